@@ -1,0 +1,50 @@
+/* wshub_io_auto.h - sockets over the best poller of this system: epoll, kqueue, else poll
+ *
+ * Include after wshub.h; it includes the others, which lie beside it. */
+#ifndef WSHUB_IO_AUTO_H
+#define WSHUB_IO_AUTO_H
+#ifndef WSHUB_H
+#error "include wshub.h first"
+#endif
+#include "wshub_io_sock.h"
+#include "wshub_io_poll.h"
+#if defined(__linux__)
+#include "wshub_io_epoll.h"
+#elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__) || defined(__DragonFly__)
+#include "wshub_io_kqueue.h"
+#define WSHUB_IO_AUTO_KQUEUE 1
+#endif
+#ifdef __cplusplus
+extern "C" {
+#endif
+/* As wshub_io_sock_create(); desc NULL, or its poller NULL: the best there is. */
+WSHUB_API wshub_err wshub_io_auto_create(const wshub_io_sock_desc *desc, wshub_io_sock **out_net);
+#ifdef __cplusplus
+}
+#endif
+#endif /* WSHUB_IO_AUTO_H */
+
+#if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_IO_AUTO_IMPLEMENTATION)) && !defined(WSHUB__IO_AUTO_DONE)
+#define WSHUB__IO_AUTO_DONE
+#ifdef __cplusplus
+extern "C" {
+#endif
+WSHUB_API wshub_err wshub_io_auto_create(const wshub_io_sock_desc *desc, wshub_io_sock **out_net) {
+    wshub_io_sock_desc d;
+    memset(&d, 0, sizeof d);
+    if (desc) d = *desc;
+    if (!d.poller) {
+#if defined(__linux__)
+        d.poller = wshub_io_epoll_poller();
+#elif defined(WSHUB_IO_AUTO_KQUEUE)
+        d.poller = wshub_io_kqueue_poller();
+#else
+        d.poller = wshub_io_poll_poller();
+#endif
+    }
+    return wshub_io_sock_create(&d, out_net);
+}
+#ifdef __cplusplus
+}
+#endif
+#endif /* implementation */

@@ -1,0 +1,764 @@
+/* wshub_io_sock.h - sockets for wshub, over a poller
+ *
+ * [x] TCP over IPv4 and IPv6, Unix sockets, several listeners, SO_REUSEPORT on request
+ * [x] TCP_NODELAY; no signal is raised or handled; descriptors close on exec
+ * [x] out of descriptors: shed, pause, go on; one line a second
+ * [x] wake from any thread; its descriptor can be driven by another loop
+ * [x] a polite end: FIN first, then read to the peer's FIN or a short deadline
+ * [ ] outgoing connections, TLS (an io over this io), Windows
+ *
+ * Needs POSIX sockets and one of wshub_io_epoll.h, wshub_io_kqueue.h, wshub_io_poll.h, which include
+ * nothing: include wshub.h, this, then the poller; or just wshub_io_auto.h, which does it. Under plain
+ * -std=c99 define _GNU_SOURCE or _DEFAULT_SOURCE before the first include.
+ * One thread, that of its hub; wshub_io_sock_stop() and wshub_post* are for any. */
+#ifndef WSHUB_IO_SOCK_H
+#define WSHUB_IO_SOCK_H
+#ifndef WSHUB_H
+#error "include wshub.h first"
+#endif
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct wshub_io_sock wshub_io_sock;
+
+enum { WSHUB_IO_SOCK_READ = 1, WSHUB_IO_SOCK_WRITE = 2 };
+typedef struct wshub_io_sock_event {
+    uint64_t tag;
+    unsigned ready; /* WSHUB_IO_SOCK_READ | _WRITE; an error or end is both */
+} wshub_io_sock_event;
+
+/* The waiting, which is all that differs between systems. Descriptors are watched level-triggered. */
+typedef struct wshub_io_sock_poller {
+    const char *name;
+    void *(*create)(void); /* NULL: the system refused, errno says why */
+    void (*destroy)(void *p);
+    /* Changes what fd is watched for, from `had` to `want` (0: not watched). False: the system refused. */
+    bool (*watch)(void *p, int fd, uint64_t tag, unsigned had, unsigned want);
+    /* Waits up to timeout_ms (-1: for ever). Returns how many events; a wake alone is none. */
+    int (*wait)(void *p, wshub_io_sock_event *events, int cap, int timeout_ms);
+    void (*wake)(void *p); /* any thread, and in signal handlers */
+    int (*fd)(void *p);    /* readable when something is ready; -1: this poller has none */
+} wshub_io_sock_poller;
+
+typedef struct wshub_io_sock_desc { /* zero: the default */
+    const wshub_io_sock_poller *poller; /* required, but for wshub_io_auto_create() */
+    uint32_t read_bytes;                /* 262144; one read at most */
+    uint32_t linger_ms;                 /* 2000; for the peer's FIN behind ours */
+    uint32_t conns_max;                 /* 1000000 */
+    bool reuse_port;                    /* SO_REUSEPORT: several hubs on one port */
+    void (*on_error)(const char *text, void *user); /* one line; at most one a second of a kind */
+    void *user;
+} wshub_io_sock_desc;
+
+typedef struct wshub_io_sock_stats {
+    uint64_t accepted, shed, accept_pauses, reads, sends, waits;
+} wshub_io_sock_stats;
+
+/* Makes it. Returns OK; PARAM; NOMEM; IO: the system refused (errno says why). */
+WSHUB_API wshub_err wshub_io_sock_create(const wshub_io_sock_desc *desc, wshub_io_sock **out_net);
+WSHUB_API void wshub_io_sock_destroy(wshub_io_sock *net); /* after its hub; NULL: nothing */
+WSHUB_API const wshub_io *wshub_io_sock_io(wshub_io_sock *net); /* for wshub_desc.io; valid as long as net */
+
+/* Listens. host: address or name, NULL or "": all IPv4 addresses, "::": all. port 0: any, told in out_port
+ * (may be NULL). Returns OK; IO or PARAM: see wshub_io_sock_error(). May be called several times. */
+WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net, const char *host, uint16_t port, uint16_t *out_port);
+/* On a Unix socket. A dead one in its place is removed, a live one is an error. The file is removed at the end. */
+WSHUB_API wshub_err wshub_io_sock_listen_unix(wshub_io_sock *net, const char *path);
+WSHUB_API void wshub_io_sock_unlisten(wshub_io_sock *net); /* closes all listeners; streams stay */
+/* One line on what went wrong last and what to do about it; "" if nothing did. */
+WSHUB_API const char *wshub_io_sock_error(const wshub_io_sock *net);
+
+/* Serves until wshub_io_sock_stop(), or until its hub is destroyed. */
+WSHUB_API wshub_err wshub_io_sock_run(wshub_io_sock *net);
+/* Waits up to timeout_ms (-1: until something happens) and serves what is ready. */
+WSHUB_API wshub_err wshub_io_sock_run_once(wshub_io_sock *net, int timeout_ms);
+WSHUB_API void wshub_io_sock_stop(wshub_io_sock *net); /* any thread, and in signal handlers */
+/* For another loop: watch this for reading and call wshub_io_sock_run_once(net, 0) then, and at the latest
+ * wshub_io_sock_timeout() milliseconds later (-1: no need). -1: this poller has no descriptor. */
+WSHUB_API int wshub_io_sock_fd(const wshub_io_sock *net);
+WSHUB_API int wshub_io_sock_timeout(wshub_io_sock *net);
+WSHUB_API const char *wshub_io_sock_poller_name(const wshub_io_sock *net);
+WSHUB_API void wshub_io_sock_stats_get(const wshub_io_sock *net, wshub_io_sock_stats *out_stats);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* WSHUB_IO_SOCK_H */
+
+#if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_IO_SOCK_IMPLEMENTATION)) && !defined(WSHUB__IO_SOCK_DONE)
+#define WSHUB__IO_SOCK_DONE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+#ifndef AI_PASSIVE
+#error "POSIX is hidden: define _GNU_SOURCE or _DEFAULT_SOURCE before the first include, or use -std=gnu99"
+#endif
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* SO_NOSIGPIPE does it there */
+#endif
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { WSHUB_IO_SOCK__FREE, WSHUB_IO_SOCK__OPEN, WSHUB_IO_SOCK__LINGER, WSHUB_IO_SOCK__CLOSED };
+enum { WSHUB_IO_SOCK__LISTENERS = 16, WSHUB_IO_SOCK__SCRATCH = 65536, WSHUB_IO_SOCK__EVENTS = 512 };
+#define WSHUB_IO_SOCK__LISTENER_TAG UINT64_C(0xFFFFFFFE00000000)
+
+typedef struct wshub_io_sock__conn {
+    int fd;
+    uint32_t generation;
+    uint8_t state, watched;
+    bool paused, broken;
+    uint32_t next, prev; /* free, lingering or closed: index + 1 */
+    uint64_t due;        /* lingering until */
+} wshub_io_sock__conn;
+
+typedef struct wshub_io_sock__listener {
+    int fd;
+    bool watched;
+    char *path; /* of a Unix socket */
+} wshub_io_sock__listener;
+
+struct wshub_io_sock {
+    wshub_io_sock_desc desc;
+    wshub_io io;
+    wshub_io_owner owner;
+    bool owned, stopping;
+    void *poller;
+    uint64_t now, next, accept_again, accept_wait, error_second;
+    int urandom, reserve;
+    wshub_io_sock__conn *conns;
+    uint32_t used, cap, live, free_head, linger_head, linger_tail, closed_head;
+    wshub_io_sock__listener listeners[WSHUB_IO_SOCK__LISTENERS];
+    int listeners_count;
+    uint8_t *buf, *scratch;
+    wshub_io_sock_stats stats;
+    char error[256];
+};
+
+static uint64_t wshub_io_sock__clock(clockid_t which) {
+    struct timespec t;
+    (void)clock_gettime(which, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static wshub_err wshub_io_sock__fail(wshub_io_sock *net, const char *what, const char *where, const char *hint) {
+    (void)snprintf(net->error, sizeof net->error, "%s %s: %s%s%s", what, where, strerror(errno), *hint ? "; " : "", hint);
+    return WSHUB_ERR_IO;
+}
+
+static bool wshub_io_sock__prepare(int fd) { /* not blocking, not inherited */
+    int flags = fcntl(fd, F_GETFL, 0);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return false;
+    flags = fcntl(fd, F_GETFD, 0);
+    return flags >= 0 && fcntl(fd, F_SETFD, flags | FD_CLOEXEC) == 0;
+}
+
+static wshub_io_sock__conn *wshub_io_sock__get(const wshub_io_sock *net, uint64_t id) {
+    uint32_t i = (uint32_t)id;
+    wshub_io_sock__conn *c;
+    if (i >= net->used) return NULL;
+    c = &net->conns[i];
+    return c->generation == (uint32_t)(id >> 32) && c->state != WSHUB_IO_SOCK__FREE ? c : NULL;
+}
+
+static wshub_conn wshub_io_sock__id(const wshub_io_sock *net, const wshub_io_sock__conn *c) {
+    wshub_conn id;
+    id.id = (uint64_t)c->generation << 32 | (uint64_t)(c - net->conns);
+    return id;
+}
+
+static void wshub_io_sock__watch(wshub_io_sock *net, wshub_io_sock__conn *c, unsigned want) {
+    if (c->watched == want) return;
+    if (net->desc.poller->watch(net->poller, c->fd, wshub_io_sock__id(net, c).id, c->watched, want)) {
+        c->watched = (uint8_t)want;
+    } else {
+        c->broken = true;
+    }
+}
+
+/* Closes the socket and puts the stream on the list of those whose end is to be reported. */
+static void wshub_io_sock__shut(wshub_io_sock *net, wshub_io_sock__conn *c) {
+    uint32_t i = (uint32_t)(c - net->conns) + 1;
+    if (c->state == WSHUB_IO_SOCK__CLOSED) return;
+    if (c->state == WSHUB_IO_SOCK__LINGER) {
+        if (c->prev) net->conns[c->prev - 1].next = c->next;
+        else net->linger_head = c->next;
+        if (c->next) net->conns[c->next - 1].prev = c->prev;
+        else net->linger_tail = c->prev;
+    }
+    wshub_io_sock__watch(net, c, 0);
+    (void)close(c->fd);
+    c->fd = -1;
+    c->state = WSHUB_IO_SOCK__CLOSED;
+    c->next = net->closed_head;
+    net->closed_head = i;
+}
+
+static void wshub_io_sock__report_closed(wshub_io_sock *net) {
+    while (net->closed_head) {
+        uint32_t i = net->closed_head - 1;
+        wshub_io_sock__conn *c = &net->conns[i];
+        wshub_conn id = wshub_io_sock__id(net, c);
+        net->closed_head = c->next;
+        c->state = WSHUB_IO_SOCK__FREE;
+        c->next = net->free_head;
+        net->free_head = i + 1;
+        net->live--;
+        if (net->owned) net->owner.closed(net->owner.ctx, id);
+    }
+}
+
+static void wshub_io_sock__attach(void *ctx, const wshub_io_owner *owner) {
+    wshub_io_sock *net = (wshub_io_sock *)ctx;
+    uint32_t i;
+    net->owned = owner != NULL;
+    if (owner) {
+        net->owner = *owner;
+        return;
+    }
+    for (i = 0; i < net->used; i++) {
+        if (net->conns[i].state == WSHUB_IO_SOCK__OPEN || net->conns[i].state == WSHUB_IO_SOCK__LINGER) {
+            wshub_io_sock__shut(net, &net->conns[i]);
+        }
+    }
+}
+
+/* Spans from `skip` bytes into the first on. Small ones are copied together, which is cheaper than
+ * gathering them; *asked says how much was offered to the system. */
+static ssize_t wshub_io_sock__send_some(wshub_io_sock *net, int fd, const wshub_span *spans, size_t count, size_t skip,
+                                        size_t left, size_t *asked) {
+    size_t i;
+    if (count == 1) {
+        *asked = left;
+        return send(fd, spans[0].ptr + skip, left, MSG_NOSIGNAL);
+    }
+    *asked = 0;
+    if (left / count < 4096) {
+        for (i = 0; i < count && *asked < WSHUB_IO_SOCK__SCRATCH; i++, skip = 0) {
+            size_t room = WSHUB_IO_SOCK__SCRATCH - *asked, n = spans[i].len - skip;
+            if (n > room) n = room;
+            memcpy(net->scratch + *asked, spans[i].ptr + skip, n);
+            *asked += n;
+        }
+        return send(fd, net->scratch, *asked, MSG_NOSIGNAL);
+    } else {
+        struct iovec iov[64];
+        struct msghdr m;
+        memset(&m, 0, sizeof m);
+        for (i = 0; i < count && i < 64; i++, skip = 0) {
+            union { const uint8_t *from; void *to; } cast; /* iovec's base is not const */
+            cast.from = spans[i].ptr + skip;
+            iov[i].iov_base = cast.to;
+            iov[i].iov_len = spans[i].len - skip;
+            *asked += iov[i].iov_len;
+        }
+        m.msg_iov = iov;
+        m.msg_iovlen = i;
+        return sendmsg(fd, &m, MSG_NOSIGNAL);
+    }
+}
+
+static int64_t wshub_io_sock__send(void *ctx, wshub_conn conn, const wshub_span *spans, size_t count) {
+    wshub_io_sock *net = (wshub_io_sock *)ctx;
+    wshub_io_sock__conn *c = wshub_io_sock__get(net, conn.id);
+    size_t i, total = 0, done = 0, skip = 0, asked = 0;
+    for (i = 0; i < count; i++) total += spans[i].len;
+    if (!c || c->state != WSHUB_IO_SOCK__OPEN || c->broken) return (int64_t)total;
+    while (done < total) {
+        ssize_t n = wshub_io_sock__send_some(net, c->fd, spans, count, skip, total - done, &asked);
+        net->stats.sends++;
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS && errno != ENOMEM) {
+            c->broken = true;
+            wshub_io_sock__shut(net, c); /* closed() follows from the loop */
+            return (int64_t)total;
+        }
+        if (n > 0) {
+            done += (size_t)n;
+            skip += (size_t)n;
+        }
+        if (n < 0 || (size_t)n < asked) {
+            wshub_io_sock__watch(net, c, WSHUB_IO_SOCK_WRITE | (c->paused ? 0u : (unsigned)WSHUB_IO_SOCK_READ));
+            break;
+        }
+        while (count > 1 && skip >= spans[0].len) {
+            skip -= spans[0].len;
+            spans++;
+            count--;
+        }
+    }
+    return (int64_t)done;
+}
+
+static void wshub_io_sock__close(void *ctx, wshub_conn conn, bool flush) {
+    wshub_io_sock *net = (wshub_io_sock *)ctx;
+    wshub_io_sock__conn *c = wshub_io_sock__get(net, conn.id);
+    if (!c || c->state == WSHUB_IO_SOCK__CLOSED) return;
+    if (!flush || c->broken || net->desc.linger_ms == WSHUB_OFF || shutdown(c->fd, SHUT_WR) != 0) {
+        wshub_io_sock__shut(net, c);
+        return;
+    }
+    if (c->state == WSHUB_IO_SOCK__LINGER) return;
+    c->state = WSHUB_IO_SOCK__LINGER;
+    c->due = net->now + net->desc.linger_ms;
+    c->next = 0;
+    c->prev = net->linger_tail;
+    if (c->prev) net->conns[c->prev - 1].next = (uint32_t)(c - net->conns) + 1;
+    else net->linger_head = (uint32_t)(c - net->conns) + 1;
+    net->linger_tail = (uint32_t)(c - net->conns) + 1;
+    wshub_io_sock__watch(net, c, WSHUB_IO_SOCK_READ);
+}
+
+static uint64_t wshub_io_sock__now(void *ctx) {
+    return ((wshub_io_sock *)ctx)->now;
+}
+static uint64_t wshub_io_sock__wall(void *ctx) {
+    (void)ctx;
+    return wshub_io_sock__clock(CLOCK_REALTIME);
+}
+static bool wshub_io_sock__random(void *ctx, uint8_t *bytes, size_t count) {
+    wshub_io_sock *net = (wshub_io_sock *)ctx;
+    while (count) {
+        ssize_t n = read(net->urandom, bytes, count);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        bytes += n;
+        count -= (size_t)n;
+    }
+    return true;
+}
+static void wshub_io_sock__wake(void *ctx) {
+    wshub_io_sock *net = (wshub_io_sock *)ctx;
+    net->desc.poller->wake(net->poller);
+}
+static void wshub_io_sock__pause(void *ctx, wshub_conn conn, bool paused) {
+    wshub_io_sock *net = (wshub_io_sock *)ctx;
+    wshub_io_sock__conn *c = wshub_io_sock__get(net, conn.id);
+    if (!c || c->state != WSHUB_IO_SOCK__OPEN) return;
+    c->paused = paused;
+    wshub_io_sock__watch(net, c, (c->watched & WSHUB_IO_SOCK_WRITE) | (paused ? 0u : (unsigned)WSHUB_IO_SOCK_READ));
+}
+static size_t wshub_io_sock__peer(void *ctx, wshub_conn conn, char *text, size_t cap) {
+    wshub_io_sock__conn *c = wshub_io_sock__get((wshub_io_sock *)ctx, conn.id);
+    struct sockaddr_storage a;
+    socklen_t n = sizeof a;
+    char port[8];
+    size_t len;
+    if (!c || c->fd < 0 || getpeername(c->fd, (struct sockaddr *)(void *)&a, &n) != 0) return 0;
+    if (a.ss_family == AF_UNIX) {
+        if (cap < 5) return 0;
+        memcpy(text, "unix", 5);
+        return 4;
+    }
+    if (getnameinfo((struct sockaddr *)(void *)&a, n, text, (socklen_t)cap, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0) return 0;
+    len = strlen(text);
+    if (len + strlen(port) + 2 > cap) return len;
+    text[len] = ':';
+    memcpy(text + len + 1, port, strlen(port) + 1);
+    return strlen(text);
+}
+
+WSHUB_API wshub_err wshub_io_sock_create(const wshub_io_sock_desc *desc, wshub_io_sock **out_net) {
+    wshub_io_sock *net;
+    if (!desc || !desc->poller || !out_net) return WSHUB_ERR_PARAM;
+    net = (wshub_io_sock *)calloc(1, sizeof *net);
+    if (!net) return WSHUB_ERR_NOMEM;
+    net->desc = *desc;
+    if (!net->desc.read_bytes) net->desc.read_bytes = 262144;
+    if (!net->desc.linger_ms) net->desc.linger_ms = 2000;
+    if (!net->desc.conns_max) net->desc.conns_max = 1000000;
+    net->buf = (uint8_t *)malloc(net->desc.read_bytes);
+    net->scratch = (uint8_t *)malloc(WSHUB_IO_SOCK__SCRATCH);
+    net->urandom = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    net->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    net->poller = desc->poller->create();
+    net->next = WSHUB_NEVER;
+    net->now = wshub_io_sock__clock(CLOCK_MONOTONIC);
+    if (!net->buf || !net->scratch || !net->poller || net->urandom < 0) {
+        wshub_err err = !net->buf || !net->scratch ? WSHUB_ERR_NOMEM : WSHUB_ERR_IO;
+        wshub_io_sock_destroy(net);
+        return err;
+    }
+    net->io.ctx = net;
+    net->io.attach = wshub_io_sock__attach;
+    net->io.send = wshub_io_sock__send;
+    net->io.close = wshub_io_sock__close;
+    net->io.now_ms = wshub_io_sock__now;
+    net->io.wall_ms = wshub_io_sock__wall;
+    net->io.random = wshub_io_sock__random;
+    net->io.wake = wshub_io_sock__wake;
+    net->io.pause = wshub_io_sock__pause;
+    net->io.peer = wshub_io_sock__peer;
+    *out_net = net;
+    return WSHUB_OK;
+}
+
+WSHUB_API void wshub_io_sock_unlisten(wshub_io_sock *net) {
+    while (net->listeners_count) {
+        wshub_io_sock__listener *l = &net->listeners[--net->listeners_count];
+        if (l->watched) (void)net->desc.poller->watch(net->poller, l->fd, 0, WSHUB_IO_SOCK_READ, 0);
+        (void)close(l->fd);
+        if (l->path) {
+            (void)unlink(l->path);
+            free(l->path);
+        }
+    }
+}
+
+WSHUB_API void wshub_io_sock_destroy(wshub_io_sock *net) {
+    if (!net) return;
+    if (net->poller) {
+        wshub_io_sock_unlisten(net);
+        wshub_io_sock__attach(net, NULL);
+        wshub_io_sock__report_closed(net);
+        net->desc.poller->destroy(net->poller);
+    }
+    if (net->urandom >= 0) (void)close(net->urandom);
+    if (net->reserve >= 0) (void)close(net->reserve);
+    free(net->conns);
+    free(net->buf);
+    free(net->scratch);
+    free(net);
+}
+
+WSHUB_API const wshub_io *wshub_io_sock_io(wshub_io_sock *net) {
+    return &net->io;
+}
+WSHUB_API const char *wshub_io_sock_error(const wshub_io_sock *net) {
+    return net->error;
+}
+WSHUB_API const char *wshub_io_sock_poller_name(const wshub_io_sock *net) {
+    return net->desc.poller->name;
+}
+WSHUB_API void wshub_io_sock_stats_get(const wshub_io_sock *net, wshub_io_sock_stats *out_stats) {
+    *out_stats = net->stats;
+}
+WSHUB_API int wshub_io_sock_fd(const wshub_io_sock *net) {
+    return net->desc.poller->fd(net->poller);
+}
+
+static wshub_err wshub_io_sock__listen_on(wshub_io_sock *net, int fd, const char *where, const char *path) {
+    wshub_io_sock__listener *l = &net->listeners[net->listeners_count];
+    uint64_t tag = WSHUB_IO_SOCK__LISTENER_TAG | (uint64_t)net->listeners_count;
+    wshub_err err;
+    memset(l, 0, sizeof *l);
+    l->fd = fd;
+    if (listen(fd, 4096) == 0 && net->desc.poller->watch(net->poller, fd, tag, 0, WSHUB_IO_SOCK_READ)) {
+        l->watched = true;
+        if (path) {
+            l->path = (char *)malloc(strlen(path) + 1);
+            if (l->path) memcpy(l->path, path, strlen(path) + 1);
+        }
+        net->listeners_count++;
+        return WSHUB_OK;
+    }
+    err = wshub_io_sock__fail(net, "cannot listen on", where, "");
+    (void)close(fd);
+    return err;
+}
+
+WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net, const char *host, uint16_t port, uint16_t *out_port) {
+    struct addrinfo hints, *list = NULL, *a;
+    char service[8], where[128];
+    const char *shown = host && *host ? host : "0.0.0.0";
+    int one = 1, zero = 0, fd = -1, e;
+    wshub_err err;
+    (void)snprintf(service, sizeof service, "%u", (unsigned)port);
+    (void)snprintf(where, sizeof where, strchr(shown, ':') ? "[%.100s]:%u" : "%.100s:%u", shown, (unsigned)port);
+    if (net->listeners_count == WSHUB_IO_SOCK__LISTENERS) {
+        (void)snprintf(net->error, sizeof net->error, "cannot listen on %s: %d listeners are the most", where, WSHUB_IO_SOCK__LISTENERS);
+        return WSHUB_ERR_PARAM;
+    }
+    memset(&hints, 0, sizeof hints);
+    hints.ai_family = host && *host ? AF_UNSPEC : AF_INET;
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+    e = getaddrinfo(host && *host ? host : NULL, service, &hints, &list);
+    if (e) {
+        (void)snprintf(net->error, sizeof net->error, "cannot listen on %s: no such address (%s); give one of this machine's", where, gai_strerror(e));
+        return WSHUB_ERR_PARAM;
+    }
+    for (a = list; a; a = a->ai_next) {
+        fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol);
+        if (fd < 0) continue;
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+#ifdef SO_REUSEPORT
+        if (net->desc.reuse_port) (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+#endif
+        if (a->ai_family == AF_INET6) (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* inherited where the system does so */
+        if (wshub_io_sock__prepare(fd) && bind(fd, a->ai_addr, a->ai_addrlen) == 0) break;
+        e = errno;
+        (void)close(fd);
+        errno = e;
+        fd = -1;
+    }
+    freeaddrinfo(list);
+    if (fd < 0) {
+        return wshub_io_sock__fail(net, "cannot listen on", where,
+                                   errno == EADDRINUSE ? "stop the program that has it or choose another port"
+                                   : errno == EACCES   ? "ports below 1024 need a privilege; choose another"
+                                   : errno == EMFILE   ? "raise the limit on open files (ulimit -n)"
+                                                       : "");
+    }
+    err = wshub_io_sock__listen_on(net, fd, where, NULL);
+    if (!err && out_port) {
+        union { struct sockaddr any; struct sockaddr_in v4; struct sockaddr_in6 v6; struct sockaddr_storage all; } name;
+        socklen_t n = sizeof name;
+        if (getsockname(fd, &name.any, &n) == 0) *out_port = ntohs(name.any.sa_family == AF_INET6 ? name.v6.sin6_port : name.v4.sin_port);
+    }
+    return err;
+}
+
+WSHUB_API wshub_err wshub_io_sock_listen_unix(wshub_io_sock *net, const char *path) {
+    union { struct sockaddr any; struct sockaddr_un un; } a;
+    struct stat st;
+    int fd;
+    memset(&a, 0, sizeof a);
+    a.un.sun_family = AF_UNIX;
+    if (!path || strlen(path) >= sizeof a.un.sun_path || net->listeners_count == WSHUB_IO_SOCK__LISTENERS) {
+        (void)snprintf(net->error, sizeof net->error, "cannot listen on a Unix socket: the path is too long, or too many listeners");
+        return WSHUB_ERR_PARAM;
+    }
+    memcpy(a.un.sun_path, path, strlen(path) + 1);
+    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (fd < 0 || !wshub_io_sock__prepare(fd)) return wshub_io_sock__fail(net, "cannot listen on", path, "");
+    if (bind(fd, &a.any, sizeof a.un) != 0) {
+        int probe = errno == EADDRINUSE && stat(path, &st) == 0 && S_ISSOCK(st.st_mode) ? socket(AF_UNIX, SOCK_STREAM, 0) : -1;
+        bool dead = probe >= 0 && connect(probe, &a.any, sizeof a.un) != 0 && errno == ECONNREFUSED;
+        wshub_err err;
+        if (probe >= 0) (void)close(probe);
+        if (dead && unlink(path) == 0 && bind(fd, &a.any, sizeof a.un) == 0) return wshub_io_sock__listen_on(net, fd, path, path);
+        errno = EADDRINUSE;
+        err = wshub_io_sock__fail(net, "cannot listen on", path, "another program has it, or the file is no socket");
+        (void)close(fd);
+        return err;
+    }
+    return wshub_io_sock__listen_on(net, fd, path, path);
+}
+
+static void wshub_io_sock__tell(wshub_io_sock *net, const char *text) {
+    (void)snprintf(net->error, sizeof net->error, "%s", text);
+    if (net->error_second == net->now / 1000 || !net->desc.on_error) return;
+    net->error_second = net->now / 1000;
+    net->desc.on_error(text, net->desc.user);
+}
+
+static void wshub_io_sock__listeners_watch(wshub_io_sock *net, bool on) {
+    int i;
+    for (i = 0; i < net->listeners_count; i++) {
+        wshub_io_sock__listener *l = &net->listeners[i];
+        unsigned had = l->watched ? (unsigned)WSHUB_IO_SOCK_READ : 0u, want = on ? (unsigned)WSHUB_IO_SOCK_READ : 0u;
+        if (had != want && net->desc.poller->watch(net->poller, l->fd, WSHUB_IO_SOCK__LISTENER_TAG | (uint64_t)i, had, want)) l->watched = on;
+    }
+}
+
+/* Out of descriptors: the waiting peer is answered with an end instead of silence, then accepting rests. */
+static void wshub_io_sock__shed(wshub_io_sock *net, int listener) {
+    int fd;
+    if (net->reserve >= 0) {
+        (void)close(net->reserve);
+        net->reserve = -1;
+        fd = accept(listener, NULL, NULL);
+        if (fd >= 0) {
+            (void)close(fd);
+            net->stats.shed++;
+        }
+        net->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    }
+    net->accept_wait = net->accept_wait ? net->accept_wait * 2 : 50;
+    if (net->accept_wait > 1000) net->accept_wait = 1000;
+    net->accept_again = net->now + net->accept_wait;
+    net->stats.accept_pauses++;
+    wshub_io_sock__listeners_watch(net, false);
+    wshub_io_sock__tell(net, "out of file descriptors: new connections wait; raise the limit (ulimit -n) or serve fewer");
+}
+
+static wshub_io_sock__conn *wshub_io_sock__new(wshub_io_sock *net) {
+    wshub_io_sock__conn *c;
+    if (net->live >= net->desc.conns_max) return NULL;
+    if (net->free_head) {
+        c = &net->conns[net->free_head - 1];
+        net->free_head = c->next;
+    } else {
+        if (net->used == net->cap) {
+            uint32_t cap = net->cap ? net->cap * 2 : 64;
+            c = (wshub_io_sock__conn *)realloc(net->conns, cap * sizeof *c);
+            if (!c) return NULL;
+            memset(c + net->cap, 0, (cap - net->cap) * sizeof *c);
+            net->conns = c;
+            net->cap = cap;
+        }
+        c = &net->conns[net->used++];
+    }
+    if (++c->generation >= UINT32_MAX - 1) c->generation = 1;
+    net->live++;
+    return c;
+}
+
+static void wshub_io_sock__accept(wshub_io_sock *net, int index) {
+    int n, one = 1;
+    for (n = 0; n < 64 && net->owned && index < net->listeners_count; n++) {
+        int listener = net->listeners[index].fd, fd;
+        wshub_io_sock__conn *c;
+#if defined(__linux__) && defined(SOCK_NONBLOCK) && defined(_GNU_SOURCE)
+        fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+#else
+        fd = accept(listener, NULL, NULL);
+        if (fd >= 0 && !wshub_io_sock__prepare(fd)) {
+            (void)close(fd);
+            continue;
+        }
+#endif
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) wshub_io_sock__shed(net, listener);
+            if (errno == EINTR || errno == ECONNABORTED) continue;
+            return;
+        }
+        net->accept_wait = 0;
+        net->stats.accepted++;
+        c = wshub_io_sock__new(net);
+        if (!c) {
+            (void)close(fd);
+            net->stats.shed++;
+            continue;
+        }
+        if (!net->listeners[index].path) (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+#ifdef SO_NOSIGPIPE
+        (void)setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &one, sizeof one);
+#endif
+        c->fd = fd;
+        c->state = WSHUB_IO_SOCK__OPEN;
+        c->watched = 0;
+        c->paused = c->broken = false;
+        c->next = c->prev = 0;
+        wshub_io_sock__watch(net, c, WSHUB_IO_SOCK_READ);
+        net->owner.opened(net->owner.ctx, wshub_io_sock__id(net, c));
+    }
+}
+
+static void wshub_io_sock__read(wshub_io_sock *net, wshub_conn id) {
+    int turns;
+    for (turns = 0; turns < 4 && net->owned; turns++) { /* one stream may not starve the others */
+        wshub_io_sock__conn *c = wshub_io_sock__get(net, id.id);
+        ssize_t n;
+        if (!c || c->state == WSHUB_IO_SOCK__CLOSED || c->paused) return;
+        net->stats.reads++;
+        n = recv(c->fd, net->buf, net->desc.read_bytes, 0);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
+        if (n <= 0) {
+            wshub_io_sock__shut(net, c);
+            return;
+        }
+        if (c->state == WSHUB_IO_SOCK__OPEN) net->owner.received(net->owner.ctx, id, net->buf, (size_t)n);
+        if ((size_t)n < net->desc.read_bytes) return;
+    }
+}
+
+static void wshub_io_sock__event(wshub_io_sock *net, const wshub_io_sock_event *e) {
+    wshub_conn id;
+    wshub_io_sock__conn *c;
+    if ((e->tag & WSHUB_IO_SOCK__LISTENER_TAG) == WSHUB_IO_SOCK__LISTENER_TAG) {
+        wshub_io_sock__accept(net, (int)(uint32_t)e->tag);
+        return;
+    }
+    id.id = e->tag;
+    c = wshub_io_sock__get(net, id.id);
+    if (!c || c->state == WSHUB_IO_SOCK__CLOSED) return;
+    if ((e->ready & WSHUB_IO_SOCK_WRITE) && (c->watched & WSHUB_IO_SOCK_WRITE)) {
+        wshub_io_sock__watch(net, c, c->paused ? 0u : (unsigned)WSHUB_IO_SOCK_READ);
+        if (c->state == WSHUB_IO_SOCK__OPEN) net->owner.drained(net->owner.ctx, id);
+    }
+    if (e->ready & WSHUB_IO_SOCK_READ) wshub_io_sock__read(net, id);
+}
+
+static void wshub_io_sock__settle(wshub_io_sock *net) {
+    int i;
+    wshub_io_sock__report_closed(net);
+    for (i = 0; net->owned && i < 4; i++) {
+        net->next = net->owner.settle(net->owner.ctx);
+        if (!net->closed_head) break;
+        wshub_io_sock__report_closed(net);
+        net->next = 0;
+    }
+}
+
+WSHUB_API int wshub_io_sock_timeout(wshub_io_sock *net) {
+    uint64_t next = net->owned ? net->next : WSHUB_NEVER, wait;
+    if (net->linger_head && net->conns[net->linger_head - 1].due < next) next = net->conns[net->linger_head - 1].due;
+    if (net->accept_again && net->accept_again < next) next = net->accept_again;
+    if (next == WSHUB_NEVER) return -1;
+    wait = next > net->now ? next - net->now : 0;
+    return wait > INT_MAX ? INT_MAX : (int)wait;
+}
+
+static bool wshub_io_sock__stopping(wshub_io_sock *net, bool take) {
+#if defined(__GNUC__)
+    return take ? __atomic_exchange_n(&net->stopping, false, __ATOMIC_ACQ_REL) : __atomic_load_n(&net->stopping, __ATOMIC_ACQUIRE);
+#else
+    bool was = net->stopping;
+    if (take) net->stopping = false;
+    return was;
+#endif
+}
+
+WSHUB_API wshub_err wshub_io_sock_run_once(wshub_io_sock *net, int timeout_ms) {
+    wshub_io_sock_event events[WSHUB_IO_SOCK__EVENTS];
+    int n, i, most;
+    net->now = wshub_io_sock__clock(CLOCK_MONOTONIC);
+    wshub_io_sock__settle(net);
+    if (wshub_io_sock__stopping(net, false)) return WSHUB_OK;
+    most = wshub_io_sock_timeout(net);
+    if (most >= 0 && (timeout_ms < 0 || most < timeout_ms)) timeout_ms = most;
+    net->stats.waits++;
+    n = net->desc.poller->wait(net->poller, events, WSHUB_IO_SOCK__EVENTS, timeout_ms);
+    net->now = wshub_io_sock__clock(CLOCK_MONOTONIC);
+    if (n < 0) return wshub_io_sock__fail(net, "waiting failed with", net->desc.poller->name, "");
+    for (i = 0; i < n; i++) wshub_io_sock__event(net, &events[i]);
+    while (net->linger_head && net->conns[net->linger_head - 1].due <= net->now) {
+        wshub_io_sock__shut(net, &net->conns[net->linger_head - 1]);
+    }
+    if (net->accept_again && net->now >= net->accept_again) {
+        net->accept_again = 0;
+        wshub_io_sock__listeners_watch(net, true);
+    }
+    wshub_io_sock__settle(net);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_io_sock_run(wshub_io_sock *net) {
+    while (!wshub_io_sock__stopping(net, true) && net->owned) {
+        wshub_err err = wshub_io_sock_run_once(net, -1);
+        if (err) return err;
+    }
+    return WSHUB_OK;
+}
+
+WSHUB_API void wshub_io_sock_stop(wshub_io_sock *net) {
+#if defined(__GNUC__)
+    __atomic_store_n(&net->stopping, true, __ATOMIC_RELEASE);
+#else
+    net->stopping = true;
+#endif
+    net->desc.poller->wake(net->poller);
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* implementation */

@@ -1,0 +1,80 @@
+/* The fixture server: fixture_app.h on sockets. Prints `listening PORT` once it accepts connections, logs to
+ * standard error, ends on SIGTERM or SIGINT within 4 s with status 0. */
+#define _GNU_SOURCE
+#define WSHUB_IMPLEMENTATION
+#include "wshub.h"
+#include "wshub_io_auto.h"
+#include "wshub_io_kqueue.h"
+#include "fixture_app.h"
+#include <signal.h>
+
+static wshub_io_sock *net;
+
+static void on_signal(int number) {
+    (void)number;
+    wshub_io_sock_stop(net);
+}
+
+static void on_error(const char *line, void *user) {
+    (void)user;
+    (void)fprintf(stderr, "fixture-server: %s\n", line);
+}
+
+int main(int argc, char **argv) {
+    static fixture f;
+    wshub_io_sock_desc nd;
+    wshub_desc d;
+    wshub_loop *loop;
+    wshub_bus bus;
+    uint16_t port = 0;
+    const char *why = fixture_parse(&f.opt, argc, argv);
+    struct sigaction sa;
+    memset(&nd, 0, sizeof nd);
+    nd.on_error = on_error;
+    if (!why && f.opt.backend) {
+        if (strcmp(f.opt.backend, "epoll") == 0) nd.poller = wshub_io_epoll_poller();
+        else if (strcmp(f.opt.backend, "poll") == 0) nd.poller = wshub_io_poll_poller();
+        else if (strcmp(f.opt.backend, "kqueue") == 0) nd.poller = wshub_io_kqueue_poller();
+        else why = "bad value for --backend: epoll, poll or kqueue";
+    }
+    if (why) {
+        (void)fprintf(stderr, "fixture-server: %s\n", why);
+        return 2;
+    }
+    if (f.opt.redis) {
+        (void)fprintf(stderr, "fixture-server: --redis waits for the Redis bus, which is not built yet\n");
+        return 1;
+    }
+    f.log = true;
+    if (wshub_io_auto_create(&nd, &net) || wshub_loop_create(NULL, &loop) || wshub_loop_bus(loop, &bus)) {
+        (void)fprintf(stderr, "fixture-server: cannot start: %s\n", strerror(errno));
+        return 1;
+    }
+    d = fixture_desc(&f, wshub_io_sock_io(net));
+    d.bus = &bus;
+    if (wshub_create(&d, &f.hub)) {
+        (void)fprintf(stderr, "fixture-server: bad value among the options\n");
+        return 2;
+    }
+    if (wshub_io_sock_listen(net, f.opt.host, (uint16_t)f.opt.port, &port)) {
+        (void)fprintf(stderr, "fixture-server: %s\n", wshub_io_sock_error(net));
+        return 1;
+    }
+    memset(&sa, 0, sizeof sa);
+    sa.sa_handler = on_signal;
+    (void)sigaction(SIGTERM, &sa, NULL);
+    (void)sigaction(SIGINT, &sa, NULL);
+    (void)printf("listening %u\n", (unsigned)port);
+    (void)fflush(stdout);
+    (void)wshub_io_sock_run(net);
+    wshub_io_sock_unlisten(net);
+    (void)wshub_shutdown(f.hub);
+    while (!wshub_is_down(f.hub)) {
+        if (wshub_io_sock_run_once(net, 100)) break;
+        (void)wshub_io_sock_run_once(net, 0); /* a second signal only makes one of these return early */
+    }
+    wshub_destroy(f.hub);
+    wshub_io_sock_destroy(net);
+    wshub_loop_destroy(loop);
+    return 0;
+}

@@ -1,0 +1,6979 @@
+/* wshub.h - v0.1.0 - a WebSocket hub in one header
+ *
+ * Turns byte streams into WebSocket clients, authenticates them after they have connected, keeps
+ * clients, users and rooms, routes messages to any of them, and joins several hubs over a bus.
+ * The hub makes no system call, reads no clock, starts no thread and has no global variable: bytes,
+ * time and answers come in by function call, bytes and closings go out through a table. A backend
+ * from backends/ supplies both, or your own loop does (examples/custom_io.c).
+ *
+ * Do this in exactly one C or C++ file:
+ *     #define WSHUB_IMPLEMENTATION
+ *     #include "wshub.h"
+ *     #include "wshub_io_auto.h"          (or another backend, after wshub.h)
+ * Everywhere else just include it. ISO C99 or C++11, the C standard library, nothing more.
+ * Licence: MIT or public domain, at your choice; see the end of this file.
+ *
+ * THE MANUAL  >>start  >>config  >>life  >>threads  >>memory  >>errors  >>backends  >>changes
+ * THE API     >>types  >>tables  >>desc  >>api-hub  >>api-conn  >>api-client  >>api-room  >>api-send
+ *             >>api-ask  >>api-http  >>api-post  >>api-bus  >>api-codec
+ * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>sha1  >>base64  >>siphash  >>json  >>http  >>frame
+ *             >>slots  >>index  >>timers  >>envelope  >>hub  >>out  >>conn  >>rooms  >>routing
+ *             >>transform  >>auth  >>dispatch  >>exchange  >>receive  >>bus  >>loop  >>post  >>settle
+ *             >>public  >>licence
+ */
+
+/* ================================================================================================
+ * THE MANUAL
+ * ================================================================================================
+ *
+ * ---- >>start -----------------------------------------------------------------------------------
+ * A whole server (examples/hello.c is this with its error handling):
+ *
+ *     static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
+ *         wshub_identity who = { .user_id = wshub_str_z("guest") };
+ *         (void)auth; (void)user;
+ *         wshub_auth_accept(hub, ask, &who);
+ *     }
+ *     int main(void) {
+ *         wshub_io_sock *net;
+ *         wshub *hub;
+ *         if (wshub_io_auto_create(NULL, &net)) return 1;
+ *         if (wshub_create(&(wshub_desc){ .io = wshub_io_sock_io(net),
+ *                                         .on_authenticate = on_authenticate }, &hub)) return 1;
+ *         if (wshub_io_sock_listen(net, "127.0.0.1", 8080, NULL)) return 1;
+ *         wshub_io_sock_run(net);
+ *         wshub_destroy(hub);
+ *         wshub_io_sock_destroy(net);
+ *     }
+ *
+ * A client connects to ws://127.0.0.1:8080/ws, sends {"event":"authenticate","data":{...}}, gets
+ * {"event":"connected","data":{"id":...}} and is in the rooms `ws-default`, `ws-notification` and the
+ * one named like its id. What it may say then: `join` and `leave` {"rooms":[...]}, `heartbeat`, and
+ * events of your own, which go to on_message.
+ *
+ * ---- >>config ----------------------------------------------------------------------------------
+ * Defined before the implementation is included:
+ *   WSHUB_IMPLEMENTATION   emit the code here
+ *   WSHUB_STATIC           all functions static (for a library that keeps wshub to itself)
+ *   WSHUB_ASSERT(x)        default: assert(x) from <assert.h>. States what the hub itself relies on; no
+ *                          byte from the network and no argument of yours can make one fail
+ *   WSHUB_SELF_CHECK       also emit wshub_self_check(), which walks every index (for tests)
+ *   WSHUB_JSON_DEPTH_MAX   the largest json_depth_max a hub may be given (default 4096; costs one bit
+ *                          of stack each while parsing)
+ *   WSHUB_NO_THREADS       strip the wshub_post family's atomics; posts are then refused
+ *
+ * ---- >>life ------------------------------------------------------------------------------------
+ * A *conn* is a byte stream an io owns. It speaks HTTP until it is upgraded; then a *client* is who the
+ * hub knows at its end. A client is unauthorized, then authenticating (your callback has been asked),
+ * then authenticated, then disconnected. An *ask* is a question you have yet to answer: at once, inside
+ * the callback, or at any time later. Everything a report causes is gathered; wshub_settle(), which the
+ * io calls once before it waits, runs deadlines, hands each stream what is queued for it in one send,
+ * publishes, and buries what was closed. So a callback may call anything, closing its own client or
+ * destroying the hub included, and a hundred messages to one client in one turn are one send.
+ * on_disconnected comes from settle, once for each client, after it has left every index.
+ *
+ * ---- >>threads ---------------------------------------------------------------------------------
+ * A hub belongs to one thread; all functions are called there, callbacks run there. Exactly the
+ * functions named wshub_post* may be called from any thread: they copy, queue and wake the hub. For
+ * more cores make a hub per thread, each with its own io, joined by a loop (>>api-bus).
+ *
+ * ---- >>memory ----------------------------------------------------------------------------------
+ * All memory comes through wshub_desc.alloc, which is told the old size with every change. An idle
+ * authenticated client costs under 700 bytes here (tests/test_memory.c counts it; the README has the
+ * figure). A message to be sent is encoded once into a shared segment; each receiver holds a span of
+ * it. Everything a peer can make grow has a limit in wshub_desc.
+ *
+ * ---- >>errors ----------------------------------------------------------------------------------
+ * Functions that can fail return wshub_err; results come out through out_ parameters, untouched on
+ * failure; a function does all or nothing. The peer's mistakes end in a close code or an HTTP status, a
+ * counter and a log line; the world's in a returned error; yours in WSHUB_ERR_PARAM.
+ *
+ * ---- >>backends --------------------------------------------------------------------------------
+ * An io (wshub_io) is where bytes come from. backends/wshub_io_sock.h serves sockets over one of the
+ * pollers wshub_io_epoll.h, wshub_io_kqueue.h, wshub_io_poll.h; wshub_io_auto.h takes the best there is.
+ * backends/wshub_io_fake.h is a transport without a network and a clock turned by hand, for unit tests.
+ * A bus (wshub_bus) carries messages between hubs; the loop in >>api-bus is the in-process one.
+ *
+ * ---- >>changes ---------------------------------------------------------------------------------
+ * 0.1.0  the first version.
+ */
+#ifndef WSHUB_H
+#define WSHUB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define WSHUB_VERSION "0.1.0"
+
+#ifdef WSHUB_STATIC
+#define WSHUB_API static
+#else
+#define WSHUB_API extern
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ================================================================================================
+ * THE API
+ * ================================================================================================ */
+
+/* ---- >>types -------------------------------------------------------------------------------- */
+
+typedef struct wshub wshub; /* one hub; made by wshub_create() */
+
+/* Text or bytes with a length; not terminated. ptr NULL means "absent" where absence has a meaning. */
+typedef struct wshub_str {
+    const char *ptr;
+    size_t len;
+} wshub_str;
+
+/* Bytes to send. */
+typedef struct wshub_span {
+    const uint8_t *ptr;
+    size_t len;
+} wshub_span;
+
+/* Handles: values, not pointers. One that outlives what it names is answered with WSHUB_ERR_STALE. */
+typedef struct wshub_client { uint64_t id; } wshub_client;   /* {0}: nobody */
+typedef struct wshub_ask { uint64_t id; } wshub_ask;         /* a question the application answers */
+typedef struct wshub_request { uint64_t id; } wshub_request; /* an HTTP request not yet answered */
+typedef struct wshub_timer { uint64_t id; } wshub_timer;     /* {0}: none */
+/* A byte stream of an io. The low 32 bits are a small number, unique among the streams now open (the
+ * hub keeps a table as large as the largest one), the high 32 bits tell reuses apart and are not 0. */
+typedef struct wshub_conn { uint64_t id; } wshub_conn;
+
+/* One error list for the enum and wshub_strerror(). The number is the contract, the text for people. */
+#define WSHUB_ERRORS(X)                                                                    \
+    X(NOMEM, -1, "out of memory; nothing was changed")                                     \
+    X(STALE, -2, "the client, question or request is gone")                                \
+    X(PARAM, -3, "an argument breaks the contract")                                        \
+    X(STATE, -4, "not possible in this state")                                             \
+    X(LIMIT, -5, "a limit of the description is reached")                                  \
+    X(JSON, -6, "the text is not JSON")                                                    \
+    X(DROPPED, -7, "dropped: the client has too much unsent")                              \
+    X(CLEAR, -8, "refused: the client's keys are not agreed, nothing goes to it in clear") \
+    X(NOWAKE, -9, "this io cannot be woken from another thread, so nothing can be posted") \
+    X(CLOSED, -10, "the hub is shutting down")                                             \
+    X(RANDOM, -11, "the io has no randomness to give; ids would be guessable")             \
+    X(PROTO, -12, "the bytes break the protocol")                                          \
+    X(IO, -13, "the system refused; the backend's error text says what")                   \
+    X(APP, -14, "the application's callback reported a failure")
+
+typedef enum wshub_err {
+    WSHUB_OK = 0,
+#define WSHUB__X(name, value, text) WSHUB_ERR_##name = value,
+    WSHUB_ERRORS(WSHUB__X)
+#undef WSHUB__X
+    WSHUB__ERR_END = -999 /* not an error; ends the list */
+} wshub_err;
+
+#define WSHUB_OFF UINT32_MAX          /* "none" for a limit or timeout in wshub_desc */
+#define WSHUB_NEVER UINT64_MAX        /* wshub_settle(): no deadline */
+#define WSHUB_NAME_UNITS_MAX 256      /* room names from clients, in UTF-16 code units (ROOM-1) */
+#define WSHUB_NAME_BYTES_MAX 4096     /* any room, user or client name from the application */
+#define WSHUB_CLOSE_REASON_MAX 123    /* RFC 6455 5.5: control frames carry at most 125 bytes */
+
+typedef enum wshub_state { /* CONN-4; nothing moves back */
+    WSHUB_CLIENT_UNAUTHORIZED = 1,
+    WSHUB_CLIENT_AUTHENTICATING,
+    WSHUB_CLIENT_AUTHENTICATED,
+    WSHUB_CLIENT_DISCONNECTED
+} wshub_state;
+
+typedef enum wshub_cause { /* why a client is gone */
+    WSHUB_BY_PEER = 1,     /* it closed, or its stream ended */
+    WSHUB_BY_APP,          /* wshub_client_close() */
+    WSHUB_BY_AUTH,         /* AUTH-1, AUTH-4, AUTH-5 */
+    WSHUB_BY_TIMEOUT,      /* LIVE-1, LIVE-2, an unfinished message, a write without progress */
+    WSHUB_BY_PROTOCOL,     /* BYE-3, limits before authentication */
+    WSHUB_BY_BACKPRESSURE, /* SEND-6 with close_on_backpressure */
+    WSHUB_BY_MEMORY,       /* out of memory while serving it */
+    WSHUB_BY_SHUTDOWN      /* BYE-2, wshub_drain(), wshub_destroy() */
+} wshub_cause;
+
+/* The allocator. old_bytes 0: allocate; new_bytes 0: free, returns NULL; else resize. Sizes are exact, so
+ * a test can count to the byte. Called on the hub's thread, and by wshub_post* and loops on theirs. */
+typedef void *(*wshub_alloc_fn)(void *user, void *ptr, size_t old_bytes, size_t new_bytes);
+
+/* One outgoing event. event: UTF-8, unescaped. data: a JSON text, passed on verbatim; ptr NULL: the
+ * message has no `data`. data_is_json: you know that data is JSON in UTF-8; left out, it is checked. */
+typedef struct wshub_msg {
+    wshub_str event;
+    wshub_str data;
+    bool data_is_json;
+} wshub_msg;
+
+/* Where a message goes (SEND-3, SEND-4). */
+typedef enum wshub_dest_kind {
+    WSHUB_DEST_RESOLVE = 0, /* name: a local client's id, else a room; empty name: all */
+    WSHUB_DEST_ALL,
+    WSHUB_DEST_CLIENT,
+    WSHUB_DEST_USER,
+    WSHUB_DEST_ROOM
+} wshub_dest_kind;
+typedef struct wshub_dest {
+    wshub_dest_kind kind;
+    wshub_str name;
+    const wshub_str *exclude; /* ids of clients to leave out; rooms and all only; borrowed */
+    size_t exclude_count;
+} wshub_dest;
+
+/* What on_authenticate is asked (AUTH-3). All texts are views, valid until the callback returns. */
+typedef struct wshub_auth {
+    wshub_client client;
+    wshub_str id;   /* the client's id */
+    wshub_str data; /* raw JSON of `data`; `{}` if absent */
+} wshub_auth;
+
+/* Who a client is; the answer to on_authenticate. Copied. */
+typedef struct wshub_identity {
+    wshub_str user_id;  /* UTF-8; ptr NULL: none; empty: shown to the client, not indexed (AUTH-7) */
+    wshub_str metadata; /* JSON; ptr NULL: none */
+} wshub_identity;
+
+/* What on_handshake is asked (AUTH-5). Views until the callback returns. */
+typedef struct wshub_handshake {
+    wshub_client client;
+    wshub_str id;
+    wshub_str user_id; /* ptr NULL: none */
+    wshub_str data;    /* the same raw JSON that on_authenticate got */
+} wshub_handshake;
+
+/* What on_join is asked (ROOM-2): names that passed ROOM-1. Views until the callback returns. */
+typedef struct wshub_join {
+    wshub_client client;
+    const wshub_str *rooms;
+    size_t rooms_count;
+} wshub_join;
+
+/* An event from a client (MSG-7), or one to be transformed. Views until the callback returns. */
+typedef struct wshub_event {
+    wshub_str event; /* decoded, UTF-8 */
+    wshub_str data;  /* raw JSON; ptr NULL: absent */
+    wshub_str id;    /* raw JSON of the message's `id`; ptr NULL: absent */
+} wshub_event;
+
+/* A client that is gone, for on_disconnected (BYE-1). Views until the callback returns. */
+typedef struct wshub_gone {
+    wshub_client client; /* stale already; to match against what you kept */
+    wshub_str id;
+    wshub_str user_id;  /* ptr NULL: none */
+    wshub_state state;  /* the state it was in */
+    wshub_cause cause;
+    uint16_t code;      /* the close code sent or received; 1005: none in the frame; 1006: no frame */
+    wshub_str reason;   /* the peer's close reason or ours */
+    void *user_ptr;     /* wshub_client_set_user_ptr() */
+} wshub_gone;
+
+typedef enum wshub_pressure { /* SEND-6 */
+    WSHUB_PRESSURE_ON = 1,  /* the first byte that the stream did not take */
+    WSHUB_PRESSURE_DROPPED, /* a message was dropped for this client */
+    WSHUB_PRESSURE_OFF      /* everything has left */
+} wshub_pressure;
+
+typedef struct wshub_header {
+    wshub_str name, value;
+} wshub_header;
+
+/* An HTTP request. Views until the callback returns. */
+typedef struct wshub_http {
+    wshub_conn conn;
+    wshub_str method, target; /* as sent */
+    wshub_str path, query;    /* path up to `?`, not decoded; query ptr NULL: none */
+    const wshub_header *headers; /* values without leading and trailing white space */
+    size_t headers_count;
+    wshub_str body;
+    int minor; /* HTTP/1.minor */
+} wshub_http;
+
+/* An HTTP answer. Borrowed for the call. */
+typedef struct wshub_reply {
+    int status;               /* 200..599 */
+    const char *content_type; /* NULL: none is sent */
+    const wshub_header *headers; /* further ones; names are tokens, values without CR, LF or NUL */
+    size_t headers_count;
+    wshub_str body;
+    bool close; /* end the stream after it */
+} wshub_reply;
+
+/* What on_upgrade may decide about a handshake that is valid in itself. */
+typedef struct wshub_upgrade {
+    const wshub_str *protocols; /* offered subprotocols, in the client's order */
+    size_t protocols_count;
+    int protocol;     /* out: index of the one to select; -1 (preset): none */
+    int refuse;       /* out: 0 (preset): go on; else the HTTP status, 400..599, usually 403 (CONN-2) */
+    void *user_ptr;   /* out: becomes the client's user pointer */
+} wshub_upgrade;
+
+typedef enum wshub_bus_state {
+    WSHUB_BUS_DOWN = 0,
+    WSHUB_BUS_UP
+} wshub_bus_state;
+
+/* Log lines: code, level, text. Text is escaped ASCII of at most 128 bytes, never payload or token. Of one
+ * code at most ten lines a second are written; what was held back is told in `suppressed`. */
+#define WSHUB_LOGS(X)                                                             \
+    X(ORIGINS_OPEN, WARN, "no allowed_origins: any web page may connect")         \
+    X(NO_TRANSFORMER, WARN, "require_encryption without on_transform_out")        \
+    X(HTTP_BAD, INFO, "bad HTTP request")                                         \
+    X(UPGRADE_REFUSED, INFO, "upgrade refused")                                   \
+    X(MSG_INVALID, INFO, "message is not JSON")                                   \
+    X(MSG_IGNORED, INFO, "message without a usable event")                        \
+    X(APP_FAILED, ERROR, "a callback failed")                                     \
+    X(AUTH_FAILED, INFO, "authentication did not succeed")                        \
+    X(JOIN_REFUSED, WARN, "join or leave refused")                                \
+    X(PROTO, INFO, "protocol error")                                              \
+    X(DROPPED, WARN, "message dropped for a slow client")                         \
+    X(CLEAR_REFUSED, WARN, "send refused: keys not agreed")                       \
+    X(TRANSFORM_FAILED, WARN, "transformer failed; message dropped")              \
+    X(TIMEOUT, INFO, "deadline passed")                                           \
+    X(NOMEM, ERROR, "out of memory")                                              \
+    X(BUS_BAD, WARN, "bus message is no envelope")                                \
+    X(BUS_STATE, WARN, "bus state")                                               \
+    X(BUS_DROPPED, WARN, "bus queue is full; oldest dropped")
+typedef enum wshub_log_code {
+#define WSHUB__X(name, level, text) WSHUB_LOG_##name,
+    WSHUB_LOGS(WSHUB__X)
+#undef WSHUB__X
+    WSHUB_LOG_COUNT
+} wshub_log_code;
+typedef enum wshub_log_level { WSHUB_LEVEL_INFO, WSHUB_LEVEL_WARN, WSHUB_LEVEL_ERROR } wshub_log_level;
+typedef struct wshub_log {
+    wshub_log_code code;
+    wshub_log_level level;
+    const char *text;    /* terminated; what happened, with detail */
+    wshub_client client; /* {0}: none */
+    uint64_t suppressed; /* lines of this code held back since the last one */
+} wshub_log;
+
+/* Counters since creation; gauges are marked so. Read with wshub_stats_get(). */
+typedef struct wshub_stats {
+    uint64_t conns, clients, users, rooms;      /* gauges; rooms counts own-id rooms too */
+    uint64_t authenticated;                     /* gauge */
+    uint64_t queued_bytes, segment_bytes;       /* gauges: owed to clients; held in shared segments */
+    uint64_t conns_opened, conns_closed, conns_refused;
+    uint64_t http_requests, http_bad, upgrades, upgrades_refused;
+    uint64_t messages_in, bytes_in, messages_out, bytes_out; /* out: once for each receiver */
+    uint64_t msg_invalid, msg_ignored, msg_unhandled, app_failures;
+    uint64_t auth_accepted, auth_rejected, auth_failed, auth_timeouts;
+    uint64_t joins_refused, heartbeat_timeouts, idle_timeouts, write_timeouts, message_timeouts;
+    uint64_t protocol_errors, dropped_pressure, dropped_memory, dropped_transform, clear_refused;
+    uint64_t pings_sent, pongs_received;
+    uint64_t bus_published, bus_received, bus_discarded, bus_bad, bus_self_echo, bus_dropped;
+    uint64_t bus_downs;
+    uint64_t log_suppressed;
+} wshub_stats;
+
+/* A place in an iteration. Zero it to begin. */
+typedef struct wshub_iter {
+    uint64_t pos;
+    uint32_t phase;
+} wshub_iter;
+
+/* ---- >>tables -------------------------------------------------------------------------------
+ * Orders go down, reports come up. A table is copied at wshub_create(). */
+
+/* Whom bytes are for: a hub, or a layer between. An io calls these on the owner's thread. Any report may
+ * run callbacks that destroy the owner: the io's attach(ctx, NULL) is then called from inside it. */
+typedef struct wshub_io_owner {
+    void *ctx;
+    void (*opened)(void *ctx, wshub_conn conn);
+    /* count > 0 bytes arrived; they are the owner's, to write into, until it returns. */
+    void (*received)(void *ctx, wshub_conn conn, uint8_t *bytes, size_t count);
+    void (*drained)(void *ctx, wshub_conn conn);             /* after a short send(): there is room again */
+    void (*sent)(void *ctx, wshub_conn conn, size_t count);  /* after WSHUB_IO_PENDING: these have left */
+    void (*closed)(void *ctx, wshub_conn conn);              /* the last word about conn, exactly once */
+    /* Once before the io waits: everything gathered is carried out. Returns when the io must call it again
+     * at the latest, on the clock of now_ms; WSHUB_NEVER: not before the next report. */
+    uint64_t (*settle)(void *ctx);
+} wshub_io_owner;
+
+#define WSHUB_IO_PENDING INT64_MIN
+
+typedef struct wshub_io {
+    void *ctx;
+    /* Takes the owner, NULL to detach: no report follows, and streams still open are closed by the io. */
+    void (*attach)(void *ctx, const wshub_io_owner *owner);
+    /* Bytes to send, in order. Returns how many are done with: the owner keeps the rest and offers it again
+     * after drained(). Or WSHUB_IO_PENDING: all taken, not copied; they stay valid where they lie until
+     * sent() has reported them. A broken stream takes everything; closed() tells. Calls no report. */
+    int64_t (*send)(void *ctx, wshub_conn conn, const wshub_span *spans, size_t count);
+    /* flush: end the sending direction behind what send() took, read and discard until the peer ends or
+     * a short deadline of the io's passes. Else at once. closed() follows, once, later, not from inside. */
+    void (*close)(void *ctx, wshub_conn conn, bool flush);
+    uint64_t (*now_ms)(void *ctx);                           /* monotonic */
+    uint64_t (*wall_ms)(void *ctx);                          /* since 1970-01-01 UTC */
+    bool (*random)(void *ctx, uint8_t *bytes, size_t count); /* unpredictable; false: there is none */
+    void (*wake)(void *ctx);  /* any thread: settle soon. NULL: wshub_post* and loops are refused */
+    void (*pause)(void *ctx, wshub_conn conn, bool paused); /* stop or go on receiving. NULL: the hub keeps
+                                 what arrives up to payload_bytes_max, then closes */
+    size_t (*peer)(void *ctx, wshub_conn conn, char *text, size_t cap); /* writes the address, terminated;
+                                 returns its length. NULL: unknown */
+} wshub_io;
+
+/* Channel and payload of one bus message. */
+typedef struct wshub_bus_msg {
+    wshub_str channel;
+    wshub_str payload;
+} wshub_bus_msg;
+typedef struct wshub_bus_channel {
+    wshub_str name;
+    bool pattern; /* name ends in `*`, which stands for anything */
+} wshub_bus_channel;
+
+typedef struct wshub_bus_owner {
+    void *ctx;
+    void (*received)(void *ctx, wshub_str channel, wshub_str payload); /* owner's thread; views */
+    /* Up only when everything subscribed is acknowledged; down_ms: how long it was down. */
+    void (*state)(void *ctx, wshub_bus_state state, uint64_t down_ms);
+    void (*wake)(void *ctx); /* any thread: call pump() soon. NULL: same thread only, pump is called often */
+} wshub_bus_owner;
+
+/* Carries messages between instances, at most once, in order for each publisher and channel. */
+typedef struct wshub_bus {
+    void *ctx;
+    wshub_err (*attach)(void *ctx, const wshub_bus_owner *owner); /* NULL: leave; ctx is then gone */
+    /* Returns how many of the messages, from the first on, it took (copied); the rest is offered again. */
+    size_t (*publish)(void *ctx, const wshub_bus_msg *msgs, size_t count);
+    wshub_err (*subscribe)(void *ctx, const wshub_bus_channel *channels, size_t count);
+    wshub_err (*unsubscribe)(void *ctx, const wshub_bus_channel *channels, size_t count);
+    void (*pump)(void *ctx); /* reports what has arrived; called by the owner once a turn. NULL: not needed */
+} wshub_bus;
+
+/* ---- >>desc ---------------------------------------------------------------------------------
+ * Zero always means the default, so a zeroed struct plus an io is valid. Everything is copied. */
+typedef struct wshub_desc {
+    const wshub_io *io;   /* required: where bytes come from */
+    const wshub_bus *bus; /* NULL: this hub stands alone */
+    wshub_alloc_fn alloc; /* NULL: realloc and free */
+    void *alloc_user;
+    void *user; /* last argument of every callback */
+
+    const char *path;      /* upgrade path; "/ws" */
+    const char *server_id; /* a fresh UUID v4; at most 63 bytes */
+    const char *const *default_rooms; /* joined on acceptance; NULL: ws-default, ws-notification */
+    size_t default_rooms_count;
+    bool no_default_rooms;
+    /* Who may open a WebSocket from a page: `https://host[:port]`, `https://`*`.host`, `null`. NULL: any
+     * page, with a warning. Requests without Origin (programs, not pages) always pass. */
+    const char *const *allowed_origins;
+    size_t allowed_origins_count;
+
+    uint32_t auth_timeout_ms;       /* 5000; request head, then until `authenticate`; 3x for the answer */
+    uint32_t heartbeat_interval_ms; /* 30000; granularity of the next one (LIVE-1) */
+    uint32_t heartbeat_timeout_ms;  /* 90000, WSHUB_OFF */
+    uint32_t idle_timeout_ms;       /* 60000, WSHUB_OFF; silence of the transport; pings after half of it */
+    uint32_t message_timeout_ms;    /* 30000, WSHUB_OFF; to finish a message or body that has begun */
+    uint32_t write_timeout_ms;      /* 60000, WSHUB_OFF; without a byte of progress */
+    uint32_t close_timeout_ms;      /* 5000; for the peer's answer to our Close */
+    uint32_t http_timeout_ms;       /* 30000, WSHUB_OFF; for your answer to an HTTP request, then 503 */
+    uint32_t shutdown_timeout_ms;   /* 5000; bounds wshub_shutdown() (BYE-2) */
+    bool no_pings;
+    bool close_on_backpressure; /* over backpressure_bytes_max: close instead of dropping the message */
+    bool require_encryption;    /* AUTH-5 */
+    bool bus_exact;             /* BUS-4: subscribe to what is here instead of patterns */
+
+    uint32_t payload_bytes_max;       /* 131072; one inbound message after reassembly */
+    uint32_t backpressure_bytes_max;  /* 1048576; unsent bytes per client */
+    uint64_t segment_bytes_max;       /* 1 GiB; all queues together */
+    uint32_t conns_max, clients_max;  /* 1000000 each */
+    uint32_t http_head_bytes_max;     /* 8192 (CONN-3) */
+    uint32_t http_headers_max;        /* 100; at most 256 */
+    uint32_t http_body_bytes_max;     /* 65536 */
+    uint32_t json_depth_max;          /* 1024 (MSG-9) */
+    uint32_t preauth_messages_max;    /* 16; before acceptance; beyond: close 1008 */
+    uint32_t preauth_bytes_max;       /* 8192; the same */
+    uint32_t rooms_per_client_max;    /* 1024 (ROOM-6) */
+    uint32_t rooms_per_message_max;   /* 128 (ROOM-6) */
+    uint32_t rooms_max, users_max;    /* 1000000 each */
+    uint32_t asks_per_client_max;     /* 16; joins not yet answered */
+    uint32_t encrypted_batch_max;     /* 10 (ENC-3) */
+    uint32_t bus_queue_bytes_max;     /* 1048576; kept while the bus is down (BUS-5) */
+    uint32_t post_bytes_max;          /* 67108864; posted and not yet carried out */
+
+    /* Every callback runs on the hub's thread and may call any function. */
+    /* Asked when a client sends `authenticate`. NULL: everybody is rejected. */
+    void (*on_authenticate)(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user);
+    /* Asked after acceptance if require_encryption. */
+    void (*on_handshake)(wshub *hub, wshub_ask ask, const wshub_handshake *hs, void *user);
+    /* Asked which of the rooms a client may join. NULL: none (secure by default). */
+    void (*on_join)(wshub *hub, wshub_ask ask, const wshub_join *join, void *user);
+    /* An event from an authenticated client. A result other than WSHUB_OK is counted and logged. */
+    wshub_err (*on_message)(wshub *hub, wshub_client client, const wshub_event *event, void *user);
+    /* A binary message from an authenticated client. NULL: it is read like a text message. */
+    wshub_err (*on_binary)(wshub *hub, wshub_client client, const uint8_t *bytes, size_t count,
+                           void *user);
+    /* Outbound and inbound transformer of encrypted clients (ENC-1). */
+    void (*on_transform_out)(wshub *hub, wshub_ask ask, wshub_client client, const wshub_event *event,
+                             void *user);
+    void (*on_transform_in)(wshub *hub, wshub_ask ask, wshub_client client, const wshub_event *event,
+                            void *user);
+    void (*on_opened)(wshub *hub, wshub_client client, void *user); /* upgraded, not authenticated */
+    wshub_err (*on_connected)(wshub *hub, wshub_client client, void *user); /* accepted (AUTH-7) */
+    void (*on_disconnected)(wshub *hub, const wshub_gone *gone, void *user); /* once each (BYE-1) */
+    void (*on_pressure)(wshub *hub, wshub_client client, wshub_pressure what, size_t queued_bytes,
+                        void *user);
+    /* HTTP that is no upgrade on `path`. Return true and answer with wshub_http_reply(), now or later;
+     * false: 404. */
+    bool (*on_request)(wshub *hub, wshub_request request, const wshub_http *http, void *user);
+    void (*on_upgrade)(wshub *hub, const wshub_http *http, wshub_upgrade *upgrade, void *user);
+    void (*on_bus)(wshub *hub, wshub_bus_state state, uint64_t down_ms, void *user);
+    void (*on_shutdown)(wshub *hub, void *user); /* shutdown or drain has finished */
+    void (*on_log)(wshub *hub, const wshub_log *line, void *user);
+} wshub_desc;
+
+/* ---- >>api-hub ------------------------------------------------------------------------------ */
+
+/* Makes a hub and attaches it to its io and bus.
+ *   desc     borrowed; everything in it is copied, texts too
+ *   out_hub  the hub; given to you, end it with wshub_destroy()
+ * Returns  OK; PARAM: no io, a limit out of range, a bad room, path or origin; NOMEM; RANDOM: io->random
+ *          failed; NOWAKE or others: what the bus's attach said.
+ * Thread   the one the hub will belong to. */
+WSHUB_API wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub);
+
+/* Ends a hub: every client is reported gone (cause SHUTDOWN, code 1001 where none was sent), every stream
+ * dropped at once, all memory freed. Inside a callback it is done when the outermost call returns. For a
+ * polite end call wshub_shutdown() first. NULL: nothing. Thread: the hub's. */
+WSHUB_API void wshub_destroy(wshub *hub);
+
+/* Ends service (BYE-2): no new clients, every client gets close 1001 `Server shutting down`; on_shutdown
+ * when all streams have ended, after shutdown_timeout_ms at the latest. The hub can still be queried.
+ * Returns OK, also when it is under way. Thread: the hub's. */
+WSHUB_API wshub_err wshub_shutdown(wshub *hub);
+
+/* Empties the hub at a pace: no new clients; oldest clients first, per_second of them a second, get close
+ * `code` (1001, or 1012 for "come back") with `reason`; when none are left, as wshub_shutdown().
+ *   per_second  1..1000000
+ *   reason      UTF-8, at most WSHUB_CLOSE_REASON_MAX bytes; copied
+ * Returns OK; PARAM; STATE: shutting down already. Thread: the hub's. */
+WSHUB_API wshub_err wshub_drain(wshub *hub, uint32_t per_second, uint16_t code, wshub_str reason);
+WSHUB_API bool wshub_is_draining(const wshub *hub); /* drain or shutdown has begun */
+WSHUB_API bool wshub_is_down(const wshub *hub);     /* shutdown has finished */
+
+/* Carries out what was gathered (see >>life). Ios call it through their owner table; call it yourself
+ * after sends from outside any report if your io does not. Inside a callback it does nothing.
+ * Returns the time of the next deadline on the io's clock; WSHUB_NEVER: none; 0: call again soon. */
+WSHUB_API uint64_t wshub_settle(wshub *hub);
+
+/* Calls fn once, delay_ms from now (0: in this or the next settle), on the hub's thread and clock: a late
+ * answer, a tick of yours. `out_timer` (may be NULL) can stop it. Not called after wshub_destroy().
+ * Returns OK, PARAM, NOMEM. Cost: O(log n). */
+WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms, void (*fn)(wshub *hub, void *arg),
+                                      void *arg, wshub_timer *out_timer);
+WSHUB_API wshub_err wshub_timer_stop(wshub *hub, wshub_timer timer); /* STALE: fired or stopped before */
+
+WSHUB_API void wshub_stats_get(const wshub *hub, wshub_stats *out_stats); /* O(1) */
+WSHUB_API wshub_str wshub_server_id(const wshub *hub); /* view, valid as long as the hub */
+WSHUB_API uint64_t wshub_now_ms(const wshub *hub);     /* the hub's clock: stands still within a turn */
+WSHUB_API void *wshub_user(const wshub *hub);          /* wshub_desc.user */
+WSHUB_API const char *wshub_strerror(wshub_err err);   /* never NULL */
+WSHUB_API const char *wshub_log_name(wshub_log_code code); /* "MSG_INVALID"; "?" if none */
+#ifdef WSHUB_SELF_CHECK
+/* Walks every index and byte account; NULL, or a text that names the first thing that is wrong. */
+WSHUB_API const char *wshub_self_check(const wshub *hub);
+#endif
+
+/* ---- >>api-conn -----------------------------------------------------------------------------
+ * The hub as an owner of streams, for those who write an io without a table of owners. Same contract as
+ * wshub_io_owner; conns the hub does not know are ignored. */
+WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn);
+WSHUB_API void wshub_conn_received(wshub *hub, wshub_conn conn, uint8_t *bytes, size_t count);
+WSHUB_API void wshub_conn_drained(wshub *hub, wshub_conn conn);
+WSHUB_API void wshub_conn_sent(wshub *hub, wshub_conn conn, size_t count);
+WSHUB_API void wshub_conn_closed(wshub *hub, wshub_conn conn);
+
+/* ---- >>api-client ---------------------------------------------------------------------------
+ * Texts returned are views: valid until the client is gone or you change what they show. Questions about
+ * a client that is gone answer with an empty value. Thread: the hub's; allowed in callbacks. */
+
+/* Finds a client by its id, in any state but disconnected. Returns OK or STALE. O(1). */
+WSHUB_API wshub_err wshub_client_find(const wshub *hub, wshub_str id, wshub_client *out_client);
+/* Goes through all clients, oldest first. False: no more. Clients that come or go meanwhile are safe. */
+WSHUB_API bool wshub_client_each(const wshub *hub, wshub_iter *iter, wshub_client *out_client);
+WSHUB_API wshub_state wshub_client_state(const wshub *hub, wshub_client client);
+WSHUB_API wshub_str wshub_client_id(const wshub *hub, wshub_client client);
+WSHUB_API wshub_str wshub_client_user_id(const wshub *hub, wshub_client client);  /* ptr NULL: none */
+WSHUB_API wshub_str wshub_client_metadata(const wshub *hub, wshub_client client); /* JSON; NULL: none */
+WSHUB_API bool wshub_client_is_encrypted(const wshub *hub, wshub_client client);
+WSHUB_API bool wshub_client_is_pressured(const wshub *hub, wshub_client client); /* SEND-6 */
+WSHUB_API size_t wshub_client_queued_bytes(const wshub *hub, wshub_client client);
+WSHUB_API void *wshub_client_user_ptr(const wshub *hub, wshub_client client);
+WSHUB_API wshub_err wshub_client_set_user_ptr(wshub *hub, wshub_client client, void *ptr);
+/* Replaces the metadata. metadata: JSON, copied; ptr NULL: none. Returns OK, STALE, JSON, NOMEM. */
+WSHUB_API wshub_err wshub_client_set_metadata(wshub *hub, wshub_client client, wshub_str metadata);
+/* Writes the peer's address, terminated. Returns its length; 0: unknown. */
+WSHUB_API size_t wshub_client_peer(const wshub *hub, wshub_client client, char *text, size_t cap);
+
+/* Closes a client: what is queued, then a Close frame. It leaves the indexes in this turn's settle.
+ *   code    1000, 1001, 1003, 1007..1014, 3000..4999; 0: a Close frame without a code
+ *   reason  UTF-8, at most WSHUB_CLOSE_REASON_MAX bytes; borrowed
+ * Returns OK, STALE, PARAM. Allowed in callbacks, also those about this client. */
+WSHUB_API wshub_err wshub_client_close(wshub *hub, wshub_client client, uint16_t code, wshub_str reason);
+
+/* Marks an authenticated client as encrypted (ENC-4); from here on ENC-1 applies. OK, STALE, STATE. */
+WSHUB_API wshub_err wshub_client_encrypt(wshub *hub, wshub_client client);
+
+/* Puts a client into a room or takes it out, without validation (ROOM-4), in any state. A client that has
+ * not authenticated hears what is sent to that room too: it was you who put it there.
+ *   room  UTF-8, 1..WSHUB_NAME_BYTES_MAX bytes; copied
+ * Returns OK, also if it was (not) in there; STALE; PARAM; NOMEM; LIMIT: rooms_per_client_max or rooms_max.
+ * Cost: O(1); leaving: O(1). */
+WSHUB_API wshub_err wshub_client_join(wshub *hub, wshub_client client, wshub_str room);
+WSHUB_API wshub_err wshub_client_leave(wshub *hub, wshub_client client, wshub_str room);
+WSHUB_API bool wshub_client_in_room(const wshub *hub, wshub_client client, wshub_str room);
+/* Goes through a client's rooms, its own-id room included. Leaving the room just seen is safe. */
+WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client client, wshub_iter *iter,
+                                      wshub_str *out_room);
+
+/* ---- >>api-room ----------------------------------------------------------------------------- */
+/* Thread: the hub's; allowed in callbacks. Members come in no particular order; a member that leaves
+ * while you look is safe. Members that have not authenticated (wshub_client_join()) are among them. */
+WSHUB_API size_t wshub_room_count(const wshub *hub, wshub_str room); /* members; 0: no such room */
+WSHUB_API bool wshub_room_each_member(const wshub *hub, wshub_str room, wshub_iter *iter,
+                                      wshub_client *out_client);
+WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter, wshub_str *out_room); /* all rooms */
+WSHUB_API size_t wshub_user_count(const wshub *hub, wshub_str user_id); /* sessions; 0: not here */
+WSHUB_API bool wshub_user_each_client(const wshub *hub, wshub_str user_id, wshub_iter *iter,
+                                      wshub_client *out_client);
+WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter, wshub_str *out_user_id);
+
+/* ---- >>api-send -----------------------------------------------------------------------------
+ * Sends one event. The message is encoded once, however many receive it, and leaves in this turn's settle.
+ *   msg  borrowed. Returns PARAM if event is NULL or not UTF-8, JSON if data is not JSON in UTF-8, NOMEM
+ *        (nobody got it). What happens to a single receiver of several (dropped for backpressure) is
+ *        counted and told by on_pressure; it is no error of the sender.
+ * Thread: the hub's; allowed in callbacks. Cost: one encoding, then some 20 ns a member. */
+
+/* To one client, in any state (SEND-2). Further: STALE; CLEAR: keys not agreed; DROPPED. */
+WSHUB_API wshub_err wshub_client_send(wshub *hub, wshub_client client, const wshub_msg *msg);
+/* The same as a binary WebSocket message, bytes as they are; encrypted clients: CLEAR. */
+WSHUB_API wshub_err wshub_client_send_binary(wshub *hub, wshub_client client, const uint8_t *bytes,
+                                             size_t count);
+/* To the authenticated clients of a user, of a room, or all that are connected here (SEND-1).
+ *   exclude  ids of clients to leave out; borrowed; NULL: none. Unknown ids are ignored. */
+WSHUB_API wshub_err wshub_user_send(wshub *hub, wshub_str user_id, const wshub_msg *msg);
+WSHUB_API wshub_err wshub_room_send(wshub *hub, wshub_str room, const wshub_msg *msg,
+                                    const wshub_str *exclude, size_t exclude_count);
+WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub_str *exclude,
+                                   size_t exclude_count);
+/* On every instance: delivers here and publishes (SEND-3, SEND-4). dest: borrowed; NULL: all.
+ * Returns also PARAM: the event is empty or data is absent. The bus being down is no error (BUS-5). */
+WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg);
+
+/* ---- >>api-ask ------------------------------------------------------------------------------
+ * Answers a question, inside its callback or later, once. STALE: answered before, or the client is gone;
+ * harmless. STATE: the question is of another kind. Thread: the hub's; for others see >>api-post. */
+
+/* Accepts (AUTH-3, AUTH-7). who: copied; NULL: anonymous. Further: PARAM, JSON (metadata), NOMEM, LIMIT:
+ * users_max; on these the question stays open. */
+WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who);
+/* Accepts the key exchange (AUTH-5). Texts: UTF-8, borrowed; ptr NULL: left out of `connected`. */
+WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask, wshub_str server_public_key,
+                                           wshub_str salt);
+/* Joins the client to these rooms, usually a subset of those asked for (ROOM-2). borrowed. */
+WSHUB_API wshub_err wshub_join_accept(wshub *hub, wshub_ask ask, const wshub_str *rooms, size_t count);
+/* The transformed event; msg NULL: send (or dispatch) it unchanged. borrowed. */
+WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask, const wshub_msg *msg);
+/* No: AUTH-4, AUTH-5, joins nothing; a transformer that rejects has failed (ENC-2). */
+WSHUB_API wshub_err wshub_ask_reject(wshub *hub, wshub_ask ask);
+/* The callback failed: AUTH-4, AUTH-5, ROOM-2, ENC-2. */
+WSHUB_API wshub_err wshub_ask_fail(wshub *hub, wshub_ask ask);
+
+/* ---- >>api-http ----------------------------------------------------------------------------- */
+/* Answers a request that on_request took. reply: borrowed. Returns OK; STALE: the peer left, or answered
+ * before; PARAM: status, name or value not allowed; NOMEM. Thread: the hub's. */
+WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_request request, const wshub_reply *reply);
+/* A request's header; name in any case. ptr NULL: absent. Of several the first. */
+WSHUB_API wshub_str wshub_http_header(const wshub_http *http, const char *name);
+
+/* ---- >>api-post -----------------------------------------------------------------------------
+ * The functions that any thread may call. They copy, queue, and wake the hub, which carries them out in
+ * its next settle, in the order of posting for each thread. Return OK: queued; NOMEM; NOWAKE; LIMIT:
+ * post_bytes_max; PARAM. What comes of it later (a stale client) is silent. The hub must outlive the call. */
+WSHUB_API wshub_err wshub_post(wshub *hub, void (*fn)(wshub *hub, void *arg), void *arg);
+WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg);
+WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client client, const wshub_msg *msg);
+WSHUB_API wshub_err wshub_post_close(wshub *hub, wshub_client client, uint16_t code, wshub_str reason);
+WSHUB_API wshub_err wshub_post_close_id(wshub *hub, wshub_str id, uint16_t code, wshub_str reason);
+WSHUB_API wshub_err wshub_post_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who);
+WSHUB_API wshub_err wshub_post_handshake_accept(wshub *hub, wshub_ask ask, wshub_str server_public_key,
+                                                wshub_str salt);
+WSHUB_API wshub_err wshub_post_join_accept(wshub *hub, wshub_ask ask, const wshub_str *rooms,
+                                           size_t count);
+WSHUB_API wshub_err wshub_post_transform_accept(wshub *hub, wshub_ask ask, const wshub_msg *msg);
+WSHUB_API wshub_err wshub_post_ask_reject(wshub *hub, wshub_ask ask);
+WSHUB_API wshub_err wshub_post_ask_fail(wshub *hub, wshub_ask ask);
+
+/* ---- >>api-bus ------------------------------------------------------------------------------ */
+/* The loop: a broker inside the process, for hubs of one thread or of several. Byte-safe, in order for
+ * each publisher, nothing between two seats is ever parsed. */
+typedef struct wshub_loop wshub_loop;
+typedef struct wshub_loop_desc {
+    wshub_alloc_fn alloc; /* NULL: realloc and free; called by the threads of all its hubs */
+    void *alloc_user;
+    uint32_t queue_bytes_max; /* 67108864; waiting for one seat; beyond: dropped and counted */
+} wshub_loop_desc;
+/* Makes a loop. desc: borrowed; NULL: defaults. Returns OK, NOMEM; NOWAKE with WSHUB_NO_THREADS. */
+WSHUB_API wshub_err wshub_loop_create(const wshub_loop_desc *desc, wshub_loop **out_loop);
+/* Ends a loop once all its seats have left. NULL: nothing. */
+WSHUB_API void wshub_loop_destroy(wshub_loop *loop);
+/* Makes a seat: a bus for one wshub_desc.bus or emitter, whose end also ends the seat. Any thread. */
+WSHUB_API wshub_err wshub_loop_bus(wshub_loop *loop, wshub_bus *out_bus);
+/* Cuts or mends the loop, to see a program with its broker away: publications are refused, seats told. */
+WSHUB_API void wshub_loop_set_down(wshub_loop *loop, bool down);
+WSHUB_API uint64_t wshub_loop_dropped(const wshub_loop *loop); /* messages over queue_bytes_max */
+
+/* The emitter: publishes for processes that hold no clients (EMIT-1). */
+typedef struct wshub_emitter wshub_emitter;
+typedef struct wshub_emitter_desc {
+    const wshub_bus *bus; /* required; copied */
+    wshub_alloc_fn alloc;
+    void *alloc_user;
+    uint32_t bus_queue_bytes_max; /* 1048576; kept while the bus is down */
+} wshub_emitter_desc;
+WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc, wshub_emitter **out_emitter);
+WSHUB_API void wshub_emitter_destroy(wshub_emitter *emitter);
+/* Publishes. dest kind RESOLVE with a name means that room; NULL: all. data may be absent.
+ * Returns OK: handed to the bus or kept; PARAM; JSON; NOMEM; LIMIT: the queue is full, nothing was kept. */
+WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest,
+                                       const wshub_msg *msg);
+
+/* ---- >>api-codec ----------------------------------------------------------------------------
+ * Small, pure functions: no hub, no allocation, any thread. */
+WSHUB_API wshub_str wshub_str_z(const char *text); /* of a terminated text; NULL gives ptr NULL */
+WSHUB_API bool wshub_str_eq(wshub_str a, wshub_str b);
+WSHUB_API bool wshub_str_eq_z(wshub_str a, const char *b);
+
+typedef enum wshub_json_kind {
+    WSHUB_JSON_NONE, WSHUB_JSON_NULL, WSHUB_JSON_BOOL, WSHUB_JSON_NUMBER, WSHUB_JSON_STRING,
+    WSHUB_JSON_ARRAY, WSHUB_JSON_OBJECT
+} wshub_json_kind;
+/* One JSON value, strictly RFC 8259 in UTF-8, nested at most depth_max levels (0: 1024)? */
+WSHUB_API bool wshub_json_check(wshub_str text, uint32_t depth_max);
+WSHUB_API wshub_json_kind wshub_json_type(wshub_str value);
+/* The value of a key of an object, raw; of equal keys the last. ptr NULL: no object, or no such key. */
+WSHUB_API wshub_str wshub_json_get(wshub_str object, const char *key);
+/* Goes through an array. iter zeroed to begin. False: no more, or no array. */
+WSHUB_API bool wshub_json_each(wshub_str array, wshub_iter *iter, wshub_str *out_value);
+/* Decodes a string value to UTF-8 (lone surrogates become U+FFFD). Writes at most cap bytes, no terminator;
+ * buf may be the value itself. Returns the decoded length, which may be above cap; SIZE_MAX: no string. */
+WSHUB_API size_t wshub_json_text(wshub_str value, char *buf, size_t cap);
+/* A number without fraction or exponent, 0..2^53-1. False: anything else. */
+WSHUB_API bool wshub_json_uint(wshub_str value, uint64_t *out_number);
+/* Writes text as a JSON string with its quotes, at most cap bytes, no terminator. Returns its length. */
+WSHUB_API size_t wshub_json_quote(wshub_str text, char *buf, size_t cap);
+
+WSHUB_API bool wshub_utf8_check(const uint8_t *bytes, size_t count);
+/* Base64, standard alphabet, padded. buf: at least 4 * ((count + 2) / 3) bytes. Returns that length. */
+WSHUB_API size_t wshub_base64(const uint8_t *bytes, size_t count, char *buf);
+WSHUB_API void wshub_sha1(const uint8_t *bytes, size_t count, uint8_t out_digest[20]);
+
+/* A frame's head (RFC 6455 5.2). */
+typedef struct wshub_frame {
+    uint64_t payload_bytes;
+    uint8_t opcode; /* 0 continuation, 1 text, 2 binary, 8 close, 9 ping, 10 pong */
+    uint8_t rsv;    /* RSV1 is 4 */
+    bool fin, masked;
+    uint8_t mask[4];
+    uint8_t head_bytes; /* 2..14 */
+} wshub_frame;
+/* Reads a frame's head. Returns 1: done; 0: more bytes are needed; -1: the length is not minimal. */
+WSHUB_API int wshub_frame_read(const uint8_t *bytes, size_t count, wshub_frame *out_frame);
+/* Writes a frame's head to buf (14 bytes are enough). Returns its length. */
+WSHUB_API size_t wshub_frame_write(const wshub_frame *frame, uint8_t *buf);
+/* Masks or unmasks bytes in place; offset: how many bytes of the payload came before. */
+WSHUB_API void wshub_mask(uint8_t *bytes, size_t count, const uint8_t mask[4], uint64_t offset);
+/* The value of Sec-WebSocket-Accept for a key. */
+WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* WSHUB_H */
+
+/* ================================================================================================
+ * THE ROOMS: from here on the implementation
+ * ================================================================================================ */
+#if defined(WSHUB_IMPLEMENTATION) && !defined(WSHUB__IMPLEMENTED)
+#define WSHUB__IMPLEMENTED
+
+#include <stdlib.h>
+
+#ifndef WSHUB_ASSERT
+#include <assert.h>
+#define WSHUB_ASSERT(x) assert(x)
+#endif
+#ifndef WSHUB_JSON_DEPTH_MAX
+#define WSHUB_JSON_DEPTH_MAX 4096
+#endif
+#if defined(__GNUC__)
+#define WSHUB__COLD __attribute__((noinline, cold))
+#define WSHUB__LIKELY(x) __builtin_expect(!!(x), 1)
+#define WSHUB__UNUSED __attribute__((unused))
+#else
+#define WSHUB__COLD
+#define WSHUB__LIKELY(x) (x)
+#define WSHUB__UNUSED
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- >>mem -----------------------------------------------------------------------------------
+ * The one way to memory. Knows the application's allocator, nothing else. Callers keep the sizes.
+ * Proved by tests/test_memory.c and by the allocation failures of tests/test_golden.c. */
+
+typedef struct wshub__mem {
+    wshub_alloc_fn fn;
+    void *user;
+} wshub__mem;
+
+static void *wshub__mem_default(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
+    (void)user;
+    (void)old_bytes;
+    if (new_bytes == 0) {
+        free(ptr);
+        return NULL;
+    }
+    return realloc(ptr, new_bytes);
+}
+
+static wshub__mem wshub__mem_make(wshub_alloc_fn fn, void *user) {
+    wshub__mem m;
+    m.fn = fn ? fn : wshub__mem_default;
+    m.user = fn ? user : NULL;
+    return m;
+}
+
+static void *wshub__mem_new(const wshub__mem *m, size_t bytes) { /* zeroed */
+    void *p = m->fn(m->user, NULL, 0, bytes);
+    if (p) memset(p, 0, bytes);
+    return p;
+}
+
+static void wshub__mem_free(const wshub__mem *m, void *ptr, size_t bytes) {
+    if (ptr) (void)m->fn(m->user, ptr, bytes, 0);
+}
+
+/* Makes room for `want` items in *items, doubling. False: out of memory, nothing changed. */
+static bool wshub__mem_grow(const wshub__mem *m, void **items, uint32_t *cap, uint32_t want,
+                            size_t item_bytes) {
+    uint32_t next = *cap ? *cap : 4;
+    void *p;
+    if (want <= *cap) return true;
+    if (want > UINT32_MAX / 2) return false;
+    while (next < want) next *= 2;
+    p = m->fn(m->user, *items, (size_t)*cap * item_bytes, (size_t)next * item_bytes);
+    if (!p) return false;
+    *items = p;
+    *cap = next;
+    return true;
+}
+
+/* ---- >>atomic --------------------------------------------------------------------------------
+ * What posts and loops need to cross threads, on the compilers that have it: a stack to push on, a
+ * counter, a lock held for a few instructions. Knows no hub. Proved by tests/test_threads.c under TSan. */
+
+#if defined(WSHUB_NO_THREADS)
+#define WSHUB__THREADS 0
+#elif defined(__GNUC__) || defined(__clang__)
+#define WSHUB__THREADS 1
+#define WSHUB__XCHG_PTR(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
+#define WSHUB__LOAD_PTR(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define WSHUB__CAS_PTR(p, old, v) \
+    __atomic_compare_exchange_n((p), (old), (v), true, __ATOMIC_RELEASE, __ATOMIC_RELAXED)
+#define WSHUB__ADD(p, v) __atomic_add_fetch((p), (v), __ATOMIC_ACQ_REL)
+#define WSHUB__SUB(p, v) __atomic_sub_fetch((p), (v), __ATOMIC_ACQ_REL)
+#define WSHUB__LOAD(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define WSHUB__LOCK(p) while (__atomic_test_and_set((p), __ATOMIC_ACQUIRE)) {}
+#define WSHUB__UNLOCK(p) __atomic_clear((p), __ATOMIC_RELEASE)
+#else
+#define WSHUB__THREADS 0
+#endif
+#if !WSHUB__THREADS
+#define WSHUB__ADD(p, v) (*(p) += (v))
+#define WSHUB__SUB(p, v) (*(p) -= (v))
+#define WSHUB__LOAD(p) (*(p))
+#define WSHUB__LOCK(p) ((void)(p))
+#define WSHUB__UNLOCK(p) ((void)(p))
+#endif
+
+typedef struct wshub__node { /* first member of whatever is pushed */
+    struct wshub__node *next;
+} wshub__node;
+
+/* Returns whether the stack was empty, which is when its owner must be woken. */
+static bool wshub__stack_push(wshub__node **top, wshub__node *node) {
+#if WSHUB__THREADS
+    wshub__node *old = WSHUB__LOAD_PTR(top);
+    do {
+        node->next = old;
+    } while (!WSHUB__CAS_PTR(top, &old, node));
+    return node->next == NULL;
+#else
+    node->next = *top;
+    *top = node;
+    return node->next == NULL;
+#endif
+}
+
+/* Takes everything, oldest first. Taking all at once is what keeps the stack free of the ABA problem. */
+static wshub__node *wshub__stack_take(wshub__node **top) {
+#if WSHUB__THREADS
+    wshub__node *n = WSHUB__LOAD_PTR(top) ? WSHUB__XCHG_PTR(top, (wshub__node *)NULL) : NULL;
+#else
+    wshub__node *n = *top;
+    *top = NULL;
+#endif
+    wshub__node *oldest = NULL;
+    while (n) {
+        wshub__node *next = n->next;
+        n->next = oldest;
+        oldest = n;
+        n = next;
+    }
+    return oldest;
+}
+
+/* ---- >>buf -----------------------------------------------------------------------------------
+ * Text with a length, and a buffer that grows. A buffer that could not grow remembers it (`bad`), so
+ * that a writer checks once, at the end. Uses >>mem. */
+
+static wshub_str wshub__str(const void *ptr, size_t len) {
+    wshub_str s;
+    s.ptr = (const char *)ptr;
+    s.len = len;
+    return s;
+}
+
+WSHUB_API wshub_str wshub_str_z(const char *text) {
+    return wshub__str(text, text ? strlen(text) : 0);
+}
+WSHUB_API bool wshub_str_eq(wshub_str a, wshub_str b) {
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+WSHUB_API bool wshub_str_eq_z(wshub_str a, const char *b) {
+    return wshub_str_eq(a, wshub_str_z(b));
+}
+
+static uint8_t wshub__lower(uint8_t c) {
+    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
+}
+
+static bool wshub__str_same(wshub_str a, const char *b) { /* without regard to case, ASCII */
+    size_t i, n = strlen(b);
+    if (a.len != n) return false;
+    for (i = 0; i < n; i++) {
+        if (wshub__lower((uint8_t)a.ptr[i]) != wshub__lower((uint8_t)b[i])) return false;
+    }
+    return true;
+}
+
+typedef struct wshub__buf {
+    uint8_t *ptr;
+    uint32_t len, cap;
+    bool bad;
+} wshub__buf;
+
+static bool wshub__buf_room(const wshub__mem *m, wshub__buf *b, size_t more) {
+    void *p = b->ptr;
+    if (b->bad || more > UINT32_MAX / 2 - b->len ||
+        !wshub__mem_grow(m, &p, &b->cap, b->len + (uint32_t)more, 1)) {
+        b->bad = true;
+        return false;
+    }
+    b->ptr = (uint8_t *)p;
+    return true;
+}
+
+static void wshub__buf_add(const wshub__mem *m, wshub__buf *b, const void *bytes, size_t count) {
+    if (count == 0 || !wshub__buf_room(m, b, count)) return;
+    memcpy(b->ptr + b->len, bytes, count);
+    b->len += (uint32_t)count;
+}
+
+static void wshub__buf_text(const wshub__mem *m, wshub__buf *b, const char *text) {
+    wshub__buf_add(m, b, text, strlen(text));
+}
+
+static void wshub__buf_uint(const wshub__mem *m, wshub__buf *b, uint64_t n) {
+    char digits[20];
+    size_t i = sizeof digits;
+    do {
+        digits[--i] = (char)('0' + (int)(n % 10));
+        n /= 10;
+    } while (n);
+    wshub__buf_add(m, b, digits + i, sizeof digits - i);
+}
+
+static void wshub__buf_done(const wshub__mem *m, wshub__buf *b) {
+    wshub__mem_free(m, b->ptr, b->cap);
+    memset(b, 0, sizeof *b);
+}
+
+/* ---- >>utf8 ----------------------------------------------------------------------------------
+ * Validates UTF-8 as it arrives, piece by piece, and stops at the first byte that cannot be right. The
+ * state is one number: how many bytes are missing and between what the next one must lie (RFC 3629 4).
+ * Allocates nothing. Proved by tests/test_codec.c against a slow decoder, tests/fuzz. */
+
+#define WSHUB__UTF8_OK 0u
+#define WSHUB__UTF8_BAD UINT32_MAX
+
+static uint32_t wshub__utf8_state(uint32_t missing, uint32_t lo, uint32_t hi) {
+    return missing << 16 | lo << 8 | hi;
+}
+
+static uint32_t wshub__utf8_lead(uint8_t c) {
+    if (c < 0x80) return WSHUB__UTF8_OK;
+    if (c < 0xC2) return WSHUB__UTF8_BAD; /* a continuation, or an overlong form of two bytes */
+    if (c < 0xE0) return wshub__utf8_state(1, 0x80, 0xBF);
+    if (c == 0xE0) return wshub__utf8_state(2, 0xA0, 0xBF); /* overlong below */
+    if (c == 0xED) return wshub__utf8_state(2, 0x80, 0x9F); /* surrogates above */
+    if (c < 0xF0) return wshub__utf8_state(2, 0x80, 0xBF);
+    if (c == 0xF0) return wshub__utf8_state(3, 0x90, 0xBF);
+    if (c < 0xF4) return wshub__utf8_state(3, 0x80, 0xBF);
+    if (c == 0xF4) return wshub__utf8_state(3, 0x80, 0x8F); /* above U+10FFFF */
+    return WSHUB__UTF8_BAD;
+}
+
+static uint32_t wshub__utf8_feed(uint32_t state, const uint8_t *p, size_t n) {
+    size_t i = 0;
+    while (i < n) {
+        if (state == WSHUB__UTF8_OK) {
+            while (n - i >= 8) { /* eight ASCII bytes at a time */
+                uint64_t w;
+                memcpy(&w, p + i, 8);
+                if (w & UINT64_C(0x8080808080808080)) break;
+                i += 8;
+            }
+            if (i == n) return state;
+            state = wshub__utf8_lead(p[i++]);
+        } else {
+            uint8_t c = p[i++];
+            uint32_t missing = state >> 16;
+            if (c < ((state >> 8) & 0xFF) || c > (state & 0xFF)) return WSHUB__UTF8_BAD;
+            state = missing == 1 ? WSHUB__UTF8_OK : wshub__utf8_state(missing - 1, 0x80, 0xBF);
+        }
+        if (state == WSHUB__UTF8_BAD) return state;
+    }
+    return state;
+}
+
+WSHUB_API bool wshub_utf8_check(const uint8_t *bytes, size_t count) {
+    return wshub__utf8_feed(WSHUB__UTF8_OK, bytes, count) == WSHUB__UTF8_OK;
+}
+
+/* How many UTF-16 code units a valid text has (ROOM-1). */
+static size_t wshub__utf8_units(wshub_str s) {
+    size_t i, units = 0;
+    for (i = 0; i < s.len; i++) {
+        uint8_t c = (uint8_t)s.ptr[i];
+        if ((c & 0xC0) != 0x80) units += c >= 0xF0 ? 2 : 1;
+    }
+    return units;
+}
+
+static size_t wshub__utf8_write(uint32_t cp, uint8_t out[4]) {
+    if (cp < 0x80) {
+        out[0] = (uint8_t)cp;
+        return 1;
+    }
+    if (cp < 0x800) {
+        out[0] = (uint8_t)(0xC0 | cp >> 6);
+        out[1] = (uint8_t)(0x80 | (cp & 0x3F));
+        return 2;
+    }
+    if (cp < 0x10000) {
+        out[0] = (uint8_t)(0xE0 | cp >> 12);
+        out[1] = (uint8_t)(0x80 | (cp >> 6 & 0x3F));
+        out[2] = (uint8_t)(0x80 | (cp & 0x3F));
+        return 3;
+    }
+    out[0] = (uint8_t)(0xF0 | cp >> 18);
+    out[1] = (uint8_t)(0x80 | (cp >> 12 & 0x3F));
+    out[2] = (uint8_t)(0x80 | (cp >> 6 & 0x3F));
+    out[3] = (uint8_t)(0x80 | (cp & 0x3F));
+    return 4;
+}
+
+/* ---- >>sha1 ----------------------------------------------------------------------------------
+ * FIPS 180-4, for the handshake only (RFC 6455 1.3). Proved by tests/test_codec.c. */
+
+static uint32_t wshub__rol(uint32_t x, int n) {
+    return x << n | x >> (32 - n);
+}
+
+static void wshub__sha1_block(uint32_t h[5], const uint8_t *p) {
+    uint32_t w[80], a = h[0], b = h[1], c = h[2], d = h[3], e = h[4];
+    int i;
+    for (i = 0; i < 16; i++, p += 4) {
+        w[i] = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    }
+    for (; i < 80; i++) w[i] = wshub__rol(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
+    for (i = 0; i < 80; i++) {
+        uint32_t f, k, t;
+        if (i < 20) {
+            f = (b & c) | (~b & d);
+            k = 0x5A827999u;
+        } else if (i < 40) {
+            f = b ^ c ^ d;
+            k = 0x6ED9EBA1u;
+        } else if (i < 60) {
+            f = (b & c) | (b & d) | (c & d);
+            k = 0x8F1BBCDCu;
+        } else {
+            f = b ^ c ^ d;
+            k = 0xCA62C1D6u;
+        }
+        t = wshub__rol(a, 5) + f + e + k + w[i];
+        e = d;
+        d = c;
+        c = wshub__rol(b, 30);
+        b = a;
+        a = t;
+    }
+    h[0] += a;
+    h[1] += b;
+    h[2] += c;
+    h[3] += d;
+    h[4] += e;
+}
+
+WSHUB_API void wshub_sha1(const uint8_t *bytes, size_t count, uint8_t out_digest[20]) {
+    uint32_t h[5] = {0x67452301u, 0xEFCDAB89u, 0x98BADCFEu, 0x10325476u, 0xC3D2E1F0u};
+    uint8_t tail[128];
+    size_t i, rest = count % 64, blocks = rest < 56 ? 64 : 128;
+    for (i = 0; i + 64 <= count; i += 64) wshub__sha1_block(h, bytes + i);
+    memset(tail, 0, sizeof tail);
+    if (rest) memcpy(tail, bytes + i, rest);
+    tail[rest] = 0x80;
+    for (i = 0; i < 8; i++) tail[blocks - 1 - i] = (uint8_t)((uint64_t)count * 8 >> 8 * i);
+    for (i = 0; i < blocks; i += 64) wshub__sha1_block(h, tail + i);
+    for (i = 0; i < 20; i++) out_digest[i] = (uint8_t)(h[i / 4] >> (24 - 8 * (i % 4)));
+}
+
+/* ---- >>base64 -------------------------------------------------------------------------------
+ * RFC 4648 4. */
+
+WSHUB_API size_t wshub_base64(const uint8_t *bytes, size_t count, char *buf) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t i, at = 0;
+    for (i = 0; i < count; i += 3) {
+        uint32_t w = (uint32_t)bytes[i] << 16;
+        if (i + 1 < count) w |= (uint32_t)bytes[i + 1] << 8;
+        if (i + 2 < count) w |= bytes[i + 2];
+        buf[at++] = digits[w >> 18];
+        buf[at++] = digits[w >> 12 & 63];
+        buf[at++] = i + 1 < count ? digits[w >> 6 & 63] : '=';
+        buf[at++] = i + 2 < count ? digits[w & 63] : '=';
+    }
+    return at;
+}
+
+WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]) {
+    static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* RFC 6455 1.3 */
+    uint8_t text[24 + 36], digest[20];
+    size_t n = key.len < 24 ? key.len : 24;
+    memcpy(text, key.ptr, n);
+    memcpy(text + n, guid, 36);
+    wshub_sha1(text, n + 36, digest);
+    (void)wshub_base64(digest, 20, out_accept);
+}
+
+/* ---- >>siphash -------------------------------------------------------------------------------
+ * SipHash-1-3: a hash that strangers who choose the names cannot steer, since they lack the key. */
+
+static uint64_t wshub__rol64(uint64_t x, int n) {
+    return x << n | x >> (64 - n);
+}
+
+static void wshub__sip_round(uint64_t v[4]) {
+    v[0] += v[1];
+    v[1] = wshub__rol64(v[1], 13) ^ v[0];
+    v[0] = wshub__rol64(v[0], 32);
+    v[2] += v[3];
+    v[3] = wshub__rol64(v[3], 16) ^ v[2];
+    v[0] += v[3];
+    v[3] = wshub__rol64(v[3], 21) ^ v[0];
+    v[2] += v[1];
+    v[1] = wshub__rol64(v[1], 17) ^ v[2];
+    v[2] = wshub__rol64(v[2], 32);
+}
+
+static uint64_t wshub__load64le(const uint8_t *p, size_t n) {
+    uint64_t w = 0;
+    size_t i;
+    for (i = 0; i < n; i++) w |= (uint64_t)p[i] << 8 * i;
+    return w;
+}
+
+static uint64_t wshub__siphash(const uint64_t key[2], const void *bytes, size_t count, uint8_t kind) {
+    const uint8_t *p = (const uint8_t *)bytes;
+    uint64_t v[4], w;
+    size_t i;
+    v[0] = key[0] ^ UINT64_C(0x736f6d6570736575);
+    v[1] = key[1] ^ UINT64_C(0x646f72616e646f6d) ^ kind; /* one function for each kind of name */
+    v[2] = key[0] ^ UINT64_C(0x6c7967656e657261);
+    v[3] = key[1] ^ UINT64_C(0x7465646279746573);
+    for (i = 0; i + 8 <= count; i += 8) {
+        w = wshub__load64le(p + i, 8);
+        v[3] ^= w;
+        wshub__sip_round(v);
+        v[0] ^= w;
+    }
+    w = wshub__load64le(p + i, count - i) | (uint64_t)(count & 0xFF) << 56;
+    v[3] ^= w;
+    wshub__sip_round(v);
+    v[0] ^= w;
+    v[2] ^= 0xFF;
+    wshub__sip_round(v);
+    wshub__sip_round(v);
+    wshub__sip_round(v);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+/* ---- >>json ----------------------------------------------------------------------------------
+ * Finds values in a text and builds no tree: a value is the slice of bytes that it was. Strict RFC 8259
+ * (MSG-9); nesting is a bit stack, not recursion. Bytes above 0x7F pass: whether they are UTF-8 is
+ * >>utf8's affair, asked before or after. Allocates nothing.
+ * Proved by tests/test_codec.c, tests/test_golden.c (parse-*). */
+
+static const uint8_t *wshub__json_ws(const uint8_t *p, const uint8_t *end) {
+    while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r')) p++;
+    return p;
+}
+
+static int wshub__hex(uint8_t c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    c = wshub__lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* p behind the opening quote. Returns behind the closing one, NULL: not a string. */
+static const uint8_t *wshub__json_string(const uint8_t *p, const uint8_t *end) {
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = UINT64_C(0x8080808080808080);
+    for (;;) {
+        while (end - p >= 8) { /* eight plain bytes at a time: no quote, backslash, control */
+            uint64_t w, q, b;
+            memcpy(&w, p, 8);
+            q = w ^ ones * '"';
+            b = w ^ ones * '\\';
+            if (((w - ones * 0x20) & ~w & high) | ((q - ones) & ~q & high) | ((b - ones) & ~b & high)) {
+                break;
+            }
+            p += 8;
+        }
+        if (p >= end || *p < 0x20) return NULL;
+        if (*p == '"') return p + 1;
+        if (*p++ != '\\') continue;
+        if (p >= end) return NULL;
+        switch (*p++) {
+        case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't': break;
+        case 'u':
+            if (end - p < 4 || wshub__hex(p[0]) < 0 || wshub__hex(p[1]) < 0 || wshub__hex(p[2]) < 0 ||
+                wshub__hex(p[3]) < 0) {
+                return NULL;
+            }
+            p += 4;
+            break;
+        default: return NULL;
+        }
+    }
+}
+
+static const uint8_t *wshub__json_digits(const uint8_t *p, const uint8_t *end) { /* one or more */
+    const uint8_t *start = p;
+    while (p < end && *p >= '0' && *p <= '9') p++;
+    return p > start ? p : NULL;
+}
+
+static const uint8_t *wshub__json_number(const uint8_t *p, const uint8_t *end) {
+    if (p < end && *p == '-') p++;
+    if (p < end && *p == '0') {
+        p++;
+    } else {
+        p = wshub__json_digits(p, end);
+    }
+    if (p && p < end && *p == '.') p = wshub__json_digits(p + 1, end);
+    if (p && p < end && (*p == 'e' || *p == 'E')) {
+        p++;
+        if (p < end && (*p == '+' || *p == '-')) p++;
+        p = wshub__json_digits(p, end);
+    }
+    return p;
+}
+
+static const uint8_t *wshub__json_word(const uint8_t *p, const uint8_t *end, const char *word) {
+    size_t n = strlen(word);
+    return (size_t)(end - p) >= n && memcmp(p, word, n) == 0 ? p + n : NULL;
+}
+
+static const uint8_t *wshub__json_scalar(const uint8_t *p, const uint8_t *end) {
+    switch (*p) {
+    case '"': return wshub__json_string(p + 1, end);
+    case 't': return wshub__json_word(p, end, "true");
+    case 'f': return wshub__json_word(p, end, "false");
+    case 'n': return wshub__json_word(p, end, "null");
+    default: return wshub__json_number(p, end);
+    }
+}
+
+static const uint8_t *wshub__json_key(const uint8_t *p, const uint8_t *end) { /* "key" : */
+    if (p >= end || *p != '"') return NULL;
+    p = wshub__json_string(p + 1, end);
+    if (!p) return NULL;
+    p = wshub__json_ws(p, end);
+    return p < end && *p == ':' ? wshub__json_ws(p + 1, end) : NULL;
+}
+
+/* p at a value's first byte. Returns behind it, NULL: no value, or nested deeper than depth_max. */
+static const uint8_t *wshub__json_value(const uint8_t *p, const uint8_t *end, uint32_t depth_max) {
+    uint32_t is_object[WSHUB_JSON_DEPTH_MAX / 32 + 1]; /* one bit for each open level */
+    uint32_t depth = 0;
+    for (;;) {
+        bool opened = false;
+        if (p >= end) return NULL;
+        if (*p == '{' || *p == '[') {
+            uint32_t bit = 1u << depth % 32;
+            if (depth >= depth_max) return NULL;
+            if (*p == '{') {
+                is_object[depth / 32] = depth % 32 ? is_object[depth / 32] | bit : bit;
+            } else {
+                is_object[depth / 32] = depth % 32 ? is_object[depth / 32] & ~bit : 0;
+            }
+            depth++;
+            p = wshub__json_ws(p + 1, end);
+            opened = true;
+        } else {
+            p = wshub__json_scalar(p, end);
+            if (!p) return NULL;
+        }
+        for (;;) { /* behind a value, or behind an opening bracket */
+            bool object;
+            if (depth == 0) return p;
+            object = (is_object[(depth - 1) / 32] >> (depth - 1) % 32 & 1u) != 0;
+            if (!opened) p = wshub__json_ws(p, end);
+            if (p >= end) return NULL;
+            if (*p == (object ? '}' : ']')) {
+                p++;
+                depth--;
+                opened = false;
+                continue;
+            }
+            if (!opened) {
+                if (*p != ',') return NULL;
+                p = wshub__json_ws(p + 1, end);
+            }
+            if (object) {
+                p = wshub__json_key(p, end);
+                if (!p) return NULL;
+            }
+            break;
+        }
+    }
+}
+
+/* Decodes what stands between a string's quotes; the text has been checked. Returns the decoded length and
+ * writes what fits. dst may be src: a text never gets longer. */
+static size_t wshub__json_unescape(const uint8_t *src, size_t n, uint8_t *dst, size_t cap) {
+    size_t i = 0, at = 0;
+    while (i < n) {
+        uint8_t out[4];
+        size_t len = 1, k;
+        uint8_t c = src[i++];
+        out[0] = c;
+        if (c == '\\' && i < n) {
+            c = src[i++];
+            switch (c) {
+            case 'b': out[0] = '\b'; break;
+            case 'f': out[0] = '\f'; break;
+            case 'n': out[0] = '\n'; break;
+            case 'r': out[0] = '\r'; break;
+            case 't': out[0] = '\t'; break;
+            case 'u': {
+                uint32_t cp = 0;
+                for (k = 0; k < 4 && i < n; k++) cp = cp << 4 | (uint32_t)(wshub__hex(src[i++]) & 15);
+                if (cp >= 0xD800 && cp < 0xDC00 && n - i >= 6 && src[i] == '\\' && src[i + 1] == 'u') {
+                    uint32_t low = 0;
+                    for (k = 2; k < 6; k++) low = low << 4 | (uint32_t)(wshub__hex(src[i + k]) & 15);
+                    if (low >= 0xDC00 && low < 0xE000) {
+                        cp = 0x10000 + ((cp - 0xD800) << 10) + (low - 0xDC00);
+                        i += 6;
+                    }
+                }
+                if (cp >= 0xD800 && cp < 0xE000) cp = 0xFFFD; /* half a pair has no UTF-8 */
+                len = wshub__utf8_write(cp, out);
+                break;
+            }
+            default: out[0] = c; break;
+            }
+        }
+        for (k = 0; k < len; k++, at++) {
+            if (at < cap) dst[at] = out[k];
+        }
+    }
+    return at;
+}
+
+/* One key of an object that wshub__json_fields() looks for, and where its value stands. */
+typedef struct wshub__field {
+    const char *key;
+    wshub_str value; /* raw; ptr NULL: absent */
+} wshub__field;
+
+typedef enum wshub__json_result { WSHUB__JSON_BAD, WSHUB__JSON_OTHER, WSHUB__JSON_FIELDS } wshub__json_result;
+
+/* Checks a whole text and, if it is an object, finds the named keys; of equal ones the last (MSG-9). */
+static wshub__json_result wshub__json_fields(const uint8_t *p, size_t n, uint32_t depth_max,
+                                             wshub__field *fields, size_t fields_count) {
+    const uint8_t *end = p + n;
+    size_t i;
+    p = wshub__json_ws(p, end);
+    if (p >= end) return WSHUB__JSON_BAD;
+    if (*p != '{') {
+        p = wshub__json_value(p, end, depth_max);
+        return p && wshub__json_ws(p, end) == end ? WSHUB__JSON_OTHER : WSHUB__JSON_BAD;
+    }
+    if (depth_max < 1) return WSHUB__JSON_BAD;
+    p = wshub__json_ws(p + 1, end);
+    if (p < end && *p == '}') return wshub__json_ws(p + 1, end) == end ? WSHUB__JSON_FIELDS : WSHUB__JSON_BAD;
+    for (;;) {
+        const uint8_t *key = p + 1, *value, *after;
+        size_t key_len;
+        uint8_t plain[16];
+        if (p >= end || *p != '"' || (after = wshub__json_string(key, end)) == NULL) return WSHUB__JSON_BAD;
+        key_len = (size_t)(after - key) - 1;
+        value = wshub__json_ws(after, end);
+        if (value >= end || *value != ':') return WSHUB__JSON_BAD;
+        value = wshub__json_ws(value + 1, end);
+        p = wshub__json_value(value, end, depth_max - 1);
+        if (!p) return WSHUB__JSON_BAD;
+        if (key_len && memchr(key, '\\', key_len)) {
+            key_len = wshub__json_unescape(key, key_len, plain, sizeof plain);
+            key = plain;
+        }
+        for (i = 0; i < fields_count && key_len <= sizeof plain; i++) {
+            if (strlen(fields[i].key) == key_len && memcmp(fields[i].key, key, key_len) == 0) {
+                fields[i].value = wshub__str(value, (size_t)(p - value));
+            }
+        }
+        p = wshub__json_ws(p, end);
+        if (p >= end) return WSHUB__JSON_BAD;
+        if (*p == '}') break;
+        if (*p != ',') return WSHUB__JSON_BAD;
+        p = wshub__json_ws(p + 1, end);
+    }
+    return wshub__json_ws(p + 1, end) == end ? WSHUB__JSON_FIELDS : WSHUB__JSON_BAD;
+}
+
+WSHUB_API bool wshub_json_check(wshub_str text, uint32_t depth_max) {
+    const uint8_t *p = (const uint8_t *)text.ptr, *end = p + text.len;
+    if (!text.ptr) return false;
+    if (depth_max == 0) depth_max = 1024;
+    if (depth_max > WSHUB_JSON_DEPTH_MAX) depth_max = WSHUB_JSON_DEPTH_MAX;
+    p = wshub__json_value(wshub__json_ws(p, end), end, depth_max);
+    return p && wshub__json_ws(p, end) == end && wshub_utf8_check((const uint8_t *)text.ptr, text.len);
+}
+
+WSHUB_API wshub_json_kind wshub_json_type(wshub_str value) {
+    size_t i = 0;
+    while (i < value.len && (value.ptr[i] == ' ' || value.ptr[i] == '\t' || value.ptr[i] == '\n' ||
+                             value.ptr[i] == '\r')) {
+        i++;
+    }
+    if (!value.ptr || i == value.len) return WSHUB_JSON_NONE;
+    switch (value.ptr[i]) {
+    case '{': return WSHUB_JSON_OBJECT;
+    case '[': return WSHUB_JSON_ARRAY;
+    case '"': return WSHUB_JSON_STRING;
+    case 't': case 'f': return WSHUB_JSON_BOOL;
+    case 'n': return WSHUB_JSON_NULL;
+    default: return WSHUB_JSON_NUMBER;
+    }
+}
+
+WSHUB_API wshub_str wshub_json_get(wshub_str object, const char *key) {
+    const uint8_t *p = (const uint8_t *)object.ptr, *end = p + object.len;
+    wshub_str found = wshub__str(NULL, 0);
+    size_t want = key ? strlen(key) : 0;
+    if (!p || !key) return found;
+    p = wshub__json_ws(p, end);
+    if (p >= end || *p != '{') return found;
+    p = wshub__json_ws(p + 1, end);
+    while (p < end && *p == '"') {
+        const uint8_t *name = p + 1, *value, *after = wshub__json_string(name, end);
+        bool match;
+        size_t len;
+        if (!after) break;
+        value = wshub__json_key(p, end);
+        if (!value || value >= end) break;
+        p = wshub__json_value(value, end, WSHUB_JSON_DEPTH_MAX);
+        if (!p) break;
+        len = (size_t)(after - name) - 1;
+        if (len && memchr(name, '\\', len)) {
+            uint8_t plain[256];
+            size_t n = wshub__json_unescape(name, len, plain, sizeof plain);
+            match = n == want && n <= sizeof plain && memcmp(plain, key, n) == 0;
+        } else {
+            match = len == want && memcmp(name, key, len) == 0;
+        }
+        if (match) found = wshub__str(value, (size_t)(p - value));
+        p = wshub__json_ws(p, end);
+        if (p >= end || *p != ',') break;
+        p = wshub__json_ws(p + 1, end);
+    }
+    return found;
+}
+
+WSHUB_API bool wshub_json_each(wshub_str array, wshub_iter *iter, wshub_str *out_value) {
+    const uint8_t *p = (const uint8_t *)array.ptr, *end = p + array.len, *after;
+    if (!p) return false;
+    if (iter->pos == 0) {
+        p = wshub__json_ws(p, end);
+        if (p >= end || *p != '[') return false;
+        p = wshub__json_ws(p + 1, end);
+    } else {
+        if (iter->pos > array.len) return false;
+        p = wshub__json_ws(p + iter->pos, end);
+        if (p >= end || *p != ',') return false;
+        p = wshub__json_ws(p + 1, end);
+    }
+    if (p >= end || *p == ']') return false;
+    after = wshub__json_value(p, end, WSHUB_JSON_DEPTH_MAX);
+    if (!after) return false;
+    *out_value = wshub__str(p, (size_t)(after - p));
+    iter->pos = (uint64_t)(after - (const uint8_t *)array.ptr);
+    return true;
+}
+
+WSHUB_API size_t wshub_json_text(wshub_str value, char *buf, size_t cap) {
+    if (!value.ptr || value.len < 2 || value.ptr[0] != '"' || value.ptr[value.len - 1] != '"') {
+        return SIZE_MAX;
+    }
+    return wshub__json_unescape((const uint8_t *)value.ptr + 1, value.len - 2, (uint8_t *)buf, cap);
+}
+
+WSHUB_API bool wshub_json_uint(wshub_str value, uint64_t *out_number) {
+    uint64_t n = 0;
+    size_t i;
+    if (!value.ptr || value.len == 0 || value.len > 16) return false;
+    for (i = 0; i < value.len; i++) {
+        if (value.ptr[i] < '0' || value.ptr[i] > '9') return false;
+        n = n * 10 + (uint64_t)(value.ptr[i] - '0');
+    }
+    if (n > UINT64_C(9007199254740991) || (value.ptr[0] == '0' && value.len > 1)) return false;
+    *out_number = n;
+    return true;
+}
+
+/* How many bytes more than itself a byte takes inside a JSON string, as JSON.stringify writes it. */
+static uint32_t wshub__json_extra(uint8_t c) {
+    if (c == '"' || c == '\\') return 1;
+    if (c >= 0x20) return 0;
+    return c == '\b' || c == '\t' || c == '\n' || c == '\f' || c == '\r' ? 1 : 5;
+}
+
+static size_t wshub__json_quoted_len(wshub_str s) {
+    size_t i, n = s.len + 2;
+    for (i = 0; i < s.len; i++) n += wshub__json_extra((uint8_t)s.ptr[i]);
+    return n;
+}
+
+WSHUB_API size_t wshub_json_quote(wshub_str text, char *buf, size_t cap) {
+    static const char hex[] = "0123456789abcdef";
+    size_t i, k, at = 0;
+    if (at < cap) buf[at] = '"';
+    at++;
+    for (i = 0; i < text.len; i++) {
+        uint8_t c = (uint8_t)text.ptr[i];
+        uint32_t extra = wshub__json_extra(c);
+        char out[6];
+        size_t len = 1;
+        out[0] = (char)c;
+        if (extra) {
+            len = extra + 1;
+            out[0] = '\\';
+            out[1] = c == '\b' ? 'b' : c == '\t' ? 't' : c == '\n' ? 'n' : c == '\f' ? 'f' : c == '\r' ? 'r' : (char)c;
+            if (extra == 5) {
+                out[1] = 'u';
+                out[2] = out[3] = '0';
+                out[4] = hex[c >> 4];
+                out[5] = hex[c & 15];
+            }
+        }
+        for (k = 0; k < len; k++, at++) {
+            if (at < cap) buf[at] = out[k];
+        }
+    }
+    if (at < cap) buf[at] = '"';
+    return at + 1;
+}
+
+static void wshub__buf_quote(const wshub__mem *m, wshub__buf *b, wshub_str s) {
+    size_t n = wshub__json_quoted_len(s);
+    if (!wshub__buf_room(m, b, n)) return;
+    b->len += (uint32_t)wshub_json_quote(s, (char *)b->ptr + b->len, n);
+}
+
+/* ---- >>http ----------------------------------------------------------------------------------
+ * Reads a request's head (RFC 9112), strictly: what two readers could understand differently is refused.
+ * Knows no stream and no client; gets a whole head, gives slices of it. Allocates nothing.
+ * Proved by tests/test_http.c. */
+
+static bool wshub__http_token_char(uint8_t c) { /* RFC 9110 5.6.2 */
+    if ((c >= '0' && c <= '9') || (wshub__lower(c) >= 'a' && wshub__lower(c) <= 'z')) return true;
+    return c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL;
+}
+
+static bool wshub__http_is_token(wshub_str s) {
+    size_t i;
+    for (i = 0; i < s.len; i++) {
+        if (!wshub__http_token_char((uint8_t)s.ptr[i])) return false;
+    }
+    return s.len > 0;
+}
+
+static wshub_str wshub__http_trim(wshub_str s) { /* OWS: blanks and tabs */
+    while (s.len && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) {
+        s.ptr++;
+        s.len--;
+    }
+    while (s.len && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t')) s.len--;
+    return s;
+}
+
+/* Takes the next element of a comma separated list; empty ones are skipped. */
+static bool wshub__http_list(wshub_str *list, wshub_str *out_item) {
+    while (list->len) {
+        const char *comma = (const char *)memchr(list->ptr, ',', list->len);
+        size_t n = comma ? (size_t)(comma - list->ptr) : list->len;
+        wshub_str item = wshub__http_trim(wshub__str(list->ptr, n));
+        list->ptr += comma ? n + 1 : n;
+        list->len -= comma ? n + 1 : n;
+        if (item.len) {
+            *out_item = item;
+            return true;
+        }
+    }
+    return false;
+}
+
+WSHUB_API wshub_str wshub_http_header(const wshub_http *http, const char *name) {
+    size_t i;
+    for (i = 0; i < http->headers_count; i++) {
+        if (wshub__str_same(http->headers[i].name, name)) return http->headers[i].value;
+    }
+    return wshub__str(NULL, 0);
+}
+
+static size_t wshub__http_count(const wshub_http *http, const char *name) {
+    size_t i, n = 0;
+    for (i = 0; i < http->headers_count; i++) n += wshub__str_same(http->headers[i].name, name) ? 1u : 0u;
+    return n;
+}
+
+static bool wshub__http_has_token(const wshub_http *http, const char *name, const char *token) {
+    size_t i;
+    for (i = 0; i < http->headers_count; i++) {
+        wshub_str list = http->headers[i].value, item;
+        if (!wshub__str_same(http->headers[i].name, name)) continue;
+        while (wshub__http_list(&list, &item)) {
+            if (wshub__str_same(item, token)) return true;
+        }
+    }
+    return false;
+}
+
+static bool wshub__http_host_ok(wshub_str s) { /* uri-host [ ":" port ] (RFC 9110 7.2) */
+    size_t i = 0;
+    if (s.len && s.ptr[0] == '[') {
+        while (i < s.len && s.ptr[i] != ']') i++;
+        if (i == s.len || i < 3) return false;
+        for (i = 1; s.ptr[i] != ']'; i++) {
+            if (wshub__hex((uint8_t)s.ptr[i]) < 0 && s.ptr[i] != ':' && s.ptr[i] != '.') return false;
+        }
+        i++;
+    } else {
+        for (; i < s.len && s.ptr[i] != ':'; i++) {
+            uint8_t c = (uint8_t)s.ptr[i];
+            bool ok = (c >= '0' && c <= '9') || (wshub__lower(c) >= 'a' && wshub__lower(c) <= 'z');
+            if (!ok && (c == 0 || !strchr("-._~%!$&'()*+,;=", c))) return false;
+        }
+    }
+    if (i == s.len) return true; /* an empty Host is allowed where the target names none */
+    if (s.ptr[i++] != ':') return false;
+    for (; i < s.len; i++) {
+        if (s.ptr[i] < '0' || s.ptr[i] > '9') return false;
+    }
+    return true;
+}
+
+/* Splits a target into path and query. False: not a form this server takes. */
+static bool wshub__http_target(wshub_http *h) {
+    wshub_str t = h->target;
+    const char *q;
+    size_t i;
+    for (i = 0; i < t.len; i++) {
+        uint8_t c = (uint8_t)t.ptr[i];
+        if (c <= 0x20 || c >= 0x7F || c == '#') return false;
+    }
+    if (t.len && t.ptr[0] != '/') {
+        size_t at = 0;
+        static const char *const schemes[] = {"http://", "https://", "ws://", "wss://"};
+        for (i = 0; i < 4 && at == 0; i++) {
+            size_t n = strlen(schemes[i]);
+            if (t.len > n && wshub__str_same(wshub__str(t.ptr, n), schemes[i])) at = n;
+        }
+        if (at == 0) { /* `*` stands for the server (OPTIONS); the authority form is CONNECT's */
+            h->path = t;
+            h->query = wshub__str(NULL, 0);
+            return t.len == 1 && t.ptr[0] == '*' && wshub_str_eq_z(h->method, "OPTIONS");
+        }
+        i = at;
+        while (at < t.len && t.ptr[at] != '/' && t.ptr[at] != '?') at++;
+        if (at == i || !wshub__http_host_ok(wshub__str(t.ptr + i, at - i))) return false;
+        t = wshub__str(t.ptr + at, t.len - at);
+    }
+    q = t.len ? (const char *)memchr(t.ptr, '?', t.len) : NULL;
+    h->path = wshub__str(t.ptr, q ? (size_t)(q - t.ptr) : t.len);
+    h->query = q ? wshub__str(q + 1, t.len - h->path.len - 1) : wshub__str(NULL, 0);
+    if (h->path.len == 0) h->path = wshub_str_z("/");
+    return h->target.len > 0;
+}
+
+/* Reads a head: from the request line to the empty line, both included. headers: room for headers_max.
+ * Returns 0, or the HTTP status to answer with; *why says why. */
+static int wshub__http_parse(const uint8_t *p, size_t n, wshub_header *headers, size_t headers_max,
+                             wshub_http *out, const char **why) {
+    const uint8_t *end = p + n, *eol;
+    memset(out, 0, sizeof *out);
+    out->headers = headers;
+    *why = "malformed request line";
+    eol = (const uint8_t *)memchr(p, '\r', n);
+    if (!eol || eol + 1 >= end || eol[1] != '\n') return 400;
+    {
+        const uint8_t *sp1 = (const uint8_t *)memchr(p, ' ', (size_t)(eol - p)), *sp2;
+        if (!sp1) return 400;
+        sp2 = (const uint8_t *)memchr(sp1 + 1, ' ', (size_t)(eol - sp1 - 1));
+        if (!sp2) return 400;
+        out->method = wshub__str(p, (size_t)(sp1 - p));
+        out->target = wshub__str(sp1 + 1, (size_t)(sp2 - sp1 - 1));
+        if (!wshub__http_is_token(out->method)) return 400;
+        if (eol - sp2 != 9 || memcmp(sp2 + 1, "HTTP/", 5) != 0 || sp2[6] < '0' || sp2[6] > '9' ||
+            sp2[7] != '.' || sp2[8] < '0' || sp2[8] > '9') {
+            return 400;
+        }
+        *why = "only HTTP/1.1 is spoken here";
+        if (sp2[6] != '1') return 505;
+        out->minor = sp2[8] - '0';
+        *why = "malformed request target";
+        if (!wshub__http_target(out)) return 400;
+    }
+    for (p = eol + 2; p < end && *p != '\r'; p = eol + 2) {
+        const uint8_t *colon, *c;
+        wshub_header *h = &headers[out->headers_count];
+        *why = "malformed header field";
+        eol = (const uint8_t *)memchr(p, '\r', (size_t)(end - p));
+        if (!eol || eol + 1 >= end || eol[1] != '\n') return 400; /* a bare CR */
+        colon = (const uint8_t *)memchr(p, ':', (size_t)(eol - p));
+        if (!colon) return 400;
+        if (out->headers_count >= headers_max) {
+            *why = "too many header fields";
+            return 431;
+        }
+        h->name = wshub__str(p, (size_t)(colon - p));
+        if (!wshub__http_is_token(h->name)) return 400; /* folding and blanks before the colon too */
+        for (c = colon + 1; c < eol; c++) {
+            if ((*c < 0x20 && *c != '\t') || *c == 0x7F) return 400; /* NUL, bare LF, other controls */
+        }
+        h->value = wshub__http_trim(wshub__str(colon + 1, (size_t)(eol - colon - 1)));
+        out->headers_count++;
+    }
+    *why = "malformed head";
+    if (end - p != 2 || p[1] != '\n') return 400;
+    *why = "Host must be there once, and be valid";
+    if (out->minor >= 1 && wshub__http_count(out, "Host") != 1) return 400;
+    if (wshub__http_count(out, "Host") > 1) return 400;
+    if (wshub_http_header(out, "Host").ptr && !wshub__http_host_ok(wshub_http_header(out, "Host"))) return 400;
+    return 0;
+}
+
+/* How the body is framed. Returns 0, or the status; *out_length UINT64_MAX: chunked. */
+static int wshub__http_body(const wshub_http *h, uint64_t *out_length, const char **why) {
+    wshub_str cl = wshub_http_header(h, "Content-Length");
+    size_t i;
+    *out_length = 0;
+    *why = "malformed Content-Length or Transfer-Encoding";
+    if (wshub__http_count(h, "Transfer-Encoding")) {
+        if (cl.ptr || h->minor < 1 || wshub__http_count(h, "Transfer-Encoding") != 1) return 400;
+        if (!wshub__str_same(wshub_http_header(h, "Transfer-Encoding"), "chunked")) return 501;
+        *out_length = UINT64_MAX;
+        return 0;
+    }
+    if (!cl.ptr) return 0;
+    if (wshub__http_count(h, "Content-Length") != 1 || cl.len == 0 || cl.len > 18) return 400;
+    for (i = 0; i < cl.len; i++) {
+        if (cl.ptr[i] < '0' || cl.ptr[i] > '9') return 400;
+        *out_length = *out_length * 10 + (uint64_t)(cl.ptr[i] - '0');
+    }
+    return 0;
+}
+
+/* Judges a handshake (RFC 6455 4.2.1). Returns 0, or the status. */
+static int wshub__http_judge(const wshub_http *h, uint64_t body, const char **why) {
+    wshub_str key = wshub_http_header(h, "Sec-WebSocket-Key");
+    size_t i;
+    *why = "a WebSocket handshake is a GET";
+    if (!wshub_str_eq_z(h->method, "GET")) return 400;
+    *why = "a WebSocket handshake needs HTTP/1.1";
+    if (h->minor < 1) return 400;
+    *why = "a WebSocket handshake has no body";
+    if (body) return 400;
+    *why = "Connection must name Upgrade";
+    if (!wshub__http_has_token(h, "Connection", "upgrade")) return 400;
+    *why = "Sec-WebSocket-Version must be 13";
+    if (wshub__http_count(h, "Sec-WebSocket-Version") > 1) return 400;
+    if (!wshub_str_eq_z(wshub_http_header(h, "Sec-WebSocket-Version"), "13")) return 426;
+    *why = "Sec-WebSocket-Key must be 16 bytes in base64, once";
+    if (wshub__http_count(h, "Sec-WebSocket-Key") != 1 || key.len != 24) return 400;
+    for (i = 0; i < 22; i++) {
+        uint8_t c = (uint8_t)key.ptr[i];
+        bool digit = (c >= '0' && c <= '9') || (wshub__lower(c) >= 'a' && wshub__lower(c) <= 'z');
+        if (!digit && c != '+' && c != '/') return 400;
+    }
+    if (key.ptr[22] != '=' || key.ptr[23] != '=') return 400;
+    return 0;
+}
+
+static const char *wshub__http_phrase(int status) {
+    switch (status) {
+    case 100: return "Continue";
+    case 101: return "Switching Protocols";
+    case 200: return "OK";
+    case 201: return "Created";
+    case 202: return "Accepted";
+    case 204: return "No Content";
+    case 301: return "Moved Permanently";
+    case 302: return "Found";
+    case 303: return "See Other";
+    case 304: return "Not Modified";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
+    case 409: return "Conflict";
+    case 413: return "Content Too Large";
+    case 426: return "Upgrade Required";
+    case 429: return "Too Many Requests";
+    case 431: return "Request Header Fields Too Large";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 503: return "Service Unavailable";
+    case 505: return "HTTP Version Not Supported";
+    default: return "Status";
+    }
+}
+
+/* A chunked body (RFC 9112 7.1), as it arrives. */
+typedef enum wshub__chunk_state {
+    WSHUB__CHUNK_SIZE, WSHUB__CHUNK_EXT, WSHUB__CHUNK_SIZE_LF, WSHUB__CHUNK_DATA, WSHUB__CHUNK_DATA_CR,
+    WSHUB__CHUNK_DATA_LF, WSHUB__CHUNK_TRAILER, WSHUB__CHUNK_TRAILER_LINE, WSHUB__CHUNK_TRAILER_LF,
+    WSHUB__CHUNK_END_LF, WSHUB__CHUNK_DONE, WSHUB__CHUNK_BAD
+} wshub__chunk_state;
+
+/* One byte outside the data. left: of the chunk; overhead: bytes of trailers and extensions so far. */
+static wshub__chunk_state wshub__chunk_byte(wshub__chunk_state s, uint8_t c, uint64_t *left,
+                                            uint32_t *digits, uint32_t *overhead) {
+    switch (s) {
+    case WSHUB__CHUNK_SIZE: {
+        int d = wshub__hex(c);
+        if (d >= 0) {
+            if (++*digits > 8) return WSHUB__CHUNK_BAD;
+            *left = *left << 4 | (uint64_t)d;
+            return s;
+        }
+        if (*digits == 0) return WSHUB__CHUNK_BAD;
+        return c == '\r' ? WSHUB__CHUNK_SIZE_LF : c == ';' ? WSHUB__CHUNK_EXT : WSHUB__CHUNK_BAD;
+    }
+    case WSHUB__CHUNK_EXT:
+        if (++*overhead > 4096 || c == '\n') return WSHUB__CHUNK_BAD;
+        return c == '\r' ? WSHUB__CHUNK_SIZE_LF : s;
+    case WSHUB__CHUNK_SIZE_LF:
+        if (c != '\n') return WSHUB__CHUNK_BAD;
+        *digits = 0;
+        return *left ? WSHUB__CHUNK_DATA : WSHUB__CHUNK_TRAILER;
+    case WSHUB__CHUNK_DATA_CR: return c == '\r' ? WSHUB__CHUNK_DATA_LF : WSHUB__CHUNK_BAD;
+    case WSHUB__CHUNK_DATA_LF: return c == '\n' ? WSHUB__CHUNK_SIZE : WSHUB__CHUNK_BAD;
+    case WSHUB__CHUNK_TRAILER: return c == '\r' ? WSHUB__CHUNK_END_LF : WSHUB__CHUNK_TRAILER_LINE;
+    case WSHUB__CHUNK_TRAILER_LINE:
+        if (++*overhead > 4096 || c == '\n') return WSHUB__CHUNK_BAD;
+        return c == '\r' ? WSHUB__CHUNK_TRAILER_LF : s;
+    case WSHUB__CHUNK_TRAILER_LF: return c == '\n' ? WSHUB__CHUNK_TRAILER : WSHUB__CHUNK_BAD;
+    case WSHUB__CHUNK_END_LF: return c == '\n' ? WSHUB__CHUNK_DONE : WSHUB__CHUNK_BAD;
+    case WSHUB__CHUNK_DATA: case WSHUB__CHUNK_DONE: case WSHUB__CHUNK_BAD: break;
+    }
+    return WSHUB__CHUNK_BAD;
+}
+
+/* Is this Origin one of the allowed (RFC 6454; USERS of `*.` name whole labels)? */
+static bool wshub__origin_match(wshub_str origin, wshub_str rule) {
+    size_t i, scheme = 0;
+    while (scheme + 2 < rule.len && memcmp(rule.ptr + scheme, "://", 3) != 0) scheme++;
+    if (scheme + 4 < rule.len && rule.ptr[scheme + 3] == '*' && rule.ptr[scheme + 4] == '.') {
+        size_t head = scheme + 3, tail = rule.len - scheme - 4; /* scheme:// and .host */
+        if (origin.len <= head + tail) return false;
+        for (i = 0; i < head; i++) {
+            if (wshub__lower((uint8_t)origin.ptr[i]) != wshub__lower((uint8_t)rule.ptr[i])) return false;
+        }
+        for (i = 0; i < tail; i++) {
+            if (wshub__lower((uint8_t)origin.ptr[origin.len - tail + i]) !=
+                wshub__lower((uint8_t)rule.ptr[rule.len - tail + i])) {
+                return false;
+            }
+        }
+        for (i = head; i < origin.len - tail; i++) { /* what the star stands for: labels, nothing else */
+            uint8_t c = wshub__lower((uint8_t)origin.ptr[i]);
+            bool label = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '.' || c == '_';
+            if (!label || (c == '.' && (i == head || origin.ptr[i - 1] == '.'))) return false;
+        }
+        return origin.ptr[origin.len - tail - 1] != '.';
+    }
+    if (origin.len != rule.len) return false;
+    for (i = 0; i < rule.len; i++) {
+        if (wshub__lower((uint8_t)origin.ptr[i]) != wshub__lower((uint8_t)rule.ptr[i])) return false;
+    }
+    return true;
+}
+
+/* ---- >>frame ---------------------------------------------------------------------------------
+ * Heads of RFC 6455 frames to bytes and back, masking, close codes. Knows opcodes, masks and lengths;
+ * nothing of clients, JSON or sockets. What a server does with frames is in >>conn. Allocates nothing.
+ * Proved by tests/test_frame.c. */
+
+WSHUB_API int wshub_frame_read(const uint8_t *bytes, size_t count, wshub_frame *out_frame) {
+    size_t need = 2, i;
+    uint64_t n;
+    if (count < 2) return 0;
+    out_frame->fin = (bytes[0] & 0x80) != 0;
+    out_frame->rsv = (uint8_t)(bytes[0] >> 4 & 7);
+    out_frame->opcode = (uint8_t)(bytes[0] & 15);
+    out_frame->masked = (bytes[1] & 0x80) != 0;
+    n = bytes[1] & 0x7F;
+    if (n == 126) {
+        if (count < 4) return 0;
+        need = 4;
+        n = (uint64_t)bytes[2] << 8 | bytes[3];
+        if (n < 126) return -1; /* RFC 6455 5.2: the minimal number of bytes MUST be used */
+    } else if (n == 127) {
+        if (count < 10) return 0;
+        need = 10;
+        for (n = 0, i = 2; i < 10; i++) n = n << 8 | bytes[i];
+        if (n < 65536 || n >> 63) return -1;
+    }
+    if (out_frame->masked) {
+        if (count < need + 4) return 0;
+        memcpy(out_frame->mask, bytes + need, 4);
+        need += 4;
+    }
+    out_frame->payload_bytes = n;
+    out_frame->head_bytes = (uint8_t)need;
+    return 1;
+}
+
+WSHUB_API size_t wshub_frame_write(const wshub_frame *frame, uint8_t *buf) {
+    size_t at = 2, i;
+    uint64_t n = frame->payload_bytes;
+    uint8_t m = frame->masked ? 0x80 : 0;
+    buf[0] = (uint8_t)((frame->fin ? 0x80 : 0) | (frame->rsv & 7) << 4 | (frame->opcode & 15));
+    if (n < 126) {
+        buf[1] = (uint8_t)(m | n);
+    } else if (n < 65536) {
+        buf[1] = (uint8_t)(m | 126);
+        buf[2] = (uint8_t)(n >> 8);
+        buf[3] = (uint8_t)n;
+        at = 4;
+    } else {
+        buf[1] = (uint8_t)(m | 127);
+        for (i = 0; i < 8; i++) buf[2 + i] = (uint8_t)(n >> (56 - 8 * i));
+        at = 10;
+    }
+    if (frame->masked) {
+        memcpy(buf + at, frame->mask, 4);
+        at += 4;
+    }
+    return at;
+}
+
+WSHUB_API void wshub_mask(uint8_t *bytes, size_t count, const uint8_t mask[4], uint64_t offset) {
+    uint8_t key[8];
+    uint64_t k;
+    size_t i;
+    for (i = 0; i < 8; i++) key[i] = mask[(offset + i) & 3];
+    memcpy(&k, key, 8);
+    for (i = 0; i + 8 <= count; i += 8) {
+        uint64_t w;
+        memcpy(&w, bytes + i, 8);
+        w ^= k;
+        memcpy(bytes + i, &w, 8);
+    }
+    for (; i < count; i++) bytes[i] = (uint8_t)(bytes[i] ^ key[i & 7]);
+}
+
+/* May this code stand in a Close frame (RFC 6455 7.4, the registry up to 1014)? */
+static bool wshub__close_code_ok(uint16_t code) {
+    if (code >= 3000 && code <= 4999) return true;
+    return code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006;
+}
+
+/* ---- >>slots ---------------------------------------------------------------------------------
+ * Pools of equal things with handles: index in the low half, generation in the high half. Pages never
+ * move, so a pointer into one is good until its slot is freed. A slot whose generation would wrap is
+ * retired. Uses >>mem. Proved by tests/test_hub.c (stale_handles...). */
+
+#define WSHUB__PAGE 128u
+#define WSHUB__LIVE UINT32_MAX
+
+typedef struct wshub__slot { /* first member of everything in a pool */
+    uint32_t generation;     /* from 1 on */
+    uint32_t link;           /* WSHUB__LIVE, or the next free index + 1 */
+} wshub__slot;
+
+typedef struct wshub__pool {
+    void **pages;
+    uint32_t pages_count, pages_cap, item_bytes, used, live, free_head;
+} wshub__pool;
+
+static void *wshub__pool_at(const wshub__pool *pool, uint32_t index) {
+    return (uint8_t *)pool->pages[index / WSHUB__PAGE] + (size_t)(index % WSHUB__PAGE) * pool->item_bytes;
+}
+
+/* Makes pages up to and including index. */
+static bool wshub__pool_reach(const wshub__mem *m, wshub__pool *pool, uint32_t index) {
+    while (index / WSHUB__PAGE >= pool->pages_count) {
+        void *pages = pool->pages, *page;
+        if (!wshub__mem_grow(m, &pages, &pool->pages_cap, pool->pages_count + 1, sizeof(void *))) return false;
+        pool->pages = (void **)pages;
+        page = wshub__mem_new(m, (size_t)WSHUB__PAGE * pool->item_bytes);
+        if (!page) return false;
+        pool->pages[pool->pages_count++] = page;
+    }
+    return true;
+}
+
+/* Takes a slot, zeroed but for its generation. NULL: out of memory. */
+static void *wshub__pool_take(const wshub__mem *m, wshub__pool *pool, uint32_t *out_index) {
+    wshub__slot *slot;
+    uint32_t generation;
+    if (pool->free_head) {
+        *out_index = pool->free_head - 1;
+        slot = (wshub__slot *)wshub__pool_at(pool, *out_index);
+        pool->free_head = slot->link;
+    } else {
+        if (!wshub__pool_reach(m, pool, pool->used)) return NULL;
+        *out_index = pool->used++;
+        slot = (wshub__slot *)wshub__pool_at(pool, *out_index);
+    }
+    generation = slot->generation ? slot->generation : 1;
+    memset(slot, 0, pool->item_bytes);
+    slot->generation = generation;
+    slot->link = WSHUB__LIVE;
+    pool->live++;
+    return slot;
+}
+
+static void wshub__pool_free(wshub__pool *pool, uint32_t index) {
+    wshub__slot *slot = (wshub__slot *)wshub__pool_at(pool, index);
+    WSHUB_ASSERT(slot->link == WSHUB__LIVE);
+    pool->live--;
+    slot->link = 0;
+    if (++slot->generation == 0) {
+        slot->generation = UINT32_MAX; /* retired: not on the free list, no handle matches a dead slot */
+        return;
+    }
+    slot->link = pool->free_head;
+    pool->free_head = index + 1;
+}
+
+static uint64_t wshub__pool_handle(const wshub__pool *pool, uint32_t index) {
+    return (uint64_t)((const wshub__slot *)wshub__pool_at(pool, index))->generation << 32 | index;
+}
+
+static void *wshub__pool_get(const wshub__pool *pool, uint64_t handle) {
+    uint32_t index = (uint32_t)handle;
+    wshub__slot *slot;
+    if (index >= pool->used) return NULL;
+    slot = (wshub__slot *)wshub__pool_at(pool, index);
+    return slot->link == WSHUB__LIVE && slot->generation == (uint32_t)(handle >> 32) ? slot : NULL;
+}
+
+static void wshub__pool_done(const wshub__mem *m, wshub__pool *pool) {
+    uint32_t i;
+    for (i = 0; i < pool->pages_count; i++) {
+        wshub__mem_free(m, pool->pages[i], (size_t)WSHUB__PAGE * pool->item_bytes);
+    }
+    wshub__mem_free(m, pool->pages, pool->pages_cap * sizeof(void *));
+    memset(pool, 0, sizeof *pool);
+}
+
+/* ---- >>index ---------------------------------------------------------------------------------
+ * One hash table for ids, users, rooms and channels: open addressing, keyed hash, the hashes apart from the
+ * names so that a probe stays in one cache line. Does not own what it points to. Uses >>siphash.
+ * Proved by tests/test_index.c against a plain list. */
+
+typedef enum wshub__kind { WSHUB__KIND_CLIENT = 1, WSHUB__KIND_USER, WSHUB__KIND_ROOM, WSHUB__KIND_CHANNEL } wshub__kind;
+
+typedef struct wshub__name { /* first member of everything that is indexed */
+    const char *ptr;
+    uint32_t len, hash;
+    wshub__kind kind;
+} wshub__name;
+
+typedef struct wshub__index {
+    uint32_t *hashes; /* 0: empty */
+    wshub__name **names;
+    uint32_t cap, count; /* cap: a power of two, at most 3/4 full */
+    uint64_t key[2];
+} wshub__index;
+
+static uint32_t wshub__index_hash(const wshub__index *ix, wshub__kind kind, wshub_str s) {
+    uint64_t h = wshub__siphash(ix->key, s.ptr, s.len, (uint8_t)kind);
+    uint32_t folded = (uint32_t)(h ^ h >> 32);
+    return folded ? folded : 1;
+}
+
+static uint32_t wshub__index_slot(const wshub__index *ix, wshub__kind kind, wshub_str s, uint32_t hash) {
+    uint32_t i = hash & (ix->cap - 1);
+    for (; ix->hashes[i]; i = (i + 1) & (ix->cap - 1)) {
+        const wshub__name *n = ix->names[i];
+        if (ix->hashes[i] == hash && n->kind == kind && n->len == s.len &&
+            (s.len == 0 || memcmp(n->ptr, s.ptr, s.len) == 0)) {
+            break;
+        }
+    }
+    return i;
+}
+
+static wshub__name *wshub__index_find(const wshub__index *ix, wshub__kind kind, wshub_str s) {
+    uint32_t i;
+    if (!ix->count || !s.ptr) return NULL;
+    i = wshub__index_slot(ix, kind, s, wshub__index_hash(ix, kind, s));
+    return ix->hashes[i] ? ix->names[i] : NULL;
+}
+
+/* Makes sure that the next wshub__index_add() cannot fail. */
+static bool wshub__index_reserve(const wshub__mem *m, wshub__index *ix) {
+    uint32_t cap = ix->cap ? ix->cap * 2 : 16, i;
+    wshub__index next = *ix;
+    if (ix->cap && ix->count + 1 <= ix->cap / 4 * 3) return true;
+    if (cap > UINT32_MAX / 4) return false;
+    next.hashes = (uint32_t *)wshub__mem_new(m, cap * sizeof(uint32_t));
+    next.names = (wshub__name **)wshub__mem_new(m, cap * sizeof(wshub__name *));
+    if (!next.hashes || !next.names) {
+        wshub__mem_free(m, next.hashes, cap * sizeof(uint32_t));
+        wshub__mem_free(m, next.names, cap * sizeof(wshub__name *));
+        return false;
+    }
+    next.cap = cap;
+    for (i = 0; i < ix->cap; i++) {
+        uint32_t at;
+        if (!ix->hashes[i]) continue;
+        at = ix->hashes[i] & (cap - 1);
+        while (next.hashes[at]) at = (at + 1) & (cap - 1);
+        next.hashes[at] = ix->hashes[i];
+        next.names[at] = ix->names[i];
+    }
+    wshub__mem_free(m, ix->hashes, ix->cap * sizeof(uint32_t));
+    wshub__mem_free(m, ix->names, ix->cap * sizeof(wshub__name *));
+    *ix = next;
+    return true;
+}
+
+static void wshub__index_add(wshub__index *ix, wshub__name *name) { /* room has been reserved */
+    wshub_str s = wshub__str(name->ptr, name->len);
+    uint32_t i;
+    name->hash = wshub__index_hash(ix, name->kind, s);
+    i = wshub__index_slot(ix, name->kind, s, name->hash);
+    WSHUB_ASSERT(!ix->hashes[i]);
+    ix->hashes[i] = name->hash;
+    ix->names[i] = name;
+    ix->count++;
+}
+
+static void wshub__index_remove(wshub__index *ix, wshub__name *name) {
+    uint32_t mask = ix->cap - 1, hole = name->hash & mask, i;
+    while (ix->names[hole] != name) {
+        WSHUB_ASSERT(ix->hashes[hole]);
+        hole = (hole + 1) & mask;
+    }
+    for (i = (hole + 1) & mask; ix->hashes[i]; i = (i + 1) & mask) { /* close the gap behind it */
+        uint32_t home = ix->hashes[i] & mask;
+        if (((i - home) & mask) >= ((i - hole) & mask)) {
+            ix->hashes[hole] = ix->hashes[i];
+            ix->names[hole] = ix->names[i];
+            hole = i;
+        }
+    }
+    ix->hashes[hole] = 0;
+    ix->names[hole] = NULL;
+    ix->count--;
+}
+
+static void wshub__index_done(const wshub__mem *m, wshub__index *ix) {
+    wshub__mem_free(m, ix->hashes, ix->cap * sizeof(uint32_t));
+    wshub__mem_free(m, ix->names, ix->cap * sizeof(wshub__name *));
+    memset(ix, 0, sizeof *ix);
+}
+
+/* ---- >>timers --------------------------------------------------------------------------------
+ * A heap of what is due when. One entry a stream and one a timer of the application; a stream's entry
+ * may fire early (a peer that spoke moved its deadline on) and is then put back, so that activity costs
+ * nothing here. Equal times fire in the order of arming. Uses >>mem. Proved by tests/test_hub.c. */
+
+typedef struct wshub__due {
+    uint64_t at;
+    uint32_t *pos;  /* where its owner keeps its place + 1; 0: not armed */
+    uint32_t owner; /* index of a conn, or of a timer | WSHUB__DUE_TIMER */
+    uint32_t order;
+} wshub__due;
+
+#define WSHUB__DUE_TIMER 0x80000000u
+
+typedef struct wshub__heap {
+    wshub__due *items;
+    uint32_t count, cap, orders;
+} wshub__heap;
+
+static bool wshub__due_before(const wshub__due *a, const wshub__due *b) {
+    return a->at != b->at ? a->at < b->at : (int32_t)(a->order - b->order) < 0;
+}
+
+static void wshub__heap_place(wshub__heap *h, uint32_t i, wshub__due d) {
+    h->items[i] = d;
+    *d.pos = i + 1;
+}
+
+static void wshub__heap_sift(wshub__heap *h, uint32_t i) { /* up, else down */
+    wshub__due d = h->items[i];
+    while (i > 0 && wshub__due_before(&d, &h->items[(i - 1) / 2])) {
+        wshub__heap_place(h, i, h->items[(i - 1) / 2]);
+        i = (i - 1) / 2;
+    }
+    for (;;) {
+        uint32_t child = 2 * i + 1;
+        if (child >= h->count) break;
+        if (child + 1 < h->count && wshub__due_before(&h->items[child + 1], &h->items[child])) child++;
+        if (!wshub__due_before(&h->items[child], &d)) break;
+        wshub__heap_place(h, i, h->items[child]);
+        i = child;
+    }
+    wshub__heap_place(h, i, d);
+}
+
+/* Room for everything that exists, armed or not, so that arming cannot fail. */
+static bool wshub__heap_reserve(const wshub__mem *m, wshub__heap *h, uint32_t total) {
+    void *items = h->items;
+    if (!wshub__mem_grow(m, &items, &h->cap, total, sizeof(wshub__due))) return false;
+    h->items = (wshub__due *)items;
+    return true;
+}
+
+/* Arms or moves. */
+static void wshub__heap_set(wshub__heap *h, uint32_t *pos, uint32_t owner, uint64_t at) {
+    wshub__due d;
+    uint32_t i = *pos;
+    d.at = at;
+    d.pos = pos;
+    d.owner = owner;
+    d.order = h->orders++;
+    if (i == 0) i = ++h->count;
+    h->items[i - 1] = d;
+    wshub__heap_sift(h, i - 1);
+}
+
+static void wshub__heap_remove(wshub__heap *h, uint32_t *pos) {
+    uint32_t i = *pos;
+    if (i == 0) return;
+    *pos = 0;
+    h->count--;
+    if (i - 1 == h->count) return;
+    h->items[i - 1] = h->items[h->count];
+    wshub__heap_sift(h, i - 1);
+}
+
+/* ---- >>envelope ------------------------------------------------------------------------------
+ * The message between instances (BUS-2), the only place that writes or reads it. Knows no hub.
+ * Proved by tests/test_bus.c. */
+
+typedef struct wshub__envelope {
+    wshub_str server_id; /* raw JSON strings when read */
+    wshub_str type, target, event, data, exclude;
+} wshub__envelope;
+
+static const char *const wshub__bus_types[] = {"", "broadcast", "client", "user", "room"};
+static const char *const wshub__bus_prefixes[] = {"", "ws:broadcast", "ws:client:", "ws:user:", "ws:room:"};
+
+static void wshub__envelope_write(const wshub__mem *m, wshub__buf *b, wshub_str server_id,
+                                  const wshub_dest *dest, const wshub_msg *msg) {
+    size_t i;
+    wshub__buf_text(m, b, "{\"serverId\":");
+    wshub__buf_quote(m, b, server_id);
+    wshub__buf_text(m, b, ",\"type\":\"");
+    wshub__buf_text(m, b, wshub__bus_types[dest->kind]);
+    wshub__buf_text(m, b, "\"");
+    if (dest->kind != WSHUB_DEST_ALL) {
+        wshub__buf_text(m, b, ",\"target\":");
+        wshub__buf_quote(m, b, dest->name);
+    }
+    wshub__buf_text(m, b, ",\"event\":");
+    wshub__buf_quote(m, b, msg->event);
+    if (msg->data.ptr) {
+        wshub__buf_text(m, b, ",\"data\":");
+        wshub__buf_add(m, b, msg->data.ptr, msg->data.len);
+    }
+    if (dest->exclude) {
+        wshub__buf_text(m, b, ",\"exclude\":[");
+        for (i = 0; i < dest->exclude_count; i++) {
+            if (i) wshub__buf_text(m, b, ",");
+            wshub__buf_quote(m, b, dest->exclude[i]);
+        }
+        wshub__buf_text(m, b, "]");
+    }
+    wshub__buf_text(m, b, "}");
+}
+
+/* The raw serverId of an envelope as every instance writes it, found without parsing. ptr NULL: unknown. */
+static wshub_str wshub__envelope_peek(wshub_str payload) {
+    static const char head[] = "{\"serverId\":\"";
+    const size_t n = sizeof head - 1;
+    const char *quote;
+    if (payload.len <= n || memcmp(payload.ptr, head, n) != 0) return wshub__str(NULL, 0);
+    quote = (const char *)memchr(payload.ptr + n, '"', payload.len - n);
+    return quote ? wshub__str(payload.ptr + n, (size_t)(quote - payload.ptr) - n) : wshub__str(NULL, 0);
+}
+
+static bool wshub__envelope_read(wshub_str payload, uint32_t depth_max, wshub__envelope *out) {
+    wshub__field f[6];
+    size_t i;
+    static const char *const keys[6] = {"serverId", "type", "target", "event", "data", "exclude"};
+    for (i = 0; i < 6; i++) {
+        f[i].key = keys[i];
+        f[i].value = wshub__str(NULL, 0);
+    }
+    if (!wshub_utf8_check((const uint8_t *)payload.ptr, payload.len)) return false;
+    if (wshub__json_fields((const uint8_t *)payload.ptr, payload.len, depth_max, f, 6) != WSHUB__JSON_FIELDS) {
+        return false;
+    }
+    out->server_id = f[0].value;
+    out->type = f[1].value;
+    out->target = f[2].value;
+    out->event = f[3].value;
+    out->data = f[4].value;
+    out->exclude = f[5].value;
+    return wshub_json_type(out->server_id) == WSHUB_JSON_STRING && wshub_json_type(out->event) == WSHUB_JSON_STRING;
+}
+
+/* ---- >>hub -----------------------------------------------------------------------------------
+ * The objects and what all rooms below share: entering and leaving, the clock, randomness, log lines. */
+
+typedef struct wshub__seg { /* a piece of the frame log; its bytes follow */
+    struct wshub__seg *prev, *next;
+    uint64_t held;      /* bytes that queues still owe from it, counted once a queue */
+    uint32_t refs;      /* spans in queues, and one while it is being written */
+    uint32_t used, cap;
+} wshub__seg;
+
+typedef struct wshub__span {
+    wshub__seg *seg;
+    uint32_t at, len;
+} wshub__span;
+
+typedef enum wshub__conn_state {
+    WSHUB__CONN_FREE,
+    WSHUB__CONN_HTTP,      /* reading a request */
+    WSHUB__CONN_ANSWERING, /* the application has it */
+    WSHUB__CONN_OPEN,      /* a WebSocket */
+    WSHUB__CONN_CLOSING,   /* our Close is queued; waiting for the peer's */
+    WSHUB__CONN_FLUSHING,  /* nothing more is read; when the queue is empty, the end */
+    WSHUB__CONN_ABORTING,  /* to be dropped in this settle */
+    WSHUB__CONN_ENDING     /* the io has been told; waiting for closed() */
+} wshub__conn_state;
+
+enum { WSHUB__NOTE_ON = 1, WSHUB__NOTE_DROPPED = 2, WSHUB__NOTE_OFF = 4 };
+
+typedef struct wshub__conn {
+    /* what a flush touches */
+    wshub__span first;          /* the front of the queue */
+    wshub__span *more;          /* the rest of it */
+    uint32_t more_head, more_count, more_cap;
+    uint32_t queued;            /* bytes in the queue */
+    uint64_t id;                /* the io's; 0: free */
+    uint8_t state;              /* wshub__conn_state */
+    bool blocked;               /* the stream took less than offered; drained() follows */
+    bool pressured;             /* unsent bytes since the last time the queue was empty */
+    uint8_t notes;              /* WSHUB__NOTE_*, to be told in settle */
+    uint32_t next_note;         /* index + 1 */
+    uint64_t inflight;          /* bytes a completion io has, until sent() */
+    /* deadlines; 0: none */
+    uint64_t last_rx, phase_due, part_due, write_due;
+    uint32_t due_pos;
+    uint32_t client;            /* index + 1 */
+    /* what is being received */
+    uint8_t head[14], head_len; /* a frame's head that has not wholly arrived */
+    uint8_t opcode;             /* of the frame whose payload is being received */
+    uint8_t msg_opcode;         /* of the message; 0: none has begun */
+    bool fin, parsing, paused, pinged, discard, http_close, http_head, chunked, io_paused, blank_seen;
+    uint8_t mask[4];
+    uint64_t frame_bytes, frame_at; /* payload of the current frame, and how much has arrived */
+    uint32_t utf8;
+    wshub__buf in;              /* the message, or the HTTP head and body, as far as it arrived */
+    wshub__buf held;            /* bytes that wait while paused */
+    wshub__buf control;         /* payload of a control frame that arrives in pieces */
+    wshub__buf pong;            /* the latest pong, while the peer does not read */
+    bool pong_late, in_frame;
+    uint32_t resume_next;       /* index + 1 */
+    bool resume_listed, note_listed;
+    uint32_t http_head_bytes, http_scanned; /* of `in`: the head; looked through for its end */
+    uint64_t body_left;
+    uint32_t chunk_state, chunk_digits, chunk_overhead;
+    uint32_t request;           /* generation of the request being answered */
+} wshub__conn;
+
+typedef struct wshub__member {
+    uint32_t client; /* index */
+    uint32_t place;  /* of the room in the client's list */
+} wshub__member;
+
+typedef struct wshub__group { /* a room or a user; its name follows */
+    wshub__name name;
+    wshub__member *members;
+    uint32_t count, cap, pos; /* pos: in hub->rooms or hub->users */
+} wshub__group;
+
+typedef struct wshub__membership {
+    wshub__group *room;
+    uint32_t pos; /* in room->members */
+} wshub__membership;
+
+struct wshub__xform;
+
+#define WSHUB__ID_BYTES 40 /* a UUID's 36; ids of other dialects are shorter */
+
+typedef struct wshub__client {
+    wshub__slot slot;
+    wshub__name name; /* its id */
+    uint32_t index;   /* its own */
+    uint32_t conn;    /* index */
+    uint8_t state, state_last;
+    bool gone, encrypted, own_room, has_user;
+    uint8_t cause;
+    uint16_t code;
+    uint32_t next, prev;  /* all clients, oldest first: index + 1 */
+    uint32_t next_gone;
+    uint32_t preauth_messages, preauth_bytes;
+    void *user_ptr;
+    wshub__group *user;
+    uint32_t user_pos;
+    uint32_t rooms_count, rooms_cap;
+    wshub__membership *rooms;
+    uint64_t last_active, auth_due;
+    wshub__buf metadata, user_id, auth_data, reason; /* auth_data: while keys are being agreed */
+    struct wshub__xform *xform_head, *xform_tail;
+    uint32_t xform_bytes;
+    uint32_t asks, asks_count; /* index + 1 of the first */
+    wshub__buf inbound;        /* an event that an inbound transformer has, waiting for its answer */
+    uint32_t inbound_event, inbound_data;
+    char id[WSHUB__ID_BYTES];
+} wshub__client;
+
+typedef enum wshub__ask_kind {
+    WSHUB__ASK_AUTH, WSHUB__ASK_HANDSHAKE, WSHUB__ASK_JOIN, WSHUB__ASK_OUT, WSHUB__ASK_IN
+} wshub__ask_kind;
+
+typedef struct wshub__ask {
+    wshub__slot slot;
+    uint32_t index;      /* its own */
+    uint32_t client;     /* index */
+    uint32_t next, prev; /* of the same client: index + 1 */
+    wshub__ask_kind kind;
+    struct wshub__xform *xform;
+} wshub__ask;
+
+typedef struct wshub__timer {
+    wshub__slot slot;
+    uint32_t due_pos;
+    void (*fn)(wshub *hub, void *arg);
+    void *arg;
+} wshub__timer;
+
+typedef struct wshub__pub { /* a publication that waits; channel and payload follow */
+    struct wshub__pub *next;
+    uint32_t channel_len, payload_len;
+} wshub__pub;
+
+typedef struct wshub__outbox {
+    wshub__pub *head, *tail;
+    uint64_t bytes;
+} wshub__outbox;
+
+typedef struct wshub__sub_op { /* a change of what is subscribed, in order; exact mode */
+    struct wshub__sub_op *next;
+    bool subscribe;
+    uint32_t len;
+} wshub__sub_op;
+
+typedef enum wshub__phase { WSHUB__RUNNING, WSHUB__DRAINING, WSHUB__STOPPING, WSHUB__DOWN } wshub__phase;
+
+struct wshub__fan;
+
+/* How events look on one kind of wire. The seam for other dialects: >>conn and >>routing reach the wire
+ * only through here; the JSON envelope of SPEC.md is the built-in one (>>dispatch). */
+typedef struct wshub__dialect {
+    void (*opened)(wshub *hub, uint32_t conn);
+    void (*message)(wshub *hub, uint32_t conn, uint8_t *bytes, size_t count, bool text);
+    bool (*encode)(wshub *hub, struct wshub__fan *fan);
+} wshub__dialect;
+
+struct wshub {
+    wshub__mem mem;
+    wshub_desc desc; /* with defaults filled in; its texts are ours */
+    wshub_io io;
+    wshub_bus bus;
+    bool has_bus, bus_up, settling, destroying, dead;
+    uint32_t depth; /* how many calls into the hub are open */
+    wshub__phase phase;
+    const wshub__dialect *dialect;
+    uint64_t now, io_now, next_due; /* next_due: what the last settle promised, on the hub's clock */
+    uint64_t stop_due;
+    wshub_str path, server_id;
+    wshub_str *default_rooms, *origins; /* one block with all texts of the description */
+    size_t texts_bytes;
+    uint8_t random[256];
+    uint32_t random_left;
+    wshub__pool conns; /* indexed by the io's numbers; not taken and freed here */
+    uint32_t conns_live;
+    wshub__pool clients, asks, timers;
+    wshub__index index;
+    wshub__group **rooms, **users;
+    uint32_t rooms_count, rooms_cap, users_count, users_cap;
+    uint32_t own_rooms;
+    uint32_t oldest, newest, gone_head, gone_tail, notes_head, resume_head;
+    uint32_t waiting_conns; /* conns in use, for shutdown */
+    uint64_t *dirty;        /* one bit a conn */
+    uint32_t dirty_cap, dirty_lo, dirty_hi;
+    wshub__seg *log, *segs; /* the one being written; all */
+    wshub__heap heap;
+    uint32_t drain_per_second;
+    uint64_t drain_start, drain_done;
+    uint16_t drain_code;
+    wshub__buf drain_reason;
+    wshub__outbox outbox;
+    wshub__sub_op *subs_head, *subs_tail;
+    wshub__node *posts;
+    uint64_t posted_bytes;
+    uint32_t requests; /* the last request's number */
+    wshub_stats stats;
+    struct {
+        uint64_t second, suppressed;
+        uint32_t lines;
+    } logs[WSHUB_LOG_COUNT];
+};
+
+static wshub__conn *wshub__conn_at(const wshub *hub, uint32_t index) {
+    return (wshub__conn *)wshub__pool_at(&hub->conns, index);
+}
+static wshub__client *wshub__client_at(const wshub *hub, uint32_t index) {
+    return (wshub__client *)wshub__pool_at(&hub->clients, index);
+}
+static uint32_t wshub__conn_index(const wshub__conn *c) {
+    return (uint32_t)c->id;
+}
+static wshub__client *wshub__client_get(const wshub *hub, wshub_client client) {
+    wshub__client *c = (wshub__client *)wshub__pool_get(&hub->clients, client.id);
+    return c && !c->gone ? c : NULL;
+}
+static wshub_client wshub__client_handle(const wshub *hub, const wshub__client *c) {
+    wshub_client h;
+    (void)hub;
+    h.id = (uint64_t)c->slot.generation << 32 | c->index;
+    return h;
+}
+static wshub__client *wshub__conn_client(const wshub *hub, const wshub__conn *conn) {
+    return conn->client ? wshub__client_at(hub, conn->client - 1) : NULL;
+}
+
+/* Time passes between turns, not within one. A jump by more than the next deadline and one heartbeat
+ * interval (a suspend, a stopped process) counts as that much, so that nobody is thrown out for it. */
+static void wshub__clock(wshub *hub) {
+    uint64_t t = hub->io.now_ms(hub->io.ctx), passed = t > hub->io_now ? t - hub->io_now : 0;
+    if (hub->heap.count || hub->stop_due) {
+        uint64_t most = (hub->next_due > hub->now && hub->next_due != WSHUB_NEVER ? hub->next_due - hub->now : 0) +
+                        hub->desc.heartbeat_interval_ms;
+        if (passed > most) passed = most;
+    }
+    hub->io_now = t;
+    hub->now += passed;
+}
+
+static void wshub__free(wshub *hub);
+
+static void wshub__enter(wshub *hub) {
+    if (hub->depth++ == 0) wshub__clock(hub);
+}
+static void wshub__leave(wshub *hub) { /* hub may be gone afterwards */
+    WSHUB_ASSERT(hub->depth > 0);
+    if (--hub->depth == 0 && hub->destroying) wshub__free(hub);
+}
+
+static void wshub__random(wshub *hub, uint8_t *bytes, size_t count) {
+    size_t i;
+    for (i = 0; i < count; i++) {
+        if (hub->random_left == 0) {
+            /* creation has shown that the io has randomness; should it run dry, SipHash stretches the rest */
+            if (!hub->io.random(hub->io.ctx, hub->random, sizeof hub->random)) {
+                uint32_t k;
+                for (k = 0; k < sizeof hub->random; k += 8) {
+                    uint64_t w = wshub__siphash(hub->index.key, &hub->stats.conns_opened, 8, (uint8_t)(k / 8));
+                    w ^= wshub__siphash(hub->index.key, hub->random + k, 8, 255);
+                    memcpy(hub->random + k, &w, 8);
+                }
+            }
+            hub->random_left = sizeof hub->random;
+        }
+        bytes[i] = hub->random[--hub->random_left];
+        hub->random[hub->random_left] = 0; /* handed out once */
+    }
+}
+
+static void wshub__uuid(const uint8_t bytes[16], char out[36]) { /* RFC 9562 5.4 */
+    static const char hex[] = "0123456789abcdef";
+    size_t i, at = 0;
+    for (i = 0; i < 16; i++) {
+        uint8_t b = bytes[i];
+        if (i == 6) b = (uint8_t)((b & 0x0F) | 0x40);
+        if (i == 8) b = (uint8_t)((b & 0x3F) | 0x80);
+        if (i == 4 || i == 6 || i == 8 || i == 10) out[at++] = '-';
+        out[at++] = hex[b >> 4];
+        out[at++] = hex[b & 15];
+    }
+}
+
+static const struct {
+    const char *name, *text;
+    wshub_log_level level;
+} wshub__logs[] = {
+#define WSHUB__X(name, level, text) {#name, text, WSHUB_LEVEL_##level},
+    WSHUB_LOGS(WSHUB__X)
+#undef WSHUB__X
+};
+
+/* One line. detail: ours. text: somebody's, escaped. client: NULL: none. */
+static void wshub__log(wshub *hub, wshub_log_code code, const wshub__client *client, const char *detail,
+                       wshub_str text) {
+    static const char hex[] = "0123456789abcdef";
+    char line[129];
+    size_t at = 0, i;
+    wshub_log l;
+    const char *parts[3];
+    if (hub->logs[code].second != hub->now / 1000) {
+        hub->logs[code].second = hub->now / 1000;
+        hub->logs[code].lines = 0;
+    }
+    if (!hub->desc.on_log || hub->destroying) return;
+    if (++hub->logs[code].lines > 10) {
+        hub->logs[code].suppressed++;
+        hub->stats.log_suppressed++;
+        return;
+    }
+    parts[0] = wshub__logs[code].text;
+    parts[1] = detail && *detail ? ": " : "";
+    parts[2] = detail ? detail : "";
+    for (i = 0; i < 3; i++) {
+        const char *p = parts[i];
+        while (*p && at < sizeof line - 1) line[at++] = *p++;
+    }
+    if (text.ptr) {
+        if (at + 2 < sizeof line) {
+            line[at++] = ':';
+            line[at++] = ' ';
+        }
+        for (i = 0; i < text.len && at + 4 < sizeof line; i++) {
+            uint8_t c = (uint8_t)text.ptr[i];
+            if (c >= 0x20 && c < 0x7F && c != '\\') {
+                line[at++] = (char)c;
+            } else {
+                line[at++] = '\\';
+                line[at++] = 'x';
+                line[at++] = hex[c >> 4];
+                line[at++] = hex[c & 15];
+            }
+        }
+    }
+    line[at] = 0;
+    l.code = code;
+    l.level = wshub__logs[code].level;
+    l.text = line;
+    l.client.id = 0;
+    if (client) l.client = wshub__client_handle(hub, client);
+    l.suppressed = hub->logs[code].suppressed;
+    hub->logs[code].suppressed = 0;
+    hub->desc.on_log(hub, &l, hub->desc.user);
+}
+
+/* ---- >>out -----------------------------------------------------------------------------------
+ * The frame log and the queues. A frame is written once into the current segment; a queue holds spans of
+ * segments, and neighbouring spans merge, so that a burst to a room is one contiguous piece for each
+ * member. Knows conns, not clients. Uses >>mem, >>frame. Proved by tests/test_out.c. */
+
+#define WSHUB__SEG_BYTES 65536u
+
+static uint8_t *wshub__seg_bytes(wshub__seg *seg) {
+    return (uint8_t *)(seg + 1);
+}
+
+static wshub__seg *wshub__seg_new(wshub *hub, uint32_t cap) {
+    wshub__seg *s = (wshub__seg *)hub->mem.fn(hub->mem.user, NULL, 0, sizeof(wshub__seg) + cap);
+    if (!s) return NULL;
+    memset(s, 0, sizeof *s);
+    s->cap = cap;
+    s->refs = 1;
+    s->next = hub->segs;
+    if (s->next) s->next->prev = s;
+    hub->segs = s;
+    hub->stats.segment_bytes += cap;
+    return s;
+}
+
+static void wshub__seg_unref(wshub *hub, wshub__seg *s) {
+    WSHUB_ASSERT(s->refs > 0);
+    if (--s->refs) return;
+    if (s->prev) {
+        s->prev->next = s->next;
+    } else {
+        hub->segs = s->next;
+    }
+    if (s->next) s->next->prev = s->prev;
+    hub->stats.segment_bytes -= s->cap;
+    wshub__mem_free(&hub->mem, s, sizeof(wshub__seg) + s->cap);
+}
+
+/* Room for n bytes at the end of the log. NULL: out of memory. Taken by wshub__log_commit(). */
+static uint8_t *wshub__log_room(wshub *hub, size_t n) {
+    wshub__seg *s = hub->log;
+    if (n > UINT32_MAX / 4) return NULL;
+    if (s && s->refs == 1) s->used = 0; /* nobody holds any of it: begin again, in warm memory */
+    if (!s || s->cap - s->used < n) {
+        wshub__seg *next = wshub__seg_new(hub, n > WSHUB__SEG_BYTES ? (uint32_t)n : WSHUB__SEG_BYTES);
+        if (!next) return NULL;
+        hub->log = next;
+        if (s) wshub__seg_unref(hub, s);
+        s = next;
+    }
+    return wshub__seg_bytes(s) + s->used;
+}
+
+static wshub__span wshub__log_commit(wshub *hub, size_t n) { /* the caller holds no reference yet */
+    wshub__span span;
+    span.seg = hub->log;
+    span.at = hub->log->used;
+    span.len = (uint32_t)n;
+    hub->log->used += (uint32_t)n;
+    return span;
+}
+
+static void wshub__dirty(wshub *hub, uint32_t index) {
+    uint32_t word = index / 64;
+    hub->dirty[word] |= UINT64_C(1) << index % 64;
+    if (word < hub->dirty_lo) hub->dirty_lo = word;
+    if (word >= hub->dirty_hi) hub->dirty_hi = word + 1;
+}
+
+static wshub__span *wshub__queue_last(wshub__conn *c) {
+    if (!c->first.len) return NULL;
+    return c->more_count > c->more_head ? &c->more[c->more_count - 1] : &c->first;
+}
+
+/* Appends a span. False: out of memory, nothing changed. */
+static bool wshub__queue_push(wshub *hub, wshub__conn *c, wshub__span span) {
+    wshub__span *last = wshub__queue_last(c);
+    if (last && last->seg == span.seg && last->at + last->len == span.at) {
+        last->len += span.len;
+    } else if (!last) {
+        c->first = span;
+        span.seg->refs++;
+    } else {
+        void *more = c->more;
+        if (c->more_head > 8 && c->more_head > c->more_count / 2) { /* close the gap in front */
+            memmove(c->more, c->more + c->more_head, (c->more_count - c->more_head) * sizeof *c->more);
+            c->more_count -= c->more_head;
+            c->more_head = 0;
+        }
+        if (!wshub__mem_grow(&hub->mem, &more, &c->more_cap, c->more_count + 1, sizeof *c->more)) return false;
+        c->more = (wshub__span *)more;
+        c->more[c->more_count++] = span;
+        span.seg->refs++;
+    }
+    span.seg->held += span.len;
+    c->queued += span.len;
+    hub->stats.queued_bytes += span.len;
+    wshub__dirty(hub, wshub__conn_index(c));
+    return true;
+}
+
+static void wshub__queue_shift(wshub *hub, wshub__conn *c) { /* the front span is used up */
+    wshub__seg *s = c->first.seg;
+    if (c->more_head < c->more_count) {
+        c->first = c->more[c->more_head++];
+        if (c->more_head == c->more_count) c->more_head = c->more_count = 0;
+    } else {
+        memset(&c->first, 0, sizeof c->first);
+        if (c->more) {
+            wshub__mem_free(&hub->mem, c->more, c->more_cap * sizeof *c->more);
+            c->more = NULL;
+            c->more_cap = c->more_head = c->more_count = 0;
+        }
+    }
+    wshub__seg_unref(hub, s);
+}
+
+static void wshub__queue_consume(wshub *hub, wshub__conn *c, size_t n) {
+    WSHUB_ASSERT(n <= c->queued);
+    c->queued -= (uint32_t)n;
+    hub->stats.queued_bytes -= n;
+    while (n) {
+        uint32_t k = c->first.len < n ? c->first.len : (uint32_t)n;
+        c->first.at += k;
+        c->first.len -= k;
+        c->first.seg->held -= k;
+        n -= k;
+        if (!c->first.len) wshub__queue_shift(hub, c);
+    }
+}
+
+/* When segments occupy over twice of what queues owe, laggards hold little of much: what they hold of
+ * segments less than half in use is copied out. So shared memory never exceeds 1 MiB or twice the bytes
+ * queued, and each copy frees more than it takes. Out of memory: it stays as it is. */
+static void wshub__out_compact(wshub *hub) {
+    uint32_t i;
+    if (hub->stats.segment_bytes <= 1u << 20 || hub->stats.segment_bytes / 2 <= hub->stats.queued_bytes) return;
+    for (i = 0; i < hub->conns.pages_count * WSHUB__PAGE; i++) {
+        wshub__conn *c = wshub__conn_at(hub, i);
+        uint32_t k, n = c->more_count - c->more_head + 1;
+        if (!c->first.len || c->inflight) continue;
+        for (k = 0; k < n; k++) {
+            wshub__span *span = k ? &c->more[c->more_head + k - 1] : &c->first, old = *span;
+            uint8_t *to;
+            if (old.seg == hub->log || old.seg->held >= old.seg->cap / 2) continue;
+            to = wshub__log_room(hub, old.len);
+            if (!to) return;
+            memcpy(to, wshub__seg_bytes(old.seg) + old.at, old.len);
+            *span = wshub__log_commit(hub, old.len);
+            span->seg->refs++;
+            span->seg->held += old.len;
+            old.seg->held -= old.len;
+            wshub__seg_unref(hub, old.seg);
+        }
+    }
+}
+
+static void wshub__out_note(wshub *hub, wshub__conn *c, uint8_t note) {
+    if (!c->client || !hub->desc.on_pressure) return;
+    if (!c->note_listed) {
+        c->note_listed = true;
+        c->next_note = hub->notes_head;
+        hub->notes_head = wshub__conn_index(c) + 1;
+    }
+    c->notes |= note;
+}
+
+/* Offers a queue to the io. Calls no callback: what the application is to be told is noted. */
+static void wshub__out_send(wshub *hub, wshub__conn *c) {
+    while (c->queued && !c->blocked && !c->inflight) {
+        wshub_span spans[64];
+        size_t n = 0, total = 0;
+        uint32_t k = c->more_head;
+        const wshub__span *s = &c->first;
+        int64_t took;
+        wshub_conn conn;
+        for (;;) {
+            spans[n].ptr = wshub__seg_bytes(s->seg) + s->at;
+            spans[n].len = s->len;
+            total += s->len;
+            if (++n == 64 || k == c->more_count) break;
+            s = &c->more[k++];
+        }
+        conn.id = c->id;
+        took = hub->io.send(hub->io.ctx, conn, spans, n);
+        if (took == WSHUB_IO_PENDING) {
+            c->inflight = total;
+            return;
+        }
+        if (took < 0) took = 0;
+        if ((uint64_t)took > total) took = (int64_t)total;
+        if (took) {
+            wshub__queue_consume(hub, c, (size_t)took);
+            c->write_due = 0;
+        }
+        if ((size_t)took < total) c->blocked = true;
+    }
+    if (c->queued && !c->pressured) {
+        c->pressured = true;
+        wshub__out_note(hub, c, WSHUB__NOTE_ON);
+    } else if (!c->queued && c->pressured) {
+        c->pressured = false;
+        wshub__out_note(hub, c, WSHUB__NOTE_OFF);
+    }
+}
+
+static void wshub__queue_drop(wshub *hub, wshub__conn *c) {
+    if (c->queued) wshub__queue_consume(hub, c, c->queued);
+    c->inflight = 0;
+}
+
+/* Queues one whole frame with a given payload, whatever the limits: Close, Pong, Ping, HTTP answers. */
+static bool wshub__out_frame(wshub *hub, wshub__conn *c, uint8_t opcode, const void *payload, size_t n) {
+    wshub_frame f;
+    uint8_t *to = wshub__log_room(hub, n + 14);
+    size_t head;
+    if (!to) return false;
+    memset(&f, 0, sizeof f);
+    f.fin = true;
+    f.opcode = opcode;
+    f.payload_bytes = n;
+    head = wshub_frame_write(&f, to);
+    if (n) memcpy(to + head, payload, n);
+    return wshub__queue_push(hub, c, wshub__log_commit(hub, head + n));
+}
+
+static bool wshub__out_bytes(wshub *hub, wshub__conn *c, const void *bytes, size_t n) {
+    uint8_t *to = wshub__log_room(hub, n);
+    if (!to) return false;
+    memcpy(to, bytes, n);
+    return wshub__queue_push(hub, c, wshub__log_commit(hub, n));
+}
+
+/* ---- >>conn ----------------------------------------------------------------------------------
+ * The life of a stream and of the client at its end: deadlines, closing in all its ways. Closing only
+ * marks and queues; >>settle buries. Proved by tests/test_hub.c. */
+
+static uint64_t wshub__after(const wshub *hub, uint32_t ms) { /* 0: never */
+    return ms == WSHUB_OFF ? 0 : hub->now + ms;
+}
+
+static uint64_t wshub__sooner(uint64_t a, uint64_t b) { /* 0: never */
+    return !a || (b && b < a) ? b : a;
+}
+
+/* When this conn must be looked at next, from what it is now. 0: never. */
+static uint64_t wshub__conn_next(const wshub *hub, const wshub__conn *c) {
+    const wshub_desc *d = &hub->desc;
+    const wshub__client *client = wshub__conn_client(hub, c);
+    uint64_t at = wshub__sooner(wshub__sooner(c->phase_due, c->part_due), c->write_due);
+    if (c->state >= WSHUB__CONN_FLUSHING) return c->phase_due;
+    if (d->idle_timeout_ms != WSHUB_OFF && c->state != WSHUB__CONN_ANSWERING) {
+        bool ping = c->state == WSHUB__CONN_OPEN && !d->no_pings && !c->pinged;
+        at = wshub__sooner(at, c->last_rx + (ping ? d->idle_timeout_ms / 2 : d->idle_timeout_ms));
+    }
+    if (client && !client->gone) {
+        if (client->state == WSHUB_CLIENT_AUTHENTICATED) {
+            if (d->heartbeat_timeout_ms != WSHUB_OFF) { /* LIVE-1: found by the sweep behind it */
+                uint64_t due = client->last_active + d->heartbeat_timeout_ms + 1, step = d->heartbeat_interval_ms;
+                at = wshub__sooner(at, (due + step - 1) / step * step);
+            }
+        } else {
+            at = wshub__sooner(at, client->auth_due);
+        }
+    }
+    return at;
+}
+
+/* Arms the conn's timer if something is due sooner than it is armed for; later is found when it fires. */
+static void wshub__conn_arm(wshub *hub, wshub__conn *c) {
+    uint64_t at = wshub__conn_next(hub, c);
+    if (at && (!c->due_pos || hub->heap.items[c->due_pos - 1].at > at)) {
+        wshub__heap_set(&hub->heap, &c->due_pos, wshub__conn_index(c), at);
+    }
+}
+
+static wshub__ask *wshub__ask_at(const wshub *hub, uint32_t index) {
+    return (wshub__ask *)wshub__pool_at(&hub->asks, index);
+}
+
+static wshub__ask *wshub__ask_new(wshub *hub, wshub__client *c, wshub__ask_kind kind, wshub_ask *out_ask) {
+    uint32_t index;
+    wshub__ask *a = (wshub__ask *)wshub__pool_take(&hub->mem, &hub->asks, &index);
+    if (!a) return NULL;
+    a->kind = kind;
+    a->index = index;
+    a->client = c->index;
+    a->next = c->asks;
+    if (a->next) wshub__ask_at(hub, a->next - 1)->prev = index + 1;
+    c->asks = index + 1;
+    c->asks_count++;
+    out_ask->id = wshub__pool_handle(&hub->asks, index);
+    return a;
+}
+
+static void wshub__ask_free(wshub *hub, wshub__ask *a) {
+    wshub__client *c = wshub__client_at(hub, a->client);
+    if (a->prev) {
+        wshub__ask_at(hub, a->prev - 1)->next = a->next;
+    } else {
+        c->asks = a->next;
+    }
+    if (a->next) wshub__ask_at(hub, a->next - 1)->prev = a->prev;
+    c->asks_count--;
+    wshub__pool_free(&hub->asks, a->index);
+}
+
+/* Marks a client as gone. It answers to nobody from here on; settle takes it out of the indexes and tells
+ * the application (BYE-1). The first cause counts. */
+static void wshub__client_end(wshub *hub, wshub__client *c, wshub_cause cause, uint16_t code, wshub_str reason) {
+    if (c->gone) return;
+    c->gone = true;
+    c->state_last = c->state;
+    c->state = WSHUB_CLIENT_DISCONNECTED;
+    c->cause = (uint8_t)cause;
+    c->code = code;
+    wshub__buf_add(&hub->mem, &c->reason, reason.ptr, reason.len);
+    c->next_gone = 0;
+    if (hub->gone_tail) {
+        wshub__client_at(hub, hub->gone_tail - 1)->next_gone = c->index + 1;
+    } else {
+        hub->gone_head = c->index + 1;
+    }
+    hub->gone_tail = c->index + 1;
+}
+
+static void wshub__conn_end(wshub *hub, wshub__conn *c, wshub_cause cause, uint16_t code, wshub_str reason) {
+    wshub__client *client = wshub__conn_client(hub, c);
+    if (client) wshub__client_end(hub, client, cause, code, reason);
+}
+
+/* Drops the stream in this settle: no Close frame, nothing more is sent. */
+static void wshub__conn_abort(wshub *hub, wshub__conn *c, wshub_cause cause, uint16_t code, const char *why) {
+    wshub__conn_end(hub, c, cause, code, wshub_str_z(why));
+    if (c->state >= WSHUB__CONN_ABORTING) return;
+    c->state = WSHUB__CONN_ABORTING;
+    wshub__dirty(hub, wshub__conn_index(c));
+}
+
+/* What is queued, then the end of the stream; what the peer still says is not heard. */
+static void wshub__conn_flush_end(wshub *hub, wshub__conn *c) {
+    if (c->state >= WSHUB__CONN_FLUSHING) return;
+    c->state = WSHUB__CONN_FLUSHING;
+    c->phase_due = wshub__after(hub, hub->desc.close_timeout_ms);
+    c->part_due = c->write_due = 0;
+    wshub__buf_done(&hub->mem, &c->in);
+    wshub__buf_done(&hub->mem, &c->held);
+    wshub__dirty(hub, wshub__conn_index(c));
+    wshub__conn_arm(hub, c);
+}
+
+static bool wshub__conn_close_frame(wshub *hub, wshub__conn *c, uint16_t code, wshub_str reason) {
+    uint8_t payload[125];
+    size_t n = code ? 2 + reason.len : 0;
+    if (code) {
+        payload[0] = (uint8_t)(code >> 8);
+        payload[1] = (uint8_t)code;
+        if (reason.len) memcpy(payload + 2, reason.ptr, reason.len);
+    }
+    if (wshub__out_frame(hub, c, 8, payload, n)) return true;
+    wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "out of memory");
+    return false;
+}
+
+/* Begins the closing handshake (RFC 6455 7.1.2): our Close, then the peer's is waited for. */
+static void wshub__conn_close(wshub *hub, wshub__conn *c, wshub_cause cause, uint16_t code, wshub_str reason) {
+    if (c->state != WSHUB__CONN_OPEN) return;
+    wshub__conn_end(hub, c, cause, code ? code : 1005, reason);
+    if (!wshub__conn_close_frame(hub, c, code, reason)) return;
+    c->state = WSHUB__CONN_CLOSING;
+    c->discard = true;
+    wshub__buf_done(&hub->mem, &c->in);
+    c->part_due = 0;
+    c->phase_due = wshub__after(hub, hub->desc.close_timeout_ms);
+    wshub__conn_arm(hub, c);
+}
+
+/* The peer broke a rule: Close with the code, and the end (RFC 6455 7.1.7). */
+static void wshub__conn_fail(wshub *hub, wshub__conn *c, uint16_t code, const char *why) {
+    hub->stats.protocol_errors++;
+    wshub__log(hub, WSHUB_LOG_PROTO, wshub__conn_client(hub, c), why, wshub__str(NULL, 0));
+    if (c->state == WSHUB__CONN_OPEN) {
+        wshub__conn_end(hub, c, WSHUB_BY_PROTOCOL, code, wshub_str_z(why));
+        if (!wshub__conn_close_frame(hub, c, code, wshub_str_z(why))) return;
+    }
+    wshub__conn_flush_end(hub, c);
+}
+
+/* A deadline may have passed. Puts the timer back for what remains. */
+static void wshub__conn_due(wshub *hub, wshub__conn *c) {
+    wshub__client *client = wshub__conn_client(hub, c);
+    const wshub_desc *d = &hub->desc;
+    uint64_t now = hub->now;
+    wshub_str none = wshub__str(NULL, 0);
+    if (c->phase_due && now >= c->phase_due) {
+        c->phase_due = 0;
+        if (c->state == WSHUB__CONN_ANSWERING) {
+            static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            c->request = 0;
+            if (wshub__out_bytes(hub, c, text, sizeof text - 1)) {
+                wshub__conn_flush_end(hub, c);
+            } else {
+                wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
+            }
+        } else {
+            wshub__log(hub, WSHUB_LOG_TIMEOUT, client, c->state == WSHUB__CONN_HTTP ? "request head or body" : "close", none);
+            wshub__conn_abort(hub, c, WSHUB_BY_TIMEOUT, 1006, "");
+        }
+    } else if (c->part_due && now >= c->part_due) {
+        hub->stats.message_timeouts++;
+        wshub__conn_fail(hub, c, 1008, "message not finished in time");
+    } else if (c->write_due && now >= c->write_due) {
+        hub->stats.write_timeouts++;
+        wshub__log(hub, WSHUB_LOG_TIMEOUT, client, "no progress in sending", none);
+        wshub__conn_abort(hub, c, WSHUB_BY_TIMEOUT, 1006, "");
+    } else if (client && !client->gone && client->state != WSHUB_CLIENT_AUTHENTICATED && client->auth_due &&
+               now >= client->auth_due) { /* AUTH-1, AUTH-2 */
+        hub->stats.auth_timeouts++;
+        wshub__conn_close(hub, c, WSHUB_BY_AUTH, 4001, wshub_str_z("Authentication timeout"));
+    } else if (client && !client->gone && client->state == WSHUB_CLIENT_AUTHENTICATED &&
+               d->heartbeat_timeout_ms != WSHUB_OFF && now > client->last_active + d->heartbeat_timeout_ms) {
+        hub->stats.heartbeat_timeouts++;
+        wshub__conn_close(hub, c, WSHUB_BY_TIMEOUT, 4002, wshub_str_z("Heartbeat timeout"));
+    }
+    if (d->idle_timeout_ms != WSHUB_OFF && c->state < WSHUB__CONN_FLUSHING && c->state != WSHUB__CONN_ANSWERING) {
+        uint64_t silent = now - c->last_rx;
+        if (silent >= d->idle_timeout_ms) { /* LIVE-2 */
+            hub->stats.idle_timeouts++;
+            wshub__conn_abort(hub, c, WSHUB_BY_TIMEOUT, 1006, "");
+        } else if (silent >= d->idle_timeout_ms / 2 && c->state == WSHUB__CONN_OPEN && !d->no_pings && !c->pinged) {
+            c->pinged = true;
+            /* with unsent bytes before it a ping says nothing; silence will tell */
+            if (!c->blocked && wshub__out_frame(hub, c, 9, NULL, 0)) hub->stats.pings_sent++;
+        }
+    }
+    {
+        uint64_t at = wshub__conn_next(hub, c);
+        if (at) wshub__heap_set(&hub->heap, &c->due_pos, wshub__conn_index(c), at > now ? at : now + 1);
+    }
+}
+
+/* ---- >>rooms ---------------------------------------------------------------------------------
+ * Rooms and users: a name and a dense array of members. A member knows its place in the client's list and
+ * the client's list knows the place among the members, so that joining and leaving cost the same in any
+ * crowd. The room named like a client's id (AUTH-7) is a flag in the client as long as nobody else is in
+ * it. Proved by tests/test_rooms.c. */
+
+static wshub_str wshub__name_str(const wshub__name *n) {
+    return wshub__str(n->ptr, n->len);
+}
+
+static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name, bool subscribe) { /* BUS-4 */
+    static const char *const prefixes[] = {"", "ws:client:", "ws:user:", "ws:room:"};
+    const char *prefix = prefixes[kind];
+    size_t n = strlen(prefix);
+    wshub__sub_op *op;
+    if (!hub->desc.bus_exact || !hub->has_bus) return;
+    op = (wshub__sub_op *)wshub__mem_new(&hub->mem, sizeof *op + n + name.len);
+    if (!op) {
+        wshub__log(hub, WSHUB_LOG_NOMEM, NULL, "a bus subscription is lost", name);
+        return;
+    }
+    op->subscribe = subscribe;
+    op->len = (uint32_t)(n + name.len);
+    memcpy((char *)(op + 1), prefix, n);
+    memcpy((char *)(op + 1) + n, name.ptr, name.len);
+    if (hub->subs_tail) {
+        hub->subs_tail->next = op;
+    } else {
+        hub->subs_head = op;
+    }
+    hub->subs_tail = op;
+}
+
+static wshub__group *wshub__group_find(const wshub *hub, wshub__kind kind, wshub_str name) {
+    return (wshub__group *)wshub__index_find(&hub->index, kind, name);
+}
+
+static wshub_err wshub__group_new(wshub *hub, wshub__kind kind, wshub_str name, wshub__group **out) {
+    bool room = kind == WSHUB__KIND_ROOM;
+    wshub__group ***list = room ? &hub->rooms : &hub->users;
+    uint32_t *count = room ? &hub->rooms_count : &hub->users_count, *cap = room ? &hub->rooms_cap : &hub->users_cap;
+    void *items = *list;
+    wshub__group *g;
+    if (*count >= (room ? hub->desc.rooms_max : hub->desc.users_max)) return WSHUB_ERR_LIMIT;
+    if (!wshub__mem_grow(&hub->mem, &items, cap, *count + 1, sizeof(wshub__group *))) return WSHUB_ERR_NOMEM;
+    *list = (wshub__group **)items;
+    if (!wshub__index_reserve(&hub->mem, &hub->index)) return WSHUB_ERR_NOMEM;
+    g = (wshub__group *)wshub__mem_new(&hub->mem, sizeof *g + name.len);
+    if (!g) return WSHUB_ERR_NOMEM;
+    memcpy((char *)(g + 1), name.ptr, name.len);
+    g->name.ptr = (const char *)(g + 1);
+    g->name.len = (uint32_t)name.len;
+    g->name.kind = kind;
+    g->pos = *count;
+    (*list)[(*count)++] = g;
+    wshub__index_add(&hub->index, &g->name);
+    wshub__sub(hub, kind, name, true);
+    *out = g;
+    return WSHUB_OK;
+}
+
+static void wshub__group_free(wshub *hub, wshub__group *g) {
+    bool room = g->name.kind == WSHUB__KIND_ROOM;
+    wshub__group **list = room ? hub->rooms : hub->users;
+    uint32_t *count = room ? &hub->rooms_count : &hub->users_count;
+    wshub__sub(hub, g->name.kind, wshub__name_str(&g->name), false);
+    wshub__index_remove(&hub->index, &g->name);
+    list[g->pos] = list[--*count];
+    list[g->pos]->pos = g->pos;
+    wshub__mem_free(&hub->mem, g->members, g->cap * sizeof(wshub__member));
+    wshub__mem_free(&hub->mem, g, sizeof *g + g->name.len);
+}
+
+static bool wshub__group_room(wshub *hub, wshub__group *g) {
+    void *members = g->members;
+    if (!wshub__mem_grow(&hub->mem, &members, &g->cap, g->count + 1, sizeof(wshub__member))) return false;
+    g->members = (wshub__member *)members;
+    return true;
+}
+
+static uint32_t wshub__group_add(wshub__group *g, uint32_t client, uint32_t place) { /* room is there */
+    g->members[g->count].client = client;
+    g->members[g->count].place = place;
+    return g->count++;
+}
+
+static void wshub__group_remove(wshub *hub, wshub__group *g, uint32_t pos) {
+    wshub__member *moved = &g->members[--g->count];
+    if (pos != g->count) {
+        wshub__client *c = wshub__client_at(hub, moved->client);
+        g->members[pos] = *moved;
+        if (g->name.kind == WSHUB__KIND_ROOM) {
+            c->rooms[moved->place].pos = pos;
+        } else {
+            c->user_pos = pos;
+        }
+    }
+    if (g->count == 0) wshub__group_free(hub, g);
+}
+
+static wshub__client *wshub__client_by_id(const wshub *hub, wshub_str id) { /* gone ones too */
+    wshub__name *n = wshub__index_find(&hub->index, WSHUB__KIND_CLIENT, id);
+    return n ? (wshub__client *)(void *)((uint8_t *)n - offsetof(wshub__client, name)) : NULL;
+}
+
+static uint32_t wshub__room_place(const wshub__client *c, const wshub__group *room) { /* UINT32_MAX: none */
+    uint32_t i;
+    for (i = 0; i < c->rooms_count; i++) {
+        if (c->rooms[i].room == room) return i;
+    }
+    return UINT32_MAX;
+}
+
+static wshub_err wshub__room_add(wshub *hub, wshub__client *c, wshub__group *room) {
+    void *rooms = c->rooms;
+    if (!wshub__mem_grow(&hub->mem, &rooms, &c->rooms_cap, c->rooms_count + 1, sizeof *c->rooms)) return WSHUB_ERR_NOMEM;
+    c->rooms = (wshub__membership *)rooms;
+    if (!wshub__group_room(hub, room)) return WSHUB_ERR_NOMEM;
+    c->rooms[c->rooms_count].room = room;
+    c->rooms[c->rooms_count].pos = wshub__group_add(room, c->index, c->rooms_count);
+    c->rooms_count++;
+    return WSHUB_OK;
+}
+
+static void wshub__room_drop(wshub *hub, wshub__client *c, uint32_t place) {
+    wshub__membership m = c->rooms[place];
+    if (place != --c->rooms_count) {
+        c->rooms[place] = c->rooms[c->rooms_count];
+        c->rooms[place].room->members[c->rooms[place].pos].place = place;
+    }
+    wshub__group_remove(hub, m.room, m.pos);
+}
+
+static wshub_err wshub__room_join(wshub *hub, wshub__client *c, wshub_str name) {
+    wshub__group *room = wshub__group_find(hub, WSHUB__KIND_ROOM, name);
+    wshub_err err;
+    bool fresh = !room;
+    if (c->own_room && wshub_str_eq(name, wshub__name_str(&c->name))) return WSHUB_OK;
+    if (room && wshub__room_place(c, room) != UINT32_MAX) return WSHUB_OK; /* ROOM-5 */
+    if (c->rooms_count + (c->own_room ? 1u : 0u) >= hub->desc.rooms_per_client_max) return WSHUB_ERR_LIMIT;
+    if (!room) {
+        wshub__client *owner = wshub__client_by_id(hub, name);
+        err = wshub__group_new(hub, WSHUB__KIND_ROOM, name, &room);
+        if (err) return err;
+        if (owner && owner->own_room && !owner->gone) { /* its own-id room becomes a real one */
+            err = wshub__room_add(hub, owner, room);
+            if (err) {
+                wshub__group_free(hub, room);
+                return err;
+            }
+            owner->own_room = false;
+            hub->own_rooms--;
+            fresh = false;
+        }
+    }
+    err = wshub__room_add(hub, c, room);
+    if (err && fresh) wshub__group_free(hub, room);
+    return err;
+}
+
+static bool wshub__room_leave(wshub *hub, wshub__client *c, wshub_str name) {
+    wshub__group *room;
+    uint32_t place;
+    if (c->own_room && wshub_str_eq(name, wshub__name_str(&c->name))) {
+        c->own_room = false;
+        hub->own_rooms--;
+        wshub__sub(hub, WSHUB__KIND_ROOM, name, false);
+        return true;
+    }
+    room = wshub__group_find(hub, WSHUB__KIND_ROOM, name);
+    place = room ? wshub__room_place(c, room) : UINT32_MAX;
+    if (place == UINT32_MAX) return false;
+    wshub__room_drop(hub, c, place);
+    return true;
+}
+
+static wshub_err wshub__room_join_own(wshub *hub, wshub__client *c) {
+    wshub__group *room = wshub__group_find(hub, WSHUB__KIND_ROOM, wshub__name_str(&c->name));
+    if (room) return wshub__room_place(c, room) == UINT32_MAX ? wshub__room_add(hub, c, room) : WSHUB_OK;
+    c->own_room = true;
+    hub->own_rooms++;
+    wshub__sub(hub, WSHUB__KIND_ROOM, wshub__name_str(&c->name), true);
+    return WSHUB_OK;
+}
+
+static void wshub__room_leave_all(wshub *hub, wshub__client *c) {
+    if (c->own_room) (void)wshub__room_leave(hub, c, wshub__name_str(&c->name));
+    while (c->rooms_count) wshub__room_drop(hub, c, c->rooms_count - 1);
+    wshub__mem_free(&hub->mem, c->rooms, c->rooms_cap * sizeof *c->rooms);
+    c->rooms = NULL;
+    c->rooms_cap = 0;
+}
+
+static wshub_err wshub__user_add(wshub *hub, wshub__client *c, wshub_str id) {
+    wshub__group *user = wshub__group_find(hub, WSHUB__KIND_USER, id);
+    bool fresh = !user;
+    if (!user) {
+        wshub_err err = wshub__group_new(hub, WSHUB__KIND_USER, id, &user);
+        if (err) return err;
+    }
+    if (!wshub__group_room(hub, user)) {
+        if (fresh) wshub__group_free(hub, user);
+        return WSHUB_ERR_NOMEM;
+    }
+    c->user = user;
+    c->user_pos = wshub__group_add(user, c->index, 0);
+    return WSHUB_OK;
+}
+
+static void wshub__user_drop(wshub *hub, wshub__client *c) {
+    if (!c->user) return;
+    wshub__group_remove(hub, c->user, c->user_pos);
+    c->user = NULL;
+}
+
+/* ---- >>routing -------------------------------------------------------------------------------
+ * Turns a target into receivers and gives each a span of the one frame. Encrypted clients go through
+ * >>transform's queue instead. Calls no callback, so what it walks stays as it is.
+ * Proved by tests/test_send.c, tests/test_golden.c (send-*). */
+
+struct wshub__text;
+
+typedef struct wshub__fan { /* one message on its way to any number of clients */
+    wshub_str event, data;
+    const uint8_t *binary; /* a binary message instead */
+    size_t binary_len;
+    wshub__span frame; /* holds a reference while the fan lives */
+    bool encoded, failed;
+    struct wshub__text *text; /* a copy, once a transformer needs it */
+} wshub__fan;
+
+static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan);
+static void wshub__text_run(wshub *hub, struct wshub__text *text);
+
+static wshub__fan wshub__fan_make(wshub_str event, wshub_str data) {
+    wshub__fan f;
+    memset(&f, 0, sizeof f);
+    f.event = event;
+    f.data = data;
+    return f;
+}
+
+/* Ends a fan: what waits for a transformer is begun. May run callbacks. */
+static void wshub__fan_done(wshub *hub, wshub__fan *fan) {
+    if (fan->frame.seg) wshub__seg_unref(hub, fan->frame.seg);
+    fan->frame.seg = NULL;
+    if (fan->text) wshub__text_run(hub, fan->text);
+    fan->text = NULL;
+}
+
+static bool wshub__fan_frame(wshub *hub, wshub__fan *fan) {
+    if (fan->encoded) return true;
+    if (fan->failed || !hub->dialect->encode(hub, fan)) {
+        fan->failed = true;
+        return false;
+    }
+    fan->encoded = true;
+    fan->frame.seg->refs++;
+    return true;
+}
+
+static void wshub__fan_dropped(wshub *hub, wshub__client *c, wshub__conn *conn) {
+    hub->stats.dropped_pressure++;
+    if (hub->desc.close_on_backpressure) {
+        wshub__conn_abort(hub, conn, WSHUB_BY_BACKPRESSURE, 1006, "");
+        return;
+    }
+    wshub__out_note(hub, conn, WSHUB__NOTE_DROPPED);
+    (void)c;
+}
+
+/* Is there room for len more bytes to this conn (SEND-6)? A queue that only waits for settle is offered to
+ * the stream first: what counts is what the stream does not take. */
+static bool wshub__fan_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
+    uint64_t max = hub->desc.backpressure_bytes_max;
+    if (max != WSHUB_OFF && len > max) return false;
+    if (hub->stats.segment_bytes > hub->desc.segment_bytes_max && conn->pressured) return false;
+    if (max == WSHUB_OFF || conn->queued + len <= max) return true;
+    if (!conn->blocked && !conn->inflight) wshub__out_send(hub, conn);
+    return conn->queued + len <= max;
+}
+
+/* Past encryption and its order: the frame into the client's queue. */
+static wshub_err wshub__fan_push(wshub *hub, wshub__client *c, wshub__fan *fan) {
+    wshub__conn *conn;
+    if (c->gone) return WSHUB_ERR_STALE;
+    conn = wshub__conn_at(hub, c->conn);
+    if (conn->state != WSHUB__CONN_OPEN) return WSHUB_ERR_STALE;
+    if (!wshub__fan_frame(hub, fan)) return WSHUB_ERR_NOMEM;
+    if (!wshub__fan_fits(hub, conn, fan->frame.len)) {
+        wshub__fan_dropped(hub, c, conn);
+        return WSHUB_ERR_DROPPED;
+    }
+    if (!wshub__queue_push(hub, conn, fan->frame)) {
+        hub->stats.dropped_memory++;
+        return WSHUB_ERR_NOMEM;
+    }
+    hub->stats.messages_out++;
+    hub->stats.bytes_out += fan->frame.len;
+    return WSHUB_OK;
+}
+
+static wshub_err wshub__fan_to(wshub *hub, wshub__client *c, wshub__fan *fan) {
+    if (c->gone) return WSHUB_ERR_STALE;
+    if (c->encrypted && (hub->desc.on_transform_out || c->xform_head)) { /* ENC-1 */
+        if (fan->binary) return WSHUB_ERR_CLEAR;
+        return wshub__transform_queue(hub, c, fan) ? WSHUB_OK : WSHUB_ERR_NOMEM;
+    }
+    return wshub__fan_push(hub, c, fan);
+}
+
+/* May application messages go to this client now? SEND-2, AUTH-6. */
+static bool wshub__is_clear_refused(wshub *hub, const wshub__client *c) {
+    if (!hub->desc.require_encryption || c->state == WSHUB_CLIENT_AUTHENTICATED) return false;
+    hub->stats.clear_refused++;
+    return true;
+}
+
+static bool wshub__is_excluded(const wshub__client *c, const wshub_str *ids, size_t count) {
+    size_t i;
+    wshub_str id = wshub__name_str(&c->name);
+    for (i = 0; i < count; i++) {
+        if (wshub_str_eq(ids[i], id)) return true;
+    }
+    return false;
+}
+
+/* Marks the excluded once, by index, so that a fan-out need not compare texts: a sorted small list. */
+typedef struct wshub__excluded {
+    uint32_t few[32], count;
+    const wshub_str *ids; /* more than fit: compared by text */
+    size_t ids_count;
+} wshub__excluded;
+
+static void wshub__exclude(const wshub *hub, wshub__excluded *x, const wshub_str *ids, size_t count) {
+    size_t i;
+    x->count = 0;
+    x->ids = count > 32 ? ids : NULL;
+    x->ids_count = count;
+    for (i = 0; i < count && count <= 32; i++) {
+        const wshub__client *c = wshub__client_by_id(hub, ids[i]);
+        if (c) x->few[x->count++] = c->index;
+    }
+}
+
+static bool wshub__excludes(const wshub__excluded *x, const wshub__client *c) {
+    uint32_t i;
+    for (i = 0; i < x->count; i++) {
+        if (x->few[i] == c->index) return true;
+    }
+    return x->ids && wshub__is_excluded(c, x->ids, x->ids_count);
+}
+
+static void wshub__route_group(wshub *hub, const wshub__group *g, wshub__fan *fan, const wshub__excluded *x) {
+    uint32_t i;
+    for (i = 0; i < g->count; i++) {
+        wshub__client *c = wshub__client_at(hub, g->members[i].client);
+        if (c->state != WSHUB_CLIENT_AUTHENTICATED) {
+            if (c->gone || wshub__is_clear_refused(hub, c)) continue; /* in it by the application's own join */
+        }
+        if (x->count || x->ids) {
+            if (wshub__excludes(x, c)) continue;
+        }
+        (void)wshub__fan_to(hub, c, fan);
+    }
+}
+
+static void wshub__route_room(wshub *hub, wshub_str name, wshub__fan *fan, const wshub__excluded *x) {
+    const wshub__group *room = wshub__group_find(hub, WSHUB__KIND_ROOM, name);
+    if (room) {
+        wshub__route_group(hub, room, fan, x);
+    } else {
+        wshub__client *c = wshub__client_by_id(hub, name); /* an own-id room that holds nobody else */
+        if (c && c->own_room && !c->gone && !wshub__excludes(x, c)) (void)wshub__fan_to(hub, c, fan);
+    }
+}
+
+static void wshub__route_all(wshub *hub, wshub__fan *fan, const wshub__excluded *x) {
+    uint32_t i = hub->oldest;
+    while (i) {
+        wshub__client *c = wshub__client_at(hub, i - 1);
+        i = c->next;
+        if (c->state == WSHUB_CLIENT_AUTHENTICATED && !wshub__excludes(x, c)) (void)wshub__fan_to(hub, c, fan);
+    }
+}
+
+/* Delivers here, to what dest names; kind is not RESOLVE. */
+static wshub_err wshub__route(wshub *hub, const wshub_dest *dest, wshub__fan *fan) {
+    wshub__excluded x;
+    wshub__exclude(hub, &x, dest->exclude, dest->exclude_count);
+    switch (dest->kind) {
+    case WSHUB_DEST_RESOLVE: break;
+    case WSHUB_DEST_ALL: wshub__route_all(hub, fan, &x); break;
+    case WSHUB_DEST_CLIENT: {
+        wshub__client *c = wshub__client_by_id(hub, dest->name);
+        if (c && !c->gone && !wshub__is_clear_refused(hub, c)) (void)wshub__fan_to(hub, c, fan);
+        break;
+    }
+    case WSHUB_DEST_USER: {
+        const wshub__group *user = wshub__group_find(hub, WSHUB__KIND_USER, dest->name);
+        x.count = 0;
+        x.ids = NULL;
+        if (user) wshub__route_group(hub, user, fan, &x);
+        break;
+    }
+    case WSHUB_DEST_ROOM: wshub__route_room(hub, dest->name, fan, &x); break;
+    }
+    return fan->failed ? WSHUB_ERR_NOMEM : WSHUB_OK;
+}
+
+/* ---- >>transform -----------------------------------------------------------------------------
+ * Messages to encrypted clients, through the application's outbound transformer and in order (ENC-1 to
+ * ENC-3, SEND-5). A fan-out's text is copied once; each receiver has a node in its own queue, and the
+ * nodes that have not begun wait at the text, of which at most encrypted_batch_max run at once.
+ * Proved by tests/test_transform.c, tests/test_golden.c (enc-*). */
+
+typedef enum wshub__xform_state {
+    WSHUB__XFORM_WAITING, /* at its text */
+    WSHUB__XFORM_RUNNING, /* the application has been asked */
+    WSHUB__XFORM_KEEP, WSHUB__XFORM_REPLACE, WSHUB__XFORM_FAILED
+} wshub__xform_state;
+
+typedef struct wshub__text { /* event and data follow */
+    uint32_t refs;           /* nodes */
+    uint32_t running, event_len, data_len;
+    bool has_data, busy;
+    struct wshub__xform *wait_head, *wait_tail;
+} wshub__text;
+
+typedef struct wshub__xform {
+    struct wshub__xform *next;      /* of the same client, in order */
+    struct wshub__xform *wait_next; /* of the same text */
+    wshub__text *text;
+    uint32_t client; /* index */
+    bool orphan;     /* its client is gone; freed by its text */
+    wshub__xform_state state;
+    wshub_ask ask;
+    wshub__buf event, data; /* replaced */
+    bool has_data;
+} wshub__xform;
+
+static wshub_str wshub__text_event(const wshub__text *t) {
+    return wshub__str(t + 1, t->event_len);
+}
+static wshub_str wshub__text_data(const wshub__text *t) {
+    return wshub__str(t->has_data ? (const char *)(t + 1) + t->event_len : NULL, t->data_len);
+}
+
+static void wshub__xform_free(wshub *hub, wshub__xform *x) {
+    wshub__text *t = x->text;
+    wshub__buf_done(&hub->mem, &x->event);
+    wshub__buf_done(&hub->mem, &x->data);
+    wshub__mem_free(&hub->mem, x, sizeof *x);
+    if (--t->refs == 0 && !t->busy) {
+        wshub__mem_free(&hub->mem, t, sizeof *t + t->event_len + t->data_len);
+    }
+}
+
+static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan) {
+    wshub__conn *conn = wshub__conn_at(hub, c->conn);
+    uint64_t bytes = (uint64_t)fan->event.len + fan->data.len + 16;
+    wshub__xform *x;
+    if (!wshub__fan_fits(hub, conn, bytes + c->xform_bytes)) {
+        wshub__fan_dropped(hub, c, conn);
+        return true;
+    }
+    if (!fan->text) {
+        wshub__text *t = (wshub__text *)wshub__mem_new(&hub->mem, sizeof *t + fan->event.len + fan->data.len);
+        if (!t) {
+            hub->stats.dropped_memory++;
+            return false;
+        }
+        t->event_len = (uint32_t)fan->event.len;
+        t->data_len = (uint32_t)fan->data.len;
+        t->has_data = fan->data.ptr != NULL;
+        if (fan->event.len) memcpy((char *)(t + 1), fan->event.ptr, fan->event.len);
+        if (fan->data.len) memcpy((char *)(t + 1) + fan->event.len, fan->data.ptr, fan->data.len);
+        t->busy = true; /* until wshub__fan_done() */
+        fan->text = t;
+    }
+    x = (wshub__xform *)wshub__mem_new(&hub->mem, sizeof *x);
+    if (!x) {
+        hub->stats.dropped_memory++;
+        return false;
+    }
+    x->text = fan->text;
+    x->client = c->index;
+    x->text->refs++;
+    if (c->xform_tail) {
+        c->xform_tail->next = x;
+    } else {
+        c->xform_head = x;
+    }
+    c->xform_tail = x;
+    c->xform_bytes += (uint32_t)bytes;
+    if (x->text->wait_tail) {
+        x->text->wait_tail->wait_next = x;
+    } else {
+        x->text->wait_head = x;
+    }
+    x->text->wait_tail = x;
+    return true;
+}
+
+/* Sends what is ready at the front of a client's queue. */
+static void wshub__xform_flush(wshub *hub, wshub__client *c) {
+    while (c->xform_head && c->xform_head->state >= WSHUB__XFORM_KEEP) {
+        wshub__xform *x = c->xform_head;
+        uint32_t bytes = x->text->event_len + x->text->data_len + 16;
+        c->xform_head = x->next;
+        if (!x->next) c->xform_tail = NULL;
+        c->xform_bytes -= bytes;
+        if (x->state == WSHUB__XFORM_FAILED) { /* ENC-2 */
+            hub->stats.dropped_transform++;
+            wshub__log(hub, WSHUB_LOG_TRANSFORM_FAILED, c, "", wshub__str(NULL, 0));
+        } else {
+            wshub__fan fan;
+            if (x->state == WSHUB__XFORM_KEEP) {
+                fan = wshub__fan_make(wshub__text_event(x->text), wshub__text_data(x->text));
+            } else {
+                fan = wshub__fan_make(wshub__str(x->event.ptr ? (const void *)x->event.ptr : "", x->event.len),
+                                      wshub__str(x->has_data ? x->data.ptr : NULL, x->data.len));
+            }
+            (void)wshub__fan_push(hub, c, &fan);
+            wshub__fan_done(hub, &fan);
+        }
+        wshub__xform_free(hub, x);
+    }
+}
+
+/* Asks the application for what waits at a text, as far as ENC-3 allows, and ends the text. */
+static void wshub__text_run(wshub *hub, wshub__text *t) {
+    t->busy = true; /* an answer inside the callback comes back to this loop, not into another */
+    while (t->wait_head && (t->running < hub->desc.encrypted_batch_max || t->wait_head->orphan)) {
+        wshub__xform *x = t->wait_head;
+        wshub__client *c = wshub__client_at(hub, x->client);
+        wshub__ask *a;
+        wshub_ask ask;
+        wshub_event e;
+        t->wait_head = x->wait_next;
+        if (!t->wait_head) t->wait_tail = NULL;
+        if (x->orphan) {
+            wshub__xform_free(hub, x);
+            continue;
+        }
+        a = hub->desc.on_transform_out && !hub->destroying ? wshub__ask_new(hub, c, WSHUB__ASK_OUT, &ask) : NULL;
+        if (!a) {
+            x->state = WSHUB__XFORM_FAILED;
+            wshub__xform_flush(hub, c);
+            continue;
+        }
+        a->xform = x;
+        x->ask = ask;
+        x->state = WSHUB__XFORM_RUNNING;
+        t->running++;
+        e.event = wshub__text_event(t);
+        e.data = wshub__text_data(t);
+        e.id = wshub__str(NULL, 0);
+        hub->desc.on_transform_out(hub, ask, wshub__client_handle(hub, c), &e, hub->desc.user);
+    }
+    t->busy = false;
+    if (t->refs == 0) wshub__mem_free(&hub->mem, t, sizeof *t + t->event_len + t->data_len);
+}
+
+/* A transformation has ended, one way or another; its ask has been freed. */
+static void wshub__xform_end(wshub *hub, wshub__xform *x, wshub__xform_state state) {
+    wshub__text *t = x->text;
+    bool run = !t->busy;
+    x->state = state;
+    t->running--;
+    t->busy = true; /* keeps it alive */
+    if (x->orphan) {
+        wshub__xform_free(hub, x);
+    } else {
+        wshub__xform_flush(hub, wshub__client_at(hub, x->client));
+    }
+    if (run) wshub__text_run(hub, t);
+}
+
+/* A client is gone: what has not begun is left to its text, what runs is forgotten. */
+static void wshub__xform_drop_all(wshub *hub, wshub__client *c) {
+    wshub__xform *x = c->xform_head;
+    c->xform_head = c->xform_tail = NULL;
+    c->xform_bytes = 0;
+    while (x) {
+        wshub__xform *next = x->next;
+        x->orphan = true;
+        if (x->state == WSHUB__XFORM_RUNNING) {
+            wshub__ask *a = (wshub__ask *)wshub__pool_get(&hub->asks, x->ask.id);
+            if (a) wshub__ask_free(hub, a);
+            wshub__xform_end(hub, x, WSHUB__XFORM_FAILED);
+        } else if (x->state != WSHUB__XFORM_WAITING) {
+            wshub__xform_free(hub, x);
+        }
+        x = next;
+    }
+}
+
+/* ---- >>auth ----------------------------------------------------------------------------------
+ * From `authenticate` to `connected`: asks, answers, the key exchange (AUTH-1 to AUTH-7).
+ * Proved by tests/test_auth.c, tests/test_golden.c (auth-*, enc-*). */
+
+static void wshub__send_error(wshub *hub, wshub__client *c, const char *message) {
+    wshub__conn *conn = wshub__conn_at(hub, c->conn);
+    char data[96];
+    size_t n = strlen(message);
+    wshub__fan fan;
+    /* Before acceptance one unread reply is enough: a peer that does not read gets no second one. */
+    if (c->state != WSHUB_CLIENT_AUTHENTICATED && conn->pressured) return;
+    memcpy(data, "{\"message\":\"", 12);
+    memcpy(data + 12, message, n);
+    memcpy(data + 12 + n, "\"}", 2);
+    fan = wshub__fan_make(wshub_str_z("error"), wshub__str(data, n + 14));
+    (void)wshub__fan_to(hub, c, &fan);
+    wshub__fan_done(hub, &fan);
+}
+
+static void wshub__auth_refuse(wshub *hub, wshub__client *c, const char *error, uint16_t code, const char *reason) {
+    wshub__log(hub, WSHUB_LOG_AUTH_FAILED, c, error ? error : reason, wshub__str(NULL, 0));
+    if (error) wshub__send_error(hub, c, error);
+    wshub__conn_close(hub, wshub__conn_at(hub, c->conn), WSHUB_BY_AUTH, code, wshub_str_z(reason));
+}
+
+static void wshub__auth_rejected(wshub *hub, wshub__client *c) { /* AUTH-4 */
+    hub->stats.auth_rejected++;
+    wshub__auth_refuse(hub, c, "Authentication failed", 4003, "Authentication failed");
+}
+static void wshub__auth_failed(wshub *hub, wshub__client *c) { /* AUTH-4 */
+    hub->stats.auth_failed++;
+    wshub__auth_refuse(hub, c, "Authentication error", 4003, "Authentication failed");
+}
+
+static void wshub__two_digits(char *to, uint32_t n) {
+    to[0] = (char)('0' + n / 10 % 10);
+    to[1] = (char)('0' + n % 10);
+}
+
+/* Milliseconds since 1970 to `2026-01-31T09:30:00.000Z`. Years beyond 9999 are not expected. */
+static void wshub__iso_time(uint64_t ms, char out[24]) {
+    static const uint16_t before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365};
+    uint64_t days = ms / 86400000u;
+    uint32_t in_day = (uint32_t)(ms % 86400000u), year = 1970, month = 1, doy;
+    for (;;) {
+        uint32_t len = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 ? 366 : 365;
+        if (days < len || year >= 9999) break;
+        days -= len;
+        year++;
+    }
+    doy = (uint32_t)(days % 366);
+    for (month = 1; month < 12; month++) {
+        uint32_t leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 ? 1 : 0;
+        if (doy < before[month] + (month >= 2 ? leap : 0)) break;
+    }
+    doy -= before[month - 1] + (month > 2 && ((year % 4 == 0 && year % 100 != 0) || year % 400 == 0) ? 1u : 0u);
+    memcpy(out, "0000-00-00T00:00:00.000Z", 24);
+    wshub__two_digits(out, year / 100);
+    wshub__two_digits(out + 2, year);
+    wshub__two_digits(out + 5, month);
+    wshub__two_digits(out + 8, doy + 1);
+    wshub__two_digits(out + 11, in_day / 3600000);
+    wshub__two_digits(out + 14, in_day / 60000 % 60);
+    wshub__two_digits(out + 17, in_day / 1000 % 60);
+    out[20] = (char)('0' + in_day % 1000 / 100);
+    wshub__two_digits(out + 21, in_day % 100);
+}
+
+/* The `data` of `connected`, keys in the order of AUTH-7. */
+static void wshub__connected_data(wshub *hub, const wshub__client *c, wshub__buf *b, wshub_str key, wshub_str salt) {
+    char time[24];
+    wshub__buf_text(&hub->mem, b, "{\"id\":");
+    wshub__buf_quote(&hub->mem, b, wshub__name_str(&c->name));
+    if (c->has_user) {
+        wshub__buf_text(&hub->mem, b, ",\"userId\":");
+        wshub__buf_quote(&hub->mem, b, wshub__str(c->user_id.ptr, c->user_id.len));
+    }
+    wshub__iso_time(hub->io.wall_ms(hub->io.ctx), time);
+    wshub__buf_text(&hub->mem, b, ",\"time\":\"");
+    wshub__buf_add(&hub->mem, b, time, sizeof time);
+    wshub__buf_text(&hub->mem, b, "\"");
+    if (key.ptr) {
+        wshub__buf_text(&hub->mem, b, ",\"serverPublicKey\":");
+        wshub__buf_quote(&hub->mem, b, key);
+    }
+    if (salt.ptr) {
+        wshub__buf_text(&hub->mem, b, ",\"salt\":");
+        wshub__buf_quote(&hub->mem, b, salt);
+    }
+    wshub__buf_text(&hub->mem, b, "}");
+}
+
+/* AUTH-7, all or nothing: on failure the client is what it was. */
+static wshub_err wshub__auth_finish(wshub *hub, wshub__client *c, wshub_str key, wshub_str salt) {
+    wshub__conn *conn = wshub__conn_at(hub, c->conn);
+    uint32_t before = c->rooms_count;
+    wshub__buf data;
+    wshub__fan fan;
+    wshub_err err = WSHUB_OK;
+    size_t i;
+    memset(&data, 0, sizeof data);
+    if (c->has_user && c->user_id.len) err = wshub__user_add(hub, c, wshub__str(c->user_id.ptr, c->user_id.len));
+    if (!err) err = wshub__room_join_own(hub, c);
+    for (i = 0; i < hub->desc.default_rooms_count && !err; i++) {
+        err = wshub__room_join(hub, c, hub->default_rooms[i]);
+    }
+    if (!err) {
+        wshub__connected_data(hub, c, &data, key, salt);
+        fan = wshub__fan_make(wshub_str_z("connected"), wshub__str(data.ptr, data.len));
+        if (data.bad || !wshub__fan_frame(hub, &fan) || !wshub__queue_push(hub, conn, fan.frame)) err = WSHUB_ERR_NOMEM;
+        wshub__fan_done(hub, &fan);
+        wshub__buf_done(&hub->mem, &data);
+    }
+    if (err) {
+        while (c->rooms_count > before) wshub__room_drop(hub, c, c->rooms_count - 1);
+        if (c->own_room) (void)wshub__room_leave(hub, c, wshub__name_str(&c->name));
+        wshub__user_drop(hub, c);
+        return err;
+    }
+    hub->stats.messages_out++;
+    hub->stats.auth_accepted++;
+    hub->stats.authenticated++;
+    c->state = WSHUB_CLIENT_AUTHENTICATED;
+    c->auth_due = 0;
+    c->last_active = hub->now;
+    wshub__buf_done(&hub->mem, &c->auth_data);
+    wshub__conn_arm(hub, conn);
+    return WSHUB_OK;
+}
+
+static void wshub__auth_connected(wshub *hub, wshub__client *c) {
+    if (!hub->desc.on_connected || hub->destroying) return;
+    if (hub->desc.on_connected(hub, wshub__client_handle(hub, c), hub->desc.user) != WSHUB_OK) {
+        hub->stats.app_failures++;
+        wshub__log(hub, WSHUB_LOG_APP_FAILED, c, "on_connected", wshub__str(NULL, 0));
+    }
+}
+
+/* Accepted, but keys are still to be agreed (AUTH-5, AUTH-6). The ask of the first answer is freed. */
+static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *c, wshub__ask *first) {
+    wshub_handshake h;
+    wshub_ask ask;
+    if (!hub->desc.on_handshake) {
+        wshub__ask_free(hub, first);
+        hub->stats.auth_rejected++;
+        wshub__auth_refuse(hub, c, NULL, 4004, "Encryption required");
+        return WSHUB_OK;
+    }
+    if (!wshub__ask_new(hub, c, WSHUB__ASK_HANDSHAKE, &ask)) return WSHUB_ERR_NOMEM;
+    wshub__ask_free(hub, first);
+    h.client = wshub__client_handle(hub, c);
+    h.id = wshub__name_str(&c->name);
+    h.user_id = wshub__str(c->has_user ? (const void *)(c->user_id.ptr ? (const char *)c->user_id.ptr : "") : NULL,
+                           c->user_id.len);
+    h.data = wshub__str(c->auth_data.ptr, c->auth_data.len);
+    hub->desc.on_handshake(hub, ask, &h, hub->desc.user);
+    return WSHUB_OK;
+}
+
+static void wshub__auth_begin(wshub *hub, wshub__client *c, wshub_str data) { /* AUTH-2, AUTH-3 */
+    wshub_auth auth;
+    wshub_ask ask;
+    if (!data.ptr) data = wshub_str_z("{}");
+    c->state = WSHUB_CLIENT_AUTHENTICATING;
+    c->auth_due = hub->now + 3 * (uint64_t)hub->desc.auth_timeout_ms;
+    if (!hub->desc.on_authenticate) {
+        wshub__auth_rejected(hub, c);
+        return;
+    }
+    if (hub->desc.require_encryption) wshub__buf_add(&hub->mem, &c->auth_data, data.ptr, data.len);
+    if (c->auth_data.bad || !wshub__ask_new(hub, c, WSHUB__ASK_AUTH, &ask)) {
+        wshub__log(hub, WSHUB_LOG_NOMEM, c, "authenticate", wshub__str(NULL, 0));
+        wshub__auth_failed(hub, c);
+        return;
+    }
+    auth.client = wshub__client_handle(hub, c);
+    auth.id = wshub__name_str(&c->name);
+    auth.data = data;
+    hub->desc.on_authenticate(hub, ask, &auth, hub->desc.user);
+}
+
+/* Finds a question and its client. */
+static wshub_err wshub__ask_find(const wshub *hub, wshub_ask ask, wshub__ask **out_ask, wshub__client **out_client) {
+    *out_ask = (wshub__ask *)wshub__pool_get(&hub->asks, ask.id);
+    if (!*out_ask) return WSHUB_ERR_STALE;
+    *out_client = wshub__client_at(hub, (*out_ask)->client);
+    return (*out_client)->gone ? WSHUB_ERR_STALE : WSHUB_OK;
+}
+
+static bool wshub__name_ok(wshub_str s) {
+    return s.ptr && s.len <= WSHUB_NAME_BYTES_MAX && wshub_utf8_check((const uint8_t *)s.ptr, s.len);
+}
+
+static bool wshub__json_ok(const wshub *hub, wshub_str s) {
+    return wshub_json_check(s, hub->desc.json_depth_max);
+}
+
+WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who) {
+    wshub__ask *a;
+    wshub__client *c;
+    wshub_err err = wshub__ask_find(hub, ask, &a, &c);
+    wshub__buf user_id, metadata;
+    if (err) return err;
+    if (a->kind != WSHUB__ASK_AUTH) return WSHUB_ERR_STATE;
+    if (who && who->user_id.ptr && !wshub__name_ok(who->user_id)) return WSHUB_ERR_PARAM;
+    if (who && who->metadata.ptr && !wshub__json_ok(hub, who->metadata)) return WSHUB_ERR_JSON;
+    memset(&user_id, 0, sizeof user_id);
+    memset(&metadata, 0, sizeof metadata);
+    if (who && who->user_id.ptr) wshub__buf_add(&hub->mem, &user_id, who->user_id.ptr, who->user_id.len);
+    if (who && who->metadata.ptr) wshub__buf_add(&hub->mem, &metadata, who->metadata.ptr, who->metadata.len);
+    if (user_id.bad || metadata.bad) {
+        wshub__buf_done(&hub->mem, &user_id);
+        wshub__buf_done(&hub->mem, &metadata);
+        return WSHUB_ERR_NOMEM;
+    }
+    wshub__buf_done(&hub->mem, &c->user_id);
+    wshub__buf_done(&hub->mem, &c->metadata);
+    c->user_id = user_id;
+    c->metadata = metadata;
+    c->has_user = who && who->user_id.ptr;
+    wshub__enter(hub);
+    if (hub->desc.require_encryption) {
+        err = wshub__auth_handshake(hub, c, a);
+    } else {
+        err = wshub__auth_finish(hub, c, wshub__str(NULL, 0), wshub__str(NULL, 0));
+        if (!err) {
+            wshub__ask_free(hub, a);
+            wshub__auth_connected(hub, c);
+        }
+    }
+    wshub__leave(hub);
+    return err;
+}
+
+WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask, wshub_str server_public_key, wshub_str salt) {
+    wshub__ask *a;
+    wshub__client *c;
+    wshub_err err = wshub__ask_find(hub, ask, &a, &c);
+    if (err) return err;
+    if (a->kind != WSHUB__ASK_HANDSHAKE) return WSHUB_ERR_STATE;
+    if ((server_public_key.ptr && !wshub_utf8_check((const uint8_t *)server_public_key.ptr, server_public_key.len)) ||
+        (salt.ptr && !wshub_utf8_check((const uint8_t *)salt.ptr, salt.len))) {
+        return WSHUB_ERR_PARAM;
+    }
+    wshub__enter(hub);
+    err = wshub__auth_finish(hub, c, server_public_key, salt);
+    if (!err) {
+        wshub__ask_free(hub, a);
+        c->encrypted = true;
+        wshub__auth_connected(hub, c);
+    }
+    wshub__leave(hub);
+    return err;
+}
+
+WSHUB_API wshub_err wshub_join_accept(wshub *hub, wshub_ask ask, const wshub_str *rooms, size_t count) {
+    wshub__ask *a;
+    wshub__client *c;
+    wshub_err err = wshub__ask_find(hub, ask, &a, &c), first = WSHUB_OK;
+    size_t i;
+    if (err) return err;
+    if (a->kind != WSHUB__ASK_JOIN) return WSHUB_ERR_STATE;
+    for (i = 0; i < count; i++) {
+        if (!wshub__name_ok(rooms[i]) || rooms[i].len == 0) return WSHUB_ERR_PARAM;
+    }
+    wshub__enter(hub);
+    wshub__ask_free(hub, a);
+    for (i = 0; i < count; i++) {
+        err = wshub__room_join(hub, c, rooms[i]);
+        if (err) {
+            hub->stats.joins_refused++;
+            wshub__log(hub, WSHUB_LOG_JOIN_REFUSED, c, wshub_strerror(err), rooms[i]);
+            if (!first) first = err;
+        }
+    }
+    wshub__leave(hub);
+    return first;
+}
+
+static void wshub__inbound_answer(wshub *hub, wshub__client *c, const wshub_msg *msg, bool failed);
+
+WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask, const wshub_msg *msg) {
+    wshub__ask *a;
+    wshub__client *c;
+    wshub__xform *x;
+    wshub_err err = wshub__ask_find(hub, ask, &a, &c);
+    if (err) return err;
+    if (a->kind != WSHUB__ASK_OUT && a->kind != WSHUB__ASK_IN) return WSHUB_ERR_STATE;
+    if (msg && !wshub_utf8_check((const uint8_t *)msg->event.ptr, msg->event.ptr ? msg->event.len : 0)) return WSHUB_ERR_PARAM;
+    if (msg && !msg->event.ptr) return WSHUB_ERR_PARAM;
+    if (msg && msg->data.ptr && !msg->data_is_json && !wshub__json_ok(hub, msg->data)) return WSHUB_ERR_JSON;
+    x = a->xform;
+    if (a->kind == WSHUB__ASK_OUT && msg) {
+        wshub__buf_add(&hub->mem, &x->event, msg->event.ptr, msg->event.len);
+        wshub__buf_add(&hub->mem, &x->data, msg->data.ptr, msg->data.ptr ? msg->data.len : 0);
+        x->has_data = msg->data.ptr != NULL;
+        if (x->event.bad || x->data.bad) {
+            wshub__buf_done(&hub->mem, &x->event);
+            wshub__buf_done(&hub->mem, &x->data);
+            return WSHUB_ERR_NOMEM;
+        }
+    }
+    wshub__enter(hub);
+    if (a->kind == WSHUB__ASK_OUT) {
+        wshub__ask_free(hub, a);
+        wshub__xform_end(hub, x, msg ? WSHUB__XFORM_REPLACE : WSHUB__XFORM_KEEP);
+    } else {
+        wshub__ask_free(hub, a);
+        wshub__inbound_answer(hub, c, msg, false);
+    }
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+static wshub_err wshub__ask_deny(wshub *hub, wshub_ask ask, bool failed) {
+    wshub__ask *a;
+    wshub__client *c;
+    wshub__xform *x;
+    wshub__ask_kind kind;
+    wshub_err err = wshub__ask_find(hub, ask, &a, &c);
+    if (err) return err;
+    wshub__enter(hub);
+    kind = a->kind;
+    x = a->xform;
+    wshub__ask_free(hub, a);
+    switch (kind) {
+    case WSHUB__ASK_AUTH:
+        if (failed) {
+            wshub__auth_failed(hub, c);
+        } else {
+            wshub__auth_rejected(hub, c);
+        }
+        break;
+    case WSHUB__ASK_HANDSHAKE: /* AUTH-5 */
+        if (failed) {
+            wshub__auth_failed(hub, c);
+        } else {
+            hub->stats.auth_rejected++;
+            wshub__auth_refuse(hub, c, "Encryption handshake failed", 4004, "Encryption required");
+        }
+        break;
+    case WSHUB__ASK_JOIN:
+        hub->stats.joins_refused++;
+        wshub__log(hub, failed ? WSHUB_LOG_APP_FAILED : WSHUB_LOG_JOIN_REFUSED, c, "on_join", wshub__str(NULL, 0));
+        if (failed) hub->stats.app_failures++;
+        break;
+    case WSHUB__ASK_OUT: wshub__xform_end(hub, x, WSHUB__XFORM_FAILED); break;
+    case WSHUB__ASK_IN: wshub__inbound_answer(hub, c, NULL, true); break;
+    }
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_ask_reject(wshub *hub, wshub_ask ask) {
+    return wshub__ask_deny(hub, ask, false);
+}
+WSHUB_API wshub_err wshub_ask_fail(wshub *hub, wshub_ask ask) {
+    return wshub__ask_deny(hub, ask, true);
+}
+
+/* ---- >>dispatch ------------------------------------------------------------------------------
+ * The built-in dialect: what a message means, and how an event looks on the wire. Knows events, states
+ * and callbacks, nothing of frames (MSG-1 to MSG-9, ROOM-1 to ROOM-3).
+ * Proved by tests/test_golden.c (parse-*, rooms-*), tests/test_matrix.c. */
+
+static void wshub__dispatch_failed(wshub *hub, wshub__client *c, const char *what) { /* MSG-8 */
+    hub->stats.app_failures++;
+    wshub__log(hub, WSHUB_LOG_APP_FAILED, c, what, wshub__str(NULL, 0));
+}
+
+static void wshub__join_refused(wshub *hub, wshub__client *c, const char *why) {
+    hub->stats.joins_refused++;
+    wshub__log(hub, WSHUB_LOG_JOIN_REFUSED, c, why, wshub__str(NULL, 0));
+}
+
+static bool wshub__room_name_ok(wshub_str s) { /* ROOM-1 */
+    return s.len > 0 && wshub__utf8_units(s) <= WSHUB_NAME_UNITS_MAX && !(s.len >= 3 && memcmp(s.ptr, "ws:", 3) == 0);
+}
+
+/* Decodes the strings of data.rooms. Returns a block to be freed (NULL: nothing usable, told already). */
+static wshub_str *wshub__room_names(wshub *hub, wshub__client *c, wshub_str data, bool valid_only,
+                                    size_t *out_count, size_t *out_bytes) {
+    wshub_str list = wshub_json_get(data, "rooms"), item, *names;
+    wshub_iter it;
+    size_t most = hub->desc.rooms_per_message_max, over = 0;
+    char *text;
+    *out_count = 0;
+    if (wshub_json_type(list) != WSHUB_JSON_ARRAY) {
+        wshub__join_refused(hub, c, "no list of rooms");
+        return NULL;
+    }
+    if (most > list.len / 3 + 1) most = list.len / 3 + 1; /* a name takes at least three bytes */
+    *out_bytes = most * sizeof(wshub_str) + list.len;
+    names = (wshub_str *)wshub__mem_new(&hub->mem, *out_bytes);
+    if (!names) {
+        wshub__join_refused(hub, c, "out of memory");
+        return NULL;
+    }
+    text = (char *)(names + most);
+    memset(&it, 0, sizeof it);
+    while (wshub_json_each(list, &it, &item)) {
+        wshub_str name;
+        if (wshub_json_type(item) != WSHUB_JSON_STRING) continue;
+        name = wshub__str(text, wshub_json_text(item, text, item.len));
+        if (valid_only && !wshub__room_name_ok(name)) continue;
+        if (*out_count >= most || *out_count >= hub->desc.rooms_per_message_max) {
+            over++;
+            continue;
+        }
+        names[(*out_count)++] = name;
+        text += name.len;
+    }
+    if (over) {
+        hub->stats.joins_refused += over - 1;
+        wshub__join_refused(hub, c, "too many rooms in one message"); /* ROOM-6 */
+    }
+    if (*out_count) return names;
+    if (!over) wshub__join_refused(hub, c, "no usable room name");
+    wshub__mem_free(&hub->mem, names, *out_bytes);
+    return NULL;
+}
+
+static void wshub__dispatch_join(wshub *hub, wshub__client *c, wshub_str data) { /* ROOM-1, ROOM-2 */
+    wshub_join join;
+    wshub_ask ask;
+    size_t bytes;
+    wshub_str *names = wshub__room_names(hub, c, data, true, &join.rooms_count, &bytes);
+    if (!names) return;
+    if (!hub->desc.on_join) {
+        wshub__join_refused(hub, c, "no on_join");
+    } else if (c->asks_count >= hub->desc.asks_per_client_max) {
+        wshub__join_refused(hub, c, "too many joins not yet answered");
+    } else if (!wshub__ask_new(hub, c, WSHUB__ASK_JOIN, &ask)) {
+        wshub__join_refused(hub, c, "out of memory");
+    } else {
+        join.client = wshub__client_handle(hub, c);
+        join.rooms = names;
+        hub->desc.on_join(hub, ask, &join, hub->desc.user);
+    }
+    wshub__mem_free(&hub->mem, names, bytes);
+}
+
+static void wshub__dispatch_leave(wshub *hub, wshub__client *c, wshub_str data) { /* ROOM-3 */
+    size_t count, bytes, i;
+    wshub_str *names = wshub__room_names(hub, c, data, false, &count, &bytes);
+    if (!names) return;
+    for (i = 0; i < count; i++) (void)wshub__room_leave(hub, c, names[i]);
+    wshub__mem_free(&hub->mem, names, bytes);
+}
+
+/* An event of an authenticated client, in clear. */
+static void wshub__dispatch_event(wshub *hub, wshub__client *c, const wshub_event *e) {
+    if (wshub_str_eq_z(e->event, "heartbeat")) return; /* MSG-4 */
+    if (wshub_str_eq_z(e->event, "authenticate")) {    /* MSG-5 */
+        wshub__send_error(hub, c, "Already authenticated");
+    } else if (wshub_str_eq_z(e->event, "join")) {
+        wshub__dispatch_join(hub, c, e->data);
+    } else if (wshub_str_eq_z(e->event, "leave")) {
+        wshub__dispatch_leave(hub, c, e->data);
+    } else if (hub->desc.on_message) { /* MSG-7 */
+        if (hub->desc.on_message(hub, wshub__client_handle(hub, c), e, hub->desc.user) != WSHUB_OK) {
+            wshub__dispatch_failed(hub, c, "on_message");
+        }
+    } else {
+        hub->stats.msg_unhandled++;
+    }
+}
+
+/* Hands an event of an encrypted client to the inbound transformer. Until it answers, nothing more of this
+ * client is read, so that its messages keep their order. */
+static void wshub__dispatch_inbound(wshub *hub, wshub__client *c, const wshub_event *e) {
+    wshub_ask ask;
+    wshub__conn *conn = wshub__conn_at(hub, c->conn);
+    wshub_client handle = wshub__client_handle(hub, c);
+    wshub__buf_add(&hub->mem, &c->inbound, e->event.ptr, e->event.len);
+    wshub__buf_add(&hub->mem, &c->inbound, e->data.ptr, e->data.ptr ? e->data.len : 0);
+    c->inbound_event = (uint32_t)e->event.len;
+    c->inbound_data = e->data.ptr ? (uint32_t)e->data.len : UINT32_MAX;
+    if (c->inbound.bad || !wshub__ask_new(hub, c, WSHUB__ASK_IN, &ask)) {
+        wshub__buf_done(&hub->mem, &c->inbound);
+        wshub__log(hub, WSHUB_LOG_NOMEM, c, "inbound transformer", wshub__str(NULL, 0));
+        return;
+    }
+    hub->desc.on_transform_in(hub, ask, handle, e, hub->desc.user);
+    if (wshub__pool_get(&hub->asks, ask.id) && !c->gone) conn->paused = true;
+}
+
+static void wshub__resume(wshub *hub, wshub__conn *c) { /* go on reading, from settle */
+    if (!c->paused || c->resume_listed) return;
+    c->resume_listed = true;
+    c->resume_next = hub->resume_head;
+    hub->resume_head = wshub__conn_index(c) + 1;
+}
+
+static void wshub__inbound_answer(wshub *hub, wshub__client *c, const wshub_msg *msg, bool failed) {
+    wshub__buf text = c->inbound;
+    wshub_event e;
+    memset(&c->inbound, 0, sizeof c->inbound);
+    memset(&e, 0, sizeof e);
+    if (failed) {
+        hub->stats.dropped_transform++;
+        wshub__log(hub, WSHUB_LOG_TRANSFORM_FAILED, c, "inbound", wshub__str(NULL, 0));
+    } else if (msg) {
+        e.event = msg->event;
+        e.data = msg->data;
+    } else {
+        e.event = wshub__str(text.ptr ? (const void *)text.ptr : "", c->inbound_event);
+        if (c->inbound_data != UINT32_MAX) e.data = wshub__str(text.ptr + c->inbound_event, c->inbound_data);
+    }
+    if (!failed && e.event.len) wshub__dispatch_event(hub, c, &e);
+    wshub__buf_done(&hub->mem, &text);
+    if (c->conn != UINT32_MAX) wshub__resume(hub, wshub__conn_at(hub, c->conn));
+}
+
+/* One message from a client. bytes are ours to change; text: they are known to be UTF-8. */
+static void wshub__json_message(wshub *hub, uint32_t index, uint8_t *bytes, size_t count, bool text) {
+    wshub__conn *conn = wshub__conn_at(hub, index);
+    wshub__client *c = wshub__conn_client(hub, conn);
+    wshub__field f[3];
+    wshub__json_result result;
+    wshub_event e;
+    if (!c || c->gone) return;
+    hub->stats.messages_in++;
+    c->last_active = hub->now; /* MSG-1 */
+    if (c->state != WSHUB_CLIENT_AUTHENTICATED) {
+        c->preauth_bytes += (uint32_t)count;
+        if (++c->preauth_messages > hub->desc.preauth_messages_max || c->preauth_bytes > hub->desc.preauth_bytes_max) {
+            wshub__conn_fail(hub, conn, 1008, "too much before authentication");
+            return;
+        }
+    } else if (!text && hub->desc.on_binary) {
+        if (hub->desc.on_binary(hub, wshub__client_handle(hub, c), bytes, count, hub->desc.user) != WSHUB_OK) {
+            wshub__dispatch_failed(hub, c, "on_binary");
+        }
+        return;
+    }
+    memset(f, 0, sizeof f);
+    f[0].key = "event";
+    f[1].key = "data";
+    f[2].key = "id";
+    result = !text && !wshub_utf8_check(bytes, count) ? WSHUB__JSON_BAD
+                                                     : wshub__json_fields(bytes, count, hub->desc.json_depth_max, f, 3);
+    if (result == WSHUB__JSON_BAD) { /* MSG-2 */
+        hub->stats.msg_invalid++;
+        wshub__log(hub, WSHUB_LOG_MSG_INVALID, c, "", wshub__str(NULL, 0));
+        wshub__send_error(hub, c, "Invalid message format");
+        return;
+    }
+    e.event = f[0].value;
+    if (result != WSHUB__JSON_FIELDS || wshub_json_type(e.event) != WSHUB_JSON_STRING || e.event.len <= 2) { /* MSG-3 */
+        hub->stats.msg_ignored++;
+        wshub__log(hub, WSHUB_LOG_MSG_IGNORED, c, "", wshub__str(NULL, 0));
+        return;
+    }
+    e.event.ptr++;
+    e.event.len -= 2;
+    if (memchr(e.event.ptr, '\\', e.event.len)) { /* decoded where it stands: it only gets shorter */
+        uint8_t *at = bytes + (e.event.ptr - (const char *)bytes);
+        e.event.len = wshub__json_unescape(at, e.event.len, at, e.event.len);
+    }
+    e.data = f[1].value;
+    e.id = f[2].value;
+    if (c->state == WSHUB_CLIENT_AUTHENTICATED) {
+        if (c->encrypted && hub->desc.on_transform_in && !wshub_str_eq_z(e.event, "heartbeat")) {
+            wshub__dispatch_inbound(hub, c, &e);
+        } else {
+            wshub__dispatch_event(hub, c, &e);
+        }
+    } else if (wshub_str_eq_z(e.event, "authenticate")) { /* MSG-5 */
+        if (c->state == WSHUB_CLIENT_UNAUTHORIZED) {
+            wshub__auth_begin(hub, c, e.data);
+        } else {
+            wshub__send_error(hub, c, "Already authenticated");
+        }
+    } else if (!wshub_str_eq_z(e.event, "heartbeat")) { /* MSG-4, MSG-6 */
+        wshub__send_error(hub, c, "Not authenticated");
+    }
+}
+
+/* `{"event":…,"data":…}` in one text frame of the log, nothing between the tokens. */
+static bool wshub__json_encode(wshub *hub, wshub__fan *fan) {
+    static const char open[] = "{\"event\":", mid[] = ",\"data\":";
+    size_t quoted = 0, n, head;
+    wshub_frame f;
+    uint8_t *to, *p;
+    memset(&f, 0, sizeof f);
+    f.fin = true;
+    if (fan->binary) {
+        f.opcode = 2;
+        n = fan->binary_len;
+    } else {
+        f.opcode = 1;
+        quoted = wshub__json_quoted_len(fan->event);
+        n = sizeof open - 1 + quoted + 1 + (fan->data.ptr ? sizeof mid - 1 + fan->data.len : 0);
+    }
+    f.payload_bytes = n;
+    to = wshub__log_room(hub, n + 14);
+    if (!to) return false;
+    head = wshub_frame_write(&f, to);
+    p = to + head;
+    if (fan->binary) {
+        memcpy(p, fan->binary, n);
+    } else {
+        memcpy(p, open, sizeof open - 1);
+        p += sizeof open - 1;
+        if (quoted == fan->event.len + 2) {
+            *p++ = '"';
+            if (fan->event.len) memcpy(p, fan->event.ptr, fan->event.len);
+            p += fan->event.len;
+            *p++ = '"';
+        } else {
+            p += wshub_json_quote(fan->event, (char *)p, quoted);
+        }
+        if (fan->data.ptr) {
+            memcpy(p, mid, sizeof mid - 1);
+            p += sizeof mid - 1;
+            if (fan->data.len) memcpy(p, fan->data.ptr, fan->data.len);
+            p += fan->data.len;
+        }
+        *p = '}';
+    }
+    fan->frame = wshub__log_commit(hub, head + n);
+    return true;
+}
+
+static void wshub__json_opened(wshub *hub, uint32_t index) {
+    wshub__client *c = wshub__conn_client(hub, wshub__conn_at(hub, index));
+    if (hub->desc.on_opened) hub->desc.on_opened(hub, wshub__client_handle(hub, c), hub->desc.user);
+}
+
+static const wshub__dialect wshub__dialect_json = {wshub__json_opened, wshub__json_message, wshub__json_encode};
+
+/* ---- >>exchange ------------------------------------------------------------------------------
+ * HTTP on a stream: heads and bodies as they arrive, answers now or later, the upgrade to a WebSocket
+ * (CONN-1 to CONN-3). Proved by tests/test_http.c, tests/test_golden.c (upgrade-*). */
+
+static void wshub__http_date(uint64_t ms, char out[29]) { /* RFC 9110 5.6.7 */
+    static const char days[] = "ThuFriSatSunMonTueWed", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    char iso[24];
+    uint32_t month;
+    wshub__iso_time(ms, iso);
+    month = (uint32_t)(iso[5] - '0') * 10 + (uint32_t)(iso[6] - '0');
+    memcpy(out, "Thu, 01 Jan 1970 00:00:00 GMT", 29);
+    memcpy(out, days + ms / 86400000u % 7 * 3, 3);
+    memcpy(out + 5, iso + 8, 2);
+    memcpy(out + 8, months + (month - 1) * 3, 3);
+    memcpy(out + 12, iso, 4);
+    memcpy(out + 17, iso + 11, 8);
+}
+
+static void wshub__http_head(wshub *hub, wshub__buf *b, int status) {
+    char date[29];
+    wshub__buf_text(&hub->mem, b, "HTTP/1.1 ");
+    wshub__buf_uint(&hub->mem, b, (uint64_t)status);
+    wshub__buf_text(&hub->mem, b, " ");
+    wshub__buf_text(&hub->mem, b, wshub__http_phrase(status));
+    wshub__buf_text(&hub->mem, b, "\r\nDate: ");
+    wshub__http_date(hub->io.wall_ms(hub->io.ctx), date);
+    wshub__buf_add(&hub->mem, b, date, sizeof date);
+}
+
+static void wshub__http_field(wshub *hub, wshub__buf *b, const char *name, wshub_str value) {
+    wshub__buf_text(&hub->mem, b, "\r\n");
+    wshub__buf_text(&hub->mem, b, name);
+    wshub__buf_text(&hub->mem, b, ": ");
+    wshub__buf_add(&hub->mem, b, value.ptr, value.len);
+}
+
+/* After an answer: the next request, or the end. */
+static void wshub__http_next(wshub *hub, wshub__conn *c, bool close) {
+    c->request = 0;
+    if (close || c->http_close || hub->phase >= WSHUB__STOPPING) {
+        wshub__conn_flush_end(hub, c);
+        return;
+    }
+    c->state = WSHUB__CONN_HTTP;
+    c->http_head_bytes = c->http_scanned = 0;
+    c->blank_seen = false;
+    c->phase_due = 0; /* between requests the idle timeout counts; the head's deadline with its first byte */
+    c->last_rx = hub->now;
+    wshub__resume(hub, c);
+    wshub__conn_arm(hub, c);
+}
+
+/* Queues a whole answer and goes on. Out of memory: the stream is dropped. */
+static wshub_err wshub__http_send(wshub *hub, wshub__conn *c, const wshub_reply *r) {
+    wshub__buf b;
+    size_t i;
+    bool bodyless = r->status == 204 || r->status == 304, close = r->close || c->http_close;
+    bool ok;
+    memset(&b, 0, sizeof b);
+    wshub__http_head(hub, &b, r->status);
+    if (r->content_type) wshub__http_field(hub, &b, "Content-Type", wshub_str_z(r->content_type));
+    for (i = 0; i < r->headers_count; i++) {
+        wshub__buf_text(&hub->mem, &b, "\r\n");
+        wshub__buf_add(&hub->mem, &b, r->headers[i].name.ptr, r->headers[i].name.len);
+        wshub__buf_text(&hub->mem, &b, ": ");
+        wshub__buf_add(&hub->mem, &b, r->headers[i].value.ptr, r->headers[i].value.len);
+    }
+    if (!bodyless) {
+        wshub__buf_text(&hub->mem, &b, "\r\nContent-Length: ");
+        wshub__buf_uint(&hub->mem, &b, r->body.len);
+    }
+    if (close) wshub__buf_text(&hub->mem, &b, "\r\nConnection: close");
+    wshub__buf_text(&hub->mem, &b, "\r\n\r\n");
+    if (!bodyless && !c->http_head) wshub__buf_add(&hub->mem, &b, r->body.ptr, r->body.len);
+    ok = !b.bad && wshub__out_bytes(hub, c, b.ptr, b.len);
+    wshub__buf_done(&hub->mem, &b);
+    if (!ok) return WSHUB_ERR_NOMEM;
+    wshub__http_next(hub, c, close);
+    return WSHUB_OK;
+}
+
+/* Refuses with a line of text and ends the stream. */
+static void wshub__http_refuse(wshub *hub, wshub__conn *c, int status, const char *why, bool upgrade) {
+    wshub_reply r;
+    wshub_header version[2];
+    char body[128];
+    size_t n = strlen(why);
+    memset(&r, 0, sizeof r);
+    hub->stats.http_bad++;
+    if (upgrade) hub->stats.upgrades_refused++;
+    wshub__log(hub, upgrade ? WSHUB_LOG_UPGRADE_REFUSED : WSHUB_LOG_HTTP_BAD, NULL, why, wshub__str(NULL, 0));
+    memcpy(body, why, n);
+    body[n] = '\n';
+    r.status = status;
+    r.content_type = "text/plain; charset=utf-8";
+    r.body = wshub__str(body, n + 1);
+    r.close = true;
+    if (status == 426) { /* CONN-2 */
+        version[0].name = wshub_str_z("Sec-WebSocket-Version");
+        version[0].value = wshub_str_z("13");
+        version[1].name = wshub_str_z("Upgrade");
+        version[1].value = wshub_str_z("websocket");
+        r.headers = version;
+        r.headers_count = 2;
+    }
+    if (wshub__http_send(hub, c, &r)) wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
+}
+
+WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_request request, const wshub_reply *reply) {
+    uint32_t index = (uint32_t)request.id;
+    wshub__conn *c;
+    size_t i, k;
+    wshub_err err;
+    if (index / WSHUB__PAGE >= hub->conns.pages_count) return WSHUB_ERR_STALE;
+    c = wshub__conn_at(hub, index);
+    if (!c->request || c->request != (uint32_t)(request.id >> 32) || c->state != WSHUB__CONN_ANSWERING) return WSHUB_ERR_STALE;
+    if (!reply || reply->status < 200 || reply->status > 599) return WSHUB_ERR_PARAM;
+    for (i = 0; i < reply->headers_count; i++) {
+        const wshub_header *h = &reply->headers[i];
+        if (!wshub__http_is_token(h->name)) return WSHUB_ERR_PARAM;
+        for (k = 0; k < h->value.len; k++) {
+            if (h->value.ptr[k] == '\r' || h->value.ptr[k] == '\n' || h->value.ptr[k] == 0) return WSHUB_ERR_PARAM;
+        }
+    }
+    wshub__enter(hub);
+    err = wshub__http_send(hub, c, reply);
+    wshub__leave(hub);
+    return err;
+}
+
+/* A new client for a conn whose handshake is right. False: out of memory, nothing changed. */
+static bool wshub__client_new(wshub *hub, wshub__conn *conn, void *user_ptr) {
+    uint32_t index;
+    uint8_t bytes[16];
+    wshub__client *c = (wshub__client *)wshub__pool_take(&hub->mem, &hub->clients, &index);
+    if (!c) return false;
+    if (!wshub__index_reserve(&hub->mem, &hub->index)) {
+        wshub__pool_free(&hub->clients, index);
+        return false;
+    }
+    wshub__random(hub, bytes, 16);
+    wshub__uuid(bytes, c->id);
+    c->index = index;
+    c->conn = wshub__conn_index(conn);
+    c->name.ptr = c->id;
+    c->name.len = 36;
+    c->name.kind = WSHUB__KIND_CLIENT;
+    c->state = WSHUB_CLIENT_UNAUTHORIZED;
+    c->user_ptr = user_ptr;
+    c->auth_due = hub->now + hub->desc.auth_timeout_ms; /* AUTH-1 */
+    c->last_active = hub->now;
+    wshub__index_add(&hub->index, &c->name);
+    c->prev = hub->newest;
+    if (c->prev) {
+        wshub__client_at(hub, c->prev - 1)->next = index + 1;
+    } else {
+        hub->oldest = index + 1;
+    }
+    hub->newest = index + 1;
+    conn->client = index + 1;
+    wshub__sub(hub, WSHUB__KIND_CLIENT, wshub__name_str(&c->name), true);
+    return true;
+}
+
+static void wshub__client_unlink(wshub *hub, wshub__client *c) {
+    wshub__sub(hub, WSHUB__KIND_CLIENT, wshub__name_str(&c->name), false);
+    wshub__index_remove(&hub->index, &c->name);
+    if (c->prev) {
+        wshub__client_at(hub, c->prev - 1)->next = c->next;
+    } else {
+        hub->oldest = c->next;
+    }
+    if (c->next) {
+        wshub__client_at(hub, c->next - 1)->prev = c->prev;
+    } else {
+        hub->newest = c->prev;
+    }
+}
+
+static bool wshub__upgrade_answer(wshub *hub, wshub__conn *c, const wshub_http *h, wshub_str protocol) {
+    char accept[28];
+    wshub__buf b;
+    bool ok;
+    memset(&b, 0, sizeof b);
+    wshub_accept_key(wshub_http_header(h, "Sec-WebSocket-Key"), accept);
+    wshub__buf_text(&hub->mem, &b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade");
+    wshub__http_field(hub, &b, "Sec-WebSocket-Accept", wshub__str(accept, sizeof accept));
+    if (protocol.ptr) wshub__http_field(hub, &b, "Sec-WebSocket-Protocol", protocol);
+    wshub__buf_text(&hub->mem, &b, "\r\n\r\n");
+    ok = !b.bad && wshub__out_bytes(hub, c, b.ptr, b.len);
+    wshub__buf_done(&hub->mem, &b);
+    return ok;
+}
+
+static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h, uint64_t body) { /* CONN-1, CONN-2 */
+    const char *why;
+    int status = wshub__http_judge(h, body, &why);
+    wshub_str origin = wshub_http_header(h, "Origin"), protocols[32], list, protocol = wshub__str(NULL, 0);
+    wshub_upgrade up;
+    size_t i, count = 0;
+    c->http_close = true; /* whatever is answered but 101 ends the stream */
+    for (i = 0; i < h->headers_count && !status; i++) {
+        list = h->headers[i].value;
+        if (!wshub__str_same(h->headers[i].name, "Sec-WebSocket-Protocol")) continue;
+        while (!status && count < 32 && wshub__http_list(&list, &protocols[count])) {
+            if (!wshub__http_is_token(protocols[count++])) {
+                status = 400;
+                why = "malformed Sec-WebSocket-Protocol";
+            }
+        }
+    }
+    if (!status && origin.ptr && hub->desc.allowed_origins_count) {
+        bool ok = false;
+        for (i = 0; i < hub->desc.allowed_origins_count && !ok; i++) ok = wshub__origin_match(origin, hub->origins[i]);
+        if (!ok || wshub__http_count(h, "Origin") > 1) {
+            status = 403;
+            why = "this origin may not connect";
+        }
+    }
+    if (!status && (hub->phase != WSHUB__RUNNING || hub->clients.live >= hub->desc.clients_max)) {
+        status = 503;
+        why = hub->phase != WSHUB__RUNNING ? "shutting down" : "too many clients";
+    }
+    memset(&up, 0, sizeof up);
+    up.protocol = -1;
+    up.protocols = protocols;
+    up.protocols_count = count;
+    if (!status && hub->desc.on_upgrade) {
+        hub->desc.on_upgrade(hub, h, &up, hub->desc.user);
+        if (hub->destroying || c->state != WSHUB__CONN_HTTP) return;
+        if (up.refuse) {
+            status = up.refuse < 400 || up.refuse > 599 ? 403 : up.refuse;
+            why = "refused by the application";
+        } else if (up.protocol >= 0 && (size_t)up.protocol < count) {
+            protocol = protocols[up.protocol];
+        }
+    }
+    if (status) {
+        wshub__http_refuse(hub, c, status, why, true);
+        return;
+    }
+    if (!wshub__client_new(hub, c, up.user_ptr)) {
+        wshub__http_refuse(hub, c, 500, "WebSocket upgrade failed", true);
+        return;
+    }
+    if (!wshub__upgrade_answer(hub, c, h, protocol)) {
+        wshub__client *client = wshub__conn_client(hub, c);
+        wshub__client_unlink(hub, client);
+        wshub__pool_free(&hub->clients, client->index);
+        c->client = 0;
+        wshub__http_refuse(hub, c, 500, "WebSocket upgrade failed", true);
+        return;
+    }
+    hub->stats.upgrades++;
+    c->state = WSHUB__CONN_OPEN;
+    c->phase_due = 0;
+    wshub__conn_arm(hub, c);
+    hub->dialect->opened(hub, wshub__conn_index(c));
+}
+
+/* A whole request: upgrade it, or ask the application. p: head, then body. */
+static void wshub__http_dispatch(wshub *hub, wshub__conn *c, wshub_http *h, uint64_t body_announced) {
+    wshub_request request;
+    bool taken = false;
+    hub->stats.http_requests++;
+    h->conn.id = c->id;
+    c->http_head = wshub_str_eq_z(h->method, "HEAD");
+    c->http_close = h->minor < 1 || wshub__http_has_token(h, "Connection", "close");
+    if (wshub__http_has_token(h, "Upgrade", "websocket") && wshub_str_eq(h->path, hub->path)) {
+        wshub__upgrade(hub, c, h, body_announced);
+        return;
+    }
+    c->state = WSHUB__CONN_ANSWERING;
+    c->phase_due = wshub__after(hub, hub->desc.http_timeout_ms);
+    wshub__conn_arm(hub, c);
+    do {
+        c->request = ++hub->requests;
+    } while (!c->request);
+    request.id = (uint64_t)c->request << 32 | wshub__conn_index(c);
+    if (hub->desc.on_request) taken = hub->desc.on_request(hub, request, h, hub->desc.user);
+    if (!taken && !hub->destroying && c->state == WSHUB__CONN_ANSWERING && c->request == (uint32_t)(request.id >> 32)) {
+        wshub_reply r;
+        memset(&r, 0, sizeof r);
+        r.status = 404;
+        r.content_type = "text/plain; charset=utf-8";
+        r.body = wshub_str_z("Not Found\n");
+        if (wshub__http_send(hub, c, &r)) wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
+    }
+}
+
+/* Looks for the end of a head. 1: found, *scanned is its length; 0: not yet; -1: a byte no head has. */
+static int wshub__http_end(const uint8_t *p, size_t n, uint32_t *scanned) {
+    size_t i = *scanned;
+    for (; i < n; i++) {
+        bool after_cr = i > 0 && p[i - 1] == '\r';
+        if (p[i] == '\n') {
+            if (!after_cr) return -1;
+            if (i >= 3 && p[i - 2] == '\n') {
+                *scanned = (uint32_t)i + 1;
+                return 1;
+            }
+        } else if (after_cr || p[i] == 0) {
+            return -1;
+        }
+    }
+    *scanned = (uint32_t)n;
+    return 0;
+}
+
+/* A head is whole, at p. Judges it and either dispatches, or keeps it and waits for the body.
+ * Returns false if the stream is not to be read on for now. */
+static void wshub__http_headed(wshub *hub, wshub__conn *c, const uint8_t *p, uint32_t n) {
+    wshub_header headers[256];
+    wshub_http h;
+    const char *why;
+    uint64_t body = 0;
+    int status = wshub__http_parse(p, n, headers, hub->desc.http_headers_max, &h, &why);
+    wshub__buf keep = c->in;
+    if (!status) status = wshub__http_body(&h, &body, &why);
+    if (!status && body != UINT64_MAX && body > hub->desc.http_body_bytes_max &&
+        !wshub__http_has_token(&h, "Upgrade", "websocket")) {
+        status = 413;
+        why = "body too large";
+    }
+    if (status) {
+        c->http_head = false;
+        wshub__http_refuse(hub, c, status, why, false);
+        return;
+    }
+    if (body && !wshub__http_has_token(&h, "Upgrade", "websocket")) {
+        if (c->in.len == 0) wshub__buf_add(&hub->mem, &c->in, p, n);
+        if (c->in.bad) {
+            wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
+            return;
+        }
+        c->in.len = n;
+        c->http_head_bytes = n;
+        c->chunked = body == UINT64_MAX;
+        c->body_left = c->chunked ? 0 : body;
+        c->chunk_state = WSHUB__CHUNK_SIZE;
+        c->chunk_digits = c->chunk_overhead = 0;
+        c->phase_due = wshub__after(hub, hub->desc.message_timeout_ms);
+        wshub__conn_arm(hub, c);
+        if (wshub__str_same(wshub_http_header(&h, "Expect"), "100-continue") && h.minor >= 1) {
+            (void)wshub__out_bytes(hub, c, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+        }
+        return;
+    }
+    memset(&c->in, 0, sizeof c->in); /* the slices stay valid whatever the callback does to this conn */
+    wshub__http_dispatch(hub, c, &h, body);
+    wshub__buf_done(&hub->mem, &keep);
+}
+
+static void wshub__http_bodied(wshub *hub, wshub__conn *c) { /* the body is whole, behind the head in c->in */
+    wshub_header headers[256];
+    wshub_http h;
+    const char *why;
+    wshub__buf keep = c->in;
+    uint32_t head = c->http_head_bytes;
+    memset(&c->in, 0, sizeof c->in);
+    c->http_head_bytes = c->http_scanned = 0;
+    if (wshub__http_parse(keep.ptr, head, headers, hub->desc.http_headers_max, &h, &why) == 0) {
+        h.body = wshub__str(keep.ptr + head, keep.len - head);
+        wshub__http_dispatch(hub, c, &h, 0);
+    }
+    wshub__buf_done(&hub->mem, &keep);
+}
+
+static size_t wshub__http_feed_body(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
+    size_t used = 0;
+    bool done = false;
+    while (used < n && !done) {
+        if (!c->chunked || c->chunk_state == WSHUB__CHUNK_DATA) {
+            size_t k = n - used < c->body_left ? n - used : (size_t)c->body_left;
+            if (c->in.len - c->http_head_bytes + k > hub->desc.http_body_bytes_max) {
+                wshub__http_refuse(hub, c, 413, "body too large", false);
+                return n;
+            }
+            wshub__buf_add(&hub->mem, &c->in, p + used, k);
+            if (c->in.bad) {
+                wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
+                return n;
+            }
+            used += k;
+            c->body_left -= k;
+            if (c->body_left == 0 && c->chunked) c->chunk_state = WSHUB__CHUNK_DATA_CR;
+            done = c->body_left == 0 && !c->chunked;
+        } else {
+            c->chunk_state = wshub__chunk_byte((wshub__chunk_state)c->chunk_state, p[used++], &c->body_left,
+                                               &c->chunk_digits, &c->chunk_overhead);
+            if (c->chunk_state == WSHUB__CHUNK_BAD) {
+                wshub__http_refuse(hub, c, 400, "malformed chunked body", false);
+                return n;
+            }
+            done = c->chunk_state == WSHUB__CHUNK_DONE;
+        }
+    }
+    if (done) wshub__http_bodied(hub, c);
+    return used;
+}
+
+/* Returns how many bytes were used. */
+static size_t wshub__http_feed(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
+    uint32_t max = hub->desc.http_head_bytes_max, before = c->in.len;
+    int end;
+    if (c->http_head_bytes) return wshub__http_feed_body(hub, c, p, n);
+    if (before == 0 && !c->blank_seen && n >= 2 && p[0] == '\r' && p[1] == '\n') {
+        c->blank_seen = true; /* one empty line before a request (RFC 9112 2.2), no more */
+        return 2;
+    }
+    if (!c->phase_due) { /* the head's deadline runs from its first byte (CONN-3) */
+        c->phase_due = wshub__after(hub, hub->desc.auth_timeout_ms);
+        wshub__conn_arm(hub, c);
+    }
+    if (before == 0) { /* the usual case: the whole head at once, read where it lies */
+        end = wshub__http_end(p, n < max ? n : max, &c->http_scanned);
+        if (end > 0) {
+            uint32_t len = c->http_scanned;
+            wshub__http_headed(hub, c, p, len);
+            return len;
+        }
+        c->http_scanned = 0;
+    }
+    {
+        size_t take = n < (size_t)max - before ? n : (size_t)max - before;
+        wshub__buf_add(&hub->mem, &c->in, p, take);
+        if (c->in.bad) {
+            wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
+            return n;
+        }
+    }
+    end = wshub__http_end(c->in.ptr, c->in.len, &c->http_scanned);
+    if (c->in.len >= 2 && c->in.ptr[0] == '\r' && c->in.ptr[1] == '\n') {
+        if (!c->blank_seen) { /* the empty line in two pieces */
+            c->blank_seen = true;
+            c->http_scanned = 0;
+            wshub__buf_done(&hub->mem, &c->in);
+            return 2 - before;
+        }
+        end = -1;
+    }
+    if (end < 0) {
+        wshub__http_refuse(hub, c, 400, "malformed head", false);
+        return n;
+    }
+    if (end == 0) {
+        if (c->in.len >= max) wshub__http_refuse(hub, c, 431, "request head too large", false);
+        return n;
+    }
+    {
+        uint32_t len = c->http_scanned;
+        wshub__http_headed(hub, c, c->in.ptr, len);
+        return len - before;
+    }
+}
+
+/* ---- >>receive -------------------------------------------------------------------------------
+ * Bytes of a stream to whole messages (RFC 6455 5 to 7). Unmasks where the bytes lie; a message that is
+ * wholly there is delivered from there, any other is gathered in the conn. Any cut of the stream gives
+ * the same. Proved by tests/test_frame.c, tests/test_golden.c (frame-*), both at every cut. */
+
+/* What the first two bytes of a frame can be wrong in; NULL: nothing. */
+static const char *wshub__frame_judge(const wshub__conn *c, const wshub_frame *f, uint8_t second) {
+    if (f->rsv) return "reserved bits are set";
+    if ((f->opcode > 2 && f->opcode < 8) || f->opcode > 10) return "reserved opcode";
+    if (f->opcode >= 8 && !f->fin) return "fragmented control frame";
+    if (f->opcode >= 8 && (second & 0x7F) > 125) return "control frame over 125 bytes";
+    if (!f->masked) return "frame is not masked";
+    if (f->opcode == 0 && !c->msg_opcode) return "continuation of nothing";
+    if ((f->opcode == 1 || f->opcode == 2) && c->msg_opcode) return "new message inside a fragmented one";
+    return NULL;
+}
+
+/* Takes a frame's head from the stream. Returns the bytes used; the frame has begun if c->in_frame. */
+static size_t wshub__ws_head(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
+    wshub_frame f;
+    const char *why = NULL;
+    size_t used = 0;
+    int r = 0;
+    memset(&f, 0, sizeof f);
+    if (!c->head_len && (r = wshub_frame_read(p, n, &f)) != 0) {
+        why = wshub__frame_judge(c, &f, p[1]);
+        used = r > 0 ? f.head_bytes : n;
+    } else {
+        while (r == 0 && !why && used < n) {
+            c->head[c->head_len++] = p[used++];
+            r = wshub_frame_read(c->head, c->head_len, &f);
+            if (c->head_len >= 2) why = wshub__frame_judge(c, &f, c->head[1]);
+        }
+    }
+    if (!why && r < 0) why = "length is not minimal";
+    if (why) {
+        wshub__conn_fail(hub, c, 1002, why);
+        return n;
+    }
+    if (r == 0) return used;
+    c->head_len = 0;
+    if (f.opcode < 8 && !c->discard) {
+        if (f.payload_bytes > hub->desc.payload_bytes_max || c->in.len + f.payload_bytes > hub->desc.payload_bytes_max) {
+            wshub__conn_fail(hub, c, 1009, "message too big"); /* at the head: nothing of it is taken */
+            return n;
+        }
+    }
+    c->in_frame = true;
+    c->opcode = f.opcode;
+    c->fin = f.fin;
+    memcpy(c->mask, f.mask, 4);
+    c->frame_bytes = f.payload_bytes;
+    c->frame_at = 0;
+    if (f.opcode == 1 || f.opcode == 2) {
+        c->msg_opcode = f.opcode;
+        c->utf8 = WSHUB__UTF8_OK;
+    }
+    return used;
+}
+
+static void wshub__ws_close(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
+    uint16_t code = (uint16_t)(n >= 2 ? p[0] << 8 | p[1] : 0);
+    wshub_str reason = wshub__str(n > 2 ? p + 2 : NULL, n > 2 ? n - 2 : 0);
+    if (n == 1 || (n >= 2 && !wshub__close_code_ok(code))) {
+        wshub__conn_fail(hub, c, 1002, "malformed close");
+        return;
+    }
+    if (reason.len && !wshub_utf8_check((const uint8_t *)reason.ptr, reason.len)) {
+        wshub__conn_fail(hub, c, 1007, "close reason is not UTF-8");
+        return;
+    }
+    if (c->state == WSHUB__CONN_OPEN) { /* RFC 6455 5.5.1: answer with the same code */
+        wshub__conn_end(hub, c, WSHUB_BY_PEER, code ? code : 1005, reason);
+        if (!wshub__conn_close_frame(hub, c, code, reason)) return;
+    }
+    wshub__conn_flush_end(hub, c);
+}
+
+static void wshub__ws_control(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
+    if (c->opcode == 8) {
+        wshub__ws_close(hub, c, p, n);
+    } else if (c->opcode == 10) {
+        hub->stats.pongs_received++;
+    } else if (c->state == WSHUB__CONN_OPEN) {
+        if (c->pressured || c->inflight) { /* RFC 6455 5.5.3: only the latest ping need be answered */
+            c->pong.len = 0;
+            wshub__buf_add(&hub->mem, &c->pong, p, n);
+            c->pong_late = !c->pong.bad;
+        } else {
+            (void)wshub__out_frame(hub, c, 10, p, n);
+        }
+    }
+}
+
+/* Takes payload of the current frame. Returns the bytes used. */
+static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n) {
+    uint64_t left = c->frame_bytes - c->frame_at;
+    size_t k = n < left ? n : (size_t)left;
+    bool whole = k == c->frame_bytes, done = k == left;
+    uint32_t index = wshub__conn_index(c);
+    if (k) wshub_mask(p, k, c->mask, c->frame_at);
+    c->frame_at += k;
+    if (done) c->in_frame = false;
+    if (c->opcode >= 8) {
+        wshub__buf keep = c->control;
+        if (!whole) wshub__buf_add(&hub->mem, &c->control, p, k);
+        if (c->control.bad) {
+            wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
+            return n;
+        }
+        if (!done) return k;
+        if (!c->msg_opcode) c->part_due = 0;
+        keep = c->control;
+        memset(&c->control, 0, sizeof c->control);
+        wshub__ws_control(hub, c, whole ? p : keep.ptr, whole ? k : keep.len);
+        wshub__buf_done(&hub->mem, &keep);
+        return k;
+    }
+    if (c->discard) {
+        if (done && c->fin) c->msg_opcode = 0;
+        return k;
+    }
+    if (c->msg_opcode == 1) { /* RFC 6455 8.1, at the first bad byte */
+        if (k) c->utf8 = wshub__utf8_feed(c->utf8, p, k);
+        if (c->utf8 == WSHUB__UTF8_BAD || (done && c->fin && c->utf8 != WSHUB__UTF8_OK)) {
+            wshub__conn_fail(hub, c, 1007, "text is not UTF-8");
+            return n;
+        }
+    }
+    if (done && c->fin && whole && c->in.len == 0) { /* it lies in one piece: no copy */
+        uint8_t nothing = 0;
+        bool text = c->msg_opcode == 1;
+        c->msg_opcode = 0;
+        c->part_due = 0;
+        hub->dialect->message(hub, index, p ? p : &nothing, k, text);
+        return k;
+    }
+    if (c->in.cap == 0 && k && c->frame_bytes <= 4096) (void)wshub__buf_room(&hub->mem, &c->in, (size_t)c->frame_bytes);
+    wshub__buf_add(&hub->mem, &c->in, p, k);
+    if (c->in.bad) {
+        wshub__log(hub, WSHUB_LOG_NOMEM, wshub__conn_client(hub, c), "message", wshub__str(NULL, 0));
+        wshub__conn_fail(hub, c, 1011, "out of memory");
+        return n;
+    }
+    if (done && c->fin) {
+        wshub__buf msg = c->in;
+        bool text = c->msg_opcode == 1;
+        uint8_t nothing = 0;
+        memset(&c->in, 0, sizeof c->in);
+        c->msg_opcode = 0;
+        c->part_due = 0;
+        hub->dialect->message(hub, index, msg.ptr ? msg.ptr : &nothing, msg.len, text);
+        wshub__buf_done(&hub->mem, &msg);
+    }
+    return k;
+}
+
+/* Keeps bytes that must wait. */
+static void wshub__hold(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
+    wshub_conn conn;
+    conn.id = c->id;
+    if (!hub->io.pause && c->held.len + n > hub->desc.payload_bytes_max + (size_t)65536) {
+        wshub__conn_fail(hub, c, 1008, "too much while waiting");
+        return;
+    }
+    wshub__buf_add(&hub->mem, &c->held, p, n);
+    if (c->held.bad) {
+        wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
+        return;
+    }
+    if (hub->io.pause && !c->io_paused) {
+        c->io_paused = true;
+        hub->io.pause(hub->io.ctx, conn, true);
+    }
+}
+
+static void wshub__receive(wshub *hub, wshub__conn *c, uint8_t *p, size_t n) {
+    uint64_t id = c->id;
+    c->parsing = true;
+    while (!hub->destroying && c->id == id) {
+        size_t used;
+        if (c->state == WSHUB__CONN_ANSWERING) c->paused = true;
+        if (c->state == WSHUB__CONN_HTTP || c->state == WSHUB__CONN_OPEN || c->state == WSHUB__CONN_CLOSING) {
+            if (c->paused) {
+                if (n) wshub__hold(hub, c, p, n);
+                break;
+            }
+        } else {
+            if (c->state == WSHUB__CONN_ANSWERING && n) wshub__hold(hub, c, p, n);
+            break;
+        }
+        if (c->state == WSHUB__CONN_HTTP) {
+            if (!n) break;
+            used = wshub__http_feed(hub, c, p, n);
+        } else if (c->in_frame && (n || c->frame_at == c->frame_bytes)) { /* an empty payload is there already */
+            used = wshub__ws_payload(hub, c, p, n);
+        } else {
+            if (!n) break;
+            used = wshub__ws_head(hub, c, p, n);
+        }
+        if (used) p += used;
+        n -= used;
+    }
+    if (c->id != id) return;
+    c->parsing = false;
+    if (c->state == WSHUB__CONN_OPEN && (c->head_len || c->in_frame || c->msg_opcode) && !c->part_due) {
+        c->part_due = wshub__after(hub, hub->desc.message_timeout_ms);
+        wshub__conn_arm(hub, c);
+    }
+}
+
+/* Goes on with what was held, then with the stream (from settle). */
+static void wshub__resume_run(wshub *hub) {
+    while (hub->resume_head && !hub->destroying) {
+        wshub__conn *c = wshub__conn_at(hub, hub->resume_head - 1);
+        wshub__buf held = c->held;
+        wshub_conn conn;
+        hub->resume_head = c->resume_next;
+        c->resume_listed = false;
+        if (!c->id) continue;
+        memset(&c->held, 0, sizeof c->held);
+        c->paused = false;
+        conn.id = c->id;
+        wshub__receive(hub, c, held.ptr, held.len);
+        wshub__buf_done(&hub->mem, &held);
+        if (c->id == conn.id && !c->paused && c->io_paused && c->state < WSHUB__CONN_ABORTING) {
+            c->io_paused = false;
+            hub->io.pause(hub->io.ctx, conn, false);
+        }
+    }
+}
+
+WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn) {
+    uint32_t index = (uint32_t)conn.id, words = index / 64 + 1;
+    wshub__conn *c, links;
+    void *dirty = hub->dirty;
+    uint32_t had = hub->dirty_cap;
+    if (hub->dead || hub->destroying) return;
+    wshub__enter(hub);
+    if (hub->conns_live >= hub->desc.conns_max || index >= WSHUB__DUE_TIMER || hub->phase >= WSHUB__STOPPING ||
+        !wshub__pool_reach(&hub->mem, &hub->conns, index) ||
+        !wshub__heap_reserve(&hub->mem, &hub->heap, hub->conns_live + 1 + hub->timers.live) ||
+        !wshub__mem_grow(&hub->mem, &dirty, &hub->dirty_cap, words, sizeof(uint64_t))) {
+        hub->stats.conns_refused++;
+        hub->io.close(hub->io.ctx, conn, false);
+        wshub__leave(hub);
+        return;
+    }
+    hub->dirty = (uint64_t *)dirty;
+    if (hub->dirty_cap > had) memset(hub->dirty + had, 0, (hub->dirty_cap - had) * sizeof(uint64_t));
+    c = wshub__conn_at(hub, index);
+    WSHUB_ASSERT(c->id == 0);
+    links.next_note = c->next_note; /* a list of this turn may still lead through this slot */
+    links.note_listed = c->note_listed;
+    links.resume_next = c->resume_next;
+    links.resume_listed = c->resume_listed;
+    memset(c, 0, sizeof *c);
+    c->next_note = links.next_note;
+    c->note_listed = links.note_listed;
+    c->resume_next = links.resume_next;
+    c->resume_listed = links.resume_listed;
+    c->id = conn.id;
+    c->state = WSHUB__CONN_HTTP;
+    c->last_rx = hub->now;
+    c->phase_due = wshub__after(hub, hub->desc.auth_timeout_ms);
+    hub->conns_live++;
+    hub->stats.conns_opened++;
+    wshub__conn_arm(hub, c);
+    wshub__leave(hub);
+}
+
+static wshub__conn *wshub__conn_get(const wshub *hub, wshub_conn conn) {
+    uint32_t index = (uint32_t)conn.id;
+    wshub__conn *c;
+    if (index / WSHUB__PAGE >= hub->conns.pages_count) return NULL;
+    c = wshub__conn_at(hub, index);
+    return c->id == conn.id && conn.id ? c : NULL;
+}
+
+WSHUB_API void wshub_conn_received(wshub *hub, wshub_conn conn, uint8_t *bytes, size_t count) {
+    wshub__conn *c = wshub__conn_get(hub, conn);
+    if (!c || count == 0 || hub->destroying) return;
+    wshub__enter(hub);
+    c->last_rx = hub->now;
+    c->pinged = false;
+    hub->stats.bytes_in += count;
+    if (c->parsing || c->held.len) {
+        wshub__hold(hub, c, bytes, count);
+        if (c->parsing && !c->paused) {
+            c->paused = true;
+            wshub__resume(hub, c);
+        }
+    } else {
+        wshub__receive(hub, c, bytes, count);
+    }
+    wshub__leave(hub);
+}
+
+WSHUB_API void wshub_conn_drained(wshub *hub, wshub_conn conn) {
+    wshub__conn *c = wshub__conn_get(hub, conn);
+    if (!c || hub->destroying) return;
+    wshub__enter(hub);
+    c->blocked = false;
+    wshub__dirty(hub, wshub__conn_index(c));
+    wshub__leave(hub);
+}
+
+WSHUB_API void wshub_conn_sent(wshub *hub, wshub_conn conn, size_t count) {
+    wshub__conn *c = wshub__conn_get(hub, conn);
+    if (!c || hub->destroying) return;
+    wshub__enter(hub);
+    if (count > c->inflight) count = (size_t)c->inflight;
+    c->inflight -= count;
+    wshub__queue_consume(hub, c, count);
+    c->write_due = 0;
+    wshub__dirty(hub, wshub__conn_index(c));
+    wshub__leave(hub);
+}
+
+static void wshub__conn_free(wshub *hub, wshub__conn *c) {
+    uint32_t index = wshub__conn_index(c);
+    wshub__queue_drop(hub, c);
+    wshub__buf_done(&hub->mem, &c->in);
+    wshub__buf_done(&hub->mem, &c->held);
+    wshub__buf_done(&hub->mem, &c->control);
+    wshub__buf_done(&hub->mem, &c->pong);
+    wshub__heap_remove(&hub->heap, &c->due_pos);
+    hub->dirty[index / 64] &= ~(UINT64_C(1) << index % 64);
+    c->id = 0;
+    c->notes = 0;
+    c->state = WSHUB__CONN_FREE;
+    hub->conns_live--;
+    hub->stats.conns_closed++;
+}
+
+WSHUB_API void wshub_conn_closed(wshub *hub, wshub_conn conn) {
+    wshub__conn *c = wshub__conn_get(hub, conn);
+    wshub__client *client;
+    if (!c || hub->dead) return;
+    wshub__enter(hub);
+    client = wshub__conn_client(hub, c);
+    if (client) {
+        wshub__client_end(hub, client, WSHUB_BY_PEER, 1006, wshub__str(NULL, 0));
+        client->conn = UINT32_MAX; /* buried in settle, after its stream */
+        c->client = 0;
+    }
+    wshub__conn_free(hub, c);
+    wshub__leave(hub);
+}
+
+/* ---- >>bus -----------------------------------------------------------------------------------
+ * What goes to other instances and what comes from them (BUS-1 to BUS-6), and the emitter (EMIT-1).
+ * Publications wait in an outbox that settle hands over; while the bus is down it is kept up to its limit.
+ * Proved by tests/test_bus.c. */
+
+static void wshub__outbox_pop(const wshub__mem *m, wshub__outbox *box) {
+    wshub__pub *p = box->head;
+    box->head = p->next;
+    if (!box->head) box->tail = NULL;
+    box->bytes -= (uint64_t)p->channel_len + p->payload_len;
+    wshub__mem_free(m, p, sizeof *p + p->channel_len + p->payload_len);
+}
+
+/* Hands over what it can. Returns how many. */
+static uint64_t wshub__outbox_flush(const wshub__mem *m, wshub__outbox *box, const wshub_bus *bus) {
+    uint64_t sent = 0;
+    while (box->head) {
+        wshub_bus_msg msgs[64];
+        wshub__pub *p = box->head;
+        size_t n = 0, took;
+        for (; p && n < 64; p = p->next, n++) {
+            msgs[n].channel = wshub__str(p + 1, p->channel_len);
+            msgs[n].payload = wshub__str((const char *)(p + 1) + p->channel_len, p->payload_len);
+        }
+        took = bus->publish(bus->ctx, msgs, n);
+        sent += took;
+        n = took < n ? 0 : n;
+        while (took--) wshub__outbox_pop(m, box);
+        if (!n) break;
+    }
+    return sent;
+}
+
+/* Appends one publication. Over the limit the oldest go first; *dropped says how many. */
+static wshub_err wshub__outbox_add(const wshub__mem *m, wshub__outbox *box, uint64_t max, wshub_str server_id,
+                                   const wshub_dest *dest, const wshub_msg *msg, uint64_t *dropped) {
+    wshub__buf b;
+    const char *prefix = wshub__bus_prefixes[dest->kind];
+    size_t prefix_len = strlen(prefix), name_len = dest->kind == WSHUB_DEST_ALL ? 0 : dest->name.len;
+    wshub__pub *p;
+    uint64_t bytes;
+    memset(&b, 0, sizeof b);
+    wshub__envelope_write(m, &b, server_id, dest, msg);
+    bytes = (uint64_t)prefix_len + name_len + b.len;
+    p = b.bad ? NULL : (wshub__pub *)wshub__mem_new(m, sizeof *p + (size_t)bytes);
+    if (!p || bytes > max) {
+        wshub__mem_free(m, p, sizeof *p + (size_t)bytes);
+        wshub__buf_done(m, &b);
+        return p ? WSHUB_ERR_LIMIT : WSHUB_ERR_NOMEM;
+    }
+    p->channel_len = (uint32_t)(prefix_len + name_len);
+    p->payload_len = b.len;
+    memcpy((char *)(p + 1), prefix, prefix_len);
+    if (name_len) memcpy((char *)(p + 1) + prefix_len, dest->name.ptr, name_len);
+    memcpy((char *)(p + 1) + p->channel_len, b.ptr, b.len);
+    wshub__buf_done(m, &b);
+    while (box->bytes + bytes > max) {
+        wshub__outbox_pop(m, box);
+        ++*dropped;
+    }
+    if (box->tail) {
+        box->tail->next = p;
+    } else {
+        box->head = p;
+    }
+    box->tail = p;
+    box->bytes += bytes;
+    return WSHUB_OK;
+}
+
+static void wshub__outbox_done(const wshub__mem *m, wshub__outbox *box) {
+    while (box->head) wshub__outbox_pop(m, box);
+}
+
+static wshub_err wshub__publish(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
+    uint64_t dropped = 0, max = hub->desc.bus_queue_bytes_max;
+    wshub_err err;
+    if (!hub->has_bus) return WSHUB_OK;
+    if (hub->bus_up && hub->outbox.bytes > max / 2) { /* the limit is for outages, not for busy turns */
+        hub->stats.bus_published += wshub__outbox_flush(&hub->mem, &hub->outbox, &hub->bus);
+    }
+    err = wshub__outbox_add(&hub->mem, &hub->outbox, max, hub->server_id, dest, msg, &dropped);
+    if (err == WSHUB_ERR_LIMIT) {
+        dropped++;
+        err = WSHUB_OK;
+    }
+    if (dropped) {
+        hub->stats.bus_dropped += dropped;
+        wshub__log(hub, WSHUB_LOG_BUS_DROPPED, NULL, "", wshub__str(NULL, 0));
+    }
+    return err;
+}
+
+static void wshub__bus_bad(wshub *hub, const char *why, wshub_str channel) {
+    hub->stats.bus_bad++;
+    wshub__log(hub, WSHUB_LOG_BUS_BAD, NULL, why, channel);
+}
+
+/* Decodes a raw JSON string to *at, which moves on. */
+static wshub_str wshub__take_text(wshub_str raw, char **at) {
+    wshub_str s = wshub__str(*at, wshub_json_text(raw, *at, raw.len));
+    *at += s.len;
+    return s;
+}
+
+static void wshub__bus_deliver(wshub *hub, const wshub__envelope *e, wshub_str channel) { /* BUS-3 */
+    wshub_dest dest;
+    wshub_str item, event, *exclude;
+    wshub_iter it;
+    wshub__fan fan;
+    char *block, *at;
+    size_t count = 0, bytes, i;
+    memset(&it, 0, sizeof it);
+    memset(&dest, 0, sizeof dest);
+    while (wshub_json_each(e->exclude, &it, &item)) count++;
+    bytes = count * sizeof(wshub_str) + e->server_id.len + e->event.len + e->target.len + e->exclude.len;
+    block = (char *)wshub__mem_new(&hub->mem, bytes);
+    if (!block) {
+        wshub__bus_bad(hub, "out of memory", channel);
+        return;
+    }
+    exclude = (wshub_str *)(void *)block;
+    at = block + count * sizeof(wshub_str);
+    if (wshub_str_eq(wshub__take_text(e->server_id, &at), hub->server_id)) {
+        hub->stats.bus_self_echo++;
+    } else {
+        event = wshub__take_text(e->event, &at);
+        for (i = WSHUB_DEST_ALL; i <= WSHUB_DEST_ROOM; i++) {
+            char quoted[16];
+            size_t n = wshub_json_quote(wshub_str_z(wshub__bus_types[i]), quoted, sizeof quoted);
+            if (wshub_str_eq(e->type, wshub__str(quoted, n))) dest.kind = (wshub_dest_kind)i;
+        }
+        if (wshub_json_type(e->target) == WSHUB_JSON_STRING) dest.name = wshub__take_text(e->target, &at);
+        if (dest.kind == WSHUB_DEST_RESOLVE || (dest.kind != WSHUB_DEST_ALL && dest.name.len == 0)) {
+            hub->stats.bus_discarded++;
+            wshub__log(hub, WSHUB_LOG_BUS_BAD, NULL, "type or target", channel);
+        } else {
+            memset(&it, 0, sizeof it);
+            while (wshub_json_each(e->exclude, &it, &item)) {
+                if (wshub_json_type(item) == WSHUB_JSON_STRING) exclude[dest.exclude_count++] = wshub__take_text(item, &at);
+            }
+            dest.exclude = exclude;
+            fan = wshub__fan_make(event, e->data);
+            (void)wshub__route(hub, &dest, &fan);
+            if (!fan.encoded && !fan.text) hub->stats.bus_discarded++; /* nobody here wanted it */
+            wshub__fan_done(hub, &fan);
+        }
+    }
+    wshub__mem_free(&hub->mem, block, bytes);
+}
+
+static void wshub__bus_received(void *ctx, wshub_str channel, wshub_str payload) {
+    wshub *hub = (wshub *)ctx;
+    wshub__envelope e;
+    if (hub->destroying) return;
+    wshub__enter(hub);
+    hub->stats.bus_received++;
+    if (wshub_str_eq(wshub__envelope_peek(payload), hub->server_id)) {
+        hub->stats.bus_self_echo++;
+    } else if (!wshub__envelope_read(payload, hub->desc.json_depth_max, &e)) {
+        wshub__bus_bad(hub, "", channel);
+    } else {
+        wshub__bus_deliver(hub, &e, channel);
+    }
+    wshub__leave(hub);
+}
+
+static void wshub__bus_state(void *ctx, wshub_bus_state state, uint64_t down_ms) { /* BUS-5 */
+    wshub *hub = (wshub *)ctx;
+    if (hub->destroying) return;
+    wshub__enter(hub);
+    hub->bus_up = state == WSHUB_BUS_UP;
+    if (!hub->bus_up) hub->stats.bus_downs++;
+    wshub__log(hub, WSHUB_LOG_BUS_STATE, NULL, hub->bus_up ? "up" : "down", wshub__str(NULL, 0));
+    if (hub->desc.on_bus) hub->desc.on_bus(hub, state, down_ms, hub->desc.user);
+    wshub__leave(hub);
+}
+
+static void wshub__bus_wake(void *ctx) {
+    wshub *hub = (wshub *)ctx;
+    hub->io.wake(hub->io.ctx);
+}
+
+static wshub_err wshub__bus_attach(wshub *hub) {
+    wshub_bus_owner owner;
+    wshub_bus_channel channels[4];
+    size_t i;
+    wshub_err err;
+    owner.ctx = hub;
+    owner.received = wshub__bus_received;
+    owner.state = wshub__bus_state;
+    owner.wake = hub->io.wake ? wshub__bus_wake : NULL;
+    err = hub->bus.attach(hub->bus.ctx, &owner);
+    if (err) return err;
+    channels[0].name = wshub_str_z("ws:broadcast");
+    channels[1].name = wshub_str_z("ws:room:*");
+    channels[2].name = wshub_str_z("ws:client:*");
+    channels[3].name = wshub_str_z("ws:user:*");
+    for (i = 0; i < 4; i++) channels[i].pattern = i > 0;
+    err = hub->bus.subscribe(hub->bus.ctx, channels, hub->desc.bus_exact ? 1 : 4); /* BUS-1, BUS-4 */
+    if (err) (void)hub->bus.attach(hub->bus.ctx, NULL);
+    return err;
+}
+
+/* Hands the bus this turn's changes of subscriptions, batched, then its publications. */
+static void wshub__bus_settle(wshub *hub) {
+    if (!hub->has_bus) return;
+    while (hub->subs_head) {
+        wshub_bus_channel channels[256];
+        wshub__sub_op *op = hub->subs_head;
+        bool subscribe = op->subscribe;
+        size_t n = 0;
+        for (; op && op->subscribe == subscribe && n < 256; op = op->next, n++) {
+            channels[n].name = wshub__str(op + 1, op->len);
+            channels[n].pattern = false;
+        }
+        if ((subscribe ? hub->bus.subscribe : hub->bus.unsubscribe)(hub->bus.ctx, channels, n)) {
+            wshub__log(hub, WSHUB_LOG_NOMEM, NULL, "a bus subscription is lost", channels[0].name);
+        }
+        while (n--) {
+            op = hub->subs_head;
+            hub->subs_head = op->next;
+            wshub__mem_free(&hub->mem, op, sizeof *op + op->len);
+        }
+    }
+    hub->subs_tail = NULL;
+    if (hub->bus_up && hub->outbox.head) {
+        hub->stats.bus_published += wshub__outbox_flush(&hub->mem, &hub->outbox, &hub->bus);
+    }
+}
+
+struct wshub_emitter {
+    wshub__mem mem;
+    wshub_bus bus;
+    wshub__outbox outbox;
+    uint32_t queue_bytes_max;
+    bool up;
+};
+
+static void wshub__emitter_received(void *ctx, wshub_str channel, wshub_str payload) {
+    (void)ctx;
+    (void)channel;
+    (void)payload;
+}
+static void wshub__emitter_state(void *ctx, wshub_bus_state state, uint64_t down_ms) {
+    wshub_emitter *em = (wshub_emitter *)ctx;
+    (void)down_ms;
+    em->up = state == WSHUB_BUS_UP;
+    if (em->up) (void)wshub__outbox_flush(&em->mem, &em->outbox, &em->bus);
+}
+
+WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc, wshub_emitter **out_emitter) {
+    wshub__mem m;
+    wshub_bus_owner owner;
+    wshub_emitter *em;
+    wshub_err err;
+    if (!desc || !desc->bus || !out_emitter) return WSHUB_ERR_PARAM;
+    m = wshub__mem_make(desc->alloc, desc->alloc_user);
+    em = (wshub_emitter *)wshub__mem_new(&m, sizeof *em);
+    if (!em) return WSHUB_ERR_NOMEM;
+    em->mem = m;
+    em->bus = *desc->bus;
+    em->queue_bytes_max = desc->bus_queue_bytes_max ? desc->bus_queue_bytes_max : 1048576;
+    owner.ctx = em;
+    owner.received = wshub__emitter_received;
+    owner.state = wshub__emitter_state;
+    owner.wake = NULL;
+    err = em->bus.attach(em->bus.ctx, &owner);
+    if (err) {
+        wshub__mem_free(&m, em, sizeof *em);
+        return err;
+    }
+    if (em->bus.pump) em->bus.pump(em->bus.ctx);
+    *out_emitter = em;
+    return WSHUB_OK;
+}
+
+WSHUB_API void wshub_emitter_destroy(wshub_emitter *emitter) {
+    if (!emitter) return;
+    if (emitter->bus.pump) emitter->bus.pump(emitter->bus.ctx);
+    (void)emitter->bus.attach(emitter->bus.ctx, NULL);
+    wshub__outbox_done(&emitter->mem, &emitter->outbox);
+    wshub__mem_free(&emitter->mem, emitter, sizeof *emitter);
+}
+
+static wshub_err wshub__dest_check(const wshub_dest *d) {
+    size_t i;
+    if (d->kind > WSHUB_DEST_ROOM || (d->exclude_count && !d->exclude)) return WSHUB_ERR_PARAM;
+    if (d->kind != WSHUB_DEST_ALL && d->name.len && !wshub__name_ok(d->name)) return WSHUB_ERR_PARAM;
+    if (d->kind >= WSHUB_DEST_CLIENT && d->name.len == 0) return WSHUB_ERR_PARAM;
+    for (i = 0; i < d->exclude_count; i++) {
+        if (!wshub__name_ok(d->exclude[i])) return WSHUB_ERR_PARAM;
+    }
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest, const wshub_msg *msg) {
+    wshub_dest d;
+    uint64_t dropped = 0;
+    wshub_err err;
+    memset(&d, 0, sizeof d);
+    if (dest) d = *dest;
+    if (d.kind == WSHUB_DEST_RESOLVE) d.kind = d.name.len ? WSHUB_DEST_ROOM : WSHUB_DEST_ALL;
+    if (wshub__dest_check(&d) || !msg || !msg->event.ptr || !wshub__name_ok(msg->event)) return WSHUB_ERR_PARAM;
+    if (msg->data.ptr && !msg->data_is_json && !wshub_json_check(msg->data, 0)) return WSHUB_ERR_JSON;
+    if (emitter->bus.pump) emitter->bus.pump(emitter->bus.ctx);
+    if (emitter->outbox.bytes + d.name.len + msg->event.len + msg->data.len > emitter->queue_bytes_max) return WSHUB_ERR_LIMIT;
+    err = wshub__outbox_add(&emitter->mem, &emitter->outbox, emitter->queue_bytes_max, wshub_str_z("emitter"), &d, msg, &dropped);
+    if (!err && emitter->up) (void)wshub__outbox_flush(&emitter->mem, &emitter->outbox, &emitter->bus);
+    return err;
+}
+
+/* ---- >>loop ----------------------------------------------------------------------------------
+ * The in-process broker. Publishing pushes one shared message onto the stack of every other seat and wakes
+ * its owner, who sorts out in pump, on its own thread, what it has subscribed to. The lock guards the list
+ * of seats for a few instructions. Knows no hub. Proved by tests/test_bus.c, tests/test_threads.c. */
+
+typedef struct wshub__loop_msg { /* channel and payload follow */
+    uint32_t refs, channel_len, payload_len;
+} wshub__loop_msg;
+
+typedef struct wshub__loop_node {
+    wshub__node node;
+    wshub__loop_msg *msg;
+} wshub__loop_node;
+
+typedef struct wshub__seat {
+    struct wshub__seat *prev, *next;
+    wshub_loop *loop;
+    wshub_bus_owner owner;
+    bool attached, told, told_up;
+    wshub__node *queue;
+    uint64_t queued;
+    wshub__index channels; /* names of wshub__seat_channel */
+    wshub__name *patterns[8];
+    uint32_t patterns_count;
+} wshub__seat;
+
+struct wshub_loop {
+    wshub__mem mem;
+    bool lock;
+    uint32_t refs, down, seats_count;
+    uint32_t queue_bytes_max;
+    uint64_t dropped;
+    wshub__seat *seats;
+};
+
+static void wshub__loop_unref(wshub_loop *loop) {
+    if (WSHUB__SUB(&loop->refs, 1) == 0) {
+        wshub__mem m = loop->mem;
+        wshub__mem_free(&m, loop, sizeof *loop);
+    }
+}
+
+static void wshub__loop_msg_unref(wshub_loop *loop, wshub__loop_msg *msg) {
+    if (WSHUB__SUB(&msg->refs, 1) == 0) {
+        wshub__mem_free(&loop->mem, msg, sizeof *msg + msg->channel_len + msg->payload_len);
+    }
+}
+
+static void wshub__name_free(const wshub__mem *m, wshub__name *n) {
+    wshub__mem_free(m, n, sizeof *n + n->len);
+}
+
+static void wshub__seat_leave(wshub__seat *seat) {
+    wshub_loop *loop = seat->loop;
+    wshub__node *n;
+    uint32_t i;
+    WSHUB__LOCK(&loop->lock);
+    if (seat->attached) {
+        if (seat->prev) {
+            seat->prev->next = seat->next;
+        } else {
+            loop->seats = seat->next;
+        }
+        if (seat->next) seat->next->prev = seat->prev;
+        loop->seats_count--;
+    }
+    WSHUB__UNLOCK(&loop->lock);
+    for (n = wshub__stack_take(&seat->queue); n;) {
+        wshub__loop_node *node = (wshub__loop_node *)(void *)n;
+        n = n->next;
+        wshub__loop_msg_unref(loop, node->msg);
+        wshub__mem_free(&loop->mem, node, sizeof *node);
+    }
+    for (i = 0; i < seat->channels.cap; i++) {
+        if (seat->channels.hashes[i]) wshub__name_free(&loop->mem, seat->channels.names[i]);
+    }
+    for (i = 0; i < seat->patterns_count; i++) wshub__name_free(&loop->mem, seat->patterns[i]);
+    wshub__index_done(&loop->mem, &seat->channels);
+    wshub__mem_free(&loop->mem, seat, sizeof *seat);
+    wshub__loop_unref(loop);
+}
+
+static wshub_err wshub__seat_attach(void *ctx, const wshub_bus_owner *owner) {
+    wshub__seat *seat = (wshub__seat *)ctx;
+    wshub_loop *loop = seat->loop;
+    if (!owner) {
+        wshub__seat_leave(seat);
+        return WSHUB_OK;
+    }
+    seat->owner = *owner;
+    WSHUB__LOCK(&loop->lock);
+    seat->next = loop->seats;
+    if (seat->next) seat->next->prev = seat;
+    loop->seats = seat;
+    loop->seats_count++;
+    seat->attached = true;
+    WSHUB__UNLOCK(&loop->lock);
+    if (owner->wake) owner->wake(owner->ctx); /* pump tells that it is up */
+    return WSHUB_OK;
+}
+
+static bool wshub__loop_publish(wshub__seat *from, const wshub_bus_msg *m) {
+    wshub_loop *loop = from->loop;
+    size_t bytes = sizeof(wshub__loop_msg) + m->channel.len + m->payload.len;
+    wshub__loop_msg *msg = (wshub__loop_msg *)wshub__mem_new(&loop->mem, bytes);
+    wshub__node *nodes = NULL;
+    wshub__seat *s;
+    uint32_t i, count;
+    if (!msg) return false;
+    msg->refs = 1;
+    msg->channel_len = (uint32_t)m->channel.len;
+    msg->payload_len = (uint32_t)m->payload.len;
+    if (m->channel.len) memcpy(msg + 1, m->channel.ptr, m->channel.len);
+    if (m->payload.len) memcpy((char *)(msg + 1) + m->channel.len, m->payload.ptr, m->payload.len);
+    WSHUB__LOCK(&loop->lock);
+    count = loop->seats_count;
+    WSHUB__UNLOCK(&loop->lock);
+    for (i = 1; i < count; i++) { /* memory is taken outside the lock; a seat that comes meanwhile misses it */
+        wshub__loop_node *n = (wshub__loop_node *)wshub__mem_new(&loop->mem, sizeof *n);
+        if (!n) break;
+        n->msg = msg;
+        n->node.next = nodes;
+        nodes = &n->node;
+    }
+    WSHUB__LOCK(&loop->lock);
+    for (s = loop->seats; s; s = s->next) {
+        wshub__node *n = nodes;
+        if (s == from) continue;
+        if (!n || WSHUB__LOAD(&s->queued) + bytes > loop->queue_bytes_max) {
+            loop->dropped++;
+            continue;
+        }
+        nodes = n->next;
+        (void)WSHUB__ADD(&msg->refs, 1);
+        (void)WSHUB__ADD(&s->queued, bytes);
+        if (wshub__stack_push(&s->queue, n) && s->owner.wake) s->owner.wake(s->owner.ctx);
+    }
+    WSHUB__UNLOCK(&loop->lock);
+    while (nodes) {
+        wshub__node *next = nodes->next;
+        wshub__mem_free(&loop->mem, nodes, sizeof(wshub__loop_node));
+        nodes = next;
+    }
+    wshub__loop_msg_unref(loop, msg);
+    return true;
+}
+
+static size_t wshub__seat_publish(void *ctx, const wshub_bus_msg *msgs, size_t count) {
+    wshub__seat *seat = (wshub__seat *)ctx;
+    size_t i;
+    for (i = 0; i < count; i++) {
+        if (WSHUB__LOAD(&seat->loop->down) || !wshub__loop_publish(seat, &msgs[i])) break;
+    }
+    return i;
+}
+
+static wshub_err wshub__seat_subscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
+    wshub__seat *seat = (wshub__seat *)ctx;
+    const wshub__mem *m = &seat->loop->mem;
+    size_t i;
+    for (i = 0; i < count; i++) {
+        wshub_str name = channels[i].name;
+        wshub__name *n;
+        if (channels[i].pattern) {
+            if (!name.len || name.ptr[name.len - 1] != '*' || seat->patterns_count == 8) return WSHUB_ERR_PARAM;
+            name.len--;
+        } else if (wshub__index_find(&seat->channels, WSHUB__KIND_CHANNEL, name)) {
+            continue;
+        }
+        if (!wshub__index_reserve(m, &seat->channels)) return WSHUB_ERR_NOMEM;
+        n = (wshub__name *)wshub__mem_new(m, sizeof *n + name.len);
+        if (!n) return WSHUB_ERR_NOMEM;
+        if (name.len) memcpy(n + 1, name.ptr, name.len);
+        n->ptr = (const char *)(n + 1);
+        n->len = (uint32_t)name.len;
+        n->kind = WSHUB__KIND_CHANNEL;
+        if (channels[i].pattern) {
+            seat->patterns[seat->patterns_count++] = n;
+        } else {
+            wshub__index_add(&seat->channels, n);
+        }
+    }
+    return WSHUB_OK;
+}
+
+static wshub_err wshub__seat_unsubscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
+    wshub__seat *seat = (wshub__seat *)ctx;
+    size_t i;
+    for (i = 0; i < count; i++) {
+        uint32_t k;
+        wshub__name *n = wshub__index_find(&seat->channels, WSHUB__KIND_CHANNEL, channels[i].name);
+        if (channels[i].pattern) {
+            for (k = 0; k < seat->patterns_count; k++) {
+                wshub__name *p = seat->patterns[k];
+                if (p->len + 1 != channels[i].name.len || memcmp(p->ptr, channels[i].name.ptr, p->len) != 0) continue;
+                wshub__name_free(&seat->loop->mem, p);
+                seat->patterns[k] = seat->patterns[--seat->patterns_count];
+                break;
+            }
+        } else if (n) {
+            wshub__index_remove(&seat->channels, n);
+            wshub__name_free(&seat->loop->mem, n);
+        }
+    }
+    return WSHUB_OK;
+}
+
+static bool wshub__seat_wants(const wshub__seat *seat, wshub_str channel) {
+    uint32_t i;
+    for (i = 0; i < seat->patterns_count; i++) {
+        const wshub__name *p = seat->patterns[i];
+        if (channel.len >= p->len && memcmp(channel.ptr, p->ptr, p->len) == 0) return true;
+    }
+    return wshub__index_find(&seat->channels, WSHUB__KIND_CHANNEL, channel) != NULL;
+}
+
+static void wshub__seat_pump(void *ctx) {
+    wshub__seat *seat = (wshub__seat *)ctx;
+    wshub_loop *loop = seat->loop;
+    bool up = WSHUB__LOAD(&loop->down) == 0;
+    wshub__node *n;
+    if (!seat->told || up != seat->told_up) {
+        seat->told = true;
+        seat->told_up = up;
+        seat->owner.state(seat->owner.ctx, up ? WSHUB_BUS_UP : WSHUB_BUS_DOWN, 0);
+    }
+    for (n = wshub__stack_take(&seat->queue); n;) {
+        wshub__loop_node *node = (wshub__loop_node *)(void *)n;
+        wshub__loop_msg *msg = node->msg;
+        wshub_str channel = wshub__str(msg + 1, msg->channel_len);
+        n = n->next;
+        (void)WSHUB__SUB(&seat->queued, sizeof *msg + msg->channel_len + msg->payload_len);
+        if (wshub__seat_wants(seat, channel)) {
+            seat->owner.received(seat->owner.ctx, channel, wshub__str(channel.ptr + msg->channel_len, msg->payload_len));
+        }
+        wshub__loop_msg_unref(loop, msg);
+        wshub__mem_free(&loop->mem, node, sizeof *node);
+    }
+}
+
+WSHUB_API wshub_err wshub_loop_create(const wshub_loop_desc *desc, wshub_loop **out_loop) {
+    wshub__mem m = wshub__mem_make(desc ? desc->alloc : NULL, desc ? desc->alloc_user : NULL);
+    wshub_loop *loop;
+    if (!WSHUB__THREADS) return WSHUB_ERR_NOWAKE;
+    if (!out_loop) return WSHUB_ERR_PARAM;
+    loop = (wshub_loop *)wshub__mem_new(&m, sizeof *loop);
+    if (!loop) return WSHUB_ERR_NOMEM;
+    loop->mem = m;
+    loop->refs = 1;
+    loop->queue_bytes_max = desc && desc->queue_bytes_max ? desc->queue_bytes_max : 64u << 20;
+    *out_loop = loop;
+    return WSHUB_OK;
+}
+
+WSHUB_API void wshub_loop_destroy(wshub_loop *loop) {
+    if (loop) wshub__loop_unref(loop);
+}
+
+WSHUB_API wshub_err wshub_loop_bus(wshub_loop *loop, wshub_bus *out_bus) {
+    wshub__seat *seat = (wshub__seat *)wshub__mem_new(&loop->mem, sizeof *seat);
+    if (!seat) return WSHUB_ERR_NOMEM;
+    seat->loop = loop;
+    (void)WSHUB__ADD(&loop->refs, 1);
+    out_bus->ctx = seat;
+    out_bus->attach = wshub__seat_attach;
+    out_bus->publish = wshub__seat_publish;
+    out_bus->subscribe = wshub__seat_subscribe;
+    out_bus->unsubscribe = wshub__seat_unsubscribe;
+    out_bus->pump = wshub__seat_pump;
+    return WSHUB_OK;
+}
+
+WSHUB_API void wshub_loop_set_down(wshub_loop *loop, bool down) {
+    wshub__seat *s;
+    WSHUB__LOCK(&loop->lock);
+#if WSHUB__THREADS
+    __atomic_store_n(&loop->down, down ? 1u : 0u, __ATOMIC_RELEASE);
+#else
+    loop->down = down ? 1u : 0u;
+#endif
+    for (s = loop->seats; s; s = s->next) {
+        if (s->owner.wake) s->owner.wake(s->owner.ctx);
+    }
+    WSHUB__UNLOCK(&loop->lock);
+}
+
+WSHUB_API uint64_t wshub_loop_dropped(const wshub_loop *loop) {
+    return loop->dropped;
+}
+
+/* ---- >>post ----------------------------------------------------------------------------------
+ * What other threads ask for: copied into one block, pushed, and carried out in settle.
+ * Proved by tests/test_threads.c. */
+
+typedef enum wshub__post_kind {
+    WSHUB__POST_FN, WSHUB__POST_SEND, WSHUB__POST_CLIENT_SEND, WSHUB__POST_CLOSE, WSHUB__POST_CLOSE_ID,
+    WSHUB__POST_AUTH, WSHUB__POST_HANDSHAKE, WSHUB__POST_JOIN, WSHUB__POST_TRANSFORM, WSHUB__POST_REJECT,
+    WSHUB__POST_FAIL
+} wshub__post_kind;
+
+typedef struct wshub__post { /* its texts follow: the wshub_strs, then their bytes */
+    wshub__node node;
+    wshub__post_kind kind;
+    uint16_t code;
+    bool flag; /* data_is_json, or "unchanged" */
+    wshub_dest_kind dest;
+    uint64_t handle;
+    void (*fn)(wshub *hub, void *arg);
+    void *arg;
+    size_t bytes, count;
+} wshub__post;
+
+static wshub_str *wshub__post_strs(wshub__post *p) {
+    return (wshub_str *)(void *)(p + 1);
+}
+
+static wshub_err wshub__post_put(wshub *hub, const wshub__post *proto, const wshub_str *a, size_t a_count,
+                                 const wshub_str *b, size_t b_count) {
+    size_t bytes = sizeof(wshub__post) + (a_count + b_count) * sizeof(wshub_str), i;
+    wshub__post *p;
+    wshub_str *strs;
+    char *at;
+    if (!WSHUB__THREADS || !hub->io.wake) return WSHUB_ERR_NOWAKE;
+    for (i = 0; i < a_count + b_count; i++) {
+        const wshub_str *s = i < a_count ? &a[i] : &b[i - a_count];
+        if (s->ptr) bytes += s->len;
+    }
+    if (WSHUB__ADD(&hub->posted_bytes, bytes) > hub->desc.post_bytes_max) {
+        (void)WSHUB__SUB(&hub->posted_bytes, bytes);
+        return WSHUB_ERR_LIMIT;
+    }
+    p = (wshub__post *)hub->mem.fn(hub->mem.user, NULL, 0, bytes);
+    if (!p) {
+        (void)WSHUB__SUB(&hub->posted_bytes, bytes);
+        return WSHUB_ERR_NOMEM;
+    }
+    *p = *proto;
+    p->bytes = bytes;
+    p->count = a_count + b_count;
+    strs = wshub__post_strs(p);
+    at = (char *)(strs + p->count);
+    for (i = 0; i < p->count; i++) {
+        const wshub_str *s = i < a_count ? &a[i] : &b[i - a_count];
+        strs[i] = wshub__str(s->ptr ? at : NULL, s->ptr ? s->len : 0);
+        if (s->ptr && s->len) memcpy(at, s->ptr, s->len);
+        at += strs[i].len;
+    }
+    if (wshub__stack_push(&hub->posts, &p->node)) hub->io.wake(hub->io.ctx);
+    return WSHUB_OK;
+}
+
+static wshub__post wshub__post_make(wshub__post_kind kind, uint64_t handle) {
+    wshub__post p;
+    memset(&p, 0, sizeof p);
+    p.kind = kind;
+    p.handle = handle;
+    return p;
+}
+
+WSHUB_API wshub_err wshub_post(wshub *hub, void (*fn)(wshub *hub, void *arg), void *arg) {
+    wshub__post p = wshub__post_make(WSHUB__POST_FN, 0);
+    if (!fn) return WSHUB_ERR_PARAM;
+    p.fn = fn;
+    p.arg = arg;
+    return wshub__post_put(hub, &p, NULL, 0, NULL, 0);
+}
+
+WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
+    wshub__post p = wshub__post_make(WSHUB__POST_SEND, 0);
+    wshub_str s[3];
+    if (!msg || !msg->event.ptr || !msg->event.len || !msg->data.ptr) return WSHUB_ERR_PARAM;
+    s[0] = dest ? dest->name : wshub__str(NULL, 0);
+    s[1] = msg->event;
+    s[2] = msg->data;
+    p.dest = dest ? dest->kind : WSHUB_DEST_ALL;
+    p.flag = msg->data_is_json;
+    return wshub__post_put(hub, &p, s, 3, dest ? dest->exclude : NULL, dest ? dest->exclude_count : 0);
+}
+
+WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client client, const wshub_msg *msg) {
+    wshub__post p = wshub__post_make(WSHUB__POST_CLIENT_SEND, client.id);
+    wshub_str s[2];
+    if (!msg || !msg->event.ptr) return WSHUB_ERR_PARAM;
+    s[0] = msg->event;
+    s[1] = msg->data;
+    p.flag = msg->data_is_json;
+    return wshub__post_put(hub, &p, s, 2, NULL, 0);
+}
+
+WSHUB_API wshub_err wshub_post_close(wshub *hub, wshub_client client, uint16_t code, wshub_str reason) {
+    wshub__post p = wshub__post_make(WSHUB__POST_CLOSE, client.id);
+    if ((code && !wshub__close_code_ok(code)) || reason.len > WSHUB_CLOSE_REASON_MAX) return WSHUB_ERR_PARAM;
+    p.code = code;
+    return wshub__post_put(hub, &p, &reason, 1, NULL, 0);
+}
+
+WSHUB_API wshub_err wshub_post_close_id(wshub *hub, wshub_str id, uint16_t code, wshub_str reason) {
+    wshub__post p = wshub__post_make(WSHUB__POST_CLOSE_ID, 0);
+    if ((code && !wshub__close_code_ok(code)) || reason.len > WSHUB_CLOSE_REASON_MAX) return WSHUB_ERR_PARAM;
+    p.code = code;
+    return wshub__post_put(hub, &p, &reason, 1, &id, 1);
+}
+
+WSHUB_API wshub_err wshub_post_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who) {
+    wshub__post p = wshub__post_make(WSHUB__POST_AUTH, ask.id);
+    wshub_str s[2];
+    s[0] = who ? who->user_id : wshub__str(NULL, 0);
+    s[1] = who ? who->metadata : wshub__str(NULL, 0);
+    return wshub__post_put(hub, &p, s, 2, NULL, 0);
+}
+
+WSHUB_API wshub_err wshub_post_handshake_accept(wshub *hub, wshub_ask ask, wshub_str server_public_key, wshub_str salt) {
+    wshub__post p = wshub__post_make(WSHUB__POST_HANDSHAKE, ask.id);
+    return wshub__post_put(hub, &p, &server_public_key, 1, &salt, 1);
+}
+
+WSHUB_API wshub_err wshub_post_join_accept(wshub *hub, wshub_ask ask, const wshub_str *rooms, size_t count) {
+    wshub__post p = wshub__post_make(WSHUB__POST_JOIN, ask.id);
+    return wshub__post_put(hub, &p, rooms, count, NULL, 0);
+}
+
+WSHUB_API wshub_err wshub_post_transform_accept(wshub *hub, wshub_ask ask, const wshub_msg *msg) {
+    wshub__post p = wshub__post_make(WSHUB__POST_TRANSFORM, ask.id);
+    wshub_str s[2];
+    if (msg && !msg->event.ptr) return WSHUB_ERR_PARAM;
+    s[0] = msg ? msg->event : wshub__str(NULL, 0);
+    s[1] = msg ? msg->data : wshub__str(NULL, 0);
+    p.flag = msg && msg->data_is_json;
+    return wshub__post_put(hub, &p, s, 2, NULL, 0);
+}
+
+WSHUB_API wshub_err wshub_post_ask_reject(wshub *hub, wshub_ask ask) {
+    wshub__post p = wshub__post_make(WSHUB__POST_REJECT, ask.id);
+    return wshub__post_put(hub, &p, NULL, 0, NULL, 0);
+}
+WSHUB_API wshub_err wshub_post_ask_fail(wshub *hub, wshub_ask ask) {
+    wshub__post p = wshub__post_make(WSHUB__POST_FAIL, ask.id);
+    return wshub__post_put(hub, &p, NULL, 0, NULL, 0);
+}
+
+static void wshub__post_run(wshub *hub, wshub__post *p) {
+    wshub_str *s = wshub__post_strs(p);
+    wshub_client client;
+    wshub_ask ask;
+    wshub_msg msg;
+    wshub_dest dest;
+    wshub_identity who;
+    client.id = ask.id = p->handle;
+    memset(&msg, 0, sizeof msg);
+    msg.data_is_json = p->flag;
+    switch (p->kind) {
+    case WSHUB__POST_FN: p->fn(hub, p->arg); break;
+    case WSHUB__POST_SEND:
+        memset(&dest, 0, sizeof dest);
+        dest.kind = p->dest;
+        dest.name = s[0];
+        dest.exclude = p->count > 3 ? s + 3 : NULL;
+        dest.exclude_count = p->count - 3;
+        msg.event = s[1];
+        msg.data = s[2];
+        (void)wshub_send(hub, &dest, &msg);
+        break;
+    case WSHUB__POST_CLIENT_SEND:
+        msg.event = s[0];
+        msg.data = s[1];
+        (void)wshub_client_send(hub, client, &msg);
+        break;
+    case WSHUB__POST_CLOSE: (void)wshub_client_close(hub, client, p->code, s[0]); break;
+    case WSHUB__POST_CLOSE_ID:
+        if (wshub_client_find(hub, s[1], &client) == WSHUB_OK) (void)wshub_client_close(hub, client, p->code, s[0]);
+        break;
+    case WSHUB__POST_AUTH:
+        who.user_id = s[0];
+        who.metadata = s[1];
+        (void)wshub_auth_accept(hub, ask, &who);
+        break;
+    case WSHUB__POST_HANDSHAKE: (void)wshub_handshake_accept(hub, ask, s[0], s[1]); break;
+    case WSHUB__POST_JOIN: (void)wshub_join_accept(hub, ask, s, p->count); break;
+    case WSHUB__POST_TRANSFORM:
+        msg.event = s[0];
+        msg.data = s[1];
+        (void)wshub_transform_accept(hub, ask, msg.event.ptr ? &msg : NULL);
+        break;
+    case WSHUB__POST_REJECT: (void)wshub_ask_reject(hub, ask); break;
+    case WSHUB__POST_FAIL: (void)wshub_ask_fail(hub, ask); break;
+    }
+}
+
+static void wshub__post_drain(wshub *hub, bool run) {
+    wshub__node *n = wshub__stack_take(&hub->posts);
+    while (n) {
+        wshub__post *p = (wshub__post *)(void *)n;
+        n = n->next;
+        if (run && !hub->destroying) wshub__post_run(hub, p);
+        (void)WSHUB__SUB(&hub->posted_bytes, p->bytes);
+        wshub__mem_free(&hub->mem, p, p->bytes);
+    }
+}
+
+/* ---- >>settle --------------------------------------------------------------------------------
+ * The turn's end: everything gathered is carried out, the dead are buried (BYE-1, BYE-2).
+ * Proved by tests/test_hub.c, tests/test_matrix.c. */
+
+static void wshub__unindex(wshub *hub, wshub__client *c) {
+    if (c->state_last == WSHUB_CLIENT_AUTHENTICATED) hub->stats.authenticated--;
+    wshub__user_drop(hub, c);
+    wshub__room_leave_all(hub, c);
+    wshub__client_unlink(hub, c);
+    if (c->conn != UINT32_MAX) wshub__conn_at(hub, c->conn)->client = 0;
+    wshub__xform_drop_all(hub, c);
+    while (c->asks) wshub__ask_free(hub, wshub__ask_at(hub, c->asks - 1));
+}
+
+static void wshub__tell_gone(wshub *hub, wshub__client *c) {
+    wshub_gone g;
+    if (hub->desc.on_disconnected) {
+        g.client = wshub__client_handle(hub, c);
+        g.id = wshub__name_str(&c->name);
+        g.user_id = wshub__str(c->has_user ? (c->user_id.ptr ? (const void *)c->user_id.ptr : "") : NULL, c->user_id.len);
+        g.state = (wshub_state)c->state_last;
+        g.cause = (wshub_cause)c->cause;
+        g.code = c->code;
+        g.reason = wshub__str(c->reason.ptr ? (const void *)c->reason.ptr : "", c->reason.len);
+        g.user_ptr = c->user_ptr;
+        hub->desc.on_disconnected(hub, &g, hub->desc.user);
+    }
+    wshub__buf_done(&hub->mem, &c->metadata);
+    wshub__buf_done(&hub->mem, &c->user_id);
+    wshub__buf_done(&hub->mem, &c->auth_data);
+    wshub__buf_done(&hub->mem, &c->reason);
+    wshub__buf_done(&hub->mem, &c->inbound);
+    wshub__pool_free(&hub->clients, c->index);
+}
+
+/* All who are gone leave all indexes before the first callback, so that what one's callback announces
+ * reaches none of the others (BYE-2). */
+static void wshub__bury(wshub *hub) {
+    while (hub->gone_head) {
+        uint32_t batch = hub->gone_head, i;
+        hub->gone_head = hub->gone_tail = 0;
+        for (i = batch; i; i = wshub__client_at(hub, i - 1)->next_gone) wshub__unindex(hub, wshub__client_at(hub, i - 1));
+        for (i = batch; i;) {
+            wshub__client *c = wshub__client_at(hub, i - 1);
+            i = c->next_gone;
+            wshub__tell_gone(hub, c);
+        }
+    }
+}
+
+static void wshub__flush_conn(wshub *hub, wshub__conn *c) {
+    wshub_conn conn;
+    conn.id = c->id;
+    if (c->state == WSHUB__CONN_ABORTING || c->state == WSHUB__CONN_ENDING) {
+        if (!c->inflight) wshub__queue_drop(hub, c); /* what a completion io holds stays until closed() */
+        if (c->state == WSHUB__CONN_ABORTING) {
+            c->state = WSHUB__CONN_ENDING;
+            c->phase_due = 0;
+            hub->io.close(hub->io.ctx, conn, false);
+        }
+        return;
+    }
+    wshub__out_send(hub, c);
+    if (!c->queued && c->pong_late && c->state == WSHUB__CONN_OPEN) {
+        c->pong_late = false;
+        (void)wshub__out_frame(hub, c, 10, c->pong.ptr, c->pong.len);
+        wshub__buf_done(&hub->mem, &c->pong);
+        wshub__out_send(hub, c);
+    }
+    if (c->queued) {
+        if (!c->write_due && hub->desc.write_timeout_ms != WSHUB_OFF) {
+            c->write_due = wshub__after(hub, hub->desc.write_timeout_ms);
+            wshub__conn_arm(hub, c);
+        }
+    } else {
+        c->write_due = 0;
+        if (c->state == WSHUB__CONN_FLUSHING) {
+            c->state = WSHUB__CONN_ENDING;
+            c->phase_due = 0;
+            hub->io.close(hub->io.ctx, conn, true);
+        }
+    }
+}
+
+/* In the order of the io's numbers: of accepting, mostly, whatever the order of the rooms (PERFORMANCE). */
+static void wshub__flush(wshub *hub) {
+    uint32_t lo = hub->dirty_lo, hi = hub->dirty_hi, w;
+    hub->dirty_lo = UINT32_MAX;
+    hub->dirty_hi = 0;
+    for (w = lo; w < hi; w++) {
+        uint64_t bits = hub->dirty[w];
+        uint32_t bit = 0;
+        hub->dirty[w] = 0;
+        for (; bits; bits >>= 1, bit++) {
+            wshub__conn *c;
+            if (!(bits & 1)) continue;
+            c = wshub__conn_at(hub, w * 64 + bit);
+            if (c->id) wshub__flush_conn(hub, c);
+        }
+    }
+}
+
+static void wshub__notes(wshub *hub) { /* SEND-6 */
+    while (hub->notes_head) {
+        wshub__conn *c = wshub__conn_at(hub, hub->notes_head - 1);
+        uint8_t notes = c->notes, i;
+        hub->notes_head = c->next_note;
+        c->note_listed = false;
+        c->notes = 0;
+        for (i = 0; i < 3; i++) {
+            static const wshub_pressure what[] = {WSHUB_PRESSURE_ON, WSHUB_PRESSURE_DROPPED, WSHUB_PRESSURE_OFF};
+            wshub__client *client = c->id ? wshub__conn_client(hub, c) : NULL;
+            if (!(notes >> i & 1) || !client || client->gone || hub->destroying) continue;
+            if (i == 1) wshub__log(hub, WSHUB_LOG_DROPPED, client, "", wshub__str(NULL, 0));
+            hub->desc.on_pressure(hub, wshub__client_handle(hub, client), what[i], c->queued, hub->desc.user);
+        }
+    }
+}
+
+static void wshub__due_run(wshub *hub) {
+    while (hub->heap.count && hub->heap.items[0].at <= hub->now && !hub->destroying) {
+        uint32_t owner = hub->heap.items[0].owner;
+        wshub__heap_remove(&hub->heap, hub->heap.items[0].pos);
+        if (owner & WSHUB__DUE_TIMER) {
+            wshub__timer *t = (wshub__timer *)wshub__pool_at(&hub->timers, owner & ~WSHUB__DUE_TIMER);
+            void (*fn)(wshub *, void *) = t->fn;
+            void *arg = t->arg;
+            wshub__pool_free(&hub->timers, owner & ~WSHUB__DUE_TIMER);
+            fn(hub, arg);
+        } else {
+            wshub__conn_due(hub, wshub__conn_at(hub, owner));
+        }
+    }
+}
+
+static void wshub__stop(wshub *hub) {
+    uint32_t i;
+    if (hub->phase >= WSHUB__STOPPING) return;
+    hub->phase = WSHUB__STOPPING;
+    hub->stop_due = hub->now + hub->desc.shutdown_timeout_ms;
+    for (i = 0; i < hub->conns.pages_count * WSHUB__PAGE; i++) {
+        wshub__conn *c = wshub__conn_at(hub, i);
+        if (!c->id) continue;
+        if (c->state == WSHUB__CONN_OPEN) {
+            wshub__conn_close(hub, c, WSHUB_BY_SHUTDOWN, 1001, wshub_str_z("Server shutting down"));
+        } else if (c->state == WSHUB__CONN_HTTP) {
+            wshub__conn_flush_end(hub, c);
+        }
+    }
+}
+
+/* Drain and shutdown, as far as they go now. Returns when to look again; 0: not at a time. */
+static uint64_t wshub__phase_run(wshub *hub) {
+    uint32_t i;
+    if (hub->phase == WSHUB__DRAINING) {
+        uint64_t allowed = (hub->now - hub->drain_start) * hub->drain_per_second / 1000 + 1;
+        for (i = hub->oldest; i && hub->drain_done < allowed;) {
+            wshub__client *c = wshub__client_at(hub, i - 1);
+            i = c->next;
+            if (c->gone) continue;
+            wshub__conn_close(hub, wshub__conn_at(hub, c->conn), WSHUB_BY_SHUTDOWN, hub->drain_code,
+                              wshub__str(hub->drain_reason.ptr, hub->drain_reason.len));
+            hub->drain_done++;
+        }
+        if (!hub->oldest) {
+            wshub__stop(hub);
+        } else {
+            return hub->drain_start + (hub->drain_done * 1000 + hub->drain_per_second - 1) / hub->drain_per_second;
+        }
+    }
+    if (hub->phase == WSHUB__STOPPING) {
+        if (hub->conns_live && hub->now < hub->stop_due) return hub->stop_due;
+        if (hub->gone_head) return hub->now;
+        for (i = 0; i < hub->conns.pages_count * WSHUB__PAGE; i++) {
+            wshub__conn *c = wshub__conn_at(hub, i);
+            if (c->id) wshub__conn_abort(hub, c, WSHUB_BY_SHUTDOWN, 1006, "");
+        }
+        hub->phase = WSHUB__DOWN;
+        hub->stop_due = 0;
+        if (hub->has_bus) {
+            wshub__bus_settle(hub);
+            (void)hub->bus.attach(hub->bus.ctx, NULL);
+            hub->has_bus = false;
+        }
+        if (hub->desc.on_shutdown && !hub->destroying) hub->desc.on_shutdown(hub, hub->desc.user);
+    }
+    return 0;
+}
+
+WSHUB_API uint64_t wshub_settle(wshub *hub) {
+    uint64_t next = 0, at, result;
+    bool more = true;
+    int passes;
+    if (hub->depth || hub->dead) return 0;
+    wshub__enter(hub);
+    for (passes = 0; more && passes < 8 && !hub->destroying; passes++) {
+        if (hub->has_bus && hub->bus.pump) hub->bus.pump(hub->bus.ctx); /* bus input before anything else */
+        wshub__post_drain(hub, true);
+        wshub__due_run(hub);
+        wshub__resume_run(hub);
+        wshub__bury(hub);
+        next = wshub__phase_run(hub);
+        wshub__flush(hub);
+        wshub__notes(hub);
+        more = hub->gone_head || hub->resume_head || hub->notes_head || hub->dirty_lo < hub->dirty_hi;
+    }
+    if (!hub->destroying) {
+        wshub__bus_settle(hub);
+        wshub__out_compact(hub);
+    }
+    at = hub->heap.count ? hub->heap.items[0].at : 0;
+    next = wshub__sooner(next, at);
+    hub->next_due = next ? next : WSHUB_NEVER;
+    result = more ? 0 : !next ? WSHUB_NEVER : hub->io_now + (next > hub->now ? next - hub->now : 0);
+    if (hub->destroying) result = WSHUB_NEVER;
+    wshub__leave(hub);
+    return result;
+}
+
+static void wshub__free(wshub *hub) {
+    wshub__mem m = hub->mem;
+    uint32_t i;
+    if (hub->dead) return;
+    hub->dead = true;
+    hub->depth++;
+    for (i = hub->oldest; i; i = wshub__client_at(hub, i - 1)->next) {
+        wshub__client_end(hub, wshub__client_at(hub, i - 1), WSHUB_BY_SHUTDOWN, 1001, wshub_str_z("Server shutting down"));
+    }
+    wshub__bury(hub);
+    hub->io.attach(hub->io.ctx, NULL);
+    if (hub->has_bus) (void)hub->bus.attach(hub->bus.ctx, NULL);
+    wshub__post_drain(hub, false);
+    for (i = 0; i < hub->conns.pages_count * WSHUB__PAGE; i++) {
+        wshub__conn *c = wshub__conn_at(hub, i);
+        if (c->id) wshub__conn_free(hub, c);
+    }
+    while (hub->subs_head) {
+        wshub__sub_op *op = hub->subs_head;
+        hub->subs_head = op->next;
+        wshub__mem_free(&m, op, sizeof *op + op->len);
+    }
+    wshub__outbox_done(&m, &hub->outbox);
+    wshub__buf_done(&m, &hub->drain_reason);
+    if (hub->log) wshub__seg_unref(hub, hub->log);
+    WSHUB_ASSERT(!hub->segs && !hub->rooms_count && !hub->users_count && !hub->index.count);
+    wshub__pool_done(&m, &hub->conns);
+    wshub__pool_done(&m, &hub->clients);
+    wshub__pool_done(&m, &hub->asks);
+    wshub__pool_done(&m, &hub->timers);
+    wshub__index_done(&m, &hub->index);
+    wshub__mem_free(&m, hub->rooms, hub->rooms_cap * sizeof *hub->rooms);
+    wshub__mem_free(&m, hub->users, hub->users_cap * sizeof *hub->users);
+    wshub__mem_free(&m, hub->dirty, hub->dirty_cap * sizeof *hub->dirty);
+    wshub__mem_free(&m, hub->heap.items, hub->heap.cap * sizeof *hub->heap.items);
+    wshub__mem_free(&m, hub->default_rooms, hub->texts_bytes);
+    wshub__mem_free(&m, hub, sizeof *hub);
+}
+
+/* ---- >>public --------------------------------------------------------------------------------
+ * The doors: arguments are checked here, and only here. */
+
+WSHUB_API const char *wshub_strerror(wshub_err err) {
+    switch (err) {
+    case WSHUB_OK: return "ok";
+#define WSHUB__X(name, value, text) \
+    case WSHUB_ERR_##name: return text;
+        WSHUB_ERRORS(WSHUB__X)
+#undef WSHUB__X
+    case WSHUB__ERR_END: break;
+    }
+    return "unknown error";
+}
+
+WSHUB_API const char *wshub_log_name(wshub_log_code code) {
+    return (unsigned)code < WSHUB_LOG_COUNT ? wshub__logs[code].name : "?";
+}
+
+static uint32_t wshub__or(uint32_t value, uint32_t otherwise) {
+    return value ? value : otherwise;
+}
+
+/* The one place where defaults are filled in; they stand beside the fields in >>desc. */
+static void wshub__desc_defaults(wshub_desc *d) {
+    static const char *const rooms[] = {"ws-default", "ws-notification"};
+    if (!d->path) d->path = "/ws";
+    if (d->no_default_rooms) {
+        d->default_rooms_count = 0;
+    } else if (!d->default_rooms) {
+        d->default_rooms = rooms;
+        d->default_rooms_count = 2;
+    }
+    d->auth_timeout_ms = wshub__or(d->auth_timeout_ms, 5000);
+    d->heartbeat_interval_ms = wshub__or(d->heartbeat_interval_ms, 30000);
+    d->heartbeat_timeout_ms = wshub__or(d->heartbeat_timeout_ms, 90000);
+    d->idle_timeout_ms = wshub__or(d->idle_timeout_ms, 60000);
+    d->message_timeout_ms = wshub__or(d->message_timeout_ms, 30000);
+    d->write_timeout_ms = wshub__or(d->write_timeout_ms, 60000);
+    d->close_timeout_ms = wshub__or(d->close_timeout_ms, 5000);
+    d->http_timeout_ms = wshub__or(d->http_timeout_ms, 30000);
+    d->shutdown_timeout_ms = wshub__or(d->shutdown_timeout_ms, 5000);
+    d->payload_bytes_max = wshub__or(d->payload_bytes_max, 131072);
+    d->backpressure_bytes_max = wshub__or(d->backpressure_bytes_max, 1048576);
+    if (!d->segment_bytes_max) d->segment_bytes_max = UINT64_C(1) << 30;
+    d->conns_max = wshub__or(d->conns_max, 1000000);
+    d->clients_max = wshub__or(d->clients_max, 1000000);
+    d->http_head_bytes_max = wshub__or(d->http_head_bytes_max, 8192);
+    d->http_headers_max = wshub__or(d->http_headers_max, 100);
+    d->http_body_bytes_max = wshub__or(d->http_body_bytes_max, 65536);
+    d->json_depth_max = wshub__or(d->json_depth_max, 1024);
+    d->preauth_messages_max = wshub__or(d->preauth_messages_max, 16);
+    d->preauth_bytes_max = wshub__or(d->preauth_bytes_max, 8192);
+    d->rooms_per_client_max = wshub__or(d->rooms_per_client_max, 1024);
+    d->rooms_per_message_max = wshub__or(d->rooms_per_message_max, 128);
+    d->rooms_max = wshub__or(d->rooms_max, 1000000);
+    d->users_max = wshub__or(d->users_max, 1000000);
+    d->asks_per_client_max = wshub__or(d->asks_per_client_max, 16);
+    d->encrypted_batch_max = wshub__or(d->encrypted_batch_max, 10);
+    d->bus_queue_bytes_max = wshub__or(d->bus_queue_bytes_max, 1048576);
+    d->post_bytes_max = wshub__or(d->post_bytes_max, 64u << 20);
+}
+
+static wshub_err wshub__desc_check(const wshub_desc *d) {
+    size_t i;
+    const uint32_t bounded[] = {d->auth_timeout_ms, d->heartbeat_interval_ms, d->close_timeout_ms, d->shutdown_timeout_ms};
+    for (i = 0; i < 4; i++) {
+        if (bounded[i] == WSHUB_OFF) return WSHUB_ERR_PARAM; /* without these a peer could stay for ever */
+    }
+    if (!d->io->send || !d->io->close || !d->io->now_ms || !d->io->wall_ms || !d->io->random || !d->io->attach) return WSHUB_ERR_PARAM;
+    if (d->path[0] != '/' || strlen(d->path) > 1024 || strchr(d->path, '?')) return WSHUB_ERR_PARAM;
+    if (d->server_id && (strlen(d->server_id) > 63 || !d->server_id[0] || !wshub__name_ok(wshub_str_z(d->server_id)))) return WSHUB_ERR_PARAM;
+    if (d->payload_bytes_max > 1u << 30 || d->http_head_bytes_max > 1u << 20 || d->http_headers_max > 256 ||
+        d->http_body_bytes_max > 1u << 30 || d->json_depth_max > WSHUB_JSON_DEPTH_MAX) {
+        return WSHUB_ERR_PARAM;
+    }
+    if (d->backpressure_bytes_max != WSHUB_OFF && d->backpressure_bytes_max > 1u << 30) return WSHUB_ERR_PARAM;
+    for (i = 0; i < d->default_rooms_count; i++) {
+        if (!d->default_rooms[i] || !d->default_rooms[i][0] || !wshub__name_ok(wshub_str_z(d->default_rooms[i]))) return WSHUB_ERR_PARAM;
+    }
+    for (i = 0; i < d->allowed_origins_count; i++) {
+        const char *o = d->allowed_origins ? d->allowed_origins[i] : NULL;
+        if (!o || (strcmp(o, "null") != 0 && !strstr(o, "://"))) return WSHUB_ERR_PARAM;
+    }
+    return WSHUB_OK;
+}
+
+static wshub_str wshub__copy_text(char **at, const char *text) {
+    wshub_str s = wshub__str(*at, strlen(text));
+    memcpy(*at, text, s.len + 1);
+    *at += s.len + 1;
+    return s;
+}
+
+static bool wshub__copy_texts(wshub *hub, const char *server_id) {
+    wshub_desc *d = &hub->desc;
+    size_t i, bytes = (d->default_rooms_count + d->allowed_origins_count) * sizeof(wshub_str);
+    char *at;
+    bytes += strlen(d->path) + 1 + strlen(server_id) + 1;
+    for (i = 0; i < d->default_rooms_count; i++) bytes += strlen(d->default_rooms[i]) + 1;
+    for (i = 0; i < d->allowed_origins_count; i++) bytes += strlen(d->allowed_origins[i]) + 1;
+    hub->default_rooms = (wshub_str *)wshub__mem_new(&hub->mem, bytes);
+    if (!hub->default_rooms) return false;
+    hub->texts_bytes = bytes;
+    hub->origins = hub->default_rooms + d->default_rooms_count;
+    at = (char *)(hub->origins + d->allowed_origins_count);
+    for (i = 0; i < d->default_rooms_count; i++) hub->default_rooms[i] = wshub__copy_text(&at, d->default_rooms[i]);
+    for (i = 0; i < d->allowed_origins_count; i++) hub->origins[i] = wshub__copy_text(&at, d->allowed_origins[i]);
+    hub->path = wshub__copy_text(&at, d->path);
+    hub->server_id = wshub__copy_text(&at, server_id);
+    d->path = hub->path.ptr;
+    d->server_id = hub->server_id.ptr;
+    d->default_rooms = NULL; /* hub->default_rooms and hub->origins from here on */
+    d->allowed_origins = NULL;
+    return true;
+}
+
+static void wshub__owner_opened(void *ctx, wshub_conn conn) {
+    wshub_conn_opened((wshub *)ctx, conn);
+}
+static void wshub__owner_received(void *ctx, wshub_conn conn, uint8_t *bytes, size_t count) {
+    wshub_conn_received((wshub *)ctx, conn, bytes, count);
+}
+static void wshub__owner_drained(void *ctx, wshub_conn conn) {
+    wshub_conn_drained((wshub *)ctx, conn);
+}
+static void wshub__owner_sent(void *ctx, wshub_conn conn, size_t count) {
+    wshub_conn_sent((wshub *)ctx, conn, count);
+}
+static void wshub__owner_closed(void *ctx, wshub_conn conn) {
+    wshub_conn_closed((wshub *)ctx, conn);
+}
+static uint64_t wshub__owner_settle(void *ctx) {
+    return wshub_settle((wshub *)ctx);
+}
+
+WSHUB_API wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub) {
+    wshub_desc d;
+    wshub__mem m;
+    wshub *hub;
+    wshub_err err;
+    wshub_io_owner owner;
+    uint8_t seed[32];
+    char id[37];
+    if (!desc || !desc->io || !out_hub) return WSHUB_ERR_PARAM;
+    d = *desc;
+    wshub__desc_defaults(&d);
+    err = wshub__desc_check(&d);
+    if (err) return err;
+    if (!d.io->random(d.io->ctx, seed, sizeof seed)) return WSHUB_ERR_RANDOM;
+    if (d.bus && !d.io->wake) return WSHUB_ERR_NOWAKE;
+    m = wshub__mem_make(d.alloc, d.alloc_user);
+    hub = (wshub *)wshub__mem_new(&m, sizeof *hub);
+    if (!hub) return WSHUB_ERR_NOMEM;
+    hub->mem = m;
+    hub->desc = d;
+    hub->io = *d.io;
+    hub->dialect = &wshub__dialect_json;
+    hub->dirty_lo = UINT32_MAX;
+    hub->next_due = WSHUB_NEVER;
+    hub->conns.item_bytes = sizeof(wshub__conn);
+    hub->clients.item_bytes = sizeof(wshub__client);
+    hub->asks.item_bytes = sizeof(wshub__ask);
+    hub->timers.item_bytes = sizeof(wshub__timer);
+    memcpy(hub->index.key, seed, 16);
+    wshub__uuid(seed + 16, id);
+    id[36] = 0;
+    if (!wshub__copy_texts(hub, d.server_id ? d.server_id : id) || !(hub->log = wshub__seg_new(hub, WSHUB__SEG_BYTES))) {
+        if (hub->default_rooms) wshub__mem_free(&m, hub->default_rooms, hub->texts_bytes);
+        wshub__mem_free(&m, hub, sizeof *hub);
+        return WSHUB_ERR_NOMEM;
+    }
+    hub->io_now = hub->io.now_ms(hub->io.ctx);
+    owner.ctx = hub;
+    owner.opened = wshub__owner_opened;
+    owner.received = wshub__owner_received;
+    owner.drained = wshub__owner_drained;
+    owner.sent = wshub__owner_sent;
+    owner.closed = wshub__owner_closed;
+    owner.settle = wshub__owner_settle;
+    hub->io.attach(hub->io.ctx, &owner);
+    if (d.bus) {
+        hub->bus = *d.bus;
+        err = wshub__bus_attach(hub);
+        if (err) {
+            hub->desc.on_disconnected = NULL;
+            wshub__free(hub);
+            return err;
+        }
+        hub->has_bus = true;
+    }
+    if (!d.allowed_origins_count) wshub__log(hub, WSHUB_LOG_ORIGINS_OPEN, NULL, "", wshub__str(NULL, 0));
+    if (d.require_encryption && !d.on_transform_out) wshub__log(hub, WSHUB_LOG_NO_TRANSFORMER, NULL, "", wshub__str(NULL, 0));
+    *out_hub = hub;
+    return WSHUB_OK;
+}
+
+WSHUB_API void wshub_destroy(wshub *hub) {
+    if (!hub || hub->destroying) return;
+    hub->destroying = true;
+    if (hub->depth == 0) wshub__free(hub);
+}
+
+WSHUB_API wshub_err wshub_shutdown(wshub *hub) {
+    if (hub->destroying) return WSHUB_OK;
+    wshub__enter(hub);
+    wshub__stop(hub);
+    if (hub->io.wake) hub->io.wake(hub->io.ctx);
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_drain(wshub *hub, uint32_t per_second, uint16_t code, wshub_str reason) {
+    if (per_second == 0 || per_second > 1000000 || !wshub__close_code_ok(code) || reason.len > WSHUB_CLOSE_REASON_MAX ||
+        (reason.len && !wshub_utf8_check((const uint8_t *)reason.ptr, reason.len))) {
+        return WSHUB_ERR_PARAM;
+    }
+    if (hub->phase != WSHUB__RUNNING || hub->destroying) return WSHUB_ERR_STATE;
+    wshub__buf_add(&hub->mem, &hub->drain_reason, reason.ptr, reason.len);
+    if (hub->drain_reason.bad) return WSHUB_ERR_NOMEM;
+    wshub__enter(hub);
+    hub->phase = WSHUB__DRAINING;
+    hub->drain_per_second = per_second;
+    hub->drain_code = code;
+    hub->drain_start = hub->now;
+    if (hub->io.wake) hub->io.wake(hub->io.ctx);
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+WSHUB_API bool wshub_is_draining(const wshub *hub) {
+    return hub->phase != WSHUB__RUNNING;
+}
+WSHUB_API bool wshub_is_down(const wshub *hub) {
+    return hub->phase == WSHUB__DOWN;
+}
+
+WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms, void (*fn)(wshub *hub, void *arg), void *arg,
+                                      wshub_timer *out_timer) {
+    uint32_t index;
+    wshub__timer *t;
+    if (!fn || delay_ms > UINT64_MAX / 4) return WSHUB_ERR_PARAM;
+    if (!wshub__heap_reserve(&hub->mem, &hub->heap, hub->conns_live + hub->timers.live + 1)) return WSHUB_ERR_NOMEM;
+    t = (wshub__timer *)wshub__pool_take(&hub->mem, &hub->timers, &index);
+    if (!t) return WSHUB_ERR_NOMEM;
+    wshub__enter(hub);
+    t->fn = fn;
+    t->arg = arg;
+    wshub__heap_set(&hub->heap, &t->due_pos, index | WSHUB__DUE_TIMER, hub->now + delay_ms);
+    if (out_timer) out_timer->id = wshub__pool_handle(&hub->timers, index);
+    if (hub->depth == 1 && hub->io.wake) hub->io.wake(hub->io.ctx); /* started outside a turn: settle anew */
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_timer_stop(wshub *hub, wshub_timer timer) {
+    wshub__timer *t = (wshub__timer *)wshub__pool_get(&hub->timers, timer.id);
+    if (!t) return WSHUB_ERR_STALE;
+    wshub__heap_remove(&hub->heap, &t->due_pos);
+    wshub__pool_free(&hub->timers, (uint32_t)timer.id);
+    return WSHUB_OK;
+}
+
+WSHUB_API void wshub_stats_get(const wshub *hub, wshub_stats *out_stats) {
+    *out_stats = hub->stats;
+    out_stats->conns = hub->conns_live;
+    out_stats->clients = hub->clients.live;
+    out_stats->users = hub->users_count;
+    out_stats->rooms = (uint64_t)hub->rooms_count + hub->own_rooms;
+}
+
+WSHUB_API wshub_str wshub_server_id(const wshub *hub) {
+    return hub->server_id;
+}
+WSHUB_API uint64_t wshub_now_ms(const wshub *hub) {
+    return hub->now;
+}
+WSHUB_API void *wshub_user(const wshub *hub) {
+    return hub->desc.user;
+}
+
+WSHUB_API wshub_err wshub_client_find(const wshub *hub, wshub_str id, wshub_client *out_client) {
+    wshub__client *c = wshub__client_by_id(hub, id);
+    if (!c || c->gone) return WSHUB_ERR_STALE;
+    *out_client = wshub__client_handle(hub, c);
+    return WSHUB_OK;
+}
+
+WSHUB_API bool wshub_client_each(const wshub *hub, wshub_iter *iter, wshub_client *out_client) {
+    /* pos: the handle of the one seen last; phase: begun. A client seen last that is buried meanwhile ends it. */
+    uint32_t i;
+    if (!iter->phase) {
+        i = hub->oldest;
+    } else {
+        wshub__client *last = (wshub__client *)wshub__pool_get(&hub->clients, iter->pos);
+        i = last ? last->next : 0;
+    }
+    while (i && wshub__client_at(hub, i - 1)->gone) i = wshub__client_at(hub, i - 1)->next;
+    if (!i) return false;
+    iter->phase = 1;
+    *out_client = wshub__client_handle(hub, wshub__client_at(hub, i - 1));
+    iter->pos = out_client->id;
+    return true;
+}
+
+WSHUB_API wshub_state wshub_client_state(const wshub *hub, wshub_client client) {
+    wshub__client *c = wshub__client_get(hub, client);
+    return c ? (wshub_state)c->state : WSHUB_CLIENT_DISCONNECTED;
+}
+WSHUB_API wshub_str wshub_client_id(const wshub *hub, wshub_client client) {
+    wshub__client *c = wshub__client_get(hub, client);
+    return c ? wshub__name_str(&c->name) : wshub__str(NULL, 0);
+}
+WSHUB_API wshub_str wshub_client_user_id(const wshub *hub, wshub_client client) {
+    wshub__client *c = wshub__client_get(hub, client);
+    if (!c || !c->has_user || c->state != WSHUB_CLIENT_AUTHENTICATED) return wshub__str(NULL, 0);
+    return wshub__str(c->user_id.ptr ? (const void *)c->user_id.ptr : "", c->user_id.len);
+}
+WSHUB_API wshub_str wshub_client_metadata(const wshub *hub, wshub_client client) {
+    wshub__client *c = wshub__client_get(hub, client);
+    return c ? wshub__str(c->metadata.len ? c->metadata.ptr : NULL, c->metadata.len) : wshub__str(NULL, 0);
+}
+WSHUB_API bool wshub_client_is_encrypted(const wshub *hub, wshub_client client) {
+    wshub__client *c = wshub__client_get(hub, client);
+    return c && c->encrypted;
+}
+WSHUB_API bool wshub_client_is_pressured(const wshub *hub, wshub_client client) {
+    wshub__client *c = wshub__client_get(hub, client);
+    return c && wshub__conn_at(hub, c->conn)->pressured;
+}
+WSHUB_API size_t wshub_client_queued_bytes(const wshub *hub, wshub_client client) {
+    wshub__client *c = wshub__client_get(hub, client);
+    return c ? wshub__conn_at(hub, c->conn)->queued + c->xform_bytes : 0;
+}
+WSHUB_API void *wshub_client_user_ptr(const wshub *hub, wshub_client client) {
+    wshub__client *c = wshub__client_get(hub, client);
+    return c ? c->user_ptr : NULL;
+}
+WSHUB_API wshub_err wshub_client_set_user_ptr(wshub *hub, wshub_client client, void *ptr) {
+    wshub__client *c = wshub__client_get(hub, client);
+    if (!c) return WSHUB_ERR_STALE;
+    c->user_ptr = ptr;
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_client_set_metadata(wshub *hub, wshub_client client, wshub_str metadata) {
+    wshub__client *c = wshub__client_get(hub, client);
+    wshub__buf b;
+    if (!c) return WSHUB_ERR_STALE;
+    if (metadata.ptr && !wshub__json_ok(hub, metadata)) return WSHUB_ERR_JSON;
+    memset(&b, 0, sizeof b);
+    if (metadata.ptr) wshub__buf_add(&hub->mem, &b, metadata.ptr, metadata.len);
+    if (b.bad) return WSHUB_ERR_NOMEM;
+    wshub__buf_done(&hub->mem, &c->metadata);
+    c->metadata = b;
+    return WSHUB_OK;
+}
+
+WSHUB_API size_t wshub_client_peer(const wshub *hub, wshub_client client, char *text, size_t cap) {
+    wshub__client *c = wshub__client_get(hub, client);
+    wshub_conn conn;
+    if (cap) text[0] = 0;
+    if (!c || !hub->io.peer || !cap) return 0;
+    conn.id = wshub__conn_at(hub, c->conn)->id;
+    return hub->io.peer(hub->io.ctx, conn, text, cap);
+}
+
+WSHUB_API wshub_err wshub_client_close(wshub *hub, wshub_client client, uint16_t code, wshub_str reason) {
+    wshub__client *c = wshub__client_get(hub, client);
+    if ((code && !wshub__close_code_ok(code)) || reason.len > WSHUB_CLOSE_REASON_MAX || (!code && reason.len) ||
+        (reason.len && !wshub_utf8_check((const uint8_t *)reason.ptr, reason.len))) {
+        return WSHUB_ERR_PARAM;
+    }
+    if (!c) return WSHUB_ERR_STALE;
+    wshub__enter(hub);
+    wshub__conn_close(hub, wshub__conn_at(hub, c->conn), WSHUB_BY_APP, code, reason);
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_client_encrypt(wshub *hub, wshub_client client) {
+    wshub__client *c = wshub__client_get(hub, client);
+    if (!c) return WSHUB_ERR_STALE;
+    if (c->state != WSHUB_CLIENT_AUTHENTICATED) return WSHUB_ERR_STATE;
+    c->encrypted = true;
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_client_join(wshub *hub, wshub_client client, wshub_str room) {
+    wshub__client *c = wshub__client_get(hub, client);
+    if (!room.len || !wshub__name_ok(room)) return WSHUB_ERR_PARAM;
+    return c ? wshub__room_join(hub, c, room) : WSHUB_ERR_STALE;
+}
+WSHUB_API wshub_err wshub_client_leave(wshub *hub, wshub_client client, wshub_str room) {
+    wshub__client *c = wshub__client_get(hub, client);
+    if (!room.len || !wshub__name_ok(room)) return WSHUB_ERR_PARAM;
+    if (!c) return WSHUB_ERR_STALE;
+    (void)wshub__room_leave(hub, c, room);
+    return WSHUB_OK;
+}
+WSHUB_API bool wshub_client_in_room(const wshub *hub, wshub_client client, wshub_str room) {
+    wshub__client *c = wshub__client_get(hub, client);
+    wshub__group *g;
+    if (!c) return false;
+    if (c->own_room && wshub_str_eq(room, wshub__name_str(&c->name))) return true;
+    g = wshub__group_find(hub, WSHUB__KIND_ROOM, room);
+    return g && wshub__room_place(c, g) != UINT32_MAX;
+}
+
+WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client client, wshub_iter *iter, wshub_str *out_room) {
+    /* backwards, so that leaving the room just seen moves nothing that is still to come */
+    wshub__client *c = wshub__client_get(hub, client);
+    if (!c) return false;
+    if (!iter->phase) {
+        iter->phase = 1;
+        iter->pos = c->rooms_count;
+        if (c->own_room) {
+            *out_room = wshub__name_str(&c->name);
+            return true;
+        }
+    }
+    if (iter->pos > c->rooms_count) iter->pos = c->rooms_count;
+    if (!iter->pos) return false;
+    *out_room = wshub__name_str(&c->rooms[--iter->pos].room->name);
+    return true;
+}
+
+static wshub__client *wshub__room_alone(const wshub *hub, wshub_str room) { /* an own-id room's only member */
+    wshub__client *c = wshub__client_by_id(hub, room);
+    return c && c->own_room && !c->gone ? c : NULL;
+}
+
+WSHUB_API size_t wshub_room_count(const wshub *hub, wshub_str room) {
+    wshub__group *g = wshub__group_find(hub, WSHUB__KIND_ROOM, room);
+    if (g) return g->count;
+    return wshub__room_alone(hub, room) ? 1 : 0;
+}
+
+static bool wshub__group_each(const wshub *hub, const wshub__group *g, wshub_iter *iter, wshub_client *out_client) {
+    if (!iter->phase) {
+        iter->phase = 1;
+        iter->pos = g->count;
+    }
+    if (iter->pos > g->count) iter->pos = g->count;
+    while (iter->pos) {
+        const wshub__client *c = wshub__client_at(hub, g->members[--iter->pos].client);
+        if (c->gone) continue;
+        *out_client = wshub__client_handle(hub, c);
+        return true;
+    }
+    return false;
+}
+
+WSHUB_API bool wshub_room_each_member(const wshub *hub, wshub_str room, wshub_iter *iter, wshub_client *out_client) {
+    wshub__group *g = wshub__group_find(hub, WSHUB__KIND_ROOM, room);
+    wshub__client *alone = g ? NULL : wshub__room_alone(hub, room);
+    if (g) return wshub__group_each(hub, g, iter, out_client);
+    if (!alone || iter->phase) return false;
+    iter->phase = 1;
+    *out_client = wshub__client_handle(hub, alone);
+    return true;
+}
+
+WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter, wshub_str *out_room) {
+    /* phase 1: real rooms, backwards; phase 2: own-id rooms, by client slot */
+    if (!iter->phase) {
+        iter->phase = 1;
+        iter->pos = hub->rooms_count;
+    }
+    if (iter->phase == 1) {
+        if (iter->pos > hub->rooms_count) iter->pos = hub->rooms_count;
+        if (iter->pos) {
+            *out_room = wshub__name_str(&hub->rooms[--iter->pos]->name);
+            return true;
+        }
+        iter->phase = 2;
+    }
+    while (iter->pos < hub->clients.used) {
+        wshub__client *c = wshub__client_at(hub, (uint32_t)iter->pos++);
+        if (c->slot.link == WSHUB__LIVE && c->own_room && !c->gone) {
+            *out_room = wshub__name_str(&c->name);
+            return true;
+        }
+    }
+    return false;
+}
+
+WSHUB_API size_t wshub_user_count(const wshub *hub, wshub_str user_id) {
+    wshub__group *g = wshub__group_find(hub, WSHUB__KIND_USER, user_id);
+    return g ? g->count : 0;
+}
+WSHUB_API bool wshub_user_each_client(const wshub *hub, wshub_str user_id, wshub_iter *iter, wshub_client *out_client) {
+    wshub__group *g = wshub__group_find(hub, WSHUB__KIND_USER, user_id);
+    return g && wshub__group_each(hub, g, iter, out_client);
+}
+WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter, wshub_str *out_user_id) {
+    if (!iter->phase) {
+        iter->phase = 1;
+        iter->pos = hub->users_count;
+    }
+    if (iter->pos > hub->users_count) iter->pos = hub->users_count;
+    if (!iter->pos) return false;
+    *out_user_id = wshub__name_str(&hub->users[--iter->pos]->name);
+    return true;
+}
+
+static wshub_err wshub__msg_check(const wshub *hub, const wshub_msg *msg) {
+    if (!msg || !msg->event.ptr || !wshub__name_ok(msg->event)) return WSHUB_ERR_PARAM;
+    if (msg->data.ptr && !msg->data_is_json && !wshub__json_ok(hub, msg->data)) return WSHUB_ERR_JSON;
+    if (msg->event.len + (uint64_t)msg->data.len > 1u << 30) return WSHUB_ERR_LIMIT;
+    return WSHUB_OK;
+}
+
+/* Routes to one kind of destination, from a public door. */
+static wshub_err wshub__send_local(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
+    wshub__fan fan;
+    wshub_err err;
+    wshub__enter(hub);
+    fan = wshub__fan_make(msg->event, msg->data);
+    err = wshub__route(hub, dest, &fan);
+    wshub__fan_done(hub, &fan);
+    wshub__leave(hub);
+    return err;
+}
+
+static wshub_err wshub__client_send(wshub *hub, wshub_client client, wshub__fan *fan) {
+    wshub__client *c = wshub__client_get(hub, client);
+    wshub_err err;
+    if (!c) return WSHUB_ERR_STALE;
+    wshub__enter(hub);
+    if (wshub__is_clear_refused(hub, c)) {
+        wshub__log(hub, WSHUB_LOG_CLEAR_REFUSED, c, "", wshub__str(NULL, 0));
+        err = WSHUB_ERR_CLEAR;
+    } else {
+        err = wshub__fan_to(hub, c, fan);
+    }
+    wshub__fan_done(hub, fan);
+    wshub__leave(hub);
+    return err;
+}
+
+WSHUB_API wshub_err wshub_client_send(wshub *hub, wshub_client client, const wshub_msg *msg) {
+    wshub__fan fan;
+    wshub_err err = wshub__msg_check(hub, msg);
+    if (err) return err;
+    fan = wshub__fan_make(msg->event, msg->data);
+    return wshub__client_send(hub, client, &fan);
+}
+
+WSHUB_API wshub_err wshub_client_send_binary(wshub *hub, wshub_client client, const uint8_t *bytes, size_t count) {
+    wshub__fan fan = wshub__fan_make(wshub__str(NULL, 0), wshub__str(NULL, 0));
+    static const uint8_t nothing = 0;
+    if (count && !bytes) return WSHUB_ERR_PARAM;
+    if (count > 1u << 30) return WSHUB_ERR_LIMIT;
+    fan.binary = bytes ? bytes : &nothing;
+    fan.binary_len = count;
+    return wshub__client_send(hub, client, &fan);
+}
+
+static wshub_err wshub__send_kind(wshub *hub, wshub_dest_kind kind, wshub_str name, const wshub_msg *msg,
+                                  const wshub_str *exclude, size_t exclude_count) {
+    wshub_dest dest;
+    wshub_err err = wshub__msg_check(hub, msg);
+    if (err) return err;
+    if ((exclude_count && !exclude) || (name.len && !wshub__name_ok(name))) return WSHUB_ERR_PARAM;
+    dest.kind = kind;
+    dest.name = name;
+    dest.exclude = exclude;
+    dest.exclude_count = exclude_count;
+    return wshub__send_local(hub, &dest, msg);
+}
+
+WSHUB_API wshub_err wshub_user_send(wshub *hub, wshub_str user_id, const wshub_msg *msg) {
+    return wshub__send_kind(hub, WSHUB_DEST_USER, user_id, msg, NULL, 0);
+}
+WSHUB_API wshub_err wshub_room_send(wshub *hub, wshub_str room, const wshub_msg *msg, const wshub_str *exclude,
+                                    size_t exclude_count) {
+    return wshub__send_kind(hub, WSHUB_DEST_ROOM, room, msg, exclude, exclude_count);
+}
+WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub_str *exclude, size_t exclude_count) {
+    return wshub__send_kind(hub, WSHUB_DEST_ALL, wshub__str(NULL, 0), msg, exclude, exclude_count);
+}
+
+WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
+    wshub_dest d;
+    wshub_err err, published;
+    memset(&d, 0, sizeof d);
+    if (dest) d = *dest;
+    err = wshub__msg_check(hub, msg);
+    if (err) return err;
+    if (!msg->event.len || !msg->data.ptr || wshub__dest_check(&d)) return WSHUB_ERR_PARAM; /* SEND-3 */
+    if (d.kind == WSHUB_DEST_RESOLVE) {
+        wshub__client *c = d.name.len ? wshub__client_by_id(hub, d.name) : NULL;
+        d.kind = !d.name.len ? WSHUB_DEST_ALL : c && !c->gone ? WSHUB_DEST_CLIENT : WSHUB_DEST_ROOM;
+    }
+    err = wshub__send_local(hub, &d, msg);
+    published = wshub__publish(hub, &d, msg);
+    return err ? err : published;
+}
+
+#ifdef WSHUB_SELF_CHECK
+static const char *wshub__check_group(const wshub *hub, const wshub__group *g, uint32_t pos, bool room) {
+    uint32_t i;
+    if (g->pos != pos || g->count == 0 || g->count > g->cap) return "a group's place or count";
+    if (wshub__group_find(hub, g->name.kind, wshub__name_str(&g->name)) != g) return "a group is not indexed";
+    for (i = 0; i < g->count; i++) {
+        const wshub__client *c = wshub__client_at(hub, g->members[i].client);
+        if (c->slot.link != WSHUB__LIVE) return "a member is dead";
+        if (room) {
+            uint32_t place = g->members[i].place;
+            if (place >= c->rooms_count || c->rooms[place].room != g || c->rooms[place].pos != i) return "a member's place";
+        } else if (c->user != g || c->user_pos != i) {
+            return "a user's session";
+        }
+    }
+    return NULL;
+}
+
+WSHUB_API const char *wshub_self_check(const wshub *hub) {
+    uint32_t i, n = 0, own = 0, prev = 0, spans = 0, refs = 0, conns = 0, members = 0, memberships = 0, auth = 0;
+    uint64_t queued = 0, held = 0, cap = 0;
+    const wshub__seg *s;
+    for (i = hub->oldest; i; prev = i, i = wshub__client_at(hub, i - 1)->next, n++) {
+        const wshub__client *c = wshub__client_at(hub, i - 1);
+        if (c->slot.link != WSHUB__LIVE || c->prev != prev || c->index != i - 1) return "the list of clients";
+        if (wshub__client_by_id(hub, wshub__name_str(&c->name)) != c) return "a client is not indexed";
+        own += c->own_room ? 1u : 0u;
+        auth += (c->gone ? c->state_last : c->state) == WSHUB_CLIENT_AUTHENTICATED ? 1u : 0u;
+        memberships += c->rooms_count;
+        if (!c->gone && wshub__conn_at(hub, c->conn)->client != i) return "a client's conn";
+        if (!c->gone && c->user && c->state != WSHUB_CLIENT_AUTHENTICATED) return "a user before acceptance";
+    }
+    if (n != hub->clients.live || prev != hub->newest) return "the number of clients";
+    if (own != hub->own_rooms) return "the number of own-id rooms";
+    if (auth != hub->stats.authenticated) return "the number of authenticated clients";
+    for (i = 0; i < hub->rooms_count; i++) {
+        const char *why = wshub__check_group(hub, hub->rooms[i], i, true);
+        if (why) return why;
+        members += hub->rooms[i]->count;
+    }
+    if (members != memberships) return "the number of memberships";
+    for (i = 0; i < hub->users_count; i++) {
+        const char *why = wshub__check_group(hub, hub->users[i], i, false);
+        if (why) return why;
+    }
+    if (hub->index.count != n + hub->rooms_count + hub->users_count) return "the number of names";
+    for (i = 0; i < hub->conns.pages_count * WSHUB__PAGE; i++) {
+        const wshub__conn *c = wshub__conn_at(hub, i);
+        uint32_t k;
+        uint64_t sum = c->first.len;
+        if (!c->id) continue;
+        conns++;
+        spans += c->first.len ? 1u : 0u;
+        for (k = c->more_head; k < c->more_count; k++, spans++) sum += c->more[k].len;
+        if (sum != c->queued) return "a queue's bytes";
+        queued += sum;
+        if (c->due_pos && hub->heap.items[c->due_pos - 1].pos != &c->due_pos) return "a conn's timer";
+        if (!c->due_pos && wshub__conn_next(hub, c)) return "a conn that no timer leads on from";
+    }
+    if (conns != hub->conns_live) return "the number of conns";
+    if (queued != hub->stats.queued_bytes) return "the bytes queued";
+    for (s = hub->segs; s; s = s->next) {
+        refs += s->refs;
+        held += s->held;
+        cap += s->cap;
+        if (s->used > s->cap) return "a segment's bytes";
+    }
+    if (refs != spans + 1 || held != queued || cap != hub->stats.segment_bytes) return "the segments";
+    for (i = 1; i < hub->heap.count; i++) {
+        if (wshub__due_before(&hub->heap.items[i], &hub->heap.items[(i - 1) / 2])) return "the order of timers";
+    }
+    return NULL;
+}
+#endif /* WSHUB_SELF_CHECK */
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* WSHUB_IMPLEMENTATION */
+
+/* ---- >>licence -------------------------------------------------------------------------------
+ * wshub is available under either of two licences; choose the one you like.
+ *
+ * ALTERNATIVE A: MIT License
+ * Copyright (c) 2026 the wshub authors
+ * Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
+ * associated documentation files (the "Software"), to deal in the Software without restriction,
+ * including without limitation the rights to use, copy, modify, merge, publish, distribute, sublicense,
+ * and/or sell copies of the Software, and to permit persons to whom the Software is furnished to do so,
+ * subject to the following conditions: The above copyright notice and this permission notice shall be
+ * included in all copies or substantial portions of the Software.
+ * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT
+ * LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN
+ * NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY,
+ * WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE
+ * SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+ *
+ * ALTERNATIVE B: Public Domain (www.unlicense.org)
+ * This is free and unencumbered software released into the public domain. Anyone is free to copy,
+ * modify, publish, use, compile, sell, or distribute this software, either in source code form or as a
+ * compiled binary, for any purpose, commercial or non-commercial, and by any means. In jurisdictions
+ * that recognize copyright laws, the author or authors of this software dedicate any and all copyright
+ * interest in the software to the public domain. THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF
+ * ANY KIND, EXPRESS OR IMPLIED.
+ */
