@@ -436,7 +436,8 @@ typedef struct wshub_bus_owner {
 /* Carries messages between instances, at most once, in order for each publisher and channel. */
 typedef struct wshub_bus {
     void *ctx;
-    wshub_err (*attach)(void *ctx, const wshub_bus_owner *owner); /* NULL: leave; ctx is then gone */
+    wshub_err (*attach)(void *ctx, const wshub_bus_owner *owner); /* NULL: leave; ctx is then gone. Called
+                                     so once in any case, also when it failed before */
     /* Returns how many of the messages, from the first on, it took (copied); the rest is offered again. */
     size_t (*publish)(void *ctx, const wshub_bus_msg *msgs, size_t count);
     wshub_err (*subscribe)(void *ctx, const wshub_bus_channel *channels, size_t count);
@@ -448,7 +449,7 @@ typedef struct wshub_bus {
  * Zero always means the default, so a zeroed struct plus an io is valid. Everything is copied. */
 typedef struct wshub_desc {
     const wshub_io *io;   /* required: where bytes come from */
-    const wshub_bus *bus; /* NULL: this hub stands alone */
+    const wshub_bus *bus; /* NULL: this hub stands alone. Given: it ends with the hub, or if creation fails */
     wshub_alloc_fn alloc; /* NULL: realloc and free */
     void *alloc_user;
     void *user; /* last argument of every callback */
@@ -731,7 +732,7 @@ WSHUB_API uint64_t wshub_loop_dropped(const wshub_loop *loop); /* messages over 
 /* The emitter: publishes for processes that hold no clients (EMIT-1). */
 typedef struct wshub_emitter wshub_emitter;
 typedef struct wshub_emitter_desc {
-    const wshub_bus *bus; /* required; copied */
+    const wshub_bus *bus; /* required. Given: it ends with the emitter, or if creation fails */
     wshub_alloc_fn alloc;
     void *alloc_user;
     uint32_t bus_queue_bytes_max; /* 1048576; kept while the bus is down */
@@ -5402,9 +5403,7 @@ static wshub_err wshub__bus_attach(wshub *hub) {
     channels[2].name = wshub_str_z("ws:client:*");
     channels[3].name = wshub_str_z("ws:user:*");
     for (i = 0; i < 4; i++) channels[i].pattern = i > 0;
-    err = hub->bus.subscribe(hub->bus.ctx, channels, hub->desc.bus_exact ? 1 : 4); /* BUS-1, BUS-4 */
-    if (err) (void)hub->bus.attach(hub->bus.ctx, NULL);
-    return err;
+    return hub->bus.subscribe(hub->bus.ctx, channels, hub->desc.bus_exact ? 1 : 4); /* BUS-1, BUS-4 */
 }
 
 /* Hands the bus this turn's changes of subscriptions, batched, then its publications. */
@@ -5462,7 +5461,10 @@ WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc, wshub_e
     if (!desc || !desc->bus || !out_emitter) return WSHUB_ERR_PARAM;
     m = wshub__mem_make(desc->alloc, desc->alloc_user);
     em = (wshub_emitter *)wshub__mem_new(&m, sizeof *em);
-    if (!em) return WSHUB_ERR_NOMEM;
+    if (!em) {
+        (void)desc->bus->attach(desc->bus->ctx, NULL);
+        return WSHUB_ERR_NOMEM;
+    }
     em->mem = m;
     em->bus = *desc->bus;
     em->queue_bytes_max = desc->bus_queue_bytes_max ? desc->bus_queue_bytes_max : 1048576;
@@ -5472,6 +5474,7 @@ WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc, wshub_e
     owner.wake = NULL;
     err = em->bus.attach(em->bus.ctx, &owner);
     if (err) {
+        (void)desc->bus->attach(desc->bus->ctx, NULL);
         wshub__mem_free(&m, em, sizeof *em);
         return err;
     }
@@ -6408,7 +6411,7 @@ static uint64_t wshub__owner_settle(void *ctx) {
     return wshub_settle((wshub *)ctx);
 }
 
-WSHUB_API wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub) {
+static wshub_err wshub__create(const wshub_desc *desc, wshub **out_hub) {
     wshub_desc d;
     wshub__mem m;
     wshub *hub;
@@ -6416,7 +6419,6 @@ WSHUB_API wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub) {
     wshub_io_owner owner;
     uint8_t seed[32];
     char id[37];
-    if (!desc || !desc->io || !out_hub) return WSHUB_ERR_PARAM;
     d = *desc;
     wshub__desc_defaults(&d);
     err = wshub__desc_check(&d);
@@ -6467,6 +6469,12 @@ WSHUB_API wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub) {
     if (d.require_encryption && !d.on_transform_out) wshub__log(hub, WSHUB_LOG_NO_TRANSFORMER, NULL, "", wshub__str(NULL, 0));
     *out_hub = hub;
     return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub) {
+    wshub_err err = desc && desc->io && out_hub ? wshub__create(desc, out_hub) : WSHUB_ERR_PARAM;
+    if (err && desc && desc->bus) (void)desc->bus->attach(desc->bus->ctx, NULL); /* it was given */
+    return err;
 }
 
 WSHUB_API void wshub_destroy(wshub *hub) {

@@ -405,7 +405,7 @@ WSHUB_API void wshub_io_fake_run(wshub_io_fake *f) {
             }
         }
         if (!f->owned) break;
-        memmove(f->todo, f->todo + count, (f->todo_count - count) * sizeof *f->todo);
+        if (count) memmove(f->todo, f->todo + count, (f->todo_count - count) * sizeof *f->todo);
         f->todo_count -= count;
         if (f->awake && f->todo_count) more = true;
     }

@@ -20,6 +20,7 @@ typedef struct fixture {
     char rooms_text[512];
     const char *rooms[32];
     bool log;
+    struct fixture_late *lates; /* answers still to come */
 } fixture;
 
 /* Reads a command line. NULL, or a line that says what is wrong. */
@@ -159,6 +160,7 @@ static bool fixture_is(wshub_str s, const char *prefix) { /* begins with */
 /* ---- late answers ---- */
 typedef enum fixture_answer { FIXTURE_ACCEPT, FIXTURE_REJECT, FIXTURE_FAIL, FIXTURE_KEYS, FIXTURE_JOIN } fixture_answer;
 typedef struct fixture_late {
+    struct fixture_late *next;
     fixture_answer answer;
     wshub_ask ask;
     wshub_str text; /* user id, key, or rooms each behind its length */
@@ -204,7 +206,9 @@ static void fixture_now(wshub *hub, const fixture_late *l) {
 }
 
 static void fixture_late_due(wshub *hub, void *arg) {
-    fixture_late *l = (fixture_late *)arg;
+    fixture_late *l = (fixture_late *)arg, **at = &((fixture *)wshub_user(hub))->lates;
+    while (*at != l) at = &(*at)->next;
+    *at = l->next;
     fixture_now(hub, l);
     fixture_free(l->text);
     free(l);
@@ -221,6 +225,18 @@ static void fixture_later(wshub *hub, wshub_ask ask, fixture_answer answer, unsi
     l->text.len = s.len;
     if (wshub_timer_start(hub, ms, fixture_late_due, l, NULL) != WSHUB_OK) { /* out of memory: never answered */
         free(copy);
+        free(l);
+        return;
+    }
+    l->next = ((fixture *)wshub_user(hub))->lates;
+    ((fixture *)wshub_user(hub))->lates = l;
+}
+
+static void fixture_end(fixture *f) { /* after the hub: answers that nobody waits for any more */
+    while (f->lates) {
+        fixture_late *l = f->lates;
+        f->lates = l->next;
+        fixture_free(l->text);
         free(l);
     }
 }

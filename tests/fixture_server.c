@@ -74,6 +74,7 @@ int main(int argc, char **argv) {
         (void)wshub_io_sock_run_once(net, 0); /* a second signal only makes one of these return early */
     }
     wshub_destroy(f.hub);
+    fixture_end(&f);
     wshub_io_sock_destroy(net);
     wshub_loop_destroy(loop);
     return 0;

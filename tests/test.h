@@ -1,0 +1,78 @@
+/* The harness: TEST(name) { ... } registers itself; EXPECT says what went wrong and goes on. The program
+ * runs all tests, or those whose name contains an argument, and ends with `N passed, N failed, N skipped`. */
+#ifndef TEST_H
+#define TEST_H
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct test_case {
+    const char *name;
+    void (*fn)(void);
+    struct test_case *next;
+} test_case;
+
+static test_case *test_first, *test_last;
+static int test_failures, test_skipped_now;
+static const char *test_name = "";
+
+static void test_register(test_case *t) {
+    if (test_last) test_last->next = t;
+    else test_first = t;
+    test_last = t;
+}
+
+#define TEST(id)                                                        \
+    static void test_##id(void);                                        \
+    static test_case test_case_##id = {#id, test_##id, NULL};           \
+    __attribute__((constructor)) static void test_register_##id(void) { \
+        test_register(&test_case_##id);                                 \
+    }                                                                   \
+    static void test_##id(void)
+
+#define EXPECT(cond)                                                                         \
+    do {                                                                                     \
+        if (!(cond)) {                                                                       \
+            test_failures++;                                                                 \
+            (void)printf("  %s:%d: %s: expected %s\n", __FILE__, __LINE__, test_name, #cond); \
+        }                                                                                    \
+    } while (0)
+#define EXPECT_INT(got, want)                                                                         \
+    do {                                                                                              \
+        long long test_g = (long long)(got), test_w = (long long)(want);                              \
+        if (test_g != test_w) {                                                                       \
+            test_failures++;                                                                          \
+            (void)printf("  %s:%d: %s: %s is %lld, expected %lld\n", __FILE__, __LINE__, test_name,   \
+                         #got, test_g, test_w);                                                       \
+        }                                                                                             \
+    } while (0)
+#define SKIP(why)                                         \
+    do {                                                  \
+        (void)printf("  skipped %s: %s\n", test_name, why); \
+        test_skipped_now = 1;                             \
+        return;                                           \
+    } while (0)
+
+int main(int argc, char **argv) {
+    int passed = 0, failed = 0, skipped = 0;
+    test_case *t;
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    for (t = test_first; t; t = t->next) {
+        int before = test_failures;
+        if (argc > 1 && !strstr(t->name, argv[1])) continue;
+        test_name = t->name;
+        test_skipped_now = 0;
+        t->fn();
+        if (test_failures > before) {
+            failed++;
+            (void)printf("FAIL %s\n", t->name);
+        } else if (test_skipped_now) {
+            skipped++;
+        } else {
+            passed++;
+        }
+    }
+    (void)printf("%s: %d passed, %d failed, %d skipped\n", strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0], passed, failed, skipped);
+    return failed ? 1 : 0;
+}
+#endif

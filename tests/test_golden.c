@@ -1,0 +1,251 @@
+/* The reference's transcripts on the fake io, in virtual time: as they are, with input cut at every byte and
+ * output taken byte by byte, with completions instead of readiness, and with allocations that fail. */
+#define _GNU_SOURCE
+#define WSHUB_IMPLEMENTATION
+#define WSHUB_SELF_CHECK
+#include "wshub.h"
+#include "wshub_io_fake.h"
+#include "test.h"
+#include "fixture_app.h"
+#include "golden.h"
+
+typedef struct world {
+    wshub_io_fake_desc desc;
+    wshub_io_fake *net;
+    fixture app;
+    wshub_conn conns[64];
+    wshub_loop *loop;
+    long budget; /* allocations until one fails; -1: none does */
+    bool once;   /* only that one; else all from then on */
+    long allocs;
+    size_t bytes;
+} world;
+
+static void *count_alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
+    world *w = (world *)user;
+    void *p;
+    if (new_bytes == 0) {
+        w->bytes -= old_bytes;
+        free(ptr);
+        return NULL;
+    }
+    if (new_bytes > old_bytes) {
+        w->allocs++;
+        if (w->budget == 0 && !w->once) return NULL;
+        if (w->budget == 0) w->budget = -1;
+        else if (w->budget > 0 && --w->budget == 0 && w->once) {
+            w->budget = -1;
+            return NULL;
+        } else if (w->budget == 0) {
+            return NULL;
+        }
+    }
+    p = malloc(new_bytes); /* always elsewhere: a pointer that was kept is caught */
+    if (!p) return NULL;
+    if (ptr) memcpy(p, ptr, old_bytes < new_bytes ? old_bytes : new_bytes);
+    free(ptr);
+    w->bytes += new_bytes - old_bytes;
+    return p;
+}
+
+static void check_step(void *user) {
+    world *w = (world *)user;
+    const char *why = w->app.hub ? wshub_self_check(w->app.hub) : NULL;
+    if (why) {
+        (void)printf("  self-check: %s\n", why);
+        EXPECT(!why);
+        abort();
+    }
+}
+
+static bool fake_start(void *ctx, int argc, char **argv) {
+    world *w = (world *)ctx;
+    wshub_desc d;
+    wshub_loop_desc ld;
+    wshub_bus bus;
+    wshub_err err;
+    memset(&w->app, 0, sizeof w->app);
+    EXPECT(fixture_parse(&w->app.opt, argc, argv) == NULL);
+    w->desc.on_step = check_step;
+    w->desc.user = w;
+    if (wshub_io_fake_create(&w->desc, &w->net)) return false;
+    memset(&ld, 0, sizeof ld);
+    ld.alloc = count_alloc;
+    ld.alloc_user = w;
+    d = fixture_desc(&w->app, wshub_io_fake_io(w->net));
+    d.alloc = count_alloc;
+    d.alloc_user = w;
+    if (wshub_loop_create(&ld, &w->loop) == WSHUB_OK) {
+        if (wshub_loop_bus(w->loop, &bus) == WSHUB_OK) {
+            d.bus = &bus;
+            err = wshub_create(&d, &w->app.hub);
+            if (!err) {
+                wshub_io_fake_run(w->net);
+                return true;
+            }
+        }
+        wshub_loop_destroy(w->loop);
+        w->loop = NULL;
+    }
+    wshub_io_fake_destroy(w->net);
+    w->net = NULL;
+    return false;
+}
+
+static int fake_stop(void *ctx, bool by_signal) {
+    world *w = (world *)ctx;
+    wshub *hub = w->app.hub;
+    if (!hub) return 0;
+    if (by_signal) {
+        (void)wshub_shutdown(hub);
+        wshub_io_fake_run(w->net);
+        return 0;
+    }
+    w->app.hub = NULL;
+    wshub_destroy(hub);
+    fixture_end(&w->app);
+    wshub_io_fake_destroy(w->net);
+    wshub_loop_destroy(w->loop);
+    w->net = NULL;
+    return w->bytes ? 99 : 0; /* a leak */
+}
+
+static bool fake_open(void *ctx, int slot) {
+    world *w = (world *)ctx;
+    w->conns[slot % 64] = wshub_io_fake_open(w->net);
+    return w->conns[slot % 64].id != 0;
+}
+static void fake_write(void *ctx, int slot, const void *bytes, size_t n) {
+    world *w = (world *)ctx;
+    wshub_io_fake_input(w->net, w->conns[slot % 64], bytes, n);
+}
+static void fake_end(void *ctx, int slot) {
+    world *w = (world *)ctx;
+    wshub_io_fake_end(w->net, w->conns[slot % 64]);
+}
+static wshub_str fake_read(void *ctx, int slot, bool *ended) {
+    world *w = (world *)ctx;
+    *ended = !wshub_io_fake_is_open(w->net, w->conns[slot % 64]);
+    return wshub_io_fake_output(w->net, w->conns[slot % 64]);
+}
+static void fake_take(void *ctx, int slot, size_t n) {
+    world *w = (world *)ctx;
+    wshub_io_fake_take(w->net, w->conns[slot % 64], n);
+}
+static void fake_pass(void *ctx, unsigned ms) {
+    world *w = (world *)ctx;
+    if (w->net) wshub_io_fake_advance(w->net, ms);
+}
+
+static golden player;
+static char files[256][300];
+
+static int play_all(world *w, const char *how) {
+    golden_net net = {NULL, fake_start, fake_stop, fake_open, fake_write, fake_end, fake_read, fake_take, fake_pass, true};
+    size_t n = golden_files(files, 256), i;
+    int played_count = 0;
+    net.ctx = w;
+    EXPECT(n > 90);
+    for (i = 0; i < n; i++) {
+        char *file = golden_load(files[i]);
+        bool played;
+        const char *why;
+        w->budget = -1;
+        w->bytes = 0;
+        why = golden_play(&player, &net, file, &played);
+        if (why) {
+            (void)printf("  %s (%s): %s\n", files[i], how, why);
+            test_failures++;
+        }
+        played_count += played ? 1 : 0;
+        free(file);
+    }
+    return played_count;
+}
+
+TEST(transcripts_as_they_are) {
+    static world w;
+    EXPECT(play_all(&w, "whole") > 90);
+}
+TEST(transcripts_with_input_and_output_cut_at_every_byte) {
+    static world w;
+    w.desc.cut_bytes = 1;
+    w.desc.take_bytes = 1;
+    EXPECT(play_all(&w, "byte by byte") > 90);
+}
+TEST(transcripts_in_pieces_of_seven_and_five) {
+    static world w;
+    w.desc.cut_bytes = 7;
+    w.desc.take_bytes = 5;
+    w.desc.no_pause = true;
+    EXPECT(play_all(&w, "in sevens") > 90);
+}
+TEST(transcripts_with_completions) {
+    static world w;
+    w.desc.completion = true;
+    w.desc.take_bytes = 100;
+    EXPECT(play_all(&w, "completions") > 90);
+}
+
+/* After a failure the hub serves another client, and nothing has leaked. */
+static void play_failing(world *w, golden_net *net, const char *path, long nth, bool once) {
+    char *file = golden_load(path);
+    bool played;
+    w->bytes = 0;
+    w->allocs = 0;
+    w->budget = nth;
+    w->once = once;
+    memset(&player, 0, sizeof player);
+    player.lenient = true;
+    (void)golden_play(&player, net, file, &played);
+    free(file);
+}
+
+static bool lenient_start(void *ctx, int argc, char **argv) {
+    player.lenient = true;
+    return fake_start(ctx, argc, argv);
+}
+
+static int lenient_stop(void *ctx, bool by_signal) {
+    world *w = (world *)ctx;
+    if (w->app.hub && !by_signal && !wshub_is_draining(w->app.hub)) {
+        wshub_conn c;
+        wshub_io_fake_frame m;
+        bool connected = false;
+        w->budget = -1;
+        wshub_io_fake_set_cut(w->net, 0, 0);
+        c = wshub_io_fake_connect(w->net, "/ws");
+        EXPECT(c.id);
+        wshub_io_fake_text(w->net, c, "{\"event\":\"authenticate\",\"data\":{\"token\":\"anon\",\"publicKey\":\"K\"}}");
+        while (wshub_io_fake_next(w->net, c, &m)) {
+            if (m.opcode == 1 && strncmp(m.payload.ptr, "{\"event\":\"connected\"", 20) == 0) connected = true;
+            if (m.opcode == 8 && m.code == 4004) connected = true; /* --no-handshake */
+        }
+        EXPECT(connected);
+    }
+    w->budget = by_signal ? w->budget : -1;
+    return fake_stop(ctx, by_signal);
+}
+
+TEST(every_allocation_may_fail) {
+    static world w;
+    golden_net net = {NULL, lenient_start, lenient_stop, fake_open, fake_write, fake_end, fake_read, fake_take, fake_pass, true};
+    const char *all = getenv("WSHUB_OOM_ALL"); /* every n; else every n up to 40 and then some */
+    size_t n = golden_files(files, 256), i;
+    long injected = 0;
+    net.ctx = &w;
+    for (i = 0; i < n; i++) {
+        long total, nth;
+        play_failing(&w, &net, files[i], -1, true);
+        total = w.allocs;
+        for (nth = 1; nth <= total; nth += all || nth < 40 ? 1 : 1 + total / 12) {
+            play_failing(&w, &net, files[i], nth, true);
+            EXPECT_INT(w.bytes, 0);
+            play_failing(&w, &net, files[i], nth, false);
+            EXPECT_INT(w.bytes, 0);
+            injected += 2;
+        }
+    }
+    (void)printf("  %ld failing allocations injected\n", injected);
+    EXPECT(injected > 5000);
+}
