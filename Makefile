@@ -1,0 +1,73 @@
+# make            the examples and the fixture server
+# make run        the chat on http://127.0.0.1:8080
+# make test       every test; what needs more than a compiler is skipped aloud when it is absent
+# make bench      CPU time per delivered and per echoed message
+# make tsan       the tests with threads under ThreadSanitizer
+# make oom        every allocation of every transcript fails once, and from then on
+# make install    DESTDIR and PREFIX are honoured
+# make clean
+CC      ?= cc
+CXX     ?= c++
+CFLAGS  ?= -O2 -g
+PREFIX  ?= /usr/local
+PORT    ?= 8080
+VERSION := $(shell sed -n 's/^\#define WSHUB_VERSION "\(.*\)"/\1/p' wshub.h)
+
+WARN     = -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes -Wundef -Wvla -Werror
+SANITIZE := $(shell printf 'int main(void){return 0;}' > .probe.c; $(CC) -fsanitize=address,undefined .probe.c -o .probe.out 2>/dev/null && echo -fsanitize=address,undefined -fno-sanitize-recover=undefined; rm -f .probe.c .probe.out)
+HEADERS  = wshub.h $(wildcard backends/*.h) $(wildcard tests/*.h tests/shim/sys/*.h)
+INCLUDE  = -I. -Ibackends -Itests
+TESTS    = $(patsubst tests/test_%.c,build/test_%,$(wildcard tests/test_*.c))
+EXAMPLES = $(patsubst examples/%.c,build/%,$(wildcard examples/*.c))
+THREADS  = -pthread
+
+all: $(EXAMPLES) build/fixture-server
+
+build:
+	@mkdir -p build
+
+build/%: examples/%.c $(HEADERS) | build
+	$(CC) -std=c99 $(WARN) $(CFLAGS) $(INCLUDE) -o $@ $< $(THREADS)
+
+build/chat_page.h: examples/chat.html | build
+	@{ echo 'static const char chat_page[] ='; sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $<; echo ';'; } > $@
+
+build/chat: examples/chat.c build/chat_page.h $(HEADERS) | build
+	$(CC) -std=c99 $(filter-out -Wpedantic,$(WARN)) $(CFLAGS) $(INCLUDE) -Ibuild -o $@ $< $(THREADS)
+
+build/test_%: tests/test_%.c $(HEADERS) | build
+	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) -Itests/shim -o $@ $< $(THREADS)
+
+build/fixture-server: tests/fixture_server.c $(HEADERS) | build
+	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) -Itests/shim -o $@ $<
+
+fixtures: build/fixture-server
+
+run: build/chat
+	./build/chat $(PORT)
+
+test: all $(TESTS)
+	@sh tests/run.sh $(TESTS) -- tests/compile/run.sh tests/readme.sh tests/examples.sh tests/browser.sh
+
+tsan: build/tsan_threads
+	./build/tsan_threads
+build/tsan_threads: tests/test_threads.c $(HEADERS) | build
+	$(CC) -std=c99 $(WARN) -O1 -g -fsanitize=thread $(INCLUDE) -o $@ $< $(THREADS)
+
+oom: build/test_golden
+	WSHUB_OOM_ALL=1 ./build/test_golden every_allocation
+
+build/bench: tests/bench/bench.c $(HEADERS) | build
+	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< $(THREADS)
+bench: build/bench
+	./build/bench
+
+install:
+	mkdir -p $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	cp wshub.h backends/*.h $(DESTDIR)$(PREFIX)/include/
+	printf 'prefix=%s\nincludedir=$${prefix}/include\n\nName: wshub\nDescription: a WebSocket hub in one header\nVersion: %s\nCflags: -I$${includedir}\n' '$(PREFIX)' '$(VERSION)' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/wshub.pc
+
+clean:
+	rm -rf build
+
+.PHONY: all fixtures run test tsan oom bench install clean
