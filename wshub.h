@@ -2551,7 +2551,7 @@ struct wshub {
     uint32_t depth; /* how many calls into the hub are open */
     wshub__phase phase;
     const wshub__dialect *dialect;
-    uint64_t now, io_now, next_due; /* next_due: what the last settle promised, on the hub's clock */
+    uint64_t now, io_now; /* the hub's clock; the io's when it was last read */
     uint64_t stop_due;
     wshub_str path, server_id;
     wshub_str *default_rooms, *origins; /* one block with all texts of the description */
@@ -2610,15 +2610,17 @@ static wshub__client *wshub__conn_client(const wshub *hub, const wshub__conn *co
     return conn->client ? wshub__client_at(hub, conn->client - 1) : NULL;
 }
 
-/* Time passes between turns, not within one. A jump by more than the next deadline and one heartbeat
- * interval (a suspend, a stopped process) counts as that much, so that nobody is thrown out for it. */
+/* The longest that may pass between two turns while anything has a deadline: settle asks to be called by
+ * then. More than that is a suspend, a stopped process or a broken clock and counts as just so much, so
+ * that nobody is thrown out for it. */
+static uint64_t wshub__stride(const wshub *hub) {
+    return hub->desc.heartbeat_interval_ms > 1000 ? hub->desc.heartbeat_interval_ms : 1000;
+}
+
+/* Time passes between turns, not within one. */
 static void wshub__clock(wshub *hub) {
     uint64_t t = hub->io.now_ms(hub->io.ctx), passed = t > hub->io_now ? t - hub->io_now : 0;
-    if (hub->heap.count || hub->stop_due) {
-        uint64_t most = (hub->next_due > hub->now && hub->next_due != WSHUB_NEVER ? hub->next_due - hub->now : 0) +
-                        hub->desc.heartbeat_interval_ms;
-        if (passed > most) passed = most;
-    }
+    if (hub->heap.count && passed > wshub__stride(hub)) passed = wshub__stride(hub);
     hub->io_now = t;
     hub->now += passed;
 }
@@ -4792,6 +4794,11 @@ static size_t wshub__http_feed_body(wshub *hub, wshub__conn *c, const uint8_t *p
                 wshub__http_refuse(hub, c, 400, "malformed chunked body", false);
                 return n;
             }
+            if (c->chunk_state == WSHUB__CHUNK_DATA &&
+                c->in.len - c->http_head_bytes + c->body_left > hub->desc.http_body_bytes_max) { /* as announced */
+                wshub__http_refuse(hub, c, 413, "body too large", false);
+                return n;
+            }
             done = c->chunk_state == WSHUB__CHUNK_DONE;
         }
     }
@@ -5237,7 +5244,8 @@ static uint64_t wshub__outbox_flush(const wshub__mem *m, wshub__outbox *box, con
     return sent;
 }
 
-/* Appends one publication. Over the limit the oldest go first; *dropped says how many. */
+/* Appends one publication. Over the limit the oldest go first; *dropped says how many. dropped NULL: nothing
+ * goes, the new one is refused with LIMIT. */
 static wshub_err wshub__outbox_add(const wshub__mem *m, wshub__outbox *box, uint64_t max, wshub_str server_id,
                                    const wshub_dest *dest, const wshub_msg *msg, uint64_t *dropped) {
     wshub__buf b;
@@ -5249,7 +5257,7 @@ static wshub_err wshub__outbox_add(const wshub__mem *m, wshub__outbox *box, uint
     wshub__envelope_write(m, &b, server_id, dest, msg);
     bytes = (uint64_t)prefix_len + name_len + b.len;
     p = b.bad ? NULL : (wshub__pub *)wshub__mem_new(m, sizeof *p + (size_t)bytes);
-    if (!p || bytes > max) {
+    if (!p || bytes > max || (!dropped && box->bytes + bytes > max)) {
         wshub__mem_free(m, p, sizeof *p + (size_t)bytes);
         wshub__buf_done(m, &b);
         return p ? WSHUB_ERR_LIMIT : WSHUB_ERR_NOMEM;
@@ -5504,7 +5512,6 @@ static wshub_err wshub__dest_check(const wshub_dest *d) {
 
 WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest, const wshub_msg *msg) {
     wshub_dest d;
-    uint64_t dropped = 0;
     wshub_err err;
     memset(&d, 0, sizeof d);
     if (dest) d = *dest;
@@ -5512,8 +5519,7 @@ WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest 
     if (wshub__dest_check(&d) || !msg || !msg->event.ptr || !wshub__name_ok(msg->event)) return WSHUB_ERR_PARAM;
     if (msg->data.ptr && !msg->data_is_json && !wshub_json_check(msg->data, 0)) return WSHUB_ERR_JSON;
     if (emitter->bus.pump) emitter->bus.pump(emitter->bus.ctx);
-    if (emitter->outbox.bytes + d.name.len + msg->event.len + msg->data.len > emitter->queue_bytes_max) return WSHUB_ERR_LIMIT;
-    err = wshub__outbox_add(&emitter->mem, &emitter->outbox, emitter->queue_bytes_max, wshub_str_z("emitter"), &d, msg, &dropped);
+    err = wshub__outbox_add(&emitter->mem, &emitter->outbox, emitter->queue_bytes_max, wshub_str_z("emitter"), &d, msg, NULL);
     if (!err && emitter->up) (void)wshub__outbox_flush(&emitter->mem, &emitter->outbox, &emitter->bus);
     return err;
 }
@@ -6229,7 +6235,7 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
     }
     at = hub->heap.count ? hub->heap.items[0].at : 0;
     next = wshub__sooner(next, at);
-    hub->next_due = next ? next : WSHUB_NEVER;
+    if (hub->heap.count) next = wshub__sooner(next, hub->now + wshub__stride(hub));
     result = more ? 0 : !next ? WSHUB_NEVER : hub->io_now + (next > hub->now ? next - hub->now : 0);
     if (hub->destroying) result = WSHUB_NEVER;
     wshub__leave(hub);
@@ -6433,7 +6439,6 @@ static wshub_err wshub__create(const wshub_desc *desc, wshub **out_hub) {
     hub->io = *d.io;
     hub->dialect = &wshub__dialect_json;
     hub->dirty_lo = UINT32_MAX;
-    hub->next_due = WSHUB_NEVER;
     hub->conns.item_bytes = sizeof(wshub__conn);
     hub->clients.item_bytes = sizeof(wshub__client);
     hub->asks.item_bytes = sizeof(wshub__ask);

@@ -78,7 +78,7 @@ WSHUB_API void wshub_io_fake_end(wshub_io_fake *f, wshub_conn c); /* the peer go
 /* How many more bytes the peer takes from now on; UINT64_MAX: any number. */
 WSHUB_API void wshub_io_fake_window(wshub_io_fake *f, wshub_conn c, uint64_t bytes);
 WSHUB_API bool wshub_io_fake_is_open(const wshub_io_fake *f, wshub_conn c); /* neither side has ended it */
-/* What has been sent and not yet taken by take or next. Valid until the next call on this stream. */
+/* What has been sent and not yet taken by take or next, terminated. Valid until the next call on this stream. */
 WSHUB_API wshub_str wshub_io_fake_output(const wshub_io_fake *f, wshub_conn c);
 WSHUB_API void wshub_io_fake_take(wshub_io_fake *f, wshub_conn c, size_t count);
 WSHUB_API void wshub_io_fake_forget(wshub_io_fake *f, wshub_conn c); /* frees the number of an ended stream */
@@ -135,10 +135,10 @@ struct wshub_io_fake {
 
 static bool wshub_io_fake__add(wshub_io_fake__bytes *b, const void *bytes, size_t n) {
     if (b->at && b->at == b->len) b->at = b->len = 0;
-    if (b->len + n > b->cap) {
+    if (b->len + n + 1 > b->cap) {
         size_t cap = b->cap ? b->cap : 256;
         uint8_t *p;
-        while (cap < b->len + n) cap *= 2;
+        while (cap < b->len + n + 1) cap *= 2;
         p = (uint8_t *)realloc(b->ptr, cap);
         if (!p) return false;
         b->ptr = p;
@@ -146,6 +146,7 @@ static bool wshub_io_fake__add(wshub_io_fake__bytes *b, const void *bytes, size_
     }
     if (n) memcpy(b->ptr + b->len, bytes, n);
     b->len += n;
+    b->ptr[b->len] = 0;
     return true;
 }
 

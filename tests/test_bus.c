@@ -1,0 +1,252 @@
+/* The bus over the loop, and the emitter (BUS-1 to BUS-6, EMIT-1, SEND-3, SEND-4). */
+#include "hubtest.h"
+
+typedef struct pair {
+    wshub_loop *loop;
+    world a, b;
+} pair;
+
+static void pair_bus(wshub *hub, wshub_bus_state s, uint64_t ms, void *user) {
+    (void)hub;
+    (void)ms;
+    world_note((world *)user, s == WSHUB_BUS_UP ? "up " : "down ");
+}
+
+static void pair_start(pair *p, bool exact) {
+    wshub_bus bus;
+    world *w;
+    EXPECT_INT(wshub_loop_create(NULL, &p->loop), WSHUB_OK);
+    for (w = &p->a; w; w = w == &p->a ? &p->b : NULL) {
+        EXPECT_INT(wshub_loop_bus(p->loop, &bus), WSHUB_OK);
+        world_start(w, DESC(.on_authenticate = accept_all, .bus = &bus, .bus_exact = exact, .on_bus = pair_bus, .bus_queue_bytes_max = 1000,
+                            .server_id = w == &p->a ? "A" : "B"), FAKE(.seed = w == &p->a ? 1 : 2));
+    }
+}
+static void pair_run(pair *p) {
+    int i;
+    for (i = 0; i < 3; i++) {
+        wshub_io_fake_run(p->a.net);
+        wshub_io_fake_run(p->b.net);
+    }
+}
+static void pair_stop(pair *p) {
+    world_stop(&p->a);
+    world_stop(&p->b);
+    wshub_loop_destroy(p->loop);
+}
+
+static wshub_err send_to(wshub *hub, wshub_dest_kind kind, const char *name, const char *data) {
+    wshub_dest d;
+    wshub_msg m = msg("m", data);
+    memset(&d, 0, sizeof d);
+    d.kind = kind;
+    d.name = wshub_str_z(name);
+    return wshub_send(hub, &d, &m);
+}
+
+TEST(two_hubs_reach_each_others_clients_rooms_and_users) { /* SEND-3, SEND-4, BUS-1, BUS-4 */
+    int exact;
+    for (exact = 0; exact < 2; exact++) {
+        pair p;
+        char ia[37], ib[37];
+        wshub_conn a, b;
+        wshub_str ex;
+        wshub_dest d;
+        wshub_msg m = msg("m", "9");
+        pair_start(&p, exact);
+        a = world_client(&p.a, "ua", ia);
+        b = world_client(&p.b, "ub", ib);
+        EXPECT_INT(wshub_client_join(p.b.hub, world_handle(&p.b, ib), wshub_str_z("ws:odd*room?")), WSHUB_OK); /* BUS-6 */
+        pair_run(&p);
+        EXPECT_INT(send_to(p.a.hub, WSHUB_DEST_RESOLVE, "", "1"), WSHUB_OK);
+        EXPECT_INT(send_to(p.a.hub, WSHUB_DEST_RESOLVE, ib, "2"), WSHUB_OK); /* as its own-id room */
+        EXPECT_INT(send_to(p.a.hub, WSHUB_DEST_CLIENT, ib, "3"), WSHUB_OK);
+        EXPECT_INT(send_to(p.a.hub, WSHUB_DEST_USER, "ub", "4"), WSHUB_OK);
+        EXPECT_INT(send_to(p.a.hub, WSHUB_DEST_ROOM, "ws:odd*room?", "5"), WSHUB_OK);
+        EXPECT_INT(send_to(p.a.hub, WSHUB_DEST_ROOM, "ws:odd*", "6"), WSHUB_OK);
+        EXPECT_INT(send_to(p.a.hub, WSHUB_DEST_RESOLVE, ia, "7"), WSHUB_OK);
+        memset(&d, 0, sizeof d);
+        ex = wshub_str_z(ib);
+        d.exclude = &ex;
+        d.exclude_count = 1;
+        EXPECT_INT(wshub_send(p.a.hub, &d, &m), WSHUB_OK);
+        pair_run(&p);
+        EXPECT_TEXT(&p.a, a, "{\"event\":\"m\",\"data\":1}");
+        EXPECT_TEXT(&p.a, a, "{\"event\":\"m\",\"data\":7}");
+        EXPECT_TEXT(&p.a, a, "{\"event\":\"m\",\"data\":9}");
+        EXPECT_SILENCE(&p.a, a);
+        EXPECT_TEXT(&p.b, b, "{\"event\":\"m\",\"data\":1}");
+        EXPECT_TEXT(&p.b, b, "{\"event\":\"m\",\"data\":2}");
+        EXPECT_TEXT(&p.b, b, "{\"event\":\"m\",\"data\":3}");
+        EXPECT_TEXT(&p.b, b, "{\"event\":\"m\",\"data\":4}");
+        EXPECT_TEXT(&p.b, b, "{\"event\":\"m\",\"data\":5}");
+        EXPECT_SILENCE(&p.b, b);
+        EXPECT_INT(stats(&p.a).bus_published, 8);
+        EXPECT_INT(stats(&p.b).bus_received, exact ? 6 : 8); /* the exact one hears only what it needs */
+        wshub_io_fake_end(p.b.net, b);
+        pair_run(&p);
+        EXPECT_INT(send_to(p.a.hub, WSHUB_DEST_ROOM, "ws:odd*room?", "8"), WSHUB_OK);
+        EXPECT_INT(send_to(p.a.hub, WSHUB_DEST_USER, "ub", "8"), WSHUB_OK);
+        EXPECT_INT(send_to(p.a.hub, WSHUB_DEST_ROOM, ib, "8"), WSHUB_OK);
+        EXPECT_INT(send_to(p.a.hub, WSHUB_DEST_CLIENT, ib, "8"), WSHUB_OK);
+        pair_run(&p);
+        EXPECT_INT(stats(&p.b).bus_received, exact ? 6 : 12);
+        pair_stop(&p);
+    }
+}
+
+TEST(while_the_bus_is_down_local_service_goes_on_and_the_newest_are_kept) { /* BUS-5 */
+    pair p;
+    wshub_conn a, b;
+    int i, got = 0, first = -1;
+    wshub_io_fake_frame f;
+    pair_start(&p, false);
+    a = world_client(&p.a, NULL, NULL);
+    b = world_client(&p.b, NULL, NULL);
+    pair_run(&p);
+    wshub_loop_set_down(p.loop, true);
+    pair_run(&p);
+    for (i = 0; i < 100; i++) {
+        char n[16];
+        (void)snprintf(n, sizeof n, "%d", i);
+        EXPECT_INT(send_to(p.a.hub, WSHUB_DEST_ALL, "", n), WSHUB_OK);
+        pair_run(&p);
+    }
+    while (wshub_io_fake_next(p.a.net, a, &f)) got++;
+    EXPECT_INT(got, 100);
+    EXPECT_SILENCE(&p.b, b);
+    EXPECT(stats(&p.a).bus_dropped > 80);
+    wshub_loop_set_down(p.loop, false);
+    pair_run(&p);
+    for (got = 0; wshub_io_fake_next(p.b.net, b, &f); got++) {
+        int v = atoi(wshub_json_get(f.payload, "data").ptr);
+        if (first < 0) first = v;
+        EXPECT_INT(v, first + got); /* in order, none twice */
+    }
+    EXPECT_INT(first + got, 100);
+    EXPECT_INT(got + (int)stats(&p.a).bus_dropped, 100);
+    EXPECT(strcmp(p.a.log, "up down up ") == 0);
+    pair_stop(&p);
+}
+
+static void nobody(void *ctx, wshub_str channel, wshub_str payload) {
+    wshub_str *out = (wshub_str *)ctx;
+    (void)snprintf((char *)(uintptr_t)out->ptr, 400, "%.*s %.*s", (int)channel.len, channel.ptr, (int)payload.len, payload.ptr);
+}
+static void nothing(void *ctx, wshub_bus_state s, uint64_t ms) {
+    (void)ctx;
+    (void)s;
+    (void)ms;
+}
+
+TEST(envelopes_read_as_the_reference_writes_them) { /* BUS-2, EMIT-1; golden emitter.jsonl, pub-*.jsonl */
+    static char seen[512];
+    static const struct { wshub_dest_kind kind; const char *name, *data, *exclude, *want; } cases[] = {
+        {WSHUB_DEST_CLIENT, "B", "{\"x\":1}", NULL, "ws:client:B {\"serverId\":\"emitter\",\"type\":\"client\",\"target\":\"B\",\"event\":\"m\",\"data\":{\"x\":1}}"},
+        {WSHUB_DEST_USER, "same", "2", NULL, "ws:user:same {\"serverId\":\"emitter\",\"type\":\"user\",\"target\":\"same\",\"event\":\"m\",\"data\":2}"},
+        {WSHUB_DEST_ROOM, "r\"1", "[3]", NULL, "ws:room:r\"1 {\"serverId\":\"emitter\",\"type\":\"room\",\"target\":\"r\\\"1\",\"event\":\"m\",\"data\":[3]}"},
+        {WSHUB_DEST_ROOM, "r", "4", "A", "ws:room:r {\"serverId\":\"emitter\",\"type\":\"room\",\"target\":\"r\",\"event\":\"m\",\"data\":4,\"exclude\":[\"A\"]}"},
+        {WSHUB_DEST_ROOM, "r", "4", "", "ws:room:r {\"serverId\":\"emitter\",\"type\":\"room\",\"target\":\"r\",\"event\":\"m\",\"data\":4,\"exclude\":[]}"},
+        {WSHUB_DEST_ALL, "", "\"\xC3\xA9 \\\"quoted\\\"\"", NULL, "ws:broadcast {\"serverId\":\"emitter\",\"type\":\"broadcast\",\"event\":\"m\",\"data\":\"\xC3\xA9 \\\"quoted\\\"\"}"},
+        {WSHUB_DEST_ALL, "", NULL, NULL, "ws:broadcast {\"serverId\":\"emitter\",\"type\":\"broadcast\",\"event\":\"m\"}"},
+        {WSHUB_DEST_RESOLVE, "r", "1", NULL, "ws:room:r {\"serverId\":\"emitter\",\"type\":\"room\",\"target\":\"r\",\"event\":\"m\",\"data\":1}"},
+    };
+    wshub_loop *loop;
+    wshub_bus eb, ob;
+    wshub_emitter *em;
+    wshub_bus_owner owner;
+    wshub_str to = {NULL, 0};
+    wshub_bus_channel every = {{"*", 1}, true};
+    size_t i;
+    to.ptr = seen;
+    owner.ctx = &to;
+    owner.received = nobody;
+    owner.state = nothing;
+    owner.wake = NULL;
+    EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);
+    EXPECT_INT(wshub_loop_bus(loop, &eb), WSHUB_OK);
+    EXPECT_INT(wshub_loop_bus(loop, &ob), WSHUB_OK);
+    EXPECT_INT(ob.attach(ob.ctx, &owner), WSHUB_OK);
+    EXPECT_INT(ob.subscribe(ob.ctx, &every, 1), WSHUB_OK);
+    EXPECT_INT(wshub_emitter_create(&(wshub_emitter_desc){.bus = &eb, .bus_queue_bytes_max = 300}, &em), WSHUB_OK);
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        wshub_dest d;
+        wshub_msg m = msg("m", cases[i].data);
+        wshub_str x = wshub_str_z(cases[i].exclude);
+        memset(&d, 0, sizeof d);
+        d.kind = cases[i].kind;
+        d.name = wshub_str_z(cases[i].name);
+        d.exclude = cases[i].exclude ? &x : NULL;
+        d.exclude_count = cases[i].exclude && cases[i].exclude[0] ? 1 : 0;
+        EXPECT_INT(wshub_emitter_send(em, &d, &m), WSHUB_OK);
+        ob.pump(ob.ctx);
+        if (strcmp(seen, cases[i].want) != 0) (void)printf("  got  %s\n  want %s\n", seen, cases[i].want);
+        EXPECT(strcmp(seen, cases[i].want) == 0);
+    }
+    {
+        wshub_msg m = msg("m", "1"), bad = msg("m", "{");
+        int kept = 0;
+        EXPECT_INT(wshub_emitter_send(em, NULL, &bad), WSHUB_ERR_JSON);
+        EXPECT_INT(wshub_emitter_send(em, NULL, NULL), WSHUB_ERR_PARAM);
+        wshub_loop_set_down(loop, true);
+        while (kept < 100 && wshub_emitter_send(em, NULL, &m) == WSHUB_OK) kept++;
+        EXPECT(kept > 2 && kept < 6); /* then LIMIT: nothing is lost unseen */
+        wshub_loop_set_down(loop, false);
+        seen[0] = 0;
+        EXPECT_INT(wshub_emitter_send(em, NULL, &m), WSHUB_OK);
+        ob.pump(ob.ctx);
+        EXPECT(seen[0]);
+    }
+    wshub_emitter_destroy(em);
+    (void)ob.attach(ob.ctx, NULL);
+    wshub_loop_destroy(loop);
+}
+
+TEST(what_is_no_envelope_is_counted_and_harms_nobody) { /* BUS-3; golden in-*.jsonl, every field of every type */
+    static const struct { const char *payload, *got; } cases[] = {
+        {"", ""}, {"nope", ""}, {"{", ""}, {"null", ""}, {"5", ""}, {"[]", ""}, {"{}", ""}, {"{\"serverId\":\"x\"}", ""}, {"{\"event\":\"m\"}", ""},
+        {"{\"serverId\":1,\"type\":\"broadcast\",\"event\":\"m\",\"data\":1}", ""}, {"{\"serverId\":\"x\",\"type\":\"broadcast\",\"event\":2,\"data\":1}", ""},
+        {"{\"serverId\":\"x\",\"event\":\"m\",\"data\":1}", ""}, {"{\"serverId\":\"x\",\"type\":\"BROADCAST\",\"event\":\"m\",\"data\":1}", ""}, {"{\"serverId\":\"x\",\"type\":7,\"event\":\"m\",\"data\":1}", ""},
+        {"{\"serverId\":\"x\",\"type\":\"room\",\"event\":\"m\",\"data\":1}", ""}, {"{\"serverId\":\"x\",\"type\":\"room\",\"target\":\"\",\"event\":\"m\",\"data\":1}", ""}, {"{\"serverId\":\"x\",\"type\":\"room\",\"target\":null,\"event\":\"m\",\"data\":1}", ""},
+        {"{\"serverId\":\"x\",\"type\":\"room\",\"target\":[\"ws-default\"],\"event\":\"m\",\"data\":1}", ""}, {"{\"serverId\":\"x\",\"type\":\"\",\"event\":\"m\",\"data\":1}", ""},
+        {"{\"serverId\":\"A\",\"type\":\"broadcast\",\"event\":\"m\",\"data\":1}", ""}, {"{\"serverId\":\"\\u0041\",\"type\":\"broadcast\",\"event\":\"m\",\"data\":1}", ""}, {" {\"type\":\"broadcast\",\"serverId\":\"A\",\"event\":\"m\",\"data\":1}", ""},
+        {"{\"serverId\":\"x\",\"type\":\"broadcast\",\"event\":\"\xFF\",\"data\":1}", ""},
+        {"{\"serverId\":\"\",\"type\":\"broadcast\",\"event\":\"m\",\"data\":1}", "{\"event\":\"m\",\"data\":1}"}, {"{\"serverId\":\"a\",\"type\":\"broadcast\",\"event\":\"m\"}", "{\"event\":\"m\"}"},
+        {"{\"serverId\":\"x\",\"type\":\"broadcast\",\"event\":\"m\",\"data\":null,\"exclude\":null}", "{\"event\":\"m\",\"data\":null}"},
+        {"{\"serverId\":\"x\",\"type\":\"broadcast\",\"event\":\"\",\"data\":1,\"exclude\":[1,{},\"z\"]}", "{\"event\":\"\",\"data\":1}"},
+        {"{\"serverId\":\"x\",\"type\":\"room\",\"type\":\"broadcast\",\"event\":\"a\",\"event\":\"\\u00e9\",\"data\":1,\"data\":1.0}", "{\"event\":\"\xC3\xA9\",\"data\":1.0}"},
+        {"{\"serverId\":\"x\",\"type\":\"broadcast\",\"target\":\"nobody\",\"event\":\"m\",\"data\":3} ", "{\"event\":\"m\",\"data\":3}"},
+        {"{\"serverId\":\"x\",\"type\":\"room\",\"target\":\"ws-default\",\"event\":\"m\",\"data\":\"\\ud800\"}", "{\"event\":\"m\",\"data\":\"\\ud800\"}"},
+    };
+    pair p;
+    wshub_conn a;
+    size_t i;
+    pair_start(&p, false);
+    a = world_client(&p.a, NULL, NULL);
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        wshub__bus_received(p.a.hub, wshub_str_z("ws:broadcast"), wshub_str_z(cases[i].payload));
+        pair_run(&p);
+        if (cases[i].got[0]) EXPECT_TEXT(&p.a, a, cases[i].got);
+        EXPECT_SILENCE(&p.a, a);
+    }
+    EXPECT_INT(stats(&p.a).bus_self_echo, 3);
+    EXPECT_INT(stats(&p.a).bus_received, sizeof cases / sizeof *cases);
+    pair_stop(&p);
+}
+
+TEST(a_hub_with_a_bus_needs_an_io_that_wakes) {
+    wshub_loop *loop;
+    wshub_bus bus;
+    wshub_io_fake *net;
+    wshub *hub;
+    EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);
+    EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
+    EXPECT_INT(wshub_io_fake_create(&(wshub_io_fake_desc){.no_wake = true}, &net), WSHUB_OK);
+    EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_fake_io(net), .bus = &bus}, &hub), WSHUB_ERR_NOWAKE); /* the seat has been ended */
+    EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_fake_io(net)}, &hub), WSHUB_OK);
+    EXPECT_INT(wshub_post(hub, NULL, NULL), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_post_ask_fail(hub, (wshub_ask){0}), WSHUB_ERR_NOWAKE);
+    wshub_destroy(hub);
+    wshub_io_fake_destroy(net);
+    wshub_loop_destroy(loop);
+}

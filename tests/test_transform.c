@@ -1,0 +1,225 @@
+/* Encrypted clients: order, batches, failures, both directions (ENC-1 to ENC-4, SEND-5, AUTH-5, AUTH-6). */
+#include "hubtest.h"
+
+static struct { wshub_ask ask; char data[32]; bool done; } out[4096];
+static int out_count, out_open, out_most;
+
+static void later(wshub *hub, wshub_ask ask, wshub_client c, const wshub_event *e, void *user) {
+    (void)hub;
+    (void)c;
+    (void)user;
+    out[out_count].ask = ask;
+    out[out_count].done = false;
+    (void)snprintf(out[out_count++].data, 32, "%.*s", (int)e->data.len, e->data.ptr);
+    if (++out_open > out_most) out_most = out_open;
+}
+static wshub_err encrypt_me(wshub *hub, wshub_client c, const wshub_event *e, void *user) {
+    (void)e;
+    (void)user;
+    return wshub_client_encrypt(hub, c);
+}
+
+TEST(answers_in_any_order_keep_each_client_in_order) { /* SEND-5 */
+    uint32_t seed;
+    for (seed = 1; seed <= 20; seed++) {
+        world w;
+        wshub_conn c[4];
+        char id[4][37];
+        uint32_t x = seed;
+        int i, n[4] = {0, 0, 0, 0}, k;
+        out_count = out_open = out_most = 0;
+        world_start(&w, DESC(.on_authenticate = accept_all, .on_message = encrypt_me, .on_transform_out = later, .encrypted_batch_max = 3), FAKE(0));
+        for (i = 0; i < 4; i++) {
+            c[i] = world_client(&w, NULL, id[i]);
+            if (i) wshub_io_fake_text(w.net, c[i], "{\"event\":\"x\"}");
+        }
+        for (i = 0; i < 60; i++) {
+            char data[16];
+            wshub_msg m;
+            (void)snprintf(data, sizeof data, "%d", i);
+            m = msg("m", data);
+            if (i % 3) EXPECT_INT(wshub_room_send(w.hub, wshub_str_z("ws-default"), &m, NULL, 0), WSHUB_OK);
+            else EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id[1]), &m), WSHUB_OK);
+            while (x % 3 == 0 || (i == 59 && out_open)) { /* answer one at random */
+                x = x * 1664525 + 1013904223;
+                for (k = (int)(x >> 8) % out_count; out[k].done; k = (k + 1) % out_count) {
+                    if (out_open == 0) break;
+                }
+                if (!out_open) break;
+                out[k].done = true;
+                out_open--;
+                if (k % 5 == 4) {
+                    EXPECT_INT(wshub_ask_fail(w.hub, out[k].ask), WSHUB_OK);
+                } else if (k % 2) {
+                    EXPECT_INT(wshub_transform_accept(w.hub, out[k].ask, NULL), WSHUB_OK);
+                } else {
+                    wshub_msg t = msg("secret", out[k].data);
+                    EXPECT_INT(wshub_transform_accept(w.hub, out[k].ask, &t), WSHUB_OK);
+                }
+                EXPECT_INT(wshub_ask_reject(w.hub, out[k].ask), WSHUB_ERR_STALE);
+            }
+            x = x * 1664525 + 1013904223;
+            wshub_io_fake_run(w.net);
+        }
+        wshub_io_fake_run(w.net);
+        for (i = 0; i < 4; i++) {
+            wshub_io_fake_frame f;
+            int last = -1;
+            while (wshub_io_fake_next(w.net, c[i], &f)) {
+                wshub_str d = wshub_json_get(f.payload, "data");
+                int v = d.ptr ? atoi(d.ptr) : -2;
+                EXPECT(v > last);
+                last = v;
+                n[i]++;
+            }
+        }
+        EXPECT_INT(n[0], 40); /* not encrypted: all, at once */
+        EXPECT_INT(n[1] + n[2] + n[3] + (int)stats(&w).dropped_transform, 60 + 40 + 40);
+        EXPECT(stats(&w).dropped_transform > 10);
+        world_stop(&w);
+    }
+}
+
+TEST(no_more_than_the_batch_runs_for_one_fan_out) { /* ENC-3 */
+    world w;
+    int i;
+    out_count = out_open = out_most = 0;
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_message = encrypt_me, .on_transform_out = later), FAKE(0));
+    for (i = 0; i < 50; i++) wshub_io_fake_text(w.net, world_client(&w, NULL, NULL), "{\"event\":\"x\"}");
+    {
+        wshub_msg m = msg("m", "1");
+        EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    }
+    EXPECT_INT(out_open, 10);
+    for (i = 0; i < out_count; i++) {
+        out_open--;
+        EXPECT_INT(wshub_transform_accept(w.hub, out[i].ask, NULL), WSHUB_OK);
+        EXPECT(out_open <= 10);
+    }
+    EXPECT_INT(out_count, 50);
+    EXPECT_INT(out_most, 10);
+    world_stop(&w);
+}
+
+TEST(a_client_that_leaves_takes_its_transformations_along) {
+    world w;
+    wshub_conn c[12];
+    int i;
+    wshub_msg m = msg("m", "1");
+    out_count = out_open = out_most = 0;
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_message = encrypt_me, .on_transform_out = later, .encrypted_batch_max = 2), FAKE(0));
+    for (i = 0; i < 12; i++) {
+        c[i] = world_client(&w, NULL, NULL);
+        wshub_io_fake_text(w.net, c[i], "{\"event\":\"x\"}");
+    }
+    for (i = 0; i < 3; i++) EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(out_count, 6);
+    for (i = 0; i < 6; i++) wshub_io_fake_end(w.net, c[i]); /* those that run among them: others take their turn */
+    for (i = 0; i < out_count; i++) (void)wshub_transform_accept(w.hub, out[i].ask, NULL);
+    wshub_io_fake_run(w.net);
+    for (i = 6; i < 12; i++) {
+        EXPECT_TEXT(&w, c[i], "{\"event\":\"m\",\"data\":1}");
+        EXPECT_TEXT(&w, c[i], "{\"event\":\"m\",\"data\":1}");
+        EXPECT_TEXT(&w, c[i], "{\"event\":\"m\",\"data\":1}");
+    }
+    world_stop(&w);
+}
+
+static wshub_ask in_ask;
+static int in_mode;
+static void inbound(wshub *hub, wshub_ask ask, wshub_client c, const wshub_event *e, void *user) {
+    wshub_msg m = msg("open", "\"text\"");
+    (void)c;
+    (void)user;
+    EXPECT(e->event.len > 0);
+    in_ask = ask;
+    if (in_mode == 0) EXPECT_INT(wshub_transform_accept(hub, ask, NULL), WSHUB_OK);
+    if (in_mode == 1) EXPECT_INT(wshub_transform_accept(hub, ask, &m), WSHUB_OK);
+    if (in_mode == 2) EXPECT_INT(wshub_ask_fail(hub, ask), WSHUB_OK);
+}
+static wshub_err note_event(wshub *hub, wshub_client c, const wshub_event *e, void *user) {
+    char line[64];
+    if (wshub_str_eq_z(e->event, "encrypt")) return wshub_client_encrypt(hub, c);
+    (void)snprintf(line, sizeof line, "%.*s=%.*s ", (int)e->event.len, e->event.ptr, (int)e->data.len, e->data.ptr ? e->data.ptr : "");
+    world_note((world *)user, line);
+    return WSHUB_OK;
+}
+
+TEST(inbound_events_are_opened_before_they_are_dispatched_and_keep_their_order) {
+    int no_pause;
+    for (no_pause = 0; no_pause < 2; no_pause++) {
+        world w;
+        wshub_conn c;
+        char id[37];
+        world_start(&w, DESC(.on_authenticate = accept_all, .on_message = note_event, .on_transform_in = inbound, .on_join = join_all), FAKE(.no_pause = no_pause));
+        c = world_client(&w, NULL, id);
+        in_mode = 1;
+        wshub_io_fake_text(w.net, c, "{\"event\":\"plain\",\"data\":0}");
+        wshub_io_fake_text(w.net, c, "{\"event\":\"encrypt\"}");
+        in_mode = 0;
+        wshub_io_fake_text(w.net, c, "{\"event\":\"a\",\"data\":[1]}");
+        in_mode = 1;
+        wshub_io_fake_text(w.net, c, "{\"event\":\"b\",\"data\":2}");
+        in_mode = 2;
+        wshub_io_fake_text(w.net, c, "{\"event\":\"c\",\"data\":3}");
+        wshub_io_fake_text(w.net, c, "{\"event\":\"heartbeat\"}");
+        in_mode = 3; /* later: what follows waits */
+        wshub_io_fake_text(w.net, c, "{\"event\":\"d\",\"data\":4}");
+        wshub_io_fake_text(w.net, c, "{\"event\":\"join\",\"data\":{\"rooms\":[\"r\"]}}");
+        in_mode = 0;
+        wshub_io_fake_text(w.net, c, "{\"event\":\"e\"}");
+        EXPECT(strcmp(w.log, "plain=0 a=[1] open=\"text\" ") == 0);
+        EXPECT(!wshub_client_in_room(w.hub, world_handle(&w, id), wshub_str_z("r")));
+        EXPECT_INT(wshub_transform_accept(w.hub, in_ask, NULL), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        EXPECT(strcmp(w.log, "plain=0 a=[1] open=\"text\" d=4 e= ") == 0);
+        EXPECT(wshub_client_in_room(w.hub, world_handle(&w, id), wshub_str_z("r")));
+        EXPECT_INT(stats(&w).dropped_transform, 1);
+        in_mode = 3;
+        wshub_io_fake_text(w.net, c, "{\"event\":\"f\"}");
+        wshub_io_fake_end(w.net, c);
+        EXPECT_INT(wshub_transform_accept(w.hub, in_ask, NULL), WSHUB_ERR_STALE);
+        world_stop(&w);
+    }
+}
+
+static wshub_ask hs_ask;
+static void handshake(wshub *hub, wshub_ask ask, const wshub_handshake *h, void *user) {
+    (void)hub;
+    (void)user;
+    EXPECT(wshub_str_eq_z(h->data, "{\"user\":\"u\"}") && wshub_str_eq_z(h->user_id, "u"));
+    hs_ask = ask;
+}
+TEST(nothing_goes_in_clear_while_keys_are_being_agreed) { /* AUTH-6, SEND-2 */
+    world w;
+    wshub_conn c;
+    wshub_client h;
+    wshub_iter it = {0, 0};
+    wshub_msg m = msg("m", "1");
+    wshub_dest to;
+    world_start(&w, DESC(.on_authenticate = accept_all, .require_encryption = true, .on_handshake = handshake), FAKE(0));
+    c = wshub_io_fake_connect(w.net, "/ws");
+    wshub_io_fake_text(w.net, c, "{\"event\":\"authenticate\",\"data\":{\"user\":\"u\"}}");
+    EXPECT(wshub_client_each(w.hub, &it, &h));
+    EXPECT_INT(wshub_client_state(w.hub, h), WSHUB_CLIENT_AUTHENTICATING);
+    EXPECT_INT(wshub_client_send(w.hub, h, &m), WSHUB_ERR_CLEAR);
+    EXPECT_INT(wshub_client_join(w.hub, h, wshub_str_z("r")), WSHUB_OK);
+    memset(&to, 0, sizeof to);
+    to.kind = WSHUB_DEST_CLIENT;
+    to.name = wshub_client_id(w.hub, h);
+    EXPECT_INT(wshub_send(w.hub, &to, &m), WSHUB_OK);
+    EXPECT_INT(wshub_room_send(w.hub, wshub_str_z("r"), &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_user_send(w.hub, wshub_str_z("u"), &m), WSHUB_OK);
+    EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_SILENCE(&w, c);
+    EXPECT_INT(stats(&w).clear_refused, 3);
+    EXPECT_INT(wshub_handshake_accept(w.hub, hs_ask, wshub_str_z("K"), wshub_str_z("")), WSHUB_OK);
+    EXPECT(wshub_client_is_encrypted(w.hub, h));
+    wshub_io_fake_run(w.net);
+    {
+        wshub_io_fake_frame f;
+        EXPECT(wshub_io_fake_next(w.net, c, &f) && strstr(f.payload.ptr, "\"serverPublicKey\":\"K\",\"salt\":\"\""));
+    }
+    world_stop(&w);
+}
