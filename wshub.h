@@ -6125,11 +6125,15 @@ static void wshub__flush(wshub *hub) {
     }
 }
 
-static void wshub__notes(wshub *hub) { /* SEND-6 */
-    while (hub->notes_head) {
-        wshub__conn *c = wshub__conn_at(hub, hub->notes_head - 1);
+/* Tells of pressure (SEND-6). What a callback's own sends cause is told in the next turn, so that an
+ * application which sends on every drop does not keep the hub here for ever. */
+static void wshub__notes(wshub *hub) {
+    uint32_t at = hub->notes_head;
+    hub->notes_head = 0;
+    while (at) {
+        wshub__conn *c = wshub__conn_at(hub, at - 1);
         uint8_t notes = c->notes, i;
-        hub->notes_head = c->next_note;
+        at = c->next_note;
         c->note_listed = false;
         c->notes = 0;
         for (i = 0; i < 3; i++) {
@@ -6227,7 +6231,7 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
         next = wshub__phase_run(hub);
         wshub__flush(hub);
         wshub__notes(hub);
-        more = hub->gone_head || hub->resume_head || hub->notes_head || hub->dirty_lo < hub->dirty_hi;
+        more = hub->gone_head || hub->resume_head || hub->dirty_lo < hub->dirty_hi;
     }
     if (!hub->destroying) {
         wshub__bus_settle(hub);
