@@ -79,8 +79,8 @@
  *
  * ---- >>memory ----------------------------------------------------------------------------------
  * All memory comes through wshub_desc.alloc, which is told the old size with every change. An idle
- * authenticated client costs under 700 bytes here (tests/test_memory.c counts it; the README has the
- * figure). A message to be sent is encoded once into a shared segment; each receiver holds a span of
+ * authenticated client costs under 1 KiB here, its three rooms and its user included (tests/test_memory.c
+ * counts it). A message to be sent is encoded once into a shared segment; each receiver holds a span of
  * it. Everything a peer can make grow has a limit in wshub_desc.
  *
  * ---- >>errors ----------------------------------------------------------------------------------

@@ -1,0 +1,220 @@
+/* What every io must do, whatever lies under it. A backend's test gives an io_world; a new backend is done
+ * when io_contract() passes. The owner here is not a hub but a recorder, so that the table itself is seen. */
+#ifndef IO_CONTRACT_H
+#define IO_CONTRACT_H
+
+typedef struct io_world {
+    const char *name;
+    const wshub_io *io;
+    void *(*dial)(struct io_world *w);                                /* a peer connects */
+    void (*say)(struct io_world *w, void *peer, const char *bytes, size_t n);
+    size_t (*hear)(struct io_world *w, void *peer, char *buf, size_t cap, bool *ended); /* what has come */
+    void (*hang_up)(struct io_world *w, void *peer);
+    void (*stall)(struct io_world *w, void *peer, bool stalled);      /* the peer does not read */
+    void (*step)(struct io_world *w);                                 /* serve what is ready */
+    void *ctx;
+    /* recorded */
+    wshub_conn opened[64], last_closed;
+    int opened_count, closed_count, drained_count, settled;
+    char got[1 << 20];
+    size_t got_len;
+    uint64_t inflight;
+    bool close_inside;
+} io_world;
+
+static void io_opened(void *ctx, wshub_conn c) {
+    io_world *w = (io_world *)ctx;
+    EXPECT(c.id >> 32);
+    w->opened[w->opened_count++ % 64] = c;
+}
+static void io_received(void *ctx, wshub_conn c, uint8_t *bytes, size_t n) {
+    io_world *w = (io_world *)ctx;
+    EXPECT(n > 0);
+    if (w->got_len + n < sizeof w->got) memcpy(w->got + w->got_len, bytes, n);
+    w->got_len += n;
+    memset(bytes, 0xEE, n); /* ours to change */
+    if (w->close_inside) w->io->close(w->io->ctx, c, false);
+}
+static void io_drained(void *ctx, wshub_conn c) {
+    (void)c;
+    ((io_world *)ctx)->drained_count++;
+}
+static void io_sent(void *ctx, wshub_conn c, size_t n) {
+    (void)c;
+    ((io_world *)ctx)->inflight -= n;
+}
+static void io_closed(void *ctx, wshub_conn c) {
+    ((io_world *)ctx)->closed_count++;
+    ((io_world *)ctx)->last_closed = c;
+}
+static uint64_t io_settle(void *ctx) {
+    ((io_world *)ctx)->settled++;
+    return WSHUB_NEVER;
+}
+
+static void io_steps(io_world *w, int n) {
+    while (n--) w->step(w);
+}
+
+static void *io_connect(io_world *w) {
+    int before = w->opened_count, i;
+    void *peer = w->dial(w);
+    for (i = 0; i < 100 && w->opened_count == before; i++) w->step(w);
+    EXPECT_INT(w->opened_count, before + 1);
+    return peer;
+}
+
+static void io_send_all(io_world *w, wshub_conn c, const char *bytes, size_t n, size_t pieces) {
+    wshub_span spans[64];
+    size_t i, at = 0;
+    int64_t took;
+    for (i = 0; i < pieces; i++) {
+        spans[i].ptr = (const uint8_t *)bytes + at;
+        spans[i].len = i + 1 == pieces ? n - at : n / pieces;
+        at += spans[i].len;
+    }
+    took = w->io->send(w->io->ctx, c, spans, pieces);
+    EXPECT_INT(took, n);
+}
+
+static void io_contract(io_world *w) {
+    wshub_io_owner owner;
+    void *a, *b;
+    char buf[65536];
+    static char big[8 << 20];
+    wshub_conn ca, cb;
+    bool ended = false;
+    size_t n, i;
+    uint64_t t0;
+    uint8_t r1[300], r2[300];
+    (void)printf("  io contract: %s\n", w->name);
+    owner.ctx = w;
+    owner.opened = io_opened;
+    owner.received = io_received;
+    owner.drained = io_drained;
+    owner.sent = io_sent;
+    owner.closed = io_closed;
+    owner.settle = io_settle;
+    w->io->attach(w->io->ctx, &owner);
+    /* two streams are told apart; bytes come in order; settle follows */
+    a = io_connect(w);
+    ca = w->opened[0];
+    b = io_connect(w);
+    cb = w->opened[1];
+    EXPECT(ca.id != cb.id && (uint32_t)ca.id != (uint32_t)cb.id);
+    w->say(w, a, "hello", 5);
+    for (i = 0; i < 100 && w->got_len < 5; i++) w->step(w);
+    EXPECT(w->got_len == 5 && memcmp(w->got, "hello", 5) == 0);
+    EXPECT(w->settled > 0);
+    /* sending: one span, many small, many large; all of it in order */
+    for (i = 0; i < sizeof big; i++) big[i] = (char)('a' + i % 23);
+    io_send_all(w, cb, big, 10, 1);
+    io_send_all(w, cb, big + 10, 640, 64);
+    io_send_all(w, cb, big + 650, 40000, 4);
+    for (n = 0, i = 0; i < 200 && n < 40650; i++) {
+        size_t k;
+        w->step(w);
+        k = w->hear(w, b, buf, sizeof buf, &ended);
+        EXPECT(memcmp(buf, big + n, k) == 0);
+        n += k;
+    }
+    EXPECT_INT(n, 40650);
+    /* a peer that does not read: short sends, then drained once there is room; nothing lost or doubled */
+    w->stall(w, b, true);
+    {
+        size_t offered = 0, heard = 0;
+        int before = w->drained_count, rounds = 0;
+        bool blocked = false;
+        while (!blocked && offered < sizeof big) {
+            wshub_span s;
+            int64_t took;
+            s.ptr = (const uint8_t *)big + offered;
+            s.len = sizeof big - offered < 100000 ? sizeof big - offered : 100000;
+            took = w->io->send(w->io->ctx, cb, &s, 1);
+            EXPECT(took >= 0 && (size_t)took <= s.len);
+            blocked = (size_t)took < s.len;
+            offered += (size_t)took;
+        }
+        EXPECT(blocked);
+        io_steps(w, 3);
+        EXPECT_INT(w->drained_count, before); /* no room yet */
+        w->stall(w, b, false);
+        while (heard < offered && rounds++ < 5000) {
+            size_t k = w->hear(w, b, buf, sizeof buf, &ended);
+            EXPECT(memcmp(buf, big + heard, k) == 0);
+            heard += k;
+            w->step(w);
+        }
+        EXPECT_INT(heard, offered);
+        EXPECT(w->drained_count > before);
+    }
+    /* pause: nothing is received until it is lifted */
+    if (w->io->pause) {
+        w->got_len = 0;
+        w->io->pause(w->io->ctx, ca, true);
+        w->say(w, a, "later", 5);
+        io_steps(w, 5);
+        EXPECT_INT(w->got_len, 0);
+        w->io->pause(w->io->ctx, ca, false);
+        for (i = 0; i < 100 && w->got_len < 5; i++) w->step(w);
+        EXPECT_INT(w->got_len, 5);
+    }
+    /* a polite end: what was sent arrives, then the end; closed once, not from inside */
+    io_send_all(w, ca, "bye", 3, 1);
+    w->io->close(w->io->ctx, ca, true);
+    w->io->close(w->io->ctx, ca, true);
+    EXPECT_INT(w->closed_count, 0);
+    for (n = 0, ended = false, i = 0; i < 200 && !ended; i++) {
+        w->step(w);
+        n += w->hear(w, a, buf + n, sizeof buf - n, &ended);
+    }
+    EXPECT(n == 3 && memcmp(buf, "bye", 3) == 0 && ended);
+    w->hang_up(w, a);
+    for (i = 0; i < 200 && w->closed_count == 0; i++) w->step(w);
+    EXPECT(w->closed_count == 1 && w->last_closed.id == ca.id);
+    /* a stream that is gone takes everything and does nothing */
+    EXPECT_INT(w->io->send(w->io->ctx, ca, &(wshub_span){(const uint8_t *)"x", 1}, 1), 1);
+    w->io->close(w->io->ctx, ca, false);
+    /* the peer's end is reported once, and the number comes back as another */
+    w->hang_up(w, b);
+    for (i = 0; i < 200 && w->closed_count == 1; i++) w->step(w);
+    EXPECT(w->closed_count == 2 && w->last_closed.id == cb.id);
+    io_steps(w, 3);
+    EXPECT_INT(w->closed_count, 2);
+    a = io_connect(w);
+    ca = w->opened[2];
+    EXPECT(ca.id != cb.id && ca.id != w->opened[0].id);
+    /* an end at once, from inside a report */
+    w->close_inside = true;
+    w->say(w, a, "x", 1);
+    for (ended = false, i = 0; i < 200 && w->closed_count == 2; i++) w->step(w);
+    EXPECT_INT(w->closed_count, 3);
+    for (i = 0; i < 200 && !ended; i++) {
+        w->step(w);
+        (void)w->hear(w, a, buf, sizeof buf, &ended);
+    }
+    EXPECT(ended);
+    w->hang_up(w, a);
+    w->close_inside = false;
+    /* clocks, randomness, waking */
+    t0 = w->io->now_ms(w->io->ctx);
+    io_steps(w, 2);
+    EXPECT(w->io->now_ms(w->io->ctx) >= t0);
+    EXPECT(w->io->wall_ms(w->io->ctx) > UINT64_C(1700000000000));
+    EXPECT(w->io->random(w->io->ctx, r1, 300) && w->io->random(w->io->ctx, r2, 300) && memcmp(r1, r2, 300) != 0);
+    {
+        int before = w->settled;
+        w->io->wake(w->io->ctx);
+        w->step(w);
+        EXPECT(w->settled > before);
+    }
+    /* detached: streams are closed, nothing is reported */
+    a = io_connect(w);
+    w->io->attach(w->io->ctx, NULL);
+    io_steps(w, 5);
+    for (ended = false, i = 0; i < 200 && !ended; i++) (void)w->hear(w, a, buf, sizeof buf, &ended);
+    EXPECT(ended);
+    EXPECT_INT(w->closed_count, 3);
+    w->hang_up(w, a);
+}
+#endif

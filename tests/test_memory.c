@@ -1,0 +1,84 @@
+/* What clients cost, counted through the allocator, and how many there can be on the fake io. */
+#include "hubtest.h"
+
+static size_t open_many(world *w, uint32_t n) {
+    size_t before = w->bytes;
+    uint32_t i;
+    char text[96];
+    for (i = 0; i < n; i++) {
+        wshub_conn c = wshub_io_fake_connect(w->net, "/ws");
+        (void)snprintf(text, sizeof text, "{\"event\":\"authenticate\",\"data\":{\"user\":\"user-%u\"}}", (unsigned)i);
+        wshub_io_fake_text(w->net, c, text);
+        wshub_io_fake_take(w->net, c, wshub_io_fake_output(w->net, c).len);
+    }
+    return (w->bytes - before) / n;
+}
+
+static void light_step(void *user) {
+    (void)user;
+}
+
+static void light_start(world *w) { /* without the self-check, which walks everybody */
+    wshub_desc d = DESC(.on_authenticate = accept_all);
+    wshub_io_fake_desc fd = FAKE(.on_step = light_step);
+    memset(w, 0, sizeof *w);
+    EXPECT_INT(wshub_io_fake_create(&fd, &w->net), WSHUB_OK);
+    d.io = wshub_io_fake_io(w->net);
+    d.alloc = world_alloc;
+    d.alloc_user = w;
+    d.user = w;
+    EXPECT_INT(wshub_create(&d, &w->hub), WSHUB_OK);
+}
+
+TEST(an_idle_authenticated_client_costs_less_than_a_kibibyte) { /* with a user of its own and three rooms */
+    world w;
+    size_t each;
+    light_start(&w);
+    each = open_many(&w, 10000);
+    (void)printf("  %u bytes for each of 10000\n", (unsigned)each);
+    EXPECT(each <= 1024);
+    EXPECT_INT(stats(&w).authenticated, 10000);
+    EXPECT(wshub_self_check(w.hub) == NULL);
+    world_stop(&w);
+}
+
+TEST(a_hundred_thousand_clients_come_are_told_and_go) {
+    world w;
+    wshub_msg m = msg("m", "1");
+    wshub_client c;
+    wshub_iter it = {0, 0};
+    size_t i;
+    light_start(&w);
+    (void)open_many(&w, 100000);
+    EXPECT_INT(wshub_room_send(w.hub, wshub_str_z("ws-default"), &m, NULL, 0), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(stats(&w).messages_out, 200000);
+    while (wshub_client_each(w.hub, &it, &c)) EXPECT_INT(wshub_client_close(w.hub, c, 1000, wshub_str_z("")), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(stats(&w).clients, 0);
+    EXPECT_INT(stats(&w).rooms, 0);
+    EXPECT(wshub_self_check(w.hub) == NULL);
+    for (i = 0; i < 1; i++) wshub_io_fake_advance(w.net, 10000);
+    EXPECT_INT(stats(&w).conns, 0);
+    world_stop(&w);
+}
+
+TEST(leaving_a_thousand_rooms_is_quick_and_complete) {
+    world w;
+    char id[20][37], name[16];
+    int i, k;
+    wshub_conn c[20];
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    for (i = 0; i < 20; i++) {
+        c[i] = world_client(&w, NULL, id[i]);
+        for (k = 0; k < 1000; k++) {
+            (void)snprintf(name, sizeof name, "r%d", k);
+            EXPECT_INT(wshub_client_join(w.hub, world_handle(&w, id[i]), wshub_str_z(name)), WSHUB_OK);
+        }
+    }
+    for (i = 0; i < 20; i += 2) wshub_io_fake_end(w.net, c[i]);
+    EXPECT_INT(wshub_room_count(w.hub, wshub_str_z("r500")), 10);
+    for (i = 1; i < 20; i += 2) wshub_io_fake_end(w.net, c[i]);
+    EXPECT_INT(stats(&w).rooms, 0);
+    world_stop(&w);
+}

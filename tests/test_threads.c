@@ -1,0 +1,146 @@
+/* Posts from other threads, and hubs of several threads on one loop. `make tsan` runs this under
+ * ThreadSanitizer. Sockets carry the io because only a real one can be woken. */
+#define _GNU_SOURCE
+#define WSHUB_IMPLEMENTATION
+#include "wshub.h"
+#include "wshub_io_auto.h"
+#include "test.h"
+#include <pthread.h>
+
+enum { POSTERS = 8, POSTS = 12500 };
+
+typedef struct server {
+    wshub_io_sock *net;
+    wshub *hub;
+    pthread_t thread;
+    long ran, up;
+} server;
+
+static void count(wshub *hub, void *arg) {
+    (void)arg;
+    ((server *)wshub_user(hub))->ran++;
+}
+
+static void *poster(void *arg) {
+    server *s = (server *)arg;
+    int i;
+    wshub_msg m;
+    wshub_str room = {"r", 1};
+    memset(&m, 0, sizeof m);
+    m.event = wshub_str_z("e");
+    m.data = wshub_str_z("[1]");
+    for (i = 0; i < POSTS; i++) {
+        if (i % 4 == 0) EXPECT_INT(wshub_post(s->hub, count, NULL), WSHUB_OK);
+        if (i % 4 == 1) EXPECT_INT(wshub_post_send(s->hub, NULL, &m), WSHUB_OK);
+        if (i % 4 == 2) EXPECT_INT(wshub_post_join_accept(s->hub, (wshub_ask){(uint64_t)i}, &room, 1), WSHUB_OK);
+        if (i % 4 == 3) EXPECT_INT(wshub_post_close_id(s->hub, room, 1000, room), WSHUB_OK);
+    }
+    return NULL;
+}
+
+static void *serve(void *arg) {
+    server *s = (server *)arg;
+    (void)wshub_io_sock_run(s->net);
+    return NULL;
+}
+
+TEST(eight_threads_post_to_one_hub) {
+    static server s;
+    pthread_t posters[POSTERS];
+    wshub_stats st;
+    int i;
+    EXPECT_INT(wshub_io_auto_create(NULL, &s.net), WSHUB_OK);
+    EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(s.net), .user = &s}, &s.hub), WSHUB_OK);
+    EXPECT_INT(pthread_create(&s.thread, NULL, serve, &s), 0);
+    for (i = 0; i < POSTERS; i++) EXPECT_INT(pthread_create(&posters[i], NULL, poster, &s), 0);
+    for (i = 0; i < POSTERS; i++) (void)pthread_join(posters[i], NULL);
+    wshub_io_sock_stop(s.net);
+    (void)pthread_join(s.thread, NULL);
+    (void)wshub_io_sock_run_once(s.net, 0); /* what was posted last */
+    EXPECT_INT(s.ran, POSTERS * POSTS / 4);
+    wshub_stats_get(s.hub, &st);
+    EXPECT_INT(st.app_failures, 0);
+    wshub_destroy(s.hub);
+    wshub_io_sock_destroy(s.net);
+}
+
+TEST(posts_have_a_limit) {
+    wshub_io_sock *net;
+    wshub *hub;
+    int i = 0;
+    EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
+    EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .post_bytes_max = 10000}, &hub), WSHUB_OK);
+    while (i < 1000 && wshub_post(hub, count, NULL) == WSHUB_OK) i++;
+    EXPECT(i > 20 && i < 200);
+    EXPECT_INT(wshub_post(hub, count, NULL), WSHUB_ERR_LIMIT);
+    wshub_destroy(hub);
+    wshub_io_sock_destroy(net);
+}
+
+/* One hub a thread; each publishes to all, each hears what the others say, in order. */
+enum { HUBS = 4, SAID = 5000 };
+static server hubs[HUBS];
+static wshub_loop *loop;
+static long heard[HUBS];
+
+static void hear(void *ctx, wshub_str channel, wshub_str payload) {
+    long *next = (long *)ctx, n = atol(wshub_json_get(payload, "data").ptr), from = wshub_json_get(payload, "serverId").ptr[1] - '0';
+    EXPECT(channel.len == 12);
+    EXPECT_INT(n, next[from]);
+    next[from] = n + 1;
+}
+static void ignore_state(void *ctx, wshub_bus_state s, uint64_t ms) {
+    (void)ctx;
+    (void)s;
+    (void)ms;
+}
+
+static void say(wshub *hub, void *arg) {
+    wshub_msg m;
+    char n[16];
+    int i;
+    (void)arg;
+    memset(&m, 0, sizeof m);
+    m.event = wshub_str_z("e");
+    for (i = 0; i < SAID; i++) {
+        (void)snprintf(n, sizeof n, "%d", i);
+        m.data = wshub_str_z(n);
+        EXPECT_INT(wshub_send(hub, NULL, &m), WSHUB_OK);
+    }
+}
+
+TEST(hubs_of_several_threads_hear_each_other_in_order) {
+    wshub_bus bus, ear;
+    wshub_bus_owner owner = {heard, hear, ignore_state, NULL};
+    wshub_bus_channel channel = {{"ws:broadcast", 12}, false};
+    int i;
+    EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);
+    EXPECT_INT(wshub_loop_bus(loop, &ear), WSHUB_OK);
+    EXPECT_INT(ear.attach(ear.ctx, &owner), WSHUB_OK);
+    EXPECT_INT(ear.subscribe(ear.ctx, &channel, 1), WSHUB_OK);
+    for (i = 0; i < HUBS; i++) {
+        char id[2] = {(char)('0' + i), 0};
+        EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
+        EXPECT_INT(wshub_io_auto_create(NULL, &hubs[i].net), WSHUB_OK);
+        EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(hubs[i].net), .user = &hubs[i], .bus = &bus, .server_id = id}, &hubs[i].hub), WSHUB_OK);
+        EXPECT_INT(pthread_create(&hubs[i].thread, NULL, serve, &hubs[i]), 0);
+    }
+    for (i = 0; i < HUBS; i++) EXPECT_INT(wshub_post(hubs[i].hub, say, NULL), WSHUB_OK);
+    while (heard[0] < SAID || heard[1] < SAID || heard[2] < SAID || heard[3] < SAID) ear.pump(ear.ctx);
+    for (i = 0; i < HUBS; i++) {
+        wshub_io_sock_stop(hubs[i].net);
+        (void)pthread_join(hubs[i].thread, NULL);
+    }
+    for (i = 0; i < HUBS; i++) {
+        wshub_stats st;
+        (void)wshub_io_sock_run_once(hubs[i].net, 0);
+        wshub_stats_get(hubs[i].hub, &st);
+        EXPECT_INT(st.bus_published, SAID);
+        EXPECT_INT(st.bus_received, (HUBS - 1) * SAID);
+        wshub_destroy(hubs[i].hub);
+        wshub_io_sock_destroy(hubs[i].net);
+    }
+    (void)ear.attach(ear.ctx, NULL);
+    EXPECT_INT(wshub_loop_dropped(loop), 0);
+    wshub_loop_destroy(loop);
+}
