@@ -916,7 +916,7 @@ static bool wshub__stack_push(wshub__node **top, wshub__node *node) {
     do {
         node->next = old;
     } while (!WSHUB__CAS_PTR(top, &old, node));
-    return node->next == NULL;
+    return old == NULL; /* node may have been taken and freed by now */
 #else
     node->next = *top;
     *top = node;
@@ -1716,7 +1716,7 @@ static bool wshub__http_host_ok(wshub_str s) { /* uri-host [ ":" port ] (RFC 911
 }
 
 /* Splits a target into path and query. False: not a form this server takes. */
-static bool wshub__http_target(wshub_http *h) {
+WSHUB__COLD static bool wshub__http_target(wshub_http *h) {
     wshub_str t = h->target;
     const char *q;
     size_t i;
@@ -1827,7 +1827,7 @@ static int wshub__http_body(const wshub_http *h, uint64_t *out_length, const cha
 }
 
 /* Judges a handshake (RFC 6455 4.2.1). Returns 0, or the status. */
-static int wshub__http_judge(const wshub_http *h, uint64_t body, const char **why) {
+WSHUB__COLD static int wshub__http_judge(const wshub_http *h, uint64_t body, const char **why) {
     wshub_str key = wshub_http_header(h, "Sec-WebSocket-Key");
     size_t i;
     *why = "a WebSocket handshake is a GET";
@@ -1891,7 +1891,7 @@ typedef enum wshub__chunk_state {
 } wshub__chunk_state;
 
 /* One byte outside the data. left: of the chunk; overhead: bytes of trailers and extensions so far. */
-static wshub__chunk_state wshub__chunk_byte(wshub__chunk_state s, uint8_t c, uint64_t *left,
+WSHUB__COLD static wshub__chunk_state wshub__chunk_byte(wshub__chunk_state s, uint8_t c, uint64_t *left,
                                             uint32_t *digits, uint32_t *overhead) {
     switch (s) {
     case WSHUB__CHUNK_SIZE: {
@@ -1925,7 +1925,7 @@ static wshub__chunk_state wshub__chunk_byte(wshub__chunk_state s, uint8_t c, uin
 }
 
 /* Is this Origin one of the allowed (RFC 6454; USERS of `*.` name whole labels)? */
-static bool wshub__origin_match(wshub_str origin, wshub_str rule) {
+WSHUB__COLD static bool wshub__origin_match(wshub_str origin, wshub_str rule) {
     size_t i, scheme = 0;
     while (scheme + 2 < rule.len && memcmp(rule.ptr + scheme, "://", 3) != 0) scheme++;
     if (scheme + 4 < rule.len && rule.ptr[scheme + 3] == '*' && rule.ptr[scheme + 4] == '.') {
@@ -2170,7 +2170,7 @@ static wshub__name *wshub__index_find(const wshub__index *ix, wshub__kind kind, 
 }
 
 /* Makes sure that the next wshub__index_add() cannot fail. */
-static bool wshub__index_reserve(const wshub__mem *m, wshub__index *ix) {
+WSHUB__COLD static bool wshub__index_reserve(const wshub__mem *m, wshub__index *ix) {
     uint32_t cap = ix->cap ? ix->cap * 2 : 16, i;
     wshub__index next = *ix;
     if (ix->cap && ix->count + 1 <= ix->cap / 4 * 3) return true;
@@ -2321,7 +2321,7 @@ typedef struct wshub__envelope {
 static const char *const wshub__bus_types[] = {"", "broadcast", "client", "user", "room"};
 static const char *const wshub__bus_prefixes[] = {"", "ws:broadcast", "ws:client:", "ws:user:", "ws:room:"};
 
-static void wshub__envelope_write(const wshub__mem *m, wshub__buf *b, wshub_str server_id,
+WSHUB__COLD static void wshub__envelope_write(const wshub__mem *m, wshub__buf *b, wshub_str server_id,
                                   const wshub_dest *dest, const wshub_msg *msg) {
     size_t i;
     wshub__buf_text(m, b, "{\"serverId\":");
@@ -2635,7 +2635,7 @@ static void wshub__leave(wshub *hub) { /* hub may be gone afterwards */
     if (--hub->depth == 0 && hub->destroying) wshub__free(hub);
 }
 
-static void wshub__random(wshub *hub, uint8_t *bytes, size_t count) {
+WSHUB__COLD static void wshub__random(wshub *hub, uint8_t *bytes, size_t count) {
     size_t i;
     for (i = 0; i < count; i++) {
         if (hub->random_left == 0) {
@@ -2678,7 +2678,7 @@ static const struct {
 };
 
 /* One line. detail: ours. text: somebody's, escaped. client: NULL: none. */
-static void wshub__log(wshub *hub, wshub_log_code code, const wshub__client *client, const char *detail,
+WSHUB__COLD static void wshub__log(wshub *hub, wshub_log_code code, const wshub__client *client, const char *detail,
                        wshub_str text) {
     static const char hex[] = "0123456789abcdef";
     char line[129];
@@ -2863,7 +2863,7 @@ static void wshub__queue_consume(wshub *hub, wshub__conn *c, size_t n) {
 /* When segments occupy over twice of what queues owe, laggards hold little of much: what they hold of
  * segments less than half in use is copied out. So shared memory never exceeds 1 MiB or twice the bytes
  * queued, and each copy frees more than it takes. Out of memory: it stays as it is. */
-static void wshub__out_compact(wshub *hub) {
+WSHUB__COLD static void wshub__out_compact(wshub *hub) {
     uint32_t i;
     if (hub->stats.segment_bytes <= 1u << 20 || hub->stats.segment_bytes / 2 <= hub->stats.queued_bytes) return;
     for (i = 0; i < hub->conns.pages_count * WSHUB__PAGE; i++) {
@@ -3061,7 +3061,7 @@ static void wshub__conn_end(wshub *hub, wshub__conn *c, wshub_cause cause, uint1
 }
 
 /* Drops the stream in this settle: no Close frame, nothing more is sent. */
-static void wshub__conn_abort(wshub *hub, wshub__conn *c, wshub_cause cause, uint16_t code, const char *why) {
+WSHUB__COLD static void wshub__conn_abort(wshub *hub, wshub__conn *c, wshub_cause cause, uint16_t code, const char *why) {
     wshub__conn_end(hub, c, cause, code, wshub_str_z(why));
     if (c->state >= WSHUB__CONN_ABORTING) return;
     c->state = WSHUB__CONN_ABORTING;
@@ -3107,7 +3107,7 @@ static void wshub__conn_close(wshub *hub, wshub__conn *c, wshub_cause cause, uin
 }
 
 /* The peer broke a rule: Close with the code, and the end (RFC 6455 7.1.7). */
-static void wshub__conn_fail(wshub *hub, wshub__conn *c, uint16_t code, const char *why) {
+WSHUB__COLD static void wshub__conn_fail(wshub *hub, wshub__conn *c, uint16_t code, const char *why) {
     hub->stats.protocol_errors++;
     wshub__log(hub, WSHUB_LOG_PROTO, wshub__conn_client(hub, c), why, wshub__str(NULL, 0));
     if (c->state == WSHUB__CONN_OPEN) {
@@ -3118,7 +3118,7 @@ static void wshub__conn_fail(wshub *hub, wshub__conn *c, uint16_t code, const ch
 }
 
 /* A deadline may have passed. Puts the timer back for what remains. */
-static void wshub__conn_due(wshub *hub, wshub__conn *c) {
+WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
     wshub__client *client = wshub__conn_client(hub, c);
     const wshub_desc *d = &hub->desc;
     uint64_t now = hub->now;
@@ -3750,7 +3750,7 @@ static void wshub__xform_end(wshub *hub, wshub__xform *x, wshub__xform_state sta
 }
 
 /* A client is gone: what has not begun is left to its text, what runs is forgotten. */
-static void wshub__xform_drop_all(wshub *hub, wshub__client *c) {
+WSHUB__COLD static void wshub__xform_drop_all(wshub *hub, wshub__client *c) {
     wshub__xform *x = c->xform_head;
     c->xform_head = c->xform_tail = NULL;
     c->xform_bytes = 0;
@@ -3787,7 +3787,7 @@ static void wshub__send_error(wshub *hub, wshub__client *c, const char *message)
     wshub__fan_done(hub, &fan);
 }
 
-static void wshub__auth_refuse(wshub *hub, wshub__client *c, const char *error, uint16_t code, const char *reason) {
+WSHUB__COLD static void wshub__auth_refuse(wshub *hub, wshub__client *c, const char *error, uint16_t code, const char *reason) {
     wshub__log(hub, WSHUB_LOG_AUTH_FAILED, c, error ? error : reason, wshub__str(NULL, 0));
     if (error) wshub__send_error(hub, c, error);
     wshub__conn_close(hub, wshub__conn_at(hub, c->conn), WSHUB_BY_AUTH, code, wshub_str_z(reason));
@@ -3837,7 +3837,7 @@ static void wshub__iso_time(uint64_t ms, char out[24]) {
 }
 
 /* The `data` of `connected`, keys in the order of AUTH-7. */
-static void wshub__connected_data(wshub *hub, const wshub__client *c, wshub__buf *b, wshub_str key, wshub_str salt) {
+WSHUB__COLD static void wshub__connected_data(wshub *hub, const wshub__client *c, wshub__buf *b, wshub_str key, wshub_str salt) {
     char time[24];
     wshub__buf_text(&hub->mem, b, "{\"id\":");
     wshub__buf_quote(&hub->mem, b, wshub__name_str(&c->name));
@@ -3907,7 +3907,7 @@ static void wshub__auth_connected(wshub *hub, wshub__client *c) {
 }
 
 /* Accepted, but keys are still to be agreed (AUTH-5, AUTH-6). The ask of the first answer is freed. */
-static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *c, wshub__ask *first) {
+WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *c, wshub__ask *first) {
     wshub_handshake h;
     wshub_ask ask;
     if (!hub->desc.on_handshake) {
@@ -4082,7 +4082,7 @@ WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask, const wshu
     return WSHUB_OK;
 }
 
-static wshub_err wshub__ask_deny(wshub *hub, wshub_ask ask, bool failed) {
+WSHUB__COLD static wshub_err wshub__ask_deny(wshub *hub, wshub_ask ask, bool failed) {
     wshub__ask *a;
     wshub__client *c;
     wshub__xform *x;
@@ -4138,7 +4138,7 @@ static void wshub__dispatch_failed(wshub *hub, wshub__client *c, const char *wha
     wshub__log(hub, WSHUB_LOG_APP_FAILED, c, what, wshub__str(NULL, 0));
 }
 
-static void wshub__join_refused(wshub *hub, wshub__client *c, const char *why) {
+WSHUB__COLD static void wshub__join_refused(wshub *hub, wshub__client *c, const char *why) {
     hub->stats.joins_refused++;
     wshub__log(hub, WSHUB_LOG_JOIN_REFUSED, c, why, wshub__str(NULL, 0));
 }
@@ -4148,7 +4148,7 @@ static bool wshub__room_name_ok(wshub_str s) { /* ROOM-1 */
 }
 
 /* Decodes the strings of data.rooms. Returns a block to be freed (NULL: nothing usable, told already). */
-static wshub_str *wshub__room_names(wshub *hub, wshub__client *c, wshub_str data, bool valid_only,
+WSHUB__COLD static wshub_str *wshub__room_names(wshub *hub, wshub__client *c, wshub_str data, bool valid_only,
                                     size_t *out_count, size_t *out_bytes) {
     wshub_str list = wshub_json_get(data, "rooms"), item, *names;
     wshub_iter it;
@@ -4238,7 +4238,7 @@ static void wshub__dispatch_event(wshub *hub, wshub__client *c, const wshub_even
 
 /* Hands an event of an encrypted client to the inbound transformer. Until it answers, nothing more of this
  * client is read, so that its messages keep their order. */
-static void wshub__dispatch_inbound(wshub *hub, wshub__client *c, const wshub_event *e) {
+WSHUB__COLD static void wshub__dispatch_inbound(wshub *hub, wshub__client *c, const wshub_event *e) {
     wshub_ask ask;
     wshub__conn *conn = wshub__conn_at(hub, c->conn);
     wshub_client handle = wshub__client_handle(hub, c);
@@ -4404,7 +4404,7 @@ static const wshub__dialect wshub__dialect_json = {wshub__json_opened, wshub__js
  * HTTP on a stream: heads and bodies as they arrive, answers now or later, the upgrade to a WebSocket
  * (CONN-1 to CONN-3). Proved by tests/test_http.c, tests/test_golden.c (upgrade-*). */
 
-static void wshub__http_date(uint64_t ms, char out[29]) { /* RFC 9110 5.6.7 */
+WSHUB__COLD static void wshub__http_date(uint64_t ms, char out[29]) { /* RFC 9110 5.6.7 */
     static const char days[] = "ThuFriSatSunMonTueWed", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     char iso[24];
     uint32_t month;
@@ -4453,7 +4453,7 @@ static void wshub__http_next(wshub *hub, wshub__conn *c, bool close) {
 }
 
 /* Queues a whole answer and goes on. Out of memory: the stream is dropped. */
-static wshub_err wshub__http_send(wshub *hub, wshub__conn *c, const wshub_reply *r) {
+WSHUB__COLD static wshub_err wshub__http_send(wshub *hub, wshub__conn *c, const wshub_reply *r) {
     wshub__buf b;
     size_t i;
     bool bodyless = r->status == 204 || r->status == 304, close = r->close || c->http_close;
@@ -4482,7 +4482,7 @@ static wshub_err wshub__http_send(wshub *hub, wshub__conn *c, const wshub_reply 
 }
 
 /* Refuses with a line of text and ends the stream. */
-static void wshub__http_refuse(wshub *hub, wshub__conn *c, int status, const char *why, bool upgrade) {
+WSHUB__COLD static void wshub__http_refuse(wshub *hub, wshub__conn *c, int status, const char *why, bool upgrade) {
     wshub_reply r;
     wshub_header version[2];
     char body[128];
@@ -4753,7 +4753,7 @@ static void wshub__http_headed(wshub *hub, wshub__conn *c, const uint8_t *p, uin
     wshub__buf_done(&hub->mem, &keep);
 }
 
-static void wshub__http_bodied(wshub *hub, wshub__conn *c) { /* the body is whole, behind the head in c->in */
+WSHUB__COLD static void wshub__http_bodied(wshub *hub, wshub__conn *c) { /* the body is whole, behind the head in c->in */
     wshub_header headers[256];
     wshub_http h;
     const char *why;
@@ -4768,7 +4768,7 @@ static void wshub__http_bodied(wshub *hub, wshub__conn *c) { /* the body is whol
     wshub__buf_done(&hub->mem, &keep);
 }
 
-static size_t wshub__http_feed_body(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
+WSHUB__COLD static size_t wshub__http_feed_body(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
     size_t used = 0;
     bool done = false;
     while (used < n && !done) {
@@ -4921,7 +4921,7 @@ static size_t wshub__ws_head(wshub *hub, wshub__conn *c, const uint8_t *p, size_
     return used;
 }
 
-static void wshub__ws_close(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
+WSHUB__COLD static void wshub__ws_close(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
     uint16_t code = (uint16_t)(n >= 2 ? p[0] << 8 | p[1] : 0);
     wshub_str reason = wshub__str(n > 2 ? p + 2 : NULL, n > 2 ? n - 2 : 0);
     if (n == 1 || (n >= 2 && !wshub__close_code_ok(code))) {
@@ -5019,7 +5019,7 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n
 }
 
 /* Keeps bytes that must wait. */
-static void wshub__hold(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
+WSHUB__COLD static void wshub__hold(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
     wshub_conn conn;
     conn.id = c->id;
     if (!hub->io.pause && c->held.len + n > hub->desc.payload_bytes_max + (size_t)65536) {
@@ -5246,7 +5246,7 @@ static uint64_t wshub__outbox_flush(const wshub__mem *m, wshub__outbox *box, con
 
 /* Appends one publication. Over the limit the oldest go first; *dropped says how many. dropped NULL: nothing
  * goes, the new one is refused with LIMIT. */
-static wshub_err wshub__outbox_add(const wshub__mem *m, wshub__outbox *box, uint64_t max, wshub_str server_id,
+WSHUB__COLD static wshub_err wshub__outbox_add(const wshub__mem *m, wshub__outbox *box, uint64_t max, wshub_str server_id,
                                    const wshub_dest *dest, const wshub_msg *msg, uint64_t *dropped) {
     wshub__buf b;
     const char *prefix = wshub__bus_prefixes[dest->kind];
@@ -5305,7 +5305,7 @@ static wshub_err wshub__publish(wshub *hub, const wshub_dest *dest, const wshub_
     return err;
 }
 
-static void wshub__bus_bad(wshub *hub, const char *why, wshub_str channel) {
+WSHUB__COLD static void wshub__bus_bad(wshub *hub, const char *why, wshub_str channel) {
     hub->stats.bus_bad++;
     wshub__log(hub, WSHUB_LOG_BUS_BAD, NULL, why, channel);
 }
@@ -5395,7 +5395,7 @@ static void wshub__bus_wake(void *ctx) {
     hub->io.wake(hub->io.ctx);
 }
 
-static wshub_err wshub__bus_attach(wshub *hub) {
+WSHUB__COLD static wshub_err wshub__bus_attach(wshub *hub) {
     wshub_bus_owner owner;
     wshub_bus_channel channels[4];
     size_t i;
@@ -5576,7 +5576,7 @@ static void wshub__name_free(const wshub__mem *m, wshub__name *n) {
     wshub__mem_free(m, n, sizeof *n + n->len);
 }
 
-static void wshub__seat_leave(wshub__seat *seat) {
+WSHUB__COLD static void wshub__seat_leave(wshub__seat *seat) {
     wshub_loop *loop = seat->loop;
     wshub__node *n;
     uint32_t i;
@@ -5625,7 +5625,7 @@ static wshub_err wshub__seat_attach(void *ctx, const wshub_bus_owner *owner) {
     return WSHUB_OK;
 }
 
-static bool wshub__loop_publish(wshub__seat *from, const wshub_bus_msg *m) {
+WSHUB__COLD static bool wshub__loop_publish(wshub__seat *from, const wshub_bus_msg *m) {
     wshub_loop *loop = from->loop;
     size_t bytes = sizeof(wshub__loop_msg) + m->channel.len + m->payload.len;
     wshub__loop_msg *msg = (wshub__loop_msg *)wshub__mem_new(&loop->mem, bytes);
@@ -5680,7 +5680,7 @@ static size_t wshub__seat_publish(void *ctx, const wshub_bus_msg *msgs, size_t c
     return i;
 }
 
-static wshub_err wshub__seat_subscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
+WSHUB__COLD static wshub_err wshub__seat_subscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
     wshub__seat *seat = (wshub__seat *)ctx;
     const wshub__mem *m = &seat->loop->mem;
     size_t i;
@@ -5709,7 +5709,7 @@ static wshub_err wshub__seat_subscribe(void *ctx, const wshub_bus_channel *chann
     return WSHUB_OK;
 }
 
-static wshub_err wshub__seat_unsubscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
+WSHUB__COLD static wshub_err wshub__seat_unsubscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
     wshub__seat *seat = (wshub__seat *)ctx;
     size_t i;
     for (i = 0; i < count; i++) {
@@ -5964,7 +5964,7 @@ WSHUB_API wshub_err wshub_post_ask_fail(wshub *hub, wshub_ask ask) {
     return wshub__post_put(hub, &p, NULL, 0, NULL, 0);
 }
 
-static void wshub__post_run(wshub *hub, wshub__post *p) {
+WSHUB__COLD static void wshub__post_run(wshub *hub, wshub__post *p) {
     wshub_str *s = wshub__post_strs(p);
     wshub_client client;
     wshub_ask ask;
@@ -6162,7 +6162,7 @@ static void wshub__due_run(wshub *hub) {
     }
 }
 
-static void wshub__stop(wshub *hub) {
+WSHUB__COLD static void wshub__stop(wshub *hub) {
     uint32_t i;
     if (hub->phase >= WSHUB__STOPPING) return;
     hub->phase = WSHUB__STOPPING;
@@ -6179,7 +6179,7 @@ static void wshub__stop(wshub *hub) {
 }
 
 /* Drain and shutdown, as far as they go now. Returns when to look again; 0: not at a time. */
-static uint64_t wshub__phase_run(wshub *hub) {
+WSHUB__COLD static uint64_t wshub__phase_run(wshub *hub) {
     uint32_t i;
     if (hub->phase == WSHUB__DRAINING) {
         uint64_t allowed = (hub->now - hub->drain_start) * hub->drain_per_second / 1000 + 1;
@@ -6246,7 +6246,7 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
     return result;
 }
 
-static void wshub__free(wshub *hub) {
+WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__mem m = hub->mem;
     uint32_t i;
     if (hub->dead) return;
@@ -6309,7 +6309,7 @@ static uint32_t wshub__or(uint32_t value, uint32_t otherwise) {
 }
 
 /* The one place where defaults are filled in; they stand beside the fields in >>desc. */
-static void wshub__desc_defaults(wshub_desc *d) {
+WSHUB__COLD static void wshub__desc_defaults(wshub_desc *d) {
     static const char *const rooms[] = {"ws-default", "ws-notification"};
     if (!d->path) d->path = "/ws";
     if (d->no_default_rooms) {
@@ -6348,7 +6348,7 @@ static void wshub__desc_defaults(wshub_desc *d) {
     d->post_bytes_max = wshub__or(d->post_bytes_max, 64u << 20);
 }
 
-static wshub_err wshub__desc_check(const wshub_desc *d) {
+WSHUB__COLD static wshub_err wshub__desc_check(const wshub_desc *d) {
     size_t i;
     const uint32_t bounded[] = {d->auth_timeout_ms, d->heartbeat_interval_ms, d->close_timeout_ms, d->shutdown_timeout_ms};
     for (i = 0; i < 4; i++) {
@@ -6379,7 +6379,7 @@ static wshub_str wshub__copy_text(char **at, const char *text) {
     return s;
 }
 
-static bool wshub__copy_texts(wshub *hub, const char *server_id) {
+WSHUB__COLD static bool wshub__copy_texts(wshub *hub, const char *server_id) {
     wshub_desc *d = &hub->desc;
     size_t i, bytes = (d->default_rooms_count + d->allowed_origins_count) * sizeof(wshub_str);
     char *at;
@@ -6421,7 +6421,7 @@ static uint64_t wshub__owner_settle(void *ctx) {
     return wshub_settle((wshub *)ctx);
 }
 
-static wshub_err wshub__create(const wshub_desc *desc, wshub **out_hub) {
+WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_hub) {
     wshub_desc d;
     wshub__mem m;
     wshub *hub;
@@ -6890,7 +6890,7 @@ WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_m
 }
 
 #ifdef WSHUB_SELF_CHECK
-static const char *wshub__check_group(const wshub *hub, const wshub__group *g, uint32_t pos, bool room) {
+WSHUB__COLD static const char *wshub__check_group(const wshub *hub, const wshub__group *g, uint32_t pos, bool room) {
     uint32_t i;
     if (g->pos != pos || g->count == 0 || g->count > g->cap) return "a group's place or count";
     if (wshub__group_find(hub, g->name.kind, wshub__name_str(&g->name)) != g) return "a group is not indexed";
