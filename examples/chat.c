@@ -1,0 +1,147 @@
+/* A chat with rooms, users and presence, and the page to it, served by the hub's own HTTP callback.
+ *
+ * Build and run: make run     Try: http://127.0.0.1:8080 in two windows
+ *
+ * The client says `say` {room,text} and `here` {room}; it hears `said`, `people` (who is in the room), `came`
+ * and `went`. Who somebody is stands in the client's metadata; rooms are the hub's own. Several chats on one
+ * loop or Redis would share their rooms: wshub_send() reaches the members on every instance. */
+#define _GNU_SOURCE
+#define WSHUB_IMPLEMENTATION
+#include "wshub.h"
+#include "wshub_io_auto.h"
+#include "chat_page.h" /* examples/chat.html as text; made by the Makefile */
+#include <signal.h>
+#include <stdio.h>
+
+enum { NAME_MAX_BYTES = 64, LIST_MAX = 200 };
+static wshub_io_sock *net;
+
+/* A client is in one of these at a time; its user pointer points at the room's place here. */
+static const char *rooms[] = {"lobby", "garden", "workshop"};
+
+static wshub_str name_of(wshub *hub, wshub_client client) { /* the JSON string under "name" */
+    return wshub_json_get(wshub_client_metadata(hub, client), "name");
+}
+
+/* Sends {"room":…,"id":…,"name":…[,"text":…]} to a room, wherever its members are connected. */
+static void tell(wshub *hub, const char *event, wshub_str room, wshub_str id, wshub_str name, wshub_str text) {
+    char data[4096], quoted[1600];
+    size_t n = wshub_json_quote(room, quoted, sizeof quoted);
+    wshub_msg msg = {.event = wshub_str_z(event)};
+    int len;
+    if (n > sizeof quoted || name.len > NAME_MAX_BYTES * 6 || text.len > 2000) return;
+    len = snprintf(data, sizeof data, "{\"room\":%.*s,\"id\":\"%.*s\",\"name\":%.*s%s%.*s}", (int)n, quoted, (int)id.len, id.ptr,
+                   (int)name.len, name.ptr, text.ptr ? ",\"text\":" : "", (int)text.len, text.ptr ? text.ptr : "");
+    msg.data = (wshub_str){data, (size_t)len};
+    (void)wshub_send(hub, &(wshub_dest){.kind = WSHUB_DEST_ROOM, .name = room}, &msg);
+}
+
+static void tell_people(wshub *hub, wshub_str room) { /* who is here, to those who are here */
+    char data[32768], quoted[1600];
+    size_t at, n = wshub_json_quote(room, quoted, sizeof quoted);
+    int count = 0;
+    wshub_iter it = {0};
+    wshub_client c;
+    wshub_msg msg = {.event = wshub_str_z("people")};
+    if (n > sizeof quoted) return;
+    at = (size_t)snprintf(data, sizeof data, "{\"room\":%.*s,\"names\":[", (int)n, quoted);
+    while (count < LIST_MAX && wshub_room_each_member(hub, room, &it, &c)) {
+        wshub_str name = name_of(hub, c);
+        if (!name.ptr || at + name.len + 4 > sizeof data) continue;
+        if (count++) data[at++] = ',';
+        memcpy(data + at, name.ptr, name.len);
+        at += name.len;
+    }
+    memcpy(data + at, "]}", 2);
+    msg.data = (wshub_str){data, at + 2};
+    (void)wshub_room_send(hub, room, &msg, NULL, 0);
+}
+
+static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
+    char meta[NAME_MAX_BYTES * 6 + 16], plain[NAME_MAX_BYTES];
+    wshub_str name = wshub_json_get(auth->data, "name");
+    size_t n = wshub_json_text(name, plain, sizeof plain);
+    wshub_identity who = {.metadata = {meta, 0}};
+    (void)user;
+    if (n == 0 || n > sizeof plain || name.len > NAME_MAX_BYTES * 6) {
+        (void)wshub_ask_reject(hub, ask); /* a real program would look at a token here, now or later */
+        return;
+    }
+    who.metadata.len = (size_t)snprintf(meta, sizeof meta, "{\"name\":%.*s}", (int)name.len, name.ptr);
+    who.user_id = (wshub_str){plain, n};
+    if (wshub_auth_accept(hub, ask, &who) != WSHUB_OK) (void)wshub_ask_fail(hub, ask);
+}
+
+static void on_join(wshub *hub, wshub_ask ask, const wshub_join *join, void *user) {
+    wshub_client client = join->client;
+    size_t r = 0;
+    (void)user;
+    while (r < 3 && !wshub_str_eq_z(join->rooms[0], rooms[r])) r++;
+    if (r == 3 || wshub_join_accept(hub, ask, join->rooms, 1) != WSHUB_OK) {
+        (void)wshub_ask_reject(hub, ask); /* harmless if it has been answered */
+        return;
+    }
+    (void)wshub_client_set_user_ptr(hub, client, &rooms[r]);
+    tell(hub, "came", wshub_str_z(rooms[r]), wshub_client_id(hub, client), name_of(hub, client), (wshub_str){0});
+    for (r = 0; r < 3; r++) tell_people(hub, wshub_str_z(rooms[r])); /* one may have been left for this */
+}
+
+static wshub_err on_message(wshub *hub, wshub_client client, const wshub_event *e, void *user) {
+    char room[1024];
+    wshub_str text = wshub_json_get(e->data, "text"), name = {room, 0};
+    size_t n = wshub_json_text(wshub_json_get(e->data, "room"), room, sizeof room);
+    (void)user;
+    if (n == 0 || n > sizeof room) return WSHUB_ERR_PARAM;
+    name.len = n;
+    if (!wshub_client_in_room(hub, client, name)) return WSHUB_OK; /* one speaks where one is */
+    if (wshub_str_eq_z(e->event, "here")) tell_people(hub, name);
+    if (wshub_str_eq_z(e->event, "say") && wshub_json_type(text) == WSHUB_JSON_STRING) {
+        tell(hub, "said", name, wshub_client_id(hub, client), name_of(hub, client), text);
+    }
+    return WSHUB_OK;
+}
+
+static void on_disconnected(wshub *hub, const wshub_gone *gone, void *user) {
+    char name[NAME_MAX_BYTES * 6 + 2];
+    size_t n = wshub_json_quote(gone->user_id, name, sizeof name);
+    const char **room = gone->user_ptr;
+    (void)user;
+    if (!room || n > sizeof name) return;
+    tell(hub, "went", wshub_str_z(*room), gone->id, (wshub_str){name, n}, (wshub_str){0});
+    tell_people(hub, wshub_str_z(*room));
+}
+
+static bool on_request(wshub *hub, wshub_request request, const wshub_http *http, void *user) {
+    wshub_reply page = {.status = 200, .content_type = "text/html; charset=utf-8", .body = {chat_page, sizeof chat_page - 1}};
+    (void)user;
+    if (!wshub_str_eq_z(http->path, "/")) return false; /* 404 */
+    return wshub_http_reply(hub, request, &page) == WSHUB_OK;
+}
+
+static void on_signal(int number) {
+    (void)number;
+    wshub_io_sock_stop(net);
+}
+
+int main(int argc, char **argv) {
+    wshub *hub;
+    wshub_loop *loop; /* the bus of one process; wshub_bus_redis.h would join many */
+    wshub_bus bus;
+    unsigned port = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 8080;
+    if (port == 0 || port > 65535) return fprintf(stderr, "usage: %s [port]\n", argv[0]), 2;
+    if (wshub_io_auto_create(NULL, &net) || wshub_loop_create(NULL, &loop) || wshub_loop_bus(loop, &bus)) return 1;
+    if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .bus = &bus, .on_authenticate = on_authenticate, .on_join = on_join,
+                                   .on_message = on_message, .on_disconnected = on_disconnected, .on_request = on_request}, &hub)) return 1;
+    if (wshub_io_sock_listen(net, "127.0.0.1", (uint16_t)port, NULL)) return fprintf(stderr, "chat: %s\n", wshub_io_sock_error(net)), 1;
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+    printf("chat on http://127.0.0.1:%u (ctrl-c ends it)\n", port);
+    fflush(stdout);
+    (void)wshub_io_sock_run(net);
+    (void)wshub_shutdown(hub); /* says goodbye: close 1001 */
+    while (!wshub_is_down(hub)) (void)wshub_io_sock_run_once(net, 100);
+    wshub_destroy(hub);
+    wshub_io_sock_destroy(net);
+    wshub_loop_destroy(loop);
+    return 0;
+}
