@@ -20,6 +20,8 @@ INCLUDE  = -I. -Ibackends -Itests
 TESTS    = $(patsubst tests/test_%.c,build/test_%,$(wildcard tests/test_*.c))
 EXAMPLES = $(patsubst examples/%.c,build/%,$(wildcard examples/*.c))
 THREADS  = -pthread
+# kqueue is tested over a shim where the system has none of its own
+SHIM     := $(if $(filter Linux,$(shell uname)),-Itests/shim)
 
 all: $(EXAMPLES) build/fixture-server
 
@@ -36,10 +38,10 @@ build/chat: examples/chat.c build/chat_page.h $(HEADERS) | build
 	$(CC) -std=c99 $(filter-out -Wpedantic,$(WARN)) $(CFLAGS) $(INCLUDE) -Ibuild -o $@ $< $(THREADS)
 
 build/test_%: tests/test_%.c $(HEADERS) | build
-	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) -Itests/shim -o $@ $< $(THREADS)
+	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) $(SHIM) -o $@ $< $(THREADS)
 
 build/fixture-server: tests/fixture_server.c $(HEADERS) | build
-	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) -Itests/shim -o $@ $<
+	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) $(SHIM) -o $@ $<
 
 fixtures: build/fixture-server
 

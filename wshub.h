@@ -1021,7 +1021,7 @@ static void wshub__buf_done(const wshub__mem *m, wshub__buf *b) {
 /* ---- >>utf8 ----------------------------------------------------------------------------------
  * Validates UTF-8 as it arrives, piece by piece, and stops at the first byte that cannot be right. The
  * state is one number: how many bytes are missing and between what the next one must lie (RFC 3629 4).
- * Allocates nothing. Proved by tests/test_codec.c against a slow decoder, tests/fuzz. */
+ * Allocates nothing. Proved by tests/test_codec.c against a slow decoder. */
 
 #define WSHUB__UTF8_OK 0u
 #define WSHUB__UTF8_BAD UINT32_MAX
@@ -2127,7 +2127,7 @@ static void wshub__pool_done(const wshub__mem *m, wshub__pool *pool) {
 /* ---- >>index ---------------------------------------------------------------------------------
  * One hash table for ids, users, rooms and channels: open addressing, keyed hash, the hashes apart from the
  * names so that a probe stays in one cache line. Does not own what it points to. Uses >>siphash.
- * Proved by tests/test_index.c against a plain list. */
+ * Proved by tests/test_codec.c against a plain list. */
 
 typedef enum wshub__kind { WSHUB__KIND_CLIENT = 1, WSHUB__KIND_USER, WSHUB__KIND_ROOM, WSHUB__KIND_CHANNEL } wshub__kind;
 
@@ -2733,7 +2733,7 @@ WSHUB__COLD static void wshub__log(wshub *hub, wshub_log_code code, const wshub_
 /* ---- >>out -----------------------------------------------------------------------------------
  * The frame log and the queues. A frame is written once into the current segment; a queue holds spans of
  * segments, and neighbouring spans merge, so that a burst to a room is one contiguous piece for each
- * member. Knows conns, not clients. Uses >>mem, >>frame. Proved by tests/test_out.c. */
+ * member. Knows conns, not clients. Uses >>mem, >>frame. Proved by tests/test_send.c. */
 
 #define WSHUB__SEG_BYTES 65536u
 
@@ -3174,7 +3174,7 @@ WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
  * Rooms and users: a name and a dense array of members. A member knows its place in the client's list and
  * the client's list knows the place among the members, so that joining and leaving cost the same in any
  * crowd. The room named like a client's id (AUTH-7) is a flag in the client as long as nobody else is in
- * it. Proved by tests/test_rooms.c. */
+ * it. Proved by tests/test_send.c. */
 
 static wshub_str wshub__name_str(const wshub__name *n) {
     return wshub__str(n->ptr, n->len);
@@ -3770,7 +3770,7 @@ WSHUB__COLD static void wshub__xform_drop_all(wshub *hub, wshub__client *c) {
 
 /* ---- >>auth ----------------------------------------------------------------------------------
  * From `authenticate` to `connected`: asks, answers, the key exchange (AUTH-1 to AUTH-7).
- * Proved by tests/test_auth.c, tests/test_golden.c (auth-*, enc-*). */
+ * Proved by tests/test_hub.c, tests/test_golden.c (auth-*, enc-*). */
 
 static void wshub__send_error(wshub *hub, wshub__client *c, const char *message) {
     wshub__conn *conn = wshub__conn_at(hub, c->conn);

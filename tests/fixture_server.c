@@ -32,8 +32,11 @@ int main(int argc, char **argv) {
     memset(&nd, 0, sizeof nd);
     nd.on_error = on_error;
     if (!why && f.opt.backend) {
+#ifdef __linux__
         if (strcmp(f.opt.backend, "epoll") == 0) nd.poller = wshub_io_epoll_poller();
-        else if (strcmp(f.opt.backend, "poll") == 0) nd.poller = wshub_io_poll_poller();
+        else
+#endif
+        if (strcmp(f.opt.backend, "poll") == 0) nd.poller = wshub_io_poll_poller();
         else if (strcmp(f.opt.backend, "kqueue") == 0) nd.poller = wshub_io_kqueue_poller();
         else why = "bad value for --backend: epoll, poll or kqueue";
     }

@@ -94,7 +94,7 @@ static const struct { const char *scenario, *step, *script; } golden_hints[] = {
     {"frame-max-total", "1000 bytes in ten fragments", "fragments A 10"},
     {"frame-max-total", "1100 bytes in eleven", "fragments A 11"},
     {"shutdown-unresponsive", "", "open A;mute A"},
-    {"slow-consumer", "", "elsewhere"},       /* what the kernel's buffers take: tests/test_out.c, drive.mjs */
+    {"slow-consumer", "", "elsewhere"},       /* what the kernel's buffers take: tests/test_send.c, drive.mjs */
     {"slow-consumer-close", "", "elsewhere"},
 };
 

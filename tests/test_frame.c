@@ -224,3 +224,36 @@ TEST(a_peer_that_does_not_answer_our_close_is_dropped) {
     EXPECT(!wshub_io_fake_is_open(w.net, c));
     world_stop(&w);
 }
+
+static const uint8_t *lies_from, *lies_to;
+static int in_place;
+static wshub_err where(wshub *hub, wshub_client c, const wshub_event *e, void *user) {
+    (void)hub;
+    (void)c;
+    (void)user;
+    in_place += (const uint8_t *)e->data.ptr >= lies_from && (const uint8_t *)e->data.ptr + e->data.len <= lies_to &&
+                (const uint8_t *)e->event.ptr >= lies_from;
+    return WSHUB_OK;
+}
+
+TEST(a_whole_message_is_delivered_where_it_lies) { /* DESIGN 4: no copy, no allocation */
+    static bytes o;
+    world w;
+    wshub_conn c;
+    size_t before;
+    in_place = 0;
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_message = where), FAKE(0));
+    c = world_client(&w, NULL, NULL);
+    o.n = 0;
+    text(&o, 0x81, "{\"event\":\"a\",\"data\":[1,2]}");
+    text(&o, 0x81, "{\"event\":\"\\u0062\",\"data\":\"\\u0062\"}");
+    lies_from = o.b;
+    lies_to = o.b + o.n;
+    before = w.bytes;
+    w.peak = 0;
+    wshub_conn_received(w.hub, c, o.b, o.n);
+    EXPECT_INT(in_place, 2);
+    EXPECT(w.bytes == before && w.peak == 0);
+    wshub_io_fake_run(w.net);
+    world_stop(&w);
+}

@@ -85,5 +85,13 @@ listed=$(sed -n '/^ \* THE MANUAL/,/^ \*\//p' wshub.h | grep -oE '>>[a-z0-9-]+' 
 standing=$(grep -oE '(^/\* ---- |^ \* ---- )>>[a-z0-9-]+' wshub.h | grep -oE '>>[a-z0-9-]+' | sort)
 list2=$(sed -n '2,25p' wshub.h | grep -oE '>>[a-z0-9-]+' | sort)
 if [ "$list2" = "$standing" ]; then ok; else no "contents and banners differ: $(printf '%s\n%s\n' "$list2" "$standing" | sort | uniq -u | tr '\n' ' ')"; fi
+# every test that the header and the backends name is there
+for f in $(grep -ohE 'tests/[a-z_/]+\.[ch]' wshub.h backends/*.h | sort -u); do
+    if [ -e "$f" ]; then ok; else no "$f is named but not there"; fi
+done
+
+# installed, it is found by pkg-config
+make -s install DESTDIR=$PWD/$dir/root PREFIX=/usr >/dev/null
+if [ -f $dir/root/usr/include/wshub.h ] && [ -f $dir/root/usr/include/wshub_io_auto.h ] && grep -q '^Version: [0-9]' $dir/root/usr/lib/pkgconfig/wshub.pc; then ok; else no "make install"; fi
 echo "compile: $pass passed, $fail failed, $skip skipped"
 [ $fail -eq 0 ]
