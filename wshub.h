@@ -727,7 +727,7 @@ WSHUB_API void wshub_loop_destroy(wshub_loop *loop);
 WSHUB_API wshub_err wshub_loop_bus(wshub_loop *loop, wshub_bus *out_bus);
 /* Cuts or mends the loop, to see a program with its broker away: publications are refused, seats told. */
 WSHUB_API void wshub_loop_set_down(wshub_loop *loop, bool down);
-WSHUB_API uint64_t wshub_loop_dropped(const wshub_loop *loop); /* messages over queue_bytes_max */
+WSHUB_API uint64_t wshub_loop_dropped(wshub_loop *loop); /* messages over queue_bytes_max; any thread */
 
 /* The emitter: publishes for processes that hold no clients (EMIT-1). */
 typedef struct wshub_emitter wshub_emitter;
@@ -4881,6 +4881,7 @@ static const char *wshub__frame_judge(const wshub__conn *c, const wshub_frame *f
 /* Takes a frame's head from the stream. Returns the bytes used; the frame has begun if c->in_frame. */
 static size_t wshub__ws_head(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
     wshub_frame f;
+    const wshub__client *client = wshub__conn_client(hub, c);
     const char *why = NULL;
     size_t used = 0;
     int r = 0;
@@ -4905,6 +4906,11 @@ static size_t wshub__ws_head(wshub *hub, wshub__conn *c, const uint8_t *p, size_
     if (f.opcode < 8 && !c->discard) {
         if (f.payload_bytes > hub->desc.payload_bytes_max || c->in.len + f.payload_bytes > hub->desc.payload_bytes_max) {
             wshub__conn_fail(hub, c, 1009, "message too big"); /* at the head: nothing of it is taken */
+            return n;
+        }
+        if (client && client->state != WSHUB_CLIENT_AUTHENTICATED &&
+            client->preauth_bytes + c->in.len + f.payload_bytes > hub->desc.preauth_bytes_max) {
+            wshub__conn_fail(hub, c, 1008, "too much before authentication"); /* likewise */
             return n;
         }
     }
@@ -5810,8 +5816,12 @@ WSHUB_API void wshub_loop_set_down(wshub_loop *loop, bool down) {
     WSHUB__UNLOCK(&loop->lock);
 }
 
-WSHUB_API uint64_t wshub_loop_dropped(const wshub_loop *loop) {
-    return loop->dropped;
+WSHUB_API uint64_t wshub_loop_dropped(wshub_loop *loop) {
+    uint64_t n;
+    WSHUB__LOCK(&loop->lock);
+    n = loop->dropped;
+    WSHUB__UNLOCK(&loop->lock);
+    return n;
 }
 
 /* ---- >>post ----------------------------------------------------------------------------------

@@ -126,6 +126,9 @@ TEST(before_acceptance_messages_and_bytes_are_few) { /* LIMITS 2; CVE-2025-21605
     c = wshub_io_fake_connect(w.net, "/ws");
     wshub_io_fake_send(w.net, c, 1, true, big, sizeof big);
     EXPECT_CLOSE(&w, c, 1008);
+    c = wshub_io_fake_connect(w.net, "/ws");
+    wshub_io_fake_input(w.net, c, "\x81\xFE\x20\x01\0\0\0\0", 8); /* 8193 bytes, as announced: none of them is taken */
+    EXPECT_CLOSE(&w, c, 1008);
     world_stop(&w);
 }
 
