@@ -3,7 +3,7 @@
 # make test       every test; what needs more than a compiler is skipped aloud when it is absent
 # make bench      CPU time per delivered and per echoed message
 # make tsan       the tests with threads under ThreadSanitizer
-# make oom        every allocation of every transcript fails once, and from then on
+# make oom        every allocation of every transcript fails, also with input in pieces and with completions
 # make install    DESTDIR and PREFIX are honoured
 # make clean
 CC      ?= cc

@@ -813,7 +813,7 @@ WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]);
 #define WSHUB_JSON_DEPTH_MAX 4096
 #endif
 #if defined(__GNUC__)
-#define WSHUB__COLD __attribute__((noinline, cold))
+#define WSHUB__COLD __attribute__((noinline, cold)) /* for size: compiles faster, stays out of the hot lines */
 #define WSHUB__LIKELY(x) __builtin_expect(!!(x), 1)
 #define WSHUB__UNUSED __attribute__((unused))
 #else
@@ -1691,7 +1691,7 @@ static bool wshub__http_has_token(const wshub_http *http, const char *name, cons
     return false;
 }
 
-static bool wshub__http_host_ok(wshub_str s) { /* uri-host [ ":" port ] (RFC 9110 7.2) */
+WSHUB__COLD static bool wshub__http_host_ok(wshub_str s) { /* uri-host [ ":" port ] (RFC 9110 7.2) */
     size_t i = 0;
     if (s.len && s.ptr[0] == '[') {
         while (i < s.len && s.ptr[i] != ']') i++;
@@ -1750,7 +1750,7 @@ WSHUB__COLD static bool wshub__http_target(wshub_http *h) {
 
 /* Reads a head: from the request line to the empty line, both included. headers: room for headers_max.
  * Returns 0, or the HTTP status to answer with; *why says why. */
-static int wshub__http_parse(const uint8_t *p, size_t n, wshub_header *headers, size_t headers_max,
+WSHUB__COLD static int wshub__http_parse(const uint8_t *p, size_t n, wshub_header *headers, size_t headers_max,
                              wshub_http *out, const char **why) {
     const uint8_t *end = p + n, *eol;
     memset(out, 0, sizeof *out);
@@ -1806,7 +1806,7 @@ static int wshub__http_parse(const uint8_t *p, size_t n, wshub_header *headers, 
 }
 
 /* How the body is framed. Returns 0, or the status; *out_length UINT64_MAX: chunked. */
-static int wshub__http_body(const wshub_http *h, uint64_t *out_length, const char **why) {
+WSHUB__COLD static int wshub__http_body(const wshub_http *h, uint64_t *out_length, const char **why) {
     wshub_str cl = wshub_http_header(h, "Content-Length");
     size_t i;
     *out_length = 0;
@@ -2057,7 +2057,7 @@ static void *wshub__pool_at(const wshub__pool *pool, uint32_t index) {
 }
 
 /* Makes pages up to and including index. */
-static bool wshub__pool_reach(const wshub__mem *m, wshub__pool *pool, uint32_t index) {
+WSHUB__COLD static bool wshub__pool_reach(const wshub__mem *m, wshub__pool *pool, uint32_t index) {
     while (index / WSHUB__PAGE >= pool->pages_count) {
         void *pages = pool->pages, *page;
         if (!wshub__mem_grow(m, &pages, &pool->pages_cap, pool->pages_count + 1, sizeof(void *))) return false;
@@ -2115,7 +2115,7 @@ static void *wshub__pool_get(const wshub__pool *pool, uint64_t handle) {
     return slot->link == WSHUB__LIVE && slot->generation == (uint32_t)(handle >> 32) ? slot : NULL;
 }
 
-static void wshub__pool_done(const wshub__mem *m, wshub__pool *pool) {
+WSHUB__COLD static void wshub__pool_done(const wshub__mem *m, wshub__pool *pool) {
     uint32_t i;
     for (i = 0; i < pool->pages_count; i++) {
         wshub__mem_free(m, pool->pages[i], (size_t)WSHUB__PAGE * pool->item_bytes);
@@ -2227,7 +2227,7 @@ static void wshub__index_remove(wshub__index *ix, wshub__name *name) {
     ix->count--;
 }
 
-static void wshub__index_done(const wshub__mem *m, wshub__index *ix) {
+WSHUB__COLD static void wshub__index_done(const wshub__mem *m, wshub__index *ix) {
     wshub__mem_free(m, ix->hashes, ix->cap * sizeof(uint32_t));
     wshub__mem_free(m, ix->names, ix->cap * sizeof(wshub__name *));
     memset(ix, 0, sizeof *ix);
@@ -3808,7 +3808,7 @@ static void wshub__two_digits(char *to, uint32_t n) {
 }
 
 /* Milliseconds since 1970 to `2026-01-31T09:30:00.000Z`. Years beyond 9999 are not expected. */
-static void wshub__iso_time(uint64_t ms, char out[24]) {
+WSHUB__COLD static void wshub__iso_time(uint64_t ms, char out[24]) {
     static const uint16_t before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365};
     uint64_t days = ms / 86400000u;
     uint32_t in_day = (uint32_t)(ms % 86400000u), year = 1970, month = 1, doy;
@@ -3927,7 +3927,7 @@ WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *c,
     return WSHUB_OK;
 }
 
-static void wshub__auth_begin(wshub *hub, wshub__client *c, wshub_str data) { /* AUTH-2, AUTH-3 */
+WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *c, wshub_str data) { /* AUTH-2, AUTH-3 */
     wshub_auth auth;
     wshub_ask ask;
     if (!data.ptr) data = wshub_str_z("{}");
@@ -4002,7 +4002,7 @@ WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_ide
     return err;
 }
 
-WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask, wshub_str server_public_key, wshub_str salt) {
+WSHUB__COLD WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask, wshub_str server_public_key, wshub_str salt) {
     wshub__ask *a;
     wshub__client *c;
     wshub_err err = wshub__ask_find(hub, ask, &a, &c);
@@ -4049,7 +4049,7 @@ WSHUB_API wshub_err wshub_join_accept(wshub *hub, wshub_ask ask, const wshub_str
 
 static void wshub__inbound_answer(wshub *hub, wshub__client *c, const wshub_msg *msg, bool failed);
 
-WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask, const wshub_msg *msg) {
+WSHUB__COLD WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask, const wshub_msg *msg) {
     wshub__ask *a;
     wshub__client *c;
     wshub__xform *x;
@@ -4190,7 +4190,7 @@ WSHUB__COLD static wshub_str *wshub__room_names(wshub *hub, wshub__client *c, ws
     return NULL;
 }
 
-static void wshub__dispatch_join(wshub *hub, wshub__client *c, wshub_str data) { /* ROOM-1, ROOM-2 */
+WSHUB__COLD static void wshub__dispatch_join(wshub *hub, wshub__client *c, wshub_str data) { /* ROOM-1, ROOM-2 */
     wshub_join join;
     wshub_ask ask;
     size_t bytes;
@@ -4210,7 +4210,7 @@ static void wshub__dispatch_join(wshub *hub, wshub__client *c, wshub_str data) {
     wshub__mem_free(&hub->mem, names, bytes);
 }
 
-static void wshub__dispatch_leave(wshub *hub, wshub__client *c, wshub_str data) { /* ROOM-3 */
+WSHUB__COLD static void wshub__dispatch_leave(wshub *hub, wshub__client *c, wshub_str data) { /* ROOM-3 */
     size_t count, bytes, i;
     wshub_str *names = wshub__room_names(hub, c, data, false, &count, &bytes);
     if (!names) return;
@@ -4418,7 +4418,7 @@ WSHUB__COLD static void wshub__http_date(uint64_t ms, char out[29]) { /* RFC 911
     memcpy(out + 17, iso + 11, 8);
 }
 
-static void wshub__http_head(wshub *hub, wshub__buf *b, int status) {
+WSHUB__COLD static void wshub__http_head(wshub *hub, wshub__buf *b, int status) {
     char date[29];
     wshub__buf_text(&hub->mem, b, "HTTP/1.1 ");
     wshub__buf_uint(&hub->mem, b, (uint64_t)status);
@@ -4508,7 +4508,7 @@ WSHUB__COLD static void wshub__http_refuse(wshub *hub, wshub__conn *c, int statu
     if (wshub__http_send(hub, c, &r)) wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
 }
 
-WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_request request, const wshub_reply *reply) {
+WSHUB__COLD WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_request request, const wshub_reply *reply) {
     uint32_t index = (uint32_t)request.id;
     wshub__conn *c;
     size_t i, k;
@@ -4579,7 +4579,7 @@ static void wshub__client_unlink(wshub *hub, wshub__client *c) {
     }
 }
 
-static bool wshub__upgrade_answer(wshub *hub, wshub__conn *c, const wshub_http *h, wshub_str protocol) {
+WSHUB__COLD static bool wshub__upgrade_answer(wshub *hub, wshub__conn *c, const wshub_http *h, wshub_str protocol) {
     char accept[28];
     wshub__buf b;
     bool ok;
@@ -4661,7 +4661,7 @@ static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h, uint
 }
 
 /* A whole request: upgrade it, or ask the application. p: head, then body. */
-static void wshub__http_dispatch(wshub *hub, wshub__conn *c, wshub_http *h, uint64_t body_announced) {
+WSHUB__COLD static void wshub__http_dispatch(wshub *hub, wshub__conn *c, wshub_http *h, uint64_t body_announced) {
     wshub_request request;
     bool taken = false;
     hub->stats.http_requests++;
@@ -5079,7 +5079,7 @@ static void wshub__receive(wshub *hub, wshub__conn *c, uint8_t *p, size_t n) {
 }
 
 /* Goes on with what was held, then with the stream (from settle). */
-static void wshub__resume_run(wshub *hub) {
+WSHUB__COLD static void wshub__resume_run(wshub *hub) {
     while (hub->resume_head && !hub->destroying) {
         wshub__conn *c = wshub__conn_at(hub, hub->resume_head - 1);
         wshub__buf held = c->held;
@@ -5385,7 +5385,7 @@ static void wshub__bus_received(void *ctx, wshub_str channel, wshub_str payload)
     wshub__leave(hub);
 }
 
-static void wshub__bus_state(void *ctx, wshub_bus_state state, uint64_t down_ms) { /* BUS-5 */
+WSHUB__COLD static void wshub__bus_state(void *ctx, wshub_bus_state state, uint64_t down_ms) { /* BUS-5 */
     wshub *hub = (wshub *)ctx;
     if (hub->destroying) return;
     wshub__enter(hub);
@@ -5460,14 +5460,14 @@ static void wshub__emitter_received(void *ctx, wshub_str channel, wshub_str payl
     (void)channel;
     (void)payload;
 }
-static void wshub__emitter_state(void *ctx, wshub_bus_state state, uint64_t down_ms) {
+WSHUB__COLD static void wshub__emitter_state(void *ctx, wshub_bus_state state, uint64_t down_ms) {
     wshub_emitter *em = (wshub_emitter *)ctx;
     (void)down_ms;
     em->up = state == WSHUB_BUS_UP;
     if (em->up) (void)wshub__outbox_flush(&em->mem, &em->outbox, &em->bus);
 }
 
-WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc, wshub_emitter **out_emitter) {
+WSHUB__COLD WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc, wshub_emitter **out_emitter) {
     wshub__mem m;
     wshub_bus_owner owner;
     wshub_emitter *em;
@@ -5497,7 +5497,7 @@ WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc, wshub_e
     return WSHUB_OK;
 }
 
-WSHUB_API void wshub_emitter_destroy(wshub_emitter *emitter) {
+WSHUB__COLD WSHUB_API void wshub_emitter_destroy(wshub_emitter *emitter) {
     if (!emitter) return;
     if (emitter->bus.pump) emitter->bus.pump(emitter->bus.ctx);
     (void)emitter->bus.attach(emitter->bus.ctx, NULL);
@@ -5505,7 +5505,7 @@ WSHUB_API void wshub_emitter_destroy(wshub_emitter *emitter) {
     wshub__mem_free(&emitter->mem, emitter, sizeof *emitter);
 }
 
-static wshub_err wshub__dest_check(const wshub_dest *d) {
+WSHUB__COLD static wshub_err wshub__dest_check(const wshub_dest *d) {
     size_t i;
     if (d->kind > WSHUB_DEST_ROOM || (d->exclude_count && !d->exclude)) return WSHUB_ERR_PARAM;
     if (d->kind != WSHUB_DEST_ALL && d->name.len && !wshub__name_ok(d->name)) return WSHUB_ERR_PARAM;
@@ -5516,7 +5516,7 @@ static wshub_err wshub__dest_check(const wshub_dest *d) {
     return WSHUB_OK;
 }
 
-WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest, const wshub_msg *msg) {
+WSHUB__COLD WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest, const wshub_msg *msg) {
     wshub_dest d;
     wshub_err err;
     memset(&d, 0, sizeof d);
@@ -5612,7 +5612,7 @@ WSHUB__COLD static void wshub__seat_leave(wshub__seat *seat) {
     wshub__loop_unref(loop);
 }
 
-static wshub_err wshub__seat_attach(void *ctx, const wshub_bus_owner *owner) {
+WSHUB__COLD static wshub_err wshub__seat_attach(void *ctx, const wshub_bus_owner *owner) {
     wshub__seat *seat = (wshub__seat *)ctx;
     wshub_loop *loop = seat->loop;
     if (!owner) {
@@ -5770,7 +5770,7 @@ static void wshub__seat_pump(void *ctx) {
     }
 }
 
-WSHUB_API wshub_err wshub_loop_create(const wshub_loop_desc *desc, wshub_loop **out_loop) {
+WSHUB__COLD WSHUB_API wshub_err wshub_loop_create(const wshub_loop_desc *desc, wshub_loop **out_loop) {
     wshub__mem m = wshub__mem_make(desc ? desc->alloc : NULL, desc ? desc->alloc_user : NULL);
     wshub_loop *loop;
     if (!WSHUB__THREADS) return WSHUB_ERR_NOWAKE;
@@ -5788,7 +5788,7 @@ WSHUB_API void wshub_loop_destroy(wshub_loop *loop) {
     if (loop) wshub__loop_unref(loop);
 }
 
-WSHUB_API wshub_err wshub_loop_bus(wshub_loop *loop, wshub_bus *out_bus) {
+WSHUB__COLD WSHUB_API wshub_err wshub_loop_bus(wshub_loop *loop, wshub_bus *out_bus) {
     wshub__seat *seat = (wshub__seat *)wshub__mem_new(&loop->mem, sizeof *seat);
     if (!seat) return WSHUB_ERR_NOMEM;
     seat->loop = loop;
@@ -5802,7 +5802,7 @@ WSHUB_API wshub_err wshub_loop_bus(wshub_loop *loop, wshub_bus *out_bus) {
     return WSHUB_OK;
 }
 
-WSHUB_API void wshub_loop_set_down(wshub_loop *loop, bool down) {
+WSHUB__COLD WSHUB_API void wshub_loop_set_down(wshub_loop *loop, bool down) {
     wshub__seat *s;
     WSHUB__LOCK(&loop->lock);
 #if WSHUB__THREADS
@@ -5901,7 +5901,7 @@ WSHUB_API wshub_err wshub_post(wshub *hub, void (*fn)(wshub *hub, void *arg), vo
     return wshub__post_put(hub, &p, NULL, 0, NULL, 0);
 }
 
-WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
+WSHUB__COLD WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
     wshub__post p = wshub__post_make(WSHUB__POST_SEND, 0);
     wshub_str s[3];
     if (!msg || !msg->event.ptr || !msg->event.len || !msg->data.ptr) return WSHUB_ERR_PARAM;
@@ -5913,7 +5913,7 @@ WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *dest, const ws
     return wshub__post_put(hub, &p, s, 3, dest ? dest->exclude : NULL, dest ? dest->exclude_count : 0);
 }
 
-WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client client, const wshub_msg *msg) {
+WSHUB__COLD WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client client, const wshub_msg *msg) {
     wshub__post p = wshub__post_make(WSHUB__POST_CLIENT_SEND, client.id);
     wshub_str s[2];
     if (!msg || !msg->event.ptr) return WSHUB_ERR_PARAM;
@@ -5923,21 +5923,21 @@ WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client client, cons
     return wshub__post_put(hub, &p, s, 2, NULL, 0);
 }
 
-WSHUB_API wshub_err wshub_post_close(wshub *hub, wshub_client client, uint16_t code, wshub_str reason) {
+WSHUB__COLD WSHUB_API wshub_err wshub_post_close(wshub *hub, wshub_client client, uint16_t code, wshub_str reason) {
     wshub__post p = wshub__post_make(WSHUB__POST_CLOSE, client.id);
     if ((code && !wshub__close_code_ok(code)) || reason.len > WSHUB_CLOSE_REASON_MAX) return WSHUB_ERR_PARAM;
     p.code = code;
     return wshub__post_put(hub, &p, &reason, 1, NULL, 0);
 }
 
-WSHUB_API wshub_err wshub_post_close_id(wshub *hub, wshub_str id, uint16_t code, wshub_str reason) {
+WSHUB__COLD WSHUB_API wshub_err wshub_post_close_id(wshub *hub, wshub_str id, uint16_t code, wshub_str reason) {
     wshub__post p = wshub__post_make(WSHUB__POST_CLOSE_ID, 0);
     if ((code && !wshub__close_code_ok(code)) || reason.len > WSHUB_CLOSE_REASON_MAX) return WSHUB_ERR_PARAM;
     p.code = code;
     return wshub__post_put(hub, &p, &reason, 1, &id, 1);
 }
 
-WSHUB_API wshub_err wshub_post_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who) {
+WSHUB__COLD WSHUB_API wshub_err wshub_post_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who) {
     wshub__post p = wshub__post_make(WSHUB__POST_AUTH, ask.id);
     wshub_str s[2];
     s[0] = who ? who->user_id : wshub__str(NULL, 0);
@@ -5945,17 +5945,17 @@ WSHUB_API wshub_err wshub_post_auth_accept(wshub *hub, wshub_ask ask, const wshu
     return wshub__post_put(hub, &p, s, 2, NULL, 0);
 }
 
-WSHUB_API wshub_err wshub_post_handshake_accept(wshub *hub, wshub_ask ask, wshub_str server_public_key, wshub_str salt) {
+WSHUB__COLD WSHUB_API wshub_err wshub_post_handshake_accept(wshub *hub, wshub_ask ask, wshub_str server_public_key, wshub_str salt) {
     wshub__post p = wshub__post_make(WSHUB__POST_HANDSHAKE, ask.id);
     return wshub__post_put(hub, &p, &server_public_key, 1, &salt, 1);
 }
 
-WSHUB_API wshub_err wshub_post_join_accept(wshub *hub, wshub_ask ask, const wshub_str *rooms, size_t count) {
+WSHUB__COLD WSHUB_API wshub_err wshub_post_join_accept(wshub *hub, wshub_ask ask, const wshub_str *rooms, size_t count) {
     wshub__post p = wshub__post_make(WSHUB__POST_JOIN, ask.id);
     return wshub__post_put(hub, &p, rooms, count, NULL, 0);
 }
 
-WSHUB_API wshub_err wshub_post_transform_accept(wshub *hub, wshub_ask ask, const wshub_msg *msg) {
+WSHUB__COLD WSHUB_API wshub_err wshub_post_transform_accept(wshub *hub, wshub_ask ask, const wshub_msg *msg) {
     wshub__post p = wshub__post_make(WSHUB__POST_TRANSFORM, ask.id);
     wshub_str s[2];
     if (msg && !msg->event.ptr) return WSHUB_ERR_PARAM;
@@ -6047,7 +6047,7 @@ static void wshub__unindex(wshub *hub, wshub__client *c) {
     while (c->asks) wshub__ask_free(hub, wshub__ask_at(hub, c->asks - 1));
 }
 
-static void wshub__tell_gone(wshub *hub, wshub__client *c) {
+WSHUB__COLD static void wshub__tell_gone(wshub *hub, wshub__client *c) {
     wshub_gone g;
     if (hub->desc.on_disconnected) {
         g.client = wshub__client_handle(hub, c);
@@ -6137,7 +6137,7 @@ static void wshub__flush(wshub *hub) {
 
 /* Tells of pressure (SEND-6). What a callback's own sends cause is told in the next turn, so that an
  * application which sends on every drop does not keep the hub here for ever. */
-static void wshub__notes(wshub *hub) {
+WSHUB__COLD static void wshub__notes(wshub *hub) {
     uint32_t at = hub->notes_head;
     hub->notes_head = 0;
     while (at) {
@@ -6502,7 +6502,7 @@ WSHUB_API void wshub_destroy(wshub *hub) {
     if (hub->depth == 0) wshub__free(hub);
 }
 
-WSHUB_API wshub_err wshub_shutdown(wshub *hub) {
+WSHUB__COLD WSHUB_API wshub_err wshub_shutdown(wshub *hub) {
     if (hub->destroying) return WSHUB_OK;
     wshub__enter(hub);
     wshub__stop(hub);
@@ -6511,7 +6511,7 @@ WSHUB_API wshub_err wshub_shutdown(wshub *hub) {
     return WSHUB_OK;
 }
 
-WSHUB_API wshub_err wshub_drain(wshub *hub, uint32_t per_second, uint16_t code, wshub_str reason) {
+WSHUB__COLD WSHUB_API wshub_err wshub_drain(wshub *hub, uint32_t per_second, uint16_t code, wshub_str reason) {
     if (per_second == 0 || per_second > 1000000 || !wshub__close_code_ok(code) || reason.len > WSHUB_CLOSE_REASON_MAX ||
         (reason.len && !wshub_utf8_check((const uint8_t *)reason.ptr, reason.len))) {
         return WSHUB_ERR_PARAM;
@@ -6644,7 +6644,7 @@ WSHUB_API wshub_err wshub_client_set_user_ptr(wshub *hub, wshub_client client, v
     return WSHUB_OK;
 }
 
-WSHUB_API wshub_err wshub_client_set_metadata(wshub *hub, wshub_client client, wshub_str metadata) {
+WSHUB__COLD WSHUB_API wshub_err wshub_client_set_metadata(wshub *hub, wshub_client client, wshub_str metadata) {
     wshub__client *c = wshub__client_get(hub, client);
     wshub__buf b;
     if (!c) return WSHUB_ERR_STALE;
@@ -6657,7 +6657,7 @@ WSHUB_API wshub_err wshub_client_set_metadata(wshub *hub, wshub_client client, w
     return WSHUB_OK;
 }
 
-WSHUB_API size_t wshub_client_peer(const wshub *hub, wshub_client client, char *text, size_t cap) {
+WSHUB__COLD WSHUB_API size_t wshub_client_peer(const wshub *hub, wshub_client client, char *text, size_t cap) {
     wshub__client *c = wshub__client_get(hub, client);
     wshub_conn conn;
     if (cap) text[0] = 0;
@@ -6708,7 +6708,7 @@ WSHUB_API bool wshub_client_in_room(const wshub *hub, wshub_client client, wshub
     return g && wshub__room_place(c, g) != UINT32_MAX;
 }
 
-WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client client, wshub_iter *iter, wshub_str *out_room) {
+WSHUB__COLD WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client client, wshub_iter *iter, wshub_str *out_room) {
     /* backwards, so that leaving the room just seen moves nothing that is still to come */
     wshub__client *c = wshub__client_get(hub, client);
     if (!c) return false;
@@ -6762,7 +6762,7 @@ WSHUB_API bool wshub_room_each_member(const wshub *hub, wshub_str room, wshub_it
     return true;
 }
 
-WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter, wshub_str *out_room) {
+WSHUB__COLD WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter, wshub_str *out_room) {
     /* phase 1: real rooms, backwards; phase 2: own-id rooms, by client slot */
     if (!iter->phase) {
         iter->phase = 1;
@@ -6794,7 +6794,7 @@ WSHUB_API bool wshub_user_each_client(const wshub *hub, wshub_str user_id, wshub
     wshub__group *g = wshub__group_find(hub, WSHUB__KIND_USER, user_id);
     return g && wshub__group_each(hub, g, iter, out_client);
 }
-WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter, wshub_str *out_user_id) {
+WSHUB__COLD WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter, wshub_str *out_user_id) {
     if (!iter->phase) {
         iter->phase = 1;
         iter->pos = hub->users_count;

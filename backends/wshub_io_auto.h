@@ -7,12 +7,13 @@
 #error "include wshub.h first"
 #endif
 #include "wshub_io_sock.h"
-#include "wshub_io_poll.h"
 #if defined(__linux__)
 #include "wshub_io_epoll.h"
 #elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__) || defined(__DragonFly__)
 #include "wshub_io_kqueue.h"
 #define WSHUB_IO_AUTO_KQUEUE 1
+#else
+#include "wshub_io_poll.h"
 #endif
 #ifdef __cplusplus
 extern "C" {

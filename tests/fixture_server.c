@@ -5,6 +5,7 @@
 #include "wshub.h"
 #include "wshub_io_auto.h"
 #include "wshub_io_kqueue.h"
+#include "wshub_io_poll.h"
 #include "fixture_app.h"
 #include <signal.h>
 

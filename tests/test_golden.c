@@ -230,15 +230,17 @@ static int lenient_stop(void *ctx, bool by_signal) {
 TEST(every_allocation_may_fail) {
     static world w;
     golden_net net = {NULL, lenient_start, lenient_stop, fake_open, fake_write, fake_end, fake_read, fake_take, fake_pass, true};
-    const char *all = getenv("WSHUB_OOM_ALL"); /* every n; else every n up to 40 and then some */
+    static const wshub_io_fake_desc ways[] = {{.seed = 1}, {.cut_bytes = 1, .take_bytes = 1}, {.completion = true, .take_bytes = 100}, {.cut_bytes = 7, .take_bytes = 5, .no_pause = true}};
+    int way, ways_count = getenv("WSHUB_OOM_ALL") ? 4 : 1; /* make oom: also cut into pieces and with completions */
     size_t n = golden_files(files, 256), i;
     long injected = 0;
     net.ctx = &w;
-    for (i = 0; i < n; i++) {
+    for (way = 0; way < ways_count; way++) for (i = 0; i < n; i++) {
         long total, nth;
+        w.desc = ways[way];
         play_failing(&w, &net, files[i], -1, true);
         total = w.allocs;
-        for (nth = 1; nth <= total; nth += all || nth < 40 ? 1 : 1 + total / 12) {
+        for (nth = 1; nth <= total; nth++) {
             play_failing(&w, &net, files[i], nth, true);
             EXPECT_INT(w.bytes, 0);
             play_failing(&w, &net, files[i], nth, false);

@@ -5,6 +5,7 @@
 #include "wshub.h"
 #include "wshub_io_auto.h"
 #include "wshub_io_kqueue.h"
+#include "wshub_io_poll.h"
 #include "wshub_io_fake.h"
 #include "test.h"
 #include "io_contract.h"
