@@ -532,10 +532,13 @@ typedef struct wshub_desc {
 /* Makes a hub and attaches it to its io and bus.
  *   desc     borrowed; everything in it is copied, texts too
  *   out_hub  the hub; given to you, end it with wshub_destroy()
- * Returns  OK; PARAM: no io, a limit out of range, a bad room, path or origin; NOMEM; RANDOM: io->random
- *          failed; NOWAKE or others: what the bus's attach said.
+ * Returns  OK; PARAM: no io, a limit out of range, a bad room, path or origin: wshub_desc_problem() says
+ *          which; NOMEM; RANDOM: io->random failed; NOWAKE or others: what the bus's attach said.
  * Thread   the one the hub will belong to. */
 WSHUB_API wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub);
+
+/* One line on what wshub_create() would refuse in a description, and what it should be. NULL: nothing. Pure. */
+WSHUB_API const char *wshub_desc_problem(const wshub_desc *desc);
 
 /* Ends a hub: every client is reported gone (cause SHUTDOWN, code 1001 where none was sent), every stream
  * dropped at once, all memory freed. Inside a callback it is done when the outermost call returns. For a
@@ -1214,7 +1217,8 @@ static uint64_t wshub__load64le(const uint8_t *p, size_t n) {
     return w;
 }
 
-static uint64_t wshub__siphash(const uint64_t key[2], const void *bytes, size_t count, uint8_t kind) {
+static uint64_t wshub__siphash(const uint64_t key[2], const void *bytes, size_t count,
+                               uint8_t kind) {
     const uint8_t *p = (const uint8_t *)bytes;
     uint64_t v[4], w;
     size_t i;
@@ -1265,7 +1269,8 @@ static const uint8_t *wshub__json_string(const uint8_t *p, const uint8_t *end) {
             memcpy(&w, p, 8);
             q = w ^ ones * '"';
             b = w ^ ones * '\\';
-            if (((w - ones * 0x20) & ~w & high) | ((q - ones) & ~q & high) | ((b - ones) & ~b & high)) {
+            if (((w - ones * 0x20) & ~w & high) | ((q - ones) & ~q & high) |
+                ((b - ones) & ~b & high)) {
                 break;
             }
             p += 8;
@@ -1277,8 +1282,8 @@ static const uint8_t *wshub__json_string(const uint8_t *p, const uint8_t *end) {
         switch (*p++) {
         case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't': break;
         case 'u':
-            if (end - p < 4 || wshub__hex(p[0]) < 0 || wshub__hex(p[1]) < 0 || wshub__hex(p[2]) < 0 ||
-                wshub__hex(p[3]) < 0) {
+            if (end - p < 4 || wshub__hex(p[0]) < 0 || wshub__hex(p[1]) < 0 ||
+                wshub__hex(p[2]) < 0 || wshub__hex(p[3]) < 0) {
                 return NULL;
             }
             p += 4;
@@ -1399,10 +1404,13 @@ static size_t wshub__json_unescape(const uint8_t *src, size_t n, uint8_t *dst, s
             case 't': out[0] = '\t'; break;
             case 'u': {
                 uint32_t cp = 0;
-                for (k = 0; k < 4 && i < n; k++) cp = cp << 4 | (uint32_t)(wshub__hex(src[i++]) & 15);
-                if (cp >= 0xD800 && cp < 0xDC00 && n - i >= 6 && src[i] == '\\' && src[i + 1] == 'u') {
+                for (k = 0; k < 4 && i < n; k++)
+                    cp = cp << 4 | (uint32_t)(wshub__hex(src[i++]) & 15);
+                if (cp >= 0xD800 && cp < 0xDC00 && n - i >= 6 && src[i] == '\\' &&
+                    src[i + 1] == 'u') {
                     uint32_t low = 0;
-                    for (k = 2; k < 6; k++) low = low << 4 | (uint32_t)(wshub__hex(src[i + k]) & 15);
+                    for (k = 2; k < 6; k++)
+                        low = low << 4 | (uint32_t)(wshub__hex(src[i + k]) & 15);
                     if (low >= 0xDC00 && low < 0xE000) {
                         cp = 0x10000 + ((cp - 0xD800) << 10) + (low - 0xDC00);
                         i += 6;
@@ -1428,7 +1436,11 @@ typedef struct wshub__field {
     wshub_str value; /* raw; ptr NULL: absent */
 } wshub__field;
 
-typedef enum wshub__json_result { WSHUB__JSON_BAD, WSHUB__JSON_OTHER, WSHUB__JSON_FIELDS } wshub__json_result;
+typedef enum wshub__json_result {
+    WSHUB__JSON_BAD,
+    WSHUB__JSON_OTHER,
+    WSHUB__JSON_FIELDS
+} wshub__json_result;
 
 /* Checks a whole text and, if it is an object, finds the named keys; of equal ones the last (MSG-9). */
 static wshub__json_result wshub__json_fields(const uint8_t *p, size_t n, uint32_t depth_max,
@@ -1443,12 +1455,14 @@ static wshub__json_result wshub__json_fields(const uint8_t *p, size_t n, uint32_
     }
     if (depth_max < 1) return WSHUB__JSON_BAD;
     p = wshub__json_ws(p + 1, end);
-    if (p < end && *p == '}') return wshub__json_ws(p + 1, end) == end ? WSHUB__JSON_FIELDS : WSHUB__JSON_BAD;
+    if (p < end && *p == '}')
+        return wshub__json_ws(p + 1, end) == end ? WSHUB__JSON_FIELDS : WSHUB__JSON_BAD;
     for (;;) {
         const uint8_t *key = p + 1, *value, *after;
         size_t key_len;
         uint8_t plain[16];
-        if (p >= end || *p != '"' || (after = wshub__json_string(key, end)) == NULL) return WSHUB__JSON_BAD;
+        if (p >= end || *p != '"' || (after = wshub__json_string(key, end)) == NULL)
+            return WSHUB__JSON_BAD;
         key_len = (size_t)(after - key) - 1;
         value = wshub__json_ws(after, end);
         if (value >= end || *value != ':') return WSHUB__JSON_BAD;
@@ -1479,7 +1493,8 @@ WSHUB_API bool wshub_json_check(wshub_str text, uint32_t depth_max) {
     if (depth_max == 0) depth_max = 1024;
     if (depth_max > WSHUB_JSON_DEPTH_MAX) depth_max = WSHUB_JSON_DEPTH_MAX;
     p = wshub__json_value(wshub__json_ws(p, end), end, depth_max);
-    return p && wshub__json_ws(p, end) == end && wshub_utf8_check((const uint8_t *)text.ptr, text.len);
+    return p && wshub__json_ws(p, end) == end &&
+           wshub_utf8_check((const uint8_t *)text.ptr, text.len);
 }
 
 WSHUB_API wshub_json_kind wshub_json_type(wshub_str value) {
@@ -1600,7 +1615,12 @@ WSHUB_API size_t wshub_json_quote(wshub_str text, char *buf, size_t cap) {
         if (extra) {
             len = extra + 1;
             out[0] = '\\';
-            out[1] = c == '\b' ? 'b' : c == '\t' ? 't' : c == '\n' ? 'n' : c == '\f' ? 'f' : c == '\r' ? 'r' : (char)c;
+            out[1] = c == '\b'   ? 'b'
+                     : c == '\t' ? 't'
+                     : c == '\n' ? 'n'
+                     : c == '\f' ? 'f'
+                     : c == '\r' ? 'r'
+                                 : (char)c;
             if (extra == 5) {
                 out[1] = 'u';
                 out[2] = out[3] = '0';
@@ -1675,7 +1695,8 @@ WSHUB_API wshub_str wshub_http_header(const wshub_http *http, const char *name) 
 
 static size_t wshub__http_count(const wshub_http *http, const char *name) {
     size_t i, n = 0;
-    for (i = 0; i < http->headers_count; i++) n += wshub__str_same(http->headers[i].name, name) ? 1u : 0u;
+    for (i = 0; i < http->headers_count; i++)
+        n += wshub__str_same(http->headers[i].name, name) ? 1u : 0u;
     return n;
 }
 
@@ -1697,7 +1718,8 @@ WSHUB__COLD static bool wshub__http_host_ok(wshub_str s) { /* uri-host [ ":" por
         while (i < s.len && s.ptr[i] != ']') i++;
         if (i == s.len || i < 3) return false;
         for (i = 1; s.ptr[i] != ']'; i++) {
-            if (wshub__hex((uint8_t)s.ptr[i]) < 0 && s.ptr[i] != ':' && s.ptr[i] != '.') return false;
+            if (wshub__hex((uint8_t)s.ptr[i]) < 0 && s.ptr[i] != ':' && s.ptr[i] != '.')
+                return false;
         }
         i++;
     } else {
@@ -1750,8 +1772,8 @@ WSHUB__COLD static bool wshub__http_target(wshub_http *h) {
 
 /* Reads a head: from the request line to the empty line, both included. headers: room for headers_max.
  * Returns 0, or the HTTP status to answer with; *why says why. */
-WSHUB__COLD static int wshub__http_parse(const uint8_t *p, size_t n, wshub_header *headers, size_t headers_max,
-                             wshub_http *out, const char **why) {
+WSHUB__COLD static int wshub__http_parse(const uint8_t *p, size_t n, wshub_header *headers,
+                                         size_t headers_max, wshub_http *out, const char **why) {
     const uint8_t *end = p + n, *eol;
     memset(out, 0, sizeof *out);
     out->headers = headers;
@@ -1801,12 +1823,14 @@ WSHUB__COLD static int wshub__http_parse(const uint8_t *p, size_t n, wshub_heade
     *why = "Host must be there once, and be valid";
     if (out->minor >= 1 && wshub__http_count(out, "Host") != 1) return 400;
     if (wshub__http_count(out, "Host") > 1) return 400;
-    if (wshub_http_header(out, "Host").ptr && !wshub__http_host_ok(wshub_http_header(out, "Host"))) return 400;
+    if (wshub_http_header(out, "Host").ptr && !wshub__http_host_ok(wshub_http_header(out, "Host")))
+        return 400;
     return 0;
 }
 
 /* How the body is framed. Returns 0, or the status; *out_length UINT64_MAX: chunked. */
-WSHUB__COLD static int wshub__http_body(const wshub_http *h, uint64_t *out_length, const char **why) {
+WSHUB__COLD static int wshub__http_body(const wshub_http *h, uint64_t *out_length,
+                                        const char **why) {
     wshub_str cl = wshub_http_header(h, "Content-Length");
     size_t i;
     *out_length = 0;
@@ -1885,14 +1909,24 @@ static const char *wshub__http_phrase(int status) {
 
 /* A chunked body (RFC 9112 7.1), as it arrives. */
 typedef enum wshub__chunk_state {
-    WSHUB__CHUNK_SIZE, WSHUB__CHUNK_EXT, WSHUB__CHUNK_SIZE_LF, WSHUB__CHUNK_DATA, WSHUB__CHUNK_DATA_CR,
-    WSHUB__CHUNK_DATA_LF, WSHUB__CHUNK_TRAILER, WSHUB__CHUNK_TRAILER_LINE, WSHUB__CHUNK_TRAILER_LF,
-    WSHUB__CHUNK_END_LF, WSHUB__CHUNK_DONE, WSHUB__CHUNK_BAD
+    WSHUB__CHUNK_SIZE,
+    WSHUB__CHUNK_EXT,
+    WSHUB__CHUNK_SIZE_LF,
+    WSHUB__CHUNK_DATA,
+    WSHUB__CHUNK_DATA_CR,
+    WSHUB__CHUNK_DATA_LF,
+    WSHUB__CHUNK_TRAILER,
+    WSHUB__CHUNK_TRAILER_LINE,
+    WSHUB__CHUNK_TRAILER_LF,
+    WSHUB__CHUNK_END_LF,
+    WSHUB__CHUNK_DONE,
+    WSHUB__CHUNK_BAD
 } wshub__chunk_state;
 
 /* One byte outside the data. left: of the chunk; overhead: bytes of trailers and extensions so far. */
-WSHUB__COLD static wshub__chunk_state wshub__chunk_byte(wshub__chunk_state s, uint8_t c, uint64_t *left,
-                                            uint32_t *digits, uint32_t *overhead) {
+WSHUB__COLD static wshub__chunk_state wshub__chunk_byte(wshub__chunk_state s, uint8_t c,
+                                                        uint64_t *left, uint32_t *digits,
+                                                        uint32_t *overhead) {
     switch (s) {
     case WSHUB__CHUNK_SIZE: {
         int d = wshub__hex(c);
@@ -1932,7 +1966,8 @@ WSHUB__COLD static bool wshub__origin_match(wshub_str origin, wshub_str rule) {
         size_t head = scheme + 3, tail = rule.len - scheme - 4; /* scheme:// and .host */
         if (origin.len <= head + tail) return false;
         for (i = 0; i < head; i++) {
-            if (wshub__lower((uint8_t)origin.ptr[i]) != wshub__lower((uint8_t)rule.ptr[i])) return false;
+            if (wshub__lower((uint8_t)origin.ptr[i]) != wshub__lower((uint8_t)rule.ptr[i]))
+                return false;
         }
         for (i = 0; i < tail; i++) {
             if (wshub__lower((uint8_t)origin.ptr[origin.len - tail + i]) !=
@@ -1942,14 +1977,16 @@ WSHUB__COLD static bool wshub__origin_match(wshub_str origin, wshub_str rule) {
         }
         for (i = head; i < origin.len - tail; i++) { /* what the star stands for: labels, nothing else */
             uint8_t c = wshub__lower((uint8_t)origin.ptr[i]);
-            bool label = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '.' || c == '_';
+            bool label = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '.' ||
+                         c == '_';
             if (!label || (c == '.' && (i == head || origin.ptr[i - 1] == '.'))) return false;
         }
         return origin.ptr[origin.len - tail - 1] != '.';
     }
     if (origin.len != rule.len) return false;
     for (i = 0; i < rule.len; i++) {
-        if (wshub__lower((uint8_t)origin.ptr[i]) != wshub__lower((uint8_t)rule.ptr[i])) return false;
+        if (wshub__lower((uint8_t)origin.ptr[i]) != wshub__lower((uint8_t)rule.ptr[i]))
+            return false;
     }
     return true;
 }
@@ -2053,14 +2090,16 @@ typedef struct wshub__pool {
 } wshub__pool;
 
 static void *wshub__pool_at(const wshub__pool *pool, uint32_t index) {
-    return (uint8_t *)pool->pages[index / WSHUB__PAGE] + (size_t)(index % WSHUB__PAGE) * pool->item_bytes;
+    return (uint8_t *)pool->pages[index / WSHUB__PAGE] +
+           (size_t)(index % WSHUB__PAGE) * pool->item_bytes;
 }
 
 /* Makes pages up to and including index. */
 WSHUB__COLD static bool wshub__pool_reach(const wshub__mem *m, wshub__pool *pool, uint32_t index) {
     while (index / WSHUB__PAGE >= pool->pages_count) {
         void *pages = pool->pages, *page;
-        if (!wshub__mem_grow(m, &pages, &pool->pages_cap, pool->pages_count + 1, sizeof(void *))) return false;
+        if (!wshub__mem_grow(m, &pages, &pool->pages_cap, pool->pages_count + 1, sizeof(void *)))
+            return false;
         pool->pages = (void **)pages;
         page = wshub__mem_new(m, (size_t)WSHUB__PAGE * pool->item_bytes);
         if (!page) return false;
@@ -2129,7 +2168,12 @@ WSHUB__COLD static void wshub__pool_done(const wshub__mem *m, wshub__pool *pool)
  * names so that a probe stays in one cache line. Does not own what it points to. Uses >>siphash.
  * Proved by tests/test_codec.c against a plain list. */
 
-typedef enum wshub__kind { WSHUB__KIND_CLIENT = 1, WSHUB__KIND_USER, WSHUB__KIND_ROOM, WSHUB__KIND_CHANNEL } wshub__kind;
+typedef enum wshub__kind {
+    WSHUB__KIND_CLIENT = 1,
+    WSHUB__KIND_USER,
+    WSHUB__KIND_ROOM,
+    WSHUB__KIND_CHANNEL
+} wshub__kind;
 
 typedef struct wshub__name { /* first member of everything that is indexed */
     const char *ptr;
@@ -2150,7 +2194,8 @@ static uint32_t wshub__index_hash(const wshub__index *ix, wshub__kind kind, wshu
     return folded ? folded : 1;
 }
 
-static uint32_t wshub__index_slot(const wshub__index *ix, wshub__kind kind, wshub_str s, uint32_t hash) {
+static uint32_t wshub__index_slot(const wshub__index *ix, wshub__kind kind, wshub_str s,
+                                  uint32_t hash) {
     uint32_t i = hash & (ix->cap - 1);
     for (; ix->hashes[i]; i = (i + 1) & (ix->cap - 1)) {
         const wshub__name *n = ix->names[i];
@@ -2270,7 +2315,8 @@ static void wshub__heap_sift(wshub__heap *h, uint32_t i) { /* up, else down */
     for (;;) {
         uint32_t child = 2 * i + 1;
         if (child >= h->count) break;
-        if (child + 1 < h->count && wshub__due_before(&h->items[child + 1], &h->items[child])) child++;
+        if (child + 1 < h->count && wshub__due_before(&h->items[child + 1], &h->items[child]))
+            child++;
         if (!wshub__due_before(&h->items[child], &d)) break;
         wshub__heap_place(h, i, h->items[child]);
         i = child;
@@ -2319,10 +2365,12 @@ typedef struct wshub__envelope {
 } wshub__envelope;
 
 static const char *const wshub__bus_types[] = {"", "broadcast", "client", "user", "room"};
-static const char *const wshub__bus_prefixes[] = {"", "ws:broadcast", "ws:client:", "ws:user:", "ws:room:"};
+static const char *const wshub__bus_prefixes[] = {"", "ws:broadcast",
+                                                  "ws:client:", "ws:user:", "ws:room:"};
 
-WSHUB__COLD static void wshub__envelope_write(const wshub__mem *m, wshub__buf *b, wshub_str server_id,
-                                  const wshub_dest *dest, const wshub_msg *msg) {
+WSHUB__COLD static void wshub__envelope_write(const wshub__mem *m, wshub__buf *b,
+                                              wshub_str server_id, const wshub_dest *dest,
+                                              const wshub_msg *msg) {
     size_t i;
     wshub__buf_text(m, b, "{\"serverId\":");
     wshub__buf_quote(m, b, server_id);
@@ -2357,7 +2405,8 @@ static wshub_str wshub__envelope_peek(wshub_str payload) {
     const char *quote;
     if (payload.len <= n || memcmp(payload.ptr, head, n) != 0) return wshub__str(NULL, 0);
     quote = (const char *)memchr(payload.ptr + n, '"', payload.len - n);
-    return quote ? wshub__str(payload.ptr + n, (size_t)(quote - payload.ptr) - n) : wshub__str(NULL, 0);
+    return quote ? wshub__str(payload.ptr + n, (size_t)(quote - payload.ptr) - n)
+                 : wshub__str(NULL, 0);
 }
 
 static bool wshub__envelope_read(wshub_str payload, uint32_t depth_max, wshub__envelope *out) {
@@ -2369,7 +2418,8 @@ static bool wshub__envelope_read(wshub_str payload, uint32_t depth_max, wshub__e
         f[i].value = wshub__str(NULL, 0);
     }
     if (!wshub_utf8_check((const uint8_t *)payload.ptr, payload.len)) return false;
-    if (wshub__json_fields((const uint8_t *)payload.ptr, payload.len, depth_max, f, 6) != WSHUB__JSON_FIELDS) {
+    if (wshub__json_fields((const uint8_t *)payload.ptr, payload.len, depth_max, f, 6) !=
+        WSHUB__JSON_FIELDS) {
         return false;
     }
     out->server_id = f[0].value;
@@ -2378,7 +2428,8 @@ static bool wshub__envelope_read(wshub_str payload, uint32_t depth_max, wshub__e
     out->event = f[3].value;
     out->data = f[4].value;
     out->exclude = f[5].value;
-    return wshub_json_type(out->server_id) == WSHUB_JSON_STRING && wshub_json_type(out->event) == WSHUB_JSON_STRING;
+    return wshub_json_type(out->server_id) == WSHUB_JSON_STRING &&
+           wshub_json_type(out->event) == WSHUB_JSON_STRING;
 }
 
 /* ---- >>hub -----------------------------------------------------------------------------------
@@ -2430,7 +2481,8 @@ typedef struct wshub__conn {
     uint8_t head[14], head_len; /* a frame's head that has not wholly arrived */
     uint8_t opcode;             /* of the frame whose payload is being received */
     uint8_t msg_opcode;         /* of the message; 0: none has begun */
-    bool fin, parsing, paused, pinged, discard, http_close, http_head, chunked, io_paused, blank_seen;
+    bool fin, parsing, paused, pinged, discard, http_close, http_head, chunked, io_paused,
+        blank_seen;
     uint8_t mask[4];
     uint64_t frame_bytes, frame_at; /* payload of the current frame, and how much has arrived */
     uint32_t utf8;
@@ -2530,7 +2582,12 @@ typedef struct wshub__sub_op { /* a change of what is subscribed, in order; exac
     uint32_t len;
 } wshub__sub_op;
 
-typedef enum wshub__phase { WSHUB__RUNNING, WSHUB__DRAINING, WSHUB__STOPPING, WSHUB__DOWN } wshub__phase;
+typedef enum wshub__phase {
+    WSHUB__RUNNING,
+    WSHUB__DRAINING,
+    WSHUB__STOPPING,
+    WSHUB__DOWN
+} wshub__phase;
 
 struct wshub__fan;
 
@@ -2643,7 +2700,8 @@ WSHUB__COLD static void wshub__random(wshub *hub, uint8_t *bytes, size_t count) 
             if (!hub->io.random(hub->io.ctx, hub->random, sizeof hub->random)) {
                 uint32_t k;
                 for (k = 0; k < sizeof hub->random; k += 8) {
-                    uint64_t w = wshub__siphash(hub->index.key, &hub->stats.conns_opened, 8, (uint8_t)(k / 8));
+                    uint64_t w = wshub__siphash(hub->index.key, &hub->stats.conns_opened, 8,
+                                                (uint8_t)(k / 8));
                     w ^= wshub__siphash(hub->index.key, hub->random + k, 8, 255);
                     memcpy(hub->random + k, &w, 8);
                 }
@@ -2678,8 +2736,8 @@ static const struct {
 };
 
 /* One line. detail: ours. text: somebody's, escaped. client: NULL: none. */
-WSHUB__COLD static void wshub__log(wshub *hub, wshub_log_code code, const wshub__client *client, const char *detail,
-                       wshub_str text) {
+WSHUB__COLD static void wshub__log(wshub *hub, wshub_log_code code, const wshub__client *client,
+                                   const char *detail, wshub_str text) {
     static const char hex[] = "0123456789abcdef";
     char line[129];
     size_t at = 0, i;
@@ -2773,7 +2831,8 @@ static uint8_t *wshub__log_room(wshub *hub, size_t n) {
     if (n > UINT32_MAX / 4) return NULL;
     if (s && s->refs == 1) s->used = 0; /* nobody holds any of it: begin again, in warm memory */
     if (!s || s->cap - s->used < n) {
-        wshub__seg *next = wshub__seg_new(hub, n > WSHUB__SEG_BYTES ? (uint32_t)n : WSHUB__SEG_BYTES);
+        wshub__seg *next =
+            wshub__seg_new(hub, n > WSHUB__SEG_BYTES ? (uint32_t)n : WSHUB__SEG_BYTES);
         if (!next) return NULL;
         hub->log = next;
         if (s) wshub__seg_unref(hub, s);
@@ -2814,11 +2873,13 @@ static bool wshub__queue_push(wshub *hub, wshub__conn *c, wshub__span span) {
     } else {
         void *more = c->more;
         if (c->more_head > 8 && c->more_head > c->more_count / 2) { /* close the gap in front */
-            memmove(c->more, c->more + c->more_head, (c->more_count - c->more_head) * sizeof *c->more);
+            memmove(c->more, c->more + c->more_head,
+                    (c->more_count - c->more_head) * sizeof *c->more);
             c->more_count -= c->more_head;
             c->more_head = 0;
         }
-        if (!wshub__mem_grow(&hub->mem, &more, &c->more_cap, c->more_count + 1, sizeof *c->more)) return false;
+        if (!wshub__mem_grow(&hub->mem, &more, &c->more_cap, c->more_count + 1, sizeof *c->more))
+            return false;
         c->more = (wshub__span *)more;
         c->more[c->more_count++] = span;
         span.seg->refs++;
@@ -2865,7 +2926,9 @@ static void wshub__queue_consume(wshub *hub, wshub__conn *c, size_t n) {
  * queued, and each copy frees more than it takes. Out of memory: it stays as it is. */
 WSHUB__COLD static void wshub__out_compact(wshub *hub) {
     uint32_t i;
-    if (hub->stats.segment_bytes <= 1u << 20 || hub->stats.segment_bytes / 2 <= hub->stats.queued_bytes) return;
+    if (hub->stats.segment_bytes <= 1u << 20 ||
+        hub->stats.segment_bytes / 2 <= hub->stats.queued_bytes)
+        return;
     for (i = 0; i < hub->conns.pages_count * WSHUB__PAGE; i++) {
         wshub__conn *c = wshub__conn_at(hub, i);
         uint32_t k, n = c->more_count - c->more_head + 1;
@@ -2941,7 +3004,8 @@ static void wshub__queue_drop(wshub *hub, wshub__conn *c) {
 }
 
 /* Queues one whole frame with a given payload, whatever the limits: Close, Pong, Ping, HTTP answers. */
-static bool wshub__out_frame(wshub *hub, wshub__conn *c, uint8_t opcode, const void *payload, size_t n) {
+static bool wshub__out_frame(wshub *hub, wshub__conn *c, uint8_t opcode, const void *payload,
+                             size_t n) {
     wshub_frame f;
     uint8_t *to = wshub__log_room(hub, n + 14);
     size_t head;
@@ -2987,7 +3051,8 @@ static uint64_t wshub__conn_next(const wshub *hub, const wshub__conn *c) {
     if (client && !client->gone) {
         if (client->state == WSHUB_CLIENT_AUTHENTICATED) {
             if (d->heartbeat_timeout_ms != WSHUB_OFF) { /* LIVE-1: found by the sweep behind it */
-                uint64_t due = client->last_active + d->heartbeat_timeout_ms + 1, step = d->heartbeat_interval_ms;
+                uint64_t due = client->last_active + d->heartbeat_timeout_ms + 1,
+                         step = d->heartbeat_interval_ms;
                 at = wshub__sooner(at, (due + step - 1) / step * step);
             }
         } else {
@@ -3009,7 +3074,8 @@ static wshub__ask *wshub__ask_at(const wshub *hub, uint32_t index) {
     return (wshub__ask *)wshub__pool_at(&hub->asks, index);
 }
 
-static wshub__ask *wshub__ask_new(wshub *hub, wshub__client *c, wshub__ask_kind kind, wshub_ask *out_ask) {
+static wshub__ask *wshub__ask_new(wshub *hub, wshub__client *c, wshub__ask_kind kind,
+                                  wshub_ask *out_ask) {
     uint32_t index;
     wshub__ask *a = (wshub__ask *)wshub__pool_take(&hub->mem, &hub->asks, &index);
     if (!a) return NULL;
@@ -3038,7 +3104,8 @@ static void wshub__ask_free(wshub *hub, wshub__ask *a) {
 
 /* Marks a client as gone. It answers to nobody from here on; settle takes it out of the indexes and tells
  * the application (BYE-1). The first cause counts. */
-static void wshub__client_end(wshub *hub, wshub__client *c, wshub_cause cause, uint16_t code, wshub_str reason) {
+static void wshub__client_end(wshub *hub, wshub__client *c, wshub_cause cause, uint16_t code,
+                              wshub_str reason) {
     if (c->gone) return;
     c->gone = true;
     c->state_last = c->state;
@@ -3055,13 +3122,15 @@ static void wshub__client_end(wshub *hub, wshub__client *c, wshub_cause cause, u
     hub->gone_tail = c->index + 1;
 }
 
-static void wshub__conn_end(wshub *hub, wshub__conn *c, wshub_cause cause, uint16_t code, wshub_str reason) {
+static void wshub__conn_end(wshub *hub, wshub__conn *c, wshub_cause cause, uint16_t code,
+                            wshub_str reason) {
     wshub__client *client = wshub__conn_client(hub, c);
     if (client) wshub__client_end(hub, client, cause, code, reason);
 }
 
 /* Drops the stream in this settle: no Close frame, nothing more is sent. */
-WSHUB__COLD static void wshub__conn_abort(wshub *hub, wshub__conn *c, wshub_cause cause, uint16_t code, const char *why) {
+WSHUB__COLD static void wshub__conn_abort(wshub *hub, wshub__conn *c, wshub_cause cause,
+                                          uint16_t code, const char *why) {
     wshub__conn_end(hub, c, cause, code, wshub_str_z(why));
     if (c->state >= WSHUB__CONN_ABORTING) return;
     c->state = WSHUB__CONN_ABORTING;
@@ -3094,7 +3163,8 @@ static bool wshub__conn_close_frame(wshub *hub, wshub__conn *c, uint16_t code, w
 }
 
 /* Begins the closing handshake (RFC 6455 7.1.2): our Close, then the peer's is waited for. */
-static void wshub__conn_close(wshub *hub, wshub__conn *c, wshub_cause cause, uint16_t code, wshub_str reason) {
+static void wshub__conn_close(wshub *hub, wshub__conn *c, wshub_cause cause, uint16_t code,
+                              wshub_str reason) {
     if (c->state != WSHUB__CONN_OPEN) return;
     wshub__conn_end(hub, c, cause, code ? code : 1005, reason);
     if (!wshub__conn_close_frame(hub, c, code, reason)) return;
@@ -3107,7 +3177,8 @@ static void wshub__conn_close(wshub *hub, wshub__conn *c, wshub_cause cause, uin
 }
 
 /* The peer broke a rule: Close with the code, and the end (RFC 6455 7.1.7). */
-WSHUB__COLD static void wshub__conn_fail(wshub *hub, wshub__conn *c, uint16_t code, const char *why) {
+WSHUB__COLD static void wshub__conn_fail(wshub *hub, wshub__conn *c, uint16_t code,
+                                         const char *why) {
     hub->stats.protocol_errors++;
     wshub__log(hub, WSHUB_LOG_PROTO, wshub__conn_client(hub, c), why, wshub__str(NULL, 0));
     if (c->state == WSHUB__CONN_OPEN) {
@@ -3126,7 +3197,8 @@ WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
     if (c->phase_due && now >= c->phase_due) {
         c->phase_due = 0;
         if (c->state == WSHUB__CONN_ANSWERING) {
-            static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: "
+                                       "0\r\nConnection: close\r\n\r\n";
             c->request = 0;
             if (wshub__out_bytes(hub, c, text, sizeof text - 1)) {
                 wshub__conn_flush_end(hub, c);
@@ -3134,7 +3206,8 @@ WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
                 wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
             }
         } else {
-            wshub__log(hub, WSHUB_LOG_TIMEOUT, client, c->state == WSHUB__CONN_HTTP ? "request head or body" : "close", none);
+            wshub__log(hub, WSHUB_LOG_TIMEOUT, client,
+                       c->state == WSHUB__CONN_HTTP ? "request head or body" : "close", none);
             wshub__conn_abort(hub, c, WSHUB_BY_TIMEOUT, 1006, "");
         }
     } else if (c->part_due && now >= c->part_due) {
@@ -3144,21 +3217,24 @@ WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
         hub->stats.write_timeouts++;
         wshub__log(hub, WSHUB_LOG_TIMEOUT, client, "no progress in sending", none);
         wshub__conn_abort(hub, c, WSHUB_BY_TIMEOUT, 1006, "");
-    } else if (client && !client->gone && client->state != WSHUB_CLIENT_AUTHENTICATED && client->auth_due &&
-               now >= client->auth_due) { /* AUTH-1, AUTH-2 */
+    } else if (client && !client->gone && client->state != WSHUB_CLIENT_AUTHENTICATED &&
+               client->auth_due && now >= client->auth_due) { /* AUTH-1, AUTH-2 */
         hub->stats.auth_timeouts++;
         wshub__conn_close(hub, c, WSHUB_BY_AUTH, 4001, wshub_str_z("Authentication timeout"));
     } else if (client && !client->gone && client->state == WSHUB_CLIENT_AUTHENTICATED &&
-               d->heartbeat_timeout_ms != WSHUB_OFF && now > client->last_active + d->heartbeat_timeout_ms) {
+               d->heartbeat_timeout_ms != WSHUB_OFF &&
+               now > client->last_active + d->heartbeat_timeout_ms) {
         hub->stats.heartbeat_timeouts++;
         wshub__conn_close(hub, c, WSHUB_BY_TIMEOUT, 4002, wshub_str_z("Heartbeat timeout"));
     }
-    if (d->idle_timeout_ms != WSHUB_OFF && c->state < WSHUB__CONN_FLUSHING && c->state != WSHUB__CONN_ANSWERING) {
+    if (d->idle_timeout_ms != WSHUB_OFF && c->state < WSHUB__CONN_FLUSHING &&
+        c->state != WSHUB__CONN_ANSWERING) {
         uint64_t silent = now - c->last_rx;
         if (silent >= d->idle_timeout_ms) { /* LIVE-2 */
             hub->stats.idle_timeouts++;
             wshub__conn_abort(hub, c, WSHUB_BY_TIMEOUT, 1006, "");
-        } else if (silent >= d->idle_timeout_ms / 2 && c->state == WSHUB__CONN_OPEN && !d->no_pings && !c->pinged) {
+        } else if (silent >= d->idle_timeout_ms / 2 && c->state == WSHUB__CONN_OPEN &&
+                   !d->no_pings && !c->pinged) {
             c->pinged = true;
             /* with unsent bytes before it a ping says nothing; silence will tell */
             if (!c->blocked && wshub__out_frame(hub, c, 9, NULL, 0)) hub->stats.pings_sent++;
@@ -3166,7 +3242,8 @@ WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
     }
     {
         uint64_t at = wshub__conn_next(hub, c);
-        if (at) wshub__heap_set(&hub->heap, &c->due_pos, wshub__conn_index(c), at > now ? at : now + 1);
+        if (at)
+            wshub__heap_set(&hub->heap, &c->due_pos, wshub__conn_index(c), at > now ? at : now + 1);
     }
 }
 
@@ -3207,14 +3284,17 @@ static wshub__group *wshub__group_find(const wshub *hub, wshub__kind kind, wshub
     return (wshub__group *)wshub__index_find(&hub->index, kind, name);
 }
 
-static wshub_err wshub__group_new(wshub *hub, wshub__kind kind, wshub_str name, wshub__group **out) {
+static wshub_err wshub__group_new(wshub *hub, wshub__kind kind, wshub_str name,
+                                  wshub__group **out) {
     bool room = kind == WSHUB__KIND_ROOM;
     wshub__group ***list = room ? &hub->rooms : &hub->users;
-    uint32_t *count = room ? &hub->rooms_count : &hub->users_count, *cap = room ? &hub->rooms_cap : &hub->users_cap;
+    uint32_t *count = room ? &hub->rooms_count : &hub->users_count,
+             *cap = room ? &hub->rooms_cap : &hub->users_cap;
     void *items = *list;
     wshub__group *g;
     if (*count >= (room ? hub->desc.rooms_max : hub->desc.users_max)) return WSHUB_ERR_LIMIT;
-    if (!wshub__mem_grow(&hub->mem, &items, cap, *count + 1, sizeof(wshub__group *))) return WSHUB_ERR_NOMEM;
+    if (!wshub__mem_grow(&hub->mem, &items, cap, *count + 1, sizeof(wshub__group *)))
+        return WSHUB_ERR_NOMEM;
     *list = (wshub__group **)items;
     if (!wshub__index_reserve(&hub->mem, &hub->index)) return WSHUB_ERR_NOMEM;
     g = (wshub__group *)wshub__mem_new(&hub->mem, sizeof *g + name.len);
@@ -3245,7 +3325,8 @@ static void wshub__group_free(wshub *hub, wshub__group *g) {
 
 static bool wshub__group_room(wshub *hub, wshub__group *g) {
     void *members = g->members;
-    if (!wshub__mem_grow(&hub->mem, &members, &g->cap, g->count + 1, sizeof(wshub__member))) return false;
+    if (!wshub__mem_grow(&hub->mem, &members, &g->cap, g->count + 1, sizeof(wshub__member)))
+        return false;
     g->members = (wshub__member *)members;
     return true;
 }
@@ -3285,7 +3366,8 @@ static uint32_t wshub__room_place(const wshub__client *c, const wshub__group *ro
 
 static wshub_err wshub__room_add(wshub *hub, wshub__client *c, wshub__group *room) {
     void *rooms = c->rooms;
-    if (!wshub__mem_grow(&hub->mem, &rooms, &c->rooms_cap, c->rooms_count + 1, sizeof *c->rooms)) return WSHUB_ERR_NOMEM;
+    if (!wshub__mem_grow(&hub->mem, &rooms, &c->rooms_cap, c->rooms_count + 1, sizeof *c->rooms))
+        return WSHUB_ERR_NOMEM;
     c->rooms = (wshub__membership *)rooms;
     if (!wshub__group_room(hub, room)) return WSHUB_ERR_NOMEM;
     c->rooms[c->rooms_count].room = room;
@@ -3309,7 +3391,8 @@ static wshub_err wshub__room_join(wshub *hub, wshub__client *c, wshub_str name) 
     bool fresh = !room;
     if (c->own_room && wshub_str_eq(name, wshub__name_str(&c->name))) return WSHUB_OK;
     if (room && wshub__room_place(c, room) != UINT32_MAX) return WSHUB_OK; /* ROOM-5 */
-    if (c->rooms_count + (c->own_room ? 1u : 0u) >= hub->desc.rooms_per_client_max) return WSHUB_ERR_LIMIT;
+    if (c->rooms_count + (c->own_room ? 1u : 0u) >= hub->desc.rooms_per_client_max)
+        return WSHUB_ERR_LIMIT;
     if (!room) {
         wshub__client *owner = wshub__client_by_id(hub, name);
         err = wshub__group_new(hub, WSHUB__KIND_ROOM, name, &room);
@@ -3348,7 +3431,8 @@ static bool wshub__room_leave(wshub *hub, wshub__client *c, wshub_str name) {
 
 static wshub_err wshub__room_join_own(wshub *hub, wshub__client *c) {
     wshub__group *room = wshub__group_find(hub, WSHUB__KIND_ROOM, wshub__name_str(&c->name));
-    if (room) return wshub__room_place(c, room) == UINT32_MAX ? wshub__room_add(hub, c, room) : WSHUB_OK;
+    if (room)
+        return wshub__room_place(c, room) == UINT32_MAX ? wshub__room_add(hub, c, room) : WSHUB_OK;
     c->own_room = true;
     hub->own_rooms++;
     wshub__sub(hub, WSHUB__KIND_ROOM, wshub__name_str(&c->name), true);
@@ -3504,7 +3588,8 @@ typedef struct wshub__excluded {
     size_t ids_count;
 } wshub__excluded;
 
-static void wshub__exclude(const wshub *hub, wshub__excluded *x, const wshub_str *ids, size_t count) {
+static void wshub__exclude(const wshub *hub, wshub__excluded *x, const wshub_str *ids,
+                           size_t count) {
     size_t i;
     x->count = 0;
     x->ids = count > 32 ? ids : NULL;
@@ -3523,7 +3608,8 @@ static bool wshub__excludes(const wshub__excluded *x, const wshub__client *c) {
     return x->ids && wshub__is_excluded(c, x->ids, x->ids_count);
 }
 
-static void wshub__route_group(wshub *hub, const wshub__group *g, wshub__fan *fan, const wshub__excluded *x) {
+static void wshub__route_group(wshub *hub, const wshub__group *g, wshub__fan *fan,
+                               const wshub__excluded *x) {
     uint32_t i;
     for (i = 0; i < g->count; i++) {
         wshub__client *c = wshub__client_at(hub, g->members[i].client);
@@ -3537,13 +3623,15 @@ static void wshub__route_group(wshub *hub, const wshub__group *g, wshub__fan *fa
     }
 }
 
-static void wshub__route_room(wshub *hub, wshub_str name, wshub__fan *fan, const wshub__excluded *x) {
+static void wshub__route_room(wshub *hub, wshub_str name, wshub__fan *fan,
+                              const wshub__excluded *x) {
     const wshub__group *room = wshub__group_find(hub, WSHUB__KIND_ROOM, name);
     if (room) {
         wshub__route_group(hub, room, fan, x);
     } else {
         wshub__client *c = wshub__client_by_id(hub, name); /* an own-id room that holds nobody else */
-        if (c && c->own_room && !c->gone && !wshub__excludes(x, c)) (void)wshub__fan_to(hub, c, fan);
+        if (c && c->own_room && !c->gone && !wshub__excludes(x, c))
+            (void)wshub__fan_to(hub, c, fan);
     }
 }
 
@@ -3552,7 +3640,8 @@ static void wshub__route_all(wshub *hub, wshub__fan *fan, const wshub__excluded 
     while (i) {
         wshub__client *c = wshub__client_at(hub, i - 1);
         i = c->next;
-        if (c->state == WSHUB_CLIENT_AUTHENTICATED && !wshub__excludes(x, c)) (void)wshub__fan_to(hub, c, fan);
+        if (c->state == WSHUB_CLIENT_AUTHENTICATED && !wshub__excludes(x, c))
+            (void)wshub__fan_to(hub, c, fan);
     }
 }
 
@@ -3637,7 +3726,8 @@ static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan
         return true;
     }
     if (!fan->text) {
-        wshub__text *t = (wshub__text *)wshub__mem_new(&hub->mem, sizeof *t + fan->event.len + fan->data.len);
+        wshub__text *t =
+            (wshub__text *)wshub__mem_new(&hub->mem, sizeof *t + fan->event.len + fan->data.len);
         if (!t) {
             hub->stats.dropped_memory++;
             return false;
@@ -3690,8 +3780,9 @@ static void wshub__xform_flush(wshub *hub, wshub__client *c) {
             if (x->state == WSHUB__XFORM_KEEP) {
                 fan = wshub__fan_make(wshub__text_event(x->text), wshub__text_data(x->text));
             } else {
-                fan = wshub__fan_make(wshub__str(x->event.ptr ? (const void *)x->event.ptr : "", x->event.len),
-                                      wshub__str(x->has_data ? x->data.ptr : NULL, x->data.len));
+                fan = wshub__fan_make(
+                    wshub__str(x->event.ptr ? (const void *)x->event.ptr : "", x->event.len),
+                    wshub__str(x->has_data ? x->data.ptr : NULL, x->data.len));
             }
             (void)wshub__fan_push(hub, c, &fan);
             wshub__fan_done(hub, &fan);
@@ -3715,7 +3806,9 @@ static void wshub__text_run(wshub *hub, wshub__text *t) {
             wshub__xform_free(hub, x);
             continue;
         }
-        a = hub->desc.on_transform_out && !hub->destroying ? wshub__ask_new(hub, c, WSHUB__ASK_OUT, &ask) : NULL;
+        a = hub->desc.on_transform_out && !hub->destroying
+                ? wshub__ask_new(hub, c, WSHUB__ASK_OUT, &ask)
+                : NULL;
         if (!a) {
             x->state = WSHUB__XFORM_FAILED;
             wshub__xform_flush(hub, c);
@@ -3787,7 +3880,8 @@ static void wshub__send_error(wshub *hub, wshub__client *c, const char *message)
     wshub__fan_done(hub, &fan);
 }
 
-WSHUB__COLD static void wshub__auth_refuse(wshub *hub, wshub__client *c, const char *error, uint16_t code, const char *reason) {
+WSHUB__COLD static void wshub__auth_refuse(wshub *hub, wshub__client *c, const char *error,
+                                           uint16_t code, const char *reason) {
     wshub__log(hub, WSHUB_LOG_AUTH_FAILED, c, error ? error : reason, wshub__str(NULL, 0));
     if (error) wshub__send_error(hub, c, error);
     wshub__conn_close(hub, wshub__conn_at(hub, c->conn), WSHUB_BY_AUTH, code, wshub_str_z(reason));
@@ -3823,7 +3917,8 @@ WSHUB__COLD static void wshub__iso_time(uint64_t ms, char out[24]) {
         uint32_t leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 ? 1 : 0;
         if (doy < before[month] + (month >= 2 ? leap : 0)) break;
     }
-    doy -= before[month - 1] + (month > 2 && ((year % 4 == 0 && year % 100 != 0) || year % 400 == 0) ? 1u : 0u);
+    doy -= before[month - 1] +
+           (month > 2 && ((year % 4 == 0 && year % 100 != 0) || year % 400 == 0) ? 1u : 0u);
     memcpy(out, "0000-00-00T00:00:00.000Z", 24);
     wshub__two_digits(out, year / 100);
     wshub__two_digits(out + 2, year);
@@ -3837,7 +3932,8 @@ WSHUB__COLD static void wshub__iso_time(uint64_t ms, char out[24]) {
 }
 
 /* The `data` of `connected`, keys in the order of AUTH-7. */
-WSHUB__COLD static void wshub__connected_data(wshub *hub, const wshub__client *c, wshub__buf *b, wshub_str key, wshub_str salt) {
+WSHUB__COLD static void wshub__connected_data(wshub *hub, const wshub__client *c, wshub__buf *b,
+                                              wshub_str key, wshub_str salt) {
     char time[24];
     wshub__buf_text(&hub->mem, b, "{\"id\":");
     wshub__buf_quote(&hub->mem, b, wshub__name_str(&c->name));
@@ -3869,7 +3965,8 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *c, wshub_str key,
     wshub_err err = WSHUB_OK;
     size_t i;
     memset(&data, 0, sizeof data);
-    if (c->has_user && c->user_id.len) err = wshub__user_add(hub, c, wshub__str(c->user_id.ptr, c->user_id.len));
+    if (c->has_user && c->user_id.len)
+        err = wshub__user_add(hub, c, wshub__str(c->user_id.ptr, c->user_id.len));
     if (!err) err = wshub__room_join_own(hub, c);
     for (i = 0; i < hub->desc.default_rooms_count && !err; i++) {
         err = wshub__room_join(hub, c, hub->default_rooms[i]);
@@ -3877,7 +3974,8 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *c, wshub_str key,
     if (!err) {
         wshub__connected_data(hub, c, &data, key, salt);
         fan = wshub__fan_make(wshub_str_z("connected"), wshub__str(data.ptr, data.len));
-        if (data.bad || !wshub__fan_frame(hub, &fan) || !wshub__queue_push(hub, conn, fan.frame)) err = WSHUB_ERR_NOMEM;
+        if (data.bad || !wshub__fan_frame(hub, &fan) || !wshub__queue_push(hub, conn, fan.frame))
+            err = WSHUB_ERR_NOMEM;
         wshub__fan_done(hub, &fan);
         wshub__buf_done(&hub->mem, &data);
     }
@@ -3907,7 +4005,8 @@ static void wshub__auth_connected(wshub *hub, wshub__client *c) {
 }
 
 /* Accepted, but keys are still to be agreed (AUTH-5, AUTH-6). The ask of the first answer is freed. */
-WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *c, wshub__ask *first) {
+WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *c,
+                                                   wshub__ask *first) {
     wshub_handshake h;
     wshub_ask ask;
     if (!hub->desc.on_handshake) {
@@ -3920,8 +4019,9 @@ WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *c,
     wshub__ask_free(hub, first);
     h.client = wshub__client_handle(hub, c);
     h.id = wshub__name_str(&c->name);
-    h.user_id = wshub__str(c->has_user ? (const void *)(c->user_id.ptr ? (const char *)c->user_id.ptr : "") : NULL,
-                           c->user_id.len);
+    h.user_id = wshub__str(
+        c->has_user ? (const void *)(c->user_id.ptr ? (const char *)c->user_id.ptr : "") : NULL,
+        c->user_id.len);
     h.data = wshub__str(c->auth_data.ptr, c->auth_data.len);
     hub->desc.on_handshake(hub, ask, &h, hub->desc.user);
     return WSHUB_OK;
@@ -3950,7 +4050,8 @@ WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *c, wshub_st
 }
 
 /* Finds a question and its client. */
-static wshub_err wshub__ask_find(const wshub *hub, wshub_ask ask, wshub__ask **out_ask, wshub__client **out_client) {
+static wshub_err wshub__ask_find(const wshub *hub, wshub_ask ask, wshub__ask **out_ask,
+                                 wshub__client **out_client) {
     *out_ask = (wshub__ask *)wshub__pool_get(&hub->asks, ask.id);
     if (!*out_ask) return WSHUB_ERR_STALE;
     *out_client = wshub__client_at(hub, (*out_ask)->client);
@@ -3958,7 +4059,8 @@ static wshub_err wshub__ask_find(const wshub *hub, wshub_ask ask, wshub__ask **o
 }
 
 static bool wshub__name_ok(wshub_str s) {
-    return s.ptr && s.len <= WSHUB_NAME_BYTES_MAX && wshub_utf8_check((const uint8_t *)s.ptr, s.len);
+    return s.ptr && s.len <= WSHUB_NAME_BYTES_MAX &&
+           wshub_utf8_check((const uint8_t *)s.ptr, s.len);
 }
 
 static bool wshub__json_ok(const wshub *hub, wshub_str s) {
@@ -3976,8 +4078,10 @@ WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_ide
     if (who && who->metadata.ptr && !wshub__json_ok(hub, who->metadata)) return WSHUB_ERR_JSON;
     memset(&user_id, 0, sizeof user_id);
     memset(&metadata, 0, sizeof metadata);
-    if (who && who->user_id.ptr) wshub__buf_add(&hub->mem, &user_id, who->user_id.ptr, who->user_id.len);
-    if (who && who->metadata.ptr) wshub__buf_add(&hub->mem, &metadata, who->metadata.ptr, who->metadata.len);
+    if (who && who->user_id.ptr)
+        wshub__buf_add(&hub->mem, &user_id, who->user_id.ptr, who->user_id.len);
+    if (who && who->metadata.ptr)
+        wshub__buf_add(&hub->mem, &metadata, who->metadata.ptr, who->metadata.len);
     if (user_id.bad || metadata.bad) {
         wshub__buf_done(&hub->mem, &user_id);
         wshub__buf_done(&hub->mem, &metadata);
@@ -4002,13 +4106,16 @@ WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_ide
     return err;
 }
 
-WSHUB__COLD WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask, wshub_str server_public_key, wshub_str salt) {
+WSHUB__COLD WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask,
+                                                       wshub_str server_public_key,
+                                                       wshub_str salt) {
     wshub__ask *a;
     wshub__client *c;
     wshub_err err = wshub__ask_find(hub, ask, &a, &c);
     if (err) return err;
     if (a->kind != WSHUB__ASK_HANDSHAKE) return WSHUB_ERR_STATE;
-    if ((server_public_key.ptr && !wshub_utf8_check((const uint8_t *)server_public_key.ptr, server_public_key.len)) ||
+    if ((server_public_key.ptr &&
+         !wshub_utf8_check((const uint8_t *)server_public_key.ptr, server_public_key.len)) ||
         (salt.ptr && !wshub_utf8_check((const uint8_t *)salt.ptr, salt.len))) {
         return WSHUB_ERR_PARAM;
     }
@@ -4023,7 +4130,8 @@ WSHUB__COLD WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask
     return err;
 }
 
-WSHUB_API wshub_err wshub_join_accept(wshub *hub, wshub_ask ask, const wshub_str *rooms, size_t count) {
+WSHUB_API wshub_err wshub_join_accept(wshub *hub, wshub_ask ask, const wshub_str *rooms,
+                                      size_t count) {
     wshub__ask *a;
     wshub__client *c;
     wshub_err err = wshub__ask_find(hub, ask, &a, &c), first = WSHUB_OK;
@@ -4049,16 +4157,20 @@ WSHUB_API wshub_err wshub_join_accept(wshub *hub, wshub_ask ask, const wshub_str
 
 static void wshub__inbound_answer(wshub *hub, wshub__client *c, const wshub_msg *msg, bool failed);
 
-WSHUB__COLD WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask, const wshub_msg *msg) {
+WSHUB__COLD WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask,
+                                                       const wshub_msg *msg) {
     wshub__ask *a;
     wshub__client *c;
     wshub__xform *x;
     wshub_err err = wshub__ask_find(hub, ask, &a, &c);
     if (err) return err;
     if (a->kind != WSHUB__ASK_OUT && a->kind != WSHUB__ASK_IN) return WSHUB_ERR_STATE;
-    if (msg && !wshub_utf8_check((const uint8_t *)msg->event.ptr, msg->event.ptr ? msg->event.len : 0)) return WSHUB_ERR_PARAM;
+    if (msg &&
+        !wshub_utf8_check((const uint8_t *)msg->event.ptr, msg->event.ptr ? msg->event.len : 0))
+        return WSHUB_ERR_PARAM;
     if (msg && !msg->event.ptr) return WSHUB_ERR_PARAM;
-    if (msg && msg->data.ptr && !msg->data_is_json && !wshub__json_ok(hub, msg->data)) return WSHUB_ERR_JSON;
+    if (msg && msg->data.ptr && !msg->data_is_json && !wshub__json_ok(hub, msg->data))
+        return WSHUB_ERR_JSON;
     x = a->xform;
     if (a->kind == WSHUB__ASK_OUT && msg) {
         wshub__buf_add(&hub->mem, &x->event, msg->event.ptr, msg->event.len);
@@ -4111,7 +4223,8 @@ WSHUB__COLD static wshub_err wshub__ask_deny(wshub *hub, wshub_ask ask, bool fai
         break;
     case WSHUB__ASK_JOIN:
         hub->stats.joins_refused++;
-        wshub__log(hub, failed ? WSHUB_LOG_APP_FAILED : WSHUB_LOG_JOIN_REFUSED, c, "on_join", wshub__str(NULL, 0));
+        wshub__log(hub, failed ? WSHUB_LOG_APP_FAILED : WSHUB_LOG_JOIN_REFUSED, c, "on_join",
+                   wshub__str(NULL, 0));
         if (failed) hub->stats.app_failures++;
         break;
     case WSHUB__ASK_OUT: wshub__xform_end(hub, x, WSHUB__XFORM_FAILED); break;
@@ -4144,12 +4257,14 @@ WSHUB__COLD static void wshub__join_refused(wshub *hub, wshub__client *c, const 
 }
 
 static bool wshub__room_name_ok(wshub_str s) { /* ROOM-1 */
-    return s.len > 0 && wshub__utf8_units(s) <= WSHUB_NAME_UNITS_MAX && !(s.len >= 3 && memcmp(s.ptr, "ws:", 3) == 0);
+    return s.len > 0 && wshub__utf8_units(s) <= WSHUB_NAME_UNITS_MAX &&
+           !(s.len >= 3 && memcmp(s.ptr, "ws:", 3) == 0);
 }
 
 /* Decodes the strings of data.rooms. Returns a block to be freed (NULL: nothing usable, told already). */
-WSHUB__COLD static wshub_str *wshub__room_names(wshub *hub, wshub__client *c, wshub_str data, bool valid_only,
-                                    size_t *out_count, size_t *out_bytes) {
+WSHUB__COLD static wshub_str *wshub__room_names(wshub *hub, wshub__client *c, wshub_str data,
+                                                bool valid_only, size_t *out_count,
+                                                size_t *out_bytes) {
     wshub_str list = wshub_json_get(data, "rooms"), item, *names;
     wshub_iter it;
     size_t most = hub->desc.rooms_per_message_max, over = 0;
@@ -4228,7 +4343,8 @@ static void wshub__dispatch_event(wshub *hub, wshub__client *c, const wshub_even
     } else if (wshub_str_eq_z(e->event, "leave")) {
         wshub__dispatch_leave(hub, c, e->data);
     } else if (hub->desc.on_message) { /* MSG-7 */
-        if (hub->desc.on_message(hub, wshub__client_handle(hub, c), e, hub->desc.user) != WSHUB_OK) {
+        if (hub->desc.on_message(hub, wshub__client_handle(hub, c), e, hub->desc.user) !=
+            WSHUB_OK) {
             wshub__dispatch_failed(hub, c, "on_message");
         }
     } else {
@@ -4238,7 +4354,8 @@ static void wshub__dispatch_event(wshub *hub, wshub__client *c, const wshub_even
 
 /* Hands an event of an encrypted client to the inbound transformer. Until it answers, nothing more of this
  * client is read, so that its messages keep their order. */
-WSHUB__COLD static void wshub__dispatch_inbound(wshub *hub, wshub__client *c, const wshub_event *e) {
+WSHUB__COLD static void wshub__dispatch_inbound(wshub *hub, wshub__client *c,
+                                                const wshub_event *e) {
     wshub_ask ask;
     wshub__conn *conn = wshub__conn_at(hub, c->conn);
     wshub_client handle = wshub__client_handle(hub, c);
@@ -4275,7 +4392,8 @@ static void wshub__inbound_answer(wshub *hub, wshub__client *c, const wshub_msg 
         e.data = msg->data;
     } else {
         e.event = wshub__str(text.ptr ? (const void *)text.ptr : "", c->inbound_event);
-        if (c->inbound_data != UINT32_MAX) e.data = wshub__str(text.ptr + c->inbound_event, c->inbound_data);
+        if (c->inbound_data != UINT32_MAX)
+            e.data = wshub__str(text.ptr + c->inbound_event, c->inbound_data);
     }
     if (!failed && e.event.len) wshub__dispatch_event(hub, c, &e);
     wshub__buf_done(&hub->mem, &text);
@@ -4283,7 +4401,8 @@ static void wshub__inbound_answer(wshub *hub, wshub__client *c, const wshub_msg 
 }
 
 /* One message from a client. bytes are ours to change; text: they are known to be UTF-8. */
-static void wshub__json_message(wshub *hub, uint32_t index, uint8_t *bytes, size_t count, bool text) {
+static void wshub__json_message(wshub *hub, uint32_t index, uint8_t *bytes, size_t count,
+                                bool text) {
     wshub__conn *conn = wshub__conn_at(hub, index);
     wshub__client *c = wshub__conn_client(hub, conn);
     wshub__field f[3];
@@ -4294,12 +4413,14 @@ static void wshub__json_message(wshub *hub, uint32_t index, uint8_t *bytes, size
     c->last_active = hub->now; /* MSG-1 */
     if (c->state != WSHUB_CLIENT_AUTHENTICATED) {
         c->preauth_bytes += (uint32_t)count;
-        if (++c->preauth_messages > hub->desc.preauth_messages_max || c->preauth_bytes > hub->desc.preauth_bytes_max) {
+        if (++c->preauth_messages > hub->desc.preauth_messages_max ||
+            c->preauth_bytes > hub->desc.preauth_bytes_max) {
             wshub__conn_fail(hub, conn, 1008, "too much before authentication");
             return;
         }
     } else if (!text && hub->desc.on_binary) {
-        if (hub->desc.on_binary(hub, wshub__client_handle(hub, c), bytes, count, hub->desc.user) != WSHUB_OK) {
+        if (hub->desc.on_binary(hub, wshub__client_handle(hub, c), bytes, count, hub->desc.user) !=
+            WSHUB_OK) {
             wshub__dispatch_failed(hub, c, "on_binary");
         }
         return;
@@ -4308,8 +4429,9 @@ static void wshub__json_message(wshub *hub, uint32_t index, uint8_t *bytes, size
     f[0].key = "event";
     f[1].key = "data";
     f[2].key = "id";
-    result = !text && !wshub_utf8_check(bytes, count) ? WSHUB__JSON_BAD
-                                                     : wshub__json_fields(bytes, count, hub->desc.json_depth_max, f, 3);
+    result = !text && !wshub_utf8_check(bytes, count)
+                 ? WSHUB__JSON_BAD
+                 : wshub__json_fields(bytes, count, hub->desc.json_depth_max, f, 3);
     if (result == WSHUB__JSON_BAD) { /* MSG-2 */
         hub->stats.msg_invalid++;
         wshub__log(hub, WSHUB_LOG_MSG_INVALID, c, "", wshub__str(NULL, 0));
@@ -4398,14 +4520,16 @@ static void wshub__json_opened(wshub *hub, uint32_t index) {
     if (hub->desc.on_opened) hub->desc.on_opened(hub, wshub__client_handle(hub, c), hub->desc.user);
 }
 
-static const wshub__dialect wshub__dialect_json = {wshub__json_opened, wshub__json_message, wshub__json_encode};
+static const wshub__dialect wshub__dialect_json = {wshub__json_opened, wshub__json_message,
+                                                   wshub__json_encode};
 
 /* ---- >>exchange ------------------------------------------------------------------------------
  * HTTP on a stream: heads and bodies as they arrive, answers now or later, the upgrade to a WebSocket
  * (CONN-1 to CONN-3). Proved by tests/test_http.c, tests/test_golden.c (upgrade-*). */
 
 WSHUB__COLD static void wshub__http_date(uint64_t ms, char out[29]) { /* RFC 9110 5.6.7 */
-    static const char days[] = "ThuFriSatSunMonTueWed", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    static const char days[] = "ThuFriSatSunMonTueWed",
+                      months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     char iso[24];
     uint32_t month;
     wshub__iso_time(ms, iso);
@@ -4482,7 +4606,8 @@ WSHUB__COLD static wshub_err wshub__http_send(wshub *hub, wshub__conn *c, const 
 }
 
 /* Refuses with a line of text and ends the stream. */
-WSHUB__COLD static void wshub__http_refuse(wshub *hub, wshub__conn *c, int status, const char *why, bool upgrade) {
+WSHUB__COLD static void wshub__http_refuse(wshub *hub, wshub__conn *c, int status, const char *why,
+                                           bool upgrade) {
     wshub_reply r;
     wshub_header version[2];
     char body[128];
@@ -4490,7 +4615,8 @@ WSHUB__COLD static void wshub__http_refuse(wshub *hub, wshub__conn *c, int statu
     memset(&r, 0, sizeof r);
     hub->stats.http_bad++;
     if (upgrade) hub->stats.upgrades_refused++;
-    wshub__log(hub, upgrade ? WSHUB_LOG_UPGRADE_REFUSED : WSHUB_LOG_HTTP_BAD, NULL, why, wshub__str(NULL, 0));
+    wshub__log(hub, upgrade ? WSHUB_LOG_UPGRADE_REFUSED : WSHUB_LOG_HTTP_BAD, NULL, why,
+               wshub__str(NULL, 0));
     memcpy(body, why, n);
     body[n] = '\n';
     r.status = status;
@@ -4508,20 +4634,24 @@ WSHUB__COLD static void wshub__http_refuse(wshub *hub, wshub__conn *c, int statu
     if (wshub__http_send(hub, c, &r)) wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
 }
 
-WSHUB__COLD WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_request request, const wshub_reply *reply) {
+WSHUB__COLD WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_request request,
+                                                 const wshub_reply *reply) {
     uint32_t index = (uint32_t)request.id;
     wshub__conn *c;
     size_t i, k;
     wshub_err err;
     if (index / WSHUB__PAGE >= hub->conns.pages_count) return WSHUB_ERR_STALE;
     c = wshub__conn_at(hub, index);
-    if (!c->request || c->request != (uint32_t)(request.id >> 32) || c->state != WSHUB__CONN_ANSWERING) return WSHUB_ERR_STALE;
+    if (!c->request || c->request != (uint32_t)(request.id >> 32) ||
+        c->state != WSHUB__CONN_ANSWERING)
+        return WSHUB_ERR_STALE;
     if (!reply || reply->status < 200 || reply->status > 599) return WSHUB_ERR_PARAM;
     for (i = 0; i < reply->headers_count; i++) {
         const wshub_header *h = &reply->headers[i];
         if (!wshub__http_is_token(h->name)) return WSHUB_ERR_PARAM;
         for (k = 0; k < h->value.len; k++) {
-            if (h->value.ptr[k] == '\r' || h->value.ptr[k] == '\n' || h->value.ptr[k] == 0) return WSHUB_ERR_PARAM;
+            if (h->value.ptr[k] == '\r' || h->value.ptr[k] == '\n' || h->value.ptr[k] == 0)
+                return WSHUB_ERR_PARAM;
         }
     }
     wshub__enter(hub);
@@ -4579,13 +4709,16 @@ static void wshub__client_unlink(wshub *hub, wshub__client *c) {
     }
 }
 
-WSHUB__COLD static bool wshub__upgrade_answer(wshub *hub, wshub__conn *c, const wshub_http *h, wshub_str protocol) {
+WSHUB__COLD static bool wshub__upgrade_answer(wshub *hub, wshub__conn *c, const wshub_http *h,
+                                              wshub_str protocol) {
     char accept[28];
     wshub__buf b;
     bool ok;
     memset(&b, 0, sizeof b);
     wshub_accept_key(wshub_http_header(h, "Sec-WebSocket-Key"), accept);
-    wshub__buf_text(&hub->mem, &b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade");
+    wshub__buf_text(
+        &hub->mem, &b,
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade");
     wshub__http_field(hub, &b, "Sec-WebSocket-Accept", wshub__str(accept, sizeof accept));
     if (protocol.ptr) wshub__http_field(hub, &b, "Sec-WebSocket-Protocol", protocol);
     wshub__buf_text(&hub->mem, &b, "\r\n\r\n");
@@ -4597,7 +4730,8 @@ WSHUB__COLD static bool wshub__upgrade_answer(wshub *hub, wshub__conn *c, const 
 static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h, uint64_t body) { /* CONN-1, CONN-2 */
     const char *why;
     int status = wshub__http_judge(h, body, &why);
-    wshub_str origin = wshub_http_header(h, "Origin"), protocols[32], list, protocol = wshub__str(NULL, 0);
+    wshub_str origin = wshub_http_header(h, "Origin"), protocols[32], list,
+              protocol = wshub__str(NULL, 0);
     wshub_upgrade up;
     size_t i, count = 0;
     c->http_close = true; /* whatever is answered but 101 ends the stream */
@@ -4613,7 +4747,8 @@ static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h, uint
     }
     if (!status && origin.ptr && hub->desc.allowed_origins_count) {
         bool ok = false;
-        for (i = 0; i < hub->desc.allowed_origins_count && !ok; i++) ok = wshub__origin_match(origin, hub->origins[i]);
+        for (i = 0; i < hub->desc.allowed_origins_count && !ok; i++)
+            ok = wshub__origin_match(origin, hub->origins[i]);
         if (!ok || wshub__http_count(h, "Origin") > 1) {
             status = 403;
             why = "this origin may not connect";
@@ -4661,7 +4796,8 @@ static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h, uint
 }
 
 /* A whole request: upgrade it, or ask the application. p: head, then body. */
-WSHUB__COLD static void wshub__http_dispatch(wshub *hub, wshub__conn *c, wshub_http *h, uint64_t body_announced) {
+WSHUB__COLD static void wshub__http_dispatch(wshub *hub, wshub__conn *c, wshub_http *h,
+                                             uint64_t body_announced) {
     wshub_request request;
     bool taken = false;
     hub->stats.http_requests++;
@@ -4680,7 +4816,8 @@ WSHUB__COLD static void wshub__http_dispatch(wshub *hub, wshub__conn *c, wshub_h
     } while (!c->request);
     request.id = (uint64_t)c->request << 32 | wshub__conn_index(c);
     if (hub->desc.on_request) taken = hub->desc.on_request(hub, request, h, hub->desc.user);
-    if (!taken && !hub->destroying && c->state == WSHUB__CONN_ANSWERING && c->request == (uint32_t)(request.id >> 32)) {
+    if (!taken && !hub->destroying && c->state == WSHUB__CONN_ANSWERING &&
+        c->request == (uint32_t)(request.id >> 32)) {
         wshub_reply r;
         memset(&r, 0, sizeof r);
         r.status = 404;
@@ -4768,7 +4905,8 @@ WSHUB__COLD static void wshub__http_bodied(wshub *hub, wshub__conn *c) { /* the 
     wshub__buf_done(&hub->mem, &keep);
 }
 
-WSHUB__COLD static size_t wshub__http_feed_body(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
+WSHUB__COLD static size_t wshub__http_feed_body(wshub *hub, wshub__conn *c, const uint8_t *p,
+                                                size_t n) {
     size_t used = 0;
     bool done = false;
     while (used < n && !done) {
@@ -4788,8 +4926,8 @@ WSHUB__COLD static size_t wshub__http_feed_body(wshub *hub, wshub__conn *c, cons
             if (c->body_left == 0 && c->chunked) c->chunk_state = WSHUB__CHUNK_DATA_CR;
             done = c->body_left == 0 && !c->chunked;
         } else {
-            c->chunk_state = wshub__chunk_byte((wshub__chunk_state)c->chunk_state, p[used++], &c->body_left,
-                                               &c->chunk_digits, &c->chunk_overhead);
+            c->chunk_state = wshub__chunk_byte((wshub__chunk_state)c->chunk_state, p[used++],
+                                               &c->body_left, &c->chunk_digits, &c->chunk_overhead);
             if (c->chunk_state == WSHUB__CHUNK_BAD) {
                 wshub__http_refuse(hub, c, 400, "malformed chunked body", false);
                 return n;
@@ -4874,7 +5012,8 @@ static const char *wshub__frame_judge(const wshub__conn *c, const wshub_frame *f
     if (f->opcode >= 8 && (second & 0x7F) > 125) return "control frame over 125 bytes";
     if (!f->masked) return "frame is not masked";
     if (f->opcode == 0 && !c->msg_opcode) return "continuation of nothing";
-    if ((f->opcode == 1 || f->opcode == 2) && c->msg_opcode) return "new message inside a fragmented one";
+    if ((f->opcode == 1 || f->opcode == 2) && c->msg_opcode)
+        return "new message inside a fragmented one";
     return NULL;
 }
 
@@ -4904,7 +5043,8 @@ static size_t wshub__ws_head(wshub *hub, wshub__conn *c, const uint8_t *p, size_
     if (r == 0) return used;
     c->head_len = 0;
     if (f.opcode < 8 && !c->discard) {
-        if (f.payload_bytes > hub->desc.payload_bytes_max || c->in.len + f.payload_bytes > hub->desc.payload_bytes_max) {
+        if (f.payload_bytes > hub->desc.payload_bytes_max ||
+            c->in.len + f.payload_bytes > hub->desc.payload_bytes_max) {
             wshub__conn_fail(hub, c, 1009, "message too big"); /* at the head: nothing of it is taken */
             return n;
         }
@@ -5004,10 +5144,12 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n
         hub->dialect->message(hub, index, p ? p : &nothing, k, text);
         return k;
     }
-    if (c->in.cap == 0 && k && c->frame_bytes <= 4096) (void)wshub__buf_room(&hub->mem, &c->in, (size_t)c->frame_bytes);
+    if (c->in.cap == 0 && k && c->frame_bytes <= 4096)
+        (void)wshub__buf_room(&hub->mem, &c->in, (size_t)c->frame_bytes);
     wshub__buf_add(&hub->mem, &c->in, p, k);
     if (c->in.bad) {
-        wshub__log(hub, WSHUB_LOG_NOMEM, wshub__conn_client(hub, c), "message", wshub__str(NULL, 0));
+        wshub__log(hub, WSHUB_LOG_NOMEM, wshub__conn_client(hub, c), "message",
+                   wshub__str(NULL, 0));
         wshub__conn_fail(hub, c, 1011, "out of memory");
         return n;
     }
@@ -5049,7 +5191,8 @@ static void wshub__receive(wshub *hub, wshub__conn *c, uint8_t *p, size_t n) {
     while (!hub->destroying && c->id == id) {
         size_t used;
         if (c->state == WSHUB__CONN_ANSWERING) c->paused = true;
-        if (c->state == WSHUB__CONN_HTTP || c->state == WSHUB__CONN_OPEN || c->state == WSHUB__CONN_CLOSING) {
+        if (c->state == WSHUB__CONN_HTTP || c->state == WSHUB__CONN_OPEN ||
+            c->state == WSHUB__CONN_CLOSING) {
             if (c->paused) {
                 if (n) wshub__hold(hub, c, p, n);
                 break;
@@ -5072,7 +5215,8 @@ static void wshub__receive(wshub *hub, wshub__conn *c, uint8_t *p, size_t n) {
     }
     if (c->id != id) return;
     c->parsing = false;
-    if (c->state == WSHUB__CONN_OPEN && (c->head_len || c->in_frame || c->msg_opcode) && !c->part_due) {
+    if (c->state == WSHUB__CONN_OPEN && (c->head_len || c->in_frame || c->msg_opcode) &&
+        !c->part_due) {
         c->part_due = wshub__after(hub, hub->desc.message_timeout_ms);
         wshub__conn_arm(hub, c);
     }
@@ -5106,8 +5250,8 @@ WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn) {
     uint32_t had = hub->dirty_cap;
     if (hub->dead || hub->destroying) return;
     wshub__enter(hub);
-    if (hub->conns_live >= hub->desc.conns_max || index >= WSHUB__DUE_TIMER || hub->phase >= WSHUB__STOPPING ||
-        !wshub__pool_reach(&hub->mem, &hub->conns, index) ||
+    if (hub->conns_live >= hub->desc.conns_max || index >= WSHUB__DUE_TIMER ||
+        hub->phase >= WSHUB__STOPPING || !wshub__pool_reach(&hub->mem, &hub->conns, index) ||
         !wshub__heap_reserve(&hub->mem, &hub->heap, hub->conns_live + 1 + hub->timers.live) ||
         !wshub__mem_grow(&hub->mem, &dirty, &hub->dirty_cap, words, sizeof(uint64_t))) {
         hub->stats.conns_refused++;
@@ -5116,7 +5260,8 @@ WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn) {
         return;
     }
     hub->dirty = (uint64_t *)dirty;
-    if (hub->dirty_cap > had) memset(hub->dirty + had, 0, (hub->dirty_cap - had) * sizeof(uint64_t));
+    if (hub->dirty_cap > had)
+        memset(hub->dirty + had, 0, (hub->dirty_cap - had) * sizeof(uint64_t));
     c = wshub__conn_at(hub, index);
     WSHUB_ASSERT(c->id == 0);
     links.next_note = c->next_note; /* a list of this turn may still lead through this slot */
@@ -5252,11 +5397,14 @@ static uint64_t wshub__outbox_flush(const wshub__mem *m, wshub__outbox *box, con
 
 /* Appends one publication. Over the limit the oldest go first; *dropped says how many. dropped NULL: nothing
  * goes, the new one is refused with LIMIT. */
-WSHUB__COLD static wshub_err wshub__outbox_add(const wshub__mem *m, wshub__outbox *box, uint64_t max, wshub_str server_id,
-                                   const wshub_dest *dest, const wshub_msg *msg, uint64_t *dropped) {
+WSHUB__COLD static wshub_err wshub__outbox_add(const wshub__mem *m, wshub__outbox *box,
+                                               uint64_t max, wshub_str server_id,
+                                               const wshub_dest *dest, const wshub_msg *msg,
+                                               uint64_t *dropped) {
     wshub__buf b;
     const char *prefix = wshub__bus_prefixes[dest->kind];
-    size_t prefix_len = strlen(prefix), name_len = dest->kind == WSHUB_DEST_ALL ? 0 : dest->name.len;
+    size_t prefix_len = strlen(prefix),
+           name_len = dest->kind == WSHUB_DEST_ALL ? 0 : dest->name.len;
     wshub__pub *p;
     uint64_t bytes;
     memset(&b, 0, sizeof b);
@@ -5333,7 +5481,8 @@ static void wshub__bus_deliver(wshub *hub, const wshub__envelope *e, wshub_str c
     memset(&it, 0, sizeof it);
     memset(&dest, 0, sizeof dest);
     while (wshub_json_each(e->exclude, &it, &item)) count++;
-    bytes = count * sizeof(wshub_str) + e->server_id.len + e->event.len + e->target.len + e->exclude.len;
+    bytes = count * sizeof(wshub_str) + e->server_id.len + e->event.len + e->target.len +
+            e->exclude.len;
     block = (char *)wshub__mem_new(&hub->mem, bytes);
     if (!block) {
         wshub__bus_bad(hub, "out of memory", channel);
@@ -5350,14 +5499,17 @@ static void wshub__bus_deliver(wshub *hub, const wshub__envelope *e, wshub_str c
             size_t n = wshub_json_quote(wshub_str_z(wshub__bus_types[i]), quoted, sizeof quoted);
             if (wshub_str_eq(e->type, wshub__str(quoted, n))) dest.kind = (wshub_dest_kind)i;
         }
-        if (wshub_json_type(e->target) == WSHUB_JSON_STRING) dest.name = wshub__take_text(e->target, &at);
-        if (dest.kind == WSHUB_DEST_RESOLVE || (dest.kind != WSHUB_DEST_ALL && dest.name.len == 0)) {
+        if (wshub_json_type(e->target) == WSHUB_JSON_STRING)
+            dest.name = wshub__take_text(e->target, &at);
+        if (dest.kind == WSHUB_DEST_RESOLVE ||
+            (dest.kind != WSHUB_DEST_ALL && dest.name.len == 0)) {
             hub->stats.bus_discarded++;
             wshub__log(hub, WSHUB_LOG_BUS_BAD, NULL, "type or target", channel);
         } else {
             memset(&it, 0, sizeof it);
             while (wshub_json_each(e->exclude, &it, &item)) {
-                if (wshub_json_type(item) == WSHUB_JSON_STRING) exclude[dest.exclude_count++] = wshub__take_text(item, &at);
+                if (wshub_json_type(item) == WSHUB_JSON_STRING)
+                    exclude[dest.exclude_count++] = wshub__take_text(item, &at);
             }
             dest.exclude = exclude;
             fan = wshub__fan_make(event, e->data);
@@ -5467,7 +5619,8 @@ WSHUB__COLD static void wshub__emitter_state(void *ctx, wshub_bus_state state, u
     if (em->up) (void)wshub__outbox_flush(&em->mem, &em->outbox, &em->bus);
 }
 
-WSHUB__COLD WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc, wshub_emitter **out_emitter) {
+WSHUB__COLD WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc,
+                                                     wshub_emitter **out_emitter) {
     wshub__mem m;
     wshub_bus_owner owner;
     wshub_emitter *em;
@@ -5508,7 +5661,8 @@ WSHUB__COLD WSHUB_API void wshub_emitter_destroy(wshub_emitter *emitter) {
 WSHUB__COLD static wshub_err wshub__dest_check(const wshub_dest *d) {
     size_t i;
     if (d->kind > WSHUB_DEST_ROOM || (d->exclude_count && !d->exclude)) return WSHUB_ERR_PARAM;
-    if (d->kind != WSHUB_DEST_ALL && d->name.len && !wshub__name_ok(d->name)) return WSHUB_ERR_PARAM;
+    if (d->kind != WSHUB_DEST_ALL && d->name.len && !wshub__name_ok(d->name))
+        return WSHUB_ERR_PARAM;
     if (d->kind >= WSHUB_DEST_CLIENT && d->name.len == 0) return WSHUB_ERR_PARAM;
     for (i = 0; i < d->exclude_count; i++) {
         if (!wshub__name_ok(d->exclude[i])) return WSHUB_ERR_PARAM;
@@ -5516,17 +5670,22 @@ WSHUB__COLD static wshub_err wshub__dest_check(const wshub_dest *d) {
     return WSHUB_OK;
 }
 
-WSHUB__COLD WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest, const wshub_msg *msg) {
+WSHUB__COLD WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest,
+                                                   const wshub_msg *msg) {
     wshub_dest d;
     wshub_err err;
     memset(&d, 0, sizeof d);
     if (dest) d = *dest;
     if (d.kind == WSHUB_DEST_RESOLVE) d.kind = d.name.len ? WSHUB_DEST_ROOM : WSHUB_DEST_ALL;
-    if (wshub__dest_check(&d) || !msg || !msg->event.ptr || !wshub__name_ok(msg->event)) return WSHUB_ERR_PARAM;
-    if (msg->data.ptr && !msg->data_is_json && !wshub_json_check(msg->data, 0)) return WSHUB_ERR_JSON;
+    if (wshub__dest_check(&d) || !msg || !msg->event.ptr || !wshub__name_ok(msg->event))
+        return WSHUB_ERR_PARAM;
+    if (msg->data.ptr && !msg->data_is_json && !wshub_json_check(msg->data, 0))
+        return WSHUB_ERR_JSON;
     if (emitter->bus.pump) emitter->bus.pump(emitter->bus.ctx);
-    err = wshub__outbox_add(&emitter->mem, &emitter->outbox, emitter->queue_bytes_max, wshub_str_z("emitter"), &d, msg, NULL);
-    if (!err && emitter->up) (void)wshub__outbox_flush(&emitter->mem, &emitter->outbox, &emitter->bus);
+    err = wshub__outbox_add(&emitter->mem, &emitter->outbox, emitter->queue_bytes_max,
+                            wshub_str_z("emitter"), &d, msg, NULL);
+    if (!err && emitter->up)
+        (void)wshub__outbox_flush(&emitter->mem, &emitter->outbox, &emitter->bus);
     return err;
 }
 
@@ -5686,7 +5845,8 @@ static size_t wshub__seat_publish(void *ctx, const wshub_bus_msg *msgs, size_t c
     return i;
 }
 
-WSHUB__COLD static wshub_err wshub__seat_subscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
+WSHUB__COLD static wshub_err wshub__seat_subscribe(void *ctx, const wshub_bus_channel *channels,
+                                                   size_t count) {
     wshub__seat *seat = (wshub__seat *)ctx;
     const wshub__mem *m = &seat->loop->mem;
     size_t i;
@@ -5694,7 +5854,8 @@ WSHUB__COLD static wshub_err wshub__seat_subscribe(void *ctx, const wshub_bus_ch
         wshub_str name = channels[i].name;
         wshub__name *n;
         if (channels[i].pattern) {
-            if (!name.len || name.ptr[name.len - 1] != '*' || seat->patterns_count == 8) return WSHUB_ERR_PARAM;
+            if (!name.len || name.ptr[name.len - 1] != '*' || seat->patterns_count == 8)
+                return WSHUB_ERR_PARAM;
             name.len--;
         } else if (wshub__index_find(&seat->channels, WSHUB__KIND_CHANNEL, name)) {
             continue;
@@ -5715,7 +5876,8 @@ WSHUB__COLD static wshub_err wshub__seat_subscribe(void *ctx, const wshub_bus_ch
     return WSHUB_OK;
 }
 
-WSHUB__COLD static wshub_err wshub__seat_unsubscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
+WSHUB__COLD static wshub_err wshub__seat_unsubscribe(void *ctx, const wshub_bus_channel *channels,
+                                                     size_t count) {
     wshub__seat *seat = (wshub__seat *)ctx;
     size_t i;
     for (i = 0; i < count; i++) {
@@ -5724,7 +5886,9 @@ WSHUB__COLD static wshub_err wshub__seat_unsubscribe(void *ctx, const wshub_bus_
         if (channels[i].pattern) {
             for (k = 0; k < seat->patterns_count; k++) {
                 wshub__name *p = seat->patterns[k];
-                if (p->len + 1 != channels[i].name.len || memcmp(p->ptr, channels[i].name.ptr, p->len) != 0) continue;
+                if (p->len + 1 != channels[i].name.len ||
+                    memcmp(p->ptr, channels[i].name.ptr, p->len) != 0)
+                    continue;
                 wshub__name_free(&seat->loop->mem, p);
                 seat->patterns[k] = seat->patterns[--seat->patterns_count];
                 break;
@@ -5763,14 +5927,16 @@ static void wshub__seat_pump(void *ctx) {
         n = n->next;
         (void)WSHUB__SUB(&seat->queued, sizeof *msg + msg->channel_len + msg->payload_len);
         if (wshub__seat_wants(seat, channel)) {
-            seat->owner.received(seat->owner.ctx, channel, wshub__str(channel.ptr + msg->channel_len, msg->payload_len));
+            seat->owner.received(seat->owner.ctx, channel,
+                                 wshub__str(channel.ptr + msg->channel_len, msg->payload_len));
         }
         wshub__loop_msg_unref(loop, msg);
         wshub__mem_free(&loop->mem, node, sizeof *node);
     }
 }
 
-WSHUB__COLD WSHUB_API wshub_err wshub_loop_create(const wshub_loop_desc *desc, wshub_loop **out_loop) {
+WSHUB__COLD WSHUB_API wshub_err wshub_loop_create(const wshub_loop_desc *desc,
+                                                  wshub_loop **out_loop) {
     wshub__mem m = wshub__mem_make(desc ? desc->alloc : NULL, desc ? desc->alloc_user : NULL);
     wshub_loop *loop;
     if (!WSHUB__THREADS) return WSHUB_ERR_NOWAKE;
@@ -5829,8 +5995,16 @@ WSHUB_API uint64_t wshub_loop_dropped(wshub_loop *loop) {
  * Proved by tests/test_threads.c. */
 
 typedef enum wshub__post_kind {
-    WSHUB__POST_FN, WSHUB__POST_SEND, WSHUB__POST_CLIENT_SEND, WSHUB__POST_CLOSE, WSHUB__POST_CLOSE_ID,
-    WSHUB__POST_AUTH, WSHUB__POST_HANDSHAKE, WSHUB__POST_JOIN, WSHUB__POST_TRANSFORM, WSHUB__POST_REJECT,
+    WSHUB__POST_FN,
+    WSHUB__POST_SEND,
+    WSHUB__POST_CLIENT_SEND,
+    WSHUB__POST_CLOSE,
+    WSHUB__POST_CLOSE_ID,
+    WSHUB__POST_AUTH,
+    WSHUB__POST_HANDSHAKE,
+    WSHUB__POST_JOIN,
+    WSHUB__POST_TRANSFORM,
+    WSHUB__POST_REJECT,
     WSHUB__POST_FAIL
 } wshub__post_kind;
 
@@ -5850,8 +6024,8 @@ static wshub_str *wshub__post_strs(wshub__post *p) {
     return (wshub_str *)(void *)(p + 1);
 }
 
-static wshub_err wshub__post_put(wshub *hub, const wshub__post *proto, const wshub_str *a, size_t a_count,
-                                 const wshub_str *b, size_t b_count) {
+static wshub_err wshub__post_put(wshub *hub, const wshub__post *proto, const wshub_str *a,
+                                 size_t a_count, const wshub_str *b, size_t b_count) {
     size_t bytes = sizeof(wshub__post) + (a_count + b_count) * sizeof(wshub_str), i;
     wshub__post *p;
     wshub_str *strs;
@@ -5901,7 +6075,8 @@ WSHUB_API wshub_err wshub_post(wshub *hub, void (*fn)(wshub *hub, void *arg), vo
     return wshub__post_put(hub, &p, NULL, 0, NULL, 0);
 }
 
-WSHUB__COLD WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
+WSHUB__COLD WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *dest,
+                                                const wshub_msg *msg) {
     wshub__post p = wshub__post_make(WSHUB__POST_SEND, 0);
     wshub_str s[3];
     if (!msg || !msg->event.ptr || !msg->event.len || !msg->data.ptr) return WSHUB_ERR_PARAM;
@@ -5910,10 +6085,12 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *de
     s[2] = msg->data;
     p.dest = dest ? dest->kind : WSHUB_DEST_ALL;
     p.flag = msg->data_is_json;
-    return wshub__post_put(hub, &p, s, 3, dest ? dest->exclude : NULL, dest ? dest->exclude_count : 0);
+    return wshub__post_put(hub, &p, s, 3, dest ? dest->exclude : NULL,
+                           dest ? dest->exclude_count : 0);
 }
 
-WSHUB__COLD WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client client, const wshub_msg *msg) {
+WSHUB__COLD WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client client,
+                                                       const wshub_msg *msg) {
     wshub__post p = wshub__post_make(WSHUB__POST_CLIENT_SEND, client.id);
     wshub_str s[2];
     if (!msg || !msg->event.ptr) return WSHUB_ERR_PARAM;
@@ -5923,21 +6100,26 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client 
     return wshub__post_put(hub, &p, s, 2, NULL, 0);
 }
 
-WSHUB__COLD WSHUB_API wshub_err wshub_post_close(wshub *hub, wshub_client client, uint16_t code, wshub_str reason) {
+WSHUB__COLD WSHUB_API wshub_err wshub_post_close(wshub *hub, wshub_client client, uint16_t code,
+                                                 wshub_str reason) {
     wshub__post p = wshub__post_make(WSHUB__POST_CLOSE, client.id);
-    if ((code && !wshub__close_code_ok(code)) || reason.len > WSHUB_CLOSE_REASON_MAX) return WSHUB_ERR_PARAM;
+    if ((code && !wshub__close_code_ok(code)) || reason.len > WSHUB_CLOSE_REASON_MAX)
+        return WSHUB_ERR_PARAM;
     p.code = code;
     return wshub__post_put(hub, &p, &reason, 1, NULL, 0);
 }
 
-WSHUB__COLD WSHUB_API wshub_err wshub_post_close_id(wshub *hub, wshub_str id, uint16_t code, wshub_str reason) {
+WSHUB__COLD WSHUB_API wshub_err wshub_post_close_id(wshub *hub, wshub_str id, uint16_t code,
+                                                    wshub_str reason) {
     wshub__post p = wshub__post_make(WSHUB__POST_CLOSE_ID, 0);
-    if ((code && !wshub__close_code_ok(code)) || reason.len > WSHUB_CLOSE_REASON_MAX) return WSHUB_ERR_PARAM;
+    if ((code && !wshub__close_code_ok(code)) || reason.len > WSHUB_CLOSE_REASON_MAX)
+        return WSHUB_ERR_PARAM;
     p.code = code;
     return wshub__post_put(hub, &p, &reason, 1, &id, 1);
 }
 
-WSHUB__COLD WSHUB_API wshub_err wshub_post_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who) {
+WSHUB__COLD WSHUB_API wshub_err wshub_post_auth_accept(wshub *hub, wshub_ask ask,
+                                                       const wshub_identity *who) {
     wshub__post p = wshub__post_make(WSHUB__POST_AUTH, ask.id);
     wshub_str s[2];
     s[0] = who ? who->user_id : wshub__str(NULL, 0);
@@ -5945,17 +6127,21 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_auth_accept(wshub *hub, wshub_ask ask
     return wshub__post_put(hub, &p, s, 2, NULL, 0);
 }
 
-WSHUB__COLD WSHUB_API wshub_err wshub_post_handshake_accept(wshub *hub, wshub_ask ask, wshub_str server_public_key, wshub_str salt) {
+WSHUB__COLD WSHUB_API wshub_err wshub_post_handshake_accept(wshub *hub, wshub_ask ask,
+                                                            wshub_str server_public_key,
+                                                            wshub_str salt) {
     wshub__post p = wshub__post_make(WSHUB__POST_HANDSHAKE, ask.id);
     return wshub__post_put(hub, &p, &server_public_key, 1, &salt, 1);
 }
 
-WSHUB__COLD WSHUB_API wshub_err wshub_post_join_accept(wshub *hub, wshub_ask ask, const wshub_str *rooms, size_t count) {
+WSHUB__COLD WSHUB_API wshub_err wshub_post_join_accept(wshub *hub, wshub_ask ask,
+                                                       const wshub_str *rooms, size_t count) {
     wshub__post p = wshub__post_make(WSHUB__POST_JOIN, ask.id);
     return wshub__post_put(hub, &p, rooms, count, NULL, 0);
 }
 
-WSHUB__COLD WSHUB_API wshub_err wshub_post_transform_accept(wshub *hub, wshub_ask ask, const wshub_msg *msg) {
+WSHUB__COLD WSHUB_API wshub_err wshub_post_transform_accept(wshub *hub, wshub_ask ask,
+                                                            const wshub_msg *msg) {
     wshub__post p = wshub__post_make(WSHUB__POST_TRANSFORM, ask.id);
     wshub_str s[2];
     if (msg && !msg->event.ptr) return WSHUB_ERR_PARAM;
@@ -6003,7 +6189,8 @@ WSHUB__COLD static void wshub__post_run(wshub *hub, wshub__post *p) {
         break;
     case WSHUB__POST_CLOSE: (void)wshub_client_close(hub, client, p->code, s[0]); break;
     case WSHUB__POST_CLOSE_ID:
-        if (wshub_client_find(hub, s[1], &client) == WSHUB_OK) (void)wshub_client_close(hub, client, p->code, s[0]);
+        if (wshub_client_find(hub, s[1], &client) == WSHUB_OK)
+            (void)wshub_client_close(hub, client, p->code, s[0]);
         break;
     case WSHUB__POST_AUTH:
         who.user_id = s[0];
@@ -6052,7 +6239,9 @@ WSHUB__COLD static void wshub__tell_gone(wshub *hub, wshub__client *c) {
     if (hub->desc.on_disconnected) {
         g.client = wshub__client_handle(hub, c);
         g.id = wshub__name_str(&c->name);
-        g.user_id = wshub__str(c->has_user ? (c->user_id.ptr ? (const void *)c->user_id.ptr : "") : NULL, c->user_id.len);
+        g.user_id =
+            wshub__str(c->has_user ? (c->user_id.ptr ? (const void *)c->user_id.ptr : "") : NULL,
+                       c->user_id.len);
         g.state = (wshub_state)c->state_last;
         g.cause = (wshub_cause)c->cause;
         g.code = c->code;
@@ -6074,7 +6263,8 @@ static void wshub__bury(wshub *hub) {
     while (hub->gone_head) {
         uint32_t batch = hub->gone_head, i;
         hub->gone_head = hub->gone_tail = 0;
-        for (i = batch; i; i = wshub__client_at(hub, i - 1)->next_gone) wshub__unindex(hub, wshub__client_at(hub, i - 1));
+        for (i = batch; i; i = wshub__client_at(hub, i - 1)->next_gone)
+            wshub__unindex(hub, wshub__client_at(hub, i - 1));
         for (i = batch; i;) {
             wshub__client *c = wshub__client_at(hub, i - 1);
             i = c->next_gone;
@@ -6147,11 +6337,13 @@ WSHUB__COLD static void wshub__notes(wshub *hub) {
         c->note_listed = false;
         c->notes = 0;
         for (i = 0; i < 3; i++) {
-            static const wshub_pressure what[] = {WSHUB_PRESSURE_ON, WSHUB_PRESSURE_DROPPED, WSHUB_PRESSURE_OFF};
+            static const wshub_pressure what[] = {WSHUB_PRESSURE_ON, WSHUB_PRESSURE_DROPPED,
+                                                  WSHUB_PRESSURE_OFF};
             wshub__client *client = c->id ? wshub__conn_client(hub, c) : NULL;
             if (!(notes >> i & 1) || !client || client->gone || hub->destroying) continue;
             if (i == 1) wshub__log(hub, WSHUB_LOG_DROPPED, client, "", wshub__str(NULL, 0));
-            hub->desc.on_pressure(hub, wshub__client_handle(hub, client), what[i], c->queued, hub->desc.user);
+            hub->desc.on_pressure(hub, wshub__client_handle(hub, client), what[i], c->queued,
+                                  hub->desc.user);
         }
     }
 }
@@ -6161,7 +6353,8 @@ static void wshub__due_run(wshub *hub) {
         uint32_t owner = hub->heap.items[0].owner;
         wshub__heap_remove(&hub->heap, hub->heap.items[0].pos);
         if (owner & WSHUB__DUE_TIMER) {
-            wshub__timer *t = (wshub__timer *)wshub__pool_at(&hub->timers, owner & ~WSHUB__DUE_TIMER);
+            wshub__timer *t =
+                (wshub__timer *)wshub__pool_at(&hub->timers, owner & ~WSHUB__DUE_TIMER);
             void (*fn)(wshub *, void *) = t->fn;
             void *arg = t->arg;
             wshub__pool_free(&hub->timers, owner & ~WSHUB__DUE_TIMER);
@@ -6204,7 +6397,8 @@ WSHUB__COLD static uint64_t wshub__phase_run(wshub *hub) {
         if (!hub->oldest) {
             wshub__stop(hub);
         } else {
-            return hub->drain_start + (hub->drain_done * 1000 + hub->drain_per_second - 1) / hub->drain_per_second;
+            return hub->drain_start +
+                   (hub->drain_done * 1000 + hub->drain_per_second - 1) / hub->drain_per_second;
         }
     }
     if (hub->phase == WSHUB__STOPPING) {
@@ -6263,7 +6457,8 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     hub->dead = true;
     hub->depth++;
     for (i = hub->oldest; i; i = wshub__client_at(hub, i - 1)->next) {
-        wshub__client_end(hub, wshub__client_at(hub, i - 1), WSHUB_BY_SHUTDOWN, 1001, wshub_str_z("Server shutting down"));
+        wshub__client_end(hub, wshub__client_at(hub, i - 1), WSHUB_BY_SHUTDOWN, 1001,
+                          wshub_str_z("Server shutting down"));
     }
     wshub__bury(hub);
     hub->io.attach(hub->io.ctx, NULL);
@@ -6358,28 +6553,63 @@ WSHUB__COLD static void wshub__desc_defaults(wshub_desc *d) {
     d->post_bytes_max = wshub__or(d->post_bytes_max, 64u << 20);
 }
 
-WSHUB__COLD static wshub_err wshub__desc_check(const wshub_desc *d) {
+/* What is wrong with a description whose defaults are filled in. NULL: nothing. */
+WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *d) {
     size_t i;
-    const uint32_t bounded[] = {d->auth_timeout_ms, d->heartbeat_interval_ms, d->close_timeout_ms, d->shutdown_timeout_ms};
+    const uint32_t bounded[] = {d->auth_timeout_ms, d->heartbeat_interval_ms, d->close_timeout_ms,
+                                d->shutdown_timeout_ms};
+    if (!d->io->attach || !d->io->send || !d->io->close || !d->io->now_ms || !d->io->wall_ms ||
+        !d->io->random) {
+        return "io: attach, send, close, now_ms, wall_ms and random are required";
+    }
     for (i = 0; i < 4; i++) {
-        if (bounded[i] == WSHUB_OFF) return WSHUB_ERR_PARAM; /* without these a peer could stay for ever */
+        if (bounded[i] == WSHUB_OFF) {
+            return "auth_timeout_ms, heartbeat_interval_ms, close_timeout_ms and shutdown_timeout_ms "
+                   "cannot be off: a peer could stay for ever";
+        }
     }
-    if (!d->io->send || !d->io->close || !d->io->now_ms || !d->io->wall_ms || !d->io->random || !d->io->attach) return WSHUB_ERR_PARAM;
-    if (d->path[0] != '/' || strlen(d->path) > 1024 || strchr(d->path, '?')) return WSHUB_ERR_PARAM;
-    if (d->server_id && (strlen(d->server_id) > 63 || !d->server_id[0] || !wshub__name_ok(wshub_str_z(d->server_id)))) return WSHUB_ERR_PARAM;
-    if (d->payload_bytes_max > 1u << 30 || d->http_head_bytes_max > 1u << 20 || d->http_headers_max > 256 ||
-        d->http_body_bytes_max > 1u << 30 || d->json_depth_max > WSHUB_JSON_DEPTH_MAX) {
-        return WSHUB_ERR_PARAM;
+    if (d->path[0] != '/' || strlen(d->path) > 1024 || strchr(d->path, '?')) {
+        return "path: begins with /, has no query and at most 1024 bytes";
     }
-    if (d->backpressure_bytes_max != WSHUB_OFF && d->backpressure_bytes_max > 1u << 30) return WSHUB_ERR_PARAM;
+    if (d->server_id && (strlen(d->server_id) > 63 || !d->server_id[0] ||
+                         !wshub__name_ok(wshub_str_z(d->server_id)))) {
+        return "server_id: 1 to 63 bytes of UTF-8";
+    }
+    if (d->payload_bytes_max > 1u << 30 || d->http_body_bytes_max > 1u << 30) {
+        return "payload_bytes_max and http_body_bytes_max: at most 1 GiB";
+    }
+    if (d->http_head_bytes_max > 1u << 20 || d->http_headers_max > 256) {
+        return "http_head_bytes_max: at most 1 MiB; http_headers_max: at most 256";
+    }
+    if (d->json_depth_max > WSHUB_JSON_DEPTH_MAX) {
+        return "json_depth_max: at most WSHUB_JSON_DEPTH_MAX, which can be defined larger";
+    }
+    if (d->backpressure_bytes_max != WSHUB_OFF && d->backpressure_bytes_max > 1u << 30) {
+        return "backpressure_bytes_max: at most 1 GiB, or WSHUB_OFF";
+    }
     for (i = 0; i < d->default_rooms_count; i++) {
-        if (!d->default_rooms[i] || !d->default_rooms[i][0] || !wshub__name_ok(wshub_str_z(d->default_rooms[i]))) return WSHUB_ERR_PARAM;
+        const char *room = d->default_rooms[i];
+        if (!room || !room[0] || !wshub__name_ok(wshub_str_z(room))) {
+            return "default_rooms: names of 1 to WSHUB_NAME_BYTES_MAX bytes of UTF-8";
+        }
     }
     for (i = 0; i < d->allowed_origins_count; i++) {
         const char *o = d->allowed_origins ? d->allowed_origins[i] : NULL;
-        if (!o || (strcmp(o, "null") != 0 && !strstr(o, "://"))) return WSHUB_ERR_PARAM;
+        if (!o || (strcmp(o, "null") != 0 && !strstr(o, "://"))) {
+            return "allowed_origins: `https://host[:port]`, with `*.` before the host for its "
+                   "subdomains, or `null`";
+        }
     }
-    return WSHUB_OK;
+    if (d->bus && !d->io->wake) return "bus: needs an io that can be woken";
+    return NULL;
+}
+
+WSHUB__COLD WSHUB_API const char *wshub_desc_problem(const wshub_desc *desc) {
+    wshub_desc d;
+    if (!desc || !desc->io) return "io: required; make one with wshub_io_auto_create()";
+    d = *desc;
+    wshub__desc_defaults(&d);
+    return wshub__desc_check(&d);
 }
 
 static wshub_str wshub__copy_text(char **at, const char *text) {
@@ -6401,8 +6631,10 @@ WSHUB__COLD static bool wshub__copy_texts(wshub *hub, const char *server_id) {
     hub->texts_bytes = bytes;
     hub->origins = hub->default_rooms + d->default_rooms_count;
     at = (char *)(hub->origins + d->allowed_origins_count);
-    for (i = 0; i < d->default_rooms_count; i++) hub->default_rooms[i] = wshub__copy_text(&at, d->default_rooms[i]);
-    for (i = 0; i < d->allowed_origins_count; i++) hub->origins[i] = wshub__copy_text(&at, d->allowed_origins[i]);
+    for (i = 0; i < d->default_rooms_count; i++)
+        hub->default_rooms[i] = wshub__copy_text(&at, d->default_rooms[i]);
+    for (i = 0; i < d->allowed_origins_count; i++)
+        hub->origins[i] = wshub__copy_text(&at, d->allowed_origins[i]);
     hub->path = wshub__copy_text(&at, d->path);
     hub->server_id = wshub__copy_text(&at, server_id);
     d->path = hub->path.ptr;
@@ -6441,10 +6673,8 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     char id[37];
     d = *desc;
     wshub__desc_defaults(&d);
-    err = wshub__desc_check(&d);
-    if (err) return err;
+    if (wshub__desc_check(&d)) return d.bus && !d.io->wake ? WSHUB_ERR_NOWAKE : WSHUB_ERR_PARAM;
     if (!d.io->random(d.io->ctx, seed, sizeof seed)) return WSHUB_ERR_RANDOM;
-    if (d.bus && !d.io->wake) return WSHUB_ERR_NOWAKE;
     m = wshub__mem_make(d.alloc, d.alloc_user);
     hub = (wshub *)wshub__mem_new(&m, sizeof *hub);
     if (!hub) return WSHUB_ERR_NOMEM;
@@ -6460,7 +6690,8 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     memcpy(hub->index.key, seed, 16);
     wshub__uuid(seed + 16, id);
     id[36] = 0;
-    if (!wshub__copy_texts(hub, d.server_id ? d.server_id : id) || !(hub->log = wshub__seg_new(hub, WSHUB__SEG_BYTES))) {
+    if (!wshub__copy_texts(hub, d.server_id ? d.server_id : id) ||
+        !(hub->log = wshub__seg_new(hub, WSHUB__SEG_BYTES))) {
         if (hub->default_rooms) wshub__mem_free(&m, hub->default_rooms, hub->texts_bytes);
         wshub__mem_free(&m, hub, sizeof *hub);
         return WSHUB_ERR_NOMEM;
@@ -6484,8 +6715,10 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
         }
         hub->has_bus = true;
     }
-    if (!d.allowed_origins_count) wshub__log(hub, WSHUB_LOG_ORIGINS_OPEN, NULL, "", wshub__str(NULL, 0));
-    if (d.require_encryption && !d.on_transform_out) wshub__log(hub, WSHUB_LOG_NO_TRANSFORMER, NULL, "", wshub__str(NULL, 0));
+    if (!d.allowed_origins_count)
+        wshub__log(hub, WSHUB_LOG_ORIGINS_OPEN, NULL, "", wshub__str(NULL, 0));
+    if (d.require_encryption && !d.on_transform_out)
+        wshub__log(hub, WSHUB_LOG_NO_TRANSFORMER, NULL, "", wshub__str(NULL, 0));
     *out_hub = hub;
     return WSHUB_OK;
 }
@@ -6511,8 +6744,10 @@ WSHUB__COLD WSHUB_API wshub_err wshub_shutdown(wshub *hub) {
     return WSHUB_OK;
 }
 
-WSHUB__COLD WSHUB_API wshub_err wshub_drain(wshub *hub, uint32_t per_second, uint16_t code, wshub_str reason) {
-    if (per_second == 0 || per_second > 1000000 || !wshub__close_code_ok(code) || reason.len > WSHUB_CLOSE_REASON_MAX ||
+WSHUB__COLD WSHUB_API wshub_err wshub_drain(wshub *hub, uint32_t per_second, uint16_t code,
+                                            wshub_str reason) {
+    if (per_second == 0 || per_second > 1000000 || !wshub__close_code_ok(code) ||
+        reason.len > WSHUB_CLOSE_REASON_MAX ||
         (reason.len && !wshub_utf8_check((const uint8_t *)reason.ptr, reason.len))) {
         return WSHUB_ERR_PARAM;
     }
@@ -6536,12 +6771,14 @@ WSHUB_API bool wshub_is_down(const wshub *hub) {
     return hub->phase == WSHUB__DOWN;
 }
 
-WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms, void (*fn)(wshub *hub, void *arg), void *arg,
+WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms,
+                                      void (*fn)(wshub *hub, void *arg), void *arg,
                                       wshub_timer *out_timer) {
     uint32_t index;
     wshub__timer *t;
     if (!fn || delay_ms > UINT64_MAX / 4) return WSHUB_ERR_PARAM;
-    if (!wshub__heap_reserve(&hub->mem, &hub->heap, hub->conns_live + hub->timers.live + 1)) return WSHUB_ERR_NOMEM;
+    if (!wshub__heap_reserve(&hub->mem, &hub->heap, hub->conns_live + hub->timers.live + 1))
+        return WSHUB_ERR_NOMEM;
     t = (wshub__timer *)wshub__pool_take(&hub->mem, &hub->timers, &index);
     if (!t) return WSHUB_ERR_NOMEM;
     wshub__enter(hub);
@@ -6619,7 +6856,8 @@ WSHUB_API wshub_str wshub_client_user_id(const wshub *hub, wshub_client client) 
 }
 WSHUB_API wshub_str wshub_client_metadata(const wshub *hub, wshub_client client) {
     wshub__client *c = wshub__client_get(hub, client);
-    return c ? wshub__str(c->metadata.len ? c->metadata.ptr : NULL, c->metadata.len) : wshub__str(NULL, 0);
+    return c ? wshub__str(c->metadata.len ? c->metadata.ptr : NULL, c->metadata.len)
+             : wshub__str(NULL, 0);
 }
 WSHUB_API bool wshub_client_is_encrypted(const wshub *hub, wshub_client client) {
     wshub__client *c = wshub__client_get(hub, client);
@@ -6644,7 +6882,8 @@ WSHUB_API wshub_err wshub_client_set_user_ptr(wshub *hub, wshub_client client, v
     return WSHUB_OK;
 }
 
-WSHUB__COLD WSHUB_API wshub_err wshub_client_set_metadata(wshub *hub, wshub_client client, wshub_str metadata) {
+WSHUB__COLD WSHUB_API wshub_err wshub_client_set_metadata(wshub *hub, wshub_client client,
+                                                          wshub_str metadata) {
     wshub__client *c = wshub__client_get(hub, client);
     wshub__buf b;
     if (!c) return WSHUB_ERR_STALE;
@@ -6657,7 +6896,8 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_set_metadata(wshub *hub, wshub_clie
     return WSHUB_OK;
 }
 
-WSHUB__COLD WSHUB_API size_t wshub_client_peer(const wshub *hub, wshub_client client, char *text, size_t cap) {
+WSHUB__COLD WSHUB_API size_t wshub_client_peer(const wshub *hub, wshub_client client, char *text,
+                                               size_t cap) {
     wshub__client *c = wshub__client_get(hub, client);
     wshub_conn conn;
     if (cap) text[0] = 0;
@@ -6666,9 +6906,11 @@ WSHUB__COLD WSHUB_API size_t wshub_client_peer(const wshub *hub, wshub_client cl
     return hub->io.peer(hub->io.ctx, conn, text, cap);
 }
 
-WSHUB_API wshub_err wshub_client_close(wshub *hub, wshub_client client, uint16_t code, wshub_str reason) {
+WSHUB_API wshub_err wshub_client_close(wshub *hub, wshub_client client, uint16_t code,
+                                       wshub_str reason) {
     wshub__client *c = wshub__client_get(hub, client);
-    if ((code && !wshub__close_code_ok(code)) || reason.len > WSHUB_CLOSE_REASON_MAX || (!code && reason.len) ||
+    if ((code && !wshub__close_code_ok(code)) || reason.len > WSHUB_CLOSE_REASON_MAX ||
+        (!code && reason.len) ||
         (reason.len && !wshub_utf8_check((const uint8_t *)reason.ptr, reason.len))) {
         return WSHUB_ERR_PARAM;
     }
@@ -6708,7 +6950,8 @@ WSHUB_API bool wshub_client_in_room(const wshub *hub, wshub_client client, wshub
     return g && wshub__room_place(c, g) != UINT32_MAX;
 }
 
-WSHUB__COLD WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client client, wshub_iter *iter, wshub_str *out_room) {
+WSHUB__COLD WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client client,
+                                                  wshub_iter *iter, wshub_str *out_room) {
     /* backwards, so that leaving the room just seen moves nothing that is still to come */
     wshub__client *c = wshub__client_get(hub, client);
     if (!c) return false;
@@ -6737,7 +6980,8 @@ WSHUB_API size_t wshub_room_count(const wshub *hub, wshub_str room) {
     return wshub__room_alone(hub, room) ? 1 : 0;
 }
 
-static bool wshub__group_each(const wshub *hub, const wshub__group *g, wshub_iter *iter, wshub_client *out_client) {
+static bool wshub__group_each(const wshub *hub, const wshub__group *g, wshub_iter *iter,
+                              wshub_client *out_client) {
     if (!iter->phase) {
         iter->phase = 1;
         iter->pos = g->count;
@@ -6752,7 +6996,8 @@ static bool wshub__group_each(const wshub *hub, const wshub__group *g, wshub_ite
     return false;
 }
 
-WSHUB_API bool wshub_room_each_member(const wshub *hub, wshub_str room, wshub_iter *iter, wshub_client *out_client) {
+WSHUB_API bool wshub_room_each_member(const wshub *hub, wshub_str room, wshub_iter *iter,
+                                      wshub_client *out_client) {
     wshub__group *g = wshub__group_find(hub, WSHUB__KIND_ROOM, room);
     wshub__client *alone = g ? NULL : wshub__room_alone(hub, room);
     if (g) return wshub__group_each(hub, g, iter, out_client);
@@ -6762,7 +7007,8 @@ WSHUB_API bool wshub_room_each_member(const wshub *hub, wshub_str room, wshub_it
     return true;
 }
 
-WSHUB__COLD WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter, wshub_str *out_room) {
+WSHUB__COLD WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter,
+                                           wshub_str *out_room) {
     /* phase 1: real rooms, backwards; phase 2: own-id rooms, by client slot */
     if (!iter->phase) {
         iter->phase = 1;
@@ -6790,11 +7036,13 @@ WSHUB_API size_t wshub_user_count(const wshub *hub, wshub_str user_id) {
     wshub__group *g = wshub__group_find(hub, WSHUB__KIND_USER, user_id);
     return g ? g->count : 0;
 }
-WSHUB_API bool wshub_user_each_client(const wshub *hub, wshub_str user_id, wshub_iter *iter, wshub_client *out_client) {
+WSHUB_API bool wshub_user_each_client(const wshub *hub, wshub_str user_id, wshub_iter *iter,
+                                      wshub_client *out_client) {
     wshub__group *g = wshub__group_find(hub, WSHUB__KIND_USER, user_id);
     return g && wshub__group_each(hub, g, iter, out_client);
 }
-WSHUB__COLD WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter, wshub_str *out_user_id) {
+WSHUB__COLD WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter,
+                                           wshub_str *out_user_id) {
     if (!iter->phase) {
         iter->phase = 1;
         iter->pos = hub->users_count;
@@ -6807,7 +7055,8 @@ WSHUB__COLD WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter, w
 
 static wshub_err wshub__msg_check(const wshub *hub, const wshub_msg *msg) {
     if (!msg || !msg->event.ptr || !wshub__name_ok(msg->event)) return WSHUB_ERR_PARAM;
-    if (msg->data.ptr && !msg->data_is_json && !wshub__json_ok(hub, msg->data)) return WSHUB_ERR_JSON;
+    if (msg->data.ptr && !msg->data_is_json && !wshub__json_ok(hub, msg->data))
+        return WSHUB_ERR_JSON;
     if (msg->event.len + (uint64_t)msg->data.len > 1u << 30) return WSHUB_ERR_LIMIT;
     return WSHUB_OK;
 }
@@ -6848,7 +7097,8 @@ WSHUB_API wshub_err wshub_client_send(wshub *hub, wshub_client client, const wsh
     return wshub__client_send(hub, client, &fan);
 }
 
-WSHUB_API wshub_err wshub_client_send_binary(wshub *hub, wshub_client client, const uint8_t *bytes, size_t count) {
+WSHUB_API wshub_err wshub_client_send_binary(wshub *hub, wshub_client client, const uint8_t *bytes,
+                                             size_t count) {
     wshub__fan fan = wshub__fan_make(wshub__str(NULL, 0), wshub__str(NULL, 0));
     static const uint8_t nothing = 0;
     if (count && !bytes) return WSHUB_ERR_PARAM;
@@ -6858,8 +7108,9 @@ WSHUB_API wshub_err wshub_client_send_binary(wshub *hub, wshub_client client, co
     return wshub__client_send(hub, client, &fan);
 }
 
-static wshub_err wshub__send_kind(wshub *hub, wshub_dest_kind kind, wshub_str name, const wshub_msg *msg,
-                                  const wshub_str *exclude, size_t exclude_count) {
+static wshub_err wshub__send_kind(wshub *hub, wshub_dest_kind kind, wshub_str name,
+                                  const wshub_msg *msg, const wshub_str *exclude,
+                                  size_t exclude_count) {
     wshub_dest dest;
     wshub_err err = wshub__msg_check(hub, msg);
     if (err) return err;
@@ -6874,11 +7125,12 @@ static wshub_err wshub__send_kind(wshub *hub, wshub_dest_kind kind, wshub_str na
 WSHUB_API wshub_err wshub_user_send(wshub *hub, wshub_str user_id, const wshub_msg *msg) {
     return wshub__send_kind(hub, WSHUB_DEST_USER, user_id, msg, NULL, 0);
 }
-WSHUB_API wshub_err wshub_room_send(wshub *hub, wshub_str room, const wshub_msg *msg, const wshub_str *exclude,
-                                    size_t exclude_count) {
+WSHUB_API wshub_err wshub_room_send(wshub *hub, wshub_str room, const wshub_msg *msg,
+                                    const wshub_str *exclude, size_t exclude_count) {
     return wshub__send_kind(hub, WSHUB_DEST_ROOM, room, msg, exclude, exclude_count);
 }
-WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub_str *exclude, size_t exclude_count) {
+WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub_str *exclude,
+                                   size_t exclude_count) {
     return wshub__send_kind(hub, WSHUB_DEST_ALL, wshub__str(NULL, 0), msg, exclude, exclude_count);
 }
 
@@ -6900,16 +7152,19 @@ WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_m
 }
 
 #ifdef WSHUB_SELF_CHECK
-WSHUB__COLD static const char *wshub__check_group(const wshub *hub, const wshub__group *g, uint32_t pos, bool room) {
+WSHUB__COLD static const char *wshub__check_group(const wshub *hub, const wshub__group *g,
+                                                  uint32_t pos, bool room) {
     uint32_t i;
     if (g->pos != pos || g->count == 0 || g->count > g->cap) return "a group's place or count";
-    if (wshub__group_find(hub, g->name.kind, wshub__name_str(&g->name)) != g) return "a group is not indexed";
+    if (wshub__group_find(hub, g->name.kind, wshub__name_str(&g->name)) != g)
+        return "a group is not indexed";
     for (i = 0; i < g->count; i++) {
         const wshub__client *c = wshub__client_at(hub, g->members[i].client);
         if (c->slot.link != WSHUB__LIVE) return "a member is dead";
         if (room) {
             uint32_t place = g->members[i].place;
-            if (place >= c->rooms_count || c->rooms[place].room != g || c->rooms[place].pos != i) return "a member's place";
+            if (place >= c->rooms_count || c->rooms[place].room != g || c->rooms[place].pos != i)
+                return "a member's place";
         } else if (c->user != g || c->user_pos != i) {
             return "a user's session";
         }
@@ -6918,18 +7173,22 @@ WSHUB__COLD static const char *wshub__check_group(const wshub *hub, const wshub_
 }
 
 WSHUB_API const char *wshub_self_check(const wshub *hub) {
-    uint32_t i, n = 0, own = 0, prev = 0, spans = 0, refs = 0, conns = 0, members = 0, memberships = 0, auth = 0;
+    uint32_t i, n = 0, own = 0, prev = 0, spans = 0, refs = 0, conns = 0, members = 0,
+                memberships = 0, auth = 0;
     uint64_t queued = 0, held = 0, cap = 0;
     const wshub__seg *s;
     for (i = hub->oldest; i; prev = i, i = wshub__client_at(hub, i - 1)->next, n++) {
         const wshub__client *c = wshub__client_at(hub, i - 1);
-        if (c->slot.link != WSHUB__LIVE || c->prev != prev || c->index != i - 1) return "the list of clients";
-        if (wshub__client_by_id(hub, wshub__name_str(&c->name)) != c) return "a client is not indexed";
+        if (c->slot.link != WSHUB__LIVE || c->prev != prev || c->index != i - 1)
+            return "the list of clients";
+        if (wshub__client_by_id(hub, wshub__name_str(&c->name)) != c)
+            return "a client is not indexed";
         own += c->own_room ? 1u : 0u;
         auth += (c->gone ? c->state_last : c->state) == WSHUB_CLIENT_AUTHENTICATED ? 1u : 0u;
         memberships += c->rooms_count;
         if (!c->gone && wshub__conn_at(hub, c->conn)->client != i) return "a client's conn";
-        if (!c->gone && c->user && c->state != WSHUB_CLIENT_AUTHENTICATED) return "a user before acceptance";
+        if (!c->gone && c->user && c->state != WSHUB_CLIENT_AUTHENTICATED)
+            return "a user before acceptance";
     }
     if (n != hub->clients.live || prev != hub->newest) return "the number of clients";
     if (own != hub->own_rooms) return "the number of own-id rooms";
@@ -6955,7 +7214,8 @@ WSHUB_API const char *wshub_self_check(const wshub *hub) {
         for (k = c->more_head; k < c->more_count; k++, spans++) sum += c->more[k].len;
         if (sum != c->queued) return "a queue's bytes";
         queued += sum;
-        if (c->due_pos && hub->heap.items[c->due_pos - 1].pos != &c->due_pos) return "a conn's timer";
+        if (c->due_pos && hub->heap.items[c->due_pos - 1].pos != &c->due_pos)
+            return "a conn's timer";
         if (!c->due_pos && wshub__conn_next(hub, c)) return "a conn that no timer leads on from";
     }
     if (conns != hub->conns_live) return "the number of conns";
@@ -6966,9 +7226,11 @@ WSHUB_API const char *wshub_self_check(const wshub *hub) {
         cap += s->cap;
         if (s->used > s->cap) return "a segment's bytes";
     }
-    if (refs != spans + 1 || held != queued || cap != hub->stats.segment_bytes) return "the segments";
+    if (refs != spans + 1 || held != queued || cap != hub->stats.segment_bytes)
+        return "the segments";
     for (i = 1; i < hub->heap.count; i++) {
-        if (wshub__due_before(&hub->heap.items[i], &hub->heap.items[(i - 1) / 2])) return "the order of timers";
+        if (wshub__due_before(&hub->heap.items[i], &hub->heap.items[(i - 1) / 2]))
+            return "the order of timers";
     }
     return NULL;
 }

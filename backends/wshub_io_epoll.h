@@ -62,9 +62,14 @@ static bool wshub_io_epoll__watch(void *ctx, int fd, uint64_t tag, unsigned had,
     wshub_io_epoll__p *p = (wshub_io_epoll__p *)ctx;
     struct epoll_event e;
     memset(&e, 0, sizeof e);
-    e.events = (want & WSHUB_IO_SOCK_READ ? (uint32_t)EPOLLIN : 0u) | (want & WSHUB_IO_SOCK_WRITE ? (uint32_t)EPOLLOUT : 0u);
+    e.events = (want & WSHUB_IO_SOCK_READ ? (uint32_t)EPOLLIN : 0u) |
+               (want & WSHUB_IO_SOCK_WRITE ? (uint32_t)EPOLLOUT : 0u);
     e.data.u64 = tag;
-    return epoll_ctl(p->fd, !had ? EPOLL_CTL_ADD : want ? EPOLL_CTL_MOD : EPOLL_CTL_DEL, fd, &e) == 0;
+    return epoll_ctl(p->fd,
+                     !had   ? EPOLL_CTL_ADD
+                     : want ? EPOLL_CTL_MOD
+                            : EPOLL_CTL_DEL,
+                     fd, &e) == 0;
 }
 
 static int wshub_io_epoll__wait(void *ctx, wshub_io_sock_event *events, int cap, int timeout_ms) {
@@ -81,8 +86,9 @@ static int wshub_io_epoll__wait(void *ctx, wshub_io_sock_event *events, int cap,
             continue;
         }
         events[out].tag = list[i].data.u64;
-        events[out].ready = (e & (EPOLLIN | EPOLLHUP | EPOLLERR) ? (unsigned)WSHUB_IO_SOCK_READ : 0u) |
-                            (e & (EPOLLOUT | EPOLLHUP | EPOLLERR) ? (unsigned)WSHUB_IO_SOCK_WRITE : 0u);
+        events[out].ready =
+            (e & (EPOLLIN | EPOLLHUP | EPOLLERR) ? (unsigned)WSHUB_IO_SOCK_READ : 0u) |
+            (e & (EPOLLOUT | EPOLLHUP | EPOLLERR) ? (unsigned)WSHUB_IO_SOCK_WRITE : 0u);
         out++;
     }
     return out;
@@ -99,8 +105,13 @@ static int wshub_io_epoll__fd(void *ctx) {
 }
 
 WSHUB_API const wshub_io_sock_poller *wshub_io_epoll_poller(void) {
-    static const wshub_io_sock_poller poller = {"epoll", wshub_io_epoll__create, wshub_io_epoll__destroy, wshub_io_epoll__watch,
-                                                wshub_io_epoll__wait, wshub_io_epoll__wake, wshub_io_epoll__fd};
+    static const wshub_io_sock_poller poller = {"epoll",
+                                                wshub_io_epoll__create,
+                                                wshub_io_epoll__destroy,
+                                                wshub_io_epoll__watch,
+                                                wshub_io_epoll__wait,
+                                                wshub_io_epoll__wake,
+                                                wshub_io_epoll__fd};
     return &poller;
 }
 

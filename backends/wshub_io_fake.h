@@ -350,7 +350,8 @@ static bool wshub_io_fake__report(wshub_io_fake *f, uint32_t i) {
     c.id = p->id;
     if (!p->id || p->closed || !f->owned) return false;
     if (p->in_flight && p->window) {
-        uint64_t left = p->in_flight_bytes - p->in_flight_done, n = left, skip = p->in_flight_done, k = 0;
+        uint64_t left = p->in_flight_bytes - p->in_flight_done, n = left, skip = p->in_flight_done,
+                 k = 0;
         size_t s;
         if (f->desc.take_bytes && n > f->desc.take_bytes) n = f->desc.take_bytes;
         if (n > p->window) n = p->window;
@@ -467,7 +468,8 @@ WSHUB_API wshub_conn wshub_io_fake_open(wshub_io_fake *f) {
     } else {
         if (f->count == f->cap) {
             uint32_t cap = f->cap ? f->cap * 2 : 16;
-            wshub_io_fake__peer *peers = (wshub_io_fake__peer *)realloc(f->peers, cap * sizeof *peers);
+            wshub_io_fake__peer *peers =
+                (wshub_io_fake__peer *)realloc(f->peers, cap * sizeof *peers);
             uint32_t *list;
             if (!peers) return c;
             f->peers = peers;
@@ -500,7 +502,8 @@ WSHUB_API void wshub_io_fake_forget(wshub_io_fake *f, wshub_conn c) {
     f->free_list[f->free_count++] = (uint32_t)c.id;
 }
 
-WSHUB_API void wshub_io_fake_input(wshub_io_fake *f, wshub_conn c, const void *bytes, size_t count) {
+WSHUB_API void wshub_io_fake_input(wshub_io_fake *f, wshub_conn c, const void *bytes,
+                                   size_t count) {
     wshub_io_fake__peer *p = wshub_io_fake__peer_get(f, c);
     uint8_t *copy;
     if (!p || p->closed || p->ending || !count) return;
@@ -556,8 +559,9 @@ WSHUB_API void wshub_io_fake_take(wshub_io_fake *f, wshub_conn c, size_t count) 
 }
 
 WSHUB_API wshub_conn wshub_io_fake_connect(wshub_io_fake *f, const char *path) {
-    static const char tail[] = " HTTP/1.1\r\nHost: fake\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                               "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    static const char tail[] =
+        " HTTP/1.1\r\nHost: fake\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     wshub_conn c = wshub_io_fake_open(f), none;
     wshub_str out;
     size_t n = strlen(path), end = 0;
@@ -578,7 +582,8 @@ WSHUB_API wshub_conn wshub_io_fake_connect(wshub_io_fake *f, const char *path) {
     return c;
 }
 
-WSHUB_API void wshub_io_fake_send(wshub_io_fake *f, wshub_conn c, uint8_t opcode, bool fin, const void *bytes, size_t count) {
+WSHUB_API void wshub_io_fake_send(wshub_io_fake *f, wshub_conn c, uint8_t opcode, bool fin,
+                                  const void *bytes, size_t count) {
     wshub_frame h;
     uint8_t *text = (uint8_t *)malloc(count + 14);
     size_t n, i;
@@ -601,7 +606,8 @@ WSHUB_API void wshub_io_fake_text(wshub_io_fake *f, wshub_conn c, const char *te
     wshub_io_fake_send(f, c, 1, true, text, strlen(text));
 }
 
-WSHUB_API void wshub_io_fake_send_close(wshub_io_fake *f, wshub_conn c, uint16_t code, const char *reason) {
+WSHUB_API void wshub_io_fake_send_close(wshub_io_fake *f, wshub_conn c, uint16_t code,
+                                        const char *reason) {
     uint8_t payload[125];
     size_t n = reason ? strlen(reason) : 0;
     if (n > 123) n = 123;

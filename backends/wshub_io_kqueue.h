@@ -74,11 +74,13 @@ static bool wshub_io_kqueue__watch(void *ctx, int fd, uint64_t tag, unsigned had
     }
     p->tags[fd] = tag;
     if ((had ^ want) & WSHUB_IO_SOCK_READ) {
-        EV_SET(&e[n], (uintptr_t)fd, EVFILT_READ, want & WSHUB_IO_SOCK_READ ? EV_ADD : EV_DELETE, 0, 0, NULL);
+        EV_SET(&e[n], (uintptr_t)fd, EVFILT_READ, want & WSHUB_IO_SOCK_READ ? EV_ADD : EV_DELETE, 0,
+               0, NULL);
         n++;
     }
     if ((had ^ want) & WSHUB_IO_SOCK_WRITE) {
-        EV_SET(&e[n], (uintptr_t)fd, EVFILT_WRITE, want & WSHUB_IO_SOCK_WRITE ? EV_ADD : EV_DELETE, 0, 0, NULL);
+        EV_SET(&e[n], (uintptr_t)fd, EVFILT_WRITE, want & WSHUB_IO_SOCK_WRITE ? EV_ADD : EV_DELETE,
+               0, 0, NULL);
         n++;
     }
     return n == 0 || kevent(p->fd, e, n, NULL, 0, NULL) == 0;
@@ -96,7 +98,8 @@ static int wshub_io_kqueue__wait(void *ctx, wshub_io_sock_event *events, int cap
     for (i = 0; i < n; i++) {
         if (list[i].filter == EVFILT_USER || (list[i].flags & EV_ERROR)) continue;
         events[out].tag = p->tags[list[i].ident];
-        events[out].ready = list[i].filter == EVFILT_READ ? (unsigned)WSHUB_IO_SOCK_READ : (unsigned)WSHUB_IO_SOCK_WRITE;
+        events[out].ready = list[i].filter == EVFILT_READ ? (unsigned)WSHUB_IO_SOCK_READ
+                                                          : (unsigned)WSHUB_IO_SOCK_WRITE;
         out++;
     }
     return out;
@@ -113,8 +116,13 @@ static int wshub_io_kqueue__fd(void *ctx) {
 }
 
 WSHUB_API const wshub_io_sock_poller *wshub_io_kqueue_poller(void) {
-    static const wshub_io_sock_poller poller = {"kqueue", wshub_io_kqueue__create, wshub_io_kqueue__destroy, wshub_io_kqueue__watch,
-                                                wshub_io_kqueue__wait, wshub_io_kqueue__wake, wshub_io_kqueue__fd};
+    static const wshub_io_sock_poller poller = {"kqueue",
+                                                wshub_io_kqueue__create,
+                                                wshub_io_kqueue__destroy,
+                                                wshub_io_kqueue__watch,
+                                                wshub_io_kqueue__wait,
+                                                wshub_io_kqueue__wake,
+                                                wshub_io_kqueue__fd};
     return &poller;
 }
 

@@ -39,7 +39,8 @@ typedef struct wshub_io_poll__p {
 } wshub_io_poll__p;
 
 static bool wshub_io_poll__prepare(int fd) {
-    return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL, 0) | O_NONBLOCK) == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
+    return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL, 0) | O_NONBLOCK) == 0 &&
+           fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
 }
 
 static void wshub_io_poll__destroy(void *ctx) {
@@ -94,7 +95,8 @@ static bool wshub_io_poll__watch(void *ctx, int fd, uint64_t tag, unsigned had, 
     p->where[fd] = at;
     p->tags[at] = tag;
     p->fds[at].fd = fd;
-    p->fds[at].events = (short)((want & WSHUB_IO_SOCK_READ ? POLLIN : 0) | (want & WSHUB_IO_SOCK_WRITE ? POLLOUT : 0));
+    p->fds[at].events = (short)((want & WSHUB_IO_SOCK_READ ? POLLIN : 0) |
+                                (want & WSHUB_IO_SOCK_WRITE ? POLLOUT : 0));
     p->fds[at].revents = 0;
     return true;
 }
@@ -103,7 +105,8 @@ static void *wshub_io_poll__create(void) {
     wshub_io_poll__p *p = (wshub_io_poll__p *)calloc(1, sizeof *p);
     if (!p) return NULL;
     p->pipe[0] = p->pipe[1] = -1;
-    if (pipe(p->pipe) != 0 || !wshub_io_poll__prepare(p->pipe[0]) || !wshub_io_poll__prepare(p->pipe[1]) ||
+    if (pipe(p->pipe) != 0 || !wshub_io_poll__prepare(p->pipe[0]) ||
+        !wshub_io_poll__prepare(p->pipe[1]) ||
         !wshub_io_poll__watch(p, p->pipe[0], UINT64_MAX, 0, WSHUB_IO_SOCK_READ)) {
         wshub_io_poll__destroy(p);
         return NULL;
@@ -126,8 +129,9 @@ static int wshub_io_poll__wait(void *ctx, wshub_io_sock_event *events, int cap, 
         if (!r) continue;
         n--;
         events[out].tag = p->tags[at];
-        events[out].ready = (r & (POLLIN | POLLHUP | POLLERR | POLLNVAL) ? (unsigned)WSHUB_IO_SOCK_READ : 0u) |
-                            (r & (POLLOUT | POLLHUP | POLLERR | POLLNVAL) ? (unsigned)WSHUB_IO_SOCK_WRITE : 0u);
+        events[out].ready =
+            (r & (POLLIN | POLLHUP | POLLERR | POLLNVAL) ? (unsigned)WSHUB_IO_SOCK_READ : 0u) |
+            (r & (POLLOUT | POLLHUP | POLLERR | POLLNVAL) ? (unsigned)WSHUB_IO_SOCK_WRITE : 0u);
         out++;
     }
     p->turn = others > 0 ? (p->turn + i) % others : 0;
@@ -145,8 +149,13 @@ static int wshub_io_poll__fd(void *ctx) {
 }
 
 WSHUB_API const wshub_io_sock_poller *wshub_io_poll_poller(void) {
-    static const wshub_io_sock_poller poller = {"poll", wshub_io_poll__create, wshub_io_poll__destroy, wshub_io_poll__watch,
-                                                wshub_io_poll__wait, wshub_io_poll__wake, wshub_io_poll__fd};
+    static const wshub_io_sock_poller poller = {"poll",
+                                                wshub_io_poll__create,
+                                                wshub_io_poll__destroy,
+                                                wshub_io_poll__watch,
+                                                wshub_io_poll__wait,
+                                                wshub_io_poll__wake,
+                                                wshub_io_poll__fd};
     return &poller;
 }
 

@@ -104,7 +104,8 @@ WSHUB_API void wshub_io_sock_stats_get(const wshub_io_sock *net, wshub_io_sock_s
 #include <time.h>
 #include <unistd.h>
 #ifndef AI_PASSIVE
-#error "POSIX is hidden: define _GNU_SOURCE or _DEFAULT_SOURCE before the first include, or use -std=gnu99"
+#error                                                                                             \
+    "POSIX is hidden: define _GNU_SOURCE or _DEFAULT_SOURCE before the first include, or use -std=gnu99"
 #endif
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* SO_NOSIGPIPE does it there */
@@ -155,8 +156,10 @@ static uint64_t wshub_io_sock__clock(clockid_t which) {
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static wshub_err wshub_io_sock__fail(wshub_io_sock *net, const char *what, const char *where, const char *hint) {
-    (void)snprintf(net->error, sizeof net->error, "%s %s: %s%s%s", what, where, strerror(errno), *hint ? "; " : "", hint);
+static wshub_err wshub_io_sock__fail(wshub_io_sock *net, const char *what, const char *where,
+                                     const char *hint) {
+    (void)snprintf(net->error, sizeof net->error, "%s %s: %s%s%s", what, where, strerror(errno),
+                   *hint ? "; " : "", hint);
     return WSHUB_ERR_IO;
 }
 
@@ -183,7 +186,8 @@ static wshub_conn wshub_io_sock__id(const wshub_io_sock *net, const wshub_io_soc
 
 static void wshub_io_sock__watch(wshub_io_sock *net, wshub_io_sock__conn *c, unsigned want) {
     if (c->watched == want) return;
-    if (net->desc.poller->watch(net->poller, c->fd, wshub_io_sock__id(net, c).id, c->watched, want)) {
+    if (net->desc.poller->watch(net->poller, c->fd, wshub_io_sock__id(net, c).id, c->watched,
+                                want)) {
         c->watched = (uint8_t)want;
     } else {
         c->broken = true;
@@ -231,7 +235,8 @@ static void wshub_io_sock__attach(void *ctx, const wshub_io_owner *owner) {
         return;
     }
     for (i = 0; i < net->used; i++) {
-        if (net->conns[i].state == WSHUB_IO_SOCK__OPEN || net->conns[i].state == WSHUB_IO_SOCK__LINGER) {
+        if (net->conns[i].state == WSHUB_IO_SOCK__OPEN ||
+            net->conns[i].state == WSHUB_IO_SOCK__LINGER) {
             wshub_io_sock__shut(net, &net->conns[i]);
         }
     }
@@ -239,8 +244,8 @@ static void wshub_io_sock__attach(void *ctx, const wshub_io_owner *owner) {
 
 /* Spans from `skip` bytes into the first on. Small ones are copied together, which is cheaper than
  * gathering them; *asked says how much was offered to the system. */
-static ssize_t wshub_io_sock__send_some(wshub_io_sock *net, int fd, const wshub_span *spans, size_t count, size_t skip,
-                                        size_t left, size_t *asked) {
+static ssize_t wshub_io_sock__send_some(wshub_io_sock *net, int fd, const wshub_span *spans,
+                                        size_t count, size_t skip, size_t left, size_t *asked) {
     size_t i;
     if (count == 1) {
         *asked = left;
@@ -272,7 +277,8 @@ static ssize_t wshub_io_sock__send_some(wshub_io_sock *net, int fd, const wshub_
     }
 }
 
-static int64_t wshub_io_sock__send(void *ctx, wshub_conn conn, const wshub_span *spans, size_t count) {
+static int64_t wshub_io_sock__send(void *ctx, wshub_conn conn, const wshub_span *spans,
+                                   size_t count) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
     wshub_io_sock__conn *c = wshub_io_sock__get(net, conn.id);
     size_t i, total = 0, done = 0, skip = 0, asked = 0;
@@ -282,7 +288,8 @@ static int64_t wshub_io_sock__send(void *ctx, wshub_conn conn, const wshub_span 
         ssize_t n = wshub_io_sock__send_some(net, c->fd, spans, count, skip, total - done, &asked);
         net->stats.sends++;
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS && errno != ENOMEM) {
+        if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS &&
+            errno != ENOMEM) {
             c->broken = true;
             wshub_io_sock__shut(net, c); /* closed() follows from the loop */
             return (int64_t)total;
@@ -292,7 +299,8 @@ static int64_t wshub_io_sock__send(void *ctx, wshub_conn conn, const wshub_span 
             skip += (size_t)n;
         }
         if (n < 0 || (size_t)n < asked) {
-            wshub_io_sock__watch(net, c, WSHUB_IO_SOCK_WRITE | (c->paused ? 0u : (unsigned)WSHUB_IO_SOCK_READ));
+            wshub_io_sock__watch(
+                net, c, WSHUB_IO_SOCK_WRITE | (c->paused ? 0u : (unsigned)WSHUB_IO_SOCK_READ));
             break;
         }
         while (count > 1 && skip >= spans[0].len) {
@@ -350,7 +358,8 @@ static void wshub_io_sock__pause(void *ctx, wshub_conn conn, bool paused) {
     wshub_io_sock__conn *c = wshub_io_sock__get(net, conn.id);
     if (!c || c->state != WSHUB_IO_SOCK__OPEN) return;
     c->paused = paused;
-    wshub_io_sock__watch(net, c, (c->watched & WSHUB_IO_SOCK_WRITE) | (paused ? 0u : (unsigned)WSHUB_IO_SOCK_READ));
+    wshub_io_sock__watch(
+        net, c, (c->watched & WSHUB_IO_SOCK_WRITE) | (paused ? 0u : (unsigned)WSHUB_IO_SOCK_READ));
 }
 static size_t wshub_io_sock__peer(void *ctx, wshub_conn conn, char *text, size_t cap) {
     wshub_io_sock__conn *c = wshub_io_sock__get((wshub_io_sock *)ctx, conn.id);
@@ -364,7 +373,9 @@ static size_t wshub_io_sock__peer(void *ctx, wshub_conn conn, char *text, size_t
         memcpy(text, "unix", 5);
         return 4;
     }
-    if (getnameinfo((struct sockaddr *)(void *)&a, n, text, (socklen_t)cap, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0) return 0;
+    if (getnameinfo((struct sockaddr *)(void *)&a, n, text, (socklen_t)cap, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return 0;
     len = strlen(text);
     if (len + strlen(port) + 2 > cap) return len;
     text[len] = ':';
@@ -451,13 +462,15 @@ WSHUB_API int wshub_io_sock_fd(const wshub_io_sock *net) {
     return net->desc.poller->fd(net->poller);
 }
 
-static wshub_err wshub_io_sock__listen_on(wshub_io_sock *net, int fd, const char *where, const char *path) {
+static wshub_err wshub_io_sock__listen_on(wshub_io_sock *net, int fd, const char *where,
+                                          const char *path) {
     wshub_io_sock__listener *l = &net->listeners[net->listeners_count];
     uint64_t tag = WSHUB_IO_SOCK__LISTENER_TAG | (uint64_t)net->listeners_count;
     wshub_err err;
     memset(l, 0, sizeof *l);
     l->fd = fd;
-    if (listen(fd, 4096) == 0 && net->desc.poller->watch(net->poller, fd, tag, 0, WSHUB_IO_SOCK_READ)) {
+    if (listen(fd, 4096) == 0 &&
+        net->desc.poller->watch(net->poller, fd, tag, 0, WSHUB_IO_SOCK_READ)) {
         l->watched = true;
         if (path) {
             l->path = (char *)malloc(strlen(path) + 1);
@@ -471,16 +484,20 @@ static wshub_err wshub_io_sock__listen_on(wshub_io_sock *net, int fd, const char
     return err;
 }
 
-WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net, const char *host, uint16_t port, uint16_t *out_port) {
+WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net, const char *host, uint16_t port,
+                                         uint16_t *out_port) {
     struct addrinfo hints, *list = NULL, *a;
     char service[8], where[128];
     const char *shown = host && *host ? host : "0.0.0.0";
     int one = 1, zero = 0, fd = -1, e;
     wshub_err err;
     (void)snprintf(service, sizeof service, "%u", (unsigned)port);
-    (void)snprintf(where, sizeof where, strchr(shown, ':') ? "[%.100s]:%u" : "%.100s:%u", shown, (unsigned)port);
+    (void)snprintf(where, sizeof where, strchr(shown, ':') ? "[%.100s]:%u" : "%.100s:%u", shown,
+                   (unsigned)port);
     if (net->listeners_count == WSHUB_IO_SOCK__LISTENERS) {
-        (void)snprintf(net->error, sizeof net->error, "cannot listen on %s: %d listeners are the most", where, WSHUB_IO_SOCK__LISTENERS);
+        (void)snprintf(net->error, sizeof net->error,
+                       "cannot listen on %s: %d listeners are the most", where,
+                       WSHUB_IO_SOCK__LISTENERS);
         return WSHUB_ERR_PARAM;
     }
     memset(&hints, 0, sizeof hints);
@@ -489,7 +506,9 @@ WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net, const char *host, u
     hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
     e = getaddrinfo(host && *host ? host : NULL, service, &hints, &list);
     if (e) {
-        (void)snprintf(net->error, sizeof net->error, "cannot listen on %s: no such address (%s); give one of this machine's", where, gai_strerror(e));
+        (void)snprintf(net->error, sizeof net->error,
+                       "cannot listen on %s: no such address (%s); give one of this machine's",
+                       where, gai_strerror(e));
         return WSHUB_ERR_PARAM;
     }
     for (a = list; a; a = a->ai_next) {
@@ -499,7 +518,8 @@ WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net, const char *host, u
 #ifdef SO_REUSEPORT
         if (net->desc.reuse_port) (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
 #endif
-        if (a->ai_family == AF_INET6) (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
+        if (a->ai_family == AF_INET6)
+            (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* inherited where the system does so */
         if (wshub_io_sock__prepare(fd) && bind(fd, a->ai_addr, a->ai_addrlen) == 0) break;
         e = errno;
@@ -509,17 +529,25 @@ WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net, const char *host, u
     }
     freeaddrinfo(list);
     if (fd < 0) {
-        return wshub_io_sock__fail(net, "cannot listen on", where,
-                                   errno == EADDRINUSE ? "stop the program that has it or choose another port"
-                                   : errno == EACCES   ? "ports below 1024 need a privilege; choose another"
-                                   : errno == EMFILE   ? "raise the limit on open files (ulimit -n)"
-                                                       : "");
+        return wshub_io_sock__fail(
+            net, "cannot listen on", where,
+            errno == EADDRINUSE ? "stop the program that has it or choose another port"
+            : errno == EACCES   ? "ports below 1024 need a privilege; choose another"
+            : errno == EMFILE   ? "raise the limit on open files (ulimit -n)"
+                                : "");
     }
     err = wshub_io_sock__listen_on(net, fd, where, NULL);
     if (!err && out_port) {
-        union { struct sockaddr any; struct sockaddr_in v4; struct sockaddr_in6 v6; struct sockaddr_storage all; } name;
+        union {
+            struct sockaddr any;
+            struct sockaddr_in v4;
+            struct sockaddr_in6 v6;
+            struct sockaddr_storage all;
+        } name;
         socklen_t n = sizeof name;
-        if (getsockname(fd, &name.any, &n) == 0) *out_port = ntohs(name.any.sa_family == AF_INET6 ? name.v6.sin6_port : name.v4.sin_port);
+        if (getsockname(fd, &name.any, &n) == 0)
+            *out_port =
+                ntohs(name.any.sa_family == AF_INET6 ? name.v6.sin6_port : name.v4.sin_port);
     }
     return err;
 }
@@ -530,21 +558,29 @@ WSHUB_API wshub_err wshub_io_sock_listen_unix(wshub_io_sock *net, const char *pa
     int fd;
     memset(&a, 0, sizeof a);
     a.un.sun_family = AF_UNIX;
-    if (!path || strlen(path) >= sizeof a.un.sun_path || net->listeners_count == WSHUB_IO_SOCK__LISTENERS) {
-        (void)snprintf(net->error, sizeof net->error, "cannot listen on a Unix socket: the path is too long, or too many listeners");
+    if (!path || strlen(path) >= sizeof a.un.sun_path ||
+        net->listeners_count == WSHUB_IO_SOCK__LISTENERS) {
+        (void)snprintf(
+            net->error, sizeof net->error,
+            "cannot listen on a Unix socket: the path is too long, or too many listeners");
         return WSHUB_ERR_PARAM;
     }
     memcpy(a.un.sun_path, path, strlen(path) + 1);
     fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    if (fd < 0 || !wshub_io_sock__prepare(fd)) return wshub_io_sock__fail(net, "cannot listen on", path, "");
+    if (fd < 0 || !wshub_io_sock__prepare(fd))
+        return wshub_io_sock__fail(net, "cannot listen on", path, "");
     if (bind(fd, &a.any, sizeof a.un) != 0) {
-        int probe = errno == EADDRINUSE && stat(path, &st) == 0 && S_ISSOCK(st.st_mode) ? socket(AF_UNIX, SOCK_STREAM, 0) : -1;
+        int probe = errno == EADDRINUSE && stat(path, &st) == 0 && S_ISSOCK(st.st_mode)
+                        ? socket(AF_UNIX, SOCK_STREAM, 0)
+                        : -1;
         bool dead = probe >= 0 && connect(probe, &a.any, sizeof a.un) != 0 && errno == ECONNREFUSED;
         wshub_err err;
         if (probe >= 0) (void)close(probe);
-        if (dead && unlink(path) == 0 && bind(fd, &a.any, sizeof a.un) == 0) return wshub_io_sock__listen_on(net, fd, path, path);
+        if (dead && unlink(path) == 0 && bind(fd, &a.any, sizeof a.un) == 0)
+            return wshub_io_sock__listen_on(net, fd, path, path);
         errno = EADDRINUSE;
-        err = wshub_io_sock__fail(net, "cannot listen on", path, "another program has it, or the file is no socket");
+        err = wshub_io_sock__fail(net, "cannot listen on", path,
+                                  "another program has it, or the file is no socket");
         (void)close(fd);
         return err;
     }
@@ -562,8 +598,12 @@ static void wshub_io_sock__listeners_watch(wshub_io_sock *net, bool on) {
     int i;
     for (i = 0; i < net->listeners_count; i++) {
         wshub_io_sock__listener *l = &net->listeners[i];
-        unsigned had = l->watched ? (unsigned)WSHUB_IO_SOCK_READ : 0u, want = on ? (unsigned)WSHUB_IO_SOCK_READ : 0u;
-        if (had != want && net->desc.poller->watch(net->poller, l->fd, WSHUB_IO_SOCK__LISTENER_TAG | (uint64_t)i, had, want)) l->watched = on;
+        unsigned had = l->watched ? (unsigned)WSHUB_IO_SOCK_READ : 0u,
+                 want = on ? (unsigned)WSHUB_IO_SOCK_READ : 0u;
+        if (had != want &&
+            net->desc.poller->watch(net->poller, l->fd, WSHUB_IO_SOCK__LISTENER_TAG | (uint64_t)i,
+                                    had, want))
+            l->watched = on;
     }
 }
 
@@ -585,7 +625,8 @@ static void wshub_io_sock__shed(wshub_io_sock *net, int listener) {
     net->accept_again = net->now + net->accept_wait;
     net->stats.accept_pauses++;
     wshub_io_sock__listeners_watch(net, false);
-    wshub_io_sock__tell(net, "out of file descriptors: new connections wait; raise the limit (ulimit -n) or serve fewer");
+    wshub_io_sock__tell(net, "out of file descriptors: new connections wait; raise the limit "
+                             "(ulimit -n) or serve fewer");
 }
 
 static wshub_io_sock__conn *wshub_io_sock__new(wshub_io_sock *net) {
@@ -625,7 +666,8 @@ static void wshub_io_sock__accept(wshub_io_sock *net, int index) {
         }
 #endif
         if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) wshub_io_sock__shed(net, listener);
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                wshub_io_sock__shed(net, listener);
             if (errno == EINTR || errno == ECONNABORTED) continue;
             return;
         }
@@ -637,7 +679,8 @@ static void wshub_io_sock__accept(wshub_io_sock *net, int index) {
             net->stats.shed++;
             continue;
         }
-        if (!net->listeners[index].path) (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        if (!net->listeners[index].path)
+            (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 #ifdef SO_NOSIGPIPE
         (void)setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &one, sizeof one);
 #endif
@@ -665,7 +708,8 @@ static void wshub_io_sock__read(wshub_io_sock *net, wshub_conn id) {
             wshub_io_sock__shut(net, c);
             return;
         }
-        if (c->state == WSHUB_IO_SOCK__OPEN) net->owner.received(net->owner.ctx, id, net->buf, (size_t)n);
+        if (c->state == WSHUB_IO_SOCK__OPEN)
+            net->owner.received(net->owner.ctx, id, net->buf, (size_t)n);
         if ((size_t)n < net->desc.read_bytes) return;
     }
 }
@@ -700,7 +744,8 @@ static void wshub_io_sock__settle(wshub_io_sock *net) {
 
 WSHUB_API int wshub_io_sock_timeout(wshub_io_sock *net) {
     uint64_t next = net->owned ? net->next : WSHUB_NEVER, wait;
-    if (net->linger_head && net->conns[net->linger_head - 1].due < next) next = net->conns[net->linger_head - 1].due;
+    if (net->linger_head && net->conns[net->linger_head - 1].due < next)
+        next = net->conns[net->linger_head - 1].due;
     if (net->accept_again && net->accept_again < next) next = net->accept_again;
     if (next == WSHUB_NEVER) return -1;
     wait = next > net->now ? next - net->now : 0;
@@ -709,7 +754,8 @@ WSHUB_API int wshub_io_sock_timeout(wshub_io_sock *net) {
 
 static bool wshub_io_sock__stopping(wshub_io_sock *net, bool take) {
 #if defined(__GNUC__)
-    return take ? __atomic_exchange_n(&net->stopping, false, __ATOMIC_ACQ_REL) : __atomic_load_n(&net->stopping, __ATOMIC_ACQUIRE);
+    return take ? __atomic_exchange_n(&net->stopping, false, __ATOMIC_ACQ_REL)
+                : __atomic_load_n(&net->stopping, __ATOMIC_ACQUIRE);
 #else
     bool was = net->stopping;
     if (take) net->stopping = false;

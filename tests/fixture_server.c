@@ -57,7 +57,7 @@ int main(int argc, char **argv) {
     d = fixture_desc(&f, wshub_io_sock_io(net));
     d.bus = &bus;
     if (wshub_create(&d, &f.hub)) {
-        (void)fprintf(stderr, "fixture-server: bad value among the options\n");
+        (void)fprintf(stderr, "fixture-server: bad value among the options: %s\n", wshub_desc_problem(&d));
         return 2;
     }
     if (wshub_io_sock_listen(net, f.opt.host, (uint16_t)f.opt.port, &port)) {

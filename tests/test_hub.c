@@ -284,18 +284,25 @@ TEST(creation_says_what_is_wrong_with_a_description) {
     wshub *hub = NULL;
     const char *bad_origin[] = {"example.com"}, *bad_room[] = {""};
     EXPECT_INT(wshub_io_fake_create(NULL, &net), WSHUB_OK);
-#define BAD(...) EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_fake_io(net), __VA_ARGS__}, &hub), WSHUB_ERR_PARAM)
+#define BAD(field, ...)                                                                                              \
+    do {                                                                                                             \
+        wshub_desc d = {.io = wshub_io_fake_io(net), __VA_ARGS__};                                                   \
+        EXPECT_INT(wshub_create(&d, &hub), WSHUB_ERR_PARAM);                                                         \
+        EXPECT(wshub_desc_problem(&d) && strstr(wshub_desc_problem(&d), field)); /* one line that names it */        \
+    } while (0)
+    EXPECT(strstr(wshub_desc_problem(&(wshub_desc){0}), "io: required") != NULL);
+    EXPECT(wshub_desc_problem(&(wshub_desc){.io = wshub_io_fake_io(net)}) == NULL);
     EXPECT_INT(wshub_create(&(wshub_desc){0}, &hub), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_create(NULL, &hub), WSHUB_ERR_PARAM);
-    BAD(.path = "ws");
-    BAD(.path = "/a?b");
-    BAD(.server_id = "");
-    BAD(.auth_timeout_ms = WSHUB_OFF);
-    BAD(.payload_bytes_max = WSHUB_OFF);
-    BAD(.json_depth_max = 5000);
-    BAD(.http_headers_max = 257);
-    BAD(.allowed_origins = bad_origin, .allowed_origins_count = 1);
-    BAD(.default_rooms = bad_room, .default_rooms_count = 1);
+    BAD("path", .path = "ws");
+    BAD("path", .path = "/a?b");
+    BAD("server_id", .server_id = "");
+    BAD("auth_timeout_ms", .auth_timeout_ms = WSHUB_OFF);
+    BAD("payload_bytes_max", .payload_bytes_max = WSHUB_OFF);
+    BAD("json_depth_max", .json_depth_max = 5000);
+    BAD("http_headers_max", .http_headers_max = 257);
+    BAD("allowed_origins", .allowed_origins = bad_origin, .allowed_origins_count = 1);
+    BAD("default_rooms", .default_rooms = bad_room, .default_rooms_count = 1);
     wshub_io_fake_set_random(net, true);
     EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_fake_io(net)}, &hub), WSHUB_ERR_RANDOM); /* guessable ids: CVE-2017-16031 */
     EXPECT(hub == NULL);
