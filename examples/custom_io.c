@@ -1,4 +1,4 @@
-/* An io of one's own: the hub over plain poll() and blocking accept(), in some hundred lines. Copy this to
+/* An io of one's own: the hub over plain poll() and blocking accept(), in some hundred and fifty lines. Copy this to
  * carry the hub on another loop, another transport, another system.
  *
  * Build: cc custom_io.c -I.. -o custom_io     Try: ./custom_io 8080, then ws://127.0.0.1:8080/ws

@@ -30,7 +30,7 @@ typedef struct golden_got { /* one thing an actor received */
 typedef struct golden_actor {
     char label[16], id[40];
     int slot;
-    bool open, upgraded, mute, said_close, heard_close;
+    bool open, upgraded, mute, said_close, heard_close, pong;
     uint16_t close_code;
     char close_reason[128];
     golden_got got[512];
@@ -215,7 +215,9 @@ static void golden_collect(golden *g, golden_actor *a) {
                 a->close_code = (uint16_t)(n >= 2 ? (uint8_t)p[0] << 8 | (uint8_t)p[1] : 1005);
                 (void)snprintf(a->close_reason, sizeof a->close_reason, "%.*s", (int)(n > 2 ? n - 2 : 0), p + 2);
             }
-            if (f.opcode != 9 && !(n > 12 && memcmp(p, "{\"event\":\"zz\"", 13) == 0)) golden_got_add(a, f.opcode, p, n);
+            if (f.opcode == 10 && n == 3 && memcmp(p, "zzb", 3) == 0) {
+                a->pong = true; /* the answer to a barrier */
+            } else if (f.opcode != 9 && !(n > 12 && memcmp(p, "{\"event\":\"zz\"", 13) == 0)) golden_got_add(a, f.opcode, p, n);
             g->net->take(g->net->ctx, a->slot, f.head_bytes + n);
             if (f.opcode == 8 && !a->said_close && !a->mute) {
                 a->said_close = true;
@@ -512,6 +514,19 @@ static void golden_connected(golden *g, wshub_str line) { /* {"connected":["A","
     }
 }
 
+/* Over sockets: waits until what an actor said has been handled, which the pong behind it shows. So what one
+ * actor does next comes after what the other did before, however busy the machine is. */
+static void golden_barrier(golden *g, golden_actor *a) {
+    int i;
+    if (g->net->virtual_time || !a || !a->open || !a->upgraded || a->said_close) return;
+    a->pong = false;
+    golden_say(g, a, 9, wshub_str_z("zzb"));
+    for (i = 0; i < 2000 && a->open && !a->pong && !a->heard_close; i++) {
+        g->net->pass(g->net->ctx, 1);
+        golden_collect(g, a);
+    }
+}
+
 static void golden_act(golden *g, wshub_str line) {
     wshub_str who = golden_key(line, "who"), raw = fixture_none();
     golden_actor *a = who.ptr ? golden_find(g, who) : NULL;
@@ -569,6 +584,7 @@ static void golden_act(golden *g, wshub_str line) {
         golden_frame(g, a, golden_opcode(wshub_json_get(w, "op")), !wshub_str_eq_z(wshub_json_get(w, "fin"), "false"), (int)rsv,
                      !wshub_str_eq_z(wshub_json_get(w, "mask"), "false"), part, length);
     }
+    golden_barrier(g, a);
     fixture_free(raw);
     fixture_free(who);
     free(t.ptr);
@@ -810,7 +826,8 @@ static void golden_segment(golden *g, const char *hint, const wshub_str *actions
         }
         fixture_free(who);
     }
-    g->net->pass(g->net->ctx, g->net->virtual_time ? 0 : 4);
+    g->net->pass(g->net->ctx, 0);
+    for (k = 0; k < g->actors_count; k++) golden_barrier(g, &g->actors[k]);
     golden_collect_all(g);
     for (k = 0; k < g->actors_count; k++) { /* and nothing else */
         golden_actor *a = &g->actors[k];
