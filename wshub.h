@@ -817,12 +817,8 @@ WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]);
 #endif
 #if defined(__GNUC__)
 #define WSHUB__COLD __attribute__((noinline, cold)) /* for size: compiles faster, stays out of the hot lines */
-#define WSHUB__LIKELY(x) __builtin_expect(!!(x), 1)
-#define WSHUB__UNUSED __attribute__((unused))
 #else
 #define WSHUB__COLD
-#define WSHUB__LIKELY(x) (x)
-#define WSHUB__UNUSED
 #endif
 
 #ifdef __cplusplus
@@ -2623,7 +2619,6 @@ struct wshub {
     uint32_t rooms_count, rooms_cap, users_count, users_cap;
     uint32_t own_rooms;
     uint32_t oldest, newest, gone_head, gone_tail, notes_head, resume_head;
-    uint32_t waiting_conns; /* conns in use, for shutdown */
     uint64_t *dirty;        /* one bit a conn */
     uint32_t dirty_cap, dirty_lo, dirty_hi;
     wshub__seg *log, *segs; /* the one being written; all */

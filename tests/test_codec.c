@@ -35,9 +35,7 @@ static bool slow_utf8(const uint8_t *p, size_t n) { /* decodes, then asks whethe
     size_t i = 0;
     while (i < n) {
         uint32_t cp = p[i], more = cp < 0x80 ? 0 : cp >= 0xF0 && cp < 0xF8 ? 3 : cp >= 0xE0 && cp < 0xF0 ? 2 : cp >= 0xC0 && cp < 0xE0 ? 1 : 9, k;
-        if (more == 9 || i + more >= n + 0) {
-            if (more == 9 || i + more > n - 1) return false;
-        }
+        if (more == 9 || i + more >= n) return false;
         if (more) cp &= 0x3Fu >> more;
         for (k = 1; k <= more; k++) {
             if ((p[i + k] & 0xC0) != 0x80) return false;

@@ -15,7 +15,7 @@ typedef struct world {
     fixture app;
     wshub_conn conns[64];
     wshub_loop *loop;
-    long budget; /* allocations until one fails; -1: none does */
+    long budget; /* how many allocations from now the first one fails; 0: all do; -1: none does */
     bool once;   /* only that one; else all from then on */
     long allocs;
     size_t bytes;
@@ -31,12 +31,9 @@ static void *count_alloc(void *user, void *ptr, size_t old_bytes, size_t new_byt
     }
     if (new_bytes > old_bytes) {
         w->allocs++;
-        if (w->budget == 0 && !w->once) return NULL;
-        if (w->budget == 0) w->budget = -1;
-        else if (w->budget > 0 && --w->budget == 0 && w->once) {
-            w->budget = -1;
-            return NULL;
-        } else if (w->budget == 0) {
+        if (w->budget > 0) w->budget--;
+        if (w->budget == 0) {
+            if (w->once) w->budget = -1;
             return NULL;
         }
     }

@@ -339,11 +339,9 @@ static void ran(wshub *hub, void *arg) {
     *(bool *)arg = true;
 }
 static void *post_later(void *arg) {
-    static bool done;
     void **p = (void **)arg;
     (void)usleep(20000);
     EXPECT_INT(wshub_post((wshub *)p[0], ran, p[1]), WSHUB_OK);
-    (void)done;
     return NULL;
 }
 

@@ -61,11 +61,9 @@ static void hello(int fd) {
     }
 }
 
-/* Fan-out: counts bytes; after each n * size of them tells the server through the pipe. */
-static void load_fanout(uint16_t port, int n, bool ws, int ready) {
-    static char buf[262144];
+/* Connects all and says that it is ready. Returns what to wait on. */
+static int load_open(uint16_t port, int n, bool ws, int ready) {
     int ep = epoll_create1(0), i;
-    size_t size = 0, got = 0;
     for (i = 0; i < n; i++) {
         struct epoll_event e;
         fds[i] = dial(port);
@@ -76,6 +74,14 @@ static void load_fanout(uint16_t port, int n, bool ws, int ready) {
         (void)epoll_ctl(ep, EPOLL_CTL_ADD, fds[i], &e);
     }
     if (write(ready, "r", 1) != 1) die("pipe");
+    return ep;
+}
+
+/* Fan-out: counts bytes; after each n * size of them tells the server through the pipe. */
+static void load_fanout(uint16_t port, int n, bool ws, int ready) {
+    static char buf[262144];
+    int ep = load_open(port, n, ws, ready), i;
+    size_t size = 0, got = 0;
     for (;;) {
         struct epoll_event list[512];
         int k = epoll_wait(ep, list, 512, -1);
@@ -96,17 +102,7 @@ static void load_fanout(uint16_t port, int n, bool ws, int ready) {
 static void load_echo(uint16_t port, int n, bool ws, int ready) {
     static const char frame[] = "\x81\xDA\0\0\0\0{\"event\":\"echo\",\"data\":\"0123456789012345678901234567890123456789012345678901234567890123\"}";
     static char buf[4096];
-    int ep = epoll_create1(0), i;
-    for (i = 0; i < n; i++) {
-        struct epoll_event e;
-        fds[i] = dial(port);
-        if (ws) hello(fds[i]);
-        memset(&e, 0, sizeof e);
-        e.events = EPOLLIN;
-        e.data.fd = fds[i];
-        (void)epoll_ctl(ep, EPOLL_CTL_ADD, fds[i], &e);
-    }
-    if (write(ready, "r", 1) != 1) die("pipe");
+    int ep = load_open(port, n, ws, ready), i;
     for (i = 0; i < n; i++) (void)!send(fds[i], frame, 6 + 90, 0);
     for (;;) {
         struct epoll_event list[512];
