@@ -16,7 +16,7 @@ static void nothing_timer(wshub *hub, void *arg) {
     (void)arg;
 }
 
-#define CALLS 46
+#define CALLS 65
 static void call(wshub *hub, int n, const char *id) {
     wshub_client c = {0}, o;
     wshub_msg m = msg("e", "1");
@@ -81,6 +81,25 @@ static void call(wshub *hub, int n, const char *id) {
     case 43: wshub_loop_set_down(loop, true); wshub_loop_set_down(loop, false); break;
     case 44: wshub_conn_closed(hub, wire); break; /* an io that reports from inside */
     case 45: wshub_conn_received(hub, wire2, (uint8_t *)text, (size_t)snprintf(text, sizeof text, "\x81")); break;
+    case 46: (void)wshub_client_in_room(hub, c, s); break;
+    case 47: (void)wshub_client_is_pressured(hub, c); break;
+    case 48: (void)wshub_client_user_ptr(hub, c); break;
+    case 49: while (wshub_user_each_client(hub, wshub_str_z("u"), &it, &o)) (void)wshub_client_close(hub, o, 1000, s); break;
+    case 50: (void)wshub_timer_stop(hub, (wshub_timer){UINT64_C(1) << 32}); break;
+    case 51: (void)wshub_post(hub, nothing_timer, NULL); break;
+    case 52: (void)wshub_post_client_send(hub, c, &m); break;
+    case 53: (void)wshub_post_close(hub, c, 1000, s); break;
+    case 54: (void)wshub_post_auth_accept(hub, any_ask, &who); break;
+    case 55: (void)wshub_post_handshake_accept(hub, any_ask, s, s); break;
+    case 56: (void)wshub_post_join_accept(hub, any_ask, &s, 1); break;
+    case 57: (void)wshub_post_transform_accept(hub, any_ask, &m); break;
+    case 58: (void)wshub_post_ask_reject(hub, any_ask); break;
+    case 59: (void)wshub_post_ask_fail(hub, any_ask); break;
+    case 60: wshub_conn_drained(hub, wire); break;
+    case 61: wshub_conn_sent(hub, wire, 5); break;
+    case 62: EXPECT(wshub_server_id(hub).len == 36 && wshub_now_ms(hub) < UINT64_MAX); break;
+    case 63: EXPECT(wshub_user(hub) == &w); break;
+    case 64: (void)wshub_is_draining(hub); (void)wshub_is_down(hub); break;
     default: break;
     }
 }
