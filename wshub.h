@@ -3510,14 +3510,13 @@ static bool wshub__fan_frame(wshub *hub, wshub__fan *fan) {
     return true;
 }
 
-static void wshub__fan_dropped(wshub *hub, wshub__client *c, wshub__conn *conn) {
+static void wshub__fan_dropped(wshub *hub, wshub__conn *conn) {
     hub->stats.dropped_pressure++;
     if (hub->desc.close_on_backpressure) {
         wshub__conn_abort(hub, conn, WSHUB_BY_BACKPRESSURE, 1006, "");
         return;
     }
     wshub__out_note(hub, conn, WSHUB__NOTE_DROPPED);
-    (void)c;
 }
 
 /* Is there room for len more bytes to this conn (SEND-6)? A queue that only waits for settle is offered to
@@ -3539,7 +3538,7 @@ static wshub_err wshub__fan_push(wshub *hub, wshub__client *c, wshub__fan *fan) 
     if (conn->state != WSHUB__CONN_OPEN) return WSHUB_ERR_STALE;
     if (!wshub__fan_frame(hub, fan)) return WSHUB_ERR_NOMEM;
     if (!wshub__fan_fits(hub, conn, fan->frame.len)) {
-        wshub__fan_dropped(hub, c, conn);
+        wshub__fan_dropped(hub, conn);
         return WSHUB_ERR_DROPPED;
     }
     if (!wshub__queue_push(hub, conn, fan->frame)) {
@@ -3717,7 +3716,7 @@ static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan
     uint64_t bytes = (uint64_t)fan->event.len + fan->data.len + 16;
     wshub__xform *x;
     if (!wshub__fan_fits(hub, conn, bytes + c->xform_bytes)) {
-        wshub__fan_dropped(hub, c, conn);
+        wshub__fan_dropped(hub, conn);
         return true;
     }
     if (!fan->text) {
@@ -5106,7 +5105,7 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n
     c->frame_at += k;
     if (done) c->in_frame = false;
     if (c->opcode >= 8) {
-        wshub__buf keep = c->control;
+        wshub__buf keep;
         if (!whole) wshub__buf_add(&hub->mem, &c->control, p, k);
         if (c->control.bad) {
             wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
