@@ -73,7 +73,8 @@ WSHUB_API const char *wshub_io_sock_error(const wshub_io_sock *net);
 WSHUB_API wshub_err wshub_io_sock_run(wshub_io_sock *net);
 /* Waits up to timeout_ms (-1: until something happens) and serves what is ready. */
 WSHUB_API wshub_err wshub_io_sock_run_once(wshub_io_sock *net, int timeout_ms);
-WSHUB_API void wshub_io_sock_stop(wshub_io_sock *net); /* any thread, and in signal handlers */
+/* Makes run return. Any thread, and in signal handlers; a program takes its handlers away before it destroys net. */
+WSHUB_API void wshub_io_sock_stop(wshub_io_sock *net);
 /* For another loop: watch this for reading and call wshub_io_sock_run_once(net, 0) then, and at the latest
  * wshub_io_sock_timeout() milliseconds later (-1: no need). -1: this poller has no descriptor. */
 WSHUB_API int wshub_io_sock_fd(const wshub_io_sock *net);

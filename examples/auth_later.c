@@ -91,6 +91,8 @@ int main(int argc, char **argv) {
     pthread_cond_signal(&queue.more);
     pthread_mutex_unlock(&queue.lock);
     pthread_join(thread, NULL); /* before the hub: nobody may post to one that is gone */
+    signal(SIGTERM, SIG_IGN); /* one that comes now would find no loop to stop */
+    signal(SIGINT, SIG_IGN);
     wshub_destroy(queue.hub);
     wshub_io_sock_destroy(net);
     return 0;

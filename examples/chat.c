@@ -140,6 +140,8 @@ int main(int argc, char **argv) {
     (void)wshub_io_sock_run(net);
     (void)wshub_shutdown(hub); /* says goodbye: close 1001 */
     while (!wshub_is_down(hub)) (void)wshub_io_sock_run_once(net, 100);
+    signal(SIGTERM, SIG_IGN); /* one that comes now would find no loop to stop */
+    signal(SIGINT, SIG_IGN);
     wshub_destroy(hub);
     wshub_io_sock_destroy(net);
     wshub_loop_destroy(loop);

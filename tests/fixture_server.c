@@ -77,6 +77,8 @@ int main(int argc, char **argv) {
         if (wshub_io_sock_run_once(net, 100)) break;
         (void)wshub_io_sock_run_once(net, 0); /* a second signal only makes one of these return early */
     }
+    (void)signal(SIGTERM, SIG_IGN); /* one that comes now would find no loop to stop */
+    (void)signal(SIGINT, SIG_IGN);
     wshub_destroy(f.hub);
     fixture_end(&f);
     wshub_io_sock_destroy(net);
