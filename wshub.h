@@ -310,8 +310,9 @@ typedef struct wshub_upgrade {
 } wshub_upgrade;
 
 typedef enum wshub_bus_state {
-    WSHUB_BUS_DOWN = 0,
-    WSHUB_BUS_UP
+    WSHUB_BUS_DOWN = 0,  /* nothing goes to other instances or comes from them */
+    WSHUB_BUS_CONNECTED, /* only between a bus and its owner: nothing is subscribed, subscribe now */
+    WSHUB_BUS_UP         /* everything subscribed is acknowledged */
 } wshub_bus_state;
 
 /* Log lines: code, level, text. Text is escaped ASCII of at most 128 bytes, never payload or token. Of one
@@ -334,7 +335,7 @@ typedef enum wshub_bus_state {
     X(NOMEM, ERROR, "out of memory")                                              \
     X(BUS_BAD, WARN, "bus message is no envelope")                                \
     X(BUS_STATE, WARN, "bus state")                                               \
-    X(BUS_DROPPED, WARN, "bus queue is full; oldest dropped")
+    X(BUS_DROPPED, WARN, "bus is down or slow; oldest dropped")
 typedef enum wshub_log_code {
 #define WSHUB__X(name, level, text) WSHUB_LOG_##name,
     WSHUB_LOGS(WSHUB__X)
@@ -364,7 +365,9 @@ typedef struct wshub_stats {
     uint64_t protocol_errors, dropped_pressure, dropped_memory, dropped_transform, clear_refused;
     uint64_t pings_sent, pongs_received;
     uint64_t bus_published, bus_received, bus_discarded, bus_bad, bus_self_echo, bus_dropped;
-    uint64_t bus_downs;
+    uint64_t bus_refused;                       /* channel does not fit type and target */
+    uint64_t bus_downs, bus_down_ms;            /* the time from creation to the first UP counts too */
+    uint64_t bus_queued_bytes;                  /* gauge: waiting for the bus */
     uint64_t log_suppressed;
 } wshub_stats;
 
@@ -413,6 +416,16 @@ typedef struct wshub_io {
                                  what arrives up to payload_bytes_max, then closes */
     size_t (*peer)(void *ctx, wshub_conn conn, char *text, size_t cap); /* writes the address, terminated;
                                  returns its length. NULL: unknown */
+    /* A guest: a further owner beside the attached one, for streams that it opens itself, such as those of a
+     * bus to its broker. Its input is reported before that of others, its settle is called in every turn
+     * before the attached owner's. `on` false: it leaves, no report follows, its open streams are dropped.
+     * Guests are told apart by their ctx. Returns OK, NOMEM or LIMIT. NULL: this io has no guests. */
+    wshub_err (*guest)(void *ctx, const wshub_io_owner *owner, bool on);
+    /* Opens a stream for a guest. address: `host:port`, `[v6]:port`, or the path of a Unix socket, which
+     * begins with `/` or `.`; borrowed. opened() follows, or closed() if nobody answers: within the system's
+     * patience; who has less closes it. Calls no report. Returns OK, PARAM: the address, NOMEM, LIMIT or IO. */
+    wshub_err (*connect)(void *ctx, void *guest_ctx, const char *address, wshub_conn *out_conn);
+    const char *(*error)(void *ctx); /* one line on what failed last; a view until the next call. NULL: none */
 } wshub_io;
 
 /* Channel and payload of one bus message. */
@@ -428,21 +441,28 @@ typedef struct wshub_bus_channel {
 typedef struct wshub_bus_owner {
     void *ctx;
     void (*received)(void *ctx, wshub_str channel, wshub_str payload); /* owner's thread; views */
-    /* Up only when everything subscribed is acknowledged; down_ms: how long it was down. */
-    void (*state)(void *ctx, wshub_bus_state state, uint64_t down_ms);
+    /* DOWN at first. CONNECTED: whatever was subscribed before is forgotten; the owner subscribes again to
+     * all it wants, at once, in this very report. UP: all of that is acknowledged. DOWN: after either. */
+    void (*state)(void *ctx, wshub_bus_state state);
     void (*wake)(void *ctx); /* any thread: call pump() soon. NULL: same thread only, pump is called often */
 } wshub_bus_owner;
+
+#define WSHUB_BUS_BATCH 500 /* channels in one call of subscribe() or unsubscribe(), at most */
 
 /* Carries messages between instances, at most once, in order for each publisher and channel. */
 typedef struct wshub_bus {
     void *ctx;
-    wshub_err (*attach)(void *ctx, const wshub_bus_owner *owner); /* NULL: leave; ctx is then gone. Called
-                                     so once in any case, also when it failed before */
+    wshub_err (*attach)(void *ctx, const wshub_bus_owner *owner); /* NULL: leave; what was taken is handed
+                    over as far as that goes at once, then no report follows and ctx is used no more. Called
+                    so once in any case, also when it failed before */
     /* Returns how many of the messages, from the first on, it took (copied); the rest is offered again. */
     size_t (*publish)(void *ctx, const wshub_bus_msg *msgs, size_t count);
-    wshub_err (*subscribe)(void *ctx, const wshub_bus_channel *channels, size_t count);
-    wshub_err (*unsubscribe)(void *ctx, const wshub_bus_channel *channels, size_t count);
-    void (*pump)(void *ctx); /* reports what has arrived; called by the owner once a turn. NULL: not needed */
+    /* 1 to WSHUB_BUS_BATCH channels, taken in order, each whether or not it is subscribed already. False:
+     * none was taken, for want of room; they are offered again in a later turn. While DOWN: true, ignored. */
+    bool (*subscribe)(void *ctx, const wshub_bus_channel *channels, size_t count);
+    bool (*unsubscribe)(void *ctx, const wshub_bus_channel *channels, size_t count);
+    void (*flush)(void *ctx); /* the end of a turn's calls: to the network with them. NULL: not needed */
+    void (*pump)(void *ctx);  /* reports what has arrived; called by the owner once a turn. NULL: not needed */
 } wshub_bus;
 
 /* ---- >>desc ---------------------------------------------------------------------------------
@@ -476,7 +496,9 @@ typedef struct wshub_desc {
     bool no_pings;
     bool close_on_backpressure; /* over backpressure_bytes_max: close instead of dropping the message */
     bool require_encryption;    /* AUTH-5 */
-    bool bus_exact;             /* BUS-4: subscribe to what is here instead of patterns */
+    bool bus_exact;             /* PRECISE mode (BUS-4): subscribe to what is here, not to patterns */
+    bool bus_any_channel;       /* as the reference: an envelope's type and target decide, whatever its
+                                   channel; left out: those that do not fit each other are refused */
 
     uint32_t payload_bytes_max;       /* 131072; one inbound message after reassembly */
     uint32_t backpressure_bytes_max;  /* 1048576; unsent bytes per client */
@@ -494,6 +516,8 @@ typedef struct wshub_desc {
     uint32_t asks_per_client_max;     /* 16; joins not yet answered */
     uint32_t encrypted_batch_max;     /* 10 (ENC-3) */
     uint32_t bus_queue_bytes_max;     /* 1048576; kept while the bus is down (BUS-5) */
+    uint32_t bus_queue_ms_max;        /* 2000, WSHUB_OFF; the same: older ones are dropped */
+    uint32_t bus_linger_ms;           /* 5000, WSHUB_OFF; bus_exact: unsubscribes so long after the last */
     uint32_t post_bytes_max;          /* 67108864; posted and not yet carried out */
 
     /* Every callback runs on the hub's thread and may call any function. */
@@ -522,6 +546,9 @@ typedef struct wshub_desc {
      * false: 404. */
     bool (*on_request)(wshub *hub, wshub_request request, const wshub_http *http, void *user);
     void (*on_upgrade)(wshub *hub, const wshub_http *http, wshub_upgrade *upgrade, void *user);
+    /* The bus went DOWN, or is UP again after down_ms, counted from creation the first time. What others
+     * published meanwhile is lost: here is the place to tell clients, to refetch, or to close them with
+     * 1012 at a pace of yours. */
     void (*on_bus)(wshub *hub, wshub_bus_state state, uint64_t down_ms, void *user);
     void (*on_shutdown)(wshub *hub, void *user); /* shutdown or drain has finished */
     void (*on_log)(wshub *hub, const wshub_log *line, void *user);
@@ -746,6 +773,7 @@ WSHUB_API void wshub_emitter_destroy(wshub_emitter *emitter);
  * Returns OK: handed to the bus or kept; PARAM; JSON; NOMEM; LIMIT: the queue is full, nothing was kept. */
 WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest,
                                        const wshub_msg *msg);
+WSHUB_API uint64_t wshub_emitter_queued_bytes(const wshub_emitter *emitter); /* kept; the bus has not */
 
 /* ---- >>api-codec ----------------------------------------------------------------------------
  * Small, pure functions: no hub, no allocation, any thread. */
@@ -2564,6 +2592,7 @@ typedef struct wshub__timer {
 
 typedef struct wshub__pub { /* a publication that waits; channel and payload follow */
     struct wshub__pub *next;
+    uint64_t at; /* when it was published */
     uint32_t channel_len, payload_len;
 } wshub__pub;
 
@@ -2572,11 +2601,16 @@ typedef struct wshub__outbox {
     uint64_t bytes;
 } wshub__outbox;
 
-typedef struct wshub__sub_op { /* a change of what is subscribed, in order; exact mode */
-    struct wshub__sub_op *next;
-    bool subscribe;
-    uint32_t len;
-} wshub__sub_op;
+typedef struct wshub__chan { /* exact mode: a channel on its way in or out; its name follows */
+    wshub__name name;
+    struct wshub__chan *prev, *next;
+    uint64_t due; /* out: subscribed still, until then */
+    bool out;
+} wshub__chan;
+
+typedef struct wshub__chans {
+    wshub__chan *head, *tail;
+} wshub__chans;
 
 typedef enum wshub__phase {
     WSHUB__RUNNING,
@@ -2600,7 +2634,7 @@ struct wshub {
     wshub_desc desc; /* with defaults filled in; its texts are ours */
     wshub_io io;
     wshub_bus bus;
-    bool has_bus, bus_up, settling, destroying, dead;
+    bool has_bus, bus_linked, bus_up, settling, destroying, dead;
     uint32_t depth; /* how many calls into the hub are open */
     wshub__phase phase;
     const wshub__dialect *dialect;
@@ -2628,7 +2662,10 @@ struct wshub {
     uint16_t drain_code;
     wshub__buf drain_reason;
     wshub__outbox outbox;
-    wshub__sub_op *subs_head, *subs_tail;
+    wshub__chans subs_in, subs_out;
+    uint32_t subs_count;
+    uint32_t replay, replay_at; /* where wshub__replay() is: a phase, 0: done; what is left of it */
+    uint64_t bus_since;         /* down since then */
     wshub__node *posts;
     uint64_t posted_bytes;
     uint32_t requests; /* the last request's number */
@@ -3252,27 +3289,53 @@ static wshub_str wshub__name_str(const wshub__name *n) {
     return wshub__str(n->ptr, n->len);
 }
 
-static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name, bool subscribe) { /* BUS-4 */
-    static const char *const prefixes[] = {"", "ws:client:", "ws:user:", "ws:room:"};
-    const char *prefix = prefixes[kind];
-    size_t n = strlen(prefix);
-    wshub__sub_op *op;
-    if (!hub->desc.bus_exact || !hub->has_bus) return;
-    op = (wshub__sub_op *)wshub__mem_new(&hub->mem, sizeof *op + n + name.len);
-    if (!op) {
-        wshub__log(hub, WSHUB_LOG_NOMEM, NULL, "a bus subscription is lost", name);
+static void wshub__chan_free(wshub *hub, wshub__chan *c) {
+    wshub__chans *list = c->out ? &hub->subs_out : &hub->subs_in;
+    *(c->prev ? &c->prev->next : &list->head) = c->next;
+    *(c->next ? &c->next->prev : &list->tail) = c->prev;
+    hub->subs_count--;
+    wshub__index_remove(&hub->index, &c->name);
+    wshub__mem_free(&hub->mem, c, sizeof *c + c->name.len);
+}
+
+static const char *const wshub__kind_prefixes[] = {"", "ws:client:", "ws:user:", "ws:room:"};
+
+/* The first of a name has come, or its last has gone (BUS-4). The bus hears of it in settle; of what comes
+ * and goes within a turn, or returns while its channel lingers, it hears nothing. */
+WSHUB__COLD static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name, bool wanted) {
+    char text[WSHUB_NAME_BYTES_MAX + 16];
+    size_t prefix = strlen(wshub__kind_prefixes[kind]), n = prefix + name.len;
+    uint32_t linger = hub->desc.bus_linger_ms;
+    wshub__chans *list = wanted ? &hub->subs_in : &hub->subs_out;
+    wshub__chan *c;
+    if (!hub->bus_linked || !hub->desc.bus_exact) return; /* a replay is to come */
+    memcpy(text, wshub__kind_prefixes[kind], prefix);
+    memcpy(text + prefix, name.ptr, name.len);
+    c = (wshub__chan *)(void *)wshub__index_find(&hub->index, WSHUB__KIND_CHANNEL,
+                                                 wshub__str(text, n));
+    if (c) {
+        if (c->out == wanted) wshub__chan_free(hub, c);
         return;
     }
-    op->subscribe = subscribe;
-    op->len = (uint32_t)(n + name.len);
-    memcpy((char *)(op + 1), prefix, n);
-    memcpy((char *)(op + 1) + n, name.ptr, name.len);
-    if (hub->subs_tail) {
-        hub->subs_tail->next = op;
-    } else {
-        hub->subs_head = op;
+    c = wshub__index_reserve(&hub->mem, &hub->index)
+            ? (wshub__chan *)wshub__mem_new(&hub->mem, sizeof *c + n)
+            : NULL;
+    if (!c) {
+        if (wanted) hub->replay = 1; /* nothing is lost for good: all is subscribed anew */
+        wshub__log(hub, WSHUB_LOG_NOMEM, NULL, "a channel", name);
+        return;
     }
-    hub->subs_tail = op;
+    memcpy(c + 1, text, n);
+    c->name.ptr = (const char *)(c + 1);
+    c->name.len = (uint32_t)n;
+    c->name.kind = WSHUB__KIND_CHANNEL;
+    c->out = !wanted;
+    c->due = hub->now + (wanted || linger == WSHUB_OFF ? 0 : linger);
+    c->prev = list->tail;
+    *(c->prev ? &c->prev->next : &list->head) = c;
+    list->tail = c;
+    hub->subs_count++;
+    wshub__index_add(&hub->index, &c->name);
 }
 
 static wshub__group *wshub__group_find(const wshub *hub, wshub__kind kind, wshub_str name) {
@@ -5392,7 +5455,7 @@ static uint64_t wshub__outbox_flush(const wshub__mem *m, wshub__outbox *box, con
 /* Appends one publication. Over the limit the oldest go first; *dropped says how many. dropped NULL: nothing
  * goes, the new one is refused with LIMIT. */
 WSHUB__COLD static wshub_err wshub__outbox_add(const wshub__mem *m, wshub__outbox *box,
-                                               uint64_t max, wshub_str server_id,
+                                               uint64_t max, uint64_t now, wshub_str server_id,
                                                const wshub_dest *dest, const wshub_msg *msg,
                                                uint64_t *dropped) {
     wshub__buf b;
@@ -5410,6 +5473,7 @@ WSHUB__COLD static wshub_err wshub__outbox_add(const wshub__mem *m, wshub__outbo
         wshub__buf_done(m, &b);
         return p ? WSHUB_ERR_LIMIT : WSHUB_ERR_NOMEM;
     }
+    p->at = now;
     p->channel_len = (uint32_t)(prefix_len + name_len);
     p->payload_len = b.len;
     memcpy((char *)(p + 1), prefix, prefix_len);
@@ -5434,6 +5498,12 @@ static void wshub__outbox_done(const wshub__mem *m, wshub__outbox *box) {
     while (box->head) wshub__outbox_pop(m, box);
 }
 
+WSHUB__COLD static void wshub__bus_dropped(wshub *hub, uint64_t count) {
+    if (!count) return;
+    hub->stats.bus_dropped += count;
+    wshub__log(hub, WSHUB_LOG_BUS_DROPPED, NULL, "", wshub__str(NULL, 0));
+}
+
 static wshub_err wshub__publish(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
     uint64_t dropped = 0, max = hub->desc.bus_queue_bytes_max;
     wshub_err err;
@@ -5441,15 +5511,12 @@ static wshub_err wshub__publish(wshub *hub, const wshub_dest *dest, const wshub_
     if (hub->bus_up && hub->outbox.bytes > max / 2) { /* the limit is for outages, not for busy turns */
         hub->stats.bus_published += wshub__outbox_flush(&hub->mem, &hub->outbox, &hub->bus);
     }
-    err = wshub__outbox_add(&hub->mem, &hub->outbox, max, hub->server_id, dest, msg, &dropped);
+    err = wshub__outbox_add(&hub->mem, &hub->outbox, max, hub->now, hub->server_id, dest, msg, &dropped);
     if (err == WSHUB_ERR_LIMIT) {
         dropped++;
         err = WSHUB_OK;
     }
-    if (dropped) {
-        hub->stats.bus_dropped += dropped;
-        wshub__log(hub, WSHUB_LOG_BUS_DROPPED, NULL, "", wshub__str(NULL, 0));
-    }
+    wshub__bus_dropped(hub, dropped);
     return err;
 }
 
@@ -5463,6 +5530,14 @@ static wshub_str wshub__take_text(wshub_str raw, char **at) {
     wshub_str s = wshub__str(*at, wshub_json_text(raw, *at, raw.len));
     *at += s.len;
     return s;
+}
+
+/* Whoever may publish to a channel may send to what it names, not more: rights on channels mean something. */
+static bool wshub__channel_fits(wshub_str channel, const wshub_dest *dest) {
+    const char *prefix = wshub__bus_prefixes[dest->kind];
+    size_t n = strlen(prefix), name = dest->kind == WSHUB_DEST_ALL ? 0 : dest->name.len;
+    return channel.len == n + name && memcmp(channel.ptr, prefix, n) == 0 &&
+           (name == 0 || memcmp(channel.ptr + n, dest->name.ptr, name) == 0);
 }
 
 static void wshub__bus_deliver(wshub *hub, const wshub__envelope *e, wshub_str channel) { /* BUS-3 */
@@ -5499,6 +5574,9 @@ static void wshub__bus_deliver(wshub *hub, const wshub__envelope *e, wshub_str c
             (dest.kind != WSHUB_DEST_ALL && dest.name.len == 0)) {
             hub->stats.bus_discarded++;
             wshub__log(hub, WSHUB_LOG_BUS_BAD, NULL, "type or target", channel);
+        } else if (!hub->desc.bus_any_channel && !wshub__channel_fits(channel, &dest)) {
+            hub->stats.bus_refused++;
+            wshub__log(hub, WSHUB_LOG_BUS_BAD, NULL, "channel fits neither type nor target", channel);
         } else {
             memset(&it, 0, sizeof it);
             while (wshub_json_each(e->exclude, &it, &item)) {
@@ -5531,14 +5609,113 @@ static void wshub__bus_received(void *ctx, wshub_str channel, wshub_str payload)
     wshub__leave(hub);
 }
 
-WSHUB__COLD static void wshub__bus_state(void *ctx, wshub_bus_state state, uint64_t down_ms) { /* BUS-5 */
+WSHUB__COLD static void wshub__subs_clear(wshub *hub) {
+    while (hub->subs_in.head) wshub__chan_free(hub, hub->subs_in.head);
+    while (hub->subs_out.head) wshub__chan_free(hub, hub->subs_out.head);
+}
+
+/* Everything is subscribed anew (BUS-5), a batch at a time. The lists are walked downwards, so that what is
+ * removed and swapped behind meanwhile is not missed; what is added meanwhile subscribes itself. False: the
+ * bus has no room, or there is no memory: to be continued. */
+WSHUB__COLD static bool wshub__replay(wshub *hub) {
+    static const wshub_bus_channel base[] = {{{"ws:broadcast", 12}, false}, {{"ws:room:*", 9}, true},
+                                             {{"ws:client:*", 11}, true}, {{"ws:user:*", 9}, true}};
+    wshub_bus_channel list[WSHUB_BUS_BATCH];
+    wshub__buf names;
+    uint32_t i, n, at, end;
+    bool ok = true;
+    memset(&names, 0, sizeof names);
+    if (hub->replay == 1) { /* BUS-1, BUS-4 */
+        bool exact = hub->desc.bus_exact;
+        if (!hub->bus.subscribe(hub->bus.ctx, base, exact ? 1 : 4)) return false;
+        hub->replay = exact ? 2 : 0;
+        hub->replay_at = UINT32_MAX;
+    }
+    while (hub->replay && ok) {
+        end = hub->replay == 2   ? hub->rooms_count
+              : hub->replay == 3 ? hub->users_count
+                                 : hub->clients.used;
+        n = names.len = 0;
+        for (at = hub->replay_at < end ? hub->replay_at : end; at && n + 1 < WSHUB_BUS_BATCH; at--) {
+            const wshub__name *name;
+            wshub__kind kinds[2] = {WSHUB__KIND_CLIENT, WSHUB__KIND_ROOM};
+            uint32_t k, count = 1;
+            if (hub->replay < 4) {
+                name = &(hub->replay == 2 ? hub->rooms : hub->users)[at - 1]->name;
+                kinds[0] = name->kind;
+            } else {
+                const wshub__client *c = wshub__client_at(hub, at - 1);
+                if (c->slot.link != WSHUB__LIVE) continue;
+                name = &c->name;
+                count = c->own_room ? 2 : 1;
+            }
+            for (k = 0; k < count; k++, n++) {
+                uint32_t from = names.len;
+                wshub__buf_text(&hub->mem, &names, wshub__kind_prefixes[kinds[k]]);
+                wshub__buf_add(&hub->mem, &names, name->ptr, name->len);
+                list[n].name.len = names.len - from;
+                list[n].pattern = false;
+            }
+        }
+        for (i = 0, end = 0; i < n; i++) {
+            list[i].name.ptr = (const char *)names.ptr + end;
+            end += (uint32_t)list[i].name.len;
+        }
+        ok = !names.bad && (n == 0 || hub->bus.subscribe(hub->bus.ctx, list, n));
+        if (!ok) break;
+        hub->replay_at = at ? at : UINT32_MAX;
+        if (!at) hub->replay = hub->replay == 4 ? 0 : hub->replay + 1;
+    }
+    wshub__buf_done(&hub->mem, &names);
+    return ok;
+}
+
+/* Hands over this turn's changes of what is subscribed. False: to be continued. */
+WSHUB__COLD static bool wshub__subs_run(wshub *hub) {
+    int out;
+    if (hub->replay && !wshub__replay(hub)) return false;
+    for (out = 0; out < 2; out++) {
+        wshub__chans *chans = out ? &hub->subs_out : &hub->subs_in;
+        for (;;) {
+            wshub_bus_channel list[WSHUB_BUS_BATCH];
+            wshub__chan *c = chans->head;
+            size_t n = 0;
+            for (; c && c->due <= hub->now && n < WSHUB_BUS_BATCH; c = c->next, n++) {
+                list[n].name = wshub__name_str(&c->name);
+                list[n].pattern = false;
+            }
+            if (!n) break;
+            if (!(out ? hub->bus.unsubscribe : hub->bus.subscribe)(hub->bus.ctx, list, n))
+                return false;
+            while (n--) wshub__chan_free(hub, chans->head);
+        }
+    }
+    return true;
+}
+
+WSHUB__COLD static void wshub__bus_state(void *ctx, wshub_bus_state state) { /* BUS-5 */
     wshub *hub = (wshub *)ctx;
+    bool was_up = hub->bus_up;
+    uint64_t down;
     if (hub->destroying) return;
     wshub__enter(hub);
+    hub->bus_linked = state != WSHUB_BUS_DOWN;
     hub->bus_up = state == WSHUB_BUS_UP;
-    if (!hub->bus_up) hub->stats.bus_downs++;
-    wshub__log(hub, WSHUB_LOG_BUS_STATE, NULL, hub->bus_up ? "up" : "down", wshub__str(NULL, 0));
-    if (hub->desc.on_bus) hub->desc.on_bus(hub, state, down_ms, hub->desc.user);
+    if (!hub->bus_up) wshub__subs_clear(hub);
+    if (was_up) {
+        hub->bus_since = hub->now;
+        hub->stats.bus_downs++;
+    }
+    down = was_up ? 0 : hub->now - hub->bus_since;
+    if (state == WSHUB_BUS_CONNECTED) {
+        hub->replay = 1;
+        (void)wshub__subs_run(hub);
+    } else if (was_up || hub->bus_up) {
+        hub->stats.bus_down_ms += down;
+        wshub__log(hub, WSHUB_LOG_BUS_STATE, NULL, hub->bus_up ? "up" : "down",
+                   wshub__str(NULL, 0));
+        if (hub->desc.on_bus) hub->desc.on_bus(hub, state, down, hub->desc.user);
+    }
     wshub__leave(hub);
 }
 
@@ -5549,48 +5726,37 @@ static void wshub__bus_wake(void *ctx) {
 
 WSHUB__COLD static wshub_err wshub__bus_attach(wshub *hub) {
     wshub_bus_owner owner;
-    wshub_bus_channel channels[4];
-    size_t i;
-    wshub_err err;
     owner.ctx = hub;
     owner.received = wshub__bus_received;
     owner.state = wshub__bus_state;
     owner.wake = hub->io.wake ? wshub__bus_wake : NULL;
-    err = hub->bus.attach(hub->bus.ctx, &owner);
-    if (err) return err;
-    channels[0].name = wshub_str_z("ws:broadcast");
-    channels[1].name = wshub_str_z("ws:room:*");
-    channels[2].name = wshub_str_z("ws:client:*");
-    channels[3].name = wshub_str_z("ws:user:*");
-    for (i = 0; i < 4; i++) channels[i].pattern = i > 0;
-    return hub->bus.subscribe(hub->bus.ctx, channels, hub->desc.bus_exact ? 1 : 4); /* BUS-1, BUS-4 */
+    hub->bus_since = hub->now;
+    return hub->bus.attach(hub->bus.ctx, &owner);
 }
 
-/* Hands the bus this turn's changes of subscriptions, batched, then its publications. */
-static void wshub__bus_settle(wshub *hub) {
-    if (!hub->has_bus) return;
-    while (hub->subs_head) {
-        wshub_bus_channel channels[256];
-        wshub__sub_op *op = hub->subs_head;
-        bool subscribe = op->subscribe;
-        size_t n = 0;
-        for (; op && op->subscribe == subscribe && n < 256; op = op->next, n++) {
-            channels[n].name = wshub__str(op + 1, op->len);
-            channels[n].pattern = false;
-        }
-        if ((subscribe ? hub->bus.subscribe : hub->bus.unsubscribe)(hub->bus.ctx, channels, n)) {
-            wshub__log(hub, WSHUB_LOG_NOMEM, NULL, "a bus subscription is lost", channels[0].name);
-        }
-        while (n--) {
-            op = hub->subs_head;
-            hub->subs_head = op->next;
-            wshub__mem_free(&hub->mem, op, sizeof *op + op->len);
-        }
+/* Hands the bus this turn's changes of subscriptions, batched, then its publications. Returns when to look
+ * again; 0: not at a time. */
+static uint64_t wshub__bus_settle(wshub *hub) {
+    uint64_t next = 0, dropped = 0;
+    if (!hub->has_bus) return 0;
+    if (hub->bus_linked && (hub->subs_count || hub->replay)) {
+        if (!wshub__subs_run(hub)) next = hub->now + 50;
+        if (hub->subs_out.head) next = wshub__sooner(next, hub->subs_out.head->due);
     }
-    hub->subs_tail = NULL;
-    if (hub->bus_up && hub->outbox.head) {
-        hub->stats.bus_published += wshub__outbox_flush(&hub->mem, &hub->outbox, &hub->bus);
+    if (hub->bus_up) {
+        if (hub->outbox.head)
+            hub->stats.bus_published += wshub__outbox_flush(&hub->mem, &hub->outbox, &hub->bus);
+    } else if (hub->outbox.head && hub->desc.bus_queue_ms_max != WSHUB_OFF) {
+        while (hub->outbox.head && hub->outbox.head->at + hub->desc.bus_queue_ms_max <= hub->now) {
+            wshub__outbox_pop(&hub->mem, &hub->outbox);
+            dropped++;
+        }
+        wshub__bus_dropped(hub, dropped);
+        if (hub->outbox.head)
+            next = wshub__sooner(next, hub->outbox.head->at + hub->desc.bus_queue_ms_max);
     }
+    if (hub->bus.flush) hub->bus.flush(hub->bus.ctx);
+    return next;
 }
 
 struct wshub_emitter {
@@ -5606,11 +5772,15 @@ static void wshub__emitter_received(void *ctx, wshub_str channel, wshub_str payl
     (void)channel;
     (void)payload;
 }
-WSHUB__COLD static void wshub__emitter_state(void *ctx, wshub_bus_state state, uint64_t down_ms) {
+static void wshub__emitter_flush(wshub_emitter *em) {
+    if (!em->up) return;
+    (void)wshub__outbox_flush(&em->mem, &em->outbox, &em->bus);
+    if (em->bus.flush) em->bus.flush(em->bus.ctx);
+}
+WSHUB__COLD static void wshub__emitter_state(void *ctx, wshub_bus_state state) {
     wshub_emitter *em = (wshub_emitter *)ctx;
-    (void)down_ms;
     em->up = state == WSHUB_BUS_UP;
-    if (em->up) (void)wshub__outbox_flush(&em->mem, &em->outbox, &em->bus);
+    wshub__emitter_flush(em);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc,
@@ -5676,11 +5846,14 @@ WSHUB__COLD WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const
     if (msg->data.ptr && !msg->data_is_json && !wshub_json_check(msg->data, 0))
         return WSHUB_ERR_JSON;
     if (emitter->bus.pump) emitter->bus.pump(emitter->bus.ctx);
-    err = wshub__outbox_add(&emitter->mem, &emitter->outbox, emitter->queue_bytes_max,
+    err = wshub__outbox_add(&emitter->mem, &emitter->outbox, emitter->queue_bytes_max, 0,
                             wshub_str_z("emitter"), &d, msg, NULL);
-    if (!err && emitter->up)
-        (void)wshub__outbox_flush(&emitter->mem, &emitter->outbox, &emitter->bus);
+    if (!err) wshub__emitter_flush(emitter);
     return err;
+}
+
+WSHUB_API uint64_t wshub_emitter_queued_bytes(const wshub_emitter *emitter) {
+    return emitter->outbox.bytes;
 }
 
 /* ---- >>loop ----------------------------------------------------------------------------------
@@ -5735,10 +5908,20 @@ static void wshub__name_free(const wshub__mem *m, wshub__name *n) {
     wshub__mem_free(m, n, sizeof *n + n->len);
 }
 
+WSHUB__COLD static void wshub__seat_clear(wshub__seat *seat) {
+    const wshub__mem *m = &seat->loop->mem;
+    uint32_t i;
+    for (i = 0; i < seat->channels.cap; i++) {
+        if (seat->channels.hashes[i]) wshub__name_free(m, seat->channels.names[i]);
+    }
+    for (i = 0; i < seat->patterns_count; i++) wshub__name_free(m, seat->patterns[i]);
+    seat->patterns_count = 0;
+    wshub__index_done(m, &seat->channels);
+}
+
 WSHUB__COLD static void wshub__seat_leave(wshub__seat *seat) {
     wshub_loop *loop = seat->loop;
     wshub__node *n;
-    uint32_t i;
     WSHUB__LOCK(&loop->lock);
     if (seat->attached) {
         if (seat->prev) {
@@ -5756,11 +5939,7 @@ WSHUB__COLD static void wshub__seat_leave(wshub__seat *seat) {
         wshub__loop_msg_unref(loop, node->msg);
         wshub__mem_free(&loop->mem, node, sizeof *node);
     }
-    for (i = 0; i < seat->channels.cap; i++) {
-        if (seat->channels.hashes[i]) wshub__name_free(&loop->mem, seat->channels.names[i]);
-    }
-    for (i = 0; i < seat->patterns_count; i++) wshub__name_free(&loop->mem, seat->patterns[i]);
-    wshub__index_done(&loop->mem, &seat->channels);
+    wshub__seat_clear(seat);
     wshub__mem_free(&loop->mem, seat, sizeof *seat);
     wshub__loop_unref(loop);
 }
@@ -5839,8 +6018,8 @@ static size_t wshub__seat_publish(void *ctx, const wshub_bus_msg *msgs, size_t c
     return i;
 }
 
-WSHUB__COLD static wshub_err wshub__seat_subscribe(void *ctx, const wshub_bus_channel *channels,
-                                                   size_t count) {
+WSHUB__COLD static bool wshub__seat_subscribe(void *ctx, const wshub_bus_channel *channels,
+                                              size_t count) {
     wshub__seat *seat = (wshub__seat *)ctx;
     const wshub__mem *m = &seat->loop->mem;
     size_t i;
@@ -5848,15 +6027,14 @@ WSHUB__COLD static wshub_err wshub__seat_subscribe(void *ctx, const wshub_bus_ch
         wshub_str name = channels[i].name;
         wshub__name *n;
         if (channels[i].pattern) {
-            if (!name.len || name.ptr[name.len - 1] != '*' || seat->patterns_count == 8)
-                return WSHUB_ERR_PARAM;
+            WSHUB_ASSERT(name.len && seat->patterns_count < 8); /* cleared before each CONNECTED */
             name.len--;
         } else if (wshub__index_find(&seat->channels, WSHUB__KIND_CHANNEL, name)) {
             continue;
         }
-        if (!wshub__index_reserve(m, &seat->channels)) return WSHUB_ERR_NOMEM;
+        if (!wshub__index_reserve(m, &seat->channels)) return false;
         n = (wshub__name *)wshub__mem_new(m, sizeof *n + name.len);
-        if (!n) return WSHUB_ERR_NOMEM;
+        if (!n) return false;
         if (name.len) memcpy(n + 1, name.ptr, name.len);
         n->ptr = (const char *)(n + 1);
         n->len = (uint32_t)name.len;
@@ -5867,11 +6045,11 @@ WSHUB__COLD static wshub_err wshub__seat_subscribe(void *ctx, const wshub_bus_ch
             wshub__index_add(&seat->channels, n);
         }
     }
-    return WSHUB_OK;
+    return true;
 }
 
-WSHUB__COLD static wshub_err wshub__seat_unsubscribe(void *ctx, const wshub_bus_channel *channels,
-                                                     size_t count) {
+WSHUB__COLD static bool wshub__seat_unsubscribe(void *ctx, const wshub_bus_channel *channels,
+                                                size_t count) {
     wshub__seat *seat = (wshub__seat *)ctx;
     size_t i;
     for (i = 0; i < count; i++) {
@@ -5892,7 +6070,7 @@ WSHUB__COLD static wshub_err wshub__seat_unsubscribe(void *ctx, const wshub_bus_
             wshub__name_free(&seat->loop->mem, n);
         }
     }
-    return WSHUB_OK;
+    return true;
 }
 
 static bool wshub__seat_wants(const wshub__seat *seat, wshub_str channel) {
@@ -5912,7 +6090,11 @@ static void wshub__seat_pump(void *ctx) {
     if (!seat->told || up != seat->told_up) {
         seat->told = true;
         seat->told_up = up;
-        seat->owner.state(seat->owner.ctx, up ? WSHUB_BUS_UP : WSHUB_BUS_DOWN, 0);
+        if (up) {
+            wshub__seat_clear(seat);
+            seat->owner.state(seat->owner.ctx, WSHUB_BUS_CONNECTED);
+        }
+        seat->owner.state(seat->owner.ctx, up ? WSHUB_BUS_UP : WSHUB_BUS_DOWN);
     }
     for (n = wshub__stack_take(&seat->queue); n;) {
         wshub__loop_node *node = (wshub__loop_node *)(void *)n;
@@ -5958,6 +6140,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_loop_bus(wshub_loop *loop, wshub_bus *out_
     out_bus->publish = wshub__seat_publish;
     out_bus->subscribe = wshub__seat_subscribe;
     out_bus->unsubscribe = wshub__seat_unsubscribe;
+    out_bus->flush = NULL;
     out_bus->pump = wshub__seat_pump;
     return WSHUB_OK;
 }
@@ -6405,9 +6588,9 @@ WSHUB__COLD static uint64_t wshub__phase_run(wshub *hub) {
         hub->phase = WSHUB__DOWN;
         hub->stop_due = 0;
         if (hub->has_bus) {
-            wshub__bus_settle(hub);
+            (void)wshub__bus_settle(hub);
             (void)hub->bus.attach(hub->bus.ctx, NULL);
-            hub->has_bus = false;
+            hub->has_bus = hub->bus_linked = false;
         }
         if (hub->desc.on_shutdown && !hub->destroying) hub->desc.on_shutdown(hub, hub->desc.user);
     }
@@ -6432,7 +6615,7 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
         more = hub->gone_head || hub->resume_head || hub->dirty_lo < hub->dirty_hi;
     }
     if (!hub->destroying) {
-        wshub__bus_settle(hub);
+        next = wshub__sooner(next, wshub__bus_settle(hub));
         wshub__out_compact(hub);
     }
     at = hub->heap.count ? hub->heap.items[0].at : 0;
@@ -6449,6 +6632,7 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     uint32_t i;
     if (hub->dead) return;
     hub->dead = true;
+    hub->bus_linked = false;
     hub->depth++;
     for (i = hub->oldest; i; i = wshub__client_at(hub, i - 1)->next) {
         wshub__client_end(hub, wshub__client_at(hub, i - 1), WSHUB_BY_SHUTDOWN, 1001,
@@ -6462,11 +6646,7 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
         wshub__conn *c = wshub__conn_at(hub, i);
         if (c->id) wshub__conn_free(hub, c);
     }
-    while (hub->subs_head) {
-        wshub__sub_op *op = hub->subs_head;
-        hub->subs_head = op->next;
-        wshub__mem_free(&m, op, sizeof *op + op->len);
-    }
+    wshub__subs_clear(hub);
     wshub__outbox_done(&m, &hub->outbox);
     wshub__buf_done(&m, &hub->drain_reason);
     if (hub->log) wshub__seg_unref(hub, hub->log);
@@ -6544,6 +6724,8 @@ WSHUB__COLD static void wshub__desc_defaults(wshub_desc *d) {
     d->asks_per_client_max = wshub__or(d->asks_per_client_max, 16);
     d->encrypted_batch_max = wshub__or(d->encrypted_batch_max, 10);
     d->bus_queue_bytes_max = wshub__or(d->bus_queue_bytes_max, 1048576);
+    d->bus_queue_ms_max = wshub__or(d->bus_queue_ms_max, 2000);
+    d->bus_linger_ms = wshub__or(d->bus_linger_ms, 5000);
     d->post_bytes_max = wshub__or(d->post_bytes_max, 64u << 20);
 }
 
@@ -6799,6 +6981,8 @@ WSHUB_API void wshub_stats_get(const wshub *hub, wshub_stats *out_stats) {
     out_stats->clients = hub->clients.live;
     out_stats->users = hub->users_count;
     out_stats->rooms = (uint64_t)hub->rooms_count + hub->own_rooms;
+    out_stats->bus_queued_bytes = hub->outbox.bytes;
+    if (hub->has_bus && !hub->bus_up) out_stats->bus_down_ms += hub->now - hub->bus_since;
 }
 
 WSHUB_API wshub_str wshub_server_id(const wshub *hub) {
@@ -7197,7 +7381,8 @@ WSHUB_API const char *wshub_self_check(const wshub *hub) {
         const char *why = wshub__check_group(hub, hub->users[i], i, false);
         if (why) return why;
     }
-    if (hub->index.count != n + hub->rooms_count + hub->users_count) return "the number of names";
+    if (hub->index.count != n + hub->rooms_count + hub->users_count + hub->subs_count)
+        return "the number of names";
     for (i = 0; i < hub->conns.pages_count * WSHUB__PAGE; i++) {
         const wshub__conn *c = wshub__conn_at(hub, i);
         uint32_t k;

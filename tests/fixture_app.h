@@ -611,6 +611,7 @@ __attribute__((unused)) static wshub_desc fixture_desc(fixture *f, const wshub_i
     d.close_on_backpressure = o->close_on_backpressure;
     d.no_pings = o->no_pings;
     d.require_encryption = o->require_encryption;
+    d.bus_any_channel = true;     /* golden in-channel.jsonl: the reference never looks at the channel */
     d.shutdown_timeout_ms = 1500; /* a peer that never answers must not hold the test up */
     d.on_authenticate = fixture_authenticate;
     if (!o->no_handshake) d.on_handshake = fixture_handshake;

@@ -18,7 +18,7 @@ static void pair_start(pair *p, bool exact) {
     EXPECT_INT(wshub_loop_create(NULL, &p->loop), WSHUB_OK);
     for (w = &p->a; w; w = w == &p->a ? &p->b : NULL) {
         EXPECT_INT(wshub_loop_bus(p->loop, &bus), WSHUB_OK);
-        world_start(w, DESC(.on_authenticate = accept_all, .bus = &bus, .bus_exact = exact, .on_bus = pair_bus, .bus_queue_bytes_max = 1000,
+        world_start(w, DESC(.on_authenticate = accept_all, .bus = &bus, .bus_exact = exact, .on_bus = pair_bus, .bus_queue_bytes_max = 1000, .bus_linger_ms = WSHUB_OFF,
                             .server_id = w == &p->a ? "A" : "B"), FAKE(.seed = w == &p->a ? 1 : 2));
     }
 }
@@ -133,10 +133,9 @@ static void nobody(void *ctx, wshub_str channel, wshub_str payload) {
     wshub_str *out = (wshub_str *)ctx;
     (void)snprintf((char *)(uintptr_t)out->ptr, 400, "%.*s %.*s", (int)channel.len, channel.ptr, (int)payload.len, payload.ptr);
 }
-static void nothing(void *ctx, wshub_bus_state s, uint64_t ms) {
+static void nothing(void *ctx, wshub_bus_state s) {
     (void)ctx;
     (void)s;
-    (void)ms;
 }
 
 TEST(envelopes_read_as_the_reference_writes_them) { /* BUS-2, EMIT-1; golden emitter.jsonl, pub-*.jsonl */
@@ -167,7 +166,8 @@ TEST(envelopes_read_as_the_reference_writes_them) { /* BUS-2, EMIT-1; golden emi
     EXPECT_INT(wshub_loop_bus(loop, &eb), WSHUB_OK);
     EXPECT_INT(wshub_loop_bus(loop, &ob), WSHUB_OK);
     EXPECT_INT(ob.attach(ob.ctx, &owner), WSHUB_OK);
-    EXPECT_INT(ob.subscribe(ob.ctx, &every, 1), WSHUB_OK);
+    ob.pump(ob.ctx);
+    EXPECT(ob.subscribe(ob.ctx, &every, 1));
     EXPECT_INT(wshub_emitter_create(&(wshub_emitter_desc){.bus = &eb, .bus_queue_bytes_max = 300}, &em), WSHUB_OK);
     for (i = 0; i < sizeof cases / sizeof *cases; i++) {
         wshub_dest d;
@@ -224,7 +224,7 @@ TEST(what_is_no_envelope_is_counted_and_harms_nobody) { /* BUS-3; golden in-*.js
     pair_start(&p, false);
     a = world_client(&p.a, NULL, NULL);
     for (i = 0; i < sizeof cases / sizeof *cases; i++) {
-        wshub__bus_received(p.a.hub, wshub_str_z("ws:broadcast"), wshub_str_z(cases[i].payload));
+        wshub__bus_received(p.a.hub, wshub_str_z(strstr(cases[i].payload, "\\ud800") ? "ws:room:ws-default" : "ws:broadcast"), wshub_str_z(cases[i].payload));
         pair_run(&p);
         if (cases[i].got[0]) EXPECT_TEXT(&p.a, a, cases[i].got);
         EXPECT_SILENCE(&p.a, a);
@@ -249,4 +249,218 @@ TEST(a_hub_with_a_bus_needs_an_io_that_wakes) {
     wshub_destroy(hub);
     wshub_io_fake_destroy(net);
     wshub_loop_destroy(loop);
+}
+
+TEST(an_envelope_on_a_channel_that_does_not_fit_is_refused_unless_that_is_wanted) { /* BUS-3; golden in-channel.jsonl */
+    static const struct { const char *channel, *type, *target; bool fits; } cases[] = {
+        {"ws:broadcast", "broadcast", NULL, true}, {"ws:broadcast", "broadcast", "x", true}, {"ws:room:r", "broadcast", NULL, false},
+        {"ws:room:", "broadcast", NULL, false}, {"ws:broadcast2", "broadcast", NULL, false}, {"ws:broadcas", "broadcast", NULL, false},
+        {"ws:room:ws-default", "room", "ws-default", true}, {"ws:room:ws-defaul", "room", "ws-default", false},
+        {"ws:room:ws-default2", "room", "ws-default", false}, {"ws:broadcast", "room", "ws-default", false},
+        {"ws:user:ws-default", "room", "ws-default", false}, {"ws:user:ua", "user", "ua", true}, {"ws:user:b", "user", "ua", false},
+        {"ws:client:ua", "user", "ua", false}, {"", "room", "ws-default", false},
+    };
+    int any;
+    size_t i;
+    for (any = 0; any < 2; any++) {
+        pair p;
+        wshub_conn a;
+        world w;
+        wshub_bus bus;
+        uint64_t refused = 0;
+        pair_start(&p, false);
+        EXPECT_INT(wshub_loop_bus(p.loop, &bus), WSHUB_OK);
+        world_start(&w, DESC(.on_authenticate = accept_all, .bus = &bus, .bus_any_channel = any == 1), FAKE(.seed = 9));
+        a = world_client(&w, "ua", NULL);
+        for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+            char text[200];
+            (void)snprintf(text, sizeof text, "{\"serverId\":\"x\",\"type\":\"%s\",%s%s%s\"event\":\"m\",\"data\":1}", cases[i].type,
+                           cases[i].target ? "\"target\":\"" : "", cases[i].target ? cases[i].target : "", cases[i].target ? "\"," : "");
+            wshub__bus_received(w.hub, wshub_str_z(cases[i].channel), wshub_str_z(text));
+            wshub_io_fake_run(w.net);
+            if (any || cases[i].fits) EXPECT_TEXT(&w, a, "{\"event\":\"m\",\"data\":1}");
+            else refused++;
+            EXPECT_SILENCE(&w, a);
+            EXPECT_INT(stats(&w).bus_refused, refused);
+        }
+        world_stop(&w);
+        pair_stop(&p);
+    }
+}
+
+/* A bus that writes down what it is told, takes when it may, and is up or down as the test says. */
+typedef struct told {
+    wshub_bus_owner owner;
+    char log[8192];
+    size_t len;
+    int calls;
+    bool full;
+} told;
+
+static wshub_err told_attach(void *ctx, const wshub_bus_owner *owner) {
+    told *t = (told *)ctx;
+    if (owner) t->owner = *owner;
+    return WSHUB_OK;
+}
+static void told_write(told *t, char sign, wshub_str s) {
+    t->len += (size_t)snprintf(t->log + t->len, sizeof t->log - t->len, "%c%.*s ", sign, (int)s.len, s.ptr);
+}
+static size_t told_publish(void *ctx, const wshub_bus_msg *msgs, size_t count) {
+    size_t i;
+    for (i = 0; i < count; i++) told_write((told *)ctx, '!', wshub_json_get(msgs[i].payload, "data"));
+    return count;
+}
+static bool told_change(told *t, char sign, const wshub_bus_channel *channels, size_t count) {
+    size_t i;
+    EXPECT(count > 0 && count <= WSHUB_BUS_BATCH);
+    if (t->full) return false;
+    t->calls++;
+    for (i = 0; i < count; i++) told_write(t, sign, channels[i].name);
+    return true;
+}
+static bool told_subscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
+    return told_change((told *)ctx, '+', channels, count);
+}
+static bool told_unsubscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
+    return told_change((told *)ctx, '-', channels, count);
+}
+static void told_start(world *w, told *t, bool exact) {
+    wshub_bus bus;
+    memset(t, 0, sizeof *t);
+    memset(&bus, 0, sizeof bus);
+    bus.ctx = t;
+    bus.attach = told_attach;
+    bus.publish = told_publish;
+    bus.subscribe = told_subscribe;
+    bus.unsubscribe = told_unsubscribe;
+    world_start(w, DESC(.on_authenticate = accept_all, .bus = &bus, .bus_exact = exact, .on_bus = pair_bus, .no_default_rooms = true), FAKE(.seed = 5));
+}
+static void told_state(world *w, told *t, wshub_bus_state state) {
+    t->owner.state(t->owner.ctx, state);
+    wshub_io_fake_run(w->net);
+}
+#define EXPECT_TOLD(t, want)                                                                               \
+    do {                                                                                                   \
+        if (strcmp((t)->log, want) != 0) {                                                                 \
+            test_failures++;                                                                               \
+            (void)printf("  %s:%d: told %s\n    expected %s\n", __FILE__, __LINE__, (t)->log, want);       \
+        }                                                                                                  \
+        (t)->len = 0;                                                                                      \
+        (t)->log[0] = 0;                                                                                   \
+    } while (0)
+
+TEST(every_connection_is_told_all_that_is_wanted) { /* BUS-1, BUS-5 */
+    world w;
+    told t;
+    told_start(&w, &t, false);
+    EXPECT_TOLD(&t, "");
+    told_state(&w, &t, WSHUB_BUS_CONNECTED);
+    EXPECT_TOLD(&t, "+ws:broadcast +ws:room:* +ws:client:* +ws:user:* ");
+    EXPECT(strcmp(w.log, "") == 0); /* not up before it is acknowledged */
+    wshub_io_fake_advance(w.net, 70);
+    told_state(&w, &t, WSHUB_BUS_UP);
+    told_state(&w, &t, WSHUB_BUS_DOWN);
+    wshub_io_fake_advance(w.net, 30);
+    EXPECT_INT(stats(&w).bus_down_ms, 100);
+    t.full = true;
+    told_state(&w, &t, WSHUB_BUS_CONNECTED);
+    EXPECT_TOLD(&t, "");
+    t.full = false;
+    wshub_io_fake_advance(w.net, 60); /* offered again without being asked */
+    EXPECT_TOLD(&t, "+ws:broadcast +ws:room:* +ws:client:* +ws:user:* ");
+    told_state(&w, &t, WSHUB_BUS_UP);
+    EXPECT_INT(stats(&w).bus_down_ms, 160);
+    EXPECT_INT(stats(&w).bus_downs, 1);
+    EXPECT(strcmp(w.log, "up down up ") == 0);
+    world_stop(&w);
+}
+
+TEST(exact_subscriptions_are_batched_linger_and_come_back) { /* BUS-4 */
+    world w;
+    told t;
+    char id[37], want[400];
+    wshub_conn a;
+    wshub_client ca;
+    int i;
+    told_start(&w, &t, true);
+    told_state(&w, &t, WSHUB_BUS_CONNECTED);
+    EXPECT_TOLD(&t, "+ws:broadcast ");
+    told_state(&w, &t, WSHUB_BUS_UP);
+    a = world_client(&w, "u", id);
+    ca = world_handle(&w, id);
+    EXPECT(strstr(t.log, "+ws:user:u ") && strstr(t.log, id));
+    t.len = 0;
+    t.log[0] = 0;
+    /* in and out within a turn: nothing; the rest in one call */
+    wshub_io_fake_hold(w.net, true);
+    EXPECT_INT(wshub_client_join(w.hub, ca, wshub_str_z("x")), WSHUB_OK);
+    EXPECT_INT(wshub_client_join(w.hub, ca, wshub_str_z("y")), WSHUB_OK);
+    EXPECT_INT(wshub_client_leave(w.hub, ca, wshub_str_z("x")), WSHUB_OK);
+    EXPECT_INT(wshub_client_join(w.hub, ca, wshub_str_z("z")), WSHUB_OK);
+    t.calls = 0;
+    wshub_io_fake_hold(w.net, false);
+    EXPECT_TOLD(&t, "+ws:room:y +ws:room:z ");
+    EXPECT_INT(t.calls, 1);
+    /* left and joined again while it lingers: nothing */
+    EXPECT_INT(wshub_client_leave(w.hub, ca, wshub_str_z("y")), WSHUB_OK);
+    wshub_io_fake_advance(w.net, 4999);
+    EXPECT_INT(wshub_client_join(w.hub, ca, wshub_str_z("y")), WSHUB_OK);
+    wshub_io_fake_advance(w.net, 6000);
+    EXPECT_TOLD(&t, "");
+    EXPECT_INT(wshub_client_leave(w.hub, ca, wshub_str_z("y")), WSHUB_OK);
+    wshub_io_fake_advance(w.net, 4999);
+    EXPECT_TOLD(&t, "");
+    wshub_io_fake_advance(w.net, 1);
+    EXPECT_TOLD(&t, "-ws:room:y ");
+    /* a connection later: all that is here, once */
+    told_state(&w, &t, WSHUB_BUS_DOWN);
+    EXPECT_INT(wshub_client_join(w.hub, ca, wshub_str_z("late")), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_TOLD(&t, "");
+    told_state(&w, &t, WSHUB_BUS_CONNECTED);
+    (void)snprintf(want, sizeof want, "+ws:broadcast +ws:room:late +ws:room:z +ws:user:u +ws:client:%s +ws:room:%s ", id, id);
+    EXPECT(strstr(t.log, want) == t.log || strstr(t.log, "+ws:room:late +ws:room:z +ws:user:u "));
+    EXPECT(strstr(t.log, id) && strstr(strstr(t.log, id) + 1, id));
+    t.len = 0;
+    t.log[0] = 0;
+    told_state(&w, &t, WSHUB_BUS_UP);
+    /* many: a bus that is full is asked again, and nothing is lost */
+    t.full = true;
+    for (i = 0; i < 3; i++) {
+        char room[16];
+        (void)snprintf(room, sizeof room, "r%d", i);
+        EXPECT_INT(wshub_client_join(w.hub, ca, wshub_str_z(room)), WSHUB_OK);
+        wshub_io_fake_advance(w.net, 1);
+    }
+    t.full = false;
+    wshub_io_fake_advance(w.net, 100);
+    EXPECT_TOLD(&t, "+ws:room:r0 +ws:room:r1 +ws:room:r2 ");
+    wshub_io_fake_end(w.net, a);
+    wshub_io_fake_advance(w.net, 5000);
+    EXPECT(strstr(t.log, "-ws:room:r2 ") && strstr(t.log, "-ws:user:u "));
+    world_stop(&w);
+}
+
+TEST(what_waits_too_long_for_the_bus_is_dropped_and_counted) { /* BUS-5: by bytes and by age */
+    world w;
+    told t;
+    told_start(&w, &t, false);
+    EXPECT_INT(send_to(w.hub, WSHUB_DEST_ALL, "", "1"), WSHUB_OK);
+    wshub_io_fake_advance(w.net, 1500);
+    EXPECT_INT(send_to(w.hub, WSHUB_DEST_ALL, "", "2"), WSHUB_OK);
+    EXPECT(stats(&w).bus_queued_bytes > 100);
+    wshub_io_fake_advance(w.net, 500); /* the hub wakes for it by itself */
+    EXPECT_INT(stats(&w).bus_dropped, 1);
+    wshub_io_fake_advance(w.net, 1000);
+    told_state(&w, &t, WSHUB_BUS_CONNECTED);
+    t.len = 0;
+    t.log[0] = 0;
+    EXPECT_INT(send_to(w.hub, WSHUB_DEST_ALL, "", "3"), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_TOLD(&t, ""); /* after resubscription, not before */
+    told_state(&w, &t, WSHUB_BUS_UP);
+    EXPECT_TOLD(&t, "!2 !3 ");
+    EXPECT_INT(stats(&w).bus_queued_bytes, 0);
+    EXPECT_INT(stats(&w).bus_dropped, 1);
+    world_stop(&w);
 }
