@@ -3,6 +3,7 @@
  * [x] scripted streams: bytes in, bytes out, the peer's end, HTTP and WebSocket
  * [x] input cut into pieces, output taken in pieces, a window that closes (a peer that does not read)
  * [x] virtual time: advancing goes from deadline to deadline, nothing sleeps
+ * [x] guests and their outgoing connections, answered or refused by the test
  * [x] completion style sending (WSHUB_IO_PENDING), pausing, randomness that fails, all by seed
  * [ ] no sockets, no threads, no real time
  *
@@ -82,6 +83,11 @@ WSHUB_API bool wshub_io_fake_is_open(const wshub_io_fake *f, wshub_conn c); /* n
 WSHUB_API wshub_str wshub_io_fake_output(const wshub_io_fake *f, wshub_conn c);
 WSHUB_API void wshub_io_fake_take(wshub_io_fake *f, wshub_conn c, size_t count);
 WSHUB_API void wshub_io_fake_forget(wshub_io_fake *f, wshub_conn c); /* frees the number of an ended stream */
+/* The next stream that a guest wants to open and nobody has answered yet. out_address (may be NULL): where to;
+ * a view, valid until it is answered. False: there is none. */
+WSHUB_API bool wshub_io_fake_dialled(wshub_io_fake *f, wshub_conn *out_conn, const char **out_address);
+/* Answers it: it is open, and this side is its peer; or it has failed. */
+WSHUB_API void wshub_io_fake_answer(wshub_io_fake *f, wshub_conn c, bool ok);
 WSHUB_API uint64_t wshub_io_fake_sends(const wshub_io_fake *f);      /* calls of wshub_io.send so far */
 
 /* A WebSocket on top: opens, upgrades on path, checks the answer. {0}: refused. */
@@ -113,7 +119,9 @@ typedef struct wshub_io_fake__peer {
     uint64_t id; /* 0: free */
     wshub_io_fake__bytes out, in, pending; /* in: waits while paused; pending: spans of a completion */
     uint64_t window;
-    bool blocked, paused, ending, closed, in_flight, listed;
+    bool blocked, paused, ending, closed, in_flight, listed, dialling;
+    uint8_t guest; /* whose: 0: the attached owner's; i + 1: guest i's; 255: nobody's */
+    char *address; /* of an outgoing one */
     uint64_t in_flight_bytes, in_flight_done;
     wshub_span *spans;
     size_t spans_count;
@@ -122,7 +130,8 @@ typedef struct wshub_io_fake__peer {
 struct wshub_io_fake {
     wshub_io_fake_desc desc;
     wshub_io io;
-    wshub_io_owner owner;
+    wshub_io_owner owner, guests[8]; /* a guest without settle: none */
+    uint32_t guests_count;
     bool owned, hold, random_fails, awake, running;
     uint64_t now, wall, random, next, sends, masks;
     wshub_io_fake__peer *peers;
@@ -162,18 +171,51 @@ static void wshub_io_fake__list(wshub_io_fake *f, wshub_io_fake__peer *p) {
     f->todo[f->todo_count++] = (uint32_t)p->id;
 }
 
+static const wshub_io_owner *wshub_io_fake__whose(const wshub_io_fake *f,
+                                                  const wshub_io_fake__peer *p) {
+    if (!p->guest) return f->owned ? &f->owner : NULL;
+    return p->guest == 255 ? NULL : &f->guests[p->guest - 1];
+}
+
+static void wshub_io_fake__disown(wshub_io_fake *f, uint8_t guest) {
+    uint32_t i;
+    for (i = 0; i < f->count; i++) {
+        if (!f->peers[i].id || f->peers[i].guest != guest) continue;
+        f->peers[i].closed = true;
+        f->peers[i].guest = 255;
+    }
+}
+
 static void wshub_io_fake__attach(void *ctx, const wshub_io_owner *owner) {
     wshub_io_fake *f = (wshub_io_fake *)ctx;
-    uint32_t i;
     f->owned = owner != NULL;
     if (owner) {
         f->owner = *owner;
         f->next = 0;
-        return;
+    } else {
+        wshub_io_fake__disown(f, 0);
     }
-    for (i = 0; i < f->count; i++) {
-        if (f->peers[i].id) f->peers[i].closed = true;
+}
+
+static wshub_err wshub_io_fake__guest(void *ctx, const wshub_io_owner *owner, bool on) {
+    wshub_io_fake *f = (wshub_io_fake *)ctx;
+    int i, place = -1;
+    for (i = 0; i < 8; i++) {
+        bool taken = f->guests[i].settle != NULL;
+        if (!taken && on) place = i;
+        if (taken && !on && f->guests[i].ctx == owner->ctx) place = i;
     }
+    if (place < 0) return on ? WSHUB_ERR_LIMIT : WSHUB_OK;
+    if (on) {
+        f->guests[place] = *owner;
+        f->guests_count++;
+        f->next = 0;
+    } else {
+        memset(&f->guests[place], 0, sizeof f->guests[place]);
+        f->guests_count--;
+        wshub_io_fake__disown(f, (uint8_t)(place + 1));
+    }
+    return WSHUB_OK;
 }
 
 static int64_t wshub_io_fake__send(void *ctx, wshub_conn c, const wshub_span *spans, size_t count) {
@@ -262,34 +304,11 @@ static size_t wshub_io_fake__peer_name(void *ctx, wshub_conn c, char *text, size
     return sizeof name - 1;
 }
 
-WSHUB_API wshub_err wshub_io_fake_create(const wshub_io_fake_desc *desc, wshub_io_fake **out_fake) {
-    wshub_io_fake *f;
-    if (!out_fake) return WSHUB_ERR_PARAM;
-    f = (wshub_io_fake *)calloc(1, sizeof *f);
-    if (!f) return WSHUB_ERR_NOMEM;
-    if (desc) f->desc = *desc;
-    f->now = f->desc.start_ms ? f->desc.start_ms : 1000;
-    f->wall = f->desc.wall_ms ? f->desc.wall_ms : UINT64_C(1769851800000);
-    f->random = f->desc.seed ? f->desc.seed : 1;
-    f->next = WSHUB_NEVER;
-    f->io.ctx = f;
-    f->io.attach = wshub_io_fake__attach;
-    f->io.send = wshub_io_fake__send;
-    f->io.close = wshub_io_fake__close;
-    f->io.now_ms = wshub_io_fake__now;
-    f->io.wall_ms = wshub_io_fake__wall;
-    f->io.random = wshub_io_fake__random;
-    f->io.wake = f->desc.no_wake ? NULL : wshub_io_fake__wake;
-    f->io.pause = f->desc.no_pause ? NULL : wshub_io_fake__pause;
-    f->io.peer = wshub_io_fake__peer_name;
-    *out_fake = f;
-    return WSHUB_OK;
-}
-
 static void wshub_io_fake__peer_free(wshub_io_fake__peer *p) {
     free(p->out.ptr);
     free(p->in.ptr);
     free(p->spans);
+    free(p->address);
     {
         bool listed = p->listed; /* a round may still lead through it */
         memset(p, 0, sizeof *p);
@@ -313,8 +332,19 @@ WSHUB_API const wshub_io *wshub_io_fake_io(wshub_io_fake *f) {
 
 static void wshub_io_fake__settle(wshub_io_fake *f) {
     int i;
-    for (i = 0; f->owned && i < 64; i++) {
-        f->next = f->owner.settle(f->owner.ctx);
+    for (i = 0; (f->owned || f->guests_count) && i < 64; i++) {
+        uint64_t next = WSHUB_NEVER, at;
+        int g;
+        for (g = 0; g < 8 && f->guests_count; g++) {
+            if (!f->guests[g].settle) continue;
+            at = f->guests[g].settle(f->guests[g].ctx);
+            if (at < next) next = at;
+        }
+        if (f->owned) {
+            at = f->owner.settle(f->owner.ctx);
+            if (at < next) next = at;
+        }
+        f->next = next;
         if (f->desc.on_step) f->desc.on_step(f->desc.user);
         if (f->next != 0) break;
     }
@@ -324,11 +354,11 @@ static void wshub_io_fake__deliver(wshub_io_fake *f, wshub_conn c, uint8_t *byte
     wshub_io_fake__peer *p = wshub_io_fake__peer_get(f, c);
     size_t step = f->desc.cut_bytes ? f->desc.cut_bytes : n;
     size_t at = 0;
-    while (at < n && f->owned) {
+    while (at < n) {
         size_t k = n - at < step ? n - at : step;
         uint8_t *copy;
         p = wshub_io_fake__peer_get(f, c);
-        if (!p || p->closed || p->ending) return;
+        if (!p || p->closed || p->ending || p->dialling || !wshub_io_fake__whose(f, p)) return;
         if (p->paused) {
             (void)wshub_io_fake__add(&p->in, bytes + at, n - at);
             return;
@@ -336,7 +366,7 @@ static void wshub_io_fake__deliver(wshub_io_fake *f, wshub_conn c, uint8_t *byte
         copy = (uint8_t *)malloc(k); /* of its own, so that a reader beyond its end is caught */
         if (!copy) return;
         memcpy(copy, bytes + at, k);
-        f->owner.received(f->owner.ctx, c, copy, k);
+        wshub_io_fake__whose(f, p)->received(wshub_io_fake__whose(f, p)->ctx, c, copy, k);
         free(copy);
         at += k;
         if (!f->hold && at < n) wshub_io_fake__settle(f);
@@ -347,8 +377,10 @@ static void wshub_io_fake__deliver(wshub_io_fake *f, wshub_conn c, uint8_t *byte
 static bool wshub_io_fake__report(wshub_io_fake *f, uint32_t i) {
     wshub_io_fake__peer *p = &f->peers[i];
     wshub_conn c;
+    const wshub_io_owner *o;
     c.id = p->id;
-    if (!p->id || p->closed || !f->owned) return false;
+    o = wshub_io_fake__whose(f, p);
+    if (!p->id || p->closed || !o) return false;
     if (p->in_flight && p->window) {
         uint64_t left = p->in_flight_bytes - p->in_flight_done, n = left, skip = p->in_flight_done,
                  k = 0;
@@ -365,21 +397,22 @@ static bool wshub_io_fake__report(wshub_io_fake *f, uint32_t i) {
         }
         p->in_flight_done += n;
         if (p->in_flight_done == p->in_flight_bytes) p->in_flight = false;
-        f->owner.sent(f->owner.ctx, c, (size_t)n);
+        o->sent(o->ctx, c, (size_t)n);
         return true;
     }
     if (p->ending) {
         p->closed = true;
+        p->dialling = false;
         p->in_flight = false;
-        f->owner.closed(f->owner.ctx, c);
+        o->closed(o->ctx, c);
         return true;
     }
     if (p->blocked && p->window) {
         p->blocked = false;
-        f->owner.drained(f->owner.ctx, c);
+        o->drained(o->ctx, c);
         return true;
     }
-    if (!p->paused && p->in.len > p->in.at) {
+    if (!p->paused && !p->dialling && p->in.len > p->in.at) {
         wshub_io_fake__bytes in = p->in;
         memset(&p->in, 0, sizeof p->in);
         wshub_io_fake__deliver(f, c, in.ptr + in.at, in.len - in.at);
@@ -393,20 +426,19 @@ WSHUB_API void wshub_io_fake_run(wshub_io_fake *f) {
     bool more = true;
     if (f->hold || f->running) return;
     f->running = true;
-    while (more && f->owned) {
+    while (more && (f->owned || f->guests_count)) {
         uint32_t i, count;
         more = false;
         f->awake = false;
         wshub_io_fake__settle(f);
         count = f->todo_count;
-        for (i = 0; i < count && f->owned; i++) { /* those listed meanwhile come next time round */
+        for (i = 0; i < count; i++) { /* those listed meanwhile come next time round */
             f->peers[f->todo[i]].listed = false;
             if (wshub_io_fake__report(f, f->todo[i])) {
                 more = true;
                 if (f->peers[f->todo[i]].id) wshub_io_fake__list(f, &f->peers[f->todo[i]]); /* look again */
             }
         }
-        if (!f->owned) break;
         if (count) memmove(f->todo, f->todo + count, (f->todo_count - count) * sizeof *f->todo);
         f->todo_count -= count;
         if (f->awake && f->todo_count) more = true;
@@ -422,7 +454,7 @@ WSHUB_API void wshub_io_fake_hold(wshub_io_fake *f, bool hold) {
 WSHUB_API void wshub_io_fake_advance(wshub_io_fake *f, uint64_t ms) {
     uint64_t until = f->now + ms;
     wshub_io_fake_run(f);
-    while (f->owned && f->next <= until) {
+    while ((f->owned || f->guests_count) && f->next <= until) {
         uint64_t to = f->next > f->now ? f->next : f->now;
         f->wall += to - f->now;
         f->now = to;
@@ -457,12 +489,12 @@ WSHUB_API uint64_t wshub_io_fake_sends(const wshub_io_fake *f) {
     return f->sends;
 }
 
-WSHUB_API wshub_conn wshub_io_fake_open(wshub_io_fake *f) {
+/* A new stream, not yet reported. {0}: out of memory. */
+static wshub_conn wshub_io_fake__new(wshub_io_fake *f) {
     wshub_conn c;
     uint32_t i;
     bool listed;
     c.id = 0;
-    if (!f->owned) return c;
     if (f->free_count) {
         i = f->free_list[--f->free_count];
     } else {
@@ -490,9 +522,103 @@ WSHUB_API wshub_conn wshub_io_fake_open(wshub_io_fake *f) {
     c.id = (uint64_t)++f->generation << 32 | i;
     f->peers[i].id = c.id;
     f->peers[i].window = UINT64_MAX;
+    return c;
+}
+
+WSHUB_API wshub_conn wshub_io_fake_open(wshub_io_fake *f) {
+    wshub_conn c;
+    c.id = 0;
+    if (!f->owned) return c;
+    c = wshub_io_fake__new(f);
+    if (!c.id) return c;
     f->owner.opened(f->owner.ctx, c);
     wshub_io_fake_run(f);
     return c;
+}
+
+static wshub_err wshub_io_fake__connect(void *ctx, void *guest_ctx, const char *address,
+                                        wshub_conn *out_conn) {
+    wshub_io_fake *f = (wshub_io_fake *)ctx;
+    wshub_io_fake__peer *p;
+    wshub_conn c;
+    char *copy;
+    uint8_t i, guest = 0;
+    for (i = 0; i < 8; i++) {
+        if (f->guests[i].settle && f->guests[i].ctx == guest_ctx) guest = (uint8_t)(i + 1);
+    }
+    if (!guest || !*address) return WSHUB_ERR_PARAM;
+    copy = (char *)malloc(strlen(address) + 1);
+    c.id = 0;
+    if (copy) c = wshub_io_fake__new(f);
+    if (!c.id) {
+        free(copy);
+        return WSHUB_ERR_NOMEM;
+    }
+    p = wshub_io_fake__peer_get(f, c);
+    p->address = copy;
+    memcpy(copy, address, strlen(address) + 1);
+    p->guest = guest;
+    p->dialling = true;
+    *out_conn = c;
+    return WSHUB_OK;
+}
+static const char *wshub_io_fake__error(void *ctx) {
+    (void)ctx;
+    return "cannot connect: the test says no";
+}
+
+WSHUB_API wshub_err wshub_io_fake_create(const wshub_io_fake_desc *desc, wshub_io_fake **out_fake) {
+    wshub_io_fake *f;
+    if (!out_fake) return WSHUB_ERR_PARAM;
+    f = (wshub_io_fake *)calloc(1, sizeof *f);
+    if (!f) return WSHUB_ERR_NOMEM;
+    if (desc) f->desc = *desc;
+    f->now = f->desc.start_ms ? f->desc.start_ms : 1000;
+    f->wall = f->desc.wall_ms ? f->desc.wall_ms : UINT64_C(1769851800000);
+    f->random = f->desc.seed ? f->desc.seed : 1;
+    f->next = WSHUB_NEVER;
+    f->io.ctx = f;
+    f->io.attach = wshub_io_fake__attach;
+    f->io.send = wshub_io_fake__send;
+    f->io.close = wshub_io_fake__close;
+    f->io.now_ms = wshub_io_fake__now;
+    f->io.wall_ms = wshub_io_fake__wall;
+    f->io.random = wshub_io_fake__random;
+    f->io.wake = f->desc.no_wake ? NULL : wshub_io_fake__wake;
+    f->io.pause = f->desc.no_pause ? NULL : wshub_io_fake__pause;
+    f->io.peer = wshub_io_fake__peer_name;
+    f->io.guest = wshub_io_fake__guest;
+    f->io.connect = wshub_io_fake__connect;
+    f->io.error = wshub_io_fake__error;
+    *out_fake = f;
+    return WSHUB_OK;
+}
+
+WSHUB_API bool wshub_io_fake_dialled(wshub_io_fake *f, wshub_conn *out_conn,
+                                     const char **out_address) {
+    uint32_t i;
+    for (i = 0; i < f->count; i++) {
+        const wshub_io_fake__peer *p = &f->peers[i];
+        if (!p->id || !p->dialling || p->ending || p->closed) continue;
+        out_conn->id = p->id;
+        if (out_address) *out_address = p->address;
+        return true;
+    }
+    return false;
+}
+
+WSHUB_API void wshub_io_fake_answer(wshub_io_fake *f, wshub_conn c, bool ok) {
+    wshub_io_fake__peer *p = wshub_io_fake__peer_get(f, c);
+    const wshub_io_owner *o;
+    if (!p || !p->dialling || p->closed || p->ending) return;
+    p->dialling = false;
+    if (!ok) {
+        wshub_io_fake_end(f, c);
+        return;
+    }
+    o = wshub_io_fake__whose(f, p);
+    if (o) o->opened(o->ctx, c);
+    wshub_io_fake_run(f);
 }
 
 WSHUB_API void wshub_io_fake_forget(wshub_io_fake *f, wshub_conn c) {
@@ -522,9 +648,11 @@ WSHUB_API void wshub_io_fake_input(wshub_io_fake *f, wshub_conn c, const void *b
 
 WSHUB_API void wshub_io_fake_end(wshub_io_fake *f, wshub_conn c) {
     wshub_io_fake__peer *p = wshub_io_fake__peer_get(f, c);
+    const wshub_io_owner *o;
     if (!p || p->closed) return;
     p->closed = true;
-    if (f->owned) f->owner.closed(f->owner.ctx, c);
+    o = wshub_io_fake__whose(f, p);
+    if (o) o->closed(o->ctx, c);
     wshub_io_fake_run(f);
 }
 
@@ -532,9 +660,8 @@ WSHUB_API void wshub_io_fake_window(wshub_io_fake *f, wshub_conn c, uint64_t byt
     wshub_io_fake__peer *p = wshub_io_fake__peer_get(f, c);
     if (!p) return;
     p->window = bytes;
-    if (bytes && p->blocked && f->owned && !p->closed && !p->ending) {
-        p->blocked = false;
-        f->owner.drained(f->owner.ctx, c);
+    if (bytes && p->blocked && !p->closed && !p->ending) { /* told in the run that follows */
+        p->blocked = true;
     }
     wshub_io_fake__list(f, p);
     wshub_io_fake_run(f);

@@ -5,7 +5,9 @@
  * [x] out of descriptors: shed, pause, go on; one line a second
  * [x] wake from any thread; its descriptor can be driven by another loop
  * [x] a polite end: FIN first, then read to the peer's FIN or a short deadline
- * [ ] outgoing connections, TLS (an io over this io), Windows
+ * [x] guests and their outgoing connections: every address of a name in turn; names are resolved in a
+ *     thread of their own with glibc and macOS, elsewhere (or with WSHUB_IO_SOCK_NO_THREADS) in place
+ * [ ] TLS (an io over this io), Windows
  *
  * Needs POSIX sockets and one of wshub_io_epoll.h, wshub_io_kqueue.h, wshub_io_poll.h, which include
  * nothing: include wshub.h, this, then the poller; or just wshub_io_auto.h, which does it. Under plain
@@ -69,7 +71,7 @@ WSHUB_API void wshub_io_sock_unlisten(wshub_io_sock *net); /* closes all listene
 /* One line on what went wrong last and what to do about it; "" if nothing did. */
 WSHUB_API const char *wshub_io_sock_error(const wshub_io_sock *net);
 
-/* Serves until wshub_io_sock_stop(), or until its hub is destroyed. */
+/* Serves until wshub_io_sock_stop(), or until its hub is destroyed and its guests have left. */
 WSHUB_API wshub_err wshub_io_sock_run(wshub_io_sock *net);
 /* Waits up to timeout_ms (-1: until something happens) and serves what is ready. */
 WSHUB_API wshub_err wshub_io_sock_run_once(wshub_io_sock *net, int timeout_ms);
@@ -108,6 +110,24 @@ WSHUB_API void wshub_io_sock_stats_get(const wshub_io_sock *net, wshub_io_sock_s
 #error                                                                                             \
     "POSIX is hidden: define _GNU_SOURCE or _DEFAULT_SOURCE before the first include, or use -std=gnu99"
 #endif
+#if !defined(WSHUB_IO_SOCK_NO_THREADS) && defined(__GNUC__) && \
+    (defined(__GLIBC__) || defined(__APPLE__))
+#define WSHUB_IO_SOCK__THREADS 1
+#include <pthread.h>
+#ifdef __GLIBC__ /* before 2.34 it is there only in programs linked with -pthread */
+#pragma weak pthread_create
+#define WSHUB_IO_SOCK__HAS_THREADS (pthread_create != NULL)
+#else
+#define WSHUB_IO_SOCK__HAS_THREADS 1
+#endif
+#else
+#define WSHUB_IO_SOCK__THREADS 0
+#endif
+#if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__)
+#define WSHUB_IO_SOCK__COLD __attribute__((noinline, cold, optimize("O1"))) /* compiles sooner */
+#else
+#define WSHUB_IO_SOCK__COLD
+#endif
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* SO_NOSIGPIPE does it there */
 #endif
@@ -115,8 +135,15 @@ WSHUB_API void wshub_io_sock_stats_get(const wshub_io_sock *net, wshub_io_sock_s
 extern "C" {
 #endif
 
-enum { WSHUB_IO_SOCK__FREE, WSHUB_IO_SOCK__OPEN, WSHUB_IO_SOCK__LINGER, WSHUB_IO_SOCK__CLOSED };
+enum {
+    WSHUB_IO_SOCK__FREE,
+    WSHUB_IO_SOCK__DIALLING, /* outgoing, not yet connected */
+    WSHUB_IO_SOCK__OPEN,
+    WSHUB_IO_SOCK__LINGER,
+    WSHUB_IO_SOCK__CLOSED
+};
 enum { WSHUB_IO_SOCK__LISTENERS = 16, WSHUB_IO_SOCK__SCRATCH = 65536, WSHUB_IO_SOCK__EVENTS = 512 };
+enum { WSHUB_IO_SOCK__GUESTS = 16, WSHUB_IO_SOCK__NOBODY = 255 };
 #define WSHUB_IO_SOCK__LISTENER_TAG UINT64_C(0xFFFFFFFE00000000)
 
 typedef struct wshub_io_sock__conn {
@@ -124,6 +151,7 @@ typedef struct wshub_io_sock__conn {
     uint32_t generation;
     uint8_t state, watched;
     bool paused, broken;
+    uint8_t guest; /* whose it is: 0: the attached owner's; i + 1: guest i's; NOBODY: reports go nowhere */
     uint32_t next, prev; /* free, lingering or closed: index + 1 */
     uint64_t due;        /* lingering until */
 } wshub_io_sock__conn;
@@ -134,10 +162,22 @@ typedef struct wshub_io_sock__listener {
     char *path; /* of a Unix socket */
 } wshub_io_sock__listener;
 
+typedef struct wshub_io_sock__dial { /* an outgoing connection that is not there yet */
+    struct wshub_io_sock__dial *next;
+    wshub_io_sock *net;
+    uint64_t conn;             /* 0: nobody waits for it any more */
+    struct addrinfo *list, *at; /* where it may be; what is to be tried next */
+    int problem;               /* of getaddrinfo */
+    bool lock, resolving, orphan; /* guarded by lock while a thread is at it */
+    char where[300], host[256], port[8];
+} wshub_io_sock__dial;
+
 struct wshub_io_sock {
     wshub_io_sock_desc desc;
     wshub_io io;
-    wshub_io_owner owner;
+    wshub_io_owner owner, guests[WSHUB_IO_SOCK__GUESTS]; /* a guest without settle: none */
+    int guests_count;
+    wshub_io_sock__dial *dials;
     bool owned, stopping;
     void *poller;
     uint64_t now, next, accept_again, accept_wait, error_second;
@@ -157,14 +197,14 @@ static uint64_t wshub_io_sock__clock(clockid_t which) {
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static wshub_err wshub_io_sock__fail(wshub_io_sock *net, const char *what, const char *where,
+WSHUB_IO_SOCK__COLD static wshub_err wshub_io_sock__fail(wshub_io_sock *net, const char *what, const char *where,
                                      const char *hint) {
     (void)snprintf(net->error, sizeof net->error, "%s %s: %s%s%s", what, where, strerror(errno),
                    *hint ? "; " : "", hint);
     return WSHUB_ERR_IO;
 }
 
-static bool wshub_io_sock__prepare(int fd) { /* not blocking, not inherited */
+WSHUB_IO_SOCK__COLD static bool wshub_io_sock__prepare(int fd) { /* not blocking, not inherited */
     int flags = fcntl(fd, F_GETFL, 0);
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return false;
     flags = fcntl(fd, F_GETFD, 0);
@@ -196,7 +236,7 @@ static void wshub_io_sock__watch(wshub_io_sock *net, wshub_io_sock__conn *c, uns
 }
 
 /* Closes the socket and puts the stream on the list of those whose end is to be reported. */
-static void wshub_io_sock__shut(wshub_io_sock *net, wshub_io_sock__conn *c) {
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__shut(wshub_io_sock *net, wshub_io_sock__conn *c) {
     uint32_t i = (uint32_t)(c - net->conns) + 1;
     if (c->state == WSHUB_IO_SOCK__CLOSED) return;
     if (c->state == WSHUB_IO_SOCK__LINGER) {
@@ -213,34 +253,62 @@ static void wshub_io_sock__shut(wshub_io_sock *net, wshub_io_sock__conn *c) {
     net->closed_head = i;
 }
 
-static void wshub_io_sock__report_closed(wshub_io_sock *net) {
+/* Whom a stream's reports go to. NULL: nobody any more. */
+static const wshub_io_owner *wshub_io_sock__whose(const wshub_io_sock *net,
+                                                  const wshub_io_sock__conn *c) {
+    if (!c->guest) return net->owned ? &net->owner : NULL;
+    return c->guest == WSHUB_IO_SOCK__NOBODY ? NULL : &net->guests[c->guest - 1];
+}
+
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__report_closed(wshub_io_sock *net) {
     while (net->closed_head) {
         uint32_t i = net->closed_head - 1;
         wshub_io_sock__conn *c = &net->conns[i];
+        const wshub_io_owner *o;
         wshub_conn id = wshub_io_sock__id(net, c);
         net->closed_head = c->next;
         c->state = WSHUB_IO_SOCK__FREE;
         c->next = net->free_head;
         net->free_head = i + 1;
         net->live--;
-        if (net->owned) net->owner.closed(net->owner.ctx, id);
+        o = wshub_io_sock__whose(net, c);
+        if (o) o->closed(o->ctx, id);
     }
 }
 
-static void wshub_io_sock__attach(void *ctx, const wshub_io_owner *owner) {
-    wshub_io_sock *net = (wshub_io_sock *)ctx;
+/* Drops the streams of an owner that leaves. Polite ends that are under way go on. */
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__disown(wshub_io_sock *net, uint8_t guest) {
     uint32_t i;
-    net->owned = owner != NULL;
-    if (owner) {
-        net->owner = *owner;
-        return;
-    }
     for (i = 0; i < net->used; i++) {
-        if (net->conns[i].state == WSHUB_IO_SOCK__OPEN ||
-            net->conns[i].state == WSHUB_IO_SOCK__LINGER) {
-            wshub_io_sock__shut(net, &net->conns[i]);
-        }
+        wshub_io_sock__conn *c = &net->conns[i];
+        if (c->state == WSHUB_IO_SOCK__FREE || c->guest != guest) continue;
+        if (c->state != WSHUB_IO_SOCK__LINGER) wshub_io_sock__shut(net, c);
+        c->guest = WSHUB_IO_SOCK__NOBODY;
     }
+}
+
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__attach(void *ctx, const wshub_io_owner *owner) {
+    wshub_io_sock *net = (wshub_io_sock *)ctx;
+    net->owned = owner != NULL;
+    if (owner) net->owner = *owner;
+    else wshub_io_sock__disown(net, 0);
+}
+
+WSHUB_IO_SOCK__COLD static wshub_err wshub_io_sock__guest(void *ctx, const wshub_io_owner *owner, bool on) {
+    wshub_io_sock *net = (wshub_io_sock *)ctx;
+    int i, place = -1;
+    for (i = 0; i < WSHUB_IO_SOCK__GUESTS; i++) {
+        bool taken = net->guests[i].settle != NULL;
+        if (!taken && on) place = i;
+        if (taken && !on && net->guests[i].ctx == owner->ctx) place = i;
+    }
+    if (place < 0) return on ? WSHUB_ERR_LIMIT : WSHUB_OK;
+    if (on) net->guests[place] = *owner;
+    else memset(&net->guests[place], 0, sizeof net->guests[place]);
+    net->guests_count += on ? 1 : -1;
+    if (on) net->desc.poller->wake(net->poller); /* its first settle */
+    else wshub_io_sock__disown(net, (uint8_t)(place + 1));
+    return WSHUB_OK;
 }
 
 /* Spans from `skip` bytes into the first on. Small ones are copied together, which is cheaper than
@@ -313,10 +381,11 @@ static int64_t wshub_io_sock__send(void *ctx, wshub_conn conn, const wshub_span 
     return (int64_t)done;
 }
 
-static void wshub_io_sock__close(void *ctx, wshub_conn conn, bool flush) {
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__close(void *ctx, wshub_conn conn, bool flush) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
     wshub_io_sock__conn *c = wshub_io_sock__get(net, conn.id);
     if (!c || c->state == WSHUB_IO_SOCK__CLOSED) return;
+    if (c->state == WSHUB_IO_SOCK__DIALLING) flush = false;
     if (!flush || c->broken || net->desc.linger_ms == WSHUB_OFF || shutdown(c->fd, SHUT_WR) != 0) {
         wshub_io_sock__shut(net, c);
         return;
@@ -335,11 +404,11 @@ static void wshub_io_sock__close(void *ctx, wshub_conn conn, bool flush) {
 static uint64_t wshub_io_sock__now(void *ctx) {
     return ((wshub_io_sock *)ctx)->now;
 }
-static uint64_t wshub_io_sock__wall(void *ctx) {
+WSHUB_IO_SOCK__COLD static uint64_t wshub_io_sock__wall(void *ctx) {
     (void)ctx;
     return wshub_io_sock__clock(CLOCK_REALTIME);
 }
-static bool wshub_io_sock__random(void *ctx, uint8_t *bytes, size_t count) {
+WSHUB_IO_SOCK__COLD static bool wshub_io_sock__random(void *ctx, uint8_t *bytes, size_t count) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
     while (count) {
         ssize_t n = read(net->urandom, bytes, count);
@@ -350,11 +419,11 @@ static bool wshub_io_sock__random(void *ctx, uint8_t *bytes, size_t count) {
     }
     return true;
 }
-static void wshub_io_sock__wake(void *ctx) {
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__wake(void *ctx) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
     net->desc.poller->wake(net->poller);
 }
-static void wshub_io_sock__pause(void *ctx, wshub_conn conn, bool paused) {
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__pause(void *ctx, wshub_conn conn, bool paused) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
     wshub_io_sock__conn *c = wshub_io_sock__get(net, conn.id);
     if (!c || c->state != WSHUB_IO_SOCK__OPEN) return;
@@ -362,7 +431,7 @@ static void wshub_io_sock__pause(void *ctx, wshub_conn conn, bool paused) {
     wshub_io_sock__watch(
         net, c, (c->watched & WSHUB_IO_SOCK_WRITE) | (paused ? 0u : (unsigned)WSHUB_IO_SOCK_READ));
 }
-static size_t wshub_io_sock__peer(void *ctx, wshub_conn conn, char *text, size_t cap) {
+WSHUB_IO_SOCK__COLD static size_t wshub_io_sock__peer(void *ctx, wshub_conn conn, char *text, size_t cap) {
     wshub_io_sock__conn *c = wshub_io_sock__get((wshub_io_sock *)ctx, conn.id);
     struct sockaddr_storage a;
     socklen_t n = sizeof a;
@@ -384,7 +453,242 @@ static size_t wshub_io_sock__peer(void *ctx, wshub_conn conn, char *text, size_t
     return strlen(text);
 }
 
-WSHUB_API wshub_err wshub_io_sock_create(const wshub_io_sock_desc *desc, wshub_io_sock **out_net) {
+WSHUB_IO_SOCK__COLD static wshub_io_sock__conn *wshub_io_sock__new(wshub_io_sock *net) {
+    wshub_io_sock__conn *c;
+    if (net->live >= net->desc.conns_max) return NULL;
+    if (net->free_head) {
+        c = &net->conns[net->free_head - 1];
+        net->free_head = c->next;
+    } else {
+        if (net->used == net->cap) {
+            uint32_t cap = net->cap ? net->cap * 2 : 64;
+            c = (wshub_io_sock__conn *)realloc(net->conns, cap * sizeof *c);
+            if (!c) return NULL;
+            memset(c + net->cap, 0, (cap - net->cap) * sizeof *c);
+            net->conns = c;
+            net->cap = cap;
+        }
+        c = &net->conns[net->used++];
+    }
+    if (++c->generation >= UINT32_MAX - 1) c->generation = 1;
+    c->watched = c->guest = 0;
+    c->paused = c->broken = false;
+    c->next = c->prev = 0;
+    net->live++;
+    return c;
+}
+
+/* ---- outgoing connections ---- */
+
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__dial_free(wshub_io_sock__dial *d) {
+    if (d->list) freeaddrinfo(d->list);
+    free(d);
+}
+
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__resolve(wshub_io_sock__dial *d, int flags) {
+    struct addrinfo hints;
+    memset(&hints, 0, sizeof hints);
+    hints.ai_family = AF_UNSPEC;
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_NUMERICSERV | flags;
+    d->problem = getaddrinfo(d->host, d->port, &hints, &d->list);
+    d->at = d->problem ? NULL : d->list;
+}
+
+#if WSHUB_IO_SOCK__THREADS
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__dial_lock(wshub_io_sock__dial *d) {
+    while (__atomic_test_and_set(&d->lock, __ATOMIC_ACQUIRE)) { /* held for a few instructions */
+    }
+}
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__dial_unlock(wshub_io_sock__dial *d) {
+    __atomic_clear(&d->lock, __ATOMIC_RELEASE);
+}
+/* getaddrinfo() knows no deadline: it runs here, and whoever has no more patience leaves it an orphan. */
+WSHUB_IO_SOCK__COLD static void *wshub_io_sock__resolver(void *arg) {
+    wshub_io_sock__dial *d = (wshub_io_sock__dial *)arg;
+    bool orphan;
+    wshub_io_sock__resolve(d, 0);
+    wshub_io_sock__dial_lock(d);
+    d->resolving = false;
+    orphan = d->orphan;
+    if (!orphan) d->net->desc.poller->wake(d->net->poller);
+    wshub_io_sock__dial_unlock(d);
+    if (orphan) wshub_io_sock__dial_free(d);
+    return NULL;
+}
+WSHUB_IO_SOCK__COLD static bool wshub_io_sock__resolve_apart(wshub_io_sock__dial *d) {
+    pthread_t thread;
+    pthread_attr_t attr;
+    int e;
+    if (!WSHUB_IO_SOCK__HAS_THREADS || pthread_attr_init(&attr) != 0) return false;
+    (void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    d->resolving = true;
+    e = pthread_create(&thread, &attr, wshub_io_sock__resolver, d);
+    if (e) d->resolving = false;
+    (void)pthread_attr_destroy(&attr);
+    return e == 0;
+}
+#endif
+
+/* Begins to connect to the next address that lets itself be tried. False: there is none. */
+WSHUB_IO_SOCK__COLD static bool wshub_io_sock__try(wshub_io_sock *net, wshub_io_sock__conn *c, wshub_io_sock__dial *d) {
+    int one = 1, e = 0;
+    if (d->problem) {
+        (void)snprintf(net->error, sizeof net->error, "cannot connect to %.120s: %s", d->where,
+                       gai_strerror(d->problem));
+        return false;
+    }
+    while (d->at) {
+        struct addrinfo *a = d->at;
+        d->at = a->ai_next;
+        c->fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol);
+        if (c->fd >= 0 && wshub_io_sock__prepare(c->fd)) {
+            if (a->ai_family != AF_UNIX)
+                (void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+#ifdef SO_NOSIGPIPE
+            (void)setsockopt(c->fd, SOL_SOCKET, SO_NOSIGPIPE, &one, sizeof one);
+#endif
+            if (connect(c->fd, a->ai_addr, a->ai_addrlen) == 0 || errno == EINPROGRESS) {
+                wshub_io_sock__watch(net, c, WSHUB_IO_SOCK_WRITE);
+                if (!c->broken) return true;
+                c->broken = false;
+            }
+        }
+        e = errno;
+        if (c->fd >= 0) (void)close(c->fd);
+        c->fd = -1;
+    }
+    if (e) {
+        errno = e;
+        (void)wshub_io_sock__fail(net, "cannot connect to", d->where, "");
+    }
+    return false;
+}
+
+WSHUB_IO_SOCK__COLD static wshub_io_sock__dial *wshub_io_sock__dial_of(const wshub_io_sock *net, uint64_t conn) {
+    wshub_io_sock__dial *d = net->dials;
+    while (d && d->conn != conn) d = d->next;
+    return d;
+}
+
+/* Names that have been resolved meanwhile are tried; what nobody waits for any more is let go. */
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__dials_run(wshub_io_sock *net) {
+    wshub_io_sock__dial **at = &net->dials, *d;
+    while ((d = *at) != NULL) {
+        wshub_io_sock__conn *c = wshub_io_sock__get(net, d->conn);
+        bool resolving = false, gone = !c || c->state != WSHUB_IO_SOCK__DIALLING;
+#if WSHUB_IO_SOCK__THREADS
+        wshub_io_sock__dial_lock(d);
+        resolving = d->resolving;
+        d->orphan = gone;
+        wshub_io_sock__dial_unlock(d);
+#endif
+        if (!gone && !resolving && c->fd < 0 && !wshub_io_sock__try(net, c, d)) {
+            wshub_io_sock__shut(net, c); /* closed() follows from the loop */
+            gone = true;
+        }
+        if (!gone) {
+            at = &d->next;
+            continue;
+        }
+        *at = d->next;
+        if (!resolving) wshub_io_sock__dial_free(d);
+    }
+}
+
+/* An outgoing connection is there, or has failed: then the next address of its name has its turn. */
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__dialled(wshub_io_sock *net, wshub_conn id, wshub_io_sock__conn *c) {
+    wshub_io_sock__dial *d = wshub_io_sock__dial_of(net, id.id);
+    const wshub_io_owner *o = wshub_io_sock__whose(net, c);
+    int e = 0;
+    socklen_t n = sizeof e;
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &e, &n) != 0) e = errno;
+    if (!e) {
+        c->state = WSHUB_IO_SOCK__OPEN;
+        wshub_io_sock__watch(net, c, WSHUB_IO_SOCK_READ);
+        if (o) o->opened(o->ctx, id);
+        return;
+    }
+    errno = e;
+    (void)wshub_io_sock__fail(net, "cannot connect to", d ? d->where : "it", "");
+    wshub_io_sock__watch(net, c, 0);
+    (void)close(c->fd);
+    c->fd = -1;
+    if (!d || !wshub_io_sock__try(net, c, d)) wshub_io_sock__shut(net, c);
+}
+
+WSHUB_IO_SOCK__COLD static wshub_err wshub_io_sock__connect(void *ctx, void *guest_ctx, const char *address,
+                                        wshub_conn *out_conn) {
+    wshub_io_sock *net = (wshub_io_sock *)ctx;
+    const char *colon = strrchr(address, ':'), *host = address;
+    bool local = *address == '/' || *address == '.', v6 = *address == '[';
+    size_t host_len = colon ? (size_t)(colon - address) : 0;
+    wshub_io_sock__dial *d;
+    wshub_io_sock__conn *c;
+    int i, guest = -1;
+    for (i = 0; i < WSHUB_IO_SOCK__GUESTS; i++) {
+        if (net->guests[i].settle && net->guests[i].ctx == guest_ctx) guest = i;
+    }
+    if (v6) {
+        host++;
+        host_len -= host_len > 1 && colon[-1] == ']' ? 2 : host_len;
+    }
+    if (guest < 0 || (local ? strlen(address) >= sizeof((struct sockaddr_un *)0)->sun_path
+                            : !host_len || host_len >= sizeof d->host || strlen(colon + 1) > 5 ||
+                                  strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+                                  atoi(colon + 1) < 1 || atoi(colon + 1) > 65535)) {
+        (void)snprintf(net->error, sizeof net->error,
+                       "cannot connect to %.150s: an address is host:port, [v6]:port or a path",
+                       address);
+        return WSHUB_ERR_PARAM;
+    }
+    d = (wshub_io_sock__dial *)calloc(1, sizeof *d);
+    c = d ? wshub_io_sock__new(net) : NULL;
+    if (!c) {
+        free(d);
+        return d ? WSHUB_ERR_LIMIT : WSHUB_ERR_NOMEM;
+    }
+    c->fd = -1;
+    c->state = WSHUB_IO_SOCK__DIALLING;
+    c->guest = (uint8_t)(guest + 1);
+    *out_conn = wshub_io_sock__id(net, c);
+    d->net = net;
+    d->conn = out_conn->id;
+    d->next = net->dials;
+    net->dials = d;
+    (void)snprintf(d->where, sizeof d->where, "%.299s", address);
+    if (local) {
+        union { struct sockaddr any; struct sockaddr_un un; } a;
+        memset(&a, 0, sizeof a);
+        a.un.sun_family = AF_UNIX;
+        memcpy(a.un.sun_path, address, strlen(address));
+        c->fd = socket(AF_UNIX, SOCK_STREAM, 0);
+        if (c->fd >= 0 && wshub_io_sock__prepare(c->fd) &&
+            connect(c->fd, &a.any, sizeof a.un) == 0) {
+            wshub_io_sock__watch(net, c, WSHUB_IO_SOCK_WRITE);
+            return WSHUB_OK;
+        }
+        (void)wshub_io_sock__fail(net, "cannot connect to", address, "");
+        wshub_io_sock__shut(net, c);
+    } else {
+        memcpy(d->host, host, host_len);
+        memcpy(d->port, colon + 1, strlen(colon + 1) + 1);
+        wshub_io_sock__resolve(d, AI_NUMERICHOST);
+#if WSHUB_IO_SOCK__THREADS
+        if (d->problem && wshub_io_sock__resolve_apart(d)) return WSHUB_OK;
+#endif
+        if (d->problem) wshub_io_sock__resolve(d, 0);
+        if (!wshub_io_sock__try(net, c, d)) wshub_io_sock__shut(net, c);
+    }
+    net->desc.poller->wake(net->poller); /* what is closed already is told from the loop */
+    return WSHUB_OK;
+}
+
+WSHUB_IO_SOCK__COLD static const char *wshub_io_sock__last_error(void *ctx) {
+    return ((wshub_io_sock *)ctx)->error;
+}
+
+WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_create(const wshub_io_sock_desc *desc, wshub_io_sock **out_net) {
     wshub_io_sock *net;
     if (!desc || !desc->poller || !out_net) return WSHUB_ERR_PARAM;
     net = (wshub_io_sock *)calloc(1, sizeof *net);
@@ -415,11 +719,14 @@ WSHUB_API wshub_err wshub_io_sock_create(const wshub_io_sock_desc *desc, wshub_i
     net->io.wake = wshub_io_sock__wake;
     net->io.pause = wshub_io_sock__pause;
     net->io.peer = wshub_io_sock__peer;
+    net->io.guest = wshub_io_sock__guest;
+    net->io.connect = wshub_io_sock__connect;
+    net->io.error = wshub_io_sock__last_error;
     *out_net = net;
     return WSHUB_OK;
 }
 
-WSHUB_API void wshub_io_sock_unlisten(wshub_io_sock *net) {
+WSHUB_IO_SOCK__COLD WSHUB_API void wshub_io_sock_unlisten(wshub_io_sock *net) {
     while (net->listeners_count) {
         wshub_io_sock__listener *l = &net->listeners[--net->listeners_count];
         if (l->watched) (void)net->desc.poller->watch(net->poller, l->fd, 0, WSHUB_IO_SOCK_READ, 0);
@@ -431,11 +738,18 @@ WSHUB_API void wshub_io_sock_unlisten(wshub_io_sock *net) {
     }
 }
 
-WSHUB_API void wshub_io_sock_destroy(wshub_io_sock *net) {
+WSHUB_IO_SOCK__COLD WSHUB_API void wshub_io_sock_destroy(wshub_io_sock *net) {
     if (!net) return;
     if (net->poller) {
+        uint32_t i;
         wshub_io_sock_unlisten(net);
-        wshub_io_sock__attach(net, NULL);
+        net->owned = false;
+        for (i = 0; i < net->used; i++) {
+            net->conns[i].guest = WSHUB_IO_SOCK__NOBODY;
+            if (net->conns[i].state != WSHUB_IO_SOCK__FREE)
+                wshub_io_sock__shut(net, &net->conns[i]);
+        }
+        wshub_io_sock__dials_run(net);
         wshub_io_sock__report_closed(net);
         net->desc.poller->destroy(net->poller);
     }
@@ -447,23 +761,23 @@ WSHUB_API void wshub_io_sock_destroy(wshub_io_sock *net) {
     free(net);
 }
 
-WSHUB_API const wshub_io *wshub_io_sock_io(wshub_io_sock *net) {
+WSHUB_IO_SOCK__COLD WSHUB_API const wshub_io *wshub_io_sock_io(wshub_io_sock *net) {
     return &net->io;
 }
-WSHUB_API const char *wshub_io_sock_error(const wshub_io_sock *net) {
+WSHUB_IO_SOCK__COLD WSHUB_API const char *wshub_io_sock_error(const wshub_io_sock *net) {
     return net->error;
 }
-WSHUB_API const char *wshub_io_sock_poller_name(const wshub_io_sock *net) {
+WSHUB_IO_SOCK__COLD WSHUB_API const char *wshub_io_sock_poller_name(const wshub_io_sock *net) {
     return net->desc.poller->name;
 }
-WSHUB_API void wshub_io_sock_stats_get(const wshub_io_sock *net, wshub_io_sock_stats *out_stats) {
+WSHUB_IO_SOCK__COLD WSHUB_API void wshub_io_sock_stats_get(const wshub_io_sock *net, wshub_io_sock_stats *out_stats) {
     *out_stats = net->stats;
 }
-WSHUB_API int wshub_io_sock_fd(const wshub_io_sock *net) {
+WSHUB_IO_SOCK__COLD WSHUB_API int wshub_io_sock_fd(const wshub_io_sock *net) {
     return net->desc.poller->fd(net->poller);
 }
 
-static wshub_err wshub_io_sock__listen_on(wshub_io_sock *net, int fd, const char *where,
+WSHUB_IO_SOCK__COLD static wshub_err wshub_io_sock__listen_on(wshub_io_sock *net, int fd, const char *where,
                                           const char *path) {
     wshub_io_sock__listener *l = &net->listeners[net->listeners_count];
     uint64_t tag = WSHUB_IO_SOCK__LISTENER_TAG | (uint64_t)net->listeners_count;
@@ -485,7 +799,7 @@ static wshub_err wshub_io_sock__listen_on(wshub_io_sock *net, int fd, const char
     return err;
 }
 
-WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net, const char *host, uint16_t port,
+WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net, const char *host, uint16_t port,
                                          uint16_t *out_port) {
     struct addrinfo hints, *list = NULL, *a;
     char service[8], where[128];
@@ -553,7 +867,7 @@ WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net, const char *host, u
     return err;
 }
 
-WSHUB_API wshub_err wshub_io_sock_listen_unix(wshub_io_sock *net, const char *path) {
+WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_listen_unix(wshub_io_sock *net, const char *path) {
     union { struct sockaddr any; struct sockaddr_un un; } a;
     struct stat st;
     int fd;
@@ -588,14 +902,14 @@ WSHUB_API wshub_err wshub_io_sock_listen_unix(wshub_io_sock *net, const char *pa
     return wshub_io_sock__listen_on(net, fd, path, path);
 }
 
-static void wshub_io_sock__tell(wshub_io_sock *net, const char *text) {
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__tell(wshub_io_sock *net, const char *text) {
     (void)snprintf(net->error, sizeof net->error, "%s", text);
     if (net->error_second == net->now / 1000 || !net->desc.on_error) return;
     net->error_second = net->now / 1000;
     net->desc.on_error(text, net->desc.user);
 }
 
-static void wshub_io_sock__listeners_watch(wshub_io_sock *net, bool on) {
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__listeners_watch(wshub_io_sock *net, bool on) {
     int i;
     for (i = 0; i < net->listeners_count; i++) {
         wshub_io_sock__listener *l = &net->listeners[i];
@@ -609,7 +923,7 @@ static void wshub_io_sock__listeners_watch(wshub_io_sock *net, bool on) {
 }
 
 /* Out of descriptors: the waiting peer is answered with an end instead of silence, then accepting rests. */
-static void wshub_io_sock__shed(wshub_io_sock *net, int listener) {
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__shed(wshub_io_sock *net, int listener) {
     int fd;
     if (net->reserve >= 0) {
         (void)close(net->reserve);
@@ -630,29 +944,7 @@ static void wshub_io_sock__shed(wshub_io_sock *net, int listener) {
                              "(ulimit -n) or serve fewer");
 }
 
-static wshub_io_sock__conn *wshub_io_sock__new(wshub_io_sock *net) {
-    wshub_io_sock__conn *c;
-    if (net->live >= net->desc.conns_max) return NULL;
-    if (net->free_head) {
-        c = &net->conns[net->free_head - 1];
-        net->free_head = c->next;
-    } else {
-        if (net->used == net->cap) {
-            uint32_t cap = net->cap ? net->cap * 2 : 64;
-            c = (wshub_io_sock__conn *)realloc(net->conns, cap * sizeof *c);
-            if (!c) return NULL;
-            memset(c + net->cap, 0, (cap - net->cap) * sizeof *c);
-            net->conns = c;
-            net->cap = cap;
-        }
-        c = &net->conns[net->used++];
-    }
-    if (++c->generation >= UINT32_MAX - 1) c->generation = 1;
-    net->live++;
-    return c;
-}
-
-static void wshub_io_sock__accept(wshub_io_sock *net, int index) {
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__accept(wshub_io_sock *net, int index) {
     int n, one = 1;
     for (n = 0; n < 64 && net->owned && index < net->listeners_count; n++) {
         int listener = net->listeners[index].fd, fd;
@@ -687,9 +979,6 @@ static void wshub_io_sock__accept(wshub_io_sock *net, int index) {
 #endif
         c->fd = fd;
         c->state = WSHUB_IO_SOCK__OPEN;
-        c->watched = 0;
-        c->paused = c->broken = false;
-        c->next = c->prev = 0;
         wshub_io_sock__watch(net, c, WSHUB_IO_SOCK_READ);
         net->owner.opened(net->owner.ctx, wshub_io_sock__id(net, c));
     }
@@ -697,10 +986,12 @@ static void wshub_io_sock__accept(wshub_io_sock *net, int index) {
 
 static void wshub_io_sock__read(wshub_io_sock *net, wshub_conn id) {
     int turns;
-    for (turns = 0; turns < 4 && net->owned; turns++) { /* one stream may not starve the others */
+    for (turns = 0; turns < 4; turns++) { /* one stream may not starve the others */
         wshub_io_sock__conn *c = wshub_io_sock__get(net, id.id);
+        const wshub_io_owner *o;
         ssize_t n;
         if (!c || c->state == WSHUB_IO_SOCK__CLOSED || c->paused) return;
+        o = wshub_io_sock__whose(net, c);
         net->stats.reads++;
         n = recv(c->fd, net->buf, net->desc.read_bytes, 0);
         if (n < 0 && errno == EINTR) continue;
@@ -709,34 +1000,51 @@ static void wshub_io_sock__read(wshub_io_sock *net, wshub_conn id) {
             wshub_io_sock__shut(net, c);
             return;
         }
-        if (c->state == WSHUB_IO_SOCK__OPEN)
-            net->owner.received(net->owner.ctx, id, net->buf, (size_t)n);
+        if (c->state == WSHUB_IO_SOCK__OPEN && o) o->received(o->ctx, id, net->buf, (size_t)n);
         if ((size_t)n < net->desc.read_bytes) return;
     }
 }
 
-static void wshub_io_sock__event(wshub_io_sock *net, const wshub_io_sock_event *e) {
+/* One event. guests: only if it is a guest's stream (true), or none (false). */
+static void wshub_io_sock__event(wshub_io_sock *net, const wshub_io_sock_event *e, bool guests) {
     wshub_conn id;
     wshub_io_sock__conn *c;
+    const wshub_io_owner *o;
     if ((e->tag & WSHUB_IO_SOCK__LISTENER_TAG) == WSHUB_IO_SOCK__LISTENER_TAG) {
-        wshub_io_sock__accept(net, (int)(uint32_t)e->tag);
+        if (!guests) wshub_io_sock__accept(net, (int)(uint32_t)e->tag);
         return;
     }
     id.id = e->tag;
     c = wshub_io_sock__get(net, id.id);
-    if (!c || c->state == WSHUB_IO_SOCK__CLOSED) return;
+    if (!c || c->state == WSHUB_IO_SOCK__CLOSED || (c->guest != 0) != guests) return;
+    if (c->state == WSHUB_IO_SOCK__DIALLING) {
+        wshub_io_sock__dialled(net, id, c);
+        return;
+    }
     if ((e->ready & WSHUB_IO_SOCK_WRITE) && (c->watched & WSHUB_IO_SOCK_WRITE)) {
         wshub_io_sock__watch(net, c, c->paused ? 0u : (unsigned)WSHUB_IO_SOCK_READ);
-        if (c->state == WSHUB_IO_SOCK__OPEN) net->owner.drained(net->owner.ctx, id);
+        o = wshub_io_sock__whose(net, c);
+        if (c->state == WSHUB_IO_SOCK__OPEN && o) o->drained(o->ctx, id);
     }
     if (e->ready & WSHUB_IO_SOCK_READ) wshub_io_sock__read(net, id);
 }
 
 static void wshub_io_sock__settle(wshub_io_sock *net) {
-    int i;
+    int i, g;
+    if (net->dials) wshub_io_sock__dials_run(net);
     wshub_io_sock__report_closed(net);
-    for (i = 0; net->owned && i < 4; i++) {
-        net->next = net->owner.settle(net->owner.ctx);
+    for (i = 0; (net->owned || net->guests_count) && i < 4; i++) {
+        uint64_t next = WSHUB_NEVER, at;
+        for (g = 0; net->guests_count && g < WSHUB_IO_SOCK__GUESTS; g++) {
+            if (!net->guests[g].settle) continue;
+            at = net->guests[g].settle(net->guests[g].ctx);
+            if (at < next) next = at;
+        }
+        if (net->owned) {
+            at = net->owner.settle(net->owner.ctx);
+            if (at < next) next = at;
+        }
+        net->next = next;
         if (!net->closed_head) break;
         wshub_io_sock__report_closed(net);
         net->next = 0;
@@ -744,7 +1052,7 @@ static void wshub_io_sock__settle(wshub_io_sock *net) {
 }
 
 WSHUB_API int wshub_io_sock_timeout(wshub_io_sock *net) {
-    uint64_t next = net->owned ? net->next : WSHUB_NEVER, wait;
+    uint64_t next = net->owned || net->guests_count ? net->next : WSHUB_NEVER, wait;
     if (net->linger_head && net->conns[net->linger_head - 1].due < next)
         next = net->conns[net->linger_head - 1].due;
     if (net->accept_again && net->accept_again < next) next = net->accept_again;
@@ -776,7 +1084,8 @@ WSHUB_API wshub_err wshub_io_sock_run_once(wshub_io_sock *net, int timeout_ms) {
     n = net->desc.poller->wait(net->poller, events, WSHUB_IO_SOCK__EVENTS, timeout_ms);
     net->now = wshub_io_sock__clock(CLOCK_MONOTONIC);
     if (n < 0) return wshub_io_sock__fail(net, "waiting failed with", net->desc.poller->name, "");
-    for (i = 0; i < n; i++) wshub_io_sock__event(net, &events[i]);
+    for (i = 0; i < n && net->guests_count; i++) wshub_io_sock__event(net, &events[i], true);
+    for (i = 0; i < n; i++) wshub_io_sock__event(net, &events[i], false);
     while (net->linger_head && net->conns[net->linger_head - 1].due <= net->now) {
         wshub_io_sock__shut(net, &net->conns[net->linger_head - 1]);
     }
@@ -789,14 +1098,14 @@ WSHUB_API wshub_err wshub_io_sock_run_once(wshub_io_sock *net, int timeout_ms) {
 }
 
 WSHUB_API wshub_err wshub_io_sock_run(wshub_io_sock *net) {
-    while (!wshub_io_sock__stopping(net, true) && net->owned) {
+    while (!wshub_io_sock__stopping(net, true) && (net->owned || net->guests_count)) {
         wshub_err err = wshub_io_sock_run_once(net, -1);
         if (err) return err;
     }
     return WSHUB_OK;
 }
 
-WSHUB_API void wshub_io_sock_stop(wshub_io_sock *net) {
+WSHUB_IO_SOCK__COLD WSHUB_API void wshub_io_sock_stop(wshub_io_sock *net) {
 #if defined(__GNUC__)
     __atomic_store_n(&net->stopping, true, __ATOMIC_RELEASE);
 #else

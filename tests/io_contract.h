@@ -12,6 +12,10 @@ typedef struct io_world {
     void (*hang_up)(struct io_world *w, void *peer);
     void (*stall)(struct io_world *w, void *peer, bool stalled);      /* the peer does not read */
     void (*step)(struct io_world *w);                                 /* serve what is ready */
+    const char *address;                                              /* where accept listens */
+    const char *nowhere;                                              /* where nobody does */
+    void *(*accept)(struct io_world *w);                              /* whom a guest has dialled; NULL: not yet */
+    void (*refuse)(struct io_world *w);                               /* says no, where that takes doing */
     void *ctx;
     /* recorded */
     wshub_conn opened[64], last_closed;
@@ -20,7 +24,51 @@ typedef struct io_world {
     size_t got_len;
     uint64_t inflight;
     bool close_inside;
+    int turn; /* of reports, to see their order */
+    int received_turn, settled_turn;
 } io_world;
+
+typedef struct io_guest { /* what a further owner saw */
+    io_world *w;
+    wshub_conn opened, closed;
+    int opened_count, closed_count, settled;
+    char got[64];
+    size_t got_len;
+    int received_turn, settled_turn;
+} io_guest;
+
+static void guest_opened(void *ctx, wshub_conn c) {
+    io_guest *g = (io_guest *)ctx;
+    g->opened = c;
+    g->opened_count++;
+}
+static void guest_received(void *ctx, wshub_conn c, uint8_t *bytes, size_t n) {
+    io_guest *g = (io_guest *)ctx;
+    EXPECT(c.id == g->opened.id);
+    if (g->got_len + n < sizeof g->got) memcpy(g->got + g->got_len, bytes, n);
+    g->got_len += n;
+    g->received_turn = ++g->w->turn;
+}
+static void guest_drained(void *ctx, wshub_conn c) {
+    (void)ctx;
+    (void)c;
+}
+static void guest_sent(void *ctx, wshub_conn c, size_t n) {
+    (void)ctx;
+    (void)c;
+    (void)n;
+}
+static void guest_closed(void *ctx, wshub_conn c) {
+    io_guest *g = (io_guest *)ctx;
+    g->closed = c;
+    g->closed_count++;
+}
+static uint64_t guest_settle(void *ctx) {
+    io_guest *g = (io_guest *)ctx;
+    g->settled++;
+    g->settled_turn = ++g->w->turn;
+    return WSHUB_NEVER;
+}
 
 static void io_opened(void *ctx, wshub_conn c) {
     io_world *w = (io_world *)ctx;
@@ -32,6 +80,7 @@ static void io_received(void *ctx, wshub_conn c, uint8_t *bytes, size_t n) {
     EXPECT(n > 0);
     if (w->got_len + n < sizeof w->got) memcpy(w->got + w->got_len, bytes, n);
     w->got_len += n;
+    w->received_turn = ++w->turn;
     memset(bytes, 0xEE, n); /* ours to change */
     if (w->close_inside) w->io->close(w->io->ctx, c, false);
 }
@@ -49,6 +98,7 @@ static void io_closed(void *ctx, wshub_conn c) {
 }
 static uint64_t io_settle(void *ctx) {
     ((io_world *)ctx)->settled++;
+    ((io_world *)ctx)->settled_turn = ++((io_world *)ctx)->turn;
     return WSHUB_NEVER;
 }
 
@@ -75,6 +125,87 @@ static void io_send_all(io_world *w, wshub_conn c, const char *bytes, size_t n, 
     }
     took = w->io->send(w->io->ctx, c, spans, pieces);
     EXPECT_INT(took, n);
+}
+
+/* Guests: streams of their own, told apart from the owner's, heard and settled first. */
+static void io_contract_guests(io_world *w) {
+    static io_guest g;
+    wshub_io_owner owner;
+    wshub_conn c = {0}, ca;
+    void *peer = NULL, *a;
+    char buf[64];
+    bool ended = false;
+    size_t n = 0;
+    int i, opened = w->opened_count, closed = w->closed_count;
+    memset(&g, 0, sizeof g);
+    g.w = w;
+    owner.ctx = &g;
+    owner.opened = guest_opened;
+    owner.received = guest_received;
+    owner.drained = guest_drained;
+    owner.sent = guest_sent;
+    owner.closed = guest_closed;
+    owner.settle = guest_settle;
+    EXPECT_INT(w->io->connect(w->io->ctx, &g, w->address, &c), WSHUB_ERR_PARAM); /* not a guest yet */
+    EXPECT_INT(w->io->guest(w->io->ctx, &owner, true), WSHUB_OK);
+    EXPECT_INT(w->io->connect(w->io->ctx, &g, "", &c), WSHUB_ERR_PARAM);
+    w->step(w);
+    EXPECT(g.settled > 0 && g.settled_turn < w->settled_turn);
+    EXPECT_INT(w->io->connect(w->io->ctx, &g, w->address, &c), WSHUB_OK);
+    EXPECT_INT(g.opened_count, 0); /* never from inside */
+    for (i = 0; i < 200 && (!peer || !g.opened_count); i++) {
+        if (!peer) peer = w->accept(w);
+        w->step(w);
+    }
+    EXPECT(peer && g.opened_count == 1 && g.opened.id == c.id);
+    EXPECT_INT(w->opened_count, opened);
+    io_send_all(w, c, "ping", 4, 1);
+    for (i = 0; i < 200 && n < 4; i++) {
+        w->step(w);
+        n += w->hear(w, peer, buf + n, sizeof buf - n, &ended);
+    }
+    EXPECT(n == 4 && memcmp(buf, "ping", 4) == 0);
+    a = io_connect(w);
+    ca = w->opened[w->opened_count - 1];
+    w->got_len = 0;
+    w->say(w, a, "owner", 5);
+    w->say(w, peer, "guest", 5);
+    for (i = 0; i < 200 && (w->got_len < 5 || g.got_len < 5); i++) w->step(w);
+    EXPECT(g.got_len == 5 && memcmp(g.got, "guest", 5) == 0 && w->got_len == 5);
+    if (w->refuse == NULL) EXPECT(g.received_turn < w->received_turn); /* the fake reports at once what is said */
+    /* nobody there: closed, never opened, with a reason */
+    EXPECT_INT(w->io->connect(w->io->ctx, &g, w->nowhere, &c), WSHUB_OK);
+    if (w->refuse) w->refuse(w);
+    for (i = 0; i < 200 && !g.closed_count; i++) w->step(w);
+    EXPECT(g.closed_count == 1 && g.closed.id == c.id && g.opened_count == 1);
+    EXPECT(strstr(w->io->error(w->io->ctx), "cannot connect"));
+    /* given up while it is dialled: closed once */
+    EXPECT_INT(w->io->connect(w->io->ctx, &g, w->address, &c), WSHUB_OK);
+    w->io->close(w->io->ctx, c, true);
+    for (i = 0; i < 200 && g.closed_count == 1; i++) w->step(w);
+    EXPECT(g.closed_count == 2 && g.closed.id == c.id && g.opened_count == 1);
+    for (i = 0; i < 20; i++) {
+        void *late = w->accept(w);
+        if (late) w->hang_up(w, late);
+    }
+    /* it leaves: its streams end, nothing is reported, the owner's stay */
+    EXPECT_INT(w->io->guest(w->io->ctx, &owner, false), WSHUB_OK);
+    for (i = 0; i < 200 && !ended; i++) {
+        w->step(w);
+        (void)w->hear(w, peer, buf, sizeof buf, &ended);
+    }
+    EXPECT(ended);
+    EXPECT_INT(g.closed_count, 2);
+    w->hang_up(w, peer);
+    w->got_len = 0;
+    w->say(w, a, "still", 5);
+    for (i = 0; i < 200 && w->got_len < 5; i++) w->step(w);
+    EXPECT_INT(w->got_len, 5);
+    w->io->close(w->io->ctx, ca, false);
+    for (i = 0; i < 200 && w->closed_count == closed; i++) w->step(w);
+    EXPECT_INT(w->closed_count, closed + 1);
+    w->hang_up(w, a);
+    w->closed_count = closed;
 }
 
 static void io_contract(io_world *w) {
@@ -208,6 +339,7 @@ static void io_contract(io_world *w) {
         w->step(w);
         EXPECT(w->settled > before);
     }
+    if (w->io->guest) io_contract_guests(w);
     /* detached: streams are closed, nothing is reported */
     a = io_connect(w);
     w->io->attach(w->io->ctx, NULL);

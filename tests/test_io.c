@@ -19,6 +19,8 @@
 typedef struct sock_ctx {
     wshub_io_sock *net;
     uint16_t port;
+    int listener;
+    char address[64];
 } sock_ctx;
 
 typedef struct sock_peer {
@@ -71,10 +73,51 @@ static void sock_step(io_world *w) {
     EXPECT_INT(wshub_io_sock_run_once(((sock_ctx *)w->ctx)->net, 5), WSHUB_OK);
 }
 
-static void sock_contract(const wshub_io_sock_poller *poller) {
+static void *sock_accept(io_world *w) {
+    int fd = accept(((sock_ctx *)w->ctx)->listener, NULL, NULL);
+    sock_peer *p;
+    if (fd < 0) return NULL;
+    p = (sock_peer *)calloc(1, sizeof *p);
+    p->fd = fd;
+    return p;
+}
+
+/* A listener of the test's own. local: a Unix socket of this name, else a port. */
+static int listen_apart(const char *local, char *address) {
+    union { struct sockaddr any; struct sockaddr_in in; struct sockaddr_un un; } a;
+    socklen_t n = sizeof a.in;
+    int fd = socket(local ? AF_UNIX : AF_INET, SOCK_STREAM, 0);
+    memset(&a, 0, sizeof a);
+    if (local) {
+        a.un.sun_family = AF_UNIX;
+        (void)snprintf(a.un.sun_path, sizeof a.un.sun_path, "%s", local);
+        (void)unlink(local);
+        n = sizeof a.un;
+    } else {
+        a.in.sin_family = AF_INET;
+        a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    }
+    EXPECT_INT(bind(fd, &a.any, n), 0);
+    EXPECT_INT(listen(fd, 16), 0);
+    EXPECT_INT(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    if (local) {
+        (void)snprintf(address, 64, "%s", local);
+    } else {
+        EXPECT_INT(getsockname(fd, &a.any, &n), 0);
+        (void)snprintf(address, 64, "localhost:%d", ntohs(a.in.sin_port)); /* a name: resolved apart, ::1 refuses first */
+    }
+    return fd;
+}
+
+static void sock_contract(const wshub_io_sock_poller *poller, const char *local) {
     static io_world w;
     sock_ctx s;
     memset(&w, 0, sizeof w);
+    memset(&s, 0, sizeof s);
+    s.listener = listen_apart(local, s.address);
+    w.address = s.address;
+    w.nowhere = local ? "./build/nowhere.sock" : "127.0.0.1:1";
+    w.accept = sock_accept;
     EXPECT_INT(wshub_io_sock_create(&(wshub_io_sock_desc){.poller = poller, .linger_ms = 200}, &s.net), WSHUB_OK);
     EXPECT_INT(wshub_io_sock_listen(s.net, "127.0.0.1", 0, &s.port), WSHUB_OK);
     w.name = poller->name;
@@ -88,15 +131,17 @@ static void sock_contract(const wshub_io_sock_poller *poller) {
     w.step = sock_step;
     io_contract(&w);
     wshub_io_sock_destroy(s.net);
+    (void)close(s.listener);
+    if (local) (void)unlink(local);
 }
 #ifdef __linux__
-TEST(epoll_keeps_the_contract) { sock_contract(wshub_io_epoll_poller()); }
+TEST(epoll_keeps_the_contract) { sock_contract(wshub_io_epoll_poller(), NULL); }
 #define BEST wshub_io_epoll_poller()
 #else
 #define BEST wshub_io_kqueue_poller()
 #endif
-TEST(poll_keeps_the_contract) { sock_contract(wshub_io_poll_poller()); }
-TEST(kqueue_keeps_the_contract) { sock_contract(wshub_io_kqueue_poller()); }
+TEST(poll_keeps_the_contract) { sock_contract(wshub_io_poll_poller(), NULL); }
+TEST(kqueue_keeps_the_contract) { sock_contract(wshub_io_kqueue_poller(), "./build/guest.sock"); }
 
 /* ---- the fake ---- */
 static void *fake_dial(io_world *w) {
@@ -115,6 +160,18 @@ static size_t fake_hear(io_world *w, void *peer, char *buf, size_t cap, bool *en
     wshub_io_fake_take(f, *(wshub_conn *)peer, n);
     *ended = n == 0 && !wshub_io_fake_is_open(f, *(wshub_conn *)peer);
     return n;
+}
+static void *fake_accept(io_world *w) {
+    wshub_conn c, *p;
+    if (!wshub_io_fake_dialled((wshub_io_fake *)w->ctx, &c, NULL)) return NULL;
+    p = (wshub_conn *)calloc(1, sizeof *p);
+    *p = c;
+    wshub_io_fake_answer((wshub_io_fake *)w->ctx, c, true);
+    return p;
+}
+static void fake_refuse(io_world *w) {
+    wshub_conn c;
+    if (wshub_io_fake_dialled((wshub_io_fake *)w->ctx, &c, NULL)) wshub_io_fake_answer((wshub_io_fake *)w->ctx, c, false);
 }
 static void fake_hang_up(io_world *w, void *peer) {
     wshub_io_fake_end((wshub_io_fake *)w->ctx, *(wshub_conn *)peer);
@@ -140,6 +197,10 @@ TEST(the_fake_keeps_the_contract) {
     w.hang_up = fake_hang_up;
     w.stall = fake_stall;
     w.step = fake_step;
+    w.address = "broker:6379";
+    w.nowhere = "nowhere:1";
+    w.accept = fake_accept;
+    w.refuse = fake_refuse;
     io_contract(&w);
     wshub_io_fake_destroy(f);
 }
