@@ -1,0 +1,308 @@
+/* A broker in memory that speaks RESP2 and RESP3 to streams dialled on fake ios: enough of Redis for the tests of
+ * the bus, and everything that a Redis can do to hurt. Written from the protocol, apart from the client. */
+#ifndef BROKER_H
+#define BROKER_H
+
+enum { BROKER_LINKS = 64, BROKER_SUBS = 4096 };
+
+typedef struct broker_sub {
+    char *name;
+    size_t len;
+    bool pattern;
+} broker_sub;
+
+typedef struct broker_link {
+    wshub_io_fake *net;
+    wshub_conn conn; /* 0: free */
+    bool resp3, authed;
+    uint8_t *in;
+    size_t in_len, in_cap;
+    broker_sub *subs;
+    size_t subs_count;
+    char name[64], address[64];
+} broker_link;
+
+typedef struct broker {
+    broker_link links[BROKER_LINKS];
+    const char *password;     /* asked for; NULL: none */
+    const char *refuse;       /* every command that begins so is answered with an error */
+    const char *role;         /* "master" */
+    const char *master_host, *master_port; /* what a sentinel says */
+    bool away;                /* dials fail */
+    bool mute;                /* takes everything, answers nothing, forwards nothing */
+    bool hold_acks;           /* subscriptions are answered when it is false again */
+    bool deaf_beats;          /* heartbeats are lost on the way */
+    bool no_hello;
+    uint64_t commands, publishes, dials;
+    char log[4096];
+    size_t log_len;
+} broker;
+
+static void broker_drop(broker *b, broker_link *l, bool end) {
+    wshub_io_fake *net = l->net;
+    wshub_conn c = l->conn;
+    size_t i;
+    (void)b;
+    for (i = 0; i < l->subs_count; i++) free(l->subs[i].name);
+    free(l->subs);
+    free(l->in);
+    memset(l, 0, sizeof *l);
+    if (!c.id) return;
+    if (end) wshub_io_fake_end(net, c);
+    wshub_io_fake_forget(net, c);
+}
+
+static void broker_drop_all(broker *b) {
+    int i;
+    for (i = 0; i < BROKER_LINKS; i++) {
+        if (b->links[i].conn.id) broker_drop(b, &b->links[i], true);
+    }
+}
+
+static void broker_say(broker_link *l, const void *bytes, size_t n) {
+    if (l->conn.id) wshub_io_fake_input(l->net, l->conn, bytes, n);
+}
+static void broker_say_z(broker_link *l, const char *text) {
+    broker_say(l, text, strlen(text));
+}
+
+/* An array (or a push) of bulks; ints: "\1123" is the number 123. */
+static void broker_array(broker_link *l, bool push, const wshub_str *items, size_t count) {
+    size_t bytes = 32, i, at;
+    char *text;
+    for (i = 0; i < count; i++) bytes += items[i].len + 32;
+    text = (char *)malloc(bytes);
+    at = (size_t)snprintf(text, bytes, "%c%zu\r\n", push && l->resp3 ? '>' : '*', count);
+    for (i = 0; i < count; i++) {
+        if (items[i].len && items[i].ptr[0] == 1) {
+            at += (size_t)snprintf(text + at, bytes - at, ":%.*s\r\n", (int)items[i].len - 1, items[i].ptr + 1);
+            continue;
+        }
+        at += (size_t)snprintf(text + at, bytes - at, "$%zu\r\n", items[i].len);
+        memcpy(text + at, items[i].ptr, items[i].len);
+        at += items[i].len;
+        text[at++] = '\r';
+        text[at++] = '\n';
+    }
+    broker_say(l, text, at);
+    free(text);
+}
+
+static bool broker_glob(const char *p, size_t pn, const char *s, size_t sn) { /* `*` and `\` are all that is used */
+    while (pn) {
+        if (*p == '*') {
+            size_t i;
+            if (pn == 1) return true;
+            for (i = 0; i <= sn; i++) {
+                if (broker_glob(p + 1, pn - 1, s + i, sn - i)) return true;
+            }
+            return false;
+        }
+        if (*p == '\\' && pn > 1) {
+            p++;
+            pn--;
+        }
+        if (!sn || *p != *s) return false;
+        p++;
+        pn--;
+        s++;
+        sn--;
+    }
+    return sn == 0;
+}
+
+static int broker_deliver(broker *b, wshub_str channel, wshub_str payload) {
+    int i, n = 0, pass;
+    b->publishes++;
+    if (b->deaf_beats && channel.len > 9 && strstr(channel.ptr, "wshub:hb:")) return 0;
+    for (pass = 0; pass < 2; pass++) { /* exact ones first, as Redis does */
+        for (i = 0; i < BROKER_LINKS; i++) {
+            broker_link *l = &b->links[i];
+            size_t k;
+            for (k = 0; l->conn.id && k < l->subs_count; k++) {
+                broker_sub *s = &l->subs[k];
+                wshub_str items[4];
+                if (s->pattern != (pass == 1)) continue;
+                if (pass == 0 ? s->len != channel.len || memcmp(s->name, channel.ptr, s->len) != 0
+                              : !broker_glob(s->name, s->len, channel.ptr, channel.len)) continue;
+                items[0] = wshub_str_z(pass ? "pmessage" : "message");
+                items[1].ptr = s->name;
+                items[1].len = s->len;
+                items[2 - (pass ? 0 : 1)] = channel;
+                items[3 - (pass ? 0 : 1)] = payload;
+                n++;
+                broker_array(l, true, items, pass ? 4 : 3);
+                if (!l->conn.id) break;
+            }
+        }
+    }
+    return n;
+}
+
+static void broker_subscribe(broker *b, broker_link *l, wshub_str *args, size_t count, bool sub, bool pattern) {
+    size_t i, k;
+    (void)b;
+    for (i = 1; i < count; i++) {
+        wshub_str items[3];
+        char n[24];
+        for (k = 0; k < l->subs_count; k++) {
+            broker_sub *s = &l->subs[k];
+            if (s->pattern == pattern && s->len == args[i].len && memcmp(s->name, args[i].ptr, s->len) == 0) break;
+        }
+        if (sub && k == l->subs_count) {
+            if (l->subs_count % 256 == 0) l->subs = (broker_sub *)realloc(l->subs, (l->subs_count + 256) * sizeof *l->subs);
+            l->subs[k].name = (char *)malloc(args[i].len + 1);
+            memcpy(l->subs[k].name, args[i].ptr, args[i].len);
+            l->subs[k].len = args[i].len;
+            l->subs[k].pattern = pattern;
+            l->subs_count++;
+        } else if (!sub && k < l->subs_count) {
+            free(l->subs[k].name);
+            l->subs[k] = l->subs[--l->subs_count];
+        }
+        items[0] = wshub_str_z(sub ? pattern ? "psubscribe" : "subscribe" : pattern ? "punsubscribe" : "unsubscribe");
+        items[1] = args[i];
+        items[2].ptr = n;
+        items[2].len = (size_t)snprintf(n, sizeof n, "%c%zu", 1, l->subs_count);
+        broker_array(l, true, items, 3);
+        if (!l->conn.id) return;
+    }
+}
+
+static void broker_command(broker *b, broker_link *l, wshub_str *args, size_t count) {
+    char text[200];
+    b->commands++;
+    if (b->log_len + args[0].len + 2 < sizeof b->log) {
+        b->log_len += (size_t)snprintf(b->log + b->log_len, sizeof b->log - b->log_len, "%.*s ", (int)args[0].len, args[0].ptr);
+    }
+    if (b->refuse && args[0].len >= strlen(b->refuse) && memcmp(args[0].ptr, b->refuse, strlen(b->refuse)) == 0) {
+        broker_say_z(l, "-NOPERM this user has no permissions\r\n");
+    } else if (wshub_str_eq_z(args[0], "AUTH")) {
+        l->authed = b->password && wshub_str_eq_z(args[count - 1], b->password);
+        broker_say_z(l, l->authed ? "+OK\r\n" : "-WRONGPASS invalid username-password pair\r\n");
+    } else if (b->password && !l->authed) {
+        broker_say_z(l, "-NOAUTH Authentication required.\r\n");
+    } else if (wshub_str_eq_z(args[0], "HELLO")) {
+        if (b->no_hello) {
+            broker_say_z(l, "-ERR unknown command 'HELLO'\r\n");
+        } else {
+            l->resp3 = true;
+            broker_say_z(l, "%3\r\n$6\r\nserver\r\n$5\r\nredis\r\n$5\r\nproto\r\n:3\r\n$7\r\nmodules\r\n*0\r\n");
+        }
+    } else if (wshub_str_eq_z(args[0], "CLIENT")) {
+        (void)snprintf(l->name, sizeof l->name, "%.*s", (int)args[2].len, args[2].ptr);
+        broker_say_z(l, "+OK\r\n");
+    } else if (wshub_str_eq_z(args[0], "SELECT")) {
+        broker_say_z(l, "+OK\r\n");
+    } else if (wshub_str_eq_z(args[0], "ROLE")) {
+        (void)snprintf(text, sizeof text, "*3\r\n$%zu\r\n%s\r\n:0\r\n*0\r\n", strlen(b->role), b->role);
+        broker_say_z(l, text);
+    } else if (wshub_str_eq_z(args[0], "SENTINEL")) {
+        if (!b->master_host) {
+            broker_say_z(l, "*-1\r\n");
+        } else {
+            (void)snprintf(text, sizeof text, "*2\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n", strlen(b->master_host), b->master_host, strlen(b->master_port), b->master_port);
+            broker_say_z(l, text);
+        }
+    } else if (wshub_str_eq_z(args[0], "PING")) {
+        broker_say_z(l, l->subs_count && !l->resp3 ? "*2\r\n$4\r\npong\r\n$0\r\n\r\n" : "+PONG\r\n");
+    } else if (wshub_str_eq_z(args[0], "PUBLISH")) {
+        int n = broker_deliver(b, args[1], args[2]);
+        (void)snprintf(text, sizeof text, ":%d\r\n", n);
+        broker_say_z(l, text);
+    } else if (wshub_str_eq_z(args[0], "SUBSCRIBE") || wshub_str_eq_z(args[0], "PSUBSCRIBE")) {
+        broker_subscribe(b, l, args, count, true, args[0].ptr[0] == 'P');
+    } else if (wshub_str_eq_z(args[0], "UNSUBSCRIBE") || wshub_str_eq_z(args[0], "PUNSUBSCRIBE")) {
+        broker_subscribe(b, l, args, count, false, args[0].ptr[0] == 'P');
+    } else {
+        broker_say_z(l, "-ERR unknown command\r\n");
+    }
+}
+
+/* One command at the front of what has come. Returns its length, 0: not all of it is there. */
+static size_t broker_parse(const uint8_t *p, size_t n, wshub_str *args, size_t *count) {
+    size_t at = 0, i;
+    for (i = 0;; i++) {
+        const uint8_t *nl = (const uint8_t *)memchr(p + at, '\n', n - at);
+        size_t v;
+        if (!nl) return 0;
+        EXPECT(p[at] == (i ? '$' : '*') && nl[-1] == '\r');
+        v = (size_t)strtoul((const char *)p + at + 1, NULL, 10);
+        at = (size_t)(nl - p) + 1;
+        if (i == 0) {
+            *count = v;
+            EXPECT(v > 0 && v <= 512);
+        } else {
+            if (n - at < v + 2) return 0;
+            args[i - 1].ptr = (const char *)p + at;
+            args[i - 1].len = v;
+            EXPECT(p[at + v] == '\r' && p[at + v + 1] == '\n');
+            at += v + 2;
+        }
+        if (i == *count) return at;
+    }
+}
+
+/* Answers what dials on a fake io and what has been sent on it. True: something happened. */
+static bool broker_step(broker *b, wshub_io_fake *net) {
+    static wshub_str args[600];
+    const char *address;
+    wshub_conn c;
+    bool busy = false;
+    int i;
+    while (wshub_io_fake_dialled(net, &c, &address)) {
+        broker_link *l = NULL;
+        b->dials++;
+        busy = true;
+        for (i = 0; i < BROKER_LINKS && !b->away; i++) {
+            if (!b->links[i].conn.id) l = &b->links[i];
+        }
+        if (l) {
+            memset(l, 0, sizeof *l);
+            l->net = net;
+            l->conn = c;
+            (void)snprintf(l->address, sizeof l->address, "%s", address);
+        }
+        wshub_io_fake_answer(net, c, l != NULL);
+        if (!l) wshub_io_fake_forget(net, c);
+    }
+    for (i = 0; i < BROKER_LINKS; i++) {
+        broker_link *l = &b->links[i];
+        size_t n, count;
+        wshub_str out;
+        if (l->net != net || !l->conn.id) continue;
+        if (!wshub_io_fake_is_open(net, l->conn)) {
+            broker_drop(b, l, false);
+            busy = true;
+            continue;
+        }
+        if (b->mute) continue;
+        out = wshub_io_fake_output(net, l->conn);
+        if (out.len) {
+            if (l->in_len + out.len > l->in_cap) {
+                l->in_cap = (l->in_len + out.len) * 2;
+                l->in = (uint8_t *)realloc(l->in, l->in_cap);
+            }
+            memcpy(l->in + l->in_len, out.ptr, out.len);
+            l->in_len += out.len;
+            wshub_io_fake_take(net, l->conn, out.len);
+            busy = true;
+        }
+        while (l->conn.id && l->in_len && (n = broker_parse(l->in, l->in_len, args, &count)) > 0) {
+            uint8_t *command = (uint8_t *)malloc(n);
+            if (b->hold_acks && (wshub_str_eq_z(args[0], "SUBSCRIBE") || wshub_str_eq_z(args[0], "PSUBSCRIBE"))) {
+                free(command);
+                break;
+            }
+            memcpy(command, l->in, n);
+            (void)broker_parse(command, n, args, &count);
+            memmove(l->in, l->in + n, l->in_len - n);
+            l->in_len -= n;
+            broker_command(b, l, args, count); /* may close this very link */
+            free(command);
+            busy = true;
+        }
+    }
+    return busy;
+}
+#endif

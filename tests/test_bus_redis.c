@@ -1,0 +1,804 @@
+/* The Redis bus on the fake io, against a broker in memory and a clock turned by hand: reading RESP, URLs,
+ * connecting, everything a broker can do to hurt, and healing (BUS-1 to BUS-6; REDIS.md in its own words). */
+#include "hubtest.h"
+#include "wshub_bus_redis.h"
+#include "broker.h"
+
+/* ---- RESP ---- */
+
+static const struct { const char *text; int want; char kind; int64_t number; const char *value; size_t items; } replies[] = {
+    {"+OK\r\n", 1, '+', 0, "OK", 0}, {"-ERR no\r\n", 1, '-', 0, "ERR no", 0}, {":0\r\n", 1, ':', 0, NULL, 0}, {":-12\r\n", 1, ':', -12, NULL, 0},
+    {":123456789012345678\r\n", 1, ':', 123456789012345678, NULL, 0}, {"$0\r\n\r\n", 1, '$', 0, "", 0}, {"$5\r\na\r\nb\n\r\n", 1, '$', 0, "a\r\nb\n", 0},
+    {"$-1\r\n", 1, '_', 0, NULL, 0}, {"*-1\r\n", 1, '_', 0, NULL, 0}, {"_\r\n", 1, '_', 0, NULL, 0}, {"*0\r\n", 1, '*', 0, NULL, 0},
+    {"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\np\r\n", 1, '*', 3, NULL, 3}, {">2\r\n+invalidate\r\n*1\r\n$1\r\nk\r\n", 1, '>', 2, NULL, 2},
+    {"*2\r\n*2\r\n:1\r\n:2\r\n*0\r\n", 1, '*', 2, NULL, 2}, {"%1\r\n+a\r\n:1\r\n", 1, '%', 2, NULL, 2}, {"~2\r\n:1\r\n:2\r\n", 1, '~', 2, NULL, 2},
+    {"|1\r\n+ttl\r\n:3\r\n+OK\r\n", 1, '+', 0, "OK", 0}, {"|1\r\n+a\r\n*2\r\n:1\r\n:2\r\n*1\r\n:5\r\n", 1, '*', 1, NULL, 1},
+    {"*2\r\n|1\r\n+a\r\n:1\r\n:7\r\n:8\r\n", 1, '*', 2, NULL, 2}, {",3.14\r\n", 1, ',', 0, "3.14", 0}, {"#t\r\n", 1, '#', 0, "t", 0},
+    {"(3492890328409238509324850943850943825024385\r\n", 1, '(', 0, "3492890328409238509324850943850943825024385", 0},
+    {"!3\r\nERR\r\n", 1, '!', 0, "ERR", 0}, {"=7\r\ntxt:abc\r\n", 1, '=', 0, "txt:abc", 0},
+    {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*0\r\n", 1, '*', 1, NULL, 1}, {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", 1, '*', 1, NULL, 1},
+    /* what is not RESP, and what is too much of it */
+    {"x\r\n", -1, 0, 0, NULL, 0}, {"\r\n", -1, 0, 0, NULL, 0}, {"+OK\n", -1, 0, 0, NULL, 0}, {"\n", -1, 0, 0, NULL, 0}, {":\r\n", -1, 0, 0, NULL, 0},
+    {":1a\r\n", -1, 0, 0, NULL, 0}, {":--1\r\n", -1, 0, 0, NULL, 0}, {":1234567890123456789\r\n", -1, 0, 0, NULL, 0}, {"$-2\r\n", -1, 0, 0, NULL, 0},
+    {"*-2\r\n", -1, 0, 0, NULL, 0}, {"$?\r\n;0\r\n", -1, 0, 0, NULL, 0}, {"$3\r\nabcd\r\n", -1, 0, 0, NULL, 0}, {"$3\r\nabc\rx", -1, 0, 0, NULL, 0},
+    {"*4097\r\n", -1, 0, 0, NULL, 0}, {"*2\r\n*4000\r\n", 0, 0, 0, NULL, 0}, {"*4000\r\n*4000\r\n", -1, 0, 0, NULL, 0}, {"%2049\r\n", -1, 0, 0, NULL, 0},
+    {"*999999999999999999\r\n", -1, 0, 0, NULL, 0}, {"*18446744073709551615\r\n", -1, 0, 0, NULL, 0},
+    {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", -1, 0, 0, NULL, 0}, {"$1001\r\n", -2, 0, 0, NULL, 0}, {"*2\r\n:1\r\n$1001\r\nab", -2, 0, 0, NULL, 0},
+    {"$999999999999999999\r\n", -2, 0, 0, NULL, 0}, {"!1001\r\n", -2, 0, 0, NULL, 0},
+};
+
+TEST(resp_reads_what_it_should_at_every_cut_and_refuses_the_rest) {
+    size_t i, n, cut;
+    for (i = 0; i < sizeof replies / sizeof *replies; i++) {
+        wshub_resp r;
+        n = strlen(replies[i].text);
+        for (cut = 0; cut <= n; cut++) {
+            uint8_t *exact = (uint8_t *)malloc(cut ? cut : 1); /* a reader beyond its end is caught */
+            int got;
+            memcpy(exact, replies[i].text, cut);
+            got = wshub_resp_read(exact, cut, 1000, &r);
+            if (cut == n) {
+                if (got != replies[i].want) (void)printf("  reply %zu: %d\n", i, got);
+                EXPECT_INT(got, replies[i].want);
+                if (got == 1) {
+                    EXPECT_INT(r.bytes, n);
+                    EXPECT_INT(r.value.kind, replies[i].kind);
+                    EXPECT_INT(r.value.number, replies[i].number);
+                    EXPECT_INT(r.items_count, replies[i].items);
+                    if (replies[i].value) EXPECT(wshub_str_eq_z(r.value.text, replies[i].value));
+                }
+            } else if (replies[i].want == 1) {
+                EXPECT_INT(got, 0);
+            } else {
+                EXPECT(got == 0 || got == replies[i].want);
+            }
+            free(exact);
+        }
+    }
+    {
+        uint8_t *line = (uint8_t *)malloc(WSHUB_RESP_LINE_MAX);
+        wshub_resp r;
+        memset(line, 'a', WSHUB_RESP_LINE_MAX);
+        line[0] = '+';
+        EXPECT_INT(wshub_resp_read(line, WSHUB_RESP_LINE_MAX - 1, 1000, &r), 0);
+        EXPECT_INT(wshub_resp_read(line, WSHUB_RESP_LINE_MAX, 1000, &r), -1);
+        free(line);
+    }
+}
+
+/* ---- URLs ---- */
+
+TEST(urls_are_taken_apart_or_refused_with_a_reason) {
+    static const struct { const char *url, *address, *last, *user, *password, *db; uint32_t count; } good[] = {
+        {"redis://h", "h:6379", NULL, "", "", "", 1}, {"redis://h:1/", "h:1", NULL, "", "", "", 1}, {"redis://", "127.0.0.1:6379", NULL, "", "", "", 1},
+        {"redis://:7", "127.0.0.1:7", NULL, "", "", "", 1}, {"redis://u:p@h:65535/15", "h:65535", NULL, "u", "p", "15", 1},
+        {"redis://:p%40%3a%2F@h", "h:6379", NULL, "", "p@:/", "", 1}, {"redis://:p:q@h", "h:6379", NULL, "", "p:q", "", 1},
+        {"redis://[::1]:6380/2", "[::1]:6380", NULL, "", "", "2", 1}, {"redis://[::1]", "[::1]:6379", NULL, "", "", "", 1},
+        {"redis://a,b:2,[::3]:3/1", "a:6379", "[::3]:3", "", "", "1", 3}, {"unix:///run/redis.sock", "/run/redis.sock", NULL, "", "", "", 1},
+        {"unix://u:p@/run/r.sock?db=3", "/run/r.sock", NULL, "u", "p", "3", 1}, {"redis://u:a@b@h", "h:6379", NULL, "u", "a@b", "", 1},
+    };
+    static const char *const bad[] = {"", "http://h", "redis:/h", "redis:h", "rediss://h", "redis://h:0", "redis://h:65536", "redis://h:x", "redis://h:",
+                                      "redis://h/x", "redis://h/-1", "redis://u@h", "redis://:%4@h", "redis://:%zz@h", "redis://[::1", "unix://run/x",
+                                      "unix:///x?foo=1", "unix:///x?db=a", "redis://a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q", "redis://h/1234567890"};
+    wshub_io_fake *net;
+    size_t i;
+    EXPECT_INT(wshub_io_fake_create(NULL, &net), WSHUB_OK);
+    for (i = 0; i < sizeof good / sizeof *good; i++) {
+        wshub_bus_redis_desc d = {.io = wshub_io_fake_io(net), .url = good[i].url};
+        wshub_bus_redis *r;
+        EXPECT(wshub_bus_redis_desc_problem(&d) == NULL);
+        EXPECT_INT(wshub_bus_redis_create(&d, &r), WSHUB_OK);
+        EXPECT_INT(r->addresses_count, good[i].count);
+        EXPECT(strcmp(r->addresses[0], good[i].address) == 0);
+        EXPECT(!good[i].last || strcmp(r->addresses[good[i].count - 1], good[i].last) == 0);
+        EXPECT(strcmp(r->user, good[i].user) == 0 && strcmp(r->password, good[i].password) == 0 && strcmp(r->db, good[i].db) == 0);
+        wshub_bus_redis_destroy(r);
+    }
+    for (i = 0; i < sizeof bad / sizeof *bad; i++) {
+        wshub_bus_redis_desc d = {.io = wshub_io_fake_io(net), .url = bad[i]};
+        wshub_bus_redis *r = NULL;
+        const char *why = wshub_bus_redis_desc_problem(&d);
+        if (!why) (void)printf("  taken: %s\n", bad[i]);
+        EXPECT(why && strncmp(why, "url: ", 5) == 0);
+        EXPECT_INT(wshub_bus_redis_create(&d, &r), WSHUB_ERR_PARAM);
+        EXPECT(!r);
+    }
+    {
+        wshub_bus_redis_desc d = {.io = wshub_io_fake_io(net), .url = "rediss://h", .tls = true};
+        EXPECT(!wshub_bus_redis_desc_problem(&d));
+        d.url = "redis://h";
+        EXPECT(wshub_bus_redis_desc_problem(&d) != NULL);
+        d.tls = false;
+        d.retry_min_ms = 6000;
+        EXPECT(strstr(wshub_bus_redis_desc_problem(&d), "retry_min_ms"));
+        EXPECT(wshub_bus_redis_desc_problem(NULL) != NULL);
+    }
+    wshub_io_fake_destroy(net);
+}
+
+/* ---- a hub, the bus, the broker ---- */
+
+typedef struct site {
+    world w;
+    wshub_bus_redis *redis;
+    broker *b;
+    char said[8192];
+    size_t said_len;
+} site;
+
+static void site_log(const char *line, void *user) {
+    site *s = (site *)user;
+    s->said_len += (size_t)snprintf(s->said + s->said_len, sizeof s->said - s->said_len, "%s\n", line);
+    if (s->said_len > sizeof s->said - 300) s->said_len = 0;
+}
+static void site_bus(wshub *hub, wshub_bus_state st, uint64_t ms, void *user) {
+    char text[40];
+    (void)hub;
+    (void)snprintf(text, sizeof text, st == WSHUB_BUS_UP ? "up(%llu) " : "down ", (unsigned long long)ms);
+    world_note((world *)user, text);
+}
+
+static void site_run(site *s) {
+    int i;
+    for (i = 0; i < 100 && broker_step(s->b, s->w.net); i++) wshub_io_fake_run(s->w.net);
+    EXPECT(i < 100);
+}
+static void site_run_all(site *s, size_t count) {
+    size_t k;
+    int i;
+    for (i = 0; i < 4; i++) {
+        for (k = 0; k < count; k++) site_run(&s[k]);
+    }
+}
+/* Time passes in small steps, the broker awake beside it. */
+static void site_advance(site *s, uint64_t ms) {
+    uint64_t step = ms > 5200 ? 4 : 1;
+    for (; ms; ms -= ms < step ? ms : step) {
+        wshub_io_fake_advance(s->w.net, ms < step ? ms : step);
+        site_run(s);
+    }
+}
+
+static void site_start(site *s, broker *b, wshub_bus_redis_desc rd, wshub_desc d, wshub_io_fake_desc fd) {
+    world *w = &s->w;
+    memset(s, 0, sizeof *s);
+    s->b = b;
+    fd.on_step = world_step;
+    fd.user = w;
+    if (!fd.seed) fd.seed = 77;
+    EXPECT_INT(wshub_io_fake_create(&fd, &w->net), WSHUB_OK);
+    rd.io = wshub_io_fake_io(w->net);
+    if (!rd.url) rd.url = "redis://broker";
+    rd.alloc = world_alloc;
+    rd.alloc_user = w;
+    rd.on_log = site_log;
+    rd.user = s;
+    EXPECT(!wshub_bus_redis_desc_problem(&rd));
+    EXPECT_INT(wshub_bus_redis_create(&rd, &s->redis), WSHUB_OK);
+    d.io = rd.io;
+    d.bus = wshub_bus_redis_bus(s->redis);
+    d.alloc = world_alloc;
+    d.alloc_user = w;
+    d.user = w;
+    d.on_bus = site_bus;
+    if (!d.on_authenticate) d.on_authenticate = accept_all;
+    EXPECT_INT(wshub_create(&d, &w->hub), WSHUB_OK);
+    wshub_io_fake_run(w->net);
+    site_run(s);
+}
+static void site_stop(site *s) {
+    wshub *hub = s->w.hub;
+    s->w.hub = NULL;
+    wshub_destroy(hub);
+    wshub_bus_redis_destroy(s->redis);
+    broker_drop_all(s->b);
+    wshub_io_fake_destroy(s->w.net);
+    EXPECT_INT(s->w.bytes, 0);
+}
+static void site_send(site *s, const char *room, const char *data) {
+    wshub_msg m = msg("m", data);
+    wshub_dest d;
+    memset(&d, 0, sizeof d);
+    d.kind = *room ? WSHUB_DEST_ROOM : WSHUB_DEST_ALL;
+    d.name = wshub_str_z(room);
+    EXPECT_INT(wshub_send(s->w.hub, &d, &m), WSHUB_OK);
+    wshub_io_fake_run(s->w.net);
+}
+static wshub_bus_redis_stats rstats(const site *s) {
+    wshub_bus_redis_stats st;
+    wshub_bus_redis_stats_get(s->redis, &st);
+    return st;
+}
+#define NOTES(s, want)                                                                              \
+    do {                                                                                            \
+        if (strcmp((s)->w.log, want) != 0) {                                                        \
+            test_failures++;                                                                        \
+            (void)printf("  %s:%d: noted %s\n    expected %s\n", __FILE__, __LINE__, (s)->w.log, want); \
+        }                                                                                           \
+        (s)->w.log_len = 0;                                                                         \
+        (s)->w.log[0] = 0;                                                                          \
+    } while (0)
+#define BUSDESC(...) ((wshub_bus_redis_desc){__VA_ARGS__})
+
+static broker the_broker;
+static broker *fresh(void) {
+    memset(&the_broker, 0, sizeof the_broker);
+    the_broker.role = "master";
+    return &the_broker;
+}
+
+TEST(two_hubs_over_a_broker_in_every_way_of_sending_and_receiving) { /* BUS-1, BUS-2, BUS-3 */
+    static site s[2];
+    static const wshub_io_fake_desc ways[] = {{0}, {.cut_bytes = 1}, {.take_bytes = 7}, {.completion = true}, {.completion = true, .take_bytes = 5}};
+    int way, resp3;
+    for (way = 0; way < 5; way++) {
+        for (resp3 = 0; resp3 < 4; resp3++) {
+            broker *b = fresh();
+            wshub_conn a, c;
+            b->no_hello = resp3 == 2;
+            b->password = resp3 == 3 ? "p@ss" : NULL;
+            site_start(&s[0], b, BUSDESC(.resp3 = resp3 > 0, .url = resp3 == 3 ? "redis://u:p%40ss@broker/2" : NULL), DESC(.server_id = "A"), ways[way]);
+            site_start(&s[1], b, BUSDESC(.resp3 = resp3 > 0, .url = resp3 == 3 ? "redis://:p%40ss@broker" : NULL), DESC(.server_id = "B"), ways[way]);
+            site_advance(&s[0], 200);
+            site_advance(&s[1], 200);
+            EXPECT_INT(rstats(&s[0]).state, WSHUB_BUS_UP);
+            EXPECT_INT(rstats(&s[1]).subscribed, 4);
+            a = world_client(&s[0].w, "a", NULL);
+            c = world_client(&s[1].w, "c", NULL);
+            site_send(&s[0], "", "1");
+            site_send(&s[0], "ws-default", "\"\xC3\xA9 \\u0000 \\r\\n\"");
+            site_send(&s[0], "ws-default", "3");
+            site_run_all(s, 2);
+            EXPECT_TEXT(&s[0].w, a, "{\"event\":\"m\",\"data\":1}");
+            EXPECT_TEXT(&s[1].w, c, "{\"event\":\"m\",\"data\":1}");
+            EXPECT_TEXT(&s[1].w, c, "{\"event\":\"m\",\"data\":\"\xC3\xA9 \\u0000 \\r\\n\"}");
+            EXPECT_TEXT(&s[1].w, c, "{\"event\":\"m\",\"data\":3}");
+            EXPECT_SILENCE(&s[1].w, c);
+            EXPECT_INT(stats(&s[0].w).bus_self_echo, 3);
+            EXPECT_INT(rstats(&s[0]).published, 3);
+            EXPECT_INT(rstats(&s[0]).pending, 0);
+            EXPECT_INT(rstats(&s[0]).receivers, 6);
+            EXPECT_INT(rstats(&s[1]).received, 3);
+            broker_drop_all(b);
+            site_stop(&s[0]);
+            site_stop(&s[1]);
+        }
+    }
+}
+
+TEST(it_starts_without_a_broker_tries_for_ever_and_heals) { /* jittered 50 ms to 5 s; BUS-5 */
+    static site s;
+    broker *b = fresh();
+    uint64_t last = 0, t, waits[40];
+    size_t n = 0, i;
+    wshub_conn c;
+    b->away = true;
+    site_start(&s, b, BUSDESC(0), DESC(0), FAKE(0));
+    c = world_client(&s.w, "u", NULL);
+    site_send(&s, "ws-default", "1"); /* local service goes on */
+    EXPECT_TEXT(&s.w, c, "{\"event\":\"m\",\"data\":1}");
+    for (t = 0; t < 60000 && n < 40; t++) {
+        uint64_t before = b->dials;
+        wshub_io_fake_advance(s.w.net, 1);
+        site_run(&s);
+        if (b->dials == before) continue;
+        waits[n++] = t - last;
+        last = t;
+    }
+    EXPECT(n >= 14 && n < 40);
+    for (i = 0; i < n; i++) {
+        uint64_t most = i < 8 ? 50u << i : 5000;
+        if (most > 5000) most = 5000;
+        EXPECT(waits[i] >= most / 2 && waits[i] <= most + 2);
+    }
+    EXPECT(waits[n - 1] != waits[n - 2] || waits[n - 2] != waits[n - 3]); /* jittered */
+    EXPECT(strstr(s.said, "cannot use broker:6379: cannot connect: the test says no; trying again"));
+    NOTES(&s, "");
+    EXPECT_INT(stats(&s.w).bus_dropped, 1); /* it has waited for over 2 s */
+    site_send(&s, "ws-default", "2");
+    b->away = false;
+    b->hold_acks = true;
+    site_advance(&s, 5001); /* the longest wait; the connection is there, its subscriptions are not */
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_CONNECTED);
+    NOTES(&s, "");
+    EXPECT_INT(b->publishes, 0);
+    b->hold_acks = false;
+    site_send(&s, "ws-default", "3");
+    site_run(&s);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    EXPECT(strncmp(s.w.log, "up(", 3) == 0);
+    EXPECT(b->publishes >= 1);
+    EXPECT(strstr(s.said, "back at broker:6379"));
+    /* lost, and back at once: a connection that was good long enough starts from 50 ms again */
+    s.w.log_len = 0;
+    s.w.log[0] = 0;
+    site_advance(&s, 1500);
+    broker_drop_all(b);
+    site_run(&s);
+    NOTES(&s, "down ");
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_DOWN);
+    site_advance(&s, 55);
+    EXPECT(strncmp(s.w.log, "up(", 3) == 0 && atoi(s.w.log + 3) >= 25 && atoi(s.w.log + 3) <= 55);
+    EXPECT_INT(stats(&s.w).bus_downs, 1);
+    site_stop(&s);
+}
+
+TEST(no_silence_of_the_broker_goes_unnoticed) { /* no path without a timer */
+    static site s;
+    broker *b = fresh();
+    /* silent from the first byte on: one deadline for all of it */
+    b->mute = true;
+    site_start(&s, b, BUSDESC(0), DESC(0), FAKE(0));
+    site_advance(&s, 4900);
+    EXPECT_INT(b->dials, 2);
+    site_advance(&s, 200);
+    EXPECT(b->dials > 2 && strstr(s.said, "no connection within connect_timeout_ms"));
+    b->mute = false;
+    site_advance(&s, 5100);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    /* acknowledgements that never come */
+    broker_drop_all(b);
+    b->hold_acks = true;
+    site_advance(&s, 4900);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_CONNECTED);
+    site_advance(&s, 1000);
+    b->hold_acks = false;
+    site_advance(&s, 6000);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    /* a half-open connection: everything is sent, nothing is answered */
+    s.w.log_len = 0;
+    s.w.log[0] = 0;
+    site_advance(&s, 2000);
+    b->mute = true;
+    site_advance(&s, 4100);
+    EXPECT(strncmp(s.w.log, "down ", 5) == 0);
+    b->mute = false;
+    site_advance(&s, 5100);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    /* everything is answered, but what is published does not arrive: rights that were taken away, say */
+    site_advance(&s, 2000);
+    s.said_len = 0;
+    s.said[0] = 0;
+    b->deaf_beats = true;
+    site_advance(&s, 4100);
+    EXPECT(strstr(s.said, "lost broker:6379: the heartbeat does not come back"));
+    b->deaf_beats = false;
+    site_advance(&s, 3000);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    /* a suspend of an hour is not the broker's fault */
+    s.w.log_len = 0;
+    s.w.log[0] = 0;
+    wshub_io_fake_jump(s.w.net, wshub_io_fake_now(s.w.net) + 3600000);
+    site_run(&s);
+    site_advance(&s, 3000);
+    NOTES(&s, "");
+    site_stop(&s);
+}
+
+TEST(refusals_are_told_and_tried_again) {
+    static const struct { const char *refuse, *line; } cases[] = {
+        {"AUTH", "authentication is refused: NOPERM"}, {"PING", "not ready: NOPERM"}, {"SUBSCRIBE", "a subscription is refused: NOPERM"},
+        {"PSUBSCRIBE", "a subscription is refused: NOPERM"}, {"SELECT", "the database is refused: NOPERM"},
+    };
+    size_t i;
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static site s;
+        broker *b = fresh();
+        b->password = "secret";
+        b->refuse = cases[i].refuse;
+        site_start(&s, b, BUSDESC(.url = "redis://:secret@broker/1"), DESC(0), FAKE(0));
+        site_advance(&s, 300);
+        EXPECT(strstr(s.said, cases[i].line));
+        EXPECT(!strstr(s.said, "secret"));
+        EXPECT(rstats(&s).state != WSHUB_BUS_UP);
+        EXPECT(rstats(&s).attempts > 2);
+        b->refuse = NULL;
+        site_advance(&s, 1000);
+        EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+        /* the rights go while it runs */
+        site_advance(&s, 1200);
+        b->refuse = "PUBLISH";
+        site_send(&s, "r", "1");
+        site_run(&s);
+        EXPECT_INT(rstats(&s).refused, 1);
+        EXPECT(strstr(wshub_bus_redis_error(s.redis), "a publication is refused: NOPERM"));
+        site_advance(&s, 1100);
+        EXPECT(strstr(s.said, "the heartbeat is refused: NOPERM"));
+        site_stop(&s);
+    }
+    {
+        static site s; /* a name that is refused is no reason to stay away; a wrong password is told */
+        broker *b = fresh();
+        b->refuse = "CLIENT";
+        b->password = "secret";
+        site_start(&s, b, BUSDESC(.url = "redis://:wrong@broker"), DESC(0), FAKE(0));
+        EXPECT(strstr(s.said, "WRONGPASS"));
+        EXPECT(!strstr(s.said, "wrong@"));
+        b->password = "wrong";
+        site_advance(&s, 300);
+        EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+        site_stop(&s);
+    }
+}
+
+static broker_link *sub_link(broker *b) {
+    int i;
+    for (i = 0; i < BROKER_LINKS; i++) {
+        if (b->links[i].conn.id && b->links[i].subs_count) return &b->links[i];
+    }
+    return NULL;
+}
+static broker_link *pub_link(broker *b) {
+    int i;
+    for (i = 0; i < BROKER_LINKS; i++) {
+        if (b->links[i].conn.id && !b->links[i].subs_count) return &b->links[i];
+    }
+    return NULL;
+}
+
+TEST(nothing_a_broker_says_can_hurt) { /* trust in the broker: hiredis#1359 and the like */
+    static const struct { const char *text; bool survives; } cases[] = {
+        {"+OK\r\n", false}, {"-ERR what\r\n", false}, {":1\r\n", false}, {"*0\r\n", false}, {"*-1\r\n", false}, {"$-1\r\n", false}, {"*1\r\n$7\r\nmessage\r\n", false},
+        {"*2\r\n$7\r\nmessage\r\n$1\r\nc\r\n", false}, {"*3\r\n:1\r\n:2\r\n:3\r\n", false}, {"*3\r\n*0\r\n*0\r\n*0\r\n", false}, {"garbage\r\n", false}, {"\r\n\r\n", false},
+        {"*3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:9\r\n", false}, {"*3\r\n$11\r\nunsubscribe\r\n$1\r\nx\r\n:9\r\n", false}, {"*3\r\n$12\r\npunsubscribe\r\n$-1\r\n:-9\r\n", false},
+        {"*100000000\r\n", false}, {"$99999999999999999999\r\n", false}, {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", false},
+        {"*3\r\n$7\r\nmessage\r\n$12\r\nws:broadcast\r\n$4\r\nnope\r\n", true}, {"*3\r\n$7\r\nmessage\r\n$12\r\nws:broadcast\r\n$0\r\n\r\n", true},
+        {"*3\r\n$7\r\nmessage\r\n$12\r\nws:broadcast\r\n$-1\r\n", true}, {"*3\r\n$7\r\nmessage\r\n$12\r\nws:broadcast\r\n:5\r\n", true}, {"*3\r\n$7\r\nmessage\r\n$-1\r\n$1\r\nx\r\n", true},
+        {"*3\r\n$7\r\nmessage\r\n*0\r\n$1\r\nx\r\n", true}, {"*4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$5\r\nother\r\n$1\r\nx\r\n", true}, {">0\r\n", true}, {">1\r\n:1\r\n", true},
+        {">2\r\n$10\r\ninvalidate\r\n*0\r\n", true}, {">3\r\n+message\r\n+ws:broadcast\r\n+x\r\n", true}, {">5\r\n_\r\n_\r\n_\r\n_\r\n_\r\n", true},
+        {"|1\r\n+x\r\n+y\r\n>1\r\n+z\r\n", true},
+    };
+    size_t i;
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int cut;
+        for (cut = 0; cut < 2; cut++) {
+            static site s;
+            broker *b = fresh();
+            uint64_t attempts;
+            site_start(&s, b, BUSDESC(0), DESC(0), FAKE(.cut_bytes = cut ? 1 : 0));
+            site_advance(&s, 1100);
+            attempts = rstats(&s).attempts;
+            broker_say_z(sub_link(b), cases[i].text);
+            site_run(&s);
+            if (cases[i].survives != (rstats(&s).state == WSHUB_BUS_UP)) (void)printf("  case %zu: %s", i, cases[i].text);
+            EXPECT_INT(rstats(&s).state, cases[i].survives ? WSHUB_BUS_UP : WSHUB_BUS_DOWN);
+            site_advance(&s, 100);
+            EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP); /* and back */
+            EXPECT_INT(rstats(&s).attempts, attempts + (cases[i].survives ? 0 : 1));
+            site_stop(&s);
+        }
+    }
+}
+
+TEST(messages_over_the_limit_are_skipped_and_counted) {
+    static site s;
+    size_t cut, size;
+    for (size = 1025; size <= 3000; size += 987) {
+        for (cut = 0; cut < 60; cut++) {
+            broker *b = fresh();
+            wshub_conn c;
+            char *text = (char *)malloc(8192);
+            size_t n, at;
+            site_start(&s, b, BUSDESC(.message_bytes_max = 1024), DESC(0), FAKE(0));
+            c = world_client(&s.w, "u", NULL);
+            n = (size_t)snprintf(text, 8192, "*4\r\n$8\r\npmessage\r\n$9\r\nws:room:*\r\n$9\r\nws:room:x\r\n$%zu\r\n", size);
+            memset(text + n, 'x', size);
+            n += size;
+            n += (size_t)snprintf(text + n, 8192 - n, "\r\n*3\r\n$7\r\nmessage\r\n$12\r\nws:broadcast\r\n$56\r\n{\"serverId\":\"x\",\"type\":\"broadcast\",\"event\":\"m\",\"data\":1}\r\n");
+            at = cut < 50 ? cut * 2 : n - (cut - 50) * 13;
+            broker_say(sub_link(b), text, at);
+            if (at < n) broker_say(sub_link(b), text + at, n - at);
+            site_run(&s);
+            EXPECT_INT(rstats(&s).oversized, 1);
+            EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+            EXPECT_TEXT(&s.w, c, "{\"event\":\"m\",\"data\":1}");
+            free(text);
+            site_stop(&s);
+        }
+    }
+}
+
+TEST(a_broker_that_does_not_read_costs_no_more_than_the_limits) { /* nothing grows without a limit that has a name */
+    static site s;
+    broker *b = fresh();
+    wshub_conn c;
+    size_t before;
+    int i;
+    site_start(&s, b, BUSDESC(.output_bytes_max = 10000, .heartbeat_timeout_ms = 600000), DESC(.bus_queue_bytes_max = 20000), FAKE(0));
+    c = world_client(&s.w, "u", NULL);
+    site_advance(&s, 10);
+    before = s.w.bytes;
+    wshub_io_fake_window(s.w.net, pub_link(b)->conn, 0);
+    for (i = 0; i < 2000; i++) {
+        char n[16];
+        (void)snprintf(n, sizeof n, "%d", i);
+        site_send(&s, "room", n);
+    }
+    EXPECT(rstats(&s).output_bytes >= 10000 && rstats(&s).output_bytes < 12000);
+    EXPECT(stats(&s.w).bus_queued_bytes <= 20000 && stats(&s.w).bus_queued_bytes > 19000);
+    EXPECT(stats(&s.w).bus_dropped > 1000);
+    EXPECT(s.w.bytes < before + 80000);
+    wshub_io_fake_window(s.w.net, pub_link(b)->conn, UINT64_MAX);
+    site_advance(&s, 100);
+    EXPECT_INT(stats(&s.w).bus_queued_bytes, 0);
+    EXPECT_INT(rstats(&s).pending, 0);
+    EXPECT_INT(rstats(&s).published + stats(&s.w).bus_dropped, 2000);
+    EXPECT_INT(stats(&s.w).bus_self_echo, rstats(&s).published); /* in its own ears: all that was taken has arrived */
+    EXPECT_SILENCE(&s.w, c);
+    site_stop(&s);
+}
+
+TEST(exact_mode_subscribes_in_batches_and_again_after_an_outage) { /* BUS-4 at 5,000 rooms, a broker that reads slowly */
+    static site s;
+    broker *b = fresh();
+    char id[37], name[32];
+    int i;
+    broker_link *l;
+    site_start(&s, b, BUSDESC(.output_bytes_max = 30000), DESC(.bus_exact = true, .rooms_per_client_max = 10000, .no_default_rooms = true, .bus_linger_ms = WSHUB_OFF), FAKE(0));
+    (void)world_client(&s.w, "u", id);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    wshub_io_fake_hold(s.w.net, true);
+    for (i = 0; i < 5000; i++) {
+        (void)snprintf(name, sizeof name, "room-%d", i);
+        EXPECT_INT(wshub_client_join(s.w.hub, world_handle(&s.w, id), wshub_str_z(name)), WSHUB_OK);
+    }
+    wshub_io_fake_hold(s.w.net, false);
+    EXPECT(rstats(&s).output_bytes < 60000);
+    site_advance(&s, 600);
+    EXPECT_INT(rstats(&s).subscribed, 5000 + 4);
+    EXPECT_INT(rstats(&s).unacknowledged, 0);
+    EXPECT_INT(sub_link(b)->subs_count, 5000 + 4 + 1);
+    broker_drop_all(b);
+    site_advance(&s, 2000);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    l = sub_link(b);
+    EXPECT(l && l->subs_count == 5000 + 4 + 1);
+    /* rooms that go while all is subscribed anew are not forgotten */
+    broker_drop_all(b);
+    b->hold_acks = true;
+    site_advance(&s, 60);
+    for (i = 0; i < 5000; i += 2) {
+        (void)snprintf(name, sizeof name, "room-%d", i);
+        EXPECT_INT(wshub_client_leave(s.w.hub, world_handle(&s.w, id), wshub_str_z(name)), WSHUB_OK);
+    }
+    EXPECT_INT(wshub_client_join(s.w.hub, world_handle(&s.w, id), wshub_str_z("late")), WSHUB_OK);
+    site_advance(&s, 10);
+    b->hold_acks = false;
+    site_advance(&s, 1500);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    EXPECT_INT(sub_link(b)->subs_count, 2500 + 1 + 4 + 1);
+    EXPECT_INT(rstats(&s).subscribed, 2500 + 1 + 4);
+    site_stop(&s);
+}
+
+TEST(several_addresses_are_tried_in_turn) {
+    static site s;
+    broker *b = fresh();
+    const char *address = NULL;
+    wshub_conn c;
+    int i;
+    b->away = true;
+    site_start(&s, b, BUSDESC(.url = "redis://one,two:2,three:3"), DESC(0), FAKE(0));
+    for (i = 0; i < 6; i++) { /* six attempts within two small waits: the wait grows once all have been tried */
+        static const char *const want[] = {"two:2", "three:3", "one:6379"};
+        int ms = 0;
+        while (!wshub_io_fake_dialled(s.w.net, &c, &address) && ms++ < 101) wshub_io_fake_advance(s.w.net, 1);
+        EXPECT(address && strcmp(address, want[i % 3]) == 0);
+        EXPECT(ms <= (i < 2 ? 51 : i < 5 ? 101 : 201));
+        site_run(&s);
+    }
+    b->away = false;
+    site_advance(&s, 1000);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    EXPECT(*wshub_bus_redis_address(s.redis));
+    site_stop(&s);
+}
+
+TEST(a_sentinel_is_asked_for_the_master_and_followed) {
+    static site s;
+    broker *b = fresh();
+    broker_link *watch;
+    int i;
+    b->master_host = NULL;
+    site_start(&s, b, BUSDESC(.url = "redis://s1,s2", .sentinel = "main"), DESC(0), FAKE(0));
+    EXPECT(strstr(s.said, "the sentinel knows no master of that name: main"));
+    b->master_host = "10.0.0.1";
+    b->master_port = "6379";
+    b->role = "slave";
+    site_advance(&s, 300);
+    EXPECT(strstr(wshub_bus_redis_error(s.redis), "not a master (yet)"));
+    b->role = "master";
+    site_advance(&s, 3000);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    EXPECT(strcmp(wshub_bus_redis_address(s.redis), "10.0.0.1:6379") == 0);
+    for (watch = NULL, i = 0; i < BROKER_LINKS; i++) {
+        if (b->links[i].conn.id && b->links[i].address[0] == 's') watch = &b->links[i];
+    }
+    EXPECT(watch != NULL);
+    /* another master's switch is none of ours; ours is followed */
+    broker_say_z(watch, "*3\r\n$7\r\nmessage\r\n$14\r\n+switch-master\r\n$30\r\nother 10.0.0.1 1 10.0.0.9 6379\r\n");
+    site_run(&s);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    s.w.log_len = 0;
+    s.w.log[0] = 0;
+    b->master_host = "::2";
+    broker_say_z(watch, "*3\r\n$7\r\nmessage\r\n$14\r\n+switch-master\r\n$27\r\nmain 10.0.0.1 6379 ::2 6379\r\n");
+    site_advance(&s, 10);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    EXPECT(strcmp(wshub_bus_redis_address(s.redis), "[::2]:6379") == 0);
+    EXPECT(strncmp(s.w.log, "down up(", 8) == 0);
+    /* the watch breaks: the bus stays up, another sentinel is watched, and asked what it knows */
+    for (i = 0; i < BROKER_LINKS; i++) {
+        if (b->links[i].conn.id && b->links[i].address[0] == 's') broker_drop(b, &b->links[i], true);
+    }
+    site_run(&s);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    b->master_host = "10.0.0.3";
+    site_advance(&s, 1100);
+    EXPECT(strcmp(wshub_bus_redis_address(s.redis), "10.0.0.3:6379") == 0);
+    site_stop(&s);
+}
+
+TEST(a_prefix_keeps_instances_apart_and_is_no_pattern) {
+    static site s[3];
+    broker *b = fresh();
+    wshub_conn c[3];
+    int i;
+    for (i = 0; i < 3; i++) {
+        site_start(&s[i], b, BUSDESC(.channel_prefix = i < 2 ? "a*[b]:" : "axb:"), DESC(0), FAKE(.seed = (uint64_t)i + 5));
+        c[i] = world_client(&s[i].w, "u", NULL);
+    }
+    site_send(&s[0], "ws-default", "1");
+    site_send(&s[2], "ws-default", "2");
+    site_run_all(s, 3);
+    EXPECT_TEXT(&s[0].w, c[0], "{\"event\":\"m\",\"data\":1}");
+    EXPECT_TEXT(&s[1].w, c[1], "{\"event\":\"m\",\"data\":1}");
+    EXPECT_TEXT(&s[2].w, c[2], "{\"event\":\"m\",\"data\":2}");
+    for (i = 0; i < 3; i++) EXPECT_SILENCE(&s[i].w, c[i]);
+    for (i = 0; i < 3; i++) site_advance(&s[i], 1100);
+    for (i = 0; i < 3; i++) EXPECT_INT(rstats(&s[i]).state, WSHUB_BUS_UP); /* heartbeats stay apart, too */
+    broker_drop_all(b);
+    for (i = 0; i < 3; i++) site_stop(&s[i]);
+}
+
+static wshub_bus_redis *to_destroy;
+static void destroy_on_bus(wshub *hub, wshub_bus_state st, uint64_t ms, void *user) {
+    world *w = (world *)user;
+    (void)st;
+    (void)ms;
+    w->hub = NULL;
+    wshub_destroy(hub);
+    wshub_bus_redis_destroy(to_destroy); /* while it is at work */
+}
+static wshub_err destroy_on_message(wshub *hub, wshub_client c, const wshub_event *e, void *user) {
+    (void)c;
+    (void)e;
+    destroy_on_bus(hub, WSHUB_BUS_UP, 0, user);
+    return WSHUB_OK;
+}
+
+TEST(everything_may_end_inside_a_callback_of_the_bus) {
+    int when;
+    for (when = 0; when < 3; when++) {
+        broker *b = fresh();
+        world w;
+        wshub_bus_redis_desc rd;
+        wshub_desc d;
+        int i;
+        memset(&w, 0, sizeof w);
+        memset(&rd, 0, sizeof rd);
+        EXPECT_INT(wshub_io_fake_create(NULL, &w.net), WSHUB_OK);
+        rd.io = wshub_io_fake_io(w.net);
+        rd.url = "redis://broker";
+        rd.alloc = world_alloc;
+        rd.alloc_user = &w;
+        EXPECT_INT(wshub_bus_redis_create(&rd, &to_destroy), WSHUB_OK);
+        d = DESC(.io = rd.io, .bus = wshub_bus_redis_bus(to_destroy), .on_authenticate = accept_all, .alloc = world_alloc, .alloc_user = &w, .user = &w);
+        if (when == 0) d.on_bus = destroy_on_bus;
+        d.on_message = destroy_on_message;
+        EXPECT_INT(wshub_create(&d, &w.hub), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        for (i = 0; i < 20; i++) {
+            (void)broker_step(b, w.net);
+            wshub_io_fake_run(w.net);
+        }
+        if (when == 1) {
+            wshub_conn c = world_client(&w, "u", NULL);
+            wshub_io_fake_text(w.net, c, "{\"event\":\"x\"}");
+        } else if (when == 2) {
+            wshub_destroy(w.hub);
+            wshub_bus_redis_destroy(to_destroy);
+        }
+        wshub_io_fake_run(w.net);
+        broker_drop_all(b);
+        wshub_io_fake_destroy(w.net);
+        EXPECT_INT(w.bytes, 0);
+    }
+}
+
+TEST(an_emitter_publishes_and_says_what_became_of_it) { /* EMIT-1 */
+    broker *b = fresh();
+    static site s;
+    world w;
+    wshub_bus_redis *redis;
+    wshub_emitter *em;
+    wshub_msg m = msg("m", "1");
+    wshub_conn c;
+    wshub_bus_redis_stats st;
+    int i;
+    memset(&w, 0, sizeof w);
+    site_start(&s, b, BUSDESC(0), DESC(0), FAKE(.seed = 8));
+    c = world_client(&s.w, "u", NULL);
+    EXPECT_INT(wshub_io_fake_create(NULL, &w.net), WSHUB_OK);
+    EXPECT_INT(wshub_bus_redis_create(&(wshub_bus_redis_desc){.io = wshub_io_fake_io(w.net), .url = "redis://broker", .publish_only = true, .alloc = world_alloc, .alloc_user = &w}, &redis), WSHUB_OK);
+    EXPECT_INT(wshub_emitter_create(&(wshub_emitter_desc){.bus = wshub_bus_redis_bus(redis), .alloc = world_alloc, .alloc_user = &w}, &em), WSHUB_OK);
+    EXPECT_INT(wshub_emitter_send(em, NULL, &m), WSHUB_OK); /* kept until the broker is there */
+    EXPECT(wshub_emitter_queued_bytes(em) > 0);
+    for (i = 0; i < 10; i++) {
+        wshub_io_fake_advance(w.net, 1);
+        (void)broker_step(b, w.net);
+    }
+    EXPECT_INT(wshub_emitter_queued_bytes(em), 0);
+    EXPECT_INT(wshub_emitter_send(em, NULL, &m), WSHUB_OK);
+    for (i = 0; i < 3000; i++) { /* alone it stays connected, by PING */
+        wshub_io_fake_advance(w.net, 1);
+        (void)broker_step(b, w.net);
+    }
+    wshub_bus_redis_stats_get(redis, &st);
+    EXPECT_INT(st.published, 2);
+    EXPECT_INT(st.pending, 0);
+    EXPECT_INT(st.receivers, 2);
+    EXPECT_INT(st.ups, 1);
+    site_run(&s);
+    EXPECT_TEXT(&s.w, c, "{\"event\":\"m\",\"data\":1}");
+    EXPECT_TEXT(&s.w, c, "{\"event\":\"m\",\"data\":1}");
+    b->away = true; /* what was on its way is counted as such */
+    b->mute = true;
+    EXPECT_INT(wshub_emitter_send(em, NULL, &m), WSHUB_OK);
+    broker_drop_all(b);
+    wshub_io_fake_run(w.net);
+    wshub_bus_redis_stats_get(redis, &st);
+    EXPECT_INT(st.unconfirmed, 1);
+    wshub_emitter_destroy(em);
+    wshub_bus_redis_destroy(redis);
+    wshub_io_fake_destroy(w.net);
+    EXPECT_INT(w.bytes, 0);
+    site_stop(&s);
+}
+
+/* The n-th allocation fails, once and for ever after, through connecting, subscribing, publishing, an outage and
+ * the way back; then memory is there again, and within 10 s the bus is up and messages arrive. */
+TEST(every_allocation_may_fail) {
+    long n, injected = 0;
+    int stays;
+    for (stays = 0; stays < 2; stays++) {
+        for (n = 1;; n++) {
+            static site s;
+            broker *b = fresh();
+            wshub_conn c;
+            long left;
+            int i;
+            site_start(&s, b, BUSDESC(0), DESC(.bus_exact = n % 2 == 0, .bus_linger_ms = WSHUB_OFF), FAKE(0));
+            c = world_client(&s.w, "u", NULL);
+            s.w.fail_at = n;
+            for (i = 0; i < 3; i++) {
+                wshub_msg m = msg("m", "1");
+                (void)wshub_send(s.w.hub, NULL, &m);
+                site_advance(&s, 3);
+                broker_drop_all(b);
+                if (stays && s.w.fail_at == 0) s.w.fail_at = 1;
+                site_advance(&s, 120);
+                if (stays && s.w.fail_at == 0) s.w.fail_at = 1;
+            }
+            left = s.w.fail_at;
+            s.w.fail_at = 0;
+            site_advance(&s, 10000);
+            EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+            EXPECT_INT(sub_link(b) ? sub_link(b)->subs_count : 0, n % 2 == 0 ? 1 + 1 + 3 + (wshub_io_fake_is_open(s.w.net, c) ? 3 - 1 : -4) : 5);
+            site_stop(&s);
+            if (left > 1) break;
+            injected++;
+        }
+    }
+    (void)printf("  %ld failing allocations injected\n", injected);
+}
