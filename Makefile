@@ -40,10 +40,18 @@ build/chat: examples/chat.c build/chat_page.h $(HEADERS) | build
 build/test_%: tests/test_%.c $(HEADERS) | build
 	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) $(SHIM) -o $@ $< $(THREADS)
 
+# hiredis is taken where it is installed, elsewhere its test says that it is skipped
+HIREDIS := $(shell printf '\043include <hiredis/async.h>\nint main(void){return 0;}' > .probe.c; $(CC) .probe.c -o .probe.out -lhiredis 2>/dev/null && echo -DWITH_HIREDIS -lhiredis; rm -f .probe.c .probe.out)
+build/test_hiredis: tests/test_hiredis.c $(HEADERS) | build
+	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) -o $@ $< $(THREADS) $(HIREDIS)
+
 build/fixture-server: tests/fixture_server.c $(HEADERS) | build
 	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) $(SHIM) -o $@ $<
 
-fixtures: build/fixture-server
+build/fixture-emitter: tests/fixture_emitter.c $(HEADERS) | build
+	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) -o $@ $<
+
+fixtures: build/fixture-server build/fixture-emitter
 
 run: build/chat
 	./build/chat $(PORT)

@@ -41,6 +41,8 @@ typedef struct wshub_bus_redis_desc { /* zero: the default. Everything is copied
     bool tls;               /* what the io carries is encrypted: `rediss://` is then demanded, else refused */
     bool resp3;             /* HELLO 3; a broker that does not know it gets RESP2 */
     bool publish_only;      /* no subscribing connection: for emitters */
+    bool no_heartbeat;      /* nothing is published that the application did not publish: PING alone tells
+                               whether the broker lives, and not whether it still forwards */
     const char *sentinel;   /* name of a master: the addresses are sentinels' (port 26379) */
     const char *sentinel_user, *sentinel_password; /* NULL: they ask for none */
     const char *client_name;    /* "wshub"; "": none is set */
@@ -114,9 +116,11 @@ WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_
 typedef struct wshub_bus_redis_driver {
     void *ctx;
     bool (*open)(void *ctx, wshub_bus_redis *redis, int link, const char *address); /* opened or closed follow */
-    void (*close)(void *ctx, wshub_bus_redis *redis, int link); /* no report follows */
-    bool (*command)(void *ctx, wshub_bus_redis *redis, int link, const wshub_str *args, size_t count);
-    const char *(*error)(void *ctx);
+    void (*close)(void *ctx, int link, bool flush); /* no report follows; flush: what was given may still leave */
+    /* A command of count words; before each of args[from] to args[to - 1] goes `prefix`. All borrowed. */
+    bool (*command)(void *ctx, int link, const wshub_str *args, size_t count, size_t from, size_t to, wshub_str prefix);
+    void (*pump)(void *ctx); /* once a turn: reports that could not be made when they came */
+    const char *(*error)(void *ctx); /* why the last open or connection failed */
 } wshub_bus_redis_driver;
 WSHUB_API void wshub_bus_redis_opened(wshub_bus_redis *redis, int link);
 WSHUB_API void wshub_bus_redis_replied(wshub_bus_redis *redis, int link, const wshub_resp *reply);
@@ -412,8 +416,9 @@ static bool wshub_bus_redis__command(wshub_bus_redis *r, int link, wshub_bus_red
     wshub_bus_redis__link *l = &r->links[link];
     size_t bytes = 32, i;
     uint8_t *at;
-    if (r->desc.driver) return wshub_bus_redis__cmd_add(r, l, what, answers) &&
-                               r->desc.driver->command(r->desc.driver->ctx, r, link, args, count);
+    if (r->desc.driver)
+        return wshub_bus_redis__cmd_add(r, l, what, answers) &&
+               r->desc.driver->command(r->desc.driver->ctx, link, args, count, from, to, prefix);
     for (i = 0; i < count; i++) bytes += args[i].len + prefix.len + 32;
     if (!wshub_bus_redis__room(r, &l->out, bytes) || !wshub_bus_redis__cmd_add(r, l, what, answers)) return false;
     at = l->out.ptr + l->out.len;
@@ -495,7 +500,7 @@ static void wshub_bus_redis__link_close(wshub_bus_redis *r, int link, bool flush
     wshub_conn conn = l->conn;
     l->conn.id = 0;
     if (conn.id) {
-        if (r->desc.driver) r->desc.driver->close(r->desc.driver->ctx, r, link);
+        if (r->desc.driver) r->desc.driver->close(r->desc.driver->ctx, link, flush);
         else r->io.close(r->io.ctx, conn, flush);
     }
     wshub_bus_redis__release(r, &l->in);
@@ -821,7 +826,7 @@ static void wshub_bus_redis__reply(wshub_bus_redis *r, int link, const wshub_res
                 l->cmds_count--;
             }
             if (link == WSHUB_BUS_REDIS__SUB) {
-                r->stats.subscribed = reply->items[2].number > 0 ? (uint64_t)reply->items[2].number - 1 : 0;
+                if (reply->items[2].number >= 0) r->stats.subscribed = (uint64_t)reply->items[2].number - (reply->items[2].number > 0);
                 r->stats.unacknowledged--;
             }
             return;
@@ -1011,9 +1016,12 @@ static void wshub_bus_redis__beat(wshub_bus_redis *r) {
     if (r->desc.publish_only) {
         ok = wshub_bus_redis__words(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__PING, "PING", NULL, NULL, NULL);
     } else {
-        ok = wshub_bus_redis__words(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__BEAT, "PUBLISH", r->beat, n, NULL) &&
-             wshub_bus_redis__words(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__PING, "PING", NULL, NULL, NULL);
-        if (!r->beat_late) r->beat_late = r->now + r->desc.heartbeat_timeout_ms;
+        ok = (r->desc.no_heartbeat
+                  ? wshub_bus_redis__words(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__PING, "PING", NULL, NULL, NULL)
+                  : wshub_bus_redis__words(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__BEAT, "PUBLISH", r->beat, n, NULL)) &&
+             (r->desc.driver || /* hiredis loses the answer; the heartbeat says as much */
+              wshub_bus_redis__words(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__PING, "PING", NULL, NULL, NULL));
+        if (!r->beat_late && !r->desc.no_heartbeat) r->beat_late = r->now + r->desc.heartbeat_timeout_ms;
     }
     if (!ok) {
         wshub_bus_redis__fail_memory(r);
@@ -1036,6 +1044,7 @@ static uint64_t wshub_bus_redis__settle(void *ctx) {
     uint64_t next, result;
     int i;
     wshub_bus_redis__enter(r);
+    if (r->attached && r->desc.driver) r->desc.driver->pump(r->desc.driver->ctx);
     if (r->attached && r->phase == WSHUB_BUS_REDIS__WAITING && r->now >= r->retry_at) wshub_bus_redis__attempt(r);
     if (r->attached && r->phase == WSHUB_BUS_REDIS__FILLING && !r->short_of_room && !r->stats.unacknowledged &&
         (r->desc.publish_only || !sub->cmds_count))
@@ -1060,6 +1069,7 @@ static uint64_t wshub_bus_redis__settle(void *ctx) {
            : r->phase == WSHUB_BUS_REDIS__UP    ? r->beat_next
                                                 : r->deadline;
     if (next > r->now + r->desc.heartbeat_ms) next = r->now + r->desc.heartbeat_ms;
+    if (r->desc.driver && r->stats.unacknowledged && next > r->now + 5) next = r->now + 5; /* its io is not ours */
     result = r->attached ? r->io_now + (next > r->now ? next - r->now : 1) : WSHUB_NEVER;
     wshub_bus_redis__leave(r);
     return result;
@@ -1129,12 +1139,22 @@ static size_t wshub_bus_redis__publish(void *ctx, const wshub_bus_msg *msgs, siz
     return i;
 }
 
+static bool wshub_bus_redis__awaits(const wshub_bus_redis__link *l, wshub_bus_redis__what what) {
+    uint32_t i;
+    for (i = 0; i < l->cmds_count; i++) {
+        if (l->cmds[(l->cmds_head + i) & (l->cmds_cap - 1)].what == what) return true;
+    }
+    return false;
+}
+
 static bool wshub_bus_redis__change(wshub_bus_redis *r, const wshub_bus_channel *channels, size_t count, bool want) {
     wshub_bus_redis__link *l = &r->links[WSHUB_BUS_REDIS__SUB];
     wshub_str args[WSHUB_BUS_BATCH + 1];
     size_t i, n;
     if (r->desc.publish_only || (r->phase != WSHUB_BUS_REDIS__FILLING && r->phase != WSHUB_BUS_REDIS__UP)) return true;
-    if (wshub_bus_redis__waiting(l) >= r->desc.output_bytes_max) {
+    if (wshub_bus_redis__waiting(l) >= r->desc.output_bytes_max ||
+        /* hiredis mixes up a channel that is left and entered: one kind at a time */
+        (r->desc.driver && wshub_bus_redis__awaits(l, want ? WSHUB_BUS_REDIS__UNSUBSCRIBE : WSHUB_BUS_REDIS__SUBSCRIBE))) {
         r->short_of_room = true;
         return false;
     }
@@ -1307,7 +1327,7 @@ WSHUB_API const char *wshub_bus_redis_desc_problem(const wshub_bus_redis_desc *d
     char *texts;
     const char *why;
     if (!desc || !desc->io) return "io: required, usually that of the hub";
-    if (!desc->io->guest || !desc->io->connect || !desc->io->random)
+    if (!desc->io->guest || (!desc->io->connect && !desc->driver) || !desc->io->random)
         return "io: needs guest, connect and random; wshub_io_sock.h has them";
     if (!desc->url) return "url: required, as redis://127.0.0.1:6379";
     if (strlen(desc->url) > 4096) return "url: at most 4096 bytes";

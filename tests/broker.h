@@ -271,12 +271,10 @@ static bool broker_step(broker *b, wshub_io_fake *net) {
         size_t n, count;
         wshub_str out;
         if (l->net != net || !l->conn.id) continue;
-        if (!wshub_io_fake_is_open(net, l->conn)) {
-            broker_drop(b, l, false);
-            busy = true;
+        if (b->mute) {
+            if (!wshub_io_fake_is_open(net, l->conn)) broker_drop(b, l, false);
             continue;
         }
-        if (b->mute) continue;
         out = wshub_io_fake_output(net, l->conn);
         if (out.len) {
             if (l->in_len + out.len > l->in_cap) {
@@ -300,6 +298,10 @@ static bool broker_step(broker *b, wshub_io_fake *net) {
             l->in_len -= n;
             broker_command(b, l, args, count); /* may close this very link */
             free(command);
+            busy = true;
+        }
+        if (l->conn.id && !wshub_io_fake_is_open(net, l->conn)) { /* it ended behind what it said */
+            broker_drop(b, l, false);
             busy = true;
         }
     }

@@ -6,6 +6,7 @@
 #include "wshub_io_auto.h"
 #include "wshub_io_kqueue.h"
 #include "wshub_io_poll.h"
+#include "wshub_bus_redis.h"
 #include "fixture_app.h"
 #include <signal.h>
 
@@ -21,11 +22,26 @@ static void on_error(const char *line, void *user) {
     (void)fprintf(stderr, "fixture-server: %s\n", line);
 }
 
+/* Waits for the subscriptions to be active. False: the broker is not there. */
+static bool bus_ready(wshub_bus_redis *redis) {
+    wshub_bus_redis_stats st;
+    int i;
+    for (i = 0; i < 200; i++) {
+        if (wshub_io_sock_run_once(net, 10)) return false;
+        wshub_bus_redis_stats_get(redis, &st);
+        if (st.state == WSHUB_BUS_UP) return true;
+    }
+    (void)fprintf(stderr, "fixture-server: no Redis: %s\n", wshub_bus_redis_error(redis));
+    return false;
+}
+
 int main(int argc, char **argv) {
     static fixture f;
     wshub_io_sock_desc nd;
+    wshub_bus_redis_desc rd;
     wshub_desc d;
-    wshub_loop *loop;
+    wshub_loop *loop = NULL;
+    wshub_bus_redis *redis = NULL;
     wshub_bus bus;
     uint16_t port = 0;
     const char *why = fixture_parse(&f.opt, argc, argv);
@@ -45,15 +61,25 @@ int main(int argc, char **argv) {
         (void)fprintf(stderr, "fixture-server: %s\n", why);
         return 2;
     }
-    if (f.opt.redis) {
-        (void)fprintf(stderr, "fixture-server: --redis waits for the Redis bus, which is not built yet\n");
-        return 1;
-    }
     f.log = true;
-    if (wshub_io_auto_create(&nd, &net) || wshub_loop_create(NULL, &loop) || wshub_loop_bus(loop, &bus)) {
+    if (wshub_io_auto_create(&nd, &net)) {
         (void)fprintf(stderr, "fixture-server: cannot start: %s\n", strerror(errno));
         return 1;
     }
+    memset(&rd, 0, sizeof rd);
+    rd.io = wshub_io_sock_io(net);
+    rd.url = f.opt.redis;
+    rd.on_log = on_error;
+    rd.no_heartbeat = true; /* a transcript has everything that is published */
+    if (f.opt.redis && wshub_bus_redis_desc_problem(&rd)) {
+        (void)fprintf(stderr, "fixture-server: bad value for --redis: %s\n", wshub_bus_redis_desc_problem(&rd));
+        return 2;
+    }
+    if (f.opt.redis ? wshub_bus_redis_create(&rd, &redis) : wshub_loop_create(NULL, &loop) || wshub_loop_bus(loop, &bus)) {
+        (void)fprintf(stderr, "fixture-server: out of memory\n");
+        return 1;
+    }
+    if (redis) bus = *wshub_bus_redis_bus(redis);
     d = fixture_desc(&f, wshub_io_sock_io(net));
     d.bus = &bus;
     if (wshub_create(&d, &f.hub)) {
@@ -64,6 +90,7 @@ int main(int argc, char **argv) {
         (void)fprintf(stderr, "fixture-server: %s\n", wshub_io_sock_error(net));
         return 1;
     }
+    if (redis && !bus_ready(redis)) return 1;
     memset(&sa, 0, sizeof sa);
     sa.sa_handler = on_signal;
     (void)sigaction(SIGTERM, &sa, NULL);
@@ -81,6 +108,7 @@ int main(int argc, char **argv) {
     (void)signal(SIGINT, SIG_IGN);
     wshub_destroy(f.hub);
     fixture_end(&f);
+    wshub_bus_redis_destroy(redis);
     wshub_io_sock_destroy(net);
     wshub_loop_destroy(loop);
     return 0;

@@ -1,0 +1,238 @@
+/* What every bus must do, whatever carries it. A backend's test gives a bus_world; a new backend is done when
+ * bus_contract() passes. The owners here are not hubs but recorders, so that the table itself is seen. */
+#ifndef BUS_CONTRACT_H
+#define BUS_CONTRACT_H
+
+typedef struct bus_world {
+    const char *name;
+    bool (*make)(struct bus_world *w, int seat, wshub_bus *out); /* seats 0 to 2 of one broker */
+    void (*end)(struct bus_world *w, int seat);                  /* after it has left */
+    void (*step)(struct bus_world *w);                           /* serve what is ready, let a moment pass */
+    void (*cut)(struct bus_world *w, bool away);                 /* the broker goes, or is back */
+    void *ctx;
+} bus_world;
+
+typedef struct bus_seat {
+    bus_world *w;
+    wshub_bus bus;
+    const wshub_bus_channel *wanted; /* subscribed to in every CONNECTED */
+    size_t wanted_count;
+    char states[64];                 /* one letter each: D, C, U */
+    uint64_t got, bytes;
+    long next;                       /* the number that the next numbered payload must have */
+    char channel[256], *payload;
+    size_t payload_len;
+    bool gone;
+} bus_seat;
+
+static void bus_received(void *ctx, wshub_str channel, wshub_str payload) {
+    bus_seat *s = (bus_seat *)ctx;
+    EXPECT(!s->gone && s->states[0] && s->states[strlen(s->states) - 1] != 'D');
+    s->got++;
+    s->bytes += payload.len;
+    (void)snprintf(s->channel, sizeof s->channel, "%.*s", (int)channel.len, channel.ptr);
+    s->payload = (char *)realloc(s->payload, payload.len + 1);
+    memcpy(s->payload, payload.len ? payload.ptr : "", payload.len);
+    s->payload[payload.len] = 0;
+    s->payload_len = payload.len;
+    if (payload.len && payload.ptr[0] == '#') {
+        if (s->next >= 0) EXPECT_INT(atol(s->payload + 1), s->next);
+        s->next = atol(s->payload + 1) + 1;
+    }
+}
+static void bus_state(void *ctx, wshub_bus_state state) {
+    bus_seat *s = (bus_seat *)ctx;
+    size_t n = strlen(s->states);
+    EXPECT(!s->gone && n + 2 < sizeof s->states);
+    s->states[n] = "DCU"[state];
+    if (state == WSHUB_BUS_CONNECTED && s->wanted_count) EXPECT(s->bus.subscribe(s->bus.ctx, s->wanted, s->wanted_count));
+}
+
+static void bus_steps(bus_world *w, int n) {
+    while (n--) w->step(w);
+}
+/* Serves until the condition holds, for some seconds at most. */
+#define BUS_UNTIL(w, cond)                                    \
+    do {                                                      \
+        int bus_i = 0;                                        \
+        bool bus_ok;                                          \
+        while (!(bus_ok = (cond)) && bus_i++ < 4000) (w)->step(w); \
+        if (!bus_ok) {                                        \
+            test_failures++;                                  \
+            (void)printf("  %s:%d: %s: never came: %s\n", __FILE__, __LINE__, test_name, #cond); \
+        }                                                     \
+    } while (0)
+
+static size_t bus_say(bus_seat *s, const char *channel, const void *payload, size_t len) {
+    wshub_bus_msg m;
+    size_t took;
+    m.channel = wshub_str_z(channel);
+    m.payload.ptr = (const char *)payload;
+    m.payload.len = len;
+    took = s->bus.publish(s->bus.ctx, &m, 1);
+    if (s->bus.flush) s->bus.flush(s->bus.ctx);
+    return took;
+}
+
+static bool bus_up(const bus_seat *s) {
+    size_t n = strlen(s->states);
+    return n && s->states[n - 1] == 'U';
+}
+
+static void bus_contract(bus_world *w) {
+    static bus_seat s[3];
+    static const wshub_bus_channel exact[] = {{{"c:exact", 7}, false}, {{"c:odd*?[x]\\ \r\n", 14}, false}};
+    static const wshub_bus_channel pattern[] = {{{"c:*", 3}, true}, {{"end", 3}, false}};
+    static const wshub_bus_channel none[] = {{{"other", 5}, false}, {{"end", 3}, false}};
+    wshub_bus_owner owner;
+    wshub_bus_msg batch[10];
+    char all[256], numbers[10][16], *big = (char *)malloc(300000);
+    size_t i, k, sent;
+    uint64_t before[3];
+    (void)printf("  bus contract: %s\n", w->name);
+    memset(s, 0, sizeof s);
+    for (i = 0; i < 3; i++) {
+        s[i].w = w;
+        s[i].wanted = i == 0 ? exact : i == 1 ? pattern : none;
+        s[i].wanted_count = 2;
+        s[i].next = -1;
+        EXPECT(w->make(w, (int)i, &s[i].bus));
+        owner.ctx = &s[i];
+        owner.received = bus_received;
+        owner.state = bus_state;
+        owner.wake = NULL;
+        EXPECT_INT(s[i].bus.attach(s[i].bus.ctx, &owner), WSHUB_OK);
+        EXPECT(s[i].states[0] == 0); /* not from inside */
+    }
+    /* connected, then up, once each */
+    for (i = 0; i < 3; i++) {
+        BUS_UNTIL(w, bus_up(&s[i]));
+        EXPECT(strcmp(s[i].states, "CU") == 0);
+    }
+    /* in order, none lost, none twice: to an exact subscriber and to one by pattern, and to nobody else */
+    s[0].next = s[1].next = 0;
+    for (sent = 0; sent < 2000;) {
+        size_t n = 10, took;
+        for (k = 0; k < n; k++) {
+            batch[k].channel = wshub_str_z("c:exact");
+            batch[k].payload.ptr = numbers[k];
+            batch[k].payload.len = (size_t)snprintf(numbers[k], sizeof numbers[k], "#%zu", sent + k);
+        }
+        took = s[2].bus.publish(s[2].bus.ctx, batch, n);
+        EXPECT(took <= n);
+        sent += took;
+        if (s[2].bus.flush) s[2].bus.flush(s[2].bus.ctx);
+        if (took < n || sent % 500 == 0) w->step(w);
+        if (took < n) break; /* offered again below, numbered on */
+    }
+    BUS_UNTIL(w, s[0].got == sent && s[1].got == sent);
+    EXPECT_INT(sent, 2000);
+    EXPECT_INT(s[0].next, 2000);
+    EXPECT_INT(s[1].next, 2000);
+    EXPECT_INT(s[2].got, 0);
+    s[0].next = s[1].next = -1;
+    /* every byte, no byte, many bytes; a name with all that has a meaning elsewhere */
+    for (i = 0; i < 256; i++) all[i] = (char)i;
+    EXPECT_INT(bus_say(&s[2], "c:odd*?[x]\\ \r\n", all, 256), 1);
+    BUS_UNTIL(w, s[0].got == 2001 && s[1].got == 2001);
+    EXPECT(s[0].payload_len == 256 && memcmp(s[0].payload, all, 256) == 0 && strcmp(s[0].channel, "c:odd*?[x]\\ \r\n") == 0);
+    EXPECT_INT(bus_say(&s[2], "c:exact", "", 0), 1);
+    BUS_UNTIL(w, s[0].got == 2002 && s[1].got == 2002);
+    EXPECT_INT(s[0].payload_len, 0);
+    for (i = 0; i < 300000; i++) big[i] = all[(i * 7 + i / 256) & 255];
+    EXPECT_INT(bus_say(&s[2], "c:exact", big, 300000), 1);
+    BUS_UNTIL(w, s[0].got == 2003 && s[1].got == 2003);
+    EXPECT(s[0].payload_len == 300000 && memcmp(s[0].payload, big, 300000) == 0);
+    /* what an exact name looks like a pattern for is not its own */
+    EXPECT_INT(bus_say(&s[2], "c:odd", "x", 1), 1);
+    EXPECT_INT(bus_say(&s[2], "c", "x", 1), 1);
+    EXPECT_INT(bus_say(&s[2], "nobody", "x", 1), 1);
+    BUS_UNTIL(w, s[1].got == 2004);
+    bus_steps(w, 20);
+    EXPECT(s[0].got == 2003 && s[1].got == 2004 && s[2].got == 0);
+    /* many channels, taken or refused a batch at a time; left again; twice is once */
+    {
+        static char names[2000][16];
+        static wshub_bus_channel many[2000];
+        for (i = 0; i < 2000; i++) {
+            many[i].name.ptr = names[i];
+            many[i].name.len = (size_t)snprintf(names[i], sizeof names[i], "m:%zu", i);
+            many[i].pattern = false;
+        }
+        for (i = 0; i < 2000; i += 500) {
+            BUS_UNTIL(w, s[0].bus.subscribe(s[0].bus.ctx, many + i, 500));
+        }
+        BUS_UNTIL(w, s[0].bus.subscribe(s[0].bus.ctx, many + 7, 1));
+        if (s[0].bus.flush) s[0].bus.flush(s[0].bus.ctx);
+        before[0] = s[0].got;
+        for (k = 0; k < 400 && s[0].got == before[0]; k++) { /* until the last one is active */
+            EXPECT_INT(bus_say(&s[2], "m:1999", "x", 1), 1);
+            bus_steps(w, 5);
+        }
+        bus_steps(w, 20);
+        before[0] = s[0].got;
+        EXPECT_INT(bus_say(&s[2], "m:0", "x", 1), 1);
+        EXPECT_INT(bus_say(&s[2], "m:7", "x", 1), 1);
+        EXPECT_INT(bus_say(&s[2], "m:1234", "x", 1), 1);
+        BUS_UNTIL(w, s[0].got == before[0] + 3);
+        for (i = 0; i < 2000; i += 500) {
+            BUS_UNTIL(w, s[0].bus.unsubscribe(s[0].bus.ctx, many + i, 500));
+        }
+        BUS_UNTIL(w, s[0].bus.unsubscribe(s[0].bus.ctx, many + 3, 9)); /* not there: nothing */
+        BUS_UNTIL(w, s[0].bus.subscribe(s[0].bus.ctx, many + 1000, 1)); /* one comes back at once */
+        if (s[0].bus.flush) s[0].bus.flush(s[0].bus.ctx);
+        for (k = 0; k < 400 && s[0].got < before[0] + 4; k++) {
+            EXPECT_INT(bus_say(&s[2], "m:1000", "x", 1), 1);
+            bus_steps(w, 5);
+        }
+        bus_steps(w, 20);
+        before[0] = s[0].got;
+        EXPECT_INT(bus_say(&s[2], "m:7", "x", 1), 1);
+        EXPECT_INT(bus_say(&s[2], "c:exact", "x", 1), 1);
+        BUS_UNTIL(w, s[0].got > before[0]);
+        bus_steps(w, 20);
+        EXPECT_INT(s[0].got, before[0] + 1);
+    }
+    /* the broker goes: told once, nothing is taken; it is back: told, subscribed anew to what is wanted then */
+    w->cut(w, true);
+    for (i = 0; i < 3; i++) {
+        BUS_UNTIL(w, !bus_up(&s[i]));
+        EXPECT(strcmp(s[i].states, "CUD") == 0);
+        before[i] = s[i].got;
+    }
+    EXPECT_INT(bus_say(&s[2], "c:exact", "x", 1), 0);
+    EXPECT(s[0].bus.subscribe(s[0].bus.ctx, none, 1)); /* ignored */
+    EXPECT(s[0].bus.unsubscribe(s[0].bus.ctx, none, 1));
+    s[0].wanted = none;
+    bus_steps(w, 50);
+    w->cut(w, false);
+    for (i = 0; i < 3; i++) {
+        BUS_UNTIL(w, bus_up(&s[i]));
+        EXPECT(strcmp(s[i].states, "CUDCU") == 0);
+        EXPECT_INT(s[i].got, before[i]);
+    }
+    EXPECT_INT(bus_say(&s[2], "c:exact", "1", 1), 1);
+    EXPECT_INT(bus_say(&s[2], "m:1000", "1", 1), 1);
+    EXPECT_INT(bus_say(&s[1], "other", "2", 1), 1);
+    BUS_UNTIL(w, s[0].got == before[0] + 1 && s[1].got == before[1] + 1 && s[2].got == before[2] + 1);
+    bus_steps(w, 20);
+    EXPECT_INT(s[0].got, before[0] + 1);
+    /* one leaves: what it said last arrives, it hears nothing more, the others go on */
+    EXPECT_INT(bus_say(&s[0], "end", "last", 4), 1);
+    EXPECT_INT(s[0].bus.attach(s[0].bus.ctx, NULL), WSHUB_OK);
+    s[0].gone = true;
+    w->end(w, 0);
+    BUS_UNTIL(w, s[1].got == before[1] + 2);
+    EXPECT(strcmp(s[1].payload, "last") == 0);
+    EXPECT_INT(bus_say(&s[1], "other", "3", 1), 1);
+    BUS_UNTIL(w, s[2].got == before[2] + 3);
+    for (i = 0; i < 3; i++) {
+        if (i) {
+            EXPECT_INT(s[i].bus.attach(s[i].bus.ctx, NULL), WSHUB_OK);
+            w->end(w, (int)i);
+        }
+        free(s[i].payload);
+    }
+    free(big);
+}
+#endif

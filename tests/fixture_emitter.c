@@ -1,0 +1,121 @@
+/* The fixture emitter: the standalone publisher as a program. Prints `ready` once it is connected, reads one JSON
+ * object a line, publishes it, prints `ok` once the broker has it. */
+#define _GNU_SOURCE
+#define WSHUB_IMPLEMENTATION
+#include "wshub.h"
+#include "wshub_io_auto.h"
+#include "wshub_bus_redis.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static wshub_io_sock *net;
+static wshub_bus_redis *redis;
+
+/* Serves until the bus is up and has confirmed everything. */
+static bool settled(wshub_emitter *em) {
+    wshub_bus_redis_stats st;
+    int i;
+    for (i = 0; i < 500; i++) {
+        wshub_bus_redis_stats_get(redis, &st);
+        if (st.state == WSHUB_BUS_UP && !st.pending && !wshub_emitter_queued_bytes(em)) return true;
+        if (wshub_io_sock_run_once(net, 10)) return false;
+    }
+    return false;
+}
+
+static bool text_of(wshub_str raw, char **at, wshub_str *out) { /* a JSON string's text, appended to *at */
+    if (wshub_json_type(raw) != WSHUB_JSON_STRING) return false;
+    out->ptr = *at;
+    out->len = wshub_json_text(raw, *at, raw.len);
+    *at += out->len;
+    return true;
+}
+
+/* Publishes what a line says. NULL, or what is wrong with it. */
+static const char *publish(wshub_emitter *em, wshub_str line) {
+    static const struct { const char *to; wshub_dest_kind kind; } kinds[] = {
+        {"client", WSHUB_DEST_CLIENT}, {"user", WSHUB_DEST_USER}, {"room", WSHUB_DEST_ROOM}, {"all", WSHUB_DEST_ALL}};
+    char *buf = (char *)malloc(line.len + 1), *at = buf;
+    wshub_str *ids = (wshub_str *)malloc((line.len / 2 + 1) * sizeof *ids), to, item, list = wshub_json_get(line, "exclude");
+    const char *why = NULL;
+    wshub_dest dest;
+    wshub_msg msg;
+    wshub_iter it = {0, 0};
+    wshub_err err;
+    size_t i;
+    memset(&dest, 0, sizeof dest);
+    memset(&msg, 0, sizeof msg);
+    if (!buf || !ids) abort();
+    if (!wshub_json_check(line, 0) || !text_of(wshub_json_get(line, "to"), &at, &to)) why = "no JSON object with a `to`";
+    for (i = 0; !why && i < 4; i++) {
+        if (wshub_str_eq_z(to, kinds[i].to)) dest.kind = kinds[i].kind;
+    }
+    if (!why && dest.kind == WSHUB_DEST_RESOLVE) why = "`to` is client, user, room or all";
+    if (!why && dest.kind != WSHUB_DEST_ALL && !text_of(wshub_json_get(line, "id"), &at, &dest.name)) why = "no `id`";
+    if (!why && !text_of(wshub_json_get(line, "event"), &at, &msg.event)) why = "no `event`";
+    if (!why) {
+        msg.data = wshub_json_get(line, "data");
+        msg.data_is_json = true;
+        if (dest.kind == WSHUB_DEST_ROOM && wshub_json_type(list) == WSHUB_JSON_ARRAY) {
+            dest.exclude = ids;
+            while (wshub_json_each(list, &it, &item)) {
+                if (text_of(item, &at, &ids[dest.exclude_count])) dest.exclude_count++;
+            }
+        }
+        err = wshub_emitter_send(em, &dest, &msg);
+        if (err) why = wshub_strerror(err);
+    }
+    free(ids);
+    free(buf);
+    return why;
+}
+
+int main(int argc, char **argv) {
+    wshub_bus_redis_desc d;
+    wshub_emitter_desc ed;
+    wshub_emitter *em;
+    char *line = NULL;
+    size_t cap = 0;
+    ssize_t n;
+    int status = 0;
+    if (argc != 3 || strcmp(argv[1], "--redis") != 0) {
+        (void)fprintf(stderr, "fixture-emitter: usage: fixture-emitter --redis URL\n");
+        return 2;
+    }
+    if (wshub_io_auto_create(NULL, &net)) return 1;
+    memset(&d, 0, sizeof d);
+    d.io = wshub_io_sock_io(net);
+    d.url = argv[2];
+    d.publish_only = true;
+    if (wshub_bus_redis_desc_problem(&d)) {
+        (void)fprintf(stderr, "fixture-emitter: bad value for --redis: %s\n", wshub_bus_redis_desc_problem(&d));
+        return 2;
+    }
+    if (wshub_bus_redis_create(&d, &redis)) return 1;
+    memset(&ed, 0, sizeof ed);
+    ed.bus = wshub_bus_redis_bus(redis);
+    if (wshub_emitter_create(&ed, &em)) return 1;
+    if (!settled(em)) {
+        (void)fprintf(stderr, "fixture-emitter: no Redis: %s\n", wshub_bus_redis_error(redis));
+        return 1;
+    }
+    (void)printf("ready\n");
+    (void)fflush(stdout);
+    while ((n = getline(&line, &cap, stdin)) > 0) {
+        wshub_str text = {line, (size_t)n};
+        const char *why = publish(em, text);
+        if (!why && !settled(em)) why = "Redis does not confirm";
+        if (why) {
+            (void)fprintf(stderr, "fixture-emitter: %s\n", why);
+            status = 1;
+            break;
+        }
+        (void)printf("ok\n");
+        (void)fflush(stdout);
+    }
+    free(line);
+    wshub_emitter_destroy(em);
+    wshub_bus_redis_destroy(redis);
+    wshub_io_sock_destroy(net);
+    return status;
+}

@@ -1,0 +1,222 @@
+/* The Redis bus through hiredis: the bus contract with a real redis-server, and a broker that says what hiredis
+ * would assert on. Built with -DWITH_HIREDIS where the library is there; else it says that it is skipped. */
+#define _GNU_SOURCE
+#define WSHUB_IMPLEMENTATION
+#include "wshub.h"
+#include "wshub_io_auto.h"
+#include "wshub_bus_redis.h"
+#ifdef WITH_HIREDIS
+#include "wshub_bus_hiredis.h"
+#endif
+#include "test.h"
+#include "redis_server.h"
+#include "bus_contract.h"
+#ifndef WITH_HIREDIS
+TEST(the_hiredis_bus_keeps_the_contract) {
+    (void)bus_contract;
+    (void)redis_end;
+    (void)redis_installed;
+    (void)redis_start;
+    SKIP("hiredis is not installed");
+}
+#else
+
+/* A loop of poll(2) for hiredis, as its adapters are written. */
+enum { WATCHES = 16 };
+static struct watch {
+    redisAsyncContext *ac;
+    short events;
+} watches[WATCHES];
+
+static void watch_on(void *p, short e) {
+    ((struct watch *)p)->events |= e;
+}
+static void watch_off(void *p, short e) {
+    ((struct watch *)p)->events = (short)(((struct watch *)p)->events & ~e);
+}
+static void watch_add_read(void *p) { watch_on(p, POLLIN); }
+static void watch_del_read(void *p) { watch_off(p, POLLIN); }
+static void watch_add_write(void *p) { watch_on(p, POLLOUT); }
+static void watch_del_write(void *p) { watch_off(p, POLLOUT); }
+static void watch_cleanup(void *p) {
+    memset(p, 0, sizeof(struct watch));
+}
+static int watch_attach(redisAsyncContext *ac, void *loop) {
+    int i;
+    (void)loop;
+    for (i = 0; i < WATCHES; i++) {
+        if (watches[i].ac) continue;
+        watches[i].ac = ac;
+        ac->ev.data = &watches[i];
+        ac->ev.addRead = watch_add_read;
+        ac->ev.delRead = watch_del_read;
+        ac->ev.addWrite = watch_add_write;
+        ac->ev.delWrite = watch_del_write;
+        ac->ev.cleanup = watch_cleanup;
+        return REDIS_OK;
+    }
+    return REDIS_ERR;
+}
+static void watch_step(wshub_io_sock *net) {
+    struct pollfd fds[WATCHES];
+    redisAsyncContext *acs[WATCHES];
+    int i, n = 0;
+    EXPECT_INT(wshub_io_sock_run_once(net, 0), WSHUB_OK);
+    for (i = 0; i < WATCHES; i++) {
+        if (!watches[i].ac || !watches[i].events) continue;
+        fds[n].fd = watches[i].ac->c.fd;
+        fds[n].events = watches[i].events;
+        fds[n].revents = 0;
+        acs[n++] = watches[i].ac;
+    }
+    if (poll(fds, (nfds_t)n, 1) <= 0) return;
+    for (i = 0; i < n; i++) {
+        int k;
+        for (k = 0; k < WATCHES && watches[k].ac != acs[i]; k++) {
+        }
+        if (k < WATCHES && fds[i].revents & (POLLOUT | POLLERR)) redisAsyncHandleWrite(acs[i]);
+        for (k = 0; k < WATCHES && watches[k].ac != acs[i]; k++) { /* it may have ended */
+        }
+        if (k < WATCHES && fds[i].revents & (POLLIN | POLLHUP | POLLERR)) redisAsyncHandleRead(acs[i]);
+    }
+}
+
+static wshub_bus_hiredis *seats[3];
+typedef struct hi_world {
+    wshub_io_sock *net;
+    redis_server server;
+} hi_world;
+static bool hi_make(bus_world *w, int seat, wshub_bus *out) {
+    hi_world *h = (hi_world *)w->ctx;
+    wshub_bus_hiredis_desc d;
+    memset(&d, 0, sizeof d);
+    d.redis.io = wshub_io_sock_io(h->net);
+    d.redis.url = h->server.url;
+    d.attach = watch_attach;
+    if (wshub_bus_hiredis_create(&d, &seats[seat])) return false;
+    *out = *wshub_bus_hiredis_bus(seats[seat]);
+    return true;
+}
+static void hi_end(bus_world *w, int seat) {
+    (void)w;
+    wshub_bus_hiredis_destroy(seats[seat]);
+}
+static void hi_step(bus_world *w) {
+    watch_step(((hi_world *)w->ctx)->net);
+}
+static void hi_cut(bus_world *w, bool away) {
+    hi_world *h = (hi_world *)w->ctx;
+    if (away) redis_kill(&h->server);
+    else redis_start(&h->server);
+}
+TEST(the_hiredis_bus_keeps_the_contract) {
+    static hi_world h;
+    bus_world w = {"hiredis", hi_make, hi_end, hi_step, hi_cut, &h};
+    if (!redis_installed()) SKIP("redis-server is not installed");
+    redis_start(&h.server);
+    EXPECT_INT(wshub_io_auto_create(NULL, &h.net), WSHUB_OK);
+    bus_contract(&w);
+    wshub_io_sock_destroy(h.net);
+    redis_end(&h.server);
+}
+
+/* A broker that answers as Redis does until it says something of its own. */
+static void hurt_serve(int fd, char *in, size_t *len, bool *subscribed) {
+    ssize_t n = recv(fd, in + *len, 60000 - *len, MSG_DONTWAIT);
+    if (n <= 0) return;
+    *len += (size_t)n;
+    in[*len] = 0;
+    for (;;) { /* commands of one or two words each are enough: count the arrays */
+        char *star = strstr(in, "*"), *end;
+        char word[32] = "", channel[64] = "";
+        int args, k, size = 0;
+        char *p = star, text[200];
+        if (!star) break;
+        args = atoi(star + 1);
+        p = strstr(p, "\r\n");
+        for (k = 0; k < args && p; k++) {
+            size = atoi(p + 3);
+            p = strstr(p + 3, "\r\n");
+            if (!p || p + 2 + size + 2 > in + *len) break;
+            if (k == 0) (void)snprintf(word, sizeof word, "%.*s", size, p + 2);
+            if (k == 1) (void)snprintf(channel, sizeof channel, "%.*s", size, p + 2);
+            if (k > 1 && strstr(word, "SUBSCRIBE")) {
+                n = snprintf(text, sizeof text, "*3\r\n$9\r\nsubscribe\r\n$%d\r\n%.*s\r\n:1\r\n", size, size, p + 2);
+                (void)!write(fd, text, (size_t)n);
+            }
+            p += 2 + size;
+        }
+        if (k < args || !p) break;
+        end = p + 2;
+        if (strstr(word, "SUBSCRIBE")) {
+            *subscribed = true;
+            n = snprintf(text, sizeof text, "*3\r\n$9\r\n%s\r\n$%zu\r\n%s\r\n:1\r\n", word[0] == 'P' ? "subscribe" : "subscribe", strlen(channel), channel);
+        } else {
+            n = snprintf(text, sizeof text, "+OK\r\n");
+        }
+        (void)!write(fd, text, (size_t)n);
+        memmove(in, end, (size_t)(in + *len - end) + 1);
+        *len -= (size_t)(end - in);
+    }
+}
+
+TEST(hiredis_never_meets_what_it_would_assert_on) { /* hiredis#1359 and the like */
+    static const char *const says[] = {
+        "*2\r\n:1\r\n:2\r\n", "*3\r\n:1\r\n$1\r\nx\r\n$1\r\ny\r\n", "*3\r\n$7\r\nmessage\r\n:1\r\n$1\r\ny\r\n", "*1\r\n$1\r\nx\r\n", "*0\r\n",
+        "*3\r\n$11\r\nunsubscribe\r\n$12\r\nws:broadcast\r\n$1\r\nx\r\n", "*3\r\n*0\r\n*0\r\n*0\r\n", "*3\r\n$7\r\nmessage\r\n$-1\r\n$1\r\nx\r\n",
+        "*9999999\r\n", "*5\r\n$1\r\na\r\n$1\r\na\r\n$1\r\na\r\n$1\r\na\r\n$1\r\na\r\n", "+OK\r\n:1\r\n$1\r\nx\r\n", "nonsense\r\n",
+    };
+    size_t i;
+    int link;
+    for (i = 0; i < sizeof says / sizeof *says; i++) {
+        for (link = 0; link < 2; link++) { /* to the publisher, to the subscriber */
+            union { struct sockaddr any; struct sockaddr_in in; } a;
+            socklen_t n = sizeof a.in;
+            int listener = socket(AF_INET, SOCK_STREAM, 0), fds[8], count = 0, k, steps;
+            static char in[8][65536];
+            size_t len[8] = {0};
+            bool subscribed[8] = {false}, said = false;
+            char url[64];
+            wshub_bus_hiredis_desc d;
+            wshub_bus_hiredis *bus;
+            wshub_bus_redis_stats st;
+            wshub_io_sock *net;
+            wshub *hub;
+            memset(&a, 0, sizeof a);
+            memset(&st, 0, sizeof st);
+            a.in.sin_family = AF_INET;
+            a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+            EXPECT(bind(listener, &a.any, sizeof a.in) == 0 && listen(listener, 8) == 0 && getsockname(listener, &a.any, &n) == 0);
+            EXPECT_INT(fcntl(listener, F_SETFL, O_NONBLOCK), 0);
+            (void)snprintf(url, sizeof url, "redis://127.0.0.1:%d", ntohs(a.in.sin_port));
+            EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
+            memset(&d, 0, sizeof d);
+            d.redis.io = wshub_io_sock_io(net);
+            d.redis.url = url;
+            d.attach = watch_attach;
+            EXPECT_INT(wshub_bus_hiredis_create(&d, &bus), WSHUB_OK);
+            EXPECT_INT(wshub_create(&(wshub_desc){.io = d.redis.io, .bus = wshub_bus_hiredis_bus(bus)}, &hub), WSHUB_OK);
+            for (steps = 0; steps < 2000; steps++) {
+                watch_step(net);
+                if (count < 8 && (k = accept(listener, NULL, NULL)) >= 0) fds[count++] = k;
+                for (k = 0; k < count; k++) hurt_serve(fds[k], in[k], &len[k], &subscribed[k]);
+                wshub_bus_redis_stats_get(wshub_bus_hiredis_redis(bus), &st);
+                for (k = 0; k < count && st.state == WSHUB_BUS_UP && !said; k++) {
+                    if (subscribed[k] != (link == 1)) continue;
+                    (void)!write(fds[k], says[i], strlen(says[i]));
+                    said = true;
+                }
+                if (said && st.downs) break;
+            }
+            EXPECT(said);
+            if (!st.downs) (void)printf("  taken: %s\n", says[i]);
+            EXPECT_INT(st.downs, 1); /* cut off, and the process lives */
+            wshub_destroy(hub);
+            wshub_bus_hiredis_destroy(bus);
+            wshub_io_sock_destroy(net);
+            for (k = 0; k < count; k++) (void)close(fds[k]);
+            (void)close(listener);
+        }
+    }
+}
+#endif
