@@ -554,7 +554,7 @@ static void wshub_bus_redis__fail(wshub_bus_redis *r, const char *why, wshub_str
     r->stats.subscribed = r->stats.unacknowledged = 0;
     if (was == WSHUB_BUS_REDIS__UP) {
         r->stats.downs++;
-        if (r->now - r->up_since >= 1000) r->failures = 0; /* it was a good one: begin anew, at once */
+        if (r->now - r->up_since >= 500) r->failures = 0; /* it was a good one: begin anew, at once */
     }
     /* of several addresses each is tried before the wait grows */
     r->address_at = (r->address_at + 1) % r->addresses_count;

@@ -596,6 +596,17 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__dials_run(wshub_io_sock *net) {
     }
 }
 
+/* To a closed port of this machine a connection can, by chance, come from that very port: then TCP connects it
+ * to itself, and whoever should listen there finds the port taken. */
+WSHUB_IO_SOCK__COLD static bool wshub_io_sock__met_itself(int fd) {
+    union { struct sockaddr any; struct sockaddr_storage all; uint8_t bytes[sizeof(struct sockaddr_storage)]; } a, b;
+    socklen_t an = sizeof a, bn = sizeof b;
+    memset(&a, 0, sizeof a);
+    memset(&b, 0, sizeof b);
+    if (getsockname(fd, &a.any, &an) != 0 || getpeername(fd, &b.any, &bn) != 0) return false;
+    return a.any.sa_family != AF_UNIX && an == bn && memcmp(a.bytes, b.bytes, an) == 0;
+}
+
 /* An outgoing connection is there, or has failed: then the next address of its name has its turn. */
 WSHUB_IO_SOCK__COLD static void wshub_io_sock__dialled(wshub_io_sock *net, wshub_conn id, wshub_io_sock__conn *c) {
     wshub_io_sock__dial *d = wshub_io_sock__dial_of(net, id.id);
@@ -603,6 +614,7 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__dialled(wshub_io_sock *net, wshub
     int e = 0;
     socklen_t n = sizeof e;
     if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &e, &n) != 0) e = errno;
+    if (!e && wshub_io_sock__met_itself(c->fd)) e = ECONNREFUSED;
     if (!e) {
         c->state = WSHUB_IO_SOCK__OPEN;
         wshub_io_sock__watch(net, c, WSHUB_IO_SOCK_READ);
