@@ -535,7 +535,7 @@ static void wshub_bus_redis__fail(wshub_bus_redis *r, const char *why, wshub_str
     wshub_bus_redis__link *pub = &r->links[WSHUB_BUS_REDIS__PUB];
     uint64_t wait, step;
     uint32_t i;
-    char line[400];
+    char line[640];
     if (was == WSHUB_BUS_REDIS__WAITING) return;
     for (i = 0; i < pub->cmds_count; i++) {
         const wshub_bus_redis__cmd *c = &pub->cmds[(pub->cmds_head + i) & (pub->cmds_cap - 1)];
@@ -646,7 +646,7 @@ static void wshub_bus_redis__connected(wshub_bus_redis *r) {
 }
 
 static void wshub_bus_redis__up(wshub_bus_redis *r) {
-    char line[400];
+    char line[640];
     r->phase = WSHUB_BUS_REDIS__UP;
     r->stats.state = WSHUB_BUS_UP;
     r->stats.ups++;

@@ -1,14 +1,17 @@
 /* A chat with rooms, users and presence, and the page to it, served by the hub's own HTTP callback.
  *
  * Build and run: make run     Try: http://127.0.0.1:8080 in two windows
+ * Several on one Redis: build/chat 8080 redis://127.0.0.1:6379 (examples/two_instances.sh shows what happens then
+ * when Redis goes away)
  *
  * The client says `say` {room,text} and `here` {room}; it hears `said`, `people` (who is in the room), `came`
- * and `went`. Who somebody is stands in the client's metadata; rooms are the hub's own. Several chats on one
- * loop or Redis would share their rooms: wshub_send() reaches the members on every instance. */
+ * and `went`. Who somebody is stands in the client's metadata; rooms are the hub's own. Chats on one Redis share
+ * their rooms: wshub_send() reaches the members on every instance. `bus` {up,down_ms} tells of a gap between them. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
 #include "wshub_io_auto.h"
+#include "wshub_bus_redis.h"
 #include "chat_page.h" /* examples/chat.html as text; made by the Makefile */
 #include <signal.h>
 #include <stdio.h>
@@ -111,6 +114,21 @@ static void on_disconnected(wshub *hub, const wshub_gone *gone, void *user) {
     tell_people(hub, wshub_str_z(*room));
 }
 
+/* What other instances said while the bus was down is lost: those who read here should know. */
+static void on_bus(wshub *hub, wshub_bus_state state, uint64_t down_ms, void *user) {
+    char data[64];
+    wshub_msg msg = {.event = wshub_str_z("bus"), .data = {data, 0}};
+    (void)user;
+    msg.data.len = (size_t)snprintf(data, sizeof data, "{\"up\":%s,\"down_ms\":%llu}", state == WSHUB_BUS_UP ? "true" : "false",
+                                    (unsigned long long)down_ms);
+    (void)wshub_all_send(hub, &msg, NULL, 0);
+}
+
+static void on_redis_log(const char *line, void *user) {
+    (void)user;
+    fprintf(stderr, "chat: redis: %s\n", line);
+}
+
 static bool on_request(wshub *hub, wshub_request request, const wshub_http *http, void *user) {
     wshub_reply page = {.status = 200, .content_type = "text/html; charset=utf-8", .body = {chat_page, sizeof chat_page - 1}};
     (void)user;
@@ -125,13 +143,17 @@ static void on_signal(int number) {
 
 int main(int argc, char **argv) {
     wshub *hub;
-    wshub_loop *loop; /* the bus of one process; wshub_bus_redis.h would join many */
-    wshub_bus bus;
+    wshub_bus_redis *redis = NULL;
     unsigned port = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 8080;
-    if (port == 0 || port > 65535) return fprintf(stderr, "usage: %s [port]\n", argv[0]), 2;
-    if (wshub_io_auto_create(NULL, &net) || wshub_loop_create(NULL, &loop) || wshub_loop_bus(loop, &bus)) return 1;
-    if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .bus = &bus, .on_authenticate = on_authenticate, .on_join = on_join,
-                                   .on_message = on_message, .on_disconnected = on_disconnected, .on_request = on_request}, &hub)) return 1;
+    if (port == 0 || port > 65535) return fprintf(stderr, "usage: %s [port [redis-url]]\n", argv[0]), 2;
+    if (wshub_io_auto_create(NULL, &net)) return 1;
+    if (argc > 2) {
+        wshub_bus_redis_desc rd = {.io = wshub_io_sock_io(net), .url = argv[2], .on_log = on_redis_log};
+        if (wshub_bus_redis_create(&rd, &redis)) return fprintf(stderr, "chat: %s\n", wshub_bus_redis_desc_problem(&rd)), 2;
+    }
+    if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .bus = redis ? wshub_bus_redis_bus(redis) : NULL,
+                                   .on_authenticate = on_authenticate, .on_join = on_join, .on_message = on_message,
+                                   .on_disconnected = on_disconnected, .on_request = on_request, .on_bus = on_bus}, &hub)) return 1;
     if (wshub_io_sock_listen(net, "127.0.0.1", (uint16_t)port, NULL)) return fprintf(stderr, "chat: %s\n", wshub_io_sock_error(net)), 1;
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
@@ -143,7 +165,7 @@ int main(int argc, char **argv) {
     signal(SIGTERM, SIG_IGN); /* one that comes now would find no loop to stop */
     signal(SIGINT, SIG_IGN);
     wshub_destroy(hub);
+    wshub_bus_redis_destroy(redis);
     wshub_io_sock_destroy(net);
-    wshub_loop_destroy(loop);
     return 0;
 }

@@ -1,0 +1,54 @@
+// Two people in two chats on one Redis: they are in one room until Redis is killed, are told so, go on apart, and are
+// together again when it is back, told of the gap. Keeps a screenshot (build/two-instances.png).
+import { createRequire } from 'node:module';
+import { spawn } from 'node:child_process';
+const require = createRequire(process.cwd() + '/build/node/x.js');
+const { chromium } = require('playwright-core');
+const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+let passed = 0, failed = 0;
+const check = (what, ok) => { ok ? passed++ : (failed++, console.log(`FAIL two_instances: ${what}`)); };
+const env = { ...process.env, REDIS_PORT: '18479', PORT_A: '18476', PORT_B: '18477' };
+const show = spawn('sh', ['examples/two_instances.sh'], { env, stdio: ['pipe', 'pipe', 'inherit'] });
+let told = '';
+show.stdout.on('data', d => { told += d; });
+const says = async text => { for (let i = 0; i < 500 && !told.includes(text); i++) await new Promise(r => setTimeout(r, 20)); return told.includes(text); };
+check('the script says that it is ready', await says('both chats are one'));
+check('both chats are there', await says(':18476') && await says(':18477'));
+const browser = await chromium.launch({ executablePath: process.argv[2], args: flags });
+try {
+  const page = async (port, name) => {
+    const p = await (await browser.newContext({ viewport: { width: 900, height: 700 } })).newPage();
+    await p.goto(`http://127.0.0.1:${port}/?name=${name}`);
+    return p;
+  };
+  const sees = (p, text) => p.waitForFunction(t => document.body.innerText.includes(t), text, { timeout: 10000 }).then(() => true, () => false);
+  const write = async (p, text) => { await p.fill('#text', text); await p.press('#text', 'Enter'); };
+  const a = await page(18476, 'Ada'), b = await page(18477, 'Grace');
+  check('both are online', await sees(a, 'online') && await sees(b, 'online'));
+  let together = false; // the chats may still be connecting to Redis
+  for (let i = 0; i < 20 && !together; i++) {
+    await write(a, `hello ${i}`);
+    together = await b.waitForFunction(t => document.body.innerText.includes(t), `hello ${i}`, { timeout: 500 }).then(() => true, () => false);
+  }
+  check('Grace hears Ada on the other instance', together);
+  await write(b, 'hello to you, over there');
+  check('Ada hears Grace', await sees(a, 'hello to you, over there'));
+  show.stdin.write('\n'); // Redis is killed
+  check('both are told that the other is out of reach', await sees(a, 'out of reach') && await sees(b, 'out of reach'));
+  await write(a, 'is anybody there?');
+  check('Ada still hears herself', await sees(a, 'is anybody there?'));
+  show.stdin.write('\n'); // and started again
+  check('both are told of the gap', await sees(a, 'may be missing') && await sees(b, 'may be missing'));
+  await write(a, 'together again');
+  check('Grace hears Ada again', await sees(b, 'together again'));
+  await write(b, 'good, I had missed you');
+  check('and Ada hears Grace', await sees(a, 'good, I had missed you'));
+  await a.screenshot({ path: 'build/two-instances.png' });
+} finally {
+  await browser.close();
+  show.stdin.write('\n');
+}
+const status = await new Promise(done => { if (show.exitCode !== null) done(show.exitCode); else show.once('exit', done); });
+check('the script ends', status === 0);
+console.log(`two_instances: ${passed} passed, ${failed} failed, 0 skipped`);
+process.exit(failed ? 1 : 0);
