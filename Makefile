@@ -2,6 +2,8 @@
 # make run        the chat on http://127.0.0.1:8080
 # make test       every test; what needs more than a compiler is skipped aloud when it is absent
 # make bench      CPU time per delivered and per echoed message
+# make bench-redis  messages per second through Redis, and what each costs; needs redis-server
+# make redis-cycles a real Redis is killed, stopped, locked and cut off a thousand times
 # make tsan       the tests with threads under ThreadSanitizer
 # make oom        every allocation of every transcript fails, also with input in pieces and with completions
 # make install    DESTDIR and PREFIX are honoured
@@ -72,6 +74,15 @@ build/bench: tests/bench/bench.c $(HEADERS) | build
 bench: build/bench
 	./build/bench
 
+build/bench_redis: tests/bench/bench_redis.c $(HEADERS) | build
+	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< $(THREADS)
+bench-redis: build/bench_redis
+	./build/bench_redis
+
+# a thousand losses of a real Redis instead of the fifty of make test (some 20 minutes)
+redis-cycles: build/test_redis
+	WSHUB_CYCLES=$${CYCLES:-1000} ./build/test_redis fifty
+
 install:
 	mkdir -p $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	cp wshub.h backends/*.h $(DESTDIR)$(PREFIX)/include/
@@ -80,4 +91,4 @@ install:
 clean:
 	rm -rf build
 
-.PHONY: all fixtures run test tsan oom bench install clean
+.PHONY: all fixtures run test tsan oom bench bench-redis redis-cycles install clean
