@@ -58,13 +58,14 @@ fixtures: build/fixture-server build/fixture-emitter
 run: build/chat
 	./build/chat $(PORT)
 
-test: all $(TESTS)
-	@sh tests/run.sh $(TESTS) -- tests/compile/run.sh tests/readme.sh tests/examples.sh tests/browser.sh
+test: all fixtures $(TESTS)
+	@sh tests/run.sh $(TESTS) -- tests/compile/run.sh tests/readme.sh tests/examples.sh tests/browser.sh tests/two_instances.sh
 
-tsan: build/tsan_threads
+tsan: build/tsan_threads build/tsan_io
 	./build/tsan_threads
-build/tsan_threads: tests/test_threads.c $(HEADERS) | build
-	$(CC) -std=c99 $(WARN) -O1 -g -fsanitize=thread $(INCLUDE) -o $@ $< $(THREADS)
+	./build/tsan_io contract
+build/tsan_%: tests/test_%.c $(HEADERS) | build
+	$(CC) -std=c99 $(WARN) -O1 -g -fsanitize=thread $(INCLUDE) $(SHIM) -o $@ $< $(THREADS)
 
 oom: build/test_golden
 	WSHUB_OOM_ALL=1 ./build/test_golden every_allocation

@@ -92,7 +92,8 @@
  * An io (wshub_io) is where bytes come from. backends/wshub_io_sock.h serves sockets over one of the
  * pollers wshub_io_epoll.h, wshub_io_kqueue.h, wshub_io_poll.h; wshub_io_auto.h takes the best there is.
  * backends/wshub_io_fake.h is a transport without a network and a clock turned by hand, for unit tests.
- * A bus (wshub_bus) carries messages between hubs; the loop in >>api-bus is the in-process one.
+ * A bus (wshub_bus) carries messages between hubs: the loop in >>api-bus within a process,
+ * backends/wshub_bus_redis.h over Redis or Valkey, wshub_bus_hiredis.h the same for who has hiredis.
  *
  * ---- >>changes ---------------------------------------------------------------------------------
  * 0.1.0  the first version.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs each example and talks to it.
-pass=0; fail=0
+pass=0; fail=0; skip=0
 check() { if printf '%s' "$2" | grep -q "$3"; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL $1: $2"; fi; }
 ${CC:-cc} -std=gnu99 -O1 -I. tests/probe.c -o build/probe || exit 1
 check unit_test "$(./build/unit_test)" '^unit_test: passed$'
@@ -27,5 +27,31 @@ for e in auth_later custom_io chat; do
     wait $pid; status=$?
     if [ $status -eq 0 ]; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL $e ended with status $status"; fi
 done
-echo "examples: $pass passed, $fail failed, 0 skipped"
+emit() { e=$("./build/wshub-emit" "$@" 2>&1); echo "$? $e"; }
+check "wshub-emit wants a URL" "$(emit all e 1)" '^2 .*--redis URL is needed'
+check "wshub-emit wants a good URL" "$(emit --redis x all e 1)" '^2 .*begins with redis://'
+check "wshub-emit wants JSON" "$(emit --redis redis://127.0.0.1:1 all e '{')" '^3 .*not JSON'
+check "wshub-emit says that nobody is there" "$(emit --redis redis://127.0.0.1:1 --timeout 200 all e 1)" '^4 .*Connection refused'
+check "wshub-emit excludes from rooms only" "$(emit --redis redis://127.0.0.1:1 --exclude a user u e 1)" '^2 .*for room and all'
+check "wshub-emit knows its options" "$(emit --redis)" '^2 .*lacks its value'
+check "chat wants a good URL" "$(./build/chat 18489 nonsense 2>&1; echo $?)" 'begins with redis://'
+if command -v redis-server >/dev/null && command -v redis-cli >/dev/null; then
+    redis-server --port 18488 --bind 127.0.0.1 --save '' --dir build >build/redis.out 2>&1 & redis=$!
+    for i in 1 2 3 4 5 6 7 8 9 10; do redis-cli -p 18488 ping >/dev/null 2>&1 && break; sleep 0.2; done
+    redis-cli -p 18488 psubscribe 'ws:*' >build/emitted.out 2>&1 & cli=$!
+    for i in 1 2 3 4 5 6 7 8 9 10; do grep -q psubscribe build/emitted.out && break; sleep 0.1; done
+    r="--redis redis://127.0.0.1:18488"
+    check "wshub-emit to a room" "$(emit $r --exclude a room r e '{"n":1}')" '^0 $'
+    check "wshub-emit from standard input" "$(printf ' [1,\n2]\n' | emit $r user u e -)" '^0 $'
+    check "wshub-emit without data" "$(emit $r all e)" '^0 $'
+    redis-cli -p 18488 acl setuser default resetchannels >/dev/null 2>&1
+    check "wshub-emit says that it is refused" "$(emit $r all e 1)" '^5 .*NOPERM'
+    kill $cli $redis 2>/dev/null; wait $cli $redis 2>/dev/null
+    check "the room's envelope" "$(cat build/emitted.out)" '^{"serverId":"emitter","type":"room","target":"r","event":"e","data":{"n":1},"exclude":\["a"\]}$'
+    check "the user's envelope" "$(tr '\n' ' ' <build/emitted.out)" '"type":"user","target":"u","event":"e","data":\[1, 2\]}'
+    check "an envelope without data" "$(cat build/emitted.out)" '^{"serverId":"emitter","type":"broadcast","event":"e"}$'
+else
+    echo "  skipped wshub_emit_over_redis: redis-server or redis-cli is not installed"; skip=1
+fi
+echo "examples: $pass passed, $fail failed, $skip skipped"
 [ $fail -eq 0 ]

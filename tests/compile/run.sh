@@ -27,6 +27,7 @@ cat > $dir/all.c <<'C'
 #include "wshub_io_kqueue.h"
 #include "wshub_io_poll.h"
 #include "wshub_io_auto.h"
+#include "wshub_bus_redis.h"
 int main(void) { wshub_io_sock *n; return wshub_io_auto_create(0, &n); }
 C
 cat > $dir/static.c <<'C'
