@@ -34,6 +34,8 @@ typedef struct broker {
     bool deaf_beats;          /* heartbeats are lost on the way */
     bool no_hello;
     uint64_t commands, publishes, dials;
+    void (*on_publish)(void *ctx, wshub_str channel, wshub_str payload); /* what clients publish; may be NULL */
+    void *ctx;
     char log[4096];
     size_t log_len;
 } broker;
@@ -62,30 +64,30 @@ static void broker_drop_all(broker *b) {
 static void broker_say(broker_link *l, const void *bytes, size_t n) {
     if (l->conn.id) wshub_io_fake_input(l->net, l->conn, bytes, n);
 }
-static void broker_say_z(broker_link *l, const char *text) {
-    broker_say(l, text, strlen(text));
+static void broker_say_z(broker_link *l, const char *said) {
+    broker_say(l, said, strlen(said));
 }
 
 /* An array (or a push) of bulks; ints: "\1123" is the number 123. */
 static void broker_array(broker_link *l, bool push, const wshub_str *items, size_t count) {
     size_t bytes = 32, i, at;
-    char *text;
+    char *said;
     for (i = 0; i < count; i++) bytes += items[i].len + 32;
-    text = (char *)malloc(bytes);
-    at = (size_t)snprintf(text, bytes, "%c%zu\r\n", push && l->resp3 ? '>' : '*', count);
+    said = (char *)malloc(bytes);
+    at = (size_t)snprintf(said, bytes, "%c%zu\r\n", push && l->resp3 ? '>' : '*', count);
     for (i = 0; i < count; i++) {
         if (items[i].len && items[i].ptr[0] == 1) {
-            at += (size_t)snprintf(text + at, bytes - at, ":%.*s\r\n", (int)items[i].len - 1, items[i].ptr + 1);
+            at += (size_t)snprintf(said + at, bytes - at, ":%.*s\r\n", (int)items[i].len - 1, items[i].ptr + 1);
             continue;
         }
-        at += (size_t)snprintf(text + at, bytes - at, "$%zu\r\n", items[i].len);
-        memcpy(text + at, items[i].ptr, items[i].len);
+        at += (size_t)snprintf(said + at, bytes - at, "$%zu\r\n", items[i].len);
+        memcpy(said + at, items[i].ptr, items[i].len);
         at += items[i].len;
-        text[at++] = '\r';
-        text[at++] = '\n';
+        said[at++] = '\r';
+        said[at++] = '\n';
     }
-    broker_say(l, text, at);
-    free(text);
+    broker_say(l, said, at);
+    free(said);
 }
 
 static bool broker_glob(const char *p, size_t pn, const char *s, size_t sn) { /* `*` and `\` are all that is used */
@@ -170,7 +172,7 @@ static void broker_subscribe(broker *b, broker_link *l, wshub_str *args, size_t 
 }
 
 static void broker_command(broker *b, broker_link *l, wshub_str *args, size_t count) {
-    char text[200];
+    char said[200];
     b->commands++;
     if (b->log_len + args[0].len + 2 < sizeof b->log) {
         b->log_len += (size_t)snprintf(b->log + b->log_len, sizeof b->log - b->log_len, "%.*s ", (int)args[0].len, args[0].ptr);
@@ -195,21 +197,23 @@ static void broker_command(broker *b, broker_link *l, wshub_str *args, size_t co
     } else if (wshub_str_eq_z(args[0], "SELECT")) {
         broker_say_z(l, "+OK\r\n");
     } else if (wshub_str_eq_z(args[0], "ROLE")) {
-        (void)snprintf(text, sizeof text, "*3\r\n$%zu\r\n%s\r\n:0\r\n*0\r\n", strlen(b->role), b->role);
-        broker_say_z(l, text);
+        (void)snprintf(said, sizeof said, "*3\r\n$%zu\r\n%s\r\n:0\r\n*0\r\n", strlen(b->role), b->role);
+        broker_say_z(l, said);
     } else if (wshub_str_eq_z(args[0], "SENTINEL")) {
         if (!b->master_host) {
             broker_say_z(l, "*-1\r\n");
         } else {
-            (void)snprintf(text, sizeof text, "*2\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n", strlen(b->master_host), b->master_host, strlen(b->master_port), b->master_port);
-            broker_say_z(l, text);
+            (void)snprintf(said, sizeof said, "*2\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n", strlen(b->master_host), b->master_host, strlen(b->master_port), b->master_port);
+            broker_say_z(l, said);
         }
     } else if (wshub_str_eq_z(args[0], "PING")) {
         broker_say_z(l, l->subs_count && !l->resp3 ? "*2\r\n$4\r\npong\r\n$0\r\n\r\n" : "+PONG\r\n");
     } else if (wshub_str_eq_z(args[0], "PUBLISH")) {
-        int n = broker_deliver(b, args[1], args[2]);
-        (void)snprintf(text, sizeof text, ":%d\r\n", n);
-        broker_say_z(l, text);
+        int n;
+        if (b->on_publish) b->on_publish(b->ctx, args[1], args[2]);
+        n = broker_deliver(b, args[1], args[2]);
+        (void)snprintf(said, sizeof said, ":%d\r\n", n);
+        broker_say_z(l, said);
     } else if (wshub_str_eq_z(args[0], "SUBSCRIBE") || wshub_str_eq_z(args[0], "PSUBSCRIBE")) {
         broker_subscribe(b, l, args, count, true, args[0].ptr[0] == 'P');
     } else if (wshub_str_eq_z(args[0], "UNSUBSCRIBE") || wshub_str_eq_z(args[0], "PUNSUBSCRIBE")) {
