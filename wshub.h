@@ -694,7 +694,8 @@ WSHUB_API wshub_err wshub_room_send(wshub *hub, wshub_str room, const wshub_msg 
 WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub_str *exclude,
                                    size_t exclude_count);
 /* On every instance: delivers here and publishes (SEND-3, SEND-4). dest: borrowed; NULL: all.
- * Returns also PARAM: the event is empty or data is absent. The bus being down is no error (BUS-5). */
+ * Returns also PARAM: the event is empty or data is absent. The bus being down is no error: what is published is
+ * kept for a while (BUS-5; bus_queue_bytes_max, bus_queue_ms_max), and what has to go is counted and logged. */
 WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg);
 
 /* ---- >>api-ask ------------------------------------------------------------------------------
@@ -760,7 +761,7 @@ WSHUB_API wshub_err wshub_loop_bus(wshub_loop *loop, wshub_bus *out_bus);
 WSHUB_API void wshub_loop_set_down(wshub_loop *loop, bool down);
 WSHUB_API uint64_t wshub_loop_dropped(wshub_loop *loop); /* messages over queue_bytes_max; any thread */
 
-/* The emitter: publishes for processes that hold no clients (EMIT-1). */
+/* The emitter: publishes for processes that hold no clients (EMIT-1). One thread, that of its bus. */
 typedef struct wshub_emitter wshub_emitter;
 typedef struct wshub_emitter_desc {
     const wshub_bus *bus; /* required. Given: it ends with the emitter, or if creation fails */
@@ -770,7 +771,8 @@ typedef struct wshub_emitter_desc {
 } wshub_emitter_desc;
 WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc, wshub_emitter **out_emitter);
 WSHUB_API void wshub_emitter_destroy(wshub_emitter *emitter);
-/* Publishes. dest kind RESOLVE with a name means that room; NULL: all. data may be absent.
+/* Publishes: handed to the bus before it returns, if that is up and has room. dest kind RESOLVE with a name means
+ * that room; NULL: all. data may be absent. What the broker says to it is the bus's to tell.
  * Returns OK: handed to the bus or kept; PARAM; JSON; NOMEM; LIMIT: the queue is full, nothing was kept. */
 WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest,
                                        const wshub_msg *msg);

@@ -45,7 +45,8 @@ WSHUB_API void wshub_bus_hiredis_destroy(wshub_bus_hiredis *bus);
 #endif
 #endif /* WSHUB_BUS_HIREDIS_H */
 
-#if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_BUS_HIREDIS_IMPLEMENTATION)) && !defined(WSHUB__BUS_HIREDIS_DONE)
+#if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_BUS_HIREDIS_IMPLEMENTATION)) &&                \
+    !defined(WSHUB__BUS_HIREDIS_DONE)
 #define WSHUB__BUS_HIREDIS_DONE
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,14 +62,14 @@ typedef int wshub_bus_hiredis__count;
 
 typedef struct wshub_bus_hiredis__link {
     wshub_bus_hiredis *owner;
-    redisAsyncContext *ac;        /* NULL: none */
+    redisAsyncContext *ac;            /* NULL: none */
     redisReplyObjectFunctions *plain; /* hiredis' own */
     redisReplyObjectFunctions guarded;
-    uint64_t asked;               /* commands that are answered each by one reply, and have not been */
-    uint64_t left;                /* channels whose unsubscription has been read: hiredis forgets to tell of
+    uint64_t asked; /* commands that are answered each by one reply, and have not been */
+    uint64_t left;  /* channels whose unsubscription has been read: hiredis forgets to tell of
                                      those that were not subscribed, so they are counted here */
     bool subscribed, unsubscribing;
-    char refused[160];            /* what the guard stopped at, where that is a text */
+    char refused[160]; /* what the guard stopped at, where that is a text */
 } wshub_bus_hiredis__link;
 
 struct wshub_bus_hiredis {
@@ -88,7 +89,8 @@ static int wshub_bus_hiredis__index(const wshub_bus_hiredis__link *l) {
 
 /* Whether an element may be there. A reply that nobody asked for, or that is shaped as no message of a
  * subscriber is, ends the connection: hiredis takes a NULL here for want of memory. */
-static bool wshub_bus_hiredis__allowed(const redisReadTask *task, int type, wshub_str text, int64_t elements) {
+static bool wshub_bus_hiredis__allowed(const redisReadTask *task, int type, wshub_str text,
+                                       int64_t elements) {
     wshub_bus_hiredis__link *l = (wshub_bus_hiredis__link *)task->privdata;
     bool array = type == REDIS_REPLY_ARRAY;
     if (!l) return true; /* let go already */
@@ -96,7 +98,9 @@ static bool wshub_bus_hiredis__allowed(const redisReadTask *task, int type, wshu
         if (l->subscribed && array && elements >= 3) return elements < 5;
         if (l->subscribed && array && elements < 2) return false;
         if (!l->asked) { /* a refused subscription, which hiredis would lose, or nothing that was asked for */
-            (void)snprintf(l->refused, sizeof l->refused, "%.*s", type == REDIS_REPLY_ERROR ? (int)(text.len < 150 ? text.len : 150) : 0, text.ptr);
+            (void)snprintf(l->refused, sizeof l->refused, "%.*s",
+                           type == REDIS_REPLY_ERROR ? (int)(text.len < 150 ? text.len : 150) : 0,
+                           text.ptr);
             return false;
         }
         l->asked--;
@@ -104,7 +108,9 @@ static bool wshub_bus_hiredis__allowed(const redisReadTask *task, int type, wshu
     }
     if (task->parent->parent || !l->subscribed || task->parent->elements < 2) return true;
     if (task->idx < 2 && type != REDIS_REPLY_STRING) return false; /* kind and channel */
-    if (task->idx == 0) l->unsubscribing = wshub_str_eq_z(text, "unsubscribe") || wshub_str_eq_z(text, "punsubscribe");
+    if (task->idx == 0)
+        l->unsubscribing =
+            wshub_str_eq_z(text, "unsubscribe") || wshub_str_eq_z(text, "punsubscribe");
     if (task->idx == 2 && l->unsubscribing && type != REDIS_REPLY_INTEGER) return false;
     if (task->idx == 2 && l->unsubscribing) l->left++;
     return true;
@@ -115,29 +121,38 @@ static void *wshub_bus_hiredis__string(const redisReadTask *task, char *str, siz
     wshub_str text;
     text.ptr = str;
     text.len = len;
-    return wshub_bus_hiredis__allowed(task, task->type, text, 0) ? l->plain->createString(task, str, len) : NULL;
+    return wshub_bus_hiredis__allowed(task, task->type, text, 0)
+               ? l->plain->createString(task, str, len)
+               : NULL;
 }
-static void *wshub_bus_hiredis__array(const redisReadTask *task, wshub_bus_hiredis__count elements) {
+static void *wshub_bus_hiredis__array(const redisReadTask *task,
+                                      wshub_bus_hiredis__count elements) {
     wshub_bus_hiredis__link *l = (wshub_bus_hiredis__link *)task->privdata;
     wshub_str none;
     none.ptr = "";
     none.len = 0;
-    if ((int64_t)elements > WSHUB_RESP_ELEMENTS_MAX) return NULL; /* a count from the wire sizes an allocation */
-    return wshub_bus_hiredis__allowed(task, REDIS_REPLY_ARRAY, none, (int64_t)elements) ? l->plain->createArray(task, elements) : NULL;
+    if ((int64_t)elements > WSHUB_RESP_ELEMENTS_MAX)
+        return NULL; /* a count from the wire sizes an allocation */
+    return wshub_bus_hiredis__allowed(task, REDIS_REPLY_ARRAY, none, (int64_t)elements)
+               ? l->plain->createArray(task, elements)
+               : NULL;
 }
 static void *wshub_bus_hiredis__integer(const redisReadTask *task, long long value) {
     wshub_bus_hiredis__link *l = (wshub_bus_hiredis__link *)task->privdata;
     wshub_str none;
     none.ptr = "";
     none.len = 0;
-    return wshub_bus_hiredis__allowed(task, REDIS_REPLY_INTEGER, none, 0) ? l->plain->createInteger(task, value) : NULL;
+    return wshub_bus_hiredis__allowed(task, REDIS_REPLY_INTEGER, none, 0)
+               ? l->plain->createInteger(task, value)
+               : NULL;
 }
 static void *wshub_bus_hiredis__nil(const redisReadTask *task) {
     wshub_bus_hiredis__link *l = (wshub_bus_hiredis__link *)task->privdata;
     wshub_str none;
     none.ptr = "";
     none.len = 0;
-    return wshub_bus_hiredis__allowed(task, REDIS_REPLY_NIL, none, 0) ? l->plain->createNil(task) : NULL;
+    return wshub_bus_hiredis__allowed(task, REDIS_REPLY_NIL, none, 0) ? l->plain->createNil(task)
+                                                                      : NULL;
 }
 
 /* ---- reports ---- */
@@ -151,7 +166,9 @@ static void wshub_bus_hiredis__value(const redisReply *from, wshub_resp_value *t
                : from->type == REDIS_REPLY_STRING ? '$'
                                                   : '_';
     to->number = from->type == REDIS_REPLY_ARRAY ? (int64_t)from->elements : (int64_t)from->integer;
-    if (from->type != REDIS_REPLY_ERROR && from->type != REDIS_REPLY_STATUS && from->type != REDIS_REPLY_STRING) return;
+    if (from->type != REDIS_REPLY_ERROR && from->type != REDIS_REPLY_STATUS &&
+        from->type != REDIS_REPLY_STRING)
+        return;
     to->text.ptr = from->str;
     to->text.len = (size_t)from->len;
 }
@@ -167,7 +184,8 @@ static void wshub_bus_hiredis__replied(redisAsyncContext *ac, void *reply, void 
     wshub_bus_hiredis__value(from, &r.value);
     for (i = 0; from->type == REDIS_REPLY_ARRAY && i < from->elements && i < WSHUB_RESP_ITEMS; i++)
         wshub_bus_hiredis__value(from->element[i], &r.items[r.items_count++]);
-    if (r.items_count && (wshub_str_eq_z(r.items[0].text, "unsubscribe") || wshub_str_eq_z(r.items[0].text, "punsubscribe")))
+    if (r.items_count && (wshub_str_eq_z(r.items[0].text, "unsubscribe") ||
+                          wshub_str_eq_z(r.items[0].text, "punsubscribe")))
         return; /* see pump */
     wshub_bus_redis_replied(l->owner->redis, wshub_bus_hiredis__index(l), &r);
 }
@@ -184,15 +202,18 @@ static void wshub_bus_hiredis__let_go(wshub_bus_hiredis__link *l) {
 
 static void wshub_bus_hiredis__ended(wshub_bus_hiredis__link *l, const char *why) {
     if (l->refused[0]) why = l->refused;
-    (void)snprintf(l->owner->error, sizeof l->owner->error, "%s", why && *why ? why : "the connection was closed");
+    (void)snprintf(l->owner->error, sizeof l->owner->error, "%s",
+                   why && *why ? why : "the connection was closed");
     wshub_bus_hiredis__let_go(l);
     wshub_bus_redis_closed(l->owner->redis, wshub_bus_hiredis__index(l));
 }
 static void wshub_bus_hiredis__connected(const redisAsyncContext *ac, int status) {
     wshub_bus_hiredis__link *l = (wshub_bus_hiredis__link *)ac->data;
     if (!l) return;
-    if (status == REDIS_OK) wshub_bus_redis_opened(l->owner->redis, wshub_bus_hiredis__index(l));
-    else wshub_bus_hiredis__ended(l, ac->errstr);
+    if (status == REDIS_OK)
+        wshub_bus_redis_opened(l->owner->redis, wshub_bus_hiredis__index(l));
+    else
+        wshub_bus_hiredis__ended(l, ac->errstr);
 }
 static void wshub_bus_hiredis__disconnected(const redisAsyncContext *ac, int status) {
     wshub_bus_hiredis__link *l = (wshub_bus_hiredis__link *)ac->data;
@@ -201,7 +222,8 @@ static void wshub_bus_hiredis__disconnected(const redisAsyncContext *ac, int sta
 
 /* ---- orders ---- */
 
-static bool wshub_bus_hiredis__open(void *ctx, wshub_bus_redis *redis, int link, const char *address) {
+static bool wshub_bus_hiredis__open(void *ctx, wshub_bus_redis *redis, int link,
+                                    const char *address) {
     wshub_bus_hiredis *b = (wshub_bus_hiredis *)ctx;
     wshub_bus_hiredis__link *l = &b->links[link];
     const char *colon = strrchr(address, ':');
@@ -237,7 +259,8 @@ static bool wshub_bus_hiredis__open(void *ctx, wshub_bus_redis *redis, int link,
     l->guarded.createNil = wshub_bus_hiredis__nil;
     ac->c.reader->fn = &l->guarded;
     ac->c.reader->privdata = l;
-    if (b->attach(ac, b->loop) != REDIS_OK || redisAsyncSetConnectCallback(ac, wshub_bus_hiredis__connected) != REDIS_OK ||
+    if (b->attach(ac, b->loop) != REDIS_OK ||
+        redisAsyncSetConnectCallback(ac, wshub_bus_hiredis__connected) != REDIS_OK ||
         redisAsyncSetDisconnectCallback(ac, wshub_bus_hiredis__disconnected) != REDIS_OK) {
         wshub_bus_hiredis__let_go(l);
         redisAsyncFree(ac);
@@ -252,20 +275,21 @@ static void wshub_bus_hiredis__close(void *ctx, int link, bool flush) {
     redisAsyncContext *ac = l->ac;
     if (!ac) return;
     if (flush) redisAsyncHandleWrite(ac); /* as much as the socket takes */
-    if (l->ac != ac) return; /* that was its end */
+    if (l->ac != ac) return;              /* that was its end */
     wshub_bus_hiredis__let_go(l);
     redisAsyncFree(ac);
 }
 
-static bool wshub_bus_hiredis__command(void *ctx, int link, const wshub_str *args, size_t count, size_t from, size_t to,
-                                       wshub_str prefix) {
+static bool wshub_bus_hiredis__command(void *ctx, int link, const wshub_str *args, size_t count,
+                                       size_t from, size_t to, wshub_str prefix) {
     wshub_bus_hiredis__link *l = &((wshub_bus_hiredis *)ctx)->links[link];
     const char *argv[WSHUB_BUS_BATCH + 8];
     size_t lens[WSHUB_BUS_BATCH + 8], i, bytes = 0;
     char *block = NULL, *at;
     int status;
     if (!l->ac || count > WSHUB_BUS_BATCH + 8) return false;
-    for (i = from; prefix.len && i < to; i++) bytes += prefix.len + args[i].len;
+    for (i = from; prefix.len && i < to; i++)
+        bytes += prefix.len + args[i].len;
     if (bytes && !(block = (char *)malloc(bytes))) return false;
     for (i = 0, at = block; i < count; i++) {
         argv[i] = args[i].ptr;
@@ -277,8 +301,10 @@ static bool wshub_bus_hiredis__command(void *ctx, int link, const wshub_str *arg
         lens[i] += prefix.len;
         at += lens[i];
     }
-    if (wshub_str_eq_z(args[0], "SUBSCRIBE") || wshub_str_eq_z(args[0], "PSUBSCRIBE")) l->subscribed = true;
-    else if (!wshub_str_eq_z(args[0], "UNSUBSCRIBE") && !wshub_str_eq_z(args[0], "PUNSUBSCRIBE")) l->asked++;
+    if (wshub_str_eq_z(args[0], "SUBSCRIBE") || wshub_str_eq_z(args[0], "PSUBSCRIBE"))
+        l->subscribed = true;
+    else if (!wshub_str_eq_z(args[0], "UNSUBSCRIBE") && !wshub_str_eq_z(args[0], "PUNSUBSCRIBE"))
+        l->asked++;
     status = redisAsyncCommandArgv(l->ac, wshub_bus_hiredis__replied, NULL, (int)count, argv, lens);
     free(block);
     return status == REDIS_OK;
@@ -309,7 +335,8 @@ static const char *wshub_bus_hiredis__error(void *ctx) {
 
 /* ---- making and ending ---- */
 
-WSHUB_API wshub_err wshub_bus_hiredis_create(const wshub_bus_hiredis_desc *desc, wshub_bus_hiredis **out_bus) {
+WSHUB_API wshub_err wshub_bus_hiredis_create(const wshub_bus_hiredis_desc *desc,
+                                             wshub_bus_hiredis **out_bus) {
     wshub_bus_redis_desc d;
     wshub_bus_hiredis *b;
     wshub_err err;
@@ -325,7 +352,8 @@ WSHUB_API wshub_err wshub_bus_hiredis_create(const wshub_bus_hiredis_desc *desc,
     b->driver.command = wshub_bus_hiredis__command;
     b->driver.pump = wshub_bus_hiredis__pump;
     b->driver.error = wshub_bus_hiredis__error;
-    for (i = 0; i < 3; i++) b->links[i].owner = b;
+    for (i = 0; i < 3; i++)
+        b->links[i].owner = b;
     d = desc->redis;
     d.driver = &b->driver;
     err = wshub_bus_redis_create(&d, &b->redis);

@@ -131,7 +131,8 @@ WSHUB_API void wshub_bus_redis_closed(wshub_bus_redis *redis, int link);
 #endif
 #endif /* WSHUB_BUS_REDIS_H */
 
-#if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_BUS_REDIS_IMPLEMENTATION)) && !defined(WSHUB__BUS_REDIS_DONE)
+#if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_BUS_REDIS_IMPLEMENTATION)) &&                  \
+    !defined(WSHUB__BUS_REDIS_DONE)
 #define WSHUB__BUS_REDIS_DONE
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,7 +156,8 @@ static bool wshub_bus_redis__number(const uint8_t *p, const uint8_t *end, int64_
     return true;
 }
 
-WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_max, wshub_resp *out) {
+WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_max,
+                              wshub_resp *out) {
     int64_t left[WSHUB_RESP_DEPTH_MAX + 1], elements = 0;
     bool attribute[WSHUB_RESP_DEPTH_MAX + 1]; /* RESP3: a note before the reply, not a part of it */
     size_t at = 0, depth = 0;
@@ -176,12 +178,21 @@ WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_
         v.text.len = (size_t)(end - line) - 2;
         at = (size_t)(end - bytes) + 1;
         switch (v.kind) {
-        case '+': case '-': case '(': case ',': case '#': break;
-        case '_': v.text.ptr = NULL; v.text.len = 0; break;
+        case '+':
+        case '-':
+        case '(':
+        case ',':
+        case '#': break;
+        case '_':
+            v.text.ptr = NULL;
+            v.text.len = 0;
+            break;
         case ':':
             if (!wshub_bus_redis__number(line + 1, end - 1, &v.number)) return -1;
             break;
-        case '$': case '!': case '=':
+        case '$':
+        case '!':
+        case '=':
             if (!wshub_bus_redis__number(line + 1, end - 1, &n) || n < -1) return -1;
             if (n == -1) {
                 v.kind = '_';
@@ -198,7 +209,11 @@ WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_
             at += (size_t)n + 2;
             if (bytes[at - 2] != '\r' || bytes[at - 1] != '\n') return -1;
             break;
-        case '*': case '~': case '>': case '%': case '|':
+        case '*':
+        case '~':
+        case '>':
+        case '%':
+        case '|':
             if (!wshub_bus_redis__number(line + 1, end - 1, &n) || n < -1) return -1;
             if (n == -1) {
                 v.kind = '_';
@@ -219,7 +234,8 @@ WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_
                 out->items[out->items_count++] = v;
             }
         }
-        if (n > 0 && (v.kind == '*' || v.kind == '~' || v.kind == '>' || v.kind == '%' || v.kind == '|')) {
+        if (n > 0 &&
+            (v.kind == '*' || v.kind == '~' || v.kind == '>' || v.kind == '%' || v.kind == '|')) {
             if (depth == WSHUB_RESP_DEPTH_MAX) return -1;
             depth++;
             left[depth] = n;
@@ -238,7 +254,12 @@ WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_
 
 /* ---- the objects ---- */
 
-enum { WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__SENTINEL, WSHUB_BUS_REDIS__LINKS };
+enum {
+    WSHUB_BUS_REDIS__PUB,
+    WSHUB_BUS_REDIS__SUB,
+    WSHUB_BUS_REDIS__SENTINEL,
+    WSHUB_BUS_REDIS__LINKS
+};
 enum { WSHUB_BUS_REDIS__ADDRESSES = 16 };
 
 typedef enum wshub_bus_redis__phase {
@@ -250,19 +271,19 @@ typedef enum wshub_bus_redis__phase {
 } wshub_bus_redis__phase;
 
 typedef enum wshub_bus_redis__what { /* what a command was, so that its answer is understood */
-    WSHUB_BUS_REDIS__HELLO,
-    WSHUB_BUS_REDIS__AUTH,
-    WSHUB_BUS_REDIS__SETNAME,
-    WSHUB_BUS_REDIS__SELECT,
-    WSHUB_BUS_REDIS__ROLE,
-    WSHUB_BUS_REDIS__READY, /* the PING that ends a greeting */
-    WSHUB_BUS_REDIS__PING,
-    WSHUB_BUS_REDIS__PUBLISH,
-    WSHUB_BUS_REDIS__BEAT,
-    WSHUB_BUS_REDIS__SUBSCRIBE,
-    WSHUB_BUS_REDIS__UNSUBSCRIBE,
-    WSHUB_BUS_REDIS__MASTER,
-    WSHUB_BUS_REDIS__WATCH
+                                     WSHUB_BUS_REDIS__HELLO,
+                                     WSHUB_BUS_REDIS__AUTH,
+                                     WSHUB_BUS_REDIS__SETNAME,
+                                     WSHUB_BUS_REDIS__SELECT,
+                                     WSHUB_BUS_REDIS__ROLE,
+                                     WSHUB_BUS_REDIS__READY, /* the PING that ends a greeting */
+                                     WSHUB_BUS_REDIS__PING,
+                                     WSHUB_BUS_REDIS__PUBLISH,
+                                     WSHUB_BUS_REDIS__BEAT,
+                                     WSHUB_BUS_REDIS__SUBSCRIBE,
+                                     WSHUB_BUS_REDIS__UNSUBSCRIBE,
+                                     WSHUB_BUS_REDIS__MASTER,
+                                     WSHUB_BUS_REDIS__WATCH
 } wshub_bus_redis__what;
 
 typedef struct wshub_bus_redis__cmd { /* answers that are to come: `count` of a kind */
@@ -279,13 +300,14 @@ typedef struct wshub_bus_redis__link {
     wshub_conn conn; /* 0: none; with a driver 1 */
     bool open, ready, blocked;
     wshub_bus_redis__bytes in, out;
-    uint64_t skip;             /* of an oversized bulk: bytes still to come */
+    uint64_t skip;              /* of an oversized bulk: bytes still to come */
     wshub_bus_redis__cmd *cmds; /* a ring; cap is a power of two */
     uint32_t cmds_head, cmds_count, cmds_cap;
-    uint64_t progress;         /* when bytes came last, or the oldest unanswered command was given */
+    uint64_t progress; /* when bytes came last, or the oldest unanswered command was given */
 } wshub_bus_redis__link;
 
-typedef struct wshub_bus_redis__flight { /* bytes that a completion io holds, until sent() or closed() */
+typedef struct
+    wshub_bus_redis__flight { /* bytes that a completion io holds, until sent() or closed() */
     struct wshub_bus_redis__flight *next;
     uint64_t conn;
     wshub_bus_redis__bytes bytes;
@@ -304,10 +326,10 @@ struct wshub_bus_redis {
     uint32_t addresses_count, address_at, failures;
     const char *user, *password, *db; /* "": none */
     size_t prefix_len;
-    char glob[512];         /* the prefix as a pattern */
+    char glob[512]; /* the prefix as a pattern */
     size_t glob_len;
-    char master[280];       /* of a sentinel's answer */
-    char beat[160];         /* our heartbeat's channel */
+    char master[280]; /* of a sentinel's answer */
+    char beat[160];   /* our heartbeat's channel */
     wshub_bus_redis__phase phase;
     wshub_bus_redis__link links[WSHUB_BUS_REDIS__LINKS];
     wshub_bus_redis__flight *flights, *spare;
@@ -316,7 +338,8 @@ struct wshub_bus_redis {
     char error[256];
 };
 
-static void *wshub_bus_redis__alloc(const wshub_bus_redis_desc *d, void *ptr, size_t old_bytes, size_t new_bytes) {
+static void *wshub_bus_redis__alloc(const wshub_bus_redis_desc *d, void *ptr, size_t old_bytes,
+                                    size_t new_bytes) {
     if (d->alloc) return d->alloc(d->alloc_user, ptr, old_bytes, new_bytes);
     if (new_bytes) return realloc(ptr, new_bytes);
     free(ptr);
@@ -332,7 +355,8 @@ static bool wshub_bus_redis__room(wshub_bus_redis *r, wshub_bus_redis__bytes *b,
         b->at = 0;
     }
     if (b->len + more <= b->cap) return true;
-    while (cap < b->len + more) cap *= 2;
+    while (cap < b->len + more)
+        cap *= 2;
     p = wshub_bus_redis__alloc(&r->desc, b->ptr, b->cap, cap);
     if (!p) return false;
     b->ptr = (uint8_t *)p;
@@ -369,8 +393,8 @@ static void wshub_bus_redis__log(wshub_bus_redis *r, const char *line, bool alwa
 
 /* ---- commands ---- */
 
-static bool wshub_bus_redis__cmd_add(wshub_bus_redis *r, wshub_bus_redis__link *l, wshub_bus_redis__what what,
-                                     uint32_t count) {
+static bool wshub_bus_redis__cmd_add(wshub_bus_redis *r, wshub_bus_redis__link *l,
+                                     wshub_bus_redis__what what, uint32_t count) {
     wshub_bus_redis__cmd *last;
     if (l->cmds_count == 0) l->progress = r->now;
     last = l->cmds_count ? &l->cmds[(l->cmds_head + l->cmds_count - 1) & (l->cmds_cap - 1)] : NULL;
@@ -383,7 +407,8 @@ static bool wshub_bus_redis__cmd_add(wshub_bus_redis *r, wshub_bus_redis__link *
         wshub_bus_redis__cmd *cmds =
             (wshub_bus_redis__cmd *)wshub_bus_redis__alloc(&r->desc, NULL, 0, cap * sizeof *cmds);
         if (!cmds) return false;
-        for (i = 0; i < l->cmds_count; i++) cmds[i] = l->cmds[(l->cmds_head + i) & (l->cmds_cap - 1)];
+        for (i = 0; i < l->cmds_count; i++)
+            cmds[i] = l->cmds[(l->cmds_head + i) & (l->cmds_cap - 1)];
         if (l->cmds) (void)wshub_bus_redis__alloc(&r->desc, l->cmds, l->cmds_cap * sizeof *cmds, 0);
         l->cmds = cmds;
         l->cmds_cap = cap;
@@ -411,16 +436,19 @@ static void wshub_bus_redis__head(uint8_t **at, char kind, size_t n) {
 
 /* Writes a command of args[0..count-1], where `prefix` goes before every one from args[from] on. Answers: how
  * many there will be. False: out of memory, nothing was written. */
-static bool wshub_bus_redis__command(wshub_bus_redis *r, int link, wshub_bus_redis__what what, uint32_t answers,
-                                     const wshub_str *args, size_t count, size_t from, size_t to, wshub_str prefix) {
+static bool wshub_bus_redis__command(wshub_bus_redis *r, int link, wshub_bus_redis__what what,
+                                     uint32_t answers, const wshub_str *args, size_t count,
+                                     size_t from, size_t to, wshub_str prefix) {
     wshub_bus_redis__link *l = &r->links[link];
     size_t bytes = 32, i;
     uint8_t *at;
     if (r->desc.driver)
         return wshub_bus_redis__cmd_add(r, l, what, answers) &&
                r->desc.driver->command(r->desc.driver->ctx, link, args, count, from, to, prefix);
-    for (i = 0; i < count; i++) bytes += args[i].len + prefix.len + 32;
-    if (!wshub_bus_redis__room(r, &l->out, bytes) || !wshub_bus_redis__cmd_add(r, l, what, answers)) return false;
+    for (i = 0; i < count; i++)
+        bytes += args[i].len + prefix.len + 32;
+    if (!wshub_bus_redis__room(r, &l->out, bytes) || !wshub_bus_redis__cmd_add(r, l, what, answers))
+        return false;
     at = l->out.ptr + l->out.len;
     wshub_bus_redis__head(&at, '*', count);
     for (i = 0; i < count; i++) {
@@ -444,8 +472,8 @@ static wshub_str wshub_bus_redis__none(void) {
 }
 
 /* A command of terminated words, up to the first NULL. */
-static bool wshub_bus_redis__words(wshub_bus_redis *r, int link, wshub_bus_redis__what what, const char *a,
-                                   const char *b, const char *c, const char *d) {
+static bool wshub_bus_redis__words(wshub_bus_redis *r, int link, wshub_bus_redis__what what,
+                                   const char *a, const char *b, const char *c, const char *d) {
     wshub_str args[4];
     size_t n = 0;
     args[n++] = wshub_str_z(a);
@@ -500,8 +528,10 @@ static void wshub_bus_redis__link_close(wshub_bus_redis *r, int link, bool flush
     wshub_conn conn = l->conn;
     l->conn.id = 0;
     if (conn.id) {
-        if (r->desc.driver) r->desc.driver->close(r->desc.driver->ctx, link, flush);
-        else r->io.close(r->io.ctx, conn, flush);
+        if (r->desc.driver)
+            r->desc.driver->close(r->desc.driver->ctx, link, flush);
+        else
+            r->io.close(r->io.ctx, conn, flush);
     }
     wshub_bus_redis__release(r, &l->in);
     wshub_bus_redis__release(r, &l->out);
@@ -546,15 +576,18 @@ static void wshub_bus_redis__fail(wshub_bus_redis *r, const char *why, wshub_str
     for (i = 0; r->error[i]; i++) { /* it may be the broker's text: printable, on one line */
         if ((unsigned char)r->error[i] < 32 || r->error[i] == 127) r->error[i] = '?';
     }
-    (void)snprintf(line, sizeof line, "%s %s: %.200s; trying again", was == WSHUB_BUS_REDIS__UP ? "lost" : "cannot use",
-                   wshub_bus_redis_address(r), r->error);
-    for (i = 0; i < WSHUB_BUS_REDIS__LINKS; i++) wshub_bus_redis__link_close(r, (int)i, false);
+    (void)snprintf(line, sizeof line, "%s %s: %.200s; trying again",
+                   was == WSHUB_BUS_REDIS__UP ? "lost" : "cannot use", wshub_bus_redis_address(r),
+                   r->error);
+    for (i = 0; i < WSHUB_BUS_REDIS__LINKS; i++)
+        wshub_bus_redis__link_close(r, (int)i, false);
     r->phase = WSHUB_BUS_REDIS__WAITING;
     r->stats.state = WSHUB_BUS_DOWN;
     r->stats.subscribed = r->stats.unacknowledged = 0;
     if (was == WSHUB_BUS_REDIS__UP) {
         r->stats.downs++;
-        if (r->now - r->up_since >= 500) r->failures = 0; /* it was a good one: begin anew, at once */
+        if (r->now - r->up_since >= 500)
+            r->failures = 0; /* it was a good one: begin anew, at once */
     }
     /* of several addresses each is tried before the wait grows */
     r->address_at = (r->address_at + 1) % r->addresses_count;
@@ -587,9 +620,10 @@ static void wshub_bus_redis__attempt(wshub_bus_redis *r) {
             (r->desc.publish_only || wshub_bus_redis__link_open(r, WSHUB_BUS_REDIS__SUB, address)))
             return;
     }
-    wshub_bus_redis__fail(r, r->desc.driver  ? r->desc.driver->error(r->desc.driver->ctx)
-                             : r->io.error ? r->io.error(r->io.ctx)
-                                           : "cannot connect",
+    wshub_bus_redis__fail(r,
+                          r->desc.driver ? r->desc.driver->error(r->desc.driver->ctx)
+                          : r->io.error  ? r->io.error(r->io.ctx)
+                                         : "cannot connect",
                           wshub_bus_redis__none());
 }
 
@@ -602,23 +636,30 @@ static void wshub_bus_redis__greet(wshub_bus_redis *r, int link) {
     r->links[link].open = true;
     r->links[link].progress = r->now;
     if (has_password) {
-        ok = wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__AUTH, "AUTH", has_user ? user : password,
-                                    has_user ? password : NULL, NULL);
+        ok = wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__AUTH, "AUTH",
+                                    has_user ? user : password, has_user ? password : NULL, NULL);
     }
     if (r->desc.resp3 && !r->old && !sentinel && !r->desc.driver)
-        ok = ok && wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__HELLO, "HELLO", "3", NULL, NULL);
+        ok =
+            ok && wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__HELLO, "HELLO", "3", NULL, NULL);
     if (sentinel) {
-        ok = ok && wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__MASTER, "SENTINEL", "get-master-addr-by-name",
-                                          r->desc.sentinel, NULL) &&
-             wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__WATCH, "SUBSCRIBE", "+switch-master", NULL, NULL);
+        ok = ok &&
+             wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__MASTER, "SENTINEL",
+                                    "get-master-addr-by-name", r->desc.sentinel, NULL) &&
+             wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__WATCH, "SUBSCRIBE", "+switch-master",
+                                    NULL, NULL);
     } else {
         if (*r->desc.client_name)
-            ok = ok && wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__SETNAME, "CLIENT", "SETNAME",
-                                              r->desc.client_name, NULL);
+            ok = ok && wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__SETNAME, "CLIENT",
+                                              "SETNAME", r->desc.client_name, NULL);
         if (*r->db && strcmp(r->db, "0") != 0)
-            ok = ok && wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__SELECT, "SELECT", r->db, NULL, NULL);
-        if (r->desc.sentinel) ok = ok && wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__ROLE, "ROLE", NULL, NULL, NULL);
-        ok = ok && wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__READY, "PING", NULL, NULL, NULL);
+            ok = ok && wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__SELECT, "SELECT", r->db,
+                                              NULL, NULL);
+        if (r->desc.sentinel)
+            ok = ok &&
+                 wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__ROLE, "ROLE", NULL, NULL, NULL);
+        ok =
+            ok && wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__READY, "PING", NULL, NULL, NULL);
     }
     if (!ok) {
         wshub_bus_redis__fail_memory(r);
@@ -636,7 +677,8 @@ static void wshub_bus_redis__connected(wshub_bus_redis *r) {
         r->owner.state(r->owner.ctx, WSHUB_BUS_CONNECTED);
         return;
     }
-    ok = wshub_bus_redis__words(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__SUBSCRIBE, "SUBSCRIBE", r->beat, NULL, NULL);
+    ok = wshub_bus_redis__words(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__SUBSCRIBE, "SUBSCRIBE",
+                                r->beat, NULL, NULL);
     if (!ok) {
         wshub_bus_redis__fail_memory(r);
         return;
@@ -669,8 +711,8 @@ static void wshub_bus_redis__master(wshub_bus_redis *r, wshub_str host, wshub_st
         wshub_bus_redis__fail(r, "the sentinel's answer is no address", wshub_bus_redis__none());
         return;
     }
-    (void)snprintf(address, sizeof address, v6 ? "[%.*s]:%.*s" : "%.*s:%.*s", (int)host.len, host.ptr, (int)port.len,
-                   port.ptr);
+    (void)snprintf(address, sizeof address, v6 ? "[%.*s]:%.*s" : "%.*s:%.*s", (int)host.len,
+                   host.ptr, (int)port.len, port.ptr);
     if (r->phase != WSHUB_BUS_REDIS__ASKING) {
         if (strcmp(address, r->master) == 0) return;
         wshub_bus_redis__fail(r, "the master has moved to", wshub_str_z(address));
@@ -695,10 +737,12 @@ static void wshub_bus_redis__switched(wshub_bus_redis *r, wshub_str text) {
         words[n++].len = i - at;
         at = i + 1;
     }
-    if (n == 5 && wshub_str_eq_z(words[0], r->desc.sentinel)) wshub_bus_redis__master(r, words[3], words[4]);
+    if (n == 5 && wshub_str_eq_z(words[0], r->desc.sentinel))
+        wshub_bus_redis__master(r, words[3], words[4]);
 }
 
-static void wshub_bus_redis__message(wshub_bus_redis *r, wshub_str channel, const wshub_resp_value *payload) {
+static void wshub_bus_redis__message(wshub_bus_redis *r, wshub_str channel,
+                                     const wshub_resp_value *payload) {
     if (payload->kind != '$') { /* it was too large, and has been skipped */
         r->stats.oversized++;
         return;
@@ -711,7 +755,9 @@ static void wshub_bus_redis__message(wshub_bus_redis *r, wshub_str channel, cons
             r->stats.round_trip_ms = r->now - (uint64_t)sent;
         return;
     }
-    if (channel.len < r->prefix_len || memcmp(channel.ptr, r->desc.channel_prefix, r->prefix_len) != 0) return;
+    if (channel.len < r->prefix_len ||
+        memcmp(channel.ptr, r->desc.channel_prefix, r->prefix_len) != 0)
+        return;
     channel.ptr += r->prefix_len;
     channel.len -= r->prefix_len;
     r->stats.received++;
@@ -727,11 +773,13 @@ static void wshub_bus_redis__answer(wshub_bus_redis *r, int link, const wshub_re
     bool error = reply->value.kind == '-' || reply->value.kind == '!';
     wshub_str text = reply->value.text;
     if (!l->cmds_count) {
-        wshub_bus_redis__fail(r, "an answer to no question", error ? text : wshub_bus_redis__none());
+        wshub_bus_redis__fail(r, "an answer to no question",
+                              error ? text : wshub_bus_redis__none());
         return;
     }
     what = c->what;
-    if (what == WSHUB_BUS_REDIS__SUBSCRIBE || what == WSHUB_BUS_REDIS__UNSUBSCRIBE || what == WSHUB_BUS_REDIS__WATCH) {
+    if (what == WSHUB_BUS_REDIS__SUBSCRIBE || what == WSHUB_BUS_REDIS__UNSUBSCRIBE ||
+        what == WSHUB_BUS_REDIS__WATCH) {
         /* those are acknowledged in wshub_bus_redis__reply(); here is only a refusal of the whole command */
         wshub_bus_redis__fail(r, "a subscription is refused", text);
         return;
@@ -755,7 +803,8 @@ static void wshub_bus_redis__answer(wshub_bus_redis *r, int link, const wshub_re
         if (error) wshub_bus_redis__fail(r, "the database is refused", text);
         break;
     case WSHUB_BUS_REDIS__ROLE:
-        if (error) wshub_bus_redis__fail(r, "ROLE is refused", text);
+        if (error)
+            wshub_bus_redis__fail(r, "ROLE is refused", text);
         else if (!reply->items_count || !wshub_str_eq_z(reply->items[0].text, "master"))
             wshub_bus_redis__fail(r, "not a master (yet)", wshub_bus_redis__none());
         break;
@@ -786,10 +835,13 @@ static void wshub_bus_redis__answer(wshub_bus_redis *r, int link, const wshub_re
         if (error) wshub_bus_redis__fail(r, "the heartbeat is refused", text);
         break;
     case WSHUB_BUS_REDIS__MASTER:
-        if (error) wshub_bus_redis__fail(r, "the sentinel refuses", text);
+        if (error)
+            wshub_bus_redis__fail(r, "the sentinel refuses", text);
         else if (reply->items_count != 2)
-            wshub_bus_redis__fail(r, "the sentinel knows no master of that name", wshub_str_z(r->desc.sentinel));
-        else wshub_bus_redis__master(r, reply->items[0].text, reply->items[1].text);
+            wshub_bus_redis__fail(r, "the sentinel knows no master of that name",
+                                  wshub_str_z(r->desc.sentinel));
+        else
+            wshub_bus_redis__master(r, reply->items[0].text, reply->items[1].text);
         break;
     case WSHUB_BUS_REDIS__SUBSCRIBE:
     case WSHUB_BUS_REDIS__UNSUBSCRIBE:
@@ -804,8 +856,10 @@ static void wshub_bus_redis__reply(wshub_bus_redis *r, int link, const wshub_res
     wshub_bus_redis__cmd *c;
     if (list && link != WSHUB_BUS_REDIS__PUB && reply->items_count >= 3) {
         if (reply->items_count == 3 && wshub_str_eq_z(kind, "message")) {
-            if (link == WSHUB_BUS_REDIS__SENTINEL) wshub_bus_redis__switched(r, reply->items[2].text);
-            else wshub_bus_redis__message(r, reply->items[1].text, &reply->items[2]);
+            if (link == WSHUB_BUS_REDIS__SENTINEL)
+                wshub_bus_redis__switched(r, reply->items[2].text);
+            else
+                wshub_bus_redis__message(r, reply->items[1].text, &reply->items[2]);
             return;
         }
         if (reply->items_count == 4 && wshub_str_eq_z(kind, "pmessage")) {
@@ -816,8 +870,9 @@ static void wshub_bus_redis__reply(wshub_bus_redis *r, int link, const wshub_res
         unsub = wshub_str_eq_z(kind, "unsubscribe") || wshub_str_eq_z(kind, "punsubscribe");
         if (sub || unsub) {
             c = &l->cmds[l->cmds_head];
-            if (!l->cmds_count || (sub ? c->what != WSHUB_BUS_REDIS__SUBSCRIBE && c->what != WSHUB_BUS_REDIS__WATCH
-                                       : c->what != WSHUB_BUS_REDIS__UNSUBSCRIBE)) {
+            if (!l->cmds_count ||
+                (sub ? c->what != WSHUB_BUS_REDIS__SUBSCRIBE && c->what != WSHUB_BUS_REDIS__WATCH
+                     : c->what != WSHUB_BUS_REDIS__UNSUBSCRIBE)) {
                 wshub_bus_redis__fail(r, "a subscription was taken away", reply->items[1].text);
                 return;
             }
@@ -826,7 +881,9 @@ static void wshub_bus_redis__reply(wshub_bus_redis *r, int link, const wshub_res
                 l->cmds_count--;
             }
             if (link == WSHUB_BUS_REDIS__SUB) {
-                if (reply->items[2].number >= 0) r->stats.subscribed = (uint64_t)reply->items[2].number - (reply->items[2].number > 0);
+                if (reply->items[2].number >= 0)
+                    r->stats.subscribed =
+                        (uint64_t)reply->items[2].number - (reply->items[2].number > 0);
                 r->stats.unacknowledged--;
             }
             return;
@@ -838,7 +895,8 @@ static void wshub_bus_redis__reply(wshub_bus_redis *r, int link, const wshub_res
 
 /* ---- reports of the io ---- */
 
-static int wshub_bus_redis__link_of(const wshub_bus_redis *r, wshub_conn conn) { /* -1: none of ours any more */
+static int wshub_bus_redis__link_of(const wshub_bus_redis *r,
+                                    wshub_conn conn) { /* -1: none of ours any more */
     int i;
     for (i = 0; i < WSHUB_BUS_REDIS__LINKS; i++) {
         if (r->links[i].conn.id == conn.id) return i;
@@ -864,16 +922,18 @@ WSHUB_API void wshub_bus_redis_replied(wshub_bus_redis *redis, int link, const w
 WSHUB_API void wshub_bus_redis_closed(wshub_bus_redis *redis, int link) {
     wshub_bus_redis *r = redis;
     bool open = r->links[link].open;
-    const char *why = r->desc.driver ? r->desc.driver->error(r->desc.driver->ctx)
+    const char *why = r->desc.driver         ? r->desc.driver->error(r->desc.driver->ctx)
                       : !open && r->io.error ? r->io.error(r->io.ctx)
                                              : "";
     wshub_bus_redis__enter(r);
     if (r->attached && r->links[link].conn.id) {
         r->links[link].conn.id = 0; /* nothing is left to close */
         if (link == WSHUB_BUS_REDIS__SENTINEL && r->phase != WSHUB_BUS_REDIS__ASKING) {
-            wshub_bus_redis__link_close(r, link, false); /* another is asked with the next heartbeat */
+            wshub_bus_redis__link_close(r, link,
+                                        false); /* another is asked with the next heartbeat */
         } else {
-            wshub_bus_redis__fail(r, *why ? why : "the connection was closed", wshub_bus_redis__none());
+            wshub_bus_redis__fail(r, *why ? why : "the connection was closed",
+                                  wshub_bus_redis__none());
         }
     }
     wshub_bus_redis__leave(r);
@@ -895,10 +955,12 @@ static size_t wshub_bus_redis__parse(wshub_bus_redis *r, int link, wshub_conn co
         int e = wshub_resp_read(bytes + at, *count - at, r->desc.message_bytes_max, &reply);
         if (e == 0) break;
         if (e == -1) {
-            wshub_bus_redis__fail(r, "what came is not RESP, or over its limits", wshub_bus_redis__none());
+            wshub_bus_redis__fail(r, "what came is not RESP, or over its limits",
+                                  wshub_bus_redis__none());
             break;
         }
-        if (e == -2) { /* too large a message: its text is skipped, its head becomes that of a null */
+        if (e ==
+            -2) { /* too large a message: its text is skipped, its head becomes that of a null */
             uint8_t *head = bytes + at + reply.bytes, *body;
             uint64_t skip = (uint64_t)reply.value.number + 2;
             size_t here;
@@ -979,7 +1041,8 @@ static void wshub_bus_redis__on_sent(void *ctx, wshub_conn conn, size_t count) {
     wshub_bus_redis *r = (wshub_bus_redis *)ctx;
     int link = wshub_bus_redis__link_of(r, conn);
     wshub_bus_redis__flight **at, *f;
-    for (at = &r->flights; (f = *at) != NULL && f->conn != conn.id;) at = &f->next;
+    for (at = &r->flights; (f = *at) != NULL && f->conn != conn.id;)
+        at = &f->next;
     if (!f) return;
     f->bytes.at += count;
     if (f->bytes.at < f->bytes.len) return;
@@ -1014,20 +1077,26 @@ static void wshub_bus_redis__beat(wshub_bus_redis *r) {
     r->beat_next = r->now + r->desc.heartbeat_ms;
     (void)snprintf(n, sizeof n, "%llu", (unsigned long long)r->now);
     if (r->desc.publish_only) {
-        ok = wshub_bus_redis__words(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__PING, "PING", NULL, NULL, NULL);
+        ok = wshub_bus_redis__words(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__PING, "PING", NULL,
+                                    NULL, NULL);
     } else {
         ok = (r->desc.no_heartbeat
-                  ? wshub_bus_redis__words(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__PING, "PING", NULL, NULL, NULL)
-                  : wshub_bus_redis__words(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__BEAT, "PUBLISH", r->beat, n, NULL)) &&
+                  ? wshub_bus_redis__words(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__PING, "PING",
+                                           NULL, NULL, NULL)
+                  : wshub_bus_redis__words(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__BEAT,
+                                           "PUBLISH", r->beat, n, NULL)) &&
              (r->desc.driver || /* hiredis loses the answer; the heartbeat says as much */
-              wshub_bus_redis__words(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__PING, "PING", NULL, NULL, NULL));
-        if (!r->beat_late && !r->desc.no_heartbeat) r->beat_late = r->now + r->desc.heartbeat_timeout_ms;
+              wshub_bus_redis__words(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__PING, "PING", NULL,
+                                     NULL, NULL));
+        if (!r->beat_late && !r->desc.no_heartbeat)
+            r->beat_late = r->now + r->desc.heartbeat_timeout_ms;
     }
     if (!ok) {
         wshub_bus_redis__fail_memory(r);
         return;
     }
-    if (r->desc.sentinel && !r->links[WSHUB_BUS_REDIS__SENTINEL].conn.id) { /* the watch was lost: another one */
+    if (r->desc.sentinel &&
+        !r->links[WSHUB_BUS_REDIS__SENTINEL].conn.id) { /* the watch was lost: another one */
         r->address_at = (r->address_at + 1) % r->addresses_count;
         (void)wshub_bus_redis__link_open(r, WSHUB_BUS_REDIS__SENTINEL, r->addresses[r->address_at]);
     }
@@ -1045,31 +1114,37 @@ static uint64_t wshub_bus_redis__settle(void *ctx) {
     int i;
     wshub_bus_redis__enter(r);
     if (r->attached && r->desc.driver) r->desc.driver->pump(r->desc.driver->ctx);
-    if (r->attached && r->phase == WSHUB_BUS_REDIS__WAITING && r->now >= r->retry_at) wshub_bus_redis__attempt(r);
-    if (r->attached && r->phase == WSHUB_BUS_REDIS__FILLING && !r->short_of_room && !r->stats.unacknowledged &&
-        (r->desc.publish_only || !sub->cmds_count))
+    if (r->attached && r->phase == WSHUB_BUS_REDIS__WAITING && r->now >= r->retry_at)
+        wshub_bus_redis__attempt(r);
+    if (r->attached && r->phase == WSHUB_BUS_REDIS__FILLING && !r->short_of_room &&
+        !r->stats.unacknowledged && (r->desc.publish_only || !sub->cmds_count))
         wshub_bus_redis__up(r);
     if (r->attached && r->phase != WSHUB_BUS_REDIS__WAITING && r->phase != WSHUB_BUS_REDIS__UP &&
         r->now >= r->deadline)
-        wshub_bus_redis__fail(r, "no connection within connect_timeout_ms", wshub_bus_redis__none());
+        wshub_bus_redis__fail(r, "no connection within connect_timeout_ms",
+                              wshub_bus_redis__none());
     if (r->attached && r->phase == WSHUB_BUS_REDIS__UP) {
         /* while there is much to read the heartbeat waits its turn behind it: some patience, not for ever */
         uint64_t late = r->beat_late;
         if (late && sub->progress == r->now) late += 9 * (uint64_t)r->desc.heartbeat_timeout_ms;
         if (r->beat_late && r->now >= late) {
             wshub_bus_redis__fail(r, "the heartbeat does not come back", wshub_bus_redis__none());
-        } else if (wshub_bus_redis__silent(r, &r->links[WSHUB_BUS_REDIS__PUB]) || wshub_bus_redis__silent(r, sub)) {
-            wshub_bus_redis__fail(r, "no answer within heartbeat_timeout_ms", wshub_bus_redis__none());
+        } else if (wshub_bus_redis__silent(r, &r->links[WSHUB_BUS_REDIS__PUB]) ||
+                   wshub_bus_redis__silent(r, sub)) {
+            wshub_bus_redis__fail(r, "no answer within heartbeat_timeout_ms",
+                                  wshub_bus_redis__none());
         } else if (r->now >= r->beat_next) {
             wshub_bus_redis__beat(r);
         }
     }
-    for (i = 0; i < WSHUB_BUS_REDIS__LINKS && r->attached; i++) wshub_bus_redis__send(r, &r->links[i]);
+    for (i = 0; i < WSHUB_BUS_REDIS__LINKS && r->attached; i++)
+        wshub_bus_redis__send(r, &r->links[i]);
     next = r->phase == WSHUB_BUS_REDIS__WAITING ? r->retry_at
            : r->phase == WSHUB_BUS_REDIS__UP    ? r->beat_next
                                                 : r->deadline;
     if (next > r->now + r->desc.heartbeat_ms) next = r->now + r->desc.heartbeat_ms;
-    if (r->desc.driver && r->stats.unacknowledged && next > r->now + 5) next = r->now + 5; /* its io is not ours */
+    if (r->desc.driver && r->stats.unacknowledged && next > r->now + 5)
+        next = r->now + 5; /* its io is not ours */
     result = r->attached ? r->io_now + (next > r->now ? next - r->now : 1) : WSHUB_NEVER;
     wshub_bus_redis__leave(r);
     return result;
@@ -1128,11 +1203,12 @@ static size_t wshub_bus_redis__publish(void *ctx, const wshub_bus_msg *msgs, siz
     size_t i;
     args[0] = wshub_str_z("PUBLISH");
     for (i = 0; i < count && r->phase == WSHUB_BUS_REDIS__UP; i++) {
-        if (wshub_bus_redis__waiting(&r->links[WSHUB_BUS_REDIS__PUB]) >= r->desc.output_bytes_max) break;
+        if (wshub_bus_redis__waiting(&r->links[WSHUB_BUS_REDIS__PUB]) >= r->desc.output_bytes_max)
+            break;
         args[1] = msgs[i].channel;
         args[2] = msgs[i].payload;
-        if (!wshub_bus_redis__command(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__PUBLISH, 1, args, 3, 1, 2,
-                                      wshub_str_z(r->desc.channel_prefix)))
+        if (!wshub_bus_redis__command(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__PUBLISH, 1, args, 3,
+                                      1, 2, wshub_str_z(r->desc.channel_prefix)))
             break;
     }
     r->stats.published += i;
@@ -1147,28 +1223,37 @@ static bool wshub_bus_redis__awaits(const wshub_bus_redis__link *l, wshub_bus_re
     return false;
 }
 
-static bool wshub_bus_redis__change(wshub_bus_redis *r, const wshub_bus_channel *channels, size_t count, bool want) {
+static bool wshub_bus_redis__change(wshub_bus_redis *r, const wshub_bus_channel *channels,
+                                    size_t count, bool want) {
     wshub_bus_redis__link *l = &r->links[WSHUB_BUS_REDIS__SUB];
     wshub_str args[WSHUB_BUS_BATCH + 1];
     size_t i, n;
-    if (r->desc.publish_only || (r->phase != WSHUB_BUS_REDIS__FILLING && r->phase != WSHUB_BUS_REDIS__UP)) return true;
+    if (r->desc.publish_only ||
+        (r->phase != WSHUB_BUS_REDIS__FILLING && r->phase != WSHUB_BUS_REDIS__UP))
+        return true;
     if (wshub_bus_redis__waiting(l) >= r->desc.output_bytes_max ||
         /* hiredis mixes up a channel that is left and entered: one kind at a time */
-        (r->desc.driver && wshub_bus_redis__awaits(l, want ? WSHUB_BUS_REDIS__UNSUBSCRIBE : WSHUB_BUS_REDIS__SUBSCRIBE))) {
+        (r->desc.driver && wshub_bus_redis__awaits(l, want ? WSHUB_BUS_REDIS__UNSUBSCRIBE
+                                                           : WSHUB_BUS_REDIS__SUBSCRIBE))) {
         r->short_of_room = true;
         return false;
     }
     for (i = 0; i < count; i += n) { /* exact names and patterns are commands of their own */
         bool pattern = channels[i].pattern;
-        wshub_bus_redis__what what = want ? WSHUB_BUS_REDIS__SUBSCRIBE : WSHUB_BUS_REDIS__UNSUBSCRIBE;
+        wshub_bus_redis__what what =
+            want ? WSHUB_BUS_REDIS__SUBSCRIBE : WSHUB_BUS_REDIS__UNSUBSCRIBE;
         wshub_str prefix = wshub_str_z(r->desc.channel_prefix);
         if (pattern) {
             prefix.ptr = r->glob;
             prefix.len = r->glob_len;
         }
-        args[0] = wshub_str_z(pattern ? want ? "PSUBSCRIBE" : "PUNSUBSCRIBE" : want ? "SUBSCRIBE" : "UNSUBSCRIBE");
-        for (n = 0; i + n < count && channels[i + n].pattern == pattern; n++) args[n + 1] = channels[i + n].name;
-        if (!wshub_bus_redis__command(r, WSHUB_BUS_REDIS__SUB, what, (uint32_t)n, args, n + 1, 1, n + 1, prefix)) {
+        args[0] = wshub_str_z(pattern ? want ? "PSUBSCRIBE" : "PUNSUBSCRIBE"
+                              : want  ? "SUBSCRIBE"
+                                      : "UNSUBSCRIBE");
+        for (n = 0; i + n < count && channels[i + n].pattern == pattern; n++)
+            args[n + 1] = channels[i + n].name;
+        if (!wshub_bus_redis__command(r, WSHUB_BUS_REDIS__SUB, what, (uint32_t)n, args, n + 1, 1,
+                                      n + 1, prefix)) {
             if (i == 0) {
                 r->short_of_room = true;
                 return false;
@@ -1185,7 +1270,8 @@ static bool wshub_bus_redis__change(wshub_bus_redis *r, const wshub_bus_channel 
 static bool wshub_bus_redis__subscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
     return wshub_bus_redis__change((wshub_bus_redis *)ctx, channels, count, true);
 }
-static bool wshub_bus_redis__unsubscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
+static bool wshub_bus_redis__unsubscribe(void *ctx, const wshub_bus_channel *channels,
+                                         size_t count) {
     return wshub_bus_redis__change((wshub_bus_redis *)ctx, channels, count, false);
 }
 
@@ -1198,7 +1284,10 @@ static void wshub_bus_redis__flush(void *ctx) {
 /* ---- making and ending ---- */
 
 static int wshub_bus_redis__hex(char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* %XX to bytes, from `from` up to `end`, to *at. NULL: a percent sign that is none. */
@@ -1209,7 +1298,9 @@ static const char *wshub_bus_redis__decode(const char *from, const char *end, ch
             *(*at)++ = *from;
             continue;
         }
-        if (end - from < 3 || wshub_bus_redis__hex(from[1]) < 0 || wshub_bus_redis__hex(from[2]) < 0) return NULL;
+        if (end - from < 3 || wshub_bus_redis__hex(from[1]) < 0 ||
+            wshub_bus_redis__hex(from[2]) < 0)
+            return NULL;
         *(*at)++ = (char)(wshub_bus_redis__hex(from[1]) << 4 | wshub_bus_redis__hex(from[2]));
         from += 2;
     }
@@ -1218,14 +1309,17 @@ static const char *wshub_bus_redis__decode(const char *from, const char *end, ch
 }
 
 /* host[:port] from `from` up to `end` as `host:port` to *at. NULL: it is none. */
-static const char *wshub_bus_redis__host(const char *from, const char *end, const char *port, char **at) {
+static const char *wshub_bus_redis__host(const char *from, const char *end, const char *port,
+                                         char **at) {
     const char *start = *at, *colon = NULL, *p = from;
     if (p < end && *p == '[') {
-        while (p < end && *p != ']') p++;
+        while (p < end && *p != ']')
+            p++;
         if (p == end) return NULL;
         p++;
     }
-    while (p < end && *p != ':') p++;
+    while (p < end && *p != ':')
+        p++;
     colon = p;
     if (colon < end) {
         long n = 0;
@@ -1256,7 +1350,8 @@ static const char *wshub_bus_redis__host(const char *from, const char *end, cons
 
 /* Takes a URL apart; what it finds is written to `texts`, which has room for twice its length and 32 bytes for
  * each address. NULL, or what is wrong. */
-static const char *wshub_bus_redis__url(wshub_bus_redis *r, const wshub_bus_redis_desc *d, char *texts) {
+static const char *wshub_bus_redis__url(wshub_bus_redis *r, const wshub_bus_redis_desc *d,
+                                        char *texts) {
     const char *p = d->url, *at_sign, *end, *colon, *port = d->sentinel ? "26379" : "6379";
     bool secure = strncmp(p, "rediss://", 9) == 0, local = strncmp(p, "unix://", 7) == 0;
     char *to = texts;
@@ -1277,13 +1372,15 @@ static const char *wshub_bus_redis__url(wshub_bus_redis *r, const wshub_bus_redi
         colon = (const char *)memchr(p, ':', (size_t)(at_sign - p));
         r->user = wshub_bus_redis__decode(p, colon ? colon : at_sign, &to);
         r->password = colon ? wshub_bus_redis__decode(colon + 1, at_sign, &to) : "";
-        if (!r->user || !r->password) return "url: a % in user or password is followed by two hex digits";
+        if (!r->user || !r->password)
+            return "url: a % in user or password is followed by two hex digits";
         if (*r->user && !*r->password) return "url: a user needs a password: user:password@";
         p = at_sign + 1;
     }
     if (local) {
         const char *query = strchr(p, '?');
-        if (*p != '/') return "url: unix:// is followed by the path of a socket, which begins with /";
+        if (*p != '/')
+            return "url: unix:// is followed by the path of a socket, which begins with /";
         if (query && strncmp(query, "?db=", 4) != 0) return "url: after a path only ?db=N";
         r->addresses[r->addresses_count++] = to;
         memcpy(to, p, (size_t)((query ? query : end) - p));
@@ -1295,9 +1392,12 @@ static const char *wshub_bus_redis__url(wshub_bus_redis *r, const wshub_bus_redi
         const char *stop = slash ? slash : end;
         for (;;) {
             const char *comma = (const char *)memchr(p, ',', (size_t)(stop - p));
-            if (r->addresses_count == WSHUB_BUS_REDIS__ADDRESSES) return "url: at most 16 addresses";
-            r->addresses[r->addresses_count] = wshub_bus_redis__host(p, comma ? comma : stop, port, &to);
-            if (!r->addresses[r->addresses_count++]) return "url: an address is host, host:port or [v6]:port";
+            if (r->addresses_count == WSHUB_BUS_REDIS__ADDRESSES)
+                return "url: at most 16 addresses";
+            r->addresses[r->addresses_count] =
+                wshub_bus_redis__host(p, comma ? comma : stop, port, &to);
+            if (!r->addresses[r->addresses_count++])
+                return "url: an address is host, host:port or [v6]:port";
             if (!comma) break;
             p = comma + 1;
         }
@@ -1334,12 +1434,17 @@ WSHUB_API const char *wshub_bus_redis_desc_problem(const wshub_bus_redis_desc *d
     d = *desc;
     wshub_bus_redis__defaults(&d);
     if (strlen(d.channel_prefix) > 128) return "channel_prefix: at most 128 bytes";
-    if (strlen(d.client_name) > 128 || strpbrk(d.client_name, " \t\r\n")) return "client_name: at most 128 bytes, no spaces";
-    if (d.sentinel && (!*d.sentinel || strlen(d.sentinel) > 128)) return "sentinel: the name of a master, 1 to 128 bytes";
+    if (strlen(d.client_name) > 128 || strpbrk(d.client_name, " \t\r\n"))
+        return "client_name: at most 128 bytes, no spaces";
+    if (d.sentinel && (!*d.sentinel || strlen(d.sentinel) > 128))
+        return "sentinel: the name of a master, 1 to 128 bytes";
     if (d.retry_min_ms > d.retry_max_ms) return "retry_min_ms: at most retry_max_ms";
-    if (d.heartbeat_timeout_ms <= d.heartbeat_ms) return "heartbeat_timeout_ms: more than heartbeat_ms";
-    if (d.message_bytes_max < 1024 || d.message_bytes_max > 1u << 30) return "message_bytes_max: 1 KiB to 1 GiB";
-    if (d.output_bytes_max < 1024 || d.output_bytes_max > 1u << 30) return "output_bytes_max: 1 KiB to 1 GiB";
+    if (d.heartbeat_timeout_ms <= d.heartbeat_ms)
+        return "heartbeat_timeout_ms: more than heartbeat_ms";
+    if (d.message_bytes_max < 1024 || d.message_bytes_max > 1u << 30)
+        return "message_bytes_max: 1 KiB to 1 GiB";
+    if (d.output_bytes_max < 1024 || d.output_bytes_max > 1u << 30)
+        return "output_bytes_max: 1 KiB to 1 GiB";
     memset(&r, 0, sizeof r);
     texts = (char *)wshub_bus_redis__alloc(&d, NULL, 0, 2 * strlen(d.url) + 1024);
     if (!texts) return "out of memory";
@@ -1356,7 +1461,8 @@ static const char *wshub_bus_redis__keep(char **at, const char *text) {
     return copy;
 }
 
-WSHUB_API wshub_err wshub_bus_redis_create(const wshub_bus_redis_desc *desc, wshub_bus_redis **out_redis) {
+WSHUB_API wshub_err wshub_bus_redis_create(const wshub_bus_redis_desc *desc,
+                                           wshub_bus_redis **out_redis) {
     static const char hex[] = "0123456789abcdef";
     wshub_bus_redis_desc d;
     wshub_bus_redis *r;
@@ -1387,7 +1493,8 @@ WSHUB_API wshub_err wshub_bus_redis_create(const wshub_bus_redis_desc *desc, wsh
     r->desc.channel_prefix = wshub_bus_redis__keep(&at, d.channel_prefix);
     if (d.sentinel) r->desc.sentinel = wshub_bus_redis__keep(&at, d.sentinel);
     if (d.sentinel_user) r->desc.sentinel_user = wshub_bus_redis__keep(&at, d.sentinel_user);
-    if (d.sentinel_password) r->desc.sentinel_password = wshub_bus_redis__keep(&at, d.sentinel_password);
+    if (d.sentinel_password)
+        r->desc.sentinel_password = wshub_bus_redis__keep(&at, d.sentinel_password);
     (void)wshub_bus_redis__url(r, &r->desc, at);
     r->prefix_len = strlen(r->desc.channel_prefix);
     for (i = 0; i < r->prefix_len; i++) { /* BUS-6: only the star at the end is a pattern */
@@ -1436,7 +1543,8 @@ WSHUB_API const wshub_bus *wshub_bus_redis_bus(wshub_bus_redis *redis) {
     return &redis->bus;
 }
 
-WSHUB_API void wshub_bus_redis_stats_get(const wshub_bus_redis *redis, wshub_bus_redis_stats *out_stats) {
+WSHUB_API void wshub_bus_redis_stats_get(const wshub_bus_redis *redis,
+                                         wshub_bus_redis_stats *out_stats) {
     const wshub_bus_redis__link *pub = &redis->links[WSHUB_BUS_REDIS__PUB];
     uint32_t i;
     *out_stats = redis->stats;
@@ -1444,7 +1552,8 @@ WSHUB_API void wshub_bus_redis_stats_get(const wshub_bus_redis *redis, wshub_bus
         const wshub_bus_redis__cmd *c = &pub->cmds[(pub->cmds_head + i) & (pub->cmds_cap - 1)];
         if (c->what == WSHUB_BUS_REDIS__PUBLISH) out_stats->pending += c->count;
     }
-    for (i = 0; i < WSHUB_BUS_REDIS__LINKS; i++) out_stats->output_bytes += wshub_bus_redis__waiting(&redis->links[i]);
+    for (i = 0; i < WSHUB_BUS_REDIS__LINKS; i++)
+        out_stats->output_bytes += wshub_bus_redis__waiting(&redis->links[i]);
 }
 
 WSHUB_API const char *wshub_bus_redis_error(const wshub_bus_redis *redis) {
@@ -1453,7 +1562,8 @@ WSHUB_API const char *wshub_bus_redis_error(const wshub_bus_redis *redis) {
 
 WSHUB_API const char *wshub_bus_redis_address(const wshub_bus_redis *redis) {
     if (redis->phase == WSHUB_BUS_REDIS__WAITING) return "";
-    return redis->desc.sentinel && redis->master[0] ? redis->master : redis->addresses[redis->address_at];
+    return redis->desc.sentinel && redis->master[0] ? redis->master
+                                                    : redis->addresses[redis->address_at];
 }
 
 #ifdef __cplusplus

@@ -103,7 +103,8 @@ WSHUB_API bool wshub_io_fake_next(wshub_io_fake *f, wshub_conn c, wshub_io_fake_
 #endif
 #endif /* WSHUB_IO_FAKE_H */
 
-#if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_IO_FAKE_IMPLEMENTATION)) && !defined(WSHUB__IO_FAKE_DONE)
+#if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_IO_FAKE_IMPLEMENTATION)) &&                    \
+    !defined(WSHUB__IO_FAKE_DONE)
 #define WSHUB__IO_FAKE_DONE
 #include <stdlib.h>
 #ifdef __cplusplus
@@ -117,7 +118,8 @@ typedef struct wshub_io_fake__bytes {
 
 typedef struct wshub_io_fake__peer {
     uint64_t id; /* 0: free */
-    wshub_io_fake__bytes out, in, pending; /* in: waits while paused; pending: spans of a completion */
+    wshub_io_fake__bytes out, in,
+        pending; /* in: waits while paused; pending: spans of a completion */
     uint64_t window;
     bool blocked, paused, ending, closed, in_flight, listed, dialling;
     uint8_t guest; /* whose: 0: the attached owner's; i + 1: guest i's; 255: nobody's */
@@ -147,7 +149,8 @@ static bool wshub_io_fake__add(wshub_io_fake__bytes *b, const void *bytes, size_
     if (b->len + n + 1 > b->cap) {
         size_t cap = b->cap ? b->cap : 256;
         uint8_t *p;
-        while (cap < b->len + n + 1) cap *= 2;
+        while (cap < b->len + n + 1)
+            cap *= 2;
         p = (uint8_t *)realloc(b->ptr, cap);
         if (!p) return false;
         b->ptr = p;
@@ -224,7 +227,8 @@ static int64_t wshub_io_fake__send(void *ctx, wshub_conn c, const wshub_span *sp
     uint64_t total = 0, room;
     size_t i;
     f->sends++;
-    for (i = 0; i < count; i++) total += spans[i].len;
+    for (i = 0; i < count; i++)
+        total += spans[i].len;
     if (!p || p->closed || p->ending) return (int64_t)total;
     if (f->desc.completion) {
         p->spans = (wshub_span *)realloc(p->spans, count * sizeof *spans);
@@ -246,7 +250,8 @@ static int64_t wshub_io_fake__send(void *ctx, wshub_conn c, const wshub_span *sp
         (void)wshub_io_fake__add(&p->out, spans[i].ptr, n);
         room -= n;
     }
-    for (i = 0, room = 0; i < count; i++) room += spans[i].len;
+    for (i = 0, room = 0; i < count; i++)
+        room += spans[i].len;
     if (total < room) {
         p->blocked = true;
         wshub_io_fake__list(f, p);
@@ -319,7 +324,8 @@ static void wshub_io_fake__peer_free(wshub_io_fake__peer *p) {
 WSHUB_API void wshub_io_fake_destroy(wshub_io_fake *f) {
     uint32_t i;
     if (!f) return;
-    for (i = 0; i < f->count; i++) wshub_io_fake__peer_free(&f->peers[i]);
+    for (i = 0; i < f->count; i++)
+        wshub_io_fake__peer_free(&f->peers[i]);
     free(f->peers);
     free(f->free_list);
     free(f->todo);
@@ -388,7 +394,8 @@ static bool wshub_io_fake__report(wshub_io_fake *f, uint32_t i) {
         if (f->desc.take_bytes && n > f->desc.take_bytes) n = f->desc.take_bytes;
         if (n > p->window) n = p->window;
         if (p->window != UINT64_MAX) p->window -= n;
-        for (s = 0; s < p->spans_count && k < n; s++) { /* read now: the owner has promised that they lie there */
+        for (s = 0; s < p->spans_count && k < n;
+             s++) { /* read now: the owner has promised that they lie there */
             uint64_t len = p->spans[s].len, from = skip < len ? skip : len, take = len - from;
             skip -= from;
             if (take > n - k) take = n - k;
@@ -436,7 +443,8 @@ WSHUB_API void wshub_io_fake_run(wshub_io_fake *f) {
             f->peers[f->todo[i]].listed = false;
             if (wshub_io_fake__report(f, f->todo[i])) {
                 more = true;
-                if (f->peers[f->todo[i]].id) wshub_io_fake__list(f, &f->peers[f->todo[i]]); /* look again */
+                if (f->peers[f->todo[i]].id)
+                    wshub_io_fake__list(f, &f->peers[f->todo[i]]); /* look again */
             }
         }
         if (count) memmove(f->todo, f->todo + count, (f->todo_count - count) * sizeof *f->todo);
@@ -508,7 +516,8 @@ static wshub_conn wshub_io_fake__new(wshub_io_fake *f) {
             list = (uint32_t *)realloc(f->free_list, cap * sizeof *list);
             if (!list) return c;
             f->free_list = list;
-            list = (uint32_t *)realloc(f->todo, cap * 2 * sizeof *list); /* old and new entries of a round */
+            list = (uint32_t *)realloc(f->todo,
+                                       cap * 2 * sizeof *list); /* old and new entries of a round */
             if (!list) return c;
             f->todo = list;
             f->cap = cap;
@@ -703,7 +712,8 @@ WSHUB_API wshub_conn wshub_io_fake_connect(wshub_io_fake *f, const char *path) {
     wshub_io_fake_input(f, c, text, 4 + n + sizeof tail - 1);
     free(text);
     out = wshub_io_fake_output(f, c);
-    while (end + 4 <= out.len && memcmp(out.ptr + end, "\r\n\r\n", 4) != 0) end++;
+    while (end + 4 <= out.len && memcmp(out.ptr + end, "\r\n\r\n", 4) != 0)
+        end++;
     if (out.len < 12 || memcmp(out.ptr, "HTTP/1.1 101", 12) != 0 || end + 4 > out.len) return none;
     wshub_io_fake_take(f, c, end + 4);
     return c;
@@ -721,7 +731,8 @@ WSHUB_API void wshub_io_fake_send(wshub_io_fake *f, wshub_conn c, uint8_t opcode
     h.masked = true;
     h.payload_bytes = count;
     f->masks += UINT64_C(0x9E3779B97F4A7C15);
-    for (i = 0; i < 4; i++) h.mask[i] = (uint8_t)(f->masks >> (32 + 8 * i));
+    for (i = 0; i < 4; i++)
+        h.mask[i] = (uint8_t)(f->masks >> (32 + 8 * i));
     n = wshub_frame_write(&h, text);
     if (count) memcpy(text + n, bytes, count);
     wshub_mask(text + n, count, h.mask, 0);

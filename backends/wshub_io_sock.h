@@ -89,7 +89,8 @@ WSHUB_API void wshub_io_sock_stats_get(const wshub_io_sock *net, wshub_io_sock_s
 #endif
 #endif /* WSHUB_IO_SOCK_H */
 
-#if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_IO_SOCK_IMPLEMENTATION)) && !defined(WSHUB__IO_SOCK_DONE)
+#if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_IO_SOCK_IMPLEMENTATION)) &&                    \
+    !defined(WSHUB__IO_SOCK_DONE)
 #define WSHUB__IO_SOCK_DONE
 #include <errno.h>
 #include <fcntl.h>
@@ -110,7 +111,7 @@ WSHUB_API void wshub_io_sock_stats_get(const wshub_io_sock *net, wshub_io_sock_s
 #error                                                                                             \
     "POSIX is hidden: define _GNU_SOURCE or _DEFAULT_SOURCE before the first include, or use -std=gnu99"
 #endif
-#if !defined(WSHUB_IO_SOCK_NO_THREADS) && defined(__GNUC__) && \
+#if !defined(WSHUB_IO_SOCK_NO_THREADS) && defined(__GNUC__) &&                                     \
     (defined(__GLIBC__) || defined(__APPLE__))
 #define WSHUB_IO_SOCK__THREADS 1
 #include <pthread.h>
@@ -151,7 +152,8 @@ typedef struct wshub_io_sock__conn {
     uint32_t generation;
     uint8_t state, watched;
     bool paused, broken;
-    uint8_t guest; /* whose it is: 0: the attached owner's; i + 1: guest i's; NOBODY: reports go nowhere */
+    uint8_t
+        guest; /* whose it is: 0: the attached owner's; i + 1: guest i's; NOBODY: reports go nowhere */
     uint32_t next, prev; /* free, lingering or closed: index + 1 */
     uint64_t due;        /* lingering until */
 } wshub_io_sock__conn;
@@ -165,9 +167,9 @@ typedef struct wshub_io_sock__listener {
 typedef struct wshub_io_sock__dial { /* an outgoing connection that is not there yet */
     struct wshub_io_sock__dial *next;
     wshub_io_sock *net;
-    uint64_t conn;             /* 0: nobody waits for it any more */
-    struct addrinfo *list, *at; /* where it may be; what is to be tried next */
-    int problem;               /* of getaddrinfo */
+    uint64_t conn;                /* 0: nobody waits for it any more */
+    struct addrinfo *list, *at;   /* where it may be; what is to be tried next */
+    int problem;                  /* of getaddrinfo */
     bool lock, resolving, orphan; /* guarded by lock while a thread is at it */
     char where[300], host[256], port[8];
 } wshub_io_sock__dial;
@@ -197,8 +199,8 @@ static uint64_t wshub_io_sock__clock(clockid_t which) {
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-WSHUB_IO_SOCK__COLD static wshub_err wshub_io_sock__fail(wshub_io_sock *net, const char *what, const char *where,
-                                     const char *hint) {
+WSHUB_IO_SOCK__COLD static wshub_err wshub_io_sock__fail(wshub_io_sock *net, const char *what,
+                                                         const char *where, const char *hint) {
     (void)snprintf(net->error, sizeof net->error, "%s %s: %s%s%s", what, where, strerror(errno),
                    *hint ? "; " : "", hint);
     return WSHUB_ERR_IO;
@@ -240,10 +242,14 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__shut(wshub_io_sock *net, wshub_io
     uint32_t i = (uint32_t)(c - net->conns) + 1;
     if (c->state == WSHUB_IO_SOCK__CLOSED) return;
     if (c->state == WSHUB_IO_SOCK__LINGER) {
-        if (c->prev) net->conns[c->prev - 1].next = c->next;
-        else net->linger_head = c->next;
-        if (c->next) net->conns[c->next - 1].prev = c->prev;
-        else net->linger_tail = c->prev;
+        if (c->prev)
+            net->conns[c->prev - 1].next = c->next;
+        else
+            net->linger_head = c->next;
+        if (c->next)
+            net->conns[c->next - 1].prev = c->prev;
+        else
+            net->linger_tail = c->prev;
     }
     wshub_io_sock__watch(net, c, 0);
     (void)close(c->fd);
@@ -290,11 +296,14 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__disown(wshub_io_sock *net, uint8_
 WSHUB_IO_SOCK__COLD static void wshub_io_sock__attach(void *ctx, const wshub_io_owner *owner) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
     net->owned = owner != NULL;
-    if (owner) net->owner = *owner;
-    else wshub_io_sock__disown(net, 0);
+    if (owner)
+        net->owner = *owner;
+    else
+        wshub_io_sock__disown(net, 0);
 }
 
-WSHUB_IO_SOCK__COLD static wshub_err wshub_io_sock__guest(void *ctx, const wshub_io_owner *owner, bool on) {
+WSHUB_IO_SOCK__COLD static wshub_err wshub_io_sock__guest(void *ctx, const wshub_io_owner *owner,
+                                                          bool on) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
     int i, place = -1;
     for (i = 0; i < WSHUB_IO_SOCK__GUESTS; i++) {
@@ -303,11 +312,15 @@ WSHUB_IO_SOCK__COLD static wshub_err wshub_io_sock__guest(void *ctx, const wshub
         if (taken && !on && net->guests[i].ctx == owner->ctx) place = i;
     }
     if (place < 0) return on ? WSHUB_ERR_LIMIT : WSHUB_OK;
-    if (on) net->guests[place] = *owner;
-    else memset(&net->guests[place], 0, sizeof net->guests[place]);
+    if (on)
+        net->guests[place] = *owner;
+    else
+        memset(&net->guests[place], 0, sizeof net->guests[place]);
     net->guests_count += on ? 1 : -1;
-    if (on) net->desc.poller->wake(net->poller); /* its first settle */
-    else wshub_io_sock__disown(net, (uint8_t)(place + 1));
+    if (on)
+        net->desc.poller->wake(net->poller); /* its first settle */
+    else
+        wshub_io_sock__disown(net, (uint8_t)(place + 1));
     return WSHUB_OK;
 }
 
@@ -334,7 +347,10 @@ static ssize_t wshub_io_sock__send_some(wshub_io_sock *net, int fd, const wshub_
         struct msghdr m;
         memset(&m, 0, sizeof m);
         for (i = 0; i < count && i < 64; i++, skip = 0) {
-            union { const uint8_t *from; void *to; } cast; /* iovec's base is not const */
+            union {
+                const uint8_t *from;
+                void *to;
+            } cast; /* iovec's base is not const */
             cast.from = spans[i].ptr + skip;
             iov[i].iov_base = cast.to;
             iov[i].iov_len = spans[i].len - skip;
@@ -351,7 +367,8 @@ static int64_t wshub_io_sock__send(void *ctx, wshub_conn conn, const wshub_span 
     wshub_io_sock *net = (wshub_io_sock *)ctx;
     wshub_io_sock__conn *c = wshub_io_sock__get(net, conn.id);
     size_t i, total = 0, done = 0, skip = 0, asked = 0;
-    for (i = 0; i < count; i++) total += spans[i].len;
+    for (i = 0; i < count; i++)
+        total += spans[i].len;
     if (!c || c->state != WSHUB_IO_SOCK__OPEN || c->broken) return (int64_t)total;
     while (done < total) {
         ssize_t n = wshub_io_sock__send_some(net, c->fd, spans, count, skip, total - done, &asked);
@@ -395,8 +412,10 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__close(void *ctx, wshub_conn conn,
     c->due = net->now + net->desc.linger_ms;
     c->next = 0;
     c->prev = net->linger_tail;
-    if (c->prev) net->conns[c->prev - 1].next = (uint32_t)(c - net->conns) + 1;
-    else net->linger_head = (uint32_t)(c - net->conns) + 1;
+    if (c->prev)
+        net->conns[c->prev - 1].next = (uint32_t)(c - net->conns) + 1;
+    else
+        net->linger_head = (uint32_t)(c - net->conns) + 1;
     net->linger_tail = (uint32_t)(c - net->conns) + 1;
     wshub_io_sock__watch(net, c, WSHUB_IO_SOCK_READ);
 }
@@ -431,7 +450,8 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__pause(void *ctx, wshub_conn conn,
     wshub_io_sock__watch(
         net, c, (c->watched & WSHUB_IO_SOCK_WRITE) | (paused ? 0u : (unsigned)WSHUB_IO_SOCK_READ));
 }
-WSHUB_IO_SOCK__COLD static size_t wshub_io_sock__peer(void *ctx, wshub_conn conn, char *text, size_t cap) {
+WSHUB_IO_SOCK__COLD static size_t wshub_io_sock__peer(void *ctx, wshub_conn conn, char *text,
+                                                      size_t cap) {
     wshub_io_sock__conn *c = wshub_io_sock__get((wshub_io_sock *)ctx, conn.id);
     struct sockaddr_storage a;
     socklen_t n = sizeof a;
@@ -531,7 +551,8 @@ WSHUB_IO_SOCK__COLD static bool wshub_io_sock__resolve_apart(wshub_io_sock__dial
 #endif
 
 /* Begins to connect to the next address that lets itself be tried. False: there is none. */
-WSHUB_IO_SOCK__COLD static bool wshub_io_sock__try(wshub_io_sock *net, wshub_io_sock__conn *c, wshub_io_sock__dial *d) {
+WSHUB_IO_SOCK__COLD static bool wshub_io_sock__try(wshub_io_sock *net, wshub_io_sock__conn *c,
+                                                   wshub_io_sock__dial *d) {
     int one = 1, e = 0;
     if (d->problem) {
         (void)snprintf(net->error, sizeof net->error, "cannot connect to %.120s: %s", d->where,
@@ -565,9 +586,11 @@ WSHUB_IO_SOCK__COLD static bool wshub_io_sock__try(wshub_io_sock *net, wshub_io_
     return false;
 }
 
-WSHUB_IO_SOCK__COLD static wshub_io_sock__dial *wshub_io_sock__dial_of(const wshub_io_sock *net, uint64_t conn) {
+WSHUB_IO_SOCK__COLD static wshub_io_sock__dial *wshub_io_sock__dial_of(const wshub_io_sock *net,
+                                                                       uint64_t conn) {
     wshub_io_sock__dial *d = net->dials;
-    while (d && d->conn != conn) d = d->next;
+    while (d && d->conn != conn)
+        d = d->next;
     return d;
 }
 
@@ -599,7 +622,11 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__dials_run(wshub_io_sock *net) {
 /* To a closed port of this machine a connection can, by chance, come from that very port: then TCP connects it
  * to itself, and whoever should listen there finds the port taken. */
 WSHUB_IO_SOCK__COLD static bool wshub_io_sock__met_itself(int fd) {
-    union { struct sockaddr any; struct sockaddr_storage all; uint8_t bytes[sizeof(struct sockaddr_storage)]; } a, b;
+    union {
+        struct sockaddr any;
+        struct sockaddr_storage all;
+        uint8_t bytes[sizeof(struct sockaddr_storage)];
+    } a, b;
     socklen_t an = sizeof a, bn = sizeof b;
     memset(&a, 0, sizeof a);
     memset(&b, 0, sizeof b);
@@ -608,7 +635,8 @@ WSHUB_IO_SOCK__COLD static bool wshub_io_sock__met_itself(int fd) {
 }
 
 /* An outgoing connection is there, or has failed: then the next address of its name has its turn. */
-WSHUB_IO_SOCK__COLD static void wshub_io_sock__dialled(wshub_io_sock *net, wshub_conn id, wshub_io_sock__conn *c) {
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__dialled(wshub_io_sock *net, wshub_conn id,
+                                                       wshub_io_sock__conn *c) {
     wshub_io_sock__dial *d = wshub_io_sock__dial_of(net, id.id);
     const wshub_io_owner *o = wshub_io_sock__whose(net, c);
     int e = 0;
@@ -629,8 +657,8 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__dialled(wshub_io_sock *net, wshub
     if (!d || !wshub_io_sock__try(net, c, d)) wshub_io_sock__shut(net, c);
 }
 
-WSHUB_IO_SOCK__COLD static wshub_err wshub_io_sock__connect(void *ctx, void *guest_ctx, const char *address,
-                                        wshub_conn *out_conn) {
+WSHUB_IO_SOCK__COLD static wshub_err
+wshub_io_sock__connect(void *ctx, void *guest_ctx, const char *address, wshub_conn *out_conn) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
     const char *colon = strrchr(address, ':'), *host = address;
     bool local = *address == '/' || *address == '.', v6 = *address == '[';
@@ -670,7 +698,10 @@ WSHUB_IO_SOCK__COLD static wshub_err wshub_io_sock__connect(void *ctx, void *gue
     net->dials = d;
     (void)snprintf(d->where, sizeof d->where, "%.299s", address);
     if (local) {
-        union { struct sockaddr any; struct sockaddr_un un; } a;
+        union {
+            struct sockaddr any;
+            struct sockaddr_un un;
+        } a;
         memset(&a, 0, sizeof a);
         a.un.sun_family = AF_UNIX;
         memcpy(a.un.sun_path, address, strlen(address));
@@ -700,7 +731,8 @@ WSHUB_IO_SOCK__COLD static const char *wshub_io_sock__last_error(void *ctx) {
     return ((wshub_io_sock *)ctx)->error;
 }
 
-WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_create(const wshub_io_sock_desc *desc, wshub_io_sock **out_net) {
+WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_create(const wshub_io_sock_desc *desc,
+                                                             wshub_io_sock **out_net) {
     wshub_io_sock *net;
     if (!desc || !desc->poller || !out_net) return WSHUB_ERR_PARAM;
     net = (wshub_io_sock *)calloc(1, sizeof *net);
@@ -782,15 +814,16 @@ WSHUB_IO_SOCK__COLD WSHUB_API const char *wshub_io_sock_error(const wshub_io_soc
 WSHUB_IO_SOCK__COLD WSHUB_API const char *wshub_io_sock_poller_name(const wshub_io_sock *net) {
     return net->desc.poller->name;
 }
-WSHUB_IO_SOCK__COLD WSHUB_API void wshub_io_sock_stats_get(const wshub_io_sock *net, wshub_io_sock_stats *out_stats) {
+WSHUB_IO_SOCK__COLD WSHUB_API void wshub_io_sock_stats_get(const wshub_io_sock *net,
+                                                           wshub_io_sock_stats *out_stats) {
     *out_stats = net->stats;
 }
 WSHUB_IO_SOCK__COLD WSHUB_API int wshub_io_sock_fd(const wshub_io_sock *net) {
     return net->desc.poller->fd(net->poller);
 }
 
-WSHUB_IO_SOCK__COLD static wshub_err wshub_io_sock__listen_on(wshub_io_sock *net, int fd, const char *where,
-                                          const char *path) {
+WSHUB_IO_SOCK__COLD static wshub_err wshub_io_sock__listen_on(wshub_io_sock *net, int fd,
+                                                              const char *where, const char *path) {
     wshub_io_sock__listener *l = &net->listeners[net->listeners_count];
     uint64_t tag = WSHUB_IO_SOCK__LISTENER_TAG | (uint64_t)net->listeners_count;
     wshub_err err;
@@ -811,8 +844,8 @@ WSHUB_IO_SOCK__COLD static wshub_err wshub_io_sock__listen_on(wshub_io_sock *net
     return err;
 }
 
-WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net, const char *host, uint16_t port,
-                                         uint16_t *out_port) {
+WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net, const char *host,
+                                                             uint16_t port, uint16_t *out_port) {
     struct addrinfo hints, *list = NULL, *a;
     char service[8], where[128];
     const char *shown = host && *host ? host : "0.0.0.0";
@@ -847,7 +880,8 @@ WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net,
 #endif
         if (a->ai_family == AF_INET6)
             (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* inherited where the system does so */
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one,
+                         sizeof one); /* inherited where the system does so */
         if (wshub_io_sock__prepare(fd) && bind(fd, a->ai_addr, a->ai_addrlen) == 0) break;
         e = errno;
         (void)close(fd);
@@ -879,8 +913,12 @@ WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net,
     return err;
 }
 
-WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_listen_unix(wshub_io_sock *net, const char *path) {
-    union { struct sockaddr any; struct sockaddr_un un; } a;
+WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_listen_unix(wshub_io_sock *net,
+                                                                  const char *path) {
+    union {
+        struct sockaddr any;
+        struct sockaddr_un un;
+    } a;
     struct stat st;
     int fd;
     memset(&a, 0, sizeof a);
@@ -1096,8 +1134,10 @@ WSHUB_API wshub_err wshub_io_sock_run_once(wshub_io_sock *net, int timeout_ms) {
     n = net->desc.poller->wait(net->poller, events, WSHUB_IO_SOCK__EVENTS, timeout_ms);
     net->now = wshub_io_sock__clock(CLOCK_MONOTONIC);
     if (n < 0) return wshub_io_sock__fail(net, "waiting failed with", net->desc.poller->name, "");
-    for (i = 0; i < n && net->guests_count; i++) wshub_io_sock__event(net, &events[i], true);
-    for (i = 0; i < n; i++) wshub_io_sock__event(net, &events[i], false);
+    for (i = 0; i < n && net->guests_count; i++)
+        wshub_io_sock__event(net, &events[i], true);
+    for (i = 0; i < n; i++)
+        wshub_io_sock__event(net, &events[i], false);
     while (net->linger_head && net->conns[net->linger_head - 1].due <= net->now) {
         wshub_io_sock__shut(net, &net->conns[net->linger_head - 1]);
     }
