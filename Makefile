@@ -6,6 +6,8 @@
 # make redis-cycles a real Redis is killed, stopped, locked and cut off a thousand times
 # make tsan       the tests with threads under ThreadSanitizer
 # make oom        every allocation of every transcript fails, also with input in pieces and with completions
+# make sim        hubs, broker, emitter and clients in simulated time, by seed, against a model of SPEC.md
+# make determinism  the same seeds give the same trace under every compiler, level and word size at hand
 # make install    DESTDIR and PREFIX are honoured
 # make clean
 CC      ?= cc
@@ -58,8 +60,20 @@ fixtures: build/fixture-server build/fixture-emitter
 run: build/chat
 	./build/chat $(PORT)
 
-test: all fixtures $(TESTS)
-	@sh tests/run.sh $(TESTS) -- tests/compile/run.sh tests/readme.sh tests/examples.sh tests/browser.sh tests/two_instances.sh
+build/sim: tests/sim.c $(HEADERS) | build
+	$(CC) -std=c99 $(WARN) -O2 -g $(INCLUDE) -o $@ $<
+build/sim_asan: tests/sim.c $(HEADERS) | build
+	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) -o $@ $<
+
+# SEEDS=50000 HOURS=1 make sim: a campaign; its last line goes into tests/LEDGER.md
+sim: build/sim
+	./build/sim $${SEEDS:-2000} $${HOURS:-1}
+
+determinism:
+	sh tests/determinism.sh $${SEEDS:-200} $${HOURS:-0.25}
+
+test: all fixtures $(TESTS) build/sim build/sim_asan
+	@sh tests/run.sh $(TESTS) build/sim_asan build/sim -- tests/compile/run.sh tests/readme.sh tests/examples.sh tests/browser.sh tests/two_instances.sh
 
 tsan: build/tsan_threads build/tsan_io
 	./build/tsan_threads
@@ -92,4 +106,4 @@ install:
 clean:
 	rm -rf build
 
-.PHONY: all fixtures run test tsan oom bench bench-redis redis-cycles install clean
+.PHONY: all fixtures run test tsan oom bench bench-redis redis-cycles sim determinism install clean

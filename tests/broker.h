@@ -11,7 +11,15 @@ typedef struct broker_sub {
     bool pattern;
 } broker_sub;
 
+struct broker;
+typedef struct broker_late { /* bytes on their way */
+    struct broker_late *next;
+    uint64_t at;
+    size_t len;
+} broker_late;
+
 typedef struct broker_link {
+    broker_late *late, **late_end;
     wshub_io_fake *net;
     wshub_conn conn; /* 0: free */
     bool resp3, authed;
@@ -20,6 +28,7 @@ typedef struct broker_link {
     broker_sub *subs;
     size_t subs_count;
     char name[64], address[64];
+    struct broker *owner;
 } broker_link;
 
 typedef struct broker {
@@ -35,6 +44,7 @@ typedef struct broker {
     bool no_hello;
     uint64_t commands, publishes, dials;
     void (*on_publish)(void *ctx, wshub_str channel, wshub_str payload); /* what clients publish; may be NULL */
+    uint32_t (*delay_ms)(void *ctx); /* how long the next words to a client take; NULL: no time */
     void *ctx;
     char log[4096];
     size_t log_len;
@@ -45,6 +55,11 @@ static void broker_drop(broker *b, broker_link *l, bool end) {
     wshub_conn c = l->conn;
     size_t i;
     (void)b;
+    while (l->late) {
+        broker_late *next = l->late->next;
+        free(l->late);
+        l->late = next;
+    }
     for (i = 0; i < l->subs_count; i++) free(l->subs[i].name);
     free(l->subs);
     free(l->in);
@@ -62,7 +77,21 @@ static void broker_drop_all(broker *b) {
 }
 
 static void broker_say(broker_link *l, const void *bytes, size_t n) {
-    if (l->conn.id) wshub_io_fake_input(l->net, l->conn, bytes, n);
+    uint32_t wait = l->owner && l->owner->delay_ms ? l->owner->delay_ms(l->owner->ctx) : 0;
+    broker_late *late;
+    if (!l->conn.id) return;
+    if (!wait && !l->late) {
+        wshub_io_fake_input(l->net, l->conn, bytes, n);
+        return;
+    }
+    late = (broker_late *)malloc(sizeof *late + n); /* in order for each link, in any order between them */
+    late->next = NULL;
+    late->at = wshub_io_fake_now(l->net) + wait;
+    late->len = n;
+    memcpy(late + 1, bytes, n);
+    if (!l->late) l->late_end = &l->late;
+    *l->late_end = late;
+    l->late_end = &late->next;
 }
 static void broker_say_z(broker_link *l, const char *said) {
     broker_say(l, said, strlen(said));
@@ -116,7 +145,9 @@ static bool broker_glob(const char *p, size_t pn, const char *s, size_t sn) { /*
 static int broker_deliver(broker *b, wshub_str channel, wshub_str payload) {
     int i, n = 0, pass;
     b->publishes++;
-    if (b->deaf_beats && channel.len > 9 && strstr(channel.ptr, "wshub:hb:")) return 0;
+    for (i = 0; b->deaf_beats && (size_t)i + 9 <= channel.len; i++) {
+        if (memcmp(channel.ptr + i, "wshub:hb:", 9) == 0) return 0;
+    }
     for (pass = 0; pass < 2; pass++) { /* exact ones first, as Redis does */
         for (i = 0; i < BROKER_LINKS; i++) {
             broker_link *l = &b->links[i];
@@ -265,6 +296,7 @@ static bool broker_step(broker *b, wshub_io_fake *net) {
             memset(l, 0, sizeof *l);
             l->net = net;
             l->conn = c;
+            l->owner = b;
             (void)snprintf(l->address, sizeof l->address, "%s", address);
         }
         wshub_io_fake_answer(net, c, l != NULL);
@@ -275,6 +307,13 @@ static bool broker_step(broker *b, wshub_io_fake *net) {
         size_t n, count;
         wshub_str out;
         if (l->net != net || !l->conn.id) continue;
+        while (l->late && l->late->at <= wshub_io_fake_now(net)) {
+            broker_late *late = l->late;
+            l->late = late->next;
+            wshub_io_fake_input(net, l->conn, late + 1, late->len);
+            free(late);
+            busy = true;
+        }
         if (b->mute) {
             if (!wshub_io_fake_is_open(net, l->conn)) broker_drop(b, l, false);
             continue;

@@ -174,7 +174,7 @@ static void session(uint64_t seed) {
                          .http_timeout_ms = 600, .rooms_per_client_max = 5, .rooms_max = 6 + rnd(5), .clients_max = 12, .asks_per_client_max = 3),
                 FAKE(.seed = seed, .cut_bytes = rnd(3) ? 0 : 1 + rnd(5), .take_bytes = rnd(3) ? 0 : 1 + rnd(60), .completion = rnd(4) == 0, .no_pause = rnd(2)));
     for (steps = 150 + rnd(250); steps; steps--) {
-        if (rnd(30) == 0) w.fail_at = 1 + rnd(20);
+        if (rnd(30) == 0) w.fail_at = 1 + (long)rnd(20);
         switch (rnd(12)) {
         case 0:
             if (n < 24) {

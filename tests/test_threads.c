@@ -71,7 +71,7 @@ TEST(posts_have_a_limit) {
     EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
     EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .post_bytes_max = 10000}, &hub), WSHUB_OK);
     while (i < 1000 && wshub_post(hub, count, NULL) == WSHUB_OK) i++;
-    EXPECT(i > 20 && i < 200);
+    EXPECT(i > 20 && i < 400);
     EXPECT_INT(wshub_post(hub, count, NULL), WSHUB_ERR_LIMIT);
     wshub_destroy(hub);
     wshub_io_sock_destroy(net);
