@@ -2672,7 +2672,7 @@ struct wshub {
     uint32_t replay, replay_at; /* where wshub__replay() is: a phase, 0: done; what is left of it */
     uint64_t bus_since;         /* down since then */
     wshub__node *posts;
-    uint64_t posted_bytes;
+    size_t posted_bytes; /* a machine word, as it is atomic */
     uint32_t requests; /* the last request's number */
     wshub_stats stats;
     struct {
@@ -5881,7 +5881,7 @@ typedef struct wshub__seat {
     wshub_bus_owner owner;
     bool attached, told, told_up;
     wshub__node *queue;
-    uint64_t queued;
+    size_t queued; /* a machine word: 32-bit systems have no larger atomics */
     wshub__index channels; /* names of wshub__seat_channel */
     wshub__name *patterns[8];
     uint32_t patterns_count;
@@ -5995,7 +5995,7 @@ WSHUB__COLD static bool wshub__loop_publish(wshub__seat *from, const wshub_bus_m
     for (s = loop->seats; s; s = s->next) {
         wshub__node *n = nodes;
         if (s == from) continue;
-        if (!n || WSHUB__LOAD(&s->queued) + bytes > loop->queue_bytes_max) {
+        if (!n || (uint64_t)WSHUB__LOAD(&s->queued) + bytes > loop->queue_bytes_max) {
             loop->dropped++;
             continue;
         }
