@@ -7,6 +7,7 @@
 # make tsan       the tests with threads under ThreadSanitizer
 # make oom        every allocation of every transcript fails, also with input in pieces and with completions
 # make sim        hubs, broker, emitter and clients in simulated time, by seed, against a model of SPEC.md
+# make fuzz       libFuzzer on the targets of tests/fuzz; their corpora are replayed in make test
 # make determinism  the same seeds give the same trace under every compiler, level and word size at hand
 # make install    DESTDIR and PREFIX are honoured
 # make clean
@@ -69,11 +70,20 @@ build/sim_asan: tests/sim.c $(HEADERS) | build
 sim: build/sim
 	./build/sim $${SEEDS:-2000} $${HOURS:-1}
 
+FUZZERS = $(patsubst tests/fuzz/fuzz_%.c,build/fuzz_%,$(wildcard tests/fuzz/fuzz_*.c))
+build/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h tests/test_random.c $(HEADERS) | build
+	$(CC) -std=gnu99 -Wall -Wextra -Werror -O1 -g $(SANITIZE) $(INCLUDE) -o $@ $<
+# SECONDS=3600 make fuzz: a campaign of libFuzzer on each target (MERGE=1: what it finds goes into the corpus)
+fuzz:
+	sh tests/fuzz/campaign.sh $${SECONDS:-60} $(TARGETS)
+fuzz-coverage:
+	sh tests/fuzz/coverage.sh
+
 determinism:
 	sh tests/determinism.sh $${SEEDS:-200} $${HOURS:-0.25}
 
-test: all fixtures $(TESTS) build/sim build/sim_asan
-	@sh tests/run.sh $(TESTS) build/sim_asan build/sim -- tests/compile/run.sh tests/readme.sh tests/examples.sh tests/browser.sh tests/two_instances.sh
+test: all fixtures $(TESTS) $(FUZZERS) build/sim build/sim_asan
+	@sh tests/run.sh $(TESTS) $(FUZZERS) build/sim_asan build/sim -- tests/compile/run.sh tests/readme.sh tests/examples.sh tests/browser.sh tests/two_instances.sh
 
 tsan: build/tsan_threads build/tsan_io
 	./build/tsan_threads
@@ -106,4 +116,4 @@ install:
 clean:
 	rm -rf build
 
-.PHONY: all fixtures run test tsan oom bench bench-redis redis-cycles sim determinism install clean
+.PHONY: all fixtures run test tsan oom bench bench-redis redis-cycles sim fuzz fuzz-coverage determinism install clean

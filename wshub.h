@@ -1517,8 +1517,9 @@ static wshub__json_result wshub__json_fields(const uint8_t *p, size_t n, uint32_
 }
 
 WSHUB_API bool wshub_json_check(wshub_str text, uint32_t depth_max) {
-    const uint8_t *p = (const uint8_t *)text.ptr, *end = p + text.len;
+    const uint8_t *p = (const uint8_t *)text.ptr, *end;
     if (!text.ptr) return false;
+    end = p + text.len;
     if (depth_max == 0) depth_max = 1024;
     if (depth_max > WSHUB_JSON_DEPTH_MAX) depth_max = WSHUB_JSON_DEPTH_MAX;
     p = wshub__json_value(wshub__json_ws(p, end), end, depth_max);
@@ -1526,14 +1527,22 @@ WSHUB_API bool wshub_json_check(wshub_str text, uint32_t depth_max) {
            wshub_utf8_check((const uint8_t *)text.ptr, text.len);
 }
 
-WSHUB_API wshub_json_kind wshub_json_type(wshub_str value) {
-    size_t i = 0;
-    while (i < value.len && (value.ptr[i] == ' ' || value.ptr[i] == '\t' || value.ptr[i] == '\n' ||
-                             value.ptr[i] == '\r')) {
-        i++;
+/* Without the white space around it, which a whole text may have and a value taken from one has not. */
+static wshub_str wshub__json_trim(wshub_str value) {
+    while (value.len && strchr(" \t\n\r", value.ptr[value.len - 1]) && value.ptr[value.len - 1])
+        value.len--;
+    while (value.len && strchr(" \t\n\r", value.ptr[0]) && value.ptr[0]) {
+        value.ptr++;
+        value.len--;
     }
-    if (!value.ptr || i == value.len) return WSHUB_JSON_NONE;
-    switch (value.ptr[i]) {
+    return value;
+}
+
+WSHUB_API wshub_json_kind wshub_json_type(wshub_str value) {
+    if (!value.ptr) return WSHUB_JSON_NONE;
+    value = wshub__json_trim(value);
+    if (!value.len) return WSHUB_JSON_NONE;
+    switch (value.ptr[0]) {
     case '{': return WSHUB_JSON_OBJECT;
     case '[': return WSHUB_JSON_ARRAY;
     case '"': return WSHUB_JSON_STRING;
@@ -1544,10 +1553,11 @@ WSHUB_API wshub_json_kind wshub_json_type(wshub_str value) {
 }
 
 WSHUB_API wshub_str wshub_json_get(wshub_str object, const char *key) {
-    const uint8_t *p = (const uint8_t *)object.ptr, *end = p + object.len;
+    static const char nothing[] = "";
+    const uint8_t *p = (const uint8_t *)(object.ptr ? object.ptr : nothing), *end = p + object.len;
     wshub_str found = wshub__str(NULL, 0);
     size_t want = key ? strlen(key) : 0;
-    if (!p || !key) return found;
+    if (!object.ptr || !key) return found;
     p = wshub__json_ws(p, end);
     if (p >= end || *p != '{') return found;
     p = wshub__json_ws(p + 1, end);
@@ -1577,8 +1587,9 @@ WSHUB_API wshub_str wshub_json_get(wshub_str object, const char *key) {
 }
 
 WSHUB_API bool wshub_json_each(wshub_str array, wshub_iter *iter, wshub_str *out_value) {
-    const uint8_t *p = (const uint8_t *)array.ptr, *end = p + array.len, *after;
+    const uint8_t *p = (const uint8_t *)array.ptr, *end, *after;
     if (!p) return false;
+    end = p + array.len;
     if (iter->pos == 0) {
         p = wshub__json_ws(p, end);
         if (p >= end || *p != '[') return false;
@@ -1598,16 +1609,18 @@ WSHUB_API bool wshub_json_each(wshub_str array, wshub_iter *iter, wshub_str *out
 }
 
 WSHUB_API size_t wshub_json_text(wshub_str value, char *buf, size_t cap) {
-    if (!value.ptr || value.len < 2 || value.ptr[0] != '"' || value.ptr[value.len - 1] != '"') {
-        return SIZE_MAX;
-    }
+    if (!value.ptr) return SIZE_MAX;
+    value = wshub__json_trim(value);
+    if (value.len < 2 || value.ptr[0] != '"' || value.ptr[value.len - 1] != '"') return SIZE_MAX;
     return wshub__json_unescape((const uint8_t *)value.ptr + 1, value.len - 2, (uint8_t *)buf, cap);
 }
 
 WSHUB_API bool wshub_json_uint(wshub_str value, uint64_t *out_number) {
     uint64_t n = 0;
     size_t i;
-    if (!value.ptr || value.len == 0 || value.len > 16) return false;
+    if (!value.ptr) return false;
+    value = wshub__json_trim(value);
+    if (value.len == 0 || value.len > 16) return false;
     for (i = 0; i < value.len; i++) {
         if (value.ptr[i] < '0' || value.ptr[i] > '9') return false;
         n = n * 10 + (uint64_t)(value.ptr[i] - '0');
@@ -5011,8 +5024,12 @@ static size_t wshub__http_feed(wshub *hub, wshub__conn *c, const uint8_t *p, siz
     uint32_t max = hub->desc.http_head_bytes_max, before = c->in.len;
     int end;
     if (c->http_head_bytes) return wshub__http_feed_body(hub, c, p, n);
-    if (before == 0 && !c->blank_seen && n >= 2 && p[0] == '\r' && p[1] == '\n') {
-        c->blank_seen = true; /* one empty line before a request (RFC 9112 2.2), no more */
+    if (before == 0 && n >= 2 && p[0] == '\r' && p[1] == '\n') {
+        if (c->blank_seen) { /* one empty line before a request (RFC 9112 2.2), no more */
+            wshub__http_refuse(hub, c, 400, "malformed head", false);
+            return n;
+        }
+        c->blank_seen = true;
         return 2;
     }
     if (!c->phase_due) { /* the head's deadline runs from its first byte (CONN-3) */
@@ -5662,7 +5679,7 @@ WSHUB__COLD static bool wshub__replay(wshub *hub) {
                 list[n].pattern = false;
             }
         }
-        for (i = 0, end = 0; i < n; i++) {
+        for (i = 0, end = 0; i < n && !names.bad; i++) {
             list[i].name.ptr = (const char *)names.ptr + end;
             end += (uint32_t)list[i].name.len;
         }

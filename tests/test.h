@@ -13,7 +13,8 @@ typedef struct test_case {
 } test_case;
 
 static test_case *test_first, *test_last;
-static int test_failures, test_skipped_now;
+static int test_failures;
+__attribute__((unused)) static int test_skipped_now;
 static const char *test_name = "";
 
 static void test_register(test_case *t) {
@@ -53,6 +54,7 @@ static void test_register(test_case *t) {
         return;                                           \
     } while (0)
 
+#ifndef TEST_NO_MAIN
 int main(int argc, char **argv) {
     int passed = 0, failed = 0, skipped = 0;
     test_case *t;
@@ -75,4 +77,5 @@ int main(int argc, char **argv) {
     (void)printf("%s: %d passed, %d failed, %d skipped\n", strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0], passed, failed, skipped);
     return failed ? 1 : 0;
 }
+#endif /* TEST_NO_MAIN */
 #endif

@@ -5,7 +5,13 @@
 #include "hubtest.h"
 
 static uint64_t rnd_state;
+static const uint8_t *rnd_bytes; /* where they are given, they decide instead (tests/fuzz/fuzz_hub.c) */
+static size_t rnd_left;
 static uint32_t rnd(uint32_t n) {
+    if (rnd_left) {
+        rnd_left--;
+        return *rnd_bytes++ % n;
+    }
     rnd_state = rnd_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     return (uint32_t)(rnd_state >> 33) % n;
 }

@@ -1,0 +1,23 @@
+#!/bin/sh
+# sh tests/fuzz/campaign.sh SECONDS [TARGET...]: libFuzzer on each target for so long, from the corpus of the tree and
+# what earlier campaigns found (build/fuzz/work_*); then the corpus is merged down to what adds coverage, and a line for
+# tests/LEDGER.md is printed. Needs clang with libFuzzer.
+seconds=${1:-60}; [ $# -gt 0 ] && shift
+targets=${*:-text wire conn hub bus}; status=0
+mkdir -p build/fuzz
+for t in $targets; do
+    clang -std=gnu99 -O2 -g -DFUZZ -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+        -I. -Ibackends -Itests -o "build/fuzz/$t" "tests/fuzz/fuzz_$t.c" || exit 1
+    mkdir -p "build/fuzz/work_$t"
+    dict=; [ -f "tests/fuzz/$t.dict" ] && dict="-dict=tests/fuzz/$t.dict"
+    "build/fuzz/$t" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4000 -print_final_stats=1 -artifact_prefix="build/fuzz/$t-" \
+        $dict "build/fuzz/work_$t" "tests/fuzz/corpus/$t" >"build/fuzz/$t.log" 2>&1 || { status=1; tail -20 "build/fuzz/$t.log"; }
+    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "build/fuzz/$t.log")
+    echo "| $(git rev-parse --short HEAD) | fuzz $t | ${runs:-0} runs | $seconds s | $(ls build/fuzz/"$t"-* 2>/dev/null | wc -l) |"
+    if [ "${MERGE:-0}" = 1 ]; then # small inputs only: they are replayed in every make test
+        rm -rf "build/fuzz/merged_$t"; mkdir "build/fuzz/merged_$t"
+        "build/fuzz/$t" -merge=1 -max_len=1200 "build/fuzz/merged_$t" "tests/fuzz/corpus/$t" "build/fuzz/work_$t" >/dev/null 2>&1
+        rm -rf "tests/fuzz/corpus/$t"; cp -r "build/fuzz/merged_$t" "tests/fuzz/corpus/$t"
+    fi
+done
+exit $status

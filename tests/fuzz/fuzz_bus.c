@@ -1,0 +1,160 @@
+/* The whole bus client by structured input: a broker in memory answers, lags, cuts and dies as the bytes say, and says
+ * things of its own; a hub publishes and joins meanwhile. Afterwards the broker behaves, and within ten seconds the bus
+ * is up, subscribed to what is wanted, and nothing is left. */
+#include "fuzz.h"
+#define WSHUB_IMPLEMENTATION
+#define WSHUB_SELF_CHECK
+#include "wshub.h"
+#include "wshub_io_fake.h"
+#include "wshub_bus_redis.h"
+#define EXPECT MUST
+#include "../broker.h"
+
+static size_t held;
+static long fail_at;
+static void *count_alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
+    void *p;
+    (void)user;
+    if (new_bytes > old_bytes && fail_at && --fail_at == 0) return NULL;
+    if (new_bytes == 0) {
+        held -= old_bytes;
+        free(ptr);
+        return NULL;
+    }
+    p = malloc(new_bytes);
+    MUST(p);
+    held += new_bytes - old_bytes;
+    if (ptr) memcpy(p, ptr, old_bytes < new_bytes ? old_bytes : new_bytes);
+    free(ptr);
+    return p;
+}
+
+static wshub_bus_state told;
+static void on_bus(wshub *hub, wshub_bus_state state, uint64_t down_ms, void *user) {
+    (void)hub;
+    (void)down_ms;
+    (void)user;
+    MUST(state != told);
+    told = state;
+}
+static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
+    (void)auth;
+    (void)user;
+    if (wshub_auth_accept(hub, ask, NULL)) (void)wshub_ask_fail(hub, ask);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static broker b;
+    wshub_io_fake_desc fd;
+    wshub_bus_redis_desc rd;
+    wshub_bus_redis_stats st;
+    wshub_desc d;
+    wshub_io_fake *net;
+    wshub_bus_redis *redis;
+    wshub *hub;
+    wshub_conn c;
+    size_t i = 1, k;
+    uint8_t how;
+    if (size < 2 || size > 3000) return 0;
+    how = data[0];
+    memset(&b, 0, sizeof b);
+    memset(&fd, 0, sizeof fd);
+    memset(&rd, 0, sizeof rd);
+    memset(&d, 0, sizeof d);
+    b.role = "master";
+    b.master_host = "10.0.0.1";
+    b.master_port = "6379";
+    told = WSHUB_BUS_DOWN;
+    fail_at = 0;
+    held = 0;
+    fd.cut_bytes = how & 1 ? 3 : 0;
+    fd.completion = (how & 2) != 0;
+    MUST(wshub_io_fake_create(&fd, &net) == WSHUB_OK);
+    rd.io = wshub_io_fake_io(net);
+    rd.url = how & 4 ? "redis://one,two" : "redis://u:p@one/1";
+    rd.sentinel = how & 8 ? "main" : NULL;
+    rd.sentinel_password = how & 4 ? NULL : "p";
+    rd.resp3 = (how & 16) != 0;
+    rd.alloc = count_alloc;
+    rd.message_bytes_max = 1024;
+    rd.output_bytes_max = 2000;
+    b.password = how & 4 ? NULL : "p";
+    MUST(wshub_bus_redis_create(&rd, &redis) == WSHUB_OK);
+    d.io = rd.io;
+    d.bus = wshub_bus_redis_bus(redis);
+    d.alloc = count_alloc;
+    d.bus_exact = (how & 32) != 0;
+    d.bus_linger_ms = how & 64 ? WSHUB_OFF : 100;
+    d.on_bus = on_bus;
+    d.on_authenticate = on_authenticate;
+    MUST(wshub_create(&d, &hub) == WSHUB_OK);
+    c = wshub_io_fake_connect(net, "/ws");
+    wshub_io_fake_text(net, c, "{\"event\":\"authenticate\"}");
+    while (i < size) {
+        uint8_t op = data[i++], arg = i < size ? data[i] : 0;
+        broker_link *l = &b.links[BROKER_LINKS - 1 - arg % 4]; /* the last ones are taken first */
+        wshub_iter it = {0, 0};
+        wshub_client client;
+        wshub_msg m;
+        char room[8];
+        memset(&m, 0, sizeof m);
+        m.event = wshub_str_z("e");
+        m.data = wshub_str_z("[1]");
+        switch (op % 16) {
+        case 0: for (k = 0; k < 8; k++) (void)broker_step(&b, net), wshub_io_fake_run(net); break;
+        case 1: (void)broker_step(&b, net); break;
+        case 2: wshub_io_fake_advance(net, arg * 10u); break;
+        case 3: (void)wshub_send(hub, NULL, &m); wshub_io_fake_run(net); break;
+        case 4: broker_drop_all(&b); break;
+        case 5: if (l->conn.id) broker_drop(&b, l, true); break;
+        case 6: b.away = arg & 1; b.mute = (arg & 2) != 0; b.hold_acks = (arg & 4) != 0; b.deaf_beats = (arg & 8) != 0; break;
+        case 7: b.refuse = arg & 1 ? "PUBLISH" : arg & 2 ? "SUBSCRIBE" : arg & 4 ? "AUTH" : arg & 8 ? "PING" : arg & 16 ? "ROLE" : NULL; b.no_hello = arg & 32; break;
+        case 8: case 9: /* raw words from the broker: the bytes up to the next 0xFF */
+            for (k = i; k < size && data[k] != 0xFF; k++) {
+            }
+            if (l->conn.id) broker_say(l, data + i, k - i);
+            i = k < size ? k + 1 : k;
+            wshub_io_fake_run(net);
+            break;
+        case 10: case 11:
+            (void)snprintf(room, sizeof room, "r%u", arg % 8u);
+            if (!wshub_client_each(hub, &it, &client)) break;
+            if (op & 16) (void)wshub_client_leave(hub, client, wshub_str_z(room));
+            else (void)wshub_client_join(hub, client, wshub_str_z(room));
+            break;
+        case 12: fail_at = 1 + arg % 40; break;
+        case 13: if (l->conn.id) wshub_io_fake_window(net, l->conn, arg); break;
+        case 14: b.role = arg & 1 ? "slave" : "master"; b.master_host = arg & 2 ? NULL : arg & 4 ? "::1" : "10.0.0.1"; break;
+        default: wshub_io_fake_hold(net, arg & 1); break;
+        }
+        MUST(wshub_self_check(hub) == NULL);
+    }
+    fail_at = 0;
+    wshub_io_fake_hold(net, false);
+    b.away = b.mute = b.hold_acks = b.deaf_beats = b.no_hello = false;
+    b.refuse = NULL;
+    b.role = "master";
+    b.master_host = "10.0.0.1";
+    for (i = 0; i < BROKER_LINKS; i++) {
+        if (b.links[i].conn.id) wshub_io_fake_window(net, b.links[i].conn, UINT64_MAX);
+    }
+    for (i = 0; i < 1100; i++) {
+        wshub_io_fake_advance(net, 10);
+        for (k = 0; k < 20 && broker_step(&b, net); k++) wshub_io_fake_run(net);
+    }
+    wshub_bus_redis_stats_get(redis, &st);
+    MUST(st.state == WSHUB_BUS_UP && told == WSHUB_BUS_UP);
+    MUST(st.unacknowledged == 0 && st.pending == 0);
+    if (!d.bus_exact) MUST(st.subscribed == 4);
+    for (i = 0; i < BROKER_LINKS && d.bus_exact; i++) { /* as many as are here, and the heartbeat */
+        wshub_stats hs;
+        wshub_stats_get(hub, &hs);
+        if (b.links[i].conn.id && b.links[i].subs_count > 1) MUST(b.links[i].subs_count == 2 + hs.rooms + hs.users + hs.clients);
+    }
+    wshub_destroy(hub);
+    wshub_bus_redis_destroy(redis);
+    broker_drop_all(&b);
+    wshub_io_fake_destroy(net);
+    MUST(held == 0);
+    return 0;
+}

@@ -1,0 +1,48 @@
+/* UTF-8, JSON, room names, base64 and quoting: against the slow implementations of tests/oracle.h. */
+#include "fuzz.h"
+#define WSHUB_IMPLEMENTATION
+#include "wshub.h"
+#include "oracle.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    wshub_str s = {(const char *)data, size}, value, text;
+
+    bool utf8 = oracle_utf8(data, size), json;
+    char *quoted, *back;
+    size_t n, k, cut;
+    uint32_t state = 0;
+    wshub_iter it = {0, 0};
+    if (size > 4096) return 0;
+    MUST(wshub_utf8_check(data, size) == utf8);
+    for (cut = 0; cut <= size && size < 64; cut++) { /* in two pieces at any place */
+        state = wshub__utf8_feed(WSHUB__UTF8_OK, data, cut);
+        MUST((state != WSHUB__UTF8_BAD && wshub__utf8_feed(state, data + cut, size - cut) == WSHUB__UTF8_OK) == utf8);
+    }
+    json = oracle_is_json(data, size, 20);
+    MUST(wshub_json_check(s, 20) == json);
+    if (json) { /* every walk stays inside */
+        value = wshub_json_get(s, "a");
+        MUST(!value.ptr || (value.ptr >= s.ptr && value.ptr + value.len <= s.ptr + s.len && oracle_is_json((const uint8_t *)value.ptr, value.len, 20)));
+        while (wshub_json_each(s, &it, &value)) MUST(oracle_is_json((const uint8_t *)value.ptr, value.len, 20));
+        if (wshub_json_type(s) == WSHUB_JSON_STRING) {
+            back = (char *)malloc(size);
+            n = wshub_json_text(s, back, size);
+            MUST(n <= size && oracle_utf8((const uint8_t *)back, n));
+            free(back);
+        }
+    }
+    if (utf8) { /* what is quoted is JSON and reads as it was */
+        n = wshub_json_quote(s, NULL, 0);
+        quoted = (char *)malloc(n);
+        MUST(wshub_json_quote(s, quoted, n) == n && oracle_is_json((const uint8_t *)quoted, n, 1));
+        back = (char *)malloc(size + 1);
+        text.ptr = quoted;
+        text.len = n;
+        k = wshub_json_text(text, back, size);
+        MUST(k == size && memcmp(back, data, size) == 0);
+        free(back);
+        free(quoted);
+        MUST(wshub__utf8_units(s) == oracle_utf16(data, size));
+    }
+    return 0;
+}
