@@ -1,6 +1,9 @@
 /* The whole bus client by structured input: a broker in memory answers, lags, cuts and dies as the bytes say, and says
  * things of its own; a hub publishes and joins meanwhile. Afterwards the broker behaves, and within ten seconds the bus
  * is up, subscribed to what is wanted, and nothing is left. */
+#ifndef FUZZ_MANGLED
+#define FUZZ_MANGLED 150
+#endif
 #include "fuzz.h"
 #define WSHUB_IMPLEMENTATION
 #define WSHUB_SELF_CHECK

@@ -1,6 +1,9 @@
 /* A stream of bytes to a whole hub, twice: in one piece, and in pieces as the first byte says. Both times the answers
  * are the same, every index agrees with itself, and what the hub holds stays within its limits. The second byte says
  * whether the stream is a WebSocket already and authenticated. */
+#ifndef FUZZ_MANGLED
+#define FUZZ_MANGLED 1000
+#endif
 #include "fuzz.h"
 #define WSHUB_IMPLEMENTATION
 #define WSHUB_SELF_CHECK

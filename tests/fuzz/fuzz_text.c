@@ -1,4 +1,7 @@
 /* UTF-8, JSON, room names, base64 and quoting: against the slow implementations of tests/oracle.h. */
+#ifndef FUZZ_MANGLED
+#define FUZZ_MANGLED 40000
+#endif
 #include "fuzz.h"
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"

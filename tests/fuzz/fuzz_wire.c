@@ -1,4 +1,7 @@
 /* Frame heads and RESP: against the slow implementations, each cut short everywhere; masking in any pieces; URLs. */
+#ifndef FUZZ_MANGLED
+#define FUZZ_MANGLED 20000
+#endif
 #include "fuzz.h"
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
