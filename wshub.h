@@ -1213,7 +1213,7 @@ WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]) {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* RFC 6455 1.3 */
     uint8_t text[24 + 36], digest[20];
     size_t n = key.len < 24 ? key.len : 24;
-    memcpy(text, key.ptr, n);
+    if (n) memcpy(text, key.ptr, n);
     memcpy(text + n, guid, 36);
     wshub_sha1(text, n + 36, digest);
     (void)wshub_base64(digest, 20, out_accept);
@@ -3569,6 +3569,7 @@ static wshub__fan wshub__fan_make(wshub_str event, wshub_str data) {
     memset(&f, 0, sizeof f);
     f.event = event;
     f.data = data;
+    if (!data.ptr) f.data.len = 0; /* absent, whatever its length says */
     return f;
 }
 

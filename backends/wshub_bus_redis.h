@@ -768,7 +768,7 @@ static void wshub_bus_redis__message(wshub_bus_redis *r, wshub_str channel,
 /* One answer to the oldest command. */
 static void wshub_bus_redis__answer(wshub_bus_redis *r, int link, const wshub_resp *reply) {
     wshub_bus_redis__link *l = &r->links[link];
-    wshub_bus_redis__cmd *c = &l->cmds[l->cmds_head];
+    wshub_bus_redis__cmd *c;
     wshub_bus_redis__what what;
     bool error = reply->value.kind == '-' || reply->value.kind == '!';
     wshub_str text = reply->value.text;
@@ -777,6 +777,7 @@ static void wshub_bus_redis__answer(wshub_bus_redis *r, int link, const wshub_re
                               error ? text : wshub_bus_redis__none());
         return;
     }
+    c = &l->cmds[l->cmds_head];
     what = c->what;
     if (what == WSHUB_BUS_REDIS__SUBSCRIBE || what == WSHUB_BUS_REDIS__UNSUBSCRIBE ||
         what == WSHUB_BUS_REDIS__WATCH) {
@@ -869,8 +870,8 @@ static void wshub_bus_redis__reply(wshub_bus_redis *r, int link, const wshub_res
         sub = wshub_str_eq_z(kind, "subscribe") || wshub_str_eq_z(kind, "psubscribe");
         unsub = wshub_str_eq_z(kind, "unsubscribe") || wshub_str_eq_z(kind, "punsubscribe");
         if (sub || unsub) {
-            c = &l->cmds[l->cmds_head];
-            if (!l->cmds_count ||
+            c = l->cmds_count ? &l->cmds[l->cmds_head] : NULL;
+            if (!c ||
                 (sub ? c->what != WSHUB_BUS_REDIS__SUBSCRIBE && c->what != WSHUB_BUS_REDIS__WATCH
                      : c->what != WSHUB_BUS_REDIS__UNSUBSCRIBE)) {
                 wshub_bus_redis__fail(r, "a subscription was taken away", reply->items[1].text);

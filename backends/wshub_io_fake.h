@@ -357,7 +357,7 @@ static void wshub_io_fake__settle(wshub_io_fake *f) {
 }
 
 static void wshub_io_fake__deliver(wshub_io_fake *f, wshub_conn c, uint8_t *bytes, size_t n) {
-    wshub_io_fake__peer *p = wshub_io_fake__peer_get(f, c);
+    wshub_io_fake__peer *p;
     size_t step = f->desc.cut_bytes ? f->desc.cut_bytes : n;
     size_t at = 0;
     while (at < n) {

@@ -272,3 +272,16 @@ TEST(index_agrees_with_a_plain_list) { /* open addressing with gaps closed */
     }
     wshub__index_done(&m, &ix);
 }
+
+TEST(a_text_may_have_white_space_around_it) { /* found by tests/fuzz/fuzz_text.c */
+    char buf[8];
+    uint64_t n = 0;
+    EXPECT_INT(wshub_json_type(wshub_str_z(" \n\"d\"\t ")), WSHUB_JSON_STRING);
+    EXPECT_INT(wshub_json_text(wshub_str_z(" \n\"d\"\t "), buf, sizeof buf), 1);
+    EXPECT_INT(buf[0], 'd');
+    EXPECT(wshub_json_uint(wshub_str_z(" 12\r\n"), &n) && n == 12);
+    EXPECT_INT(wshub_json_type(wshub_str_z("  ")), WSHUB_JSON_NONE);
+    EXPECT_INT(wshub_json_text(wshub_str_z("  "), buf, sizeof buf), SIZE_MAX);
+    EXPECT(!wshub_json_uint(wshub_str_z(" "), &n));
+    EXPECT(!wshub_json_get((wshub_str){NULL, 3}, "a").ptr && !wshub_json_check((wshub_str){NULL, 3}, 0));
+}

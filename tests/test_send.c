@@ -354,3 +354,19 @@ TEST(binary_messages_go_both_ways_when_asked_for) {
     EXPECT(wshub_io_fake_next(w.net, c, &f) && f.opcode == 2 && f.payload.len == 0);
     world_stop(&w);
 }
+
+TEST(absent_data_is_absent_whatever_its_length_says) {
+    world w;
+    wshub_conn c;
+    wshub_msg m = msg("m", NULL);
+    char id[37];
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_transform_out = NULL), FAKE(0));
+    c = world_client(&w, "u", id);
+    m.data.len = 5;
+    EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id), &m), WSHUB_OK);
+    EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_TEXT(&w, c, "{\"event\":\"m\"}");
+    EXPECT_TEXT(&w, c, "{\"event\":\"m\"}");
+    world_stop(&w);
+}

@@ -2,7 +2,7 @@
  * are the same, every index agrees with itself, and what the hub holds stays within its limits. The second byte says
  * whether the stream is a WebSocket already and authenticated. */
 #ifndef FUZZ_MANGLED
-#define FUZZ_MANGLED 1000
+#define FUZZ_MANGLED 40
 #endif
 #include "fuzz.h"
 #define WSHUB_IMPLEMENTATION
