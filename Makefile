@@ -80,7 +80,7 @@ fuzz-coverage:
 	sh tests/fuzz/coverage.sh
 
 determinism:
-	sh tests/determinism.sh $${SEEDS:-200} $${HOURS:-0.25}
+	sh tests/determinism.sh $${SEEDS:-60} $${HOURS:-0.25}
 
 test: all fixtures $(TESTS) $(FUZZERS) build/sim build/sim_asan
 	@sh tests/run.sh $(TESTS) $(FUZZERS) build/sim_asan build/sim -- tests/compile/run.sh tests/readme.sh tests/examples.sh tests/browser.sh tests/two_instances.sh

@@ -332,3 +332,44 @@ TEST(a_write_without_progress_ends) {
     EXPECT_INT(stats(&w).write_timeouts, 1);
     world_stop(&w);
 }
+
+TEST(the_time_of_connected_is_the_calendars_to_the_millisecond) { /* AUTH-7 */
+    static const struct { uint64_t wall; const char *want; } cases[] = {
+        {1, "1970-01-01T00:00:00.001Z"}, {UINT64_C(951827696789), "2000-02-29T12:34:56.789Z"}, {UINT64_C(1709251199999), "2024-02-29T23:59:59.999Z"},
+        {UINT64_C(1735689600000), "2025-01-01T00:00:00.000Z"}, {UINT64_C(4107542399012), "2100-02-28T23:59:59.012Z"}, {UINT64_C(4107542400000), "2100-03-01T00:00:00.000Z"},
+    };
+    size_t i;
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        world w;
+        wshub_conn c;
+        wshub_io_fake_frame f;
+        wshub_str t;
+        world_start(&w, DESC(.on_authenticate = accept_all), FAKE(.wall_ms = cases[i].wall));
+        c = wshub_io_fake_connect(w.net, "/ws");
+        wshub_io_fake_text(w.net, c, "{\"event\":\"authenticate\"}");
+        EXPECT(wshub_io_fake_next(w.net, c, &f));
+        t = wshub_json_get(wshub_json_get(f.payload, "data"), "time");
+        EXPECT(t.len == 26 && memcmp(t.ptr + 1, cases[i].want, 24) == 0);
+        if (t.len == 26 && memcmp(t.ptr + 1, cases[i].want, 24) != 0) (void)printf("  %.*s\n", (int)t.len, t.ptr);
+        world_stop(&w);
+    }
+}
+
+TEST(refused_joins_are_counted_one_by_one) { /* ROOM-1, ROOM-2, ROOM-6 */
+    static const struct { const char *text; uint64_t refused; } cases[] = {
+        {"{\"event\":\"join\"}", 1}, {"{\"event\":\"join\",\"data\":{\"rooms\":5}}", 1}, {"{\"event\":\"join\",\"data\":{\"rooms\":[]}}", 1},
+        {"{\"event\":\"leave\",\"data\":7}", 1}, {"{\"event\":\"join\",\"data\":{\"rooms\":[\"a\"]}}", 0}, {"{\"event\":\"leave\",\"data\":{\"rooms\":[\"a\",\"b\"]}}", 0},
+    };
+    world w;
+    wshub_conn c;
+    size_t i;
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_join = join_all), FAKE(0));
+    c = world_client(&w, "u", NULL);
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint64_t before = stats(&w).joins_refused;
+        wshub_io_fake_text(w.net, c, cases[i].text);
+        if (stats(&w).joins_refused - before != cases[i].refused) (void)printf("  %s\n", cases[i].text);
+        EXPECT_INT(stats(&w).joins_refused - before, cases[i].refused);
+    }
+    world_stop(&w);
+}

@@ -1,0 +1,55 @@
+#!/bin/sh
+# Changes one operator or constant at a time in the rooms for frames, authentication, RESP and the index, and sees
+# whether the tests notice. sh tests/mutate.sh [COUNT [SEED]]: so many mutants, chosen by the seed; 0: all of them.
+# Prints those that survive. Some do rightly: they change nothing that can be seen (a capacity, an order of equals).
+count=${1:-100}; seed=${2:-1}; dir=build/mutate; rm -rf $dir; mkdir -p $dir
+list() { # file, from pattern, to pattern: candidates as file:line:from:to
+    awk -v file="$1" -v from="$2" -v to="$3" '
+        $0 ~ from { on = 1 } on && $0 ~ to { on = 0 }
+        !on || /^ ?\*|^\/\*|WSHUB_ASSERT|static const|^#/ { next }
+        {
+            line = $0; sub(/\/\*.*/, "", line)
+            n = split("==|!=|<=|>=| < | > |&&|\\|\\|| + | - |true|false| 1| 0|++|--|<<|>>", ops, "|")
+            want["=="] = "!="; want["!="] = "=="; want["<="] = "<"; want[">="] = ">"; want[" < "] = " <= "; want[" > "] = " >= "
+            want["&&"] = "||"; want[" + "] = " - "; want[" - "] = " + "; want["true"] = "false"; want["false"] = "true"
+            want[" 1"] = " 2"; want[" 0"] = " 1"; want["++"] = "--"; want["--"] = "++"; want["<<"] = ">>"; want[">>"] = "<<"
+            for (i = 1; i <= n; i++) if (ops[i] != "" && ops[i] in want && index(line, ops[i])) print file "@" NR "@" ops[i] "@" want[ops[i]]
+        }' "$1"
+}
+{
+    list wshub.h '^/. ---- >>index' '^/. ---- >>timers'
+    list wshub.h '^/. ---- >>frame' '^/. ---- >>slots'
+    list wshub.h '^/. ---- >>auth' '^/. ---- >>dispatch'
+    list wshub.h '^/. ---- >>receive' '^/. ---- >>bus'
+    list backends/wshub_bus_redis.h '^WSHUB_API int wshub_resp_read' '^/. ---- the objects'
+} > $dir/all
+total=$(wc -l < $dir/all)
+awk -v s="$seed" 'BEGIN { srand(s) } { print rand() "@" $0 }' $dir/all | sort | cut -d@ -f2- > $dir/shuffled
+[ "$count" -gt 0 ] && head -n "$count" $dir/shuffled > $dir/chosen || cp $dir/shuffled $dir/chosen
+one() { # number, candidate
+    d=$dir/$1; mkdir -p "$d/backends"; cp wshub.h "$d/"; cp backends/*.h "$d/backends/"
+    echo "$2" | { IFS=@ read -r file line from to
+        awk -v n="$line" -v from="$from" -v to="$to" 'NR == n { i = index($0, from); $0 = substr($0, 1, i - 1) to substr($0, i + length(from)) } { print }' "$file" > "$d/$file"
+        what="$file:$line: '$from' to '$to'"
+        for t in test_frame test_codec fuzz/fuzz_wire test_hub test_golden fuzz/fuzz_conn test_transform test_bus_redis; do
+            p="$d/prog"; arg=; case $t in test_golden) arg=transcripts_as_they_are ;; test_bus_redis) arg=resp ;; esac
+            if ! ${CC:-gcc} -std=gnu99 -O0 -w -DFUZZ_MANGLED=2 -I"$d" -I"$d/backends" -Itests -Itests/shim -o "$p" "tests/$t.c" -pthread 2>/dev/null; then
+                echo "uncompiled $what"; rm -rf "$d"; return
+            fi
+            case $t in fuzz/*) arg=tests/fuzz/corpus/${t#fuzz/fuzz_} ;; esac
+            if ! timeout 60 "$p" $arg >/dev/null 2>&1; then
+                echo "killed $what ($t)"; rm -rf "$d"; return
+            fi
+        done
+        echo "SURVIVED $what: $(sed -n "${line}p" "$file" | sed 's/^ *//')"; rm -rf "$d"; }
+}
+n=0
+while read -r candidate; do
+    n=$((n + 1))
+    one $n "$candidate" >> $dir/result &
+    [ $((n % ${JOBS:-2})) -eq 0 ] && wait
+done < $dir/chosen
+wait
+grep SURVIVED $dir/result
+k=$(grep -c '^killed' $dir/result); s=$(grep -c '^SURVIVED' $dir/result)
+echo "  $k of $((k + s)) mutants killed ($((100 * k / (k + s)))%), of $total there are"
