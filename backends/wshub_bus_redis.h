@@ -13,6 +13,8 @@
  *     resetchannels &ws:broadcast &ws:room:* &ws:client:* &ws:user:* &wshub:hb:* -@all +subscribe
  *     +psubscribe +unsubscribe +punsubscribe +publish +ping +hello +auth +client|setname +quit
  * (+select for a database other than 0, +role with Sentinel.)
+ * A hub on an io of your own without guests: make a wshub_io_sock for Redis alone, drive it by
+ * wshub_io_sock_fd() and wshub_io_sock_timeout(), and call wshub_settle(hub) after each of its turns.
  *
  *     wshub_bus_redis *redis;
  *     wshub_bus_redis_create(&(wshub_bus_redis_desc){ .io = wshub_io_sock_io(net),

@@ -6,6 +6,7 @@
 #define WSHUB_SELF_CHECK
 #include "wshub.h"
 #include "wshub_io_auto.h"
+#include "wshub_io_fake.h"
 #include "wshub_bus_redis.h"
 #include "test.h"
 #include "redis_server.h"
@@ -524,6 +525,66 @@ TEST(at_full_rate_nothing_is_lost_or_reordered_while_the_broker_is_well) {
     EXPECT_INT(n[1].lost, 0);
     EXPECT_INT(node_redis(&n[0]).refused + node_redis(&n[0]).unconfirmed, 0);
     for (i = 0; i < 2; i++) node_stop(&n[i]);
+    redis_end(&server);
+}
+
+/* ---- an io for Redis alone, beside a hub on another ---- */
+
+TEST(a_hub_on_a_loop_of_its_own_has_an_io_for_redis_alone) { /* as the head of wshub_bus_redis.h says */
+    static node n;
+    redis_server server;
+    wshub_io_fake *own;
+    wshub_io_sock *net;
+    wshub_bus_redis *redis;
+    wshub_bus_redis_stats st;
+    wshub_io_fake_frame f;
+    wshub *hub;
+    wshub_conn c;
+    wshub_msg m;
+    int i;
+    if (!redis_installed()) SKIP("redis-server is not installed");
+    memset(&server, 0, sizeof server);
+    memset(&m, 0, sizeof m);
+    memset(&f, 0, sizeof f);
+    redis_start(&server);
+    node_start(&n, server.url, (wshub_bus_redis_desc){0}, false, true);
+    EXPECT_INT(wshub_io_fake_create(NULL, &own), WSHUB_OK);
+    EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
+    EXPECT_INT(wshub_bus_redis_create(&(wshub_bus_redis_desc){.io = wshub_io_sock_io(net), .url = server.url}, &redis), WSHUB_OK);
+    EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_fake_io(own), .bus = wshub_bus_redis_bus(redis), .on_authenticate = node_auth}, &hub), WSHUB_OK);
+    c = wshub_io_fake_connect(own, "/ws");
+    wshub_io_fake_text(own, c, "{\"event\":\"authenticate\"}");
+    EXPECT(wshub_io_fake_next(own, c, &f));
+    do {
+        EXPECT(wshub_io_sock_fd(net) >= 0 && wshub_io_sock_timeout(net) <= 1000);
+        EXPECT_INT(wshub_io_sock_run_once(net, 1), WSHUB_OK);
+        (void)wshub_settle(hub);
+        wshub_bus_redis_stats_get(redis, &st);
+        node_step(&n, 0);
+    } while (st.state != WSHUB_BUS_UP || !node_up(&n));
+    m.event = wshub_str_z("n");
+    m.data = wshub_str_z("0");
+    EXPECT_INT(wshub_send(hub, NULL, &m), WSHUB_OK);
+    (void)wshub_settle(hub);
+    for (i = 0; i < 2000 && n.got == 0; i++) {
+        EXPECT_INT(wshub_io_sock_run_once(net, 1), WSHUB_OK);
+        (void)wshub_settle(hub);
+        node_step(&n, 0);
+    }
+    EXPECT_INT(n.got, 1);
+    EXPECT(wshub_io_fake_next(own, c, &f));
+    node_number(&n, 7);
+    for (i = 0; i < 2000 && !wshub_io_fake_next(own, c, &f); i++) {
+        node_step(&n, 0);
+        EXPECT_INT(wshub_io_sock_run_once(net, 1), WSHUB_OK);
+        (void)wshub_settle(hub);
+    }
+    EXPECT(wshub_str_eq_z(f.payload, "{\"event\":\"n\",\"data\":7}"));
+    wshub_destroy(hub);
+    wshub_bus_redis_destroy(redis);
+    wshub_io_sock_destroy(net);
+    wshub_io_fake_destroy(own);
+    node_stop(&n);
     redis_end(&server);
 }
 
