@@ -17,6 +17,7 @@
 #include "wshub_bus_redis.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -72,7 +73,6 @@ typedef struct client {
     bool server_joined[ROOMS];
     belief in[ROOMS];
     uint64_t in_until[ROOMS]; /* when it may have been in there last */
-    uint64_t authed_at;       /* when it may have been accepted first */
     uint32_t last[1024];      /* number of the last message, by origin */
     uint32_t heard;
     uint64_t spoke_at;
@@ -98,7 +98,7 @@ static struct sim {
     client clients[CLIENTS];
     message messages[MESSAGES];
     uint32_t number, origins, hubs_count, clients_max, lives;
-    uint64_t now, hash, heard, sent, connects, checks, faults, late_from;
+    uint64_t now, hash, heard, sent, connects, checks, faults;
     bool chaos;       /* something is being done to it */
     bool lagging;
     bool meddling;    /* inside a callback's callback */
@@ -288,7 +288,6 @@ static void meddle(hub_site *s) {
     client *c = some_client();
     wshub_client h;
     int r = (int)rnd(ROOMS);
-    sim.b.ctx = &sim;
     switch (rnd(10)) {
     case 0: case 1: case 2: send_some(s, rnd(2)); break;
     case 3: case 4:
@@ -457,7 +456,7 @@ static void client_open(client *c, hub_site *s) {
     c->user = rnd(3) ? (int)rnd(USERS) : -1;
     c->polite = rnd(8) != 0;
     c->certain = s->fail_at == 0;
-    c->spoke_at = c->authed_at = sim.now;
+    c->spoke_at = sim.now;
     if (rnd(30) == 0) return; /* says nothing: closed by its deadline */
     if (c->user >= 0) (void)snprintf(hello, sizeof hello, "{\"event\":\"authenticate\",\"data\":{\"how\":\"%s\",\"user\":\"%s\"}}", rnd(10) ? "now" : "later", users[c->user]);
     else (void)snprintf(hello, sizeof hello, "{\"event\":\"authenticate\",\"data\":{\"how\":\"%s\"}}", rnd(10) ? "now" : "later");
@@ -797,11 +796,14 @@ static void end(void) {
 }
 
 /* Plays a seed for so many simulated hours. only: a map of the steps to play; NULL: all. Returns how many it took. */
+static struct progress { uint64_t seed; uint32_t step; } *progress; /* seen by the parent of one that crashed, too */
 static uint32_t play(uint64_t seed, double hours, const uint8_t *only) {
     uint64_t until;
+    progress->seed = seed;
     begin(seed);
     until = sim.now + (uint64_t)(hours * 3600000);
     for (sim.step = 0; sim.now < until && sim.step < STEPS && !failures; sim.step++) {
+        progress->step = sim.step;
         rnd_begin(seed, sim.step);
         if (!only || only[sim.step]) step();
         else pass(300);
@@ -861,43 +863,59 @@ static double seconds(void) {
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* Plays the seeds. Returns the exit status. */
+static int campaign(uint64_t first, uint64_t last, double hours, const uint8_t *only) {
+    uint64_t seed, heard = 0, sent = 0, checks = 0, faults = 0, connects = 0, hash = 0;
+    double start = seconds(), simulated = 0;
+    for (seed = first; seed <= last && !failures; seed++) {
+        (void)play(seed, hours, only);
+        simulated += (double)(sim.now - 1000) / 3600000;
+        heard += sim.heard;
+        sent += sim.sent;
+        checks += sim.checks;
+        faults += sim.faults;
+        connects += sim.connects;
+        hash = (hash ^ sim.hash) * UINT64_C(0x100000001B3);
+    }
+    (void)printf("  %llu seeds, %.1f simulated hours in %.1f s, %.0f times real time; %llu connects, %llu messages sent, %llu heard, %llu of them checked for who must, %llu faults; trace %016llx\n",
+                 (unsigned long long)(seed - first), simulated, seconds() - start, simulated * 3600 / (seconds() - start), (unsigned long long)connects, (unsigned long long)sent,
+                 (unsigned long long)heard, (unsigned long long)checks, (unsigned long long)faults, (unsigned long long)hash);
+    return failures ? 1 : 0;
+}
+
 int main(int argc, char **argv) {
     bool one = argc > 2 && strcmp(argv[1], "--seed") == 0;
-    uint64_t first = one ? strtoull(argv[2], NULL, 10) : 1, seed, total_heard = 0, total_sent = 0, total_checks = 0, total_faults = 0, total_connects = 0, hash = 0;
-    uint64_t last = one ? first : argc > 1 ? strtoull(argv[1], NULL, 10) : 100;
-    double hours = one ? (argc > 3 ? atof(argv[3]) : 0.25) : argc > 2 ? atof(argv[2]) : 0.25, start = seconds(), simulated = 0;
+    uint64_t first = one ? strtoull(argv[2], NULL, 10) : 1, last = one ? first : argc > 1 ? strtoull(argv[1], NULL, 10) : 100;
+    double hours = one ? (argc > 3 ? atof(argv[3]) : 0.25) : argc > 2 ? atof(argv[2]) : 0.25;
     uint8_t *only = NULL;
+    int status = 0;
+    pid_t child;
+    progress = (struct progress *)mmap(NULL, sizeof *progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (progress == (struct progress *)MAP_FAILED) return 1;
     if (one && argc > 5 && strcmp(argv[4], "--only") == 0) {
         char *at = argv[5];
         only = (uint8_t *)calloc(STEPS, 1);
-        while (*at) {
+        while (only && *at) {
             unsigned long n = strtoul(at, &at, 10);
             if (n < STEPS) only[n] = 1;
             if (*at) at++;
         }
-    }
-    for (seed = first; seed <= last && !failures; seed++) {
-        uint32_t steps;
-        if (!only && one && fails(seed, hours, NULL)) { /* see how far it comes, then shrink */
-            (void)printf("  seed %llu fails\n", (unsigned long long)seed);
+        status = campaign(first, last, hours, only);
+        free(only);
+    } else { /* in a child: an assertion or a sanitizer may end it */
+        (void)fflush(stdout);
+        child = fork();
+        if (child == 0) {
+            status = campaign(first, last, hours, NULL);
+            (void)fflush(stdout);
+            _exit(status);
         }
-        steps = play(seed, hours, only);
-        simulated += (double)(sim.now - 1000) / 3600000;
-        total_heard += sim.heard;
-        total_sent += sim.sent;
-        total_checks += sim.checks;
-        total_faults += sim.faults;
-        total_connects += sim.connects;
-        hash = (hash ^ sim.hash) * UINT64_C(0x100000001B3);
-        if (failures) {
-            (void)printf("  replay: build/sim --seed %llu %g\n", (unsigned long long)seed, hours);
-            if (!only) shrink(seed, hours, steps + 1);
+        (void)waitpid(child, &status, 0);
+        if (status) {
+            (void)printf("  replay: build/sim --seed %llu %g\n", (unsigned long long)progress->seed, hours);
+            shrink(progress->seed, hours, progress->step + 1);
         }
     }
-    (void)free(only);
-    (void)printf("  %llu seeds, %.1f simulated hours in %.1f s, %.0f times real time; %llu connects, %llu messages sent, %llu heard, %llu of them checked for who must, %llu faults; trace %016llx\n",
-                 (unsigned long long)(seed - first), simulated, seconds() - start, simulated * 3600 / (seconds() - start), (unsigned long long)total_connects, (unsigned long long)total_sent,
-                 (unsigned long long)total_heard, (unsigned long long)total_checks, (unsigned long long)total_faults, (unsigned long long)hash);
-    (void)printf("sim: %d passed, %d failed, 0 skipped\n", failures ? 0 : 1, failures ? 1 : 0);
-    return failures ? 1 : 0;
+    (void)printf("sim: %d passed, %d failed, 0 skipped\n", status ? 0 : 1, status ? 1 : 0);
+    return status ? 1 : 0;
 }
