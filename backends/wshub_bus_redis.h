@@ -320,7 +320,7 @@ struct wshub_bus_redis {
     wshub_io io;
     wshub_bus bus;
     wshub_bus_owner owner;
-    bool attached, destroyed, guest, old, short_of_room; /* old: knows no HELLO */
+    bool attached, destroyed, old, short_of_room, half_done; /* old: knows no HELLO */
     int depth;
     char *texts;
     size_t texts_bytes;
@@ -422,6 +422,12 @@ static bool wshub_bus_redis__cmd_add(wshub_bus_redis *r, wshub_bus_redis__link *
     return true;
 }
 
+static void wshub_bus_redis__cmd_undo(wshub_bus_redis__link *l, uint32_t count) {
+    wshub_bus_redis__cmd *last = &l->cmds[(l->cmds_head + l->cmds_count - 1) & (l->cmds_cap - 1)];
+    last->count -= count;
+    if (last->count == 0) l->cmds_count--;
+}
+
 static void wshub_bus_redis__head(uint8_t **at, char kind, size_t n) {
     char digits[24];
     size_t i = sizeof digits;
@@ -444,9 +450,13 @@ static bool wshub_bus_redis__command(wshub_bus_redis *r, int link, wshub_bus_red
     wshub_bus_redis__link *l = &r->links[link];
     size_t bytes = 32, i;
     uint8_t *at;
-    if (r->desc.driver)
-        return wshub_bus_redis__cmd_add(r, l, what, answers) &&
-               r->desc.driver->command(r->desc.driver->ctx, link, args, count, from, to, prefix);
+    if (r->desc.driver) {
+        if (!wshub_bus_redis__cmd_add(r, l, what, answers)) return false;
+        if (r->desc.driver->command(r->desc.driver->ctx, link, args, count, from, to, prefix))
+            return true;
+        wshub_bus_redis__cmd_undo(l, answers); /* no answer will come */
+        return false;
+    }
     for (i = 0; i < count; i++)
         bytes += args[i].len + prefix.len + 32;
     if (!wshub_bus_redis__room(r, &l->out, bytes) || !wshub_bus_redis__cmd_add(r, l, what, answers))
@@ -611,7 +621,7 @@ static void wshub_bus_redis__attempt(wshub_bus_redis *r) {
     const char *address = r->addresses[r->address_at];
     r->stats.attempts++;
     r->deadline = r->now + r->desc.connect_timeout_ms;
-    r->short_of_room = false;
+    r->short_of_room = r->half_done = false;
     if (r->desc.sentinel) {
         r->phase = WSHUB_BUS_REDIS__ASKING;
         r->master[0] = 0;
@@ -1117,6 +1127,8 @@ static uint64_t wshub_bus_redis__settle(void *ctx) {
     int i;
     wshub_bus_redis__enter(r);
     if (r->attached && r->desc.driver) r->desc.driver->pump(r->desc.driver->ctx);
+    if (r->attached && r->half_done) wshub_bus_redis__fail_memory(r);
+    r->half_done = false;
     if (r->attached && r->phase == WSHUB_BUS_REDIS__WAITING && r->now >= r->retry_at)
         wshub_bus_redis__attempt(r);
     if (r->attached && r->phase == WSHUB_BUS_REDIS__FILLING && !r->short_of_room &&
@@ -1261,7 +1273,7 @@ static bool wshub_bus_redis__change(wshub_bus_redis *r, const wshub_bus_channel 
                 r->short_of_room = true;
                 return false;
             }
-            wshub_bus_redis__fail_memory(r); /* all or nothing: begin anew */
+            r->half_done = true; /* all or nothing: settle begins anew, since an order makes no report */
             return true;
         }
         r->stats.unacknowledged += n;
