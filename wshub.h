@@ -176,6 +176,7 @@ typedef enum wshub_err {
 #define WSHUB_NEVER UINT64_MAX        /* wshub_settle(): no deadline */
 #define WSHUB_NAME_UNITS_MAX 256      /* room names from clients, in UTF-16 code units (ROOM-1) */
 #define WSHUB_NAME_BYTES_MAX 4096     /* any room, user or client name from the application */
+#define WSHUB_MSG_BYTES_MAX ((1u << 30) - 8192u) /* data of one message that is sent */
 #define WSHUB_CLOSE_REASON_MAX 123    /* RFC 6455 5.5: control frames carry at most 125 bytes */
 
 typedef enum wshub_state { /* CONN-4; nothing moves back */
@@ -676,8 +677,8 @@ WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter, wshub_str *ou
 
 /* ---- >>api-send -----------------------------------------------------------------------------
  * Sends one event. The message is encoded once, however many receive it, and leaves in this turn's settle.
- *   msg  borrowed. Returns PARAM if event is NULL or not UTF-8, JSON if data is not JSON in UTF-8, NOMEM
- *        (nobody got it). What happens to a single receiver of several (dropped for backpressure) is
+ *   msg  borrowed. Returns PARAM if event is NULL, over WSHUB_NAME_BYTES_MAX or not UTF-8, JSON if data is
+ *        not JSON in UTF-8, LIMIT if it is over WSHUB_MSG_BYTES_MAX, NOMEM (nobody got it). What happens to a single receiver of several (dropped for backpressure) is
  *        counted and told by on_pressure; it is no error of the sender.
  * Thread: the hub's; allowed in callbacks. Cost: one encoding, then some 20 ns a member. */
 
@@ -719,7 +720,7 @@ WSHUB_API wshub_err wshub_ask_fail(wshub *hub, wshub_ask ask);
 
 /* ---- >>api-http ----------------------------------------------------------------------------- */
 /* Answers a request that on_request took. reply: borrowed. Returns OK; STALE: the peer left, or answered
- * before; PARAM: status, name or value not allowed; NOMEM. Thread: the hub's. */
+ * before; PARAM: status, name, value or content_type not allowed; NOMEM. Thread: the hub's. */
 WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_request request, const wshub_reply *reply);
 /* A request's header; name in any case. ptr NULL: absent. Of several the first. */
 WSHUB_API wshub_str wshub_http_header(const wshub_http *http, const char *name);
@@ -755,7 +756,8 @@ typedef struct wshub_loop_desc {
 WSHUB_API wshub_err wshub_loop_create(const wshub_loop_desc *desc, wshub_loop **out_loop);
 /* Ends a loop once all its seats have left. NULL: nothing. */
 WSHUB_API void wshub_loop_destroy(wshub_loop *loop);
-/* Makes a seat: a bus for one wshub_desc.bus or emitter, whose end also ends the seat. Any thread. */
+/* Makes a seat: a bus for one wshub_desc.bus or emitter, whose end also ends the seat. Returns OK, PARAM, NOMEM.
+ * Any thread. */
 WSHUB_API wshub_err wshub_loop_bus(wshub_loop *loop, wshub_bus *out_bus);
 /* Cuts or mends the loop, to see a program with its broker away: publications are refused, seats told. */
 WSHUB_API void wshub_loop_set_down(wshub_loop *loop, bool down);
@@ -842,6 +844,13 @@ WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]);
 #ifndef WSHUB_ASSERT
 #include <assert.h>
 #define WSHUB_ASSERT(x) assert(x)
+#endif
+/* A branch that cannot be taken, for the reason that stands beside it. It stays, in case the reason is wrong, and
+ * where the self-check is on, the program ends there. Coverage does not count it. */
+#ifdef WSHUB_SELF_CHECK
+#define WSHUB__NEVER(x) ((x) ? (abort(), true) : false)
+#else
+#define WSHUB__NEVER(x) (x)
 #endif
 #ifndef WSHUB_JSON_DEPTH_MAX
 #define WSHUB_JSON_DEPTH_MAX 4096
@@ -2804,8 +2813,8 @@ WSHUB__COLD static void wshub__log(wshub *hub, wshub_log_code code, const wshub_
         return;
     }
     parts[0] = wshub__logs[code].text;
-    parts[1] = detail && *detail ? ": " : "";
-    parts[2] = detail ? detail : "";
+    parts[1] = *detail ? ": " : "";
+    parts[2] = detail;
     for (i = 0; i < 3; i++) {
         const char *p = parts[i];
         while (*p && at < sizeof line - 1) line[at++] = *p++;
@@ -2879,13 +2888,13 @@ static void wshub__seg_unref(wshub *hub, wshub__seg *s) {
 static uint8_t *wshub__log_room(wshub *hub, size_t n) {
     wshub__seg *s = hub->log;
     if (n > UINT32_MAX / 4) return NULL;
-    if (s && s->refs == 1) s->used = 0; /* nobody holds any of it: begin again, in warm memory */
-    if (!s || s->cap - s->used < n) {
+    if (s->refs == 1) s->used = 0; /* nobody holds any of it: begin again, in warm memory */
+    if (s->cap - s->used < n) {
         wshub__seg *next =
             wshub__seg_new(hub, n > WSHUB__SEG_BYTES ? (uint32_t)n : WSHUB__SEG_BYTES);
         if (!next) return NULL;
         hub->log = next;
-        if (s) wshub__seg_unref(hub, s);
+        wshub__seg_unref(hub, s);
         s = next;
     }
     return wshub__seg_bytes(s) + s->used;
@@ -3189,7 +3198,7 @@ WSHUB__COLD static void wshub__conn_abort(wshub *hub, wshub__conn *c, wshub_caus
 
 /* What is queued, then the end of the stream; what the peer still says is not heard. */
 static void wshub__conn_flush_end(wshub *hub, wshub__conn *c) {
-    if (c->state >= WSHUB__CONN_FLUSHING) return;
+    if (WSHUB__NEVER(c->state >= WSHUB__CONN_FLUSHING)) return; /* nothing more of it is read or asked */
     c->state = WSHUB__CONN_FLUSHING;
     c->phase_due = wshub__after(hub, hub->desc.close_timeout_ms);
     c->part_due = c->write_due = 0;
@@ -3268,7 +3277,7 @@ WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
         wshub__log(hub, WSHUB_LOG_TIMEOUT, client, "no progress in sending", none);
         wshub__conn_abort(hub, c, WSHUB_BY_TIMEOUT, 1006, "");
     } else if (client && !client->gone && client->state != WSHUB_CLIENT_AUTHENTICATED &&
-               client->auth_due && now >= client->auth_due) { /* AUTH-1, AUTH-2 */
+               now >= client->auth_due) { /* AUTH-1, AUTH-2 */
         hub->stats.auth_timeouts++;
         wshub__conn_close(hub, c, WSHUB_BY_AUTH, 4001, wshub_str_z("Authentication timeout"));
     } else if (client && !client->gone && client->state == WSHUB_CLIENT_AUTHENTICATED &&
@@ -3292,8 +3301,8 @@ WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
     }
     {
         uint64_t at = wshub__conn_next(hub, c);
-        if (at)
-            wshub__heap_set(&hub->heap, &c->due_pos, wshub__conn_index(c), at > now ? at : now + 1);
+        if (WSHUB__NEVER(at && at <= now)) at = now + 1; /* what was due has been dealt with */
+        if (at) wshub__heap_set(&hub->heap, &c->due_pos, wshub__conn_index(c), at);
     }
 }
 
@@ -3614,10 +3623,8 @@ static bool wshub__fan_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
 
 /* Past encryption and its order: the frame into the client's queue. */
 static wshub_err wshub__fan_push(wshub *hub, wshub__client *c, wshub__fan *fan) {
-    wshub__conn *conn;
-    if (c->gone) return WSHUB_ERR_STALE;
-    conn = wshub__conn_at(hub, c->conn);
-    if (conn->state != WSHUB__CONN_OPEN) return WSHUB_ERR_STALE;
+    wshub__conn *conn = wshub__conn_at(hub, c->conn);
+    if (WSHUB__NEVER(c->gone || conn->state != WSHUB__CONN_OPEN)) return WSHUB_ERR_STALE; /* who routes looks */
     if (!wshub__fan_frame(hub, fan)) return WSHUB_ERR_NOMEM;
     if (!wshub__fan_fits(hub, conn, fan->frame.len)) {
         wshub__fan_dropped(hub, conn);
@@ -3633,8 +3640,7 @@ static wshub_err wshub__fan_push(wshub *hub, wshub__client *c, wshub__fan *fan) 
 }
 
 static wshub_err wshub__fan_to(wshub *hub, wshub__client *c, wshub__fan *fan) {
-    if (c->gone) return WSHUB_ERR_STALE;
-    if (c->encrypted && (hub->desc.on_transform_out || c->xform_head)) { /* ENC-1 */
+    if (c->encrypted && hub->desc.on_transform_out) { /* ENC-1 */
         if (fan->binary) return WSHUB_ERR_CLEAR;
         return wshub__transform_queue(hub, c, fan) ? WSHUB_OK : WSHUB_ERR_NOMEM;
     }
@@ -3726,7 +3732,7 @@ static wshub_err wshub__route(wshub *hub, const wshub_dest *dest, wshub__fan *fa
     wshub__excluded x;
     wshub__exclude(hub, &x, dest->exclude, dest->exclude_count);
     switch (dest->kind) {
-    case WSHUB_DEST_RESOLVE: break;
+    case WSHUB_DEST_RESOLVE: break; /* never: resolved by wshub_send() */
     case WSHUB_DEST_ALL: wshub__route_all(hub, fan, &x); break;
     case WSHUB_DEST_CLIENT: {
         wshub__client *c = wshub__client_by_id(hub, dest->name);
@@ -3882,9 +3888,11 @@ static void wshub__text_run(wshub *hub, wshub__text *t) {
             wshub__xform_free(hub, x);
             continue;
         }
-        a = hub->desc.on_transform_out && !hub->destroying
-                ? wshub__ask_new(hub, c, WSHUB__ASK_OUT, &ask)
-                : NULL;
+        if (c->gone) { /* closed in this turn: nobody need be asked; burying it frees this */
+            x->state = WSHUB__XFORM_FAILED;
+            continue;
+        }
+        a = !hub->destroying ? wshub__ask_new(hub, c, WSHUB__ASK_OUT, &ask) : NULL;
         if (!a) {
             x->state = WSHUB__XFORM_FAILED;
             wshub__xform_flush(hub, c);
@@ -3928,7 +3936,7 @@ WSHUB__COLD static void wshub__xform_drop_all(wshub *hub, wshub__client *c) {
         x->orphan = true;
         if (x->state == WSHUB__XFORM_RUNNING) {
             wshub__ask *a = (wshub__ask *)wshub__pool_get(&hub->asks, x->ask.id);
-            if (a) wshub__ask_free(hub, a);
+            if (!WSHUB__NEVER(!a)) wshub__ask_free(hub, a); /* what runs has been asked */
             wshub__xform_end(hub, x, WSHUB__XFORM_FAILED);
         } else if (x->state != WSHUB__XFORM_WAITING) {
             wshub__xform_free(hub, x);
@@ -4143,6 +4151,21 @@ static bool wshub__json_ok(const wshub *hub, wshub_str s) {
     return wshub_json_check(s, hub->desc.json_depth_max);
 }
 
+/* Is this a close that RFC 6455 5.5.1 and 7.4 allow an endpoint to send? */
+static bool wshub__close_ok(uint16_t code, wshub_str reason) {
+    if (!code) return reason.len == 0;
+    return wshub__close_code_ok(code) && reason.len <= WSHUB_CLOSE_REASON_MAX &&
+           (!reason.len || wshub_utf8_check((const uint8_t *)reason.ptr, reason.len));
+}
+
+static wshub_err wshub__msg_check(const wshub *hub, const wshub_msg *msg) {
+    if (!msg || !wshub__name_ok(msg->event)) return WSHUB_ERR_PARAM;
+    if (msg->data.len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
+    if (msg->data.ptr && (!msg->data_is_json || !msg->data.len) && !wshub__json_ok(hub, msg->data))
+        return WSHUB_ERR_JSON;
+    return WSHUB_OK;
+}
+
 WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who) {
     wshub__ask *a;
     wshub__client *c;
@@ -4214,6 +4237,7 @@ WSHUB_API wshub_err wshub_join_accept(wshub *hub, wshub_ask ask, const wshub_str
     size_t i;
     if (err) return err;
     if (a->kind != WSHUB__ASK_JOIN) return WSHUB_ERR_STATE;
+    if (count && !rooms) return WSHUB_ERR_PARAM;
     for (i = 0; i < count; i++) {
         if (!wshub__name_ok(rooms[i]) || rooms[i].len == 0) return WSHUB_ERR_PARAM;
     }
@@ -4241,12 +4265,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask
     wshub_err err = wshub__ask_find(hub, ask, &a, &c);
     if (err) return err;
     if (a->kind != WSHUB__ASK_OUT && a->kind != WSHUB__ASK_IN) return WSHUB_ERR_STATE;
-    if (msg &&
-        !wshub_utf8_check((const uint8_t *)msg->event.ptr, msg->event.ptr ? msg->event.len : 0))
-        return WSHUB_ERR_PARAM;
-    if (msg && !msg->event.ptr) return WSHUB_ERR_PARAM;
-    if (msg && msg->data.ptr && !msg->data_is_json && !wshub__json_ok(hub, msg->data))
-        return WSHUB_ERR_JSON;
+    if (msg && (err = wshub__msg_check(hub, msg)) != WSHUB_OK) return err;
     x = a->xform;
     if (a->kind == WSHUB__ASK_OUT && msg) {
         wshub__buf_add(&hub->mem, &x->event, msg->event.ptr, msg->event.len);
@@ -4364,7 +4383,7 @@ WSHUB__COLD static wshub_str *wshub__room_names(wshub *hub, wshub__client *c, ws
         if (wshub_json_type(item) != WSHUB_JSON_STRING) continue;
         name = wshub__str(text, wshub_json_text(item, text, item.len));
         if (valid_only && !wshub__room_name_ok(name)) continue;
-        if (*out_count >= most || *out_count >= hub->desc.rooms_per_message_max) {
+        if (*out_count >= most) {
             over++;
             continue;
         }
@@ -4376,7 +4395,7 @@ WSHUB__COLD static wshub_str *wshub__room_names(wshub *hub, wshub__client *c, ws
         wshub__join_refused(hub, c, "too many rooms in one message"); /* ROOM-6 */
     }
     if (*out_count) return names;
-    if (!over) wshub__join_refused(hub, c, "no usable room name");
+    wshub__join_refused(hub, c, "no usable room name");
     wshub__mem_free(&hub->mem, names, *out_bytes);
     return NULL;
 }
@@ -4449,7 +4468,8 @@ WSHUB__COLD static void wshub__dispatch_inbound(wshub *hub, wshub__client *c,
 }
 
 static void wshub__resume(wshub *hub, wshub__conn *c) { /* go on reading, from settle */
-    if (!c->paused || c->resume_listed) return;
+    if (!c->paused) return;
+    if (WSHUB__NEVER(c->resume_listed)) return; /* there is one question at a time */
     c->resume_listed = true;
     c->resume_next = hub->resume_head;
     hub->resume_head = wshub__conn_index(c) + 1;
@@ -4467,7 +4487,7 @@ static void wshub__inbound_answer(wshub *hub, wshub__client *c, const wshub_msg 
         e.event = msg->event;
         e.data = msg->data;
     } else {
-        e.event = wshub__str(text.ptr ? (const void *)text.ptr : "", c->inbound_event);
+        e.event = wshub__str(text.ptr, c->inbound_event);
         if (c->inbound_data != UINT32_MAX)
             e.data = wshub__str(text.ptr + c->inbound_event, c->inbound_data);
     }
@@ -4484,13 +4504,12 @@ static void wshub__json_message(wshub *hub, uint32_t index, uint8_t *bytes, size
     wshub__field f[3];
     wshub__json_result result;
     wshub_event e;
-    if (!c || c->gone) return;
+    if (WSHUB__NEVER(!c || c->gone)) return; /* a closed conn delivers nothing */
     hub->stats.messages_in++;
     c->last_active = hub->now; /* MSG-1 */
     if (c->state != WSHUB_CLIENT_AUTHENTICATED) {
-        c->preauth_bytes += (uint32_t)count;
-        if (++c->preauth_messages > hub->desc.preauth_messages_max ||
-            c->preauth_bytes > hub->desc.preauth_bytes_max) {
+        c->preauth_bytes += (uint32_t)count; /* what it may be is seen to at the frame's head */
+        if (++c->preauth_messages > hub->desc.preauth_messages_max) {
             wshub__conn_fail(hub, conn, 1008, "too much before authentication");
             return;
         }
@@ -4582,7 +4601,7 @@ static bool wshub__json_encode(wshub *hub, wshub__fan *fan) {
         if (fan->data.ptr) {
             memcpy(p, mid, sizeof mid - 1);
             p += sizeof mid - 1;
-            if (fan->data.len) memcpy(p, fan->data.ptr, fan->data.len);
+            memcpy(p, fan->data.ptr, fan->data.len);
             p += fan->data.len;
         }
         *p = '}';
@@ -4639,7 +4658,7 @@ static void wshub__http_field(wshub *hub, wshub__buf *b, const char *name, wshub
 /* After an answer: the next request, or the end. */
 static void wshub__http_next(wshub *hub, wshub__conn *c, bool close) {
     c->request = 0;
-    if (close || c->http_close || hub->phase >= WSHUB__STOPPING) {
+    if (close || hub->phase >= WSHUB__STOPPING) {
         wshub__conn_flush_end(hub, c);
         return;
     }
@@ -4716,12 +4735,17 @@ WSHUB__COLD WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_request reque
     wshub__conn *c;
     size_t i, k;
     wshub_err err;
+    const char *type;
     if (index / WSHUB__PAGE >= hub->conns.pages_count) return WSHUB_ERR_STALE;
     c = wshub__conn_at(hub, index);
     if (!c->request || c->request != (uint32_t)(request.id >> 32) ||
         c->state != WSHUB__CONN_ANSWERING)
         return WSHUB_ERR_STALE;
     if (!reply || reply->status < 200 || reply->status > 599) return WSHUB_ERR_PARAM;
+    if ((reply->headers_count && !reply->headers) || (reply->body.len && !reply->body.ptr))
+        return WSHUB_ERR_PARAM;
+    type = reply->content_type;
+    if (type && (strchr(type, '\r') || strchr(type, '\n'))) return WSHUB_ERR_PARAM;
     for (i = 0; i < reply->headers_count; i++) {
         const wshub_header *h = &reply->headers[i];
         if (!wshub__http_is_token(h->name)) return WSHUB_ERR_PARAM;
@@ -4892,8 +4916,7 @@ WSHUB__COLD static void wshub__http_dispatch(wshub *hub, wshub__conn *c, wshub_h
     } while (!c->request);
     request.id = (uint64_t)c->request << 32 | wshub__conn_index(c);
     if (hub->desc.on_request) taken = hub->desc.on_request(hub, request, h, hub->desc.user);
-    if (!taken && !hub->destroying && c->state == WSHUB__CONN_ANSWERING &&
-        c->request == (uint32_t)(request.id >> 32)) {
+    if (!taken && !hub->destroying && c->state == WSHUB__CONN_ANSWERING) {
         wshub_reply r;
         memset(&r, 0, sizeof r);
         r.status = 404;
@@ -4974,7 +4997,7 @@ WSHUB__COLD static void wshub__http_bodied(wshub *hub, wshub__conn *c) { /* the 
     uint32_t head = c->http_head_bytes;
     memset(&c->in, 0, sizeof c->in);
     c->http_head_bytes = c->http_scanned = 0;
-    if (wshub__http_parse(keep.ptr, head, headers, hub->desc.http_headers_max, &h, &why) == 0) {
+    if (!WSHUB__NEVER(wshub__http_parse(keep.ptr, head, headers, hub->desc.http_headers_max, &h, &why))) { /* it was right before */
         h.body = wshub__str(keep.ptr + head, keep.len - head);
         wshub__http_dispatch(hub, c, &h, 0);
     }
@@ -4988,10 +5011,6 @@ WSHUB__COLD static size_t wshub__http_feed_body(wshub *hub, wshub__conn *c, cons
     while (used < n && !done) {
         if (!c->chunked || c->chunk_state == WSHUB__CHUNK_DATA) {
             size_t k = n - used < c->body_left ? n - used : (size_t)c->body_left;
-            if (c->in.len - c->http_head_bytes + k > hub->desc.http_body_bytes_max) {
-                wshub__http_refuse(hub, c, 413, "body too large", false);
-                return n;
-            }
             wshub__buf_add(&hub->mem, &c->in, p + used, k);
             if (c->in.bad) {
                 wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
@@ -5100,7 +5119,6 @@ static const char *wshub__frame_judge(const wshub__conn *c, const wshub_frame *f
 /* Takes a frame's head from the stream. Returns the bytes used; the frame has begun if c->in_frame. */
 static size_t wshub__ws_head(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
     wshub_frame f;
-    const wshub__client *client = wshub__conn_client(hub, c);
     const char *why = NULL;
     size_t used = 0;
     int r = 0;
@@ -5122,13 +5140,14 @@ static size_t wshub__ws_head(wshub *hub, wshub__conn *c, const uint8_t *p, size_
     }
     if (r == 0) return used;
     c->head_len = 0;
-    if (f.opcode < 8 && !c->discard) {
+    if (f.opcode < 8 && !c->discard) { /* so it has a client */
+        const wshub__client *client = wshub__conn_client(hub, c);
         if (f.payload_bytes > hub->desc.payload_bytes_max ||
             c->in.len + f.payload_bytes > hub->desc.payload_bytes_max) {
             wshub__conn_fail(hub, c, 1009, "message too big"); /* at the head: nothing of it is taken */
             return n;
         }
-        if (client && client->state != WSHUB_CLIENT_AUTHENTICATED &&
+        if (client->state != WSHUB_CLIENT_AUTHENTICATED &&
             client->preauth_bytes + c->in.len + f.payload_bytes > hub->desc.preauth_bytes_max) {
             wshub__conn_fail(hub, c, 1008, "too much before authentication"); /* likewise */
             return n;
@@ -5217,11 +5236,10 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n
         }
     }
     if (done && c->fin && whole && c->in.len == 0) { /* it lies in one piece: no copy */
-        uint8_t nothing = 0;
         bool text = c->msg_opcode == 1;
         c->msg_opcode = 0;
         c->part_due = 0;
-        hub->dialect->message(hub, index, p ? p : &nothing, k, text);
+        hub->dialect->message(hub, index, p, k, text);
         return k;
     }
     if (c->in.cap == 0 && k && c->frame_bytes <= 4096)
@@ -5236,11 +5254,10 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n
     if (done && c->fin) {
         wshub__buf msg = c->in;
         bool text = c->msg_opcode == 1;
-        uint8_t nothing = 0;
         memset(&c->in, 0, sizeof c->in);
         c->msg_opcode = 0;
         c->part_due = 0;
-        hub->dialect->message(hub, index, msg.ptr ? msg.ptr : &nothing, msg.len, text);
+        hub->dialect->message(hub, index, msg.ptr, msg.len, text);
         wshub__buf_done(&hub->mem, &msg);
     }
     return k;
@@ -5654,7 +5671,7 @@ WSHUB__COLD static bool wshub__replay(wshub *hub) {
         hub->replay = exact ? 2 : 0;
         hub->replay_at = UINT32_MAX;
     }
-    while (hub->replay && ok) {
+    while (hub->replay) {
         end = hub->replay == 2   ? hub->rooms_count
               : hub->replay == 3 ? hub->users_count
                                  : hub->clients.used;
@@ -5752,7 +5769,7 @@ WSHUB__COLD static wshub_err wshub__bus_attach(wshub *hub) {
     owner.ctx = hub;
     owner.received = wshub__bus_received;
     owner.state = wshub__bus_state;
-    owner.wake = hub->io.wake ? wshub__bus_wake : NULL;
+    owner.wake = wshub__bus_wake;
     hub->bus_since = hub->now;
     return hub->bus.attach(hub->bus.ctx, &owner);
 }
@@ -5864,9 +5881,9 @@ WSHUB__COLD WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const
     memset(&d, 0, sizeof d);
     if (dest) d = *dest;
     if (d.kind == WSHUB_DEST_RESOLVE) d.kind = d.name.len ? WSHUB_DEST_ROOM : WSHUB_DEST_ALL;
-    if (wshub__dest_check(&d) || !msg || !msg->event.ptr || !wshub__name_ok(msg->event))
-        return WSHUB_ERR_PARAM;
-    if (msg->data.ptr && !msg->data_is_json && !wshub_json_check(msg->data, 0))
+    if (wshub__dest_check(&d) || !msg || !wshub__name_ok(msg->event)) return WSHUB_ERR_PARAM;
+    if (msg->data.len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
+    if (msg->data.ptr && (!msg->data_is_json || !msg->data.len) && !wshub_json_check(msg->data, 0))
         return WSHUB_ERR_JSON;
     if (emitter->bus.pump) emitter->bus.pump(emitter->bus.ctx);
     err = wshub__outbox_add(&emitter->mem, &emitter->outbox, emitter->queue_bytes_max, 0,
@@ -6154,7 +6171,9 @@ WSHUB_API void wshub_loop_destroy(wshub_loop *loop) {
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_loop_bus(wshub_loop *loop, wshub_bus *out_bus) {
-    wshub__seat *seat = (wshub__seat *)wshub__mem_new(&loop->mem, sizeof *seat);
+    wshub__seat *seat;
+    if (!loop || !out_bus) return WSHUB_ERR_PARAM;
+    seat = (wshub__seat *)wshub__mem_new(&loop->mem, sizeof *seat);
     if (!seat) return WSHUB_ERR_NOMEM;
     seat->loop = loop;
     (void)WSHUB__ADD(&loop->refs, 1);
@@ -6279,14 +6298,17 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *de
                                                 const wshub_msg *msg) {
     wshub__post p = wshub__post_make(WSHUB__POST_SEND, 0);
     wshub_str s[3];
+    wshub_dest d;
     if (!msg || !msg->event.ptr || !msg->event.len || !msg->data.ptr) return WSHUB_ERR_PARAM;
-    s[0] = dest ? dest->name : wshub__str(NULL, 0);
+    memset(&d, 0, sizeof d);
+    if (dest) d = *dest;
+    if (wshub__dest_check(&d)) return WSHUB_ERR_PARAM;
+    s[0] = d.name;
     s[1] = msg->event;
     s[2] = msg->data;
-    p.dest = dest ? dest->kind : WSHUB_DEST_ALL;
+    p.dest = d.kind;
     p.flag = msg->data_is_json;
-    return wshub__post_put(hub, &p, s, 3, dest ? dest->exclude : NULL,
-                           dest ? dest->exclude_count : 0);
+    return wshub__post_put(hub, &p, s, 3, d.exclude, d.exclude_count);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client client,
@@ -6303,8 +6325,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client 
 WSHUB__COLD WSHUB_API wshub_err wshub_post_close(wshub *hub, wshub_client client, uint16_t code,
                                                  wshub_str reason) {
     wshub__post p = wshub__post_make(WSHUB__POST_CLOSE, client.id);
-    if ((code && !wshub__close_code_ok(code)) || reason.len > WSHUB_CLOSE_REASON_MAX)
-        return WSHUB_ERR_PARAM;
+    if (!wshub__close_ok(code, reason)) return WSHUB_ERR_PARAM;
     p.code = code;
     return wshub__post_put(hub, &p, &reason, 1, NULL, 0);
 }
@@ -6312,8 +6333,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_close(wshub *hub, wshub_client client
 WSHUB__COLD WSHUB_API wshub_err wshub_post_close_id(wshub *hub, wshub_str id, uint16_t code,
                                                     wshub_str reason) {
     wshub__post p = wshub__post_make(WSHUB__POST_CLOSE_ID, 0);
-    if ((code && !wshub__close_code_ok(code)) || reason.len > WSHUB_CLOSE_REASON_MAX)
-        return WSHUB_ERR_PARAM;
+    if (!wshub__close_ok(code, reason)) return WSHUB_ERR_PARAM;
     p.code = code;
     return wshub__post_put(hub, &p, &reason, 1, &id, 1);
 }
@@ -6337,6 +6357,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_handshake_accept(wshub *hub, wshub_as
 WSHUB__COLD WSHUB_API wshub_err wshub_post_join_accept(wshub *hub, wshub_ask ask,
                                                        const wshub_str *rooms, size_t count) {
     wshub__post p = wshub__post_make(WSHUB__POST_JOIN, ask.id);
+    if (count && !rooms) return WSHUB_ERR_PARAM;
     return wshub__post_put(hub, &p, rooms, count, NULL, 0);
 }
 
@@ -6376,7 +6397,7 @@ WSHUB__COLD static void wshub__post_run(wshub *hub, wshub__post *p) {
         memset(&dest, 0, sizeof dest);
         dest.kind = p->dest;
         dest.name = s[0];
-        dest.exclude = p->count > 3 ? s + 3 : NULL;
+        dest.exclude = s + 3;
         dest.exclude_count = p->count - 3;
         msg.event = s[1];
         msg.data = s[2];
@@ -6520,7 +6541,7 @@ static void wshub__flush(wshub *hub) {
             wshub__conn *c;
             if (!(bits & 1)) continue;
             c = wshub__conn_at(hub, w * 64 + bit);
-            if (c->id) wshub__flush_conn(hub, c);
+            if (!WSHUB__NEVER(!c->id)) wshub__flush_conn(hub, c); /* its end takes its mark away */
         }
     }
 }
@@ -6603,7 +6624,7 @@ WSHUB__COLD static uint64_t wshub__phase_run(wshub *hub) {
     }
     if (hub->phase == WSHUB__STOPPING) {
         if (hub->conns_live && hub->now < hub->stop_due) return hub->stop_due;
-        if (hub->gone_head) return hub->now;
+        if (WSHUB__NEVER(hub->gone_head)) return hub->now; /* all were closed when stopping began */
         for (i = 0; i < hub->conns.pages_count * WSHUB__PAGE; i++) {
             wshub__conn *c = wshub__conn_at(hub, i);
             if (c->id) wshub__conn_abort(hub, c, WSHUB_BY_SHUTDOWN, 1006, "");
@@ -6624,7 +6645,7 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
     uint64_t next = 0, at, result;
     bool more = true;
     int passes;
-    if (hub->depth || hub->dead) return 0;
+    if (hub->depth) return 0; /* inside a callback, or while the hub is freed */
     wshub__enter(hub);
     for (passes = 0; more && passes < 8 && !hub->destroying; passes++) {
         if (hub->has_bus && hub->bus.pump) hub->bus.pump(hub->bus.ctx); /* bus input before anything else */
@@ -6653,7 +6674,6 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
 WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__mem m = hub->mem;
     uint32_t i;
-    if (hub->dead) return;
     hub->dead = true;
     hub->bus_linked = false;
     hub->depth++;
@@ -6672,7 +6692,7 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__subs_clear(hub);
     wshub__outbox_done(&m, &hub->outbox);
     wshub__buf_done(&m, &hub->drain_reason);
-    if (hub->log) wshub__seg_unref(hub, hub->log);
+    wshub__seg_unref(hub, hub->log);
     WSHUB_ASSERT(!hub->segs && !hub->rooms_count && !hub->users_count && !hub->index.count);
     wshub__pool_done(&m, &hub->conns);
     wshub__pool_done(&m, &hub->clients);
@@ -6945,11 +6965,8 @@ WSHUB__COLD WSHUB_API wshub_err wshub_shutdown(wshub *hub) {
 
 WSHUB__COLD WSHUB_API wshub_err wshub_drain(wshub *hub, uint32_t per_second, uint16_t code,
                                             wshub_str reason) {
-    if (per_second == 0 || per_second > 1000000 || !wshub__close_code_ok(code) ||
-        reason.len > WSHUB_CLOSE_REASON_MAX ||
-        (reason.len && !wshub_utf8_check((const uint8_t *)reason.ptr, reason.len))) {
+    if (per_second == 0 || per_second > 1000000 || !code || !wshub__close_ok(code, reason))
         return WSHUB_ERR_PARAM;
-    }
     if (hub->phase != WSHUB__RUNNING || hub->destroying) return WSHUB_ERR_STATE;
     wshub__buf_add(&hub->mem, &hub->drain_reason, reason.ptr, reason.len);
     if (hub->drain_reason.bad) return WSHUB_ERR_NOMEM;
@@ -7110,11 +7127,7 @@ WSHUB__COLD WSHUB_API size_t wshub_client_peer(const wshub *hub, wshub_client cl
 WSHUB_API wshub_err wshub_client_close(wshub *hub, wshub_client client, uint16_t code,
                                        wshub_str reason) {
     wshub__client *c = wshub__client_get(hub, client);
-    if ((code && !wshub__close_code_ok(code)) || reason.len > WSHUB_CLOSE_REASON_MAX ||
-        (!code && reason.len) ||
-        (reason.len && !wshub_utf8_check((const uint8_t *)reason.ptr, reason.len))) {
-        return WSHUB_ERR_PARAM;
-    }
+    if (!wshub__close_ok(code, reason)) return WSHUB_ERR_PARAM;
     if (!c) return WSHUB_ERR_STALE;
     wshub__enter(hub);
     wshub__conn_close(hub, wshub__conn_at(hub, c->conn), WSHUB_BY_APP, code, reason);
@@ -7254,14 +7267,6 @@ WSHUB__COLD WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter,
     return true;
 }
 
-static wshub_err wshub__msg_check(const wshub *hub, const wshub_msg *msg) {
-    if (!msg || !msg->event.ptr || !wshub__name_ok(msg->event)) return WSHUB_ERR_PARAM;
-    if (msg->data.ptr && !msg->data_is_json && !wshub__json_ok(hub, msg->data))
-        return WSHUB_ERR_JSON;
-    if (msg->event.len + (uint64_t)msg->data.len > 1u << 30) return WSHUB_ERR_LIMIT;
-    return WSHUB_OK;
-}
-
 /* Routes to one kind of destination, from a public door. */
 static wshub_err wshub__send_local(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
     wshub__fan fan;
@@ -7303,7 +7308,7 @@ WSHUB_API wshub_err wshub_client_send_binary(wshub *hub, wshub_client client, co
     wshub__fan fan = wshub__fan_make(wshub__str(NULL, 0), wshub__str(NULL, 0));
     static const uint8_t nothing = 0;
     if (count && !bytes) return WSHUB_ERR_PARAM;
-    if (count > 1u << 30) return WSHUB_ERR_LIMIT;
+    if (count > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
     fan.binary = bytes ? bytes : &nothing;
     fan.binary_len = count;
     return wshub__client_send(hub, client, &fan);
@@ -7375,7 +7380,7 @@ WSHUB__COLD static const char *wshub__check_group(const wshub *hub, const wshub_
 
 WSHUB_API const char *wshub_self_check(const wshub *hub) {
     uint32_t i, n = 0, own = 0, prev = 0, spans = 0, refs = 0, conns = 0, members = 0,
-                memberships = 0, auth = 0;
+                memberships = 0, sessions = 0, auth = 0;
     uint64_t queued = 0, held = 0, cap = 0;
     const wshub__seg *s;
     for (i = hub->oldest; i; prev = i, i = wshub__client_at(hub, i - 1)->next, n++) {
@@ -7387,6 +7392,7 @@ WSHUB_API const char *wshub_self_check(const wshub *hub) {
         own += c->own_room ? 1u : 0u;
         auth += (c->gone ? c->state_last : c->state) == WSHUB_CLIENT_AUTHENTICATED ? 1u : 0u;
         memberships += c->rooms_count;
+        sessions += c->user ? 1u : 0u;
         if (!c->gone && wshub__conn_at(hub, c->conn)->client != i) return "a client's conn";
         if (!c->gone && c->user && c->state != WSHUB_CLIENT_AUTHENTICATED)
             return "a user before acceptance";
@@ -7403,7 +7409,9 @@ WSHUB_API const char *wshub_self_check(const wshub *hub) {
     for (i = 0; i < hub->users_count; i++) {
         const char *why = wshub__check_group(hub, hub->users[i], i, false);
         if (why) return why;
+        sessions -= hub->users[i]->count;
     }
+    if (sessions) return "the number of sessions";
     if (hub->index.count != n + hub->rooms_count + hub->users_count + hub->subs_count)
         return "the number of names";
     for (i = 0; i < hub->conns.pages_count * WSHUB__PAGE; i++) {

@@ -14,6 +14,7 @@ typedef struct world {
     size_t bytes;  /* the hub holds */
     size_t peak;
     long fail_at;  /* the n-th growing allocation from now fails, once; 0: none */
+    bool fail_all; /* or all of them do */
     char log[4096]; /* what callbacks wrote down */
     size_t log_len;
 } world;
@@ -26,7 +27,7 @@ static void *world_alloc(void *user, void *ptr, size_t old_bytes, size_t new_byt
         free(ptr);
         return NULL;
     }
-    if (w->fail_at && --w->fail_at == 0) return NULL;
+    if (w->fail_all || (w->fail_at && --w->fail_at == 0)) return NULL;
     p = malloc(new_bytes); /* always moves: a pointer that was kept is caught */
     if (!p) return NULL;
     if (ptr) memcpy(p, ptr, old_bytes < new_bytes ? old_bytes : new_bytes);
