@@ -6,6 +6,8 @@
 # make redis-cycles a real Redis is killed, stopped, locked and cut off a thousand times
 # make tsan       the tests with threads under ThreadSanitizer
 # make oom        every allocation of every transcript fails, also with input in pieces and with completions
+# make faults     every send of every transcript goes wrong in every way, its input is cut and ended everywhere
+# make coverage   the branches of wshub.h that the tests take: all; needs clang, llvm and node
 # make sim        hubs, broker, emitter and clients in simulated time, by seed, against a model of SPEC.md
 # make fuzz       libFuzzer on the targets of tests/fuzz; their corpora are replayed in make test
 # make determinism  the same seeds give the same trace under every compiler, level and word size at hand
@@ -94,6 +96,12 @@ build/tsan_%: tests/test_%.c $(HEADERS) | build
 oom: build/test_golden
 	WSHUB_OOM_ALL=1 ./build/test_golden every_allocation
 
+faults: build/test_golden
+	WSHUB_FAULTS_ALL=1 ./build/test_golden every_send
+
+coverage:
+	@sh tests/coverage.sh
+
 build/bench: tests/bench/bench.c $(HEADERS) | build
 	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< $(THREADS)
 bench: build/bench
@@ -116,4 +124,4 @@ install:
 clean:
 	rm -rf build
 
-.PHONY: all fixtures run test tsan oom bench bench-redis redis-cycles sim fuzz fuzz-coverage determinism install clean
+.PHONY: all fixtures run test tsan oom faults coverage bench bench-redis redis-cycles sim fuzz fuzz-coverage determinism install clean

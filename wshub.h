@@ -5345,7 +5345,7 @@ WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn) {
     wshub__conn *c, links;
     void *dirty = hub->dirty;
     uint32_t had = hub->dirty_cap;
-    if (hub->dead || hub->destroying) return;
+    if (hub->destroying) return;
     wshub__enter(hub);
     if (hub->conns_live >= hub->desc.conns_max || index >= WSHUB__DUE_TIMER ||
         hub->phase >= WSHUB__STOPPING || !wshub__pool_reach(&hub->mem, &hub->conns, index) ||
@@ -6610,7 +6610,7 @@ WSHUB__COLD static uint64_t wshub__phase_run(wshub *hub) {
         for (i = hub->oldest; i && hub->drain_done < allowed;) {
             wshub__client *c = wshub__client_at(hub, i - 1);
             i = c->next;
-            if (c->gone) continue;
+            if (WSHUB__NEVER(c->gone)) continue; /* they have just been buried */
             wshub__conn_close(hub, wshub__conn_at(hub, c->conn), WSHUB_BY_SHUTDOWN, hub->drain_code,
                               wshub__str(hub->drain_reason.ptr, hub->drain_reason.len));
             hub->drain_done++;
@@ -6928,7 +6928,7 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
         hub->bus = *d.bus;
         err = wshub__bus_attach(hub);
         if (err) {
-            hub->desc.on_disconnected = NULL;
+            hub->destroying = true;
             wshub__free(hub);
             return err;
         }

@@ -45,6 +45,17 @@ typedef struct wshub_io_fake_desc { /* zero: the default */
     void *user;
 } wshub_io_fake_desc;
 
+/* How a send can go wrong. What was not taken can be sent in the next turn, as when a window opens again. */
+typedef enum wshub_io_fake_fault_kind {
+    WSHUB_IO_FAKE_TAKES_NONE,
+    WSHUB_IO_FAKE_TAKES_ONE, /* byte */
+    WSHUB_IO_FAKE_TAKES_HALF,
+    WSHUB_IO_FAKE_TAKES_MOST, /* all but a byte */
+    WSHUB_IO_FAKE_PENDS,      /* WSHUB_IO_PENDING, completed in the next turn */
+    WSHUB_IO_FAKE_BREAKS,     /* the stream is broken: it takes everything, closed() follows */
+    WSHUB_IO_FAKE_FAULTS      /* how many there are */
+} wshub_io_fake_fault_kind;
+
 /* A frame that the hub sent. */
 typedef struct wshub_io_fake_frame {
     uint8_t opcode;    /* 1 text, 2 binary, 8 close, 9 ping, 10 pong */
@@ -89,6 +100,8 @@ WSHUB_API bool wshub_io_fake_dialled(wshub_io_fake *f, wshub_conn *out_conn, con
 /* Answers it: it is open, and this side is its peer; or it has failed. */
 WSHUB_API void wshub_io_fake_answer(wshub_io_fake *f, wshub_conn c, bool ok);
 WSHUB_API uint64_t wshub_io_fake_sends(const wshub_io_fake *f);      /* calls of wshub_io.send so far */
+/* Makes one call of wshub_io.send go wrong, the nth from now (1: the next; 0: none). */
+WSHUB_API void wshub_io_fake_fault(wshub_io_fake *f, uint64_t nth, wshub_io_fake_fault_kind how);
 
 /* A WebSocket on top: opens, upgrades on path, checks the answer. {0}: refused. */
 WSHUB_API wshub_conn wshub_io_fake_connect(wshub_io_fake *f, const char *path);
@@ -135,7 +148,8 @@ struct wshub_io_fake {
     wshub_io_owner owner, guests[8]; /* a guest without settle: none */
     uint32_t guests_count;
     bool owned, hold, random_fails, awake, running;
-    uint64_t now, wall, random, next, sends, masks;
+    uint64_t now, wall, random, next, sends, masks, fault_in;
+    wshub_io_fake_fault_kind fault;
     wshub_io_fake__peer *peers;
     uint32_t count, cap, generation;
     uint32_t *free_list;
@@ -226,11 +240,17 @@ static int64_t wshub_io_fake__send(void *ctx, wshub_conn c, const wshub_span *sp
     wshub_io_fake__peer *p = wshub_io_fake__peer_get(f, c);
     uint64_t total = 0, room;
     size_t i;
+    bool faulty = f->fault_in && --f->fault_in == 0;
     f->sends++;
     for (i = 0; i < count; i++)
         total += spans[i].len;
     if (!p || p->closed || p->ending) return (int64_t)total;
-    if (f->desc.completion) {
+    if (faulty && f->fault == WSHUB_IO_FAKE_BREAKS) {
+        p->ending = true;
+        wshub_io_fake__list(f, p);
+        return (int64_t)total;
+    }
+    if (f->desc.completion || (faulty && f->fault == WSHUB_IO_FAKE_PENDS)) {
         p->spans = (wshub_span *)realloc(p->spans, count * sizeof *spans);
         if (!p->spans) return 0;
         memcpy(p->spans, spans, count * sizeof *spans);
@@ -243,6 +263,13 @@ static int64_t wshub_io_fake__send(void *ctx, wshub_conn c, const wshub_span *sp
     }
     room = total < p->window ? total : p->window;
     if (f->desc.take_bytes && room > f->desc.take_bytes) room = f->desc.take_bytes;
+    if (faulty) {
+        uint64_t most = f->fault == WSHUB_IO_FAKE_TAKES_NONE   ? 0
+                        : f->fault == WSHUB_IO_FAKE_TAKES_ONE  ? 1
+                        : f->fault == WSHUB_IO_FAKE_TAKES_HALF ? total / 2
+                                                               : total - 1;
+        if (room > most) room = most;
+    }
     if (p->window != UINT64_MAX) p->window -= room;
     total = room;
     for (i = 0; i < count && room; i++) {
@@ -493,6 +520,10 @@ WSHUB_API void wshub_io_fake_set_cut(wshub_io_fake *f, uint32_t cut_bytes, uint3
     f->desc.cut_bytes = cut_bytes;
     f->desc.take_bytes = take_bytes;
 }
+WSHUB_API void wshub_io_fake_fault(wshub_io_fake *f, uint64_t nth, wshub_io_fake_fault_kind how) {
+    f->fault_in = nth;
+    f->fault = how;
+}
 WSHUB_API uint64_t wshub_io_fake_sends(const wshub_io_fake *f) {
     return f->sends;
 }
@@ -669,10 +700,7 @@ WSHUB_API void wshub_io_fake_window(wshub_io_fake *f, wshub_conn c, uint64_t byt
     wshub_io_fake__peer *p = wshub_io_fake__peer_get(f, c);
     if (!p) return;
     p->window = bytes;
-    if (bytes && p->blocked && !p->closed && !p->ending) { /* told in the run that follows */
-        p->blocked = true;
-    }
-    wshub_io_fake__list(f, p);
+    wshub_io_fake__list(f, p); /* told in the run that follows */
     wshub_io_fake_run(f);
 }
 

@@ -38,6 +38,8 @@ TEST(codec_at_its_ends) {
     EXPECT(!wshub_json_uint(nul(), &number));
     EXPECT_INT(wshub_json_text(nul(), buf, 1), SIZE_MAX);
     EXPECT_INT(wshub_json_text(S("\""), buf, 1), SIZE_MAX);
+    EXPECT_INT(wshub_json_text(S("\"\\\""), buf, 9), 1); /* escapes that end too early, in text that nobody checked */
+    EXPECT_INT(wshub_json_text(S("\"\\u00\""), buf, 9), 1);
     EXPECT_INT(wshub_json_text(S("x\""), buf, 1), SIZE_MAX);
     EXPECT_INT(wshub_json_text(S("\"x"), buf, 1), SIZE_MAX);
     EXPECT_INT(wshub_json_text(S("\"abc\""), buf, 1), 3); /* what it would take */

@@ -19,6 +19,10 @@ typedef struct world {
     bool once;   /* only that one; else all from then on */
     long allocs;
     size_t bytes;
+    uint64_t sent; /* calls of send in the last play */
+    uint64_t fault_at; /* which send goes wrong, and how */
+    wshub_io_fake_fault_kind fault;
+    size_t heard, break_at, cut_at; /* bytes of input so far; behind which the stream ends, or is cut; SIZE_MAX: never */
 } world;
 
 static void *count_alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
@@ -78,6 +82,7 @@ static bool fake_start(void *ctx, int argc, char **argv) {
             err = wshub_create(&d, &w->app.hub);
             if (!err) {
                 wshub_io_fake_run(w->net);
+                wshub_io_fake_fault(w->net, w->fault_at, w->fault);
                 return true;
             }
         }
@@ -99,6 +104,7 @@ static int fake_stop(void *ctx, bool by_signal) {
         return 0;
     }
     w->app.hub = NULL;
+    w->sent = wshub_io_fake_sends(w->net);
     wshub_destroy(hub);
     fixture_end(&w->app);
     wshub_io_fake_destroy(w->net);
@@ -114,6 +120,19 @@ static bool fake_open(void *ctx, int slot) {
 }
 static void fake_write(void *ctx, int slot, const void *bytes, size_t n) {
     world *w = (world *)ctx;
+    size_t at = w->heard, k;
+    w->heard += n;
+    if (w->break_at >= at && w->break_at < w->heard) {
+        wshub_io_fake_input(w->net, w->conns[slot % 64], bytes, w->break_at - at);
+        wshub_io_fake_end(w->net, w->conns[slot % 64]);
+        return;
+    }
+    if (w->cut_at > at && w->cut_at < w->heard) {
+        k = w->cut_at - at;
+        wshub_io_fake_input(w->net, w->conns[slot % 64], bytes, k);
+        bytes = (const char *)bytes + k;
+        n -= k;
+    }
     wshub_io_fake_input(w->net, w->conns[slot % 64], bytes, n);
 }
 static void fake_end(void *ctx, int slot) {
@@ -149,6 +168,7 @@ static int play_all(world *w, const char *how) {
         const char *why;
         w->budget = -1;
         w->bytes = 0;
+        w->break_at = w->cut_at = SIZE_MAX;
         why = golden_play(&player, &net, file, &played);
         if (why) {
             (void)printf("  %s (%s): %s\n", files[i], how, why);
@@ -192,6 +212,7 @@ static void play_failing(world *w, golden_net *net, const char *path, long nth, 
     w->allocs = 0;
     w->budget = nth;
     w->once = once;
+    w->break_at = w->cut_at = SIZE_MAX;
     memset(&player, 0, sizeof player);
     player.lenient = true;
     (void)golden_play(&player, net, file, &played);
@@ -210,6 +231,7 @@ static int lenient_stop(void *ctx, bool by_signal) {
         wshub_io_fake_frame m;
         bool connected = false;
         w->budget = -1;
+        wshub_io_fake_fault(w->net, 0, WSHUB_IO_FAKE_FAULTS);
         wshub_io_fake_set_cut(w->net, 0, 0);
         c = wshub_io_fake_connect(w->net, "/ws");
         EXPECT(c.id);
@@ -247,4 +269,69 @@ TEST(every_allocation_may_fail) {
     }
     (void)printf("  %ld failing allocations injected\n", injected);
     EXPECT(injected > 5000);
+}
+
+/* Plays once; strictly: the transcript must hold in spite of the fault. Returns what it did wrong, NULL: nothing. */
+static const char *play_faulty(world *w, golden_net *net, const char *script, bool strict) {
+    char *file = (char *)malloc(strlen(script) + 1); /* playing writes into it */
+    const char *why;
+    bool played;
+    memcpy(file, script, strlen(script) + 1);
+    w->bytes = w->heard = 0;
+    w->budget = -1;
+    net->start = strict ? fake_start : lenient_start;
+    net->stop = strict ? fake_stop : lenient_stop;
+    memset(&player, 0, sizeof player);
+    player.lenient = !strict;
+    why = golden_play(&player, net, file, &played);
+    free(file);
+    EXPECT_INT(w->bytes, 0);
+    return strict && played ? why : NULL;
+}
+
+TEST(every_send_and_every_byte_of_input_may_go_wrong) { /* LIMITS: I/O faults on the fake transport */
+    static world w;
+    golden_net net = {NULL, fake_start, fake_stop, fake_open, fake_write, fake_end, fake_read, fake_take, fake_pass, true};
+    size_t n = golden_files(files, 256), i, step, at, places = getenv("WSHUB_FAULTS_ALL") ? 600 : 25; /* make faults */
+    long sends = 0, inputs = 0;
+    int complaints = 0;
+    net.ctx = &w;
+    memset(&w.desc, 0, sizeof w.desc);
+    for (i = 0; i < n; i++) {
+        char *script = golden_load(files[i]);
+        const char *why;
+        int how;
+        size_t heard;
+        w.fault_at = 0;
+        w.break_at = w.cut_at = SIZE_MAX;
+        (void)play_faulty(&w, &net, script, true);
+        heard = w.heard;
+        step = 1 + heard / places; /* short scripts at every byte */
+        for (how = 0; how < WSHUB_IO_FAKE_FAULTS; how++) {
+            bool strict = how != WSHUB_IO_FAKE_BREAKS;
+            for (w.fault_at = 1; ; w.fault_at++) {
+                w.fault = (wshub_io_fake_fault_kind)how;
+                why = play_faulty(&w, &net, script, strict);
+                sends++;
+                if (why && complaints++ < 10) (void)printf("  %s, send %u goes wrong (%d): %s\n", files[i], (unsigned)w.fault_at, how, why);
+                if (why) test_failures++;
+                if (w.sent < w.fault_at) break;
+            }
+        }
+        w.fault_at = 0;
+        for (at = i * 7 % step; at < heard; at += step) {
+            w.cut_at = at;
+            why = play_faulty(&w, &net, script, true);
+            if (why && complaints++ < 10) (void)printf("  %s, cut behind byte %u of its input: %s\n", files[i], (unsigned)at, why);
+            if (why) test_failures++;
+            w.cut_at = SIZE_MAX;
+            w.break_at = at;
+            (void)play_faulty(&w, &net, script, false);
+            w.break_at = SIZE_MAX;
+            inputs += 2;
+        }
+        free(script);
+    }
+    (void)printf("  %ld sends gone wrong, %ld inputs cut or ended\n", sends, inputs);
+    EXPECT(sends > 2000 && inputs > 3000);
 }

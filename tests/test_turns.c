@@ -88,6 +88,7 @@ static wshub_err in_a_turn(wshub *hub, wshub_client c, const wshub_event *e, voi
     EXPECT(wshub_client_each(hub, &it, &found) && found.id == c.id && !wshub_client_each(hub, &it, &found));
     EXPECT_INT(wshub_client_join(hub, c, S(first_id)), WSHUB_OK); /* a room by that name is nobody's now */
     EXPECT_INT(wshub_room_count(hub, S(first_id)), 1);
+    EXPECT_INT(wshub_client_join(hub, c, S("mine")), WSHUB_OK);
     return WSHUB_OK;
 }
 TEST(the_gone_are_gone_at_once) { /* BYE-1 */
@@ -100,6 +101,19 @@ TEST(the_gone_are_gone_at_once) { /* BYE-1 */
     EXPECT_CLOSE(&w, a, 1000);
     EXPECT_SILENCE(&w, b);
     EXPECT_INT(wshub_room_count(w.hub, S(first_id)), 1);
+    {
+        wshub_iter it;
+        wshub_client c;
+        wshub_conn third = world_client(&w, "u", first_id), none = {0};
+        EXPECT(!wshub_client_in_room(w.hub, world_handle(&w, first_id), S("mine")));
+        memset(&it, 0, sizeof it);
+        EXPECT(wshub_client_each(w.hub, &it, &c));
+        wshub_io_fake_end(w.net, b); /* the one seen last is buried meanwhile: that ends the walk */
+        EXPECT(!wshub_client_each(w.hub, &it, &c));
+        wshub_io_fake_end(w.net, third);
+        wshub_io_fake_run(w.net);
+        wshub_conn_received(w.hub, none, NULL, 1); /* the number of no stream, while slot 0 is free */
+    }
     world_stop(&w);
 }
 
@@ -133,16 +147,22 @@ static void on_gone(wshub *hub, const wshub_gone *gone, void *user) {
     (void)gone;
     gone_told++;
     if (ending == 1) (void)wshub_client_close(hub, world_handle(w, second_id), 1000, nul());
-    if (ending == 2) wshub_destroy(hub);
+    if (ending == 3) EXPECT_INT(wshub_shutdown(hub), WSHUB_OK);
+    if (ending >= 2) wshub_destroy(hub);
+}
+static void not_down(wshub *hub, void *user) {
+    (void)hub;
+    (void)user;
+    EXPECT_INT(ending, 1); /* a hub that is destroyed has not shut down */
 }
 TEST(burials_that_lead_to_burials) { /* BYE-1, BYE-2 */
-    for (ending = 1; ending <= 2; ending++) {
+    for (ending = 1; ending <= 3; ending++) {
         world w;
         wshub_conn a, b;
         gone_told = 0;
-        world_start(&w, DESC(.on_authenticate = accept_all, .on_disconnected = on_gone), FAKE(0));
+        world_start(&w, DESC(.on_authenticate = accept_all, .on_disconnected = on_gone, .on_shutdown = not_down), FAKE(0));
         a = world_client(&w, "u", first_id);
-        b = world_client(&w, "u", second_id);
+        b = ending == 3 ? a : world_client(&w, "u", second_id);
         if (ending == 1) {
             EXPECT_INT(wshub_drain(w.hub, 1000, 1012, nul()), WSHUB_OK); /* the oldest first; the pace has the second too */
             wshub_io_fake_run(w.net);
@@ -150,13 +170,16 @@ TEST(burials_that_lead_to_burials) { /* BYE-1, BYE-2 */
             EXPECT_CLOSE(&w, b, 1000);
             wshub_io_fake_advance(w.net, 10000);
             EXPECT(wshub_is_down(w.hub));
+        } else if (ending == 3) { /* the last stream has ended; shut down and destroyed at once */
+            w.hub = NULL;
+            wshub_io_fake_end(w.net, a);
         } else {
             wshub *hub = w.hub;
             EXPECT_INT(wshub_shutdown(hub), WSHUB_OK);
             w.hub = NULL;
             wshub_io_fake_run(w.net);
         }
-        EXPECT_INT(gone_told, 2);
+        EXPECT_INT(gone_told, ending == 3 ? 1 : 2);
         world_stop(&w);
     }
     ending = 0;
@@ -307,13 +330,49 @@ TEST(a_bus_that_ends_the_hub_and_talks_on) {
     wshub_loop_destroy(NULL);
 }
 
+static wshub_bus_owner pumped;
+static wshub_err pumped_attach(void *ctx, const wshub_bus_owner *owner) {
+    (void)ctx;
+    if (owner) pumped = *owner;
+    return WSHUB_OK;
+}
+static size_t takes_all(void *ctx, const wshub_bus_msg *msgs, size_t count) {
+    (void)ctx;
+    (void)msgs;
+    return count;
+}
+static bool subscribes_all(void *ctx, const wshub_bus_channel *channels, size_t count) {
+    (void)ctx;
+    (void)channels;
+    return count > 0;
+}
+static void up_and_down(void *ctx) {
+    (void)ctx;
+    pumped.state(pumped.ctx, WSHUB_BUS_CONNECTED);
+    pumped.state(pumped.ctx, WSHUB_BUS_UP);
+    pumped.state(pumped.ctx, WSHUB_BUS_DOWN);
+}
+TEST(a_bus_that_is_down_again_before_the_hub_has_ended) {
+    const wshub_bus bus = {NULL, pumped_attach, takes_all, subscribes_all, subscribes_all, NULL, up_and_down};
+    world w;
+    memset(&w, 0, sizeof w);
+    EXPECT_INT(wshub_io_fake_create(NULL, &w.net), WSHUB_OK);
+    EXPECT_INT(wshub_create(&DESC(.io = wshub_io_fake_io(w.net), .bus = &bus, .on_bus = bus_destroys), &w.hub), WSHUB_OK);
+    w.hub = NULL;
+    wshub_io_fake_run(w.net);
+    wshub_io_fake_destroy(w.net);
+}
+
 /* ---- resuming ---- */
 
 static int resumed_messages;
+static wshub_conn vanishing;
 static wshub_err count_and_end(wshub *hub, wshub_client c, const wshub_event *e, void *user) {
     (void)c;
     (void)user;
     resumed_messages++;
+    if (wshub_str_eq_z(e->event, "vanish")) wshub_conn_closed(hub, vanishing);
+    if (wshub_str_eq_z(e->event, "drop")) wshub__conn_abort(hub, wshub__conn_get(hub, vanishing), WSHUB_BY_APP, 1006, "");
     if (wshub_str_eq_z(e->event, "end")) wshub_destroy(hub);
     if (wshub_str_eq_z(e->event, "close")) return wshub_client_close(hub, c, 1000, nul());
     return WSHUB_OK;
@@ -324,7 +383,7 @@ static wshub_err encrypt_all(wshub *hub, wshub_client c, void *user) {
 }
 TEST(input_that_waited_while_things_changed) { /* ENC-1: messages keep their order */
     int how;
-    for (how = 0; how < 4; how++) {
+    for (how = 0; how < 6; how++) {
         world w;
         wshub_conn a, b;
         wshub_msg turned = msg("end", "1"), empty = msg("", "1");
@@ -333,10 +392,13 @@ TEST(input_that_waited_while_things_changed) { /* ENC-1: messages keep their ord
         resumed_messages = 0;
         a = world_client(&w, "u", first_id);
         b = world_client(&w, "u", second_id);
+        vanishing = a;
         wshub_io_fake_text(w.net, a, "{\"event\":\"x\"}");
         wshub_io_fake_text(w.net, b, "{\"event\":\"y\",\"data\":2}");
         EXPECT_INT(kept_count, 2);
-        wshub_io_fake_text(w.net, a, "{\"event\":\"z\"}"); /* waits */
+        if (how >= 4) /* what waits is not transformed, and ends its own stream */
+            wshub__client_get(w.hub, world_handle(&w, first_id))->encrypted = false;
+        wshub_io_fake_text(w.net, a, how == 4 ? "{\"event\":\"vanish\"}" : how == 5 ? "{\"event\":\"drop\"}" : "{\"event\":\"z\"}"); /* waits */
         wshub_io_fake_text(w.net, a, "{\"event\":\"z\"}");
         wshub_io_fake_text(w.net, b, "{\"event\":\"z\"}");
         wshub_io_fake_hold(w.net, true);
@@ -350,6 +412,8 @@ TEST(input_that_waited_while_things_changed) { /* ENC-1: messages keep their ord
         } else if (how == 2) {
             EXPECT_INT(wshub_ask_fail(w.hub, kept[0]), WSHUB_OK);
             EXPECT_INT(wshub_client_close(w.hub, world_handle(&w, first_id), 1000, nul()), WSHUB_OK);
+        } else if (how >= 4) {
+            EXPECT_INT(wshub_ask_reject(w.hub, kept[0]), WSHUB_OK);
         } else {
             turned = msg("close", "1");
             EXPECT_INT(wshub_transform_accept(w.hub, kept[0], &turned), WSHUB_OK);
@@ -471,7 +535,7 @@ TEST(laggards_do_not_keep_segments) { /* PERFORMANCE: shared segments */
             char ids[40][37];
             wshub_client fast_client;
             char id[37];
-            int i;
+            int i, latest = 0;
             world_start(&w, DESC(.on_authenticate = accept_all), FAKE(.completion = completion != 0));
             fast = world_client(&w, "u", id);
             fast_client = world_handle(&w, id);
@@ -482,25 +546,68 @@ TEST(laggards_do_not_keep_segments) { /* PERFORMANCE: shared segments */
             for (i = 0; i < 40; i++) { /* each slow client is owed 2 KB that lies between 60 KB of the fast one */
                 if (i == 35) wshub_io_fake_window(w.net, slow[0], UINT64_MAX);
                 EXPECT_INT(wshub_client_send_binary(w.hub, world_handle(&w, ids[i]), big, 2000), WSHUB_OK);
+                if (i % 8 == 5) EXPECT_INT(wshub_client_send_binary(w.hub, world_handle(&w, ids[i]), big, 50000), WSHUB_OK); /* whoever holds most of one keeps it */
                 EXPECT_INT(wshub_client_send_binary(w.hub, fast_client, big, sizeof big), WSHUB_OK);
-                if (i > 20 && fails) w.fail_at = 1 + i % 3;
+                EXPECT_INT(wshub_client_send_binary(w.hub, world_handle(&w, ids[i ? 1 : 0]), big, 10), WSHUB_OK); /* in the newest */
+                w.fail_all = i > 15 && fails;
                 wshub_io_fake_run(w.net);
-                w.fail_at = 0;
+                w.fail_all = false;
             }
             wshub_io_fake_run(w.net);
             (void)wshub_settle(w.hub);
-            if (!completion) EXPECT(stats(&w).segment_bytes <= (1u << 20) + 3 * 65536);
+            if (!completion && !fails) EXPECT(stats(&w).segment_bytes <= (1u << 20) + 3 * 65536);
             for (i = 0; i < 40; i++) wshub_io_fake_window(w.net, slow[i], UINT64_MAX);
             wshub_io_fake_run(w.net);
             for (i = 0; i < 40; i++) { /* and what is owed arrives */
                 wshub_io_fake_frame f;
                 EXPECT(wshub_io_fake_next(w.net, slow[i], &f) && f.opcode == 2 && f.payload.len == 2000);
+                if (i % 8 == 5) EXPECT(wshub_io_fake_next(w.net, slow[i], &f) && f.payload.len == 50000);
+                while (i < 2 && wshub_io_fake_next(w.net, slow[i], &f)) EXPECT(f.payload.len == 10 && ++latest <= 40);
             }
+            EXPECT_INT(latest, 40);
             EXPECT_INT(stats(&w).queued_bytes, 0);
             (void)fast;
             world_stop(&w);
         }
     }
+}
+
+TEST(a_queue_of_many_spans) { /* sends to others lie between them, so they do not merge */
+    world w;
+    wshub_conn slow, other;
+    char a[37], b[37], text[60];
+    int i;
+    wshub_msg m = msg("e", "1");
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    slow = world_client(&w, "u", a);
+    other = world_client(&w, "u", b);
+    (void)other;
+    wshub_io_fake_window(w.net, slow, 0);
+    for (i = 0; i < 100; i++) {
+        char data[12];
+        (void)snprintf(data, sizeof data, "%d", i);
+        m = msg("e", data);
+        EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, a), &m), WSHUB_OK);
+        EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, b), &m), WSHUB_OK);
+    }
+    wshub_io_fake_run(w.net);
+    for (; i < 120; i++) { /* half a message at a time leaves, others come behind */
+        char data[12];
+        int k;
+        for (k = 0; k < (i < 110 ? 4 : 14); k++) wshub_io_fake_window(w.net, slow, 12);
+        (void)snprintf(data, sizeof data, "%d", i);
+        m = msg("e", data);
+        EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, a), &m), WSHUB_OK);
+        EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, b), &m), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+    }
+    wshub_io_fake_window(w.net, slow, UINT64_MAX);
+    for (i = 0; i < 120; i++) {
+        (void)snprintf(text, sizeof text, "{\"event\":\"e\",\"data\":%d}", i);
+        EXPECT_TEXT(&w, slow, text);
+    }
+    EXPECT_INT(stats(&w).queued_bytes, 0);
+    world_stop(&w);
 }
 
 TEST(segments_leave_in_any_order) {
@@ -532,18 +639,18 @@ TEST(all_queues_together_have_a_limit) { /* segment_bytes_max, with no limit of 
     wshub_conn slow, fast;
     char a[37], b[37];
     int i;
-    world_start(&w, DESC(.on_authenticate = accept_all, .backpressure_bytes_max = WSHUB_OFF, .segment_bytes_max = 1000000), FAKE(0));
+    world_start(&w, DESC(.on_authenticate = accept_all, .backpressure_bytes_max = WSHUB_OFF, .segment_bytes_max = 1500000), FAKE(0));
     slow = world_client(&w, "u", a);
     fast = world_client(&w, "u", b);
     wshub_io_fake_window(w.net, slow, 0);
-    for (i = 0; i < 40; i++) {
+    for (i = 0; i < 60; i++) {
         wshub_err err = wshub_client_send_binary(w.hub, world_handle(&w, a), big, sizeof big);
-        EXPECT(err == (i < 15 ? WSHUB_OK : err == WSHUB_OK ? WSHUB_OK : WSHUB_ERR_DROPPED));
+        EXPECT(err == (i < 20 ? WSHUB_OK : err == WSHUB_OK ? WSHUB_OK : WSHUB_ERR_DROPPED));
         wshub_io_fake_run(w.net);
         EXPECT_INT(wshub_client_send_binary(w.hub, world_handle(&w, b), big, 10), WSHUB_OK); /* who reads is served */
         wshub_io_fake_run(w.net);
     }
-    EXPECT(stats(&w).dropped_pressure > 10 && stats(&w).segment_bytes < 1200000);
+    EXPECT(stats(&w).dropped_pressure > 10 && stats(&w).segment_bytes < 1700000);
     (void)fast;
     world_stop(&w);
 }
@@ -562,6 +669,8 @@ TEST(starved_sends) {
     fill_log(&w);
     starve(&w);
     EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_ERR_NOMEM); /* nobody got it, and it was tried once */
+    EXPECT_INT(wshub_send(w.hub, NULL, &m), WSHUB_ERR_NOMEM);
+    EXPECT(!wshub__log_room(w.hub, UINT32_MAX / 2)); /* whatever memory there is */
     mend(&w);
     starve(&w);
     EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id), &m), WSHUB_ERR_NOMEM);
@@ -588,6 +697,7 @@ TEST(starved_sends) {
         wshub_io_fake_input(w.net, d, GET, sizeof GET - 1);
     }
     wshub_io_fake_advance(w.net, 999);
+    fill_log(&w);
     starve(&w);
     wshub_io_fake_advance(w.net, 1); /* the 503 cannot be said: the stream is dropped */
     mend(&w);
@@ -720,7 +830,11 @@ TEST(no_room_for_another_question) {
     wshub_io_fake_text(w.net, c, "{\"event\":\"heartbeat\"}"); /* never transformed */
     EXPECT_INT(kept_count, 2);
     take_asks(&w, taken, &count);
-    wshub_io_fake_text(w.net, c, "{\"event\":\"lost\"}"); /* the question to the transformer cannot be asked */
+    wshub_io_fake_text(w.net, c, "{\"event\":\"lost\"}"); /* the message cannot be kept for the transformer */
+    give_asks(&w, taken, count);
+    take_asks(&w, taken, &count);
+    w.fail_at = 2;
+    wshub_io_fake_text(w.net, c, "{\"event\":\"lost\"}"); /* it can, but the question cannot be asked */
     give_asks(&w, taken, count);
     take_asks(&w, taken, &count);
     w.fail_at = 3; /* text and node, but no question */
@@ -760,8 +874,10 @@ TEST(users_and_rooms_that_cannot_grow) {
             who.metadata = S("{}");
             c = wshub_io_fake_connect(w.net, "/ws");
             wshub_io_fake_text(w.net, c, AUTH);
+            if (i == 0) wshub_io_fake_window(w.net, c, 0);
             if (i == 4) {
                 wshub_err err;
+                w.hub->log->used = w.hub->log->cap;
                 w.fail_at = n;
                 err = wshub_auth_accept(w.hub, kept[i], &who);
                 reached = w.fail_at == 0;
@@ -843,6 +959,28 @@ static void close_next(wshub *hub, wshub_ask ask, wshub_client c, const wshub_ev
     out_asked++;
     EXPECT_INT(wshub_client_close(hub, world_handle(w, second_id), 1000, nul()), WSHUB_OK);
     EXPECT_INT(wshub_transform_accept(hub, ask, NULL), WSHUB_OK);
+}
+static void destroy_on_out(wshub *hub, wshub_ask ask, wshub_client c, const wshub_event *e, void *user) {
+    (void)ask;
+    (void)c;
+    (void)e;
+    (void)user;
+    out_asked++;
+    wshub_destroy(hub);
+}
+TEST(nobody_is_asked_while_the_hub_ends) {
+    world w;
+    wshub *hub;
+    wshub_msg m = msg("e", "1");
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_connected = encrypt_all, .on_transform_out = destroy_on_out), FAKE(0));
+    out_asked = 0;
+    (void)world_client(&w, "u", NULL);
+    (void)world_client(&w, "u", NULL);
+    hub = w.hub;
+    w.hub = NULL;
+    EXPECT_INT(wshub_room_send(hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(out_asked, 1);
+    world_stop(&w);
 }
 TEST(nobody_is_asked_about_the_gone) {
     world w;
@@ -962,14 +1100,14 @@ TEST(timeouts_that_are_off) { /* LIVE-1, LIVE-2 */
     EXPECT_INT(stats(&w).idle_timeouts, 1);
     world_stop(&w);
 }
-TEST(a_timer_that_finds_nothing_due) {
+static void nothing_due(bool pings) {
     world w;
     wshub_conn c;
     wshub_msg m = msg("e", "1");
-    world_start(&w, DESC(.on_authenticate = accept_all, .write_timeout_ms = 10000, .heartbeat_timeout_ms = WSHUB_OFF, .idle_timeout_ms = 60000), FAKE(0));
+    world_start(&w, DESC(.on_authenticate = accept_all, .write_timeout_ms = 10000, .heartbeat_timeout_ms = WSHUB_OFF, .idle_timeout_ms = 60000, .no_pings = !pings), FAKE(0));
     c = world_client(&w, "u", NULL);
     wshub_io_fake_advance(w.net, 30000); /* pinged */
-    EXPECT_INT(stats(&w).pings_sent, 1);
+    EXPECT_INT(stats(&w).pings_sent, pings);
     wshub_io_fake_window(w.net, c, 0);
     EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
     wshub_io_fake_run(w.net);
@@ -977,7 +1115,23 @@ TEST(a_timer_that_finds_nothing_due) {
     wshub_io_fake_run(w.net);
     wshub_io_fake_advance(w.net, 10000);
     EXPECT(wshub_io_fake_is_open(w.net, c));
-    EXPECT_INT(stats(&w).pings_sent, 1);
+    EXPECT_INT(stats(&w).pings_sent, pings);
+    world_stop(&w);
+}
+TEST(a_timer_that_finds_nothing_due) {
+    nothing_due(true);
+    nothing_due(false);
+}
+TEST(randomness_that_runs_dry) { /* ids stay distinct and unguessable: they are drawn from the hub's own key then */
+    static char ids[100][37];
+    world w;
+    int i, k;
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    wshub_io_fake_set_random(w.net, true);
+    for (i = 0; i < 100; i++) {
+        (void)world_client(&w, NULL, ids[i]);
+        for (k = 0; k < i; k++) EXPECT(strcmp(ids[i], ids[k]) != 0);
+    }
     world_stop(&w);
 }
 TEST(too_many_streams) {
@@ -1194,6 +1348,7 @@ TEST(the_self_check_sees_what_is_wrong) {
     WRONG(c->rooms[0].room, w.hub->rooms[1]);
     WRONG(c->rooms[0].pos, 1);
     WRONG(room->members[0].place, 77);
+    WRONG(room->members[0].client, 7);
     WRONG(c->user, NULL);
     WRONG(c->user_pos, 5);
     WRONG(user->pos, 3);
