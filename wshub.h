@@ -1338,7 +1338,7 @@ static const uint8_t *wshub__json_digits(const uint8_t *p, const uint8_t *end) {
 }
 
 static const uint8_t *wshub__json_number(const uint8_t *p, const uint8_t *end) {
-    if (p < end && *p == '-') p++;
+    if (*p == '-') p++;
     if (p < end && *p == '0') {
         p++;
     } else {

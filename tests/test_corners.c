@@ -94,6 +94,15 @@ TEST(codec_at_its_ends) {
         f.key = "a";
         EXPECT_INT(wshub__json_fields((const uint8_t *)"{}", 2, 0, &f, 1), WSHUB__JSON_BAD); /* no level at all */
         EXPECT_INT(wshub__json_fields((const uint8_t *)"{} x", 4, 9, &f, 1), WSHUB__JSON_BAD);
+        {
+            static const char keys[] = "{\"\":1,\"\\u0061aaaaaaaaaaaaaaaaa\":2,\"aaaaaaaaaaaaaaaaa\":3}";
+            memset(&f, 0, sizeof f);
+            f.key = "a";
+            EXPECT_INT(wshub__json_fields((const uint8_t *)keys, sizeof keys - 1, 9, &f, 1), WSHUB__JSON_FIELDS);
+        }
+        EXPECT(!f.value.ptr); /* an empty key, and keys longer than any that is looked for */
+        EXPECT(wshub_json_check(S("1"), 0) && wshub_json_check(S("-12"), 0) && !wshub_json_check(S("-"), 0) && !wshub_json_check(S("1."), 0) && !wshub_json_check(S("1e"), 0)); /* digits up to the very end */
+        EXPECT(!wshub__envelope_peek(S("{\"serverId\":\"abc")).ptr && !wshub__envelope_peek(S("{")).ptr && wshub_str_eq_z(wshub__envelope_peek(S("{\"serverId\":\"abc\"")), "abc"));
         EXPECT_INT(wshub__json_fields((const uint8_t *)"{\"a\":1} ", 8, 9, &f, 1), WSHUB__JSON_FIELDS);
     }
 }
@@ -629,6 +638,8 @@ TEST(posts_that_are_refused) {
     EXPECT_INT(wshub_post_ask_reject(w.hub, ask), WSHUB_OK);
     wshub_io_fake_run(w.net);
     EXPECT_INT(wshub_post_ask_fail(w.hub, ask), WSHUB_OK);
+    EXPECT_INT(wshub_post_join_accept(w.hub, ask, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_post_close_id(w.hub, S(""), 1000, S("")), WSHUB_OK);
     EXPECT_INT(wshub_post_close_id(w.hub, S("nobody"), 1000, nul()), WSHUB_OK);
     wshub_io_fake_run(w.net);
     EXPECT_SILENCE(&w, conn);

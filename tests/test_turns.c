@@ -1230,7 +1230,7 @@ TEST(seats_of_the_loop) {
     wshub_loop_desc ld;
     wshub_bus a, b;
     wshub_bus_owner owner;
-    wshub_bus_channel patterns[2] = {{{"x:*", 3}, true}, {{"y:*", 3}, true}}, plain = {{"x:1", 3}, false}, unknown = {{"z:*", 3}, true}, long_one = {{"x:1*", 4}, true};
+    wshub_bus_channel patterns[2] = {{{"x:*", 3}, true}, {{"y:*", 3}, true}}, plain = {{"x:1", 3}, false}, unknown = {{"z:*", 3}, true}, long_one = {{"x:1*", 4}, true}, nameless = {{"", 0}, false};
     wshub_bus_msg m;
     world w;
     long n;
@@ -1276,6 +1276,7 @@ TEST(seats_of_the_loop) {
     a.pump(a.ctx);
     EXPECT_INT(seat_heard, 8);
     EXPECT(a.unsubscribe(a.ctx, &plain, 1) && a.unsubscribe(a.ctx, &plain, 1));
+    EXPECT(a.subscribe(a.ctx, &nameless, 1) && a.subscribe(a.ctx, &nameless, 1) && a.unsubscribe(a.ctx, &nameless, 1));
     m.channel = nul(); /* nothing at all is still a channel */
     m.payload = nul();
     EXPECT_INT(b.publish(b.ctx, &m, 1), 1);
