@@ -8,6 +8,9 @@
 # make oom        every allocation of every transcript fails, also with input in pieces and with completions
 # make faults     every send of every transcript goes wrong in every way, its input is cut and ended everywhere
 # make coverage   the branches of wshub.h that the tests take: all; needs clang, llvm and node
+# make memcheck   the tests under MemorySanitizer and valgrind
+# make analyze    clang-tidy with the analyzer, and cppcheck: nothing may be found
+# make mutate     changes an operator or a constant and sees whether the tests notice (MUTANTS, SEED)
 # make sim        hubs, broker, emitter and clients in simulated time, by seed, against a model of SPEC.md
 # make fuzz       libFuzzer on the targets of tests/fuzz; their corpora are replayed in make test
 # make determinism  the same seeds give the same trace under every compiler, level and word size at hand
@@ -101,6 +104,12 @@ faults: build/test_golden
 
 coverage:
 	@sh tests/coverage.sh
+memcheck:
+	@sh tests/memcheck.sh
+analyze:
+	@sh tests/analyze.sh
+mutate:
+	@sh tests/mutate.sh $${MUTANTS:-100} $${SEED:-1}
 
 build/bench: tests/bench/bench.c $(HEADERS) | build
 	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< $(THREADS)
@@ -124,4 +133,4 @@ install:
 clean:
 	rm -rf build
 
-.PHONY: all fixtures run test tsan oom faults coverage bench bench-redis redis-cycles sim fuzz fuzz-coverage determinism install clean
+.PHONY: all fixtures run test tsan oom faults coverage memcheck analyze mutate bench bench-redis redis-cycles sim fuzz fuzz-coverage determinism install clean

@@ -410,14 +410,14 @@ static bool wshub_bus_redis__cmd_add(wshub_bus_redis *r, wshub_bus_redis__link *
             (wshub_bus_redis__cmd *)wshub_bus_redis__alloc(&r->desc, NULL, 0, cap * sizeof *cmds);
         if (!cmds) return false;
         for (i = 0; i < l->cmds_count; i++)
-            cmds[i] = l->cmds[(l->cmds_head + i) & (l->cmds_cap - 1)];
+            cmds[i] = l->cmds[(l->cmds_head + i) & (l->cmds_cap - 1)]; /* NOLINT: count > 0, so there is a list */
         if (l->cmds) (void)wshub_bus_redis__alloc(&r->desc, l->cmds, l->cmds_cap * sizeof *cmds, 0);
         l->cmds = cmds;
         l->cmds_cap = cap;
         l->cmds_head = 0;
     }
     last = &l->cmds[(l->cmds_head + l->cmds_count++) & (l->cmds_cap - 1)];
-    last->what = what;
+    last->what = what; /* NOLINT: the list has just been seen to */
     last->count = count;
     return true;
 }

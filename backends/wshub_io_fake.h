@@ -251,7 +251,7 @@ static int64_t wshub_io_fake__send(void *ctx, wshub_conn c, const wshub_span *sp
         return (int64_t)total;
     }
     if (f->desc.completion || (faulty && f->fault == WSHUB_IO_FAKE_PENDS)) {
-        p->spans = (wshub_span *)realloc(p->spans, count * sizeof *spans);
+        p->spans = (wshub_span *)realloc(p->spans, (count ? count : 1) * sizeof *spans);
         if (!p->spans) return 0;
         memcpy(p->spans, spans, count * sizeof *spans);
         p->spans_count = count;

@@ -457,6 +457,7 @@ WSHUB_IO_SOCK__COLD static size_t wshub_io_sock__peer(void *ctx, wshub_conn conn
     socklen_t n = sizeof a;
     char port[8];
     size_t len;
+    memset(&a, 0, sizeof a);
     if (!c || c->fd < 0 || getpeername(c->fd, (struct sockaddr *)(void *)&a, &n) != 0) return 0;
     if (a.ss_family == AF_UNIX) {
         if (cap < 5) return 0;
@@ -676,7 +677,8 @@ wshub_io_sock__connect(void *ctx, void *guest_ctx, const char *address, wshub_co
     if (guest < 0 || (local ? strlen(address) >= sizeof((struct sockaddr_un *)0)->sun_path
                             : !host_len || host_len >= sizeof d->host || strlen(colon + 1) > 5 ||
                                   strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
-                                  atoi(colon + 1) < 1 || atoi(colon + 1) > 65535)) {
+                                  atoi(colon + 1) < 1 || /* NOLINT: at most five digits */
+                                  atoi(colon + 1) > 65535)) { /* NOLINT */
         (void)snprintf(net->error, sizeof net->error,
                        "cannot connect to %.150s: an address is host:port, [v6]:port or a path",
                        address);
@@ -906,6 +908,7 @@ WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net,
             struct sockaddr_storage all;
         } name;
         socklen_t n = sizeof name;
+        memset(&name, 0, sizeof name);
         if (getsockname(fd, &name.any, &n) == 0)
             *out_port =
                 ntohs(name.any.sa_family == AF_INET6 ? name.v6.sin6_port : name.v4.sin_port);

@@ -6,7 +6,7 @@ count=${1:-100}; seed=${2:-1}; dir=build/mutate; rm -rf $dir; mkdir -p $dir
 list() { # file, from pattern, to pattern: candidates as file:line:from:to
     awk -v file="$1" -v from="$2" -v to="$3" '
         $0 ~ from { on = 1 } on && $0 ~ to { on = 0 }
-        !on || /^ ?\*|^\/\*|WSHUB_ASSERT|static const|^#/ { next }
+        !on || /^ ?\*|^\/\*|WSHUB_ASSERT|WSHUB__NEVER|static const|^#/ { next }
         {
             line = $0; sub(/\/\*.*/, "", line)
             n = split("==|!=|<=|>=| < | > |&&|\\|\\|| + | - |true|false| 1| 0|++|--|<<|>>", ops, "|")
@@ -16,28 +16,32 @@ list() { # file, from pattern, to pattern: candidates as file:line:from:to
             for (i = 1; i <= n; i++) if (ops[i] != "" && ops[i] in want && index(line, ops[i])) print file "@" NR "@" ops[i] "@" want[ops[i]]
         }' "$1"
 }
-{
-    list wshub.h '^/. ---- >>index' '^/. ---- >>timers'
-    list wshub.h '^/. ---- >>frame' '^/. ---- >>slots'
-    list wshub.h '^/. ---- >>auth' '^/. ---- >>dispatch'
-    list wshub.h '^/. ---- >>receive' '^/. ---- >>bus'
-    list backends/wshub_bus_redis.h '^WSHUB_API int wshub_resp_read' '^/. ---- the objects'
+{ # the tests that lie nearest come first
+    list wshub.h '^/. ---- >>index' '^/. ---- >>timers' | sed 's/$/@test_codec test_hostile test_turns/'
+    list wshub.h '^/. ---- >>frame' '^/. ---- >>slots' | sed 's/$/@test_frame test_codec fuzz\/fuzz_wire/'
+    list wshub.h '^/. ---- >>auth' '^/. ---- >>dispatch' | sed 's/$/@test_hub test_turns test_corners test_golden/'
+    list wshub.h '^/. ---- >>receive' '^/. ---- >>bus' | sed 's/$/@test_frame test_turns test_golden test_hub/'
+    list backends/wshub_bus_redis.h '^WSHUB_API int wshub_resp_read' '^/. ---- the objects' | sed 's/$/@fuzz\/fuzz_wire test_bus_redis/'
 } > $dir/all
 total=$(wc -l < $dir/all)
 awk -v s="$seed" 'BEGIN { srand(s) } { print rand() "@" $0 }' $dir/all | sort | cut -d@ -f2- > $dir/shuffled
 [ "$count" -gt 0 ] && head -n "$count" $dir/shuffled > $dir/chosen || cp $dir/shuffled $dir/chosen
 one() { # number, candidate
     d=$dir/$1; mkdir -p "$d/backends"; cp wshub.h "$d/"; cp backends/*.h "$d/backends/"
-    echo "$2" | { IFS=@ read -r file line from to
+    echo "$2" | { IFS=@ read -r file line from to near
         awk -v n="$line" -v from="$from" -v to="$to" 'NR == n { i = index($0, from); $0 = substr($0, 1, i - 1) to substr($0, i + length(from)) } { print }' "$file" > "$d/$file"
         what="$file:$line: '$from' to '$to'"
-        for t in test_frame test_codec fuzz/fuzz_wire test_hub test_golden fuzz/fuzz_conn test_transform test_bus_redis; do
+        tried=
+        for t in $near test_frame test_codec test_corners test_hub test_turns test_golden test_hostile test_transform test_negative test_send fuzz/fuzz_conn; do
+            case " $tried " in *" $t "*) continue ;; esac
+            tried="$tried $t"
+            case $file-$t in backends/*-test_bus_redis | backends/*-fuzz/fuzz_wire) ;; backends/*) continue ;; esac
             p="$d/prog"; arg=; case $t in test_golden) arg=transcripts_as_they_are ;; test_bus_redis) arg=resp ;; esac
             if ! ${CC:-gcc} -std=gnu99 -O0 -w -DFUZZ_MANGLED=2 -I"$d" -I"$d/backends" -Itests -Itests/shim -o "$p" "tests/$t.c" -pthread 2>/dev/null; then
                 echo "uncompiled $what"; rm -rf "$d"; return
             fi
             case $t in fuzz/*) arg=tests/fuzz/corpus/${t#fuzz/fuzz_} ;; esac
-            if ! timeout 60 "$p" $arg >/dev/null 2>&1; then
+            if ! timeout 100 "$p" $arg >/dev/null 2>&1; then
                 echo "killed $what ($t)"; rm -rf "$d"; return
             fi
         done
