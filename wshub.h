@@ -4075,7 +4075,6 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *c, wshub_str key,
     hub->stats.auth_accepted++;
     hub->stats.authenticated++;
     c->state = WSHUB_CLIENT_AUTHENTICATED;
-    c->auth_due = 0;
     c->last_active = hub->now;
     wshub__buf_done(&hub->mem, &c->auth_data);
     wshub__conn_arm(hub, conn);
@@ -5440,7 +5439,6 @@ static void wshub__conn_free(wshub *hub, wshub__conn *c) {
     wshub__heap_remove(&hub->heap, &c->due_pos);
     hub->dirty[index / 64] &= ~(UINT64_C(1) << index % 64);
     c->id = 0;
-    c->notes = 0;
     c->state = WSHUB__CONN_FREE;
     hub->conns_live--;
     hub->stats.conns_closed++;

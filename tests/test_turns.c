@@ -206,7 +206,9 @@ static wshub_err reenter(wshub *hub, wshub_client c, const wshub_event *e, void 
         wshub_conn_received(hub, self, frame, 19);
     }
     if (wshub_str_eq_z(e->event, "nothing")) {
-        wshub_conn none = {0}, odd = {UINT64_C(7) << 32 | 5}, far_away = {UINT64_C(7) << 32 | 500000};
+        wshub_conn none = {0}, odd = {UINT64_C(7) << 32 | 5}, far_away = {UINT64_C(7) << 32 | 500000}, next_page;
+        next_page.id = UINT64_C(7) << 32 | hub->conns.pages_count * WSHUB__PAGE;
+        wshub_conn_received(hub, next_page, frame, 1);
         wshub_conn_received(hub, none, frame, 1);
         wshub_conn_received(hub, odd, frame, 1);
         wshub_conn_received(hub, far_away, frame, 1);
@@ -377,6 +379,14 @@ static wshub_err count_and_end(wshub *hub, wshub_client c, const wshub_event *e,
     if (wshub_str_eq_z(e->event, "close")) return wshub_client_close(hub, c, 1000, nul());
     return WSHUB_OK;
 }
+static wshub_err hears_nothing(wshub *hub, wshub_client c, const wshub_event *e, void *user) {
+    (void)hub;
+    (void)c;
+    (void)e;
+    (void)user;
+    EXPECT(!"nothing is heard after our Close");
+    return WSHUB_OK;
+}
 static wshub_err encrypt_all(wshub *hub, wshub_client c, void *user) {
     (void)user;
     return wshub_client_encrypt(hub, c);
@@ -454,6 +464,49 @@ TEST(a_resumed_message_ends_the_hub) {
     wshub_io_fake_hold(w.net, false);
     wshub_io_fake_run(w.net);
     EXPECT_INT(asked_in, 3);
+    world_stop(&w);
+}
+
+TEST(what_waits_may_be_just_so_much) {
+    static uint8_t bytes[2000 + 65536];
+    world w;
+    wshub_conn c;
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_connected = encrypt_all, .on_transform_in = keep_event, .payload_bytes_max = 2000), FAKE(.no_pause = true));
+    c = world_client(&w, "u", NULL);
+    wshub_io_fake_text(w.net, c, "{\"event\":\"x\"}");
+    wshub_conn_received(w.hub, c, bytes, sizeof bytes);
+    wshub_io_fake_run(w.net);
+    EXPECT(wshub_io_fake_is_open(w.net, c) && stats(&w).protocol_errors == 0);
+    wshub_conn_received(w.hub, c, bytes, 1);
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(stats(&w).protocol_errors, 1);
+    EXPECT_CLOSE(&w, c, 1008);
+    world_stop(&w);
+}
+TEST(after_our_close_the_peer_may_say_what_it_likes) { /* RFC 6455 7.1.2: until its own Close */
+    world w;
+    wshub_conn c;
+    char id[37];
+    wshub_io_fake_frame f;
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_message = hears_nothing, .payload_bytes_max = 50), FAKE(0));
+    c = world_client(&w, "u", id);
+    EXPECT_INT(wshub_client_close(w.hub, world_handle(&w, id), 1000, nul()), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    wshub_io_fake_text(w.net, c, "{\"event\":\"one\"}");
+    wshub_io_fake_text(w.net, c, "{\"event\":\"two\"}");
+    wshub_io_fake_send(w.net, c, 1, false, "\xFF", 1); /* not even UTF-8 */
+    wshub_io_fake_send(w.net, c, 0, true, "x", 1);
+    wshub_io_fake_text(w.net, c, "a message over payload_bytes_max, which is fifty here");
+    wshub_io_fake_send(w.net, c, 9, true, "p", 1);
+    EXPECT(wshub_io_fake_is_open(w.net, c));
+    EXPECT_INT(stats(&w).protocol_errors, 0);
+    EXPECT(wshub_io_fake_next(w.net, c, &f) && f.opcode == 8 && !wshub_io_fake_next(w.net, c, &f));
+    wshub_io_fake_send_close(w.net, c, 1000, "a reason that is longer than fifty bytes, which is all that a message may be here");
+    EXPECT(!wshub_io_fake_is_open(w.net, c));
+    EXPECT_INT(stats(&w).protocol_errors, 0);
+    c = world_client(&w, "u", NULL); /* payload_bytes_max is for messages: a Close may have 125 bytes */
+    wshub_io_fake_send_close(w.net, c, 1000, "a reason that is longer than fifty bytes, which is all that a message may be here");
+    EXPECT_CLOSE(&w, c, 1000);
     world_stop(&w);
 }
 
