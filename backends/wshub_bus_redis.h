@@ -1439,8 +1439,7 @@ static void wshub_bus_redis__defaults(wshub_bus_redis_desc *d) {
 WSHUB_API const char *wshub_bus_redis_desc_problem(const wshub_bus_redis_desc *desc) {
     wshub_bus_redis_desc d;
     wshub_bus_redis r;
-    char *texts;
-    const char *why;
+    char texts[2 * 4096 + 1024]; /* as wshub_bus_redis_create() takes it apart */
     if (!desc || !desc->io) return "io: required, usually that of the hub";
     if (!desc->io->guest || (!desc->io->connect && !desc->driver) || !desc->io->random)
         return "io: needs guest, connect and random; wshub_io_sock.h has them";
@@ -1461,11 +1460,7 @@ WSHUB_API const char *wshub_bus_redis_desc_problem(const wshub_bus_redis_desc *d
     if (d.output_bytes_max < 1024 || d.output_bytes_max > 1u << 30)
         return "output_bytes_max: 1 KiB to 1 GiB";
     memset(&r, 0, sizeof r);
-    texts = (char *)wshub_bus_redis__alloc(&d, NULL, 0, 2 * strlen(d.url) + 1024);
-    if (!texts) return "out of memory";
-    why = wshub_bus_redis__url(&r, &d, texts);
-    (void)wshub_bus_redis__alloc(&d, texts, 2 * strlen(d.url) + 1024, 0);
-    return why;
+    return wshub_bus_redis__url(&r, &d, texts);
 }
 
 static const char *wshub_bus_redis__keep(char **at, const char *text) {

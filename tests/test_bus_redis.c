@@ -227,6 +227,84 @@ static broker *fresh(void) {
     return &the_broker;
 }
 
+TEST(descriptions_that_are_refused) {
+    static char long_text[5000];
+    wshub_io_fake *net;
+    wshub_io io;
+    wshub_bus_redis *r = NULL;
+    wshub_bus_redis_desc ok, d;
+    world w;
+    int i;
+    memset(long_text, 'x', sizeof long_text - 1);
+    EXPECT_INT(wshub_io_fake_create(NULL, &net), WSHUB_OK);
+    io = *wshub_io_fake_io(net);
+    memset(&ok, 0, sizeof ok);
+    ok.io = &io;
+    ok.url = "redis://h";
+    EXPECT(!wshub_bus_redis_desc_problem(&ok));
+#define REFUSED(part, change)                                              \
+    do {                                                                   \
+        d = ok;                                                            \
+        io = *wshub_io_fake_io(net);                                       \
+        change;                                                            \
+        EXPECT(wshub_bus_redis_desc_problem(&d) && strstr(wshub_bus_redis_desc_problem(&d), part)); \
+        EXPECT_INT(wshub_bus_redis_create(&d, &r), WSHUB_ERR_PARAM);       \
+        EXPECT(!r);                                                        \
+    } while (0)
+    REFUSED("io:", d.io = NULL);
+    REFUSED("io:", io.guest = NULL);
+    REFUSED("io:", io.connect = NULL);
+    REFUSED("io:", io.random = NULL);
+    REFUSED("url:", d.url = NULL);
+    REFUSED("url:", d.url = long_text);
+    REFUSED("channel_prefix", d.channel_prefix = long_text);
+    REFUSED("client_name", d.client_name = long_text);
+    REFUSED("client_name", d.client_name = "a b");
+    REFUSED("client_name", d.client_name = "a\n");
+    REFUSED("sentinel", d.sentinel = "");
+    REFUSED("sentinel", d.sentinel = long_text);
+    REFUSED("retry_min_ms", (d.retry_min_ms = 2, d.retry_max_ms = 1));
+    REFUSED("heartbeat_timeout_ms", (d.heartbeat_ms = 1000, d.heartbeat_timeout_ms = 1000));
+    REFUSED("message_bytes_max", d.message_bytes_max = 1023);
+    REFUSED("message_bytes_max", d.message_bytes_max = (1u << 30) + 1);
+    REFUSED("output_bytes_max", d.output_bytes_max = 1023);
+    REFUSED("output_bytes_max", d.output_bytes_max = (1u << 30) + 1);
+    REFUSED("", d.url = "redis://h:65536");
+    REFUSED("", d.url = "redis://h:99999999999999999999");
+    REFUSED("", d.url = "redis://h:12x");
+    REFUSED("", d.url = "redis://u%4:p@h");
+    REFUSED("", d.url = "redis://u%4g:p@h");
+    REFUSED("", d.url = "redis://u%g4:p@h");
+    io = *wshub_io_fake_io(net);
+    EXPECT_INT(wshub_bus_redis_create(&ok, NULL), WSHUB_ERR_PARAM);
+    wshub_io_fake_set_random(net, true);
+    EXPECT_INT(wshub_bus_redis_create(&ok, &r), WSHUB_ERR_RANDOM);
+    wshub_io_fake_set_random(net, false);
+    memset(&w, 0, sizeof w);
+    ok.alloc = world_alloc;
+    ok.alloc_user = &w;
+    for (i = 1; i < 3; i++) { /* NOMEM, and nothing is held */
+        w.fail_at = i;
+        EXPECT_INT(wshub_bus_redis_create(&ok, &r), WSHUB_ERR_NOMEM);
+        EXPECT_INT(w.bytes, 0);
+    }
+    w.fail_at = 0;
+    ok.sentinel = "m";
+    ok.sentinel_user = "su";
+    ok.sentinel_password = "sp";
+    ok.client_name = "n";
+    ok.connect_timeout_ms = 1;
+    ok.retry_min_ms = 1;
+    ok.retry_max_ms = 2;
+    ok.heartbeat_ms = 1;
+    ok.heartbeat_timeout_ms = 2;
+    EXPECT_INT(wshub_bus_redis_create(&ok, &r), WSHUB_OK);
+    wshub_bus_redis_destroy(r);
+    wshub_bus_redis_destroy(NULL);
+    EXPECT_INT(w.bytes, 0);
+    wshub_io_fake_destroy(net);
+}
+
 TEST(two_hubs_over_a_broker_in_every_way_of_sending_and_receiving) { /* BUS-1, BUS-2, BUS-3 */
     static site s[2];
     static const wshub_io_fake_desc ways[] = {{0}, {.cut_bytes = 1}, {.take_bytes = 7}, {.completion = true}, {.completion = true, .take_bytes = 5}};

@@ -124,9 +124,24 @@ static void once(stage from, const bytes *in, size_t cut, const char *want, cons
     wshub_io_fake_forget(court.net, c);
     wshub_io_fake_advance(court.net, 1000); /* the log's second is over */
 }
+/* WSHUB_CORPUS=DIR: each input becomes a file there, as tests/fuzz/fuzz_conn.c reads it. */
+static void keep_input(stage from, const bytes *in) {
+    const char *dir = getenv("WSHUB_CORPUS");
+    char path[300];
+    FILE *f;
+    if (!dir) return;
+    (void)snprintf(path, sizeof path, "%s/%s-%u", dir, test_name, cases_played);
+    f = fopen(path, "wb");
+    if (!f) return;
+    (void)fputc(0, f);
+    (void)fputc(from == RAW ? 0 : from == OPENED ? 1 : 2, f);
+    (void)fwrite(in->b, 1, in->n, f);
+    (void)fclose(f);
+}
 static void hear(stage from, const bytes *in, const char *want, const char *want_log) {
     size_t k;
     cases_played++;
+    keep_input(from, in);
     once(from, in, in->n, want, want_log);
     if (in->n < 300) once(from, in, 0, want, want_log);
     for (k = 1; k < in->n && k <= 64; k++) once(from, in, k, want, want_log);

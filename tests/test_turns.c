@@ -123,6 +123,55 @@ static wshub_err join_me(wshub *hub, wshub_client c, const wshub_event *e, void 
     EXPECT_INT(wshub_client_join(hub, c, S(first_id)), WSHUB_OK);
     return wshub_str_eq_z(e->event, "fail") ? WSHUB_ERR_APP : WSHUB_OK;
 }
+static wshub_err connected_says;
+static wshub_err on_connected(wshub *hub, wshub_client c, void *user) {
+    (void)hub;
+    (void)c;
+    (void)user;
+    return connected_says;
+}
+TEST(what_is_counted_when_a_client_comes) { /* AUTH-7: a failure is logged only */
+    int i;
+    for (i = 0; i < 2; i++) {
+        world w;
+        wshub_conn c;
+        connected_says = i ? WSHUB_ERR_APP : WSHUB_OK;
+        world_start(&w, DESC(.on_authenticate = accept_all, .on_connected = on_connected), FAKE(0));
+        c = world_client(&w, "u", first_id);
+        EXPECT(wshub_io_fake_is_open(w.net, c) && wshub_client_state(w.hub, world_handle(&w, first_id)) == WSHUB_CLIENT_AUTHENTICATED);
+        EXPECT_INT(stats(&w).app_failures, i);
+        EXPECT_INT(stats(&w).messages_out, 1);
+        EXPECT_INT(stats(&w).messages_in, 1);
+        EXPECT_INT(stats(&w).auth_accepted, 1);
+        EXPECT_INT(stats(&w).authenticated, 1);
+        EXPECT_INT(stats(&w).upgrades, 1);
+        EXPECT_INT(stats(&w).http_requests, 1);
+        EXPECT_INT(stats(&w).conns_opened, 1);
+        world_stop(&w);
+    }
+}
+TEST(streams_that_end_with_something_to_send) { /* their marks go with them */
+    world w;
+    wshub_conn c[5];
+    char ids[5][37];
+    int i;
+    wshub_msg m = msg("e", "1");
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    for (i = 0; i < 5; i++) c[i] = world_client(&w, "u", ids[i]);
+    wshub_io_fake_hold(w.net, true);
+    EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    wshub_conn_closed(w.hub, c[1]); /* in the same turn */
+    wshub_conn_closed(w.hub, c[3]);
+    wshub_io_fake_hold(w.net, false);
+    wshub_io_fake_run(w.net);
+    EXPECT_TEXT(&w, c[0], "{\"event\":\"e\",\"data\":1}");
+    EXPECT_TEXT(&w, c[4], "{\"event\":\"e\",\"data\":1}");
+    EXPECT_SILENCE(&w, c[1]);
+    EXPECT_INT(stats(&w).clients, 3);
+    EXPECT_INT(stats(&w).conns_closed, 2);
+    world_stop(&w);
+}
+
 TEST(an_own_id_room_with_two_members) {
     world w;
     wshub_conn a, b;

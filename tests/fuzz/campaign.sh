@@ -1,10 +1,24 @@
 #!/bin/sh
 # sh tests/fuzz/campaign.sh SECONDS [TARGET...]: libFuzzer on each target for so long, from the corpus of the tree and
 # what earlier campaigns found (build/fuzz/work_*); then the corpus is merged down to what adds coverage, and a line for
-# tests/LEDGER.md is printed. Needs clang with libFuzzer.
+# tests/LEDGER.md is printed. Needs clang with libFuzzer. AFL=1: with AFL++ instead.
 seconds=${1:-60}; [ $# -gt 0 ] && shift
-targets=${*:-text wire conn hub bus}; status=0
+targets=${*:-text wire conn hub api bus}; status=0
 mkdir -p build/fuzz
+if [ "${AFL:-0}" = 1 ]; then # the same targets under AFL++, one after the other
+    command -v afl-clang-fast >/dev/null || { echo "needs afl-clang-fast and afl-fuzz"; exit 1; }
+    for t in $targets; do
+        AFL_QUIET=1 afl-clang-fast -std=gnu99 -O2 -w -DFUZZ_MANGLED=0 -I. -Ibackends -Itests -o "build/fuzz/afl_$t" "tests/fuzz/fuzz_$t.c" || exit 1
+        rm -rf "build/fuzz/afl_out_$t"
+        dict=; [ -f "tests/fuzz/$t.dict" ] && dict="-x tests/fuzz/$t.dict"
+        AFL_NO_UI=1 AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_AFFINITY=1 afl-fuzz -V "$seconds" $dict -i "tests/fuzz/corpus/$t" -o "build/fuzz/afl_out_$t" -- "build/fuzz/afl_$t" @@ >"build/fuzz/afl_$t.log" 2>&1
+        stats=build/fuzz/afl_out_$t/default/fuzzer_stats
+        runs=$(sed -n 's/^execs_done *: *//p' $stats); crashes=$(sed -n 's/^saved_crashes *: *//p' $stats); hangs=$(sed -n 's/^saved_hangs *: *//p' $stats)
+        echo "| $(git rev-parse --short HEAD) | AFL++ $t | ${runs:-0} runs | $seconds s | ${crashes:-?} crashes, ${hangs:-?} hangs |"
+        [ "${crashes:-1}" = 0 ] || status=1
+    done
+    exit $status
+fi
 for t in $targets; do
     clang -std=gnu99 -O2 -g -DFUZZ -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
         -I. -Ibackends -Itests -o "build/fuzz/$t" "tests/fuzz/fuzz_$t.c" || exit 1

@@ -1,13 +1,16 @@
 #!/bin/sh
-# Lines and branches of wshub.h and the Redis bus that the fuzz corpora alone reach. Needs clang, llvm-profdata, llvm-cov.
-cov=$(command -v llvm-cov || command -v llvm-cov-14 || ls /usr/lib/llvm-*/bin/llvm-cov 2>/dev/null | head -1)
-prof=$(command -v llvm-profdata || command -v llvm-profdata-14 || ls /usr/lib/llvm-*/bin/llvm-profdata 2>/dev/null | head -1)
-[ -n "$cov" ] && [ -n "$prof" ] || { echo "coverage needs llvm-cov and llvm-profdata"; exit 1; }
-dir=build/coverage; rm -rf $dir; mkdir -p $dir; objects=
-for t in text wire conn hub bus; do
-    clang -std=gnu99 -O0 -g -DNDEBUG -fprofile-instr-generate -fcoverage-mapping -I. -Ibackends -Itests -o $dir/fuzz_$t tests/fuzz/fuzz_$t.c || exit 1
+# Branches of wshub.h and the Redis bus that the fuzz corpora alone take. Needs clang, llvm-cov, llvm-profdata and node.
+# LIST=1 prints what is missing.
+tool() { command -v "$1" || ls /usr/lib/llvm-*/bin/"$1" 2>/dev/null | tail -1; }
+cov=$(tool llvm-cov); prof=$(tool llvm-profdata)
+[ -n "$cov" ] && [ -n "$prof" ] || { echo "needs llvm-cov and llvm-profdata"; exit 1; }
+dir=build/fuzzcov; rm -rf $dir; mkdir -p $dir; objects=
+for t in text wire conn hub api bus; do
+    clang -std=gnu99 -O1 -g -DNDEBUG -DFUZZ_MANGLED=0 -fprofile-instr-generate -fcoverage-mapping -I. -Ibackends -Itests -o $dir/fuzz_$t tests/fuzz/fuzz_$t.c || exit 1
     LLVM_PROFILE_FILE=$dir/$t.profraw $dir/fuzz_$t >/dev/null || exit 1
     objects="$objects -object $dir/fuzz_$t"
 done
 "$prof" merge -o $dir/all.profdata $dir/*.profraw || exit 1
-"$cov" report ${objects# -object } -instr-profile=$dir/all.profdata wshub.h backends/wshub_bus_redis.h 2>/dev/null | sed 's/  */ /g'
+# the first object is named without its flag
+"$cov" export ${objects# -object } -instr-profile=$dir/all.profdata wshub.h backends/wshub_bus_redis.h >$dir/all.json 2>/dev/null
+node tests/coverage.mjs $dir/all.json wshub.h="${HEADER:-0}" wshub_bus_redis.h="${BUS:-0}"
