@@ -55,6 +55,11 @@ HIREDIS := $(shell printf '\043include <hiredis/async.h>\nint main(void){return 
 build/test_hiredis: tests/test_hiredis.c $(HEADERS) | build
 	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) -o $@ $< $(THREADS) $(HIREDIS)
 
+# basic blocks are counted where the compiler announces them
+BLOCKS := $(shell printf 'void __sanitizer_cov_trace_pc(void){}\nint main(void){return 0;}' > .probe.c; $(CC) -fsanitize-coverage=trace-pc .probe.c -o .probe.out 2>/dev/null && echo -fsanitize-coverage=trace-pc -DCOUNTS_BLOCKS; rm -f .probe.c .probe.out)
+build/test_work: tests/test_work.c $(HEADERS) | build
+	$(CC) -std=gnu99 -Wall -Wextra -Werror -O1 -g $(BLOCKS) $(INCLUDE) -o $@ $<
+
 build/fixture-server: tests/fixture_server.c $(HEADERS) | build
 	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) $(SHIM) -o $@ $<
 
