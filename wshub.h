@@ -3239,10 +3239,13 @@ static void wshub__conn_close(wshub *hub, wshub__conn *c, wshub_cause cause, uin
 /* The peer broke a rule: Close with the code, and the end (RFC 6455 7.1.7). */
 WSHUB__COLD static void wshub__conn_fail(wshub *hub, wshub__conn *c, uint16_t code,
                                          const char *why) {
-    hub->stats.protocol_errors++;
-    wshub__log(hub, WSHUB_LOG_PROTO, wshub__conn_client(hub, c), why, wshub__str(NULL, 0));
+    bool ours = code == 1011; /* no fault of the peer's */
+    if (!ours) hub->stats.protocol_errors++;
+    wshub__log(hub, ours ? WSHUB_LOG_NOMEM : WSHUB_LOG_PROTO, wshub__conn_client(hub, c), why,
+               wshub__str(NULL, 0));
     if (c->state == WSHUB__CONN_OPEN) {
-        wshub__conn_end(hub, c, WSHUB_BY_PROTOCOL, code, wshub_str_z(why));
+        wshub__conn_end(hub, c, ours ? WSHUB_BY_MEMORY : WSHUB_BY_PROTOCOL, code,
+                        wshub_str_z(why));
         if (!wshub__conn_close_frame(hub, c, code, wshub_str_z(why))) return;
     }
     wshub__conn_flush_end(hub, c);
@@ -5247,8 +5250,6 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n
         (void)wshub__buf_room(&hub->mem, &c->in, (size_t)c->frame_bytes);
     wshub__buf_add(&hub->mem, &c->in, p, k);
     if (c->in.bad) {
-        wshub__log(hub, WSHUB_LOG_NOMEM, wshub__conn_client(hub, c), "message",
-                   wshub__str(NULL, 0));
         wshub__conn_fail(hub, c, 1011, "out of memory");
         return n;
     }
@@ -5453,7 +5454,6 @@ WSHUB_API void wshub_conn_closed(wshub *hub, wshub_conn conn) {
     if (client) {
         wshub__client_end(hub, client, WSHUB_BY_PEER, 1006, wshub__str(NULL, 0));
         client->conn = UINT32_MAX; /* buried in settle, after its stream */
-        c->client = 0;
     }
     wshub__conn_free(hub, c);
     wshub__leave(hub);

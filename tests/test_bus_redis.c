@@ -64,6 +64,22 @@ TEST(resp_reads_what_it_should_at_every_cut_and_refuses_the_rest) {
         EXPECT_INT(wshub_resp_read(line, WSHUB_RESP_LINE_MAX, 1000, &r), -1);
         free(line);
     }
+    { /* many elements: no more than there is room for are noted, and only so many are taken at all */
+        static char text[16 + 4 * (WSHUB_RESP_ELEMENTS_MAX + 1)];
+        size_t most[] = {WSHUB_RESP_ITEMS, WSHUB_RESP_ITEMS + 1, WSHUB_RESP_ELEMENTS_MAX, WSHUB_RESP_ELEMENTS_MAX + 1};
+        for (i = 0; i < 4; i++) {
+            wshub_resp *r = (wshub_resp *)malloc(sizeof *r);
+            n = (size_t)snprintf(text, sizeof text, "*%zu\r\n", most[i]);
+            for (cut = 0; cut < most[i]; cut++, n += 4) memcpy(text + n, ":7\r\n", 4);
+            EXPECT_INT(wshub_resp_read((const uint8_t *)text, n, 1000, r), i == 3 ? -1 : 1);
+            if (i < 3) {
+                EXPECT_INT(r->bytes, n);
+                EXPECT_INT(r->items_count, WSHUB_RESP_ITEMS);
+                EXPECT_INT(r->items[WSHUB_RESP_ITEMS - 1].number, 7);
+            }
+            free(r);
+        }
+    }
 }
 
 /* ---- URLs ---- */

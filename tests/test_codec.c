@@ -215,6 +215,23 @@ TEST(times_are_written_right) { /* AUTH-7 */
         wshub__iso_time(cases[i].ms, out);
         EXPECT(memcmp(out, cases[i].text, 24) == 0);
     }
+    { /* every day of 500 years, counted one after the other */
+        static const int len[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+        int year, month, day, wrong = 0;
+        uint64_t ms = 0;
+        for (year = 1970; year < 2470; year++) {
+            bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+            for (month = 1; month <= 12; month++) {
+                for (day = 1; day <= len[month - 1] + (month == 2 && leap); day++, ms += 86400000) {
+                    char want[64];
+                    (void)snprintf(want, sizeof want, "%04d-%02d-%02dT00:00:00.000Z", year, month, day);
+                    wshub__iso_time(ms, out);
+                    if (memcmp(out, want, 24) != 0) wrong++;
+                }
+            }
+        }
+        EXPECT_INT(wrong, 0);
+    }
     wshub__http_date(UINT64_C(784111777000), out);
     EXPECT(memcmp(out, "Sun, 06 Nov 1994 08:49:37 GMT", 29) == 0);
 }

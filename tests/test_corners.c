@@ -454,6 +454,8 @@ TEST(arguments_that_are_refused) {
     EXPECT_INT(wshub_client_send(w.hub, c, &bad), WSHUB_ERR_JSON);
     bad.data.len = (size_t)WSHUB_MSG_BYTES_MAX + 1;
     EXPECT_INT(wshub_client_send(w.hub, c, &bad), WSHUB_ERR_LIMIT);
+    bad.data.len = WSHUB_MSG_BYTES_MAX; /* just so much may be: here nobody is there for whom it would be read */
+    EXPECT_INT(wshub_room_send(w.hub, S("empty room"), &bad, NULL, 0), WSHUB_OK);
     EXPECT_INT(wshub_client_send(w.hub, gone, &ok), WSHUB_ERR_STALE);
     EXPECT_INT(wshub_client_send_binary(w.hub, c, NULL, 1), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_client_send_binary(w.hub, c, (const uint8_t *)"x", (size_t)WSHUB_MSG_BYTES_MAX + 1), WSHUB_ERR_LIMIT);

@@ -602,6 +602,149 @@ TEST(after_our_close_the_peer_may_say_what_it_likes) { /* RFC 6455 7.1.2: until 
     world_stop(&w);
 }
 
+/* ---- what on_disconnected is told ---- */
+
+static wshub_cause told_by;
+static int told_code, told_times;
+static void told(wshub *hub, const wshub_gone *gone, void *user) {
+    (void)hub;
+    (void)user;
+    told_by = gone->cause;
+    told_code = gone->code;
+    told_times++;
+}
+TEST(ways_to_go_and_their_codes) { /* BYE-1; RFC 6455 7.1.5, 7.4.1 */
+    static char long_text[5000];
+    int how;
+    for (how = 0; how < 7; how++) {
+        world w;
+        wshub_conn c;
+        world_start(&w, DESC(.on_authenticate = accept_all, .on_disconnected = told), FAKE(0));
+        told_times = 0;
+        c = world_client(&w, "u", NULL);
+        if (how == 0) { /* a Close without a code */
+            wshub_io_fake_send(w.net, c, 8, true, "", 0);
+            EXPECT_CLOSE(&w, c, 0);
+        } else if (how == 1) {
+            wshub_io_fake_send_close(w.net, c, 3333, "bye");
+            EXPECT_CLOSE(&w, c, 3333);
+        } else if (how == 2) { /* the stream ends */
+            wshub_io_fake_end(w.net, c);
+        } else if (how == 3) { /* the io drops it */
+            wshub_conn_closed(w.hub, c);
+            wshub_io_fake_run(w.net);
+            EXPECT_INT(told_times, 1); /* not twice, should the io say it again */
+            wshub_conn_closed(w.hub, c);
+        } else if (how == 4) { /* half a Ping, and no memory to keep it */
+            static const uint8_t half[] = {0x89, 0x85, 1, 2, 3, 4, 'h', 'e'};
+            uint8_t bytes[sizeof half];
+            memcpy(bytes, half, sizeof half);
+            fill_log(&w);
+            starve(&w);
+            wshub_io_fake_input(w.net, c, bytes, sizeof bytes);
+            mend(&w);
+            wshub_io_fake_run(w.net);
+        } else { /* a message in two fragments, and no memory for the first or the second of them */
+            memset(long_text, 'x', sizeof long_text);
+            if (how == 6) wshub_io_fake_send(w.net, c, 1, false, "\"", 1);
+            w.fail_all = true;
+            wshub_io_fake_send(w.net, c, how == 6 ? 0 : 1, false, long_text, sizeof long_text);
+            w.fail_all = false;
+            wshub_io_fake_run(w.net);
+            EXPECT_CLOSE(&w, c, 1011);
+            EXPECT_INT(stats(&w).protocol_errors, 0); /* it is not his fault */
+        }
+        EXPECT_INT(told_times, 1);
+        EXPECT_INT(told_by, how >= 4 ? WSHUB_BY_MEMORY : WSHUB_BY_PEER);
+        EXPECT_INT(told_code, how == 0 ? 1005 : how == 1 ? 3333 : how > 4 ? 1011 : 1006);
+        world_stop(&w);
+    }
+}
+
+TEST(fragments_before_authentication_count_together) { /* LIMITS: preauth_bytes_max */
+    static char part[600];
+    world w;
+    wshub_conn c;
+    memset(part, ' ', sizeof part);
+    world_start(&w, DESC(.on_authenticate = accept_all, .preauth_bytes_max = 1000), FAKE(0));
+    c = wshub_io_fake_connect(w.net, "/ws");
+    wshub_io_fake_send(w.net, c, 1, false, part, 600);
+    wshub_io_fake_send(w.net, c, 0, false, part, 400); /* to the byte */
+    EXPECT(wshub_io_fake_is_open(w.net, c));
+    wshub_io_fake_send(w.net, c, 0, false, part, 1);
+    EXPECT_CLOSE(&w, c, 1008);
+    world_stop(&w);
+}
+
+TEST(the_first_room_granted_is_looked_at_too) { /* ROOM-2 */
+    world w;
+    char id[37];
+    wshub_str rooms[2];
+    wshub_conn c;
+    kept_count = 0;
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_join = keep_join), FAKE(0));
+    c = world_client(&w, "u", id);
+    wshub_io_fake_text(w.net, c, "{\"event\":\"join\",\"data\":{\"rooms\":[\"a\",\"b\"]}}");
+    EXPECT_INT(kept_count, 1);
+    rooms[0] = S("");
+    rooms[1] = S("b");
+    EXPECT_INT(wshub_join_accept(w.hub, kept[0], rooms, 2), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_join_accept(w.hub, kept[0], rooms + 1, 1), WSHUB_OK); /* still to be answered */
+    EXPECT_INT(wshub_room_count(w.hub, S("b")), 1);
+    world_stop(&w);
+}
+
+static int pauses, goes_on;
+static void (*true_pause)(void *ctx, wshub_conn conn, bool paused);
+static void counting_pause(void *ctx, wshub_conn conn, bool paused) {
+    if (paused) pauses++;
+    else goes_on++;
+    true_pause(ctx, conn, paused);
+}
+TEST(an_io_is_paused_once_for_each_time) {
+    world w;
+    wshub_conn c;
+    wshub_msg m = msg("e", "1");
+    wshub_reply reply;
+    int i;
+    kept_count = 0;
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_connected = encrypt_all, .on_transform_in = keep_event, .on_request = keep_request), FAKE(0));
+    true_pause = w.hub->io.pause;
+    w.hub->io.pause = counting_pause;
+    pauses = goes_on = 0;
+    c = world_client(&w, "u", NULL);
+    for (i = 0; i < 3; i++) { /* each time one is asked about and one waits */
+        wshub_io_fake_text(w.net, c, "{\"event\":\"x\"}");
+        EXPECT_INT(pauses, i);
+        wshub_io_fake_text(w.net, c, "{\"event\":\"y\"}");
+        EXPECT_INT(pauses, i + 1);
+        EXPECT_INT(wshub_transform_accept(w.hub, kept[(kept_count - 1) % 8], &m), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        EXPECT_INT(goes_on, i); /* the second is asked about now, so the io still waits */
+        EXPECT_INT(wshub_transform_accept(w.hub, kept[(kept_count - 1) % 8], &m), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        EXPECT_INT(goes_on, i + 1);
+    }
+    memset(&reply, 0, sizeof reply);
+    reply.status = 200;
+    pauses = goes_on = 0;
+    c = wshub_io_fake_open(w.net);
+    wshub_io_fake_input(w.net, c, GET GET GET, 3 * (sizeof GET - 1)); /* two requests wait for the answer to the first */
+    EXPECT_INT(pauses, 1);
+    EXPECT_INT(wshub_http_reply(w.hub, request, &reply), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(pauses, 1);
+    EXPECT_INT(goes_on, 0);
+    EXPECT_INT(wshub_http_reply(w.hub, request, &reply), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(goes_on, 0); /* the third waits for its answer: no input is wanted */
+    EXPECT_INT(wshub_http_reply(w.hub, request, &reply), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(pauses, 1);
+    EXPECT_INT(goes_on, 1);
+    world_stop(&w);
+}
+
 TEST(without_pause_what_waits_has_a_limit) {
     world w;
     wshub_conn c;
@@ -637,6 +780,29 @@ TEST(pings_while_a_send_is_under_way) { /* RFC 6455 5.5.3: the latest need be an
     EXPECT(f.opcode == 10 && wshub_str_eq_z(f.payload, "a"));
     EXPECT(wshub_io_fake_next(w.net, c, &f) && f.opcode == 10 && wshub_str_eq_z(f.payload, "c"));
     EXPECT_SILENCE(&w, c);
+    world_stop(&w);
+}
+
+TEST(progress_of_a_send_under_way_begins_its_time_anew) { /* LIVE: write_timeout_ms is without progress */
+    world w;
+    wshub_conn c;
+    char id[37];
+    wshub_msg m = msg("event", "\"some text\"");
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_disconnected = told, .write_timeout_ms = 1000), FAKE(.completion = true));
+    c = world_client(&w, "u", id);
+    wshub_io_fake_window(w.net, c, 0);
+    EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id), &m), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    wshub_io_fake_advance(w.net, 999);
+    wshub_io_fake_window(w.net, c, 5);
+    wshub_io_fake_run(w.net);
+    wshub_io_fake_advance(w.net, 999);
+    EXPECT(wshub_io_fake_is_open(w.net, c));
+    told_times = 0;
+    wshub_io_fake_advance(w.net, 1);
+    EXPECT(!wshub_io_fake_is_open(w.net, c));
+    EXPECT_INT(told_times, 1);
+    EXPECT_INT(told_by, WSHUB_BY_TIMEOUT);
     world_stop(&w);
 }
 
