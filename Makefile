@@ -6,7 +6,7 @@
 # make redis-cycles a real Redis is killed, stopped, locked and cut off a thousand times
 # make tsan       the tests with threads under ThreadSanitizer
 # make oom        every allocation of every transcript fails, also with input in pieces and with completions
-# make faults     every send of every transcript goes wrong in every way, its input is cut and ended everywhere
+# make faults     every send of every transcript goes wrong in every way, its input is cut and ended everywhere; every system call of the sockets fails
 # make coverage   the branches of wshub.h that the tests take: all; needs clang, llvm and node
 # make memcheck   the tests under MemorySanitizer and valgrind
 # make analyze    clang-tidy with the analyzer, and cppcheck: nothing may be found
@@ -104,8 +104,10 @@ build/tsan_%: tests/test_%.c $(HEADERS) | build
 oom: build/test_golden
 	WSHUB_OOM_ALL=1 ./build/test_golden every_allocation
 
-faults: build/test_golden
+faults: build/test_golden build/test_faults
 	WSHUB_FAULTS_ALL=1 ./build/test_golden every_send
+	@for on in on_epoll on_poll on_kqueue; do WSHUB_FAULTS_ALL=1 ./build/test_faults $$on >build/faults_$$on.log 2>&1 & done; wait
+	@cat build/faults_on_*.log | grep -v skipped; ok=$$(grep -c ' 0 failed' build/faults_on_*.log | grep -c ':1'); echo "faults: $$((1 + ok)) passed, $$((3 - ok)) failed, 0 skipped"; [ $$ok = 3 ]
 
 coverage:
 	@sh tests/coverage.sh

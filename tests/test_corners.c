@@ -454,6 +454,9 @@ TEST(arguments_that_are_refused) {
     EXPECT_INT(wshub_client_send(w.hub, c, &bad), WSHUB_ERR_JSON);
     bad.data.len = (size_t)WSHUB_MSG_BYTES_MAX + 1;
     EXPECT_INT(wshub_client_send(w.hub, c, &bad), WSHUB_ERR_LIMIT);
+    EXPECT_INT(wshub_client_join(w.hub, c, wshub__str(long_name, WSHUB_NAME_BYTES_MAX)), WSHUB_OK); /* to the byte */
+    EXPECT_INT(wshub_client_join(w.hub, c, wshub__str(long_name, WSHUB_NAME_BYTES_MAX + 1)), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_room_count(w.hub, wshub__str(long_name, WSHUB_NAME_BYTES_MAX)), 1);
     bad.data.len = WSHUB_MSG_BYTES_MAX; /* just so much may be: here nobody is there for whom it would be read */
     EXPECT_INT(wshub_room_send(w.hub, S("empty room"), &bad, NULL, 0), WSHUB_OK);
     EXPECT_INT(wshub_client_send(w.hub, gone, &ok), WSHUB_ERR_STALE);

@@ -1,5 +1,6 @@
-/* Every system call of the socket io fails once, at each place where it is made, with each error that it can give, and
- * gives less than was asked for: on epoll, poll and kqueue (over its shim). Whatever becomes of the stream it happened
+/* Every system call of the socket io fails, at each place where it is made, with each error that it can give, and
+ * gives less than was asked for: on epoll, poll and kqueue (over its shim); once, and with WSHUB_FAULTS_ALL several times
+ * in a row and in a second scenario. Whatever becomes of the stream it happened
  * to, nothing crashes, leaks or hangs, each open is closed once, and the hub then serves another client. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
@@ -29,11 +30,11 @@ enum { SOCKET, BIND, LISTEN, ACCEPT, RECV, SEND, SENDMSG, SHUTDOWN, FCNTL, EPOLL
 static const char *const call_names[] = {"socket", "bind", "listen", "accept", "recv", "send", "sendmsg", "shutdown", "fcntl", "epoll_ctl", "epoll_wait", "poll", "read", "write", "open"};
 static long counts[CALLS];
 static int fault_call = -1, fault_errno, fault_hit; /* errno 0: it does a part of what was asked for */
-static long fault_at;
+static long fault_at, fault_for; /* from the n-th call, so many calls of its kind */
 
 static bool fault(int call) {
     counts[call]++;
-    if (call != fault_call || counts[call] != fault_at) return false;
+    if (call != fault_call || counts[call] < fault_at || counts[call] >= fault_at + fault_for) return false;
     fault_hit = 1;
     errno = fault_errno;
     return true;
@@ -169,16 +170,78 @@ static bool hears(wshub_io_sock *net, wshub *hub, int fd, const char *what) {
 }
 
 /* Three clients come, speak to all, one reads nothing while much is sent, one is cut off, one leaves politely. */
-static void scenario(const wshub_io_sock_poller *poller) {
+static void few_and_much(wshub_io_sock *net, wshub *hub, uint16_t port) {
     static char big[60000];
-    wshub_io_sock *net = NULL;
-    wshub *hub = NULL;
     wshub_msg m;
     wshub_str room = {"ws-default", 10};
-    uint16_t port = 0;
-    int a, b, c, i;
-    memset(counts, 0, sizeof counts);
+    int a = client(port), b = client(port), c = client(port), i;
     memset(&m, 0, sizeof m);
+    for (i = 0; i < 8; i++) (void)wshub_io_sock_run_once(net, 0);
+    say(a, "{\"event\":\"x\",\"data\":1}");
+    (void)wshub_io_sock_run_once(net, 1);
+    memset(big, 'x', sizeof big);
+    big[0] = big[sizeof big - 1] = '"';
+    m.event = wshub_str_z("big");
+    m.data.ptr = big;
+    m.data.len = sizeof big;
+    for (i = 0; i < 120; i++) { /* more than the kernel takes for one that does not read */
+        (void)wshub_room_send(hub, room, &m, NULL, 0);
+        if (i % 20 == 0) (void)wshub_io_sock_run_once(net, 0);
+    }
+    (void)wshub_post(hub, NULL, NULL);
+    wshub_io_sock_io(net)->wake(wshub_io_sock_io(net)->ctx);
+    (void)wshub_io_sock_run_once(net, 0);
+    EXPECT(!wshub_self_check(hub));
+    if (b >= 0) { /* it reads on */
+        for (i = 0; i < 40; i++) {
+            static char sink[1 << 20];
+            (void)!recv(b, sink, sizeof sink, MSG_DONTWAIT);
+            (void)wshub_io_sock_run_once(net, 0);
+        }
+        (void)close(b);
+    }
+    if (c >= 0) { /* it is gone, with a reset */
+        struct linger hard = {1, 0};
+        (void)setsockopt(c, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+        (void)close(c);
+    }
+    if (a >= 0) {
+        (void)!send(a, "\x88\x80\0\0\0\0", 6, MSG_NOSIGNAL);
+        for (i = 0; i < 6; i++) (void)wshub_io_sock_run_once(net, 1);
+        (void)close(a);
+    }
+    for (i = 0; i < 6; i++) (void)wshub_io_sock_run_once(net, 1);
+}
+
+/* Many come and go: clients that speak once, requests that are answered, garbage, heads that never end, resets. */
+static void coming_and_going(wshub_io_sock *net, wshub *hub, uint16_t port) {
+    static const char get[] = "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", garbage[] = "\x16\x03\x01 garbage\r\n\r\n", half[] = "GET /ws HTTP/1.1\r\nHo";
+    int round, i, fds[5];
+    for (round = 0; round < 5; round++) {
+        for (i = 0; i < 5; i++) fds[i] = i < 2 ? client(port) : dial(port);
+        if (fds[2] >= 0) (void)!send(fds[2], get, sizeof get - 1, MSG_NOSIGNAL);
+        if (fds[3] >= 0) (void)!send(fds[3], garbage, sizeof garbage - 1, MSG_NOSIGNAL);
+        if (fds[4] >= 0) (void)!send(fds[4], half, sizeof half - 1, MSG_NOSIGNAL);
+        for (i = 0; i < 3; i++) (void)wshub_io_sock_run_once(net, 0);
+        say(fds[0], "{\"event\":\"x\",\"data\":1}");
+        if (fds[2] >= 0) (void)!send(fds[2], get, sizeof get - 1, MSG_NOSIGNAL); /* once more on the same stream */
+        (void)wshub_io_sock_run_once(net, 0);
+        EXPECT(!wshub_self_check(hub));
+        for (i = 0; i < 5; i++) {
+            struct linger hard = {1, 0};
+            if (fds[i] >= 0 && (round + i) % 2) (void)setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+            if (fds[i] >= 0) (void)close(fds[i]);
+        }
+    }
+    for (i = 0; i < 4; i++) (void)wshub_io_sock_run_once(net, 0);
+}
+
+static void scenario(const wshub_io_sock_poller *poller, bool second) {
+    wshub_io_sock *net = NULL;
+    wshub *hub = NULL;
+    uint16_t port = 0;
+    int i;
+    memset(counts, 0, sizeof counts);
     opened = gone = fault_hit = 0;
     if (wshub_io_sock_create(&(wshub_io_sock_desc){.poller = poller, .linger_ms = 20}, &net)) return;
     if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .on_authenticate = on_auth, .on_message = on_message, .on_opened = on_opened,
@@ -187,43 +250,8 @@ static void scenario(const wshub_io_sock_poller *poller) {
         return;
     }
     if (wshub_io_sock_listen(net, "127.0.0.1", 0, &port) == WSHUB_OK) {
-        a = client(port);
-        b = client(port);
-        c = client(port);
-        for (i = 0; i < 8; i++) (void)wshub_io_sock_run_once(net, 0);
-        say(a, "{\"event\":\"x\",\"data\":1}");
-        (void)wshub_io_sock_run_once(net, 1);
-        memset(big, 'x', sizeof big);
-        big[0] = big[sizeof big - 1] = '"';
-        m.event = wshub_str_z("big");
-        m.data.ptr = big;
-        m.data.len = sizeof big;
-        for (i = 0; i < 120; i++) { /* more than the kernel takes for one that does not read */
-            (void)wshub_room_send(hub, room, &m, NULL, 0);
-            if (i % 20 == 0) (void)wshub_io_sock_run_once(net, 0);
-        }
-        (void)wshub_post(hub, NULL, NULL);
-        wshub_io_sock_io(net)->wake(wshub_io_sock_io(net)->ctx);
-        (void)wshub_io_sock_run_once(net, 0);
-        EXPECT(!wshub_self_check(hub));
-        if (b >= 0) { /* it reads on */
-            for (i = 0; i < 40; i++) {
-                static char sink[1 << 20];
-                (void)!recv(b, sink, sizeof sink, MSG_DONTWAIT);
-                (void)wshub_io_sock_run_once(net, 0);
-            }
-        }
-        if (c >= 0) { /* it is gone, with a reset */
-            struct linger hard = {1, 0};
-            (void)setsockopt(c, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-            (void)close(c);
-        }
-        if (a >= 0) {
-            (void)!send(a, "\x88\x80\0\0\0\0", 6, MSG_NOSIGNAL);
-            for (i = 0; i < 6; i++) (void)wshub_io_sock_run_once(net, 1);
-            (void)close(a);
-        }
-        for (i = 0; i < 6; i++) (void)wshub_io_sock_run_once(net, 1);
+        if (second) coming_and_going(net, hub, port);
+        else few_and_much(net, hub, port);
         fault_call = -1; /* the fault is over: another client is served */
         i = client(port);
         EXPECT(i >= 0);
@@ -233,7 +261,6 @@ static void scenario(const wshub_io_sock_poller *poller) {
             EXPECT(hears(net, hub, i, "\"data\":[\"there\"]"));
             (void)close(i);
         }
-        if (b >= 0) (void)close(b);
     }
     fault_call = -1;
     wshub_destroy(hub);
@@ -246,22 +273,29 @@ static void faults_on(const wshub_io_sock_poller *poller) {
         {EMFILE, ENOBUFS, EAFNOSUPPORT}, {EADDRINUSE, EACCES}, {EADDRINUSE}, {EMFILE, ENFILE, ECONNABORTED, EINTR, EAGAIN, ENOMEM, EPERM},
         {ECONNRESET, EAGAIN, EINTR, ETIMEDOUT, ENOMEM, EBADF, -1}, {EPIPE, ECONNRESET, EAGAIN, EINTR, ENOBUFS, ENOMEM, -1}, {EPIPE, EAGAIN, EINTR, ENOMEM},
         {ENOTCONN}, {EINVAL, EBADF}, {ENOMEM, ENOSPC, EPERM}, {EINTR}, {EINTR, ENOMEM}, {EAGAIN, EINTR}, {EAGAIN}, {EMFILE, ENOENT, ENOMEM}};
+    static const long in_a_row[] = {1, 2, 4, 10, 50};
+    bool all = getenv("WSHUB_FAULTS_ALL") != NULL;
     long clean[CALLS], injected = 0, n;
-    int call, e, before = test_failures;
-    fault_call = -1;
-    scenario(poller);
-    memcpy(clean, counts, sizeof clean);
-    for (call = 0; call < CALLS; call++) {
-        for (n = 1; n <= clean[call]; n += n < 60 ? 1 : 1 + clean[call] / 60) {
-            for (e = 0; e < 7 && errors[call][e]; e++) {
-                fault_call = call;
-                fault_errno = errors[call][e] == -1 ? 0 : errors[call][e];
-                fault_at = n;
-                scenario(poller);
-                injected++;
-                if (test_failures == before) continue;
-                (void)printf("  %s, call %ld, %s\n", call_names[call], n, fault_errno ? strerror(fault_errno) : "a part");
-                return;
+    int call, e, row, second, before = test_failures;
+    for (second = 0; second < (all ? 2 : 1); second++) {
+        fault_call = -1;
+        scenario(poller, second);
+        memcpy(clean, counts, sizeof clean);
+        for (call = 0; call < CALLS; call++) {
+            for (n = 1; n <= clean[call]; n += n < 60 ? 1 : 1 + clean[call] / 60) {
+                for (e = 0; e < 7 && errors[call][e]; e++) {
+                    for (row = 0; row < (all ? 5 : 1); row++) {
+                        fault_call = call;
+                        fault_errno = errors[call][e] == -1 ? 0 : errors[call][e];
+                        fault_at = n;
+                        fault_for = in_a_row[row];
+                        scenario(poller, second);
+                        injected++;
+                        if (test_failures == before) continue;
+                        (void)printf("  scenario %d: %s, %ld calls from %ld, %s\n", second, call_names[call], in_a_row[row], n, fault_errno ? strerror(fault_errno) : "a part");
+                        return;
+                    }
+                }
             }
         }
     }

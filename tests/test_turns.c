@@ -676,6 +676,42 @@ TEST(fragments_before_authentication_count_together) { /* LIMITS: preauth_bytes_
     world_stop(&w);
 }
 
+static int binaries, texts;
+static wshub_err count_binary(wshub *hub, wshub_client c, const uint8_t *bytes, size_t count, void *user) {
+    (void)hub;
+    (void)c;
+    (void)user;
+    EXPECT(count == 16 && bytes[15] == '}');
+    binaries++;
+    return WSHUB_OK;
+}
+static wshub_err count_text(wshub *hub, wshub_client c, const wshub_event *e, void *user) {
+    (void)hub;
+    (void)c;
+    (void)user;
+    EXPECT(wshub_str_eq_z(e->event, "here"));
+    texts++;
+    return WSHUB_OK;
+}
+TEST(what_comes_in_fragments_keeps_its_kind) { /* RFC 6455 5.4; MSG-1 */
+    static const char text[] = "{\"event\":\"here\"}";
+    int opcode, cut;
+    world w;
+    wshub_conn c;
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_message = count_text, .on_binary = count_binary), FAKE(0));
+    c = world_client(&w, "u", NULL);
+    binaries = texts = 0;
+    for (opcode = 1; opcode <= 2; opcode++) {
+        for (cut = 0; cut <= 16; cut++) {
+            wshub_io_fake_send(w.net, c, (uint8_t)opcode, false, text, (size_t)cut);
+            wshub_io_fake_send(w.net, c, 0, true, text + cut, 16 - (size_t)cut);
+            EXPECT_INT(texts, opcode == 1 ? cut + 1 : 17);
+            EXPECT_INT(binaries, opcode == 2 ? cut + 1 : 0);
+        }
+    }
+    world_stop(&w);
+}
+
 TEST(the_first_room_granted_is_looked_at_too) { /* ROOM-2 */
     world w;
     char id[37];
