@@ -5829,12 +5829,12 @@ WSHUB__COLD WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *d
     wshub_bus_owner owner;
     wshub_emitter *em;
     wshub_err err;
-    if (!desc || !desc->bus || !out_emitter) return WSHUB_ERR_PARAM;
+    if (!desc || !desc->bus) return WSHUB_ERR_PARAM;
     m = wshub__mem_make(desc->alloc, desc->alloc_user);
-    em = (wshub_emitter *)wshub__mem_new(&m, sizeof *em);
+    em = out_emitter ? (wshub_emitter *)wshub__mem_new(&m, sizeof *em) : NULL;
     if (!em) {
-        (void)desc->bus->attach(desc->bus->ctx, NULL);
-        return WSHUB_ERR_NOMEM;
+        (void)desc->bus->attach(desc->bus->ctx, NULL); /* it was given */
+        return out_emitter ? WSHUB_ERR_NOMEM : WSHUB_ERR_PARAM;
     }
     em->mem = m;
     em->bus = *desc->bus;

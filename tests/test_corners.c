@@ -346,7 +346,9 @@ TEST(a_bus_that_was_given_is_left_in_any_case) {
     EXPECT_INT(wshub_emitter_create(NULL, &em), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_emitter_create(&ed, &em), WSHUB_ERR_PARAM);
     ed.bus = &none;
+    bus_left = 0;
     EXPECT_INT(wshub_emitter_create(&ed, NULL), WSHUB_ERR_PARAM);
+    EXPECT_INT(bus_left, 1); /* what was given ends */
     ed.alloc = few_allocs;
     allocs_left = 0;
     bus_left = 0;

@@ -3,7 +3,7 @@
 # what earlier campaigns found (build/fuzz/work_*); then the corpus is merged down to what adds coverage, and a line for
 # tests/LEDGER.md is printed. Needs clang with libFuzzer. AFL=1: with AFL++ instead.
 seconds=${1:-60}; [ $# -gt 0 ] && shift
-targets=${*:-text wire conn hub api bus}; status=0
+targets=${*:-text wire conn hub api desc bus}; status=0
 mkdir -p build/fuzz
 if [ "${AFL:-0}" = 1 ]; then # the same targets under AFL++, one after the other
     command -v afl-clang-fast >/dev/null || { echo "needs afl-clang-fast and afl-fuzz"; exit 1; }
