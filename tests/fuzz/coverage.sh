@@ -13,4 +13,4 @@ done
 "$prof" merge -o $dir/all.profdata $dir/*.profraw || exit 1
 # the first object is named without its flag
 "$cov" export ${objects# -object } -instr-profile=$dir/all.profdata wshub.h backends/wshub_bus_redis.h >$dir/all.json 2>/dev/null
-node tests/coverage.mjs $dir/all.json wshub.h="${HEADER:-0}" wshub_bus_redis.h="${BUS:-0}"
+CORE=1 node tests/coverage.mjs $dir/all.json wshub.h="${HEADER:-95}" wshub_bus_redis.h="${BUS:-78}"

@@ -65,6 +65,15 @@ static bool on_request(wshub *hub, wshub_request r, const wshub_http *h, void *u
     asked = r;
     return true;
 }
+static void hears_nothing(void *ctx, wshub_str channel, wshub_str payload) {
+    (void)ctx;
+    (void)channel;
+    (void)payload;
+}
+static void sees_nothing(void *ctx, wshub_bus_state state) {
+    (void)ctx;
+    (void)state;
+}
 static void on_auth(wshub *hub, wshub_ask ask, const wshub_auth *a, void *user) {
     (void)user;
     (void)a;
@@ -118,6 +127,71 @@ static void reply(wshub *hub) {
     (void)wshub_http_reply(hub, asked, &r);
 }
 
+/* What nobody should say of a stream: what is unknown or long gone, more than there was, and at the wrong time. */
+static void odd_reports(wshub *hub, wshub_conn last) {
+    uint8_t bytes[40];
+    wshub_conn c = last;
+    uint32_t n = pick(sizeof bytes + 1), k;
+    for (k = 0; k < n; k++) bytes[k] = take();
+    switch (pick(8)) {
+    case 0: c.id = 0; break;
+    case 1: c.id ^= UINT64_C(1) << 32; break;
+    case 2: c.id |= UINT32_MAX; break;
+    default: break;
+    }
+    switch (pick(6)) {
+    case 0:
+        c.id |= UINT32_MAX; /* a number that no table holds: refused */
+        wshub_conn_opened(hub, c);
+        break;
+    case 1: wshub_conn_received(hub, c, bytes, n); break;
+    case 2: wshub_conn_drained(hub, c); break;
+    case 3: wshub_conn_sent(hub, c, number(1)); break;
+    case 4: wshub_conn_received(hub, c, NULL, 0); break;
+    default: {
+        wshub_iter it;
+        wshub_str v;
+        wshub_client who;
+        memset(&it, 0, sizeof it);
+        it.pos = number(3);
+        memset(&who, 0, sizeof who);
+        (void)wshub_room_each(hub, &it, &v);
+        it.pos = number(3);
+        (void)wshub_user_each(hub, &it, &v);
+        it.pos = number(3);
+        (void)wshub_room_each_member(hub, wshub_str_z("ws-default"), &it, &who);
+        it.pos = number(3);
+        (void)wshub_client_each_room(hub, who, &it, &v);
+        (void)wshub_client_send_binary(hub, who, pick(2) ? bytes : NULL, number(4) % 30);
+        break;
+    }
+    }
+}
+
+/* What another instance, or a stranger on the broker, may publish. */
+static void say_on_bus(const wshub_bus *bus) {
+    static const char *const channels[] = {"ws:broadcast", "ws:room:r", "ws:room:ws-default", "ws:user:u", "ws:client:x", "ws:other", "ws:room:", "elsewhere"},
+                      *const ids[] = {"\"B\"", "\"A\"", "5", "\"\\u0041\""}, *const kinds[] = {"\"broadcast\"", "\"room\"", "\"user\"", "\"client\"", "\"no\"", "{}"},
+                      *const targets[] = {"\"r\"", "\"ws-default\"", "\"u\"", "null", "\"\"", "\"\\n\""}, *const excludes[] = {"[]", "[\"x\",5]", "\"x\"", "[\"ws-default\",\"r\"]"}, *const datas[] = {"1", "null", "{\"a\":[1]}", "\"\xFF\""};
+    char whole[1500];
+    const char *part;
+    wshub_bus_msg m;
+    uint32_t n = 0;
+    part = text(channels, 8);
+    m.channel = wshub_str_z(part ? part : "");
+    if (m.channel.len > 300) m.channel.len = 300;
+    n = (uint32_t)snprintf(whole, sizeof whole, "{");
+    if (pick(8) && (part = text(ids, 4))) n += (uint32_t)snprintf(whole + n, sizeof whole - n, "\"serverId\":%.60s,", part);
+    if (pick(8) && (part = text(kinds, 6))) n += (uint32_t)snprintf(whole + n, sizeof whole - n, "\"type\":%.60s,", part);
+    if (pick(4) && (part = text(targets, 6))) n += (uint32_t)snprintf(whole + n, sizeof whole - n, "\"target\":%.60s,", part);
+    if (pick(2) && (part = text(excludes, 4))) n += (uint32_t)snprintf(whole + n, sizeof whole - n, "\"exclude\":%.60s,", part);
+    if (pick(4) && (part = text(datas, 4))) n += (uint32_t)snprintf(whole + n, sizeof whole - n, "\"data\":%.60s,", part);
+    n += (uint32_t)snprintf(whole + n, sizeof whole - n, "\"event\":%s}", pick(8) ? "\"e\"" : "5");
+    m.payload = wshub__str(whole, n);
+    if (pick(8) == 7) m.payload.len = pick(n);
+    (void)bus->publish(bus->ctx, &m, 1);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const char *const paths[] = {"/ws", "/", "/a/b", "ws", "/a?b", ""}, *const ids[] = {"A", "", "server-1", "\xFF"}, *const rooms[] = {"r", "", "\xFF", "ws-default"},
                       *const origins[] = {"https://a.example", "https://*.example", "https://*.example:8443", "null", "http://localhost:1", "://", "x", "https://*."},
@@ -131,6 +205,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     wshub *hub = NULL;
     wshub_err err;
     const char *why;
+    wshub_loop *broker = NULL;
+    wshub_bus stranger, ours;
+    wshub_bus_owner nobody;
+    wshub_conn last = {0};
+    bool joined = false;
     uint8_t digest[20], *exact;
     char key[28];
     uint32_t i, k, n;
@@ -145,6 +224,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memset(very_long, 'l', sizeof very_long - 1);
     very_long[0] = '/';
     walk(wshub__str((const char *)exact, size), 2);
+    {
+        wshub_iter none = {0, 0};
+        wshub_str v;
+        uint64_t u;
+        MUST(!wshub_json_each(wshub__str(NULL, 0), &none, &v) && !wshub_json_uint(wshub__str(NULL, 0), &u) && !wshub_json_check(wshub__str(NULL, 0), 1) && wshub_json_text(wshub__str(NULL, 0), NULL, 0) == SIZE_MAX);
+        MUST(wshub_str_eq_z(wshub_json_get(wshub_str_z("{\"\\u0061\":1,\"b\":2}"), "a"), "1"));
+    }
+    for (i = 0; i < 4; i++) {
+        char coded[16], again[16];
+        n = (uint32_t)wshub_base64(exact, i, coded);
+        MUST(n == (i + 2) / 3 * 4 && wshub_base64(exact, i, again) == n && memcmp(coded, again, n) == 0);
+    }
+    MUST(wshub_str_eq(wshub__str(NULL, 0), wshub_str_z("")) && !wshub_str_eq(wshub_str_z("a"), wshub__str(NULL, 0)));
+    MUST(wshub_strerror((wshub_err)(int)exact[0])[0] && wshub_log_name((wshub_log_code)exact[1])[0]);
     wshub_sha1(exact, pick((uint32_t)size + 1 < 256 ? (uint32_t)size + 1 : 256), digest);
     wshub_accept_key(wshub__str(pick(4) ? (const char *)exact : NULL, 0), key);
     wshub_accept_key(wshub__str((const char *)exact, size), key);
@@ -189,19 +282,32 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                      &d.asks_per_client_max, &d.encrypted_batch_max, &d.bus_queue_bytes_max, &d.bus_queue_ms_max, &d.bus_linger_ms};
         for (n = pick(6); n; n--) *figures[pick(sizeof figures / sizeof *figures)] = number(0);
     }
+    if (pick(2)) {
+        memset(&nobody, 0, sizeof nobody);
+        nobody.received = hears_nothing;
+        nobody.state = sees_nothing;
+        MUST(wshub_loop_create(NULL, &broker) == WSHUB_OK && wshub_loop_bus(broker, &stranger) == WSHUB_OK && wshub_loop_bus(broker, &ours) == WSHUB_OK);
+        MUST(stranger.attach(stranger.ctx, &nobody) == WSHUB_OK);
+        d.bus = &ours;
+        d.bus_exact = pick(2);
+        d.bus_any_channel = pick(2);
+        joined = true;
+    }
     if (pick(8) == 0) fail_in = 1 + (long)pick(20);
     why = wshub_desc_problem(&d);
-    err = wshub_create(pick(64) == 63 ? NULL : &d, pick(64) == 63 ? NULL : &hub);
-    MUST(!why || err == WSHUB_ERR_PARAM);
+    n = pick(64);
+    err = wshub_create(n == 63 ? NULL : &d, pick(64) == 63 ? NULL : &hub);
+    if (n == 63 && joined) (void)ours.attach(ours.ctx, NULL); /* nobody has it */
+    MUST(!why || err == WSHUB_ERR_PARAM || err == WSHUB_ERR_NOWAKE);
     MUST((err == WSHUB_OK) == (hub != NULL));
     if (!hub) MUST(held == 0);
     for (n = 0; hub && left && n < 40; n++) {
         wshub_conn c;
         char up[700];
         fail_in = pick(8) == 0 ? 1 + (long)pick(12) : 0;
-        switch (pick(4)) {
+        switch (pick(6)) {
         case 0: /* a page of some origin */
-            c = wshub_io_fake_open(net);
+            last = c = wshub_io_fake_open(net);
             {
                 const char *origin = text(says, 12), *more = text(says, 12);
                 k = (uint32_t)snprintf(up, sizeof up, "GET %.100s HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", d.path ? d.path : "/ws");
@@ -216,13 +322,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         case 2: { /* a request and what the application says to it */
             const char *line = text(requests, 7);
             asked.id = 0;
-            c = wshub_io_fake_open(net);
+            last = c = wshub_io_fake_open(net);
             if (line) wshub_io_fake_input(net, c, line, strlen(line));
             if (pick(2)) wshub_io_fake_run(net);
             reply(hub);
             if (pick(4) == 0) reply(hub);
             break;
         }
+        case 3: odd_reports(hub, last); break;
+        case 4: if (joined) say_on_bus(&stranger); break;
         default: wshub_io_fake_advance(net, pick(4) * 2500); break;
         }
         wshub_io_fake_run(net);
@@ -231,6 +339,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fail_in = 0;
     wshub_destroy(hub);
     MUST(held == 0);
+    if (joined) (void)stranger.attach(stranger.ctx, NULL);
+    wshub_loop_destroy(broker);
     { /* an emitter and a loop */
         wshub_emitter_desc ed;
         wshub_loop_desc ld;
