@@ -2,6 +2,8 @@
 # make run        the chat on http://127.0.0.1:8080
 # make test       every test; what needs more than a compiler is skipped aloud when it is absent
 # make bench      CPU time per delivered and per echoed message
+# make bench-hub  what the hub itself costs, without a kernel below
+# make counts     instructions of each work of bench-hub against the committed figures; needs valgrind
 # make bench-redis  messages per second through Redis, and what each costs; needs redis-server
 # make redis-cycles a real Redis is killed, stopped, locked and cut off a thousand times
 # make tsan       the tests with threads under ThreadSanitizer
@@ -27,7 +29,7 @@ WARN     = -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wst
 SANITIZE := $(shell printf 'int main(void){return 0;}' > .probe.c; $(CC) -fsanitize=address,undefined .probe.c -o .probe.out 2>/dev/null && echo -fsanitize=address,undefined -fno-sanitize-recover=undefined; rm -f .probe.c .probe.out)
 HEADERS  = wshub.h $(wildcard backends/*.h) $(wildcard tests/*.h tests/shim/sys/*.h)
 INCLUDE  = -I. -Ibackends -Itests
-TESTS    = $(patsubst tests/test_%.c,build/test_%,$(wildcard tests/test_*.c))
+TESTS    = $(patsubst tests/test_%.c,build/test_%,$(wildcard tests/test_*.c)) build/test_codec_portable
 EXAMPLES = $(patsubst examples/%.c,build/%,$(wildcard examples/*.c))
 THREADS  = -pthread
 # kqueue is tested over a shim where the system has none of its own
@@ -49,6 +51,10 @@ build/chat: examples/chat.c build/chat_page.h $(HEADERS) | build
 
 build/test_%: tests/test_%.c $(HEADERS) | build
 	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) $(SHIM) -o $@ $< $(THREADS)
+
+# the twin without what only some compilers and machines have
+build/test_codec_portable: tests/test_codec.c $(HEADERS) | build
+	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) -DWSHUB_PORTABLE $(INCLUDE) -o $@ $< $(THREADS)
 
 # hiredis is taken where it is installed, elsewhere its test says that it is skipped
 HIREDIS := $(shell printf '\043include <hiredis/async.h>\nint main(void){return 0;}' > .probe.c; $(CC) .probe.c -o .probe.out -lhiredis 2>/dev/null && echo -DWITH_HIREDIS -lhiredis; rm -f .probe.c .probe.out)
@@ -123,6 +129,11 @@ build/bench: tests/bench/bench.c $(HEADERS) | build
 bench: build/bench
 	./build/bench
 
+build/bench_hub: tests/bench/bench_hub.c $(HEADERS) | build
+	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< $(THREADS)
+bench-hub: build/bench_hub
+	./build/bench_hub
+
 build/bench_redis: tests/bench/bench_redis.c $(HEADERS) | build
 	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< $(THREADS)
 bench-redis: build/bench_redis
@@ -140,4 +151,6 @@ install:
 clean:
 	rm -rf build
 
-.PHONY: all fixtures run test tsan oom faults coverage memcheck analyze mutate bench bench-redis redis-cycles sim fuzz fuzz-coverage determinism install clean
+counts:
+	@sh tests/bench/counts.sh
+.PHONY: counts bench-hub all fixtures run test tsan oom faults coverage memcheck analyze mutate bench bench-redis redis-cycles sim fuzz fuzz-coverage determinism install clean

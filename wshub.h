@@ -847,6 +847,21 @@ WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]);
 #endif
 /* A branch that cannot be taken, for the reason that stands beside it. It stays, in case the reason is wrong, and
  * where the self-check is on, the program ends there. Coverage does not count it. */
+/* Of a word as it lies in memory, whose marked bytes have their top bit set: how many bytes lie before the first.
+ * Where that is not known, none: what follows is then looked at one by one. */
+#if !defined(WSHUB_PORTABLE) && defined(__GNUC__) && defined(__BYTE_ORDER__) && \
+    __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define WSHUB__FIRST_BYTE(w) (__builtin_ctzll(w) / 8)
+#else
+#define WSHUB__FIRST_BYTE(w) ((w) ? 0 : 8)
+#endif
+
+#if defined(__GNUC__)
+#define WSHUB__PREFETCH(p) __builtin_prefetch(p, 1)
+#else
+#define WSHUB__PREFETCH(p) ((void)(p))
+#endif
+
 #ifdef WSHUB_SELF_CHECK
 #define WSHUB__NEVER(x) ((x) ? (abort(), true) : false)
 #else
@@ -956,7 +971,7 @@ static bool wshub__stack_push(wshub__node **top, wshub__node *node) {
     wshub__node *old = WSHUB__LOAD_PTR(top);
     do {
         node->next = old;
-    } while (!WSHUB__CAS_PTR(top, &old, node));
+    } while (!WSHUB__CAS_PTR(top, &old, node)); /* never: twice for certain, threads collide by chance */
     return old == NULL; /* node may have been taken and freed by now */
 #else
     node->next = *top;
@@ -1308,8 +1323,9 @@ static const uint8_t *wshub__json_string(const uint8_t *p, const uint8_t *end) {
             memcpy(&w, p, 8);
             q = w ^ ones * '"';
             b = w ^ ones * '\\';
-            if (((w - ones * 0x20) & ~w & high) | ((q - ones) & ~q & high) |
-                ((b - ones) & ~b & high)) {
+            w = ((w - ones * 0x20) & ~w & high) | ((q - ones) & ~q & high) | ((b - ones) & ~b & high);
+            if (w) {
+                p += WSHUB__FIRST_BYTE(w); /* the lowest mark is always right, those above it may not be */
                 break;
             }
             p += 8;
@@ -1513,7 +1529,8 @@ static wshub__json_result wshub__json_fields(const uint8_t *p, size_t n, uint32_
             key = plain;
         }
         for (i = 0; i < fields_count && key_len <= sizeof plain; i++) {
-            if (strlen(fields[i].key) == key_len && memcmp(fields[i].key, key, key_len) == 0) {
+            if (fields[i].key[0] == (char)key[0] && strlen(fields[i].key) == key_len &&
+                memcmp(fields[i].key, key, key_len) == 0) {
                 fields[i].value = wshub__str(value, (size_t)(p - value));
             }
         }
@@ -3694,19 +3711,68 @@ static bool wshub__excludes(const wshub__excluded *x, const wshub__client *c) {
     return x->ids && wshub__is_excluded(c, x->ids, x->ids_count);
 }
 
+/* What a fan-out has given out since it was last booked. */
+typedef struct wshub__tally {
+    uint32_t pushed, fresh; /* of those: whose queue was empty, so that the segment is held once more */
+} wshub__tally;
+
+/* Books it: counters and accounts that all receivers share are touched once, not once for each. */
+static void wshub__tally_book(wshub *hub, wshub__fan *fan, wshub__tally *t) {
+    uint64_t bytes = (uint64_t)t->pushed * fan->frame.len;
+    if (!t->pushed) return;
+    fan->frame.seg->refs += t->fresh;
+    fan->frame.seg->held += bytes;
+    hub->stats.queued_bytes += bytes;
+    hub->stats.messages_out += t->pushed;
+    hub->stats.bytes_out += bytes;
+    t->pushed = t->fresh = 0;
+}
+
+/* To one of many. The usual receiver has room, and nothing waits for it or what waits ends where this frame begins:
+ * then no more is written than its span. All others, and the first, who makes the frame, go the long way. */
+static void wshub__fan_each(wshub *hub, wshub__client *c, wshub__fan *fan, wshub__tally *t) {
+    wshub__conn *conn = wshub__conn_at(hub, c->conn);
+    if (fan->encoded && !c->encrypted && !conn->more_count && !conn->pressured &&
+        (uint64_t)conn->queued + fan->frame.len <= hub->desc.backpressure_bytes_max) {
+        if (!conn->queued) {
+            conn->first = fan->frame;
+            t->fresh++;
+        } else if (conn->first.seg == fan->frame.seg &&
+                   conn->first.at + conn->first.len == fan->frame.at) {
+            conn->first.len += fan->frame.len;
+        } else {
+            goto the_long_way;
+        }
+        conn->queued += fan->frame.len;
+        t->pushed++;
+        wshub__dirty(hub, wshub__conn_index(conn));
+        return;
+    }
+the_long_way:
+    wshub__tally_book(hub, fan, t);
+    (void)wshub__fan_to(hub, c, fan);
+}
+
 static void wshub__route_group(wshub *hub, const wshub__group *g, wshub__fan *fan,
                                const wshub__excluded *x) {
+    wshub__tally t = {0, 0};
     uint32_t i;
     for (i = 0; i < g->count; i++) {
         wshub__client *c = wshub__client_at(hub, g->members[i].client);
+        if (i + 16 < g->count) { /* what is needed soon is fetched meanwhile: in a big room each is a miss */
+            const wshub__client *soon = wshub__client_at(hub, g->members[i + 8].client);
+            WSHUB__PREFETCH(wshub__client_at(hub, g->members[i + 16].client));
+            if (soon->conn != UINT32_MAX) WSHUB__PREFETCH(wshub__conn_at(hub, soon->conn));
+        }
         if (c->state != WSHUB_CLIENT_AUTHENTICATED) {
             if (c->gone || wshub__is_clear_refused(hub, c)) continue; /* in it by the application's own join */
         }
         if (x->count || x->ids) {
             if (wshub__excludes(x, c)) continue;
         }
-        (void)wshub__fan_to(hub, c, fan);
+        wshub__fan_each(hub, c, fan, &t);
     }
+    wshub__tally_book(hub, fan, &t);
 }
 
 static void wshub__route_room(wshub *hub, wshub_str name, wshub__fan *fan,
@@ -3722,13 +3788,15 @@ static void wshub__route_room(wshub *hub, wshub_str name, wshub__fan *fan,
 }
 
 static void wshub__route_all(wshub *hub, wshub__fan *fan, const wshub__excluded *x) {
+    wshub__tally t = {0, 0};
     uint32_t i = hub->oldest;
     while (i) {
         wshub__client *c = wshub__client_at(hub, i - 1);
         i = c->next;
         if (c->state == WSHUB_CLIENT_AUTHENTICATED && !wshub__excludes(x, c))
-            (void)wshub__fan_to(hub, c, fan);
+            wshub__fan_each(hub, c, fan, &t);
     }
+    wshub__tally_book(hub, fan, &t);
 }
 
 /* Delivers here, to what dest names; kind is not RESOLVE. */

@@ -842,6 +842,89 @@ TEST(progress_of_a_send_under_way_begins_its_time_anew) { /* LIVE: write_timeout
     world_stop(&w);
 }
 
+TEST(a_fan_out_while_some_have_just_gone) { /* BYE-1: in the turn in which their streams ended they are in their rooms still */
+    world w;
+    wshub_conn c[40];
+    wshub_msg m = msg("m", "1");
+    int i, gone_each;
+    for (gone_each = 1; gone_each <= 9; gone_each += 4) {
+        world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+        for (i = 0; i < 40; i++) c[i] = world_client(&w, "u", NULL);
+        for (i = 0; i < 40; i += gone_each + 1) wshub_conn_closed(w.hub, c[i]);
+        EXPECT_INT(wshub_room_send(w.hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
+        EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+        EXPECT_INT(wshub_user_send(w.hub, S("u"), &m), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        for (i = 0; i < 40; i++) {
+            if (i % (gone_each + 1) == 0) continue;
+            EXPECT_TEXT(&w, c[i], "{\"event\":\"m\",\"data\":1}");
+            EXPECT_TEXT(&w, c[i], "{\"event\":\"m\",\"data\":1}");
+            EXPECT_TEXT(&w, c[i], "{\"event\":\"m\",\"data\":1}");
+            EXPECT_SILENCE(&w, c[i]);
+        }
+        EXPECT_INT(stats(&w).queued_bytes, 0);
+        world_stop(&w);
+    }
+}
+
+TEST(a_fan_out_over_the_end_of_a_segment) { /* what waits lies in one, the next frame in another */
+    static char big[40000];
+    world w;
+    wshub_conn c[3];
+    wshub_msg m = msg("m", "1");
+    wshub_io_fake_frame f;
+    int i, k;
+    memset(big, 'x', sizeof big);
+    big[0] = big[sizeof big - 1] = '"';
+    m.data = wshub__str(big, sizeof big);
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    for (i = 0; i < 3; i++) c[i] = world_client(&w, "u", NULL);
+    for (k = 0; k < 3; k++) EXPECT_INT(wshub_room_send(w.hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    for (i = 0; i < 3; i++) {
+        for (k = 0; k < 3; k++) EXPECT(wshub_io_fake_next(w.net, c[i], &f) && f.payload.len == sizeof big + 21);
+        EXPECT_SILENCE(&w, c[i]);
+    }
+    world_stop(&w);
+}
+
+TEST(a_fan_out_to_those_who_have_much_and_those_who_have_nothing) { /* SEND-6: who is behind keeps order and limit */
+    world w;
+    wshub_conn c[4];
+    char id[4][37];
+    wshub_msg all = msg("all", "1"), one = msg("one", "2");
+    int i, k;
+    world_start(&w, DESC(.on_authenticate = accept_all, .backpressure_bytes_max = 80), FAKE(0));
+    for (i = 0; i < 4; i++) c[i] = world_client(&w, "u", id[i]);
+    wshub_io_fake_window(w.net, c[1], 0); /* reads nothing */
+    wshub_io_fake_hold(w.net, true);
+    for (k = 0; k < 2; k++) { /* in one turn: 0 also gets his own in between, so his frames do not lie side by side */
+        EXPECT_INT(wshub_room_send(w.hub, S("ws-default"), &all, NULL, 0), WSHUB_OK);
+        EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id[0]), &one), WSHUB_OK);
+        EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id[2]), &one), WSHUB_OK);
+    }
+    EXPECT_INT(wshub_room_send(w.hub, S("ws-default"), &all, NULL, 0), WSHUB_OK); /* over eighty bytes for 0: he is sent some first */
+    wshub_io_fake_hold(w.net, false);
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(wshub_room_send(w.hub, S("ws-default"), &all, NULL, 0), WSHUB_OK); /* 1 is pressured now, and full */
+    wshub_io_fake_run(w.net);
+    for (i = 0; i < 4; i++) {
+        for (k = 0; k < (i == 1 ? 0 : 2); k++) {
+            EXPECT_TEXT(&w, c[i], "{\"event\":\"all\",\"data\":1}");
+            if (i != 3) EXPECT_TEXT(&w, c[i], "{\"event\":\"one\",\"data\":2}");
+        }
+        if (i == 1) continue;
+        EXPECT_TEXT(&w, c[i], "{\"event\":\"all\",\"data\":1}");
+        EXPECT_TEXT(&w, c[i], "{\"event\":\"all\",\"data\":1}");
+        EXPECT_SILENCE(&w, c[i]);
+    }
+    EXPECT_INT(stats(&w).dropped_pressure, 1); /* eighty bytes are three of them */
+    wshub_io_fake_window(w.net, c[1], UINT64_MAX);
+    wshub_io_fake_run(w.net);
+    EXPECT_TEXT(&w, c[1], "{\"event\":\"all\",\"data\":1}");
+    world_stop(&w);
+}
+
 static int64_t odd_answer;
 static int64_t odd_send(void *ctx, wshub_conn conn, const wshub_span *spans, size_t count) {
     (void)ctx;

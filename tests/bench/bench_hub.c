@@ -1,0 +1,370 @@
+/* What the hub itself costs, without a kernel below: an io that takes everything at once. CPU time per message, and in
+ * `count` mode fixed amounts of the same works, so that a tool can count their instructions (tests/bench/counts.sh).
+ *
+ *     build/bench_hub [ROUNDS]         a table; the least and the median of so many rounds (9)
+ *     build/bench_hub list             the works and how many units `count` does of each
+ *     build/bench_hub count WORK       does them */
+#define _GNU_SOURCE
+#define WSHUB_IMPLEMENTATION
+#include "wshub.h"
+#include <stdio.h>
+#include <time.h>
+
+/* ---- an io that takes everything ---- */
+static wshub_io_owner owner;
+static uint64_t sends, sent_bytes, held, random_state = 88172645463325252u;
+static void n_attach(void *ctx, const wshub_io_owner *o) {
+    (void)ctx;
+    if (o) owner = *o;
+}
+static int64_t n_send(void *ctx, wshub_conn c, const wshub_span *spans, size_t count) {
+    size_t i, n = 0;
+    (void)ctx;
+    (void)c;
+    for (i = 0; i < count; i++) n += spans[i].len;
+    sends++;
+    sent_bytes += n;
+    return (int64_t)n;
+}
+static void n_close(void *ctx, wshub_conn c, bool flush) {
+    (void)ctx;
+    (void)c;
+    (void)flush;
+}
+static uint64_t n_now(void *ctx) {
+    (void)ctx;
+    return 1000;
+}
+static uint32_t chance(uint32_t n) {
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return (uint32_t)(random_state >> 20) % n;
+}
+static bool n_random(void *ctx, uint8_t *bytes, size_t count) {
+    (void)ctx;
+    while (count--) bytes[count] = (uint8_t)chance(256);
+    return true;
+}
+static void *n_alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
+    (void)user;
+    held += new_bytes;
+    held -= old_bytes;
+    if (new_bytes) return realloc(ptr, new_bytes);
+    free(ptr);
+    return NULL;
+}
+
+/* ---- a hub with clients ---- */
+static const wshub_io nothing = {NULL, n_attach, n_send, n_close, n_now, n_now, n_random, NULL, NULL, NULL, NULL, NULL, NULL};
+static wshub *hub;
+static uint32_t names; /* each user's own */
+static void yes(wshub *h, wshub_ask ask, const wshub_auth *auth, void *user) {
+    wshub_identity who;
+    char text[24];
+    (void)auth;
+    (void)user;
+    memset(&who, 0, sizeof who);
+    who.user_id = wshub__str(text, (size_t)snprintf(text, sizeof text, "user-%u", (unsigned)++names));
+    (void)wshub_auth_accept(h, ask, &who);
+}
+static wshub_err on_message(wshub *h, wshub_client c, const wshub_event *e, void *user) {
+    wshub_msg m;
+    (void)user;
+    m.event = e->event;
+    m.data = e->data;
+    m.data_is_json = true;
+    if (e->event.len == 4) return wshub_client_send(h, c, &m); /* echo */
+    if (e->event.len == 1) return wshub_room_send(h, wshub_str_z("busy"), &m, NULL, 0);
+    return WSHUB_OK;
+}
+static void start(void) {
+    wshub_desc d;
+    memset(&d, 0, sizeof d);
+    d.io = &nothing;
+    d.alloc = n_alloc;
+    d.on_authenticate = yes;
+    d.on_message = on_message;
+    names = 0;
+    if (wshub_create(&d, &hub)) exit(1);
+}
+static void stop(void) {
+    wshub_destroy(hub);
+    hub = NULL;
+}
+static wshub_conn conn_of(uint32_t i) {
+    wshub_conn c;
+    c.id = (UINT64_C(1) << 32) | i;
+    return c;
+}
+static void feed(uint32_t i, const char *text, size_t n) { /* one masked text frame of up to 65535 bytes */
+    static uint8_t frame[70000];
+    size_t at = 2, k;
+    frame[0] = 0x81;
+    if (n < 126) {
+        frame[1] = (uint8_t)(0x80 | n);
+    } else {
+        frame[1] = 0x80 | 126;
+        frame[2] = (uint8_t)(n >> 8);
+        frame[3] = (uint8_t)n;
+        at = 4;
+    }
+    memcpy(frame + at, "\1\2\3\4", 4);
+    at += 4;
+    memcpy(frame + at, text, n);
+    for (k = 0; k < n; k++) frame[at + k] ^= (uint8_t)(1 + k % 4);
+    owner.received(owner.ctx, conn_of(i), frame, at + n);
+}
+static void come(uint32_t i) {
+    static const char up[] = "GET /ws HTTP/1.1\r\nHost: bench.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    static const char hello[] = "{\"event\":\"authenticate\",\"data\":{\"token\":\"0123456789abcdef\"}}";
+    uint8_t bytes[sizeof up];
+    memcpy(bytes, up, sizeof up);
+    owner.opened(owner.ctx, conn_of(i));
+    owner.received(owner.ctx, conn_of(i), bytes, sizeof up - 1);
+    feed(i, hello, sizeof hello - 1);
+    (void)owner.settle(owner.ctx);
+}
+static void go(uint32_t i) {
+    owner.closed(owner.ctx, conn_of(i));
+    (void)owner.settle(owner.ctx);
+}
+static wshub_client *clients;
+static uint32_t clients_count;
+static void fill(uint32_t n) {
+    wshub_iter it = {0, 0};
+    wshub_client c;
+    uint32_t i = 0;
+    start();
+    for (; i < n; i++) come(i);
+    clients = (wshub_client *)realloc(clients, (n + 1) * sizeof *clients);
+    if (n && hub->stats.authenticated != n) exit(2);
+    for (clients_count = 0; wshub_client_each(hub, &it, &c);) clients[clients_count++] = c;
+}
+static void shuffled_join(const char *room) { /* in no order, as a room looks after many have come and gone */
+    uint32_t i;
+    for (i = clients_count - 1; i > 0; i--) {
+        uint32_t k = chance(i + 1);
+        wshub_client t = clients[i];
+        clients[i] = clients[k];
+        clients[k] = t;
+    }
+    for (i = 0; i < clients_count; i++) (void)wshub_client_join(hub, clients[i], wshub_str_z(room));
+}
+
+static char data64[67], data1k[1027];
+static wshub_msg message(bool big) {
+    wshub_msg m;
+    memset(data64, 'x', 66);
+    memset(data1k, 'x', 1026);
+    data64[0] = data64[65] = data1k[0] = data1k[1025] = '"';
+    m.event = wshub_str_z("m");
+    m.data = big ? wshub__str(data1k, 1026) : wshub__str(data64, 66);
+    m.data_is_json = true;
+    return m;
+}
+
+/* ---- the works: begin is not counted; run does `amount` and returns the units done ---- */
+static uint32_t members, burst;
+static void begin_fan(uint32_t n, uint32_t b) {
+    members = n;
+    burst = b;
+    fill(n);
+}
+static uint64_t run_fan(uint64_t amount, const char *room) {
+    wshub_msg m = message(false);
+    uint64_t turns = amount / members / burst, t;
+    uint32_t b;
+    for (t = 0; t < turns; t++) {
+        for (b = 0; b < burst; b++) (void)wshub_room_send(hub, wshub_str_z(room), &m, NULL, 0);
+        (void)owner.settle(owner.ctx);
+    }
+    return turns * members * burst;
+}
+static void b_fan100(void) { begin_fan(100, 1); }
+static void b_fan1000(void) { begin_fan(1000, 1); }
+static void b_fan10000(void) { begin_fan(10000, 1); }
+static void b_burst16(void) { begin_fan(1000, 16); }
+static void b_burst64(void) { begin_fan(1000, 64); }
+static uint64_t r_fan(uint64_t amount) { return run_fan(amount, "ws-default"); }
+static void b_churned1000(void) { begin_fan(1000, 1); shuffled_join("busy"); }
+static void b_churned10000(void) { begin_fan(10000, 1); shuffled_join("busy"); }
+static void b_churned_burst(void) { begin_fan(10000, 16); shuffled_join("busy"); }
+static uint64_t r_busy(uint64_t amount) { return run_fan(amount, "busy"); }
+static void b_publishers(void) { begin_fan(1000, 64); shuffled_join("busy"); }
+static uint64_t r_publishers(uint64_t amount) { /* 64 clients say one message each to all, in one turn */
+    char text[100];
+    size_t n = (size_t)snprintf(text, sizeof text, "{\"event\":\"p\",\"data\":\"%064d\"}", 7);
+    uint64_t turns = amount / members / burst, t;
+    uint32_t b;
+    for (t = 0; t < turns; t++) {
+        for (b = 0; b < burst; b++) feed(b * 7, text, n);
+        (void)owner.settle(owner.ctx);
+    }
+    return turns * members * burst;
+}
+static void b_rooms(void) { /* 10,000 rooms of three */
+    char name[16];
+    uint32_t i, k;
+    begin_fan(10000, 1);
+    for (i = 0; i < 10000; i++) {
+        for (k = 0; k < 3; k++) {
+            (void)snprintf(name, sizeof name, "r%u", (unsigned)((i + k * 3331) % 10000));
+            (void)wshub_client_join(hub, clients[i], wshub_str_z(name));
+        }
+    }
+}
+static uint64_t r_rooms(uint64_t amount) {
+    wshub_msg m = message(false);
+    char name[16];
+    uint64_t i;
+    for (i = 0; i < amount / 3; i++) {
+        size_t n = (size_t)snprintf(name, sizeof name, "r%u", (unsigned)(i * 7919 % 10000));
+        (void)wshub_room_send(hub, wshub__str(name, n), &m, NULL, 0);
+        if (i % 64 == 63) (void)owner.settle(owner.ctx);
+    }
+    (void)owner.settle(owner.ctx);
+    return amount / 3 * 3;
+}
+static void b_hundred(void) { fill(100); }
+static uint64_t run_echo(uint64_t amount, const char *text) {
+    size_t n = strlen(text);
+    uint64_t i;
+    for (i = 0; i < amount; i++) {
+        feed((uint32_t)(i % 100), text, n);
+        if (i % 10 == 9) (void)owner.settle(owner.ctx);
+    }
+    (void)owner.settle(owner.ctx);
+    return amount;
+}
+static uint64_t r_echo(uint64_t amount) { return run_echo(amount, "{\"event\":\"echo\",\"data\":\"0123456789012345678901234567890123456789012345678901234567890123\"}"); }
+static uint64_t r_parse(uint64_t amount) { return run_echo(amount, "{\"event\":\"position\",\"data\":{\"x\":12.5,\"y\":-3,\"name\":\"somebody\",\"tags\":[\"a\",\"b\",null]},\"id\":4711}"); }
+static void b_start(void) { start(); }
+static uint64_t r_connect(uint64_t amount) {
+    uint64_t i;
+    for (i = 0; i < amount; i++) {
+        come((uint32_t)(i % 1000));
+        if (i >= 500) go((uint32_t)((i - 500) % 1000));
+    }
+    for (i = amount > 500 ? amount - 500 : 0; i < amount; i++) go((uint32_t)(i % 1000));
+    return amount;
+}
+static void b_ten_thousand(void) { fill(10000); }
+static uint64_t r_join(uint64_t amount) { /* joins and leaves a room of all the others, at random */
+    uint64_t i;
+    for (i = 0; i < amount; i++) {
+        wshub_client c = clients[chance(clients_count)];
+        (void)wshub_client_leave(hub, c, wshub_str_z("ws-default"));
+        (void)wshub_client_join(hub, c, wshub_str_z("ws-default"));
+    }
+    return amount;
+}
+static uint8_t plain[65536];
+static void b_bytes(void) {
+    start();
+    memset(plain, 'a', sizeof plain);
+}
+static uint64_t r_mask(uint64_t amount) {
+    static const uint8_t key[4] = {1, 2, 3, 4};
+    uint64_t n;
+    for (n = 0; n < amount; n += sizeof plain) wshub_mask(plain, sizeof plain, key, n);
+    return n;
+}
+static uint64_t r_utf8(uint64_t amount) {
+    uint64_t n;
+    for (n = 0; n < amount; n += sizeof plain) {
+        if (!wshub_utf8_check(plain, sizeof plain)) exit(1);
+    }
+    return n;
+}
+static uint64_t r_json(uint64_t amount) {
+    static const char text[] = "{\"event\":\"position\",\"data\":{\"x\":12.5,\"y\":-3,\"name\":\"somebody with a longer name\",\"text\":\"some words that were typed by a human being into a box\",\"tags\":[\"a\",\"b\",null]},\"id\":4711}";
+    uint64_t n;
+    for (n = 0; n < amount; n += sizeof text - 1) {
+        if (!wshub_json_check(wshub_str_z(text), 64)) exit(1);
+    }
+    return n;
+}
+
+static const struct work { const char *name, *what; void (*begin)(void); uint64_t (*run)(uint64_t amount); uint64_t amount, counted; bool bytes; } works[] = {
+    {"fan100", "fan-out to 100, per delivery", b_fan100, r_fan, 4000000, 100000, false},
+    {"fan1000", "fan-out to 1,000", b_fan1000, r_fan, 4000000, 100000, false},
+    {"fan10000", "fan-out to 10,000", b_fan10000, r_fan, 4000000, 100000, false},
+    {"burst16", "bursts of 16 to 1,000", b_burst16, r_fan, 8000000, 160000, false},
+    {"burst64", "bursts of 64 to 1,000", b_burst64, r_fan, 16000000, 640000, false},
+    {"churned1000", "fan-out to 1,000 who joined in no order", b_churned1000, r_busy, 4000000, 100000, false},
+    {"churned10000", "fan-out to 10,000 who joined in no order", b_churned10000, r_busy, 4000000, 100000, false},
+    {"churned16", "bursts of 16 to 10,000 who joined in no order", b_churned_burst, r_busy, 8000000, 320000, false},
+    {"publishers", "64 publishers to 1,000, parsing included", b_publishers, r_publishers, 16000000, 640000, false},
+    {"rooms", "10,000 rooms of three, per delivery", b_rooms, r_rooms, 3000000, 90000, false},
+    {"echo", "echo through the envelope, per message", b_hundred, r_echo, 1000000, 30000, false},
+    {"parse", "a message of 96 bytes, nothing sent", b_hundred, r_parse, 1000000, 30000, false},
+    {"connect", "connect, upgrade, authenticate, leave", b_start, r_connect, 50000, 3000, false},
+    {"join", "leave and join a room of 10,000", b_ten_thousand, r_join, 1000000, 20000, false},
+    {"mask", "unmask", b_bytes, r_mask, 2000000000, 6553600, true},
+    {"utf8", "ASCII as UTF-8", b_bytes, r_utf8, 2000000000, 6553600, true},
+    {"json", "JSON of 187 bytes", b_bytes, r_json, 400000000, 1000000, true},
+};
+enum { WORKS = sizeof works / sizeof *works };
+
+static double cpu(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Marks where counting begins and ends: tests/bench/counts.sh tells the tool their names. */
+uint64_t counted_work(const struct work *w, uint64_t amount);
+__attribute__((noinline)) uint64_t counted_work(const struct work *w, uint64_t amount) { return w->run(amount); }
+
+int main(int argc, char **argv) {
+    uint32_t i;
+    int rounds = argc > 1 ? atoi(argv[1]) : 0, r;
+    if (argc > 1 && strcmp(argv[1], "list") == 0) {
+        for (i = 0; i < WORKS; i++) (void)printf("%s %llu\n", works[i].name, (unsigned long long)works[i].counted);
+        return 0;
+    }
+    if (argc > 2 && strcmp(argv[1], "count") == 0) {
+        for (i = 0; i < WORKS; i++) {
+            if (strcmp(argv[2], works[i].name) != 0) continue;
+            works[i].begin();
+            (void)counted_work(&works[i], works[i].counted);
+            stop();
+            return 0;
+        }
+        return 1;
+    }
+    if (rounds < 1 || rounds > 99) rounds = 9;
+    (void)printf("The hub alone, CPU time, least and median of %d rounds\n\n| work | least | median |\n| --- | --- | --- |\n", rounds);
+    for (i = 0; i < WORKS; i++) {
+        double took[99];
+        if (argc > 2 && !strstr(works[i].name, argv[2])) continue;
+        works[i].begin();
+        for (r = 0; r < rounds; r++) {
+            double t0 = cpu();
+            uint64_t units = counted_work(&works[i], works[i].amount / 4);
+            took[r] = (cpu() - t0) / (double)units;
+        }
+        stop();
+        qsort(took, (size_t)rounds, sizeof *took, by_value);
+        if (works[i].bytes) (void)printf("| %s | %.2f GB/s | %.2f GB/s |\n", works[i].what, 1 / took[0], 1 / took[rounds / 2]);
+        else (void)printf("| %s | %.1f ns | %.1f ns |\n", works[i].what, took[0], took[rounds / 2]);
+        (void)fflush(stdout);
+    }
+    {
+        size_t empty, full;
+        start();
+        empty = held;
+        stop();
+        fill(10000);
+        full = held;
+        (void)printf("\n%zu bytes an idle client with its user and three rooms, %zu for an empty hub; %zu a stream, %zu a client\n", (full - empty) / 10000, empty, sizeof(wshub__conn), sizeof(wshub__client));
+        stop();
+    }
+    free(clients);
+    return 0;
+}
