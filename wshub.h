@@ -921,7 +921,7 @@ static void wshub__mem_free(const wshub__mem *m, void *ptr, size_t bytes) {
 /* Makes room for `want` items in *items, doubling. False: out of memory, nothing changed. */
 static bool wshub__mem_grow(const wshub__mem *m, void **items, uint32_t *cap, uint32_t want,
                             size_t item_bytes) {
-    uint32_t next = *cap ? *cap : 4;
+    uint32_t next = *cap ? *cap : item_bytes == 1 ? 8 : 2;
     void *p;
     if (want <= *cap) return true;
     if (want > UINT32_MAX / 2) return false;
@@ -1035,18 +1035,23 @@ static bool wshub__str_same(wshub_str a, const char *b) { /* without regard to c
 
 typedef struct wshub__buf {
     uint8_t *ptr;
-    uint32_t len, cap;
-    bool bad;
+    uint32_t len;
+    uint32_t cap : 31; /* at most WSHUB__BUF_MAX */
+    uint32_t bad : 1;
 } wshub__buf;
+
+#define WSHUB__BUF_MAX (1u << 30)
 
 static bool wshub__buf_room(const wshub__mem *m, wshub__buf *b, size_t more) {
     void *p = b->ptr;
-    if (b->bad || more > UINT32_MAX / 2 - b->len ||
-        !wshub__mem_grow(m, &p, &b->cap, b->len + (uint32_t)more, 1)) {
+    uint32_t cap = b->cap;
+    if (b->bad || more > WSHUB__BUF_MAX - b->len ||
+        !wshub__mem_grow(m, &p, &cap, b->len + (uint32_t)more, 1)) {
         b->bad = true;
         return false;
     }
     b->ptr = (uint8_t *)p;
+    b->cap = cap & (WSHUB__BUF_MAX * 2 - 1);
     return true;
 }
 
