@@ -2552,14 +2552,23 @@ typedef struct wshub__conn {
     uint32_t due_pos;
     uint32_t client;            /* index + 1 */
     /* what is being received */
-    uint8_t head[14], head_len; /* a frame's head that has not wholly arrived */
     uint8_t opcode;             /* of the frame whose payload is being received */
     uint8_t msg_opcode;         /* of the message; 0: none has begun */
     bool fin, parsing, paused, pinged, discard, http_close, http_head, chunked, io_paused,
         blank_seen;
-    uint8_t mask[4];
-    uint64_t frame_bytes, frame_at; /* payload of the current frame, and how much has arrived */
-    uint32_t utf8;
+    union { /* by its state */
+        struct {
+            uint64_t frame_bytes, frame_at; /* payload of the current frame, and how much has arrived */
+            uint32_t utf8;
+            uint8_t mask[4];
+            uint8_t head[14], head_len; /* a frame's head that has not wholly arrived */
+        } ws;
+        struct {
+            uint64_t body_left;
+            uint32_t head_bytes, scanned; /* of `in`: the head; looked through for its end */
+            uint32_t chunk_state, chunk_digits, chunk_overhead;
+        } http;
+    } as;
     wshub__buf in;              /* the message, or the HTTP head and body, as far as it arrived */
     wshub__buf held;            /* bytes that wait while paused */
     wshub__buf control;         /* payload of a control frame that arrives in pieces */
@@ -2567,9 +2576,6 @@ typedef struct wshub__conn {
     bool pong_late, in_frame;
     uint32_t resume_next;       /* index + 1 */
     bool resume_listed, note_listed;
-    uint32_t http_head_bytes, http_scanned; /* of `in`: the head; looked through for its end */
-    uint64_t body_left;
-    uint32_t chunk_state, chunk_digits, chunk_overhead;
     uint32_t request;           /* generation of the request being answered */
 } wshub__conn;
 
@@ -4740,7 +4746,7 @@ static void wshub__http_next(wshub *hub, wshub__conn *c, bool close) {
         return;
     }
     c->state = WSHUB__CONN_HTTP;
-    c->http_head_bytes = c->http_scanned = 0;
+    c->as.http.head_bytes = c->as.http.scanned = 0;
     c->blank_seen = false;
     c->phase_due = 0; /* between requests the idle timeout counts; the head's deadline with its first byte */
     c->last_rx = hub->now;
@@ -4967,6 +4973,7 @@ static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h, uint
     }
     hub->stats.upgrades++;
     c->state = WSHUB__CONN_OPEN;
+    memset(&c->as, 0, sizeof c->as);
     c->phase_due = 0;
     wshub__conn_arm(hub, c);
     hub->dialect->opened(hub, wshub__conn_index(c));
@@ -5049,11 +5056,11 @@ static void wshub__http_headed(wshub *hub, wshub__conn *c, const uint8_t *p, uin
             return;
         }
         c->in.len = n;
-        c->http_head_bytes = n;
+        c->as.http.head_bytes = n;
         c->chunked = body == UINT64_MAX;
-        c->body_left = c->chunked ? 0 : body;
-        c->chunk_state = WSHUB__CHUNK_SIZE;
-        c->chunk_digits = c->chunk_overhead = 0;
+        c->as.http.body_left = c->chunked ? 0 : body;
+        c->as.http.chunk_state = WSHUB__CHUNK_SIZE;
+        c->as.http.chunk_digits = c->as.http.chunk_overhead = 0;
         c->phase_due = wshub__after(hub, hub->desc.message_timeout_ms);
         wshub__conn_arm(hub, c);
         if (wshub__str_same(wshub_http_header(&h, "Expect"), "100-continue") && h.minor >= 1) {
@@ -5071,9 +5078,9 @@ WSHUB__COLD static void wshub__http_bodied(wshub *hub, wshub__conn *c) { /* the 
     wshub_http h;
     const char *why;
     wshub__buf keep = c->in;
-    uint32_t head = c->http_head_bytes;
+    uint32_t head = c->as.http.head_bytes;
     memset(&c->in, 0, sizeof c->in);
-    c->http_head_bytes = c->http_scanned = 0;
+    c->as.http.head_bytes = c->as.http.scanned = 0;
     if (!WSHUB__NEVER(wshub__http_parse(keep.ptr, head, headers, hub->desc.http_headers_max, &h, &why))) { /* it was right before */
         h.body = wshub__str(keep.ptr + head, keep.len - head);
         wshub__http_dispatch(hub, c, &h, 0);
@@ -5086,30 +5093,34 @@ WSHUB__COLD static size_t wshub__http_feed_body(wshub *hub, wshub__conn *c, cons
     size_t used = 0;
     bool done = false;
     while (used < n && !done) {
-        if (!c->chunked || c->chunk_state == WSHUB__CHUNK_DATA) {
-            size_t k = n - used < c->body_left ? n - used : (size_t)c->body_left;
+        if (!c->chunked || c->as.http.chunk_state == WSHUB__CHUNK_DATA) {
+            size_t k =
+                n - used < c->as.http.body_left ? n - used : (size_t)c->as.http.body_left;
             wshub__buf_add(&hub->mem, &c->in, p + used, k);
             if (c->in.bad) {
                 wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
                 return n;
             }
             used += k;
-            c->body_left -= k;
-            if (c->body_left == 0 && c->chunked) c->chunk_state = WSHUB__CHUNK_DATA_CR;
-            done = c->body_left == 0 && !c->chunked;
+            c->as.http.body_left -= k;
+            if (c->as.http.body_left == 0 && c->chunked)
+                c->as.http.chunk_state = WSHUB__CHUNK_DATA_CR;
+            done = c->as.http.body_left == 0 && !c->chunked;
         } else {
-            c->chunk_state = wshub__chunk_byte((wshub__chunk_state)c->chunk_state, p[used++],
-                                               &c->body_left, &c->chunk_digits, &c->chunk_overhead);
-            if (c->chunk_state == WSHUB__CHUNK_BAD) {
+            c->as.http.chunk_state = wshub__chunk_byte(
+                (wshub__chunk_state)c->as.http.chunk_state, p[used++], &c->as.http.body_left,
+                &c->as.http.chunk_digits, &c->as.http.chunk_overhead);
+            if (c->as.http.chunk_state == WSHUB__CHUNK_BAD) {
                 wshub__http_refuse(hub, c, 400, "malformed chunked body", false);
                 return n;
             }
-            if (c->chunk_state == WSHUB__CHUNK_DATA &&
-                c->in.len - c->http_head_bytes + c->body_left > hub->desc.http_body_bytes_max) { /* as announced */
+            if (c->as.http.chunk_state == WSHUB__CHUNK_DATA &&
+                c->in.len - c->as.http.head_bytes + c->as.http.body_left >
+                    hub->desc.http_body_bytes_max) { /* as announced */
                 wshub__http_refuse(hub, c, 413, "body too large", false);
                 return n;
             }
-            done = c->chunk_state == WSHUB__CHUNK_DONE;
+            done = c->as.http.chunk_state == WSHUB__CHUNK_DONE;
         }
     }
     if (done) wshub__http_bodied(hub, c);
@@ -5120,7 +5131,7 @@ WSHUB__COLD static size_t wshub__http_feed_body(wshub *hub, wshub__conn *c, cons
 static size_t wshub__http_feed(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
     uint32_t max = hub->desc.http_head_bytes_max, before = c->in.len;
     int end;
-    if (c->http_head_bytes) return wshub__http_feed_body(hub, c, p, n);
+    if (c->as.http.head_bytes) return wshub__http_feed_body(hub, c, p, n);
     if (before == 0 && n >= 2 && p[0] == '\r' && p[1] == '\n') {
         if (c->blank_seen) { /* one empty line before a request (RFC 9112 2.2), no more */
             wshub__http_refuse(hub, c, 400, "malformed head", false);
@@ -5134,13 +5145,13 @@ static size_t wshub__http_feed(wshub *hub, wshub__conn *c, const uint8_t *p, siz
         wshub__conn_arm(hub, c);
     }
     if (before == 0) { /* the usual case: the whole head at once, read where it lies */
-        end = wshub__http_end(p, n < max ? n : max, &c->http_scanned);
+        end = wshub__http_end(p, n < max ? n : max, &c->as.http.scanned);
         if (end > 0) {
-            uint32_t len = c->http_scanned;
+            uint32_t len = c->as.http.scanned;
             wshub__http_headed(hub, c, p, len);
             return len;
         }
-        c->http_scanned = 0;
+        c->as.http.scanned = 0;
     }
     {
         size_t take = n < (size_t)max - before ? n : (size_t)max - before;
@@ -5150,11 +5161,11 @@ static size_t wshub__http_feed(wshub *hub, wshub__conn *c, const uint8_t *p, siz
             return n;
         }
     }
-    end = wshub__http_end(c->in.ptr, c->in.len, &c->http_scanned);
+    end = wshub__http_end(c->in.ptr, c->in.len, &c->as.http.scanned);
     if (c->in.len >= 2 && c->in.ptr[0] == '\r' && c->in.ptr[1] == '\n') {
         if (!c->blank_seen) { /* the empty line in two pieces */
             c->blank_seen = true;
-            c->http_scanned = 0;
+            c->as.http.scanned = 0;
             wshub__buf_done(&hub->mem, &c->in);
             return 2 - before;
         }
@@ -5169,7 +5180,7 @@ static size_t wshub__http_feed(wshub *hub, wshub__conn *c, const uint8_t *p, siz
         return n;
     }
     {
-        uint32_t len = c->http_scanned;
+        uint32_t len = c->as.http.scanned;
         wshub__http_headed(hub, c, c->in.ptr, len);
         return len - before;
     }
@@ -5200,14 +5211,14 @@ static size_t wshub__ws_head(wshub *hub, wshub__conn *c, const uint8_t *p, size_
     size_t used = 0;
     int r = 0;
     memset(&f, 0, sizeof f);
-    if (!c->head_len && (r = wshub_frame_read(p, n, &f)) != 0) {
+    if (!c->as.ws.head_len && (r = wshub_frame_read(p, n, &f)) != 0) {
         why = wshub__frame_judge(c, &f, p[1]);
         used = r > 0 ? f.head_bytes : n;
     } else {
         while (r == 0 && !why && used < n) {
-            c->head[c->head_len++] = p[used++];
-            r = wshub_frame_read(c->head, c->head_len, &f);
-            if (c->head_len >= 2) why = wshub__frame_judge(c, &f, c->head[1]);
+            c->as.ws.head[c->as.ws.head_len++] = p[used++];
+            r = wshub_frame_read(c->as.ws.head, c->as.ws.head_len, &f);
+            if (c->as.ws.head_len >= 2) why = wshub__frame_judge(c, &f, c->as.ws.head[1]);
         }
     }
     if (!why && r < 0) why = "length is not minimal";
@@ -5216,7 +5227,7 @@ static size_t wshub__ws_head(wshub *hub, wshub__conn *c, const uint8_t *p, size_
         return n;
     }
     if (r == 0) return used;
-    c->head_len = 0;
+    c->as.ws.head_len = 0;
     if (f.opcode < 8 && !c->discard) { /* so it has a client */
         const wshub__client *client = wshub__conn_client(hub, c);
         if (f.payload_bytes > hub->desc.payload_bytes_max ||
@@ -5233,12 +5244,12 @@ static size_t wshub__ws_head(wshub *hub, wshub__conn *c, const uint8_t *p, size_
     c->in_frame = true;
     c->opcode = f.opcode;
     c->fin = f.fin;
-    memcpy(c->mask, f.mask, 4);
-    c->frame_bytes = f.payload_bytes;
-    c->frame_at = 0;
+    memcpy(c->as.ws.mask, f.mask, 4);
+    c->as.ws.frame_bytes = f.payload_bytes;
+    c->as.ws.frame_at = 0;
     if (f.opcode == 1 || f.opcode == 2) {
         c->msg_opcode = f.opcode;
-        c->utf8 = WSHUB__UTF8_OK;
+        c->as.ws.utf8 = WSHUB__UTF8_OK;
     }
     return used;
 }
@@ -5279,12 +5290,12 @@ static void wshub__ws_control(wshub *hub, wshub__conn *c, const uint8_t *p, size
 
 /* Takes payload of the current frame. Returns the bytes used. */
 static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n) {
-    uint64_t left = c->frame_bytes - c->frame_at;
+    uint64_t left = c->as.ws.frame_bytes - c->as.ws.frame_at;
     size_t k = n < left ? n : (size_t)left;
-    bool whole = k == c->frame_bytes, done = k == left;
+    bool whole = k == c->as.ws.frame_bytes, done = k == left;
     uint32_t index = wshub__conn_index(c);
-    if (k) wshub_mask(p, k, c->mask, c->frame_at);
-    c->frame_at += k;
+    if (k) wshub_mask(p, k, c->as.ws.mask, c->as.ws.frame_at);
+    c->as.ws.frame_at += k;
     if (done) c->in_frame = false;
     if (c->opcode >= 8) {
         wshub__buf keep;
@@ -5306,8 +5317,8 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n
         return k;
     }
     if (c->msg_opcode == 1) { /* RFC 6455 8.1, at the first bad byte */
-        if (k) c->utf8 = wshub__utf8_feed(c->utf8, p, k);
-        if (c->utf8 == WSHUB__UTF8_BAD || (done && c->fin && c->utf8 != WSHUB__UTF8_OK)) {
+        if (k) c->as.ws.utf8 = wshub__utf8_feed(c->as.ws.utf8, p, k);
+        if (c->as.ws.utf8 == WSHUB__UTF8_BAD || (done && c->fin && c->as.ws.utf8 != WSHUB__UTF8_OK)) {
             wshub__conn_fail(hub, c, 1007, "text is not UTF-8");
             return n;
         }
@@ -5319,8 +5330,8 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n
         hub->dialect->message(hub, index, p, k, text);
         return k;
     }
-    if (c->in.cap == 0 && k && c->frame_bytes <= 4096)
-        (void)wshub__buf_room(&hub->mem, &c->in, (size_t)c->frame_bytes);
+    if (c->in.cap == 0 && k && c->as.ws.frame_bytes <= 4096)
+        (void)wshub__buf_room(&hub->mem, &c->in, (size_t)c->as.ws.frame_bytes);
     wshub__buf_add(&hub->mem, &c->in, p, k);
     if (c->in.bad) {
         wshub__conn_fail(hub, c, 1011, "out of memory");
@@ -5376,7 +5387,7 @@ static void wshub__receive(wshub *hub, wshub__conn *c, uint8_t *p, size_t n) {
         if (c->state == WSHUB__CONN_HTTP) {
             if (!n) break;
             used = wshub__http_feed(hub, c, p, n);
-        } else if (c->in_frame && (n || c->frame_at == c->frame_bytes)) { /* an empty payload is there already */
+        } else if (c->in_frame && (n || c->as.ws.frame_at == c->as.ws.frame_bytes)) { /* an empty payload is there already */
             used = wshub__ws_payload(hub, c, p, n);
         } else {
             if (!n) break;
@@ -5387,7 +5398,7 @@ static void wshub__receive(wshub *hub, wshub__conn *c, uint8_t *p, size_t n) {
     }
     if (c->id != id) return;
     c->parsing = false;
-    if (c->state == WSHUB__CONN_OPEN && (c->head_len || c->in_frame || c->msg_opcode) &&
+    if (c->state == WSHUB__CONN_OPEN && (c->as.ws.head_len || c->in_frame || c->msg_opcode) &&
         !c->part_due) {
         c->part_due = wshub__after(hub, hub->desc.message_timeout_ms);
         wshub__conn_arm(hub, c);
