@@ -7,8 +7,10 @@ command -v valgrind >/dev/null || { echo "  skipped: no valgrind"; echo "counts:
 cc=${CC:-cc}; file=tests/bench/counts.txt; dir=build/counts; rm -rf $dir; mkdir -p $dir
 version=$($cc --version | head -1)
 "$cc" -std=c99 -O2 -g -DNDEBUG -I. -Ibackends -o $dir/bench_hub tests/bench/bench_hub.c -pthread || exit 1
+# the C library's plainest functions everywhere, whatever the processor has
+plain=glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX2,-AVX,-BMI1,-BMI2,-MOVBE,-ERMS,-FSRM,-SSE4_1,-SSE4_2,-SSSE3,-LZCNT,-POPCNT
 one() { # work, units
-    valgrind --tool=callgrind --callgrind-out-file=$dir/"$1".out --toggle-collect=counted_work --collect-atstart=no \
+    GLIBC_TUNABLES=$plain valgrind --tool=callgrind --callgrind-out-file=$dir/"$1".out --toggle-collect=counted_work --collect-atstart=no \
         $dir/bench_hub count "$1" >/dev/null 2>$dir/"$1".log
     n=$(sed -n 's/^totals: *//p' $dir/"$1".out)
     awk -v w="$1" -v n="${n:-0}" -v u="$2" 'BEGIN { printf "%s %.2f\n", w, n / u }' > $dir/"$1".count
