@@ -1,7 +1,9 @@
 /* What the hub itself costs, without a kernel below: an io that takes everything at once. CPU time per message, and in
  * `count` mode fixed amounts of the same works, so that a tool can count their instructions (tests/bench/counts.sh).
  *
- *     build/bench_hub [ROUNDS]         a table; the least and the median of so many rounds (9)
+ *     build/bench_hub [ROUNDS [PART]]  a table; the least and the median of so many rounds (9)
+ *     build/bench_hub growth [MAX]     what the same costs in hubs of 100 to MAX clients (1,000,000), and in ever more rooms
+ *     build/bench_hub slow             what receivers cost who do not read
  *     build/bench_hub list             the works and how many units `count` does of each
  *     build/bench_hub count WORK       does them */
 #define _GNU_SOURCE
@@ -13,6 +15,7 @@
 /* ---- an io that takes everything ---- */
 static wshub_io_owner owner;
 static uint64_t sends, sent_bytes, held, random_state = 88172645463325252u;
+static uint32_t slow_every; /* every so manieth stream takes nothing; 0: all take everything */
 static void n_attach(void *ctx, const wshub_io_owner *o) {
     (void)ctx;
     if (o) owner = *o;
@@ -20,7 +23,7 @@ static void n_attach(void *ctx, const wshub_io_owner *o) {
 static int64_t n_send(void *ctx, wshub_conn c, const wshub_span *spans, size_t count) {
     size_t i, n = 0;
     (void)ctx;
-    (void)c;
+    if (slow_every && (uint32_t)c.id % slow_every == 0) return 0;
     for (i = 0; i < count; i++) n += spans[i].len;
     sends++;
     sent_bytes += n;
@@ -203,24 +206,25 @@ static uint64_t r_publishers(uint64_t amount) { /* 64 clients say one message ea
     }
     return turns * members * burst;
 }
-static void b_rooms(void) { /* 10,000 rooms of three */
-    char name[16];
+static uint32_t rooms_count;
+static wshub_str room_names[10000];
+static void begin_rooms(uint32_t n) { /* n rooms of three, in a hub of 10,000 */
+    static char text[10000][8];
     uint32_t i, k;
+    rooms_count = n;
     begin_fan(10000, 1);
-    for (i = 0; i < 10000; i++) {
-        for (k = 0; k < 3; k++) {
-            (void)snprintf(name, sizeof name, "r%u", (unsigned)((i + k * 3331) % 10000));
-            (void)wshub_client_join(hub, clients[i], wshub_str_z(name));
-        }
+    for (i = 0; i < 10000; i++) room_names[i] = wshub__str(text[i], (size_t)snprintf(text[i], sizeof text[i], "r%u", (unsigned)i));
+    for (i = 0; i < n; i++) {
+        for (k = 0; k < 3; k++) (void)wshub_client_join(hub, clients[(i + k * 3331) % 10000], room_names[i]);
     }
 }
+static void b_rooms1(void) { begin_rooms(1); }
+static void b_rooms(void) { begin_rooms(10000); }
 static uint64_t r_rooms(uint64_t amount) {
     wshub_msg m = message(false);
-    char name[16];
     uint64_t i;
     for (i = 0; i < amount / 3; i++) {
-        size_t n = (size_t)snprintf(name, sizeof name, "r%u", (unsigned)(i * 7919 % 10000));
-        (void)wshub_room_send(hub, wshub__str(name, n), &m, NULL, 0);
+        (void)wshub_room_send(hub, room_names[i * 7919 % rooms_count], &m, NULL, 0);
         if (i % 64 == 63) (void)owner.settle(owner.ctx);
     }
     (void)owner.settle(owner.ctx);
@@ -296,6 +300,7 @@ static const struct work { const char *name, *what; void (*begin)(void); uint64_
     {"churned10000", "fan-out to 10,000 who joined in no order", b_churned10000, r_busy, 4000000, 100000, false},
     {"churned16", "bursts of 16 to 10,000 who joined in no order", b_churned_burst, r_busy, 8000000, 320000, false},
     {"publishers", "64 publishers to 1,000, parsing included", b_publishers, r_publishers, 16000000, 640000, false},
+    {"room", "one room of three, per delivery", b_rooms1, r_rooms, 3000000, 90000, false},
     {"rooms", "10,000 rooms of three, per delivery", b_rooms, r_rooms, 3000000, 90000, false},
     {"echo", "echo through the envelope, per message", b_hundred, r_echo, 1000000, 30000, false},
     {"parse", "a message of 96 bytes, nothing sent", b_hundred, r_parse, 1000000, 30000, false},
@@ -321,11 +326,131 @@ static int by_value(const void *a, const void *b) {
 uint64_t counted_work(const struct work *w, uint64_t amount);
 __attribute__((noinline)) uint64_t counted_work(const struct work *w, uint64_t amount) { return w->run(amount); }
 
+/* ---- growth: the same in hubs of different sizes; each figure the least of three ---- */
+static double least(double a, double b) { return !(a > 0) || b < a ? b : a; }
+static double fan_cost(const char *room, uint32_t n, uint32_t in_turn) { /* ns a delivery */
+    double best = 0;
+    uint32_t r, k, times = 2000000 / n / in_turn + 1;
+    members = n;
+    burst = in_turn;
+    for (r = 0; r < 3; r++) {
+        double t0 = cpu();
+        for (k = 0; k < times; k++) (void)run_fan((uint64_t)n * in_turn, room);
+        best = least(best, (cpu() - t0) / ((double)n * in_turn * times));
+    }
+    return best;
+}
+static void growth_of_clients(uint32_t n) {
+    double t0, came, join = 0, leave = 0, went, fan;
+    uint32_t i, r, some = n < 1000 ? n / 2 : 1000;
+    size_t before;
+    start();
+    before = held;
+    stop();
+    t0 = cpu();
+    fill(n);
+    came = (cpu() - t0) / n;
+    fan = fan_cost("ws-default", n, 1);
+    for (r = 0; r < 3; r++) {
+        t0 = cpu();
+        for (i = 0; i < 20000; i++) (void)wshub_client_leave(hub, clients[(uint64_t)i * 7919 % n], wshub_str_z("ws-default"));
+        leave = least(leave, (cpu() - t0) / 20000); /* in small hubs most have left already, which costs less */
+        t0 = cpu();
+        for (i = 0; i < 20000; i++) (void)wshub_client_join(hub, clients[(uint64_t)i * 7919 % n], wshub_str_z("ws-default"));
+        join = least(join, (cpu() - t0) / 20000);
+    }
+    (void)printf("| %u | %.2f us | %.0f ns | %.0f ns | %.1f ns | ", (unsigned)n, came / 1e3, join, leave, fan);
+    before = (held - before) / n;
+    t0 = cpu();
+    for (i = 0; i < some; i++) go((uint32_t)((uint64_t)i * 7919 % n));
+    went = (cpu() - t0) / some;
+    (void)printf("%.2f us | %zu |\n", went / 1e3, before);
+    (void)fflush(stdout);
+    stop();
+}
+static void growth_of_rooms(void) {
+    static const uint32_t counts[] = {1, 10, 100, 1000, 10000};
+    uint32_t k, r, i;
+    double first = 0;
+    (void)printf("| rooms of three | ns a delivery |\n| --- | --- |\n");
+    for (k = 0; k < sizeof counts / sizeof *counts; k++) {
+        double best = 0;
+        begin_rooms(counts[k]);
+        for (r = 0; r < 5; r++) {
+            double t0 = cpu();
+            uint64_t units = r_rooms(1500000);
+            best = least(best, (cpu() - t0) / (double)units);
+        }
+        if (!k) first = best;
+        (void)printf("| %u | %.1f (%.2f) |\n", (unsigned)counts[k], best, best / first);
+        stop();
+    }
+    begin_rooms(10000);
+    for (i = 0; i < 1000; i++) (void)wshub_client_join(hub, clients[5], room_names[(i * 13) % 10000]);
+    {
+        wshub_iter it = {0, 0};
+        wshub_str name;
+        uint32_t in = 0;
+        double t0;
+        while (wshub_client_each_room(hub, clients[5], &it, &name)) in++;
+        t0 = cpu();
+        (void)wshub_client_close(hub, clients[5], 1000, wshub_str_z(""));
+        (void)owner.settle(owner.ctx);
+        (void)printf("\nleaving of a client in %u rooms: %.1f us\n", (unsigned)in, (cpu() - t0) / 1e3);
+    }
+    stop();
+}
+static void growth(uint32_t most) {
+    uint32_t n;
+    growth_of_rooms();
+    (void)printf("\n| clients | connect, upgrade, authenticate | join | leave | delivery | disconnect | bytes each |\n| --- | --- | --- | --- | --- | --- | --- |\n");
+    for (n = 100; n <= most; n *= 10) growth_of_clients(n);
+}
+
+/* ---- a tenth of the receivers reads nothing: what it costs the others, and how much memory ---- */
+static void slow(void) {
+    uint32_t every, r;
+    double cost[2] = {0, 0};
+    uint64_t grown[2] = {0, 0}, before;
+    for (r = 0; r < 6; r++) { /* in turn */
+        uint64_t deliveries = 0;
+        double t0;
+        uint32_t k;
+        every = r % 2 ? 10 : 0;
+        fill(1000);
+        members = 1000;
+        burst = 16;
+        slow_every = every;
+        before = held;
+        t0 = cpu();
+        for (k = 0; k < 3000; k++) {
+            (void)run_fan(16000, "ws-default");
+            deliveries += every ? 14400 : 16000;
+        }
+        cost[r % 2] = least(cost[r % 2], (cpu() - t0) / (double)deliveries);
+        grown[r % 2] = held - before;
+        slow_every = 0;
+        stop();
+    }
+    (void)printf("1,000 receivers, bursts of 16, 48,000 messages: %.2f ns a delivery and %.2f MiB; with a tenth who read nothing %.2f ns (%.2f) and %.2f MiB, "
+                 "where each of these 100 may be owed 1 MiB\n", cost[0], (double)grown[0] / 1048576, cost[1], cost[1] / cost[0], (double)grown[1] / 1048576);
+}
+
 int main(int argc, char **argv) {
     uint32_t i;
     int rounds = argc > 1 ? atoi(argv[1]) : 0, r;
     if (argc > 1 && strcmp(argv[1], "list") == 0) {
         for (i = 0; i < WORKS; i++) (void)printf("%s %llu\n", works[i].name, (unsigned long long)works[i].counted);
+        return 0;
+    }
+    if (argc > 1 && strcmp(argv[1], "growth") == 0) {
+        growth(argc > 2 ? (uint32_t)atoi(argv[2]) : 1000000);
+        free(clients);
+        return 0;
+    }
+    if (argc > 1 && strcmp(argv[1], "slow") == 0) {
+        slow();
+        free(clients);
         return 0;
     }
     if (argc > 2 && strcmp(argv[1], "count") == 0) {
