@@ -3,6 +3,7 @@
 # make test       every test; what needs more than a compiler is skipped aloud when it is absent
 # make bench      CPU time per delivered and per echoed message
 # make bench-hub  what the hub itself costs, without a kernel below
+# make bench-cores  a hub a thread over the in-process bus, from one to many
 # make counts     instructions of each work of bench-hub against the committed figures; needs valgrind
 # make bench-redis  messages per second through Redis, and what each costs; needs redis-server
 # make redis-cycles a real Redis is killed, stopped, locked and cut off a thousand times
@@ -29,7 +30,7 @@ WARN     = -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wst
 SANITIZE := $(shell printf 'int main(void){return 0;}' > .probe.c; $(CC) -fsanitize=address,undefined .probe.c -o .probe.out 2>/dev/null && echo -fsanitize=address,undefined -fno-sanitize-recover=undefined; rm -f .probe.c .probe.out)
 HEADERS  = wshub.h $(wildcard backends/*.h) $(wildcard tests/*.h tests/shim/sys/*.h)
 INCLUDE  = -I. -Ibackends -Itests
-TESTS    = $(patsubst tests/test_%.c,build/test_%,$(wildcard tests/test_*.c)) build/test_codec_portable
+TESTS    = $(patsubst tests/test_%.c,build/test_%,$(wildcard tests/test_*.c)) build/test_codec_portable build/test_bus_envelopes
 EXAMPLES = $(patsubst examples/%.c,build/%,$(wildcard examples/*.c))
 THREADS  = -pthread
 # kqueue is tested over a shim where the system has none of its own
@@ -55,6 +56,10 @@ build/test_%: tests/test_%.c $(HEADERS) | build
 # the twin without what only some compilers and machines have
 build/test_codec_portable: tests/test_codec.c $(HEADERS) | build
 	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) -DWSHUB_PORTABLE $(INCLUDE) -o $@ $< $(THREADS)
+
+# hubs on one loop that do not know it: the way of every other bus
+build/test_bus_envelopes: tests/test_bus.c $(HEADERS) | build
+	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) -DENVELOPES $(INCLUDE) $(SHIM) -o $@ $< $(THREADS)
 
 # hiredis is taken where it is installed, elsewhere its test says that it is skipped
 HIREDIS := $(shell printf '\043include <hiredis/async.h>\nint main(void){return 0;}' > .probe.c; $(CC) .probe.c -o .probe.out -lhiredis 2>/dev/null && echo -DWITH_HIREDIS -lhiredis; rm -f .probe.c .probe.out)
@@ -134,6 +139,11 @@ build/bench_hub: tests/bench/bench_hub.c $(HEADERS) | build
 bench-hub: build/bench_hub
 	./build/bench_hub
 
+build/bench_cores: tests/bench/bench_cores.c $(HEADERS) | build
+	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< $(THREADS)
+bench-cores: build/bench_cores
+	./build/bench_cores
+
 build/bench_redis: tests/bench/bench_redis.c $(HEADERS) | build
 	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< $(THREADS)
 bench-redis: build/bench_redis
@@ -153,4 +163,4 @@ clean:
 
 counts:
 	@sh tests/bench/counts.sh
-.PHONY: counts bench-hub all fixtures run test tsan oom faults coverage memcheck analyze mutate bench bench-redis redis-cycles sim fuzz fuzz-coverage determinism install clean
+.PHONY: counts bench-hub bench-cores all fixtures run test tsan oom faults coverage memcheck analyze mutate bench bench-redis redis-cycles sim fuzz fuzz-coverage determinism install clean

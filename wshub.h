@@ -2442,7 +2442,7 @@ static const char *const wshub__bus_types[] = {"", "broadcast", "client", "user"
 static const char *const wshub__bus_prefixes[] = {"", "ws:broadcast",
                                                   "ws:client:", "ws:user:", "ws:room:"};
 
-WSHUB__COLD static void wshub__envelope_write(const wshub__mem *m, wshub__buf *b,
+static void wshub__envelope_write(const wshub__mem *m, wshub__buf *b,
                                               wshub_str server_id, const wshub_dest *dest,
                                               const wshub_msg *msg) {
     size_t i;
@@ -2646,10 +2646,10 @@ typedef struct wshub__timer {
     void *arg;
 } wshub__timer;
 
-typedef struct wshub__pub { /* a publication that waits; channel and payload follow */
+typedef struct wshub__pub { /* a publication that waits; channel, payload and brief follow */
     struct wshub__pub *next;
     uint64_t at; /* when it was published */
-    uint32_t channel_len, payload_len;
+    uint32_t channel_len, payload_len, brief_len, cap;
 } wshub__pub;
 
 typedef struct wshub__outbox {
@@ -3600,6 +3600,7 @@ typedef struct wshub__fan { /* one message on its way to any number of clients *
     wshub__span frame; /* holds a reference while the fan lives */
     bool encoded, failed;
     struct wshub__text *text; /* a copy, once a transformer needs it */
+    wshub_str ready;          /* the frame, encoded by another hub of this process. ptr NULL: not yet */
 } wshub__fan;
 
 static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan);
@@ -3622,9 +3623,18 @@ static void wshub__fan_done(wshub *hub, wshub__fan *fan) {
     fan->text = NULL;
 }
 
+/* Copies a frame that is encoded into the log: what follows it there is one piece with it. */
+static bool wshub__fan_adopt(wshub *hub, wshub__fan *fan) {
+    uint8_t *to = wshub__log_room(hub, fan->ready.len);
+    if (!to) return false;
+    memcpy(to, fan->ready.ptr, fan->ready.len);
+    fan->frame = wshub__log_commit(hub, fan->ready.len);
+    return true;
+}
+
 static bool wshub__fan_frame(wshub *hub, wshub__fan *fan) {
     if (fan->encoded) return true;
-    if (fan->failed || !hub->dialect->encode(hub, fan)) {
+    if (fan->failed || !(fan->ready.ptr ? wshub__fan_adopt : hub->dialect->encode)(hub, fan)) {
         fan->failed = true;
         return false;
     }
@@ -5548,26 +5558,70 @@ WSHUB_API void wshub_conn_closed(wshub *hub, wshub_conn conn) {
  * Publications wait in an outbox that settle hands over; while the bus is down it is kept up to its limit.
  * Proved by tests/test_bus.c. */
 
+/* The brief: the same message for hubs of this process, beside the envelope, whose texts and frame need then be made
+ * and read once, not once a hub. Written by wshub__brief_write(), read by wshub__bus_brief(), nobody else sees it. */
+typedef struct wshub__brief { /* the lengths of the excluded, event, the excluded and the frame follow */
+    uint32_t kind, event_len, data_len, exclude_count, frame_len; /* data is the frame's, before its last byte */
+} wshub__brief;
+
+#define WSHUB__BRIEF_EXCLUDES 32u /* those who exclude more have no brief */
+
+static void wshub__brief_write(const wshub__mem *m, wshub__buf *b, const wshub_dest *dest,
+                               const wshub_msg *msg, wshub_str frame) {
+    wshub__brief h;
+    uint32_t i;
+    h.kind = (uint32_t)dest->kind;
+    h.event_len = (uint32_t)msg->event.len;
+    h.data_len = (uint32_t)msg->data.len;
+    h.exclude_count = (uint32_t)dest->exclude_count;
+    h.frame_len = (uint32_t)frame.len;
+    wshub__buf_add(m, b, &h, sizeof h);
+    for (i = 0; i < h.exclude_count; i++) {
+        uint32_t len = (uint32_t)dest->exclude[i].len;
+        wshub__buf_add(m, b, &len, sizeof len);
+    }
+    wshub__buf_add(m, b, msg->event.ptr, msg->event.len);
+    for (i = 0; i < h.exclude_count; i++)
+        wshub__buf_add(m, b, dest->exclude[i].ptr, dest->exclude[i].len);
+    wshub__buf_add(m, b, frame.ptr, frame.len);
+}
+
+/* What counts against limits: not the brief, which never has more than the payload and its texts once again. */
+static uint64_t wshub__pub_bytes(const wshub__pub *p) {
+    return (uint64_t)p->channel_len + p->payload_len;
+}
+
 static void wshub__outbox_pop(const wshub__mem *m, wshub__outbox *box) {
     wshub__pub *p = box->head;
     box->head = p->next;
     if (!box->head) box->tail = NULL;
-    box->bytes -= (uint64_t)p->channel_len + p->payload_len;
-    wshub__mem_free(m, p, sizeof *p + p->channel_len + p->payload_len);
+    box->bytes -= wshub__pub_bytes(p);
+    wshub__mem_free(m, p, p->cap);
 }
+
+typedef struct wshub__item { /* one publication, as it is handed over */
+    wshub_str channel, payload, brief;
+} wshub__item;
+
+static size_t wshub__seat_publish(void *ctx, const wshub_bus_msg *msgs, size_t count);
+static size_t wshub__seat_give(void *ctx, const wshub__item *items, size_t count);
 
 /* Hands over what it can. Returns how many. */
 static uint64_t wshub__outbox_flush(const wshub__mem *m, wshub__outbox *box, const wshub_bus *bus) {
     uint64_t sent = 0;
+    bool within = bus->publish == wshub__seat_publish; /* a loop takes the briefs too */
     while (box->head) {
         wshub_bus_msg msgs[64];
+        wshub__item items[64];
         wshub__pub *p = box->head;
         size_t n = 0, took;
         for (; p && n < 64; p = p->next, n++) {
-            msgs[n].channel = wshub__str(p + 1, p->channel_len);
-            msgs[n].payload = wshub__str((const char *)(p + 1) + p->channel_len, p->payload_len);
+            wshub__item *it = &items[n];
+            it->channel = msgs[n].channel = wshub__str(p + 1, p->channel_len);
+            it->payload = msgs[n].payload = wshub__str(it->channel.ptr + p->channel_len, p->payload_len);
+            it->brief = wshub__str(it->payload.ptr + p->payload_len, p->brief_len);
         }
-        took = bus->publish(bus->ctx, msgs, n);
+        took = within ? wshub__seat_give(bus->ctx, items, n) : bus->publish(bus->ctx, msgs, n);
         sent += took;
         n = took < n ? 0 : n;
         while (took--) wshub__outbox_pop(m, box);
@@ -5577,33 +5631,43 @@ static uint64_t wshub__outbox_flush(const wshub__mem *m, wshub__outbox *box, con
 }
 
 /* Appends one publication. Over the limit the oldest go first; *dropped says how many. dropped NULL: nothing
- * goes, the new one is refused with LIMIT. */
-WSHUB__COLD static wshub_err wshub__outbox_add(const wshub__mem *m, wshub__outbox *box,
-                                               uint64_t max, uint64_t now, wshub_str server_id,
-                                               const wshub_dest *dest, const wshub_msg *msg,
-                                               uint64_t *dropped) {
+ * goes, the new one is refused with LIMIT. frame: ptr NULL: without a brief. */
+static wshub_err wshub__outbox_add(const wshub__mem *m, wshub__outbox *box, uint64_t max,
+                                   uint64_t now, wshub_str server_id, const wshub_dest *dest,
+                                   const wshub_msg *msg, wshub_str frame, uint64_t *dropped) {
     wshub__buf b;
     const char *prefix = wshub__bus_prefixes[dest->kind];
     size_t prefix_len = strlen(prefix),
-           name_len = dest->kind == WSHUB_DEST_ALL ? 0 : dest->name.len;
+           name_len = dest->kind == WSHUB_DEST_ALL ? 0 : dest->name.len, payload_at, brief_at;
     wshub__pub *p;
     uint64_t bytes;
     memset(&b, 0, sizeof b);
+    (void)wshub__buf_room(m, &b, sizeof *p + 160 + 2 * (name_len + msg->event.len) + msg->data.len +
+                                     (frame.ptr ? sizeof(wshub__brief) + frame.len : 0)); /* the usual one's */
+    if (!b.bad) b.len = sizeof *p;
+    wshub__buf_add(m, &b, prefix, prefix_len);
+    wshub__buf_add(m, &b, dest->name.ptr, name_len);
+    payload_at = b.len;
     wshub__envelope_write(m, &b, server_id, dest, msg);
-    bytes = (uint64_t)prefix_len + name_len + b.len;
-    p = b.bad ? NULL : (wshub__pub *)wshub__mem_new(m, sizeof *p + (size_t)bytes);
-    if (!p || bytes > max || (!dropped && box->bytes + bytes > max)) {
-        wshub__mem_free(m, p, sizeof *p + (size_t)bytes);
+    brief_at = b.len;
+    if (frame.ptr && dest->exclude_count <= WSHUB__BRIEF_EXCLUDES)
+        wshub__brief_write(m, &b, dest, msg, frame);
+    if (b.bad) {
         wshub__buf_done(m, &b);
-        return p ? WSHUB_ERR_LIMIT : WSHUB_ERR_NOMEM;
+        return WSHUB_ERR_NOMEM;
     }
+    bytes = brief_at - sizeof *p;
+    if (bytes > max || (!dropped && box->bytes + bytes > max)) {
+        wshub__buf_done(m, &b);
+        return WSHUB_ERR_LIMIT;
+    }
+    p = (wshub__pub *)(void *)b.ptr;
+    p->next = NULL;
     p->at = now;
     p->channel_len = (uint32_t)(prefix_len + name_len);
-    p->payload_len = b.len;
-    memcpy((char *)(p + 1), prefix, prefix_len);
-    if (name_len) memcpy((char *)(p + 1) + prefix_len, dest->name.ptr, name_len);
-    memcpy((char *)(p + 1) + p->channel_len, b.ptr, b.len);
-    wshub__buf_done(m, &b);
+    p->payload_len = (uint32_t)(brief_at - payload_at);
+    p->brief_len = (uint32_t)(b.len - brief_at);
+    p->cap = b.cap;
     while (box->bytes + bytes > max) {
         wshub__outbox_pop(m, box);
         ++*dropped;
@@ -5628,14 +5692,18 @@ WSHUB__COLD static void wshub__bus_dropped(wshub *hub, uint64_t count) {
     wshub__log(hub, WSHUB_LOG_BUS_DROPPED, NULL, "", wshub__str(NULL, 0));
 }
 
-static wshub_err wshub__publish(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
+static wshub_err wshub__publish(wshub *hub, const wshub_dest *dest, const wshub_msg *msg,
+                                wshub__fan *fan) {
     uint64_t dropped = 0, max = hub->desc.bus_queue_bytes_max;
+    wshub_str frame = wshub__str(NULL, 0);
     wshub_err err;
-    if (!hub->has_bus) return WSHUB_OK;
+    if (hub->bus.publish == wshub__seat_publish && wshub__fan_frame(hub, fan))
+        frame = wshub__str(wshub__seg_bytes(fan->frame.seg) + fan->frame.at, fan->frame.len);
     if (hub->bus_up && hub->outbox.bytes > max / 2) { /* the limit is for outages, not for busy turns */
         hub->stats.bus_published += wshub__outbox_flush(&hub->mem, &hub->outbox, &hub->bus);
     }
-    err = wshub__outbox_add(&hub->mem, &hub->outbox, max, hub->now, hub->server_id, dest, msg, &dropped);
+    err = wshub__outbox_add(&hub->mem, &hub->outbox, max, hub->now, hub->server_id, dest, msg, frame,
+                            &dropped);
     if (err == WSHUB_ERR_LIMIT) {
         dropped++;
         err = WSHUB_OK;
@@ -5729,6 +5797,44 @@ static void wshub__bus_received(void *ctx, wshub_str channel, wshub_str payload)
         wshub__bus_bad(hub, "", channel);
     } else {
         wshub__bus_deliver(hub, &e, channel);
+    }
+    wshub__leave(hub);
+}
+
+/* The same from a hub of this process: what it has checked and encoded is taken as it is. */
+static void wshub__bus_brief(wshub *hub, wshub_str channel, wshub_str payload, wshub_str brief) {
+    wshub__brief h;
+    wshub_str exclude[WSHUB__BRIEF_EXCLUDES];
+    wshub_dest dest;
+    wshub__fan fan;
+    const char *lens = brief.ptr + sizeof h, *at;
+    uint32_t i;
+    if (hub->destroying) return;
+    wshub__enter(hub);
+    hub->stats.bus_received++;
+    memcpy(&h, brief.ptr, sizeof h);
+    at = lens + h.exclude_count * sizeof(uint32_t);
+    fan = wshub__fan_make(wshub__str(at, h.event_len), wshub__str(NULL, 0));
+    at += h.event_len;
+    for (i = 0; i < h.exclude_count; i++) {
+        uint32_t len;
+        memcpy(&len, lens + i * sizeof len, sizeof len);
+        exclude[i] = wshub__str(at, len);
+        at += len;
+    }
+    fan.ready = wshub__str(at, h.frame_len);
+    fan.data = wshub__str(at + h.frame_len - 1 - h.data_len, h.data_len);
+    dest.kind = (wshub_dest_kind)h.kind;
+    i = (uint32_t)strlen(wshub__bus_prefixes[dest.kind]);
+    dest.name = wshub__str(channel.ptr + i, channel.len - i);
+    dest.exclude = exclude;
+    dest.exclude_count = h.exclude_count;
+    if (wshub_str_eq(wshub__envelope_peek(payload), hub->server_id)) {
+        hub->stats.bus_self_echo++;
+    } else {
+        (void)wshub__route(hub, &dest, &fan);
+        if (!fan.encoded && !fan.text) hub->stats.bus_discarded++;
+        wshub__fan_done(hub, &fan);
     }
     wshub__leave(hub);
 }
@@ -5971,7 +6077,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const
         return WSHUB_ERR_JSON;
     if (emitter->bus.pump) emitter->bus.pump(emitter->bus.ctx);
     err = wshub__outbox_add(&emitter->mem, &emitter->outbox, emitter->queue_bytes_max, 0,
-                            wshub_str_z("emitter"), &d, msg, NULL);
+                            wshub_str_z("emitter"), &d, msg, wshub__str(NULL, 0), NULL);
     if (!err) wshub__emitter_flush(emitter);
     return err;
 }
@@ -5981,26 +6087,41 @@ WSHUB_API uint64_t wshub_emitter_queued_bytes(const wshub_emitter *emitter) {
 }
 
 /* ---- >>loop ----------------------------------------------------------------------------------
- * The in-process broker. Publishing pushes one shared message onto the stack of every other seat and wakes
- * its owner, who sorts out in pump, on its own thread, what it has subscribed to. The lock guards the list
- * of seats for a few instructions. Knows no hub. Proved by tests/test_bus.c, tests/test_threads.c. */
+ * The in-process broker. What a seat publishes at once is one parcel that all other seats share; it is pushed onto
+ * the stack of each, without a lock, and wakes the owner, who sorts out in pump, on its own thread, what it has
+ * subscribed to. Locks guard the list of seats, which publishers copy when it has changed, and that nobody wakes an
+ * owner who has left. Between hubs it carries briefs (>>bus). Proved by tests/test_bus.c, tests/test_threads.c. */
 
-typedef struct wshub__loop_msg { /* channel and payload follow */
-    uint32_t refs, channel_len, payload_len;
-} wshub__loop_msg;
+#define WSHUB__PARCEL_BYTES 65536u /* a parcel is closed when it has as much */
 
-typedef struct wshub__loop_node {
+struct wshub__parcel;
+
+typedef struct wshub__parcel_node {
     wshub__node node;
-    wshub__loop_msg *msg;
-} wshub__loop_node;
+    struct wshub__parcel *parcel;
+} wshub__parcel_node;
+
+typedef struct wshub__parcel { /* a node for each seat follows, then heads, each with its texts */
+    size_t refs;
+    uint32_t count, nodes;
+    size_t bytes; /* of heads and texts */
+} wshub__parcel;
+
+typedef struct wshub__parcel_head {
+    uint32_t channel_len, payload_len, brief_len;
+} wshub__parcel_head;
 
 typedef struct wshub__seat {
     struct wshub__seat *prev, *next;
     wshub_loop *loop;
     wshub_bus_owner owner;
+    uint32_t refs; /* its owner's, and one for each list of others it stands in */
+    bool lock;     /* of attached, for those who wake */
     bool attached, told, told_up;
     wshub__node *queue;
     size_t queued; /* a machine word: 32-bit systems have no larger atomics */
+    struct wshub__seat **others; /* as of `version` */
+    uint32_t others_count, others_cap, version;
     wshub__index channels; /* names of wshub__seat_channel */
     wshub__name *patterns[8];
     uint32_t patterns_count;
@@ -6010,8 +6131,9 @@ struct wshub_loop {
     wshub__mem mem;
     bool lock;
     uint32_t refs, down, seats_count;
+    uint32_t version; /* of the list of seats */
     uint32_t queue_bytes_max;
-    uint64_t dropped;
+    size_t dropped;
     wshub__seat *seats;
 };
 
@@ -6022,9 +6144,14 @@ static void wshub__loop_unref(wshub_loop *loop) {
     }
 }
 
-static void wshub__loop_msg_unref(wshub_loop *loop, wshub__loop_msg *msg) {
-    if (WSHUB__SUB(&msg->refs, 1) == 0) {
-        wshub__mem_free(&loop->mem, msg, sizeof *msg + msg->channel_len + msg->payload_len);
+static char *wshub__parcel_texts(wshub__parcel *p) {
+    return (char *)(p + 1) + p->nodes * sizeof(wshub__parcel_node);
+}
+
+static void wshub__parcel_unref(wshub_loop *loop, wshub__parcel *p, size_t refs) {
+    if (WSHUB__SUB(&p->refs, refs) == 0) {
+        wshub__mem_free(&loop->mem, p,
+                        sizeof *p + p->nodes * sizeof(wshub__parcel_node) + p->bytes);
     }
 }
 
@@ -6043,9 +6170,67 @@ WSHUB__COLD static void wshub__seat_clear(wshub__seat *seat) {
     wshub__index_done(m, &seat->channels);
 }
 
+WSHUB__COLD static void wshub__seat_empty(wshub__seat *seat) {
+    wshub__node *n = wshub__stack_take(&seat->queue);
+    while (n) {
+        wshub__parcel *p = ((wshub__parcel_node *)(void *)n)->parcel;
+        n = n->next; /* before the parcel, in which it lies, may go */
+        wshub__parcel_unref(seat->loop, p, 1);
+    }
+}
+
+static void wshub__seat_unref(wshub__seat *seat) {
+    wshub_loop *loop = seat->loop;
+    if (WSHUB__SUB(&seat->refs, 1) != 0) return;
+    wshub__seat_empty(seat); /* what came between its leaving and the others' noticing */
+    wshub__mem_free(&loop->mem, seat, sizeof *seat);
+    wshub__loop_unref(loop);
+}
+
+WSHUB__COLD static void wshub__seat_forget(wshub__seat *seat) { /* the others */
+    uint32_t i;
+    for (i = 0; i < seat->others_count; i++) wshub__seat_unref(seat->others[i]);
+    seat->others_count = 0;
+}
+
+/* Copies the list of seats anew. False: out of memory, the old one stays. */
+WSHUB__COLD static bool wshub__seat_learn(wshub__seat *seat) {
+    wshub_loop *loop = seat->loop;
+    bool fits;
+    do { /* memory is taken outside the lock */
+        void *others = seat->others;
+        wshub__seat *s;
+        uint32_t want;
+        WSHUB__LOCK(&loop->lock);
+        want = loop->seats_count;
+        WSHUB__UNLOCK(&loop->lock);
+        if (!wshub__mem_grow(&loop->mem, &others, &seat->others_cap, want, sizeof *seat->others))
+            return false;
+        seat->others = (wshub__seat **)others;
+        wshub__seat_forget(seat);
+        WSHUB__LOCK(&loop->lock);
+        fits = loop->seats_count <= seat->others_cap;
+        if (fits) { /* never: for certain; seats come meanwhile by chance */
+            for (s = loop->seats; s; s = s->next) {
+                if (s == seat) continue;
+                (void)WSHUB__ADD(&s->refs, 1);
+                seat->others[seat->others_count++] = s;
+            }
+            seat->version = WSHUB__LOAD(&loop->version);
+        }
+        WSHUB__UNLOCK(&loop->lock);
+    } while (!fits); /* never: the same */
+    return true;
+}
+
+static void wshub__seat_wake(wshub__seat *seat) {
+    WSHUB__LOCK(&seat->lock);
+    if (seat->attached && seat->owner.wake) seat->owner.wake(seat->owner.ctx);
+    WSHUB__UNLOCK(&seat->lock);
+}
+
 WSHUB__COLD static void wshub__seat_leave(wshub__seat *seat) {
     wshub_loop *loop = seat->loop;
-    wshub__node *n;
     WSHUB__LOCK(&loop->lock);
     if (seat->attached) {
         if (seat->prev) {
@@ -6055,17 +6240,18 @@ WSHUB__COLD static void wshub__seat_leave(wshub__seat *seat) {
         }
         if (seat->next) seat->next->prev = seat->prev;
         loop->seats_count--;
+        (void)WSHUB__ADD(&loop->version, 1);
     }
     WSHUB__UNLOCK(&loop->lock);
-    for (n = wshub__stack_take(&seat->queue); n;) {
-        wshub__loop_node *node = (wshub__loop_node *)(void *)n;
-        n = n->next;
-        wshub__loop_msg_unref(loop, node->msg);
-        wshub__mem_free(&loop->mem, node, sizeof *node);
-    }
+    WSHUB__LOCK(&seat->lock);
+    seat->attached = false;
+    WSHUB__UNLOCK(&seat->lock);
+    wshub__seat_forget(seat);
+    wshub__mem_free(&loop->mem, seat->others, seat->others_cap * sizeof *seat->others);
+    seat->others = NULL;
+    seat->others_cap = 0;
     wshub__seat_clear(seat);
-    wshub__mem_free(&loop->mem, seat, sizeof *seat);
-    wshub__loop_unref(loop);
+    wshub__seat_unref(seat);
 }
 
 WSHUB__COLD static wshub_err wshub__seat_attach(void *ctx, const wshub_bus_owner *owner) {
@@ -6076,68 +6262,88 @@ WSHUB__COLD static wshub_err wshub__seat_attach(void *ctx, const wshub_bus_owner
         return WSHUB_OK;
     }
     seat->owner = *owner;
+    seat->attached = true;
     WSHUB__LOCK(&loop->lock);
     seat->next = loop->seats;
     if (seat->next) seat->next->prev = seat;
     loop->seats = seat;
     loop->seats_count++;
-    seat->attached = true;
+    (void)WSHUB__ADD(&loop->version, 1);
     WSHUB__UNLOCK(&loop->lock);
     if (owner->wake) owner->wake(owner->ctx); /* pump tells that it is up */
     return WSHUB_OK;
 }
 
-WSHUB__COLD static bool wshub__loop_publish(wshub__seat *from, const wshub_bus_msg *m) {
+static char *wshub__put(char *to, wshub_str s) {
+    if (s.len) memcpy(to, s.ptr, s.len);
+    return to + s.len;
+}
+
+/* One parcel of the first of the items, to all others. Returns how many it has; 0: out of memory. */
+static size_t wshub__seat_send(wshub__seat *from, const wshub__item *items, size_t count) {
     wshub_loop *loop = from->loop;
-    size_t bytes = sizeof(wshub__loop_msg) + m->channel.len + m->payload.len;
-    wshub__loop_msg *msg = (wshub__loop_msg *)wshub__mem_new(&loop->mem, bytes);
-    wshub__node *nodes = NULL;
-    wshub__seat *s;
-    uint32_t i, count;
-    if (!msg) return false;
-    msg->refs = 1;
-    msg->channel_len = (uint32_t)m->channel.len;
-    msg->payload_len = (uint32_t)m->payload.len;
-    if (m->channel.len) memcpy(msg + 1, m->channel.ptr, m->channel.len);
-    if (m->payload.len) memcpy((char *)(msg + 1) + m->channel.len, m->payload.ptr, m->payload.len);
-    WSHUB__LOCK(&loop->lock);
-    count = loop->seats_count;
-    WSHUB__UNLOCK(&loop->lock);
-    for (i = 1; i < count; i++) { /* memory is taken outside the lock; a seat that comes meanwhile misses it */
-        wshub__loop_node *n = (wshub__loop_node *)wshub__mem_new(&loop->mem, sizeof *n);
-        if (!n) break;
-        n->msg = msg;
-        n->node.next = nodes;
-        nodes = &n->node;
+    wshub__parcel *p;
+    wshub__parcel_node *nodes;
+    size_t n = 0, bytes = 0, most = loop->queue_bytes_max / 4, kept = 1;
+    uint32_t i;
+    char *at;
+    if (most > WSHUB__PARCEL_BYTES) most = WSHUB__PARCEL_BYTES;
+    do {
+        bytes += sizeof(wshub__parcel_head) + items[n].channel.len + items[n].payload.len +
+                 items[n].brief.len;
+        n++;
+    } while (n < count && bytes < most);
+    p = (wshub__parcel *)loop->mem.fn(
+        loop->mem.user, NULL, 0, sizeof *p + from->others_count * sizeof *nodes + bytes);
+    if (!p) return 0;
+    p->refs = 1 + (size_t)from->others_count;
+    p->count = (uint32_t)n;
+    p->nodes = from->others_count;
+    p->bytes = bytes;
+    nodes = (wshub__parcel_node *)(void *)(p + 1);
+    at = wshub__parcel_texts(p);
+    for (i = 0; i < n; i++) {
+        wshub__parcel_head h;
+        h.channel_len = (uint32_t)items[i].channel.len;
+        h.payload_len = (uint32_t)items[i].payload.len;
+        h.brief_len = (uint32_t)items[i].brief.len;
+        memcpy(at, &h, sizeof h);
+        at = wshub__put(at + sizeof h, items[i].channel);
+        at = wshub__put(wshub__put(at, items[i].payload), items[i].brief);
     }
-    WSHUB__LOCK(&loop->lock);
-    for (s = loop->seats; s; s = s->next) {
-        wshub__node *n = nodes;
-        if (s == from) continue;
-        if (!n || (uint64_t)WSHUB__LOAD(&s->queued) + bytes > loop->queue_bytes_max) {
-            loop->dropped++;
+    for (i = 0; i < from->others_count; i++) {
+        wshub__seat *s = from->others[i];
+        if ((uint64_t)WSHUB__LOAD(&s->queued) + bytes > loop->queue_bytes_max) {
+            (void)WSHUB__ADD(&loop->dropped, n);
+            kept++;
             continue;
         }
-        nodes = n->next;
-        (void)WSHUB__ADD(&msg->refs, 1);
+        nodes[i].parcel = p;
         (void)WSHUB__ADD(&s->queued, bytes);
-        if (wshub__stack_push(&s->queue, n) && s->owner.wake) s->owner.wake(s->owner.ctx);
+        if (wshub__stack_push(&s->queue, &nodes[i].node)) wshub__seat_wake(s);
     }
-    WSHUB__UNLOCK(&loop->lock);
-    while (nodes) {
-        wshub__node *next = nodes->next;
-        wshub__mem_free(&loop->mem, nodes, sizeof(wshub__loop_node));
-        nodes = next;
-    }
-    wshub__loop_msg_unref(loop, msg);
-    return true;
+    wshub__parcel_unref(loop, p, kept); /* our own, and of those who did not get it */
+    return n;
+}
+
+static size_t wshub__seat_give(void *ctx, const wshub__item *items, size_t count) {
+    wshub__seat *seat = (wshub__seat *)ctx;
+    size_t done = 0, n = 1;
+    if (WSHUB__LOAD(&seat->loop->down)) return 0;
+    if (seat->version != WSHUB__LOAD(&seat->loop->version) && !wshub__seat_learn(seat)) return 0;
+    if (!seat->others_count) return count;
+    for (; done < count && n; done += n) n = wshub__seat_send(seat, items + done, count - done);
+    return done;
 }
 
 static size_t wshub__seat_publish(void *ctx, const wshub_bus_msg *msgs, size_t count) {
-    wshub__seat *seat = (wshub__seat *)ctx;
     size_t i;
     for (i = 0; i < count; i++) {
-        if (WSHUB__LOAD(&seat->loop->down) || !wshub__loop_publish(seat, &msgs[i])) break;
+        wshub__item item;
+        item.channel = msgs[i].channel;
+        item.payload = msgs[i].payload;
+        item.brief = wshub__str(NULL, 0);
+        if (!wshub__seat_give(ctx, &item, 1)) break;
     }
     return i;
 }
@@ -6211,6 +6417,7 @@ static void wshub__seat_pump(void *ctx) {
     wshub_loop *loop = seat->loop;
     bool up = WSHUB__LOAD(&loop->down) == 0;
     wshub__node *n;
+    (void)WSHUB__ADD(&seat->refs, 1); /* its owner may leave from inside a report */
     if (!seat->told || up != seat->told_up) {
         seat->told = true;
         seat->told_up = up;
@@ -6218,21 +6425,32 @@ static void wshub__seat_pump(void *ctx) {
             wshub__seat_clear(seat);
             seat->owner.state(seat->owner.ctx, WSHUB_BUS_CONNECTED);
         }
-        seat->owner.state(seat->owner.ctx, up ? WSHUB_BUS_UP : WSHUB_BUS_DOWN);
+        if (seat->attached) seat->owner.state(seat->owner.ctx, up ? WSHUB_BUS_UP : WSHUB_BUS_DOWN);
     }
     for (n = wshub__stack_take(&seat->queue); n;) {
-        wshub__loop_node *node = (wshub__loop_node *)(void *)n;
-        wshub__loop_msg *msg = node->msg;
-        wshub_str channel = wshub__str(msg + 1, msg->channel_len);
+        wshub__parcel *p = ((wshub__parcel_node *)(void *)n)->parcel;
+        const char *at = wshub__parcel_texts(p);
+        uint32_t i;
         n = n->next;
-        (void)WSHUB__SUB(&seat->queued, sizeof *msg + msg->channel_len + msg->payload_len);
-        if (wshub__seat_wants(seat, channel)) {
-            seat->owner.received(seat->owner.ctx, channel,
-                                 wshub__str(channel.ptr + msg->channel_len, msg->payload_len));
+        (void)WSHUB__SUB(&seat->queued, p->bytes);
+        for (i = 0; i < p->count && seat->attached; i++) {
+            wshub__parcel_head h;
+            wshub_str channel, payload;
+            memcpy(&h, at, sizeof h);
+            channel = wshub__str(at + sizeof h, h.channel_len);
+            payload = wshub__str(channel.ptr + h.channel_len, h.payload_len);
+            at = payload.ptr + h.payload_len + h.brief_len;
+            if (!wshub__seat_wants(seat, channel)) continue;
+            if (h.brief_len && seat->owner.received == wshub__bus_received) {
+                wshub__bus_brief((wshub *)seat->owner.ctx, channel, payload,
+                                 wshub__str(payload.ptr + h.payload_len, h.brief_len));
+            } else {
+                seat->owner.received(seat->owner.ctx, channel, payload);
+            }
         }
-        wshub__loop_msg_unref(loop, msg);
-        wshub__mem_free(&loop->mem, node, sizeof *node);
+        wshub__parcel_unref(loop, p, 1);
     }
+    wshub__seat_unref(seat);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_loop_create(const wshub_loop_desc *desc,
@@ -6260,6 +6478,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_loop_bus(wshub_loop *loop, wshub_bus *out_
     seat = (wshub__seat *)wshub__mem_new(&loop->mem, sizeof *seat);
     if (!seat) return WSHUB_ERR_NOMEM;
     seat->loop = loop;
+    seat->refs = 1;
     (void)WSHUB__ADD(&loop->refs, 1);
     out_bus->ctx = seat;
     out_bus->attach = wshub__seat_attach;
@@ -6279,18 +6498,12 @@ WSHUB__COLD WSHUB_API void wshub_loop_set_down(wshub_loop *loop, bool down) {
 #else
     loop->down = down ? 1u : 0u;
 #endif
-    for (s = loop->seats; s; s = s->next) {
-        if (s->owner.wake) s->owner.wake(s->owner.ctx);
-    }
+    for (s = loop->seats; s; s = s->next) wshub__seat_wake(s);
     WSHUB__UNLOCK(&loop->lock);
 }
 
 WSHUB_API uint64_t wshub_loop_dropped(wshub_loop *loop) {
-    uint64_t n;
-    WSHUB__LOCK(&loop->lock);
-    n = loop->dropped;
-    WSHUB__UNLOCK(&loop->lock);
-    return n;
+    return WSHUB__LOAD(&loop->dropped);
 }
 
 /* ---- >>post ----------------------------------------------------------------------------------
@@ -7426,6 +7639,7 @@ WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub
 
 WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
     wshub_dest d;
+    wshub__fan fan;
     wshub_err err, published;
     memset(&d, 0, sizeof d);
     if (dest) d = *dest;
@@ -7436,8 +7650,12 @@ WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_m
         wshub__client *c = d.name.len ? wshub__client_by_id(hub, d.name) : NULL;
         d.kind = !d.name.len ? WSHUB_DEST_ALL : c && !c->gone ? WSHUB_DEST_CLIENT : WSHUB_DEST_ROOM;
     }
-    err = wshub__send_local(hub, &d, msg);
-    published = wshub__publish(hub, &d, msg);
+    wshub__enter(hub);
+    fan = wshub__fan_make(msg->event, msg->data);
+    err = wshub__route(hub, &d, &fan);
+    published = hub->has_bus ? wshub__publish(hub, &d, msg, &fan) : WSHUB_OK;
+    wshub__fan_done(hub, &fan);
+    wshub__leave(hub);
     return err ? err : published;
 }
 

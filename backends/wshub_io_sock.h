@@ -180,7 +180,7 @@ struct wshub_io_sock {
     wshub_io_owner owner, guests[WSHUB_IO_SOCK__GUESTS]; /* a guest without settle: none */
     int guests_count;
     wshub_io_sock__dial *dials;
-    bool owned, stopping;
+    bool owned, stopping, woken;
     void *poller;
     uint64_t now, next, accept_again, accept_wait, error_second;
     int urandom, reserve;
@@ -438,9 +438,19 @@ WSHUB_IO_SOCK__COLD static bool wshub_io_sock__random(void *ctx, uint8_t *bytes,
     }
     return true;
 }
+/* One system call wakes for all who ask until the next settle has begun. Returns whether one was made already. */
+static bool wshub_io_sock__woken(wshub_io_sock *net, bool now) {
+#if defined(__GNUC__)
+    return __atomic_exchange_n(&net->woken, now, __ATOMIC_ACQ_REL);
+#else
+    bool was = net->woken;
+    net->woken = now;
+    return was;
+#endif
+}
 WSHUB_IO_SOCK__COLD static void wshub_io_sock__wake(void *ctx) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
-    net->desc.poller->wake(net->poller);
+    if (!wshub_io_sock__woken(net, true)) net->desc.poller->wake(net->poller);
 }
 WSHUB_IO_SOCK__COLD static void wshub_io_sock__pause(void *ctx, wshub_conn conn, bool paused) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
@@ -1084,6 +1094,7 @@ static void wshub_io_sock__event(wshub_io_sock *net, const wshub_io_sock_event *
 
 static void wshub_io_sock__settle(wshub_io_sock *net) {
     int i, g;
+    (void)wshub_io_sock__woken(net, false); /* what is asked for from here on needs another turn */
     if (net->dials) wshub_io_sock__dials_run(net);
     wshub_io_sock__report_closed(net);
     for (i = 0; (net->owned || net->guests_count) && i < 4; i++) {

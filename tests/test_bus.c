@@ -1,5 +1,9 @@
-/* The bus over the loop, and the emitter (BUS-1 to BUS-6, EMIT-1, SEND-3, SEND-4). */
+/* The bus over the loop, and the emitter (BUS-1 to BUS-6, EMIT-1, SEND-3, SEND-4). Hubs on one loop hand each other briefs;
+ * with ENVELOPES defined (build/test_bus_envelopes) they do not see that it is one, and write and read envelopes, as over
+ * any other bus. */
 #include "hubtest.h"
+
+static wshub_str S(const char *text) { return wshub_str_z(text); }
 
 typedef struct pair {
     wshub_loop *loop;
@@ -12,12 +16,20 @@ static void pair_bus(wshub *hub, wshub_bus_state s, uint64_t ms, void *user) {
     world_note((world *)user, s == WSHUB_BUS_UP ? "up " : "down ");
 }
 
+#ifdef ENVELOPES
+static size_t plain_publish(void *ctx, const wshub_bus_msg *msgs, size_t count) { return wshub__seat_publish(ctx, msgs, count); }
+#define HIDE(bus) ((bus).publish = plain_publish)
+#else
+#define HIDE(bus) ((void)(bus))
+#endif
+
 static void pair_start(pair *p, bool exact) {
     wshub_bus bus;
     world *w;
     EXPECT_INT(wshub_loop_create(NULL, &p->loop), WSHUB_OK);
     for (w = &p->a; w; w = w == &p->a ? &p->b : NULL) {
         EXPECT_INT(wshub_loop_bus(p->loop, &bus), WSHUB_OK);
+        HIDE(bus);
         world_start(w, DESC(.on_authenticate = accept_all, .bus = &bus, .bus_exact = exact, .on_bus = pair_bus, .bus_queue_bytes_max = 1000, .bus_linger_ms = WSHUB_OFF,
                             .server_id = w == &p->a ? "A" : "B"), FAKE(.seed = w == &p->a ? 1 : 2));
     }
@@ -463,4 +475,232 @@ TEST(what_waits_too_long_for_the_bus_is_dropped_and_counted) { /* BUS-5: by byte
     EXPECT_INT(stats(&w).bus_queued_bytes, 0);
     EXPECT_INT(stats(&w).bus_dropped, 1);
     world_stop(&w);
+}
+
+/* ---- hubs of one process ---- */
+
+TEST(what_a_hub_hears_from_another_is_what_was_said_whoever_is_excluded) { /* SEND-3, MSG-9 */
+    static const char *const events[] = {"m", "\"q\\", "\xC3\xA9\n", "a longer name of an event than most of them have"};
+    static const char *const datas[] = {"1", "{\"x\":[1,2,{\"y\":null}]}", "\"\\u00e9 \xC3\xA9\"", "[]"};
+    pair p;
+    wshub_conn a, b, c;
+    char ia[37], ib[37], ic[37];
+    wshub_str out[48], id;
+    size_t e, n, i;
+    pair_start(&p, false);
+    a = world_client(&p.a, NULL, ia);
+    b = world_client(&p.b, NULL, ib);
+    c = world_client(&p.b, NULL, ic);
+    pair_run(&p);
+    id = wshub_str_z(ib);
+    for (e = 0; e < 4; e++) {
+        for (n = 0; n <= 41; n += n ? 10 : 1) { /* 0, 1, 11, 21, 31, 41: over 32 there is no brief */
+            wshub_dest d;
+            wshub_msg m = msg(events[e], datas[e]);
+            char want[200];
+            size_t len;
+            wshub_io_fake_frame fa, fc;
+            memset(&d, 0, sizeof d);
+            d.kind = WSHUB_DEST_ROOM;
+            d.name = S("ws-default");
+            for (i = 0; i < n; i++) out[i] = i == n / 2 ? id : S("somebody");
+            d.exclude = out;
+            d.exclude_count = n;
+            EXPECT_INT(wshub_send(p.a.hub, &d, &m), WSHUB_OK);
+            pair_run(&p);
+            (void)strcpy(want, "{\"event\":");
+            len = strlen(want);
+            len += wshub_json_quote(m.event, want + len, sizeof want - len);
+            (void)snprintf(want + len, sizeof want - len, ",\"data\":%s}", datas[e]);
+            EXPECT(wshub_io_fake_next(p.a.net, a, &fa) && wshub_str_eq_z(fa.payload, want));
+            EXPECT(wshub_io_fake_next(p.b.net, c, &fc) && wshub_str_eq_z(fc.payload, want));
+            if (!n) EXPECT_TEXT(&p.b, b, want);
+            EXPECT_SILENCE(&p.b, b);
+        }
+    }
+    EXPECT_INT(stats(&p.b).bus_bad + stats(&p.b).bus_refused + stats(&p.b).bus_discarded, 0);
+    EXPECT_INT(send_to(p.a.hub, WSHUB_DEST_ROOM, "nobody is here", "1"), WSHUB_OK);
+    EXPECT_INT(send_to(p.a.hub, WSHUB_DEST_USER, "nor here", "1"), WSHUB_OK);
+    pair_run(&p);
+    EXPECT_INT(stats(&p.b).bus_discarded, 2);
+    {
+        uint64_t received = stats(&p.b).bus_received;
+        p.b.hub->server_id = S("A"); /* two of one name hear nothing from each other */
+        EXPECT_INT(send_to(p.a.hub, WSHUB_DEST_ALL, "", "1"), WSHUB_OK);
+        pair_run(&p);
+        EXPECT_SILENCE(&p.b, c);
+        EXPECT_INT(stats(&p.b).bus_self_echo, 1);
+        EXPECT_INT(stats(&p.b).bus_received, received + 1);
+    }
+    pair_stop(&p);
+}
+
+static void shout(wshub *hub, wshub_ask ask, wshub_client client, const wshub_event *event, void *user) {
+    char text[64];
+    wshub_msg m;
+    (void)client;
+    (void)user;
+    (void)snprintf(text, sizeof text, "[%.*s]", (int)event->data.len, event->data.ptr);
+    memset(&m, 0, sizeof m);
+    m.event = event->event;
+    m.data = wshub_str_z(text);
+    EXPECT_INT(wshub_transform_accept(hub, ask, &m), WSHUB_OK);
+}
+static void last_words(wshub *hub, wshub_ask ask, wshub_client client, const wshub_event *event, void *user) {
+    (void)ask;
+    (void)client;
+    (void)event;
+    (void)user;
+    wshub_destroy(hub);
+}
+static void on_loop(world *w, wshub_loop *loop, void (*transform)(wshub *, wshub_ask, wshub_client, const wshub_event *, void *)) {
+    wshub_bus bus;
+    EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
+    HIDE(bus);
+    world_start(w, DESC(.on_authenticate = accept_all, .on_transform_out = transform, .bus = &bus), FAKE(.seed = transform ? 4 : 3));
+}
+TEST(a_hub_hears_others_through_its_transformer_which_may_end_it) { /* ENC-1 */
+    wshub_loop *loop;
+    world a, b;
+    char id[37];
+    wshub_conn c;
+    EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);
+    on_loop(&a, loop, NULL);
+    on_loop(&b, loop, shout);
+    c = world_client(&b, NULL, id);
+    wshub__client_get(b.hub, world_handle(&b, id))->encrypted = true;
+    EXPECT_INT(send_to(a.hub, WSHUB_DEST_ALL, "", "17"), WSHUB_OK);
+    wshub_io_fake_run(a.net);
+    wshub_io_fake_run(b.net);
+    EXPECT_TEXT(&b, c, "{\"event\":\"m\",\"data\":[17]}");
+    b.hub->desc.on_transform_out = last_words;
+    EXPECT_INT(send_to(a.hub, WSHUB_DEST_ALL, "", "18"), WSHUB_OK);
+    EXPECT_INT(send_to(a.hub, WSHUB_DEST_ALL, "", "19"), WSHUB_OK);
+    wshub_io_fake_run(a.net);
+    {
+        wshub *hub = b.hub;
+        b.hub = NULL;
+        (void)wshub_settle(hub);
+    }
+    EXPECT_INT(b.bytes, 0);
+    EXPECT_INT(send_to(a.hub, WSHUB_DEST_ALL, "", "20"), WSHUB_OK); /* nobody else is there */
+    wshub_io_fake_run(a.net);
+    wshub_io_fake_destroy(b.net);
+    world_stop(&a);
+    wshub_loop_destroy(loop);
+}
+
+#ifndef ENVELOPES
+TEST(want_of_memory_between_hubs_loses_a_message_and_nothing_else) {
+    static char big[100000]; /* more than a segment, and ever more: each frame of it takes memory */
+    pair p;
+    wshub_conn b;
+    wshub_msg m;
+    wshub_io_fake_frame f;
+    int i;
+    memset(big, '1', sizeof big);
+    pair_start(&p, false);
+    p.a.hub->desc.bus_queue_bytes_max = 1u << 20;
+    b = world_client(&p.b, NULL, NULL);
+    pair_run(&p);
+    m = msg("m", "1");
+    for (i = 0; i < 4; i++) { /* 1: no frame, so the envelope goes alone; 2: no place in the outbox; 3: no frame over there */
+        m.data = wshub__str(big, 70000 + (size_t)i * 10000);
+        p.a.fail_at = i == 3 ? 0 : i;
+        EXPECT_INT(wshub_send(p.a.hub, NULL, &m), i == 2 ? WSHUB_ERR_NOMEM : WSHUB_OK);
+        p.a.fail_at = 0;
+        wshub_io_fake_run(p.a.net);
+        p.b.fail_at = i == 3 ? 1 : 0;
+        wshub_io_fake_run(p.b.net);
+        p.b.fail_at = 0;
+        EXPECT(wshub_io_fake_next(p.b.net, b, &f) == (i < 2));
+        if (i < 2) EXPECT_INT(f.payload.len, 21 + m.data.len);
+    }
+    EXPECT_INT(stats(&p.b).bus_discarded, 1);
+    EXPECT_INT(send_to(p.a.hub, WSHUB_DEST_ALL, "", "2"), WSHUB_OK);
+    pair_run(&p);
+    EXPECT_TEXT(&p.b, b, "{\"event\":\"m\",\"data\":2}");
+    pair_stop(&p);
+}
+#endif
+
+/* ---- seats ---- */
+static struct { wshub_bus bus; int heard, leave_at, woken; bool in_state; } ears[3];
+static void ear_received(void *ctx, wshub_str channel, wshub_str payload) {
+    int i = *(int *)ctx;
+    (void)channel;
+    (void)payload;
+    if (++ears[i].heard == ears[i].leave_at) (void)ears[i].bus.attach(ears[i].bus.ctx, NULL);
+}
+static void ear_state(void *ctx, wshub_bus_state state) {
+    static const wshub_bus_channel every = {{"*", 1}, true};
+    int i = *(int *)ctx;
+    if (state != WSHUB_BUS_CONNECTED) return;
+    EXPECT(ears[i].bus.subscribe(ears[i].bus.ctx, &every, 1));
+    if (ears[i].in_state) (void)ears[i].bus.attach(ears[i].bus.ctx, NULL);
+}
+static void ear_wake(void *ctx) { ears[*(int *)ctx].woken++; }
+
+TEST(who_leaves_the_loop_hears_nothing_more_wherever_he_stands) {
+    static int numbers[3] = {0, 1, 2};
+    static char text[400];
+    wshub_loop *loop;
+    wshub_loop_desc ld;
+    world w;
+    wshub__item items[64];
+    int i;
+    memset(&w, 0, sizeof w);
+    memset(&ld, 0, sizeof ld);
+    memset(ears, 0, sizeof ears);
+    memset(text, 'x', sizeof text);
+    ld.alloc = world_alloc;
+    ld.alloc_user = &w;
+    ld.queue_bytes_max = 4000;
+    EXPECT_INT(wshub_loop_create(&ld, &loop), WSHUB_OK);
+    for (i = 0; i < 3; i++) {
+        wshub_bus_owner owner;
+        memset(&owner, 0, sizeof owner);
+        owner.ctx = &numbers[i];
+        owner.received = ear_received;
+        owner.state = ear_state;
+        owner.wake = ear_wake;
+        ears[i].in_state = i == 2;
+        EXPECT_INT(wshub_loop_bus(loop, &ears[i].bus), WSHUB_OK);
+        EXPECT_INT(ears[i].bus.attach(ears[i].bus.ctx, &owner), WSHUB_OK);
+        EXPECT_INT(ears[i].woken, 1);
+    }
+    for (i = 0; i < 64; i++) {
+        items[i].channel = S("c");
+        items[i].payload = wshub__str(text, 40);
+        items[i].brief = wshub__str(NULL, 0);
+    }
+    for (i = 0; i < 2; i++) ears[i].bus.pump(ears[i].bus.ctx);
+    w.fail_at = 1; /* the list of the others, then the parcel */
+    EXPECT_INT(wshub__seat_give(ears[0].bus.ctx, items, 64), 0);
+    w.fail_at = 2;
+    EXPECT_INT(wshub__seat_give(ears[0].bus.ctx, items, 64), 0);
+    EXPECT_INT(wshub__seat_give(ears[0].bus.ctx, items, 10), 10); /* one parcel: a piece of memory, a wake */
+    EXPECT_INT(ears[1].woken, 2);
+    ears[1].bus.pump(ears[1].bus.ctx);
+    EXPECT_INT(ears[1].heard, 10);
+    EXPECT_INT(wshub__seat_give(ears[0].bus.ctx, items, 64), 64); /* four parcels, as each has at most a quarter of the limit */
+    EXPECT_INT(ears[1].woken, 3);
+    EXPECT_INT(wshub_loop_dropped(loop), 0);
+    EXPECT_INT(wshub__seat_give(ears[0].bus.ctx, items, 40), 40);
+    EXPECT(wshub_loop_dropped(loop) > 0 && wshub_loop_dropped(loop) <= 80); /* by those whose box is full: 1 and 2 */
+    ears[2].bus.pump(ears[2].bus.ctx); /* leaves when it is told that it is connected */
+    EXPECT_INT(ears[2].heard, 0);
+    w.fail_at = 2; /* the parcel of the second call; what came before it is taken */
+    EXPECT_INT(wshub__seat_give(ears[1].bus.ctx, items, 64), 0);
+    ears[1].leave_at = 20;
+    EXPECT_INT(wshub__seat_send((wshub__seat *)ears[0].bus.ctx, items, 1), 1); /* to one who has left, and does not look */
+    ears[1].bus.pump(ears[1].bus.ctx); /* leaves in the middle of a parcel */
+    EXPECT_INT(ears[1].heard, 20);
+    EXPECT_INT(wshub__seat_send((wshub__seat *)ears[0].bus.ctx, items, 1), 1);
+    i = ears[1].woken;
+    EXPECT_INT(wshub__seat_give(ears[0].bus.ctx, items, 3), 3); /* alone */
+    EXPECT_INT(ears[1].woken, i);
+    (void)ears[0].bus.attach(ears[0].bus.ctx, NULL);
+    wshub_loop_destroy(loop);
+    EXPECT_INT(w.bytes, 0);
 }

@@ -144,3 +144,73 @@ TEST(hubs_of_several_threads_hear_each_other_in_order) {
     EXPECT_INT(wshub_loop_dropped(loop), 0);
     wshub_loop_destroy(loop);
 }
+
+/* Seats come and go on another thread, in the midst of it all: nobody wakes who has left, nothing is given to nobody. */
+static long guests_heard, guests_woken;
+static void guest_received(void *ctx, wshub_str channel, wshub_str payload) {
+    (void)ctx;
+    EXPECT(channel.len == 12 && payload.len > 20);
+    guests_heard++;
+}
+static void guest_state(void *ctx, wshub_bus_state s) {
+    static const wshub_bus_channel every = {{"*", 1}, true};
+    if (s == WSHUB_BUS_CONNECTED) EXPECT(((wshub_bus *)ctx)->subscribe(((wshub_bus *)ctx)->ctx, &every, 1));
+}
+static void guest_woken(void *ctx) {
+    (void)__atomic_add_fetch(&guests_woken, 1, __ATOMIC_RELAXED);
+    EXPECT(((wshub_bus *)ctx)->ctx != NULL); /* it is there while it is attached */
+}
+TEST(seats_come_and_go_while_others_publish) {
+    wshub_bus bus;
+    wshub_stats st;
+    uint64_t received = 0;
+    long visits = 0;
+    int i;
+    EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);
+    for (i = 0; i < 2; i++) {
+        char id[2] = {(char)('0' + i), 0};
+        EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
+        EXPECT_INT(wshub_io_auto_create(NULL, &hubs[i].net), WSHUB_OK);
+        EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(hubs[i].net), .user = &hubs[i], .bus = &bus, .server_id = id}, &hubs[i].hub), WSHUB_OK);
+        EXPECT_INT(pthread_create(&hubs[i].thread, NULL, serve, &hubs[i]), 0);
+    }
+    for (i = 0; i < 10; i++) EXPECT_INT(wshub_post(hubs[i % 2].hub, say, NULL), WSHUB_OK);
+    while (visits < 20 || (visits < 2000 && guests_heard < 1000)) {
+        wshub_bus *guest = (wshub_bus *)malloc(sizeof *guest); /* gone with the visit: who wakes later is caught */
+        wshub_bus_owner owner;
+        wshub_bus_msg m = {{"ws:broadcast", 12}, {"{\"serverId\":\"guest\",\"type\":\"broadcast\",\"event\":\"e\",\"data\":1}", 0}};
+        m.payload.len = strlen(m.payload.ptr);
+        memset(&owner, 0, sizeof owner);
+        EXPECT_INT(wshub_loop_bus(loop, guest), WSHUB_OK);
+        owner.ctx = guest;
+        owner.received = guest_received;
+        owner.state = guest_state;
+        owner.wake = guest_woken;
+        EXPECT_INT(guest->attach(guest->ctx, &owner), WSHUB_OK);
+        guest->pump(guest->ctx);
+        if (visits % 3) (void)usleep(200);
+        EXPECT_INT(guest->publish(guest->ctx, &m, 1), 1);
+        guest->pump(guest->ctx);
+        (void)guest->attach(guest->ctx, NULL);
+        free(guest);
+        visits++;
+    }
+    EXPECT(guests_heard > 0 && guests_woken >= visits);
+    (void)usleep(100000);
+    for (i = 0, received = 0; i < 2; i++) {
+        wshub_io_sock_stop(hubs[i].net);
+        (void)pthread_join(hubs[i].thread, NULL);
+        (void)wshub_io_sock_run_once(hubs[i].net, 0);
+    }
+    for (i = 0; i < 2; i++) (void)wshub_io_sock_run_once(hubs[i].net, 0);
+    for (i = 0; i < 2; i++) {
+        wshub_stats_get(hubs[i].hub, &st);
+        received += st.bus_received;
+        EXPECT_INT(st.bus_published, 5 * SAID);
+        wshub_destroy(hubs[i].hub);
+        wshub_io_sock_destroy(hubs[i].net);
+    }
+    EXPECT_INT(received, 10 * SAID + 2 * visits);
+    EXPECT_INT(wshub_loop_dropped(loop), 0);
+    wshub_loop_destroy(loop);
+}
