@@ -2534,29 +2534,14 @@ typedef enum wshub__conn_state {
 
 enum { WSHUB__NOTE_ON = 1, WSHUB__NOTE_DROPPED = 2, WSHUB__NOTE_OFF = 4 };
 
-typedef struct wshub__conn {
-    /* what a flush touches */
-    wshub__span first;          /* the front of the queue */
-    wshub__span *more;          /* the rest of it */
-    uint32_t more_head, more_count, more_cap;
-    uint32_t queued;            /* bytes in the queue */
-    uint64_t id;                /* the io's; 0: free */
-    uint8_t state;              /* wshub__conn_state */
-    bool blocked;               /* the stream took less than offered; drained() follows */
-    bool pressured;             /* unsent bytes since the last time the queue was empty */
-    uint8_t notes;              /* WSHUB__NOTE_*, to be told in settle */
-    uint32_t next_note;         /* index + 1 */
-    uint64_t inflight;          /* bytes a completion io has, until sent() */
-    /* deadlines; 0: none */
-    uint64_t last_rx, phase_due, part_due, write_due;
-    uint32_t due_pos;
-    uint32_t client;            /* index + 1 */
-    /* what is being received */
-    uint8_t opcode;             /* of the frame whose payload is being received */
-    uint8_t msg_opcode;         /* of the message; 0: none has begun */
-    bool fin, parsing, paused, pinged, discard, http_close, http_head, chunked, io_paused,
-        blank_seen;
-    union { /* by its state */
+typedef struct wshub__queue { /* spans behind the first; they follow */
+    uint32_t head, count, cap, bytes; /* those before head have been moved up; bytes: of this block */
+} wshub__queue;
+
+/* What has arrived of something that is not yet whole. A stream has it only as long as there is something:
+ * while its bytes are read it borrows the hub's own (wshub__rx_begin). */
+typedef struct wshub__rx {
+    union { /* by the conn's state */
         struct {
             uint64_t frame_bytes, frame_at; /* payload of the current frame, and how much has arrived */
             uint32_t utf8;
@@ -2569,14 +2554,38 @@ typedef struct wshub__conn {
             uint32_t chunk_state, chunk_digits, chunk_overhead;
         } http;
     } as;
-    wshub__buf in;              /* the message, or the HTTP head and body, as far as it arrived */
-    wshub__buf held;            /* bytes that wait while paused */
-    wshub__buf control;         /* payload of a control frame that arrives in pieces */
-    wshub__buf pong;            /* the latest pong, while the peer does not read */
-    bool pong_late, in_frame;
+    wshub__buf in;      /* the message, or the HTTP head and body, as far as it arrived */
+    wshub__buf held;    /* bytes that wait while paused */
+    wshub__buf control; /* payload of a control frame that arrives in pieces */
+    wshub__buf pong;    /* the latest pong, while the peer does not read */
+} wshub__rx;
+
+typedef struct wshub__conn {
+    /* what a fan-out and a flush touch */
+    wshub__span first;          /* the front of the queue */
+    wshub__queue *more;         /* the rest of it; NULL: there is none */
+    uint32_t queued;            /* bytes in the queue */
+    uint32_t inflight;          /* bytes a completion io has, until sent() */
+    uint64_t id;                /* the io's; 0: free */
+    uint8_t state;              /* wshub__conn_state */
+    bool blocked;               /* the stream took less than offered; drained() follows */
+    bool pressured;             /* unsent bytes since the last time the queue was empty */
+    bool pong_late;
+    uint32_t client;            /* index + 1 */
+    uint64_t write_due;
+    uint32_t due_pos;
+    uint32_t next_note;         /* index + 1 */
+    uint8_t notes;              /* WSHUB__NOTE_*, to be told in settle */
+    bool note_listed, resume_listed;
+    /* what is being received */
+    uint8_t opcode;             /* of the frame whose payload is being received */
+    uint8_t msg_opcode;         /* of the message; 0: none has begun */
+    bool fin, in_frame, parsing, paused, pinged, discard, http_close, http_head, chunked, io_paused,
+        blank_seen;
     uint32_t resume_next;       /* index + 1 */
-    bool resume_listed, note_listed;
     uint32_t request;           /* generation of the request being answered */
+    wshub__rx *rx;              /* NULL: nothing has arrived that is not whole */
+    uint64_t last_rx, phase_due, part_due; /* deadlines; 0: none */
 } wshub__conn;
 
 typedef struct wshub__member {
@@ -2709,6 +2718,8 @@ struct wshub {
     uint32_t rooms_count, rooms_cap, users_count, users_cap;
     uint32_t own_rooms;
     uint32_t oldest, newest, gone_head, gone_tail, notes_head, resume_head;
+    wshub__rx rx;           /* lent to the stream whose bytes are being read */
+    bool rx_lent;
     uint64_t *dirty;        /* one bit a conn */
     uint32_t dirty_cap, dirty_lo, dirty_hi;
     wshub__seg *log, *segs; /* the one being written; all */
@@ -2945,9 +2956,34 @@ static void wshub__dirty(wshub *hub, uint32_t index) {
     if (word >= hub->dirty_hi) hub->dirty_hi = word + 1;
 }
 
+static wshub__span *wshub__queue_spans(wshub__queue *q) {
+    return (wshub__span *)(void *)(q + 1);
+}
+
+/* Room for one span more. False: out of memory, nothing changed. */
+static bool wshub__queue_room(wshub *hub, wshub__conn *c) {
+    wshub__queue *q = c->more;
+    void *block = q;
+    uint32_t bytes = q ? q->bytes : 0;
+    if (q && q->head > 8 && q->head > q->count / 2) { /* close the gap in front */
+        q->count -= q->head;
+        memmove(wshub__queue_spans(q), wshub__queue_spans(q) + q->head, q->count * sizeof(wshub__span));
+        q->head = 0;
+    }
+    if (q && q->count < q->cap) return true;
+    if (!wshub__mem_grow(&hub->mem, &block, &bytes,
+                         (uint32_t)(sizeof *q + ((q ? q->count : 0) + 2) * sizeof(wshub__span)), 1))
+        return false;
+    c->more = (wshub__queue *)block;
+    if (!q) memset(c->more, 0, sizeof *c->more);
+    c->more->bytes = bytes;
+    c->more->cap = (uint32_t)((bytes - sizeof *q) / sizeof(wshub__span));
+    return true;
+}
+
 static wshub__span *wshub__queue_last(wshub__conn *c) {
     if (!c->first.len) return NULL;
-    return c->more_count > c->more_head ? &c->more[c->more_count - 1] : &c->first;
+    return c->more ? &wshub__queue_spans(c->more)[c->more->count - 1] : &c->first;
 }
 
 /* Appends a span. False: out of memory, nothing changed. */
@@ -2959,17 +2995,8 @@ static bool wshub__queue_push(wshub *hub, wshub__conn *c, wshub__span span) {
         c->first = span;
         span.seg->refs++;
     } else {
-        void *more = c->more;
-        if (c->more_head > 8 && c->more_head > c->more_count / 2) { /* close the gap in front */
-            memmove(c->more, c->more + c->more_head,
-                    (c->more_count - c->more_head) * sizeof *c->more);
-            c->more_count -= c->more_head;
-            c->more_head = 0;
-        }
-        if (!wshub__mem_grow(&hub->mem, &more, &c->more_cap, c->more_count + 1, sizeof *c->more))
-            return false;
-        c->more = (wshub__span *)more;
-        c->more[c->more_count++] = span;
+        if (!wshub__queue_room(hub, c)) return false;
+        wshub__queue_spans(c->more)[c->more->count++] = span;
         span.seg->refs++;
     }
     span.seg->held += span.len;
@@ -2981,16 +3008,15 @@ static bool wshub__queue_push(wshub *hub, wshub__conn *c, wshub__span span) {
 
 static void wshub__queue_shift(wshub *hub, wshub__conn *c) { /* the front span is used up */
     wshub__seg *s = c->first.seg;
-    if (c->more_head < c->more_count) {
-        c->first = c->more[c->more_head++];
-        if (c->more_head == c->more_count) c->more_head = c->more_count = 0;
+    wshub__queue *q = c->more;
+    if (q) {
+        c->first = wshub__queue_spans(q)[q->head++];
+        if (q->head == q->count) {
+            wshub__mem_free(&hub->mem, q, q->bytes);
+            c->more = NULL;
+        }
     } else {
         memset(&c->first, 0, sizeof c->first);
-        if (c->more) {
-            wshub__mem_free(&hub->mem, c->more, c->more_cap * sizeof *c->more);
-            c->more = NULL;
-            c->more_cap = c->more_head = c->more_count = 0;
-        }
     }
     wshub__seg_unref(hub, s);
 }
@@ -3019,10 +3045,10 @@ WSHUB__COLD static void wshub__out_compact(wshub *hub) {
         return;
     for (i = 0; i < hub->conns.pages_count * WSHUB__PAGE; i++) {
         wshub__conn *c = wshub__conn_at(hub, i);
-        uint32_t k, n = c->more_count - c->more_head + 1;
+        uint32_t k, n = c->more ? c->more->count - c->more->head + 1 : 1;
         if (!c->first.len || c->inflight) continue;
         for (k = 0; k < n; k++) {
-            wshub__span *span = k ? &c->more[c->more_head + k - 1] : &c->first, old = *span;
+            wshub__span *span = k ? &wshub__queue_spans(c->more)[c->more->head + k - 1] : &c->first, old = *span;
             uint8_t *to;
             if (old.seg == hub->log || old.seg->held >= old.seg->cap / 2) continue;
             to = wshub__log_room(hub, old.len);
@@ -3052,7 +3078,7 @@ static void wshub__out_send(wshub *hub, wshub__conn *c) {
     while (c->queued && !c->blocked && !c->inflight) {
         wshub_span spans[64];
         size_t n = 0, total = 0;
-        uint32_t k = c->more_head;
+        uint32_t k = c->more ? c->more->head : 0, end = c->more ? c->more->count : 0;
         const wshub__span *s = &c->first;
         int64_t took;
         wshub_conn conn;
@@ -3060,13 +3086,13 @@ static void wshub__out_send(wshub *hub, wshub__conn *c) {
             spans[n].ptr = wshub__seg_bytes(s->seg) + s->at;
             spans[n].len = s->len;
             total += s->len;
-            if (++n == 64 || k == c->more_count) break;
-            s = &c->more[k++];
+            if (++n == 64 || k == end) break;
+            s = &wshub__queue_spans(c->more)[k++];
         }
         conn.id = c->id;
         took = hub->io.send(hub->io.ctx, conn, spans, n);
         if (took == WSHUB_IO_PENDING) {
-            c->inflight = total;
+            c->inflight = (uint32_t)total;
             return;
         }
         if (took < 0) took = 0;
@@ -3231,8 +3257,10 @@ static void wshub__conn_flush_end(wshub *hub, wshub__conn *c) {
     c->state = WSHUB__CONN_FLUSHING;
     c->phase_due = wshub__after(hub, hub->desc.close_timeout_ms);
     c->part_due = c->write_due = 0;
-    wshub__buf_done(&hub->mem, &c->in);
-    wshub__buf_done(&hub->mem, &c->held);
+    if (c->rx) {
+        wshub__buf_done(&hub->mem, &c->rx->in);
+        wshub__buf_done(&hub->mem, &c->rx->held);
+    }
     wshub__dirty(hub, wshub__conn_index(c));
     wshub__conn_arm(hub, c);
 }
@@ -3258,7 +3286,7 @@ static void wshub__conn_close(wshub *hub, wshub__conn *c, wshub_cause cause, uin
     if (!wshub__conn_close_frame(hub, c, code, reason)) return;
     c->state = WSHUB__CONN_CLOSING;
     c->discard = true;
-    wshub__buf_done(&hub->mem, &c->in);
+    if (c->rx) wshub__buf_done(&hub->mem, &c->rx->in);
     c->part_due = 0;
     c->phase_due = wshub__after(hub, hub->desc.close_timeout_ms);
     wshub__conn_arm(hub, c);
@@ -3753,7 +3781,7 @@ static void wshub__tally_book(wshub *hub, wshub__fan *fan, wshub__tally *t) {
  * then no more is written than its span. All others, and the first, who makes the frame, go the long way. */
 static void wshub__fan_each(wshub *hub, wshub__client *c, wshub__fan *fan, wshub__tally *t) {
     wshub__conn *conn = wshub__conn_at(hub, c->conn);
-    if (fan->encoded && !c->encrypted && !conn->more_count && !conn->pressured &&
+    if (fan->encoded && !c->encrypted && !conn->more && !conn->pressured &&
         (uint64_t)conn->queued + fan->frame.len <= hub->desc.backpressure_bytes_max) {
         if (!conn->queued) {
             conn->first = fan->frame;
@@ -4756,7 +4784,7 @@ static void wshub__http_next(wshub *hub, wshub__conn *c, bool close) {
         return;
     }
     c->state = WSHUB__CONN_HTTP;
-    c->as.http.head_bytes = c->as.http.scanned = 0;
+    if (c->rx) c->rx->as.http.head_bytes = c->rx->as.http.scanned = 0;
     c->blank_seen = false;
     c->phase_due = 0; /* between requests the idle timeout counts; the head's deadline with its first byte */
     c->last_rx = hub->now;
@@ -4957,7 +4985,7 @@ static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h, uint
     up.protocols_count = count;
     if (!status && hub->desc.on_upgrade) {
         hub->desc.on_upgrade(hub, h, &up, hub->desc.user);
-        if (hub->destroying || c->state != WSHUB__CONN_HTTP) return;
+        if (hub->destroying || c->id != h->conn.id || c->state != WSHUB__CONN_HTTP) return;
         if (up.refuse) {
             status = up.refuse < 400 || up.refuse > 599 ? 403 : up.refuse;
             why = "refused by the application";
@@ -4983,7 +5011,7 @@ static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h, uint
     }
     hub->stats.upgrades++;
     c->state = WSHUB__CONN_OPEN;
-    memset(&c->as, 0, sizeof c->as);
+    memset(&c->rx->as, 0, sizeof c->rx->as);
     c->phase_due = 0;
     wshub__conn_arm(hub, c);
     hub->dialect->opened(hub, wshub__conn_index(c));
@@ -5047,7 +5075,7 @@ static void wshub__http_headed(wshub *hub, wshub__conn *c, const uint8_t *p, uin
     const char *why;
     uint64_t body = 0;
     int status = wshub__http_parse(p, n, headers, hub->desc.http_headers_max, &h, &why);
-    wshub__buf keep = c->in;
+    wshub__buf keep = c->rx->in;
     if (!status) status = wshub__http_body(&h, &body, &why);
     if (!status && body != UINT64_MAX && body > hub->desc.http_body_bytes_max &&
         !wshub__http_has_token(&h, "Upgrade", "websocket")) {
@@ -5060,17 +5088,17 @@ static void wshub__http_headed(wshub *hub, wshub__conn *c, const uint8_t *p, uin
         return;
     }
     if (body && !wshub__http_has_token(&h, "Upgrade", "websocket")) {
-        if (c->in.len == 0) wshub__buf_add(&hub->mem, &c->in, p, n);
-        if (c->in.bad) {
+        if (c->rx->in.len == 0) wshub__buf_add(&hub->mem, &c->rx->in, p, n);
+        if (c->rx->in.bad) {
             wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
             return;
         }
-        c->in.len = n;
-        c->as.http.head_bytes = n;
+        c->rx->in.len = n;
+        c->rx->as.http.head_bytes = n;
         c->chunked = body == UINT64_MAX;
-        c->as.http.body_left = c->chunked ? 0 : body;
-        c->as.http.chunk_state = WSHUB__CHUNK_SIZE;
-        c->as.http.chunk_digits = c->as.http.chunk_overhead = 0;
+        c->rx->as.http.body_left = c->chunked ? 0 : body;
+        c->rx->as.http.chunk_state = WSHUB__CHUNK_SIZE;
+        c->rx->as.http.chunk_digits = c->rx->as.http.chunk_overhead = 0;
         c->phase_due = wshub__after(hub, hub->desc.message_timeout_ms);
         wshub__conn_arm(hub, c);
         if (wshub__str_same(wshub_http_header(&h, "Expect"), "100-continue") && h.minor >= 1) {
@@ -5078,19 +5106,19 @@ static void wshub__http_headed(wshub *hub, wshub__conn *c, const uint8_t *p, uin
         }
         return;
     }
-    memset(&c->in, 0, sizeof c->in); /* the slices stay valid whatever the callback does to this conn */
+    memset(&c->rx->in, 0, sizeof c->rx->in); /* the slices stay valid whatever the callback does to this conn */
     wshub__http_dispatch(hub, c, &h, body);
     wshub__buf_done(&hub->mem, &keep);
 }
 
-WSHUB__COLD static void wshub__http_bodied(wshub *hub, wshub__conn *c) { /* the body is whole, behind the head in c->in */
+WSHUB__COLD static void wshub__http_bodied(wshub *hub, wshub__conn *c) { /* the body is whole, behind the head in c->rx->in */
     wshub_header headers[256];
     wshub_http h;
     const char *why;
-    wshub__buf keep = c->in;
-    uint32_t head = c->as.http.head_bytes;
-    memset(&c->in, 0, sizeof c->in);
-    c->as.http.head_bytes = c->as.http.scanned = 0;
+    wshub__buf keep = c->rx->in;
+    uint32_t head = c->rx->as.http.head_bytes;
+    memset(&c->rx->in, 0, sizeof c->rx->in);
+    c->rx->as.http.head_bytes = c->rx->as.http.scanned = 0;
     if (!WSHUB__NEVER(wshub__http_parse(keep.ptr, head, headers, hub->desc.http_headers_max, &h, &why))) { /* it was right before */
         h.body = wshub__str(keep.ptr + head, keep.len - head);
         wshub__http_dispatch(hub, c, &h, 0);
@@ -5103,34 +5131,34 @@ WSHUB__COLD static size_t wshub__http_feed_body(wshub *hub, wshub__conn *c, cons
     size_t used = 0;
     bool done = false;
     while (used < n && !done) {
-        if (!c->chunked || c->as.http.chunk_state == WSHUB__CHUNK_DATA) {
+        if (!c->chunked || c->rx->as.http.chunk_state == WSHUB__CHUNK_DATA) {
             size_t k =
-                n - used < c->as.http.body_left ? n - used : (size_t)c->as.http.body_left;
-            wshub__buf_add(&hub->mem, &c->in, p + used, k);
-            if (c->in.bad) {
+                n - used < c->rx->as.http.body_left ? n - used : (size_t)c->rx->as.http.body_left;
+            wshub__buf_add(&hub->mem, &c->rx->in, p + used, k);
+            if (c->rx->in.bad) {
                 wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
                 return n;
             }
             used += k;
-            c->as.http.body_left -= k;
-            if (c->as.http.body_left == 0 && c->chunked)
-                c->as.http.chunk_state = WSHUB__CHUNK_DATA_CR;
-            done = c->as.http.body_left == 0 && !c->chunked;
+            c->rx->as.http.body_left -= k;
+            if (c->rx->as.http.body_left == 0 && c->chunked)
+                c->rx->as.http.chunk_state = WSHUB__CHUNK_DATA_CR;
+            done = c->rx->as.http.body_left == 0 && !c->chunked;
         } else {
-            c->as.http.chunk_state = wshub__chunk_byte(
-                (wshub__chunk_state)c->as.http.chunk_state, p[used++], &c->as.http.body_left,
-                &c->as.http.chunk_digits, &c->as.http.chunk_overhead);
-            if (c->as.http.chunk_state == WSHUB__CHUNK_BAD) {
+            c->rx->as.http.chunk_state = wshub__chunk_byte(
+                (wshub__chunk_state)c->rx->as.http.chunk_state, p[used++], &c->rx->as.http.body_left,
+                &c->rx->as.http.chunk_digits, &c->rx->as.http.chunk_overhead);
+            if (c->rx->as.http.chunk_state == WSHUB__CHUNK_BAD) {
                 wshub__http_refuse(hub, c, 400, "malformed chunked body", false);
                 return n;
             }
-            if (c->as.http.chunk_state == WSHUB__CHUNK_DATA &&
-                c->in.len - c->as.http.head_bytes + c->as.http.body_left >
+            if (c->rx->as.http.chunk_state == WSHUB__CHUNK_DATA &&
+                c->rx->in.len - c->rx->as.http.head_bytes + c->rx->as.http.body_left >
                     hub->desc.http_body_bytes_max) { /* as announced */
                 wshub__http_refuse(hub, c, 413, "body too large", false);
                 return n;
             }
-            done = c->as.http.chunk_state == WSHUB__CHUNK_DONE;
+            done = c->rx->as.http.chunk_state == WSHUB__CHUNK_DONE;
         }
     }
     if (done) wshub__http_bodied(hub, c);
@@ -5139,9 +5167,9 @@ WSHUB__COLD static size_t wshub__http_feed_body(wshub *hub, wshub__conn *c, cons
 
 /* Returns how many bytes were used. */
 static size_t wshub__http_feed(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
-    uint32_t max = hub->desc.http_head_bytes_max, before = c->in.len;
+    uint32_t max = hub->desc.http_head_bytes_max, before = c->rx->in.len;
     int end;
-    if (c->as.http.head_bytes) return wshub__http_feed_body(hub, c, p, n);
+    if (c->rx->as.http.head_bytes) return wshub__http_feed_body(hub, c, p, n);
     if (before == 0 && n >= 2 && p[0] == '\r' && p[1] == '\n') {
         if (c->blank_seen) { /* one empty line before a request (RFC 9112 2.2), no more */
             wshub__http_refuse(hub, c, 400, "malformed head", false);
@@ -5155,28 +5183,28 @@ static size_t wshub__http_feed(wshub *hub, wshub__conn *c, const uint8_t *p, siz
         wshub__conn_arm(hub, c);
     }
     if (before == 0) { /* the usual case: the whole head at once, read where it lies */
-        end = wshub__http_end(p, n < max ? n : max, &c->as.http.scanned);
+        end = wshub__http_end(p, n < max ? n : max, &c->rx->as.http.scanned);
         if (end > 0) {
-            uint32_t len = c->as.http.scanned;
+            uint32_t len = c->rx->as.http.scanned;
             wshub__http_headed(hub, c, p, len);
             return len;
         }
-        c->as.http.scanned = 0;
+        c->rx->as.http.scanned = 0;
     }
     {
         size_t take = n < (size_t)max - before ? n : (size_t)max - before;
-        wshub__buf_add(&hub->mem, &c->in, p, take);
-        if (c->in.bad) {
+        wshub__buf_add(&hub->mem, &c->rx->in, p, take);
+        if (c->rx->in.bad) {
             wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
             return n;
         }
     }
-    end = wshub__http_end(c->in.ptr, c->in.len, &c->as.http.scanned);
-    if (c->in.len >= 2 && c->in.ptr[0] == '\r' && c->in.ptr[1] == '\n') {
+    end = wshub__http_end(c->rx->in.ptr, c->rx->in.len, &c->rx->as.http.scanned);
+    if (c->rx->in.len >= 2 && c->rx->in.ptr[0] == '\r' && c->rx->in.ptr[1] == '\n') {
         if (!c->blank_seen) { /* the empty line in two pieces */
             c->blank_seen = true;
-            c->as.http.scanned = 0;
-            wshub__buf_done(&hub->mem, &c->in);
+            c->rx->as.http.scanned = 0;
+            wshub__buf_done(&hub->mem, &c->rx->in);
             return 2 - before;
         }
         end = -1;
@@ -5186,12 +5214,12 @@ static size_t wshub__http_feed(wshub *hub, wshub__conn *c, const uint8_t *p, siz
         return n;
     }
     if (end == 0) {
-        if (c->in.len >= max) wshub__http_refuse(hub, c, 431, "request head too large", false);
+        if (c->rx->in.len >= max) wshub__http_refuse(hub, c, 431, "request head too large", false);
         return n;
     }
     {
-        uint32_t len = c->as.http.scanned;
-        wshub__http_headed(hub, c, c->in.ptr, len);
+        uint32_t len = c->rx->as.http.scanned;
+        wshub__http_headed(hub, c, c->rx->in.ptr, len);
         return len - before;
     }
 }
@@ -5221,14 +5249,14 @@ static size_t wshub__ws_head(wshub *hub, wshub__conn *c, const uint8_t *p, size_
     size_t used = 0;
     int r = 0;
     memset(&f, 0, sizeof f);
-    if (!c->as.ws.head_len && (r = wshub_frame_read(p, n, &f)) != 0) {
+    if (!c->rx->as.ws.head_len && (r = wshub_frame_read(p, n, &f)) != 0) {
         why = wshub__frame_judge(c, &f, p[1]);
         used = r > 0 ? f.head_bytes : n;
     } else {
         while (r == 0 && !why && used < n) {
-            c->as.ws.head[c->as.ws.head_len++] = p[used++];
-            r = wshub_frame_read(c->as.ws.head, c->as.ws.head_len, &f);
-            if (c->as.ws.head_len >= 2) why = wshub__frame_judge(c, &f, c->as.ws.head[1]);
+            c->rx->as.ws.head[c->rx->as.ws.head_len++] = p[used++];
+            r = wshub_frame_read(c->rx->as.ws.head, c->rx->as.ws.head_len, &f);
+            if (c->rx->as.ws.head_len >= 2) why = wshub__frame_judge(c, &f, c->rx->as.ws.head[1]);
         }
     }
     if (!why && r < 0) why = "length is not minimal";
@@ -5237,16 +5265,16 @@ static size_t wshub__ws_head(wshub *hub, wshub__conn *c, const uint8_t *p, size_
         return n;
     }
     if (r == 0) return used;
-    c->as.ws.head_len = 0;
+    c->rx->as.ws.head_len = 0;
     if (f.opcode < 8 && !c->discard) { /* so it has a client */
         const wshub__client *client = wshub__conn_client(hub, c);
         if (f.payload_bytes > hub->desc.payload_bytes_max ||
-            c->in.len + f.payload_bytes > hub->desc.payload_bytes_max) {
+            c->rx->in.len + f.payload_bytes > hub->desc.payload_bytes_max) {
             wshub__conn_fail(hub, c, 1009, "message too big"); /* at the head: nothing of it is taken */
             return n;
         }
         if (client->state != WSHUB_CLIENT_AUTHENTICATED &&
-            client->preauth_bytes + c->in.len + f.payload_bytes > hub->desc.preauth_bytes_max) {
+            client->preauth_bytes + c->rx->in.len + f.payload_bytes > hub->desc.preauth_bytes_max) {
             wshub__conn_fail(hub, c, 1008, "too much before authentication"); /* likewise */
             return n;
         }
@@ -5254,12 +5282,12 @@ static size_t wshub__ws_head(wshub *hub, wshub__conn *c, const uint8_t *p, size_
     c->in_frame = true;
     c->opcode = f.opcode;
     c->fin = f.fin;
-    memcpy(c->as.ws.mask, f.mask, 4);
-    c->as.ws.frame_bytes = f.payload_bytes;
-    c->as.ws.frame_at = 0;
+    memcpy(c->rx->as.ws.mask, f.mask, 4);
+    c->rx->as.ws.frame_bytes = f.payload_bytes;
+    c->rx->as.ws.frame_at = 0;
     if (f.opcode == 1 || f.opcode == 2) {
         c->msg_opcode = f.opcode;
-        c->as.ws.utf8 = WSHUB__UTF8_OK;
+        c->rx->as.ws.utf8 = WSHUB__UTF8_OK;
     }
     return used;
 }
@@ -5289,9 +5317,10 @@ static void wshub__ws_control(wshub *hub, wshub__conn *c, const uint8_t *p, size
         hub->stats.pongs_received++;
     } else if (c->state == WSHUB__CONN_OPEN) {
         if (c->pressured || c->inflight) { /* RFC 6455 5.5.3: only the latest ping need be answered */
-            c->pong.len = 0;
-            wshub__buf_add(&hub->mem, &c->pong, p, n);
-            c->pong_late = !c->pong.bad;
+            c->rx->pong.len = 0;
+            wshub__buf_add(&hub->mem, &c->rx->pong, p, n);
+            c->pong_late = !c->rx->pong.bad;
+            if (!c->pong_late) wshub__buf_done(&hub->mem, &c->rx->pong);
         } else {
             (void)wshub__out_frame(hub, c, 10, p, n);
         }
@@ -5300,24 +5329,24 @@ static void wshub__ws_control(wshub *hub, wshub__conn *c, const uint8_t *p, size
 
 /* Takes payload of the current frame. Returns the bytes used. */
 static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n) {
-    uint64_t left = c->as.ws.frame_bytes - c->as.ws.frame_at;
+    uint64_t left = c->rx->as.ws.frame_bytes - c->rx->as.ws.frame_at;
     size_t k = n < left ? n : (size_t)left;
-    bool whole = k == c->as.ws.frame_bytes, done = k == left;
+    bool whole = k == c->rx->as.ws.frame_bytes, done = k == left;
     uint32_t index = wshub__conn_index(c);
-    if (k) wshub_mask(p, k, c->as.ws.mask, c->as.ws.frame_at);
-    c->as.ws.frame_at += k;
+    if (k) wshub_mask(p, k, c->rx->as.ws.mask, c->rx->as.ws.frame_at);
+    c->rx->as.ws.frame_at += k;
     if (done) c->in_frame = false;
     if (c->opcode >= 8) {
         wshub__buf keep;
-        if (!whole) wshub__buf_add(&hub->mem, &c->control, p, k);
-        if (c->control.bad) {
+        if (!whole) wshub__buf_add(&hub->mem, &c->rx->control, p, k);
+        if (c->rx->control.bad) {
             wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
             return n;
         }
         if (!done) return k;
         if (!c->msg_opcode) c->part_due = 0;
-        keep = c->control;
-        memset(&c->control, 0, sizeof c->control);
+        keep = c->rx->control;
+        memset(&c->rx->control, 0, sizeof c->rx->control);
         wshub__ws_control(hub, c, whole ? p : keep.ptr, whole ? k : keep.len);
         wshub__buf_done(&hub->mem, &keep);
         return k;
@@ -5327,30 +5356,30 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n
         return k;
     }
     if (c->msg_opcode == 1) { /* RFC 6455 8.1, at the first bad byte */
-        if (k) c->as.ws.utf8 = wshub__utf8_feed(c->as.ws.utf8, p, k);
-        if (c->as.ws.utf8 == WSHUB__UTF8_BAD || (done && c->fin && c->as.ws.utf8 != WSHUB__UTF8_OK)) {
+        if (k) c->rx->as.ws.utf8 = wshub__utf8_feed(c->rx->as.ws.utf8, p, k);
+        if (c->rx->as.ws.utf8 == WSHUB__UTF8_BAD || (done && c->fin && c->rx->as.ws.utf8 != WSHUB__UTF8_OK)) {
             wshub__conn_fail(hub, c, 1007, "text is not UTF-8");
             return n;
         }
     }
-    if (done && c->fin && whole && c->in.len == 0) { /* it lies in one piece: no copy */
+    if (done && c->fin && whole && c->rx->in.len == 0) { /* it lies in one piece: no copy */
         bool text = c->msg_opcode == 1;
         c->msg_opcode = 0;
         c->part_due = 0;
         hub->dialect->message(hub, index, p, k, text);
         return k;
     }
-    if (c->in.cap == 0 && k && c->as.ws.frame_bytes <= 4096)
-        (void)wshub__buf_room(&hub->mem, &c->in, (size_t)c->as.ws.frame_bytes);
-    wshub__buf_add(&hub->mem, &c->in, p, k);
-    if (c->in.bad) {
+    if (c->rx->in.cap == 0 && k && c->rx->as.ws.frame_bytes <= 4096)
+        (void)wshub__buf_room(&hub->mem, &c->rx->in, (size_t)c->rx->as.ws.frame_bytes);
+    wshub__buf_add(&hub->mem, &c->rx->in, p, k);
+    if (c->rx->in.bad) {
         wshub__conn_fail(hub, c, 1011, "out of memory");
         return n;
     }
     if (done && c->fin) {
-        wshub__buf msg = c->in;
+        wshub__buf msg = c->rx->in;
         bool text = c->msg_opcode == 1;
-        memset(&c->in, 0, sizeof c->in);
+        memset(&c->rx->in, 0, sizeof c->rx->in);
         c->msg_opcode = 0;
         c->part_due = 0;
         hub->dialect->message(hub, index, msg.ptr, msg.len, text);
@@ -5363,12 +5392,12 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n
 WSHUB__COLD static void wshub__hold(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
     wshub_conn conn;
     conn.id = c->id;
-    if (!hub->io.pause && c->held.len + n > hub->desc.payload_bytes_max + (size_t)65536) {
+    if (!hub->io.pause && c->rx->held.len + n > hub->desc.payload_bytes_max + (size_t)65536) {
         wshub__conn_fail(hub, c, 1008, "too much while waiting");
         return;
     }
-    wshub__buf_add(&hub->mem, &c->held, p, n);
-    if (c->held.bad) {
+    wshub__buf_add(&hub->mem, &c->rx->held, p, n);
+    if (c->rx->held.bad) {
         wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
         return;
     }
@@ -5378,8 +5407,59 @@ WSHUB__COLD static void wshub__hold(wshub *hub, wshub__conn *c, const uint8_t *p
     }
 }
 
+static void wshub__rx_drop(wshub *hub, wshub__conn *c) {
+    if (!c->rx) return;
+    wshub__buf_done(&hub->mem, &c->rx->in);
+    wshub__buf_done(&hub->mem, &c->rx->held);
+    wshub__buf_done(&hub->mem, &c->rx->control);
+    wshub__buf_done(&hub->mem, &c->rx->pong);
+    if (c->rx != &hub->rx) wshub__mem_free(&hub->mem, c->rx, sizeof *c->rx);
+    c->rx = NULL;
+}
+
+/* Before bytes are read. The hub's own is lent out, to one stream at a time: others read meanwhile only inside
+ * a callback of the first. False: out of memory, the stream is dropped. */
+static bool wshub__rx_begin(wshub *hub, wshub__conn *c, bool *out_lent) {
+    *out_lent = !c->rx && !hub->rx_lent;
+    if (*out_lent) {
+        hub->rx_lent = true;
+        c->rx = &hub->rx; /* its buffers are empty, as the last one left them */
+        if (c->state == WSHUB__CONN_HTTP) memset(&c->rx->as, 0, sizeof c->rx->as);
+        else c->rx->as.ws.head_len = 0;
+    } else if (!c->rx) {
+        c->rx = (wshub__rx *)wshub__mem_new(&hub->mem, sizeof *c->rx);
+    }
+    if (!c->rx) wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
+    return c->rx != NULL;
+}
+
+/* After they have been read: keeps what is not whole yet. */
+static void wshub__rx_end(wshub *hub, wshub__conn *c) {
+    wshub__rx *r = c->rx;
+    bool ws = c->state == WSHUB__CONN_OPEN || c->state == WSHUB__CONN_CLOSING;
+    bool empty = !r->in.ptr && !r->held.ptr && !r->control.ptr && !r->pong.ptr &&
+                 !(ws && (c->in_frame || c->msg_opcode || r->as.ws.head_len));
+    if (empty && r == &hub->rx) { /* the usual case */
+        c->rx = NULL;
+    } else if (empty || c->state >= WSHUB__CONN_FLUSHING) {
+        wshub__rx_drop(hub, c);
+    } else if (r == &hub->rx) {
+        c->rx = (wshub__rx *)hub->mem.fn(hub->mem.user, NULL, 0, sizeof *r);
+        if (c->rx) {
+            *c->rx = *r;
+            memset(r, 0, sizeof *r);
+        } else {
+            c->rx = r;
+            wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
+            wshub__rx_drop(hub, c);
+        }
+    }
+}
+
 static void wshub__receive(wshub *hub, wshub__conn *c, uint8_t *p, size_t n) {
     uint64_t id = c->id;
+    bool lent;
+    if (!wshub__rx_begin(hub, c, &lent)) return;
     c->parsing = true;
     while (!hub->destroying && c->id == id) {
         size_t used;
@@ -5397,7 +5477,7 @@ static void wshub__receive(wshub *hub, wshub__conn *c, uint8_t *p, size_t n) {
         if (c->state == WSHUB__CONN_HTTP) {
             if (!n) break;
             used = wshub__http_feed(hub, c, p, n);
-        } else if (c->in_frame && (n || c->as.ws.frame_at == c->as.ws.frame_bytes)) { /* an empty payload is there already */
+        } else if (c->in_frame && (n || c->rx->as.ws.frame_at == c->rx->as.ws.frame_bytes)) { /* an empty payload is there already */
             used = wshub__ws_payload(hub, c, p, n);
         } else {
             if (!n) break;
@@ -5406,25 +5486,31 @@ static void wshub__receive(wshub *hub, wshub__conn *c, uint8_t *p, size_t n) {
         if (used) p += used;
         n -= used;
     }
+    if (lent) hub->rx_lent = false;
     if (c->id != id) return;
     c->parsing = false;
-    if (c->state == WSHUB__CONN_OPEN && (c->as.ws.head_len || c->in_frame || c->msg_opcode) &&
+    if (c->state == WSHUB__CONN_OPEN && (c->rx->as.ws.head_len || c->in_frame || c->msg_opcode) &&
         !c->part_due) {
         c->part_due = wshub__after(hub, hub->desc.message_timeout_ms);
         wshub__conn_arm(hub, c);
     }
+    wshub__rx_end(hub, c);
 }
 
 /* Goes on with what was held, then with the stream (from settle). */
 WSHUB__COLD static void wshub__resume_run(wshub *hub) {
     while (hub->resume_head && !hub->destroying) {
         wshub__conn *c = wshub__conn_at(hub, hub->resume_head - 1);
-        wshub__buf held = c->held;
+        wshub__buf held;
         wshub_conn conn;
         hub->resume_head = c->resume_next;
         c->resume_listed = false;
         if (!c->id) continue;
-        memset(&c->held, 0, sizeof c->held);
+        memset(&held, 0, sizeof held);
+        if (c->rx) {
+            held = c->rx->held;
+            memset(&c->rx->held, 0, sizeof held);
+        }
         c->paused = false;
         conn.id = c->id;
         wshub__receive(hub, c, held.ptr, held.len);
@@ -5491,7 +5577,7 @@ WSHUB_API void wshub_conn_received(wshub *hub, wshub_conn conn, uint8_t *bytes, 
     c->last_rx = hub->now;
     c->pinged = false;
     hub->stats.bytes_in += count;
-    if (c->parsing || c->held.len) {
+    if (c->parsing || (c->rx && c->rx->held.len)) {
         wshub__hold(hub, c, bytes, count);
         if (c->parsing && !c->paused) {
             c->paused = true;
@@ -5516,8 +5602,8 @@ WSHUB_API void wshub_conn_sent(wshub *hub, wshub_conn conn, size_t count) {
     wshub__conn *c = wshub__conn_get(hub, conn);
     if (!c || hub->destroying) return;
     wshub__enter(hub);
-    if (count > c->inflight) count = (size_t)c->inflight;
-    c->inflight -= count;
+    if (count > c->inflight) count = c->inflight;
+    c->inflight -= (uint32_t)count;
     wshub__queue_consume(hub, c, count);
     c->write_due = 0;
     wshub__dirty(hub, wshub__conn_index(c));
@@ -5527,10 +5613,7 @@ WSHUB_API void wshub_conn_sent(wshub *hub, wshub_conn conn, size_t count) {
 static void wshub__conn_free(wshub *hub, wshub__conn *c) {
     uint32_t index = wshub__conn_index(c);
     wshub__queue_drop(hub, c);
-    wshub__buf_done(&hub->mem, &c->in);
-    wshub__buf_done(&hub->mem, &c->held);
-    wshub__buf_done(&hub->mem, &c->control);
-    wshub__buf_done(&hub->mem, &c->pong);
+    wshub__rx_drop(hub, c);
     wshub__heap_remove(&hub->heap, &c->due_pos);
     hub->dirty[index / 64] &= ~(UINT64_C(1) << index % 64);
     c->id = 0;
@@ -6806,8 +6889,11 @@ static void wshub__flush_conn(wshub *hub, wshub__conn *c) {
     wshub__out_send(hub, c);
     if (!c->queued && c->pong_late && c->state == WSHUB__CONN_OPEN) {
         c->pong_late = false;
-        (void)wshub__out_frame(hub, c, 10, c->pong.ptr, c->pong.len);
-        wshub__buf_done(&hub->mem, &c->pong);
+        (void)wshub__out_frame(hub, c, 10, c->rx ? c->rx->pong.ptr : NULL, c->rx ? c->rx->pong.len : 0);
+        if (c->rx) {
+            wshub__buf_done(&hub->mem, &c->rx->pong);
+            wshub__rx_end(hub, c);
+        }
         wshub__out_send(hub, c);
     }
     if (c->queued) {
@@ -7723,7 +7809,8 @@ WSHUB_API const char *wshub_self_check(const wshub *hub) {
         if (!c->id) continue;
         conns++;
         spans += c->first.len ? 1u : 0u;
-        for (k = c->more_head; k < c->more_count; k++, spans++) sum += c->more[k].len;
+        for (k = c->more ? c->more->head : 0; c->more && k < c->more->count; k++, spans++)
+            sum += wshub__queue_spans(c->more)[k].len;
         if (sum != c->queued) return "a queue's bytes";
         queued += sum;
         if (c->due_pos && hub->heap.items[c->due_pos - 1].pos != &c->due_pos)

@@ -340,6 +340,113 @@ TEST(reports_inside_reports) {
     world_stop(&w);
 }
 
+/* While one stream's bytes are read, others report: each keeps what of its own is not whole. */
+static wshub_conn nested_conn;
+static const char *nested_bytes;
+static size_t nested_count;
+static bool nested_fails;
+static wshub_err nest(wshub *hub, wshub_client c, const wshub_event *e, void *user) {
+    world *w = (world *)user;
+    uint8_t bytes[64];
+    (void)c;
+    if (wshub_str_eq_z(e->event, "nest")) {
+        memcpy(bytes, nested_bytes, nested_count);
+        w->fail_at = nested_fails ? 1 : 0;
+        wshub_conn_received(hub, nested_conn, bytes, nested_count);
+        w->fail_at = 0;
+    } else {
+        char text[32];
+        (void)snprintf(text, sizeof text, "<%.*s>", (int)e->event.len, e->event.ptr);
+        world_note(w, text);
+    }
+    return WSHUB_OK;
+}
+TEST(one_stream_is_read_inside_the_callback_of_another) {
+    static const char whole[] = "\x81\x8d\0\0\0\0{\"event\":\"b\"}";
+    world w;
+    wshub_conn a;
+    size_t cut, before;
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_message = nest), FAKE(0));
+    a = world_client(&w, "a", NULL);
+    nested_conn = world_client(&w, "b", NULL);
+    nested_bytes = whole;
+    before = w.bytes;
+    for (cut = 1; cut <= sizeof whole - 1; cut++) {
+        w.log_len = 0;
+        w.log[0] = 0;
+        nested_bytes = whole;
+        nested_count = cut;
+        wshub_io_fake_text(w.net, a, "{\"event\":\"nest\"}");
+        EXPECT(strcmp(w.log, cut == sizeof whole - 1 ? "<b>" : "") == 0);
+        if (cut < sizeof whole - 1) {
+            EXPECT(w.bytes > before);
+            wshub_io_fake_input(w.net, nested_conn, whole + cut, sizeof whole - 1 - cut);
+        }
+        EXPECT(strcmp(w.log, "<b>") == 0);
+        EXPECT_INT(w.bytes, before); /* nothing is kept between messages */
+    }
+    nested_fails = true; /* no memory for what it would keep: that one is dropped, the other goes on */
+    nested_count = 5;
+    wshub_io_fake_text(w.net, a, "{\"event\":\"nest\"}");
+    EXPECT(!wshub_io_fake_is_open(w.net, nested_conn));
+    wshub_io_fake_text(w.net, a, "{\"event\":\"on\"}");
+    EXPECT(strcmp(w.log, "<b><on>") == 0);
+    w.fail_at = 1;
+    wshub_io_fake_input(w.net, a, whole, 5); /* nor for what one keeps alone */
+    w.fail_at = 0;
+    EXPECT(!wshub_io_fake_is_open(w.net, a));
+    world_stop(&w);
+}
+
+static bool reply_and_deny(wshub *hub, wshub_request r, const wshub_http *h, void *user) {
+    wshub_reply reply;
+    (void)h;
+    (void)user;
+    memset(&reply, 0, sizeof reply);
+    reply.status = 200;
+    reply.body = S("here");
+    EXPECT_INT(wshub_http_reply(hub, r, &reply), WSHUB_OK);
+    return false;
+}
+TEST(an_answer_counts_even_if_the_request_is_then_denied) {
+    world w;
+    wshub_conn c;
+    wshub_str out;
+    world_start(&w, DESC(.on_request = reply_and_deny), FAKE(0));
+    c = wshub_io_fake_open(w.net);
+    wshub_io_fake_input(w.net, c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", 27);
+    out = wshub_io_fake_output(w.net, c);
+    EXPECT(out.len > 20 && memcmp(out.ptr, "HTTP/1.1 200 OK", 15) == 0 && memcmp(out.ptr + out.len - 4, "here", 4) == 0);
+    world_stop(&w);
+}
+
+TEST(pings_that_wait_with_and_without_payload_and_memory) { /* RFC 6455 5.5.3 */
+    world w;
+    wshub_conn c;
+    wshub_io_fake_frame f;
+    wshub_msg m = msg("e", "1");
+    size_t before;
+    int i;
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    c = world_client(&w, "u", NULL);
+    before = w.bytes;
+    for (i = 0; i < 3; i++) { /* empty; with a payload; with one that cannot be kept */
+        wshub_io_fake_window(w.net, c, 0);
+        EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        w.fail_at = i == 2 ? 1 : 0;
+        wshub_io_fake_send(w.net, c, 9, true, "abc", i ? 3 : 0);
+        w.fail_at = 0;
+        wshub_io_fake_window(w.net, c, UINT64_MAX);
+        wshub_io_fake_run(w.net);
+        EXPECT_TEXT(&w, c, "{\"event\":\"e\",\"data\":1}");
+        EXPECT(wshub_io_fake_next(w.net, c, &f) == (i < 2));
+        if (i < 2) EXPECT(f.opcode == 10 && wshub_str_eq_z(f.payload, i ? "abc" : ""));
+        EXPECT_INT(w.bytes, before);
+    }
+    world_stop(&w);
+}
+
 /* An io that still says closed() while it is left. */
 static void (*true_attach)(void *ctx, const wshub_io_owner *owner);
 static wshub *parting_hub;
