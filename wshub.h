@@ -79,9 +79,9 @@
  *
  * ---- >>memory ----------------------------------------------------------------------------------
  * All memory comes through wshub_desc.alloc, which is told the old size with every change. An idle
- * authenticated client costs under 1 KiB here, its three rooms and its user included (tests/test_memory.c
- * counts it). A message to be sent is encoded once into a shared segment; each receiver holds a span of
- * it. Everything a peer can make grow has a limit in wshub_desc.
+ * authenticated client costs 512 bytes here, its three rooms, its user and what an allocator adds included
+ * (tests/test_memory.c counts it). A message to be sent is encoded once into a shared segment; each
+ * receiver holds a span of it. Everything a peer can make grow has a limit in wshub_desc.
  *
  * ---- >>errors ----------------------------------------------------------------------------------
  * Functions that can fail return wshub_err; results come out through out_ parameters, untouched on
@@ -2251,9 +2251,11 @@ typedef enum wshub__kind {
 
 typedef struct wshub__name { /* first member of everything that is indexed */
     const char *ptr;
-    uint32_t len, hash;
-    wshub__kind kind;
+    uint32_t len : 28, kind : 4; /* wshub__kind */
+    uint32_t hash;
 } wshub__name;
+
+#define WSHUB__NAME_LEN_MAX 0x0FFFFFFFu
 
 typedef struct wshub__index {
     uint32_t *hashes; /* 0: empty */
@@ -2273,7 +2275,7 @@ static uint32_t wshub__index_slot(const wshub__index *ix, wshub__kind kind, wshu
     uint32_t i = hash & (ix->cap - 1);
     for (; ix->hashes[i]; i = (i + 1) & (ix->cap - 1)) {
         const wshub__name *n = ix->names[i];
-        if (ix->hashes[i] == hash && n->kind == kind && n->len == s.len &&
+        if (ix->hashes[i] == hash && n->kind == (uint32_t)kind && n->len == s.len &&
             (s.len == 0 || memcmp(n->ptr, s.ptr, s.len) == 0)) {
             break;
         }
@@ -2318,9 +2320,10 @@ WSHUB__COLD static bool wshub__index_reserve(const wshub__mem *m, wshub__index *
 
 static void wshub__index_add(wshub__index *ix, wshub__name *name) { /* room has been reserved */
     wshub_str s = wshub__str(name->ptr, name->len);
+    wshub__kind kind = (wshub__kind)name->kind;
     uint32_t i;
-    name->hash = wshub__index_hash(ix, name->kind, s);
-    i = wshub__index_slot(ix, name->kind, s, name->hash);
+    name->hash = wshub__index_hash(ix, kind, s);
+    i = wshub__index_slot(ix, kind, s, name->hash);
     WSHUB_ASSERT(!ix->hashes[i]);
     ix->hashes[i] = name->hash;
     ix->names[i] = name;
@@ -2359,8 +2362,7 @@ WSHUB__COLD static void wshub__index_done(const wshub__mem *m, wshub__index *ix)
 
 typedef struct wshub__due {
     uint64_t at;
-    uint32_t *pos;  /* where its owner keeps its place + 1; 0: not armed */
-    uint32_t owner; /* index of a conn, or of a timer | WSHUB__DUE_TIMER */
+    uint32_t owner; /* index in the first pool, or in the second | WSHUB__DUE_TIMER */
     uint32_t order;
 } wshub__due;
 
@@ -2369,7 +2371,15 @@ typedef struct wshub__due {
 typedef struct wshub__heap {
     wshub__due *items;
     uint32_t count, cap, orders;
+    const wshub__pool *pools[2]; /* of the owners: streams, timers of the application */
+    size_t pos_at[2];            /* where in theirs an owner keeps its place + 1; 0: not armed */
 } wshub__heap;
+
+static uint32_t *wshub__heap_pos(const wshub__heap *h, uint32_t owner) {
+    uint32_t k = owner >> 31;
+    uint8_t *item = (uint8_t *)wshub__pool_at(h->pools[k], owner & ~WSHUB__DUE_TIMER);
+    return (uint32_t *)(void *)(item + h->pos_at[k]);
+}
 
 static bool wshub__due_before(const wshub__due *a, const wshub__due *b) {
     return a->at != b->at ? a->at < b->at : (int32_t)(a->order - b->order) < 0;
@@ -2377,7 +2387,7 @@ static bool wshub__due_before(const wshub__due *a, const wshub__due *b) {
 
 static void wshub__heap_place(wshub__heap *h, uint32_t i, wshub__due d) {
     h->items[i] = d;
-    *d.pos = i + 1;
+    *wshub__heap_pos(h, d.owner) = i + 1;
 }
 
 static void wshub__heap_sift(wshub__heap *h, uint32_t i) { /* up, else down */
@@ -2407,11 +2417,10 @@ static bool wshub__heap_reserve(const wshub__mem *m, wshub__heap *h, uint32_t to
 }
 
 /* Arms or moves. */
-static void wshub__heap_set(wshub__heap *h, uint32_t *pos, uint32_t owner, uint64_t at) {
+static void wshub__heap_set(wshub__heap *h, uint32_t owner, uint64_t at) {
     wshub__due d;
-    uint32_t i = *pos;
+    uint32_t i = *wshub__heap_pos(h, owner);
     d.at = at;
-    d.pos = pos;
     d.owner = owner;
     d.order = h->orders++;
     if (i == 0) i = ++h->count;
@@ -2419,8 +2428,8 @@ static void wshub__heap_set(wshub__heap *h, uint32_t *pos, uint32_t owner, uint6
     wshub__heap_sift(h, i - 1);
 }
 
-static void wshub__heap_remove(wshub__heap *h, uint32_t *pos) {
-    uint32_t i = *pos;
+static void wshub__heap_remove(wshub__heap *h, uint32_t owner) {
+    uint32_t *pos = wshub__heap_pos(h, owner), i = *pos;
     if (i == 0) return;
     *pos = 0;
     h->count--;
@@ -2595,18 +2604,28 @@ typedef struct wshub__member {
 
 typedef struct wshub__group { /* a room or a user; its name follows */
     wshub__name name;
-    wshub__member *members;
-    uint32_t count, cap, pos; /* pos: in hub->rooms or hub->users */
+    union {
+        wshub__member one;
+        wshub__member *many;
+    } at;
+    uint32_t count, cap; /* cap 0: room for one, here */
+    uint32_t pos;        /* in hub->rooms or hub->users */
+    uint32_t pins;       /* clients who are gone and whose user it was, until that is told */
 } wshub__group;
-
-typedef struct wshub__membership {
-    wshub__group *room;
-    uint32_t pos; /* in room->members */
-} wshub__membership;
 
 struct wshub__xform;
 
 #define WSHUB__ID_BYTES 40 /* a UUID's 36; ids of other dialects are shorter */
+
+typedef struct wshub__extra { /* what only some clients have, or not for long */
+    wshub__buf metadata;
+    wshub__buf user_id, auth_data; /* while keys are being agreed */
+    wshub__buf reason;             /* of its end */
+    wshub__buf inbound;            /* an event that an inbound transformer has, waiting for its answer */
+    uint32_t inbound_event, inbound_data;
+    struct wshub__xform *xform_head, *xform_tail;
+    uint32_t xform_bytes;
+} wshub__extra;
 
 typedef struct wshub__client {
     wshub__slot slot;
@@ -2617,21 +2636,17 @@ typedef struct wshub__client {
     bool gone, encrypted, own_room, has_user;
     uint8_t cause;
     uint16_t code;
-    uint32_t next, prev;  /* all clients, oldest first: index + 1 */
+    uint32_t next, prev; /* all clients, oldest first: index + 1 */
     uint32_t next_gone;
     uint32_t preauth_messages, preauth_bytes;
-    void *user_ptr;
-    wshub__group *user;
+    uint32_t asks, asks_count; /* index + 1 of the first */
     uint32_t user_pos;
     uint32_t rooms_count, rooms_cap;
-    wshub__membership *rooms;
-    uint64_t last_active, auth_due;
-    wshub__buf metadata, user_id, auth_data, reason; /* auth_data: while keys are being agreed */
-    struct wshub__xform *xform_head, *xform_tail;
-    uint32_t xform_bytes;
-    uint32_t asks, asks_count; /* index + 1 of the first */
-    wshub__buf inbound;        /* an event that an inbound transformer has, waiting for its answer */
-    uint32_t inbound_event, inbound_data;
+    wshub__group *user; /* of one who is gone: pinned */
+    wshub__group **rooms; /* rooms_cap of them, behind them its positions among their members */
+    uint64_t time; /* authenticated: when it was last heard of; before: when that must have happened */
+    void *user_ptr;
+    wshub__extra *extra; /* NULL: it has nothing of that */
     char id[WSHUB__ID_BYTES];
 } wshub__client;
 
@@ -3165,12 +3180,12 @@ static uint64_t wshub__conn_next(const wshub *hub, const wshub__conn *c) {
     if (client && !client->gone) {
         if (client->state == WSHUB_CLIENT_AUTHENTICATED) {
             if (d->heartbeat_timeout_ms != WSHUB_OFF) { /* LIVE-1: found by the sweep behind it */
-                uint64_t due = client->last_active + d->heartbeat_timeout_ms + 1,
+                uint64_t due = client->time + d->heartbeat_timeout_ms + 1,
                          step = d->heartbeat_interval_ms;
                 at = wshub__sooner(at, (due + step - 1) / step * step);
             }
         } else {
-            at = wshub__sooner(at, client->auth_due);
+            at = wshub__sooner(at, client->time);
         }
     }
     return at;
@@ -3180,7 +3195,7 @@ static uint64_t wshub__conn_next(const wshub *hub, const wshub__conn *c) {
 static void wshub__conn_arm(wshub *hub, wshub__conn *c) {
     uint64_t at = wshub__conn_next(hub, c);
     if (at && (!c->due_pos || hub->heap.items[c->due_pos - 1].at > at)) {
-        wshub__heap_set(&hub->heap, &c->due_pos, wshub__conn_index(c), at);
+        wshub__heap_set(&hub->heap, wshub__conn_index(c), at);
     }
 }
 
@@ -3216,6 +3231,11 @@ static void wshub__ask_free(wshub *hub, wshub__ask *a) {
     wshub__pool_free(&hub->asks, a->index);
 }
 
+static wshub__extra *wshub__extra_take(wshub *hub, wshub__client *c) { /* NULL: out of memory */
+    if (!c->extra) c->extra = (wshub__extra *)wshub__mem_new(&hub->mem, sizeof *c->extra);
+    return c->extra;
+}
+
 /* Marks a client as gone. It answers to nobody from here on; settle takes it out of the indexes and tells
  * the application (BYE-1). The first cause counts. */
 static void wshub__client_end(wshub *hub, wshub__client *c, wshub_cause cause, uint16_t code,
@@ -3226,7 +3246,8 @@ static void wshub__client_end(wshub *hub, wshub__client *c, wshub_cause cause, u
     c->state = WSHUB_CLIENT_DISCONNECTED;
     c->cause = (uint8_t)cause;
     c->code = code;
-    wshub__buf_add(&hub->mem, &c->reason, reason.ptr, reason.len);
+    if (reason.len && wshub__extra_take(hub, c))
+        wshub__buf_add(&hub->mem, &c->extra->reason, reason.ptr, reason.len);
     c->next_gone = 0;
     if (hub->gone_tail) {
         wshub__client_at(hub, hub->gone_tail - 1)->next_gone = c->index + 1;
@@ -3337,12 +3358,12 @@ WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
         wshub__log(hub, WSHUB_LOG_TIMEOUT, client, "no progress in sending", none);
         wshub__conn_abort(hub, c, WSHUB_BY_TIMEOUT, 1006, "");
     } else if (client && !client->gone && client->state != WSHUB_CLIENT_AUTHENTICATED &&
-               now >= client->auth_due) { /* AUTH-1, AUTH-2 */
+               now >= client->time) { /* AUTH-1, AUTH-2 */
         hub->stats.auth_timeouts++;
         wshub__conn_close(hub, c, WSHUB_BY_AUTH, 4001, wshub_str_z("Authentication timeout"));
     } else if (client && !client->gone && client->state == WSHUB_CLIENT_AUTHENTICATED &&
                d->heartbeat_timeout_ms != WSHUB_OFF &&
-               now > client->last_active + d->heartbeat_timeout_ms) {
+               now > client->time + d->heartbeat_timeout_ms) {
         hub->stats.heartbeat_timeouts++;
         wshub__conn_close(hub, c, WSHUB_BY_TIMEOUT, 4002, wshub_str_z("Heartbeat timeout"));
     }
@@ -3362,7 +3383,7 @@ WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
     {
         uint64_t at = wshub__conn_next(hub, c);
         if (WSHUB__NEVER(at && at <= now)) at = now + 1; /* what was due has been dealt with */
-        if (at) wshub__heap_set(&hub->heap, &c->due_pos, wshub__conn_index(c), at);
+        if (at) wshub__heap_set(&hub->heap, wshub__conn_index(c), at);
     }
 }
 
@@ -3414,7 +3435,7 @@ WSHUB__COLD static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name,
     }
     memcpy(c + 1, text, n);
     c->name.ptr = (const char *)(c + 1);
-    c->name.len = (uint32_t)n;
+    c->name.len = n & WSHUB__NAME_LEN_MAX;
     c->name.kind = WSHUB__KIND_CHANNEL;
     c->out = !wanted;
     c->due = hub->now + (wanted || linger == WSHUB_OFF ? 0 : linger);
@@ -3423,6 +3444,16 @@ WSHUB__COLD static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name,
     list->tail = c;
     hub->subs_count++;
     wshub__index_add(&hub->index, &c->name);
+}
+
+static wshub__member *wshub__members(wshub__group *g) {
+    return g->cap ? g->at.many : &g->at.one;
+}
+
+static void wshub__group_end(wshub *hub, wshub__group *g) { /* its memory, once nobody needs its name */
+    if (g->count || g->pins) return;
+    if (g->cap) wshub__mem_free(&hub->mem, g->at.many, g->cap * sizeof(wshub__member));
+    wshub__mem_free(&hub->mem, g, sizeof *g + g->name.len);
 }
 
 static wshub__group *wshub__group_find(const wshub *hub, wshub__kind kind, wshub_str name) {
@@ -3446,8 +3477,8 @@ static wshub_err wshub__group_new(wshub *hub, wshub__kind kind, wshub_str name,
     if (!g) return WSHUB_ERR_NOMEM;
     memcpy((char *)(g + 1), name.ptr, name.len);
     g->name.ptr = (const char *)(g + 1);
-    g->name.len = (uint32_t)name.len;
-    g->name.kind = kind;
+    g->name.len = name.len & WSHUB__NAME_LEN_MAX;
+    g->name.kind = (uint32_t)kind & 15;
     g->pos = *count;
     (*list)[(*count)++] = g;
     wshub__index_add(&hub->index, &g->name);
@@ -3460,35 +3491,42 @@ static void wshub__group_free(wshub *hub, wshub__group *g) {
     bool room = g->name.kind == WSHUB__KIND_ROOM;
     wshub__group **list = room ? hub->rooms : hub->users;
     uint32_t *count = room ? &hub->rooms_count : &hub->users_count;
-    wshub__sub(hub, g->name.kind, wshub__name_str(&g->name), false);
+    wshub__sub(hub, (wshub__kind)g->name.kind, wshub__name_str(&g->name), false);
     wshub__index_remove(&hub->index, &g->name);
     list[g->pos] = list[--*count];
     list[g->pos]->pos = g->pos;
-    wshub__mem_free(&hub->mem, g->members, g->cap * sizeof(wshub__member));
-    wshub__mem_free(&hub->mem, g, sizeof *g + g->name.len);
+    wshub__group_end(hub, g);
 }
 
 static bool wshub__group_room(wshub *hub, wshub__group *g) {
-    void *members = g->members;
-    if (!wshub__mem_grow(&hub->mem, &members, &g->cap, g->count + 1, sizeof(wshub__member)))
-        return false;
-    g->members = (wshub__member *)members;
+    bool here = !g->cap;
+    wshub__member one = *wshub__members(g);
+    void *many = here ? NULL : g->at.many;
+    if (here && g->count == 0) return true;
+    if (!wshub__mem_grow(&hub->mem, &many, &g->cap, g->count + 1, sizeof one)) return false;
+    if (here) *(wshub__member *)many = one;
+    g->at.many = (wshub__member *)many;
     return true;
 }
 
 static uint32_t wshub__group_add(wshub__group *g, uint32_t client, uint32_t place) { /* room is there */
-    g->members[g->count].client = client;
-    g->members[g->count].place = place;
+    wshub__member *m = &wshub__members(g)[g->count];
+    m->client = client;
+    m->place = place;
     return g->count++;
 }
 
+static uint32_t *wshub__room_positions(const wshub__client *c) {
+    return (uint32_t *)(void *)(c->rooms + c->rooms_cap);
+}
+
 static void wshub__group_remove(wshub *hub, wshub__group *g, uint32_t pos) {
-    wshub__member *moved = &g->members[--g->count];
+    wshub__member *members = wshub__members(g), *moved = &members[--g->count];
     if (pos != g->count) {
         wshub__client *c = wshub__client_at(hub, moved->client);
-        g->members[pos] = *moved;
+        members[pos] = *moved;
         if (g->name.kind == WSHUB__KIND_ROOM) {
-            c->rooms[moved->place].pos = pos;
+            wshub__room_positions(c)[moved->place] = pos;
         } else {
             c->user_pos = pos;
         }
@@ -3504,30 +3542,49 @@ static wshub__client *wshub__client_by_id(const wshub *hub, wshub_str id) { /* g
 static uint32_t wshub__room_place(const wshub__client *c, const wshub__group *room) { /* UINT32_MAX: none */
     uint32_t i;
     for (i = 0; i < c->rooms_count; i++) {
-        if (c->rooms[i].room == room) return i;
+        if (c->rooms[i] == room) return i;
     }
     return UINT32_MAX;
 }
 
+#define WSHUB__ROOM_BYTES (sizeof(wshub__group *) + sizeof(uint32_t)) /* of a client's, for each room */
+
+static bool wshub__rooms_grow(wshub *hub, wshub__client *c) {
+    wshub__client old = *c;
+    if (WSHUB__NEVER(c->rooms_cap > 1u << 28)) return false; /* as many rooms do not fit into memory */
+    c->rooms_cap = old.rooms_cap ? old.rooms_cap * 2 : 2;
+    c->rooms = (wshub__group **)hub->mem.fn(hub->mem.user, NULL, 0, c->rooms_cap * WSHUB__ROOM_BYTES);
+    if (!c->rooms) {
+        c->rooms = old.rooms;
+        c->rooms_cap = old.rooms_cap;
+        return false;
+    }
+    if (old.rooms) {
+        memcpy(c->rooms, old.rooms, old.rooms_count * sizeof *c->rooms);
+        memcpy(wshub__room_positions(c), wshub__room_positions(&old), old.rooms_count * sizeof(uint32_t));
+        wshub__mem_free(&hub->mem, old.rooms, old.rooms_cap * WSHUB__ROOM_BYTES);
+    }
+    return true;
+}
+
 static wshub_err wshub__room_add(wshub *hub, wshub__client *c, wshub__group *room) {
-    void *rooms = c->rooms;
-    if (!wshub__mem_grow(&hub->mem, &rooms, &c->rooms_cap, c->rooms_count + 1, sizeof *c->rooms))
-        return WSHUB_ERR_NOMEM;
-    c->rooms = (wshub__membership *)rooms;
+    if (c->rooms_count == c->rooms_cap && !wshub__rooms_grow(hub, c)) return WSHUB_ERR_NOMEM;
     if (!wshub__group_room(hub, room)) return WSHUB_ERR_NOMEM;
-    c->rooms[c->rooms_count].room = room;
-    c->rooms[c->rooms_count].pos = wshub__group_add(room, c->index, c->rooms_count);
+    c->rooms[c->rooms_count] = room;
+    wshub__room_positions(c)[c->rooms_count] = wshub__group_add(room, c->index, c->rooms_count);
     c->rooms_count++;
     return WSHUB_OK;
 }
 
 static void wshub__room_drop(wshub *hub, wshub__client *c, uint32_t place) {
-    wshub__membership m = c->rooms[place];
+    wshub__group *room = c->rooms[place];
+    uint32_t *positions = wshub__room_positions(c), pos = positions[place];
     if (place != --c->rooms_count) {
         c->rooms[place] = c->rooms[c->rooms_count];
-        c->rooms[place].room->members[c->rooms[place].pos].place = place;
+        positions[place] = positions[c->rooms_count];
+        wshub__members(c->rooms[place])[positions[place]].place = place;
     }
-    wshub__group_remove(hub, m.room, m.pos);
+    wshub__group_remove(hub, room, pos);
 }
 
 static wshub_err wshub__room_join(wshub *hub, wshub__client *c, wshub_str name) {
@@ -3587,22 +3644,18 @@ static wshub_err wshub__room_join_own(wshub *hub, wshub__client *c) {
 static void wshub__room_leave_all(wshub *hub, wshub__client *c) {
     if (c->own_room) (void)wshub__room_leave(hub, c, wshub__name_str(&c->name));
     while (c->rooms_count) wshub__room_drop(hub, c, c->rooms_count - 1);
-    wshub__mem_free(&hub->mem, c->rooms, c->rooms_cap * sizeof *c->rooms);
+    wshub__mem_free(&hub->mem, c->rooms, c->rooms_cap * WSHUB__ROOM_BYTES);
     c->rooms = NULL;
     c->rooms_cap = 0;
 }
 
 static wshub_err wshub__user_add(wshub *hub, wshub__client *c, wshub_str id) {
     wshub__group *user = wshub__group_find(hub, WSHUB__KIND_USER, id);
-    bool fresh = !user;
     if (!user) {
         wshub_err err = wshub__group_new(hub, WSHUB__KIND_USER, id, &user);
         if (err) return err;
     }
-    if (!wshub__group_room(hub, user)) {
-        if (fresh) wshub__group_free(hub, user);
-        return WSHUB_ERR_NOMEM;
-    }
+    if (!wshub__group_room(hub, user)) return WSHUB_ERR_NOMEM; /* a fresh one has room for one */
     c->user = user;
     c->user_pos = wshub__group_add(user, c->index, 0);
     return WSHUB_OK;
@@ -3612,6 +3665,15 @@ static void wshub__user_drop(wshub *hub, wshub__client *c) {
     if (!c->user) return;
     wshub__group_remove(hub, c->user, c->user_pos);
     c->user = NULL;
+}
+
+/* The id that the application gave it; ptr NULL: none. */
+static wshub_str wshub__user_id(const wshub__client *c) {
+    if (!c->has_user) return wshub__str(NULL, 0);
+    if (c->user) return wshub__name_str(&c->user->name);
+    if (c->extra && c->extra->user_id.len)
+        return wshub__str(c->extra->user_id.ptr, c->extra->user_id.len);
+    return wshub__str("", 0);
 }
 
 /* ---- >>routing -------------------------------------------------------------------------------
@@ -3802,15 +3864,16 @@ the_long_way:
     (void)wshub__fan_to(hub, c, fan);
 }
 
-static void wshub__route_group(wshub *hub, const wshub__group *g, wshub__fan *fan,
+static void wshub__route_group(wshub *hub, wshub__group *g, wshub__fan *fan,
                                const wshub__excluded *x) {
+    const wshub__member *members = wshub__members(g);
     wshub__tally t = {0, 0};
     uint32_t i;
     for (i = 0; i < g->count; i++) {
-        wshub__client *c = wshub__client_at(hub, g->members[i].client);
+        wshub__client *c = wshub__client_at(hub, members[i].client);
         if (i + 16 < g->count) { /* what is needed soon is fetched meanwhile: in a big room each is a miss */
-            const wshub__client *soon = wshub__client_at(hub, g->members[i + 8].client);
-            WSHUB__PREFETCH(wshub__client_at(hub, g->members[i + 16].client));
+            const wshub__client *soon = wshub__client_at(hub, members[i + 8].client);
+            WSHUB__PREFETCH(wshub__client_at(hub, members[i + 16].client));
             if (soon->conn != UINT32_MAX) WSHUB__PREFETCH(wshub__conn_at(hub, soon->conn));
         }
         if (c->state != WSHUB_CLIENT_AUTHENTICATED) {
@@ -3826,7 +3889,7 @@ static void wshub__route_group(wshub *hub, const wshub__group *g, wshub__fan *fa
 
 static void wshub__route_room(wshub *hub, wshub_str name, wshub__fan *fan,
                               const wshub__excluded *x) {
-    const wshub__group *room = wshub__group_find(hub, WSHUB__KIND_ROOM, name);
+    wshub__group *room = wshub__group_find(hub, WSHUB__KIND_ROOM, name);
     if (room) {
         wshub__route_group(hub, room, fan, x);
     } else {
@@ -3861,7 +3924,7 @@ static wshub_err wshub__route(wshub *hub, const wshub_dest *dest, wshub__fan *fa
         break;
     }
     case WSHUB_DEST_USER: {
-        const wshub__group *user = wshub__group_find(hub, WSHUB__KIND_USER, dest->name);
+        wshub__group *user = wshub__group_find(hub, WSHUB__KIND_USER, dest->name);
         x.count = 0;
         x.ids = NULL;
         if (user) wshub__route_group(hub, user, fan, &x);
@@ -3923,8 +3986,9 @@ static void wshub__xform_free(wshub *hub, wshub__xform *x) {
 static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan) {
     wshub__conn *conn = wshub__conn_at(hub, c->conn);
     uint64_t bytes = (uint64_t)fan->event.len + fan->data.len + 16;
+    wshub__extra *own;
     wshub__xform *x;
-    if (!wshub__fan_fits(hub, conn, bytes + c->xform_bytes)) {
+    if (!wshub__fan_fits(hub, conn, bytes + (c->extra ? c->extra->xform_bytes : 0))) {
         wshub__fan_dropped(hub, conn);
         return true;
     }
@@ -3944,7 +4008,8 @@ static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan
         t->busy = true; /* until wshub__fan_done() */
         fan->text = t;
     }
-    x = (wshub__xform *)wshub__mem_new(&hub->mem, sizeof *x);
+    own = wshub__extra_take(hub, c);
+    x = own ? (wshub__xform *)wshub__mem_new(&hub->mem, sizeof *x) : NULL;
     if (!x) {
         hub->stats.dropped_memory++;
         return false;
@@ -3952,13 +4017,13 @@ static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan
     x->text = fan->text;
     x->client = c->index;
     x->text->refs++;
-    if (c->xform_tail) {
-        c->xform_tail->next = x;
+    if (own->xform_tail) {
+        own->xform_tail->next = x;
     } else {
-        c->xform_head = x;
+        own->xform_head = x;
     }
-    c->xform_tail = x;
-    c->xform_bytes += (uint32_t)bytes;
+    own->xform_tail = x;
+    own->xform_bytes += (uint32_t)bytes;
     if (x->text->wait_tail) {
         x->text->wait_tail->wait_next = x;
     } else {
@@ -3970,12 +4035,13 @@ static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan
 
 /* Sends what is ready at the front of a client's queue. */
 static void wshub__xform_flush(wshub *hub, wshub__client *c) {
-    while (c->xform_head && c->xform_head->state >= WSHUB__XFORM_KEEP) {
-        wshub__xform *x = c->xform_head;
+    wshub__extra *own = c->extra;
+    while (own->xform_head && own->xform_head->state >= WSHUB__XFORM_KEEP) {
+        wshub__xform *x = own->xform_head;
         uint32_t bytes = x->text->event_len + x->text->data_len + 16;
-        c->xform_head = x->next;
-        if (!x->next) c->xform_tail = NULL;
-        c->xform_bytes -= bytes;
+        own->xform_head = x->next;
+        if (!x->next) own->xform_tail = NULL;
+        own->xform_bytes -= bytes;
         if (x->state == WSHUB__XFORM_FAILED) { /* ENC-2 */
             hub->stats.dropped_transform++;
             wshub__log(hub, WSHUB_LOG_TRANSFORM_FAILED, c, "", wshub__str(NULL, 0));
@@ -4050,9 +4116,10 @@ static void wshub__xform_end(wshub *hub, wshub__xform *x, wshub__xform_state sta
 
 /* A client is gone: what has not begun is left to its text, what runs is forgotten. */
 WSHUB__COLD static void wshub__xform_drop_all(wshub *hub, wshub__client *c) {
-    wshub__xform *x = c->xform_head;
-    c->xform_head = c->xform_tail = NULL;
-    c->xform_bytes = 0;
+    wshub__xform *x = c->extra ? c->extra->xform_head : NULL;
+    if (!x) return;
+    c->extra->xform_head = c->extra->xform_tail = NULL;
+    c->extra->xform_bytes = 0;
     while (x) {
         wshub__xform *next = x->next;
         x->orphan = true;
@@ -4145,7 +4212,7 @@ WSHUB__COLD static void wshub__connected_data(wshub *hub, const wshub__client *c
     wshub__buf_quote(&hub->mem, b, wshub__name_str(&c->name));
     if (c->has_user) {
         wshub__buf_text(&hub->mem, b, ",\"userId\":");
-        wshub__buf_quote(&hub->mem, b, wshub__str(c->user_id.ptr, c->user_id.len));
+        wshub__buf_quote(&hub->mem, b, wshub__user_id(c));
     }
     wshub__iso_time(hub->io.wall_ms(hub->io.ctx), time);
     wshub__buf_text(&hub->mem, b, ",\"time\":\"");
@@ -4163,7 +4230,8 @@ WSHUB__COLD static void wshub__connected_data(wshub *hub, const wshub__client *c
 }
 
 /* AUTH-7, all or nothing: on failure the client is what it was. */
-static wshub_err wshub__auth_finish(wshub *hub, wshub__client *c, wshub_str key, wshub_str salt) {
+static wshub_err wshub__auth_finish(wshub *hub, wshub__client *c, wshub_str user_id, wshub_str key,
+                                    wshub_str salt) {
     wshub__conn *conn = wshub__conn_at(hub, c->conn);
     uint32_t before = c->rooms_count;
     wshub__buf data;
@@ -4171,8 +4239,7 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *c, wshub_str key,
     wshub_err err = WSHUB_OK;
     size_t i;
     memset(&data, 0, sizeof data);
-    if (c->has_user && c->user_id.len)
-        err = wshub__user_add(hub, c, wshub__str(c->user_id.ptr, c->user_id.len));
+    if (user_id.len) err = wshub__user_add(hub, c, user_id);
     if (!err) err = wshub__room_join_own(hub, c);
     for (i = 0; i < hub->desc.default_rooms_count && !err; i++) {
         err = wshub__room_join(hub, c, hub->default_rooms[i]);
@@ -4195,8 +4262,11 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *c, wshub_str key,
     hub->stats.auth_accepted++;
     hub->stats.authenticated++;
     c->state = WSHUB_CLIENT_AUTHENTICATED;
-    c->last_active = hub->now;
-    wshub__buf_done(&hub->mem, &c->auth_data);
+    c->time = hub->now;
+    if (c->extra) {
+        wshub__buf_done(&hub->mem, &c->extra->user_id); /* the group's name is kept */
+        wshub__buf_done(&hub->mem, &c->extra->auth_data);
+    }
     wshub__conn_arm(hub, conn);
     return WSHUB_OK;
 }
@@ -4224,10 +4294,8 @@ WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *c,
     wshub__ask_free(hub, first);
     h.client = wshub__client_handle(hub, c);
     h.id = wshub__name_str(&c->name);
-    h.user_id = wshub__str(
-        c->has_user ? (const void *)(c->user_id.ptr ? (const char *)c->user_id.ptr : "") : NULL,
-        c->user_id.len);
-    h.data = wshub__str(c->auth_data.ptr, c->auth_data.len);
+    h.user_id = wshub__user_id(c);
+    h.data = wshub__str(c->extra->auth_data.ptr, c->extra->auth_data.len);
     hub->desc.on_handshake(hub, ask, &h, hub->desc.user);
     return WSHUB_OK;
 }
@@ -4237,13 +4305,15 @@ WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *c, wshub_st
     wshub_ask ask;
     if (!data.ptr) data = wshub_str_z("{}");
     c->state = WSHUB_CLIENT_AUTHENTICATING;
-    c->auth_due = hub->now + 3 * (uint64_t)hub->desc.auth_timeout_ms;
+    c->time = hub->now + 3 * (uint64_t)hub->desc.auth_timeout_ms;
     if (!hub->desc.on_authenticate) {
         wshub__auth_rejected(hub, c);
         return;
     }
-    if (hub->desc.require_encryption) wshub__buf_add(&hub->mem, &c->auth_data, data.ptr, data.len);
-    if (c->auth_data.bad || !wshub__ask_new(hub, c, WSHUB__ASK_AUTH, &ask)) {
+    if (hub->desc.require_encryption && wshub__extra_take(hub, c))
+        wshub__buf_add(&hub->mem, &c->extra->auth_data, data.ptr, data.len);
+    if ((hub->desc.require_encryption && (!c->extra || c->extra->auth_data.bad)) ||
+        !wshub__ask_new(hub, c, WSHUB__ASK_AUTH, &ask)) {
         wshub__log(hub, WSHUB_LOG_NOMEM, c, "authenticate", wshub__str(NULL, 0));
         wshub__auth_failed(hub, c);
         return;
@@ -4287,41 +4357,54 @@ static wshub_err wshub__msg_check(const wshub *hub, const wshub_msg *msg) {
     return WSHUB_OK;
 }
 
+/* metadata: JSON, or ptr NULL: none. All or nothing. */
+static wshub_err wshub__metadata_set(wshub *hub, wshub__client *c, wshub_str metadata) {
+    wshub__buf b;
+    memset(&b, 0, sizeof b);
+    if (metadata.ptr) wshub__buf_add(&hub->mem, &b, metadata.ptr, metadata.len);
+    if (b.bad || (b.ptr && !wshub__extra_take(hub, c))) {
+        wshub__buf_done(&hub->mem, &b);
+        return WSHUB_ERR_NOMEM;
+    }
+    if (c->extra) {
+        wshub__buf_done(&hub->mem, &c->extra->metadata);
+        c->extra->metadata = b;
+    }
+    return WSHUB_OK;
+}
+
 WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who) {
     wshub__ask *a;
     wshub__client *c;
     wshub_err err = wshub__ask_find(hub, ask, &a, &c);
-    wshub__buf user_id, metadata;
+    wshub_str user_id = who ? who->user_id : wshub__str(NULL, 0),
+              metadata = who ? who->metadata : wshub__str(NULL, 0);
     if (err) return err;
     if (a->kind != WSHUB__ASK_AUTH) return WSHUB_ERR_STATE;
-    if (who && who->user_id.ptr && !wshub__name_ok(who->user_id)) return WSHUB_ERR_PARAM;
-    if (who && who->metadata.ptr && !wshub__json_ok(hub, who->metadata)) return WSHUB_ERR_JSON;
-    memset(&user_id, 0, sizeof user_id);
-    memset(&metadata, 0, sizeof metadata);
-    if (who && who->user_id.ptr)
-        wshub__buf_add(&hub->mem, &user_id, who->user_id.ptr, who->user_id.len);
-    if (who && who->metadata.ptr)
-        wshub__buf_add(&hub->mem, &metadata, who->metadata.ptr, who->metadata.len);
-    if (user_id.bad || metadata.bad) {
-        wshub__buf_done(&hub->mem, &user_id);
-        wshub__buf_done(&hub->mem, &metadata);
-        return WSHUB_ERR_NOMEM;
-    }
-    wshub__buf_done(&hub->mem, &c->user_id);
-    wshub__buf_done(&hub->mem, &c->metadata);
-    c->user_id = user_id;
-    c->metadata = metadata;
-    c->has_user = who && who->user_id.ptr;
+    if (user_id.ptr && !wshub__name_ok(user_id)) return WSHUB_ERR_PARAM;
+    if (metadata.ptr && !wshub__json_ok(hub, metadata)) return WSHUB_ERR_JSON;
+    err = wshub__metadata_set(hub, c, metadata);
+    if (err) return err;
+    if (!user_id.ptr) user_id.len = 0;
     wshub__enter(hub);
+    c->has_user = user_id.ptr != NULL;
     if (hub->desc.require_encryption) {
-        err = wshub__auth_handshake(hub, c, a);
+        wshub__buf_done(&hub->mem, &c->extra->user_id);
+        wshub__buf_add(&hub->mem, &c->extra->user_id, user_id.ptr, user_id.len);
+        if (c->extra->user_id.bad) {
+            wshub__buf_done(&hub->mem, &c->extra->user_id);
+            err = WSHUB_ERR_NOMEM;
+        } else {
+            err = wshub__auth_handshake(hub, c, a);
+        }
     } else {
-        err = wshub__auth_finish(hub, c, wshub__str(NULL, 0), wshub__str(NULL, 0));
+        err = wshub__auth_finish(hub, c, user_id, wshub__str(NULL, 0), wshub__str(NULL, 0));
         if (!err) {
             wshub__ask_free(hub, a);
             wshub__auth_connected(hub, c);
         }
     }
+    if (err) c->has_user = false;
     wshub__leave(hub);
     return err;
 }
@@ -4340,7 +4423,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask
         return WSHUB_ERR_PARAM;
     }
     wshub__enter(hub);
-    err = wshub__auth_finish(hub, c, server_public_key, salt);
+    err = wshub__auth_finish(hub, c, wshub__user_id(c), server_public_key, salt);
     if (!err) {
         wshub__ask_free(hub, a);
         c->encrypted = true;
@@ -4575,12 +4658,15 @@ WSHUB__COLD static void wshub__dispatch_inbound(wshub *hub, wshub__client *c,
     wshub_ask ask;
     wshub__conn *conn = wshub__conn_at(hub, c->conn);
     wshub_client handle = wshub__client_handle(hub, c);
-    wshub__buf_add(&hub->mem, &c->inbound, e->event.ptr, e->event.len);
-    wshub__buf_add(&hub->mem, &c->inbound, e->data.ptr, e->data.ptr ? e->data.len : 0);
-    c->inbound_event = (uint32_t)e->event.len;
-    c->inbound_data = e->data.ptr ? (uint32_t)e->data.len : UINT32_MAX;
-    if (c->inbound.bad || !wshub__ask_new(hub, c, WSHUB__ASK_IN, &ask)) {
-        wshub__buf_done(&hub->mem, &c->inbound);
+    wshub__extra *own = wshub__extra_take(hub, c);
+    if (own) {
+        wshub__buf_add(&hub->mem, &own->inbound, e->event.ptr, e->event.len);
+        wshub__buf_add(&hub->mem, &own->inbound, e->data.ptr, e->data.ptr ? e->data.len : 0);
+        own->inbound_event = (uint32_t)e->event.len;
+        own->inbound_data = e->data.ptr ? (uint32_t)e->data.len : UINT32_MAX;
+    }
+    if (!own || own->inbound.bad || !wshub__ask_new(hub, c, WSHUB__ASK_IN, &ask)) {
+        if (own) wshub__buf_done(&hub->mem, &own->inbound);
         wshub__log(hub, WSHUB_LOG_NOMEM, c, "inbound transformer", wshub__str(NULL, 0));
         return;
     }
@@ -4597,9 +4683,10 @@ static void wshub__resume(wshub *hub, wshub__conn *c) { /* go on reading, from s
 }
 
 static void wshub__inbound_answer(wshub *hub, wshub__client *c, const wshub_msg *msg, bool failed) {
-    wshub__buf text = c->inbound;
+    wshub__extra *own = c->extra; /* the question was kept there */
+    wshub__buf text = own->inbound;
     wshub_event e;
-    memset(&c->inbound, 0, sizeof c->inbound);
+    memset(&own->inbound, 0, sizeof own->inbound);
     memset(&e, 0, sizeof e);
     if (failed) {
         hub->stats.dropped_transform++;
@@ -4608,9 +4695,9 @@ static void wshub__inbound_answer(wshub *hub, wshub__client *c, const wshub_msg 
         e.event = msg->event;
         e.data = msg->data;
     } else {
-        e.event = wshub__str(text.ptr, c->inbound_event);
-        if (c->inbound_data != UINT32_MAX)
-            e.data = wshub__str(text.ptr + c->inbound_event, c->inbound_data);
+        e.event = wshub__str(text.ptr, own->inbound_event);
+        if (own->inbound_data != UINT32_MAX)
+            e.data = wshub__str(text.ptr + own->inbound_event, own->inbound_data);
     }
     if (!failed && e.event.len) wshub__dispatch_event(hub, c, &e);
     wshub__buf_done(&hub->mem, &text);
@@ -4627,7 +4714,7 @@ static void wshub__json_message(wshub *hub, uint32_t index, uint8_t *bytes, size
     wshub_event e;
     if (WSHUB__NEVER(!c || c->gone)) return; /* a closed conn delivers nothing */
     hub->stats.messages_in++;
-    c->last_active = hub->now; /* MSG-1 */
+    if (c->state == WSHUB_CLIENT_AUTHENTICATED) c->time = hub->now; /* MSG-1 */
     if (c->state != WSHUB_CLIENT_AUTHENTICATED) {
         c->preauth_bytes += (uint32_t)count; /* what it may be is seen to at the frame's head */
         if (++c->preauth_messages > hub->desc.preauth_messages_max) {
@@ -4900,8 +4987,7 @@ static bool wshub__client_new(wshub *hub, wshub__conn *conn, void *user_ptr) {
     c->name.kind = WSHUB__KIND_CLIENT;
     c->state = WSHUB_CLIENT_UNAUTHORIZED;
     c->user_ptr = user_ptr;
-    c->auth_due = hub->now + hub->desc.auth_timeout_ms; /* AUTH-1 */
-    c->last_active = hub->now;
+    c->time = hub->now + hub->desc.auth_timeout_ms; /* AUTH-1 */
     wshub__index_add(&hub->index, &c->name);
     c->prev = hub->newest;
     if (c->prev) {
@@ -5614,7 +5700,7 @@ static void wshub__conn_free(wshub *hub, wshub__conn *c) {
     uint32_t index = wshub__conn_index(c);
     wshub__queue_drop(hub, c);
     wshub__rx_drop(hub, c);
-    wshub__heap_remove(&hub->heap, &c->due_pos);
+    wshub__heap_remove(&hub->heap, index);
     hub->dirty[index / 64] &= ~(UINT64_C(1) << index % 64);
     c->id = 0;
     c->state = WSHUB__CONN_FREE;
@@ -5955,7 +6041,7 @@ WSHUB__COLD static bool wshub__replay(wshub *hub) {
             uint32_t k, count = 1;
             if (hub->replay < 4) {
                 name = &(hub->replay == 2 ? hub->rooms : hub->users)[at - 1]->name;
-                kinds[0] = name->kind;
+                kinds[0] = (wshub__kind)name->kind;
             } else {
                 const wshub__client *c = wshub__client_at(hub, at - 1);
                 if (c->slot.link != WSHUB__LIVE) continue;
@@ -6439,6 +6525,7 @@ WSHUB__COLD static bool wshub__seat_subscribe(void *ctx, const wshub_bus_channel
     for (i = 0; i < count; i++) {
         wshub_str name = channels[i].name;
         wshub__name *n;
+        if (name.len > WSHUB__NAME_LEN_MAX) return false;
         if (channels[i].pattern) {
             WSHUB_ASSERT(name.len && seat->patterns_count < 8); /* cleared before each CONNECTED */
             name.len--;
@@ -6450,7 +6537,7 @@ WSHUB__COLD static bool wshub__seat_subscribe(void *ctx, const wshub_bus_channel
         if (!n) return false;
         if (name.len) memcpy(n + 1, name.ptr, name.len);
         n->ptr = (const char *)(n + 1);
-        n->len = (uint32_t)name.len;
+        n->len = name.len & WSHUB__NAME_LEN_MAX;
         n->kind = WSHUB__KIND_CHANNEL;
         if (channels[i].pattern) {
             seat->patterns[seat->patterns_count++] = n;
@@ -6471,7 +6558,7 @@ WSHUB__COLD static bool wshub__seat_unsubscribe(void *ctx, const wshub_bus_chann
         if (channels[i].pattern) {
             for (k = 0; k < seat->patterns_count; k++) {
                 wshub__name *p = seat->patterns[k];
-                if (p->len + 1 != channels[i].name.len ||
+                if ((size_t)p->len + 1 != channels[i].name.len ||
                     memcmp(p->ptr, channels[i].name.ptr, p->len) != 0)
                     continue;
                 wshub__name_free(&seat->loop->mem, p);
@@ -6827,7 +6914,10 @@ static void wshub__post_drain(wshub *hub, bool run) {
 
 static void wshub__unindex(wshub *hub, wshub__client *c) {
     if (c->state_last == WSHUB_CLIENT_AUTHENTICATED) hub->stats.authenticated--;
-    wshub__user_drop(hub, c);
+    if (c->user) {
+        c->user->pins++; /* its name is still to be told */
+        wshub__group_remove(hub, c->user, c->user_pos);
+    }
     wshub__room_leave_all(hub, c);
     wshub__client_unlink(hub, c);
     if (c->conn != UINT32_MAX) wshub__conn_at(hub, c->conn)->client = 0;
@@ -6840,21 +6930,28 @@ WSHUB__COLD static void wshub__tell_gone(wshub *hub, wshub__client *c) {
     if (hub->desc.on_disconnected) {
         g.client = wshub__client_handle(hub, c);
         g.id = wshub__name_str(&c->name);
-        g.user_id =
-            wshub__str(c->has_user ? (c->user_id.ptr ? (const void *)c->user_id.ptr : "") : NULL,
-                       c->user_id.len);
+        g.user_id = wshub__user_id(c);
         g.state = (wshub_state)c->state_last;
         g.cause = (wshub_cause)c->cause;
         g.code = c->code;
-        g.reason = wshub__str(c->reason.ptr ? (const void *)c->reason.ptr : "", c->reason.len);
+        g.reason = wshub__str("", 0);
+        if (c->extra && c->extra->reason.len)
+            g.reason = wshub__str(c->extra->reason.ptr, c->extra->reason.len);
         g.user_ptr = c->user_ptr;
         hub->desc.on_disconnected(hub, &g, hub->desc.user);
     }
-    wshub__buf_done(&hub->mem, &c->metadata);
-    wshub__buf_done(&hub->mem, &c->user_id);
-    wshub__buf_done(&hub->mem, &c->auth_data);
-    wshub__buf_done(&hub->mem, &c->reason);
-    wshub__buf_done(&hub->mem, &c->inbound);
+    if (c->user) {
+        c->user->pins--;
+        wshub__group_end(hub, c->user);
+    }
+    if (c->extra) {
+        wshub__buf_done(&hub->mem, &c->extra->metadata);
+        wshub__buf_done(&hub->mem, &c->extra->user_id);
+        wshub__buf_done(&hub->mem, &c->extra->auth_data);
+        wshub__buf_done(&hub->mem, &c->extra->reason);
+        wshub__buf_done(&hub->mem, &c->extra->inbound);
+        wshub__mem_free(&hub->mem, c->extra, sizeof *c->extra);
+    }
     wshub__pool_free(&hub->clients, c->index);
 }
 
@@ -6955,7 +7052,7 @@ WSHUB__COLD static void wshub__notes(wshub *hub) {
 static void wshub__due_run(wshub *hub) {
     while (hub->heap.count && hub->heap.items[0].at <= hub->now && !hub->destroying) {
         uint32_t owner = hub->heap.items[0].owner;
-        wshub__heap_remove(&hub->heap, hub->heap.items[0].pos);
+        wshub__heap_remove(&hub->heap, owner);
         if (owner & WSHUB__DUE_TIMER) {
             wshub__timer *t =
                 (wshub__timer *)wshub__pool_at(&hub->timers, owner & ~WSHUB__DUE_TIMER);
@@ -7286,6 +7383,10 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     hub->dialect = &wshub__dialect_json;
     hub->dirty_lo = UINT32_MAX;
     hub->conns.item_bytes = sizeof(wshub__conn);
+    hub->heap.pools[0] = &hub->conns;
+    hub->heap.pools[1] = &hub->timers;
+    hub->heap.pos_at[0] = offsetof(wshub__conn, due_pos);
+    hub->heap.pos_at[1] = offsetof(wshub__timer, due_pos);
     hub->clients.item_bytes = sizeof(wshub__client);
     hub->asks.item_bytes = sizeof(wshub__ask);
     hub->timers.item_bytes = sizeof(wshub__timer);
@@ -7383,7 +7484,7 @@ WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms,
     wshub__enter(hub);
     t->fn = fn;
     t->arg = arg;
-    wshub__heap_set(&hub->heap, &t->due_pos, index | WSHUB__DUE_TIMER, hub->now + delay_ms);
+    wshub__heap_set(&hub->heap, index | WSHUB__DUE_TIMER, hub->now + delay_ms);
     if (out_timer) out_timer->id = wshub__pool_handle(&hub->timers, index);
     if (hub->depth == 1 && hub->io.wake) hub->io.wake(hub->io.ctx); /* started outside a turn: settle anew */
     wshub__leave(hub);
@@ -7393,7 +7494,7 @@ WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms,
 WSHUB_API wshub_err wshub_timer_stop(wshub *hub, wshub_timer timer) {
     wshub__timer *t = (wshub__timer *)wshub__pool_get(&hub->timers, timer.id);
     if (!t) return WSHUB_ERR_STALE;
-    wshub__heap_remove(&hub->heap, &t->due_pos);
+    wshub__heap_remove(&hub->heap, (uint32_t)timer.id | WSHUB__DUE_TIMER);
     wshub__pool_free(&hub->timers, (uint32_t)timer.id);
     return WSHUB_OK;
 }
@@ -7452,13 +7553,12 @@ WSHUB_API wshub_str wshub_client_id(const wshub *hub, wshub_client client) {
 }
 WSHUB_API wshub_str wshub_client_user_id(const wshub *hub, wshub_client client) {
     wshub__client *c = wshub__client_get(hub, client);
-    if (!c || !c->has_user || c->state != WSHUB_CLIENT_AUTHENTICATED) return wshub__str(NULL, 0);
-    return wshub__str(c->user_id.ptr ? (const void *)c->user_id.ptr : "", c->user_id.len);
+    return c && c->state == WSHUB_CLIENT_AUTHENTICATED ? wshub__user_id(c) : wshub__str(NULL, 0);
 }
 WSHUB_API wshub_str wshub_client_metadata(const wshub *hub, wshub_client client) {
     wshub__client *c = wshub__client_get(hub, client);
-    return c ? wshub__str(c->metadata.len ? c->metadata.ptr : NULL, c->metadata.len)
-             : wshub__str(NULL, 0);
+    return c && c->extra ? wshub__str(c->extra->metadata.ptr, c->extra->metadata.len)
+                         : wshub__str(NULL, 0);
 }
 WSHUB_API bool wshub_client_is_encrypted(const wshub *hub, wshub_client client) {
     wshub__client *c = wshub__client_get(hub, client);
@@ -7470,7 +7570,8 @@ WSHUB_API bool wshub_client_is_pressured(const wshub *hub, wshub_client client) 
 }
 WSHUB_API size_t wshub_client_queued_bytes(const wshub *hub, wshub_client client) {
     wshub__client *c = wshub__client_get(hub, client);
-    return c ? wshub__conn_at(hub, c->conn)->queued + c->xform_bytes : 0;
+    if (!c) return 0;
+    return wshub__conn_at(hub, c->conn)->queued + (c->extra ? c->extra->xform_bytes : 0);
 }
 WSHUB_API void *wshub_client_user_ptr(const wshub *hub, wshub_client client) {
     wshub__client *c = wshub__client_get(hub, client);
@@ -7486,15 +7587,9 @@ WSHUB_API wshub_err wshub_client_set_user_ptr(wshub *hub, wshub_client client, v
 WSHUB__COLD WSHUB_API wshub_err wshub_client_set_metadata(wshub *hub, wshub_client client,
                                                           wshub_str metadata) {
     wshub__client *c = wshub__client_get(hub, client);
-    wshub__buf b;
     if (!c) return WSHUB_ERR_STALE;
     if (metadata.ptr && !wshub__json_ok(hub, metadata)) return WSHUB_ERR_JSON;
-    memset(&b, 0, sizeof b);
-    if (metadata.ptr) wshub__buf_add(&hub->mem, &b, metadata.ptr, metadata.len);
-    if (b.bad) return WSHUB_ERR_NOMEM;
-    wshub__buf_done(&hub->mem, &c->metadata);
-    c->metadata = b;
-    return WSHUB_OK;
+    return wshub__metadata_set(hub, c, metadata);
 }
 
 WSHUB__COLD WSHUB_API size_t wshub_client_peer(const wshub *hub, wshub_client client, char *text,
@@ -7562,7 +7657,7 @@ WSHUB__COLD WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client
     }
     if (iter->pos > c->rooms_count) iter->pos = c->rooms_count;
     if (!iter->pos) return false;
-    *out_room = wshub__name_str(&c->rooms[--iter->pos].room->name);
+    *out_room = wshub__name_str(&c->rooms[--iter->pos]->name);
     return true;
 }
 
@@ -7577,7 +7672,7 @@ WSHUB_API size_t wshub_room_count(const wshub *hub, wshub_str room) {
     return wshub__room_alone(hub, room) ? 1 : 0;
 }
 
-static bool wshub__group_each(const wshub *hub, const wshub__group *g, wshub_iter *iter,
+static bool wshub__group_each(const wshub *hub, wshub__group *g, wshub_iter *iter,
                               wshub_client *out_client) {
     if (!iter->phase) {
         iter->phase = 1;
@@ -7585,7 +7680,7 @@ static bool wshub__group_each(const wshub *hub, const wshub__group *g, wshub_ite
     }
     if (iter->pos > g->count) iter->pos = g->count;
     while (iter->pos) {
-        const wshub__client *c = wshub__client_at(hub, g->members[--iter->pos].client);
+        const wshub__client *c = wshub__client_at(hub, wshub__members(g)[--iter->pos].client);
         if (c->gone) continue;
         *out_client = wshub__client_handle(hub, c);
         return true;
@@ -7746,18 +7841,19 @@ WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_m
 }
 
 #ifdef WSHUB_SELF_CHECK
-WSHUB__COLD static const char *wshub__check_group(const wshub *hub, const wshub__group *g,
+WSHUB__COLD static const char *wshub__check_group(const wshub *hub, wshub__group *g,
                                                   uint32_t pos, bool room) {
     uint32_t i;
-    if (g->pos != pos || g->count == 0 || g->count > g->cap) return "a group's place or count";
+    if (g->pos != pos || g->count == 0 || g->count > (g->cap ? g->cap : 1)) return "a group's place or count";
     if (wshub__group_find(hub, g->name.kind, wshub__name_str(&g->name)) != g)
         return "a group is not indexed";
     for (i = 0; i < g->count; i++) {
-        const wshub__client *c = wshub__client_at(hub, g->members[i].client);
+        const wshub__client *c = wshub__client_at(hub, wshub__members(g)[i].client);
         if (c->slot.link != WSHUB__LIVE) return "a member is dead";
         if (room) {
-            uint32_t place = g->members[i].place;
-            if (place >= c->rooms_count || c->rooms[place].room != g || c->rooms[place].pos != i)
+            uint32_t place = wshub__members(g)[i].place;
+            if (place >= c->rooms_count || c->rooms[place] != g ||
+                wshub__room_positions(c)[place] != i)
                 return "a member's place";
         } else if (c->user != g || c->user_pos != i) {
             return "a user's session";
@@ -7813,7 +7909,7 @@ WSHUB_API const char *wshub_self_check(const wshub *hub) {
             sum += wshub__queue_spans(c->more)[k].len;
         if (sum != c->queued) return "a queue's bytes";
         queued += sum;
-        if (c->due_pos && hub->heap.items[c->due_pos - 1].pos != &c->due_pos)
+        if (c->due_pos && hub->heap.items[c->due_pos - 1].owner != wshub__conn_index(c))
             return "a conn's timer";
         if (!c->due_pos && wshub__conn_next(hub, c)) return "a conn that no timer leads on from";
     }

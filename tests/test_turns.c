@@ -1591,6 +1591,74 @@ TEST(users_absent_empty_and_named) { /* AUTH-5, AUTH-7 */
     }
 }
 
+static const char up_ws[] = "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+static void accept_all_or_fail(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
+    wshub_identity who;
+    wshub_err err;
+    (void)user;
+    memset(&who, 0, sizeof who);
+    who.user_id = wshub_str_eq_z(wshub_json_get(auth->data, "user"), "\"u\"") ? S("u") : S("other");
+    err = wshub_auth_accept(hub, ask, &who);
+    EXPECT(err == WSHUB_OK || err == WSHUB_ERR_NOMEM);
+    if (err) EXPECT(wshub_client_state(hub, auth->client) == WSHUB_CLIENT_AUTHENTICATING);
+}
+/* Accepted while its answer to the upgrade is unsent and others have written behind it: the place in its queue is memory. */
+TEST(starved_acceptance_leaves_the_client_as_it_was) { /* AUTH-7 */
+    int n;
+    bool done = false;
+    for (n = 1; n < 30 && !done; n++) {
+        world w;
+        wshub_conn c, d;
+        wshub_io_fake_frame f;
+        world_start(&w, DESC(.on_authenticate = accept_all_or_fail), FAKE(0));
+        d = world_client(&w, "other", NULL);
+        c = wshub_io_fake_open(w.net);
+        wshub_io_fake_window(w.net, c, 0);
+        wshub_io_fake_input(w.net, c, up_ws, sizeof up_ws - 1);
+        wshub_io_fake_send(w.net, d, 9, true, "between", 7);
+        w.fail_at = n;
+        wshub_io_fake_text(w.net, c, "{\"event\":\"authenticate\",\"data\":{\"user\":\"u\"}}");
+        done = w.fail_at > 0;
+        w.fail_at = 0;
+        EXPECT_INT(stats(&w).authenticated, done ? 2 : 1);
+        EXPECT_INT(stats(&w).users, done ? 2 : 1);
+        EXPECT_INT(stats(&w).rooms, done ? 4 : 3);
+        wshub_io_fake_window(w.net, c, UINT64_MAX);
+        wshub_io_fake_run(w.net);
+        (void)wshub_io_fake_next(w.net, c, &f);
+        world_stop(&w);
+    }
+    EXPECT(n > 4 && n < 30);
+}
+
+static void accept_as_empty(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
+    wshub_identity who;
+    (void)auth;
+    (void)user;
+    memset(&who, 0, sizeof who);
+    who.user_id = S("");
+    EXPECT_INT(wshub_auth_accept(hub, ask, &who), WSHUB_OK);
+}
+static void gone_as_empty(wshub *hub, const wshub_gone *g, void *user) {
+    (void)hub;
+    EXPECT(g->user_id.ptr && g->user_id.len == 0);
+    world_note((world *)user, "gone");
+}
+TEST(a_user_of_no_name_is_told_and_no_user) { /* AUTH-7, BYE-1 */
+    world w;
+    wshub_conn c;
+    char id[37];
+    wshub_str user;
+    world_start(&w, DESC(.on_authenticate = accept_as_empty, .on_disconnected = gone_as_empty), FAKE(0));
+    c = world_client(&w, NULL, id);
+    user = wshub_client_user_id(w.hub, world_handle(&w, id));
+    EXPECT(user.ptr && user.len == 0);
+    EXPECT_INT(stats(&w).users, 0);
+    wshub_io_fake_end(w.net, c);
+    EXPECT(strcmp(w.log, "gone") == 0);
+    world_stop(&w);
+}
+
 TEST(nobody_decides) { /* AUTH-3: without on_authenticate everybody is rejected */
     world w;
     wshub_conn c;
@@ -1818,6 +1886,8 @@ TEST(seats_of_the_loop) {
     EXPECT_INT(seat_heard, 8);
     EXPECT(a.unsubscribe(a.ctx, &plain, 1) && a.unsubscribe(a.ctx, &plain, 1));
     EXPECT(a.subscribe(a.ctx, &nameless, 1) && a.subscribe(a.ctx, &nameless, 1) && a.unsubscribe(a.ctx, &nameless, 1));
+    nameless.name.len = (size_t)1 << 28; /* longer than any name may be: not looked at */
+    EXPECT(!a.subscribe(a.ctx, &nameless, 1));
     m.channel = nul(); /* nothing at all is still a channel */
     m.payload = nul();
     EXPECT_INT(b.publish(b.ctx, &m, 1), 1);
@@ -1874,21 +1944,21 @@ TEST(the_self_check_sees_what_is_wrong) {
     WRONG(room->pos, 7);
     WRONG(room->count, 0);
     WRONG(room->count, room->cap + 1);
-    WRONG(room->name.len, 3);
+    WRONG(room->name.ptr, "another room, with as long a name");
     WRONG(c->slot.link, 0);
     WRONG(c->prev, 9);
     WRONG(c->index, 9);
     WRONG(d->prev, 0);
-    WRONG(c->name.len, 9);
+    WRONG(c->name.ptr, "00000000-0000-0000-0000-000000000000");
     WRONG(c->own_room, false);
     WRONG(c->state, WSHUB_CLIENT_AUTHENTICATING);
     WRONG(c->gone, true);
     WRONG(c->rooms_count, 0);
     WRONG(c->rooms_count, 1);
-    WRONG(c->rooms[0].room, w.hub->rooms[1]);
-    WRONG(c->rooms[0].pos, 1);
-    WRONG(room->members[0].place, 77);
-    WRONG(room->members[0].client, 7);
+    WRONG(c->rooms[0], w.hub->rooms[1]);
+    WRONG(wshub__room_positions(c)[0], 1);
+    WRONG(wshub__members(room)[0].place, 77);
+    WRONG(wshub__members(room)[0].client, 7);
     WRONG(c->user, NULL);
     WRONG(c->user_pos, 5);
     WRONG(user->pos, 3);
