@@ -3503,7 +3503,7 @@ static bool wshub__group_room(wshub *hub, wshub__group *g) {
     wshub__member one = *wshub__members(g);
     void *many = here ? NULL : g->at.many;
     if (here && g->count == 0) return true;
-    if (!wshub__mem_grow(&hub->mem, &many, &g->cap, g->count + 1, sizeof one)) return false;
+    if (!wshub__mem_grow(&hub->mem, &many, &g->cap, here ? 2 : g->count + 1, sizeof one)) return false;
     if (here) *(wshub__member *)many = one;
     g->at.many = (wshub__member *)many;
     return true;
