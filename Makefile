@@ -2,6 +2,7 @@
 # make run        the chat on http://127.0.0.1:8080
 # make test       every test; what needs more than a compiler is skipped aloud when it is absent
 # make bench      CPU time per delivered and per echoed message
+# make bench-peers  the same load on wshub, and on Bun and ws where these are there; a part of make bench
 # make bench-hub  what the hub itself costs, without a kernel below
 # make bench-cores  a hub a thread over the in-process bus, from one to many
 # make counts     instructions of each work of bench-hub against the committed figures; needs valgrind
@@ -28,7 +29,7 @@ VERSION := $(shell sed -n 's/^\#define WSHUB_VERSION "\(.*\)"/\1/p' wshub.h)
 
 WARN     = -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes -Wundef -Wvla -Werror
 SANITIZE := $(shell printf 'int main(void){return 0;}' > .probe.c; $(CC) -fsanitize=address,undefined .probe.c -o .probe.out 2>/dev/null && echo -fsanitize=address,undefined -fno-sanitize-recover=undefined; rm -f .probe.c .probe.out)
-HEADERS  = wshub.h $(wildcard backends/*.h) $(wildcard tests/*.h tests/shim/sys/*.h)
+HEADERS  = wshub.h $(wildcard backends/*.h) $(wildcard tests/*.h tests/shim/sys/*.h tests/bench/*.h)
 INCLUDE  = -I. -Ibackends -Itests
 TESTS    = $(patsubst tests/test_%.c,build/test_%,$(wildcard tests/test_*.c)) build/test_codec_portable build/test_bus_envelopes
 EXAMPLES = $(patsubst examples/%.c,build/%,$(wildcard examples/*.c))
@@ -131,8 +132,14 @@ mutate:
 
 build/bench: tests/bench/bench.c $(HEADERS) | build
 	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< $(THREADS)
-bench: build/bench
+bench: build/bench build/bench_peers
 	./build/bench
+	./build/bench_peers
+
+build/bench_peers: tests/bench/bench_peers.c $(HEADERS) | build
+	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< $(THREADS)
+bench-peers: build/bench_peers
+	./build/bench_peers
 
 build/bench_hub: tests/bench/bench_hub.c $(HEADERS) | build
 	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< $(THREADS)
@@ -163,4 +170,4 @@ clean:
 
 counts:
 	@sh tests/bench/counts.sh
-.PHONY: counts bench-hub bench-cores all fixtures run test tsan oom faults coverage memcheck analyze mutate bench bench-redis redis-cycles sim fuzz fuzz-coverage determinism install clean
+.PHONY: counts bench-peers bench-hub bench-cores all fixtures run test tsan oom faults coverage memcheck analyze mutate bench bench-redis redis-cycles sim fuzz fuzz-coverage determinism install clean

@@ -3110,6 +3110,16 @@ static void wshub__out_send(wshub *hub, wshub__conn *c) {
             c->inflight = (uint32_t)total;
             return;
         }
+        if ((uint64_t)took == total && !c->more) { /* the usual case: one span, and it is gone */
+            wshub__seg *seg = c->first.seg;
+            seg->held -= total;
+            hub->stats.queued_bytes -= total;
+            c->queued = 0;
+            c->write_due = 0;
+            memset(&c->first, 0, sizeof c->first);
+            wshub__seg_unref(hub, seg);
+            break;
+        }
         if (took < 0) took = 0;
         if ((uint64_t)took > total) took = (int64_t)total;
         if (took) {
