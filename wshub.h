@@ -2738,6 +2738,13 @@ struct wshub {
     uint64_t *dirty;        /* one bit a conn */
     uint32_t dirty_cap, dirty_lo, dirty_hi;
     wshub__seg *log, *segs; /* the one being written; all */
+    wshub *self;             /* for wshub__look() */
+    wshub__group *last_room; /* that was sent to; only to be compared with */
+    struct {                 /* frames to one room, one behind the other in the log, not yet given out */
+        wshub__group *room;  /* NULL: there are none */
+        wshub__span span;    /* holds a reference */
+        uint32_t messages;
+    } run;
     wshub__heap heap;
     uint32_t drain_per_second;
     uint64_t drain_start, drain_done;
@@ -3001,9 +3008,13 @@ static wshub__span *wshub__queue_last(wshub__conn *c) {
     return c->more ? &wshub__queue_spans(c->more)[c->more->count - 1] : &c->first;
 }
 
+static void wshub__run_end(wshub *hub);
+
 /* Appends a span. False: out of memory, nothing changed. */
 static bool wshub__queue_push(wshub *hub, wshub__conn *c, wshub__span span) {
-    wshub__span *last = wshub__queue_last(c);
+    wshub__span *last;
+    if (hub->run.room) wshub__run_end(hub); /* it comes first */
+    last = wshub__queue_last(c);
     if (last && last->seg == span.seg && last->at + last->len == span.at) {
         last->len += span.len;
     } else if (!last) {
@@ -3251,6 +3262,7 @@ static wshub__extra *wshub__extra_take(wshub *hub, wshub__client *c) { /* NULL: 
 static void wshub__client_end(wshub *hub, wshub__client *c, wshub_cause cause, uint16_t code,
                               wshub_str reason) {
     if (c->gone) return;
+    if (hub->run.room) wshub__run_end(hub); /* what was sent before is still its */
     c->gone = true;
     c->state_last = c->state;
     c->state = WSHUB_CLIENT_DISCONNECTED;
@@ -3531,7 +3543,9 @@ static uint32_t *wshub__room_positions(const wshub__client *c) {
 }
 
 static void wshub__group_remove(wshub *hub, wshub__group *g, uint32_t pos) {
-    wshub__member *members = wshub__members(g), *moved = &members[--g->count];
+    wshub__member *members = wshub__members(g), *moved;
+    if (hub->run.room == g) wshub__run_end(hub);
+    moved = &members[--g->count];
     if (pos != g->count) {
         wshub__client *c = wshub__client_at(hub, moved->client);
         members[pos] = *moved;
@@ -3580,6 +3594,7 @@ static bool wshub__rooms_grow(wshub *hub, wshub__client *c) {
 static wshub_err wshub__room_add(wshub *hub, wshub__client *c, wshub__group *room) {
     if (c->rooms_count == c->rooms_cap && !wshub__rooms_grow(hub, c)) return WSHUB_ERR_NOMEM;
     if (!wshub__group_room(hub, room)) return WSHUB_ERR_NOMEM;
+    if (hub->run.room == room) wshub__run_end(hub); /* to those who were there */
     c->rooms[c->rooms_count] = room;
     wshub__room_positions(c)[c->rooms_count] = wshub__group_add(room, c->index, c->rooms_count);
     c->rooms_count++;
@@ -3698,6 +3713,7 @@ typedef struct wshub__fan { /* one message on its way to any number of clients *
     const uint8_t *binary; /* a binary message instead */
     size_t binary_len;
     wshub__span frame; /* holds a reference while the fan lives */
+    uint32_t messages; /* in the frame: one, or those of a run */
     bool encoded, failed;
     struct wshub__text *text; /* a copy, once a transformer needs it */
     wshub_str ready;          /* the frame, encoded by another hub of this process. ptr NULL: not yet */
@@ -3711,6 +3727,7 @@ static wshub__fan wshub__fan_make(wshub_str event, wshub_str data) {
     memset(&f, 0, sizeof f);
     f.event = event;
     f.data = data;
+    f.messages = 1;
     if (!data.ptr) f.data.len = 0; /* absent, whatever its length says */
     return f;
 }
@@ -3767,6 +3784,7 @@ static bool wshub__fan_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
 static wshub_err wshub__fan_push(wshub *hub, wshub__client *c, wshub__fan *fan) {
     wshub__conn *conn = wshub__conn_at(hub, c->conn);
     if (WSHUB__NEVER(c->gone || conn->state != WSHUB__CONN_OPEN)) return WSHUB_ERR_STALE; /* who routes looks */
+    if (hub->run.room) wshub__run_end(hub); /* it comes first, and counts against the limit */
     if (!wshub__fan_frame(hub, fan)) return WSHUB_ERR_NOMEM;
     if (!wshub__fan_fits(hub, conn, fan->frame.len)) {
         wshub__fan_dropped(hub, conn);
@@ -3844,9 +3862,25 @@ static void wshub__tally_book(wshub *hub, wshub__fan *fan, wshub__tally *t) {
     fan->frame.seg->refs += t->fresh;
     fan->frame.seg->held += bytes;
     hub->stats.queued_bytes += bytes;
-    hub->stats.messages_out += t->pushed;
+    hub->stats.messages_out += (uint64_t)t->pushed * fan->messages;
     hub->stats.bytes_out += bytes;
     t->pushed = t->fresh = 0;
+}
+
+/* A run to one who cannot take it as one piece: frame by frame, each on its own. */
+static void wshub__fan_apart(wshub *hub, wshub__client *c, const wshub__fan *run) {
+    wshub__fan one = *run;
+    uint32_t left = run->messages;
+    one.messages = 1;
+    one.frame.len = 0;
+    for (; left; left--) { /* it stays: nobody is closed for what does not fit, see wshub__run_add() */
+        wshub_frame f;
+        memset(&f, 0, sizeof f);
+        one.frame.at += one.frame.len;
+        (void)wshub_frame_read(wshub__seg_bytes(run->frame.seg) + one.frame.at, 14, &f);
+        one.frame.len = (uint32_t)(f.head_bytes + f.payload_bytes);
+        (void)wshub__fan_to(hub, c, &one);
+    }
 }
 
 /* To one of many. The usual receiver has room, and nothing waits for it or what waits ends where this frame begins:
@@ -3871,7 +3905,11 @@ static void wshub__fan_each(wshub *hub, wshub__client *c, wshub__fan *fan, wshub
     }
 the_long_way:
     wshub__tally_book(hub, fan, t);
-    (void)wshub__fan_to(hub, c, fan);
+    if (fan->messages > 1) {
+        wshub__fan_apart(hub, c, fan);
+    } else {
+        (void)wshub__fan_to(hub, c, fan);
+    }
 }
 
 static void wshub__route_group(wshub *hub, wshub__group *g, wshub__fan *fan,
@@ -3879,6 +3917,7 @@ static void wshub__route_group(wshub *hub, wshub__group *g, wshub__fan *fan,
     const wshub__member *members = wshub__members(g);
     wshub__tally t = {0, 0};
     uint32_t i;
+    if (hub->run.room) wshub__run_end(hub); /* everybody's messages keep their order */
     for (i = 0; i < g->count; i++) {
         wshub__client *c = wshub__client_at(hub, members[i].client);
         if (i + 16 < g->count) { /* what is needed soon is fetched meanwhile: in a big room each is a miss */
@@ -3897,11 +3936,49 @@ static void wshub__route_group(wshub *hub, wshub__group *g, wshub__fan *fan,
     wshub__tally_book(hub, fan, &t);
 }
 
+/* A room that is sent to again and again in a turn: its frames are gathered while they lie one behind the other in the
+ * log, and its members are walked once for all of them (wshub__run_end), before anything else happens to any of them:
+ * their queues, their rooms, their end, or somebody who looks. False: not this time. */
+static bool wshub__run_add(wshub *hub, wshub__group *room, wshub__fan *fan, const wshub__excluded *x) {
+    bool again = hub->last_room == room;
+    hub->last_room = room;
+    if (!again || x->count || x->ids || hub->desc.on_transform_out ||
+        hub->desc.require_encryption || hub->desc.close_on_backpressure)
+        return false; /* what depends on each receiver, and what ends one, is done at once */
+    if (!wshub__fan_frame(hub, fan)) return true; /* as it would end for the first of them */
+    if (hub->run.room == room && hub->run.span.seg == fan->frame.seg &&
+        hub->run.span.at + hub->run.span.len == fan->frame.at) {
+        hub->run.span.len += fan->frame.len;
+        hub->run.messages++;
+        return true;
+    }
+    if (hub->run.room) wshub__run_end(hub);
+    hub->run.room = room;
+    hub->run.span = fan->frame;
+    hub->run.span.seg->refs++;
+    hub->run.messages = 1;
+    return true;
+}
+
+static void wshub__run_end(wshub *hub) {
+    wshub__group *room = hub->run.room;
+    wshub__excluded nobody;
+    wshub__fan fan = wshub__fan_make(wshub__str(NULL, 0), wshub__str(NULL, 0));
+    nobody.count = 0;
+    nobody.ids = NULL;
+    hub->run.room = NULL;
+    fan.frame = hub->run.span;
+    fan.messages = hub->run.messages;
+    fan.encoded = true;
+    wshub__route_group(hub, room, &fan, &nobody);
+    wshub__fan_done(hub, &fan);
+}
+
 static void wshub__route_room(wshub *hub, wshub_str name, wshub__fan *fan,
                               const wshub__excluded *x) {
     wshub__group *room = wshub__group_find(hub, WSHUB__KIND_ROOM, name);
     if (room) {
-        wshub__route_group(hub, room, fan, x);
+        if (!wshub__run_add(hub, room, fan, x)) wshub__route_group(hub, room, fan, x);
     } else {
         wshub__client *c = wshub__client_by_id(hub, name); /* an own-id room that holds nobody else */
         if (c && c->own_room && !c->gone && !wshub__excludes(x, c))
@@ -3912,6 +3989,7 @@ static void wshub__route_room(wshub *hub, wshub_str name, wshub__fan *fan,
 static void wshub__route_all(wshub *hub, wshub__fan *fan, const wshub__excluded *x) {
     wshub__tally t = {0, 0};
     uint32_t i = hub->oldest;
+    if (hub->run.room) wshub__run_end(hub);
     while (i) {
         wshub__client *c = wshub__client_at(hub, i - 1);
         i = c->next;
@@ -7020,7 +7098,10 @@ static void wshub__flush_conn(wshub *hub, wshub__conn *c) {
 
 /* In the order of the io's numbers: of accepting, mostly, whatever the order of the rooms (PERFORMANCE). */
 static void wshub__flush(wshub *hub) {
-    uint32_t lo = hub->dirty_lo, hi = hub->dirty_hi, w;
+    uint32_t lo, hi, w;
+    if (hub->run.room) wshub__run_end(hub);
+    lo = hub->dirty_lo;
+    hi = hub->dirty_hi;
     hub->dirty_lo = UINT32_MAX;
     hub->dirty_hi = 0;
     for (w = lo; w < hi; w++) {
@@ -7146,7 +7227,7 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
         next = wshub__phase_run(hub);
         wshub__flush(hub);
         wshub__notes(hub);
-        more = hub->gone_head || hub->resume_head || hub->dirty_lo < hub->dirty_hi;
+        more = hub->gone_head || hub->resume_head || hub->run.room || hub->dirty_lo < hub->dirty_hi;
     }
     if (!hub->destroying) {
         next = wshub__sooner(next, wshub__bus_settle(hub));
@@ -7164,6 +7245,7 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
 WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__mem m = hub->mem;
     uint32_t i;
+    if (hub->run.room) wshub__run_end(hub);
     hub->dead = true;
     hub->bus_linked = false;
     hub->depth++;
@@ -7393,6 +7475,7 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     hub->dialect = &wshub__dialect_json;
     hub->dirty_lo = UINT32_MAX;
     hub->conns.item_bytes = sizeof(wshub__conn);
+    hub->self = hub;
     hub->heap.pools[0] = &hub->conns;
     hub->heap.pools[1] = &hub->timers;
     hub->heap.pos_at[0] = offsetof(wshub__conn, due_pos);
@@ -7509,7 +7592,12 @@ WSHUB_API wshub_err wshub_timer_stop(wshub *hub, wshub_timer timer) {
     return WSHUB_OK;
 }
 
+static void wshub__look(const wshub *hub) { /* who looks at queues or counts sees what was sent */
+    if (hub->run.room) wshub__run_end(hub->self);
+}
+
 WSHUB_API void wshub_stats_get(const wshub *hub, wshub_stats *out_stats) {
+    wshub__look(hub);
     *out_stats = hub->stats;
     out_stats->conns = hub->conns_live;
     out_stats->clients = hub->clients.live;
@@ -7581,6 +7669,7 @@ WSHUB_API bool wshub_client_is_pressured(const wshub *hub, wshub_client client) 
 WSHUB_API size_t wshub_client_queued_bytes(const wshub *hub, wshub_client client) {
     wshub__client *c = wshub__client_get(hub, client);
     if (!c) return 0;
+    wshub__look(hub);
     return wshub__conn_at(hub, c->conn)->queued + (c->extra ? c->extra->xform_bytes : 0);
 }
 WSHUB_API void *wshub_client_user_ptr(const wshub *hub, wshub_client client) {
@@ -7855,7 +7944,7 @@ WSHUB__COLD static const char *wshub__check_group(const wshub *hub, wshub__group
                                                   uint32_t pos, bool room) {
     uint32_t i;
     if (g->pos != pos || g->count == 0 || g->count > (g->cap ? g->cap : 1)) return "a group's place or count";
-    if (wshub__group_find(hub, g->name.kind, wshub__name_str(&g->name)) != g)
+    if (wshub__group_find(hub, (wshub__kind)g->name.kind, wshub__name_str(&g->name)) != g)
         return "a group is not indexed";
     for (i = 0; i < g->count; i++) {
         const wshub__client *c = wshub__client_at(hub, wshub__members(g)[i].client);
@@ -7877,6 +7966,7 @@ WSHUB_API const char *wshub_self_check(const wshub *hub) {
                 memberships = 0, sessions = 0, auth = 0;
     uint64_t queued = 0, held = 0, cap = 0;
     const wshub__seg *s;
+    wshub__look(hub);
     for (i = hub->oldest; i; prev = i, i = wshub__client_at(hub, i - 1)->next, n++) {
         const wshub__client *c = wshub__client_at(hub, i - 1);
         if (c->slot.link != WSHUB__LIVE || c->prev != prev || c->index != i - 1)
