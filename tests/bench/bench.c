@@ -12,13 +12,19 @@
 #include "load.h"
 
 /* One work. burst: messages in a turn; window: messages under way on each connection. */
-typedef enum kind { FAN, PUBLISH, ECHO, CONNECT } kind;
+typedef enum kind { FAN, ROOMS, PUBLISH, ECHO, CONNECT } kind; /* ROOMS: a message to each of 100 rooms of ten a turn */
 typedef struct work {
     const char *what;
     kind kind;
     int n, burst, window;
     size_t payload;
 } work;
+
+static uint64_t done;
+static kind kind_now;
+static int rooms_now; /* of ten members each; 0: none */
+enum { SENT_ROOMS = 100 };
+static size_t per_turn(const work *w) { return w->kind == ROOMS ? SENT_ROOMS * 10 : (size_t)w->n * (size_t)w->burst; }
 
 /* Connects all and says that it is ready. Returns what to wait on. */
 static int load_open(uint16_t port, int n, int ready) {
@@ -46,7 +52,7 @@ static void publish(const char *frame, size_t n) {
 static void load(const work *w, uint16_t port, int ready) {
     static char buf[262144], frame[4096], frames[65536];
     size_t in = frame_of(frame, w->payload, "m", false), out = frame_of(frame, w->payload, "m", true), got = 0, k;
-    size_t all = in * (size_t)w->n * (size_t)w->burst;
+    size_t all = in * per_turn(w);
     int ep, i;
     for (k = 0; k < (size_t)w->window; k++) memcpy(frames + k * out, frame, out);
     if (w->kind == CONNECT) {
@@ -78,8 +84,6 @@ static void load(const work *w, uint16_t port, int ready) {
 }
 
 /* ---- the hub ---- */
-static uint64_t done;
-static kind kind_now;
 static void yes(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
     (void)auth;
     (void)user;
@@ -93,6 +97,14 @@ static wshub_err answer(wshub *hub, wshub_client c, const wshub_event *e, void *
     m.data_is_json = true;
     done++;
     return kind_now == ECHO ? wshub_client_send(hub, c, &m) : wshub_room_send(hub, wshub_str_z("ws-default"), &m, NULL, 0);
+}
+static wshub_err connected(wshub *hub, wshub_client c, void *user) {
+    static int count;
+    char name[16];
+    (void)user;
+    if (!rooms_now) return WSHUB_OK;
+    (void)snprintf(name, sizeof name, "r%d", count++ % rooms_now);
+    return wshub_client_join(hub, c, wshub_str_z(name));
 }
 static void gone(wshub *hub, const wshub_gone *g, void *user) {
     (void)hub;
@@ -118,6 +130,7 @@ static double hub_run(const work *w, double seconds) {
     pid_t pid;
     double spent = 0, until, c0, soft;
     uint64_t count = 0;
+    unsigned turn = 0;
     char *data = (char *)malloc(w->payload + 3);
     wshub_msg m;
     memset(data, 'x', w->payload + 2);
@@ -127,8 +140,9 @@ static double hub_run(const work *w, double seconds) {
     m.data.len = w->payload + 2;
     m.data_is_json = true;
     kind_now = w->kind;
+    rooms_now = w->kind == ROOMS ? w->n / 10 : 0;
     if (pipe(ready) || wshub_io_auto_create(NULL, &net) ||
-        wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .on_authenticate = yes, .on_message = answer, .on_disconnected = gone, .backpressure_bytes_max = 1u << 30}, &hub) ||
+        wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .on_authenticate = yes, .on_message = answer, .on_connected = connected, .on_disconnected = gone, .backpressure_bytes_max = 1u << 30}, &hub) ||
         wshub_io_sock_listen(net, "127.0.0.1", 0, &port)) {
         die("server");
     }
@@ -140,19 +154,29 @@ static double hub_run(const work *w, double seconds) {
     until = wall() + seconds * 1e6;
     c0 = cpu();
     while (wall() < until) {
-        if (w->kind == FAN) {
+        if (w->kind == FAN || w->kind == ROOMS) {
             char c;
+            static char names[SENT_ROOMS][16];
+            size_t len[SENT_ROOMS];
+            for (b = 0; b < SENT_ROOMS && rooms_now; b++) len[b] = (size_t)snprintf(names[b], 16, "r%d", (int)((turn * 31 + (unsigned)b * 7) % (unsigned)rooms_now));
+            turn++;
             c0 = cpu();
-            for (b = 0; b < w->burst; b++) (void)wshub_room_send(hub, wshub_str_z("ws-default"), &m, NULL, 0);
+            for (b = 0; b < SENT_ROOMS && rooms_now; b++) {
+                wshub_str name;
+                name.ptr = names[b];
+                name.len = len[b];
+                (void)wshub_room_send(hub, name, &m, NULL, 0);
+            }
+            for (b = 0; b < w->burst && !rooms_now; b++) (void)wshub_room_send(hub, wshub_str_z("ws-default"), &m, NULL, 0);
             (void)wshub_io_sock_run_once(net, 0);
             spent += cpu() - c0;
-            count += (uint64_t)(w->n * w->burst);
+            count += per_turn(w);
             while (read(ready[0], &c, 1) != 1) (void)wshub_io_sock_run_once(net, 0); /* what the kernel did not take at once */
         } else {
             (void)wshub_io_sock_run_once(net, 1);
         }
     }
-    if (w->kind != FAN) {
+    if (w->kind > ROOMS) {
         spent = cpu() - c0;
         count = done * (w->kind == PUBLISH ? (uint64_t)w->n : 1);
     }
@@ -186,6 +210,7 @@ static double floor_run(const work *w, double seconds) {
     pid_t pid;
     double spent = 0, until, c0, soft;
     uint64_t count = 0;
+    unsigned turn = 0;
     char c;
     size_t size = frame_of(frame, w->payload, "m", false), asked = frame_of(frame, w->payload, "m", true);
     struct epoll_event e;
@@ -216,11 +241,15 @@ static double floor_run(const work *w, double seconds) {
             c0 = cpu();
         }
         if (measuring && wall() >= until) break;
-        if (measuring && w->kind == FAN) {
+        if (measuring && w->kind <= ROOMS) {
             c0 = cpu();
-            for (i = 0; i < w->n; i++) give(out[i], log, size * (size_t)w->burst);
+            for (b = 0; b < SENT_ROOMS && w->kind == ROOMS; b++) {
+                for (i = (int)((turn * 31 + (unsigned)b * 7) % (unsigned)(w->n / 10)); i < w->n; i += w->n / 10) give(out[i], log, size);
+            }
+            turn++;
+            for (i = 0; i < w->n && w->kind == FAN; i++) give(out[i], log, size * (size_t)w->burst);
             spent += cpu() - c0;
-            count += (uint64_t)(w->n * w->burst);
+            count += per_turn(w);
             while (read(ready[0], &c, 1) != 1) {}
             continue;
         }
@@ -257,7 +286,7 @@ static double floor_run(const work *w, double seconds) {
         }
         if (measuring && w->kind != CONNECT) count += (uint64_t)messages * (w->kind == PUBLISH ? (uint64_t)w->n : 1);
     }
-    if (w->kind != FAN) spent = cpu() - c0;
+    if (w->kind > ROOMS) spent = cpu() - c0;
     spent += soft_cpu() - soft;
     (void)kill(pid, SIGKILL);
     (void)waitpid(pid, NULL, 0);
@@ -319,6 +348,7 @@ int main(int argc, char **argv) {
     static const work works[] = {
         {"fan-out", FAN, 10, 1, 1, 64}, {"fan-out", FAN, 100, 1, 1, 64}, {"fan-out", FAN, 1000, 1, 1, 64}, {"fan-out", FAN, MAX, 1, 1, 64},
         {"fan-out", FAN, 100, 1, 1, 1024}, {"fan-out", FAN, 1000, 1, 1, 1024}, {"fan-out", FAN, MAX, 1, 1, 1024},
+        {"100 of 100 rooms of ten", ROOMS, 1000, 1, 1, 64}, {"100 of 1,000 rooms of ten", ROOMS, MAX, 1, 1, 64},
         {"bursts of 16", FAN, 1000, 16, 1, 64}, {"bursts of 16", FAN, 1000, 16, 1, 1024}, {"bursts of 64", FAN, 1000, 64, 1, 64}, {"bursts of 256", FAN, 1000, 256, 1, 64},
         {"64 publishers", PUBLISH, 1000, PUBLISHERS, 1, 64}, {"64 publishers", PUBLISH, 100, PUBLISHERS, 1, 64},
         {"echo", ECHO, 100, 1, 1, 64}, {"echo, ten under way", ECHO, 100, 1, 10, 64}, {"connect, join, leave", CONNECT, 1, 1, 1, 64},
