@@ -27,6 +27,21 @@ for e in auth_later custom_io chat; do
     wait $pid; status=$?
     if [ $status -eq 0 ]; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL $e ended with status $status"; fi
 done
+# cores: whoever joins is told to all, whichever thread the system gave them to
+port=$((port + 1))
+./build/cores $port 2 >build/cores.out 2>&1 & pid=$!
+./build/probe $port '{"event":"authenticate"}' 26 >build/heard.out & probe=$!
+sleep 0.5
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24; do ./build/probe $port '{"event":"authenticate"}' >/dev/null; done
+wait $probe
+check "cores: one thread's clients" "$(cat build/heard.out)" '{"event":"joined","data":{"core":0}}'
+if [ "$(uname)" = Linux ]; then # elsewhere one listener may get all
+    check "cores: the other's, heard by the same client" "$(cat build/heard.out)" '{"event":"joined","data":{"core":1}}'
+fi
+check "cores: all of them" "$(grep -c joined build/heard.out)" '^25$'
+kill $pid; wait $pid
+check "cores ends in order" "$?" '^0$'
+check "cores knows its arguments" "$(./build/cores 8080 0 2>&1)" '1 to 64 threads'
 emit() { e=$("./build/wshub-emit" "$@" 2>&1); echo "$? $e"; }
 check "wshub-emit wants a URL" "$(emit all e 1)" '^2 .*--redis URL is needed'
 check "wshub-emit wants a good URL" "$(emit --redis x all e 1)" '^2 .*begins with redis://'

@@ -1,4 +1,4 @@
-/* probe PORT [TEXT]: connects, upgrades on /ws, sends TEXT as the first message and prints the first answer.
+/* probe PORT TEXT [COUNT]: connects, upgrades on /ws, sends TEXT as the first message and prints the first answer, or COUNT.
  * What the tests of the examples talk with. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
@@ -13,11 +13,11 @@ int main(int argc, char **argv) {
     static const char up[] = "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     union { struct sockaddr any; struct sockaddr_in in; } a;
     uint8_t out[2048];
-    char in[4096], *body;
+    char in[4096], *body, *at;
     size_t n = 0, head, len = argc > 2 ? strlen(argv[2]) : 0;
     wshub_frame f;
     struct timeval t = {5, 0};
-    int fd = socket(AF_INET, SOCK_STREAM, 0), tries;
+    int fd = socket(AF_INET, SOCK_STREAM, 0), tries, left = argc > 3 ? atoi(argv[3]) : 1, shown;
     if (argc < 3 || len > 1900) return 2;
     memset(&a, 0, sizeof a);
     a.in.sin_family = AF_INET;
@@ -43,9 +43,15 @@ int main(int argc, char **argv) {
         n += (size_t)k;
         in[n] = 0;
         body = strstr(in, "\r\n\r\n");
-        if (!body || wshub_frame_read((uint8_t *)body + 4, n - (size_t)(body + 4 - in), &f) != 1) continue;
-        if (n - (size_t)(body + 4 - in) < f.head_bytes + f.payload_bytes) continue;
-        (void)printf("%.*s\n", (int)f.payload_bytes, body + 4 + f.head_bytes);
+        for (shown = 0, at = body ? body + 4 : in + n; shown < left && wshub_frame_read((uint8_t *)at, n - (size_t)(at - in), &f) == 1; shown++) {
+            if (n - (size_t)(at - in) < f.head_bytes + f.payload_bytes) break;
+            at += f.head_bytes + f.payload_bytes;
+        }
+        if (shown < left) continue;
+        for (at = body + 4; shown--; at += f.head_bytes + f.payload_bytes) { /* all are there */
+            (void)wshub_frame_read((uint8_t *)at, n - (size_t)(at - in), &f);
+            (void)printf("%.*s\n", (int)f.payload_bytes, at + f.head_bytes);
+        }
         return 0;
     }
 }

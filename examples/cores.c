@@ -1,0 +1,84 @@
+/* A hub on each core. Every thread has an io of its own on the same port, so that the system spreads the connections, and a
+ * hub of its own, which needs no lock; one in-process bus joins them, so that what is sent on one reaches the clients of all.
+ *
+ *     cc -O2 -I. -Ibackends -o cores examples/cores.c -pthread
+ *     ./cores [PORT [THREADS]]                                   8080, one a core */
+#define _GNU_SOURCE
+#define WSHUB_IMPLEMENTATION
+#include "wshub.h"
+#include "wshub_io_auto.h"
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MOST = 64 };
+static struct core {
+    wshub_io_sock *net;
+    wshub *hub;
+    pthread_t thread;
+    int number;
+} cores[MOST];
+static int count;
+
+static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
+    (void)auth;
+    (void)user;
+    (void)wshub_auth_accept(hub, ask, NULL);
+}
+static wshub_err on_connected(wshub *hub, wshub_client client, void *user) {
+    char data[32];
+    (void)client;
+    (void)snprintf(data, sizeof data, "{\"core\":%d}", ((struct core *)user)->number);
+    return wshub_send(hub, NULL, &(wshub_msg){.event = wshub_str_z("joined"), .data = wshub_str_z(data)});
+}
+static wshub_err on_message(wshub *hub, wshub_client client, const wshub_event *e, void *user) {
+    (void)client;
+    (void)user;
+    return wshub_send(hub, NULL, &(wshub_msg){.event = e->event, .data = e->data}); /* NULL: to everybody, on all cores */
+}
+static void *run(void *arg) {
+    (void)wshub_io_sock_run(((struct core *)arg)->net);
+    return NULL;
+}
+static int open_core(struct core *c, wshub_loop *loop, uint16_t port) {
+    wshub_bus bus;
+    if (wshub_io_auto_create(&(wshub_io_sock_desc){.reuse_port = true}, &c->net)) return -1;
+    if (wshub_loop_bus(loop, &bus)) return -1; /* a seat: it ends with its hub */
+    if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(c->net), .bus = &bus, .user = c, .on_authenticate = on_authenticate,
+                                   .on_connected = on_connected, .on_message = on_message}, &c->hub)) return -1;
+    if (wshub_io_sock_listen(c->net, "127.0.0.1", port, NULL)) {
+        (void)fprintf(stderr, "%s\n", wshub_io_sock_error(c->net));
+        return -1;
+    }
+    return pthread_create(&c->thread, NULL, run, c);
+}
+
+int main(int argc, char **argv) {
+    uint16_t port = (uint16_t)(argc > 1 ? atoi(argv[1]) : 8080);
+    long wanted = argc > 2 ? atol(argv[2]) : sysconf(_SC_NPROCESSORS_ONLN);
+    wshub_loop *loop;
+    sigset_t stop;
+    int number, i;
+    if (port == 0 || wanted < 1 || wanted > MOST) return fprintf(stderr, "cores [PORT [THREADS]]: 1 to %d threads\n", MOST), 1;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGINT);
+    sigaddset(&stop, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &stop, NULL); /* in all threads: this one waits for them */
+    if (wshub_loop_create(NULL, &loop)) return 1;
+    for (count = 0; count < (int)wanted; count++) {
+        cores[count].number = count;
+        if (open_core(&cores[count], loop, port)) return 1;
+    }
+    (void)printf("ws://127.0.0.1:%u/ws on %d threads\n", (unsigned)port, count);
+    (void)fflush(stdout);
+    (void)sigwait(&stop, &number);
+    for (i = 0; i < count; i++) wshub_io_sock_stop(cores[i].net);
+    for (i = 0; i < count; i++) (void)pthread_join(cores[i].thread, NULL);
+    for (i = 0; i < count; i++) {
+        wshub_destroy(cores[i].hub);
+        wshub_io_sock_destroy(cores[i].net);
+    }
+    wshub_loop_destroy(loop);
+    return 0;
+}
