@@ -681,8 +681,8 @@ WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter, wshub_str *ou
  *        not JSON in UTF-8, LIMIT if it is over WSHUB_MSG_BYTES_MAX, NOMEM (nobody got it). What happens to
  *        a single receiver of several (dropped for backpressure) is counted and told by on_pressure; it is
  *        no error of the sender.
- * Thread: the hub's; allowed in callbacks. Cost: one encoding, then some 15 ns a member; what one room is
- * sent without a break costs its members once, unless ids are excluded, a transformer is set, encryption
+ * Thread: the hub's; allowed in callbacks. Cost: one encoding, then some 15 ns a member; what one room, or
+ * all, is sent without a break costs them once, unless ids are excluded, a transformer is set, encryption
  * is required or backpressure closes. */
 
 /* To one client, in any state (SEND-2). Further: STALE; CLEAR: keys not agreed; DROPPED. */
@@ -2742,11 +2742,11 @@ struct wshub {
     uint32_t dirty_cap, dirty_lo, dirty_hi;
     wshub__seg *log, *segs; /* the one being written; all */
     wshub *self;             /* for wshub__look() */
-    wshub__group *last_room; /* that was sent to; only to be compared with */
+    const void *last_target; /* the room that was sent to, or `oldest`: all; only to be compared with */
     struct {                 /* frames to one room, one behind the other in the log, not yet given out */
-        wshub__group *room;  /* NULL: there are none */
+        wshub__group *room;  /* NULL: to all */
         wshub__span span;    /* holds a reference */
-        uint32_t messages;
+        uint32_t messages;   /* 0: there is no run */
     } run;
     wshub__heap heap;
     uint32_t drain_per_second;
@@ -3016,7 +3016,7 @@ static void wshub__run_end(wshub *hub);
 /* Appends a span. False: out of memory, nothing changed. */
 static bool wshub__queue_push(wshub *hub, wshub__conn *c, wshub__span span) {
     wshub__span *last;
-    if (hub->run.room) wshub__run_end(hub); /* it comes first */
+    if (hub->run.messages) wshub__run_end(hub); /* it comes first */
     last = wshub__queue_last(c);
     if (last && last->seg == span.seg && last->at + last->len == span.at) {
         last->len += span.len;
@@ -3265,7 +3265,7 @@ static wshub__extra *wshub__extra_take(wshub *hub, wshub__client *c) { /* NULL: 
 static void wshub__client_end(wshub *hub, wshub__client *c, wshub_cause cause, uint16_t code,
                               wshub_str reason) {
     if (c->gone) return;
-    if (hub->run.room) wshub__run_end(hub); /* what was sent before is still its */
+    if (hub->run.messages) wshub__run_end(hub); /* what was sent before is still its */
     c->gone = true;
     c->state_last = c->state;
     c->state = WSHUB_CLIENT_DISCONNECTED;
@@ -3706,8 +3706,8 @@ static wshub_str wshub__user_id(const wshub__client *c) {
 
 /* ---- >>routing -------------------------------------------------------------------------------
  * Turns a target into receivers and gives each a span of the one frame. Encrypted clients go through
- * >>transform's queue instead. Calls no callback, so what it walks stays as it is. What one room is sent
- * without a break is gathered and given out at once. Proved by tests/test_send.c, tests/test_runs.c,
+ * >>transform's queue instead. Calls no callback, so what it walks stays as it is. What one room, or all, is
+ * sent without a break is gathered and given out at once. Proved by tests/test_send.c, tests/test_runs.c,
  * tests/test_golden.c (send-*). */
 
 struct wshub__text;
@@ -3788,7 +3788,7 @@ static bool wshub__fan_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
 static wshub_err wshub__fan_push(wshub *hub, wshub__client *c, wshub__fan *fan) {
     wshub__conn *conn = wshub__conn_at(hub, c->conn);
     if (WSHUB__NEVER(c->gone || conn->state != WSHUB__CONN_OPEN)) return WSHUB_ERR_STALE; /* who routes looks */
-    if (hub->run.room) wshub__run_end(hub); /* it comes first, and counts against the limit */
+    if (hub->run.messages) wshub__run_end(hub); /* it comes first, and counts against the limit */
     if (!wshub__fan_frame(hub, fan)) return WSHUB_ERR_NOMEM;
     if (!wshub__fan_fits(hub, conn, fan->frame.len)) {
         wshub__fan_dropped(hub, conn);
@@ -3921,7 +3921,7 @@ static void wshub__route_group(wshub *hub, wshub__group *g, wshub__fan *fan,
     const wshub__member *members = wshub__members(g);
     wshub__tally t = {0, 0};
     uint32_t i;
-    if (hub->run.room) wshub__run_end(hub); /* everybody's messages keep their order */
+    if (hub->run.messages) wshub__run_end(hub); /* everybody's messages keep their order */
     for (i = 0; i < g->count; i++) {
         wshub__client *c = wshub__client_at(hub, members[i].client);
         if (i + 16 < g->count) { /* what is needed soon is fetched meanwhile: in a big room each is a miss */
@@ -3940,23 +3940,37 @@ static void wshub__route_group(wshub *hub, wshub__group *g, wshub__fan *fan,
     wshub__tally_book(hub, fan, &t);
 }
 
-/* A room that is sent to again and again in a turn: its frames are gathered while they lie one behind the other in the
- * log, and its members are walked once for all of them (wshub__run_end), before anything else happens to any of them:
- * their queues, their rooms, their end, or somebody who looks. False: not this time. */
+static void wshub__route_all(wshub *hub, wshub__fan *fan, const wshub__excluded *x) {
+    wshub__tally t = {0, 0};
+    uint32_t i = hub->oldest;
+    if (hub->run.messages) wshub__run_end(hub);
+    while (i) {
+        wshub__client *c = wshub__client_at(hub, i - 1);
+        i = c->next;
+        if (c->state == WSHUB_CLIENT_AUTHENTICATED && !wshub__excludes(x, c))
+            wshub__fan_each(hub, c, fan, &t);
+    }
+    wshub__tally_book(hub, fan, &t);
+}
+
+/* A room, or all, that is sent to without a break: the frames are gathered while they lie one behind the other in the log,
+ * and the members are walked once for all of them (wshub__run_end), before anything else happens to any of them: their
+ * queues, their rooms, their end, or somebody who looks. room NULL: all. False: not this time. */
 static bool wshub__run_add(wshub *hub, wshub__group *room, wshub__fan *fan, const wshub__excluded *x) {
-    bool again = hub->last_room == room;
-    hub->last_room = room;
-    if (!again || x->count || x->ids || hub->desc.on_transform_out ||
+    const void *target = room ? (const void *)room : (const void *)&hub->oldest;
+    bool again = hub->last_target == target;
+    hub->last_target = target;
+    if (!again || (!room && !hub->oldest) || x->count || x->ids || hub->desc.on_transform_out ||
         hub->desc.require_encryption || hub->desc.close_on_backpressure)
         return false; /* what depends on each receiver, and what ends one, is done at once */
     if (!wshub__fan_frame(hub, fan)) return true; /* as it would end for the first of them */
-    if (hub->run.room == room && hub->run.span.seg == fan->frame.seg &&
+    if (hub->run.messages && hub->run.span.seg == fan->frame.seg && /* and it is this target's: others end it */
         hub->run.span.at + hub->run.span.len == fan->frame.at) {
         hub->run.span.len += fan->frame.len;
         hub->run.messages++;
         return true;
     }
-    if (hub->run.room) wshub__run_end(hub);
+    if (hub->run.messages) wshub__run_end(hub);
     hub->run.room = room;
     hub->run.span = fan->frame;
     hub->run.span.seg->refs++;
@@ -3968,13 +3982,17 @@ static void wshub__run_end(wshub *hub) {
     wshub__group *room = hub->run.room;
     wshub__excluded nobody;
     wshub__fan fan = wshub__fan_make(wshub__str(NULL, 0), wshub__str(NULL, 0));
-    nobody.count = 0;
-    nobody.ids = NULL;
-    hub->run.room = NULL;
+    memset(&nobody, 0, sizeof nobody);
     fan.frame = hub->run.span;
     fan.messages = hub->run.messages;
     fan.encoded = true;
-    wshub__route_group(hub, room, &fan, &nobody);
+    hub->run.room = NULL;
+    hub->run.messages = 0;
+    if (room) {
+        wshub__route_group(hub, room, &fan, &nobody);
+    } else {
+        wshub__route_all(hub, &fan, &nobody);
+    }
     wshub__fan_done(hub, &fan);
 }
 
@@ -3990,26 +4008,15 @@ static void wshub__route_room(wshub *hub, wshub_str name, wshub__fan *fan,
     }
 }
 
-static void wshub__route_all(wshub *hub, wshub__fan *fan, const wshub__excluded *x) {
-    wshub__tally t = {0, 0};
-    uint32_t i = hub->oldest;
-    if (hub->run.room) wshub__run_end(hub);
-    while (i) {
-        wshub__client *c = wshub__client_at(hub, i - 1);
-        i = c->next;
-        if (c->state == WSHUB_CLIENT_AUTHENTICATED && !wshub__excludes(x, c))
-            wshub__fan_each(hub, c, fan, &t);
-    }
-    wshub__tally_book(hub, fan, &t);
-}
-
 /* Delivers here, to what dest names; kind is not RESOLVE. */
 static wshub_err wshub__route(wshub *hub, const wshub_dest *dest, wshub__fan *fan) {
     wshub__excluded x;
     wshub__exclude(hub, &x, dest->exclude, dest->exclude_count);
     switch (dest->kind) {
     case WSHUB_DEST_RESOLVE: break; /* never: resolved by wshub_send() */
-    case WSHUB_DEST_ALL: wshub__route_all(hub, fan, &x); break;
+    case WSHUB_DEST_ALL:
+        if (!wshub__run_add(hub, NULL, fan, &x)) wshub__route_all(hub, fan, &x);
+        break;
     case WSHUB_DEST_CLIENT: {
         wshub__client *c = wshub__client_by_id(hub, dest->name);
         if (c && !c->gone && !wshub__is_clear_refused(hub, c)) (void)wshub__fan_to(hub, c, fan);
@@ -7103,7 +7110,7 @@ static void wshub__flush_conn(wshub *hub, wshub__conn *c) {
 /* In the order of the io's numbers: of accepting, mostly, whatever the order of the rooms (PERFORMANCE). */
 static void wshub__flush(wshub *hub) {
     uint32_t lo, hi, w;
-    if (hub->run.room) wshub__run_end(hub);
+    if (hub->run.messages) wshub__run_end(hub);
     lo = hub->dirty_lo;
     hi = hub->dirty_hi;
     hub->dirty_lo = UINT32_MAX;
@@ -7231,7 +7238,7 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
         next = wshub__phase_run(hub);
         wshub__flush(hub);
         wshub__notes(hub);
-        more = hub->gone_head || hub->resume_head || hub->run.room || hub->dirty_lo < hub->dirty_hi;
+        more = hub->gone_head || hub->resume_head || hub->run.messages || hub->dirty_lo < hub->dirty_hi;
     }
     if (!hub->destroying) {
         next = wshub__sooner(next, wshub__bus_settle(hub));
@@ -7249,7 +7256,6 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
 WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__mem m = hub->mem;
     uint32_t i;
-    if (hub->run.room) wshub__run_end(hub);
     hub->dead = true;
     hub->bus_linked = false;
     hub->depth++;
@@ -7258,6 +7264,7 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
                           wshub_str_z("Server shutting down"));
     }
     wshub__bury(hub);
+    if (hub->run.messages) wshub__run_end(hub); /* of last words to those who are gone */
     hub->io.attach(hub->io.ctx, NULL);
     if (hub->has_bus) (void)hub->bus.attach(hub->bus.ctx, NULL);
     wshub__post_drain(hub, false);
@@ -7597,7 +7604,7 @@ WSHUB_API wshub_err wshub_timer_stop(wshub *hub, wshub_timer timer) {
 }
 
 static void wshub__look(const wshub *hub) { /* who looks at queues or counts sees what was sent */
-    if (hub->run.room) wshub__run_end(hub->self);
+    if (hub->run.messages) wshub__run_end(hub->self);
 }
 
 WSHUB_API void wshub_stats_get(const wshub *hub, wshub_stats *out_stats) {
