@@ -848,8 +848,6 @@ WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]);
 #include <assert.h>
 #define WSHUB_ASSERT(x) assert(x)
 #endif
-/* A branch that cannot be taken, for the reason that stands beside it. It stays, in case the reason is wrong, and
- * where the self-check is on, the program ends there. Coverage does not count it. */
 /* Of a word as it lies in memory, whose marked bytes have their top bit set: how many bytes lie before the first.
  * Where that is not known, none: what follows is then looked at one by one. */
 #if !defined(WSHUB_PORTABLE) && defined(__GNUC__) && defined(__BYTE_ORDER__) && \
@@ -865,6 +863,8 @@ WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]);
 #define WSHUB__PREFETCH(p) ((void)(p))
 #endif
 
+/* A branch that cannot be taken, for the reason that stands beside it. It stays, in case the reason is wrong, and
+ * where the self-check is on, the program ends there. Coverage does not count it. */
 #ifdef WSHUB_SELF_CHECK
 #define WSHUB__NEVER(x) ((x) ? (abort(), true) : false)
 #else

@@ -54,21 +54,6 @@ static void pin(int core) {
     CPU_SET((size_t)core, &set);
     if (sysconf(_SC_NPROCESSORS_ONLN) > 1) (void)sched_setaffinity(0, sizeof set, &set);
 }
-static int try_dial(uint16_t port, bool small) {
-    union { struct sockaddr any; struct sockaddr_in in; } a;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, little = 4096;
-    memset(&a, 0, sizeof a);
-    a.in.sin_family = AF_INET;
-    a.in.sin_port = htons(port);
-    a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (small) (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
-    if (connect(fd, &a.any, sizeof a.in) != 0) {
-        (void)close(fd);
-        return -1;
-    }
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    return fd;
-}
 static uint16_t free_port(void) {
     union { struct sockaddr any; struct sockaddr_in in; } a;
     socklen_t len = sizeof a;

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,15 +63,25 @@ static void die(const char *what) {
 }
 
 /* ---- the load: a process that connects, and then reads or echoes ---- */
-__attribute__((unused)) static int dial(uint16_t port) {
+/* -1: nobody listens. small: with a receive window of the smallest size. */
+static int try_dial(uint16_t port, bool small) {
     union { struct sockaddr any; struct sockaddr_in in; } a;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, little = 4096;
     memset(&a, 0, sizeof a);
     a.in.sin_family = AF_INET;
     a.in.sin_port = htons(port);
     a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || connect(fd, &a.any, sizeof a.in) != 0) die("connect");
+    if (small) (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
+    if (connect(fd, &a.any, sizeof a.in) != 0) {
+        (void)close(fd);
+        return -1;
+    }
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    return fd;
+}
+__attribute__((unused)) static int dial(uint16_t port) {
+    int fd = try_dial(port, false);
+    if (fd < 0) die("connect");
     return fd;
 }
 
