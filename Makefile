@@ -132,29 +132,13 @@ mutate:
 
 build/bench: tests/bench/bench.c $(HEADERS) | build
 	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< $(THREADS)
+build/bench_%: tests/bench/bench_%.c $(HEADERS) | build
+	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< $(THREADS)
 bench: build/bench build/bench_peers
 	./build/bench
 	./build/bench_peers
-
-build/bench_peers: tests/bench/bench_peers.c $(HEADERS) | build
-	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< $(THREADS)
-bench-peers: build/bench_peers
-	./build/bench_peers
-
-build/bench_hub: tests/bench/bench_hub.c $(HEADERS) | build
-	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< $(THREADS)
-bench-hub: build/bench_hub
-	./build/bench_hub
-
-build/bench_cores: tests/bench/bench_cores.c $(HEADERS) | build
-	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< $(THREADS)
-bench-cores: build/bench_cores
-	./build/bench_cores
-
-build/bench_redis: tests/bench/bench_redis.c $(HEADERS) | build
-	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< $(THREADS)
-bench-redis: build/bench_redis
-	./build/bench_redis
+bench-%: build/bench_%
+	./$<
 
 # a thousand losses of a real Redis instead of the fifty of make test (some 20 minutes)
 redis-cycles: build/test_redis
@@ -170,4 +154,4 @@ clean:
 
 counts:
 	@sh tests/bench/counts.sh
-.PHONY: counts bench-peers bench-hub bench-cores all fixtures run test tsan oom faults coverage memcheck analyze mutate bench bench-redis redis-cycles sim fuzz fuzz-coverage determinism install clean
+.PHONY: counts all fixtures run test tsan oom faults coverage memcheck analyze mutate bench redis-cycles sim fuzz fuzz-coverage determinism install clean

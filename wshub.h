@@ -2454,9 +2454,8 @@ static const char *const wshub__bus_types[] = {"", "broadcast", "client", "user"
 static const char *const wshub__bus_prefixes[] = {"", "ws:broadcast",
                                                   "ws:client:", "ws:user:", "ws:room:"};
 
-static void wshub__envelope_write(const wshub__mem *m, wshub__buf *b,
-                                              wshub_str server_id, const wshub_dest *dest,
-                                              const wshub_msg *msg) {
+static void wshub__envelope_write(const wshub__mem *m, wshub__buf *b, wshub_str server_id,
+                                  const wshub_dest *dest, const wshub_msg *msg) {
     size_t i;
     wshub__buf_text(m, b, "{\"serverId\":");
     wshub__buf_quote(m, b, server_id);
@@ -6372,7 +6371,7 @@ typedef struct wshub__parcel_node {
 typedef struct wshub__parcel { /* a node for each seat follows, then heads, each with its texts */
     size_t refs;
     uint32_t count, nodes;
-    size_t bytes; /* of heads and texts */
+    size_t bytes, owed; /* of heads and texts; what counts against limits: without briefs, as in the outbox */
 } wshub__parcel;
 
 typedef struct wshub__parcel_head {
@@ -6552,11 +6551,12 @@ static size_t wshub__seat_send(wshub__seat *from, const wshub__item *items, size
     wshub_loop *loop = from->loop;
     wshub__parcel *p;
     wshub__parcel_node *nodes;
-    size_t n = 0, bytes = 0, most = loop->queue_bytes_max / 4, kept = 1;
+    size_t n = 0, bytes = 0, owed = 0, most = loop->queue_bytes_max / 4, kept = 1;
     uint32_t i;
     char *at;
     if (most > WSHUB__PARCEL_BYTES) most = WSHUB__PARCEL_BYTES;
     do {
+        owed += sizeof(wshub__parcel_head) + items[n].channel.len + items[n].payload.len;
         bytes += sizeof(wshub__parcel_head) + items[n].channel.len + items[n].payload.len +
                  items[n].brief.len;
         n++;
@@ -6568,6 +6568,7 @@ static size_t wshub__seat_send(wshub__seat *from, const wshub__item *items, size
     p->count = (uint32_t)n;
     p->nodes = from->others_count;
     p->bytes = bytes;
+    p->owed = owed;
     nodes = (wshub__parcel_node *)(void *)(p + 1);
     at = wshub__parcel_texts(p);
     for (i = 0; i < n; i++) {
@@ -6581,13 +6582,13 @@ static size_t wshub__seat_send(wshub__seat *from, const wshub__item *items, size
     }
     for (i = 0; i < from->others_count; i++) {
         wshub__seat *s = from->others[i];
-        if ((uint64_t)WSHUB__LOAD(&s->queued) + bytes > loop->queue_bytes_max) {
+        if ((uint64_t)WSHUB__LOAD(&s->queued) + owed > loop->queue_bytes_max) {
             (void)WSHUB__ADD(&loop->dropped, n);
             kept++;
             continue;
         }
         nodes[i].parcel = p;
-        (void)WSHUB__ADD(&s->queued, bytes);
+        (void)WSHUB__ADD(&s->queued, owed);
         if (wshub__stack_push(&s->queue, &nodes[i].node)) wshub__seat_wake(s);
     }
     wshub__parcel_unref(loop, p, kept); /* our own, and of those who did not get it */
@@ -6701,7 +6702,7 @@ static void wshub__seat_pump(void *ctx) {
         const char *at = wshub__parcel_texts(p);
         uint32_t i;
         n = n->next;
-        (void)WSHUB__SUB(&seat->queued, p->bytes);
+        (void)WSHUB__SUB(&seat->queued, p->owed);
         for (i = 0; i < p->count && seat->attached; i++) {
             wshub__parcel_head h;
             wshub_str channel, payload;

@@ -624,6 +624,39 @@ TEST(want_of_memory_between_hubs_loses_a_message_and_nothing_else) {
 }
 #endif
 
+TEST(what_a_loop_may_keep_is_counted_in_envelopes) { /* the brief beside one is no reason to drop it */
+    static char text[701];
+    wshub_loop *loop;
+    wshub_loop_desc ld;
+    world a, b;
+    wshub_conn c;
+    wshub_io_fake_frame f;
+    memset(text, '1', sizeof text - 1);
+    memset(&ld, 0, sizeof ld);
+    ld.queue_bytes_max = 1000;
+    EXPECT_INT(wshub_loop_create(&ld, &loop), WSHUB_OK);
+    on_loop(&a, loop, NULL);
+    on_loop(&b, loop, shout);
+    c = world_client(&b, NULL, NULL);
+    EXPECT_INT(send_to(a.hub, WSHUB_DEST_ALL, "", text), WSHUB_OK);
+    wshub_io_fake_run(a.net);
+    EXPECT_INT(wshub_loop_dropped(loop), 0);
+    EXPECT_INT(send_to(a.hub, WSHUB_DEST_ALL, "", text), WSHUB_OK); /* two are too much */
+    wshub_io_fake_run(a.net);
+    EXPECT_INT(wshub_loop_dropped(loop), 1);
+    wshub_io_fake_run(b.net);
+    EXPECT(wshub_io_fake_next(b.net, c, &f) && f.payload.len == 21 + sizeof text - 1);
+    EXPECT_SILENCE(&b, c);
+    EXPECT_INT(send_to(a.hub, WSHUB_DEST_ALL, "", text), WSHUB_OK); /* what was heard makes room */
+    wshub_io_fake_run(a.net);
+    EXPECT_INT(wshub_loop_dropped(loop), 1);
+    wshub_io_fake_run(b.net);
+    EXPECT(wshub_io_fake_next(b.net, c, &f));
+    world_stop(&a);
+    world_stop(&b);
+    wshub_loop_destroy(loop);
+}
+
 /* ---- seats ---- */
 static struct { wshub_bus bus; int heard, leave_at, woken; bool in_state; } ears[3];
 static void ear_received(void *ctx, wshub_str channel, wshub_str payload) {
