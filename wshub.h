@@ -389,6 +389,9 @@ typedef struct wshub_io_owner {
     void (*opened)(void *ctx, wshub_conn conn);
     /* count > 0 bytes arrived; they are the owner's, to write into, until it returns. */
     void (*received)(void *ctx, wshub_conn conn, uint8_t *bytes, size_t count);
+    /* The peer sends no more (a FIN): received() does not follow, what is sent still reaches it. Once at most. The
+     * owner ends the stream with close() when nothing is owed any more. NULL, or an io that cannot tell: closed(). */
+    void (*ended)(void *ctx, wshub_conn conn);
     void (*drained)(void *ctx, wshub_conn conn);             /* after a short send(): there is room again */
     void (*sent)(void *ctx, wshub_conn conn, size_t count);  /* after WSHUB_IO_PENDING: these have left */
     void (*closed)(void *ctx, wshub_conn conn);              /* the last word about conn, exactly once */
@@ -407,10 +410,16 @@ typedef struct wshub_io {
      * after drained(). Or WSHUB_IO_PENDING: all taken, not copied; they stay valid where they lie until
      * sent() has reported them. A broken stream takes everything; closed() tells. Calls no report. */
     int64_t (*send)(void *ctx, wshub_conn conn, const wshub_span *spans, size_t count);
-    /* flush: end the sending direction behind what send() took, read and discard until the peer ends or
-     * a short deadline of the io's passes. Else at once. closed() follows, once, later, not from inside. */
+    /* flush: end the sending direction behind what send() took, and go on reading (paused or not) and discarding until
+     * the peer has ended too. The io has no clock for that: the owner has one, and calls close() without flush when it
+     * has waited long enough. What an owner leaves behind (attach NULL, guest off) is bounded by a short deadline of the
+     * io's. Not flush: at once. closed() follows, once, later, not from inside. */
     void (*close)(void *ctx, wshub_conn conn, bool flush);
-    uint64_t (*now_ms)(void *ctx);                           /* monotonic */
+    uint64_t (*now_ms)(void *ctx);                           /* monotonic; stands still within a turn */
+    /* Up to when everything that had arrived has been reported; never after now_ms(). Peers are judged by this clock, so
+     * that after a late turn (a stopped process, a slow callback) what lies in the system's buffers is heard first: while
+     * somebody is due in between, settle() asks to be called again at once. NULL: this io reports before it settles, now_ms(). */
+    uint64_t (*heard_ms)(void *ctx);
     uint64_t (*wall_ms)(void *ctx);                          /* since 1970-01-01 UTC */
     bool (*random)(void *ctx, uint8_t *bytes, size_t count); /* unpredictable; false: there is none */
     void (*wake)(void *ctx);  /* any thread: settle soon. NULL: wshub_post* and loops are refused */
@@ -616,6 +625,7 @@ WSHUB_API const char *wshub_self_check(const wshub *hub);
  * wshub_io_owner; conns the hub does not know are ignored. */
 WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn);
 WSHUB_API void wshub_conn_received(wshub *hub, wshub_conn conn, uint8_t *bytes, size_t count);
+WSHUB_API void wshub_conn_ended(wshub *hub, wshub_conn conn);
 WSHUB_API void wshub_conn_drained(wshub *hub, wshub_conn conn);
 WSHUB_API void wshub_conn_sent(wshub *hub, wshub_conn conn, size_t count);
 WSHUB_API void wshub_conn_closed(wshub *hub, wshub_conn conn);
@@ -5794,6 +5804,15 @@ WSHUB_API void wshub_conn_sent(wshub *hub, wshub_conn conn, size_t count) {
     wshub__leave(hub);
 }
 
+/* The peer sends no more: for now as if the stream had gone. */
+WSHUB_API void wshub_conn_ended(wshub *hub, wshub_conn conn) {
+    wshub__conn *c = wshub__conn_get(hub, conn);
+    if (!c || hub->destroying) return;
+    wshub__enter(hub);
+    wshub__conn_abort(hub, c, WSHUB_BY_PEER, 1006, "");
+    wshub__leave(hub);
+}
+
 static void wshub__conn_free(wshub *hub, wshub__conn *c) {
     uint32_t index = wshub__conn_index(c);
     wshub__queue_drop(hub, c);
@@ -7453,6 +7472,9 @@ static void wshub__owner_opened(void *ctx, wshub_conn conn) {
 static void wshub__owner_received(void *ctx, wshub_conn conn, uint8_t *bytes, size_t count) {
     wshub_conn_received((wshub *)ctx, conn, bytes, count);
 }
+static void wshub__owner_ended(void *ctx, wshub_conn conn) {
+    wshub_conn_ended((wshub *)ctx, conn);
+}
 static void wshub__owner_drained(void *ctx, wshub_conn conn) {
     wshub_conn_drained((wshub *)ctx, conn);
 }
@@ -7505,9 +7527,11 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
         return WSHUB_ERR_NOMEM;
     }
     hub->io_now = hub->io.now_ms(hub->io.ctx);
+    memset(&owner, 0, sizeof owner);
     owner.ctx = hub;
     owner.opened = wshub__owner_opened;
     owner.received = wshub__owner_received;
+    owner.ended = wshub__owner_ended;
     owner.drained = wshub__owner_drained;
     owner.sent = wshub__owner_sent;
     owner.closed = wshub__owner_closed;

@@ -1195,6 +1195,7 @@ static wshub_err wshub_bus_redis__attach(void *ctx, const wshub_bus_owner *owner
         return WSHUB_OK;
     }
     if (r->attached) return WSHUB_ERR_STATE;
+    memset(&me, 0, sizeof me);
     me.ctx = r;
     me.opened = wshub_bus_redis__on_opened;
     me.received = wshub_bus_redis__on_received;

@@ -139,6 +139,7 @@ static void io_contract_guests(io_world *w) {
     int i, opened = w->opened_count, closed = w->closed_count;
     memset(&g, 0, sizeof g);
     g.w = w;
+    memset(&owner, 0, sizeof owner);
     owner.ctx = &g;
     owner.opened = guest_opened;
     owner.received = guest_received;
@@ -219,6 +220,7 @@ static void io_contract(io_world *w) {
     uint64_t t0;
     uint8_t r1[300], r2[300];
     (void)printf("  io contract: %s\n", w->name);
+    memset(&owner, 0, sizeof owner);
     owner.ctx = w;
     owner.opened = io_opened;
     owner.received = io_received;
