@@ -334,6 +334,7 @@ typedef enum wshub_bus_state {
     X(CLEAR_REFUSED, WARN, "send refused: keys not agreed")                       \
     X(TRANSFORM_FAILED, WARN, "transformer failed; message dropped")              \
     X(TIMEOUT, INFO, "deadline passed")                                           \
+    X(OWED, INFO, "peer takes no answers; no request is taken until it does")     \
     X(NOMEM, ERROR, "out of memory")                                              \
     X(BUS_BAD, WARN, "bus message is no envelope")                                \
     X(BUS_STATE, WARN, "bus state")                                               \
@@ -358,6 +359,8 @@ typedef struct wshub_stats {
     uint64_t conns, clients, users, rooms;      /* gauges; rooms counts own-id rooms too */
     uint64_t authenticated;                     /* gauge */
     uint64_t queued_bytes, segment_bytes;       /* gauges: owed to clients; held in shared segments */
+    uint64_t held_bytes;                        /* gauge: received, waiting for an answer or a transformer */
+    uint64_t held_refused, http_owed;           /* over held_bytes_max; how often answers over the limit stopped requests */
     uint64_t conns_opened, conns_closed, conns_refused;
     uint64_t http_requests, http_bad, upgrades, upgrades_refused;
     uint64_t messages_in, bytes_in, messages_out, bytes_out; /* out: once for each receiver */
@@ -495,16 +498,20 @@ typedef struct wshub_desc {
     const char *const *allowed_origins;
     size_t allowed_origins_count;
 
-    uint32_t auth_timeout_ms;       /* 5000; request head, then until `authenticate`; 3x for the answer */
+    /* Clocks measure silence or want of progress, never honest work (LIVE-3), and peers are judged only by what has been
+     * heard of them (wshub_io.heard_ms). */
+    uint32_t head_timeout_ms;       /* 5000; for a whole request head, from its first byte (CONN-3) */
+    uint32_t auth_timeout_ms;       /* 5000; from the upgrade to `authenticate`; 3x for the answer */
     uint32_t heartbeat_interval_ms; /* 30000; granularity of the next one (LIVE-1) */
     uint32_t heartbeat_timeout_ms;  /* 90000, WSHUB_OFF */
-    uint32_t idle_timeout_ms;       /* 60000, WSHUB_OFF; silence of the transport; pings after half of it */
-    uint32_t message_timeout_ms;    /* 30000, WSHUB_OFF; to finish a message or body that has begun */
-    uint32_t write_timeout_ms;      /* 60000, WSHUB_OFF; without a byte of progress */
-    uint32_t close_timeout_ms;      /* 5000; for the peer's answer to our Close */
+    uint32_t idle_timeout_ms;       /* 60000, WSHUB_OFF; silence both ways; pings after half of it (LIVE-2) */
+    uint32_t message_timeout_ms;    /* 30000, WSHUB_OFF; for each 4096 bytes more of a message or body that has begun */
+    uint32_t write_timeout_ms;      /* 60000, WSHUB_OFF; without a byte of progress; ends are bounded by it too */
+    uint32_t close_timeout_ms;      /* 5000; for the peer's Close, and for its end, once ours has left */
     uint32_t http_timeout_ms;       /* 30000, WSHUB_OFF; for your answer to an HTTP request, then 503 */
     uint32_t shutdown_timeout_ms;   /* 5000; bounds wshub_shutdown() (BYE-2) */
     bool no_pings;
+    bool heartbeat_by_pong;     /* a pong counts as a heartbeat: for clients that only listen (LIVE-2); needs pings */
     bool close_on_backpressure; /* over backpressure_bytes_max: close instead of dropping the message */
     bool require_encryption;    /* AUTH-5 */
     bool bus_exact;             /* PRECISE mode (BUS-4): subscribe to what is here, not to patterns */
@@ -512,10 +519,13 @@ typedef struct wshub_desc {
                                    channel; left out: those that do not fit each other are refused */
 
     uint32_t payload_bytes_max;       /* 131072; one inbound message after reassembly */
-    uint32_t backpressure_bytes_max;  /* 1048576; unsent bytes per client */
+    uint32_t backpressure_bytes_max;  /* 1048576, WSHUB_OFF; unsent bytes per client; of answers to HTTP requests: no
+                                         further request is taken until they have drained (SEND-6) */
+    uint32_t held_bytes_max;          /* payload_bytes_max + 262144; of a stream: received and not yet looked at, since an
+                                         answer or a transformer is waited for; beyond: it is ended (1008) */
     uint64_t segment_bytes_max;       /* 1 GiB; all queues together */
     uint32_t conns_max, clients_max;  /* 1000000 each */
-    uint32_t http_head_bytes_max;     /* 8192 (CONN-3) */
+    uint32_t http_head_bytes_max;     /* 16384 (CONN-3) */
     uint32_t http_headers_max;        /* 100; at most 256 */
     uint32_t http_body_bytes_max;     /* 65536 */
     uint32_t json_depth_max;          /* 1024 (MSG-9) */
@@ -602,7 +612,7 @@ WSHUB_API bool wshub_is_down(const wshub *hub);     /* shutdown has finished */
  * Returns the time of the next deadline on the io's clock; WSHUB_NEVER: none; 0: call again soon. */
 WSHUB_API uint64_t wshub_settle(wshub *hub);
 
-/* Calls fn once, delay_ms from now (0: in this or the next settle), on the hub's thread and clock: a late
+/* Calls fn once, delay_ms from now (0: in the next turn's end, from a timer of 0 ms too), on the hub's thread and clock: a late
  * answer, a tick of yours. `out_timer` (may be NULL) can stop it. Not called after wshub_destroy().
  * Returns OK, PARAM, NOMEM. Cost: O(log n). */
 WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms, void (*fn)(wshub *hub, void *arg),
@@ -2369,29 +2379,26 @@ WSHUB__COLD static void wshub__index_done(const wshub__mem *m, wshub__index *ix)
 }
 
 /* ---- >>timers --------------------------------------------------------------------------------
- * A heap of what is due when. One entry a stream and one a timer of the application; a stream's entry
- * may fire early (a peer that spoke moved its deadline on) and is then put back, so that activity costs
- * nothing here. Equal times fire in the order of arming. Uses >>mem. Proved by tests/test_hub.c. */
+ * A heap of what is due when; the hub has one of streams, who are judged by what has been heard of them, and one of the
+ * application's timers, which go by the clock. A stream's entry may fire early (a peer that spoke moved its deadline on)
+ * and is then put back, so that activity costs nothing here. Equal times fire in the order of arming. Uses >>mem.
+ * Proved by tests/test_hub.c. */
 
 typedef struct wshub__due {
     uint64_t at;
-    uint32_t owner; /* index in the first pool, or in the second | WSHUB__DUE_TIMER */
+    uint32_t owner; /* index in its pool */
     uint32_t order;
 } wshub__due;
-
-#define WSHUB__DUE_TIMER 0x80000000u
 
 typedef struct wshub__heap {
     wshub__due *items;
     uint32_t count, cap, orders;
-    const wshub__pool *pools[2]; /* of the owners: streams, timers of the application */
-    size_t pos_at[2];            /* where in theirs an owner keeps its place + 1; 0: not armed */
+    const wshub__pool *pool; /* of the owners */
+    size_t pos_at;           /* where in its item an owner keeps its place + 1; 0: not armed */
 } wshub__heap;
 
 static uint32_t *wshub__heap_pos(const wshub__heap *h, uint32_t owner) {
-    uint32_t k = owner >> 31;
-    uint8_t *item = (uint8_t *)wshub__pool_at(h->pools[k], owner & ~WSHUB__DUE_TIMER);
-    return (uint32_t *)(void *)(item + h->pos_at[k]);
+    return (uint32_t *)(void *)((uint8_t *)wshub__pool_at(h->pool, owner) + h->pos_at);
 }
 
 static bool wshub__due_before(const wshub__due *a, const wshub__due *b) {
@@ -2757,7 +2764,8 @@ struct wshub {
         wshub__span span;    /* holds a reference */
         uint32_t messages;   /* 0: there is no run */
     } run;
-    wshub__heap heap;
+    wshub__heap heap, timer_heap; /* of streams; of the application's timers */
+    uint64_t heard;               /* up to then all that peers said has been reported: they are judged by this */
     uint32_t drain_per_second;
     uint64_t drain_start, drain_done;
     uint16_t drain_code;
@@ -2810,9 +2818,16 @@ static uint64_t wshub__stride(const wshub *hub) {
 /* Time passes between turns, not within one. */
 static void wshub__clock(wshub *hub) {
     uint64_t t = hub->io.now_ms(hub->io.ctx), passed = t > hub->io_now ? t - hub->io_now : 0;
-    if (hub->heap.count && passed > wshub__stride(hub)) passed = wshub__stride(hub);
+    if ((hub->heap.count || hub->timer_heap.count) && passed > wshub__stride(hub)) passed = wshub__stride(hub);
     hub->io_now = t;
     hub->now += passed;
+}
+
+/* Peers are judged by what has been heard of them: behind a late turn that is less than the clock says (LIVE-3). */
+static void wshub__clock_heard(wshub *hub) {
+    uint64_t heard = hub->io.heard_ms ? hub->io.heard_ms(hub->io.ctx) : hub->io_now;
+    uint64_t lag = heard < hub->io_now ? hub->io_now - heard : 0;
+    hub->heard = lag < hub->now ? hub->now - lag : 0;
 }
 
 static void wshub__free(wshub *hub);
@@ -5723,9 +5738,9 @@ WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn) {
     uint32_t had = hub->dirty_cap;
     if (hub->destroying) return;
     wshub__enter(hub);
-    if (hub->conns_live >= hub->desc.conns_max || index >= WSHUB__DUE_TIMER ||
+    if (hub->conns_live >= hub->desc.conns_max || index >= UINT32_MAX / 2 ||
         hub->phase >= WSHUB__STOPPING || !wshub__pool_reach(&hub->mem, &hub->conns, index) ||
-        !wshub__heap_reserve(&hub->mem, &hub->heap, hub->conns_live + 1 + hub->timers.live) ||
+        !wshub__heap_reserve(&hub->mem, &hub->heap, hub->conns_live + 1) ||
         !wshub__mem_grow(&hub->mem, &dirty, &hub->dirty_cap, words, sizeof(uint64_t))) {
         hub->stats.conns_refused++;
         hub->io.close(hub->io.ctx, conn, false);
@@ -7171,20 +7186,27 @@ WSHUB__COLD static void wshub__notes(wshub *hub) {
     }
 }
 
+/* The application's timers that are due, of those started before this turn's end began: what a timer starts with no
+ * delay runs in the next turn, so that work in slices lets the loop breathe (LIVE-3). */
+static void wshub__timers_run(wshub *hub, uint32_t before) {
+    const wshub__heap *h = &hub->timer_heap;
+    while (h->count && h->items[0].at <= hub->now && (int32_t)(h->items[0].order - before) < 0 && !hub->destroying) {
+        uint32_t index = h->items[0].owner;
+        wshub__timer *t = (wshub__timer *)wshub__pool_at(&hub->timers, index);
+        void (*fn)(wshub *, void *) = t->fn;
+        void *arg = t->arg;
+        wshub__heap_remove(&hub->timer_heap, index);
+        wshub__pool_free(&hub->timers, index);
+        fn(hub, arg);
+    }
+}
+
+/* Streams whose deadline has passed by what has been heard. */
 static void wshub__due_run(wshub *hub) {
-    while (hub->heap.count && hub->heap.items[0].at <= hub->now && !hub->destroying) {
-        uint32_t owner = hub->heap.items[0].owner;
-        wshub__heap_remove(&hub->heap, owner);
-        if (owner & WSHUB__DUE_TIMER) {
-            wshub__timer *t =
-                (wshub__timer *)wshub__pool_at(&hub->timers, owner & ~WSHUB__DUE_TIMER);
-            void (*fn)(wshub *, void *) = t->fn;
-            void *arg = t->arg;
-            wshub__pool_free(&hub->timers, owner & ~WSHUB__DUE_TIMER);
-            fn(hub, arg);
-        } else {
-            wshub__conn_due(hub, wshub__conn_at(hub, owner));
-        }
+    while (hub->heap.count && hub->heap.items[0].at <= hub->heard && !hub->destroying) {
+        uint32_t index = hub->heap.items[0].owner;
+        wshub__heap_remove(&hub->heap, index);
+        wshub__conn_due(hub, wshub__conn_at(hub, index));
     }
 }
 
@@ -7244,14 +7266,17 @@ WSHUB__COLD static uint64_t wshub__phase_run(wshub *hub) {
 }
 
 WSHUB_API uint64_t wshub_settle(wshub *hub) {
-    uint64_t next = 0, at, result;
+    uint64_t next = 0, result;
     bool more = true;
+    uint32_t timers = hub->timer_heap.orders;
     int passes;
     if (hub->depth) return 0; /* inside a callback, or while the hub is freed */
     wshub__enter(hub);
+    wshub__clock_heard(hub);
     for (passes = 0; more && passes < 8 && !hub->destroying; passes++) {
         if (hub->has_bus && hub->bus.pump) hub->bus.pump(hub->bus.ctx); /* bus input before anything else */
         wshub__post_drain(hub, true);
+        wshub__timers_run(hub, timers);
         wshub__due_run(hub);
         wshub__resume_run(hub);
         wshub__bury(hub);
@@ -7264,9 +7289,9 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
         next = wshub__sooner(next, wshub__bus_settle(hub));
         wshub__out_compact(hub);
     }
-    at = hub->heap.count ? hub->heap.items[0].at : 0;
-    next = wshub__sooner(next, at);
-    if (hub->heap.count) next = wshub__sooner(next, hub->now + wshub__stride(hub));
+    if (hub->heap.count) next = wshub__sooner(next, hub->heap.items[0].at);
+    if (hub->timer_heap.count) next = wshub__sooner(next, hub->timer_heap.items[0].at);
+    if (hub->heap.count || hub->timer_heap.count) next = wshub__sooner(next, hub->now + wshub__stride(hub));
     result = more ? 0 : !next ? WSHUB_NEVER : hub->io_now + (next > hub->now ? next - hub->now : 0);
     if (hub->destroying) result = WSHUB_NEVER;
     wshub__leave(hub);
@@ -7306,6 +7331,7 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__mem_free(&m, hub->users, hub->users_cap * sizeof *hub->users);
     wshub__mem_free(&m, hub->dirty, hub->dirty_cap * sizeof *hub->dirty);
     wshub__mem_free(&m, hub->heap.items, hub->heap.cap * sizeof *hub->heap.items);
+    wshub__mem_free(&m, hub->timer_heap.items, hub->timer_heap.cap * sizeof *hub->timer_heap.items);
     wshub__mem_free(&m, hub->default_rooms, hub->texts_bytes);
     wshub__mem_free(&m, hub, sizeof *hub);
 }
@@ -7343,6 +7369,7 @@ WSHUB__COLD static void wshub__desc_defaults(wshub_desc *d) {
         d->default_rooms = rooms;
         d->default_rooms_count = 2;
     }
+    d->head_timeout_ms = wshub__or(d->head_timeout_ms, 5000);
     d->auth_timeout_ms = wshub__or(d->auth_timeout_ms, 5000);
     d->heartbeat_interval_ms = wshub__or(d->heartbeat_interval_ms, 30000);
     d->heartbeat_timeout_ms = wshub__or(d->heartbeat_timeout_ms, 90000);
@@ -7354,10 +7381,12 @@ WSHUB__COLD static void wshub__desc_defaults(wshub_desc *d) {
     d->shutdown_timeout_ms = wshub__or(d->shutdown_timeout_ms, 5000);
     d->payload_bytes_max = wshub__or(d->payload_bytes_max, 131072);
     d->backpressure_bytes_max = wshub__or(d->backpressure_bytes_max, 1048576);
+    if (!d->held_bytes_max)
+        d->held_bytes_max = d->payload_bytes_max > 1u << 30 ? 1u << 30 : d->payload_bytes_max + 262144;
     if (!d->segment_bytes_max) d->segment_bytes_max = UINT64_C(1) << 30;
     d->conns_max = wshub__or(d->conns_max, 1000000);
     d->clients_max = wshub__or(d->clients_max, 1000000);
-    d->http_head_bytes_max = wshub__or(d->http_head_bytes_max, 8192);
+    d->http_head_bytes_max = wshub__or(d->http_head_bytes_max, 16384);
     d->http_headers_max = wshub__or(d->http_headers_max, 100);
     d->http_body_bytes_max = wshub__or(d->http_body_bytes_max, 65536);
     d->json_depth_max = wshub__or(d->json_depth_max, 1024);
@@ -7379,17 +7408,22 @@ WSHUB__COLD static void wshub__desc_defaults(wshub_desc *d) {
 WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *d) {
     size_t i;
     const uint32_t bounded[] = {d->auth_timeout_ms, d->heartbeat_interval_ms, d->close_timeout_ms,
-                                d->shutdown_timeout_ms};
+                                d->shutdown_timeout_ms, d->head_timeout_ms};
     if (!d->io->attach || !d->io->send || !d->io->close || !d->io->now_ms || !d->io->wall_ms ||
         !d->io->random) {
         return "io: attach, send, close, now_ms, wall_ms and random are required";
     }
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < sizeof bounded / sizeof bounded[0]; i++) {
         if (bounded[i] == WSHUB_OFF) {
-            return "auth_timeout_ms, heartbeat_interval_ms, close_timeout_ms and shutdown_timeout_ms "
-                   "cannot be off: a peer could stay for ever";
+            return "head_timeout_ms, auth_timeout_ms, heartbeat_interval_ms, close_timeout_ms and "
+                   "shutdown_timeout_ms cannot be off: a peer could stay for ever";
         }
     }
+    if (d->heartbeat_by_pong && (d->no_pings || d->idle_timeout_ms == WSHUB_OFF ||
+                                 d->idle_timeout_ms / 2 >= d->heartbeat_timeout_ms)) {
+        return "heartbeat_by_pong: needs pings, at half of idle_timeout_ms, more often than heartbeat_timeout_ms";
+    }
+    if (d->held_bytes_max > 1u << 30) return "held_bytes_max: at most 1 GiB";
     if (d->path[0] != '/' || strlen(d->path) > 1024 || strchr(d->path, '?')) {
         return "path: begins with /, has no query and at most 1024 bytes";
     }
@@ -7510,10 +7544,10 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     hub->dirty_lo = UINT32_MAX;
     hub->conns.item_bytes = sizeof(wshub__conn);
     hub->self = hub;
-    hub->heap.pools[0] = &hub->conns;
-    hub->heap.pools[1] = &hub->timers;
-    hub->heap.pos_at[0] = offsetof(wshub__conn, due_pos);
-    hub->heap.pos_at[1] = offsetof(wshub__timer, due_pos);
+    hub->heap.pool = &hub->conns;
+    hub->heap.pos_at = offsetof(wshub__conn, due_pos);
+    hub->timer_heap.pool = &hub->timers;
+    hub->timer_heap.pos_at = offsetof(wshub__timer, due_pos);
     hub->clients.item_bytes = sizeof(wshub__client);
     hub->asks.item_bytes = sizeof(wshub__ask);
     hub->timers.item_bytes = sizeof(wshub__timer);
@@ -7526,6 +7560,7 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
         wshub__mem_free(&m, hub, sizeof *hub);
         return WSHUB_ERR_NOMEM;
     }
+    hub->now = 1; /* 0 is never, among deadlines */
     hub->io_now = hub->io.now_ms(hub->io.ctx);
     memset(&owner, 0, sizeof owner);
     owner.ctx = hub;
@@ -7606,14 +7641,13 @@ WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms,
     uint32_t index;
     wshub__timer *t;
     if (!fn || delay_ms > UINT64_MAX / 4) return WSHUB_ERR_PARAM;
-    if (!wshub__heap_reserve(&hub->mem, &hub->heap, hub->conns_live + hub->timers.live + 1))
-        return WSHUB_ERR_NOMEM;
+    if (!wshub__heap_reserve(&hub->mem, &hub->timer_heap, hub->timers.live + 1)) return WSHUB_ERR_NOMEM;
     t = (wshub__timer *)wshub__pool_take(&hub->mem, &hub->timers, &index);
     if (!t) return WSHUB_ERR_NOMEM;
     wshub__enter(hub);
     t->fn = fn;
     t->arg = arg;
-    wshub__heap_set(&hub->heap, index | WSHUB__DUE_TIMER, hub->now + delay_ms);
+    wshub__heap_set(&hub->timer_heap, index, hub->now + delay_ms);
     if (out_timer) out_timer->id = wshub__pool_handle(&hub->timers, index);
     if (hub->depth == 1 && hub->io.wake) hub->io.wake(hub->io.ctx); /* started outside a turn: settle anew */
     wshub__leave(hub);
@@ -7623,7 +7657,7 @@ WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms,
 WSHUB_API wshub_err wshub_timer_stop(wshub *hub, wshub_timer timer) {
     wshub__timer *t = (wshub__timer *)wshub__pool_get(&hub->timers, timer.id);
     if (!t) return WSHUB_ERR_STALE;
-    wshub__heap_remove(&hub->heap, (uint32_t)timer.id | WSHUB__DUE_TIMER);
+    wshub__heap_remove(&hub->timer_heap, (uint32_t)timer.id);
     wshub__pool_free(&hub->timers, (uint32_t)timer.id);
     return WSHUB_OK;
 }
@@ -8061,6 +8095,10 @@ WSHUB_API const char *wshub_self_check(const wshub *hub) {
         return "the segments";
     for (i = 1; i < hub->heap.count; i++) {
         if (wshub__due_before(&hub->heap.items[i], &hub->heap.items[(i - 1) / 2]))
+            return "the order of deadlines";
+    }
+    for (i = 1; i < hub->timer_heap.count; i++) {
+        if (wshub__due_before(&hub->timer_heap.items[i], &hub->timer_heap.items[(i - 1) / 2]))
             return "the order of timers";
     }
     return NULL;
