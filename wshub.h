@@ -296,10 +296,13 @@ typedef struct wshub_http {
 typedef struct wshub_reply {
     int status;               /* 200..599 */
     const char *content_type; /* NULL: none is sent */
-    const wshub_header *headers; /* further ones; names are tokens, values without CR, LF or NUL */
+    const wshub_header *headers; /* further ones; names are tokens, values without CR, LF or NUL. What frames the answer or
+                                    speaks of the connection is the hub's (CONN-5) and refused here: Content-Length,
+                                    Transfer-Encoding, Trailer, Connection, Keep-Alive, TE, Upgrade, Date; so is a
+                                    second Content-Type */
     size_t headers_count;
-    wshub_str body;
-    bool close; /* end the stream after it */
+    wshub_str body; /* not sent in answer to HEAD, nor with 204 and 304 */
+    bool close;     /* end the stream after it */
 } wshub_reply;
 
 /* What on_upgrade may decide about a handshake that is valid in itself. */
@@ -508,6 +511,7 @@ typedef struct wshub_desc {
     uint32_t message_timeout_ms;    /* 30000, WSHUB_OFF; for each 4096 bytes more of a message or body that has begun */
     uint32_t write_timeout_ms;      /* 60000, WSHUB_OFF; without a byte of progress; ends are bounded by it too */
     uint32_t close_timeout_ms;      /* 5000; for the peer's Close, and for its end, once ours has left */
+    uint32_t transform_timeout_ms;  /* 30000, WSHUB_OFF; for your answer to on_transform_in, then it has failed (ENC-2) */
     uint32_t http_timeout_ms;       /* 30000, WSHUB_OFF; for your answer to an HTTP request, then 503 */
     uint32_t shutdown_timeout_ms;   /* 5000; bounds wshub_shutdown() (BYE-2) */
     bool no_pings;
@@ -743,7 +747,8 @@ WSHUB_API wshub_err wshub_ask_fail(wshub *hub, wshub_ask ask);
 
 /* ---- >>api-http ----------------------------------------------------------------------------- */
 /* Answers a request that on_request took. reply: borrowed. Returns OK; STALE: the peer left, or answered
- * before; PARAM: status, name, value or content_type not allowed; NOMEM. Thread: the hub's. */
+ * before; PARAM: status, name, value or content_type not allowed; NOMEM. While answers of a stream wait unsent over
+ * backpressure_bytes_max, no further request of it is taken (SEND-6). Thread: the hub's. */
 WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_request request, const wshub_reply *reply);
 /* A request's header; name in any case. ptr NULL: absent. Of several the first. */
 WSHUB_API wshub_str wshub_http_header(const wshub_http *http, const char *name);
@@ -1948,15 +1953,13 @@ WSHUB__COLD static int wshub__http_body(const wshub_http *h, uint64_t *out_lengt
 }
 
 /* Judges a handshake (RFC 6455 4.2.1). Returns 0, or the status. */
-WSHUB__COLD static int wshub__http_judge(const wshub_http *h, uint64_t body, const char **why) {
+WSHUB__COLD static int wshub__http_judge(const wshub_http *h, const char **why) {
     wshub_str key = wshub_http_header(h, "Sec-WebSocket-Key");
     size_t i;
     *why = "a WebSocket handshake is a GET";
     if (!wshub_str_eq_z(h->method, "GET")) return 400;
     *why = "a WebSocket handshake needs HTTP/1.1";
     if (h->minor < 1) return 400;
-    *why = "a WebSocket handshake has no body";
-    if (body) return 400;
     *why = "Connection must name Upgrade";
     if (!wshub__http_has_token(h, "Connection", "upgrade")) return 400;
     *why = "Sec-WebSocket-Version must be 13";
@@ -2549,15 +2552,20 @@ typedef struct wshub__span {
     uint32_t at, len;
 } wshub__span;
 
+/* An end is a state, not an event (LIVE-3): whichever way a stream ends, what it owes leaves as long as it makes progress,
+ * what its peer still says is read, and only then does the clock of its state run. Which state may follow which stands
+ * in wshub__conn_follows, and wshub__conn_to() alone writes it. */
 typedef enum wshub__conn_state {
     WSHUB__CONN_FREE,
-    WSHUB__CONN_HTTP,      /* reading a request */
-    WSHUB__CONN_ANSWERING, /* the application has it */
-    WSHUB__CONN_OPEN,      /* a WebSocket */
-    WSHUB__CONN_CLOSING,   /* our Close is queued; waiting for the peer's */
-    WSHUB__CONN_FLUSHING,  /* nothing more is read; when the queue is empty, the end */
+    WSHUB__CONN_HTTP,      /* reading a request. Clocks: its head, its body; between requests, silence */
+    WSHUB__CONN_ANSWERING, /* the application has it. Clock: http_timeout_ms */
+    WSHUB__CONN_OPEN,      /* a WebSocket. Clocks: silence, a message begun, authentication or heartbeat; while an inbound
+                              transformer is asked, transform_timeout_ms instead */
+    WSHUB__CONN_CLOSING,   /* our Close is queued; waiting for the peer's. Clock: close_timeout_ms once ours has left */
+    WSHUB__CONN_FLUSHING,  /* nothing the peer says counts; what is owed leaves, then our end. Clock: want of progress */
+    WSHUB__CONN_LINGERING, /* our side has ended; waiting for the peer's end. Clock: close_timeout_ms */
     WSHUB__CONN_ABORTING,  /* to be dropped in this settle */
-    WSHUB__CONN_ENDING     /* the io has been told; waiting for closed() */
+    WSHUB__CONN_ENDING     /* dropped; waiting for the io's closed(), which it owes us */
 } wshub__conn_state;
 
 enum { WSHUB__NOTE_ON = 1, WSHUB__NOTE_DROPPED = 2, WSHUB__NOTE_OFF = 4 };
@@ -2583,7 +2591,9 @@ typedef struct wshub__rx {
         } http;
     } as;
     wshub__buf in;      /* the message, or the HTTP head and body, as far as it arrived */
-    wshub__buf held;    /* bytes that wait while paused */
+    wshub__buf held;    /* bytes that wait until the stream may be read on, from held_at on */
+    uint32_t held_at;
+    uint32_t part_kept; /* bytes of `in` for which time has been granted (wshub__part_clock) */
     wshub__buf control; /* payload of a control frame that arrives in pieces */
     wshub__buf pong;    /* the latest pong, while the peer does not read */
 } wshub__rx;
@@ -2598,7 +2608,7 @@ typedef struct wshub__conn {
     uint8_t state;              /* wshub__conn_state */
     bool blocked;               /* the stream took less than offered; drained() follows */
     bool pressured;             /* unsent bytes since the last time the queue was empty */
-    bool pong_late;
+    bool pong_late, ping_late;  /* to be sent when the queue has drained */
     uint32_t client;            /* index + 1 */
     uint64_t write_due;
     uint32_t due_pos;
@@ -2608,12 +2618,16 @@ typedef struct wshub__conn {
     /* what is being received */
     uint8_t opcode;             /* of the frame whose payload is being received */
     uint8_t msg_opcode;         /* of the message; 0: none has begun */
-    bool fin, in_frame, parsing, paused, pinged, discard, http_close, http_head, chunked, io_paused,
-        blank_seen;
+    bool fin, in_frame, parsing, pinged, discard, http_close, http_head, chunked, blank_seen;
+    bool asked;                 /* an inbound transformer has its message: nothing more is read until it answers */
+    bool owes;                  /* answers over the limit wait: no further request is read until they have drained */
+    bool io_paused;             /* the io has been asked to read no more, while bytes are held */
+    bool ended;                 /* the peer sends no more; what is held comes before that */
     uint32_t resume_next;       /* index + 1 */
     uint32_t request;           /* generation of the request being answered */
     wshub__rx *rx;              /* NULL: nothing has arrived that is not whole */
-    uint64_t last_rx, phase_due, part_due; /* deadlines; 0: none */
+    uint64_t last_active;       /* when a byte came, or left a stream that had been blocked */
+    uint64_t phase_due, part_due; /* deadlines of the state, of a message begun; 0: none */
 } wshub__conn;
 
 typedef struct wshub__member {
@@ -3126,6 +3140,13 @@ static void wshub__out_note(wshub *hub, wshub__conn *c, uint8_t note) {
     c->notes |= note;
 }
 
+/* A stream that was full has taken more, and still not all: its peer reads, so it is not silent (LIVE-2). The last of it
+ * proves nothing, since the system takes that whether or not there is a peer. */
+static void wshub__out_moved(const wshub *hub, wshub__conn *c) {
+    c->last_active = hub->now;
+    c->pinged = c->ping_late;
+}
+
 /* Offers a queue to the io. Calls no callback: what the application is to be told is noted. */
 static void wshub__out_send(wshub *hub, wshub__conn *c) {
     while (c->queued && !c->blocked && !c->inflight) {
@@ -3163,6 +3184,7 @@ static void wshub__out_send(wshub *hub, wshub__conn *c) {
         if (took) {
             wshub__queue_consume(hub, c, (size_t)took);
             c->write_due = 0;
+            if (c->pressured && c->queued) wshub__out_moved(hub, c);
         }
         if ((size_t)took < total) c->blocked = true;
     }
@@ -3215,28 +3237,72 @@ static uint64_t wshub__sooner(uint64_t a, uint64_t b) { /* 0: never */
     return !a || (b && b < a) ? b : a;
 }
 
+/* Which states may follow a state: a bit for each. The io may report the end of a stream in any. */
+#define WSHUB__TO(state) (1u << WSHUB__CONN_##state)
+static const uint16_t wshub__conn_follows[] = {
+    WSHUB__TO(HTTP),                                                                             /* free */
+    WSHUB__TO(ANSWERING) | WSHUB__TO(OPEN) | WSHUB__TO(FLUSHING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE), /* http */
+    WSHUB__TO(HTTP) | WSHUB__TO(FLUSHING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE),               /* answering */
+    WSHUB__TO(CLOSING) | WSHUB__TO(FLUSHING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE),            /* open */
+    WSHUB__TO(FLUSHING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE),                                 /* closing */
+    WSHUB__TO(LINGERING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE),                                /* flushing */
+    WSHUB__TO(ABORTING) | WSHUB__TO(FREE),                                                       /* lingering */
+    WSHUB__TO(ENDING) | WSHUB__TO(FREE),                                                         /* aborting */
+    WSHUB__TO(FREE)                                                                              /* ending */
+};
+#undef WSHUB__TO
+
+/* The one door: nobody else writes the state. Starts the clock that the new state has from its beginning; those that wait
+ * for something (a first byte, our Close that leaves) start where that happens. */
+static void wshub__conn_to(wshub *hub, wshub__conn *c, wshub__conn_state to) {
+    WSHUB_ASSERT(wshub__conn_follows[c->state] >> to & 1);
+    c->state = (uint8_t)to;
+    c->phase_due = 0;
+    if (to == WSHUB__CONN_ANSWERING) c->phase_due = wshub__after(hub, hub->desc.http_timeout_ms);
+    if (to == WSHUB__CONN_LINGERING) c->phase_due = wshub__after(hub, hub->desc.close_timeout_ms);
+    if (to >= WSHUB__CONN_CLOSING) c->part_due = 0;
+}
+
+/* Must what arrives wait? For an answer of the application, or until answers that are owed have drained. */
+static bool wshub__conn_waits(const wshub__conn *c) {
+    return c->state == WSHUB__CONN_ANSWERING || (c->state == WSHUB__CONN_HTTP && c->owes) ||
+           (c->state == WSHUB__CONN_OPEN && c->asked);
+}
+
+/* For how long a stream may take none of what it owes. An end is bounded also where that is off. */
+static uint32_t wshub__write_patience(const wshub *hub, const wshub__conn *c) {
+    uint32_t ms = hub->desc.write_timeout_ms;
+    return ms == WSHUB_OFF && c->state >= WSHUB__CONN_CLOSING ? hub->desc.close_timeout_ms : ms;
+}
+
+/* May silence be held against the peer now? Not while we do not listen, and not while it owes us nothing. */
+static bool wshub__conn_counts_silence(const wshub *hub, const wshub__conn *c) {
+    if (hub->desc.idle_timeout_ms == WSHUB_OFF || (c->io_paused && !c->ended)) return false;
+    return c->state == WSHUB__CONN_HTTP || c->state == WSHUB__CONN_OPEN;
+}
+
+/* When the client at the end of this conn must have been heard of. 0: never. */
+static uint64_t wshub__client_next(const wshub *hub, const wshub__conn *c) {
+    const wshub_desc *d = &hub->desc;
+    const wshub__client *client = wshub__conn_client(hub, c);
+    uint64_t due, step = d->heartbeat_interval_ms;
+    if (!client || client->gone) return 0;
+    if (client->state != WSHUB_CLIENT_AUTHENTICATED) return client->time; /* AUTH-1, AUTH-2 */
+    if (d->heartbeat_timeout_ms == WSHUB_OFF || wshub__conn_waits(c)) return 0;
+    due = client->time + d->heartbeat_timeout_ms + 1; /* LIVE-1: found by the sweep behind it */
+    return (due + step - 1) / step * step;
+}
+
 /* When this conn must be looked at next, from what it is now. 0: never. */
 static uint64_t wshub__conn_next(const wshub *hub, const wshub__conn *c) {
     const wshub_desc *d = &hub->desc;
-    const wshub__client *client = wshub__conn_client(hub, c);
     uint64_t at = wshub__sooner(wshub__sooner(c->phase_due, c->part_due), c->write_due);
-    if (c->state >= WSHUB__CONN_FLUSHING) return c->phase_due;
-    if (d->idle_timeout_ms != WSHUB_OFF && c->state != WSHUB__CONN_ANSWERING) {
+    if (c->state >= WSHUB__CONN_ABORTING) return 0;
+    if (wshub__conn_counts_silence(hub, c)) {
         bool ping = c->state == WSHUB__CONN_OPEN && !d->no_pings && !c->pinged;
-        at = wshub__sooner(at, c->last_rx + (ping ? d->idle_timeout_ms / 2 : d->idle_timeout_ms));
+        at = wshub__sooner(at, c->last_active + (ping ? d->idle_timeout_ms / 2 : d->idle_timeout_ms));
     }
-    if (client && !client->gone) {
-        if (client->state == WSHUB_CLIENT_AUTHENTICATED) {
-            if (d->heartbeat_timeout_ms != WSHUB_OFF) { /* LIVE-1: found by the sweep behind it */
-                uint64_t due = client->time + d->heartbeat_timeout_ms + 1,
-                         step = d->heartbeat_interval_ms;
-                at = wshub__sooner(at, (due + step - 1) / step * step);
-            }
-        } else {
-            at = wshub__sooner(at, client->time);
-        }
-    }
-    return at;
+    return wshub__sooner(at, wshub__client_next(hub, c));
 }
 
 /* Arms the conn's timer if something is due sooner than it is armed for; later is found when it fires. */
@@ -3317,22 +3383,58 @@ WSHUB__COLD static void wshub__conn_abort(wshub *hub, wshub__conn *c, wshub_caus
                                           uint16_t code, const char *why) {
     wshub__conn_end(hub, c, cause, code, wshub_str_z(why));
     if (c->state >= WSHUB__CONN_ABORTING) return;
-    c->state = WSHUB__CONN_ABORTING;
+    wshub__conn_to(hub, c, WSHUB__CONN_ABORTING);
     wshub__dirty(hub, wshub__conn_index(c));
 }
 
-/* What is queued, then the end of the stream; what the peer still says is not heard. */
+static void wshub__held_drop(wshub *hub, wshub__conn *c) {
+    if (!c->rx) return;
+    hub->stats.held_bytes -= c->rx->held.len - c->rx->held_at;
+    wshub__buf_done(&hub->mem, &c->rx->held);
+    c->rx->held_at = 0;
+}
+
+/* A stream is read on: by the io, once nothing is held any more. What the peer could not say meanwhile is not held
+ * against it. */
+static void wshub__io_unpause(wshub *hub, wshub__conn *c) {
+    wshub__client *client = wshub__conn_client(hub, c);
+    wshub_conn conn;
+    if (!c->io_paused) return;
+    conn.id = c->id;
+    c->io_paused = false;
+    c->last_active = hub->now;
+    c->pinged = false;
+    if (client && client->state == WSHUB_CLIENT_AUTHENTICATED) client->time = hub->now;
+    wshub__conn_arm(hub, c);
+    hub->io.pause(hub->io.ctx, conn, false);
+}
+
+/* What is owed, then the end of the stream. What the peer still says is read and counts for nothing. */
 static void wshub__conn_flush_end(wshub *hub, wshub__conn *c) {
     if (WSHUB__NEVER(c->state >= WSHUB__CONN_FLUSHING)) return; /* nothing more of it is read or asked */
-    c->state = WSHUB__CONN_FLUSHING;
-    c->phase_due = wshub__after(hub, hub->desc.close_timeout_ms);
-    c->part_due = c->write_due = 0;
-    if (c->rx) {
-        wshub__buf_done(&hub->mem, &c->rx->in);
-        wshub__buf_done(&hub->mem, &c->rx->held);
-    }
+    wshub__conn_to(hub, c, WSHUB__CONN_FLUSHING);
+    c->request = 0;
+    if (c->rx) wshub__buf_done(&hub->mem, &c->rx->in);
+    wshub__held_drop(hub, c);
+    wshub__io_unpause(hub, c);
     wshub__dirty(hub, wshub__conn_index(c));
     wshub__conn_arm(hub, c);
+}
+
+/* Has settle read on what is held, or judge the end that stands behind it. */
+static void wshub__resume(wshub *hub, wshub__conn *c) {
+    if (c->resume_listed || !(c->io_paused || c->ended || (c->rx && c->rx->held.len))) return;
+    c->resume_listed = true;
+    c->resume_next = hub->resume_head;
+    hub->resume_head = wshub__conn_index(c) + 1;
+}
+
+/* Everything that the peer said has been read, and it says no more (a half-close). Who asked gets the answer; whose
+ * WebSocket ends without a Close is gone (1006), and what it is owed leaves. */
+static void wshub__conn_heard_all(wshub *hub, wshub__conn *c) {
+    if (!c->ended || c->state >= WSHUB__CONN_FLUSHING || wshub__conn_waits(c)) return;
+    wshub__conn_end(hub, c, WSHUB_BY_PEER, 1006, wshub__str(NULL, 0));
+    wshub__conn_flush_end(hub, c);
 }
 
 static bool wshub__conn_close_frame(wshub *hub, wshub__conn *c, uint16_t code, wshub_str reason) {
@@ -3354,12 +3456,10 @@ static void wshub__conn_close(wshub *hub, wshub__conn *c, wshub_cause cause, uin
     if (c->state != WSHUB__CONN_OPEN) return;
     wshub__conn_end(hub, c, cause, code ? code : 1005, reason);
     if (!wshub__conn_close_frame(hub, c, code, reason)) return;
-    c->state = WSHUB__CONN_CLOSING;
+    wshub__conn_to(hub, c, WSHUB__CONN_CLOSING); /* its clock starts when our Close has left, wshub__flush_conn() */
     c->discard = true;
     if (c->rx) wshub__buf_done(&hub->mem, &c->rx->in);
-    c->part_due = 0;
-    c->phase_due = wshub__after(hub, hub->desc.close_timeout_ms);
-    wshub__conn_arm(hub, c);
+    wshub__resume(hub, c); /* among what is held may be its Close */
 }
 
 /* The peer broke a rule: Close with the code, and the end (RFC 6455 7.1.7). */
@@ -3377,63 +3477,79 @@ WSHUB__COLD static void wshub__conn_fail(wshub *hub, wshub__conn *c, uint16_t co
     wshub__conn_flush_end(hub, c);
 }
 
-/* A deadline may have passed. Puts the timer back for what remains. */
-WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
-    wshub__client *client = wshub__conn_client(hub, c);
-    const wshub_desc *d = &hub->desc;
-    uint64_t now = hub->now;
-    wshub_str none = wshub__str(NULL, 0);
-    if (c->phase_due && now >= c->phase_due) {
-        c->phase_due = 0;
-        if (c->state == WSHUB__CONN_ANSWERING) {
-            static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: "
-                                       "0\r\nConnection: close\r\n\r\n";
-            c->request = 0;
-            if (wshub__out_bytes(hub, c, text, sizeof text - 1)) {
-                wshub__conn_flush_end(hub, c);
-            } else {
-                wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
-            }
+static void wshub__inbound_late(wshub *hub, wshub__client *c);
+
+/* The clock of a stream's state has run out. */
+WSHUB__COLD static void wshub__phase_due(wshub *hub, wshub__conn *c) {
+    static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: "
+                               "0\r\nConnection: close\r\n\r\n";
+    c->phase_due = 0;
+    switch ((wshub__conn_state)c->state) {
+    case WSHUB__CONN_ANSWERING:
+        c->request = 0;
+        if (wshub__out_bytes(hub, c, text, sizeof text - 1)) {
+            wshub__conn_flush_end(hub, c);
         } else {
-            wshub__log(hub, WSHUB_LOG_TIMEOUT, client,
-                       c->state == WSHUB__CONN_HTTP ? "request head or body" : "close", none);
+            wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
+        }
+        break;
+    case WSHUB__CONN_HTTP: /* answers to earlier requests may still be on their way */
+        wshub__log(hub, WSHUB_LOG_TIMEOUT, NULL, "request head or body", wshub__str(NULL, 0));
+        wshub__conn_flush_end(hub, c);
+        break;
+    case WSHUB__CONN_CLOSING: case WSHUB__CONN_LINGERING:
+        wshub__log(hub, WSHUB_LOG_TIMEOUT, wshub__conn_client(hub, c), "close", wshub__str(NULL, 0));
+        wshub__conn_abort(hub, c, WSHUB_BY_TIMEOUT, 1006, "");
+        break;
+    case WSHUB__CONN_OPEN: wshub__inbound_late(hub, wshub__conn_client(hub, c)); break;
+    case WSHUB__CONN_FREE: case WSHUB__CONN_FLUSHING: /* never: these have no such clock */
+    case WSHUB__CONN_ABORTING: case WSHUB__CONN_ENDING: break; /* never: the same */
+    }
+}
+
+/* LIVE-2: half way to the idle timeout the peer is asked, at the end it is dropped. */
+WSHUB__COLD static void wshub__silence_due(wshub *hub, wshub__conn *c) {
+    uint64_t silent = hub->heard > c->last_active ? hub->heard - c->last_active : 0;
+    if (silent >= hub->desc.idle_timeout_ms) {
+        hub->stats.idle_timeouts++;
+        if (c->state == WSHUB__CONN_HTTP) { /* the system may still have answers that a slow reader takes */
+            wshub__conn_flush_end(hub, c);
+        } else {
             wshub__conn_abort(hub, c, WSHUB_BY_TIMEOUT, 1006, "");
         }
+    } else if (silent >= hub->desc.idle_timeout_ms / 2 && c->state == WSHUB__CONN_OPEN && !hub->desc.no_pings &&
+               !c->pinged) {
+        c->pinged = true;
+        c->ping_late = true; /* it leaves at once, or when what is before it has drained, wshub__flush_conn() */
+        wshub__dirty(hub, wshub__conn_index(c));
+    }
+}
+
+/* A deadline may have passed, by what has been heard. Puts the timer back for what remains. */
+WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
+    wshub__client *client = wshub__conn_client(hub, c);
+    uint64_t now = hub->heard, at = wshub__client_next(hub, c);
+    bool late = at && now >= at;
+    if (c->phase_due && now >= c->phase_due) {
+        wshub__phase_due(hub, c);
     } else if (c->part_due && now >= c->part_due) {
         hub->stats.message_timeouts++;
         wshub__conn_fail(hub, c, 1008, "message not finished in time");
     } else if (c->write_due && now >= c->write_due) {
         hub->stats.write_timeouts++;
-        wshub__log(hub, WSHUB_LOG_TIMEOUT, client, "no progress in sending", none);
+        wshub__log(hub, WSHUB_LOG_TIMEOUT, client, "no progress in sending", wshub__str(NULL, 0));
         wshub__conn_abort(hub, c, WSHUB_BY_TIMEOUT, 1006, "");
-    } else if (client && !client->gone && client->state != WSHUB_CLIENT_AUTHENTICATED &&
-               now >= client->time) { /* AUTH-1, AUTH-2 */
+    } else if (late && client->state != WSHUB_CLIENT_AUTHENTICATED) { /* AUTH-1, AUTH-2 */
         hub->stats.auth_timeouts++;
         wshub__conn_close(hub, c, WSHUB_BY_AUTH, 4001, wshub_str_z("Authentication timeout"));
-    } else if (client && !client->gone && client->state == WSHUB_CLIENT_AUTHENTICATED &&
-               d->heartbeat_timeout_ms != WSHUB_OFF &&
-               now > client->time + d->heartbeat_timeout_ms) {
+    } else if (late) {
         hub->stats.heartbeat_timeouts++;
         wshub__conn_close(hub, c, WSHUB_BY_TIMEOUT, 4002, wshub_str_z("Heartbeat timeout"));
     }
-    if (d->idle_timeout_ms != WSHUB_OFF && c->state < WSHUB__CONN_FLUSHING &&
-        c->state != WSHUB__CONN_ANSWERING) {
-        uint64_t silent = now - c->last_rx;
-        if (silent >= d->idle_timeout_ms) { /* LIVE-2 */
-            hub->stats.idle_timeouts++;
-            wshub__conn_abort(hub, c, WSHUB_BY_TIMEOUT, 1006, "");
-        } else if (silent >= d->idle_timeout_ms / 2 && c->state == WSHUB__CONN_OPEN &&
-                   !d->no_pings && !c->pinged) {
-            c->pinged = true;
-            /* with unsent bytes before it a ping says nothing; silence will tell */
-            if (!c->blocked && wshub__out_frame(hub, c, 9, NULL, 0)) hub->stats.pings_sent++;
-        }
-    }
-    {
-        uint64_t at = wshub__conn_next(hub, c);
-        if (WSHUB__NEVER(at && at <= now)) at = now + 1; /* what was due has been dealt with */
-        if (at) wshub__heap_set(&hub->heap, wshub__conn_index(c), at);
-    }
+    if (wshub__conn_counts_silence(hub, c)) wshub__silence_due(hub, c);
+    at = wshub__conn_next(hub, c);
+    if (WSHUB__NEVER(at && at <= now)) at = now + 1; /* what was due has been dealt with */
+    if (at) wshub__heap_set(&hub->heap, wshub__conn_index(c), at);
 }
 
 /* ---- >>rooms ---------------------------------------------------------------------------------
@@ -4794,15 +4910,10 @@ WSHUB__COLD static void wshub__dispatch_inbound(wshub *hub, wshub__client *c,
         return;
     }
     hub->desc.on_transform_in(hub, ask, handle, e, hub->desc.user);
-    if (wshub__pool_get(&hub->asks, ask.id) && !c->gone) conn->paused = true;
-}
-
-static void wshub__resume(wshub *hub, wshub__conn *c) { /* go on reading, from settle */
-    if (!c->paused) return;
-    if (WSHUB__NEVER(c->resume_listed)) return; /* there is one question at a time */
-    c->resume_listed = true;
-    c->resume_next = hub->resume_head;
-    hub->resume_head = wshub__conn_index(c) + 1;
+    if (!wshub__pool_get(&hub->asks, ask.id) || c->gone) return; /* answered at once, or nobody waits any more */
+    conn->asked = true;
+    conn->phase_due = wshub__after(hub, hub->desc.transform_timeout_ms);
+    wshub__conn_arm(hub, conn);
 }
 
 static void wshub__inbound_answer(wshub *hub, wshub__client *c, const wshub_msg *msg, bool failed) {
@@ -4824,7 +4935,23 @@ static void wshub__inbound_answer(wshub *hub, wshub__client *c, const wshub_msg 
     }
     if (!failed && e.event.len) wshub__dispatch_event(hub, c, &e);
     wshub__buf_done(&hub->mem, &text);
-    if (c->conn != UINT32_MAX) wshub__resume(hub, wshub__conn_at(hub, c->conn));
+    if (c->conn != UINT32_MAX) {
+        wshub__conn *conn = wshub__conn_at(hub, c->conn);
+        conn->asked = false;
+        if (conn->state == WSHUB__CONN_OPEN) conn->phase_due = 0;
+        if (c->state == WSHUB_CLIENT_AUTHENTICATED) c->time = hub->now; /* it was not listened to meanwhile */
+        wshub__conn_arm(hub, conn);
+        wshub__resume(hub, conn);
+    }
+}
+
+/* The inbound transformer has not answered in time: its message is lost (ENC-2), and the client is heard again. */
+WSHUB__COLD static void wshub__inbound_late(wshub *hub, wshub__client *c) {
+    uint32_t i = c->asks;
+    while (i && wshub__ask_at(hub, i - 1)->kind != WSHUB__ASK_IN) i = wshub__ask_at(hub, i - 1)->next;
+    if (WSHUB__NEVER(!i)) return; /* the clock runs only while one is open */
+    wshub__ask_free(hub, wshub__ask_at(hub, i - 1));
+    wshub__inbound_answer(hub, c, NULL, true);
 }
 
 /* One message from a client. bytes are ours to change; text: they are known to be UTF-8. */
@@ -4993,11 +5120,10 @@ static void wshub__http_next(wshub *hub, wshub__conn *c, bool close) {
         wshub__conn_flush_end(hub, c);
         return;
     }
-    c->state = WSHUB__CONN_HTTP;
+    wshub__conn_to(hub, c, WSHUB__CONN_HTTP);
     if (c->rx) c->rx->as.http.head_bytes = c->rx->as.http.scanned = 0;
     c->blank_seen = false;
-    c->phase_due = 0; /* between requests the idle timeout counts; the head's deadline with its first byte */
-    c->last_rx = hub->now;
+    c->last_active = hub->now; /* between requests silence counts; the head's deadline starts with its first byte */
     wshub__resume(hub, c);
     wshub__conn_arm(hub, c);
 }
@@ -5010,6 +5136,9 @@ WSHUB__COLD static wshub_err wshub__http_send(wshub *hub, wshub__conn *c, const 
     bool ok;
     memset(&b, 0, sizeof b);
     wshub__http_head(hub, &b, r->status);
+    if (r->status == 426) { /* CONN-2; a proxy must know that Upgrade is for it alone (RFC 9110 7.8) */
+        wshub__buf_text(&hub->mem, &b, "\r\nSec-WebSocket-Version: 13\r\nUpgrade: websocket");
+    }
     if (r->content_type) wshub__http_field(hub, &b, "Content-Type", wshub_str_z(r->content_type));
     for (i = 0; i < r->headers_count; i++) {
         wshub__buf_text(&hub->mem, &b, "\r\n");
@@ -5021,7 +5150,9 @@ WSHUB__COLD static wshub_err wshub__http_send(wshub *hub, wshub__conn *c, const 
         wshub__buf_text(&hub->mem, &b, "\r\nContent-Length: ");
         wshub__buf_uint(&hub->mem, &b, r->body.len);
     }
-    if (close) wshub__buf_text(&hub->mem, &b, "\r\nConnection: close");
+    if (r->status == 426 || close) wshub__buf_text(&hub->mem, &b, "\r\nConnection: ");
+    if (r->status == 426) wshub__buf_text(&hub->mem, &b, close ? "Upgrade, " : "Upgrade");
+    if (close) wshub__buf_text(&hub->mem, &b, "close");
     wshub__buf_text(&hub->mem, &b, "\r\n\r\n");
     if (!bodyless && !c->http_head) wshub__buf_add(&hub->mem, &b, r->body.ptr, r->body.len);
     ok = !b.bad && wshub__out_bytes(hub, c, b.ptr, b.len);
@@ -5035,7 +5166,6 @@ WSHUB__COLD static wshub_err wshub__http_send(wshub *hub, wshub__conn *c, const 
 WSHUB__COLD static void wshub__http_refuse(wshub *hub, wshub__conn *c, int status, const char *why,
                                            bool upgrade) {
     wshub_reply r;
-    wshub_header version[2];
     char body[128];
     size_t n = strlen(why);
     memset(&r, 0, sizeof r);
@@ -5049,42 +5179,55 @@ WSHUB__COLD static void wshub__http_refuse(wshub *hub, wshub__conn *c, int statu
     r.content_type = "text/plain; charset=utf-8";
     r.body = wshub__str(body, n + 1);
     r.close = true;
-    if (status == 426) { /* CONN-2 */
-        version[0].name = wshub_str_z("Sec-WebSocket-Version");
-        version[0].value = wshub_str_z("13");
-        version[1].name = wshub_str_z("Upgrade");
-        version[1].value = wshub_str_z("websocket");
-        r.headers = version;
-        r.headers_count = 2;
-    }
     if (wshub__http_send(hub, c, &r)) wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
+}
+
+/* May this name stand among an application's own headers? What frames a message, and what is said of the connection, is
+ * the hub's to say (CONN-5), or it would be said twice. */
+static bool wshub__header_is_ours(wshub_str name) {
+    static const char *const ours[] = {"Content-Length", "Transfer-Encoding", "Connection", "Upgrade",
+                                       "Keep-Alive",     "Trailer",           "TE",         "Date"};
+    size_t i;
+    for (i = 0; i < sizeof ours / sizeof ours[0]; i++) {
+        if (wshub__str_same(name, ours[i])) return true;
+    }
+    return false;
+}
+
+static bool wshub__header_value_ok(wshub_str value) {
+    size_t i;
+    for (i = 0; i < value.len; i++) {
+        if (value.ptr[i] == '\r' || value.ptr[i] == '\n' || value.ptr[i] == 0) return false;
+    }
+    return true;
+}
+
+/* Is this an answer that can be sent as it stands? */
+WSHUB__COLD static bool wshub__reply_ok(const wshub_reply *r) {
+    size_t i;
+    if (r->status < 200 || r->status > 599) return false;
+    if ((r->headers_count && !r->headers) || (r->body.len && !r->body.ptr)) return false;
+    if (r->content_type && !wshub__header_value_ok(wshub_str_z(r->content_type))) return false;
+    for (i = 0; i < r->headers_count; i++) {
+        const wshub_header *h = &r->headers[i];
+        if (!wshub__http_is_token(h->name) || wshub__header_is_ours(h->name) || !wshub__header_value_ok(h->value))
+            return false;
+        if (r->content_type && wshub__str_same(h->name, "Content-Type")) return false;
+    }
+    return true;
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_request request,
                                                  const wshub_reply *reply) {
     uint32_t index = (uint32_t)request.id;
     wshub__conn *c;
-    size_t i, k;
     wshub_err err;
-    const char *type;
     if (index / WSHUB__PAGE >= hub->conns.pages_count) return WSHUB_ERR_STALE;
     c = wshub__conn_at(hub, index);
     if (!c->request || c->request != (uint32_t)(request.id >> 32) ||
         c->state != WSHUB__CONN_ANSWERING)
         return WSHUB_ERR_STALE;
-    if (!reply || reply->status < 200 || reply->status > 599) return WSHUB_ERR_PARAM;
-    if ((reply->headers_count && !reply->headers) || (reply->body.len && !reply->body.ptr))
-        return WSHUB_ERR_PARAM;
-    type = reply->content_type;
-    if (type && (strchr(type, '\r') || strchr(type, '\n'))) return WSHUB_ERR_PARAM;
-    for (i = 0; i < reply->headers_count; i++) {
-        const wshub_header *h = &reply->headers[i];
-        if (!wshub__http_is_token(h->name)) return WSHUB_ERR_PARAM;
-        for (k = 0; k < h->value.len; k++) {
-            if (h->value.ptr[k] == '\r' || h->value.ptr[k] == '\n' || h->value.ptr[k] == 0)
-                return WSHUB_ERR_PARAM;
-        }
-    }
+    if (!reply || !wshub__reply_ok(reply)) return WSHUB_ERR_PARAM;
     wshub__enter(hub);
     err = wshub__http_send(hub, c, reply);
     wshub__leave(hub);
@@ -5157,9 +5300,9 @@ WSHUB__COLD static bool wshub__upgrade_answer(wshub *hub, wshub__conn *c, const 
     return ok;
 }
 
-static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h, uint64_t body) { /* CONN-1, CONN-2 */
+static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h) { /* CONN-1, CONN-2 */
     const char *why;
-    int status = wshub__http_judge(h, body, &why);
+    int status = wshub__http_judge(h, &why);
     wshub_str origin = wshub_http_header(h, "Origin"), protocols[32], list,
               protocol = wshub__str(NULL, 0);
     wshub_upgrade up;
@@ -5219,28 +5362,29 @@ static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h, uint
         return;
     }
     hub->stats.upgrades++;
-    c->state = WSHUB__CONN_OPEN;
+    wshub__conn_to(hub, c, WSHUB__CONN_OPEN);
     memset(&c->rx->as, 0, sizeof c->rx->as);
-    c->phase_due = 0;
     wshub__conn_arm(hub, c);
     hub->dialect->opened(hub, wshub__conn_index(c));
 }
 
-/* A whole request: upgrade it, or ask the application. p: head, then body. */
-WSHUB__COLD static void wshub__http_dispatch(wshub *hub, wshub__conn *c, wshub_http *h,
-                                             uint64_t body_announced) {
+static bool wshub__http_is_handshake(const wshub *hub, const wshub_http *h) {
+    return wshub__http_has_token(h, "Upgrade", "websocket") && wshub_str_eq(h->path, hub->path);
+}
+
+/* A whole request: upgrade it, or ask the application. */
+WSHUB__COLD static void wshub__http_dispatch(wshub *hub, wshub__conn *c, wshub_http *h) {
     wshub_request request;
     bool taken = false;
     hub->stats.http_requests++;
     h->conn.id = c->id;
     c->http_head = wshub_str_eq_z(h->method, "HEAD");
     c->http_close = h->minor < 1 || wshub__http_has_token(h, "Connection", "close");
-    if (wshub__http_has_token(h, "Upgrade", "websocket") && wshub_str_eq(h->path, hub->path)) {
-        wshub__upgrade(hub, c, h, body_announced);
+    if (wshub__http_is_handshake(hub, h)) {
+        wshub__upgrade(hub, c, h);
         return;
     }
-    c->state = WSHUB__CONN_ANSWERING;
-    c->phase_due = wshub__after(hub, hub->desc.http_timeout_ms);
+    wshub__conn_to(hub, c, WSHUB__CONN_ANSWERING);
     wshub__conn_arm(hub, c);
     do {
         c->request = ++hub->requests;
@@ -5276,48 +5420,61 @@ static int wshub__http_end(const uint8_t *p, size_t n, uint32_t *scanned) {
     return 0;
 }
 
-/* A head is whole, at p. Judges it and either dispatches, or keeps it and waits for the body.
- * Returns false if the stream is not to be read on for now. */
+/* What is wrong with a head that is whole, before anybody is asked about it: first how the request is framed, whatever it
+ * wants (CONN-5). 0: nothing; else the status to refuse it with. */
+WSHUB__COLD static int wshub__http_refusal(const wshub *hub, const wshub_http *h, uint64_t *out_body, const char **why) {
+    int status = wshub__http_body(h, out_body, why);
+    if (status) return status;
+    *why = "body too large";
+    if (*out_body != UINT64_MAX && *out_body > hub->desc.http_body_bytes_max) return 413;
+    *why = "a WebSocket handshake has no body"; /* and what were its body is never read as a request */
+    if (*out_body && wshub__http_is_handshake(hub, h)) return 400;
+    *why = "CONNECT is not served";
+    return wshub_str_eq_z(h->method, "CONNECT") ? 501 : 0;
+}
+
+/* A request's body is to follow its head of n bytes at p. */
+WSHUB__COLD static void wshub__http_body_begin(wshub *hub, wshub__conn *c, const wshub_http *h, const uint8_t *p,
+                                               uint32_t n, uint64_t body) {
+    bool expects = wshub__http_has_token(h, "Expect", "100-continue") && h->minor >= 1; /* before h's texts move */
+    if (c->rx->in.len == 0) wshub__buf_add(&hub->mem, &c->rx->in, p, n);
+    if (c->rx->in.bad) {
+        wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
+        return;
+    }
+    c->rx->in.len = n;
+    c->rx->part_kept = n;
+    c->rx->as.http.head_bytes = n;
+    c->chunked = body == UINT64_MAX;
+    c->rx->as.http.body_left = c->chunked ? 0 : body;
+    c->rx->as.http.chunk_state = WSHUB__CHUNK_SIZE;
+    c->rx->as.http.chunk_digits = c->rx->as.http.chunk_overhead = 0;
+    c->phase_due = wshub__after(hub, hub->desc.message_timeout_ms);
+    wshub__conn_arm(hub, c);
+    if (expects) (void)wshub__out_bytes(hub, c, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+}
+
+/* A head is whole, at p. Refuses it, keeps it and waits for its body, or dispatches it. */
 static void wshub__http_headed(wshub *hub, wshub__conn *c, const uint8_t *p, uint32_t n) {
     wshub_header headers[256];
     wshub_http h;
     const char *why;
     uint64_t body = 0;
     int status = wshub__http_parse(p, n, headers, hub->desc.http_headers_max, &h, &why);
-    wshub__buf keep = c->rx->in;
-    if (!status) status = wshub__http_body(&h, &body, &why);
-    if (!status && body != UINT64_MAX && body > hub->desc.http_body_bytes_max &&
-        !wshub__http_has_token(&h, "Upgrade", "websocket")) {
-        status = 413;
-        why = "body too large";
-    }
+    bool upgrade = !status && wshub__http_is_handshake(hub, &h);
+    if (!status) status = wshub__http_refusal(hub, &h, &body, &why);
+
     if (status) {
         c->http_head = false;
-        wshub__http_refuse(hub, c, status, why, false);
-        return;
+        wshub__http_refuse(hub, c, status, why, upgrade);
+    } else if (body) {
+        wshub__http_body_begin(hub, c, &h, p, n, body);
+    } else {
+        wshub__buf keep = c->rx->in; /* the slices stay valid whatever the callback does to this conn */
+        memset(&c->rx->in, 0, sizeof c->rx->in);
+        wshub__http_dispatch(hub, c, &h);
+        wshub__buf_done(&hub->mem, &keep);
     }
-    if (body && !wshub__http_has_token(&h, "Upgrade", "websocket")) {
-        if (c->rx->in.len == 0) wshub__buf_add(&hub->mem, &c->rx->in, p, n);
-        if (c->rx->in.bad) {
-            wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
-            return;
-        }
-        c->rx->in.len = n;
-        c->rx->as.http.head_bytes = n;
-        c->chunked = body == UINT64_MAX;
-        c->rx->as.http.body_left = c->chunked ? 0 : body;
-        c->rx->as.http.chunk_state = WSHUB__CHUNK_SIZE;
-        c->rx->as.http.chunk_digits = c->rx->as.http.chunk_overhead = 0;
-        c->phase_due = wshub__after(hub, hub->desc.message_timeout_ms);
-        wshub__conn_arm(hub, c);
-        if (wshub__str_same(wshub_http_header(&h, "Expect"), "100-continue") && h.minor >= 1) {
-            (void)wshub__out_bytes(hub, c, "HTTP/1.1 100 Continue\r\n\r\n", 25);
-        }
-        return;
-    }
-    memset(&c->rx->in, 0, sizeof c->rx->in); /* the slices stay valid whatever the callback does to this conn */
-    wshub__http_dispatch(hub, c, &h, body);
-    wshub__buf_done(&hub->mem, &keep);
 }
 
 WSHUB__COLD static void wshub__http_bodied(wshub *hub, wshub__conn *c) { /* the body is whole, behind the head in c->rx->in */
@@ -5330,9 +5487,17 @@ WSHUB__COLD static void wshub__http_bodied(wshub *hub, wshub__conn *c) { /* the 
     c->rx->as.http.head_bytes = c->rx->as.http.scanned = 0;
     if (!WSHUB__NEVER(wshub__http_parse(keep.ptr, head, headers, hub->desc.http_headers_max, &h, &why))) { /* it was right before */
         h.body = wshub__str(keep.ptr + head, keep.len - head);
-        wshub__http_dispatch(hub, c, &h, 0);
+        wshub__http_dispatch(hub, c, &h);
     }
     wshub__buf_done(&hub->mem, &keep);
+}
+
+/* Time is granted anew for every so many bytes of a message or body: a slow sender is not a silent one (LIVE-3). */
+#define WSHUB__PART_BYTES 4096u
+static void wshub__part_clock(wshub *hub, wshub__conn *c, uint64_t *due) {
+    if (c->rx->in.len - c->rx->part_kept < WSHUB__PART_BYTES) return;
+    c->rx->part_kept = c->rx->in.len;
+    *due = wshub__after(hub, hub->desc.message_timeout_ms);
 }
 
 WSHUB__COLD static size_t wshub__http_feed_body(wshub *hub, wshub__conn *c, const uint8_t *p,
@@ -5370,7 +5535,11 @@ WSHUB__COLD static size_t wshub__http_feed_body(wshub *hub, wshub__conn *c, cons
             done = c->rx->as.http.chunk_state == WSHUB__CHUNK_DONE;
         }
     }
-    if (done) wshub__http_bodied(hub, c);
+    if (done) {
+        wshub__http_bodied(hub, c);
+    } else {
+        wshub__part_clock(hub, c, &c->phase_due);
+    }
     return used;
 }
 
@@ -5388,7 +5557,7 @@ static size_t wshub__http_feed(wshub *hub, wshub__conn *c, const uint8_t *p, siz
         return 2;
     }
     if (!c->phase_due) { /* the head's deadline runs from its first byte (CONN-3) */
-        c->phase_due = wshub__after(hub, hub->desc.auth_timeout_ms);
+        c->phase_due = wshub__after(hub, hub->desc.head_timeout_ms);
         wshub__conn_arm(hub, c);
     }
     if (before == 0) { /* the usual case: the whole head at once, read where it lies */
@@ -5523,7 +5692,10 @@ static void wshub__ws_control(wshub *hub, wshub__conn *c, const uint8_t *p, size
     if (c->opcode == 8) {
         wshub__ws_close(hub, c, p, n);
     } else if (c->opcode == 10) {
+        wshub__client *client = wshub__conn_client(hub, c);
         hub->stats.pongs_received++;
+        if (hub->desc.heartbeat_by_pong && client && client->state == WSHUB_CLIENT_AUTHENTICATED)
+            client->time = hub->now; /* LIVE-2 */
     } else if (c->state == WSHUB__CONN_OPEN) {
         if (c->pressured || c->inflight) { /* RFC 6455 5.5.3: only the latest ping need be answered */
             c->rx->pong.len = 0;
@@ -5597,29 +5769,71 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n
     return k;
 }
 
-/* Keeps bytes that must wait. */
+/* Makes room among what is held: what has been read of it goes. */
+static void wshub__held_close_gap(wshub__rx *r) {
+    if (r->held_at < r->held.len / 2) return; /* each byte is moved once for as many that were read */
+    memmove(r->held.ptr, r->held.ptr + r->held_at, r->held.len - r->held_at);
+    r->held.len -= r->held_at;
+    r->held_at = 0;
+}
+
+/* Keeps bytes that must wait, behind those that do already. The io is asked for no more if it can be. */
 WSHUB__COLD static void wshub__hold(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
+    wshub__rx *r = c->rx;
     wshub_conn conn;
-    conn.id = c->id;
-    if (!hub->io.pause && c->rx->held.len + n > hub->desc.payload_bytes_max + (size_t)65536) {
-        wshub__conn_fail(hub, c, 1008, "too much while waiting");
-        return;
-    }
-    wshub__buf_add(&hub->mem, &c->rx->held, p, n);
-    if (c->rx->held.bad) {
+    if (!r) r = c->rx = (wshub__rx *)wshub__mem_new(&hub->mem, sizeof *r);
+    if (!r) {
         wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
         return;
     }
-    if (hub->io.pause && !c->io_paused) {
+    if (n > hub->desc.held_bytes_max || r->held.len - r->held_at > hub->desc.held_bytes_max - n) {
+        hub->stats.held_refused++;
+        wshub__conn_fail(hub, c, 1008, "too much while waiting");
+        return;
+    }
+    if (r->held_at) wshub__held_close_gap(r);
+    wshub__buf_add(&hub->mem, &r->held, p, n);
+    if (r->held.bad) {
+        wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
+        return;
+    }
+    hub->stats.held_bytes += n;
+    if (hub->io.pause && !c->io_paused && wshub__conn_waits(c)) {
+        conn.id = c->id;
         c->io_paused = true;
         hub->io.pause(hub->io.ctx, conn, true);
     }
 }
 
+/* The rest of what has just arrived must wait, before whatever was reported inside the callbacks for its beginning. */
+WSHUB__COLD static void wshub__hold_first(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
+    wshub__buf later = c->rx->held;
+    uint32_t at = c->rx->held_at;
+    memset(&c->rx->held, 0, sizeof c->rx->held);
+    c->rx->held_at = 0;
+    hub->stats.held_bytes -= later.len - at;
+    wshub__hold(hub, c, p, n);
+    if (later.len && c->rx && c->state < WSHUB__CONN_FLUSHING) wshub__hold(hub, c, later.ptr + at, later.len - at);
+    wshub__buf_done(&hub->mem, &later);
+}
+
+/* The rest of what was held, n bytes at its end, goes on waiting where it lies: nothing is copied for what has been read. */
+WSHUB__COLD static void wshub__hold_on(wshub *hub, wshub__conn *c, wshub__buf *from, size_t n) {
+    wshub__buf later = c->rx->held;
+    c->rx->held = *from;
+    c->rx->held_at = from->len - (uint32_t)n;
+    hub->stats.held_bytes += n;
+    memset(from, 0, sizeof *from);
+    if (!later.len) return;
+    hub->stats.held_bytes -= later.len;
+    wshub__hold(hub, c, later.ptr, later.len); /* reported inside the callbacks for what was held */
+    wshub__buf_done(&hub->mem, &later);
+}
+
 static void wshub__rx_drop(wshub *hub, wshub__conn *c) {
     if (!c->rx) return;
     wshub__buf_done(&hub->mem, &c->rx->in);
-    wshub__buf_done(&hub->mem, &c->rx->held);
+    wshub__held_drop(hub, c);
     wshub__buf_done(&hub->mem, &c->rx->control);
     wshub__buf_done(&hub->mem, &c->rx->pong);
     if (c->rx != &hub->rx) wshub__mem_free(&hub->mem, c->rx, sizeof *c->rx);
@@ -5665,45 +5879,71 @@ static void wshub__rx_end(wshub *hub, wshub__conn *c) {
     }
 }
 
-static void wshub__receive(wshub *hub, wshub__conn *c, uint8_t *p, size_t n) {
+/* Does this stream owe so much in answers that no further request of it is taken (SEND-6)? What only waits for settle is
+ * offered to it first. */
+WSHUB__COLD static bool wshub__http_owes(wshub *hub, wshub__conn *c) {
+    uint32_t max = hub->desc.backpressure_bytes_max == WSHUB_OFF ? 1u << 30 : hub->desc.backpressure_bytes_max;
+    if (c->queued <= max) return false;
+    if (!c->blocked && !c->inflight) wshub__out_send(hub, c);
+    if (c->queued <= max) return false;
+    c->owes = true;
+    hub->stats.http_owed++;
+    wshub__log(hub, WSHUB_LOG_OWED, NULL, "", wshub__str(NULL, 0));
+    return true;
+}
+
+/* Takes what can be taken of n bytes at p now: one head, a piece of a body, a frame's head or payload. */
+static size_t wshub__receive_some(wshub *hub, wshub__conn *c, uint8_t *p, size_t n) {
+    if (c->state == WSHUB__CONN_HTTP) return wshub__http_feed(hub, c, p, n);
+    return c->in_frame ? wshub__ws_payload(hub, c, p, n) : wshub__ws_head(hub, c, p, n);
+}
+
+/* Is there something to take? Bytes, or the payload of a frame that has none. */
+static bool wshub__receive_more(wshub *hub, wshub__conn *c, size_t n) {
+    if (c->state >= WSHUB__CONN_FLUSHING || wshub__conn_waits(c)) return false;
+    if (c->state == WSHUB__CONN_HTTP) return n && !wshub__http_owes(hub, c);
+    return n || (c->in_frame && c->rx->as.ws.frame_at == c->rx->as.ws.frame_bytes);
+}
+
+/* Reads what has arrived, as far as it may be read now; the rest waits. from: what p lies in the end of, if that was held;
+ * NULL: the io's. */
+static void wshub__receive(wshub *hub, wshub__conn *c, uint8_t *p, size_t n, wshub__buf *from) {
     uint64_t id = c->id;
     bool lent;
     if (!wshub__rx_begin(hub, c, &lent)) return;
     c->parsing = true;
-    while (!hub->destroying && c->id == id) {
-        size_t used;
-        if (c->state == WSHUB__CONN_ANSWERING) c->paused = true;
-        if (c->state == WSHUB__CONN_HTTP || c->state == WSHUB__CONN_OPEN ||
-            c->state == WSHUB__CONN_CLOSING) {
-            if (c->paused) {
-                if (n) wshub__hold(hub, c, p, n);
-                break;
-            }
-        } else {
-            if (c->state == WSHUB__CONN_ANSWERING && n) wshub__hold(hub, c, p, n);
-            break;
-        }
-        if (c->state == WSHUB__CONN_HTTP) {
-            if (!n) break;
-            used = wshub__http_feed(hub, c, p, n);
-        } else if (c->in_frame && (n || c->rx->as.ws.frame_at == c->rx->as.ws.frame_bytes)) { /* an empty payload is there already */
-            used = wshub__ws_payload(hub, c, p, n);
-        } else {
-            if (!n) break;
-            used = wshub__ws_head(hub, c, p, n);
-        }
+    while (!hub->destroying && c->id == id && wshub__receive_more(hub, c, n)) {
+        size_t used = wshub__receive_some(hub, c, p, n);
         if (used) p += used;
         n -= used;
     }
     if (lent) hub->rx_lent = false;
     if (c->id != id) return;
     c->parsing = false;
-    if (c->state == WSHUB__CONN_OPEN && (c->rx->as.ws.head_len || c->in_frame || c->msg_opcode) &&
-        !c->part_due) {
-        c->part_due = wshub__after(hub, hub->desc.message_timeout_ms);
-        wshub__conn_arm(hub, c);
+
+    if (n && c->state < WSHUB__CONN_FLUSHING) {
+        if (from) {
+            wshub__hold_on(hub, c, from, n);
+        } else if (c->rx->held.len) {
+            wshub__hold_first(hub, c, p, n);
+        } else {
+            wshub__hold(hub, c, p, n);
+        }
+    }
+    if (c->state == WSHUB__CONN_OPEN && (c->rx->as.ws.head_len || c->in_frame || c->msg_opcode)) {
+        if (!c->part_due) {
+            c->part_due = wshub__after(hub, hub->desc.message_timeout_ms);
+            c->rx->part_kept = c->rx->in.len;
+            wshub__conn_arm(hub, c);
+        } else {
+            wshub__part_clock(hub, c, &c->part_due);
+        }
     }
     wshub__rx_end(hub, c);
+    if (c->state < WSHUB__CONN_FLUSHING && !wshub__conn_waits(c) && !(c->rx && c->rx->held.len)) {
+        if (c->io_paused) wshub__io_unpause(hub, c);
+        wshub__conn_heard_all(hub, c);
+    }
 }
 
 /* Goes on with what was held, then with the stream (from settle). */
@@ -5711,23 +5951,20 @@ WSHUB__COLD static void wshub__resume_run(wshub *hub) {
     while (hub->resume_head && !hub->destroying) {
         wshub__conn *c = wshub__conn_at(hub, hub->resume_head - 1);
         wshub__buf held;
-        wshub_conn conn;
+        uint32_t at = 0;
         hub->resume_head = c->resume_next;
         c->resume_listed = false;
-        if (!c->id) continue;
+        if (!c->id || c->state >= WSHUB__CONN_FLUSHING || wshub__conn_waits(c)) continue;
         memset(&held, 0, sizeof held);
         if (c->rx) {
             held = c->rx->held;
+            at = c->rx->held_at;
+            hub->stats.held_bytes -= held.len - at;
             memset(&c->rx->held, 0, sizeof held);
+            c->rx->held_at = 0;
         }
-        c->paused = false;
-        conn.id = c->id;
-        wshub__receive(hub, c, held.ptr, held.len);
+        wshub__receive(hub, c, held.ptr ? held.ptr + at : NULL, held.len - at, &held);
         wshub__buf_done(&hub->mem, &held);
-        if (c->id == conn.id && !c->paused && c->io_paused && c->state < WSHUB__CONN_ABORTING) {
-            c->io_paused = false;
-            hub->io.pause(hub->io.ctx, conn, false);
-        }
     }
 }
 
@@ -5762,9 +5999,9 @@ WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn) {
     c->resume_next = links.resume_next;
     c->resume_listed = links.resume_listed;
     c->id = conn.id;
-    c->state = WSHUB__CONN_HTTP;
-    c->last_rx = hub->now;
-    c->phase_due = wshub__after(hub, hub->desc.auth_timeout_ms);
+    wshub__conn_to(hub, c, WSHUB__CONN_HTTP);
+    c->last_active = hub->now;
+    c->phase_due = wshub__after(hub, hub->desc.head_timeout_ms);
     hub->conns_live++;
     hub->stats.conns_opened++;
     wshub__conn_arm(hub, c);
@@ -5783,17 +6020,16 @@ WSHUB_API void wshub_conn_received(wshub *hub, wshub_conn conn, uint8_t *bytes, 
     wshub__conn *c = wshub__conn_get(hub, conn);
     if (!c || count == 0 || hub->destroying) return;
     wshub__enter(hub);
-    c->last_rx = hub->now;
-    c->pinged = false;
+    c->last_active = hub->now;
+    c->pinged = c->ping_late = false;
     hub->stats.bytes_in += count;
-    if (c->parsing || (c->rx && c->rx->held.len)) {
-        wshub__hold(hub, c, bytes, count);
-        if (c->parsing && !c->paused) {
-            c->paused = true;
+    if (c->parsing || wshub__conn_waits(c) || (c->rx && c->rx->held.len)) { /* order is kept, inside callbacks too */
+        if (c->state < WSHUB__CONN_FLUSHING) {
+            wshub__hold(hub, c, bytes, count);
             wshub__resume(hub, c);
         }
-    } else {
-        wshub__receive(hub, c, bytes, count);
+    } else if (c->state < WSHUB__CONN_FLUSHING) {
+        wshub__receive(hub, c, bytes, count, NULL);
     }
     wshub__leave(hub);
 }
@@ -5819,12 +6055,14 @@ WSHUB_API void wshub_conn_sent(wshub *hub, wshub_conn conn, size_t count) {
     wshub__leave(hub);
 }
 
-/* The peer sends no more: for now as if the stream had gone. */
 WSHUB_API void wshub_conn_ended(wshub *hub, wshub_conn conn) {
     wshub__conn *c = wshub__conn_get(hub, conn);
-    if (!c || hub->destroying) return;
+    if (!c || hub->destroying || c->ended) return;
     wshub__enter(hub);
-    wshub__conn_abort(hub, c, WSHUB_BY_PEER, 1006, "");
+    c->ended = true;
+    if (!c->parsing && !(c->rx && c->rx->held.len)) wshub__conn_heard_all(hub, c);
+    if (c->parsing) wshub__resume(hub, c);
+    wshub__conn_arm(hub, c);
     wshub__leave(hub);
 }
 
@@ -5834,8 +6072,8 @@ static void wshub__conn_free(wshub *hub, wshub__conn *c) {
     wshub__rx_drop(hub, c);
     wshub__heap_remove(&hub->heap, index);
     hub->dirty[index / 64] &= ~(UINT64_C(1) << index % 64);
+    wshub__conn_to(hub, c, WSHUB__CONN_FREE);
     c->id = 0;
-    c->state = WSHUB__CONN_FREE;
     hub->conns_live--;
     hub->stats.conns_closed++;
 }
@@ -7105,40 +7343,64 @@ static void wshub__bury(wshub *hub) {
     }
 }
 
-static void wshub__flush_conn(wshub *hub, wshub__conn *c) {
+/* A stream is dropped: the io is told, once, and what no completion io holds is forgotten. */
+WSHUB__COLD static void wshub__flush_dropped(wshub *hub, wshub__conn *c) {
     wshub_conn conn;
     conn.id = c->id;
-    if (c->state == WSHUB__CONN_ABORTING || c->state == WSHUB__CONN_ENDING) {
-        if (!c->inflight) wshub__queue_drop(hub, c); /* what a completion io holds stays until closed() */
-        if (c->state == WSHUB__CONN_ABORTING) {
-            c->state = WSHUB__CONN_ENDING;
-            c->phase_due = 0;
-            hub->io.close(hub->io.ctx, conn, false);
-        }
-        return;
-    }
-    wshub__out_send(hub, c);
-    if (!c->queued && c->pong_late && c->state == WSHUB__CONN_OPEN) {
+    if (!c->inflight) wshub__queue_drop(hub, c); /* what a completion io holds stays until closed() */
+    if (c->state == WSHUB__CONN_ENDING) return;
+    wshub__conn_to(hub, c, WSHUB__CONN_ENDING);
+    hub->io.close(hub->io.ctx, conn, false);
+}
+
+/* What had to wait until the stream had room: the latest pong, a ping that was due. */
+WSHUB__COLD static void wshub__flush_late(wshub *hub, wshub__conn *c) {
+    if (c->pong_late) {
         c->pong_late = false;
         (void)wshub__out_frame(hub, c, 10, c->rx ? c->rx->pong.ptr : NULL, c->rx ? c->rx->pong.len : 0);
         if (c->rx) {
             wshub__buf_done(&hub->mem, &c->rx->pong);
             wshub__rx_end(hub, c);
         }
-        wshub__out_send(hub, c);
     }
-    if (c->queued) {
-        if (!c->write_due && hub->desc.write_timeout_ms != WSHUB_OFF) {
-            c->write_due = wshub__after(hub, hub->desc.write_timeout_ms);
-            wshub__conn_arm(hub, c);
-        }
-    } else {
-        c->write_due = 0;
-        if (c->state == WSHUB__CONN_FLUSHING) {
-            c->state = WSHUB__CONN_ENDING;
-            c->phase_due = 0;
-            hub->io.close(hub->io.ctx, conn, true);
-        }
+    if (c->ping_late) {
+        c->ping_late = false;
+        if (wshub__out_frame(hub, c, 9, NULL, 0)) hub->stats.pings_sent++;
+    }
+    wshub__out_send(hub, c);
+}
+
+/* Nothing is owed any more: whoever was waiting for that goes on. */
+static void wshub__flush_drained(wshub *hub, wshub__conn *c) {
+    wshub_conn conn;
+    conn.id = c->id;
+    c->write_due = 0;
+    if (c->owes) {
+        c->owes = false;
+        wshub__resume(hub, c);
+    }
+    if (c->state == WSHUB__CONN_CLOSING && !c->phase_due) { /* our Close has left: now the peer's is waited for */
+        c->phase_due = wshub__after(hub, hub->desc.close_timeout_ms);
+        wshub__conn_arm(hub, c);
+    } else if (c->state == WSHUB__CONN_FLUSHING) {
+        wshub__conn_to(hub, c, WSHUB__CONN_LINGERING);
+        wshub__conn_arm(hub, c);
+        hub->io.close(hub->io.ctx, conn, true);
+    }
+}
+
+static void wshub__flush_conn(wshub *hub, wshub__conn *c) {
+    if (c->state >= WSHUB__CONN_ABORTING) {
+        wshub__flush_dropped(hub, c);
+        return;
+    }
+    wshub__out_send(hub, c);
+    if (!c->queued && (c->pong_late || c->ping_late) && c->state == WSHUB__CONN_OPEN) wshub__flush_late(hub, c);
+    if (!c->queued) {
+        wshub__flush_drained(hub, c);
+    } else if (!c->write_due && wshub__write_patience(hub, c) != WSHUB_OFF) {
+        c->write_due = wshub__after(hub, wshub__write_patience(hub, c));
+        wshub__conn_arm(hub, c);
     }
 }
 
@@ -7247,7 +7509,7 @@ WSHUB__COLD static uint64_t wshub__phase_run(wshub *hub) {
         }
     }
     if (hub->phase == WSHUB__STOPPING) {
-        if (hub->conns_live && hub->now < hub->stop_due) return hub->stop_due;
+        if (hub->conns_live && hub->heard < hub->stop_due) return hub->stop_due;
         if (WSHUB__NEVER(hub->gone_head)) return hub->now; /* all were closed when stopping began */
         for (i = 0; i < hub->conns.pages_count * WSHUB__PAGE; i++) {
             wshub__conn *c = wshub__conn_at(hub, i);
@@ -7377,6 +7639,7 @@ WSHUB__COLD static void wshub__desc_defaults(wshub_desc *d) {
     d->message_timeout_ms = wshub__or(d->message_timeout_ms, 30000);
     d->write_timeout_ms = wshub__or(d->write_timeout_ms, 60000);
     d->close_timeout_ms = wshub__or(d->close_timeout_ms, 5000);
+    d->transform_timeout_ms = wshub__or(d->transform_timeout_ms, 30000);
     d->http_timeout_ms = wshub__or(d->http_timeout_ms, 30000);
     d->shutdown_timeout_ms = wshub__or(d->shutdown_timeout_ms, 5000);
     d->payload_bytes_max = wshub__or(d->payload_bytes_max, 131072);

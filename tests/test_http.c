@@ -161,8 +161,8 @@ TEST(a_slow_or_large_head_is_cut_off) { /* CONN-3 */
     world w;
     wshub_conn c;
     int i;
-    char big[9000];
-    world_start(&w, DESC(.auth_timeout_ms = 1000), FAKE(0));
+    static char big[17000];
+    world_start(&w, DESC(.head_timeout_ms = 1000), FAKE(0));
     c = wshub_io_fake_open(w.net);
     for (i = 0; i < 9; i++) { /* one byte each 100 ms moves no deadline */
         wshub_io_fake_input(w.net, c, &"GET / HTTP"[i], 1);

@@ -177,7 +177,7 @@ static void session(uint64_t seed) {
                          .on_transform_in = rnd(2) ? r_transform : NULL, .on_opened = r_opened, .on_disconnected = r_gone, .on_pressure = r_pressure, .on_request = r_request,
                          .require_encryption = rnd(3) == 0, .close_on_backpressure = rnd(3) == 0, .backpressure_bytes_max = 200 + rnd(2000), .encrypted_batch_max = 1 + rnd(3), .payload_bytes_max = 400,
                          .auth_timeout_ms = 500, .heartbeat_interval_ms = 300, .heartbeat_timeout_ms = 2000, .idle_timeout_ms = 1500, .message_timeout_ms = 700, .write_timeout_ms = 900, .close_timeout_ms = 200,
-                         .http_timeout_ms = 600, .rooms_per_client_max = 5, .rooms_max = 6 + rnd(5), .clients_max = 12, .asks_per_client_max = 3),
+                         .http_timeout_ms = 600, .transform_timeout_ms = 800, .rooms_per_client_max = 5, .rooms_max = 6 + rnd(5), .clients_max = 12, .asks_per_client_max = 3),
                 FAKE(.seed = seed, .cut_bytes = rnd(3) ? 0 : 1 + rnd(5), .take_bytes = rnd(3) ? 0 : 1 + rnd(60), .completion = rnd(4) == 0, .no_pause = rnd(2)));
     for (steps = 150 + rnd(250); steps; steps--) {
         if (rnd(30) == 0) w.fail_at = 1 + (long)rnd(20);

@@ -670,7 +670,7 @@ TEST(what_waits_may_be_just_so_much) {
     static uint8_t bytes[2000 + 65536];
     world w;
     wshub_conn c;
-    world_start(&w, DESC(.on_authenticate = accept_all, .on_connected = encrypt_all, .on_transform_in = keep_event, .payload_bytes_max = 2000), FAKE(.no_pause = true));
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_connected = encrypt_all, .on_transform_in = keep_event, .payload_bytes_max = 2000, .held_bytes_max = 2000 + 65536), FAKE(.no_pause = true));
     c = world_client(&w, "u", NULL);
     wshub_io_fake_text(w.net, c, "{\"event\":\"x\"}");
     wshub_conn_received(w.hub, c, bytes, sizeof bytes);
@@ -893,7 +893,7 @@ TEST(without_pause_what_waits_has_a_limit) {
     wshub_conn c;
     static char big[1000];
     int i;
-    world_start(&w, DESC(.on_authenticate = accept_all, .on_connected = encrypt_all, .on_transform_in = keep_event, .payload_bytes_max = 2000), FAKE(.no_pause = true));
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_connected = encrypt_all, .on_transform_in = keep_event, .payload_bytes_max = 2000, .held_bytes_max = 67536), FAKE(.no_pause = true));
     memset(big, ' ', sizeof big - 1);
     memcpy(big, "{\"event\":\"x\"}", 13);
     c = world_client(&w, "u", NULL);
