@@ -363,7 +363,7 @@ typedef struct wshub_stats {
     uint64_t authenticated;                     /* gauge */
     uint64_t queued_bytes, segment_bytes;       /* gauges: owed to clients; held in shared segments */
     uint64_t held_bytes;                        /* gauge: received, waiting for an answer or a transformer */
-    uint64_t held_refused, http_owed;           /* over held_bytes_max; how often answers over the limit stopped requests */
+    uint64_t held_refused, http_owed;           /* over held_bytes_max; how often http_answers_bytes_max stopped requests */
     uint64_t conns_opened, conns_closed, conns_refused;
     uint64_t http_requests, http_bad, upgrades, upgrades_refused;
     uint64_t messages_in, bytes_in, messages_out, bytes_out; /* out: once for each receiver */
@@ -523,8 +523,9 @@ typedef struct wshub_desc {
                                    channel; left out: those that do not fit each other are refused */
 
     uint32_t payload_bytes_max;       /* 131072; one inbound message after reassembly */
-    uint32_t backpressure_bytes_max;  /* 1048576, WSHUB_OFF; unsent bytes per client; of answers to HTTP requests: no
-                                         further request is taken until they have drained (SEND-6) */
+    uint32_t backpressure_bytes_max;  /* 1048576, WSHUB_OFF; unsent bytes per client */
+    uint32_t http_answers_bytes_max;  /* 262144; unsent answers of a stream: with more, no further request of it is taken
+                                         until they have drained (SEND-6). One answer may be larger */
     uint32_t held_bytes_max;          /* payload_bytes_max + 262144; of a stream: received and not yet looked at, since an
                                          answer or a transformer is waited for; beyond: it is ended (1008) */
     uint64_t segment_bytes_max;       /* 1 GiB; all queues together */
@@ -748,7 +749,7 @@ WSHUB_API wshub_err wshub_ask_fail(wshub *hub, wshub_ask ask);
 /* ---- >>api-http ----------------------------------------------------------------------------- */
 /* Answers a request that on_request took. reply: borrowed. Returns OK; STALE: the peer left, or answered
  * before; PARAM: status, name, value or content_type not allowed; NOMEM. While answers of a stream wait unsent over
- * backpressure_bytes_max, no further request of it is taken (SEND-6). Thread: the hub's. */
+ * http_answers_bytes_max, no further request of it is taken (SEND-6). Thread: the hub's. */
 WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_request request, const wshub_reply *reply);
 /* A request's header; name in any case. ptr NULL: absent. Of several the first. */
 WSHUB_API wshub_str wshub_http_header(const wshub_http *http, const char *name);
@@ -5425,10 +5426,10 @@ static int wshub__http_end(const uint8_t *p, size_t n, uint32_t *scanned) {
 WSHUB__COLD static int wshub__http_refusal(const wshub *hub, const wshub_http *h, uint64_t *out_body, const char **why) {
     int status = wshub__http_body(h, out_body, why);
     if (status) return status;
-    *why = "body too large";
-    if (*out_body != UINT64_MAX && *out_body > hub->desc.http_body_bytes_max) return 413;
     *why = "a WebSocket handshake has no body"; /* and what were its body is never read as a request */
     if (*out_body && wshub__http_is_handshake(hub, h)) return 400;
+    *why = "body too large";
+    if (*out_body != UINT64_MAX && *out_body > hub->desc.http_body_bytes_max) return 413;
     *why = "CONNECT is not served";
     return wshub_str_eq_z(h->method, "CONNECT") ? 501 : 0;
 }
@@ -5882,7 +5883,7 @@ static void wshub__rx_end(wshub *hub, wshub__conn *c) {
 /* Does this stream owe so much in answers that no further request of it is taken (SEND-6)? What only waits for settle is
  * offered to it first. */
 WSHUB__COLD static bool wshub__http_owes(wshub *hub, wshub__conn *c) {
-    uint32_t max = hub->desc.backpressure_bytes_max == WSHUB_OFF ? 1u << 30 : hub->desc.backpressure_bytes_max;
+    uint32_t max = hub->desc.http_answers_bytes_max;
     if (c->queued <= max) return false;
     if (!c->blocked && !c->inflight) wshub__out_send(hub, c);
     if (c->queued <= max) return false;
@@ -7651,6 +7652,7 @@ WSHUB__COLD static void wshub__desc_defaults(wshub_desc *d) {
     d->clients_max = wshub__or(d->clients_max, 1000000);
     d->http_head_bytes_max = wshub__or(d->http_head_bytes_max, 16384);
     d->http_headers_max = wshub__or(d->http_headers_max, 100);
+    d->http_answers_bytes_max = wshub__or(d->http_answers_bytes_max, 262144);
     d->http_body_bytes_max = wshub__or(d->http_body_bytes_max, 65536);
     d->json_depth_max = wshub__or(d->json_depth_max, 1024);
     d->preauth_messages_max = wshub__or(d->preauth_messages_max, 16);
@@ -7686,7 +7688,9 @@ WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *d) {
                                  d->idle_timeout_ms / 2 >= d->heartbeat_timeout_ms)) {
         return "heartbeat_by_pong: needs pings, at half of idle_timeout_ms, more often than heartbeat_timeout_ms";
     }
-    if (d->held_bytes_max > 1u << 30) return "held_bytes_max: at most 1 GiB";
+    if (d->held_bytes_max > 1u << 30 || d->http_answers_bytes_max > 1u << 30) {
+        return "held_bytes_max and http_answers_bytes_max: at most 1 GiB";
+    }
     if (d->path[0] != '/' || strlen(d->path) > 1024 || strchr(d->path, '?')) {
         return "path: begins with /, has no query and at most 1024 bytes";
     }
