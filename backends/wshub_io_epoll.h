@@ -88,7 +88,8 @@ static int wshub_io_epoll__wait(void *ctx, wshub_io_sock_event *events, int cap,
         events[out].tag = list[i].data.u64;
         events[out].ready =
             (e & (EPOLLIN | EPOLLHUP | EPOLLERR) ? (unsigned)WSHUB_IO_SOCK_READ : 0u) |
-            (e & (EPOLLOUT | EPOLLHUP | EPOLLERR) ? (unsigned)WSHUB_IO_SOCK_WRITE : 0u);
+            (e & (EPOLLOUT | EPOLLHUP | EPOLLERR) ? (unsigned)WSHUB_IO_SOCK_WRITE : 0u) |
+            (e & (EPOLLHUP | EPOLLERR) ? (unsigned)WSHUB_IO_SOCK_GONE : 0u); /* asked for or not */
         out++;
     }
     return out;

@@ -2,7 +2,8 @@
  *
  * [x] scripted streams: bytes in, bytes out, the peer's end, HTTP and WebSocket
  * [x] input cut into pieces, output taken in pieces, a window that closes (a peer that does not read)
- * [x] virtual time: advancing goes from deadline to deadline, nothing sleeps
+ * [x] half-closes either way; peers that keep silent on our end
+ * [x] virtual time: advancing goes from deadline to deadline, nothing sleeps; a process that is late
  * [x] guests and their outgoing connections, answered or refused by the test
  * [x] completion style sending (WSHUB_IO_PENDING), pausing, randomness that fails, all by seed
  * [ ] no sockets, no threads, no real time
@@ -41,6 +42,7 @@ typedef struct wshub_io_fake_desc { /* zero: the default */
     bool completion;     /* sends complete later, in pieces of take_bytes */
     bool no_pause;       /* leave wshub_io.pause NULL */
     bool no_wake;        /* leave wshub_io.wake NULL */
+    bool no_heard;       /* leave wshub_io.heard_ms NULL */
     void (*on_step)(void *user); /* after every step (a report and its settle) */
     void *user;
 } wshub_io_fake_desc;
@@ -75,6 +77,10 @@ WSHUB_API void wshub_io_fake_run(wshub_io_fake *f);
 WSHUB_API void wshub_io_fake_hold(wshub_io_fake *f, bool hold);
 /* Turns the clock on by ms, stopping at every deadline on the way. */
 WSHUB_API void wshub_io_fake_advance(wshub_io_fake *f, uint64_t ms);
+/* Stalls the process, as a SIGSTOP or a slow callback does: what peers do lies unread, time passes and nothing settles.
+ * Let go, the late turn begins, as a loop's does, by settling before what lies there is reported; heard_ms() stays at
+ * the beginning of the stall until then. */
+WSHUB_API void wshub_io_fake_stall(wshub_io_fake *f, bool stalled);
 /* Sets the monotonic clock to another time at once, as a suspend or a broken clock would. */
 WSHUB_API void wshub_io_fake_jump(wshub_io_fake *f, uint64_t now_ms);
 WSHUB_API uint64_t wshub_io_fake_now(const wshub_io_fake *f);
@@ -86,10 +92,15 @@ WSHUB_API void wshub_io_fake_set_cut(wshub_io_fake *f, uint32_t cut_bytes, uint3
 /* Opens a stream. {0}: out of memory, or no hub. */
 WSHUB_API wshub_conn wshub_io_fake_open(wshub_io_fake *f);
 WSHUB_API void wshub_io_fake_input(wshub_io_fake *f, wshub_conn c, const void *bytes, size_t count);
-WSHUB_API void wshub_io_fake_end(wshub_io_fake *f, wshub_conn c); /* the peer goes away */
+WSHUB_API void wshub_io_fake_end(wshub_io_fake *f, wshub_conn c); /* the peer goes away: closed() */
+/* The peer sends no more, and still takes what is sent: ended(), behind what lies unread. When we have ended too: closed(). */
+WSHUB_API void wshub_io_fake_half_close(wshub_io_fake *f, wshub_conn c);
+/* A peer answers our end with its own at once. A silent one does not, until it is no longer silent or ends by itself. */
+WSHUB_API void wshub_io_fake_silent(wshub_io_fake *f, wshub_conn c, bool silent);
 /* How many more bytes the peer takes from now on; UINT64_MAX: any number. */
 WSHUB_API void wshub_io_fake_window(wshub_io_fake *f, wshub_conn c, uint64_t bytes);
-WSHUB_API bool wshub_io_fake_is_open(const wshub_io_fake *f, wshub_conn c); /* neither side has ended it */
+WSHUB_API bool wshub_io_fake_is_open(const wshub_io_fake *f, wshub_conn c); /* what the hub sends still arrives */
+WSHUB_API bool wshub_io_fake_is_gone(const wshub_io_fake *f, wshub_conn c); /* closed() has been told, or nobody is left to tell */
 /* What has been sent and not yet taken by take or next, terminated. Valid until the next call on this stream. */
 WSHUB_API wshub_str wshub_io_fake_output(const wshub_io_fake *f, wshub_conn c);
 WSHUB_API void wshub_io_fake_take(wshub_io_fake *f, wshub_conn c, size_t count);
@@ -134,7 +145,12 @@ typedef struct wshub_io_fake__peer {
     wshub_io_fake__bytes out, in,
         pending; /* in: waits while paused; pending: spans of a completion */
     uint64_t window;
-    bool blocked, paused, ending, closed, in_flight, listed, dialling;
+    bool blocked, paused, in_flight, listed, dialling;
+    bool unopened;         /* came during a stall */
+    bool half, half_told;  /* the peer sends no more; the owner knows */
+    bool silent, fin;      /* it does not answer our end; which is out */
+    bool left;             /* the peer goes away, behind what lies unread */
+    bool ending, closed;   /* closed() is due; has been told */
     uint8_t guest; /* whose: 0: the attached owner's; i + 1: guest i's; 255: nobody's */
     char *address; /* of an outgoing one */
     uint64_t in_flight_bytes, in_flight_done;
@@ -148,6 +164,8 @@ struct wshub_io_fake {
     wshub_io_owner owner, guests[8]; /* a guest without settle: none */
     uint32_t guests_count;
     bool owned, hold, random_fails, awake, running;
+    bool stalled, late; /* late: what came during the stall has not yet been reported */
+    uint64_t heard;     /* meanwhile */
     uint64_t now, wall, random, next, sends, masks, fault_in;
     wshub_io_fake_fault_kind fault;
     wshub_io_fake__peer *peers;
@@ -244,7 +262,7 @@ static int64_t wshub_io_fake__send(void *ctx, wshub_conn c, const wshub_span *sp
     f->sends++;
     for (i = 0; i < count; i++)
         total += spans[i].len;
-    if (!p || p->closed || p->ending) return (int64_t)total;
+    if (!p || p->closed || p->ending || p->fin) return (int64_t)total;
     if (faulty && f->fault == WSHUB_IO_FAKE_BREAKS) {
         p->ending = true;
         wshub_io_fake__list(f, p);
@@ -289,14 +307,19 @@ static int64_t wshub_io_fake__send(void *ctx, wshub_conn c, const wshub_span *sp
 static void wshub_io_fake__close(void *ctx, wshub_conn c, bool flush) {
     wshub_io_fake *f = (wshub_io_fake *)ctx;
     wshub_io_fake__peer *p = wshub_io_fake__peer_get(f, c);
-    (void)flush; /* the fake peer answers an end with its own at once */
     if (!p || p->closed) return;
-    p->ending = true;
+    p->fin = true;
+    p->paused = p->blocked = false;
+    if (!flush || p->dialling || p->half || !p->silent) p->ending = true;
     wshub_io_fake__list(f, p);
 }
 
 static uint64_t wshub_io_fake__now(void *ctx) {
     return ((wshub_io_fake *)ctx)->now;
+}
+static uint64_t wshub_io_fake__heard(void *ctx) {
+    wshub_io_fake *f = (wshub_io_fake *)ctx;
+    return f->late ? f->heard : f->now;
 }
 static uint64_t wshub_io_fake__wall(void *ctx) {
     return ((wshub_io_fake *)ctx)->wall;
@@ -322,7 +345,7 @@ static void wshub_io_fake__wake(void *ctx) {
 static void wshub_io_fake__pause(void *ctx, wshub_conn c, bool paused) {
     wshub_io_fake *f = (wshub_io_fake *)ctx;
     wshub_io_fake__peer *p = wshub_io_fake__peer_get(f, c);
-    if (!p) return;
+    if (!p || p->fin) return;
     p->paused = paused;
     wshub_io_fake__list(f, p);
 }
@@ -363,9 +386,11 @@ WSHUB_API const wshub_io *wshub_io_fake_io(wshub_io_fake *f) {
     return &f->io;
 }
 
+/* Once more for what is due now already, which need not be the same: a few times, since a timer of nought that starts
+ * itself is always due. */
 static void wshub_io_fake__settle(wshub_io_fake *f) {
     int i;
-    for (i = 0; (f->owned || f->guests_count) && i < 64; i++) {
+    for (i = 0; (f->owned || f->guests_count) && i < 16; i++) {
         uint64_t next = WSHUB_NEVER, at;
         int g;
         for (g = 0; g < 8 && f->guests_count; g++) {
@@ -379,7 +404,7 @@ static void wshub_io_fake__settle(wshub_io_fake *f) {
         }
         f->next = next;
         if (f->desc.on_step) f->desc.on_step(f->desc.user);
-        if (f->next != 0) break;
+        if (f->next > f->now || f->late) break;
     }
 }
 
@@ -391,7 +416,7 @@ static void wshub_io_fake__deliver(wshub_io_fake *f, wshub_conn c, uint8_t *byte
         size_t k = n - at < step ? n - at : step;
         uint8_t *copy;
         p = wshub_io_fake__peer_get(f, c);
-        if (!p || p->closed || p->ending || p->dialling || !wshub_io_fake__whose(f, p)) return;
+        if (!p || p->closed || p->ending || p->fin || p->dialling || !wshub_io_fake__whose(f, p)) return;
         if (p->paused) {
             (void)wshub_io_fake__add(&p->in, bytes + at, n - at);
             return;
@@ -402,7 +427,7 @@ static void wshub_io_fake__deliver(wshub_io_fake *f, wshub_conn c, uint8_t *byte
         wshub_io_fake__whose(f, p)->received(wshub_io_fake__whose(f, p)->ctx, c, copy, k);
         free(copy);
         at += k;
-        if (!f->hold && at < n) wshub_io_fake__settle(f);
+        if (!f->hold && !f->late && at < n) wshub_io_fake__settle(f);
     }
 }
 
@@ -414,6 +439,11 @@ static bool wshub_io_fake__report(wshub_io_fake *f, uint32_t i) {
     c.id = p->id;
     o = wshub_io_fake__whose(f, p);
     if (!p->id || p->closed || !o) return false;
+    if (p->unopened) {
+        p->unopened = false;
+        o->opened(o->ctx, c);
+        return true;
+    }
     if (p->in_flight && p->window) {
         uint64_t left = p->in_flight_bytes - p->in_flight_done, n = left, skip = p->in_flight_done,
                  k = 0;
@@ -441,6 +471,10 @@ static bool wshub_io_fake__report(wshub_io_fake *f, uint32_t i) {
         o->closed(o->ctx, c);
         return true;
     }
+    if (p->fin && (p->half || p->left || !p->silent)) { /* both sides have ended */
+        p->ending = true;
+        return true;
+    }
     if (p->blocked && p->window) {
         p->blocked = false;
         o->drained(o->ctx, c);
@@ -453,12 +487,24 @@ static bool wshub_io_fake__report(wshub_io_fake *f, uint32_t i) {
         free(in.ptr);
         return true;
     }
+    if (p->left) {
+        p->ending = true;
+        return true;
+    }
+    if (p->half && !p->half_told && !p->paused && !p->dialling) {
+        p->half_told = true;
+        if (o->ended)
+            o->ended(o->ctx, c);
+        else
+            p->ending = true;
+        return true;
+    }
     return false;
 }
 
 WSHUB_API void wshub_io_fake_run(wshub_io_fake *f) {
     bool more = true;
-    if (f->hold || f->running) return;
+    if (f->hold || f->running || f->stalled) return;
     f->running = true;
     while (more && (f->owned || f->guests_count)) {
         uint32_t i, count;
@@ -477,6 +523,10 @@ WSHUB_API void wshub_io_fake_run(wshub_io_fake *f) {
         if (count) memmove(f->todo, f->todo + count, (f->todo_count - count) * sizeof *f->todo);
         f->todo_count -= count;
         if (f->awake && f->todo_count) more = true;
+        if (f->late && !more) {
+            f->late = false; /* now all is known, and deadlines can be judged */
+            more = true;
+        }
     }
     f->running = false;
 }
@@ -486,15 +536,21 @@ WSHUB_API void wshub_io_fake_hold(wshub_io_fake *f, bool hold) {
     if (!hold) wshub_io_fake_run(f);
 }
 
+WSHUB_API void wshub_io_fake_stall(wshub_io_fake *f, bool stalled) {
+    if (stalled && !f->stalled && !f->late) f->heard = f->now;
+    if (stalled) f->late = true;
+    f->stalled = stalled;
+    wshub_io_fake_run(f);
+}
+
 WSHUB_API void wshub_io_fake_advance(wshub_io_fake *f, uint64_t ms) {
     uint64_t until = f->now + ms;
     wshub_io_fake_run(f);
-    while ((f->owned || f->guests_count) && f->next <= until) {
-        uint64_t to = f->next > f->now ? f->next : f->now;
+    while ((f->owned || f->guests_count) && f->next <= until && f->now < until && !f->stalled && !f->hold && !f->running) {
+        uint64_t to = f->next > f->now ? f->next : f->now + 1; /* "soon", and still: time passes */
         f->wall += to - f->now;
         f->now = to;
         wshub_io_fake_run(f);
-        if (f->next <= f->now) break; /* it cannot say more than "soon": let time pass */
     }
     if (until > f->now) {
         f->wall += until - f->now;
@@ -571,7 +627,12 @@ WSHUB_API wshub_conn wshub_io_fake_open(wshub_io_fake *f) {
     if (!f->owned) return c;
     c = wshub_io_fake__new(f);
     if (!c.id) return c;
-    f->owner.opened(f->owner.ctx, c);
+    if (f->late) {
+        wshub_io_fake__peer_get(f, c)->unopened = true;
+        wshub_io_fake__list(f, wshub_io_fake__peer_get(f, c));
+    } else {
+        f->owner.opened(f->owner.ctx, c);
+    }
     wshub_io_fake_run(f);
     return c;
 }
@@ -622,6 +683,7 @@ WSHUB_API wshub_err wshub_io_fake_create(const wshub_io_fake_desc *desc, wshub_i
     f->io.send = wshub_io_fake__send;
     f->io.close = wshub_io_fake__close;
     f->io.now_ms = wshub_io_fake__now;
+    f->io.heard_ms = f->desc.no_heard ? NULL : wshub_io_fake__heard;
     f->io.wall_ms = wshub_io_fake__wall;
     f->io.random = wshub_io_fake__random;
     f->io.wake = f->desc.no_wake ? NULL : wshub_io_fake__wake;
@@ -672,9 +734,10 @@ WSHUB_API void wshub_io_fake_input(wshub_io_fake *f, wshub_conn c, const void *b
                                    size_t count) {
     wshub_io_fake__peer *p = wshub_io_fake__peer_get(f, c);
     uint8_t *copy;
-    if (!p || p->closed || p->ending || !count) return;
-    if (p->in.len > p->in.at) { /* behind what waits */
+    if (!p || p->closed || p->ending || p->fin || p->half || p->left || !count) return;
+    if (p->in.len > p->in.at || f->late) { /* behind what waits */
         (void)wshub_io_fake__add(&p->in, bytes, count);
+        wshub_io_fake__list(f, p);
         wshub_io_fake_run(f);
         return;
     }
@@ -690,9 +753,30 @@ WSHUB_API void wshub_io_fake_end(wshub_io_fake *f, wshub_conn c) {
     wshub_io_fake__peer *p = wshub_io_fake__peer_get(f, c);
     const wshub_io_owner *o;
     if (!p || p->closed) return;
-    p->closed = true;
     o = wshub_io_fake__whose(f, p);
-    if (o) o->closed(o->ctx, c);
+    if (f->late) {
+        p->left = true;
+        wshub_io_fake__list(f, p);
+    } else {
+        p->closed = true;
+        if (o) o->closed(o->ctx, c);
+    }
+    wshub_io_fake_run(f);
+}
+
+WSHUB_API void wshub_io_fake_half_close(wshub_io_fake *f, wshub_conn c) {
+    wshub_io_fake__peer *p = wshub_io_fake__peer_get(f, c);
+    if (!p || p->closed || p->ending || p->dialling) return;
+    p->half = true;
+    wshub_io_fake__list(f, p);
+    wshub_io_fake_run(f);
+}
+
+WSHUB_API void wshub_io_fake_silent(wshub_io_fake *f, wshub_conn c, bool silent) {
+    wshub_io_fake__peer *p = wshub_io_fake__peer_get(f, c);
+    if (!p || p->closed) return;
+    p->silent = silent;
+    wshub_io_fake__list(f, p);
     wshub_io_fake_run(f);
 }
 
@@ -706,7 +790,12 @@ WSHUB_API void wshub_io_fake_window(wshub_io_fake *f, wshub_conn c, uint64_t byt
 
 WSHUB_API bool wshub_io_fake_is_open(const wshub_io_fake *f, wshub_conn c) {
     const wshub_io_fake__peer *p = wshub_io_fake__peer_get(f, c);
-    return p && !p->closed && !p->ending;
+    return p && !p->closed && !p->ending && !p->fin && !p->left;
+}
+
+WSHUB_API bool wshub_io_fake_is_gone(const wshub_io_fake *f, wshub_conn c) {
+    const wshub_io_fake__peer *p = wshub_io_fake__peer_get(f, c);
+    return !p || p->closed;
 }
 
 WSHUB_API wshub_str wshub_io_fake_output(const wshub_io_fake *f, wshub_conn c) {

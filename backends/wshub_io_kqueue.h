@@ -61,7 +61,7 @@ static void wshub_io_kqueue__destroy(void *ctx) {
 
 static bool wshub_io_kqueue__watch(void *ctx, int fd, uint64_t tag, unsigned had, unsigned want) {
     wshub_io_kqueue__p *p = (wshub_io_kqueue__p *)ctx;
-    struct kevent e[2];
+    struct kevent e[3];
     int n = 0;
     if (fd >= p->tags_cap) {
         int cap = p->tags_cap ? p->tags_cap : 64;
@@ -78,10 +78,16 @@ static bool wshub_io_kqueue__watch(void *ctx, int fd, uint64_t tag, unsigned had
                0, NULL);
         n++;
     }
-    if ((had ^ want) & WSHUB_IO_SOCK_WRITE) {
-        EV_SET(&e[n], (uintptr_t)fd, EVFILT_WRITE, want & WSHUB_IO_SOCK_WRITE ? EV_ADD : EV_DELETE,
-               0, 0, NULL);
-        n++;
+    if ((had ^ want) & (WSHUB_IO_SOCK_WRITE | WSHUB_IO_SOCK_GONE)) {
+        if (had & (WSHUB_IO_SOCK_WRITE | WSHUB_IO_SOCK_GONE)) {
+            EV_SET(&e[n], (uintptr_t)fd, EVFILT_WRITE, EV_DELETE, 0, 0, NULL);
+            n++;
+        }
+        if (want & (WSHUB_IO_SOCK_WRITE | WSHUB_IO_SOCK_GONE)) { /* its end shows there; room, told once, is passed over */
+            EV_SET(&e[n], (uintptr_t)fd, EVFILT_WRITE,
+                   want & WSHUB_IO_SOCK_GONE ? EV_ADD | EV_CLEAR : EV_ADD, 0, 0, NULL);
+            n++;
+        }
     }
     return n == 0 || kevent(p->fd, e, n, NULL, 0, NULL) == 0;
 }
@@ -97,8 +103,10 @@ static int wshub_io_kqueue__wait(void *ctx, wshub_io_sock_event *events, int cap
     if (n < 0) return errno == EINTR ? 0 : -1;
     for (i = 0; i < n; i++) {
         if (list[i].filter == EVFILT_USER || (list[i].flags & EV_ERROR)) continue;
+        if (list[i].filter == EVFILT_WRITE && (list[i].flags & (EV_CLEAR | EV_EOF)) == EV_CLEAR) continue;
         events[out].tag = p->tags[list[i].ident];
         events[out].ready = list[i].filter == EVFILT_READ ? (unsigned)WSHUB_IO_SOCK_READ
+                            : list[i].flags & EV_EOF      ? (unsigned)WSHUB_IO_SOCK_WRITE | (unsigned)WSHUB_IO_SOCK_GONE
                                                           : (unsigned)WSHUB_IO_SOCK_WRITE;
         out++;
     }

@@ -131,7 +131,8 @@ static int wshub_io_poll__wait(void *ctx, wshub_io_sock_event *events, int cap, 
         events[out].tag = p->tags[at];
         events[out].ready =
             (r & (POLLIN | POLLHUP | POLLERR | POLLNVAL) ? (unsigned)WSHUB_IO_SOCK_READ : 0u) |
-            (r & (POLLOUT | POLLHUP | POLLERR | POLLNVAL) ? (unsigned)WSHUB_IO_SOCK_WRITE : 0u);
+            (r & (POLLOUT | POLLHUP | POLLERR | POLLNVAL) ? (unsigned)WSHUB_IO_SOCK_WRITE : 0u) |
+            (r & (POLLHUP | POLLERR | POLLNVAL) ? (unsigned)WSHUB_IO_SOCK_GONE : 0u); /* asked for or not */
         out++;
     }
     p->turn = others > 0 ? (p->turn + i) % others : 0;

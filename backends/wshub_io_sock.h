@@ -4,7 +4,10 @@
  * [x] TCP_NODELAY; no signal is raised or handled; descriptors close on exec
  * [x] out of descriptors: shed, pause, go on; one line a second
  * [x] wake from any thread; its descriptor can be driven by another loop
- * [x] a polite end: FIN first, then read to the peer's FIN or a short deadline
+ * [x] ends are told apart: a peer that sends no more still hears us; ours goes out behind the last byte, and what the
+ *     peer still says is read until it ends too
+ * [x] nothing spins: a stream that nobody reads is watched for its death alone
+ * [x] after a late turn (a stopped process, a slow callback) input is reported before deadlines are judged
  * [x] guests and their outgoing connections: every address of a name in turn; names are resolved in a
  *     thread of their own with glibc and macOS, elsewhere (or with WSHUB_IO_SOCK_NO_THREADS) in place
  * [ ] TLS (an io over this io), Windows
@@ -24,10 +27,10 @@ extern "C" {
 
 typedef struct wshub_io_sock wshub_io_sock;
 
-enum { WSHUB_IO_SOCK_READ = 1, WSHUB_IO_SOCK_WRITE = 2 };
+enum { WSHUB_IO_SOCK_READ = 1, WSHUB_IO_SOCK_WRITE = 2, WSHUB_IO_SOCK_GONE = 4 };
 typedef struct wshub_io_sock_event {
     uint64_t tag;
-    unsigned ready; /* WSHUB_IO_SOCK_READ | _WRITE; an error or end is both */
+    unsigned ready; /* WSHUB_IO_SOCK_READ | _WRITE; an error, or the end of both directions: those and _GONE */
 } wshub_io_sock_event;
 
 /* The waiting, which is all that differs between systems. Descriptors are watched level-triggered. */
@@ -35,9 +38,11 @@ typedef struct wshub_io_sock_poller {
     const char *name;
     void *(*create)(void); /* NULL: the system refused, errno says why */
     void (*destroy)(void *p);
-    /* Changes what fd is watched for, from `had` to `want` (0: not watched). False: the system refused. */
+    /* Changes what fd is watched for, from `had` to `want` (0: not watched): READ, WRITE, both, or GONE alone: neither,
+     * but for an error or the end of both directions. False: the system refused. */
     bool (*watch)(void *p, int fd, uint64_t tag, unsigned had, unsigned want);
-    /* Waits up to timeout_ms (-1: for ever). Returns how many events; a wake alone is none. */
+    /* Waits up to timeout_ms (-1: for ever). Returns how many events; a wake alone is none. Fewer than cap - 1: these are
+     * all; else what was left out comes before what comes again. */
     int (*wait)(void *p, wshub_io_sock_event *events, int cap, int timeout_ms);
     void (*wake)(void *p); /* any thread, and in signal handlers */
     int (*fd)(void *p);    /* readable when something is ready; -1: this poller has none */
@@ -46,7 +51,7 @@ typedef struct wshub_io_sock_poller {
 typedef struct wshub_io_sock_desc { /* zero: the default */
     const wshub_io_sock_poller *poller; /* required, but for wshub_io_auto_create() */
     uint32_t read_bytes;                /* 262144; one read at most */
-    uint32_t linger_ms;                 /* 2000; for the peer's FIN behind ours */
+    uint32_t linger_ms;                 /* 2000; for the peer's FIN behind ours, once the owner has left; WSHUB_OFF: none */
     uint32_t conns_max;                 /* 1000000 */
     bool reuse_port;                    /* SO_REUSEPORT: several hubs on one port */
     void (*on_error)(const char *text, void *user); /* one line; at most one a second of a kind */
@@ -151,11 +156,14 @@ typedef struct wshub_io_sock__conn {
     int fd;
     uint32_t generation;
     uint8_t state, watched;
-    bool paused, broken;
     uint8_t
         guest; /* whose it is: 0: the attached owner's; i + 1: guest i's; NOBODY: reports go nowhere */
-    uint32_t next, prev; /* free, lingering or closed: index + 1 */
-    uint64_t due;        /* lingering until */
+    bool paused;
+    bool blocked; /* a send was short: drained() is owed */
+    bool ended;   /* the peer sends no more, and the owner knows */
+    bool hung;    /* paused, and both directions are over: what lies unread is all that is left */
+    uint32_t next, prev; /* free, left behind or closed: index + 1 */
+    uint64_t due;        /* left behind in its end: until then */
 } wshub_io_sock__conn;
 
 typedef struct wshub_io_sock__listener {
@@ -183,6 +191,8 @@ struct wshub_io_sock {
     bool owned, stopping, woken;
     void *poller;
     uint64_t now, next, accept_again, accept_wait, error_second;
+    uint64_t heard, sweep; /* see wshub_io_sock__heard_up_to(); when the first wait of a sweep began */
+    uint32_t sweep_events, depth; /* depth: of calls that serve */
     int urandom, reserve;
     wshub_io_sock__conn *conns;
     uint32_t used, cap, live, free_head, linger_head, linger_tail, closed_head;
@@ -227,36 +237,69 @@ static wshub_conn wshub_io_sock__id(const wshub_io_sock *net, const wshub_io_soc
     return id;
 }
 
-static void wshub_io_sock__watch(wshub_io_sock *net, wshub_io_sock__conn *c, unsigned want) {
-    if (c->watched == want) return;
-    if (net->desc.poller->watch(net->poller, c->fd, wshub_io_sock__id(net, c).id, c->watched,
-                                want)) {
-        c->watched = (uint8_t)want;
-    } else {
-        c->broken = true;
-    }
+static bool wshub_io_sock__watch(wshub_io_sock *net, wshub_io_sock__conn *c, unsigned want) {
+    if (c->watched == want) return true;
+    if (!net->desc.poller->watch(net->poller, c->fd, wshub_io_sock__id(net, c).id, c->watched,
+                                 want))
+        return false;
+    c->watched = (uint8_t)want;
+    return true;
+}
+
+/* The list of those who were left behind in their end, the oldest first. */
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__linger_add(wshub_io_sock *net,
+                                                          wshub_io_sock__conn *c) {
+    uint32_t i = (uint32_t)(c - net->conns) + 1;
+    c->due = net->now + net->desc.linger_ms;
+    c->next = 0;
+    c->prev = net->linger_tail;
+    if (c->prev)
+        net->conns[c->prev - 1].next = i;
+    else
+        net->linger_head = i;
+    net->linger_tail = i;
+}
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__linger_remove(wshub_io_sock *net,
+                                                             wshub_io_sock__conn *c) {
+    if (c->prev)
+        net->conns[c->prev - 1].next = c->next;
+    else
+        net->linger_head = c->next;
+    if (c->next)
+        net->conns[c->next - 1].prev = c->prev;
+    else
+        net->linger_tail = c->prev;
 }
 
 /* Closes the socket and puts the stream on the list of those whose end is to be reported. */
 WSHUB_IO_SOCK__COLD static void wshub_io_sock__shut(wshub_io_sock *net, wshub_io_sock__conn *c) {
-    uint32_t i = (uint32_t)(c - net->conns) + 1;
     if (c->state == WSHUB_IO_SOCK__CLOSED) return;
-    if (c->state == WSHUB_IO_SOCK__LINGER) {
-        if (c->prev)
-            net->conns[c->prev - 1].next = c->next;
-        else
-            net->linger_head = c->next;
-        if (c->next)
-            net->conns[c->next - 1].prev = c->prev;
-        else
-            net->linger_tail = c->prev;
+    if (c->state == WSHUB_IO_SOCK__LINGER && c->guest == WSHUB_IO_SOCK__NOBODY)
+        wshub_io_sock__linger_remove(net, c);
+    if (c->fd >= 0) {
+        (void)wshub_io_sock__watch(net, c, 0);
+        (void)close(c->fd);
     }
-    wshub_io_sock__watch(net, c, 0);
-    (void)close(c->fd);
     c->fd = -1;
+    c->watched = 0;
     c->state = WSHUB_IO_SOCK__CLOSED;
     c->next = net->closed_head;
-    net->closed_head = i;
+    net->closed_head = (uint32_t)(c - net->conns) + 1;
+}
+
+/* What a stream is watched for follows from its state, here alone. What is level-triggered and not served would be
+ * reported again and again, so whoever is not read is not watched for reading; and whoever is neither read nor waited
+ * for is watched for its death, which would else not be noticed. A stream that cannot be watched is ended. */
+static void wshub_io_sock__rewatch(wshub_io_sock *net, wshub_io_sock__conn *c) {
+    unsigned want = 0;
+    if (c->state == WSHUB_IO_SOCK__OPEN) {
+        if (!c->paused && !c->ended) want |= WSHUB_IO_SOCK_READ;
+        if (c->blocked) want |= WSHUB_IO_SOCK_WRITE;
+        if (!want && !c->hung) want = WSHUB_IO_SOCK_GONE;
+    } else if (c->state == WSHUB_IO_SOCK__LINGER) {
+        want = WSHUB_IO_SOCK_READ;
+    }
+    if (!wshub_io_sock__watch(net, c, want)) wshub_io_sock__shut(net, c);
 }
 
 /* Whom a stream's reports go to. NULL: nobody any more. */
@@ -282,13 +325,17 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__report_closed(wshub_io_sock *net)
     }
 }
 
-/* Drops the streams of an owner that leaves. Polite ends that are under way go on. */
+/* Drops the streams of an owner that leaves. Polite ends that are under way go on, within linger_ms: nobody else is
+ * left who would have a clock for them. */
 WSHUB_IO_SOCK__COLD static void wshub_io_sock__disown(wshub_io_sock *net, uint8_t guest) {
     uint32_t i;
     for (i = 0; i < net->used; i++) {
         wshub_io_sock__conn *c = &net->conns[i];
         if (c->state == WSHUB_IO_SOCK__FREE || c->guest != guest) continue;
-        if (c->state != WSHUB_IO_SOCK__LINGER) wshub_io_sock__shut(net, c);
+        if (c->state == WSHUB_IO_SOCK__LINGER && net->desc.linger_ms != WSHUB_OFF)
+            wshub_io_sock__linger_add(net, c);
+        else
+            wshub_io_sock__shut(net, c);
         c->guest = WSHUB_IO_SOCK__NOBODY;
     }
 }
@@ -369,14 +416,13 @@ static int64_t wshub_io_sock__send(void *ctx, wshub_conn conn, const wshub_span 
     size_t i, total = 0, done = 0, skip = 0, asked = 0;
     for (i = 0; i < count; i++)
         total += spans[i].len;
-    if (!c || c->state != WSHUB_IO_SOCK__OPEN || c->broken) return (int64_t)total;
+    if (!c || c->state != WSHUB_IO_SOCK__OPEN) return (int64_t)total;
     while (done < total) {
         ssize_t n = wshub_io_sock__send_some(net, c->fd, spans, count, skip, total - done, &asked);
         net->stats.sends++;
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS &&
             errno != ENOMEM) {
-            c->broken = true;
             wshub_io_sock__shut(net, c); /* closed() follows from the loop */
             return (int64_t)total;
         }
@@ -385,8 +431,9 @@ static int64_t wshub_io_sock__send(void *ctx, wshub_conn conn, const wshub_span 
             skip += (size_t)n;
         }
         if (n < 0 || (size_t)n < asked) {
-            wshub_io_sock__watch(
-                net, c, WSHUB_IO_SOCK_WRITE | (c->paused ? 0u : (unsigned)WSHUB_IO_SOCK_READ));
+            c->blocked = true;
+            wshub_io_sock__rewatch(net, c);
+            if (c->state == WSHUB_IO_SOCK__CLOSED) return (int64_t)total;
             break;
         }
         while (count > 1 && skip >= spans[0].len) {
@@ -398,30 +445,31 @@ static int64_t wshub_io_sock__send(void *ctx, wshub_conn conn, const wshub_span 
     return (int64_t)done;
 }
 
+/* Behind our end the peer's is waited for without a clock: the owner has one. When the peer has ended already, or is
+ * gone, nothing is left to wait for. */
 WSHUB_IO_SOCK__COLD static void wshub_io_sock__close(void *ctx, wshub_conn conn, bool flush) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
     wshub_io_sock__conn *c = wshub_io_sock__get(net, conn.id);
     if (!c || c->state == WSHUB_IO_SOCK__CLOSED) return;
-    if (c->state == WSHUB_IO_SOCK__DIALLING) flush = false;
-    if (!flush || c->broken || net->desc.linger_ms == WSHUB_OFF || shutdown(c->fd, SHUT_WR) != 0) {
+    if (flush && c->state == WSHUB_IO_SOCK__LINGER) return;
+    if (!flush || c->state == WSHUB_IO_SOCK__DIALLING || shutdown(c->fd, SHUT_WR) != 0 ||
+        c->ended) {
         wshub_io_sock__shut(net, c);
         return;
     }
-    if (c->state == WSHUB_IO_SOCK__LINGER) return;
     c->state = WSHUB_IO_SOCK__LINGER;
-    c->due = net->now + net->desc.linger_ms;
-    c->next = 0;
-    c->prev = net->linger_tail;
-    if (c->prev)
-        net->conns[c->prev - 1].next = (uint32_t)(c - net->conns) + 1;
-    else
-        net->linger_head = (uint32_t)(c - net->conns) + 1;
-    net->linger_tail = (uint32_t)(c - net->conns) + 1;
-    wshub_io_sock__watch(net, c, WSHUB_IO_SOCK_READ);
+    c->paused = c->blocked = c->hung = false;
+    wshub_io_sock__rewatch(net, c);
 }
 
+/* Within a turn time stands still. Outside of one it is asked for by whoever calls the owner from a loop of its own. */
 static uint64_t wshub_io_sock__now(void *ctx) {
-    return ((wshub_io_sock *)ctx)->now;
+    wshub_io_sock *net = (wshub_io_sock *)ctx;
+    if (!net->depth) net->now = wshub_io_sock__clock(CLOCK_MONOTONIC);
+    return net->now;
+}
+static uint64_t wshub_io_sock__heard(void *ctx) {
+    return ((wshub_io_sock *)ctx)->heard;
 }
 WSHUB_IO_SOCK__COLD static uint64_t wshub_io_sock__wall(void *ctx) {
     (void)ctx;
@@ -457,8 +505,8 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__pause(void *ctx, wshub_conn conn,
     wshub_io_sock__conn *c = wshub_io_sock__get(net, conn.id);
     if (!c || c->state != WSHUB_IO_SOCK__OPEN) return;
     c->paused = paused;
-    wshub_io_sock__watch(
-        net, c, (c->watched & WSHUB_IO_SOCK_WRITE) | (paused ? 0u : (unsigned)WSHUB_IO_SOCK_READ));
+    c->hung = false;
+    wshub_io_sock__rewatch(net, c);
 }
 WSHUB_IO_SOCK__COLD static size_t wshub_io_sock__peer(void *ctx, wshub_conn conn, char *text,
                                                       size_t cap) {
@@ -503,7 +551,7 @@ WSHUB_IO_SOCK__COLD static wshub_io_sock__conn *wshub_io_sock__new(wshub_io_sock
     }
     if (++c->generation >= UINT32_MAX - 1) c->generation = 1;
     c->watched = c->guest = 0;
-    c->paused = c->broken = false;
+    c->paused = c->blocked = c->ended = c->hung = false;
     c->next = c->prev = 0;
     net->live++;
     return c;
@@ -581,9 +629,7 @@ WSHUB_IO_SOCK__COLD static bool wshub_io_sock__try(wshub_io_sock *net, wshub_io_
             (void)setsockopt(c->fd, SOL_SOCKET, SO_NOSIGPIPE, &one, sizeof one);
 #endif
             if (connect(c->fd, a->ai_addr, a->ai_addrlen) == 0 || errno == EINPROGRESS) {
-                wshub_io_sock__watch(net, c, WSHUB_IO_SOCK_WRITE);
-                if (!c->broken) return true;
-                c->broken = false;
+                if (wshub_io_sock__watch(net, c, WSHUB_IO_SOCK_WRITE)) return true;
             }
         }
         e = errno;
@@ -656,15 +702,16 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__dialled(wshub_io_sock *net, wshub
     if (!e && wshub_io_sock__met_itself(c->fd)) e = ECONNREFUSED;
     if (!e) {
         c->state = WSHUB_IO_SOCK__OPEN;
-        wshub_io_sock__watch(net, c, WSHUB_IO_SOCK_READ);
+        wshub_io_sock__rewatch(net, c);
         if (o) o->opened(o->ctx, id);
         return;
     }
     errno = e;
     (void)wshub_io_sock__fail(net, "cannot connect to", d ? d->where : "it", "");
-    wshub_io_sock__watch(net, c, 0);
+    (void)wshub_io_sock__watch(net, c, 0);
     (void)close(c->fd);
     c->fd = -1;
+    c->watched = 0;
     if (!d || !wshub_io_sock__try(net, c, d)) wshub_io_sock__shut(net, c);
 }
 
@@ -719,10 +766,9 @@ wshub_io_sock__connect(void *ctx, void *guest_ctx, const char *address, wshub_co
         memcpy(a.un.sun_path, address, strlen(address));
         c->fd = socket(AF_UNIX, SOCK_STREAM, 0);
         if (c->fd >= 0 && wshub_io_sock__prepare(c->fd) &&
-            connect(c->fd, &a.any, sizeof a.un) == 0) {
-            wshub_io_sock__watch(net, c, WSHUB_IO_SOCK_WRITE);
+            connect(c->fd, &a.any, sizeof a.un) == 0 &&
+            wshub_io_sock__watch(net, c, WSHUB_IO_SOCK_WRITE))
             return WSHUB_OK;
-        }
         (void)wshub_io_sock__fail(net, "cannot connect to", address, "");
         wshub_io_sock__shut(net, c);
     } else {
@@ -759,7 +805,7 @@ WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_create(const wshub_io_sock
     net->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
     net->poller = desc->poller->create();
     net->next = WSHUB_NEVER;
-    net->now = wshub_io_sock__clock(CLOCK_MONOTONIC);
+    net->now = net->heard = wshub_io_sock__clock(CLOCK_MONOTONIC);
     if (!net->buf || !net->scratch || !net->poller || net->urandom < 0) {
         wshub_err err = !net->buf || !net->scratch ? WSHUB_ERR_NOMEM : WSHUB_ERR_IO;
         wshub_io_sock_destroy(net);
@@ -770,6 +816,7 @@ WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_create(const wshub_io_sock
     net->io.send = wshub_io_sock__send;
     net->io.close = wshub_io_sock__close;
     net->io.now_ms = wshub_io_sock__now;
+    net->io.heard_ms = wshub_io_sock__heard;
     net->io.wall_ms = wshub_io_sock__wall;
     net->io.random = wshub_io_sock__random;
     net->io.wake = wshub_io_sock__wake;
@@ -1042,9 +1089,22 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__accept(wshub_io_sock *net, int in
 #endif
         c->fd = fd;
         c->state = WSHUB_IO_SOCK__OPEN;
-        wshub_io_sock__watch(net, c, WSHUB_IO_SOCK_READ);
+        wshub_io_sock__rewatch(net, c);
         net->owner.opened(net->owner.ctx, wshub_io_sock__id(net, c));
     }
+}
+
+/* The peer sends no more. Who wants to know goes on sending; for others, and behind our own end, that is all. */
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__ended(wshub_io_sock *net, wshub_conn id,
+                                                     wshub_io_sock__conn *c) {
+    const wshub_io_owner *o = wshub_io_sock__whose(net, c);
+    if (c->state != WSHUB_IO_SOCK__OPEN || !o || !o->ended) {
+        wshub_io_sock__shut(net, c);
+        return;
+    }
+    c->ended = true;
+    wshub_io_sock__rewatch(net, c);
+    o->ended(o->ctx, id);
 }
 
 static void wshub_io_sock__read(wshub_io_sock *net, wshub_conn id) {
@@ -1053,19 +1113,37 @@ static void wshub_io_sock__read(wshub_io_sock *net, wshub_conn id) {
         wshub_io_sock__conn *c = wshub_io_sock__get(net, id.id);
         const wshub_io_owner *o;
         ssize_t n;
-        if (!c || c->state == WSHUB_IO_SOCK__CLOSED || c->paused) return;
+        if (!c || c->state == WSHUB_IO_SOCK__CLOSED || c->paused || c->ended) return;
         o = wshub_io_sock__whose(net, c);
         net->stats.reads++;
         n = recv(c->fd, net->buf, net->desc.read_bytes, 0);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
-        if (n <= 0) {
+        if (n < 0) {
             wshub_io_sock__shut(net, c);
+            return;
+        }
+        if (n == 0) {
+            wshub_io_sock__ended(net, id, c);
             return;
         }
         if (c->state == WSHUB_IO_SOCK__OPEN && o) o->received(o->ctx, id, net->buf, (size_t)n);
         if ((size_t)n < net->desc.read_bytes) return;
     }
+}
+
+/* A stream that nobody reads is dead: after a reset, or when the peer had ended before, nothing is left of it. Else what
+ * lies unread (of a Unix socket whose peer has closed) waits for the owner, out of the poller. */
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__gone(wshub_io_sock *net, wshub_io_sock__conn *c) {
+    int e = 0;
+    socklen_t n = sizeof e;
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &e, &n) != 0) e = errno;
+    if (e || c->ended) {
+        wshub_io_sock__shut(net, c);
+        return;
+    }
+    c->hung = true;
+    wshub_io_sock__rewatch(net, c);
 }
 
 /* One event. guests: only if it is a guest's stream (true), or none (false). */
@@ -1079,17 +1157,38 @@ static void wshub_io_sock__event(wshub_io_sock *net, const wshub_io_sock_event *
     }
     id.id = e->tag;
     c = wshub_io_sock__get(net, id.id);
-    if (!c || c->state == WSHUB_IO_SOCK__CLOSED || (c->guest != 0) != guests) return;
+    if (!c || c->state == WSHUB_IO_SOCK__CLOSED ||
+        (c->guest && c->guest != WSHUB_IO_SOCK__NOBODY) != guests)
+        return;
     if (c->state == WSHUB_IO_SOCK__DIALLING) {
         wshub_io_sock__dialled(net, id, c);
         return;
     }
-    if ((e->ready & WSHUB_IO_SOCK_WRITE) && (c->watched & WSHUB_IO_SOCK_WRITE)) {
-        wshub_io_sock__watch(net, c, c->paused ? 0u : (unsigned)WSHUB_IO_SOCK_READ);
+    if ((e->ready & WSHUB_IO_SOCK_GONE) && c->watched == WSHUB_IO_SOCK_GONE) {
+        wshub_io_sock__gone(net, c);
+        return;
+    }
+    if ((e->ready & WSHUB_IO_SOCK_WRITE) && c->blocked) {
+        c->blocked = false;
+        wshub_io_sock__rewatch(net, c);
         o = wshub_io_sock__whose(net, c);
         if (c->state == WSHUB_IO_SOCK__OPEN && o) o->drained(o->ctx, id);
     }
     if (e->ready & WSHUB_IO_SOCK_READ) wshub_io_sock__read(net, id);
+}
+
+/* A wait that began at `before` has reported n events. Everything that had arrived by then has been reported if these
+ * were all there were; else once as many were served as there can be, since what was left out comes first. */
+static void wshub_io_sock__heard_up_to(wshub_io_sock *net, uint64_t before, uint32_t n) {
+    if (!net->sweep_events) net->sweep = before;
+    net->sweep_events += n;
+    if (n < WSHUB_IO_SOCK__EVENTS - 1) {
+        net->heard = before;
+        net->sweep_events = 0;
+    } else if (net->sweep_events / 2 > net->live + WSHUB_IO_SOCK__LISTENERS) { /* kqueue: two a stream */
+        net->heard = net->sweep;
+        net->sweep_events = 0;
+    }
 }
 
 static void wshub_io_sock__settle(wshub_io_sock *net) {
@@ -1115,14 +1214,20 @@ static void wshub_io_sock__settle(wshub_io_sock *net) {
     }
 }
 
-WSHUB_API int wshub_io_sock_timeout(wshub_io_sock *net) {
+/* How long may be waited from `now` on; -1: for ever. */
+static int wshub_io_sock__patience(const wshub_io_sock *net, uint64_t now) {
     uint64_t next = net->owned || net->guests_count ? net->next : WSHUB_NEVER, wait;
+    if (net->closed_head) return 0; /* to be told */
     if (net->linger_head && net->conns[net->linger_head - 1].due < next)
         next = net->conns[net->linger_head - 1].due;
     if (net->accept_again && net->accept_again < next) next = net->accept_again;
     if (next == WSHUB_NEVER) return -1;
-    wait = next > net->now ? next - net->now : 0;
+    wait = next > now ? next - now : 0;
     return wait > INT_MAX ? INT_MAX : (int)wait;
+}
+
+WSHUB_API int wshub_io_sock_timeout(wshub_io_sock *net) {
+    return wshub_io_sock__patience(net, wshub_io_sock__clock(CLOCK_MONOTONIC));
 }
 
 static bool wshub_io_sock__stopping(wshub_io_sock *net, bool take) {
@@ -1136,31 +1241,43 @@ static bool wshub_io_sock__stopping(wshub_io_sock *net, bool take) {
 #endif
 }
 
-WSHUB_API wshub_err wshub_io_sock_run_once(wshub_io_sock *net, int timeout_ms) {
+/* One wait, and what it brings. */
+static wshub_err wshub_io_sock__serve(wshub_io_sock *net, int timeout_ms) {
     wshub_io_sock_event events[WSHUB_IO_SOCK__EVENTS];
-    int n, i, most;
-    net->now = wshub_io_sock__clock(CLOCK_MONOTONIC);
-    wshub_io_sock__settle(net);
-    if (wshub_io_sock__stopping(net, false)) return WSHUB_OK;
-    most = wshub_io_sock_timeout(net);
+    uint64_t before = wshub_io_sock__clock(CLOCK_MONOTONIC);
+    int n, i, most = wshub_io_sock__patience(net, before);
     if (most >= 0 && (timeout_ms < 0 || most < timeout_ms)) timeout_ms = most;
     net->stats.waits++;
     n = net->desc.poller->wait(net->poller, events, WSHUB_IO_SOCK__EVENTS, timeout_ms);
     net->now = wshub_io_sock__clock(CLOCK_MONOTONIC);
     if (n < 0) return wshub_io_sock__fail(net, "waiting failed with", net->desc.poller->name, "");
+
     for (i = 0; i < n && net->guests_count; i++)
         wshub_io_sock__event(net, &events[i], true);
     for (i = 0; i < n; i++)
         wshub_io_sock__event(net, &events[i], false);
-    while (net->linger_head && net->conns[net->linger_head - 1].due <= net->now) {
+    wshub_io_sock__heard_up_to(net, before, (uint32_t)n);
+
+    while (net->linger_head && net->conns[net->linger_head - 1].due <= net->now)
         wshub_io_sock__shut(net, &net->conns[net->linger_head - 1]);
-    }
     if (net->accept_again && net->now >= net->accept_again) {
         net->accept_again = 0;
         wshub_io_sock__listeners_watch(net, true);
     }
-    wshub_io_sock__settle(net);
     return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_io_sock_run_once(wshub_io_sock *net, int timeout_ms) {
+    wshub_err err = WSHUB_OK;
+    net->depth++;
+    net->now = wshub_io_sock__clock(CLOCK_MONOTONIC);
+    wshub_io_sock__settle(net);
+    if (!wshub_io_sock__stopping(net, false)) {
+        err = wshub_io_sock__serve(net, timeout_ms);
+        if (!err) wshub_io_sock__settle(net);
+    }
+    net->depth--;
+    return err;
 }
 
 WSHUB_API wshub_err wshub_io_sock_run(wshub_io_sock *net) {

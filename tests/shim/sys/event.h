@@ -46,7 +46,7 @@ struct kevent {
 /* which filters each descriptor has, in one queue a process: enough for the tests */
 typedef struct shim_queue {
     int ep, user;
-    unsigned char filters[65536]; /* 1: read, 2: write */
+    unsigned char filters[65536]; /* 1: read, 2: write, 4: write with EV_CLEAR, which here stands alone */
 } shim_queue;
 static shim_queue *shim_queues[64]; /* by epoll descriptor modulo 64 */
 
@@ -68,9 +68,13 @@ static int kqueue(void) {
     return q->ep;
 }
 
+static uint32_t shim_events(unsigned char filters) {
+    return (filters & 1 ? EPOLLIN : 0u) | (filters & 2 ? EPOLLOUT : 0u) | (filters & 4 ? EPOLLOUT | EPOLLET : 0u);
+}
+
 static int shim_change(shim_queue *q, const struct kevent *k) {
     struct epoll_event e;
-    unsigned char bit, had, now;
+    unsigned char bit, drop, had, now;
     int r;
     if (k->filter == EVFILT_USER) {
         uint64_t one = 1;
@@ -81,21 +85,22 @@ static int shim_change(shim_queue *q, const struct kevent *k) {
         errno = EBADF;
         return -1;
     }
-    bit = k->filter == EVFILT_READ ? 1 : 2;
+    drop = k->filter == EVFILT_READ ? 1 : 6;
+    bit = k->filter == EVFILT_READ ? 1 : k->flags & EV_CLEAR ? 4 : 2;
     had = q->filters[k->ident];
     memset(&e, 0, sizeof e);
     e.data.fd = (int)k->ident;
     if (had) { /* closing a descriptor removes its filters; a new one may have the number now */
-        e.events = (had & 1 ? EPOLLIN : 0u) | (had & 2 ? EPOLLOUT : 0u);
+        e.events = shim_events(had);
         if (epoll_ctl(q->ep, EPOLL_CTL_MOD, (int)k->ident, &e) != 0) had = 0;
     }
-    if ((k->flags & EV_DELETE) && !(had & bit)) {
+    if ((k->flags & EV_DELETE) && !(had & drop)) {
         q->filters[k->ident] = had;
         errno = ENOENT;
         return -1;
     }
-    now = (unsigned char)(k->flags & EV_DELETE ? had & ~bit : had | bit);
-    e.events = (now & 1 ? EPOLLIN : 0u) | (now & 2 ? EPOLLOUT : 0u);
+    now = (unsigned char)(k->flags & EV_DELETE ? had & ~drop : had | bit);
+    e.events = shim_events(now);
     r = epoll_ctl(q->ep, !had ? EPOLL_CTL_ADD : now ? EPOLL_CTL_MOD : EPOLL_CTL_DEL, (int)k->ident, &e);
     if (r == 0) q->filters[k->ident] = now;
     return r;
@@ -103,7 +108,7 @@ static int shim_change(shim_queue *q, const struct kevent *k) {
 
 static int kevent(int kq, const struct kevent *changes, int nchanges, struct kevent *events, int nevents, const struct timespec *timeout) {
     shim_queue *q = shim_queues[kq % 64];
-    struct epoll_event list[256];
+    struct epoll_event list[512];
     int i, n, out = 0;
     for (i = 0; i < nchanges; i++) {
         if (shim_change(q, &changes[i]) == 0) continue;
@@ -113,10 +118,10 @@ static int kevent(int kq, const struct kevent *changes, int nchanges, struct kev
         events[out++].data = errno;
     }
     if (nevents == 0 || out) return out;
-    n = epoll_wait(q->ep, list, nevents / 2 < 256 ? (nevents + 1) / 2 : 256,
+    n = epoll_wait(q->ep, list, nevents < 512 ? nevents : 512,
                    timeout ? (int)(timeout->tv_sec * 1000 + timeout->tv_nsec / 1000000) : -1);
     if (n < 0) return -1;
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < n && out < (nevents > 1 ? nevents - 1 : nevents); i++) { /* the rest comes next time */
         int fd = list[i].data.fd;
         uint32_t e = list[i].events;
         if (fd == q->user) {
@@ -136,8 +141,9 @@ static int kevent(int kq, const struct kevent *changes, int nchanges, struct kev
             EV_SET(&events[out], (uintptr_t)fd, EVFILT_READ, flags, 0, pending, NULL);
             out++;
         }
-        if ((q->filters[fd] & 2) && (e & (EPOLLOUT | EPOLLHUP | EPOLLERR))) {
-            EV_SET(&events[out], (uintptr_t)fd, EVFILT_WRITE, e & (EPOLLHUP | EPOLLERR) ? EV_EOF : 0, 0, 1, NULL);
+        if ((q->filters[fd] & 6) && (e & (EPOLLOUT | EPOLLHUP | EPOLLERR))) {
+            unsigned short flags = (unsigned short)((e & (EPOLLHUP | EPOLLERR) ? EV_EOF : 0) | (q->filters[fd] & 4 ? EV_CLEAR : 0));
+            EV_SET(&events[out], (uintptr_t)fd, EVFILT_WRITE, flags, 0, 1, NULL);
             out++;
         }
     }
