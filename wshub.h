@@ -202,7 +202,8 @@ typedef enum wshub_cause { /* why a client is gone */
 typedef void *(*wshub_alloc_fn)(void *user, void *ptr, size_t old_bytes, size_t new_bytes);
 
 /* One outgoing event. event: UTF-8, unescaped. data: a JSON text, passed on verbatim; ptr NULL: the
- * message has no `data`. data_is_json: you know that data is JSON in UTF-8; left out, it is checked. */
+ * message has no `data`. data_is_json: you know that data is JSON in UTF-8, nested json_depth_max deep at
+ * most; left out, it is checked. */
 typedef struct wshub_msg {
     wshub_str event;
     wshub_str data;
@@ -341,7 +342,8 @@ typedef enum wshub_bus_state {
     X(NOMEM, ERROR, "out of memory")                                              \
     X(BUS_BAD, WARN, "bus message is no envelope")                                \
     X(BUS_STATE, WARN, "bus state")                                               \
-    X(BUS_DROPPED, WARN, "bus is down or slow; oldest dropped")
+    X(BUS_DROPPED, WARN, "bus is down or slow; oldest dropped")                   \
+    X(BUS_UNCONFIRMED, WARN, "the end came before the broker's word")
 typedef enum wshub_log_code {
 #define WSHUB__X(name, level, text) WSHUB_LOG_##name,
     WSHUB_LOGS(WSHUB__X)
@@ -374,6 +376,8 @@ typedef struct wshub_stats {
     uint64_t pings_sent, pongs_received;
     uint64_t bus_published, bus_received, bus_discarded, bus_bad, bus_self_echo, bus_dropped;
     uint64_t bus_refused;                       /* channel does not fit type and target */
+    uint64_t bus_dropped_up;                    /* of bus_dropped: over bus_burst_bytes_max, the bus being up */
+    uint64_t bus_unconfirmed;                   /* taken by the bus, not acknowledged when it was left (BYE-2) */
     uint64_t bus_downs, bus_down_ms;            /* the time from creation to the first UP counts too */
     uint64_t bus_queued_bytes;                  /* gauge: waiting for the bus */
     uint64_t log_suppressed;
@@ -462,11 +466,16 @@ typedef struct wshub_bus_owner {
      * all it wants, at once, in this very report. UP: all of that is acknowledged. DOWN: after either. */
     void (*state)(void *ctx, wshub_bus_state state);
     void (*wake)(void *ctx); /* any thread: call pump() soon. NULL: same thread only, pump is called often */
+    /* Owner's thread, never from inside an order: after a short publish() there is room again, or pending(), which
+     * was not 0 when it was asked, is. NULL: wake() is called instead. */
+    void (*room)(void *ctx);
+    void (*late)(void *ctx); /* owner's thread: the time given to alarm() is over. NULL: alarm() is not called */
 } wshub_bus_owner;
 
 #define WSHUB_BUS_BATCH 500 /* channels in one call of subscribe() or unsubscribe(), at most */
 
-/* Carries messages between instances, at most once, in order for each publisher and channel. */
+/* Carries messages between instances, at most once, in order for each publisher and channel. What is optional is NULL
+ * in a table that was zeroed first. */
 typedef struct wshub_bus {
     void *ctx;
     wshub_err (*attach)(void *ctx, const wshub_bus_owner *owner); /* NULL: leave; what was taken is handed
@@ -480,6 +489,10 @@ typedef struct wshub_bus {
     bool (*unsubscribe)(void *ctx, const wshub_bus_channel *channels, size_t count);
     void (*flush)(void *ctx); /* the end of a turn's calls: to the network with them. NULL: not needed */
     void (*pump)(void *ctx);  /* reports what has arrived; called by the owner once a turn. NULL: not needed */
+    /* Messages that were taken and whose delivery to the broker is not confirmed: an end waits for them (BYE-2).
+     * NULL: what was taken is delivered. */
+    uint64_t (*pending)(void *ctx);
+    void (*alarm)(void *ctx, uint32_t ms); /* calls late() once after so long; again: anew. NULL: it has no clock */
 } wshub_bus;
 
 /* ---- >>desc ---------------------------------------------------------------------------------
@@ -513,7 +526,8 @@ typedef struct wshub_desc {
     uint32_t close_timeout_ms;      /* 5000; for the peer's Close, and for its end, once ours has left */
     uint32_t transform_timeout_ms;  /* 30000, WSHUB_OFF; for your answer to on_transform_in, then it has failed (ENC-2) */
     uint32_t http_timeout_ms;       /* 30000, WSHUB_OFF; for your answer to an HTTP request, then 503 */
-    uint32_t shutdown_timeout_ms;   /* 5000; bounds wshub_shutdown() (BYE-2) */
+    uint32_t shutdown_timeout_ms;   /* 5000; bounds wshub_shutdown(): for peers to close, then for the broker to
+                                       acknowledge what was published (BYE-2) */
     bool no_pings;
     bool heartbeat_by_pong;     /* a pong counts as a heartbeat: for clients that only listen (LIVE-2); needs pings */
     bool close_on_backpressure; /* over backpressure_bytes_max: close instead of dropping the message */
@@ -542,7 +556,10 @@ typedef struct wshub_desc {
     uint32_t asks_per_client_max;     /* 16; joins not yet answered */
     uint32_t encrypted_batch_max;     /* 10 (ENC-3) */
     uint32_t bus_queue_bytes_max;     /* 1048576; kept while the bus is down (BUS-5) */
-    uint32_t bus_queue_ms_max;        /* 2000, WSHUB_OFF; the same: older ones are dropped */
+    uint32_t bus_queue_ms_max;        /* 15000, WSHUB_OFF; the same: older ones are dropped. More than the longest
+                                         pause between two attempts to reconnect and the attempt itself */
+    uint32_t bus_burst_bytes_max;     /* 16 MiB or bus_queue_bytes_max, whichever is more; waits while the bus is up
+                                         and cannot take it at once. One message may be longer than either */
     uint32_t bus_linger_ms;           /* 5000, WSHUB_OFF; bus_exact: unsubscribes so long after the last */
     uint32_t post_bytes_max;          /* 67108864; posted and not yet carried out */
 
@@ -798,16 +815,33 @@ typedef struct wshub_emitter_desc {
     const wshub_bus *bus; /* required. Given: it ends with the emitter, or if creation fails */
     wshub_alloc_fn alloc;
     void *alloc_user;
-    uint32_t bus_queue_bytes_max; /* 1048576; kept while the bus is down */
+    uint32_t bus_queue_bytes_max; /* 1048576; kept while the bus is down (BUS-5) */
+    uint32_t bus_burst_bytes_max; /* as in wshub_desc */
+    uint32_t json_depth_max;      /* 1024; as in wshub_desc: the hubs that are to read it have the same */
 } wshub_emitter_desc;
+/* Returns OK; PARAM: no bus, a limit out of range; NOMEM; or what the bus's attach said. */
 WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc, wshub_emitter **out_emitter);
+/* Ends it now: what it keeps is handed over as far as the bus takes it at once. While it closes: its on_closed is
+ * called. NULL: nothing. */
 WSHUB_API void wshub_emitter_destroy(wshub_emitter *emitter);
-/* Publishes: handed to the bus before it returns, if that is up and has room. dest kind RESOLVE with a name means
- * that room; NULL: all. data may be absent. What the broker says to it is the bus's to tell.
- * Returns OK: handed to the bus or kept; PARAM; JSON; NOMEM; LIMIT: the queue is full, nothing was kept. */
+/* Ends it once everything it took has been acknowledged by the broker, or deadline_ms have passed, whichever is
+ * first: run the loop of its bus until then. Sends are refused meanwhile.
+ *   on_closed  called once, from inside this call if there is nothing to wait for; the emitter is gone then, and
+ *              its bus may be destroyed. lost: of all that was ever taken, what was dropped or not acknowledged.
+ *              NULL: nobody is told
+ * A bus without alarm() (the loop) has nothing to wait for. emitter NULL, or closing already: nothing. */
+WSHUB_API void wshub_emitter_close(wshub_emitter *emitter, uint32_t deadline_ms,
+                                   void (*on_closed)(uint64_t lost, void *arg), void *arg);
+/* Publishes: handed to the bus before it returns, if that is up and has room; else kept, and it leaves by itself
+ * when there is room. dest kind RESOLVE with a name means that room; NULL: all. data may be absent. What the broker
+ * says to it is the bus's to tell.
+ * Returns OK: handed to the bus or kept; PARAM; JSON; NOMEM; STATE: it closes; LIMIT: the queue is full, nothing
+ * was kept. */
 WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest,
                                        const wshub_msg *msg);
 WSHUB_API uint64_t wshub_emitter_queued_bytes(const wshub_emitter *emitter); /* kept; the bus has not */
+/* Messages that were kept and had to go when the bus went down: over bus_queue_bytes_max. */
+WSHUB_API uint64_t wshub_emitter_dropped(const wshub_emitter *emitter);
 
 /* ---- >>api-codec ----------------------------------------------------------------------------
  * Small, pure functions: no hub, no allocation, any thread. */
@@ -2515,19 +2549,20 @@ static wshub_str wshub__envelope_peek(wshub_str payload) {
                  : wshub__str(NULL, 0);
 }
 
+/* depth_max: of data. What every instance accepts for sending every instance reads: the envelope's own level does not
+ * count, here and nowhere else. */
 static bool wshub__envelope_read(wshub_str payload, uint32_t depth_max, wshub__envelope *out) {
     wshub__field f[6];
+    const uint8_t *start = (const uint8_t *)payload.ptr, *end = start + payload.len;
     size_t i;
     static const char *const keys[6] = {"serverId", "type", "target", "event", "data", "exclude"};
     for (i = 0; i < 6; i++) {
         f[i].key = keys[i];
         f[i].value = wshub__str(NULL, 0);
     }
-    if (!wshub_utf8_check((const uint8_t *)payload.ptr, payload.len)) return false;
-    if (wshub__json_fields((const uint8_t *)payload.ptr, payload.len, depth_max, f, 6) !=
-        WSHUB__JSON_FIELDS) {
-        return false;
-    }
+    if (!wshub_utf8_check(start, payload.len)) return false;
+    if (start == end || wshub__json_ws(start, end) == end || *wshub__json_ws(start, end) != '{') return false;
+    if (wshub__json_fields(start, payload.len, depth_max + 1, f, 6) != WSHUB__JSON_FIELDS) return false;
     out->server_id = f[0].value;
     out->type = f[1].value;
     out->target = f[2].value;
@@ -2712,7 +2747,8 @@ typedef struct wshub__pub { /* a publication that waits; channel, payload and br
 
 typedef struct wshub__outbox {
     wshub__pub *head, *tail;
-    uint64_t bytes;
+    uint64_t bytes, count;
+    uint64_t left; /* bytes that the bus did not take when they were offered last */
 } wshub__outbox;
 
 typedef struct wshub__chan { /* exact mode: a channel on its way in or out; its name follows */
@@ -6095,14 +6131,23 @@ WSHUB_API void wshub_conn_closed(wshub *hub, wshub_conn conn) {
 
 /* ---- >>bus -----------------------------------------------------------------------------------
  * What goes to other instances and what comes from them (BUS-1 to BUS-6), and the emitter (EMIT-1).
- * Publications wait in an outbox that settle hands over; while the bus is down it is kept up to its limit.
- * Proved by tests/test_bus.c. */
+ * Publications wait in an outbox. A busy turn is no outage: over a bus that is up they are handed over as they come,
+ * what it cannot take at once waits under a limit of its own (bus_burst_bytes_max), and a message may be as long as it
+ * likes; while the bus is down what waits is kept up to bus_queue_bytes_max and bus_queue_ms_max (BUS-5). Whatever is
+ * dropped is counted and told, and an end waits for the broker's word (BYE-2). Proved by tests/test_bus.c. */
 
 /* The brief: the same message for hubs of this process, beside the envelope, whose texts and frame need then be made
  * and read once, not once a hub. Written by wshub__brief_write(), read by wshub__bus_brief(), nobody else sees it. */
 typedef struct wshub__brief { /* the lengths of the excluded, event, the excluded and the frame follow */
     uint32_t kind, event_len, data_len, exclude_count, frame_len; /* data is the frame's, before its last byte */
 } wshub__brief;
+
+/* Defaults that hubs and emitters share. */
+#define WSHUB__BUS_QUEUE_BYTES 1048576u
+#define WSHUB__JSON_DEPTH 1024u
+static uint32_t wshub__bus_burst(uint32_t queue_bytes_max) {
+    return queue_bytes_max > 16u << 20 ? queue_bytes_max : 16u << 20;
+}
 
 #define WSHUB__BRIEF_EXCLUDES 32u /* those who exclude more have no brief */
 
@@ -6136,7 +6181,18 @@ static void wshub__outbox_pop(const wshub__mem *m, wshub__outbox *box) {
     box->head = p->next;
     if (!box->head) box->tail = NULL;
     box->bytes -= wshub__pub_bytes(p);
+    box->count--;
     wshub__mem_free(m, p, p->cap);
+}
+
+#define WSHUB__HANDOVER_BYTES 262144u /* so much is gathered before a busy turn hands it over */
+
+/* The oldest go until `more` bytes fit in. Returns how many have gone. */
+static uint64_t wshub__outbox_trim(const wshub__mem *m, wshub__outbox *box, uint64_t max,
+                                   uint64_t more) {
+    uint64_t dropped = 0;
+    for (; box->head && box->bytes + more > max; dropped++) wshub__outbox_pop(m, box);
+    return dropped;
 }
 
 typedef struct wshub__item { /* one publication, as it is handed over */
@@ -6146,10 +6202,11 @@ typedef struct wshub__item { /* one publication, as it is handed over */
 static size_t wshub__seat_publish(void *ctx, const wshub_bus_msg *msgs, size_t count);
 static size_t wshub__seat_give(void *ctx, const wshub__item *items, size_t count);
 
-/* Hands over what it can. Returns how many. */
+/* Hands over what it can, to the network at once where the bus is full otherwise. Returns how many. */
 static uint64_t wshub__outbox_flush(const wshub__mem *m, wshub__outbox *box, const wshub_bus *bus) {
     uint64_t sent = 0;
     bool within = bus->publish == wshub__seat_publish; /* a loop takes the briefs too */
+    bool flushed = false;                              /* since it took something last */
     while (box->head) {
         wshub_bus_msg msgs[64];
         wshub__item items[64];
@@ -6163,18 +6220,27 @@ static uint64_t wshub__outbox_flush(const wshub__mem *m, wshub__outbox *box, con
         }
         took = within ? wshub__seat_give(bus->ctx, items, n) : bus->publish(bus->ctx, msgs, n);
         sent += took;
-        n = took < n ? 0 : n;
+        n -= took;
+        if (took) flushed = false;
         while (took--) wshub__outbox_pop(m, box);
-        if (!n) break;
+        if (!n) continue;
+        if (flushed || !bus->flush) break;
+        bus->flush(bus->ctx);
+        flushed = true;
     }
+    box->left = box->bytes;
     return sent;
 }
 
-/* Appends one publication. Over the limit the oldest go first; *dropped says how many. dropped NULL: nothing
- * goes, the new one is refused with LIMIT. frame: ptr NULL: without a brief. */
+/* Appends one publication, and hands over what has gathered.
+ *   bus      NULL: it is down, and the limit holds for each message too; else one that nothing waits before may be longer
+ *   dropped  counts the oldest, which go for it over the limit. NULL: nothing goes, the new one is refused with LIMIT
+ *   sent     counts what was handed over
+ *   frame    ptr NULL: without a brief */
 static wshub_err wshub__outbox_add(const wshub__mem *m, wshub__outbox *box, uint64_t max,
-                                   uint64_t now, wshub_str server_id, const wshub_dest *dest,
-                                   const wshub_msg *msg, wshub_str frame, uint64_t *dropped) {
+                                   const wshub_bus *bus, uint64_t now, wshub_str server_id,
+                                   const wshub_dest *dest, const wshub_msg *msg, wshub_str frame,
+                                   uint64_t *dropped, uint64_t *sent) {
     wshub__buf b;
     const char *prefix = wshub__bus_prefixes[dest->kind];
     size_t prefix_len = strlen(prefix),
@@ -6197,7 +6263,8 @@ static wshub_err wshub__outbox_add(const wshub__mem *m, wshub__outbox *box, uint
         return WSHUB_ERR_NOMEM;
     }
     bytes = brief_at - sizeof *p;
-    if (bytes > max || (!dropped && box->bytes + bytes > max)) {
+    if (bus && box->bytes + bytes > max) *sent += wshub__outbox_flush(m, box, bus);
+    if ((!bus && bytes > max) || (!dropped && box->head && box->bytes + bytes > max)) {
         wshub__buf_done(m, &b);
         return WSHUB_ERR_LIMIT;
     }
@@ -6208,10 +6275,7 @@ static wshub_err wshub__outbox_add(const wshub__mem *m, wshub__outbox *box, uint
     p->payload_len = (uint32_t)(brief_at - payload_at);
     p->brief_len = (uint32_t)(b.len - brief_at);
     p->cap = b.cap;
-    while (box->bytes + bytes > max) {
-        wshub__outbox_pop(m, box);
-        ++*dropped;
-    }
+    if (dropped) *dropped += wshub__outbox_trim(m, box, max, bytes);
     if (box->tail) {
         box->tail->next = p;
     } else {
@@ -6219,6 +6283,8 @@ static wshub_err wshub__outbox_add(const wshub__mem *m, wshub__outbox *box, uint
     }
     box->tail = p;
     box->bytes += bytes;
+    box->count++;
+    if (bus && box->bytes >= box->left + WSHUB__HANDOVER_BYTES) *sent += wshub__outbox_flush(m, box, bus);
     return WSHUB_OK;
 }
 
@@ -6226,29 +6292,31 @@ static void wshub__outbox_done(const wshub__mem *m, wshub__outbox *box) {
     while (box->head) wshub__outbox_pop(m, box);
 }
 
-WSHUB__COLD static void wshub__bus_dropped(wshub *hub, uint64_t count) {
+/* limit: the name of the one that was reached. */
+WSHUB__COLD static void wshub__bus_dropped(wshub *hub, uint64_t count, const char *limit) {
     if (!count) return;
     hub->stats.bus_dropped += count;
-    wshub__log(hub, WSHUB_LOG_BUS_DROPPED, NULL, "", wshub__str(NULL, 0));
+    wshub__log(hub, WSHUB_LOG_BUS_DROPPED, NULL, limit, wshub__str(NULL, 0));
 }
 
 static wshub_err wshub__publish(wshub *hub, const wshub_dest *dest, const wshub_msg *msg,
                                 wshub__fan *fan) {
-    uint64_t dropped = 0, max = hub->desc.bus_queue_bytes_max;
+    const wshub_bus *bus = hub->bus_up ? &hub->bus : NULL;
+    uint64_t dropped = 0;
     wshub_str frame = wshub__str(NULL, 0);
     wshub_err err;
     if (hub->bus.publish == wshub__seat_publish && wshub__fan_frame(hub, fan))
         frame = wshub__str(wshub__seg_bytes(fan->frame.seg) + fan->frame.at, fan->frame.len);
-    if (hub->bus_up && hub->outbox.bytes > max / 2) { /* the limit is for outages, not for busy turns */
-        hub->stats.bus_published += wshub__outbox_flush(&hub->mem, &hub->outbox, &hub->bus);
-    }
-    err = wshub__outbox_add(&hub->mem, &hub->outbox, max, hub->now, hub->server_id, dest, msg, frame,
-                            &dropped);
+    err = wshub__outbox_add(&hub->mem, &hub->outbox,
+                            bus ? hub->desc.bus_burst_bytes_max : hub->desc.bus_queue_bytes_max, bus,
+                            hub->now, hub->server_id, dest, msg, frame, &dropped,
+                            &hub->stats.bus_published);
     if (err == WSHUB_ERR_LIMIT) {
         dropped++;
         err = WSHUB_OK;
     }
-    wshub__bus_dropped(hub, dropped);
+    if (bus) hub->stats.bus_dropped_up += dropped;
+    wshub__bus_dropped(hub, dropped, bus ? "bus_burst_bytes_max" : "bus_queue_bytes_max");
     return err;
 }
 
@@ -6472,9 +6540,11 @@ WSHUB__COLD static void wshub__bus_state(void *ctx, wshub_bus_state state) { /* 
     hub->bus_linked = state != WSHUB_BUS_DOWN;
     hub->bus_up = state == WSHUB_BUS_UP;
     if (!hub->bus_up) wshub__subs_clear(hub);
-    if (was_up) {
+    if (was_up) { /* what a busy turn left is kept as far as an outage may keep */
         hub->bus_since = hub->now;
         hub->stats.bus_downs++;
+        wshub__bus_dropped(hub, wshub__outbox_trim(&hub->mem, &hub->outbox, hub->desc.bus_queue_bytes_max, 0),
+                           "bus_queue_bytes_max");
     }
     down = was_up ? 0 : hub->now - hub->bus_since;
     if (state == WSHUB_BUS_CONNECTED) {
@@ -6496,6 +6566,7 @@ static void wshub__bus_wake(void *ctx) {
 
 WSHUB__COLD static wshub_err wshub__bus_attach(wshub *hub) {
     wshub_bus_owner owner;
+    memset(&owner, 0, sizeof owner); /* room: settle does what there is to do */
     owner.ctx = hub;
     owner.received = wshub__bus_received;
     owner.state = wshub__bus_state;
@@ -6521,7 +6592,7 @@ static uint64_t wshub__bus_settle(wshub *hub) {
             wshub__outbox_pop(&hub->mem, &hub->outbox);
             dropped++;
         }
-        wshub__bus_dropped(hub, dropped);
+        wshub__bus_dropped(hub, dropped, "bus_queue_ms_max");
         if (hub->outbox.head)
             next = wshub__sooner(next, hub->outbox.head->at + hub->desc.bus_queue_ms_max);
     }
@@ -6529,12 +6600,38 @@ static uint64_t wshub__bus_settle(wshub *hub) {
     return next;
 }
 
+/* Hands over what the bus takes now. Returns whether an end has something to wait for all the same: kept here, or taken
+ * and not acknowledged (BYE-2). */
+WSHUB__COLD static bool wshub__bus_owes(wshub *hub) {
+    if (!hub->has_bus) return false;
+    if (hub->bus_up) hub->stats.bus_published += wshub__outbox_flush(&hub->mem, &hub->outbox, &hub->bus);
+    return hub->outbox.head || (hub->bus.pending && hub->bus.pending(hub->bus.ctx));
+}
+
+/* Hands over what the bus takes now, leaves it, and tells of what is lost or unknown. */
+WSHUB__COLD static void wshub__bus_leave(wshub *hub) {
+    uint64_t kept, unconfirmed;
+    if (!hub->has_bus) return;
+    (void)wshub__bus_settle(hub);
+    kept = hub->outbox.count;
+    unconfirmed = hub->bus.pending ? hub->bus.pending(hub->bus.ctx) : 0;
+    hub->has_bus = hub->bus_linked = hub->bus_up = false;
+    (void)hub->bus.attach(hub->bus.ctx, NULL);
+    wshub__outbox_done(&hub->mem, &hub->outbox);
+    wshub__bus_dropped(hub, kept, "shutdown_timeout_ms");
+    hub->stats.bus_unconfirmed += unconfirmed;
+    if (unconfirmed) wshub__log(hub, WSHUB_LOG_BUS_UNCONFIRMED, NULL, "", wshub__str(NULL, 0));
+}
+
 struct wshub_emitter {
     wshub__mem mem;
     wshub_bus bus;
     wshub__outbox outbox;
-    uint32_t queue_bytes_max;
-    bool up;
+    uint32_t queue_bytes_max, burst_bytes_max, json_depth_max;
+    uint64_t dropped, published;
+    bool up, closing;
+    void (*on_closed)(uint64_t lost, void *arg);
+    void *closed_arg;
 };
 
 static void wshub__emitter_received(void *ctx, wshub_str channel, wshub_str payload) {
@@ -6544,13 +6641,40 @@ static void wshub__emitter_received(void *ctx, wshub_str channel, wshub_str payl
 }
 static void wshub__emitter_flush(wshub_emitter *em) {
     if (!em->up) return;
-    (void)wshub__outbox_flush(&em->mem, &em->outbox, &em->bus);
+    em->published += wshub__outbox_flush(&em->mem, &em->outbox, &em->bus);
     if (em->bus.flush) em->bus.flush(em->bus.ctx);
+}
+
+/* The one end of an emitter: hands over what the bus takes now, leaves it, says what is lost or unknown. */
+WSHUB__COLD static void wshub__emitter_end(wshub_emitter *em) {
+    void (*on_closed)(uint64_t, void *) = em->on_closed;
+    void *arg = em->closed_arg;
+    uint64_t lost = em->dropped;
+    wshub__emitter_flush(em);
+    lost += em->outbox.count;
+    if (em->bus.pending) lost += em->bus.pending(em->bus.ctx);
+    (void)em->bus.attach(em->bus.ctx, NULL);
+    wshub__outbox_done(&em->mem, &em->outbox);
+    wshub__mem_free(&em->mem, em, sizeof *em);
+    if (on_closed) on_closed(lost, arg);
+}
+
+/* Hands over; a closing one that owes nothing any more ends, and is gone afterwards. */
+static void wshub__emitter_run(void *ctx) {
+    wshub_emitter *em = (wshub_emitter *)ctx;
+    wshub__emitter_flush(em);
+    if (!em->closing || em->outbox.head) return;
+    if (!em->bus.pending || !em->bus.pending(em->bus.ctx)) wshub__emitter_end(em);
+}
+WSHUB__COLD static void wshub__emitter_late(void *ctx) {
+    wshub_emitter *em = (wshub_emitter *)ctx;
+    if (em->closing) wshub__emitter_end(em);
 }
 WSHUB__COLD static void wshub__emitter_state(void *ctx, wshub_bus_state state) {
     wshub_emitter *em = (wshub_emitter *)ctx;
+    if (em->up) em->dropped += wshub__outbox_trim(&em->mem, &em->outbox, em->queue_bytes_max, 0);
     em->up = state == WSHUB_BUS_UP;
-    wshub__emitter_flush(em);
+    wshub__emitter_run(em);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc,
@@ -6559,20 +6683,29 @@ WSHUB__COLD WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *d
     wshub_bus_owner owner;
     wshub_emitter *em;
     wshub_err err;
+    uint32_t queue, burst;
+    bool bad;
     if (!desc || !desc->bus) return WSHUB_ERR_PARAM;
+    queue = desc->bus_queue_bytes_max ? desc->bus_queue_bytes_max : WSHUB__BUS_QUEUE_BYTES;
+    burst = desc->bus_burst_bytes_max ? desc->bus_burst_bytes_max : wshub__bus_burst(queue);
+    bad = !out_emitter || burst < queue || desc->json_depth_max > WSHUB_JSON_DEPTH_MAX;
     m = wshub__mem_make(desc->alloc, desc->alloc_user);
-    em = out_emitter ? (wshub_emitter *)wshub__mem_new(&m, sizeof *em) : NULL;
+    em = bad ? NULL : (wshub_emitter *)wshub__mem_new(&m, sizeof *em);
     if (!em) {
         (void)desc->bus->attach(desc->bus->ctx, NULL); /* it was given */
-        return out_emitter ? WSHUB_ERR_NOMEM : WSHUB_ERR_PARAM;
+        return bad ? WSHUB_ERR_PARAM : WSHUB_ERR_NOMEM;
     }
     em->mem = m;
     em->bus = *desc->bus;
-    em->queue_bytes_max = desc->bus_queue_bytes_max ? desc->bus_queue_bytes_max : 1048576;
+    em->queue_bytes_max = queue;
+    em->burst_bytes_max = burst;
+    em->json_depth_max = desc->json_depth_max ? desc->json_depth_max : WSHUB__JSON_DEPTH;
+    memset(&owner, 0, sizeof owner);
     owner.ctx = em;
     owner.received = wshub__emitter_received;
     owner.state = wshub__emitter_state;
-    owner.wake = NULL;
+    owner.room = wshub__emitter_run;
+    owner.late = wshub__emitter_late;
     err = em->bus.attach(em->bus.ctx, &owner);
     if (err) {
         (void)desc->bus->attach(desc->bus->ctx, NULL);
@@ -6587,9 +6720,23 @@ WSHUB__COLD WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *d
 WSHUB__COLD WSHUB_API void wshub_emitter_destroy(wshub_emitter *emitter) {
     if (!emitter) return;
     if (emitter->bus.pump) emitter->bus.pump(emitter->bus.ctx);
-    (void)emitter->bus.attach(emitter->bus.ctx, NULL);
-    wshub__outbox_done(&emitter->mem, &emitter->outbox);
-    wshub__mem_free(&emitter->mem, emitter, sizeof *emitter);
+    wshub__emitter_end(emitter);
+}
+
+WSHUB__COLD WSHUB_API void wshub_emitter_close(wshub_emitter *emitter, uint32_t deadline_ms,
+                                               void (*on_closed)(uint64_t lost, void *arg),
+                                               void *arg) {
+    if (!emitter || emitter->closing) return;
+    if (emitter->bus.pump) emitter->bus.pump(emitter->bus.ctx);
+    emitter->closing = true;
+    emitter->on_closed = on_closed;
+    emitter->closed_arg = arg;
+    if (!emitter->bus.alarm) {
+        wshub__emitter_end(emitter);
+        return;
+    }
+    emitter->bus.alarm(emitter->bus.ctx, deadline_ms);
+    wshub__emitter_run(emitter);
 }
 
 WSHUB__COLD static wshub_err wshub__dest_check(const wshub_dest *d) {
@@ -6610,20 +6757,27 @@ WSHUB__COLD WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const
     wshub_err err;
     memset(&d, 0, sizeof d);
     if (dest) d = *dest;
+    if (emitter->closing) return WSHUB_ERR_STATE;
     if (d.kind == WSHUB_DEST_RESOLVE) d.kind = d.name.len ? WSHUB_DEST_ROOM : WSHUB_DEST_ALL;
     if (wshub__dest_check(&d) || !msg || !wshub__name_ok(msg->event)) return WSHUB_ERR_PARAM;
     if (msg->data.len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
-    if (msg->data.ptr && (!msg->data_is_json || !msg->data.len) && !wshub_json_check(msg->data, 0))
+    if (msg->data.ptr && (!msg->data_is_json || !msg->data.len) &&
+        !wshub_json_check(msg->data, emitter->json_depth_max))
         return WSHUB_ERR_JSON;
     if (emitter->bus.pump) emitter->bus.pump(emitter->bus.ctx);
-    err = wshub__outbox_add(&emitter->mem, &emitter->outbox, emitter->queue_bytes_max, 0,
-                            wshub_str_z("emitter"), &d, msg, wshub__str(NULL, 0), NULL);
+    err = wshub__outbox_add(&emitter->mem, &emitter->outbox,
+                            emitter->up ? emitter->burst_bytes_max : emitter->queue_bytes_max,
+                            emitter->up ? &emitter->bus : NULL, 0, wshub_str_z("emitter"), &d, msg,
+                            wshub__str(NULL, 0), NULL, &emitter->published);
     if (!err) wshub__emitter_flush(emitter);
     return err;
 }
 
 WSHUB_API uint64_t wshub_emitter_queued_bytes(const wshub_emitter *emitter) {
     return emitter->outbox.bytes;
+}
+WSHUB_API uint64_t wshub_emitter_dropped(const wshub_emitter *emitter) {
+    return emitter->dropped;
 }
 
 /* ---- >>loop ----------------------------------------------------------------------------------
@@ -7023,12 +7177,12 @@ WSHUB__COLD WSHUB_API wshub_err wshub_loop_bus(wshub_loop *loop, wshub_bus *out_
     seat->loop = loop;
     seat->refs = 1;
     (void)WSHUB__ADD(&loop->refs, 1);
+    memset(out_bus, 0, sizeof *out_bus); /* what a seat takes is delivered: there is nothing to wait for */
     out_bus->ctx = seat;
     out_bus->attach = wshub__seat_attach;
     out_bus->publish = wshub__seat_publish;
     out_bus->subscribe = wshub__seat_subscribe;
     out_bus->unsubscribe = wshub__seat_unsubscribe;
-    out_bus->flush = NULL;
     out_bus->pump = wshub__seat_pump;
     return WSHUB_OK;
 }
@@ -7516,13 +7670,10 @@ WSHUB__COLD static uint64_t wshub__phase_run(wshub *hub) {
             wshub__conn *c = wshub__conn_at(hub, i);
             if (c->id) wshub__conn_abort(hub, c, WSHUB_BY_SHUTDOWN, 1006, "");
         }
+        if (hub->now < hub->stop_due && wshub__bus_owes(hub)) return hub->stop_due; /* it wakes us before */
         hub->phase = WSHUB__DOWN;
         hub->stop_due = 0;
-        if (hub->has_bus) {
-            (void)wshub__bus_settle(hub);
-            (void)hub->bus.attach(hub->bus.ctx, NULL);
-            hub->has_bus = hub->bus_linked = false;
-        }
+        wshub__bus_leave(hub);
         if (hub->desc.on_shutdown && !hub->destroying) hub->desc.on_shutdown(hub, hub->desc.user);
     }
     return 0;
@@ -7574,7 +7725,7 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__bury(hub);
     if (hub->run.messages) wshub__run_end(hub); /* of last words to those who are gone */
     hub->io.attach(hub->io.ctx, NULL);
-    if (hub->has_bus) (void)hub->bus.attach(hub->bus.ctx, NULL);
+    wshub__bus_leave(hub);
     wshub__post_drain(hub, false);
     for (i = 0; i < hub->conns.pages_count * WSHUB__PAGE; i++) {
         wshub__conn *c = wshub__conn_at(hub, i);
@@ -7654,7 +7805,7 @@ WSHUB__COLD static void wshub__desc_defaults(wshub_desc *d) {
     d->http_headers_max = wshub__or(d->http_headers_max, 100);
     d->http_answers_bytes_max = wshub__or(d->http_answers_bytes_max, 262144);
     d->http_body_bytes_max = wshub__or(d->http_body_bytes_max, 65536);
-    d->json_depth_max = wshub__or(d->json_depth_max, 1024);
+    d->json_depth_max = wshub__or(d->json_depth_max, WSHUB__JSON_DEPTH);
     d->preauth_messages_max = wshub__or(d->preauth_messages_max, 16);
     d->preauth_bytes_max = wshub__or(d->preauth_bytes_max, 8192);
     d->rooms_per_client_max = wshub__or(d->rooms_per_client_max, 1024);
@@ -7663,8 +7814,9 @@ WSHUB__COLD static void wshub__desc_defaults(wshub_desc *d) {
     d->users_max = wshub__or(d->users_max, 1000000);
     d->asks_per_client_max = wshub__or(d->asks_per_client_max, 16);
     d->encrypted_batch_max = wshub__or(d->encrypted_batch_max, 10);
-    d->bus_queue_bytes_max = wshub__or(d->bus_queue_bytes_max, 1048576);
-    d->bus_queue_ms_max = wshub__or(d->bus_queue_ms_max, 2000);
+    d->bus_queue_bytes_max = wshub__or(d->bus_queue_bytes_max, WSHUB__BUS_QUEUE_BYTES);
+    d->bus_queue_ms_max = wshub__or(d->bus_queue_ms_max, 15000);
+    d->bus_burst_bytes_max = wshub__or(d->bus_burst_bytes_max, wshub__bus_burst(d->bus_queue_bytes_max));
     d->bus_linger_ms = wshub__or(d->bus_linger_ms, 5000);
     d->post_bytes_max = wshub__or(d->post_bytes_max, 64u << 20);
 }
@@ -7722,6 +7874,9 @@ WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *d) {
             return "allowed_origins: `https://host[:port]`, with `*.` before the host for its "
                    "subdomains, or `null`";
         }
+    }
+    if (d->bus_burst_bytes_max < d->bus_queue_bytes_max) {
+        return "bus_burst_bytes_max: at least bus_queue_bytes_max; a busy turn may keep what an outage may";
     }
     if (d->bus && !d->io->wake) return "bus: needs an io that can be woken";
     return NULL;

@@ -91,6 +91,7 @@ static void bus_contract(bus_world *w) {
     uint64_t before[3];
     (void)printf("  bus contract: %s\n", w->name);
     memset(s, 0, sizeof s);
+    memset(&owner, 0, sizeof owner);
     for (i = 0; i < 3; i++) {
         s[i].w = w;
         s[i].wanted = i == 0 ? exact : i == 1 ? pattern : none;

@@ -598,7 +598,7 @@ TEST(a_broker_that_does_not_read_costs_no_more_than_the_limits) { /* nothing gro
     wshub_conn c;
     size_t before;
     int i;
-    site_start(&s, b, BUSDESC(.output_bytes_max = 10000, .heartbeat_timeout_ms = 600000), DESC(.bus_queue_bytes_max = 20000), FAKE(0));
+    site_start(&s, b, BUSDESC(.output_bytes_max = 10000, .heartbeat_timeout_ms = 600000), DESC(.bus_queue_bytes_max = 20000, .bus_burst_bytes_max = 20000), FAKE(0));
     c = world_client(&s.w, "u", NULL);
     site_advance(&s, 10);
     before = s.w.bytes;

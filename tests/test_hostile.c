@@ -313,7 +313,7 @@ TEST(every_limit_at_its_ends) { /* CVE-2025-32049: no setting means "without bou
         offsetof(wshub_desc, auth_timeout_ms), offsetof(wshub_desc, heartbeat_interval_ms), offsetof(wshub_desc, heartbeat_timeout_ms), offsetof(wshub_desc, idle_timeout_ms), offsetof(wshub_desc, message_timeout_ms), offsetof(wshub_desc, write_timeout_ms),
         offsetof(wshub_desc, close_timeout_ms), offsetof(wshub_desc, http_timeout_ms), offsetof(wshub_desc, shutdown_timeout_ms), offsetof(wshub_desc, payload_bytes_max), offsetof(wshub_desc, backpressure_bytes_max), offsetof(wshub_desc, conns_max), offsetof(wshub_desc, clients_max),
         offsetof(wshub_desc, http_head_bytes_max), offsetof(wshub_desc, http_headers_max), offsetof(wshub_desc, http_body_bytes_max), offsetof(wshub_desc, json_depth_max), offsetof(wshub_desc, preauth_messages_max), offsetof(wshub_desc, preauth_bytes_max), offsetof(wshub_desc, rooms_per_client_max),
-        offsetof(wshub_desc, rooms_per_message_max), offsetof(wshub_desc, rooms_max), offsetof(wshub_desc, users_max), offsetof(wshub_desc, asks_per_client_max), offsetof(wshub_desc, encrypted_batch_max), offsetof(wshub_desc, bus_queue_bytes_max), offsetof(wshub_desc, bus_queue_ms_max),
+        offsetof(wshub_desc, rooms_per_message_max), offsetof(wshub_desc, rooms_max), offsetof(wshub_desc, users_max), offsetof(wshub_desc, asks_per_client_max), offsetof(wshub_desc, encrypted_batch_max), offsetof(wshub_desc, bus_queue_bytes_max), offsetof(wshub_desc, bus_queue_ms_max), offsetof(wshub_desc, bus_burst_bytes_max),
         offsetof(wshub_desc, bus_linger_ms), offsetof(wshub_desc, post_bytes_max),
     };
     static const uint32_t values[] = {0, 1, 2, 255, 256, 1u << 20, 1u << 30, UINT32_MAX - 1, UINT32_MAX};

@@ -110,7 +110,7 @@ static void say(wshub *hub, void *arg) {
 
 TEST(hubs_of_several_threads_hear_each_other_in_order) {
     wshub_bus bus, ear;
-    wshub_bus_owner owner = {heard, hear, ignore_state, NULL};
+    wshub_bus_owner owner = {heard, hear, ignore_state, NULL, NULL, NULL};
     wshub_bus_channel channel = {{"ws:broadcast", 12}, false};
     int i;
     EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);

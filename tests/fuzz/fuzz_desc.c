@@ -279,7 +279,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         uint32_t *const figures[] = {&d.auth_timeout_ms, &d.heartbeat_interval_ms, &d.heartbeat_timeout_ms, &d.idle_timeout_ms, &d.message_timeout_ms, &d.write_timeout_ms, &d.close_timeout_ms,
                                      &d.http_timeout_ms, &d.shutdown_timeout_ms, &d.payload_bytes_max, &d.backpressure_bytes_max, &d.conns_max, &d.clients_max, &d.http_head_bytes_max, &d.http_headers_max,
                                      &d.http_body_bytes_max, &d.json_depth_max, &d.preauth_messages_max, &d.preauth_bytes_max, &d.rooms_per_client_max, &d.rooms_per_message_max, &d.rooms_max, &d.users_max,
-                                     &d.asks_per_client_max, &d.encrypted_batch_max, &d.bus_queue_bytes_max, &d.bus_queue_ms_max, &d.bus_linger_ms};
+                                     &d.asks_per_client_max, &d.encrypted_batch_max, &d.bus_queue_bytes_max, &d.bus_queue_ms_max, &d.bus_linger_ms, &d.bus_burst_bytes_max};
         for (n = pick(6); n; n--) *figures[pick(sizeof figures / sizeof *figures)] = number(0);
     }
     if (pick(2)) {
