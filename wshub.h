@@ -322,7 +322,10 @@ typedef enum wshub_bus_state {
 } wshub_bus_state;
 
 /* Log lines: code, level, text. Text is escaped ASCII of at most 128 bytes, never payload or token. Of one
- * code at most ten lines a second are written; what was held back is told in `suppressed`. */
+ * code at most ten lines a second are written; what was held back is told in `suppressed`. A line is given to
+ * on_log when the outermost call into the hub is about to return, and between the steps of wshub_settle(), in
+ * the order in which the lines were written: never in the middle of a change, and not before wshub_create()
+ * has returned. So on_log may call anything, as every other callback may. */
 #define WSHUB_LOGS(X)                                                             \
     X(ORIGINS_OPEN, WARN, "no allowed_origins: any web page may connect")         \
     X(NO_TRANSFORMER, WARN, "require_encryption without on_transform_out")        \
@@ -354,8 +357,8 @@ typedef enum wshub_log_level { WSHUB_LEVEL_INFO, WSHUB_LEVEL_WARN, WSHUB_LEVEL_E
 typedef struct wshub_log {
     wshub_log_code code;
     wshub_log_level level;
-    const char *text;    /* terminated; what happened, with detail */
-    wshub_client client; /* {0}: none */
+    const char *text;    /* terminated; what happened, with detail; a view until the callback returns */
+    wshub_client client; /* {0}: none; it may be gone by now */
     uint64_t suppressed; /* lines of this code held back since the last one */
 } wshub_log;
 
@@ -2574,7 +2577,8 @@ static bool wshub__envelope_read(wshub_str payload, uint32_t depth_max, wshub__e
 }
 
 /* ---- >>hub -----------------------------------------------------------------------------------
- * The objects and what all rooms below share: entering and leaving, the clock, randomness, log lines. */
+ * The objects and what all rooms below share: entering and leaving, the clock, randomness, log lines. on_log is
+ * called from wshub__log_tell() alone, never from inside a change (proved by tests/test_log.c, test_matrix.c). */
 
 typedef struct wshub__seg { /* a piece of the frame log; its bytes follow */
     struct wshub__seg *prev, *next;
@@ -2769,6 +2773,15 @@ typedef enum wshub__phase {
     WSHUB__DOWN
 } wshub__phase;
 
+#define WSHUB__LINES 32u /* lines of one step; more of them are counted as suppressed */
+
+typedef struct wshub__line {
+    wshub_log_code code;
+    wshub_client client;
+    uint64_t suppressed;
+    char text[129];
+} wshub__line;
+
 struct wshub__fan;
 
 /* How events look on one kind of wire. The seam for other dialects: >>conn and >>routing reach the wire
@@ -2834,6 +2847,8 @@ struct wshub {
         uint64_t second, suppressed;
         uint32_t lines;
     } logs[WSHUB_LOG_COUNT];
+    wshub__line lines[WSHUB__LINES]; /* a ring of those that on_log has not been given yet */
+    uint32_t lines_head, lines_count;
 };
 
 static wshub__conn *wshub__conn_at(const wshub *hub, uint32_t index) {
@@ -2886,8 +2901,37 @@ static void wshub__free(wshub *hub);
 static void wshub__enter(wshub *hub) {
     if (hub->depth++ == 0) wshub__clock(hub);
 }
+
+static const struct {
+    const char *name, *text;
+    wshub_log_level level;
+} wshub__logs[] = {
+#define WSHUB__X(name, level, text) {#name, text, WSHUB_LEVEL_##level},
+    WSHUB_LOGS(WSHUB__X)
+#undef WSHUB__X
+};
+
+/* Gives on_log what was logged. Called only where nothing is half done: when the outermost call leaves and
+ * between the steps of settle. What on_log's own doing logs is told here too; it comes to an end, as the clock
+ * stands still and each code has ten lines a second. */
+WSHUB__COLD static void wshub__log_tell(wshub *hub) {
+    while (hub->lines_count) {
+        wshub__line line = hub->lines[hub->lines_head]; /* its place is free for what on_log causes */
+        wshub_log l;
+        hub->lines_head = (hub->lines_head + 1) % WSHUB__LINES;
+        hub->lines_count--;
+        l.code = line.code;
+        l.level = wshub__logs[line.code].level;
+        l.text = line.text;
+        l.client = line.client;
+        l.suppressed = line.suppressed;
+        hub->desc.on_log(hub, &l, hub->desc.user);
+    }
+}
+
 static void wshub__leave(wshub *hub) { /* hub may be gone afterwards */
     WSHUB_ASSERT(hub->depth > 0);
+    if (hub->lines_count && hub->depth == 1) wshub__log_tell(hub);
     if (--hub->depth == 0 && hub->destroying) wshub__free(hub);
 }
 
@@ -2925,46 +2969,40 @@ static void wshub__uuid(const uint8_t bytes[16], char out[36]) { /* RFC 9562 5.4
     }
 }
 
-static const struct {
-    const char *name, *text;
-    wshub_log_level level;
-} wshub__logs[] = {
-#define WSHUB__X(name, level, text) {#name, text, WSHUB_LEVEL_##level},
-    WSHUB_LOGS(WSHUB__X)
-#undef WSHUB__X
-};
-
-/* One line. detail: ours. text: somebody's, escaped. client: NULL: none. */
+/* Writes one line, which on_log is given later (wshub__log_tell): the caller may be in the middle of a change.
+ * Allocates nothing. detail: ours. text: somebody's, escaped. client: NULL: none. */
 WSHUB__COLD static void wshub__log(wshub *hub, wshub_log_code code, const wshub__client *client,
                                    const char *detail, wshub_str text) {
     static const char hex[] = "0123456789abcdef";
-    char line[129];
-    size_t at = 0, i;
-    wshub_log l;
+    wshub__line *l;
+    char *line;
+    size_t at = 0, i, end = sizeof hub->lines[0].text;
     const char *parts[3];
     if (hub->logs[code].second != hub->now / 1000) {
         hub->logs[code].second = hub->now / 1000;
         hub->logs[code].lines = 0;
     }
     if (!hub->desc.on_log || hub->destroying) return;
-    if (++hub->logs[code].lines > 10) {
+    if (++hub->logs[code].lines > 10 || hub->lines_count == WSHUB__LINES) {
         hub->logs[code].suppressed++;
         hub->stats.log_suppressed++;
         return;
     }
+    l = &hub->lines[(hub->lines_head + hub->lines_count++) % WSHUB__LINES];
+    line = l->text;
     parts[0] = wshub__logs[code].text;
     parts[1] = *detail ? ": " : "";
     parts[2] = detail;
     for (i = 0; i < 3; i++) {
         const char *p = parts[i];
-        while (*p && at < sizeof line - 1) line[at++] = *p++;
+        while (*p && at < end - 1) line[at++] = *p++;
     }
     if (text.ptr) {
-        if (at + 2 < sizeof line) {
+        if (at + 2 < end) {
             line[at++] = ':';
             line[at++] = ' ';
         }
-        for (i = 0; i < text.len && at + 4 < sizeof line; i++) {
+        for (i = 0; i < text.len && at + 4 < end; i++) {
             uint8_t c = (uint8_t)text.ptr[i];
             if (c >= 0x20 && c < 0x7F && c != '\\') {
                 line[at++] = (char)c;
@@ -2977,14 +3015,11 @@ WSHUB__COLD static void wshub__log(wshub *hub, wshub_log_code code, const wshub_
         }
     }
     line[at] = 0;
-    l.code = code;
-    l.level = wshub__logs[code].level;
-    l.text = line;
-    l.client.id = 0;
-    if (client) l.client = wshub__client_handle(hub, client);
-    l.suppressed = hub->logs[code].suppressed;
+    l->code = code;
+    l->client.id = 0;
+    if (client) l->client = wshub__client_handle(hub, client);
+    l->suppressed = hub->logs[code].suppressed;
     hub->logs[code].suppressed = 0;
-    hub->desc.on_log(hub, &l, hub->desc.user);
 }
 
 /* ---- >>out -----------------------------------------------------------------------------------
@@ -7679,6 +7714,10 @@ WSHUB__COLD static uint64_t wshub__phase_run(wshub *hub) {
     return 0;
 }
 
+static bool wshub__unsettled(const wshub *hub) {
+    return hub->gone_head || hub->resume_head || hub->run.messages || hub->dirty_lo < hub->dirty_hi;
+}
+
 WSHUB_API uint64_t wshub_settle(wshub *hub) {
     uint64_t next = 0, result;
     bool more = true;
@@ -7693,15 +7732,21 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
         wshub__timers_run(hub, timers);
         wshub__due_run(hub);
         wshub__resume_run(hub);
+        wshub__log_tell(hub); /* what led to an end is told before the end */
         wshub__bury(hub);
         next = wshub__phase_run(hub);
         wshub__flush(hub);
         wshub__notes(hub);
-        more = hub->gone_head || hub->resume_head || hub->run.messages || hub->dirty_lo < hub->dirty_hi;
+        wshub__log_tell(hub);
+        more = wshub__unsettled(hub);
     }
     if (!hub->destroying) {
         next = wshub__sooner(next, wshub__bus_settle(hub));
         wshub__out_compact(hub);
+        if (hub->lines_count) {
+            wshub__log_tell(hub);
+            more = true; /* whatever on_log did is carried out in the next turn */
+        }
     }
     if (hub->heap.count) next = wshub__sooner(next, hub->heap.items[0].at);
     if (hub->timer_heap.count) next = wshub__sooner(next, hub->timer_heap.items[0].at);
@@ -8020,8 +8065,9 @@ WSHUB_API wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub) {
 
 WSHUB_API void wshub_destroy(wshub *hub) {
     if (!hub || hub->destroying) return;
+    wshub__enter(hub);
     hub->destroying = true;
-    if (hub->depth == 0) wshub__free(hub);
+    wshub__leave(hub);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_shutdown(wshub *hub) {
@@ -8214,14 +8260,21 @@ WSHUB_API wshub_err wshub_client_encrypt(wshub *hub, wshub_client client) {
 
 WSHUB_API wshub_err wshub_client_join(wshub *hub, wshub_client client, wshub_str room) {
     wshub__client *c = wshub__client_get(hub, client);
+    wshub_err err;
     if (!room.len || !wshub__name_ok(room)) return WSHUB_ERR_PARAM;
-    return c ? wshub__room_join(hub, c, room) : WSHUB_ERR_STALE;
+    if (!c) return WSHUB_ERR_STALE;
+    wshub__enter(hub);
+    err = wshub__room_join(hub, c, room);
+    wshub__leave(hub);
+    return err;
 }
 WSHUB_API wshub_err wshub_client_leave(wshub *hub, wshub_client client, wshub_str room) {
     wshub__client *c = wshub__client_get(hub, client);
     if (!room.len || !wshub__name_ok(room)) return WSHUB_ERR_PARAM;
     if (!c) return WSHUB_ERR_STALE;
+    wshub__enter(hub);
     (void)wshub__room_leave(hub, c, room);
+    wshub__leave(hub);
     return WSHUB_OK;
 }
 WSHUB_API bool wshub_client_in_room(const wshub *hub, wshub_client client, wshub_str room) {

@@ -1759,21 +1759,26 @@ static void see_log(wshub *hub, const wshub_log *line, void *user) {
     log_lines++;
     (void)snprintf(log_text, sizeof log_text, "%s", line->text);
 }
+static void log_now(wshub *hub, const char *detail, wshub_str text) { /* as a call that logs would */
+    wshub__enter(hub);
+    wshub__log(hub, WSHUB_LOG_PROTO, NULL, detail, text);
+    wshub__leave(hub);
+}
 TEST(log_lines_are_short_and_plain) { /* threats: log injection and flood */
     world w;
     char detail[300];
     int i;
     world_start(&w, DESC(.on_log = see_log), FAKE(0));
     log_lines = 0;
-    wshub__log(w.hub, WSHUB_LOG_PROTO, NULL, "why", S("a\\b\n\x1B[31m\xC3\xBC"));
+    log_now(w.hub, "why", S("a\\b\n\x1B[31m\xC3\xBC"));
     EXPECT(strcmp(log_text, "protocol error: why: a\\x5cb\\x0a\\x1b[31m\\xc3\\xbc") == 0);
     memset(detail, 'd', sizeof detail - 1);
     detail[sizeof detail - 1] = 0;
-    wshub__log(w.hub, WSHUB_LOG_PROTO, NULL, detail, S("x"));
+    log_now(w.hub, detail, S("x"));
     EXPECT_INT(strlen(log_text), 128);
-    wshub__log(w.hub, WSHUB_LOG_PROTO, NULL, "", wshub__str(detail, 299));
+    log_now(w.hub, "", wshub__str(detail, 299));
     EXPECT(strlen(log_text) <= 128 && strlen(log_text) > 120);
-    for (i = 0; i < 1000; i++) wshub__log(w.hub, WSHUB_LOG_PROTO, NULL, "", nul());
+    for (i = 0; i < 1000; i++) log_now(w.hub, "", nul());
     EXPECT_INT(log_lines, 10);
     EXPECT_INT(stats(&w).log_suppressed, 993);
     world_stop(&w);

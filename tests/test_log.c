@@ -1,0 +1,128 @@
+/* Log lines are written at once and told later: never in the middle of a change, in their order, each once (>>hub,
+ * wshub__log_tell). What on_log may do there is in test_matrix.c. */
+#include "hubtest.h"
+
+static char told[64][129];
+static int told_n;
+static uint64_t told_suppressed;
+static void keep(wshub *hub, const wshub_log *l, void *user) {
+    (void)hub;
+    (void)user;
+    if (told_n < 64) (void)snprintf(told[told_n], sizeof told[0], "%s", l->text);
+    told_n++;
+    told_suppressed += l->suppressed;
+}
+static void write_line(wshub *hub, int code, int n) {
+    char text[16];
+    (void)snprintf(text, sizeof text, "%d", n);
+    wshub__log(hub, (wshub_log_code)code, NULL, text, wshub__str(NULL, 0));
+}
+static bool line_is(int at, int code, int n) {
+    char text[200];
+    (void)snprintf(text, sizeof text, "%s: %d", wshub__logs[code].text, n);
+    return strcmp(told[at], text) == 0;
+}
+
+TEST(lines_are_told_when_the_outermost_call_leaves) {
+    world w;
+    int i;
+    world_start(&w, DESC(.on_log = keep), FAKE(0));
+    wshub_io_fake_advance(w.net, 2000);
+    wshub__enter(w.hub);
+    told_n = 0;
+    wshub__enter(w.hub);
+    for (i = 0; i < 20; i++) write_line(w.hub, i % 10, i);
+    EXPECT_INT(told_n, 0);
+    wshub__leave(w.hub);
+    EXPECT_INT(told_n, 0); /* an inner call: the outer one may be half done */
+    EXPECT_INT(wshub_settle(w.hub), 0);
+    EXPECT_INT(told_n, 0); /* nor from a settle that is refused inside */
+    wshub__leave(w.hub);
+    EXPECT_INT(told_n, 20);
+    for (i = 0; i < 20; i++) EXPECT(line_is(i, i % 10, i));
+    world_stop(&w);
+}
+
+TEST(the_ring_goes_round_and_counts_what_does_not_fit) {
+    world w;
+    int round, i, n = 0;
+    world_start(&w, DESC(.on_log = keep), FAKE(0));
+    for (round = 0; round < 40; round++) { /* each length, at each place of the ring */
+        uint64_t before = stats(&w).log_suppressed;
+        wshub_io_fake_advance(w.net, 1000);
+        wshub__enter(w.hub);
+        told_n = 0;
+        told_suppressed = 0;
+        for (i = 0; i < round; i++, n++) write_line(w.hub, i % WSHUB_LOG_COUNT, n);
+        wshub__leave(w.hub);
+        EXPECT_INT(told_n, round < 32 ? round : 32);
+        for (i = 0; i < told_n; i++) EXPECT(line_is(i, i % WSHUB_LOG_COUNT, n - round + i));
+        EXPECT_INT(stats(&w).log_suppressed - before, round < 32 ? 0 : round - 32);
+        wshub__enter(w.hub); /* what did not fit is told with the next line of its code */
+        told_n = 0;
+        for (i = 0; i < WSHUB_LOG_COUNT; i++) write_line(w.hub, i, 0);
+        wshub__leave(w.hub);
+        EXPECT_INT(told_suppressed, round < 32 ? 0 : round - 32);
+    }
+    world_stop(&w);
+}
+
+static int endless;
+static void log_again(wshub *hub, const wshub_log *l, void *user) { /* each line causes another */
+    (void)user;
+    (void)l;
+    endless++;
+    write_line(hub, endless % WSHUB_LOG_COUNT, endless);
+}
+TEST(a_line_that_causes_a_line_comes_to_an_end) {
+    world w;
+    world_start(&w, DESC(.on_log = log_again), FAKE(0));
+    endless = 0;
+    wshub_io_fake_advance(w.net, 1000);
+    wshub__enter(w.hub);
+    write_line(w.hub, 0, 0);
+    wshub__leave(w.hub);
+    EXPECT(endless > 10 && endless <= 10 * WSHUB_LOG_COUNT + 10);
+    world_stop(&w);
+}
+
+static wshub *created;
+static int before_created;
+static void early(wshub *hub, const wshub_log *l, void *user) {
+    (void)user;
+    before_created += created != hub ? 1 : 0;
+    EXPECT(l->code == WSHUB_LOG_ORIGINS_OPEN || l->code == WSHUB_LOG_NO_TRANSFORMER);
+}
+TEST(no_line_is_told_before_there_is_a_hub) {
+    wshub_io_fake *net;
+    wshub_desc d = DESC(.require_encryption = true, .on_log = early);
+    EXPECT_INT(wshub_io_fake_create(NULL, &net), WSHUB_OK);
+    d.io = wshub_io_fake_io(net);
+    created = NULL;
+    before_created = 0;
+    EXPECT_INT(wshub_create(&d, &created), WSHUB_OK);
+    EXPECT_INT(before_created, 0);
+    told_n = 0;
+    wshub_io_fake_run(net);
+    EXPECT_INT(before_created, 0);
+    wshub_destroy(created);
+    wshub_io_fake_destroy(net);
+}
+
+TEST(what_was_logged_before_the_end_is_told) {
+    world w;
+    world_start(&w, DESC(.on_log = keep), FAKE(0));
+    wshub_io_fake_advance(w.net, 1000);
+    wshub__enter(w.hub);
+    told_n = 0;
+    write_line(w.hub, 3, 7);
+    wshub_destroy(w.hub);
+    write_line(w.hub, 3, 8); /* behind it nothing is written */
+    EXPECT_INT(told_n, 0);
+    wshub__leave(w.hub);
+    w.hub = NULL;
+    EXPECT_INT(told_n, 1);
+    EXPECT(line_is(0, 3, 7));
+    EXPECT_INT(w.bytes, 0);
+    wshub_io_fake_destroy(w.net);
+}
