@@ -17,7 +17,7 @@
  * THE API     >>types  >>tables  >>desc  >>api-hub  >>api-conn  >>api-client  >>api-room  >>api-send
  *             >>api-ask  >>api-http  >>api-post  >>api-bus  >>api-codec
  * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>sha1  >>base64  >>siphash  >>json  >>http  >>frame
- *             >>slots  >>index  >>timers  >>envelope  >>hub  >>out  >>conn  >>rooms  >>routing
+ *             >>slots  >>index  >>timers  >>envelope  >>hub  >>walks  >>out  >>conn  >>rooms  >>routing
  *             >>transform  >>auth  >>dispatch  >>exchange  >>receive  >>bus  >>loop  >>post  >>settle
  *             >>public  >>licence
  */
@@ -70,7 +70,9 @@
  * io calls once before it waits, runs deadlines, hands each stream what is queued for it in one send,
  * publishes, and buries what was closed. So a callback may call anything, closing its own client or
  * destroying the hub included, and a hundred messages to one client in one turn are one send.
- * on_disconnected comes from settle, once for each client, after it has left every index.
+ * on_disconnected comes from settle, once for each client, in the order in which they ended: it has left every
+ * index by then, and whoever ends behind it, in the same turn too, has not. So of several sessions of a user the
+ * last is the one whose on_disconnected finds wshub_user_count() 0. Nothing is sent to any of them any more.
  *
  * ---- >>threads ---------------------------------------------------------------------------------
  * A hub belongs to one thread; all functions are called there, callbacks run there. Exactly the
@@ -386,7 +388,11 @@ typedef struct wshub_stats {
     uint64_t log_suppressed;
 } wshub_stats;
 
-/* A place in an iteration. Zero it to begin. */
+/* A place in a walk over clients, members, users or rooms, or in a JSON array. Zero it to begin. Whatever joins, leaves,
+ * comes or goes during a walk, also between turns: whoever is there from its first step to its end is seen exactly once;
+ * who leaves or comes meanwhile, once or not at all. A hub keeps track of 64 walks at a time: one whose last step lies
+ * longer back than those of 64 others may see somebody twice, or end early. A walk given up halfway costs nothing more.
+ * Cost: O(1) a step; a walk has its cost in the leaving, not in the sending: a few ns for each step kept track of. */
 typedef struct wshub_iter {
     uint64_t pos;
     uint32_t phase;
@@ -671,7 +677,7 @@ WSHUB_API void wshub_conn_closed(wshub *hub, wshub_conn conn);
 
 /* Finds a client by its id, in any state but disconnected. Returns OK or STALE. O(1). */
 WSHUB_API wshub_err wshub_client_find(const wshub *hub, wshub_str id, wshub_client *out_client);
-/* Goes through all clients, oldest first. False: no more. Clients that come or go meanwhile are safe. */
+/* Goes through all clients, oldest first. False: no more. Clients that come or go meanwhile are safe (wshub_iter). */
 WSHUB_API bool wshub_client_each(const wshub *hub, wshub_iter *iter, wshub_client *out_client);
 WSHUB_API wshub_state wshub_client_state(const wshub *hub, wshub_client client);
 WSHUB_API wshub_str wshub_client_id(const wshub *hub, wshub_client client);
@@ -704,17 +710,19 @@ WSHUB_API wshub_err wshub_client_encrypt(wshub *hub, wshub_client client);
 WSHUB_API wshub_err wshub_client_join(wshub *hub, wshub_client client, wshub_str room);
 WSHUB_API wshub_err wshub_client_leave(wshub *hub, wshub_client client, wshub_str room);
 WSHUB_API bool wshub_client_in_room(const wshub *hub, wshub_client client, wshub_str room);
-/* Goes through a client's rooms, its own-id room included. Leaving the room just seen is safe. */
+/* Goes through a client's rooms, its own-id room included. Joining and leaving meanwhile are safe (wshub_iter). */
 WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client client, wshub_iter *iter,
                                       wshub_str *out_room);
 
 /* ---- >>api-room ----------------------------------------------------------------------------- */
-/* Thread: the hub's; allowed in callbacks. Members come in no particular order; a member that leaves
- * while you look is safe. Members that have not authenticated (wshub_client_join()) are among them. */
+/* Thread: the hub's; allowed in callbacks. Members come in no particular order; whoever joins or leaves while you
+ * look is safe (wshub_iter). Members that have not authenticated (wshub_client_join()) are among them. Counts hold those
+ * who are closed and not yet reported gone, walks do not show them (>>life). */
 WSHUB_API size_t wshub_room_count(const wshub *hub, wshub_str room); /* members; 0: no such room */
 WSHUB_API bool wshub_room_each_member(const wshub *hub, wshub_str room, wshub_iter *iter,
                                       wshub_client *out_client);
-WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter, wshub_str *out_room); /* all rooms */
+/* Goes through all rooms. One named like a client's id may be missed if that client goes meanwhile. */
+WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter, wshub_str *out_room);
 WSHUB_API size_t wshub_user_count(const wshub *hub, wshub_str user_id); /* sessions; 0: not here */
 WSHUB_API bool wshub_user_each_client(const wshub *hub, wshub_str user_id, wshub_iter *iter,
                                       wshub_client *out_client);
@@ -2683,7 +2691,8 @@ typedef struct wshub__group { /* a room or a user; its name follows */
     } at;
     uint32_t count, cap; /* cap 0: room for one, here */
     uint32_t pos;        /* in hub->rooms or hub->users */
-    uint32_t pins;       /* clients who are gone and whose user it was, until that is told */
+    uint32_t pins : 31;  /* clients who are gone and whose user it was, until that is told */
+    uint32_t walked : 1; /* somebody may be in a walk over its members */
 } wshub__group;
 
 struct wshub__xform;
@@ -2707,6 +2716,7 @@ typedef struct wshub__client {
     uint32_t conn;    /* index */
     uint8_t state, state_last;
     bool gone, encrypted, own_room, has_user;
+    bool rooms_walked; /* somebody may be in a walk over its rooms */
     uint8_t cause;
     uint16_t code;
     uint32_t next, prev; /* all clients, oldest first: index + 1 */
@@ -2772,6 +2782,16 @@ typedef enum wshub__phase {
     WSHUB__STOPPING,
     WSHUB__DOWN
 } wshub__phase;
+
+#define WSHUB__WALKS 64u
+
+/* A walk over something whose order changes when somebody leaves (>>walks). */
+typedef struct wshub__walk {
+    const void *key; /* what is walked; NULL: free */
+    uint32_t number; /* never 0; tells it from those that had the place before */
+    uint32_t left;   /* of an array: how many, from its front, have not been seen. Of clients: who was seen last, index + 1 */
+    uint64_t used;   /* when it made its last step, in steps */
+} wshub__walk;
 
 #define WSHUB__LINES 32u /* lines of one step; more of them are counted as suppressed */
 
@@ -2847,6 +2867,10 @@ struct wshub {
         uint64_t second, suppressed;
         uint32_t lines;
     } logs[WSHUB_LOG_COUNT];
+    wshub__walk walks[WSHUB__WALKS];
+    uint64_t walk_steps;
+    uint32_t walk_numbers;
+    bool clients_walked, rooms_walked, users_walked; /* somebody may be in a walk over them */
     wshub__line lines[WSHUB__LINES]; /* a ring of those that on_log has not been given yet */
     uint32_t lines_head, lines_count;
 };
@@ -3020,6 +3044,98 @@ WSHUB__COLD static void wshub__log(wshub *hub, wshub_log_code code, const wshub_
     if (client) l->client = wshub__client_handle(hub, client);
     l->suppressed = hub->logs[code].suppressed;
     hub->logs[code].suppressed = 0;
+}
+
+/* ---- >>walks ---------------------------------------------------------------------------------
+ * Where walks are, so that who leaves can move out of their way. Arrays are walked from the back, and a gap is filled
+ * with the last: who has been seen would move in front of the walk and be seen again. So a gap in front of a walk is filled
+ * with the last that it has not seen, and that one's place with the last of all (wshub__walk_shift). Sending knows
+ * nothing of this; leaving looks only where a walk has been. Allocates nothing. Proved by tests/test_walks.c. */
+
+#define WSHUB__WALK_ENDED UINT32_MAX /* a phase */
+
+/* Where a walk over key is. iter zeroed: it begins, with `left`. Else `left` is not used. NULL: it has ended. */
+static wshub__walk *wshub__walk_step(const wshub *hub, wshub_iter *iter, const void *key, uint32_t left) {
+    wshub *h = hub->self;
+    wshub__walk *w;
+    uint32_t i;
+    if (iter->phase == WSHUB__WALK_ENDED) return NULL;
+    if (iter->phase) {
+        w = &h->walks[iter->phase % WSHUB__WALKS];
+        if (w->number && w->number == (uint32_t)(iter->pos >> 32)) {
+            w->used = ++h->walk_steps;
+            return w;
+        }
+        left = (uint32_t)iter->pos; /* others have taken its place: it goes on by what it knows itself */
+    }
+    w = &h->walks[0];
+    for (i = 1; i < WSHUB__WALKS; i++) {
+        if (h->walks[i].used < w->used) w = &h->walks[i];
+    }
+    if (++h->walk_numbers == 0) h->walk_numbers = 1;
+    w->key = key;
+    w->number = h->walk_numbers;
+    w->left = left;
+    w->used = ++h->walk_steps;
+    iter->phase = WSHUB__WALKS + (uint32_t)(w - h->walks);
+    iter->pos = (uint64_t)w->number << 32 | left;
+    return w;
+}
+
+/* The walk has seen one more. */
+static void wshub__walk_seen(wshub__walk *w, wshub_iter *iter, uint32_t left) {
+    w->left = left;
+    iter->pos = (uint64_t)w->number << 32 | left;
+}
+
+/* The walk has seen all; its place is the first to be taken again. Returns false, as those who walk do then. */
+static bool wshub__walk_end(wshub__walk *w, wshub_iter *iter) {
+    w->key = NULL;
+    w->used = 0;
+    iter->phase = WSHUB__WALK_ENDED;
+    return false;
+}
+
+/* What is walked ends: nothing of it is left to be seen. */
+WSHUB__COLD static void wshub__walk_stop(wshub *hub, const void *key) {
+    uint32_t i;
+    for (i = 0; i < WSHUB__WALKS; i++) {
+        wshub__walk *w = &hub->walks[i];
+        if (w->key != key) continue;
+        w->key = NULL;
+        w->left = 0;
+    }
+}
+
+/* There is a gap at `hole`. Returns whose member fills it: the last that the walk nearest behind it has not seen, which
+ * then counts as one place further in front; the gap is there from now on (it may be the same place). UINT32_MAX: no walk has
+ * it in front of itself; the last of all fills it. *out_walked: is anybody still in a walk over key? */
+WSHUB__COLD static uint32_t wshub__walk_shift(wshub *hub, const void *key, uint32_t hole, bool *out_walked) {
+    uint32_t i, nearest = UINT32_MAX;
+    *out_walked = false;
+    for (i = 0; i < WSHUB__WALKS; i++) {
+        const wshub__walk *w = &hub->walks[i];
+        if (w->key != key) continue;
+        *out_walked = true;
+        if (w->left > hole && w->left < nearest) nearest = w->left;
+    }
+    if (nearest == UINT32_MAX) return UINT32_MAX;
+    for (i = 0; i < WSHUB__WALKS; i++) {
+        if (hub->walks[i].key == key && hub->walks[i].left == nearest) hub->walks[i].left--;
+    }
+    return nearest - 1;
+}
+
+/* Of clients, who keep their order: who was seen last goes, so it is the one before. */
+WSHUB__COLD static void wshub__walk_past(wshub *hub, uint32_t last, uint32_t before) {
+    uint32_t i;
+    hub->clients_walked = false;
+    for (i = 0; i < WSHUB__WALKS; i++) {
+        wshub__walk *w = &hub->walks[i];
+        if (w->key != &hub->oldest) continue;
+        hub->clients_walked = true;
+        if (w->left == last) w->left = before;
+    }
 }
 
 /* ---- >>out -----------------------------------------------------------------------------------
@@ -3727,11 +3843,19 @@ static wshub_err wshub__group_new(wshub *hub, wshub__kind kind, wshub_str name,
 static void wshub__group_free(wshub *hub, wshub__group *g) {
     bool room = g->name.kind == WSHUB__KIND_ROOM;
     wshub__group **list = room ? hub->rooms : hub->users;
-    uint32_t *count = room ? &hub->rooms_count : &hub->users_count;
+    uint32_t *count = room ? &hub->rooms_count : &hub->users_count, hole, from;
+    bool *walked = room ? &hub->rooms_walked : &hub->users_walked;
     wshub__sub(hub, (wshub__kind)g->name.kind, wshub__name_str(&g->name), false);
     wshub__index_remove(&hub->index, &g->name);
-    list[g->pos] = list[--*count];
-    list[g->pos]->pos = g->pos;
+    if (g->walked) wshub__walk_stop(hub, g);
+    hole = g->pos;
+    while (*walked && (from = wshub__walk_shift(hub, count, hole, walked)) != UINT32_MAX) {
+        list[hole] = list[from];
+        list[hole]->pos = hole;
+        hole = from;
+    }
+    list[hole] = list[--*count];
+    list[hole]->pos = hole;
     wshub__group_end(hub, g);
 }
 
@@ -3757,19 +3881,28 @@ static uint32_t *wshub__room_positions(const wshub__client *c) {
     return (uint32_t *)(void *)(c->rooms + c->rooms_cap);
 }
 
-static void wshub__group_remove(wshub *hub, wshub__group *g, uint32_t pos) {
-    wshub__member *members = wshub__members(g), *moved;
-    if (hub->run.room == g) wshub__run_end(hub);
-    moved = &members[--g->count];
-    if (pos != g->count) {
-        wshub__client *c = wshub__client_at(hub, moved->client);
-        members[pos] = *moved;
-        if (g->name.kind == WSHUB__KIND_ROOM) {
-            wshub__room_positions(c)[moved->place] = pos;
-        } else {
-            c->user_pos = pos;
-        }
+static void wshub__group_move(wshub *hub, wshub__group *g, uint32_t from, uint32_t to) {
+    wshub__member *members = wshub__members(g);
+    wshub__client *c = wshub__client_at(hub, members[from].client);
+    if (from == to) return;
+    members[to] = members[from];
+    if (g->name.kind == WSHUB__KIND_ROOM) {
+        wshub__room_positions(c)[members[to].place] = to;
+    } else {
+        c->user_pos = to;
     }
+}
+
+static void wshub__group_remove(wshub *hub, wshub__group *g, uint32_t pos) {
+    uint32_t from;
+    bool walked = g->walked;
+    if (hub->run.room == g) wshub__run_end(hub);
+    while (walked && (from = wshub__walk_shift(hub, g, pos, &walked)) != UINT32_MAX) {
+        wshub__group_move(hub, g, from, pos);
+        pos = from;
+    }
+    g->walked = walked;
+    wshub__group_move(hub, g, --g->count, pos);
     if (g->count == 0) wshub__group_free(hub, g);
 }
 
@@ -3816,14 +3949,22 @@ static wshub_err wshub__room_add(wshub *hub, wshub__client *c, wshub__group *roo
     return WSHUB_OK;
 }
 
+static void wshub__place_move(wshub__client *c, uint32_t from, uint32_t to) {
+    uint32_t *positions = wshub__room_positions(c);
+    if (from == to) return;
+    c->rooms[to] = c->rooms[from];
+    positions[to] = positions[from];
+    wshub__members(c->rooms[to])[positions[to]].place = to;
+}
+
 static void wshub__room_drop(wshub *hub, wshub__client *c, uint32_t place) {
     wshub__group *room = c->rooms[place];
-    uint32_t *positions = wshub__room_positions(c), pos = positions[place];
-    if (place != --c->rooms_count) {
-        c->rooms[place] = c->rooms[c->rooms_count];
-        positions[place] = positions[c->rooms_count];
-        wshub__members(c->rooms[place])[positions[place]].place = place;
+    uint32_t pos = wshub__room_positions(c)[place], from;
+    while (c->rooms_walked && (from = wshub__walk_shift(hub, &c->rooms, place, &c->rooms_walked)) != UINT32_MAX) {
+        wshub__place_move(c, from, place);
+        place = from;
     }
+    wshub__place_move(c, --c->rooms_count, place);
     wshub__group_remove(hub, room, pos);
 }
 
@@ -4344,7 +4485,8 @@ static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan
     return true;
 }
 
-/* Sends what is ready at the front of a client's queue. */
+/* Sends what is ready at the front of a client's queue. Once it is gone, which a message may bring about that is over its
+ * limit (SEND-6), the rest is dropped. */
 static void wshub__xform_flush(wshub *hub, wshub__client *c) {
     wshub__extra *own = c->extra;
     while (own->xform_head && own->xform_head->state >= WSHUB__XFORM_KEEP) {
@@ -4353,7 +4495,9 @@ static void wshub__xform_flush(wshub *hub, wshub__client *c) {
         own->xform_head = x->next;
         if (!x->next) own->xform_tail = NULL;
         own->xform_bytes -= bytes;
-        if (x->state == WSHUB__XFORM_FAILED) { /* ENC-2 */
+        if (c->gone) {
+            hub->stats.dropped_transform++;
+        } else if (x->state == WSHUB__XFORM_FAILED) { /* ENC-2 */
             hub->stats.dropped_transform++;
             wshub__log(hub, WSHUB_LOG_TRANSFORM_FAILED, c, "", wshub__str(NULL, 0));
         } else {
@@ -4425,7 +4569,7 @@ static void wshub__xform_end(wshub *hub, wshub__xform *x, wshub__xform_state sta
     if (run) wshub__text_run(hub, t);
 }
 
-/* A client is gone: what has not begun is left to its text, what runs is forgotten. */
+/* A client is gone, and its questions with it: what has not begun is left to its text, what ran is forgotten. */
 WSHUB__COLD static void wshub__xform_drop_all(wshub *hub, wshub__client *c) {
     wshub__xform *x = c->extra ? c->extra->xform_head : NULL;
     if (!x) return;
@@ -4435,8 +4579,6 @@ WSHUB__COLD static void wshub__xform_drop_all(wshub *hub, wshub__client *c) {
         wshub__xform *next = x->next;
         x->orphan = true;
         if (x->state == WSHUB__XFORM_RUNNING) {
-            wshub__ask *a = (wshub__ask *)wshub__pool_get(&hub->asks, x->ask.id);
-            if (!WSHUB__NEVER(!a)) wshub__ask_free(hub, a); /* what runs has been asked */
             wshub__xform_end(hub, x, WSHUB__XFORM_FAILED);
         } else if (x->state != WSHUB__XFORM_WAITING) {
             wshub__xform_free(hub, x);
@@ -5352,6 +5494,7 @@ static void wshub__client_unlink(wshub *hub, wshub__client *c) {
     } else {
         hub->newest = c->prev;
     }
+    if (hub->clients_walked) wshub__walk_past(hub, c->index + 1, c->prev);
 }
 
 WSHUB__COLD static bool wshub__upgrade_answer(wshub *hub, wshub__conn *c, const wshub_http *h,
@@ -7483,8 +7626,8 @@ static void wshub__unindex(wshub *hub, wshub__client *c) {
     wshub__room_leave_all(hub, c);
     wshub__client_unlink(hub, c);
     if (c->conn != UINT32_MAX) wshub__conn_at(hub, c->conn)->client = 0;
-    wshub__xform_drop_all(hub, c);
     while (c->asks) wshub__ask_free(hub, wshub__ask_at(hub, c->asks - 1));
+    wshub__xform_drop_all(hub, c); /* last, as others' questions may be asked from here */
 }
 
 WSHUB__COLD static void wshub__tell_gone(wshub *hub, wshub__client *c) {
@@ -7517,19 +7660,16 @@ WSHUB__COLD static void wshub__tell_gone(wshub *hub, wshub__client *c) {
     wshub__pool_free(&hub->clients, c->index);
 }
 
-/* All who are gone leave all indexes before the first callback, so that what one's callback announces
- * reaches none of the others (BYE-2). */
+/* Buries who is gone, in the order in which they ended: each leaves all indexes and is told of before the next does,
+ * so that presence is told once, by the last (BYE-1). What one's callback announces reaches none of the others, who
+ * are marked already (BYE-2: at a shutdown that is everybody). */
 static void wshub__bury(wshub *hub) {
     while (hub->gone_head) {
-        uint32_t batch = hub->gone_head, i;
-        hub->gone_head = hub->gone_tail = 0;
-        for (i = batch; i; i = wshub__client_at(hub, i - 1)->next_gone)
-            wshub__unindex(hub, wshub__client_at(hub, i - 1));
-        for (i = batch; i;) {
-            wshub__client *c = wshub__client_at(hub, i - 1);
-            i = c->next_gone;
-            wshub__tell_gone(hub, c);
-        }
+        wshub__client *c = wshub__client_at(hub, hub->gone_head - 1);
+        hub->gone_head = c->next_gone;
+        if (!hub->gone_head) hub->gone_tail = 0;
+        wshub__unindex(hub, c);
+        wshub__tell_gone(hub, c);
     }
 }
 
@@ -8163,19 +8303,18 @@ WSHUB_API wshub_err wshub_client_find(const wshub *hub, wshub_str id, wshub_clie
 }
 
 WSHUB_API bool wshub_client_each(const wshub *hub, wshub_iter *iter, wshub_client *out_client) {
-    /* pos: the handle of the one seen last; phase: begun. A client seen last that is buried meanwhile ends it. */
-    uint32_t i;
-    if (!iter->phase) {
-        i = hub->oldest;
-    } else {
-        wshub__client *last = (wshub__client *)wshub__pool_get(&hub->clients, iter->pos);
-        i = last ? last->next : 0;
-    }
+    wshub__walk *w = wshub__walk_step(hub, iter, &hub->oldest, 0);
+    uint32_t last, i;
+    if (!w) return false;
+    last = w->left;
+    if (last && (last > hub->clients.used || wshub__client_at(hub, last - 1)->slot.link != WSHUB__LIVE))
+        return wshub__walk_end(w, iter); /* 64 others have pushed it out, and who was seen last has gone since */
+    i = last ? wshub__client_at(hub, last - 1)->next : hub->oldest;
     while (i && wshub__client_at(hub, i - 1)->gone) i = wshub__client_at(hub, i - 1)->next;
-    if (!i) return false;
-    iter->phase = 1;
+    if (!i) return wshub__walk_end(w, iter);
+    hub->self->clients_walked = true;
+    wshub__walk_seen(w, iter, i);
     *out_client = wshub__client_handle(hub, wshub__client_at(hub, i - 1));
-    iter->pos = out_client->id;
     return true;
 }
 
@@ -8288,20 +8427,21 @@ WSHUB_API bool wshub_client_in_room(const wshub *hub, wshub_client client, wshub
 
 WSHUB__COLD WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client client,
                                                   wshub_iter *iter, wshub_str *out_room) {
-    /* backwards, so that leaving the room just seen moves nothing that is still to come */
     wshub__client *c = wshub__client_get(hub, client);
+    bool first = !iter->phase;
+    wshub__walk *w;
     if (!c) return false;
-    if (!iter->phase) {
-        iter->phase = 1;
-        iter->pos = c->rooms_count;
-        if (c->own_room) {
-            *out_room = wshub__name_str(&c->name);
-            return true;
-        }
+    w = wshub__walk_step(hub, iter, &c->rooms, c->rooms_count);
+    if (!w) return false;
+    c->rooms_walked = true;
+    if (first && c->own_room) {
+        *out_room = wshub__name_str(&c->name);
+        return true;
     }
-    if (iter->pos > c->rooms_count) iter->pos = c->rooms_count;
-    if (!iter->pos) return false;
-    *out_room = wshub__name_str(&c->rooms[--iter->pos]->name);
+    if (w->left > c->rooms_count) w->left = c->rooms_count;
+    if (!w->left) return wshub__walk_end(w, iter);
+    wshub__walk_seen(w, iter, w->left - 1);
+    *out_room = wshub__name_str(&c->rooms[w->left]->name);
     return true;
 }
 
@@ -8318,18 +8458,18 @@ WSHUB_API size_t wshub_room_count(const wshub *hub, wshub_str room) {
 
 static bool wshub__group_each(const wshub *hub, wshub__group *g, wshub_iter *iter,
                               wshub_client *out_client) {
-    if (!iter->phase) {
-        iter->phase = 1;
-        iter->pos = g->count;
-    }
-    if (iter->pos > g->count) iter->pos = g->count;
-    while (iter->pos) {
-        const wshub__client *c = wshub__client_at(hub, wshub__members(g)[--iter->pos].client);
+    wshub__walk *w = wshub__walk_step(hub, iter, g, g->count);
+    if (!w) return false;
+    g->walked = true;
+    if (w->left > g->count) w->left = g->count; /* a walk over a room of that name that is no more */
+    while (w->left) {
+        const wshub__client *c = wshub__client_at(hub, wshub__members(g)[w->left - 1].client);
+        wshub__walk_seen(w, iter, w->left - 1);
         if (c->gone) continue;
         *out_client = wshub__client_handle(hub, c);
         return true;
     }
-    return false;
+    return wshub__walk_end(w, iter);
 }
 
 WSHUB_API bool wshub_room_each_member(const wshub *hub, wshub_str room, wshub_iter *iter,
@@ -8338,29 +8478,45 @@ WSHUB_API bool wshub_room_each_member(const wshub *hub, wshub_str room, wshub_it
     wshub__client *alone = g ? NULL : wshub__room_alone(hub, room);
     if (g) return wshub__group_each(hub, g, iter, out_client);
     if (!alone || iter->phase) return false;
-    iter->phase = 1;
+    iter->phase = WSHUB__WALK_ENDED; /* who is seen now is not seen again when others have come */
     *out_client = wshub__client_handle(hub, alone);
     return true;
 }
 
+/* One more of the list of all rooms or users, from the back. NULL: no more. */
+static wshub__group *wshub__groups_each(const wshub *hub, wshub_iter *iter, bool rooms) {
+    const uint32_t *count = rooms ? &hub->rooms_count : &hub->users_count;
+    wshub__walk *w = wshub__walk_step(hub, iter, count, *count);
+    if (!w) return NULL;
+    *(rooms ? &hub->self->rooms_walked : &hub->self->users_walked) = true;
+    if (w->left > *count) w->left = *count;
+    if (!w->left) {
+        (void)wshub__walk_end(w, iter);
+        return NULL;
+    }
+    wshub__walk_seen(w, iter, w->left - 1);
+    return (rooms ? hub->rooms : hub->users)[w->left];
+}
+
+#define WSHUB__OWN_ROOMS (UINT32_MAX - 1) /* a phase */
+
 WSHUB__COLD WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter,
                                            wshub_str *out_room) {
-    /* phase 1: real rooms, backwards; phase 2: own-id rooms, by client slot */
-    if (!iter->phase) {
-        iter->phase = 1;
-        iter->pos = hub->rooms_count;
-    }
-    if (iter->phase == 1) {
-        if (iter->pos > hub->rooms_count) iter->pos = hub->rooms_count;
-        if (iter->pos) {
-            *out_room = wshub__name_str(&hub->rooms[--iter->pos]->name);
+    /* first those that are not named like a client; then the own rooms of clients, whatever has become of them, by slot */
+    while (iter->phase != WSHUB__OWN_ROOMS) {
+        const wshub__group *g = wshub__groups_each(hub, iter, true);
+        if (!g) {
+            iter->phase = WSHUB__OWN_ROOMS;
+            iter->pos = 0;
+        } else if (!wshub__client_by_id(hub, wshub__name_str(&g->name))) {
+            *out_room = wshub__name_str(&g->name);
             return true;
         }
-        iter->phase = 2;
     }
     while (iter->pos < hub->clients.used) {
-        wshub__client *c = wshub__client_at(hub, (uint32_t)iter->pos++);
-        if (c->slot.link == WSHUB__LIVE && c->own_room && !c->gone) {
+        const wshub__client *c = wshub__client_at(hub, (uint32_t)iter->pos++);
+        if (c->slot.link != WSHUB__LIVE) continue;
+        if ((c->own_room && !c->gone) || wshub__group_find(hub, WSHUB__KIND_ROOM, wshub__name_str(&c->name))) {
             *out_room = wshub__name_str(&c->name);
             return true;
         }
@@ -8379,13 +8535,9 @@ WSHUB_API bool wshub_user_each_client(const wshub *hub, wshub_str user_id, wshub
 }
 WSHUB__COLD WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter,
                                            wshub_str *out_user_id) {
-    if (!iter->phase) {
-        iter->phase = 1;
-        iter->pos = hub->users_count;
-    }
-    if (iter->pos > hub->users_count) iter->pos = hub->users_count;
-    if (!iter->pos) return false;
-    *out_user_id = wshub__name_str(&hub->users[--iter->pos]->name);
+    const wshub__group *g = wshub__groups_each(hub, iter, false);
+    if (!g) return false;
+    *out_user_id = wshub__name_str(&g->name);
     return true;
 }
 
