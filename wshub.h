@@ -6077,9 +6077,11 @@ static void wshub__rx_end(wshub *hub, wshub__conn *c) {
     bool ws = c->state == WSHUB__CONN_OPEN || c->state == WSHUB__CONN_CLOSING;
     bool empty = !r->in.ptr && !r->held.ptr && !r->control.ptr && !r->pong.ptr &&
                  !(ws && (c->in_frame || c->msg_opcode || r->as.ws.head_len));
-    if (empty && r == &hub->rx) { /* the usual case */
+    bool over = c->state >= WSHUB__CONN_FLUSHING; /* perhaps for want of memory: its buffers remember that, and the
+                                                     hub's own must not hand it on to the next stream */
+    if (empty && !over && r == &hub->rx) { /* the usual case */
         c->rx = NULL;
-    } else if (empty || c->state >= WSHUB__CONN_FLUSHING) {
+    } else if (empty || over) {
         wshub__rx_drop(hub, c);
     } else if (r == &hub->rx) {
         c->rx = (wshub__rx *)hub->mem.fn(hub->mem.user, NULL, 0, sizeof *r);

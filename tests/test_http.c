@@ -224,3 +224,31 @@ TEST(a_full_hub_says_503) { /* CONN-2 */
     EXPECT(strstr(wshub_io_fake_output(w.net, c).ptr, "503 Service Unavailable"));
     world_stop(&w);
 }
+
+TEST(want_of_memory_for_one_stream_does_not_reach_the_next) { /* what a stream gathers it gathers in a place lent by the hub */
+    static const char get[] = "GET /other HTTP/1.1\r\nHost: h\r\n\r\n", post[] = "POST /other HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n", frame[] = "\x01\x83\0\0\0\0abc";
+    const struct { const char *bytes; size_t count, cut; bool upgraded; } ways[] = {
+        {get, sizeof get - 1, 9, false}, {post, sizeof post - 1, 9, false}, {post, sizeof post - 1, sizeof post - 1, false}, {frame, sizeof frame - 1, 7, true}, {frame, sizeof frame - 1, 1, true}};
+    size_t i;
+    long nth;
+    for (i = 0; i < sizeof ways / sizeof *ways; i++) {
+        for (nth = 1; nth < 6; nth++) { /* the nth allocation while the first stream is read fails */
+            world w;
+            wshub_conn a, b;
+            world_start(&w, DESC(.payload_bytes_max = 1000), FAKE(0));
+            a = ways[i].upgraded ? wshub_io_fake_connect(w.net, "/ws") : wshub_io_fake_open(w.net);
+            w.fail_at = nth;
+            wshub_io_fake_input(w.net, a, ways[i].bytes, ways[i].cut);
+            w.fail_at = 0;
+            b = wshub_io_fake_open(w.net);
+            wshub_io_fake_input(w.net, b, get, 9);
+            wshub_io_fake_input(w.net, b, get + 9, sizeof get - 10);
+            EXPECT(strstr(wshub_io_fake_output(w.net, b).ptr, " 404 ") != NULL);
+            b = wshub_io_fake_connect(w.net, "/ws");
+            wshub_io_fake_send(w.net, b, 1, false, "ju", 2);
+            wshub_io_fake_send(w.net, b, 0, true, "nk", 2);
+            EXPECT(strstr(wshub_io_fake_output(w.net, b).ptr, "Invalid message format") != NULL);
+            world_stop(&w);
+        }
+    }
+}
