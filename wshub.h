@@ -5584,7 +5584,7 @@ static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h) { /*
 }
 
 static bool wshub__http_is_handshake(const wshub *hub, const wshub_http *h) {
-    return wshub__http_has_token(h, "Upgrade", "websocket") && wshub_str_eq(h->path, hub->path);
+    return wshub_str_eq(h->path, hub->path) && wshub__http_has_token(h, "Upgrade", "websocket");
 }
 
 /* A whole request: upgrade it, or ask the application. */
@@ -5676,10 +5676,11 @@ static void wshub__http_headed(wshub *hub, wshub__conn *c, const uint8_t *p, uin
     const char *why;
     uint64_t body = 0;
     int status = wshub__http_parse(p, n, headers, hub->desc.http_headers_max, &h, &why);
-    bool upgrade = !status && wshub__http_is_handshake(hub, &h);
-    if (!status) status = wshub__http_refusal(hub, &h, &body, &why);
+    bool whole = !status;
+    if (whole) status = wshub__http_refusal(hub, &h, &body, &why);
 
     if (status) {
+        bool upgrade = whole && wshub__http_is_handshake(hub, &h);
         c->http_head = false;
         wshub__http_refuse(hub, c, status, why, upgrade);
     } else if (body) {
@@ -6268,6 +6269,7 @@ WSHUB_API void wshub_conn_sent(wshub *hub, wshub_conn conn, size_t count) {
     c->inflight -= (uint32_t)count;
     wshub__queue_consume(hub, c, count);
     c->write_due = 0;
+    if (c->pressured && c->queued) wshub__out_moved(hub, c);
     wshub__dirty(hub, wshub__conn_index(c));
     wshub__leave(hub);
 }
@@ -7702,11 +7704,17 @@ WSHUB__COLD static void wshub__flush_late(wshub *hub, wshub__conn *c) {
     wshub__out_send(hub, c);
 }
 
+/* Something is owed: from now on there must be progress. */
+static void wshub__flush_owed(wshub *hub, wshub__conn *c) {
+    if (c->write_due || wshub__write_patience(hub, c) == WSHUB_OFF) return;
+    c->write_due = wshub__after(hub, wshub__write_patience(hub, c));
+    wshub__conn_arm(hub, c);
+}
+
 /* Nothing is owed any more: whoever was waiting for that goes on. */
 static void wshub__flush_drained(wshub *hub, wshub__conn *c) {
     wshub_conn conn;
     conn.id = c->id;
-    c->write_due = 0;
     if (c->owes) {
         c->owes = false;
         wshub__resume(hub, c);
@@ -7727,12 +7735,12 @@ static void wshub__flush_conn(wshub *hub, wshub__conn *c) {
         return;
     }
     wshub__out_send(hub, c);
-    if (!c->queued && (c->pong_late || c->ping_late) && c->state == WSHUB__CONN_OPEN) wshub__flush_late(hub, c);
-    if (!c->queued) {
+    if (c->queued) {
+        wshub__flush_owed(hub, c);
+    } else if (c->state != WSHUB__CONN_OPEN) {
         wshub__flush_drained(hub, c);
-    } else if (!c->write_due && wshub__write_patience(hub, c) != WSHUB_OFF) {
-        c->write_due = wshub__after(hub, wshub__write_patience(hub, c));
-        wshub__conn_arm(hub, c);
+    } else if (c->pong_late || c->ping_late) {
+        wshub__flush_late(hub, c);
     }
 }
 
