@@ -3854,8 +3854,10 @@ static void wshub__group_free(wshub *hub, wshub__group *g) {
         list[hole]->pos = hole;
         hole = from;
     }
-    list[hole] = list[--*count];
-    list[hole]->pos = hole;
+    if (hole != --*count) {
+        list[hole] = list[*count];
+        list[hole]->pos = hole;
+    }
     wshub__group_end(hub, g);
 }
 
