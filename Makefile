@@ -11,6 +11,7 @@
 # make tsan       the tests with threads under ThreadSanitizer
 # make oom        every allocation of every transcript fails, also with input in pieces and with completions
 # make faults     every send of every transcript goes wrong in every way, its input is cut and ended everywhere; every system call of the sockets fails
+# make proxies    the same requests straight to a hub and through nginx and haproxy: what the proxy takes for one is one here
 # make coverage   the branches of wshub.h that the tests take: all; needs clang, llvm and node
 # make memcheck   the tests under MemorySanitizer and valgrind
 # make analyze    clang-tidy with the analyzer, and cppcheck: nothing may be found
@@ -77,6 +78,13 @@ build/fixture-server: tests/fixture_server.c $(HEADERS) | build
 
 build/fixture-emitter: tests/fixture_emitter.c $(HEADERS) | build
 	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) -o $@ $<
+
+build/fixture-http: tests/fixture_http.c $(HEADERS) | build
+	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) -o $@ $<
+
+# the same bytes straight to a hub, and through nginx and haproxy (STREAMS, SEED)
+proxies: build/fixture-http
+	@sh tests/proxies.sh
 
 fixtures: build/fixture-server build/fixture-emitter
 
@@ -154,4 +162,4 @@ clean:
 
 counts:
 	@sh tests/bench/counts.sh
-.PHONY: counts all fixtures run test tsan oom faults coverage memcheck analyze mutate bench redis-cycles sim fuzz fuzz-coverage determinism install clean
+.PHONY: counts all fixtures proxies run test tsan oom faults coverage memcheck analyze mutate bench redis-cycles sim fuzz fuzz-coverage determinism install clean

@@ -1,0 +1,323 @@
+// What a proxy takes for one request is one request here (CONN-5). A generated corpus of streams is sent straight to a hub,
+// and through nginx and through haproxy to a hub each. Every request that reaches an application through a proxy carries
+// the id that the proxy gave it and logged; one that carries none, or another's, has been smuggled in.
+//   node tests/proxies.mjs        STREAMS=600 SEED=1; ONLY=n: that stream alone, shown in full
+import { spawn, execFileSync } from 'node:child_process';
+import { connect, createServer } from 'node:net';
+import { mkdtempSync, writeFileSync, readFileSync, rmSync, existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const STREAMS = Number(process.env.STREAMS || 600), SEED = Number(process.env.SEED || 1), ONLY = process.env.ONLY;
+let passed = 0, failed = 0, skipped = 0;
+const ok = (name, problems) => {
+    if (problems.length === 0) { passed++; return; }
+    failed++;
+    console.log(`FAIL ${name}: ${problems.length}`);
+    for (const p of problems.slice(0, 6)) console.log('  ' + p);
+};
+
+// ---- the corpus ----
+
+let state = (SEED * 2654435761) >>> 0;
+const random = (n) => { // xorshift, so that a seed names a corpus
+    state ^= state << 13; state >>>= 0; state ^= state >>> 17; state ^= state << 5; state >>>= 0;
+    return state % n;
+};
+const pick = (list) => list[random(list.length)];
+const HANDSHAKE = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
+
+// A request: its bytes, and whether everybody must read it alike (plain).
+function request(stream, i, upgrading) {
+    const tail = pick(['a', 'a', 'a', 'late', 'big', 'none', 'close']);
+    let path = `/s${stream}/${i}/${tail}`, method = pick(['GET', 'GET', 'GET', 'POST', 'POST', 'PUT', 'HEAD', 'OPTIONS', 'PATCH', 'DELETE']);
+    let version = '1.1', head = '', body = '', plain = tail !== 'close', eol = '\r\n'; // an end is between neighbours, so a proxy keeps it
+    const inner = `GET /s${stream}/inner${i} HTTP/1.1\r\nHost: h\r\n\r\n`; // a body that reads like a request
+    const odd = (text) => { plain = false; return text; };
+    const chunks = (text) => {
+        const at = 1 + random(text.length - 1);
+        return [text.slice(0, at), text.slice(at)].map((t) => `${t.length.toString(16)}${pick(['', '', ';a=b', ';c="d"'])}\r\n${t}\r\n`).join('') +
+            pick(['0', '0', '000', '0;x=y']) + '\r\n' + pick(['', '', 'X-Trailer: 1\r\n', 'Content-Length: 7\r\nX-Other: 2\r\n']) + '\r\n';
+    };
+    switch (upgrading ? 5 + random(8) : random(24)) { // how the body is framed
+        case 0: case 1: case 2: case 3: case 4: case 5: break; // no body
+        case 6: case 7: case 8: case 9: head += `Content-Length: ${inner.length}\r\n`; body = inner; break;
+        case 10: case 11: case 12: head += 'Transfer-Encoding: chunked\r\n'; body = chunks(inner); break;
+        case 13: head += 'Content-Length: 0\r\n'; break;
+        case 14: head += odd(`Content-Length: ${inner.length}\r\nTransfer-Encoding: chunked\r\n`); body = pick([inner, chunks(inner)]); break;
+        case 15: head += odd(`Transfer-Encoding: chunked\r\nContent-Length: ${pick([0, 4, inner.length])}\r\n`); body = pick([inner, '0\r\n\r\n' + inner, chunks(inner)]); break;
+        case 16: head += odd(`Content-Length: ${inner.length}\r\nContent-Length: ${pick([inner.length, 0, 5])}\r\n`); body = inner; break;
+        case 17: head += odd(`Content-Length: ${pick([`${inner.length}, ${inner.length}`, `+${inner.length}`, `0x${inner.length.toString(16)}`, '-1', '', `${inner.length} 1`, '1e1', '99999999999999999999', `${inner.length};`])}\r\n`); body = inner; break;
+        case 18: head += odd(`Transfer-Encoding: ${pick(['gzip', 'gzip, chunked', 'chunked, chunked', 'xchunked', 'chunked;q=1', 'identity', '\x0bchunked', 'chunked,', ',chunked', 'chunked, identity', '"chunked"', ''])}\r\n`); body = pick([inner, chunks(inner)]); break;
+        case 19: head += odd(pick(['Transfer-Encoding : chunked\r\n', ' Transfer-Encoding: chunked\r\n', 'Transfer-Encoding:\r\n chunked\r\n', 'Transfer-Encoding: chunked\r\n Content-Length: 3\r\n', 'X: y\rTransfer-Encoding: chunked\r\n', 'X: y\nTransfer-Encoding: chunked\r\n', 'Transfer\x00-Encoding: chunked\r\n', 'Transfer_Encoding: chunked\r\n', `Content-Length : ${inner.length}\r\n`, `Content_Length: ${inner.length}\r\n`])); body = pick([inner, chunks(inner)]); break;
+        case 20: head += odd('Transfer-Encoding: chunked\r\n'); body = pick([`${inner.length.toString(16)}\n${inner}\r\n0\r\n\r\n`, `${inner.length.toString(16)}\r\n${inner}\n0\r\n\r\n`, `0\r\n\n${inner}`, `0\n\n${inner}`, `1;a\nb\r\nX\r\n0\r\n\r\n${inner}`,
+            `1;\r\nX\r\n0\r\nX: y\n\r\n${inner}`, `+1\r\nX\r\n0\r\n\r\n`, `0x1\r\nX\r\n0\r\n\r\n`, `1 \r\nX\r\n0\r\n\r\n`, `100000001\r\nX\r\n0\r\n\r\n`, `10000000000000001\r\nX\r\n0\r\n\r\n`, `1\r\nXY\r\n0\r\n\r\n`, `0\r\nbad trailer\r\n\r\n`, `0\r\n folded\r\n\r\n`, `1;${'e'.repeat(300)}\r\nX\r\n0\r\n\r\n`]); break;
+        case 21: head += 'Expect: 100-continue\r\n' + `Content-Length: ${inner.length}\r\n`; body = inner; break;
+        case 22: head += odd(`Content-Length: ${inner.length + pick([-3, 3, 5])}\r\n`); body = inner; break; // shorter or longer than it is
+        default: head += odd(`Content-Length: 70000\r\n`); body = 'x'.repeat(70000); // over the limit
+    }
+    switch (upgrading ? 3 + random(5) : random(16)) { // Connection, Upgrade
+        case 0: head += 'Connection: close\r\n'; break;
+        case 1: head += 'Connection: keep-alive\r\n'; break;
+        case 2: head += 'Connection: keep-alive, X-Foo\r\nX-Foo: 1\r\n'; break;
+        case 3: head += odd('Connection: upgrade\r\nUpgrade: websocket\r\n'); break;
+        case 4: head += odd(`Connection: upgrade\r\nUpgrade: websocket\r\n${HANDSHAKE}`); break;
+        case 5: head += odd(`Upgrade: websocket\r\n${HANDSHAKE}`); break;
+        case 6: head += odd(`Connection: close, upgrade\r\nUpgrade: h2c, websocket\r\n${HANDSHAKE}`); break;
+        case 7: head += odd(`Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n`); break;
+        case 8: head += odd(`Connection: ${pick(['content-length', 'transfer-encoding', 'close, keep-alive', 'x-proxy-id, close', 'host'])}\r\n`); break;
+        default:
+    }
+    switch (random(40)) { // the rest
+        case 0: head += odd('Folded: a\r\n b\r\n'); break;
+        case 1: head += odd('Blank : a\r\n'); break;
+        case 2: head += odd('Bare: a\nLf: b\r\n'); break;
+        case 3: head += odd('Bare: a\rCr: b\r\n'); break;
+        case 4: head += odd('No colon\r\n'); break;
+        case 5: eol = odd('\n'); break;
+        case 6: path = odd(pick([`http://h${path}`, `http://other:81${path}`, `ws://h${path}`, `HTTP://h${path}`])); break;
+        case 7: method = odd('CONNECT'); path = pick([path, 'h:80']); break;
+        case 8: version = odd('1.0'); break;
+        case 9: version = odd('1.0'); head += 'Connection: keep-alive\r\n'; break;
+        case 10: path = odd('*'); method = 'OPTIONS'; break;
+        case 11: path += '?a=b&c=%20d'; break;
+        case 12: head += odd('Host: other\r\n'); break;
+        case 13: path = odd(path.replace('/s', pick(['//s', '/./s', '/%73', '/x/../s']))); break;
+        case 14: version = odd(pick(['1.2', '2.0', '0.9', '1.10', '11'])); break;
+        case 15: path = odd('/ws'); head += `Connection: Upgrade\r\nUpgrade: websocket\r\n${HANDSHAKE}`; break;
+        case 16: path = odd('/ws'); method = 'GET'; head = `Connection: Upgrade\r\nUpgrade: websocket\r\n${HANDSHAKE}Content-Length: ${inner.length}\r\n`; body = inner; break;
+        case 17: path = odd('/ws'); method = 'GET'; head = `Connection: Upgrade\r\nUpgrade: websocket\r\n${HANDSHAKE}Transfer-Encoding: chunked\r\n`; body = chunks(inner); break;
+        case 18: path = odd('/ws'); method = 'GET'; head = `Connection: Upgrade\r\nUpgrade: websocket\r\n${HANDSHAKE.replace('13', '8')}`; body = inner; break;
+        case 19: method = odd(pick(['G@T', 'get', 'GET\t', ' GET', 'TRACE', 'PRI'])); break;
+        default:
+    }
+    const first = `${method} ${path} HTTP/${version}\r\n${random(2) ? 'Host: h\r\n' + head : head + 'Host: h\r\n'}\r\n`;
+    return { text: (eol === '\n' ? first.replaceAll('\r\n', '\n') : first) + body, plain };
+}
+
+const corpus = [];
+for (let s = 0; s < STREAMS; s++) {
+    const all = [], odd = random(3) ? random(4) : -1; // two of three streams have odd requests, one at least most often
+    for (let i = 0, n = 1 + random(4); i < n; i++) {
+        const upgrading = i === odd && random(3) === 0; // a body with an upgrade, mostly
+        let r = request(s, i, upgrading);
+        for (let k = 0; k < 40 && r.plain === (i === odd); k++) r = request(s, i, upgrading);
+        all.push(r);
+    }
+    all.push({ text: `GET /s${s}/end HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`, plain: true });
+    const text = all.map((r) => r.text).join('');
+    corpus.push({ s, bytes: Buffer.from(text, 'latin1'), plain: all.every((r) => r.plain), cut: random(3) ? 0 : 1 + random(text.length - 1) });
+}
+
+// ---- processes ----
+
+const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
+const procs = [];
+function start(cmd, args) { // keeps its lines; .ended resolves with them
+    const p = spawn(cmd, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const it = { p, out: '', err: '' };
+    p.stdout.on('data', (d) => { it.out += d.toString('latin1'); });
+    p.stderr.on('data', (d) => { it.err += d.toString('latin1'); });
+    it.ended = new Promise((r) => p.on('close', (code) => r(code)));
+    procs.push(p);
+    return it;
+}
+const freePort = () => new Promise((r) => { const s = createServer(); s.listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => r(port)); }); });
+async function reachable(port) {
+    for (let i = 0; i < 200; i++) {
+        if (await new Promise((r) => { const c = connect(port, '127.0.0.1', () => { c.destroy(); r(true); }); c.on('error', () => r(false)); })) return true;
+        await sleep(50);
+    }
+    return false;
+}
+async function application() {
+    const it = start('build/fixture-http', []);
+    for (let i = 0; i < 400 && !/listening \d+\n/.test(it.out); i++) await sleep(25);
+    it.port = Number(/listening (\d+)\n/.exec(it.out)[1]);
+    return it;
+}
+const seenBy = (app) => app.out.split('\n').filter((l) => l[0] === '{').map((l) => JSON.parse(l));
+const has = (cmd) => { try { execFileSync('sh', ['-c', `command -v ${cmd}`], { stdio: 'ignore' }); return true; } catch { return false; } };
+
+// ---- one stream ----
+
+// Sends a stream and gathers what comes until its end, or until nothing has come for a while (a body that is never whole).
+function say(port, { bytes, cut, plain }) {
+    return new Promise((resolve) => {
+        const c = connect(port, '127.0.0.1');
+        let got = '', last = Date.now(), done = false;
+        const finish = () => { if (!done) { done = true; clearInterval(timer); c.destroy(); resolve(got); } };
+        const timer = setInterval(() => { if (Date.now() - last > (plain ? 15000 : 500)) finish(); }, 50);
+        c.on('connect', async () => {
+            c.setNoDelay(true);
+            if (cut) { c.write(bytes.subarray(0, cut)); await sleep(5); }
+            if (!c.destroyed) c.write(bytes.subarray(cut));
+        });
+        c.on('data', (d) => { got += d.toString('latin1'); last = Date.now(); });
+        c.on('close', finish);
+        c.on('error', finish);
+    });
+}
+async function sayAll(port) {
+    const answers = [];
+    let next = 0;
+    const worker = async () => { while (next < corpus.length) { const k = next++; if (ONLY === undefined || Number(ONLY) === k) answers[k] = await say(port, corpus[k]); } };
+    await Promise.all(Array.from({ length: 24 }, worker));
+    return answers;
+}
+// Bodies are JSON without these words, so what reads like a status line is one.
+const statuses = (text) => [...(text || '').matchAll(/HTTP\/1\.[01] (\d{3})/g)].map((m) => Number(m[1])).filter((n) => n >= 101);
+const bodies = (text) => [...(text || '').matchAll(/\{"id":"[^"]*","method":"[^"]*","target":"([^"]*)"/g)].map((m) => m[1]);
+const classes = (text) => statuses(text).map((n) => (n / 100) | 0).join(' ');
+
+const streamOf = (target) => { const m = /\/s(\d+)\//.exec(target.replace('%73', 's')); return m ? Number(m[1]) : -1; };
+const pathOf = (target) => target.replace(/^[a-zA-Z]+:\/\/[^/]*/, '');
+const key = (r) => `${r.method} ${pathOf(r.target)} ${r.body} ${r.hash}`;
+function byStream(seen) {
+    const all = corpus.map(() => []);
+    for (const r of seen) if (streamOf(r.target) >= 0) all[streamOf(r.target)].push(r);
+    return all;
+}
+const show = (c) => `#${c.s} ${JSON.stringify(c.bytes.toString('latin1').slice(0, 700))}`;
+
+// ---- what must hold ----
+
+function judge(name, app, answers, forwarded, direct) {
+    const seen = seenBy(app), known = new Map(forwarded.map((f) => [f.id, f])), used = new Set();
+    const strange = [], twice = [], other = [], lost = [], foreign = [], differ = [], plainer = [];
+    for (const r of seen) {
+        const f = known.get(r.id);
+        if (!f) { strange.push(`${key(r)} with id "${r.id}"`); continue; }
+        if (used.has(r.id)) twice.push(key(r));
+        used.add(r.id);
+        if (f.method !== r.method || pathOf(f.target) !== pathOf(r.target)) other.push(`${f.method} ${f.target} arrived as ${key(r)}`);
+    }
+    // What was forwarded and reached no application was refused by the hub, became a WebSocket, or its client had gone.
+    for (const f of forwarded) if (!used.has(f.id) && !(f.status === 101 || f.status >= 400 || f.gone)) lost.push(`${f.method} ${f.target}: ${f.status}`);
+    const here = byStream(seen);
+    corpus.forEach((c, k) => {
+        if (answers[k] === undefined) return;
+        for (const t of bodies(answers[k])) if (streamOf(t) >= 0 && streamOf(t) !== k) foreign.push(`${t} answered on ${show(c)}`);
+        const a = direct.seen[k].map(key), b = here[k].map(key), n = Math.min(a.length, b.length);
+        if (a.slice(0, n).join() !== b.slice(0, n).join()) differ.push(`${show(c)}\n    direct ${a}\n    behind ${b}`);
+        if (c.plain && a.join() !== b.join()) plainer.push(`${show(c)}\n    direct ${a}\n    behind ${b}`);
+        if (c.plain && classes(answers[k]) !== classes(direct.answers[k])) plainer.push(`${show(c)}\n    direct ${statuses(direct.answers[k])}\n    behind ${statuses(answers[k])}`);
+    });
+    ok(`${name}: a request that the proxy did not make`, strange);
+    ok(`${name}: one request twice`, twice);
+    ok(`${name}: another request than was forwarded`, other);
+    ok(`${name}: a request forwarded and neither seen nor refused`, lost);
+    ok(`${name}: an answer on a stream that did not ask`, foreign);
+    ok(`${name}: other requests than without the proxy`, differ);
+    ok(`${name}: plain requests and their answers as without the proxy`, plainer);
+    console.log(`  ${name}: ${forwarded.length} requests forwarded, ${seen.length} seen by the application, ${corpus.filter((c) => c.plain).length} of ${corpus.length} streams plain`);
+    if (ONLY !== undefined) console.log(name, JSON.stringify({ answer: answers[ONLY], seen: here[ONLY], forwarded }, null, 1));
+}
+
+// Without a proxy: what was taken before a refusal, in order; of a plain stream all, up to the end that it announces.
+function judgeDirect(direct) {
+    const wrong = [], foreign = [];
+    corpus.forEach((c, k) => {
+        const text = direct.answers[k];
+        if (text === undefined) return;
+        for (const t of bodies(text)) if (streamOf(t) >= 0 && streamOf(t) !== k) foreign.push(show(c));
+        const inner = direct.seen[k].filter((r) => /inner/.test(r.target));
+        if (c.plain && (inner.length || statuses(text).some((n) => n !== 200 && n !== 404))) wrong.push(`${show(c)}\n    ${direct.seen[k].map(key)}\n    ${statuses(text)}`);
+    });
+    ok('direct: plain requests are taken one by one', wrong);
+    ok('direct: an answer on a stream that did not ask', foreign);
+    console.log(`  direct: ${direct.seen.flat().length} requests seen`);
+    if (ONLY !== undefined) console.log('direct', JSON.stringify({ bytes: corpus[ONLY].bytes.toString('latin1'), answer: direct.answers[ONLY], seen: direct.seen[ONLY] }, null, 1));
+}
+
+async function behindNginx(dir, direct) {
+    const app = await application(), port = await freePort(), log = join(dir, 'access.log');
+    writeFileSync(join(dir, 'nginx.conf'), `
+daemon off; master_process off; worker_processes 1; pid ${dir}/nginx.pid; error_log ${dir}/error.log;
+events { worker_connections 512; }
+http {
+    log_format one '$request_id $status $upstream_addr $upstream_status $request_method $request_uri'; access_log ${log} one;
+    client_body_temp_path ${dir}/body; proxy_temp_path ${dir}/proxy; fastcgi_temp_path ${dir}/f; uwsgi_temp_path ${dir}/u; scgi_temp_path ${dir}/s;
+    client_max_body_size 1m; merge_slashes off;
+    map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
+    upstream hub { server 127.0.0.1:${app.port} max_fails=0; keepalive 8; }
+    server {
+        listen 127.0.0.1:${port};
+        location / {
+            proxy_pass http://hub; proxy_http_version 1.1; proxy_next_upstream off; proxy_request_buffering ${SEED % 2 ? 'on' : 'off'};
+            proxy_set_header Host $host; proxy_set_header X-Proxy-Id $request_id;
+            proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
+        }
+    }
+}
+`);
+    const proxy = start('nginx', ['-c', join(dir, 'nginx.conf'), '-p', dir, '-e', join(dir, 'error.log')]);
+    if (!(await reachable(port))) { ok(`nginx: it starts: ${proxy.err}`, ['']); return; }
+    const answers = await sayAll(port);
+    await sleep(300);
+    proxy.p.kill('SIGTERM');
+    await proxy.ended;
+    app.p.kill('SIGTERM');
+    await app.ended;
+    const forwarded = (existsSync(log) ? readFileSync(log, 'latin1') : '').split('\n').map((l) => l.split(' ')).filter((l) => l.length >= 6 && l[2] !== '-')
+        .map(([id, status, , upstream, method, target]) => ({ id, status: upstream === '-' ? Number(status) : Number(upstream), gone: status === '499', method, target }));
+    judge('nginx', app, answers, forwarded, direct);
+}
+
+async function behindHaproxy(dir, direct) {
+    const app = await application(), port = await freePort();
+    writeFileSync(join(dir, 'haproxy.cfg'), `
+global
+    log stdout format raw local0
+    maxconn 200
+defaults
+    mode http
+    log global
+    timeout connect 2s
+    timeout client 8s
+    timeout server 8s
+    timeout http-request 8s
+    timeout tunnel 2s
+    retries 0
+    http-reuse always
+frontend in
+    bind 127.0.0.1:${port}
+    unique-id-format %[uuid()]
+    unique-id-header X-Proxy-Id
+    log-format "LOG %ID %ST %s %tsc %HM %HU"
+    default_backend hub
+backend hub
+    server one 127.0.0.1:${app.port}
+`);
+    const proxy = start('haproxy', ['-db', '-f', join(dir, 'haproxy.cfg')]);
+    if (!(await reachable(port))) { ok(`haproxy: it starts: ${proxy.err}`, ['']); return; }
+    const answers = await sayAll(port);
+    await sleep(2500); // the line about a tunnel comes with its end
+    proxy.p.kill('SIGTERM');
+    await proxy.ended;
+    app.p.kill('SIGTERM');
+    await app.ended;
+    const forwarded = proxy.out.split('\n').filter((l) => l.startsWith('LOG ')).map((l) => l.split(' ')).filter((l) => l[3] !== '<NOSRV>')
+        .map(([, id, status, , how, method, target]) => ({ id, status: Number(status), gone: how[0] === 'C', method, target }));
+    judge('haproxy', app, answers, forwarded, direct);
+}
+
+const dir = mkdtempSync(join(tmpdir(), 'wshub-proxies-'));
+process.on('exit', () => { for (const p of procs) if (p.exitCode === null) p.kill('SIGKILL'); rmSync(dir, { recursive: true, force: true }); });
+try {
+    const app = await application(), direct = { answers: await sayAll(app.port) };
+    app.p.kill('SIGTERM');
+    await app.ended;
+    direct.seen = byStream(seenBy(app));
+    judgeDirect(direct);
+    if (app.err) ok(`direct: the application says: ${app.err.slice(0, 2000)}`, ['']);
+    for (const [name, run] of [['nginx', behindNginx], ['haproxy', behindHaproxy]]) {
+        if (has(name)) await run(dir, direct);
+        else { console.log(`  skipped ${name}: it is not installed`); skipped++; }
+    }
+} catch (e) {
+    failed++;
+    console.log(e);
+}
+console.log(`proxies: ${passed} passed, ${failed} failed, ${skipped} skipped`);
+process.exit(failed ? 1 : 0);
