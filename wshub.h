@@ -425,6 +425,9 @@ typedef struct wshub_io {
     void *ctx;
     /* Takes the owner, NULL to detach: no report follows, and streams still open are closed by the io. */
     void (*attach)(void *ctx, const wshub_io_owner *owner);
+    /* Whether it has an owner: it has one at a time, and wshub_create() refuses (STATE) to take it from that one. NULL:
+     * this io cannot tell. */
+    bool (*taken)(void *ctx);
     /* Bytes to send, in order. Returns how many are done with: the owner keeps the rest and offers it again
      * after drained(). Or WSHUB_IO_PENDING: all taken, not copied; they stay valid where they lie until
      * sent() has reported them. A broken stream takes everything; closed() tells. Calls no report. */
@@ -612,7 +615,8 @@ typedef struct wshub_desc {
  *   desc     borrowed; everything in it is copied, texts too
  *   out_hub  the hub; given to you, end it with wshub_destroy()
  * Returns  OK; PARAM: no io, a limit out of range, a bad room, path or origin: wshub_desc_problem() says
- *          which; NOMEM; RANDOM: io->random failed; NOWAKE or others: what the bus's attach said.
+ *          which; NOMEM; RANDOM: io->random failed; STATE: the io has a hub; NOWAKE or others: what the
+ *          bus's attach said.
  * Thread   the one the hub will belong to. */
 WSHUB_API wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub);
 
@@ -8152,6 +8156,7 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     d = *desc;
     wshub__desc_defaults(&d);
     if (wshub__desc_check(&d)) return d.bus && !d.io->wake ? WSHUB_ERR_NOWAKE : WSHUB_ERR_PARAM;
+    if (d.io->taken && d.io->taken(d.io->ctx)) return WSHUB_ERR_STATE;
     if (!d.io->random(d.io->ctx, seed, sizeof seed)) return WSHUB_ERR_RANDOM;
     m = wshub__mem_make(d.alloc, d.alloc_user);
     hub = (wshub *)wshub__mem_new(&m, sizeof *hub);

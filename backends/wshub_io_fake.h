@@ -232,6 +232,10 @@ static void wshub_io_fake__attach(void *ctx, const wshub_io_owner *owner) {
     }
 }
 
+static bool wshub_io_fake__taken(void *ctx) {
+    return ((wshub_io_fake *)ctx)->owned;
+}
+
 static wshub_err wshub_io_fake__guest(void *ctx, const wshub_io_owner *owner, bool on) {
     wshub_io_fake *f = (wshub_io_fake *)ctx;
     int i, place = -1;
@@ -680,6 +684,7 @@ WSHUB_API wshub_err wshub_io_fake_create(const wshub_io_fake_desc *desc, wshub_i
     f->next = WSHUB_NEVER;
     f->io.ctx = f;
     f->io.attach = wshub_io_fake__attach;
+    f->io.taken = wshub_io_fake__taken;
     f->io.send = wshub_io_fake__send;
     f->io.close = wshub_io_fake__close;
     f->io.now_ms = wshub_io_fake__now;

@@ -1,6 +1,7 @@
 /* wshub_io_sock.h - sockets for wshub, over a poller
  *
- * [x] TCP over IPv4 and IPv6, Unix sockets, several listeners, SO_REUSEPORT on request
+ * [x] TCP over IPv4 and IPv6, all addresses of a name, Unix sockets, several listeners, SO_REUSEPORT on request; they rest
+ *     while nobody is there to serve
  * [x] TCP_NODELAY; no signal is raised or handled; descriptors close on exec
  * [x] out of descriptors: shed, pause, go on; one line a second
  * [x] wake from any thread; its descriptor can be driven by another loop
@@ -64,13 +65,18 @@ typedef struct wshub_io_sock_stats {
 
 /* Makes it. Returns OK; PARAM; NOMEM; IO: the system refused (errno says why). */
 WSHUB_API wshub_err wshub_io_sock_create(const wshub_io_sock_desc *desc, wshub_io_sock **out_net);
-WSHUB_API void wshub_io_sock_destroy(wshub_io_sock *net); /* after its hub; NULL: nothing */
-WSHUB_API const wshub_io *wshub_io_sock_io(wshub_io_sock *net); /* for wshub_desc.io; valid as long as net */
+/* Ends it, after its hub and its guests. NULL: nothing. Allowed in callbacks, as wshub_destroy() is: it listens no more
+ * from then on, and is gone when the outermost call that serves has returned and its hub and guests have left. */
+WSHUB_API void wshub_io_sock_destroy(wshub_io_sock *net);
+/* For wshub_desc.io; valid as long as net. It serves one hub at a time: a second one is refused (STATE). */
+WSHUB_API const wshub_io *wshub_io_sock_io(wshub_io_sock *net);
 
-/* Listens. host: address or name, NULL or "": all IPv4 addresses, "::": all. port 0: any, told in out_port
- * (may be NULL). Returns OK; IO or PARAM: see wshub_io_sock_error(). May be called several times. */
+/* Listens. host: address or name, NULL or "": all IPv4 addresses, "::": all. Of a name all addresses that this machine
+ * has. port 0: any, the same for all, told in out_port (may be NULL). Returns OK; IO or PARAM, and nothing is listened
+ * to: see wshub_io_sock_error(). May be called several times, also before there is a hub: who connects waits for it. */
 WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net, const char *host, uint16_t port, uint16_t *out_port);
-/* On a Unix socket. A dead one in its place is removed, a live one is an error. The file is removed at the end. */
+/* On a Unix socket. One in its place whom nobody serves is removed; one that is served, or any other file, is an error,
+ * told without waiting. At the end the file is removed if it is still this one. Errors as above. */
 WSHUB_API wshub_err wshub_io_sock_listen_unix(wshub_io_sock *net, const char *path);
 WSHUB_API void wshub_io_sock_unlisten(wshub_io_sock *net); /* closes all listeners; streams stay */
 /* One line on what went wrong last and what to do about it; "" if nothing did. */
@@ -120,10 +126,13 @@ WSHUB_API void wshub_io_sock_stats_get(const wshub_io_sock *net, wshub_io_sock_s
     (defined(__GLIBC__) || defined(__APPLE__))
 #define WSHUB_IO_SOCK__THREADS 1
 #include <pthread.h>
-#ifdef __GLIBC__ /* before 2.34 it is there only in programs linked with -pthread */
-#pragma weak pthread_create
-#define WSHUB_IO_SOCK__HAS_THREADS (pthread_create != NULL)
+#ifdef __GLIBC__ /* not in every program: before 2.34 it takes -pthread, and a static one has what it names itself. Our own
+                  * name for it is weak; the program's pthread_create is not touched. */
+static __typeof__(pthread_create) wshub_io_sock__pthread_create
+    __attribute__((weakref("pthread_create")));
+#define WSHUB_IO_SOCK__HAS_THREADS (wshub_io_sock__pthread_create != NULL)
 #else
+#define wshub_io_sock__pthread_create pthread_create
 #define WSHUB_IO_SOCK__HAS_THREADS 1
 #endif
 #else
@@ -169,7 +178,9 @@ typedef struct wshub_io_sock__conn {
 typedef struct wshub_io_sock__listener {
     int fd;
     bool watched;
-    char *path; /* of a Unix socket */
+    char *path;  /* of a Unix socket; NULL: TCP */
+    dev_t dev;   /* which file there is ours: */
+    ino_t ino;   /* its number is not given again as long as fd is open; 0: none */
 } wshub_io_sock__listener;
 
 typedef struct wshub_io_sock__dial { /* an outgoing connection that is not there yet */
@@ -189,6 +200,7 @@ struct wshub_io_sock {
     int guests_count;
     wshub_io_sock__dial *dials;
     bool owned, stopping, woken;
+    bool doomed; /* to be destroyed once nobody is inside or attached */
     void *poller;
     uint64_t now, next, accept_again, accept_wait, error_second;
     uint64_t heard, sweep; /* see wshub_io_sock__heard_up_to(); when the first wait of a sweep began */
@@ -340,6 +352,29 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__disown(wshub_io_sock *net, uint8_
     }
 }
 
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__free(wshub_io_sock *net);
+
+/* Destroyed earlier, and now nobody is inside any more. net may be gone afterwards. */
+static void wshub_io_sock__bury(wshub_io_sock *net) {
+    if (net->doomed && !net->depth && !net->owned && !net->guests_count) wshub_io_sock__free(net);
+}
+
+/* Listeners are watched while somebody serves and accepting does not rest. What is not watched waits in the system. */
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__listeners_watch(wshub_io_sock *net) {
+    bool on = net->owned && !net->accept_again;
+    int i;
+    for (i = 0; i < net->listeners_count; i++) {
+        wshub_io_sock__listener *l = &net->listeners[i];
+        if (l->watched == on) continue;
+        if (net->desc.poller->watch(net->poller, l->fd, WSHUB_IO_SOCK__LISTENER_TAG | (uint64_t)i,
+                                    on ? 0u : (unsigned)WSHUB_IO_SOCK_READ,
+                                    on ? (unsigned)WSHUB_IO_SOCK_READ : 0u))
+            l->watched = on;
+        else if (on) /* out of memory, say: once more a little later */
+            net->accept_again = net->now + 1000;
+    }
+}
+
 WSHUB_IO_SOCK__COLD static void wshub_io_sock__attach(void *ctx, const wshub_io_owner *owner) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
     net->owned = owner != NULL;
@@ -347,6 +382,11 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__attach(void *ctx, const wshub_io_
         net->owner = *owner;
     else
         wshub_io_sock__disown(net, 0);
+    wshub_io_sock__listeners_watch(net);
+    wshub_io_sock__bury(net);
+}
+WSHUB_IO_SOCK__COLD static bool wshub_io_sock__taken(void *ctx) {
+    return ((wshub_io_sock *)ctx)->owned;
 }
 
 WSHUB_IO_SOCK__COLD static wshub_err wshub_io_sock__guest(void *ctx, const wshub_io_owner *owner,
@@ -368,6 +408,7 @@ WSHUB_IO_SOCK__COLD static wshub_err wshub_io_sock__guest(void *ctx, const wshub
         net->desc.poller->wake(net->poller); /* its first settle */
     else
         wshub_io_sock__disown(net, (uint8_t)(place + 1));
+    wshub_io_sock__bury(net);
     return WSHUB_OK;
 }
 
@@ -514,7 +555,7 @@ WSHUB_IO_SOCK__COLD static size_t wshub_io_sock__peer(void *ctx, wshub_conn conn
     struct sockaddr_storage a;
     socklen_t n = sizeof a;
     char port[8];
-    size_t len;
+    size_t len, v6;
     memset(&a, 0, sizeof a);
     if (!c || c->fd < 0 || getpeername(c->fd, (struct sockaddr *)(void *)&a, &n) != 0) return 0;
     if (a.ss_family == AF_UNIX) {
@@ -522,11 +563,18 @@ WSHUB_IO_SOCK__COLD static size_t wshub_io_sock__peer(void *ctx, wshub_conn conn
         memcpy(text, "unix", 5);
         return 4;
     }
-    if (getnameinfo((struct sockaddr *)(void *)&a, n, text, (socklen_t)cap, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+    v6 = a.ss_family == AF_INET6; /* in brackets, so that its port can be told apart (RFC 3986 3.2.2) */
+    if (cap < 2 || getnameinfo((struct sockaddr *)(void *)&a, n, text + v6, (socklen_t)(cap - v6),
+                               port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
         return 0;
-    len = strlen(text);
-    if (len + strlen(port) + 2 > cap) return len;
+    len = strlen(text + v6);
+    if (v6) text[0] = '[';
+    if (len + 2 * v6 + strlen(port) + 2 > cap) { /* the address alone */
+        if (v6) memmove(text, text + 1, len + 1);
+        return len;
+    }
+    if (v6) text[len + 1] = ']';
+    len += 2 * v6;
     text[len] = ':';
     memcpy(text + len + 1, port, strlen(port) + 1);
     return strlen(text);
@@ -602,7 +650,7 @@ WSHUB_IO_SOCK__COLD static bool wshub_io_sock__resolve_apart(wshub_io_sock__dial
     if (!WSHUB_IO_SOCK__HAS_THREADS || pthread_attr_init(&attr) != 0) return false;
     (void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     d->resolving = true;
-    e = pthread_create(&thread, &attr, wshub_io_sock__resolver, d);
+    e = wshub_io_sock__pthread_create(&thread, &attr, wshub_io_sock__resolver, d);
     if (e) d->resolving = false;
     (void)pthread_attr_destroy(&attr);
     return e == 0;
@@ -808,11 +856,12 @@ WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_create(const wshub_io_sock
     net->now = net->heard = wshub_io_sock__clock(CLOCK_MONOTONIC);
     if (!net->buf || !net->scratch || !net->poller || net->urandom < 0) {
         wshub_err err = !net->buf || !net->scratch ? WSHUB_ERR_NOMEM : WSHUB_ERR_IO;
-        wshub_io_sock_destroy(net);
+        wshub_io_sock__free(net);
         return err;
     }
     net->io.ctx = net;
     net->io.attach = wshub_io_sock__attach;
+    net->io.taken = wshub_io_sock__taken;
     net->io.send = wshub_io_sock__send;
     net->io.close = wshub_io_sock__close;
     net->io.now_ms = wshub_io_sock__now;
@@ -829,31 +878,34 @@ WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_create(const wshub_io_sock
     return WSHUB_OK;
 }
 
-WSHUB_IO_SOCK__COLD WSHUB_API void wshub_io_sock_unlisten(wshub_io_sock *net) {
-    while (net->listeners_count) {
-        wshub_io_sock__listener *l = &net->listeners[--net->listeners_count];
-        if (l->watched) (void)net->desc.poller->watch(net->poller, l->fd, 0, WSHUB_IO_SOCK_READ, 0);
-        (void)close(l->fd);
-        if (l->path) {
-            (void)unlink(l->path);
-            free(l->path);
-        }
-    }
+static bool wshub_io_sock__same_file(const char *path, dev_t dev, ino_t ino) {
+    struct stat st;
+    return ino && lstat(path, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
 }
 
-WSHUB_IO_SOCK__COLD WSHUB_API void wshub_io_sock_destroy(wshub_io_sock *net) {
-    if (!net) return;
+/* Closes listeners until `count` are left. A file that is another's by now stays. */
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__unlisten_to(wshub_io_sock *net, int count) {
+    while (net->listeners_count > count) {
+        wshub_io_sock__listener *l = &net->listeners[--net->listeners_count];
+        if (l->watched) (void)net->desc.poller->watch(net->poller, l->fd, 0, WSHUB_IO_SOCK_READ, 0);
+        if (l->path && wshub_io_sock__same_file(l->path, l->dev, l->ino)) (void)unlink(l->path);
+        free(l->path);
+        (void)close(l->fd);
+    }
+}
+WSHUB_IO_SOCK__COLD WSHUB_API void wshub_io_sock_unlisten(wshub_io_sock *net) {
+    wshub_io_sock__unlisten_to(net, 0);
+}
+
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__free(wshub_io_sock *net) {
     if (net->poller) {
         uint32_t i;
         wshub_io_sock_unlisten(net);
-        net->owned = false;
         for (i = 0; i < net->used; i++) {
-            net->conns[i].guest = WSHUB_IO_SOCK__NOBODY;
             if (net->conns[i].state != WSHUB_IO_SOCK__FREE)
                 wshub_io_sock__shut(net, &net->conns[i]);
         }
         wshub_io_sock__dials_run(net);
-        wshub_io_sock__report_closed(net);
         net->desc.poller->destroy(net->poller);
     }
     if (net->urandom >= 0) (void)close(net->urandom);
@@ -862,6 +914,13 @@ WSHUB_IO_SOCK__COLD WSHUB_API void wshub_io_sock_destroy(wshub_io_sock *net) {
     free(net->buf);
     free(net->scratch);
     free(net);
+}
+
+WSHUB_IO_SOCK__COLD WSHUB_API void wshub_io_sock_destroy(wshub_io_sock *net) {
+    if (!net) return;
+    net->doomed = true;
+    if (net->poller) wshub_io_sock_unlisten(net);
+    wshub_io_sock__bury(net);
 }
 
 WSHUB_IO_SOCK__COLD WSHUB_API const wshub_io *wshub_io_sock_io(wshub_io_sock *net) {
@@ -881,44 +940,139 @@ WSHUB_IO_SOCK__COLD WSHUB_API int wshub_io_sock_fd(const wshub_io_sock *net) {
     return net->desc.poller->fd(net->poller);
 }
 
-WSHUB_IO_SOCK__COLD static wshub_err wshub_io_sock__listen_on(wshub_io_sock *net, int fd,
-                                                              const char *where, const char *path) {
+/* ---- listening: what an operator gives is served, or refused at once by what the system said ---- */
+
+typedef union wshub_io_sock__address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    struct sockaddr_un un;
+    struct sockaddr_storage all;
+} wshub_io_sock__address;
+
+WSHUB_IO_SOCK__COLD static wshub_err wshub_io_sock__cannot_listen(wshub_io_sock *net,
+                                                                  const char *where,
+                                                                  const char *why) {
+    (void)snprintf(net->error, sizeof net->error, "cannot listen on %.120s: %s", where, why);
+    return WSHUB_ERR_PARAM;
+}
+
+/* Takes a bound socket among the listeners. False: errno says why; the socket is closed. */
+WSHUB_IO_SOCK__COLD static bool wshub_io_sock__listen_on(wshub_io_sock *net, int fd, char *path) {
     wshub_io_sock__listener *l = &net->listeners[net->listeners_count];
-    uint64_t tag = WSHUB_IO_SOCK__LISTENER_TAG | (uint64_t)net->listeners_count;
-    wshub_err err;
+    struct stat st;
+    int e;
     memset(l, 0, sizeof *l);
     l->fd = fd;
-    if (listen(fd, 4096) == 0 &&
-        net->desc.poller->watch(net->poller, fd, tag, 0, WSHUB_IO_SOCK_READ)) {
-        l->watched = true;
-        if (path) {
-            l->path = (char *)malloc(strlen(path) + 1);
-            if (l->path) memcpy(l->path, path, strlen(path) + 1);
-        }
-        net->listeners_count++;
-        return WSHUB_OK;
+    l->path = path;
+    if (path && lstat(path, &st) == 0) {
+        l->dev = st.st_dev;
+        l->ino = st.st_ino;
     }
-    err = wshub_io_sock__fail(net, "cannot listen on", where, "");
+    if (listen(fd, 4096) != 0) {
+        e = errno;
+    } else if (path && !wshub_io_sock__same_file(path, l->dev, l->ino)) {
+        e = EADDRINUSE; /* before it listened it looked dead to another server, who has taken the path */
+    } else {
+        net->listeners_count++;
+        wshub_io_sock__listeners_watch(net);
+        return true;
+    }
+    if (path && wshub_io_sock__same_file(path, l->dev, l->ino)) (void)unlink(path);
     (void)close(fd);
-    return err;
+    errno = e;
+    return false;
+}
+
+/* A socket bound to an address. alone: of several, this one leaves IPv4 to the others. -1: errno says why. */
+WSHUB_IO_SOCK__COLD static int wshub_io_sock__bind(const wshub_io_sock *net,
+                                                   const struct addrinfo *a, uint16_t port,
+                                                   int alone) {
+    wshub_io_sock__address at;
+    int one = 1, e, fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol);
+    if (fd < 0) return -1;
+    memset(&at, 0, sizeof at);
+    memcpy(&at, a->ai_addr, a->ai_addrlen < sizeof at ? a->ai_addrlen : sizeof at);
+    if (a->ai_family == AF_INET6) {
+        at.v6.sin6_port = htons(port);
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &alone, sizeof alone);
+    } else {
+        at.v4.sin_port = htons(port);
+    }
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+#ifdef SO_REUSEPORT
+    if (net->desc.reuse_port) (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+#else
+    (void)net;
+#endif
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one,
+                     sizeof one); /* inherited where the system does so */
+    if (wshub_io_sock__prepare(fd) && bind(fd, &at.any, a->ai_addrlen) == 0) return fd;
+    e = errno;
+    (void)close(fd);
+    errno = e;
+    return -1;
+}
+
+static uint16_t wshub_io_sock__port_of(int fd) {
+    wshub_io_sock__address name;
+    socklen_t n = sizeof name;
+    memset(&name, 0, sizeof name);
+    if (getsockname(fd, &name.any, &n) != 0) return 0;
+    return ntohs(name.any.sa_family == AF_INET6 ? name.v6.sin6_port : name.v4.sin_port);
+}
+
+/* Whether an address of the list has come before: some systems name one twice. */
+static bool wshub_io_sock__repeated(const struct addrinfo *list, const struct addrinfo *a) {
+    for (; list != a; list = list->ai_next) {
+        if (list->ai_addrlen == a->ai_addrlen &&
+            memcmp(list->ai_addr, a->ai_addr, a->ai_addrlen) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Listens on every address of the list that this machine has, or on none. *port 0: becomes the first one's, and that
+ * of all. False: errno says why. */
+WSHUB_IO_SOCK__COLD static bool wshub_io_sock__listen_all(wshub_io_sock *net,
+                                                          const struct addrinfo *list,
+                                                          uint16_t *port) {
+    const struct addrinfo *a;
+    int before = net->listeners_count, e = EADDRNOTAVAIL;
+    for (a = list; a; a = a->ai_next) {
+        int fd;
+        if (wshub_io_sock__repeated(list, a)) continue;
+        if (net->listeners_count == WSHUB_IO_SOCK__LISTENERS) {
+            e = ENOBUFS;
+            break;
+        }
+        fd = wshub_io_sock__bind(net, a, *port, list->ai_next != NULL);
+        if (fd >= 0 && wshub_io_sock__listen_on(net, fd, NULL)) {
+            if (!*port) *port = wshub_io_sock__port_of(fd);
+            continue;
+        }
+        e = errno;
+        if (e != EADDRNOTAVAIL && e != EAFNOSUPPORT && e != EPROTONOSUPPORT) break;
+    }
+    if (!a && net->listeners_count > before) return true;
+    wshub_io_sock__unlisten_to(net, before);
+    errno = e;
+    return false;
 }
 
 WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net, const char *host,
                                                              uint16_t port, uint16_t *out_port) {
-    struct addrinfo hints, *list = NULL, *a;
+    struct addrinfo hints, *list = NULL;
     char service[8], where[128];
     const char *shown = host && *host ? host : "0.0.0.0";
-    int one = 1, zero = 0, fd = -1, e;
-    wshub_err err;
+    int e, tries = 0;
+    uint16_t got;
+    bool ok;
     (void)snprintf(service, sizeof service, "%u", (unsigned)port);
     (void)snprintf(where, sizeof where, strchr(shown, ':') ? "[%.100s]:%u" : "%.100s:%u", shown,
                    (unsigned)port);
-    if (net->listeners_count == WSHUB_IO_SOCK__LISTENERS) {
-        (void)snprintf(net->error, sizeof net->error,
-                       "cannot listen on %s: %d listeners are the most", where,
-                       WSHUB_IO_SOCK__LISTENERS);
-        return WSHUB_ERR_PARAM;
-    }
+    if (net->listeners_count == WSHUB_IO_SOCK__LISTENERS)
+        return wshub_io_sock__cannot_listen(net, where, "there are as many listeners as can be");
     memset(&hints, 0, sizeof hints);
     hints.ai_family = host && *host ? AF_UNSPEC : AF_INET;
     hints.ai_socktype = SOCK_STREAM;
@@ -930,25 +1084,14 @@ WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net,
                        where, gai_strerror(e));
         return WSHUB_ERR_PARAM;
     }
-    for (a = list; a; a = a->ai_next) {
-        fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol);
-        if (fd < 0) continue;
-        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-#ifdef SO_REUSEPORT
-        if (net->desc.reuse_port) (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
-#endif
-        if (a->ai_family == AF_INET6)
-            (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one,
-                         sizeof one); /* inherited where the system does so */
-        if (wshub_io_sock__prepare(fd) && bind(fd, a->ai_addr, a->ai_addrlen) == 0) break;
-        e = errno;
-        (void)close(fd);
-        errno = e;
-        fd = -1;
-    }
+    do { /* the port that the system chose for the first address may be taken at another */
+        got = port;
+        ok = wshub_io_sock__listen_all(net, list, &got);
+    } while (!ok && !port && errno == EADDRINUSE && tries++ < 8);
+    e = errno;
     freeaddrinfo(list);
-    if (fd < 0) {
+    errno = e;
+    if (!ok) {
         return wshub_io_sock__fail(
             net, "cannot listen on", where,
             errno == EADDRINUSE ? "stop the program that has it or choose another port"
@@ -956,60 +1099,98 @@ WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net,
             : errno == EMFILE   ? "raise the limit on open files (ulimit -n)"
                                 : "");
     }
-    err = wshub_io_sock__listen_on(net, fd, where, NULL);
-    if (!err && out_port) {
-        union {
-            struct sockaddr any;
-            struct sockaddr_in v4;
-            struct sockaddr_in6 v6;
-            struct sockaddr_storage all;
-        } name;
-        socklen_t n = sizeof name;
-        memset(&name, 0, sizeof name);
-        if (getsockname(fd, &name.any, &n) == 0)
-            *out_port =
-                ntohs(name.any.sa_family == AF_INET6 ? name.v6.sin6_port : name.v4.sin_port);
+    if (out_port) *out_port = got;
+    return WSHUB_OK;
+}
+
+/* Who has the path of a Unix socket? Asked without waiting: a full backlog is a live server too. Returns 0: nobody
+ * serves it; EADDRINUSE: somebody does; another error of the system's. */
+WSHUB_IO_SOCK__COLD static int wshub_io_sock__probe(const wshub_io_sock__address *at) {
+    int e = 0, fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (fd < 0) return errno;
+    if (!wshub_io_sock__prepare(fd))
+        e = errno;
+    else if (connect(fd, &at->any, sizeof at->un) == 0 || errno == EAGAIN || errno == EINPROGRESS ||
+             errno == EPROTOTYPE) /* a datagram socket, and somebody has it */
+        e = EADDRINUSE;
+    else if (errno != ECONNREFUSED && errno != ENOENT)
+        e = errno;
+    (void)close(fd);
+    return e;
+}
+
+/* Removes a dead socket, and that one alone: meanwhile another server may have done the same and taken the path. So the
+ * file is set aside first, looked at, and put back if it is not the dead one. */
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__remove_dead(const char *path, const struct stat *dead) {
+    char aside[sizeof((struct sockaddr_un *)0)->sun_path + 32];
+    (void)snprintf(aside, sizeof aside, "%s.%ld", path, (long)getpid());
+    if (!wshub_io_sock__same_file(path, dead->st_dev, dead->st_ino) || rename(path, aside) != 0)
+        return;
+    if (!wshub_io_sock__same_file(aside, dead->st_dev, dead->st_ino)) (void)!link(aside, path);
+    (void)unlink(aside);
+}
+
+/* Binds to the path, over a dead socket if one lies there. Returns 0 or what the system said; *out_hint: what to do. */
+WSHUB_IO_SOCK__COLD static int wshub_io_sock__bind_unix(int fd, const wshub_io_sock__address *at,
+                                                        const char **out_hint) {
+    int tries;
+    *out_hint = "";
+    for (tries = 0; tries < 8; tries++) { /* others may do the same at the same time */
+        struct stat st;
+        int e = 0;
+        if (bind(fd, &at->any, sizeof at->un) == 0) return 0;
+        if (errno == ENOENT || errno == ENOTDIR) *out_hint = "make its folder first";
+        if (errno == EACCES || errno == EPERM || errno == EROFS) *out_hint = "the folder must let this program write";
+        if (errno != EADDRINUSE) return errno;
+        if (lstat(at->un.sun_path, &st) != 0) {
+            if (errno != ENOENT) return errno;
+            continue; /* its owner has just removed it */
+        }
+        if (!S_ISSOCK(st.st_mode)) {
+            *out_hint = "there is a file of this name that is no socket";
+            return EADDRINUSE;
+        }
+        e = wshub_io_sock__probe(at);
+        if (e) {
+            *out_hint = e == EADDRINUSE ? "another program serves it" : "there is a socket of this name";
+            return e;
+        }
+        wshub_io_sock__remove_dead(at->un.sun_path, &st);
     }
-    return err;
+    *out_hint = "others take it again and again";
+    return EADDRINUSE;
 }
 
 WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_listen_unix(wshub_io_sock *net,
                                                                   const char *path) {
-    union {
-        struct sockaddr any;
-        struct sockaddr_un un;
-    } a;
-    struct stat st;
-    int fd;
-    memset(&a, 0, sizeof a);
-    a.un.sun_family = AF_UNIX;
-    if (!path || strlen(path) >= sizeof a.un.sun_path ||
-        net->listeners_count == WSHUB_IO_SOCK__LISTENERS) {
-        (void)snprintf(
-            net->error, sizeof net->error,
-            "cannot listen on a Unix socket: the path is too long, or too many listeners");
-        return WSHUB_ERR_PARAM;
-    }
-    memcpy(a.un.sun_path, path, strlen(path) + 1);
+    wshub_io_sock__address at;
+    const char *hint = "";
+    char *copy;
+    int fd, e;
+    if (!path || !*path)
+        return wshub_io_sock__cannot_listen(net, "a Unix socket", "the path is empty");
+    if (strlen(path) >= sizeof at.un.sun_path)
+        return wshub_io_sock__cannot_listen(net, path, "the path is too long for a Unix socket");
+    if (net->listeners_count == WSHUB_IO_SOCK__LISTENERS)
+        return wshub_io_sock__cannot_listen(net, path, "there are as many listeners as can be");
+    memset(&at, 0, sizeof at);
+    at.un.sun_family = AF_UNIX;
+    memcpy(at.un.sun_path, path, strlen(path));
+    copy = (char *)malloc(strlen(path) + 1); /* of the path, for the end */
+    if (!copy) return WSHUB_ERR_NOMEM;
+    memcpy(copy, path, strlen(path) + 1);
+
     fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    if (fd < 0 || !wshub_io_sock__prepare(fd))
-        return wshub_io_sock__fail(net, "cannot listen on", path, "");
-    if (bind(fd, &a.any, sizeof a.un) != 0) {
-        int probe = errno == EADDRINUSE && stat(path, &st) == 0 && S_ISSOCK(st.st_mode)
-                        ? socket(AF_UNIX, SOCK_STREAM, 0)
-                        : -1;
-        bool dead = probe >= 0 && connect(probe, &a.any, sizeof a.un) != 0 && errno == ECONNREFUSED;
-        wshub_err err;
-        if (probe >= 0) (void)close(probe);
-        if (dead && unlink(path) == 0 && bind(fd, &a.any, sizeof a.un) == 0)
-            return wshub_io_sock__listen_on(net, fd, path, path);
-        errno = EADDRINUSE;
-        err = wshub_io_sock__fail(net, "cannot listen on", path,
-                                  "another program has it, or the file is no socket");
+    e = fd >= 0 && wshub_io_sock__prepare(fd) ? wshub_io_sock__bind_unix(fd, &at, &hint) : errno;
+    if (!e) {
+        if (wshub_io_sock__listen_on(net, fd, copy)) return WSHUB_OK;
+        e = errno; /* it has closed it */
+    } else if (fd >= 0) {
         (void)close(fd);
-        return err;
     }
-    return wshub_io_sock__listen_on(net, fd, path, path);
+    free(copy);
+    errno = e;
+    return wshub_io_sock__fail(net, "cannot listen on", path, hint);
 }
 
 WSHUB_IO_SOCK__COLD static void wshub_io_sock__tell(wshub_io_sock *net, const char *text) {
@@ -1017,19 +1198,6 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__tell(wshub_io_sock *net, const ch
     if (net->error_second == net->now / 1000 || !net->desc.on_error) return;
     net->error_second = net->now / 1000;
     net->desc.on_error(text, net->desc.user);
-}
-
-WSHUB_IO_SOCK__COLD static void wshub_io_sock__listeners_watch(wshub_io_sock *net, bool on) {
-    int i;
-    for (i = 0; i < net->listeners_count; i++) {
-        wshub_io_sock__listener *l = &net->listeners[i];
-        unsigned had = l->watched ? (unsigned)WSHUB_IO_SOCK_READ : 0u,
-                 want = on ? (unsigned)WSHUB_IO_SOCK_READ : 0u;
-        if (had != want &&
-            net->desc.poller->watch(net->poller, l->fd, WSHUB_IO_SOCK__LISTENER_TAG | (uint64_t)i,
-                                    had, want))
-            l->watched = on;
-    }
 }
 
 /* Out of descriptors: the waiting peer is answered with an end instead of silence, then accepting rests. */
@@ -1049,7 +1217,7 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__shed(wshub_io_sock *net, int list
     if (net->accept_wait > 1000) net->accept_wait = 1000;
     net->accept_again = net->now + net->accept_wait;
     net->stats.accept_pauses++;
-    wshub_io_sock__listeners_watch(net, false);
+    wshub_io_sock__listeners_watch(net);
     wshub_io_sock__tell(net, "out of file descriptors: new connections wait; raise the limit "
                              "(ulimit -n) or serve fewer");
 }
@@ -1262,9 +1430,15 @@ static wshub_err wshub_io_sock__serve(wshub_io_sock *net, int timeout_ms) {
         wshub_io_sock__shut(net, &net->conns[net->linger_head - 1]);
     if (net->accept_again && net->now >= net->accept_again) {
         net->accept_again = 0;
-        wshub_io_sock__listeners_watch(net, true);
+        if (net->reserve < 0) net->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC); /* somebody had it first */
+        wshub_io_sock__listeners_watch(net);
     }
     return WSHUB_OK;
+}
+
+static void wshub_io_sock__leave(wshub_io_sock *net) { /* net may be gone afterwards */
+    net->depth--;
+    wshub_io_sock__bury(net);
 }
 
 WSHUB_API wshub_err wshub_io_sock_run_once(wshub_io_sock *net, int timeout_ms) {
@@ -1276,16 +1450,17 @@ WSHUB_API wshub_err wshub_io_sock_run_once(wshub_io_sock *net, int timeout_ms) {
         err = wshub_io_sock__serve(net, timeout_ms);
         if (!err) wshub_io_sock__settle(net);
     }
-    net->depth--;
+    wshub_io_sock__leave(net);
     return err;
 }
 
 WSHUB_API wshub_err wshub_io_sock_run(wshub_io_sock *net) {
-    while (!wshub_io_sock__stopping(net, true) && (net->owned || net->guests_count)) {
-        wshub_err err = wshub_io_sock_run_once(net, -1);
-        if (err) return err;
-    }
-    return WSHUB_OK;
+    wshub_err err = WSHUB_OK;
+    net->depth++;
+    while (!err && !wshub_io_sock__stopping(net, true) && (net->owned || net->guests_count))
+        err = wshub_io_sock_run_once(net, -1);
+    wshub_io_sock__leave(net);
+    return err;
 }
 
 WSHUB_IO_SOCK__COLD WSHUB_API void wshub_io_sock_stop(wshub_io_sock *net) {

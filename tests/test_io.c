@@ -281,7 +281,7 @@ TEST(ipv6_and_unix_sockets_carry_clients) {
         fd = socket(AF_INET6, SOCK_STREAM, 0);
         EXPECT_INT(connect(fd, &a.any, sizeof a.in6), 0);
         talk(net, fd, "\"connected\"");
-        EXPECT(wshub_client_each(hub, &it, &c) && wshub_client_peer(hub, c, text, sizeof text) && strncmp(text, "::1:", 4) == 0);
+        EXPECT(wshub_client_each(hub, &it, &c) && wshub_client_peer(hub, c, text, sizeof text) && strncmp(text, "[::1]:", 6) == 0); /* RFC 3986 3.2.2 */
         (void)close(fd);
     } else {
         (void)printf("  no IPv6 on this machine\n");
