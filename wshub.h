@@ -2097,7 +2097,9 @@ WSHUB__COLD static wshub__chunk_state wshub__chunk_byte(wshub__chunk_state s, ui
         return *left ? WSHUB__CHUNK_DATA : WSHUB__CHUNK_TRAILER;
     case WSHUB__CHUNK_DATA_CR: return c == '\r' ? WSHUB__CHUNK_DATA_LF : WSHUB__CHUNK_BAD;
     case WSHUB__CHUNK_DATA_LF: return c == '\n' ? WSHUB__CHUNK_SIZE : WSHUB__CHUNK_BAD;
-    case WSHUB__CHUNK_TRAILER: return c == '\r' ? WSHUB__CHUNK_END_LF : WSHUB__CHUNK_TRAILER_LINE;
+    case WSHUB__CHUNK_TRAILER: /* a bare LF would be an empty line to some, and the end of the body */
+        if (c == '\n') return WSHUB__CHUNK_BAD;
+        return c == '\r' ? WSHUB__CHUNK_END_LF : WSHUB__CHUNK_TRAILER_LINE;
     case WSHUB__CHUNK_TRAILER_LINE:
         if (++*overhead > 4096 || c == '\n') return WSHUB__CHUNK_BAD;
         return c == '\r' ? WSHUB__CHUNK_TRAILER_LF : s;
@@ -5298,7 +5300,7 @@ static const wshub__dialect wshub__dialect_json = {wshub__json_opened, wshub__js
 
 /* ---- >>exchange ------------------------------------------------------------------------------
  * HTTP on a stream: heads and bodies as they arrive, answers now or later, the upgrade to a WebSocket
- * (CONN-1 to CONN-3). Proved by tests/test_http.c, tests/test_golden.c (upgrade-*). */
+ * (CONN-1 to CONN-3, CONN-5). Proved by tests/test_http.c, tests/test_exchange.c, tests/test_golden.c (upgrade-*). */
 
 WSHUB__COLD static void wshub__http_date(uint64_t ms, char out[29]) { /* RFC 9110 5.6.7 */
     static const char days[] = "ThuFriSatSunMonTueWed",
@@ -5599,7 +5601,6 @@ WSHUB__COLD static void wshub__http_dispatch(wshub *hub, wshub__conn *c, wshub_h
     bool taken = false;
     hub->stats.http_requests++;
     h->conn.id = c->id;
-    c->http_head = wshub_str_eq_z(h->method, "HEAD");
     c->http_close = h->minor < 1 || wshub__http_has_token(h, "Connection", "close");
     if (wshub__http_is_handshake(hub, h)) {
         wshub__upgrade(hub, c, h);
@@ -5683,11 +5684,11 @@ static void wshub__http_headed(wshub *hub, wshub__conn *c, const uint8_t *p, uin
     uint64_t body = 0;
     int status = wshub__http_parse(p, n, headers, hub->desc.http_headers_max, &h, &why);
     bool whole = !status;
+    c->http_head = wshub_str_eq_z(h.method, "HEAD"); /* a refusal of it has no body either (RFC 9110 9.3.2) */
     if (whole) status = wshub__http_refusal(hub, &h, &body, &why);
 
     if (status) {
         bool upgrade = whole && wshub__http_is_handshake(hub, &h);
-        c->http_head = false;
         wshub__http_refuse(hub, c, status, why, upgrade);
     } else if (body) {
         wshub__http_body_begin(hub, c, &h, p, n, body);
@@ -5765,6 +5766,12 @@ WSHUB__COLD static size_t wshub__http_feed_body(wshub *hub, wshub__conn *c, cons
     return used;
 }
 
+/* Refuses what will be no head, whatever follows. What was asked before on this stream does not count any more. */
+WSHUB__COLD static void wshub__http_no_head(wshub *hub, wshub__conn *c, int status, const char *why) {
+    c->http_head = c->rx->in.len >= 5 && memcmp(c->rx->in.ptr, "HEAD ", 5) == 0;
+    wshub__http_refuse(hub, c, status, why, false);
+}
+
 /* Returns how many bytes were used. */
 static size_t wshub__http_feed(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
     uint32_t max = hub->desc.http_head_bytes_max, before = c->rx->in.len;
@@ -5772,7 +5779,7 @@ static size_t wshub__http_feed(wshub *hub, wshub__conn *c, const uint8_t *p, siz
     if (c->rx->as.http.head_bytes) return wshub__http_feed_body(hub, c, p, n);
     if (before == 0 && n >= 2 && p[0] == '\r' && p[1] == '\n') {
         if (c->blank_seen) { /* one empty line before a request (RFC 9112 2.2), no more */
-            wshub__http_refuse(hub, c, 400, "malformed head", false);
+            wshub__http_no_head(hub, c, 400, "malformed head");
             return n;
         }
         c->blank_seen = true;
@@ -5810,11 +5817,11 @@ static size_t wshub__http_feed(wshub *hub, wshub__conn *c, const uint8_t *p, siz
         end = -1;
     }
     if (end < 0) {
-        wshub__http_refuse(hub, c, 400, "malformed head", false);
+        wshub__http_no_head(hub, c, 400, "malformed head");
         return n;
     }
     if (end == 0) {
-        if (c->rx->in.len >= max) wshub__http_refuse(hub, c, 431, "request head too large", false);
+        if (c->rx->in.len >= max) wshub__http_no_head(hub, c, 431, "request head too large");
         return n;
     }
     {

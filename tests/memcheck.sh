@@ -12,7 +12,7 @@ if command -v clang >/dev/null && clang -fsanitize=memory -x c -o $dir/probe - 2
 int main(void) { return 0; }
 END
 then
-    for t in codec frame http hub send runs transform bus golden corners turns negative; do
+    for t in codec frame http exchange hub send runs transform bus golden corners turns negative; do
         clang -std=gnu99 -O1 -g -w -fsanitize=memory -fsanitize-memory-track-origins -fno-sanitize-recover=memory -I. -Ibackends -Itests -Itests/shim -o $dir/msan_$t tests/test_$t.c -pthread || exit 1
         [ $t = golden ] && arg=transcripts || arg=
         run "msan $t" $dir/msan_$t $arg

@@ -712,25 +712,38 @@ TEST(a_refusal_is_one_whole_answer_and_the_end) { /* CONN-2, CONN-3 */
         {"HEAD / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n7FFFFFF\r\n", 413},
         {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999\r\nExpect: 100-continue\r\n\r\n", 413},
         {"\x16\x03\x01\x02", 400},
+        {"HE", 400},
+        {"HEAD / HTTP/1.1\nHost: h\r\n\r\n", 400},
+        {"HEAD / HTTP/1.1\r\nHost: h\r\nX: ", 431},
+        {"GET / HTTP/1.1\r\nHost: h\r\nX: ", 431},
+        {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nx", 400},
     };
+    static const char *const before[] = {"", "HEAD /x HTTP/1.1\r\nHost: h\r\n\r\n", "GET /x HTTP/1.1\r\nHost: h\r\n\r\n"}; /* says nothing about what follows */
     static const char *const origins[] = {"https://ok.example"};
-    size_t i, cut;
-    world_start(&w, DESC(.on_request = on_request, .on_upgrade = refuse_upgrade, .allowed_origins = origins, .allowed_origins_count = 1), FAKE(0));
+    size_t i, k, cut;
+    world_start(&w, DESC(.on_request = on_request, .http_head_bytes_max = 1000, .on_upgrade = refuse_upgrade, .allowed_origins = origins, .allowed_origins_count = 1), FAKE(0));
     runs = wrong = 0;
     memset(reasons, 0, sizeof reasons);
     manner = 0;
-    for (i = 0; i < COUNT(refused); i++) {
-        stream_len = strlen(refused[i].head);
-        memcpy(stream, refused[i].head, stream_len + 1);
-        if (refused[i].head[0] == 0x16) stream_len = (size_t)snprintf(stream, sizeof stream, "%s\r\n\r\n", refused[i].head);
-        for (cut = 0; cut < stream_len; cut++) {
-            const char *why;
+    for (i = 0; i < COUNT(refused); i++)
+    for (k = 0; k < COUNT(before); k++) {
+        const char *more = strstr(refused[i].head, "HTTP/") ? "" : "\r\n\r\n";
+        bool to_head = strncmp(refused[i].head, "HEAD ", 5) == 0;
+        int n = snprintf(stream, sizeof stream, "%s%s%s", before[k], refused[i].head, more);
+        stream_len = (size_t)n;
+        if (refused[i].status == 431) { /* a head without an end */
+            memset(stream + n, 'x', sizeof stream - (size_t)n);
+            stream_len = sizeof stream;
+        }
+        for (cut = 0; cut < stream_len; cut += cut > 300 ? 97 : 1) {
+            const char *why = NULL;
             answer a;
             say(cut);
             runs++;
-            why = next_answer(stream[0] == 'H', false, &a);
+            if (k) why = next_answer(k == 1, false, &a);
+            if (!why) why = next_answer(to_head, false, &a);
             if (!why && refused[i].status && a.status != refused[i].status) why = "another status";
-            if (!why && (requests_count || a.status < 400 || !a.close || stream_open)) why = "refused, and the stream goes on";
+            if (!why && (requests_count != (k ? 1 : 0) || a.status < 400 || !a.close || stream_open)) why = "refused, and the stream goes on";
             if (!why && output_at != output_len) why = "bytes behind a refusal";
             if (why) tell(why, cut);
         }
