@@ -553,7 +553,8 @@ typedef struct wshub_desc {
     uint32_t http_answers_bytes_max;  /* 262144; unsent answers of a stream: with more, no further request of it is taken
                                          until they have drained (SEND-6). One answer may be larger */
     uint32_t held_bytes_max;          /* payload_bytes_max + 262144; of a stream: received and not yet looked at, since an
-                                         answer or a transformer is waited for; beyond: it is ended (1008) */
+                                         answer or a transformer is waited for. An io that pauses brings one report of it at
+                                         most, which is always kept; what others bring beyond ends the stream (1008) */
     uint64_t segment_bytes_max;       /* 1 GiB; all queues together */
     uint32_t conns_max, clients_max;  /* 1000000 each */
     uint32_t http_head_bytes_max;     /* 16384 (CONN-3) */
@@ -3724,6 +3725,7 @@ WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
     wshub__client *client = wshub__conn_client(hub, c);
     uint64_t now = hub->heard, at = wshub__client_next(hub, c);
     bool late = at && now >= at;
+    if (c->write_due && now >= c->write_due && !c->blocked && !c->inflight) wshub__out_send(hub, c); /* there is room again */
     if (c->phase_due && now >= c->phase_due) {
         wshub__phase_due(hub, c);
     } else if (c->part_due && now >= c->part_due) {
@@ -6015,7 +6017,7 @@ WSHUB__COLD static void wshub__hold(wshub *hub, wshub__conn *c, const uint8_t *p
         wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
         return;
     }
-    if (n > hub->desc.held_bytes_max || r->held.len - r->held_at > hub->desc.held_bytes_max - n) {
+    if (r->held.len && (uint64_t)(r->held.len - r->held_at) + n > hub->desc.held_bytes_max) {
         hub->stats.held_refused++;
         wshub__conn_fail(hub, c, 1008, "too much while waiting");
         return;
