@@ -3,6 +3,8 @@
  * [x] everything of wshub_bus_redis.h, whose logic this is: only the connections are hiredis' (async API)
  * [x] any loop that hiredis has an adapter for: desc.attach is where you call it
  * [x] hiredis from 0.14 on; its asserts on what a broker says are guarded: such a broker is cut off instead
+ * [x] output_bytes_max and message_bytes_max hold; a message over the latter ends the connection, since hiredis cannot skip
+ *     it, and is looked at once a turn of the hub's io
  * [ ] RESP3 (a short push makes hiredis read past an array); TLS is yours to set up in desc.attach
  * [ ] host names are resolved by hiredis, in place
  *
@@ -20,6 +22,7 @@
 #endif
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
+#include <hiredis/sds.h>
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -68,6 +71,8 @@ typedef struct wshub_bus_hiredis__link {
     uint64_t asked; /* commands that are answered each by one reply, and have not been */
     uint64_t left;  /* channels whose unsubscription has been read: hiredis forgets to tell of
                                      those that were not subscribed, so they are counted here */
+    uint64_t gathered, elements; /* of the reply that is being read: bytes of its texts, parts */
+    size_t unread;               /* what its reader held when it was looked at last */
     bool subscribed, unsubscribing;
     char refused[160]; /* what the guard stopped at, where that is a text */
 } wshub_bus_hiredis__link;
@@ -77,6 +82,7 @@ struct wshub_bus_hiredis {
     wshub_bus_redis_driver driver;
     int (*attach)(redisAsyncContext *ac, void *loop);
     void *loop;
+    uint64_t reply_bytes_max; /* of one reply, all its texts together */
     wshub_bus_hiredis__link links[3];
     char error[160];
 };
@@ -94,6 +100,13 @@ static bool wshub_bus_hiredis__allowed(const redisReadTask *task, int type, wshu
     wshub_bus_hiredis__link *l = (wshub_bus_hiredis__link *)task->privdata;
     bool array = type == REDIS_REPLY_ARRAY;
     if (!l) return true; /* let go already */
+    if (!task->parent) l->gathered = l->elements = 0;
+    l->gathered += text.len;
+    l->elements++;
+    if (l->gathered > l->owner->reply_bytes_max || l->elements > WSHUB_RESP_ELEMENTS_MAX) {
+        (void)snprintf(l->refused, sizeof l->refused, "a reply is over the limits");
+        return false;
+    }
     if (!task->parent) { /* a reply begins */
         if (l->subscribed && array && elements >= 3) return elements < 5;
         if (l->subscribed && array && elements < 2) return false;
@@ -248,7 +261,8 @@ static bool wshub_bus_hiredis__open(void *ctx, wshub_bus_redis *redis, int link,
     }
     l->ac = ac;
     ac->data = l;
-    l->asked = l->left = 0;
+    l->asked = l->left = l->gathered = l->elements = 0;
+    l->unread = 0;
     l->subscribed = l->unsubscribing = false;
     l->refused[0] = 0;
     l->plain = ac->c.reader->fn;
@@ -310,7 +324,27 @@ static bool wshub_bus_hiredis__command(void *ctx, int link, const wshub_str *arg
     return status == REDIS_OK;
 }
 
-/* Tells of the channels that have been left. */
+/* hiredis gathers a text whole before it shows it: what its reader holds is looked at from outside. */
+static void wshub_bus_hiredis__look(wshub_bus_hiredis *b, int link) {
+    wshub_bus_hiredis__link *l = &b->links[link];
+    redisAsyncContext *ac = l->ac;
+    if (!ac || !ac->c.reader) return;
+    if (ac->c.reader->len != l->unread) wshub_bus_redis_heard(b->redis, link);
+    l->unread = ac->c.reader->len;
+    if (ac->c.reader->len - ac->c.reader->pos <= b->reply_bytes_max + WSHUB_RESP_LINE_MAX) return;
+    (void)snprintf(b->error, sizeof b->error, "a reply is over message_bytes_max");
+    wshub_bus_hiredis__let_go(l);
+    redisAsyncFree(ac);
+    wshub_bus_redis_closed(b->redis, link);
+}
+
+/* Bytes that hiredis keeps because the socket does not take them. */
+static size_t wshub_bus_hiredis__waiting(void *ctx, int link) {
+    const redisAsyncContext *ac = ((wshub_bus_hiredis *)ctx)->links[link].ac;
+    return ac && ac->c.obuf ? sdslen(ac->c.obuf) : 0;
+}
+
+/* Tells of the channels that have been left, and of bytes that have come. */
 static void wshub_bus_hiredis__pump(void *ctx) {
     wshub_bus_hiredis *b = (wshub_bus_hiredis *)ctx;
     wshub_resp r;
@@ -326,6 +360,7 @@ static void wshub_bus_hiredis__pump(void *ctx) {
             b->links[i].left--;
             wshub_bus_redis_replied(b->redis, i, &r);
         }
+        wshub_bus_hiredis__look(b, i);
     }
 }
 
@@ -351,11 +386,14 @@ WSHUB_API wshub_err wshub_bus_hiredis_create(const wshub_bus_hiredis_desc *desc,
     b->driver.close = wshub_bus_hiredis__close;
     b->driver.command = wshub_bus_hiredis__command;
     b->driver.pump = wshub_bus_hiredis__pump;
+    b->driver.waiting = wshub_bus_hiredis__waiting;
     b->driver.error = wshub_bus_hiredis__error;
     for (i = 0; i < 3; i++)
         b->links[i].owner = b;
     d = desc->redis;
     d.driver = &b->driver;
+    b->reply_bytes_max = (uint64_t)(d.message_bytes_max ? d.message_bytes_max : WSHUB_BUS_REDIS_MESSAGE_BYTES) +
+                         WSHUB_RESP_LINE_MAX;
     err = wshub_bus_redis_create(&d, &b->redis);
     if (err) {
         free(b);

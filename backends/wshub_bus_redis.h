@@ -4,6 +4,9 @@
  * [x] AUTH with user, CLIENT SETNAME, several addresses with fail-over, Sentinel, Cluster by any node
  * [x] starts without a broker; one deadline for each attempt; jittered backoff for ever
  * [x] up only when every subscription is acknowledged; PING and a heartbeat through the broker and back
+ * [x] never up on a replica (ROLE, asked again with every heartbeat): the next address is tried; a replica of a Cluster
+ *     hears and says everything, and will do
+ * [x] bytes that come, and answers that are errors, are life; what a broker says against us is told in a line
  * [x] limits for everything a broker may send and for everything that waits to be sent
  * [ ] sharded pub/sub; TLS (an io over an io brings it: desc.tls then says so)
  *
@@ -11,8 +14,9 @@
  * hub's. Nothing is sent twice: what was on its way when a connection broke is lost or has arrived, and
  * counted as unconfirmed. An ACL that suffices (with no channel_prefix):
  *     resetchannels &ws:broadcast &ws:room:* &ws:client:* &ws:user:* &wshub:hb:* -@all +subscribe
- *     +psubscribe +unsubscribe +punsubscribe +publish +ping +hello +auth +client|setname +quit
- * (+select for a database other than 0, +role with Sentinel.)
+ *     +psubscribe +unsubscribe +punsubscribe +publish +ping +role +hello +auth +client|setname +quit
+ * (+select for a database other than 0. With no_heartbeat &wshub:hb:* is not needed; without +role a replica is not
+ * told from a master.)
  * A hub on an io of your own without guests: make a wshub_io_sock for Redis alone, drive it by
  * wshub_io_sock_fd() and wshub_io_sock_timeout(), and call wshub_settle(hub) after each of its turns.
  *
@@ -36,14 +40,17 @@ struct wshub_bus_redis_driver;
 
 typedef struct wshub_bus_redis_desc { /* zero: the default. Everything is copied */
     const wshub_io *io; /* required: an io with guests, connections and randomness */
-    /* Required. `redis://[user[:password]@]host[:port][,host[:port]...][/database]`, where user and password
-     * may hold %XX and an IPv6 host stands in brackets; or `unix://[user[:password]@]/path[?db=N]`. Of
-     * several addresses each is tried when the one before has failed: the nodes of a cluster, or sentinels. */
+    /* Required. `redis://[user:password@][host[:port][,host[:port]...]][/database]`, where user, password and the path
+     * of a socket may hold %XX (not %00) and an IPv6 host stands in brackets; or `unix://[user:password@]/path`. `?db=N`
+     * does for /database. valkey:// is redis://, valkeys:// is rediss://. No host at all is 127.0.0.1, an empty one in a
+     * list is refused. Of several addresses each is tried when the one before has failed: a master and its replicas, the
+     * nodes of a cluster, or sentinels. */
     const char *url;
     bool tls;               /* what the io carries is encrypted: `rediss://` is then demanded, else refused */
-    bool resp3;             /* HELLO 3; a broker that does not know it gets RESP2 */
+    bool resp3;             /* HELLO 3; a broker that refuses it gets RESP2, and is asked again by the next connection
+                               unless it does not know it */
     bool publish_only;      /* no subscribing connection: for emitters */
-    bool no_heartbeat;      /* nothing is published that the application did not publish: PING alone tells
+    bool no_heartbeat;      /* nothing is published or subscribed that the application did not: PING alone tells
                                whether the broker lives, and not whether it still forwards */
     const char *sentinel;   /* name of a master: the addresses are sentinels' (port 26379) */
     const char *sentinel_user, *sentinel_password; /* NULL: they ask for none */
@@ -53,13 +60,15 @@ typedef struct wshub_bus_redis_desc { /* zero: the default. Everything is copied
                                       more for each 100,000 channels */
     uint32_t retry_min_ms, retry_max_ms; /* 50, 5000; between attempts, doubled and jittered, for ever */
     uint32_t heartbeat_ms;         /* 1000; between two heartbeats */
-    uint32_t heartbeat_timeout_ms; /* 3000; for one to come back, for any answer */
-    uint32_t message_bytes_max;    /* 16777216; larger ones from the broker are skipped and counted */
+    uint32_t heartbeat_timeout_ms; /* 3000; for one to come back, for any byte while an answer is owed */
+    uint32_t message_bytes_max;    /* 16777216; larger ones from the broker are skipped and counted; a reply of many
+                                      parts that is larger, and WSHUB_RESP_LINE_MAX, ends the connection */
     uint32_t output_bytes_max;     /* 1048576; taken and not yet sent: beyond, the hub's queue keeps the rest */
     wshub_alloc_fn alloc; /* NULL: realloc and free */
     void *alloc_user;
     void (*on_log)(const char *line, void *user); /* what failed, and that it is back; no passwords; at most
-                                                     one line a second for a broker that stays away */
+                                                     one line a second for a broker that stays away. It may call
+                                                     anything, wshub_destroy() included */
     void *user;
     const struct wshub_bus_redis_driver *driver; /* NULL: this file's own client */
 } wshub_bus_redis_desc;
@@ -95,6 +104,7 @@ WSHUB_API const char *wshub_bus_redis_error(const wshub_bus_redis *redis);
 WSHUB_API const char *wshub_bus_redis_address(const wshub_bus_redis *redis);
 
 /* ---- reading RESP: pure, no allocation, any thread ---- */
+enum { WSHUB_BUS_REDIS_MESSAGE_BYTES = 16777216 }; /* the default of message_bytes_max */
 enum { WSHUB_RESP_ITEMS = 8, WSHUB_RESP_DEPTH_MAX = 8, WSHUB_RESP_ELEMENTS_MAX = 4096, WSHUB_RESP_LINE_MAX = 65536 };
 typedef struct wshub_resp_value {
     char kind;      /* as on the wire: + - : $ * % ~ > ( , # ! = ; `_`: null, in any of its forms */
@@ -108,7 +118,8 @@ typedef struct wshub_resp {
     size_t bytes; /* of the whole reply */
 } wshub_resp;
 /* One reply at the front of bytes. Returns 1: there it is; 0: more bytes are needed; -1: not RESP, or over
- * WSHUB_RESP_DEPTH_MAX, _ELEMENTS_MAX or _LINE_MAX; -2: a bulk of more than bulk_max bytes begins at
+ * WSHUB_RESP_DEPTH_MAX, _ELEMENTS_MAX (attributes and empty lists count) or _LINE_MAX, or all of it together is, or is
+ * going to be, longer than bulk_max and _LINE_MAX: so nothing that a broker says is gathered without end; -2: a bulk of more than bulk_max bytes begins at
  * out->bytes, its length in out->value.number. Cost: O(elements); bulks are not looked at. */
 WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_max, wshub_resp *out);
 
@@ -122,10 +133,12 @@ typedef struct wshub_bus_redis_driver {
     /* A command of count words; before each of args[from] to args[to - 1] goes `prefix`. All borrowed. */
     bool (*command)(void *ctx, int link, const wshub_str *args, size_t count, size_t from, size_t to, wshub_str prefix);
     void (*pump)(void *ctx); /* once a turn: reports that could not be made when they came */
+    size_t (*waiting)(void *ctx, int link); /* bytes given and not yet sent */
     const char *(*error)(void *ctx); /* why the last open or connection failed */
 } wshub_bus_redis_driver;
 WSHUB_API void wshub_bus_redis_opened(wshub_bus_redis *redis, int link);
 WSHUB_API void wshub_bus_redis_replied(wshub_bus_redis *redis, int link, const wshub_resp *reply);
+WSHUB_API void wshub_bus_redis_heard(wshub_bus_redis *redis, int link); /* bytes came, of a reply or a part of one */
 WSHUB_API void wshub_bus_redis_closed(wshub_bus_redis *redis, int link);
 
 #ifdef __cplusplus
@@ -160,6 +173,7 @@ static bool wshub_bus_redis__number(const uint8_t *p, const uint8_t *end, int64_
 
 WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_max,
                               wshub_resp *out) {
+    const uint64_t bytes_max = (uint64_t)bulk_max + WSHUB_RESP_LINE_MAX;
     int64_t left[WSHUB_RESP_DEPTH_MAX + 1], elements = 0;
     bool attribute[WSHUB_RESP_DEPTH_MAX + 1]; /* RESP3: a note before the reply, not a part of it */
     size_t at = 0, depth = 0;
@@ -170,6 +184,7 @@ WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_
         size_t most = count - at, line_max = WSHUB_RESP_LINE_MAX;
         wshub_resp_value v;
         int64_t n = 0;
+        if (at > bytes_max) return -1;
         if (most > line_max) most = line_max;
         end = most ? (const uint8_t *)memchr(line, '\n', most) : NULL;
         if (!end) return most == line_max ? -1 : 0;
@@ -205,6 +220,7 @@ WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_
                 out->value.number = n;
                 return -2;
             }
+            if (at + (uint64_t)n > bytes_max) return -1;
             if (count - at < (size_t)n + 2) return 0;
             v.text.ptr = (const char *)bytes + at;
             v.text.len = (size_t)n;
@@ -223,7 +239,7 @@ WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_
             }
             if (n > WSHUB_RESP_ELEMENTS_MAX) return -1;
             if (v.kind == '%' || v.kind == '|') n *= 2;
-            elements += n;
+            elements += n + (v.kind == '|' || n == 0);
             if (elements > WSHUB_RESP_ELEMENTS_MAX) return -1;
             v.number = n;
             break;
@@ -262,7 +278,7 @@ enum {
     WSHUB_BUS_REDIS__SENTINEL,
     WSHUB_BUS_REDIS__LINKS
 };
-enum { WSHUB_BUS_REDIS__ADDRESSES = 16 };
+enum { WSHUB_BUS_REDIS__ADDRESSES = 16, WSHUB_BUS_REDIS__LINES = 4 };
 
 typedef enum wshub_bus_redis__phase {
     WSHUB_BUS_REDIS__WAITING,  /* for the next attempt */
@@ -282,7 +298,10 @@ typedef enum wshub_bus_redis__what { /* what a command was, so that its answer i
                                      WSHUB_BUS_REDIS__PING,
                                      WSHUB_BUS_REDIS__PUBLISH,
                                      WSHUB_BUS_REDIS__BEAT,
+                                     WSHUB_BUS_REDIS__CLUSTER, /* is this replica one of a cluster's? */
                                      WSHUB_BUS_REDIS__SUBSCRIBE,
+                                     WSHUB_BUS_REDIS__BEAT_CHANNEL, /* the heartbeat's subscription */
+                                     WSHUB_BUS_REDIS__PROBE,        /* is the subscriber's connection alive? */
                                      WSHUB_BUS_REDIS__UNSUBSCRIBE,
                                      WSHUB_BUS_REDIS__MASTER,
                                      WSHUB_BUS_REDIS__WATCH
@@ -301,11 +320,13 @@ typedef struct wshub_bus_redis__bytes {
 typedef struct wshub_bus_redis__link {
     wshub_conn conn; /* 0: none; with a driver 1 */
     bool open, ready, blocked;
+    bool unsure; /* a replica, unless it is one of a cluster's */
     wshub_bus_redis__bytes in, out;
     uint64_t skip;              /* of an oversized bulk: bytes still to come */
     wshub_bus_redis__cmd *cmds; /* a ring; cap is a power of two */
     uint32_t cmds_head, cmds_count, cmds_cap;
-    uint64_t progress; /* when bytes came last, or the oldest unanswered command was given */
+    uint64_t progress; /* when bytes came last, or left behind others, or the oldest unanswered command was given */
+    char said[200];    /* the last error that was passed over: why it is closed, perhaps */
 } wshub_bus_redis__link;
 
 typedef struct
@@ -321,6 +342,7 @@ struct wshub_bus_redis {
     wshub_bus bus;
     wshub_bus_owner owner;
     bool attached, destroyed, old, short_of_room, half_done; /* old: knows no HELLO */
+    bool asks_role, publish_short, pending_asked;
     int depth;
     char *texts;
     size_t texts_bytes;
@@ -336,8 +358,18 @@ struct wshub_bus_redis {
     wshub_bus_redis__link links[WSHUB_BUS_REDIS__LINKS];
     wshub_bus_redis__flight *flights, *spare;
     uint64_t now, io_now, retry_at, deadline, up_since, beat_next, beat_late, log_second;
+    uint64_t alarm_at;                             /* by io_now; 0: none */
+    uint64_t beats, beats_answered;                /* of this connection */
+    uint64_t beat_watch;                           /* the oldest that has not come back; beat_late: until when it may */
+    uint64_t probe_watch;                          /* 0: no probe is on its way; else beat_watch when it left */
+    bool beat_missing;                             /* what came behind it has come, it has not */
+    char known[256];                               /* a channel that is subscribed, to be asked about; drivers only */
+    size_t known_len;
+    bool known_pattern;
     wshub_bus_redis_stats stats;
-    char error[256];
+    char error[280];
+    char lines[WSHUB_BUS_REDIS__LINES][640]; /* not yet told */
+    int lines_count;
 };
 
 static void *wshub_bus_redis__alloc(const wshub_bus_redis_desc *d, void *ptr, size_t old_bytes,
@@ -383,14 +415,27 @@ static void wshub_bus_redis__free(wshub_bus_redis *r);
 static void wshub_bus_redis__enter(wshub_bus_redis *r) {
     if (r->depth++ == 0) wshub_bus_redis__clock(r);
 }
+
+/* Log lines are told where nothing is half done: on_log may destroy hub and bus at any of them. */
+static void wshub_bus_redis__tell(wshub_bus_redis *r) {
+    while (r->lines_count) {
+        char line[sizeof r->lines[0]];
+        memcpy(line, r->lines[0], sizeof line);
+        r->lines_count--;
+        memmove(r->lines[0], r->lines[1], (size_t)r->lines_count * sizeof line);
+        r->desc.on_log(line, r->desc.user);
+    }
+}
 static void wshub_bus_redis__leave(wshub_bus_redis *r) { /* r may be gone afterwards */
+    if (r->depth == 1) wshub_bus_redis__tell(r);
     if (--r->depth == 0 && r->destroyed && !r->attached) wshub_bus_redis__free(r);
 }
 
 static void wshub_bus_redis__log(wshub_bus_redis *r, const char *line, bool always) {
     if (!r->desc.on_log || (!always && r->log_second == r->now / 1000 + 1)) return;
+    if (r->lines_count == WSHUB_BUS_REDIS__LINES) return; /* within one turn the first ones say why */
     r->log_second = r->now / 1000 + 1;
-    r->desc.on_log(line, r->desc.user);
+    (void)snprintf(r->lines[r->lines_count++], sizeof r->lines[0], "%s", line);
 }
 
 /* ---- commands ---- */
@@ -529,8 +574,52 @@ static void wshub_bus_redis__send(wshub_bus_redis *r, wshub_bus_redis__link *l) 
     }
 }
 
-static size_t wshub_bus_redis__waiting(const wshub_bus_redis__link *l) {
+static size_t wshub_bus_redis__waiting(const wshub_bus_redis *r, int link) {
+    const wshub_bus_redis__link *l = &r->links[link];
+    if (r->desc.driver) return l->open ? r->desc.driver->waiting(r->desc.driver->ctx, link) : 0;
     return l->out.len - l->out.at;
+}
+
+/* Tells the owner that a short publish() may go on. */
+static void wshub_bus_redis__room_again(wshub_bus_redis *r) {
+    if (!r->attached || !r->publish_short || r->phase != WSHUB_BUS_REDIS__UP) return;
+    if (wshub_bus_redis__waiting(r, WSHUB_BUS_REDIS__PUB) >= r->desc.output_bytes_max) return;
+    r->publish_short = false;
+    if (r->owner.room)
+        r->owner.room(r->owner.ctx);
+    else if (r->owner.wake)
+        r->owner.wake(r->owner.ctx);
+}
+
+/* Publications that have had no answer. */
+static uint64_t wshub_bus_redis__unanswered(const wshub_bus_redis *r) {
+    const wshub_bus_redis__link *pub = &r->links[WSHUB_BUS_REDIS__PUB];
+    uint64_t n = 0;
+    uint32_t i;
+    for (i = 0; i < pub->cmds_count; i++) {
+        const wshub_bus_redis__cmd *c = &pub->cmds[(pub->cmds_head + i) & (pub->cmds_cap - 1)];
+        if (c->what == WSHUB_BUS_REDIS__PUBLISH) n += c->count;
+    }
+    return n;
+}
+
+static bool wshub_bus_redis__awaits(const wshub_bus_redis__link *l, wshub_bus_redis__what what) {
+    uint32_t i;
+    for (i = 0; i < l->cmds_count; i++) {
+        if (l->cmds[(l->cmds_head + i) & (l->cmds_cap - 1)].what == what) return true;
+    }
+    return false;
+}
+
+static bool wshub_bus_redis__begins(wshub_str s, const char *with) {
+    size_t n = strlen(with);
+    return s.len >= n && memcmp(s.ptr, with, n) == 0;
+}
+static bool wshub_bus_redis__has(wshub_str s, const char *what) {
+    for (; s.len; s.ptr++, s.len--) {
+        if (wshub_bus_redis__begins(s, what)) return true;
+    }
+    return false;
 }
 
 /* ---- connections ---- */
@@ -547,13 +636,15 @@ static void wshub_bus_redis__link_close(wshub_bus_redis *r, int link, bool flush
     }
     wshub_bus_redis__release(r, &l->in);
     wshub_bus_redis__release(r, &l->out);
-    l->open = l->ready = l->blocked = false;
+    l->open = l->ready = l->blocked = l->unsure = false;
+    l->said[0] = 0;
     l->skip = 0;
     l->cmds_head = l->cmds_count = 0;
 }
 
 static bool wshub_bus_redis__link_open(wshub_bus_redis *r, int link, const char *address) {
     wshub_bus_redis__link *l = &r->links[link];
+    l->progress = r->now;
     if (r->desc.driver) {
         l->conn.id = 1;
         if (r->desc.driver->open(r->desc.driver->ctx, r, link, address)) return true;
@@ -574,21 +665,17 @@ static uint64_t wshub_bus_redis__jitter(wshub_bus_redis *r, uint64_t ms) {
  * command is never used again. */
 static void wshub_bus_redis__fail(wshub_bus_redis *r, const char *why, wshub_str detail) {
     wshub_bus_redis__phase was = r->phase;
-    wshub_bus_redis__link *pub = &r->links[WSHUB_BUS_REDIS__PUB];
     uint64_t wait, step;
     uint32_t i;
     char line[640];
     if (was == WSHUB_BUS_REDIS__WAITING) return;
-    for (i = 0; i < pub->cmds_count; i++) {
-        const wshub_bus_redis__cmd *c = &pub->cmds[(pub->cmds_head + i) & (pub->cmds_cap - 1)];
-        if (c->what == WSHUB_BUS_REDIS__PUBLISH) r->stats.unconfirmed += c->count;
-    }
+    r->stats.unconfirmed += wshub_bus_redis__unanswered(r);
     (void)snprintf(r->error, sizeof r->error, "%s%s%.*s", why, detail.len ? ": " : "",
-                   (int)(detail.len < 160 ? detail.len : 160), detail.len ? detail.ptr : "");
+                   (int)(detail.len < 200 ? detail.len : 200), detail.len ? detail.ptr : "");
     for (i = 0; r->error[i]; i++) { /* it may be the broker's text: printable, on one line */
         if ((unsigned char)r->error[i] < 32 || r->error[i] == 127) r->error[i] = '?';
     }
-    (void)snprintf(line, sizeof line, "%s %s: %.200s; trying again",
+    (void)snprintf(line, sizeof line, "%s %s: %s; trying again",
                    was == WSHUB_BUS_REDIS__UP ? "lost" : "cannot use", wshub_bus_redis_address(r),
                    r->error);
     for (i = 0; i < WSHUB_BUS_REDIS__LINKS; i++)
@@ -617,11 +704,24 @@ static void wshub_bus_redis__fail_memory(wshub_bus_redis *r) {
     wshub_bus_redis__fail(r, "out of memory", wshub_bus_redis__none());
 }
 
+/* A link is of no use any more. A sentinel that is only watched takes the bus down with it least of all: another one is
+ * asked with the next heartbeat. */
+static void wshub_bus_redis__link_fail(wshub_bus_redis *r, int link, const char *why,
+                                       wshub_str detail) {
+    if (link == WSHUB_BUS_REDIS__SENTINEL && r->phase != WSHUB_BUS_REDIS__ASKING)
+        wshub_bus_redis__link_close(r, link, false);
+    else
+        wshub_bus_redis__fail(r, why, detail);
+}
+
 static void wshub_bus_redis__attempt(wshub_bus_redis *r) {
     const char *address = r->addresses[r->address_at];
     r->stats.attempts++;
     r->deadline = r->now + r->desc.connect_timeout_ms;
-    r->short_of_room = r->half_done = false;
+    r->short_of_room = r->half_done = r->publish_short = r->beat_missing = false;
+    r->beats = r->beats_answered = r->beat_watch = r->probe_watch = 0;
+    r->known_len = 0;
+    r->asks_role = true;
     if (r->desc.sentinel) {
         r->phase = WSHUB_BUS_REDIS__ASKING;
         r->master[0] = 0;
@@ -667,9 +767,7 @@ static void wshub_bus_redis__greet(wshub_bus_redis *r, int link) {
         if (*r->db && strcmp(r->db, "0") != 0)
             ok = ok && wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__SELECT, "SELECT", r->db,
                                               NULL, NULL);
-        if (r->desc.sentinel)
-            ok = ok &&
-                 wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__ROLE, "ROLE", NULL, NULL, NULL);
+        ok = ok && wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__ROLE, "ROLE", NULL, NULL, NULL);
         ok =
             ok && wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__READY, "PING", NULL, NULL, NULL);
     }
@@ -685,11 +783,11 @@ static void wshub_bus_redis__connected(wshub_bus_redis *r) {
     bool ok;
     r->phase = WSHUB_BUS_REDIS__FILLING;
     r->stats.state = WSHUB_BUS_CONNECTED;
-    if (r->desc.publish_only) {
+    if (r->desc.publish_only || r->desc.no_heartbeat) {
         r->owner.state(r->owner.ctx, WSHUB_BUS_CONNECTED);
         return;
     }
-    ok = wshub_bus_redis__words(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__SUBSCRIBE, "SUBSCRIBE",
+    ok = wshub_bus_redis__words(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__BEAT_CHANNEL, "SUBSCRIBE",
                                 r->beat, NULL, NULL);
     if (!ok) {
         wshub_bus_redis__fail_memory(r);
@@ -720,7 +818,8 @@ static void wshub_bus_redis__master(wshub_bus_redis *r, wshub_str host, wshub_st
     char address[280];
     bool v6 = host.len && memchr(host.ptr, ':', host.len) != NULL;
     if (!host.len || host.len > 255 || !port.len || port.len > 5) {
-        wshub_bus_redis__fail(r, "the sentinel's answer is no address", wshub_bus_redis__none());
+        wshub_bus_redis__link_fail(r, WSHUB_BUS_REDIS__SENTINEL, "the sentinel's answer is no address",
+                                   wshub_bus_redis__none());
         return;
     }
     (void)snprintf(address, sizeof address, v6 ? "[%.*s]:%.*s" : "%.*s:%.*s", (int)host.len,
@@ -763,6 +862,7 @@ static void wshub_bus_redis__message(wshub_bus_redis *r, wshub_str channel,
         int64_t sent = 0;
         const uint8_t *p = (const uint8_t *)payload->text.ptr;
         r->beat_late = 0;
+        r->beat_missing = false;
         if (wshub_bus_redis__number(p, p + payload->text.len, &sent) && (uint64_t)sent <= r->now)
             r->stats.round_trip_ms = r->now - (uint64_t)sent;
         return;
@@ -777,6 +877,50 @@ static void wshub_bus_redis__message(wshub_bus_redis *r, wshub_str channel,
     r->owner.received(r->owner.ctx, channel, payload->text);
 }
 
+/* fail() with what to do about it behind the broker's text. */
+static void wshub_bus_redis__fail_hint(wshub_bus_redis *r, const char *why, wshub_str text,
+                                       const char *hint) {
+    char both[201];
+    (void)snprintf(both, sizeof both, "%.*s%s", (int)(text.len < 110 ? text.len : 110),
+                   text.len ? text.ptr : "", hint);
+    wshub_bus_redis__fail(r, why, wshub_str_z(both));
+}
+
+/* Both connections have said that they will do. */
+static void wshub_bus_redis__greeted(wshub_bus_redis *r) {
+    const wshub_bus_redis__link *pub = &r->links[WSHUB_BUS_REDIS__PUB],
+                                *sub = &r->links[WSHUB_BUS_REDIS__SUB];
+    if (r->phase != WSHUB_BUS_REDIS__GREETING || !pub->ready || pub->unsure) return;
+    if (r->desc.publish_only || (sub->ready && !sub->unsure)) wshub_bus_redis__connected(r);
+}
+
+/* What is published on a replica reaches nobody on its master: only a master will do, or any node of a cluster. Who may
+ * not ask is not told (no +role). */
+static void wshub_bus_redis__role(wshub_bus_redis *r, int link, const wshub_resp *reply, bool error) {
+    wshub_str role = reply->items_count ? reply->items[0].text : wshub_bus_redis__none();
+    if (error || (!wshub_str_eq_z(role, "master") && !wshub_str_eq_z(role, "slave") &&
+                  !wshub_str_eq_z(role, "sentinel"))) { /* it does not say */
+        r->asks_role = false;
+    } else if (wshub_str_eq_z(role, "sentinel")) {
+        wshub_bus_redis__fail(r, "a sentinel, which forwards nothing: name its master in desc.sentinel",
+                              wshub_bus_redis__none());
+    } else if (wshub_str_eq_z(role, "slave")) {
+        if (r->phase != WSHUB_BUS_REDIS__GREETING || r->desc.sentinel) {
+            wshub_bus_redis__fail(r, "not a master (yet)", role);
+            return;
+        }
+        r->links[link].unsure = true;
+        if (!wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__CLUSTER, "INFO", "cluster", NULL, NULL))
+            wshub_bus_redis__fail_memory(r);
+    }
+}
+
+/* What was behind the heartbeat on the subscriber's connection has come. */
+static void wshub_bus_redis__probed(wshub_bus_redis *r) {
+    if (r->beat_late && r->probe_watch == r->beat_watch) r->beat_missing = true;
+    r->probe_watch = 0;
+}
+
 /* One answer to the oldest command. */
 static void wshub_bus_redis__answer(wshub_bus_redis *r, int link, const wshub_resp *reply) {
     wshub_bus_redis__link *l = &r->links[link];
@@ -785,28 +929,33 @@ static void wshub_bus_redis__answer(wshub_bus_redis *r, int link, const wshub_re
     bool error = reply->value.kind == '-' || reply->value.kind == '!';
     wshub_str text = reply->value.text;
     if (!l->cmds_count) {
-        wshub_bus_redis__fail(r, "an answer to no question",
-                              error ? text : wshub_bus_redis__none());
+        wshub_bus_redis__link_fail(r, link, "an answer to no question",
+                                   error ? text : wshub_bus_redis__none());
         return;
     }
     c = &l->cmds[l->cmds_head];
     what = c->what;
     if (what == WSHUB_BUS_REDIS__SUBSCRIBE || what == WSHUB_BUS_REDIS__UNSUBSCRIBE ||
-        what == WSHUB_BUS_REDIS__WATCH) {
+        what == WSHUB_BUS_REDIS__WATCH || what == WSHUB_BUS_REDIS__BEAT_CHANNEL) {
         /* those are acknowledged in wshub_bus_redis__reply(); here is only a refusal of the whole command */
-        wshub_bus_redis__fail(r, "a subscription is refused", text);
+        if (what == WSHUB_BUS_REDIS__BEAT_CHANNEL)
+            wshub_bus_redis__fail_hint(r, "a subscription is refused", text,
+                                       " (the heartbeat's: allow &wshub:hb:* or set no_heartbeat)");
+        else
+            wshub_bus_redis__link_fail(r, link, "a subscription is refused", text);
         return;
     }
     if (--c->count == 0) {
         l->cmds_head = (l->cmds_head + 1) & (l->cmds_cap - 1);
         l->cmds_count--;
     }
+    if (error)
+        (void)snprintf(l->said, sizeof l->said, "%.*s", (int)(text.len < 199 ? text.len : 199),
+                       text.len ? text.ptr : "");
     switch (what) {
-    case WSHUB_BUS_REDIS__HELLO:
-        if (!error) break;
-        r->old = true;
-        wshub_bus_redis__fail(r, "no RESP3, going on with RESP2", text);
-        r->retry_at = r->now;
+    case WSHUB_BUS_REDIS__HELLO: /* what follows is RESP2, and good; the next connection asks again, unless it is in vain */
+        if (error && (wshub_bus_redis__has(text, "unknown command") || wshub_bus_redis__begins(text, "NOPROTO")))
+            r->old = true;
         break;
     case WSHUB_BUS_REDIS__AUTH:
         if (error) wshub_bus_redis__fail(r, "authentication is refused", text);
@@ -815,24 +964,30 @@ static void wshub_bus_redis__answer(wshub_bus_redis *r, int link, const wshub_re
     case WSHUB_BUS_REDIS__SELECT:
         if (error) wshub_bus_redis__fail(r, "the database is refused", text);
         break;
-    case WSHUB_BUS_REDIS__ROLE:
-        if (error)
-            wshub_bus_redis__fail(r, "ROLE is refused", text);
-        else if (!reply->items_count || !wshub_str_eq_z(reply->items[0].text, "master"))
-            wshub_bus_redis__fail(r, "not a master (yet)", wshub_bus_redis__none());
+    case WSHUB_BUS_REDIS__ROLE: wshub_bus_redis__role(r, link, reply, error); break;
+    case WSHUB_BUS_REDIS__CLUSTER:
+        if (error || !wshub_bus_redis__has(text, "cluster_enabled:1")) {
+            wshub_bus_redis__fail(r, "a replica: what is published there reaches nobody else",
+                                  wshub_bus_redis__none());
+            break;
+        }
+        l->unsure = r->asks_role = false;
+        wshub_bus_redis__greeted(r);
         break;
     case WSHUB_BUS_REDIS__READY:
-        if (error) {
+        if (error && !wshub_bus_redis__begins(text, "MISCONF")) { /* who cannot save can still forward */
             wshub_bus_redis__fail(r, "not ready", text);
             break;
         }
         l->ready = true;
-        if (r->phase == WSHUB_BUS_REDIS__GREETING && r->links[WSHUB_BUS_REDIS__PUB].ready &&
-            (r->desc.publish_only || r->links[WSHUB_BUS_REDIS__SUB].ready))
-            wshub_bus_redis__connected(r);
+        wshub_bus_redis__greeted(r);
         break;
-    case WSHUB_BUS_REDIS__PING:
-        if (error) wshub_bus_redis__fail(r, "PING is refused", text);
+    case WSHUB_BUS_REDIS__PING: break; /* an error is life as well */
+    case WSHUB_BUS_REDIS__PROBE:
+        if (r->desc.driver)
+            wshub_bus_redis__fail(r, "a subscription is refused", text);
+        else
+            wshub_bus_redis__probed(r);
         break;
     case WSHUB_BUS_REDIS__PUBLISH:
         if (error) {
@@ -840,23 +995,36 @@ static void wshub_bus_redis__answer(wshub_bus_redis *r, int link, const wshub_re
             (void)snprintf(r->error, sizeof r->error, "a publication is refused: %.*s",
                            (int)(text.len < 160 ? text.len : 160), text.ptr);
             wshub_bus_redis__log(r, r->error, false);
+            if (wshub_bus_redis__begins(text, "READONLY") || wshub_bus_redis__begins(text, "NOAUTH")) {
+                wshub_bus_redis__fail(r, "a publication is refused", text);
+                break;
+            }
         } else if (reply->value.number > 0) {
             r->stats.receivers += (uint64_t)reply->value.number;
         }
+        if (r->pending_asked && !wshub_bus_redis__unanswered(r)) { /* somebody waits for this one */
+            r->pending_asked = false;
+            r->publish_short = true;
+            wshub_bus_redis__room_again(r);
+        }
         break;
     case WSHUB_BUS_REDIS__BEAT:
-        if (error) wshub_bus_redis__fail(r, "the heartbeat is refused", text);
+        r->beats_answered++;
+        if (error)
+            wshub_bus_redis__fail_hint(r, "the heartbeat is refused", text,
+                                       " (allow &wshub:hb:* or set no_heartbeat)");
         break;
     case WSHUB_BUS_REDIS__MASTER:
         if (error)
-            wshub_bus_redis__fail(r, "the sentinel refuses", text);
+            wshub_bus_redis__link_fail(r, link, "the sentinel refuses", text);
         else if (reply->items_count != 2)
-            wshub_bus_redis__fail(r, "the sentinel knows no master of that name",
-                                  wshub_str_z(r->desc.sentinel));
+            wshub_bus_redis__link_fail(r, link, "the sentinel knows no master of that name",
+                                       wshub_str_z(r->desc.sentinel));
         else
             wshub_bus_redis__master(r, reply->items[0].text, reply->items[1].text);
         break;
     case WSHUB_BUS_REDIS__SUBSCRIBE:
+    case WSHUB_BUS_REDIS__BEAT_CHANNEL:
     case WSHUB_BUS_REDIS__UNSUBSCRIBE:
     case WSHUB_BUS_REDIS__WATCH: break;
     }
@@ -867,6 +1035,7 @@ static void wshub_bus_redis__reply(wshub_bus_redis *r, int link, const wshub_res
     wshub_str kind = reply->items_count ? reply->items[0].text : wshub_bus_redis__none();
     bool list = reply->value.kind == '*' || reply->value.kind == '>', sub, unsub;
     wshub_bus_redis__cmd *c;
+    wshub_bus_redis__what what;
     if (list && link != WSHUB_BUS_REDIS__PUB && reply->items_count >= 3) {
         if (reply->items_count == 3 && wshub_str_eq_z(kind, "message")) {
             if (link == WSHUB_BUS_REDIS__SENTINEL)
@@ -883,20 +1052,23 @@ static void wshub_bus_redis__reply(wshub_bus_redis *r, int link, const wshub_res
         unsub = wshub_str_eq_z(kind, "unsubscribe") || wshub_str_eq_z(kind, "punsubscribe");
         if (sub || unsub) {
             c = l->cmds_count ? &l->cmds[l->cmds_head] : NULL;
-            if (!c ||
-                (sub ? c->what != WSHUB_BUS_REDIS__SUBSCRIBE && c->what != WSHUB_BUS_REDIS__WATCH
-                     : c->what != WSHUB_BUS_REDIS__UNSUBSCRIBE)) {
-                wshub_bus_redis__fail(r, "a subscription was taken away", reply->items[1].text);
+            what = c ? c->what : WSHUB_BUS_REDIS__PING;
+            if (sub ? what != WSHUB_BUS_REDIS__SUBSCRIBE && what != WSHUB_BUS_REDIS__BEAT_CHANNEL &&
+                          what != WSHUB_BUS_REDIS__PROBE && what != WSHUB_BUS_REDIS__WATCH
+                    : what != WSHUB_BUS_REDIS__UNSUBSCRIBE) {
+                wshub_bus_redis__link_fail(r, link, "a subscription was taken away", reply->items[1].text);
                 return;
             }
-            if (--c->count == 0) {
+            if (--c->count == 0) { /* NOLINT: there is one, as its kind says */
                 l->cmds_head = (l->cmds_head + 1) & (l->cmds_cap - 1);
                 l->cmds_count--;
             }
-            if (link == WSHUB_BUS_REDIS__SUB) {
+            if (what == WSHUB_BUS_REDIS__PROBE) {
+                wshub_bus_redis__probed(r);
+            } else if (link == WSHUB_BUS_REDIS__SUB) {
+                int64_t ours = reply->items[2].number > 0 && !r->desc.no_heartbeat;
                 if (reply->items[2].number >= 0)
-                    r->stats.subscribed =
-                        (uint64_t)reply->items[2].number - (reply->items[2].number > 0);
+                    r->stats.subscribed = (uint64_t)(reply->items[2].number - ours);
                 r->stats.unacknowledged--;
             }
             return;
@@ -932,8 +1104,13 @@ WSHUB_API void wshub_bus_redis_replied(wshub_bus_redis *redis, int link, const w
     wshub_bus_redis__leave(redis);
 }
 
+WSHUB_API void wshub_bus_redis_heard(wshub_bus_redis *redis, int link) {
+    redis->links[link].progress = redis->now;
+}
+
 WSHUB_API void wshub_bus_redis_closed(wshub_bus_redis *redis, int link) {
     wshub_bus_redis *r = redis;
+    char said[200];
     bool open = r->links[link].open;
     const char *why = r->desc.driver         ? r->desc.driver->error(r->desc.driver->ctx)
                       : !open && r->io.error ? r->io.error(r->io.ctx)
@@ -941,13 +1118,11 @@ WSHUB_API void wshub_bus_redis_closed(wshub_bus_redis *redis, int link) {
     wshub_bus_redis__enter(r);
     if (r->attached && r->links[link].conn.id) {
         r->links[link].conn.id = 0; /* nothing is left to close */
-        if (link == WSHUB_BUS_REDIS__SENTINEL && r->phase != WSHUB_BUS_REDIS__ASKING) {
-            wshub_bus_redis__link_close(r, link,
-                                        false); /* another is asked with the next heartbeat */
-        } else {
-            wshub_bus_redis__fail(r, *why ? why : "the connection was closed",
-                                  wshub_bus_redis__none());
-        }
+        (void)snprintf(said, sizeof said, "%s", r->links[link].said);
+        if (!said[0] && link == WSHUB_BUS_REDIS__SUB && r->phase == WSHUB_BUS_REDIS__UP)
+            (void)snprintf(said, sizeof said, "the subscriber's; under load see client-output-buffer-limit pubsub");
+        if (*why) said[0] = 0;
+        wshub_bus_redis__link_fail(r, link, *why ? why : "the connection was closed", wshub_str_z(said));
     }
     wshub_bus_redis__leave(r);
 }
@@ -968,8 +1143,8 @@ static size_t wshub_bus_redis__parse(wshub_bus_redis *r, int link, wshub_conn co
         int e = wshub_resp_read(bytes + at, *count - at, r->desc.message_bytes_max, &reply);
         if (e == 0) break;
         if (e == -1) {
-            wshub_bus_redis__fail(r, "what came is not RESP, or over its limits",
-                                  wshub_bus_redis__none());
+            wshub_bus_redis__link_fail(r, link, "what came is not RESP, or over its limits",
+                                       wshub_bus_redis__none());
             break;
         }
         if (e ==
@@ -1041,13 +1216,22 @@ static void wshub_bus_redis__on_received(void *ctx, wshub_conn conn, uint8_t *by
     wshub_bus_redis__leave(r);
 }
 
+/* What was in the way has left: that is life, too. */
+static void wshub_bus_redis__unblocked(wshub_bus_redis *r, wshub_bus_redis__link *l) {
+    l->blocked = false;
+    l->progress = r->now;
+    wshub_bus_redis__send(r, l);
+    wshub_bus_redis__room_again(r);
+    if (r->attached && r->owner.wake) r->owner.wake(r->owner.ctx); /* it may have more to subscribe to */
+}
+
 static void wshub_bus_redis__on_drained(void *ctx, wshub_conn conn) {
     wshub_bus_redis *r = (wshub_bus_redis *)ctx;
     int link = wshub_bus_redis__link_of(r, conn);
     if (link < 0) return;
-    r->links[link].blocked = false;
-    wshub_bus_redis__send(r, &r->links[link]);
-    if (r->attached && r->owner.wake) r->owner.wake(r->owner.ctx); /* it may have more */
+    wshub_bus_redis__enter(r);
+    wshub_bus_redis__unblocked(r, &r->links[link]);
+    wshub_bus_redis__leave(r);
 }
 
 static void wshub_bus_redis__on_sent(void *ctx, wshub_conn conn, size_t count) {
@@ -1058,12 +1242,16 @@ static void wshub_bus_redis__on_sent(void *ctx, wshub_conn conn, size_t count) {
         at = &f->next;
     if (!f) return;
     f->bytes.at += count;
-    if (f->bytes.at < f->bytes.len) return;
+    if (f->bytes.at < f->bytes.len) {
+        if (link >= 0) r->links[link].progress = r->now;
+        return;
+    }
     *at = f->next;
     wshub_bus_redis__flight_free(r, f);
     if (link < 0) return;
-    r->links[link].blocked = false;
-    wshub_bus_redis__send(r, &r->links[link]);
+    wshub_bus_redis__enter(r);
+    wshub_bus_redis__unblocked(r, &r->links[link]);
+    wshub_bus_redis__leave(r);
 }
 
 static void wshub_bus_redis__on_closed(void *ctx, wshub_conn conn) {
@@ -1083,33 +1271,73 @@ static void wshub_bus_redis__on_closed(void *ctx, wshub_conn conn) {
 
 /* ---- time ---- */
 
-/* PUBLISH to ourselves through the broker, and a PING where nothing else would be said. */
-static void wshub_bus_redis__beat(wshub_bus_redis *r) {
-    char n[24];
+/* The command, unless an answer to the last of its kind is still to come: a slow link is not made slower. */
+static bool wshub_bus_redis__ask(wshub_bus_redis *r, int link, wshub_bus_redis__what what,
+                                 const char *word) {
+    if (wshub_bus_redis__awaits(&r->links[link], what)) return true;
+    return wshub_bus_redis__words(r, link, what, word, NULL, NULL, NULL);
+}
+
+/* Asks the subscriber's connection for a word. hiredis loses the answer to a PING there: it subscribes once more to what
+ * is subscribed. */
+static bool wshub_bus_redis__probe(wshub_bus_redis *r) {
+    wshub_bus_redis__link *l = &r->links[WSHUB_BUS_REDIS__SUB];
+    wshub_str args[2], prefix = wshub_str_z(r->desc.channel_prefix);
     bool ok;
+    if (r->probe_watch) return true;
+    if (!r->desc.driver) {
+        ok = wshub_bus_redis__words(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__PROBE, "PING", NULL, NULL, NULL);
+    } else {
+        if (wshub_bus_redis__awaits(l, WSHUB_BUS_REDIS__UNSUBSCRIBE)) return true;
+        if (r->desc.no_heartbeat && !r->known_len) return true; /* nothing is subscribed: nothing can be missed */
+        args[0] = wshub_str_z(r->desc.no_heartbeat && r->known_pattern ? "PSUBSCRIBE" : "SUBSCRIBE");
+        args[1] = wshub_str_z(r->beat);
+        if (r->desc.no_heartbeat) {
+            args[1].ptr = r->known;
+            args[1].len = r->known_len;
+            if (r->known_pattern) {
+                prefix.ptr = r->glob;
+                prefix.len = r->glob_len;
+            }
+        } else {
+            prefix = wshub_bus_redis__none();
+        }
+        ok = wshub_bus_redis__command(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__PROBE, 1, args, 2, 1, 2, prefix);
+    }
+    /* Only a probe that leaves behind the answer to a heartbeat can prove that it is missing. */
+    if (ok) r->probe_watch = r->beat_late && r->beats_answered >= r->beat_watch ? r->beat_watch : UINT64_MAX;
+    return ok;
+}
+
+/* PUBLISH to ourselves through the broker, the question for its role, and a PING where nothing else would be said. */
+static void wshub_bus_redis__beat(wshub_bus_redis *r) {
+    bool beats = !r->desc.publish_only && !r->desc.no_heartbeat, ok = true;
+    char n[24];
     r->beat_next = r->now + r->desc.heartbeat_ms;
     (void)snprintf(n, sizeof n, "%llu", (unsigned long long)r->now);
-    if (r->desc.publish_only) {
-        ok = wshub_bus_redis__words(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__PING, "PING", NULL,
-                                    NULL, NULL);
-    } else {
-        ok = (r->desc.no_heartbeat
-                  ? wshub_bus_redis__words(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__PING, "PING",
-                                           NULL, NULL, NULL)
-                  : wshub_bus_redis__words(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__BEAT,
-                                           "PUBLISH", r->beat, n, NULL)) &&
-             (r->desc.driver || /* hiredis loses the answer; the heartbeat says as much */
-              wshub_bus_redis__words(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__PING, "PING", NULL,
-                                     NULL, NULL));
-        if (!r->beat_late && !r->desc.no_heartbeat)
+    if (r->asks_role)
+        ok = wshub_bus_redis__ask(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__ROLE, "ROLE");
+    else if (!beats)
+        ok = wshub_bus_redis__ask(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__PING, "PING");
+    if (!r->desc.publish_only) ok = ok && wshub_bus_redis__probe(r);
+    if (ok && beats && r->beats_answered == r->beats) {
+        ok = wshub_bus_redis__words(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__BEAT, "PUBLISH", r->beat, n, NULL);
+        if (ok) r->beats++;
+        if (ok && !r->beat_late) {
+            r->beat_watch = r->beats;
+            r->beat_missing = false;
             r->beat_late = r->now + r->desc.heartbeat_timeout_ms;
+        }
     }
     if (!ok) {
         wshub_bus_redis__fail_memory(r);
         return;
     }
-    if (r->desc.sentinel &&
-        !r->links[WSHUB_BUS_REDIS__SENTINEL].conn.id) { /* the watch was lost: another one */
+    if (!r->desc.sentinel) return;
+    if (r->links[WSHUB_BUS_REDIS__SENTINEL].open) { /* one that is silent would miss the next failover */
+        if (!wshub_bus_redis__ask(r, WSHUB_BUS_REDIS__SENTINEL, WSHUB_BUS_REDIS__PING, "PING"))
+            wshub_bus_redis__fail_memory(r);
+    } else if (!r->links[WSHUB_BUS_REDIS__SENTINEL].conn.id) { /* the watch was lost: another one */
         r->address_at = (r->address_at + 1) % r->addresses_count;
         (void)wshub_bus_redis__link_open(r, WSHUB_BUS_REDIS__SENTINEL, r->addresses[r->address_at]);
     }
@@ -1122,7 +1350,8 @@ static bool wshub_bus_redis__silent(const wshub_bus_redis *r, const wshub_bus_re
 
 static uint64_t wshub_bus_redis__settle(void *ctx) {
     wshub_bus_redis *r = (wshub_bus_redis *)ctx;
-    const wshub_bus_redis__link *sub = &r->links[WSHUB_BUS_REDIS__SUB];
+    const wshub_bus_redis__link *sub = &r->links[WSHUB_BUS_REDIS__SUB],
+                                *watch = &r->links[WSHUB_BUS_REDIS__SENTINEL];
     uint64_t next, result;
     int i;
     wshub_bus_redis__enter(r);
@@ -1139,18 +1368,25 @@ static uint64_t wshub_bus_redis__settle(void *ctx) {
         wshub_bus_redis__fail(r, "no connection within connect_timeout_ms",
                               wshub_bus_redis__none());
     if (r->attached && r->phase == WSHUB_BUS_REDIS__UP) {
-        /* while there is much to read the heartbeat waits its turn behind it: some patience, not for ever */
-        uint64_t late = r->beat_late;
-        if (late && sub->progress == r->now) late += 9 * (uint64_t)r->desc.heartbeat_timeout_ms;
-        if (r->beat_late && r->now >= late) {
+        /* Bytes that keep coming are life, however long the heartbeat waits behind them: it is missed only once what
+         * was behind it has come. */
+        if (r->beat_late && r->beat_missing && r->now >= r->beat_late) {
             wshub_bus_redis__fail(r, "the heartbeat does not come back", wshub_bus_redis__none());
         } else if (wshub_bus_redis__silent(r, &r->links[WSHUB_BUS_REDIS__PUB]) ||
                    wshub_bus_redis__silent(r, sub)) {
             wshub_bus_redis__fail(r, "no answer within heartbeat_timeout_ms",
                                   wshub_bus_redis__none());
-        } else if (r->now >= r->beat_next) {
-            wshub_bus_redis__beat(r);
+        } else {
+            if (wshub_bus_redis__silent(r, watch) ||
+                (watch->conn.id && !watch->open && r->now - watch->progress > r->desc.connect_timeout_ms))
+                wshub_bus_redis__link_close(r, WSHUB_BUS_REDIS__SENTINEL, false);
+            if (r->now >= r->beat_next) wshub_bus_redis__beat(r);
         }
+    }
+    if (r->desc.driver) wshub_bus_redis__room_again(r); /* nobody tells when its output has left */
+    if (r->attached && r->alarm_at && r->io_now >= r->alarm_at) {
+        r->alarm_at = 0;
+        r->owner.late(r->owner.ctx);
     }
     for (i = 0; i < WSHUB_BUS_REDIS__LINKS && r->attached; i++)
         wshub_bus_redis__send(r, &r->links[i]);
@@ -1158,9 +1394,10 @@ static uint64_t wshub_bus_redis__settle(void *ctx) {
            : r->phase == WSHUB_BUS_REDIS__UP    ? r->beat_next
                                                 : r->deadline;
     if (next > r->now + r->desc.heartbeat_ms) next = r->now + r->desc.heartbeat_ms;
-    if (r->desc.driver && r->stats.unacknowledged && next > r->now + 5)
+    if (r->desc.driver && (r->stats.unacknowledged || r->publish_short) && next > r->now + 5)
         next = r->now + 5; /* its io is not ours */
     result = r->attached ? r->io_now + (next > r->now ? next - r->now : 1) : WSHUB_NEVER;
+    if (r->attached && r->alarm_at && r->alarm_at < result) result = r->alarm_at;
     wshub_bus_redis__leave(r);
     return result;
 }
@@ -1172,6 +1409,7 @@ static void wshub_bus_redis__detach(wshub_bus_redis *r) {
     int i;
     if (!r->attached) return;
     r->attached = false;
+    r->alarm_at = 0;
     for (i = 0; i < WSHUB_BUS_REDIS__LINKS; i++) {
         wshub_bus_redis__send(r, &r->links[i]);
         wshub_bus_redis__link_close(r, i, true);
@@ -1219,8 +1457,7 @@ static size_t wshub_bus_redis__publish(void *ctx, const wshub_bus_msg *msgs, siz
     size_t i;
     args[0] = wshub_str_z("PUBLISH");
     for (i = 0; i < count && r->phase == WSHUB_BUS_REDIS__UP; i++) {
-        if (wshub_bus_redis__waiting(&r->links[WSHUB_BUS_REDIS__PUB]) >= r->desc.output_bytes_max)
-            break;
+        if (wshub_bus_redis__waiting(r, WSHUB_BUS_REDIS__PUB) >= r->desc.output_bytes_max) break;
         args[1] = msgs[i].channel;
         args[2] = msgs[i].payload;
         if (!wshub_bus_redis__command(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__PUBLISH, 1, args, 3,
@@ -1228,15 +1465,38 @@ static size_t wshub_bus_redis__publish(void *ctx, const wshub_bus_msg *msgs, siz
             break;
     }
     r->stats.published += i;
+    r->publish_short = i < count;
     return i;
 }
 
-static bool wshub_bus_redis__awaits(const wshub_bus_redis__link *l, wshub_bus_redis__what what) {
-    uint32_t i;
-    for (i = 0; i < l->cmds_count; i++) {
-        if (l->cmds[(l->cmds_head + i) & (l->cmds_cap - 1)].what == what) return true;
+static uint64_t wshub_bus_redis__pending(void *ctx) {
+    wshub_bus_redis *r = (wshub_bus_redis *)ctx;
+    uint64_t n = wshub_bus_redis__unanswered(r);
+    r->pending_asked = n > 0;
+    return n;
+}
+
+static void wshub_bus_redis__alarm(void *ctx, uint32_t ms) {
+    wshub_bus_redis *r = (wshub_bus_redis *)ctx;
+    r->alarm_at = r->io.now_ms(r->io.ctx) + ms;
+    if (!r->alarm_at) r->alarm_at = 1;
+    if (r->io.wake) r->io.wake(r->io.ctx); /* given outside a turn: what it waits for has changed */
+}
+
+/* Keeps one of the owner's channels in mind, to ask a driver's connection about. */
+static void wshub_bus_redis__know(wshub_bus_redis *r, const wshub_bus_channel *channels, size_t count,
+                                  bool want) {
+    size_t i;
+    for (i = 0; i < count; i++) {
+        const wshub_bus_channel *c = &channels[i];
+        bool same = r->known_len && c->pattern == r->known_pattern && c->name.len == r->known_len &&
+                    memcmp(c->name.ptr, r->known, r->known_len) == 0;
+        if (same && !want) r->known_len = 0;
+        if (!want || r->known_len || !c->name.len || c->name.len > sizeof r->known) continue;
+        memcpy(r->known, c->name.ptr, c->name.len);
+        r->known_len = c->name.len;
+        r->known_pattern = c->pattern;
     }
-    return false;
 }
 
 static bool wshub_bus_redis__change(wshub_bus_redis *r, const wshub_bus_channel *channels,
@@ -1247,13 +1507,15 @@ static bool wshub_bus_redis__change(wshub_bus_redis *r, const wshub_bus_channel 
     if (r->desc.publish_only ||
         (r->phase != WSHUB_BUS_REDIS__FILLING && r->phase != WSHUB_BUS_REDIS__UP))
         return true;
-    if (wshub_bus_redis__waiting(l) >= r->desc.output_bytes_max ||
+    if (wshub_bus_redis__waiting(r, WSHUB_BUS_REDIS__SUB) >= r->desc.output_bytes_max ||
         /* hiredis mixes up a channel that is left and entered: one kind at a time */
         (r->desc.driver && wshub_bus_redis__awaits(l, want ? WSHUB_BUS_REDIS__UNSUBSCRIBE
-                                                           : WSHUB_BUS_REDIS__SUBSCRIBE))) {
+                                                           : WSHUB_BUS_REDIS__SUBSCRIBE)) ||
+        (r->desc.driver && !want && r->probe_watch)) {
         r->short_of_room = true;
         return false;
     }
+    if (r->desc.driver) wshub_bus_redis__know(r, channels, count, want);
     for (i = 0; i < count; i += n) { /* exact names and patterns are commands of their own */
         bool pattern = channels[i].pattern;
         wshub_bus_redis__what what =
@@ -1306,37 +1568,52 @@ static int wshub_bus_redis__hex(char c) {
                                   : -1;
 }
 
-/* %XX to bytes, from `from` up to `end`, to *at. NULL: a percent sign that is none. */
+/* %XX to bytes, from `from` up to `end`, to *at. NULL: a percent sign that is none, or %00, which would cut it short. */
 static const char *wshub_bus_redis__decode(const char *from, const char *end, char **at) {
     const char *start = *at;
     for (; from < end; from++) {
+        int high, low;
         if (*from != '%') {
             *(*at)++ = *from;
             continue;
         }
-        if (end - from < 3 || wshub_bus_redis__hex(from[1]) < 0 ||
-            wshub_bus_redis__hex(from[2]) < 0)
-            return NULL;
-        *(*at)++ = (char)(wshub_bus_redis__hex(from[1]) << 4 | wshub_bus_redis__hex(from[2]));
+        high = end - from < 3 ? -1 : wshub_bus_redis__hex(from[1]);
+        low = high < 0 ? -1 : wshub_bus_redis__hex(from[2]);
+        if (low < 0 || high + low == 0) return NULL;
+        *(*at)++ = (char)(high << 4 | low);
         from += 2;
     }
     *(*at)++ = 0;
     return start;
 }
 
+/* Whether these may be a host's name or number; in brackets: of IPv6, with a zone perhaps. */
+static bool wshub_bus_redis__host_ok(const char *p, const char *end, bool v6) {
+    bool colon = false;
+    for (; p < end; p++) {
+        unsigned char c = (unsigned char)*p;
+        colon = colon || c == ':';
+        if (c <= 32 || c == 127 || strchr("/?#@[]\\\"<>^`{|}*!$&'()+;=", c)) return false;
+        if (!v6 && c == '%') return false;
+    }
+    return colon == v6;
+}
+
 /* host[:port] from `from` up to `end` as `host:port` to *at. NULL: it is none. */
 static const char *wshub_bus_redis__host(const char *from, const char *end, const char *port,
                                          char **at) {
-    const char *start = *at, *colon = NULL, *p = from;
-    if (p < end && *p == '[') {
-        while (p < end && *p != ']')
-            p++;
-        if (p == end) return NULL;
-        p++;
+    const char *start = *at, *colon = from, *p;
+    bool v6 = from < end && *from == '[';
+    if (v6) {
+        colon = (const char *)memchr(from, ']', (size_t)(end - from));
+        if (!colon || !wshub_bus_redis__host_ok(from + 1, colon, true)) return NULL;
+        colon++;
+        if (colon < end && *colon != ':') return NULL;
+    } else {
+        while (colon < end && *colon != ':')
+            colon++;
+        if (!wshub_bus_redis__host_ok(from, colon, false)) return NULL;
     }
-    while (p < end && *p != ':')
-        p++;
-    colon = p;
     if (colon < end) {
         long n = 0;
         for (p = colon + 1; p < end; p++) {
@@ -1364,20 +1641,37 @@ static const char *wshub_bus_redis__host(const char *from, const char *end, cons
     return start;
 }
 
+/* Which of the schemes it begins with, in any case. -1: none. */
+static int wshub_bus_redis__scheme(const char *url) {
+    static const char *const schemes[] = {"redis://", "valkey://", "rediss://", "valkeys://", "unix://"};
+    int i;
+    for (i = 0; i < 5; i++) {
+        const char *s = schemes[i], *p = url;
+        while (*s && (*p == *s || (*p >= 'A' && *p <= 'Z' && *p + 32 == *s))) {
+            s++;
+            p++;
+        }
+        if (!*s) return i;
+    }
+    return -1;
+}
+
 /* Takes a URL apart; what it finds is written to `texts`, which has room for twice its length and 32 bytes for
  * each address. NULL, or what is wrong. */
 static const char *wshub_bus_redis__url(wshub_bus_redis *r, const wshub_bus_redis_desc *d,
                                         char *texts) {
-    const char *p = d->url, *at_sign, *end, *colon, *port = d->sentinel ? "26379" : "6379";
-    bool secure = strncmp(p, "rediss://", 9) == 0, local = strncmp(p, "unix://", 7) == 0;
+    const char *p = d->url, *at_sign, *end, *colon, *stop, *port = d->sentinel ? "26379" : "6379";
+    int scheme = wshub_bus_redis__scheme(p);
+    bool secure = scheme == 2 || scheme == 3, local = scheme == 4;
     char *to = texts;
     r->user = r->password = r->db = "";
     r->addresses_count = 0;
-    if (!secure && !local && strncmp(p, "redis://", 8) != 0)
-        return "url: begins with redis://, rediss:// or unix://";
+    if (scheme < 0) return "url: begins with redis://, valkey://, rediss://, valkeys:// or unix://";
     if (secure != d->tls && !local)
         return d->tls ? "url: begins with rediss://, since desc.tls says that the io encrypts"
                       : "url: rediss:// needs an io that encrypts, and desc.tls to say so";
+
+    /* Who we are. */
     p = strstr(p, "://") + 3;
     end = p + strlen(p);
     at_sign = p;
@@ -1389,38 +1683,48 @@ static const char *wshub_bus_redis__url(wshub_bus_redis *r, const wshub_bus_redi
         r->user = wshub_bus_redis__decode(p, colon ? colon : at_sign, &to);
         r->password = colon ? wshub_bus_redis__decode(colon + 1, at_sign, &to) : "";
         if (!r->user || !r->password)
-            return "url: a % in user or password is followed by two hex digits";
+            return "url: a % in user or password is followed by two hex digits, and not by 00";
         if (*r->user && !*r->password) return "url: a user needs a password: user:password@";
         p = at_sign + 1;
     }
+    if (strchr(p, '#')) return "url: has no fragment; a # in user, password or path is written %23";
+
+    /* Where it is. */
+    stop = p + strcspn(p, local ? "?" : "/?");
     if (local) {
-        const char *query = strchr(p, '?');
         if (*p != '/')
             return "url: unix:// is followed by the path of a socket, which begins with /";
-        if (query && strncmp(query, "?db=", 4) != 0) return "url: after a path only ?db=N";
-        r->addresses[r->addresses_count++] = to;
-        memcpy(to, p, (size_t)((query ? query : end) - p));
-        to += (query ? query : end) - p;
-        *to++ = 0;
-        p = query ? query + 4 : end;
+        r->addresses[r->addresses_count++] = wshub_bus_redis__decode(p, stop, &to);
+        if (!r->addresses[0]) return "url: a % in a path is followed by two hex digits, and not by 00";
     } else {
-        const char *slash = strchr(p, '/');
-        const char *stop = slash ? slash : end;
+        const char *from = p;
         for (;;) {
             const char *comma = (const char *)memchr(p, ',', (size_t)(stop - p));
+            const char *to_here = comma ? comma : stop;
             if (r->addresses_count == WSHUB_BUS_REDIS__ADDRESSES)
                 return "url: at most 16 addresses";
-            r->addresses[r->addresses_count] =
-                wshub_bus_redis__host(p, comma ? comma : stop, port, &to);
+            if (p == to_here && (comma || p != from))
+                return "url: an address is empty; a list has one between any two commas";
+            r->addresses[r->addresses_count] = wshub_bus_redis__host(p, to_here, port, &to);
             if (!r->addresses[r->addresses_count++])
-                return "url: an address is host, host:port or [v6]:port";
+                return "url: an address is host, host:port or [v6]:port; a / in user or password is written %2F";
             if (!comma) break;
             p = comma + 1;
         }
-        p = slash ? slash + 1 : end;
     }
-    if (strlen(p) > 9 || strspn(p, "0123456789") != strlen(p)) return "url: a database is a number";
-    memcpy(to, p, strlen(p) + 1);
+
+    /* Which of its databases. */
+    p = *stop == '/' ? stop + 1 : stop;
+    stop = p + strcspn(p, "?");
+    if (*stop == '?' && stop[1]) {
+        if (strncmp(stop, "?db=", 4) != 0 || (stop > p && stop[4]))
+            return "url: of a query only ?db=N, once; all else is a field of the description";
+        p = stop + 4;
+        stop = p + strlen(p);
+    }
+    if (stop - p > 9 || strspn(p, "0123456789") != (size_t)(stop - p)) return "url: a database is a number";
+    memcpy(to, p, (size_t)(stop - p));
+    to[stop - p] = 0;
     r->db = to;
     return NULL;
 }
@@ -1433,7 +1737,7 @@ static void wshub_bus_redis__defaults(wshub_bus_redis_desc *d) {
     if (!d->retry_max_ms) d->retry_max_ms = 5000;
     if (!d->heartbeat_ms) d->heartbeat_ms = 1000;
     if (!d->heartbeat_timeout_ms) d->heartbeat_timeout_ms = 3000;
-    if (!d->message_bytes_max) d->message_bytes_max = 16777216;
+    if (!d->message_bytes_max) d->message_bytes_max = WSHUB_BUS_REDIS_MESSAGE_BYTES;
     if (!d->output_bytes_max) d->output_bytes_max = 1048576;
 }
 
@@ -1523,6 +1827,8 @@ WSHUB_API wshub_err wshub_bus_redis_create(const wshub_bus_redis_desc *desc,
     r->bus.subscribe = wshub_bus_redis__subscribe;
     r->bus.unsubscribe = wshub_bus_redis__unsubscribe;
     r->bus.flush = wshub_bus_redis__flush;
+    r->bus.pending = wshub_bus_redis__pending;
+    r->bus.alarm = wshub_bus_redis__alarm;
     *out_redis = r;
     return WSHUB_OK;
 }
@@ -1556,15 +1862,11 @@ WSHUB_API const wshub_bus *wshub_bus_redis_bus(wshub_bus_redis *redis) {
 
 WSHUB_API void wshub_bus_redis_stats_get(const wshub_bus_redis *redis,
                                          wshub_bus_redis_stats *out_stats) {
-    const wshub_bus_redis__link *pub = &redis->links[WSHUB_BUS_REDIS__PUB];
-    uint32_t i;
+    int i;
     *out_stats = redis->stats;
-    for (i = 0; i < pub->cmds_count; i++) {
-        const wshub_bus_redis__cmd *c = &pub->cmds[(pub->cmds_head + i) & (pub->cmds_cap - 1)];
-        if (c->what == WSHUB_BUS_REDIS__PUBLISH) out_stats->pending += c->count;
-    }
+    out_stats->pending = wshub_bus_redis__unanswered(redis);
     for (i = 0; i < WSHUB_BUS_REDIS__LINKS; i++)
-        out_stats->output_bytes += wshub_bus_redis__waiting(&redis->links[i]);
+        out_stats->output_bytes += wshub_bus_redis__waiting(redis, i);
 }
 
 WSHUB_API const char *wshub_bus_redis_error(const wshub_bus_redis *redis) {

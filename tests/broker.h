@@ -23,6 +23,7 @@ typedef struct broker_link {
     wshub_io_fake *net;
     wshub_conn conn; /* 0: free */
     bool resp3, authed;
+    bool frozen;              /* takes everything, says nothing any more, and stays open */
     uint8_t *in;
     size_t in_len, in_cap;
     broker_sub *subs;
@@ -35,7 +36,13 @@ typedef struct broker {
     broker_link links[BROKER_LINKS];
     const char *password;     /* asked for; NULL: none */
     const char *refuse;       /* every command that begins so is answered with an error */
+    const char *refusal;      /* the answer then, without its end of line; NULL: an error of rights */
+    bool refusal_ends;        /* and behind it the connection */
+    const char *greeting;     /* said to whoever connects, and then it closes; NULL: none */
+    const char *hole;         /* an address that swallows who dials; NULL: none */
     const char *role;         /* "master" */
+    const char *replica;      /* an address whose role is "slave"; NULL: none */
+    bool cluster;
     const char *master_host, *master_port; /* what a sentinel says */
     bool away;                /* dials fail */
     bool mute;                /* takes everything, answers nothing, forwards nothing */
@@ -209,7 +216,9 @@ static void broker_command(broker *b, broker_link *l, wshub_str *args, size_t co
         b->log_len += (size_t)snprintf(b->log + b->log_len, sizeof b->log - b->log_len, "%.*s ", (int)args[0].len, args[0].ptr);
     }
     if (b->refuse && args[0].len >= strlen(b->refuse) && memcmp(args[0].ptr, b->refuse, strlen(b->refuse)) == 0) {
-        broker_say_z(l, "-NOPERM this user has no permissions\r\n");
+        broker_say_z(l, b->refusal ? b->refusal : "-NOPERM this user has no permissions");
+        broker_say_z(l, "\r\n");
+        if (b->refusal_ends) broker_drop(b, l, true);
     } else if (wshub_str_eq_z(args[0], "AUTH")) {
         l->authed = b->password && wshub_str_eq_z(args[count - 1], b->password);
         broker_say_z(l, l->authed ? "+OK\r\n" : "-WRONGPASS invalid username-password pair\r\n");
@@ -228,8 +237,11 @@ static void broker_command(broker *b, broker_link *l, wshub_str *args, size_t co
     } else if (wshub_str_eq_z(args[0], "SELECT")) {
         broker_say_z(l, "+OK\r\n");
     } else if (wshub_str_eq_z(args[0], "ROLE")) {
-        (void)snprintf(said, sizeof said, "*3\r\n$%zu\r\n%s\r\n:0\r\n*0\r\n", strlen(b->role), b->role);
+        const char *role = b->replica && strcmp(l->address, b->replica) == 0 ? "slave" : b->role;
+        (void)snprintf(said, sizeof said, "*3\r\n$%zu\r\n%s\r\n:0\r\n*0\r\n", strlen(role), role);
         broker_say_z(l, said);
+    } else if (wshub_str_eq_z(args[0], "INFO")) {
+        broker_say_z(l, b->cluster ? "$30\r\n# Cluster\r\ncluster_enabled:1\r\n\r\n" : "$30\r\n# Cluster\r\ncluster_enabled:0\r\n\r\n");
     } else if (wshub_str_eq_z(args[0], "SENTINEL")) {
         if (!b->master_host) {
             broker_say_z(l, "*-1\r\n");
@@ -289,6 +301,7 @@ static bool broker_step(broker *b, wshub_io_fake *net) {
         broker_link *l = NULL;
         b->dials++;
         busy = true;
+        if (b->hole && strcmp(address, b->hole) == 0) continue;
         for (i = 0; i < BROKER_LINKS && !b->away; i++) {
             if (!b->links[i].conn.id) l = &b->links[i];
         }
@@ -300,7 +313,12 @@ static bool broker_step(broker *b, wshub_io_fake *net) {
             (void)snprintf(l->address, sizeof l->address, "%s", address);
         }
         wshub_io_fake_answer(net, c, l != NULL);
-        if (!l) wshub_io_fake_forget(net, c);
+        if (!l) {
+            wshub_io_fake_forget(net, c);
+        } else if (b->greeting) {
+            broker_say_z(l, b->greeting);
+            broker_drop(b, l, true);
+        }
     }
     for (i = 0; i < BROKER_LINKS; i++) {
         broker_link *l = &b->links[i];
@@ -314,7 +332,7 @@ static bool broker_step(broker *b, wshub_io_fake *net) {
             free(late);
             busy = true;
         }
-        if (b->mute) {
+        if (b->mute || l->frozen) {
             if (!wshub_io_fake_is_open(net, l->conn)) broker_drop(b, l, false);
             continue;
         }
