@@ -521,7 +521,7 @@ static void judged(const clock_case *k, bool honest, bool stalled, uint32_t stal
     int before = test_failures;
     uint64_t requests;
     world_start(&w, DESC(.on_authenticate = accept_all, .on_request = on_request, .on_message = NULL, .auth_timeout_ms = 700, .head_timeout_ms = 600,
-                         .heartbeat_interval_ms = 100, .heartbeat_timeout_ms = silence ? WSHUB_OFF : 950, .idle_timeout_ms = silence ? 800 : WSHUB_OFF,
+                         .heartbeat_interval_ms = 100, .heartbeat_timeout_ms = k->honest == says_heartbeat ? 950 : WSHUB_OFF, .idle_timeout_ms = silence ? 800 : WSHUB_OFF,
                          .message_timeout_ms = 500, .write_timeout_ms = 400, .close_timeout_ms = 300), FAKE(0));
     k->prepare(&w, &c);
     wshub_io_fake_advance(w.net, k->ms - 50);
