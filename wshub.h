@@ -6272,6 +6272,7 @@ WSHUB_API void wshub_conn_drained(wshub *hub, wshub_conn conn) {
     if (!c || hub->destroying) return;
     wshub__enter(hub);
     c->blocked = false;
+    if (c->state < WSHUB__CONN_OPEN) c->last_active = hub->now; /* who takes an answer is not silent; a WebSocket is asked */
     wshub__dirty(hub, wshub__conn_index(c));
     wshub__leave(hub);
 }
@@ -7713,6 +7714,8 @@ WSHUB__COLD static void wshub__flush_late(wshub *hub, wshub__conn *c) {
         }
     }
     if (c->ping_late) {
+        uint64_t half = hub->desc.idle_timeout_ms / 2; /* for the pong, whenever the ping could leave */
+        if (hub->now > half && c->last_active < hub->now - half) c->last_active = hub->now - half;
         c->ping_late = false;
         if (wshub__out_frame(hub, c, 9, NULL, 0)) hub->stats.pings_sent++;
     }
