@@ -140,7 +140,8 @@ typedef struct wshub_span {
     size_t len;
 } wshub_span;
 
-/* Handles: values, not pointers. One that outlives what it names is answered with WSHUB_ERR_STALE. */
+/* Handles: values, not pointers. One that outlives what it names is answered with WSHUB_ERR_STALE; so is one of
+ * another hub, or of a hub before a restart: each hub's begin at a random number (one in 2^31 is mistaken). */
 typedef struct wshub_client { uint64_t id; } wshub_client;   /* {0}: nobody */
 typedef struct wshub_ask { uint64_t id; } wshub_ask;         /* a question the application answers */
 typedef struct wshub_request { uint64_t id; } wshub_request; /* an HTTP request not yet answered */
@@ -248,7 +249,8 @@ typedef struct wshub_handshake {
     wshub_str data;    /* the same raw JSON that on_authenticate got */
 } wshub_handshake;
 
-/* What on_join is asked (ROOM-2): names that passed ROOM-1. Views until the callback returns. */
+/* What on_join is asked (ROOM-2): names that passed ROOM-1. Views until the callback returns. A name that is the id of
+ * a client of another instance is among them: grant no name that you did not make (ROOM-1). */
 typedef struct wshub_join {
     wshub_client client;
     const wshub_str *rooms;
@@ -372,7 +374,7 @@ typedef struct wshub_stats {
     uint64_t held_bytes;                        /* gauge: received, waiting for an answer or a transformer */
     uint64_t held_refused, http_owed;           /* over held_bytes_max; how often http_answers_bytes_max stopped requests */
     uint64_t conns_opened, conns_closed, conns_refused;
-    uint64_t http_requests, http_bad, upgrades, upgrades_refused;
+    uint64_t http_requests, http_bad, upgrades, upgrades_refused, hosts_refused; /* the last: 421, allowed_hosts */
     uint64_t messages_in, bytes_in, messages_out, bytes_out; /* out: once for each receiver */
     uint64_t msg_invalid, msg_ignored, msg_unhandled, app_failures;
     uint64_t auth_accepted, auth_rejected, auth_failed, auth_timeouts;
@@ -520,11 +522,18 @@ typedef struct wshub_desc {
     const char *server_id; /* a fresh UUID v4; at most 63 bytes */
     const char *const *default_rooms; /* joined on acceptance; NULL: ws-default, ws-notification */
     size_t default_rooms_count;
-    bool no_default_rooms;
-    /* Who may open a WebSocket from a page: `https://host[:port]`, `https://`*`.host`, `null`. NULL: any
-     * page, with a warning. Requests without Origin (programs, not pages) always pass. */
+    bool no_default_rooms; /* none; instead of a list */
+    /* Who may open a WebSocket from a page, as a browser says it (CONN-2): `https://host[:port]`, `https://`*`.host` for
+     * its subdomains, `null`, or `*`: any page. NULL: any page, with a warning. Nobody: a list whose first entry is NULL, of
+     * count 0. Requests without Origin (programs, not pages) always pass. */
     const char *const *allowed_origins;
     size_t allowed_origins_count;
+    /* By which names this hub is called: `host` (any port), `host:port` (as it is sent: browsers leave a default port out),
+     * `[v6]`, `*.host` for subdomains. Requests, upgrades
+     * included, whose Host (or absolute target) is none of them are answered 421, so that no page reaches a hub inside its
+     * visitor's network by a name of its own (DNS rebinding). NULL: any, for hubs behind a proxy that asks. */
+    const char *const *allowed_hosts;
+    size_t allowed_hosts_count;
 
     /* Clocks measure silence or want of progress, never honest work (LIVE-3), and peers are judged only by what has been
      * heard of them (wshub_io.heard_ms). */
@@ -563,8 +572,8 @@ typedef struct wshub_desc {
     uint32_t json_depth_max;          /* 1024 (MSG-9) */
     uint32_t preauth_messages_max;    /* 16; before acceptance; beyond: close 1008 */
     uint32_t preauth_bytes_max;       /* 8192; the same */
-    uint32_t rooms_per_client_max;    /* 1024 (ROOM-6) */
-    uint32_t rooms_per_message_max;   /* 128 (ROOM-6) */
+    uint32_t rooms_per_client_max;    /* 1024 (ROOM-6); at least the default rooms and the client's own */
+    uint32_t rooms_per_message_max;   /* rooms_per_client_max (ROOM-6) */
     uint32_t rooms_max, users_max;    /* 1000000 each */
     uint32_t asks_per_client_max;     /* 16; joins not yet answered */
     uint32_t encrypted_batch_max;     /* 10 (ENC-3) */
@@ -737,7 +746,7 @@ WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter, wshub_str *ou
  * Sends one event. The message is encoded once, however many receive it, and leaves in this turn's settle.
  *   msg  borrowed. Returns PARAM if event is NULL, over WSHUB_NAME_BYTES_MAX or not UTF-8, JSON if data is
  *        not JSON in UTF-8, LIMIT if it is over WSHUB_MSG_BYTES_MAX, NOMEM (nobody got it). What happens to
- *        a single receiver of several (dropped for backpressure) is counted and told by on_pressure; it is
+ *        a single receiver of several (dropped for backpressure) is counted, logged and told by on_pressure; it is
  *        no error of the sender.
  * Thread: the hub's; allowed in callbacks. Cost: one encoding, then some 15 ns a member; what one room, or
  * all, is sent without a break costs them once, unless ids are excluded, a transformer is set, encryption
@@ -1923,6 +1932,41 @@ WSHUB__COLD static bool wshub__http_target(wshub_http *h) {
     return h->target.len > 0;
 }
 
+/* Is this the host of a rule of allowed_hosts? A rule without a port stands for any. */
+WSHUB__COLD static bool wshub__host_match(wshub_str host, wshub_str rule) {
+    bool deep = rule.len > 2 && rule.ptr[0] == '*' && rule.ptr[1] == '.';
+    size_t i, n = host.len, from = 0;
+    const char *bracket = rule.len ? (const char *)memchr(rule.ptr, ']', rule.len) : NULL;
+    const char *after = bracket ? bracket : rule.ptr;
+    if (!memchr(after, ':', rule.len - (size_t)(after - rule.ptr))) { /* what is behind the name is not looked at */
+        while (n && host.ptr[n - 1] >= '0' && host.ptr[n - 1] <= '9') n--;
+        if (n && host.ptr[n - 1] == ':') n--;
+        else n = host.len;
+        if (host.len && host.ptr[host.len - 1] == ']') n = host.len; /* [v6] without a port */
+    }
+    if (deep) { /* something before the dot, and from there on as it stands */
+        rule = wshub__str(rule.ptr + 1, rule.len - 1);
+        if (n <= rule.len || host.ptr[0] == '.') return false;
+        from = n - rule.len;
+    }
+    if (n - from != rule.len) return false;
+    for (i = 0; i < rule.len; i++) {
+        if (wshub__lower((uint8_t)host.ptr[from + i]) != wshub__lower((uint8_t)rule.ptr[i])) return false;
+    }
+    return true;
+}
+
+/* Whom a request is for: of an absolute-form target its authority, else Host (RFC 9112 3.3). ptr NULL: it does not say. */
+WSHUB__COLD static wshub_str wshub__http_authority(const wshub_http *h) {
+    wshub_str t = h->target;
+    size_t i = 0, at;
+    if (t.len && t.ptr[0] == '/') return wshub_http_header(h, "Host");
+    while (i + 2 < t.len && memcmp(t.ptr + i, "://", 3) != 0) i++;
+    if (i + 2 >= t.len) return wshub_http_header(h, "Host"); /* `*` */
+    for (at = i + 3; at < t.len && t.ptr[at] != '/' && t.ptr[at] != '?'; at++) {}
+    return wshub__str(t.ptr + i + 3, at - i - 3);
+}
+
 /* Reads a head: from the request line to the empty line, both included. headers: room for headers_max.
  * Returns 0, or the HTTP status to answer with; *why says why. */
 WSHUB__COLD static int wshub__http_parse(const uint8_t *p, size_t n, wshub_header *headers,
@@ -2047,6 +2091,7 @@ static const char *wshub__http_phrase(int status) {
     case 408: return "Request Timeout";
     case 409: return "Conflict";
     case 413: return "Content Too Large";
+    case 421: return "Misdirected Request";
     case 426: return "Upgrade Required";
     case 429: return "Too Many Requests";
     case 431: return "Request Header Fields Too Large";
@@ -2114,6 +2159,7 @@ WSHUB__COLD static wshub__chunk_state wshub__chunk_byte(wshub__chunk_state s, ui
 /* Is this Origin one of the allowed (RFC 6454; USERS of `*.` name whole labels)? */
 WSHUB__COLD static bool wshub__origin_match(wshub_str origin, wshub_str rule) {
     size_t i, scheme = 0;
+    if (rule.len == 1 && rule.ptr[0] == '*') return true; /* any page */
     while (scheme + 2 < rule.len && memcmp(rule.ptr + scheme, "://", 3) != 0) scheme++;
     if (scheme + 4 < rule.len && rule.ptr[scheme + 3] == '*' && rule.ptr[scheme + 4] == '.') {
         size_t head = scheme + 3, tail = rule.len - scheme - 4; /* scheme:// and .host */
@@ -2233,14 +2279,20 @@ static bool wshub__close_code_ok(uint16_t code) {
 #define WSHUB__LIVE UINT32_MAX
 
 typedef struct wshub__slot { /* first member of everything in a pool */
-    uint32_t generation;     /* from 1 on */
+    uint32_t generation;     /* from wshub__pool.first on; never 0 */
     uint32_t link;           /* WSHUB__LIVE, or the next free index + 1 */
 } wshub__slot;
 
 typedef struct wshub__pool {
     void **pages;
     uint32_t pages_count, pages_cap, item_bytes, used, live, free_head;
+    uint32_t first; /* generation of a slot that is new: the owner's own, so that no other's handles fit; 0: 1 */
 } wshub__pool;
+
+/* A number at which an owner's handles begin, from its secret key: in the lower half, so that no slot is retired soon. */
+static uint32_t wshub__pool_first(const uint64_t key[2], uint8_t kind) {
+    return (uint32_t)(wshub__siphash(key, "handles", 7, kind) >> 33) | 1u;
+}
 
 static void *wshub__pool_at(const wshub__pool *pool, uint32_t index) {
     return (uint8_t *)pool->pages[index / WSHUB__PAGE] +
@@ -2274,7 +2326,7 @@ static void *wshub__pool_take(const wshub__mem *m, wshub__pool *pool, uint32_t *
         *out_index = pool->used++;
         slot = (wshub__slot *)wshub__pool_at(pool, *out_index);
     }
-    generation = slot->generation ? slot->generation : 1;
+    generation = slot->generation ? slot->generation : pool->first ? pool->first : 1;
     memset(slot, 0, pool->item_bytes);
     slot->generation = generation;
     slot->link = WSHUB__LIVE;
@@ -2824,6 +2876,7 @@ struct wshub {
     wshub_desc desc; /* with defaults filled in; its texts are ours */
     wshub_io io;
     wshub_bus bus;
+    bool origins_any; /* no list of them was given */
     bool has_bus, bus_linked, bus_up, settling, destroying, dead;
     uint32_t depth; /* how many calls into the hub are open */
     wshub__phase phase;
@@ -2831,10 +2884,11 @@ struct wshub {
     uint64_t now, io_now; /* the hub's clock; the io's when it was last read */
     uint64_t stop_due;
     wshub_str path, server_id;
-    wshub_str *default_rooms, *origins; /* one block with all texts of the description */
+    wshub_str *default_rooms, *origins, *hosts; /* one block with all texts of the description */
     size_t texts_bytes;
     uint8_t random[256];
     uint32_t random_left;
+    uint64_t random_refills;
     wshub__pool conns; /* indexed by the io's numbers; not taken and freed here */
     uint32_t conns_live;
     wshub__pool clients, asks, timers;
@@ -2966,19 +3020,22 @@ static void wshub__leave(wshub *hub) { /* hub may be gone afterwards */
     if (--hub->depth == 0 && hub->destroying) wshub__free(hub);
 }
 
+/* Never the same bytes twice, whatever the io gives: each refill is mixed with its number under the hub's secret key,
+ * which creation has shown to come from randomness. Should the io run dry, that alone goes on. */
 WSHUB__COLD static void wshub__random(wshub *hub, uint8_t *bytes, size_t count) {
     size_t i;
     for (i = 0; i < count; i++) {
         if (hub->random_left == 0) {
-            /* creation has shown that the io has randomness; should it run dry, SipHash stretches the rest */
-            if (!hub->io.random(hub->io.ctx, hub->random, sizeof hub->random)) {
-                uint32_t k;
-                for (k = 0; k < sizeof hub->random; k += 8) {
-                    uint64_t w = wshub__siphash(hub->index.key, &hub->stats.conns_opened, 8,
-                                                (uint8_t)(k / 8));
-                    w ^= wshub__siphash(hub->index.key, hub->random + k, 8, 255);
-                    memcpy(hub->random + k, &w, 8);
-                }
+            uint64_t nonce[2], w;
+            uint32_t k;
+            if (!hub->io.random(hub->io.ctx, hub->random, sizeof hub->random))
+                memset(hub->random, 0, sizeof hub->random);
+            nonce[0] = hub->random_refills++;
+            for (k = 0; k < sizeof hub->random; k += 8) {
+                nonce[1] = k;
+                memcpy(&w, hub->random + k, 8);
+                w ^= wshub__siphash(hub->index.key, nonce, sizeof nonce, 'i');
+                memcpy(hub->random + k, &w, 8);
             }
             hub->random_left = sizeof hub->random;
         }
@@ -3326,7 +3383,7 @@ WSHUB__COLD static void wshub__out_compact(wshub *hub) {
 }
 
 static void wshub__out_note(wshub *hub, wshub__conn *c, uint8_t note) {
-    if (!c->client || !hub->desc.on_pressure) return;
+    if (!c->client || (!hub->desc.on_pressure && !hub->desc.on_log)) return;
     if (!c->note_listed) {
         c->note_listed = true;
         c->next_note = hub->notes_head;
@@ -5018,9 +5075,16 @@ WSHUB__COLD static void wshub__join_refused(wshub *hub, wshub__client *c, const 
     wshub__log(hub, WSHUB_LOG_JOIN_REFUSED, c, why, wshub__str(NULL, 0));
 }
 
-static bool wshub__room_name_ok(wshub_str s) { /* ROOM-1 */
-    return s.len > 0 && wshub__utf8_units(s) <= WSHUB_NAME_UNITS_MAX &&
-           !(s.len >= 3 && memcmp(s.ptr, "ws:", 3) == 0);
+/* May this client ask for a room of that name (ROOM-1)? A room named like a client's id is that client's alone, unless
+ * the application itself puts others there (ROOM-4). */
+static bool wshub__room_name_ok(const wshub *hub, const wshub__client *c, wshub_str s) {
+    const wshub__client *owner;
+    if (s.len == 0 || wshub__utf8_units(s) > WSHUB_NAME_UNITS_MAX ||
+        (s.len >= 3 && memcmp(s.ptr, "ws:", 3) == 0)) {
+        return false;
+    }
+    owner = wshub__client_by_id(hub, s);
+    return !owner || owner == c;
 }
 
 /* Decodes the strings of data.rooms. Returns a block to be freed (NULL: nothing usable, told already). */
@@ -5049,7 +5113,7 @@ WSHUB__COLD static wshub_str *wshub__room_names(wshub *hub, wshub__client *c, ws
         wshub_str name;
         if (wshub_json_type(item) != WSHUB_JSON_STRING) continue;
         name = wshub__str(text, wshub_json_text(item, text, item.len));
-        if (valid_only && !wshub__room_name_ok(name)) continue;
+        if (valid_only && !wshub__room_name_ok(hub, c, name)) continue;
         if (*out_count >= most) {
             over++;
             continue;
@@ -5458,18 +5522,19 @@ WSHUB__COLD WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_request reque
     return err;
 }
 
-/* A new client for a conn whose handshake is right. False: out of memory, nothing changed. */
+/* A new client for a conn whose handshake is right. False: out of memory, or the io gives ids that are known;
+ * nothing changed. */
 static bool wshub__client_new(wshub *hub, wshub__conn *conn, void *user_ptr) {
     uint32_t index;
     uint8_t bytes[16];
     wshub__client *c = (wshub__client *)wshub__pool_take(&hub->mem, &hub->clients, &index);
     if (!c) return false;
-    if (!wshub__index_reserve(&hub->mem, &hub->index)) {
+    wshub__random(hub, bytes, 16);
+    wshub__uuid(bytes, c->id);
+    if (!wshub__index_reserve(&hub->mem, &hub->index) || wshub__client_by_id(hub, wshub__str(c->id, 36))) {
         wshub__pool_free(&hub->clients, index);
         return false;
     }
-    wshub__random(hub, bytes, 16);
-    wshub__uuid(bytes, c->id);
     c->index = index;
     c->conn = wshub__conn_index(conn);
     c->name.ptr = c->id;
@@ -5543,7 +5608,7 @@ static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h) { /*
             }
         }
     }
-    if (!status && origin.ptr && hub->desc.allowed_origins_count) {
+    if (!status && origin.ptr && !hub->origins_any) {
         bool ok = false;
         for (i = 0; i < hub->desc.allowed_origins_count && !ok; i++)
             ok = wshub__origin_match(origin, hub->origins[i]);
@@ -5597,6 +5662,17 @@ static bool wshub__http_is_handshake(const wshub *hub, const wshub_http *h) {
     return wshub_str_eq(h->path, hub->path) && wshub__http_has_token(h, "Upgrade", "websocket");
 }
 
+static bool wshub__host_allowed(const wshub *hub, const wshub_http *h) {
+    wshub_str host;
+    size_t i;
+    if (!hub->desc.allowed_hosts_count) return true;
+    host = wshub__http_authority(h);
+    for (i = 0; i < hub->desc.allowed_hosts_count && host.ptr; i++) {
+        if (wshub__host_match(host, hub->hosts[i])) return true;
+    }
+    return false;
+}
+
 /* A whole request: upgrade it, or ask the application. */
 WSHUB__COLD static void wshub__http_dispatch(wshub *hub, wshub__conn *c, wshub_http *h) {
     wshub_request request;
@@ -5604,6 +5680,12 @@ WSHUB__COLD static void wshub__http_dispatch(wshub *hub, wshub__conn *c, wshub_h
     hub->stats.http_requests++;
     h->conn.id = c->id;
     c->http_close = h->minor < 1 || wshub__http_has_token(h, "Connection", "close");
+    if (!wshub__host_allowed(hub, h)) {
+        hub->stats.hosts_refused++;
+        c->http_close = true;
+        wshub__http_refuse(hub, c, 421, "this host is not served here", false);
+        return;
+    }
     if (wshub__http_is_handshake(hub, h)) {
         wshub__upgrade(hub, c, h);
         return;
@@ -7800,8 +7882,10 @@ WSHUB__COLD static void wshub__notes(wshub *hub) {
             wshub__client *client = c->id ? wshub__conn_client(hub, c) : NULL;
             if (!(notes >> i & 1) || !client || client->gone || hub->destroying) continue;
             if (i == 1) wshub__log(hub, WSHUB_LOG_DROPPED, client, "", wshub__str(NULL, 0));
-            hub->desc.on_pressure(hub, wshub__client_handle(hub, client), what[i], c->queued,
-                                  hub->desc.user);
+            if (hub->desc.on_pressure) {
+                hub->desc.on_pressure(hub, wshub__client_handle(hub, client), what[i], c->queued,
+                                      hub->desc.user);
+            }
         }
     }
 }
@@ -8022,7 +8106,7 @@ WSHUB__COLD static void wshub__desc_defaults(wshub_desc *d) {
     d->preauth_messages_max = wshub__or(d->preauth_messages_max, 16);
     d->preauth_bytes_max = wshub__or(d->preauth_bytes_max, 8192);
     d->rooms_per_client_max = wshub__or(d->rooms_per_client_max, 1024);
-    d->rooms_per_message_max = wshub__or(d->rooms_per_message_max, 128);
+    d->rooms_per_message_max = wshub__or(d->rooms_per_message_max, d->rooms_per_client_max);
     d->rooms_max = wshub__or(d->rooms_max, 1000000);
     d->users_max = wshub__or(d->users_max, 1000000);
     d->asks_per_client_max = wshub__or(d->asks_per_client_max, 16);
@@ -8034,9 +8118,95 @@ WSHUB__COLD static void wshub__desc_defaults(wshub_desc *d) {
     d->post_bytes_max = wshub__or(d->post_bytes_max, 64u << 20);
 }
 
+/* The lists of a description, before defaults are filled in: a list without its count, or a count without its list, is
+ * what somebody forgot, and none is taken for "any" or for "none". */
+WSHUB__COLD static const char *wshub__desc_lists(const wshub_desc *d) {
+    if ((d->default_rooms != NULL) != (d->default_rooms_count != 0))
+        return "default_rooms: a list needs its default_rooms_count, and the other way round; none: no_default_rooms";
+    if (d->default_rooms && d->no_default_rooms) return "no_default_rooms: there is a list of default_rooms too";
+    if (d->allowed_origins && !d->allowed_origins_count && d->allowed_origins[0])
+        return "allowed_origins: a list needs its allowed_origins_count; nobody: a list whose first entry is NULL";
+    if (!d->allowed_origins && d->allowed_origins_count) return "allowed_origins: a count without a list";
+    if ((d->allowed_hosts != NULL) != (d->allowed_hosts_count != 0))
+        return "allowed_hosts: a list needs its allowed_hosts_count, and the other way round; any host: NULL";
+    return NULL;
+}
+
+/* Is this a host that a browser could name: labels, an address, or [v6]? An optional port, 1 to 65535 in plain digits. Given
+ * back in *out_port; 0: none. */
+WSHUB__COLD static bool wshub__host_rule_ok(wshub_str s, uint32_t *out_port) {
+    size_t i = 0, labels = 0;
+    *out_port = 0;
+    if (s.len > 2 && s.ptr[0] == '*' && s.ptr[1] == '.') {
+        s = wshub__str(s.ptr + 2, s.len - 2);
+        if (s.ptr[0] == '[') return false; /* an address has no subdomains */
+    }
+    if (s.len && s.ptr[0] == '[') {
+        while (i < s.len && s.ptr[i] != ']') i++;
+        if (!wshub__http_host_ok(wshub__str(s.ptr, i < s.len ? i + 1 : i))) return false;
+        i++;
+    } else {
+        for (; i < s.len && s.ptr[i] != ':'; i++) {
+            uint8_t c = wshub__lower((uint8_t)s.ptr[i]);
+            bool dot = c == '.' && i > 0 && s.ptr[i - 1] != '.';
+            if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '_' || dot || c >= 0x80)) return false;
+            labels++; /* browsers write other letters as xn--, programs as they are */
+        }
+        if (!labels) return false;
+    }
+    if (i == s.len) return true;
+    if (s.ptr[i++] != ':' || i == s.len || s.ptr[i] == '0' || s.len - i > 5) return false;
+    for (; i < s.len; i++) {
+        if (s.ptr[i] < '0' || s.ptr[i] > '9') return false;
+        *out_port = *out_port * 10 + (uint32_t)(s.ptr[i] - '0');
+    }
+    return *out_port <= 65535;
+}
+
+/* An entry of allowed_origins that a browser can send (RFC 6454 6.2, as browsers write it): anything else would match
+ * nothing, which is not what its author meant. */
+WSHUB__COLD static bool wshub__origin_rule_ok(const char *o) {
+    const char *at = o ? strstr(o, "://") : NULL;
+    wshub_str scheme;
+    uint32_t port;
+    size_t i;
+    if (o && (strcmp(o, "*") == 0 || strcmp(o, "null") == 0)) return true;
+    if (!at || at == o) return false;
+    scheme = wshub__str(o, (size_t)(at - o));
+    for (i = 0; i < scheme.len; i++) {
+        uint8_t c = wshub__lower((uint8_t)scheme.ptr[i]);
+        bool later = (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
+        if (!((c >= 'a' && c <= 'z') || (i > 0 && later))) return false;
+    }
+    if (wshub__str_same(scheme, "file")) return at[3] == 0; /* some web views say `file://` */
+    if (wshub__str_same(scheme, "ws") || wshub__str_same(scheme, "wss")) return false; /* a page's scheme is another */
+    if (!wshub__host_rule_ok(wshub_str_z(at + 3), &port)) return false;
+    return !(port == 80 && wshub__str_same(scheme, "http")) && !(port == 443 && wshub__str_same(scheme, "https"));
+}
+
+/* Limits under which nobody could be accepted, or could ever connect (ROOM-6). Defaults are filled in. */
+WSHUB__COLD static const char *wshub__desc_shut(const wshub_desc *d) {
+    size_t own_and_default = 1 + d->default_rooms_count, path = strlen(d->path), i;
+    for (i = 0; i < path; i++) {
+        uint8_t c = (uint8_t)d->path[i];
+        if (c <= 0x20 || c >= 0x7F || c == '#') return "path: a request's target is plain ASCII without blanks and `#`";
+    }
+    if (d->rooms_per_client_max < own_and_default)
+        return "rooms_per_client_max: at least the default rooms and the client's own (ROOM-6)";
+    if (d->rooms_max < d->default_rooms_count) return "rooms_max: at least the default rooms";
+    if (d->payload_bytes_max < 24) return "payload_bytes_max: at least 24, for {\"event\":\"authenticate\"}";
+    if (d->preauth_bytes_max < 24) return "preauth_bytes_max: at least 24, for {\"event\":\"authenticate\"}";
+    if (d->http_head_bytes_max < 136 + path) return "http_head_bytes_max: at least 136 and the path, for the shortest upgrade";
+    if (d->http_headers_max < 5) return "http_headers_max: at least 5, for the shortest upgrade";
+    if (d->idle_timeout_ms < 2 && !d->no_pings) return "idle_timeout_ms: at least 2; pings are sent after half of it";
+    return NULL;
+}
+
 /* What is wrong with a description whose defaults are filled in. NULL: nothing. */
 WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *d) {
     size_t i;
+    const char *shut;
+    uint32_t port;
     const uint32_t bounded[] = {d->auth_timeout_ms, d->heartbeat_interval_ms, d->close_timeout_ms,
                                 d->shutdown_timeout_ms, d->head_timeout_ms};
     if (!d->io->attach || !d->io->send || !d->io->close || !d->io->now_ms || !d->io->wall_ms ||
@@ -8082,12 +8252,18 @@ WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *d) {
         }
     }
     for (i = 0; i < d->allowed_origins_count; i++) {
-        const char *o = d->allowed_origins ? d->allowed_origins[i] : NULL;
-        if (!o || (strcmp(o, "null") != 0 && !strstr(o, "://"))) {
-            return "allowed_origins: `https://host[:port]`, with `*.` before the host for its "
-                   "subdomains, or `null`";
+        if (!wshub__origin_rule_ok(d->allowed_origins[i])) {
+            return "allowed_origins: `https://host[:port]`, no path, no slash behind it, no default port, with `*.` before "
+                   "the host for its subdomains; or `null`, or `*`";
         }
     }
+    for (i = 0; i < d->allowed_hosts_count; i++) {
+        if (!d->allowed_hosts[i] || !wshub__host_rule_ok(wshub_str_z(d->allowed_hosts[i]), &port))
+            return "allowed_hosts: `host` or `host:port`, with `*.` before it for its subdomains";
+    }
+    if (d->post_bytes_max > 1u << 30) return "post_bytes_max: at most 1 GiB";
+    shut = wshub__desc_shut(d);
+    if (shut) return shut;
     if (d->bus_burst_bytes_max < d->bus_queue_bytes_max) {
         return "bus_burst_bytes_max: at least bus_queue_bytes_max; a busy turn may keep what an outage may";
     }
@@ -8097,7 +8273,10 @@ WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *d) {
 
 WSHUB__COLD WSHUB_API const char *wshub_desc_problem(const wshub_desc *desc) {
     wshub_desc d;
+    const char *lists;
     if (!desc || !desc->io) return "io: required; make one with wshub_io_auto_create()";
+    lists = wshub__desc_lists(desc);
+    if (lists) return lists;
     d = *desc;
     wshub__desc_defaults(&d);
     return wshub__desc_check(&d);
@@ -8112,26 +8291,31 @@ static wshub_str wshub__copy_text(char **at, const char *text) {
 
 WSHUB__COLD static bool wshub__copy_texts(wshub *hub, const char *server_id) {
     wshub_desc *d = &hub->desc;
-    size_t i, bytes = (d->default_rooms_count + d->allowed_origins_count) * sizeof(wshub_str);
+    size_t i, bytes = (d->default_rooms_count + d->allowed_origins_count + d->allowed_hosts_count) * sizeof(wshub_str);
     char *at;
     bytes += strlen(d->path) + 1 + strlen(server_id) + 1;
     for (i = 0; i < d->default_rooms_count; i++) bytes += strlen(d->default_rooms[i]) + 1;
     for (i = 0; i < d->allowed_origins_count; i++) bytes += strlen(d->allowed_origins[i]) + 1;
+    for (i = 0; i < d->allowed_hosts_count; i++) bytes += strlen(d->allowed_hosts[i]) + 1;
     hub->default_rooms = (wshub_str *)wshub__mem_new(&hub->mem, bytes);
     if (!hub->default_rooms) return false;
     hub->texts_bytes = bytes;
     hub->origins = hub->default_rooms + d->default_rooms_count;
-    at = (char *)(hub->origins + d->allowed_origins_count);
+    hub->hosts = hub->origins + d->allowed_origins_count;
+    at = (char *)(hub->hosts + d->allowed_hosts_count);
     for (i = 0; i < d->default_rooms_count; i++)
         hub->default_rooms[i] = wshub__copy_text(&at, d->default_rooms[i]);
     for (i = 0; i < d->allowed_origins_count; i++)
         hub->origins[i] = wshub__copy_text(&at, d->allowed_origins[i]);
+    for (i = 0; i < d->allowed_hosts_count; i++)
+        hub->hosts[i] = wshub__copy_text(&at, d->allowed_hosts[i]);
     hub->path = wshub__copy_text(&at, d->path);
     hub->server_id = wshub__copy_text(&at, server_id);
     d->path = hub->path.ptr;
     d->server_id = hub->server_id.ptr;
-    d->default_rooms = NULL; /* hub->default_rooms and hub->origins from here on */
-    d->allowed_origins = NULL;
+    hub->origins_any = !d->allowed_origins;
+    d->default_rooms = NULL; /* hub->default_rooms, hub->origins and hub->hosts from here on */
+    d->allowed_origins = d->allowed_hosts = NULL;
     return true;
 }
 
@@ -8165,6 +8349,7 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     wshub_io_owner owner;
     uint8_t seed[32];
     char id[37];
+    if (wshub__desc_lists(desc)) return WSHUB_ERR_PARAM;
     d = *desc;
     wshub__desc_defaults(&d);
     if (wshub__desc_check(&d)) return d.bus && !d.io->wake ? WSHUB_ERR_NOWAKE : WSHUB_ERR_PARAM;
@@ -8188,6 +8373,10 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     hub->asks.item_bytes = sizeof(wshub__ask);
     hub->timers.item_bytes = sizeof(wshub__timer);
     memcpy(hub->index.key, seed, 16);
+    hub->clients.first = wshub__pool_first(hub->index.key, 'c');
+    hub->asks.first = wshub__pool_first(hub->index.key, 'a');
+    hub->timers.first = wshub__pool_first(hub->index.key, 't');
+    hub->requests = wshub__pool_first(hub->index.key, 'r');
     wshub__uuid(seed + 16, id);
     id[36] = 0;
     if (!wshub__copy_texts(hub, d.server_id ? d.server_id : id) ||
@@ -8218,7 +8407,7 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
         }
         hub->has_bus = true;
     }
-    if (!d.allowed_origins_count)
+    if (hub->origins_any)
         wshub__log(hub, WSHUB_LOG_ORIGINS_OPEN, NULL, "", wshub__str(NULL, 0));
     if (d.require_encryption && !d.on_transform_out)
         wshub__log(hub, WSHUB_LOG_NO_TRANSFORMER, NULL, "", wshub__str(NULL, 0));
