@@ -371,6 +371,8 @@ typedef struct wshub_stats {
     uint64_t conns, clients, users, rooms;      /* gauges; rooms counts own-id rooms too */
     uint64_t authenticated;                     /* gauge */
     uint64_t queued_bytes, segment_bytes;       /* gauges: owed to clients; held in shared segments */
+    uint64_t lagging_bytes;                     /* gauge: of those, held for pressured clients (segment_bytes_max) */
+    uint64_t transform_bytes;                   /* gauge: held for the outbound transformer */
     uint64_t held_bytes;                        /* gauge: received, waiting for an answer or a transformer */
     uint64_t held_refused, http_owed;           /* over held_bytes_max; how often http_answers_bytes_max stopped requests */
     uint64_t conns_opened, conns_closed, conns_refused;
@@ -558,13 +560,14 @@ typedef struct wshub_desc {
                                    channel; left out: those that do not fit each other are refused */
 
     uint32_t payload_bytes_max;       /* 131072; one inbound message after reassembly */
-    uint32_t backpressure_bytes_max;  /* 1048576, WSHUB_OFF; unsent bytes per client */
+    uint32_t backpressure_bytes_max;  /* 1048576; what waits for one client (SEND-6): one that takes all is sent a
+                                         message of any length. WSHUB_OFF: 2 GiB - 1, which no queue passes */
     uint32_t http_answers_bytes_max;  /* 262144; unsent answers of a stream: with more, no further request of it is taken
                                          until they have drained (SEND-6). One answer may be larger */
     uint32_t held_bytes_max;          /* payload_bytes_max + 262144; of a stream: received and not yet looked at, since an
                                          answer or a transformer is waited for. An io that pauses brings one report of it at
                                          most, which is always kept; what others bring beyond ends the stream (1008) */
-    uint64_t segment_bytes_max;       /* 1 GiB; all queues together */
+    uint64_t segment_bytes_max;       /* 1 GiB; held for all pressured clients together (lagging_bytes) */
     uint32_t conns_max, clients_max;  /* 1000000 each */
     uint32_t http_head_bytes_max;     /* 16384 (CONN-3) */
     uint32_t http_headers_max;        /* 100; at most 256 */
@@ -699,6 +702,7 @@ WSHUB_API wshub_str wshub_client_user_id(const wshub *hub, wshub_client client);
 WSHUB_API wshub_str wshub_client_metadata(const wshub *hub, wshub_client client); /* JSON; NULL: none */
 WSHUB_API bool wshub_client_is_encrypted(const wshub *hub, wshub_client client);
 WSHUB_API bool wshub_client_is_pressured(const wshub *hub, wshub_client client); /* SEND-6 */
+/* What the hub holds for it: bytes that its stream has not taken, and what is with the outbound transformer. */
 WSHUB_API size_t wshub_client_queued_bytes(const wshub *hub, wshub_client client);
 WSHUB_API void *wshub_client_user_ptr(const wshub *hub, wshub_client client);
 WSHUB_API wshub_err wshub_client_set_user_ptr(wshub *hub, wshub_client client, void *ptr);
@@ -720,7 +724,7 @@ WSHUB_API wshub_err wshub_client_encrypt(wshub *hub, wshub_client client);
  * not authenticated hears what is sent to that room too: it was you who put it there.
  *   room  UTF-8, 1..WSHUB_NAME_BYTES_MAX bytes; copied
  * Returns OK, also if it was (not) in there; STALE; PARAM; NOMEM; LIMIT: rooms_per_client_max or rooms_max.
- * Cost: O(1); leaving: O(1). */
+ * Cost, also of wshub_client_in_room(): O(1), however many rooms the client is in and members the room has. */
 WSHUB_API wshub_err wshub_client_join(wshub *hub, wshub_client client, wshub_str room);
 WSHUB_API wshub_err wshub_client_leave(wshub *hub, wshub_client client, wshub_str room);
 WSHUB_API bool wshub_client_in_room(const wshub *hub, wshub_client client, wshub_str room);
@@ -2650,8 +2654,9 @@ static bool wshub__envelope_read(wshub_str payload, uint32_t depth_max, wshub__e
 typedef struct wshub__seg { /* a piece of the frame log; its bytes follow */
     struct wshub__seg *prev, *next;
     uint64_t held;      /* bytes that queues still owe from it, counted once a queue */
-    uint32_t refs;      /* spans in queues, and one while it is being written */
+    uint32_t refs;      /* spans in queues and elsewhere, and one while it is the log */
     uint32_t used, cap;
+    uint32_t lags;      /* 1: a pressured client's queue has or had some of it, so that it counts as lagging */
 } wshub__seg;
 
 typedef struct wshub__span {
@@ -2765,7 +2770,7 @@ typedef struct wshub__extra { /* what only some clients have, or not for long */
     wshub__buf inbound;            /* an event that an inbound transformer has, waiting for its answer */
     uint32_t inbound_event, inbound_data;
     struct wshub__xform *xform_head, *xform_tail;
-    uint32_t xform_bytes;
+    uint64_t xform_bytes; /* what those hold: wshub__xform_bytes() */
 } wshub__extra;
 
 typedef struct wshub__client {
@@ -2784,8 +2789,9 @@ typedef struct wshub__client {
     uint32_t asks, asks_count; /* index + 1 of the first */
     uint32_t user_pos;
     uint32_t rooms_count, rooms_cap;
+    uint32_t mark;      /* of the last fan-out that left it out; 0: none has */
     wshub__group *user; /* of one who is gone: pinned */
-    wshub__group **rooms; /* rooms_cap of them, behind them its positions among their members */
+    wshub__group **rooms; /* rooms_cap of them, its positions among their members, if many the table: see >>rooms */
     uint64_t time; /* authenticated: when it was last heard of; before: when that must have happened */
     void *user_ptr;
     wshub__extra *extra; /* NULL: it has nothing of that */
@@ -2896,11 +2902,15 @@ struct wshub {
     wshub__group **rooms, **users;
     uint32_t rooms_count, rooms_cap, users_count, users_cap;
     uint32_t own_rooms;
+    uint32_t mark; /* of the last fan-out with exclusions: wshub__exclude() */
     uint32_t oldest, newest, gone_head, gone_tail, notes_head, resume_head;
     wshub__rx rx;           /* lent to the stream whose bytes are being read */
     bool rx_lent;
-    uint64_t *dirty;        /* one bit a conn */
-    uint32_t dirty_cap, dirty_lo, dirty_hi;
+    uint64_t *dirty, *dirty_words; /* one bit a conn to be looked at in settle; one bit a word of those that is not 0 */
+    uint32_t dirty_cap, dirty_words_cap, dirty_lo, dirty_hi; /* lo, hi: of dirty_words */
+    uint64_t *laggards;     /* one bit a conn whose queue the stream has not taken whole; seen to by wshub__out_compact() */
+    uint32_t laggards_cap;
+    uint64_t compacted[2];  /* the bytes queued and in segments when laggards were last looked through */
     wshub__seg *log, *segs; /* the one being written; all */
     wshub *self;             /* for wshub__look() */
     const void *last_target; /* the room that was sent to, or `oldest`: all; only to be compared with */
@@ -3205,9 +3215,12 @@ WSHUB__COLD static void wshub__walk_past(wshub *hub, uint32_t last, uint32_t bef
 /* ---- >>out -----------------------------------------------------------------------------------
  * The frame log and the queues. A frame is written once into the current segment; a queue holds spans of
  * segments, and neighbouring spans merge, so that a burst to a room is one contiguous piece for each
- * member. Knows conns, not clients. Uses >>mem, >>frame. Proved by tests/test_send.c. */
+ * member. What is longer than a segment gets one of its own, which goes when it has left: the log is never
+ * larger than WSHUB__SEG_BYTES, so that the largest thing ever sent costs later turns nothing.
+ * Knows conns, not clients. Uses >>mem, >>frame. Proved by tests/test_send.c, tests/bench/after.sh. */
 
 #define WSHUB__SEG_BYTES 65536u
+#define WSHUB__QUEUE_MAX 0x7FFFFFFFu /* bytes in one queue; sums of two fit into 32 bits */
 
 static uint8_t *wshub__seg_bytes(wshub__seg *seg) {
     return (uint8_t *)(seg + 1);
@@ -3236,39 +3249,81 @@ static void wshub__seg_unref(wshub *hub, wshub__seg *s) {
     }
     if (s->next) s->next->prev = s->prev;
     hub->stats.segment_bytes -= s->cap;
+    if (s->lags) hub->stats.lagging_bytes -= s->cap;
     wshub__mem_free(&hub->mem, s, sizeof(wshub__seg) + s->cap);
 }
 
-/* Room for n bytes at the end of the log. NULL: out of memory. Taken by wshub__log_commit(). */
-static uint8_t *wshub__log_room(wshub *hub, size_t n) {
+/* A segment of its own for what no segment of the log could hold; it never becomes the log. */
+WSHUB__COLD static wshub__seg *wshub__seg_big(wshub *hub, size_t n) {
+    wshub__seg *s = n > UINT32_MAX / 4 ? NULL : wshub__seg_new(hub, (uint32_t)n);
+    if (s) s->refs = 0; /* the first reference is that of wshub__log_commit() */
+    return s;
+}
+
+/* A segment with room for n bytes at its end: the log, or one of its own. NULL: out of memory. Whoever was given one
+ * writes at wshub__log_end() and then calls wshub__log_commit(). */
+static wshub__seg *wshub__log_room(wshub *hub, size_t n) {
     wshub__seg *s = hub->log;
-    if (n > UINT32_MAX / 4) return NULL;
-    if (s->refs == 1) s->used = 0; /* nobody holds any of it: begin again, in warm memory */
+    if (n > WSHUB__SEG_BYTES) return wshub__seg_big(hub, n);
+    if (s->refs == 1) { /* nobody holds any of it: begin again, in warm memory */
+        s->used = 0;
+        if (s->lags) hub->stats.lagging_bytes -= s->cap;
+        s->lags = 0;
+    }
     if (s->cap - s->used < n) {
-        wshub__seg *next =
-            wshub__seg_new(hub, n > WSHUB__SEG_BYTES ? (uint32_t)n : WSHUB__SEG_BYTES);
+        wshub__seg *next = wshub__seg_new(hub, WSHUB__SEG_BYTES);
         if (!next) return NULL;
         hub->log = next;
         wshub__seg_unref(hub, s);
         s = next;
     }
+    return s;
+}
+
+static uint8_t *wshub__log_end(wshub__seg *s) {
     return wshub__seg_bytes(s) + s->used;
 }
 
-static wshub__span wshub__log_commit(wshub *hub, size_t n) { /* the caller holds no reference yet */
+static wshub__span wshub__log_commit(wshub__seg *s, size_t n) { /* the caller has a reference from here on */
     wshub__span span;
-    span.seg = hub->log;
-    span.at = hub->log->used;
+    span.seg = s;
+    span.at = s->used;
     span.len = (uint32_t)n;
-    hub->log->used += (uint32_t)n;
+    s->used += (uint32_t)n;
+    s->refs++;
     return span;
 }
 
+static uint32_t wshub__lowest_bit(uint64_t bits) { /* bits: not 0 */
+#if defined(__GNUC__) || defined(__clang__)
+    return (uint32_t)__builtin_ctzll(bits);
+#else
+    uint32_t i = 0;
+    for (; !(bits & 1); bits >>= 1) i++;
+    return i;
+#endif
+}
+
+/* To be looked at in settle. A bit for each word that is not 0 leads there, so that a turn's cost follows the streams
+ * that it touches, not how many there are or ever were. */
 static void wshub__dirty(wshub *hub, uint32_t index) {
-    uint32_t word = index / 64;
-    hub->dirty[word] |= UINT64_C(1) << index % 64;
-    if (word < hub->dirty_lo) hub->dirty_lo = word;
-    if (word >= hub->dirty_hi) hub->dirty_hi = word + 1;
+    uint32_t word = index / 64, group = word / 64;
+    uint64_t was = hub->dirty[word];
+    hub->dirty[word] = was | UINT64_C(1) << index % 64;
+    if (was) return;
+    hub->dirty_words[group] |= UINT64_C(1) << word % 64;
+    if (group < hub->dirty_lo) hub->dirty_lo = group;
+    if (group >= hub->dirty_hi) hub->dirty_hi = group + 1;
+}
+
+/* Makes zeroed words up to and including `word`. False: out of memory. */
+WSHUB__COLD static bool wshub__words_reach(wshub *hub, uint64_t **words, uint32_t *cap, uint32_t word) {
+    uint32_t had = *cap;
+    void *items = *words;
+    if (!wshub__mem_grow(&hub->mem, &items, cap, word + 1, sizeof(uint64_t))) return false;
+    *words = (uint64_t *)items;
+    if (*cap > had) memset(*words + had, 0, (*cap - had) * sizeof(uint64_t));
+    return true;
 }
 
 static wshub__span *wshub__queue_spans(wshub__queue *q) {
@@ -3303,10 +3358,18 @@ static wshub__span *wshub__queue_last(wshub__conn *c) {
 
 static void wshub__run_end(wshub *hub);
 
-/* Appends a span. False: out of memory, nothing changed. */
+static void wshub__seg_lags(wshub *hub, wshub__seg *s) {
+    if (s->lags) return;
+    s->lags = 1;
+    hub->stats.lagging_bytes += s->cap;
+}
+
+/* Appends a span. False: out of memory, or the queue would pass WSHUB__QUEUE_MAX, whatever the limits of the
+ * description: nothing changed. */
 static bool wshub__queue_push(wshub *hub, wshub__conn *c, wshub__span span) {
     wshub__span *last;
     if (hub->run.messages) wshub__run_end(hub); /* it comes first */
+    if (span.len > WSHUB__QUEUE_MAX - c->queued) return false;
     last = wshub__queue_last(c);
     if (last && last->seg == span.seg && last->at + last->len == span.at) {
         last->len += span.len;
@@ -3319,6 +3382,7 @@ static bool wshub__queue_push(wshub *hub, wshub__conn *c, wshub__span span) {
         span.seg->refs++;
     }
     span.seg->held += span.len;
+    if (c->pressured) wshub__seg_lags(hub, span.seg);
     c->queued += span.len;
     hub->stats.queued_bytes += span.len;
     wshub__dirty(hub, wshub__conn_index(c));
@@ -3354,32 +3418,61 @@ static void wshub__queue_consume(wshub *hub, wshub__conn *c, size_t n) {
     }
 }
 
+/* The span of a queue that is k-th from the front. */
+static wshub__span *wshub__queue_span(wshub__conn *c, uint32_t k) {
+    return k ? &wshub__queue_spans(c->more)[c->more->head + k - 1] : &c->first;
+}
+
+static uint32_t wshub__queue_count(const wshub__conn *c) {
+    if (!c->first.len) return 0;
+    return c->more ? c->more->count - c->more->head + 1 : 1;
+}
+
+/* Copies what a laggard holds of segments less than half in use. False: out of memory. */
+WSHUB__COLD static bool wshub__compact_conn(wshub *hub, wshub__conn *c) {
+    uint32_t k, n = wshub__queue_count(c);
+    for (k = 0; k < n; k++) {
+        wshub__span *span = wshub__queue_span(c, k), old = *span;
+        wshub__seg *to;
+        if (old.seg == hub->log || old.seg->held >= old.seg->cap / 2) continue;
+        to = wshub__log_room(hub, old.len);
+        if (!to) return false;
+        memcpy(wshub__log_end(to), wshub__seg_bytes(old.seg) + old.at, old.len);
+        *span = wshub__log_commit(to, old.len);
+        to->held += old.len;
+        if (c->pressured) wshub__seg_lags(hub, to);
+        old.seg->held -= old.len;
+        wshub__seg_unref(hub, old.seg);
+    }
+    return true;
+}
+
 /* When segments occupy over twice of what queues owe, laggards hold little of much: what they hold of
  * segments less than half in use is copied out. So shared memory never exceeds 1 MiB or twice the bytes
- * queued, and each copy frees more than it takes. Out of memory: it stays as it is. */
+ * queued, and each copy frees more than it takes. Out of memory: it stays as it is. Only laggards are looked
+ * through, and only when something has changed since: an idle turn pays for none of them. */
 WSHUB__COLD static void wshub__out_compact(wshub *hub) {
     uint32_t i;
-    if (hub->stats.segment_bytes <= 1u << 20 ||
-        hub->stats.segment_bytes / 2 <= hub->stats.queued_bytes)
-        return;
-    for (i = 0; i < hub->conns.pages_count * WSHUB__PAGE; i++) {
-        wshub__conn *c = wshub__conn_at(hub, i);
-        uint32_t k, n = c->more ? c->more->count - c->more->head + 1 : 1;
-        if (!c->first.len || c->inflight) continue;
-        for (k = 0; k < n; k++) {
-            wshub__span *span = k ? &wshub__queue_spans(c->more)[c->more->head + k - 1] : &c->first, old = *span;
-            uint8_t *to;
-            if (old.seg == hub->log || old.seg->held >= old.seg->cap / 2) continue;
-            to = wshub__log_room(hub, old.len);
-            if (!to) return;
-            memcpy(to, wshub__seg_bytes(old.seg) + old.at, old.len);
-            *span = wshub__log_commit(hub, old.len);
-            span->seg->refs++;
-            span->seg->held += old.len;
-            old.seg->held -= old.len;
-            wshub__seg_unref(hub, old.seg);
+    uint64_t left;
+    if (hub->compacted[0] == hub->stats.queued_bytes && hub->compacted[1] == hub->stats.segment_bytes) return;
+    for (i = 0; i < hub->laggards_cap; i++) {
+        for (left = hub->laggards[i]; left; left &= left - 1) {
+            wshub__conn *c = wshub__conn_at(hub, i * 64 + wshub__lowest_bit(left));
+            if (!c->first.len) {
+                hub->laggards[i] &= ~(left & (~left + 1)); /* it has caught up */
+            } else if (!c->inflight && !wshub__compact_conn(hub, c)) {
+                return;
+            }
         }
     }
+    hub->compacted[0] = hub->stats.queued_bytes;
+    hub->compacted[1] = hub->stats.segment_bytes;
+}
+
+/* The stream has not taken the whole queue. */
+WSHUB__COLD static void wshub__out_lags(wshub *hub, wshub__conn *c) {
+    uint32_t index = wshub__conn_index(c);
+    hub->laggards[index / 64] |= UINT64_C(1) << index % 64;
 }
 
 static void wshub__out_note(wshub *hub, wshub__conn *c, uint8_t note) {
@@ -3419,6 +3512,7 @@ static void wshub__out_send(wshub *hub, wshub__conn *c) {
         took = hub->io.send(hub->io.ctx, conn, spans, n);
         if (took == WSHUB_IO_PENDING) {
             c->inflight = (uint32_t)total;
+            wshub__out_lags(hub, c);
             return;
         }
         if ((uint64_t)took == total && !c->more) { /* the usual case: one span, and it is gone */
@@ -3441,7 +3535,10 @@ static void wshub__out_send(wshub *hub, wshub__conn *c) {
         if ((size_t)took < total) c->blocked = true;
     }
     if (c->queued && !c->pressured) {
+        uint32_t k, n = wshub__queue_count(c);
+        for (k = 0; k < n; k++) wshub__seg_lags(hub, wshub__queue_span(c, k)->seg);
         c->pressured = true;
+        wshub__out_lags(hub, c);
         wshub__out_note(hub, c, WSHUB__NOTE_ON);
     } else if (!c->queued && c->pressured) {
         c->pressured = false;
@@ -3455,26 +3552,34 @@ static void wshub__queue_drop(wshub *hub, wshub__conn *c) {
 }
 
 /* Queues one whole frame with a given payload, whatever the limits: Close, Pong, Ping, HTTP answers. */
+static bool wshub__out_commit(wshub *hub, wshub__conn *c, wshub__seg *s, size_t n) {
+    bool ok = wshub__queue_push(hub, c, wshub__log_commit(s, n));
+    wshub__seg_unref(hub, s);
+    return ok;
+}
+
 static bool wshub__out_frame(wshub *hub, wshub__conn *c, uint8_t opcode, const void *payload,
                              size_t n) {
     wshub_frame f;
-    uint8_t *to = wshub__log_room(hub, n + 14);
+    wshub__seg *s = wshub__log_room(hub, n + 14);
+    uint8_t *to;
     size_t head;
-    if (!to) return false;
+    if (!s) return false;
+    to = wshub__log_end(s);
     memset(&f, 0, sizeof f);
     f.fin = true;
     f.opcode = opcode;
     f.payload_bytes = n;
     head = wshub_frame_write(&f, to);
     if (n) memcpy(to + head, payload, n);
-    return wshub__queue_push(hub, c, wshub__log_commit(hub, head + n));
+    return wshub__out_commit(hub, c, s, head + n);
 }
 
 static bool wshub__out_bytes(wshub *hub, wshub__conn *c, const void *bytes, size_t n) {
-    uint8_t *to = wshub__log_room(hub, n);
-    if (!to) return false;
-    memcpy(to, bytes, n);
-    return wshub__queue_push(hub, c, wshub__log_commit(hub, n));
+    wshub__seg *s = wshub__log_room(hub, n);
+    if (!s) return false;
+    memcpy(wshub__log_end(s), bytes, n);
+    return wshub__out_commit(hub, c, s, n);
 }
 
 /* ---- >>conn ----------------------------------------------------------------------------------
@@ -3808,7 +3913,7 @@ WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
 /* ---- >>rooms ---------------------------------------------------------------------------------
  * Rooms and users: a name and a dense array of members. A member knows its place in the client's list and
  * the client's list knows the place among the members, so that joining and leaving cost the same in any
- * crowd. The room named like a client's id (AUTH-7) is a flag in the client as long as nobody else is in
+ * crowd. A client that is in many rooms has a table of their places, so that they cost the same there too. The room named like a client's id (AUTH-7) is a flag in the client as long as nobody else is in
  * it. Proved by tests/test_send.c. */
 
 static wshub_str wshub__name_str(const wshub__name *n) {
@@ -3978,40 +4083,85 @@ static wshub__client *wshub__client_by_id(const wshub *hub, wshub_str id) { /* g
     return n ? (wshub__client *)(void *)((uint8_t *)n - offsetof(wshub__client, name)) : NULL;
 }
 
+/* A client's rooms: an array of them, one of its positions among their members, and beyond WSHUB__ROOMS_FEW a hash
+ * table of places + 1 (0: empty), two for each room: open addressing by the keyed hash that the room's name has
+ * already. So a room is found in a client's list in the same time however many it is in (ROOM-3, ROOM-5). */
+#define WSHUB__ROOMS_FEW 16u
+
+static size_t wshub__rooms_bytes(uint32_t cap) {
+    return cap * (sizeof(wshub__group *) + sizeof(uint32_t)) + (cap > WSHUB__ROOMS_FEW ? 2 * cap * sizeof(uint32_t) : 0);
+}
+
+static uint32_t *wshub__rooms_table(const wshub__client *c) {
+    return wshub__room_positions(c) + c->rooms_cap;
+}
+
+/* Where a room stands in the table, or the empty entry where it would. */
+static uint32_t wshub__rooms_entry(const wshub__client *c, const wshub__group *room) {
+    const uint32_t *table = wshub__rooms_table(c);
+    uint32_t mask = 2 * c->rooms_cap - 1, i = room->name.hash & mask;
+    while (table[i] && c->rooms[table[i] - 1] != room) i = (i + 1) & mask;
+    return i;
+}
+
+static void wshub__rooms_forget(wshub__client *c, const wshub__group *room) { /* its entry; the gap is closed behind it */
+    uint32_t *table = wshub__rooms_table(c);
+    uint32_t mask = 2 * c->rooms_cap - 1, hole = wshub__rooms_entry(c, room), i;
+    for (i = (hole + 1) & mask; table[i]; i = (i + 1) & mask) {
+        uint32_t home = c->rooms[table[i] - 1]->name.hash & mask;
+        if (((i - home) & mask) >= ((i - hole) & mask)) {
+            table[hole] = table[i];
+            hole = i;
+        }
+    }
+    table[hole] = 0;
+}
+
 static uint32_t wshub__room_place(const wshub__client *c, const wshub__group *room) { /* UINT32_MAX: none */
     uint32_t i;
+    if (c->rooms_cap > WSHUB__ROOMS_FEW) {
+        i = wshub__rooms_table(c)[wshub__rooms_entry(c, room)];
+        return i ? i - 1 : UINT32_MAX;
+    }
     for (i = 0; i < c->rooms_count; i++) {
         if (c->rooms[i] == room) return i;
     }
     return UINT32_MAX;
 }
 
-#define WSHUB__ROOM_BYTES (sizeof(wshub__group *) + sizeof(uint32_t)) /* of a client's, for each room */
-
-static bool wshub__rooms_grow(wshub *hub, wshub__client *c) {
+/* Room for cap, a power of two and enough for those it is in. False: out of memory, nothing changed. */
+static bool wshub__rooms_resize(wshub *hub, wshub__client *c, uint32_t cap) {
     wshub__client old = *c;
-    if (WSHUB__NEVER(c->rooms_cap > 1u << 28)) return false; /* as many rooms do not fit into memory */
-    c->rooms_cap = old.rooms_cap ? old.rooms_cap * 2 : 2;
-    c->rooms = (wshub__group **)hub->mem.fn(hub->mem.user, NULL, 0, c->rooms_cap * WSHUB__ROOM_BYTES);
-    if (!c->rooms) {
-        c->rooms = old.rooms;
-        c->rooms_cap = old.rooms_cap;
-        return false;
-    }
+    uint32_t i;
+    void *block;
+    if (WSHUB__NEVER(cap > 1u << 28)) return false; /* as many rooms do not fit into memory */
+    block = hub->mem.fn(hub->mem.user, NULL, 0, wshub__rooms_bytes(cap));
+    if (!block) return false;
+    c->rooms = (wshub__group **)block;
+    c->rooms_cap = cap;
     if (old.rooms) {
         memcpy(c->rooms, old.rooms, old.rooms_count * sizeof *c->rooms);
         memcpy(wshub__room_positions(c), wshub__room_positions(&old), old.rooms_count * sizeof(uint32_t));
-        wshub__mem_free(&hub->mem, old.rooms, old.rooms_cap * WSHUB__ROOM_BYTES);
+        wshub__mem_free(&hub->mem, old.rooms, wshub__rooms_bytes(old.rooms_cap));
+    }
+    if (cap > WSHUB__ROOMS_FEW) {
+        memset(wshub__rooms_table(c), 0, 2 * cap * sizeof(uint32_t));
+        for (i = 0; i < c->rooms_count; i++) wshub__rooms_table(c)[wshub__rooms_entry(c, c->rooms[i])] = i + 1;
     }
     return true;
 }
 
 static wshub_err wshub__room_add(wshub *hub, wshub__client *c, wshub__group *room) {
-    if (c->rooms_count == c->rooms_cap && !wshub__rooms_grow(hub, c)) return WSHUB_ERR_NOMEM;
+    if (c->rooms_count == c->rooms_cap && !wshub__rooms_resize(hub, c, c->rooms_cap ? c->rooms_cap * 2 : 2))
+        return WSHUB_ERR_NOMEM;
     if (!wshub__group_room(hub, room)) return WSHUB_ERR_NOMEM;
     if (hub->run.room == room) wshub__run_end(hub); /* to those who were there */
     c->rooms[c->rooms_count] = room;
     wshub__room_positions(c)[c->rooms_count] = wshub__group_add(room, c->index, c->rooms_count);
+    if (c->rooms_cap > WSHUB__ROOMS_FEW) {
+        uint32_t entry = wshub__rooms_entry(c, room);
+        wshub__rooms_table(c)[entry] = c->rooms_count + 1;
+    }
     c->rooms_count++;
     return WSHUB_OK;
 }
@@ -4019,6 +4169,7 @@ static wshub_err wshub__room_add(wshub *hub, wshub__client *c, wshub__group *roo
 static void wshub__place_move(wshub__client *c, uint32_t from, uint32_t to) {
     uint32_t *positions = wshub__room_positions(c);
     if (from == to) return;
+    if (c->rooms_cap > WSHUB__ROOMS_FEW) wshub__rooms_table(c)[wshub__rooms_entry(c, c->rooms[from])] = to + 1;
     c->rooms[to] = c->rooms[from];
     positions[to] = positions[from];
     wshub__members(c->rooms[to])[positions[to]].place = to;
@@ -4027,11 +4178,14 @@ static void wshub__place_move(wshub__client *c, uint32_t from, uint32_t to) {
 static void wshub__room_drop(wshub *hub, wshub__client *c, uint32_t place) {
     wshub__group *room = c->rooms[place];
     uint32_t pos = wshub__room_positions(c)[place], from;
+    if (c->rooms_cap > WSHUB__ROOMS_FEW) wshub__rooms_forget(c, room);
     while (c->rooms_walked && (from = wshub__walk_shift(hub, &c->rooms, place, &c->rooms_walked)) != UINT32_MAX) {
         wshub__place_move(c, from, place);
         place = from;
     }
     wshub__place_move(c, --c->rooms_count, place);
+    if (c->rooms_cap > WSHUB__ROOMS_FEW && c->rooms_count <= c->rooms_cap / 8)
+        (void)wshub__rooms_resize(hub, c, c->rooms_cap / 4); /* what the most ever took is given back */
     wshub__group_remove(hub, room, pos);
 }
 
@@ -4092,7 +4246,7 @@ static wshub_err wshub__room_join_own(wshub *hub, wshub__client *c) {
 static void wshub__room_leave_all(wshub *hub, wshub__client *c) {
     if (c->own_room) (void)wshub__room_leave(hub, c, wshub__name_str(&c->name));
     while (c->rooms_count) wshub__room_drop(hub, c, c->rooms_count - 1);
-    wshub__mem_free(&hub->mem, c->rooms, c->rooms_cap * WSHUB__ROOM_BYTES);
+    wshub__mem_free(&hub->mem, c->rooms, wshub__rooms_bytes(c->rooms_cap));
     c->rooms = NULL;
     c->rooms_cap = 0;
 }
@@ -4166,10 +4320,10 @@ static void wshub__fan_done(wshub *hub, wshub__fan *fan) {
 
 /* Copies a frame that is encoded into the log: what follows it there is one piece with it. */
 static bool wshub__fan_adopt(wshub *hub, wshub__fan *fan) {
-    uint8_t *to = wshub__log_room(hub, fan->ready.len);
-    if (!to) return false;
-    memcpy(to, fan->ready.ptr, fan->ready.len);
-    fan->frame = wshub__log_commit(hub, fan->ready.len);
+    wshub__seg *s = wshub__log_room(hub, fan->ready.len);
+    if (!s) return false;
+    memcpy(wshub__log_end(s), fan->ready.ptr, fan->ready.len);
+    fan->frame = wshub__log_commit(s, fan->ready.len);
     return true;
 }
 
@@ -4179,8 +4333,7 @@ static bool wshub__fan_frame(wshub *hub, wshub__fan *fan) {
         fan->failed = true;
         return false;
     }
-    fan->encoded = true;
-    fan->frame.seg->refs++;
+    fan->encoded = true; /* and the fan has a reference */
     return true;
 }
 
@@ -4193,15 +4346,25 @@ static void wshub__fan_dropped(wshub *hub, wshub__conn *conn) {
     wshub__out_note(hub, conn, WSHUB__NOTE_DROPPED);
 }
 
-/* Is there room for len more bytes to this conn (SEND-6)? A queue that only waits for settle is offered to
- * the stream first: what counts is what the stream does not take. */
-static bool wshub__fan_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
-    uint64_t max = hub->desc.backpressure_bytes_max;
-    if (max != WSHUB_OFF && len > max) return false;
-    if (hub->stats.segment_bytes > hub->desc.segment_bytes_max && conn->pressured) return false;
-    if (max == WSHUB_OFF || conn->queued + len <= max) return true;
+/* Would a conn that owes `owed` bytes stay within the limits with len more? */
+static bool wshub__fan_within(const wshub *hub, const wshub__conn *conn, uint64_t owed, uint64_t len) {
+    return owed + len <= hub->desc.backpressure_bytes_max &&
+           (!conn->pressured || hub->stats.lagging_bytes + len <= hub->desc.segment_bytes_max);
+}
+
+/* Does the stream take all that it is offered? The limits are on what waits, so what only waits for settle is offered
+ * first; what a completion io has taken does not wait. */
+static bool wshub__fan_taken(wshub *hub, wshub__conn *conn) {
     if (!conn->blocked && !conn->inflight) wshub__out_send(hub, conn);
-    return conn->queued + len <= max;
+    return conn->queued == conn->inflight;
+}
+
+/* Is there room for len more bytes to this conn (SEND-6)? For one whose stream takes all there is, whatever len is; for
+ * any other within the limits. */
+static bool wshub__fan_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
+    if (wshub__fan_within(hub, conn, conn->queued, len)) return true;
+    if (wshub__fan_taken(hub, conn)) return conn->queued + len <= WSHUB__QUEUE_MAX;
+    return wshub__fan_within(hub, conn, conn->queued, len); /* it may have taken some */
 }
 
 /* Past encryption and its order: the frame into the client's queue. */
@@ -4238,40 +4401,23 @@ static bool wshub__is_clear_refused(wshub *hub, const wshub__client *c) {
     return true;
 }
 
-static bool wshub__is_excluded(const wshub__client *c, const wshub_str *ids, size_t count) {
+#define WSHUB__NOBODY UINT32_MAX /* a mark that no client bears */
+
+/* Marks the excluded for one fan-out, so that it looks at ids and members once each. Returns the mark. Nothing is
+ * allocated, so none of them can be forgotten; nothing need be undone, since the next fan-out has another mark. */
+static uint32_t wshub__exclude(wshub *hub, const wshub_str *ids, size_t count) {
     size_t i;
-    wshub_str id = wshub__name_str(&c->name);
+    if (!count) return WSHUB__NOBODY;
+    if (++hub->mark == WSHUB__NOBODY) { /* all have been used: those of old are wiped out */
+        uint32_t k;
+        for (k = hub->oldest; k; k = wshub__client_at(hub, k - 1)->next) wshub__client_at(hub, k - 1)->mark = 0;
+        hub->mark = 1;
+    }
     for (i = 0; i < count; i++) {
-        if (wshub_str_eq(ids[i], id)) return true;
+        wshub__client *c = wshub__client_by_id(hub, ids[i]);
+        if (c) c->mark = hub->mark;
     }
-    return false;
-}
-
-/* Marks the excluded once, by index, so that a fan-out need not compare texts: a sorted small list. */
-typedef struct wshub__excluded {
-    uint32_t few[32], count;
-    const wshub_str *ids; /* more than fit: compared by text */
-    size_t ids_count;
-} wshub__excluded;
-
-static void wshub__exclude(const wshub *hub, wshub__excluded *x, const wshub_str *ids,
-                           size_t count) {
-    size_t i;
-    x->count = 0;
-    x->ids = count > 32 ? ids : NULL;
-    x->ids_count = count;
-    for (i = 0; i < count && count <= 32; i++) {
-        const wshub__client *c = wshub__client_by_id(hub, ids[i]);
-        if (c) x->few[x->count++] = c->index;
-    }
-}
-
-static bool wshub__excludes(const wshub__excluded *x, const wshub__client *c) {
-    uint32_t i;
-    for (i = 0; i < x->count; i++) {
-        if (x->few[i] == c->index) return true;
-    }
-    return x->ids && wshub__is_excluded(c, x->ids, x->ids_count);
+    return hub->mark;
 }
 
 /* What a fan-out has given out since it was last booked. */
@@ -4336,8 +4482,8 @@ the_long_way:
     }
 }
 
-static void wshub__route_group(wshub *hub, wshub__group *g, wshub__fan *fan,
-                               const wshub__excluded *x) {
+/* To all members but those who bear the mark `except`. */
+static void wshub__route_group(wshub *hub, wshub__group *g, wshub__fan *fan, uint32_t except) {
     const wshub__member *members = wshub__members(g);
     wshub__tally t = {0, 0};
     uint32_t i;
@@ -4352,22 +4498,20 @@ static void wshub__route_group(wshub *hub, wshub__group *g, wshub__fan *fan,
         if (c->state != WSHUB_CLIENT_AUTHENTICATED) {
             if (c->gone || wshub__is_clear_refused(hub, c)) continue; /* in it by the application's own join */
         }
-        if (x->count || x->ids) {
-            if (wshub__excludes(x, c)) continue;
-        }
+        if (c->mark == except) continue;
         wshub__fan_each(hub, c, fan, &t);
     }
     wshub__tally_book(hub, fan, &t);
 }
 
-static void wshub__route_all(wshub *hub, wshub__fan *fan, const wshub__excluded *x) {
+static void wshub__route_all(wshub *hub, wshub__fan *fan, uint32_t except) {
     wshub__tally t = {0, 0};
     uint32_t i = hub->oldest;
     if (hub->run.messages) wshub__run_end(hub);
     while (i) {
         wshub__client *c = wshub__client_at(hub, i - 1);
         i = c->next;
-        if (c->state == WSHUB_CLIENT_AUTHENTICATED && !wshub__excludes(x, c))
+        if (c->state == WSHUB_CLIENT_AUTHENTICATED && c->mark != except)
             wshub__fan_each(hub, c, fan, &t);
     }
     wshub__tally_book(hub, fan, &t);
@@ -4376,11 +4520,11 @@ static void wshub__route_all(wshub *hub, wshub__fan *fan, const wshub__excluded 
 /* A room, or all, that is sent to without a break: the frames are gathered while they lie one behind the other in the log,
  * and the members are walked once for all of them (wshub__run_end), before anything else happens to any of them: their
  * queues, their rooms, their end, or somebody who looks. room NULL: all. False: not this time. */
-static bool wshub__run_add(wshub *hub, wshub__group *room, wshub__fan *fan, const wshub__excluded *x) {
+static bool wshub__run_add(wshub *hub, wshub__group *room, wshub__fan *fan, uint32_t except) {
     const void *target = room ? (const void *)room : (const void *)&hub->oldest;
     bool again = hub->last_target == target;
     hub->last_target = target;
-    if (!again || (!room && !hub->oldest) || x->count || x->ids || hub->desc.on_transform_out ||
+    if (!again || (!room && !hub->oldest) || except != WSHUB__NOBODY || hub->desc.on_transform_out ||
         hub->desc.require_encryption || hub->desc.close_on_backpressure)
         return false; /* what depends on each receiver, and what ends one, is done at once */
     if (!wshub__fan_frame(hub, fan)) return true; /* as it would end for the first of them */
@@ -4400,42 +4544,40 @@ static bool wshub__run_add(wshub *hub, wshub__group *room, wshub__fan *fan, cons
 
 static void wshub__run_end(wshub *hub) {
     wshub__group *room = hub->run.room;
-    wshub__excluded nobody;
     wshub__fan fan = wshub__fan_make(wshub__str(NULL, 0), wshub__str(NULL, 0));
-    memset(&nobody, 0, sizeof nobody);
     fan.frame = hub->run.span;
     fan.messages = hub->run.messages;
     fan.encoded = true;
     hub->run.room = NULL;
     hub->run.messages = 0;
     if (room) {
-        wshub__route_group(hub, room, &fan, &nobody);
+        wshub__route_group(hub, room, &fan, WSHUB__NOBODY);
     } else {
-        wshub__route_all(hub, &fan, &nobody);
+        wshub__route_all(hub, &fan, WSHUB__NOBODY);
     }
     wshub__fan_done(hub, &fan);
 }
 
-static void wshub__route_room(wshub *hub, wshub_str name, wshub__fan *fan,
-                              const wshub__excluded *x) {
+static void wshub__route_room(wshub *hub, wshub_str name, wshub__fan *fan, uint32_t except) {
     wshub__group *room = wshub__group_find(hub, WSHUB__KIND_ROOM, name);
     if (room) {
-        if (!wshub__run_add(hub, room, fan, x)) wshub__route_group(hub, room, fan, x);
+        if (!wshub__run_add(hub, room, fan, except)) wshub__route_group(hub, room, fan, except);
     } else {
         wshub__client *c = wshub__client_by_id(hub, name); /* an own-id room that holds nobody else */
-        if (c && c->own_room && !c->gone && !wshub__excludes(x, c))
+        if (c && c->own_room && !c->gone && c->mark != except)
             (void)wshub__fan_to(hub, c, fan);
     }
 }
 
 /* Delivers here, to what dest names; kind is not RESOLVE. */
 static wshub_err wshub__route(wshub *hub, const wshub_dest *dest, wshub__fan *fan) {
-    wshub__excluded x;
-    wshub__exclude(hub, &x, dest->exclude, dest->exclude_count);
+    uint32_t except = WSHUB__NOBODY;
+    if (dest->kind == WSHUB_DEST_ALL || dest->kind == WSHUB_DEST_ROOM)
+        except = wshub__exclude(hub, dest->exclude, dest->exclude_count);
     switch (dest->kind) {
     case WSHUB_DEST_RESOLVE: break; /* never: resolved by wshub_send() */
     case WSHUB_DEST_ALL:
-        if (!wshub__run_add(hub, NULL, fan, &x)) wshub__route_all(hub, fan, &x);
+        if (!wshub__run_add(hub, NULL, fan, except)) wshub__route_all(hub, fan, except);
         break;
     case WSHUB_DEST_CLIENT: {
         wshub__client *c = wshub__client_by_id(hub, dest->name);
@@ -4444,12 +4586,10 @@ static wshub_err wshub__route(wshub *hub, const wshub_dest *dest, wshub__fan *fa
     }
     case WSHUB_DEST_USER: {
         wshub__group *user = wshub__group_find(hub, WSHUB__KIND_USER, dest->name);
-        x.count = 0;
-        x.ids = NULL;
-        if (user) wshub__route_group(hub, user, fan, &x);
+        if (user) wshub__route_group(hub, user, fan, WSHUB__NOBODY);
         break;
     }
-    case WSHUB_DEST_ROOM: wshub__route_room(hub, dest->name, fan, &x); break;
+    case WSHUB_DEST_ROOM: wshub__route_room(hub, dest->name, fan, except); break;
     }
     return fan->failed ? WSHUB_ERR_NOMEM : WSHUB_OK;
 }
@@ -4492,22 +4632,56 @@ static wshub_str wshub__text_data(const wshub__text *t) {
     return wshub__str(t->has_data ? (const char *)(t + 1) + t->event_len : NULL, t->data_len);
 }
 
+static size_t wshub__text_bytes(const wshub__text *t) {
+    return sizeof *t + t->event_len + t->data_len;
+}
+
+static void wshub__text_free(wshub *hub, wshub__text *t) {
+    hub->stats.transform_bytes -= wshub__text_bytes(t);
+    wshub__mem_free(&hub->mem, t, wshub__text_bytes(t));
+}
+
+/* What a message in a client's queue for the transformer holds, but for its text: the node, the question, the answer. */
+static uint64_t wshub__xform_own_bytes(const wshub__xform *x) {
+    return sizeof *x + sizeof(wshub__ask) + x->event.cap + x->data.cap;
+}
+
+/* What it counts against the client's limit: the text too, though others may share it, as with a frame in a queue. */
+static uint64_t wshub__xform_bytes(const wshub__xform *x) {
+    return wshub__xform_own_bytes(x) + wshub__text_bytes(x->text);
+}
+
+/* The answer, which waits for those before it, counts too. */
+static void wshub__xform_answered(wshub *hub, wshub__client *c, wshub__xform *x) {
+    c->extra->xform_bytes += x->event.cap + x->data.cap;
+    hub->stats.transform_bytes += x->event.cap + x->data.cap;
+}
+
 static void wshub__xform_free(wshub *hub, wshub__xform *x) {
     wshub__text *t = x->text;
+    hub->stats.transform_bytes -= wshub__xform_own_bytes(x);
     wshub__buf_done(&hub->mem, &x->event);
     wshub__buf_done(&hub->mem, &x->data);
     wshub__mem_free(&hub->mem, x, sizeof *x);
-    if (--t->refs == 0 && !t->busy) {
-        wshub__mem_free(&hub->mem, t, sizeof *t + t->event_len + t->data_len);
-    }
+    if (--t->refs == 0 && !t->busy) wshub__text_free(hub, t);
+}
+
+/* Is there room for one more in front of the transformer? What it has not answered has been offered to nobody: a client
+ * whose stream takes all there is may have up to its limit waiting there, and one message beyond, so that none is too
+ * long; for any other both count together. */
+static bool wshub__xform_fits(wshub *hub, wshub__conn *conn, uint64_t waits, uint64_t len) {
+    if (wshub__fan_within(hub, conn, conn->queued + waits, len)) return true;
+    if (wshub__fan_taken(hub, conn)) return waits < hub->desc.backpressure_bytes_max;
+    return wshub__fan_within(hub, conn, conn->queued + waits, len);
 }
 
 static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan) {
     wshub__conn *conn = wshub__conn_at(hub, c->conn);
-    uint64_t bytes = (uint64_t)fan->event.len + fan->data.len + 16;
+    uint64_t bytes = (uint64_t)fan->event.len + fan->data.len + sizeof(wshub__text) + sizeof(wshub__xform) +
+                     sizeof(wshub__ask); /* as wshub__xform_bytes() will say */
     wshub__extra *own;
     wshub__xform *x;
-    if (!wshub__fan_fits(hub, conn, bytes + (c->extra ? c->extra->xform_bytes : 0))) {
+    if (!wshub__xform_fits(hub, conn, c->extra ? c->extra->xform_bytes : 0, bytes)) {
         wshub__fan_dropped(hub, conn);
         return true;
     }
@@ -4518,6 +4692,7 @@ static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan
             hub->stats.dropped_memory++;
             return false;
         }
+        hub->stats.transform_bytes += sizeof *t + fan->event.len + fan->data.len;
         t->event_len = (uint32_t)fan->event.len;
         t->data_len = (uint32_t)fan->data.len;
         t->has_data = fan->data.ptr != NULL;
@@ -4542,7 +4717,8 @@ static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan
         own->xform_head = x;
     }
     own->xform_tail = x;
-    own->xform_bytes += (uint32_t)bytes;
+    own->xform_bytes += bytes;
+    hub->stats.transform_bytes += wshub__xform_own_bytes(x);
     if (x->text->wait_tail) {
         x->text->wait_tail->wait_next = x;
     } else {
@@ -4558,10 +4734,9 @@ static void wshub__xform_flush(wshub *hub, wshub__client *c) {
     wshub__extra *own = c->extra;
     while (own->xform_head && own->xform_head->state >= WSHUB__XFORM_KEEP) {
         wshub__xform *x = own->xform_head;
-        uint32_t bytes = x->text->event_len + x->text->data_len + 16;
         own->xform_head = x->next;
         if (!x->next) own->xform_tail = NULL;
-        own->xform_bytes -= bytes;
+        own->xform_bytes -= wshub__xform_bytes(x);
         if (c->gone) {
             hub->stats.dropped_transform++;
         } else if (x->state == WSHUB__XFORM_FAILED) { /* ENC-2 */
@@ -4618,7 +4793,7 @@ static void wshub__text_run(wshub *hub, wshub__text *t) {
         hub->desc.on_transform_out(hub, ask, wshub__client_handle(hub, c), &e, hub->desc.user);
     }
     t->busy = false;
-    if (t->refs == 0) wshub__mem_free(&hub->mem, t, sizeof *t + t->event_len + t->data_len);
+    if (t->refs == 0) wshub__text_free(hub, t);
 }
 
 /* A transformation has ended, one way or another; its ask has been freed. */
@@ -5003,6 +5178,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask
     }
     wshub__enter(hub);
     if (a->kind == WSHUB__ASK_OUT) {
+        wshub__xform_answered(hub, c, x);
         wshub__ask_free(hub, a);
         wshub__xform_end(hub, x, msg ? WSHUB__XFORM_REPLACE : WSHUB__XFORM_KEEP);
     } else {
@@ -5315,6 +5491,7 @@ static bool wshub__json_encode(wshub *hub, wshub__fan *fan) {
     static const char open[] = "{\"event\":", mid[] = ",\"data\":";
     size_t quoted = 0, n, head;
     wshub_frame f;
+    wshub__seg *s;
     uint8_t *to, *p;
     memset(&f, 0, sizeof f);
     f.fin = true;
@@ -5327,8 +5504,9 @@ static bool wshub__json_encode(wshub *hub, wshub__fan *fan) {
         n = sizeof open - 1 + quoted + 1 + (fan->data.ptr ? sizeof mid - 1 + fan->data.len : 0);
     }
     f.payload_bytes = n;
-    to = wshub__log_room(hub, n + 14);
-    if (!to) return false;
+    s = wshub__log_room(hub, n + 14);
+    if (!s) return false;
+    to = wshub__log_end(s);
     head = wshub_frame_write(&f, to);
     p = to + head;
     if (fan->binary) {
@@ -5352,7 +5530,7 @@ static bool wshub__json_encode(wshub *hub, wshub__fan *fan) {
         }
         *p = '}';
     }
-    fan->frame = wshub__log_commit(hub, head + n);
+    fan->frame = wshub__log_commit(s, head + n);
     return true;
 }
 
@@ -6284,24 +6462,21 @@ WSHUB__COLD static void wshub__resume_run(wshub *hub) {
 }
 
 WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn) {
-    uint32_t index = (uint32_t)conn.id, words = index / 64 + 1;
+    uint32_t index = (uint32_t)conn.id;
     wshub__conn *c, links;
-    void *dirty = hub->dirty;
-    uint32_t had = hub->dirty_cap;
     if (hub->destroying) return;
     wshub__enter(hub);
     if (hub->conns_live >= hub->desc.conns_max || index >= UINT32_MAX / 2 ||
         hub->phase >= WSHUB__STOPPING || !wshub__pool_reach(&hub->mem, &hub->conns, index) ||
         !wshub__heap_reserve(&hub->mem, &hub->heap, hub->conns_live + 1) ||
-        !wshub__mem_grow(&hub->mem, &dirty, &hub->dirty_cap, words, sizeof(uint64_t))) {
+        !wshub__words_reach(hub, &hub->dirty, &hub->dirty_cap, index / 64) ||
+        !wshub__words_reach(hub, &hub->dirty_words, &hub->dirty_words_cap, index / 4096) ||
+        !wshub__words_reach(hub, &hub->laggards, &hub->laggards_cap, index / 64)) {
         hub->stats.conns_refused++;
         hub->io.close(hub->io.ctx, conn, false);
         wshub__leave(hub);
         return;
     }
-    hub->dirty = (uint64_t *)dirty;
-    if (hub->dirty_cap > had)
-        memset(hub->dirty + had, 0, (hub->dirty_cap - had) * sizeof(uint64_t));
     c = wshub__conn_at(hub, index);
     WSHUB_ASSERT(c->id == 0);
     links.next_note = c->next_note; /* a list of this turn may still lead through this slot */
@@ -7844,24 +8019,27 @@ static void wshub__flush_conn(wshub *hub, wshub__conn *c) {
     }
 }
 
+static void wshub__flush_word(wshub *hub, uint32_t word) {
+    uint64_t bits = hub->dirty[word];
+    hub->dirty[word] = 0;
+    for (; bits; bits &= bits - 1) {
+        wshub__conn *c = wshub__conn_at(hub, word * 64 + wshub__lowest_bit(bits));
+        if (!WSHUB__NEVER(!c->id)) wshub__flush_conn(hub, c); /* its end takes its mark away */
+    }
+}
+
 /* In the order of the io's numbers: of accepting, mostly, whatever the order of the rooms (PERFORMANCE). */
 static void wshub__flush(wshub *hub) {
-    uint32_t lo, hi, w;
+    uint32_t lo, hi, group;
     if (hub->run.messages) wshub__run_end(hub);
     lo = hub->dirty_lo;
     hi = hub->dirty_hi;
     hub->dirty_lo = UINT32_MAX;
     hub->dirty_hi = 0;
-    for (w = lo; w < hi; w++) {
-        uint64_t bits = hub->dirty[w];
-        uint32_t bit = 0;
-        hub->dirty[w] = 0;
-        for (; bits; bits >>= 1, bit++) {
-            wshub__conn *c;
-            if (!(bits & 1)) continue;
-            c = wshub__conn_at(hub, w * 64 + bit);
-            if (!WSHUB__NEVER(!c->id)) wshub__flush_conn(hub, c); /* its end takes its mark away */
-        }
+    for (group = lo; group < hi; group++) {
+        uint64_t words = hub->dirty_words[group];
+        hub->dirty_words[group] = 0;
+        for (; words; words &= words - 1) wshub__flush_word(hub, group * 64 + wshub__lowest_bit(words));
     }
 }
 
@@ -7994,7 +8172,9 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
     }
     if (!hub->destroying) {
         next = wshub__sooner(next, wshub__bus_settle(hub));
-        wshub__out_compact(hub);
+        if (hub->stats.segment_bytes > 1u << 20 &&
+            (hub->stats.segment_bytes - WSHUB__SEG_BYTES) / 2 > hub->stats.queued_bytes)
+            wshub__out_compact(hub);
         if (hub->lines_count) {
             wshub__log_tell(hub);
             more = true; /* whatever on_log did is carried out in the next turn */
@@ -8041,6 +8221,8 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__mem_free(&m, hub->rooms, hub->rooms_cap * sizeof *hub->rooms);
     wshub__mem_free(&m, hub->users, hub->users_cap * sizeof *hub->users);
     wshub__mem_free(&m, hub->dirty, hub->dirty_cap * sizeof *hub->dirty);
+    wshub__mem_free(&m, hub->dirty_words, hub->dirty_words_cap * sizeof *hub->dirty_words);
+    wshub__mem_free(&m, hub->laggards, hub->laggards_cap * sizeof *hub->laggards);
     wshub__mem_free(&m, hub->heap.items, hub->heap.cap * sizeof *hub->heap.items);
     wshub__mem_free(&m, hub->timer_heap.items, hub->timer_heap.cap * sizeof *hub->timer_heap.items);
     wshub__mem_free(&m, hub->default_rooms, hub->texts_bytes);
@@ -8355,6 +8537,7 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     if (wshub__desc_check(&d)) return d.bus && !d.io->wake ? WSHUB_ERR_NOWAKE : WSHUB_ERR_PARAM;
     if (d.io->taken && d.io->taken(d.io->ctx)) return WSHUB_ERR_STATE;
     if (!d.io->random(d.io->ctx, seed, sizeof seed)) return WSHUB_ERR_RANDOM;
+    if (d.backpressure_bytes_max == WSHUB_OFF) d.backpressure_bytes_max = WSHUB__QUEUE_MAX;
     m = wshub__mem_make(d.alloc, d.alloc_user);
     hub = (wshub *)wshub__mem_new(&m, sizeof *hub);
     if (!hub) return WSHUB_ERR_NOMEM;
@@ -8565,7 +8748,7 @@ WSHUB_API size_t wshub_client_queued_bytes(const wshub *hub, wshub_client client
     wshub__client *c = wshub__client_get(hub, client);
     if (!c) return 0;
     wshub__look(hub);
-    return wshub__conn_at(hub, c->conn)->queued + (c->extra ? c->extra->xform_bytes : 0);
+    return wshub__conn_at(hub, c->conn)->queued + (c->extra ? (size_t)c->extra->xform_bytes : 0);
 }
 WSHUB_API void *wshub_client_user_ptr(const wshub *hub, wshub_client client) {
     wshub__client *c = wshub__client_get(hub, client);
@@ -8866,7 +9049,7 @@ WSHUB__COLD static const char *wshub__check_group(const wshub *hub, wshub__group
         if (c->slot.link != WSHUB__LIVE) return "a member is dead";
         if (room) {
             uint32_t place = wshub__members(g)[i].place;
-            if (place >= c->rooms_count || c->rooms[place] != g ||
+            if (place >= c->rooms_count || c->rooms[place] != g || wshub__room_place(c, g) != place ||
                 wshub__room_positions(c)[place] != i)
                 return "a member's place";
         } else if (c->user != g || c->user_pos != i) {
@@ -8879,7 +9062,7 @@ WSHUB__COLD static const char *wshub__check_group(const wshub *hub, wshub__group
 WSHUB_API const char *wshub_self_check(const wshub *hub) {
     uint32_t i, n = 0, own = 0, prev = 0, spans = 0, refs = 0, conns = 0, members = 0,
                 memberships = 0, sessions = 0, auth = 0;
-    uint64_t queued = 0, held = 0, cap = 0;
+    uint64_t queued = 0, held = 0, cap = 0, lagging = 0;
     const wshub__seg *s;
     wshub__look(hub);
     for (i = hub->oldest; i; prev = i, i = wshub__client_at(hub, i - 1)->next, n++) {
@@ -8934,9 +9117,11 @@ WSHUB_API const char *wshub_self_check(const wshub *hub) {
         refs += s->refs;
         held += s->held;
         cap += s->cap;
+        lagging += s->lags ? s->cap : 0;
         if (s->used > s->cap) return "a segment's bytes";
+        if (s == hub->log && s->cap != WSHUB__SEG_BYTES) return "the log's size";
     }
-    if (refs != spans + 1 || held != queued || cap != hub->stats.segment_bytes)
+    if (refs != spans + 1 || held != queued || cap != hub->stats.segment_bytes || lagging != hub->stats.lagging_bytes)
         return "the segments";
     for (i = 1; i < hub->heap.count; i++) {
         if (wshub__due_before(&hub->heap.items[i], &hub->heap.items[(i - 1) / 2]))

@@ -1662,6 +1662,9 @@ TEST(a_user_of_no_name_is_told_and_no_user) { /* AUTH-7, BYE-1 */
 TEST(nobody_decides) { /* AUTH-3: without on_authenticate everybody is rejected */
     world w;
     wshub_conn c;
+    wshub_client client;
+    wshub_iter it = {0, 0};
+    wshub_msg m = msg("m", "1");
     world_start(&w, DESC(0), FAKE(0));
     c = wshub_io_fake_connect(w.net, "/ws");
     wshub_io_fake_text(w.net, c, "{\"event\":\"authenticate\"}");
@@ -1670,6 +1673,9 @@ TEST(nobody_decides) { /* AUTH-3: without on_authenticate everybody is rejected 
     world_stop(&w);
     world_start(&w, DESC(.backpressure_bytes_max = 1, .close_on_backpressure = true), FAKE(0));
     c = wshub_io_fake_connect(w.net, "/ws"); /* the error is more than this client may be owed: it is gone before its Close */
+    wshub_io_fake_window(w.net, c, 0);
+    EXPECT(wshub_client_each(w.hub, &it, &client));
+    EXPECT_INT(wshub_client_send(w.hub, client, &m), WSHUB_OK); /* it owes nothing, so that is sent, and waits */
     wshub_io_fake_text(w.net, c, "{\"event\":\"authenticate\"}");
     EXPECT(!wshub_io_fake_is_open(w.net, c) && wshub_io_fake_output(w.net, c).len == 0);
     world_stop(&w);
