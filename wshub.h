@@ -205,8 +205,8 @@ typedef enum wshub_cause { /* why a client is gone */
 typedef void *(*wshub_alloc_fn)(void *user, void *ptr, size_t old_bytes, size_t new_bytes);
 
 /* One outgoing event. event: UTF-8, unescaped. data: a JSON text, passed on verbatim; ptr NULL: the
- * message has no `data`. data_is_json: you know that data is JSON in UTF-8, nested json_depth_max deep at
- * most; left out, it is checked. */
+ * message has no `data`. data_is_json: you know that data is JSON in UTF-8, nested less than json_depth_max deep (the
+ * message around it is a level, MSG-9); left out, it is checked. */
 typedef struct wshub_msg {
     wshub_str event;
     wshub_str data;
@@ -2623,20 +2623,19 @@ static wshub_str wshub__envelope_peek(wshub_str payload) {
                  : wshub__str(NULL, 0);
 }
 
-/* depth_max: of data. What every instance accepts for sending every instance reads: the envelope's own level does not
- * count, here and nowhere else. */
 static bool wshub__envelope_read(wshub_str payload, uint32_t depth_max, wshub__envelope *out) {
     wshub__field f[6];
-    const uint8_t *start = (const uint8_t *)payload.ptr, *end = start + payload.len;
     size_t i;
     static const char *const keys[6] = {"serverId", "type", "target", "event", "data", "exclude"};
     for (i = 0; i < 6; i++) {
         f[i].key = keys[i];
         f[i].value = wshub__str(NULL, 0);
     }
-    if (!wshub_utf8_check(start, payload.len)) return false;
-    if (start == end || wshub__json_ws(start, end) == end || *wshub__json_ws(start, end) != '{') return false;
-    if (wshub__json_fields(start, payload.len, depth_max + 1, f, 6) != WSHUB__JSON_FIELDS) return false;
+    if (!wshub_utf8_check((const uint8_t *)payload.ptr, payload.len)) return false;
+    if (wshub__json_fields((const uint8_t *)payload.ptr, payload.len, depth_max, f, 6) !=
+        WSHUB__JSON_FIELDS) {
+        return false;
+    }
     out->server_id = f[0].value;
     out->type = f[1].value;
     out->target = f[2].value;
@@ -5037,6 +5036,14 @@ static bool wshub__json_ok(const wshub *hub, wshub_str s) {
     return wshub_json_check(s, hub->desc.json_depth_max);
 }
 
+/* Whether data may be sent: what is accepted here every equal instance reads, and every client with the same limit, so
+ * the level of what it travels in counts, as in MSG-9. */
+static bool wshub__data_ok(wshub_str data, uint32_t depth_max) {
+    wshub_json_kind kind = wshub_json_type(data);
+    if (depth_max > 1) return wshub_json_check(data, depth_max - 1);
+    return kind != WSHUB_JSON_OBJECT && kind != WSHUB_JSON_ARRAY && wshub_json_check(data, 1);
+}
+
 /* Is this a close that RFC 6455 5.5.1 and 7.4 allow an endpoint to send? */
 static bool wshub__close_ok(uint16_t code, wshub_str reason) {
     if (!code) return reason.len == 0;
@@ -5047,7 +5054,8 @@ static bool wshub__close_ok(uint16_t code, wshub_str reason) {
 static wshub_err wshub__msg_check(const wshub *hub, const wshub_msg *msg) {
     if (!msg || !wshub__name_ok(msg->event)) return WSHUB_ERR_PARAM;
     if (msg->data.len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
-    if (msg->data.ptr && (!msg->data_is_json || !msg->data.len) && !wshub__json_ok(hub, msg->data))
+    if (msg->data.ptr && (!msg->data_is_json || !msg->data.len) &&
+        !wshub__data_ok(msg->data, hub->desc.json_depth_max))
         return WSHUB_ERR_JSON;
     return WSHUB_OK;
 }
@@ -7217,7 +7225,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const
     if (wshub__dest_check(&d) || !msg || !wshub__name_ok(msg->event)) return WSHUB_ERR_PARAM;
     if (msg->data.len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
     if (msg->data.ptr && (!msg->data_is_json || !msg->data.len) &&
-        !wshub_json_check(msg->data, emitter->json_depth_max))
+        !wshub__data_ok(msg->data, emitter->json_depth_max))
         return WSHUB_ERR_JSON;
     if (emitter->bus.pump) emitter->bus.pump(emitter->bus.ctx);
     err = wshub__outbox_add(&emitter->mem, &emitter->outbox,
