@@ -54,7 +54,8 @@
  * ---- >>config ----------------------------------------------------------------------------------
  * Defined before the implementation is included:
  *   WSHUB_IMPLEMENTATION   emit the code here
- *   WSHUB_STATIC           all functions static (for a library that keeps wshub to itself)
+ *   WSHUB_STATIC           all functions static (for a library that keeps wshub to itself); only where
+ *                          WSHUB_IMPLEMENTATION is defined too
  *   WSHUB_ASSERT(x)        default: assert(x) from <assert.h>. States what the hub itself relies on; no
  *                          byte from the network and no argument of yours can make one fail
  *   WSHUB_SELF_CHECK       also emit wshub_self_check(), which walks every index (for tests)
@@ -110,7 +111,11 @@
 
 #define WSHUB_VERSION "0.1.0"
 
-#ifdef WSHUB_STATIC
+#if defined(WSHUB_STATIC) && !defined(WSHUB_IMPLEMENTATION)
+#error "WSHUB_STATIC: static functions are of no use without their code; define WSHUB_IMPLEMENTATION before wshub.h is first included"
+#elif defined(WSHUB_STATIC) && defined(__GNUC__)
+#define WSHUB_API static __attribute__((unused)) /* whoever keeps wshub to itself need not use all of it */
+#elif defined(WSHUB_STATIC)
 #define WSHUB_API static
 #else
 #define WSHUB_API extern
@@ -783,7 +788,8 @@ WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_ide
 /* Accepts the key exchange (AUTH-5). Texts: UTF-8, borrowed; ptr NULL: left out of `connected`. */
 WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask, wshub_str server_public_key,
                                            wshub_str salt);
-/* Joins the client to these rooms, usually a subset of those asked for (ROOM-2). borrowed. */
+/* Joins the client to these rooms, usually a subset of those asked for (ROOM-2). borrowed. Further: PARAM, and the question
+ * stays open; NOMEM, LIMIT: of those that could not be joined the first's, the others were. */
 WSHUB_API wshub_err wshub_join_accept(wshub *hub, wshub_ask ask, const wshub_str *rooms, size_t count);
 /* The transformed event; msg NULL: send (or dispatch) it unchanged. borrowed. */
 WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask, const wshub_msg *msg);
@@ -802,8 +808,9 @@ WSHUB_API wshub_str wshub_http_header(const wshub_http *http, const char *name);
 
 /* ---- >>api-post -----------------------------------------------------------------------------
  * The functions that any thread may call. They copy, queue, and wake the hub, which carries them out in
- * its next settle, in the order of posting for each thread. Return OK: queued; NOMEM; NOWAKE; LIMIT:
- * post_bytes_max; PARAM. What comes of it later (a stale client) is silent. The hub must outlive the call. */
+ * its next settle, in the order of posting for each thread. Arguments are checked here, as the functions of the same
+ * name do. Return OK: queued; NOMEM; NOWAKE; LIMIT: post_bytes_max; PARAM, JSON: an argument. What comes of it later (a
+ * stale client) is silent. The hub must outlive the call. */
 WSHUB_API wshub_err wshub_post(wshub *hub, void (*fn)(wshub *hub, void *arg), void *arg);
 WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg);
 WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client client, const wshub_msg *msg);
@@ -884,16 +891,25 @@ typedef enum wshub_json_kind {
 } wshub_json_kind;
 /* One JSON value, strictly RFC 8259 in UTF-8, nested at most depth_max levels (0: 1024)? */
 WSHUB_API bool wshub_json_check(wshub_str text, uint32_t depth_max);
-WSHUB_API wshub_json_kind wshub_json_type(wshub_str value);
-/* The value of a key of an object, raw; of equal keys the last. ptr NULL: no object, or no such key. */
+/* The readers. Each is given one whole JSON text, or a value that another of them gave, and looks at all of it first:
+ * out of what is no JSON (cut off, garbage behind it, bad UTF-8, deeper than WSHUB_JSON_DEPTH_MAX) they give nothing.
+ * Cost: O(length of the text) each. */
+WSHUB_API wshub_json_kind wshub_json_type(wshub_str value); /* NONE: no JSON */
+/* The value of a key of an object, raw; of equal keys the last. ptr NULL: no JSON, no object, or no such key. */
 WSHUB_API wshub_str wshub_json_get(wshub_str object, const char *key);
-/* Goes through an array. iter zeroed to begin. False: no more, or no array. */
+/* Goes through an array, the same in every step. iter zeroed to begin. False: no more, no JSON, or no array. */
 WSHUB_API bool wshub_json_each(wshub_str array, wshub_iter *iter, wshub_str *out_value);
 /* Decodes a string value to UTF-8 (lone surrogates become U+FFFD). Writes at most cap bytes, no terminator;
- * buf may be the value itself. Returns the decoded length, which may be above cap; SIZE_MAX: no string. */
+ * buf may be the value itself. Returns the decoded length; SIZE_MAX: no string; above cap: it was cut, and what is in buf
+ * is not the text, nor need it be UTF-8: ask again with room, or take wshub_json_copy(). */
 WSHUB_API size_t wshub_json_text(wshub_str value, char *buf, size_t cap);
-/* A number without fraction or exponent, 0..2^53-1. False: anything else. */
+/* Decodes a string value to a terminated text of buf, all of it or nothing. out_len (may be NULL): its length. Returns OK;
+ * JSON: no string; LIMIT: text and terminator take more than cap bytes; PARAM: it holds a NUL, which would end it early. */
+WSHUB_API wshub_err wshub_json_copy(wshub_str value, char *buf, size_t cap, size_t *out_len);
+/* A number without fraction or exponent, 0..2^53-1. False: anything else, *out_number is untouched. */
 WSHUB_API bool wshub_json_uint(wshub_str value, uint64_t *out_number);
+/* A number without fraction or exponent, min..max. Returns OK; JSON: no such number; LIMIT: one that does not fit. */
+WSHUB_API wshub_err wshub_json_int(wshub_str value, int64_t min, int64_t max, int64_t *out_number);
 /* Writes text as a JSON string with its quotes, at most cap bytes, no terminator. Returns its length. */
 WSHUB_API size_t wshub_json_quote(wshub_str text, char *buf, size_t cap);
 
@@ -1662,7 +1678,7 @@ static wshub_str wshub__json_trim(wshub_str value) {
     return value;
 }
 
-WSHUB_API wshub_json_kind wshub_json_type(wshub_str value) {
+static wshub_json_kind wshub__json_kind(wshub_str value) { /* of a value that is JSON, or absent */
     if (!value.ptr) return WSHUB_JSON_NONE;
     value = wshub__json_trim(value);
     if (!value.len) return WSHUB_JSON_NONE;
@@ -1676,55 +1692,42 @@ WSHUB_API wshub_json_kind wshub_json_type(wshub_str value) {
     }
 }
 
+WSHUB_API wshub_json_kind wshub_json_type(wshub_str value) {
+    return wshub_json_check(value, WSHUB_JSON_DEPTH_MAX) ? wshub__json_kind(value) : WSHUB_JSON_NONE;
+}
+
+static bool wshub__json_is_key(const uint8_t *name, size_t len, const char *key, size_t want) {
+    uint8_t plain[256];
+    if (!len || !memchr(name, '\\', len)) return len == want && memcmp(name, key, len) == 0;
+    len = wshub__json_unescape(name, len, plain, sizeof plain);
+    return len == want && len <= sizeof plain && memcmp(plain, key, len) == 0;
+}
+
 WSHUB_API wshub_str wshub_json_get(wshub_str object, const char *key) {
-    static const char nothing[] = "";
-    const uint8_t *p = (const uint8_t *)(object.ptr ? object.ptr : nothing), *end = p + object.len;
+    const uint8_t *p = (const uint8_t *)object.ptr, *end;
     wshub_str found = wshub__str(NULL, 0);
     size_t want = key ? strlen(key) : 0;
-    if (!object.ptr || !key) return found;
-    p = wshub__json_ws(p, end);
-    if (p >= end || *p != '{') return found;
-    p = wshub__json_ws(p + 1, end);
-    while (p < end && *p == '"') {
-        const uint8_t *name = p + 1, *value, *after = wshub__json_string(name, end);
-        bool match;
-        size_t len;
-        if (!after) break;
-        value = wshub__json_key(p, end);
-        if (!value || value >= end) break;
+    if (!key || wshub_json_type(object) != WSHUB_JSON_OBJECT) return found;
+    end = p + object.len;
+    p = wshub__json_ws(wshub__json_ws(p, end) + 1, end);
+    while (*p == '"') { /* it is JSON: behind each of its parts there is another, up to the brace */
+        const uint8_t *name = p + 1, *after = wshub__json_string(name, end), *value = wshub__json_key(p, end);
         p = wshub__json_value(value, end, WSHUB_JSON_DEPTH_MAX);
-        if (!p) break;
-        len = (size_t)(after - name) - 1;
-        if (len && memchr(name, '\\', len)) {
-            uint8_t plain[256];
-            size_t n = wshub__json_unescape(name, len, plain, sizeof plain);
-            match = n == want && n <= sizeof plain && memcmp(plain, key, n) == 0;
-        } else {
-            match = len == want && memcmp(name, key, len) == 0;
-        }
-        if (match) found = wshub__str(value, (size_t)(p - value));
+        if (wshub__json_is_key(name, (size_t)(after - name) - 1, key, want)) found = wshub__str(value, (size_t)(p - value));
         p = wshub__json_ws(p, end);
-        if (p >= end || *p != ',') break;
-        p = wshub__json_ws(p + 1, end);
+        if (*p == ',') p = wshub__json_ws(p + 1, end);
     }
     return found;
 }
 
 WSHUB_API bool wshub_json_each(wshub_str array, wshub_iter *iter, wshub_str *out_value) {
     const uint8_t *p = (const uint8_t *)array.ptr, *end, *after;
-    if (!p) return false;
+    bool first = iter->pos == 0;
+    if (first ? wshub_json_type(array) != WSHUB_JSON_ARRAY : !p || iter->pos > array.len) return false;
     end = p + array.len;
-    if (iter->pos == 0) {
-        p = wshub__json_ws(p, end);
-        if (p >= end || *p != '[') return false;
-        p = wshub__json_ws(p + 1, end);
-    } else {
-        if (iter->pos > array.len) return false;
-        p = wshub__json_ws(p + iter->pos, end);
-        if (p >= end || *p != ',') return false;
-        p = wshub__json_ws(p + 1, end);
-    }
-    if (p >= end || *p == ']') return false;
+    p = wshub__json_ws(p + iter->pos, end);
+    if (p >= end || *p != (first ? '[' : ',')) return false;
+    p = wshub__json_ws(p + 1, end);
     after = wshub__json_value(p, end, WSHUB_JSON_DEPTH_MAX);
     if (!after) return false;
     *out_value = wshub__str(p, (size_t)(after - p));
@@ -1733,24 +1736,62 @@ WSHUB_API bool wshub_json_each(wshub_str array, wshub_iter *iter, wshub_str *out
 }
 
 WSHUB_API size_t wshub_json_text(wshub_str value, char *buf, size_t cap) {
+    const uint8_t *p, *end;
     if (!value.ptr) return SIZE_MAX;
     value = wshub__json_trim(value);
-    if (value.len < 2 || value.ptr[0] != '"' || value.ptr[value.len - 1] != '"') return SIZE_MAX;
-    return wshub__json_unescape((const uint8_t *)value.ptr + 1, value.len - 2, (uint8_t *)buf, cap);
+    p = (const uint8_t *)value.ptr;
+    end = p + value.len;
+    if (value.len < 2 || *p != '"' || wshub__json_string(p + 1, end) != end || !wshub_utf8_check(p, value.len)) return SIZE_MAX;
+    return wshub__json_unescape(p + 1, value.len - 2, (uint8_t *)buf, cap);
+}
+
+WSHUB_API wshub_err wshub_json_copy(wshub_str value, char *buf, size_t cap, size_t *out_len) {
+    size_t n = wshub_json_text(value, NULL, 0);
+    if (n == SIZE_MAX) return WSHUB_ERR_JSON;
+    if (n >= cap) return WSHUB_ERR_LIMIT;
+    if (value.len && memchr(value.ptr, '\\', value.len)) { /* as nothing is written where it would be refused */
+        const char *nul = "\\u0000";
+        size_t i;
+        for (i = 0; i + 6 <= value.len; i++) {
+            if (value.ptr[i] != '\\') continue;
+            if (memcmp(value.ptr + i, nul, 6) == 0) return WSHUB_ERR_PARAM;
+            i++; /* what is escaped is no beginning */
+        }
+    }
+    (void)wshub_json_text(value, buf, cap);
+    buf[n] = 0;
+    if (out_len) *out_len = n;
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_json_int(wshub_str value, int64_t min, int64_t max, int64_t *out_number) {
+    uint64_t n = 0, most = UINT64_C(1) << 63;
+    bool minus, big = false;
+    size_t i;
+    if (!value.ptr) return WSHUB_ERR_JSON;
+    value = wshub__json_trim(value);
+    minus = value.len && value.ptr[0] == '-';
+    i = minus ? 1 : 0;
+    if (i == value.len || (value.ptr[i] == '0' && value.len > i + 1)) return WSHUB_ERR_JSON;
+    for (; i < value.len; i++) {
+        unsigned d = (unsigned)(uint8_t)value.ptr[i] - '0';
+        if (d > 9) return WSHUB_ERR_JSON;
+        if (n > (most - d) / 10) big = true;
+        n = big ? 0 : n * 10 + d;
+    }
+    if (big || (!minus && n == most)) return WSHUB_ERR_LIMIT;
+    {
+        int64_t whole = !minus ? (int64_t)n : n ? -(int64_t)(n - 1) - 1 : 0;
+        if (whole < min || whole > max) return WSHUB_ERR_LIMIT;
+        *out_number = whole;
+    }
+    return WSHUB_OK;
 }
 
 WSHUB_API bool wshub_json_uint(wshub_str value, uint64_t *out_number) {
-    uint64_t n = 0;
-    size_t i;
-    if (!value.ptr) return false;
-    value = wshub__json_trim(value);
-    if (value.len == 0 || value.len > 16) return false;
-    for (i = 0; i < value.len; i++) {
-        if (value.ptr[i] < '0' || value.ptr[i] > '9') return false;
-        n = n * 10 + (uint64_t)(value.ptr[i] - '0');
-    }
-    if (n > UINT64_C(9007199254740991) || (value.ptr[0] == '0' && value.len > 1)) return false;
-    *out_number = n;
+    int64_t n;
+    if (wshub_json_int(value, 0, INT64_C(9007199254740991), &n) || memchr(value.ptr, '-', value.len)) return false;
+    *out_number = (uint64_t)n;
     return true;
 }
 
@@ -2642,8 +2683,8 @@ static bool wshub__envelope_read(wshub_str payload, uint32_t depth_max, wshub__e
     out->event = f[3].value;
     out->data = f[4].value;
     out->exclude = f[5].value;
-    return wshub_json_type(out->server_id) == WSHUB_JSON_STRING &&
-           wshub_json_type(out->event) == WSHUB_JSON_STRING;
+    return wshub__json_kind(out->server_id) == WSHUB_JSON_STRING &&
+           wshub__json_kind(out->event) == WSHUB_JSON_STRING;
 }
 
 /* ---- >>hub -----------------------------------------------------------------------------------
@@ -5083,12 +5124,21 @@ WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_ide
     wshub_err err = wshub__ask_find(hub, ask, &a, &c);
     wshub_str user_id = who ? who->user_id : wshub__str(NULL, 0),
               metadata = who ? who->metadata : wshub__str(NULL, 0);
+    wshub__buf before;
     if (err) return err;
     if (a->kind != WSHUB__ASK_AUTH) return WSHUB_ERR_STATE;
     if (user_id.ptr && !wshub__name_ok(user_id)) return WSHUB_ERR_PARAM;
     if (metadata.ptr && !wshub__json_ok(hub, metadata)) return WSHUB_ERR_JSON;
+    memset(&before, 0, sizeof before);
+    if (c->extra) { /* what it had is kept until it is clear that it is accepted */
+        before = c->extra->metadata;
+        memset(&c->extra->metadata, 0, sizeof before);
+    }
     err = wshub__metadata_set(hub, c, metadata);
-    if (err) return err;
+    if (err) {
+        if (c->extra) c->extra->metadata = before;
+        return err;
+    }
     if (!user_id.ptr) user_id.len = 0;
     wshub__enter(hub);
     c->has_user = user_id.ptr != NULL;
@@ -5108,9 +5158,31 @@ WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_ide
             wshub__auth_connected(hub, c);
         }
     }
-    if (err) c->has_user = false;
+    if (err) {
+        c->has_user = false;
+        if (c->extra) {
+            wshub__buf_done(&hub->mem, &c->extra->user_id);
+            wshub__buf_done(&hub->mem, &c->extra->metadata);
+            c->extra->metadata = before;
+        }
+    } else {
+        wshub__buf_done(&hub->mem, &before);
+    }
     wshub__leave(hub);
     return err;
+}
+
+static bool wshub__text_ok(wshub_str text) { /* UTF-8, or absent */
+    return !text.ptr || wshub_utf8_check((const uint8_t *)text.ptr, text.len);
+}
+
+static bool wshub__rooms_ok(const wshub_str *rooms, size_t count) {
+    size_t i;
+    if (count && !rooms) return false;
+    for (i = 0; i < count; i++) {
+        if (!rooms[i].len || !wshub__name_ok(rooms[i])) return false;
+    }
+    return true;
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask,
@@ -5121,11 +5193,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask
     wshub_err err = wshub__ask_find(hub, ask, &a, &c);
     if (err) return err;
     if (a->kind != WSHUB__ASK_HANDSHAKE) return WSHUB_ERR_STATE;
-    if ((server_public_key.ptr &&
-         !wshub_utf8_check((const uint8_t *)server_public_key.ptr, server_public_key.len)) ||
-        (salt.ptr && !wshub_utf8_check((const uint8_t *)salt.ptr, salt.len))) {
-        return WSHUB_ERR_PARAM;
-    }
+    if (!wshub__text_ok(server_public_key) || !wshub__text_ok(salt)) return WSHUB_ERR_PARAM;
     wshub__enter(hub);
     err = wshub__auth_finish(hub, c, wshub__user_id(c), server_public_key, salt);
     if (!err) {
@@ -5145,10 +5213,7 @@ WSHUB_API wshub_err wshub_join_accept(wshub *hub, wshub_ask ask, const wshub_str
     size_t i;
     if (err) return err;
     if (a->kind != WSHUB__ASK_JOIN) return WSHUB_ERR_STATE;
-    if (count && !rooms) return WSHUB_ERR_PARAM;
-    for (i = 0; i < count; i++) {
-        if (!wshub__name_ok(rooms[i]) || rooms[i].len == 0) return WSHUB_ERR_PARAM;
-    }
+    if (!wshub__rooms_ok(rooms, count)) return WSHUB_ERR_PARAM;
     wshub__enter(hub);
     wshub__ask_free(hub, a);
     for (i = 0; i < count; i++) {
@@ -5281,7 +5346,7 @@ WSHUB__COLD static wshub_str *wshub__room_names(wshub *hub, wshub__client *c, ws
     size_t most = hub->desc.rooms_per_message_max, over = 0;
     char *text;
     *out_count = 0;
-    if (wshub_json_type(list) != WSHUB_JSON_ARRAY) {
+    if (wshub__json_kind(list) != WSHUB_JSON_ARRAY) {
         wshub__join_refused(hub, c, "no list of rooms");
         return NULL;
     }
@@ -5296,7 +5361,7 @@ WSHUB__COLD static wshub_str *wshub__room_names(wshub *hub, wshub__client *c, ws
     memset(&it, 0, sizeof it);
     while (wshub_json_each(list, &it, &item)) {
         wshub_str name;
-        if (wshub_json_type(item) != WSHUB_JSON_STRING) continue;
+        if (wshub__json_kind(item) != WSHUB_JSON_STRING) continue;
         name = wshub__str(text, wshub_json_text(item, text, item.len));
         if (valid_only && !wshub__room_name_ok(hub, c, name)) continue;
         if (*out_count >= most) {
@@ -5465,7 +5530,7 @@ static void wshub__json_message(wshub *hub, uint32_t index, uint8_t *bytes, size
         return;
     }
     e.event = f[0].value;
-    if (result != WSHUB__JSON_FIELDS || wshub_json_type(e.event) != WSHUB_JSON_STRING || e.event.len <= 2) { /* MSG-3 */
+    if (result != WSHUB__JSON_FIELDS || wshub__json_kind(e.event) != WSHUB_JSON_STRING || e.event.len <= 2) { /* MSG-3 */
         hub->stats.msg_ignored++;
         wshub__log(hub, WSHUB_LOG_MSG_IGNORED, c, "", wshub__str(NULL, 0));
         return;
@@ -6832,7 +6897,7 @@ static void wshub__bus_deliver(wshub *hub, const wshub__envelope *e, wshub_str c
             size_t n = wshub_json_quote(wshub_str_z(wshub__bus_types[i]), quoted, sizeof quoted);
             if (wshub_str_eq(e->type, wshub__str(quoted, n))) dest.kind = (wshub_dest_kind)i;
         }
-        if (wshub_json_type(e->target) == WSHUB_JSON_STRING)
+        if (wshub__json_kind(e->target) == WSHUB_JSON_STRING)
             dest.name = wshub__take_text(e->target, &at);
         if (dest.kind == WSHUB_DEST_RESOLVE ||
             (dest.kind != WSHUB_DEST_ALL && dest.name.len == 0)) {
@@ -6844,7 +6909,7 @@ static void wshub__bus_deliver(wshub *hub, const wshub__envelope *e, wshub_str c
         } else {
             memset(&it, 0, sizeof it);
             while (wshub_json_each(e->exclude, &it, &item)) {
-                if (wshub_json_type(item) == WSHUB_JSON_STRING)
+                if (wshub__json_kind(item) == WSHUB_JSON_STRING)
                     exclude[dest.exclude_count++] = wshub__take_text(item, &at);
             }
             dest.exclude = exclude;
@@ -7703,13 +7768,16 @@ static wshub_str *wshub__post_strs(wshub__post *p) {
 
 static wshub_err wshub__post_put(wshub *hub, const wshub__post *proto, const wshub_str *a,
                                  size_t a_count, const wshub_str *b, size_t b_count) {
-    size_t bytes = sizeof(wshub__post) + (a_count + b_count) * sizeof(wshub_str), i;
+    size_t most = hub->desc.post_bytes_max, bytes = sizeof(wshub__post), i;
     wshub__post *p;
     wshub_str *strs;
     char *at;
     if (!WSHUB__THREADS || !hub->io.wake) return WSHUB_ERR_NOWAKE;
-    for (i = 0; i < a_count + b_count; i++) {
+    if (b_count > most / sizeof(wshub_str) || a_count > most / sizeof(wshub_str) - b_count) return WSHUB_ERR_LIMIT;
+    bytes += (a_count + b_count) * sizeof(wshub_str);
+    for (i = 0; i < a_count + b_count; i++) { /* no sum wraps, however many and long they are */
         const wshub_str *s = i < a_count ? &a[i] : &b[i - a_count];
+        if (bytes > most || (s->ptr && s->len > most - bytes)) return WSHUB_ERR_LIMIT;
         if (s->ptr) bytes += s->len;
     }
     if (WSHUB__ADD(&hub->posted_bytes, bytes) > hub->desc.post_bytes_max) {
@@ -7757,15 +7825,16 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *de
     wshub__post p = wshub__post_make(WSHUB__POST_SEND, 0);
     wshub_str s[3];
     wshub_dest d;
-    if (!msg || !msg->event.ptr || !msg->event.len || !msg->data.ptr) return WSHUB_ERR_PARAM;
+    wshub_err err = wshub__msg_check(hub, msg);
+    if (err) return err;
     memset(&d, 0, sizeof d);
     if (dest) d = *dest;
-    if (wshub__dest_check(&d)) return WSHUB_ERR_PARAM;
+    if (!msg->event.len || !msg->data.ptr || wshub__dest_check(&d)) return WSHUB_ERR_PARAM;
     s[0] = d.name;
     s[1] = msg->event;
     s[2] = msg->data;
     p.dest = d.kind;
-    p.flag = msg->data_is_json;
+    p.flag = true; /* it has just been seen */
     return wshub__post_put(hub, &p, s, 3, d.exclude, d.exclude_count);
 }
 
@@ -7773,10 +7842,11 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client 
                                                        const wshub_msg *msg) {
     wshub__post p = wshub__post_make(WSHUB__POST_CLIENT_SEND, client.id);
     wshub_str s[2];
-    if (!msg || !msg->event.ptr) return WSHUB_ERR_PARAM;
+    wshub_err err = wshub__msg_check(hub, msg);
+    if (err) return err;
     s[0] = msg->event;
     s[1] = msg->data;
-    p.flag = msg->data_is_json;
+    p.flag = true;
     return wshub__post_put(hub, &p, s, 2, NULL, 0);
 }
 
@@ -7802,6 +7872,8 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_auth_accept(wshub *hub, wshub_ask ask
     wshub_str s[2];
     s[0] = who ? who->user_id : wshub__str(NULL, 0);
     s[1] = who ? who->metadata : wshub__str(NULL, 0);
+    if (s[0].ptr && !wshub__name_ok(s[0])) return WSHUB_ERR_PARAM;
+    if (s[1].ptr && !wshub__json_ok(hub, s[1])) return WSHUB_ERR_JSON;
     return wshub__post_put(hub, &p, s, 2, NULL, 0);
 }
 
@@ -7809,13 +7881,14 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_handshake_accept(wshub *hub, wshub_as
                                                             wshub_str server_public_key,
                                                             wshub_str salt) {
     wshub__post p = wshub__post_make(WSHUB__POST_HANDSHAKE, ask.id);
+    if (!wshub__text_ok(server_public_key) || !wshub__text_ok(salt)) return WSHUB_ERR_PARAM;
     return wshub__post_put(hub, &p, &server_public_key, 1, &salt, 1);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_post_join_accept(wshub *hub, wshub_ask ask,
                                                        const wshub_str *rooms, size_t count) {
     wshub__post p = wshub__post_make(WSHUB__POST_JOIN, ask.id);
-    if (count && !rooms) return WSHUB_ERR_PARAM;
+    if (!wshub__rooms_ok(rooms, count)) return WSHUB_ERR_PARAM;
     return wshub__post_put(hub, &p, rooms, count, NULL, 0);
 }
 
@@ -7823,10 +7896,11 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_transform_accept(wshub *hub, wshub_as
                                                             const wshub_msg *msg) {
     wshub__post p = wshub__post_make(WSHUB__POST_TRANSFORM, ask.id);
     wshub_str s[2];
-    if (msg && !msg->event.ptr) return WSHUB_ERR_PARAM;
+    wshub_err err = msg ? wshub__msg_check(hub, msg) : WSHUB_OK;
+    if (err) return err;
     s[0] = msg ? msg->event : wshub__str(NULL, 0);
     s[1] = msg ? msg->data : wshub__str(NULL, 0);
-    p.flag = msg && msg->data_is_json;
+    p.flag = true;
     return wshub__post_put(hub, &p, s, 2, NULL, 0);
 }
 
@@ -8635,7 +8709,10 @@ WSHUB__COLD WSHUB_API wshub_err wshub_drain(wshub *hub, uint32_t per_second, uin
         return WSHUB_ERR_PARAM;
     if (hub->phase != WSHUB__RUNNING || hub->destroying) return WSHUB_ERR_STATE;
     wshub__buf_add(&hub->mem, &hub->drain_reason, reason.ptr, reason.len);
-    if (hub->drain_reason.bad) return WSHUB_ERR_NOMEM;
+    if (hub->drain_reason.bad) {
+        wshub__buf_done(&hub->mem, &hub->drain_reason); /* so that it can be tried again */
+        return WSHUB_ERR_NOMEM;
+    }
     wshub__enter(hub);
     hub->phase = WSHUB__DRAINING;
     hub->drain_per_second = per_second;

@@ -150,7 +150,8 @@ TEST(json_quoting_and_unquoting_are_inverse) {
         char in[3] = {'a', (char)c, 'b'}, quoted[32], back[32];
         size_t n = wshub_json_quote(wshub__str(in, 3), quoted, sizeof quoted), m;
         m = wshub_json_text(wshub__str(quoted, n), back, sizeof back);
-        EXPECT(m == 3 && memcmp(back, in, 3) == 0);
+        if (c >= 0x80) EXPECT(m == SIZE_MAX); /* no UTF-8, so no JSON */
+        else EXPECT(m == 3 && memcmp(back, in, 3) == 0);
         EXPECT(c >= 0x80 || json_ok((quoted[n] = 0, quoted)));
     }
     {

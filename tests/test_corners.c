@@ -38,8 +38,10 @@ TEST(codec_at_its_ends) {
     EXPECT(!wshub_json_uint(nul(), &number));
     EXPECT_INT(wshub_json_text(nul(), buf, 1), SIZE_MAX);
     EXPECT_INT(wshub_json_text(S("\""), buf, 1), SIZE_MAX);
-    EXPECT_INT(wshub_json_text(S("\"\\\""), buf, 9), 1); /* escapes that end too early, in text that nobody checked */
-    EXPECT_INT(wshub_json_text(S("\"\\u00\""), buf, 9), 1);
+    EXPECT_INT(wshub_json_text(S("\"\\\""), buf, 9), SIZE_MAX); /* escapes that end too early are no JSON */
+    EXPECT_INT(wshub_json_text(S("\"\\u00\""), buf, 9), SIZE_MAX);
+    EXPECT_INT(wshub__json_unescape((const uint8_t *)"\\", 1, (uint8_t *)buf, 9), 1); /* and nothing is read beyond them */
+    EXPECT_INT(wshub__json_unescape((const uint8_t *)"\\u00", 4, (uint8_t *)buf, 9), 1);
     EXPECT_INT(wshub_json_text(S("x\""), buf, 1), SIZE_MAX);
     EXPECT_INT(wshub_json_text(S("\"x"), buf, 1), SIZE_MAX);
     EXPECT_INT(wshub_json_text(S("\"abc\""), buf, 1), 3); /* what it would take */
@@ -67,14 +69,14 @@ TEST(codec_at_its_ends) {
         free(cut);
     }
     EXPECT(!wshub_json_get(S("{}"), NULL).ptr && !wshub_json_get(nul(), "a").ptr && !wshub_json_get(S("{\"a\" :"), "a").ptr && !wshub_json_get(S("{\"a\""), "a").ptr && !wshub_json_get(S("{\"a"), "a").ptr);
-    EXPECT(wshub_str_eq_z(wshub_json_get(S("{\"\":1,\"a\":2"), ""), "1"));
+    EXPECT(wshub_str_eq_z(wshub_json_get(S("{\"\":1,\"a\":2}"), ""), "1") && !wshub_json_get(S("{\"\":1,\"a\":2"), "").ptr);
     memset(&it, 0, sizeof it);
     EXPECT(!wshub_json_each(nul(), &it, &v));
     it.pos = 99;
     EXPECT(!wshub_json_each(S("[1]"), &it, &v));
     EXPECT_INT(wshub_json_type(nul()), WSHUB_JSON_NONE);
     EXPECT_INT(wshub_json_type(S(" ")), WSHUB_JSON_NONE);
-    EXPECT_INT(wshub_json_type(wshub__str("\0", 1)), WSHUB_JSON_NUMBER); /* unchecked text: anything else is one */
+    EXPECT_INT(wshub_json_type(wshub__str("\0", 1)), WSHUB_JSON_NONE);
     EXPECT(!wshub_json_uint(wshub__str("1\0", 2), &number) && !wshub_json_uint(wshub__str("\0" "1", 2), &number));
     EXPECT(!wshub_json_check(nul(), 0) && wshub_json_check(S("[[]]"), 100000) && !wshub_json_check(S("[[]]"), 1));
     /* a key of 300 bytes behind an escape, longer than is decoded */
@@ -631,6 +633,8 @@ TEST(posts_that_are_refused) {
     EXPECT_INT(wshub_post_close_id(w.hub, S(id), 1000, S("\xFF")), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_post_join_accept(w.hub, ask, NULL, 3), WSHUB_ERR_PARAM);
     bad.data = too_long();
+    EXPECT_INT(wshub_post_client_send(w.hub, c, &bad), WSHUB_ERR_JSON);
+    bad.data_is_json = true;
     EXPECT_INT(wshub_post_client_send(w.hub, c, &bad), WSHUB_ERR_LIMIT); /* post_bytes_max */
     w.fail_at = 1;
     EXPECT_INT(wshub_post_client_send(w.hub, c, &ok), WSHUB_ERR_NOMEM);
