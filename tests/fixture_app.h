@@ -600,8 +600,8 @@ __attribute__((unused)) static wshub_desc fixture_desc(fixture *f, const wshub_i
     d.path = o->path;
     (void)snprintf(f->rooms_text, sizeof f->rooms_text, "%s", o->default_rooms);
     for (at = strtok(f->rooms_text, ","); at && d.default_rooms_count < 32; at = strtok(NULL, ",")) f->rooms[d.default_rooms_count++] = at;
-    d.default_rooms = f->rooms;
-    d.no_default_rooms = d.default_rooms_count == 0;
+    if (d.default_rooms_count) d.default_rooms = f->rooms;
+    else d.no_default_rooms = true;
     d.auth_timeout_ms = (uint32_t)o->auth_timeout;
     d.heartbeat_interval_ms = (uint32_t)o->heartbeat_interval;
     d.heartbeat_timeout_ms = (uint32_t)o->heartbeat_timeout;
