@@ -371,7 +371,7 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__listeners_watch(wshub_io_sock *ne
                                     on ? (unsigned)WSHUB_IO_SOCK_READ : 0u))
             l->watched = on;
         else if (on) /* out of memory, say: once more a little later */
-            net->accept_again = net->now + 1000;
+            net->accept_again = net->now + 50;
     }
 }
 
@@ -960,6 +960,7 @@ WSHUB_IO_SOCK__COLD static wshub_err wshub_io_sock__cannot_listen(wshub_io_sock 
 /* Takes a bound socket among the listeners. False: errno says why; the socket is closed. */
 WSHUB_IO_SOCK__COLD static bool wshub_io_sock__listen_on(wshub_io_sock *net, int fd, char *path) {
     wshub_io_sock__listener *l = &net->listeners[net->listeners_count];
+    uint64_t tag = WSHUB_IO_SOCK__LISTENER_TAG | (uint64_t)net->listeners_count;
     struct stat st;
     int e;
     memset(l, 0, sizeof *l);
@@ -973,9 +974,12 @@ WSHUB_IO_SOCK__COLD static bool wshub_io_sock__listen_on(wshub_io_sock *net, int
         e = errno;
     } else if (path && !wshub_io_sock__same_file(path, l->dev, l->ino)) {
         e = EADDRINUSE; /* before it listened it looked dead to another server, who has taken the path */
+    } else if (net->owned && !net->accept_again &&
+               !net->desc.poller->watch(net->poller, fd, tag, 0, WSHUB_IO_SOCK_READ)) {
+        e = errno;
     } else {
+        l->watched = net->owned && !net->accept_again;
         net->listeners_count++;
-        wshub_io_sock__listeners_watch(net);
         return true;
     }
     if (path && wshub_io_sock__same_file(path, l->dev, l->ino)) (void)unlink(path);
