@@ -10,12 +10,17 @@ typedef struct io_world {
     void (*say)(struct io_world *w, void *peer, const char *bytes, size_t n);
     size_t (*hear)(struct io_world *w, void *peer, char *buf, size_t cap, bool *ended); /* what has come */
     void (*hang_up)(struct io_world *w, void *peer);
+    void (*half_close)(struct io_world *w, void *peer);               /* it sends no more, and reads on */
+    void (*reset)(struct io_world *w, void *peer);                    /* it is gone, hard */
+    int (*silence)(struct io_world *w, int ms);                       /* serves meanwhile; how many waits that took */
+    void (*late)(struct io_world *w, int ms);                         /* > 0: the process stands still so long; 0: it goes on */
     void (*stall)(struct io_world *w, void *peer, bool stalled);      /* the peer does not read */
     void (*step)(struct io_world *w);                                 /* serve what is ready */
     const char *address;                                              /* where accept listens */
     const char *nowhere;                                              /* where nobody does */
     void *(*accept)(struct io_world *w);                              /* whom a guest has dialled; NULL: not yet */
     void (*refuse)(struct io_world *w);                               /* says no, where that takes doing */
+    bool soft; /* its peers cannot reset: of one that has gone what it said is read first */
     void *ctx;
     /* recorded */
     wshub_conn opened[64], last_closed;
@@ -209,6 +214,292 @@ static void io_contract_guests(io_world *w) {
     w->closed_count = closed;
 }
 
+/* ---- ends: whoever ends first and last, whatever else is the case, there is one way through ---- */
+enum { FIRST_NOBODY, FIRST_PEER, FIRST_WE, FIRSTS };
+enum { PAUSED_NEVER, PAUSED_BEFORE, PAUSED_AFTER, PAUSES };
+enum { LAST_FIN, LAST_RESET, LAST_GONE, LAST_FLUSH, LAST_AT_ONCE, LASTS };
+enum { ENDS = LASTS * 2 * 2 };
+
+typedef struct io_end { /* one stream of a batch */
+    void *peer;
+    wshub_conn conn;
+    bool says, owes; /* the peer said something first; more was sent than it has read */
+    int last;
+    size_t got, sent, heard;
+    int ended, closed;
+    bool flushed, broken, quiet; /* we ended it; no bytes are to be heard any more */
+} io_end;
+typedef struct io_ends {
+    io_world *w;
+    io_end of[ENDS];
+    int opened;
+    bool tells; /* the owner wants to know of half-closes */
+    int settled;
+    uint64_t said_at; /* nothing said up to then may be unheard when heard_ms() is there: */
+    size_t said, got;
+} io_ends;
+
+static io_end *ends_of(void *ctx, wshub_conn c) {
+    io_ends *m = (io_ends *)ctx;
+    int i;
+    for (i = 0; i < m->opened; i++) {
+        if (m->of[i].conn.id == c.id) return &m->of[i];
+    }
+    EXPECT(!"a stream that was opened");
+    return &m->of[0];
+}
+static void ends_opened(void *ctx, wshub_conn c) {
+    io_ends *m = (io_ends *)ctx;
+    m->of[m->opened++ % ENDS].conn = c;
+}
+static void ends_received(void *ctx, wshub_conn c, uint8_t *bytes, size_t n) {
+    io_end *e = ends_of(ctx, c);
+    (void)bytes;
+    EXPECT(!e->ended && !e->closed && !e->quiet);
+    e->got += n;
+    ((io_ends *)ctx)->got += n;
+}
+static void ends_ended(void *ctx, wshub_conn c) {
+    io_end *e = ends_of(ctx, c);
+    EXPECT(!e->closed && !e->flushed);
+    e->ended++;
+}
+static void ends_drained(void *ctx, wshub_conn c) {
+    EXPECT(!ends_of(ctx, c)->closed);
+}
+static void ends_sent(void *ctx, wshub_conn c, size_t n) {
+    (void)ctx;
+    (void)c;
+    (void)n;
+}
+static void ends_closed(void *ctx, wshub_conn c) {
+    ends_of(ctx, c)->closed++;
+}
+static uint64_t ends_settle(void *ctx) {
+    io_ends *m = (io_ends *)ctx;
+    uint64_t now = m->w->io->now_ms(m->w->io->ctx), heard = m->w->io->heard_ms ? m->w->io->heard_ms(m->w->io->ctx) : now;
+    m->settled++;
+    EXPECT(heard <= now);
+    if (m->said_at && heard >= m->said_at) EXPECT_INT(m->got, m->said);
+    return m->said_at && heard < m->said_at ? 0 : WSHUB_NEVER; /* somebody is due: once more, at once */
+}
+static void ends_attach(io_ends *m, io_world *w, bool tells) {
+    wshub_io_owner owner;
+    memset(m, 0, sizeof *m);
+    memset(&owner, 0, sizeof owner);
+    m->w = w;
+    m->tells = tells;
+    owner.ctx = m;
+    owner.opened = ends_opened;
+    owner.received = ends_received;
+    if (tells) owner.ended = ends_ended;
+    owner.drained = ends_drained;
+    owner.sent = ends_sent;
+    owner.closed = ends_closed;
+    owner.settle = ends_settle;
+    if (w->io->taken) EXPECT(!w->io->taken(w->io->ctx));
+    w->io->attach(w->io->ctx, &owner);
+    if (w->io->taken) EXPECT(w->io->taken(w->io->ctx));
+}
+static void *ends_dial(io_ends *m) {
+    int before = m->opened, i;
+    void *peer = m->w->dial(m->w);
+    for (i = 0; i < 200 && m->opened == before; i++) m->w->step(m->w);
+    EXPECT_INT(m->opened, before + 1);
+    return peer;
+}
+static void ends_hear(io_ends *m, io_end *e) {
+    char buf[65536];
+    bool ended = false;
+    size_t n = 0;
+    while (e->peer && (n = m->w->hear(m->w, e->peer, buf, sizeof buf, &ended)) > 0) e->heard += n;
+}
+static void ends_flush(io_ends *m, io_end *e) {
+    e->flushed = e->quiet = true;
+    m->w->io->close(m->w->io->ctx, e->conn, true);
+}
+
+static void ends_batch(io_world *w, int first, int paused, bool tells) {
+    static io_ends m;
+    static uint8_t much[300000];
+    const wshub_io *io = w->io;
+    int i, k, waits;
+    ends_attach(&m, w, tells);
+    for (i = 0; i < ENDS; i++) {
+        io_end *e = &m.of[i];
+        e->peer = ends_dial(&m);
+        e->last = i % LASTS;
+        e->says = i / LASTS % 2 != 0;
+        e->owes = i / LASTS / 2 != 0;
+    }
+
+    /* into the state */
+    for (i = 0; i < ENDS; i++) {
+        io_end *e = &m.of[i];
+        if (paused == PAUSED_BEFORE) io->pause(io->ctx, e->conn, true);
+        if (e->says) w->say(w, e->peer, "hello", 5);
+        if (e->owes) w->stall(w, e->peer, true);
+        for (k = 0; e->owes && k < 100; k++) {
+            wshub_span s = {much, sizeof much};
+            int64_t took = io->send(io->ctx, e->conn, &s, 1);
+            e->sent += (size_t)took;
+            if ((size_t)took < sizeof much) break;
+        }
+        if (e->owes) EXPECT(k < 100);
+    }
+    for (k = 0; k < 100 && m.got < (paused == PAUSED_BEFORE ? 0 : 5 * ENDS / 2); k++) w->step(w);
+    for (i = 0; i < ENDS; i++) {
+        if (first == FIRST_PEER) w->half_close(w, m.of[i].peer);
+        if (first == FIRST_WE) ends_flush(&m, &m.of[i]);
+    }
+    io_steps(w, 10);
+    for (i = 0; i < ENDS && paused == PAUSED_AFTER; i++) io->pause(io->ctx, m.of[i].conn, true);
+    if (!tells && first == FIRST_PEER && paused != PAUSED_BEFORE) { /* told as the end of all */
+        for (i = 0; i < ENDS; i++) {
+            EXPECT_INT(m.of[i].closed, 1);
+            w->hang_up(w, m.of[i].peer);
+        }
+        io->attach(io->ctx, NULL);
+        return;
+    }
+
+    /* it lasts, and costs nothing */
+    waits = w->silence(w, 40);
+    if (waits > 12) (void)printf("  first %d, paused %d, tells %d: %d waits\n", first, paused, tells, waits);
+    EXPECT(waits <= 12);
+    for (i = 0; i < ENDS; i++) {
+        io_end *e = &m.of[i];
+        EXPECT_INT(e->closed, 0);
+        EXPECT_INT(e->got, e->says && paused != PAUSED_BEFORE ? 5 : 0);
+        EXPECT_INT(e->ended, first == FIRST_PEER && paused != PAUSED_BEFORE);
+        if (e->ended && !e->owes) { /* what is sent still reaches who sends no more */
+            wshub_span s = {(const uint8_t *)"more", 4};
+            e->sent += (size_t)io->send(io->ctx, e->conn, &s, 1);
+        }
+    }
+
+    /* the last word, by whom it comes */
+    for (i = 0; i < ENDS; i++) {
+        io_end *e = &m.of[i];
+        switch (e->last) {
+        case LAST_FIN:
+            if (first != FIRST_PEER) w->half_close(w, e->peer);
+            break;
+        case LAST_RESET:
+            w->reset(w, e->peer);
+            e->peer = NULL;
+            e->broken = true;
+            break;
+        case LAST_GONE:
+            w->hang_up(w, e->peer);
+            e->peer = NULL;
+            e->broken = true;
+            break;
+        case LAST_FLUSH: ends_flush(&m, e); break;
+        case LAST_AT_ONCE:
+            io->close(io->ctx, e->conn, false);
+            e->broken = e->quiet = true;
+            break;
+        }
+        if (e->last == LAST_FLUSH || e->last == LAST_AT_ONCE) EXPECT_INT(e->closed, 0); /* not from inside an order */
+    }
+    for (k = 0; k < 20; k++) {
+        w->step(w);
+        for (i = 0; i < ENDS; i++) {
+            if (!m.of[i].owes || k > 10) ends_hear(&m, &m.of[i]);
+        }
+    }
+    EXPECT(w->silence(w, 40) <= 12);
+    for (i = 0; i < ENDS; i++) {
+        io_end *e = &m.of[i];
+        if (e->last == LAST_AT_ONCE || (e->last == LAST_RESET && (!w->soft || e->ended))) EXPECT_INT(e->closed, 1);
+        if (e->last == LAST_FIN && first == FIRST_WE) EXPECT_INT(e->closed, 1);
+        if (e->last == LAST_FLUSH) EXPECT_INT(e->closed, first == FIRST_PEER); /* the peer is awaited, without a clock */
+        if (e->last == LAST_FIN && first == FIRST_NOBODY && tells) {
+            EXPECT_INT(e->closed, 0);
+            EXPECT_INT(e->ended, paused == PAUSED_NEVER);
+        }
+    }
+
+    /* all that is left: the owner reads on and ends, the peer reads and ends */
+    for (i = 0; i < ENDS; i++) {
+        io_end *e = &m.of[i];
+        if (e->closed) continue;
+        if (!e->flushed) io->pause(io->ctx, e->conn, false);
+    }
+    io_steps(w, 5);
+    for (i = 0; i < ENDS; i++) {
+        io_end *e = &m.of[i];
+        if (e->says && !e->broken && first != FIRST_WE && e->last != LAST_FLUSH) EXPECT_INT(e->got, 5); /* before the end */
+        if (!e->closed && !e->broken && !e->flushed) EXPECT_INT(e->ended, 1);
+        if (!e->closed && !e->flushed) ends_flush(&m, e);
+        if (e->peer) w->stall(w, e->peer, false);
+    }
+    for (k = 0; k < 400; k++) {
+        bool all = true;
+        w->step(w);
+        for (i = 0; i < ENDS; i++) {
+            io_end *e = &m.of[i];
+            ends_hear(&m, e);
+            if (e->peer && !e->closed && e->last == LAST_FLUSH && first == FIRST_NOBODY && k == 5) w->half_close(w, e->peer);
+            if (e->peer && !e->closed && first == FIRST_WE && k == 5) w->half_close(w, e->peer);
+            all = all && e->closed && (e->broken || e->heard == e->sent);
+        }
+        if (all) break;
+    }
+    for (i = 0; i < ENDS; i++) {
+        io_end *e = &m.of[i];
+        if (e->closed != 1 || (!e->broken && e->heard != e->sent))
+            (void)printf("  first %d, paused %d, says %d, owes %d, last %d: closed %d, heard %d of %d\n", first, paused, e->says, e->owes, e->last, e->closed, (int)e->heard, (int)e->sent);
+        EXPECT_INT(e->closed, 1);
+        EXPECT(e->ended <= 1);
+        if (!e->broken) EXPECT_INT(e->heard, e->sent);
+        if (e->peer) w->hang_up(w, e->peer);
+    }
+    io->attach(io->ctx, NULL);
+    io_steps(w, 2);
+}
+
+/* After a late turn settle learns from heard_ms() that input may lie unread, and asks to be called again. */
+static void io_contract_late(io_world *w) {
+    static io_ends m;
+    int i, round;
+    ends_attach(&m, w, true);
+    for (i = 0; i < 8; i++) m.of[i].peer = ends_dial(&m);
+    for (round = 0; round < 4; round++) {
+        uint64_t from = w->io->now_ms(w->io->ctx);
+        w->late(w, 5);
+        for (i = 0; i < 8; i++) w->say(w, m.of[i].peer, "hello", 5);
+        m.said += 40;
+        m.said_at = from + 20;
+        w->late(w, 40);
+        m.settled = 0;
+        w->late(w, 0);
+        for (i = 0; i < 3; i++) w->step(w);
+        EXPECT_INT(m.got, m.said);
+        EXPECT(m.settled >= 2);
+        if (w->io->heard_ms) EXPECT(w->io->heard_ms(w->io->ctx) >= from + 20); /* and is not behind for ever */
+    }
+    m.said_at = 0;
+    for (i = 0; i < 8; i++) w->hang_up(w, m.of[i].peer);
+    io_steps(w, 10);
+    for (i = 0; i < 8; i++) w->io->close(w->io->ctx, m.of[i].conn, false);
+    io_steps(w, 5);
+    for (i = 0; i < 8; i++) EXPECT_INT(m.of[i].closed, 1);
+    w->io->attach(w->io->ctx, NULL);
+}
+
+static void io_contract_ends(io_world *w) { /* LIVE-3, BYE-2: an end is a state */
+    int first, paused;
+    for (first = 0; first < FIRSTS; first++) {
+        for (paused = 0; paused < PAUSES; paused++) {
+            ends_batch(w, first, paused, true);
+            ends_batch(w, first, paused, false);
+        }
+    }
+    io_contract_late(w);
+}
+
 static void io_contract(io_world *w) {
     wshub_io_owner owner;
     void *a, *b;
@@ -350,5 +641,6 @@ static void io_contract(io_world *w) {
     EXPECT(ended);
     EXPECT_INT(w->closed_count, 3);
     w->hang_up(w, a);
+    io_contract_ends(w);
 }
 #endif

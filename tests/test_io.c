@@ -21,6 +21,7 @@ typedef struct sock_ctx {
     uint16_t port;
     int listener;
     char address[64];
+    const char *path; /* where peers dial; NULL: the port */
 } sock_ctx;
 
 typedef struct sock_peer {
@@ -41,9 +42,20 @@ static int dial_port(uint16_t port) {
     }
     return fd;
 }
+static int dial_path(const char *path) {
+    union { struct sockaddr any; struct sockaddr_un un; } a;
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    memset(&a, 0, sizeof a);
+    a.un.sun_family = AF_UNIX;
+    (void)snprintf(a.un.sun_path, sizeof a.un.sun_path, "%s", path);
+    if (fd >= 0 && connect(fd, &a.any, sizeof a.un) == 0) return fd;
+    if (fd >= 0) (void)close(fd);
+    return -1;
+}
 static void *sock_dial(io_world *w) {
+    const sock_ctx *s = (const sock_ctx *)w->ctx;
     sock_peer *p = (sock_peer *)calloc(1, sizeof *p);
-    p->fd = dial_port(((sock_ctx *)w->ctx)->port);
+    p->fd = s->path ? dial_path(s->path) : dial_port(s->port);
     EXPECT(p->fd >= 0);
     return p;
 }
@@ -64,6 +76,33 @@ static void sock_hang_up(io_world *w, void *peer) {
     (void)w;
     (void)close(((sock_peer *)peer)->fd);
     free(peer);
+}
+static void sock_half_close(io_world *w, void *peer) {
+    (void)w;
+    EXPECT_INT(shutdown(((sock_peer *)peer)->fd, SHUT_WR), 0);
+}
+static void sock_reset(io_world *w, void *peer) {
+    struct linger hard = {1, 0};
+    EXPECT_INT(setsockopt(((sock_peer *)peer)->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard), 0);
+    sock_hang_up(w, peer);
+}
+static uint64_t wall_ms(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+static int sock_silence(io_world *w, int ms) {
+    wshub_io_sock *net = ((sock_ctx *)w->ctx)->net;
+    wshub_io_sock_stats before, after;
+    uint64_t end = wall_ms() + (uint64_t)ms, now;
+    wshub_io_sock_stats_get(net, &before);
+    while ((now = wall_ms()) < end) EXPECT_INT(wshub_io_sock_run_once(net, (int)(end - now)), WSHUB_OK);
+    wshub_io_sock_stats_get(net, &after);
+    return (int)(after.waits - before.waits);
+}
+static void sock_late(io_world *w, int ms) {
+    (void)w;
+    (void)usleep((useconds_t)ms * 1000);
 }
 static void sock_stall(io_world *w, void *peer, bool stalled) {
     (void)w;
@@ -109,7 +148,8 @@ static int listen_apart(const char *local, char *address) {
     return fd;
 }
 
-static void sock_contract(const wshub_io_sock_poller *poller, const char *local) {
+/* local: guests dial this Unix socket; path: peers dial that one. NULL: ports. */
+static void sock_contract(const wshub_io_sock_poller *poller, const char *local, const char *path) {
     static io_world w;
     sock_ctx s;
     memset(&w, 0, sizeof w);
@@ -119,7 +159,9 @@ static void sock_contract(const wshub_io_sock_poller *poller, const char *local)
     w.nowhere = local ? "./build/nowhere.sock" : "127.0.0.1:1";
     w.accept = sock_accept;
     EXPECT_INT(wshub_io_sock_create(&(wshub_io_sock_desc){.poller = poller, .linger_ms = 200}, &s.net), WSHUB_OK);
-    EXPECT_INT(wshub_io_sock_listen(s.net, "127.0.0.1", 0, &s.port), WSHUB_OK);
+    s.path = path;
+    w.soft = path != NULL;
+    EXPECT_INT(path ? wshub_io_sock_listen_unix(s.net, path) : wshub_io_sock_listen(s.net, "127.0.0.1", 0, &s.port), WSHUB_OK);
     w.name = poller->name;
     w.io = wshub_io_sock_io(s.net);
     w.ctx = &s;
@@ -129,24 +171,32 @@ static void sock_contract(const wshub_io_sock_poller *poller, const char *local)
     w.hang_up = sock_hang_up;
     w.stall = sock_stall;
     w.step = sock_step;
+    w.half_close = sock_half_close;
+    w.reset = sock_reset;
+    w.silence = sock_silence;
+    w.late = sock_late;
     io_contract(&w);
     wshub_io_sock_destroy(s.net);
     (void)close(s.listener);
     if (local) (void)unlink(local);
 }
 #ifdef __linux__
-TEST(epoll_keeps_the_contract) { sock_contract(wshub_io_epoll_poller(), NULL); }
+TEST(epoll_keeps_the_contract) { sock_contract(wshub_io_epoll_poller(), NULL, NULL); }
 #define BEST wshub_io_epoll_poller()
 #else
 #define BEST wshub_io_kqueue_poller()
 #endif
-TEST(poll_keeps_the_contract) { sock_contract(wshub_io_poll_poller(), NULL); }
-TEST(kqueue_keeps_the_contract) { sock_contract(wshub_io_kqueue_poller(), "./build/guest.sock"); }
+TEST(poll_keeps_the_contract) { sock_contract(wshub_io_poll_poller(), NULL, NULL); }
+TEST(kqueue_keeps_the_contract) { sock_contract(wshub_io_kqueue_poller(), "./build/guest.sock", NULL); }
+TEST(unix_sockets_keep_the_contract) { sock_contract(BEST, "./build/guest.sock", "build/peers.sock"); }
+TEST(unix_sockets_keep_the_contract_on_poll) { sock_contract(wshub_io_poll_poller(), NULL, "build/peers.sock"); }
+TEST(unix_sockets_keep_the_contract_on_kqueue) { sock_contract(wshub_io_kqueue_poller(), NULL, "build/peers.sock"); }
 
 /* ---- the fake ---- */
 static void *fake_dial(io_world *w) {
     wshub_conn *c = (wshub_conn *)calloc(1, sizeof *c);
     *c = wshub_io_fake_open((wshub_io_fake *)w->ctx);
+    wshub_io_fake_silent((wshub_io_fake *)w->ctx, *c, true); /* it ends when it is told to, as the others here */
     return c;
 }
 static void fake_say(io_world *w, void *peer, const char *bytes, size_t n) {
@@ -181,6 +231,18 @@ static void fake_hang_up(io_world *w, void *peer) {
 static void fake_stall(io_world *w, void *peer, bool stalled) {
     wshub_io_fake_window((wshub_io_fake *)w->ctx, *(wshub_conn *)peer, stalled ? 250000 : UINT64_MAX);
 }
+static void fake_half_close(io_world *w, void *peer) {
+    wshub_io_fake_half_close((wshub_io_fake *)w->ctx, *(wshub_conn *)peer);
+}
+static int fake_silence(io_world *w, int ms) {
+    int before = w->settled;
+    wshub_io_fake_advance((wshub_io_fake *)w->ctx, (uint64_t)ms);
+    return w->settled - before;
+}
+static void fake_late(io_world *w, int ms) {
+    wshub_io_fake_stall((wshub_io_fake *)w->ctx, ms > 0);
+    wshub_io_fake_advance((wshub_io_fake *)w->ctx, (uint64_t)ms);
+}
 static void fake_step(io_world *w) {
     wshub_io_fake_advance((wshub_io_fake *)w->ctx, 1);
 }
@@ -197,6 +259,10 @@ TEST(the_fake_keeps_the_contract) {
     w.hang_up = fake_hang_up;
     w.stall = fake_stall;
     w.step = fake_step;
+    w.half_close = fake_half_close;
+    w.reset = fake_hang_up;
+    w.silence = fake_silence;
+    w.late = fake_late;
     w.address = "broker:6379";
     w.nowhere = "nowhere:1";
     w.accept = fake_accept;
