@@ -1446,10 +1446,12 @@ static void wshub_io_sock__leave(wshub_io_sock *net) { /* net may be gone afterw
 }
 
 WSHUB_API wshub_err wshub_io_sock_run_once(wshub_io_sock *net, int timeout_ms) {
+    bool somebody = net->owned || net->guests_count;
     wshub_err err = WSHUB_OK;
     net->depth++;
     net->now = wshub_io_sock__clock(CLOCK_MONOTONIC);
     wshub_io_sock__settle(net);
+    if (somebody && !net->owned && !net->guests_count) timeout_ms = 0; /* the last one left in its settle */
     if (!wshub_io_sock__stopping(net, false)) {
         err = wshub_io_sock__serve(net, timeout_ms);
         if (!err) wshub_io_sock__settle(net);
