@@ -2760,7 +2760,7 @@ typedef struct wshub__conn {
     uint8_t state;              /* wshub__conn_state */
     bool blocked;               /* the stream took less than offered; drained() follows */
     bool pressured;             /* unsent bytes since the last time the queue was empty */
-    bool pong_late;             /* to be sent when the queue has drained, as ping_late */
+    bool pong_late, ping_late;  /* to be sent when the queue has drained */
     uint32_t client;            /* index + 1 */
     uint64_t write_due;
     uint32_t due_pos;
@@ -2770,8 +2770,7 @@ typedef struct wshub__conn {
     /* what is being received */
     uint8_t opcode;             /* of the frame whose payload is being received */
     uint8_t msg_opcode;         /* of the message; 0: none has begun */
-    bool fin, in_frame, parsing, pinged, ping_late, discard;
-    bool http_close : 1, http_head : 1, chunked : 1, blank_seen : 1; /* of the request */
+    bool fin, in_frame, parsing, pinged, discard, http_close, http_head, chunked, blank_seen;
     bool asked;                 /* an inbound transformer has its message: nothing more is read until it answers */
     bool owes;                  /* answers over the limit wait: no further request is read until they have drained */
     bool io_paused;             /* the io has been asked to read no more, while bytes are held */

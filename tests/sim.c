@@ -2,8 +2,10 @@
  * that break, lag and go silent, a broker that dies, is mute or deaf, streams that take little, allocations that fail,
  * clocks that jump, answers that come late, twice or never, an application that joins, leaves, sends, closes and ends
  * its hub inside callbacks. A model made from SPEC.md, not from the code, says of each message which client must have
- * it, which may and which must not, and in which order; indexes check themselves after every step; ten seconds after
- * the last fault everything works again.
+ * it, which may and which must not, and in which order; which streams may be ended and when they must be; what a hub
+ * may hold for whom. Messages several times as long as a stream may owe, turns that publish many times what the queue
+ * keeps for outages, laggards, listeners, processes that were stopped; HTTP beside it all (tests/sim_http.h). Indexes
+ * check themselves after every step; ten seconds after the last fault everything works again.
  *
  *     build/sim [SEEDS [HOURS]]           seeds 1 to SEEDS, so many simulated hours each (100, 0.25)
  *     build/sim --seed N [HOURS]          one seed; a failure is shrunk to the steps that it takes
@@ -33,7 +35,9 @@ static const char *where = "";
     } while (0)
 #include "broker.h"
 
-enum { HUBS = 4, CLIENTS = 400, ROOMS = 8, USERS = 5, MESSAGES = 8192, ASKS = 64, STEPS = 100000 };
+enum { HUBS = 4, CLIENTS = 400, CALLERS = 32, ROOMS = 8, USERS = 5, MESSAGES = 8192, ASKS = 64, STEPS = 100000 };
+/* What the model counts with; the descriptions below say the same to the hubs. */
+enum { LIMIT = 3000, LARGE = 12000, QUEUE = 4096, IDLE_MS = 60000, WRITE_MS = 60000, HTTP_MS = 30000, HEAD_MS = 5000, HELD_BASE = 400000, HELD_EACH = 1500, BEAT_MS = 90000, SWEEP_MS = 30000, CLOSE_MS = 5000, SHUTDOWN_MS = 5000 };
 
 /* ---- chance: each step has its own, so that a step can be left out and the others stay what they are ---- */
 static uint64_t rnd_state;
@@ -56,6 +60,11 @@ typedef struct hub_site {
     uint32_t origin;      /* counts up with every beginning: of the hub, and after each gap of its bus */
     uint32_t index, life;
     bool up, exact, dying;
+    bool by_pong;         /* a pong is a heartbeat there */
+    bool cut;             /* its streams take little at once */
+    bool leaving;         /* it is shutting down */
+    bool asleep;          /* its process is stopped: what arrives lies unread */
+    uint64_t cut_at, leave_at, woke_at, wake_at, conns; /* conns: the most at once */
     long fail_at;         /* the n-th allocation from now fails */
     size_t bytes;
 } hub_site;
@@ -75,8 +84,13 @@ typedef struct client {
     uint64_t in_until[ROOMS]; /* when it may have been in there last */
     uint32_t last[1024];      /* number of the last message, by origin */
     uint32_t heard;
-    uint64_t spoke_at;
+    uint64_t opened_at, hello_at, spoke_at, byte_at, got_at, slow_at, closing_at; /* byte_at: a pong counts too */
+    uint32_t lossy;    /* up to this message a loss is excused */
     bool polite;       /* answers pings, says heartbeat */
+    bool listens;      /* it says nothing more: where pongs count it stays */
+    bool slow;         /* its window is not open */
+    bool closing;      /* our Close has come */
+    bool later;        /* its question is answered some time, or never */
 } client;
 
 typedef struct message {
@@ -84,6 +98,7 @@ typedef struct message {
     uint64_t at;
     int kind; /* 0 all, 1 room, 2 user, 3 client */
     int target, exclude;
+    uint32_t bytes; /* of its data */
     char id[40]; /* of the client it is for */
     uint64_t life; /* of the excluded one */
     bool local;    /* for this hub's clients only (SEND-1) */
@@ -97,9 +112,10 @@ static struct sim {
     wshub_emitter *em;
     client clients[CLIENTS];
     message messages[MESSAGES];
-    uint32_t number, origins, hubs_count, clients_max, lives;
+    uint32_t number, origins, hubs_count, clients_max, lives, requests;
     uint64_t emitter_downs;
-    uint64_t now, hash, heard, sent, connects, checks, faults;
+    uint64_t held_most, now, hash, heard, sent, connects, checks, faults;
+    bool ending;      /* nobody speaks any more */
     bool chaos;       /* something is being done to it */
     bool lagging;
     bool meddling;    /* inside a callback's callback */
@@ -125,6 +141,10 @@ static void *sim_alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes
     if (p) s->bytes += new_bytes - old_bytes;
     return p;
 }
+
+static void maybe_meddle(hub_site *s);
+static bool takes_little(const hub_site *s);
+#include "sim_http.h"
 
 static const char *const rooms[ROOMS] = {"a", "b", "c", "d", "*", "ws:x", "r\xC3\xA9", "ws-default"};
 static const char *const users[USERS] = {"u0", "u1", "u2", "u3", "u4"};
@@ -177,15 +197,26 @@ static client *some_client(void) { /* with an id; NULL: there is none near */
     return NULL;
 }
 
+static size_t data_put(char *data, uint32_t number, size_t size) { /* [number,"abc..."] */
+    size_t at = (size_t)sprintf(data, "[%u,\"", number);
+    memcpy(data + at, http_pattern, size);
+    at += size;
+    data[at++] = '"';
+    data[at++] = ']';
+    return at;
+}
+
 /* One send of some kind from a hub, or from the emitter (hub NULL). local: on this hub alone. */
 static void send_some(hub_site *s, bool local) {
-    char data[24];
+    static char data[LARGE + 64];
     wshub_dest d;
     wshub_msg m;
     client *x = rnd(3) == 0 ? some_client() : NULL, *to;
     wshub_str ex;
     int kind = (int)rnd(8);
+    uint32_t size = rnd(24);
     wshub_err err;
+    size = size == 0 ? LIMIT + rnd(LARGE - LIMIT) : size < 4 ? rnd(600) : 0; /* SEND-6: the limit is on what waits */
     memset(&d, 0, sizeof d);
     memset(&m, 0, sizeof m);
     if (kind == 0) {
@@ -219,7 +250,8 @@ static void send_some(hub_site *s, bool local) {
     sim.messages[sim.number % MESSAGES].local = local && s != &sim.emitter && d.kind != WSHUB_DEST_CLIENT;
     m.event = wshub_str_z("n");
     m.data.ptr = data;
-    m.data.len = (size_t)snprintf(data, sizeof data, "%u", sim.number);
+    m.data.len = size ? data_put(data, sim.number, size) : (size_t)snprintf(data, sizeof data, "%u", sim.number);
+    sim.messages[sim.number % MESSAGES].bytes = (uint32_t)m.data.len;
     if (s == &sim.emitter) err = wshub_emitter_send(sim.em, &d, &m);
     else if (!local) err = wshub_send(s->hub, &d, &m);
     else if (d.kind == WSHUB_DEST_ALL) err = wshub_all_send(s->hub, &m, d.exclude, d.exclude_count);
@@ -250,7 +282,7 @@ static const char *may_hear(const client *c, const message *m) {
 /* Whether it must, all being well. */
 static bool must_hear(const client *c, const message *m) {
     int i = (int)(c - sim.clients);
-    if (!c->conn.id || !c->certain || !c->connected || (m->exclude == i && m->life == c->life)) return false;
+    if (!c->conn.id || !c->certain || !c->connected || c->slow || c->closing || (m->exclude == i && m->life == c->life)) return false;
     switch (m->kind) {
     case 0: return true;
     case 1: return c->in[m->target] == YES;
@@ -300,14 +332,14 @@ static void meddle(hub_site *s) {
     case 3: case 4:
         if (!c || c->at != s || wshub_client_find(s->hub, wshub_str_z(c->id), &h)) break;
         if (wshub_client_join(s->hub, h, wshub_str_z(rooms[r])) == WSHUB_OK) {
-            c->in[r] = c->certain ? YES : MAY;
+            c->in[r] = c->certain && s->woke_at != sim.now ? YES : MAY; /* its own word may still lie unread */
             c->server_joined[r] = true;
         }
         break;
     case 5:
         if (!c || c->at != s || wshub_client_find(s->hub, wshub_str_z(c->id), &h)) break;
         if (wshub_client_leave(s->hub, h, wshub_str_z(rooms[r])) == WSHUB_OK && c->in[r] != NO) {
-            c->in[r] = NO;
+            c->in[r] = s->woke_at != sim.now ? NO : MAY;
             c->in_until[r] = sim.now;
         }
         break;
@@ -317,6 +349,7 @@ static void meddle(hub_site *s) {
         (void)wshub_client_close(s->hub, h, 1000, wshub_str_z("enough"));
         break;
     case 7: answer(s, s->asks[rnd(ASKS)]); break; /* late, twice, or one's who is gone */
+    case 9: owing_early(s); break;
     case 8: (void)wshub_client_set_metadata(s->hub, s->hub && c && !wshub_client_find(s->hub, wshub_str_z(c->id), &h) ? h : (wshub_client){0}, wshub_str_z("[]")); break;
     default: break;
     }
@@ -363,13 +396,20 @@ static void on_disconnected(wshub *hub, const wshub_gone *g, void *user) {
     EXPECT(g->id.len == 36);
     maybe_meddle((hub_site *)user);
 }
+static bool takes_little(const hub_site *s) { /* or did, until this moment */
+    return s->cut || s->cut_at == sim.now;
+}
 static void on_pressure(wshub *hub, wshub_client c, wshub_pressure what, size_t queued, void *user) {
     hub_site *s = (hub_site *)user;
     client *x = by_handle(s, c);
     (void)hub;
-    (void)what;
-    (void)queued;
-    if (x) x->certain = false;
+    if (x && what == WSHUB_PRESSURE_DROPPED) { /* SEND-6: a completion io owes what it has not reported as sent */
+        if (!x->slow && !takes_little(s) && s->index != 2) {
+            (void)printf("  step %u: hub %u dropped a message for client %d, which takes everything; %u bytes queued\n", sim.step, s->index, (int)(x - sim.clients), (unsigned)queued);
+            EXPECT(!"who owes nothing is sent everything");
+        }
+        x->lossy = sim.number;
+    }
     maybe_meddle(s);
 }
 static void on_bus(wshub *hub, wshub_bus_state state, uint64_t down_ms, void *user) {
@@ -405,12 +445,14 @@ static void hub_start(hub_site *s, uint64_t seed) {
     rd.io = wshub_io_fake_io(s->net);
     rd.url = index == 3 ? "redis://one,two" : "redis://one";
     rd.resp3 = index == 1;
+    rd.output_bytes_max = 2 * QUEUE;
     rd.alloc = sim_alloc;
     rd.alloc_user = s;
     if (wshub_bus_redis_create(&rd, &s->redis)) abort();
     d.io = rd.io;
     d.bus = wshub_bus_redis_bus(s->redis);
     d.bus_exact = s->exact;
+    d.heartbeat_by_pong = s->by_pong = index == 1;
     d.alloc = sim_alloc;
     d.alloc_user = d.user = s;
     d.on_authenticate = on_auth;
@@ -420,7 +462,10 @@ static void hub_start(hub_site *s, uint64_t seed) {
     d.on_disconnected = on_disconnected;
     d.on_pressure = on_pressure;
     d.on_bus = on_bus;
-    d.backpressure_bytes_max = 3000;
+    d.on_request = on_request;
+    d.backpressure_bytes_max = d.http_answers_bytes_max = LIMIT;
+    d.http_body_bytes_max = BODY_MAX;
+    d.bus_queue_bytes_max = QUEUE; /* for outages; a turn may publish many times as much (BUS-5) */
     d.close_on_backpressure = index == 0;
     d.preauth_messages_max = 100000; /* heartbeats of those whose answer never comes */
     d.preauth_bytes_max = 1u << 30;
@@ -435,6 +480,7 @@ static void hub_end(hub_site *s) {
     for (i = 0; i < sim.clients_max; i++) {
         if (sim.clients[i].at == s) memset(&sim.clients[i], 0, sizeof sim.clients[i]);
     }
+    callers_leave(s);
     wshub_destroy(hub);
     s->hub = NULL;
     wshub_bus_redis_destroy(s->redis);
@@ -448,28 +494,40 @@ static void hub_end(hub_site *s) {
 /* ---- clients ---- */
 
 static void client_say(client *c, const char *text) {
-    c->spoke_at = sim.now;
+    c->spoke_at = c->byte_at = sim.now;
     wshub_io_fake_text(c->at->net, c->conn, text);
 }
 
-static void client_open(client *c, hub_site *s) {
-    char hello[120];
+static void client_init(client *c, hub_site *s, wshub_conn conn) {
     memset(c, 0, sizeof *c);
     c->at = s;
     c->life = ++sim.lives;
-    c->conn = wshub_io_fake_connect(s->net, "/ws");
-    if (!c->conn.id) return;
+    c->conn = conn;
+    c->user = -1;
+    c->opened_at = c->spoke_at = c->byte_at = c->got_at = sim.now;
+    if (!conn.id) return;
     sim.connects++;
-    c->user = rnd(3) ? (int)rnd(USERS) : -1;
-    c->polite = rnd(8) != 0;
+    c->polite = rnd(8) != 0 && !sim.ending;
+    c->listens = rnd(3) == 0;
     c->certain = s->fail_at == 0;
-    c->spoke_at = sim.now;
-    if (rnd(30) == 0) return; /* says nothing: closed by its deadline */
-    if (c->user >= 0) (void)snprintf(hello, sizeof hello, "{\"event\":\"authenticate\",\"data\":{\"how\":\"%s\",\"user\":\"%s\"}}", rnd(10) ? "now" : "later", users[c->user]);
-    else (void)snprintf(hello, sizeof hello, "{\"event\":\"authenticate\",\"data\":{\"how\":\"%s\"}}", rnd(10) ? "now" : "later");
-    if (strstr(hello, "later")) c->user = -1; /* a late answer names nobody */
+    if (!c->polite) wshub_io_fake_silent(s->net, conn, true);
+}
+
+static void client_hello(client *c) {
+    char hello[120];
+    c->user = rnd(3) ? (int)rnd(USERS) : -1;
+    c->later = rnd(10) == 0;
+    if (c->user >= 0) (void)snprintf(hello, sizeof hello, "{\"event\":\"authenticate\",\"data\":{\"how\":\"%s\",\"user\":\"%s\"}}", c->later ? "later" : "now", users[c->user]);
+    else (void)snprintf(hello, sizeof hello, "{\"event\":\"authenticate\",\"data\":{\"how\":\"%s\"}}", c->later ? "later" : "now");
+    if (c->later) c->user = -1; /* a late answer names nobody */
     c->in[7] = c->certain ? YES : MAY; /* the default room, from acceptance on */
+    c->hello_at = sim.now;
     client_say(c, hello);
+}
+
+static void client_open(client *c, hub_site *s) {
+    client_init(c, s, wshub_io_fake_connect(s->net, "/ws"));
+    if (c->conn.id && rnd(30)) client_hello(c); /* who says nothing is closed by its deadline */
 }
 
 static void client_gone(client *c) {
@@ -477,29 +535,102 @@ static void client_gone(client *c) {
     memset(c, 0, sizeof *c);
 }
 
+static void client_blame(const client *c, const char *what, unsigned code) {
+    (void)printf("  step %u at %llu: client %d on hub %u, %s%s%s: %s %u; it spoke %llu ms ago, its last byte came %llu ms ago, it heard something %llu ms ago\n", sim.step, (unsigned long long)sim.now,
+                 (int)(c - sim.clients), c->at->index, c->connected ? "connected" : "not connected", c->polite ? ", polite" : "", c->slow ? ", slow" : "", what, code, (unsigned long long)(sim.now - c->spoke_at),
+                 (unsigned long long)(sim.now - c->byte_at), (unsigned long long)(sim.now - c->got_at));
+}
+
+/* When it must be authenticated (AUTH-1, AUTH-2): who has said so is at once, if the application answers. */
+static uint64_t client_auth_due(const client *c) {
+    if (!c->hello_at) return c->opened_at + HEAD_MS;
+    return c->later ? c->hello_at + 3 * HEAD_MS : UINT64_MAX;
+}
+
+/* Our Close: for a reason (AUTH-1 to AUTH-4, LIVE-1, SEND-6, BYE-2)? */
+static void client_closed(client *c, unsigned code) {
+    bool right;
+    switch (code) {
+    case 4001: right = !c->connected && sim.now >= client_auth_due(c); break;
+    case 4003: right = !c->connected && c->later; break;
+    case 4002: right = c->connected && sim.now - c->spoke_at > BEAT_MS; break;
+    case 1001: right = c->at->leaving; break;
+    default: right = c->at->index == 0 && (c->slow || takes_little(c->at)); break; /* close_on_backpressure */
+    }
+    if (c->certain && !right) {
+        client_blame(c, "closed with", code);
+        EXPECT(!"a client is closed for a reason");
+    }
+    c->certain = false;
+    c->closing = true;
+    c->closing_at = sim.now;
+}
+/* The end of its stream, without a Close. */
+static void client_dropped(client *c) {
+    bool right = c->at->leaving && sim.now >= c->at->leave_at + SHUTDOWN_MS;
+    if (sim.now - c->byte_at >= IDLE_MS && (!c->polite || c->slow)) right = true; /* LIVE-2 */
+    if (c->slow && sim.now - c->slow_at >= WRITE_MS) right = true;
+    if (c->at->index == 0 && (c->slow || takes_little(c->at))) right = true; /* close_on_backpressure */
+    if (!c->certain || right) return;
+    client_blame(c, "its stream was dropped", 0);
+    EXPECT(!"a stream is dropped for a reason");
+}
+/* Who is silent is found (AUTH-1, LIVE-1); what is closed ends. */
+static void client_check(client *c) {
+    uint64_t from = later(c->spoke_at, c->at->woke_at);
+    const char *why = NULL;
+    if (c->at->asleep) return;
+    if (c->closing && sim.now > later(c->closing_at, c->at->woke_at) + 2 * CLOSE_MS + SLACK_MS) why = "closed, and its stream does not end";
+    else if (!c->certain || c->closing || c->slow) return;
+    else if (c->connected && sim.now > from + BEAT_MS + SWEEP_MS + SLACK_MS) why = "silent and not found";
+    else if (!c->connected && c->hello_at && !c->later) why = "has said who it is and is not authenticated";
+    else if (!c->connected && sim.now > later(client_auth_due(c), c->at->woke_at + 3 * HEAD_MS) + SLACK_MS) why = "not authenticated and not closed";
+    if (!why) return;
+    (void)printf("  closing since %llu, its hub woke at %llu\n", (unsigned long long)c->closing_at, (unsigned long long)c->at->woke_at);
+    client_blame(c, why, 0);
+    EXPECT(!"who is silent is found");
+}
+
+/* A number, or [number,"abc..."], as long as it was said. */
+static uint32_t client_number(wshub_str data) {
+    bool large = data.len && data.ptr[0] == '[';
+    uint32_t n = (uint32_t)strtoul(data.ptr + (large ? 1 : 0), NULL, 10);
+    const message *m = &sim.messages[n % MESSAGES];
+    if (m->number != n) return n; /* too long ago to be known */
+    EXPECT(data.len == m->bytes);
+    if (large && data.len == m->bytes) {
+        const char *text = (const char *)memchr(data.ptr, '"', 16);
+        EXPECT(text && memcmp(text + 1, http_pattern, (size_t)(data.ptr + data.len - 2 - (text + 1))) == 0);
+    }
+    return n;
+}
+
 static void client_got(client *c, wshub_str text) {
-    wshub_str event = wshub_json_get(text, "event"), data = wshub_json_get(text, "data");
-    trace(text.ptr, wshub_str_eq_z(event, "\"n\"") ? text.len : 20);
-    if (wshub_str_eq_z(event, "\"connected\"")) {
-        wshub_str id = wshub_json_get(data, "id");
-        EXPECT(!c->connected && id.len == 38); /* once */
-        c->connected = true;
-        if (id.len == 38) memcpy(c->id, id.ptr + 1, 36);
-    } else if (wshub_str_eq_z(event, "\"n\"")) {
-        uint32_t n = (uint32_t)strtoul(data.ptr, NULL, 10);
+    static const char said[] = "{\"event\":\"n\",\"data\":", hello[] = "{\"event\":\"connected\",\"data\":", wrong[] = "{\"event\":\"error\",\"data\":";
+    c->got_at = sim.now;
+    trace(text.ptr, text.len < 32 ? text.len : 32);
+    if (text.len > sizeof said && memcmp(text.ptr, said, sizeof said - 1) == 0) {
+        wshub_str data = {text.ptr + sizeof said - 1, text.len - sizeof said};
+        uint32_t n = client_number(data);
         const message *m = &sim.messages[n % MESSAGES];
         const char *why;
         sim.heard++;
         c->heard++;
-        if (m->number != n) return; /* too long ago to be known */
+        if (m->number != n) return;
         why = may_hear(c, m);
         if (why) (void)printf("  step %u: client %d heard %u, kind %d: %s\n", sim.step, (int)(c - sim.clients), n, m->kind, why);
         EXPECT(!why);
         if (c->last[m->origin % 1024] >= n) (void)printf("  step %u: client %d heard %u behind %u of the same origin\n", sim.step, (int)(c - sim.clients), n, c->last[m->origin % 1024]);
         EXPECT(c->last[m->origin % 1024] < n); /* in order, none twice */
         c->last[m->origin % 1024] = n;
+    } else if (text.len > sizeof hello && memcmp(text.ptr, hello, sizeof hello - 1) == 0) {
+        wshub_str id = wshub_json_get(wshub_json_get(text, "data"), "id");
+        EXPECT(!c->connected && id.len == 38); /* once */
+        c->connected = true;
+        c->spoke_at = sim.now; /* acceptance counts as activity (AUTH-7) */
+        if (id.len == 38) memcpy(c->id, id.ptr + 1, 36);
     } else {
-        EXPECT(wshub_str_eq_z(event, "\"error\""));
+        EXPECT(text.len > sizeof wrong && memcmp(text.ptr, wrong, sizeof wrong - 1) == 0);
     }
 }
 
@@ -507,30 +638,81 @@ static void client_read(client *c) {
     wshub_io_fake_frame f;
     while (c->conn.id && wshub_io_fake_next(c->at->net, c->conn, &f)) {
         if (f.opcode == 1) {
-            char *copy = (char *)malloc(f.payload.len + 1);
-            wshub_str text = {copy, f.payload.len};
-            memcpy(copy, f.payload.ptr, f.payload.len);
-            copy[f.payload.len] = 0;
-            client_got(c, text);
-            free(copy);
+            client_got(c, f.payload); /* nothing is done on the stream before it returns */
         } else if (f.opcode == 9 && c->polite) {
+            c->byte_at = sim.now;
+            if (c->at->by_pong) c->spoke_at = sim.now; /* LIVE-2 */
             wshub_io_fake_send(c->at->net, c->conn, 10, true, "", 0);
         } else if (f.opcode == 8) {
             trace("C", 1);
-            c->certain = false;
+            client_closed(c, f.code);
             if (c->polite && wshub_io_fake_is_open(c->at->net, c->conn)) wshub_io_fake_send_close(c->at->net, c->conn, f.code, "");
         }
     }
-    if (c->conn.id && !wshub_io_fake_is_open(c->at->net, c->conn)) client_gone(c);
+    if (!c->conn.id) return;
+    if (!c->closing && !wshub_io_fake_is_open(c->at->net, c->conn)) {
+        client_dropped(c);
+        c->closing = true;
+        c->closing_at = sim.now;
+        c->certain = false;
+    }
+    if (wshub_io_fake_is_gone(c->at->net, c->conn)) client_gone(c);
+    else client_check(c);
 }
 static void clients_read(void) {
     uint32_t i;
     for (i = 0; i < sim.clients_max; i++) {
-        if (sim.clients[i].conn.id) client_read(&sim.clients[i]);
+        if (sim.clients[i].conn.id && !sim.clients[i].at->asleep) client_read(&sim.clients[i]);
     }
 }
 
+/* A caller's stream that speaks WebSocket from here on. hello: it has said that already. */
+static void caller_upgraded(caller *c, bool hello) {
+    wshub_conn conn = c->conn;
+    hub_site *s = c->at;
+    client *x = NULL;
+    bool certain = c->certain, slow = c->pace || c->stopped, waited = c->waited;
+    uint64_t slow_at = sim.now;
+    uint32_t i;
+    if (c->rest_len) wshub_io_fake_input(s->net, conn, c->rest, c->rest_len); /* the second half of its first words */
+    c->conn.id = 0;
+    caller_gone(c);
+    for (i = 0; i < sim.clients_max && !x; i++) {
+        if (!sim.clients[i].conn.id) x = &sim.clients[i];
+    }
+    if (!x) {
+        wshub_io_fake_end(s->net, conn);
+        wshub_io_fake_forget(s->net, conn);
+        return;
+    }
+    client_init(x, s, conn);
+    x->certain &= certain && !waited; /* who reads slowly learns late that its time runs */
+    x->slow = slow;
+    x->slow_at = slow_at;
+    if (hello) {
+        x->hello_at = sim.now;
+        x->in[7] = x->certain ? YES : MAY;
+    } else {
+        client_hello(x);
+    }
+    client_read(x);
+}
+
 /* ---- time ---- */
+
+/* A process that is stopped (SIGSTOP, a slow callback, a suspended machine): what arrives lies unread, and when it goes on
+ * it is late. What was said in time must be heard before anybody is judged (LIVE-3). */
+static void sleep_some(hub_site *s) {
+    if (s->asleep) return;
+    s->asleep = true;
+    s->wake_at = sim.now + (rnd(3) ? rnd(8000) : rnd(300000));
+    wshub_io_fake_stall(s->net, true);
+}
+static void wake(hub_site *s) {
+    s->asleep = false;
+    s->woke_at = sim.calm_since = sim.now;
+    wshub_io_fake_stall(s->net, false);
+}
 
 static bool deliver(void) { /* what is on its way and due */
     uint32_t i;
@@ -549,6 +731,7 @@ static void quiet(void) {
     }
     EXPECT(i < 300); /* nobody keeps the others busy for ever */
     clients_read();
+    callers_read();
 }
 
 static void pass(uint64_t ms) {
@@ -566,14 +749,23 @@ static void pass(uint64_t ms) {
             const broker_late *late = sim.b.links[i].late;
             if (sim.b.links[i].conn.id && late && late->at > sim.now && late->at < next) next = late->at;
         }
+        for (i = 0; i < sim.hubs_count; i++) {
+            if (sim.hubs[i].asleep && sim.hubs[i].wake_at < next) next = sim.hubs[i].wake_at > sim.now ? sim.hubs[i].wake_at : sim.now;
+        }
+        at = callers_next();
+        if (at < next) next = at > sim.now ? at : sim.now;
         ms = next - sim.now;
         sim.now = next;
         for (i = 0; i < sim.hubs_count; i++) wshub_io_fake_advance(sim.hubs[i].net, next - wshub_io_fake_now(sim.hubs[i].net));
         wshub_io_fake_advance(sim.emitter.net, next - wshub_io_fake_now(sim.emitter.net));
+        callers_act();
+        for (i = 0; i < sim.hubs_count; i++) {
+            if (sim.hubs[i].asleep && sim.hubs[i].wake_at <= sim.now) wake(&sim.hubs[i]);
+        }
         quiet();
         for (i = 0; i < sim.clients_max; i++) { /* who wants to stay says so */
             client *c = &sim.clients[i];
-            if (c->conn.id && c->polite && c->connected && sim.now - c->spoke_at > 45000) client_say(c, "{\"event\":\"heartbeat\"}");
+            if (c->conn.id && c->polite && c->connected && !c->closing && sim.now - c->spoke_at > 45000 && !(c->listens && c->at->by_pong)) client_say(c, "{\"event\":\"heartbeat\"}");
         }
     }
 }
@@ -590,29 +782,116 @@ static void self_check(void) {
 static bool all_up(void) {
     uint32_t i;
     for (i = 0; i < sim.hubs_count; i++) {
-        if (!sim.hubs[i].up) return false;
+        if (!sim.hubs[i].up || sim.hubs[i].asleep) return false;
     }
     return true;
 }
 
 /* While all is well everybody who must hear a message has heard it once the network is quiet. */
-static void check_now(hub_site *s) {
-    uint32_t first = sim.number + 1, n, i;
-    bool calm;
-    send_some(s, false);
-    quiet();
-    calm = !sim.chaos && all_up() && !sim.lagging && sim.calm_since + 10000 < sim.now;
+static bool calm(void) {
+    return !sim.chaos && all_up() && !sim.lagging && sim.calm_since + 10000 < sim.now;
+}
+static void check_from(hub_site *s, uint32_t first, bool well) {
+    uint32_t n, i;
     for (n = first; n <= sim.number; n++) {
         const message *m = &sim.messages[n % MESSAGES];
         for (i = 0; i < sim.clients_max; i++) {
             const client *c = &sim.clients[i];
-            if (!(m->must[i / 8] >> i % 8 & 1) || !must_hear(c, m) || c->last[m->origin % 1024] >= n) continue;
-            if (c->at != s && (m->local || !calm)) continue; /* on another hub it needs the broker */
+            if (!(m->must[i / 8] >> i % 8 & 1) || !must_hear(c, m) || c->lossy >= n || c->last[m->origin % 1024] >= n || c->at->asleep) continue;
+            if (c->at != s && (m->local || !well)) continue; /* on another hub it needs the broker */
             if (m->origin != s->origin) continue; /* said by another within a callback, over the broker */
-            (void)printf("  step %u: client %u on hub %u has not heard %u, kind %d target %d of hub %u\n", sim.step, i, c->at->index, n, m->kind, m->target, m->hub);
+            (void)printf("  step %u: client %u on hub %u has not heard %u, kind %d target %d of hub %u, %u bytes, the first of this turn %u\n", sim.step, i, c->at->index, n, m->kind, m->target, m->hub, m->bytes, first);
             EXPECT(!"a message that must be heard");
         }
         sim.checks++;
+    }
+}
+static void check_now(hub_site *s) {
+    uint32_t first = sim.number + 1;
+    send_some(s, false);
+    quiet();
+    check_from(s, first, calm());
+}
+
+/* A turn that publishes many times what the queue keeps for outages, over a bus that is up, loses nothing (BUS-5). */
+static void burst(hub_site *s) {
+    uint32_t first = sim.number + 1, i, many = 20 + rnd(80);
+    wshub_stats before, after;
+    bool well = calm();
+    if (s->hub) wshub_stats_get(s->hub, &before);
+    for (i = 0; i < many; i++) send_some(s, false);
+    quiet();
+    well = well && calm();
+    check_from(s, first, well);
+    if (!s->hub || !well) return;
+    wshub_stats_get(s->hub, &after);
+    EXPECT(after.bus_dropped == before.bus_dropped);
+}
+
+/* What a hub owes, and what it holds for it (SEND-6, and `Everything a peer can make grow has a limit`). */
+static void check_bounds(hub_site *s) {
+    wshub_stats st;
+    uint64_t owed = callers_owed(s), most;
+    uint32_t i;
+    if (s->asleep) return;
+    wshub_stats_get(s->hub, &st);
+    for (i = 0; i < sim.clients_max; i++) {
+        const client *c = &sim.clients[i];
+        if (c->at == s && c->conn.id && (c->slow || !c->certain)) owed += (s->index == 2 ? 2u : 1u) * (LARGE + 600u); /* the limit, or one message that was longer; a completion io has one in flight as well */
+    }
+    if (st.queued_bytes > owed) {
+        (void)printf("  step %u: hub %u owes %llu bytes, %llu at most by what its peers do\n", sim.step, s->index, (unsigned long long)st.queued_bytes, (unsigned long long)owed);
+        for (i = 0; i < sim.clients_max; i++) {
+            const client *c = &sim.clients[i];
+            wshub_client h;
+            if (c->at != s || !c->conn.id || wshub_client_find(s->hub, wshub_str_z(c->id), &h) || !wshub_client_queued_bytes(s->hub, h)) continue;
+            client_blame(c, c->certain ? "certain, is owed" : "is owed", (unsigned)wshub_client_queued_bytes(s->hub, h));
+        }
+        for (i = 0; i < http.max; i++) {
+            if (http.all[i].at == s && http.all[i].conn.id && (http.all[i].pace || http.all[i].stopped)) caller_blame(&http.all[i], "is owed something");
+        }
+        EXPECT(!"what is owed has a limit");
+    }
+    if (st.conns > s->conns) s->conns = st.conns;
+    most = HELD_BASE + s->conns * HELD_EACH + 2 * owed + 4 * QUEUE;
+    if (s->bytes > sim.held_most) sim.held_most = s->bytes;
+    if (s->bytes > most) {
+        (void)printf("  step %u: hub %u holds %llu bytes, %llu at most: %llu streams (%llu once), %llu owed, %llu in segments\n", sim.step, s->index, (unsigned long long)s->bytes, (unsigned long long)most,
+                     (unsigned long long)st.conns, (unsigned long long)s->conns, (unsigned long long)st.queued_bytes, (unsigned long long)st.segment_bytes);
+        EXPECT(!"what is held has a limit");
+    }
+}
+
+/* A client that reads little for a while, or nothing; and that has caught up. */
+static void lag_some(hub_site *s) {
+    client *c = some_client();
+    wshub_client h;
+    if (!c || c->at != s || s->asleep || wshub_client_find(s->hub, wshub_str_z(c->id), &h)) return;
+    if (c->slow) {
+        wshub_io_fake_window(s->net, c->conn, UINT64_MAX);
+        if (c->certain) EXPECT(wshub_client_queued_bytes(s->hub, h) == 0);
+        c->slow = false;
+        c->lossy = sim.number;
+        return;
+    }
+    if (rnd(2)) {
+        c->slow = true;
+        c->slow_at = sim.now;
+        wshub_io_fake_window(s->net, c->conn, rnd(500));
+        return;
+    }
+    if (wshub_client_queued_bytes(s->hub, h) == 0 && s->fail_at == 0) { /* who owes nothing gets a message of any length (SEND-6) */
+        static char data[LARGE + 64];
+        message *m = note(s, 3, (int)(c - sim.clients), -1);
+        wshub_msg msg;
+        memset(&msg, 0, sizeof msg);
+        msg.event = wshub_str_z("n");
+        msg.data.ptr = data;
+        msg.data.len = data_put(data, sim.number, LIMIT + rnd(LARGE - LIMIT));
+        m->bytes = (uint32_t)msg.data.len;
+        m->local = true;
+        EXPECT(wshub_client_send(s->hub, h, &msg) == WSHUB_OK);
+        wshub_io_fake_run(s->net);
     }
 }
 
@@ -629,7 +908,10 @@ static void heal(void) {
     sim.b.refuse = NULL;
     sim.lagging = sim.chaos = false;
     for (i = 0; i < sim.hubs_count; i++) {
+        if (sim.hubs[i].asleep) wake(&sim.hubs[i]);
         sim.hubs[i].fail_at = 0;
+        if (sim.hubs[i].cut) sim.hubs[i].cut_at = sim.now;
+        sim.hubs[i].cut = false;
         wshub_io_fake_set_cut(sim.hubs[i].net, 0, 0);
     }
     sim.calm_since = sim.now;
@@ -657,17 +939,14 @@ static void fault(void) {
             }
         }
         break;
-    case 8: case 9: s->fail_at = 1 + (long)rnd(60); sim.chaos = true; doubt_all(s); break;
+    case 8: case 9: s->fail_at = 1 + (long)rnd(60); sim.chaos = true; doubt_all(s); callers_doubt(s); break;
     case 10:
         i = 1 + (int)rnd(9); /* apart: compilers choose the order of arguments */
         wshub_io_fake_set_cut(s->net, (uint32_t)i, 1 + rnd(40));
-        sim.chaos = true;
-        doubt_all(s);
+        s->cut = sim.chaos = true;
         break;
-    case 11:                                                                     /* a clock that jumps is a suspend */
-        wshub_io_fake_jump(s->net, sim.now);
-        break;
-    case 12: if (c) { doubt(c); wshub_io_fake_window(c->at->net, c->conn, rnd(500)); } break; /* reads no more */
+    case 11: sleep_some(s); break;
+    case 12: lag_some(s); break;
     case 13: if (c) { doubt(c); wshub_io_fake_end(c->at->net, c->conn); } break;
     case 14:                                                                     /* a machine fails, another takes its place */
         if (rnd(4) == 0) {
@@ -694,9 +973,9 @@ static void step(void) {
     hub_site *s = &sim.hubs[rnd(sim.hubs_count)];
     char text[80];
     int r;
-    switch (rnd(20)) {
+    switch (rnd(27)) {
     case 0: case 1: case 2:
-        if (!c->conn.id) client_open(c, s);
+        if (!c->conn.id && !s->asleep) client_open(c, s);
         break;
     case 3:
         if (c->conn.id && rnd(3) == 0) {
@@ -724,20 +1003,32 @@ static void step(void) {
         (void)snprintf(text, sizeof text, "{\"event\":\"leave\",\"data\":{\"rooms\":[\"%s\"]}}", rooms[r]);
         client_say(c, text);
         if (c->in[r] != NO) {
-            c->in_until[r] = c->certain ? sim.now : UINT64_MAX;
+            c->in_until[r] = !c->certain ? UINT64_MAX : c->at->asleep ? c->at->wake_at : sim.now; /* it is read when its hub wakes */
             c->in[r] = NO;
         }
         break;
     case 8: if (c->conn.id) client_say(c, "{\"event\":\"x\",\"data\":[1,2,3]}"); break;
     case 9: send_some(&sim.emitter, false); break;
-    case 10: sim.meddling = true; meddle(s); sim.meddling = false; wshub_io_fake_run(s->net); break;
+    case 10:
+        if (s->asleep) break;
+        sim.meddling = true;
+        meddle(s);
+        sim.meddling = false;
+        wshub_io_fake_run(s->net);
+        break;
     case 11: if (sim.chaos ? rnd(3) == 0 : rnd(4) == 0) heal(); break;
     case 12: if (rnd(3) == 0) fault(); break;
-    default: check_now(s); break;
+    case 13: burst(rnd(6) && !s->asleep ? s : &sim.emitter); break;
+    case 14: case 15: lag_some(s); break;
+    case 16: case 17: case 18: case 19: case 20: http_step(s); break;
+    default:
+        if (!s->asleep) check_now(s);
+        break;
     }
     quiet();
     pass(rnd(40) == 0 ? rnd(60000) : rnd(8) == 0 ? rnd(5000) : rnd(300));
-    if (rnd(4) == 0) self_check();
+    self_check();
+    for (r = 0; r < (int)sim.hubs_count; r++) check_bounds(&sim.hubs[r]);
 }
 
 static void begin(uint64_t seed) {
@@ -745,6 +1036,8 @@ static void begin(uint64_t seed) {
     wshub_bus_redis_desc rd;
     wshub_emitter_desc ed;
     memset(&sim, 0, sizeof sim);
+    memset(&http, 0, sizeof http);
+    http_patterns();
     rnd_begin(seed, UINT64_MAX);
     sim.hash = UINT64_C(0xCBF29CE484222325);
     sim.now = 1000;
@@ -752,6 +1045,7 @@ static void begin(uint64_t seed) {
     sim.b.delay_ms = lag;
     sim.hubs_count = 2 + rnd(HUBS - 1);
     sim.clients_max = rnd(6) == 0 ? CLIENTS : 4 + rnd(40);
+    http.max = 1 + rnd(CALLERS);
     memset(&rd, 0, sizeof rd);
     memset(&ed, 0, sizeof ed);
     {
@@ -778,20 +1072,33 @@ static void begin(uint64_t seed) {
 static void end(void) {
     uint32_t i, k;
     heal(); /* liveness: ten seconds after the last fault everything works */
+    quiet();
     pass(10001);
     EXPECT(all_up());
     for (i = 0; i < sim.hubs_count; i++) {
         for (k = 0; k < 4; k++) check_now(&sim.hubs[i]);
     }
     self_check();
+    sim.ending = true;
     for (i = 0; i < sim.clients_max; i++) { /* and with nobody speaking, everybody is gone by the deadlines */
         sim.clients[i].polite = false;
         if (sim.clients[i].conn.id) wshub_io_fake_window(sim.clients[i].at->net, sim.clients[i].conn, UINT64_MAX);
+        sim.clients[i].slow = false;
+        sim.clients[i].lossy = sim.number;
+    }
+    for (i = 0; i < http.max; i++) {
+        http.all[i].pace = 0;
+        http.all[i].stopped = false;
+        if (http.all[i].conn.id) wshub_io_fake_window(http.all[i].at->net, http.all[i].conn, UINT64_MAX);
     }
     pass(200000);
     for (i = 0; i < sim.hubs_count; i++) {
         wshub_stats st;
         wshub_stats_get(sim.hubs[i].hub, &st);
+        if (st.clients || st.conns || st.rooms || st.users || st.queued_bytes || st.bus_queued_bytes) {
+            (void)printf("  hub %u at the end: %llu clients, %llu streams, %llu rooms, %llu users, %llu bytes owed, %llu to the bus\n", i, (unsigned long long)st.clients, (unsigned long long)st.conns,
+                         (unsigned long long)st.rooms, (unsigned long long)st.users, (unsigned long long)st.queued_bytes, (unsigned long long)st.bus_queued_bytes);
+        }
         EXPECT(st.clients == 0 && st.conns == 0 && st.rooms == 0 && st.users == 0 && st.queued_bytes == 0 && st.bus_queued_bytes == 0);
         EXPECT(sim.hubs[i].up);
         hub_end(&sim.hubs[i]);
