@@ -2761,12 +2761,13 @@ typedef struct wshub__conn {
     bool blocked;               /* the stream took less than offered; drained() follows */
     bool pressured;             /* unsent bytes since the last time the queue was empty */
     bool pong_late, ping_late;  /* to be sent when the queue has drained */
-    uint32_t client;            /* index + 1 */
-    uint64_t write_due;
-    uint32_t due_pos;
-    uint32_t next_note;         /* index + 1 */
     uint8_t notes;              /* WSHUB__NOTE_*, to be told in settle */
     bool note_listed, resume_listed;
+    uint32_t client;            /* index + 1 */
+    uint32_t due_pos;
+    uint64_t write_due;
+    uint32_t next_note;         /* index + 1 */
+    uint32_t resume_next;       /* index + 1 */
     /* what is being received */
     uint8_t opcode;             /* of the frame whose payload is being received */
     uint8_t msg_opcode;         /* of the message; 0: none has begun */
@@ -2775,7 +2776,6 @@ typedef struct wshub__conn {
     bool owes;                  /* answers over the limit wait: no further request is read until they have drained */
     bool io_paused;             /* the io has been asked to read no more, while bytes are held */
     bool ended;                 /* the peer sends no more; what is held comes before that */
-    uint32_t resume_next;       /* index + 1 */
     uint32_t request;           /* generation of the request being answered */
     wshub__rx *rx;              /* NULL: nothing has arrived that is not whole */
     uint64_t last_active;       /* when a byte came, or left a stream that had been blocked */
