@@ -394,6 +394,7 @@ typedef struct wshub_stats {
     uint64_t bus_unconfirmed;                   /* taken by the bus, not acknowledged when it was left (BYE-2) */
     uint64_t bus_downs, bus_down_ms;            /* the time from creation to the first UP counts too */
     uint64_t bus_queued_bytes;                  /* gauge: waiting for the bus */
+    uint64_t bus_lingering;                     /* gauge: channels subscribed still that nobody here is in any more */
     uint64_t log_suppressed;
 } wshub_stats;
 
@@ -590,7 +591,8 @@ typedef struct wshub_desc {
                                          pause between two attempts to reconnect and the attempt itself */
     uint32_t bus_burst_bytes_max;     /* 16 MiB or bus_queue_bytes_max, whichever is more; waits while the bus is up
                                          and cannot take it at once. One message may be longer than either */
-    uint32_t bus_linger_ms;           /* 5000, WSHUB_OFF; bus_exact: unsubscribes so long after the last */
+    uint32_t bus_linger_ms;           /* 5000, WSHUB_OFF; bus_exact: unsubscribes so long after the last. At most rooms_max
+                                         channels linger (bus_lingering); beyond, the oldest are given up at once */
     uint32_t post_bytes_max;          /* 67108864; posted and not yet carried out */
 
     /* Every callback runs on the hub's thread and may call any function. */
@@ -832,14 +834,17 @@ typedef struct wshub_loop wshub_loop;
 typedef struct wshub_loop_desc {
     wshub_alloc_fn alloc; /* NULL: realloc and free; called by the threads of all its hubs */
     void *alloc_user;
-    uint32_t queue_bytes_max; /* 67108864; waiting for one seat; beyond: dropped and counted */
+    uint32_t queue_bytes_max; /* 67108864; all that is held for one seat until it fetches it; beyond: dropped and counted.
+                                 For a seat for which nothing is held, no message is too long */
+    uint8_t key[16];          /* secret bytes for the tables of channels, where an owner of yours subscribes to names that
+                                 strangers choose; all 0: made of addresses. Hubs bring a random key of their own */
 } wshub_loop_desc;
 /* Makes a loop. desc: borrowed; NULL: defaults. Returns OK, NOMEM; NOWAKE with WSHUB_NO_THREADS. */
 WSHUB_API wshub_err wshub_loop_create(const wshub_loop_desc *desc, wshub_loop **out_loop);
 /* Ends a loop once all its seats have left. NULL: nothing. */
 WSHUB_API void wshub_loop_destroy(wshub_loop *loop);
-/* Makes a seat: a bus for one wshub_desc.bus or emitter, whose end also ends the seat. Returns OK, PARAM, NOMEM.
- * Any thread. */
+/* Makes a seat: a bus for one wshub_desc.bus or emitter, whose end also ends the seat. A seat that subscribes to nothing,
+ * as an emitter's, is sent nothing. Returns OK, PARAM, NOMEM. Any thread. */
 WSHUB_API wshub_err wshub_loop_bus(wshub_loop *loop, wshub_bus *out_bus);
 /* Cuts or mends the loop, to see a program with its broker away: publications are refused, seats told. */
 WSHUB_API void wshub_loop_set_down(wshub_loop *loop, bool down);
@@ -1056,6 +1061,7 @@ static bool wshub__mem_grow(const wshub__mem *m, void **items, uint32_t *cap, ui
 #define WSHUB__ADD(p, v) __atomic_add_fetch((p), (v), __ATOMIC_ACQ_REL)
 #define WSHUB__SUB(p, v) __atomic_sub_fetch((p), (v), __ATOMIC_ACQ_REL)
 #define WSHUB__LOAD(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define WSHUB__STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define WSHUB__LOCK(p) while (__atomic_test_and_set((p), __ATOMIC_ACQUIRE)) {}
 #define WSHUB__UNLOCK(p) __atomic_clear((p), __ATOMIC_RELEASE)
 #else
@@ -1065,6 +1071,7 @@ static bool wshub__mem_grow(const wshub__mem *m, void **items, uint32_t *cap, ui
 #define WSHUB__ADD(p, v) (*(p) += (v))
 #define WSHUB__SUB(p, v) (*(p) -= (v))
 #define WSHUB__LOAD(p) (*(p))
+#define WSHUB__STORE(p, v) ((void)(*(p) = (v)))
 #define WSHUB__LOCK(p) ((void)(p))
 #define WSHUB__UNLOCK(p) ((void)(p))
 #endif
@@ -3965,11 +3972,35 @@ static void wshub__chan_free(wshub *hub, wshub__chan *c) {
     *(c->prev ? &c->prev->next : &list->head) = c->next;
     *(c->next ? &c->next->prev : &list->tail) = c->prev;
     hub->subs_count--;
+    if (c->out) hub->stats.bus_lingering--;
     wshub__index_remove(&hub->index, &c->name);
     wshub__mem_free(&hub->mem, c, sizeof *c + c->name.len);
 }
 
 static const char *const wshub__kind_prefixes[] = {"", "ws:client:", "ws:user:", "ws:room:"};
+
+/* Hands over a batch of what is due of one list, in order. Returns how many; `ok` becomes false if the bus has no room. */
+static size_t wshub__chans_run(wshub *hub, wshub__chans *chans, bool *ok) {
+    wshub_bus_channel list[WSHUB_BUS_BATCH];
+    wshub__chan *c = chans->head;
+    size_t n = 0, i;
+    for (; c && n < WSHUB_BUS_BATCH; c = c->next, n++) {
+        if (c->due > hub->now && hub->stats.bus_lingering <= (uint64_t)hub->desc.rooms_max + n) break;
+        list[n].name = wshub__name_str(&c->name);
+        list[n].pattern = false;
+    }
+    if (!n) return 0;
+    *ok = (chans == &hub->subs_out ? hub->bus.unsubscribe : hub->bus.subscribe)(hub->bus.ctx, list, n);
+    for (i = 0; *ok && i < n; i++) wshub__chan_free(hub, chans->head);
+    return n;
+}
+
+/* Unsubscribes from what has lingered long enough, and from the oldest of more than rooms_max. False: to be continued. */
+static bool wshub__unsubs_run(wshub *hub) {
+    bool ok = true;
+    while (wshub__chans_run(hub, &hub->subs_out, &ok) && ok) {}
+    return ok;
+}
 
 /* The first of a name has come, or its last has gone (BUS-4). The bus hears of it in settle; of what comes
  * and goes within a turn, or returns while its channel lingers, it hears nothing. */
@@ -4007,6 +4038,11 @@ WSHUB__COLD static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name,
     list->tail = c;
     hub->subs_count++;
     wshub__index_add(&hub->index, &c->name);
+    if (wanted) return;
+    hub->stats.bus_lingering++;
+    if (hub->stats.bus_lingering > hub->desc.rooms_max &&
+        (hub->stats.bus_lingering - hub->desc.rooms_max) % WSHUB_BUS_BATCH == 0)
+        (void)wshub__unsubs_run(hub); /* in the middle of a turn that leaves so many; an order makes no report */
 }
 
 static wshub__member *wshub__members(wshub__group *g) {
@@ -6729,6 +6765,7 @@ typedef struct wshub__item { /* one publication, as it is handed over */
 
 static size_t wshub__seat_publish(void *ctx, const wshub_bus_msg *msgs, size_t count);
 static size_t wshub__seat_give(void *ctx, const wshub__item *items, size_t count);
+static void wshub__seat_key(void *ctx, const uint64_t key[2]);
 
 /* Hands over what it can, to the network at once where the bus is full otherwise. Returns how many. */
 static uint64_t wshub__outbox_flush(const wshub__mem *m, wshub__outbox *box, const wshub_bus *bus) {
@@ -7038,25 +7075,10 @@ WSHUB__COLD static bool wshub__replay(wshub *hub) {
 
 /* Hands over this turn's changes of what is subscribed. False: to be continued. */
 WSHUB__COLD static bool wshub__subs_run(wshub *hub) {
-    int out;
+    bool ok = true;
     if (hub->replay && !wshub__replay(hub)) return false;
-    for (out = 0; out < 2; out++) {
-        wshub__chans *chans = out ? &hub->subs_out : &hub->subs_in;
-        for (;;) {
-            wshub_bus_channel list[WSHUB_BUS_BATCH];
-            wshub__chan *c = chans->head;
-            size_t n = 0;
-            for (; c && c->due <= hub->now && n < WSHUB_BUS_BATCH; c = c->next, n++) {
-                list[n].name = wshub__name_str(&c->name);
-                list[n].pattern = false;
-            }
-            if (!n) break;
-            if (!(out ? hub->bus.unsubscribe : hub->bus.subscribe)(hub->bus.ctx, list, n))
-                return false;
-            while (n--) wshub__chan_free(hub, chans->head);
-        }
-    }
-    return true;
+    while (wshub__chans_run(hub, &hub->subs_in, &ok) && ok) {}
+    return ok && wshub__unsubs_run(hub);
 }
 
 WSHUB__COLD static void wshub__bus_state(void *ctx, wshub_bus_state state) { /* BUS-5 */
@@ -7100,6 +7122,12 @@ WSHUB__COLD static wshub_err wshub__bus_attach(wshub *hub) {
     owner.state = wshub__bus_state;
     owner.wake = wshub__bus_wake;
     hub->bus_since = hub->now;
+    if (hub->bus.publish == wshub__seat_publish) {
+        uint64_t key[2];
+        key[0] = wshub__siphash(hub->index.key, "seat", 4, 0);
+        key[1] = wshub__siphash(hub->index.key, "seat", 4, 1);
+        wshub__seat_key(hub->bus.ctx, key);
+    }
     return hub->bus.attach(hub->bus.ctx, &owner);
 }
 
@@ -7311,7 +7339,7 @@ WSHUB_API uint64_t wshub_emitter_dropped(const wshub_emitter *emitter) {
 /* ---- >>loop ----------------------------------------------------------------------------------
  * The in-process broker. What a seat publishes at once is one parcel that all other seats share; it is pushed onto
  * the stack of each, without a lock, and wakes the owner, who sorts out in pump, on its own thread, what it has
- * subscribed to. Locks guard the list of seats, which publishers copy when it has changed, and that nobody wakes an
+ * subscribed to; one that is subscribed to nothing is sent nothing. Locks guard the list of seats, which publishers copy when it has changed, and that nobody wakes an
  * owner who has left. Between hubs it carries briefs (>>bus). Proved by tests/test_bus.c, tests/test_threads.c. */
 
 #define WSHUB__PARCEL_BYTES 65536u /* a parcel is closed when it has as much */
@@ -7326,7 +7354,7 @@ typedef struct wshub__parcel_node {
 typedef struct wshub__parcel { /* a node for each seat follows, then heads, each with its texts */
     size_t refs;
     uint32_t count, nodes;
-    size_t bytes, owed; /* of heads and texts; what counts against limits: without briefs, as in the outbox */
+    size_t bytes; /* of heads and texts */
 } wshub__parcel;
 
 typedef struct wshub__parcel_head {
@@ -7344,9 +7372,10 @@ typedef struct wshub__seat {
     size_t queued; /* a machine word: 32-bit systems have no larger atomics */
     struct wshub__seat **others; /* as of `version` */
     uint32_t others_count, others_cap, version;
-    wshub__index channels; /* names of wshub__seat_channel */
-    wshub__name *patterns[8];
-    uint32_t patterns_count;
+    wshub__index channels; /* names by themselves, a block each */
+    wshub__name **patterns;
+    uint32_t patterns_count, patterns_cap;
+    uint32_t deaf; /* 1: it is subscribed to nothing and has been asked what it wants, so it is sent nothing */
 } wshub__seat;
 
 struct wshub_loop {
@@ -7357,6 +7386,7 @@ struct wshub_loop {
     uint32_t queue_bytes_max;
     size_t dropped;
     wshub__seat *seats;
+    uint64_t key[2]; /* of the tables of seats whose owner brings none */
 };
 
 static void wshub__loop_unref(wshub_loop *loop) {
@@ -7370,26 +7400,44 @@ static char *wshub__parcel_texts(wshub__parcel *p) {
     return (char *)(p + 1) + p->nodes * sizeof(wshub__parcel_node);
 }
 
+/* All that is held with a parcel. It counts whole for each seat that has not fetched it, whoever else has it too. */
+static size_t wshub__parcel_bytes(const wshub__parcel *p) {
+    return sizeof *p + p->nodes * sizeof(wshub__parcel_node) + p->bytes;
+}
+
 static void wshub__parcel_unref(wshub_loop *loop, wshub__parcel *p, size_t refs) {
-    if (WSHUB__SUB(&p->refs, refs) == 0) {
-        wshub__mem_free(&loop->mem, p,
-                        sizeof *p + p->nodes * sizeof(wshub__parcel_node) + p->bytes);
-    }
+    if (WSHUB__SUB(&p->refs, refs) == 0) wshub__mem_free(&loop->mem, p, wshub__parcel_bytes(p));
 }
 
 static void wshub__name_free(const wshub__mem *m, wshub__name *n) {
     wshub__mem_free(m, n, sizeof *n + n->len);
 }
 
+/* A hub gives its seat's table a key that strangers, who choose the names of channels, cannot know. Others who take a
+ * seat subscribe to names of their own. */
+WSHUB__COLD static void wshub__seat_key(void *ctx, const uint64_t key[2]) {
+    memcpy(((wshub__seat *)ctx)->channels.key, key, sizeof(uint64_t) * 2);
+}
+
+/* Tells publishers whether there is anything that this seat might want. */
+static void wshub__seat_listen(wshub__seat *seat) {
+    WSHUB__STORE(&seat->deaf, seat->channels.count || seat->patterns_count ? 0u : 1u);
+}
+
 WSHUB__COLD static void wshub__seat_clear(wshub__seat *seat) {
     const wshub__mem *m = &seat->loop->mem;
+    uint64_t key[2];
     uint32_t i;
+    memcpy(key, seat->channels.key, sizeof key);
     for (i = 0; i < seat->channels.cap; i++) {
         if (seat->channels.hashes[i]) wshub__name_free(m, seat->channels.names[i]);
     }
     for (i = 0; i < seat->patterns_count; i++) wshub__name_free(m, seat->patterns[i]);
-    seat->patterns_count = 0;
+    wshub__mem_free(m, seat->patterns, seat->patterns_cap * sizeof *seat->patterns);
+    seat->patterns = NULL;
+    seat->patterns_count = seat->patterns_cap = 0;
     wshub__index_done(m, &seat->channels);
+    memcpy(seat->channels.key, key, sizeof key);
 }
 
 WSHUB__COLD static void wshub__seat_empty(wshub__seat *seat) {
@@ -7506,12 +7554,11 @@ static size_t wshub__seat_send(wshub__seat *from, const wshub__item *items, size
     wshub_loop *loop = from->loop;
     wshub__parcel *p;
     wshub__parcel_node *nodes;
-    size_t n = 0, bytes = 0, owed = 0, most = loop->queue_bytes_max / 4, kept = 1;
+    size_t n = 0, bytes = 0, owed, most = loop->queue_bytes_max / 4, kept = 1;
     uint32_t i;
     char *at;
     if (most > WSHUB__PARCEL_BYTES) most = WSHUB__PARCEL_BYTES;
     do {
-        owed += sizeof(wshub__parcel_head) + items[n].channel.len + items[n].payload.len;
         bytes += sizeof(wshub__parcel_head) + items[n].channel.len + items[n].payload.len +
                  items[n].brief.len;
         n++;
@@ -7523,7 +7570,7 @@ static size_t wshub__seat_send(wshub__seat *from, const wshub__item *items, size
     p->count = (uint32_t)n;
     p->nodes = from->others_count;
     p->bytes = bytes;
-    p->owed = owed;
+    owed = wshub__parcel_bytes(p);
     nodes = (wshub__parcel_node *)(void *)(p + 1);
     at = wshub__parcel_texts(p);
     for (i = 0; i < n; i++) {
@@ -7537,8 +7584,9 @@ static size_t wshub__seat_send(wshub__seat *from, const wshub__item *items, size
     }
     for (i = 0; i < from->others_count; i++) {
         wshub__seat *s = from->others[i];
-        if ((uint64_t)WSHUB__LOAD(&s->queued) + owed > loop->queue_bytes_max) {
-            (void)WSHUB__ADD(&loop->dropped, n);
+        size_t queued = WSHUB__LOAD(&s->queued);
+        if (WSHUB__LOAD(&s->deaf) || (queued && (uint64_t)queued + owed > loop->queue_bytes_max)) {
+            if (!WSHUB__LOAD(&s->deaf)) (void)WSHUB__ADD(&loop->dropped, n);
             kept++;
             continue;
         }
@@ -7553,9 +7601,11 @@ static size_t wshub__seat_send(wshub__seat *from, const wshub__item *items, size
 static size_t wshub__seat_give(void *ctx, const wshub__item *items, size_t count) {
     wshub__seat *seat = (wshub__seat *)ctx;
     size_t done = 0, n = 1;
+    uint32_t i = 0;
     if (WSHUB__LOAD(&seat->loop->down)) return 0;
     if (seat->version != WSHUB__LOAD(&seat->loop->version) && !wshub__seat_learn(seat)) return 0;
-    if (!seat->others_count) return count;
+    while (i < seat->others_count && WSHUB__LOAD(&seat->others[i]->deaf)) i++;
+    if (i == seat->others_count) return count; /* nobody listens */
     for (; done < count && n; done += n) n = wshub__seat_send(seat, items + done, count - done);
     return done;
 }
@@ -7572,35 +7622,53 @@ static size_t wshub__seat_publish(void *ctx, const wshub_bus_msg *msgs, size_t c
     return i;
 }
 
+/* Where a pattern stands, given without its `*`; the number of patterns: nowhere. */
+static uint32_t wshub__seat_pattern(const wshub__seat *seat, wshub_str name) {
+    uint32_t i = 0;
+    while (i < seat->patterns_count && !wshub_str_eq(wshub__str(seat->patterns[i]->ptr, seat->patterns[i]->len), name)) i++;
+    return i;
+}
+
+/* Subscribes to one more. False: out of memory, or no name that a channel can have. */
+WSHUB__COLD static bool wshub__seat_add(wshub__seat *seat, const wshub_bus_channel *channel) {
+    const wshub__mem *m = &seat->loop->mem;
+    wshub_str name = channel->name;
+    void *patterns = seat->patterns;
+    wshub__name *n;
+    if (name.len > WSHUB__NAME_LEN_MAX || (channel->pattern && !name.len)) return false;
+    if (channel->pattern) {
+        name.len--;
+        if (wshub__seat_pattern(seat, name) < seat->patterns_count) return true;
+        if (!wshub__mem_grow(m, &patterns, &seat->patterns_cap, seat->patterns_count + 1, sizeof *seat->patterns))
+            return false;
+        seat->patterns = (wshub__name **)patterns;
+    } else {
+        if (wshub__index_find(&seat->channels, WSHUB__KIND_CHANNEL, name)) return true;
+        if (!wshub__index_reserve(m, &seat->channels)) return false;
+    }
+    n = (wshub__name *)wshub__mem_new(m, sizeof *n + name.len);
+    if (!n) return false;
+    if (name.len) memcpy(n + 1, name.ptr, name.len);
+    n->ptr = (const char *)(n + 1);
+    n->len = name.len & WSHUB__NAME_LEN_MAX;
+    n->kind = WSHUB__KIND_CHANNEL;
+    if (channel->pattern) {
+        seat->patterns[seat->patterns_count++] = n;
+    } else {
+        wshub__index_add(&seat->channels, n);
+    }
+    return true;
+}
+
+/* Takes as many as it is given, patterns too. False: out of memory; what it has of them by then it has once, and all are
+ * offered again. */
 WSHUB__COLD static bool wshub__seat_subscribe(void *ctx, const wshub_bus_channel *channels,
                                               size_t count) {
     wshub__seat *seat = (wshub__seat *)ctx;
-    const wshub__mem *m = &seat->loop->mem;
-    size_t i;
-    for (i = 0; i < count; i++) {
-        wshub_str name = channels[i].name;
-        wshub__name *n;
-        if (name.len > WSHUB__NAME_LEN_MAX) return false;
-        if (channels[i].pattern) {
-            WSHUB_ASSERT(name.len && seat->patterns_count < 8); /* cleared before each CONNECTED */
-            name.len--;
-        } else if (wshub__index_find(&seat->channels, WSHUB__KIND_CHANNEL, name)) {
-            continue;
-        }
-        if (!wshub__index_reserve(m, &seat->channels)) return false;
-        n = (wshub__name *)wshub__mem_new(m, sizeof *n + name.len);
-        if (!n) return false;
-        if (name.len) memcpy(n + 1, name.ptr, name.len);
-        n->ptr = (const char *)(n + 1);
-        n->len = name.len & WSHUB__NAME_LEN_MAX;
-        n->kind = WSHUB__KIND_CHANNEL;
-        if (channels[i].pattern) {
-            seat->patterns[seat->patterns_count++] = n;
-        } else {
-            wshub__index_add(&seat->channels, n);
-        }
-    }
-    return true;
+    size_t i = 0;
+    while (i < count && wshub__seat_add(seat, &channels[i])) i++;
+    wshub__seat_listen(seat);
+    return i == count;
 }
 
 WSHUB__COLD static bool wshub__seat_unsubscribe(void *ctx, const wshub_bus_channel *channels,
@@ -7608,23 +7676,23 @@ WSHUB__COLD static bool wshub__seat_unsubscribe(void *ctx, const wshub_bus_chann
     wshub__seat *seat = (wshub__seat *)ctx;
     size_t i;
     for (i = 0; i < count; i++) {
-        uint32_t k;
-        wshub__name *n = wshub__index_find(&seat->channels, WSHUB__KIND_CHANNEL, channels[i].name);
-        if (channels[i].pattern) {
-            for (k = 0; k < seat->patterns_count; k++) {
-                wshub__name *p = seat->patterns[k];
-                if ((size_t)p->len + 1 != channels[i].name.len ||
-                    memcmp(p->ptr, channels[i].name.ptr, p->len) != 0)
-                    continue;
-                wshub__name_free(&seat->loop->mem, p);
-                seat->patterns[k] = seat->patterns[--seat->patterns_count];
-                break;
-            }
-        } else if (n) {
+        wshub_str name = channels[i].name;
+        wshub__name *n = NULL;
+        if (channels[i].pattern && name.len) {
+            uint32_t k;
+            name.len--;
+            k = wshub__seat_pattern(seat, name);
+            if (k == seat->patterns_count) continue;
+            n = seat->patterns[k];
+            seat->patterns[k] = seat->patterns[--seat->patterns_count];
+        } else {
+            n = wshub__index_find(&seat->channels, WSHUB__KIND_CHANNEL, name);
+            if (!n) continue;
             wshub__index_remove(&seat->channels, n);
-            wshub__name_free(&seat->loop->mem, n);
         }
+        wshub__name_free(&seat->loop->mem, n);
     }
+    wshub__seat_listen(seat);
     return true;
 }
 
@@ -7651,13 +7719,14 @@ static void wshub__seat_pump(void *ctx) {
             seat->owner.state(seat->owner.ctx, WSHUB_BUS_CONNECTED);
         }
         if (seat->attached) seat->owner.state(seat->owner.ctx, up ? WSHUB_BUS_UP : WSHUB_BUS_DOWN);
+        if (seat->attached) wshub__seat_listen(seat); /* from here on it is known what it wants */
     }
     for (n = wshub__stack_take(&seat->queue); n;) {
         wshub__parcel *p = ((wshub__parcel_node *)(void *)n)->parcel;
         const char *at = wshub__parcel_texts(p);
         uint32_t i;
         n = n->next;
-        (void)WSHUB__SUB(&seat->queued, p->owed);
+        (void)WSHUB__SUB(&seat->queued, wshub__parcel_bytes(p));
         for (i = 0; i < p->count && seat->attached; i++) {
             wshub__parcel_head h;
             wshub_str channel, payload;
@@ -7689,6 +7758,15 @@ WSHUB__COLD WSHUB_API wshub_err wshub_loop_create(const wshub_loop_desc *desc,
     loop->mem = m;
     loop->refs = 1;
     loop->queue_bytes_max = desc && desc->queue_bytes_max ? desc->queue_bytes_max : 64u << 20;
+    if (desc) memcpy(loop->key, desc->key, sizeof loop->key);
+    if (!loop->key[0] && !loop->key[1]) { /* ISO C has nothing better; systems place blocks, stacks and code anew each time */
+        const void *at[2];
+        at[0] = loop;
+        at[1] = &m;
+        loop->key[0] = wshub__siphash(loop->key, at, sizeof at, 1);
+        at[0] = &wshub__logs;
+        loop->key[1] = wshub__siphash(loop->key, at, sizeof at, 2);
+    }
     *out_loop = loop;
     return WSHUB_OK;
 }
@@ -7704,6 +7782,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_loop_bus(wshub_loop *loop, wshub_bus *out_
     if (!seat) return WSHUB_ERR_NOMEM;
     seat->loop = loop;
     seat->refs = 1;
+    memcpy(seat->channels.key, loop->key, sizeof seat->channels.key);
     (void)WSHUB__ADD(&loop->refs, 1);
     memset(out_bus, 0, sizeof *out_bus); /* what a seat takes is delivered: there is nothing to wait for */
     out_bus->ctx = seat;
@@ -7718,11 +7797,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_loop_bus(wshub_loop *loop, wshub_bus *out_
 WSHUB__COLD WSHUB_API void wshub_loop_set_down(wshub_loop *loop, bool down) {
     wshub__seat *s;
     WSHUB__LOCK(&loop->lock);
-#if WSHUB__THREADS
-    __atomic_store_n(&loop->down, down ? 1u : 0u, __ATOMIC_RELEASE);
-#else
-    loop->down = down ? 1u : 0u;
-#endif
+    WSHUB__STORE(&loop->down, down ? 1u : 0u);
     for (s = loop->seats; s; s = s->next) wshub__seat_wake(s);
     WSHUB__UNLOCK(&loop->lock);
 }
@@ -9147,7 +9222,8 @@ WSHUB__COLD static const char *wshub__check_group(const wshub *hub, wshub__group
 WSHUB_API const char *wshub_self_check(const wshub *hub) {
     uint32_t i, n = 0, own = 0, prev = 0, spans = 0, refs = 0, conns = 0, members = 0,
                 memberships = 0, sessions = 0, auth = 0;
-    uint64_t queued = 0, held = 0, cap = 0, lagging = 0;
+    uint64_t queued = 0, held = 0, cap = 0, lagging = 0, lingering = 0;
+    const wshub__chan *chan;
     const wshub__seg *s;
     wshub__look(hub);
     for (i = hub->oldest; i; prev = i, i = wshub__client_at(hub, i - 1)->next, n++) {
@@ -9179,6 +9255,8 @@ WSHUB_API const char *wshub_self_check(const wshub *hub) {
         sessions -= hub->users[i]->count;
     }
     if (sessions) return "the number of sessions";
+    for (chan = hub->subs_out.head; chan; chan = chan->next) lingering++;
+    if (lingering != hub->stats.bus_lingering) return "the channels that linger";
     if (hub->index.count != n + hub->rooms_count + hub->users_count + hub->subs_count)
         return "the number of names";
     for (i = 0; i < hub->conns.pages_count * WSHUB__PAGE; i++) {

@@ -690,7 +690,7 @@ TEST(who_leaves_the_loop_hears_nothing_more_wherever_he_stands) {
     memset(text, 'x', sizeof text);
     ld.alloc = world_alloc;
     ld.alloc_user = &w;
-    ld.queue_bytes_max = 4000;
+    ld.queue_bytes_max = 4400;
     EXPECT_INT(wshub_loop_create(&ld, &loop), WSHUB_OK);
     for (i = 0; i < 3; i++) {
         wshub_bus_owner owner;

@@ -224,3 +224,427 @@ TEST(what_is_sent_to_one_touches_no_limit_of_another) { /* SEND-6: others are no
     wshub_io_fake_run(w.net);
     world_stop(&w);
 }
+
+/* ---- exclusion, membership: against plain lists ---- */
+
+TEST(exclusion_and_membership_are_what_plain_lists_say) { /* SEND-1, ROOM-3 to ROOM-5 */
+    enum { CLIENTS = 12, ROOMS = 90 };
+    uint32_t round;
+    for (round = 1; round <= 12; round++) {
+        world w;
+        wshub_conn conn[CLIENTS];
+        char id[CLIENTS][37], name[16];
+        static bool in[CLIENTS][ROOMS];
+        wshub_str ids[2 * CLIENTS + 2];
+        uint32_t step, i, k;
+        seed = round * 40503u + 7;
+        memset(in, 0, sizeof in);
+        world_start(&w, DESC(.on_authenticate = accept_all), FAKE(.on_step = NULL));
+        for (i = 0; i < CLIENTS; i++) conn[i] = world_client(&w, "u", id[i]);
+        for (step = 0; step < 1500; step++) {
+            uint32_t who = rnd(4) ? rnd(3) : rnd(CLIENTS), r = rnd(ROOMS); /* three are in many */
+            wshub_client c = world_handle(&w, id[who]);
+            bool filling = step / 300 % 2 == 0; /* grows beyond the table's threshold and falls below it again */
+            (void)snprintf(name, sizeof name, "r%u", (unsigned)r);
+            if (rnd(10) < 8) {
+                bool join = filling ? rnd(10) < 8 : rnd(10) < 2;
+                EXPECT_INT((join ? wshub_client_join : wshub_client_leave)(w.hub, c, wshub_str_z(name)), WSHUB_OK);
+                in[who][r] = join;
+            } else {
+                size_t n = rnd(2 * CLIENTS + 2), before[CLIENTS];
+                bool left_out[CLIENTS] = {false};
+                wshub_msg m = msg("m", "1");
+                bool all = rnd(3) == 0;
+                for (i = 0; i < n; i++) {
+                    k = rnd(CLIENTS + 1);
+                    ids[i] = k < CLIENTS ? wshub_str_z(id[k]) : wshub_str_z("nobody");
+                    if (k < CLIENTS) left_out[k] = true;
+                }
+                if (w.hub->mark > 50 && w.hub->mark < 1000) w.hub->mark = UINT32_MAX - 50; /* they run out: those of old are wiped out */
+                for (i = 0; i < CLIENTS; i++) before[i] = wshub_io_fake_output(w.net, conn[i]).len;
+                if (all) EXPECT_INT(wshub_all_send(w.hub, &m, ids, n), WSHUB_OK);
+                else EXPECT_INT(wshub_room_send(w.hub, wshub_str_z(name), &m, ids, n), WSHUB_OK);
+                wshub_io_fake_run(w.net);
+                for (i = 0; i < CLIENTS; i++)
+                    EXPECT_INT(wshub_io_fake_output(w.net, conn[i]).len > before[i], (all || in[i][r]) && !left_out[i]);
+            }
+            EXPECT_INT(wshub_client_in_room(w.hub, c, wshub_str_z(name)), in[who][r]);
+            if (step % 50 == 0) {
+                EXPECT(wshub_self_check(w.hub) == NULL);
+                for (i = 0; i < CLIENTS; i++) {
+                    wshub_str room;
+                    wshub_iter it = {0, 0};
+                    size_t seen = 0, want = 3;
+                    while (wshub_client_each_room(w.hub, world_handle(&w, id[i]), &it, &room)) seen++;
+                    for (k = 0; k < ROOMS; k++) want += in[i][k];
+                    EXPECT_INT(seen, want);
+                }
+            }
+        }
+        world_stop(&w);
+    }
+}
+
+TEST(joins_that_find_no_memory_change_nothing) { /* ROOM-4: all or nothing, at every threshold of a client's list */
+    world w;
+    char id[37], name[16];
+    int i;
+    long n;
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    (void)world_client(&w, NULL, id);
+    for (i = 0; i < 80; i++) {
+        (void)snprintf(name, sizeof name, "r%d", i);
+        for (n = 1; n < 20; n++) {
+            wshub_err err;
+            w.fail_at = n;
+            err = wshub_client_join(w.hub, world_handle(&w, id), wshub_str_z(name));
+            w.fail_at = 0;
+            EXPECT(wshub_self_check(w.hub) == NULL);
+            if (err == WSHUB_OK) break;
+            EXPECT_INT(err, WSHUB_ERR_NOMEM);
+            EXPECT(!wshub_client_in_room(w.hub, world_handle(&w, id), wshub_str_z(name)));
+        }
+    }
+    for (i = 0; i < 80; i++) { /* leaving wants no memory; what it would give back with some stays */
+        (void)snprintf(name, sizeof name, "r%d", i);
+        w.fail_all = true;
+        EXPECT_INT(wshub_client_leave(w.hub, world_handle(&w, id), wshub_str_z(name)), WSHUB_OK);
+        w.fail_all = false;
+        EXPECT(wshub_self_check(w.hub) == NULL);
+    }
+    world_stop(&w);
+}
+
+/* ---- what waits for the transformer ---- */
+
+static wshub_ask asked[4096];
+static uint32_t asked_count;
+static void ask_later(wshub *hub, wshub_ask ask, wshub_client c, const wshub_event *e, void *user) {
+    (void)hub;
+    (void)c;
+    (void)e;
+    (void)user;
+    asked[asked_count++] = ask;
+}
+static void encrypted_world(world *w, char id[37], wshub_conn *c, uint32_t max) {
+    world_start(w, DESC(.on_authenticate = accept_all, .on_transform_out = ask_later, .backpressure_bytes_max = max, .encrypted_batch_max = 4096), FAKE(0));
+    *c = world_client(w, NULL, id);
+    EXPECT_INT(wshub_client_encrypt(w->hub, world_handle(w, id)), WSHUB_OK);
+    asked_count = 0;
+}
+
+TEST(what_the_transformer_holds_is_counted_as_what_it_is) { /* SEND-6, ENC-1 */
+    static const size_t sizes[] = {2, 100, 5000, 200000};
+    uint32_t s, replaced;
+    for (s = 0; s < 4; s++) {
+        for (replaced = 0; replaced < 2; replaced++) {
+            world w;
+            wshub_conn c;
+            char id[37];
+            size_t before, max = 100000, most;
+            uint32_t i, sent = 0;
+            wshub_msg m = msg("m", json_string(sizes[s]));
+            encrypted_world(&w, id, &c, (uint32_t)max);
+            before = w.bytes;
+            for (i = 0; i < 4000; i++) {
+                wshub_err err = wshub_client_send(w.hub, world_handle(&w, id), &m);
+                EXPECT(err == WSHUB_OK || err == WSHUB_ERR_DROPPED || err == WSHUB_ERR_NOMEM);
+                sent += asked_count > sent;
+            }
+            EXPECT(sent >= 1 && stats(&w).dropped_pressure == 4000 - sent);
+            most = w.bytes - before;
+            EXPECT(most < max + max / 8 + 2 * sizes[s] + 20000); /* pages of questions come whole */
+            EXPECT(stats(&w).transform_bytes <= most + WSHUB__PAGE * sizeof(wshub__ask)); /* a page of them was there */
+            EXPECT_INT(wshub_client_queued_bytes(w.hub, world_handle(&w, id)), stats(&w).transform_bytes);
+            for (i = sent; i > 1; i--) /* from behind: the answers wait, and count too */
+                EXPECT_INT(wshub_transform_accept(w.hub, asked[i - 1], replaced ? &m : NULL), WSHUB_OK);
+            EXPECT_INT(wshub_client_queued_bytes(w.hub, world_handle(&w, id)), stats(&w).transform_bytes);
+            EXPECT(!replaced || stats(&w).transform_bytes >= (sent - 1) * 2 * sizes[s]);
+            EXPECT_INT(wshub_transform_accept(w.hub, asked[0], NULL), WSHUB_OK);
+            wshub_io_fake_run(w.net);
+            EXPECT_INT(stats(&w).transform_bytes, 0);
+            for (i = 0; i < sent; i++) {
+                wshub_io_fake_frame f;
+                EXPECT(wshub_io_fake_next(w.net, c, &f) && f.payload.len == sizes[s] + 21);
+            }
+            world_stop(&w);
+        }
+    }
+}
+
+TEST(a_message_of_any_length_passes_the_transformer) { /* SEND-6: behind others that wait there too, up to the limit */
+    world w;
+    wshub_conn c;
+    char id[37];
+    wshub_msg m = msg("m", json_string(50000)), small = msg("s", "1");
+    wshub_io_fake_frame f;
+    encrypted_world(&w, id, &c, 1000);
+    EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id), &small), WSHUB_OK);
+    EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id), &m), WSHUB_OK);
+    EXPECT_INT(asked_count, 2);
+    (void)wshub_client_send(w.hub, world_handle(&w, id), &small); /* more than the limit waits there now */
+    EXPECT_INT(stats(&w).dropped_pressure, 1);
+    EXPECT_INT(wshub_transform_accept(w.hub, asked[0], NULL), WSHUB_OK);
+    EXPECT_INT(wshub_transform_accept(w.hub, asked[1], NULL), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT(wshub_io_fake_next(w.net, c, &f) && f.payload.len == 23 - 1);
+    EXPECT(wshub_io_fake_next(w.net, c, &f) && f.payload.len == 50021);
+    wshub_io_fake_window(w.net, c, 0); /* one who does not read: both count together */
+    EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id), &small), WSHUB_OK);
+    EXPECT_INT(wshub_transform_accept(w.hub, asked[2], NULL), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    (void)wshub_client_send(w.hub, world_handle(&w, id), &m);
+    EXPECT_INT(stats(&w).dropped_pressure, 2);
+    wshub_io_fake_window(w.net, c, UINT64_MAX);
+    wshub_io_fake_run(w.net);
+    world_stop(&w);
+}
+
+/* ---- the loop: who hears nothing is owed nothing, what is held is counted, no limit but memory ---- */
+
+static size_t loop_bytes;
+static bool loop_starves;
+static void *loop_alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
+    (void)user;
+    if (loop_starves && new_bytes > old_bytes) return NULL;
+    loop_bytes += new_bytes - old_bytes;
+    if (new_bytes) return realloc(ptr, new_bytes);
+    free(ptr);
+    return NULL;
+}
+static uint32_t ear_heard;
+static void ear_received(void *ctx, wshub_str channel, wshub_str payload) {
+    (void)ctx;
+    (void)channel;
+    (void)payload;
+    ear_heard++;
+}
+static void ear_state(void *ctx, wshub_bus_state state) {
+    (void)ctx;
+    (void)state;
+}
+static wshub_bus seat_of(wshub_loop *loop) {
+    wshub_bus bus;
+    wshub_bus_owner owner;
+    memset(&owner, 0, sizeof owner);
+    owner.received = ear_received;
+    owner.state = ear_state;
+    EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
+    EXPECT_INT(bus.attach(bus.ctx, &owner), WSHUB_OK);
+    bus.pump(bus.ctx);
+    return bus;
+}
+static wshub_loop *loop_of(uint32_t max) {
+    wshub_loop_desc d;
+    wshub_loop *loop = NULL;
+    memset(&d, 0, sizeof d);
+    d.alloc = loop_alloc;
+    d.queue_bytes_max = max;
+    loop_bytes = 0;
+    EXPECT_INT(wshub_loop_create(&d, &loop), WSHUB_OK);
+    return loop;
+}
+
+TEST(a_seat_is_sent_what_it_might_want_from_when_it_wants_it) { /* subscriptions come and go at random */
+    wshub_loop *loop = loop_of(0);
+    wshub_bus a = seat_of(loop), b = seat_of(loop);
+    bool wants[8] = {false};
+    int wanted = 0, step;
+    wshub_bus_msg first;
+    first.channel = first.payload = wshub_str_z("1");
+    EXPECT_INT(a.publish(a.ctx, &first, 1), 1); /* and learns who the others are */
+    seed = 77;
+    for (step = 0; step < 2000; step++) {
+        char name[16];
+        wshub_bus_channel ch;
+        uint32_t k = rnd(8);
+        (void)snprintf(name, sizeof name, k % 2 ? "p%u*" : "c%u", (unsigned)k);
+        ch.name = wshub_str_z(name);
+        ch.pattern = k % 2 != 0;
+        if (rnd(2)) { /* twice is once */
+            bool on = rnd(3) == 0;
+            EXPECT((on ? b.subscribe : b.unsubscribe)(b.ctx, &ch, 1));
+            wanted += (on ? 1 : 0) - (wants[k] ? 1 : 0);
+            wants[k] = on;
+        } else {
+            wshub_bus_msg m;
+            size_t held = loop_bytes;
+            (void)snprintf(name, sizeof name, k % 2 ? "p%ux" : "c%u", (unsigned)k);
+            m.channel = wshub_str_z(name);
+            m.payload = wshub_str_z("1");
+            ear_heard = 0;
+            EXPECT_INT(a.publish(a.ctx, &m, 1), 1);
+            EXPECT((loop_bytes > held) == (wanted > 0)); /* who wants nothing at all is sent nothing */
+            b.pump(b.ctx);
+            EXPECT_INT(ear_heard, wants[k]);
+        }
+    }
+    EXPECT_INT(wshub_loop_dropped(loop), 0);
+    (void)a.attach(a.ctx, NULL);
+    (void)b.attach(b.ctx, NULL);
+    wshub_loop_destroy(loop);
+    EXPECT_INT(loop_bytes, 0);
+}
+
+TEST(all_that_is_held_for_a_seat_counts_and_none_is_too_long_for_an_empty_one) { /* queue_bytes_max */
+    static const uint32_t limits[] = {500, 4000, 100000};
+    uint32_t round;
+    for (round = 0; round < 30; round++) {
+        wshub_loop *loop = loop_of(limits[round % 3]);
+        wshub_bus a = seat_of(loop), b = seat_of(loop);
+        wshub_bus_channel every = {{"*", 1}, true};
+        wshub_bus_msg m;
+        uint32_t sent = 0, i;
+        size_t before;
+        seed = round + 5;
+        EXPECT(b.subscribe(b.ctx, &every, 1));
+        m.channel = wshub_str_z("c");
+        m.payload = wshub_str_z("1");
+        EXPECT_INT(a.publish(a.ctx, &m, 1), 1);
+        b.pump(b.ctx);
+        before = loop_bytes;
+        ear_heard = 0;
+        for (i = 0; i < 400; i++, sent++) {
+            m.payload.ptr = json_string(limits[round % 3] + 2);
+            m.payload.len = i == 0 && round % 2 ? limits[round % 3] + 2 : rnd(200);
+            EXPECT_INT(a.publish(a.ctx, &m, 1), 1);
+            EXPECT(loop_bytes - before <= limits[round % 3] + (round % 2 ? limits[round % 3] + 200 : 0));
+        }
+        b.pump(b.ctx);
+        EXPECT_INT(ear_heard + wshub_loop_dropped(loop), sent);
+        EXPECT(ear_heard > 0);
+        EXPECT_INT(loop_bytes, before);
+        (void)a.attach(a.ctx, NULL);
+        (void)b.attach(b.ctx, NULL);
+        wshub_loop_destroy(loop);
+    }
+}
+
+TEST(a_seat_takes_as_many_patterns_as_it_is_asked_for_or_says_no) {
+    wshub_loop *loop = loop_of(0);
+    wshub_bus a = seat_of(loop), b = seat_of(loop);
+    char name[16];
+    uint32_t i;
+    wshub_bus_channel ch;
+    wshub_bus_msg m;
+    ch.pattern = true;
+    m.payload = wshub_str_z("1");
+    for (i = 0; i < 1000; i++) {
+        (void)snprintf(name, sizeof name, "p%u:*", (unsigned)i);
+        ch.name = wshub_str_z(name);
+        loop_starves = true;
+        if (i == 0 || i == 2 || i == 3) EXPECT(!a.subscribe(a.ctx, &ch, 1));
+        loop_starves = false;
+        EXPECT(a.subscribe(a.ctx, &ch, 1) && a.subscribe(a.ctx, &ch, 1));
+    }
+    ch.name.len = 0;
+    EXPECT(!a.subscribe(a.ctx, &ch, 1) && a.unsubscribe(a.ctx, &ch, 1)); /* not even a `*` */
+    ear_heard = 0;
+    for (i = 0; i < 1000; i++) {
+        (void)snprintf(name, sizeof name, "p%u:x", (unsigned)i);
+        m.channel = wshub_str_z(name);
+        EXPECT_INT(b.publish(b.ctx, &m, 1), 1);
+        (void)snprintf(name, sizeof name, "p%u:*", (unsigned)i);
+        ch.name = wshub_str_z(name);
+        a.pump(a.ctx);
+        EXPECT_INT(ear_heard, i + 1);
+        if (i % 2) EXPECT(a.unsubscribe(a.ctx, &ch, 1) && a.unsubscribe(a.ctx, &ch, 1));
+    }
+    (void)a.attach(a.ctx, NULL);
+    (void)b.attach(b.ctx, NULL);
+    wshub_loop_destroy(loop);
+    EXPECT_INT(loop_bytes, 0);
+}
+
+TEST(the_tables_of_a_loop_have_a_key_that_is_its_owners) {
+    wshub_loop *loop = loop_of(0), *keyed;
+    wshub_loop_desc d;
+    wshub_bus bus, other;
+    world w;
+    uint64_t mine[2], key[2] = {1, 2};
+    memset(&d, 0, sizeof d);
+    memcpy(d.key, key, sizeof d.key);
+    EXPECT_INT(wshub_loop_create(&d, &keyed), WSHUB_OK);
+    other = seat_of(keyed);
+    EXPECT(memcmp(((wshub__seat *)other.ctx)->channels.key, key, sizeof key) == 0);
+    wshub__seat_clear((wshub__seat *)other.ctx); /* forgets what it holds, not the key */
+    EXPECT(memcmp(((wshub__seat *)other.ctx)->channels.key, key, sizeof key) == 0);
+    (void)other.attach(other.ctx, NULL);
+    wshub_loop_destroy(keyed);
+    EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
+    memcpy(mine, ((wshub__seat *)bus.ctx)->channels.key, sizeof mine);
+    EXPECT(mine[0] && mine[1]);
+    world_start(&w, DESC(.on_authenticate = accept_all, .bus = &bus, .bus_exact = true), FAKE(0));
+    wshub_io_fake_run(w.net);
+    EXPECT(memcmp(((wshub__seat *)bus.ctx)->channels.key, mine, sizeof mine) != 0); /* of the hub's randomness */
+    EXPECT(memcmp(((wshub__seat *)bus.ctx)->channels.key, w.hub->index.key, sizeof mine) != 0); /* and not the hub's own */
+    world_stop(&w);
+    wshub_loop_destroy(loop);
+}
+
+/* ---- exact channels that linger ---- */
+
+static struct { size_t subscribed, unsubscribed; bool full; wshub_bus_owner owner; } mute;
+static wshub_err mute_attach(void *ctx, const wshub_bus_owner *owner) {
+    (void)ctx;
+    if (owner) mute.owner = *owner;
+    return WSHUB_OK;
+}
+static size_t mute_publish(void *ctx, const wshub_bus_msg *msgs, size_t count) {
+    (void)ctx;
+    (void)msgs;
+    return count;
+}
+static bool mute_subscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
+    (void)ctx;
+    (void)channels;
+    mute.subscribed += count;
+    return true;
+}
+static bool mute_unsubscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
+    (void)ctx;
+    (void)channels;
+    if (!mute.full) mute.unsubscribed += count;
+    return !mute.full;
+}
+
+TEST(channels_that_linger_are_no_more_than_rooms_max) { /* BUS-4, ROOM-6: in one turn and in many, with room on the bus or not */
+    static const uint32_t limits[] = {30, 700, 3000};
+    uint32_t k, way;
+    for (k = 0; k < 3; k++) {
+        for (way = 0; way < 3; way++) {
+            world w;
+            wshub_bus bus;
+            char id[37], name[16];
+            uint32_t i, peak = 0, max = limits[k];
+            size_t before;
+            memset(&mute, 0, sizeof mute);
+            memset(&bus, 0, sizeof bus);
+            bus.attach = mute_attach;
+            bus.publish = mute_publish;
+            bus.subscribe = mute_subscribe;
+            bus.unsubscribe = mute_unsubscribe;
+            world_start(&w, DESC(.on_authenticate = accept_all, .bus = &bus, .bus_exact = true, .rooms_max = max), FAKE(0));
+            mute.owner.state(mute.owner.ctx, WSHUB_BUS_CONNECTED);
+            mute.owner.state(mute.owner.ctx, WSHUB_BUS_UP);
+            (void)world_client(&w, NULL, id);
+            before = w.bytes;
+            for (i = 0; i < 6000; i++) {
+                (void)snprintf(name, sizeof name, "r%u", (unsigned)i);
+                EXPECT_INT(wshub_client_join(w.hub, world_handle(&w, id), wshub_str_z(name)), WSHUB_OK);
+                if (way != 1 || i % 16 == 0) wshub_io_fake_run(w.net);
+                mute.full = way == 2 && i < 1000;
+                EXPECT_INT(wshub_client_leave(w.hub, world_handle(&w, id), wshub_str_z(name)), WSHUB_OK);
+                if (stats(&w).bus_lingering > peak) peak = (uint32_t)stats(&w).bus_lingering;
+            }
+            wshub_io_fake_run(w.net);
+            EXPECT(stats(&w).bus_lingering <= max);
+            EXPECT(way == 2 || peak <= max + WSHUB_BUS_BATCH);
+            EXPECT(w.bytes - before < (size_t)max * 400 + (way == 2 ? 2000u : 0u) * 100 + 200000);
+            wshub_io_fake_advance(w.net, 5001);
+            EXPECT_INT(stats(&w).bus_lingering, 0);
+            EXPECT_INT(mute.subscribed - mute.unsubscribed, 1 + 2 + 2); /* broadcasts, its two rooms, its id twice */
+            world_stop(&w);
+        }
+    }
+}
