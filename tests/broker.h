@@ -299,9 +299,9 @@ static bool broker_step(broker *b, wshub_io_fake *net) {
     int i;
     while (wshub_io_fake_dialled(net, &c, &address)) {
         broker_link *l = NULL;
+        if (b->hole && strcmp(address, b->hole) == 0) break; /* it waits for an answer, and those behind it with it */
         b->dials++;
         busy = true;
-        if (b->hole && strcmp(address, b->hole) == 0) continue;
         for (i = 0; i < BROKER_LINKS && !b->away; i++) {
             if (!b->links[i].conn.id) l = &b->links[i];
         }

@@ -25,6 +25,7 @@ static const struct { const char *text; int want; char kind; int64_t number; con
     {"*999999999999999999\r\n", -1, 0, 0, NULL, 0}, {"*18446744073709551615\r\n", -1, 0, 0, NULL, 0},
     {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", -1, 0, 0, NULL, 0}, {"$1001\r\n", -2, 0, 0, NULL, 0}, {"*2\r\n:1\r\n$1001\r\nab", -2, 0, 0, NULL, 0},
     {"$999999999999999999\r\n", -2, 0, 0, NULL, 0}, {"!1001\r\n", -2, 0, 0, NULL, 0},
+    {"*4095\r\n*0\r\n*1\r\n", -1, 0, 0, NULL, 0}, {"|4000\r\n", -1, 0, 0, NULL, 0},
 };
 
 TEST(resp_reads_what_it_should_at_every_cut_and_refuses_the_rest) {
@@ -64,6 +65,21 @@ TEST(resp_reads_what_it_should_at_every_cut_and_refuses_the_rest) {
         EXPECT_INT(wshub_resp_read(line, WSHUB_RESP_LINE_MAX, 1000, &r), -1);
         free(line);
     }
+    { /* what is said again and again before the reply begins, or within it: an end comes, whatever it is */
+        static const char *const endless[] = {"|0\r\n", "|1\r\n+a\r\n+b\r\n", "|1\r\n$1\r\na\r\n*0\r\n", "*1\r\n", "$1000\r\n%01000d\r\n"};
+        static char text[1 << 20];
+        wshub_resp r;
+        int got = 0;
+        for (i = 0; i < 5; i++) {
+            n = i == 4 ? (size_t)snprintf(text, sizeof text, "*4096\r\n") : 0;
+            for (got = 0; got == 0 && n + 1100 < sizeof text;) {
+                n += (size_t)snprintf(text + n, sizeof text - n, endless[i], 7); /* NOLINT: a table's own forms */
+                got = wshub_resp_read((const uint8_t *)text, n, 1000, &r);
+            }
+            EXPECT_INT(got, -1);
+            EXPECT(n <= 1000 + WSHUB_RESP_LINE_MAX + 1100);
+        }
+    }
     { /* many elements: no more than there is room for are noted, and only so many are taken at all */
         static char text[16 + 4 * (WSHUB_RESP_ELEMENTS_MAX + 1)];
         size_t most[] = {WSHUB_RESP_ITEMS, WSHUB_RESP_ITEMS + 1, WSHUB_RESP_ELEMENTS_MAX, WSHUB_RESP_ELEMENTS_MAX + 1};
@@ -90,12 +106,20 @@ TEST(urls_are_taken_apart_or_refused_with_a_reason) {
         {"redis://:7", "127.0.0.1:7", NULL, "", "", "", 1}, {"redis://u:p@h:65535/15", "h:65535", NULL, "u", "p", "15", 1},
         {"redis://:p%40%3a%2F@h", "h:6379", NULL, "", "p@:/", "", 1}, {"redis://:p:q@h", "h:6379", NULL, "", "p:q", "", 1},
         {"redis://[::1]:6380/2", "[::1]:6380", NULL, "", "", "2", 1}, {"redis://[::1]", "[::1]:6379", NULL, "", "", "", 1},
+        {"valkey://h", "h:6379", NULL, "", "", "", 1}, {"REDIS://h", "h:6379", NULL, "", "", "", 1}, {"Valkey://u:p@h/3", "h:6379", NULL, "u", "p", "3", 1},
+        {"redis://h?db=4", "h:6379", NULL, "", "", "4", 1}, {"redis://h/?db=4", "h:6379", NULL, "", "", "4", 1}, {"redis://h/4?", "h:6379", NULL, "", "", "4", 1},
+        {"redis://:@h", "h:6379", NULL, "", "", "", 1}, {"redis://@h", "h:6379", NULL, "", "", "", 1}, {"redis://:a?b&c=d@h", "h:6379", NULL, "", "a?b&c=d", "", 1},
+        {"redis://[fe80::1%eth0]:1", "[fe80::1%eth0]:1", NULL, "", "", "", 1}, {"redis://%41%2fb:%c3%a9@h", "h:6379", NULL, "A/b", "\xC3\xA9", "", 1},
+        {"redis://h_1.x-y.:1,10.0.0.1", "h_1.x-y.:1", "10.0.0.1:6379", "", "", "", 2}, {"unix:///run/a%20b%2f@c", "/run/a b/@c", NULL, "", "", "", 1},
         {"redis://a,b:2,[::3]:3/1", "a:6379", "[::3]:3", "", "", "1", 3}, {"unix:///run/redis.sock", "/run/redis.sock", NULL, "", "", "", 1},
         {"unix://u:p@/run/r.sock?db=3", "/run/r.sock", NULL, "u", "p", "3", 1}, {"redis://u:a@b@h", "h:6379", NULL, "u", "a@b", "", 1},
     };
     static const char *const bad[] = {"", "http://h", "redis:/h", "redis:h", "rediss://h", "redis://h:0", "redis://h:65536", "redis://h:x", "redis://h:",
                                       "redis://h/x", "redis://h/-1", "redis://u@h", "redis://:%4@h", "redis://:%zz@h", "redis://[::1", "unix://run/x",
-                                      "unix:///x?foo=1", "unix:///x?db=a", "redis://a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q", "redis://h/1234567890"};
+                                      "unix:///x?foo=1", "unix:///x?db=a", "redis://h,", "redis://,h", "redis://a,,b", "redis://,", "redis://u:p@h,/1", "redis://:b%00c@h", "redis://b%00:c@h", "unix:///x%00",
+                                      "unix:///x%0", "valkeys://h", "redis://[]", "redis://[x", "redis://[::1]x", "redis://[::1]1", "redis://[h]", "redis://::1", "redis://::1:6379", "redis://a b", "redis://h\n",
+                                      "redis://h#1", "redis://h/0#x", "redis://h?ssl=1", "redis://h/0?timeout=1", "redis://h/1?db=2", "redis://h?db=1&db=2", "redis://h%41", "redis://h:6379:1", "redis://:a/b@h",
+                                      "redis://h/0/1", "redis://u:@h", "redis+tls://h", "redis-sentinel://h", "//h", "h:6379", "redis://h:+1", "redis://h: 1", "redis://a;b", "redis://a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q", "redis://h/1234567890"};
     wshub_io_fake *net;
     size_t i;
     EXPECT_INT(wshub_io_fake_create(NULL, &net), WSHUB_OK);
@@ -124,7 +148,11 @@ TEST(urls_are_taken_apart_or_refused_with_a_reason) {
         EXPECT(!wshub_bus_redis_desc_problem(&d));
         d.url = "redis://h";
         EXPECT(wshub_bus_redis_desc_problem(&d) != NULL);
+        d.url = "valkeys://h";
+        EXPECT(!wshub_bus_redis_desc_problem(&d));
         d.tls = false;
+        EXPECT(strstr(wshub_bus_redis_desc_problem(&d), "rediss:// needs an io that encrypts"));
+        d.url = "redis://h";
         d.retry_min_ms = 6000;
         EXPECT(strstr(wshub_bus_redis_desc_problem(&d), "retry_min_ms"));
         EXPECT(wshub_bus_redis_desc_problem(NULL) != NULL);
@@ -895,4 +923,539 @@ TEST(every_allocation_may_fail) {
         }
     }
     (void)printf("  %ld failing allocations injected\n", injected);
+}
+
+/* ---- odd answers name themselves and heal (BUS-1, BUS-5) ---- */
+
+/* Every command of a session, answered by everything odd, at the handshake or later, the connection going with it or not:
+ * either the bus is up all the same, or one line says what the broker said; and once it answers well again it is up. */
+TEST(every_odd_answer_to_every_command_heals_or_names_itself) {
+    static const char *const commands[] = {"AUTH", "HELLO", "CLIENT", "SELECT", "ROLE", "PING", "SUBSCRIBE", "PSUBSCRIBE", "PUBLISH"};
+    static const char *const answers[] = {
+        "-MISCONF Redis is configured to save RDB snapshots, but it is currently unable to persist to disk.", "-NOPERM this user has no permissions to run it",
+        "-LOADING Redis is loading the dataset in memory", "-BUSY Redis is busy running a script.", "-NOAUTH Authentication required.", "-READONLY You can't write against a read only replica.",
+        "-MASTERDOWN Link with MASTER is down", "-ERR unknown command", "-ERR max number of clients reached", "-DENIED Redis is running in protected mode because protected mode is enabled",
+        "-NOPROTO unsupported protocol version", "-OOM command not allowed when used memory > 'maxmemory'.", "-", "-\x01\x02\n", "$-1", ":0", ":-5", "*0", "*-1", "+QUEUED", "+", "_", "#t", "%1\r\n+a\r\n+b",
+        "|1\r\n+ttl\r\n:1\r\n+OK", ">2\r\n+invalidate\r\n*0\r\n+OK", "*3\r\n$5\r\nslave\r\n$1\r\nh\r\n:1", "*1\r\n$8\r\nsentinel", "*1\r\n*1\r\n*1\r\n:1", "!3\r\nERR", "*4097", "?",
+    };
+    size_t c, a;
+    int way, named = 0, carried = 0;
+    for (c = 0; c < sizeof commands / sizeof *commands; c++) {
+        for (a = 0; a < sizeof answers / sizeof *answers; a++) {
+            for (way = 0; way < 8; way++) { /* from the beginning or later; RESP2 or 3; the end behind it or not */
+                static site s;
+                broker *b = fresh();
+                bool late = way & 1, up;
+                char word[16] = "";
+                b->password = "secret";
+                if (!late) b->refuse = commands[c];
+                b->refusal = answers[a];
+                b->refusal_ends = (way & 4) != 0;
+                site_start(&s, b, BUSDESC(.url = "redis://:secret@broker/1", .resp3 = (way & 2) != 0), DESC(0), FAKE(0));
+                if (late) {
+                    site_advance(&s, 1100);
+                    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+                    b->refuse = commands[c];
+                }
+                site_send(&s, "r", "1");
+                site_advance(&s, 2500);
+                up = rstats(&s).state == WSHUB_BUS_UP;
+                (void)sscanf(answers[a] + 1, "%15[A-Z]", word);
+                if (!up && answers[a][0] == '-' && word[0] && strcmp(word, "ERR") != 0 && !(late && b->refusal_ends)) {
+                    if (!strstr(s.said, word)) (void)printf("  %s, %s, way %d: %s\n", commands[c], answers[a], way, s.said);
+                    EXPECT(strstr(s.said, word));
+                }
+                if (!up) EXPECT(s.said_len > 0);
+                EXPECT(!strstr(s.said, "secret"));
+                *(up ? &carried : &named) += 1;
+                b->refuse = NULL;
+                site_advance(&s, 6000);
+                if (rstats(&s).state != WSHUB_BUS_UP) (void)printf("  %s, %s, way %d: %s\n", commands[c], answers[a], way, wshub_bus_redis_error(s.redis));
+                EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+                EXPECT_INT(sub_link(b) ? sub_link(b)->subs_count : 0, 5);
+                site_stop(&s);
+            }
+        }
+    }
+    (void)printf("  %d carried on, %d named\n", carried, named);
+    EXPECT(carried > 300 && named > 300);
+}
+
+TEST(who_cannot_save_or_may_not_tell_its_role_still_carries_messages) { /* an error is an answer */
+    static const struct { const char *refuse, *refusal; } cases[] = {
+        {"PING", "-MISCONF cannot save"}, {"ROLE", "-NOPERM no"}, {"ROLE", "-ERR unknown command 'ROLE'"}, {"ROLE", "+OK"}, {"CLIENT", "-ERR no"}, {"HELLO", "-NOPERM no"}, {"HELLO", "-ERR unknown command 'HELLO'"},
+    };
+    size_t i;
+    int way;
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (way = 0; way < 3; way++) {
+            static site s;
+            broker *b = fresh();
+            wshub_conn c;
+            b->refuse = cases[i].refuse;
+            b->refusal = cases[i].refusal;
+            site_start(&s, b, BUSDESC(.resp3 = true, .no_heartbeat = way == 1, .publish_only = way == 2), DESC(0), FAKE(0));
+            c = world_client(&s.w, "u", NULL);
+            site_advance(&s, 10000);
+            EXPECT_INT(rstats(&s).attempts, 1);
+            EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+            if (way < 2) broker_say_z(sub_link(b), "*3\r\n$7\r\nmessage\r\n$12\r\nws:broadcast\r\n$56\r\n{\"serverId\":\"x\",\"type\":\"broadcast\",\"event\":\"m\",\"data\":1}\r\n");
+            site_run(&s);
+            if (way < 2) EXPECT_TEXT(&s.w, c, "{\"event\":\"m\",\"data\":1}");
+            site_stop(&s);
+        }
+    }
+    { /* RESP3 is asked for again by the next connection, unless the broker does not know it */
+        static site s;
+        int k;
+        for (k = 0; k < 2; k++) {
+            broker *b = fresh();
+            b->refuse = "HELLO";
+            b->refusal = k ? "-ERR unknown command `HELLO`, with args beginning with: `3`, " : "-NOPERM no";
+            site_start(&s, b, BUSDESC(.resp3 = true), DESC(0), FAKE(0));
+            site_advance(&s, 1000);
+            EXPECT(sub_link(b) && !sub_link(b)->resp3);
+            b->refuse = NULL;
+            broker_drop_all(b);
+            site_advance(&s, 1000);
+            EXPECT_INT(sub_link(b) && sub_link(b)->resp3, k == 0);
+            site_stop(&s);
+        }
+    }
+}
+
+TEST(never_up_on_a_replica_and_home_again_when_roles_change) {
+    static site s;
+    broker *b = fresh();
+    /* the first address is a replica, also later, when it is the only one for a while */
+    b->replica = "one:6379";
+    site_start(&s, b, BUSDESC(.url = "redis://one,two"), DESC(0), FAKE(0));
+    site_advance(&s, 500);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    EXPECT(strcmp(wshub_bus_redis_address(s.redis), "two:6379") == 0);
+    EXPECT(strstr(s.said, "a replica: what is published there reaches nobody else"));
+    /* the roles change, nobody is disconnected: found with the next heartbeat */
+    b->replica = "two:6379";
+    site_advance(&s, 1500);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    EXPECT(strcmp(wshub_bus_redis_address(s.redis), "one:6379") == 0);
+    EXPECT(strstr(s.said, "lost two:6379: not a master (yet): slave"));
+    EXPECT_INT(stats(&s.w).bus_downs, 1);
+    /* cut off again and again: always back where the master is */
+    {
+        int i;
+        for (i = 0; i < 20; i++) {
+            broker_drop(b, i & 1 ? sub_link(b) : pub_link(b), true);
+            site_advance(&s, 700);
+            EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+            EXPECT(strcmp(wshub_bus_redis_address(s.redis), "one:6379") == 0);
+        }
+    }
+    site_stop(&s);
+    /* any node of a cluster will do */
+    b = fresh();
+    b->role = "slave";
+    b->cluster = true;
+    site_start(&s, b, BUSDESC(0), DESC(0), FAKE(0));
+    site_advance(&s, 3000);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    EXPECT_INT(rstats(&s).attempts, 1);
+    site_stop(&s);
+    /* who may not say INFO is a replica; a sentinel is told apart; a failing allocation heals */
+    b = fresh();
+    b->role = "slave";
+    b->refuse = "INFO";
+    site_start(&s, b, BUSDESC(0), DESC(0), FAKE(0));
+    site_advance(&s, 300);
+    EXPECT(rstats(&s).state != WSHUB_BUS_UP);
+    b->role = "sentinel";
+    site_advance(&s, 3000);
+    EXPECT(strstr(wshub_bus_redis_error(s.redis), "name its master in desc.sentinel"));
+    b->role = "master";
+    site_advance(&s, 6000);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    /* a proxy whose backend was demoted says it by an answer */
+    b->refuse = "PUBLISH";
+    b->refusal = "-READONLY You can't write against a read only replica.";
+    site_send(&s, "r", "1");
+    site_run(&s);
+    EXPECT(strstr(wshub_bus_redis_error(s.redis), "READONLY"));
+    EXPECT(rstats(&s).state != WSHUB_BUS_UP);
+    site_stop(&s);
+}
+
+TEST(what_is_said_before_the_door_closes_reaches_the_log) { /* maxclients, protected mode */
+    static const char *const greetings[] = {"-ERR max number of clients reached\r\n", "-DENIED Redis is running in protected mode because protected mode is enabled\r\n", "-ERR max number of clients + cluster connections reached\r\n", "+hello\r\n", ""};
+    size_t i;
+    int resp3;
+    for (i = 0; i < sizeof greetings / sizeof *greetings; i++) {
+        for (resp3 = 0; resp3 < 4; resp3++) {
+            static site s;
+            broker *b = fresh();
+            b->greeting = greetings[i];
+            site_start(&s, b, BUSDESC(.resp3 = resp3 & 1, .url = resp3 & 2 ? "redis://:p@broker" : NULL), DESC(0), FAKE(0));
+            site_advance(&s, 200);
+            EXPECT(strstr(s.said, greetings[i][0] == '-' ? greetings[i][1] == 'E' ? "ERR max number of clients" : "DENIED Redis is running in protected mode" : "cannot use"));
+            b->greeting = NULL;
+            b->password = "p";
+            site_advance(&s, resp3 & 2 ? 4000 : 10);
+            if (resp3 & 2) EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+            site_stop(&s);
+        }
+    }
+}
+
+TEST(without_a_heartbeat_nothing_is_subscribed_that_the_owner_did_not) { /* BUS-1 */
+    static site s;
+    broker *b = fresh();
+    site_start(&s, b, BUSDESC(.no_heartbeat = true), DESC(0), FAKE(0));
+    site_advance(&s, 3000);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    EXPECT_INT(sub_link(b)->subs_count, 4);
+    EXPECT_INT(rstats(&s).subscribed, 4);
+    EXPECT_INT(b->publishes, 0);
+    EXPECT(strstr(b->log, "SUBSCRIBE PSUBSCRIBE"));
+    sub_link(b)->frozen = true; /* and the network that forgets the subscriber is noticed */
+    site_advance(&s, 4200);
+    EXPECT_INT(rstats(&s).downs, 1);
+    EXPECT(strstr(s.said, "no answer within heartbeat_timeout_ms"));
+    site_stop(&s);
+    b = fresh();
+    b->refuse = "SUBSCRIBE";
+    site_start(&s, b, BUSDESC(0), DESC(0), FAKE(0));
+    EXPECT(strstr(s.said, "(the heartbeat's: allow &wshub:hb:* or set no_heartbeat)"));
+    site_stop(&s);
+}
+
+static uint32_t next_delay;
+static uint32_t slow_word(void *ctx) {
+    (void)ctx;
+    return next_delay;
+}
+/* A message in `pieces`, one every `ms`; all that is said to the subscriber meanwhile waits behind it. */
+static void dribble(broker *b, broker_link *l, size_t pieces, uint32_t ms) {
+    static char text[16384];
+    size_t n = (size_t)snprintf(text, sizeof text, "*3\r\n$7\r\nmessage\r\n$12\r\nws:broadcast\r\n$10055\r\n{\"serverId\":\"x\",\"type\":\"broadcast\",\"event\":\"m\",\"data\":"), i, from;
+    memset(text + n, ' ', 9999);
+    n += 9999;
+    text[n++] = '1';
+    text[n++] = '}';
+    text[n++] = '\r';
+    text[n++] = '\n';
+    b->delay_ms = slow_word;
+    for (i = 0, from = 0; i < pieces; i++) {
+        size_t end = n * (i + 1) / pieces;
+        next_delay = (uint32_t)(i + 1) * ms;
+        broker_say(l, text + from, end - from);
+        from = end;
+    }
+    next_delay = 0;
+}
+
+TEST(bytes_that_keep_coming_are_life_however_slowly) {
+    uint32_t ms;
+    for (ms = 100; ms <= 2900; ms += 700) {
+        static site s;
+        broker *b = fresh();
+        wshub_io_fake_frame f;
+        wshub_conn c;
+        int i, heard = 0;
+        site_start(&s, b, BUSDESC(0), DESC(.heartbeat_timeout_ms = WSHUB_OFF, .idle_timeout_ms = WSHUB_OFF), FAKE(0));
+        c = world_client(&s.w, "u", NULL);
+        site_advance(&s, 1500);
+        dribble(b, sub_link(b), 30, ms);
+        for (i = 0; i < 32; i++) site_advance(&s, ms);
+        while (wshub_io_fake_next(s.w.net, c, &f)) heard += f.opcode == 1;
+        EXPECT_INT(heard, 1);
+        EXPECT_INT(rstats(&s).downs, 0);
+        site_advance(&s, 10000);
+        EXPECT_INT(rstats(&s).downs, 0);
+        b->deaf_beats = true; /* but a broker that forwards nothing is found out although it answers */
+        site_advance(&s, 5100);
+        EXPECT_INT(rstats(&s).downs, 1);
+        site_stop(&s);
+    }
+    { /* and a pause longer than heartbeat_timeout_ms is the end */
+        static site s;
+        broker *b = fresh();
+        site_start(&s, b, BUSDESC(0), DESC(0), FAKE(0));
+        site_advance(&s, 1500);
+        dribble(b, sub_link(b), 2, 6000);
+        site_advance(&s, 5500);
+        EXPECT_INT(rstats(&s).downs, 1);
+        site_stop(&s);
+    }
+}
+
+TEST(a_watched_sentinel_that_is_silent_or_odd_is_replaced_and_the_bus_stays_up) {
+    static const char *const odd[] = {NULL, "garbage\r\n", "+OK\r\n", "-ERR what\r\n", "*3\r\n$11\r\nunsubscribe\r\n$14\r\n+switch-master\r\n:0\r\n", "*4097\r\n", ">0\r\n|0\r\n*9999\r\n"};
+    size_t i;
+    for (i = 0; i < sizeof odd / sizeof *odd; i++) {
+        static site s;
+        broker *b = fresh();
+        broker_link *watch = NULL;
+        uint64_t dials;
+        int k;
+        b->master_host = "10.0.0.1";
+        b->master_port = "6379";
+        site_start(&s, b, BUSDESC(.url = "redis://s1,s2,s3", .sentinel = "main"), DESC(0), FAKE(0));
+        site_advance(&s, 1500);
+        EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+        for (k = 0; k < BROKER_LINKS; k++) {
+            if (b->links[k].conn.id && b->links[k].address[0] == 's') watch = &b->links[k];
+        }
+        EXPECT(watch != NULL);
+        if (!watch) return;
+        dials = b->dials;
+        b->hole = "s3:26379"; /* one that never answers has its deadline, too */
+        if (odd[i]) broker_say_z(watch, odd[i]);
+        else watch->frozen = true;
+        site_advance(&s, 5500);
+        EXPECT_INT(b->dials, dials + 1);
+        site_advance(&s, 14000);
+        EXPECT_INT(rstats(&s).downs, 0); /* the bus has been up all the time */
+        EXPECT(b->dials >= dials + 1);
+        b->master_host = NULL; /* one that knows no such master is left for the next one */
+        for (k = 0; k < BROKER_LINKS; k++) {
+            if (b->links[k].conn.id && b->links[k].address[0] == 's') broker_drop(b, &b->links[k], true);
+        }
+        site_advance(&s, 20000);
+        EXPECT_INT(rstats(&s).downs, 0);
+        b->master_host = "10.0.0.2"; /* and whoever is watched in the end tells of the failover */
+        site_advance(&s, 12000);
+        EXPECT(strcmp(wshub_bus_redis_address(s.redis), "10.0.0.2:6379") == 0);
+        EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+        site_stop(&s);
+    }
+}
+
+TEST(one_reply_is_gathered_up_to_its_limit_and_endless_pushes_cost_nothing) {
+    static site s;
+    broker *b = fresh();
+    broker_link *l;
+    static char bulk[1100];
+    size_t n, before, most = 0;
+    int i;
+    site_start(&s, b, BUSDESC(.message_bytes_max = 1024), DESC(0), FAKE(0));
+    site_advance(&s, 100);
+    before = s.w.bytes;
+    for (i = 0; i < 20000; i++) broker_say_z(sub_link(b), i & 1 ? ">0\r\n" : "|1\r\n+a\r\n+b\r\n>1\r\n+x\r\n");
+    site_run(&s);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    l = sub_link(b);
+    broker_say_z(l, "*4096\r\n");
+    n = (size_t)snprintf(bulk, sizeof bulk, "$1024\r\n%01024d\r\n", 7);
+    for (i = 0; i < 4000 && rstats(&s).state == WSHUB_BUS_UP; i++) {
+        broker_say(l, bulk, n);
+        if (s.w.bytes > most) most = s.w.bytes;
+    }
+    EXPECT(i < 100 && most < before + 300000);
+    EXPECT(strstr(s.said, "what came is not RESP, or over its limits"));
+    site_stop(&s);
+}
+
+/* ---- a busy turn, an outage, an end (BUS-5, BYE-2, EMIT-1) ---- */
+
+TEST(the_defaults_agree_with_each_other) { /* BUS-5: the queue keeps for longer than the longest pause and the attempt behind it */
+    wshub_desc d;
+    wshub_bus_redis_desc rd;
+    memset(&d, 0, sizeof d);
+    memset(&rd, 0, sizeof rd);
+    wshub__desc_defaults(&d);
+    wshub_bus_redis__defaults(&rd);
+    EXPECT(d.bus_queue_ms_max > rd.retry_max_ms + rd.connect_timeout_ms);
+    EXPECT(rd.heartbeat_timeout_ms > rd.heartbeat_ms);
+    EXPECT(d.bus_burst_bytes_max >= d.bus_queue_bytes_max);
+}
+
+TEST(a_busy_turn_over_redis_loses_nothing_and_its_end_waits) { /* generated: sizes, windows, ios, hub and emitter */
+    int seed;
+    uint32_t dice = 1;
+#define DICE(n) (dice = dice * 1664525u + 1013904223u, (dice >> 8) % (n))
+    for (seed = 0; seed < 60; seed++) {
+        static site s;
+        static char text[200000];
+        broker *b = fresh();
+        wshub_emitter *em = NULL;
+        wshub_bus_redis *redis = NULL;
+        bool emits = seed & 1, completion = seed & 2;
+        uint64_t published;
+        int i, sends = 0, round;
+        memset(text, ' ', sizeof text);
+        text[0] = '1';
+        site_start(&s, b, BUSDESC(.output_bytes_max = 1024 + DICE(20000), .heartbeat_timeout_ms = 600000), DESC(.bus_queue_bytes_max = 2000, .heartbeat_timeout_ms = WSHUB_OFF, .idle_timeout_ms = WSHUB_OFF),
+                   FAKE(.completion = completion, .take_bytes = DICE(3) ? 0 : 1000 + DICE(5000)));
+        if (emits) {
+            EXPECT_INT(wshub_bus_redis_create(&(wshub_bus_redis_desc){.io = wshub_io_fake_io(s.w.net), .url = "redis://broker", .publish_only = true, .output_bytes_max = 5000, .heartbeat_timeout_ms = 600000, .alloc = world_alloc, .alloc_user = &s.w}, &redis), WSHUB_OK);
+            EXPECT_INT(wshub_emitter_create(&(wshub_emitter_desc){.bus = wshub_bus_redis_bus(redis), .bus_queue_bytes_max = 2000, .alloc = world_alloc, .alloc_user = &s.w}, &em), WSHUB_OK);
+        }
+        site_advance(&s, 300);
+        EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+        published = b->publishes;
+        for (round = 0; round < 3; round++) {
+            for (i = 0; i < BROKER_LINKS; i++) { /* the window of the publishers is shut for a while, or not */
+                if (b->links[i].conn.id && !b->links[i].subs_count && DICE(2)) wshub_io_fake_window(s.w.net, b->links[i].conn, DICE(3000));
+            }
+            for (i = 0; i < 40; i++) {
+                wshub_msg m = msg("m", "1");
+                static const size_t sizes[] = {1, 900, 1900, 2000, 2100, 10000};
+                m.data.ptr = text;
+                m.data.len = DICE(20) ? sizes[DICE(6)] : sizeof text;
+                EXPECT_INT(emits ? wshub_emitter_send(em, NULL, &m) : wshub_send(s.w.hub, NULL, &m), WSHUB_OK);
+                sends++;
+            }
+            site_advance(&s, 5);
+            for (i = 0; i < BROKER_LINKS; i++) {
+                if (b->links[i].conn.id) wshub_io_fake_window(s.w.net, b->links[i].conn, UINT64_MAX);
+            }
+            site_advance(&s, 50); /* what was kept leaves by itself */
+            EXPECT_INT(emits ? wshub_emitter_queued_bytes(em) : stats(&s.w).bus_queued_bytes, 0);
+        }
+        for (i = 0; i < 10; i++) { /* and the last words before the end */
+            wshub_msg m = msg("m", "1");
+            EXPECT_INT(emits ? wshub_emitter_send(em, NULL, &m) : wshub_send(s.w.hub, NULL, &m), WSHUB_OK);
+            sends++;
+        }
+        if (emits) {
+            wshub_emitter_close(em, 3000, NULL, NULL);
+            site_advance(&s, 100);
+        } else {
+            EXPECT_INT(wshub_shutdown(s.w.hub), WSHUB_OK);
+            EXPECT(!wshub_is_down(s.w.hub));
+            site_advance(&s, 100);
+            EXPECT(wshub_is_down(s.w.hub));
+            EXPECT_INT(stats(&s.w).bus_dropped + stats(&s.w).bus_unconfirmed, 0);
+        }
+        EXPECT(b->publishes - published >= (uint64_t)sends && b->publishes - published <= (uint64_t)sends + 6); /* heartbeats */
+        wshub_bus_redis_destroy(redis);
+        site_stop(&s);
+    }
+#undef DICE
+}
+
+static uint64_t emitter_lost;
+static int emitter_closed;
+static void on_closed_destroy(uint64_t lost, void *arg) {
+    emitter_lost = lost;
+    emitter_closed++;
+    wshub_bus_redis_destroy((wshub_bus_redis *)arg); /* as it says: its bus may go now */
+}
+
+TEST(an_end_that_cannot_be_good_ends_at_its_deadline_and_is_counted) { /* BYE-2 */
+    int way;
+    for (way = 0; way < 5; way++) { /* a mute broker, a shut window, no broker at all, a cut while it closes, a late word */
+        static site s;
+        broker *b = fresh();
+        wshub_bus_redis *redis;
+        wshub_emitter *em;
+        wshub_msg m = msg("m", "1");
+        int i;
+        emitter_closed = 0;
+        site_start(&s, b, BUSDESC(.heartbeat_timeout_ms = 600000), DESC(.shutdown_timeout_ms = 2000), FAKE(0));
+        EXPECT_INT(wshub_bus_redis_create(&(wshub_bus_redis_desc){.io = wshub_io_fake_io(s.w.net), .url = "redis://broker", .publish_only = true, .heartbeat_timeout_ms = 600000, .alloc = world_alloc, .alloc_user = &s.w}, &redis), WSHUB_OK);
+        EXPECT_INT(wshub_emitter_create(&(wshub_emitter_desc){.bus = wshub_bus_redis_bus(redis), .alloc = world_alloc, .alloc_user = &s.w}, &em), WSHUB_OK);
+        site_advance(&s, 100);
+        if (way == 0 || way == 4) b->mute = true;
+        if (way == 2) {
+            b->away = true;
+            broker_drop_all(b);
+            wshub_io_fake_run(s.w.net);
+        }
+        for (i = 0; way == 1 && i < BROKER_LINKS; i++) {
+            if (b->links[i].conn.id) wshub_io_fake_window(s.w.net, b->links[i].conn, 0);
+        }
+        for (i = 0; i < 3; i++) {
+            EXPECT_INT(wshub_emitter_send(em, NULL, &m), WSHUB_OK);
+            EXPECT_INT(wshub_send(s.w.hub, NULL, &m), WSHUB_OK);
+        }
+        if (way == 3) wshub_io_fake_hold(s.w.net, false);
+        wshub_emitter_close(em, 2000, on_closed_destroy, redis);
+        EXPECT_INT(wshub_shutdown(s.w.hub), WSHUB_OK);
+        if (way == 3) {
+            b->mute = true;
+            b->away = true;
+            wshub_io_fake_run(s.w.net);
+            broker_drop_all(b);
+        }
+        site_advance(&s, 1900);
+        if (way != 3) {
+            EXPECT_INT(emitter_closed, 0);
+            EXPECT(!wshub_is_down(s.w.hub));
+        }
+        if (way == 4) b->mute = false;
+        site_advance(&s, 150);
+        EXPECT_INT(emitter_closed, 1);
+        EXPECT(wshub_is_down(s.w.hub));
+        EXPECT_INT(emitter_lost, way == 4 || way == 3 ? 0 : 3);
+        if (way < 3) EXPECT_INT(stats(&s.w).bus_dropped + stats(&s.w).bus_unconfirmed, 3);
+        if (way == 4) EXPECT_INT(stats(&s.w).bus_dropped + stats(&s.w).bus_unconfirmed, 0);
+        site_stop(&s);
+    }
+}
+
+/* ---- on_log may do anything ---- */
+
+static int log_lines, log_fatal;
+static site *log_site;
+static void log_destroys(const char *line, void *user) {
+    wshub *hub = log_site->w.hub;
+    (void)line;
+    (void)user;
+    if (++log_lines != log_fatal || !hub) return;
+    log_site->w.hub = NULL;
+    wshub_destroy(hub);
+    if (log_fatal & 1) {
+        wshub_bus_redis_destroy(log_site->redis);
+        log_site->redis = NULL;
+    }
+}
+
+TEST(a_hub_and_its_bus_may_end_in_on_log_at_every_line) {
+    int n, most = 2, scene;
+    for (scene = 0; scene < 4; scene++) {
+        for (n = 1; n <= most + 1; n++) {
+            static site s;
+            broker *b = fresh();
+            wshub_bus_redis_desc rd;
+            wshub_desc d;
+            wshub_msg m = msg("m", "1");
+            int i;
+            memset(&s, 0, sizeof s);
+            memset(&rd, 0, sizeof rd);
+            memset(&d, 0, sizeof d);
+            s.b = b;
+            log_site = &s;
+            log_lines = 0;
+            log_fatal = n;
+            EXPECT_INT(wshub_io_fake_create(NULL, &s.w.net), WSHUB_OK);
+            rd.io = d.io = wshub_io_fake_io(s.w.net);
+            rd.url = scene == 2 ? "redis://s1,s2" : "redis://broker";
+            if (scene == 2) rd.sentinel = "main";
+            rd.on_log = log_destroys;
+            rd.alloc = world_alloc;
+            rd.alloc_user = &s.w;
+            b->master_host = "10.0.0.1";
+            b->master_port = "6379";
+            EXPECT_INT(wshub_bus_redis_create(&rd, &s.redis), WSHUB_OK);
+            d.bus = wshub_bus_redis_bus(s.redis);
+            d.alloc = world_alloc;
+            d.alloc_user = &s.w;
+            EXPECT_INT(wshub_create(&d, &s.w.hub), WSHUB_OK);
+            for (i = 0; i < 6; i++) {
+                b->refuse = scene == 1 ? i % 2 ? "PUBLISH" : NULL : scene == 3 ? i % 2 ? "PSUBSCRIBE" : NULL : NULL;
+                b->away = scene == 0 && i % 3 == 1;
+                if (s.w.hub) (void)wshub_send(s.w.hub, NULL, &m);
+                site_advance(&s, 1500);
+                if (s.w.hub && rstats(&s).state == WSHUB_BUS_UP) (void)wshub_send(s.w.hub, NULL, &m);
+                if (i % 2) broker_drop_all(b);
+            }
+            if (n == most + 1 && log_lines > most && n < 12) most = log_lines < 11 ? log_lines : 11;
+            if (s.w.hub) wshub_destroy(s.w.hub);
+            wshub_bus_redis_destroy(s.redis);
+            broker_drop_all(b);
+            wshub_io_fake_destroy(s.w.net);
+            EXPECT_INT(s.w.bytes, 0);
+        }
+    }
+    EXPECT(most > 4);
 }
