@@ -3953,7 +3953,7 @@ WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
     }
     if (wshub__conn_counts_silence(hub, c)) wshub__silence_due(hub, c);
     at = wshub__conn_next(hub, c);
-    if (WSHUB__NEVER(at && at <= now)) at = now + 1; /* what was due has been dealt with */
+    if (at && at <= now) at = now + 1; /* two clocks ran out at once: the other is judged a moment later */
     if (at) wshub__heap_set(&hub->heap, wshub__conn_index(c), at);
 }
 

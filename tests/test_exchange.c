@@ -750,3 +750,21 @@ TEST(a_refusal_is_one_whole_answer_and_the_end) { /* CONN-2, CONN-3 */
     }
     stop();
 }
+
+TEST(two_clocks_that_run_out_at_once_are_judged_one_after_the_other) { /* LIVE-3, CONN-3 */
+    static const char *const said[] = {INNER "GET ", INNER "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n", INNER "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"};
+    size_t i;
+    manner = 0;
+    for (i = 0; i < COUNT(said); i++) { /* the answer is not read, and what follows does not come whole */
+        wshub_conn c;
+        world_start(&w, DESC(.on_request = on_request, .head_timeout_ms = 5000, .message_timeout_ms = 5000, .write_timeout_ms = 5000), FAKE(0));
+        c = wshub_io_fake_open(w.net);
+        wshub_io_fake_window(w.net, c, 0);
+        wshub_io_fake_input(w.net, c, said[i], strlen(said[i]));
+        wshub_io_fake_advance(w.net, 4999);
+        EXPECT(wshub_io_fake_is_open(w.net, c));
+        wshub_io_fake_advance(w.net, 2);
+        EXPECT(!wshub_io_fake_is_open(w.net, c));
+        world_stop(&w);
+    }
+}
