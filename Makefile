@@ -103,7 +103,8 @@ sim: build/sim
 FUZZERS = $(patsubst tests/fuzz/fuzz_%.c,build/fuzz_%,$(wildcard tests/fuzz/fuzz_*.c))
 build/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h tests/test_random.c $(HEADERS) | build
 	$(CC) -std=gnu99 -Wall -Wextra -Werror -O1 -g $(SANITIZE) $(INCLUDE) -o $@ $<
-# FUZZ_SECONDS=3600 make fuzz: a campaign of libFuzzer on each target (MERGE=1: what it finds goes into the corpus)
+# FUZZ_SECONDS=3600 make fuzz: a campaign of libFuzzer on each target (MERGE=1: what it finds goes into the corpus;
+# FUZZ_RUNS=20000000 JOBS=2 TARGETS=conn make fuzz: so many runs of a fast build before it)
 fuzz:
 	sh tests/fuzz/campaign.sh $${FUZZ_SECONDS:-60} $(TARGETS)
 fuzz-coverage:
