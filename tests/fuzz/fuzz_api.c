@@ -23,6 +23,7 @@ static struct {
     wshub *hub;
     wshub_io_fake *net;
     wshub_conn conns[6];
+    bool endless; /* silence may last */
 } side[2];
 static wshub_ask asks[16];
 static wshub_request requests[4];
@@ -245,6 +246,7 @@ static void start(int i) {
     if (c & 32) d.no_pings = true;
     if (c & 64) d.write_timeout_ms = d.heartbeat_timeout_ms = d.idle_timeout_ms = d.bus_queue_ms_max = d.bus_linger_ms = WSHUB_OFF;
     if (c & 128) d.bus_any_channel = true;
+    side[i].endless = (c & 64) != 0;
     d.on_join = on_join;
     d.on_message = on_message;
     d.on_opened = on_client;
@@ -266,6 +268,8 @@ static void start(int i) {
     d.encrypted_batch_max = 2;
     d.post_bytes_max = 5000;
     d.bus_queue_bytes_max = 1000;
+    d.http_answers_bytes_max = 3000;
+    d.http_body_bytes_max = 100;
     if (loop && wshub_loop_bus(loop, &bus) == WSHUB_OK) d.bus = &bus;
     if (wshub_create(&d, &side[i].hub)) side[i].hub = NULL;
     MUST(!wshub_desc_problem(&d));
@@ -367,7 +371,11 @@ static void peer_act(int i) {
         "{\"event\":\"x\",\"data\":[1,2,3],\"id\":7}", "{\"event\":\"\\u0078\\n\"}", "{\"event\":\"heartbeat\"}", "{", "[]", "{\"event\":5}", "\xFF", "{\"event\":\"e\",\"event\":\"f\",\"data\":{}}",
     };
     static const char *const https[] = {"GET /a HTTP/1.1\r\nHost: h\r\n\r\n", "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc", "POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "HEAD /a HTTP/1.0\r\n\r\n", "\r\n", "GET /\n", "GET ",
-                                        "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: a, b\r\nOrigin: null\r\n\r\n"};
+                                        "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: a, b\r\nOrigin: null\r\n\r\n",
+                                        "POST /a HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 35\r\n\r\nGET /inner HTTP/1.1\r\nHost: h\r\n\r\nabc", /* a body with an upgrade */
+                                        "GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\nPOST /c HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nxyGET /d HTTP/1.1\r\nHost: h\r\n\r\n", /* a pipeline */
+                                        "GET /a HTTP/1.1\r\nHost: h\r\nConnection: x, close\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\n", "POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1;a=b\r\nx", "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nab",
+                                        "CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n", "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: close, upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n\r\n", "0\r\n\r\n"};
     wshub_io_fake *net = side[i].net;
     wshub_conn *c = &side[i].conns[pick(6)];
     uint8_t raw[64];
@@ -382,7 +390,7 @@ static void peer_act(int i) {
         break;
     case 4: case 5: case 6: case 7: wshub_io_fake_text(net, *c, texts[pick(13)]); break;
     case 8: {
-        const char *text = https[pick(8)];
+        const char *text = https[pick(16)];
         wshub_io_fake_input(net, *c, text, strlen(text));
         break;
     }
@@ -393,7 +401,13 @@ static void peer_act(int i) {
         break;
     case 10: wshub_io_fake_send(net, *c, (uint8_t)pick(16), pick(2), long_text, pick(3) * 100); break;
     case 11: wshub_io_fake_send_close(net, *c, (uint16_t)(1000 + pick(20)), "r"); break;
-    case 12: wshub_io_fake_end(net, *c); break;
+    case 12:
+        switch (pick(4)) {
+        case 0: wshub_io_fake_end(net, *c); break;
+        case 1: wshub_io_fake_silent(net, *c, pick(2)); break;
+        default: wshub_io_fake_half_close(net, *c); break;
+        }
+        break;
     case 13: wshub_io_fake_window(net, *c, pick(3) ? pick(2) * 40 : UINT64_MAX); break;
     case 14: wshub_io_fake_take(net, *c, SIZE_MAX); break;
     case 15: {
@@ -401,7 +415,15 @@ static void peer_act(int i) {
         wshub_io_fake_advance(net, times[pick(8)]);
         break;
     }
-    case 16: wshub_io_fake_hold(net, pick(2)); wshub_io_fake_run(net); break;
+    case 16: /* one turn for several reports, or a process that stands still */
+        switch (pick(4)) {
+        case 0: wshub_io_fake_hold(net, false); break;
+        case 1: wshub_io_fake_hold(net, true); break;
+        case 2: wshub_io_fake_stall(net, false); break;
+        default: wshub_io_fake_stall(net, true); break;
+        }
+        wshub_io_fake_run(net);
+        break;
     default: wshub_io_fake_fault(net, 1 + pick(4), (wshub_io_fake_fault_kind)pick(WSHUB_IO_FAKE_FAULTS)); break;
     }
 }
@@ -462,7 +484,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fail_in = 0;
     for (i = 0; i < 2; i++) {
         if (side[i].hub) wshub_io_fake_hold(side[i].net, false);
+        if (side[i].hub) wshub_io_fake_stall(side[i].net, false);
         if (side[i].hub) wshub_io_fake_advance(side[i].net, 400000); /* whatever waits has an end */
+        if (side[i].hub && !side[i].endless) {
+            wshub_stats stats;
+            wshub_stats_get(side[i].hub, &stats);
+            MUST(stats.conns == 0 && stats.clients == 0 && stats.held_bytes == 0); /* whoever is silent, and whatever is not read */
+        }
     }
     check();
     for (i = 0; i < 2; i++) stop(i);
