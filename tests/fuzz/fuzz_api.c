@@ -102,6 +102,7 @@ static wshub_client client(wshub *hub) {
     return c;
 }
 static void act(wshub *hub);
+static void peer_act(int i);
 static void maybe(wshub *hub) {
     if (++depth < 6) {
         while (pick(3) == 2 && left) act(hub);
@@ -268,6 +269,7 @@ static void start(int i) {
     d.encrypted_batch_max = 2;
     d.post_bytes_max = 5000;
     d.bus_queue_bytes_max = 1000;
+    d.transform_timeout_ms = 1000; /* one message after the other is given up, so that all are within the time below */
     d.http_answers_bytes_max = 3000;
     d.http_body_bytes_max = 100;
     if (loop && wshub_loop_bus(loop, &bus) == WSHUB_OK) d.bus = &bus;
@@ -358,7 +360,10 @@ static void act(wshub *hub) {
     case 45: if (pick(4) == 0) (void)wshub_drain(hub, pick(3) ? 1 + pick(200) : pick(2) * 2000000u, code, s); break;
     case 46: if (pick(8) == 0) (void)wshub_shutdown(hub); break;
     case 47: wshub_stats_get(hub, &stats); (void)wshub_server_id(hub); (void)wshub_now_ms(hub); (void)wshub_user(hub); (void)wshub_is_draining(hub); (void)wshub_is_down(hub); break;
-    case 48: (void)wshub_settle(hub); break;
+    case 48:
+        if (depth && pick(2)) peer_act(hub == side[1].hub); /* an io that reports from inside a callback */
+        else (void)wshub_settle(hub);
+        break;
     case 49: if (loop) wshub_loop_set_down(loop, pick(2)); break;
     case 50: if (emitter) { d = dest(); (void)wshub_emitter_send(emitter, pick(8) ? &d : NULL, pick(16) ? &m : NULL); (void)wshub_emitter_queued_bytes(emitter); } break;
     default: fail_in = pick(4) ? (long)pick(30) : 0; break;
