@@ -16,7 +16,7 @@ static void nothing_timer(wshub *hub, void *arg) {
     (void)arg;
 }
 
-#define CALLS 65
+#define CALLS 67
 static void call(wshub *hub, int n, const char *id) {
     wshub_client c = {0}, o;
     wshub_msg m = msg("e", "1");
@@ -100,12 +100,30 @@ static void call(wshub *hub, int n, const char *id) {
     case 62: EXPECT(wshub_server_id(hub).len == 36 && wshub_now_ms(hub) < UINT64_MAX); break;
     case 63: EXPECT(wshub_user(hub) == &w); break;
     case 64: (void)wshub_is_draining(hub); (void)wshub_is_down(hub); break;
+    case 65: while (wshub_room_each_member(hub, wshub_str_z("ws-default"), &it, &o)) (void)wshub_client_leave(hub, c, wshub_str_z("ws-default")); break; /* in walks anybody leaves */
+    case 66: while (wshub_client_each(hub, &it, &o)) wshub_conn_closed(hub, wire); break;
     default: break;
     }
 }
 
+/* Memory that fails from an allocation on, for some of them, and the place where the call is then done: in the first callback of
+ * any kind behind the first that failed (CB_ANY), or in the line of the log of a number. */
+enum { CB_ANY = 1000 };
+static long allocations, fail_from, fail_count;
+static int lines_seen, at_line;
+static void *poor_alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
+    if (new_bytes > old_bytes) {
+        allocations++;
+        if (fail_from && allocations >= fail_from && allocations < fail_from + fail_count) return NULL;
+    }
+    return world_alloc(user, ptr, old_bytes, new_bytes);
+}
+
 static void here(wshub *hub, int callback) {
-    if (busy || callback != at_callback || !w.hub) return;
+    if (callback == CB_LOG && !busy) lines_seen++;
+    if (busy || !w.hub) return;
+    if (at_callback == CB_ANY ? !fail_from || allocations < fail_from || reached : callback != at_callback) return;
+    if (at_line && (lines_seen != at_line || reached)) return;
     busy = 1;
     reached = 1;
     call(hub, do_call % CALLS, do_call < CALLS ? self_id : other_id);
@@ -237,6 +255,8 @@ static void session(void) {
                          .on_binary = m_binary, .on_transform_out = m_out, .on_transform_in = m_in, .on_opened = m_opened, .on_connected = m_connected, .on_disconnected = m_gone, .on_pressure = m_pressure,
                          .on_request = m_request, .on_upgrade = m_upgrade, .on_bus = m_bus, .on_shutdown = m_shutdown, .on_log = m_log), FAKE(0));
     kept = w.hub;
+    w.hub->mem.fn = poor_alloc;
+    allocations = lines_seen = 0;
     wire2 = wshub_io_fake_connect(w.net, "/ws");
     wshub_io_fake_text(w.net, wire2, "{\"event\":\"authenticate\"}");
     memcpy(other_id, self_id, sizeof other_id);
@@ -296,4 +316,53 @@ TEST(every_callback_may_call_every_function) {
         }
     }
     (void)printf("  %d pairs of callback and call\n", pairs);
+}
+
+/* on_log is called where nothing is half done, whichever line it is: each call, in each line. */
+TEST(every_line_may_call_every_function) {
+    int pairs = 0, line;
+    at_callback = CB_LOG;
+    for (line = 1; line < 100; line++) {
+        for (do_call = 0; do_call < 2 * CALLS; do_call++) {
+            int before = test_failures;
+            reached = 0;
+            at_line = line;
+            session();
+            if (!reached) break;
+            pairs++;
+            if (test_failures > before) (void)printf("  line %d, call %d\n", line, do_call);
+        }
+        if (!reached) break;
+    }
+    at_line = 0;
+    EXPECT(line > 5);
+    (void)printf("  %d pairs of line and call\n", pairs);
+}
+
+/* The callbacks that want of memory brings about, wherever it is wanted: each allocation of the session fails, by itself and with
+ * those behind it; whatever is called next makes a call, another each time (all of them with WSHUB_OOM_ALL). */
+TEST(every_callback_for_want_of_memory_may_call_every_function) {
+    static const long counts[] = {1, 3, 20, 100000};
+    bool all = getenv("WSHUB_OOM_ALL") != NULL;
+    int pairs = 0, k, turn = 0;
+    long most = 0;
+    at_callback = CB_ANY;
+    for (k = 0; k < 4; k++) {
+        fail_count = counts[k];
+        for (fail_from = 1;; fail_from++) {
+            int tried = 0, before = test_failures;
+            do {
+                reached = 0;
+                do_call = turn++ % (2 * CALLS);
+                session();
+                pairs += reached;
+                if (allocations > most) most = allocations;
+                if (test_failures > before) (void)printf("  allocation %ld, %ld of them, call %d\n", fail_from, fail_count, do_call);
+            } while (++tried < (all ? 2 * CALLS : 2));
+            if (fail_from > 1000 || (k == 0 ? allocations < fail_from : fail_from > most)) break;
+        }
+    }
+    fail_from = fail_count = 0;
+    EXPECT(pairs > 300);
+    (void)printf("  %d pairs of allocation and call, %ld allocations\n", pairs, most);
 }
