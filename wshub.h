@@ -497,7 +497,8 @@ typedef struct wshub_bus_owner {
 #define WSHUB_BUS_BATCH 500 /* channels in one call of subscribe() or unsubscribe(), at most */
 
 /* Carries messages between instances, at most once, in order for each publisher and channel. What is optional is NULL
- * in a table that was zeroed first. */
+ * in a table that was zeroed first. Publish, subscribe, unsubscribe, flush, pending and alarm call no report: the owner
+ * may be in the middle of a change. What they find out is reported later. */
 typedef struct wshub_bus {
     void *ctx;
     wshub_err (*attach)(void *ctx, const wshub_bus_owner *owner); /* NULL: leave; what was taken is handed
@@ -636,7 +637,7 @@ typedef struct wshub_desc {
  *   out_hub  the hub; given to you, end it with wshub_destroy()
  * Returns  OK; PARAM: no io, a limit out of range, a bad room, path or origin: wshub_desc_problem() says
  *          which; NOMEM; RANDOM: io->random failed; STATE: the io has a hub; NOWAKE or others: what the
- *          bus's attach said.
+ *          bus's attach said; CLOSED: a callback has destroyed it meanwhile.
  * Thread   the one the hub will belong to. */
 WSHUB_API wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub);
 
@@ -8736,16 +8737,21 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     owner.sent = wshub__owner_sent;
     owner.closed = wshub__owner_closed;
     owner.settle = wshub__owner_settle;
+    hub->depth = 1; /* a bus or an io that reports while it is attached may run callbacks */
     hub->io.attach(hub->io.ctx, &owner);
+    err = WSHUB_OK;
     if (d.bus) {
         hub->bus = *d.bus;
         err = wshub__bus_attach(hub);
-        if (err) {
-            hub->destroying = true;
-            wshub__free(hub);
-            return err;
-        }
-        hub->has_bus = true;
+        hub->has_bus = !err;
+    }
+    hub->depth = 0; /* and lines are told by the next call */
+    if (!err && hub->destroying) err = WSHUB_ERR_CLOSED; /* by one of those */
+    if (err) {
+        hub->has_bus = false; /* wshub_create() leaves it, once */
+        hub->destroying = true;
+        wshub__free(hub);
+        return err;
     }
     if (hub->origins_any)
         wshub__log(hub, WSHUB_LOG_ORIGINS_OPEN, NULL, "", wshub__str(NULL, 0));

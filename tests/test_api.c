@@ -636,3 +636,54 @@ TEST(what_is_dropped_is_logged_by_whatever_callbacks_there_are) {
         world_stop(&w);
     }
 }
+
+/* ---- a hub that ends while it is made ---- */
+
+static wshub_bus_state bus_says;
+static int bus_left, bus_told;
+static wshub_err bus_attach(void *ctx, const wshub_bus_owner *owner) {
+    (void)ctx;
+    if (!owner) bus_left++;
+    else owner->state(owner->ctx, bus_says);
+    return WSHUB_OK;
+}
+static size_t bus_publish(void *ctx, const wshub_bus_msg *m, size_t n) {
+    (void)ctx;
+    (void)m;
+    return n;
+}
+static bool bus_subscribe(void *ctx, const wshub_bus_channel *c, size_t n) {
+    (void)ctx;
+    (void)c;
+    (void)n;
+    return true;
+}
+static void end_hub(wshub *hub, wshub_bus_state s, uint64_t ms, void *user) {
+    (void)s;
+    (void)ms;
+    (void)user;
+    bus_told++;
+    wshub_destroy(hub);
+}
+TEST(a_hub_destroyed_by_a_report_of_its_bus_while_it_is_made) {
+    world w;
+    wshub_bus bus;
+    wshub_desc d = DESC(.bus = &bus, .on_bus = end_hub, .alloc = world_alloc, .alloc_user = &w);
+    memset(&w, 0, sizeof w);
+    memset(&bus, 0, sizeof bus);
+    bus.attach = bus_attach;
+    bus.publish = bus_publish;
+    bus.subscribe = bus.unsubscribe = bus_subscribe;
+    EXPECT_INT(wshub_io_fake_create(NULL, &w.net), WSHUB_OK);
+    d.io = wshub_io_fake_io(w.net);
+    bus_left = bus_told = 0;
+    bus_says = WSHUB_BUS_UP;
+    EXPECT_INT(wshub_create(&d, &w.hub), WSHUB_ERR_CLOSED);
+    EXPECT(!w.hub && bus_told == 1 && bus_left == 1); /* and the bus is left once */
+    EXPECT_INT(w.bytes, 0);
+    d.on_bus = NULL;
+    EXPECT_INT(wshub_create(&d, &w.hub), WSHUB_OK);
+    wshub_destroy(w.hub);
+    EXPECT_INT(bus_left, 2);
+    wshub_io_fake_destroy(w.net);
+}
