@@ -9,7 +9,8 @@
  *     peer still says is read until it ends too
  * [x] nothing spins: a stream that nobody reads is watched for its death alone
  * [x] after a late turn (a stopped process, a slow callback) input is reported before deadlines are judged
- * [x] guests and their outgoing connections: every address of a name in turn; names are resolved in a
+ * [x] guests and their outgoing connections: every address of a name in turn, also where one is silent (250 ms each, then
+ *     twice that, for as long as the guest waits); names are resolved in a
  *     thread of their own with glibc and macOS, elsewhere (or with WSHUB_IO_SOCK_NO_THREADS) in place
  * [ ] TLS (an io over this io), Windows
  *
@@ -189,6 +190,9 @@ typedef struct wshub_io_sock__dial { /* an outgoing connection that is not there
     uint64_t conn;                /* 0: nobody waits for it any more */
     struct addrinfo *list, *at;   /* where it may be; what is to be tried next */
     int problem;                  /* of getaddrinfo */
+    uint64_t due;                 /* of several addresses this one has been given its time then; 0: the only one */
+    uint32_t patience_ms;         /* for each, in this round */
+    bool again;                   /* one of this round has been left though it had not failed: another round follows */
     bool lock, resolving, orphan; /* guarded by lock while a thread is at it */
     char where[300], host[256], port[8];
 } wshub_io_sock__dial;
@@ -657,7 +661,19 @@ WSHUB_IO_SOCK__COLD static bool wshub_io_sock__resolve_apart(wshub_io_sock__dial
 }
 #endif
 
-/* Begins to connect to the next address that lets itself be tried. False: there is none. */
+enum { WSHUB_IO_SOCK__PATIENCE_MS = 250 }; /* RFC 8305 5 */
+
+/* All addresses have been tried: those that were silent once more, with twice the patience. False: all have failed. */
+WSHUB_IO_SOCK__COLD static bool wshub_io_sock__round(wshub_io_sock__dial *d) {
+    if (!d->again) return false;
+    d->again = false;
+    d->patience_ms *= 2;
+    d->at = d->list;
+    return true;
+}
+
+/* Begins to connect to the next address that lets itself be tried. One that is silent does not hold up the others for
+ * longer than its patience. False: there is none. */
 WSHUB_IO_SOCK__COLD static bool wshub_io_sock__try(wshub_io_sock *net, wshub_io_sock__conn *c,
                                                    wshub_io_sock__dial *d) {
     int one = 1, e = 0;
@@ -666,7 +682,7 @@ WSHUB_IO_SOCK__COLD static bool wshub_io_sock__try(wshub_io_sock *net, wshub_io_
                        gai_strerror(d->problem));
         return false;
     }
-    while (d->at) {
+    while (d->at || wshub_io_sock__round(d)) {
         struct addrinfo *a = d->at;
         d->at = a->ai_next;
         c->fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol);
@@ -677,6 +693,7 @@ WSHUB_IO_SOCK__COLD static bool wshub_io_sock__try(wshub_io_sock *net, wshub_io_
             (void)setsockopt(c->fd, SOL_SOCKET, SO_NOSIGPIPE, &one, sizeof one);
 #endif
             if (connect(c->fd, a->ai_addr, a->ai_addrlen) == 0 || errno == EINPROGRESS) {
+                d->due = d->list->ai_next ? net->now + d->patience_ms : 0;
                 if (wshub_io_sock__watch(net, c, WSHUB_IO_SOCK_WRITE)) return true;
             }
         }
@@ -711,6 +728,13 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__dials_run(wshub_io_sock *net) {
         d->orphan = gone;
         wshub_io_sock__dial_unlock(d);
 #endif
+        if (!gone && !resolving && c->fd >= 0 && d->due && net->now >= d->due) {
+            (void)wshub_io_sock__watch(net, c, 0);
+            (void)close(c->fd);
+            c->fd = -1;
+            c->watched = 0;
+            d->again = true;
+        }
         if (!gone && !resolving && c->fd < 0 && !wshub_io_sock__try(net, c, d)) {
             wshub_io_sock__shut(net, c); /* closed() follows from the loop */
             gone = true;
@@ -800,6 +824,7 @@ wshub_io_sock__connect(void *ctx, void *guest_ctx, const char *address, wshub_co
     c->guest = (uint8_t)(guest + 1);
     *out_conn = wshub_io_sock__id(net, c);
     d->net = net;
+    d->patience_ms = WSHUB_IO_SOCK__PATIENCE_MS;
     d->conn = out_conn->id;
     d->next = net->dials;
     net->dials = d;
@@ -1389,7 +1414,11 @@ static void wshub_io_sock__settle(wshub_io_sock *net) {
 /* How long may be waited from `now` on; -1: for ever. */
 static int wshub_io_sock__patience(const wshub_io_sock *net, uint64_t now) {
     uint64_t next = net->owned || net->guests_count ? net->next : WSHUB_NEVER, wait;
+    const wshub_io_sock__dial *d;
     if (net->closed_head) return 0; /* to be told */
+    for (d = net->dials; d; d = d->next) {
+        if (d->due && d->due < next) next = d->due;
+    }
     if (net->linger_head && net->conns[net->linger_head - 1].due < next)
         next = net->conns[net->linger_head - 1].due;
     if (net->accept_again && net->accept_again < next) next = net->accept_again;
