@@ -6504,7 +6504,8 @@ static size_t wshub__receive_some(wshub *hub, wshub__conn *c, uint8_t *p, size_t
 /* Is there something to take? Bytes, or the payload of a frame that has none. */
 static bool wshub__receive_more(wshub *hub, wshub__conn *c, size_t n) {
     if (c->state >= WSHUB__CONN_FLUSHING || wshub__conn_waits(c)) return false;
-    if (c->state == WSHUB__CONN_HTTP) return n && !wshub__http_owes(hub, c);
+    if (c->state == WSHUB__CONN_HTTP) /* a request that has begun is read to its end: its deadline runs (LIVE-3) */
+        return n && (c->rx->in.len || !wshub__http_owes(hub, c));
     return n || (c->in_frame && c->rx->as.ws.frame_at == c->rx->as.ws.frame_bytes);
 }
 

@@ -383,6 +383,28 @@ TEST(requests_whose_answers_nobody_reads_are_not_taken) { /* SEND-6 */
     }
 }
 
+/* The limit is reached at every byte of what is owed, a `100 Continue` included: no request is left half read while its own
+ * deadline runs (LIVE-3). */
+TEST(a_request_that_has_begun_is_read_to_its_end) {
+    static const char both[] = "GET /small HTTP/1.1\r\nHost: h\r\n\r\nPOST /small HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n123456789";
+    uint32_t limit;
+    for (limit = 1; limit < 300; limit++) {
+        world w;
+        wshub_conn c;
+        size_t cut = sizeof both - 1 - limit % 12; /* and the body comes whole, or not yet */
+        world_start(&w, DESC(.on_request = on_request, .http_answers_bytes_max = limit, .message_timeout_ms = 300, .head_timeout_ms = 300, .write_timeout_ms = WRITE_MS), FAKE(0));
+        c = wshub_io_fake_open(w.net);
+        wshub_io_fake_window(w.net, c, 0);
+        wshub_io_fake_input(w.net, c, both, cut);
+        if (cut < sizeof both - 1) wshub_io_fake_input(w.net, c, both + cut, sizeof both - 1 - cut);
+        wshub_io_fake_advance(w.net, 350);
+        wshub_io_fake_window(w.net, c, UINT64_MAX);
+        EXPECT_INT(count_answers(wshub_io_fake_output(w.net, c).ptr), 3);
+        EXPECT(wshub_io_fake_is_open(w.net, c));
+        world_stop(&w);
+    }
+}
+
 TEST(what_waits_behind_a_late_answer_is_counted_and_not_copied) { /* CONN-3, SEND-6 */
     world w;
     wshub_conn c;
