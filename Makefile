@@ -6,6 +6,7 @@
 # make bench-hub  what the hub itself costs, without a kernel below
 # make bench-cores  a hub a thread over the in-process bus, from one to many
 # make counts     instructions of each work of bench-hub against the committed figures; needs valgrind
+# make after      whether the largest thing ever seen costs later turns anything (make bench-after is the same); needs valgrind
 # make bench-redis  messages per second through Redis, and what each costs; needs redis-server
 # make redis-cycles a real Redis is killed, stopped, locked and cut off a thousand times
 # make tsan       the tests with threads under ThreadSanitizer
@@ -163,4 +164,6 @@ clean:
 
 counts:
 	@sh tests/bench/counts.sh
-.PHONY: counts all fixtures proxies run test tsan oom faults coverage memcheck analyze mutate bench redis-cycles sim fuzz fuzz-coverage determinism install clean
+after bench-after:
+	@sh tests/bench/after.sh
+.PHONY: counts after bench-after all fixtures proxies run test tsan oom faults coverage memcheck analyze mutate bench redis-cycles sim fuzz fuzz-coverage determinism install clean
