@@ -5369,6 +5369,7 @@ static bool wshub__room_name_ok(const wshub *hub, const wshub__client *c, wshub_
         (s.len >= 3 && memcmp(s.ptr, "ws:", 3) == 0)) {
         return false;
     }
+    if (s.len != c->name.len) return true; /* ids of one hub are of one length: most names need not be looked up */
     owner = wshub__client_by_id(hub, s);
     return !owner || owner == c;
 }

@@ -185,6 +185,249 @@ TEST(no_stream_costs_many_times_what_an_honest_one_does) {
         EXPECT(ok);
     }
 }
+
+/* ---- the orders: sixteen times as much costs sixteen times as much (`Cost:` at the declarations) ---- */
+
+typedef struct site { /* a hub with some clients, straight to it */
+    wshub_io_fake *net;
+    wshub *hub;
+    wshub_client clients[2100];
+    uint32_t count;
+    wshub_loop *loop;
+    wshub_bus seat, other;
+} site;
+static wshub_ask held_asks[40000];
+static uint32_t held_count;
+static void keep(wshub *hub, wshub_ask ask, wshub_client c, const wshub_event *e, void *user) {
+    (void)hub;
+    (void)c;
+    (void)e;
+    (void)user;
+    held_asks[held_count++] = ask;
+}
+static void nothing_heard(void *ctx, wshub_str channel, wshub_str payload) {
+    (void)ctx;
+    (void)channel;
+    (void)payload;
+}
+static void nothing_told(void *ctx, wshub_bus_state state) {
+    (void)ctx;
+    (void)state;
+}
+static void nothing_done(wshub *hub, void *arg) {
+    (void)hub;
+    (void)arg;
+}
+static const char *name_of(char prefix, uint32_t i) {
+    static char name[16];
+    (void)snprintf(name, sizeof name, "%c%u", prefix, (unsigned)i);
+    return name;
+}
+static void come(site *s, uint32_t n) {
+    wshub_iter it = {0, 0};
+    for (; s->count < n; s->count++) wshub_io_fake_text(s->net, wshub_io_fake_connect(s->net, "/ws"), "{\"event\":\"authenticate\"}");
+    for (n = 0; wshub_client_each(s->hub, &it, &s->clients[n]); n++) {}
+}
+
+/* Each does n of its kind; what comes before `blocks` is set to 0 is not counted. */
+static void g_join(site *s, uint32_t n) {
+    uint32_t i;
+    blocks = 0;
+    for (i = 0; i < n; i++) EXPECT_INT(wshub_client_join(s->hub, s->clients[0], wshub_str_z(name_of('r', i))), WSHUB_OK);
+}
+static void g_join_again(site *s, uint32_t n) { /* ROOM-5 */
+    g_join(s, n);
+    g_join(s, n);
+}
+static void g_in_room(site *s, uint32_t n) {
+    uint32_t i;
+    g_join(s, n);
+    blocks = 0;
+    for (i = 0; i < n; i++) EXPECT(wshub_client_in_room(s->hub, s->clients[0], wshub_str_z(name_of('r', i))));
+}
+static void g_leave(site *s, uint32_t n) {
+    uint32_t i;
+    g_join(s, n);
+    blocks = 0;
+    for (i = 0; i < n; i++) EXPECT_INT(wshub_client_leave(s->hub, s->clients[0], wshub_str_z(name_of('r', i ^ 1))), WSHUB_OK);
+}
+static void g_leave_shared(site *s, uint32_t n) { /* each room has a second member, who came first */
+    uint32_t i;
+    for (i = 0; i < n; i++) EXPECT_INT(wshub_client_join(s->hub, s->clients[1], wshub_str_z(name_of('r', i))), WSHUB_OK);
+    g_leave(s, n);
+}
+static void g_end(site *s, uint32_t n) { /* one who is in many rooms goes */
+    g_join(s, n);
+    blocks = 0;
+    EXPECT_INT(wshub_client_close(s->hub, s->clients[0], 1000, wshub_str_z("")), WSHUB_OK);
+    (void)wshub_settle(s->hub);
+}
+static void g_each_room(site *s, uint32_t n) {
+    wshub_iter it = {0, 0};
+    wshub_str room;
+    uint32_t seen = 0;
+    g_join(s, n);
+    blocks = 0;
+    while (wshub_client_each_room(s->hub, s->clients[0], &it, &room)) seen++;
+    EXPECT(seen >= n);
+}
+static void g_room_each(site *s, uint32_t n) {
+    wshub_iter it = {0, 0};
+    wshub_str room;
+    uint32_t seen = 0;
+    g_join(s, n);
+    blocks = 0;
+    while (wshub_room_each(s->hub, &it, &room)) seen++;
+    EXPECT(seen >= n);
+}
+static void g_exclude(site *s, uint32_t n) { /* half of a room's members left out: n members, n / 2 ids */
+    static wshub_str ids[2100];
+    wshub_msg m;
+    uint32_t i;
+    come(s, n);
+    memset(&m, 0, sizeof m);
+    m.event = wshub_str_z("e");
+    for (i = 0; i < n / 2; i++) ids[i] = wshub_client_id(s->hub, s->clients[2 * i]);
+    blocks = 0;
+    EXPECT_INT(wshub_room_send(s->hub, wshub_str_z("ws-default"), &m, ids, n / 2), WSHUB_OK);
+}
+static void g_members(site *s, uint32_t n) {
+    wshub_iter it = {0, 0};
+    wshub_client c;
+    come(s, n);
+    blocks = 0;
+    while (wshub_room_each_member(s->hub, wshub_str_z("ws-default"), &it, &c)) {}
+}
+static void g_clients(site *s, uint32_t n) {
+    wshub_iter it = {0, 0};
+    wshub_client c;
+    come(s, n);
+    blocks = 0;
+    while (wshub_client_each(s->hub, &it, &c)) {}
+}
+static void g_timers(site *s, uint32_t n) { /* O(log n) each */
+    uint32_t i;
+    for (i = 0; i < n; i++) EXPECT_INT(wshub_timer_start(s->hub, (i * 7919) % n, nothing_done, NULL, NULL), WSHUB_OK);
+    wshub_io_fake_advance(s->net, n);
+}
+static void g_posts(site *s, uint32_t n) {
+    uint32_t i;
+    for (i = 0; i < n; i++) EXPECT_INT(wshub_post(s->hub, nothing_done, NULL), WSHUB_OK);
+    (void)wshub_settle(s->hub);
+}
+static void g_asks(site *s, uint32_t n) { /* what waits for the transformer, answered from behind */
+    wshub_msg m;
+    uint32_t i;
+    memset(&m, 0, sizeof m);
+    m.event = wshub_str_z("e");
+    held_count = 0;
+    EXPECT_INT(wshub_client_encrypt(s->hub, s->clients[0]), WSHUB_OK);
+    blocks = 0;
+    for (i = 0; i < n; i++) EXPECT_INT(wshub_client_send(s->hub, s->clients[0], &m), WSHUB_OK);
+    EXPECT_INT(held_count, n);
+    for (i = n; i > 0; i--) EXPECT_INT(wshub_transform_accept(s->hub, held_asks[i - 1], NULL), WSHUB_OK);
+    (void)wshub_settle(s->hub);
+}
+static void g_channels(site *s, uint32_t n) {
+    wshub_bus_channel ch;
+    uint32_t i, k;
+    ch.pattern = false;
+    for (k = 0; k < 2; k++) {
+        for (i = 0; i < n; i++) {
+            ch.name = wshub_str_z(name_of('c', i));
+            EXPECT((k ? s->seat.unsubscribe : s->seat.subscribe)(s->seat.ctx, &ch, 1));
+        }
+    }
+}
+static void g_parcels(site *s, uint32_t n) { /* on a loop, to one who has as many channels */
+    wshub_bus_channel ch;
+    wshub_bus_msg m;
+    uint32_t i;
+    ch.pattern = false;
+    for (i = 0; i < n; i++) {
+        ch.name = wshub_str_z(name_of('c', i));
+        EXPECT(s->seat.subscribe(s->seat.ctx, &ch, 1));
+    }
+    blocks = 0;
+    m.payload = wshub_str_z("1");
+    for (i = 0; i < n; i++) {
+        m.channel = wshub_str_z(name_of('c', i));
+        EXPECT_INT(s->other.publish(s->other.ctx, &m, 1), 1);
+    }
+    s->seat.pump(s->seat.ctx);
+}
+static void g_queue(site *s, uint32_t n) { /* to one who reads nothing, with others' messages between, then all at once */
+    wshub_msg m;
+    uint32_t i;
+    wshub_conn c = wshub_io_fake_connect(s->net, "/ws");
+    wshub_client slow = {0};
+    wshub_iter it = {0, 0}, last;
+    wshub_io_fake_text(s->net, c, "{\"event\":\"authenticate\"}");
+    while (last = it, wshub_client_each(s->hub, &it, &slow)) {}
+    (void)last;
+    wshub_io_fake_window(s->net, c, 0);
+    memset(&m, 0, sizeof m);
+    m.event = wshub_str_z("e");
+    blocks = 0;
+    for (i = 0; i < n; i++) {
+        EXPECT_INT(wshub_client_send(s->hub, s->clients[1], &m), WSHUB_OK);
+        EXPECT_INT(wshub_client_send(s->hub, slow, &m), WSHUB_OK);
+    }
+    (void)wshub_settle(s->hub);
+}
+
+TEST(sixteen_times_as_much_costs_sixteen_times_as_much) {
+    static const struct { const char *what; void (*run)(site *s, uint32_t n); uint32_t n; } orders[] = {
+        {"joining", g_join, 1000}, {"joining again", g_join_again, 1000}, {"asking for membership", g_in_room, 1000},
+        {"leaving", g_leave, 1000}, {"leaving shared rooms", g_leave_shared, 1000}, {"the end of one in many rooms", g_end, 1000},
+        {"a client's rooms", g_each_room, 1000}, {"all rooms", g_room_each, 1000}, {"leaving out", g_exclude, 128},
+        {"members", g_members, 128}, {"clients", g_clients, 128}, {"timers", g_timers, 1000}, {"posts", g_posts, 1000},
+        {"transformations", g_asks, 1000}, {"channels", g_channels, 1000}, {"messages on a loop", g_parcels, 1000}, {"a long queue", g_queue, 1000},
+    };
+    size_t i;
+    for (i = 0; i < sizeof orders / sizeof *orders; i++) {
+        double cost[2];
+        uint32_t k;
+        for (k = 0; k < 2; k++) {
+            static site s;
+            wshub_desc d;
+            wshub_bus_owner ear;
+            memset(&s, 0, sizeof s);
+            memset(&d, 0, sizeof d);
+            memset(&ear, 0, sizeof ear);
+            EXPECT_INT(wshub_io_fake_create(NULL, &s.net), WSHUB_OK);
+            d.io = wshub_io_fake_io(s.net);
+            d.on_authenticate = yes;
+            d.on_transform_out = orders[i].run == g_asks ? keep : NULL;
+            d.encrypted_batch_max = 40000;
+            d.rooms_per_client_max = 100000;
+            d.backpressure_bytes_max = 64u << 20;
+            EXPECT_INT(wshub_create(&d, &s.hub), WSHUB_OK);
+            ear.received = nothing_heard;
+            ear.state = nothing_told;
+            EXPECT_INT(wshub_loop_create(NULL, &s.loop), WSHUB_OK);
+            EXPECT_INT(wshub_loop_bus(s.loop, &s.seat), WSHUB_OK);
+            EXPECT_INT(wshub_loop_bus(s.loop, &s.other), WSHUB_OK);
+            EXPECT_INT(s.seat.attach(s.seat.ctx, &ear), WSHUB_OK);
+            EXPECT_INT(s.other.attach(s.other.ctx, &ear), WSHUB_OK);
+            s.seat.pump(s.seat.ctx);
+            s.other.pump(s.other.ctx);
+            come(&s, 4);
+            blocks = 0;
+            orders[i].run(&s, orders[i].n << 4 * k);
+            cost[k] = (double)blocks / (double)(orders[i].n << 4 * k);
+            (void)s.seat.attach(s.seat.ctx, NULL);
+            (void)s.other.attach(s.other.ctx, NULL);
+            wshub_loop_destroy(s.loop);
+            wshub_destroy(s.hub);
+            wshub_io_fake_destroy(s.net);
+        }
+        if (cost[1] > cost[0] * 1.5 || cost[0] <= 0)
+            (void)printf("  %s: %.1f blocks each of %u, %.1f of %u\n", orders[i].what, cost[0], (unsigned)orders[i].n, cost[1], (unsigned)orders[i].n << 4);
+        EXPECT(cost[0] > 0 && cost[1] <= cost[0] * 1.5);
+    }
+}
 #else
 TEST(no_stream_costs_many_times_what_an_honest_one_does) { SKIP("the compiler cannot count basic blocks"); }
+TEST(sixteen_times_as_much_costs_sixteen_times_as_much) { SKIP("the compiler cannot count basic blocks"); }
 #endif
