@@ -768,3 +768,212 @@ TEST(two_clocks_that_run_out_at_once_are_judged_one_after_the_other) { /* LIVE-3
         world_stop(&w);
     }
 }
+
+/* ---- what callbacks do in the middle of an exchange (BYE-1) ---- */
+
+enum { AT_REQUEST, AT_UPGRADE, AT_LOG, AT_OPENED, AT_GONE, AT_COUNT };
+static struct {
+    int at, call, countdown; /* the so-manieth callback of this kind does it */
+    bool reached, late, ends, busy;
+    wshub_conn one, other;
+    wshub_request held[16], now; /* asked and not yet answered; the one that is being asked */
+    size_t held_count;
+} re;
+
+static wshub_err plain_answer(wshub *hub, wshub_request request, bool close) {
+    wshub_reply r;
+    memset(&r, 0, sizeof r);
+    r.status = 200;
+    r.body = wshub_str_z("0123456789");
+    r.close = close;
+    return wshub_http_reply(hub, request, &r);
+}
+static void answer_other(wshub *hub, void *arg) {
+    (void)arg;
+    if (re.held_count) (void)plain_answer(hub, re.held[0], false);
+}
+
+#define DOINGS 26
+static void do_it(wshub *hub, int n) {
+    static const char frame[] = "\x89\x80\0\0\0\0";
+    wshub_iter it;
+    wshub_client c;
+    wshub_reply r;
+    memset(&it, 0, sizeof it);
+    memset(&r, 0, sizeof r);
+    switch (n) {
+    case 0: (void)plain_answer(hub, re.now, false); break;
+    case 1: (void)plain_answer(hub, re.now, true); break;
+    case 2: EXPECT(wshub_http_reply(hub, re.now, &r) == (re.now.id ? WSHUB_ERR_PARAM : WSHUB_ERR_STALE)); break;
+    case 3: answer_other(hub, NULL); break;
+    case 4: (void)plain_answer(hub, re.held[0], true); break;
+    case 5: wshub_io_fake_input(w.net, re.one, INNER, strlen(INNER)); break; /* an io that reports from inside */
+    case 6: wshub_io_fake_input(w.net, re.one, "GET ", 4); break;
+    case 7: wshub_io_fake_input(w.net, re.one, frame, sizeof frame - 1); break;
+    case 8: wshub_io_fake_half_close(w.net, re.one); break;
+    case 9: wshub_io_fake_end(w.net, re.one); break;
+    case 10: wshub_io_fake_input(w.net, re.other, INNER AFTER, strlen(INNER AFTER)); break;
+    case 11: wshub_io_fake_half_close(w.net, re.other); break;
+    case 12: wshub_io_fake_end(w.net, re.other); break;
+    case 13: wshub_io_fake_window(w.net, re.one, 0); break;
+    case 14: wshub_io_fake_window(w.net, re.one, UINT64_MAX); break;
+    case 15: wshub_conn_drained(hub, re.one); break;
+    case 16: wshub_conn_drained(hub, re.other); break;
+    case 17: EXPECT_INT(wshub_settle(hub), 0); break;
+    case 18: (void)wshub_timer_start(hub, 0, answer_other, NULL, NULL); break;
+    case 19: (void)wshub_post(hub, answer_other, NULL); break;
+    case 20: while (wshub_client_each(hub, &it, &c)) (void)wshub_client_close(hub, c, 1000, wshub_str_z("")); break;
+    case 21: (void)wshub_io_fake_connect(w.net, "/ws"); break;
+    case 22: wshub_io_fake_input(w.net, wshub_io_fake_open(w.net), INNER, strlen(INNER)); break;
+    case 23: (void)wshub_shutdown(hub); re.ends = true; break;
+    case 24: (void)wshub_drain(hub, 1, 1001, wshub_str_z("")); re.ends = true; break;
+    default: wshub_destroy(hub); w.hub = NULL; re.ends = true; break;
+    }
+}
+static void in_callback(wshub *hub, int at) {
+    if (re.busy || at != re.at || !w.hub || re.reached || re.countdown-- > 0) return;
+    re.reached = re.busy = true;
+    w.net->desc.on_step = NULL; /* in the middle of a callback the indexes need not agree */
+    do_it(hub, re.call);
+    w.net->desc.on_step = world_step;
+    re.busy = false;
+}
+
+static bool re_request(wshub *hub, wshub_request request, const wshub_http *h, void *user) {
+    (void)user;
+    re.now = request;
+    in_callback(hub, AT_REQUEST);
+    re.now.id = 0;
+    EXPECT(h->method.len && h->path.len && memchr(h->path.ptr, 0, h->path.len) == NULL); /* its texts are still there */
+    EXPECT(h->body.len == 0 || (h->body.len == 3 && h->body.ptr[2] != 0)); /* so is its body */
+    if (!w.hub) return true;
+    if (h->conn.id == re.other.id || re.late) {
+        if (re.held_count < COUNT(re.held)) re.held[re.held_count++] = request;
+    } else {
+        (void)plain_answer(hub, request, false);
+    }
+    return true;
+}
+static void re_upgrade(wshub *hub, const wshub_http *h, wshub_upgrade *up, void *user) {
+    (void)user;
+    in_callback(hub, AT_UPGRADE);
+    EXPECT(h->path.len == 3 && up->protocol == -1);
+}
+static void re_log(wshub *hub, const wshub_log *l, void *user) {
+    (void)user;
+    in_callback(hub, AT_LOG);
+    EXPECT(l->text[0]);
+}
+static void re_opened(wshub *hub, wshub_client c, void *user) {
+    (void)c;
+    (void)user;
+    in_callback(hub, AT_OPENED);
+}
+static void re_gone(wshub *hub, const wshub_gone *g, void *user) {
+    (void)user;
+    in_callback(hub, AT_GONE);
+    EXPECT_INT(g->id.len, 36);
+}
+
+#define UPGRADE_OF "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+static const struct { const char *bytes; bool to_head; unsigned window, wait; } exchanges[] = {
+    {INNER AFTER, false, UINT32_MAX, 0},
+    {"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nab." AFTER, false, UINT32_MAX, 0},
+    {"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\n.\r\n0\r\n\r\n" AFTER "GE", false, UINT32_MAX, 0},
+    {"HEAD /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" AFTER, true, UINT32_MAX, 0},
+    {INNER "GET /bad HTTP/1.1\r\n\r\n" AFTER, false, UINT32_MAX, 0},
+    {UPGRADE_OF HANDSHAKE "\r\n\x89\x80\0\0\0\0", false, UINT32_MAX, 6000},
+    {UPGRADE_OF "\r\n" AFTER, false, UINT32_MAX, 0},
+    {INNER INNER INNER INNER INNER, false, 30, 0}, /* answers over the limit */
+    {INNER "GET /cu", false, UINT32_MAX, 6000},    /* a head that does not end in time */
+    {INNER "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na", false, 0, 70000},
+};
+
+/* Whole answers only, in whatever state the stream was left. */
+static const char *only_answers(wshub_conn c, bool to_head, size_t *count) {
+    wshub_str out = wshub_io_fake_output(w.net, c);
+    const char *why = "";
+    answer a;
+    while (out.len) {
+        long n = answer_read(out.ptr, out.len, to_head, &a, &why);
+        if (n <= 0) return n ? why : "half an answer";
+        if (a.status == 101) return NULL;
+        if (a.status != 100) ++*count;
+        out.ptr += n;
+        out.len -= (size_t)n;
+    }
+    return NULL;
+}
+
+static void one_exchange(size_t k, int io, int nth) {
+    const char *why = NULL;
+    size_t count = 0, len = strlen(exchanges[k].bytes), i;
+    wshub *hub;
+    if (k == 5) len += 4; /* its frame ends in zeros */
+    re.reached = re.ends = re.busy = false;
+    re.countdown = nth;
+    re.held_count = 0;
+    re.now.id = re.one.id = re.other.id = 0;
+    re.busy = true;
+    world_start(&w, DESC(.on_request = re_request, .on_upgrade = re_upgrade, .on_log = re_log, .on_opened = re_opened, .on_disconnected = re_gone, .http_answers_bytes_max = 200, .http_timeout_ms = 200000),
+                FAKE(.completion = io == 1, .take_bytes = io == 1 ? 40 : 0, .no_pause = io == 2, .cut_bytes = io == 2));
+    hub = w.hub;
+    re.other = wshub_io_fake_open(w.net); /* has asked, is answered later, and has more to ask */
+    wshub_io_fake_input(w.net, re.other, INNER AFTER, strlen(INNER AFTER));
+    re.one = wshub_io_fake_open(w.net);
+    re.busy = false;
+
+    if (exchanges[k].window != UINT32_MAX) wshub_io_fake_window(w.net, re.one, exchanges[k].window);
+    wshub_io_fake_input(w.net, re.one, exchanges[k].bytes, len);
+    if (w.hub && exchanges[k].wait) wshub_io_fake_advance(w.net, exchanges[k].wait);
+    for (i = 0; w.hub && i < re.held_count; i++) { /* also what comes only once these are answered */
+        (void)plain_answer(w.hub, re.held[i], false);
+        wshub_io_fake_run(w.net);
+    }
+    if (w.hub) wshub_io_fake_window(w.net, re.one, UINT64_MAX);
+    for (i = 0; w.hub && i < re.held_count; i++) {
+        (void)plain_answer(w.hub, re.held[i], false);
+        wshub_io_fake_run(w.net);
+    }
+
+    /* The other's exchange does not suffer, unless it was ended. Nobody gets half an answer but who is cut off. */
+    if (!re.ends && re.call != 12 && re.call != 4 && w.hub) {
+        why = only_answers(re.other, false, &count);
+        if (!why && count < 2) why = "the other stream was forgotten";
+    }
+    if (!why && !re.ends && re.call != 9 && !exchanges[k].wait && w.hub) why = only_answers(re.one, exchanges[k].to_head, &count);
+    if (w.hub) wshub_io_fake_advance(w.net, 400000); /* whatever waits has an end */
+    if (!why && w.hub && stats(&w).conns) why = "a stream without an end";
+    stream_len = (size_t)snprintf(stream, sizeof stream, "exchange %u, callback %d (%d), call %d, late %d, io %d", (unsigned)k, re.at, nth, re.call, (int)re.late, io);
+    output_len = 0;
+    runs++;
+    if (why) tell(why, 0);
+    re.busy = true;
+    if (w.hub) wshub_destroy(hub);
+    w.hub = NULL;
+    wshub_io_fake_destroy(w.net);
+    EXPECT_INT(w.bytes, 0);
+}
+
+TEST(an_exchange_survives_whatever_its_callbacks_do) { /* BYE-1, CONN-5, SEND-6 */
+    unsigned met = 0, reached[AT_COUNT] = {0};
+    size_t k;
+    int io, nth, late;
+    runs = wrong = 0;
+    memset(reasons, 0, sizeof reasons);
+    for (k = 0; k < COUNT(exchanges); k++)
+    for (re.at = 0; re.at < AT_COUNT; re.at++)
+    for (re.call = 0; re.call < DOINGS; re.call++)
+    for (io = 0; io < 3; io++)
+    for (late = 0; late < 2; late++)
+    for (nth = 0; nth < 3; nth++) {
+        re.late = late != 0;
+        one_exchange(k, io, nth);
+        if (!re.reached) break; /* there is no such callback here */
+        met++;
+        reached[re.at]++;
+    }
+    for (k = 0; k < AT_COUNT; k++) EXPECT(reached[k] > 0);
+    (void)printf("  %u streams, %u with a callback that acts, %u wrong\n", runs, met, wrong);
+    EXPECT_INT(wrong, 0);
+}
