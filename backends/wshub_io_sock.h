@@ -112,6 +112,7 @@ WSHUB_API void wshub_io_sock_stats_get(const wshub_io_sock *net, wshub_io_sock_s
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -903,6 +904,39 @@ WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_create(const wshub_io_sock
     return WSHUB_OK;
 }
 
+/* While the folder of a path is locked, what is found out about the path stays so among those who lock it: a dead socket
+ * is not somebody's by the time it is removed, and one that is bound does not look dead before it listens. -1: it cannot
+ * be locked (soon), and what follows is done without. */
+WSHUB_IO_SOCK__COLD static int wshub_io_sock__lock_folder(const char *path) {
+    char folder[sizeof((struct sockaddr_un *)0)->sun_path + 1];
+    const char *slash = strrchr(path, '/');
+    size_t n = slash ? (size_t)(slash - path) : 0;
+    int fd, tries;
+    if (n >= sizeof folder) return -1;
+    memcpy(folder, path, n);
+    if (!n) folder[n++] = slash ? '/' : '.';
+    folder[n] = 0;
+    fd = open(folder, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return -1;
+#ifdef LOCK_EX
+    for (tries = 0; tries < 100; tries++) {
+        const struct timespec moment = {0, 1000000};
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+        if (errno != EWOULDBLOCK && errno != EINTR) break;
+        (void)nanosleep(&moment, NULL);
+    }
+#else
+    (void)tries;
+#endif
+    (void)close(fd);
+    return -1;
+}
+WSHUB_IO_SOCK__COLD static void wshub_io_sock__unlock_folder(int fd) {
+    int e = errno;
+    if (fd >= 0) (void)close(fd);
+    errno = e;
+}
+
 static bool wshub_io_sock__same_file(const char *path, dev_t dev, ino_t ino) {
     struct stat st;
     return ino && lstat(path, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
@@ -913,7 +947,11 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__unlisten_to(wshub_io_sock *net, i
     while (net->listeners_count > count) {
         wshub_io_sock__listener *l = &net->listeners[--net->listeners_count];
         if (l->watched) (void)net->desc.poller->watch(net->poller, l->fd, 0, WSHUB_IO_SOCK_READ, 0);
-        if (l->path && wshub_io_sock__same_file(l->path, l->dev, l->ino)) (void)unlink(l->path);
+        if (l->path) {
+            int lock = wshub_io_sock__lock_folder(l->path);
+            if (wshub_io_sock__same_file(l->path, l->dev, l->ino)) (void)unlink(l->path);
+            wshub_io_sock__unlock_folder(lock);
+        }
         free(l->path);
         (void)close(l->fd);
     }
@@ -1148,23 +1186,12 @@ WSHUB_IO_SOCK__COLD static int wshub_io_sock__probe(const wshub_io_sock__address
     return e;
 }
 
-/* Removes a dead socket, and that one alone: meanwhile another server may have done the same and taken the path. So the
- * file is set aside first, looked at, and put back if it is not the dead one. */
-WSHUB_IO_SOCK__COLD static void wshub_io_sock__remove_dead(const char *path, const struct stat *dead) {
-    char aside[sizeof((struct sockaddr_un *)0)->sun_path + 32];
-    (void)snprintf(aside, sizeof aside, "%s.%ld", path, (long)getpid());
-    if (!wshub_io_sock__same_file(path, dead->st_dev, dead->st_ino) || rename(path, aside) != 0)
-        return;
-    if (!wshub_io_sock__same_file(aside, dead->st_dev, dead->st_ino)) (void)!link(aside, path);
-    (void)unlink(aside);
-}
-
 /* Binds to the path, over a dead socket if one lies there. Returns 0 or what the system said; *out_hint: what to do. */
 WSHUB_IO_SOCK__COLD static int wshub_io_sock__bind_unix(int fd, const wshub_io_sock__address *at,
                                                         const char **out_hint) {
     int tries;
     *out_hint = "";
-    for (tries = 0; tries < 8; tries++) { /* others may do the same at the same time */
+    for (tries = 0; tries < 8; tries++) { /* others may come between who lock nothing */
         struct stat st;
         int e = 0;
         if (bind(fd, &at->any, sizeof at->un) == 0) return 0;
@@ -1184,7 +1211,7 @@ WSHUB_IO_SOCK__COLD static int wshub_io_sock__bind_unix(int fd, const wshub_io_s
             *out_hint = e == EADDRINUSE ? "another program serves it" : "there is a socket of this name";
             return e;
         }
-        wshub_io_sock__remove_dead(at->un.sun_path, &st);
+        if (unlink(at->un.sun_path) != 0 && errno != ENOENT) return errno;
     }
     *out_hint = "others take it again and again";
     return EADDRINUSE;
@@ -1195,7 +1222,7 @@ WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_listen_unix(wshub_io_sock 
     wshub_io_sock__address at;
     const char *hint = "";
     char *copy;
-    int fd, e;
+    int fd, lock, e;
     if (!path || !*path)
         return wshub_io_sock__cannot_listen(net, "a Unix socket", "the path is empty");
     if (strlen(path) >= sizeof at.un.sun_path)
@@ -1209,14 +1236,13 @@ WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_listen_unix(wshub_io_sock 
     if (!copy) return WSHUB_ERR_NOMEM;
     memcpy(copy, path, strlen(path) + 1);
 
+    lock = wshub_io_sock__lock_folder(path);
     fd = socket(AF_UNIX, SOCK_STREAM, 0);
     e = fd >= 0 && wshub_io_sock__prepare(fd) ? wshub_io_sock__bind_unix(fd, &at, &hint) : errno;
-    if (!e) {
-        if (wshub_io_sock__listen_on(net, fd, copy)) return WSHUB_OK;
-        e = errno; /* it has closed it */
-    } else if (fd >= 0) {
-        (void)close(fd);
-    }
+    if (e && fd >= 0) (void)close(fd);
+    if (!e && !wshub_io_sock__listen_on(net, fd, copy)) e = errno; /* it has closed it */
+    wshub_io_sock__unlock_folder(lock);
+    if (!e) return WSHUB_OK;
     free(copy);
     errno = e;
     return wshub_io_sock__fail(net, "cannot listen on", path, hint);

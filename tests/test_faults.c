@@ -1,6 +1,6 @@
 /* Every system call of the socket io fails, at each place where it is made, with each error that it can give, and
- * gives less than was asked for: on epoll, poll and kqueue (over its shim); once, and with WSHUB_FAULTS_ALL several times
- * in a row and in a second scenario. Whatever becomes of the stream it happened
+ * gives less than was asked for: on epoll, poll and kqueue (over its shim); in a scenario of clients and in one of HTTP
+ * requests; once, and with WSHUB_FAULTS_ALL several times in a row and in a third scenario. Whatever becomes of the stream it happened
  * to, nothing crashes, leaks or hangs, each open is closed once, and the hub then serves another client. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
@@ -123,6 +123,36 @@ static void on_gone(wshub *hub, const wshub_gone *g, void *user) {
     gone++;
 }
 
+/* HTTP: a page larger than what the kernel takes, an answer that comes later, the body of a request back. */
+static char page[1500000];
+static wshub_request waiting[16];
+static int waiting_count, asked;
+static bool on_request(wshub *hub, wshub_request request, const wshub_http *http, void *user) {
+    wshub_reply r;
+    (void)user;
+    asked++;
+    memset(&r, 0, sizeof r);
+    r.status = 200;
+    r.body = http->body;
+    if (wshub_str_eq_z(http->path, "/later") && waiting_count < 16) {
+        waiting[waiting_count++] = request;
+        return true;
+    }
+    if (wshub_str_eq_z(http->path, "/page")) {
+        r.body.ptr = page;
+        r.body.len = sizeof page;
+    }
+    (void)wshub_http_reply(hub, request, &r);
+    return true;
+}
+static void answer_waiting(wshub *hub) {
+    wshub_reply r;
+    memset(&r, 0, sizeof r);
+    r.status = 200;
+    r.body = wshub_str_z("late");
+    while (waiting_count) (void)wshub_http_reply(hub, waiting[--waiting_count], &r); /* some are gone by now */
+}
+
 static int dial(uint16_t port) {
     union { struct sockaddr any; struct sockaddr_in in; } a;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -236,21 +266,77 @@ static void coming_and_going(wshub_io_sock *net, wshub *hub, uint16_t port) {
     for (i = 0; i < 4; i++) (void)wshub_io_sock_run_once(net, 0);
 }
 
-static void scenario(const wshub_io_sock_poller *poller, bool second) {
+static void ask(int fd, const char *text) {
+    if (fd >= 0) (void)!send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+static void turns(wshub_io_sock *net, wshub *hub, int n) {
+    while (n--) (void)wshub_io_sock_run_once(net, 0);
+    EXPECT(!wshub_self_check(hub));
+}
+
+/* Requests of every sort: kept alive, pipelined, with bodies, half-closed before and after the answer, answered late,
+ * larger than the kernel takes, read slowly, not read at all, upgraded afterwards, cut off. */
+static void pages(wshub_io_sock *net, wshub *hub, uint16_t port) {
+    static char sink[1 << 20];
+    int fds[8], i, k;
+    for (i = 0; i < 8; i++) {
+        const int little = 20000; /* bytes on the way, so that a page is more than goes at once */
+        fds[i] = dial(port);
+        if (fds[i] >= 0) (void)setsockopt(fds[i], SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
+    }
+    turns(net, hub, 3);
+    ask(fds[0], "GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+    ask(fds[1], "GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /later HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n");
+    ask(fds[2], "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345");
+    ask(fds[3], "GET /later HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    if (fds[3] >= 0) (void)shutdown(fds[3], SHUT_WR);
+    ask(fds[4], "GET /page HTTP/1.1\r\nHost: x\r\n\r\n");
+    if (fds[4] >= 0) (void)shutdown(fds[4], SHUT_WR);
+    ask(fds[5], "GET /page HTTP/1.0\r\n\r\n");
+    ask(fds[6], "GET /page HTTP/1.1\r\nHost: x\r\n\r\nGET /page HTTP/1.1\r\nHost: x\r\n\r\nGET /page HTTP/1.1\r\nHost: x\r\n\r\n"); /* reads nothing */
+    ask(fds[7], "POST /later HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+    turns(net, hub, 4);
+    ask(fds[0], "GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
+    ask(fds[2], "67890");
+    answer_waiting(hub);
+    turns(net, hub, 3);
+    ask(fds[0], hello);
+    say(fds[0], "{\"event\":\"authenticate\"}");
+    for (k = 0; k < 25; k++) {
+        for (i = 1; i < 6; i++) {
+            if (fds[i] >= 0) (void)!recv(fds[i], sink, sizeof sink, MSG_DONTWAIT);
+        }
+        turns(net, hub, 1);
+    }
+    if (fds[1] >= 0) (void)shutdown(fds[1], SHUT_WR);
+    ask(fds[7], "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+    turns(net, hub, 3);
+    for (i = 0; i < 8; i++) {
+        struct linger hard = {1, 0};
+        if (fds[i] >= 0 && i >= 6) (void)setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+        if (fds[i] >= 0) (void)close(fds[i]);
+    }
+    answer_waiting(hub); /* to who has gone */
+    turns(net, hub, 4);
+}
+
+enum { CLIENTS, PAGES, COMING, SCENARIOS };
+static void scenario(const wshub_io_sock_poller *poller, int second) {
     wshub_io_sock *net = NULL;
     wshub *hub = NULL;
     uint16_t port = 0;
     int i;
     memset(counts, 0, sizeof counts);
-    opened = gone = fault_hit = 0;
+    opened = gone = fault_hit = waiting_count = 0;
     if (wshub_io_sock_create(&(wshub_io_sock_desc){.poller = poller, .linger_ms = 20}, &net)) return;
-    if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .on_authenticate = on_auth, .on_message = on_message, .on_opened = on_opened,
+    if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .on_authenticate = on_auth, .on_message = on_message, .on_opened = on_opened, .on_request = on_request,
                                    .on_disconnected = on_gone, .backpressure_bytes_max = 1u << 30, .close_timeout_ms = 30}, &hub)) {
         wshub_io_sock_destroy(net);
         return;
     }
     if (wshub_io_sock_listen(net, "127.0.0.1", 0, &port) == WSHUB_OK) {
-        if (second) coming_and_going(net, hub, port);
+        if (second == PAGES) pages(net, hub, port);
+        else if (second == COMING) coming_and_going(net, hub, port);
         else few_and_much(net, hub, port);
         fault_call = -1; /* the fault is over: another client is served */
         i = client(port);
@@ -259,6 +345,14 @@ static void scenario(const wshub_io_sock_poller *poller, bool second) {
             EXPECT(hears(net, hub, i, "\"connected\""));
             say(i, "{\"event\":\"still\",\"data\":[\"there\"]}");
             EXPECT(hears(net, hub, i, "\"data\":[\"there\"]"));
+            (void)close(i);
+        }
+        i = dial(port); /* and so is a request, of who sends no more */
+        EXPECT(i >= 0);
+        if (i >= 0) {
+            ask(i, "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\nthere");
+            (void)shutdown(i, SHUT_WR);
+            EXPECT(hears(net, hub, i, "\r\n\r\nthere"));
             (void)close(i);
         }
     }
@@ -277,12 +371,12 @@ static void faults_on(const wshub_io_sock_poller *poller) {
     bool all = getenv("WSHUB_FAULTS_ALL") != NULL;
     long clean[CALLS], injected = 0, n;
     int call, e, row, second, before = test_failures;
-    for (second = 0; second < (all ? 2 : 1); second++) {
+    for (second = 0; second < (all ? SCENARIOS : PAGES + 1); second++) {
         fault_call = -1;
         scenario(poller, second);
         memcpy(clean, counts, sizeof clean);
         for (call = 0; call < CALLS; call++) {
-            for (n = 1; n <= clean[call]; n += n < 60 ? 1 : 1 + clean[call] / 60) {
+            for (n = 1; n <= clean[call]; n += n < (second == PAGES && !all ? 12 : 60) ? 1 : 1 + clean[call] / (second == PAGES && !all ? 20 : 60)) {
                 for (e = 0; e < 7 && errors[call][e]; e++) {
                     for (row = 0; row < (all ? 5 : 1); row++) {
                         fault_call = call;
@@ -300,7 +394,7 @@ static void faults_on(const wshub_io_sock_poller *poller) {
         }
     }
     (void)printf("  %s: %ld faults injected\n", poller->name, injected);
-    EXPECT(injected > 200);
+    EXPECT(injected > 500);
 }
 TEST(every_system_call_may_fail_on_epoll) { faults_on(wshub_io_epoll_poller()); }
 TEST(every_system_call_may_fail_on_poll) { faults_on(wshub_io_poll_poller()); }
