@@ -13,7 +13,8 @@
  * Everywhere else just include it. ISO C99 or C++11, the C standard library, nothing more.
  * Licence: MIT or public domain, at your choice; see the end of this file.
  *
- * THE MANUAL  >>start  >>config  >>life  >>threads  >>memory  >>errors  >>backends  >>changes
+ * THE MANUAL  >>start  >>config  >>life  >>http-requests  >>ends-clocks  >>threads  >>memory  >>errors  >>backends
+ *             >>changes
  * THE API     >>types  >>tables  >>desc  >>api-hub  >>api-conn  >>api-client  >>api-room  >>api-send
  *             >>api-ask  >>api-http  >>api-post  >>api-bus  >>api-codec
  * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>sha1  >>base64  >>siphash  >>json  >>http  >>frame
@@ -74,6 +75,32 @@
  * on_disconnected comes from settle, once for each client, in the order in which they ended: it has left every
  * index by then, and whoever ends behind it, in the same turn too, has not. So of several sessions of a user the
  * last is the one whose on_disconnected finds wshub_user_count() 0. Nothing is sent to any of them any more.
+ *
+ * ---- >>http-requests ---------------------------------------------------------------------------
+ * What is one request and where the next begins is decided by its framing headers alone (RFC 9112 6.3), before
+ * Upgrade, path or application are looked at (CONN-5; wshub__http_headed). A body that came with a request is that
+ * request's: on_request gets it whole, or the request is refused and the stream ends. Both lengths at once, a length
+ * said twice, a coding other than chunked, folded lines, bare CR or LF, CONNECT: refused, since a proxy before us might
+ * read them differently (`make proxies` sends the same streams straight and through two of them). Of an answer, what
+ * frames it is written by the hub alone; wshub_http_reply() refuses such headers of yours.
+ *
+ * What a stream is owed has a limit before authentication as after it (SEND-6). Answers that nobody takes stop the
+ * reading of further requests at http_answers_bytes_max (wshub__http_owes); requests behind one that you answer later
+ * wait, unread, up to held_bytes_max (wshub__hold), and the io is asked to read no more meanwhile. Nothing is lost:
+ * both go on where they stopped. stats.queued_bytes, held_bytes, http_owed and held_refused tell.
+ *
+ * ---- >>ends-clocks -----------------------------------------------------------------------------
+ * An end is a state (LIVE-3). Whoever ends a stream in whatever way, what it is owed is sent as long as it makes
+ * progress, what the peer says is read meanwhile, our Close leaves behind the last message and our FIN behind that; the
+ * peer's end is then waited for, and only then does close_timeout_ms run. Before that only write_timeout_ms without a
+ * byte of progress gives up. A peer that half-closes still gets its answers. A stream's state is written by
+ * wshub__conn_to() alone, and wshub__conn_follows says which state may follow which.
+ *
+ * Clocks measure silence or want of progress, never the length of honest work: a reader of a large page, a sender of a
+ * large body, a client whose inbound transformer is slow is not silent. Peers are judged by wshub_io.heard_ms, up to
+ * when all they said has been reported: after a late turn (a stopped process, a slow callback, a suspended machine)
+ * what lies in the system's buffers is read first. Timers of yours go by the clock itself; what a timer starts with
+ * no delay runs in the next turn.
  *
  * ---- >>threads ---------------------------------------------------------------------------------
  * A hub belongs to one thread; all functions are called there, callbacks run there. Exactly the
