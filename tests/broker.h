@@ -40,7 +40,7 @@ typedef struct broker {
     bool refusal_ends;        /* and behind it the connection */
     const char *greeting;     /* said to whoever connects, and then it closes; NULL: none */
     const char *hole;         /* an address that swallows who dials; NULL: none */
-    const char *role;         /* "master" */
+    const char *role;         /* NULL: "master" */
     const char *replica;      /* an address whose role is "slave"; NULL: none */
     bool cluster;
     const char *master_host, *master_port; /* what a sentinel says */
@@ -237,7 +237,7 @@ static void broker_command(broker *b, broker_link *l, wshub_str *args, size_t co
     } else if (wshub_str_eq_z(args[0], "SELECT")) {
         broker_say_z(l, "+OK\r\n");
     } else if (wshub_str_eq_z(args[0], "ROLE")) {
-        const char *role = b->replica && strcmp(l->address, b->replica) == 0 ? "slave" : b->role;
+        const char *role = b->replica && strcmp(l->address, b->replica) == 0 ? "slave" : b->role ? b->role : "master";
         (void)snprintf(said, sizeof said, "*3\r\n$%zu\r\n%s\r\n:0\r\n*0\r\n", strlen(role), role);
         broker_say_z(l, said);
     } else if (wshub_str_eq_z(args[0], "INFO")) {

@@ -23,6 +23,7 @@ typedef struct bus_seat {
     char channel[256], *payload;
     size_t payload_len;
     bool gone;
+    int rooms, lates;
 } bus_seat;
 
 static void bus_received(void *ctx, wshub_str channel, wshub_str payload) {
@@ -46,6 +47,17 @@ static void bus_state(void *ctx, wshub_bus_state state) {
     EXPECT(!s->gone && n + 2 < sizeof s->states);
     s->states[n] = "DCU"[state];
     if (state == WSHUB_BUS_CONNECTED && s->wanted_count) EXPECT(s->bus.subscribe(s->bus.ctx, s->wanted, s->wanted_count));
+}
+
+static void bus_room(void *ctx) {
+    bus_seat *s = (bus_seat *)ctx;
+    EXPECT(!s->gone);
+    s->rooms++;
+}
+static void bus_late(void *ctx) {
+    bus_seat *s = (bus_seat *)ctx;
+    EXPECT(!s->gone);
+    s->lates++;
 }
 
 static void bus_steps(bus_world *w, int n) {
@@ -101,7 +113,8 @@ static void bus_contract(bus_world *w) {
         owner.ctx = &s[i];
         owner.received = bus_received;
         owner.state = bus_state;
-        owner.wake = NULL;
+        owner.room = bus_room;
+        owner.late = bus_late;
         EXPECT_INT(s[i].bus.attach(s[i].bus.ctx, &owner), WSHUB_OK);
         EXPECT(s[i].states[0] == 0); /* not from inside */
     }
@@ -193,6 +206,31 @@ static void bus_contract(bus_world *w) {
         BUS_UNTIL(w, s[0].got > before[0]);
         bus_steps(w, 20);
         EXPECT_INT(s[0].got, before[0] + 1);
+    }
+    /* what was taken is pending until the broker has acknowledged it, and then is told of; as is room after a short take */
+    if (s[2].bus.pending) {
+        int rooms = s[2].rooms;
+        BUS_UNTIL(w, s[2].bus.pending(s[2].bus.ctx) == 0);
+        EXPECT_INT(bus_say(&s[2], "nobody", "x", 1), 1);
+        EXPECT_INT(s[2].bus.pending(s[2].bus.ctx), 1);
+        BUS_UNTIL(w, s[2].rooms > rooms);
+        EXPECT_INT(s[2].bus.pending(s[2].bus.ctx), 0);
+        rooms = s[2].rooms;
+        for (sent = 0; sent < 40 && bus_say(&s[2], "nobody", big, 300000) == 1; sent++) {
+        }
+        EXPECT(sent > 0); /* one at least, however long; whoever takes no more says when it does again */
+        if (sent < 40) BUS_UNTIL(w, s[2].rooms > rooms);
+        BUS_UNTIL(w, s[2].bus.pending(s[2].bus.ctx) == 0);
+    }
+    /* an alarm comes once, and anew when it is given anew */
+    if (s[2].bus.alarm) {
+        s[2].bus.alarm(s[2].bus.ctx, 60000);
+        s[2].bus.alarm(s[2].bus.ctx, 20);
+        BUS_UNTIL(w, s[2].lates > 0);
+        bus_steps(w, 50);
+        EXPECT_INT(s[2].lates, 1);
+        s[2].bus.alarm(s[2].bus.ctx, 0);
+        BUS_UNTIL(w, s[2].lates == 2);
     }
     /* the broker goes: told once, nothing is taken; it is back: told, subscribed anew to what is wanted then */
     w->cut(w, true);

@@ -141,7 +141,7 @@ static void hurt_serve(int fd, char *in, size_t *len, bool *subscribed) {
             if (k == 0) (void)snprintf(word, sizeof word, "%.*s", size, p + 2);
             if (k == 1) (void)snprintf(channel, sizeof channel, "%.*s", size, p + 2);
             if (k > 1 && strstr(word, "SUBSCRIBE")) {
-                n = snprintf(text, sizeof text, "*3\r\n$9\r\nsubscribe\r\n$%d\r\n%.*s\r\n:1\r\n", size, size, p + 2);
+                n = snprintf(text, sizeof text, "*3\r\n%s\r\n$%d\r\n%.*s\r\n:1\r\n", word[0] == 'P' ? "$10\r\npsubscribe" : "$9\r\nsubscribe", size, size, p + 2);
                 (void)!write(fd, text, (size_t)n);
             }
             p += 2 + size;
@@ -150,7 +150,7 @@ static void hurt_serve(int fd, char *in, size_t *len, bool *subscribed) {
         end = p + 2;
         if (strstr(word, "SUBSCRIBE")) {
             *subscribed = true;
-            n = snprintf(text, sizeof text, "*3\r\n$9\r\n%s\r\n$%zu\r\n%s\r\n:1\r\n", word[0] == 'P' ? "subscribe" : "subscribe", strlen(channel), channel);
+            n = snprintf(text, sizeof text, "*3\r\n%s\r\n$%zu\r\n%s\r\n:1\r\n", word[0] == 'P' ? "$10\r\npsubscribe" : "$9\r\nsubscribe", strlen(channel), channel);
         } else {
             n = snprintf(text, sizeof text, "+OK\r\n");
         }
@@ -217,6 +217,151 @@ TEST(hiredis_never_meets_what_it_would_assert_on) { /* hiredis#1359 and the like
             for (k = 0; k < count; k++) (void)close(fds[k]);
             (void)close(listener);
         }
+    }
+}
+
+/* A hub on hiredis in front of the broker above, which can be told to say nothing, or too much. */
+typedef struct scene {
+    int listener, fds[8], count;
+    char in[8][65536];
+    size_t len[8];
+    bool subscribed[8], deaf[8];
+    wshub_io_sock *net;
+    wshub_bus_hiredis *bus;
+    wshub *hub;
+} scene;
+
+static wshub_bus_redis_stats scene_stats(const scene *s) {
+    wshub_bus_redis_stats st;
+    wshub_bus_redis_stats_get(wshub_bus_hiredis_redis(s->bus), &st);
+    return st;
+}
+static void scene_start(scene *s, wshub_bus_redis_desc rd, wshub_desc d) {
+    union { struct sockaddr any; struct sockaddr_in in; } a;
+    socklen_t n = sizeof a.in;
+    char url[64];
+    wshub_bus_hiredis_desc hd;
+    memset(s, 0, sizeof *s);
+    memset(&a, 0, sizeof a);
+    a.in.sin_family = AF_INET;
+    a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    s->listener = socket(AF_INET, SOCK_STREAM, 0);
+    EXPECT(bind(s->listener, &a.any, sizeof a.in) == 0 && listen(s->listener, 8) == 0 && getsockname(s->listener, &a.any, &n) == 0);
+    EXPECT_INT(fcntl(s->listener, F_SETFL, O_NONBLOCK), 0);
+    (void)snprintf(url, sizeof url, "redis://127.0.0.1:%d", ntohs(a.in.sin_port));
+    EXPECT_INT(wshub_io_auto_create(NULL, &s->net), WSHUB_OK);
+    memset(&hd, 0, sizeof hd);
+    hd.redis = rd;
+    hd.redis.io = d.io = wshub_io_sock_io(s->net);
+    hd.redis.url = url;
+    hd.attach = watch_attach;
+    EXPECT_INT(wshub_bus_hiredis_create(&hd, &s->bus), WSHUB_OK);
+    d.bus = wshub_bus_hiredis_bus(s->bus);
+    EXPECT_INT(wshub_create(&d, &s->hub), WSHUB_OK);
+}
+static void scene_step(scene *s) {
+    int k;
+    watch_step(s->net);
+    if (s->count < 8 && (k = accept(s->listener, NULL, NULL)) >= 0) s->fds[s->count++] = k;
+    for (k = 0; k < s->count; k++) {
+        if (!s->deaf[k]) hurt_serve(s->fds[k], s->in[k], &s->len[k], &s->subscribed[k]);
+    }
+}
+static int scene_up(scene *s) { /* the index of the subscriber's connection */
+    int i;
+    for (i = 0; i < 3000 && scene_stats(s).state != WSHUB_BUS_UP; i++) scene_step(s);
+    EXPECT_INT(scene_stats(s).state, WSHUB_BUS_UP);
+    for (i = 0; i < s->count && !s->subscribed[i]; i++) {
+    }
+    return i;
+}
+static void scene_stop(scene *s) {
+    int k;
+    wshub_destroy(s->hub);
+    wshub_bus_hiredis_destroy(s->bus);
+    wshub_io_sock_destroy(s->net);
+    for (k = 0; k < s->count; k++) (void)close(s->fds[k]);
+    (void)close(s->listener);
+}
+
+TEST(a_connection_that_the_network_forgot_is_noticed_whichever_it_is) {
+    int which, exact;
+    for (which = 0; which < 2; which++) {
+        for (exact = 0; exact < 2; exact++) {
+            static scene s;
+            int sub, i;
+            uint64_t start;
+            scene_start(&s, (wshub_bus_redis_desc){.no_heartbeat = true, .heartbeat_ms = 50, .heartbeat_timeout_ms = 300}, (wshub_desc){.bus_exact = exact});
+            sub = scene_up(&s);
+            start = real_ms();
+            while (real_ms() < start + 900) scene_step(&s); /* as long as it answers it is up */
+            EXPECT_INT(scene_stats(&s).downs, 0);
+            for (i = 0; i < s.count; i++) s.deaf[i] = s.subscribed[i] == (which == 1);
+            EXPECT(sub < s.count);
+            start = real_ms();
+            while (real_ms() < start + 3000 && !scene_stats(&s).downs) scene_step(&s);
+            EXPECT_INT(scene_stats(&s).downs, 1);
+            scene_stop(&s);
+        }
+    }
+}
+
+TEST(what_a_broker_says_or_does_not_read_is_bounded_with_hiredis_too) {
+    static char bulk[1100];
+    int way, sub, i;
+    for (way = 0; way < 3; way++) { /* many bulks in one reply, one bulk that is too long, a broker that does not read */
+        static scene s;
+        uint64_t start;
+        wshub_msg m;
+        scene_start(&s, (wshub_bus_redis_desc){.no_heartbeat = true, .heartbeat_ms = 50, .heartbeat_timeout_ms = 60000, .message_bytes_max = 1024, .output_bytes_max = 100000},
+                    (wshub_desc){.bus_queue_bytes_max = 300000, .bus_burst_bytes_max = 300000});
+        sub = scene_up(&s);
+        if (sub >= s.count) return;
+        if (way == 2) {
+            static char text[10000];
+            wshub_stats st;
+            memset(text, ' ', sizeof text);
+            text[0] = '1';
+            memset(&m, 0, sizeof m);
+            m.event = wshub_str_z("e");
+            m.data.ptr = text;
+            m.data.len = sizeof text;
+            for (i = 0; i < s.count; i++) s.deaf[i] = true;
+            for (i = 0; i < 2000; i++) {
+                EXPECT_INT(wshub_send(s.hub, NULL, &m), WSHUB_OK);
+                if (i % 100 == 0) scene_step(&s);
+            }
+            wshub_stats_get(s.hub, &st);
+            EXPECT(scene_stats(&s).output_bytes >= 100000 && scene_stats(&s).output_bytes < 120000);
+            EXPECT(st.bus_queued_bytes <= 300000 && st.bus_dropped > 100);
+            EXPECT_INT(st.bus_dropped, st.bus_dropped_up);
+            for (i = 0; i < s.count; i++) s.deaf[i] = false; /* it reads again: what was kept leaves by itself */
+            start = real_ms();
+            do {
+                char sink[65536];
+                for (i = 0; i < s.count; i++) {
+                    if (!s.subscribed[i] && recv(s.fds[i], sink, sizeof sink, MSG_DONTWAIT) > 0) continue;
+                }
+                watch_step(s.net);
+                wshub_stats_get(s.hub, &st);
+            } while (real_ms() < start + 5000 && st.bus_queued_bytes);
+            EXPECT_INT(st.bus_queued_bytes, 0);
+        } else {
+            size_t n = (size_t)snprintf(bulk, sizeof bulk, "$1024\r\n%01024d\r\n", 7);
+            const char *head = way == 0 ? "*4\r\n" : "*3\r\n$7\r\nmessage\r\n$1\r\nx\r\n$100000000\r\n";
+            long sent = 0;
+            (void)!write(s.fds[sub], head, strlen(head));
+            (void)!write(s.fds[sub], way == 0 ? "*4000\r\n" : "x", way == 0 ? 7 : 1);
+            start = real_ms();
+            while (real_ms() < start + 5000 && !scene_stats(&s).downs) {
+                if (send(s.fds[sub], bulk, n, MSG_DONTWAIT | MSG_NOSIGNAL) > 0) sent += (long)n;
+                if (sent % 16 == 0) watch_step(s.net);
+                watch_step(s.net);
+            }
+            EXPECT_INT(scene_stats(&s).downs, 1);
+            EXPECT(sent < 8000000);
+        }
+        scene_stop(&s);
     }
 }
 #endif
