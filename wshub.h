@@ -5720,7 +5720,7 @@ static void wshub__http_field(wshub *hub, wshub__buf *b, const char *name, wshub
 /* After an answer: the next request, or the end. */
 static void wshub__http_next(wshub *hub, wshub__conn *c, bool close) {
     c->request = 0;
-    if (close || hub->phase >= WSHUB__STOPPING) {
+    if (close) {
         wshub__conn_flush_end(hub, c);
         return;
     }
@@ -5736,8 +5736,8 @@ static void wshub__http_next(wshub *hub, wshub__conn *c, bool close) {
 WSHUB__COLD static wshub_err wshub__http_send(wshub *hub, wshub__conn *c, const wshub_reply *r) {
     wshub__buf b;
     size_t i;
-    bool bodyless = r->status == 204 || r->status == 304, close = r->close || c->http_close;
-    bool ok;
+    bool bodyless = r->status == 204 || r->status == 304;
+    bool close = r->close || c->http_close || hub->phase >= WSHUB__STOPPING, ok; /* an end is announced, whatever its reason */
     memset(&b, 0, sizeof b);
     wshub__http_head(hub, &b, r->status);
     if (r->status == 426) { /* CONN-2; a proxy must know that Upgrade is for it alone (RFC 9110 7.8) */

@@ -769,6 +769,57 @@ TEST(two_clocks_that_run_out_at_once_are_judged_one_after_the_other) { /* LIVE-3
     }
 }
 
+TEST(an_end_behind_an_answer_is_announced_in_it) { /* LIVE-3, BYE-2; RFC 9112 9.6 */
+    static const char *const asked[] = {"GET /a HTTP/1.1\r\nHost: h\r\n\r\n", "GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "GET /a HTTP/1.0\r\n\r\n",
+                                        "GET /a HTTP/1.1\r\nHost: h\r\n\r\n" AFTER, "GET /no HTTP/1.1\r\nHost: h\r\n\r\n"};
+    size_t i;
+    int way, at_once, close;
+    runs = wrong = 0;
+    memset(reasons, 0, sizeof reasons);
+    for (i = 0; i < COUNT(asked); i++)
+    for (way = 0; way < 4; way++)         /* nothing further, shutdown, drain, the application's silence */
+    for (at_once = 0; at_once < 2; at_once++) /* before or behind the request */
+    for (close = 0; close < 2; close++) {
+        const char *why = "half an answer";
+        wshub_conn c;
+        wshub_str out;
+        wshub_reply r;
+        answer a;
+        bool held;
+        world_start(&w, DESC(.on_request = keep_request, .http_timeout_ms = 1000, .shutdown_timeout_ms = 20000), FAKE(0));
+        c = wshub_io_fake_open(w.net);
+        (void)wshub_io_fake_connect(w.net, "/ws"); /* a client that keeps a drain going */
+        kept.id = 0;
+        if (!at_once) wshub_io_fake_input(w.net, c, asked[i], strlen(asked[i]));
+        if (way == 1) (void)wshub_shutdown(w.hub);
+        if (way == 2) (void)wshub_drain(w.hub, 1, 1001, wshub_str_z(""));
+        if (at_once) wshub_io_fake_input(w.net, c, asked[i], strlen(asked[i]));
+        wshub_io_fake_run(w.net);
+        if (way == 3) wshub_io_fake_advance(w.net, 1001);
+        memset(&r, 0, sizeof r);
+        r.status = 200;
+        r.close = close;
+        held = kept.id != 0;
+        if (held) (void)wshub_http_reply(w.hub, kept, &r); /* STALE where that is over */
+        wshub_io_fake_run(w.net);
+        out = wshub_io_fake_output(w.net, c);
+        if (out.len && answer_read(out.ptr, out.len, false, &a, &why) > 0) {
+            why = a.close == wshub_io_fake_is_open(w.net, c) ? "the end is announced wrongly" : NULL;
+        } else if (!out.len) {
+            why = way == 1 || !held ? NULL : "no answer"; /* a stream that asks nothing ends with the shutdown */
+        }
+        stream_len = (size_t)snprintf(stream, sizeof stream, "%s way %d, at once %d, close %d", asked[i], way, at_once, close);
+        output_len = (size_t)snprintf(output, sizeof output, "%.*s", (int)out.len, out.ptr);
+        stream_open = wshub_io_fake_is_open(w.net, c);
+        requests_count = 0;
+        runs++;
+        if (why) tell(why, 0);
+        world_stop(&w);
+    }
+    (void)printf("  %u streams, %u wrong\n", runs, wrong);
+    EXPECT_INT(wrong, 0);
+}
+
 /* ---- what callbacks do in the middle of an exchange (BYE-1) ---- */
 
 enum { AT_REQUEST, AT_UPGRADE, AT_LOG, AT_OPENED, AT_GONE, AT_COUNT };
