@@ -2366,7 +2366,7 @@ typedef struct wshub__slot { /* first member of everything in a pool */
 typedef struct wshub__pool {
     void **pages;
     uint32_t pages_count, pages_cap, item_bytes, used, live, free_head;
-    uint32_t first; /* generation of a slot that is new: the owner's own, so that no other's handles fit; 0: 1 */
+    uint32_t first; /* generation of a slot that is new: the owner's own, so that no other's handles fit; not 0 */
 } wshub__pool;
 
 /* A number at which an owner's handles begin, from its secret key: in the lower half, so that no slot is retired soon. */
@@ -2406,7 +2406,7 @@ static void *wshub__pool_take(const wshub__mem *m, wshub__pool *pool, uint32_t *
         *out_index = pool->used++;
         slot = (wshub__slot *)wshub__pool_at(pool, *out_index);
     }
-    generation = slot->generation ? slot->generation : pool->first ? pool->first : 1;
+    generation = slot->generation ? slot->generation : pool->first;
     memset(slot, 0, pool->item_bytes);
     slot->generation = generation;
     slot->link = WSHUB__LIVE;

@@ -596,6 +596,18 @@ TEST(posts_are_checked_at_the_door) {
     }
     EXPECT_INT(w.bytes, held);
     EXPECT_INT(w.hub->posted_bytes, 0);
+    /* each fits, together they do not; what is carried out makes room */
+    {
+        static char big[3000];
+        memset(big, '1', sizeof big);
+        who.user_id = S("u");
+        who.metadata = wshub__str(big, sizeof big);
+        EXPECT_INT(wshub_post_auth_accept(w.hub, ask, &who), WSHUB_OK);
+        EXPECT_INT(wshub_post_auth_accept(w.hub, ask, &who), WSHUB_ERR_LIMIT);
+        wshub_io_fake_run(w.net);
+        EXPECT_INT(w.hub->posted_bytes, 0);
+        EXPECT_INT(wshub_post_auth_accept(w.hub, ask, &who), WSHUB_OK);
+    }
     world_stop(&w);
 }
 

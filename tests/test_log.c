@@ -126,3 +126,50 @@ TEST(what_was_logged_before_the_end_is_told) {
     EXPECT_INT(w.bytes, 0);
     wshub_io_fake_destroy(w.net);
 }
+
+/* A line of the last step of settle, which hands over to the bus: what on_log does then is carried out in the next turn, which
+ * settle asks for. */
+static wshub_err down_attach(void *ctx, const wshub_bus_owner *owner) {
+    (void)ctx;
+    (void)owner;
+    return WSHUB_OK;
+}
+static size_t down_publish(void *ctx, const wshub_bus_msg *m, size_t n) {
+    (void)ctx;
+    (void)m;
+    (void)n;
+    return 0;
+}
+static bool down_subscribe(void *ctx, const wshub_bus_channel *c, size_t n) {
+    (void)ctx;
+    (void)c;
+    (void)n;
+    return true;
+}
+static int closed_by_line;
+static void close_all(wshub *hub, const wshub_log *l, void *user) {
+    wshub_iter it = {0, 0};
+    wshub_client c;
+    (void)user;
+    if (l->code != WSHUB_LOG_BUS_DROPPED) return;
+    while (wshub_client_each(hub, &it, &c)) closed_by_line += wshub_client_close(hub, c, 4000, wshub_str_z("bus")) == WSHUB_OK;
+}
+TEST(what_the_last_line_of_a_turn_causes_is_done_in_the_next) {
+    world w;
+    wshub_bus bus;
+    wshub_conn c;
+    wshub_msg m = msg("e", "1");
+    memset(&bus, 0, sizeof bus);
+    bus.attach = down_attach;
+    bus.publish = down_publish;
+    bus.subscribe = bus.unsubscribe = down_subscribe;
+    closed_by_line = 0;
+    world_start(&w, DESC(.on_authenticate = accept_all, .bus = &bus, .on_log = close_all), FAKE(0));
+    c = world_client(&w, NULL, NULL);
+    EXPECT_INT(wshub_send(w.hub, &(wshub_dest){.kind = WSHUB_DEST_ROOM, .name = wshub_str_z("x")}, &m), WSHUB_OK);
+    wshub_io_fake_advance(w.net, 16000);
+    EXPECT_INT(closed_by_line, 1);
+    EXPECT_CLOSE(&w, c, 4000);
+    EXPECT_INT(stats(&w).clients, 0);
+    world_stop(&w);
+}
