@@ -1738,36 +1738,49 @@ static bool wshub__json_is_key(const uint8_t *name, size_t len, const char *key,
     return len == want && len <= sizeof plain && memcmp(plain, key, len) == 0;
 }
 
-WSHUB_API wshub_str wshub_json_get(wshub_str object, const char *key) {
-    const uint8_t *p = (const uint8_t *)object.ptr, *end;
+/* The readers for texts that the hub has checked already. Should one be no JSON after all, they stay inside it. */
+static wshub_str wshub__json_find(wshub_str object, const char *key) {
+    const uint8_t *p = (const uint8_t *)object.ptr, *end = p + object.len;
     wshub_str found = wshub__str(NULL, 0);
-    size_t want = key ? strlen(key) : 0;
-    if (!key || wshub_json_type(object) != WSHUB_JSON_OBJECT) return found;
-    end = p + object.len;
-    p = wshub__json_ws(wshub__json_ws(p, end) + 1, end);
-    while (*p == '"') { /* it is JSON: behind each of its parts there is another, up to the brace */
-        const uint8_t *name = p + 1, *after = wshub__json_string(name, end), *value = wshub__json_key(p, end);
+    size_t want = strlen(key);
+    p = wshub__json_ws(p, end);
+    if (p >= end || *p != '{') return found;
+    p = wshub__json_ws(p + 1, end);
+    while (p < end && *p == '"') {
+        const uint8_t *name = p + 1, *after, *value = wshub__json_key(p, end);
+        if (!value) break;
+        after = wshub__json_string(name, end);
         p = wshub__json_value(value, end, WSHUB_JSON_DEPTH_MAX);
+        if (!p) break;
         if (wshub__json_is_key(name, (size_t)(after - name) - 1, key, want)) found = wshub__str(value, (size_t)(p - value));
         p = wshub__json_ws(p, end);
-        if (*p == ',') p = wshub__json_ws(p + 1, end);
+        if (p >= end || *p != ',') break;
+        p = wshub__json_ws(p + 1, end);
     }
     return found;
 }
 
-WSHUB_API bool wshub_json_each(wshub_str array, wshub_iter *iter, wshub_str *out_value) {
+static bool wshub__json_next(wshub_str array, wshub_iter *iter, wshub_str *out_value) {
     const uint8_t *p = (const uint8_t *)array.ptr, *end, *after;
-    bool first = iter->pos == 0;
-    if (first ? wshub_json_type(array) != WSHUB_JSON_ARRAY : !p || iter->pos > array.len) return false;
+    if (!p || iter->pos > array.len) return false;
     end = p + array.len;
     p = wshub__json_ws(p + iter->pos, end);
-    if (p >= end || *p != (first ? '[' : ',')) return false;
+    if (p >= end || *p != (iter->pos ? ',' : '[')) return false;
     p = wshub__json_ws(p + 1, end);
     after = wshub__json_value(p, end, WSHUB_JSON_DEPTH_MAX);
     if (!after) return false;
     *out_value = wshub__str(p, (size_t)(after - p));
     iter->pos = (uint64_t)(after - (const uint8_t *)array.ptr);
     return true;
+}
+
+WSHUB_API wshub_str wshub_json_get(wshub_str object, const char *key) {
+    return key && wshub_json_check(object, WSHUB_JSON_DEPTH_MAX) ? wshub__json_find(object, key) : wshub__str(NULL, 0);
+}
+
+WSHUB_API bool wshub_json_each(wshub_str array, wshub_iter *iter, wshub_str *out_value) {
+    if (iter->pos == 0 && !wshub_json_check(array, WSHUB_JSON_DEPTH_MAX)) return false;
+    return wshub__json_next(array, iter, out_value);
 }
 
 WSHUB_API size_t wshub_json_text(wshub_str value, char *buf, size_t cap) {
@@ -2529,16 +2542,24 @@ WSHUB__COLD static bool wshub__index_reserve(const wshub__mem *m, wshub__index *
     return true;
 }
 
-static void wshub__index_add(wshub__index *ix, wshub__name *name) { /* room has been reserved */
+/* Room has been reserved. False: it is there already, nothing changed. */
+static bool wshub__index_put(wshub__index *ix, wshub__name *name) {
     wshub_str s = wshub__str(name->ptr, name->len);
     wshub__kind kind = (wshub__kind)name->kind;
     uint32_t i;
     name->hash = wshub__index_hash(ix, kind, s);
     i = wshub__index_slot(ix, kind, s, name->hash);
-    WSHUB_ASSERT(!ix->hashes[i]);
+    if (ix->hashes[i]) return false;
     ix->hashes[i] = name->hash;
     ix->names[i] = name;
     ix->count++;
+    return true;
+}
+
+static void wshub__index_add(wshub__index *ix, wshub__name *name) { /* of which is known that it is not there */
+    bool fresh = wshub__index_put(ix, name);
+    WSHUB_ASSERT(fresh);
+    (void)fresh;
 }
 
 static void wshub__index_remove(wshub__index *ix, wshub__name *name) {
@@ -3140,6 +3161,13 @@ static void wshub__uuid(const uint8_t bytes[16], char out[36]) { /* RFC 9562 5.4
         out[at++] = hex[b >> 4];
         out[at++] = hex[b & 15];
     }
+}
+
+/* At the end of a call that is too small to enter and leave: what it logged is told, unless it was made inside another. */
+static void wshub__log_leave(wshub *hub) {
+    if (!hub->lines_count || hub->depth) return;
+    wshub__enter(hub);
+    wshub__leave(hub);
 }
 
 /* Writes one line, which on_log is given later (wshub__log_tell): the caller may be in the middle of a change.
@@ -5405,7 +5433,7 @@ static bool wshub__room_name_ok(const wshub *hub, const wshub__client *c, wshub_
 WSHUB__COLD static wshub_str *wshub__room_names(wshub *hub, wshub__client *c, wshub_str data,
                                                 bool valid_only, size_t *out_count,
                                                 size_t *out_bytes) {
-    wshub_str list = wshub_json_get(data, "rooms"), item, *names;
+    wshub_str list = data.ptr ? wshub__json_find(data, "rooms") : data, item, *names;
     wshub_iter it;
     size_t most = hub->desc.rooms_per_message_max, over = 0;
     char *text;
@@ -5423,10 +5451,10 @@ WSHUB__COLD static wshub_str *wshub__room_names(wshub *hub, wshub__client *c, ws
     }
     text = (char *)(names + most);
     memset(&it, 0, sizeof it);
-    while (wshub_json_each(list, &it, &item)) {
+    while (wshub__json_next(list, &it, &item)) {
         wshub_str name;
-        if (wshub__json_kind(item) != WSHUB_JSON_STRING) continue;
-        name = wshub__str(text, wshub_json_text(item, text, item.len));
+        if (item.ptr[0] != '"') continue;
+        name = wshub__str(text, wshub__json_unescape((const uint8_t *)item.ptr + 1, item.len - 2, (uint8_t *)text, item.len));
         if (valid_only && !wshub__room_name_ok(hub, c, name)) continue;
         if (*out_count >= most) {
             over++;
@@ -5847,19 +5875,18 @@ static bool wshub__client_new(wshub *hub, wshub__conn *conn, void *user_ptr) {
     if (!c) return false;
     wshub__random(hub, bytes, 16);
     wshub__uuid(bytes, c->id);
-    if (!wshub__index_reserve(&hub->mem, &hub->index) || wshub__client_by_id(hub, wshub__str(c->id, 36))) {
+    c->name.ptr = c->id;
+    c->name.len = 36;
+    c->name.kind = WSHUB__KIND_CLIENT;
+    if (!wshub__index_reserve(&hub->mem, &hub->index) || !wshub__index_put(&hub->index, &c->name)) {
         wshub__pool_free(&hub->clients, index);
         return false;
     }
     c->index = index;
     c->conn = wshub__conn_index(conn);
-    c->name.ptr = c->id;
-    c->name.len = 36;
-    c->name.kind = WSHUB__KIND_CLIENT;
     c->state = WSHUB_CLIENT_UNAUTHORIZED;
     c->user_ptr = user_ptr;
     c->time = hub->now + hub->desc.auth_timeout_ms; /* AUTH-1 */
-    wshub__index_add(&hub->index, &c->name);
     c->prev = hub->newest;
     if (c->prev) {
         wshub__client_at(hub, c->prev - 1)->next = index + 1;
@@ -6944,7 +6971,7 @@ static void wshub__bus_deliver(wshub *hub, const wshub__envelope *e, wshub_str c
     size_t count = 0, bytes, i;
     memset(&it, 0, sizeof it);
     memset(&dest, 0, sizeof dest);
-    while (wshub_json_each(e->exclude, &it, &item)) count++;
+    while (wshub__json_next(e->exclude, &it, &item)) count++;
     bytes = count * sizeof(wshub_str) + e->server_id.len + e->event.len + e->target.len +
             e->exclude.len;
     block = (char *)wshub__mem_new(&hub->mem, bytes);
@@ -6974,7 +7001,7 @@ static void wshub__bus_deliver(wshub *hub, const wshub__envelope *e, wshub_str c
             wshub__log(hub, WSHUB_LOG_BUS_BAD, NULL, "channel fits neither type nor target", channel);
         } else {
             memset(&it, 0, sizeof it);
-            while (wshub_json_each(e->exclude, &it, &item)) {
+            while (wshub__json_next(e->exclude, &it, &item)) {
                 if (wshub__json_kind(item) == WSHUB_JSON_STRING)
                     exclude[dest.exclude_count++] = wshub__take_text(item, &at);
             }
@@ -8998,18 +9025,16 @@ WSHUB_API wshub_err wshub_client_join(wshub *hub, wshub_client client, wshub_str
     wshub_err err;
     if (!room.len || !wshub__name_ok(room)) return WSHUB_ERR_PARAM;
     if (!c) return WSHUB_ERR_STALE;
-    wshub__enter(hub);
     err = wshub__room_join(hub, c, room);
-    wshub__leave(hub);
+    wshub__log_leave(hub);
     return err;
 }
 WSHUB_API wshub_err wshub_client_leave(wshub *hub, wshub_client client, wshub_str room) {
     wshub__client *c = wshub__client_get(hub, client);
     if (!room.len || !wshub__name_ok(room)) return WSHUB_ERR_PARAM;
     if (!c) return WSHUB_ERR_STALE;
-    wshub__enter(hub);
     (void)wshub__room_leave(hub, c, room);
-    wshub__leave(hub);
+    wshub__log_leave(hub);
     return WSHUB_OK;
 }
 WSHUB_API bool wshub_client_in_room(const wshub *hub, wshub_client client, wshub_str room) {

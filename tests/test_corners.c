@@ -54,6 +54,10 @@ TEST(codec_at_its_ends) {
         EXPECT(wshub_json_check(wshub__str(cut, i), 0) == (i >= n - 1)); /* the last is a blank */
         for (k = 0; k < 256; k += 5) {
             if (i) cut[i - 1] = (char)k;
+            v = wshub__json_find(wshub__str(cut, i), "aA"); /* the hub's own, of what may be no JSON after all */
+            EXPECT(!v.ptr || (v.ptr > cut && v.ptr + v.len <= cut + i));
+            memset(&it, 0, sizeof it);
+            while (wshub__json_next(wshub__str(cut, i), &it, &v)) EXPECT(v.ptr + v.len <= cut + i);
             v = wshub_json_get(wshub__str(cut, i), "aA");
             EXPECT(!v.ptr || (v.ptr > cut && v.ptr + v.len <= cut + i));
             (void)wshub_json_get(wshub__str(cut, i), "b");
