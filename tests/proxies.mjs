@@ -180,6 +180,21 @@ function byStream(seen) {
 }
 const show = (c) => `#${c.s} ${JSON.stringify(c.bytes.toString('latin1').slice(0, 700))}`;
 
+// A WebSocket passes: the handshake, a message each way, a polite end.
+async function webSocket(name, port) {
+    const got = await new Promise((resolve) => {
+        let text = '';
+        const c = connect(port, '127.0.0.1'), timer = setTimeout(() => c.destroy(), 5000);
+        const frame = (op, body) => Buffer.concat([Buffer.from([0x80 | op, 0x80 | body.length, 0, 0, 0, 0]), body]);
+        c.write(`GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${HANDSHAKE}\r\n`);
+        c.once('data', () => c.write(frame(1, Buffer.from('{"event":"authenticate"}'))));
+        c.on('data', (d) => { text += d.toString('latin1'); if (/"connected"/.test(text)) c.write(frame(8, Buffer.from([3, 232]))); });
+        c.on('close', () => { clearTimeout(timer); resolve(text); });
+        c.on('error', () => {});
+    });
+    ok(`${name}: a WebSocket passes`, /^HTTP\/1.1 101 /.test(got) && /"event":"connected"/.test(got) && got.endsWith('\x88\x02\x03\xe8') ? [] : [JSON.stringify(got)]);
+}
+
 // ---- what must hold ----
 
 function judge(name, app, answers, forwarded, direct) {
@@ -230,8 +245,10 @@ function judgeDirect(direct) {
     if (ONLY !== undefined) console.log('direct', JSON.stringify({ bytes: corpus[ONLY].bytes.toString('latin1'), answer: direct.answers[ONLY], seen: direct.seen[ONLY] }, null, 1));
 }
 
-async function behindNginx(dir, direct) {
-    const app = await application(), port = await freePort(), log = join(dir, 'access.log');
+// HTTP/1.0 is what nginx speaks to those behind it unless it is told otherwise: a stream a request.
+async function behindNginx(dir, direct, version = '1.1') {
+    const name = version === '1.1' ? 'nginx' : 'nginx, HTTP/1.0 behind it';
+    const app = await application(), port = await freePort(), log = join(dir, `access${version}.log`);
     writeFileSync(join(dir, 'nginx.conf'), `
 daemon off; master_process off; worker_processes 1; pid ${dir}/nginx.pid; error_log ${dir}/error.log;
 events { worker_connections 512; }
@@ -240,19 +257,20 @@ http {
     client_body_temp_path ${dir}/body; proxy_temp_path ${dir}/proxy; fastcgi_temp_path ${dir}/f; uwsgi_temp_path ${dir}/u; scgi_temp_path ${dir}/s;
     client_max_body_size 1m; merge_slashes off;
     map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
-    upstream hub { server 127.0.0.1:${app.port} max_fails=0; keepalive 8; }
+    upstream hub { server 127.0.0.1:${app.port} max_fails=0; ${version === '1.1' ? 'keepalive 8;' : ''} }
     server {
         listen 127.0.0.1:${port};
         location / {
-            proxy_pass http://hub; proxy_http_version 1.1; proxy_next_upstream off; proxy_request_buffering ${SEED % 2 ? 'on' : 'off'};
+            proxy_pass http://hub; proxy_http_version ${version}; proxy_next_upstream off; proxy_request_buffering ${SEED % 2 ? 'on' : 'off'};
             proxy_set_header Host $host; proxy_set_header X-Proxy-Id $request_id;
-            proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
+            ${version === '1.1' ? 'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;' : ''}
         }
     }
 }
 `);
     const proxy = start('nginx', ['-c', join(dir, 'nginx.conf'), '-p', dir, '-e', join(dir, 'error.log')]);
-    if (!(await reachable(port))) { ok(`nginx: it starts: ${proxy.err}`, ['']); return; }
+    if (!(await reachable(port))) { ok(`${name}: it starts: ${proxy.err}`, ['']); return; }
+    if (version === '1.1') await webSocket(name, port);
     const answers = await sayAll(port);
     await sleep(300);
     proxy.p.kill('SIGTERM');
@@ -261,7 +279,7 @@ http {
     await app.ended;
     const forwarded = (existsSync(log) ? readFileSync(log, 'latin1') : '').split('\n').map((l) => l.split(' ')).filter((l) => l.length >= 6 && l[2] !== '-')
         .map(([id, status, , upstream, method, target]) => ({ id, status: upstream === '-' ? Number(status) : Number(upstream), gone: status === '499', method, target }));
-    judge('nginx', app, answers, forwarded, direct);
+    judge(name, app, answers, forwarded, direct);
 }
 
 async function behindHaproxy(dir, direct) {
@@ -291,6 +309,7 @@ backend hub
 `);
     const proxy = start('haproxy', ['-db', '-f', join(dir, 'haproxy.cfg')]);
     if (!(await reachable(port))) { ok(`haproxy: it starts: ${proxy.err}`, ['']); return; }
+    await webSocket('haproxy', port);
     const answers = await sayAll(port);
     await sleep(2500); // the line about a tunnel comes with its end
     proxy.p.kill('SIGTERM');
@@ -311,7 +330,7 @@ try {
     direct.seen = byStream(seenBy(app));
     judgeDirect(direct);
     if (app.err) ok(`direct: the application says: ${app.err.slice(0, 2000)}`, ['']);
-    for (const [name, run] of [['nginx', behindNginx], ['haproxy', behindHaproxy]]) {
+    for (const [name, run] of [['nginx', behindNginx], ['nginx', (d, all) => behindNginx(d, all, '1.0')], ['haproxy', behindHaproxy]]) {
         if (has(name)) await run(dir, direct);
         else { console.log(`  skipped ${name}: it is not installed`); skipped++; }
     }
