@@ -1073,6 +1073,47 @@ TEST(an_emitter_closes_when_all_is_acknowledged_or_its_time_is_over) { /* EMIT-1
         wshub_emitter_close(em, 10, NULL, NULL); /* nobody is told */
         EXPECT(s.left);
     }
+    { /* a bus that has a clock and delivers what it takes: closed once all of it is taken; what a busy turn may keep is
+         never less than what an outage may */
+        static slow s;
+        wshub_emitter *em;
+        wshub_msg m = numbered(0, 200);
+        (void)slow_bus(&s, 0);
+        s.bus.pending = NULL;
+        EXPECT_INT(wshub_emitter_create(&(wshub_emitter_desc){.bus = &s.bus, .bus_queue_bytes_max = 32u << 20}, &em), WSHUB_OK);
+        EXPECT_INT(em->burst_bytes_max, 32u << 20);
+        slow_state(&s, WSHUB_BUS_UP);
+        EXPECT_INT(wshub_emitter_send(em, NULL, &m), WSHUB_OK);
+        closed_calls = 0;
+        wshub_emitter_close(em, 3000, on_emitter_closed, &s);
+        EXPECT_INT(closed_calls, 0);
+        s.cap = SIZE_MAX;
+        slow_drain(&s);
+        EXPECT_INT(closed_calls, 1);
+        EXPECT_INT(closed_lost, 0);
+    }
+    { /* the loop has nothing to wait for, up or down */
+        static slow ear;
+        wshub_loop *loop;
+        wshub_bus bus;
+        wshub_emitter *em;
+        wshub_msg m = numbered(0, 200);
+        int down;
+        for (down = 0; down < 2; down++) {
+            ear.left = true;
+            EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);
+            EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
+            HIDE(bus);
+            EXPECT_INT(wshub_emitter_create(&(wshub_emitter_desc){.bus = &bus}, &em), WSHUB_OK);
+            wshub_loop_set_down(loop, down);
+            EXPECT_INT(wshub_emitter_send(em, NULL, &m), WSHUB_OK);
+            closed_calls = 0;
+            wshub_emitter_close(em, 3000, on_emitter_closed, &ear);
+            EXPECT_INT(closed_calls, 1);
+            EXPECT_INT(closed_lost, down);
+            wshub_loop_destroy(loop);
+        }
+    }
 }
 
 TEST(what_is_accepted_for_sending_is_read_by_every_equal_instance) { /* MSG-9, BUS-3: at every depth around every limit */
