@@ -46,6 +46,9 @@ static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, v
     if (wshub_auth_accept(hub, ask, NULL)) (void)wshub_ask_fail(hub, ask);
 }
 
+/* What a refused command is answered with. */
+static const char *const odd[8] = {NULL, "-MISCONF cannot save", "-READONLY no", "-ERR unknown command", "*3\r\n$5\r\nslave\r\n$1\r\nh\r\n:1", "|1\r\n+a\r\n+b\r\n+OK", ":0", "$-1"};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static broker b;
     wshub_io_fake_desc fd;
@@ -127,7 +130,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             break;
         case 12: fail_at = 1 + arg % 40; break;
         case 13: if (l->conn.id) wshub_io_fake_window(net, l->conn, arg); break;
-        case 14: b.role = arg & 1 ? "slave" : "master"; b.master_host = arg & 2 ? NULL : arg & 4 ? "::1" : "10.0.0.1"; break;
+        case 14:
+            b.role = arg & 1 ? "slave" : "master";
+            b.master_host = arg & 2 ? NULL : arg & 4 ? "::1" : "10.0.0.1";
+            b.cluster = arg & 8;
+            b.refusal = odd[arg >> 4 & 7];
+            b.refusal_ends = arg & 128;
+            break;
         default: wshub_io_fake_hold(net, arg & 1); break;
         }
         MUST(wshub_self_check(hub) == NULL);
@@ -135,7 +144,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fail_at = 0;
     wshub_io_fake_hold(net, false);
     b.away = b.mute = b.hold_acks = b.deaf_beats = b.no_hello = false;
-    b.refuse = NULL;
+    b.refuse = b.refusal = NULL;
+    b.refusal_ends = b.cluster = false;
     b.role = "master";
     b.master_host = "10.0.0.1";
     for (i = 0; i < BROKER_LINKS; i++) {
