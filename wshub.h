@@ -4197,15 +4197,21 @@ static void wshub__group_move(wshub *hub, wshub__group *g, uint32_t from, uint32
     }
 }
 
-static void wshub__group_remove(wshub *hub, wshub__group *g, uint32_t pos) {
+/* Out of the way of those who walk over it: the gap is where the last of all may go. */
+WSHUB__COLD static uint32_t wshub__group_shift(wshub *hub, wshub__group *g, uint32_t pos) {
     uint32_t from;
-    bool walked = g->walked;
-    if (hub->run.room == g) wshub__run_end(hub);
-    while (walked && (from = wshub__walk_shift(hub, g, pos, &walked)) != UINT32_MAX) {
+    bool walked = true;
+    while ((from = wshub__walk_shift(hub, g, pos, &walked)) != UINT32_MAX) {
         wshub__group_move(hub, g, from, pos);
         pos = from;
     }
     g->walked = walked;
+    return pos;
+}
+
+static void wshub__group_remove(wshub *hub, wshub__group *g, uint32_t pos) {
+    if (hub->run.room == g) wshub__run_end(hub);
+    if (g->walked) pos = wshub__group_shift(hub, g, pos);
     wshub__group_move(hub, g, --g->count, pos);
     if (g->count == 0) wshub__group_free(hub, g);
 }
@@ -4307,14 +4313,20 @@ static void wshub__place_move(wshub__client *c, uint32_t from, uint32_t to) {
     wshub__members(c->rooms[to])[positions[to]].place = to;
 }
 
-static void wshub__room_drop(wshub *hub, wshub__client *c, uint32_t place) {
-    wshub__group *room = c->rooms[place];
-    uint32_t pos = wshub__room_positions(c)[place], from;
-    if (c->rooms_cap > WSHUB__ROOMS_FEW) wshub__rooms_forget(c, room);
-    while (c->rooms_walked && (from = wshub__walk_shift(hub, &c->rooms, place, &c->rooms_walked)) != UINT32_MAX) {
+WSHUB__COLD static uint32_t wshub__place_shift(wshub *hub, wshub__client *c, uint32_t place) { /* as wshub__group_shift() */
+    uint32_t from;
+    while ((from = wshub__walk_shift(hub, &c->rooms, place, &c->rooms_walked)) != UINT32_MAX) {
         wshub__place_move(c, from, place);
         place = from;
     }
+    return place;
+}
+
+static void wshub__room_drop(wshub *hub, wshub__client *c, uint32_t place) {
+    wshub__group *room = c->rooms[place];
+    uint32_t pos = wshub__room_positions(c)[place];
+    if (c->rooms_cap > WSHUB__ROOMS_FEW) wshub__rooms_forget(c, room);
+    if (c->rooms_walked) place = wshub__place_shift(hub, c, place);
     wshub__place_move(c, --c->rooms_count, place);
     if (c->rooms_cap > WSHUB__ROOMS_FEW && c->rooms_count <= c->rooms_cap / 8)
         (void)wshub__rooms_resize(hub, c, c->rooms_cap / 4); /* what the most ever took is given back */
