@@ -1,6 +1,6 @@
 #!/bin/sh
-# Changes one operator or constant at a time in the rooms for frames, authentication, RESP and the index, and sees
-# whether the tests notice. sh tests/mutate.sh [COUNT [SEED]]: so many mutants, chosen by the seed; 0: all of them.
+# Changes one operator or constant at a time in the rooms for frames, authentication, RESP, the index, streams and their
+# ends, HTTP, rooms, routing, the in-process bus and the end of a turn, and sees whether the tests notice. sh tests/mutate.sh [COUNT [SEED]]: so many mutants, chosen by the seed; 0: all of them.
 # Prints those that survive.
 count=${1:-100}; seed=${2:-1}; dir=build/mutate; rm -rf $dir; mkdir -p $dir
 list() { # file, from pattern, to pattern: candidates as file:line:from:to
@@ -20,7 +20,14 @@ list() { # file, from pattern, to pattern: candidates as file:line:from:to
     list wshub.h '^/. ---- >>index' '^/. ---- >>timers' | sed 's/$/@test_codec test_hostile test_turns/'
     list wshub.h '^/. ---- >>frame' '^/. ---- >>slots' | sed 's/$/@test_frame test_codec fuzz\/fuzz_wire/'
     list wshub.h '^/. ---- >>auth' '^/. ---- >>dispatch' | sed 's/$/@test_hub test_turns test_corners test_golden/'
-    list wshub.h '^/. ---- >>receive' '^/. ---- >>bus' | sed 's/$/@test_frame test_turns test_golden test_hub/'
+    list wshub.h '^/. ---- >>receive' '^/. ---- >>bus' | sed 's/$/@test_frame test_ends test_exchange test_turns test_golden test_hub/'
+    list wshub.h '^/. ---- >>http ' '^/. ---- >>frame' | sed 's/$/@test_exchange test_http test_negative test_api/'
+    list wshub.h '^/. ---- >>out' '^/. ---- >>conn' | sed 's/$/@test_send test_ends test_costs test_turns/'
+    list wshub.h '^/. ---- >>conn ' '^/. ---- >>rooms' | sed 's/$/@test_ends test_turns test_hub test_hostile/'
+    list wshub.h '^/. ---- >>rooms' '^/. ---- >>transform' | sed 's/$/@test_send test_walks test_costs test_runs test_bus/'
+    list wshub.h '^/. ---- >>exchange' '^/. ---- >>receive' | sed 's/$/@test_exchange test_ends test_http test_negative/'
+    list wshub.h '^/. ---- >>loop' '^/. ---- >>post' | sed 's/$/@test_bus test_costs test_bus_contract test_threads/'
+    list wshub.h '^/. ---- >>settle' '^/. ---- >>public' | sed 's/$/@test_ends test_hub test_matrix test_turns test_log/'
     list backends/wshub_bus_redis.h '^WSHUB_API int wshub_resp_read' '^/. ---- the objects' | sed 's/$/@fuzz\/fuzz_wire test_bus_redis/'
 } > $dir/candidates
 # those that tests/mutate.equivalent lists, with the reason, change nothing that can be seen
@@ -40,7 +47,8 @@ one() { # number, candidate
         awk -v n="$line" -v from="$from" -v to="$to" 'NR == n { i = index($0, from); $0 = substr($0, 1, i - 1) to substr($0, i + length(from)) } { print }' "$file" > "$d/$file"
         what="$file:$line: '$from' to '$to'"
         tried=
-        for t in $near test_frame test_codec test_corners test_hub test_turns test_golden test_hostile test_transform test_negative test_send fuzz/fuzz_conn; do
+        for t in $near test_frame test_codec test_corners test_hub test_ends test_exchange test_turns test_golden test_hostile test_transform test_negative test_send \
+            test_http test_walks test_log test_api test_costs test_memory test_bus test_matrix test_runs test_work fuzz/fuzz_conn; do
             case " $tried " in *" $t "*) continue ;; esac
             tried="$tried $t"
             case $file-$t in backends/*-test_bus_redis | backends/*-fuzz/fuzz_wire) ;; backends/*) continue ;; esac
