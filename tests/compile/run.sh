@@ -34,7 +34,15 @@ cat > $dir/static.c <<'C'
 #define WSHUB_STATIC
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
+#include "wshub_io_auto.h"
+#include "wshub_io_fake.h"
+#include "wshub_bus_redis.h"
 int main(void) { return wshub_strerror(WSHUB_OK) == 0; }
+C
+cat > $dir/refused.c <<'C'
+#define WSHUB_STATIC
+#include "wshub.h"
+int main(void) { return 0; }
 C
 cat > $dir/threads.c <<'C'
 #define WSHUB_NO_THREADS
@@ -48,7 +56,7 @@ for cc in gcc clang; do
     if ! command -v $cc >/dev/null; then echo "  skipped $cc: not installed"; skip=$((skip + 1)); continue; fi
     for std in c99 c11 c17 c2x; do
         for f in decl impl all static threads; do
-            x=""; [ $f = all ] && x="-D_GNU_SOURCE"; [ $f = static ] && x="-Wno-unused-function"
+            x=""; [ $f = all ] && x="-D_GNU_SOURCE"; [ $f = static ] && x="-D_GNU_SOURCE"
             if $cc -std=$std $W -Wstrict-prototypes $x -Itests/shim -I. -Ibackends -O1 -c $dir/$f.c -o $dir/$f.$cc.$std.o; then ok; else no "$cc -std=$std $f.c"; fi
         done
     done
@@ -57,11 +65,14 @@ for cxx in g++ clang++; do
     if ! command -v $cxx >/dev/null; then echo "  skipped $cxx: not installed"; skip=$((skip + 1)); continue; fi
     for std in c++11 c++14 c++17 c++20; do
         for f in decl impl all static threads; do
-            x="-Wno-shadow"; [ $f = static ] && x="-Wno-unused-function"
+            x="-Wno-shadow"
             if $cxx -std=$std $W $x -Itests/shim -I. -Ibackends -O1 -c $dir/$f.cc -o $dir/$f.$cxx.$std.o; then ok; else no "$cxx -std=$std $f.cc"; fi
         done
     done
 done
+
+# static functions without their code are refused in words
+if ${CC:-cc} -I. -c $dir/refused.c -o $dir/refused.o 2>&1 | grep -q 'error.*WSHUB_STATIC'; then ok; else no "WSHUB_STATIC without WSHUB_IMPLEMENTATION"; fi
 
 # the hello example, alone and with nothing but `cc main.c`, as a newcomer compiles it, in under two seconds
 mkdir -p $dir/alone && cp wshub.h backends/*.h $dir/alone/ && cp examples/hello.c $dir/alone/main.c
