@@ -111,7 +111,10 @@
  * All memory comes through wshub_desc.alloc, which is told the old size with every change. An idle
  * authenticated client costs 512 bytes here, its three rooms, its user and what an allocator adds included
  * (tests/test_memory.c counts it). A message to be sent is encoded once into a shared segment; each
- * receiver holds a span of it. Everything a peer can make grow has a limit in wshub_desc.
+ * receiver holds a span of it. Everything a peer can make grow has a limit in wshub_desc. The largest
+ * thing ever seen leaves nothing behind: what is longer than a segment has memory of its own that goes
+ * with it, what the most clients, rooms, timers and questions took is given back within a second or two
+ * of turns, and a turn costs the same before and after (tests/bench/after.sh, tests/test_costs.c).
  *
  * ---- >>errors ----------------------------------------------------------------------------------
  * Functions that can fail return wshub_err; results come out through out_ parameters, untouched on
@@ -1072,6 +1075,19 @@ static bool wshub__mem_grow(const wshub__mem *m, void **items, uint32_t *cap, ui
     *items = p;
     *cap = next;
     return true;
+}
+
+/* Gives back what the most ever took, once an eighth of it is used at most. Out of memory: it stays as it is. */
+WSHUB__COLD static void wshub__mem_shrink(const wshub__mem *m, void **items, uint32_t *cap, uint32_t count,
+                                          size_t item_bytes) {
+    uint32_t next = *cap;
+    void *p;
+    if (*cap <= 1024 || count > *cap / 8) return;
+    while (next > 256 && count <= next / 4) next /= 2;
+    p = m->fn(m->user, *items, (size_t)*cap * item_bytes, (size_t)next * item_bytes);
+    if (!p) return;
+    *items = p;
+    *cap = next;
 }
 
 /* ---- >>atomic --------------------------------------------------------------------------------
@@ -2366,7 +2382,7 @@ static bool wshub__close_code_ok(uint16_t code) {
 /* ---- >>slots ---------------------------------------------------------------------------------
  * Pools of equal things with handles: index in the low half, generation in the high half. Pages never
  * move, so a pointer into one is good until its slot is freed. A slot whose generation would wrap is
- * retired. Uses >>mem. Proved by tests/test_hub.c (stale_handles...). */
+ * retired. Pages at the end in which nothing lives are given back between turns. Uses >>mem. Proved by tests/test_hub.c (stale_handles...). */
 
 #define WSHUB__PAGE 128u
 #define WSHUB__LIVE UINT32_MAX
@@ -2452,6 +2468,34 @@ static void *wshub__pool_get(const wshub__pool *pool, uint64_t handle) {
     return slot->link == WSHUB__LIVE && slot->generation == (uint32_t)(handle >> 32) ? slot : NULL;
 }
 
+/* Frees the pages from that of index `keep` on. */
+WSHUB__COLD static void wshub__pool_cut(const wshub__mem *m, wshub__pool *pool, uint32_t keep) {
+    while (pool->pages_count * WSHUB__PAGE >= keep + WSHUB__PAGE)
+        wshub__mem_free(m, pool->pages[--pool->pages_count], (size_t)WSHUB__PAGE * pool->item_bytes);
+}
+
+/* Gives back the pages at the end in which nothing lives. Slots that come again begin with generations beyond all that
+ * those had, so that handles of then stay stale; low slots are taken first from here on. */
+WSHUB__COLD static void wshub__pool_give_back(const wshub__mem *m, wshub__pool *pool) {
+    uint32_t i, end = pool->used;
+    if (pool->used <= 4 * WSHUB__PAGE || pool->live > pool->used / 4) return;
+    for (; end; end--) {
+        const wshub__slot *slot = (const wshub__slot *)wshub__pool_at(pool, end - 1);
+        if (slot->link == WSHUB__LIVE || slot->generation == UINT32_MAX) break; /* a retired one must not come again */
+        if (slot->generation > pool->first) pool->first = slot->generation;
+    }
+    if (end > pool->used - pool->used / 8) return; /* too little to go through all of them for */
+    wshub__pool_cut(m, pool, end);
+    if (pool->used > pool->pages_count * WSHUB__PAGE) pool->used = pool->pages_count * WSHUB__PAGE;
+    pool->free_head = 0;
+    for (i = pool->used; i; i--) {
+        wshub__slot *slot = (wshub__slot *)wshub__pool_at(pool, i - 1);
+        if (slot->link == WSHUB__LIVE || slot->generation == UINT32_MAX) continue;
+        slot->link = pool->free_head;
+        pool->free_head = i;
+    }
+}
+
 WSHUB__COLD static void wshub__pool_done(const wshub__mem *m, wshub__pool *pool) {
     uint32_t i;
     for (i = 0; i < pool->pages_count; i++) {
@@ -2514,11 +2558,9 @@ static wshub__name *wshub__index_find(const wshub__index *ix, wshub__kind kind, 
     return ix->hashes[i] ? ix->names[i] : NULL;
 }
 
-/* Makes sure that the next wshub__index_add() cannot fail. */
-WSHUB__COLD static bool wshub__index_reserve(const wshub__mem *m, wshub__index *ix) {
-    uint32_t cap = ix->cap ? ix->cap * 2 : 16, i;
+WSHUB__COLD static bool wshub__index_resize(const wshub__mem *m, wshub__index *ix, uint32_t cap) {
+    uint32_t i;
     wshub__index next = *ix;
-    if (ix->cap && ix->count + 1 <= ix->cap / 4 * 3) return true;
     if (cap > UINT32_MAX / 4) return false;
     next.hashes = (uint32_t *)wshub__mem_new(m, cap * sizeof(uint32_t));
     next.names = (wshub__name **)wshub__mem_new(m, cap * sizeof(wshub__name *));
@@ -2540,6 +2582,19 @@ WSHUB__COLD static bool wshub__index_reserve(const wshub__mem *m, wshub__index *
     wshub__mem_free(m, ix->names, ix->cap * sizeof(wshub__name *));
     *ix = next;
     return true;
+}
+
+/* Makes sure that the next wshub__index_add() cannot fail. */
+WSHUB__COLD static bool wshub__index_reserve(const wshub__mem *m, wshub__index *ix) {
+    if (ix->cap && ix->count + 1 <= ix->cap / 4 * 3) return true;
+    return wshub__index_resize(m, ix, ix->cap ? ix->cap * 2 : 16);
+}
+
+WSHUB__COLD static void wshub__index_give_back(const wshub__mem *m, wshub__index *ix) { /* as wshub__mem_shrink() */
+    uint32_t cap = ix->cap;
+    if (cap <= 1024 || ix->count > cap / 8) return;
+    while (cap > 256 && ix->count <= cap / 4) cap /= 2;
+    (void)wshub__index_resize(m, ix, cap);
 }
 
 /* Room has been reserved. False: it is there already, nothing changed. */
@@ -2984,7 +3039,7 @@ struct wshub {
     wshub__phase phase;
     const wshub__dialect *dialect;
     uint64_t now, io_now; /* the hub's clock; the io's when it was last read */
-    uint64_t stop_due;
+    uint64_t stop_due, give_back_due;
     wshub_str path, server_id;
     wshub_str *default_rooms, *origins, *hosts; /* one block with all texts of the description */
     size_t texts_bytes;
@@ -4213,6 +4268,11 @@ static void wshub__group_remove(wshub *hub, wshub__group *g, uint32_t pos) {
     if (hub->run.room == g) wshub__run_end(hub);
     if (g->walked) pos = wshub__group_shift(hub, g, pos);
     wshub__group_move(hub, g, --g->count, pos);
+    if (g->cap > 1024 && g->count <= g->cap / 8) { /* a crowd has gone */
+        void *many = g->at.many;
+        wshub__mem_shrink(&hub->mem, &many, &g->cap, g->count, sizeof(wshub__member));
+        g->at.many = (wshub__member *)many;
+    }
     if (g->count == 0) wshub__group_free(hub, g);
 }
 
@@ -4907,7 +4967,7 @@ static void wshub__text_run(wshub *hub, wshub__text *t) {
     t->busy = true; /* an answer inside the callback comes back to this loop, not into another */
     while (t->wait_head && (t->running < hub->desc.encrypted_batch_max || t->wait_head->orphan)) {
         wshub__xform *x = t->wait_head;
-        wshub__client *c = wshub__client_at(hub, x->client);
+        wshub__client *c;
         wshub__ask *a;
         wshub_ask ask;
         wshub_event e;
@@ -4917,6 +4977,7 @@ static void wshub__text_run(wshub *hub, wshub__text *t) {
             wshub__xform_free(hub, x);
             continue;
         }
+        c = wshub__client_at(hub, x->client);
         if (c->gone) { /* closed in this turn: nobody need be asked; burying it frees this */
             x->state = WSHUB__XFORM_FAILED;
             continue;
@@ -6742,6 +6803,7 @@ static void wshub__conn_free(wshub *hub, wshub__conn *c) {
     wshub__rx_drop(hub, c);
     wshub__heap_remove(&hub->heap, index);
     hub->dirty[index / 64] &= ~(UINT64_C(1) << index % 64);
+    hub->laggards[index / 64] &= ~(UINT64_C(1) << index % 64);
     wshub__conn_to(hub, c, WSHUB__CONN_FREE);
     c->id = 0;
     hub->conns_live--;
@@ -7761,6 +7823,7 @@ WSHUB__COLD static bool wshub__seat_unsubscribe(void *ctx, const wshub_bus_chann
         }
         wshub__name_free(&seat->loop->mem, n);
     }
+    wshub__index_give_back(&seat->loop->mem, &seat->channels);
     wshub__seat_listen(seat);
     return true;
 }
@@ -8374,6 +8437,31 @@ static bool wshub__unsettled(const wshub *hub) {
     return hub->gone_head || hub->resume_head || hub->run.messages || hub->dirty_lo < hub->dirty_hi;
 }
 
+/* Memory of the most streams, clients, names, questions and timers there ever were is given back when few are left:
+ * looked after once a second, between turns, when nobody holds a place in any of it. */
+WSHUB__COLD static void wshub__give_back(wshub *hub) {
+    const wshub__mem *m = &hub->mem;
+    uint32_t end = hub->conns.pages_count * WSHUB__PAGE;
+    void *rooms = hub->rooms, *users = hub->users, *due = hub->heap.items, *timers = hub->timer_heap.items;
+    hub->give_back_due = hub->now + 1000;
+    wshub__pool_give_back(m, &hub->clients);
+    wshub__pool_give_back(m, &hub->asks);
+    wshub__pool_give_back(m, &hub->timers);
+    wshub__index_give_back(m, &hub->index);
+    if (end > 4 * WSHUB__PAGE && hub->conns_live <= end / 4 && !hub->notes_head && !hub->resume_head) {
+        while (end && !wshub__conn_at(hub, end - 1)->id) end--;
+        wshub__pool_cut(m, &hub->conns, end);
+    }
+    wshub__mem_shrink(m, &rooms, &hub->rooms_cap, hub->rooms_count, sizeof *hub->rooms);
+    wshub__mem_shrink(m, &users, &hub->users_cap, hub->users_count, sizeof *hub->users);
+    wshub__mem_shrink(m, &due, &hub->heap.cap, hub->conns_live, sizeof(wshub__due));
+    wshub__mem_shrink(m, &timers, &hub->timer_heap.cap, hub->timers.live, sizeof(wshub__due));
+    hub->rooms = (wshub__group **)rooms;
+    hub->users = (wshub__group **)users;
+    hub->heap.items = (wshub__due *)due;
+    hub->timer_heap.items = (wshub__due *)timers;
+}
+
 WSHUB_API uint64_t wshub_settle(wshub *hub) {
     uint64_t next = 0, result;
     bool more = true;
@@ -8401,6 +8489,7 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
         if (hub->stats.segment_bytes > 1u << 20 &&
             (hub->stats.segment_bytes - WSHUB__SEG_BYTES) / 2 > hub->stats.queued_bytes)
             wshub__out_compact(hub);
+        if (hub->now >= hub->give_back_due) wshub__give_back(hub);
         if (hub->lines_count) {
             wshub__log_tell(hub);
             more = true; /* whatever on_log did is carried out in the next turn */
