@@ -78,6 +78,7 @@ TEST(resp_reads_what_it_should_at_every_cut_and_refuses_the_rest) {
             }
             EXPECT_INT(got, -1);
             EXPECT(n <= 1000 + WSHUB_RESP_LINE_MAX + 1100);
+            if (i == 4) EXPECT_INT(wshub_resp_read((const uint8_t *)text, n - 1000, 1000, &r), -1); /* before it has come */
         }
     }
     { /* many elements: no more than there is room for are noted, and only so many are taken at all */
@@ -1173,6 +1174,29 @@ TEST(bytes_that_keep_coming_are_life_however_slowly) {
         b->deaf_beats = true; /* but a broker that forwards nothing is found out although it answers */
         site_advance(&s, 5100);
         EXPECT_INT(rstats(&s).downs, 1);
+        site_stop(&s);
+    }
+    { /* a publisher's link that takes a little at a time: the heartbeat waits behind what is published, and is not missed
+         before it has left, though the subscriber's link answers all the while */
+        static site s;
+        static char text[200000];
+        broker *b = fresh();
+        wshub_msg m = msg("m", "1");
+        int i;
+        site_start(&s, b, BUSDESC(0), DESC(0), FAKE(0));
+        site_advance(&s, 1500);
+        memset(text, ' ', sizeof text);
+        text[0] = '1';
+        m.data.ptr = text;
+        m.data.len = sizeof text;
+        wshub_io_fake_window(s.w.net, pub_link(b)->conn, 5000);
+        EXPECT_INT(wshub_send(s.w.hub, NULL, &m), WSHUB_OK);
+        for (i = 0; i < 45; i++) {
+            site_advance(&s, 500);
+            if (pub_link(b)) wshub_io_fake_window(s.w.net, pub_link(b)->conn, 5000);
+        }
+        EXPECT_INT(rstats(&s).downs, 0);
+        EXPECT_INT(rstats(&s).pending, 0);
         site_stop(&s);
     }
     { /* and a pause longer than heartbeat_timeout_ms is the end */
