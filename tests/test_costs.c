@@ -759,3 +759,62 @@ TEST(the_most_there_ever_was_is_given_back) { /* within a second or two; and han
         }
     }
 }
+
+TEST(a_pool_gives_back_its_end_and_nothing_that_is_retired_comes_again) {
+    wshub__mem m = wshub__mem_make(NULL, NULL);
+    wshub__pool pool;
+    uint32_t i, index, last;
+    uint64_t old;
+    memset(&pool, 0, sizeof pool);
+    pool.item_bytes = sizeof(wshub__ask);
+    for (i = 0; i < 2000; i++) EXPECT(wshub__pool_take(&m, &pool, &index) && index == i);
+    old = wshub__pool_handle(&pool, 1500);
+    for (i = 0; i < 1999; i++) wshub__pool_free(&pool, i);
+    wshub__pool_give_back(&m, &pool); /* the last one lives */
+    EXPECT_INT(pool.used, 2000);
+    wshub__pool_free(&pool, 1999);
+    ((wshub__slot *)wshub__pool_at(&pool, 1999))->generation = UINT32_MAX; /* retired */
+    wshub__pool_give_back(&m, &pool);
+    EXPECT_INT(pool.used, 2000);
+    ((wshub__slot *)wshub__pool_at(&pool, 1999))->generation = 7;
+    ((wshub__slot *)wshub__pool_at(&pool, 700))->generation = UINT32_MAX;
+    wshub__pool_give_back(&m, &pool);
+    EXPECT_INT(pool.used, 768);
+    EXPECT_INT(pool.pages_count, 6);
+    EXPECT(!wshub__pool_get(&pool, old));
+    for (i = 0, last = 0; i < 1999; i++, last = index) { /* low ones first, the retired one never */
+        EXPECT(wshub__pool_take(&m, &pool, &index) && index == (i < 700 ? i : i + 1) && index >= last);
+        EXPECT(wshub__pool_handle(&pool, index) != old);
+    }
+    wshub__pool_done(&m, &pool);
+}
+
+TEST(streams_are_given_back_only_when_no_list_leads_through_them) {
+    world w;
+    wshub_loop_desc d;
+    wshub_loop *loop;
+    uint64_t half[2] = {0, 5};
+    uint32_t pages;
+    crowd_order = 0;
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    w.net->desc.on_step = quiet_step;
+    crowd_comes(&w);
+    w.hub->give_back_due = UINT64_MAX;
+    crowd_goes(&w);
+    pages = w.hub->conns.pages_count;
+    w.hub->notes_head = 1;
+    wshub__give_back(w.hub);
+    w.hub->notes_head = 0;
+    w.hub->resume_head = 1;
+    wshub__give_back(w.hub);
+    w.hub->resume_head = 0;
+    EXPECT_INT(w.hub->conns.pages_count, pages);
+    wshub__give_back(w.hub);
+    EXPECT_INT(w.hub->conns.pages_count, 0);
+    world_stop(&w);
+    memset(&d, 0, sizeof d); /* half a key is a key */
+    memcpy(d.key, half, sizeof half);
+    EXPECT_INT(wshub_loop_create(&d, &loop), WSHUB_OK);
+    EXPECT(memcmp(loop->key, half, sizeof half) == 0);
+    wshub_loop_destroy(loop);
+}
