@@ -771,7 +771,7 @@ TEST(two_clocks_that_run_out_at_once_are_judged_one_after_the_other) { /* LIVE-3
 
 TEST(an_end_behind_an_answer_is_announced_in_it) { /* LIVE-3, BYE-2; RFC 9112 9.6 */
     static const char *const asked[] = {"GET /a HTTP/1.1\r\nHost: h\r\n\r\n", "GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "GET /a HTTP/1.0\r\n\r\n",
-                                        "GET /a HTTP/1.1\r\nHost: h\r\n\r\n" AFTER, "GET /no HTTP/1.1\r\nHost: h\r\n\r\n"};
+                                        ("GET /a HTTP/1.1\r\nHost: h\r\n\r\n" AFTER), "GET /no HTTP/1.1\r\nHost: h\r\n\r\n"};
     size_t i;
     int way, at_once, close;
     runs = wrong = 0;
