@@ -4332,7 +4332,7 @@ static bool wshub__rooms_resize(wshub *hub, wshub__client *c, uint32_t cap) {
     wshub__client old = *c;
     uint32_t i;
     void *block;
-    if (WSHUB__NEVER(cap > 1u << 28)) return false; /* as many rooms do not fit into memory */
+    if (WSHUB__NEVER(cap > 1u << 27)) return false; /* as many rooms do not fit into memory */
     block = hub->mem.fn(hub->mem.user, NULL, 0, wshub__rooms_bytes(cap));
     if (!block) return false;
     c->rooms = (wshub__group **)block;
