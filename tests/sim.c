@@ -37,7 +37,7 @@ static const char *where = "";
 
 enum { HUBS = 4, CLIENTS = 400, CALLERS = 32, ROOMS = 8, USERS = 5, MESSAGES = 8192, ASKS = 64, STEPS = 100000 };
 /* What the model counts with; the descriptions below say the same to the hubs. */
-enum { LIMIT = 3000, LARGE = 12000, QUEUE = 4096, IDLE_MS = 60000, WRITE_MS = 60000, HTTP_MS = 30000, HEAD_MS = 5000, HELD_BASE = 400000, HELD_EACH = 1500, BEAT_MS = 90000, SWEEP_MS = 30000, CLOSE_MS = 5000, SHUTDOWN_MS = 5000 };
+enum { LIMIT = 3000, LARGE = 12000, HUGE = 150000, QUEUE = 4096, IDLE_MS = 60000, WRITE_MS = 60000, HTTP_MS = 30000, HEAD_MS = 5000, HELD_BASE = 180000, HELD_EACH = 1000, HELD_PIECES = 200000, BEAT_MS = 90000, SWEEP_MS = 30000, CLOSE_MS = 5000, SHUTDOWN_MS = 5000 };
 
 /* ---- chance: each step has its own, so that a step can be left out and the others stay what they are ---- */
 static uint64_t rnd_state;
@@ -62,7 +62,10 @@ typedef struct hub_site {
     bool up, exact, dying;
     bool by_pong;         /* a pong is a heartbeat there */
     bool cut;             /* its streams take little at once */
-    bool leaving;         /* it is shutting down */
+    bool leaving, down;   /* it is shutting down; it has */
+    bool leave_well;      /* and all was well when it began */
+    uint32_t leave_first; /* its last words from this on */
+    uint64_t leave_calm;
     bool asleep;          /* its process is stopped: what arrives lies unread */
     uint64_t cut_at, leave_at, woke_at, wake_at, conns; /* conns: the most at once */
     long fail_at;         /* the n-th allocation from now fails */
@@ -85,6 +88,7 @@ typedef struct client {
     uint32_t last[1024];      /* number of the last message, by origin */
     uint32_t heard;
     uint64_t opened_at, hello_at, spoke_at, byte_at, got_at, slow_at, closing_at; /* byte_at: a pong counts too */
+    uint32_t huge;     /* the longest that it alone was sent */
     uint32_t lossy;    /* up to this message a loss is excused */
     bool polite;       /* answers pings, says heartbeat */
     bool listens;      /* it says nothing more: where pongs count it stays */
@@ -99,6 +103,7 @@ typedef struct message {
     int kind; /* 0 all, 1 room, 2 user, 3 client */
     int target, exclude;
     uint32_t bytes; /* of its data */
+    uint32_t lives; /* who came later is somebody else */
     char id[40]; /* of the client it is for */
     uint64_t life; /* of the excluded one */
     bool local;    /* for this hub's clients only (SEND-1) */
@@ -173,6 +178,7 @@ static message *note(hub_site *s, int kind, int target, int exclude) {
     }
     memset(m, 0, sizeof *m);
     m->number = sim.number;
+    m->lives = sim.lives;
     m->origin = s->origin;
     m->hub = s->index;
     m->at = sim.now;
@@ -258,7 +264,7 @@ static void send_some(hub_site *s, bool local) {
     else if (d.kind == WSHUB_DEST_ROOM) err = wshub_room_send(s->hub, d.name, &m, d.exclude, d.exclude_count);
     else if (d.kind == WSHUB_DEST_USER) err = wshub_user_send(s->hub, d.name, &m);
     else err = wshub_send(s->hub, &d, &m);
-    EXPECT(err == WSHUB_OK || err == WSHUB_ERR_LIMIT || err == WSHUB_ERR_NOMEM);
+    EXPECT(err == WSHUB_OK || err == WSHUB_ERR_LIMIT || err == WSHUB_ERR_NOMEM || (s->leaving && err == WSHUB_ERR_CLOSED));
 }
 
 /* Whether this client may hear this message now. NULL, or why not. */
@@ -309,7 +315,7 @@ static void doubt_all(hub_site *s) {
 
 static void meddle(hub_site *s);
 static void maybe_meddle(hub_site *s) {
-    if (sim.meddling || s->dying) return;
+    if (sim.meddling || s->dying || s->down) return; /* on a hub that is down nothing is sent to anybody */
     sim.meddling = true;
     while (rnd(4) == 0 && !s->dying) meddle(s);
     sim.meddling = false;
@@ -425,6 +431,12 @@ static void on_bus(wshub *hub, wshub_bus_state state, uint64_t down_ms, void *us
 
 /* ---- hubs ---- */
 
+static void on_shutdown(wshub *hub, void *user) {
+    hub_site *s = (hub_site *)user;
+    EXPECT(s->leaving && !s->down && wshub_is_down(hub)); /* once */
+    s->down = true;
+}
+
 static void hub_start(hub_site *s, uint64_t seed) {
     wshub_io_fake_desc fd;
     wshub_bus_redis_desc rd;
@@ -462,6 +474,7 @@ static void hub_start(hub_site *s, uint64_t seed) {
     d.on_disconnected = on_disconnected;
     d.on_pressure = on_pressure;
     d.on_bus = on_bus;
+    d.on_shutdown = on_shutdown;
     d.on_request = on_request;
     d.backpressure_bytes_max = d.http_answers_bytes_max = LIMIT;
     d.http_body_bytes_max = BODY_MAX;
@@ -782,7 +795,7 @@ static void self_check(void) {
 static bool all_up(void) {
     uint32_t i;
     for (i = 0; i < sim.hubs_count; i++) {
-        if (!sim.hubs[i].up || sim.hubs[i].asleep) return false;
+        if (!sim.hubs[i].up || sim.hubs[i].asleep || sim.hubs[i].leaving) return false;
     }
     return true;
 }
@@ -797,7 +810,7 @@ static void check_from(hub_site *s, uint32_t first, bool well) {
         const message *m = &sim.messages[n % MESSAGES];
         for (i = 0; i < sim.clients_max; i++) {
             const client *c = &sim.clients[i];
-            if (!(m->must[i / 8] >> i % 8 & 1) || !must_hear(c, m) || c->lossy >= n || c->last[m->origin % 1024] >= n || c->at->asleep) continue;
+            if (!(m->must[i / 8] >> i % 8 & 1) || !must_hear(c, m) || c->life > m->lives || c->lossy >= n || c->last[m->origin % 1024] >= n || c->at->asleep) continue;
             if (c->at != s && (m->local || !well)) continue; /* on another hub it needs the broker */
             if (m->origin != s->origin) continue; /* said by another within a callback, over the broker */
             (void)printf("  step %u: client %u on hub %u has not heard %u, kind %d target %d of hub %u, %u bytes, the first of this turn %u\n", sim.step, i, c->at->index, n, m->kind, m->target, m->hub, m->bytes, first);
@@ -837,7 +850,7 @@ static void check_bounds(hub_site *s) {
     wshub_stats_get(s->hub, &st);
     for (i = 0; i < sim.clients_max; i++) {
         const client *c = &sim.clients[i];
-        if (c->at == s && c->conn.id && (c->slow || !c->certain)) owed += (s->index == 2 ? 2u : 1u) * (LARGE + 600u); /* the limit, or one message that was longer; a completion io has one in flight as well */
+        if (c->at == s && c->conn.id && (c->slow || !c->certain)) owed += (s->index == 2 ? 2u : 1u) * ((c->huge > LARGE ? c->huge : LARGE) + 600u); /* the limit, or one message that was longer; a completion io has one in flight as well */
     }
     if (st.queued_bytes > owed) {
         (void)printf("  step %u: hub %u owes %llu bytes, %llu at most by what its peers do\n", sim.step, s->index, (unsigned long long)st.queued_bytes, (unsigned long long)owed);
@@ -853,7 +866,8 @@ static void check_bounds(hub_site *s) {
         EXPECT(!"what is owed has a limit");
     }
     if (st.conns > s->conns) s->conns = st.conns;
-    most = HELD_BASE + s->conns * HELD_EACH + 2 * owed + 4 * QUEUE;
+    most = HELD_BASE + s->conns * HELD_EACH; /* to this it returns when everything has drained */
+    if (owed) most += HELD_PIECES + 2 * owed;  /* what laggards are owed lies among what others had */
     if (s->bytes > sim.held_most) sim.held_most = s->bytes;
     if (s->bytes > most) {
         (void)printf("  step %u: hub %u holds %llu bytes, %llu at most: %llu streams (%llu once), %llu owed, %llu in segments\n", sim.step, s->index, (unsigned long long)s->bytes, (unsigned long long)most,
@@ -866,33 +880,63 @@ static void check_bounds(hub_site *s) {
 static void lag_some(hub_site *s) {
     client *c = some_client();
     wshub_client h;
-    if (!c || c->at != s || s->asleep || wshub_client_find(s->hub, wshub_str_z(c->id), &h)) return;
-    if (c->slow) {
+    if (!c || c->at != s || s->asleep || s->leaving || wshub_client_find(s->hub, wshub_str_z(c->id), &h)) return;
+    if (c->slow && rnd(3)) {
         wshub_io_fake_window(s->net, c->conn, UINT64_MAX);
         if (c->certain) EXPECT(wshub_client_queued_bytes(s->hub, h) == 0);
         c->slow = false;
         c->lossy = sim.number;
         return;
     }
-    if (rnd(2)) {
+    if (!c->slow && rnd(2)) {
         c->slow = true;
         c->slow_at = sim.now;
         wshub_io_fake_window(s->net, c->conn, rnd(500));
         return;
     }
     if (wshub_client_queued_bytes(s->hub, h) == 0 && s->fail_at == 0) { /* who owes nothing gets a message of any length (SEND-6) */
-        static char data[LARGE + 64];
+        static char data[HUGE + 64];
         message *m = note(s, 3, (int)(c - sim.clients), -1);
         wshub_msg msg;
         memset(&msg, 0, sizeof msg);
         msg.event = wshub_str_z("n");
         msg.data.ptr = data;
-        msg.data.len = data_put(data, sim.number, LIMIT + rnd(LARGE - LIMIT));
+        c->huge = rnd(6) ? LIMIT + rnd(LARGE - LIMIT) : LARGE + rnd(HUGE - LARGE);
+        msg.data.len = data_put(data, sim.number, c->huge);
         m->bytes = (uint32_t)msg.data.len;
         m->local = true;
         EXPECT(wshub_client_send(s->hub, h, &msg) == WSHUB_OK);
         wshub_io_fake_run(s->net);
     }
+}
+
+/* A polite end (BYE-2): its clients are told, what is owed is sent, what was published arrives; then another begins. */
+static void retire(hub_site *s) {
+    uint32_t i;
+    if (s->asleep || s->leaving) return;
+    s->leave_well = calm() && s->fail_at == 0;
+    s->leave_calm = sim.calm_since;
+    s->leave_first = sim.number + 1;
+    for (i = 1 + rnd(60); i; i--) send_some(s, false); /* many times what the queue keeps, and gone before the bus is left */
+    s->leaving = true;
+    s->leave_at = sim.now;
+    EXPECT(wshub_shutdown(s->hub) == WSHUB_OK);
+    wshub_io_fake_run(s->net);
+}
+static void retired(hub_site *s) { /* each step: is it? */
+    wshub_stats st;
+    if (!s->leaving || s->asleep) return;
+    if (!s->down) {
+        EXPECT(sim.now <= later(s->leave_at, s->woke_at) + 2 * SHUTDOWN_MS + SLACK_MS); /* for peers, and for the broker */
+        return;
+    }
+    quiet();
+    if (s->leave_well && !sim.chaos && sim.calm_since == s->leave_calm) check_from(s, s->leave_first, true);
+    wshub_stats_get(s->hub, &st);
+    EXPECT(st.clients == 0 && st.rooms == 0 && st.users == 0 && st.bus_queued_bytes == 0);
+    hub_end(s);
+    hub_start(s, sim.step);
+    sim.calm_since = sim.now;
 }
 
 /* ---- faults ---- */
@@ -975,7 +1019,7 @@ static void step(void) {
     int r;
     switch (rnd(27)) {
     case 0: case 1: case 2:
-        if (!c->conn.id && !s->asleep) client_open(c, s);
+        if (!c->conn.id && !s->asleep && !s->leaving) client_open(c, s);
         break;
     case 3:
         if (c->conn.id && rnd(3) == 0) {
@@ -1010,7 +1054,7 @@ static void step(void) {
     case 8: if (c->conn.id) client_say(c, "{\"event\":\"x\",\"data\":[1,2,3]}"); break;
     case 9: send_some(&sim.emitter, false); break;
     case 10:
-        if (s->asleep) break;
+        if (s->asleep || s->leaving) break;
         sim.meddling = true;
         meddle(s);
         sim.meddling = false;
@@ -1018,15 +1062,18 @@ static void step(void) {
         break;
     case 11: if (sim.chaos ? rnd(3) == 0 : rnd(4) == 0) heal(); break;
     case 12: if (rnd(3) == 0) fault(); break;
-    case 13: burst(rnd(6) && !s->asleep ? s : &sim.emitter); break;
+    case 13: burst(rnd(6) && !s->asleep && !s->leaving ? s : &sim.emitter); break;
     case 14: case 15: lag_some(s); break;
     case 16: case 17: case 18: case 19: case 20: http_step(s); break;
     default:
-        if (!s->asleep) check_now(s);
+        if (s->asleep || s->leaving) break;
+        if (rnd(60)) check_now(s);
+        else retire(s);
         break;
     }
     quiet();
     pass(rnd(40) == 0 ? rnd(60000) : rnd(8) == 0 ? rnd(5000) : rnd(300));
+    for (r = 0; r < (int)sim.hubs_count; r++) retired(&sim.hubs[r]);
     self_check();
     for (r = 0; r < (int)sim.hubs_count; r++) check_bounds(&sim.hubs[r]);
 }
@@ -1073,6 +1120,8 @@ static void end(void) {
     uint32_t i, k;
     heal(); /* liveness: ten seconds after the last fault everything works */
     quiet();
+    pass(10001);
+    for (i = 0; i < sim.hubs_count; i++) retired(&sim.hubs[i]); /* none is left in the middle of it */
     pass(10001);
     EXPECT(all_up());
     for (i = 0; i < sim.hubs_count; i++) {

@@ -72,7 +72,7 @@ static struct callers {
     uint64_t asked, answered, bytes;
 } http;
 
-static char http_pattern[PAGE_MAX + 64], http_sneak[4096];
+static char http_pattern[HUGE + 64], http_sneak[4096];
 static const char sneaked[] = "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"; /* what bodies are made of (CONN-5) */
 
 static void http_patterns(void) {
@@ -256,7 +256,7 @@ static size_t request_put(caller *c, char *p) {
     memset(d, 0, sizeof *d);
     d->number = ++sim.requests;
     d->kind = r < 8 ? DUE_LATE : r < 10 ? DUE_NONE : r == 10 ? DUE_NEVER : r == 11 ? DUE_REFUSED : r == 12 ? DUE_EITHER : DUE_PAGE;
-    d->page = rnd(6) ? rnd(400) : rnd(PAGE_MAX);
+    d->page = rnd(6) ? rnd(400) : rnd(rnd(12) ? PAGE_MAX : HUGE);
     if (rnd(3) == 0 || d->kind == DUE_EITHER) d->body = 1 + rnd(BODY_MAX);
     if (d->kind == DUE_EITHER) minor = 1;
     if (!minor) chunked = false; /* a 1.0 request has no chunks */
@@ -278,7 +278,7 @@ static size_t request_put(caller *c, char *p) {
         else at += (size_t)sprintf(p + at, "%s\r\n", broken[rnd(8)]);
     }
     if (d->body) {
-        if (minor && rnd(4) == 0) {
+        if (minor && rnd(c->waited ? 2 : 4) == 0) {
             d->continues = true;
             at += (size_t)sprintf(p + at, "Expect: 100-continue\r\n");
         }
@@ -460,6 +460,8 @@ static bool caller_hears(caller *c) {
         right = size == d->page && (!body || memcmp(end + 4, http_pattern + d->number % 61, body) == 0);
         right &= caller_word(head, "X-N", &value) && strtoul(value.ptr, NULL, 10) == d->number;
         if (d->number % 13 == 0) d->closes = true;
+    } else if (!right && c->at->leaving && status == 503) {
+        right = d->closes = true; /* BYE-2: nobody new */
     } else if (!right && (!c->certain || d->asked_at <= c->at->woke_at) && status >= 500) {
         right = d->closes = true; /* want of memory, or it was asleep while the application owed it an answer */
     }
@@ -587,7 +589,7 @@ static void callers_act(void) {
 
 static void http_step(hub_site *s) {
     caller *c = &http.all[rnd(http.max)];
-    if (!c->conn.id && !s->asleep) caller_open(c, s);
+    if (!c->conn.id && !s->asleep && !s->leaving) caller_open(c, s);
     if (!c->conn.id || c->over) return;
     switch (rnd(16)) {
     case 0: /* it reads on */
