@@ -1,4 +1,4 @@
-/* wshub.h - v0.1.0 - a WebSocket hub in one header
+/* wshub.h - v0.2.0 - a WebSocket hub in one header
  *
  * Turns byte streams into WebSocket clients, authenticates them after they have connected, keeps
  * clients, users and rooms, routes messages to any of them, and joins several hubs over a bus.
@@ -13,8 +13,8 @@
  * Everywhere else just include it. ISO C99 or C++11, the C standard library, nothing more.
  * Licence: MIT or public domain, at your choice; see the end of this file.
  *
- * THE MANUAL  >>start  >>config  >>life  >>http-requests  >>ends-clocks  >>threads  >>memory  >>errors  >>backends
- *             >>changes
+ * THE MANUAL  >>start  >>config  >>life  >>http-requests  >>ends-clocks  >>promises  >>threads  >>memory  >>errors
+ *             >>backends  >>changes
  * THE API     >>types  >>tables  >>desc  >>api-hub  >>api-conn  >>api-client  >>api-room  >>api-send
  *             >>api-ask  >>api-http  >>api-post  >>api-bus  >>api-codec
  * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>sha1  >>base64  >>siphash  >>json  >>http  >>frame
@@ -102,6 +102,26 @@
  * what lies in the system's buffers is read first. Timers of yours go by the clock itself; what a timer starts with
  * no delay runs in the next turn.
  *
+ * ---- >>promises --------------------------------------------------------------------------------
+ * What else holds, whoever is at the other end; in brackets the one place that keeps it and the test that tries to break it.
+ * - A large message is an ordinary message: the limit is on what waits, so a client that owes nothing gets a message of
+ *   any length, and behind the largest thing ever said a turn costs and holds what it did (wshub__fan_fits,
+ *   wshub__log_room; tests/test_costs.c, `make after`).
+ * - Callbacks may do anything, on_log included, and none is called in the middle of a change: log lines are kept and told
+ *   when the outermost call leaves or between the steps of settle (wshub__log_tell; tests/test_log.c, test_matrix.c).
+ *   Who is there from a walk's first step to its last is seen once, whoever leaves meanwhile (>>walks;
+ *   tests/test_walks.c).
+ * - Presence is told in the order in which it happened, each end before the next one's (wshub__bury; tests/test_walks.c).
+ * - Costs grow as their declarations say, in 16 times as much too, whatever names strangers choose (tests/test_work.c).
+ * - A busy turn is no outage: over a bus that is up what is published waits for room, up to bus_burst_bytes_max; only
+ *   while the bus is down do bus_queue_bytes_max and bus_queue_ms_max drop the oldest. What was accepted here can be read
+ *   by every equal instance, and a shutdown waits for the broker's word (wshub__outbox_add, wshub__bus_leave;
+ *   tests/test_bus.c).
+ * - A description that is half right is refused by wshub_desc_problem() with a text that names the field: a list without
+ *   its count, an origin no browser sends, limits under which nobody could be accepted (tests/test_api.c).
+ * - A handle fits the hub that gave it and no other, before or after a restart; an id is never given twice, whatever
+ *   the io's randomness does (wshub__pool_first, wshub__random, wshub__index_put; tests/test_api.c).
+ *
  * ---- >>threads ---------------------------------------------------------------------------------
  * A hub belongs to one thread; all functions are called there, callbacks run there. Exactly the
  * functions named wshub_post* may be called from any thread: they copy, queue and wake the hub. For
@@ -129,6 +149,16 @@
  * backends/wshub_bus_redis.h over Redis or Valkey, wshub_bus_hiredis.h the same for who has hiredis.
  *
  * ---- >>changes ---------------------------------------------------------------------------------
+ * 0.2.0  For who writes an io: wshub_io_owner.ended (a half-close; NULL: closed() as before), close(flush) has no clock of
+ *        the io's while its owner is there, optional entries heard_ms and taken. For who writes a bus: optional pending
+ *        and alarm, reports room and late; orders call no report. Zero a table before you fill it.
+ *        wshub_http_reply() refuses headers that frame or speak of the connection (use wshub_reply.close), and a second
+ *        Content-Type. wshub_json_get() and its relatives give nothing out of what is no JSON; wshub_json_int() and
+ *        wshub_json_copy() say when something does not fit. Descriptions that were half right are refused:
+ *        wshub_desc_problem() says what to write. Log lines come when the outermost call leaves, not inside it.
+ *        Defaults: http_head_bytes_max 16384, rooms_per_message_max as rooms_per_client_max, bus_queue_ms_max 15000.
+ *        New fields: head_timeout_ms (a request's head; was auth_timeout_ms), transform_timeout_ms, heartbeat_by_pong,
+ *        held_bytes_max, http_answers_bytes_max, bus_burst_bytes_max, allowed_hosts; wshub_emitter_close().
  * 0.1.0  the first version.
  */
 #ifndef WSHUB_H
@@ -139,7 +169,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define WSHUB_VERSION "0.1.0"
+#define WSHUB_VERSION "0.2.0"
 
 #if defined(WSHUB_STATIC) && !defined(WSHUB_IMPLEMENTATION)
 #error "WSHUB_STATIC: static functions are of no use without their code; define WSHUB_IMPLEMENTATION before wshub.h is first included"
