@@ -2912,7 +2912,8 @@ typedef struct wshub__conn {
     /* what is being received */
     uint8_t opcode;             /* of the frame whose payload is being received */
     uint8_t msg_opcode;         /* of the message; 0: none has begun */
-    bool fin, in_frame, parsing, pinged, discard, http_close, http_head, chunked, blank_seen;
+    bool fin, in_frame, parsing, pinged, discard;
+    bool http_close : 1, http_head : 1, chunked : 1, blank_seen : 1; /* of the request */
     bool asked;                 /* an inbound transformer has its message: nothing more is read until it answers */
     bool owes;                  /* answers over the limit wait: no further request is read until they have drained */
     bool io_paused;             /* the io has been asked to read no more, while bytes are held */
