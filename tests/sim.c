@@ -37,7 +37,7 @@ static const char *where = "";
 
 enum { HUBS = 4, CLIENTS = 400, CALLERS = 32, ROOMS = 8, USERS = 5, MESSAGES = 8192, ASKS = 64, STEPS = 100000 };
 /* What the model counts with; the descriptions below say the same to the hubs. */
-enum { LIMIT = 3000, LARGE = 12000, HUGE = 150000, QUEUE = 4096, IDLE_MS = 60000, WRITE_MS = 60000, HTTP_MS = 30000, HEAD_MS = 5000, HELD_BASE = 180000, HELD_EACH = 1000, HELD_PIECES = 200000, BEAT_MS = 90000, SWEEP_MS = 30000, CLOSE_MS = 5000, SHUTDOWN_MS = 5000 };
+enum { LIMIT = 3000, LARGE = 12000, HUGE = 150000, QUEUE = 4096, IDLE_MS = 60000, WRITE_MS = 60000, HTTP_MS = 30000, HEAD_MS = 5000, HELD_BASE = 180000, HELD_EACH = 1000, HELD_PIECES = 1200000, BEAT_MS = 90000, SWEEP_MS = 30000, CLOSE_MS = 5000, SHUTDOWN_MS = 5000 };
 
 /* ---- chance: each step has its own, so that a step can be left out and the others stay what they are ---- */
 static uint64_t rnd_state;
@@ -867,7 +867,7 @@ static void check_bounds(hub_site *s) {
     }
     if (st.conns > s->conns) s->conns = st.conns;
     most = HELD_BASE + s->conns * HELD_EACH; /* to this it returns when everything has drained */
-    if (owed) most += HELD_PIECES + 2 * owed;  /* what laggards are owed lies among what others had */
+    if (owed) most += (s->index == 2 ? 5 : 1) * (uint64_t)HELD_PIECES + 2 * owed; /* what laggards are owed lies among what others had: up to 1 MiB stays; what a completion io holds is not moved */
     if (s->bytes > sim.held_most) sim.held_most = s->bytes;
     if (s->bytes > most) {
         (void)printf("  step %u: hub %u holds %llu bytes, %llu at most: %llu streams (%llu once), %llu owed, %llu in segments\n", sim.step, s->index, (unsigned long long)s->bytes, (unsigned long long)most,
@@ -906,6 +906,29 @@ static void lag_some(hub_site *s) {
         m->bytes = (uint32_t)msg.data.len;
         m->local = true;
         EXPECT(wshub_client_send(s->hub, h, &msg) == WSHUB_OK);
+        wshub_io_fake_run(s->net);
+    }
+}
+
+/* Much to others, and a little of it to who lags: what it has not taken lies among what is long gone, and must not hold that. */
+static void among(hub_site *s) {
+    client *c = some_client(), *other = some_client();
+    wshub_client h[2];
+    uint32_t i;
+    if (!c || !other || c == other || c->at != s || other->at != s || !c->slow || other->slow || s->asleep || s->leaving) return;
+    if (wshub_client_find(s->hub, wshub_str_z(c->id), &h[0]) || wshub_client_find(s->hub, wshub_str_z(other->id), &h[1])) return;
+    for (i = 0; i < 300; i++) {
+        static char data[LARGE + 64];
+        client *to = i % 4 ? other : c;
+        message *m = note(s, 3, (int)(to - sim.clients), -1);
+        wshub_msg msg;
+        memset(&msg, 0, sizeof msg);
+        msg.event = wshub_str_z("n");
+        msg.data.ptr = data;
+        msg.data.len = data_put(data, sim.number, i % 4 ? LARGE - 1 : 5);
+        m->bytes = (uint32_t)msg.data.len;
+        m->local = true;
+        (void)wshub_client_send(s->hub, h[i % 4 ? 1 : 0], &msg);
         wshub_io_fake_run(s->net);
     }
 }
@@ -1063,7 +1086,11 @@ static void step(void) {
     case 11: if (sim.chaos ? rnd(3) == 0 : rnd(4) == 0) heal(); break;
     case 12: if (rnd(3) == 0) fault(); break;
     case 13: burst(rnd(6) && !s->asleep && !s->leaving ? s : &sim.emitter); break;
-    case 14: case 15: lag_some(s); break;
+    case 14: lag_some(s); break;
+    case 15:
+        if (rnd(3)) lag_some(s);
+        else among(s);
+        break;
     case 16: case 17: case 18: case 19: case 20: http_step(s); break;
     default:
         if (s->asleep || s->leaving) break;

@@ -256,7 +256,7 @@ static size_t request_put(caller *c, char *p) {
     memset(d, 0, sizeof *d);
     d->number = ++sim.requests;
     d->kind = r < 8 ? DUE_LATE : r < 10 ? DUE_NONE : r == 10 ? DUE_NEVER : r == 11 ? DUE_REFUSED : r == 12 ? DUE_EITHER : DUE_PAGE;
-    d->page = rnd(6) ? rnd(400) : rnd(rnd(12) ? PAGE_MAX : HUGE);
+    d->page = rnd(10) == 0 ? LIMIT - rnd(250) : rnd(6) ? rnd(400) : rnd(rnd(12) ? PAGE_MAX : HUGE);
     if (rnd(3) == 0 || d->kind == DUE_EITHER) d->body = 1 + rnd(BODY_MAX);
     if (d->kind == DUE_EITHER) minor = 1;
     if (!minor) chunked = false; /* a 1.0 request has no chunks */
