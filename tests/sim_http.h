@@ -112,7 +112,7 @@ static void caller_blame(const caller *c, const char *what) {
 
 /* ---- the application's half ---- */
 
-static void page_reply(hub_site *s, wshub_request request, uint32_t life, uint32_t number, uint32_t page) {
+static wshub_err page_reply(hub_site *s, wshub_request request, uint32_t life, uint32_t number, uint32_t page) {
     caller *c = caller_of(s, life);
     due *d = due_of(c, number);
     wshub_header own[2];
@@ -145,13 +145,14 @@ static void page_reply(hub_site *s, wshub_request request, uint32_t life, uint32
         caller_blame(c, wshub_strerror(err));
         EXPECT(!"an answer that somebody waits for is taken");
     }
+    return err;
 }
 
 static void owing_due(wshub *hub, void *arg) {
     owing *o = (owing *)arg;
     hub_site *s = o->s;
     (void)hub;
-    if (!o->done) page_reply(s, o->request, o->life, o->number, o->page);
+    if (!o->done) (void)page_reply(s, o->request, o->life, o->number, o->page);
     o->s = NULL;
     maybe_meddle(s);
 }
@@ -159,8 +160,7 @@ static void owing_early(hub_site *s) { /* another callback knows the answer */
     owing *o = &http.owings[rnd(OWINGS)];
     if (o->s != s || o->done) return;
     o->done = true;
-    page_reply(s, o->request, o->life, o->number, o->page);
-    if (rnd(3) == 0) {
+    if (page_reply(s, o->request, o->life, o->number, o->page) == WSHUB_OK && rnd(3) == 0) {
         wshub_reply r;
         memset(&r, 0, sizeof r);
         r.status = 200;
@@ -219,7 +219,7 @@ static bool on_request(wshub *hub, wshub_request request, const wshub_http *h, v
             return true;
         }
     }
-    if (d->kind != DUE_NEVER) page_reply(s, request, c->life, d->number, d->page);
+    if (d->kind != DUE_NEVER) (void)page_reply(s, request, c->life, d->number, d->page);
     maybe_meddle(s);
     return true;
 }

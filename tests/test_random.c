@@ -125,11 +125,15 @@ static void r_pressure(wshub *hub, wshub_client c, wshub_pressure p, size_t n, v
     if (rnd(3) == 0) meddle(hub);
 }
 static bool r_request(wshub *hub, wshub_request r, const wshub_http *h, void *user) {
+    static char page[5000];
     wshub_reply reply;
     (void)h;
     (void)user;
     memset(&reply, 0, sizeof reply);
     reply.status = 200;
+    reply.body.ptr = page;
+    reply.body.len = rnd(3) ? rnd(50) : rnd(sizeof page);
+    reply.close = rnd(9) == 0;
     requests[rnd(16)] = r;
     if (rnd(2)) (void)wshub_http_reply(hub, r, &reply);
     return rnd(3) != 0;
@@ -160,6 +164,22 @@ static void speak(world *w, wshub_conn c) {
     }
 }
 
+/* HTTP, wherever the stream stands: pipelines, bodies of both framings, upgrades with bodies, half-closes. */
+static void ask(world *w, wshub_conn c) {
+    static const char *const words[] = {
+        "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "HEAD / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "GET / HTTP/1.0\r\n\r\n", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nGET ",
+        "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\nab",
+        "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"};
+    uint32_t n = 1 + rnd(6);
+    for (; n; n--) {
+        const char *word = words[rnd(7)];
+        size_t len = strlen(word);
+        wshub_io_fake_input(w->net, c, word, rnd(8) ? len : 1 + rnd((uint32_t)len));
+    }
+    if (rnd(4) == 0) wshub_io_fake_half_close(w->net, c);
+    if (rnd(4) == 0) wshub_io_fake_silent(w->net, c, rnd(2));
+}
+
 static void session(uint64_t seed) {
     world w;
     wshub_conn conns[24];
@@ -177,7 +197,7 @@ static void session(uint64_t seed) {
                          .on_transform_in = rnd(2) ? r_transform : NULL, .on_opened = r_opened, .on_disconnected = r_gone, .on_pressure = r_pressure, .on_request = r_request,
                          .require_encryption = rnd(3) == 0, .close_on_backpressure = rnd(3) == 0, .backpressure_bytes_max = 200 + rnd(2000), .encrypted_batch_max = 1 + rnd(3), .payload_bytes_max = 400,
                          .auth_timeout_ms = 500, .heartbeat_interval_ms = 300, .heartbeat_timeout_ms = 2000, .idle_timeout_ms = 1500, .message_timeout_ms = 700, .write_timeout_ms = 900, .close_timeout_ms = 200,
-                         .http_timeout_ms = 600, .transform_timeout_ms = 800, .rooms_per_client_max = 5, .rooms_max = 6 + rnd(5), .clients_max = 12, .asks_per_client_max = 3),
+                         .http_timeout_ms = 600, .http_answers_bytes_max = 1000, .transform_timeout_ms = 800, .rooms_per_client_max = 5, .rooms_max = 6 + rnd(5), .clients_max = 12, .asks_per_client_max = 3),
                 FAKE(.seed = seed, .cut_bytes = rnd(3) ? 0 : 1 + rnd(5), .take_bytes = rnd(3) ? 0 : 1 + rnd(60), .completion = rnd(4) == 0, .no_pause = rnd(2)));
     for (steps = 150 + rnd(250); steps; steps--) {
         if (rnd(30) == 0) w.fail_at = 1 + (long)rnd(20);
@@ -193,8 +213,14 @@ static void session(uint64_t seed) {
         case 2: meddle(w.hub); wshub_io_fake_run(w.net); break;
         case 3: wshub_io_fake_hold(w.net, rnd(4) == 0); break;
         case 4: wshub_io_fake_hold(w.net, false); break;
-        case 5: if (n) wshub_io_fake_input(w.net, conns[rnd(n)], "GET / HTTP/1.1\r\nHost: h\r\n\r\n", 26); break;
-        case 6: if (rnd(20) == 0) wshub_loop_set_down(loop, rnd(2)); break;
+        case 5:
+            if (n && rnd(2)) ask(&w, conns[n - 1]); /* the newest is likely to speak HTTP still */
+            else if (n) ask(&w, conns[rnd(n)]);
+            break;
+        case 6:
+            if (rnd(20) == 0) wshub_loop_set_down(loop, rnd(2));
+            else if (rnd(8) == 0) wshub_io_fake_stall(w.net, rnd(4) == 0); /* a stopped process, and that it goes on */
+            break;
         default:
             for (i = rnd(5); n && i; i--) speak(&w, conns[rnd(n)]);
             break;
@@ -207,10 +233,11 @@ static void session(uint64_t seed) {
         }
     }
     w.fail_at = 0;
+    wshub_io_fake_stall(w.net, false);
     wshub_io_fake_hold(w.net, false);
     if (rnd(2)) { /* liveness: with nothing more said, everybody is gone by their deadlines */
         for (i = 0; i < n; i++) wshub_io_fake_window(w.net, conns[i], UINT64_MAX);
-        wshub_io_fake_advance(w.net, 10000);
+        wshub_io_fake_advance(w.net, 30000); /* a silent transformer is given transform_timeout_ms for each message that waits */
         EXPECT_INT(stats(&w).clients, 0);
         EXPECT_INT(stats(&w).conns, 0);
         EXPECT_INT(stats(&w).rooms + stats(&w).users + stats(&w).queued_bytes, 0);
