@@ -837,8 +837,9 @@ WSHUB_API wshub_err wshub_room_send(wshub *hub, wshub_str room, const wshub_msg 
 WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub_str *exclude,
                                    size_t exclude_count);
 /* On every instance: delivers here and publishes (SEND-3, SEND-4). dest: borrowed; NULL: all.
- * Returns also PARAM: the event is empty or data is absent. The bus being down is no error: what is published is
- * kept for a while (BUS-5; bus_queue_bytes_max, bus_queue_ms_max), and what has to go is counted and logged. */
+ * Returns also PARAM: the event is empty or data is absent; CLOSED: the hub is down (wshub_is_down()), nobody would hear
+ * of it. The bus being down is no error: what is published is kept for a while (BUS-5; bus_queue_bytes_max,
+ * bus_queue_ms_max), and what has to go is counted and logged. */
 WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg);
 
 /* ---- >>api-ask ------------------------------------------------------------------------------
@@ -9376,6 +9377,7 @@ WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_m
     err = wshub__msg_check(hub, msg);
     if (err) return err;
     if (!msg->event.len || !msg->data.ptr || wshub__dest_check(&d)) return WSHUB_ERR_PARAM; /* SEND-3 */
+    if (hub->phase == WSHUB__DOWN) return WSHUB_ERR_CLOSED;
     if (d.kind == WSHUB_DEST_RESOLVE) {
         wshub__client *c = d.name.len ? wshub__client_by_id(hub, d.name) : NULL;
         d.kind = !d.name.len ? WSHUB_DEST_ALL : c && !c->gone ? WSHUB_DEST_CLIENT : WSHUB_DEST_ROOM;

@@ -706,3 +706,15 @@ TEST(a_timer_of_nought_runs_once_a_turn) { /* LIVE-3 */
         world_stop(&w);
     }
 }
+
+TEST(a_hub_that_is_down_takes_nothing_to_publish) { /* BYE-2: what is accepted is delivered */
+    world w;
+    wshub_msg m = msg("m", "1");
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    EXPECT_INT(wshub_send(w.hub, NULL, &m), WSHUB_OK);
+    EXPECT_INT(wshub_shutdown(w.hub), WSHUB_OK);
+    wshub_io_fake_advance(w.net, 6000);
+    EXPECT(wshub_is_down(w.hub));
+    EXPECT_INT(wshub_send(w.hub, NULL, &m), WSHUB_ERR_CLOSED);
+    world_stop(&w);
+}
