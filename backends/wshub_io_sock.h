@@ -722,6 +722,7 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__dials_run(wshub_io_sock *net) {
     wshub_io_sock__dial **at = &net->dials, *d;
     while ((d = *at) != NULL) {
         wshub_io_sock__conn *c = wshub_io_sock__get(net, d->conn);
+        wshub_io_sock__dial *next = d->next;
         bool resolving = false, gone = !c || c->state != WSHUB_IO_SOCK__DIALLING;
 #if WSHUB_IO_SOCK__THREADS
         wshub_io_sock__dial_lock(d);
@@ -729,6 +730,10 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__dials_run(wshub_io_sock *net) {
         d->orphan = gone;
         wshub_io_sock__dial_unlock(d);
 #endif
+        if (gone && resolving) { /* from here on it is its thread's, which may have freed it by now */
+            *at = next;
+            continue;
+        }
         if (!gone && !resolving && c->fd >= 0 && d->due && net->now >= d->due) {
             (void)wshub_io_sock__watch(net, c, 0);
             (void)close(c->fd);
@@ -744,8 +749,8 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__dials_run(wshub_io_sock *net) {
             at = &d->next;
             continue;
         }
-        *at = d->next;
-        if (!resolving) wshub_io_sock__dial_free(d);
+        *at = next;
+        wshub_io_sock__dial_free(d);
     }
 }
 
