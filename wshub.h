@@ -3672,14 +3672,20 @@ static void wshub__out_note(wshub *hub, wshub__conn *c, uint8_t note) {
         c->next_note = hub->notes_head;
         hub->notes_head = wshub__conn_index(c) + 1;
     }
+    if (note == WSHUB__NOTE_ON && c->notes & WSHUB__NOTE_OFF) { /* on, off, on: what is told ends with what is */
+        c->notes &= (uint8_t)~WSHUB__NOTE_OFF;
+        return;
+    }
     c->notes |= note;
 }
 
 /* A stream that was full has taken more, and still not all: its peer reads, so it is not silent (LIVE-2). The last of it
  * proves nothing, since the system takes that whether or not there is a peer. */
 static void wshub__out_moved(const wshub *hub, wshub__conn *c) {
+    wshub__client *client = hub->desc.heartbeat_by_pong ? wshub__conn_client(hub, c) : NULL;
     c->last_active = hub->now;
     c->pinged = c->ping_late;
+    if (client && client->state == WSHUB_CLIENT_AUTHENTICATED) client->time = hub->now; /* its ping waits behind this */
 }
 
 /* Offers a queue to the io. Calls no callback: what the application is to be told is noted. */
@@ -3824,7 +3830,8 @@ static uint32_t wshub__write_patience(const wshub *hub, const wshub__conn *c) {
 
 /* May silence be held against the peer now? Not while we do not listen, and not while it owes us nothing. */
 static bool wshub__conn_counts_silence(const wshub *hub, const wshub__conn *c) {
-    if (hub->desc.idle_timeout_ms == WSHUB_OFF || (c->io_paused && !c->ended)) return false;
+    if (hub->desc.idle_timeout_ms == WSHUB_OFF || (c->io_paused && !c->ended && !(c->owes && hub->desc.write_timeout_ms == WSHUB_OFF)))
+        return false;
     return c->state == WSHUB__CONN_HTTP || c->state == WSHUB__CONN_OPEN;
 }
 
@@ -3835,7 +3842,7 @@ static uint64_t wshub__client_next(const wshub *hub, const wshub__conn *c) {
     uint64_t due, step = d->heartbeat_interval_ms;
     if (!client || client->gone) return 0;
     if (client->state != WSHUB_CLIENT_AUTHENTICATED) return client->time; /* AUTH-1, AUTH-2 */
-    if (d->heartbeat_timeout_ms == WSHUB_OFF || wshub__conn_waits(c)) return 0;
+    if (d->heartbeat_timeout_ms == WSHUB_OFF || wshub__conn_waits(c) || c->part_due) return 0; /* part_due: a message is on its way, and has a clock of its own */
     due = client->time + d->heartbeat_timeout_ms + 1; /* LIVE-1: found by the sweep behind it */
     return (due + step - 1) / step * step;
 }
@@ -4026,6 +4033,11 @@ WSHUB__COLD static void wshub__conn_fail(wshub *hub, wshub__conn *c, uint16_t co
 
 static void wshub__inbound_late(wshub *hub, wshub__client *c);
 
+/* Has a request's head come, and nothing of its body? */
+static bool wshub__http_body_awaited(const wshub__conn *c) {
+    return c->rx && c->rx->as.http.head_bytes && c->rx->in.len == c->rx->as.http.head_bytes;
+}
+
 /* The clock of a stream's state has run out. */
 WSHUB__COLD static void wshub__phase_due(wshub *hub, wshub__conn *c) {
     static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: "
@@ -4040,7 +4052,12 @@ WSHUB__COLD static void wshub__phase_due(wshub *hub, wshub__conn *c) {
             wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
         }
         break;
-    case WSHUB__CONN_HTTP: /* answers to earlier requests may still be on their way */
+    case WSHUB__CONN_HTTP:
+        if (c->queued && wshub__http_body_awaited(c)) { /* it may wait for our 100, which waits behind answers */
+            c->phase_due = wshub__after(hub, hub->desc.message_timeout_ms);
+            break;
+        }
+        /* answers to earlier requests may still be on their way */
         wshub__log(hub, WSHUB_LOG_TIMEOUT, NULL, "request head or body", wshub__str(NULL, 0));
         wshub__conn_flush_end(hub, c);
         break;
@@ -4054,21 +4071,28 @@ WSHUB__COLD static void wshub__phase_due(wshub *hub, wshub__conn *c) {
     }
 }
 
+/* The peer is to answer a ping, and has half the idle timeout for it, however late it is asked. */
+static void wshub__peer_ask(wshub *hub, wshub__conn *c) {
+    uint64_t half = hub->desc.idle_timeout_ms / 2;
+    if (hub->heard > half && c->last_active < hub->heard - half) c->last_active = hub->heard - half;
+    c->pinged = true;
+    c->ping_late = true; /* it leaves at once, or when what is before it has drained, wshub__flush_conn() */
+    wshub__dirty(hub, wshub__conn_index(c));
+}
+
 /* LIVE-2: half way to the idle timeout the peer is asked, at the end it is dropped. */
 WSHUB__COLD static void wshub__silence_due(wshub *hub, wshub__conn *c) {
     uint64_t silent = hub->heard > c->last_active ? hub->heard - c->last_active : 0;
-    if (silent >= hub->desc.idle_timeout_ms) {
+    bool asks = c->state == WSHUB__CONN_OPEN && !hub->desc.no_pings && !c->pinged; /* whom a late turn kept us from asking */
+    if (silent >= hub->desc.idle_timeout_ms && !asks) {
         hub->stats.idle_timeouts++;
         if (c->state == WSHUB__CONN_HTTP) { /* the system may still have answers that a slow reader takes */
             wshub__conn_flush_end(hub, c);
         } else {
             wshub__conn_abort(hub, c, WSHUB_BY_TIMEOUT, 1006, "");
         }
-    } else if (silent >= hub->desc.idle_timeout_ms / 2 && c->state == WSHUB__CONN_OPEN && !hub->desc.no_pings &&
-               !c->pinged) {
-        c->pinged = true;
-        c->ping_late = true; /* it leaves at once, or when what is before it has drained, wshub__flush_conn() */
-        wshub__dirty(hub, wshub__conn_index(c));
+    } else if (silent >= hub->desc.idle_timeout_ms / 2 && asks) {
+        wshub__peer_ask(hub, c);
     }
 }
 
@@ -4077,6 +4101,11 @@ WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
     wshub__client *client = wshub__conn_client(hub, c);
     uint64_t now = hub->heard, at = wshub__client_next(hub, c);
     bool late = at && now >= at;
+    if (late && hub->desc.heartbeat_by_pong && client->state == WSHUB_CLIENT_AUTHENTICATED && !c->pinged) {
+        wshub__peer_ask(hub, c); /* a late turn kept us from asking: it is asked before it is judged (LIVE-3) */
+        client->time = now - hub->desc.idle_timeout_ms / 2;
+        late = false;
+    }
     if (c->write_due && now >= c->write_due && !c->blocked && !c->inflight) wshub__out_send(hub, c); /* there is room again */
     if (c->phase_due && now >= c->phase_due) {
         wshub__phase_due(hub, c);
@@ -5213,9 +5242,10 @@ static void wshub__auth_connected(wshub *hub, wshub__client *c) {
 
 /* Accepted, but keys are still to be agreed (AUTH-5, AUTH-6). The ask of the first answer is freed. */
 WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *c,
-                                                   wshub__ask *first) {
+                                                   wshub__ask *first, wshub_str user_id) {
     wshub_handshake h;
     wshub_ask ask;
+    wshub__buf data;
     if (!hub->desc.on_handshake) {
         wshub__ask_free(hub, first);
         hub->stats.auth_rejected++;
@@ -5226,9 +5256,12 @@ WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *c,
     wshub__ask_free(hub, first);
     h.client = wshub__client_handle(hub, c);
     h.id = wshub__name_str(&c->name);
-    h.user_id = wshub__user_id(c);
-    h.data = wshub__str(c->extra->auth_data.ptr, c->extra->auth_data.len);
+    h.user_id = user_id; /* the caller's, and the data kept here: an answer at once frees what the client has of both */
+    data = c->extra->auth_data;
+    memset(&c->extra->auth_data, 0, sizeof data);
+    h.data = wshub__str(data.ptr, data.len);
     hub->desc.on_handshake(hub, ask, &h, hub->desc.user);
+    wshub__buf_done(&hub->mem, &data);
     return WSHUB_OK;
 }
 
@@ -5345,7 +5378,7 @@ WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_ide
             wshub__buf_done(&hub->mem, &c->extra->user_id);
             err = WSHUB_ERR_NOMEM;
         } else {
-            err = wshub__auth_handshake(hub, c, a);
+            err = wshub__auth_handshake(hub, c, a, user_id);
         }
     } else {
         err = wshub__auth_finish(hub, c, user_id, wshub__str(NULL, 0), wshub__str(NULL, 0));
@@ -6100,6 +6133,7 @@ static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h) { /*
         return;
     }
     hub->stats.upgrades++;
+    if (c->pressured) wshub__out_note(hub, c, WSHUB__NOTE_ON); /* by answers to what was asked before */
     wshub__conn_to(hub, c, WSHUB__CONN_OPEN);
     memset(&c->rx->as, 0, sizeof c->rx->as);
     wshub__conn_arm(hub, c);
@@ -6145,7 +6179,7 @@ WSHUB__COLD static void wshub__http_dispatch(wshub *hub, wshub__conn *c, wshub_h
     } while (!c->request);
     request.id = (uint64_t)c->request << 32 | wshub__conn_index(c);
     if (hub->desc.on_request) taken = hub->desc.on_request(hub, request, h, hub->desc.user);
-    if (!taken && !hub->destroying && c->state == WSHUB__CONN_ANSWERING) {
+    if (!taken && !hub->destroying && c->request == (uint32_t)(request.id >> 32)) { /* not another's who has its slot now */
         wshub_reply r;
         memset(&r, 0, sizeof r);
         r.status = 404;
@@ -6315,9 +6349,11 @@ static size_t wshub__http_feed(wshub *hub, wshub__conn *c, const uint8_t *p, siz
             return n;
         }
         c->blank_seen = true;
+        c->phase_due = 0;
+        wshub__conn_arm(hub, c);
         return 2;
     }
-    if (!c->phase_due) { /* the head's deadline runs from its first byte (CONN-3) */
+    if (!c->phase_due || before == 0) { /* the head's deadline runs from its first byte (CONN-3) */
         c->phase_due = wshub__after(hub, hub->desc.head_timeout_ms);
         wshub__conn_arm(hub, c);
     }
@@ -6342,6 +6378,8 @@ static size_t wshub__http_feed(wshub *hub, wshub__conn *c, const uint8_t *p, siz
     if (c->rx->in.len >= 2 && c->rx->in.ptr[0] == '\r' && c->rx->in.ptr[1] == '\n') {
         if (!c->blank_seen) { /* the empty line in two pieces */
             c->blank_seen = true;
+            c->phase_due = 0; /* no head has begun: any cut gives the same */
+            wshub__conn_arm(hub, c);
             c->rx->as.http.scanned = 0;
             wshub__buf_done(&hub->mem, &c->rx->in);
             return 2 - before;
@@ -6452,11 +6490,15 @@ WSHUB__COLD static void wshub__ws_close(wshub *hub, wshub__conn *c, const uint8_
 static void wshub__ws_control(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
     if (c->opcode == 8) {
         wshub__ws_close(hub, c, p, n);
-    } else if (c->opcode == 10) {
+        return;
+    }
+    {
         wshub__client *client = wshub__conn_client(hub, c);
-        hub->stats.pongs_received++;
         if (hub->desc.heartbeat_by_pong && client && client->state == WSHUB_CLIENT_AUTHENTICATED)
-            client->time = hub->now; /* LIVE-2 */
+            client->time = hub->now; /* LIVE-2; a ping too: who pings is not pinged, and has no pong to send */
+    }
+    if (c->opcode == 10) {
+        hub->stats.pongs_received++;
     } else if (c->state == WSHUB__CONN_OPEN) {
         if (c->pressured || c->inflight) { /* RFC 6455 5.5.3: only the latest ping need be answered */
             c->rx->pong.len = 0;
@@ -6813,7 +6855,8 @@ WSHUB_API void wshub_conn_sent(wshub *hub, wshub_conn conn, size_t count) {
     c->inflight -= (uint32_t)count;
     wshub__queue_consume(hub, c, count);
     c->write_due = 0;
-    if (c->pressured && c->queued) wshub__out_moved(hub, c);
+    if (c->state < WSHUB__CONN_OPEN) c->last_active = hub->now; /* as in wshub_conn_drained() */
+    if (c->queued) wshub__out_moved(hub, c);
     wshub__dirty(hub, wshub__conn_index(c));
     wshub__leave(hub);
 }
@@ -8315,6 +8358,8 @@ static void wshub__flush_drained(wshub *hub, wshub__conn *c) {
         c->owes = false;
         wshub__resume(hub, c);
     }
+    if (c->state == WSHUB__CONN_HTTP && c->phase_due && wshub__http_body_awaited(c))
+        c->phase_due = wshub__after(hub, hub->desc.message_timeout_ms); /* our 100 has left */
     if (c->state == WSHUB__CONN_CLOSING && !c->phase_due) { /* our Close has left: now the peer's is waited for */
         c->phase_due = wshub__after(hub, hub->desc.close_timeout_ms);
         wshub__conn_arm(hub, c);
@@ -8372,13 +8417,14 @@ WSHUB__COLD static void wshub__notes(wshub *hub) {
     while (at) {
         wshub__conn *c = wshub__conn_at(hub, at - 1);
         uint8_t notes = c->notes, i;
+        uint64_t id = c->id; /* a callback may end it, and another take its slot */
         at = c->next_note;
         c->note_listed = false;
         c->notes = 0;
         for (i = 0; i < 3; i++) {
             static const wshub_pressure what[] = {WSHUB_PRESSURE_ON, WSHUB_PRESSURE_DROPPED,
                                                   WSHUB_PRESSURE_OFF};
-            wshub__client *client = c->id ? wshub__conn_client(hub, c) : NULL;
+            wshub__client *client = id && c->id == id ? wshub__conn_client(hub, c) : NULL;
             if (!(notes >> i & 1) || !client || client->gone || hub->destroying) continue;
             if (i == 1) wshub__log(hub, WSHUB_LOG_DROPPED, client, "", wshub__str(NULL, 0));
             if (hub->desc.on_pressure) {
@@ -8393,7 +8439,9 @@ WSHUB__COLD static void wshub__notes(wshub *hub) {
  * delay runs in the next turn, so that work in slices lets the loop breathe (LIVE-3). */
 static void wshub__timers_run(wshub *hub, uint32_t before) {
     const wshub__heap *h = &hub->timer_heap;
-    while (h->count && h->items[0].at <= hub->now && (int32_t)(h->items[0].order - before) < 0 && !hub->destroying) {
+    while (h->count && !hub->destroying &&
+           (h->items[0].at < hub->now || /* who began in this turn is due now at the soonest, whatever number it has */
+            (h->items[0].at == hub->now && (int32_t)(h->items[0].order - before) < 0))) {
         uint32_t index = h->items[0].owner;
         wshub__timer *t = (wshub__timer *)wshub__pool_at(&hub->timers, index);
         void (*fn)(wshub *, void *) = t->fn;
