@@ -415,7 +415,7 @@ typedef enum wshub_bus_state {
     X(BUS_BAD, WARN, "bus message is no envelope")                                \
     X(BUS_STATE, WARN, "bus state")                                               \
     X(BUS_DROPPED, WARN, "bus is down or slow; oldest dropped")                   \
-    X(BUS_UNCONFIRMED, WARN, "the end came before the broker's word")
+    X(BUS_UNCONFIRMED, WARN, "published without the broker's word: its connection, or the hub, has ended")
 typedef enum wshub_log_code {
 #define WSHUB__X(name, level, text) WSHUB_LOG_##name,
     WSHUB_LOGS(WSHUB__X)
@@ -451,7 +451,8 @@ typedef struct wshub_stats {
     uint64_t bus_published, bus_received, bus_discarded, bus_bad, bus_self_echo, bus_dropped;
     uint64_t bus_refused;                       /* channel does not fit type and target */
     uint64_t bus_dropped_up;                    /* of bus_dropped: over bus_burst_bytes_max, the bus being up */
-    uint64_t bus_unconfirmed;                   /* taken by the bus, not acknowledged when it was left (BYE-2) */
+    uint64_t bus_unconfirmed;                   /* taken by the bus, not acknowledged when its connection broke, or when
+                                                   the bus was left (BYE-2) */
     uint64_t bus_downs, bus_down_ms;            /* the time from creation to the first UP counts too */
     uint64_t bus_queued_bytes;                  /* gauge: waiting for the bus */
     uint64_t bus_lingering;                     /* gauge: channels subscribed still that nobody here is in any more */
@@ -576,6 +577,11 @@ typedef struct wshub_bus {
      * NULL: what was taken is delivered. */
     uint64_t (*pending)(void *ctx);
     void (*alarm)(void *ctx, uint32_t ms); /* calls late() once after so long; again: anew. NULL: it has no clock */
+    /* Of what it took from this owner: how many it will never have a word about, since their connection broke. NULL: none. */
+    uint64_t (*unconfirmed)(void *ctx);
+    /* Whether it has an owner: it has one at a time, and who is refused (STATE) for that leaves it alone. NULL: it cannot
+     * tell, and is given to one owner only. */
+    bool (*taken)(void *ctx);
 } wshub_bus;
 
 /* ---- >>desc ---------------------------------------------------------------------------------
@@ -705,8 +711,9 @@ WSHUB_API wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub);
 WSHUB_API const char *wshub_desc_problem(const wshub_desc *desc);
 
 /* Ends a hub: every client is reported gone (cause SHUTDOWN, code 1001 where none was sent), every stream
- * dropped at once, all memory freed. Inside a callback it is done when the outermost call returns. For a
- * polite end call wshub_shutdown() first. NULL: nothing. Thread: the hub's. */
+ * dropped at once, all memory freed. What waits for the bus is handed over as far as it takes it at once; what is lost
+ * is told nobody. Inside a callback it is done when the outermost call returns. For a polite end, which waits and tells,
+ * call wshub_shutdown() first. NULL: nothing. Thread: the hub's. */
 WSHUB_API void wshub_destroy(wshub *hub);
 
 /* Ends service (BYE-2): no new clients, every client gets close 1001 `Server shutting down`; on_shutdown
@@ -3113,6 +3120,7 @@ struct wshub {
     uint32_t subs_count;
     uint32_t replay, replay_at; /* where wshub__replay() is: a phase, 0: done; what is left of it */
     uint64_t bus_since;         /* down since then */
+    uint64_t bus_broken;        /* of what the bus will have no word about: counted already */
     wshub__node *posts;
     size_t posted_bytes; /* a machine word, as it is atomic */
     uint32_t requests; /* the last request's number */
@@ -7287,6 +7295,23 @@ WSHUB__COLD static bool wshub__subs_run(wshub *hub) {
     return ok && wshub__unsubs_run(hub);
 }
 
+/* Of all that a bus has taken from its owner: what nobody knows to have arrived, and what still waits for a word. */
+static uint64_t wshub__bus_broken(const wshub_bus *bus) {
+    return bus->unconfirmed ? bus->unconfirmed(bus->ctx) : 0;
+}
+static uint64_t wshub__bus_pending(const wshub_bus *bus) {
+    return bus->pending ? bus->pending(bus->ctx) : 0;
+}
+
+/* Counts and tells what the bus has taken and nobody knows to have arrived: where a connection broke, and at the end what is
+ * still pending. */
+WSHUB__COLD static void wshub__bus_unconfirmed(wshub *hub, uint64_t pending) {
+    uint64_t broken = wshub__bus_broken(&hub->bus), more = broken - hub->bus_broken + pending;
+    hub->bus_broken = broken;
+    hub->stats.bus_unconfirmed += more;
+    if (more) wshub__log(hub, WSHUB_LOG_BUS_UNCONFIRMED, NULL, "", wshub__str(NULL, 0));
+}
+
 WSHUB__COLD static void wshub__bus_state(void *ctx, wshub_bus_state state) { /* BUS-5 */
     wshub *hub = (wshub *)ctx;
     bool was_up = hub->bus_up;
@@ -7299,6 +7324,7 @@ WSHUB__COLD static void wshub__bus_state(void *ctx, wshub_bus_state state) { /* 
     if (was_up) { /* what a busy turn left is kept as far as an outage may keep */
         hub->bus_since = hub->now;
         hub->stats.bus_downs++;
+        wshub__bus_unconfirmed(hub, 0);
         wshub__bus_dropped(hub, wshub__outbox_trim(&hub->mem, &hub->outbox, hub->desc.bus_queue_bytes_max, 0),
                            "bus_queue_bytes_max");
     }
@@ -7372,17 +7398,19 @@ WSHUB__COLD static bool wshub__bus_owes(wshub *hub) {
 
 /* Hands over what the bus takes now, leaves it, and tells of what is lost or unknown. */
 WSHUB__COLD static void wshub__bus_leave(wshub *hub) {
-    uint64_t kept, unconfirmed;
+    uint64_t kept;
     if (!hub->has_bus) return;
     (void)wshub__bus_settle(hub);
     kept = hub->outbox.count;
-    unconfirmed = hub->bus.pending ? hub->bus.pending(hub->bus.ctx) : 0;
+    wshub__bus_unconfirmed(hub, wshub__bus_pending(&hub->bus));
     hub->has_bus = hub->bus_linked = hub->bus_up = false;
     (void)hub->bus.attach(hub->bus.ctx, NULL);
     wshub__outbox_done(&hub->mem, &hub->outbox);
     wshub__bus_dropped(hub, kept, "shutdown_timeout_ms");
-    hub->stats.bus_unconfirmed += unconfirmed;
-    if (unconfirmed) wshub__log(hub, WSHUB_LOG_BUS_UNCONFIRMED, NULL, "", wshub__str(NULL, 0));
+}
+
+static bool wshub__bus_taken(const wshub_bus *bus) {
+    return bus && bus->taken && bus->taken(bus->ctx);
 }
 
 struct wshub_emitter {
@@ -7414,7 +7442,7 @@ WSHUB__COLD static void wshub__emitter_end(wshub_emitter *em) {
     uint64_t lost = em->dropped;
     wshub__emitter_flush(em);
     lost += em->outbox.count;
-    if (em->bus.pending) lost += em->bus.pending(em->bus.ctx);
+    lost += wshub__bus_pending(&em->bus) + wshub__bus_broken(&em->bus);
     (void)em->bus.attach(em->bus.ctx, NULL);
     wshub__outbox_done(&em->mem, &em->outbox);
     wshub__mem_free(&em->mem, em, sizeof *em);
@@ -7448,6 +7476,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *d
     uint32_t queue, burst;
     bool bad;
     if (!desc || !desc->bus) return WSHUB_ERR_PARAM;
+    if (wshub__bus_taken(desc->bus)) return WSHUB_ERR_STATE;
     queue = desc->bus_queue_bytes_max ? desc->bus_queue_bytes_max : WSHUB__BUS_QUEUE_BYTES;
     burst = desc->bus_burst_bytes_max ? desc->bus_burst_bytes_max : wshub__bus_burst(queue);
     bad = !out_emitter || burst < queue || desc->json_depth_max > WSHUB_JSON_DEPTH_MAX;
@@ -7727,6 +7756,7 @@ WSHUB__COLD static void wshub__seat_leave(wshub__seat *seat) {
     seat->others = NULL;
     seat->others_cap = 0;
     wshub__seat_clear(seat);
+    wshub__seat_empty(seat); /* at once: publishers that say no more keep the seat */
     wshub__seat_unref(seat);
 }
 
@@ -7748,6 +7778,10 @@ WSHUB__COLD static wshub_err wshub__seat_attach(void *ctx, const wshub_bus_owner
     WSHUB__UNLOCK(&loop->lock);
     if (owner->wake) owner->wake(owner->ctx); /* pump tells that it is up */
     return WSHUB_OK;
+}
+
+static bool wshub__seat_taken(void *ctx) {
+    return ((wshub__seat *)ctx)->attached;
 }
 
 static char *wshub__put(char *to, wshub_str s) {
@@ -7998,6 +8032,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_loop_bus(wshub_loop *loop, wshub_bus *out_
     out_bus->subscribe = wshub__seat_subscribe;
     out_bus->unsubscribe = wshub__seat_unsubscribe;
     out_bus->pump = wshub__seat_pump;
+    out_bus->taken = wshub__seat_taken;
     return WSHUB_OK;
 }
 
@@ -8596,8 +8631,8 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     }
     wshub__bury(hub);
     if (hub->run.messages) wshub__run_end(hub); /* of last words to those who are gone */
+    wshub__bus_leave(hub); /* before the io, which it may wake from other threads until then, and which may be gone behind that */
     hub->io.attach(hub->io.ctx, NULL);
-    wshub__bus_leave(hub);
     wshub__post_drain(hub, false);
     for (i = 0; i < hub->conns.pages_count * WSHUB__PAGE; i++) {
         wshub__conn *c = wshub__conn_at(hub, i);
@@ -8810,6 +8845,9 @@ WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *d) {
                          !wshub__name_ok(wshub_str_z(d->server_id)))) {
         return "server_id: 1 to 63 bytes of UTF-8";
     }
+    if (d->server_id && strcmp(d->server_id, "emitter") == 0) {
+        return "server_id: `emitter` is how emitters sign, whom a hub of that name would take for itself (EMIT-1)";
+    }
     if (d->payload_bytes_max > 1u << 30 || d->http_body_bytes_max > 1u << 30) {
         return "payload_bytes_max and http_body_bytes_max: at most 1 GiB";
     }
@@ -8844,6 +8882,8 @@ WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *d) {
     if (d->bus_burst_bytes_max < d->bus_queue_bytes_max) {
         return "bus_burst_bytes_max: at least bus_queue_bytes_max; a busy turn may keep what an outage may";
     }
+    if (d->bus && (!d->bus->attach || !d->bus->publish || !d->bus->subscribe || !d->bus->unsubscribe))
+        return "bus: attach, publish, subscribe and unsubscribe are required";
     if (d->bus && !d->io->wake) return "bus: needs an io that can be woken";
     return NULL;
 }
@@ -8999,7 +9039,9 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
 }
 
 WSHUB_API wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub) {
-    wshub_err err = desc && desc->io && out_hub ? wshub__create(desc, out_hub) : WSHUB_ERR_PARAM;
+    wshub_err err;
+    if (desc && wshub__bus_taken(desc->bus)) return WSHUB_ERR_STATE; /* another's: nothing of it is touched */
+    err = desc && desc->io && out_hub ? wshub__create(desc, out_hub) : WSHUB_ERR_PARAM;
     if (err && desc && desc->bus) (void)desc->bus->attach(desc->bus->ctx, NULL); /* it was given */
     return err;
 }

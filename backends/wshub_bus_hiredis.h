@@ -168,6 +168,21 @@ static void *wshub_bus_hiredis__nil(const redisReadTask *task) {
                                                                       : NULL;
 }
 
+#if HIREDIS_MAJOR >= 1 /* of RESP3, which nobody asked for: no answer of ours has such a part */
+static void *wshub_bus_hiredis__double(const redisReadTask *task, double value, char *str, size_t len) {
+    (void)task;
+    (void)value;
+    (void)str;
+    (void)len;
+    return NULL;
+}
+static void *wshub_bus_hiredis__bool(const redisReadTask *task, int value) {
+    (void)task;
+    (void)value;
+    return NULL;
+}
+#endif
+
 /* ---- reports ---- */
 
 static void wshub_bus_hiredis__value(const redisReply *from, wshub_resp_value *to) {
@@ -271,6 +286,10 @@ static bool wshub_bus_hiredis__open(void *ctx, wshub_bus_redis *redis, int link,
     l->guarded.createArray = wshub_bus_hiredis__array;
     l->guarded.createInteger = wshub_bus_hiredis__integer;
     l->guarded.createNil = wshub_bus_hiredis__nil;
+#if HIREDIS_MAJOR >= 1
+    l->guarded.createDouble = wshub_bus_hiredis__double;
+    l->guarded.createBool = wshub_bus_hiredis__bool;
+#endif
     ac->c.reader->fn = &l->guarded;
     ac->c.reader->privdata = l;
     if (b->attach(ac, b->loop) != REDIS_OK ||

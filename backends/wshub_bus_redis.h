@@ -358,6 +358,7 @@ struct wshub_bus_redis {
     wshub_bus_redis__link links[WSHUB_BUS_REDIS__LINKS];
     wshub_bus_redis__flight *flights, *spare;
     uint64_t now, io_now, retry_at, deadline, up_since, beat_next, beat_late, log_second;
+    uint64_t unconfirmed_before; /* stats.unconfirmed when this owner came */
     uint64_t alarm_at;                             /* by io_now; 0: none */
     uint64_t beats, beats_answered;                /* of this connection */
     uint64_t beat_watch;                           /* the oldest that has not come back; beat_late: until when it may */
@@ -431,11 +432,19 @@ static void wshub_bus_redis__leave(wshub_bus_redis *r) { /* r may be gone afterw
     if (--r->depth == 0 && r->destroyed && !r->attached) wshub_bus_redis__free(r);
 }
 
+/* It may be the broker's text, or a sentinel's address: printable, on one line. */
+static void wshub_bus_redis__printable(char *text) {
+    for (; *text; text++) {
+        if ((unsigned char)*text < 32 || *text == 127) *text = '?';
+    }
+}
+
 static void wshub_bus_redis__log(wshub_bus_redis *r, const char *line, bool always) {
     if (!r->desc.on_log || (!always && r->log_second == r->now / 1000 + 1)) return;
     if (r->lines_count == WSHUB_BUS_REDIS__LINES) return; /* within one turn the first ones say why */
     r->log_second = r->now / 1000 + 1;
-    (void)snprintf(r->lines[r->lines_count++], sizeof r->lines[0], "%s", line);
+    (void)snprintf(r->lines[r->lines_count], sizeof r->lines[0], "%s", line);
+    wshub_bus_redis__printable(r->lines[r->lines_count++]);
 }
 
 /* ---- commands ---- */
@@ -672,9 +681,7 @@ static void wshub_bus_redis__fail(wshub_bus_redis *r, const char *why, wshub_str
     r->stats.unconfirmed += wshub_bus_redis__unanswered(r);
     (void)snprintf(r->error, sizeof r->error, "%s%s%.*s", why, detail.len ? ": " : "",
                    (int)(detail.len < 200 ? detail.len : 200), detail.len ? detail.ptr : "");
-    for (i = 0; r->error[i]; i++) { /* it may be the broker's text: printable, on one line */
-        if ((unsigned char)r->error[i] < 32 || r->error[i] == 127) r->error[i] = '?';
-    }
+    wshub_bus_redis__printable(r->error);
     (void)snprintf(line, sizeof line, "%s %s: %s; trying again",
                    was == WSHUB_BUS_REDIS__UP ? "lost" : "cannot use", wshub_bus_redis_address(r),
                    r->error);
@@ -867,7 +874,7 @@ static void wshub_bus_redis__message(wshub_bus_redis *r, wshub_str channel,
             r->stats.round_trip_ms = r->now - (uint64_t)sent;
         return;
     }
-    if (channel.len < r->prefix_len ||
+    if (!channel.ptr || channel.len < r->prefix_len ||
         memcmp(channel.ptr, r->desc.channel_prefix, r->prefix_len) != 0)
         return;
     channel.ptr += r->prefix_len;
@@ -994,6 +1001,7 @@ static void wshub_bus_redis__answer(wshub_bus_redis *r, int link, const wshub_re
             r->stats.refused++;
             (void)snprintf(r->error, sizeof r->error, "a publication is refused: %.*s",
                            (int)(text.len < 160 ? text.len : 160), text.ptr);
+            wshub_bus_redis__printable(r->error);
             wshub_bus_redis__log(r, r->error, false);
             if (wshub_bus_redis__begins(text, "READONLY") || wshub_bus_redis__begins(text, "NOAUTH")) {
                 wshub_bus_redis__fail(r, "a publication is refused", text);
@@ -1422,6 +1430,10 @@ static void wshub_bus_redis__detach(wshub_bus_redis *r) {
     (void)r->io.guest(r->io.ctx, &me, false);
 }
 
+static bool wshub_bus_redis__taken(void *ctx) {
+    return ((wshub_bus_redis *)ctx)->attached;
+}
+
 static wshub_err wshub_bus_redis__attach(void *ctx, const wshub_bus_owner *owner) {
     wshub_bus_redis *r = (wshub_bus_redis *)ctx;
     wshub_io_owner me;
@@ -1445,6 +1457,7 @@ static wshub_err wshub_bus_redis__attach(void *ctx, const wshub_bus_owner *owner
     if (err) return err;
     r->owner = *owner;
     r->attached = true;
+    r->unconfirmed_before = r->stats.unconfirmed;
     r->io_now = r->io.now_ms(r->io.ctx);
     r->retry_at = r->now;
     r->failures = 0;
@@ -1474,6 +1487,11 @@ static uint64_t wshub_bus_redis__pending(void *ctx) {
     uint64_t n = wshub_bus_redis__unanswered(r);
     r->pending_asked = n > 0;
     return n;
+}
+
+static uint64_t wshub_bus_redis__unconfirmed(void *ctx) {
+    const wshub_bus_redis *r = (const wshub_bus_redis *)ctx;
+    return r->stats.unconfirmed - r->unconfirmed_before;
 }
 
 static void wshub_bus_redis__alarm(void *ctx, uint32_t ms) {
@@ -1616,13 +1634,14 @@ static const char *wshub_bus_redis__host(const char *from, const char *end, cons
     }
     if (colon < end) {
         long n = 0;
+        if (end - colon > 6) return NULL; /* an io takes five digits */
         for (p = colon + 1; p < end; p++) {
-            if (*p < '0' || *p > '9' || n > 65535) return NULL;
+            if (*p < '0' || *p > '9') return NULL;
             n = n * 10 + (*p - '0');
         }
         if (n < 1 || n > 65535) return NULL;
     }
-    if (colon - from > 255) return NULL;
+    if (colon - from > 255 || (from < colon && *from == '.')) return NULL; /* with a dot a path begins */
     if (colon == from) {
         memcpy(*at, "127.0.0.1", 9);
         *at += 9;
@@ -1829,6 +1848,8 @@ WSHUB_API wshub_err wshub_bus_redis_create(const wshub_bus_redis_desc *desc,
     r->bus.flush = wshub_bus_redis__flush;
     r->bus.pending = wshub_bus_redis__pending;
     r->bus.alarm = wshub_bus_redis__alarm;
+    r->bus.unconfirmed = wshub_bus_redis__unconfirmed;
+    r->bus.taken = wshub_bus_redis__taken;
     *out_redis = r;
     return WSHUB_OK;
 }

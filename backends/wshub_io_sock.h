@@ -1462,13 +1462,13 @@ WSHUB_API int wshub_io_sock_timeout(wshub_io_sock *net) {
     return wshub_io_sock__patience(net, wshub_io_sock__clock(CLOCK_MONOTONIC));
 }
 
-static bool wshub_io_sock__stopping(wshub_io_sock *net, bool take) {
+/* Whether stop() has been called since it was asked last. */
+static bool wshub_io_sock__stopped(wshub_io_sock *net) {
 #if defined(__GNUC__)
-    return take ? __atomic_exchange_n(&net->stopping, false, __ATOMIC_ACQ_REL)
-                : __atomic_load_n(&net->stopping, __ATOMIC_ACQUIRE);
+    return __atomic_exchange_n(&net->stopping, false, __ATOMIC_ACQ_REL);
 #else
     bool was = net->stopping;
-    if (take) net->stopping = false;
+    net->stopping = false;
     return was;
 #endif
 }
@@ -1505,26 +1505,29 @@ static void wshub_io_sock__leave(wshub_io_sock *net) { /* net may be gone afterw
     wshub_io_sock__bury(net);
 }
 
-WSHUB_API wshub_err wshub_io_sock_run_once(wshub_io_sock *net, int timeout_ms) {
+/* A turn: settle, wait, serve. A stop() never keeps one from serving: it has woken the poller, so that no wait is long. */
+static wshub_err wshub_io_sock__turn(wshub_io_sock *net, int timeout_ms) {
     bool somebody = net->owned || net->guests_count;
-    wshub_err err = WSHUB_OK;
+    wshub_err err;
     net->depth++;
     net->now = wshub_io_sock__clock(CLOCK_MONOTONIC);
     wshub_io_sock__settle(net);
     if (somebody && !net->owned && !net->guests_count) timeout_ms = 0; /* the last one left in its settle */
-    if (!wshub_io_sock__stopping(net, false)) {
-        err = wshub_io_sock__serve(net, timeout_ms);
-        if (!err) wshub_io_sock__settle(net);
-    }
+    err = wshub_io_sock__serve(net, timeout_ms);
+    if (!err) wshub_io_sock__settle(net);
     wshub_io_sock__leave(net);
     return err;
+}
+
+WSHUB_API wshub_err wshub_io_sock_run_once(wshub_io_sock *net, int timeout_ms) {
+    return wshub_io_sock__turn(net, wshub_io_sock__stopped(net) ? 0 : timeout_ms);
 }
 
 WSHUB_API wshub_err wshub_io_sock_run(wshub_io_sock *net) {
     wshub_err err = WSHUB_OK;
     net->depth++;
-    while (!err && !wshub_io_sock__stopping(net, true) && (net->owned || net->guests_count))
-        err = wshub_io_sock_run_once(net, -1);
+    while (!err && !wshub_io_sock__stopped(net) && (net->owned || net->guests_count))
+        err = wshub_io_sock__turn(net, -1);
     wshub_io_sock__leave(net);
     return err;
 }
