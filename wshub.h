@@ -943,8 +943,9 @@ WSHUB_API void wshub_emitter_destroy(wshub_emitter *emitter);
 WSHUB_API void wshub_emitter_close(wshub_emitter *emitter, uint32_t deadline_ms,
                                    void (*on_closed)(uint64_t lost, void *arg), void *arg);
 /* Publishes: handed to the bus before it returns, if that is up and has room; else kept, and it leaves by itself
- * when there is room. dest kind RESOLVE with a name means that room; NULL: all. data may be absent. What the broker
- * says to it is the bus's to tell.
+ * when there is room (over the in-process loop, which nobody runs for an emitter, with its next send or its end).
+ * dest kind RESOLVE with a name means that room; NULL: all. data may be absent. What the broker says to it is the bus's
+ * to tell.
  * Returns OK: handed to the bus or kept; PARAM; JSON; NOMEM; STATE: it closes; LIMIT: the queue is full, nothing
  * was kept. */
 WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest,

@@ -1715,6 +1715,7 @@ static const char *wshub_bus_redis__url(wshub_bus_redis *r, const wshub_bus_redi
             return "url: unix:// is followed by the path of a socket, which begins with /";
         r->addresses[r->addresses_count++] = wshub_bus_redis__decode(p, stop, &to);
         if (!r->addresses[0]) return "url: a % in a path is followed by two hex digits, and not by 00";
+        if (strlen(r->addresses[0]) > 107) return "url: the path of a socket has at most 107 bytes";
     } else {
         const char *from = p;
         for (;;) {

@@ -115,7 +115,9 @@ TEST(urls_are_taken_apart_or_refused_with_a_reason) {
         {"redis://a,b:2,[::3]:3/1", "a:6379", "[::3]:3", "", "", "1", 3}, {"unix:///run/redis.sock", "/run/redis.sock", NULL, "", "", "", 1},
         {"unix://u:p@/run/r.sock?db=3", "/run/r.sock", NULL, "u", "p", "3", 1}, {"redis://u:a@b@h", "h:6379", NULL, "u", "a@b", "", 1},
     };
-    static const char *const bad[] = {"", "http://h", "redis:/h", "redis:h", "rediss://h", "redis://h:0", "redis://h:65536", "redis://h:x", "redis://h:",
+    static const char *const bad[] = {"", "redis://h:0006379", "redis://.:1", "redis://./x",
+                                      "unix:///123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678",
+                                      "http://h", "redis:/h", "redis:h", "rediss://h", "redis://h:0", "redis://h:65536", "redis://h:x", "redis://h:",
                                       "redis://h/x", "redis://h/-1", "redis://u@h", "redis://:%4@h", "redis://:%zz@h", "redis://[::1", "unix://run/x",
                                       "unix:///x?foo=1", "unix:///x?db=a", "redis://h,", "redis://,h", "redis://a,,b", "redis://,", "redis://u:p@h,/1", "redis://:b%00c@h", "redis://b%00:c@h", "unix:///x%00",
                                       "unix:///x%0", "valkeys://h", "redis://[]", "redis://[x", "redis://[::1]x", "redis://[::1]1", "redis://[h]", "redis://::1", "redis://::1:6379", "redis://a b", "redis://h\n",
