@@ -1771,7 +1771,7 @@ static wshub_str wshub__json_trim(wshub_str value) {
 static wshub_json_kind wshub__json_kind(wshub_str value) { /* of a value that is JSON, or absent */
     if (!value.ptr) return WSHUB_JSON_NONE;
     value = wshub__json_trim(value);
-    if (!value.len) return WSHUB_JSON_NONE;
+    WSHUB_ASSERT(value.len);
     switch (value.ptr[0]) {
     case '{': return WSHUB_JSON_OBJECT;
     case '[': return WSHUB_JSON_ARRAY;
@@ -1852,7 +1852,7 @@ WSHUB_API wshub_err wshub_json_copy(wshub_str value, char *buf, size_t cap, size
     size_t n = wshub_json_text(value, NULL, 0);
     if (n == SIZE_MAX) return WSHUB_ERR_JSON;
     if (n >= cap) return WSHUB_ERR_LIMIT;
-    if (value.len && memchr(value.ptr, '\\', value.len)) { /* as nothing is written where it would be refused */
+    if (memchr(value.ptr, '\\', value.len)) { /* as nothing is written where it would be refused */
         const char *nul = "\\u0000";
         size_t i;
         for (i = 0; i + 6 <= value.len; i++) {
@@ -2080,11 +2080,12 @@ WSHUB__COLD static bool wshub__http_target(wshub_http *h) {
     return h->target.len > 0;
 }
 
-/* Is this the host of a rule of allowed_hosts? A rule without a port stands for any. */
+/* Is this the host of a rule of allowed_hosts, as wshub__host_rule_ok() lets them through? A rule without a port stands
+ * for any. */
 WSHUB__COLD static bool wshub__host_match(wshub_str host, wshub_str rule) {
-    bool deep = rule.len > 2 && rule.ptr[0] == '*' && rule.ptr[1] == '.';
+    bool deep = rule.ptr[0] == '*'; /* and a dot behind it */
     size_t i, n = host.len, from = 0;
-    const char *bracket = rule.len ? (const char *)memchr(rule.ptr, ']', rule.len) : NULL;
+    const char *bracket = (const char *)memchr(rule.ptr, ']', rule.len);
     const char *after = bracket ? bracket : rule.ptr;
     if (!memchr(after, ':', rule.len - (size_t)(after - rule.ptr))) { /* what is behind the name is not looked at */
         while (n && host.ptr[n - 1] >= '0' && host.ptr[n - 1] <= '9') n--;
@@ -3622,8 +3623,7 @@ static wshub__span *wshub__queue_span(wshub__conn *c, uint32_t k) {
     return k ? &wshub__queue_spans(c->more)[c->more->head + k - 1] : &c->first;
 }
 
-static uint32_t wshub__queue_count(const wshub__conn *c) {
-    if (!c->first.len) return 0;
+static uint32_t wshub__queue_count(const wshub__conn *c) { /* of a queue in which there is something */
     return c->more ? c->more->count - c->more->head + 1 : 1;
 }
 
@@ -4082,8 +4082,8 @@ WSHUB__COLD static void wshub__phase_due(wshub *hub, wshub__conn *c) {
 
 /* The peer is to answer a ping, and has half the idle timeout for it, however late it is asked. */
 static void wshub__peer_ask(wshub *hub, wshub__conn *c) {
-    uint64_t half = hub->desc.idle_timeout_ms / 2;
-    if (hub->heard > half && c->last_active < hub->heard - half) c->last_active = hub->heard - half;
+    uint64_t half = hub->desc.idle_timeout_ms / 2; /* has passed since it was last heard of */
+    if (c->last_active < hub->heard - half) c->last_active = hub->heard - half;
     c->pinged = true;
     c->ping_late = true; /* it leaves at once, or when what is before it has drained, wshub__flush_conn() */
     wshub__dirty(hub, wshub__conn_index(c));
@@ -5725,7 +5725,9 @@ static void wshub__inbound_answer(wshub *hub, wshub__client *c, const wshub_msg 
 /* The inbound transformer has not answered in time: its message is lost (ENC-2), and the client is heard again. */
 WSHUB__COLD static void wshub__inbound_late(wshub *hub, wshub__client *c) {
     uint32_t i = c->asks;
-    while (i && wshub__ask_at(hub, i - 1)->kind != WSHUB__ASK_IN) i = wshub__ask_at(hub, i - 1)->next;
+    while (i && /* never: 0: see below */
+           wshub__ask_at(hub, i - 1)->kind != WSHUB__ASK_IN)
+        i = wshub__ask_at(hub, i - 1)->next;
     if (WSHUB__NEVER(!i)) return; /* the clock runs only while one is open */
     wshub__ask_free(hub, wshub__ask_at(hub, i - 1));
     wshub__inbound_answer(hub, c, NULL, true);
@@ -6625,7 +6627,7 @@ WSHUB__COLD static void wshub__hold_first(wshub *hub, wshub__conn *c, const uint
     c->rx->held_at = 0;
     hub->stats.held_bytes -= later.len - at;
     wshub__hold(hub, c, p, n);
-    if (later.len && c->rx && c->state < WSHUB__CONN_FLUSHING) wshub__hold(hub, c, later.ptr + at, later.len - at);
+    if (c->state < WSHUB__CONN_FLUSHING) wshub__hold(hub, c, later.ptr + at, later.len - at);
     wshub__buf_done(&hub->mem, &later);
 }
 
@@ -8372,7 +8374,7 @@ WSHUB__COLD static void wshub__flush_late(wshub *hub, wshub__conn *c) {
     }
     if (c->ping_late) {
         uint64_t half = hub->desc.idle_timeout_ms / 2; /* for the pong, whenever the ping could leave */
-        if (hub->now > half && c->last_active < hub->now - half) c->last_active = hub->now - half;
+        if (c->last_active < hub->now - half) c->last_active = hub->now - half;
         c->ping_late = false;
         if (wshub__out_frame(hub, c, 9, NULL, 0)) hub->stats.pings_sent++;
     }

@@ -57,6 +57,11 @@ TEST(limits_under_which_nobody_could_be_accepted) { /* ROOM-6: each limit, from 
     NO("http_headers_max", .http_headers_max = 4);
     NO("http_head_bytes_max", .http_head_bytes_max = 138);
     NO("idle_timeout_ms", .idle_timeout_ms = 1);
+    NO("heartbeat_by_pong", .heartbeat_by_pong = true, .no_pings = true); /* nobody would be asked for a pong */
+    NO("heartbeat_by_pong", .heartbeat_by_pong = true, .idle_timeout_ms = WSHUB_OFF);
+    NO("heartbeat_by_pong", .heartbeat_by_pong = true, .idle_timeout_ms = 60000, .heartbeat_timeout_ms = 30000);
+    YES(.heartbeat_by_pong = true, .idle_timeout_ms = 60000, .heartbeat_timeout_ms = 30001);
+    NO("http_answers_bytes_max", .http_answers_bytes_max = (1u << 30) + 1);
     YES(.idle_timeout_ms = 1, .no_pings = true);
     NO("post_bytes_max", .post_bytes_max = (1u << 30) + 1);
     NO("path", .path = "/w s");
@@ -99,9 +104,9 @@ TEST(limits_under_which_nobody_could_be_accepted) { /* ROOM-6: each limit, from 
 TEST(origins_that_no_browser_sends) { /* CONN-2: an entry is refused, or lets somebody in, who says exactly that */
     static const char *const never[] = {"", "*.example", "example.com", "https:", "https://", "://x", "1x://x", "https://x/", "https://x/path", "https://x?q", "https://x#f", "https://u@x", "https://x:443", "http://x:80", "https://x:", "https://x:0", "https://x:08", "https://x:65536",
                                         "https://x:123456", "https://x:8a", "https://*", "https://*.", "https://*x", "https://a.*.b", "https://*.[::1]", "https://[::1", "https://[::1]x", "https://[zz]", "https://x..y", "https://.x", "https://x y", " https://x", "https://x ", "ws://x", "wss://x", "file://x",
-                                        "file:///", "nul", "h ttp://x", "https://x,https://y", "**"};
+                                        "file:///", "nul", "h ttp://x", "h{ttp://x", "+h://x", "https://x,https://y", "**"};
     static const char *const good[] = {"https://x", "http://x:443", "https://x:80", "https://x:1", "https://x:65535", "https://*.x", "https://*.x:8443", "null", "*", "file://", "chrome-extension://abcdef", "capacitor://localhost", "https://[::1]", "https://[::1]:8080", "https://127.0.0.1:3000", "HTTPS://X",
-                                       "https://x.", "https://xn--bcher-kva.example", "https://a_b.example", "moz-extension://0-1"};
+                                       "https://x.", "https://xn--bcher-kva.example", "https://a_b.example", "moz-extension://0-1", "web+app://x", "a.b2://x"};
     size_t i;
     EXPECT_INT(wshub_io_fake_create(NULL, &net), WSHUB_OK);
     for (i = 0; i < sizeof never / sizeof *never; i++) {
@@ -155,7 +160,7 @@ TEST(no_list_any_list_empty_list) { /* CONN-2: NULL any, with a warning; `*` any
 }
 
 TEST(hosts_that_are_served) { /* DNS rebinding: other names are answered 421, and counted */
-    static const char *const bad[] = {"", "a/b", "http://a", "a b", ".a", "a..b", "*.", "*.[::1]", "a:", "a:0", "a:99999", "[::1"};
+    static const char *const bad[] = {"", "a/b", "http://a", "a b", ".a", "a..b", "*.", "*.[::1]", "a:", "a:0", "a:99999", "[::1", "*a", "*ab"};
     static const struct {
         const char *rule, *head;
         bool ok;
@@ -196,6 +201,20 @@ TEST(hosts_that_are_served) { /* DNS rebinding: other names are answered 421, an
             EXPECT(out.len > 12 && memcmp(out.ptr + 9, !table[i].ok ? "421" : k ? "101" : "404", 3) == 0);
             if (test_failures && (out.len < 12 || memcmp(out.ptr + 9, !table[i].ok ? "421" : k ? "101" : "404", 3) != 0)) (void)printf("  %s | %s\n  %.*s\n", table[i].rule, ask, (int)(out.len < 40 ? out.len : 40), out.ptr);
             EXPECT_INT(stats(&w).hosts_refused, table[i].ok ? 0 : 1);
+            world_stop(&w);
+        }
+    }
+    { /* of an absolute form the host ends with the text, too, or with the query */
+        static const char *const one[] = {"h"}, *const targets[] = {"http://h", "http://h?q", "http://h/", "http://g", "http://g?h", "http://g/h"};
+        for (i = 0; i < 6; i++) {
+            char ask[80];
+            world w;
+            wshub_conn c;
+            (void)snprintf(ask, sizeof ask, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", targets[i]);
+            world_start(&w, DESC(.allowed_hosts = one, .allowed_hosts_count = 1), FAKE(0));
+            c = wshub_io_fake_open(w.net);
+            wshub_io_fake_input(w.net, c, ask, strlen(ask));
+            EXPECT(memcmp(wshub_io_fake_output(w.net, c).ptr + 9, i < 3 ? "404" : "421", 3) == 0);
             world_stop(&w);
         }
     }
@@ -593,6 +612,7 @@ TEST(posts_are_checked_at_the_door) {
         EXPECT_INT(wshub__post_put(w.hub, &p, NULL, 0, many, SIZE_MAX), WSHUB_ERR_LIMIT);
         EXPECT_INT(wshub__post_put(w.hub, &p, many, 1, many, SIZE_MAX), WSHUB_ERR_LIMIT);
         EXPECT_INT(wshub__post_put(w.hub, &p, many, 300, NULL, 0), WSHUB_ERR_LIMIT);
+        EXPECT_INT(wshub__post_put(w.hub, &p, many, 5000 / sizeof(wshub_str), NULL, 0), WSHUB_ERR_LIMIT); /* their list alone, with what it is in */
     }
     EXPECT_INT(w.bytes, held);
     EXPECT_INT(w.hub->posted_bytes, 0);
@@ -677,6 +697,36 @@ static void end_hub(wshub *hub, wshub_bus_state s, uint64_t ms, void *user) {
     bus_told++;
     wshub_destroy(hub);
 }
+TEST(a_level_of_nesting_is_a_level) { /* MSG-9: what data travels in is one, so at json_depth_max 1 data is flat */
+    static const char *const flat[] = {"1", "\"x\"", "null", " true "}, *const not_flat[] = {"{}", "[]", " {\"a\":1}", "[1", "x", "\"x"};
+    world w;
+    size_t i;
+    world_start(&w, DESC(.json_depth_max = 1), FAKE(0));
+    for (i = 0; i < 4; i++) {
+        wshub_msg m = msg("e", flat[i]);
+        EXPECT_INT(wshub_send(w.hub, NULL, &m), WSHUB_OK);
+    }
+    for (i = 0; i < 6; i++) {
+        wshub_msg m = msg("e", not_flat[i]);
+        EXPECT_INT(wshub_send(w.hub, NULL, &m), WSHUB_ERR_JSON);
+    }
+    world_stop(&w);
+}
+
+TEST(an_io_need_not_know_whose_it_is) { /* wshub_io.taken NULL: the application sees to it */
+    wshub_io io;
+    wshub *hub = NULL;
+    wshub_desc d;
+    EXPECT_INT(wshub_io_fake_create(NULL, &net), WSHUB_OK);
+    io = *wshub_io_fake_io(net);
+    io.taken = NULL;
+    memset(&d, 0, sizeof d);
+    d.io = &io;
+    EXPECT_INT(wshub_create(&d, &hub), WSHUB_OK);
+    wshub_destroy(hub);
+    wshub_io_fake_destroy(net);
+}
+
 TEST(a_hub_destroyed_by_a_report_of_its_bus_while_it_is_made) {
     world w;
     wshub_bus bus;

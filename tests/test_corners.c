@@ -144,6 +144,8 @@ TEST(heads_that_end_before_their_end) { /* wshub__http_parse() alone: what looks
     }
     memcpy(text, "GET /a HTTP/1.1\r\nHost: h\r\n\r\nmore", 32);
     EXPECT_INT(wshub__http_parse((uint8_t *)text, 32, headers, 4, &h, &why), 400);
+    memset(&h, 0, sizeof h);
+    EXPECT(!wshub__http_authority(&h).ptr); /* no target, and no Host */
     EXPECT(!wshub__http_host_ok(wshub__str("a\0", 2)));
     EXPECT(wshub__http_host_ok(nul()));
     EXPECT(!wshub__http_is_token(nul()) && !wshub__http_is_token(wshub__str("\0", 1)));
@@ -205,6 +207,15 @@ TEST(sizes_over_all_measure) {
     memset(&ix, 0, sizeof ix);
     allocs_left = 1; /* one of its two tables */
     EXPECT(!wshub__index_reserve(&m, &ix) && !ix.cap);
+    cap = 4096; /* what cannot be made smaller stays as it is */
+    items = malloc(cap);
+    allocs_left = 0;
+    wshub__mem_shrink(&m, &items, &cap, 1, 1);
+    EXPECT_INT(cap, 4096);
+    allocs_left = 1;
+    wshub__mem_shrink(&m, &items, &cap, 1, 1);
+    EXPECT_INT(cap, 256);
+    free(items);
     p = wshub__mem_new(&d, 10);
     EXPECT(p != NULL);
     wshub__mem_free(&d, p, 10);
@@ -764,9 +775,14 @@ TEST(http_answers_that_are_refused) {
     r.body.len = 1;
     EXPECT_INT(wshub_http_reply(w.hub, requests[0], &r), WSHUB_ERR_PARAM);
     r.body.len = 0;
+    r.content_type = "text/plain"; /* once is enough */
+    h.name = S("content-type");
+    EXPECT_INT(wshub_http_reply(w.hub, requests[0], &r), WSHUB_ERR_PARAM);
+    h.name = S("X");
     w.fail_at = 1;
     EXPECT_INT(wshub_http_reply(w.hub, requests[0], &r), WSHUB_ERR_NOMEM); /* and stays open */
     w.fail_at = 0;
+    r.content_type = NULL;
     r.status = 304;
     EXPECT_INT(wshub_http_reply(w.hub, requests[0], &r), WSHUB_OK);
     wshub_io_fake_run(w.net);
@@ -782,6 +798,33 @@ TEST(http_answers_that_are_refused) {
     wshub_io_fake_run(w.net);
     EXPECT(!wshub_io_fake_is_open(w.net, d));
     world_stop(&w);
+}
+
+TEST(a_page_may_ask_for_an_upgrade_and_go_on) { /* RFC 9110 15.5.22: 426 names Upgrade, also in Connection; the stream stays */
+    world w;
+    wshub_conn c;
+    wshub_reply r;
+    wshub_header h = {{"X", 1}, {"v", 1}};
+    int close;
+    for (close = 0; close < 2; close++) {
+        wshub_str out;
+        world_start(&w, DESC(.on_request = keep_request), FAKE(0));
+        requests_count = 0;
+        c = wshub_io_fake_open(w.net);
+        wshub_io_fake_input(w.net, c, GET, sizeof GET - 1);
+        memset(&r, 0, sizeof r);
+        r.status = 426;
+        r.close = close != 0;
+        r.content_type = "text/plain";
+        r.headers = &h;
+        r.headers_count = 1;
+        EXPECT_INT(wshub_http_reply(w.hub, requests[0], &r), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        out = wshub_io_fake_output(w.net, c);
+        EXPECT(strstr(out.ptr, close ? "\r\nConnection: Upgrade, close\r\n" : "\r\nConnection: Upgrade\r\n") && strstr(out.ptr, "\r\nUpgrade: websocket\r\n"));
+        EXPECT(wshub_io_fake_is_open(w.net, c) == !close);
+        world_stop(&w);
+    }
 }
 
 static wshub_upgrade decide;

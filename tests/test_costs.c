@@ -649,6 +649,54 @@ TEST(channels_that_linger_are_no_more_than_rooms_max) { /* BUS-4, ROOM-6: in one
     }
 }
 
+static int no_memory_lines;
+static void starving_log(wshub *hub, const wshub_log *l, void *user) {
+    (void)hub;
+    (void)user;
+    no_memory_lines += l->code == WSHUB_LOG_NOMEM;
+}
+static wshub_err leaves_starving(wshub *hub, wshub_client c, const wshub_event *e, void *user) {
+    world *w = (world *)user;
+    (void)e;
+    w->fail_all = true;
+    EXPECT_INT(wshub_client_leave(hub, c, wshub_str_z("r")), WSHUB_OK);
+    w->fail_all = false;
+    EXPECT_INT(no_memory_lines, 0); /* it is told when the callback has ended, not inside it */
+    return WSHUB_OK;
+}
+TEST(a_channel_that_cannot_linger_for_want_of_memory_is_told) { /* BUS-4: it is left, and stays subscribed for nothing */
+    int inside;
+    for (inside = 0; inside < 2; inside++) {
+        world w;
+        wshub_bus bus;
+        wshub_conn c;
+        char id[37];
+        memset(&mute, 0, sizeof mute);
+        memset(&bus, 0, sizeof bus);
+        bus.attach = mute_attach;
+        bus.publish = mute_publish;
+        bus.subscribe = mute_subscribe;
+        bus.unsubscribe = mute_unsubscribe;
+        no_memory_lines = 0;
+        world_start(&w, DESC(.on_authenticate = accept_all, .on_message = leaves_starving, .on_log = starving_log, .bus = &bus, .bus_exact = true), FAKE(0));
+        mute.owner.state(mute.owner.ctx, WSHUB_BUS_CONNECTED);
+        mute.owner.state(mute.owner.ctx, WSHUB_BUS_UP);
+        c = world_client(&w, NULL, id);
+        EXPECT_INT(wshub_client_join(w.hub, world_handle(&w, id), wshub_str_z("r")), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        if (inside) {
+            wshub_io_fake_text(w.net, c, "{\"event\":\"x\"}");
+        } else {
+            w.fail_all = true;
+            EXPECT_INT(wshub_client_leave(w.hub, world_handle(&w, id), wshub_str_z("r")), WSHUB_OK);
+            w.fail_all = false;
+        }
+        EXPECT_INT(no_memory_lines, 1);
+        EXPECT(!wshub_client_in_room(w.hub, world_handle(&w, id), wshub_str_z("r")));
+        world_stop(&w);
+    }
+}
+
 /* ---- the most there ever was is given back ---- */
 
 static void quiet_step(void *user) { (void)user; } /* the self-check walks everybody */
@@ -787,6 +835,55 @@ TEST(a_pool_gives_back_its_end_and_nothing_that_is_retired_comes_again) {
         EXPECT(wshub__pool_handle(&pool, index) != old);
     }
     wshub__pool_done(&m, &pool);
+    memset(&pool, 0, sizeof pool); /* less than a page at the end is no page, and what is used stays so */
+    pool.item_bytes = sizeof(wshub__ask);
+    for (i = 0; i < 600; i++) EXPECT(wshub__pool_take(&m, &pool, &index));
+    for (i = 0; i < 600; i++) {
+        if (i != 519) wshub__pool_free(&pool, i);
+    }
+    wshub__pool_give_back(&m, &pool);
+    EXPECT(pool.used == 600 && pool.pages_count == 5);
+    EXPECT(wshub__pool_take(&m, &pool, &index) && index == 0);
+    wshub__pool_done(&m, &pool);
+}
+
+TEST(a_laggard_is_copied_out_of_what_it_holds_little_of) { /* SEND-6: segment_bytes is no more than what is held, in time */
+    world w;
+    wshub_conn slow;
+    wshub__conn *conn;
+    char id[37];
+    uint32_t i;
+    uint64_t before, lags;
+    wshub_str out;
+    wshub_msg little = msg("m", "1"), much = msg("m", json_string(40000));
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    slow = world_client(&w, NULL, id);
+    (void)world_client(&w, NULL, NULL);
+    wshub_io_fake_window(w.net, slow, 0);
+    out = wshub_str_z(id);
+    for (i = 0; i < 12; i++) { /* a little for the one among much for the other, and under 1 MiB: nothing is copied yet */
+        EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id), &little), WSHUB_OK);
+        EXPECT_INT(wshub_all_send(w.hub, &much, &out, 1), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+    }
+    before = stats(&w).segment_bytes;
+    lags = stats(&w).lagging_bytes;
+    EXPECT(before > 300000 && before < 1u << 20);
+    conn = wshub__conn_at(w.hub, wshub__client_get(w.hub, world_handle(&w, id))->conn);
+    w.hub->compacted[0] = w.hub->stats.queued_bytes; /* only how much is held has changed since it was last looked after */
+    w.hub->compacted[1] = before;
+    wshub__out_compact(w.hub);
+    EXPECT_INT(stats(&w).segment_bytes, before);
+    w.hub->compacted[1] = before + 1;
+    conn->pressured = false; /* it has caught up, and has been sent more which has not been offered yet: it lags no more */
+    wshub__out_compact(w.hub);
+    conn->pressured = true;
+    EXPECT(stats(&w).segment_bytes < 150000);
+    EXPECT(stats(&w).lagging_bytes < lags);
+    wshub_io_fake_window(w.net, slow, UINT64_MAX);
+    for (i = 0; i < 12; i++) EXPECT_TEXT(&w, slow, "{\"event\":\"m\",\"data\":1}");
+    EXPECT_INT(wshub_client_queued_bytes(w.hub, world_handle(&w, id)), 0);
+    world_stop(&w);
 }
 
 TEST(streams_are_given_back_only_when_no_list_leads_through_them) {

@@ -707,6 +707,134 @@ TEST(a_timer_of_nought_runs_once_a_turn) { /* LIVE-3 */
     }
 }
 
+static void destroy_it(wshub *hub, void *arg) {
+    ((world *)arg)->hub = NULL;
+    wshub_destroy(hub);
+}
+TEST(a_timer_that_ends_the_hub_comes_before_whoever_is_late) { /* nobody is judged any more */
+    world w;
+    wshub_conn c;
+    world_start(&w, DESC(.on_authenticate = accept_all, .auth_timeout_ms = 700), FAKE(0));
+    c = wshub_io_fake_connect(w.net, "/ws");
+    EXPECT_INT(w.hub->heap.count, 1);
+    EXPECT_INT(wshub_timer_start(w.hub, w.hub->heap.items[0].at - w.hub->now, destroy_it, &w, NULL), WSHUB_OK);
+    wshub_io_fake_advance(w.net, 60000);
+    EXPECT(!w.hub && wshub_io_fake_is_gone(w.net, c));
+    world_stop(&w);
+}
+
+static world *held_world;
+static wshub_conn held_conn;
+static bool reports_and_starves(wshub *hub, wshub_request r, const wshub_http *h, void *user) {
+    static char more[] = "GET /2 HTTP/1.1\r\nHost: h\r\n\r\n";
+    (void)h, (void)user;
+    late[late_count++ % 64] = r;
+    wshub_conn_received(hub, held_conn, (uint8_t *)more, sizeof more - 1);
+    held_world->fail_all = true;
+    return true;
+}
+TEST(what_was_reported_inside_a_callback_is_not_kept_for_who_is_dropped) { /* the rest of the report that led there found no memory */
+    world w;
+    late_count = 0;
+    world_start(&w, DESC(.on_request = reports_and_starves), FAKE(0));
+    held_world = &w;
+    held_conn = wshub_io_fake_open(w.net);
+    wshub_io_fake_input(w.net, held_conn, "GET /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /3 HTTP/1.1\r\nHost: h\r\n\r\n", 56);
+    w.fail_all = false;
+    EXPECT_INT(late_count, 1);
+    EXPECT_INT(stats(&w).held_bytes, 0);
+    EXPECT(!wshub_io_fake_is_open(w.net, held_conn));
+    world_stop(&w);
+}
+
+static void asks_late(wshub *hub, wshub_ask ask, const wshub_auth *a, void *user) { (void)hub, (void)ask, (void)a, (void)user; }
+TEST(a_pong_is_no_heartbeat_of_who_is_no_client) { /* AUTH-1, LIVE-2: before acceptance, and behind our Close */
+    int control;
+    for (control = 9; control <= 10; control++) {
+        world w;
+        wshub_conn c;
+        int i;
+        char id[37];
+        world_start(&w, DESC(.on_authenticate = asks_late, .heartbeat_by_pong = true, .auth_timeout_ms = 1000), FAKE(0));
+        c = wshub_io_fake_connect(w.net, "/ws");
+        for (i = 0; i < 15; i++) {
+            wshub_io_fake_send(w.net, c, (uint8_t)control, true, "", 0);
+            wshub_io_fake_advance(w.net, 100);
+        }
+        EXPECT_INT(stats(&w).auth_timeouts, 1); /* no pong puts that off */
+        world_stop(&w);
+        world_start(&w, DESC(.on_authenticate = accept_all, .heartbeat_by_pong = true), FAKE(0));
+        c = world_client(&w, "u", id);
+        EXPECT_INT(wshub_client_close(w.hub, world_handle(&w, id), 4000, wshub_str_z("")), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        wshub_io_fake_send(w.net, c, (uint8_t)control, true, "", 0);
+        EXPECT_INT(stats(&w).pongs_received, control == 10 ? 1 : 0);
+        EXPECT_CLOSE(&w, c, 4000);
+        world_stop(&w);
+    }
+}
+
+TEST(a_deadline_of_writing_that_comes_with_the_room_finds_it) { /* LIVE-3: told in one turn, in any order: what can go goes first */
+    world w;
+    wshub_conn c;
+    wshub_msg m = msg("m", "1");
+    world_start(&w, DESC(.on_authenticate = accept_all, .write_timeout_ms = 400, .idle_timeout_ms = WSHUB_OFF), FAKE(0));
+    c = world_client(&w, "u", NULL);
+    wshub_io_fake_window(w.net, c, 0);
+    EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    wshub_io_fake_advance(w.net, 390);
+    wshub_io_fake_hold(w.net, true);
+    wshub_io_fake_window(w.net, c, UINT64_MAX);
+    wshub_conn_drained(w.hub, c); /* as loops do: reports first, then the turn */
+    wshub_io_fake_advance(w.net, 20);
+    wshub_io_fake_hold(w.net, false);
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(stats(&w).write_timeouts, 0);
+    EXPECT_TEXT(&w, c, "{\"event\":\"m\",\"data\":1}");
+    world_stop(&w);
+}
+
+TEST(a_carriage_return_alone_is_no_empty_line) { /* RFC 9112 2.2, CONN-3: in one piece and in two */
+    int cut;
+    for (cut = 0; cut < 2; cut++) {
+        world w;
+        wshub_conn c;
+        world_start(&w, DESC(.on_request = on_request), FAKE(.cut_bytes = (uint32_t)cut));
+        c = wshub_io_fake_open(w.net);
+        wshub_io_fake_input(w.net, c, "\rGET /small HTTP/1.1\r\nHost: h\r\n\r\n", 34);
+        EXPECT(strstr(wshub_io_fake_output(w.net, c).ptr, "HTTP/1.1 400"));
+        EXPECT(!wshub_io_fake_is_open(w.net, c));
+        world_stop(&w);
+    }
+}
+
+static wshub_conn ended_conn;
+static void ends_again(wshub *hub, const wshub_gone *g, void *user) {
+    (void)g, (void)user;
+    wshub_conn_ended(hub, ended_conn);
+    wshub_conn_drained(hub, ended_conn);
+}
+TEST(an_end_is_told_once_and_of_whom_there_is) { /* wshub_conn_ended(): told twice, of a stream that is no more, while the hub is destroyed */
+    world w;
+    wshub_conn c, none = {0};
+    late_count = 0;
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_request = on_request, .on_disconnected = ends_again), FAKE(0));
+    wshub_conn_ended(w.hub, none);
+    none.id = UINT64_MAX;
+    wshub_conn_ended(w.hub, none);
+    c = wshub_io_fake_open(w.net);
+    wshub_io_fake_input(w.net, c, "GET /late HTTP/1.1\r\nHost: h\r\n\r\n", 31);
+    wshub_io_fake_half_close(w.net, c);
+    wshub_io_fake_run(w.net);
+    wshub_conn_ended(w.hub, c);
+    EXPECT_INT(late_count, 1);
+    answer_late(&w, 10); /* it is owed the answer, and has it once */
+    EXPECT_INT(count_answers(wshub_io_fake_output(w.net, c).ptr), 1);
+    ended_conn = world_client(&w, "u", NULL);
+    world_stop(&w);
+}
+
 TEST(a_hub_that_is_down_takes_nothing_to_publish) { /* BYE-2: what is accepted is delivered */
     world w;
     wshub_msg m = msg("m", "1");

@@ -145,6 +145,59 @@ static wshub_err note_event(wshub *hub, wshub_client c, const wshub_event *e, vo
     return WSHUB_OK;
 }
 
+TEST(who_waits_behind_a_full_batch_and_leaves_costs_no_turn) { /* ENC-3: its place in the line is cleared, whatever runs */
+    world w;
+    wshub_conn c[4];
+    int i;
+    wshub_msg m = msg("m", "1");
+    out_count = out_open = out_most = 0;
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_message = encrypt_me, .on_transform_out = later, .encrypted_batch_max = 1), FAKE(0));
+    for (i = 0; i < 4; i++) {
+        c[i] = world_client(&w, NULL, NULL);
+        wshub_io_fake_text(w.net, c[i], "{\"event\":\"x\"}");
+    }
+    EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK); /* the first is asked for, three wait */
+    wshub_io_fake_end(w.net, c[2]);
+    for (i = 0; i < 3; i++) {
+        EXPECT_INT(out_count, i + 1);
+        EXPECT_INT(wshub_transform_accept(w.hub, out[i].ask, NULL), WSHUB_OK);
+    }
+    EXPECT_INT(out_count, 3);
+    wshub_io_fake_run(w.net);
+    for (i = 0; i < 4; i++) {
+        if (i != 2) EXPECT_TEXT(&w, c[i], "{\"event\":\"m\",\"data\":1}");
+    }
+    EXPECT_INT(stats(&w).transform_bytes, 0);
+    world_stop(&w);
+}
+
+TEST(what_is_ready_behind_the_message_that_ended_its_client_is_dropped) { /* SEND-6, SEND-5: one answer lets three go */
+    world w;
+    wshub_conn c;
+    char id[37];
+    int i;
+    char big[5000];
+    wshub_msg m = msg("m", "1"), secret = msg("s", big);
+    memset(big, '1', sizeof big - 1);
+    big[sizeof big - 1] = 0;
+    secret = msg("s", big);
+    out_count = out_open = out_most = 0;
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_transform_out = later, .close_on_backpressure = true, .backpressure_bytes_max = 4000), FAKE(0));
+    c = world_client(&w, NULL, id);
+    EXPECT_INT(wshub_client_encrypt(w.hub, world_handle(&w, id)), WSHUB_OK);
+    wshub_io_fake_window(w.net, c, 0);
+    for (i = 0; i < 4; i++) EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id), &m), WSHUB_OK);
+    for (i = 3; i > 0; i--) EXPECT_INT(wshub_transform_accept(w.hub, out[i].ask, NULL), WSHUB_OK);
+    EXPECT_INT(stats(&w).dropped_pressure + stats(&w).dropped_transform, 0);
+    EXPECT_INT(wshub_transform_accept(w.hub, out[0].ask, &secret), WSHUB_OK); /* longer than the limit, and nothing before it */
+    EXPECT_INT(stats(&w).dropped_pressure, 1);
+    EXPECT_INT(stats(&w).dropped_transform, 2);
+    EXPECT_INT(wshub_client_state(w.hub, world_handle(&w, id)), WSHUB_CLIENT_DISCONNECTED);
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(stats(&w).transform_bytes, 0);
+    world_stop(&w);
+}
+
 TEST(inbound_events_are_opened_before_they_are_dispatched_and_keep_their_order) {
     int no_pause;
     for (no_pause = 0; no_pause < 2; no_pause++) {

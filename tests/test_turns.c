@@ -1922,6 +1922,10 @@ TEST(seats_of_the_loop) {
 
 /* ---- the check that all other tests lean on ---- */
 
+static void timer_of_nothing(wshub *hub, void *arg) {
+    (void)hub;
+    (void)arg;
+}
 TEST(the_self_check_sees_what_is_wrong) {
     world w;
     char id[37], other[37];
@@ -1986,13 +1990,28 @@ TEST(the_self_check_sees_what_is_wrong) {
     WRONG(w.hub->stats.segment_bytes, 9);
     WRONG(conn->queued, 1);
     WRONG(conn->first.len, 1);
-    WRONG(conn->due_pos, 0);
+    WRONG(conn->due_pos, 0); /* nothing leads on from its deadlines */
     WRONG(conn->due_pos, 3 - conn->due_pos);
     WRONG(w.hub->segs->used, w.hub->segs->cap + 1);
     WRONG(w.hub->segs->refs, 9);
     WRONG(w.hub->segs->held, 1);
     WRONG(w.hub->heap.items[0].at, UINT64_MAX);
+    WRONG(w.hub->stats.bus_lingering, 1);
+    WRONG(w.hub->stats.lagging_bytes, 1);
+    WRONG(w.hub->log->cap, w.hub->log->cap + 1);
+    EXPECT_INT(wshub_timer_start(w.hub, 1000, timer_of_nothing, NULL, NULL), WSHUB_OK);
+    EXPECT_INT(wshub_timer_start(w.hub, 2000, timer_of_nothing, NULL, NULL), WSHUB_OK);
+    WRONG(w.hub->timer_heap.items[0].at, UINT64_MAX);
     EXPECT_INT(wshub_client_join(w.hub, world_handle(&w, id), S("more")), WSHUB_OK);
+    {
+        uint32_t i;
+        for (i = 0; i < 20; i++) { /* until it finds them by a table */
+            char name[8];
+            (void)snprintf(name, sizeof name, "t%u", (unsigned)i);
+            EXPECT_INT(wshub_client_join(w.hub, world_handle(&w, id), S(name)), WSHUB_OK);
+        }
+        WRONG(wshub__rooms_table(c)[wshub__rooms_entry(c, c->rooms[3])], 0);
+    }
     {
         uint32_t count = w.hub->rooms_count; /* a room less: its members have memberships nowhere */
         w.hub->rooms_count = count - 1;

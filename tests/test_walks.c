@@ -257,6 +257,28 @@ TEST(an_end_is_an_end) {
     world_stop(&w);
 }
 
+static void quiet_step(void *user) { (void)user; }
+TEST(a_walk_that_was_pushed_out_ends_where_all_have_gone) { /* wshub_iter: whom it saw last has no page any more */
+    enum { MANY = 700 };
+    static wshub_conn conns[MANY];
+    wshub_iter it = {0, 0}, others[70];
+    wshub_client c, last;
+    uint32_t i;
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    w.net->desc.on_step = quiet_step; /* the self-check walks everybody */
+    for (i = 0; i < MANY; i++) conns[i] = world_client(&w, NULL, NULL);
+    for (i = 0; i < MANY; i++) EXPECT(wshub_client_each(w.hub, &it, &last));
+    memset(others, 0, sizeof others);
+    for (i = 0; i < 70; i++) EXPECT(wshub_client_each(w.hub, &others[i], &c));
+    for (i = 1; i < MANY; i++) wshub_io_fake_end(w.net, conns[i]);
+    wshub_io_fake_advance(w.net, 3000);
+    EXPECT(w.hub->clients.used < MANY);
+    EXPECT(!wshub_client_each(w.hub, &it, &c) && !wshub_client_each(w.hub, &it, &c));
+    EXPECT_INT(wshub_client_state(w.hub, last), WSHUB_CLIENT_DISCONNECTED);
+    EXPECT(wshub_self_check(w.hub) == NULL);
+    world_stop(&w);
+}
+
 /* ---- presence (BYE-1) ---- */
 
 static int told_of, offline, sessions_behind[USERS];
