@@ -929,7 +929,8 @@ typedef struct wshub_emitter_desc {
     uint32_t bus_burst_bytes_max; /* as in wshub_desc */
     uint32_t json_depth_max;      /* 1024; as in wshub_desc: the hubs that are to read it have the same */
 } wshub_emitter_desc;
-/* Returns OK; PARAM: no bus, a limit out of range; NOMEM; or what the bus's attach said. */
+/* Returns OK; PARAM: no bus, or one without attach or publish, a limit out of range; STATE: the bus is another's; NOMEM; or
+ * what the bus's attach said. */
 WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc, wshub_emitter **out_emitter);
 /* Ends it now: what it keeps is handed over as far as the bus takes it at once. While it closes: its on_closed is
  * called. NULL: nothing. */
@@ -7478,11 +7479,11 @@ WSHUB__COLD WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *d
     wshub_err err;
     uint32_t queue, burst;
     bool bad;
-    if (!desc || !desc->bus) return WSHUB_ERR_PARAM;
+    if (!desc || !desc->bus || !desc->bus->attach) return WSHUB_ERR_PARAM;
     if (wshub__bus_taken(desc->bus)) return WSHUB_ERR_STATE;
     queue = desc->bus_queue_bytes_max ? desc->bus_queue_bytes_max : WSHUB__BUS_QUEUE_BYTES;
     burst = desc->bus_burst_bytes_max ? desc->bus_burst_bytes_max : wshub__bus_burst(queue);
-    bad = !out_emitter || burst < queue || desc->json_depth_max > WSHUB_JSON_DEPTH_MAX;
+    bad = !out_emitter || !desc->bus->publish || burst < queue || desc->json_depth_max > WSHUB_JSON_DEPTH_MAX;
     m = wshub__mem_make(desc->alloc, desc->alloc_user);
     em = bad ? NULL : (wshub_emitter *)wshub__mem_new(&m, sizeof *em);
     if (!em) {
@@ -9045,7 +9046,7 @@ WSHUB_API wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub) {
     wshub_err err;
     if (desc && wshub__bus_taken(desc->bus)) return WSHUB_ERR_STATE; /* another's: nothing of it is touched */
     err = desc && desc->io && out_hub ? wshub__create(desc, out_hub) : WSHUB_ERR_PARAM;
-    if (err && desc && desc->bus) (void)desc->bus->attach(desc->bus->ctx, NULL); /* it was given */
+    if (err && desc && desc->bus && desc->bus->attach) (void)desc->bus->attach(desc->bus->ctx, NULL); /* it was given */
     return err;
 }
 
