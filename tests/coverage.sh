@@ -8,7 +8,7 @@ if [ -z "$cov" ] || [ -z "$prof" ] || ! command -v clang >/dev/null || ! command
 fi
 dir=build/coverage; rm -rf $dir; mkdir -p $dir
 # not here: those that start servers (they add nothing to these two files)
-tests=${*:-codec frame http exchange ends costs hub send runs transform bus bus_envelopes bus_redis golden_bus golden matrix memory random many threads bus_contract io negative corners turns hostile log walks api honest}
+tests=${*:-codec frame http exchange ends costs hub send runs transform bus bus_envelopes bus_redis golden_bus golden matrix memory random many threads bus_contract io negative corners turns hostile log walks api honest owners}
 for t in $tests; do echo "$t"; done | xargs -P "$(nproc 2>/dev/null || echo 2)" -I{} sh -c 'clang $([ {} = threads ] && echo -fprofile-update=atomic) -std=gnu99 -O1 -g -DNDEBUG -fprofile-instr-generate -fcoverage-mapping -w -I. -Ibackends -Itests -Itests/shim $([ {} = bus_envelopes ] && echo -DENVELOPES) -o '$dir'/test_{} tests/test_$(echo {} | sed s/_envelopes//).c -pthread' || exit 1
 objects=
 for t in $tests; do
