@@ -588,7 +588,7 @@ typedef struct wshub_bus {
  * Zero always means the default, so a zeroed struct plus an io is valid. Everything is copied. */
 typedef struct wshub_desc {
     const wshub_io *io;   /* required: where bytes come from */
-    const wshub_bus *bus; /* NULL: this hub stands alone. Given: it ends with the hub, or if creation fails */
+    const wshub_bus *bus; /* NULL: this hub stands alone. Given: it ends with the hub, or if creation fails; another's: STATE */
     wshub_alloc_fn alloc; /* NULL: realloc and free */
     void *alloc_user;
     void *user; /* last argument of every callback */
@@ -702,7 +702,7 @@ typedef struct wshub_desc {
  *   desc     borrowed; everything in it is copied, texts too
  *   out_hub  the hub; given to you, end it with wshub_destroy()
  * Returns  OK; PARAM: no io, a limit out of range, a bad room, path or origin: wshub_desc_problem() says
- *          which; NOMEM; RANDOM: io->random failed; STATE: the io has a hub; NOWAKE or others: what the
+ *          which; NOMEM; RANDOM: io->random failed; STATE: the io has a hub, or the bus an owner, who keeps it; NOWAKE or others: what the
  *          bus's attach said; CLOSED: a callback has destroyed it meanwhile.
  * Thread   the one the hub will belong to. */
 WSHUB_API wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub);
