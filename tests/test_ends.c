@@ -748,6 +748,58 @@ TEST(what_was_reported_inside_a_callback_is_not_kept_for_who_is_dropped) { /* th
 }
 
 static void asks_late(wshub *hub, wshub_ask ask, const wshub_auth *a, void *user) { (void)hub, (void)ask, (void)a, (void)user; }
+TEST(what_is_taken_is_no_heartbeat_of_who_is_not_accepted) { /* AUTH-1: the time for that is what it is, however slowly it reads */
+    world w;
+    wshub_conn c;
+    char data[3000];
+    int i;
+    wshub_client unaccepted;
+    wshub_iter it = {0, 0};
+    wshub_msg m;
+    memset(data, '1', sizeof data - 1);
+    data[sizeof data - 1] = 0;
+    m = msg("m", data);
+    world_start(&w, DESC(.on_authenticate = asks_late, .heartbeat_by_pong = true, .auth_timeout_ms = 1000), FAKE(0));
+    c = wshub_io_fake_connect(w.net, "/ws");
+    EXPECT(wshub_client_each(w.hub, &it, &unaccepted));
+    wshub_io_fake_window(w.net, c, 0);
+    EXPECT_INT(wshub_client_send(w.hub, unaccepted, &m), WSHUB_OK);
+    for (i = 0; i < 15; i++) {
+        wshub_io_fake_window(w.net, c, 100);
+        wshub_io_fake_advance(w.net, 100);
+    }
+    EXPECT_INT(stats(&w).auth_timeouts, 1);
+    world_stop(&w);
+}
+
+TEST(who_was_asked_and_is_silent_has_missed_its_heartbeat) { /* LIVE-1, LIVE-2: with pongs for heartbeats, before the idle timeout */
+    world w;
+    wshub_conn c;
+    world_start(&w, DESC(.on_authenticate = accept_all, .heartbeat_by_pong = true, .idle_timeout_ms = 10000, .heartbeat_interval_ms = 100, .heartbeat_timeout_ms = 6000), FAKE(0));
+    c = world_client(&w, "u", NULL);
+    wshub_io_fake_advance(w.net, 5900);
+    EXPECT_INT(stats(&w).pings_sent, 1);
+    EXPECT_INT(stats(&w).heartbeat_timeouts, 0);
+    wshub_io_fake_advance(w.net, 300);
+    EXPECT_INT(stats(&w).heartbeat_timeouts, 1);
+    EXPECT_INT(stats(&w).idle_timeouts, 0);
+    EXPECT(!wshub_io_fake_is_open(w.net, c) || stats(&w).clients == 0);
+    world_stop(&w);
+}
+
+TEST(room_that_nobody_waited_for_changes_no_deadline) { /* CONN-3: an io may say so of a stream that has said nothing yet */
+    world w;
+    wshub_conn c;
+    world_start(&w, DESC(.on_request = on_request, .head_timeout_ms = 500), FAKE(0));
+    c = wshub_io_fake_open(w.net);
+    wshub_io_fake_advance(w.net, 400);
+    wshub_conn_drained(w.hub, c);
+    wshub_io_fake_run(w.net);
+    EXPECT(wshub_io_fake_is_open(w.net, c));
+    wshub_io_fake_advance(w.net, 101);
+    EXPECT(!wshub_io_fake_is_open(w.net, c));
+    world_stop(&w);
+}
 TEST(a_pong_is_no_heartbeat_of_who_is_no_client) { /* AUTH-1, LIVE-2: before acceptance, and behind our Close */
     int control;
     for (control = 9; control <= 10; control++) {
