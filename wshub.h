@@ -702,8 +702,8 @@ typedef struct wshub_desc {
  *   desc     borrowed; everything in it is copied, texts too
  *   out_hub  the hub; given to you, end it with wshub_destroy()
  * Returns  OK; PARAM: no io, a limit out of range, a bad room, path or origin: wshub_desc_problem() says
- *          which; NOMEM; RANDOM: io->random failed; STATE: the io has a hub, or the bus an owner, who keeps it; NOWAKE or others: what the
- *          bus's attach said; CLOSED: a callback has destroyed it meanwhile.
+ *          which; NOMEM; RANDOM: io->random failed; STATE: the io has a hub, or the bus an owner, who keeps
+ *          it; NOWAKE or others: what the bus's attach said; CLOSED: a callback has destroyed it meanwhile.
  * Thread   the one the hub will belong to. */
 WSHUB_API wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub);
 
