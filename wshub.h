@@ -3531,24 +3531,24 @@ static wshub__span *wshub__queue_spans(wshub__queue *q) {
     return (wshub__span *)(void *)(q + 1);
 }
 
-/* Room for one span more. False: out of memory, nothing changed. */
+/* Room for one span more. False: out of memory, nothing changed. Grows by the number of spans, not by their size, so that
+ * the same happens on every machine. */
 static bool wshub__queue_room(wshub *hub, wshub__conn *c) {
     wshub__queue *q = c->more;
-    void *block = q;
-    uint32_t bytes = q ? q->bytes : 0;
+    uint32_t cap = q ? q->cap * 2 : 2, bytes = (uint32_t)(sizeof *q + cap * sizeof(wshub__span));
     if (q && q->head > 8 && q->head > q->count / 2) { /* close the gap in front */
         q->count -= q->head;
         memmove(wshub__queue_spans(q), wshub__queue_spans(q) + q->head, q->count * sizeof(wshub__span));
         q->head = 0;
     }
     if (q && q->count < q->cap) return true;
-    if (!wshub__mem_grow(&hub->mem, &block, &bytes,
-                         (uint32_t)(sizeof *q + ((q ? q->count : 0) + 2) * sizeof(wshub__span)), 1))
-        return false;
-    c->more = (wshub__queue *)block;
-    if (!q) memset(c->more, 0, sizeof *c->more);
-    c->more->bytes = bytes;
-    c->more->cap = (uint32_t)((bytes - sizeof *q) / sizeof(wshub__span));
+    if (cap > 1u << 26) return false; /* never: in tests, it is a gibibyte of spans */
+    q = (wshub__queue *)hub->mem.fn(hub->mem.user, q, q ? q->bytes : 0, bytes);
+    if (!q) return false;
+    if (!c->more) memset(q, 0, sizeof *q);
+    q->bytes = bytes;
+    q->cap = cap;
+    c->more = q;
     return true;
 }
 
@@ -4921,9 +4921,13 @@ static uint64_t wshub__xform_own_bytes(const wshub__xform *x) {
     return sizeof *x + sizeof(wshub__ask) + x->event.cap + x->data.cap;
 }
 
+/* Node, question and text's head as a 64-bit machine has them: a limit means the same on every machine. */
+#define WSHUB__XFORM_COST 168u
+
 /* What it counts against the client's limit: the text too, though others may share it, as with a frame in a queue. */
 static uint64_t wshub__xform_bytes(const wshub__xform *x) {
-    return wshub__xform_own_bytes(x) + wshub__text_bytes(x->text);
+    WSHUB_ASSERT(sizeof *x + sizeof(wshub__ask) + sizeof(wshub__text) <= WSHUB__XFORM_COST);
+    return WSHUB__XFORM_COST + x->event.cap + x->data.cap + x->text->event_len + x->text->data_len;
 }
 
 /* The answer, which waits for those before it, counts too. */
@@ -4952,8 +4956,7 @@ static bool wshub__xform_fits(wshub *hub, wshub__conn *conn, uint64_t waits, uin
 
 static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan) {
     wshub__conn *conn = wshub__conn_at(hub, c->conn);
-    uint64_t bytes = (uint64_t)fan->event.len + fan->data.len + sizeof(wshub__text) + sizeof(wshub__xform) +
-                     sizeof(wshub__ask); /* as wshub__xform_bytes() will say */
+    uint64_t bytes = WSHUB__XFORM_COST + (uint64_t)fan->event.len + fan->data.len; /* as wshub__xform_bytes() will say */
     wshub__extra *own;
     wshub__xform *x;
     if (!wshub__xform_fits(hub, conn, c->extra ? c->extra->xform_bytes : 0, bytes)) {
