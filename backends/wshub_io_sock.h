@@ -1180,8 +1180,8 @@ WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net,
 WSHUB_IO_SOCK__COLD static int wshub_io_sock__probe(const wshub_io_sock__address *at) {
     int e = 0, fd = socket(AF_UNIX, SOCK_STREAM, 0);
     if (fd < 0) return errno;
-    if (!wshub_io_sock__prepare(fd)) /* NOLINT: errno is another's than below */
-        e = errno;
+    if (!wshub_io_sock__prepare(fd))
+        e = errno; /* NOLINT: another's than below */
     else if (connect(fd, &at->any, sizeof at->un) == 0 || errno == EAGAIN || errno == EINPROGRESS ||
              errno == EPROTOTYPE) /* a datagram socket, and somebody has it */
         e = EADDRINUSE;

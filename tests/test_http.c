@@ -252,3 +252,29 @@ TEST(want_of_memory_for_one_stream_does_not_reach_the_next) { /* what a stream g
         }
     }
 }
+
+TEST(an_upgrade_that_wants_memory_is_refused_as_one) { /* CONN-2 */
+    static const char up[] = UP "\r\n";
+    long nth;
+    int refused = 0;
+    for (nth = 1; nth < 12; nth++) {
+        world w;
+        wshub_conn c;
+        const char *out;
+        world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+        c = wshub_io_fake_open(w.net);
+        w.fail_at = nth;
+        wshub_io_fake_input(w.net, c, up, sizeof up - 1);
+        w.fail_at = 0;
+        out = wshub_io_fake_output(w.net, c).ptr;
+        if (strstr(out, " 500 ")) {
+            refused++;
+            EXPECT_INT(stats(&w).upgrades_refused, 1);
+            EXPECT(strstr(out, "WebSocket upgrade failed\n"));
+        } else {
+            EXPECT_INT(stats(&w).upgrades_refused, 0);
+        }
+        world_stop(&w);
+    }
+    EXPECT(refused > 0);
+}
