@@ -88,6 +88,7 @@ typedef struct client {
     uint32_t last[1024];      /* number of the last message, by origin */
     uint32_t heard;
     uint64_t opened_at, hello_at, spoke_at, byte_at, got_at, slow_at, closing_at; /* byte_at: a pong counts too */
+    uint64_t took_at; /* when a slow one last took something, or became quick: where pongs count, that does too */
     uint32_t huge;     /* the longest that it alone was sent */
     uint32_t lossy;    /* up to this message a loss is excused */
     bool polite;       /* answers pings, says heartbeat */
@@ -593,6 +594,7 @@ static void client_check(client *c) {
     uint64_t from = later(c->spoke_at, c->at->woke_at);
     const char *why = NULL;
     if (c->at->asleep) return;
+    if (c->at->by_pong) from = later(from, c->took_at); /* LIVE-2: its ping waited behind what it took */
     if (c->closing && sim.now > later(c->closing_at, c->at->woke_at) + 2 * CLOSE_MS + SLACK_MS) why = "closed, and its stream does not end";
     else if (!c->certain || c->closing || c->slow) return;
     else if (c->connected && sim.now > from + BEAT_MS + SWEEP_MS + SLACK_MS) why = "silent and not found";
@@ -621,6 +623,7 @@ static uint32_t client_number(wshub_str data) {
 static void client_got(client *c, wshub_str text) {
     static const char said[] = "{\"event\":\"n\",\"data\":", hello[] = "{\"event\":\"connected\",\"data\":", wrong[] = "{\"event\":\"error\",\"data\":";
     c->got_at = sim.now;
+    if (c->slow || takes_little(c->at)) c->took_at = sim.now;
     trace(text.ptr, text.len < 32 ? text.len : 32);
     if (text.len > sizeof said && memcmp(text.ptr, said, sizeof said - 1) == 0) {
         wshub_str data = {text.ptr + sizeof said - 1, text.len - sizeof said};
@@ -885,6 +888,7 @@ static void lag_some(hub_site *s) {
         wshub_io_fake_window(s->net, c->conn, UINT64_MAX);
         if (c->certain) EXPECT(wshub_client_queued_bytes(s->hub, h) == 0);
         c->slow = false;
+        c->took_at = sim.now;
         c->lossy = sim.number;
         return;
     }

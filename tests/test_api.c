@@ -199,6 +199,7 @@ TEST(hosts_that_are_served) { /* DNS rebinding: other names are answered 421, an
             wshub_io_fake_run(w.net);
             out = wshub_io_fake_output(w.net, c);
             EXPECT(out.len > 12 && memcmp(out.ptr + 9, !table[i].ok ? "421" : k ? "101" : "404", 3) == 0);
+            if (!table[i].ok) EXPECT_INT(stats(&w).upgrades_refused, 0); /* the host is refused, whatever was wanted of it */
             if (test_failures && (out.len < 12 || memcmp(out.ptr + 9, !table[i].ok ? "421" : k ? "101" : "404", 3) != 0)) (void)printf("  %s | %s\n  %.*s\n", table[i].rule, ask, (int)(out.len < 40 ? out.len : 40), out.ptr);
             EXPECT_INT(stats(&w).hosts_refused, table[i].ok ? 0 : 1);
             world_stop(&w);
