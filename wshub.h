@@ -171,6 +171,7 @@
 
 #define WSHUB_VERSION "0.2.0"
 
+/* clang-format off */
 #if defined(WSHUB_STATIC) && !defined(WSHUB_IMPLEMENTATION)
 #error "WSHUB_STATIC: static functions are of no use without their code; define WSHUB_IMPLEMENTATION before wshub.h is first included"
 #elif defined(WSHUB_STATIC) && defined(__GNUC__)
@@ -180,6 +181,7 @@
 #else
 #define WSHUB_API extern
 #endif
+/* clang-format on */
 
 #ifdef __cplusplus
 extern "C" {
@@ -187,13 +189,15 @@ extern "C" {
 
 /* ================================================================================================
  * THE API
- * ================================================================================================ */
+ * ================================================================================================
+ */
 
 /* ---- >>types -------------------------------------------------------------------------------- */
 
 typedef struct wshub wshub; /* one hub; made by wshub_create() */
 
-/* Text or bytes with a length; not terminated. ptr NULL means "absent" where absence has a meaning. */
+/* Text or bytes with a length; not terminated. ptr NULL means "absent" where absence has a meaning.
+ */
 typedef struct wshub_str {
     const char *ptr;
     size_t len;
@@ -205,8 +209,10 @@ typedef struct wshub_span {
     size_t len;
 } wshub_span;
 
-/* Handles: values, not pointers. One that outlives what it names is answered with WSHUB_ERR_STALE; so is one of
- * another hub, or of a hub before a restart: each hub's begin at a random number (one in 2^31 is mistaken). */
+/* Handles: values, not pointers. One that outlives what it names is answered with WSHUB_ERR_STALE;
+ * so is one of another hub, or of a hub before a restart: each hub's begin at a random number (one
+ * in 2^31 is mistaken). */
+/* clang-format off */
 typedef struct wshub_client { uint64_t id; } wshub_client;   /* {0}: nobody */
 typedef struct wshub_ask { uint64_t id; } wshub_ask;         /* a question the application answers */
 typedef struct wshub_request { uint64_t id; } wshub_request; /* an HTTP request not yet answered */
@@ -214,22 +220,24 @@ typedef struct wshub_timer { uint64_t id; } wshub_timer;     /* {0}: none */
 /* A byte stream of an io. The low 32 bits are a small number, unique among the streams now open (the
  * hub keeps a table as large as the largest one), the high 32 bits tell reuses apart and are not 0. */
 typedef struct wshub_conn { uint64_t id; } wshub_conn;
+/* clang-format on */
 
-/* One error list for the enum and wshub_strerror(). The number is the contract, the text for people. */
-#define WSHUB_ERRORS(X)                                                                    \
-    X(NOMEM, -1, "out of memory; nothing was changed")                                     \
-    X(STALE, -2, "the client, question or request is gone")                                \
-    X(PARAM, -3, "an argument breaks the contract")                                        \
-    X(STATE, -4, "not possible in this state")                                             \
-    X(LIMIT, -5, "a limit of the description is reached")                                  \
-    X(JSON, -6, "the text is not JSON")                                                    \
-    X(DROPPED, -7, "dropped: the client has too much unsent")                              \
-    X(CLEAR, -8, "refused: the client's keys are not agreed, nothing goes to it in clear") \
-    X(NOWAKE, -9, "this io cannot be woken from another thread, so nothing can be posted") \
-    X(CLOSED, -10, "the hub is shutting down")                                             \
-    X(RANDOM, -11, "the io has no randomness to give; ids would be guessable")             \
-    X(PROTO, -12, "the bytes break the protocol")                                          \
-    X(IO, -13, "the system refused; the backend's error text says what")                   \
+/* One error list for the enum and wshub_strerror(). The number is the contract, the text for
+ * people. */
+#define WSHUB_ERRORS(X)                                                                            \
+    X(NOMEM, -1, "out of memory; nothing was changed")                                             \
+    X(STALE, -2, "the client, question or request is gone")                                        \
+    X(PARAM, -3, "an argument breaks the contract")                                                \
+    X(STATE, -4, "not possible in this state")                                                     \
+    X(LIMIT, -5, "a limit of the description is reached")                                          \
+    X(JSON, -6, "the text is not JSON")                                                            \
+    X(DROPPED, -7, "dropped: the client has too much unsent")                                      \
+    X(CLEAR, -8, "refused: the client's keys are not agreed, nothing goes to it in clear")         \
+    X(NOWAKE, -9, "this io cannot be woken from another thread, so nothing can be posted")         \
+    X(CLOSED, -10, "the hub is shutting down")                                                     \
+    X(RANDOM, -11, "the io has no randomness to give; ids would be guessable")                     \
+    X(PROTO, -12, "the bytes break the protocol")                                                  \
+    X(IO, -13, "the system refused; the backend's error text says what")                           \
     X(APP, -14, "the application's callback reported a failure")
 
 typedef enum wshub_err {
@@ -237,24 +245,26 @@ typedef enum wshub_err {
 #define WSHUB__X(name, value, text) WSHUB_ERR_##name = value,
     WSHUB_ERRORS(WSHUB__X)
 #undef WSHUB__X
-    WSHUB__ERR_END = -999 /* not an error; ends the list */
+        WSHUB__ERR_END = -999 /* not an error; ends the list */
 } wshub_err;
 
-#define WSHUB_OFF UINT32_MAX          /* "none" for a limit or timeout in wshub_desc */
-#define WSHUB_NEVER UINT64_MAX        /* wshub_settle(): no deadline */
-#define WSHUB_NAME_UNITS_MAX 256      /* room names from clients, in UTF-16 code units (ROOM-1) */
-#define WSHUB_NAME_BYTES_MAX 4096     /* any room, user or client name from the application */
+#define WSHUB_OFF UINT32_MAX      /* "none" for a limit or timeout in wshub_desc */
+#define WSHUB_NEVER UINT64_MAX    /* wshub_settle(): no deadline */
+#define WSHUB_NAME_UNITS_MAX 256  /* room names from clients, in UTF-16 code units (ROOM-1) */
+#define WSHUB_NAME_BYTES_MAX 4096 /* any room, user or client name from the application */
 #define WSHUB_MSG_BYTES_MAX ((1u << 30) - 8192u) /* data of one message that is sent */
-#define WSHUB_CLOSE_REASON_MAX 123    /* RFC 6455 5.5: control frames carry at most 125 bytes */
+#define WSHUB_CLOSE_REASON_MAX 123 /* RFC 6455 5.5: control frames carry at most 125 bytes */
 
-typedef enum wshub_state { /* CONN-4; nothing moves back */
+/* CONN-4; nothing moves back */
+typedef enum wshub_state {
     WSHUB_CLIENT_UNAUTHORIZED = 1,
     WSHUB_CLIENT_AUTHENTICATING,
     WSHUB_CLIENT_AUTHENTICATED,
     WSHUB_CLIENT_DISCONNECTED
 } wshub_state;
 
-typedef enum wshub_cause { /* why a client is gone */
+/* why a client is gone */
+typedef enum wshub_cause {
     WSHUB_BY_PEER = 1,     /* it closed, or its stream ended */
     WSHUB_BY_APP,          /* wshub_client_close() */
     WSHUB_BY_AUTH,         /* AUTH-1, AUTH-4, AUTH-5 */
@@ -265,13 +275,14 @@ typedef enum wshub_cause { /* why a client is gone */
     WSHUB_BY_SHUTDOWN      /* BYE-2, wshub_drain(), wshub_destroy() */
 } wshub_cause;
 
-/* The allocator. old_bytes 0: allocate; new_bytes 0: free, returns NULL; else resize. Sizes are exact, so
- * a test can count to the byte. Called on the hub's thread, and by wshub_post* and loops on theirs. */
+/* The allocator. old_bytes 0: allocate; new_bytes 0: free, returns NULL; else resize. Sizes are
+ * exact, so a test can count to the byte. Called on the hub's thread, and by wshub_post* and loops
+ * on theirs. */
 typedef void *(*wshub_alloc_fn)(void *user, void *ptr, size_t old_bytes, size_t new_bytes);
 
 /* One outgoing event. event: UTF-8, unescaped. data: a JSON text, passed on verbatim; ptr NULL: the
- * message has no `data`. data_is_json: you know that data is JSON in UTF-8, nested less than json_depth_max deep (the
- * message around it is a level, MSG-9); left out, it is checked. */
+ * message has no `data`. data_is_json: you know that data is JSON in UTF-8, nested less than
+ * json_depth_max deep (the message around it is a level, MSG-9); left out, it is checked. */
 typedef struct wshub_msg {
     wshub_str event;
     wshub_str data;
@@ -302,7 +313,7 @@ typedef struct wshub_auth {
 
 /* Who a client is; the answer to on_authenticate. Copied. */
 typedef struct wshub_identity {
-    wshub_str user_id;  /* UTF-8; ptr NULL: none; empty: shown to the client, not indexed (AUTH-7) */
+    wshub_str user_id; /* UTF-8; ptr NULL: none; empty: shown to the client, not indexed (AUTH-7) */
     wshub_str metadata; /* JSON; ptr NULL: none */
 } wshub_identity;
 
@@ -314,8 +325,9 @@ typedef struct wshub_handshake {
     wshub_str data;    /* the same raw JSON that on_authenticate got */
 } wshub_handshake;
 
-/* What on_join is asked (ROOM-2): names that passed ROOM-1. Views until the callback returns. A name that is the id of
- * a client of another instance is among them: grant no name that you did not make (ROOM-1). */
+/* What on_join is asked (ROOM-2): names that passed ROOM-1. Views until the callback returns. A
+ * name that is the id of a client of another instance is among them: grant no name that you did not
+ * make (ROOM-1). */
 typedef struct wshub_join {
     wshub_client client;
     const wshub_str *rooms;
@@ -333,15 +345,16 @@ typedef struct wshub_event {
 typedef struct wshub_gone {
     wshub_client client; /* stale already; to match against what you kept */
     wshub_str id;
-    wshub_str user_id;  /* ptr NULL: none */
-    wshub_state state;  /* the state it was in */
+    wshub_str user_id; /* ptr NULL: none */
+    wshub_state state; /* the state it was in */
     wshub_cause cause;
-    uint16_t code;      /* the close code sent or received; 1005: none in the frame; 1006: no frame */
-    wshub_str reason;   /* the peer's close reason or ours */
-    void *user_ptr;     /* wshub_client_set_user_ptr() */
+    uint16_t code;    /* the close code sent or received; 1005: none in the frame; 1006: no frame */
+    wshub_str reason; /* the peer's close reason or ours */
+    void *user_ptr;   /* wshub_client_set_user_ptr() */
 } wshub_gone;
 
-typedef enum wshub_pressure { /* SEND-6 */
+/* SEND-6 */
+typedef enum wshub_pressure {
     WSHUB_PRESSURE_ON = 1,  /* the first byte that the stream did not take */
     WSHUB_PRESSURE_DROPPED, /* a message was dropped for this client */
     WSHUB_PRESSURE_OFF      /* everything has left */
@@ -354,8 +367,8 @@ typedef struct wshub_header {
 /* An HTTP request. Views until the callback returns. */
 typedef struct wshub_http {
     wshub_conn conn;
-    wshub_str method, target; /* as sent */
-    wshub_str path, query;    /* path up to `?`, not decoded; query ptr NULL: none */
+    wshub_str method, target;    /* as sent */
+    wshub_str path, query;       /* path up to `?`, not decoded; query ptr NULL: none */
     const wshub_header *headers; /* values without leading and trailing white space */
     size_t headers_count;
     wshub_str body;
@@ -364,11 +377,12 @@ typedef struct wshub_http {
 
 /* An HTTP answer. Borrowed for the call. */
 typedef struct wshub_reply {
-    int status;               /* 200..599 */
-    const char *content_type; /* NULL: none is sent */
-    const wshub_header *headers; /* further ones; names are tokens, values without CR, LF or NUL. What frames the answer or
-                                    speaks of the connection is the hub's (CONN-5) and refused here: Content-Length,
-                                    Transfer-Encoding, Trailer, Connection, Keep-Alive, TE, Upgrade, Date; so is a
+    int status;                  /* 200..599 */
+    const char *content_type;    /* NULL: none is sent */
+    const wshub_header *headers; /* further ones; names are tokens, values without CR, LF or NUL.
+                                    What frames the answer or speaks of the connection is the hub's
+                                    (CONN-5) and refused here: Content-Length, Transfer-Encoding,
+                                    Trailer, Connection, Keep-Alive, TE, Upgrade, Date; so is a
                                     second Content-Type */
     size_t headers_count;
     wshub_str body; /* not sent in answer to HEAD, nor with 204 and 304 */
@@ -379,69 +393,79 @@ typedef struct wshub_reply {
 typedef struct wshub_upgrade {
     const wshub_str *protocols; /* offered subprotocols, in the client's order */
     size_t protocols_count;
-    int protocol;     /* out: index of the one to select; -1 (preset): none */
-    int refuse;       /* out: 0 (preset): go on; else the HTTP status, 400..599, usually 403 (CONN-2) */
-    void *user_ptr;   /* out: becomes the client's user pointer */
+    int protocol; /* out: index of the one to select; -1 (preset): none */
+    int refuse;   /* out: 0 (preset): go on; else the HTTP status, 400..599, usually 403 (CONN-2) */
+    void *user_ptr; /* out: becomes the client's user pointer */
 } wshub_upgrade;
 
 typedef enum wshub_bus_state {
     WSHUB_BUS_DOWN = 0,  /* nothing goes to other instances or comes from them */
-    WSHUB_BUS_CONNECTED, /* only between a bus and its owner: nothing is subscribed, subscribe now */
+    WSHUB_BUS_CONNECTED, /* only between a bus and its owner: nothing is subscribed, subscribe now
+                          */
     WSHUB_BUS_UP         /* everything subscribed is acknowledged */
 } wshub_bus_state;
 
-/* Log lines: code, level, text. Text is escaped ASCII of at most 128 bytes, never payload or token. Of one
- * code at most ten lines a second are written; what was held back is told in `suppressed`. A line is given to
- * on_log when the outermost call into the hub is about to return, and between the steps of wshub_settle(), in
- * the order in which the lines were written: never in the middle of a change, and not before wshub_create()
- * has returned. So on_log may call anything, as every other callback may. */
-#define WSHUB_LOGS(X)                                                             \
-    X(ORIGINS_OPEN, WARN, "no allowed_origins: any web page may connect")         \
-    X(NO_TRANSFORMER, WARN, "require_encryption without on_transform_out")        \
-    X(HTTP_BAD, INFO, "bad HTTP request")                                         \
-    X(UPGRADE_REFUSED, INFO, "upgrade refused")                                   \
-    X(MSG_INVALID, INFO, "message is not JSON")                                   \
-    X(MSG_IGNORED, INFO, "message without a usable event")                        \
-    X(APP_FAILED, ERROR, "a callback failed")                                     \
-    X(AUTH_FAILED, INFO, "authentication did not succeed")                        \
-    X(JOIN_REFUSED, WARN, "join or leave refused")                                \
-    X(PROTO, INFO, "protocol error")                                              \
-    X(DROPPED, WARN, "message dropped for a slow client")                         \
-    X(CLEAR_REFUSED, WARN, "send refused: keys not agreed")                       \
-    X(TRANSFORM_FAILED, WARN, "transformer failed; message dropped")              \
-    X(TIMEOUT, INFO, "deadline passed")                                           \
-    X(OWED, INFO, "peer takes no answers; no request is taken until it does")     \
-    X(NOMEM, ERROR, "out of memory")                                              \
-    X(BUS_BAD, WARN, "bus message is no envelope")                                \
-    X(BUS_STATE, WARN, "bus state")                                               \
-    X(BUS_DROPPED, WARN, "bus is down or slow; oldest dropped")                   \
-    X(BUS_UNCONFIRMED, WARN, "published without the broker's word: its connection, or the hub, has ended")
+/* Log lines: code, level, text. Text is escaped ASCII of at most 128 bytes, never payload or token.
+ * Of one code at most ten lines a second are written; what was held back is told in `suppressed`. A
+ * line is given to on_log when the outermost call into the hub is about to return, and between the
+ * steps of wshub_settle(), in the order in which the lines were written: never in the middle of a
+ * change, and not before wshub_create() has returned. So on_log may call anything, as every other
+ * callback may. */
+#define WSHUB_LOGS(X)                                                                              \
+    X(ORIGINS_OPEN, WARN, "no allowed_origins: any web page may connect")                          \
+    X(NO_TRANSFORMER, WARN, "require_encryption without on_transform_out")                         \
+    X(HTTP_BAD, INFO, "bad HTTP request")                                                          \
+    X(UPGRADE_REFUSED, INFO, "upgrade refused")                                                    \
+    X(MSG_INVALID, INFO, "message is not JSON")                                                    \
+    X(MSG_IGNORED, INFO, "message without a usable event")                                         \
+    X(APP_FAILED, ERROR, "a callback failed")                                                      \
+    X(AUTH_FAILED, INFO, "authentication did not succeed")                                         \
+    X(JOIN_REFUSED, WARN, "join or leave refused")                                                 \
+    X(PROTO, INFO, "protocol error")                                                               \
+    X(DROPPED, WARN, "message dropped for a slow client")                                          \
+    X(CLEAR_REFUSED, WARN, "send refused: keys not agreed")                                        \
+    X(TRANSFORM_FAILED, WARN, "transformer failed; message dropped")                               \
+    X(TIMEOUT, INFO, "deadline passed")                                                            \
+    X(OWED, INFO, "peer takes no answers; no request is taken until it does")                      \
+    X(NOMEM, ERROR, "out of memory")                                                               \
+    X(BUS_BAD, WARN, "bus message is no envelope")                                                 \
+    X(BUS_STATE, WARN, "bus state")                                                                \
+    X(BUS_DROPPED, WARN, "bus is down or slow; oldest dropped")                                    \
+    X(BUS_UNCONFIRMED, WARN,                                                                       \
+      "published without the broker's word: its connection, or the hub, has ended")
 typedef enum wshub_log_code {
 #define WSHUB__X(name, level, text) WSHUB_LOG_##name,
     WSHUB_LOGS(WSHUB__X)
 #undef WSHUB__X
-    WSHUB_LOG_COUNT
+        WSHUB_LOG_COUNT
 } wshub_log_code;
-typedef enum wshub_log_level { WSHUB_LEVEL_INFO, WSHUB_LEVEL_WARN, WSHUB_LEVEL_ERROR } wshub_log_level;
+typedef enum wshub_log_level {
+    WSHUB_LEVEL_INFO,
+    WSHUB_LEVEL_WARN,
+    WSHUB_LEVEL_ERROR
+} wshub_log_level;
 typedef struct wshub_log {
     wshub_log_code code;
     wshub_log_level level;
-    const char *text;    /* terminated; what happened, with detail; a view until the callback returns */
+    const char *text; /* terminated; what happened, with detail; a view until the callback returns
+                       */
     wshub_client client; /* {0}: none; it may be gone by now */
     uint64_t suppressed; /* lines of this code held back since the last one */
 } wshub_log;
 
 /* Counters since creation; gauges are marked so. Read with wshub_stats_get(). */
 typedef struct wshub_stats {
-    uint64_t conns, clients, users, rooms;      /* gauges; rooms counts own-id rooms too */
-    uint64_t authenticated;                     /* gauge */
-    uint64_t queued_bytes, segment_bytes;       /* gauges: owed to clients; held in shared segments */
-    uint64_t lagging_bytes;                     /* gauge: of those, held for pressured clients (segment_bytes_max) */
-    uint64_t transform_bytes;                   /* gauge: held for the outbound transformer */
-    uint64_t held_bytes;                        /* gauge: received, waiting for an answer or a transformer */
-    uint64_t held_refused, http_owed;           /* over held_bytes_max; how often http_answers_bytes_max stopped requests */
+    uint64_t conns, clients, users, rooms; /* gauges; rooms counts own-id rooms too */
+    uint64_t authenticated;                /* gauge */
+    uint64_t queued_bytes, segment_bytes;  /* gauges: owed to clients; held in shared segments */
+    uint64_t lagging_bytes;   /* gauge: of those, held for pressured clients (segment_bytes_max) */
+    uint64_t transform_bytes; /* gauge: held for the outbound transformer */
+    uint64_t held_bytes;      /* gauge: received, waiting for an answer or a transformer */
+    uint64_t held_refused, http_owed; /* over held_bytes_max; how often http_answers_bytes_max
+                                         stopped requests */
     uint64_t conns_opened, conns_closed, conns_refused;
-    uint64_t http_requests, http_bad, upgrades, upgrades_refused, hosts_refused; /* the last: 421, allowed_hosts */
+    uint64_t http_requests, http_bad, upgrades, upgrades_refused, hosts_refused; /* the last: 421,
+                                                                                    allowed_hosts */
     uint64_t messages_in, bytes_in, messages_out, bytes_out; /* out: once for each receiver */
     uint64_t msg_invalid, msg_ignored, msg_unhandled, app_failures;
     uint64_t auth_accepted, auth_rejected, auth_failed, auth_timeouts;
@@ -449,21 +473,23 @@ typedef struct wshub_stats {
     uint64_t protocol_errors, dropped_pressure, dropped_memory, dropped_transform, clear_refused;
     uint64_t pings_sent, pongs_received;
     uint64_t bus_published, bus_received, bus_discarded, bus_bad, bus_self_echo, bus_dropped;
-    uint64_t bus_refused;                       /* channel does not fit type and target */
-    uint64_t bus_dropped_up;                    /* of bus_dropped: over bus_burst_bytes_max, the bus being up */
-    uint64_t bus_unconfirmed;                   /* taken by the bus, not acknowledged when its connection broke, or when
-                                                   the bus was left (BYE-2) */
-    uint64_t bus_downs, bus_down_ms;            /* the time from creation to the first UP counts too */
-    uint64_t bus_queued_bytes;                  /* gauge: waiting for the bus */
-    uint64_t bus_lingering;                     /* gauge: channels subscribed still that nobody here is in any more */
+    uint64_t bus_refused;     /* channel does not fit type and target */
+    uint64_t bus_dropped_up;  /* of bus_dropped: over bus_burst_bytes_max, the bus being up */
+    uint64_t bus_unconfirmed; /* taken by the bus, not acknowledged when its connection broke, or
+                                 when the bus was left (BYE-2) */
+    uint64_t bus_downs, bus_down_ms; /* the time from creation to the first UP counts too */
+    uint64_t bus_queued_bytes;       /* gauge: waiting for the bus */
+    uint64_t bus_lingering; /* gauge: channels subscribed still that nobody here is in any more */
     uint64_t log_suppressed;
 } wshub_stats;
 
-/* A place in a walk over clients, members, users or rooms, or in a JSON array. Zero it to begin. Whatever joins, leaves,
- * comes or goes during a walk, also between turns: whoever is there from its first step to its end is seen exactly once;
- * who leaves or comes meanwhile, once or not at all. A hub keeps track of 64 walks at a time: one whose last step lies
- * longer back than those of 64 others may see somebody twice, or end early. A walk given up halfway costs nothing more.
- * Cost: O(1) a step; a walk has its cost in the leaving, not in the sending: a few ns for each step kept track of. */
+/* A place in a walk over clients, members, users or rooms, or in a JSON array. Zero it to begin.
+ * Whatever joins, leaves, comes or goes during a walk, also between turns: whoever is there from
+ * its first step to its end is seen exactly once; who leaves or comes meanwhile, once or not at
+ * all. A hub keeps track of 64 walks at a time: one whose last step lies longer back than those of
+ * 64 others may see somebody twice, or end early. A walk given up halfway costs nothing more. Cost:
+ * O(1) a step; a walk has its cost in the leaving, not in the sending: a few ns for each step kept
+ * track of. */
 typedef struct wshub_iter {
     uint64_t pos;
     uint32_t phase;
@@ -472,21 +498,24 @@ typedef struct wshub_iter {
 /* ---- >>tables -------------------------------------------------------------------------------
  * Orders go down, reports come up. A table is copied at wshub_create(). */
 
-/* Whom bytes are for: a hub, or a layer between. An io calls these on the owner's thread. Any report may
- * run callbacks that destroy the owner: the io's attach(ctx, NULL) is then called from inside it. */
+/* Whom bytes are for: a hub, or a layer between. An io calls these on the owner's thread. Any
+ * report may run callbacks that destroy the owner: the io's attach(ctx, NULL) is then called from
+ * inside it. */
 typedef struct wshub_io_owner {
     void *ctx;
     void (*opened)(void *ctx, wshub_conn conn);
     /* count > 0 bytes arrived; they are the owner's, to write into, until it returns. */
     void (*received)(void *ctx, wshub_conn conn, uint8_t *bytes, size_t count);
-    /* The peer sends no more (a FIN): received() does not follow, what is sent still reaches it. Once at most. The
-     * owner ends the stream with close() when nothing is owed any more. NULL, or an io that cannot tell: closed(). */
+    /* The peer sends no more (a FIN): received() does not follow, what is sent still reaches it.
+     * Once at most. The owner ends the stream with close() when nothing is owed any more. NULL, or
+     * an io that cannot tell: closed(). */
     void (*ended)(void *ctx, wshub_conn conn);
-    void (*drained)(void *ctx, wshub_conn conn);             /* after a short send(): there is room again */
-    void (*sent)(void *ctx, wshub_conn conn, size_t count);  /* after WSHUB_IO_PENDING: these have left */
-    void (*closed)(void *ctx, wshub_conn conn);              /* the last word about conn, exactly once */
-    /* Once before the io waits: everything gathered is carried out. Returns when the io must call it again
-     * at the latest, on the clock of now_ms; WSHUB_NEVER: not before the next report. */
+    void (*drained)(void *ctx, wshub_conn conn); /* after a short send(): there is room again */
+    void (*sent)(void *ctx, wshub_conn conn, size_t count); /* after WSHUB_IO_PENDING: these have
+                                                               left */
+    void (*closed)(void *ctx, wshub_conn conn); /* the last word about conn, exactly once */
+    /* Once before the io waits: everything gathered is carried out. Returns when the io must call
+     * it again at the latest, on the clock of now_ms; WSHUB_NEVER: not before the next report. */
     uint64_t (*settle)(void *ctx);
 } wshub_io_owner;
 
@@ -494,42 +523,50 @@ typedef struct wshub_io_owner {
 
 typedef struct wshub_io {
     void *ctx;
-    /* Takes the owner, NULL to detach: no report follows, and streams still open are closed by the io. */
+    /* Takes the owner, NULL to detach: no report follows, and streams still open are closed by the
+     * io. */
     void (*attach)(void *ctx, const wshub_io_owner *owner);
-    /* Whether it has an owner: it has one at a time, and wshub_create() refuses (STATE) to take it from that one. NULL:
-     * this io cannot tell. */
+    /* Whether it has an owner: it has one at a time, and wshub_create() refuses (STATE) to take it
+     * from that one. NULL: this io cannot tell. */
     bool (*taken)(void *ctx);
-    /* Bytes to send, in order. Returns how many are done with: the owner keeps the rest and offers it again
-     * after drained(). Or WSHUB_IO_PENDING: all taken, not copied; they stay valid where they lie until
-     * sent() has reported them. A broken stream takes everything; closed() tells. Calls no report. */
+    /* Bytes to send, in order. Returns how many are done with: the owner keeps the rest and offers
+     * it again after drained(). Or WSHUB_IO_PENDING: all taken, not copied; they stay valid where
+     * they lie until sent() has reported them. A broken stream takes everything; closed() tells.
+     * Calls no report. */
     int64_t (*send)(void *ctx, wshub_conn conn, const wshub_span *spans, size_t count);
-    /* flush: end the sending direction behind what send() took, and go on reading (paused or not) and discarding until
-     * the peer has ended too. The io has no clock for that: the owner has one, and calls close() without flush when it
-     * has waited long enough. What an owner leaves behind (attach NULL, guest off) is bounded by a short deadline of the
-     * io's. Not flush: at once. closed() follows, once, later, not from inside. */
+    /* flush: end the sending direction behind what send() took, and go on reading (paused or not)
+     * and discarding until the peer has ended too. The io has no clock for that: the owner has one,
+     * and calls close() without flush when it has waited long enough. What an owner leaves behind
+     * (attach NULL, guest off) is bounded by a short deadline of the io's. Not flush: at once.
+     * closed() follows, once, later, not from inside. */
     void (*close)(void *ctx, wshub_conn conn, bool flush);
-    uint64_t (*now_ms)(void *ctx);                           /* monotonic; stands still within a turn */
-    /* Up to when everything that had arrived has been reported; never after now_ms(). Peers are judged by this clock, so
-     * that after a late turn (a stopped process, a slow callback) what lies in the system's buffers is heard first: while
-     * somebody is due in between, settle() asks to be called again at once. NULL: this io reports before it settles, now_ms(). */
+    uint64_t (*now_ms)(void *ctx); /* monotonic; stands still within a turn */
+    /* Up to when everything that had arrived has been reported; never after now_ms(). Peers are
+     * judged by this clock, so that after a late turn (a stopped process, a slow callback) what
+     * lies in the system's buffers is heard first: while somebody is due in between, settle() asks
+     * to be called again at once. NULL: this io reports before it settles, now_ms(). */
     uint64_t (*heard_ms)(void *ctx);
     uint64_t (*wall_ms)(void *ctx);                          /* since 1970-01-01 UTC */
-    bool (*random)(void *ctx, uint8_t *bytes, size_t count); /* unpredictable; false: there is none */
-    void (*wake)(void *ctx);  /* any thread: settle soon. NULL: wshub_post* and loops are refused */
-    void (*pause)(void *ctx, wshub_conn conn, bool paused); /* stop or go on receiving. NULL: the hub keeps
-                                 what arrives up to payload_bytes_max, then closes */
-    size_t (*peer)(void *ctx, wshub_conn conn, char *text, size_t cap); /* writes the address, terminated;
-                                 returns its length. NULL: unknown */
-    /* A guest: a further owner beside the attached one, for streams that it opens itself, such as those of a
-     * bus to its broker. Its input is reported before that of others, its settle is called in every turn
-     * before the attached owner's. `on` false: it leaves, no report follows, its open streams are dropped.
-     * Guests are told apart by their ctx. Returns OK, NOMEM or LIMIT. NULL: this io has no guests. */
+    bool (*random)(void *ctx, uint8_t *bytes, size_t count); /* unpredictable; false: there is none
+                                                              */
+    void (*wake)(void *ctx); /* any thread: settle soon. NULL: wshub_post* and loops are refused */
+    void (*pause)(void *ctx, wshub_conn conn, bool paused); /* stop or go on receiving. NULL: the
+                                 hub keeps what arrives up to payload_bytes_max, then closes */
+    size_t (*peer)(void *ctx, wshub_conn conn, char *text, size_t cap); /* writes the address,
+                                 terminated; returns its length. NULL: unknown */
+    /* A guest: a further owner beside the attached one, for streams that it opens itself, such as
+     * those of a bus to its broker. Its input is reported before that of others, its settle is
+     * called in every turn before the attached owner's. `on` false: it leaves, no report follows,
+     * its open streams are dropped. Guests are told apart by their ctx. Returns OK, NOMEM or LIMIT.
+     * NULL: this io has no guests. */
     wshub_err (*guest)(void *ctx, const wshub_io_owner *owner, bool on);
-    /* Opens a stream for a guest. address: `host:port`, `[v6]:port`, or the path of a Unix socket, which
-     * begins with `/` or `.`; borrowed. opened() follows, or closed() if nobody answers: within the system's
-     * patience; who has less closes it. Calls no report. Returns OK, PARAM: the address, NOMEM, LIMIT or IO. */
+    /* Opens a stream for a guest. address: `host:port`, `[v6]:port`, or the path of a Unix socket,
+     * which begins with `/` or `.`; borrowed. opened() follows, or closed() if nobody answers:
+     * within the system's patience; who has less closes it. Calls no report. Returns OK, PARAM: the
+     * address, NOMEM, LIMIT or IO. */
     wshub_err (*connect)(void *ctx, void *guest_ctx, const char *address, wshub_conn *out_conn);
-    const char *(*error)(void *ctx); /* one line on what failed last; a view until the next call. NULL: none */
+    const char *(*error)(void *ctx); /* one line on what failed last; a view until the next call.
+                                        NULL: none */
 } wshub_io;
 
 /* Channel and payload of one bus message. */
@@ -545,42 +582,52 @@ typedef struct wshub_bus_channel {
 typedef struct wshub_bus_owner {
     void *ctx;
     void (*received)(void *ctx, wshub_str channel, wshub_str payload); /* owner's thread; views */
-    /* DOWN at first. CONNECTED: whatever was subscribed before is forgotten; the owner subscribes again to
-     * all it wants, at once, in this very report. UP: all of that is acknowledged. DOWN: after either. */
+    /* DOWN at first. CONNECTED: whatever was subscribed before is forgotten; the owner subscribes
+     * again to all it wants, at once, in this very report. UP: all of that is acknowledged. DOWN:
+     * after either. */
     void (*state)(void *ctx, wshub_bus_state state);
-    void (*wake)(void *ctx); /* any thread: call pump() soon. NULL: same thread only, pump is called often */
-    /* Owner's thread, never from inside an order: after a short publish() there is room again, or pending(), which
-     * was not 0 when it was asked, is. NULL: wake() is called instead. */
+    void (*wake)(void *ctx); /* any thread: call pump() soon. NULL: same thread only, pump is called
+                                often */
+    /* Owner's thread, never from inside an order: after a short publish() there is room again, or
+     * pending(), which was not 0 when it was asked, is. NULL: wake() is called instead. */
     void (*room)(void *ctx);
-    void (*late)(void *ctx); /* owner's thread: the time given to alarm() is over. NULL: alarm() is not called */
+    void (*late)(void *ctx); /* owner's thread: the time given to alarm() is over. NULL: alarm() is
+                                not called */
 } wshub_bus_owner;
 
 #define WSHUB_BUS_BATCH 500 /* channels in one call of subscribe() or unsubscribe(), at most */
 
-/* Carries messages between instances, at most once, in order for each publisher and channel. What is optional is NULL
- * in a table that was zeroed first. Publish, subscribe, unsubscribe, flush, pending and alarm call no report: the owner
- * may be in the middle of a change. What they find out is reported later. */
+/* Carries messages between instances, at most once, in order for each publisher and channel. What
+ * is optional is NULL in a table that was zeroed first. Publish, subscribe, unsubscribe, flush,
+ * pending and alarm call no report: the owner may be in the middle of a change. What they find out
+ * is reported later. */
 typedef struct wshub_bus {
     void *ctx;
-    wshub_err (*attach)(void *ctx, const wshub_bus_owner *owner); /* NULL: leave; what was taken is handed
-                    over as far as that goes at once, then no report follows and ctx is used no more. Called
-                    so once in any case, also when it failed before */
-    /* Returns how many of the messages, from the first on, it took (copied); the rest is offered again. */
+    wshub_err (*attach)(void *ctx, const wshub_bus_owner *owner); /* NULL: leave; what was taken is
+                    handed over as far as that goes at once, then no report follows and ctx is used
+                    no more. Called so once in any case, also when it failed before */
+    /* Returns how many of the messages, from the first on, it took (copied); the rest is offered
+     * again. */
     size_t (*publish)(void *ctx, const wshub_bus_msg *msgs, size_t count);
-    /* 1 to WSHUB_BUS_BATCH channels, taken in order, each whether or not it is subscribed already. False:
-     * none was taken, for want of room; they are offered again in a later turn. While DOWN: true, ignored. */
+    /* 1 to WSHUB_BUS_BATCH channels, taken in order, each whether or not it is subscribed already.
+     * False: none was taken, for want of room; they are offered again in a later turn. While DOWN:
+     * true, ignored. */
     bool (*subscribe)(void *ctx, const wshub_bus_channel *channels, size_t count);
     bool (*unsubscribe)(void *ctx, const wshub_bus_channel *channels, size_t count);
-    void (*flush)(void *ctx); /* the end of a turn's calls: to the network with them. NULL: not needed */
-    void (*pump)(void *ctx);  /* reports what has arrived; called by the owner once a turn. NULL: not needed */
-    /* Messages that were taken and whose delivery to the broker is not confirmed: an end waits for them (BYE-2).
-     * NULL: what was taken is delivered. */
+    void (*flush)(void *ctx); /* the end of a turn's calls: to the network with them. NULL: not
+                                 needed */
+    void (*pump)(void *ctx); /* reports what has arrived; called by the owner once a turn. NULL: not
+                                needed */
+    /* Messages that were taken and whose delivery to the broker is not confirmed: an end waits for
+     * them (BYE-2). NULL: what was taken is delivered. */
     uint64_t (*pending)(void *ctx);
-    void (*alarm)(void *ctx, uint32_t ms); /* calls late() once after so long; again: anew. NULL: it has no clock */
-    /* Of what it took from this owner: how many it will never have a word about, since their connection broke. NULL: none. */
+    void (*alarm)(void *ctx, uint32_t ms); /* calls late() once after so long; again: anew. NULL: it
+                                              has no clock */
+    /* Of what it took from this owner: how many it will never have a word about, since their
+     * connection broke. NULL: none. */
     uint64_t (*unconfirmed)(void *ctx);
-    /* Whether it has an owner: it has one at a time, and who is refused (STATE) for that leaves it alone. NULL: it cannot
-     * tell, and is given to one owner only. */
+    /* Whether it has an owner: it has one at a time, and who is refused (STATE) for that leaves it
+     * alone. NULL: it cannot tell, and is given to one owner only. */
     bool (*taken)(void *ctx);
 } wshub_bus;
 
@@ -588,79 +635,96 @@ typedef struct wshub_bus {
  * Zero always means the default, so a zeroed struct plus an io is valid. Everything is copied. */
 typedef struct wshub_desc {
     const wshub_io *io;   /* required: where bytes come from */
-    const wshub_bus *bus; /* NULL: this hub stands alone. Given: it ends with the hub, or if creation fails; another's: STATE */
+    const wshub_bus *bus; /* NULL: this hub stands alone. Given: it ends with the hub, or if
+                             creation fails; another's: STATE */
     wshub_alloc_fn alloc; /* NULL: realloc and free */
     void *alloc_user;
     void *user; /* last argument of every callback */
 
-    const char *path;      /* upgrade path; "/ws" */
-    const char *server_id; /* a fresh UUID v4; at most 63 bytes */
+    const char *path;                 /* upgrade path; "/ws" */
+    const char *server_id;            /* a fresh UUID v4; at most 63 bytes */
     const char *const *default_rooms; /* joined on acceptance; NULL: ws-default, ws-notification */
     size_t default_rooms_count;
     bool no_default_rooms; /* none; instead of a list */
-    /* Who may open a WebSocket from a page, as a browser says it (CONN-2): `https://host[:port]`, `https://`*`.host` for
-     * its subdomains, `null`, or `*`: any page. NULL: any page, with a warning. Nobody: a list whose first entry is NULL, of
-     * count 0. Requests without Origin (programs, not pages) always pass. */
+    /* Who may open a WebSocket from a page, as a browser says it (CONN-2): `https://host[:port]`,
+     * `https://`*`.host` for its subdomains, `null`, or `*`: any page. NULL: any page, with a
+     * warning. Nobody: a list whose first entry is NULL, of count 0. Requests without Origin
+     * (programs, not pages) always pass. */
     const char *const *allowed_origins;
     size_t allowed_origins_count;
-    /* By which names this hub is called: `host` (any port), `host:port` (as it is sent: browsers leave a default port out),
+    /* By which names this hub is called: `host` (any port), `host:port` (as it is sent: browsers
+     * leave a default port out),
      * `[v6]`, `*.host` for subdomains. Requests, upgrades
-     * included, whose Host (or absolute target) is none of them are answered 421, so that no page reaches a hub inside its
-     * visitor's network by a name of its own (DNS rebinding). NULL: any, for hubs behind a proxy that asks. */
+     * included, whose Host (or absolute target) is none of them are answered 421, so that no page
+     * reaches a hub inside its visitor's network by a name of its own (DNS rebinding). NULL: any,
+     * for hubs behind a proxy that asks. */
     const char *const *allowed_hosts;
     size_t allowed_hosts_count;
 
-    /* Clocks measure silence or want of progress, never honest work (LIVE-3), and peers are judged only by what has been
-     * heard of them (wshub_io.heard_ms). */
-    uint32_t head_timeout_ms;       /* 5000; for a whole request head, from its first byte (CONN-3) */
-    uint32_t auth_timeout_ms;       /* 5000; from the upgrade to `authenticate`; 3x for the answer */
+    /* Clocks measure silence or want of progress, never honest work (LIVE-3), and peers are judged
+     * only by what has been heard of them (wshub_io.heard_ms). */
+    uint32_t head_timeout_ms; /* 5000; for a whole request head, from its first byte (CONN-3) */
+    uint32_t auth_timeout_ms; /* 5000; from the upgrade to `authenticate`; 3x for the answer */
     uint32_t heartbeat_interval_ms; /* 30000; granularity of the next one (LIVE-1) */
     uint32_t heartbeat_timeout_ms;  /* 90000, WSHUB_OFF */
-    uint32_t idle_timeout_ms;       /* 60000, WSHUB_OFF; silence both ways; pings after half of it (LIVE-2) */
-    uint32_t message_timeout_ms;    /* 30000, WSHUB_OFF; for each 4096 bytes more of a message or body that has begun */
-    uint32_t write_timeout_ms;      /* 60000, WSHUB_OFF; without a byte of progress; ends are bounded by it too */
-    uint32_t close_timeout_ms;      /* 5000; for the peer's Close, and for its end, once ours has left */
-    uint32_t transform_timeout_ms;  /* 30000, WSHUB_OFF; for your answer to on_transform_in, then it has failed (ENC-2) */
-    uint32_t http_timeout_ms;       /* 30000, WSHUB_OFF; for your answer to an HTTP request, then 503 */
-    uint32_t shutdown_timeout_ms;   /* 5000; bounds wshub_shutdown(): for peers to close, then for the broker to
-                                       acknowledge what was published (BYE-2) */
+    uint32_t idle_timeout_ms;       /* 60000, WSHUB_OFF; silence both ways; pings after half of it
+                                       (LIVE-2) */
+    uint32_t message_timeout_ms; /* 30000, WSHUB_OFF; for each 4096 bytes more of a message or body
+                                    that has begun */
+    uint32_t write_timeout_ms; /* 60000, WSHUB_OFF; without a byte of progress; ends are bounded by
+                                  it too */
+    uint32_t close_timeout_ms; /* 5000; for the peer's Close, and for its end, once ours has left */
+    uint32_t transform_timeout_ms; /* 30000, WSHUB_OFF; for your answer to on_transform_in, then it
+                                      has failed (ENC-2) */
+    uint32_t http_timeout_ms; /* 30000, WSHUB_OFF; for your answer to an HTTP request, then 503 */
+    uint32_t shutdown_timeout_ms; /* 5000; bounds wshub_shutdown(): for peers to close, then for the
+                                     broker to acknowledge what was published (BYE-2) */
     bool no_pings;
-    bool heartbeat_by_pong;     /* a pong counts as a heartbeat: for clients that only listen (LIVE-2); needs pings */
-    bool close_on_backpressure; /* over backpressure_bytes_max: close instead of dropping the message */
+    bool heartbeat_by_pong; /* a pong counts as a heartbeat: for clients that only listen (LIVE-2);
+                               needs pings */
+    bool close_on_backpressure; /* over backpressure_bytes_max: close instead of dropping the
+                                   message */
     bool require_encryption;    /* AUTH-5 */
-    bool bus_exact;             /* PRECISE mode (BUS-4): subscribe to what is here, not to patterns */
-    bool bus_any_channel;       /* as the reference: an envelope's type and target decide, whatever its
-                                   channel; left out: those that do not fit each other are refused */
+    bool bus_exact;       /* PRECISE mode (BUS-4): subscribe to what is here, not to patterns */
+    bool bus_any_channel; /* as the reference: an envelope's type and target decide, whatever its
+                             channel; left out: those that do not fit each other are refused */
 
-    uint32_t payload_bytes_max;       /* 131072; one inbound message after reassembly */
-    uint32_t backpressure_bytes_max;  /* 1048576; what waits for one client (SEND-6): one that takes all is sent a
-                                         message of any length. WSHUB_OFF: 2 GiB - 1, which no queue passes */
-    uint32_t http_answers_bytes_max;  /* 262144; unsent answers of a stream: with more, no further request of it is taken
-                                         until they have drained (SEND-6). One answer may be larger */
-    uint32_t held_bytes_max;          /* payload_bytes_max + 262144; of a stream: received and not yet looked at, since an
-                                         answer or a transformer is waited for. An io that pauses brings one report of it at
-                                         most, which is always kept; what others bring beyond ends the stream (1008) */
-    uint64_t segment_bytes_max;       /* 1 GiB; held for all pressured clients together (lagging_bytes) */
-    uint32_t conns_max, clients_max;  /* 1000000 each */
-    uint32_t http_head_bytes_max;     /* 16384 (CONN-3) */
-    uint32_t http_headers_max;        /* 100; at most 256 */
-    uint32_t http_body_bytes_max;     /* 65536 */
-    uint32_t json_depth_max;          /* 1024 (MSG-9) */
-    uint32_t preauth_messages_max;    /* 16; before acceptance; beyond: close 1008 */
-    uint32_t preauth_bytes_max;       /* 8192; the same */
-    uint32_t rooms_per_client_max;    /* 1024 (ROOM-6); at least the default rooms and the client's own */
-    uint32_t rooms_per_message_max;   /* rooms_per_client_max (ROOM-6) */
-    uint32_t rooms_max, users_max;    /* 1000000 each */
-    uint32_t asks_per_client_max;     /* 16; joins not yet answered */
-    uint32_t encrypted_batch_max;     /* 10 (ENC-3) */
-    uint32_t bus_queue_bytes_max;     /* 1048576; kept while the bus is down (BUS-5) */
-    uint32_t bus_queue_ms_max;        /* 15000, WSHUB_OFF; the same: older ones are dropped. More than the longest
-                                         pause between two attempts to reconnect and the attempt itself */
-    uint32_t bus_burst_bytes_max;     /* 16 MiB or bus_queue_bytes_max, whichever is more; waits while the bus is up
-                                         and cannot take it at once. One message may be longer than either */
-    uint32_t bus_linger_ms;           /* 5000, WSHUB_OFF; bus_exact: unsubscribes so long after the last. At most rooms_max
-                                         channels linger (bus_lingering); beyond, the oldest are given up at once */
-    uint32_t post_bytes_max;          /* 67108864; posted and not yet carried out */
+    uint32_t payload_bytes_max;      /* 131072; one inbound message after reassembly */
+    uint32_t backpressure_bytes_max; /* 1048576; what waits for one client (SEND-6): one that takes
+                                        all is sent a message of any length. WSHUB_OFF: 2 GiB - 1,
+                                        which no queue passes */
+    uint32_t http_answers_bytes_max; /* 262144; unsent answers of a stream: with more, no further
+                                        request of it is taken until they have drained (SEND-6). One
+                                        answer may be larger */
+    uint32_t held_bytes_max; /* payload_bytes_max + 262144; of a stream: received and not yet looked
+                                at, since an answer or a transformer is waited for. An io that
+                                pauses brings one report of it at most, which is always kept; what
+                                others bring beyond ends the stream (1008) */
+    uint64_t segment_bytes_max; /* 1 GiB; held for all pressured clients together (lagging_bytes) */
+    uint32_t conns_max, clients_max; /* 1000000 each */
+    uint32_t http_head_bytes_max;    /* 16384 (CONN-3) */
+    uint32_t http_headers_max;       /* 100; at most 256 */
+    uint32_t http_body_bytes_max;    /* 65536 */
+    uint32_t json_depth_max;         /* 1024 (MSG-9) */
+    uint32_t preauth_messages_max;   /* 16; before acceptance; beyond: close 1008 */
+    uint32_t preauth_bytes_max;      /* 8192; the same */
+    uint32_t rooms_per_client_max; /* 1024 (ROOM-6); at least the default rooms and the client's own
+                                    */
+    uint32_t rooms_per_message_max; /* rooms_per_client_max (ROOM-6) */
+    uint32_t rooms_max, users_max;  /* 1000000 each */
+    uint32_t asks_per_client_max;   /* 16; joins not yet answered */
+    uint32_t encrypted_batch_max;   /* 10 (ENC-3) */
+    uint32_t bus_queue_bytes_max;   /* 1048576; kept while the bus is down (BUS-5) */
+    uint32_t bus_queue_ms_max; /* 15000, WSHUB_OFF; the same: older ones are dropped. More than the
+                                  longest pause between two attempts to reconnect and the attempt
+                                  itself */
+    uint32_t bus_burst_bytes_max; /* 16 MiB or bus_queue_bytes_max, whichever is more; waits while
+                                     the bus is up and cannot take it at once. One message may be
+                                     longer than either */
+    uint32_t bus_linger_ms;  /* 5000, WSHUB_OFF; bus_exact: unsubscribes so long after the last. At
+                                most rooms_max  channels linger (bus_lingering); beyond, the oldest
+                                are given up at once */
+    uint32_t post_bytes_max; /* 67108864; posted and not yet carried out */
 
     /* Every callback runs on the hub's thread and may call any function. */
     /* Asked when a client sends `authenticate`. NULL: everybody is rejected. */
@@ -675,22 +739,23 @@ typedef struct wshub_desc {
     wshub_err (*on_binary)(wshub *hub, wshub_client client, const uint8_t *bytes, size_t count,
                            void *user);
     /* Outbound and inbound transformer of encrypted clients (ENC-1). */
-    void (*on_transform_out)(wshub *hub, wshub_ask ask, wshub_client client, const wshub_event *event,
-                             void *user);
-    void (*on_transform_in)(wshub *hub, wshub_ask ask, wshub_client client, const wshub_event *event,
-                            void *user);
-    void (*on_opened)(wshub *hub, wshub_client client, void *user); /* upgraded, not authenticated */
-    wshub_err (*on_connected)(wshub *hub, wshub_client client, void *user); /* accepted (AUTH-7) */
+    void (*on_transform_out)(wshub *hub, wshub_ask ask, wshub_client client,
+                             const wshub_event *event, void *user);
+    void (*on_transform_in)(wshub *hub, wshub_ask ask, wshub_client client,
+                            const wshub_event *event, void *user);
+    void (*on_opened)(wshub *hub, wshub_client client, void *user); /* upgraded, not authenticated
+                                                                     */
+    wshub_err (*on_connected)(wshub *hub, wshub_client client, void *user);  /* accepted (AUTH-7) */
     void (*on_disconnected)(wshub *hub, const wshub_gone *gone, void *user); /* once each (BYE-1) */
     void (*on_pressure)(wshub *hub, wshub_client client, wshub_pressure what, size_t queued_bytes,
                         void *user);
-    /* HTTP that is no upgrade on `path`. Return true and answer with wshub_http_reply(), now or later;
-     * false: 404. */
+    /* HTTP that is no upgrade on `path`. Return true and answer with wshub_http_reply(), now or
+     * later; false: 404. */
     bool (*on_request)(wshub *hub, wshub_request request, const wshub_http *http, void *user);
     void (*on_upgrade)(wshub *hub, const wshub_http *http, wshub_upgrade *upgrade, void *user);
-    /* The bus went DOWN, or is UP again after down_ms, counted from creation the first time. What others
-     * published meanwhile is lost: here is the place to tell clients, to refetch, or to close them with
-     * 1012 at a pace of yours. */
+    /* The bus went DOWN, or is UP again after down_ms, counted from creation the first time. What
+     * others published meanwhile is lost: here is the place to tell clients, to refetch, or to
+     * close them with 1012 at a pace of yours. */
     void (*on_bus)(wshub *hub, wshub_bus_state state, uint64_t down_ms, void *user);
     void (*on_shutdown)(wshub *hub, void *user); /* shutdown or drain has finished */
     void (*on_log)(wshub *hub, const wshub_log *line, void *user);
@@ -701,52 +766,56 @@ typedef struct wshub_desc {
 /* Makes a hub and attaches it to its io and bus.
  *   desc     borrowed; everything in it is copied, texts too
  *   out_hub  the hub; given to you, end it with wshub_destroy()
- * Returns  OK; PARAM: no io, a limit out of range, a bad room, path or origin: wshub_desc_problem() says
- *          which; NOMEM; RANDOM: io->random failed; STATE: the io has a hub, or the bus an owner, who keeps
- *          it; NOWAKE or others: what the bus's attach said; CLOSED: a callback has destroyed it meanwhile.
- * Thread   the one the hub will belong to. */
+ * Returns  OK; PARAM: no io, a limit out of range, a bad room, path or origin: wshub_desc_problem()
+ * says which; NOMEM; RANDOM: io->random failed; STATE: the io has a hub, or the bus an owner, who
+ * keeps it; NOWAKE or others: what the bus's attach said; CLOSED: a callback has destroyed it
+ * meanwhile. Thread   the one the hub will belong to. */
 WSHUB_API wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub);
 
-/* One line on what wshub_create() would refuse in a description, and what it should be. NULL: nothing. Pure. */
+/* One line on what wshub_create() would refuse in a description, and what it should be. NULL:
+ * nothing. Pure. */
 WSHUB_API const char *wshub_desc_problem(const wshub_desc *desc);
 
-/* Ends a hub: every client is reported gone (cause SHUTDOWN, code 1001 where none was sent), every stream
- * dropped at once, all memory freed. What waits for the bus is handed over as far as it takes it at once; what is lost
- * is told nobody. Inside a callback it is done when the outermost call returns. For a polite end, which waits and tells,
- * call wshub_shutdown() first. NULL: nothing. Thread: the hub's. */
+/* Ends a hub: every client is reported gone (cause SHUTDOWN, code 1001 where none was sent), every
+ * stream dropped at once, all memory freed. What waits for the bus is handed over as far as it
+ * takes it at once; what is lost is told nobody. Inside a callback it is done when the outermost
+ * call returns. For a polite end, which waits and tells, call wshub_shutdown() first. NULL:
+ * nothing. Thread: the hub's. */
 WSHUB_API void wshub_destroy(wshub *hub);
 
-/* Ends service (BYE-2): no new clients, every client gets close 1001 `Server shutting down`; on_shutdown
- * when all streams have ended, after shutdown_timeout_ms at the latest. The hub can still be queried.
- * Returns OK, also when it is under way. Thread: the hub's. */
+/* Ends service (BYE-2): no new clients, every client gets close 1001 `Server shutting down`;
+ * on_shutdown when all streams have ended, after shutdown_timeout_ms at the latest. The hub can
+ * still be queried. Returns OK, also when it is under way. Thread: the hub's. */
 WSHUB_API wshub_err wshub_shutdown(wshub *hub);
 
-/* Empties the hub at a pace: no new clients; oldest clients first, per_second of them a second, get close
- * `code` (1001, or 1012 for "come back") with `reason`; when none are left, as wshub_shutdown().
- *   per_second  1..1000000
- *   reason      UTF-8, at most WSHUB_CLOSE_REASON_MAX bytes; copied
- * Returns OK; PARAM; STATE: shutting down already. Thread: the hub's. */
+/* Empties the hub at a pace: no new clients; oldest clients first, per_second of them a second, get
+ * close `code` (1001, or 1012 for "come back") with `reason`; when none are left, as
+ * wshub_shutdown(). per_second  1..1000000 reason      UTF-8, at most WSHUB_CLOSE_REASON_MAX bytes;
+ * copied Returns OK; PARAM; STATE: shutting down already. Thread: the hub's. */
 WSHUB_API wshub_err wshub_drain(wshub *hub, uint32_t per_second, uint16_t code, wshub_str reason);
 WSHUB_API bool wshub_is_draining(const wshub *hub); /* drain or shutdown has begun */
 WSHUB_API bool wshub_is_down(const wshub *hub);     /* shutdown has finished */
 
-/* Carries out what was gathered (see >>life). Ios call it through their owner table; call it yourself
- * after sends from outside any report if your io does not. Inside a callback it does nothing.
- * Returns the time of the next deadline on the io's clock; WSHUB_NEVER: none; 0: call again soon. */
+/* Carries out what was gathered (see >>life). Ios call it through their owner table; call it
+ * yourself after sends from outside any report if your io does not. Inside a callback it does
+ * nothing. Returns the time of the next deadline on the io's clock; WSHUB_NEVER: none; 0: call
+ * again soon. */
 WSHUB_API uint64_t wshub_settle(wshub *hub);
 
-/* Calls fn once, delay_ms from now (0: in the next turn's end, from a timer of 0 ms too), on the hub's thread and clock: a late
- * answer, a tick of yours. `out_timer` (may be NULL) can stop it. Not called after wshub_destroy().
- * Returns OK, PARAM, NOMEM. Cost: O(log n). */
-WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms, void (*fn)(wshub *hub, void *arg),
-                                      void *arg, wshub_timer *out_timer);
-WSHUB_API wshub_err wshub_timer_stop(wshub *hub, wshub_timer timer); /* STALE: fired or stopped before */
+/* Calls fn once, delay_ms from now (0: in the next turn's end, from a timer of 0 ms too), on the
+ * hub's thread and clock: a late answer, a tick of yours. `out_timer` (may be NULL) can stop it.
+ * Not called after wshub_destroy(). Returns OK, PARAM, NOMEM. Cost: O(log n). */
+WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms,
+                                      void (*fn)(wshub *hub, void *arg), void *arg,
+                                      wshub_timer *out_timer);
+WSHUB_API wshub_err wshub_timer_stop(wshub *hub, wshub_timer timer); /* STALE: fired or stopped
+                                                                        before */
 
 WSHUB_API void wshub_stats_get(const wshub *hub, wshub_stats *out_stats); /* O(1) */
 WSHUB_API wshub_str wshub_server_id(const wshub *hub); /* view, valid as long as the hub */
-WSHUB_API uint64_t wshub_now_ms(const wshub *hub);     /* the hub's clock: stands still within a turn */
-WSHUB_API void *wshub_user(const wshub *hub);          /* wshub_desc.user */
-WSHUB_API const char *wshub_strerror(wshub_err err);   /* never NULL */
+WSHUB_API uint64_t wshub_now_ms(const wshub *hub); /* the hub's clock: stands still within a turn */
+WSHUB_API void *wshub_user(const wshub *hub);      /* wshub_desc.user */
+WSHUB_API const char *wshub_strerror(wshub_err err);       /* never NULL */
 WSHUB_API const char *wshub_log_name(wshub_log_code code); /* "MSG_INVALID"; "?" if none */
 #ifdef WSHUB_SELF_CHECK
 /* Walks every index and byte account; NULL, or a text that names the first thing that is wrong. */
@@ -754,8 +823,8 @@ WSHUB_API const char *wshub_self_check(const wshub *hub);
 #endif
 
 /* ---- >>api-conn -----------------------------------------------------------------------------
- * The hub as an owner of streams, for those who write an io without a table of owners. Same contract as
- * wshub_io_owner; conns the hub does not know are ignored. */
+ * The hub as an owner of streams, for those who write an io without a table of owners. Same
+ * contract as wshub_io_owner; conns the hub does not know are ignored. */
 WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn);
 WSHUB_API void wshub_conn_received(wshub *hub, wshub_conn conn, uint8_t *bytes, size_t count);
 WSHUB_API void wshub_conn_ended(wshub *hub, wshub_conn conn);
@@ -764,20 +833,25 @@ WSHUB_API void wshub_conn_sent(wshub *hub, wshub_conn conn, size_t count);
 WSHUB_API void wshub_conn_closed(wshub *hub, wshub_conn conn);
 
 /* ---- >>api-client ---------------------------------------------------------------------------
- * Texts returned are views: valid until the client is gone or you change what they show. Questions about
- * a client that is gone answer with an empty value. Thread: the hub's; allowed in callbacks. */
+ * Texts returned are views: valid until the client is gone or you change what they show. Questions
+ * about a client that is gone answer with an empty value. Thread: the hub's; allowed in callbacks.
+ */
 
 /* Finds a client by its id, in any state but disconnected. Returns OK or STALE. O(1). */
 WSHUB_API wshub_err wshub_client_find(const wshub *hub, wshub_str id, wshub_client *out_client);
-/* Goes through all clients, oldest first. False: no more. Clients that come or go meanwhile are safe (wshub_iter). */
+/* Goes through all clients, oldest first. False: no more. Clients that come or go meanwhile are
+ * safe (wshub_iter). */
 WSHUB_API bool wshub_client_each(const wshub *hub, wshub_iter *iter, wshub_client *out_client);
 WSHUB_API wshub_state wshub_client_state(const wshub *hub, wshub_client client);
 WSHUB_API wshub_str wshub_client_id(const wshub *hub, wshub_client client);
-WSHUB_API wshub_str wshub_client_user_id(const wshub *hub, wshub_client client);  /* ptr NULL: none */
-WSHUB_API wshub_str wshub_client_metadata(const wshub *hub, wshub_client client); /* JSON; NULL: none */
+WSHUB_API wshub_str wshub_client_user_id(const wshub *hub, wshub_client client);  /* ptr NULL: none
+                                                                                   */
+WSHUB_API wshub_str wshub_client_metadata(const wshub *hub, wshub_client client); /* JSON; NULL:
+                                                                                     none */
 WSHUB_API bool wshub_client_is_encrypted(const wshub *hub, wshub_client client);
 WSHUB_API bool wshub_client_is_pressured(const wshub *hub, wshub_client client); /* SEND-6 */
-/* What the hub holds for it: bytes that its stream has not taken, and what is with the outbound transformer. */
+/* What the hub holds for it: bytes that its stream has not taken, and what is with the outbound
+ * transformer. */
 WSHUB_API size_t wshub_client_queued_bytes(const wshub *hub, wshub_client client);
 WSHUB_API void *wshub_client_user_ptr(const wshub *hub, wshub_client client);
 WSHUB_API wshub_err wshub_client_set_user_ptr(wshub *hub, wshub_client client, void *ptr);
@@ -790,31 +864,36 @@ WSHUB_API size_t wshub_client_peer(const wshub *hub, wshub_client client, char *
  *   code    1000, 1001, 1003, 1007..1014, 3000..4999; 0: a Close frame without a code
  *   reason  UTF-8, at most WSHUB_CLOSE_REASON_MAX bytes; borrowed
  * Returns OK, STALE, PARAM. Allowed in callbacks, also those about this client. */
-WSHUB_API wshub_err wshub_client_close(wshub *hub, wshub_client client, uint16_t code, wshub_str reason);
+WSHUB_API wshub_err wshub_client_close(wshub *hub, wshub_client client, uint16_t code,
+                                       wshub_str reason);
 
-/* Marks an authenticated client as encrypted (ENC-4); from here on ENC-1 applies. OK, STALE, STATE. */
+/* Marks an authenticated client as encrypted (ENC-4); from here on ENC-1 applies. OK, STALE, STATE.
+ */
 WSHUB_API wshub_err wshub_client_encrypt(wshub *hub, wshub_client client);
 
-/* Puts a client into a room or takes it out, without validation (ROOM-4), in any state. A client that has
- * not authenticated hears what is sent to that room too: it was you who put it there.
- *   room  UTF-8, 1..WSHUB_NAME_BYTES_MAX bytes; copied
- * Returns OK, also if it was (not) in there; STALE; PARAM; NOMEM; LIMIT: rooms_per_client_max or rooms_max.
- * Cost, also of wshub_client_in_room(): O(1), however many rooms the client is in and members the room has. */
+/* Puts a client into a room or takes it out, without validation (ROOM-4), in any state. A client
+ * that has not authenticated hears what is sent to that room too: it was you who put it there. room
+ * UTF-8, 1..WSHUB_NAME_BYTES_MAX bytes; copied Returns OK, also if it was (not) in there; STALE;
+ * PARAM; NOMEM; LIMIT: rooms_per_client_max or rooms_max. Cost, also of wshub_client_in_room():
+ * O(1), however many rooms the client is in and members the room has. */
 WSHUB_API wshub_err wshub_client_join(wshub *hub, wshub_client client, wshub_str room);
 WSHUB_API wshub_err wshub_client_leave(wshub *hub, wshub_client client, wshub_str room);
 WSHUB_API bool wshub_client_in_room(const wshub *hub, wshub_client client, wshub_str room);
-/* Goes through a client's rooms, its own-id room included. Joining and leaving meanwhile are safe (wshub_iter). */
+/* Goes through a client's rooms, its own-id room included. Joining and leaving meanwhile are safe
+ * (wshub_iter). */
 WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client client, wshub_iter *iter,
                                       wshub_str *out_room);
 
 /* ---- >>api-room ----------------------------------------------------------------------------- */
-/* Thread: the hub's; allowed in callbacks. Members come in no particular order; whoever joins or leaves while you
- * look is safe (wshub_iter). Members that have not authenticated (wshub_client_join()) are among them. Counts hold those
- * who are closed and not yet reported gone, walks do not show them (>>life). */
+/* Thread: the hub's; allowed in callbacks. Members come in no particular order; whoever joins or
+ * leaves while you look is safe (wshub_iter). Members that have not authenticated
+ * (wshub_client_join()) are among them. Counts hold those who are closed and not yet reported gone,
+ * walks do not show them (>>life). */
 WSHUB_API size_t wshub_room_count(const wshub *hub, wshub_str room); /* members; 0: no such room */
 WSHUB_API bool wshub_room_each_member(const wshub *hub, wshub_str room, wshub_iter *iter,
                                       wshub_client *out_client);
-/* Goes through all rooms. One named like a client's id may be missed if that client goes meanwhile. */
+/* Goes through all rooms. One named like a client's id may be missed if that client goes meanwhile.
+ */
 WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter, wshub_str *out_room);
 WSHUB_API size_t wshub_user_count(const wshub *hub, wshub_str user_id); /* sessions; 0: not here */
 WSHUB_API bool wshub_user_each_client(const wshub *hub, wshub_str user_id, wshub_iter *iter,
@@ -822,14 +901,14 @@ WSHUB_API bool wshub_user_each_client(const wshub *hub, wshub_str user_id, wshub
 WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter, wshub_str *out_user_id);
 
 /* ---- >>api-send -----------------------------------------------------------------------------
- * Sends one event. The message is encoded once, however many receive it, and leaves in this turn's settle.
- *   msg  borrowed. Returns PARAM if event is NULL, over WSHUB_NAME_BYTES_MAX or not UTF-8, JSON if data is
- *        not JSON in UTF-8, LIMIT if it is over WSHUB_MSG_BYTES_MAX, NOMEM (nobody got it). What happens to
- *        a single receiver of several (dropped for backpressure) is counted, logged and told by on_pressure; it is
- *        no error of the sender.
- * Thread: the hub's; allowed in callbacks. Cost: one encoding, then some 15 ns a member; what one room, or
- * all, is sent without a break costs them once, unless ids are excluded, a transformer is set, encryption
- * is required or backpressure closes. */
+ * Sends one event. The message is encoded once, however many receive it, and leaves in this turn's
+ * settle. msg  borrowed. Returns PARAM if event is NULL, over WSHUB_NAME_BYTES_MAX or not UTF-8,
+ * JSON if data is not JSON in UTF-8, LIMIT if it is over WSHUB_MSG_BYTES_MAX, NOMEM (nobody got
+ * it). What happens to a single receiver of several (dropped for backpressure) is counted, logged
+ * and told by on_pressure; it is no error of the sender. Thread: the hub's; allowed in callbacks.
+ * Cost: one encoding, then some 15 ns a member; what one room, or all, is sent without a break
+ * costs them once, unless ids are excluded, a transformer is set, encryption is required or
+ * backpressure closes. */
 
 /* To one client, in any state (SEND-2). Further: STALE; CLEAR: keys not agreed; DROPPED. */
 WSHUB_API wshub_err wshub_client_send(wshub *hub, wshub_client client, const wshub_msg *msg);
@@ -844,24 +923,28 @@ WSHUB_API wshub_err wshub_room_send(wshub *hub, wshub_str room, const wshub_msg 
 WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub_str *exclude,
                                    size_t exclude_count);
 /* On every instance: delivers here and publishes (SEND-3, SEND-4). dest: borrowed; NULL: all.
- * Returns also PARAM: the event is empty or data is absent; CLOSED: the hub is down (wshub_is_down()), nobody would hear
- * of it. The bus being down is no error: what is published is kept for a while (BUS-5; bus_queue_bytes_max,
- * bus_queue_ms_max), and what has to go is counted and logged. */
+ * Returns also PARAM: the event is empty or data is absent; CLOSED: the hub is down
+ * (wshub_is_down()), nobody would hear of it. The bus being down is no error: what is published is
+ * kept for a while (BUS-5; bus_queue_bytes_max, bus_queue_ms_max), and what has to go is counted
+ * and logged. */
 WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg);
 
 /* ---- >>api-ask ------------------------------------------------------------------------------
- * Answers a question, inside its callback or later, once. STALE: answered before, or the client is gone;
- * harmless. STATE: the question is of another kind. Thread: the hub's; for others see >>api-post. */
+ * Answers a question, inside its callback or later, once. STALE: answered before, or the client is
+ * gone; harmless. STATE: the question is of another kind. Thread: the hub's; for others see
+ * >>api-post. */
 
-/* Accepts (AUTH-3, AUTH-7). who: copied; NULL: anonymous. Further: PARAM, JSON (metadata), NOMEM, LIMIT:
- * users_max; on these the question stays open. */
+/* Accepts (AUTH-3, AUTH-7). who: copied; NULL: anonymous. Further: PARAM, JSON (metadata), NOMEM,
+ * LIMIT: users_max; on these the question stays open. */
 WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who);
 /* Accepts the key exchange (AUTH-5). Texts: UTF-8, borrowed; ptr NULL: left out of `connected`. */
 WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask, wshub_str server_public_key,
                                            wshub_str salt);
-/* Joins the client to these rooms, usually a subset of those asked for (ROOM-2). borrowed. Further: PARAM, and the question
- * stays open; NOMEM, LIMIT: of those that could not be joined the first's, the others were. */
-WSHUB_API wshub_err wshub_join_accept(wshub *hub, wshub_ask ask, const wshub_str *rooms, size_t count);
+/* Joins the client to these rooms, usually a subset of those asked for (ROOM-2). borrowed. Further:
+ * PARAM, and the question stays open; NOMEM, LIMIT: of those that could not be joined the first's,
+ * the others were. */
+WSHUB_API wshub_err wshub_join_accept(wshub *hub, wshub_ask ask, const wshub_str *rooms,
+                                      size_t count);
 /* The transformed event; msg NULL: send (or dispatch) it unchanged. borrowed. */
 WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask, const wshub_msg *msg);
 /* No: AUTH-4, AUTH-5, joins nothing; a transformer that rejects has failed (ENC-2). */
@@ -870,26 +953,29 @@ WSHUB_API wshub_err wshub_ask_reject(wshub *hub, wshub_ask ask);
 WSHUB_API wshub_err wshub_ask_fail(wshub *hub, wshub_ask ask);
 
 /* ---- >>api-http ----------------------------------------------------------------------------- */
-/* Answers a request that on_request took. reply: borrowed. Returns OK; STALE: the peer left, or answered
- * before; PARAM: status, name, value or content_type not allowed; NOMEM. While answers of a stream wait unsent over
- * http_answers_bytes_max, no further request of it is taken (SEND-6). Thread: the hub's. */
+/* Answers a request that on_request took. reply: borrowed. Returns OK; STALE: the peer left, or
+ * answered before; PARAM: status, name, value or content_type not allowed; NOMEM. While answers of
+ * a stream wait unsent over http_answers_bytes_max, no further request of it is taken (SEND-6).
+ * Thread: the hub's. */
 WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_request request, const wshub_reply *reply);
 /* A request's header; name in any case. ptr NULL: absent. Of several the first. */
 WSHUB_API wshub_str wshub_http_header(const wshub_http *http, const char *name);
 
 /* ---- >>api-post -----------------------------------------------------------------------------
- * The functions that any thread may call. They copy, queue, and wake the hub, which carries them out in
- * its next settle, in the order of posting for each thread. Arguments are checked here, as the functions of the same
- * name do. Return OK: queued; NOMEM; NOWAKE; LIMIT: post_bytes_max; PARAM, JSON: an argument. What comes of it later (a
- * stale client) is silent. The hub must outlive the call. */
+ * The functions that any thread may call. They copy, queue, and wake the hub, which carries them
+ * out in its next settle, in the order of posting for each thread. Arguments are checked here, as
+ * the functions of the same name do. Return OK: queued; NOMEM; NOWAKE; LIMIT: post_bytes_max;
+ * PARAM, JSON: an argument. What comes of it later (a stale client) is silent. The hub must outlive
+ * the call. */
 WSHUB_API wshub_err wshub_post(wshub *hub, void (*fn)(wshub *hub, void *arg), void *arg);
 WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg);
 WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client client, const wshub_msg *msg);
-WSHUB_API wshub_err wshub_post_close(wshub *hub, wshub_client client, uint16_t code, wshub_str reason);
+WSHUB_API wshub_err wshub_post_close(wshub *hub, wshub_client client, uint16_t code,
+                                     wshub_str reason);
 WSHUB_API wshub_err wshub_post_close_id(wshub *hub, wshub_str id, uint16_t code, wshub_str reason);
 WSHUB_API wshub_err wshub_post_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who);
-WSHUB_API wshub_err wshub_post_handshake_accept(wshub *hub, wshub_ask ask, wshub_str server_public_key,
-                                                wshub_str salt);
+WSHUB_API wshub_err wshub_post_handshake_accept(wshub *hub, wshub_ask ask,
+                                                wshub_str server_public_key, wshub_str salt);
 WSHUB_API wshub_err wshub_post_join_accept(wshub *hub, wshub_ask ask, const wshub_str *rooms,
                                            size_t count);
 WSHUB_API wshub_err wshub_post_transform_accept(wshub *hub, wshub_ask ask, const wshub_msg *msg);
@@ -897,29 +983,34 @@ WSHUB_API wshub_err wshub_post_ask_reject(wshub *hub, wshub_ask ask);
 WSHUB_API wshub_err wshub_post_ask_fail(wshub *hub, wshub_ask ask);
 
 /* ---- >>api-bus ------------------------------------------------------------------------------ */
-/* The loop: a broker inside the process, for hubs of one thread or of several. Byte-safe, in order for
- * each publisher, nothing between two seats is ever parsed. */
+/* The loop: a broker inside the process, for hubs of one thread or of several. Byte-safe, in order
+ * for each publisher, nothing between two seats is ever parsed. */
 typedef struct wshub_loop wshub_loop;
 typedef struct wshub_loop_desc {
     wshub_alloc_fn alloc; /* NULL: realloc and free; called by the threads of all its hubs */
     void *alloc_user;
-    uint32_t queue_bytes_max; /* 67108864; all that is held for one seat until it fetches it; beyond: dropped and counted.
-                                 For a seat for which nothing is held, no message is too long */
-    uint8_t key[16];          /* secret bytes for the tables of channels, where an owner of yours subscribes to names that
-                                 strangers choose; all 0: made of addresses. Hubs bring a random key of their own */
+    uint32_t queue_bytes_max; /* 67108864; all that is held for one seat until it fetches it;
+                                 beyond: dropped and counted. For a seat for which nothing is held,
+                                 no message is too long */
+    uint8_t key[16]; /* secret bytes for the tables of channels, where an owner of yours subscribes
+                        to names that strangers choose; all 0: made of addresses. Hubs bring a
+                        random key of their own */
 } wshub_loop_desc;
 /* Makes a loop. desc: borrowed; NULL: defaults. Returns OK, NOMEM; NOWAKE with WSHUB_NO_THREADS. */
 WSHUB_API wshub_err wshub_loop_create(const wshub_loop_desc *desc, wshub_loop **out_loop);
 /* Ends a loop once all its seats have left. NULL: nothing. */
 WSHUB_API void wshub_loop_destroy(wshub_loop *loop);
-/* Makes a seat: a bus for one wshub_desc.bus or emitter, whose end also ends the seat. A seat that subscribes to nothing,
- * as an emitter's, is sent nothing. Returns OK, PARAM, NOMEM. Any thread. */
+/* Makes a seat: a bus for one wshub_desc.bus or emitter, whose end also ends the seat. A seat that
+ * subscribes to nothing, as an emitter's, is sent nothing. Returns OK, PARAM, NOMEM. Any thread. */
 WSHUB_API wshub_err wshub_loop_bus(wshub_loop *loop, wshub_bus *out_bus);
-/* Cuts or mends the loop, to see a program with its broker away: publications are refused, seats told. */
+/* Cuts or mends the loop, to see a program with its broker away: publications are refused, seats
+ * told. */
 WSHUB_API void wshub_loop_set_down(wshub_loop *loop, bool down);
-WSHUB_API uint64_t wshub_loop_dropped(wshub_loop *loop); /* messages over queue_bytes_max; any thread */
+WSHUB_API uint64_t wshub_loop_dropped(wshub_loop *loop); /* messages over queue_bytes_max; any
+                                                            thread */
 
-/* The emitter: publishes for processes that hold no clients (EMIT-1). One thread, that of its bus. */
+/* The emitter: publishes for processes that hold no clients (EMIT-1). One thread, that of its bus.
+ */
 typedef struct wshub_emitter wshub_emitter;
 typedef struct wshub_emitter_desc {
     const wshub_bus *bus; /* required. Given: it ends with the emitter, or if creation fails */
@@ -927,31 +1018,33 @@ typedef struct wshub_emitter_desc {
     void *alloc_user;
     uint32_t bus_queue_bytes_max; /* 1048576; kept while the bus is down (BUS-5) */
     uint32_t bus_burst_bytes_max; /* as in wshub_desc */
-    uint32_t json_depth_max;      /* 1024; as in wshub_desc: the hubs that are to read it have the same */
+    uint32_t json_depth_max; /* 1024; as in wshub_desc: the hubs that are to read it have the same
+                              */
 } wshub_emitter_desc;
-/* Returns OK; PARAM: no bus, or one without attach or publish, a limit out of range; STATE: the bus is another's; NOMEM; or
- * what the bus's attach said. */
-WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc, wshub_emitter **out_emitter);
-/* Ends it now: what it keeps is handed over as far as the bus takes it at once. While it closes: its on_closed is
- * called. NULL: nothing. */
+/* Returns OK; PARAM: no bus, or one without attach or publish, a limit out of range; STATE: the bus
+ * is another's; NOMEM; or what the bus's attach said. */
+WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc,
+                                         wshub_emitter **out_emitter);
+/* Ends it now: what it keeps is handed over as far as the bus takes it at once. While it closes:
+ * its on_closed is called. NULL: nothing. */
 WSHUB_API void wshub_emitter_destroy(wshub_emitter *emitter);
-/* Ends it once everything it took has been acknowledged by the broker, or deadline_ms have passed, whichever is
- * first: run the loop of its bus until then. Sends are refused meanwhile.
- *   on_closed  called once, from inside this call if there is nothing to wait for; the emitter is gone then, and
- *              its bus may be destroyed. lost: of all that was ever taken, what was dropped or not acknowledged.
- *              NULL: nobody is told
- * A bus without alarm() (the loop) has nothing to wait for. emitter NULL, or closing already: nothing. */
+/* Ends it once everything it took has been acknowledged by the broker, or deadline_ms have passed,
+ * whichever is first: run the loop of its bus until then. Sends are refused meanwhile. on_closed
+ * called once, from inside this call if there is nothing to wait for; the emitter is gone then, and
+ *              its bus may be destroyed. lost: of all that was ever taken, what was dropped or not
+ * acknowledged. NULL: nobody is told A bus without alarm() (the loop) has nothing to wait for.
+ * emitter NULL, or closing already: nothing. */
 WSHUB_API void wshub_emitter_close(wshub_emitter *emitter, uint32_t deadline_ms,
                                    void (*on_closed)(uint64_t lost, void *arg), void *arg);
-/* Publishes: handed to the bus before it returns, if that is up and has room; else kept, and it leaves by itself
- * when there is room (over the in-process loop, which nobody runs for an emitter, with its next send or its end).
- * dest kind RESOLVE with a name means that room; NULL: all. data may be absent. What the broker says to it is the bus's
- * to tell.
- * Returns OK: handed to the bus or kept; PARAM; JSON; NOMEM; STATE: it closes; LIMIT: the queue is full, nothing
- * was kept. */
+/* Publishes: handed to the bus before it returns, if that is up and has room; else kept, and it
+ * leaves by itself when there is room (over the in-process loop, which nobody runs for an emitter,
+ * with its next send or its end). dest kind RESOLVE with a name means that room; NULL: all. data
+ * may be absent. What the broker says to it is the bus's to tell. Returns OK: handed to the bus or
+ * kept; PARAM; JSON; NOMEM; STATE: it closes; LIMIT: the queue is full, nothing was kept. */
 WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest,
                                        const wshub_msg *msg);
-WSHUB_API uint64_t wshub_emitter_queued_bytes(const wshub_emitter *emitter); /* kept; the bus has not */
+WSHUB_API uint64_t wshub_emitter_queued_bytes(const wshub_emitter *emitter); /* kept; the bus has
+                                                                                not */
 /* Messages that were kept and had to go when the bus went down: over bus_queue_bytes_max. */
 WSHUB_API uint64_t wshub_emitter_dropped(const wshub_emitter *emitter);
 
@@ -962,35 +1055,48 @@ WSHUB_API bool wshub_str_eq(wshub_str a, wshub_str b);
 WSHUB_API bool wshub_str_eq_z(wshub_str a, const char *b);
 
 typedef enum wshub_json_kind {
-    WSHUB_JSON_NONE, WSHUB_JSON_NULL, WSHUB_JSON_BOOL, WSHUB_JSON_NUMBER, WSHUB_JSON_STRING,
-    WSHUB_JSON_ARRAY, WSHUB_JSON_OBJECT
+    WSHUB_JSON_NONE,
+    WSHUB_JSON_NULL,
+    WSHUB_JSON_BOOL,
+    WSHUB_JSON_NUMBER,
+    WSHUB_JSON_STRING,
+    WSHUB_JSON_ARRAY,
+    WSHUB_JSON_OBJECT
 } wshub_json_kind;
 /* One JSON value, strictly RFC 8259 in UTF-8, nested at most depth_max levels (0: 1024)? */
 WSHUB_API bool wshub_json_check(wshub_str text, uint32_t depth_max);
-/* The readers. Each is given one whole JSON text, or a value that another of them gave, and looks at all of it first:
- * out of what is no JSON (cut off, garbage behind it, bad UTF-8, deeper than WSHUB_JSON_DEPTH_MAX) they give nothing.
- * Cost: O(length of the text) each. */
+/* The readers. Each is given one whole JSON text, or a value that another of them gave, and looks
+ * at all of it first: out of what is no JSON (cut off, garbage behind it, bad UTF-8, deeper than
+ * WSHUB_JSON_DEPTH_MAX) they give nothing. Cost: O(length of the text) each. */
 WSHUB_API wshub_json_kind wshub_json_type(wshub_str value); /* NONE: no JSON */
-/* The value of a key of an object, raw; of equal keys the last. ptr NULL: no JSON, no object, or no such key. */
+/* The value of a key of an object, raw; of equal keys the last. ptr NULL: no JSON, no object, or no
+ * such key. */
 WSHUB_API wshub_str wshub_json_get(wshub_str object, const char *key);
-/* Goes through an array, the same in every step. iter zeroed to begin. False: no more, no JSON, or no array. */
+/* Goes through an array, the same in every step. iter zeroed to begin. False: no more, no JSON, or
+ * no array. */
 WSHUB_API bool wshub_json_each(wshub_str array, wshub_iter *iter, wshub_str *out_value);
-/* Decodes a string value to UTF-8 (lone surrogates become U+FFFD). Writes at most cap bytes, no terminator;
- * buf may be the value itself. Returns the decoded length; SIZE_MAX: no string; above cap: it was cut, and what is in buf
- * is not the text, nor need it be UTF-8: ask again with room, or take wshub_json_copy(). */
+/* Decodes a string value to UTF-8 (lone surrogates become U+FFFD). Writes at most cap bytes, no
+ * terminator; buf may be the value itself. Returns the decoded length; SIZE_MAX: no string; above
+ * cap: it was cut, and what is in buf is not the text, nor need it be UTF-8: ask again with room,
+ * or take wshub_json_copy(). */
 WSHUB_API size_t wshub_json_text(wshub_str value, char *buf, size_t cap);
-/* Decodes a string value to a terminated text of buf, all of it or nothing. out_len (may be NULL): its length. Returns OK;
- * JSON: no string; LIMIT: text and terminator take more than cap bytes; PARAM: it holds a NUL, which would end it early. */
+/* Decodes a string value to a terminated text of buf, all of it or nothing. out_len (may be NULL):
+ * its length. Returns OK; JSON: no string; LIMIT: text and terminator take more than cap bytes;
+ * PARAM: it holds a NUL, which would end it early. */
 WSHUB_API wshub_err wshub_json_copy(wshub_str value, char *buf, size_t cap, size_t *out_len);
-/* A number without fraction or exponent, 0..2^53-1. False: anything else, *out_number is untouched. */
+/* A number without fraction or exponent, 0..2^53-1. False: anything else, *out_number is untouched.
+ */
 WSHUB_API bool wshub_json_uint(wshub_str value, uint64_t *out_number);
-/* A number without fraction or exponent, min..max. Returns OK; JSON: no such number; LIMIT: one that does not fit. */
+/* A number without fraction or exponent, min..max. Returns OK; JSON: no such number; LIMIT: one
+ * that does not fit. */
 WSHUB_API wshub_err wshub_json_int(wshub_str value, int64_t min, int64_t max, int64_t *out_number);
-/* Writes text as a JSON string with its quotes, at most cap bytes, no terminator. Returns its length. */
+/* Writes text as a JSON string with its quotes, at most cap bytes, no terminator. Returns its
+ * length. */
 WSHUB_API size_t wshub_json_quote(wshub_str text, char *buf, size_t cap);
 
 WSHUB_API bool wshub_utf8_check(const uint8_t *bytes, size_t count);
-/* Base64, standard alphabet, padded. buf: at least 4 * ((count + 2) / 3) bytes. Returns that length. */
+/* Base64, standard alphabet, padded. buf: at least 4 * ((count + 2) / 3) bytes. Returns that
+ * length. */
 WSHUB_API size_t wshub_base64(const uint8_t *bytes, size_t count, char *buf);
 WSHUB_API void wshub_sha1(const uint8_t *bytes, size_t count, uint8_t out_digest[20]);
 
@@ -1003,7 +1109,8 @@ typedef struct wshub_frame {
     uint8_t mask[4];
     uint8_t head_bytes; /* 2..14 */
 } wshub_frame;
-/* Reads a frame's head. Returns 1: done; 0: more bytes are needed; -1: the length is not minimal. */
+/* Reads a frame's head. Returns 1: done; 0: more bytes are needed; -1: the length is not minimal.
+ */
 WSHUB_API int wshub_frame_read(const uint8_t *bytes, size_t count, wshub_frame *out_frame);
 /* Writes a frame's head to buf (14 bytes are enough). Returns its length. */
 WSHUB_API size_t wshub_frame_write(const wshub_frame *frame, uint8_t *buf);
@@ -1019,7 +1126,8 @@ WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]);
 
 /* ================================================================================================
  * THE ROOMS: from here on the implementation
- * ================================================================================================ */
+ * ================================================================================================
+ */
 #if defined(WSHUB_IMPLEMENTATION) && !defined(WSHUB__IMPLEMENTED)
 #define WSHUB__IMPLEMENTED
 
@@ -1029,9 +1137,9 @@ WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]);
 #include <assert.h>
 #define WSHUB_ASSERT(x) assert(x)
 #endif
-/* Of a word as it lies in memory, whose marked bytes have their top bit set: how many bytes lie before the first.
- * Where that is not known, none: what follows is then looked at one by one. */
-#if !defined(WSHUB_PORTABLE) && defined(__GNUC__) && defined(__BYTE_ORDER__) && \
+/* Of a word as it lies in memory, whose marked bytes have their top bit set: how many bytes lie
+ * before the first. Where that is not known, none: what follows is then looked at one by one. */
+#if !defined(WSHUB_PORTABLE) && defined(__GNUC__) && defined(__BYTE_ORDER__) &&                    \
     __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define WSHUB__FIRST_BYTE(w) (__builtin_ctzll(w) / 8)
 #else
@@ -1044,8 +1152,8 @@ WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]);
 #define WSHUB__PREFETCH(p) ((void)(p))
 #endif
 
-/* A branch that cannot be taken, for the reason that stands beside it. It stays, in case the reason is wrong, and
- * where the self-check is on, the program ends there. Coverage does not count it. */
+/* A branch that cannot be taken, for the reason that stands beside it. It stays, in case the reason
+ * is wrong, and where the self-check is on, the program ends there. Coverage does not count it. */
 #ifdef WSHUB_SELF_CHECK
 #define WSHUB__NEVER(x) ((x) ? (abort(), true) : false)
 #else
@@ -1055,7 +1163,8 @@ WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]);
 #define WSHUB_JSON_DEPTH_MAX 4096
 #endif
 #if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__)
-#define WSHUB__COLD __attribute__((noinline, cold, optimize("O1"))) /* compiles in a fifth less time */
+#define WSHUB__COLD                                                                                \
+    __attribute__((noinline, cold, optimize("O1"))) /* compiles in a fifth less time */
 #elif defined(__GNUC__)
 #define WSHUB__COLD __attribute__((noinline, cold)) /* stays out of the hot lines */
 #else
@@ -1117,9 +1226,10 @@ static bool wshub__mem_grow(const wshub__mem *m, void **items, uint32_t *cap, ui
     return true;
 }
 
-/* Gives back what the most ever took, once an eighth of it is used at most. Out of memory: it stays as it is. */
-WSHUB__COLD static void wshub__mem_shrink(const wshub__mem *m, void **items, uint32_t *cap, uint32_t count,
-                                          size_t item_bytes) {
+/* Gives back what the most ever took, once an eighth of it is used at most. Out of memory: it stays
+ * as it is. */
+WSHUB__COLD static void wshub__mem_shrink(const wshub__mem *m, void **items, uint32_t *cap,
+                                          uint32_t count, size_t item_bytes) {
     uint32_t next = *cap;
     void *p;
     if (*cap <= 1024 || count > *cap / 8) return;
@@ -1132,7 +1242,8 @@ WSHUB__COLD static void wshub__mem_shrink(const wshub__mem *m, void **items, uin
 
 /* ---- >>atomic --------------------------------------------------------------------------------
  * What posts and loops need to cross threads, on the compilers that have it: a stack to push on, a
- * counter, a lock held for a few instructions. Knows no hub. Proved by tests/test_threads.c under TSan. */
+ * counter, a lock held for a few instructions. Knows no hub. Proved by tests/test_threads.c under
+ * TSan. */
 
 #if defined(WSHUB_NO_THREADS)
 #define WSHUB__THREADS 0
@@ -1140,13 +1251,15 @@ WSHUB__COLD static void wshub__mem_shrink(const wshub__mem *m, void **items, uin
 #define WSHUB__THREADS 1
 #define WSHUB__XCHG_PTR(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
 #define WSHUB__LOAD_PTR(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
-#define WSHUB__CAS_PTR(p, old, v) \
+#define WSHUB__CAS_PTR(p, old, v)                                                                  \
     __atomic_compare_exchange_n((p), (old), (v), true, __ATOMIC_RELEASE, __ATOMIC_RELAXED)
 #define WSHUB__ADD(p, v) __atomic_add_fetch((p), (v), __ATOMIC_ACQ_REL)
 #define WSHUB__SUB(p, v) __atomic_sub_fetch((p), (v), __ATOMIC_ACQ_REL)
 #define WSHUB__LOAD(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define WSHUB__STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-#define WSHUB__LOCK(p) while (__atomic_test_and_set((p), __ATOMIC_ACQUIRE)) {}
+#define WSHUB__LOCK(p)                                                                             \
+    while (__atomic_test_and_set((p), __ATOMIC_ACQUIRE)) {                                         \
+    }
 #define WSHUB__UNLOCK(p) __atomic_clear((p), __ATOMIC_RELEASE)
 #else
 #define WSHUB__THREADS 0
@@ -1160,7 +1273,8 @@ WSHUB__COLD static void wshub__mem_shrink(const wshub__mem *m, void **items, uin
 #define WSHUB__UNLOCK(p) ((void)(p))
 #endif
 
-typedef struct wshub__node { /* first member of whatever is pushed */
+/* first member of whatever is pushed */
+typedef struct wshub__node {
     struct wshub__node *next;
 } wshub__node;
 
@@ -1170,8 +1284,9 @@ static bool wshub__stack_push(wshub__node **top, wshub__node *node) {
     wshub__node *old = WSHUB__LOAD_PTR(top);
     do {
         node->next = old;
-    } while (!WSHUB__CAS_PTR(top, &old, node)); /* never: twice for certain, threads collide by chance */
-    return old == NULL; /* node may have been taken and freed by now */
+    } while (!WSHUB__CAS_PTR(top, &old, node)); /* never: twice for certain, threads collide by
+                                                   chance */
+    return old == NULL;                         /* node may have been taken and freed by now */
 #else
     node->next = *top;
     *top = node;
@@ -1179,7 +1294,8 @@ static bool wshub__stack_push(wshub__node **top, wshub__node *node) {
 #endif
 }
 
-/* Takes everything, oldest first. Taking all at once is what keeps the stack free of the ABA problem. */
+/* Takes everything, oldest first. Taking all at once is what keeps the stack free of the ABA
+ * problem. */
 static wshub__node *wshub__stack_take(wshub__node **top) {
 #if WSHUB__THREADS
     wshub__node *n = WSHUB__LOAD_PTR(top) ? WSHUB__XCHG_PTR(top, (wshub__node *)NULL) : NULL;
@@ -1198,8 +1314,8 @@ static wshub__node *wshub__stack_take(wshub__node **top) {
 }
 
 /* ---- >>buf -----------------------------------------------------------------------------------
- * Text with a length, and a buffer that grows. A buffer that could not grow remembers it (`bad`), so
- * that a writer checks once, at the end. Uses >>mem. */
+ * Text with a length, and a buffer that grows. A buffer that could not grow remembers it (`bad`),
+ * so that a writer checks once, at the end. Uses >>mem. */
 
 static wshub_str wshub__str(const void *ptr, size_t len) {
     wshub_str s;
@@ -1212,8 +1328,9 @@ WSHUB_API wshub_str wshub_str_z(const char *text) {
     return wshub__str(text, text ? strlen(text) : 0);
 }
 WSHUB_API bool wshub_str_eq(wshub_str a, wshub_str b) {
-    return a.len == b.len &&
-           (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0); /* NOLINT: a length comes with bytes */
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0); /* NOLINT: a length
+                                                                                  comes with bytes
+                                                                                */
 }
 WSHUB_API bool wshub_str_eq_z(wshub_str a, const char *b) {
     return wshub_str_eq(a, wshub_str_z(b));
@@ -1281,9 +1398,9 @@ static void wshub__buf_done(const wshub__mem *m, wshub__buf *b) {
 }
 
 /* ---- >>utf8 ----------------------------------------------------------------------------------
- * Validates UTF-8 as it arrives, piece by piece, and stops at the first byte that cannot be right. The
- * state is one number: how many bytes are missing and between what the next one must lie (RFC 3629 4).
- * Allocates nothing. Proved by tests/test_codec.c against a slow decoder. */
+ * Validates UTF-8 as it arrives, piece by piece, and stops at the first byte that cannot be right.
+ * The state is one number: how many bytes are missing and between what the next one must lie (RFC
+ * 3629 4). Allocates nothing. Proved by tests/test_codec.c against a slow decoder. */
 
 #define WSHUB__UTF8_OK 0u
 #define WSHUB__UTF8_BAD UINT32_MAX
@@ -1503,8 +1620,9 @@ static uint64_t wshub__siphash(const uint64_t key[2], const void *bytes, size_t 
 }
 
 /* ---- >>json ----------------------------------------------------------------------------------
- * Finds values in a text and builds no tree: a value is the slice of bytes that it was. Strict RFC 8259
- * (MSG-9); nesting is a bit stack, not recursion. Bytes above 0x7F pass: whether they are UTF-8 is
+ * Finds values in a text and builds no tree: a value is the slice of bytes that it was. Strict RFC
+ * 8259 (MSG-9); nesting is a bit stack, not recursion. Bytes above 0x7F pass: whether they are
+ * UTF-8 is
  * >>utf8's affair, asked before or after. Allocates nothing.
  * Proved by tests/test_codec.c, tests/test_golden.c (parse-*). */
 
@@ -1528,9 +1646,11 @@ static const uint8_t *wshub__json_string(const uint8_t *p, const uint8_t *end) {
             memcpy(&w, p, 8);
             q = w ^ ones * '"';
             b = w ^ ones * '\\';
-            w = ((w - ones * 0x20) & ~w & high) | ((q - ones) & ~q & high) | ((b - ones) & ~b & high);
+            w = ((w - ones * 0x20) & ~w & high) | ((q - ones) & ~q & high) |
+                ((b - ones) & ~b & high);
             if (w) {
-                p += WSHUB__FIRST_BYTE(w); /* the lowest mark is always right, those above it may not be */
+                p += WSHUB__FIRST_BYTE(w); /* the lowest mark is always right, those above it may
+                                              not be */
                 break;
             }
             p += 8;
@@ -1540,7 +1660,14 @@ static const uint8_t *wshub__json_string(const uint8_t *p, const uint8_t *end) {
         if (*p++ != '\\') continue;
         if (p >= end) return NULL;
         switch (*p++) {
-        case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't': break;
+        case '"':
+        case '\\':
+        case '/':
+        case 'b':
+        case 'f':
+        case 'n':
+        case 'r':
+        case 't': break;
         case 'u':
             if (end - p < 4 || wshub__hex(p[0]) < 0 || wshub__hex(p[1]) < 0 ||
                 wshub__hex(p[2]) < 0 || wshub__hex(p[3]) < 0) {
@@ -1645,8 +1772,8 @@ static const uint8_t *wshub__json_value(const uint8_t *p, const uint8_t *end, ui
     }
 }
 
-/* Decodes what stands between a string's quotes; the text has been checked. Returns the decoded length and
- * writes what fits. dst may be src: a text never gets longer. */
+/* Decodes what stands between a string's quotes; the text has been checked. Returns the decoded
+ * length and writes what fits. dst may be src: a text never gets longer. */
 static size_t wshub__json_unescape(const uint8_t *src, size_t n, uint8_t *dst, size_t cap) {
     size_t i = 0, at = 0;
     while (i < n) {
@@ -1702,7 +1829,8 @@ typedef enum wshub__json_result {
     WSHUB__JSON_FIELDS
 } wshub__json_result;
 
-/* Checks a whole text and, if it is an object, finds the named keys; of equal ones the last (MSG-9). */
+/* Checks a whole text and, if it is an object, finds the named keys; of equal ones the last
+ * (MSG-9). */
 static wshub__json_result wshub__json_fields(const uint8_t *p, size_t n, uint32_t depth_max,
                                              wshub__field *fields, size_t fields_count) {
     const uint8_t *end = p + n;
@@ -1759,7 +1887,8 @@ WSHUB_API bool wshub_json_check(wshub_str text, uint32_t depth_max) {
            wshub_utf8_check((const uint8_t *)text.ptr, text.len);
 }
 
-/* Without the white space around it, which a whole text may have and a value taken from one has not. */
+/* Without the white space around it, which a whole text may have and a value taken from one has
+ * not. */
 static wshub_str wshub__json_trim(wshub_str value) {
     while (value.len && strchr(" \t\n\r", value.ptr[value.len - 1]) && value.ptr[value.len - 1])
         value.len--;
@@ -1778,14 +1907,16 @@ static wshub_json_kind wshub__json_kind(wshub_str value) { /* of a value that is
     case '{': return WSHUB_JSON_OBJECT;
     case '[': return WSHUB_JSON_ARRAY;
     case '"': return WSHUB_JSON_STRING;
-    case 't': case 'f': return WSHUB_JSON_BOOL;
+    case 't':
+    case 'f': return WSHUB_JSON_BOOL;
     case 'n': return WSHUB_JSON_NULL;
     default: return WSHUB_JSON_NUMBER;
     }
 }
 
 WSHUB_API wshub_json_kind wshub_json_type(wshub_str value) {
-    return wshub_json_check(value, WSHUB_JSON_DEPTH_MAX) ? wshub__json_kind(value) : WSHUB_JSON_NONE;
+    return wshub_json_check(value, WSHUB_JSON_DEPTH_MAX) ? wshub__json_kind(value)
+                                                         : WSHUB_JSON_NONE;
 }
 
 static bool wshub__json_is_key(const uint8_t *name, size_t len, const char *key, size_t want) {
@@ -1795,7 +1926,8 @@ static bool wshub__json_is_key(const uint8_t *name, size_t len, const char *key,
     return len == want && len <= sizeof plain && memcmp(plain, key, len) == 0;
 }
 
-/* The readers for texts that the hub has checked already. Should one be no JSON after all, they stay inside it. */
+/* The readers for texts that the hub has checked already. Should one be no JSON after all, they
+ * stay inside it. */
 static wshub_str wshub__json_find(wshub_str object, const char *key) {
     const uint8_t *p = (const uint8_t *)object.ptr, *end = p + object.len;
     wshub_str found = wshub__str(NULL, 0);
@@ -1809,7 +1941,8 @@ static wshub_str wshub__json_find(wshub_str object, const char *key) {
         after = wshub__json_string(name, end);
         p = wshub__json_value(value, end, WSHUB_JSON_DEPTH_MAX);
         if (!p) break;
-        if (wshub__json_is_key(name, (size_t)(after - name) - 1, key, want)) found = wshub__str(value, (size_t)(p - value));
+        if (wshub__json_is_key(name, (size_t)(after - name) - 1, key, want))
+            found = wshub__str(value, (size_t)(p - value));
         p = wshub__json_ws(p, end);
         if (p >= end || *p != ',') break;
         p = wshub__json_ws(p + 1, end);
@@ -1832,7 +1965,8 @@ static bool wshub__json_next(wshub_str array, wshub_iter *iter, wshub_str *out_v
 }
 
 WSHUB_API wshub_str wshub_json_get(wshub_str object, const char *key) {
-    return key && wshub_json_check(object, WSHUB_JSON_DEPTH_MAX) ? wshub__json_find(object, key) : wshub__str(NULL, 0);
+    return key && wshub_json_check(object, WSHUB_JSON_DEPTH_MAX) ? wshub__json_find(object, key)
+                                                                 : wshub__str(NULL, 0);
 }
 
 WSHUB_API bool wshub_json_each(wshub_str array, wshub_iter *iter, wshub_str *out_value) {
@@ -1846,7 +1980,9 @@ WSHUB_API size_t wshub_json_text(wshub_str value, char *buf, size_t cap) {
     value = wshub__json_trim(value);
     p = (const uint8_t *)value.ptr;
     end = p + value.len;
-    if (value.len < 2 || *p != '"' || wshub__json_string(p + 1, end) != end || !wshub_utf8_check(p, value.len)) return SIZE_MAX;
+    if (value.len < 2 || *p != '"' || wshub__json_string(p + 1, end) != end ||
+        !wshub_utf8_check(p, value.len))
+        return SIZE_MAX;
     return wshub__json_unescape(p + 1, value.len - 2, (uint8_t *)buf, cap);
 }
 
@@ -1895,12 +2031,15 @@ WSHUB_API wshub_err wshub_json_int(wshub_str value, int64_t min, int64_t max, in
 
 WSHUB_API bool wshub_json_uint(wshub_str value, uint64_t *out_number) {
     int64_t n;
-    if (wshub_json_int(value, 0, INT64_C(9007199254740991), &n) || memchr(value.ptr, '-', value.len)) return false;
+    if (wshub_json_int(value, 0, INT64_C(9007199254740991), &n) ||
+        memchr(value.ptr, '-', value.len))
+        return false;
     *out_number = (uint64_t)n;
     return true;
 }
 
-/* How many bytes more than itself a byte takes inside a JSON string, as JSON.stringify writes it. */
+/* How many bytes more than itself a byte takes inside a JSON string, as JSON.stringify writes it.
+ */
 static uint32_t wshub__json_extra(uint8_t c) {
     if (c == '"' || c == '\\') return 1;
     if (c >= 0x20) return 0;
@@ -1955,8 +2094,8 @@ static void wshub__buf_quote(const wshub__mem *m, wshub__buf *b, wshub_str s) {
 }
 
 /* ---- >>http ----------------------------------------------------------------------------------
- * Reads a request's head (RFC 9112), strictly: what two readers could understand differently is refused.
- * Knows no stream and no client; gets a whole head, gives slices of it. Allocates nothing.
+ * Reads a request's head (RFC 9112), strictly: what two readers could understand differently is
+ * refused. Knows no stream and no client; gets a whole head, gives slices of it. Allocates nothing.
  * Proved by tests/test_http.c. */
 
 static bool wshub__http_token_char(uint8_t c) { /* RFC 9110 5.6.2 */
@@ -2024,7 +2163,8 @@ static bool wshub__http_has_token(const wshub_http *http, const char *name, cons
     return false;
 }
 
-WSHUB__COLD static bool wshub__http_host_ok(wshub_str s) { /* uri-host [ ":" port ] (RFC 9110 7.2) */
+WSHUB__COLD static bool wshub__http_host_ok(wshub_str s) { /* uri-host [ ":" port ] (RFC 9110 7.2)
+                                                            */
     size_t i = 0;
     if (s.len && s.ptr[0] == '[') {
         while (i < s.len && s.ptr[i] != ']') i++;
@@ -2082,17 +2222,20 @@ WSHUB__COLD static bool wshub__http_target(wshub_http *h) {
     return h->target.len > 0;
 }
 
-/* Is this the host of a rule of allowed_hosts, as wshub__host_rule_ok() lets them through? A rule without a port stands
- * for any. */
+/* Is this the host of a rule of allowed_hosts, as wshub__host_rule_ok() lets them through? A rule
+ * without a port stands for any. */
 WSHUB__COLD static bool wshub__host_match(wshub_str host, wshub_str rule) {
     bool deep = rule.ptr[0] == '*'; /* and a dot behind it */
     size_t i, n = host.len, from = 0;
     const char *bracket = (const char *)memchr(rule.ptr, ']', rule.len);
     const char *after = bracket ? bracket : rule.ptr;
-    if (!memchr(after, ':', rule.len - (size_t)(after - rule.ptr))) { /* what is behind the name is not looked at */
+    if (!memchr(after, ':', rule.len - (size_t)(after - rule.ptr))) { /* what is behind the name is
+                                                                         not looked at */
         while (n && host.ptr[n - 1] >= '0' && host.ptr[n - 1] <= '9') n--;
-        if (n && host.ptr[n - 1] == ':') n--;
-        else n = host.len;
+        if (n && host.ptr[n - 1] == ':')
+            n--;
+        else
+            n = host.len;
         if (host.len && host.ptr[host.len - 1] == ']') n = host.len; /* [v6] without a port */
     }
     if (deep) { /* something before the dot, and from there on as it stands */
@@ -2102,24 +2245,27 @@ WSHUB__COLD static bool wshub__host_match(wshub_str host, wshub_str rule) {
     }
     if (n - from != rule.len) return false;
     for (i = 0; i < rule.len; i++) {
-        if (wshub__lower((uint8_t)host.ptr[from + i]) != wshub__lower((uint8_t)rule.ptr[i])) return false;
+        if (wshub__lower((uint8_t)host.ptr[from + i]) != wshub__lower((uint8_t)rule.ptr[i]))
+            return false;
     }
     return true;
 }
 
-/* Whom a request is for: of an absolute-form target its authority, else Host (RFC 9112 3.3). ptr NULL: it does not say. */
+/* Whom a request is for: of an absolute-form target its authority, else Host (RFC 9112 3.3). ptr
+ * NULL: it does not say. */
 WSHUB__COLD static wshub_str wshub__http_authority(const wshub_http *h) {
     wshub_str t = h->target;
     size_t i = 0, at;
     if (t.len && t.ptr[0] == '/') return wshub_http_header(h, "Host");
     while (i + 2 < t.len && memcmp(t.ptr + i, "://", 3) != 0) i++;
     if (i + 2 >= t.len) return wshub_http_header(h, "Host"); /* `*` */
-    for (at = i + 3; at < t.len && t.ptr[at] != '/' && t.ptr[at] != '?'; at++) {}
+    for (at = i + 3; at < t.len && t.ptr[at] != '/' && t.ptr[at] != '?'; at++) {
+    }
     return wshub__str(t.ptr + i + 3, at - i - 3);
 }
 
-/* Reads a head: from the request line to the empty line, both included. headers: room for headers_max.
- * Returns 0, or the HTTP status to answer with; *why says why. */
+/* Reads a head: from the request line to the empty line, both included. headers: room for
+ * headers_max. Returns 0, or the HTTP status to answer with; *why says why. */
 WSHUB__COLD static int wshub__http_parse(const uint8_t *p, size_t n, wshub_header *headers,
                                          size_t headers_max, wshub_http *out, const char **why) {
     const uint8_t *end = p + n, *eol;
@@ -2159,9 +2305,11 @@ WSHUB__COLD static int wshub__http_parse(const uint8_t *p, size_t n, wshub_heade
             return 431;
         }
         h->name = wshub__str(p, (size_t)(colon - p));
-        if (!wshub__http_is_token(h->name)) return 400; /* folding and blanks before the colon too */
+        if (!wshub__http_is_token(h->name))
+            return 400; /* folding and blanks before the colon too */
         for (c = colon + 1; c < eol; c++) {
-            if ((*c < 0x20 && *c != '\t') || *c == 0x7F) return 400; /* NUL, bare LF, other controls */
+            if ((*c < 0x20 && *c != '\t') || *c == 0x7F)
+                return 400; /* NUL, bare LF, other controls */
         }
         h->value = wshub__http_trim(wshub__str(colon + 1, (size_t)(eol - colon - 1)));
         out->headers_count++;
@@ -2270,7 +2418,8 @@ typedef enum wshub__chunk_state {
     WSHUB__CHUNK_BAD
 } wshub__chunk_state;
 
-/* One byte outside the data. left: of the chunk; overhead: bytes of trailers and extensions so far. */
+/* One byte outside the data. left: of the chunk; overhead: bytes of trailers and extensions so far.
+ */
 WSHUB__COLD static wshub__chunk_state wshub__chunk_byte(wshub__chunk_state s, uint8_t c,
                                                         uint64_t *left, uint32_t *digits,
                                                         uint32_t *overhead) {
@@ -2294,7 +2443,8 @@ WSHUB__COLD static wshub__chunk_state wshub__chunk_byte(wshub__chunk_state s, ui
         return *left ? WSHUB__CHUNK_DATA : WSHUB__CHUNK_TRAILER;
     case WSHUB__CHUNK_DATA_CR: return c == '\r' ? WSHUB__CHUNK_DATA_LF : WSHUB__CHUNK_BAD;
     case WSHUB__CHUNK_DATA_LF: return c == '\n' ? WSHUB__CHUNK_SIZE : WSHUB__CHUNK_BAD;
-    case WSHUB__CHUNK_TRAILER: /* a bare LF would be an empty line to some, and the end of the body */
+    case WSHUB__CHUNK_TRAILER: /* a bare LF would be an empty line to some, and the end of the body
+                                */
         if (c == '\n') return WSHUB__CHUNK_BAD;
         return c == '\r' ? WSHUB__CHUNK_END_LF : WSHUB__CHUNK_TRAILER_LINE;
     case WSHUB__CHUNK_TRAILER_LINE:
@@ -2302,7 +2452,9 @@ WSHUB__COLD static wshub__chunk_state wshub__chunk_byte(wshub__chunk_state s, ui
         return c == '\r' ? WSHUB__CHUNK_TRAILER_LF : s;
     case WSHUB__CHUNK_TRAILER_LF: return c == '\n' ? WSHUB__CHUNK_TRAILER : WSHUB__CHUNK_BAD;
     case WSHUB__CHUNK_END_LF: return c == '\n' ? WSHUB__CHUNK_DONE : WSHUB__CHUNK_BAD;
-    case WSHUB__CHUNK_DATA: case WSHUB__CHUNK_DONE: case WSHUB__CHUNK_BAD: break;
+    case WSHUB__CHUNK_DATA:
+    case WSHUB__CHUNK_DONE:
+    case WSHUB__CHUNK_BAD: break;
     }
     return WSHUB__CHUNK_BAD;
 }
@@ -2325,7 +2477,8 @@ WSHUB__COLD static bool wshub__origin_match(wshub_str origin, wshub_str rule) {
                 return false;
             }
         }
-        for (i = head; i < origin.len - tail; i++) { /* what the star stands for: labels, nothing else */
+        for (i = head; i < origin.len - tail; i++) { /* what the star stands for: labels, nothing
+                                                        else */
             uint8_t c = wshub__lower((uint8_t)origin.ptr[i]);
             bool label = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '.' ||
                          c == '_';
@@ -2342,9 +2495,9 @@ WSHUB__COLD static bool wshub__origin_match(wshub_str origin, wshub_str rule) {
 }
 
 /* ---- >>frame ---------------------------------------------------------------------------------
- * Heads of RFC 6455 frames to bytes and back, masking, close codes. Knows opcodes, masks and lengths;
- * nothing of clients, JSON or sockets. What a server does with frames is in >>conn. Allocates nothing.
- * Proved by tests/test_frame.c. */
+ * Heads of RFC 6455 frames to bytes and back, masking, close codes. Knows opcodes, masks and
+ * lengths; nothing of clients, JSON or sockets. What a server does with frames is in >>conn.
+ * Allocates nothing. Proved by tests/test_frame.c. */
 
 WSHUB_API int wshub_frame_read(const uint8_t *bytes, size_t count, wshub_frame *out_frame) {
     size_t need = 2, i;
@@ -2422,25 +2575,29 @@ static bool wshub__close_code_ok(uint16_t code) {
 }
 
 /* ---- >>slots ---------------------------------------------------------------------------------
- * Pools of equal things with handles: index in the low half, generation in the high half. Pages never
- * move, so a pointer into one is good until its slot is freed. A slot whose generation would wrap is
- * retired. Pages at the end in which nothing lives are given back between turns. Uses >>mem. Proved by tests/test_hub.c (stale_handles...). */
+ * Pools of equal things with handles: index in the low half, generation in the high half. Pages
+ * never move, so a pointer into one is good until its slot is freed. A slot whose generation would
+ * wrap is retired. Pages at the end in which nothing lives are given back between turns. Uses
+ * >>mem. Proved by tests/test_hub.c (stale_handles...). */
 
 #define WSHUB__PAGE 128u
 #define WSHUB__LIVE UINT32_MAX
 
-typedef struct wshub__slot { /* first member of everything in a pool */
-    uint32_t generation;     /* from wshub__pool.first on; never 0 */
-    uint32_t link;           /* WSHUB__LIVE, or the next free index + 1 */
+/* first member of everything in a pool */
+typedef struct wshub__slot {
+    uint32_t generation; /* from wshub__pool.first on; never 0 */
+    uint32_t link;       /* WSHUB__LIVE, or the next free index + 1 */
 } wshub__slot;
 
 typedef struct wshub__pool {
     void **pages;
     uint32_t pages_count, pages_cap, item_bytes, used, live, free_head;
-    uint32_t first; /* generation of a slot that is new: the owner's own, so that no other's handles fit; not 0 */
+    uint32_t first; /* generation of a slot that is new: the owner's own, so that no other's handles
+                       fit; not 0 */
 } wshub__pool;
 
-/* A number at which an owner's handles begin, from its secret key: in the lower half, so that no slot is retired soon. */
+/* A number at which an owner's handles begin, from its secret key: in the lower half, so that no
+ * slot is retired soon. */
 static uint32_t wshub__pool_first(const uint64_t key[2], uint8_t kind) {
     return (uint32_t)(wshub__siphash(key, "handles", 7, kind) >> 33) | 1u;
 }
@@ -2491,7 +2648,8 @@ static void wshub__pool_free(wshub__pool *pool, uint32_t index) {
     pool->live--;
     slot->link = 0;
     if (++slot->generation == 0) {
-        slot->generation = UINT32_MAX; /* retired: not on the free list, no handle matches a dead slot */
+        slot->generation = UINT32_MAX; /* retired: not on the free list, no handle matches a dead
+                                          slot */
         return;
     }
     slot->link = pool->free_head;
@@ -2513,17 +2671,20 @@ static void *wshub__pool_get(const wshub__pool *pool, uint64_t handle) {
 /* Frees the pages from that of index `keep` on. */
 WSHUB__COLD static void wshub__pool_cut(const wshub__mem *m, wshub__pool *pool, uint32_t keep) {
     while (pool->pages_count * WSHUB__PAGE >= keep + WSHUB__PAGE)
-        wshub__mem_free(m, pool->pages[--pool->pages_count], (size_t)WSHUB__PAGE * pool->item_bytes);
+        wshub__mem_free(m, pool->pages[--pool->pages_count],
+                        (size_t)WSHUB__PAGE * pool->item_bytes);
 }
 
-/* Gives back the pages at the end in which nothing lives. Slots that come again begin with generations beyond all that
- * those had, so that handles of then stay stale; low slots are taken first from here on. */
+/* Gives back the pages at the end in which nothing lives. Slots that come again begin with
+ * generations beyond all that those had, so that handles of then stay stale; low slots are taken
+ * first from here on. */
 WSHUB__COLD static void wshub__pool_give_back(const wshub__mem *m, wshub__pool *pool) {
     uint32_t i, end = pool->used;
     if (pool->used <= 4 * WSHUB__PAGE || pool->live > pool->used / 4) return;
     for (; end; end--) {
         const wshub__slot *slot = (const wshub__slot *)wshub__pool_at(pool, end - 1);
-        if (slot->link == WSHUB__LIVE || slot->generation == UINT32_MAX) break; /* a retired one must not come again */
+        if (slot->link == WSHUB__LIVE || slot->generation == UINT32_MAX)
+            break; /* a retired one must not come again */
         if (slot->generation > pool->first) pool->first = slot->generation;
     }
     if (end > pool->used - pool->used / 8) return; /* too little to go through all of them for */
@@ -2548,9 +2709,9 @@ WSHUB__COLD static void wshub__pool_done(const wshub__mem *m, wshub__pool *pool)
 }
 
 /* ---- >>index ---------------------------------------------------------------------------------
- * One hash table for ids, users, rooms and channels: open addressing, keyed hash, the hashes apart from the
- * names so that a probe stays in one cache line. Does not own what it points to. Uses >>siphash.
- * Proved by tests/test_codec.c against a plain list. */
+ * One hash table for ids, users, rooms and channels: open addressing, keyed hash, the hashes apart
+ * from the names so that a probe stays in one cache line. Does not own what it points to. Uses
+ * >>siphash. Proved by tests/test_codec.c against a plain list. */
 
 typedef enum wshub__kind {
     WSHUB__KIND_CLIENT = 1,
@@ -2559,7 +2720,8 @@ typedef enum wshub__kind {
     WSHUB__KIND_CHANNEL
 } wshub__kind;
 
-typedef struct wshub__name { /* first member of everything that is indexed */
+/* first member of everything that is indexed */
+typedef struct wshub__name {
     const char *ptr;
     uint32_t len : 28, kind : 4; /* wshub__kind */
     uint32_t hash;
@@ -2632,7 +2794,9 @@ WSHUB__COLD static bool wshub__index_reserve(const wshub__mem *m, wshub__index *
     return wshub__index_resize(m, ix, ix->cap ? ix->cap * 2 : 16);
 }
 
-WSHUB__COLD static void wshub__index_give_back(const wshub__mem *m, wshub__index *ix) { /* as wshub__mem_shrink() */
+WSHUB__COLD static void wshub__index_give_back(const wshub__mem *m, wshub__index *ix) { /* as
+                                                                                           wshub__mem_shrink()
+                                                                                         */
     uint32_t cap = ix->cap;
     if (cap <= 1024 || ix->count > cap / 8) return;
     while (cap > 256 && ix->count <= cap / 4) cap /= 2;
@@ -2653,7 +2817,8 @@ static bool wshub__index_put(wshub__index *ix, wshub__name *name) {
     return true;
 }
 
-static void wshub__index_add(wshub__index *ix, wshub__name *name) { /* of which is known that it is not there */
+static void wshub__index_add(wshub__index *ix, wshub__name *name) { /* of which is known that it is
+                                                                       not there */
     bool fresh = wshub__index_put(ix, name);
     WSHUB_ASSERT(fresh);
     (void)fresh;
@@ -2685,10 +2850,10 @@ WSHUB__COLD static void wshub__index_done(const wshub__mem *m, wshub__index *ix)
 }
 
 /* ---- >>timers --------------------------------------------------------------------------------
- * A heap of what is due when; the hub has one of streams, who are judged by what has been heard of them, and one of the
- * application's timers, which go by the clock. A stream's entry may fire early (a peer that spoke moved its deadline on)
- * and is then put back, so that activity costs nothing here. Equal times fire in the order of arming. Uses >>mem.
- * Proved by tests/test_hub.c. */
+ * A heap of what is due when; the hub has one of streams, who are judged by what has been heard of
+ * them, and one of the application's timers, which go by the clock. A stream's entry may fire early
+ * (a peer that spoke moved its deadline on) and is then put back, so that activity costs nothing
+ * here. Equal times fire in the order of arming. Uses >>mem. Proved by tests/test_hub.c. */
 
 typedef struct wshub__due {
     uint64_t at;
@@ -2806,7 +2971,8 @@ static void wshub__envelope_write(const wshub__mem *m, wshub__buf *b, wshub_str 
     wshub__buf_text(m, b, "}");
 }
 
-/* The raw serverId of an envelope as every instance writes it, found without parsing. ptr NULL: unknown. */
+/* The raw serverId of an envelope as every instance writes it, found without parsing. ptr NULL:
+ * unknown. */
 static wshub_str wshub__envelope_peek(wshub_str payload) {
     static const char head[] = "{\"serverId\":\"";
     const size_t n = sizeof head - 1;
@@ -2841,15 +3007,18 @@ static bool wshub__envelope_read(wshub_str payload, uint32_t depth_max, wshub__e
 }
 
 /* ---- >>hub -----------------------------------------------------------------------------------
- * The objects and what all rooms below share: entering and leaving, the clock, randomness, log lines. on_log is
- * called from wshub__log_tell() alone, never from inside a change (proved by tests/test_log.c, test_matrix.c). */
+ * The objects and what all rooms below share: entering and leaving, the clock, randomness, log
+ * lines. on_log is called from wshub__log_tell() alone, never from inside a change (proved by
+ * tests/test_log.c, test_matrix.c). */
 
-typedef struct wshub__seg { /* a piece of the frame log; its bytes follow */
+/* a piece of the frame log; its bytes follow */
+typedef struct wshub__seg {
     struct wshub__seg *prev, *next;
-    uint64_t held;      /* bytes that queues still owe from it, counted once a queue */
-    uint32_t refs;      /* spans in queues and elsewhere, and one while it is the log */
+    uint64_t held; /* bytes that queues still owe from it, counted once a queue */
+    uint32_t refs; /* spans in queues and elsewhere, and one while it is the log */
     uint32_t used, cap;
-    uint32_t lags;      /* 1: a pressured client's queue has or had some of it, so that it counts as lagging */
+    uint32_t lags; /* 1: a pressured client's queue has or had some of it, so that it counts as
+                      lagging */
 } wshub__seg;
 
 typedef struct wshub__span {
@@ -2857,34 +3026,42 @@ typedef struct wshub__span {
     uint32_t at, len;
 } wshub__span;
 
-/* An end is a state, not an event (LIVE-3): whichever way a stream ends, what it owes leaves as long as it makes progress,
- * what its peer still says is read, and only then does the clock of its state run. Which state may follow which stands
- * in wshub__conn_follows, and wshub__conn_to() alone writes it. */
+/* An end is a state, not an event (LIVE-3): whichever way a stream ends, what it owes leaves as
+ * long as it makes progress, what its peer still says is read, and only then does the clock of its
+ * state run. Which state may follow which stands in wshub__conn_follows, and wshub__conn_to() alone
+ * writes it. */
 typedef enum wshub__conn_state {
     WSHUB__CONN_FREE,
-    WSHUB__CONN_HTTP,      /* reading a request. Clocks: its head, its body; between requests, silence */
+    WSHUB__CONN_HTTP, /* reading a request. Clocks: its head, its body; between requests, silence */
     WSHUB__CONN_ANSWERING, /* the application has it. Clock: http_timeout_ms */
-    WSHUB__CONN_OPEN,      /* a WebSocket. Clocks: silence, a message begun, authentication or heartbeat; while an inbound
-                              transformer is asked, transform_timeout_ms instead */
-    WSHUB__CONN_CLOSING,   /* our Close is queued; waiting for the peer's. Clock: close_timeout_ms once ours has left */
-    WSHUB__CONN_FLUSHING,  /* nothing the peer says counts; what is owed leaves, then our end. Clock: want of progress */
-    WSHUB__CONN_LINGERING, /* our side has ended; waiting for the peer's end. Clock: close_timeout_ms */
+    WSHUB__CONN_OPEN, /* a WebSocket. Clocks: silence, a message begun, authentication or heartbeat;
+                         while an inbound transformer is asked, transform_timeout_ms instead */
+    WSHUB__CONN_CLOSING,  /* our Close is queued; waiting for the peer's. Clock: close_timeout_ms
+                             once ours has left */
+    WSHUB__CONN_FLUSHING, /* nothing the peer says counts; what is owed leaves, then our end. Clock:
+                             want of progress */
+    WSHUB__CONN_LINGERING, /* our side has ended; waiting for the peer's end. Clock:
+                              close_timeout_ms */
     WSHUB__CONN_ABORTING,  /* to be dropped in this settle */
     WSHUB__CONN_ENDING     /* dropped; waiting for the io's closed(), which it owes us */
 } wshub__conn_state;
 
 enum { WSHUB__NOTE_ON = 1, WSHUB__NOTE_DROPPED = 2, WSHUB__NOTE_OFF = 4 };
 
-typedef struct wshub__queue { /* spans behind the first; they follow */
-    uint32_t head, count, cap, bytes; /* those before head have been moved up; bytes: of this block */
+/* spans behind the first; they follow */
+typedef struct wshub__queue {
+    uint32_t head, count, cap, bytes; /* those before head have been moved up; bytes: of this block
+                                       */
 } wshub__queue;
 
-/* What has arrived of something that is not yet whole. A stream has it only as long as there is something:
- * while its bytes are read it borrows the hub's own (wshub__rx_begin). */
+/* What has arrived of something that is not yet whole. A stream has it only as long as there is
+ * something: while its bytes are read it borrows the hub's own (wshub__rx_begin). */
 typedef struct wshub__rx {
-    union { /* by the conn's state */
+    /* by the conn's state */
+    union {
         struct {
-            uint64_t frame_bytes, frame_at; /* payload of the current frame, and how much has arrived */
+            uint64_t frame_bytes, frame_at; /* payload of the current frame, and how much has
+                                               arrived */
             uint32_t utf8;
             uint8_t mask[4];
             uint8_t head[14], head_len; /* a frame's head that has not wholly arrived */
@@ -2895,8 +3072,8 @@ typedef struct wshub__rx {
             uint32_t chunk_state, chunk_digits, chunk_overhead;
         } http;
     } as;
-    wshub__buf in;      /* the message, or the HTTP head and body, as far as it arrived */
-    wshub__buf held;    /* bytes that wait until the stream may be read on, from held_at on */
+    wshub__buf in;   /* the message, or the HTTP head and body, as far as it arrived */
+    wshub__buf held; /* bytes that wait until the stream may be read on, from held_at on */
     uint32_t held_at;
     uint32_t part_kept; /* bytes of `in` for which time has been granted (wshub__part_clock) */
     wshub__buf control; /* payload of a control frame that arrives in pieces */
@@ -2905,34 +3082,34 @@ typedef struct wshub__rx {
 
 typedef struct wshub__conn {
     /* what a fan-out and a flush touch */
-    wshub__span first;          /* the front of the queue */
-    wshub__queue *more;         /* the rest of it; NULL: there is none */
-    uint32_t queued;            /* bytes in the queue */
-    uint32_t inflight;          /* bytes a completion io has, until sent() */
-    uint64_t id;                /* the io's; 0: free */
-    uint8_t state;              /* wshub__conn_state */
-    bool blocked;               /* the stream took less than offered; drained() follows */
-    bool pressured;             /* unsent bytes since the last time the queue was empty */
-    bool pong_late, ping_late;  /* to be sent when the queue has drained */
-    uint8_t notes;              /* WSHUB__NOTE_*, to be told in settle */
+    wshub__span first;         /* the front of the queue */
+    wshub__queue *more;        /* the rest of it; NULL: there is none */
+    uint32_t queued;           /* bytes in the queue */
+    uint32_t inflight;         /* bytes a completion io has, until sent() */
+    uint64_t id;               /* the io's; 0: free */
+    uint8_t state;             /* wshub__conn_state */
+    bool blocked;              /* the stream took less than offered; drained() follows */
+    bool pressured;            /* unsent bytes since the last time the queue was empty */
+    bool pong_late, ping_late; /* to be sent when the queue has drained */
+    uint8_t notes;             /* WSHUB__NOTE_*, to be told in settle */
     bool note_listed, resume_listed;
-    uint32_t client;            /* index + 1 */
+    uint32_t client; /* index + 1 */
     uint32_t due_pos;
     uint64_t write_due;
-    uint32_t next_note;         /* index + 1 */
-    uint32_t resume_next;       /* index + 1 */
+    uint32_t next_note;   /* index + 1 */
+    uint32_t resume_next; /* index + 1 */
     /* what is being received */
-    uint8_t opcode;             /* of the frame whose payload is being received */
-    uint8_t msg_opcode;         /* of the message; 0: none has begun */
+    uint8_t opcode;     /* of the frame whose payload is being received */
+    uint8_t msg_opcode; /* of the message; 0: none has begun */
     bool fin, in_frame, parsing, pinged, discard;
     bool http_close : 1, http_head : 1, chunked : 1, blank_seen : 1; /* of the request */
-    bool asked;                 /* an inbound transformer has its message: nothing more is read until it answers */
-    bool owes;                  /* answers over the limit wait: no further request is read until they have drained */
-    bool io_paused;             /* the io has been asked to read no more, while bytes are held */
-    bool ended;                 /* the peer sends no more; what is held comes before that */
-    uint32_t request;           /* generation of the request being answered */
-    wshub__rx *rx;              /* NULL: nothing has arrived that is not whole */
-    uint64_t last_active;       /* when a byte came, or left a stream that had been blocked */
+    bool asked; /* an inbound transformer has its message: nothing more is read until it answers */
+    bool owes; /* answers over the limit wait: no further request is read until they have drained */
+    bool io_paused;               /* the io has been asked to read no more, while bytes are held */
+    bool ended;                   /* the peer sends no more; what is held comes before that */
+    uint32_t request;             /* generation of the request being answered */
+    wshub__rx *rx;                /* NULL: nothing has arrived that is not whole */
+    uint64_t last_active;         /* when a byte came, or left a stream that had been blocked */
     uint64_t phase_due, part_due; /* deadlines of the state, of a message begun; 0: none */
 } wshub__conn;
 
@@ -2941,7 +3118,8 @@ typedef struct wshub__member {
     uint32_t place;  /* of the room in the client's list */
 } wshub__member;
 
-typedef struct wshub__group { /* a room or a user; its name follows */
+/* a room or a user; its name follows */
+typedef struct wshub__group {
     wshub__name name;
     union {
         wshub__member one;
@@ -2957,11 +3135,12 @@ struct wshub__xform;
 
 #define WSHUB__ID_BYTES 40 /* a UUID's 36; ids of other dialects are shorter */
 
-typedef struct wshub__extra { /* what only some clients have, or not for long */
+/* what only some clients have, or not for long */
+typedef struct wshub__extra {
     wshub__buf metadata;
     wshub__buf user_id, auth_data; /* while keys are being agreed */
     wshub__buf reason;             /* of its end */
-    wshub__buf inbound;            /* an event that an inbound transformer has, waiting for its answer */
+    wshub__buf inbound; /* an event that an inbound transformer has, waiting for its answer */
     uint32_t inbound_event, inbound_data;
     struct wshub__xform *xform_head, *xform_tail;
     uint64_t xform_bytes; /* what those hold: wshub__xform_bytes() */
@@ -2983,17 +3162,23 @@ typedef struct wshub__client {
     uint32_t asks, asks_count; /* index + 1 of the first */
     uint32_t user_pos;
     uint32_t rooms_count, rooms_cap;
-    uint32_t mark;      /* of the last fan-out that left it out; 0: none has */
-    wshub__group *user; /* of one who is gone: pinned */
-    wshub__group **rooms; /* rooms_cap of them, its positions among their members, if many the table: see >>rooms */
-    uint64_t time; /* authenticated: when it was last heard of; before: when that must have happened */
+    uint32_t mark;        /* of the last fan-out that left it out; 0: none has */
+    wshub__group *user;   /* of one who is gone: pinned */
+    wshub__group **rooms; /* rooms_cap of them, its positions among their members, if many the
+                             table: see >>rooms */
+    uint64_t time; /* authenticated: when it was last heard of; before: when that must have happened
+                    */
     void *user_ptr;
     wshub__extra *extra; /* NULL: it has nothing of that */
     char id[WSHUB__ID_BYTES];
 } wshub__client;
 
 typedef enum wshub__ask_kind {
-    WSHUB__ASK_AUTH, WSHUB__ASK_HANDSHAKE, WSHUB__ASK_JOIN, WSHUB__ASK_OUT, WSHUB__ASK_IN
+    WSHUB__ASK_AUTH,
+    WSHUB__ASK_HANDSHAKE,
+    WSHUB__ASK_JOIN,
+    WSHUB__ASK_OUT,
+    WSHUB__ASK_IN
 } wshub__ask_kind;
 
 typedef struct wshub__ask {
@@ -3012,7 +3197,8 @@ typedef struct wshub__timer {
     void *arg;
 } wshub__timer;
 
-typedef struct wshub__pub { /* a publication that waits; channel, payload and brief follow */
+/* a publication that waits; channel, payload and brief follow */
+typedef struct wshub__pub {
     struct wshub__pub *next;
     uint64_t at; /* when it was published */
     uint32_t channel_len, payload_len, brief_len, cap;
@@ -3024,7 +3210,8 @@ typedef struct wshub__outbox {
     uint64_t left; /* bytes that the bus did not take when they were offered last */
 } wshub__outbox;
 
-typedef struct wshub__chan { /* exact mode: a channel on its way in or out; its name follows */
+/* exact mode: a channel on its way in or out; its name follows */
+typedef struct wshub__chan {
     wshub__name name;
     struct wshub__chan *prev, *next;
     uint64_t due; /* out: subscribed still, until then */
@@ -3048,8 +3235,9 @@ typedef enum wshub__phase {
 typedef struct wshub__walk {
     const void *key; /* what is walked; NULL: free */
     uint32_t number; /* never 0; tells it from those that had the place before */
-    uint32_t left;   /* of an array: how many, from its front, have not been seen. Of clients: who was seen last, index + 1 */
-    uint64_t used;   /* when it made its last step, in steps */
+    uint32_t left; /* of an array: how many, from its front, have not been seen. Of clients: who was
+                      seen last, index + 1 */
+    uint64_t used; /* when it made its last step, in steps */
 } wshub__walk;
 
 #define WSHUB__LINES 32u /* lines of one step; more of them are counted as suppressed */
@@ -3063,8 +3251,8 @@ typedef struct wshub__line {
 
 struct wshub__fan;
 
-/* How events look on one kind of wire. The seam for other dialects: >>conn and >>routing reach the wire
- * only through here; the JSON envelope of SPEC.md is the built-in one (>>dispatch). */
+/* How events look on one kind of wire. The seam for other dialects: >>conn and >>routing reach the
+ * wire only through here; the JSON envelope of SPEC.md is the built-in one (>>dispatch). */
 typedef struct wshub__dialect {
     void (*opened)(wshub *hub, uint32_t conn);
     void (*message)(wshub *hub, uint32_t conn, uint8_t *bytes, size_t count, bool text);
@@ -3098,23 +3286,27 @@ struct wshub {
     uint32_t own_rooms;
     uint32_t mark; /* of the last fan-out with exclusions: wshub__exclude() */
     uint32_t oldest, newest, gone_head, gone_tail, notes_head, resume_head;
-    wshub__rx rx;           /* lent to the stream whose bytes are being read */
+    wshub__rx rx; /* lent to the stream whose bytes are being read */
     bool rx_lent;
-    uint64_t *dirty, *dirty_words; /* one bit a conn to be looked at in settle; one bit a word of those that is not 0 */
+    uint64_t *dirty, *dirty_words; /* one bit a conn to be looked at in settle; one bit a word of
+                                      those that is not 0 */
     uint32_t dirty_cap, dirty_words_cap, dirty_lo, dirty_hi; /* lo, hi: of dirty_words */
-    uint64_t *laggards;     /* one bit a conn whose queue the stream has not taken whole; seen to by wshub__out_compact() */
+    uint64_t *laggards; /* one bit a conn whose queue the stream has not taken whole; seen to by
+                           wshub__out_compact() */
     uint32_t laggards_cap;
-    uint64_t compacted[2];  /* the bytes queued and in segments when laggards were last looked through */
-    wshub__seg *log, *segs; /* the one being written; all */
+    uint64_t compacted[2];   /* the bytes queued and in segments when laggards were last looked
+                                through */
+    wshub__seg *log, *segs;  /* the one being written; all */
     wshub *self;             /* for wshub__look() */
-    const void *last_target; /* the room that was sent to, or `oldest`: all; only to be compared with */
-    struct {                 /* frames to one room, one behind the other in the log, not yet given out */
-        wshub__group *room;  /* NULL: to all */
-        wshub__span span;    /* holds a reference */
-        uint32_t messages;   /* 0: there is no run */
+    const void *last_target; /* the room that was sent to, or `oldest`: all; only to be compared
+                                with */
+    struct { /* frames to one room, one behind the other in the log, not yet given out */
+        wshub__group *room; /* NULL: to all */
+        wshub__span span;   /* holds a reference */
+        uint32_t messages;  /* 0: there is no run */
     } run;
     wshub__heap heap, timer_heap; /* of streams; of the application's timers */
-    uint64_t heard;               /* up to then all that peers said has been reported: they are judged by this */
+    uint64_t heard; /* up to then all that peers said has been reported: they are judged by this */
     uint32_t drain_per_second;
     uint64_t drain_start, drain_done;
     uint16_t drain_code;
@@ -3127,7 +3319,7 @@ struct wshub {
     uint64_t bus_broken;        /* of what the bus will have no word about: counted already */
     wshub__node *posts;
     size_t posted_bytes; /* a machine word, as it is atomic */
-    uint32_t requests; /* the last request's number */
+    uint32_t requests;   /* the last request's number */
     wshub_stats stats;
     struct {
         uint64_t second, suppressed;
@@ -3164,9 +3356,9 @@ static wshub__client *wshub__conn_client(const wshub *hub, const wshub__conn *co
     return conn->client ? wshub__client_at(hub, conn->client - 1) : NULL;
 }
 
-/* The longest that may pass between two turns while anything has a deadline: settle asks to be called by
- * then. More than that is a suspend, a stopped process or a broken clock and counts as just so much, so
- * that nobody is thrown out for it. */
+/* The longest that may pass between two turns while anything has a deadline: settle asks to be
+ * called by then. More than that is a suspend, a stopped process or a broken clock and counts as
+ * just so much, so that nobody is thrown out for it. */
 static uint64_t wshub__stride(const wshub *hub) {
     return hub->desc.heartbeat_interval_ms > 1000 ? hub->desc.heartbeat_interval_ms : 1000;
 }
@@ -3174,12 +3366,14 @@ static uint64_t wshub__stride(const wshub *hub) {
 /* Time passes between turns, not within one. */
 static void wshub__clock(wshub *hub) {
     uint64_t t = hub->io.now_ms(hub->io.ctx), passed = t > hub->io_now ? t - hub->io_now : 0;
-    if ((hub->heap.count || hub->timer_heap.count) && passed > wshub__stride(hub)) passed = wshub__stride(hub);
+    if ((hub->heap.count || hub->timer_heap.count) && passed > wshub__stride(hub))
+        passed = wshub__stride(hub);
     hub->io_now = t;
     hub->now += passed;
 }
 
-/* Peers are judged by what has been heard of them: behind a late turn that is less than the clock says (LIVE-3). */
+/* Peers are judged by what has been heard of them: behind a late turn that is less than the clock
+ * says (LIVE-3). */
 static void wshub__clock_heard(wshub *hub) {
     uint64_t heard = hub->io.heard_ms ? hub->io.heard_ms(hub->io.ctx) : hub->io_now;
     uint64_t lag = heard < hub->io_now ? hub->io_now - heard : 0;
@@ -3201,12 +3395,13 @@ static const struct {
 #undef WSHUB__X
 };
 
-/* Gives on_log what was logged. Called only where nothing is half done: when the outermost call leaves and
- * between the steps of settle. What on_log's own doing logs is told here too; it comes to an end, as the clock
- * stands still and each code has ten lines a second. */
+/* Gives on_log what was logged. Called only where nothing is half done: when the outermost call
+ * leaves and between the steps of settle. What on_log's own doing logs is told here too; it comes
+ * to an end, as the clock stands still and each code has ten lines a second. */
 WSHUB__COLD static void wshub__log_tell(wshub *hub) {
     while (hub->lines_count) {
-        wshub__line line = hub->lines[hub->lines_head]; /* its place is free for what on_log causes */
+        wshub__line line = hub->lines[hub->lines_head]; /* its place is free for what on_log causes
+                                                         */
         wshub_log l;
         hub->lines_head = (hub->lines_head + 1) % WSHUB__LINES;
         hub->lines_count--;
@@ -3225,8 +3420,9 @@ static void wshub__leave(wshub *hub) { /* hub may be gone afterwards */
     if (--hub->depth == 0 && hub->destroying) wshub__free(hub);
 }
 
-/* Never the same bytes twice, whatever the io gives: each refill is mixed with its number under the hub's secret key,
- * which creation has shown to come from randomness. Should the io run dry, that alone goes on. */
+/* Never the same bytes twice, whatever the io gives: each refill is mixed with its number under the
+ * hub's secret key, which creation has shown to come from randomness. Should the io run dry, that
+ * alone goes on. */
 WSHUB__COLD static void wshub__random(wshub *hub, uint8_t *bytes, size_t count) {
     size_t i;
     for (i = 0; i < count; i++) {
@@ -3262,15 +3458,16 @@ static void wshub__uuid(const uint8_t bytes[16], char out[36]) { /* RFC 9562 5.4
     }
 }
 
-/* At the end of a call that is too small to enter and leave: what it logged is told, unless it was made inside another. */
+/* At the end of a call that is too small to enter and leave: what it logged is told, unless it was
+ * made inside another. */
 static void wshub__log_leave(wshub *hub) {
     if (!hub->lines_count || hub->depth) return;
     wshub__enter(hub);
     wshub__leave(hub);
 }
 
-/* Writes one line, which on_log is given later (wshub__log_tell): the caller may be in the middle of a change.
- * Allocates nothing. detail: ours. text: somebody's, escaped. client: NULL: none. */
+/* Writes one line, which on_log is given later (wshub__log_tell): the caller may be in the middle
+ * of a change. Allocates nothing. detail: ours. text: somebody's, escaped. client: NULL: none. */
 WSHUB__COLD static void wshub__log(wshub *hub, wshub_log_code code, const wshub__client *client,
                                    const char *detail, wshub_str text) {
     static const char hex[] = "0123456789abcdef";
@@ -3323,15 +3520,18 @@ WSHUB__COLD static void wshub__log(wshub *hub, wshub_log_code code, const wshub_
 }
 
 /* ---- >>walks ---------------------------------------------------------------------------------
- * Where walks are, so that who leaves can move out of their way. Arrays are walked from the back, and a gap is filled
- * with the last: who has been seen would move in front of the walk and be seen again. So a gap in front of a walk is filled
- * with the last that it has not seen, and that one's place with the last of all (wshub__walk_shift). Sending knows
- * nothing of this; leaving looks only where a walk has been. Allocates nothing. Proved by tests/test_walks.c. */
+ * Where walks are, so that who leaves can move out of their way. Arrays are walked from the back,
+ * and a gap is filled with the last: who has been seen would move in front of the walk and be seen
+ * again. So a gap in front of a walk is filled with the last that it has not seen, and that one's
+ * place with the last of all (wshub__walk_shift). Sending knows nothing of this; leaving looks only
+ * where a walk has been. Allocates nothing. Proved by tests/test_walks.c. */
 
 #define WSHUB__WALK_ENDED UINT32_MAX /* a phase */
 
-/* Where a walk over key is. iter zeroed: it begins, with `left`. Else `left` is not used. NULL: it has ended. */
-static wshub__walk *wshub__walk_step(const wshub *hub, wshub_iter *iter, const void *key, uint32_t left) {
+/* Where a walk over key is. iter zeroed: it begins, with `left`. Else `left` is not used. NULL: it
+ * has ended. */
+static wshub__walk *wshub__walk_step(const wshub *hub, wshub_iter *iter, const void *key,
+                                     uint32_t left) {
     wshub *h = hub->self;
     wshub__walk *w;
     uint32_t i;
@@ -3342,7 +3542,8 @@ static wshub__walk *wshub__walk_step(const wshub *hub, wshub_iter *iter, const v
             w->used = ++h->walk_steps;
             return w;
         }
-        left = (uint32_t)iter->pos; /* others have taken its place: it goes on by what it knows itself */
+        left = (uint32_t)iter->pos; /* others have taken its place: it goes on by what it knows
+                                       itself */
     }
     w = &h->walks[0];
     for (i = 1; i < WSHUB__WALKS; i++) {
@@ -3364,7 +3565,8 @@ static void wshub__walk_seen(wshub__walk *w, wshub_iter *iter, uint32_t left) {
     iter->pos = (uint64_t)w->number << 32 | left;
 }
 
-/* The walk has seen all; its place is the first to be taken again. Returns false, as those who walk do then. */
+/* The walk has seen all; its place is the first to be taken again. Returns false, as those who walk
+ * do then. */
 static bool wshub__walk_end(wshub__walk *w, wshub_iter *iter) {
     w->key = NULL;
     w->used = 0;
@@ -3383,10 +3585,12 @@ WSHUB__COLD static void wshub__walk_stop(wshub *hub, const void *key) {
     }
 }
 
-/* There is a gap at `hole`. Returns whose member fills it: the last that the walk nearest behind it has not seen, which
- * then counts as one place further in front; the gap is there from now on (it may be the same place). UINT32_MAX: no walk has
- * it in front of itself; the last of all fills it. *out_walked: is anybody still in a walk over key? */
-WSHUB__COLD static uint32_t wshub__walk_shift(wshub *hub, const void *key, uint32_t hole, bool *out_walked) {
+/* There is a gap at `hole`. Returns whose member fills it: the last that the walk nearest behind it
+ * has not seen, which then counts as one place further in front; the gap is there from now on (it
+ * may be the same place). UINT32_MAX: no walk has it in front of itself; the last of all fills it.
+ * *out_walked: is anybody still in a walk over key? */
+WSHUB__COLD static uint32_t wshub__walk_shift(wshub *hub, const void *key, uint32_t hole,
+                                              bool *out_walked) {
     uint32_t i, nearest = UINT32_MAX;
     *out_walked = false;
     for (i = 0; i < WSHUB__WALKS; i++) {
@@ -3415,11 +3619,12 @@ WSHUB__COLD static void wshub__walk_past(wshub *hub, uint32_t last, uint32_t bef
 }
 
 /* ---- >>out -----------------------------------------------------------------------------------
- * The frame log and the queues. A frame is written once into the current segment; a queue holds spans of
- * segments, and neighbouring spans merge, so that a burst to a room is one contiguous piece for each
- * member. What is longer than a segment gets one of its own, which goes when it has left: the log is never
- * larger than WSHUB__SEG_BYTES, so that the largest thing ever sent costs later turns nothing.
- * Knows conns, not clients. Uses >>mem, >>frame. Proved by tests/test_send.c, tests/bench/after.sh. */
+ * The frame log and the queues. A frame is written once into the current segment; a queue holds
+ * spans of segments, and neighbouring spans merge, so that a burst to a room is one contiguous
+ * piece for each member. What is longer than a segment gets one of its own, which goes when it has
+ * left: the log is never larger than WSHUB__SEG_BYTES, so that the largest thing ever sent costs
+ * later turns nothing. Knows conns, not clients. Uses >>mem, >>frame. Proved by tests/test_send.c,
+ * tests/bench/after.sh. */
 
 #define WSHUB__SEG_BYTES 65536u
 #define WSHUB__QUEUE_MAX 0x7FFFFFFFu /* bytes in one queue; sums of two fit into 32 bits */
@@ -3462,8 +3667,8 @@ WSHUB__COLD static wshub__seg *wshub__seg_big(wshub *hub, size_t n) {
     return s;
 }
 
-/* A segment with room for n bytes at its end: the log, or one of its own. NULL: out of memory. Whoever was given one
- * writes at wshub__log_end() and then calls wshub__log_commit(). */
+/* A segment with room for n bytes at its end: the log, or one of its own. NULL: out of memory.
+ * Whoever was given one writes at wshub__log_end() and then calls wshub__log_commit(). */
 static wshub__seg *wshub__log_room(wshub *hub, size_t n) {
     wshub__seg *s = hub->log;
     if (n > WSHUB__SEG_BYTES) return wshub__seg_big(hub, n);
@@ -3486,7 +3691,8 @@ static uint8_t *wshub__log_end(wshub__seg *s) {
     return wshub__seg_bytes(s) + s->used;
 }
 
-static wshub__span wshub__log_commit(wshub__seg *s, size_t n) { /* the caller has a reference from here on */
+static wshub__span wshub__log_commit(wshub__seg *s, size_t n) { /* the caller has a reference from
+                                                                   here on */
     wshub__span span;
     span.seg = s;
     span.at = s->used;
@@ -3506,8 +3712,8 @@ static uint32_t wshub__lowest_bit(uint64_t bits) { /* bits: not 0 */
 #endif
 }
 
-/* To be looked at in settle. A bit for each word that is not 0 leads there, so that a turn's cost follows the streams
- * that it touches, not how many there are or ever were. */
+/* To be looked at in settle. A bit for each word that is not 0 leads there, so that a turn's cost
+ * follows the streams that it touches, not how many there are or ever were. */
 static void wshub__dirty(wshub *hub, uint32_t index) {
     uint32_t word = index / 64, group = word / 64;
     uint64_t was = hub->dirty[word];
@@ -3519,7 +3725,8 @@ static void wshub__dirty(wshub *hub, uint32_t index) {
 }
 
 /* Makes zeroed words up to and including `word`. False: out of memory. */
-WSHUB__COLD static bool wshub__words_reach(wshub *hub, uint64_t **words, uint32_t *cap, uint32_t word) {
+WSHUB__COLD static bool wshub__words_reach(wshub *hub, uint64_t **words, uint32_t *cap,
+                                           uint32_t word) {
     uint32_t had = *cap;
     void *items = *words;
     if (!wshub__mem_grow(&hub->mem, &items, cap, word + 1, sizeof(uint64_t))) return false;
@@ -3532,14 +3739,15 @@ static wshub__span *wshub__queue_spans(wshub__queue *q) {
     return (wshub__span *)(void *)(q + 1);
 }
 
-/* Room for one span more. False: out of memory, nothing changed. Grows by the number of spans, not by their size, so that
- * the same happens on every machine. */
+/* Room for one span more. False: out of memory, nothing changed. Grows by the number of spans, not
+ * by their size, so that the same happens on every machine. */
 static bool wshub__queue_room(wshub *hub, wshub__conn *c) {
     wshub__queue *q = c->more;
     uint32_t cap = q ? q->cap * 2 : 2, bytes = (uint32_t)(sizeof *q + cap * sizeof(wshub__span));
     if (q && q->head > 8 && q->head > q->count / 2) { /* close the gap in front */
         q->count -= q->head;
-        memmove(wshub__queue_spans(q), wshub__queue_spans(q) + q->head, q->count * sizeof(wshub__span));
+        memmove(wshub__queue_spans(q), wshub__queue_spans(q) + q->head,
+                q->count * sizeof(wshub__span));
         q->head = 0;
     }
     if (q && q->count < q->cap) return true;
@@ -3566,8 +3774,8 @@ static void wshub__seg_lags(wshub *hub, wshub__seg *s) {
     hub->stats.lagging_bytes += s->cap;
 }
 
-/* Appends a span. False: out of memory, or the queue would pass WSHUB__QUEUE_MAX, whatever the limits of the
- * description: nothing changed. */
+/* Appends a span. False: out of memory, or the queue would pass WSHUB__QUEUE_MAX, whatever the
+ * limits of the description: nothing changed. */
 static bool wshub__queue_push(wshub *hub, wshub__conn *c, wshub__span span) {
     wshub__span *last;
     if (hub->run.messages) wshub__run_end(hub); /* it comes first */
@@ -3625,7 +3833,8 @@ static wshub__span *wshub__queue_span(wshub__conn *c, uint32_t k) {
     return k ? &wshub__queue_spans(c->more)[c->more->head + k - 1] : &c->first;
 }
 
-static uint32_t wshub__queue_count(const wshub__conn *c) { /* of a queue in which there is something */
+static uint32_t wshub__queue_count(const wshub__conn *c) { /* of a queue in which there is something
+                                                            */
     return c->more ? c->more->count - c->more->head + 1 : 1;
 }
 
@@ -3648,14 +3857,17 @@ WSHUB__COLD static bool wshub__compact_conn(wshub *hub, wshub__conn *c) {
     return true;
 }
 
-/* When segments occupy over twice of what queues owe, laggards hold little of much: what they hold of
- * segments less than half in use is copied out. So shared memory never exceeds 1 MiB or twice the bytes
- * queued, and each copy frees more than it takes. Out of memory: it stays as it is. Only laggards are looked
- * through, and only when something has changed since: an idle turn pays for none of them. */
+/* When segments occupy over twice of what queues owe, laggards hold little of much: what they hold
+ * of segments less than half in use is copied out. So shared memory never exceeds 1 MiB or twice
+ * the bytes queued, and each copy frees more than it takes. Out of memory: it stays as it is. Only
+ * laggards are looked through, and only when something has changed since: an idle turn pays for
+ * none of them. */
 WSHUB__COLD static void wshub__out_compact(wshub *hub) {
     uint32_t i;
     uint64_t left;
-    if (hub->compacted[0] == hub->stats.queued_bytes && hub->compacted[1] == hub->stats.segment_bytes) return;
+    if (hub->compacted[0] == hub->stats.queued_bytes &&
+        hub->compacted[1] == hub->stats.segment_bytes)
+        return;
     for (i = 0; i < hub->laggards_cap; i++) {
         for (left = hub->laggards[i]; left; left &= left - 1) {
             wshub__conn *c = wshub__conn_at(hub, i * 64 + wshub__lowest_bit(left));
@@ -3683,20 +3895,23 @@ static void wshub__out_note(wshub *hub, wshub__conn *c, uint8_t note) {
         c->next_note = hub->notes_head;
         hub->notes_head = wshub__conn_index(c) + 1;
     }
-    if (note == WSHUB__NOTE_ON && c->notes & WSHUB__NOTE_OFF) { /* on, off, on: what is told ends with what is */
+    if (note == WSHUB__NOTE_ON && c->notes & WSHUB__NOTE_OFF) { /* on, off, on: what is told ends
+                                                                   with what is */
         c->notes &= (uint8_t)~WSHUB__NOTE_OFF;
         return;
     }
     c->notes |= note;
 }
 
-/* A stream that was full has taken more, and still not all: its peer reads, so it is not silent (LIVE-2). The last of it
- * proves nothing, since the system takes that whether or not there is a peer. */
+/* A stream that was full has taken more, and still not all: its peer reads, so it is not silent
+ * (LIVE-2). The last of it proves nothing, since the system takes that whether or not there is a
+ * peer. */
 static void wshub__out_moved(const wshub *hub, wshub__conn *c) {
     wshub__client *client = hub->desc.heartbeat_by_pong ? wshub__conn_client(hub, c) : NULL;
     c->last_active = hub->now;
     c->pinged = c->ping_late;
-    if (client && client->state == WSHUB_CLIENT_AUTHENTICATED) client->time = hub->now; /* its ping waits behind this */
+    if (client && client->state == WSHUB_CLIENT_AUTHENTICATED)
+        client->time = hub->now; /* its ping waits behind this */
 }
 
 /* Offers a queue to the io. Calls no callback: what the application is to be told is noted. */
@@ -3758,7 +3973,8 @@ static void wshub__queue_drop(wshub *hub, wshub__conn *c) {
     c->inflight = 0;
 }
 
-/* Queues one whole frame with a given payload, whatever the limits: Close, Pong, Ping, HTTP answers. */
+/* Queues one whole frame with a given payload, whatever the limits: Close, Pong, Ping, HTTP
+ * answers. */
 static bool wshub__out_commit(wshub *hub, wshub__conn *c, wshub__seg *s, size_t n) {
     bool ok = wshub__queue_push(hub, c, wshub__log_commit(s, n));
     wshub__seg_unref(hub, s);
@@ -3790,8 +4006,8 @@ static bool wshub__out_bytes(wshub *hub, wshub__conn *c, const void *bytes, size
 }
 
 /* ---- >>conn ----------------------------------------------------------------------------------
- * The life of a stream and of the client at its end: deadlines, closing in all its ways. Closing only
- * marks and queues; >>settle buries. Proved by tests/test_hub.c. */
+ * The life of a stream and of the client at its end: deadlines, closing in all its ways. Closing
+ * only marks and queues; >>settle buries. Proved by tests/test_hub.c. */
 
 static uint64_t wshub__after(const wshub *hub, uint32_t ms) { /* 0: never */
     return ms == WSHUB_OFF ? 0 : hub->now + ms;
@@ -3801,6 +4017,7 @@ static uint64_t wshub__sooner(uint64_t a, uint64_t b) { /* 0: never */
     return !a || (b && b < a) ? b : a;
 }
 
+/* clang-format off */
 /* Which states may follow a state: a bit for each. The io may report the end of a stream in any. */
 #define WSHUB__TO(state) (1u << WSHUB__CONN_##state)
 static const uint16_t wshub__conn_follows[] = {
@@ -3815,9 +4032,11 @@ static const uint16_t wshub__conn_follows[] = {
     WSHUB__TO(FREE)                                                                              /* ending */
 };
 #undef WSHUB__TO
+/* clang-format on */
 
-/* The one door: nobody else writes the state. Starts the clock that the new state has from its beginning; those that wait
- * for something (a first byte, our Close that leaves) start where that happens. */
+/* The one door: nobody else writes the state. Starts the clock that the new state has from its
+ * beginning; those that wait for something (a first byte, our Close that leaves) start where that
+ * happens. */
 static void wshub__conn_to(wshub *hub, wshub__conn *c, wshub__conn_state to) {
     WSHUB_ASSERT(wshub__conn_follows[c->state] >> to & 1);
     c->state = (uint8_t)to;
@@ -3827,7 +4046,8 @@ static void wshub__conn_to(wshub *hub, wshub__conn *c, wshub__conn_state to) {
     if (to >= WSHUB__CONN_CLOSING) c->part_due = 0;
 }
 
-/* Must what arrives wait? For an answer of the application, or until answers that are owed have drained. */
+/* Must what arrives wait? For an answer of the application, or until answers that are owed have
+ * drained. */
 static bool wshub__conn_waits(const wshub__conn *c) {
     return c->state == WSHUB__CONN_ANSWERING || (c->state == WSHUB__CONN_HTTP && c->owes) ||
            (c->state == WSHUB__CONN_OPEN && c->asked);
@@ -3839,9 +4059,11 @@ static uint32_t wshub__write_patience(const wshub *hub, const wshub__conn *c) {
     return ms == WSHUB_OFF && c->state >= WSHUB__CONN_CLOSING ? hub->desc.close_timeout_ms : ms;
 }
 
-/* May silence be held against the peer now? Not while we do not listen, and not while it owes us nothing. */
+/* May silence be held against the peer now? Not while we do not listen, and not while it owes us
+ * nothing. */
 static bool wshub__conn_counts_silence(const wshub *hub, const wshub__conn *c) {
-    if (hub->desc.idle_timeout_ms == WSHUB_OFF || (c->io_paused && !c->ended && !(c->owes && hub->desc.write_timeout_ms == WSHUB_OFF)))
+    if (hub->desc.idle_timeout_ms == WSHUB_OFF ||
+        (c->io_paused && !c->ended && !(c->owes && hub->desc.write_timeout_ms == WSHUB_OFF)))
         return false;
     return c->state == WSHUB__CONN_HTTP || c->state == WSHUB__CONN_OPEN;
 }
@@ -3853,7 +4075,8 @@ static uint64_t wshub__client_next(const wshub *hub, const wshub__conn *c) {
     uint64_t due, step = d->heartbeat_interval_ms;
     if (!client || client->gone) return 0;
     if (client->state != WSHUB_CLIENT_AUTHENTICATED) return client->time; /* AUTH-1, AUTH-2 */
-    if (d->heartbeat_timeout_ms == WSHUB_OFF || wshub__conn_waits(c) || c->part_due) return 0; /* part_due: a message is on its way, and has a clock of its own */
+    if (d->heartbeat_timeout_ms == WSHUB_OFF || wshub__conn_waits(c) || c->part_due)
+        return 0; /* part_due: a message is on its way, and has a clock of its own */
     due = client->time + d->heartbeat_timeout_ms + 1; /* LIVE-1: found by the sweep behind it */
     return (due + step - 1) / step * step;
 }
@@ -3865,12 +4088,14 @@ static uint64_t wshub__conn_next(const wshub *hub, const wshub__conn *c) {
     if (c->state >= WSHUB__CONN_ABORTING) return 0;
     if (wshub__conn_counts_silence(hub, c)) {
         bool ping = c->state == WSHUB__CONN_OPEN && !d->no_pings && !c->pinged;
-        at = wshub__sooner(at, c->last_active + (ping ? d->idle_timeout_ms / 2 : d->idle_timeout_ms));
+        at = wshub__sooner(at,
+                           c->last_active + (ping ? d->idle_timeout_ms / 2 : d->idle_timeout_ms));
     }
     return wshub__sooner(at, wshub__client_next(hub, c));
 }
 
-/* Arms the conn's timer if something is due sooner than it is armed for; later is found when it fires. */
+/* Arms the conn's timer if something is due sooner than it is armed for; later is found when it
+ * fires. */
 static void wshub__conn_arm(wshub *hub, wshub__conn *c) {
     uint64_t at = wshub__conn_next(hub, c);
     if (at && (!c->due_pos || hub->heap.items[c->due_pos - 1].at > at)) {
@@ -3915,8 +4140,8 @@ static wshub__extra *wshub__extra_take(wshub *hub, wshub__client *c) { /* NULL: 
     return c->extra;
 }
 
-/* Marks a client as gone. It answers to nobody from here on; settle takes it out of the indexes and tells
- * the application (BYE-1). The first cause counts. */
+/* Marks a client as gone. It answers to nobody from here on; settle takes it out of the indexes and
+ * tells the application (BYE-1). The first cause counts. */
 static void wshub__client_end(wshub *hub, wshub__client *c, wshub_cause cause, uint16_t code,
                               wshub_str reason) {
     if (c->gone) return;
@@ -3959,8 +4184,8 @@ static void wshub__held_drop(wshub *hub, wshub__conn *c) {
     c->rx->held_at = 0;
 }
 
-/* A stream is read on: by the io, once nothing is held any more. What the peer could not say meanwhile is not held
- * against it. */
+/* A stream is read on: by the io, once nothing is held any more. What the peer could not say
+ * meanwhile is not held against it. */
 static void wshub__io_unpause(wshub *hub, wshub__conn *c) {
     wshub__client *client = wshub__conn_client(hub, c);
     wshub_conn conn;
@@ -3974,9 +4199,11 @@ static void wshub__io_unpause(wshub *hub, wshub__conn *c) {
     hub->io.pause(hub->io.ctx, conn, false);
 }
 
-/* What is owed, then the end of the stream. What the peer still says is read and counts for nothing. */
+/* What is owed, then the end of the stream. What the peer still says is read and counts for
+ * nothing. */
 static void wshub__conn_flush_end(wshub *hub, wshub__conn *c) {
-    if (WSHUB__NEVER(c->state >= WSHUB__CONN_FLUSHING)) return; /* nothing more of it is read or asked */
+    if (WSHUB__NEVER(c->state >= WSHUB__CONN_FLUSHING))
+        return; /* nothing more of it is read or asked */
     wshub__conn_to(hub, c, WSHUB__CONN_FLUSHING);
     c->request = 0;
     if (c->rx) wshub__buf_done(&hub->mem, &c->rx->in);
@@ -3994,8 +4221,8 @@ static void wshub__resume(wshub *hub, wshub__conn *c) {
     hub->resume_head = wshub__conn_index(c) + 1;
 }
 
-/* Everything that the peer said has been read, and it says no more (a half-close). Who asked gets the answer; whose
- * WebSocket ends without a Close is gone (1006), and what it is owed leaves. */
+/* Everything that the peer said has been read, and it says no more (a half-close). Who asked gets
+ * the answer; whose WebSocket ends without a Close is gone (1006), and what it is owed leaves. */
 static void wshub__conn_heard_all(wshub *hub, wshub__conn *c) {
     if (!c->ended || c->state >= WSHUB__CONN_FLUSHING || wshub__conn_waits(c)) return;
     wshub__conn_end(hub, c, WSHUB_BY_PEER, 1006, wshub__str(NULL, 0));
@@ -4021,7 +4248,8 @@ static void wshub__conn_close(wshub *hub, wshub__conn *c, wshub_cause cause, uin
     if (c->state != WSHUB__CONN_OPEN) return;
     wshub__conn_end(hub, c, cause, code ? code : 1005, reason);
     if (!wshub__conn_close_frame(hub, c, code, reason)) return;
-    wshub__conn_to(hub, c, WSHUB__CONN_CLOSING); /* its clock starts when our Close has left, wshub__flush_conn() */
+    wshub__conn_to(hub, c, WSHUB__CONN_CLOSING); /* its clock starts when our Close has left,
+                                                    wshub__flush_conn() */
     c->discard = true;
     if (c->rx) wshub__buf_done(&hub->mem, &c->rx->in);
     wshub__resume(hub, c); /* among what is held may be its Close */
@@ -4035,8 +4263,7 @@ WSHUB__COLD static void wshub__conn_fail(wshub *hub, wshub__conn *c, uint16_t co
     wshub__log(hub, ours ? WSHUB_LOG_NOMEM : WSHUB_LOG_PROTO, wshub__conn_client(hub, c), why,
                wshub__str(NULL, 0));
     if (c->state == WSHUB__CONN_OPEN) {
-        wshub__conn_end(hub, c, ours ? WSHUB_BY_MEMORY : WSHUB_BY_PROTOCOL, code,
-                        wshub_str_z(why));
+        wshub__conn_end(hub, c, ours ? WSHUB_BY_MEMORY : WSHUB_BY_PROTOCOL, code, wshub_str_z(why));
         if (!wshub__conn_close_frame(hub, c, code, wshub_str_z(why))) return;
     }
     wshub__conn_flush_end(hub, c);
@@ -4064,7 +4291,8 @@ WSHUB__COLD static void wshub__phase_due(wshub *hub, wshub__conn *c) {
         }
         break;
     case WSHUB__CONN_HTTP:
-        if (c->queued && wshub__http_body_awaited(c)) { /* it may wait for our 100, which waits behind answers */
+        if (c->queued && wshub__http_body_awaited(c)) { /* it may wait for our 100, which waits
+                                                           behind answers */
             c->phase_due = wshub__after(hub, hub->desc.message_timeout_ms);
             break;
         }
@@ -4072,13 +4300,17 @@ WSHUB__COLD static void wshub__phase_due(wshub *hub, wshub__conn *c) {
         wshub__log(hub, WSHUB_LOG_TIMEOUT, NULL, "request head or body", wshub__str(NULL, 0));
         wshub__conn_flush_end(hub, c);
         break;
-    case WSHUB__CONN_CLOSING: case WSHUB__CONN_LINGERING:
-        wshub__log(hub, WSHUB_LOG_TIMEOUT, wshub__conn_client(hub, c), "close", wshub__str(NULL, 0));
+    case WSHUB__CONN_CLOSING:
+    case WSHUB__CONN_LINGERING:
+        wshub__log(hub, WSHUB_LOG_TIMEOUT, wshub__conn_client(hub, c), "close",
+                   wshub__str(NULL, 0));
         wshub__conn_abort(hub, c, WSHUB_BY_TIMEOUT, 1006, "");
         break;
     case WSHUB__CONN_OPEN: wshub__inbound_late(hub, wshub__conn_client(hub, c)); break;
-    case WSHUB__CONN_FREE: case WSHUB__CONN_FLUSHING: /* never: these have no such clock */
-    case WSHUB__CONN_ABORTING: case WSHUB__CONN_ENDING: break; /* never: the same */
+    case WSHUB__CONN_FREE:
+    case WSHUB__CONN_FLUSHING: /* never: these have no such clock */
+    case WSHUB__CONN_ABORTING:
+    case WSHUB__CONN_ENDING: break; /* never: the same */
     }
 }
 
@@ -4087,17 +4319,21 @@ static void wshub__peer_ask(wshub *hub, wshub__conn *c) {
     uint64_t half = hub->desc.idle_timeout_ms / 2; /* has passed since it was last heard of */
     if (c->last_active < hub->heard - half) c->last_active = hub->heard - half;
     c->pinged = true;
-    c->ping_late = true; /* it leaves at once, or when what is before it has drained, wshub__flush_conn() */
+    c->ping_late = true; /* it leaves at once, or when what is before it has drained,
+                            wshub__flush_conn() */
     wshub__dirty(hub, wshub__conn_index(c));
 }
 
 /* LIVE-2: half way to the idle timeout the peer is asked, at the end it is dropped. */
 WSHUB__COLD static void wshub__silence_due(wshub *hub, wshub__conn *c) {
     uint64_t silent = hub->heard > c->last_active ? hub->heard - c->last_active : 0;
-    bool asks = c->state == WSHUB__CONN_OPEN && !hub->desc.no_pings && !c->pinged; /* whom a late turn kept us from asking */
+    bool asks = c->state == WSHUB__CONN_OPEN && !hub->desc.no_pings && !c->pinged; /* whom a late
+                                                                                      turn kept us
+                                                                                      from asking */
     if (silent >= hub->desc.idle_timeout_ms && !asks) {
         hub->stats.idle_timeouts++;
-        if (c->state == WSHUB__CONN_HTTP) { /* the system may still have answers that a slow reader takes */
+        if (c->state == WSHUB__CONN_HTTP) { /* the system may still have answers that a slow reader
+                                               takes */
             wshub__conn_flush_end(hub, c);
         } else {
             wshub__conn_abort(hub, c, WSHUB_BY_TIMEOUT, 1006, "");
@@ -4112,12 +4348,15 @@ WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
     wshub__client *client = wshub__conn_client(hub, c);
     uint64_t now = hub->heard, at = wshub__client_next(hub, c);
     bool late = at && now >= at;
-    if (late && hub->desc.heartbeat_by_pong && client->state == WSHUB_CLIENT_AUTHENTICATED && !c->pinged) {
-        wshub__peer_ask(hub, c); /* a late turn kept us from asking: it is asked before it is judged (LIVE-3) */
+    if (late && hub->desc.heartbeat_by_pong && client->state == WSHUB_CLIENT_AUTHENTICATED &&
+        !c->pinged) {
+        wshub__peer_ask(hub, c); /* a late turn kept us from asking: it is asked before it is judged
+                                    (LIVE-3) */
         client->time = now - hub->desc.idle_timeout_ms / 2;
         late = false;
     }
-    if (c->write_due && now >= c->write_due && !c->blocked && !c->inflight) wshub__out_send(hub, c); /* there is room again */
+    if (c->write_due && now >= c->write_due && !c->blocked && !c->inflight)
+        wshub__out_send(hub, c); /* there is room again */
     if (c->phase_due && now >= c->phase_due) {
         wshub__phase_due(hub, c);
     } else if (c->part_due && now >= c->part_due) {
@@ -4136,15 +4375,17 @@ WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
     }
     if (wshub__conn_counts_silence(hub, c)) wshub__silence_due(hub, c);
     at = wshub__conn_next(hub, c);
-    if (at && at <= now) at = now + 1; /* two clocks ran out at once: the other is judged a moment later */
+    if (at && at <= now)
+        at = now + 1; /* two clocks ran out at once: the other is judged a moment later */
     if (at) wshub__heap_set(&hub->heap, wshub__conn_index(c), at);
 }
 
 /* ---- >>rooms ---------------------------------------------------------------------------------
- * Rooms and users: a name and a dense array of members. A member knows its place in the client's list and
- * the client's list knows the place among the members, so that joining and leaving cost the same in any
- * crowd. A client that is in many rooms has a table of their places, so that they cost the same there too. The room named like a client's id (AUTH-7) is a flag in the client as long as nobody else is in
- * it. Proved by tests/test_send.c. */
+ * Rooms and users: a name and a dense array of members. A member knows its place in the client's
+ * list and the client's list knows the place among the members, so that joining and leaving cost
+ * the same in any crowd. A client that is in many rooms has a table of their places, so that they
+ * cost the same there too. The room named like a client's id (AUTH-7) is a flag in the client as
+ * long as nobody else is in it. Proved by tests/test_send.c. */
 
 static wshub_str wshub__name_str(const wshub__name *n) {
     return wshub__str(n->ptr, n->len);
@@ -4162,31 +4403,36 @@ static void wshub__chan_free(wshub *hub, wshub__chan *c) {
 
 static const char *const wshub__kind_prefixes[] = {"", "ws:client:", "ws:user:", "ws:room:"};
 
-/* Hands over a batch of what is due of one list, in order. Returns how many; `ok` becomes false if the bus has no room. */
+/* Hands over a batch of what is due of one list, in order. Returns how many; `ok` becomes false if
+ * the bus has no room. */
 static size_t wshub__chans_run(wshub *hub, wshub__chans *chans, bool *ok) {
     wshub_bus_channel list[WSHUB_BUS_BATCH];
     wshub__chan *c = chans->head;
     size_t n = 0, i;
     for (; c && n < WSHUB_BUS_BATCH; c = c->next, n++) {
-        if (c->due > hub->now && hub->stats.bus_lingering <= (uint64_t)hub->desc.rooms_max + n) break;
+        if (c->due > hub->now && hub->stats.bus_lingering <= (uint64_t)hub->desc.rooms_max + n)
+            break;
         list[n].name = wshub__name_str(&c->name);
         list[n].pattern = false;
     }
     if (!n) return 0;
-    *ok = (chans == &hub->subs_out ? hub->bus.unsubscribe : hub->bus.subscribe)(hub->bus.ctx, list, n);
+    *ok = (chans == &hub->subs_out ? hub->bus.unsubscribe : hub->bus.subscribe)(hub->bus.ctx, list,
+                                                                                n);
     for (i = 0; *ok && i < n; i++) wshub__chan_free(hub, chans->head);
     return n;
 }
 
-/* Unsubscribes from what has lingered long enough, and from the oldest of more than rooms_max. False: to be continued. */
+/* Unsubscribes from what has lingered long enough, and from the oldest of more than rooms_max.
+ * False: to be continued. */
 static bool wshub__unsubs_run(wshub *hub) {
     bool ok = true;
-    while (wshub__chans_run(hub, &hub->subs_out, &ok) && ok) {}
+    while (wshub__chans_run(hub, &hub->subs_out, &ok) && ok) {
+    }
     return ok;
 }
 
-/* The first of a name has come, or its last has gone (BUS-4). The bus hears of it in settle; of what comes
- * and goes within a turn, or returns while its channel lingers, it hears nothing. */
+/* The first of a name has come, or its last has gone (BUS-4). The bus hears of it in settle; of
+ * what comes and goes within a turn, or returns while its channel lingers, it hears nothing. */
 WSHUB__COLD static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name, bool wanted) {
     char text[WSHUB_NAME_BYTES_MAX + 16];
     size_t prefix = strlen(wshub__kind_prefixes[kind]), n = prefix + name.len;
@@ -4226,14 +4472,16 @@ WSHUB__COLD static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name,
     hub->stats.bus_lingering++;
     if (hub->stats.bus_lingering > hub->desc.rooms_max &&
         (hub->stats.bus_lingering - hub->desc.rooms_max) % WSHUB_BUS_BATCH == 0)
-        (void)wshub__unsubs_run(hub); /* in the middle of a turn that leaves so many; an order makes no report */
+        (void)wshub__unsubs_run(hub); /* in the middle of a turn that leaves so many; an order makes
+                                         no report */
 }
 
 static wshub__member *wshub__members(wshub__group *g) {
     return g->cap ? g->at.many : &g->at.one;
 }
 
-static void wshub__group_end(wshub *hub, wshub__group *g) { /* its memory, once nobody needs its name */
+static void wshub__group_end(wshub *hub, wshub__group *g) { /* its memory, once nobody needs its
+                                                               name */
     if (g->count || g->pins) return;
     if (g->cap) wshub__mem_free(&hub->mem, g->at.many, g->cap * sizeof(wshub__member));
     wshub__mem_free(&hub->mem, g, sizeof *g + g->name.len);
@@ -4296,13 +4544,15 @@ static bool wshub__group_room(wshub *hub, wshub__group *g) {
     wshub__member one = *wshub__members(g);
     void *many = here ? NULL : g->at.many;
     if (here && g->count == 0) return true;
-    if (!wshub__mem_grow(&hub->mem, &many, &g->cap, here ? 2 : g->count + 1, sizeof one)) return false;
+    if (!wshub__mem_grow(&hub->mem, &many, &g->cap, here ? 2 : g->count + 1, sizeof one))
+        return false;
     if (here) *(wshub__member *)many = one;
     g->at.many = (wshub__member *)many;
     return true;
 }
 
-static uint32_t wshub__group_add(wshub__group *g, uint32_t client, uint32_t place) { /* room is there */
+static uint32_t wshub__group_add(wshub__group *g, uint32_t client, uint32_t place) { /* room is
+                                                                                        there */
     wshub__member *m = &wshub__members(g)[g->count];
     m->client = client;
     m->place = place;
@@ -4354,13 +4604,15 @@ static wshub__client *wshub__client_by_id(const wshub *hub, wshub_str id) { /* g
     return n ? (wshub__client *)(void *)((uint8_t *)n - offsetof(wshub__client, name)) : NULL;
 }
 
-/* A client's rooms: an array of them, one of its positions among their members, and beyond WSHUB__ROOMS_FEW a hash
- * table of places + 1 (0: empty), two for each room: open addressing by the keyed hash that the room's name has
- * already. So a room is found in a client's list in the same time however many it is in (ROOM-3, ROOM-5). */
+/* A client's rooms: an array of them, one of its positions among their members, and beyond
+ * WSHUB__ROOMS_FEW a hash table of places + 1 (0: empty), two for each room: open addressing by the
+ * keyed hash that the room's name has already. So a room is found in a client's list in the same
+ * time however many it is in (ROOM-3, ROOM-5). */
 #define WSHUB__ROOMS_FEW 16u
 
 static size_t wshub__rooms_bytes(uint32_t cap) {
-    return cap * (sizeof(wshub__group *) + sizeof(uint32_t)) + (cap > WSHUB__ROOMS_FEW ? 2 * cap * sizeof(uint32_t) : 0);
+    return cap * (sizeof(wshub__group *) + sizeof(uint32_t)) +
+           (cap > WSHUB__ROOMS_FEW ? 2 * cap * sizeof(uint32_t) : 0);
 }
 
 static uint32_t *wshub__rooms_table(const wshub__client *c) {
@@ -4375,7 +4627,9 @@ static uint32_t wshub__rooms_entry(const wshub__client *c, const wshub__group *r
     return i;
 }
 
-static void wshub__rooms_forget(wshub__client *c, const wshub__group *room) { /* its entry; the gap is closed behind it */
+static void wshub__rooms_forget(wshub__client *c, const wshub__group *room) { /* its entry; the gap
+                                                                                 is closed behind it
+                                                                               */
     uint32_t *table = wshub__rooms_table(c);
     uint32_t mask = 2 * c->rooms_cap - 1, hole = wshub__rooms_entry(c, room), i;
     for (i = (hole + 1) & mask; table[i]; i = (i + 1) & mask) {
@@ -4388,7 +4642,8 @@ static void wshub__rooms_forget(wshub__client *c, const wshub__group *room) { /*
     table[hole] = 0;
 }
 
-static uint32_t wshub__room_place(const wshub__client *c, const wshub__group *room) { /* UINT32_MAX: none */
+static uint32_t wshub__room_place(const wshub__client *c, const wshub__group *room) { /* UINT32_MAX:
+                                                                                         none */
     uint32_t i;
     if (c->rooms_cap > WSHUB__ROOMS_FEW) {
         i = wshub__rooms_table(c)[wshub__rooms_entry(c, room)];
@@ -4400,7 +4655,8 @@ static uint32_t wshub__room_place(const wshub__client *c, const wshub__group *ro
     return UINT32_MAX;
 }
 
-/* Room for cap, a power of two and enough for those it is in. False: out of memory, nothing changed. */
+/* Room for cap, a power of two and enough for those it is in. False: out of memory, nothing
+ * changed. */
 static bool wshub__rooms_resize(wshub *hub, wshub__client *c, uint32_t cap) {
     wshub__client old = *c;
     uint32_t i;
@@ -4412,18 +4668,21 @@ static bool wshub__rooms_resize(wshub *hub, wshub__client *c, uint32_t cap) {
     c->rooms_cap = cap;
     if (old.rooms) {
         memcpy(c->rooms, old.rooms, old.rooms_count * sizeof *c->rooms);
-        memcpy(wshub__room_positions(c), wshub__room_positions(&old), old.rooms_count * sizeof(uint32_t));
+        memcpy(wshub__room_positions(c), wshub__room_positions(&old),
+               old.rooms_count * sizeof(uint32_t));
         wshub__mem_free(&hub->mem, old.rooms, wshub__rooms_bytes(old.rooms_cap));
     }
     if (cap > WSHUB__ROOMS_FEW) {
         memset(wshub__rooms_table(c), 0, 2 * cap * sizeof(uint32_t));
-        for (i = 0; i < c->rooms_count; i++) wshub__rooms_table(c)[wshub__rooms_entry(c, c->rooms[i])] = i + 1;
+        for (i = 0; i < c->rooms_count; i++)
+            wshub__rooms_table(c)[wshub__rooms_entry(c, c->rooms[i])] = i + 1;
     }
     return true;
 }
 
 static wshub_err wshub__room_add(wshub *hub, wshub__client *c, wshub__group *room) {
-    if (c->rooms_count == c->rooms_cap && !wshub__rooms_resize(hub, c, c->rooms_cap ? c->rooms_cap * 2 : 2))
+    if (c->rooms_count == c->rooms_cap &&
+        !wshub__rooms_resize(hub, c, c->rooms_cap ? c->rooms_cap * 2 : 2))
         return WSHUB_ERR_NOMEM;
     if (!wshub__group_room(hub, room)) return WSHUB_ERR_NOMEM;
     if (hub->run.room == room) wshub__run_end(hub); /* to those who were there */
@@ -4440,13 +4699,16 @@ static wshub_err wshub__room_add(wshub *hub, wshub__client *c, wshub__group *roo
 static void wshub__place_move(wshub__client *c, uint32_t from, uint32_t to) {
     uint32_t *positions = wshub__room_positions(c);
     if (from == to) return;
-    if (c->rooms_cap > WSHUB__ROOMS_FEW) wshub__rooms_table(c)[wshub__rooms_entry(c, c->rooms[from])] = to + 1;
+    if (c->rooms_cap > WSHUB__ROOMS_FEW)
+        wshub__rooms_table(c)[wshub__rooms_entry(c, c->rooms[from])] = to + 1;
     c->rooms[to] = c->rooms[from];
     positions[to] = positions[from];
     wshub__members(c->rooms[to])[positions[to]].place = to;
 }
 
-WSHUB__COLD static uint32_t wshub__place_shift(wshub *hub, wshub__client *c, uint32_t place) { /* as wshub__group_shift() */
+WSHUB__COLD static uint32_t wshub__place_shift(wshub *hub, wshub__client *c, uint32_t place) { /* as
+                                                                                                  wshub__group_shift()
+                                                                                                */
     uint32_t from;
     while ((from = wshub__walk_shift(hub, &c->rooms, place, &c->rooms_walked)) != UINT32_MAX) {
         wshub__place_move(c, from, place);
@@ -4462,7 +4724,8 @@ static void wshub__room_drop(wshub *hub, wshub__client *c, uint32_t place) {
     if (c->rooms_walked) place = wshub__place_shift(hub, c, place);
     wshub__place_move(c, --c->rooms_count, place);
     if (c->rooms_cap > WSHUB__ROOMS_FEW && c->rooms_count <= c->rooms_cap / 8)
-        (void)wshub__rooms_resize(hub, c, c->rooms_cap / 4); /* what the most ever took is given back */
+        (void)wshub__rooms_resize(hub, c, c->rooms_cap / 4); /* what the most ever took is given
+                                                                back */
     wshub__group_remove(hub, room, pos);
 }
 
@@ -4556,14 +4819,16 @@ static wshub_str wshub__user_id(const wshub__client *c) {
 }
 
 /* ---- >>routing -------------------------------------------------------------------------------
- * Turns a target into receivers and gives each a span of the one frame. Encrypted clients go through
- * >>transform's queue instead. Calls no callback, so what it walks stays as it is. What one room, or all, is
- * sent without a break is gathered and given out at once. Proved by tests/test_send.c, tests/test_runs.c,
- * tests/test_golden.c (send-*). */
+ * Turns a target into receivers and gives each a span of the one frame. Encrypted clients go
+ * through
+ * >>transform's queue instead. Calls no callback, so what it walks stays as it is. What one room,
+ * or all, is sent without a break is gathered and given out at once. Proved by tests/test_send.c,
+ * tests/test_runs.c, tests/test_golden.c (send-*). */
 
 struct wshub__text;
 
-typedef struct wshub__fan { /* one message on its way to any number of clients */
+/* one message on its way to any number of clients */
+typedef struct wshub__fan {
     wshub_str event, data;
     const uint8_t *binary; /* a binary message instead */
     size_t binary_len;
@@ -4571,7 +4836,7 @@ typedef struct wshub__fan { /* one message on its way to any number of clients *
     uint32_t messages; /* in the frame: one, or those of a run */
     bool encoded, failed;
     struct wshub__text *text; /* a copy, once a transformer needs it */
-    wshub_str ready;          /* the frame, encoded by another hub of this process. ptr NULL: not yet */
+    wshub_str ready; /* the frame, encoded by another hub of this process. ptr NULL: not yet */
 } wshub__fan;
 
 static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan);
@@ -4624,20 +4889,21 @@ static void wshub__fan_dropped(wshub *hub, wshub__conn *conn) {
 }
 
 /* Would a conn that owes `owed` bytes stay within the limits with len more? */
-static bool wshub__fan_within(const wshub *hub, const wshub__conn *conn, uint64_t owed, uint64_t len) {
+static bool wshub__fan_within(const wshub *hub, const wshub__conn *conn, uint64_t owed,
+                              uint64_t len) {
     return owed + len <= hub->desc.backpressure_bytes_max &&
            (!conn->pressured || hub->stats.lagging_bytes + len <= hub->desc.segment_bytes_max);
 }
 
-/* Does the stream take all that it is offered? The limits are on what waits, so what only waits for settle is offered
- * first; what a completion io has taken does not wait. */
+/* Does the stream take all that it is offered? The limits are on what waits, so what only waits for
+ * settle is offered first; what a completion io has taken does not wait. */
 static bool wshub__fan_taken(wshub *hub, wshub__conn *conn) {
     if (!conn->blocked && !conn->inflight) wshub__out_send(hub, conn);
     return conn->queued == conn->inflight;
 }
 
-/* Is there room for len more bytes to this conn (SEND-6)? For one whose stream takes all there is, whatever len is; for
- * any other within the limits. */
+/* Is there room for len more bytes to this conn (SEND-6)? For one whose stream takes all there is,
+ * whatever len is; for any other within the limits. */
 static bool wshub__fan_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
     if (wshub__fan_within(hub, conn, conn->queued, len)) return true;
     if (wshub__fan_taken(hub, conn)) return conn->queued + len <= WSHUB__QUEUE_MAX;
@@ -4647,7 +4913,8 @@ static bool wshub__fan_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
 /* Past encryption and its order: the frame into the client's queue. */
 static wshub_err wshub__fan_push(wshub *hub, wshub__client *c, wshub__fan *fan) {
     wshub__conn *conn = wshub__conn_at(hub, c->conn);
-    if (WSHUB__NEVER(c->gone || conn->state != WSHUB__CONN_OPEN)) return WSHUB_ERR_STALE; /* who routes looks */
+    if (WSHUB__NEVER(c->gone || conn->state != WSHUB__CONN_OPEN))
+        return WSHUB_ERR_STALE;                 /* who routes looks */
     if (hub->run.messages) wshub__run_end(hub); /* it comes first, and counts against the limit */
     if (!wshub__fan_frame(hub, fan)) return WSHUB_ERR_NOMEM;
     if (!wshub__fan_fits(hub, conn, fan->frame.len)) {
@@ -4680,14 +4947,16 @@ static bool wshub__is_clear_refused(wshub *hub, const wshub__client *c) {
 
 #define WSHUB__NOBODY UINT32_MAX /* a mark that no client bears */
 
-/* Marks the excluded for one fan-out, so that it looks at ids and members once each. Returns the mark. Nothing is
- * allocated, so none of them can be forgotten; nothing need be undone, since the next fan-out has another mark. */
+/* Marks the excluded for one fan-out, so that it looks at ids and members once each. Returns the
+ * mark. Nothing is allocated, so none of them can be forgotten; nothing need be undone, since the
+ * next fan-out has another mark. */
 static uint32_t wshub__exclude(wshub *hub, const wshub_str *ids, size_t count) {
     size_t i;
     if (!count) return WSHUB__NOBODY;
     if (++hub->mark == WSHUB__NOBODY) { /* all have been used: those of old are wiped out */
         uint32_t k;
-        for (k = hub->oldest; k; k = wshub__client_at(hub, k - 1)->next) wshub__client_at(hub, k - 1)->mark = 0;
+        for (k = hub->oldest; k; k = wshub__client_at(hub, k - 1)->next)
+            wshub__client_at(hub, k - 1)->mark = 0;
         hub->mark = 1;
     }
     for (i = 0; i < count; i++) {
@@ -4699,7 +4968,8 @@ static uint32_t wshub__exclude(wshub *hub, const wshub_str *ids, size_t count) {
 
 /* What a fan-out has given out since it was last booked. */
 typedef struct wshub__tally {
-    uint32_t pushed, fresh; /* of those: whose queue was empty, so that the segment is held once more */
+    uint32_t pushed, fresh; /* of those: whose queue was empty, so that the segment is held once
+                               more */
 } wshub__tally;
 
 /* Books it: counters and accounts that all receivers share are touched once, not once for each. */
@@ -4720,7 +4990,8 @@ static void wshub__fan_apart(wshub *hub, wshub__client *c, const wshub__fan *run
     uint32_t left = run->messages;
     one.messages = 1;
     one.frame.len = 0;
-    for (; left; left--) { /* it stays: nobody is closed for what does not fit, see wshub__run_add() */
+    for (; left; left--) { /* it stays: nobody is closed for what does not fit, see wshub__run_add()
+                            */
         wshub_frame f;
         memset(&f, 0, sizeof f);
         one.frame.at += one.frame.len;
@@ -4730,8 +5001,9 @@ static void wshub__fan_apart(wshub *hub, wshub__client *c, const wshub__fan *run
     }
 }
 
-/* To one of many. The usual receiver has room, and nothing waits for it or what waits ends where this frame begins:
- * then no more is written than its span. All others, and the first, who makes the frame, go the long way. */
+/* To one of many. The usual receiver has room, and nothing waits for it or what waits ends where
+ * this frame begins: then no more is written than its span. All others, and the first, who makes
+ * the frame, go the long way. */
 static void wshub__fan_each(wshub *hub, wshub__client *c, wshub__fan *fan, wshub__tally *t) {
     wshub__conn *conn = wshub__conn_at(hub, c->conn);
     if (fan->encoded && !c->encrypted && !conn->more && !conn->pressured &&
@@ -4767,13 +5039,15 @@ static void wshub__route_group(wshub *hub, wshub__group *g, wshub__fan *fan, uin
     if (hub->run.messages) wshub__run_end(hub); /* everybody's messages keep their order */
     for (i = 0; i < g->count; i++) {
         wshub__client *c = wshub__client_at(hub, members[i].client);
-        if (i + 16 < g->count) { /* what is needed soon is fetched meanwhile: in a big room each is a miss */
+        if (i + 16 < g->count) { /* what is needed soon is fetched meanwhile: in a big room each is
+                                    a miss */
             const wshub__client *soon = wshub__client_at(hub, members[i + 8].client);
             WSHUB__PREFETCH(wshub__client_at(hub, members[i + 16].client));
             if (soon->conn != UINT32_MAX) WSHUB__PREFETCH(wshub__conn_at(hub, soon->conn));
         }
         if (c->state != WSHUB_CLIENT_AUTHENTICATED) {
-            if (c->gone || wshub__is_clear_refused(hub, c)) continue; /* in it by the application's own join */
+            if (c->gone || wshub__is_clear_refused(hub, c))
+                continue; /* in it by the application's own join */
         }
         if (c->mark == except) continue;
         wshub__fan_each(hub, c, fan, &t);
@@ -4794,18 +5068,21 @@ static void wshub__route_all(wshub *hub, wshub__fan *fan, uint32_t except) {
     wshub__tally_book(hub, fan, &t);
 }
 
-/* A room, or all, that is sent to without a break: the frames are gathered while they lie one behind the other in the log,
- * and the members are walked once for all of them (wshub__run_end), before anything else happens to any of them: their
- * queues, their rooms, their end, or somebody who looks. room NULL: all. False: not this time. */
+/* A room, or all, that is sent to without a break: the frames are gathered while they lie one
+ * behind the other in the log, and the members are walked once for all of them (wshub__run_end),
+ * before anything else happens to any of them: their queues, their rooms, their end, or somebody
+ * who looks. room NULL: all. False: not this time. */
 static bool wshub__run_add(wshub *hub, wshub__group *room, wshub__fan *fan, uint32_t except) {
     const void *target = room ? (const void *)room : (const void *)&hub->oldest;
     bool again = hub->last_target == target;
     hub->last_target = target;
-    if (!again || (!room && !hub->oldest) || except != WSHUB__NOBODY || hub->desc.on_transform_out ||
-        hub->desc.require_encryption || hub->desc.close_on_backpressure)
+    if (!again || (!room && !hub->oldest) || except != WSHUB__NOBODY ||
+        hub->desc.on_transform_out || hub->desc.require_encryption ||
+        hub->desc.close_on_backpressure)
         return false; /* what depends on each receiver, and what ends one, is done at once */
     if (!wshub__fan_frame(hub, fan)) return true; /* as it would end for the first of them */
-    if (hub->run.messages && hub->run.span.seg == fan->frame.seg && /* and it is this target's: others end it */
+    if (hub->run.messages && hub->run.span.seg == fan->frame.seg && /* and it is this target's:
+                                                                       others end it */
         hub->run.span.at + hub->run.span.len == fan->frame.at) {
         hub->run.span.len += fan->frame.len;
         hub->run.messages++;
@@ -4840,9 +5117,9 @@ static void wshub__route_room(wshub *hub, wshub_str name, wshub__fan *fan, uint3
     if (room) {
         if (!wshub__run_add(hub, room, fan, except)) wshub__route_group(hub, room, fan, except);
     } else {
-        wshub__client *c = wshub__client_by_id(hub, name); /* an own-id room that holds nobody else */
-        if (c && c->own_room && !c->gone && c->mark != except)
-            (void)wshub__fan_to(hub, c, fan);
+        wshub__client *c = wshub__client_by_id(hub, name); /* an own-id room that holds nobody else
+                                                            */
+        if (c && c->own_room && !c->gone && c->mark != except) (void)wshub__fan_to(hub, c, fan);
     }
 }
 
@@ -4872,19 +5149,22 @@ static wshub_err wshub__route(wshub *hub, const wshub_dest *dest, wshub__fan *fa
 }
 
 /* ---- >>transform -----------------------------------------------------------------------------
- * Messages to encrypted clients, through the application's outbound transformer and in order (ENC-1 to
- * ENC-3, SEND-5). A fan-out's text is copied once; each receiver has a node in its own queue, and the
- * nodes that have not begun wait at the text, of which at most encrypted_batch_max run at once.
- * Proved by tests/test_transform.c, tests/test_golden.c (enc-*). */
+ * Messages to encrypted clients, through the application's outbound transformer and in order (ENC-1
+ * to ENC-3, SEND-5). A fan-out's text is copied once; each receiver has a node in its own queue,
+ * and the nodes that have not begun wait at the text, of which at most encrypted_batch_max run at
+ * once. Proved by tests/test_transform.c, tests/test_golden.c (enc-*). */
 
 typedef enum wshub__xform_state {
     WSHUB__XFORM_WAITING, /* at its text */
     WSHUB__XFORM_RUNNING, /* the application has been asked */
-    WSHUB__XFORM_KEEP, WSHUB__XFORM_REPLACE, WSHUB__XFORM_FAILED
+    WSHUB__XFORM_KEEP,
+    WSHUB__XFORM_REPLACE,
+    WSHUB__XFORM_FAILED
 } wshub__xform_state;
 
-typedef struct wshub__text { /* event and data follow */
-    uint32_t refs;           /* nodes */
+/* event and data follow */
+typedef struct wshub__text {
+    uint32_t refs; /* nodes */
     uint32_t running, event_len, data_len;
     bool has_data, busy;
     struct wshub__xform *wait_head, *wait_tail;
@@ -4918,15 +5198,18 @@ static void wshub__text_free(wshub *hub, wshub__text *t) {
     wshub__mem_free(&hub->mem, t, wshub__text_bytes(t));
 }
 
-/* What a message in a client's queue for the transformer holds, but for its text: the node, the question, the answer. */
+/* What a message in a client's queue for the transformer holds, but for its text: the node, the
+ * question, the answer. */
 static uint64_t wshub__xform_own_bytes(const wshub__xform *x) {
     return sizeof *x + sizeof(wshub__ask) + x->event.cap + x->data.cap;
 }
 
-/* Node, question and text's head as a 64-bit machine has them: a limit means the same on every machine. */
+/* Node, question and text's head as a 64-bit machine has them: a limit means the same on every
+ * machine. */
 #define WSHUB__XFORM_COST 168u
 
-/* What it counts against the client's limit: the text too, though others may share it, as with a frame in a queue. */
+/* What it counts against the client's limit: the text too, though others may share it, as with a
+ * frame in a queue. */
 static uint64_t wshub__xform_bytes(const wshub__xform *x) {
     WSHUB_ASSERT(sizeof *x + sizeof(wshub__ask) + sizeof(wshub__text) <= WSHUB__XFORM_COST);
     return WSHUB__XFORM_COST + x->event.cap + x->data.cap + x->text->event_len + x->text->data_len;
@@ -4947,9 +5230,9 @@ static void wshub__xform_free(wshub *hub, wshub__xform *x) {
     if (--t->refs == 0 && !t->busy) wshub__text_free(hub, t);
 }
 
-/* Is there room for one more in front of the transformer? What it has not answered has been offered to nobody: a client
- * whose stream takes all there is may have up to its limit waiting there, and one message beyond, so that none is too
- * long; for any other both count together. */
+/* Is there room for one more in front of the transformer? What it has not answered has been offered
+ * to nobody: a client whose stream takes all there is may have up to its limit waiting there, and
+ * one message beyond, so that none is too long; for any other both count together. */
 static bool wshub__xform_fits(wshub *hub, wshub__conn *conn, uint64_t waits, uint64_t len) {
     if (wshub__fan_within(hub, conn, conn->queued + waits, len)) return true;
     if (wshub__fan_taken(hub, conn)) return waits < hub->desc.backpressure_bytes_max;
@@ -4958,7 +5241,9 @@ static bool wshub__xform_fits(wshub *hub, wshub__conn *conn, uint64_t waits, uin
 
 static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan) {
     wshub__conn *conn = wshub__conn_at(hub, c->conn);
-    uint64_t bytes = WSHUB__XFORM_COST + (uint64_t)fan->event.len + fan->data.len; /* as wshub__xform_bytes() will say */
+    uint64_t bytes = WSHUB__XFORM_COST + (uint64_t)fan->event.len + fan->data.len; /* as
+                                                                                      wshub__xform_bytes()
+                                                                                      will say */
     wshub__extra *own;
     wshub__xform *x;
     if (!wshub__xform_fits(hub, conn, c->extra ? c->extra->xform_bytes : 0, bytes)) {
@@ -5008,8 +5293,8 @@ static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan
     return true;
 }
 
-/* Sends what is ready at the front of a client's queue. Once it is gone, which a message may bring about that is over its
- * limit (SEND-6), the rest is dropped. */
+/* Sends what is ready at the front of a client's queue. Once it is gone, which a message may bring
+ * about that is over its limit (SEND-6), the rest is dropped. */
 static void wshub__xform_flush(wshub *hub, wshub__client *c) {
     wshub__extra *own = c->extra;
     while (own->xform_head && own->xform_head->state >= WSHUB__XFORM_KEEP) {
@@ -5092,7 +5377,8 @@ static void wshub__xform_end(wshub *hub, wshub__xform *x, wshub__xform_state sta
     if (run) wshub__text_run(hub, t);
 }
 
-/* A client is gone, and its questions with it: what has not begun is left to its text, what ran is forgotten. */
+/* A client is gone, and its questions with it: what has not begun is left to its text, what ran is
+ * forgotten. */
 WSHUB__COLD static void wshub__xform_drop_all(wshub *hub, wshub__client *c) {
     wshub__xform *x = c->extra ? c->extra->xform_head : NULL;
     if (!x) return;
@@ -5119,7 +5405,8 @@ static void wshub__send_error(wshub *hub, wshub__client *c, const char *message)
     char data[96];
     size_t n = strlen(message);
     wshub__fan fan;
-    /* Before acceptance one unread reply is enough: a peer that does not read gets no second one. */
+    /* Before acceptance one unread reply is enough: a peer that does not read gets no second one.
+     */
     if (c->state != WSHUB_CLIENT_AUTHENTICATED && conn->pressured) return;
     memcpy(data, "{\"message\":\"", 12);
     memcpy(data + 12, message, n);
@@ -5255,9 +5542,10 @@ static void wshub__auth_connected(wshub *hub, wshub__client *c) {
     }
 }
 
-/* Accepted, but keys are still to be agreed (AUTH-5, AUTH-6). The ask of the first answer is freed. */
-WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *c,
-                                                   wshub__ask *first, wshub_str user_id) {
+/* Accepted, but keys are still to be agreed (AUTH-5, AUTH-6). The ask of the first answer is freed.
+ */
+WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *c, wshub__ask *first,
+                                                   wshub_str user_id) {
     wshub_handshake h;
     wshub_ask ask;
     wshub__buf data;
@@ -5271,7 +5559,8 @@ WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *c,
     wshub__ask_free(hub, first);
     h.client = wshub__client_handle(hub, c);
     h.id = wshub__name_str(&c->name);
-    h.user_id = user_id; /* the caller's, and the data kept here: an answer at once frees what the client has of both */
+    h.user_id = user_id; /* the caller's, and the data kept here: an answer at once frees what the
+                            client has of both */
     data = c->extra->auth_data;
     memset(&c->extra->auth_data, 0, sizeof data);
     h.data = wshub__str(data.ptr, data.len);
@@ -5280,7 +5569,9 @@ WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *c,
     return WSHUB_OK;
 }
 
-WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *c, wshub_str data) { /* AUTH-2, AUTH-3 */
+WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *c, wshub_str data) { /* AUTH-2,
+                                                                                             AUTH-3
+                                                                                           */
     wshub_auth auth;
     wshub_ask ask;
     if (!data.ptr) data = wshub_str_z("{}");
@@ -5322,8 +5613,8 @@ static bool wshub__json_ok(const wshub *hub, wshub_str s) {
     return wshub_json_check(s, hub->desc.json_depth_max);
 }
 
-/* Whether data may be sent: what is accepted here every equal instance reads, and every client with the same limit, so
- * the level of what it travels in counts, as in MSG-9. */
+/* Whether data may be sent: what is accepted here every equal instance reads, and every client with
+ * the same limit, so the level of what it travels in counts, as in MSG-9. */
 static bool wshub__data_ok(wshub_str data, uint32_t depth_max) {
     wshub_json_kind kind = wshub_json_type(data);
     if (depth_max > 1) return wshub_json_check(data, depth_max - 1);
@@ -5555,9 +5846,9 @@ WSHUB_API wshub_err wshub_ask_fail(wshub *hub, wshub_ask ask) {
 }
 
 /* ---- >>dispatch ------------------------------------------------------------------------------
- * The built-in dialect: what a message means, and how an event looks on the wire. Knows events, states
- * and callbacks, nothing of frames (MSG-1 to MSG-9, ROOM-1 to ROOM-3).
- * Proved by tests/test_golden.c (parse-*, rooms-*), tests/test_matrix.c. */
+ * The built-in dialect: what a message means, and how an event looks on the wire. Knows events,
+ * states and callbacks, nothing of frames (MSG-1 to MSG-9, ROOM-1 to ROOM-3). Proved by
+ * tests/test_golden.c (parse-*, rooms-*), tests/test_matrix.c. */
 
 static void wshub__dispatch_failed(wshub *hub, wshub__client *c, const char *what) { /* MSG-8 */
     hub->stats.app_failures++;
@@ -5569,20 +5860,22 @@ WSHUB__COLD static void wshub__join_refused(wshub *hub, wshub__client *c, const 
     wshub__log(hub, WSHUB_LOG_JOIN_REFUSED, c, why, wshub__str(NULL, 0));
 }
 
-/* May this client ask for a room of that name (ROOM-1)? A room named like a client's id is that client's alone, unless
- * the application itself puts others there (ROOM-4). */
+/* May this client ask for a room of that name (ROOM-1)? A room named like a client's id is that
+ * client's alone, unless the application itself puts others there (ROOM-4). */
 static bool wshub__room_name_ok(const wshub *hub, const wshub__client *c, wshub_str s) {
     const wshub__client *owner;
     if (s.len == 0 || wshub__utf8_units(s) > WSHUB_NAME_UNITS_MAX ||
         (s.len >= 3 && memcmp(s.ptr, "ws:", 3) == 0)) {
         return false;
     }
-    if (s.len != c->name.len) return true; /* ids of one hub are of one length: most names need not be looked up */
+    if (s.len != c->name.len)
+        return true; /* ids of one hub are of one length: most names need not be looked up */
     owner = wshub__client_by_id(hub, s);
     return !owner || owner == c;
 }
 
-/* Decodes the strings of data.rooms. Returns a block to be freed (NULL: nothing usable, told already). */
+/* Decodes the strings of data.rooms. Returns a block to be freed (NULL: nothing usable, told
+ * already). */
 WSHUB__COLD static wshub_str *wshub__room_names(wshub *hub, wshub__client *c, wshub_str data,
                                                 bool valid_only, size_t *out_count,
                                                 size_t *out_bytes) {
@@ -5607,7 +5900,8 @@ WSHUB__COLD static wshub_str *wshub__room_names(wshub *hub, wshub__client *c, ws
     while (wshub__json_next(list, &it, &item)) {
         wshub_str name;
         if (item.ptr[0] != '"') continue;
-        name = wshub__str(text, wshub__json_unescape((const uint8_t *)item.ptr + 1, item.len - 2, (uint8_t *)text, item.len));
+        name = wshub__str(text, wshub__json_unescape((const uint8_t *)item.ptr + 1, item.len - 2,
+                                                     (uint8_t *)text, item.len));
         if (valid_only && !wshub__room_name_ok(hub, c, name)) continue;
         if (*out_count >= most) {
             over++;
@@ -5626,7 +5920,10 @@ WSHUB__COLD static wshub_str *wshub__room_names(wshub *hub, wshub__client *c, ws
     return NULL;
 }
 
-WSHUB__COLD static void wshub__dispatch_join(wshub *hub, wshub__client *c, wshub_str data) { /* ROOM-1, ROOM-2 */
+WSHUB__COLD static void wshub__dispatch_join(wshub *hub, wshub__client *c,
+                                             wshub_str data) { /* ROOM-1,
+                                                                                                ROOM-2
+                                                                                              */
     wshub_join join;
     wshub_ask ask;
     size_t bytes;
@@ -5646,7 +5943,9 @@ WSHUB__COLD static void wshub__dispatch_join(wshub *hub, wshub__client *c, wshub
     wshub__mem_free(&hub->mem, names, bytes);
 }
 
-WSHUB__COLD static void wshub__dispatch_leave(wshub *hub, wshub__client *c, wshub_str data) { /* ROOM-3 */
+WSHUB__COLD static void wshub__dispatch_leave(wshub *hub, wshub__client *c,
+                                              wshub_str data) { /* ROOM-3
+                                                                                               */
     size_t count, bytes, i;
     wshub_str *names = wshub__room_names(hub, c, data, false, &count, &bytes);
     if (!names) return;
@@ -5673,8 +5972,8 @@ static void wshub__dispatch_event(wshub *hub, wshub__client *c, const wshub_even
     }
 }
 
-/* Hands an event of an encrypted client to the inbound transformer. Until it answers, nothing more of this
- * client is read, so that its messages keep their order. */
+/* Hands an event of an encrypted client to the inbound transformer. Until it answers, nothing more
+ * of this client is read, so that its messages keep their order. */
 WSHUB__COLD static void wshub__dispatch_inbound(wshub *hub, wshub__client *c,
                                                 const wshub_event *e) {
     wshub_ask ask;
@@ -5693,7 +5992,8 @@ WSHUB__COLD static void wshub__dispatch_inbound(wshub *hub, wshub__client *c,
         return;
     }
     hub->desc.on_transform_in(hub, ask, handle, e, hub->desc.user);
-    if (!wshub__pool_get(&hub->asks, ask.id) || c->gone) return; /* answered at once, or nobody waits any more */
+    if (!wshub__pool_get(&hub->asks, ask.id) || c->gone)
+        return; /* answered at once, or nobody waits any more */
     conn->asked = true;
     conn->phase_due = wshub__after(hub, hub->desc.transform_timeout_ms);
     wshub__conn_arm(hub, conn);
@@ -5722,13 +6022,15 @@ static void wshub__inbound_answer(wshub *hub, wshub__client *c, const wshub_msg 
         wshub__conn *conn = wshub__conn_at(hub, c->conn);
         conn->asked = false;
         if (conn->state == WSHUB__CONN_OPEN) conn->phase_due = 0;
-        if (c->state == WSHUB_CLIENT_AUTHENTICATED) c->time = hub->now; /* it was not listened to meanwhile */
+        if (c->state == WSHUB_CLIENT_AUTHENTICATED)
+            c->time = hub->now; /* it was not listened to meanwhile */
         wshub__conn_arm(hub, conn);
         wshub__resume(hub, conn);
     }
 }
 
-/* The inbound transformer has not answered in time: its message is lost (ENC-2), and the client is heard again. */
+/* The inbound transformer has not answered in time: its message is lost (ENC-2), and the client is
+ * heard again. */
 WSHUB__COLD static void wshub__inbound_late(wshub *hub, wshub__client *c) {
     uint32_t i = c->asks;
     while (i && /* never: 0: see below */
@@ -5777,14 +6079,16 @@ static void wshub__json_message(wshub *hub, uint32_t index, uint8_t *bytes, size
         return;
     }
     e.event = f[0].value;
-    if (result != WSHUB__JSON_FIELDS || wshub__json_kind(e.event) != WSHUB_JSON_STRING || e.event.len <= 2) { /* MSG-3 */
+    if (result != WSHUB__JSON_FIELDS || wshub__json_kind(e.event) != WSHUB_JSON_STRING ||
+        e.event.len <= 2) { /* MSG-3 */
         hub->stats.msg_ignored++;
         wshub__log(hub, WSHUB_LOG_MSG_IGNORED, c, "", wshub__str(NULL, 0));
         return;
     }
     e.event.ptr++;
     e.event.len -= 2;
-    if (memchr(e.event.ptr, '\\', e.event.len)) { /* decoded where it stands: it only gets shorter */
+    if (memchr(e.event.ptr, '\\', e.event.len)) { /* decoded where it stands: it only gets shorter
+                                                   */
         uint8_t *at = bytes + (e.event.ptr - (const char *)bytes);
         e.event.len = wshub__json_unescape(at, e.event.len, at, e.event.len);
     }
@@ -5864,8 +6168,9 @@ static const wshub__dialect wshub__dialect_json = {wshub__json_opened, wshub__js
                                                    wshub__json_encode};
 
 /* ---- >>exchange ------------------------------------------------------------------------------
- * HTTP on a stream: heads and bodies as they arrive, answers now or later, the upgrade to a WebSocket
- * (CONN-1 to CONN-3, CONN-5). Proved by tests/test_http.c, tests/test_exchange.c, tests/test_golden.c (upgrade-*). */
+ * HTTP on a stream: heads and bodies as they arrive, answers now or later, the upgrade to a
+ * WebSocket (CONN-1 to CONN-3, CONN-5). Proved by tests/test_http.c, tests/test_exchange.c,
+ * tests/test_golden.c (upgrade-*). */
 
 WSHUB__COLD static void wshub__http_date(uint64_t ms, char out[29]) { /* RFC 9110 5.6.7 */
     static const char days[] = "ThuFriSatSunMonTueWed",
@@ -5910,7 +6215,8 @@ static void wshub__http_next(wshub *hub, wshub__conn *c, bool close) {
     wshub__conn_to(hub, c, WSHUB__CONN_HTTP);
     if (c->rx) c->rx->as.http.head_bytes = c->rx->as.http.scanned = 0;
     c->blank_seen = false;
-    c->last_active = hub->now; /* between requests silence counts; the head's deadline starts with its first byte */
+    c->last_active = hub->now; /* between requests silence counts; the head's deadline starts with
+                                  its first byte */
     wshub__resume(hub, c);
     wshub__conn_arm(hub, c);
 }
@@ -5920,10 +6226,14 @@ WSHUB__COLD static wshub_err wshub__http_send(wshub *hub, wshub__conn *c, const 
     wshub__buf b;
     size_t i;
     bool bodyless = r->status == 204 || r->status == 304;
-    bool close = r->close || c->http_close || hub->phase >= WSHUB__STOPPING, ok; /* an end is announced, whatever its reason */
+    bool close = r->close || c->http_close || hub->phase >= WSHUB__STOPPING, ok; /* an end is
+                                                                                    announced,
+                                                                                    whatever its
+                                                                                    reason */
     memset(&b, 0, sizeof b);
     wshub__http_head(hub, &b, r->status);
-    if (r->status == 426) { /* CONN-2; a proxy must know that Upgrade is for it alone (RFC 9110 7.8) */
+    if (r->status == 426) { /* CONN-2; a proxy must know that Upgrade is for it alone (RFC 9110 7.8)
+                             */
         wshub__buf_text(&hub->mem, &b, "\r\nSec-WebSocket-Version: 13\r\nUpgrade: websocket");
     }
     if (r->content_type) wshub__http_field(hub, &b, "Content-Type", wshub_str_z(r->content_type));
@@ -5969,11 +6279,12 @@ WSHUB__COLD static void wshub__http_refuse(wshub *hub, wshub__conn *c, int statu
     if (wshub__http_send(hub, c, &r)) wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
 }
 
-/* May this name stand among an application's own headers? What frames a message, and what is said of the connection, is
- * the hub's to say (CONN-5), or it would be said twice. */
+/* May this name stand among an application's own headers? What frames a message, and what is said
+ * of the connection, is the hub's to say (CONN-5), or it would be said twice. */
 static bool wshub__header_is_ours(wshub_str name) {
-    static const char *const ours[] = {"Content-Length", "Transfer-Encoding", "Connection", "Upgrade",
-                                       "Keep-Alive",     "Trailer",           "TE",         "Date"};
+    static const char *const ours[] = {
+        "Content-Length", "Transfer-Encoding", "Connection", "Upgrade",
+        "Keep-Alive",     "Trailer",           "TE",         "Date"};
     size_t i;
     for (i = 0; i < sizeof ours / sizeof ours[0]; i++) {
         if (wshub__str_same(name, ours[i])) return true;
@@ -5997,7 +6308,8 @@ WSHUB__COLD static bool wshub__reply_ok(const wshub_reply *r) {
     if (r->content_type && !wshub__header_value_ok(wshub_str_z(r->content_type))) return false;
     for (i = 0; i < r->headers_count; i++) {
         const wshub_header *h = &r->headers[i];
-        if (!wshub__http_is_token(h->name) || wshub__header_is_ours(h->name) || !wshub__header_value_ok(h->value))
+        if (!wshub__http_is_token(h->name) || wshub__header_is_ours(h->name) ||
+            !wshub__header_value_ok(h->value))
             return false;
         if (r->content_type && wshub__str_same(h->name, "Content-Type")) return false;
     }
@@ -6021,8 +6333,8 @@ WSHUB__COLD WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_request reque
     return err;
 }
 
-/* A new client for a conn whose handshake is right. False: out of memory, or the io gives ids that are known;
- * nothing changed. */
+/* A new client for a conn whose handshake is right. False: out of memory, or the io gives ids that
+ * are known; nothing changed. */
 static bool wshub__client_new(wshub *hub, wshub__conn *conn, void *user_ptr) {
     uint32_t index;
     uint8_t bytes[16];
@@ -6150,7 +6462,8 @@ static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h) { /*
         return;
     }
     hub->stats.upgrades++;
-    if (c->pressured) wshub__out_note(hub, c, WSHUB__NOTE_ON); /* by answers to what was asked before */
+    if (c->pressured)
+        wshub__out_note(hub, c, WSHUB__NOTE_ON); /* by answers to what was asked before */
     wshub__conn_to(hub, c, WSHUB__CONN_OPEN);
     memset(&c->rx->as, 0, sizeof c->rx->as);
     wshub__conn_arm(hub, c);
@@ -6196,7 +6509,9 @@ WSHUB__COLD static void wshub__http_dispatch(wshub *hub, wshub__conn *c, wshub_h
     } while (!c->request);
     request.id = (uint64_t)c->request << 32 | wshub__conn_index(c);
     if (hub->desc.on_request) taken = hub->desc.on_request(hub, request, h, hub->desc.user);
-    if (!taken && !hub->destroying && c->request == (uint32_t)(request.id >> 32)) { /* not another's who has its slot now */
+    if (!taken && !hub->destroying && c->request == (uint32_t)(request.id >> 32)) { /* not another's
+                                                                                       who has its
+                                                                                       slot now */
         wshub_reply r;
         memset(&r, 0, sizeof r);
         r.status = 404;
@@ -6206,7 +6521,8 @@ WSHUB__COLD static void wshub__http_dispatch(wshub *hub, wshub__conn *c, wshub_h
     }
 }
 
-/* Looks for the end of a head. 1: found, *scanned is its length; 0: not yet; -1: a byte no head has. */
+/* Looks for the end of a head. 1: found, *scanned is its length; 0: not yet; -1: a byte no head
+ * has. */
 static int wshub__http_end(const uint8_t *p, size_t n, uint32_t *scanned) {
     size_t i = *scanned;
     for (; i < n; i++) {
@@ -6225,12 +6541,14 @@ static int wshub__http_end(const uint8_t *p, size_t n, uint32_t *scanned) {
     return 0;
 }
 
-/* What is wrong with a head that is whole, before anybody is asked about it: first how the request is framed, whatever it
- * wants (CONN-5). 0: nothing; else the status to refuse it with. */
-WSHUB__COLD static int wshub__http_refusal(const wshub *hub, const wshub_http *h, uint64_t *out_body, const char **why) {
+/* What is wrong with a head that is whole, before anybody is asked about it: first how the request
+ * is framed, whatever it wants (CONN-5). 0: nothing; else the status to refuse it with. */
+WSHUB__COLD static int wshub__http_refusal(const wshub *hub, const wshub_http *h,
+                                           uint64_t *out_body, const char **why) {
     int status = wshub__http_body(h, out_body, why);
     if (status) return status;
-    *why = "a WebSocket handshake has no body"; /* and what were its body is never read as a request */
+    *why = "a WebSocket handshake has no body"; /* and what were its body is never read as a request
+                                                 */
     if (*out_body && wshub__http_is_handshake(hub, h)) return 400;
     *why = "body too large";
     if (*out_body != UINT64_MAX && *out_body > hub->desc.http_body_bytes_max) return 413;
@@ -6239,9 +6557,11 @@ WSHUB__COLD static int wshub__http_refusal(const wshub *hub, const wshub_http *h
 }
 
 /* A request's body is to follow its head of n bytes at p. */
-WSHUB__COLD static void wshub__http_body_begin(wshub *hub, wshub__conn *c, const wshub_http *h, const uint8_t *p,
-                                               uint32_t n, uint64_t body) {
-    bool expects = wshub__http_has_token(h, "Expect", "100-continue") && h->minor >= 1; /* before h's texts move */
+WSHUB__COLD static void wshub__http_body_begin(wshub *hub, wshub__conn *c, const wshub_http *h,
+                                               const uint8_t *p, uint32_t n, uint64_t body) {
+    bool expects = wshub__http_has_token(h, "Expect", "100-continue") && h->minor >= 1; /* before
+                                                                                           h's texts
+                                                                                           move */
     if (c->rx->in.len == 0) wshub__buf_add(&hub->mem, &c->rx->in, p, n);
     if (c->rx->in.bad) {
         wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
@@ -6267,7 +6587,8 @@ static void wshub__http_headed(wshub *hub, wshub__conn *c, const uint8_t *p, uin
     uint64_t body = 0;
     int status = wshub__http_parse(p, n, headers, hub->desc.http_headers_max, &h, &why);
     bool whole = !status;
-    c->http_head = wshub_str_eq_z(h.method, "HEAD"); /* a refusal of it has no body either (RFC 9110 9.3.2) */
+    c->http_head = wshub_str_eq_z(h.method, "HEAD"); /* a refusal of it has no body either (RFC
+                                                        9110 9.3.2) */
     if (whole) status = wshub__http_refusal(hub, &h, &body, &why);
 
     if (status) {
@@ -6276,14 +6597,17 @@ static void wshub__http_headed(wshub *hub, wshub__conn *c, const uint8_t *p, uin
     } else if (body) {
         wshub__http_body_begin(hub, c, &h, p, n, body);
     } else {
-        wshub__buf keep = c->rx->in; /* the slices stay valid whatever the callback does to this conn */
+        wshub__buf keep = c->rx->in; /* the slices stay valid whatever the callback does to this
+                                        conn */
         memset(&c->rx->in, 0, sizeof c->rx->in);
         wshub__http_dispatch(hub, c, &h);
         wshub__buf_done(&hub->mem, &keep);
     }
 }
 
-WSHUB__COLD static void wshub__http_bodied(wshub *hub, wshub__conn *c) { /* the body is whole, behind the head in c->rx->in */
+WSHUB__COLD static void wshub__http_bodied(wshub *hub, wshub__conn *c) { /* the body is whole,
+                                                                            behind the head in
+                                                                            c->rx->in */
     wshub_header headers[256];
     wshub_http h;
     const char *why;
@@ -6291,14 +6615,16 @@ WSHUB__COLD static void wshub__http_bodied(wshub *hub, wshub__conn *c) { /* the 
     uint32_t head = c->rx->as.http.head_bytes;
     memset(&c->rx->in, 0, sizeof c->rx->in);
     c->rx->as.http.head_bytes = c->rx->as.http.scanned = 0;
-    if (!WSHUB__NEVER(wshub__http_parse(keep.ptr, head, headers, hub->desc.http_headers_max, &h, &why))) { /* it was right before */
+    if (!WSHUB__NEVER(wshub__http_parse(keep.ptr, head, headers, hub->desc.http_headers_max, &h,
+                                        &why))) { /* it was right before */
         h.body = wshub__str(keep.ptr + head, keep.len - head);
         wshub__http_dispatch(hub, c, &h);
     }
     wshub__buf_done(&hub->mem, &keep);
 }
 
-/* Time is granted anew for every so many bytes of a message or body: a slow sender is not a silent one (LIVE-3). */
+/* Time is granted anew for every so many bytes of a message or body: a slow sender is not a silent
+ * one (LIVE-3). */
 #define WSHUB__PART_BYTES 4096u
 static void wshub__part_clock(wshub *hub, wshub__conn *c, uint64_t *due) {
     if (c->rx->in.len - c->rx->part_kept < WSHUB__PART_BYTES) return;
@@ -6325,9 +6651,10 @@ WSHUB__COLD static size_t wshub__http_feed_body(wshub *hub, wshub__conn *c, cons
                 c->rx->as.http.chunk_state = WSHUB__CHUNK_DATA_CR;
             done = c->rx->as.http.body_left == 0 && !c->chunked;
         } else {
-            c->rx->as.http.chunk_state = wshub__chunk_byte(
-                (wshub__chunk_state)c->rx->as.http.chunk_state, p[used++], &c->rx->as.http.body_left,
-                &c->rx->as.http.chunk_digits, &c->rx->as.http.chunk_overhead);
+            c->rx->as.http.chunk_state =
+                wshub__chunk_byte((wshub__chunk_state)c->rx->as.http.chunk_state, p[used++],
+                                  &c->rx->as.http.body_left, &c->rx->as.http.chunk_digits,
+                                  &c->rx->as.http.chunk_overhead);
             if (c->rx->as.http.chunk_state == WSHUB__CHUNK_BAD) {
                 wshub__http_refuse(hub, c, 400, "malformed chunked body", false);
                 return n;
@@ -6349,8 +6676,10 @@ WSHUB__COLD static size_t wshub__http_feed_body(wshub *hub, wshub__conn *c, cons
     return used;
 }
 
-/* Refuses what will be no head, whatever follows. What was asked before on this stream does not count any more. */
-WSHUB__COLD static void wshub__http_no_head(wshub *hub, wshub__conn *c, int status, const char *why) {
+/* Refuses what will be no head, whatever follows. What was asked before on this stream does not
+ * count any more. */
+WSHUB__COLD static void wshub__http_no_head(wshub *hub, wshub__conn *c, int status,
+                                            const char *why) {
     c->http_head = c->rx->in.len >= 5 && memcmp(c->rx->in.ptr, "HEAD ", 5) == 0;
     wshub__http_refuse(hub, c, status, why, false);
 }
@@ -6419,9 +6748,10 @@ static size_t wshub__http_feed(wshub *hub, wshub__conn *c, const uint8_t *p, siz
 }
 
 /* ---- >>receive -------------------------------------------------------------------------------
- * Bytes of a stream to whole messages (RFC 6455 5 to 7). Unmasks where the bytes lie; a message that is
- * wholly there is delivered from there, any other is gathered in the conn. Any cut of the stream gives
- * the same. Proved by tests/test_frame.c, tests/test_golden.c (frame-*), both at every cut. */
+ * Bytes of a stream to whole messages (RFC 6455 5 to 7). Unmasks where the bytes lie; a message
+ * that is wholly there is delivered from there, any other is gathered in the conn. Any cut of the
+ * stream gives the same. Proved by tests/test_frame.c, tests/test_golden.c (frame-*), both at every
+ * cut. */
 
 /* What the first two bytes of a frame can be wrong in; NULL: nothing. */
 static const char *wshub__frame_judge(const wshub__conn *c, const wshub_frame *f, uint8_t second) {
@@ -6436,7 +6766,8 @@ static const char *wshub__frame_judge(const wshub__conn *c, const wshub_frame *f
     return NULL;
 }
 
-/* Takes a frame's head from the stream. Returns the bytes used; the frame has begun if c->in_frame. */
+/* Takes a frame's head from the stream. Returns the bytes used; the frame has begun if c->in_frame.
+ */
 static size_t wshub__ws_head(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
     wshub_frame f;
     const char *why = NULL;
@@ -6465,7 +6796,8 @@ static size_t wshub__ws_head(wshub *hub, wshub__conn *c, const uint8_t *p, size_
         const wshub__client *client = wshub__conn_client(hub, c);
         if (f.payload_bytes > hub->desc.payload_bytes_max ||
             c->rx->in.len + f.payload_bytes > hub->desc.payload_bytes_max) {
-            wshub__conn_fail(hub, c, 1009, "message too big"); /* at the head: nothing of it is taken */
+            wshub__conn_fail(hub, c, 1009, "message too big"); /* at the head: nothing of it is
+                                                                  taken */
             return n;
         }
         if (client->state != WSHUB_CLIENT_AUTHENTICATED &&
@@ -6513,12 +6845,14 @@ static void wshub__ws_control(wshub *hub, wshub__conn *c, const uint8_t *p, size
     {
         wshub__client *client = wshub__conn_client(hub, c);
         if (hub->desc.heartbeat_by_pong && client && client->state == WSHUB_CLIENT_AUTHENTICATED)
-            client->time = hub->now; /* LIVE-2; a ping too: who pings is not pinged, and has no pong to send */
+            client->time = hub->now; /* LIVE-2; a ping too: who pings is not pinged, and has no pong
+                                        to send */
     }
     if (c->opcode == 10) {
         hub->stats.pongs_received++;
     } else if (c->state == WSHUB__CONN_OPEN) {
-        if (c->pressured || c->inflight) { /* RFC 6455 5.5.3: only the latest ping need be answered */
+        if (c->pressured || c->inflight) { /* RFC 6455 5.5.3: only the latest ping need be answered
+                                            */
             c->rx->pong.len = 0;
             wshub__buf_add(&hub->mem, &c->rx->pong, p, n);
             c->pong_late = !c->rx->pong.bad;
@@ -6559,7 +6893,8 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n
     }
     if (c->msg_opcode == 1) { /* RFC 6455 8.1, at the first bad byte */
         if (k) c->rx->as.ws.utf8 = wshub__utf8_feed(c->rx->as.ws.utf8, p, k);
-        if (c->rx->as.ws.utf8 == WSHUB__UTF8_BAD || (done && c->fin && c->rx->as.ws.utf8 != WSHUB__UTF8_OK)) {
+        if (c->rx->as.ws.utf8 == WSHUB__UTF8_BAD ||
+            (done && c->fin && c->rx->as.ws.utf8 != WSHUB__UTF8_OK)) {
             wshub__conn_fail(hub, c, 1007, "text is not UTF-8");
             return n;
         }
@@ -6592,13 +6927,15 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n
 
 /* Makes room among what is held: what has been read of it goes. */
 static void wshub__held_close_gap(wshub__rx *r) {
-    if (r->held_at < r->held.len / 2) return; /* each byte is moved once for as many that were read */
+    if (r->held_at < r->held.len / 2)
+        return; /* each byte is moved once for as many that were read */
     memmove(r->held.ptr, r->held.ptr + r->held_at, r->held.len - r->held_at);
     r->held.len -= r->held_at;
     r->held_at = 0;
 }
 
-/* Keeps bytes that must wait, behind those that do already. The io is asked for no more if it can be. */
+/* Keeps bytes that must wait, behind those that do already. The io is asked for no more if it can
+ * be. */
 WSHUB__COLD static void wshub__hold(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
     wshub__rx *r = c->rx;
     wshub_conn conn;
@@ -6626,7 +6963,8 @@ WSHUB__COLD static void wshub__hold(wshub *hub, wshub__conn *c, const uint8_t *p
     }
 }
 
-/* The rest of what has just arrived must wait, before whatever was reported inside the callbacks for its beginning. */
+/* The rest of what has just arrived must wait, before whatever was reported inside the callbacks
+ * for its beginning. */
 WSHUB__COLD static void wshub__hold_first(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
     wshub__buf later = c->rx->held;
     uint32_t at = c->rx->held_at;
@@ -6638,7 +6976,8 @@ WSHUB__COLD static void wshub__hold_first(wshub *hub, wshub__conn *c, const uint
     wshub__buf_done(&hub->mem, &later);
 }
 
-/* The rest of what was held, n bytes at its end, goes on waiting where it lies: nothing is copied for what has been read. */
+/* The rest of what was held, n bytes at its end, goes on waiting where it lies: nothing is copied
+ * for what has been read. */
 WSHUB__COLD static void wshub__hold_on(wshub *hub, wshub__conn *c, wshub__buf *from, size_t n) {
     wshub__buf later = c->rx->held;
     c->rx->held = *from;
@@ -6661,15 +7000,17 @@ static void wshub__rx_drop(wshub *hub, wshub__conn *c) {
     c->rx = NULL;
 }
 
-/* Before bytes are read. The hub's own is lent out, to one stream at a time: others read meanwhile only inside
- * a callback of the first. False: out of memory, the stream is dropped. */
+/* Before bytes are read. The hub's own is lent out, to one stream at a time: others read meanwhile
+ * only inside a callback of the first. False: out of memory, the stream is dropped. */
 static bool wshub__rx_begin(wshub *hub, wshub__conn *c, bool *out_lent) {
     *out_lent = !c->rx && !hub->rx_lent;
     if (*out_lent) {
         hub->rx_lent = true;
         c->rx = &hub->rx; /* its buffers are empty, as the last one left them */
-        if (c->state == WSHUB__CONN_HTTP) memset(&c->rx->as, 0, sizeof c->rx->as);
-        else c->rx->as.ws.head_len = 0;
+        if (c->state == WSHUB__CONN_HTTP)
+            memset(&c->rx->as, 0, sizeof c->rx->as);
+        else
+            c->rx->as.ws.head_len = 0;
     } else if (!c->rx) {
         c->rx = (wshub__rx *)wshub__mem_new(&hub->mem, sizeof *c->rx);
     }
@@ -6683,9 +7024,10 @@ static void wshub__rx_end(wshub *hub, wshub__conn *c) {
     bool ws = c->state == WSHUB__CONN_OPEN || c->state == WSHUB__CONN_CLOSING;
     bool empty = !r->in.ptr && !r->held.ptr && !r->control.ptr && !r->pong.ptr &&
                  !(ws && (c->in_frame || c->msg_opcode || r->as.ws.head_len));
-    bool over = c->state >= WSHUB__CONN_FLUSHING; /* perhaps for want of memory: its buffers remember that, and the
-                                                     hub's own must not hand it on to the next stream */
-    if (empty && !over && r == &hub->rx) { /* the usual case */
+    bool over = c->state >= WSHUB__CONN_FLUSHING; /* perhaps for want of memory: its buffers
+                                                     remember that, and the hub's own must not hand
+                                                     it on to the next stream */
+    if (empty && !over && r == &hub->rx) {        /* the usual case */
         c->rx = NULL;
     } else if (empty || over) {
         wshub__rx_drop(hub, c);
@@ -6702,8 +7044,8 @@ static void wshub__rx_end(wshub *hub, wshub__conn *c) {
     }
 }
 
-/* Does this stream owe so much in answers that no further request of it is taken (SEND-6)? What only waits for settle is
- * offered to it first. */
+/* Does this stream owe so much in answers that no further request of it is taken (SEND-6)? What
+ * only waits for settle is offered to it first. */
 WSHUB__COLD static bool wshub__http_owes(wshub *hub, wshub__conn *c) {
     uint32_t max = hub->desc.http_answers_bytes_max;
     if (c->queued <= max) return false;
@@ -6715,7 +7057,8 @@ WSHUB__COLD static bool wshub__http_owes(wshub *hub, wshub__conn *c) {
     return true;
 }
 
-/* Takes what can be taken of n bytes at p now: one head, a piece of a body, a frame's head or payload. */
+/* Takes what can be taken of n bytes at p now: one head, a piece of a body, a frame's head or
+ * payload. */
 static size_t wshub__receive_some(wshub *hub, wshub__conn *c, uint8_t *p, size_t n) {
     if (c->state == WSHUB__CONN_HTTP) return wshub__http_feed(hub, c, p, n);
     return c->in_frame ? wshub__ws_payload(hub, c, p, n) : wshub__ws_head(hub, c, p, n);
@@ -6724,13 +7067,14 @@ static size_t wshub__receive_some(wshub *hub, wshub__conn *c, uint8_t *p, size_t
 /* Is there something to take? Bytes, or the payload of a frame that has none. */
 static bool wshub__receive_more(wshub *hub, wshub__conn *c, size_t n) {
     if (c->state >= WSHUB__CONN_FLUSHING || wshub__conn_waits(c)) return false;
-    if (c->state == WSHUB__CONN_HTTP) /* a request that has begun is read to its end: its deadline runs (LIVE-3) */
+    if (c->state == WSHUB__CONN_HTTP) /* a request that has begun is read to its end: its deadline
+                                         runs (LIVE-3) */
         return n && (c->rx->in.len || !wshub__http_owes(hub, c));
     return n || (c->in_frame && c->rx->as.ws.frame_at == c->rx->as.ws.frame_bytes);
 }
 
-/* Reads what has arrived, as far as it may be read now; the rest waits. from: what p lies in the end of, if that was held;
- * NULL: the io's. */
+/* Reads what has arrived, as far as it may be read now; the rest waits. from: what p lies in the
+ * end of, if that was held; NULL: the io's. */
 static void wshub__receive(wshub *hub, wshub__conn *c, uint8_t *p, size_t n, wshub__buf *from) {
     uint64_t id = c->id;
     bool lent;
@@ -6844,7 +7188,8 @@ WSHUB_API void wshub_conn_received(wshub *hub, wshub_conn conn, uint8_t *bytes, 
     c->last_active = hub->now;
     c->pinged = c->ping_late = false;
     hub->stats.bytes_in += count;
-    if (c->parsing || wshub__conn_waits(c) || (c->rx && c->rx->held.len)) { /* order is kept, inside callbacks too */
+    if (c->parsing || wshub__conn_waits(c) || (c->rx && c->rx->held.len)) { /* order is kept, inside
+                                                                               callbacks too */
         if (c->state < WSHUB__CONN_FLUSHING) {
             wshub__hold(hub, c, bytes, count);
             wshub__resume(hub, c);
@@ -6860,7 +7205,8 @@ WSHUB_API void wshub_conn_drained(wshub *hub, wshub_conn conn) {
     if (!c || hub->destroying) return;
     wshub__enter(hub);
     c->blocked = false;
-    if (c->state < WSHUB__CONN_OPEN) c->last_active = hub->now; /* who takes an answer is not silent; a WebSocket is asked */
+    if (c->state < WSHUB__CONN_OPEN)
+        c->last_active = hub->now; /* who takes an answer is not silent; a WebSocket is asked */
     wshub__dirty(hub, wshub__conn_index(c));
     wshub__leave(hub);
 }
@@ -6919,15 +7265,19 @@ WSHUB_API void wshub_conn_closed(wshub *hub, wshub_conn conn) {
 
 /* ---- >>bus -----------------------------------------------------------------------------------
  * What goes to other instances and what comes from them (BUS-1 to BUS-6), and the emitter (EMIT-1).
- * Publications wait in an outbox. A busy turn is no outage: over a bus that is up they are handed over as they come,
- * what it cannot take at once waits under a limit of its own (bus_burst_bytes_max), and a message may be as long as it
- * likes; while the bus is down what waits is kept up to bus_queue_bytes_max and bus_queue_ms_max (BUS-5). Whatever is
- * dropped is counted and told, and an end waits for the broker's word (BYE-2). Proved by tests/test_bus.c. */
+ * Publications wait in an outbox. A busy turn is no outage: over a bus that is up they are handed
+ * over as they come, what it cannot take at once waits under a limit of its own
+ * (bus_burst_bytes_max), and a message may be as long as it likes; while the bus is down what waits
+ * is kept up to bus_queue_bytes_max and bus_queue_ms_max (BUS-5). Whatever is dropped is counted
+ * and told, and an end waits for the broker's word (BYE-2). Proved by tests/test_bus.c. */
 
-/* The brief: the same message for hubs of this process, beside the envelope, whose texts and frame need then be made
- * and read once, not once a hub. Written by wshub__brief_write(), read by wshub__bus_brief(), nobody else sees it. */
-typedef struct wshub__brief { /* the lengths of the excluded, event, the excluded and the frame follow */
-    uint32_t kind, event_len, data_len, exclude_count, frame_len; /* data is the frame's, before its last byte */
+/* The brief: the same message for hubs of this process, beside the envelope, whose texts and frame
+ * need then be made and read once, not once a hub. Written by wshub__brief_write(), read by
+ * wshub__bus_brief(), nobody else sees it. */
+/* the lengths of the excluded, event, the excluded and the frame follow */
+typedef struct wshub__brief {
+    uint32_t kind, event_len, data_len, exclude_count, frame_len; /* data is the frame's, before its
+                                                                     last byte */
 } wshub__brief;
 
 /* Defaults that hubs and emitters share. */
@@ -6959,7 +7309,8 @@ static void wshub__brief_write(const wshub__mem *m, wshub__buf *b, const wshub_d
     wshub__buf_add(m, b, frame.ptr, frame.len);
 }
 
-/* What counts against limits: not the brief, which never has more than the payload and its texts once again. */
+/* What counts against limits: not the brief, which never has more than the payload and its texts
+ * once again. */
 static uint64_t wshub__pub_bytes(const wshub__pub *p) {
     return (uint64_t)p->channel_len + p->payload_len;
 }
@@ -6983,7 +7334,8 @@ static uint64_t wshub__outbox_trim(const wshub__mem *m, wshub__outbox *box, uint
     return dropped;
 }
 
-typedef struct wshub__item { /* one publication, as it is handed over */
+/* one publication, as it is handed over */
+typedef struct wshub__item {
     wshub_str channel, payload, brief;
 } wshub__item;
 
@@ -6991,7 +7343,8 @@ static size_t wshub__seat_publish(void *ctx, const wshub_bus_msg *msgs, size_t c
 static size_t wshub__seat_give(void *ctx, const wshub__item *items, size_t count);
 static void wshub__seat_key(void *ctx, const uint64_t key[2]);
 
-/* Hands over what it can, to the network at once where the bus is full otherwise. Returns how many. */
+/* Hands over what it can, to the network at once where the bus is full otherwise. Returns how many.
+ */
 static uint64_t wshub__outbox_flush(const wshub__mem *m, wshub__outbox *box, const wshub_bus *bus) {
     uint64_t sent = 0;
     bool within = bus->publish == wshub__seat_publish; /* a loop takes the briefs too */
@@ -7004,7 +7357,8 @@ static uint64_t wshub__outbox_flush(const wshub__mem *m, wshub__outbox *box, con
         for (; p && n < 64; p = p->next, n++) {
             wshub__item *it = &items[n];
             it->channel = msgs[n].channel = wshub__str(p + 1, p->channel_len);
-            it->payload = msgs[n].payload = wshub__str(it->channel.ptr + p->channel_len, p->payload_len);
+            it->payload = msgs[n].payload =
+                wshub__str(it->channel.ptr + p->channel_len, p->payload_len);
             it->brief = wshub__str(it->payload.ptr + p->payload_len, p->brief_len);
         }
         took = within ? wshub__seat_give(bus->ctx, items, n) : bus->publish(bus->ctx, msgs, n);
@@ -7022,10 +7376,10 @@ static uint64_t wshub__outbox_flush(const wshub__mem *m, wshub__outbox *box, con
 }
 
 /* Appends one publication, and hands over what has gathered.
- *   bus      NULL: it is down, and the limit holds for each message too; else one that nothing waits before may be longer
- *   dropped  counts the oldest, which go for it over the limit. NULL: nothing goes, the new one is refused with LIMIT
- *   sent     counts what was handed over
- *   frame    ptr NULL: without a brief */
+ *   bus      NULL: it is down, and the limit holds for each message too; else one that nothing
+ * waits before may be longer dropped  counts the oldest, which go for it over the limit. NULL:
+ * nothing goes, the new one is refused with LIMIT sent     counts what was handed over frame    ptr
+ * NULL: without a brief */
 static wshub_err wshub__outbox_add(const wshub__mem *m, wshub__outbox *box, uint64_t max,
                                    const wshub_bus *bus, uint64_t now, wshub_str server_id,
                                    const wshub_dest *dest, const wshub_msg *msg, wshub_str frame,
@@ -7037,8 +7391,10 @@ static wshub_err wshub__outbox_add(const wshub__mem *m, wshub__outbox *box, uint
     wshub__pub *p;
     uint64_t bytes;
     memset(&b, 0, sizeof b);
-    (void)wshub__buf_room(m, &b, sizeof *p + 160 + 2 * (name_len + msg->event.len) + msg->data.len +
-                                     (frame.ptr ? sizeof(wshub__brief) + frame.len : 0)); /* the usual one's */
+    (void)wshub__buf_room(m, &b,
+                          sizeof *p + 160 + 2 * (name_len + msg->event.len) + msg->data.len +
+                              (frame.ptr ? sizeof(wshub__brief) + frame.len : 0)); /* the usual
+                                                                                      one's */
     if (!b.bad) b.len = sizeof *p;
     wshub__buf_add(m, &b, prefix, prefix_len);
     wshub__buf_add(m, &b, dest->name.ptr, name_len);
@@ -7073,7 +7429,8 @@ static wshub_err wshub__outbox_add(const wshub__mem *m, wshub__outbox *box, uint
     box->tail = p;
     box->bytes += bytes;
     box->count++;
-    if (bus && box->bytes >= box->left + WSHUB__HANDOVER_BYTES) *sent += wshub__outbox_flush(m, box, bus);
+    if (bus && box->bytes >= box->left + WSHUB__HANDOVER_BYTES)
+        *sent += wshub__outbox_flush(m, box, bus);
     return WSHUB_OK;
 }
 
@@ -7097,8 +7454,8 @@ static wshub_err wshub__publish(wshub *hub, const wshub_dest *dest, const wshub_
     if (hub->bus.publish == wshub__seat_publish && wshub__fan_frame(hub, fan))
         frame = wshub__str(wshub__seg_bytes(fan->frame.seg) + fan->frame.at, fan->frame.len);
     err = wshub__outbox_add(&hub->mem, &hub->outbox,
-                            bus ? hub->desc.bus_burst_bytes_max : hub->desc.bus_queue_bytes_max, bus,
-                            hub->now, hub->server_id, dest, msg, frame, &dropped,
+                            bus ? hub->desc.bus_burst_bytes_max : hub->desc.bus_queue_bytes_max,
+                            bus, hub->now, hub->server_id, dest, msg, frame, &dropped,
                             &hub->stats.bus_published);
     if (err == WSHUB_ERR_LIMIT) {
         dropped++;
@@ -7121,7 +7478,8 @@ static wshub_str wshub__take_text(wshub_str raw, char **at) {
     return s;
 }
 
-/* Whoever may publish to a channel may send to what it names, not more: rights on channels mean something. */
+/* Whoever may publish to a channel may send to what it names, not more: rights on channels mean
+ * something. */
 static bool wshub__channel_fits(wshub_str channel, const wshub_dest *dest) {
     const char *prefix = wshub__bus_prefixes[dest->kind];
     size_t n = strlen(prefix), name = dest->kind == WSHUB_DEST_ALL ? 0 : dest->name.len;
@@ -7129,7 +7487,8 @@ static bool wshub__channel_fits(wshub_str channel, const wshub_dest *dest) {
            (name == 0 || memcmp(channel.ptr + n, dest->name.ptr, name) == 0);
 }
 
-static void wshub__bus_deliver(wshub *hub, const wshub__envelope *e, wshub_str channel) { /* BUS-3 */
+static void wshub__bus_deliver(wshub *hub, const wshub__envelope *e, wshub_str channel) { /* BUS-3
+                                                                                           */
     wshub_dest dest;
     wshub_str item, event, *exclude;
     wshub_iter it;
@@ -7165,7 +7524,8 @@ static void wshub__bus_deliver(wshub *hub, const wshub__envelope *e, wshub_str c
             wshub__log(hub, WSHUB_LOG_BUS_BAD, NULL, "type or target", channel);
         } else if (!hub->desc.bus_any_channel && !wshub__channel_fits(channel, &dest)) {
             hub->stats.bus_refused++;
-            wshub__log(hub, WSHUB_LOG_BUS_BAD, NULL, "channel fits neither type nor target", channel);
+            wshub__log(hub, WSHUB_LOG_BUS_BAD, NULL, "channel fits neither type nor target",
+                       channel);
         } else {
             memset(&it, 0, sizeof it);
             while (wshub__json_next(e->exclude, &it, &item)) {
@@ -7241,12 +7601,14 @@ WSHUB__COLD static void wshub__subs_clear(wshub *hub) {
     while (hub->subs_out.head) wshub__chan_free(hub, hub->subs_out.head);
 }
 
-/* Everything is subscribed anew (BUS-5), a batch at a time. The lists are walked downwards, so that what is
- * removed and swapped behind meanwhile is not missed; what is added meanwhile subscribes itself. False: the
- * bus has no room, or there is no memory: to be continued. */
+/* Everything is subscribed anew (BUS-5), a batch at a time. The lists are walked downwards, so that
+ * what is removed and swapped behind meanwhile is not missed; what is added meanwhile subscribes
+ * itself. False: the bus has no room, or there is no memory: to be continued. */
 WSHUB__COLD static bool wshub__replay(wshub *hub) {
-    static const wshub_bus_channel base[] = {{{"ws:broadcast", 12}, false}, {{"ws:room:*", 9}, true},
-                                             {{"ws:client:*", 11}, true}, {{"ws:user:*", 9}, true}};
+    static const wshub_bus_channel base[] = {{{"ws:broadcast", 12}, false},
+                                             {{"ws:room:*", 9}, true},
+                                             {{"ws:client:*", 11}, true},
+                                             {{"ws:user:*", 9}, true}};
     wshub_bus_channel list[WSHUB_BUS_BATCH];
     wshub__buf names;
     uint32_t i, n, at, end;
@@ -7263,7 +7625,8 @@ WSHUB__COLD static bool wshub__replay(wshub *hub) {
               : hub->replay == 3 ? hub->users_count
                                  : hub->clients.used;
         n = names.len = 0;
-        for (at = hub->replay_at < end ? hub->replay_at : end; at && n + 1 < WSHUB_BUS_BATCH; at--) {
+        for (at = hub->replay_at < end ? hub->replay_at : end; at && n + 1 < WSHUB_BUS_BATCH;
+             at--) {
             const wshub__name *name;
             wshub__kind kinds[2] = {WSHUB__KIND_CLIENT, WSHUB__KIND_ROOM};
             uint32_t k, count = 1;
@@ -7301,11 +7664,13 @@ WSHUB__COLD static bool wshub__replay(wshub *hub) {
 WSHUB__COLD static bool wshub__subs_run(wshub *hub) {
     bool ok = true;
     if (hub->replay && !wshub__replay(hub)) return false;
-    while (wshub__chans_run(hub, &hub->subs_in, &ok) && ok) {}
+    while (wshub__chans_run(hub, &hub->subs_in, &ok) && ok) {
+    }
     return ok && wshub__unsubs_run(hub);
 }
 
-/* Of all that a bus has taken from its owner: what nobody knows to have arrived, and what still waits for a word. */
+/* Of all that a bus has taken from its owner: what nobody knows to have arrived, and what still
+ * waits for a word. */
 static uint64_t wshub__bus_broken(const wshub_bus *bus) {
     return bus->unconfirmed ? bus->unconfirmed(bus->ctx) : 0;
 }
@@ -7313,8 +7678,8 @@ static uint64_t wshub__bus_pending(const wshub_bus *bus) {
     return bus->pending ? bus->pending(bus->ctx) : 0;
 }
 
-/* Counts and tells what the bus has taken and nobody knows to have arrived: where a connection broke, and at the end what is
- * still pending. */
+/* Counts and tells what the bus has taken and nobody knows to have arrived: where a connection
+ * broke, and at the end what is still pending. */
 WSHUB__COLD static void wshub__bus_unconfirmed(wshub *hub, uint64_t pending) {
     uint64_t broken = wshub__bus_broken(&hub->bus), more = broken - hub->bus_broken + pending;
     hub->bus_broken = broken;
@@ -7335,8 +7700,9 @@ WSHUB__COLD static void wshub__bus_state(void *ctx, wshub_bus_state state) { /* 
         hub->bus_since = hub->now;
         hub->stats.bus_downs++;
         wshub__bus_unconfirmed(hub, 0);
-        wshub__bus_dropped(hub, wshub__outbox_trim(&hub->mem, &hub->outbox, hub->desc.bus_queue_bytes_max, 0),
-                           "bus_queue_bytes_max");
+        wshub__bus_dropped(
+            hub, wshub__outbox_trim(&hub->mem, &hub->outbox, hub->desc.bus_queue_bytes_max, 0),
+            "bus_queue_bytes_max");
     }
     down = was_up ? 0 : hub->now - hub->bus_since;
     if (state == WSHUB_BUS_CONNECTED) {
@@ -7373,8 +7739,8 @@ WSHUB__COLD static wshub_err wshub__bus_attach(wshub *hub) {
     return hub->bus.attach(hub->bus.ctx, &owner);
 }
 
-/* Hands the bus this turn's changes of subscriptions, batched, then its publications. Returns when to look
- * again; 0: not at a time. */
+/* Hands the bus this turn's changes of subscriptions, batched, then its publications. Returns when
+ * to look again; 0: not at a time. */
 static uint64_t wshub__bus_settle(wshub *hub) {
     uint64_t next = 0, dropped = 0;
     if (!hub->has_bus) return 0;
@@ -7398,11 +7764,12 @@ static uint64_t wshub__bus_settle(wshub *hub) {
     return next;
 }
 
-/* Hands over what the bus takes now. Returns whether an end has something to wait for all the same: kept here, or taken
- * and not acknowledged (BYE-2). */
+/* Hands over what the bus takes now. Returns whether an end has something to wait for all the same:
+ * kept here, or taken and not acknowledged (BYE-2). */
 WSHUB__COLD static bool wshub__bus_owes(wshub *hub) {
     if (!hub->has_bus) return false;
-    if (hub->bus_up) hub->stats.bus_published += wshub__outbox_flush(&hub->mem, &hub->outbox, &hub->bus);
+    if (hub->bus_up)
+        hub->stats.bus_published += wshub__outbox_flush(&hub->mem, &hub->outbox, &hub->bus);
     return hub->outbox.head || (hub->bus.pending && hub->bus.pending(hub->bus.ctx));
 }
 
@@ -7445,7 +7812,8 @@ static void wshub__emitter_flush(wshub_emitter *em) {
     if (em->bus.flush) em->bus.flush(em->bus.ctx);
 }
 
-/* The one end of an emitter: hands over what the bus takes now, leaves it, says what is lost or unknown. */
+/* The one end of an emitter: hands over what the bus takes now, leaves it, says what is lost or
+ * unknown. */
 WSHUB__COLD static void wshub__emitter_end(wshub_emitter *em) {
     void (*on_closed)(uint64_t, void *) = em->on_closed;
     void *arg = em->closed_arg;
@@ -7489,7 +7857,8 @@ WSHUB__COLD WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *d
     if (wshub__bus_taken(desc->bus)) return WSHUB_ERR_STATE;
     queue = desc->bus_queue_bytes_max ? desc->bus_queue_bytes_max : WSHUB__BUS_QUEUE_BYTES;
     burst = desc->bus_burst_bytes_max ? desc->bus_burst_bytes_max : wshub__bus_burst(queue);
-    bad = !out_emitter || !desc->bus->publish || burst < queue || desc->json_depth_max > WSHUB_JSON_DEPTH_MAX;
+    bad = !out_emitter || !desc->bus->publish || burst < queue ||
+          desc->json_depth_max > WSHUB_JSON_DEPTH_MAX;
     m = wshub__mem_make(desc->alloc, desc->alloc_user);
     em = bad ? NULL : (wshub_emitter *)wshub__mem_new(&m, sizeof *em);
     if (!em) {
@@ -7582,10 +7951,12 @@ WSHUB_API uint64_t wshub_emitter_dropped(const wshub_emitter *emitter) {
 }
 
 /* ---- >>loop ----------------------------------------------------------------------------------
- * The in-process broker. What a seat publishes at once is one parcel that all other seats share; it is pushed onto
- * the stack of each, without a lock, and wakes the owner, who sorts out in pump, on its own thread, what it has
- * subscribed to; one that is subscribed to nothing is sent nothing. Locks guard the list of seats, which publishers copy when it has changed, and that nobody wakes an
- * owner who has left. Between hubs it carries briefs (>>bus). Proved by tests/test_bus.c, tests/test_threads.c. */
+ * The in-process broker. What a seat publishes at once is one parcel that all other seats share; it
+ * is pushed onto the stack of each, without a lock, and wakes the owner, who sorts out in pump, on
+ * its own thread, what it has subscribed to; one that is subscribed to nothing is sent nothing.
+ * Locks guard the list of seats, which publishers copy when it has changed, and that nobody wakes
+ * an owner who has left. Between hubs it carries briefs (>>bus). Proved by tests/test_bus.c,
+ * tests/test_threads.c. */
 
 #define WSHUB__PARCEL_BYTES 65536u /* a parcel is closed when it has as much */
 
@@ -7596,7 +7967,8 @@ typedef struct wshub__parcel_node {
     struct wshub__parcel *parcel;
 } wshub__parcel_node;
 
-typedef struct wshub__parcel { /* a node for each seat follows, then heads, each with its texts */
+/* a node for each seat follows, then heads, each with its texts */
+typedef struct wshub__parcel {
     size_t refs;
     uint32_t count, nodes;
     size_t bytes; /* of heads and texts */
@@ -7614,13 +7986,14 @@ typedef struct wshub__seat {
     bool lock;     /* of attached, for those who wake */
     bool attached, told, told_up;
     wshub__node *queue;
-    size_t queued; /* a machine word: 32-bit systems have no larger atomics */
+    size_t queued;               /* a machine word: 32-bit systems have no larger atomics */
     struct wshub__seat **others; /* as of `version` */
     uint32_t others_count, others_cap, version;
     wshub__index channels; /* names by themselves, a block each */
     wshub__name **patterns;
     uint32_t patterns_count, patterns_cap;
-    uint32_t deaf; /* 1: it is subscribed to nothing and has been asked what it wants, so it is sent nothing */
+    uint32_t deaf; /* 1: it is subscribed to nothing and has been asked what it wants, so it is sent
+                      nothing */
 } wshub__seat;
 
 struct wshub_loop {
@@ -7645,7 +8018,8 @@ static char *wshub__parcel_texts(wshub__parcel *p) {
     return (char *)(p + 1) + p->nodes * sizeof(wshub__parcel_node);
 }
 
-/* All that is held with a parcel. It counts whole for each seat that has not fetched it, whoever else has it too. */
+/* All that is held with a parcel. It counts whole for each seat that has not fetched it, whoever
+ * else has it too. */
 static size_t wshub__parcel_bytes(const wshub__parcel *p) {
     return sizeof *p + p->nodes * sizeof(wshub__parcel_node) + p->bytes;
 }
@@ -7658,8 +8032,8 @@ static void wshub__name_free(const wshub__mem *m, wshub__name *n) {
     wshub__mem_free(m, n, sizeof *n + n->len);
 }
 
-/* A hub gives its seat's table a key that strangers, who choose the names of channels, cannot know. Others who take a
- * seat subscribe to names of their own. */
+/* A hub gives its seat's table a key that strangers, who choose the names of channels, cannot know.
+ * Others who take a seat subscribe to names of their own. */
 WSHUB__COLD static void wshub__seat_key(void *ctx, const uint64_t key[2]) {
     memcpy(((wshub__seat *)ctx)->channels.key, key, sizeof(uint64_t) * 2);
 }
@@ -7799,7 +8173,8 @@ static char *wshub__put(char *to, wshub_str s) {
     return to + s.len;
 }
 
-/* One parcel of the first of the items, to all others. Returns how many it has; 0: out of memory. */
+/* One parcel of the first of the items, to all others. Returns how many it has; 0: out of memory.
+ */
 static size_t wshub__seat_send(wshub__seat *from, const wshub__item *items, size_t count) {
     wshub_loop *loop = from->loop;
     wshub__parcel *p;
@@ -7813,8 +8188,8 @@ static size_t wshub__seat_send(wshub__seat *from, const wshub__item *items, size
                  items[n].brief.len;
         n++;
     } while (n < count && bytes < most);
-    p = (wshub__parcel *)loop->mem.fn(
-        loop->mem.user, NULL, 0, sizeof *p + from->others_count * sizeof *nodes + bytes);
+    p = (wshub__parcel *)loop->mem.fn(loop->mem.user, NULL, 0,
+                                      sizeof *p + from->others_count * sizeof *nodes + bytes);
     if (!p) return 0;
     p->refs = 1 + (size_t)from->others_count;
     p->count = (uint32_t)n;
@@ -7875,7 +8250,9 @@ static size_t wshub__seat_publish(void *ctx, const wshub_bus_msg *msgs, size_t c
 /* Where a pattern stands, given without its `*`; the number of patterns: nowhere. */
 static uint32_t wshub__seat_pattern(const wshub__seat *seat, wshub_str name) {
     uint32_t i = 0;
-    while (i < seat->patterns_count && !wshub_str_eq(wshub__str(seat->patterns[i]->ptr, seat->patterns[i]->len), name)) i++;
+    while (i < seat->patterns_count &&
+           !wshub_str_eq(wshub__str(seat->patterns[i]->ptr, seat->patterns[i]->len), name))
+        i++;
     return i;
 }
 
@@ -7889,7 +8266,8 @@ WSHUB__COLD static bool wshub__seat_add(wshub__seat *seat, const wshub_bus_chann
     if (channel->pattern) {
         name.len--;
         if (wshub__seat_pattern(seat, name) < seat->patterns_count) return true;
-        if (!wshub__mem_grow(m, &patterns, &seat->patterns_cap, seat->patterns_count + 1, sizeof *seat->patterns))
+        if (!wshub__mem_grow(m, &patterns, &seat->patterns_cap, seat->patterns_count + 1,
+                             sizeof *seat->patterns))
             return false;
         seat->patterns = (wshub__name **)patterns;
     } else {
@@ -7910,8 +8288,8 @@ WSHUB__COLD static bool wshub__seat_add(wshub__seat *seat, const wshub_bus_chann
     return true;
 }
 
-/* Takes as many as it is given, patterns too. False: out of memory; what it has of them by then it has once, and all are
- * offered again. */
+/* Takes as many as it is given, patterns too. False: out of memory; what it has of them by then it
+ * has once, and all are offered again. */
 WSHUB__COLD static bool wshub__seat_subscribe(void *ctx, const wshub_bus_channel *channels,
                                               size_t count) {
     wshub__seat *seat = (wshub__seat *)ctx;
@@ -8010,7 +8388,8 @@ WSHUB__COLD WSHUB_API wshub_err wshub_loop_create(const wshub_loop_desc *desc,
     loop->refs = 1;
     loop->queue_bytes_max = desc && desc->queue_bytes_max ? desc->queue_bytes_max : 64u << 20;
     if (desc) memcpy(loop->key, desc->key, sizeof loop->key);
-    if (!loop->key[0] && !loop->key[1]) { /* ISO C has nothing better; systems place blocks, stacks and code anew each time */
+    if (!loop->key[0] && !loop->key[1]) { /* ISO C has nothing better; systems place blocks, stacks
+                                             and code anew each time */
         const void *at[2];
         at[0] = loop;
         at[1] = &m;
@@ -8035,7 +8414,8 @@ WSHUB__COLD WSHUB_API wshub_err wshub_loop_bus(wshub_loop *loop, wshub_bus *out_
     seat->refs = 1;
     memcpy(seat->channels.key, loop->key, sizeof seat->channels.key);
     (void)WSHUB__ADD(&loop->refs, 1);
-    memset(out_bus, 0, sizeof *out_bus); /* what a seat takes is delivered: there is nothing to wait for */
+    memset(out_bus, 0, sizeof *out_bus); /* what a seat takes is delivered: there is nothing to wait
+                                            for */
     out_bus->ctx = seat;
     out_bus->attach = wshub__seat_attach;
     out_bus->publish = wshub__seat_publish;
@@ -8076,7 +8456,8 @@ typedef enum wshub__post_kind {
     WSHUB__POST_FAIL
 } wshub__post_kind;
 
-typedef struct wshub__post { /* its texts follow: the wshub_strs, then their bytes */
+/* its texts follow: the wshub_strs, then their bytes */
+typedef struct wshub__post {
     wshub__node node;
     wshub__post_kind kind;
     uint16_t code;
@@ -8099,7 +8480,8 @@ static wshub_err wshub__post_put(wshub *hub, const wshub__post *proto, const wsh
     wshub_str *strs;
     char *at;
     if (!WSHUB__THREADS || !hub->io.wake) return WSHUB_ERR_NOWAKE;
-    if (b_count > most / sizeof(wshub_str) || a_count > most / sizeof(wshub_str) - b_count) return WSHUB_ERR_LIMIT;
+    if (b_count > most / sizeof(wshub_str) || a_count > most / sizeof(wshub_str) - b_count)
+        return WSHUB_ERR_LIMIT;
     bytes += (a_count + b_count) * sizeof(wshub_str);
     for (i = 0; i < a_count + b_count; i++) { /* no sum wraps, however many and long they are */
         const wshub_str *s = i < a_count ? &a[i] : &b[i - a_count];
@@ -8122,7 +8504,8 @@ static wshub_err wshub__post_put(wshub *hub, const wshub__post *proto, const wsh
     at = (char *)(strs + p->count);
     for (i = 0; i < p->count; i++) {
         const wshub_str *s = i < a_count ? &a[i] : &b[i - a_count];
-        strs[i] = wshub__str(s->ptr ? at : NULL, s->ptr ? s->len : 0); /* NOLINT: no list is NULL but an empty one */
+        strs[i] = wshub__str(s->ptr ? at : NULL, s->ptr ? s->len : 0); /* NOLINT: no list is NULL
+                                                                          but an empty one */
         if (s->ptr && s->len) memcpy(at, s->ptr, s->len);
         at += strs[i].len;
     }
@@ -8346,9 +8729,10 @@ WSHUB__COLD static void wshub__tell_gone(wshub *hub, wshub__client *c) {
     wshub__pool_free(&hub->clients, c->index);
 }
 
-/* Buries who is gone, in the order in which they ended: each leaves all indexes and is told of before the next does,
- * so that presence is told once, by the last (BYE-1). What one's callback announces reaches none of the others, who
- * are marked already (BYE-2: at a shutdown that is everybody). */
+/* Buries who is gone, in the order in which they ended: each leaves all indexes and is told of
+ * before the next does, so that presence is told once, by the last (BYE-1). What one's callback
+ * announces reaches none of the others, who are marked already (BYE-2: at a shutdown that is
+ * everybody). */
 static void wshub__bury(wshub *hub) {
     while (hub->gone_head) {
         wshub__client *c = wshub__client_at(hub, hub->gone_head - 1);
@@ -8363,7 +8747,8 @@ static void wshub__bury(wshub *hub) {
 WSHUB__COLD static void wshub__flush_dropped(wshub *hub, wshub__conn *c) {
     wshub_conn conn;
     conn.id = c->id;
-    if (!c->inflight) wshub__queue_drop(hub, c); /* what a completion io holds stays until closed() */
+    if (!c->inflight)
+        wshub__queue_drop(hub, c); /* what a completion io holds stays until closed() */
     if (c->state == WSHUB__CONN_ENDING) return;
     wshub__conn_to(hub, c, WSHUB__CONN_ENDING);
     hub->io.close(hub->io.ctx, conn, false);
@@ -8373,14 +8758,16 @@ WSHUB__COLD static void wshub__flush_dropped(wshub *hub, wshub__conn *c) {
 WSHUB__COLD static void wshub__flush_late(wshub *hub, wshub__conn *c) {
     if (c->pong_late) {
         c->pong_late = false;
-        (void)wshub__out_frame(hub, c, 10, c->rx ? c->rx->pong.ptr : NULL, c->rx ? c->rx->pong.len : 0);
+        (void)wshub__out_frame(hub, c, 10, c->rx ? c->rx->pong.ptr : NULL,
+                               c->rx ? c->rx->pong.len : 0);
         if (c->rx) {
             wshub__buf_done(&hub->mem, &c->rx->pong);
             wshub__rx_end(hub, c);
         }
     }
     if (c->ping_late) {
-        uint64_t half = hub->desc.idle_timeout_ms / 2; /* for the pong, whenever the ping could leave */
+        uint64_t half = hub->desc.idle_timeout_ms / 2; /* for the pong, whenever the ping could
+                                                          leave */
         if (c->last_active < hub->now - half) c->last_active = hub->now - half;
         c->ping_late = false;
         if (wshub__out_frame(hub, c, 9, NULL, 0)) hub->stats.pings_sent++;
@@ -8405,7 +8792,8 @@ static void wshub__flush_drained(wshub *hub, wshub__conn *c) {
     }
     if (c->state == WSHUB__CONN_HTTP && c->phase_due && wshub__http_body_awaited(c))
         c->phase_due = wshub__after(hub, hub->desc.message_timeout_ms); /* our 100 has left */
-    if (c->state == WSHUB__CONN_CLOSING && !c->phase_due) { /* our Close has left: now the peer's is waited for */
+    if (c->state == WSHUB__CONN_CLOSING && !c->phase_due) { /* our Close has left: now the peer's is
+                                                               waited for */
         c->phase_due = wshub__after(hub, hub->desc.close_timeout_ms);
         wshub__conn_arm(hub, c);
     } else if (c->state == WSHUB__CONN_FLUSHING) {
@@ -8439,7 +8827,8 @@ static void wshub__flush_word(wshub *hub, uint32_t word) {
     }
 }
 
-/* In the order of the io's numbers: of accepting, mostly, whatever the order of the rooms (PERFORMANCE). */
+/* In the order of the io's numbers: of accepting, mostly, whatever the order of the rooms
+ * (PERFORMANCE). */
 static void wshub__flush(wshub *hub) {
     uint32_t lo, hi, group;
     if (hub->run.messages) wshub__run_end(hub);
@@ -8450,12 +8839,13 @@ static void wshub__flush(wshub *hub) {
     for (group = lo; group < hi; group++) {
         uint64_t words = hub->dirty_words[group];
         hub->dirty_words[group] = 0;
-        for (; words; words &= words - 1) wshub__flush_word(hub, group * 64 + wshub__lowest_bit(words));
+        for (; words; words &= words - 1)
+            wshub__flush_word(hub, group * 64 + wshub__lowest_bit(words));
     }
 }
 
-/* Tells of pressure (SEND-6). What a callback's own sends cause is told in the next turn, so that an
- * application which sends on every drop does not keep the hub here for ever. */
+/* Tells of pressure (SEND-6). What a callback's own sends cause is told in the next turn, so that
+ * an application which sends on every drop does not keep the hub here for ever. */
 WSHUB__COLD static void wshub__notes(wshub *hub) {
     uint32_t at = hub->notes_head;
     hub->notes_head = 0;
@@ -8480,12 +8870,14 @@ WSHUB__COLD static void wshub__notes(wshub *hub) {
     }
 }
 
-/* The application's timers that are due, of those started before this turn's end began: what a timer starts with no
- * delay runs in the next turn, so that work in slices lets the loop breathe (LIVE-3). */
+/* The application's timers that are due, of those started before this turn's end began: what a
+ * timer starts with no delay runs in the next turn, so that work in slices lets the loop breathe
+ * (LIVE-3). */
 static void wshub__timers_run(wshub *hub, uint32_t before) {
     const wshub__heap *h = &hub->timer_heap;
     while (h->count && !hub->destroying &&
-           (h->items[0].at < hub->now || /* who began in this turn is due now at the soonest, whatever number it has */
+           (h->items[0].at < hub->now || /* who began in this turn is due now at the soonest,
+                                            whatever number it has */
             (h->items[0].at == hub->now && (int32_t)(h->items[0].order - before) < 0))) {
         uint32_t index = h->items[0].owner;
         wshub__timer *t = (wshub__timer *)wshub__pool_at(&hub->timers, index);
@@ -8549,7 +8941,8 @@ WSHUB__COLD static uint64_t wshub__phase_run(wshub *hub) {
             wshub__conn *c = wshub__conn_at(hub, i);
             if (c->id) wshub__conn_abort(hub, c, WSHUB_BY_SHUTDOWN, 1006, "");
         }
-        if (hub->now < hub->stop_due && wshub__bus_owes(hub)) return hub->stop_due; /* it wakes us before */
+        if (hub->now < hub->stop_due && wshub__bus_owes(hub))
+            return hub->stop_due; /* it wakes us before */
         hub->phase = WSHUB__DOWN;
         hub->stop_due = 0;
         wshub__bus_leave(hub);
@@ -8562,18 +8955,21 @@ static bool wshub__unsettled(const wshub *hub) {
     return hub->gone_head || hub->resume_head || hub->run.messages || hub->dirty_lo < hub->dirty_hi;
 }
 
-/* Memory of the most streams, clients, names, questions and timers there ever were is given back when few are left:
- * looked after once a second, between turns, when nobody holds a place in any of it. */
+/* Memory of the most streams, clients, names, questions and timers there ever were is given back
+ * when few are left: looked after once a second, between turns, when nobody holds a place in any of
+ * it. */
 WSHUB__COLD static void wshub__give_back(wshub *hub) {
     const wshub__mem *m = &hub->mem;
     uint32_t end = hub->conns.pages_count * WSHUB__PAGE;
-    void *rooms = hub->rooms, *users = hub->users, *due = hub->heap.items, *timers = hub->timer_heap.items;
+    void *rooms = hub->rooms, *users = hub->users, *due = hub->heap.items,
+         *timers = hub->timer_heap.items;
     hub->give_back_due = hub->now + 1000;
     wshub__pool_give_back(m, &hub->clients);
     wshub__pool_give_back(m, &hub->asks);
     wshub__pool_give_back(m, &hub->timers);
     wshub__index_give_back(m, &hub->index);
-    if (end > 4 * WSHUB__PAGE && hub->conns_live <= end / 4 && !hub->notes_head && !hub->resume_head) {
+    if (end > 4 * WSHUB__PAGE && hub->conns_live <= end / 4 && !hub->notes_head &&
+        !hub->resume_head) {
         while (end && !wshub__conn_at(hub, end - 1)->id) end--;
         wshub__pool_cut(m, &hub->conns, end);
     }
@@ -8596,7 +8992,8 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
     wshub__enter(hub);
     wshub__clock_heard(hub);
     for (passes = 0; more && passes < 8 && !hub->destroying; passes++) {
-        if (hub->has_bus && hub->bus.pump) hub->bus.pump(hub->bus.ctx); /* bus input before anything else */
+        if (hub->has_bus && hub->bus.pump)
+            hub->bus.pump(hub->bus.ctx); /* bus input before anything else */
         wshub__post_drain(hub, true);
         wshub__timers_run(hub, timers);
         wshub__due_run(hub);
@@ -8622,7 +9019,8 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
     }
     if (hub->heap.count) next = wshub__sooner(next, hub->heap.items[0].at);
     if (hub->timer_heap.count) next = wshub__sooner(next, hub->timer_heap.items[0].at);
-    if (hub->heap.count || hub->timer_heap.count) next = wshub__sooner(next, hub->now + wshub__stride(hub));
+    if (hub->heap.count || hub->timer_heap.count)
+        next = wshub__sooner(next, hub->now + wshub__stride(hub));
     result = more ? 0 : !next ? WSHUB_NEVER : hub->io_now + (next > hub->now ? next - hub->now : 0);
     if (hub->destroying) result = WSHUB_NEVER;
     wshub__leave(hub);
@@ -8641,7 +9039,8 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     }
     wshub__bury(hub);
     if (hub->run.messages) wshub__run_end(hub); /* of last words to those who are gone */
-    wshub__bus_leave(hub); /* before the io, which it may wake from other threads until then, and which may be gone behind that */
+    wshub__bus_leave(hub); /* before the io, which it may wake from other threads until then, and
+                              which may be gone behind that */
     hub->io.attach(hub->io.ctx, NULL);
     wshub__post_drain(hub, false);
     for (i = 0; i < hub->conns.pages_count * WSHUB__PAGE; i++) {
@@ -8675,7 +9074,7 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
 WSHUB_API const char *wshub_strerror(wshub_err err) {
     switch (err) {
     case WSHUB_OK: return "ok";
-#define WSHUB__X(name, value, text) \
+#define WSHUB__X(name, value, text)                                                                \
     case WSHUB_ERR_##name: return text;
         WSHUB_ERRORS(WSHUB__X)
 #undef WSHUB__X
@@ -8716,7 +9115,8 @@ WSHUB__COLD static void wshub__desc_defaults(wshub_desc *d) {
     d->payload_bytes_max = wshub__or(d->payload_bytes_max, 131072);
     d->backpressure_bytes_max = wshub__or(d->backpressure_bytes_max, 1048576);
     if (!d->held_bytes_max)
-        d->held_bytes_max = d->payload_bytes_max > 1u << 30 ? 1u << 30 : d->payload_bytes_max + 262144;
+        d->held_bytes_max =
+            d->payload_bytes_max > 1u << 30 ? 1u << 30 : d->payload_bytes_max + 262144;
     if (!d->segment_bytes_max) d->segment_bytes_max = UINT64_C(1) << 30;
     d->conns_max = wshub__or(d->conns_max, 1000000);
     d->clients_max = wshub__or(d->clients_max, 1000000);
@@ -8735,27 +9135,33 @@ WSHUB__COLD static void wshub__desc_defaults(wshub_desc *d) {
     d->encrypted_batch_max = wshub__or(d->encrypted_batch_max, 10);
     d->bus_queue_bytes_max = wshub__or(d->bus_queue_bytes_max, WSHUB__BUS_QUEUE_BYTES);
     d->bus_queue_ms_max = wshub__or(d->bus_queue_ms_max, 15000);
-    d->bus_burst_bytes_max = wshub__or(d->bus_burst_bytes_max, wshub__bus_burst(d->bus_queue_bytes_max));
+    d->bus_burst_bytes_max =
+        wshub__or(d->bus_burst_bytes_max, wshub__bus_burst(d->bus_queue_bytes_max));
     d->bus_linger_ms = wshub__or(d->bus_linger_ms, 5000);
     d->post_bytes_max = wshub__or(d->post_bytes_max, 64u << 20);
 }
 
-/* The lists of a description, before defaults are filled in: a list without its count, or a count without its list, is
- * what somebody forgot, and none is taken for "any" or for "none". */
+/* The lists of a description, before defaults are filled in: a list without its count, or a count
+ * without its list, is what somebody forgot, and none is taken for "any" or for "none". */
 WSHUB__COLD static const char *wshub__desc_lists(const wshub_desc *d) {
     if ((d->default_rooms != NULL) != (d->default_rooms_count != 0))
-        return "default_rooms: a list needs its default_rooms_count, and the other way round; none: no_default_rooms";
-    if (d->default_rooms && d->no_default_rooms) return "no_default_rooms: there is a list of default_rooms too";
+        return "default_rooms: a list needs its default_rooms_count, and the other way round; "
+               "none: no_default_rooms";
+    if (d->default_rooms && d->no_default_rooms)
+        return "no_default_rooms: there is a list of default_rooms too";
     if (d->allowed_origins && !d->allowed_origins_count && d->allowed_origins[0])
-        return "allowed_origins: a list needs its allowed_origins_count; nobody: a list whose first entry is NULL";
-    if (!d->allowed_origins && d->allowed_origins_count) return "allowed_origins: a count without a list";
+        return "allowed_origins: a list needs its allowed_origins_count; nobody: a list whose "
+               "first entry is NULL";
+    if (!d->allowed_origins && d->allowed_origins_count)
+        return "allowed_origins: a count without a list";
     if ((d->allowed_hosts != NULL) != (d->allowed_hosts_count != 0))
-        return "allowed_hosts: a list needs its allowed_hosts_count, and the other way round; any host: NULL";
+        return "allowed_hosts: a list needs its allowed_hosts_count, and the other way round; any "
+               "host: NULL";
     return NULL;
 }
 
-/* Is this a host that a browser could name: labels, an address, or [v6]? An optional port, 1 to 65535 in plain digits. Given
- * back in *out_port; 0: none. */
+/* Is this a host that a browser could name: labels, an address, or [v6]? An optional port, 1 to
+ * 65535 in plain digits. Given back in *out_port; 0: none. */
 WSHUB__COLD static bool wshub__host_rule_ok(wshub_str s, uint32_t *out_port) {
     size_t i = 0, labels = 0;
     *out_port = 0;
@@ -8771,7 +9177,9 @@ WSHUB__COLD static bool wshub__host_rule_ok(wshub_str s, uint32_t *out_port) {
         for (; i < s.len && s.ptr[i] != ':'; i++) {
             uint8_t c = wshub__lower((uint8_t)s.ptr[i]);
             bool dot = c == '.' && i > 0 && s.ptr[i - 1] != '.';
-            if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '_' || dot || c >= 0x80)) return false;
+            if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '_' || dot ||
+                  c >= 0x80))
+                return false;
             labels++; /* browsers write other letters as xn--, programs as they are */
         }
         if (!labels) return false;
@@ -8785,8 +9193,8 @@ WSHUB__COLD static bool wshub__host_rule_ok(wshub_str s, uint32_t *out_port) {
     return *out_port <= 65535;
 }
 
-/* An entry of allowed_origins that a browser can send (RFC 6454 6.2, as browsers write it): anything else would match
- * nothing, which is not what its author meant. */
+/* An entry of allowed_origins that a browser can send (RFC 6454 6.2, as browsers write it):
+ * anything else would match nothing, which is not what its author meant. */
 WSHUB__COLD static bool wshub__origin_rule_ok(const char *o) {
     const char *at = o ? strstr(o, "://") : NULL;
     wshub_str scheme;
@@ -8801,26 +9209,34 @@ WSHUB__COLD static bool wshub__origin_rule_ok(const char *o) {
         if (!((c >= 'a' && c <= 'z') || (i > 0 && later))) return false;
     }
     if (wshub__str_same(scheme, "file")) return at[3] == 0; /* some web views say `file://` */
-    if (wshub__str_same(scheme, "ws") || wshub__str_same(scheme, "wss")) return false; /* a page's scheme is another */
+    if (wshub__str_same(scheme, "ws") || wshub__str_same(scheme, "wss"))
+        return false; /* a page's scheme is another */
     if (!wshub__host_rule_ok(wshub_str_z(at + 3), &port)) return false;
-    return !(port == 80 && wshub__str_same(scheme, "http")) && !(port == 443 && wshub__str_same(scheme, "https"));
+    return !(port == 80 && wshub__str_same(scheme, "http")) &&
+           !(port == 443 && wshub__str_same(scheme, "https"));
 }
 
-/* Limits under which nobody could be accepted, or could ever connect (ROOM-6). Defaults are filled in. */
+/* Limits under which nobody could be accepted, or could ever connect (ROOM-6). Defaults are filled
+ * in. */
 WSHUB__COLD static const char *wshub__desc_shut(const wshub_desc *d) {
     size_t own_and_default = 1 + d->default_rooms_count, path = strlen(d->path), i;
     for (i = 0; i < path; i++) {
         uint8_t c = (uint8_t)d->path[i];
-        if (c <= 0x20 || c >= 0x7F || c == '#') return "path: a request's target is plain ASCII without blanks and `#`";
+        if (c <= 0x20 || c >= 0x7F || c == '#')
+            return "path: a request's target is plain ASCII without blanks and `#`";
     }
     if (d->rooms_per_client_max < own_and_default)
         return "rooms_per_client_max: at least the default rooms and the client's own (ROOM-6)";
     if (d->rooms_max < d->default_rooms_count) return "rooms_max: at least the default rooms";
-    if (d->payload_bytes_max < 24) return "payload_bytes_max: at least 24, for {\"event\":\"authenticate\"}";
-    if (d->preauth_bytes_max < 24) return "preauth_bytes_max: at least 24, for {\"event\":\"authenticate\"}";
-    if (d->http_head_bytes_max < 136 + path) return "http_head_bytes_max: at least 136 and the path, for the shortest upgrade";
+    if (d->payload_bytes_max < 24)
+        return "payload_bytes_max: at least 24, for {\"event\":\"authenticate\"}";
+    if (d->preauth_bytes_max < 24)
+        return "preauth_bytes_max: at least 24, for {\"event\":\"authenticate\"}";
+    if (d->http_head_bytes_max < 136 + path)
+        return "http_head_bytes_max: at least 136 and the path, for the shortest upgrade";
     if (d->http_headers_max < 5) return "http_headers_max: at least 5, for the shortest upgrade";
-    if (d->idle_timeout_ms < 2 && !d->no_pings) return "idle_timeout_ms: at least 2; pings are sent after half of it";
+    if (d->idle_timeout_ms < 2 && !d->no_pings)
+        return "idle_timeout_ms: at least 2; pings are sent after half of it";
     return NULL;
 }
 
@@ -8843,7 +9259,8 @@ WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *d) {
     }
     if (d->heartbeat_by_pong && (d->no_pings || d->idle_timeout_ms == WSHUB_OFF ||
                                  d->idle_timeout_ms / 2 >= d->heartbeat_timeout_ms)) {
-        return "heartbeat_by_pong: needs pings, at half of idle_timeout_ms, more often than heartbeat_timeout_ms";
+        return "heartbeat_by_pong: needs pings, at half of idle_timeout_ms, more often than "
+               "heartbeat_timeout_ms";
     }
     if (d->held_bytes_max > 1u << 30 || d->http_answers_bytes_max > 1u << 30) {
         return "held_bytes_max and http_answers_bytes_max: at most 1 GiB";
@@ -8856,7 +9273,8 @@ WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *d) {
         return "server_id: 1 to 63 bytes of UTF-8";
     }
     if (d->server_id && strcmp(d->server_id, "emitter") == 0) {
-        return "server_id: `emitter` is how emitters sign, whom a hub of that name would take for itself (EMIT-1)";
+        return "server_id: `emitter` is how emitters sign, whom a hub of that name would take for "
+               "itself (EMIT-1)";
     }
     if (d->payload_bytes_max > 1u << 30 || d->http_body_bytes_max > 1u << 30) {
         return "payload_bytes_max and http_body_bytes_max: at most 1 GiB";
@@ -8878,7 +9296,8 @@ WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *d) {
     }
     for (i = 0; i < d->allowed_origins_count; i++) {
         if (!wshub__origin_rule_ok(d->allowed_origins[i])) {
-            return "allowed_origins: `https://host[:port]`, no path, no slash behind it, no default port, with `*.` before "
+            return "allowed_origins: `https://host[:port]`, no path, no slash behind it, no "
+                   "default port, with `*.` before "
                    "the host for its subdomains; or `null`, or `*`";
         }
     }
@@ -8890,9 +9309,11 @@ WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *d) {
     shut = wshub__desc_shut(d);
     if (shut) return shut;
     if (d->bus_burst_bytes_max < d->bus_queue_bytes_max) {
-        return "bus_burst_bytes_max: at least bus_queue_bytes_max; a busy turn may keep what an outage may";
+        return "bus_burst_bytes_max: at least bus_queue_bytes_max; a busy turn may keep what an "
+               "outage may";
     }
-    if (d->bus && (!d->bus->attach || !d->bus->publish || !d->bus->subscribe || !d->bus->unsubscribe))
+    if (d->bus &&
+        (!d->bus->attach || !d->bus->publish || !d->bus->subscribe || !d->bus->unsubscribe))
         return "bus: attach, publish, subscribe and unsubscribe are required";
     if (d->bus && !d->io->wake) return "bus: needs an io that can be woken";
     return NULL;
@@ -8918,7 +9339,8 @@ static wshub_str wshub__copy_text(char **at, const char *text) {
 
 WSHUB__COLD static bool wshub__copy_texts(wshub *hub, const char *server_id) {
     wshub_desc *d = &hub->desc;
-    size_t i, bytes = (d->default_rooms_count + d->allowed_origins_count + d->allowed_hosts_count) * sizeof(wshub_str);
+    size_t i, bytes = (d->default_rooms_count + d->allowed_origins_count + d->allowed_hosts_count) *
+                      sizeof(wshub_str);
     char *at;
     bytes += strlen(d->path) + 1 + strlen(server_id) + 1;
     for (i = 0; i < d->default_rooms_count; i++) bytes += strlen(d->default_rooms[i]) + 1;
@@ -9032,7 +9454,7 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
         err = wshub__bus_attach(hub);
         hub->has_bus = !err;
     }
-    hub->depth = 0; /* and lines are told by the next call */
+    hub->depth = 0;                                      /* and lines are told by the next call */
     if (!err && hub->destroying) err = WSHUB_ERR_CLOSED; /* by one of those */
     if (err) {
         hub->has_bus = false; /* wshub_create() leaves it, once */
@@ -9040,8 +9462,7 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
         wshub__free(hub);
         return err;
     }
-    if (hub->origins_any)
-        wshub__log(hub, WSHUB_LOG_ORIGINS_OPEN, NULL, "", wshub__str(NULL, 0));
+    if (hub->origins_any) wshub__log(hub, WSHUB_LOG_ORIGINS_OPEN, NULL, "", wshub__str(NULL, 0));
     if (d.require_encryption && !d.on_transform_out)
         wshub__log(hub, WSHUB_LOG_NO_TRANSFORMER, NULL, "", wshub__str(NULL, 0));
     *out_hub = hub;
@@ -9050,9 +9471,11 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
 
 WSHUB_API wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub) {
     wshub_err err;
-    if (desc && wshub__bus_taken(desc->bus)) return WSHUB_ERR_STATE; /* another's: nothing of it is touched */
+    if (desc && wshub__bus_taken(desc->bus))
+        return WSHUB_ERR_STATE; /* another's: nothing of it is touched */
     err = desc && desc->io && out_hub ? wshub__create(desc, out_hub) : WSHUB_ERR_PARAM;
-    if (err && desc && desc->bus && desc->bus->attach) (void)desc->bus->attach(desc->bus->ctx, NULL); /* it was given */
+    if (err && desc && desc->bus && desc->bus->attach)
+        (void)desc->bus->attach(desc->bus->ctx, NULL); /* it was given */
     return err;
 }
 
@@ -9105,7 +9528,8 @@ WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms,
     uint32_t index;
     wshub__timer *t;
     if (!fn || delay_ms > UINT64_MAX / 4) return WSHUB_ERR_PARAM;
-    if (!wshub__heap_reserve(&hub->mem, &hub->timer_heap, hub->timers.live + 1)) return WSHUB_ERR_NOMEM;
+    if (!wshub__heap_reserve(&hub->mem, &hub->timer_heap, hub->timers.live + 1))
+        return WSHUB_ERR_NOMEM;
     t = (wshub__timer *)wshub__pool_take(&hub->mem, &hub->timers, &index);
     if (!t) return WSHUB_ERR_NOMEM;
     wshub__enter(hub);
@@ -9113,7 +9537,8 @@ WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms,
     t->arg = arg;
     wshub__heap_set(&hub->timer_heap, index, hub->now + delay_ms);
     if (out_timer) out_timer->id = wshub__pool_handle(&hub->timers, index);
-    if (hub->depth == 1 && hub->io.wake) hub->io.wake(hub->io.ctx); /* started outside a turn: settle anew */
+    if (hub->depth == 1 && hub->io.wake)
+        hub->io.wake(hub->io.ctx); /* started outside a turn: settle anew */
     wshub__leave(hub);
     return WSHUB_OK;
 }
@@ -9163,8 +9588,10 @@ WSHUB_API bool wshub_client_each(const wshub *hub, wshub_iter *iter, wshub_clien
     uint32_t last, i;
     if (!w) return false;
     last = w->left;
-    if (last && (last > hub->clients.used || wshub__client_at(hub, last - 1)->slot.link != WSHUB__LIVE))
-        return wshub__walk_end(w, iter); /* 64 others have pushed it out, and who was seen last has gone since */
+    if (last &&
+        (last > hub->clients.used || wshub__client_at(hub, last - 1)->slot.link != WSHUB__LIVE))
+        return wshub__walk_end(w, iter); /* 64 others have pushed it out, and who was seen last has
+                                            gone since */
     i = last ? wshub__client_at(hub, last - 1)->next : hub->oldest;
     while (i && wshub__client_at(hub, i - 1)->gone) i = wshub__client_at(hub, i - 1)->next;
     if (!i) return wshub__walk_end(w, iter);
@@ -9299,7 +9726,8 @@ WSHUB__COLD WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client
     return true;
 }
 
-static wshub__client *wshub__room_alone(const wshub *hub, wshub_str room) { /* an own-id room's only member */
+static wshub__client *wshub__room_alone(const wshub *hub, wshub_str room) { /* an own-id room's only
+                                                                               member */
     wshub__client *c = wshub__client_by_id(hub, room);
     return c && c->own_room && !c->gone ? c : NULL;
 }
@@ -9315,7 +9743,8 @@ static bool wshub__group_each(const wshub *hub, wshub__group *g, wshub_iter *ite
     wshub__walk *w = wshub__walk_step(hub, iter, g, g->count);
     if (!w) return false;
     g->walked = true;
-    if (w->left > g->count) w->left = g->count; /* a walk over a room of that name that is no more */
+    if (w->left > g->count)
+        w->left = g->count; /* a walk over a room of that name that is no more */
     while (w->left) {
         const wshub__client *c = wshub__client_at(hub, wshub__members(g)[w->left - 1].client);
         wshub__walk_seen(w, iter, w->left - 1);
@@ -9356,7 +9785,8 @@ static wshub__group *wshub__groups_each(const wshub *hub, wshub_iter *iter, bool
 
 WSHUB__COLD WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter,
                                            wshub_str *out_room) {
-    /* first those that are not named like a client; then the own rooms of clients, whatever has become of them, by slot */
+    /* first those that are not named like a client; then the own rooms of clients, whatever has
+     * become of them, by slot */
     while (iter->phase != WSHUB__OWN_ROOMS) {
         const wshub__group *g = wshub__groups_each(hub, iter, true);
         if (!g) {
@@ -9370,7 +9800,8 @@ WSHUB__COLD WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter,
     while (iter->pos < hub->clients.used) {
         const wshub__client *c = wshub__client_at(hub, (uint32_t)iter->pos++);
         if (c->slot.link != WSHUB__LIVE) continue;
-        if ((c->own_room && !c->gone) || wshub__group_find(hub, WSHUB__KIND_ROOM, wshub__name_str(&c->name))) {
+        if ((c->own_room && !c->gone) ||
+            wshub__group_find(hub, WSHUB__KIND_ROOM, wshub__name_str(&c->name))) {
             *out_room = wshub__name_str(&c->name);
             return true;
         }
@@ -9476,7 +9907,8 @@ WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_m
     if (dest) d = *dest;
     err = wshub__msg_check(hub, msg);
     if (err) return err;
-    if (!msg->event.len || !msg->data.ptr || wshub__dest_check(&d)) return WSHUB_ERR_PARAM; /* SEND-3 */
+    if (!msg->event.len || !msg->data.ptr || wshub__dest_check(&d))
+        return WSHUB_ERR_PARAM; /* SEND-3 */
     if (hub->phase == WSHUB__DOWN) return WSHUB_ERR_CLOSED;
     if (d.kind == WSHUB_DEST_RESOLVE) {
         wshub__client *c = d.name.len ? wshub__client_by_id(hub, d.name) : NULL;
@@ -9492,10 +9924,11 @@ WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_m
 }
 
 #ifdef WSHUB_SELF_CHECK
-WSHUB__COLD static const char *wshub__check_group(const wshub *hub, wshub__group *g,
-                                                  uint32_t pos, bool room) {
+WSHUB__COLD static const char *wshub__check_group(const wshub *hub, wshub__group *g, uint32_t pos,
+                                                  bool room) {
     uint32_t i;
-    if (g->pos != pos || g->count == 0 || g->count > (g->cap ? g->cap : 1)) return "a group's place or count";
+    if (g->pos != pos || g->count == 0 || g->count > (g->cap ? g->cap : 1))
+        return "a group's place or count";
     if (wshub__group_find(hub, (wshub__kind)g->name.kind, wshub__name_str(&g->name)) != g)
         return "a group is not indexed";
     for (i = 0; i < g->count; i++) {
@@ -9503,8 +9936,8 @@ WSHUB__COLD static const char *wshub__check_group(const wshub *hub, wshub__group
         if (c->slot.link != WSHUB__LIVE) return "a member is dead";
         if (room) {
             uint32_t place = wshub__members(g)[i].place;
-            if (place >= c->rooms_count || c->rooms[place] != g || wshub__room_place(c, g) != place ||
-                wshub__room_positions(c)[place] != i)
+            if (place >= c->rooms_count || c->rooms[place] != g ||
+                wshub__room_place(c, g) != place || wshub__room_positions(c)[place] != i)
                 return "a member's place";
         } else if (c->user != g || c->user_pos != i) {
             return "a user's session";
@@ -9578,7 +10011,8 @@ WSHUB_API const char *wshub_self_check(const wshub *hub) {
         if (s->used > s->cap) return "a segment's bytes";
         if (s == hub->log && s->cap != WSHUB__SEG_BYTES) return "the log's size";
     }
-    if (refs != spans + 1 || held != queued || cap != hub->stats.segment_bytes || lagging != hub->stats.lagging_bytes)
+    if (refs != spans + 1 || held != queued || cap != hub->stats.segment_bytes ||
+        lagging != hub->stats.lagging_bytes)
         return "the segments";
     for (i = 1; i < hub->heap.count; i++) {
         if (wshub__due_before(&hub->heap.items[i], &hub->heap.items[(i - 1) / 2]))
@@ -9604,21 +10038,21 @@ WSHUB_API const char *wshub_self_check(const wshub *hub) {
  * Copyright (c) 2026 the wshub authors
  * Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
  * associated documentation files (the "Software"), to deal in the Software without restriction,
- * including without limitation the rights to use, copy, modify, merge, publish, distribute, sublicense,
- * and/or sell copies of the Software, and to permit persons to whom the Software is furnished to do so,
- * subject to the following conditions: The above copyright notice and this permission notice shall be
- * included in all copies or substantial portions of the Software.
- * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT
- * LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN
- * NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY,
- * WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE
- * SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+ * including without limitation the rights to use, copy, modify, merge, publish, distribute,
+ * sublicense, and/or sell copies of the Software, and to permit persons to whom the Software is
+ * furnished to do so, subject to the following conditions: The above copyright notice and this
+ * permission notice shall be included in all copies or substantial portions of the Software. THE
+ * SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT
+ * LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND
+ * NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM,
+ * DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+ * OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
  *
  * ALTERNATIVE B: Public Domain (www.unlicense.org)
  * This is free and unencumbered software released into the public domain. Anyone is free to copy,
- * modify, publish, use, compile, sell, or distribute this software, either in source code form or as a
- * compiled binary, for any purpose, commercial or non-commercial, and by any means. In jurisdictions
- * that recognize copyright laws, the author or authors of this software dedicate any and all copyright
- * interest in the software to the public domain. THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF
- * ANY KIND, EXPRESS OR IMPLIED.
+ * modify, publish, use, compile, sell, or distribute this software, either in source code form or
+ * as a compiled binary, for any purpose, commercial or non-commercial, and by any means. In
+ * jurisdictions that recognize copyright laws, the author or authors of this software dedicate any
+ * and all copyright interest in the software to the public domain. THE SOFTWARE IS PROVIDED "AS
+ * IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED.
  */

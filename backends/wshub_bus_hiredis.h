@@ -31,13 +31,17 @@ typedef struct wshub_bus_hiredis wshub_bus_hiredis;
 
 typedef struct wshub_bus_hiredis_desc {
     wshub_bus_redis_desc redis; /* as there; driver is filled in, resp3 has no effect */
-    int (*attach)(redisAsyncContext *ac, void *loop); /* required: REDIS_OK, or the connection is given up */
+    int (*attach)(redisAsyncContext *ac, void *loop); /* required: REDIS_OK, or the connection is
+                                                         given up */
     void *loop;
 } wshub_bus_hiredis_desc;
 
-/* Makes it. Returns OK; PARAM: no attach, or wshub_bus_redis_desc_problem(&desc->redis) says what; NOMEM. */
-WSHUB_API wshub_err wshub_bus_hiredis_create(const wshub_bus_hiredis_desc *desc, wshub_bus_hiredis **out_bus);
-WSHUB_API const wshub_bus *wshub_bus_hiredis_bus(wshub_bus_hiredis *bus); /* for one wshub_desc.bus */
+/* Makes it. Returns OK; PARAM: no attach, or wshub_bus_redis_desc_problem(&desc->redis) says what;
+ * NOMEM. */
+WSHUB_API wshub_err wshub_bus_hiredis_create(const wshub_bus_hiredis_desc *desc,
+                                             wshub_bus_hiredis **out_bus);
+WSHUB_API const wshub_bus *wshub_bus_hiredis_bus(wshub_bus_hiredis *bus); /* for one wshub_desc.bus
+                                                                           */
 /* Its state, statistics and last error are asked for here; valid as long as bus. */
 WSHUB_API const wshub_bus_redis *wshub_bus_hiredis_redis(const wshub_bus_hiredis *bus);
 /* Ends it: after its hub or emitter has ended, outside its callbacks. NULL: nothing. */
@@ -93,8 +97,8 @@ static int wshub_bus_hiredis__index(const wshub_bus_hiredis__link *l) {
 
 /* ---- the guard: what hiredis would assert on is refused while it is being read ---- */
 
-/* Whether an element may be there. A reply that nobody asked for, or that is shaped as no message of a
- * subscriber is, ends the connection: hiredis takes a NULL here for want of memory. */
+/* Whether an element may be there. A reply that nobody asked for, or that is shaped as no message
+ * of a subscriber is, ends the connection: hiredis takes a NULL here for want of memory. */
 static bool wshub_bus_hiredis__allowed(const redisReadTask *task, int type, wshub_str text,
                                        int64_t elements) {
     wshub_bus_hiredis__link *l = (wshub_bus_hiredis__link *)task->privdata;
@@ -110,7 +114,8 @@ static bool wshub_bus_hiredis__allowed(const redisReadTask *task, int type, wshu
     if (!task->parent) { /* a reply begins */
         if (l->subscribed && array && elements >= 3) return elements < 5;
         if (l->subscribed && array && elements < 2) return false;
-        if (!l->asked) { /* a refused subscription, which hiredis would lose, or nothing that was asked for */
+        if (!l->asked) { /* a refused subscription, which hiredis would lose, or nothing that was
+                            asked for */
             (void)snprintf(l->refused, sizeof l->refused, "%.*s",
                            type == REDIS_REPLY_ERROR ? (int)(text.len < 150 ? text.len : 150) : 0,
                            text.ptr);
@@ -169,7 +174,8 @@ static void *wshub_bus_hiredis__nil(const redisReadTask *task) {
 }
 
 #if HIREDIS_MAJOR >= 1 /* of RESP3, which nobody asked for: no answer of ours has such a part */
-static void *wshub_bus_hiredis__double(const redisReadTask *task, double value, char *str, size_t len) {
+static void *wshub_bus_hiredis__double(const redisReadTask *task, double value, char *str,
+                                       size_t len) {
     (void)task;
     (void)value;
     (void)str;
@@ -321,8 +327,7 @@ static bool wshub_bus_hiredis__command(void *ctx, int link, const wshub_str *arg
     char *block = NULL, *at;
     int status;
     if (!l->ac || count > WSHUB_BUS_BATCH + 8) return false;
-    for (i = from; prefix.len && i < to; i++)
-        bytes += prefix.len + args[i].len;
+    for (i = from; prefix.len && i < to; i++) bytes += prefix.len + args[i].len;
     if (bytes && !(block = (char *)malloc(bytes))) return false;
     for (i = 0, at = block; i < count; i++) {
         argv[i] = args[i].ptr;
@@ -343,7 +348,8 @@ static bool wshub_bus_hiredis__command(void *ctx, int link, const wshub_str *arg
     return status == REDIS_OK;
 }
 
-/* hiredis gathers a text whole before it shows it: what its reader holds is looked at from outside. */
+/* hiredis gathers a text whole before it shows it: what its reader holds is looked at from outside.
+ */
 static void wshub_bus_hiredis__look(wshub_bus_hiredis *b, int link) {
     wshub_bus_hiredis__link *l = &b->links[link];
     redisAsyncContext *ac = l->ac;
@@ -407,12 +413,12 @@ WSHUB_API wshub_err wshub_bus_hiredis_create(const wshub_bus_hiredis_desc *desc,
     b->driver.pump = wshub_bus_hiredis__pump;
     b->driver.waiting = wshub_bus_hiredis__waiting;
     b->driver.error = wshub_bus_hiredis__error;
-    for (i = 0; i < 3; i++)
-        b->links[i].owner = b;
+    for (i = 0; i < 3; i++) b->links[i].owner = b;
     d = desc->redis;
     d.driver = &b->driver;
-    b->reply_bytes_max = (uint64_t)(d.message_bytes_max ? d.message_bytes_max : WSHUB_BUS_REDIS_MESSAGE_BYTES) +
-                         WSHUB_RESP_LINE_MAX;
+    b->reply_bytes_max =
+        (uint64_t)(d.message_bytes_max ? d.message_bytes_max : WSHUB_BUS_REDIS_MESSAGE_BYTES) +
+        WSHUB_RESP_LINE_MAX;
     err = wshub_bus_redis_create(&d, &b->redis);
     if (err) {
         free(b);

@@ -38,37 +38,45 @@ extern "C" {
 typedef struct wshub_bus_redis wshub_bus_redis;
 struct wshub_bus_redis_driver;
 
-typedef struct wshub_bus_redis_desc { /* zero: the default. Everything is copied */
+/* zero: the default. Everything is copied */
+typedef struct wshub_bus_redis_desc {
     const wshub_io *io; /* required: an io with guests, connections and randomness */
-    /* Required. `redis://[user:password@][host[:port][,host[:port]...]][/database]`, where user, password and the path
-     * of a socket may hold %XX (not %00) and an IPv6 host stands in brackets; or `unix://[user:password@]/path`. `?db=N`
-     * does for /database. valkey:// is redis://, valkeys:// is rediss://. No host at all is 127.0.0.1, an empty one in a
-     * list is refused. Of several addresses each is tried when the one before has failed: a master and its replicas, the
-     * nodes of a cluster, or sentinels. */
+    /* Required. `redis://[user:password@][host[:port][,host[:port]...]][/database]`, where user,
+     * password and the path of a socket may hold %XX (not %00) and an IPv6 host stands in brackets;
+     * or `unix://[user:password@]/path`. `?db=N` does for /database. valkey:// is redis://,
+     * valkeys:// is rediss://. No host at all is 127.0.0.1, an empty one in a list is refused. Of
+     * several addresses each is tried when the one before has failed: a master and its replicas,
+     * the nodes of a cluster, or sentinels. */
     const char *url;
-    bool tls;               /* what the io carries is encrypted: `rediss://` is then demanded, else refused */
-    bool resp3;             /* HELLO 3; a broker that refuses it gets RESP2, and is asked again by the next connection
-                               unless it does not know it */
-    bool publish_only;      /* no subscribing connection: for emitters */
-    bool no_heartbeat;      /* nothing is published or subscribed that the application did not: PING alone tells
-                               whether the broker lives, and not whether it still forwards */
-    const char *sentinel;   /* name of a master: the addresses are sentinels' (port 26379) */
+    bool tls;   /* what the io carries is encrypted: `rediss://` is then demanded, else refused */
+    bool resp3; /* HELLO 3; a broker that refuses it gets RESP2, and is asked again by the next
+                   connection unless it does not know it */
+    bool publish_only;    /* no subscribing connection: for emitters */
+    bool no_heartbeat;    /* nothing is published or subscribed that the application did not: PING
+                             alone tells    whether the broker lives, and not whether it still forwards */
+    const char *sentinel; /* name of a master: the addresses are sentinels' (port 26379) */
     const char *sentinel_user, *sentinel_password; /* NULL: they ask for none */
-    const char *client_name;    /* "wshub"; "": none is set */
-    const char *channel_prefix; /* before every channel: instances that share a broker and no messages; "" */
-    uint32_t connect_timeout_ms;   /* 5000; a whole attempt, from the name to the last subscription; a second
-                                      more for each 100,000 channels */
-    uint32_t retry_min_ms, retry_max_ms; /* 50, 5000; between attempts, doubled and jittered, for ever */
-    uint32_t heartbeat_ms;         /* 1000; between two heartbeats */
-    uint32_t heartbeat_timeout_ms; /* 3000; for one to come back, for any byte while an answer is owed */
-    uint32_t message_bytes_max;    /* 16777216; larger ones from the broker are skipped and counted; a reply of many
-                                      parts that is larger, and WSHUB_RESP_LINE_MAX, ends the connection */
-    uint32_t output_bytes_max;     /* 1048576; taken and not yet sent: beyond, the hub's queue keeps the rest */
-    wshub_alloc_fn alloc; /* NULL: realloc and free */
+    const char *client_name;                       /* "wshub"; "": none is set */
+    const char *channel_prefix;  /* before every channel: instances that share a broker and no
+                                    messages; "" */
+    uint32_t connect_timeout_ms; /* 5000; a whole attempt, from the name to the last subscription; a
+                                    second more for each 100,000 channels */
+    uint32_t retry_min_ms, retry_max_ms; /* 50, 5000; between attempts, doubled and jittered, for
+                                            ever */
+    uint32_t heartbeat_ms;               /* 1000; between two heartbeats */
+    uint32_t heartbeat_timeout_ms; /* 3000; for one to come back, for any byte while an answer is
+                                      owed */
+    uint32_t message_bytes_max; /* 16777216; larger ones from the broker are skipped and counted; a
+                                   reply of many parts that is larger, and WSHUB_RESP_LINE_MAX, ends
+                                   the connection */
+    uint32_t output_bytes_max; /* 1048576; taken and not yet sent: beyond, the hub's queue keeps the
+                                  rest */
+    wshub_alloc_fn alloc;      /* NULL: realloc and free */
     void *alloc_user;
-    void (*on_log)(const char *line, void *user); /* what failed, and that it is back; no passwords; at most
-                                                     one line a second for a broker that stays away. It may call
-                                                     anything, wshub_destroy() included */
+    void (*on_log)(const char *line, void *user); /* what failed, and that it is back; no passwords;
+                                                     at most one line a second for a broker that
+                                                     stays away. It may call anything,
+                                                     wshub_destroy() included */
     void *user;
     const struct wshub_bus_redis_driver *driver; /* NULL: this file's own client */
 } wshub_bus_redis_desc;
@@ -76,13 +84,13 @@ typedef struct wshub_bus_redis_desc { /* zero: the default. Everything is copied
 typedef struct wshub_bus_redis_stats {
     wshub_bus_state state;
     uint64_t attempts, ups, downs;
-    uint64_t published;      /* taken from the owner */
-    uint64_t refused;        /* of those: answered with an error; wshub_bus_redis_error() says which */
-    uint64_t unconfirmed;    /* of those: the connection broke before the answer; lost or not */
-    uint64_t pending;        /* gauge, of those: no answer yet */
-    uint64_t receivers;      /* sum of what Redis said in its answers: subscribers reached */
+    uint64_t published;   /* taken from the owner */
+    uint64_t refused;     /* of those: answered with an error; wshub_bus_redis_error() says which */
+    uint64_t unconfirmed; /* of those: the connection broke before the answer; lost or not */
+    uint64_t pending;     /* gauge, of those: no answer yet */
+    uint64_t receivers;   /* sum of what Redis said in its answers: subscribers reached */
     uint64_t received, received_bytes, oversized; /* from the broker */
-    uint64_t subscribed;     /* gauge: channels and patterns, acknowledged */
+    uint64_t subscribed;                          /* gauge: channels and patterns, acknowledged */
     uint64_t unacknowledged; /* gauge: channels and patterns asked for or given up, no answer yet */
     uint64_t output_bytes;   /* gauge */
     uint64_t round_trip_ms;  /* of the last heartbeat through the broker: how far reading lags */
@@ -90,14 +98,17 @@ typedef struct wshub_bus_redis_stats {
 
 /* One line on what create would refuse in a description. NULL: nothing. Pure. */
 WSHUB_API const char *wshub_bus_redis_desc_problem(const wshub_bus_redis_desc *desc);
-/* Makes it; it connects once a hub or an emitter has taken its bus. Returns OK; PARAM: see desc_problem; NOMEM. */
-WSHUB_API wshub_err wshub_bus_redis_create(const wshub_bus_redis_desc *desc, wshub_bus_redis **out_redis);
+/* Makes it; it connects once a hub or an emitter has taken its bus. Returns OK; PARAM: see
+ * desc_problem; NOMEM. */
+WSHUB_API wshub_err wshub_bus_redis_create(const wshub_bus_redis_desc *desc,
+                                           wshub_bus_redis **out_redis);
 /* The bus, for one wshub_desc.bus or wshub_emitter_desc.bus; valid as long as redis. */
 WSHUB_API const wshub_bus *wshub_bus_redis_bus(wshub_bus_redis *redis);
-/* Ends it: after its hub or emitter, before its io. While one of them still has it, as inside their callbacks,
- * it is done once they have left. NULL: nothing. */
+/* Ends it: after its hub or emitter, before its io. While one of them still has it, as inside their
+ * callbacks, it is done once they have left. NULL: nothing. */
 WSHUB_API void wshub_bus_redis_destroy(wshub_bus_redis *redis);
-WSHUB_API void wshub_bus_redis_stats_get(const wshub_bus_redis *redis, wshub_bus_redis_stats *out_stats);
+WSHUB_API void wshub_bus_redis_stats_get(const wshub_bus_redis *redis,
+                                         wshub_bus_redis_stats *out_stats);
 /* One line on what failed last; "" if nothing did. A view until the next call of anything. */
 WSHUB_API const char *wshub_bus_redis_error(const wshub_bus_redis *redis);
 /* `host:port` of the broker that is in use or being tried; "" between attempts. */
@@ -105,7 +116,12 @@ WSHUB_API const char *wshub_bus_redis_address(const wshub_bus_redis *redis);
 
 /* ---- reading RESP: pure, no allocation, any thread ---- */
 enum { WSHUB_BUS_REDIS_MESSAGE_BYTES = 16777216 }; /* the default of message_bytes_max */
-enum { WSHUB_RESP_ITEMS = 8, WSHUB_RESP_DEPTH_MAX = 8, WSHUB_RESP_ELEMENTS_MAX = 4096, WSHUB_RESP_LINE_MAX = 65536 };
+enum {
+    WSHUB_RESP_ITEMS = 8,
+    WSHUB_RESP_DEPTH_MAX = 8,
+    WSHUB_RESP_ELEMENTS_MAX = 4096,
+    WSHUB_RESP_LINE_MAX = 65536
+};
 typedef struct wshub_resp_value {
     char kind;      /* as on the wire: + - : $ * % ~ > ( , # ! = ; `_`: null, in any of its forms */
     int64_t number; /* of `:`; elements of an aggregate, a map's counted twice */
@@ -117,28 +133,36 @@ typedef struct wshub_resp {
     size_t items_count;
     size_t bytes; /* of the whole reply */
 } wshub_resp;
-/* One reply at the front of bytes. Returns 1: there it is; 0: more bytes are needed; -1: not RESP, or over
- * WSHUB_RESP_DEPTH_MAX, _ELEMENTS_MAX (attributes and empty lists count) or _LINE_MAX, or all of it together is, or is
- * going to be, longer than bulk_max and _LINE_MAX: so nothing that a broker says is gathered without end; -2: a bulk of more than bulk_max bytes begins at
- * out->bytes, its length in out->value.number. Cost: O(elements); bulks are not looked at. */
-WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_max, wshub_resp *out);
+/* One reply at the front of bytes. Returns 1: there it is; 0: more bytes are needed; -1: not RESP,
+ * or over WSHUB_RESP_DEPTH_MAX, _ELEMENTS_MAX (attributes and empty lists count) or _LINE_MAX, or
+ * all of it together is, or is going to be, longer than bulk_max and _LINE_MAX: so nothing that a
+ * broker says is gathered without end; -2: a bulk of more than bulk_max bytes begins at out->bytes,
+ * its length in out->value.number. Cost: O(elements); bulks are not looked at. */
+WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_max,
+                              wshub_resp *out);
 
 /* ---- for backends that bring another client (wshub_bus_hiredis.h) ----
- * Orders go down: each link is a connection, 0 to 2. Reports come up, on the io's thread, never from inside
- * an order. */
+ * Orders go down: each link is a connection, 0 to 2. Reports come up, on the io's thread, never
+ * from inside an order. */
 typedef struct wshub_bus_redis_driver {
     void *ctx;
-    bool (*open)(void *ctx, wshub_bus_redis *redis, int link, const char *address); /* opened or closed follow */
-    void (*close)(void *ctx, int link, bool flush); /* no report follows; flush: what was given may still leave */
-    /* A command of count words; before each of args[from] to args[to - 1] goes `prefix`. All borrowed. */
-    bool (*command)(void *ctx, int link, const wshub_str *args, size_t count, size_t from, size_t to, wshub_str prefix);
+    bool (*open)(void *ctx, wshub_bus_redis *redis, int link, const char *address); /* opened or
+                                                                                       closed follow
+                                                                                     */
+    void (*close)(void *ctx, int link, bool flush); /* no report follows; flush: what was given may
+                                                       still leave */
+    /* A command of count words; before each of args[from] to args[to - 1] goes `prefix`. All
+     * borrowed. */
+    bool (*command)(void *ctx, int link, const wshub_str *args, size_t count, size_t from,
+                    size_t to, wshub_str prefix);
     void (*pump)(void *ctx); /* once a turn: reports that could not be made when they came */
     size_t (*waiting)(void *ctx, int link); /* bytes given and not yet sent */
-    const char *(*error)(void *ctx); /* why the last open or connection failed */
+    const char *(*error)(void *ctx);        /* why the last open or connection failed */
 } wshub_bus_redis_driver;
 WSHUB_API void wshub_bus_redis_opened(wshub_bus_redis *redis, int link);
 WSHUB_API void wshub_bus_redis_replied(wshub_bus_redis *redis, int link, const wshub_resp *reply);
-WSHUB_API void wshub_bus_redis_heard(wshub_bus_redis *redis, int link); /* bytes came, of a reply or a part of one */
+WSHUB_API void wshub_bus_redis_heard(wshub_bus_redis *redis, int link); /* bytes came, of a reply or
+                                                                           a part of one */
 WSHUB_API void wshub_bus_redis_closed(wshub_bus_redis *redis, int link);
 
 #ifdef __cplusplus
@@ -288,26 +312,28 @@ typedef enum wshub_bus_redis__phase {
     WSHUB_BUS_REDIS__UP
 } wshub_bus_redis__phase;
 
-typedef enum wshub_bus_redis__what { /* what a command was, so that its answer is understood */
-                                     WSHUB_BUS_REDIS__HELLO,
-                                     WSHUB_BUS_REDIS__AUTH,
-                                     WSHUB_BUS_REDIS__SETNAME,
-                                     WSHUB_BUS_REDIS__SELECT,
-                                     WSHUB_BUS_REDIS__ROLE,
-                                     WSHUB_BUS_REDIS__READY, /* the PING that ends a greeting */
-                                     WSHUB_BUS_REDIS__PING,
-                                     WSHUB_BUS_REDIS__PUBLISH,
-                                     WSHUB_BUS_REDIS__BEAT,
-                                     WSHUB_BUS_REDIS__CLUSTER, /* is this replica one of a cluster's? */
-                                     WSHUB_BUS_REDIS__SUBSCRIBE,
-                                     WSHUB_BUS_REDIS__BEAT_CHANNEL, /* the heartbeat's subscription */
-                                     WSHUB_BUS_REDIS__PROBE,        /* is the subscriber's connection alive? */
-                                     WSHUB_BUS_REDIS__UNSUBSCRIBE,
-                                     WSHUB_BUS_REDIS__MASTER,
-                                     WSHUB_BUS_REDIS__WATCH
+/* what a command was, so that its answer is understood */
+typedef enum wshub_bus_redis__what {
+    WSHUB_BUS_REDIS__HELLO,
+    WSHUB_BUS_REDIS__AUTH,
+    WSHUB_BUS_REDIS__SETNAME,
+    WSHUB_BUS_REDIS__SELECT,
+    WSHUB_BUS_REDIS__ROLE,
+    WSHUB_BUS_REDIS__READY, /* the PING that ends a greeting */
+    WSHUB_BUS_REDIS__PING,
+    WSHUB_BUS_REDIS__PUBLISH,
+    WSHUB_BUS_REDIS__BEAT,
+    WSHUB_BUS_REDIS__CLUSTER, /* is this replica one of a cluster's? */
+    WSHUB_BUS_REDIS__SUBSCRIBE,
+    WSHUB_BUS_REDIS__BEAT_CHANNEL, /* the heartbeat's subscription */
+    WSHUB_BUS_REDIS__PROBE,        /* is the subscriber's connection alive? */
+    WSHUB_BUS_REDIS__UNSUBSCRIBE,
+    WSHUB_BUS_REDIS__MASTER,
+    WSHUB_BUS_REDIS__WATCH
 } wshub_bus_redis__what;
 
-typedef struct wshub_bus_redis__cmd { /* answers that are to come: `count` of a kind */
+/* answers that are to come: `count` of a kind */
+typedef struct wshub_bus_redis__cmd {
     wshub_bus_redis__what what;
     uint32_t count;
 } wshub_bus_redis__cmd;
@@ -325,12 +351,13 @@ typedef struct wshub_bus_redis__link {
     uint64_t skip;              /* of an oversized bulk: bytes still to come */
     wshub_bus_redis__cmd *cmds; /* a ring; cap is a power of two */
     uint32_t cmds_head, cmds_count, cmds_cap;
-    uint64_t progress; /* when bytes came last, or left behind others, or the oldest unanswered command was given */
+    uint64_t progress; /* when bytes came last, or left behind others, or the oldest unanswered
+                          command was given */
     char said[200];    /* the last error that was passed over: why it is closed, perhaps */
 } wshub_bus_redis__link;
 
-typedef struct
-    wshub_bus_redis__flight { /* bytes that a completion io holds, until sent() or closed() */
+typedef struct wshub_bus_redis__flight { /* bytes that a completion io holds, until sent() or
+                                            closed() */
     struct wshub_bus_redis__flight *next;
     uint64_t conn;
     wshub_bus_redis__bytes bytes;
@@ -358,13 +385,13 @@ struct wshub_bus_redis {
     wshub_bus_redis__link links[WSHUB_BUS_REDIS__LINKS];
     wshub_bus_redis__flight *flights, *spare;
     uint64_t now, io_now, retry_at, deadline, up_since, beat_next, beat_late, log_second;
-    uint64_t unconfirmed_before; /* stats.unconfirmed when this owner came */
-    uint64_t alarm_at;                             /* by io_now; 0: none */
-    uint64_t beats, beats_answered;                /* of this connection */
-    uint64_t beat_watch;                           /* the oldest that has not come back; beat_late: until when it may */
-    uint64_t probe_watch;                          /* 0: no probe is on its way; else beat_watch when it left */
-    bool beat_missing;                             /* what came behind it has come, it has not */
-    char known[256];                               /* a channel that is subscribed, to be asked about; drivers only */
+    uint64_t unconfirmed_before;    /* stats.unconfirmed when this owner came */
+    uint64_t alarm_at;              /* by io_now; 0: none */
+    uint64_t beats, beats_answered; /* of this connection */
+    uint64_t beat_watch;  /* the oldest that has not come back; beat_late: until when it may */
+    uint64_t probe_watch; /* 0: no probe is on its way; else beat_watch when it left */
+    bool beat_missing;    /* what came behind it has come, it has not */
+    char known[256];      /* a channel that is subscribed, to be asked about; drivers only */
     size_t known_len;
     bool known_pattern;
     wshub_bus_redis_stats stats;
@@ -390,8 +417,7 @@ static bool wshub_bus_redis__room(wshub_bus_redis *r, wshub_bus_redis__bytes *b,
         b->at = 0;
     }
     if (b->len + more <= b->cap) return true;
-    while (cap < b->len + more)
-        cap *= 2;
+    while (cap < b->len + more) cap *= 2;
     p = wshub_bus_redis__alloc(&r->desc, b->ptr, b->cap, cap);
     if (!p) return false;
     b->ptr = (uint8_t *)p;
@@ -404,8 +430,8 @@ static void wshub_bus_redis__release(wshub_bus_redis *r, wshub_bus_redis__bytes 
     memset(b, 0, sizeof *b);
 }
 
-/* Own time: a turn counts as one heartbeat at most, so that a stopped process or a suspended machine does
- * not take its own absence for the broker's. */
+/* Own time: a turn counts as one heartbeat at most, so that a stopped process or a suspended
+ * machine does not take its own absence for the broker's. */
 static void wshub_bus_redis__clock(wshub_bus_redis *r) {
     uint64_t t = r->io.now_ms(r->io.ctx), passed = t > r->io_now ? t - r->io_now : 0;
     r->io_now = t;
@@ -441,7 +467,8 @@ static void wshub_bus_redis__printable(char *text) {
 
 static void wshub_bus_redis__log(wshub_bus_redis *r, const char *line, bool always) {
     if (!r->desc.on_log || (!always && r->log_second == r->now / 1000 + 1)) return;
-    if (r->lines_count == WSHUB_BUS_REDIS__LINES) return; /* within one turn the first ones say why */
+    if (r->lines_count == WSHUB_BUS_REDIS__LINES)
+        return; /* within one turn the first ones say why */
     r->log_second = r->now / 1000 + 1;
     (void)snprintf(r->lines[r->lines_count], sizeof r->lines[0], "%s", line);
     wshub_bus_redis__printable(r->lines[r->lines_count++]);
@@ -464,7 +491,8 @@ static bool wshub_bus_redis__cmd_add(wshub_bus_redis *r, wshub_bus_redis__link *
             (wshub_bus_redis__cmd *)wshub_bus_redis__alloc(&r->desc, NULL, 0, cap * sizeof *cmds);
         if (!cmds) return false;
         for (i = 0; i < l->cmds_count; i++)
-            cmds[i] = l->cmds[(l->cmds_head + i) & (l->cmds_cap - 1)]; /* NOLINT: count > 0, so there is a list */
+            cmds[i] = l->cmds[(l->cmds_head + i) & (l->cmds_cap - 1)]; /* NOLINT: count > 0, so
+                                                                          there is a list */
         if (l->cmds) (void)wshub_bus_redis__alloc(&r->desc, l->cmds, l->cmds_cap * sizeof *cmds, 0);
         l->cmds = cmds;
         l->cmds_cap = cap;
@@ -496,8 +524,8 @@ static void wshub_bus_redis__head(uint8_t **at, char kind, size_t n) {
     *(*at)++ = '\n';
 }
 
-/* Writes a command of args[0..count-1], where `prefix` goes before every one from args[from] on. Answers: how
- * many there will be. False: out of memory, nothing was written. */
+/* Writes a command of args[0..count-1], where `prefix` goes before every one from args[from] on.
+ * Answers: how many there will be. False: out of memory, nothing was written. */
 static bool wshub_bus_redis__command(wshub_bus_redis *r, int link, wshub_bus_redis__what what,
                                      uint32_t answers, const wshub_str *args, size_t count,
                                      size_t from, size_t to, wshub_str prefix) {
@@ -511,8 +539,7 @@ static bool wshub_bus_redis__command(wshub_bus_redis *r, int link, wshub_bus_red
         wshub_bus_redis__cmd_undo(l, answers); /* no answer will come */
         return false;
     }
-    for (i = 0; i < count; i++)
-        bytes += args[i].len + prefix.len + 32;
+    for (i = 0; i < count; i++) bytes += args[i].len + prefix.len + 32;
     if (!wshub_bus_redis__room(r, &l->out, bytes) || !wshub_bus_redis__cmd_add(r, l, what, answers))
         return false;
     at = l->out.ptr + l->out.len;
@@ -670,8 +697,8 @@ static uint64_t wshub_bus_redis__jitter(wshub_bus_redis *r, uint64_t ms) {
     return ms / 2 + (ms - ms / 2) * (uint64_t)(b[0] << 8 | b[1]) / 65535;
 }
 
-/* Everything is torn down, the owner is told, the next attempt is set. A connection with an unanswered
- * command is never used again. */
+/* Everything is torn down, the owner is told, the next attempt is set. A connection with an
+ * unanswered command is never used again. */
 static void wshub_bus_redis__fail(wshub_bus_redis *r, const char *why, wshub_str detail) {
     wshub_bus_redis__phase was = r->phase;
     uint64_t wait, step;
@@ -685,8 +712,7 @@ static void wshub_bus_redis__fail(wshub_bus_redis *r, const char *why, wshub_str
     (void)snprintf(line, sizeof line, "%s %s: %s; trying again",
                    was == WSHUB_BUS_REDIS__UP ? "lost" : "cannot use", wshub_bus_redis_address(r),
                    r->error);
-    for (i = 0; i < WSHUB_BUS_REDIS__LINKS; i++)
-        wshub_bus_redis__link_close(r, (int)i, false);
+    for (i = 0; i < WSHUB_BUS_REDIS__LINKS; i++) wshub_bus_redis__link_close(r, (int)i, false);
     r->phase = WSHUB_BUS_REDIS__WAITING;
     r->stats.state = WSHUB_BUS_DOWN;
     r->stats.subscribed = r->stats.unacknowledged = 0;
@@ -711,8 +737,8 @@ static void wshub_bus_redis__fail_memory(wshub_bus_redis *r) {
     wshub_bus_redis__fail(r, "out of memory", wshub_bus_redis__none());
 }
 
-/* A link is of no use any more. A sentinel that is only watched takes the bus down with it least of all: another one is
- * asked with the next heartbeat. */
+/* A link is of no use any more. A sentinel that is only watched takes the bus down with it least of
+ * all: another one is asked with the next heartbeat. */
 static void wshub_bus_redis__link_fail(wshub_bus_redis *r, int link, const char *why,
                                        wshub_str detail) {
     if (link == WSHUB_BUS_REDIS__SENTINEL && r->phase != WSHUB_BUS_REDIS__ASKING)
@@ -825,8 +851,8 @@ static void wshub_bus_redis__master(wshub_bus_redis *r, wshub_str host, wshub_st
     char address[280];
     bool v6 = host.len && memchr(host.ptr, ':', host.len) != NULL;
     if (!host.len || host.len > 255 || !port.len || port.len > 5) {
-        wshub_bus_redis__link_fail(r, WSHUB_BUS_REDIS__SENTINEL, "the sentinel's answer is no address",
-                                   wshub_bus_redis__none());
+        wshub_bus_redis__link_fail(r, WSHUB_BUS_REDIS__SENTINEL,
+                                   "the sentinel's answer is no address", wshub_bus_redis__none());
         return;
     }
     (void)snprintf(address, sizeof address, v6 ? "[%.*s]:%.*s" : "%.*s:%.*s", (int)host.len,
@@ -901,23 +927,26 @@ static void wshub_bus_redis__greeted(wshub_bus_redis *r) {
     if (r->desc.publish_only || (sub->ready && !sub->unsure)) wshub_bus_redis__connected(r);
 }
 
-/* What is published on a replica reaches nobody on its master: only a master will do, or any node of a cluster. Who may
- * not ask is not told (no +role). */
-static void wshub_bus_redis__role(wshub_bus_redis *r, int link, const wshub_resp *reply, bool error) {
+/* What is published on a replica reaches nobody on its master: only a master will do, or any node
+ * of a cluster. Who may not ask is not told (no +role). */
+static void wshub_bus_redis__role(wshub_bus_redis *r, int link, const wshub_resp *reply,
+                                  bool error) {
     wshub_str role = reply->items_count ? reply->items[0].text : wshub_bus_redis__none();
     if (error || (!wshub_str_eq_z(role, "master") && !wshub_str_eq_z(role, "slave") &&
                   !wshub_str_eq_z(role, "sentinel"))) { /* it does not say */
         r->asks_role = false;
     } else if (wshub_str_eq_z(role, "sentinel")) {
-        wshub_bus_redis__fail(r, "a sentinel, which forwards nothing: name its master in desc.sentinel",
-                              wshub_bus_redis__none());
+        wshub_bus_redis__fail(
+            r, "a sentinel, which forwards nothing: name its master in desc.sentinel",
+            wshub_bus_redis__none());
     } else if (wshub_str_eq_z(role, "slave")) {
         if (r->phase != WSHUB_BUS_REDIS__GREETING || r->desc.sentinel) {
             wshub_bus_redis__fail(r, "not a master (yet)", role);
             return;
         }
         r->links[link].unsure = true;
-        if (!wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__CLUSTER, "INFO", "cluster", NULL, NULL))
+        if (!wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__CLUSTER, "INFO", "cluster", NULL,
+                                    NULL))
             wshub_bus_redis__fail_memory(r);
     }
 }
@@ -944,7 +973,8 @@ static void wshub_bus_redis__answer(wshub_bus_redis *r, int link, const wshub_re
     what = c->what;
     if (what == WSHUB_BUS_REDIS__SUBSCRIBE || what == WSHUB_BUS_REDIS__UNSUBSCRIBE ||
         what == WSHUB_BUS_REDIS__WATCH || what == WSHUB_BUS_REDIS__BEAT_CHANNEL) {
-        /* those are acknowledged in wshub_bus_redis__reply(); here is only a refusal of the whole command */
+        /* those are acknowledged in wshub_bus_redis__reply(); here is only a refusal of the whole
+         * command */
         if (what == WSHUB_BUS_REDIS__BEAT_CHANNEL)
             wshub_bus_redis__fail_hint(r, "a subscription is refused", text,
                                        " (the heartbeat's: allow &wshub:hb:* or set no_heartbeat)");
@@ -960,8 +990,10 @@ static void wshub_bus_redis__answer(wshub_bus_redis *r, int link, const wshub_re
         (void)snprintf(l->said, sizeof l->said, "%.*s", (int)(text.len < 199 ? text.len : 199),
                        text.len ? text.ptr : "");
     switch (what) {
-    case WSHUB_BUS_REDIS__HELLO: /* what follows is RESP2, and good; the next connection asks again, unless it is in vain */
-        if (error && (wshub_bus_redis__has(text, "unknown command") || wshub_bus_redis__begins(text, "NOPROTO")))
+    case WSHUB_BUS_REDIS__HELLO: /* what follows is RESP2, and good; the next connection asks again,
+                                    unless it is in vain */
+        if (error && (wshub_bus_redis__has(text, "unknown command") ||
+                      wshub_bus_redis__begins(text, "NOPROTO")))
             r->old = true;
         break;
     case WSHUB_BUS_REDIS__AUTH:
@@ -982,7 +1014,8 @@ static void wshub_bus_redis__answer(wshub_bus_redis *r, int link, const wshub_re
         wshub_bus_redis__greeted(r);
         break;
     case WSHUB_BUS_REDIS__READY:
-        if (error && !wshub_bus_redis__begins(text, "MISCONF")) { /* who cannot save can still forward */
+        if (error && !wshub_bus_redis__begins(text, "MISCONF")) { /* who cannot save can still
+                                                                     forward */
             wshub_bus_redis__fail(r, "not ready", text);
             break;
         }
@@ -1003,7 +1036,8 @@ static void wshub_bus_redis__answer(wshub_bus_redis *r, int link, const wshub_re
                            (int)(text.len < 160 ? text.len : 160), text.ptr);
             wshub_bus_redis__printable(r->error);
             wshub_bus_redis__log(r, r->error, false);
-            if (wshub_bus_redis__begins(text, "READONLY") || wshub_bus_redis__begins(text, "NOAUTH")) {
+            if (wshub_bus_redis__begins(text, "READONLY") ||
+                wshub_bus_redis__begins(text, "NOAUTH")) {
                 wshub_bus_redis__fail(r, "a publication is refused", text);
                 break;
             }
@@ -1064,7 +1098,8 @@ static void wshub_bus_redis__reply(wshub_bus_redis *r, int link, const wshub_res
             if (sub ? what != WSHUB_BUS_REDIS__SUBSCRIBE && what != WSHUB_BUS_REDIS__BEAT_CHANNEL &&
                           what != WSHUB_BUS_REDIS__PROBE && what != WSHUB_BUS_REDIS__WATCH
                     : what != WSHUB_BUS_REDIS__UNSUBSCRIBE) {
-                wshub_bus_redis__link_fail(r, link, "a subscription was taken away", reply->items[1].text);
+                wshub_bus_redis__link_fail(r, link, "a subscription was taken away",
+                                           reply->items[1].text);
                 return;
             }
             if (--c->count == 0) { /* NOLINT: there is one, as its kind says */
@@ -1088,8 +1123,8 @@ static void wshub_bus_redis__reply(wshub_bus_redis *r, int link, const wshub_res
 
 /* ---- reports of the io ---- */
 
-static int wshub_bus_redis__link_of(const wshub_bus_redis *r,
-                                    wshub_conn conn) { /* -1: none of ours any more */
+static int wshub_bus_redis__link_of(const wshub_bus_redis *r, wshub_conn conn) { /* -1: none of ours
+                                                                                    any more */
     int i;
     for (i = 0; i < WSHUB_BUS_REDIS__LINKS; i++) {
         if (r->links[i].conn.id == conn.id) return i;
@@ -1128,9 +1163,11 @@ WSHUB_API void wshub_bus_redis_closed(wshub_bus_redis *redis, int link) {
         r->links[link].conn.id = 0; /* nothing is left to close */
         (void)snprintf(said, sizeof said, "%s", r->links[link].said);
         if (!said[0] && link == WSHUB_BUS_REDIS__SUB && r->phase == WSHUB_BUS_REDIS__UP)
-            (void)snprintf(said, sizeof said, "the subscriber's; under load see client-output-buffer-limit pubsub");
+            (void)snprintf(said, sizeof said,
+                           "the subscriber's; under load see client-output-buffer-limit pubsub");
         if (*why) said[0] = 0;
-        wshub_bus_redis__link_fail(r, link, *why ? why : "the connection was closed", wshub_str_z(said));
+        wshub_bus_redis__link_fail(r, link, *why ? why : "the connection was closed",
+                                   wshub_str_z(said));
     }
     wshub_bus_redis__leave(r);
 }
@@ -1141,7 +1178,8 @@ static void wshub_bus_redis__on_opened(void *ctx, wshub_conn conn) {
     if (link >= 0) wshub_bus_redis_opened(r, link);
 }
 
-/* Reads replies off the front. Returns how many bytes are done with; *count shrinks by what is skipped. */
+/* Reads replies off the front. Returns how many bytes are done with; *count shrinks by what is
+ * skipped. */
 static size_t wshub_bus_redis__parse(wshub_bus_redis *r, int link, wshub_conn conn, uint8_t *bytes,
                                      size_t *count) {
     wshub_bus_redis__link *l = &r->links[link];
@@ -1155,8 +1193,8 @@ static size_t wshub_bus_redis__parse(wshub_bus_redis *r, int link, wshub_conn co
                                        wshub_bus_redis__none());
             break;
         }
-        if (e ==
-            -2) { /* too large a message: its text is skipped, its head becomes that of a null */
+        if (e == -2) { /* too large a message: its text is skipped, its head becomes that of a null
+                        */
             uint8_t *head = bytes + at + reply.bytes, *body;
             uint64_t skip = (uint64_t)reply.value.number + 2;
             size_t here;
@@ -1230,7 +1268,8 @@ static void wshub_bus_redis__unblocked(wshub_bus_redis *r, wshub_bus_redis__link
     l->progress = r->now;
     wshub_bus_redis__send(r, l);
     wshub_bus_redis__room_again(r);
-    if (r->attached && r->owner.wake) r->owner.wake(r->owner.ctx); /* it may have more to subscribe to */
+    if (r->attached && r->owner.wake)
+        r->owner.wake(r->owner.ctx); /* it may have more to subscribe to */
 }
 
 static void wshub_bus_redis__on_drained(void *ctx, wshub_conn conn) {
@@ -1246,8 +1285,7 @@ static void wshub_bus_redis__on_sent(void *ctx, wshub_conn conn, size_t count) {
     wshub_bus_redis *r = (wshub_bus_redis *)ctx;
     int link = wshub_bus_redis__link_of(r, conn);
     wshub_bus_redis__flight **at, *f;
-    for (at = &r->flights; (f = *at) != NULL && f->conn != conn.id;)
-        at = &f->next;
+    for (at = &r->flights; (f = *at) != NULL && f->conn != conn.id;) at = &f->next;
     if (!f) return;
     f->bytes.at += count;
     if (f->bytes.at < f->bytes.len) {
@@ -1279,26 +1317,30 @@ static void wshub_bus_redis__on_closed(void *ctx, wshub_conn conn) {
 
 /* ---- time ---- */
 
-/* The command, unless an answer to the last of its kind is still to come: a slow link is not made slower. */
+/* The command, unless an answer to the last of its kind is still to come: a slow link is not made
+ * slower. */
 static bool wshub_bus_redis__ask(wshub_bus_redis *r, int link, wshub_bus_redis__what what,
                                  const char *word) {
     if (wshub_bus_redis__awaits(&r->links[link], what)) return true;
     return wshub_bus_redis__words(r, link, what, word, NULL, NULL, NULL);
 }
 
-/* Asks the subscriber's connection for a word. hiredis loses the answer to a PING there: it subscribes once more to what
- * is subscribed. */
+/* Asks the subscriber's connection for a word. hiredis loses the answer to a PING there: it
+ * subscribes once more to what is subscribed. */
 static bool wshub_bus_redis__probe(wshub_bus_redis *r) {
     wshub_bus_redis__link *l = &r->links[WSHUB_BUS_REDIS__SUB];
     wshub_str args[2], prefix = wshub_str_z(r->desc.channel_prefix);
     bool ok;
     if (r->probe_watch) return true;
     if (!r->desc.driver) {
-        ok = wshub_bus_redis__words(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__PROBE, "PING", NULL, NULL, NULL);
+        ok = wshub_bus_redis__words(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__PROBE, "PING", NULL,
+                                    NULL, NULL);
     } else {
         if (wshub_bus_redis__awaits(l, WSHUB_BUS_REDIS__UNSUBSCRIBE)) return true;
-        if (r->desc.no_heartbeat && !r->known_len) return true; /* nothing is subscribed: nothing can be missed */
-        args[0] = wshub_str_z(r->desc.no_heartbeat && r->known_pattern ? "PSUBSCRIBE" : "SUBSCRIBE");
+        if (r->desc.no_heartbeat && !r->known_len)
+            return true; /* nothing is subscribed: nothing can be missed */
+        args[0] =
+            wshub_str_z(r->desc.no_heartbeat && r->known_pattern ? "PSUBSCRIBE" : "SUBSCRIBE");
         args[1] = wshub_str_z(r->beat);
         if (r->desc.no_heartbeat) {
             args[1].ptr = r->known;
@@ -1310,14 +1352,18 @@ static bool wshub_bus_redis__probe(wshub_bus_redis *r) {
         } else {
             prefix = wshub_bus_redis__none();
         }
-        ok = wshub_bus_redis__command(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__PROBE, 1, args, 2, 1, 2, prefix);
+        ok = wshub_bus_redis__command(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__PROBE, 1, args, 2,
+                                      1, 2, prefix);
     }
     /* Only a probe that leaves behind the answer to a heartbeat can prove that it is missing. */
-    if (ok) r->probe_watch = r->beat_late && r->beats_answered >= r->beat_watch ? r->beat_watch : UINT64_MAX;
+    if (ok)
+        r->probe_watch =
+            r->beat_late && r->beats_answered >= r->beat_watch ? r->beat_watch : UINT64_MAX;
     return ok;
 }
 
-/* PUBLISH to ourselves through the broker, the question for its role, and a PING where nothing else would be said. */
+/* PUBLISH to ourselves through the broker, the question for its role, and a PING where nothing else
+ * would be said. */
 static void wshub_bus_redis__beat(wshub_bus_redis *r) {
     bool beats = !r->desc.publish_only && !r->desc.no_heartbeat, ok = true;
     char n[24];
@@ -1329,7 +1375,8 @@ static void wshub_bus_redis__beat(wshub_bus_redis *r) {
         ok = wshub_bus_redis__ask(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__PING, "PING");
     if (!r->desc.publish_only) ok = ok && wshub_bus_redis__probe(r);
     if (ok && beats && r->beats_answered == r->beats) {
-        ok = wshub_bus_redis__words(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__BEAT, "PUBLISH", r->beat, n, NULL);
+        ok = wshub_bus_redis__words(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__BEAT, "PUBLISH",
+                                    r->beat, n, NULL);
         if (ok) r->beats++;
         if (ok && !r->beat_late) {
             r->beat_watch = r->beats;
@@ -1342,7 +1389,8 @@ static void wshub_bus_redis__beat(wshub_bus_redis *r) {
         return;
     }
     if (!r->desc.sentinel) return;
-    if (r->links[WSHUB_BUS_REDIS__SENTINEL].open) { /* one that is silent would miss the next failover */
+    if (r->links[WSHUB_BUS_REDIS__SENTINEL].open) { /* one that is silent would miss the next
+                                                       failover */
         if (!wshub_bus_redis__ask(r, WSHUB_BUS_REDIS__SENTINEL, WSHUB_BUS_REDIS__PING, "PING"))
             wshub_bus_redis__fail_memory(r);
     } else if (!r->links[WSHUB_BUS_REDIS__SENTINEL].conn.id) { /* the watch was lost: another one */
@@ -1376,8 +1424,8 @@ static uint64_t wshub_bus_redis__settle(void *ctx) {
         wshub_bus_redis__fail(r, "no connection within connect_timeout_ms",
                               wshub_bus_redis__none());
     if (r->attached && r->phase == WSHUB_BUS_REDIS__UP) {
-        /* Bytes that keep coming are life, however long the heartbeat waits behind them: it is missed only once what
-         * was behind it has come. */
+        /* Bytes that keep coming are life, however long the heartbeat waits behind them: it is
+         * missed only once what was behind it has come. */
         if (r->beat_late && r->beat_missing && r->now >= r->beat_late) {
             wshub_bus_redis__fail(r, "the heartbeat does not come back", wshub_bus_redis__none());
         } else if (wshub_bus_redis__silent(r, &r->links[WSHUB_BUS_REDIS__PUB]) ||
@@ -1386,7 +1434,8 @@ static uint64_t wshub_bus_redis__settle(void *ctx) {
                                   wshub_bus_redis__none());
         } else {
             if (wshub_bus_redis__silent(r, watch) ||
-                (watch->conn.id && !watch->open && r->now - watch->progress > r->desc.connect_timeout_ms))
+                (watch->conn.id && !watch->open &&
+                 r->now - watch->progress > r->desc.connect_timeout_ms))
                 wshub_bus_redis__link_close(r, WSHUB_BUS_REDIS__SENTINEL, false);
             if (r->now >= r->beat_next) wshub_bus_redis__beat(r);
         }
@@ -1502,8 +1551,8 @@ static void wshub_bus_redis__alarm(void *ctx, uint32_t ms) {
 }
 
 /* Keeps one of the owner's channels in mind, to ask a driver's connection about. */
-static void wshub_bus_redis__know(wshub_bus_redis *r, const wshub_bus_channel *channels, size_t count,
-                                  bool want) {
+static void wshub_bus_redis__know(wshub_bus_redis *r, const wshub_bus_channel *channels,
+                                  size_t count, bool want) {
     size_t i;
     for (i = 0; i < count; i++) {
         const wshub_bus_channel *c = &channels[i];
@@ -1554,7 +1603,8 @@ static bool wshub_bus_redis__change(wshub_bus_redis *r, const wshub_bus_channel 
                 r->short_of_room = true;
                 return false;
             }
-            r->half_done = true; /* all or nothing: settle begins anew, since an order makes no report */
+            r->half_done = true; /* all or nothing: settle begins anew, since an order makes no
+                                    report */
             return true;
         }
         r->stats.unacknowledged += n;
@@ -1586,7 +1636,8 @@ static int wshub_bus_redis__hex(char c) {
                                   : -1;
 }
 
-/* %XX to bytes, from `from` up to `end`, to *at. NULL: a percent sign that is none, or %00, which would cut it short. */
+/* %XX to bytes, from `from` up to `end`, to *at. NULL: a percent sign that is none, or %00, which
+ * would cut it short. */
 static const char *wshub_bus_redis__decode(const char *from, const char *end, char **at) {
     const char *start = *at;
     for (; from < end; from++) {
@@ -1628,8 +1679,7 @@ static const char *wshub_bus_redis__host(const char *from, const char *end, cons
         colon++;
         if (colon < end && *colon != ':') return NULL;
     } else {
-        while (colon < end && *colon != ':')
-            colon++;
+        while (colon < end && *colon != ':') colon++;
         if (!wshub_bus_redis__host_ok(from, colon, false)) return NULL;
     }
     if (colon < end) {
@@ -1641,7 +1691,8 @@ static const char *wshub_bus_redis__host(const char *from, const char *end, cons
         }
         if (n < 1 || n > 65535) return NULL;
     }
-    if (colon - from > 255 || (from < colon && *from == '.')) return NULL; /* with a dot a path begins */
+    if (colon - from > 255 || (from < colon && *from == '.'))
+        return NULL; /* with a dot a path begins */
     if (colon == from) {
         memcpy(*at, "127.0.0.1", 9);
         *at += 9;
@@ -1662,7 +1713,8 @@ static const char *wshub_bus_redis__host(const char *from, const char *end, cons
 
 /* Which of the schemes it begins with, in any case. -1: none. */
 static int wshub_bus_redis__scheme(const char *url) {
-    static const char *const schemes[] = {"redis://", "valkey://", "rediss://", "valkeys://", "unix://"};
+    static const char *const schemes[] = {"redis://", "valkey://", "rediss://", "valkeys://",
+                                          "unix://"};
     int i;
     for (i = 0; i < 5; i++) {
         const char *s = schemes[i], *p = url;
@@ -1675,8 +1727,8 @@ static int wshub_bus_redis__scheme(const char *url) {
     return -1;
 }
 
-/* Takes a URL apart; what it finds is written to `texts`, which has room for twice its length and 32 bytes for
- * each address. NULL, or what is wrong. */
+/* Takes a URL apart; what it finds is written to `texts`, which has room for twice its length and
+ * 32 bytes for each address. NULL, or what is wrong. */
 static const char *wshub_bus_redis__url(wshub_bus_redis *r, const wshub_bus_redis_desc *d,
                                         char *texts) {
     const char *p = d->url, *at_sign, *end, *colon, *stop, *port = d->sentinel ? "26379" : "6379";
@@ -1714,7 +1766,8 @@ static const char *wshub_bus_redis__url(wshub_bus_redis *r, const wshub_bus_redi
         if (*p != '/')
             return "url: unix:// is followed by the path of a socket, which begins with /";
         r->addresses[r->addresses_count++] = wshub_bus_redis__decode(p, stop, &to);
-        if (!r->addresses[0]) return "url: a % in a path is followed by two hex digits, and not by 00";
+        if (!r->addresses[0])
+            return "url: a % in a path is followed by two hex digits, and not by 00";
         if (strlen(r->addresses[0]) > 107) return "url: the path of a socket has at most 107 bytes";
     } else {
         const char *from = p;
@@ -1727,7 +1780,8 @@ static const char *wshub_bus_redis__url(wshub_bus_redis *r, const wshub_bus_redi
                 return "url: an address is empty; a list has one between any two commas";
             r->addresses[r->addresses_count] = wshub_bus_redis__host(p, to_here, port, &to);
             if (!r->addresses[r->addresses_count++])
-                return "url: an address is host, host:port or [v6]:port; a / in user or password is written %2F";
+                return "url: an address is host, host:port or [v6]:port; a / in user or password "
+                       "is written %2F";
             if (!comma) break;
             p = comma + 1;
         }
@@ -1742,7 +1796,8 @@ static const char *wshub_bus_redis__url(wshub_bus_redis *r, const wshub_bus_redi
         p = stop + 4;
         stop = p + strlen(p);
     }
-    if (stop - p > 9 || strspn(p, "0123456789") != (size_t)(stop - p)) return "url: a database is a number";
+    if (stop - p > 9 || strspn(p, "0123456789") != (size_t)(stop - p))
+        return "url: a database is a number";
     memcpy(to, p, (size_t)(stop - p));
     to[stop - p] = 0;
     r->db = to;

@@ -9,7 +9,8 @@
 #include "wshub_io_sock.h"
 #if defined(__linux__)
 #include "wshub_io_epoll.h"
-#elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__) || defined(__DragonFly__)
+#elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__) || \
+    defined(__DragonFly__)
 #include "wshub_io_kqueue.h"
 #define WSHUB_IO_AUTO_KQUEUE 1
 #else
@@ -25,7 +26,8 @@ WSHUB_API wshub_err wshub_io_auto_create(const wshub_io_sock_desc *desc, wshub_i
 #endif
 #endif /* WSHUB_IO_AUTO_H */
 
-#if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_IO_AUTO_IMPLEMENTATION)) && !defined(WSHUB__IO_AUTO_DONE)
+#if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_IO_AUTO_IMPLEMENTATION)) &&                    \
+    !defined(WSHUB__IO_AUTO_DONE)
 #define WSHUB__IO_AUTO_DONE
 #ifdef __cplusplus
 extern "C" {

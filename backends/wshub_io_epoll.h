@@ -18,7 +18,8 @@ WSHUB_API const wshub_io_sock_poller *wshub_io_epoll_poller(void);
 #endif
 #endif /* WSHUB_IO_EPOLL_H */
 
-#if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_IO_EPOLL_IMPLEMENTATION)) && !defined(WSHUB__IO_EPOLL_DONE)
+#if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_IO_EPOLL_IMPLEMENTATION)) &&                   \
+    !defined(WSHUB__IO_EPOLL_DONE)
 #define WSHUB__IO_EPOLL_DONE
 #include <errno.h>
 #include <stdlib.h>

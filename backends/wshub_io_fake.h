@@ -33,21 +33,23 @@ extern "C" {
 
 typedef struct wshub_io_fake wshub_io_fake;
 
-typedef struct wshub_io_fake_desc { /* zero: the default */
-    uint64_t start_ms;   /* of the monotonic clock; 1000 */
-    uint64_t wall_ms;    /* of the calendar; 2026-01-31T09:30:00.000Z */
-    uint64_t seed;       /* of the randomness; 1 */
-    uint32_t cut_bytes;  /* input arrives in pieces of so many bytes; whole */
-    uint32_t take_bytes; /* each send takes at most so many bytes; all */
-    bool completion;     /* sends complete later, in pieces of take_bytes */
-    bool no_pause;       /* leave wshub_io.pause NULL */
-    bool no_wake;        /* leave wshub_io.wake NULL */
-    bool no_heard;       /* leave wshub_io.heard_ms NULL */
+/* zero: the default */
+typedef struct wshub_io_fake_desc {
+    uint64_t start_ms;           /* of the monotonic clock; 1000 */
+    uint64_t wall_ms;            /* of the calendar; 2026-01-31T09:30:00.000Z */
+    uint64_t seed;               /* of the randomness; 1 */
+    uint32_t cut_bytes;          /* input arrives in pieces of so many bytes; whole */
+    uint32_t take_bytes;         /* each send takes at most so many bytes; all */
+    bool completion;             /* sends complete later, in pieces of take_bytes */
+    bool no_pause;               /* leave wshub_io.pause NULL */
+    bool no_wake;                /* leave wshub_io.wake NULL */
+    bool no_heard;               /* leave wshub_io.heard_ms NULL */
     void (*on_step)(void *user); /* after every step (a report and its settle) */
     void *user;
 } wshub_io_fake_desc;
 
-/* How a send can go wrong. What was not taken can be sent in the next turn, as when a window opens again. */
+/* How a send can go wrong. What was not taken can be sent in the next turn, as when a window opens
+ * again. */
 typedef enum wshub_io_fake_fault_kind {
     WSHUB_IO_FAKE_TAKES_NONE,
     WSHUB_IO_FAKE_TAKES_ONE, /* byte */
@@ -68,18 +70,19 @@ typedef struct wshub_io_fake_frame {
 
 /* Makes a fake transport. desc: borrowed; NULL: defaults. Returns OK, NOMEM, PARAM. */
 WSHUB_API wshub_err wshub_io_fake_create(const wshub_io_fake_desc *desc, wshub_io_fake **out_fake);
-WSHUB_API void wshub_io_fake_destroy(wshub_io_fake *f); /* after its hub; NULL: nothing */
+WSHUB_API void wshub_io_fake_destroy(wshub_io_fake *f);       /* after its hub; NULL: nothing */
 WSHUB_API const wshub_io *wshub_io_fake_io(wshub_io_fake *f); /* valid as long as f */
 
-/* Settles until nothing is left to do now. Called by every function below that reports something. */
+/* Settles until nothing is left to do now. Called by every function below that reports something.
+ */
 WSHUB_API void wshub_io_fake_run(wshub_io_fake *f);
 /* While held, reports are gathered into one turn: nothing settles until it is let go (and run). */
 WSHUB_API void wshub_io_fake_hold(wshub_io_fake *f, bool hold);
 /* Turns the clock on by ms, stopping at every deadline on the way. */
 WSHUB_API void wshub_io_fake_advance(wshub_io_fake *f, uint64_t ms);
-/* Stalls the process, as a SIGSTOP or a slow callback does: what peers do lies unread, time passes and nothing settles.
- * Let go, the late turn begins, as a loop's does, by settling before what lies there is reported; heard_ms() stays at
- * the beginning of the stall until then. */
+/* Stalls the process, as a SIGSTOP or a slow callback does: what peers do lies unread, time passes
+ * and nothing settles. Let go, the late turn begins, as a loop's does, by settling before what lies
+ * there is reported; heard_ms() stays at the beginning of the stall until then. */
 WSHUB_API void wshub_io_fake_stall(wshub_io_fake *f, bool stalled);
 /* Sets the monotonic clock to another time at once, as a suspend or a broken clock would. */
 WSHUB_API void wshub_io_fake_jump(wshub_io_fake *f, uint64_t now_ms);
@@ -93,32 +96,42 @@ WSHUB_API void wshub_io_fake_set_cut(wshub_io_fake *f, uint32_t cut_bytes, uint3
 WSHUB_API wshub_conn wshub_io_fake_open(wshub_io_fake *f);
 WSHUB_API void wshub_io_fake_input(wshub_io_fake *f, wshub_conn c, const void *bytes, size_t count);
 WSHUB_API void wshub_io_fake_end(wshub_io_fake *f, wshub_conn c); /* the peer goes away: closed() */
-/* The peer sends no more, and still takes what is sent: ended(), behind what lies unread. When we have ended too: closed(). */
+/* The peer sends no more, and still takes what is sent: ended(), behind what lies unread. When we
+ * have ended too: closed(). */
 WSHUB_API void wshub_io_fake_half_close(wshub_io_fake *f, wshub_conn c);
-/* A peer answers our end with its own at once. A silent one does not, until it is no longer silent or ends by itself. */
+/* A peer answers our end with its own at once. A silent one does not, until it is no longer silent
+ * or ends by itself. */
 WSHUB_API void wshub_io_fake_silent(wshub_io_fake *f, wshub_conn c, bool silent);
 /* How many more bytes the peer takes from now on; UINT64_MAX: any number. */
 WSHUB_API void wshub_io_fake_window(wshub_io_fake *f, wshub_conn c, uint64_t bytes);
-WSHUB_API bool wshub_io_fake_is_open(const wshub_io_fake *f, wshub_conn c); /* what the hub sends still arrives */
-WSHUB_API bool wshub_io_fake_is_gone(const wshub_io_fake *f, wshub_conn c); /* closed() has been told, or nobody is left to tell */
-/* What has been sent and not yet taken by take or next, terminated. Valid until the next call on this stream. */
+WSHUB_API bool wshub_io_fake_is_open(const wshub_io_fake *f, wshub_conn c); /* what the hub sends
+                                                                               still arrives */
+WSHUB_API bool wshub_io_fake_is_gone(const wshub_io_fake *f, wshub_conn c); /* closed() has been
+                                                                               told, or nobody is
+                                                                               left to tell */
+/* What has been sent and not yet taken by take or next, terminated. Valid until the next call on
+ * this stream. */
 WSHUB_API wshub_str wshub_io_fake_output(const wshub_io_fake *f, wshub_conn c);
 WSHUB_API void wshub_io_fake_take(wshub_io_fake *f, wshub_conn c, size_t count);
-WSHUB_API void wshub_io_fake_forget(wshub_io_fake *f, wshub_conn c); /* frees the number of an ended stream */
-/* The next stream that a guest wants to open and nobody has answered yet. out_address (may be NULL): where to;
- * a view, valid until it is answered. False: there is none. */
-WSHUB_API bool wshub_io_fake_dialled(wshub_io_fake *f, wshub_conn *out_conn, const char **out_address);
+WSHUB_API void wshub_io_fake_forget(wshub_io_fake *f, wshub_conn c); /* frees the number of an ended
+                                                                        stream */
+/* The next stream that a guest wants to open and nobody has answered yet. out_address (may be
+ * NULL): where to; a view, valid until it is answered. False: there is none. */
+WSHUB_API bool wshub_io_fake_dialled(wshub_io_fake *f, wshub_conn *out_conn,
+                                     const char **out_address);
 /* Answers it: it is open, and this side is its peer; or it has failed. */
 WSHUB_API void wshub_io_fake_answer(wshub_io_fake *f, wshub_conn c, bool ok);
-WSHUB_API uint64_t wshub_io_fake_sends(const wshub_io_fake *f);      /* calls of wshub_io.send so far */
+WSHUB_API uint64_t wshub_io_fake_sends(const wshub_io_fake *f); /* calls of wshub_io.send so far */
 /* Makes one call of wshub_io.send go wrong, the nth from now (1: the next; 0: none). */
 WSHUB_API void wshub_io_fake_fault(wshub_io_fake *f, uint64_t nth, wshub_io_fake_fault_kind how);
 
 /* A WebSocket on top: opens, upgrades on path, checks the answer. {0}: refused. */
 WSHUB_API wshub_conn wshub_io_fake_connect(wshub_io_fake *f, const char *path);
 WSHUB_API void wshub_io_fake_text(wshub_io_fake *f, wshub_conn c, const char *text);
-WSHUB_API void wshub_io_fake_send(wshub_io_fake *f, wshub_conn c, uint8_t opcode, bool fin, const void *bytes, size_t count);
-WSHUB_API void wshub_io_fake_send_close(wshub_io_fake *f, wshub_conn c, uint16_t code, const char *reason);
+WSHUB_API void wshub_io_fake_send(wshub_io_fake *f, wshub_conn c, uint8_t opcode, bool fin,
+                                  const void *bytes, size_t count);
+WSHUB_API void wshub_io_fake_send_close(wshub_io_fake *f, wshub_conn c, uint16_t code,
+                                        const char *reason);
 /* The next frame the hub has sent. False: no whole frame is there. */
 WSHUB_API bool wshub_io_fake_next(wshub_io_fake *f, wshub_conn c, wshub_io_fake_frame *out_frame);
 
@@ -141,18 +154,18 @@ typedef struct wshub_io_fake__bytes {
 } wshub_io_fake__bytes;
 
 typedef struct wshub_io_fake__peer {
-    uint64_t id; /* 0: free */
-    wshub_io_fake__bytes out, in,
-        pending; /* in: waits while paused; pending: spans of a completion */
+    uint64_t id;                           /* 0: free */
+    wshub_io_fake__bytes out, in, pending; /* in: waits while paused; pending: spans of a completion
+                                            */
     uint64_t window;
     bool blocked, paused, in_flight, listed, dialling;
-    bool unopened;         /* came during a stall */
-    bool half, half_told;  /* the peer sends no more; the owner knows */
-    bool silent, fin;      /* it does not answer our end; which is out */
-    bool left;             /* the peer goes away, behind what lies unread */
-    bool ending, closed;   /* closed() is due; has been told */
-    uint8_t guest; /* whose: 0: the attached owner's; i + 1: guest i's; 255: nobody's */
-    char *address; /* of an outgoing one */
+    bool unopened;        /* came during a stall */
+    bool half, half_told; /* the peer sends no more; the owner knows */
+    bool silent, fin;     /* it does not answer our end; which is out */
+    bool left;            /* the peer goes away, behind what lies unread */
+    bool ending, closed;  /* closed() is due; has been told */
+    uint8_t guest;        /* whose: 0: the attached owner's; i + 1: guest i's; 255: nobody's */
+    char *address;        /* of an outgoing one */
     uint64_t in_flight_bytes, in_flight_done;
     wshub_span *spans;
     size_t spans_count;
@@ -181,8 +194,7 @@ static bool wshub_io_fake__add(wshub_io_fake__bytes *b, const void *bytes, size_
     if (b->len + n + 1 > b->cap) {
         size_t cap = b->cap ? b->cap : 256;
         uint8_t *p;
-        while (cap < b->len + n + 1)
-            cap *= 2;
+        while (cap < b->len + n + 1) cap *= 2;
         p = (uint8_t *)realloc(b->ptr, cap);
         if (!p) return false;
         b->ptr = p;
@@ -264,8 +276,7 @@ static int64_t wshub_io_fake__send(void *ctx, wshub_conn c, const wshub_span *sp
     size_t i;
     bool faulty = f->fault_in && --f->fault_in == 0;
     f->sends++;
-    for (i = 0; i < count; i++)
-        total += spans[i].len;
+    for (i = 0; i < count; i++) total += spans[i].len;
     if (!p || p->closed || p->ending || p->fin) return (int64_t)total;
     if (faulty && f->fault == WSHUB_IO_FAKE_BREAKS) {
         p->ending = true;
@@ -299,8 +310,7 @@ static int64_t wshub_io_fake__send(void *ctx, wshub_conn c, const wshub_span *sp
         (void)wshub_io_fake__add(&p->out, spans[i].ptr, n);
         room -= n;
     }
-    for (i = 0, room = 0; i < count; i++)
-        room += spans[i].len;
+    for (i = 0, room = 0; i < count; i++) room += spans[i].len;
     if (total < room) {
         p->blocked = true;
         wshub_io_fake__list(f, p);
@@ -378,8 +388,7 @@ static void wshub_io_fake__peer_free(wshub_io_fake__peer *p) {
 WSHUB_API void wshub_io_fake_destroy(wshub_io_fake *f) {
     uint32_t i;
     if (!f) return;
-    for (i = 0; i < f->count; i++)
-        wshub_io_fake__peer_free(&f->peers[i]);
+    for (i = 0; i < f->count; i++) wshub_io_fake__peer_free(&f->peers[i]);
     free(f->peers);
     free(f->free_list);
     free(f->todo);
@@ -390,8 +399,8 @@ WSHUB_API const wshub_io *wshub_io_fake_io(wshub_io_fake *f) {
     return &f->io;
 }
 
-/* Once more for what is due now already, which need not be the same: a few times, since a timer of nought that starts
- * itself is always due. */
+/* Once more for what is due now already, which need not be the same: a few times, since a timer of
+ * nought that starts itself is always due. */
 static void wshub_io_fake__settle(wshub_io_fake *f) {
     int i;
     for (i = 0; (f->owned || f->guests_count) && i < 16; i++) {
@@ -420,7 +429,8 @@ static void wshub_io_fake__deliver(wshub_io_fake *f, wshub_conn c, uint8_t *byte
         size_t k = n - at < step ? n - at : step;
         uint8_t *copy;
         p = wshub_io_fake__peer_get(f, c);
-        if (!p || p->closed || p->ending || p->fin || p->dialling || !wshub_io_fake__whose(f, p)) return;
+        if (!p || p->closed || p->ending || p->fin || p->dialling || !wshub_io_fake__whose(f, p))
+            return;
         if (p->paused) {
             (void)wshub_io_fake__add(&p->in, bytes + at, n - at);
             return;
@@ -455,8 +465,8 @@ static bool wshub_io_fake__report(wshub_io_fake *f, uint32_t i) {
         if (f->desc.take_bytes && n > f->desc.take_bytes) n = f->desc.take_bytes;
         if (n > p->window) n = p->window;
         if (p->window != UINT64_MAX) p->window -= n;
-        for (s = 0; s < p->spans_count && k < n;
-             s++) { /* read now: the owner has promised that they lie there */
+        for (s = 0; s < p->spans_count && k < n; s++) { /* read now: the owner has promised that
+                                                           they lie there */
             uint64_t len = p->spans[s].len, from = skip < len ? skip : len, take = len - from;
             skip -= from;
             if (take > n - k) take = n - k;
@@ -550,7 +560,8 @@ WSHUB_API void wshub_io_fake_stall(wshub_io_fake *f, bool stalled) {
 WSHUB_API void wshub_io_fake_advance(wshub_io_fake *f, uint64_t ms) {
     uint64_t until = f->now + ms;
     wshub_io_fake_run(f);
-    while ((f->owned || f->guests_count) && f->next <= until && f->now < until && !f->stalled && !f->hold && !f->running) {
+    while ((f->owned || f->guests_count) && f->next <= until && f->now < until && !f->stalled &&
+           !f->hold && !f->running) {
         uint64_t to = f->next > f->now ? f->next : f->now + 1; /* "soon", and still: time passes */
         f->wall += to - f->now;
         f->now = to;
@@ -607,8 +618,8 @@ static wshub_conn wshub_io_fake__new(wshub_io_fake *f) {
             list = (uint32_t *)realloc(f->free_list, cap * sizeof *list);
             if (!list) return c;
             f->free_list = list;
-            list = (uint32_t *)realloc(f->todo,
-                                       cap * 2 * sizeof *list); /* old and new entries of a round */
+            list = (uint32_t *)realloc(f->todo, cap * 2 * sizeof *list); /* old and new entries of a
+                                                                            round */
             if (!list) return c;
             f->todo = list;
             f->cap = cap;
@@ -834,8 +845,7 @@ WSHUB_API wshub_conn wshub_io_fake_connect(wshub_io_fake *f, const char *path) {
     wshub_io_fake_input(f, c, text, 4 + n + sizeof tail - 1);
     free(text);
     out = wshub_io_fake_output(f, c);
-    while (end + 4 <= out.len && memcmp(out.ptr + end, "\r\n\r\n", 4) != 0)
-        end++;
+    while (end + 4 <= out.len && memcmp(out.ptr + end, "\r\n\r\n", 4) != 0) end++;
     if (out.len < 12 || memcmp(out.ptr, "HTTP/1.1 101", 12) != 0 || end + 4 > out.len) return none;
     wshub_io_fake_take(f, c, end + 4);
     return c;
@@ -853,8 +863,7 @@ WSHUB_API void wshub_io_fake_send(wshub_io_fake *f, wshub_conn c, uint8_t opcode
     h.masked = true;
     h.payload_bytes = count;
     f->masks += UINT64_C(0x9E3779B97F4A7C15);
-    for (i = 0; i < 4; i++)
-        h.mask[i] = (uint8_t)(f->masks >> (32 + 8 * i));
+    for (i = 0; i < 4; i++) h.mask[i] = (uint8_t)(f->masks >> (32 + 8 * i));
     n = wshub_frame_write(&h, text);
     if (count) memcpy(text + n, bytes, count);
     wshub_mask(text + n, count, h.mask, 0);

@@ -20,7 +20,8 @@ WSHUB_API const wshub_io_sock_poller *wshub_io_kqueue_poller(void);
 #endif
 #endif /* WSHUB_IO_KQUEUE_H */
 
-#if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_IO_KQUEUE_IMPLEMENTATION)) && !defined(WSHUB__IO_KQUEUE_DONE)
+#if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_IO_KQUEUE_IMPLEMENTATION)) &&                  \
+    !defined(WSHUB__IO_KQUEUE_DONE)
 #define WSHUB__IO_KQUEUE_DONE
 #include <errno.h>
 #include <stdlib.h>
@@ -83,7 +84,8 @@ static bool wshub_io_kqueue__watch(void *ctx, int fd, uint64_t tag, unsigned had
             EV_SET(&e[n], (uintptr_t)fd, EVFILT_WRITE, EV_DELETE, 0, 0, NULL);
             n++;
         }
-        if (want & (WSHUB_IO_SOCK_WRITE | WSHUB_IO_SOCK_GONE)) { /* its end shows there; room, told once, is passed over */
+        if (want & (WSHUB_IO_SOCK_WRITE | WSHUB_IO_SOCK_GONE)) { /* its end shows there; room, told
+                                                                    once, is passed over */
             EV_SET(&e[n], (uintptr_t)fd, EVFILT_WRITE,
                    want & WSHUB_IO_SOCK_GONE ? EV_ADD | EV_CLEAR : EV_ADD, 0, 0, NULL);
             n++;
@@ -103,11 +105,13 @@ static int wshub_io_kqueue__wait(void *ctx, wshub_io_sock_event *events, int cap
     if (n < 0) return errno == EINTR ? 0 : -1;
     for (i = 0; i < n; i++) {
         if (list[i].filter == EVFILT_USER || (list[i].flags & EV_ERROR)) continue;
-        if (list[i].filter == EVFILT_WRITE && (list[i].flags & (EV_CLEAR | EV_EOF)) == EV_CLEAR) continue;
+        if (list[i].filter == EVFILT_WRITE && (list[i].flags & (EV_CLEAR | EV_EOF)) == EV_CLEAR)
+            continue;
         events[out].tag = p->tags[list[i].ident];
         events[out].ready = list[i].filter == EVFILT_READ ? (unsigned)WSHUB_IO_SOCK_READ
-                            : list[i].flags & EV_EOF      ? (unsigned)WSHUB_IO_SOCK_WRITE | (unsigned)WSHUB_IO_SOCK_GONE
-                                                          : (unsigned)WSHUB_IO_SOCK_WRITE;
+                            : list[i].flags & EV_EOF
+                                ? (unsigned)WSHUB_IO_SOCK_WRITE | (unsigned)WSHUB_IO_SOCK_GONE
+                                : (unsigned)WSHUB_IO_SOCK_WRITE;
         out++;
     }
     return out;

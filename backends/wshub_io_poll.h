@@ -19,7 +19,8 @@ WSHUB_API const wshub_io_sock_poller *wshub_io_poll_poller(void);
 #endif
 #endif /* WSHUB_IO_POLL_H */
 
-#if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_IO_POLL_IMPLEMENTATION)) && !defined(WSHUB__IO_POLL_DONE)
+#if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_IO_POLL_IMPLEMENTATION)) &&                    \
+    !defined(WSHUB__IO_POLL_DONE)
 #define WSHUB__IO_POLL_DONE
 #include <errno.h>
 #include <fcntl.h>
@@ -120,10 +121,12 @@ static int wshub_io_poll__wait(void *ctx, wshub_io_sock_event *events, int cap, 
     if (n < 0) return errno == EINTR ? 0 : -1;
     if (p->fds[0].revents) {
         char junk[64];
-        while (read(p->pipe[0], junk, sizeof junk) > 0) {}
+        while (read(p->pipe[0], junk, sizeof junk) > 0) {
+        }
         n--;
     }
-    for (i = 0; i < others && n > 0 && out < cap; i++) { /* from another place each time, so that all get their turn */
+    for (i = 0; i < others && n > 0 && out < cap; i++) { /* from another place each time, so that
+                                                            all get their turn */
         int at = 1 + (p->turn + i) % others;
         short r = p->fds[at].revents;
         if (!r) continue;
@@ -132,7 +135,8 @@ static int wshub_io_poll__wait(void *ctx, wshub_io_sock_event *events, int cap, 
         events[out].ready =
             (r & (POLLIN | POLLHUP | POLLERR | POLLNVAL) ? (unsigned)WSHUB_IO_SOCK_READ : 0u) |
             (r & (POLLOUT | POLLHUP | POLLERR | POLLNVAL) ? (unsigned)WSHUB_IO_SOCK_WRITE : 0u) |
-            (r & (POLLHUP | POLLERR | POLLNVAL) ? (unsigned)WSHUB_IO_SOCK_GONE : 0u); /* asked for or not */
+            (r & (POLLHUP | POLLERR | POLLNVAL) ? (unsigned)WSHUB_IO_SOCK_GONE : 0u); /* asked for
+                                                                                         or not */
         out++;
     }
     p->turn = others > 0 ? (p->turn + i) % others : 0;

@@ -32,30 +32,35 @@ typedef struct wshub_io_sock wshub_io_sock;
 enum { WSHUB_IO_SOCK_READ = 1, WSHUB_IO_SOCK_WRITE = 2, WSHUB_IO_SOCK_GONE = 4 };
 typedef struct wshub_io_sock_event {
     uint64_t tag;
-    unsigned ready; /* WSHUB_IO_SOCK_READ | _WRITE; an error, or the end of both directions: those and _GONE */
+    unsigned ready; /* WSHUB_IO_SOCK_READ | _WRITE; an error, or the end of both directions: those
+                       and _GONE */
 } wshub_io_sock_event;
 
-/* The waiting, which is all that differs between systems. Descriptors are watched level-triggered. */
+/* The waiting, which is all that differs between systems. Descriptors are watched level-triggered.
+ */
 typedef struct wshub_io_sock_poller {
     const char *name;
     void *(*create)(void); /* NULL: the system refused, errno says why */
     void (*destroy)(void *p);
-    /* Changes what fd is watched for, from `had` to `want` (0: not watched): READ, WRITE, both, or GONE alone: neither,
-     * but for an error or the end of both directions. False: the system refused. */
+    /* Changes what fd is watched for, from `had` to `want` (0: not watched): READ, WRITE, both, or
+     * GONE alone: neither, but for an error or the end of both directions. False: the system
+     * refused. */
     bool (*watch)(void *p, int fd, uint64_t tag, unsigned had, unsigned want);
-    /* Waits up to timeout_ms (-1: for ever). Returns how many events; a wake alone is none. Fewer than cap - 1: these are
-     * all; else what was left out comes before what comes again. */
+    /* Waits up to timeout_ms (-1: for ever). Returns how many events; a wake alone is none. Fewer
+     * than cap - 1: these are all; else what was left out comes before what comes again. */
     int (*wait)(void *p, wshub_io_sock_event *events, int cap, int timeout_ms);
     void (*wake)(void *p); /* any thread, and in signal handlers */
     int (*fd)(void *p);    /* readable when something is ready; -1: this poller has none */
 } wshub_io_sock_poller;
 
-typedef struct wshub_io_sock_desc { /* zero: the default */
+/* zero: the default */
+typedef struct wshub_io_sock_desc {
     const wshub_io_sock_poller *poller; /* required, but for wshub_io_auto_create() */
     uint32_t read_bytes;                /* 262144; one read at most */
-    uint32_t linger_ms;                 /* 2000; for the peer's FIN behind ours, once the owner has left; WSHUB_OFF: none */
-    uint32_t conns_max;                 /* 1000000 */
-    bool reuse_port;                    /* SO_REUSEPORT: several hubs on one port */
+    uint32_t linger_ms; /* 2000; for the peer's FIN behind ours, once the owner has left; WSHUB_OFF:
+                           none */
+    uint32_t conns_max; /* 1000000 */
+    bool reuse_port;    /* SO_REUSEPORT: several hubs on one port */
     void (*on_error)(const char *text, void *user); /* one line; at most one a second of a kind */
     void *user;
 } wshub_io_sock_desc;
@@ -66,18 +71,23 @@ typedef struct wshub_io_sock_stats {
 
 /* Makes it. Returns OK; PARAM; NOMEM; IO: the system refused (errno says why). */
 WSHUB_API wshub_err wshub_io_sock_create(const wshub_io_sock_desc *desc, wshub_io_sock **out_net);
-/* Ends it, after its hub and its guests. NULL: nothing. Allowed in callbacks, as wshub_destroy() is: it listens no more
- * from then on, and is gone when the outermost call that serves has returned and its hub and guests have left. */
+/* Ends it, after its hub and its guests. NULL: nothing. Allowed in callbacks, as wshub_destroy()
+ * is: it listens no more from then on, and is gone when the outermost call that serves has returned
+ * and its hub and guests have left. */
 WSHUB_API void wshub_io_sock_destroy(wshub_io_sock *net);
-/* For wshub_desc.io; valid as long as net. It serves one hub at a time: a second one is refused (STATE). */
+/* For wshub_desc.io; valid as long as net. It serves one hub at a time: a second one is refused
+ * (STATE). */
 WSHUB_API const wshub_io *wshub_io_sock_io(wshub_io_sock *net);
 
-/* Listens. host: address or name, NULL or "": all IPv4 addresses, "::": all. Of a name all addresses that this machine
- * has. port 0: any, the same for all, told in out_port (may be NULL). Returns OK; IO or PARAM, and nothing is listened
- * to: see wshub_io_sock_error(). May be called several times, also before there is a hub: who connects waits for it. */
-WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net, const char *host, uint16_t port, uint16_t *out_port);
-/* On a Unix socket. One in its place whom nobody serves is removed; one that is served, or any other file, is an error,
- * told without waiting. At the end the file is removed if it is still this one. Errors as above. */
+/* Listens. host: address or name, NULL or "": all IPv4 addresses, "::": all. Of a name all
+ * addresses that this machine has. port 0: any, the same for all, told in out_port (may be NULL).
+ * Returns OK; IO or PARAM, and nothing is listened to: see wshub_io_sock_error(). May be called
+ * several times, also before there is a hub: who connects waits for it. */
+WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net, const char *host, uint16_t port,
+                                         uint16_t *out_port);
+/* On a Unix socket. One in its place whom nobody serves is removed; one that is served, or any
+ * other file, is an error, told without waiting. At the end the file is removed if it is still this
+ * one. Errors as above. */
 WSHUB_API wshub_err wshub_io_sock_listen_unix(wshub_io_sock *net, const char *path);
 WSHUB_API void wshub_io_sock_unlisten(wshub_io_sock *net); /* closes all listeners; streams stay */
 /* One line on what went wrong last and what to do about it; "" if nothing did. */
@@ -87,10 +97,12 @@ WSHUB_API const char *wshub_io_sock_error(const wshub_io_sock *net);
 WSHUB_API wshub_err wshub_io_sock_run(wshub_io_sock *net);
 /* Waits up to timeout_ms (-1: until something happens) and serves what is ready. */
 WSHUB_API wshub_err wshub_io_sock_run_once(wshub_io_sock *net, int timeout_ms);
-/* Makes run return. Any thread, and in signal handlers; a program takes its handlers away before it destroys net. */
+/* Makes run return. Any thread, and in signal handlers; a program takes its handlers away before it
+ * destroys net. */
 WSHUB_API void wshub_io_sock_stop(wshub_io_sock *net);
-/* For another loop: watch this for reading and call wshub_io_sock_run_once(net, 0) then, and at the latest
- * wshub_io_sock_timeout() milliseconds later (-1: no need). -1: this poller has no descriptor. */
+/* For another loop: watch this for reading and call wshub_io_sock_run_once(net, 0) then, and at the
+ * latest wshub_io_sock_timeout() milliseconds later (-1: no need). -1: this poller has no
+ * descriptor. */
 WSHUB_API int wshub_io_sock_fd(const wshub_io_sock *net);
 WSHUB_API int wshub_io_sock_timeout(wshub_io_sock *net);
 WSHUB_API const char *wshub_io_sock_poller_name(const wshub_io_sock *net);
@@ -128,8 +140,9 @@ WSHUB_API void wshub_io_sock_stats_get(const wshub_io_sock *net, wshub_io_sock_s
     (defined(__GLIBC__) || defined(__APPLE__))
 #define WSHUB_IO_SOCK__THREADS 1
 #include <pthread.h>
-#ifdef __GLIBC__ /* not in every program: before 2.34 it takes -pthread, and a static one has what it names itself. Our own
-                  * name for it is weak; the program's pthread_create is not touched. */
+#ifdef __GLIBC__ /* not in every program: before 2.34 it takes -pthread, and a static one has what \
+                  * it names itself. Our own name for it is weak; the program's pthread_create is                                              \
+                  * not touched. */
 static __typeof__(pthread_create) wshub_io_sock__pthread_create
     __attribute__((weakref("pthread_create")));
 #define WSHUB_IO_SOCK__HAS_THREADS (wshub_io_sock__pthread_create != NULL)
@@ -167,8 +180,8 @@ typedef struct wshub_io_sock__conn {
     int fd;
     uint32_t generation;
     uint8_t state, watched;
-    uint8_t
-        guest; /* whose it is: 0: the attached owner's; i + 1: guest i's; NOBODY: reports go nowhere */
+    uint8_t guest; /* whose it is: 0: the attached owner's; i + 1: guest i's; NOBODY: reports go
+                      nowhere */
     bool paused;
     bool blocked; /* a send was short: drained() is owed */
     bool ended;   /* the peer sends no more, and the owner knows */
@@ -180,20 +193,22 @@ typedef struct wshub_io_sock__conn {
 typedef struct wshub_io_sock__listener {
     int fd;
     bool watched;
-    char *path;  /* of a Unix socket; NULL: TCP */
-    dev_t dev;   /* which file there is ours: */
-    ino_t ino;   /* its number is not given again as long as fd is open; 0: none */
+    char *path; /* of a Unix socket; NULL: TCP */
+    dev_t dev;  /* which file there is ours: */
+    ino_t ino;  /* its number is not given again as long as fd is open; 0: none */
 } wshub_io_sock__listener;
 
-typedef struct wshub_io_sock__dial { /* an outgoing connection that is not there yet */
+/* an outgoing connection that is not there yet */
+typedef struct wshub_io_sock__dial {
     struct wshub_io_sock__dial *next;
     wshub_io_sock *net;
-    uint64_t conn;                /* 0: nobody waits for it any more */
-    struct addrinfo *list, *at;   /* where it may be; what is to be tried next */
-    int problem;                  /* of getaddrinfo */
-    uint64_t due;                 /* of several addresses this one has been given its time then; 0: the only one */
-    uint32_t patience_ms;         /* for each, in this round */
-    bool again;                   /* one of this round has been left though it had not failed: another round follows */
+    uint64_t conn;              /* 0: nobody waits for it any more */
+    struct addrinfo *list, *at; /* where it may be; what is to be tried next */
+    int problem;                /* of getaddrinfo */
+    uint64_t due; /* of several addresses this one has been given its time then; 0: the only one */
+    uint32_t patience_ms; /* for each, in this round */
+    bool again; /* one of this round has been left though it had not failed: another round follows
+                 */
     bool lock, resolving, orphan; /* guarded by lock while a thread is at it */
     char where[300], host[256], port[8];
 } wshub_io_sock__dial;
@@ -208,7 +223,8 @@ struct wshub_io_sock {
     bool doomed; /* to be destroyed once nobody is inside or attached */
     void *poller;
     uint64_t now, next, accept_again, accept_wait, error_second;
-    uint64_t heard, sweep; /* see wshub_io_sock__heard_up_to(); when the first wait of a sweep began */
+    uint64_t heard, sweep; /* see wshub_io_sock__heard_up_to(); when the first wait of a sweep began
+                            */
     uint32_t sweep_events, depth; /* depth: of calls that serve */
     int urandom, reserve;
     wshub_io_sock__conn *conns;
@@ -256,7 +272,12 @@ static wshub_conn wshub_io_sock__id(const wshub_io_sock *net, const wshub_io_soc
 
 static bool wshub_io_sock__watch(wshub_io_sock *net, wshub_io_sock__conn *c, unsigned want) {
     if (c->watched == want) return true;
-    if (!net->desc.poller->watch(net->poller, c->fd, wshub_io_sock__id(net, c).id, c->watched, /* NOLINT: net is there */
+    if (!net->desc.poller->watch(net->poller, c->fd, wshub_io_sock__id(net, c).id,
+                                 c->watched, /* NOLINT:
+                                                                                                  net
+                                                                                                  is
+                                                                                                  there
+                                                                                                */
                                  want))
         return false;
     c->watched = (uint8_t)want;
@@ -304,9 +325,10 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__shut(wshub_io_sock *net, wshub_io
     net->closed_head = (uint32_t)(c - net->conns) + 1;
 }
 
-/* What a stream is watched for follows from its state, here alone. What is level-triggered and not served would be
- * reported again and again, so whoever is not read is not watched for reading; and whoever is neither read nor waited
- * for is watched for its death, which would else not be noticed. A stream that cannot be watched is ended. */
+/* What a stream is watched for follows from its state, here alone. What is level-triggered and not
+ * served would be reported again and again, so whoever is not read is not watched for reading; and
+ * whoever is neither read nor waited for is watched for its death, which would else not be noticed.
+ * A stream that cannot be watched is ended. */
 static void wshub_io_sock__rewatch(wshub_io_sock *net, wshub_io_sock__conn *c) {
     unsigned want = 0;
     if (c->state == WSHUB_IO_SOCK__OPEN) {
@@ -342,8 +364,8 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__report_closed(wshub_io_sock *net)
     }
 }
 
-/* Drops the streams of an owner that leaves. Polite ends that are under way go on, within linger_ms: nobody else is
- * left who would have a clock for them. */
+/* Drops the streams of an owner that leaves. Polite ends that are under way go on, within
+ * linger_ms: nobody else is left who would have a clock for them. */
 WSHUB_IO_SOCK__COLD static void wshub_io_sock__disown(wshub_io_sock *net, uint8_t guest) {
     uint32_t i;
     for (i = 0; i < net->used; i++) {
@@ -364,7 +386,8 @@ static void wshub_io_sock__bury(wshub_io_sock *net) {
     if (net->doomed && !net->depth && !net->owned && !net->guests_count) wshub_io_sock__free(net);
 }
 
-/* Listeners are watched while somebody serves and accepting does not rest. What is not watched waits in the system. */
+/* Listeners are watched while somebody serves and accepting does not rest. What is not watched
+ * waits in the system. */
 WSHUB_IO_SOCK__COLD static void wshub_io_sock__listeners_watch(wshub_io_sock *net) {
     bool on = net->owned && !net->accept_again;
     int i;
@@ -460,8 +483,7 @@ static int64_t wshub_io_sock__send(void *ctx, wshub_conn conn, const wshub_span 
     wshub_io_sock *net = (wshub_io_sock *)ctx;
     wshub_io_sock__conn *c = wshub_io_sock__get(net, conn.id);
     size_t i, total = 0, done = 0, skip = 0, asked = 0;
-    for (i = 0; i < count; i++)
-        total += spans[i].len;
+    for (i = 0; i < count; i++) total += spans[i].len;
     if (!c || c->state != WSHUB_IO_SOCK__OPEN) return (int64_t)total;
     while (done < total) {
         ssize_t n = wshub_io_sock__send_some(net, c->fd, spans, count, skip, total - done, &asked);
@@ -491,8 +513,8 @@ static int64_t wshub_io_sock__send(void *ctx, wshub_conn conn, const wshub_span 
     return (int64_t)done;
 }
 
-/* Behind our end the peer's is waited for without a clock: the owner has one. When the peer has ended already, or is
- * gone, nothing is left to wait for. */
+/* Behind our end the peer's is waited for without a clock: the owner has one. When the peer has
+ * ended already, or is gone, nothing is left to wait for. */
 WSHUB_IO_SOCK__COLD static void wshub_io_sock__close(void *ctx, wshub_conn conn, bool flush) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
     wshub_io_sock__conn *c = wshub_io_sock__get(net, conn.id);
@@ -508,7 +530,8 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__close(void *ctx, wshub_conn conn,
     wshub_io_sock__rewatch(net, c);
 }
 
-/* Within a turn time stands still. Outside of one it is asked for by whoever calls the owner from a loop of its own. */
+/* Within a turn time stands still. Outside of one it is asked for by whoever calls the owner from a
+ * loop of its own. */
 static uint64_t wshub_io_sock__now(void *ctx) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
     if (!net->depth) net->now = wshub_io_sock__clock(CLOCK_MONOTONIC);
@@ -532,7 +555,8 @@ WSHUB_IO_SOCK__COLD static bool wshub_io_sock__random(void *ctx, uint8_t *bytes,
     }
     return true;
 }
-/* One system call wakes for all who ask until the next settle has begun. Returns whether one was made already. */
+/* One system call wakes for all who ask until the next settle has begun. Returns whether one was
+ * made already. */
 static bool wshub_io_sock__woken(wshub_io_sock *net, bool now) {
 #if defined(__GNUC__)
     return __atomic_exchange_n(&net->woken, now, __ATOMIC_ACQ_REL);
@@ -568,7 +592,8 @@ WSHUB_IO_SOCK__COLD static size_t wshub_io_sock__peer(void *ctx, wshub_conn conn
         memcpy(text, "unix", 5);
         return 4;
     }
-    v6 = a.ss_family == AF_INET6; /* in brackets, so that its port can be told apart (RFC 3986 3.2.2) */
+    v6 = a.ss_family == AF_INET6; /* in brackets, so that its port can be told apart (RFC
+                                     3986 3.2.2) */
     if (cap < 2 || getnameinfo((struct sockaddr *)(void *)&a, n, text + v6, (socklen_t)(cap - v6),
                                port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
         return 0;
@@ -635,7 +660,8 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__dial_lock(wshub_io_sock__dial *d)
 WSHUB_IO_SOCK__COLD static void wshub_io_sock__dial_unlock(wshub_io_sock__dial *d) {
     __atomic_clear(&d->lock, __ATOMIC_RELEASE);
 }
-/* getaddrinfo() knows no deadline: it runs here, and whoever has no more patience leaves it an orphan. */
+/* getaddrinfo() knows no deadline: it runs here, and whoever has no more patience leaves it an
+ * orphan. */
 WSHUB_IO_SOCK__COLD static void *wshub_io_sock__resolver(void *arg) {
     wshub_io_sock__dial *d = (wshub_io_sock__dial *)arg;
     bool orphan;
@@ -664,7 +690,8 @@ WSHUB_IO_SOCK__COLD static bool wshub_io_sock__resolve_apart(wshub_io_sock__dial
 
 enum { WSHUB_IO_SOCK__PATIENCE_MS = 250 }; /* RFC 8305 5 */
 
-/* All addresses have been tried: those that were silent once more, with twice the patience. False: all have failed. */
+/* All addresses have been tried: those that were silent once more, with twice the patience. False:
+ * all have failed. */
 WSHUB_IO_SOCK__COLD static bool wshub_io_sock__round(wshub_io_sock__dial *d) {
     if (!d->again) return false;
     d->again = false;
@@ -673,8 +700,8 @@ WSHUB_IO_SOCK__COLD static bool wshub_io_sock__round(wshub_io_sock__dial *d) {
     return true;
 }
 
-/* Begins to connect to the next address that lets itself be tried. One that is silent does not hold up the others for
- * longer than its patience. False: there is none. */
+/* Begins to connect to the next address that lets itself be tried. One that is silent does not hold
+ * up the others for longer than its patience. False: there is none. */
 WSHUB_IO_SOCK__COLD static bool wshub_io_sock__try(wshub_io_sock *net, wshub_io_sock__conn *c,
                                                    wshub_io_sock__dial *d) {
     int one = 1, e = 0;
@@ -712,8 +739,7 @@ WSHUB_IO_SOCK__COLD static bool wshub_io_sock__try(wshub_io_sock *net, wshub_io_
 WSHUB_IO_SOCK__COLD static wshub_io_sock__dial *wshub_io_sock__dial_of(const wshub_io_sock *net,
                                                                        uint64_t conn) {
     wshub_io_sock__dial *d = net->dials;
-    while (d && d->conn != conn)
-        d = d->next;
+    while (d && d->conn != conn) d = d->next;
     return d;
 }
 
@@ -730,7 +756,8 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__dials_run(wshub_io_sock *net) {
         d->orphan = gone;
         wshub_io_sock__dial_unlock(d);
 #endif
-        if (gone && resolving) { /* from here on it is its thread's, which may have freed it by now */
+        if (gone && resolving) { /* from here on it is its thread's, which may have freed it by now
+                                  */
             *at = next;
             continue;
         }
@@ -754,8 +781,8 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__dials_run(wshub_io_sock *net) {
     }
 }
 
-/* To a closed port of this machine a connection can, by chance, come from that very port: then TCP connects it
- * to itself, and whoever should listen there finds the port taken. */
+/* To a closed port of this machine a connection can, by chance, come from that very port: then TCP
+ * connects it to itself, and whoever should listen there finds the port taken. */
 WSHUB_IO_SOCK__COLD static bool wshub_io_sock__met_itself(int fd) {
     union {
         struct sockaddr any;
@@ -769,7 +796,8 @@ WSHUB_IO_SOCK__COLD static bool wshub_io_sock__met_itself(int fd) {
     return a.any.sa_family != AF_UNIX && an == bn && memcmp(a.bytes, b.bytes, an) == 0;
 }
 
-/* An outgoing connection is there, or has failed: then the next address of its name has its turn. */
+/* An outgoing connection is there, or has failed: then the next address of its name has its turn.
+ */
 WSHUB_IO_SOCK__COLD static void wshub_io_sock__dialled(wshub_io_sock *net, wshub_conn id,
                                                        wshub_io_sock__conn *c) {
     wshub_io_sock__dial *d = wshub_io_sock__dial_of(net, id.id);
@@ -812,7 +840,7 @@ wshub_io_sock__connect(void *ctx, void *guest_ctx, const char *address, wshub_co
     if (guest < 0 || (local ? strlen(address) >= sizeof((struct sockaddr_un *)0)->sun_path
                             : !host_len || host_len >= sizeof d->host || strlen(colon + 1) > 5 ||
                                   strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
-                                  atoi(colon + 1) < 1 || /* NOLINT: at most five digits */
+                                  atoi(colon + 1) < 1 ||      /* NOLINT: at most five digits */
                                   atoi(colon + 1) > 65535)) { /* NOLINT */
         (void)snprintf(net->error, sizeof net->error,
                        "cannot connect to %.150s: an address is host:port, [v6]:port or a path",
@@ -909,9 +937,10 @@ WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_create(const wshub_io_sock
     return WSHUB_OK;
 }
 
-/* While the folder of a path is locked, what is found out about the path stays so among those who lock it: a dead socket
- * is not somebody's by the time it is removed, and one that is bound does not look dead before it listens. -1: it cannot
- * be locked (soon), and what follows is done without. */
+/* While the folder of a path is locked, what is found out about the path stays so among those who
+ * lock it: a dead socket is not somebody's by the time it is removed, and one that is bound does
+ * not look dead before it listens. -1: it cannot be locked (soon), and what follows is done
+ * without. */
 WSHUB_IO_SOCK__COLD static int wshub_io_sock__lock_folder(const char *path) {
     char folder[sizeof((struct sockaddr_un *)0)->sun_path + 1];
     const char *slash = strrchr(path, '/');
@@ -1008,7 +1037,8 @@ WSHUB_IO_SOCK__COLD WSHUB_API int wshub_io_sock_fd(const wshub_io_sock *net) {
     return net->desc.poller->fd(net->poller);
 }
 
-/* ---- listening: what an operator gives is served, or refused at once by what the system said ---- */
+/* ---- listening: what an operator gives is served, or refused at once by what the system said ----
+ */
 
 typedef union wshub_io_sock__address {
     struct sockaddr any;
@@ -1018,9 +1048,8 @@ typedef union wshub_io_sock__address {
     struct sockaddr_storage all;
 } wshub_io_sock__address;
 
-WSHUB_IO_SOCK__COLD static wshub_err wshub_io_sock__cannot_listen(wshub_io_sock *net,
-                                                                  const char *where,
-                                                                  const char *why) {
+WSHUB_IO_SOCK__COLD static wshub_err
+wshub_io_sock__cannot_listen(wshub_io_sock *net, const char *where, const char *why) {
     (void)snprintf(net->error, sizeof net->error, "cannot listen on %.120s: %s", where, why);
     return WSHUB_ERR_PARAM;
 }
@@ -1041,7 +1070,8 @@ WSHUB_IO_SOCK__COLD static bool wshub_io_sock__listen_on(wshub_io_sock *net, int
     if (listen(fd, 4096) != 0) { /* NOLINT: errno is another's than below */
         e = errno;
     } else if (path && !wshub_io_sock__same_file(path, l->dev, l->ino)) {
-        e = EADDRINUSE; /* before it listened it looked dead to another server, who has taken the path */
+        e = EADDRINUSE; /* before it listened it looked dead to another server, who has taken the
+                           path */
     } else if (net->owned && !net->accept_again &&
                !net->desc.poller->watch(net->poller, fd, tag, 0, WSHUB_IO_SOCK_READ)) {
         e = errno;
@@ -1056,10 +1086,10 @@ WSHUB_IO_SOCK__COLD static bool wshub_io_sock__listen_on(wshub_io_sock *net, int
     return false;
 }
 
-/* A socket bound to an address. alone: of several, this one leaves IPv4 to the others. -1: errno says why. */
-WSHUB_IO_SOCK__COLD static int wshub_io_sock__bind(const wshub_io_sock *net,
-                                                   const struct addrinfo *a, uint16_t port,
-                                                   int alone) {
+/* A socket bound to an address. alone: of several, this one leaves IPv4 to the others. -1: errno
+ * says why. */
+WSHUB_IO_SOCK__COLD static int
+wshub_io_sock__bind(const wshub_io_sock *net, const struct addrinfo *a, uint16_t port, int alone) {
     wshub_io_sock__address at;
     int one = 1, e, fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol);
     if (fd < 0) return -1;
@@ -1077,8 +1107,8 @@ WSHUB_IO_SOCK__COLD static int wshub_io_sock__bind(const wshub_io_sock *net,
 #else
     (void)net;
 #endif
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one,
-                     sizeof one); /* inherited where the system does so */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* inherited where the system
+                                                                         does so */
     if (wshub_io_sock__prepare(fd) && bind(fd, &at.any, a->ai_addrlen) == 0) return fd;
     e = errno;
     (void)close(fd);
@@ -1104,11 +1134,10 @@ static bool wshub_io_sock__repeated(const struct addrinfo *list, const struct ad
     return false;
 }
 
-/* Listens on every address of the list that this machine has, or on none. *port 0: becomes the first one's, and that
- * of all. False: errno says why. */
-WSHUB_IO_SOCK__COLD static bool wshub_io_sock__listen_all(wshub_io_sock *net,
-                                                          const struct addrinfo *list,
-                                                          uint16_t *port) {
+/* Listens on every address of the list that this machine has, or on none. *port 0: becomes the
+ * first one's, and that of all. False: errno says why. */
+WSHUB_IO_SOCK__COLD static bool
+wshub_io_sock__listen_all(wshub_io_sock *net, const struct addrinfo *list, uint16_t *port) {
     const struct addrinfo *a;
     int before = net->listeners_count, e = EADDRNOTAVAIL;
     for (a = list; a; a = a->ai_next) {
@@ -1175,8 +1204,8 @@ WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net,
     return WSHUB_OK;
 }
 
-/* Who has the path of a Unix socket? Asked without waiting: a full backlog is a live server too. Returns 0: nobody
- * serves it; EADDRINUSE: somebody does; another error of the system's. */
+/* Who has the path of a Unix socket? Asked without waiting: a full backlog is a live server too.
+ * Returns 0: nobody serves it; EADDRINUSE: somebody does; another error of the system's. */
 WSHUB_IO_SOCK__COLD static int wshub_io_sock__probe(const wshub_io_sock__address *at) {
     int e = 0, fd = socket(AF_UNIX, SOCK_STREAM, 0);
     if (fd < 0) return errno;
@@ -1191,7 +1220,8 @@ WSHUB_IO_SOCK__COLD static int wshub_io_sock__probe(const wshub_io_sock__address
     return e;
 }
 
-/* Binds to the path, over a dead socket if one lies there. Returns 0 or what the system said; *out_hint: what to do. */
+/* Binds to the path, over a dead socket if one lies there. Returns 0 or what the system said;
+ * *out_hint: what to do. */
 WSHUB_IO_SOCK__COLD static int wshub_io_sock__bind_unix(int fd, const wshub_io_sock__address *at,
                                                         const char **out_hint) {
     int tries;
@@ -1201,7 +1231,8 @@ WSHUB_IO_SOCK__COLD static int wshub_io_sock__bind_unix(int fd, const wshub_io_s
         int e = 0;
         if (bind(fd, &at->any, sizeof at->un) == 0) return 0;
         if (errno == ENOENT || errno == ENOTDIR) *out_hint = "make its folder first";
-        if (errno == EACCES || errno == EPERM || errno == EROFS) *out_hint = "the folder must let this program write";
+        if (errno == EACCES || errno == EPERM || errno == EROFS)
+            *out_hint = "the folder must let this program write";
         if (errno != EADDRINUSE) return errno;
         if (lstat(at->un.sun_path, &st) != 0) {
             if (errno != ENOENT) return errno;
@@ -1213,7 +1244,8 @@ WSHUB_IO_SOCK__COLD static int wshub_io_sock__bind_unix(int fd, const wshub_io_s
         }
         e = wshub_io_sock__probe(at);
         if (e) {
-            *out_hint = e == EADDRINUSE ? "another program serves it" : "there is a socket of this name";
+            *out_hint =
+                e == EADDRINUSE ? "another program serves it" : "there is a socket of this name";
             return e;
         }
         if (unlink(at->un.sun_path) != 0 && errno != ENOENT) return errno;
@@ -1260,7 +1292,8 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__tell(wshub_io_sock *net, const ch
     net->desc.on_error(text, net->desc.user);
 }
 
-/* Out of descriptors: the waiting peer is answered with an end instead of silence, then accepting rests. */
+/* Out of descriptors: the waiting peer is answered with an end instead of silence, then accepting
+ * rests. */
 WSHUB_IO_SOCK__COLD static void wshub_io_sock__shed(wshub_io_sock *net, int listener) {
     int fd;
     if (net->reserve >= 0) {
@@ -1322,7 +1355,8 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__accept(wshub_io_sock *net, int in
     }
 }
 
-/* The peer sends no more. Who wants to know goes on sending; for others, and behind our own end, that is all. */
+/* The peer sends no more. Who wants to know goes on sending; for others, and behind our own end,
+ * that is all. */
 WSHUB_IO_SOCK__COLD static void wshub_io_sock__ended(wshub_io_sock *net, wshub_conn id,
                                                      wshub_io_sock__conn *c) {
     const wshub_io_owner *o = wshub_io_sock__whose(net, c);
@@ -1360,8 +1394,9 @@ static void wshub_io_sock__read(wshub_io_sock *net, wshub_conn id) {
     }
 }
 
-/* A stream that nobody reads is dead: after a reset, or when the peer had ended before, nothing is left of it. Else what
- * lies unread (of a Unix socket whose peer has closed) waits for the owner, out of the poller. */
+/* A stream that nobody reads is dead: after a reset, or when the peer had ended before, nothing is
+ * left of it. Else what lies unread (of a Unix socket whose peer has closed) waits for the owner,
+ * out of the poller. */
 WSHUB_IO_SOCK__COLD static void wshub_io_sock__gone(wshub_io_sock *net, wshub_io_sock__conn *c) {
     int e = 0;
     socklen_t n = sizeof e;
@@ -1405,15 +1440,17 @@ static void wshub_io_sock__event(wshub_io_sock *net, const wshub_io_sock_event *
     if (e->ready & WSHUB_IO_SOCK_READ) wshub_io_sock__read(net, id);
 }
 
-/* A wait that began at `before` has reported n events. Everything that had arrived by then has been reported if these
- * were all there were; else once as many were served as there can be, since what was left out comes first. */
+/* A wait that began at `before` has reported n events. Everything that had arrived by then has been
+ * reported if these were all there were; else once as many were served as there can be, since what
+ * was left out comes first. */
 static void wshub_io_sock__heard_up_to(wshub_io_sock *net, uint64_t before, uint32_t n) {
     if (!net->sweep_events) net->sweep = before;
     net->sweep_events += n;
     if (n < WSHUB_IO_SOCK__EVENTS - 1) {
         net->heard = before;
         net->sweep_events = 0;
-    } else if (net->sweep_events / 2 > net->live + WSHUB_IO_SOCK__LISTENERS) { /* kqueue: two a stream */
+    } else if (net->sweep_events / 2 > net->live + WSHUB_IO_SOCK__LISTENERS) { /* kqueue: two a
+                                                                                  stream */
         net->heard = net->sweep;
         net->sweep_events = 0;
     }
@@ -1484,17 +1521,16 @@ static wshub_err wshub_io_sock__serve(wshub_io_sock *net, int timeout_ms) {
     net->now = wshub_io_sock__clock(CLOCK_MONOTONIC);
     if (n < 0) return wshub_io_sock__fail(net, "waiting failed with", net->desc.poller->name, "");
 
-    for (i = 0; i < n && net->guests_count; i++)
-        wshub_io_sock__event(net, &events[i], true);
-    for (i = 0; i < n; i++)
-        wshub_io_sock__event(net, &events[i], false);
+    for (i = 0; i < n && net->guests_count; i++) wshub_io_sock__event(net, &events[i], true);
+    for (i = 0; i < n; i++) wshub_io_sock__event(net, &events[i], false);
     wshub_io_sock__heard_up_to(net, before, (uint32_t)n);
 
     while (net->linger_head && net->conns[net->linger_head - 1].due <= net->now)
         wshub_io_sock__shut(net, &net->conns[net->linger_head - 1]);
     if (net->accept_again && net->now >= net->accept_again) {
         net->accept_again = 0;
-        if (net->reserve < 0) net->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC); /* somebody had it first */
+        if (net->reserve < 0)
+            net->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC); /* somebody had it first */
         wshub_io_sock__listeners_watch(net);
     }
     return WSHUB_OK;
@@ -1505,14 +1541,16 @@ static void wshub_io_sock__leave(wshub_io_sock *net) { /* net may be gone afterw
     wshub_io_sock__bury(net);
 }
 
-/* A turn: settle, wait, serve. A stop() never keeps one from serving: it has woken the poller, so that no wait is long. */
+/* A turn: settle, wait, serve. A stop() never keeps one from serving: it has woken the poller, so
+ * that no wait is long. */
 static wshub_err wshub_io_sock__turn(wshub_io_sock *net, int timeout_ms) {
     bool somebody = net->owned || net->guests_count;
     wshub_err err;
     net->depth++;
     net->now = wshub_io_sock__clock(CLOCK_MONOTONIC);
     wshub_io_sock__settle(net);
-    if (somebody && !net->owned && !net->guests_count) timeout_ms = 0; /* the last one left in its settle */
+    if (somebody && !net->owned && !net->guests_count)
+        timeout_ms = 0; /* the last one left in its settle */
     err = wshub_io_sock__serve(net, timeout_ms);
     if (!err) wshub_io_sock__settle(net);
     wshub_io_sock__leave(net);

@@ -11,7 +11,8 @@
 #include <signal.h>
 #include <stdio.h>
 
-typedef struct question { /* copied: the callback's texts end with the callback, an ask outlives it */
+/* copied: the callback's texts end with the callback, an ask outlives it */
+typedef struct question {
     struct question *next;
     wshub_ask ask;
     char token[128];
@@ -30,11 +31,15 @@ static wshub_io_sock *net;
 static void look_up(const question *q) {
     const char *name = strncmp(q->token, "secret:", 7) == 0 ? q->token + 7 : NULL;
     struct timespec slow = {0, 200 * 1000 * 1000}; /* a database far away */
-    wshub_identity who = {.user_id = wshub_str_z(name), .metadata = wshub_str_z("{\"role\":\"member\"}")};
+    wshub_identity who = {.user_id = wshub_str_z(name),
+                          .metadata = wshub_str_z("{\"role\":\"member\"}")};
     nanosleep(&slow, NULL);
-    /* NOMEM or LIMIT: the client runs into its deadline (close 4001); gone meanwhile: the answer is dropped */
-    if (name) (void)wshub_post_auth_accept(queue.hub, q->ask, &who);
-    else (void)wshub_post_ask_reject(queue.hub, q->ask);
+    /* NOMEM or LIMIT: the client runs into its deadline (close 4001); gone meanwhile: the answer is
+     * dropped */
+    if (name)
+        (void)wshub_post_auth_accept(queue.hub, q->ask, &who);
+    else
+        (void)wshub_post_ask_reject(queue.hub, q->ask);
 }
 static void *worker(void *arg) {
     (void)arg;
@@ -54,7 +59,9 @@ static void *worker(void *arg) {
 /* ---- the hub's thread ---- */
 static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
     question *q = calloc(1, sizeof *q);
-    size_t n = q ? wshub_json_text(wshub_json_get(auth->data, "token"), q->token, sizeof q->token - 1) : SIZE_MAX;
+    size_t n =
+        q ? wshub_json_text(wshub_json_get(auth->data, "token"), q->token, sizeof q->token - 1)
+          : SIZE_MAX;
     (void)user;
     if (n >= sizeof q->token) { /* no string, too long, or out of memory */
         free(q);
@@ -63,8 +70,10 @@ static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, v
     }
     q->ask = ask;
     pthread_mutex_lock(&queue.lock);
-    if (queue.last) queue.last->next = q;
-    else queue.first = q;
+    if (queue.last)
+        queue.last->next = q;
+    else
+        queue.first = q;
     queue.last = q;
     pthread_cond_signal(&queue.more);
     pthread_mutex_unlock(&queue.lock);
@@ -78,8 +87,11 @@ int main(int argc, char **argv) {
     pthread_t thread;
     uint16_t port = (uint16_t)(argc > 1 ? atoi(argv[1]) : 8080);
     if (wshub_io_auto_create(NULL, &net)) return 1;
-    if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .on_authenticate = on_authenticate}, &queue.hub)) return 1;
-    if (wshub_io_sock_listen(net, "127.0.0.1", port, NULL)) return fprintf(stderr, "%s\n", wshub_io_sock_error(net)), 1;
+    if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .on_authenticate = on_authenticate},
+                     &queue.hub))
+        return 1;
+    if (wshub_io_sock_listen(net, "127.0.0.1", port, NULL))
+        return fprintf(stderr, "%s\n", wshub_io_sock_error(net)), 1;
     if (pthread_create(&thread, NULL, worker, NULL)) return 1;
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
@@ -91,7 +103,7 @@ int main(int argc, char **argv) {
     pthread_cond_signal(&queue.more);
     pthread_mutex_unlock(&queue.lock);
     pthread_join(thread, NULL); /* before the hub: nobody may post to one that is gone */
-    signal(SIGTERM, SIG_IGN); /* one that comes now would find no loop to stop */
+    signal(SIGTERM, SIG_IGN);   /* one that comes now would find no loop to stop */
     signal(SIGINT, SIG_IGN);
     wshub_destroy(queue.hub);
     wshub_io_sock_destroy(net);

@@ -27,14 +27,16 @@ static wshub_str name_of(wshub *hub, wshub_client client) { /* the JSON string u
 }
 
 /* Sends {"room":…,"id":…,"name":…[,"text":…]} to a room, wherever its members are connected. */
-static void tell(wshub *hub, const char *event, wshub_str room, wshub_str id, wshub_str name, wshub_str text) {
+static void tell(wshub *hub, const char *event, wshub_str room, wshub_str id, wshub_str name,
+                 wshub_str text) {
     char data[4096], quoted[1600];
     size_t n = wshub_json_quote(room, quoted, sizeof quoted);
     wshub_msg msg = {.event = wshub_str_z(event)};
     int len;
     if (n > sizeof quoted || name.len > NAME_MAX_BYTES * 6 || text.len > 2000) return;
-    len = snprintf(data, sizeof data, "{\"room\":%.*s,\"id\":\"%.*s\",\"name\":%.*s%s%.*s}", (int)n, quoted, (int)id.len, id.ptr,
-                   (int)name.len, name.ptr, text.ptr ? ",\"text\":" : "", (int)text.len, text.ptr ? text.ptr : "");
+    len = snprintf(data, sizeof data, "{\"room\":%.*s,\"id\":\"%.*s\",\"name\":%.*s%s%.*s}", (int)n,
+                   quoted, (int)id.len, id.ptr, (int)name.len, name.ptr,
+                   text.ptr ? ",\"text\":" : "", (int)text.len, text.ptr ? text.ptr : "");
     msg.data = (wshub_str){data, (size_t)len};
     (void)wshub_send(hub, &(wshub_dest){.kind = WSHUB_DEST_ROOM, .name = room}, &msg);
 }
@@ -67,10 +69,12 @@ static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, v
     wshub_identity who = {.metadata = {meta, 0}};
     (void)user;
     if (n == 0 || n > sizeof plain || name.len > NAME_MAX_BYTES * 6) {
-        (void)wshub_ask_reject(hub, ask); /* a real program would look at a token here, now or later */
+        (void)wshub_ask_reject(hub, ask); /* a real program would look at a token here, now or later
+                                           */
         return;
     }
-    who.metadata.len = (size_t)snprintf(meta, sizeof meta, "{\"name\":%.*s}", (int)name.len, name.ptr);
+    who.metadata.len =
+        (size_t)snprintf(meta, sizeof meta, "{\"name\":%.*s}", (int)name.len, name.ptr);
     who.user_id = (wshub_str){plain, n};
     if (wshub_auth_accept(hub, ask, &who) != WSHUB_OK) (void)wshub_ask_fail(hub, ask);
 }
@@ -85,8 +89,10 @@ static void on_join(wshub *hub, wshub_ask ask, const wshub_join *join, void *use
         return;
     }
     (void)wshub_client_set_user_ptr(hub, client, &rooms[r]);
-    tell(hub, "came", wshub_str_z(rooms[r]), wshub_client_id(hub, client), name_of(hub, client), (wshub_str){0});
-    for (r = 0; r < 3; r++) tell_people(hub, wshub_str_z(rooms[r])); /* one may have been left for this */
+    tell(hub, "came", wshub_str_z(rooms[r]), wshub_client_id(hub, client), name_of(hub, client),
+         (wshub_str){0});
+    for (r = 0; r < 3; r++)
+        tell_people(hub, wshub_str_z(rooms[r])); /* one may have been left for this */
 }
 
 static wshub_err on_message(wshub *hub, wshub_client client, const wshub_event *e, void *user) {
@@ -119,8 +125,9 @@ static void on_bus(wshub *hub, wshub_bus_state state, uint64_t down_ms, void *us
     char data[64];
     wshub_msg msg = {.event = wshub_str_z("bus"), .data = {data, 0}};
     (void)user;
-    msg.data.len = (size_t)snprintf(data, sizeof data, "{\"up\":%s,\"down_ms\":%llu}", state == WSHUB_BUS_UP ? "true" : "false",
-                                    (unsigned long long)down_ms);
+    msg.data.len =
+        (size_t)snprintf(data, sizeof data, "{\"up\":%s,\"down_ms\":%llu}",
+                         state == WSHUB_BUS_UP ? "true" : "false", (unsigned long long)down_ms);
     (void)wshub_all_send(hub, &msg, NULL, 0);
 }
 
@@ -130,7 +137,9 @@ static void on_redis_log(const char *line, void *user) {
 }
 
 static bool on_request(wshub *hub, wshub_request request, const wshub_http *http, void *user) {
-    wshub_reply page = {.status = 200, .content_type = "text/html; charset=utf-8", .body = {chat_page, sizeof chat_page - 1}};
+    wshub_reply page = {.status = 200,
+                        .content_type = "text/html; charset=utf-8",
+                        .body = {chat_page, sizeof chat_page - 1}};
     (void)user;
     if (!wshub_str_eq_z(http->path, "/")) return false; /* 404 */
     return wshub_http_reply(hub, request, &page) == WSHUB_OK;
@@ -145,16 +154,27 @@ int main(int argc, char **argv) {
     wshub *hub;
     wshub_bus_redis *redis = NULL;
     unsigned port = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 8080;
-    if (port == 0 || port > 65535) return fprintf(stderr, "usage: %s [port [redis-url]]\n", argv[0]), 2;
+    if (port == 0 || port > 65535)
+        return fprintf(stderr, "usage: %s [port [redis-url]]\n", argv[0]), 2;
     if (wshub_io_auto_create(NULL, &net)) return 1;
     if (argc > 2) {
-        wshub_bus_redis_desc rd = {.io = wshub_io_sock_io(net), .url = argv[2], .on_log = on_redis_log};
-        if (wshub_bus_redis_create(&rd, &redis)) return fprintf(stderr, "chat: %s\n", wshub_bus_redis_desc_problem(&rd)), 2;
+        wshub_bus_redis_desc rd = {
+            .io = wshub_io_sock_io(net), .url = argv[2], .on_log = on_redis_log};
+        if (wshub_bus_redis_create(&rd, &redis))
+            return fprintf(stderr, "chat: %s\n", wshub_bus_redis_desc_problem(&rd)), 2;
     }
-    if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .bus = redis ? wshub_bus_redis_bus(redis) : NULL,
-                                   .on_authenticate = on_authenticate, .on_join = on_join, .on_message = on_message,
-                                   .on_disconnected = on_disconnected, .on_request = on_request, .on_bus = on_bus}, &hub)) return 1;
-    if (wshub_io_sock_listen(net, "127.0.0.1", (uint16_t)port, NULL)) return fprintf(stderr, "chat: %s\n", wshub_io_sock_error(net)), 1;
+    if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net),
+                                   .bus = redis ? wshub_bus_redis_bus(redis) : NULL,
+                                   .on_authenticate = on_authenticate,
+                                   .on_join = on_join,
+                                   .on_message = on_message,
+                                   .on_disconnected = on_disconnected,
+                                   .on_request = on_request,
+                                   .on_bus = on_bus},
+                     &hub))
+        return 1;
+    if (wshub_io_sock_listen(net, "127.0.0.1", (uint16_t)port, NULL))
+        return fprintf(stderr, "chat: %s\n", wshub_io_sock_error(net)), 1;
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
     printf("chat on http://127.0.0.1:%u (ctrl-c ends it)\n", port);

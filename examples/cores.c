@@ -30,12 +30,15 @@ static wshub_err on_connected(wshub *hub, wshub_client client, void *user) {
     char data[32];
     (void)client;
     (void)snprintf(data, sizeof data, "{\"core\":%d}", ((struct core *)user)->number);
-    return wshub_send(hub, NULL, &(wshub_msg){.event = wshub_str_z("joined"), .data = wshub_str_z(data)});
+    return wshub_send(hub, NULL,
+                      &(wshub_msg){.event = wshub_str_z("joined"), .data = wshub_str_z(data)});
 }
 static wshub_err on_message(wshub *hub, wshub_client client, const wshub_event *e, void *user) {
     (void)client;
     (void)user;
-    return wshub_send(hub, NULL, &(wshub_msg){.event = e->event, .data = e->data}); /* NULL: to everybody, on all cores */
+    return wshub_send(hub, NULL, &(wshub_msg){.event = e->event, .data = e->data}); /* NULL: to
+                                                                                       everybody, on
+                                                                                       all cores */
 }
 static void *run(void *arg) {
     (void)wshub_io_sock_run(((struct core *)arg)->net);
@@ -45,8 +48,14 @@ static int open_core(struct core *c, wshub_loop *loop, uint16_t port) {
     wshub_bus bus;
     if (wshub_io_auto_create(&(wshub_io_sock_desc){.reuse_port = true}, &c->net)) return -1;
     if (wshub_loop_bus(loop, &bus)) return -1; /* a seat: it ends with its hub */
-    if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(c->net), .bus = &bus, .user = c, .on_authenticate = on_authenticate,
-                                   .on_connected = on_connected, .on_message = on_message}, &c->hub)) return -1;
+    if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(c->net),
+                                   .bus = &bus,
+                                   .user = c,
+                                   .on_authenticate = on_authenticate,
+                                   .on_connected = on_connected,
+                                   .on_message = on_message},
+                     &c->hub))
+        return -1;
     if (wshub_io_sock_listen(c->net, "127.0.0.1", port, NULL)) {
         (void)fprintf(stderr, "%s\n", wshub_io_sock_error(c->net));
         return -1;
@@ -60,7 +69,8 @@ int main(int argc, char **argv) {
     wshub_loop *loop;
     sigset_t stop;
     int number, i;
-    if (port == 0 || wanted < 1 || wanted > MOST) return fprintf(stderr, "cores [PORT [THREADS]]: 1 to %d threads\n", MOST), 1;
+    if (port == 0 || wanted < 1 || wanted > MOST)
+        return fprintf(stderr, "cores [PORT [THREADS]]: 1 to %d threads\n", MOST), 1;
     sigemptyset(&stop);
     sigaddset(&stop, SIGINT);
     sigaddset(&stop, SIGTERM);

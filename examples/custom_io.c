@@ -23,11 +23,12 @@ static struct my_io {
     struct pollfd fds[STREAMS + 1]; /* the last one listens; fd -1: free */
     uint32_t reuse[STREAMS];        /* tells streams with the same number apart */
     bool peer_ended[STREAMS];       /* it sends no more, and the hub knows */
-    bool we_ended[STREAMS];         /* our end is out: what the peer still says is not for the hub */
-    bool gone[STREAMS];             /* to be reported as closed */
+    bool we_ended[STREAMS]; /* our end is out: what the peer still says is not for the hub */
+    bool gone[STREAMS];     /* to be reported as closed */
     wshub_io_owner owner;
     bool owned;
-    uint64_t now, heard; /* time stands still in a turn; when the last wait began: what had come by then has been told */
+    uint64_t now, heard; /* time stands still in a turn; when the last wait began: what had come by
+                            then has been told */
 } my;
 
 static wshub_conn handle(uint32_t i) {
@@ -38,14 +39,19 @@ static void my_attach(void *ctx, const wshub_io_owner *owner) {
     my.owned = owner != NULL;
     if (owner) my.owner = *owner;
 }
-static bool my_taken(void *ctx) { return (void)ctx, my.owned; }
+static bool my_taken(void *ctx) {
+    return (void)ctx, my.owned;
+}
 static int64_t my_send(void *ctx, wshub_conn conn, const wshub_span *spans, size_t count) {
     uint32_t i = (uint32_t)conn.id;
     int64_t done = 0;
     (void)ctx;
     for (size_t k = 0; k < count; k++) {
-        ssize_t n = my.gone[i] ? (ssize_t)spans[k].len : send(my.fds[i].fd, spans[k].ptr, spans[k].len, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n < 0 && errno != EAGAIN) my.gone[i] = true, n = (ssize_t)spans[k].len; /* broken: closed() will tell */
+        ssize_t n = my.gone[i] ? (ssize_t)spans[k].len
+                               : send(my.fds[i].fd, spans[k].ptr, spans[k].len,
+                                      MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno != EAGAIN)
+            my.gone[i] = true, n = (ssize_t)spans[k].len; /* broken: closed() will tell */
         if (n > 0) done += n;
         if (n < (ssize_t)spans[k].len) {
             my.fds[i].events |= POLLOUT; /* drained() when there is room */
@@ -60,16 +66,23 @@ static void my_close(void *ctx, wshub_conn conn, bool flush) {
     if (flush) shutdown(my.fds[i].fd, SHUT_WR);
     if (!flush || my.peer_ended[i]) my.gone[i] = true; /* both sides have ended */
     my.we_ended[i] = true;
-    my.fds[i].events = POLLIN; /* read on to the peer's end; the hub closes without flush when that takes too long */
+    my.fds[i].events = POLLIN; /* read on to the peer's end; the hub closes without flush when that
+                                  takes too long */
 }
 static uint64_t clock_ms(clockid_t which) {
     struct timespec t;
     clock_gettime(which, &t);
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
-static uint64_t my_now(void *ctx) { return (void)ctx, my.now; }
-static uint64_t my_heard(void *ctx) { return (void)ctx, my.heard; }
-static uint64_t my_wall(void *ctx) { return (void)ctx, clock_ms(CLOCK_REALTIME); }
+static uint64_t my_now(void *ctx) {
+    return (void)ctx, my.now;
+}
+static uint64_t my_heard(void *ctx) {
+    return (void)ctx, my.heard;
+}
+static uint64_t my_wall(void *ctx) {
+    return (void)ctx, clock_ms(CLOCK_REALTIME);
+}
 static bool my_random(void *ctx, uint8_t *bytes, size_t count) {
     FILE *f = fopen("/dev/urandom", "rb");
     bool ok = f && fread(bytes, 1, count, f) == count;
@@ -99,7 +112,8 @@ static void serve_one(uint32_t i) {
         my.owner.drained(my.owner.ctx, handle(i));
     }
     if (my.fds[i].revents & ~POLLOUT) {
-        ssize_t n = my.gone[i] || my.peer_ended[i] ? -1 : recv(my.fds[i].fd, buf, sizeof buf, MSG_DONTWAIT);
+        ssize_t n =
+            my.gone[i] || my.peer_ended[i] ? -1 : recv(my.fds[i].fd, buf, sizeof buf, MSG_DONTWAIT);
         if (my.peer_ended[i]) { /* it had ended, and now it cannot hear us either */
             my.gone[i] = true;
         } else if (n > 0) {
@@ -119,25 +133,39 @@ static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, v
     wshub_auth_accept(hub, ask, NULL);
 }
 static volatile sig_atomic_t stop;
-static void on_signal(int number) { (void)number, stop = 1; }
+static void on_signal(int number) {
+    (void)number, stop = 1;
+}
 
 int main(int argc, char **argv) {
-    wshub_io io = {.attach = my_attach, .taken = my_taken, .send = my_send, .close = my_close, .now_ms = my_now, .heard_ms = my_heard, .wall_ms = my_wall, .random = my_random};
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)(argc > 1 ? atoi(argv[1]) : 8080)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    wshub_io io = {.attach = my_attach,
+                   .taken = my_taken,
+                   .send = my_send,
+                   .close = my_close,
+                   .now_ms = my_now,
+                   .heard_ms = my_heard,
+                   .wall_ms = my_wall,
+                   .random = my_random};
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)(argc > 1 ? atoi(argv[1]) : 8080)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int one = 1;
     wshub *hub;
     my.now = my.heard = clock_ms(CLOCK_MONOTONIC);
     for (int i = 0; i < STREAMS; i++) my.fds[i].fd = -1;
     my.fds[STREAMS] = (struct pollfd){.fd = socket(AF_INET, SOCK_STREAM, 0), .events = POLLIN};
     setsockopt(my.fds[STREAMS].fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(my.fds[STREAMS].fd, (struct sockaddr *)&at, sizeof at) || listen(my.fds[STREAMS].fd, 16)) return perror("listen"), 1;
+    if (bind(my.fds[STREAMS].fd, (struct sockaddr *)&at, sizeof at) ||
+        listen(my.fds[STREAMS].fd, 16))
+        return perror("listen"), 1;
     if (wshub_create(&(wshub_desc){.io = &io, .on_authenticate = on_authenticate}, &hub)) return 1;
     signal(SIGTERM, on_signal);
     printf("ws://127.0.0.1:%u/ws\n", (unsigned)ntohs(at.sin_port));
     fflush(stdout);
     while (!stop) {
         uint64_t next = my.owner.settle(my.owner.ctx), before;
-        for (uint32_t i = 0; i < STREAMS; i++) { /* the last word about each, not from inside an order */
+        for (uint32_t i = 0; i < STREAMS; i++) { /* the last word about each, not from inside an
+                                                    order */
             if (my.fds[i].fd < 0 || !my.gone[i]) continue;
             close(my.fds[i].fd);
             my.fds[i].fd = -1;
@@ -145,7 +173,10 @@ int main(int argc, char **argv) {
             next = 0; /* settle again */
         }
         before = clock_ms(CLOCK_MONOTONIC);
-        int ready = poll(my.fds, STREAMS + 1, next == WSHUB_NEVER ? -1 : next > before ? (int)(next - before) : 0);
+        int ready = poll(my.fds, STREAMS + 1,
+                         next == WSHUB_NEVER ? -1
+                         : next > before     ? (int)(next - before)
+                                             : 0);
         my.now = clock_ms(CLOCK_MONOTONIC);
         if (ready < 0) continue;
         if (my.fds[STREAMS].revents) accept_one();

@@ -20,9 +20,13 @@ int main(void) {
     wshub_io_sock *net;
     wshub *hub;
     if (wshub_io_auto_create(NULL, &net)) return 1;
-    if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .on_authenticate = on_authenticate,
-                                   .on_message = on_message}, &hub)) return 1;
-    if (wshub_io_sock_listen(net, "127.0.0.1", 8080, NULL)) return puts(wshub_io_sock_error(net)), 1;
+    if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net),
+                                   .on_authenticate = on_authenticate,
+                                   .on_message = on_message},
+                     &hub))
+        return 1;
+    if (wshub_io_sock_listen(net, "127.0.0.1", 8080, NULL))
+        return puts(wshub_io_sock_error(net)), 1;
     puts("ws://127.0.0.1:8080/ws");
     return wshub_io_sock_run(net) != WSHUB_OK;
 }

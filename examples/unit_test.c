@@ -15,18 +15,23 @@ static void open_doors(wshub *hub, void *arg) {
 }
 static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
     (void)user;
-    if (wshub_auth_accept(hub, ask, NULL) == WSHUB_OK) (void)wshub_client_join(hub, auth->client, wshub_str_z("waiting"));
+    if (wshub_auth_accept(hub, ask, NULL) == WSHUB_OK)
+        (void)wshub_client_join(hub, auth->client, wshub_str_z("waiting"));
 }
 
 /* ---- the test, forty lines ---- */
 static int failures;
-#define EXPECT(what, cond) do { if (!(cond)) printf("FAIL %s\n", what), failures++; } while (0)
+#define EXPECT(what, cond)                                                                         \
+    do {                                                                                           \
+        if (!(cond)) printf("FAIL %s\n", what), failures++;                                        \
+    } while (0)
 
 static wshub_conn enter(wshub_io_fake *net) {
     wshub_io_fake_frame f;
     wshub_conn c = wshub_io_fake_connect(net, "/ws");
     wshub_io_fake_text(net, c, "{\"event\":\"authenticate\"}");
-    EXPECT("a client is told that it is connected", wshub_io_fake_next(net, c, &f) && strstr(f.payload.ptr, "\"connected\""));
+    EXPECT("a client is told that it is connected",
+           wshub_io_fake_next(net, c, &f) && strstr(f.payload.ptr, "\"connected\""));
     return c;
 }
 
@@ -36,7 +41,9 @@ int main(void) {
     wshub *hub;
     wshub_conn early, late, gone;
     if (wshub_io_fake_create(NULL, &net)) return 1;
-    if (wshub_create(&(wshub_desc){.io = wshub_io_fake_io(net), .on_authenticate = on_authenticate}, &hub)) return 1;
+    if (wshub_create(&(wshub_desc){.io = wshub_io_fake_io(net), .on_authenticate = on_authenticate},
+                     &hub))
+        return 1;
     (void)wshub_timer_start(hub, 10000, open_doors, NULL, NULL);
     early = enter(net);
     gone = enter(net);
@@ -47,7 +54,9 @@ int main(void) {
     EXPECT("nobody is let in too early", !wshub_io_fake_next(net, early, &f));
     EXPECT("who left has left the room", wshub_room_count(hub, wshub_str_z("waiting")) == 2);
     wshub_io_fake_advance(net, 1); /* no sleep: the clock is ours */
-    EXPECT("who waited is let in", wshub_io_fake_next(net, early, &f) && wshub_str_eq_z(f.payload, "{\"event\":\"open\",\"data\":true}"));
+    EXPECT("who waited is let in",
+           wshub_io_fake_next(net, early, &f) &&
+               wshub_str_eq_z(f.payload, "{\"event\":\"open\",\"data\":true}"));
     EXPECT("who came late is let in", wshub_io_fake_next(net, late, &f));
     wshub_io_fake_window(net, early, 0); /* stops reading */
     wshub_io_fake_advance(net, 150000);
