@@ -16,6 +16,7 @@
 # make coverage   the branches of wshub.h that the tests take: all; needs clang, llvm and node
 # make memcheck   the tests under MemorySanitizer and valgrind
 # make analyze    clang-tidy with the analyzer, and cppcheck: nothing may be found
+# make rooms      whether the rooms of wshub.h call only those above them, and the lower storey names nothing of the upper; needs clang and node
 # make mutate     changes an operator or a constant and sees whether the tests notice (MUTANTS, SEED)
 # make sim        hubs, broker, emitter and clients in simulated time, by seed, against a model of SPEC.md
 # make fuzz       libFuzzer on the targets of tests/fuzz; their corpora are replayed in make test
@@ -137,6 +138,8 @@ memcheck:
 	@sh tests/memcheck.sh
 analyze:
 	@sh tests/analyze.sh
+rooms:
+	@sh tests/rooms.sh $(ROOMS)
 mutate:
 	@sh tests/mutate.sh $${MUTANTS:-100} $${SEED:-1}
 
@@ -166,4 +169,4 @@ counts:
 	@sh tests/bench/counts.sh
 after bench-after:
 	@sh tests/bench/after.sh
-.PHONY: counts after bench-after all fixtures proxies run test tsan oom faults coverage memcheck analyze mutate bench redis-cycles sim fuzz fuzz-coverage determinism install clean
+.PHONY: counts after bench-after all fixtures proxies run test tsan oom faults coverage memcheck analyze rooms mutate bench redis-cycles sim fuzz fuzz-coverage determinism install clean
