@@ -1162,11 +1162,10 @@ WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]);
 #ifndef WSHUB_JSON_DEPTH_MAX
 #define WSHUB_JSON_DEPTH_MAX 4096
 #endif
-#if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__)
-#define WSHUB__COLD                                                                                \
-    __attribute__((noinline, cold, optimize("O1"))) /* compiles in a fifth less time */
-#elif defined(__GNUC__)
-#define WSHUB__COLD __attribute__((noinline, cold)) /* stays out of the hot lines */
+/* For what is done once a connection, a request or a turn, not once a message: it stays out of the
+ * lines of code that are hot, and the compiler does not copy it into its callers. */
+#if defined(__GNUC__)
+#define WSHUB__COLD __attribute__((noinline, cold))
 #else
 #define WSHUB__COLD
 #endif
@@ -2499,6 +2498,20 @@ WSHUB__COLD static bool wshub__origin_match(wshub_str origin, wshub_str rule) {
  * lengths; nothing of clients, JSON or sockets. What a server does with frames is in >>conn.
  * Allocates nothing. Proved by tests/test_frame.c. */
 
+/* Opcodes (RFC 6455 5.2). Those from WSHUB__OP_CLOSE on are of control frames; 3 to 7 and 11 to 15
+ * are reserved. */
+enum {
+    WSHUB__OP_CONTINUATION = 0,
+    WSHUB__OP_TEXT = 1,
+    WSHUB__OP_BINARY = 2,
+    WSHUB__OP_CLOSE = 8,
+    WSHUB__OP_PING = 9,
+    WSHUB__OP_PONG = 10
+};
+
+#define WSHUB__CONTROL_BYTES_MAX 125u   /* payload of a control frame (RFC 6455 5.5) */
+#define WSHUB__FRAME_HEAD_BYTES_MAX 14u /* two, eight of length, four of mask */
+
 WSHUB_API int wshub_frame_read(const uint8_t *bytes, size_t count, wshub_frame *out_frame) {
     size_t need = 2, i;
     uint64_t n;
@@ -2579,6 +2592,9 @@ static bool wshub__close_code_ok(uint16_t code) {
  * never move, so a pointer into one is good until its slot is freed. A slot whose generation would
  * wrap is retired. Pages at the end in which nothing lives are given back between turns. Uses
  * >>mem. Proved by tests/test_hub.c (stale_handles...). */
+
+/* An index that names nothing, wherever one may be absent. */
+#define WSHUB__NONE UINT32_MAX
 
 #define WSHUB__PAGE 128u
 #define WSHUB__LIVE UINT32_MAX
