@@ -18,9 +18,11 @@
  * THE API     >>types  >>tables  >>desc  >>api-hub  >>api-conn  >>api-client  >>api-room  >>api-send
  *             >>api-ask  >>api-http  >>api-post  >>api-bus  >>api-codec
  * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>sha1  >>base64  >>siphash  >>json  >>http  >>frame
- *             >>slots  >>index  >>timers  >>envelope  >>hub  >>walks  >>out  >>conn  >>rooms  >>routing
- *             >>transform  >>auth  >>dispatch  >>exchange  >>receive  >>bus  >>loop  >>post  >>settle
- *             >>public  >>licence
+ *             >>slots  >>index  >>timers  >>envelope
+ *   below     >>hub  >>log  >>queue  >>conn  >>exchange  >>message  >>flow
+ *   above     >>walks  >>checks  >>clients  >>subs  >>rooms  >>ask  >>gate  >>transform  >>routing
+ *             >>auth  >>dispatch  >>answers  >>upper  >>bus  >>loop  >>asking  >>sending  >>post
+ *             >>app-timers  >>settle  >>public  >>licence
  */
 
 /* ================================================================================================
@@ -3022,10 +3024,11 @@ static bool wshub__envelope_read(wshub_str payload, uint32_t depth_max, wshub__e
            wshub__json_kind(out->event) == WSHUB_JSON_STRING;
 }
 
-/* ---- >>hub -----------------------------------------------------------------------------------
- * The objects and what all rooms below share: entering and leaving, the clock, randomness, log
- * lines. on_log is called from wshub__log_tell() alone, never from inside a change (proved by
- * tests/test_log.c, test_matrix.c). */
+/* ---- >>hub -------------------------------------------------------------------------------------
+ * The objects of both storeys, and what all rooms share: entering and leaving, the clock, randomness,
+ * log lines. on_log is called from wshub__log_tell() alone, never from inside a change (proved by
+ * tests/test_log.c, test_matrix.c). The lower storey, from here to >>flow, is a server of HTTP and
+ * WebSocket that knows no client: what stands above it is reached by the pointers of wshub__above. */
 
 /* a piece of the frame log; its bytes follow */
 typedef struct wshub__seg {
@@ -3109,7 +3112,7 @@ typedef struct wshub__conn {
     bool pong_late, ping_late; /* to be sent when the queue has drained */
     uint8_t notes;             /* WSHUB__NOTE_*, to be told in settle */
     bool note_listed, resume_listed;
-    uint32_t client; /* index + 1 */
+    uint32_t above; /* who stands above: index + 1; 0: nobody */
     uint32_t due_pos;
     uint64_t write_due;
     uint32_t next_note;   /* index + 1 */
@@ -3124,94 +3127,11 @@ typedef struct wshub__conn {
     bool io_paused;               /* the io has been asked to read no more, while bytes are held */
     bool ended;                   /* the peer sends no more; what is held comes before that */
     uint32_t request;             /* generation of the request being answered */
+    uint32_t allowance;           /* bytes of messages it may still bring; UINT32_MAX: no limit */
     wshub__rx *rx;                /* NULL: nothing has arrived that is not whole */
     uint64_t last_active;         /* when a byte came, or left a stream that had been blocked */
     uint64_t phase_due, part_due; /* deadlines of the state, of a message begun; 0: none */
 } wshub__conn;
-
-typedef struct wshub__member {
-    uint32_t client; /* index */
-    uint32_t place;  /* of the room in the client's list */
-} wshub__member;
-
-/* a room or a user; its name follows */
-typedef struct wshub__group {
-    wshub__name name;
-    union {
-        wshub__member one;
-        wshub__member *many;
-    } at;
-    uint32_t count, cap; /* cap 0: room for one, here */
-    uint32_t pos;        /* in hub->rooms or hub->users */
-    uint32_t pins : 31;  /* clients who are gone and whose user it was, until that is told */
-    uint32_t walked : 1; /* somebody may be in a walk over its members */
-} wshub__group;
-
-struct wshub__xform;
-
-#define WSHUB__ID_BYTES 40 /* a UUID's 36; ids of other dialects are shorter */
-
-/* what only some clients have, or not for long */
-typedef struct wshub__extra {
-    wshub__buf metadata;
-    wshub__buf user_id, auth_data; /* while keys are being agreed */
-    wshub__buf reason;             /* of its end */
-    wshub__buf inbound; /* an event that an inbound transformer has, waiting for its answer */
-    uint32_t inbound_event, inbound_data;
-    struct wshub__xform *xform_head, *xform_tail;
-    uint64_t xform_bytes; /* what those hold: wshub__xform_bytes() */
-} wshub__extra;
-
-typedef struct wshub__client {
-    wshub__slot slot;
-    wshub__name name; /* its id */
-    uint32_t index;   /* its own */
-    uint32_t conn;    /* index */
-    uint8_t state, state_last;
-    bool gone, encrypted, own_room, has_user;
-    bool rooms_walked; /* somebody may be in a walk over its rooms */
-    uint8_t cause;
-    uint16_t code;
-    uint32_t next, prev; /* all clients, oldest first: index + 1 */
-    uint32_t next_gone;
-    uint32_t preauth_messages, preauth_bytes;
-    uint32_t asks, asks_count; /* index + 1 of the first */
-    uint32_t user_pos;
-    uint32_t rooms_count, rooms_cap;
-    uint32_t mark;        /* of the last fan-out that left it out; 0: none has */
-    wshub__group *user;   /* of one who is gone: pinned */
-    wshub__group **rooms; /* rooms_cap of them, its positions among their members, if many the
-                             table: see >>rooms */
-    uint64_t time; /* authenticated: when it was last heard of; before: when that must have happened
-                    */
-    void *user_ptr;
-    wshub__extra *extra; /* NULL: it has nothing of that */
-    char id[WSHUB__ID_BYTES];
-} wshub__client;
-
-typedef enum wshub__ask_kind {
-    WSHUB__ASK_AUTH,
-    WSHUB__ASK_HANDSHAKE,
-    WSHUB__ASK_JOIN,
-    WSHUB__ASK_OUT,
-    WSHUB__ASK_IN
-} wshub__ask_kind;
-
-typedef struct wshub__ask {
-    wshub__slot slot;
-    uint32_t index;      /* its own */
-    uint32_t client;     /* index */
-    uint32_t next, prev; /* of the same client: index + 1 */
-    wshub__ask_kind kind;
-    struct wshub__xform *xform;
-} wshub__ask;
-
-typedef struct wshub__timer {
-    wshub__slot slot;
-    uint32_t due_pos;
-    void (*fn)(wshub *hub, void *arg);
-    void *arg;
-} wshub__timer;
 
 /* a publication that waits; channel, payload and brief follow */
 typedef struct wshub__pub {
@@ -3265,68 +3185,111 @@ typedef struct wshub__line {
     char text[129];
 } wshub__line;
 
+/* What stands above a stream, reached by pointer, so that the lower storey calls nothing of it by name.
+ * conn->above tells it who it is there; 0: nobody stands above that stream, and nothing is called. */
+typedef struct wshub__above {
+    /* A valid request for a WebSocket has come: refuse it, or wshub__upgrade_answer() (CONN-2). */
+    void (*handshake)(wshub *hub, wshub__conn *conn, const wshub_http *http);
+    /* A whole message; bytes may be written into. text: they are known to be UTF-8. */
+    void (*message)(wshub *hub, uint32_t conn, uint8_t *bytes, size_t count, bool text);
+    /* The stream ends, for the reason and with the close code that are given: once, when that is decided. */
+    void (*ended)(wshub *hub, wshub__conn *conn, wshub_cause cause, uint16_t code,
+                  wshub_str reason);
+    void (*closed)(wshub *hub,
+                   wshub__conn *conn); /* the io's last word; the conn is freed behind it */
+    void (*heard)(wshub *hub,
+                  wshub__conn *conn); /* what its peer did, or could not do, is no silence */
+    uint64_t (*due)(const wshub *hub,
+                    const wshub__conn *conn); /* when its peer must be heard of; 0: never */
+    /* That time has passed, but a late turn kept us from asking it (LIVE-3): true, and it is asked now. */
+    bool (*asked)(wshub *hub, wshub__conn *conn);
+    void (*late)(wshub *hub,
+                 wshub__conn *conn); /* that time has passed, and it has not been heard of */
+    void (*waited)(
+        wshub *hub,
+        wshub__conn *conn); /* the clock of an answer that the conn waits for has run out */
+    wshub_client (*who)(const wshub *hub, const wshub__conn *conn); /* for log lines */
+    void (*run_out)(wshub *hub); /* what is gathered for many is given out, see wshub__run_out() */
+    void (*free)(wshub *hub);    /* the hub is to be freed, and nobody is inside it any more */
+} wshub__above;
+
+struct wshub__group;
 struct wshub__fan;
 
-/* How events look on one kind of wire. The seam for other dialects: >>conn and >>routing reach the
- * wire only through here; the JSON envelope of SPEC.md is the built-in one (>>dispatch). */
-typedef struct wshub__dialect {
-    void (*opened)(wshub *hub, uint32_t conn);
-    void (*message)(wshub *hub, uint32_t conn, uint8_t *bytes, size_t count, bool text);
-    bool (*encode)(wshub *hub, struct wshub__fan *fan);
-} wshub__dialect;
-
 struct wshub {
+    /* ---- below: streams ---- */
     wshub__mem mem;
     wshub_desc desc; /* with defaults filled in; its texts are ours */
     wshub_io io;
-    wshub_bus bus;
-    bool origins_any; /* no list of them was given */
-    bool has_bus, bus_linked, bus_up, settling, destroying, dead;
+    const wshub__above *above;
     uint32_t depth; /* how many calls into the hub are open */
+    bool destroying, dead;
     wshub__phase phase;
-    const wshub__dialect *dialect;
     uint64_t now, io_now; /* the hub's clock; the io's when it was last read */
-    uint64_t stop_due, give_back_due;
+    uint64_t heard; /* up to then all that peers said has been reported: they are judged by this */
     wshub_str path, server_id;
     wshub_str *default_rooms, *origins, *hosts; /* one block with all texts of the description */
     size_t texts_bytes;
+    bool origins_any; /* no list of them was given */
+    uint64_t key[2];  /* secret; from the io's randomness */
     uint8_t random[256];
     uint32_t random_left;
     uint64_t random_refills;
     wshub__pool conns; /* indexed by the io's numbers; not taken and freed here */
     uint32_t conns_live;
-    wshub__pool clients, asks, timers;
-    wshub__index index;
-    wshub__group **rooms, **users;
-    uint32_t rooms_count, rooms_cap, users_count, users_cap;
-    uint32_t own_rooms;
-    uint32_t mark; /* of the last fan-out with exclusions: wshub__exclude() */
-    uint32_t oldest, newest, gone_head, gone_tail, notes_head, resume_head;
-    wshub__rx rx; /* lent to the stream whose bytes are being read */
+    wshub__heap heap; /* the deadlines of streams */
+    wshub__rx rx;     /* lent to the stream whose bytes are being read */
     bool rx_lent;
+    bool gathered; /* frames wait to be given out together; they come before all others */
+    uint32_t notes_head, resume_head;
     uint64_t *dirty, *dirty_words; /* one bit a conn to be looked at in settle; one bit a word of
                                       those that is not 0 */
     uint32_t dirty_cap, dirty_words_cap, dirty_lo, dirty_hi; /* lo, hi: of dirty_words */
     uint64_t *laggards; /* one bit a conn whose queue the stream has not taken whole; seen to by
                            wshub__out_compact() */
     uint32_t laggards_cap;
-    uint64_t compacted[2];   /* the bytes queued and in segments when laggards were last looked
-                                through */
-    wshub__seg *log, *segs;  /* the one being written; all */
-    wshub *self;             /* for wshub__look() */
+    uint64_t compacted[2];  /* the bytes queued and in segments when laggards were last looked
+                               through */
+    wshub__seg *log, *segs; /* the one being written; all */
+    uint32_t requests;      /* the last request's number */
+    wshub_stats stats;
+    struct {
+        uint64_t second, suppressed;
+        uint32_t lines;
+    } logs[WSHUB_LOG_COUNT];
+    wshub__line lines[WSHUB__LINES]; /* a ring of those that on_log has not been given yet */
+    uint32_t lines_head, lines_count;
+
+    /* ---- above: the hub ---- */
+    wshub *self;                                        /* for wshub__look() */
+    bool (*encode)(wshub *hub, struct wshub__fan *fan); /* how an event looks on the wire */
+    wshub__pool clients, asks, timers;
+    wshub__index index;
+    struct wshub__group **rooms, **users;
+    uint32_t rooms_count, rooms_cap, users_count, users_cap;
+    uint32_t own_rooms;
+    uint32_t mark; /* of the last fan-out with exclusions: wshub__exclude() */
+    uint32_t oldest, newest, gone_head, gone_tail;
     const void *last_target; /* the room that was sent to, or `oldest`: all; only to be compared
                                 with */
-    struct { /* frames to one room, one behind the other in the log, not yet given out */
-        wshub__group *room; /* NULL: to all */
-        wshub__span span;   /* holds a reference */
-        uint32_t messages;  /* 0: there is no run */
+    struct { /* frames to one room, one behind the other in the log, not yet given out: there are
+                some if `gathered` */
+        struct wshub__group *room; /* NULL: to all */
+        wshub__span span;          /* holds a reference */
+        uint32_t messages;
     } run;
-    wshub__heap heap, timer_heap; /* of streams; of the application's timers */
-    uint64_t heard; /* up to then all that peers said has been reported: they are judged by this */
+    wshub__heap timer_heap; /* of the application's timers */
+    wshub__walk walks[WSHUB__WALKS];
+    uint64_t walk_steps;
+    uint32_t walk_numbers;
+    bool clients_walked, rooms_walked, users_walked; /* somebody may be in a walk over them */
+    uint64_t stop_due, give_back_due;
     uint32_t drain_per_second;
     uint64_t drain_start, drain_done;
     uint16_t drain_code;
     wshub__buf drain_reason;
+    wshub_bus bus;
+    bool has_bus, bus_linked, bus_up;
     wshub__outbox outbox;
     wshub__chans subs_in, subs_out;
     uint32_t subs_count;
@@ -3335,41 +3298,14 @@ struct wshub {
     uint64_t bus_broken;        /* of what the bus will have no word about: counted already */
     wshub__node *posts;
     size_t posted_bytes; /* a machine word, as it is atomic */
-    uint32_t requests;   /* the last request's number */
-    wshub_stats stats;
-    struct {
-        uint64_t second, suppressed;
-        uint32_t lines;
-    } logs[WSHUB_LOG_COUNT];
-    wshub__walk walks[WSHUB__WALKS];
-    uint64_t walk_steps;
-    uint32_t walk_numbers;
-    bool clients_walked, rooms_walked, users_walked; /* somebody may be in a walk over them */
-    wshub__line lines[WSHUB__LINES]; /* a ring of those that on_log has not been given yet */
-    uint32_t lines_head, lines_count;
 };
 
 static wshub__conn *wshub__conn_at(const wshub *hub, uint32_t index) {
     return (wshub__conn *)wshub__pool_at(&hub->conns, index);
 }
-static wshub__client *wshub__client_at(const wshub *hub, uint32_t index) {
-    return (wshub__client *)wshub__pool_at(&hub->clients, index);
-}
+
 static uint32_t wshub__conn_index(const wshub__conn *c) {
     return (uint32_t)c->id;
-}
-static wshub__client *wshub__client_get(const wshub *hub, wshub_client client) {
-    wshub__client *c = (wshub__client *)wshub__pool_get(&hub->clients, client.id);
-    return c && !c->gone ? c : NULL;
-}
-static wshub_client wshub__client_handle(const wshub *hub, const wshub__client *c) {
-    wshub_client h;
-    (void)hub;
-    h.id = (uint64_t)c->slot.generation << 32 | c->index;
-    return h;
-}
-static wshub__client *wshub__conn_client(const wshub *hub, const wshub__conn *conn) {
-    return conn->client ? wshub__client_at(hub, conn->client - 1) : NULL;
 }
 
 /* The longest that may pass between two turns while anything has a deadline: settle asks to be
@@ -3396,8 +3332,6 @@ static void wshub__clock_heard(wshub *hub) {
     hub->heard = lag < hub->now ? hub->now - lag : 0;
 }
 
-static void wshub__free(wshub *hub);
-
 static void wshub__enter(wshub *hub) {
     if (hub->depth++ == 0) wshub__clock(hub);
 }
@@ -3410,6 +3344,22 @@ static const struct {
     WSHUB_LOGS(WSHUB__X)
 #undef WSHUB__X
 };
+
+WSHUB_API const char *wshub_log_name(wshub_log_code code) {
+    return (unsigned)code < WSHUB_LOG_COUNT ? wshub__logs[code].name : "?";
+}
+
+WSHUB_API const char *wshub_strerror(wshub_err err) {
+    switch (err) {
+    case WSHUB_OK: return "ok";
+#define WSHUB__X(name, value, text)                                                                \
+    case WSHUB_ERR_##name: return text;
+        WSHUB_ERRORS(WSHUB__X)
+#undef WSHUB__X
+    case WSHUB__ERR_END: break;
+    }
+    return "unknown error";
+}
 
 /* Gives on_log what was logged. Called only where nothing is half done: when the outermost call
  * leaves and between the steps of settle. What on_log's own doing logs is told here too; it comes
@@ -3433,45 +3383,7 @@ WSHUB__COLD static void wshub__log_tell(wshub *hub) {
 static void wshub__leave(wshub *hub) { /* hub may be gone afterwards */
     WSHUB_ASSERT(hub->depth > 0);
     if (hub->lines_count && hub->depth == 1) wshub__log_tell(hub);
-    if (--hub->depth == 0 && hub->destroying) wshub__free(hub);
-}
-
-/* Never the same bytes twice, whatever the io gives: each refill is mixed with its number under the
- * hub's secret key, which creation has shown to come from randomness. Should the io run dry, that
- * alone goes on. */
-WSHUB__COLD static void wshub__random(wshub *hub, uint8_t *bytes, size_t count) {
-    size_t i;
-    for (i = 0; i < count; i++) {
-        if (hub->random_left == 0) {
-            uint64_t nonce[2], w;
-            uint32_t k;
-            if (!hub->io.random(hub->io.ctx, hub->random, sizeof hub->random))
-                memset(hub->random, 0, sizeof hub->random);
-            nonce[0] = hub->random_refills++;
-            for (k = 0; k < sizeof hub->random; k += 8) {
-                nonce[1] = k;
-                memcpy(&w, hub->random + k, 8);
-                w ^= wshub__siphash(hub->index.key, nonce, sizeof nonce, 'i');
-                memcpy(hub->random + k, &w, 8);
-            }
-            hub->random_left = sizeof hub->random;
-        }
-        bytes[i] = hub->random[--hub->random_left];
-        hub->random[hub->random_left] = 0; /* handed out once */
-    }
-}
-
-static void wshub__uuid(const uint8_t bytes[16], char out[36]) { /* RFC 9562 5.4 */
-    static const char hex[] = "0123456789abcdef";
-    size_t i, at = 0;
-    for (i = 0; i < 16; i++) {
-        uint8_t b = bytes[i];
-        if (i == 6) b = (uint8_t)((b & 0x0F) | 0x40);
-        if (i == 8) b = (uint8_t)((b & 0x3F) | 0x80);
-        if (i == 4 || i == 6 || i == 8 || i == 10) out[at++] = '-';
-        out[at++] = hex[b >> 4];
-        out[at++] = hex[b & 15];
-    }
+    if (--hub->depth == 0 && hub->destroying) hub->above->free(hub);
 }
 
 /* At the end of a call that is too small to enter and leave: what it logged is told, unless it was
@@ -3482,9 +3394,15 @@ static void wshub__log_leave(wshub *hub) {
     wshub__leave(hub);
 }
 
+static wshub_client wshub__nobody(void) {
+    wshub_client nobody;
+    nobody.id = 0;
+    return nobody;
+}
+
 /* Writes one line, which on_log is given later (wshub__log_tell): the caller may be in the middle
- * of a change. Allocates nothing. detail: ours. text: somebody's, escaped. client: NULL: none. */
-WSHUB__COLD static void wshub__log(wshub *hub, wshub_log_code code, const wshub__client *client,
+ * of a change. Allocates nothing. detail: ours. text: somebody's, escaped. client: {0}: none. */
+WSHUB__COLD static void wshub__log(wshub *hub, wshub_log_code code, wshub_client client,
                                    const char *detail, wshub_str text) {
     static const char hex[] = "0123456789abcdef";
     wshub__line *l;
@@ -3529,118 +3447,97 @@ WSHUB__COLD static void wshub__log(wshub *hub, wshub_log_code code, const wshub_
     }
     line[at] = 0;
     l->code = code;
-    l->client.id = 0;
-    if (client) l->client = wshub__client_handle(hub, client);
+    l->client = client;
     l->suppressed = hub->logs[code].suppressed;
     hub->logs[code].suppressed = 0;
 }
 
-/* ---- >>walks ---------------------------------------------------------------------------------
- * Where walks are, so that who leaves can move out of their way. Arrays are walked from the back,
- * and a gap is filled with the last: who has been seen would move in front of the walk and be seen
- * again. So a gap in front of a walk is filled with the last that it has not seen, and that one's
- * place with the last of all (wshub__walk_shift). Sending knows nothing of this; leaving looks only
- * where a walk has been. Allocates nothing. Proved by tests/test_walks.c. */
-
-#define WSHUB__WALK_ENDED UINT32_MAX /* a phase */
-
-/* Where a walk over key is. iter zeroed: it begins, with `left`. Else `left` is not used. NULL: it
- * has ended. */
-static wshub__walk *wshub__walk_step(const wshub *hub, wshub_iter *iter, const void *key,
-                                     uint32_t left) {
-    wshub *h = hub->self;
-    wshub__walk *w;
-    uint32_t i;
-    if (iter->phase == WSHUB__WALK_ENDED) return NULL;
-    if (iter->phase) {
-        w = &h->walks[iter->phase % WSHUB__WALKS];
-        if (w->number && w->number == (uint32_t)(iter->pos >> 32)) {
-            w->used = ++h->walk_steps;
-            return w;
+/* Never the same bytes twice, whatever the io gives: each refill is mixed with its number under the
+ * hub's secret key, which creation has shown to come from randomness. Should the io run dry, that
+ * alone goes on. */
+WSHUB__COLD static void wshub__random(wshub *hub, uint8_t *bytes, size_t count) {
+    size_t i;
+    for (i = 0; i < count; i++) {
+        if (hub->random_left == 0) {
+            uint64_t nonce[2], w;
+            uint32_t k;
+            if (!hub->io.random(hub->io.ctx, hub->random, sizeof hub->random))
+                memset(hub->random, 0, sizeof hub->random);
+            nonce[0] = hub->random_refills++;
+            for (k = 0; k < sizeof hub->random; k += 8) {
+                nonce[1] = k;
+                memcpy(&w, hub->random + k, 8);
+                w ^= wshub__siphash(hub->key, nonce, sizeof nonce, 'i');
+                memcpy(hub->random + k, &w, 8);
+            }
+            hub->random_left = sizeof hub->random;
         }
-        left = (uint32_t)iter->pos; /* others have taken its place: it goes on by what it knows
-                                       itself */
-    }
-    w = &h->walks[0];
-    for (i = 1; i < WSHUB__WALKS; i++) {
-        if (h->walks[i].used < w->used) w = &h->walks[i];
-    }
-    if (++h->walk_numbers == 0) h->walk_numbers = 1;
-    w->key = key;
-    w->number = h->walk_numbers;
-    w->left = left;
-    w->used = ++h->walk_steps;
-    iter->phase = WSHUB__WALKS + (uint32_t)(w - h->walks);
-    iter->pos = (uint64_t)w->number << 32 | left;
-    return w;
-}
-
-/* The walk has seen one more. */
-static void wshub__walk_seen(wshub__walk *w, wshub_iter *iter, uint32_t left) {
-    w->left = left;
-    iter->pos = (uint64_t)w->number << 32 | left;
-}
-
-/* The walk has seen all; its place is the first to be taken again. Returns false, as those who walk
- * do then. */
-static bool wshub__walk_end(wshub__walk *w, wshub_iter *iter) {
-    w->key = NULL;
-    w->used = 0;
-    iter->phase = WSHUB__WALK_ENDED;
-    return false;
-}
-
-/* What is walked ends: nothing of it is left to be seen. */
-WSHUB__COLD static void wshub__walk_stop(wshub *hub, const void *key) {
-    uint32_t i;
-    for (i = 0; i < WSHUB__WALKS; i++) {
-        wshub__walk *w = &hub->walks[i];
-        if (w->key != key) continue;
-        w->key = NULL;
-        w->left = 0;
+        bytes[i] = hub->random[--hub->random_left];
+        hub->random[hub->random_left] = 0; /* handed out once */
     }
 }
 
-/* There is a gap at `hole`. Returns whose member fills it: the last that the walk nearest behind it
- * has not seen, which then counts as one place further in front; the gap is there from now on (it
- * may be the same place). UINT32_MAX: no walk has it in front of itself; the last of all fills it.
- * *out_walked: is anybody still in a walk over key? */
-WSHUB__COLD static uint32_t wshub__walk_shift(wshub *hub, const void *key, uint32_t hole,
-                                              bool *out_walked) {
-    uint32_t i, nearest = UINT32_MAX;
-    *out_walked = false;
-    for (i = 0; i < WSHUB__WALKS; i++) {
-        const wshub__walk *w = &hub->walks[i];
-        if (w->key != key) continue;
-        *out_walked = true;
-        if (w->left > hole && w->left < nearest) nearest = w->left;
-    }
-    if (nearest == UINT32_MAX) return UINT32_MAX;
-    for (i = 0; i < WSHUB__WALKS; i++) {
-        if (hub->walks[i].key == key && hub->walks[i].left == nearest) hub->walks[i].left--;
-    }
-    return nearest - 1;
-}
-
-/* Of clients, who keep their order: who was seen last goes, so it is the one before. */
-WSHUB__COLD static void wshub__walk_past(wshub *hub, uint32_t last, uint32_t before) {
-    uint32_t i;
-    hub->clients_walked = false;
-    for (i = 0; i < WSHUB__WALKS; i++) {
-        wshub__walk *w = &hub->walks[i];
-        if (w->key != &hub->oldest) continue;
-        hub->clients_walked = true;
-        if (w->left == last) w->left = before;
+static void wshub__uuid(const uint8_t bytes[16], char out[36]) { /* RFC 9562 5.4 */
+    static const char hex[] = "0123456789abcdef";
+    size_t i, at = 0;
+    for (i = 0; i < 16; i++) {
+        uint8_t b = bytes[i];
+        if (i == 6) b = (uint8_t)((b & 0x0F) | 0x40);
+        if (i == 8) b = (uint8_t)((b & 0x3F) | 0x80);
+        if (i == 4 || i == 6 || i == 8 || i == 10) out[at++] = '-';
+        out[at++] = hex[b >> 4];
+        out[at++] = hex[b & 15];
     }
 }
 
-/* ---- >>out -----------------------------------------------------------------------------------
- * The frame log and the queues. A frame is written once into the current segment; a queue holds
- * spans of segments, and neighbouring spans merge, so that a burst to a room is one contiguous
- * piece for each member. What is longer than a segment gets one of its own, which goes when it has
- * left: the log is never larger than WSHUB__SEG_BYTES, so that the largest thing ever sent costs
- * later turns nothing. Knows conns, not clients. Uses >>mem, >>frame. Proved by tests/test_send.c,
- * tests/bench/after.sh. */
+static void wshub__two_digits(char *to, uint32_t n) {
+    to[0] = (char)('0' + n / 10 % 10);
+    to[1] = (char)('0' + n % 10);
+}
+
+/* Milliseconds since 1970 to `2026-01-31T09:30:00.000Z`. Years beyond 9999 are not expected. */
+WSHUB__COLD static void wshub__iso_time(uint64_t ms, char out[24]) {
+    static const uint16_t before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365};
+    uint64_t days = ms / 86400000u;
+    uint32_t in_day = (uint32_t)(ms % 86400000u), year = 1970, month = 1, doy;
+    for (;;) {
+        uint32_t len = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 ? 366 : 365;
+        if (days < len || year >= 9999) break;
+        days -= len;
+        year++;
+    }
+    doy = (uint32_t)(days % 366);
+    for (month = 1; month < 12; month++) {
+        uint32_t leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 ? 1 : 0;
+        if (doy < before[month] + (month >= 2 ? leap : 0)) break;
+    }
+    doy -= before[month - 1] +
+           (month > 2 && ((year % 4 == 0 && year % 100 != 0) || year % 400 == 0) ? 1u : 0u);
+    memcpy(out, "0000-00-00T00:00:00.000Z", 24);
+    wshub__two_digits(out, year / 100);
+    wshub__two_digits(out + 2, year);
+    wshub__two_digits(out + 5, month);
+    wshub__two_digits(out + 8, doy + 1);
+    wshub__two_digits(out + 11, in_day / 3600000);
+    wshub__two_digits(out + 14, in_day / 60000 % 60);
+    wshub__two_digits(out + 17, in_day / 1000 % 60);
+    out[20] = (char)('0' + in_day % 1000 / 100);
+    wshub__two_digits(out + 21, in_day % 100);
+}
+
+static uint64_t wshub__after(const wshub *hub, uint32_t ms) { /* 0: never */
+    return ms == WSHUB_OFF ? 0 : hub->now + ms;
+}
+
+static uint64_t wshub__sooner(uint64_t a, uint64_t b) { /* 0: never */
+    return !a || (b && b < a) ? b : a;
+}
+
+/* ---- >>log -------------------------------------------------------------------------------------
+ * The frame log. A frame is written once into the current segment; queues hold spans of segments. What
+ * is longer than a segment gets one of its own, which goes when it has left: the log is never larger
+ * than WSHUB__SEG_BYTES, so that the largest thing ever sent costs later turns nothing. Knows no conn.
+ * Uses >>mem. Proved by tests/test_send.c, tests/bench/after.sh. */
 
 #define WSHUB__SEG_BYTES 65536u
 #define WSHUB__QUEUE_MAX 0x7FFFFFFFu /* bytes in one queue; sums of two fit into 32 bits */
@@ -3674,6 +3571,12 @@ static void wshub__seg_unref(wshub *hub, wshub__seg *s) {
     hub->stats.segment_bytes -= s->cap;
     if (s->lags) hub->stats.lagging_bytes -= s->cap;
     wshub__mem_free(&hub->mem, s, sizeof(wshub__seg) + s->cap);
+}
+
+static void wshub__seg_lags(wshub *hub, wshub__seg *s) {
+    if (s->lags) return;
+    s->lags = 1;
+    hub->stats.lagging_bytes += s->cap;
 }
 
 /* A segment of its own for what no segment of the log could hold; it never becomes the log. */
@@ -3718,6 +3621,13 @@ static wshub__span wshub__log_commit(wshub__seg *s, size_t n) { /* the caller ha
     return span;
 }
 
+/* ---- >>queue -----------------------------------------------------------------------------------
+ * What a stream is owed: spans of the log. Neighbouring spans merge, so that a burst to a room is one
+ * contiguous piece for each member. Offers queues to the io, in settle or when a limit asks; knows
+ * conns, not clients. Uses >>log, >>frame. Proved by tests/test_send.c, tests/bench/after.sh. */
+
+#define WSHUB__QUEUE_MAX 0x7FFFFFFFu /* bytes in one queue; sums of two fit into 32 bits */
+
 static uint32_t wshub__lowest_bit(uint64_t bits) { /* bits: not 0 */
 #if defined(__GNUC__) || defined(__clang__)
     return (uint32_t)__builtin_ctzll(bits);
@@ -3751,6 +3661,12 @@ WSHUB__COLD static bool wshub__words_reach(wshub *hub, uint64_t **words, uint32_
     return true;
 }
 
+/* What is gathered for many (>>routing) comes before whatever else happens to a queue, to who is a member of what, or
+ * to a counter that is read: whoever is about to touch one of these calls this first. */
+static void wshub__run_out(wshub *hub) {
+    if (hub->gathered) hub->above->run_out(hub);
+}
+
 static wshub__span *wshub__queue_spans(wshub__queue *q) {
     return (wshub__span *)(void *)(q + 1);
 }
@@ -3782,19 +3698,11 @@ static wshub__span *wshub__queue_last(wshub__conn *c) {
     return c->more ? &wshub__queue_spans(c->more)[c->more->count - 1] : &c->first;
 }
 
-static void wshub__run_end(wshub *hub);
-
-static void wshub__seg_lags(wshub *hub, wshub__seg *s) {
-    if (s->lags) return;
-    s->lags = 1;
-    hub->stats.lagging_bytes += s->cap;
-}
-
 /* Appends a span. False: out of memory, or the queue would pass WSHUB__QUEUE_MAX, whatever the
  * limits of the description: nothing changed. */
 static bool wshub__queue_push(wshub *hub, wshub__conn *c, wshub__span span) {
     wshub__span *last;
-    if (hub->run.messages) wshub__run_end(hub); /* it comes first */
+    wshub__run_out(hub); /* it comes first */
     if (span.len > WSHUB__QUEUE_MAX - c->queued) return false;
     last = wshub__queue_last(c);
     if (last && last->seg == span.seg && last->at + last->len == span.at) {
@@ -3904,8 +3812,13 @@ WSHUB__COLD static void wshub__out_lags(wshub *hub, wshub__conn *c) {
     hub->laggards[index / 64] |= UINT64_C(1) << index % 64;
 }
 
+/* What its peer did, or what kept it from doing anything, is no silence: so its heartbeat begins anew. */
+static void wshub__conn_heard(wshub *hub, wshub__conn *c) {
+    if (c->above) hub->above->heard(hub, c);
+}
+
 static void wshub__out_note(wshub *hub, wshub__conn *c, uint8_t note) {
-    if (!c->client || (!hub->desc.on_pressure && !hub->desc.on_log)) return;
+    if (!c->above || (!hub->desc.on_pressure && !hub->desc.on_log)) return;
     if (!c->note_listed) {
         c->note_listed = true;
         c->next_note = hub->notes_head;
@@ -3922,12 +3835,10 @@ static void wshub__out_note(wshub *hub, wshub__conn *c, uint8_t note) {
 /* A stream that was full has taken more, and still not all: its peer reads, so it is not silent
  * (LIVE-2). The last of it proves nothing, since the system takes that whether or not there is a
  * peer. */
-static void wshub__out_moved(const wshub *hub, wshub__conn *c) {
-    wshub__client *client = hub->desc.heartbeat_by_pong ? wshub__conn_client(hub, c) : NULL;
+static void wshub__out_moved(wshub *hub, wshub__conn *c) {
     c->last_active = hub->now;
     c->pinged = c->ping_late;
-    if (client && client->state == WSHUB_CLIENT_AUTHENTICATED)
-        client->time = hub->now; /* its ping waits behind this */
+    if (hub->desc.heartbeat_by_pong) wshub__conn_heard(hub, c); /* its ping waits behind this */
 }
 
 /* Offers a queue to the io. Calls no callback: what the application is to be told is noted. */
@@ -4021,17 +3932,10 @@ static bool wshub__out_bytes(wshub *hub, wshub__conn *c, const void *bytes, size
     return wshub__out_commit(hub, c, s, n);
 }
 
-/* ---- >>conn ----------------------------------------------------------------------------------
- * The life of a stream and of the client at its end: deadlines, closing in all its ways. Closing
- * only marks and queues; >>settle buries. Proved by tests/test_hub.c. */
-
-static uint64_t wshub__after(const wshub *hub, uint32_t ms) { /* 0: never */
-    return ms == WSHUB_OFF ? 0 : hub->now + ms;
-}
-
-static uint64_t wshub__sooner(uint64_t a, uint64_t b) { /* 0: never */
-    return !a || (b && b < a) ? b : a;
-}
+/* ---- >>conn ------------------------------------------------------------------------------------
+ * The life of a stream: its states, which wshub__conn_to() alone changes, its deadlines, closing in all
+ * its ways. Closing only marks and queues; >>flow sends and >>settle buries. Who stands above is told
+ * once that a stream ends. Proved by tests/test_hub.c, test_ends.c. */
 
 /* clang-format off */
 /* Which states may follow a state: a bit for each. The io may report the end of a stream in any. */
@@ -4084,19 +3988,6 @@ static bool wshub__conn_counts_silence(const wshub *hub, const wshub__conn *c) {
     return c->state == WSHUB__CONN_HTTP || c->state == WSHUB__CONN_OPEN;
 }
 
-/* When the client at the end of this conn must have been heard of. 0: never. */
-static uint64_t wshub__client_next(const wshub *hub, const wshub__conn *c) {
-    const wshub_desc *d = &hub->desc;
-    const wshub__client *client = wshub__conn_client(hub, c);
-    uint64_t due, step = d->heartbeat_interval_ms;
-    if (!client || client->gone) return 0;
-    if (client->state != WSHUB_CLIENT_AUTHENTICATED) return client->time; /* AUTH-1, AUTH-2 */
-    if (d->heartbeat_timeout_ms == WSHUB_OFF || wshub__conn_waits(c) || c->part_due)
-        return 0; /* part_due: a message is on its way, and has a clock of its own */
-    due = client->time + d->heartbeat_timeout_ms + 1; /* LIVE-1: found by the sweep behind it */
-    return (due + step - 1) / step * step;
-}
-
 /* When this conn must be looked at next, from what it is now. 0: never. */
 static uint64_t wshub__conn_next(const wshub *hub, const wshub__conn *c) {
     const wshub_desc *d = &hub->desc;
@@ -4107,7 +3998,7 @@ static uint64_t wshub__conn_next(const wshub *hub, const wshub__conn *c) {
         at = wshub__sooner(at,
                            c->last_active + (ping ? d->idle_timeout_ms / 2 : d->idle_timeout_ms));
     }
-    return wshub__sooner(at, wshub__client_next(hub, c));
+    return c->above ? wshub__sooner(at, hub->above->due(hub, c)) : at;
 }
 
 /* Arms the conn's timer if something is due sooner than it is armed for; later is found when it
@@ -4119,69 +4010,15 @@ static void wshub__conn_arm(wshub *hub, wshub__conn *c) {
     }
 }
 
-static wshub__ask *wshub__ask_at(const wshub *hub, uint32_t index) {
-    return (wshub__ask *)wshub__pool_at(&hub->asks, index);
-}
-
-static wshub__ask *wshub__ask_new(wshub *hub, wshub__client *c, wshub__ask_kind kind,
-                                  wshub_ask *out_ask) {
-    uint32_t index;
-    wshub__ask *a = (wshub__ask *)wshub__pool_take(&hub->mem, &hub->asks, &index);
-    if (!a) return NULL;
-    a->kind = kind;
-    a->index = index;
-    a->client = c->index;
-    a->next = c->asks;
-    if (a->next) wshub__ask_at(hub, a->next - 1)->prev = index + 1;
-    c->asks = index + 1;
-    c->asks_count++;
-    out_ask->id = wshub__pool_handle(&hub->asks, index);
-    return a;
-}
-
-static void wshub__ask_free(wshub *hub, wshub__ask *a) {
-    wshub__client *c = wshub__client_at(hub, a->client);
-    if (a->prev) {
-        wshub__ask_at(hub, a->prev - 1)->next = a->next;
-    } else {
-        c->asks = a->next;
-    }
-    if (a->next) wshub__ask_at(hub, a->next - 1)->prev = a->prev;
-    c->asks_count--;
-    wshub__pool_free(&hub->asks, a->index);
-}
-
-static wshub__extra *wshub__extra_take(wshub *hub, wshub__client *c) { /* NULL: out of memory */
-    if (!c->extra) c->extra = (wshub__extra *)wshub__mem_new(&hub->mem, sizeof *c->extra);
-    return c->extra;
-}
-
-/* Marks a client as gone. It answers to nobody from here on; settle takes it out of the indexes and
- * tells the application (BYE-1). The first cause counts. */
-static void wshub__client_end(wshub *hub, wshub__client *c, wshub_cause cause, uint16_t code,
-                              wshub_str reason) {
-    if (c->gone) return;
-    if (hub->run.messages) wshub__run_end(hub); /* what was sent before is still its */
-    c->gone = true;
-    c->state_last = c->state;
-    c->state = WSHUB_CLIENT_DISCONNECTED;
-    c->cause = (uint8_t)cause;
-    c->code = code;
-    if (reason.len && wshub__extra_take(hub, c))
-        wshub__buf_add(&hub->mem, &c->extra->reason, reason.ptr, reason.len);
-    c->next_gone = 0;
-    if (hub->gone_tail) {
-        wshub__client_at(hub, hub->gone_tail - 1)->next_gone = c->index + 1;
-    } else {
-        hub->gone_head = c->index + 1;
-    }
-    hub->gone_tail = c->index + 1;
+WSHUB__COLD static void wshub__conn_log(wshub *hub, wshub_log_code code, const wshub__conn *c,
+                                        const char *detail) {
+    wshub__log(hub, code, c->above ? hub->above->who(hub, c) : wshub__nobody(), detail,
+               wshub__str(NULL, 0));
 }
 
 static void wshub__conn_end(wshub *hub, wshub__conn *c, wshub_cause cause, uint16_t code,
                             wshub_str reason) {
-    wshub__client *client = wshub__conn_client(hub, c);
-    if (client) wshub__client_end(hub, client, cause, code, reason);
+    if (c->above) hub->above->ended(hub, c, cause, code, reason);
 }
 
 /* Drops the stream in this settle: no Close frame, nothing more is sent. */
@@ -4203,14 +4040,13 @@ static void wshub__held_drop(wshub *hub, wshub__conn *c) {
 /* A stream is read on: by the io, once nothing is held any more. What the peer could not say
  * meanwhile is not held against it. */
 static void wshub__io_unpause(wshub *hub, wshub__conn *c) {
-    wshub__client *client = wshub__conn_client(hub, c);
     wshub_conn conn;
     if (!c->io_paused) return;
     conn.id = c->id;
     c->io_paused = false;
     c->last_active = hub->now;
     c->pinged = false;
-    if (client && client->state == WSHUB_CLIENT_AUTHENTICATED) client->time = hub->now;
+    wshub__conn_heard(hub, c);
     wshub__conn_arm(hub, c);
     hub->io.pause(hub->io.ctx, conn, false);
 }
@@ -4276,16 +4112,13 @@ WSHUB__COLD static void wshub__conn_fail(wshub *hub, wshub__conn *c, uint16_t co
                                          const char *why) {
     bool ours = code == 1011; /* no fault of the peer's */
     if (!ours) hub->stats.protocol_errors++;
-    wshub__log(hub, ours ? WSHUB_LOG_NOMEM : WSHUB_LOG_PROTO, wshub__conn_client(hub, c), why,
-               wshub__str(NULL, 0));
+    wshub__conn_log(hub, ours ? WSHUB_LOG_NOMEM : WSHUB_LOG_PROTO, c, why);
     if (c->state == WSHUB__CONN_OPEN) {
         wshub__conn_end(hub, c, ours ? WSHUB_BY_MEMORY : WSHUB_BY_PROTOCOL, code, wshub_str_z(why));
         if (!wshub__conn_close_frame(hub, c, code, wshub_str_z(why))) return;
     }
     wshub__conn_flush_end(hub, c);
 }
-
-static void wshub__inbound_late(wshub *hub, wshub__client *c);
 
 /* Has a request's head come, and nothing of its body? */
 static bool wshub__http_body_awaited(const wshub__conn *c) {
@@ -4313,16 +4146,16 @@ WSHUB__COLD static void wshub__phase_due(wshub *hub, wshub__conn *c) {
             break;
         }
         /* answers to earlier requests may still be on their way */
-        wshub__log(hub, WSHUB_LOG_TIMEOUT, NULL, "request head or body", wshub__str(NULL, 0));
+        wshub__log(hub, WSHUB_LOG_TIMEOUT, wshub__nobody(), "request head or body",
+                   wshub__str(NULL, 0));
         wshub__conn_flush_end(hub, c);
         break;
     case WSHUB__CONN_CLOSING:
     case WSHUB__CONN_LINGERING:
-        wshub__log(hub, WSHUB_LOG_TIMEOUT, wshub__conn_client(hub, c), "close",
-                   wshub__str(NULL, 0));
+        wshub__conn_log(hub, WSHUB_LOG_TIMEOUT, c, "close");
         wshub__conn_abort(hub, c, WSHUB_BY_TIMEOUT, 1006, "");
         break;
-    case WSHUB__CONN_OPEN: wshub__inbound_late(hub, wshub__conn_client(hub, c)); break;
+    case WSHUB__CONN_OPEN: hub->above->waited(hub, c); break;
     case WSHUB__CONN_FREE:
     case WSHUB__CONN_FLUSHING: /* never: these have no such clock */
     case WSHUB__CONN_ABORTING:
@@ -4361,18 +4194,12 @@ WSHUB__COLD static void wshub__silence_due(wshub *hub, wshub__conn *c) {
 
 /* A deadline may have passed, by what has been heard. Puts the timer back for what remains. */
 WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
-    wshub__client *client = wshub__conn_client(hub, c);
-    uint64_t now = hub->heard, at = wshub__client_next(hub, c);
-    bool late = at && now >= at;
-    if (late && hub->desc.heartbeat_by_pong && client->state == WSHUB_CLIENT_AUTHENTICATED &&
-        !c->pinged) {
-        wshub__peer_ask(hub, c); /* a late turn kept us from asking: it is asked before it is judged
-                                    (LIVE-3) */
-        client->time = now - hub->desc.idle_timeout_ms / 2;
-        late = false;
-    }
+    uint64_t now = hub->heard, at = c->above ? hub->above->due(hub, c) : 0;
+    bool late = at && now >= at && !hub->above->asked(hub, c);
+
     if (c->write_due && now >= c->write_due && !c->blocked && !c->inflight)
         wshub__out_send(hub, c); /* there is room again */
+
     if (c->phase_due && now >= c->phase_due) {
         wshub__phase_due(hub, c);
     } else if (c->part_due && now >= c->part_due) {
@@ -4380,1808 +4207,18 @@ WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
         wshub__conn_fail(hub, c, 1008, "message not finished in time");
     } else if (c->write_due && now >= c->write_due) {
         hub->stats.write_timeouts++;
-        wshub__log(hub, WSHUB_LOG_TIMEOUT, client, "no progress in sending", wshub__str(NULL, 0));
+        wshub__conn_log(hub, WSHUB_LOG_TIMEOUT, c, "no progress in sending");
         wshub__conn_abort(hub, c, WSHUB_BY_TIMEOUT, 1006, "");
-    } else if (late && client->state != WSHUB_CLIENT_AUTHENTICATED) { /* AUTH-1, AUTH-2 */
-        hub->stats.auth_timeouts++;
-        wshub__conn_close(hub, c, WSHUB_BY_AUTH, 4001, wshub_str_z("Authentication timeout"));
     } else if (late) {
-        hub->stats.heartbeat_timeouts++;
-        wshub__conn_close(hub, c, WSHUB_BY_TIMEOUT, 4002, wshub_str_z("Heartbeat timeout"));
+        hub->above->late(hub, c);
     }
     if (wshub__conn_counts_silence(hub, c)) wshub__silence_due(hub, c);
+
+    /* Two clocks ran out at once: the other is judged a moment later. */
     at = wshub__conn_next(hub, c);
-    if (at && at <= now)
-        at = now + 1; /* two clocks ran out at once: the other is judged a moment later */
+    if (at && at <= now) at = now + 1;
     if (at) wshub__heap_set(&hub->heap, wshub__conn_index(c), at);
 }
-
-/* ---- >>rooms ---------------------------------------------------------------------------------
- * Rooms and users: a name and a dense array of members. A member knows its place in the client's
- * list and the client's list knows the place among the members, so that joining and leaving cost
- * the same in any crowd. A client that is in many rooms has a table of their places, so that they
- * cost the same there too. The room named like a client's id (AUTH-7) is a flag in the client as
- * long as nobody else is in it. Proved by tests/test_send.c. */
-
-static wshub_str wshub__name_str(const wshub__name *n) {
-    return wshub__str(n->ptr, n->len);
-}
-
-static void wshub__chan_free(wshub *hub, wshub__chan *c) {
-    wshub__chans *list = c->out ? &hub->subs_out : &hub->subs_in;
-    *(c->prev ? &c->prev->next : &list->head) = c->next;
-    *(c->next ? &c->next->prev : &list->tail) = c->prev;
-    hub->subs_count--;
-    if (c->out) hub->stats.bus_lingering--;
-    wshub__index_remove(&hub->index, &c->name);
-    wshub__mem_free(&hub->mem, c, sizeof *c + c->name.len);
-}
-
-static const char *const wshub__kind_prefixes[] = {"", "ws:client:", "ws:user:", "ws:room:"};
-
-/* Hands over a batch of what is due of one list, in order. Returns how many; `ok` becomes false if
- * the bus has no room. */
-static size_t wshub__chans_run(wshub *hub, wshub__chans *chans, bool *ok) {
-    wshub_bus_channel list[WSHUB_BUS_BATCH];
-    wshub__chan *c = chans->head;
-    size_t n = 0, i;
-    for (; c && n < WSHUB_BUS_BATCH; c = c->next, n++) {
-        if (c->due > hub->now && hub->stats.bus_lingering <= (uint64_t)hub->desc.rooms_max + n)
-            break;
-        list[n].name = wshub__name_str(&c->name);
-        list[n].pattern = false;
-    }
-    if (!n) return 0;
-    *ok = (chans == &hub->subs_out ? hub->bus.unsubscribe : hub->bus.subscribe)(hub->bus.ctx, list,
-                                                                                n);
-    for (i = 0; *ok && i < n; i++) wshub__chan_free(hub, chans->head);
-    return n;
-}
-
-/* Unsubscribes from what has lingered long enough, and from the oldest of more than rooms_max.
- * False: to be continued. */
-static bool wshub__unsubs_run(wshub *hub) {
-    bool ok = true;
-    while (wshub__chans_run(hub, &hub->subs_out, &ok) && ok) {
-    }
-    return ok;
-}
-
-/* The first of a name has come, or its last has gone (BUS-4). The bus hears of it in settle; of
- * what comes and goes within a turn, or returns while its channel lingers, it hears nothing. */
-WSHUB__COLD static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name, bool wanted) {
-    char text[WSHUB_NAME_BYTES_MAX + 16];
-    size_t prefix = strlen(wshub__kind_prefixes[kind]), n = prefix + name.len;
-    uint32_t linger = hub->desc.bus_linger_ms;
-    wshub__chans *list = wanted ? &hub->subs_in : &hub->subs_out;
-    wshub__chan *c;
-    if (!hub->bus_linked || !hub->desc.bus_exact) return; /* a replay is to come */
-    WSHUB_ASSERT(name.ptr && name.len <= WSHUB_NAME_BYTES_MAX);
-    memcpy(text, wshub__kind_prefixes[kind], prefix);
-    memcpy(text + prefix, name.ptr, name.len);
-    c = (wshub__chan *)(void *)wshub__index_find(&hub->index, WSHUB__KIND_CHANNEL,
-                                                 wshub__str(text, n));
-    if (c) {
-        if (c->out == wanted) wshub__chan_free(hub, c);
-        return;
-    }
-    c = wshub__index_reserve(&hub->mem, &hub->index)
-            ? (wshub__chan *)wshub__mem_new(&hub->mem, sizeof *c + n)
-            : NULL;
-    if (!c) {
-        if (wanted) hub->replay = 1; /* nothing is lost for good: all is subscribed anew */
-        wshub__log(hub, WSHUB_LOG_NOMEM, NULL, "a channel", name);
-        return;
-    }
-    memcpy(c + 1, text, n);
-    c->name.ptr = (const char *)(c + 1);
-    c->name.len = n & WSHUB__NAME_LEN_MAX;
-    c->name.kind = WSHUB__KIND_CHANNEL;
-    c->out = !wanted;
-    c->due = hub->now + (wanted || linger == WSHUB_OFF ? 0 : linger);
-    c->prev = list->tail;
-    *(c->prev ? &c->prev->next : &list->head) = c;
-    list->tail = c;
-    hub->subs_count++;
-    wshub__index_add(&hub->index, &c->name);
-    if (wanted) return;
-    hub->stats.bus_lingering++;
-    if (hub->stats.bus_lingering > hub->desc.rooms_max &&
-        (hub->stats.bus_lingering - hub->desc.rooms_max) % WSHUB_BUS_BATCH == 0)
-        (void)wshub__unsubs_run(hub); /* in the middle of a turn that leaves so many; an order makes
-                                         no report */
-}
-
-static wshub__member *wshub__members(wshub__group *g) {
-    return g->cap ? g->at.many : &g->at.one;
-}
-
-static void wshub__group_end(wshub *hub, wshub__group *g) { /* its memory, once nobody needs its
-                                                               name */
-    if (g->count || g->pins) return;
-    if (g->cap) wshub__mem_free(&hub->mem, g->at.many, g->cap * sizeof(wshub__member));
-    wshub__mem_free(&hub->mem, g, sizeof *g + g->name.len);
-}
-
-static wshub__group *wshub__group_find(const wshub *hub, wshub__kind kind, wshub_str name) {
-    return (wshub__group *)wshub__index_find(&hub->index, kind, name);
-}
-
-static wshub_err wshub__group_new(wshub *hub, wshub__kind kind, wshub_str name,
-                                  wshub__group **out) {
-    bool room = kind == WSHUB__KIND_ROOM;
-    wshub__group ***list = room ? &hub->rooms : &hub->users;
-    uint32_t *count = room ? &hub->rooms_count : &hub->users_count,
-             *cap = room ? &hub->rooms_cap : &hub->users_cap;
-    void *items = *list;
-    wshub__group *g;
-    if (*count >= (room ? hub->desc.rooms_max : hub->desc.users_max)) return WSHUB_ERR_LIMIT;
-    if (!wshub__mem_grow(&hub->mem, &items, cap, *count + 1, sizeof(wshub__group *)))
-        return WSHUB_ERR_NOMEM;
-    *list = (wshub__group **)items;
-    if (!wshub__index_reserve(&hub->mem, &hub->index)) return WSHUB_ERR_NOMEM;
-    g = (wshub__group *)wshub__mem_new(&hub->mem, sizeof *g + name.len);
-    if (!g) return WSHUB_ERR_NOMEM;
-    memcpy((char *)(g + 1), name.ptr, name.len);
-    g->name.ptr = (const char *)(g + 1);
-    g->name.len = name.len & WSHUB__NAME_LEN_MAX;
-    g->name.kind = (uint32_t)kind & 15;
-    g->pos = *count;
-    (*list)[(*count)++] = g;
-    wshub__index_add(&hub->index, &g->name);
-    wshub__sub(hub, kind, name, true);
-    *out = g;
-    return WSHUB_OK;
-}
-
-static void wshub__group_free(wshub *hub, wshub__group *g) {
-    bool room = g->name.kind == WSHUB__KIND_ROOM;
-    wshub__group **list = room ? hub->rooms : hub->users;
-    uint32_t *count = room ? &hub->rooms_count : &hub->users_count, hole, from;
-    bool *walked = room ? &hub->rooms_walked : &hub->users_walked;
-    wshub__sub(hub, (wshub__kind)g->name.kind, wshub__name_str(&g->name), false);
-    wshub__index_remove(&hub->index, &g->name);
-    if (g->walked) wshub__walk_stop(hub, g);
-    hole = g->pos;
-    while (*walked && (from = wshub__walk_shift(hub, count, hole, walked)) != UINT32_MAX) {
-        list[hole] = list[from];
-        list[hole]->pos = hole;
-        hole = from;
-    }
-    if (hole != --*count) {
-        list[hole] = list[*count];
-        list[hole]->pos = hole;
-    }
-    wshub__group_end(hub, g);
-}
-
-static bool wshub__group_room(wshub *hub, wshub__group *g) {
-    bool here = !g->cap;
-    wshub__member one = *wshub__members(g);
-    void *many = here ? NULL : g->at.many;
-    if (here && g->count == 0) return true;
-    if (!wshub__mem_grow(&hub->mem, &many, &g->cap, here ? 2 : g->count + 1, sizeof one))
-        return false;
-    if (here) *(wshub__member *)many = one;
-    g->at.many = (wshub__member *)many;
-    return true;
-}
-
-static uint32_t wshub__group_add(wshub__group *g, uint32_t client, uint32_t place) { /* room is
-                                                                                        there */
-    wshub__member *m = &wshub__members(g)[g->count];
-    m->client = client;
-    m->place = place;
-    return g->count++;
-}
-
-static uint32_t *wshub__room_positions(const wshub__client *c) {
-    return (uint32_t *)(void *)(c->rooms + c->rooms_cap);
-}
-
-static void wshub__group_move(wshub *hub, wshub__group *g, uint32_t from, uint32_t to) {
-    wshub__member *members = wshub__members(g);
-    wshub__client *c = wshub__client_at(hub, members[from].client);
-    if (from == to) return;
-    members[to] = members[from];
-    if (g->name.kind == WSHUB__KIND_ROOM) {
-        wshub__room_positions(c)[members[to].place] = to;
-    } else {
-        c->user_pos = to;
-    }
-}
-
-/* Out of the way of those who walk over it: the gap is where the last of all may go. */
-WSHUB__COLD static uint32_t wshub__group_shift(wshub *hub, wshub__group *g, uint32_t pos) {
-    uint32_t from;
-    bool walked = true;
-    while ((from = wshub__walk_shift(hub, g, pos, &walked)) != UINT32_MAX) {
-        wshub__group_move(hub, g, from, pos);
-        pos = from;
-    }
-    g->walked = walked;
-    return pos;
-}
-
-static void wshub__group_remove(wshub *hub, wshub__group *g, uint32_t pos) {
-    if (hub->run.room == g) wshub__run_end(hub);
-    if (g->walked) pos = wshub__group_shift(hub, g, pos);
-    wshub__group_move(hub, g, --g->count, pos);
-    if (g->cap > 1024 && g->count <= g->cap / 8) { /* a crowd has gone */
-        void *many = g->at.many;
-        wshub__mem_shrink(&hub->mem, &many, &g->cap, g->count, sizeof(wshub__member));
-        g->at.many = (wshub__member *)many;
-    }
-    if (g->count == 0) wshub__group_free(hub, g);
-}
-
-static wshub__client *wshub__client_by_id(const wshub *hub, wshub_str id) { /* gone ones too */
-    wshub__name *n = wshub__index_find(&hub->index, WSHUB__KIND_CLIENT, id);
-    return n ? (wshub__client *)(void *)((uint8_t *)n - offsetof(wshub__client, name)) : NULL;
-}
-
-/* A client's rooms: an array of them, one of its positions among their members, and beyond
- * WSHUB__ROOMS_FEW a hash table of places + 1 (0: empty), two for each room: open addressing by the
- * keyed hash that the room's name has already. So a room is found in a client's list in the same
- * time however many it is in (ROOM-3, ROOM-5). */
-#define WSHUB__ROOMS_FEW 16u
-
-static size_t wshub__rooms_bytes(uint32_t cap) {
-    return cap * (sizeof(wshub__group *) + sizeof(uint32_t)) +
-           (cap > WSHUB__ROOMS_FEW ? 2 * cap * sizeof(uint32_t) : 0);
-}
-
-static uint32_t *wshub__rooms_table(const wshub__client *c) {
-    return wshub__room_positions(c) + c->rooms_cap;
-}
-
-/* Where a room stands in the table, or the empty entry where it would. */
-static uint32_t wshub__rooms_entry(const wshub__client *c, const wshub__group *room) {
-    const uint32_t *table = wshub__rooms_table(c);
-    uint32_t mask = 2 * c->rooms_cap - 1, i = room->name.hash & mask;
-    while (table[i] && c->rooms[table[i] - 1] != room) i = (i + 1) & mask;
-    return i;
-}
-
-static void wshub__rooms_forget(wshub__client *c, const wshub__group *room) { /* its entry; the gap
-                                                                                 is closed behind it
-                                                                               */
-    uint32_t *table = wshub__rooms_table(c);
-    uint32_t mask = 2 * c->rooms_cap - 1, hole = wshub__rooms_entry(c, room), i;
-    for (i = (hole + 1) & mask; table[i]; i = (i + 1) & mask) {
-        uint32_t home = c->rooms[table[i] - 1]->name.hash & mask;
-        if (((i - home) & mask) >= ((i - hole) & mask)) {
-            table[hole] = table[i];
-            hole = i;
-        }
-    }
-    table[hole] = 0;
-}
-
-static uint32_t wshub__room_place(const wshub__client *c, const wshub__group *room) { /* UINT32_MAX:
-                                                                                         none */
-    uint32_t i;
-    if (c->rooms_cap > WSHUB__ROOMS_FEW) {
-        i = wshub__rooms_table(c)[wshub__rooms_entry(c, room)];
-        return i ? i - 1 : UINT32_MAX;
-    }
-    for (i = 0; i < c->rooms_count; i++) {
-        if (c->rooms[i] == room) return i;
-    }
-    return UINT32_MAX;
-}
-
-/* Room for cap, a power of two and enough for those it is in. False: out of memory, nothing
- * changed. */
-static bool wshub__rooms_resize(wshub *hub, wshub__client *c, uint32_t cap) {
-    wshub__client old = *c;
-    uint32_t i;
-    void *block;
-    if (WSHUB__NEVER(cap > 1u << 27)) return false; /* as many rooms do not fit into memory */
-    block = hub->mem.fn(hub->mem.user, NULL, 0, wshub__rooms_bytes(cap));
-    if (!block) return false;
-    c->rooms = (wshub__group **)block;
-    c->rooms_cap = cap;
-    if (old.rooms) {
-        memcpy(c->rooms, old.rooms, old.rooms_count * sizeof *c->rooms);
-        memcpy(wshub__room_positions(c), wshub__room_positions(&old),
-               old.rooms_count * sizeof(uint32_t));
-        wshub__mem_free(&hub->mem, old.rooms, wshub__rooms_bytes(old.rooms_cap));
-    }
-    if (cap > WSHUB__ROOMS_FEW) {
-        memset(wshub__rooms_table(c), 0, 2 * cap * sizeof(uint32_t));
-        for (i = 0; i < c->rooms_count; i++)
-            wshub__rooms_table(c)[wshub__rooms_entry(c, c->rooms[i])] = i + 1;
-    }
-    return true;
-}
-
-static wshub_err wshub__room_add(wshub *hub, wshub__client *c, wshub__group *room) {
-    if (c->rooms_count == c->rooms_cap &&
-        !wshub__rooms_resize(hub, c, c->rooms_cap ? c->rooms_cap * 2 : 2))
-        return WSHUB_ERR_NOMEM;
-    if (!wshub__group_room(hub, room)) return WSHUB_ERR_NOMEM;
-    if (hub->run.room == room) wshub__run_end(hub); /* to those who were there */
-    c->rooms[c->rooms_count] = room;
-    wshub__room_positions(c)[c->rooms_count] = wshub__group_add(room, c->index, c->rooms_count);
-    if (c->rooms_cap > WSHUB__ROOMS_FEW) {
-        uint32_t entry = wshub__rooms_entry(c, room);
-        wshub__rooms_table(c)[entry] = c->rooms_count + 1;
-    }
-    c->rooms_count++;
-    return WSHUB_OK;
-}
-
-static void wshub__place_move(wshub__client *c, uint32_t from, uint32_t to) {
-    uint32_t *positions = wshub__room_positions(c);
-    if (from == to) return;
-    if (c->rooms_cap > WSHUB__ROOMS_FEW)
-        wshub__rooms_table(c)[wshub__rooms_entry(c, c->rooms[from])] = to + 1;
-    c->rooms[to] = c->rooms[from];
-    positions[to] = positions[from];
-    wshub__members(c->rooms[to])[positions[to]].place = to;
-}
-
-WSHUB__COLD static uint32_t wshub__place_shift(wshub *hub, wshub__client *c, uint32_t place) { /* as
-                                                                                                  wshub__group_shift()
-                                                                                                */
-    uint32_t from;
-    while ((from = wshub__walk_shift(hub, &c->rooms, place, &c->rooms_walked)) != UINT32_MAX) {
-        wshub__place_move(c, from, place);
-        place = from;
-    }
-    return place;
-}
-
-static void wshub__room_drop(wshub *hub, wshub__client *c, uint32_t place) {
-    wshub__group *room = c->rooms[place];
-    uint32_t pos = wshub__room_positions(c)[place];
-    if (c->rooms_cap > WSHUB__ROOMS_FEW) wshub__rooms_forget(c, room);
-    if (c->rooms_walked) place = wshub__place_shift(hub, c, place);
-    wshub__place_move(c, --c->rooms_count, place);
-    if (c->rooms_cap > WSHUB__ROOMS_FEW && c->rooms_count <= c->rooms_cap / 8)
-        (void)wshub__rooms_resize(hub, c, c->rooms_cap / 4); /* what the most ever took is given
-                                                                back */
-    wshub__group_remove(hub, room, pos);
-}
-
-static wshub_err wshub__room_join(wshub *hub, wshub__client *c, wshub_str name) {
-    wshub__group *room = wshub__group_find(hub, WSHUB__KIND_ROOM, name);
-    wshub_err err;
-    bool fresh = !room;
-    if (c->own_room && wshub_str_eq(name, wshub__name_str(&c->name))) return WSHUB_OK;
-    if (room && wshub__room_place(c, room) != UINT32_MAX) return WSHUB_OK; /* ROOM-5 */
-    if (c->rooms_count + (c->own_room ? 1u : 0u) >= hub->desc.rooms_per_client_max)
-        return WSHUB_ERR_LIMIT;
-    if (!room) {
-        wshub__client *owner = wshub__client_by_id(hub, name);
-        err = wshub__group_new(hub, WSHUB__KIND_ROOM, name, &room);
-        if (err) return err;
-        if (owner && owner->own_room && !owner->gone) { /* its own-id room becomes a real one */
-            err = wshub__room_add(hub, owner, room);
-            if (err) {
-                wshub__group_free(hub, room);
-                return err;
-            }
-            owner->own_room = false;
-            hub->own_rooms--;
-            fresh = false;
-        }
-    }
-    err = wshub__room_add(hub, c, room);
-    if (err && fresh) wshub__group_free(hub, room);
-    return err;
-}
-
-static bool wshub__room_leave(wshub *hub, wshub__client *c, wshub_str name) {
-    wshub__group *room;
-    uint32_t place;
-    if (c->own_room && wshub_str_eq(name, wshub__name_str(&c->name))) {
-        c->own_room = false;
-        hub->own_rooms--;
-        wshub__sub(hub, WSHUB__KIND_ROOM, name, false);
-        return true;
-    }
-    room = wshub__group_find(hub, WSHUB__KIND_ROOM, name);
-    place = room ? wshub__room_place(c, room) : UINT32_MAX;
-    if (place == UINT32_MAX) return false;
-    wshub__room_drop(hub, c, place);
-    return true;
-}
-
-static wshub_err wshub__room_join_own(wshub *hub, wshub__client *c) {
-    wshub__group *room = wshub__group_find(hub, WSHUB__KIND_ROOM, wshub__name_str(&c->name));
-    if (room)
-        return wshub__room_place(c, room) == UINT32_MAX ? wshub__room_add(hub, c, room) : WSHUB_OK;
-    c->own_room = true;
-    hub->own_rooms++;
-    wshub__sub(hub, WSHUB__KIND_ROOM, wshub__name_str(&c->name), true);
-    return WSHUB_OK;
-}
-
-static void wshub__room_leave_all(wshub *hub, wshub__client *c) {
-    if (c->own_room) (void)wshub__room_leave(hub, c, wshub__name_str(&c->name));
-    while (c->rooms_count) wshub__room_drop(hub, c, c->rooms_count - 1);
-    wshub__mem_free(&hub->mem, c->rooms, wshub__rooms_bytes(c->rooms_cap));
-    c->rooms = NULL;
-    c->rooms_cap = 0;
-}
-
-static wshub_err wshub__user_add(wshub *hub, wshub__client *c, wshub_str id) {
-    wshub__group *user = wshub__group_find(hub, WSHUB__KIND_USER, id);
-    if (!user) {
-        wshub_err err = wshub__group_new(hub, WSHUB__KIND_USER, id, &user);
-        if (err) return err;
-    }
-    if (!wshub__group_room(hub, user)) return WSHUB_ERR_NOMEM; /* a fresh one has room for one */
-    c->user = user;
-    c->user_pos = wshub__group_add(user, c->index, 0);
-    return WSHUB_OK;
-}
-
-static void wshub__user_drop(wshub *hub, wshub__client *c) {
-    if (!c->user) return;
-    wshub__group_remove(hub, c->user, c->user_pos);
-    c->user = NULL;
-}
-
-/* The id that the application gave it; ptr NULL: none. */
-static wshub_str wshub__user_id(const wshub__client *c) {
-    if (!c->has_user) return wshub__str(NULL, 0);
-    if (c->user) return wshub__name_str(&c->user->name);
-    if (c->extra && c->extra->user_id.len)
-        return wshub__str(c->extra->user_id.ptr, c->extra->user_id.len);
-    return wshub__str("", 0);
-}
-
-/* ---- >>routing -------------------------------------------------------------------------------
- * Turns a target into receivers and gives each a span of the one frame. Encrypted clients go
- * through
- * >>transform's queue instead. Calls no callback, so what it walks stays as it is. What one room,
- * or all, is sent without a break is gathered and given out at once. Proved by tests/test_send.c,
- * tests/test_runs.c, tests/test_golden.c (send-*). */
-
-struct wshub__text;
-
-/* one message on its way to any number of clients */
-typedef struct wshub__fan {
-    wshub_str event, data;
-    const uint8_t *binary; /* a binary message instead */
-    size_t binary_len;
-    wshub__span frame; /* holds a reference while the fan lives */
-    uint32_t messages; /* in the frame: one, or those of a run */
-    bool encoded, failed;
-    struct wshub__text *text; /* a copy, once a transformer needs it */
-    wshub_str ready; /* the frame, encoded by another hub of this process. ptr NULL: not yet */
-} wshub__fan;
-
-static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan);
-static void wshub__text_run(wshub *hub, struct wshub__text *text);
-
-static wshub__fan wshub__fan_make(wshub_str event, wshub_str data) {
-    wshub__fan f;
-    memset(&f, 0, sizeof f);
-    f.event = event;
-    f.data = data;
-    f.messages = 1;
-    if (!data.ptr) f.data.len = 0; /* absent, whatever its length says */
-    return f;
-}
-
-/* Ends a fan: what waits for a transformer is begun. May run callbacks. */
-static void wshub__fan_done(wshub *hub, wshub__fan *fan) {
-    if (fan->frame.seg) wshub__seg_unref(hub, fan->frame.seg);
-    fan->frame.seg = NULL;
-    if (fan->text) wshub__text_run(hub, fan->text);
-    fan->text = NULL;
-}
-
-/* Copies a frame that is encoded into the log: what follows it there is one piece with it. */
-static bool wshub__fan_adopt(wshub *hub, wshub__fan *fan) {
-    wshub__seg *s = wshub__log_room(hub, fan->ready.len);
-    if (!s) return false;
-    memcpy(wshub__log_end(s), fan->ready.ptr, fan->ready.len);
-    fan->frame = wshub__log_commit(s, fan->ready.len);
-    return true;
-}
-
-static bool wshub__fan_frame(wshub *hub, wshub__fan *fan) {
-    if (fan->encoded) return true;
-    if (fan->failed || !(fan->ready.ptr ? wshub__fan_adopt : hub->dialect->encode)(hub, fan)) {
-        fan->failed = true;
-        return false;
-    }
-    fan->encoded = true; /* and the fan has a reference */
-    return true;
-}
-
-static void wshub__fan_dropped(wshub *hub, wshub__conn *conn) {
-    hub->stats.dropped_pressure++;
-    if (hub->desc.close_on_backpressure) {
-        wshub__conn_abort(hub, conn, WSHUB_BY_BACKPRESSURE, 1006, "");
-        return;
-    }
-    wshub__out_note(hub, conn, WSHUB__NOTE_DROPPED);
-}
-
-/* Would a conn that owes `owed` bytes stay within the limits with len more? */
-static bool wshub__fan_within(const wshub *hub, const wshub__conn *conn, uint64_t owed,
-                              uint64_t len) {
-    return owed + len <= hub->desc.backpressure_bytes_max &&
-           (!conn->pressured || hub->stats.lagging_bytes + len <= hub->desc.segment_bytes_max);
-}
-
-/* Does the stream take all that it is offered? The limits are on what waits, so what only waits for
- * settle is offered first; what a completion io has taken does not wait. */
-static bool wshub__fan_taken(wshub *hub, wshub__conn *conn) {
-    if (!conn->blocked && !conn->inflight) wshub__out_send(hub, conn);
-    return conn->queued == conn->inflight;
-}
-
-/* Is there room for len more bytes to this conn (SEND-6)? For one whose stream takes all there is,
- * whatever len is; for any other within the limits. */
-static bool wshub__fan_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
-    if (wshub__fan_within(hub, conn, conn->queued, len)) return true;
-    if (wshub__fan_taken(hub, conn)) return conn->queued + len <= WSHUB__QUEUE_MAX;
-    return wshub__fan_within(hub, conn, conn->queued, len); /* it may have taken some */
-}
-
-/* Past encryption and its order: the frame into the client's queue. */
-static wshub_err wshub__fan_push(wshub *hub, wshub__client *c, wshub__fan *fan) {
-    wshub__conn *conn = wshub__conn_at(hub, c->conn);
-    if (WSHUB__NEVER(c->gone || conn->state != WSHUB__CONN_OPEN))
-        return WSHUB_ERR_STALE;                 /* who routes looks */
-    if (hub->run.messages) wshub__run_end(hub); /* it comes first, and counts against the limit */
-    if (!wshub__fan_frame(hub, fan)) return WSHUB_ERR_NOMEM;
-    if (!wshub__fan_fits(hub, conn, fan->frame.len)) {
-        wshub__fan_dropped(hub, conn);
-        return WSHUB_ERR_DROPPED;
-    }
-    if (!wshub__queue_push(hub, conn, fan->frame)) {
-        hub->stats.dropped_memory++;
-        return WSHUB_ERR_NOMEM;
-    }
-    hub->stats.messages_out++;
-    hub->stats.bytes_out += fan->frame.len;
-    return WSHUB_OK;
-}
-
-static wshub_err wshub__fan_to(wshub *hub, wshub__client *c, wshub__fan *fan) {
-    if (c->encrypted && hub->desc.on_transform_out) { /* ENC-1 */
-        if (fan->binary) return WSHUB_ERR_CLEAR;
-        return wshub__transform_queue(hub, c, fan) ? WSHUB_OK : WSHUB_ERR_NOMEM;
-    }
-    return wshub__fan_push(hub, c, fan);
-}
-
-/* May application messages go to this client now? SEND-2, AUTH-6. */
-static bool wshub__is_clear_refused(wshub *hub, const wshub__client *c) {
-    if (!hub->desc.require_encryption || c->state == WSHUB_CLIENT_AUTHENTICATED) return false;
-    hub->stats.clear_refused++;
-    return true;
-}
-
-#define WSHUB__NOBODY UINT32_MAX /* a mark that no client bears */
-
-/* Marks the excluded for one fan-out, so that it looks at ids and members once each. Returns the
- * mark. Nothing is allocated, so none of them can be forgotten; nothing need be undone, since the
- * next fan-out has another mark. */
-static uint32_t wshub__exclude(wshub *hub, const wshub_str *ids, size_t count) {
-    size_t i;
-    if (!count) return WSHUB__NOBODY;
-    if (++hub->mark == WSHUB__NOBODY) { /* all have been used: those of old are wiped out */
-        uint32_t k;
-        for (k = hub->oldest; k; k = wshub__client_at(hub, k - 1)->next)
-            wshub__client_at(hub, k - 1)->mark = 0;
-        hub->mark = 1;
-    }
-    for (i = 0; i < count; i++) {
-        wshub__client *c = wshub__client_by_id(hub, ids[i]);
-        if (c) c->mark = hub->mark;
-    }
-    return hub->mark;
-}
-
-/* What a fan-out has given out since it was last booked. */
-typedef struct wshub__tally {
-    uint32_t pushed, fresh; /* of those: whose queue was empty, so that the segment is held once
-                               more */
-} wshub__tally;
-
-/* Books it: counters and accounts that all receivers share are touched once, not once for each. */
-static void wshub__tally_book(wshub *hub, wshub__fan *fan, wshub__tally *t) {
-    uint64_t bytes = (uint64_t)t->pushed * fan->frame.len;
-    if (!t->pushed) return;
-    fan->frame.seg->refs += t->fresh;
-    fan->frame.seg->held += bytes;
-    hub->stats.queued_bytes += bytes;
-    hub->stats.messages_out += (uint64_t)t->pushed * fan->messages;
-    hub->stats.bytes_out += bytes;
-    t->pushed = t->fresh = 0;
-}
-
-/* A run to one who cannot take it as one piece: frame by frame, each on its own. */
-static void wshub__fan_apart(wshub *hub, wshub__client *c, const wshub__fan *run) {
-    wshub__fan one = *run;
-    uint32_t left = run->messages;
-    one.messages = 1;
-    one.frame.len = 0;
-    for (; left; left--) { /* it stays: nobody is closed for what does not fit, see wshub__run_add()
-                            */
-        wshub_frame f;
-        memset(&f, 0, sizeof f);
-        one.frame.at += one.frame.len;
-        (void)wshub_frame_read(wshub__seg_bytes(run->frame.seg) + one.frame.at, 14, &f);
-        one.frame.len = (uint32_t)(f.head_bytes + f.payload_bytes);
-        (void)wshub__fan_to(hub, c, &one);
-    }
-}
-
-/* To one of many. The usual receiver has room, and nothing waits for it or what waits ends where
- * this frame begins: then no more is written than its span. All others, and the first, who makes
- * the frame, go the long way. */
-static void wshub__fan_each(wshub *hub, wshub__client *c, wshub__fan *fan, wshub__tally *t) {
-    wshub__conn *conn = wshub__conn_at(hub, c->conn);
-    if (fan->encoded && !c->encrypted && !conn->more && !conn->pressured &&
-        (uint64_t)conn->queued + fan->frame.len <= hub->desc.backpressure_bytes_max) {
-        if (!conn->queued) {
-            conn->first = fan->frame;
-            t->fresh++;
-        } else if (conn->first.seg == fan->frame.seg &&
-                   conn->first.at + conn->first.len == fan->frame.at) {
-            conn->first.len += fan->frame.len;
-        } else {
-            goto the_long_way;
-        }
-        conn->queued += fan->frame.len;
-        t->pushed++;
-        wshub__dirty(hub, wshub__conn_index(conn));
-        return;
-    }
-the_long_way:
-    wshub__tally_book(hub, fan, t);
-    if (fan->messages > 1) {
-        wshub__fan_apart(hub, c, fan);
-    } else {
-        (void)wshub__fan_to(hub, c, fan);
-    }
-}
-
-/* To all members but those who bear the mark `except`. */
-static void wshub__route_group(wshub *hub, wshub__group *g, wshub__fan *fan, uint32_t except) {
-    const wshub__member *members = wshub__members(g);
-    wshub__tally t = {0, 0};
-    uint32_t i;
-    if (hub->run.messages) wshub__run_end(hub); /* everybody's messages keep their order */
-    for (i = 0; i < g->count; i++) {
-        wshub__client *c = wshub__client_at(hub, members[i].client);
-        if (i + 16 < g->count) { /* what is needed soon is fetched meanwhile: in a big room each is
-                                    a miss */
-            const wshub__client *soon = wshub__client_at(hub, members[i + 8].client);
-            WSHUB__PREFETCH(wshub__client_at(hub, members[i + 16].client));
-            if (soon->conn != UINT32_MAX) WSHUB__PREFETCH(wshub__conn_at(hub, soon->conn));
-        }
-        if (c->state != WSHUB_CLIENT_AUTHENTICATED) {
-            if (c->gone || wshub__is_clear_refused(hub, c))
-                continue; /* in it by the application's own join */
-        }
-        if (c->mark == except) continue;
-        wshub__fan_each(hub, c, fan, &t);
-    }
-    wshub__tally_book(hub, fan, &t);
-}
-
-static void wshub__route_all(wshub *hub, wshub__fan *fan, uint32_t except) {
-    wshub__tally t = {0, 0};
-    uint32_t i = hub->oldest;
-    if (hub->run.messages) wshub__run_end(hub);
-    while (i) {
-        wshub__client *c = wshub__client_at(hub, i - 1);
-        i = c->next;
-        if (c->state == WSHUB_CLIENT_AUTHENTICATED && c->mark != except)
-            wshub__fan_each(hub, c, fan, &t);
-    }
-    wshub__tally_book(hub, fan, &t);
-}
-
-/* A room, or all, that is sent to without a break: the frames are gathered while they lie one
- * behind the other in the log, and the members are walked once for all of them (wshub__run_end),
- * before anything else happens to any of them: their queues, their rooms, their end, or somebody
- * who looks. room NULL: all. False: not this time. */
-static bool wshub__run_add(wshub *hub, wshub__group *room, wshub__fan *fan, uint32_t except) {
-    const void *target = room ? (const void *)room : (const void *)&hub->oldest;
-    bool again = hub->last_target == target;
-    hub->last_target = target;
-    if (!again || (!room && !hub->oldest) || except != WSHUB__NOBODY ||
-        hub->desc.on_transform_out || hub->desc.require_encryption ||
-        hub->desc.close_on_backpressure)
-        return false; /* what depends on each receiver, and what ends one, is done at once */
-    if (!wshub__fan_frame(hub, fan)) return true; /* as it would end for the first of them */
-    if (hub->run.messages && hub->run.span.seg == fan->frame.seg && /* and it is this target's:
-                                                                       others end it */
-        hub->run.span.at + hub->run.span.len == fan->frame.at) {
-        hub->run.span.len += fan->frame.len;
-        hub->run.messages++;
-        return true;
-    }
-    if (hub->run.messages) wshub__run_end(hub);
-    hub->run.room = room;
-    hub->run.span = fan->frame;
-    hub->run.span.seg->refs++;
-    hub->run.messages = 1;
-    return true;
-}
-
-static void wshub__run_end(wshub *hub) {
-    wshub__group *room = hub->run.room;
-    wshub__fan fan = wshub__fan_make(wshub__str(NULL, 0), wshub__str(NULL, 0));
-    fan.frame = hub->run.span;
-    fan.messages = hub->run.messages;
-    fan.encoded = true;
-    hub->run.room = NULL;
-    hub->run.messages = 0;
-    if (room) {
-        wshub__route_group(hub, room, &fan, WSHUB__NOBODY);
-    } else {
-        wshub__route_all(hub, &fan, WSHUB__NOBODY);
-    }
-    wshub__fan_done(hub, &fan);
-}
-
-static void wshub__route_room(wshub *hub, wshub_str name, wshub__fan *fan, uint32_t except) {
-    wshub__group *room = wshub__group_find(hub, WSHUB__KIND_ROOM, name);
-    if (room) {
-        if (!wshub__run_add(hub, room, fan, except)) wshub__route_group(hub, room, fan, except);
-    } else {
-        wshub__client *c = wshub__client_by_id(hub, name); /* an own-id room that holds nobody else
-                                                            */
-        if (c && c->own_room && !c->gone && c->mark != except) (void)wshub__fan_to(hub, c, fan);
-    }
-}
-
-/* Delivers here, to what dest names; kind is not RESOLVE. */
-static wshub_err wshub__route(wshub *hub, const wshub_dest *dest, wshub__fan *fan) {
-    uint32_t except = WSHUB__NOBODY;
-    if (dest->kind == WSHUB_DEST_ALL || dest->kind == WSHUB_DEST_ROOM)
-        except = wshub__exclude(hub, dest->exclude, dest->exclude_count);
-    switch (dest->kind) {
-    case WSHUB_DEST_RESOLVE: break; /* never: resolved by wshub_send() */
-    case WSHUB_DEST_ALL:
-        if (!wshub__run_add(hub, NULL, fan, except)) wshub__route_all(hub, fan, except);
-        break;
-    case WSHUB_DEST_CLIENT: {
-        wshub__client *c = wshub__client_by_id(hub, dest->name);
-        if (c && !c->gone && !wshub__is_clear_refused(hub, c)) (void)wshub__fan_to(hub, c, fan);
-        break;
-    }
-    case WSHUB_DEST_USER: {
-        wshub__group *user = wshub__group_find(hub, WSHUB__KIND_USER, dest->name);
-        if (user) wshub__route_group(hub, user, fan, WSHUB__NOBODY);
-        break;
-    }
-    case WSHUB_DEST_ROOM: wshub__route_room(hub, dest->name, fan, except); break;
-    }
-    return fan->failed ? WSHUB_ERR_NOMEM : WSHUB_OK;
-}
-
-/* ---- >>transform -----------------------------------------------------------------------------
- * Messages to encrypted clients, through the application's outbound transformer and in order (ENC-1
- * to ENC-3, SEND-5). A fan-out's text is copied once; each receiver has a node in its own queue,
- * and the nodes that have not begun wait at the text, of which at most encrypted_batch_max run at
- * once. Proved by tests/test_transform.c, tests/test_golden.c (enc-*). */
-
-typedef enum wshub__xform_state {
-    WSHUB__XFORM_WAITING, /* at its text */
-    WSHUB__XFORM_RUNNING, /* the application has been asked */
-    WSHUB__XFORM_KEEP,
-    WSHUB__XFORM_REPLACE,
-    WSHUB__XFORM_FAILED
-} wshub__xform_state;
-
-/* event and data follow */
-typedef struct wshub__text {
-    uint32_t refs; /* nodes */
-    uint32_t running, event_len, data_len;
-    bool has_data, busy;
-    struct wshub__xform *wait_head, *wait_tail;
-} wshub__text;
-
-typedef struct wshub__xform {
-    struct wshub__xform *next;      /* of the same client, in order */
-    struct wshub__xform *wait_next; /* of the same text */
-    wshub__text *text;
-    uint32_t client; /* index */
-    bool orphan;     /* its client is gone; freed by its text */
-    wshub__xform_state state;
-    wshub_ask ask;
-    wshub__buf event, data; /* replaced */
-    bool has_data;
-} wshub__xform;
-
-static wshub_str wshub__text_event(const wshub__text *t) {
-    return wshub__str(t + 1, t->event_len);
-}
-static wshub_str wshub__text_data(const wshub__text *t) {
-    return wshub__str(t->has_data ? (const char *)(t + 1) + t->event_len : NULL, t->data_len);
-}
-
-static size_t wshub__text_bytes(const wshub__text *t) {
-    return sizeof *t + t->event_len + t->data_len;
-}
-
-static void wshub__text_free(wshub *hub, wshub__text *t) {
-    hub->stats.transform_bytes -= wshub__text_bytes(t);
-    wshub__mem_free(&hub->mem, t, wshub__text_bytes(t));
-}
-
-/* What a message in a client's queue for the transformer holds, but for its text: the node, the
- * question, the answer. */
-static uint64_t wshub__xform_own_bytes(const wshub__xform *x) {
-    return sizeof *x + sizeof(wshub__ask) + x->event.cap + x->data.cap;
-}
-
-/* Node, question and text's head as a 64-bit machine has them: a limit means the same on every
- * machine. */
-#define WSHUB__XFORM_COST 168u
-
-/* What it counts against the client's limit: the text too, though others may share it, as with a
- * frame in a queue. */
-static uint64_t wshub__xform_bytes(const wshub__xform *x) {
-    WSHUB_ASSERT(sizeof *x + sizeof(wshub__ask) + sizeof(wshub__text) <= WSHUB__XFORM_COST);
-    return WSHUB__XFORM_COST + x->event.cap + x->data.cap + x->text->event_len + x->text->data_len;
-}
-
-/* The answer, which waits for those before it, counts too. */
-static void wshub__xform_answered(wshub *hub, wshub__client *c, wshub__xform *x) {
-    c->extra->xform_bytes += x->event.cap + x->data.cap;
-    hub->stats.transform_bytes += x->event.cap + x->data.cap;
-}
-
-static void wshub__xform_free(wshub *hub, wshub__xform *x) {
-    wshub__text *t = x->text;
-    hub->stats.transform_bytes -= wshub__xform_own_bytes(x);
-    wshub__buf_done(&hub->mem, &x->event);
-    wshub__buf_done(&hub->mem, &x->data);
-    wshub__mem_free(&hub->mem, x, sizeof *x);
-    if (--t->refs == 0 && !t->busy) wshub__text_free(hub, t);
-}
-
-/* Is there room for one more in front of the transformer? What it has not answered has been offered
- * to nobody: a client whose stream takes all there is may have up to its limit waiting there, and
- * one message beyond, so that none is too long; for any other both count together. */
-static bool wshub__xform_fits(wshub *hub, wshub__conn *conn, uint64_t waits, uint64_t len) {
-    if (wshub__fan_within(hub, conn, conn->queued + waits, len)) return true;
-    if (wshub__fan_taken(hub, conn)) return waits < hub->desc.backpressure_bytes_max;
-    return wshub__fan_within(hub, conn, conn->queued + waits, len);
-}
-
-static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan) {
-    wshub__conn *conn = wshub__conn_at(hub, c->conn);
-    uint64_t bytes = WSHUB__XFORM_COST + (uint64_t)fan->event.len + fan->data.len; /* as
-                                                                                      wshub__xform_bytes()
-                                                                                      will say */
-    wshub__extra *own;
-    wshub__xform *x;
-    if (!wshub__xform_fits(hub, conn, c->extra ? c->extra->xform_bytes : 0, bytes)) {
-        wshub__fan_dropped(hub, conn);
-        return true;
-    }
-    if (!fan->text) {
-        wshub__text *t =
-            (wshub__text *)wshub__mem_new(&hub->mem, sizeof *t + fan->event.len + fan->data.len);
-        if (!t) {
-            hub->stats.dropped_memory++;
-            return false;
-        }
-        hub->stats.transform_bytes += sizeof *t + fan->event.len + fan->data.len;
-        t->event_len = (uint32_t)fan->event.len;
-        t->data_len = (uint32_t)fan->data.len;
-        t->has_data = fan->data.ptr != NULL;
-        if (fan->event.len) memcpy((char *)(t + 1), fan->event.ptr, fan->event.len);
-        if (fan->data.len) /* and then there is data, see wshub__fan_make() */
-            memcpy((char *)(t + 1) + fan->event.len, fan->data.ptr, fan->data.len); /* NOLINT */
-        t->busy = true; /* until wshub__fan_done() */
-        fan->text = t;
-    }
-    own = wshub__extra_take(hub, c);
-    x = own ? (wshub__xform *)wshub__mem_new(&hub->mem, sizeof *x) : NULL;
-    if (!x) {
-        hub->stats.dropped_memory++;
-        return false;
-    }
-    x->text = fan->text;
-    x->client = c->index;
-    x->text->refs++;
-    if (own->xform_tail) {
-        own->xform_tail->next = x;
-    } else {
-        own->xform_head = x;
-    }
-    own->xform_tail = x;
-    own->xform_bytes += bytes;
-    hub->stats.transform_bytes += wshub__xform_own_bytes(x);
-    if (x->text->wait_tail) {
-        x->text->wait_tail->wait_next = x;
-    } else {
-        x->text->wait_head = x;
-    }
-    x->text->wait_tail = x;
-    return true;
-}
-
-/* Sends what is ready at the front of a client's queue. Once it is gone, which a message may bring
- * about that is over its limit (SEND-6), the rest is dropped. */
-static void wshub__xform_flush(wshub *hub, wshub__client *c) {
-    wshub__extra *own = c->extra;
-    while (own->xform_head && own->xform_head->state >= WSHUB__XFORM_KEEP) {
-        wshub__xform *x = own->xform_head;
-        own->xform_head = x->next;
-        if (!x->next) own->xform_tail = NULL;
-        own->xform_bytes -= wshub__xform_bytes(x);
-        if (c->gone) {
-            hub->stats.dropped_transform++;
-        } else if (x->state == WSHUB__XFORM_FAILED) { /* ENC-2 */
-            hub->stats.dropped_transform++;
-            wshub__log(hub, WSHUB_LOG_TRANSFORM_FAILED, c, "", wshub__str(NULL, 0));
-        } else {
-            wshub__fan fan;
-            if (x->state == WSHUB__XFORM_KEEP) {
-                fan = wshub__fan_make(wshub__text_event(x->text), wshub__text_data(x->text));
-            } else {
-                fan = wshub__fan_make(
-                    wshub__str(x->event.ptr ? (const void *)x->event.ptr : "", x->event.len),
-                    wshub__str(x->has_data ? x->data.ptr : NULL, x->data.len));
-            }
-            (void)wshub__fan_push(hub, c, &fan);
-            wshub__fan_done(hub, &fan);
-        }
-        wshub__xform_free(hub, x);
-    }
-}
-
-/* Asks the application for what waits at a text, as far as ENC-3 allows, and ends the text. */
-static void wshub__text_run(wshub *hub, wshub__text *t) {
-    t->busy = true; /* an answer inside the callback comes back to this loop, not into another */
-    while (t->wait_head && (t->running < hub->desc.encrypted_batch_max || t->wait_head->orphan)) {
-        wshub__xform *x = t->wait_head;
-        wshub__client *c;
-        wshub__ask *a;
-        wshub_ask ask;
-        wshub_event e;
-        t->wait_head = x->wait_next;
-        if (!t->wait_head) t->wait_tail = NULL;
-        if (x->orphan) {
-            wshub__xform_free(hub, x);
-            continue;
-        }
-        c = wshub__client_at(hub, x->client);
-        if (c->gone) { /* closed in this turn: nobody need be asked; burying it frees this */
-            x->state = WSHUB__XFORM_FAILED;
-            continue;
-        }
-        a = !hub->destroying ? wshub__ask_new(hub, c, WSHUB__ASK_OUT, &ask) : NULL;
-        if (!a) {
-            x->state = WSHUB__XFORM_FAILED;
-            wshub__xform_flush(hub, c);
-            continue;
-        }
-        a->xform = x;
-        x->ask = ask;
-        x->state = WSHUB__XFORM_RUNNING;
-        t->running++;
-        e.event = wshub__text_event(t);
-        e.data = wshub__text_data(t);
-        e.id = wshub__str(NULL, 0);
-        hub->desc.on_transform_out(hub, ask, wshub__client_handle(hub, c), &e, hub->desc.user);
-    }
-    t->busy = false;
-    if (t->refs == 0) wshub__text_free(hub, t);
-}
-
-/* A transformation has ended, one way or another; its ask has been freed. */
-static void wshub__xform_end(wshub *hub, wshub__xform *x, wshub__xform_state state) {
-    wshub__text *t = x->text;
-    bool run = !t->busy;
-    x->state = state;
-    t->running--;
-    t->busy = true; /* keeps it alive */
-    if (x->orphan) {
-        wshub__xform_free(hub, x);
-    } else {
-        wshub__xform_flush(hub, wshub__client_at(hub, x->client));
-    }
-    if (run) wshub__text_run(hub, t);
-}
-
-/* A client is gone, and its questions with it: what has not begun is left to its text, what ran is
- * forgotten. */
-WSHUB__COLD static void wshub__xform_drop_all(wshub *hub, wshub__client *c) {
-    wshub__xform *x = c->extra ? c->extra->xform_head : NULL;
-    if (!x) return;
-    c->extra->xform_head = c->extra->xform_tail = NULL;
-    c->extra->xform_bytes = 0;
-    while (x) {
-        wshub__xform *next = x->next;
-        x->orphan = true;
-        if (x->state == WSHUB__XFORM_RUNNING) {
-            wshub__xform_end(hub, x, WSHUB__XFORM_FAILED);
-        } else if (x->state != WSHUB__XFORM_WAITING) {
-            wshub__xform_free(hub, x);
-        }
-        x = next;
-    }
-}
-
-/* ---- >>auth ----------------------------------------------------------------------------------
- * From `authenticate` to `connected`: asks, answers, the key exchange (AUTH-1 to AUTH-7).
- * Proved by tests/test_hub.c, tests/test_golden.c (auth-*, enc-*). */
-
-static void wshub__send_error(wshub *hub, wshub__client *c, const char *message) {
-    wshub__conn *conn = wshub__conn_at(hub, c->conn);
-    char data[96];
-    size_t n = strlen(message);
-    wshub__fan fan;
-    /* Before acceptance one unread reply is enough: a peer that does not read gets no second one.
-     */
-    if (c->state != WSHUB_CLIENT_AUTHENTICATED && conn->pressured) return;
-    memcpy(data, "{\"message\":\"", 12);
-    memcpy(data + 12, message, n);
-    memcpy(data + 12 + n, "\"}", 2);
-    fan = wshub__fan_make(wshub_str_z("error"), wshub__str(data, n + 14));
-    (void)wshub__fan_to(hub, c, &fan);
-    wshub__fan_done(hub, &fan);
-}
-
-WSHUB__COLD static void wshub__auth_refuse(wshub *hub, wshub__client *c, const char *error,
-                                           uint16_t code, const char *reason) {
-    wshub__log(hub, WSHUB_LOG_AUTH_FAILED, c, error ? error : reason, wshub__str(NULL, 0));
-    if (error) wshub__send_error(hub, c, error);
-    wshub__conn_close(hub, wshub__conn_at(hub, c->conn), WSHUB_BY_AUTH, code, wshub_str_z(reason));
-}
-
-static void wshub__auth_rejected(wshub *hub, wshub__client *c) { /* AUTH-4 */
-    hub->stats.auth_rejected++;
-    wshub__auth_refuse(hub, c, "Authentication failed", 4003, "Authentication failed");
-}
-static void wshub__auth_failed(wshub *hub, wshub__client *c) { /* AUTH-4 */
-    hub->stats.auth_failed++;
-    wshub__auth_refuse(hub, c, "Authentication error", 4003, "Authentication failed");
-}
-
-static void wshub__two_digits(char *to, uint32_t n) {
-    to[0] = (char)('0' + n / 10 % 10);
-    to[1] = (char)('0' + n % 10);
-}
-
-/* Milliseconds since 1970 to `2026-01-31T09:30:00.000Z`. Years beyond 9999 are not expected. */
-WSHUB__COLD static void wshub__iso_time(uint64_t ms, char out[24]) {
-    static const uint16_t before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365};
-    uint64_t days = ms / 86400000u;
-    uint32_t in_day = (uint32_t)(ms % 86400000u), year = 1970, month = 1, doy;
-    for (;;) {
-        uint32_t len = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 ? 366 : 365;
-        if (days < len || year >= 9999) break;
-        days -= len;
-        year++;
-    }
-    doy = (uint32_t)(days % 366);
-    for (month = 1; month < 12; month++) {
-        uint32_t leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 ? 1 : 0;
-        if (doy < before[month] + (month >= 2 ? leap : 0)) break;
-    }
-    doy -= before[month - 1] +
-           (month > 2 && ((year % 4 == 0 && year % 100 != 0) || year % 400 == 0) ? 1u : 0u);
-    memcpy(out, "0000-00-00T00:00:00.000Z", 24);
-    wshub__two_digits(out, year / 100);
-    wshub__two_digits(out + 2, year);
-    wshub__two_digits(out + 5, month);
-    wshub__two_digits(out + 8, doy + 1);
-    wshub__two_digits(out + 11, in_day / 3600000);
-    wshub__two_digits(out + 14, in_day / 60000 % 60);
-    wshub__two_digits(out + 17, in_day / 1000 % 60);
-    out[20] = (char)('0' + in_day % 1000 / 100);
-    wshub__two_digits(out + 21, in_day % 100);
-}
-
-/* The `data` of `connected`, keys in the order of AUTH-7. */
-WSHUB__COLD static void wshub__connected_data(wshub *hub, const wshub__client *c, wshub__buf *b,
-                                              wshub_str key, wshub_str salt) {
-    char time[24];
-    wshub__buf_text(&hub->mem, b, "{\"id\":");
-    wshub__buf_quote(&hub->mem, b, wshub__name_str(&c->name));
-    if (c->has_user) {
-        wshub__buf_text(&hub->mem, b, ",\"userId\":");
-        wshub__buf_quote(&hub->mem, b, wshub__user_id(c));
-    }
-    wshub__iso_time(hub->io.wall_ms(hub->io.ctx), time);
-    wshub__buf_text(&hub->mem, b, ",\"time\":\"");
-    wshub__buf_add(&hub->mem, b, time, sizeof time);
-    wshub__buf_text(&hub->mem, b, "\"");
-    if (key.ptr) {
-        wshub__buf_text(&hub->mem, b, ",\"serverPublicKey\":");
-        wshub__buf_quote(&hub->mem, b, key);
-    }
-    if (salt.ptr) {
-        wshub__buf_text(&hub->mem, b, ",\"salt\":");
-        wshub__buf_quote(&hub->mem, b, salt);
-    }
-    wshub__buf_text(&hub->mem, b, "}");
-}
-
-/* AUTH-7, all or nothing: on failure the client is what it was. */
-static wshub_err wshub__auth_finish(wshub *hub, wshub__client *c, wshub_str user_id, wshub_str key,
-                                    wshub_str salt) {
-    wshub__conn *conn = wshub__conn_at(hub, c->conn);
-    uint32_t before = c->rooms_count;
-    wshub__buf data;
-    wshub__fan fan;
-    wshub_err err = WSHUB_OK;
-    size_t i;
-    memset(&data, 0, sizeof data);
-    if (user_id.len) err = wshub__user_add(hub, c, user_id);
-    if (!err) err = wshub__room_join_own(hub, c);
-    for (i = 0; i < hub->desc.default_rooms_count && !err; i++) {
-        err = wshub__room_join(hub, c, hub->default_rooms[i]);
-    }
-    if (!err) {
-        wshub__connected_data(hub, c, &data, key, salt);
-        fan = wshub__fan_make(wshub_str_z("connected"), wshub__str(data.ptr, data.len));
-        if (data.bad || !wshub__fan_frame(hub, &fan) || !wshub__queue_push(hub, conn, fan.frame))
-            err = WSHUB_ERR_NOMEM;
-        wshub__fan_done(hub, &fan);
-        wshub__buf_done(&hub->mem, &data);
-    }
-    if (err) {
-        while (c->rooms_count > before) wshub__room_drop(hub, c, c->rooms_count - 1);
-        if (c->own_room) (void)wshub__room_leave(hub, c, wshub__name_str(&c->name));
-        wshub__user_drop(hub, c);
-        return err;
-    }
-    hub->stats.messages_out++;
-    hub->stats.auth_accepted++;
-    hub->stats.authenticated++;
-    c->state = WSHUB_CLIENT_AUTHENTICATED;
-    c->time = hub->now;
-    if (c->extra) {
-        wshub__buf_done(&hub->mem, &c->extra->user_id); /* the group's name is kept */
-        wshub__buf_done(&hub->mem, &c->extra->auth_data);
-    }
-    wshub__conn_arm(hub, conn);
-    return WSHUB_OK;
-}
-
-static void wshub__auth_connected(wshub *hub, wshub__client *c) {
-    if (!hub->desc.on_connected || hub->destroying) return;
-    if (hub->desc.on_connected(hub, wshub__client_handle(hub, c), hub->desc.user) != WSHUB_OK) {
-        hub->stats.app_failures++;
-        wshub__log(hub, WSHUB_LOG_APP_FAILED, c, "on_connected", wshub__str(NULL, 0));
-    }
-}
-
-/* Accepted, but keys are still to be agreed (AUTH-5, AUTH-6). The ask of the first answer is freed.
- */
-WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *c, wshub__ask *first,
-                                                   wshub_str user_id) {
-    wshub_handshake h;
-    wshub_ask ask;
-    wshub__buf data;
-    if (!hub->desc.on_handshake) {
-        wshub__ask_free(hub, first);
-        hub->stats.auth_rejected++;
-        wshub__auth_refuse(hub, c, NULL, 4004, "Encryption required");
-        return WSHUB_OK;
-    }
-    if (!wshub__ask_new(hub, c, WSHUB__ASK_HANDSHAKE, &ask)) return WSHUB_ERR_NOMEM;
-    wshub__ask_free(hub, first);
-    h.client = wshub__client_handle(hub, c);
-    h.id = wshub__name_str(&c->name);
-    h.user_id = user_id; /* the caller's, and the data kept here: an answer at once frees what the
-                            client has of both */
-    data = c->extra->auth_data;
-    memset(&c->extra->auth_data, 0, sizeof data);
-    h.data = wshub__str(data.ptr, data.len);
-    hub->desc.on_handshake(hub, ask, &h, hub->desc.user);
-    wshub__buf_done(&hub->mem, &data);
-    return WSHUB_OK;
-}
-
-WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *c, wshub_str data) { /* AUTH-2,
-                                                                                             AUTH-3
-                                                                                           */
-    wshub_auth auth;
-    wshub_ask ask;
-    if (!data.ptr) data = wshub_str_z("{}");
-    c->state = WSHUB_CLIENT_AUTHENTICATING;
-    c->time = hub->now + 3 * (uint64_t)hub->desc.auth_timeout_ms;
-    if (!hub->desc.on_authenticate) {
-        wshub__auth_rejected(hub, c);
-        return;
-    }
-    if (hub->desc.require_encryption && wshub__extra_take(hub, c))
-        wshub__buf_add(&hub->mem, &c->extra->auth_data, data.ptr, data.len);
-    if ((hub->desc.require_encryption && (!c->extra || c->extra->auth_data.bad)) ||
-        !wshub__ask_new(hub, c, WSHUB__ASK_AUTH, &ask)) {
-        wshub__log(hub, WSHUB_LOG_NOMEM, c, "authenticate", wshub__str(NULL, 0));
-        wshub__auth_failed(hub, c);
-        return;
-    }
-    auth.client = wshub__client_handle(hub, c);
-    auth.id = wshub__name_str(&c->name);
-    auth.data = data;
-    hub->desc.on_authenticate(hub, ask, &auth, hub->desc.user);
-}
-
-/* Finds a question and its client. */
-static wshub_err wshub__ask_find(const wshub *hub, wshub_ask ask, wshub__ask **out_ask,
-                                 wshub__client **out_client) {
-    *out_ask = (wshub__ask *)wshub__pool_get(&hub->asks, ask.id);
-    if (!*out_ask) return WSHUB_ERR_STALE;
-    *out_client = wshub__client_at(hub, (*out_ask)->client);
-    return (*out_client)->gone ? WSHUB_ERR_STALE : WSHUB_OK;
-}
-
-static bool wshub__name_ok(wshub_str s) {
-    return s.ptr && s.len <= WSHUB_NAME_BYTES_MAX &&
-           wshub_utf8_check((const uint8_t *)s.ptr, s.len);
-}
-
-static bool wshub__json_ok(const wshub *hub, wshub_str s) {
-    return wshub_json_check(s, hub->desc.json_depth_max);
-}
-
-/* Whether data may be sent: what is accepted here every equal instance reads, and every client with
- * the same limit, so the level of what it travels in counts, as in MSG-9. */
-static bool wshub__data_ok(wshub_str data, uint32_t depth_max) {
-    wshub_json_kind kind = wshub_json_type(data);
-    if (depth_max > 1) return wshub_json_check(data, depth_max - 1);
-    return kind != WSHUB_JSON_OBJECT && kind != WSHUB_JSON_ARRAY && wshub_json_check(data, 1);
-}
-
-/* Is this a close that RFC 6455 5.5.1 and 7.4 allow an endpoint to send? */
-static bool wshub__close_ok(uint16_t code, wshub_str reason) {
-    if (!code) return reason.len == 0;
-    return wshub__close_code_ok(code) && reason.len <= WSHUB_CLOSE_REASON_MAX &&
-           (!reason.len || wshub_utf8_check((const uint8_t *)reason.ptr, reason.len));
-}
-
-static wshub_err wshub__msg_check(const wshub *hub, const wshub_msg *msg) {
-    if (!msg || !wshub__name_ok(msg->event)) return WSHUB_ERR_PARAM;
-    if (msg->data.len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
-    if (msg->data.ptr && (!msg->data_is_json || !msg->data.len) &&
-        !wshub__data_ok(msg->data, hub->desc.json_depth_max))
-        return WSHUB_ERR_JSON;
-    return WSHUB_OK;
-}
-
-/* metadata: JSON, or ptr NULL: none. All or nothing. */
-static wshub_err wshub__metadata_set(wshub *hub, wshub__client *c, wshub_str metadata) {
-    wshub__buf b;
-    memset(&b, 0, sizeof b);
-    if (metadata.ptr) wshub__buf_add(&hub->mem, &b, metadata.ptr, metadata.len);
-    if (b.bad || (b.ptr && !wshub__extra_take(hub, c))) {
-        wshub__buf_done(&hub->mem, &b);
-        return WSHUB_ERR_NOMEM;
-    }
-    if (c->extra) {
-        wshub__buf_done(&hub->mem, &c->extra->metadata);
-        c->extra->metadata = b;
-    }
-    return WSHUB_OK;
-}
-
-WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who) {
-    wshub__ask *a;
-    wshub__client *c;
-    wshub_err err = wshub__ask_find(hub, ask, &a, &c);
-    wshub_str user_id = who ? who->user_id : wshub__str(NULL, 0),
-              metadata = who ? who->metadata : wshub__str(NULL, 0);
-    wshub__buf before;
-    if (err) return err;
-    if (a->kind != WSHUB__ASK_AUTH) return WSHUB_ERR_STATE;
-    if (user_id.ptr && !wshub__name_ok(user_id)) return WSHUB_ERR_PARAM;
-    if (metadata.ptr && !wshub__json_ok(hub, metadata)) return WSHUB_ERR_JSON;
-    memset(&before, 0, sizeof before);
-    if (c->extra) { /* what it had is kept until it is clear that it is accepted */
-        before = c->extra->metadata;
-        memset(&c->extra->metadata, 0, sizeof before);
-    }
-    err = wshub__metadata_set(hub, c, metadata);
-    if (err) {
-        if (c->extra) c->extra->metadata = before;
-        return err;
-    }
-    if (!user_id.ptr) user_id.len = 0;
-    wshub__enter(hub);
-    c->has_user = user_id.ptr != NULL;
-    if (hub->desc.require_encryption) {
-        wshub__buf_done(&hub->mem, &c->extra->user_id);
-        wshub__buf_add(&hub->mem, &c->extra->user_id, user_id.ptr, user_id.len);
-        if (c->extra->user_id.bad) {
-            wshub__buf_done(&hub->mem, &c->extra->user_id);
-            err = WSHUB_ERR_NOMEM;
-        } else {
-            err = wshub__auth_handshake(hub, c, a, user_id);
-        }
-    } else {
-        err = wshub__auth_finish(hub, c, user_id, wshub__str(NULL, 0), wshub__str(NULL, 0));
-        if (!err) {
-            wshub__ask_free(hub, a);
-            wshub__auth_connected(hub, c);
-        }
-    }
-    if (err) {
-        c->has_user = false;
-        if (c->extra) {
-            wshub__buf_done(&hub->mem, &c->extra->user_id);
-            wshub__buf_done(&hub->mem, &c->extra->metadata);
-            c->extra->metadata = before;
-        }
-    } else {
-        wshub__buf_done(&hub->mem, &before);
-    }
-    wshub__leave(hub);
-    return err;
-}
-
-static bool wshub__text_ok(wshub_str text) { /* UTF-8, or absent */
-    return !text.ptr || wshub_utf8_check((const uint8_t *)text.ptr, text.len);
-}
-
-static bool wshub__rooms_ok(const wshub_str *rooms, size_t count) {
-    size_t i;
-    if (count && !rooms) return false;
-    for (i = 0; i < count; i++) {
-        if (!rooms[i].len || !wshub__name_ok(rooms[i])) return false;
-    }
-    return true;
-}
-
-WSHUB__COLD WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask,
-                                                       wshub_str server_public_key,
-                                                       wshub_str salt) {
-    wshub__ask *a;
-    wshub__client *c;
-    wshub_err err = wshub__ask_find(hub, ask, &a, &c);
-    if (err) return err;
-    if (a->kind != WSHUB__ASK_HANDSHAKE) return WSHUB_ERR_STATE;
-    if (!wshub__text_ok(server_public_key) || !wshub__text_ok(salt)) return WSHUB_ERR_PARAM;
-    wshub__enter(hub);
-    err = wshub__auth_finish(hub, c, wshub__user_id(c), server_public_key, salt);
-    if (!err) {
-        wshub__ask_free(hub, a);
-        c->encrypted = true;
-        wshub__auth_connected(hub, c);
-    }
-    wshub__leave(hub);
-    return err;
-}
-
-WSHUB_API wshub_err wshub_join_accept(wshub *hub, wshub_ask ask, const wshub_str *rooms,
-                                      size_t count) {
-    wshub__ask *a;
-    wshub__client *c;
-    wshub_err err = wshub__ask_find(hub, ask, &a, &c), first = WSHUB_OK;
-    size_t i;
-    if (err) return err;
-    if (a->kind != WSHUB__ASK_JOIN) return WSHUB_ERR_STATE;
-    if (!wshub__rooms_ok(rooms, count)) return WSHUB_ERR_PARAM;
-    wshub__enter(hub);
-    wshub__ask_free(hub, a);
-    for (i = 0; i < count; i++) {
-        err = wshub__room_join(hub, c, rooms[i]);
-        if (err) {
-            hub->stats.joins_refused++;
-            wshub__log(hub, WSHUB_LOG_JOIN_REFUSED, c, wshub_strerror(err), rooms[i]);
-            if (!first) first = err;
-        }
-    }
-    wshub__leave(hub);
-    return first;
-}
-
-static void wshub__inbound_answer(wshub *hub, wshub__client *c, const wshub_msg *msg, bool failed);
-
-WSHUB__COLD WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask,
-                                                       const wshub_msg *msg) {
-    wshub__ask *a;
-    wshub__client *c;
-    wshub__xform *x;
-    wshub_err err = wshub__ask_find(hub, ask, &a, &c);
-    if (err) return err;
-    if (a->kind != WSHUB__ASK_OUT && a->kind != WSHUB__ASK_IN) return WSHUB_ERR_STATE;
-    if (msg && (err = wshub__msg_check(hub, msg)) != WSHUB_OK) return err;
-    x = a->xform;
-    if (a->kind == WSHUB__ASK_OUT && msg) {
-        wshub__buf_add(&hub->mem, &x->event, msg->event.ptr, msg->event.len);
-        wshub__buf_add(&hub->mem, &x->data, msg->data.ptr, msg->data.ptr ? msg->data.len : 0);
-        x->has_data = msg->data.ptr != NULL;
-        if (x->event.bad || x->data.bad) {
-            wshub__buf_done(&hub->mem, &x->event);
-            wshub__buf_done(&hub->mem, &x->data);
-            return WSHUB_ERR_NOMEM;
-        }
-    }
-    wshub__enter(hub);
-    if (a->kind == WSHUB__ASK_OUT) {
-        wshub__xform_answered(hub, c, x);
-        wshub__ask_free(hub, a);
-        wshub__xform_end(hub, x, msg ? WSHUB__XFORM_REPLACE : WSHUB__XFORM_KEEP);
-    } else {
-        wshub__ask_free(hub, a);
-        wshub__inbound_answer(hub, c, msg, false);
-    }
-    wshub__leave(hub);
-    return WSHUB_OK;
-}
-
-WSHUB__COLD static wshub_err wshub__ask_deny(wshub *hub, wshub_ask ask, bool failed) {
-    wshub__ask *a;
-    wshub__client *c;
-    wshub__xform *x;
-    wshub__ask_kind kind;
-    wshub_err err = wshub__ask_find(hub, ask, &a, &c);
-    if (err) return err;
-    wshub__enter(hub);
-    kind = a->kind;
-    x = a->xform;
-    wshub__ask_free(hub, a);
-    switch (kind) {
-    case WSHUB__ASK_AUTH:
-        if (failed) {
-            wshub__auth_failed(hub, c);
-        } else {
-            wshub__auth_rejected(hub, c);
-        }
-        break;
-    case WSHUB__ASK_HANDSHAKE: /* AUTH-5 */
-        if (failed) {
-            wshub__auth_failed(hub, c);
-        } else {
-            hub->stats.auth_rejected++;
-            wshub__auth_refuse(hub, c, "Encryption handshake failed", 4004, "Encryption required");
-        }
-        break;
-    case WSHUB__ASK_JOIN:
-        hub->stats.joins_refused++;
-        wshub__log(hub, failed ? WSHUB_LOG_APP_FAILED : WSHUB_LOG_JOIN_REFUSED, c, "on_join",
-                   wshub__str(NULL, 0));
-        if (failed) hub->stats.app_failures++;
-        break;
-    case WSHUB__ASK_OUT: wshub__xform_end(hub, x, WSHUB__XFORM_FAILED); break;
-    case WSHUB__ASK_IN: wshub__inbound_answer(hub, c, NULL, true); break;
-    }
-    wshub__leave(hub);
-    return WSHUB_OK;
-}
-
-WSHUB_API wshub_err wshub_ask_reject(wshub *hub, wshub_ask ask) {
-    return wshub__ask_deny(hub, ask, false);
-}
-WSHUB_API wshub_err wshub_ask_fail(wshub *hub, wshub_ask ask) {
-    return wshub__ask_deny(hub, ask, true);
-}
-
-/* ---- >>dispatch ------------------------------------------------------------------------------
- * The built-in dialect: what a message means, and how an event looks on the wire. Knows events,
- * states and callbacks, nothing of frames (MSG-1 to MSG-9, ROOM-1 to ROOM-3). Proved by
- * tests/test_golden.c (parse-*, rooms-*), tests/test_matrix.c. */
-
-static void wshub__dispatch_failed(wshub *hub, wshub__client *c, const char *what) { /* MSG-8 */
-    hub->stats.app_failures++;
-    wshub__log(hub, WSHUB_LOG_APP_FAILED, c, what, wshub__str(NULL, 0));
-}
-
-WSHUB__COLD static void wshub__join_refused(wshub *hub, wshub__client *c, const char *why) {
-    hub->stats.joins_refused++;
-    wshub__log(hub, WSHUB_LOG_JOIN_REFUSED, c, why, wshub__str(NULL, 0));
-}
-
-/* May this client ask for a room of that name (ROOM-1)? A room named like a client's id is that
- * client's alone, unless the application itself puts others there (ROOM-4). */
-static bool wshub__room_name_ok(const wshub *hub, const wshub__client *c, wshub_str s) {
-    const wshub__client *owner;
-    if (s.len == 0 || wshub__utf8_units(s) > WSHUB_NAME_UNITS_MAX ||
-        (s.len >= 3 && memcmp(s.ptr, "ws:", 3) == 0)) {
-        return false;
-    }
-    if (s.len != c->name.len)
-        return true; /* ids of one hub are of one length: most names need not be looked up */
-    owner = wshub__client_by_id(hub, s);
-    return !owner || owner == c;
-}
-
-/* Decodes the strings of data.rooms. Returns a block to be freed (NULL: nothing usable, told
- * already). */
-WSHUB__COLD static wshub_str *wshub__room_names(wshub *hub, wshub__client *c, wshub_str data,
-                                                bool valid_only, size_t *out_count,
-                                                size_t *out_bytes) {
-    wshub_str list = data.ptr ? wshub__json_find(data, "rooms") : data, item, *names;
-    wshub_iter it;
-    size_t most = hub->desc.rooms_per_message_max, over = 0;
-    char *text;
-    *out_count = 0;
-    if (wshub__json_kind(list) != WSHUB_JSON_ARRAY) {
-        wshub__join_refused(hub, c, "no list of rooms");
-        return NULL;
-    }
-    if (most > list.len / 3 + 1) most = list.len / 3 + 1; /* a name takes at least three bytes */
-    *out_bytes = most * sizeof(wshub_str) + list.len;
-    names = (wshub_str *)wshub__mem_new(&hub->mem, *out_bytes);
-    if (!names) {
-        wshub__join_refused(hub, c, "out of memory");
-        return NULL;
-    }
-    text = (char *)(names + most);
-    memset(&it, 0, sizeof it);
-    while (wshub__json_next(list, &it, &item)) {
-        wshub_str name;
-        if (item.ptr[0] != '"') continue;
-        name = wshub__str(text, wshub__json_unescape((const uint8_t *)item.ptr + 1, item.len - 2,
-                                                     (uint8_t *)text, item.len));
-        if (valid_only && !wshub__room_name_ok(hub, c, name)) continue;
-        if (*out_count >= most) {
-            over++;
-            continue;
-        }
-        names[(*out_count)++] = name;
-        text += name.len;
-    }
-    if (over) {
-        hub->stats.joins_refused += over - 1;
-        wshub__join_refused(hub, c, "too many rooms in one message"); /* ROOM-6 */
-    }
-    if (*out_count) return names;
-    wshub__join_refused(hub, c, "no usable room name");
-    wshub__mem_free(&hub->mem, names, *out_bytes);
-    return NULL;
-}
-
-WSHUB__COLD static void wshub__dispatch_join(wshub *hub, wshub__client *c,
-                                             wshub_str data) { /* ROOM-1,
-                                                                                                ROOM-2
-                                                                                              */
-    wshub_join join;
-    wshub_ask ask;
-    size_t bytes;
-    wshub_str *names = wshub__room_names(hub, c, data, true, &join.rooms_count, &bytes);
-    if (!names) return;
-    if (!hub->desc.on_join) {
-        wshub__join_refused(hub, c, "no on_join");
-    } else if (c->asks_count >= hub->desc.asks_per_client_max) {
-        wshub__join_refused(hub, c, "too many joins not yet answered");
-    } else if (!wshub__ask_new(hub, c, WSHUB__ASK_JOIN, &ask)) {
-        wshub__join_refused(hub, c, "out of memory");
-    } else {
-        join.client = wshub__client_handle(hub, c);
-        join.rooms = names;
-        hub->desc.on_join(hub, ask, &join, hub->desc.user);
-    }
-    wshub__mem_free(&hub->mem, names, bytes);
-}
-
-WSHUB__COLD static void wshub__dispatch_leave(wshub *hub, wshub__client *c,
-                                              wshub_str data) { /* ROOM-3
-                                                                                               */
-    size_t count, bytes, i;
-    wshub_str *names = wshub__room_names(hub, c, data, false, &count, &bytes);
-    if (!names) return;
-    for (i = 0; i < count; i++) (void)wshub__room_leave(hub, c, names[i]);
-    wshub__mem_free(&hub->mem, names, bytes);
-}
-
-/* An event of an authenticated client, in clear. */
-static void wshub__dispatch_event(wshub *hub, wshub__client *c, const wshub_event *e) {
-    if (wshub_str_eq_z(e->event, "heartbeat")) return; /* MSG-4 */
-    if (wshub_str_eq_z(e->event, "authenticate")) {    /* MSG-5 */
-        wshub__send_error(hub, c, "Already authenticated");
-    } else if (wshub_str_eq_z(e->event, "join")) {
-        wshub__dispatch_join(hub, c, e->data);
-    } else if (wshub_str_eq_z(e->event, "leave")) {
-        wshub__dispatch_leave(hub, c, e->data);
-    } else if (hub->desc.on_message) { /* MSG-7 */
-        if (hub->desc.on_message(hub, wshub__client_handle(hub, c), e, hub->desc.user) !=
-            WSHUB_OK) {
-            wshub__dispatch_failed(hub, c, "on_message");
-        }
-    } else {
-        hub->stats.msg_unhandled++;
-    }
-}
-
-/* Hands an event of an encrypted client to the inbound transformer. Until it answers, nothing more
- * of this client is read, so that its messages keep their order. */
-WSHUB__COLD static void wshub__dispatch_inbound(wshub *hub, wshub__client *c,
-                                                const wshub_event *e) {
-    wshub_ask ask;
-    wshub__conn *conn = wshub__conn_at(hub, c->conn);
-    wshub_client handle = wshub__client_handle(hub, c);
-    wshub__extra *own = wshub__extra_take(hub, c);
-    if (own) {
-        wshub__buf_add(&hub->mem, &own->inbound, e->event.ptr, e->event.len);
-        wshub__buf_add(&hub->mem, &own->inbound, e->data.ptr, e->data.ptr ? e->data.len : 0);
-        own->inbound_event = (uint32_t)e->event.len;
-        own->inbound_data = e->data.ptr ? (uint32_t)e->data.len : UINT32_MAX;
-    }
-    if (!own || own->inbound.bad || !wshub__ask_new(hub, c, WSHUB__ASK_IN, &ask)) {
-        if (own) wshub__buf_done(&hub->mem, &own->inbound);
-        wshub__log(hub, WSHUB_LOG_NOMEM, c, "inbound transformer", wshub__str(NULL, 0));
-        return;
-    }
-    hub->desc.on_transform_in(hub, ask, handle, e, hub->desc.user);
-    if (!wshub__pool_get(&hub->asks, ask.id) || c->gone)
-        return; /* answered at once, or nobody waits any more */
-    conn->asked = true;
-    conn->phase_due = wshub__after(hub, hub->desc.transform_timeout_ms);
-    wshub__conn_arm(hub, conn);
-}
-
-static void wshub__inbound_answer(wshub *hub, wshub__client *c, const wshub_msg *msg, bool failed) {
-    wshub__extra *own = c->extra; /* the question was kept there */
-    wshub__buf text = own->inbound;
-    wshub_event e;
-    memset(&own->inbound, 0, sizeof own->inbound);
-    memset(&e, 0, sizeof e);
-    if (failed) {
-        hub->stats.dropped_transform++;
-        wshub__log(hub, WSHUB_LOG_TRANSFORM_FAILED, c, "inbound", wshub__str(NULL, 0));
-    } else if (msg) {
-        e.event = msg->event;
-        e.data = msg->data;
-    } else {
-        e.event = wshub__str(text.ptr, own->inbound_event);
-        if (own->inbound_data != UINT32_MAX)
-            e.data = wshub__str(text.ptr + own->inbound_event, own->inbound_data);
-    }
-    if (!failed && e.event.len) wshub__dispatch_event(hub, c, &e);
-    wshub__buf_done(&hub->mem, &text);
-    if (c->conn != UINT32_MAX) {
-        wshub__conn *conn = wshub__conn_at(hub, c->conn);
-        conn->asked = false;
-        if (conn->state == WSHUB__CONN_OPEN) conn->phase_due = 0;
-        if (c->state == WSHUB_CLIENT_AUTHENTICATED)
-            c->time = hub->now; /* it was not listened to meanwhile */
-        wshub__conn_arm(hub, conn);
-        wshub__resume(hub, conn);
-    }
-}
-
-/* The inbound transformer has not answered in time: its message is lost (ENC-2), and the client is
- * heard again. */
-WSHUB__COLD static void wshub__inbound_late(wshub *hub, wshub__client *c) {
-    uint32_t i = c->asks;
-    while (i && /* never: 0: see below */
-           wshub__ask_at(hub, i - 1)->kind != WSHUB__ASK_IN)
-        i = wshub__ask_at(hub, i - 1)->next;
-    if (WSHUB__NEVER(!i)) return; /* the clock runs only while one is open */
-    wshub__ask_free(hub, wshub__ask_at(hub, i - 1));
-    wshub__inbound_answer(hub, c, NULL, true);
-}
-
-/* One message from a client. bytes are ours to change; text: they are known to be UTF-8. */
-static void wshub__json_message(wshub *hub, uint32_t index, uint8_t *bytes, size_t count,
-                                bool text) {
-    wshub__conn *conn = wshub__conn_at(hub, index);
-    wshub__client *c = wshub__conn_client(hub, conn);
-    wshub__field f[3];
-    wshub__json_result result;
-    wshub_event e;
-    if (WSHUB__NEVER(!c || c->gone)) return; /* a closed conn delivers nothing */
-    hub->stats.messages_in++;
-    if (c->state == WSHUB_CLIENT_AUTHENTICATED) c->time = hub->now; /* MSG-1 */
-    if (c->state != WSHUB_CLIENT_AUTHENTICATED) {
-        c->preauth_bytes += (uint32_t)count; /* what it may be is seen to at the frame's head */
-        if (++c->preauth_messages > hub->desc.preauth_messages_max) {
-            wshub__conn_fail(hub, conn, 1008, "too much before authentication");
-            return;
-        }
-    } else if (!text && hub->desc.on_binary) {
-        if (hub->desc.on_binary(hub, wshub__client_handle(hub, c), bytes, count, hub->desc.user) !=
-            WSHUB_OK) {
-            wshub__dispatch_failed(hub, c, "on_binary");
-        }
-        return;
-    }
-    memset(f, 0, sizeof f);
-    f[0].key = "event";
-    f[1].key = "data";
-    f[2].key = "id";
-    result = !text && !wshub_utf8_check(bytes, count)
-                 ? WSHUB__JSON_BAD
-                 : wshub__json_fields(bytes, count, hub->desc.json_depth_max, f, 3);
-    if (result == WSHUB__JSON_BAD) { /* MSG-2 */
-        hub->stats.msg_invalid++;
-        wshub__log(hub, WSHUB_LOG_MSG_INVALID, c, "", wshub__str(NULL, 0));
-        wshub__send_error(hub, c, "Invalid message format");
-        return;
-    }
-    e.event = f[0].value;
-    if (result != WSHUB__JSON_FIELDS || wshub__json_kind(e.event) != WSHUB_JSON_STRING ||
-        e.event.len <= 2) { /* MSG-3 */
-        hub->stats.msg_ignored++;
-        wshub__log(hub, WSHUB_LOG_MSG_IGNORED, c, "", wshub__str(NULL, 0));
-        return;
-    }
-    e.event.ptr++;
-    e.event.len -= 2;
-    if (memchr(e.event.ptr, '\\', e.event.len)) { /* decoded where it stands: it only gets shorter
-                                                   */
-        uint8_t *at = bytes + (e.event.ptr - (const char *)bytes);
-        e.event.len = wshub__json_unescape(at, e.event.len, at, e.event.len);
-    }
-    e.data = f[1].value;
-    e.id = f[2].value;
-    if (c->state == WSHUB_CLIENT_AUTHENTICATED) {
-        if (c->encrypted && hub->desc.on_transform_in && !wshub_str_eq_z(e.event, "heartbeat")) {
-            wshub__dispatch_inbound(hub, c, &e);
-        } else {
-            wshub__dispatch_event(hub, c, &e);
-        }
-    } else if (wshub_str_eq_z(e.event, "authenticate")) { /* MSG-5 */
-        if (c->state == WSHUB_CLIENT_UNAUTHORIZED) {
-            wshub__auth_begin(hub, c, e.data);
-        } else {
-            wshub__send_error(hub, c, "Already authenticated");
-        }
-    } else if (!wshub_str_eq_z(e.event, "heartbeat")) { /* MSG-4, MSG-6 */
-        wshub__send_error(hub, c, "Not authenticated");
-    }
-}
-
-/* `{"event":…,"data":…}` in one text frame of the log, nothing between the tokens. */
-static bool wshub__json_encode(wshub *hub, wshub__fan *fan) {
-    static const char open[] = "{\"event\":", mid[] = ",\"data\":";
-    size_t quoted = 0, n, head;
-    wshub_frame f;
-    wshub__seg *s;
-    uint8_t *to, *p;
-    memset(&f, 0, sizeof f);
-    f.fin = true;
-    if (fan->binary) {
-        f.opcode = 2;
-        n = fan->binary_len;
-    } else {
-        f.opcode = 1;
-        quoted = wshub__json_quoted_len(fan->event);
-        n = sizeof open - 1 + quoted + 1 + (fan->data.ptr ? sizeof mid - 1 + fan->data.len : 0);
-    }
-    f.payload_bytes = n;
-    s = wshub__log_room(hub, n + 14);
-    if (!s) return false;
-    to = wshub__log_end(s);
-    head = wshub_frame_write(&f, to);
-    p = to + head;
-    if (fan->binary) {
-        memcpy(p, fan->binary, n);
-    } else {
-        memcpy(p, open, sizeof open - 1);
-        p += sizeof open - 1;
-        if (quoted == fan->event.len + 2) {
-            *p++ = '"';
-            if (fan->event.len) memcpy(p, fan->event.ptr, fan->event.len);
-            p += fan->event.len;
-            *p++ = '"';
-        } else {
-            p += wshub_json_quote(fan->event, (char *)p, quoted);
-        }
-        if (fan->data.ptr) {
-            memcpy(p, mid, sizeof mid - 1);
-            p += sizeof mid - 1;
-            memcpy(p, fan->data.ptr, fan->data.len);
-            p += fan->data.len;
-        }
-        *p = '}';
-    }
-    fan->frame = wshub__log_commit(s, head + n);
-    return true;
-}
-
-static void wshub__json_opened(wshub *hub, uint32_t index) {
-    wshub__client *c = wshub__conn_client(hub, wshub__conn_at(hub, index));
-    if (hub->desc.on_opened) hub->desc.on_opened(hub, wshub__client_handle(hub, c), hub->desc.user);
-}
-
-static const wshub__dialect wshub__dialect_json = {wshub__json_opened, wshub__json_message,
-                                                   wshub__json_encode};
 
 /* ---- >>exchange ------------------------------------------------------------------------------
  * HTTP on a stream: heads and bodies as they arrive, answers now or later, the upgrade to a
@@ -6284,7 +4321,7 @@ WSHUB__COLD static void wshub__http_refuse(wshub *hub, wshub__conn *c, int statu
     memset(&r, 0, sizeof r);
     hub->stats.http_bad++;
     if (upgrade) hub->stats.upgrades_refused++;
-    wshub__log(hub, upgrade ? WSHUB_LOG_UPGRADE_REFUSED : WSHUB_LOG_HTTP_BAD, NULL, why,
+    wshub__log(hub, upgrade ? WSHUB_LOG_UPGRADE_REFUSED : WSHUB_LOG_HTTP_BAD, wshub__nobody(), why,
                wshub__str(NULL, 0));
     memcpy(body, why, n);
     body[n] = '\n';
@@ -6349,55 +4386,6 @@ WSHUB__COLD WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_request reque
     return err;
 }
 
-/* A new client for a conn whose handshake is right. False: out of memory, or the io gives ids that
- * are known; nothing changed. */
-static bool wshub__client_new(wshub *hub, wshub__conn *conn, void *user_ptr) {
-    uint32_t index;
-    uint8_t bytes[16];
-    wshub__client *c = (wshub__client *)wshub__pool_take(&hub->mem, &hub->clients, &index);
-    if (!c) return false;
-    wshub__random(hub, bytes, 16);
-    wshub__uuid(bytes, c->id);
-    c->name.ptr = c->id;
-    c->name.len = 36;
-    c->name.kind = WSHUB__KIND_CLIENT;
-    if (!wshub__index_reserve(&hub->mem, &hub->index) || !wshub__index_put(&hub->index, &c->name)) {
-        wshub__pool_free(&hub->clients, index);
-        return false;
-    }
-    c->index = index;
-    c->conn = wshub__conn_index(conn);
-    c->state = WSHUB_CLIENT_UNAUTHORIZED;
-    c->user_ptr = user_ptr;
-    c->time = hub->now + hub->desc.auth_timeout_ms; /* AUTH-1 */
-    c->prev = hub->newest;
-    if (c->prev) {
-        wshub__client_at(hub, c->prev - 1)->next = index + 1;
-    } else {
-        hub->oldest = index + 1;
-    }
-    hub->newest = index + 1;
-    conn->client = index + 1;
-    wshub__sub(hub, WSHUB__KIND_CLIENT, wshub__name_str(&c->name), true);
-    return true;
-}
-
-static void wshub__client_unlink(wshub *hub, wshub__client *c) {
-    wshub__sub(hub, WSHUB__KIND_CLIENT, wshub__name_str(&c->name), false);
-    wshub__index_remove(&hub->index, &c->name);
-    if (c->prev) {
-        wshub__client_at(hub, c->prev - 1)->next = c->next;
-    } else {
-        hub->oldest = c->next;
-    }
-    if (c->next) {
-        wshub__client_at(hub, c->next - 1)->prev = c->prev;
-    } else {
-        hub->newest = c->prev;
-    }
-    if (hub->clients_walked) wshub__walk_past(hub, c->index + 1, c->prev);
-}
-
 WSHUB__COLD static bool wshub__upgrade_answer(wshub *hub, wshub__conn *c, const wshub_http *h,
                                               wshub_str protocol) {
     char accept[28];
@@ -6414,76 +4402,6 @@ WSHUB__COLD static bool wshub__upgrade_answer(wshub *hub, wshub__conn *c, const 
     ok = !b.bad && wshub__out_bytes(hub, c, b.ptr, b.len);
     wshub__buf_done(&hub->mem, &b);
     return ok;
-}
-
-static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h) { /* CONN-1, CONN-2 */
-    const char *why;
-    int status = wshub__http_judge(h, &why);
-    wshub_str origin = wshub_http_header(h, "Origin"), protocols[32], list,
-              protocol = wshub__str(NULL, 0);
-    wshub_upgrade up;
-    size_t i, count = 0;
-    c->http_close = true; /* whatever is answered but 101 ends the stream */
-    for (i = 0; i < h->headers_count && !status; i++) {
-        list = h->headers[i].value;
-        if (!wshub__str_same(h->headers[i].name, "Sec-WebSocket-Protocol")) continue;
-        while (!status && count < 32 && wshub__http_list(&list, &protocols[count])) {
-            if (!wshub__http_is_token(protocols[count++])) {
-                status = 400;
-                why = "malformed Sec-WebSocket-Protocol";
-            }
-        }
-    }
-    if (!status && origin.ptr && !hub->origins_any) {
-        bool ok = false;
-        for (i = 0; i < hub->desc.allowed_origins_count && !ok; i++)
-            ok = wshub__origin_match(origin, hub->origins[i]);
-        if (!ok || wshub__http_count(h, "Origin") > 1) {
-            status = 403;
-            why = "this origin may not connect";
-        }
-    }
-    if (!status && (hub->phase != WSHUB__RUNNING || hub->clients.live >= hub->desc.clients_max)) {
-        status = 503;
-        why = hub->phase != WSHUB__RUNNING ? "shutting down" : "too many clients";
-    }
-    memset(&up, 0, sizeof up);
-    up.protocol = -1;
-    up.protocols = protocols;
-    up.protocols_count = count;
-    if (!status && hub->desc.on_upgrade) {
-        hub->desc.on_upgrade(hub, h, &up, hub->desc.user);
-        if (hub->destroying || c->id != h->conn.id || c->state != WSHUB__CONN_HTTP) return;
-        if (up.refuse) {
-            status = up.refuse < 400 || up.refuse > 599 ? 403 : up.refuse;
-            why = "refused by the application";
-        } else if (up.protocol >= 0 && (size_t)up.protocol < count) {
-            protocol = protocols[up.protocol];
-        }
-    }
-    if (status) {
-        wshub__http_refuse(hub, c, status, why, true);
-        return;
-    }
-    if (!wshub__client_new(hub, c, up.user_ptr)) {
-        wshub__http_refuse(hub, c, 500, "WebSocket upgrade failed", true);
-        return;
-    }
-    if (!wshub__upgrade_answer(hub, c, h, protocol)) {
-        wshub__client *client = wshub__conn_client(hub, c);
-        wshub__client_unlink(hub, client);
-        wshub__pool_free(&hub->clients, client->index);
-        c->client = 0;
-        wshub__http_refuse(hub, c, 500, "WebSocket upgrade failed", true);
-        return;
-    }
-    hub->stats.upgrades++;
-    if (c->pressured)
-        wshub__out_note(hub, c, WSHUB__NOTE_ON); /* by answers to what was asked before */
-    wshub__conn_to(hub, c, WSHUB__CONN_OPEN);
-    memset(&c->rx->as, 0, sizeof c->rx->as);
-    wshub__conn_arm(hub, c);
-    hub->dialect->opened(hub, wshub__conn_index(c));
 }
 
 static bool wshub__http_is_handshake(const wshub *hub, const wshub_http *h) {
@@ -6515,7 +4433,7 @@ WSHUB__COLD static void wshub__http_dispatch(wshub *hub, wshub__conn *c, wshub_h
         return;
     }
     if (wshub__http_is_handshake(hub, h)) {
-        wshub__upgrade(hub, c, h);
+        hub->above->handshake(hub, c, h);
         return;
     }
     wshub__conn_to(hub, c, WSHUB__CONN_ANSWERING);
@@ -6763,11 +4681,23 @@ static size_t wshub__http_feed(wshub *hub, wshub__conn *c, const uint8_t *p, siz
     }
 }
 
-/* ---- >>receive -------------------------------------------------------------------------------
- * Bytes of a stream to whole messages (RFC 6455 5 to 7). Unmasks where the bytes lie; a message
- * that is wholly there is delivered from there, any other is gathered in the conn. Any cut of the
- * stream gives the same. Proved by tests/test_frame.c, tests/test_golden.c (frame-*), both at every
- * cut. */
+/* Does this stream owe so much in answers that no further request of it is taken (SEND-6)? What
+ * only waits for settle is offered to it first. */
+WSHUB__COLD static bool wshub__http_owes(wshub *hub, wshub__conn *c) {
+    uint32_t max = hub->desc.http_answers_bytes_max;
+    if (c->queued <= max) return false;
+    if (!c->blocked && !c->inflight) wshub__out_send(hub, c);
+    if (c->queued <= max) return false;
+    c->owes = true;
+    hub->stats.http_owed++;
+    wshub__log(hub, WSHUB_LOG_OWED, wshub__nobody(), "", wshub__str(NULL, 0));
+    return true;
+}
+
+/* ---- >>message ---------------------------------------------------------------------------------
+ * Frames to whole messages (RFC 6455 5 to 7). Unmasks where the bytes lie; a message that is wholly
+ * there is delivered from there, any other is gathered in the conn. Any cut of the stream gives the
+ * same. Proved by tests/test_frame.c, tests/test_golden.c (frame-*), both at every cut. */
 
 /* What the first two bytes of a frame can be wrong in; NULL: nothing. */
 static const char *wshub__frame_judge(const wshub__conn *c, const wshub_frame *f, uint8_t second) {
@@ -6808,16 +4738,14 @@ static size_t wshub__ws_head(wshub *hub, wshub__conn *c, const uint8_t *p, size_
     }
     if (r == 0) return used;
     c->rx->as.ws.head_len = 0;
-    if (f.opcode < 8 && !c->discard) { /* so it has a client */
-        const wshub__client *client = wshub__conn_client(hub, c);
+    if (f.opcode < 8 && !c->discard) {
         if (f.payload_bytes > hub->desc.payload_bytes_max ||
             c->rx->in.len + f.payload_bytes > hub->desc.payload_bytes_max) {
             wshub__conn_fail(hub, c, 1009, "message too big"); /* at the head: nothing of it is
                                                                   taken */
             return n;
         }
-        if (client->state != WSHUB_CLIENT_AUTHENTICATED &&
-            client->preauth_bytes + c->rx->in.len + f.payload_bytes > hub->desc.preauth_bytes_max) {
+        if (c->rx->in.len + f.payload_bytes > c->allowance) {
             wshub__conn_fail(hub, c, 1008, "too much before authentication"); /* likewise */
             return n;
         }
@@ -6858,12 +4786,8 @@ static void wshub__ws_control(wshub *hub, wshub__conn *c, const uint8_t *p, size
         wshub__ws_close(hub, c, p, n);
         return;
     }
-    {
-        wshub__client *client = wshub__conn_client(hub, c);
-        if (hub->desc.heartbeat_by_pong && client && client->state == WSHUB_CLIENT_AUTHENTICATED)
-            client->time = hub->now; /* LIVE-2; a ping too: who pings is not pinged, and has no pong
-                                        to send */
-    }
+    if (hub->desc.heartbeat_by_pong) /* LIVE-2; a ping too: who pings has no pong to send */
+        wshub__conn_heard(hub, c);
     if (c->opcode == 10) {
         hub->stats.pongs_received++;
     } else if (c->state == WSHUB__CONN_OPEN) {
@@ -6919,7 +4843,7 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n
         bool text = c->msg_opcode == 1;
         c->msg_opcode = 0;
         c->part_due = 0;
-        hub->dialect->message(hub, index, p, k, text);
+        hub->above->message(hub, index, p, k, text);
         return k;
     }
     if (c->rx->in.cap == 0 && k && c->rx->as.ws.frame_bytes <= 4096)
@@ -6935,11 +4859,16 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n
         memset(&c->rx->in, 0, sizeof c->rx->in);
         c->msg_opcode = 0;
         c->part_due = 0;
-        hub->dialect->message(hub, index, msg.ptr, msg.len, text);
+        hub->above->message(hub, index, msg.ptr, msg.len, text);
         wshub__buf_done(&hub->mem, &msg);
     }
     return k;
 }
+
+/* ---- >>flow ------------------------------------------------------------------------------------
+ * The way of a byte through the lower storey: what an io reports goes to >>exchange or >>message, or is
+ * held until it may be read; in settle each stream that was touched is handed its queue, in one send.
+ * Proved by tests/test_hub.c, test_ends.c, test_turns.c. */
 
 /* Makes room among what is held: what has been read of it goes. */
 static void wshub__held_close_gap(wshub__rx *r) {
@@ -7058,19 +4987,6 @@ static void wshub__rx_end(wshub *hub, wshub__conn *c) {
             wshub__rx_drop(hub, c);
         }
     }
-}
-
-/* Does this stream owe so much in answers that no further request of it is taken (SEND-6)? What
- * only waits for settle is offered to it first. */
-WSHUB__COLD static bool wshub__http_owes(wshub *hub, wshub__conn *c) {
-    uint32_t max = hub->desc.http_answers_bytes_max;
-    if (c->queued <= max) return false;
-    if (!c->blocked && !c->inflight) wshub__out_send(hub, c);
-    if (c->queued <= max) return false;
-    c->owes = true;
-    hub->stats.http_owed++;
-    wshub__log(hub, WSHUB_LOG_OWED, NULL, "", wshub__str(NULL, 0));
-    return true;
 }
 
 /* Takes what can be taken of n bytes at p now: one head, a piece of a body, a frame's head or
@@ -7267,16 +5183,2355 @@ static void wshub__conn_free(wshub *hub, wshub__conn *c) {
 
 WSHUB_API void wshub_conn_closed(wshub *hub, wshub_conn conn) {
     wshub__conn *c = wshub__conn_get(hub, conn);
-    wshub__client *client;
     if (!c || hub->dead) return;
     wshub__enter(hub);
-    client = wshub__conn_client(hub, c);
-    if (client) {
-        wshub__client_end(hub, client, WSHUB_BY_PEER, 1006, wshub__str(NULL, 0));
-        client->conn = UINT32_MAX; /* buried in settle, after its stream */
-    }
+    if (c->above) hub->above->closed(hub, c);
     wshub__conn_free(hub, c);
     wshub__leave(hub);
+}
+
+/* A stream is dropped: the io is told, once, and what no completion io holds is forgotten. */
+WSHUB__COLD static void wshub__flush_dropped(wshub *hub, wshub__conn *c) {
+    wshub_conn conn;
+    conn.id = c->id;
+    if (!c->inflight)
+        wshub__queue_drop(hub, c); /* what a completion io holds stays until closed() */
+    if (c->state == WSHUB__CONN_ENDING) return;
+    wshub__conn_to(hub, c, WSHUB__CONN_ENDING);
+    hub->io.close(hub->io.ctx, conn, false);
+}
+
+/* What had to wait until the stream had room: the latest pong, a ping that was due. */
+WSHUB__COLD static void wshub__flush_late(wshub *hub, wshub__conn *c) {
+    if (c->pong_late) {
+        c->pong_late = false;
+        (void)wshub__out_frame(hub, c, 10, c->rx ? c->rx->pong.ptr : NULL,
+                               c->rx ? c->rx->pong.len : 0);
+        if (c->rx) {
+            wshub__buf_done(&hub->mem, &c->rx->pong);
+            wshub__rx_end(hub, c);
+        }
+    }
+    if (c->ping_late) {
+        uint64_t half = hub->desc.idle_timeout_ms / 2; /* for the pong, whenever the ping could
+                                                          leave */
+        if (c->last_active < hub->now - half) c->last_active = hub->now - half;
+        c->ping_late = false;
+        if (wshub__out_frame(hub, c, 9, NULL, 0)) hub->stats.pings_sent++;
+    }
+    wshub__out_send(hub, c);
+}
+
+/* Something is owed: from now on there must be progress. */
+static void wshub__flush_owed(wshub *hub, wshub__conn *c) {
+    if (c->write_due || wshub__write_patience(hub, c) == WSHUB_OFF) return;
+    c->write_due = wshub__after(hub, wshub__write_patience(hub, c));
+    wshub__conn_arm(hub, c);
+}
+
+/* Nothing is owed any more: whoever was waiting for that goes on. */
+static void wshub__flush_drained(wshub *hub, wshub__conn *c) {
+    wshub_conn conn;
+    conn.id = c->id;
+    if (c->owes) {
+        c->owes = false;
+        wshub__resume(hub, c);
+    }
+    if (c->state == WSHUB__CONN_HTTP && c->phase_due && wshub__http_body_awaited(c))
+        c->phase_due = wshub__after(hub, hub->desc.message_timeout_ms); /* our 100 has left */
+    if (c->state == WSHUB__CONN_CLOSING && !c->phase_due) { /* our Close has left: now the peer's is
+                                                               waited for */
+        c->phase_due = wshub__after(hub, hub->desc.close_timeout_ms);
+        wshub__conn_arm(hub, c);
+    } else if (c->state == WSHUB__CONN_FLUSHING) {
+        wshub__conn_to(hub, c, WSHUB__CONN_LINGERING);
+        wshub__conn_arm(hub, c);
+        hub->io.close(hub->io.ctx, conn, true);
+    }
+}
+
+static void wshub__flush_conn(wshub *hub, wshub__conn *c) {
+    if (c->state >= WSHUB__CONN_ABORTING) {
+        wshub__flush_dropped(hub, c);
+        return;
+    }
+    wshub__out_send(hub, c);
+    if (c->queued) {
+        wshub__flush_owed(hub, c);
+    } else if (c->state != WSHUB__CONN_OPEN) {
+        wshub__flush_drained(hub, c);
+    } else if (c->pong_late || c->ping_late) {
+        wshub__flush_late(hub, c);
+    }
+}
+
+static void wshub__flush_word(wshub *hub, uint32_t word) {
+    uint64_t bits = hub->dirty[word];
+    hub->dirty[word] = 0;
+    for (; bits; bits &= bits - 1) {
+        wshub__conn *c = wshub__conn_at(hub, word * 64 + wshub__lowest_bit(bits));
+        if (!WSHUB__NEVER(!c->id)) wshub__flush_conn(hub, c); /* its end takes its mark away */
+    }
+}
+
+/* In the order of the io's numbers: of accepting, mostly, whatever the order of the rooms
+ * (PERFORMANCE). */
+static void wshub__flush(wshub *hub) {
+    uint32_t lo, hi, group;
+    wshub__run_out(hub);
+    lo = hub->dirty_lo;
+    hi = hub->dirty_hi;
+    hub->dirty_lo = UINT32_MAX;
+    hub->dirty_hi = 0;
+    for (group = lo; group < hi; group++) {
+        uint64_t words = hub->dirty_words[group];
+        hub->dirty_words[group] = 0;
+        for (; words; words &= words - 1)
+            wshub__flush_word(hub, group * 64 + wshub__lowest_bit(words));
+    }
+}
+
+/* Streams whose deadline has passed by what has been heard. */
+static void wshub__due_run(wshub *hub) {
+    while (hub->heap.count && hub->heap.items[0].at <= hub->heard && !hub->destroying) {
+        uint32_t index = hub->heap.items[0].owner;
+        wshub__heap_remove(&hub->heap, index);
+        wshub__conn_due(hub, wshub__conn_at(hub, index));
+    }
+}
+
+/* ---- >>walks ---------------------------------------------------------------------------------
+ * Where walks are, so that who leaves can move out of their way. Arrays are walked from the back,
+ * and a gap is filled with the last: who has been seen would move in front of the walk and be seen
+ * again. So a gap in front of a walk is filled with the last that it has not seen, and that one's
+ * place with the last of all (wshub__walk_shift). Sending knows nothing of this; leaving looks only
+ * where a walk has been. Allocates nothing. Proved by tests/test_walks.c. */
+
+#define WSHUB__WALK_ENDED UINT32_MAX /* a phase */
+
+/* Where a walk over key is. iter zeroed: it begins, with `left`. Else `left` is not used. NULL: it
+ * has ended. */
+static wshub__walk *wshub__walk_step(const wshub *hub, wshub_iter *iter, const void *key,
+                                     uint32_t left) {
+    wshub *h = hub->self;
+    wshub__walk *w;
+    uint32_t i;
+    if (iter->phase == WSHUB__WALK_ENDED) return NULL;
+    if (iter->phase) {
+        w = &h->walks[iter->phase % WSHUB__WALKS];
+        if (w->number && w->number == (uint32_t)(iter->pos >> 32)) {
+            w->used = ++h->walk_steps;
+            return w;
+        }
+        left = (uint32_t)iter->pos; /* others have taken its place: it goes on by what it knows
+                                       itself */
+    }
+    w = &h->walks[0];
+    for (i = 1; i < WSHUB__WALKS; i++) {
+        if (h->walks[i].used < w->used) w = &h->walks[i];
+    }
+    if (++h->walk_numbers == 0) h->walk_numbers = 1;
+    w->key = key;
+    w->number = h->walk_numbers;
+    w->left = left;
+    w->used = ++h->walk_steps;
+    iter->phase = WSHUB__WALKS + (uint32_t)(w - h->walks);
+    iter->pos = (uint64_t)w->number << 32 | left;
+    return w;
+}
+
+/* The walk has seen one more. */
+static void wshub__walk_seen(wshub__walk *w, wshub_iter *iter, uint32_t left) {
+    w->left = left;
+    iter->pos = (uint64_t)w->number << 32 | left;
+}
+
+/* The walk has seen all; its place is the first to be taken again. Returns false, as those who walk
+ * do then. */
+static bool wshub__walk_end(wshub__walk *w, wshub_iter *iter) {
+    w->key = NULL;
+    w->used = 0;
+    iter->phase = WSHUB__WALK_ENDED;
+    return false;
+}
+
+/* What is walked ends: nothing of it is left to be seen. */
+WSHUB__COLD static void wshub__walk_stop(wshub *hub, const void *key) {
+    uint32_t i;
+    for (i = 0; i < WSHUB__WALKS; i++) {
+        wshub__walk *w = &hub->walks[i];
+        if (w->key != key) continue;
+        w->key = NULL;
+        w->left = 0;
+    }
+}
+
+/* There is a gap at `hole`. Returns whose member fills it: the last that the walk nearest behind it
+ * has not seen, which then counts as one place further in front; the gap is there from now on (it
+ * may be the same place). UINT32_MAX: no walk has it in front of itself; the last of all fills it.
+ * *out_walked: is anybody still in a walk over key? */
+WSHUB__COLD static uint32_t wshub__walk_shift(wshub *hub, const void *key, uint32_t hole,
+                                              bool *out_walked) {
+    uint32_t i, nearest = UINT32_MAX;
+    *out_walked = false;
+    for (i = 0; i < WSHUB__WALKS; i++) {
+        const wshub__walk *w = &hub->walks[i];
+        if (w->key != key) continue;
+        *out_walked = true;
+        if (w->left > hole && w->left < nearest) nearest = w->left;
+    }
+    if (nearest == UINT32_MAX) return UINT32_MAX;
+    for (i = 0; i < WSHUB__WALKS; i++) {
+        if (hub->walks[i].key == key && hub->walks[i].left == nearest) hub->walks[i].left--;
+    }
+    return nearest - 1;
+}
+
+/* Of clients, who keep their order: who was seen last goes, so it is the one before. */
+WSHUB__COLD static void wshub__walk_past(wshub *hub, uint32_t last, uint32_t before) {
+    uint32_t i;
+    hub->clients_walked = false;
+    for (i = 0; i < WSHUB__WALKS; i++) {
+        wshub__walk *w = &hub->walks[i];
+        if (w->key != &hub->oldest) continue;
+        hub->clients_walked = true;
+        if (w->left == last) w->left = before;
+    }
+}
+
+/* ---- >>checks ----------------------------------------------------------------------------------
+ * What the public functions ask of their arguments: names, texts, JSON, messages, targets. Pure. */
+
+static bool wshub__name_ok(wshub_str s) {
+    return s.ptr && s.len <= WSHUB_NAME_BYTES_MAX &&
+           wshub_utf8_check((const uint8_t *)s.ptr, s.len);
+}
+
+static bool wshub__text_ok(wshub_str text) { /* UTF-8, or absent */
+    return !text.ptr || wshub_utf8_check((const uint8_t *)text.ptr, text.len);
+}
+
+static bool wshub__rooms_ok(const wshub_str *rooms, size_t count) {
+    size_t i;
+    if (count && !rooms) return false;
+    for (i = 0; i < count; i++) {
+        if (!rooms[i].len || !wshub__name_ok(rooms[i])) return false;
+    }
+    return true;
+}
+
+static bool wshub__json_ok(const wshub *hub, wshub_str s) {
+    return wshub_json_check(s, hub->desc.json_depth_max);
+}
+
+/* Whether data may be sent: what is accepted here every equal instance reads, and every client with
+ * the same limit, so the level of what it travels in counts, as in MSG-9. */
+static bool wshub__data_ok(wshub_str data, uint32_t depth_max) {
+    wshub_json_kind kind = wshub_json_type(data);
+    if (depth_max > 1) return wshub_json_check(data, depth_max - 1);
+    return kind != WSHUB_JSON_OBJECT && kind != WSHUB_JSON_ARRAY && wshub_json_check(data, 1);
+}
+
+/* Is this a close that RFC 6455 5.5.1 and 7.4 allow an endpoint to send? */
+static bool wshub__close_ok(uint16_t code, wshub_str reason) {
+    if (!code) return reason.len == 0;
+    return wshub__close_code_ok(code) && reason.len <= WSHUB_CLOSE_REASON_MAX &&
+           (!reason.len || wshub_utf8_check((const uint8_t *)reason.ptr, reason.len));
+}
+
+static wshub_err wshub__msg_check(const wshub *hub, const wshub_msg *msg) {
+    if (!msg || !wshub__name_ok(msg->event)) return WSHUB_ERR_PARAM;
+    if (msg->data.len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
+    if (msg->data.ptr && (!msg->data_is_json || !msg->data.len) &&
+        !wshub__data_ok(msg->data, hub->desc.json_depth_max))
+        return WSHUB_ERR_JSON;
+    return WSHUB_OK;
+}
+
+WSHUB__COLD static wshub_err wshub__dest_check(const wshub_dest *d) {
+    size_t i;
+    if (d->kind > WSHUB_DEST_ROOM || (d->exclude_count && !d->exclude)) return WSHUB_ERR_PARAM;
+    if (d->kind != WSHUB_DEST_ALL && d->name.len && !wshub__name_ok(d->name))
+        return WSHUB_ERR_PARAM;
+    if (d->kind >= WSHUB_DEST_CLIENT && d->name.len == 0) return WSHUB_ERR_PARAM;
+    for (i = 0; i < d->exclude_count; i++) {
+        if (!wshub__name_ok(d->exclude[i])) return WSHUB_ERR_PARAM;
+    }
+    return WSHUB_OK;
+}
+
+static wshub_str wshub__name_str(const wshub__name *n) {
+    return wshub__str(n->ptr, n->len);
+}
+
+/* ---- >>clients ---------------------------------------------------------------------------------
+ * Clients: who the hub knows at the end of a stream, from their making to the mark that they are gone;
+ * what is asked about them. Closing marks; >>settle takes them out of the indexes and tells.
+ * Proved by tests/test_hub.c, test_api.c. */
+
+typedef struct wshub__member {
+    uint32_t client; /* index */
+    uint32_t place;  /* of the room in the client's list */
+} wshub__member;
+
+/* a room or a user; its name follows */
+typedef struct wshub__group {
+    wshub__name name;
+    union {
+        wshub__member one;
+        wshub__member *many;
+    } at;
+    uint32_t count, cap; /* cap 0: room for one, here */
+    uint32_t pos;        /* in hub->rooms or hub->users */
+    uint32_t pins : 31;  /* clients who are gone and whose user it was, until that is told */
+    uint32_t walked : 1; /* somebody may be in a walk over its members */
+} wshub__group;
+
+struct wshub__xform;
+
+#define WSHUB__ID_BYTES 40 /* a UUID's 36; ids of other dialects are shorter */
+
+/* what only some clients have, or not for long */
+typedef struct wshub__extra {
+    wshub__buf metadata;
+    wshub__buf user_id, auth_data; /* while keys are being agreed */
+    wshub__buf reason;             /* of its end */
+    wshub__buf inbound; /* an event that an inbound transformer has, waiting for its answer */
+    uint32_t inbound_event, inbound_data;
+    struct wshub__xform *xform_head, *xform_tail;
+    uint64_t xform_bytes; /* what those hold: wshub__xform_bytes() */
+} wshub__extra;
+
+typedef struct wshub__client {
+    wshub__slot slot;
+    wshub__name name; /* its id */
+    uint32_t index;   /* its own */
+    uint32_t conn;    /* index */
+    uint8_t state, state_last;
+    bool gone, encrypted, own_room, has_user;
+    bool rooms_walked; /* somebody may be in a walk over its rooms */
+    uint8_t cause;
+    uint16_t code;
+    uint32_t next, prev; /* all clients, oldest first: index + 1 */
+    uint32_t next_gone;
+    uint32_t preauth_messages;
+    uint32_t asks, asks_count; /* index + 1 of the first */
+    uint32_t user_pos;
+    uint32_t rooms_count, rooms_cap;
+    uint32_t mark;        /* of the last fan-out that left it out; 0: none has */
+    wshub__group *user;   /* of one who is gone: pinned */
+    wshub__group **rooms; /* rooms_cap of them, its positions among their members, if many the
+                             table: see >>rooms */
+    uint64_t time; /* authenticated: when it was last heard of; before: when that must have happened
+                    */
+    void *user_ptr;
+    wshub__extra *extra; /* NULL: it has nothing of that */
+    char id[WSHUB__ID_BYTES];
+} wshub__client;
+
+static wshub__client *wshub__client_at(const wshub *hub, uint32_t index) {
+    return (wshub__client *)wshub__pool_at(&hub->clients, index);
+}
+
+static wshub__client *wshub__client_get(const wshub *hub, wshub_client client) {
+    wshub__client *c = (wshub__client *)wshub__pool_get(&hub->clients, client.id);
+    return c && !c->gone ? c : NULL;
+}
+
+static wshub_client wshub__client_handle(const wshub *hub, const wshub__client *c) {
+    wshub_client h;
+    (void)hub;
+    h.id = (uint64_t)c->slot.generation << 32 | c->index;
+    return h;
+}
+
+static wshub__client *wshub__conn_client(const wshub *hub, const wshub__conn *conn) {
+    return conn->above ? wshub__client_at(hub, conn->above - 1) : NULL;
+}
+
+static wshub__client *wshub__client_by_id(const wshub *hub, wshub_str id) { /* gone ones too */
+    wshub__name *n = wshub__index_find(&hub->index, WSHUB__KIND_CLIENT, id);
+    return n ? (wshub__client *)(void *)((uint8_t *)n - offsetof(wshub__client, name)) : NULL;
+}
+
+WSHUB__COLD static void wshub__client_log(wshub *hub, wshub_log_code code, const wshub__client *c,
+                                          const char *detail, wshub_str text) {
+    wshub__log(hub, code, wshub__client_handle(hub, c), detail, text);
+}
+
+/* The id that the application gave it; ptr NULL: none. */
+static wshub_str wshub__user_id(const wshub__client *c) {
+    if (!c->has_user) return wshub__str(NULL, 0);
+    if (c->user) return wshub__name_str(&c->user->name);
+    if (c->extra && c->extra->user_id.len)
+        return wshub__str(c->extra->user_id.ptr, c->extra->user_id.len);
+    return wshub__str("", 0);
+}
+
+static wshub__extra *wshub__extra_take(wshub *hub, wshub__client *c) { /* NULL: out of memory */
+    if (!c->extra) c->extra = (wshub__extra *)wshub__mem_new(&hub->mem, sizeof *c->extra);
+    return c->extra;
+}
+
+/* Marks a client as gone. It answers to nobody from here on; settle takes it out of the indexes and
+ * tells the application (BYE-1). The first cause counts. */
+static void wshub__client_end(wshub *hub, wshub__client *c, wshub_cause cause, uint16_t code,
+                              wshub_str reason) {
+    if (c->gone) return;
+    wshub__run_out(hub); /* what was sent before is still its */
+    c->gone = true;
+    c->state_last = c->state;
+    c->state = WSHUB_CLIENT_DISCONNECTED;
+    c->cause = (uint8_t)cause;
+    c->code = code;
+    if (reason.len && wshub__extra_take(hub, c))
+        wshub__buf_add(&hub->mem, &c->extra->reason, reason.ptr, reason.len);
+    c->next_gone = 0;
+    if (hub->gone_tail) {
+        wshub__client_at(hub, hub->gone_tail - 1)->next_gone = c->index + 1;
+    } else {
+        hub->gone_head = c->index + 1;
+    }
+    hub->gone_tail = c->index + 1;
+}
+
+/* metadata: JSON, or ptr NULL: none. All or nothing. */
+static wshub_err wshub__metadata_set(wshub *hub, wshub__client *c, wshub_str metadata) {
+    wshub__buf b;
+    memset(&b, 0, sizeof b);
+    if (metadata.ptr) wshub__buf_add(&hub->mem, &b, metadata.ptr, metadata.len);
+    if (b.bad || (b.ptr && !wshub__extra_take(hub, c))) {
+        wshub__buf_done(&hub->mem, &b);
+        return WSHUB_ERR_NOMEM;
+    }
+    if (c->extra) {
+        wshub__buf_done(&hub->mem, &c->extra->metadata);
+        c->extra->metadata = b;
+    }
+    return WSHUB_OK;
+}
+
+/* ---- >>subs ------------------------------------------------------------------------------------
+ * Which channels the bus is asked for (BUS-1, BUS-4): in exact mode a channel for each name that is here,
+ * subscribed when the first comes, given up some time after the last has gone. Handed to the bus in
+ * settle, in batches. Proved by tests/test_bus.c. */
+
+static void wshub__chan_free(wshub *hub, wshub__chan *c) {
+    wshub__chans *list = c->out ? &hub->subs_out : &hub->subs_in;
+    *(c->prev ? &c->prev->next : &list->head) = c->next;
+    *(c->next ? &c->next->prev : &list->tail) = c->prev;
+    hub->subs_count--;
+    if (c->out) hub->stats.bus_lingering--;
+    wshub__index_remove(&hub->index, &c->name);
+    wshub__mem_free(&hub->mem, c, sizeof *c + c->name.len);
+}
+
+static const char *const wshub__kind_prefixes[] = {"", "ws:client:", "ws:user:", "ws:room:"};
+
+/* Hands over a batch of what is due of one list, in order. Returns how many; `ok` becomes false if
+ * the bus has no room. */
+static size_t wshub__chans_run(wshub *hub, wshub__chans *chans, bool *ok) {
+    wshub_bus_channel list[WSHUB_BUS_BATCH];
+    wshub__chan *c = chans->head;
+    size_t n = 0, i;
+    for (; c && n < WSHUB_BUS_BATCH; c = c->next, n++) {
+        if (c->due > hub->now && hub->stats.bus_lingering <= (uint64_t)hub->desc.rooms_max + n)
+            break;
+        list[n].name = wshub__name_str(&c->name);
+        list[n].pattern = false;
+    }
+    if (!n) return 0;
+    *ok = (chans == &hub->subs_out ? hub->bus.unsubscribe : hub->bus.subscribe)(hub->bus.ctx, list,
+                                                                                n);
+    for (i = 0; *ok && i < n; i++) wshub__chan_free(hub, chans->head);
+    return n;
+}
+
+/* Unsubscribes from what has lingered long enough, and from the oldest of more than rooms_max.
+ * False: to be continued. */
+static bool wshub__unsubs_run(wshub *hub) {
+    bool ok = true;
+    while (wshub__chans_run(hub, &hub->subs_out, &ok) && ok) {
+    }
+    return ok;
+}
+
+/* The first of a name has come, or its last has gone (BUS-4). The bus hears of it in settle; of
+ * what comes and goes within a turn, or returns while its channel lingers, it hears nothing. */
+WSHUB__COLD static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name, bool wanted) {
+    char text[WSHUB_NAME_BYTES_MAX + 16];
+    size_t prefix = strlen(wshub__kind_prefixes[kind]), n = prefix + name.len;
+    uint32_t linger = hub->desc.bus_linger_ms;
+    wshub__chans *list = wanted ? &hub->subs_in : &hub->subs_out;
+    wshub__chan *c;
+    if (!hub->bus_linked || !hub->desc.bus_exact) return; /* a replay is to come */
+    WSHUB_ASSERT(name.ptr && name.len <= WSHUB_NAME_BYTES_MAX);
+    memcpy(text, wshub__kind_prefixes[kind], prefix);
+    memcpy(text + prefix, name.ptr, name.len);
+    c = (wshub__chan *)(void *)wshub__index_find(&hub->index, WSHUB__KIND_CHANNEL,
+                                                 wshub__str(text, n));
+    if (c) {
+        if (c->out == wanted) wshub__chan_free(hub, c);
+        return;
+    }
+    c = wshub__index_reserve(&hub->mem, &hub->index)
+            ? (wshub__chan *)wshub__mem_new(&hub->mem, sizeof *c + n)
+            : NULL;
+    if (!c) {
+        if (wanted) hub->replay = 1; /* nothing is lost for good: all is subscribed anew */
+        wshub__log(hub, WSHUB_LOG_NOMEM, wshub__nobody(), "a channel", name);
+        return;
+    }
+    memcpy(c + 1, text, n);
+    c->name.ptr = (const char *)(c + 1);
+    c->name.len = n & WSHUB__NAME_LEN_MAX;
+    c->name.kind = WSHUB__KIND_CHANNEL;
+    c->out = !wanted;
+    c->due = hub->now + (wanted || linger == WSHUB_OFF ? 0 : linger);
+    c->prev = list->tail;
+    *(c->prev ? &c->prev->next : &list->head) = c;
+    list->tail = c;
+    hub->subs_count++;
+    wshub__index_add(&hub->index, &c->name);
+    if (wanted) return;
+    hub->stats.bus_lingering++;
+    if (hub->stats.bus_lingering > hub->desc.rooms_max &&
+        (hub->stats.bus_lingering - hub->desc.rooms_max) % WSHUB_BUS_BATCH == 0)
+        (void)wshub__unsubs_run(hub); /* in the middle of a turn that leaves so many; an order makes
+                                         no report */
+}
+
+WSHUB__COLD static void wshub__subs_clear(wshub *hub) {
+    while (hub->subs_in.head) wshub__chan_free(hub, hub->subs_in.head);
+    while (hub->subs_out.head) wshub__chan_free(hub, hub->subs_out.head);
+}
+
+/* A new client for a conn whose handshake is right. False: out of memory, or the io gives ids that
+ * are known; nothing changed. */
+static bool wshub__client_new(wshub *hub, wshub__conn *conn, void *user_ptr) {
+    uint32_t index;
+    uint8_t bytes[16];
+    wshub__client *c = (wshub__client *)wshub__pool_take(&hub->mem, &hub->clients, &index);
+    if (!c) return false;
+    wshub__random(hub, bytes, 16);
+    wshub__uuid(bytes, c->id);
+    c->name.ptr = c->id;
+    c->name.len = 36;
+    c->name.kind = WSHUB__KIND_CLIENT;
+    if (!wshub__index_reserve(&hub->mem, &hub->index) || !wshub__index_put(&hub->index, &c->name)) {
+        wshub__pool_free(&hub->clients, index);
+        return false;
+    }
+    c->index = index;
+    c->conn = wshub__conn_index(conn);
+    c->state = WSHUB_CLIENT_UNAUTHORIZED;
+    c->user_ptr = user_ptr;
+    c->time = hub->now + hub->desc.auth_timeout_ms; /* AUTH-1 */
+    c->prev = hub->newest;
+    if (c->prev) {
+        wshub__client_at(hub, c->prev - 1)->next = index + 1;
+    } else {
+        hub->oldest = index + 1;
+    }
+    hub->newest = index + 1;
+    conn->above = index + 1;
+    wshub__sub(hub, WSHUB__KIND_CLIENT, wshub__name_str(&c->name), true);
+    return true;
+}
+
+static void wshub__client_unlink(wshub *hub, wshub__client *c) {
+    wshub__sub(hub, WSHUB__KIND_CLIENT, wshub__name_str(&c->name), false);
+    wshub__index_remove(&hub->index, &c->name);
+    if (c->prev) {
+        wshub__client_at(hub, c->prev - 1)->next = c->next;
+    } else {
+        hub->oldest = c->next;
+    }
+    if (c->next) {
+        wshub__client_at(hub, c->next - 1)->prev = c->prev;
+    } else {
+        hub->newest = c->prev;
+    }
+    if (hub->clients_walked) wshub__walk_past(hub, c->index + 1, c->prev);
+}
+
+/* ---- >>rooms ---------------------------------------------------------------------------------
+ * Rooms and users: a name and a dense array of members. A member knows its place in the client's
+ * list and the client's list knows the place among the members, so that joining and leaving cost
+ * the same in any crowd. A client that is in many rooms has a table of their places, so that they
+ * cost the same there too. The room named like a client's id (AUTH-7) is a flag in the client as
+ * long as nobody else is in it. Proved by tests/test_send.c. */
+
+static wshub__member *wshub__members(wshub__group *g) {
+    return g->cap ? g->at.many : &g->at.one;
+}
+
+static void wshub__group_end(wshub *hub, wshub__group *g) { /* its memory, once nobody needs its
+                                                               name */
+    if (g->count || g->pins) return;
+    if (g->cap) wshub__mem_free(&hub->mem, g->at.many, g->cap * sizeof(wshub__member));
+    wshub__mem_free(&hub->mem, g, sizeof *g + g->name.len);
+}
+
+static wshub__group *wshub__group_find(const wshub *hub, wshub__kind kind, wshub_str name) {
+    return (wshub__group *)wshub__index_find(&hub->index, kind, name);
+}
+
+static wshub_err wshub__group_new(wshub *hub, wshub__kind kind, wshub_str name,
+                                  wshub__group **out) {
+    bool room = kind == WSHUB__KIND_ROOM;
+    wshub__group ***list = room ? &hub->rooms : &hub->users;
+    uint32_t *count = room ? &hub->rooms_count : &hub->users_count,
+             *cap = room ? &hub->rooms_cap : &hub->users_cap;
+    void *items = *list;
+    wshub__group *g;
+    if (*count >= (room ? hub->desc.rooms_max : hub->desc.users_max)) return WSHUB_ERR_LIMIT;
+    if (!wshub__mem_grow(&hub->mem, &items, cap, *count + 1, sizeof(wshub__group *)))
+        return WSHUB_ERR_NOMEM;
+    *list = (wshub__group **)items;
+    if (!wshub__index_reserve(&hub->mem, &hub->index)) return WSHUB_ERR_NOMEM;
+    g = (wshub__group *)wshub__mem_new(&hub->mem, sizeof *g + name.len);
+    if (!g) return WSHUB_ERR_NOMEM;
+    memcpy((char *)(g + 1), name.ptr, name.len);
+    g->name.ptr = (const char *)(g + 1);
+    g->name.len = name.len & WSHUB__NAME_LEN_MAX;
+    g->name.kind = (uint32_t)kind & 15;
+    g->pos = *count;
+    (*list)[(*count)++] = g;
+    wshub__index_add(&hub->index, &g->name);
+    wshub__sub(hub, kind, name, true);
+    *out = g;
+    return WSHUB_OK;
+}
+
+static void wshub__group_free(wshub *hub, wshub__group *g) {
+    bool room = g->name.kind == WSHUB__KIND_ROOM;
+    wshub__group **list = room ? hub->rooms : hub->users;
+    uint32_t *count = room ? &hub->rooms_count : &hub->users_count, hole, from;
+    bool *walked = room ? &hub->rooms_walked : &hub->users_walked;
+    wshub__sub(hub, (wshub__kind)g->name.kind, wshub__name_str(&g->name), false);
+    wshub__index_remove(&hub->index, &g->name);
+    if (g->walked) wshub__walk_stop(hub, g);
+    hole = g->pos;
+    while (*walked && (from = wshub__walk_shift(hub, count, hole, walked)) != UINT32_MAX) {
+        list[hole] = list[from];
+        list[hole]->pos = hole;
+        hole = from;
+    }
+    if (hole != --*count) {
+        list[hole] = list[*count];
+        list[hole]->pos = hole;
+    }
+    wshub__group_end(hub, g);
+}
+
+static bool wshub__group_room(wshub *hub, wshub__group *g) {
+    bool here = !g->cap;
+    wshub__member one = *wshub__members(g);
+    void *many = here ? NULL : g->at.many;
+    if (here && g->count == 0) return true;
+    if (!wshub__mem_grow(&hub->mem, &many, &g->cap, here ? 2 : g->count + 1, sizeof one))
+        return false;
+    if (here) *(wshub__member *)many = one;
+    g->at.many = (wshub__member *)many;
+    return true;
+}
+
+static uint32_t wshub__group_add(wshub__group *g, uint32_t client, uint32_t place) { /* room is
+                                                                                        there */
+    wshub__member *m = &wshub__members(g)[g->count];
+    m->client = client;
+    m->place = place;
+    return g->count++;
+}
+
+static uint32_t *wshub__room_positions(const wshub__client *c) {
+    return (uint32_t *)(void *)(c->rooms + c->rooms_cap);
+}
+
+static void wshub__group_move(wshub *hub, wshub__group *g, uint32_t from, uint32_t to) {
+    wshub__member *members = wshub__members(g);
+    wshub__client *c = wshub__client_at(hub, members[from].client);
+    if (from == to) return;
+    members[to] = members[from];
+    if (g->name.kind == WSHUB__KIND_ROOM) {
+        wshub__room_positions(c)[members[to].place] = to;
+    } else {
+        c->user_pos = to;
+    }
+}
+
+/* Out of the way of those who walk over it: the gap is where the last of all may go. */
+WSHUB__COLD static uint32_t wshub__group_shift(wshub *hub, wshub__group *g, uint32_t pos) {
+    uint32_t from;
+    bool walked = true;
+    while ((from = wshub__walk_shift(hub, g, pos, &walked)) != UINT32_MAX) {
+        wshub__group_move(hub, g, from, pos);
+        pos = from;
+    }
+    g->walked = walked;
+    return pos;
+}
+
+static void wshub__group_remove(wshub *hub, wshub__group *g, uint32_t pos) {
+    if (hub->run.room == g) wshub__run_out(hub);
+    if (g->walked) pos = wshub__group_shift(hub, g, pos);
+    wshub__group_move(hub, g, --g->count, pos);
+    if (g->cap > 1024 && g->count <= g->cap / 8) { /* a crowd has gone */
+        void *many = g->at.many;
+        wshub__mem_shrink(&hub->mem, &many, &g->cap, g->count, sizeof(wshub__member));
+        g->at.many = (wshub__member *)many;
+    }
+    if (g->count == 0) wshub__group_free(hub, g);
+}
+
+/* A client's rooms: an array of them, one of its positions among their members, and beyond
+ * WSHUB__ROOMS_FEW a hash table of places + 1 (0: empty), two for each room: open addressing by the
+ * keyed hash that the room's name has already. So a room is found in a client's list in the same
+ * time however many it is in (ROOM-3, ROOM-5). */
+#define WSHUB__ROOMS_FEW 16u
+
+static size_t wshub__rooms_bytes(uint32_t cap) {
+    return cap * (sizeof(wshub__group *) + sizeof(uint32_t)) +
+           (cap > WSHUB__ROOMS_FEW ? 2 * cap * sizeof(uint32_t) : 0);
+}
+
+static uint32_t *wshub__rooms_table(const wshub__client *c) {
+    return wshub__room_positions(c) + c->rooms_cap;
+}
+
+/* Where a room stands in the table, or the empty entry where it would. */
+static uint32_t wshub__rooms_entry(const wshub__client *c, const wshub__group *room) {
+    const uint32_t *table = wshub__rooms_table(c);
+    uint32_t mask = 2 * c->rooms_cap - 1, i = room->name.hash & mask;
+    while (table[i] && c->rooms[table[i] - 1] != room) i = (i + 1) & mask;
+    return i;
+}
+
+static void wshub__rooms_forget(wshub__client *c, const wshub__group *room) { /* its entry; the gap
+                                                                                 is closed behind it
+                                                                               */
+    uint32_t *table = wshub__rooms_table(c);
+    uint32_t mask = 2 * c->rooms_cap - 1, hole = wshub__rooms_entry(c, room), i;
+    for (i = (hole + 1) & mask; table[i]; i = (i + 1) & mask) {
+        uint32_t home = c->rooms[table[i] - 1]->name.hash & mask;
+        if (((i - home) & mask) >= ((i - hole) & mask)) {
+            table[hole] = table[i];
+            hole = i;
+        }
+    }
+    table[hole] = 0;
+}
+
+static uint32_t wshub__room_place(const wshub__client *c, const wshub__group *room) { /* UINT32_MAX:
+                                                                                         none */
+    uint32_t i;
+    if (c->rooms_cap > WSHUB__ROOMS_FEW) {
+        i = wshub__rooms_table(c)[wshub__rooms_entry(c, room)];
+        return i ? i - 1 : UINT32_MAX;
+    }
+    for (i = 0; i < c->rooms_count; i++) {
+        if (c->rooms[i] == room) return i;
+    }
+    return UINT32_MAX;
+}
+
+/* Room for cap, a power of two and enough for those it is in. False: out of memory, nothing
+ * changed. */
+static bool wshub__rooms_resize(wshub *hub, wshub__client *c, uint32_t cap) {
+    wshub__client old = *c;
+    uint32_t i;
+    void *block;
+    if (WSHUB__NEVER(cap > 1u << 27)) return false; /* as many rooms do not fit into memory */
+    block = hub->mem.fn(hub->mem.user, NULL, 0, wshub__rooms_bytes(cap));
+    if (!block) return false;
+    c->rooms = (wshub__group **)block;
+    c->rooms_cap = cap;
+    if (old.rooms) {
+        memcpy(c->rooms, old.rooms, old.rooms_count * sizeof *c->rooms);
+        memcpy(wshub__room_positions(c), wshub__room_positions(&old),
+               old.rooms_count * sizeof(uint32_t));
+        wshub__mem_free(&hub->mem, old.rooms, wshub__rooms_bytes(old.rooms_cap));
+    }
+    if (cap > WSHUB__ROOMS_FEW) {
+        memset(wshub__rooms_table(c), 0, 2 * cap * sizeof(uint32_t));
+        for (i = 0; i < c->rooms_count; i++)
+            wshub__rooms_table(c)[wshub__rooms_entry(c, c->rooms[i])] = i + 1;
+    }
+    return true;
+}
+
+static wshub_err wshub__room_add(wshub *hub, wshub__client *c, wshub__group *room) {
+    if (c->rooms_count == c->rooms_cap &&
+        !wshub__rooms_resize(hub, c, c->rooms_cap ? c->rooms_cap * 2 : 2))
+        return WSHUB_ERR_NOMEM;
+    if (!wshub__group_room(hub, room)) return WSHUB_ERR_NOMEM;
+    if (hub->run.room == room) wshub__run_out(hub); /* to those who were there */
+    c->rooms[c->rooms_count] = room;
+    wshub__room_positions(c)[c->rooms_count] = wshub__group_add(room, c->index, c->rooms_count);
+    if (c->rooms_cap > WSHUB__ROOMS_FEW) {
+        uint32_t entry = wshub__rooms_entry(c, room);
+        wshub__rooms_table(c)[entry] = c->rooms_count + 1;
+    }
+    c->rooms_count++;
+    return WSHUB_OK;
+}
+
+static void wshub__place_move(wshub__client *c, uint32_t from, uint32_t to) {
+    uint32_t *positions = wshub__room_positions(c);
+    if (from == to) return;
+    if (c->rooms_cap > WSHUB__ROOMS_FEW)
+        wshub__rooms_table(c)[wshub__rooms_entry(c, c->rooms[from])] = to + 1;
+    c->rooms[to] = c->rooms[from];
+    positions[to] = positions[from];
+    wshub__members(c->rooms[to])[positions[to]].place = to;
+}
+
+WSHUB__COLD static uint32_t wshub__place_shift(wshub *hub, wshub__client *c, uint32_t place) { /* as
+                                                                                                  wshub__group_shift()
+                                                                                                */
+    uint32_t from;
+    while ((from = wshub__walk_shift(hub, &c->rooms, place, &c->rooms_walked)) != UINT32_MAX) {
+        wshub__place_move(c, from, place);
+        place = from;
+    }
+    return place;
+}
+
+static void wshub__room_drop(wshub *hub, wshub__client *c, uint32_t place) {
+    wshub__group *room = c->rooms[place];
+    uint32_t pos = wshub__room_positions(c)[place];
+    if (c->rooms_cap > WSHUB__ROOMS_FEW) wshub__rooms_forget(c, room);
+    if (c->rooms_walked) place = wshub__place_shift(hub, c, place);
+    wshub__place_move(c, --c->rooms_count, place);
+    if (c->rooms_cap > WSHUB__ROOMS_FEW && c->rooms_count <= c->rooms_cap / 8)
+        (void)wshub__rooms_resize(hub, c, c->rooms_cap / 4); /* what the most ever took is given
+                                                                back */
+    wshub__group_remove(hub, room, pos);
+}
+
+static wshub_err wshub__room_join(wshub *hub, wshub__client *c, wshub_str name) {
+    wshub__group *room = wshub__group_find(hub, WSHUB__KIND_ROOM, name);
+    wshub_err err;
+    bool fresh = !room;
+    if (c->own_room && wshub_str_eq(name, wshub__name_str(&c->name))) return WSHUB_OK;
+    if (room && wshub__room_place(c, room) != UINT32_MAX) return WSHUB_OK; /* ROOM-5 */
+    if (c->rooms_count + (c->own_room ? 1u : 0u) >= hub->desc.rooms_per_client_max)
+        return WSHUB_ERR_LIMIT;
+    if (!room) {
+        wshub__client *owner = wshub__client_by_id(hub, name);
+        err = wshub__group_new(hub, WSHUB__KIND_ROOM, name, &room);
+        if (err) return err;
+        if (owner && owner->own_room && !owner->gone) { /* its own-id room becomes a real one */
+            err = wshub__room_add(hub, owner, room);
+            if (err) {
+                wshub__group_free(hub, room);
+                return err;
+            }
+            owner->own_room = false;
+            hub->own_rooms--;
+            fresh = false;
+        }
+    }
+    err = wshub__room_add(hub, c, room);
+    if (err && fresh) wshub__group_free(hub, room);
+    return err;
+}
+
+static bool wshub__room_leave(wshub *hub, wshub__client *c, wshub_str name) {
+    wshub__group *room;
+    uint32_t place;
+    if (c->own_room && wshub_str_eq(name, wshub__name_str(&c->name))) {
+        c->own_room = false;
+        hub->own_rooms--;
+        wshub__sub(hub, WSHUB__KIND_ROOM, name, false);
+        return true;
+    }
+    room = wshub__group_find(hub, WSHUB__KIND_ROOM, name);
+    place = room ? wshub__room_place(c, room) : UINT32_MAX;
+    if (place == UINT32_MAX) return false;
+    wshub__room_drop(hub, c, place);
+    return true;
+}
+
+static wshub_err wshub__room_join_own(wshub *hub, wshub__client *c) {
+    wshub__group *room = wshub__group_find(hub, WSHUB__KIND_ROOM, wshub__name_str(&c->name));
+    if (room)
+        return wshub__room_place(c, room) == UINT32_MAX ? wshub__room_add(hub, c, room) : WSHUB_OK;
+    c->own_room = true;
+    hub->own_rooms++;
+    wshub__sub(hub, WSHUB__KIND_ROOM, wshub__name_str(&c->name), true);
+    return WSHUB_OK;
+}
+
+static void wshub__room_leave_all(wshub *hub, wshub__client *c) {
+    if (c->own_room) (void)wshub__room_leave(hub, c, wshub__name_str(&c->name));
+    while (c->rooms_count) wshub__room_drop(hub, c, c->rooms_count - 1);
+    wshub__mem_free(&hub->mem, c->rooms, wshub__rooms_bytes(c->rooms_cap));
+    c->rooms = NULL;
+    c->rooms_cap = 0;
+}
+
+static wshub_err wshub__user_add(wshub *hub, wshub__client *c, wshub_str id) {
+    wshub__group *user = wshub__group_find(hub, WSHUB__KIND_USER, id);
+    if (!user) {
+        wshub_err err = wshub__group_new(hub, WSHUB__KIND_USER, id, &user);
+        if (err) return err;
+    }
+    if (!wshub__group_room(hub, user)) return WSHUB_ERR_NOMEM; /* a fresh one has room for one */
+    c->user = user;
+    c->user_pos = wshub__group_add(user, c->index, 0);
+    return WSHUB_OK;
+}
+
+static void wshub__user_drop(wshub *hub, wshub__client *c) {
+    if (!c->user) return;
+    wshub__group_remove(hub, c->user, c->user_pos);
+    c->user = NULL;
+}
+
+/* ---- >>ask -------------------------------------------------------------------------------------
+ * Questions that the application has yet to answer: at once, later, from another thread, or never.
+ * A client has a list of its own. What the answers do is in >>answers. Proved by tests/test_hub.c. */
+
+typedef enum wshub__ask_kind {
+    WSHUB__ASK_AUTH,
+    WSHUB__ASK_HANDSHAKE,
+    WSHUB__ASK_JOIN,
+    WSHUB__ASK_OUT,
+    WSHUB__ASK_IN
+} wshub__ask_kind;
+
+typedef struct wshub__ask {
+    wshub__slot slot;
+    uint32_t index;      /* its own */
+    uint32_t client;     /* index */
+    uint32_t next, prev; /* of the same client: index + 1 */
+    wshub__ask_kind kind;
+    struct wshub__xform *xform;
+} wshub__ask;
+
+static wshub__ask *wshub__ask_at(const wshub *hub, uint32_t index) {
+    return (wshub__ask *)wshub__pool_at(&hub->asks, index);
+}
+
+static wshub__ask *wshub__ask_new(wshub *hub, wshub__client *c, wshub__ask_kind kind,
+                                  wshub_ask *out_ask) {
+    uint32_t index;
+    wshub__ask *a = (wshub__ask *)wshub__pool_take(&hub->mem, &hub->asks, &index);
+    if (!a) return NULL;
+    a->kind = kind;
+    a->index = index;
+    a->client = c->index;
+    a->next = c->asks;
+    if (a->next) wshub__ask_at(hub, a->next - 1)->prev = index + 1;
+    c->asks = index + 1;
+    c->asks_count++;
+    out_ask->id = wshub__pool_handle(&hub->asks, index);
+    return a;
+}
+
+static void wshub__ask_free(wshub *hub, wshub__ask *a) {
+    wshub__client *c = wshub__client_at(hub, a->client);
+    if (a->prev) {
+        wshub__ask_at(hub, a->prev - 1)->next = a->next;
+    } else {
+        c->asks = a->next;
+    }
+    if (a->next) wshub__ask_at(hub, a->next - 1)->prev = a->prev;
+    c->asks_count--;
+    wshub__pool_free(&hub->asks, a->index);
+}
+
+/* Finds a question and its client. */
+static wshub_err wshub__ask_find(const wshub *hub, wshub_ask ask, wshub__ask **out_ask,
+                                 wshub__client **out_client) {
+    *out_ask = (wshub__ask *)wshub__pool_get(&hub->asks, ask.id);
+    if (!*out_ask) return WSHUB_ERR_STALE;
+    *out_client = wshub__client_at(hub, (*out_ask)->client);
+    return (*out_client)->gone ? WSHUB_ERR_STALE : WSHUB_OK;
+}
+
+/* ---- >>gate ------------------------------------------------------------------------------------
+ * One message on its way: encoded once, when the first receiver needs it, and what every delivery passes,
+ * whatever way it comes: the limits on what waits (SEND-6). Proved by tests/test_send.c, test_costs.c. */
+
+struct wshub__text;
+
+/* one message on its way to any number of clients */
+typedef struct wshub__fan {
+    wshub_str event, data;
+    const uint8_t *binary; /* a binary message instead */
+    size_t binary_len;
+    wshub__span frame; /* holds a reference while the fan lives */
+    uint32_t messages; /* in the frame: one, or those of a run */
+    bool encoded, failed;
+    struct wshub__text *text; /* a copy, once a transformer needs it */
+    wshub_str ready; /* the frame, encoded by another hub of this process. ptr NULL: not yet */
+} wshub__fan;
+
+static wshub__fan wshub__fan_make(wshub_str event, wshub_str data) {
+    wshub__fan f;
+    memset(&f, 0, sizeof f);
+    f.event = event;
+    f.data = data;
+    f.messages = 1;
+    if (!data.ptr) f.data.len = 0; /* absent, whatever its length says */
+    return f;
+}
+
+static void wshub__fan_release(wshub *hub, wshub__fan *fan) {
+    if (fan->frame.seg) wshub__seg_unref(hub, fan->frame.seg);
+    fan->frame.seg = NULL;
+}
+
+/* Copies a frame that is encoded into the log: what follows it there is one piece with it. */
+static bool wshub__fan_adopt(wshub *hub, wshub__fan *fan) {
+    wshub__seg *s = wshub__log_room(hub, fan->ready.len);
+    if (!s) return false;
+    memcpy(wshub__log_end(s), fan->ready.ptr, fan->ready.len);
+    fan->frame = wshub__log_commit(s, fan->ready.len);
+    return true;
+}
+
+static bool wshub__fan_frame(wshub *hub, wshub__fan *fan) {
+    if (fan->encoded) return true;
+    if (fan->failed || !(fan->ready.ptr ? wshub__fan_adopt : hub->encode)(hub, fan)) {
+        fan->failed = true;
+        return false;
+    }
+    fan->encoded = true; /* and the fan has a reference */
+    return true;
+}
+
+static void wshub__fan_dropped(wshub *hub, wshub__conn *conn) {
+    hub->stats.dropped_pressure++;
+    if (hub->desc.close_on_backpressure) {
+        wshub__conn_abort(hub, conn, WSHUB_BY_BACKPRESSURE, 1006, "");
+        return;
+    }
+    wshub__out_note(hub, conn, WSHUB__NOTE_DROPPED);
+}
+
+/* Would a conn that owes `owed` bytes stay within the limits with len more? */
+static bool wshub__fan_within(const wshub *hub, const wshub__conn *conn, uint64_t owed,
+                              uint64_t len) {
+    return owed + len <= hub->desc.backpressure_bytes_max &&
+           (!conn->pressured || hub->stats.lagging_bytes + len <= hub->desc.segment_bytes_max);
+}
+
+/* Does the stream take all that it is offered? The limits are on what waits, so what only waits for
+ * settle is offered first; what a completion io has taken does not wait. */
+static bool wshub__fan_taken(wshub *hub, wshub__conn *conn) {
+    if (!conn->blocked && !conn->inflight) wshub__out_send(hub, conn);
+    return conn->queued == conn->inflight;
+}
+
+/* Is there room for len more bytes to this conn (SEND-6)? For one whose stream takes all there is,
+ * whatever len is; for any other within the limits. */
+static bool wshub__fan_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
+    if (wshub__fan_within(hub, conn, conn->queued, len)) return true;
+    if (wshub__fan_taken(hub, conn)) return conn->queued + len <= WSHUB__QUEUE_MAX;
+    return wshub__fan_within(hub, conn, conn->queued, len); /* it may have taken some */
+}
+
+/* Past encryption and its order: the frame into the client's queue. */
+static wshub_err wshub__fan_push(wshub *hub, wshub__client *c, wshub__fan *fan) {
+    wshub__conn *conn = wshub__conn_at(hub, c->conn);
+    if (WSHUB__NEVER(c->gone || conn->state != WSHUB__CONN_OPEN))
+        return WSHUB_ERR_STALE; /* who routes looks */
+    wshub__run_out(hub);        /* it comes first, and counts against the limit */
+    if (!wshub__fan_frame(hub, fan)) return WSHUB_ERR_NOMEM;
+    if (!wshub__fan_fits(hub, conn, fan->frame.len)) {
+        wshub__fan_dropped(hub, conn);
+        return WSHUB_ERR_DROPPED;
+    }
+    if (!wshub__queue_push(hub, conn, fan->frame)) {
+        hub->stats.dropped_memory++;
+        return WSHUB_ERR_NOMEM;
+    }
+    hub->stats.messages_out++;
+    hub->stats.bytes_out += fan->frame.len;
+    return WSHUB_OK;
+}
+
+/* ---- >>transform -----------------------------------------------------------------------------
+ * Messages to encrypted clients, through the application's outbound transformer and in order (ENC-1
+ * to ENC-3, SEND-5). A fan-out's text is copied once; each receiver has a node in its own queue,
+ * and the nodes that have not begun wait at the text, of which at most encrypted_batch_max run at
+ * once. Proved by tests/test_transform.c, tests/test_golden.c (enc-*). */
+
+typedef enum wshub__xform_state {
+    WSHUB__XFORM_WAITING, /* at its text */
+    WSHUB__XFORM_RUNNING, /* the application has been asked */
+    WSHUB__XFORM_KEEP,
+    WSHUB__XFORM_REPLACE,
+    WSHUB__XFORM_FAILED
+} wshub__xform_state;
+
+/* event and data follow */
+typedef struct wshub__text {
+    uint32_t refs; /* nodes */
+    uint32_t running, event_len, data_len;
+    bool has_data, busy;
+    struct wshub__xform *wait_head, *wait_tail;
+} wshub__text;
+
+typedef struct wshub__xform {
+    struct wshub__xform *next;      /* of the same client, in order */
+    struct wshub__xform *wait_next; /* of the same text */
+    wshub__text *text;
+    uint32_t client; /* index */
+    bool orphan;     /* its client is gone; freed by its text */
+    wshub__xform_state state;
+    wshub_ask ask;
+    wshub__buf event, data; /* replaced */
+    bool has_data;
+} wshub__xform;
+
+static wshub_str wshub__text_event(const wshub__text *t) {
+    return wshub__str(t + 1, t->event_len);
+}
+
+static wshub_str wshub__text_data(const wshub__text *t) {
+    return wshub__str(t->has_data ? (const char *)(t + 1) + t->event_len : NULL, t->data_len);
+}
+
+static size_t wshub__text_bytes(const wshub__text *t) {
+    return sizeof *t + t->event_len + t->data_len;
+}
+
+static void wshub__text_free(wshub *hub, wshub__text *t) {
+    hub->stats.transform_bytes -= wshub__text_bytes(t);
+    wshub__mem_free(&hub->mem, t, wshub__text_bytes(t));
+}
+
+/* What a message in a client's queue for the transformer holds, but for its text: the node, the
+ * question, the answer. */
+static uint64_t wshub__xform_own_bytes(const wshub__xform *x) {
+    return sizeof *x + sizeof(wshub__ask) + x->event.cap + x->data.cap;
+}
+
+/* Node, question and text's head as a 64-bit machine has them: a limit means the same on every
+ * machine. */
+#define WSHUB__XFORM_COST 168u
+
+/* What it counts against the client's limit: the text too, though others may share it, as with a
+ * frame in a queue. */
+static uint64_t wshub__xform_bytes(const wshub__xform *x) {
+    WSHUB_ASSERT(sizeof *x + sizeof(wshub__ask) + sizeof(wshub__text) <= WSHUB__XFORM_COST);
+    return WSHUB__XFORM_COST + x->event.cap + x->data.cap + x->text->event_len + x->text->data_len;
+}
+
+/* The answer, which waits for those before it, counts too. */
+static void wshub__xform_answered(wshub *hub, wshub__client *c, wshub__xform *x) {
+    c->extra->xform_bytes += x->event.cap + x->data.cap;
+    hub->stats.transform_bytes += x->event.cap + x->data.cap;
+}
+
+static void wshub__xform_free(wshub *hub, wshub__xform *x) {
+    wshub__text *t = x->text;
+    hub->stats.transform_bytes -= wshub__xform_own_bytes(x);
+    wshub__buf_done(&hub->mem, &x->event);
+    wshub__buf_done(&hub->mem, &x->data);
+    wshub__mem_free(&hub->mem, x, sizeof *x);
+    if (--t->refs == 0 && !t->busy) wshub__text_free(hub, t);
+}
+
+/* Is there room for one more in front of the transformer? What it has not answered has been offered
+ * to nobody: a client whose stream takes all there is may have up to its limit waiting there, and
+ * one message beyond, so that none is too long; for any other both count together. */
+static bool wshub__xform_fits(wshub *hub, wshub__conn *conn, uint64_t waits, uint64_t len) {
+    if (wshub__fan_within(hub, conn, conn->queued + waits, len)) return true;
+    if (wshub__fan_taken(hub, conn)) return waits < hub->desc.backpressure_bytes_max;
+    return wshub__fan_within(hub, conn, conn->queued + waits, len);
+}
+
+static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan) {
+    wshub__conn *conn = wshub__conn_at(hub, c->conn);
+    uint64_t bytes = WSHUB__XFORM_COST + (uint64_t)fan->event.len + fan->data.len; /* as
+                                                                                      wshub__xform_bytes()
+                                                                                      will say */
+    wshub__extra *own;
+    wshub__xform *x;
+    if (!wshub__xform_fits(hub, conn, c->extra ? c->extra->xform_bytes : 0, bytes)) {
+        wshub__fan_dropped(hub, conn);
+        return true;
+    }
+    if (!fan->text) {
+        wshub__text *t =
+            (wshub__text *)wshub__mem_new(&hub->mem, sizeof *t + fan->event.len + fan->data.len);
+        if (!t) {
+            hub->stats.dropped_memory++;
+            return false;
+        }
+        hub->stats.transform_bytes += sizeof *t + fan->event.len + fan->data.len;
+        t->event_len = (uint32_t)fan->event.len;
+        t->data_len = (uint32_t)fan->data.len;
+        t->has_data = fan->data.ptr != NULL;
+        if (fan->event.len) memcpy((char *)(t + 1), fan->event.ptr, fan->event.len);
+        if (fan->data.len) /* and then there is data, see wshub__fan_make() */
+            memcpy((char *)(t + 1) + fan->event.len, fan->data.ptr, fan->data.len); /* NOLINT */
+        t->busy = true; /* until wshub__fan_done() */
+        fan->text = t;
+    }
+    own = wshub__extra_take(hub, c);
+    x = own ? (wshub__xform *)wshub__mem_new(&hub->mem, sizeof *x) : NULL;
+    if (!x) {
+        hub->stats.dropped_memory++;
+        return false;
+    }
+    x->text = fan->text;
+    x->client = c->index;
+    x->text->refs++;
+    if (own->xform_tail) {
+        own->xform_tail->next = x;
+    } else {
+        own->xform_head = x;
+    }
+    own->xform_tail = x;
+    own->xform_bytes += bytes;
+    hub->stats.transform_bytes += wshub__xform_own_bytes(x);
+    if (x->text->wait_tail) {
+        x->text->wait_tail->wait_next = x;
+    } else {
+        x->text->wait_head = x;
+    }
+    x->text->wait_tail = x;
+    return true;
+}
+
+/* Sends what is ready at the front of a client's queue. Once it is gone, which a message may bring
+ * about that is over its limit (SEND-6), the rest is dropped. */
+static void wshub__xform_flush(wshub *hub, wshub__client *c) {
+    wshub__extra *own = c->extra;
+    while (own->xform_head && own->xform_head->state >= WSHUB__XFORM_KEEP) {
+        wshub__xform *x = own->xform_head;
+        own->xform_head = x->next;
+        if (!x->next) own->xform_tail = NULL;
+        own->xform_bytes -= wshub__xform_bytes(x);
+        if (c->gone) {
+            hub->stats.dropped_transform++;
+        } else if (x->state == WSHUB__XFORM_FAILED) { /* ENC-2 */
+            hub->stats.dropped_transform++;
+            wshub__client_log(hub, WSHUB_LOG_TRANSFORM_FAILED, c, "", wshub__str(NULL, 0));
+        } else {
+            wshub__fan fan;
+            if (x->state == WSHUB__XFORM_KEEP) {
+                fan = wshub__fan_make(wshub__text_event(x->text), wshub__text_data(x->text));
+            } else {
+                fan = wshub__fan_make(
+                    wshub__str(x->event.ptr ? (const void *)x->event.ptr : "", x->event.len),
+                    wshub__str(x->has_data ? x->data.ptr : NULL, x->data.len));
+            }
+            (void)wshub__fan_push(hub, c, &fan);
+            wshub__fan_release(hub, &fan);
+        }
+        wshub__xform_free(hub, x);
+    }
+}
+
+/* Asks the application for what waits at a text, as far as ENC-3 allows, and ends the text. */
+static void wshub__text_run(wshub *hub, wshub__text *t) {
+    t->busy = true; /* an answer inside the callback comes back to this loop, not into another */
+    while (t->wait_head && (t->running < hub->desc.encrypted_batch_max || t->wait_head->orphan)) {
+        wshub__xform *x = t->wait_head;
+        wshub__client *c;
+        wshub__ask *a;
+        wshub_ask ask;
+        wshub_event e;
+        t->wait_head = x->wait_next;
+        if (!t->wait_head) t->wait_tail = NULL;
+        if (x->orphan) {
+            wshub__xform_free(hub, x);
+            continue;
+        }
+        c = wshub__client_at(hub, x->client);
+        if (c->gone) { /* closed in this turn: nobody need be asked; burying it frees this */
+            x->state = WSHUB__XFORM_FAILED;
+            continue;
+        }
+        a = !hub->destroying ? wshub__ask_new(hub, c, WSHUB__ASK_OUT, &ask) : NULL;
+        if (!a) {
+            x->state = WSHUB__XFORM_FAILED;
+            wshub__xform_flush(hub, c);
+            continue;
+        }
+        a->xform = x;
+        x->ask = ask;
+        x->state = WSHUB__XFORM_RUNNING;
+        t->running++;
+        e.event = wshub__text_event(t);
+        e.data = wshub__text_data(t);
+        e.id = wshub__str(NULL, 0);
+        hub->desc.on_transform_out(hub, ask, wshub__client_handle(hub, c), &e, hub->desc.user);
+    }
+    t->busy = false;
+    if (t->refs == 0) wshub__text_free(hub, t);
+}
+
+/* A transformation has ended, one way or another; its ask has been freed. */
+static void wshub__xform_end(wshub *hub, wshub__xform *x, wshub__xform_state state) {
+    wshub__text *t = x->text;
+    bool run = !t->busy;
+    x->state = state;
+    t->running--;
+    t->busy = true; /* keeps it alive */
+    if (x->orphan) {
+        wshub__xform_free(hub, x);
+    } else {
+        wshub__xform_flush(hub, wshub__client_at(hub, x->client));
+    }
+    if (run) wshub__text_run(hub, t);
+}
+
+/* A client is gone, and its questions with it: what has not begun is left to its text, what ran is
+ * forgotten. */
+WSHUB__COLD static void wshub__xform_drop_all(wshub *hub, wshub__client *c) {
+    wshub__xform *x = c->extra ? c->extra->xform_head : NULL;
+    if (!x) return;
+    c->extra->xform_head = c->extra->xform_tail = NULL;
+    c->extra->xform_bytes = 0;
+    while (x) {
+        wshub__xform *next = x->next;
+        x->orphan = true;
+        if (x->state == WSHUB__XFORM_RUNNING) {
+            wshub__xform_end(hub, x, WSHUB__XFORM_FAILED);
+        } else if (x->state != WSHUB__XFORM_WAITING) {
+            wshub__xform_free(hub, x);
+        }
+        x = next;
+    }
+}
+
+/* ---- >>routing -------------------------------------------------------------------------------
+ * Turns a target into receivers and gives each a span of the one frame. Encrypted clients go
+ * through
+ * >>transform's queue instead. Calls no callback, so what it walks stays as it is. What one room,
+ * or all, is sent without a break is gathered and given out at once. Proved by tests/test_send.c,
+ * tests/test_runs.c, tests/test_golden.c (send-*). */
+
+/* Ends a fan: what waits for a transformer is begun. May run callbacks. */
+static void wshub__fan_done(wshub *hub, wshub__fan *fan) {
+    wshub__fan_release(hub, fan);
+    if (fan->text) wshub__text_run(hub, fan->text);
+    fan->text = NULL;
+}
+
+static wshub_err wshub__fan_to(wshub *hub, wshub__client *c, wshub__fan *fan) {
+    if (c->encrypted && hub->desc.on_transform_out) { /* ENC-1 */
+        if (fan->binary) return WSHUB_ERR_CLEAR;
+        return wshub__transform_queue(hub, c, fan) ? WSHUB_OK : WSHUB_ERR_NOMEM;
+    }
+    return wshub__fan_push(hub, c, fan);
+}
+
+/* May application messages go to this client now? SEND-2, AUTH-6. */
+static bool wshub__is_clear_refused(wshub *hub, const wshub__client *c) {
+    if (!hub->desc.require_encryption || c->state == WSHUB_CLIENT_AUTHENTICATED) return false;
+    hub->stats.clear_refused++;
+    return true;
+}
+
+#define WSHUB__NOBODY UINT32_MAX /* a mark that no client bears */
+
+/* Marks the excluded for one fan-out, so that it looks at ids and members once each. Returns the
+ * mark. Nothing is allocated, so none of them can be forgotten; nothing need be undone, since the
+ * next fan-out has another mark. */
+static uint32_t wshub__exclude(wshub *hub, const wshub_str *ids, size_t count) {
+    size_t i;
+    if (!count) return WSHUB__NOBODY;
+    if (++hub->mark == WSHUB__NOBODY) { /* all have been used: those of old are wiped out */
+        uint32_t k;
+        for (k = hub->oldest; k; k = wshub__client_at(hub, k - 1)->next)
+            wshub__client_at(hub, k - 1)->mark = 0;
+        hub->mark = 1;
+    }
+    for (i = 0; i < count; i++) {
+        wshub__client *c = wshub__client_by_id(hub, ids[i]);
+        if (c) c->mark = hub->mark;
+    }
+    return hub->mark;
+}
+
+/* What a fan-out has given out since it was last booked. */
+typedef struct wshub__tally {
+    uint32_t pushed, fresh; /* of those: whose queue was empty, so that the segment is held once
+                               more */
+} wshub__tally;
+
+/* Books it: counters and accounts that all receivers share are touched once, not once for each. */
+static void wshub__tally_book(wshub *hub, wshub__fan *fan, wshub__tally *t) {
+    uint64_t bytes = (uint64_t)t->pushed * fan->frame.len;
+    if (!t->pushed) return;
+    fan->frame.seg->refs += t->fresh;
+    fan->frame.seg->held += bytes;
+    hub->stats.queued_bytes += bytes;
+    hub->stats.messages_out += (uint64_t)t->pushed * fan->messages;
+    hub->stats.bytes_out += bytes;
+    t->pushed = t->fresh = 0;
+}
+
+/* A run to one who cannot take it as one piece: frame by frame, each on its own. */
+static void wshub__fan_apart(wshub *hub, wshub__client *c, const wshub__fan *run) {
+    wshub__fan one = *run;
+    uint32_t left = run->messages;
+    one.messages = 1;
+    one.frame.len = 0;
+    for (; left; left--) { /* it stays: nobody is closed for what does not fit, see wshub__run_add()
+                            */
+        wshub_frame f;
+        memset(&f, 0, sizeof f);
+        one.frame.at += one.frame.len;
+        (void)wshub_frame_read(wshub__seg_bytes(run->frame.seg) + one.frame.at, 14, &f);
+        one.frame.len = (uint32_t)(f.head_bytes + f.payload_bytes);
+        (void)wshub__fan_to(hub, c, &one);
+    }
+}
+
+/* To one of many. The usual receiver has room, and nothing waits for it or what waits ends where
+ * this frame begins: then no more is written than its span. All others, and the first, who makes
+ * the frame, go the long way. */
+static void wshub__fan_each(wshub *hub, wshub__client *c, wshub__fan *fan, wshub__tally *t) {
+    wshub__conn *conn = wshub__conn_at(hub, c->conn);
+    if (fan->encoded && !c->encrypted && !conn->more && !conn->pressured &&
+        (uint64_t)conn->queued + fan->frame.len <= hub->desc.backpressure_bytes_max) {
+        if (!conn->queued) {
+            conn->first = fan->frame;
+            t->fresh++;
+        } else if (conn->first.seg == fan->frame.seg &&
+                   conn->first.at + conn->first.len == fan->frame.at) {
+            conn->first.len += fan->frame.len;
+        } else {
+            goto the_long_way;
+        }
+        conn->queued += fan->frame.len;
+        t->pushed++;
+        wshub__dirty(hub, wshub__conn_index(conn));
+        return;
+    }
+the_long_way:
+    wshub__tally_book(hub, fan, t);
+    if (fan->messages > 1) {
+        wshub__fan_apart(hub, c, fan);
+    } else {
+        (void)wshub__fan_to(hub, c, fan);
+    }
+}
+
+/* To all members but those who bear the mark `except`. */
+static void wshub__route_group(wshub *hub, wshub__group *g, wshub__fan *fan, uint32_t except) {
+    const wshub__member *members = wshub__members(g);
+    wshub__tally t = {0, 0};
+    uint32_t i;
+    wshub__run_out(hub); /* everybody's messages keep their order */
+    for (i = 0; i < g->count; i++) {
+        wshub__client *c = wshub__client_at(hub, members[i].client);
+        if (i + 16 < g->count) { /* what is needed soon is fetched meanwhile: in a big room each is
+                                    a miss */
+            const wshub__client *soon = wshub__client_at(hub, members[i + 8].client);
+            WSHUB__PREFETCH(wshub__client_at(hub, members[i + 16].client));
+            if (soon->conn != UINT32_MAX) WSHUB__PREFETCH(wshub__conn_at(hub, soon->conn));
+        }
+        if (c->state != WSHUB_CLIENT_AUTHENTICATED) {
+            if (c->gone || wshub__is_clear_refused(hub, c))
+                continue; /* in it by the application's own join */
+        }
+        if (c->mark == except) continue;
+        wshub__fan_each(hub, c, fan, &t);
+    }
+    wshub__tally_book(hub, fan, &t);
+}
+
+static void wshub__route_all(wshub *hub, wshub__fan *fan, uint32_t except) {
+    wshub__tally t = {0, 0};
+    uint32_t i = hub->oldest;
+    wshub__run_out(hub);
+    while (i) {
+        wshub__client *c = wshub__client_at(hub, i - 1);
+        i = c->next;
+        if (c->state == WSHUB_CLIENT_AUTHENTICATED && c->mark != except)
+            wshub__fan_each(hub, c, fan, &t);
+    }
+    wshub__tally_book(hub, fan, &t);
+}
+
+static void wshub__run_end(wshub *hub) {
+    wshub__group *room = hub->run.room;
+    wshub__fan fan = wshub__fan_make(wshub__str(NULL, 0), wshub__str(NULL, 0));
+    fan.frame = hub->run.span;
+    fan.messages = hub->run.messages;
+    fan.encoded = true;
+    hub->run.room = NULL;
+    hub->run.messages = 0;
+    hub->gathered = false;
+    if (room) {
+        wshub__route_group(hub, room, &fan, WSHUB__NOBODY);
+    } else {
+        wshub__route_all(hub, &fan, WSHUB__NOBODY);
+    }
+    wshub__fan_done(hub, &fan);
+}
+
+/* A room, or all, that is sent to without a break: the frames are gathered while they lie one
+ * behind the other in the log, and the members are walked once for all of them (wshub__run_end),
+ * before anything else happens to any of them: their queues, their rooms, their end, or somebody
+ * who looks. room NULL: all. False: not this time. */
+static bool wshub__run_add(wshub *hub, wshub__group *room, wshub__fan *fan, uint32_t except) {
+    const void *target = room ? (const void *)room : (const void *)&hub->oldest;
+    bool again = hub->last_target == target;
+    hub->last_target = target;
+    if (!again || (!room && !hub->oldest) || except != WSHUB__NOBODY ||
+        hub->desc.on_transform_out || hub->desc.require_encryption ||
+        hub->desc.close_on_backpressure)
+        return false; /* what depends on each receiver, and what ends one, is done at once */
+    if (!wshub__fan_frame(hub, fan)) return true; /* as it would end for the first of them */
+    if (hub->run.messages && hub->run.span.seg == fan->frame.seg && /* and it is this target's:
+                                                                       others end it */
+        hub->run.span.at + hub->run.span.len == fan->frame.at) {
+        hub->run.span.len += fan->frame.len;
+        hub->run.messages++;
+        return true;
+    }
+    wshub__run_out(hub);
+    hub->run.room = room;
+    hub->run.span = fan->frame;
+    hub->run.span.seg->refs++;
+    hub->run.messages = 1;
+    hub->gathered = true;
+    return true;
+}
+
+static void wshub__route_room(wshub *hub, wshub_str name, wshub__fan *fan, uint32_t except) {
+    wshub__group *room = wshub__group_find(hub, WSHUB__KIND_ROOM, name);
+    if (room) {
+        if (!wshub__run_add(hub, room, fan, except)) wshub__route_group(hub, room, fan, except);
+    } else {
+        wshub__client *c = wshub__client_by_id(hub, name); /* an own-id room that holds nobody else
+                                                            */
+        if (c && c->own_room && !c->gone && c->mark != except) (void)wshub__fan_to(hub, c, fan);
+    }
+}
+
+/* Delivers here, to what dest names; kind is not RESOLVE. */
+static wshub_err wshub__route(wshub *hub, const wshub_dest *dest, wshub__fan *fan) {
+    uint32_t except = WSHUB__NOBODY;
+    if (dest->kind == WSHUB_DEST_ALL || dest->kind == WSHUB_DEST_ROOM)
+        except = wshub__exclude(hub, dest->exclude, dest->exclude_count);
+    switch (dest->kind) {
+    case WSHUB_DEST_RESOLVE: break; /* never: resolved by wshub_send() */
+    case WSHUB_DEST_ALL:
+        if (!wshub__run_add(hub, NULL, fan, except)) wshub__route_all(hub, fan, except);
+        break;
+    case WSHUB_DEST_CLIENT: {
+        wshub__client *c = wshub__client_by_id(hub, dest->name);
+        if (c && !c->gone && !wshub__is_clear_refused(hub, c)) (void)wshub__fan_to(hub, c, fan);
+        break;
+    }
+    case WSHUB_DEST_USER: {
+        wshub__group *user = wshub__group_find(hub, WSHUB__KIND_USER, dest->name);
+        if (user) wshub__route_group(hub, user, fan, WSHUB__NOBODY);
+        break;
+    }
+    case WSHUB_DEST_ROOM: wshub__route_room(hub, dest->name, fan, except); break;
+    }
+    return fan->failed ? WSHUB_ERR_NOMEM : WSHUB_OK;
+}
+
+/* ---- >>auth ----------------------------------------------------------------------------------
+ * From `authenticate` to `connected`: asks, answers, the key exchange (AUTH-1 to AUTH-7).
+ * Proved by tests/test_hub.c, tests/test_golden.c (auth-*, enc-*). */
+
+static void wshub__send_error(wshub *hub, wshub__client *c, const char *message) {
+    wshub__conn *conn = wshub__conn_at(hub, c->conn);
+    char data[96];
+    size_t n = strlen(message);
+    wshub__fan fan;
+    /* Before acceptance one unread reply is enough: a peer that does not read gets no second one.
+     */
+    if (c->state != WSHUB_CLIENT_AUTHENTICATED && conn->pressured) return;
+    memcpy(data, "{\"message\":\"", 12);
+    memcpy(data + 12, message, n);
+    memcpy(data + 12 + n, "\"}", 2);
+    fan = wshub__fan_make(wshub_str_z("error"), wshub__str(data, n + 14));
+    (void)wshub__fan_to(hub, c, &fan);
+    wshub__fan_done(hub, &fan);
+}
+
+WSHUB__COLD static void wshub__auth_refuse(wshub *hub, wshub__client *c, const char *error,
+                                           uint16_t code, const char *reason) {
+    wshub__client_log(hub, WSHUB_LOG_AUTH_FAILED, c, error ? error : reason, wshub__str(NULL, 0));
+    if (error) wshub__send_error(hub, c, error);
+    wshub__conn_close(hub, wshub__conn_at(hub, c->conn), WSHUB_BY_AUTH, code, wshub_str_z(reason));
+}
+
+static void wshub__auth_rejected(wshub *hub, wshub__client *c) { /* AUTH-4 */
+    hub->stats.auth_rejected++;
+    wshub__auth_refuse(hub, c, "Authentication failed", 4003, "Authentication failed");
+}
+
+static void wshub__auth_failed(wshub *hub, wshub__client *c) { /* AUTH-4 */
+    hub->stats.auth_failed++;
+    wshub__auth_refuse(hub, c, "Authentication error", 4003, "Authentication failed");
+}
+
+/* The `data` of `connected`, keys in the order of AUTH-7. */
+WSHUB__COLD static void wshub__connected_data(wshub *hub, const wshub__client *c, wshub__buf *b,
+                                              wshub_str key, wshub_str salt) {
+    char time[24];
+    wshub__buf_text(&hub->mem, b, "{\"id\":");
+    wshub__buf_quote(&hub->mem, b, wshub__name_str(&c->name));
+    if (c->has_user) {
+        wshub__buf_text(&hub->mem, b, ",\"userId\":");
+        wshub__buf_quote(&hub->mem, b, wshub__user_id(c));
+    }
+    wshub__iso_time(hub->io.wall_ms(hub->io.ctx), time);
+    wshub__buf_text(&hub->mem, b, ",\"time\":\"");
+    wshub__buf_add(&hub->mem, b, time, sizeof time);
+    wshub__buf_text(&hub->mem, b, "\"");
+    if (key.ptr) {
+        wshub__buf_text(&hub->mem, b, ",\"serverPublicKey\":");
+        wshub__buf_quote(&hub->mem, b, key);
+    }
+    if (salt.ptr) {
+        wshub__buf_text(&hub->mem, b, ",\"salt\":");
+        wshub__buf_quote(&hub->mem, b, salt);
+    }
+    wshub__buf_text(&hub->mem, b, "}");
+}
+
+/* AUTH-7, all or nothing: on failure the client is what it was. */
+static wshub_err wshub__auth_finish(wshub *hub, wshub__client *c, wshub_str user_id, wshub_str key,
+                                    wshub_str salt) {
+    wshub__conn *conn = wshub__conn_at(hub, c->conn);
+    uint32_t before = c->rooms_count;
+    wshub__buf data;
+    wshub__fan fan;
+    wshub_err err = WSHUB_OK;
+    size_t i;
+    memset(&data, 0, sizeof data);
+    if (user_id.len) err = wshub__user_add(hub, c, user_id);
+    if (!err) err = wshub__room_join_own(hub, c);
+    for (i = 0; i < hub->desc.default_rooms_count && !err; i++) {
+        err = wshub__room_join(hub, c, hub->default_rooms[i]);
+    }
+    if (!err) {
+        wshub__connected_data(hub, c, &data, key, salt);
+        fan = wshub__fan_make(wshub_str_z("connected"), wshub__str(data.ptr, data.len));
+        if (data.bad || !wshub__fan_frame(hub, &fan) || !wshub__queue_push(hub, conn, fan.frame))
+            err = WSHUB_ERR_NOMEM;
+        wshub__fan_done(hub, &fan);
+        wshub__buf_done(&hub->mem, &data);
+    }
+    if (err) {
+        while (c->rooms_count > before) wshub__room_drop(hub, c, c->rooms_count - 1);
+        if (c->own_room) (void)wshub__room_leave(hub, c, wshub__name_str(&c->name));
+        wshub__user_drop(hub, c);
+        return err;
+    }
+    hub->stats.messages_out++;
+    hub->stats.auth_accepted++;
+    hub->stats.authenticated++;
+    c->state = WSHUB_CLIENT_AUTHENTICATED;
+    c->time = hub->now;
+    conn->allowance = UINT32_MAX;
+    if (c->extra) {
+        wshub__buf_done(&hub->mem, &c->extra->user_id); /* the group's name is kept */
+        wshub__buf_done(&hub->mem, &c->extra->auth_data);
+    }
+    wshub__conn_arm(hub, conn);
+    return WSHUB_OK;
+}
+
+static void wshub__auth_connected(wshub *hub, wshub__client *c) {
+    if (!hub->desc.on_connected || hub->destroying) return;
+    if (hub->desc.on_connected(hub, wshub__client_handle(hub, c), hub->desc.user) != WSHUB_OK) {
+        hub->stats.app_failures++;
+        wshub__client_log(hub, WSHUB_LOG_APP_FAILED, c, "on_connected", wshub__str(NULL, 0));
+    }
+}
+
+/* Accepted, but keys are still to be agreed (AUTH-5, AUTH-6). The ask of the first answer is freed.
+ */
+WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *c, wshub__ask *first,
+                                                   wshub_str user_id) {
+    wshub_handshake h;
+    wshub_ask ask;
+    wshub__buf data;
+    if (!hub->desc.on_handshake) {
+        wshub__ask_free(hub, first);
+        hub->stats.auth_rejected++;
+        wshub__auth_refuse(hub, c, NULL, 4004, "Encryption required");
+        return WSHUB_OK;
+    }
+    if (!wshub__ask_new(hub, c, WSHUB__ASK_HANDSHAKE, &ask)) return WSHUB_ERR_NOMEM;
+    wshub__ask_free(hub, first);
+    h.client = wshub__client_handle(hub, c);
+    h.id = wshub__name_str(&c->name);
+    h.user_id = user_id; /* the caller's, and the data kept here: an answer at once frees what the
+                            client has of both */
+    data = c->extra->auth_data;
+    memset(&c->extra->auth_data, 0, sizeof data);
+    h.data = wshub__str(data.ptr, data.len);
+    hub->desc.on_handshake(hub, ask, &h, hub->desc.user);
+    wshub__buf_done(&hub->mem, &data);
+    return WSHUB_OK;
+}
+
+WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *c, wshub_str data) { /* AUTH-2,
+                                                                                             AUTH-3
+                                                                                           */
+    wshub_auth auth;
+    wshub_ask ask;
+    if (!data.ptr) data = wshub_str_z("{}");
+    c->state = WSHUB_CLIENT_AUTHENTICATING;
+    c->time = hub->now + 3 * (uint64_t)hub->desc.auth_timeout_ms;
+    if (!hub->desc.on_authenticate) {
+        wshub__auth_rejected(hub, c);
+        return;
+    }
+    if (hub->desc.require_encryption && wshub__extra_take(hub, c))
+        wshub__buf_add(&hub->mem, &c->extra->auth_data, data.ptr, data.len);
+    if ((hub->desc.require_encryption && (!c->extra || c->extra->auth_data.bad)) ||
+        !wshub__ask_new(hub, c, WSHUB__ASK_AUTH, &ask)) {
+        wshub__client_log(hub, WSHUB_LOG_NOMEM, c, "authenticate", wshub__str(NULL, 0));
+        wshub__auth_failed(hub, c);
+        return;
+    }
+    auth.client = wshub__client_handle(hub, c);
+    auth.id = wshub__name_str(&c->name);
+    auth.data = data;
+    hub->desc.on_authenticate(hub, ask, &auth, hub->desc.user);
+}
+
+/* ---- >>dispatch ------------------------------------------------------------------------------
+ * The built-in dialect: what a message means, and how an event looks on the wire. Knows events,
+ * states and callbacks, nothing of frames (MSG-1 to MSG-9, ROOM-1 to ROOM-3). Proved by
+ * tests/test_golden.c (parse-*, rooms-*), tests/test_matrix.c. */
+
+static void wshub__dispatch_failed(wshub *hub, wshub__client *c, const char *what) { /* MSG-8 */
+    hub->stats.app_failures++;
+    wshub__client_log(hub, WSHUB_LOG_APP_FAILED, c, what, wshub__str(NULL, 0));
+}
+
+WSHUB__COLD static void wshub__join_refused(wshub *hub, wshub__client *c, const char *why) {
+    hub->stats.joins_refused++;
+    wshub__client_log(hub, WSHUB_LOG_JOIN_REFUSED, c, why, wshub__str(NULL, 0));
+}
+
+/* May this client ask for a room of that name (ROOM-1)? A room named like a client's id is that
+ * client's alone, unless the application itself puts others there (ROOM-4). */
+static bool wshub__room_name_ok(const wshub *hub, const wshub__client *c, wshub_str s) {
+    const wshub__client *owner;
+    if (s.len == 0 || wshub__utf8_units(s) > WSHUB_NAME_UNITS_MAX ||
+        (s.len >= 3 && memcmp(s.ptr, "ws:", 3) == 0)) {
+        return false;
+    }
+    if (s.len != c->name.len)
+        return true; /* ids of one hub are of one length: most names need not be looked up */
+    owner = wshub__client_by_id(hub, s);
+    return !owner || owner == c;
+}
+
+/* Decodes the strings of data.rooms. Returns a block to be freed (NULL: nothing usable, told
+ * already). */
+WSHUB__COLD static wshub_str *wshub__room_names(wshub *hub, wshub__client *c, wshub_str data,
+                                                bool valid_only, size_t *out_count,
+                                                size_t *out_bytes) {
+    wshub_str list = data.ptr ? wshub__json_find(data, "rooms") : data, item, *names;
+    wshub_iter it;
+    size_t most = hub->desc.rooms_per_message_max, over = 0;
+    char *text;
+    *out_count = 0;
+    if (wshub__json_kind(list) != WSHUB_JSON_ARRAY) {
+        wshub__join_refused(hub, c, "no list of rooms");
+        return NULL;
+    }
+    if (most > list.len / 3 + 1) most = list.len / 3 + 1; /* a name takes at least three bytes */
+    *out_bytes = most * sizeof(wshub_str) + list.len;
+    names = (wshub_str *)wshub__mem_new(&hub->mem, *out_bytes);
+    if (!names) {
+        wshub__join_refused(hub, c, "out of memory");
+        return NULL;
+    }
+    text = (char *)(names + most);
+    memset(&it, 0, sizeof it);
+    while (wshub__json_next(list, &it, &item)) {
+        wshub_str name;
+        if (item.ptr[0] != '"') continue;
+        name = wshub__str(text, wshub__json_unescape((const uint8_t *)item.ptr + 1, item.len - 2,
+                                                     (uint8_t *)text, item.len));
+        if (valid_only && !wshub__room_name_ok(hub, c, name)) continue;
+        if (*out_count >= most) {
+            over++;
+            continue;
+        }
+        names[(*out_count)++] = name;
+        text += name.len;
+    }
+    if (over) {
+        hub->stats.joins_refused += over - 1;
+        wshub__join_refused(hub, c, "too many rooms in one message"); /* ROOM-6 */
+    }
+    if (*out_count) return names;
+    wshub__join_refused(hub, c, "no usable room name");
+    wshub__mem_free(&hub->mem, names, *out_bytes);
+    return NULL;
+}
+
+WSHUB__COLD static void wshub__dispatch_join(wshub *hub, wshub__client *c,
+                                             wshub_str data) { /* ROOM-1,
+                                                                                                ROOM-2
+                                                                                              */
+    wshub_join join;
+    wshub_ask ask;
+    size_t bytes;
+    wshub_str *names = wshub__room_names(hub, c, data, true, &join.rooms_count, &bytes);
+    if (!names) return;
+    if (!hub->desc.on_join) {
+        wshub__join_refused(hub, c, "no on_join");
+    } else if (c->asks_count >= hub->desc.asks_per_client_max) {
+        wshub__join_refused(hub, c, "too many joins not yet answered");
+    } else if (!wshub__ask_new(hub, c, WSHUB__ASK_JOIN, &ask)) {
+        wshub__join_refused(hub, c, "out of memory");
+    } else {
+        join.client = wshub__client_handle(hub, c);
+        join.rooms = names;
+        hub->desc.on_join(hub, ask, &join, hub->desc.user);
+    }
+    wshub__mem_free(&hub->mem, names, bytes);
+}
+
+WSHUB__COLD static void wshub__dispatch_leave(wshub *hub, wshub__client *c,
+                                              wshub_str data) { /* ROOM-3
+                                                                                               */
+    size_t count, bytes, i;
+    wshub_str *names = wshub__room_names(hub, c, data, false, &count, &bytes);
+    if (!names) return;
+    for (i = 0; i < count; i++) (void)wshub__room_leave(hub, c, names[i]);
+    wshub__mem_free(&hub->mem, names, bytes);
+}
+
+/* An event of an authenticated client, in clear. */
+static void wshub__dispatch_event(wshub *hub, wshub__client *c, const wshub_event *e) {
+    if (wshub_str_eq_z(e->event, "heartbeat")) return; /* MSG-4 */
+    if (wshub_str_eq_z(e->event, "authenticate")) {    /* MSG-5 */
+        wshub__send_error(hub, c, "Already authenticated");
+    } else if (wshub_str_eq_z(e->event, "join")) {
+        wshub__dispatch_join(hub, c, e->data);
+    } else if (wshub_str_eq_z(e->event, "leave")) {
+        wshub__dispatch_leave(hub, c, e->data);
+    } else if (hub->desc.on_message) { /* MSG-7 */
+        if (hub->desc.on_message(hub, wshub__client_handle(hub, c), e, hub->desc.user) !=
+            WSHUB_OK) {
+            wshub__dispatch_failed(hub, c, "on_message");
+        }
+    } else {
+        hub->stats.msg_unhandled++;
+    }
+}
+
+/* Hands an event of an encrypted client to the inbound transformer. Until it answers, nothing more
+ * of this client is read, so that its messages keep their order. */
+WSHUB__COLD static void wshub__dispatch_inbound(wshub *hub, wshub__client *c,
+                                                const wshub_event *e) {
+    wshub_ask ask;
+    wshub__conn *conn = wshub__conn_at(hub, c->conn);
+    wshub_client handle = wshub__client_handle(hub, c);
+    wshub__extra *own = wshub__extra_take(hub, c);
+    if (own) {
+        wshub__buf_add(&hub->mem, &own->inbound, e->event.ptr, e->event.len);
+        wshub__buf_add(&hub->mem, &own->inbound, e->data.ptr, e->data.ptr ? e->data.len : 0);
+        own->inbound_event = (uint32_t)e->event.len;
+        own->inbound_data = e->data.ptr ? (uint32_t)e->data.len : UINT32_MAX;
+    }
+    if (!own || own->inbound.bad || !wshub__ask_new(hub, c, WSHUB__ASK_IN, &ask)) {
+        if (own) wshub__buf_done(&hub->mem, &own->inbound);
+        wshub__client_log(hub, WSHUB_LOG_NOMEM, c, "inbound transformer", wshub__str(NULL, 0));
+        return;
+    }
+    hub->desc.on_transform_in(hub, ask, handle, e, hub->desc.user);
+    if (!wshub__pool_get(&hub->asks, ask.id) || c->gone)
+        return; /* answered at once, or nobody waits any more */
+    conn->asked = true;
+    conn->phase_due = wshub__after(hub, hub->desc.transform_timeout_ms);
+    wshub__conn_arm(hub, conn);
+}
+
+static void wshub__inbound_answer(wshub *hub, wshub__client *c, const wshub_msg *msg, bool failed) {
+    wshub__extra *own = c->extra; /* the question was kept there */
+    wshub__buf text = own->inbound;
+    wshub_event e;
+    memset(&own->inbound, 0, sizeof own->inbound);
+    memset(&e, 0, sizeof e);
+    if (failed) {
+        hub->stats.dropped_transform++;
+        wshub__client_log(hub, WSHUB_LOG_TRANSFORM_FAILED, c, "inbound", wshub__str(NULL, 0));
+    } else if (msg) {
+        e.event = msg->event;
+        e.data = msg->data;
+    } else {
+        e.event = wshub__str(text.ptr, own->inbound_event);
+        if (own->inbound_data != UINT32_MAX)
+            e.data = wshub__str(text.ptr + own->inbound_event, own->inbound_data);
+    }
+    if (!failed && e.event.len) wshub__dispatch_event(hub, c, &e);
+    wshub__buf_done(&hub->mem, &text);
+    if (c->conn != UINT32_MAX) {
+        wshub__conn *conn = wshub__conn_at(hub, c->conn);
+        conn->asked = false;
+        if (conn->state == WSHUB__CONN_OPEN) conn->phase_due = 0;
+        if (c->state == WSHUB_CLIENT_AUTHENTICATED)
+            c->time = hub->now; /* it was not listened to meanwhile */
+        wshub__conn_arm(hub, conn);
+        wshub__resume(hub, conn);
+    }
+}
+
+/* The inbound transformer has not answered in time: its message is lost (ENC-2), and the client is
+ * heard again. */
+WSHUB__COLD static void wshub__inbound_late(wshub *hub, wshub__client *c) {
+    uint32_t i = c->asks;
+    while (i && /* never: 0: see below */
+           wshub__ask_at(hub, i - 1)->kind != WSHUB__ASK_IN)
+        i = wshub__ask_at(hub, i - 1)->next;
+    if (WSHUB__NEVER(!i)) return; /* the clock runs only while one is open */
+    wshub__ask_free(hub, wshub__ask_at(hub, i - 1));
+    wshub__inbound_answer(hub, c, NULL, true);
+}
+
+/* One message from a client. bytes are ours to change; text: they are known to be UTF-8. */
+static void wshub__json_message(wshub *hub, uint32_t index, uint8_t *bytes, size_t count,
+                                bool text) {
+    wshub__conn *conn = wshub__conn_at(hub, index);
+    wshub__client *c = wshub__conn_client(hub, conn);
+    wshub__field f[3];
+    wshub__json_result result;
+    wshub_event e;
+    if (WSHUB__NEVER(!c || c->gone)) return; /* a closed conn delivers nothing */
+    hub->stats.messages_in++;
+    if (c->state == WSHUB_CLIENT_AUTHENTICATED) c->time = hub->now; /* MSG-1 */
+    if (c->state != WSHUB_CLIENT_AUTHENTICATED) {
+        conn->allowance -= (uint32_t)count; /* which was seen to at the frame's head */
+        if (++c->preauth_messages > hub->desc.preauth_messages_max) {
+            wshub__conn_fail(hub, conn, 1008, "too much before authentication");
+            return;
+        }
+    } else if (!text && hub->desc.on_binary) {
+        if (hub->desc.on_binary(hub, wshub__client_handle(hub, c), bytes, count, hub->desc.user) !=
+            WSHUB_OK) {
+            wshub__dispatch_failed(hub, c, "on_binary");
+        }
+        return;
+    }
+    memset(f, 0, sizeof f);
+    f[0].key = "event";
+    f[1].key = "data";
+    f[2].key = "id";
+    result = !text && !wshub_utf8_check(bytes, count)
+                 ? WSHUB__JSON_BAD
+                 : wshub__json_fields(bytes, count, hub->desc.json_depth_max, f, 3);
+    if (result == WSHUB__JSON_BAD) { /* MSG-2 */
+        hub->stats.msg_invalid++;
+        wshub__client_log(hub, WSHUB_LOG_MSG_INVALID, c, "", wshub__str(NULL, 0));
+        wshub__send_error(hub, c, "Invalid message format");
+        return;
+    }
+    e.event = f[0].value;
+    if (result != WSHUB__JSON_FIELDS || wshub__json_kind(e.event) != WSHUB_JSON_STRING ||
+        e.event.len <= 2) { /* MSG-3 */
+        hub->stats.msg_ignored++;
+        wshub__client_log(hub, WSHUB_LOG_MSG_IGNORED, c, "", wshub__str(NULL, 0));
+        return;
+    }
+    e.event.ptr++;
+    e.event.len -= 2;
+    if (memchr(e.event.ptr, '\\', e.event.len)) { /* decoded where it stands: it only gets shorter
+                                                   */
+        uint8_t *at = bytes + (e.event.ptr - (const char *)bytes);
+        e.event.len = wshub__json_unescape(at, e.event.len, at, e.event.len);
+    }
+    e.data = f[1].value;
+    e.id = f[2].value;
+    if (c->state == WSHUB_CLIENT_AUTHENTICATED) {
+        if (c->encrypted && hub->desc.on_transform_in && !wshub_str_eq_z(e.event, "heartbeat")) {
+            wshub__dispatch_inbound(hub, c, &e);
+        } else {
+            wshub__dispatch_event(hub, c, &e);
+        }
+    } else if (wshub_str_eq_z(e.event, "authenticate")) { /* MSG-5 */
+        if (c->state == WSHUB_CLIENT_UNAUTHORIZED) {
+            wshub__auth_begin(hub, c, e.data);
+        } else {
+            wshub__send_error(hub, c, "Already authenticated");
+        }
+    } else if (!wshub_str_eq_z(e.event, "heartbeat")) { /* MSG-4, MSG-6 */
+        wshub__send_error(hub, c, "Not authenticated");
+    }
+}
+
+/* `{"event":…,"data":…}` in one text frame of the log, nothing between the tokens. */
+static bool wshub__json_encode(wshub *hub, wshub__fan *fan) {
+    static const char open[] = "{\"event\":", mid[] = ",\"data\":";
+    size_t quoted = 0, n, head;
+    wshub_frame f;
+    wshub__seg *s;
+    uint8_t *to, *p;
+    memset(&f, 0, sizeof f);
+    f.fin = true;
+    if (fan->binary) {
+        f.opcode = 2;
+        n = fan->binary_len;
+    } else {
+        f.opcode = 1;
+        quoted = wshub__json_quoted_len(fan->event);
+        n = sizeof open - 1 + quoted + 1 + (fan->data.ptr ? sizeof mid - 1 + fan->data.len : 0);
+    }
+    f.payload_bytes = n;
+    s = wshub__log_room(hub, n + 14);
+    if (!s) return false;
+    to = wshub__log_end(s);
+    head = wshub_frame_write(&f, to);
+    p = to + head;
+    if (fan->binary) {
+        memcpy(p, fan->binary, n);
+    } else {
+        memcpy(p, open, sizeof open - 1);
+        p += sizeof open - 1;
+        if (quoted == fan->event.len + 2) {
+            *p++ = '"';
+            if (fan->event.len) memcpy(p, fan->event.ptr, fan->event.len);
+            p += fan->event.len;
+            *p++ = '"';
+        } else {
+            p += wshub_json_quote(fan->event, (char *)p, quoted);
+        }
+        if (fan->data.ptr) {
+            memcpy(p, mid, sizeof mid - 1);
+            p += sizeof mid - 1;
+            memcpy(p, fan->data.ptr, fan->data.len);
+            p += fan->data.len;
+        }
+        *p = '}';
+    }
+    fan->frame = wshub__log_commit(s, head + n);
+    return true;
+}
+
+/* ---- >>answers ---------------------------------------------------------------------------------
+ * What the application's answers do (>>ask): accept, join, transform, refuse.
+ * Proved by tests/test_hub.c, tests/test_matrix.c. */
+
+WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who) {
+    wshub__ask *a;
+    wshub__client *c;
+    wshub_err err = wshub__ask_find(hub, ask, &a, &c);
+    wshub_str user_id = who ? who->user_id : wshub__str(NULL, 0),
+              metadata = who ? who->metadata : wshub__str(NULL, 0);
+    wshub__buf before;
+    if (err) return err;
+    if (a->kind != WSHUB__ASK_AUTH) return WSHUB_ERR_STATE;
+    if (user_id.ptr && !wshub__name_ok(user_id)) return WSHUB_ERR_PARAM;
+    if (metadata.ptr && !wshub__json_ok(hub, metadata)) return WSHUB_ERR_JSON;
+    memset(&before, 0, sizeof before);
+    if (c->extra) { /* what it had is kept until it is clear that it is accepted */
+        before = c->extra->metadata;
+        memset(&c->extra->metadata, 0, sizeof before);
+    }
+    err = wshub__metadata_set(hub, c, metadata);
+    if (err) {
+        if (c->extra) c->extra->metadata = before;
+        return err;
+    }
+    if (!user_id.ptr) user_id.len = 0;
+    wshub__enter(hub);
+    c->has_user = user_id.ptr != NULL;
+    if (hub->desc.require_encryption) {
+        wshub__buf_done(&hub->mem, &c->extra->user_id);
+        wshub__buf_add(&hub->mem, &c->extra->user_id, user_id.ptr, user_id.len);
+        if (c->extra->user_id.bad) {
+            wshub__buf_done(&hub->mem, &c->extra->user_id);
+            err = WSHUB_ERR_NOMEM;
+        } else {
+            err = wshub__auth_handshake(hub, c, a, user_id);
+        }
+    } else {
+        err = wshub__auth_finish(hub, c, user_id, wshub__str(NULL, 0), wshub__str(NULL, 0));
+        if (!err) {
+            wshub__ask_free(hub, a);
+            wshub__auth_connected(hub, c);
+        }
+    }
+    if (err) {
+        c->has_user = false;
+        if (c->extra) {
+            wshub__buf_done(&hub->mem, &c->extra->user_id);
+            wshub__buf_done(&hub->mem, &c->extra->metadata);
+            c->extra->metadata = before;
+        }
+    } else {
+        wshub__buf_done(&hub->mem, &before);
+    }
+    wshub__leave(hub);
+    return err;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask,
+                                                       wshub_str server_public_key,
+                                                       wshub_str salt) {
+    wshub__ask *a;
+    wshub__client *c;
+    wshub_err err = wshub__ask_find(hub, ask, &a, &c);
+    if (err) return err;
+    if (a->kind != WSHUB__ASK_HANDSHAKE) return WSHUB_ERR_STATE;
+    if (!wshub__text_ok(server_public_key) || !wshub__text_ok(salt)) return WSHUB_ERR_PARAM;
+    wshub__enter(hub);
+    err = wshub__auth_finish(hub, c, wshub__user_id(c), server_public_key, salt);
+    if (!err) {
+        wshub__ask_free(hub, a);
+        c->encrypted = true;
+        wshub__auth_connected(hub, c);
+    }
+    wshub__leave(hub);
+    return err;
+}
+
+WSHUB_API wshub_err wshub_join_accept(wshub *hub, wshub_ask ask, const wshub_str *rooms,
+                                      size_t count) {
+    wshub__ask *a;
+    wshub__client *c;
+    wshub_err err = wshub__ask_find(hub, ask, &a, &c), first = WSHUB_OK;
+    size_t i;
+    if (err) return err;
+    if (a->kind != WSHUB__ASK_JOIN) return WSHUB_ERR_STATE;
+    if (!wshub__rooms_ok(rooms, count)) return WSHUB_ERR_PARAM;
+    wshub__enter(hub);
+    wshub__ask_free(hub, a);
+    for (i = 0; i < count; i++) {
+        err = wshub__room_join(hub, c, rooms[i]);
+        if (err) {
+            hub->stats.joins_refused++;
+            wshub__client_log(hub, WSHUB_LOG_JOIN_REFUSED, c, wshub_strerror(err), rooms[i]);
+            if (!first) first = err;
+        }
+    }
+    wshub__leave(hub);
+    return first;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask,
+                                                       const wshub_msg *msg) {
+    wshub__ask *a;
+    wshub__client *c;
+    wshub__xform *x;
+    wshub_err err = wshub__ask_find(hub, ask, &a, &c);
+    if (err) return err;
+    if (a->kind != WSHUB__ASK_OUT && a->kind != WSHUB__ASK_IN) return WSHUB_ERR_STATE;
+    if (msg && (err = wshub__msg_check(hub, msg)) != WSHUB_OK) return err;
+    x = a->xform;
+    if (a->kind == WSHUB__ASK_OUT && msg) {
+        wshub__buf_add(&hub->mem, &x->event, msg->event.ptr, msg->event.len);
+        wshub__buf_add(&hub->mem, &x->data, msg->data.ptr, msg->data.ptr ? msg->data.len : 0);
+        x->has_data = msg->data.ptr != NULL;
+        if (x->event.bad || x->data.bad) {
+            wshub__buf_done(&hub->mem, &x->event);
+            wshub__buf_done(&hub->mem, &x->data);
+            return WSHUB_ERR_NOMEM;
+        }
+    }
+    wshub__enter(hub);
+    if (a->kind == WSHUB__ASK_OUT) {
+        wshub__xform_answered(hub, c, x);
+        wshub__ask_free(hub, a);
+        wshub__xform_end(hub, x, msg ? WSHUB__XFORM_REPLACE : WSHUB__XFORM_KEEP);
+    } else {
+        wshub__ask_free(hub, a);
+        wshub__inbound_answer(hub, c, msg, false);
+    }
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+WSHUB__COLD static wshub_err wshub__ask_deny(wshub *hub, wshub_ask ask, bool failed) {
+    wshub__ask *a;
+    wshub__client *c;
+    wshub__xform *x;
+    wshub__ask_kind kind;
+    wshub_err err = wshub__ask_find(hub, ask, &a, &c);
+    if (err) return err;
+    wshub__enter(hub);
+    kind = a->kind;
+    x = a->xform;
+    wshub__ask_free(hub, a);
+    switch (kind) {
+    case WSHUB__ASK_AUTH:
+        if (failed) {
+            wshub__auth_failed(hub, c);
+        } else {
+            wshub__auth_rejected(hub, c);
+        }
+        break;
+    case WSHUB__ASK_HANDSHAKE: /* AUTH-5 */
+        if (failed) {
+            wshub__auth_failed(hub, c);
+        } else {
+            hub->stats.auth_rejected++;
+            wshub__auth_refuse(hub, c, "Encryption handshake failed", 4004, "Encryption required");
+        }
+        break;
+    case WSHUB__ASK_JOIN:
+        hub->stats.joins_refused++;
+        wshub__client_log(hub, failed ? WSHUB_LOG_APP_FAILED : WSHUB_LOG_JOIN_REFUSED, c, "on_join",
+                          wshub__str(NULL, 0));
+        if (failed) hub->stats.app_failures++;
+        break;
+    case WSHUB__ASK_OUT: wshub__xform_end(hub, x, WSHUB__XFORM_FAILED); break;
+    case WSHUB__ASK_IN: wshub__inbound_answer(hub, c, NULL, true); break;
+    }
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_ask_reject(wshub *hub, wshub_ask ask) {
+    return wshub__ask_deny(hub, ask, false);
+}
+
+WSHUB_API wshub_err wshub_ask_fail(wshub *hub, wshub_ask ask) {
+    return wshub__ask_deny(hub, ask, true);
+}
+
+/* ---- >>upper -----------------------------------------------------------------------------------
+ * What stands above a stream (wshub__above): a WebSocket that is asked for, its client's clock, its end.
+ * Proved by tests/test_hub.c, tests/test_golden.c (upgrade-*). */
+
+static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h) { /* CONN-1, CONN-2 */
+    const char *why;
+    int status = wshub__http_judge(h, &why);
+    wshub_str origin = wshub_http_header(h, "Origin"), protocols[32], list,
+              protocol = wshub__str(NULL, 0);
+    wshub_upgrade up;
+    size_t i, count = 0;
+    c->http_close = true; /* whatever is answered but 101 ends the stream */
+    for (i = 0; i < h->headers_count && !status; i++) {
+        list = h->headers[i].value;
+        if (!wshub__str_same(h->headers[i].name, "Sec-WebSocket-Protocol")) continue;
+        while (!status && count < 32 && wshub__http_list(&list, &protocols[count])) {
+            if (!wshub__http_is_token(protocols[count++])) {
+                status = 400;
+                why = "malformed Sec-WebSocket-Protocol";
+            }
+        }
+    }
+    if (!status && origin.ptr && !hub->origins_any) {
+        bool ok = false;
+        for (i = 0; i < hub->desc.allowed_origins_count && !ok; i++)
+            ok = wshub__origin_match(origin, hub->origins[i]);
+        if (!ok || wshub__http_count(h, "Origin") > 1) {
+            status = 403;
+            why = "this origin may not connect";
+        }
+    }
+    if (!status && (hub->phase != WSHUB__RUNNING || hub->clients.live >= hub->desc.clients_max)) {
+        status = 503;
+        why = hub->phase != WSHUB__RUNNING ? "shutting down" : "too many clients";
+    }
+    memset(&up, 0, sizeof up);
+    up.protocol = -1;
+    up.protocols = protocols;
+    up.protocols_count = count;
+    if (!status && hub->desc.on_upgrade) {
+        hub->desc.on_upgrade(hub, h, &up, hub->desc.user);
+        if (hub->destroying || c->id != h->conn.id || c->state != WSHUB__CONN_HTTP) return;
+        if (up.refuse) {
+            status = up.refuse < 400 || up.refuse > 599 ? 403 : up.refuse;
+            why = "refused by the application";
+        } else if (up.protocol >= 0 && (size_t)up.protocol < count) {
+            protocol = protocols[up.protocol];
+        }
+    }
+    if (status) {
+        wshub__http_refuse(hub, c, status, why, true);
+        return;
+    }
+    if (!wshub__client_new(hub, c, up.user_ptr)) {
+        wshub__http_refuse(hub, c, 500, "WebSocket upgrade failed", true);
+        return;
+    }
+    if (!wshub__upgrade_answer(hub, c, h, protocol)) {
+        wshub__client *client = wshub__conn_client(hub, c);
+        wshub__client_unlink(hub, client);
+        wshub__pool_free(&hub->clients, client->index);
+        c->above = 0;
+        wshub__http_refuse(hub, c, 500, "WebSocket upgrade failed", true);
+        return;
+    }
+    hub->stats.upgrades++;
+    if (c->pressured)
+        wshub__out_note(hub, c, WSHUB__NOTE_ON); /* by answers to what was asked before */
+    wshub__conn_to(hub, c, WSHUB__CONN_OPEN);
+    memset(&c->rx->as, 0, sizeof c->rx->as);
+    wshub__conn_arm(hub, c);
+    c->allowance = hub->desc.preauth_bytes_max;
+    if (hub->desc.on_opened)
+        hub->desc.on_opened(hub, wshub__client_handle(hub, wshub__conn_client(hub, c)),
+                            hub->desc.user);
+}
+
+/* When the client at the end of this conn must have been heard of. 0: never. */
+static uint64_t wshub__client_next(const wshub *hub, const wshub__conn *c) {
+    const wshub_desc *d = &hub->desc;
+    const wshub__client *client = wshub__conn_client(hub, c);
+    uint64_t due, step = d->heartbeat_interval_ms;
+    if (client->gone) return 0;
+    if (client->state != WSHUB_CLIENT_AUTHENTICATED) return client->time; /* AUTH-1, AUTH-2 */
+    if (d->heartbeat_timeout_ms == WSHUB_OFF || wshub__conn_waits(c) || c->part_due)
+        return 0; /* part_due: a message is on its way, and has a clock of its own */
+    due = client->time + d->heartbeat_timeout_ms + 1; /* LIVE-1: found by the sweep behind it */
+    return (due + step - 1) / step * step;
+}
+
+static void wshub__above_ended(wshub *hub, wshub__conn *c, wshub_cause cause, uint16_t code,
+                               wshub_str reason) {
+    wshub__client_end(hub, wshub__conn_client(hub, c), cause, code, reason);
+}
+
+/* The client is buried in settle, after its stream. */
+static void wshub__above_closed(wshub *hub, wshub__conn *c) {
+    wshub__client *client = wshub__conn_client(hub, c);
+    wshub__client_end(hub, client, WSHUB_BY_PEER, 1006, wshub__str(NULL, 0));
+    client->conn = UINT32_MAX;
+}
+
+static void wshub__above_heard(wshub *hub, wshub__conn *c) {
+    wshub__client *client = wshub__conn_client(hub, c);
+    if (client->state == WSHUB_CLIENT_AUTHENTICATED) client->time = hub->now;
+}
+
+WSHUB__COLD static bool wshub__above_asked(wshub *hub, wshub__conn *c) {
+    wshub__client *client = wshub__conn_client(hub, c);
+    if (!hub->desc.heartbeat_by_pong || client->state != WSHUB_CLIENT_AUTHENTICATED || c->pinged)
+        return false;
+    wshub__peer_ask(hub, c);
+    client->time = hub->heard - hub->desc.idle_timeout_ms / 2;
+    return true;
+}
+
+WSHUB__COLD static void wshub__above_late(wshub *hub, wshub__conn *c) {
+    if (wshub__conn_client(hub, c)->state != WSHUB_CLIENT_AUTHENTICATED) { /* AUTH-1, AUTH-2 */
+        hub->stats.auth_timeouts++;
+        wshub__conn_close(hub, c, WSHUB_BY_AUTH, 4001, wshub_str_z("Authentication timeout"));
+    } else { /* LIVE-1 */
+        hub->stats.heartbeat_timeouts++;
+        wshub__conn_close(hub, c, WSHUB_BY_TIMEOUT, 4002, wshub_str_z("Heartbeat timeout"));
+    }
+}
+
+static void wshub__above_waited(wshub *hub, wshub__conn *c) {
+    wshub__inbound_late(hub, wshub__conn_client(hub, c));
+}
+
+static wshub_client wshub__above_who(const wshub *hub, const wshub__conn *c) {
+    return wshub__client_handle(hub, wshub__conn_client(hub, c));
 }
 
 /* ---- >>bus -----------------------------------------------------------------------------------
@@ -7458,7 +7713,7 @@ static void wshub__outbox_done(const wshub__mem *m, wshub__outbox *box) {
 WSHUB__COLD static void wshub__bus_dropped(wshub *hub, uint64_t count, const char *limit) {
     if (!count) return;
     hub->stats.bus_dropped += count;
-    wshub__log(hub, WSHUB_LOG_BUS_DROPPED, NULL, limit, wshub__str(NULL, 0));
+    wshub__log(hub, WSHUB_LOG_BUS_DROPPED, wshub__nobody(), limit, wshub__str(NULL, 0));
 }
 
 static wshub_err wshub__publish(wshub *hub, const wshub_dest *dest, const wshub_msg *msg,
@@ -7484,7 +7739,7 @@ static wshub_err wshub__publish(wshub *hub, const wshub_dest *dest, const wshub_
 
 WSHUB__COLD static void wshub__bus_bad(wshub *hub, const char *why, wshub_str channel) {
     hub->stats.bus_bad++;
-    wshub__log(hub, WSHUB_LOG_BUS_BAD, NULL, why, channel);
+    wshub__log(hub, WSHUB_LOG_BUS_BAD, wshub__nobody(), why, channel);
 }
 
 /* Decodes a raw JSON string to *at, which moves on. */
@@ -7537,11 +7792,11 @@ static void wshub__bus_deliver(wshub *hub, const wshub__envelope *e, wshub_str c
         if (dest.kind == WSHUB_DEST_RESOLVE ||
             (dest.kind != WSHUB_DEST_ALL && dest.name.len == 0)) {
             hub->stats.bus_discarded++;
-            wshub__log(hub, WSHUB_LOG_BUS_BAD, NULL, "type or target", channel);
+            wshub__log(hub, WSHUB_LOG_BUS_BAD, wshub__nobody(), "type or target", channel);
         } else if (!hub->desc.bus_any_channel && !wshub__channel_fits(channel, &dest)) {
             hub->stats.bus_refused++;
-            wshub__log(hub, WSHUB_LOG_BUS_BAD, NULL, "channel fits neither type nor target",
-                       channel);
+            wshub__log(hub, WSHUB_LOG_BUS_BAD, wshub__nobody(),
+                       "channel fits neither type nor target", channel);
         } else {
             memset(&it, 0, sizeof it);
             while (wshub__json_next(e->exclude, &it, &item)) {
@@ -7610,11 +7865,6 @@ static void wshub__bus_brief(wshub *hub, wshub_str channel, wshub_str payload, w
         wshub__fan_done(hub, &fan);
     }
     wshub__leave(hub);
-}
-
-WSHUB__COLD static void wshub__subs_clear(wshub *hub) {
-    while (hub->subs_in.head) wshub__chan_free(hub, hub->subs_in.head);
-    while (hub->subs_out.head) wshub__chan_free(hub, hub->subs_out.head);
 }
 
 /* Everything is subscribed anew (BUS-5), a batch at a time. The lists are walked downwards, so that
@@ -7690,6 +7940,7 @@ WSHUB__COLD static bool wshub__subs_run(wshub *hub) {
 static uint64_t wshub__bus_broken(const wshub_bus *bus) {
     return bus->unconfirmed ? bus->unconfirmed(bus->ctx) : 0;
 }
+
 static uint64_t wshub__bus_pending(const wshub_bus *bus) {
     return bus->pending ? bus->pending(bus->ctx) : 0;
 }
@@ -7700,7 +7951,7 @@ WSHUB__COLD static void wshub__bus_unconfirmed(wshub *hub, uint64_t pending) {
     uint64_t broken = wshub__bus_broken(&hub->bus), more = broken - hub->bus_broken + pending;
     hub->bus_broken = broken;
     hub->stats.bus_unconfirmed += more;
-    if (more) wshub__log(hub, WSHUB_LOG_BUS_UNCONFIRMED, NULL, "", wshub__str(NULL, 0));
+    if (more) wshub__log(hub, WSHUB_LOG_BUS_UNCONFIRMED, wshub__nobody(), "", wshub__str(NULL, 0));
 }
 
 WSHUB__COLD static void wshub__bus_state(void *ctx, wshub_bus_state state) { /* BUS-5 */
@@ -7726,7 +7977,7 @@ WSHUB__COLD static void wshub__bus_state(void *ctx, wshub_bus_state state) { /* 
         (void)wshub__subs_run(hub);
     } else if (was_up || hub->bus_up) {
         hub->stats.bus_down_ms += down;
-        wshub__log(hub, WSHUB_LOG_BUS_STATE, NULL, hub->bus_up ? "up" : "down",
+        wshub__log(hub, WSHUB_LOG_BUS_STATE, wshub__nobody(), hub->bus_up ? "up" : "down",
                    wshub__str(NULL, 0));
         if (hub->desc.on_bus) hub->desc.on_bus(hub, state, down, hub->desc.user);
     }
@@ -7822,6 +8073,7 @@ static void wshub__emitter_received(void *ctx, wshub_str channel, wshub_str payl
     (void)channel;
     (void)payload;
 }
+
 static void wshub__emitter_flush(wshub_emitter *em) {
     if (!em->up) return;
     em->published += wshub__outbox_flush(&em->mem, &em->outbox, &em->bus);
@@ -7850,10 +8102,12 @@ static void wshub__emitter_run(void *ctx) {
     if (!em->closing || em->outbox.head) return;
     if (!em->bus.pending || !em->bus.pending(em->bus.ctx)) wshub__emitter_end(em);
 }
+
 WSHUB__COLD static void wshub__emitter_late(void *ctx) {
     wshub_emitter *em = (wshub_emitter *)ctx;
     if (em->closing) wshub__emitter_end(em);
 }
+
 WSHUB__COLD static void wshub__emitter_state(void *ctx, wshub_bus_state state) {
     wshub_emitter *em = (wshub_emitter *)ctx;
     if (em->up) em->dropped += wshub__outbox_trim(&em->mem, &em->outbox, em->queue_bytes_max, 0);
@@ -7925,18 +8179,6 @@ WSHUB__COLD WSHUB_API void wshub_emitter_close(wshub_emitter *emitter, uint32_t 
     wshub__emitter_run(emitter);
 }
 
-WSHUB__COLD static wshub_err wshub__dest_check(const wshub_dest *d) {
-    size_t i;
-    if (d->kind > WSHUB_DEST_ROOM || (d->exclude_count && !d->exclude)) return WSHUB_ERR_PARAM;
-    if (d->kind != WSHUB_DEST_ALL && d->name.len && !wshub__name_ok(d->name))
-        return WSHUB_ERR_PARAM;
-    if (d->kind >= WSHUB_DEST_CLIENT && d->name.len == 0) return WSHUB_ERR_PARAM;
-    for (i = 0; i < d->exclude_count; i++) {
-        if (!wshub__name_ok(d->exclude[i])) return WSHUB_ERR_PARAM;
-    }
-    return WSHUB_OK;
-}
-
 WSHUB__COLD WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest,
                                                    const wshub_msg *msg) {
     wshub_dest d;
@@ -7962,6 +8204,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const
 WSHUB_API uint64_t wshub_emitter_queued_bytes(const wshub_emitter *emitter) {
     return emitter->outbox.bytes;
 }
+
 WSHUB_API uint64_t wshub_emitter_dropped(const wshub_emitter *emitter) {
     return emitter->dropped;
 }
@@ -8454,6 +8697,378 @@ WSHUB_API uint64_t wshub_loop_dropped(wshub_loop *loop) {
     return WSHUB__LOAD(&loop->dropped);
 }
 
+/* ---- >>asking ----------------------------------------------------------------------------------
+ * What the application asks about clients, rooms and users, and what it does to them.
+ * Proved by tests/test_api.c, test_walks.c. */
+
+static void wshub__look(const wshub *hub) { /* who looks at queues or counts sees what was sent */
+    wshub__run_out(hub->self);
+}
+
+WSHUB_API wshub_err wshub_client_find(const wshub *hub, wshub_str id, wshub_client *out_client) {
+    wshub__client *c = wshub__client_by_id(hub, id);
+    if (!c || c->gone) return WSHUB_ERR_STALE;
+    *out_client = wshub__client_handle(hub, c);
+    return WSHUB_OK;
+}
+
+WSHUB_API bool wshub_client_each(const wshub *hub, wshub_iter *iter, wshub_client *out_client) {
+    wshub__walk *w = wshub__walk_step(hub, iter, &hub->oldest, 0);
+    uint32_t last, i;
+    if (!w) return false;
+    last = w->left;
+    if (last &&
+        (last > hub->clients.used || wshub__client_at(hub, last - 1)->slot.link != WSHUB__LIVE))
+        return wshub__walk_end(w, iter); /* 64 others have pushed it out, and who was seen last has
+                                            gone since */
+    i = last ? wshub__client_at(hub, last - 1)->next : hub->oldest;
+    while (i && wshub__client_at(hub, i - 1)->gone) i = wshub__client_at(hub, i - 1)->next;
+    if (!i) return wshub__walk_end(w, iter);
+    hub->self->clients_walked = true;
+    wshub__walk_seen(w, iter, i);
+    *out_client = wshub__client_handle(hub, wshub__client_at(hub, i - 1));
+    return true;
+}
+
+WSHUB_API wshub_state wshub_client_state(const wshub *hub, wshub_client client) {
+    wshub__client *c = wshub__client_get(hub, client);
+    return c ? (wshub_state)c->state : WSHUB_CLIENT_DISCONNECTED;
+}
+
+WSHUB_API wshub_str wshub_client_id(const wshub *hub, wshub_client client) {
+    wshub__client *c = wshub__client_get(hub, client);
+    return c ? wshub__name_str(&c->name) : wshub__str(NULL, 0);
+}
+
+WSHUB_API wshub_str wshub_client_user_id(const wshub *hub, wshub_client client) {
+    wshub__client *c = wshub__client_get(hub, client);
+    return c && c->state == WSHUB_CLIENT_AUTHENTICATED ? wshub__user_id(c) : wshub__str(NULL, 0);
+}
+
+WSHUB_API wshub_str wshub_client_metadata(const wshub *hub, wshub_client client) {
+    wshub__client *c = wshub__client_get(hub, client);
+    return c && c->extra ? wshub__str(c->extra->metadata.ptr, c->extra->metadata.len)
+                         : wshub__str(NULL, 0);
+}
+
+WSHUB_API bool wshub_client_is_encrypted(const wshub *hub, wshub_client client) {
+    wshub__client *c = wshub__client_get(hub, client);
+    return c && c->encrypted;
+}
+
+WSHUB_API bool wshub_client_is_pressured(const wshub *hub, wshub_client client) {
+    wshub__client *c = wshub__client_get(hub, client);
+    return c && wshub__conn_at(hub, c->conn)->pressured;
+}
+
+WSHUB_API size_t wshub_client_queued_bytes(const wshub *hub, wshub_client client) {
+    wshub__client *c = wshub__client_get(hub, client);
+    if (!c) return 0;
+    wshub__look(hub);
+    return wshub__conn_at(hub, c->conn)->queued + (c->extra ? (size_t)c->extra->xform_bytes : 0);
+}
+
+WSHUB_API void *wshub_client_user_ptr(const wshub *hub, wshub_client client) {
+    wshub__client *c = wshub__client_get(hub, client);
+    return c ? c->user_ptr : NULL;
+}
+
+WSHUB_API wshub_err wshub_client_set_user_ptr(wshub *hub, wshub_client client, void *ptr) {
+    wshub__client *c = wshub__client_get(hub, client);
+    if (!c) return WSHUB_ERR_STALE;
+    c->user_ptr = ptr;
+    return WSHUB_OK;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_client_set_metadata(wshub *hub, wshub_client client,
+                                                          wshub_str metadata) {
+    wshub__client *c = wshub__client_get(hub, client);
+    if (!c) return WSHUB_ERR_STALE;
+    if (metadata.ptr && !wshub__json_ok(hub, metadata)) return WSHUB_ERR_JSON;
+    return wshub__metadata_set(hub, c, metadata);
+}
+
+WSHUB__COLD WSHUB_API size_t wshub_client_peer(const wshub *hub, wshub_client client, char *text,
+                                               size_t cap) {
+    wshub__client *c = wshub__client_get(hub, client);
+    wshub_conn conn;
+    if (cap) text[0] = 0;
+    if (!c || !hub->io.peer || !cap) return 0;
+    conn.id = wshub__conn_at(hub, c->conn)->id;
+    return hub->io.peer(hub->io.ctx, conn, text, cap);
+}
+
+WSHUB_API wshub_err wshub_client_close(wshub *hub, wshub_client client, uint16_t code,
+                                       wshub_str reason) {
+    wshub__client *c = wshub__client_get(hub, client);
+    if (!wshub__close_ok(code, reason)) return WSHUB_ERR_PARAM;
+    if (!c) return WSHUB_ERR_STALE;
+    wshub__enter(hub);
+    wshub__conn_close(hub, wshub__conn_at(hub, c->conn), WSHUB_BY_APP, code, reason);
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_client_encrypt(wshub *hub, wshub_client client) {
+    wshub__client *c = wshub__client_get(hub, client);
+    if (!c) return WSHUB_ERR_STALE;
+    if (c->state != WSHUB_CLIENT_AUTHENTICATED) return WSHUB_ERR_STATE;
+    c->encrypted = true;
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_client_join(wshub *hub, wshub_client client, wshub_str room) {
+    wshub__client *c = wshub__client_get(hub, client);
+    wshub_err err;
+    if (!room.len || !wshub__name_ok(room)) return WSHUB_ERR_PARAM;
+    if (!c) return WSHUB_ERR_STALE;
+    err = wshub__room_join(hub, c, room);
+    wshub__log_leave(hub);
+    return err;
+}
+
+WSHUB_API wshub_err wshub_client_leave(wshub *hub, wshub_client client, wshub_str room) {
+    wshub__client *c = wshub__client_get(hub, client);
+    if (!room.len || !wshub__name_ok(room)) return WSHUB_ERR_PARAM;
+    if (!c) return WSHUB_ERR_STALE;
+    (void)wshub__room_leave(hub, c, room);
+    wshub__log_leave(hub);
+    return WSHUB_OK;
+}
+
+WSHUB_API bool wshub_client_in_room(const wshub *hub, wshub_client client, wshub_str room) {
+    wshub__client *c = wshub__client_get(hub, client);
+    wshub__group *g;
+    if (!c) return false;
+    if (c->own_room && wshub_str_eq(room, wshub__name_str(&c->name))) return true;
+    g = wshub__group_find(hub, WSHUB__KIND_ROOM, room);
+    return g && wshub__room_place(c, g) != UINT32_MAX;
+}
+
+WSHUB__COLD WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client client,
+                                                  wshub_iter *iter, wshub_str *out_room) {
+    wshub__client *c = wshub__client_get(hub, client);
+    bool first = !iter->phase;
+    wshub__walk *w;
+    if (!c) return false;
+    w = wshub__walk_step(hub, iter, &c->rooms, c->rooms_count);
+    if (!w) return false;
+    c->rooms_walked = true;
+    if (first && c->own_room) {
+        *out_room = wshub__name_str(&c->name);
+        return true;
+    }
+    if (w->left > c->rooms_count) w->left = c->rooms_count;
+    if (!w->left) return wshub__walk_end(w, iter);
+    wshub__walk_seen(w, iter, w->left - 1);
+    *out_room = wshub__name_str(&c->rooms[w->left]->name);
+    return true;
+}
+
+static wshub__client *wshub__room_alone(const wshub *hub, wshub_str room) { /* an own-id room's only
+                                                                               member */
+    wshub__client *c = wshub__client_by_id(hub, room);
+    return c && c->own_room && !c->gone ? c : NULL;
+}
+
+WSHUB_API size_t wshub_room_count(const wshub *hub, wshub_str room) {
+    wshub__group *g = wshub__group_find(hub, WSHUB__KIND_ROOM, room);
+    if (g) return g->count;
+    return wshub__room_alone(hub, room) ? 1 : 0;
+}
+
+static bool wshub__group_each(const wshub *hub, wshub__group *g, wshub_iter *iter,
+                              wshub_client *out_client) {
+    wshub__walk *w = wshub__walk_step(hub, iter, g, g->count);
+    if (!w) return false;
+    g->walked = true;
+    if (w->left > g->count)
+        w->left = g->count; /* a walk over a room of that name that is no more */
+    while (w->left) {
+        const wshub__client *c = wshub__client_at(hub, wshub__members(g)[w->left - 1].client);
+        wshub__walk_seen(w, iter, w->left - 1);
+        if (c->gone) continue;
+        *out_client = wshub__client_handle(hub, c);
+        return true;
+    }
+    return wshub__walk_end(w, iter);
+}
+
+WSHUB_API bool wshub_room_each_member(const wshub *hub, wshub_str room, wshub_iter *iter,
+                                      wshub_client *out_client) {
+    wshub__group *g = wshub__group_find(hub, WSHUB__KIND_ROOM, room);
+    wshub__client *alone = g ? NULL : wshub__room_alone(hub, room);
+    if (g) return wshub__group_each(hub, g, iter, out_client);
+    if (!alone || iter->phase) return false;
+    iter->phase = WSHUB__WALK_ENDED; /* who is seen now is not seen again when others have come */
+    *out_client = wshub__client_handle(hub, alone);
+    return true;
+}
+
+/* One more of the list of all rooms or users, from the back. NULL: no more. */
+static wshub__group *wshub__groups_each(const wshub *hub, wshub_iter *iter, bool rooms) {
+    const uint32_t *count = rooms ? &hub->rooms_count : &hub->users_count;
+    wshub__walk *w = wshub__walk_step(hub, iter, count, *count);
+    if (!w) return NULL;
+    *(rooms ? &hub->self->rooms_walked : &hub->self->users_walked) = true;
+    if (w->left > *count) w->left = *count;
+    if (!w->left) {
+        (void)wshub__walk_end(w, iter);
+        return NULL;
+    }
+    wshub__walk_seen(w, iter, w->left - 1);
+    return (rooms ? hub->rooms : hub->users)[w->left];
+}
+
+#define WSHUB__OWN_ROOMS (UINT32_MAX - 1) /* a phase */
+
+WSHUB__COLD WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter,
+                                           wshub_str *out_room) {
+    /* first those that are not named like a client; then the own rooms of clients, whatever has
+     * become of them, by slot */
+    while (iter->phase != WSHUB__OWN_ROOMS) {
+        const wshub__group *g = wshub__groups_each(hub, iter, true);
+        if (!g) {
+            iter->phase = WSHUB__OWN_ROOMS;
+            iter->pos = 0;
+        } else if (!wshub__client_by_id(hub, wshub__name_str(&g->name))) {
+            *out_room = wshub__name_str(&g->name);
+            return true;
+        }
+    }
+    while (iter->pos < hub->clients.used) {
+        const wshub__client *c = wshub__client_at(hub, (uint32_t)iter->pos++);
+        if (c->slot.link != WSHUB__LIVE) continue;
+        if ((c->own_room && !c->gone) ||
+            wshub__group_find(hub, WSHUB__KIND_ROOM, wshub__name_str(&c->name))) {
+            *out_room = wshub__name_str(&c->name);
+            return true;
+        }
+    }
+    return false;
+}
+
+WSHUB_API size_t wshub_user_count(const wshub *hub, wshub_str user_id) {
+    wshub__group *g = wshub__group_find(hub, WSHUB__KIND_USER, user_id);
+    return g ? g->count : 0;
+}
+
+WSHUB_API bool wshub_user_each_client(const wshub *hub, wshub_str user_id, wshub_iter *iter,
+                                      wshub_client *out_client) {
+    wshub__group *g = wshub__group_find(hub, WSHUB__KIND_USER, user_id);
+    return g && wshub__group_each(hub, g, iter, out_client);
+}
+
+WSHUB__COLD WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter,
+                                           wshub_str *out_user_id) {
+    const wshub__group *g = wshub__groups_each(hub, iter, false);
+    if (!g) return false;
+    *out_user_id = wshub__name_str(&g->name);
+    return true;
+}
+
+/* ---- >>sending ---------------------------------------------------------------------------------
+ * The application's sends, here and everywhere. Proved by tests/test_send.c, test_bus.c. */
+
+/* Routes to one kind of destination, from a public door. */
+static wshub_err wshub__send_local(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
+    wshub__fan fan;
+    wshub_err err;
+    wshub__enter(hub);
+    fan = wshub__fan_make(msg->event, msg->data);
+    err = wshub__route(hub, dest, &fan);
+    wshub__fan_done(hub, &fan);
+    wshub__leave(hub);
+    return err;
+}
+
+static wshub_err wshub__client_send(wshub *hub, wshub_client client, wshub__fan *fan) {
+    wshub__client *c = wshub__client_get(hub, client);
+    wshub_err err;
+    if (!c) return WSHUB_ERR_STALE;
+    wshub__enter(hub);
+    if (wshub__is_clear_refused(hub, c)) {
+        wshub__client_log(hub, WSHUB_LOG_CLEAR_REFUSED, c, "", wshub__str(NULL, 0));
+        err = WSHUB_ERR_CLEAR;
+    } else {
+        err = wshub__fan_to(hub, c, fan);
+    }
+    wshub__fan_done(hub, fan);
+    wshub__leave(hub);
+    return err;
+}
+
+WSHUB_API wshub_err wshub_client_send(wshub *hub, wshub_client client, const wshub_msg *msg) {
+    wshub__fan fan;
+    wshub_err err = wshub__msg_check(hub, msg);
+    if (err) return err;
+    fan = wshub__fan_make(msg->event, msg->data);
+    return wshub__client_send(hub, client, &fan);
+}
+
+WSHUB_API wshub_err wshub_client_send_binary(wshub *hub, wshub_client client, const uint8_t *bytes,
+                                             size_t count) {
+    wshub__fan fan = wshub__fan_make(wshub__str(NULL, 0), wshub__str(NULL, 0));
+    static const uint8_t nothing = 0;
+    if (count && !bytes) return WSHUB_ERR_PARAM;
+    if (count > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
+    fan.binary = bytes ? bytes : &nothing;
+    fan.binary_len = count;
+    return wshub__client_send(hub, client, &fan);
+}
+
+static wshub_err wshub__send_kind(wshub *hub, wshub_dest_kind kind, wshub_str name,
+                                  const wshub_msg *msg, const wshub_str *exclude,
+                                  size_t exclude_count) {
+    wshub_dest dest;
+    wshub_err err = wshub__msg_check(hub, msg);
+    if (err) return err;
+    if ((exclude_count && !exclude) || (name.len && !wshub__name_ok(name))) return WSHUB_ERR_PARAM;
+    dest.kind = kind;
+    dest.name = name;
+    dest.exclude = exclude;
+    dest.exclude_count = exclude_count;
+    return wshub__send_local(hub, &dest, msg);
+}
+
+WSHUB_API wshub_err wshub_user_send(wshub *hub, wshub_str user_id, const wshub_msg *msg) {
+    return wshub__send_kind(hub, WSHUB_DEST_USER, user_id, msg, NULL, 0);
+}
+
+WSHUB_API wshub_err wshub_room_send(wshub *hub, wshub_str room, const wshub_msg *msg,
+                                    const wshub_str *exclude, size_t exclude_count) {
+    return wshub__send_kind(hub, WSHUB_DEST_ROOM, room, msg, exclude, exclude_count);
+}
+
+WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub_str *exclude,
+                                   size_t exclude_count) {
+    return wshub__send_kind(hub, WSHUB_DEST_ALL, wshub__str(NULL, 0), msg, exclude, exclude_count);
+}
+
+WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
+    wshub_dest d;
+    wshub__fan fan;
+    wshub_err err, published;
+    memset(&d, 0, sizeof d);
+    if (dest) d = *dest;
+    err = wshub__msg_check(hub, msg);
+    if (err) return err;
+    if (!msg->event.len || !msg->data.ptr || wshub__dest_check(&d))
+        return WSHUB_ERR_PARAM; /* SEND-3 */
+    if (hub->phase == WSHUB__DOWN) return WSHUB_ERR_CLOSED;
+    if (d.kind == WSHUB_DEST_RESOLVE) {
+        wshub__client *c = d.name.len ? wshub__client_by_id(hub, d.name) : NULL;
+        d.kind = !d.name.len ? WSHUB_DEST_ALL : c && !c->gone ? WSHUB_DEST_CLIENT : WSHUB_DEST_ROOM;
+    }
+    wshub__enter(hub);
+    fan = wshub__fan_make(msg->event, msg->data);
+    err = wshub__route(hub, &d, &fan);
+    published = hub->has_bus ? wshub__publish(hub, &d, msg, &fan) : WSHUB_OK;
+    wshub__fan_done(hub, &fan);
+    wshub__leave(hub);
+    return err ? err : published;
+}
+
 /* ---- >>post ----------------------------------------------------------------------------------
  * What other threads ask for: copied into one block, pushed, and carried out in settle.
  * Proved by tests/test_threads.c. */
@@ -8633,6 +9248,7 @@ WSHUB_API wshub_err wshub_post_ask_reject(wshub *hub, wshub_ask ask) {
     wshub__post p = wshub__post_make(WSHUB__POST_REJECT, ask.id);
     return wshub__post_put(hub, &p, NULL, 0, NULL, 0);
 }
+
 WSHUB_API wshub_err wshub_post_ask_fail(wshub *hub, wshub_ask ask) {
     wshub__post p = wshub__post_make(WSHUB__POST_FAIL, ask.id);
     return wshub__post_put(hub, &p, NULL, 0, NULL, 0);
@@ -8698,6 +9314,64 @@ static void wshub__post_drain(wshub *hub, bool run) {
     }
 }
 
+/* ---- >>app-timers ------------------------------------------------------------------------------
+ * The application's timers. Proved by tests/test_hub.c. */
+
+typedef struct wshub__timer {
+    wshub__slot slot;
+    uint32_t due_pos;
+    void (*fn)(wshub *hub, void *arg);
+    void *arg;
+} wshub__timer;
+
+WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms,
+                                      void (*fn)(wshub *hub, void *arg), void *arg,
+                                      wshub_timer *out_timer) {
+    uint32_t index;
+    wshub__timer *t;
+    if (!fn || delay_ms > UINT64_MAX / 4) return WSHUB_ERR_PARAM;
+    if (!wshub__heap_reserve(&hub->mem, &hub->timer_heap, hub->timers.live + 1))
+        return WSHUB_ERR_NOMEM;
+    t = (wshub__timer *)wshub__pool_take(&hub->mem, &hub->timers, &index);
+    if (!t) return WSHUB_ERR_NOMEM;
+    wshub__enter(hub);
+    t->fn = fn;
+    t->arg = arg;
+    wshub__heap_set(&hub->timer_heap, index, hub->now + delay_ms);
+    if (out_timer) out_timer->id = wshub__pool_handle(&hub->timers, index);
+    if (hub->depth == 1 && hub->io.wake)
+        hub->io.wake(hub->io.ctx); /* started outside a turn: settle anew */
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_timer_stop(wshub *hub, wshub_timer timer) {
+    wshub__timer *t = (wshub__timer *)wshub__pool_get(&hub->timers, timer.id);
+    if (!t) return WSHUB_ERR_STALE;
+    wshub__heap_remove(&hub->timer_heap, (uint32_t)timer.id);
+    wshub__pool_free(&hub->timers, (uint32_t)timer.id);
+    return WSHUB_OK;
+}
+
+/* The application's timers that are due, of those started before this turn's end began: what a
+ * timer starts with no delay runs in the next turn, so that work in slices lets the loop breathe
+ * (LIVE-3). */
+static void wshub__timers_run(wshub *hub, uint32_t before) {
+    const wshub__heap *h = &hub->timer_heap;
+    while (h->count && !hub->destroying &&
+           (h->items[0].at < hub->now || /* who began in this turn is due now at the soonest,
+                                            whatever number it has */
+            (h->items[0].at == hub->now && (int32_t)(h->items[0].order - before) < 0))) {
+        uint32_t index = h->items[0].owner;
+        wshub__timer *t = (wshub__timer *)wshub__pool_at(&hub->timers, index);
+        void (*fn)(wshub *, void *) = t->fn;
+        void *arg = t->arg;
+        wshub__heap_remove(&hub->timer_heap, index);
+        wshub__pool_free(&hub->timers, index);
+        fn(hub, arg);
+    }
+}
+
 /* ---- >>settle --------------------------------------------------------------------------------
  * The turn's end: everything gathered is carried out, the dead are buried (BYE-1, BYE-2).
  * Proved by tests/test_hub.c, tests/test_matrix.c. */
@@ -8710,7 +9384,7 @@ static void wshub__unindex(wshub *hub, wshub__client *c) {
     }
     wshub__room_leave_all(hub, c);
     wshub__client_unlink(hub, c);
-    if (c->conn != UINT32_MAX) wshub__conn_at(hub, c->conn)->client = 0;
+    if (c->conn != UINT32_MAX) wshub__conn_at(hub, c->conn)->above = 0;
     while (c->asks) wshub__ask_free(hub, wshub__ask_at(hub, c->asks - 1));
     wshub__xform_drop_all(hub, c); /* last, as others' questions may be asked from here */
 }
@@ -8759,107 +9433,6 @@ static void wshub__bury(wshub *hub) {
     }
 }
 
-/* A stream is dropped: the io is told, once, and what no completion io holds is forgotten. */
-WSHUB__COLD static void wshub__flush_dropped(wshub *hub, wshub__conn *c) {
-    wshub_conn conn;
-    conn.id = c->id;
-    if (!c->inflight)
-        wshub__queue_drop(hub, c); /* what a completion io holds stays until closed() */
-    if (c->state == WSHUB__CONN_ENDING) return;
-    wshub__conn_to(hub, c, WSHUB__CONN_ENDING);
-    hub->io.close(hub->io.ctx, conn, false);
-}
-
-/* What had to wait until the stream had room: the latest pong, a ping that was due. */
-WSHUB__COLD static void wshub__flush_late(wshub *hub, wshub__conn *c) {
-    if (c->pong_late) {
-        c->pong_late = false;
-        (void)wshub__out_frame(hub, c, 10, c->rx ? c->rx->pong.ptr : NULL,
-                               c->rx ? c->rx->pong.len : 0);
-        if (c->rx) {
-            wshub__buf_done(&hub->mem, &c->rx->pong);
-            wshub__rx_end(hub, c);
-        }
-    }
-    if (c->ping_late) {
-        uint64_t half = hub->desc.idle_timeout_ms / 2; /* for the pong, whenever the ping could
-                                                          leave */
-        if (c->last_active < hub->now - half) c->last_active = hub->now - half;
-        c->ping_late = false;
-        if (wshub__out_frame(hub, c, 9, NULL, 0)) hub->stats.pings_sent++;
-    }
-    wshub__out_send(hub, c);
-}
-
-/* Something is owed: from now on there must be progress. */
-static void wshub__flush_owed(wshub *hub, wshub__conn *c) {
-    if (c->write_due || wshub__write_patience(hub, c) == WSHUB_OFF) return;
-    c->write_due = wshub__after(hub, wshub__write_patience(hub, c));
-    wshub__conn_arm(hub, c);
-}
-
-/* Nothing is owed any more: whoever was waiting for that goes on. */
-static void wshub__flush_drained(wshub *hub, wshub__conn *c) {
-    wshub_conn conn;
-    conn.id = c->id;
-    if (c->owes) {
-        c->owes = false;
-        wshub__resume(hub, c);
-    }
-    if (c->state == WSHUB__CONN_HTTP && c->phase_due && wshub__http_body_awaited(c))
-        c->phase_due = wshub__after(hub, hub->desc.message_timeout_ms); /* our 100 has left */
-    if (c->state == WSHUB__CONN_CLOSING && !c->phase_due) { /* our Close has left: now the peer's is
-                                                               waited for */
-        c->phase_due = wshub__after(hub, hub->desc.close_timeout_ms);
-        wshub__conn_arm(hub, c);
-    } else if (c->state == WSHUB__CONN_FLUSHING) {
-        wshub__conn_to(hub, c, WSHUB__CONN_LINGERING);
-        wshub__conn_arm(hub, c);
-        hub->io.close(hub->io.ctx, conn, true);
-    }
-}
-
-static void wshub__flush_conn(wshub *hub, wshub__conn *c) {
-    if (c->state >= WSHUB__CONN_ABORTING) {
-        wshub__flush_dropped(hub, c);
-        return;
-    }
-    wshub__out_send(hub, c);
-    if (c->queued) {
-        wshub__flush_owed(hub, c);
-    } else if (c->state != WSHUB__CONN_OPEN) {
-        wshub__flush_drained(hub, c);
-    } else if (c->pong_late || c->ping_late) {
-        wshub__flush_late(hub, c);
-    }
-}
-
-static void wshub__flush_word(wshub *hub, uint32_t word) {
-    uint64_t bits = hub->dirty[word];
-    hub->dirty[word] = 0;
-    for (; bits; bits &= bits - 1) {
-        wshub__conn *c = wshub__conn_at(hub, word * 64 + wshub__lowest_bit(bits));
-        if (!WSHUB__NEVER(!c->id)) wshub__flush_conn(hub, c); /* its end takes its mark away */
-    }
-}
-
-/* In the order of the io's numbers: of accepting, mostly, whatever the order of the rooms
- * (PERFORMANCE). */
-static void wshub__flush(wshub *hub) {
-    uint32_t lo, hi, group;
-    if (hub->run.messages) wshub__run_end(hub);
-    lo = hub->dirty_lo;
-    hi = hub->dirty_hi;
-    hub->dirty_lo = UINT32_MAX;
-    hub->dirty_hi = 0;
-    for (group = lo; group < hi; group++) {
-        uint64_t words = hub->dirty_words[group];
-        hub->dirty_words[group] = 0;
-        for (; words; words &= words - 1)
-            wshub__flush_word(hub, group * 64 + wshub__lowest_bit(words));
-    }
-}
-
 /* Tells of pressure (SEND-6). What a callback's own sends cause is told in the next turn, so that
  * an application which sends on every drop does not keep the hub here for ever. */
 WSHUB__COLD static void wshub__notes(wshub *hub) {
@@ -8877,40 +9450,12 @@ WSHUB__COLD static void wshub__notes(wshub *hub) {
                                                   WSHUB_PRESSURE_OFF};
             wshub__client *client = id && c->id == id ? wshub__conn_client(hub, c) : NULL;
             if (!(notes >> i & 1) || !client || client->gone || hub->destroying) continue;
-            if (i == 1) wshub__log(hub, WSHUB_LOG_DROPPED, client, "", wshub__str(NULL, 0));
+            if (i == 1) wshub__client_log(hub, WSHUB_LOG_DROPPED, client, "", wshub__str(NULL, 0));
             if (hub->desc.on_pressure) {
                 hub->desc.on_pressure(hub, wshub__client_handle(hub, client), what[i], c->queued,
                                       hub->desc.user);
             }
         }
-    }
-}
-
-/* The application's timers that are due, of those started before this turn's end began: what a
- * timer starts with no delay runs in the next turn, so that work in slices lets the loop breathe
- * (LIVE-3). */
-static void wshub__timers_run(wshub *hub, uint32_t before) {
-    const wshub__heap *h = &hub->timer_heap;
-    while (h->count && !hub->destroying &&
-           (h->items[0].at < hub->now || /* who began in this turn is due now at the soonest,
-                                            whatever number it has */
-            (h->items[0].at == hub->now && (int32_t)(h->items[0].order - before) < 0))) {
-        uint32_t index = h->items[0].owner;
-        wshub__timer *t = (wshub__timer *)wshub__pool_at(&hub->timers, index);
-        void (*fn)(wshub *, void *) = t->fn;
-        void *arg = t->arg;
-        wshub__heap_remove(&hub->timer_heap, index);
-        wshub__pool_free(&hub->timers, index);
-        fn(hub, arg);
-    }
-}
-
-/* Streams whose deadline has passed by what has been heard. */
-static void wshub__due_run(wshub *hub) {
-    while (hub->heap.count && hub->heap.items[0].at <= hub->heard && !hub->destroying) {
-        uint32_t index = hub->heap.items[0].owner;
-        wshub__heap_remove(&hub->heap, index);
-        wshub__conn_due(hub, wshub__conn_at(hub, index));
     }
 }
 
@@ -8968,7 +9513,7 @@ WSHUB__COLD static uint64_t wshub__phase_run(wshub *hub) {
 }
 
 static bool wshub__unsettled(const wshub *hub) {
-    return hub->gone_head || hub->resume_head || hub->run.messages || hub->dirty_lo < hub->dirty_hi;
+    return hub->gone_head || hub->resume_head || hub->gathered || hub->dirty_lo < hub->dirty_hi;
 }
 
 /* Memory of the most streams, clients, names, questions and timers there ever were is given back
@@ -9054,7 +9599,7 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
                           wshub_str_z("Server shutting down"));
     }
     wshub__bury(hub);
-    if (hub->run.messages) wshub__run_end(hub); /* of last words to those who are gone */
+    wshub__run_out(hub);   /* of last words to those who are gone */
     wshub__bus_leave(hub); /* before the io, which it may wake from other threads until then, and
                               which may be gone behind that */
     hub->io.attach(hub->io.ctx, NULL);
@@ -9084,24 +9629,14 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__mem_free(&m, hub, sizeof *hub);
 }
 
+static const wshub__above wshub__hub_above = {
+    wshub__upgrade,      wshub__json_message, wshub__above_ended, wshub__above_closed,
+    wshub__above_heard,  wshub__client_next,  wshub__above_asked, wshub__above_late,
+    wshub__above_waited, wshub__above_who,    wshub__run_end,     wshub__free,
+};
+
 /* ---- >>public --------------------------------------------------------------------------------
  * The doors: arguments are checked here, and only here. */
-
-WSHUB_API const char *wshub_strerror(wshub_err err) {
-    switch (err) {
-    case WSHUB_OK: return "ok";
-#define WSHUB__X(name, value, text)                                                                \
-    case WSHUB_ERR_##name: return text;
-        WSHUB_ERRORS(WSHUB__X)
-#undef WSHUB__X
-    case WSHUB__ERR_END: break;
-    }
-    return "unknown error";
-}
-
-WSHUB_API const char *wshub_log_name(wshub_log_code code) {
-    return (unsigned)code < WSHUB_LOG_COUNT ? wshub__logs[code].name : "?";
-}
 
 static uint32_t wshub__or(uint32_t value, uint32_t otherwise) {
     return value ? value : otherwise;
@@ -9387,21 +9922,27 @@ WSHUB__COLD static bool wshub__copy_texts(wshub *hub, const char *server_id) {
 static void wshub__owner_opened(void *ctx, wshub_conn conn) {
     wshub_conn_opened((wshub *)ctx, conn);
 }
+
 static void wshub__owner_received(void *ctx, wshub_conn conn, uint8_t *bytes, size_t count) {
     wshub_conn_received((wshub *)ctx, conn, bytes, count);
 }
+
 static void wshub__owner_ended(void *ctx, wshub_conn conn) {
     wshub_conn_ended((wshub *)ctx, conn);
 }
+
 static void wshub__owner_drained(void *ctx, wshub_conn conn) {
     wshub_conn_drained((wshub *)ctx, conn);
 }
+
 static void wshub__owner_sent(void *ctx, wshub_conn conn, size_t count) {
     wshub_conn_sent((wshub *)ctx, conn, count);
 }
+
 static void wshub__owner_closed(void *ctx, wshub_conn conn) {
     wshub_conn_closed((wshub *)ctx, conn);
 }
+
 static uint64_t wshub__owner_settle(void *ctx) {
     return wshub_settle((wshub *)ctx);
 }
@@ -9427,7 +9968,8 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     hub->mem = m;
     hub->desc = d;
     hub->io = *d.io;
-    hub->dialect = &wshub__dialect_json;
+    hub->above = &wshub__hub_above;
+    hub->encode = wshub__json_encode;
     hub->dirty_lo = UINT32_MAX;
     hub->conns.item_bytes = sizeof(wshub__conn);
     hub->self = hub;
@@ -9438,6 +9980,7 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     hub->clients.item_bytes = sizeof(wshub__client);
     hub->asks.item_bytes = sizeof(wshub__ask);
     hub->timers.item_bytes = sizeof(wshub__timer);
+    memcpy(hub->key, seed, 16);
     memcpy(hub->index.key, seed, 16);
     hub->clients.first = wshub__pool_first(hub->index.key, 'c');
     hub->asks.first = wshub__pool_first(hub->index.key, 'a');
@@ -9478,9 +10021,10 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
         wshub__free(hub);
         return err;
     }
-    if (hub->origins_any) wshub__log(hub, WSHUB_LOG_ORIGINS_OPEN, NULL, "", wshub__str(NULL, 0));
+    if (hub->origins_any)
+        wshub__log(hub, WSHUB_LOG_ORIGINS_OPEN, wshub__nobody(), "", wshub__str(NULL, 0));
     if (d.require_encryption && !d.on_transform_out)
-        wshub__log(hub, WSHUB_LOG_NO_TRANSFORMER, NULL, "", wshub__str(NULL, 0));
+        wshub__log(hub, WSHUB_LOG_NO_TRANSFORMER, wshub__nobody(), "", wshub__str(NULL, 0));
     *out_hub = hub;
     return WSHUB_OK;
 }
@@ -9534,41 +10078,9 @@ WSHUB__COLD WSHUB_API wshub_err wshub_drain(wshub *hub, uint32_t per_second, uin
 WSHUB_API bool wshub_is_draining(const wshub *hub) {
     return hub->phase != WSHUB__RUNNING;
 }
+
 WSHUB_API bool wshub_is_down(const wshub *hub) {
     return hub->phase == WSHUB__DOWN;
-}
-
-WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms,
-                                      void (*fn)(wshub *hub, void *arg), void *arg,
-                                      wshub_timer *out_timer) {
-    uint32_t index;
-    wshub__timer *t;
-    if (!fn || delay_ms > UINT64_MAX / 4) return WSHUB_ERR_PARAM;
-    if (!wshub__heap_reserve(&hub->mem, &hub->timer_heap, hub->timers.live + 1))
-        return WSHUB_ERR_NOMEM;
-    t = (wshub__timer *)wshub__pool_take(&hub->mem, &hub->timers, &index);
-    if (!t) return WSHUB_ERR_NOMEM;
-    wshub__enter(hub);
-    t->fn = fn;
-    t->arg = arg;
-    wshub__heap_set(&hub->timer_heap, index, hub->now + delay_ms);
-    if (out_timer) out_timer->id = wshub__pool_handle(&hub->timers, index);
-    if (hub->depth == 1 && hub->io.wake)
-        hub->io.wake(hub->io.ctx); /* started outside a turn: settle anew */
-    wshub__leave(hub);
-    return WSHUB_OK;
-}
-
-WSHUB_API wshub_err wshub_timer_stop(wshub *hub, wshub_timer timer) {
-    wshub__timer *t = (wshub__timer *)wshub__pool_get(&hub->timers, timer.id);
-    if (!t) return WSHUB_ERR_STALE;
-    wshub__heap_remove(&hub->timer_heap, (uint32_t)timer.id);
-    wshub__pool_free(&hub->timers, (uint32_t)timer.id);
-    return WSHUB_OK;
-}
-
-static void wshub__look(const wshub *hub) { /* who looks at queues or counts sees what was sent */
-    if (hub->run.messages) wshub__run_end(hub->self);
 }
 
 WSHUB_API void wshub_stats_get(const wshub *hub, wshub_stats *out_stats) {
@@ -9585,358 +10097,13 @@ WSHUB_API void wshub_stats_get(const wshub *hub, wshub_stats *out_stats) {
 WSHUB_API wshub_str wshub_server_id(const wshub *hub) {
     return hub->server_id;
 }
+
 WSHUB_API uint64_t wshub_now_ms(const wshub *hub) {
     return hub->now;
 }
+
 WSHUB_API void *wshub_user(const wshub *hub) {
     return hub->desc.user;
-}
-
-WSHUB_API wshub_err wshub_client_find(const wshub *hub, wshub_str id, wshub_client *out_client) {
-    wshub__client *c = wshub__client_by_id(hub, id);
-    if (!c || c->gone) return WSHUB_ERR_STALE;
-    *out_client = wshub__client_handle(hub, c);
-    return WSHUB_OK;
-}
-
-WSHUB_API bool wshub_client_each(const wshub *hub, wshub_iter *iter, wshub_client *out_client) {
-    wshub__walk *w = wshub__walk_step(hub, iter, &hub->oldest, 0);
-    uint32_t last, i;
-    if (!w) return false;
-    last = w->left;
-    if (last &&
-        (last > hub->clients.used || wshub__client_at(hub, last - 1)->slot.link != WSHUB__LIVE))
-        return wshub__walk_end(w, iter); /* 64 others have pushed it out, and who was seen last has
-                                            gone since */
-    i = last ? wshub__client_at(hub, last - 1)->next : hub->oldest;
-    while (i && wshub__client_at(hub, i - 1)->gone) i = wshub__client_at(hub, i - 1)->next;
-    if (!i) return wshub__walk_end(w, iter);
-    hub->self->clients_walked = true;
-    wshub__walk_seen(w, iter, i);
-    *out_client = wshub__client_handle(hub, wshub__client_at(hub, i - 1));
-    return true;
-}
-
-WSHUB_API wshub_state wshub_client_state(const wshub *hub, wshub_client client) {
-    wshub__client *c = wshub__client_get(hub, client);
-    return c ? (wshub_state)c->state : WSHUB_CLIENT_DISCONNECTED;
-}
-WSHUB_API wshub_str wshub_client_id(const wshub *hub, wshub_client client) {
-    wshub__client *c = wshub__client_get(hub, client);
-    return c ? wshub__name_str(&c->name) : wshub__str(NULL, 0);
-}
-WSHUB_API wshub_str wshub_client_user_id(const wshub *hub, wshub_client client) {
-    wshub__client *c = wshub__client_get(hub, client);
-    return c && c->state == WSHUB_CLIENT_AUTHENTICATED ? wshub__user_id(c) : wshub__str(NULL, 0);
-}
-WSHUB_API wshub_str wshub_client_metadata(const wshub *hub, wshub_client client) {
-    wshub__client *c = wshub__client_get(hub, client);
-    return c && c->extra ? wshub__str(c->extra->metadata.ptr, c->extra->metadata.len)
-                         : wshub__str(NULL, 0);
-}
-WSHUB_API bool wshub_client_is_encrypted(const wshub *hub, wshub_client client) {
-    wshub__client *c = wshub__client_get(hub, client);
-    return c && c->encrypted;
-}
-WSHUB_API bool wshub_client_is_pressured(const wshub *hub, wshub_client client) {
-    wshub__client *c = wshub__client_get(hub, client);
-    return c && wshub__conn_at(hub, c->conn)->pressured;
-}
-WSHUB_API size_t wshub_client_queued_bytes(const wshub *hub, wshub_client client) {
-    wshub__client *c = wshub__client_get(hub, client);
-    if (!c) return 0;
-    wshub__look(hub);
-    return wshub__conn_at(hub, c->conn)->queued + (c->extra ? (size_t)c->extra->xform_bytes : 0);
-}
-WSHUB_API void *wshub_client_user_ptr(const wshub *hub, wshub_client client) {
-    wshub__client *c = wshub__client_get(hub, client);
-    return c ? c->user_ptr : NULL;
-}
-WSHUB_API wshub_err wshub_client_set_user_ptr(wshub *hub, wshub_client client, void *ptr) {
-    wshub__client *c = wshub__client_get(hub, client);
-    if (!c) return WSHUB_ERR_STALE;
-    c->user_ptr = ptr;
-    return WSHUB_OK;
-}
-
-WSHUB__COLD WSHUB_API wshub_err wshub_client_set_metadata(wshub *hub, wshub_client client,
-                                                          wshub_str metadata) {
-    wshub__client *c = wshub__client_get(hub, client);
-    if (!c) return WSHUB_ERR_STALE;
-    if (metadata.ptr && !wshub__json_ok(hub, metadata)) return WSHUB_ERR_JSON;
-    return wshub__metadata_set(hub, c, metadata);
-}
-
-WSHUB__COLD WSHUB_API size_t wshub_client_peer(const wshub *hub, wshub_client client, char *text,
-                                               size_t cap) {
-    wshub__client *c = wshub__client_get(hub, client);
-    wshub_conn conn;
-    if (cap) text[0] = 0;
-    if (!c || !hub->io.peer || !cap) return 0;
-    conn.id = wshub__conn_at(hub, c->conn)->id;
-    return hub->io.peer(hub->io.ctx, conn, text, cap);
-}
-
-WSHUB_API wshub_err wshub_client_close(wshub *hub, wshub_client client, uint16_t code,
-                                       wshub_str reason) {
-    wshub__client *c = wshub__client_get(hub, client);
-    if (!wshub__close_ok(code, reason)) return WSHUB_ERR_PARAM;
-    if (!c) return WSHUB_ERR_STALE;
-    wshub__enter(hub);
-    wshub__conn_close(hub, wshub__conn_at(hub, c->conn), WSHUB_BY_APP, code, reason);
-    wshub__leave(hub);
-    return WSHUB_OK;
-}
-
-WSHUB_API wshub_err wshub_client_encrypt(wshub *hub, wshub_client client) {
-    wshub__client *c = wshub__client_get(hub, client);
-    if (!c) return WSHUB_ERR_STALE;
-    if (c->state != WSHUB_CLIENT_AUTHENTICATED) return WSHUB_ERR_STATE;
-    c->encrypted = true;
-    return WSHUB_OK;
-}
-
-WSHUB_API wshub_err wshub_client_join(wshub *hub, wshub_client client, wshub_str room) {
-    wshub__client *c = wshub__client_get(hub, client);
-    wshub_err err;
-    if (!room.len || !wshub__name_ok(room)) return WSHUB_ERR_PARAM;
-    if (!c) return WSHUB_ERR_STALE;
-    err = wshub__room_join(hub, c, room);
-    wshub__log_leave(hub);
-    return err;
-}
-WSHUB_API wshub_err wshub_client_leave(wshub *hub, wshub_client client, wshub_str room) {
-    wshub__client *c = wshub__client_get(hub, client);
-    if (!room.len || !wshub__name_ok(room)) return WSHUB_ERR_PARAM;
-    if (!c) return WSHUB_ERR_STALE;
-    (void)wshub__room_leave(hub, c, room);
-    wshub__log_leave(hub);
-    return WSHUB_OK;
-}
-WSHUB_API bool wshub_client_in_room(const wshub *hub, wshub_client client, wshub_str room) {
-    wshub__client *c = wshub__client_get(hub, client);
-    wshub__group *g;
-    if (!c) return false;
-    if (c->own_room && wshub_str_eq(room, wshub__name_str(&c->name))) return true;
-    g = wshub__group_find(hub, WSHUB__KIND_ROOM, room);
-    return g && wshub__room_place(c, g) != UINT32_MAX;
-}
-
-WSHUB__COLD WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client client,
-                                                  wshub_iter *iter, wshub_str *out_room) {
-    wshub__client *c = wshub__client_get(hub, client);
-    bool first = !iter->phase;
-    wshub__walk *w;
-    if (!c) return false;
-    w = wshub__walk_step(hub, iter, &c->rooms, c->rooms_count);
-    if (!w) return false;
-    c->rooms_walked = true;
-    if (first && c->own_room) {
-        *out_room = wshub__name_str(&c->name);
-        return true;
-    }
-    if (w->left > c->rooms_count) w->left = c->rooms_count;
-    if (!w->left) return wshub__walk_end(w, iter);
-    wshub__walk_seen(w, iter, w->left - 1);
-    *out_room = wshub__name_str(&c->rooms[w->left]->name);
-    return true;
-}
-
-static wshub__client *wshub__room_alone(const wshub *hub, wshub_str room) { /* an own-id room's only
-                                                                               member */
-    wshub__client *c = wshub__client_by_id(hub, room);
-    return c && c->own_room && !c->gone ? c : NULL;
-}
-
-WSHUB_API size_t wshub_room_count(const wshub *hub, wshub_str room) {
-    wshub__group *g = wshub__group_find(hub, WSHUB__KIND_ROOM, room);
-    if (g) return g->count;
-    return wshub__room_alone(hub, room) ? 1 : 0;
-}
-
-static bool wshub__group_each(const wshub *hub, wshub__group *g, wshub_iter *iter,
-                              wshub_client *out_client) {
-    wshub__walk *w = wshub__walk_step(hub, iter, g, g->count);
-    if (!w) return false;
-    g->walked = true;
-    if (w->left > g->count)
-        w->left = g->count; /* a walk over a room of that name that is no more */
-    while (w->left) {
-        const wshub__client *c = wshub__client_at(hub, wshub__members(g)[w->left - 1].client);
-        wshub__walk_seen(w, iter, w->left - 1);
-        if (c->gone) continue;
-        *out_client = wshub__client_handle(hub, c);
-        return true;
-    }
-    return wshub__walk_end(w, iter);
-}
-
-WSHUB_API bool wshub_room_each_member(const wshub *hub, wshub_str room, wshub_iter *iter,
-                                      wshub_client *out_client) {
-    wshub__group *g = wshub__group_find(hub, WSHUB__KIND_ROOM, room);
-    wshub__client *alone = g ? NULL : wshub__room_alone(hub, room);
-    if (g) return wshub__group_each(hub, g, iter, out_client);
-    if (!alone || iter->phase) return false;
-    iter->phase = WSHUB__WALK_ENDED; /* who is seen now is not seen again when others have come */
-    *out_client = wshub__client_handle(hub, alone);
-    return true;
-}
-
-/* One more of the list of all rooms or users, from the back. NULL: no more. */
-static wshub__group *wshub__groups_each(const wshub *hub, wshub_iter *iter, bool rooms) {
-    const uint32_t *count = rooms ? &hub->rooms_count : &hub->users_count;
-    wshub__walk *w = wshub__walk_step(hub, iter, count, *count);
-    if (!w) return NULL;
-    *(rooms ? &hub->self->rooms_walked : &hub->self->users_walked) = true;
-    if (w->left > *count) w->left = *count;
-    if (!w->left) {
-        (void)wshub__walk_end(w, iter);
-        return NULL;
-    }
-    wshub__walk_seen(w, iter, w->left - 1);
-    return (rooms ? hub->rooms : hub->users)[w->left];
-}
-
-#define WSHUB__OWN_ROOMS (UINT32_MAX - 1) /* a phase */
-
-WSHUB__COLD WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter,
-                                           wshub_str *out_room) {
-    /* first those that are not named like a client; then the own rooms of clients, whatever has
-     * become of them, by slot */
-    while (iter->phase != WSHUB__OWN_ROOMS) {
-        const wshub__group *g = wshub__groups_each(hub, iter, true);
-        if (!g) {
-            iter->phase = WSHUB__OWN_ROOMS;
-            iter->pos = 0;
-        } else if (!wshub__client_by_id(hub, wshub__name_str(&g->name))) {
-            *out_room = wshub__name_str(&g->name);
-            return true;
-        }
-    }
-    while (iter->pos < hub->clients.used) {
-        const wshub__client *c = wshub__client_at(hub, (uint32_t)iter->pos++);
-        if (c->slot.link != WSHUB__LIVE) continue;
-        if ((c->own_room && !c->gone) ||
-            wshub__group_find(hub, WSHUB__KIND_ROOM, wshub__name_str(&c->name))) {
-            *out_room = wshub__name_str(&c->name);
-            return true;
-        }
-    }
-    return false;
-}
-
-WSHUB_API size_t wshub_user_count(const wshub *hub, wshub_str user_id) {
-    wshub__group *g = wshub__group_find(hub, WSHUB__KIND_USER, user_id);
-    return g ? g->count : 0;
-}
-WSHUB_API bool wshub_user_each_client(const wshub *hub, wshub_str user_id, wshub_iter *iter,
-                                      wshub_client *out_client) {
-    wshub__group *g = wshub__group_find(hub, WSHUB__KIND_USER, user_id);
-    return g && wshub__group_each(hub, g, iter, out_client);
-}
-WSHUB__COLD WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter,
-                                           wshub_str *out_user_id) {
-    const wshub__group *g = wshub__groups_each(hub, iter, false);
-    if (!g) return false;
-    *out_user_id = wshub__name_str(&g->name);
-    return true;
-}
-
-/* Routes to one kind of destination, from a public door. */
-static wshub_err wshub__send_local(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
-    wshub__fan fan;
-    wshub_err err;
-    wshub__enter(hub);
-    fan = wshub__fan_make(msg->event, msg->data);
-    err = wshub__route(hub, dest, &fan);
-    wshub__fan_done(hub, &fan);
-    wshub__leave(hub);
-    return err;
-}
-
-static wshub_err wshub__client_send(wshub *hub, wshub_client client, wshub__fan *fan) {
-    wshub__client *c = wshub__client_get(hub, client);
-    wshub_err err;
-    if (!c) return WSHUB_ERR_STALE;
-    wshub__enter(hub);
-    if (wshub__is_clear_refused(hub, c)) {
-        wshub__log(hub, WSHUB_LOG_CLEAR_REFUSED, c, "", wshub__str(NULL, 0));
-        err = WSHUB_ERR_CLEAR;
-    } else {
-        err = wshub__fan_to(hub, c, fan);
-    }
-    wshub__fan_done(hub, fan);
-    wshub__leave(hub);
-    return err;
-}
-
-WSHUB_API wshub_err wshub_client_send(wshub *hub, wshub_client client, const wshub_msg *msg) {
-    wshub__fan fan;
-    wshub_err err = wshub__msg_check(hub, msg);
-    if (err) return err;
-    fan = wshub__fan_make(msg->event, msg->data);
-    return wshub__client_send(hub, client, &fan);
-}
-
-WSHUB_API wshub_err wshub_client_send_binary(wshub *hub, wshub_client client, const uint8_t *bytes,
-                                             size_t count) {
-    wshub__fan fan = wshub__fan_make(wshub__str(NULL, 0), wshub__str(NULL, 0));
-    static const uint8_t nothing = 0;
-    if (count && !bytes) return WSHUB_ERR_PARAM;
-    if (count > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
-    fan.binary = bytes ? bytes : &nothing;
-    fan.binary_len = count;
-    return wshub__client_send(hub, client, &fan);
-}
-
-static wshub_err wshub__send_kind(wshub *hub, wshub_dest_kind kind, wshub_str name,
-                                  const wshub_msg *msg, const wshub_str *exclude,
-                                  size_t exclude_count) {
-    wshub_dest dest;
-    wshub_err err = wshub__msg_check(hub, msg);
-    if (err) return err;
-    if ((exclude_count && !exclude) || (name.len && !wshub__name_ok(name))) return WSHUB_ERR_PARAM;
-    dest.kind = kind;
-    dest.name = name;
-    dest.exclude = exclude;
-    dest.exclude_count = exclude_count;
-    return wshub__send_local(hub, &dest, msg);
-}
-
-WSHUB_API wshub_err wshub_user_send(wshub *hub, wshub_str user_id, const wshub_msg *msg) {
-    return wshub__send_kind(hub, WSHUB_DEST_USER, user_id, msg, NULL, 0);
-}
-WSHUB_API wshub_err wshub_room_send(wshub *hub, wshub_str room, const wshub_msg *msg,
-                                    const wshub_str *exclude, size_t exclude_count) {
-    return wshub__send_kind(hub, WSHUB_DEST_ROOM, room, msg, exclude, exclude_count);
-}
-WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub_str *exclude,
-                                   size_t exclude_count) {
-    return wshub__send_kind(hub, WSHUB_DEST_ALL, wshub__str(NULL, 0), msg, exclude, exclude_count);
-}
-
-WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
-    wshub_dest d;
-    wshub__fan fan;
-    wshub_err err, published;
-    memset(&d, 0, sizeof d);
-    if (dest) d = *dest;
-    err = wshub__msg_check(hub, msg);
-    if (err) return err;
-    if (!msg->event.len || !msg->data.ptr || wshub__dest_check(&d))
-        return WSHUB_ERR_PARAM; /* SEND-3 */
-    if (hub->phase == WSHUB__DOWN) return WSHUB_ERR_CLOSED;
-    if (d.kind == WSHUB_DEST_RESOLVE) {
-        wshub__client *c = d.name.len ? wshub__client_by_id(hub, d.name) : NULL;
-        d.kind = !d.name.len ? WSHUB_DEST_ALL : c && !c->gone ? WSHUB_DEST_CLIENT : WSHUB_DEST_ROOM;
-    }
-    wshub__enter(hub);
-    fan = wshub__fan_make(msg->event, msg->data);
-    err = wshub__route(hub, &d, &fan);
-    published = hub->has_bus ? wshub__publish(hub, &d, msg, &fan) : WSHUB_OK;
-    wshub__fan_done(hub, &fan);
-    wshub__leave(hub);
-    return err ? err : published;
 }
 
 #ifdef WSHUB_SELF_CHECK
@@ -9979,7 +10146,7 @@ WSHUB_API const char *wshub_self_check(const wshub *hub) {
         auth += (c->gone ? c->state_last : c->state) == WSHUB_CLIENT_AUTHENTICATED ? 1u : 0u;
         memberships += c->rooms_count;
         sessions += c->user ? 1u : 0u;
-        if (!c->gone && wshub__conn_at(hub, c->conn)->client != i) return "a client's conn";
+        if (!c->gone && wshub__conn_at(hub, c->conn)->above != i) return "a client's conn";
         if (!c->gone && c->user && c->state != WSHUB_CLIENT_AUTHENTICATED)
             return "a user before acceptance";
     }

@@ -15,7 +15,7 @@ static void keep(wshub *hub, const wshub_log *l, void *user) {
 static void write_line(wshub *hub, int code, int n) {
     char text[16];
     (void)snprintf(text, sizeof text, "%d", n);
-    wshub__log(hub, (wshub_log_code)code, NULL, text, wshub__str(NULL, 0));
+    wshub__log(hub, (wshub_log_code)code, wshub__nobody(), text, wshub__str(NULL, 0));
 }
 static bool line_is(int at, int code, int n) {
     char text[200];

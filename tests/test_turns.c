@@ -1767,7 +1767,7 @@ static void see_log(wshub *hub, const wshub_log *line, void *user) {
 }
 static void log_now(wshub *hub, const char *detail, wshub_str text) { /* as a call that logs would */
     wshub__enter(hub);
-    wshub__log(hub, WSHUB_LOG_PROTO, NULL, detail, text);
+    wshub__log(hub, WSHUB_LOG_PROTO, wshub__nobody(), detail, text);
     wshub__leave(hub);
 }
 TEST(log_lines_are_short_and_plain) { /* threats: log injection and flood */
@@ -1979,7 +1979,7 @@ TEST(the_self_check_sees_what_is_wrong) {
     WRONG(user->pos, 3);
     WRONG(user->count, 1);
     WRONG(c->conn, d->conn);
-    WRONG(conn->client, 9);
+    WRONG(conn->above, 9);
     WRONG(w.hub->clients.live, 9);
     WRONG(w.hub->newest, 1);
     WRONG(w.hub->own_rooms, 9);
