@@ -151,7 +151,10 @@
  * backends/wshub_bus_redis.h over Redis or Valkey, wshub_bus_hiredis.h the same for who has hiredis.
  *
  * ---- >>changes ---------------------------------------------------------------------------------
- * 0.2.0  For who writes an io: wshub_io_owner.ended (a half-close; NULL: closed() as before), close(flush) has no clock of
+ * 0.2.0  Tables and descriptions have a version. For who fills a wshub_io or a wshub_io_sock_poller by hand: set its
+ *        first member, version, to WSHUB_IO_VERSION or WSHUB_POLLER_VERSION. wshub_create() and wshub_desc_problem() are
+ *        called as before; a binding of another language calls wshub_create_versioned().
+ *        For who writes an io: wshub_io_owner.ended (a half-close; NULL: closed() as before), close(flush) has no clock of
  *        the io's while its owner is there, optional entries heard_ms and taken. For who writes a bus: optional pending
  *        and alarm, reports room and late; orders call no report. Zero a table before you fill it.
  *        wshub_http_reply() refuses headers that frame or speak of the connection (use wshub_reply.close), and a second
@@ -182,6 +185,13 @@
 #define WSHUB_API static
 #else
 #define WSHUB_API extern
+#endif
+/* What a program calls and what must be compiled into it, not into the library: the sizes and versions of the
+ * descriptions that it has filled. */
+#if defined(__GNUC__)
+#define WSHUB_INLINE static inline __attribute__((unused))
+#else
+#define WSHUB_INLINE static inline
 #endif
 /* clang-format on */
 
@@ -498,7 +508,15 @@ typedef struct wshub_iter {
 } wshub_iter;
 
 /* ---- >>tables -------------------------------------------------------------------------------
- * Orders go down, reports come up. A table is copied at wshub_create(). */
+ * Orders go down, reports come up. A table is copied at wshub_create().
+ *
+ * A table begins with its version, which is the first thing that is read of it, where it is taken:
+ * one that was compiled against another wshub.h is refused (PARAM) with a text that says so, before
+ * an entry of it is called. Who fills a table by hand zeroes it and sets the version. */
+
+/* Of wshub_io, of its owner's table, and of what they hand to each other: whoever agrees with an
+ * io on this number can also be its owner. */
+#define WSHUB_IO_VERSION 1
 
 /* Whom bytes are for: a hub, or a layer between. An io calls these on the owner's thread. Any
  * report may run callbacks that destroy the owner: the io's attach(ctx, NULL) is then called from
@@ -524,6 +542,7 @@ typedef struct wshub_io_owner {
 #define WSHUB_IO_PENDING INT64_MIN
 
 typedef struct wshub_io {
+    uint32_t version; /* WSHUB_IO_VERSION */
     void *ctx;
     /* Takes the owner, NULL to detach: no report follows, and streams still open are closed by the
      * io. */
@@ -634,7 +653,10 @@ typedef struct wshub_bus {
 } wshub_bus;
 
 /* ---- >>desc ---------------------------------------------------------------------------------
- * Zero always means the default, so a zeroed struct plus an io is valid. Everything is copied. */
+ * Zero always means the default, so a zeroed struct plus an io is valid. Everything is copied.
+ * Its size and version are passed beside it by wshub_create(), so that nobody has to set them. */
+#define WSHUB_DESC_VERSION 1
+
 typedef struct wshub_desc {
     const wshub_io *io;   /* required: where bytes come from */
     const wshub_bus *bus; /* NULL: this hub stands alone. Given: it ends with the hub, or if
@@ -772,11 +794,29 @@ typedef struct wshub_desc {
  * says which; NOMEM; RANDOM: io->random failed; STATE: the io has a hub, or the bus an owner, who
  * keeps it; NOWAKE or others: what the bus's attach said; CLOSED: a callback has destroyed it
  * meanwhile. Thread   the one the hub will belong to. */
-WSHUB_API wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub);
+WSHUB_INLINE wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub);
 
 /* One line on what wshub_create() would refuse in a description, and what it should be. NULL:
  * nothing. Pure. */
-WSHUB_API const char *wshub_desc_problem(const wshub_desc *desc);
+WSHUB_INLINE const char *wshub_desc_problem(const wshub_desc *desc);
+
+/* What the two above call, with what the header that your program includes says of wshub_desc. If
+ * the header with WSHUB_IMPLEMENTATION says otherwise, the description is refused (PARAM) and
+ * nothing in it is read, its bus included. For bindings of other languages, which lay the struct
+ * out themselves.
+ *   desc_bytes  sizeof(wshub_desc)
+ *   version     WSHUB_DESC_VERSION */
+WSHUB_API wshub_err wshub_create_versioned(const wshub_desc *desc, size_t desc_bytes,
+                                           uint32_t version, wshub **out_hub);
+WSHUB_API const char *wshub_desc_problem_versioned(const wshub_desc *desc, size_t desc_bytes,
+                                                   uint32_t version);
+
+WSHUB_INLINE wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub) {
+    return wshub_create_versioned(desc, sizeof *desc, WSHUB_DESC_VERSION, out_hub);
+}
+WSHUB_INLINE const char *wshub_desc_problem(const wshub_desc *desc) {
+    return wshub_desc_problem_versioned(desc, sizeof *desc, WSHUB_DESC_VERSION);
+}
 
 /* Ends a hub: every client is reported gone (cause SHUTDOWN, code 1001 where none was sent), every
  * stream dropped at once, all memory freed. What waits for the bus is handed over as far as it
@@ -9692,6 +9732,22 @@ WSHUB__COLD static void wshub__desc_defaults(wshub_desc *d) {
     d->post_bytes_max = wshub__or(d->post_bytes_max, 64u << 20);
 }
 
+/* Whether a description is laid out as this header lays it out; another one cannot be read. The size
+ * is asked as well, which tells of a change whose author has forgotten the version. */
+static bool wshub__desc_known(const wshub_desc *d, size_t desc_bytes, uint32_t version) {
+    return d && desc_bytes == sizeof *d && version == WSHUB_DESC_VERSION;
+}
+
+/* The tables of a description. One that is laid out otherwise must not be called: an entry would be
+ * taken for another one. */
+WSHUB__COLD static const char *wshub__desc_tables(const wshub_desc *d) {
+    if (!d->io) return "io: required; make one with wshub_io_auto_create()";
+    if (d->io->version != WSHUB_IO_VERSION)
+        return "io: its table is of another wshub.h; compile this backend anew with the one of the "
+               "hub, and in a table of your own set version to WSHUB_IO_VERSION";
+    return NULL;
+}
+
 /* The lists of a description, before defaults are filled in: a list without its count, or a count
  * without its list, is what somebody forgot, and none is taken for "any" or for "none". */
 WSHUB__COLD static const char *wshub__desc_lists(const wshub_desc *d) {
@@ -9870,12 +9926,18 @@ WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *d) {
     return NULL;
 }
 
-WSHUB__COLD WSHUB_API const char *wshub_desc_problem(const wshub_desc *desc) {
+WSHUB__COLD WSHUB_API const char *
+wshub_desc_problem_versioned(const wshub_desc *desc, size_t desc_bytes, uint32_t version) {
     wshub_desc d;
-    const char *lists;
-    if (!desc || !desc->io) return "io: required; make one with wshub_io_auto_create()";
-    lists = wshub__desc_lists(desc);
-    if (lists) return lists;
+    const char *problem;
+    if (!desc) return "io: required; make one with wshub_io_auto_create()";
+    if (!wshub__desc_known(desc, desc_bytes, version))
+        return "wshub_desc: the program was compiled with another wshub.h than the file that has "
+               "WSHUB_IMPLEMENTATION; compile both anew with the same one";
+    problem = wshub__desc_tables(desc);
+    if (!problem) problem = wshub__desc_lists(desc);
+    if (problem) return problem;
+
     d = *desc;
     wshub__desc_defaults(&d);
     return wshub__desc_check(&d);
@@ -10029,12 +10091,15 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     return WSHUB_OK;
 }
 
-WSHUB_API wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub) {
+WSHUB_API wshub_err wshub_create_versioned(const wshub_desc *desc, size_t desc_bytes,
+                                           uint32_t version, wshub **out_hub) {
     wshub_err err;
-    if (desc && wshub__bus_taken(desc->bus))
+    if (!wshub__desc_known(desc, desc_bytes, version)) return WSHUB_ERR_PARAM;
+    if (wshub__bus_taken(desc->bus))
         return WSHUB_ERR_STATE; /* another's: nothing of it is touched */
-    err = desc && desc->io && out_hub ? wshub__create(desc, out_hub) : WSHUB_ERR_PARAM;
-    if (err && desc && desc->bus && desc->bus->attach)
+
+    err = out_hub && !wshub__desc_tables(desc) ? wshub__create(desc, out_hub) : WSHUB_ERR_PARAM;
+    if (err && desc->bus && desc->bus->attach)
         (void)desc->bus->attach(desc->bus->ctx, NULL); /* it was given */
     return err;
 }

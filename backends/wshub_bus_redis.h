@@ -1821,6 +1821,8 @@ WSHUB_API const char *wshub_bus_redis_desc_problem(const wshub_bus_redis_desc *d
     wshub_bus_redis r;
     char texts[2 * 4096 + 1024]; /* as wshub_bus_redis_create() takes it apart */
     if (!desc || !desc->io) return "io: required, usually that of the hub";
+    if (desc->io->version != WSHUB_IO_VERSION)
+        return "io: its table is of another wshub.h; compile it and this backend with the same one";
     if (!desc->io->guest || (!desc->io->connect && !desc->driver) || !desc->io->random)
         return "io: needs guest, connect and random; wshub_io_sock.h has them";
     if (!desc->url) return "url: required, as redis://127.0.0.1:6379";

@@ -20,7 +20,16 @@
 extern "C" {
 #endif
 /* As wshub_io_sock_create(); desc NULL, or its poller NULL: the best there is. */
-WSHUB_API wshub_err wshub_io_auto_create(const wshub_io_sock_desc *desc, wshub_io_sock **out_net);
+WSHUB_INLINE wshub_err wshub_io_auto_create(const wshub_io_sock_desc *desc,
+                                            wshub_io_sock **out_net);
+/* What it calls, as wshub_io_sock_create_versioned(). */
+WSHUB_API wshub_err wshub_io_auto_create_versioned(const wshub_io_sock_desc *desc,
+                                                   size_t desc_bytes, uint32_t version,
+                                                   wshub_io_sock **out_net);
+WSHUB_INLINE wshub_err wshub_io_auto_create(const wshub_io_sock_desc *desc,
+                                            wshub_io_sock **out_net) {
+    return wshub_io_auto_create_versioned(desc, sizeof *desc, WSHUB_IO_SOCK_DESC_VERSION, out_net);
+}
 #ifdef __cplusplus
 }
 #endif
@@ -32,8 +41,12 @@ WSHUB_API wshub_err wshub_io_auto_create(const wshub_io_sock_desc *desc, wshub_i
 #ifdef __cplusplus
 extern "C" {
 #endif
-WSHUB_API wshub_err wshub_io_auto_create(const wshub_io_sock_desc *desc, wshub_io_sock **out_net) {
+WSHUB_API wshub_err wshub_io_auto_create_versioned(const wshub_io_sock_desc *desc,
+                                                   size_t desc_bytes, uint32_t version,
+                                                   wshub_io_sock **out_net) {
     wshub_io_sock_desc d;
+    if (desc_bytes != sizeof d || version != WSHUB_IO_SOCK_DESC_VERSION) return WSHUB_ERR_PARAM;
+
     memset(&d, 0, sizeof d);
     if (desc) d = *desc;
     if (!d.poller) {

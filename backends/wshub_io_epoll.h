@@ -107,13 +107,10 @@ static int wshub_io_epoll__fd(void *ctx) {
 }
 
 WSHUB_API const wshub_io_sock_poller *wshub_io_epoll_poller(void) {
-    static const wshub_io_sock_poller poller = {"epoll",
-                                                wshub_io_epoll__create,
-                                                wshub_io_epoll__destroy,
-                                                wshub_io_epoll__watch,
-                                                wshub_io_epoll__wait,
-                                                wshub_io_epoll__wake,
-                                                wshub_io_epoll__fd};
+    static const wshub_io_sock_poller poller = {WSHUB_POLLER_VERSION,   "epoll",
+                                                wshub_io_epoll__create, wshub_io_epoll__destroy,
+                                                wshub_io_epoll__watch,  wshub_io_epoll__wait,
+                                                wshub_io_epoll__wake,   wshub_io_epoll__fd};
     return &poller;
 }
 

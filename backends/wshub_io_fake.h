@@ -33,7 +33,8 @@ extern "C" {
 
 typedef struct wshub_io_fake wshub_io_fake;
 
-/* zero: the default */
+/* zero: the default. Its size and version are passed beside it by wshub_io_fake_create(). */
+#define WSHUB_IO_FAKE_DESC_VERSION 1
 typedef struct wshub_io_fake_desc {
     uint64_t start_ms;           /* of the monotonic clock; 1000 */
     uint64_t wall_ms;            /* of the calendar; 2026-01-31T09:30:00.000Z */
@@ -69,7 +70,17 @@ typedef struct wshub_io_fake_frame {
 } wshub_io_fake_frame;
 
 /* Makes a fake transport. desc: borrowed; NULL: defaults. Returns OK, NOMEM, PARAM. */
-WSHUB_API wshub_err wshub_io_fake_create(const wshub_io_fake_desc *desc, wshub_io_fake **out_fake);
+WSHUB_INLINE wshub_err wshub_io_fake_create(const wshub_io_fake_desc *desc,
+                                            wshub_io_fake **out_fake);
+/* What it calls, as wshub_create_versioned() of wshub.h. PARAM too: a description of another
+ * header, of which nothing is read. */
+WSHUB_API wshub_err wshub_io_fake_create_versioned(const wshub_io_fake_desc *desc,
+                                                   size_t desc_bytes, uint32_t version,
+                                                   wshub_io_fake **out_fake);
+WSHUB_INLINE wshub_err wshub_io_fake_create(const wshub_io_fake_desc *desc,
+                                            wshub_io_fake **out_fake) {
+    return wshub_io_fake_create_versioned(desc, sizeof *desc, WSHUB_IO_FAKE_DESC_VERSION, out_fake);
+}
 WSHUB_API void wshub_io_fake_destroy(wshub_io_fake *f);       /* after its hub; NULL: nothing */
 WSHUB_API const wshub_io *wshub_io_fake_io(wshub_io_fake *f); /* valid as long as f */
 
@@ -683,9 +694,12 @@ static const char *wshub_io_fake__error(void *ctx) {
     return "cannot connect: the test says no";
 }
 
-WSHUB_API wshub_err wshub_io_fake_create(const wshub_io_fake_desc *desc, wshub_io_fake **out_fake) {
+WSHUB_API wshub_err wshub_io_fake_create_versioned(const wshub_io_fake_desc *desc,
+                                                   size_t desc_bytes, uint32_t version,
+                                                   wshub_io_fake **out_fake) {
     wshub_io_fake *f;
-    if (!out_fake) return WSHUB_ERR_PARAM;
+    if (!out_fake || desc_bytes != sizeof *desc || version != WSHUB_IO_FAKE_DESC_VERSION)
+        return WSHUB_ERR_PARAM;
     f = (wshub_io_fake *)calloc(1, sizeof *f);
     if (!f) return WSHUB_ERR_NOMEM;
     if (desc) f->desc = *desc;
@@ -693,6 +707,7 @@ WSHUB_API wshub_err wshub_io_fake_create(const wshub_io_fake_desc *desc, wshub_i
     f->wall = f->desc.wall_ms ? f->desc.wall_ms : UINT64_C(1769851800000);
     f->random = f->desc.seed ? f->desc.seed : 1;
     f->next = WSHUB_NEVER;
+    f->io.version = WSHUB_IO_VERSION;
     f->io.ctx = f;
     f->io.attach = wshub_io_fake__attach;
     f->io.taken = wshub_io_fake__taken;

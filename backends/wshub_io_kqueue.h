@@ -128,13 +128,10 @@ static int wshub_io_kqueue__fd(void *ctx) {
 }
 
 WSHUB_API const wshub_io_sock_poller *wshub_io_kqueue_poller(void) {
-    static const wshub_io_sock_poller poller = {"kqueue",
-                                                wshub_io_kqueue__create,
-                                                wshub_io_kqueue__destroy,
-                                                wshub_io_kqueue__watch,
-                                                wshub_io_kqueue__wait,
-                                                wshub_io_kqueue__wake,
-                                                wshub_io_kqueue__fd};
+    static const wshub_io_sock_poller poller = {WSHUB_POLLER_VERSION,    "kqueue",
+                                                wshub_io_kqueue__create, wshub_io_kqueue__destroy,
+                                                wshub_io_kqueue__watch,  wshub_io_kqueue__wait,
+                                                wshub_io_kqueue__wake,   wshub_io_kqueue__fd};
     return &poller;
 }
 

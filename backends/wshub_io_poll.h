@@ -154,13 +154,10 @@ static int wshub_io_poll__fd(void *ctx) {
 }
 
 WSHUB_API const wshub_io_sock_poller *wshub_io_poll_poller(void) {
-    static const wshub_io_sock_poller poller = {"poll",
-                                                wshub_io_poll__create,
-                                                wshub_io_poll__destroy,
-                                                wshub_io_poll__watch,
-                                                wshub_io_poll__wait,
-                                                wshub_io_poll__wake,
-                                                wshub_io_poll__fd};
+    static const wshub_io_sock_poller poller = {WSHUB_POLLER_VERSION,  "poll",
+                                                wshub_io_poll__create, wshub_io_poll__destroy,
+                                                wshub_io_poll__watch,  wshub_io_poll__wait,
+                                                wshub_io_poll__wake,   wshub_io_poll__fd};
     return &poller;
 }
 

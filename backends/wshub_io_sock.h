@@ -36,9 +36,14 @@ typedef struct wshub_io_sock_event {
                        and _GONE */
 } wshub_io_sock_event;
 
+/* Of wshub_io_sock_poller, and of what it hands over. */
+#define WSHUB_POLLER_VERSION 1
+
 /* The waiting, which is all that differs between systems. Descriptors are watched level-triggered.
  */
 typedef struct wshub_io_sock_poller {
+    uint32_t version; /* WSHUB_POLLER_VERSION: it is refused where it was compiled against another
+                         wshub_io_sock.h */
     const char *name;
     void *(*create)(void); /* NULL: the system refused, errno says why */
     void (*destroy)(void *p);
@@ -53,7 +58,8 @@ typedef struct wshub_io_sock_poller {
     int (*fd)(void *p);    /* readable when something is ready; -1: this poller has none */
 } wshub_io_sock_poller;
 
-/* zero: the default */
+/* zero: the default. Its size and version are passed beside it by wshub_io_sock_create(). */
+#define WSHUB_IO_SOCK_DESC_VERSION 1
 typedef struct wshub_io_sock_desc {
     const wshub_io_sock_poller *poller; /* required, but for wshub_io_auto_create() */
     uint32_t read_bytes;                /* 262144; one read at most */
@@ -69,8 +75,27 @@ typedef struct wshub_io_sock_stats {
     uint64_t accepted, shed, accept_pauses, reads, sends, waits;
 } wshub_io_sock_stats;
 
-/* Makes it. Returns OK; PARAM; NOMEM; IO: the system refused (errno says why). */
-WSHUB_API wshub_err wshub_io_sock_create(const wshub_io_sock_desc *desc, wshub_io_sock **out_net);
+/* Makes it. desc: borrowed. Returns OK; PARAM: wshub_io_sock_desc_problem() says which; NOMEM; IO:
+ * the system refused (errno says why). */
+WSHUB_INLINE wshub_err wshub_io_sock_create(const wshub_io_sock_desc *desc,
+                                            wshub_io_sock **out_net);
+/* One line on what wshub_io_sock_create() would refuse, and what it should be. NULL: nothing. */
+WSHUB_INLINE const char *wshub_io_sock_desc_problem(const wshub_io_sock_desc *desc);
+/* What these two call, as wshub_create_versioned() of wshub.h: with what the header that your
+ * program includes says of the description. */
+WSHUB_API wshub_err wshub_io_sock_create_versioned(const wshub_io_sock_desc *desc,
+                                                   size_t desc_bytes, uint32_t version,
+                                                   wshub_io_sock **out_net);
+WSHUB_API const char *wshub_io_sock_desc_problem_versioned(const wshub_io_sock_desc *desc,
+                                                           size_t desc_bytes, uint32_t version);
+WSHUB_INLINE wshub_err wshub_io_sock_create(const wshub_io_sock_desc *desc,
+                                            wshub_io_sock **out_net) {
+    return wshub_io_sock_create_versioned(desc, sizeof *desc, WSHUB_IO_SOCK_DESC_VERSION, out_net);
+}
+WSHUB_INLINE const char *wshub_io_sock_desc_problem(const wshub_io_sock_desc *desc) {
+    return wshub_io_sock_desc_problem_versioned(desc, sizeof *desc, WSHUB_IO_SOCK_DESC_VERSION);
+}
+
 /* Ends it, after its hub and its guests. NULL: nothing. Allowed in callbacks, as wshub_destroy()
  * is: it listens no more from then on, and is gone when the outermost call that serves has returned
  * and its hub and guests have left. */
@@ -896,10 +921,25 @@ WSHUB_IO_SOCK__COLD static const char *wshub_io_sock__last_error(void *ctx) {
     return ((wshub_io_sock *)ctx)->error;
 }
 
-WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_create(const wshub_io_sock_desc *desc,
-                                                             wshub_io_sock **out_net) {
+WSHUB_IO_SOCK__COLD WSHUB_API const char *
+wshub_io_sock_desc_problem_versioned(const wshub_io_sock_desc *desc, size_t desc_bytes,
+                                     uint32_t version) {
+    if (!desc) return "poller: required; wshub_io_auto_create() takes the best there is";
+    if (desc_bytes != sizeof *desc || version != WSHUB_IO_SOCK_DESC_VERSION)
+        return "wshub_io_sock_desc: the program was compiled with another wshub_io_sock.h than the "
+               "file that has its implementation; compile both anew with the same one";
+    if (!desc->poller) return "poller: required; wshub_io_auto_create() takes the best there is";
+    if (desc->poller->version != WSHUB_POLLER_VERSION)
+        return "poller: its table is of another wshub_io_sock.h; compile the poller anew with this "
+               "one, and in a table of your own set version to WSHUB_POLLER_VERSION";
+    return NULL;
+}
+
+WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_create_versioned(
+    const wshub_io_sock_desc *desc, size_t desc_bytes, uint32_t version, wshub_io_sock **out_net) {
     wshub_io_sock *net;
-    if (!desc || !desc->poller || !out_net) return WSHUB_ERR_PARAM;
+    if (!out_net || wshub_io_sock_desc_problem_versioned(desc, desc_bytes, version))
+        return WSHUB_ERR_PARAM;
     net = (wshub_io_sock *)calloc(1, sizeof *net);
     if (!net) return WSHUB_ERR_NOMEM;
     net->desc = *desc;
@@ -918,6 +958,7 @@ WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_create(const wshub_io_sock
         wshub_io_sock__free(net);
         return err;
     }
+    net->io.version = WSHUB_IO_VERSION;
     net->io.ctx = net;
     net->io.attach = wshub_io_sock__attach;
     net->io.taken = wshub_io_sock__taken;

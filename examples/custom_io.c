@@ -138,7 +138,8 @@ static void on_signal(int number) {
 }
 
 int main(int argc, char **argv) {
-    wshub_io io = {.attach = my_attach,
+    wshub_io io = {.version = WSHUB_IO_VERSION,
+                   .attach = my_attach,
                    .taken = my_taken,
                    .send = my_send,
                    .close = my_close,

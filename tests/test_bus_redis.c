@@ -299,6 +299,7 @@ TEST(descriptions_that_are_refused) {
         EXPECT(!r);                                                        \
     } while (0)
     REFUSED("io:", d.io = NULL);
+    REFUSED("io:", io.version++);
     REFUSED("io:", io.guest = NULL);
     REFUSED("io:", io.connect = NULL);
     REFUSED("io:", io.random = NULL);

@@ -260,7 +260,7 @@ static const struct { const char *name; void (*run)(void); } things[] = {
 #define THINGS (sizeof things / sizeof *things)
 
 static void one(uint32_t thing) {
-    static const wshub_io io = {.attach = a_attach, .send = a_send, .close = a_close, .now_ms = a_now, .wall_ms = a_now, .random = a_random, .wake = a_wake};
+    static const wshub_io io = {.version = WSHUB_IO_VERSION, .attach = a_attach, .send = a_send, .close = a_close, .now_ms = a_now, .wall_ms = a_now, .random = a_random, .wake = a_wake};
     wshub_desc d;
     wshub_iter it = {0, 0};
     uint32_t i;

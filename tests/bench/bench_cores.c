@@ -141,7 +141,7 @@ static double run(uint32_t n, uint32_t in_turn, uint32_t clients, double *rate) 
     if (turns > 40000 / n) turns = 40000 / n;
     if (wshub_loop_create(NULL, &loop)) exit(1);
     for (i = 0; i < n; i++) {
-        wshub_io io = {.ctx = &cores[i], .attach = c_attach, .send = c_send, .close = c_close, .now_ms = c_now, .wall_ms = c_now, .random = c_random, .wake = c_wake};
+        wshub_io io = {.version = WSHUB_IO_VERSION, .ctx = &cores[i], .attach = c_attach, .send = c_send, .close = c_close, .now_ms = c_now, .wall_ms = c_now, .random = c_random, .wake = c_wake};
         wshub_bus bus;
         wshub_desc d;
         memset(&cores[i], 0, sizeof cores[i]);

@@ -59,7 +59,7 @@ static void *n_alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) 
 }
 
 /* ---- a hub with clients ---- */
-static const wshub_io nothing = {.attach = n_attach, .send = n_send, .close = n_close, .now_ms = n_now, .wall_ms = n_now, .random = n_random};
+static const wshub_io nothing = {.version = WSHUB_IO_VERSION, .attach = n_attach, .send = n_send, .close = n_close, .now_ms = n_now, .wall_ms = n_now, .random = n_random};
 static wshub *hub;
 static uint32_t names; /* each user's own */
 static void yes(wshub *h, wshub_ask ask, const wshub_auth *auth, void *user) {
