@@ -151,9 +151,11 @@
  * backends/wshub_bus_redis.h over Redis or Valkey, wshub_bus_hiredis.h the same for who has hiredis.
  *
  * ---- >>changes ---------------------------------------------------------------------------------
- * 0.2.0  Tables and descriptions have a version. For who fills a wshub_io or a wshub_io_sock_poller by hand: set its
- *        first member, version, to WSHUB_IO_VERSION or WSHUB_POLLER_VERSION. wshub_create() and wshub_desc_problem() are
- *        called as before; a binding of another language calls wshub_create_versioned().
+ * 0.2.0  Tables and descriptions have a version. For who fills a wshub_io, a wshub_io_sock_poller or a wshub_bus by
+ *        hand: set its first member, version, to WSHUB_IO_VERSION, WSHUB_POLLER_VERSION or
+ *        WSHUB_BUS_VERSION. wshub_create() and wshub_desc_problem() are called as before; a binding of
+ *        another language calls wshub_create_versioned(). New: wshub_emitter_problem(),
+ *        wshub_bus_request(), and for who writes a bus the optional entry request.
  *        For who writes an io: wshub_io_owner.ended (a half-close; NULL: closed() as before), close(flush) has no clock of
  *        the io's while its owner is there, optional entries heard_ms and taken. For who writes a bus: optional pending
  *        and alarm, reports room and late; orders call no report. Zero a table before you fill it.
@@ -616,13 +618,38 @@ typedef struct wshub_bus_owner {
                                 not called */
 } wshub_bus_owner;
 
+/* What a broker answered to a request (wshub_bus.request). All of it is a view, valid until the
+ * function that was given it returns. */
+typedef enum wshub_bus_reply_kind {
+    WSHUB_BUS_REPLY_NULL,    /* the broker has nothing under that name */
+    WSHUB_BUS_REPLY_INTEGER, /* `integer` */
+    WSHUB_BUS_REPLY_TEXT,    /* `text`, which may hold any bytes */
+    WSHUB_BUS_REPLY_ERROR,   /* the broker refused; `text` says why */
+    WSHUB_BUS_REPLY_ARRAY    /* `count` replies at `items`, which may be arrays again */
+} wshub_bus_reply_kind;
+typedef struct wshub_bus_reply {
+    wshub_bus_reply_kind kind;
+    int64_t integer;
+    wshub_str text;
+    const struct wshub_bus_reply *items;
+    size_t count;
+} wshub_bus_reply;
+
 #define WSHUB_BUS_BATCH 500 /* channels in one call of subscribe() or unsubscribe(), at most */
+
+/* The version of the two tables of a bus, this one and its owner's. It rises whenever either
+ * changes, or what hubs hand each other through them. */
+#define WSHUB_BUS_VERSION 1u
 
 /* Carries messages between instances, at most once, in order for each publisher and channel. What
  * is optional is NULL in a table that was zeroed first. Publish, subscribe, unsubscribe, flush,
- * pending and alarm call no report: the owner may be in the middle of a change. What they find out
- * is reported later. */
+ * pending, alarm and request call no report: the owner may be in the middle of a change. What they
+ * find out is reported later. */
 typedef struct wshub_bus {
+    /* WSHUB_BUS_VERSION of the header that the bus was compiled with. A table with another is
+     * refused, by wshub_create() and wshub_emitter_create() alike, and nothing else in it is read:
+     * it stays yours to end. */
+    uint32_t version;
     void *ctx;
     wshub_err (*attach)(void *ctx, const wshub_bus_owner *owner); /* NULL: leave; what was taken is
                     handed over as far as that goes at once, then no report follows and ctx is used
@@ -650,6 +677,17 @@ typedef struct wshub_bus {
     /* Whether it has an owner: it has one at a time, and who is refused (STATE) for that leaves it
      * alone. NULL: it cannot tell, and is given to one owner only. */
     bool (*taken)(void *ctx);
+    /* Any command of the broker, for counts of subscribers, locks and the like; the words are its
+     * own: argv[0] the command, argc at least 1. Texts are borrowed, any bytes.
+     * If it returns OK, on_reply is called exactly once: on the owner's thread, never from inside
+     * this call, in the order of the requests. reply NULL: the connection was lost, or the bus was
+     * left (from inside attach(ctx, NULL)), before an answer came; the command may have been
+     * carried out. Otherwise on_reply is not called: STATE: not connected; NOMEM; PARAM: no
+     * command; LIMIT: too many wait for an answer already. on_reply may call anything, also leave
+     * the bus.
+     * NULL: this bus has no broker that could be asked. */
+    wshub_err (*request)(void *ctx, const wshub_str *argv, size_t argc,
+                         void (*on_reply)(void *arg, const wshub_bus_reply *reply), void *arg);
 } wshub_bus;
 
 /* ---- >>desc ---------------------------------------------------------------------------------
@@ -660,7 +698,7 @@ typedef struct wshub_bus {
 typedef struct wshub_desc {
     const wshub_io *io;   /* required: where bytes come from */
     const wshub_bus *bus; /* NULL: this hub stands alone. Given: it ends with the hub, or if
-                             creation fails; another's: STATE */
+                             creation fails; another's: STATE; of another version: PARAM */
     wshub_alloc_fn alloc; /* NULL: realloc and free */
     void *alloc_user;
     void *user; /* last argument of every callback */
@@ -1051,6 +1089,20 @@ WSHUB_API void wshub_loop_set_down(wshub_loop *loop, bool down);
 WSHUB_API uint64_t wshub_loop_dropped(wshub_loop *loop); /* messages over queue_bytes_max; any
                                                             thread */
 
+/* Asks the broker behind the hub's bus: any command of it (wshub_bus.request).
+ *   argv     the command and its arguments, any bytes; borrowed
+ *   argc     how many, at least 1
+ *   on_reply called exactly once if OK is returned, later, on the hub's thread: with the answer, a
+ *            view until it returns, or with NULL: the connection was lost or the hub has left its
+ *            bus before the answer came. It may call anything.
+ * Returns OK; STATE: no bus, one that cannot be asked, or it is not connected; PARAM: argv, argc
+ * or on_reply; NOMEM; LIMIT: too many wait for an answer already. Thread: the hub's; allowed in
+ * callbacks. It leaves in this turn's settle. */
+WSHUB_API wshub_err wshub_bus_request(wshub *hub, const wshub_str *argv, size_t argc,
+                                      void (*on_reply)(wshub *hub, const wshub_bus_reply *reply,
+                                                       void *arg),
+                                      void *arg);
+
 /* The emitter: publishes for processes that hold no clients (EMIT-1). One thread, that of its bus.
  */
 typedef struct wshub_emitter wshub_emitter;
@@ -1063,10 +1115,14 @@ typedef struct wshub_emitter_desc {
     uint32_t json_depth_max; /* 1024; as in wshub_desc: the hubs that are to read it have the same
                               */
 } wshub_emitter_desc;
-/* Returns OK; PARAM: no bus, or one without attach or publish, a limit out of range; STATE: the bus
- * is another's; NOMEM; or what the bus's attach said. */
+/* Returns OK; PARAM: no bus, one of another version or without attach or publish, a limit out of
+ * range: wshub_emitter_problem() says which; STATE: the bus is another's; NOMEM; or what the bus's
+ * attach said. */
 WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc,
                                          wshub_emitter **out_emitter);
+/* One line on what wshub_emitter_create() would refuse in a description, and what it should be.
+ * NULL: nothing. Pure. */
+WSHUB_API const char *wshub_emitter_problem(const wshub_emitter_desc *desc);
 /* Ends it now: what it keeps is handed over as far as the bus takes it at once. While it closes:
  * its on_closed is called. NULL: nothing. */
 WSHUB_API void wshub_emitter_destroy(wshub_emitter *emitter);
@@ -8093,8 +8149,53 @@ WSHUB__COLD static void wshub__bus_leave(wshub *hub) {
     wshub__bus_dropped(hub, kept, "shutdown_timeout_ms");
 }
 
+#define WSHUB__BUS_MISFIT                                                                          \
+    "bus: its table is of another wshub.h; compile this backend anew with the one of the hub, "    \
+    "and "                                                                                         \
+    "in a table of your own set version to WSHUB_BUS_VERSION"
+
+/* Whether a table was compiled against this header. Nothing else of one that was not may be read. */
+static bool wshub__bus_fits(const wshub_bus *bus) {
+    return bus->version == WSHUB_BUS_VERSION;
+}
+
 static bool wshub__bus_taken(const wshub_bus *bus) {
-    return bus && bus->taken && bus->taken(bus->ctx);
+    return bus->taken && bus->taken(bus->ctx);
+}
+
+/* A question to the broker that waits for its answer. The bus answers each exactly once. */
+typedef struct wshub__bus_question {
+    wshub *hub;
+    void (*on_reply)(wshub *hub, const wshub_bus_reply *reply, void *arg);
+    void *arg;
+} wshub__bus_question;
+
+WSHUB__COLD static void wshub__bus_replied(void *arg, const wshub_bus_reply *reply) {
+    wshub__bus_question q = *(wshub__bus_question *)arg;
+    wshub__mem_free(&q.hub->mem, arg, sizeof q);
+
+    wshub__enter(q.hub);
+    q.on_reply(q.hub, reply, q.arg);
+    wshub__leave(q.hub);
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_bus_request(
+    wshub *hub, const wshub_str *argv, size_t argc,
+    void (*on_reply)(wshub *hub, const wshub_bus_reply *reply, void *arg), void *arg) {
+    wshub__bus_question *q;
+    wshub_err err;
+    if (!argv || !argc || !on_reply) return WSHUB_ERR_PARAM;
+    if (!hub->has_bus || !hub->bus.request) return WSHUB_ERR_STATE;
+
+    q = (wshub__bus_question *)wshub__mem_new(&hub->mem, sizeof *q);
+    if (!q) return WSHUB_ERR_NOMEM;
+    q->hub = hub;
+    q->on_reply = on_reply;
+    q->arg = arg;
+
+    err = hub->bus.request(hub->bus.ctx, argv, argc, wshub__bus_replied, q);
+    if (err) wshub__mem_free(&hub->mem, q, sizeof *q);
+    return err;
 }
 
 struct wshub_emitter {
@@ -8155,20 +8256,36 @@ WSHUB__COLD static void wshub__emitter_state(void *ctx, wshub_bus_state state) {
     wshub__emitter_run(em);
 }
 
+static uint32_t wshub__emitter_queue(const wshub_emitter_desc *d) {
+    return d->bus_queue_bytes_max ? d->bus_queue_bytes_max : WSHUB__BUS_QUEUE_BYTES;
+}
+static uint32_t wshub__emitter_burst(const wshub_emitter_desc *d) {
+    return d->bus_burst_bytes_max ? d->bus_burst_bytes_max
+                                  : wshub__bus_burst(wshub__emitter_queue(d));
+}
+
+WSHUB__COLD WSHUB_API const char *wshub_emitter_problem(const wshub_emitter_desc *desc) {
+    if (!desc || !desc->bus) return "bus: required";
+    if (!wshub__bus_fits(desc->bus)) return WSHUB__BUS_MISFIT;
+    if (!desc->bus->attach || !desc->bus->publish) return "bus: attach and publish are required";
+    if (wshub__emitter_burst(desc) < wshub__emitter_queue(desc))
+        return "bus_burst_bytes_max: at least bus_queue_bytes_max";
+    if (desc->json_depth_max > WSHUB_JSON_DEPTH_MAX)
+        return "json_depth_max: at most WSHUB_JSON_DEPTH_MAX, which can be defined larger";
+    return NULL;
+}
+
 WSHUB__COLD WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc,
                                                      wshub_emitter **out_emitter) {
     wshub__mem m;
     wshub_bus_owner owner;
     wshub_emitter *em;
     wshub_err err;
-    uint32_t queue, burst;
     bool bad;
-    if (!desc || !desc->bus || !desc->bus->attach) return WSHUB_ERR_PARAM;
+    if (!desc || !desc->bus || !wshub__bus_fits(desc->bus) || !desc->bus->attach)
+        return WSHUB_ERR_PARAM;
     if (wshub__bus_taken(desc->bus)) return WSHUB_ERR_STATE;
-    queue = desc->bus_queue_bytes_max ? desc->bus_queue_bytes_max : WSHUB__BUS_QUEUE_BYTES;
-    burst = desc->bus_burst_bytes_max ? desc->bus_burst_bytes_max : wshub__bus_burst(queue);
-    bad = !out_emitter || !desc->bus->publish || burst < queue ||
-          desc->json_depth_max > WSHUB_JSON_DEPTH_MAX;
+    bad = !out_emitter || wshub_emitter_problem(desc);
     m = wshub__mem_make(desc->alloc, desc->alloc_user);
     em = bad ? NULL : (wshub_emitter *)wshub__mem_new(&m, sizeof *em);
     if (!em) {
@@ -8177,8 +8294,8 @@ WSHUB__COLD WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *d
     }
     em->mem = m;
     em->bus = *desc->bus;
-    em->queue_bytes_max = queue;
-    em->burst_bytes_max = burst;
+    em->queue_bytes_max = wshub__emitter_queue(desc);
+    em->burst_bytes_max = wshub__emitter_burst(desc);
     em->json_depth_max = desc->json_depth_max ? desc->json_depth_max : WSHUB__JSON_DEPTH;
     memset(&owner, 0, sizeof owner);
     owner.ctx = em;
@@ -8715,6 +8832,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_loop_bus(wshub_loop *loop, wshub_bus *out_
     (void)WSHUB__ADD(&loop->refs, 1);
     memset(out_bus, 0, sizeof *out_bus); /* what a seat takes is delivered: there is nothing to wait
                                             for */
+    out_bus->version = WSHUB_BUS_VERSION;
     out_bus->ctx = seat;
     out_bus->attach = wshub__seat_attach;
     out_bus->publish = wshub__seat_publish;
@@ -9745,6 +9863,7 @@ WSHUB__COLD static const char *wshub__desc_tables(const wshub_desc *d) {
     if (d->io->version != WSHUB_IO_VERSION)
         return "io: its table is of another wshub.h; compile this backend anew with the one of the "
                "hub, and in a table of your own set version to WSHUB_IO_VERSION";
+    if (d->bus && !wshub__bus_fits(d->bus)) return WSHUB__BUS_MISFIT;
     return NULL;
 }
 
@@ -10095,8 +10214,9 @@ WSHUB_API wshub_err wshub_create_versioned(const wshub_desc *desc, size_t desc_b
                                            uint32_t version, wshub **out_hub) {
     wshub_err err;
     if (!wshub__desc_known(desc, desc_bytes, version)) return WSHUB_ERR_PARAM;
-    if (wshub__bus_taken(desc->bus))
-        return WSHUB_ERR_STATE; /* another's: nothing of it is touched */
+    /* Of a bus that is laid out otherwise, or is another's, nothing is touched. */
+    if (desc->bus && !wshub__bus_fits(desc->bus)) return WSHUB_ERR_PARAM;
+    if (desc->bus && wshub__bus_taken(desc->bus)) return WSHUB_ERR_STATE;
 
     err = out_hub && !wshub__desc_tables(desc) ? wshub__create(desc, out_hub) : WSHUB_ERR_PARAM;
     if (err && desc->bus && desc->bus->attach)

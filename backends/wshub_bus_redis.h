@@ -1898,6 +1898,7 @@ WSHUB_API wshub_err wshub_bus_redis_create(const wshub_bus_redis_desc *desc,
         r->beat[n++] = hex[id[i] >> 4];
         r->beat[n++] = hex[id[i] & 15];
     }
+    r->bus.version = WSHUB_BUS_VERSION;
     r->bus.ctx = r;
     r->bus.attach = wshub_bus_redis__attach;
     r->bus.publish = wshub_bus_redis__publish;

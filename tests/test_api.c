@@ -734,6 +734,7 @@ TEST(a_hub_destroyed_by_a_report_of_its_bus_while_it_is_made) {
     wshub_desc d = DESC(.bus = &bus, .on_bus = end_hub, .alloc = world_alloc, .alloc_user = &w);
     memset(&w, 0, sizeof w);
     memset(&bus, 0, sizeof bus);
+    bus.version = WSHUB_BUS_VERSION;
     bus.attach = bus_attach;
     bus.publish = bus_publish;
     bus.subscribe = bus.unsubscribe = bus_subscribe;

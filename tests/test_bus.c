@@ -342,6 +342,7 @@ static void told_start(world *w, told *t, bool exact) {
     memset(t, 0, sizeof *t);
     memset(&bus, 0, sizeof bus);
     bus.ctx = t;
+    bus.version = WSHUB_BUS_VERSION;
     bus.attach = told_attach;
     bus.publish = told_publish;
     bus.subscribe = told_subscribe;
@@ -797,6 +798,7 @@ static const wshub_bus *slow_bus(slow *s, size_t cap) {
     memset(s, 0, sizeof *s);
     s->cap = cap;
     s->bus.ctx = s;
+    s->bus.version = WSHUB_BUS_VERSION;
     s->bus.attach = slow_attach;
     s->bus.publish = slow_publish;
     s->bus.subscribe = s->bus.unsubscribe = slow_channels;

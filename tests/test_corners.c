@@ -322,7 +322,7 @@ static bool odd_subscribe(void *ctx, const wshub_bus_channel *channels, size_t c
     EXPECT(count >= 1 && count <= WSHUB_BUS_BATCH);
     return bus_room;
 }
-static const wshub_bus odd_bus = {.attach = odd_attach, .publish = odd_publish, .subscribe = odd_subscribe, .unsubscribe = odd_subscribe};
+static const wshub_bus odd_bus = {.version = WSHUB_BUS_VERSION, .attach = odd_attach, .publish = odd_publish, .subscribe = odd_subscribe, .unsubscribe = odd_subscribe};
 
 TEST(a_bus_that_was_given_is_left_in_any_case) {
     wshub_io_fake *f;

@@ -620,6 +620,7 @@ TEST(channels_that_linger_are_no_more_than_rooms_max) { /* BUS-4, ROOM-6: in one
             size_t before;
             memset(&mute, 0, sizeof mute);
             memset(&bus, 0, sizeof bus);
+            bus.version = WSHUB_BUS_VERSION;
             bus.attach = mute_attach;
             bus.publish = mute_publish;
             bus.subscribe = mute_subscribe;
@@ -673,6 +674,7 @@ TEST(a_channel_that_cannot_linger_for_want_of_memory_is_told) { /* BUS-4: it is 
         char id[37];
         memset(&mute, 0, sizeof mute);
         memset(&bus, 0, sizeof bus);
+        bus.version = WSHUB_BUS_VERSION;
         bus.attach = mute_attach;
         bus.publish = mute_publish;
         bus.subscribe = mute_subscribe;

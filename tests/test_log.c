@@ -160,6 +160,7 @@ TEST(what_the_last_line_of_a_turn_causes_is_done_in_the_next) {
     wshub_conn c;
     wshub_msg m = msg("e", "1");
     memset(&bus, 0, sizeof bus);
+    bus.version = WSHUB_BUS_VERSION;
     bus.attach = down_attach;
     bus.publish = down_publish;
     bus.subscribe = bus.unsubscribe = down_subscribe;

@@ -215,6 +215,7 @@ static bool counted_taken(void *ctx) {
 static wshub_bus counted(void) {
     wshub_bus b;
     memset(&b, 0, sizeof b);
+    b.version = WSHUB_BUS_VERSION;
     b.attach = counted_attach;
     b.publish = counted_publish;
     b.subscribe = b.unsubscribe = counted_subscribe;

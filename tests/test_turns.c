@@ -554,7 +554,7 @@ static void up_and_down(void *ctx) {
     pumped.state(pumped.ctx, WSHUB_BUS_DOWN);
 }
 TEST(a_bus_that_is_down_again_before_the_hub_has_ended) {
-    const wshub_bus bus = {.attach = pumped_attach, .publish = takes_all, .subscribe = subscribes_all, .unsubscribe = subscribes_all, .pump = up_and_down};
+    const wshub_bus bus = {.version = WSHUB_BUS_VERSION, .attach = pumped_attach, .publish = takes_all, .subscribe = subscribes_all, .unsubscribe = subscribes_all, .pump = up_and_down};
     world w;
     memset(&w, 0, sizeof w);
     EXPECT_INT(wshub_io_fake_create(NULL, &w.net), WSHUB_OK);

@@ -1,0 +1,294 @@
+/* What the table of a bus promises, seen from a bus made by hand: its version, and questions to its broker. */
+#include "hubtest.h"
+
+/* ---- a bus by hand: it takes everything, keeps the questions it is asked, and answers them when a test says so ---- */
+
+enum { QUESTIONS = 4 };
+typedef struct hand {
+    wshub_bus bus;
+    wshub_bus_owner owner;
+    int attached, left;
+    wshub_err says; /* to a question */
+    struct {
+        void (*on_reply)(void *arg, const wshub_bus_reply *reply);
+        void *arg;
+        char text[64]; /* its words, a blank behind each */
+    } asked[QUESTIONS];
+    int asked_count;
+} hand;
+
+static void hand_answer(hand *h, const wshub_bus_reply *reply) { /* the oldest */
+    void (*on_reply)(void *, const wshub_bus_reply *) = h->asked[0].on_reply;
+    void *arg = h->asked[0].arg;
+    memmove(h->asked, h->asked + 1, sizeof h->asked - sizeof h->asked[0]);
+    h->asked_count--;
+    on_reply(arg, reply);
+}
+
+static wshub_err hand_attach(void *ctx, const wshub_bus_owner *owner) {
+    hand *h = (hand *)ctx;
+    if (owner) {
+        h->owner = *owner;
+        h->attached++;
+        return WSHUB_OK;
+    }
+    h->left++;
+    while (h->asked_count) hand_answer(h, NULL);
+    return WSHUB_OK;
+}
+static size_t hand_publish(void *ctx, const wshub_bus_msg *msgs, size_t count) {
+    (void)ctx;
+    (void)msgs;
+    return count;
+}
+static bool hand_subscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
+    (void)ctx;
+    (void)channels;
+    (void)count;
+    return true;
+}
+static wshub_err hand_request(void *ctx, const wshub_str *argv, size_t argc, void (*on_reply)(void *arg, const wshub_bus_reply *reply), void *arg) {
+    hand *h = (hand *)ctx;
+    size_t i, at = 0;
+    if (h->says) return h->says;
+    if (h->asked_count == QUESTIONS) return WSHUB_ERR_LIMIT;
+    for (i = 0; i < argc; i++) {
+        memcpy(h->asked[h->asked_count].text + at, argv[i].ptr, argv[i].len);
+        at += argv[i].len;
+        h->asked[h->asked_count].text[at++] = ' ';
+    }
+    h->asked[h->asked_count].text[at] = 0;
+    h->asked[h->asked_count].on_reply = on_reply;
+    h->asked[h->asked_count++].arg = arg;
+    return WSHUB_OK;
+}
+static const wshub_bus *hand_bus(hand *h) {
+    memset(h, 0, sizeof *h);
+    h->bus.version = WSHUB_BUS_VERSION;
+    h->bus.ctx = h;
+    h->bus.attach = hand_attach;
+    h->bus.publish = hand_publish;
+    h->bus.subscribe = h->bus.unsubscribe = hand_subscribe;
+    h->bus.request = hand_request;
+    return &h->bus;
+}
+
+/* ---- the version ---- */
+
+static bool must_not_be_asked(void *ctx) {
+    (void)ctx;
+    abort();
+}
+static wshub_err must_not_attach(void *ctx, const wshub_bus_owner *owner) {
+    (void)ctx;
+    (void)owner;
+    abort();
+}
+
+/* A table compiled against another header has its functions elsewhere: it is refused by a text, and nothing in it is called. */
+TEST(a_bus_of_another_version_is_refused_unread) {
+    static const uint32_t versions[] = {0, WSHUB_BUS_VERSION + 1, UINT32_MAX};
+    size_t i;
+    for (i = 0; i < sizeof versions / sizeof *versions; i++) {
+        hand h;
+        wshub_io_fake *net;
+        wshub *hub = NULL;
+        wshub_emitter *em = NULL;
+        wshub_desc d;
+        wshub_emitter_desc ed;
+        EXPECT_INT(wshub_io_fake_create(NULL, &net), WSHUB_OK);
+        memset(&d, 0, sizeof d);
+        memset(&ed, 0, sizeof ed);
+        d.io = wshub_io_fake_io(net);
+        d.bus = ed.bus = hand_bus(&h);
+        EXPECT(wshub_desc_problem(&d) == NULL);
+        EXPECT(wshub_emitter_problem(&ed) == NULL);
+        h.bus.version = versions[i];
+        h.bus.attach = must_not_attach;
+        h.bus.taken = must_not_be_asked;
+        EXPECT(wshub_desc_problem(&d) && strncmp(wshub_desc_problem(&d), "bus: its table", 14) == 0);
+        EXPECT(wshub_emitter_problem(&ed) && strcmp(wshub_emitter_problem(&ed), wshub_desc_problem(&d)) == 0);
+        EXPECT_INT(wshub_create(&d, &hub), WSHUB_ERR_PARAM);
+        EXPECT_INT(wshub_emitter_create(&ed, &em), WSHUB_ERR_PARAM);
+        EXPECT(!hub && !em);
+        wshub_io_fake_destroy(net);
+    }
+}
+
+/* Of an emitter's description too one can ask what is wrong with it. */
+TEST(an_emitters_description_is_judged_by_a_text) {
+    hand h;
+    wshub_emitter *em = NULL;
+    wshub_emitter_desc d;
+    int way;
+    EXPECT(wshub_emitter_problem(NULL) != NULL);
+    for (way = 0; way < 8; way++) {
+        bool good = way == 0 || way >= 6;
+        memset(&d, 0, sizeof d);
+        d.bus = hand_bus(&h);
+        if (way == 1) d.bus = NULL;
+        if (way == 2) h.bus.attach = NULL;
+        if (way == 3) h.bus.publish = NULL;
+        if (way == 4) d.bus_queue_bytes_max = 2, d.bus_burst_bytes_max = 1;
+        if (way == 5) d.json_depth_max = WSHUB_JSON_DEPTH_MAX + 1;
+        if (way == 6) d.bus_queue_bytes_max = d.bus_burst_bytes_max = 1;
+        if (way == 7) d.json_depth_max = WSHUB_JSON_DEPTH_MAX;
+        EXPECT((wshub_emitter_problem(&d) == NULL) == good);
+        EXPECT_INT(wshub_emitter_create(&d, &em), good ? WSHUB_OK : WSHUB_ERR_PARAM);
+        if (good) wshub_emitter_destroy(em);
+    }
+}
+
+/* ---- questions to the broker ---- */
+
+static char heard[256]; /* what on_reply was told, each with `;` behind it */
+static void hear(const char *text) { (void)strncat(heard, text, sizeof heard - strlen(heard) - 1); }
+
+static void hear_reply(const wshub_bus_reply *r) {
+    char text[64];
+    size_t i;
+    switch (r->kind) {
+    case WSHUB_BUS_REPLY_NULL: hear("null;"); break;
+    case WSHUB_BUS_REPLY_INTEGER:
+        (void)snprintf(text, sizeof text, "%lld;", (long long)r->integer);
+        hear(text);
+        break;
+    case WSHUB_BUS_REPLY_TEXT:
+    case WSHUB_BUS_REPLY_ERROR:
+        (void)snprintf(text, sizeof text, "%s%.*s;", r->kind == WSHUB_BUS_REPLY_ERROR ? "!" : "", (int)r->text.len, r->text.ptr);
+        hear(text);
+        break;
+    case WSHUB_BUS_REPLY_ARRAY:
+        hear("[");
+        for (i = 0; i < r->count; i++) hear_reply(&r->items[i]);
+        hear("]");
+        break;
+    }
+}
+static void on_reply(wshub *hub, const wshub_bus_reply *reply, void *arg) {
+    EXPECT(wshub_user(hub) != NULL);
+    hear((const char *)arg);
+    if (reply) hear_reply(reply);
+    else hear("lost;");
+}
+/* An answer may be asked from, sent from, and end the hub. */
+static void on_reply_again(wshub *hub, const wshub_bus_reply *reply, void *arg) {
+    wshub_str word = wshub_str_z("AGAIN");
+    wshub_msg m = msg("e", "1");
+    on_reply(hub, reply, arg);
+    EXPECT_INT(wshub_all_send(hub, &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_bus_request(hub, &word, 1, on_reply, (void *)"again="), reply ? WSHUB_OK : WSHUB_ERR_STATE);
+}
+static void on_reply_end(wshub *hub, const wshub_bus_reply *reply, void *arg) {
+    on_reply(hub, reply, arg);
+    wshub_destroy(hub);
+}
+
+TEST(a_question_to_the_broker_is_answered_once) { /* wshub_bus.request */
+    hand h;
+    world w;
+    wshub_conn c;
+    wshub_str words[3];
+    wshub_bus_reply r, items[2];
+    words[0] = wshub_str_z("PUBSUB");
+    words[1] = wshub_str_z("NUMSUB");
+    words[2] = wshub_str_z("ws:room:a");
+    heard[0] = 0;
+    world_start(&w, DESC(.on_authenticate = accept_all, .bus = hand_bus(&h)), FAKE(0));
+    h.owner.state(h.owner.ctx, WSHUB_BUS_CONNECTED);
+    h.owner.state(h.owner.ctx, WSHUB_BUS_UP);
+    c = world_client(&w, NULL, NULL);
+
+    EXPECT_INT(wshub_bus_request(w.hub, words, 3, on_reply_again, (void *)"numsub="), WSHUB_OK);
+    EXPECT_INT(wshub_bus_request(w.hub, words, 1, on_reply, (void *)"pubsub="), WSHUB_OK);
+    EXPECT(strcmp(h.asked[0].text, "PUBSUB NUMSUB ws:room:a ") == 0);
+    EXPECT(heard[0] == 0); /* never from inside */
+
+    memset(&r, 0, sizeof r);
+    memset(items, 0, sizeof items);
+    r.kind = WSHUB_BUS_REPLY_ARRAY;
+    r.items = items;
+    r.count = 2;
+    items[0].kind = WSHUB_BUS_REPLY_TEXT;
+    items[0].text = words[2];
+    items[1].kind = WSHUB_BUS_REPLY_INTEGER;
+    items[1].integer = -7;
+    hand_answer(&h, &r);
+    EXPECT(strcmp(heard, "numsub=[ws:room:a;-7;]") == 0);
+    wshub_io_fake_run(w.net);
+    EXPECT_TEXT(&w, c, "{\"event\":\"e\",\"data\":1}");
+
+    heard[0] = 0;
+    items[0].kind = WSHUB_BUS_REPLY_ERROR;
+    hand_answer(&h, &items[0]);
+    items[0].kind = WSHUB_BUS_REPLY_NULL;
+    hand_answer(&h, &items[0]); /* the one that the answer asked */
+    EXPECT(strcmp(heard, "pubsub=!ws:room:a;again=null;") == 0);
+    world_stop(&w);
+}
+
+/* What the hub can see for itself it refuses; what the bus refuses is passed on, and nothing is kept. */
+TEST(a_question_that_cannot_be_asked_is_refused) {
+    static const wshub_err refusals[] = {WSHUB_ERR_STATE, WSHUB_ERR_NOMEM, WSHUB_ERR_LIMIT, WSHUB_ERR_PARAM};
+    hand h;
+    world w;
+    wshub_str word = wshub_str_z("PING");
+    size_t i, before;
+    heard[0] = 0;
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    EXPECT_INT(wshub_bus_request(w.hub, &word, 1, on_reply, NULL), WSHUB_ERR_STATE); /* no bus */
+    world_stop(&w);
+
+    (void)hand_bus(&h);
+    h.bus.request = NULL;
+    world_start(&w, DESC(.on_authenticate = accept_all, .bus = &h.bus), FAKE(0));
+    EXPECT_INT(wshub_bus_request(w.hub, &word, 1, on_reply, NULL), WSHUB_ERR_STATE); /* one without a broker */
+    world_stop(&w);
+
+    world_start(&w, DESC(.on_authenticate = accept_all, .bus = hand_bus(&h)), FAKE(0));
+    EXPECT_INT(wshub_bus_request(w.hub, NULL, 1, on_reply, NULL), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_bus_request(w.hub, &word, 0, on_reply, NULL), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_bus_request(w.hub, &word, 1, NULL, NULL), WSHUB_ERR_PARAM);
+    before = w.bytes;
+    for (i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        h.says = refusals[i];
+        EXPECT_INT(wshub_bus_request(w.hub, &word, 1, on_reply, NULL), refusals[i]);
+    }
+    h.says = WSHUB_OK;
+    w.fail_at = 1;
+    EXPECT_INT(wshub_bus_request(w.hub, &word, 1, on_reply, NULL), WSHUB_ERR_NOMEM);
+    EXPECT(w.bytes == before);
+    EXPECT(heard[0] == 0);
+    world_stop(&w);
+}
+
+/* Whoever leaves the bus hears of every question that waits, also inside wshub_destroy() and at the end of a shutdown. */
+TEST(questions_that_wait_when_the_bus_is_left_are_told) {
+    int way;
+    for (way = 0; way < 3; way++) {
+        hand h;
+        world w;
+        wshub_str word = wshub_str_z("PING");
+        heard[0] = 0;
+        world_start(&w, DESC(.on_authenticate = accept_all, .bus = hand_bus(&h)), FAKE(0));
+        EXPECT_INT(wshub_bus_request(w.hub, &word, 1, way == 2 ? on_reply_end : on_reply_again, (void *)"a="), WSHUB_OK);
+        EXPECT_INT(wshub_bus_request(w.hub, &word, 1, on_reply, (void *)"b="), WSHUB_OK);
+        if (way == 1) {
+            EXPECT_INT(wshub_shutdown(w.hub), WSHUB_OK);
+            wshub_io_fake_run(w.net);
+        }
+        if (way == 2) {
+            wshub_bus_reply r;
+            memset(&r, 0, sizeof r);
+            hand_answer(&h, &r);
+            w.hub = NULL;
+            EXPECT(strcmp(heard, "a=null;b=lost;") == 0);
+        } else {
+            if (way == 1) EXPECT(strcmp(heard, "a=lost;b=lost;") == 0);
+        }
+        EXPECT_INT(h.left, way == 0 ? 0 : 1);
+        world_stop(&w);
+        EXPECT(strcmp(heard, way == 2 ? "a=null;b=lost;" : "a=lost;b=lost;") == 0);
+        EXPECT_INT(h.left, 1);
+    }
+}
