@@ -22,7 +22,7 @@
  *   below     >>hub  >>log  >>queue  >>conn  >>exchange  >>message  >>flow
  *   above     >>walks  >>checks  >>clients  >>subs  >>rooms  >>ask  >>gate  >>transform  >>routing
  *             >>auth  >>dispatch  >>answers  >>upper  >>bus  >>loop  >>asking  >>sending  >>post
- *             >>app-timers  >>settle  >>public  >>licence
+ *             >>app-timers  >>settle  >>stats  >>public  >>licence
  */
 
 /* ================================================================================================
@@ -262,6 +262,9 @@ typedef enum wshub_err {
         WSHUB__ERR_END = -999 /* not an error; ends the list */
 } wshub_err;
 
+#ifndef WSHUB_JSON_DEPTH_MAX
+#define WSHUB_JSON_DEPTH_MAX 4096 /* see >>config */
+#endif
 #define WSHUB_OFF UINT32_MAX      /* "none" for a limit or timeout in wshub_desc */
 #define WSHUB_NEVER UINT64_MAX    /* wshub_settle(): no deadline */
 #define WSHUB_NAME_UNITS_MAX 256  /* room names from clients, in UTF-16 code units (ROOM-1) */
@@ -419,36 +422,83 @@ typedef enum wshub_bus_state {
     WSHUB_BUS_UP         /* everything subscribed is acknowledged */
 } wshub_bus_state;
 
-/* Log lines: code, level, text. Text is escaped ASCII of at most 128 bytes, never payload or token.
- * Of one code at most ten lines a second are written; what was held back is told in `suppressed`. A
- * line is given to on_log when the outermost call into the hub is about to return, and between the
- * steps of wshub_settle(), in the order in which the lines were written: never in the middle of a
- * change, and not before wshub_create() has returned. So on_log may call anything, as every other
- * callback may. */
+/* Log lines. One list makes the enum, wshub_log_name() and wshub_log_help(), and is the table of the
+ * manual (>>logs): name, level, how the text of the line begins, what it means, what to do. */
+/* clang-format off */
 #define WSHUB_LOGS(X)                                                                              \
-    X(ORIGINS_OPEN, WARN, "no allowed_origins: any web page may connect")                          \
-    X(NO_TRANSFORMER, WARN, "require_encryption without on_transform_out")                         \
-    X(HTTP_BAD, INFO, "bad HTTP request")                                                          \
-    X(UPGRADE_REFUSED, INFO, "upgrade refused")                                                    \
-    X(MSG_INVALID, INFO, "message is not JSON")                                                    \
-    X(MSG_IGNORED, INFO, "message without a usable event")                                         \
-    X(APP_FAILED, ERROR, "a callback failed")                                                      \
-    X(AUTH_FAILED, INFO, "authentication did not succeed")                                         \
-    X(JOIN_REFUSED, WARN, "join or leave refused")                                                 \
-    X(PROTO, INFO, "protocol error")                                                               \
-    X(DROPPED, WARN, "message dropped for a slow client")                                          \
-    X(CLEAR_REFUSED, WARN, "send refused: keys not agreed")                                        \
-    X(TRANSFORM_FAILED, WARN, "transformer failed; message dropped")                               \
-    X(TIMEOUT, INFO, "deadline passed")                                                            \
-    X(OWED, INFO, "peer takes no answers; no request is taken until it does")                      \
-    X(NOMEM, ERROR, "out of memory")                                                               \
-    X(BUS_BAD, WARN, "bus message is no envelope")                                                 \
-    X(BUS_STATE, WARN, "bus state")                                                                \
-    X(BUS_DROPPED, WARN, "bus is down or slow; oldest dropped")                                    \
+    X(ORIGINS_OPEN, WARN, "no allowed_origins: any web page may connect",                          \
+      "The description has no list, so a page of any site can open a WebSocket here (CONN-2).",    \
+      "Name the origins of your own pages, or write `*` to say that any page is meant.")           \
+    X(NO_TRANSFORMER, WARN, "require_encryption without on_transform_out",                         \
+      "Clients agree on keys, and what is sent to them then leaves as it is (ENC-1).",             \
+      "Set on_transform_out, or leave require_encryption out.")                                    \
+    X(HTTP_BAD, INFO, "bad HTTP request",                                                          \
+      "A request was refused by the hub itself; the line says why (CONN-2, CONN-3, CONN-5).",      \
+      "Single ones are scanners; many of one kind are a client or a proxy of yours to look at.")   \
+    X(UPGRADE_REFUSED, INFO, "upgrade refused",                                                    \
+      "A WebSocket handshake was refused: malformed, of a foreign origin, by on_upgrade, for "     \
+      "want of room.",                                                                             \
+      "Of the reason `this origin may not connect`: see that allowed_origins has all your pages.") \
+    X(MSG_INVALID, INFO, "message is not JSON",                                                    \
+      "A client sent what is no JSON in UTF-8; it was told so and stays (MSG-2).",                 \
+      "Look at the client's code; one that goes on can be closed in on_log.")                      \
+    X(MSG_IGNORED, INFO, "message without a usable event",                                         \
+      "JSON, but no object with a string `event` in it; dropped without an answer (MSG-3).",       \
+      "Look at the client's code.")                                                                \
+    X(APP_FAILED, ERROR, "a callback failed",                                                      \
+      "The named callback reported a failure, at once or by wshub_ask_fail() (MSG-8, AUTH-7, "     \
+      "ROOM-2).",                                                                                  \
+      "The reason is known to your callback: let it log it.")                                      \
+    X(AUTH_FAILED, INFO, "authentication did not succeed",                                         \
+      "A client was closed with 4003 or 4004; the line says why (AUTH-4, AUTH-5).",                \
+      "Many of them: a token service that fails, or somebody who guesses.")                        \
+    X(JOIN_REFUSED, WARN, "join or leave refused",                                                 \
+      "Rooms that a client named were not joined: names, limits, no on_join, your answer "         \
+      "(ROOM-1, ROOM-6).",                                                                         \
+      "Of the reason `no on_join`: set it. Of a limit: raise it, or look at the client.")          \
+    X(PROTO, INFO, "protocol error",                                                               \
+      "A peer broke RFC 6455 or a limit before authentication and was closed (BYE-3).",            \
+      "Nothing, for single ones. Code 1009 often: payload_bytes_max may be too small.")            \
+    X(DROPPED, WARN, "message dropped for a slow client",                                          \
+      "The client owes more than backpressure_bytes_max would allow (SEND-6).",                    \
+      "Send less to it, let it fetch anew (on_pressure), raise the limit, or "                     \
+      "close_on_backpressure.")                                                                    \
+    X(CLEAR_REFUSED, WARN, "send refused: keys not agreed",                                        \
+      "A direct send to a client whose keys are still to be agreed; nothing was sent (SEND-2).",   \
+      "Send after on_connected.")                                                                  \
+    X(TRANSFORM_FAILED, WARN, "transformer failed; message dropped",                               \
+      "on_transform_out or on_transform_in failed, refused, or did not answer in time (ENC-2).",   \
+      "The reason is known to your transformer; transform_timeout_ms bounds the inbound one.")     \
+    X(TIMEOUT, INFO, "deadline passed",                                                            \
+      "A request not finished, a Close not answered, or no byte of progress in sending (LIVE-3).", \
+      "Single ones are broken networks; many are a load that this machine does not carry.")        \
+    X(OWED, INFO, "peer takes no answers; no request is taken until it does",                      \
+      "A stream has http_answers_bytes_max of answers unsent, so its next requests wait "          \
+      "(SEND-6).",                                                                                 \
+      "Nothing; a client that reads goes on by itself.")                                           \
+    X(NOMEM, ERROR, "out of memory",                                                               \
+      "The allocator refused; the line says for what. The client in question is closed or "        \
+      "refused.",                                                                                  \
+      "Give the process more memory, or lower clients_max and backpressure_bytes_max.")            \
+    X(BUS_BAD, WARN, "bus message is no envelope",                                                 \
+      "Something on the broker is no envelope, or its channel, type and target do not fit "        \
+      "(BUS-3).",                                                                                  \
+      "Find who else publishes below `ws:`; a publisher as the reference's may need "              \
+      "bus_any_channel.")                                                                          \
+    X(BUS_STATE, WARN, "bus state",                                                                \
+      "The bus went down or is up again (BUS-5); what others published meanwhile is lost here.",   \
+      "Look at the broker; refetch or tell clients in on_bus.")                                    \
+    X(BUS_DROPPED, WARN, "bus is down or slow; oldest dropped",                                    \
+      "What waited for the bus passed the limit that the line names (BUS-5).",                     \
+      "Mend the broker; for longer outages raise bus_queue_bytes_max and bus_queue_ms_max.")       \
     X(BUS_UNCONFIRMED, WARN,                                                                       \
-      "published without the broker's word: its connection, or the hub, has ended")
+      "published without the broker's word: its connection, or the hub, has ended",                \
+      "Messages were on their way to the broker; whether they arrived is not known (BYE-2).",      \
+      "Send again what must not be lost; give wshub_shutdown() more time.")
+/* clang-format on */
+
 typedef enum wshub_log_code {
-#define WSHUB__X(name, level, text) WSHUB_LOG_##name,
+#define WSHUB__X(name, level, text, meaning, advice) WSHUB_LOG_##name,
     WSHUB_LOGS(WSHUB__X)
 #undef WSHUB__X
         WSHUB_LOG_COUNT
@@ -458,6 +508,11 @@ typedef enum wshub_log_level {
     WSHUB_LEVEL_WARN,
     WSHUB_LEVEL_ERROR
 } wshub_log_level;
+/* One line. Its text is escaped ASCII of at most 128 bytes, never payload or token. Of one code at
+ * most ten lines a second are written; how many were held back, the next one says. A line is given
+ * to on_log when the outermost call into the hub is about to return, and between the steps of
+ * wshub_settle(), in the order in which the lines were written: never in the middle of a change, and
+ * not before wshub_create() has returned. So on_log may call anything, as other callbacks may. */
 typedef struct wshub_log {
     wshub_log_code code;
     wshub_log_level level;
@@ -467,34 +522,101 @@ typedef struct wshub_log {
     uint64_t suppressed; /* lines of this code held back since the last one */
 } wshub_log;
 
-/* Counters since creation; gauges are marked so. Read with wshub_stats_get(). */
+/* Figures of a hub: name, type, unit, help. One list makes wshub_stats, wshub_stats_json() and
+ * wshub_stats_openmetrics(), and is the table of the manual. A COUNTER counts since creation and
+ * never falls, a GAUGE says how it is now. */
+/* clang-format off */
+#define WSHUB_STATS(X)                                                                             \
+    /* who is here */                                                                              \
+    X(conns,              GAUGE,   "",      "Streams that are open.")                              \
+    X(clients,            GAUGE,   "",      "Clients, in whatever state.")                         \
+    X(authenticated,      GAUGE,   "",      "Clients that are authenticated.")                     \
+    X(users,              GAUGE,   "",      "Users with at least one client here.")                \
+    X(rooms,              GAUGE,   "",      "Rooms with at least one member, own-id rooms too.")   \
+    /* what is held */                                                                             \
+    X(queued_bytes,       GAUGE,   "bytes", "Owed to peers and not yet taken by their streams.")   \
+    X(segment_bytes,      GAUGE,   "bytes", "Memory of the shared segments that hold what is "     \
+                                            "owed.")                                               \
+    X(lagging_bytes,      GAUGE,   "bytes", "Of segment_bytes, held for pressured clients "        \
+                                            "(segment_bytes_max).")                                \
+    X(transform_bytes,    GAUGE,   "bytes", "Held for the outbound transformer.")                  \
+    X(held_bytes,         GAUGE,   "bytes", "Received and waiting for an answer or a "             \
+                                            "transformer.")                                        \
+    X(held_refused,       COUNTER, "",      "Streams ended for more than held_bytes_max.")         \
+    /* streams and HTTP */                                                                         \
+    X(conns_opened,       COUNTER, "",      "Streams taken.")                                      \
+    X(conns_closed,       COUNTER, "",      "Streams that have ended.")                            \
+    X(conns_refused,      COUNTER, "",      "Streams refused: conns_max, memory, shutdown.")       \
+    X(http_requests,      COUNTER, "",      "Whole requests, upgrades too.")                       \
+    X(http_bad,           COUNTER, "",      "Requests that the hub itself refused, upgrades and "  \
+                                            "hosts too.")                                          \
+    X(http_owed,          COUNTER, "",      "Times that http_answers_bytes_max stopped a "         \
+                                            "stream's requests.")                                  \
+    X(hosts_refused,      COUNTER, "",      "Requests answered 421: none of allowed_hosts.")       \
+    X(upgrades,           COUNTER, "",      "Streams that became WebSockets.")                     \
+    X(upgrades_refused,   COUNTER, "",      "Handshakes refused.")                                 \
+    /* messages; out: once for each receiver */                                                    \
+    X(messages_in,        COUNTER, "",      "Messages from clients.")                              \
+    X(bytes_in,           COUNTER, "bytes", "Bytes received from streams.")                        \
+    X(messages_out,       COUNTER, "",      "Messages queued for clients, once for each "          \
+                                            "receiver.")                                           \
+    X(bytes_out,          COUNTER, "bytes", "Bytes of these messages, their frames' heads "        \
+                                            "included.")                                           \
+    X(msg_invalid,        COUNTER, "",      "Messages that were no JSON (MSG-2).")                 \
+    X(msg_ignored,        COUNTER, "",      "Messages without a usable event (MSG-3).")            \
+    X(msg_unhandled,      COUNTER, "",      "Events that came while there was no on_message "      \
+                                            "(MSG-7).")                                            \
+    X(app_failures,       COUNTER, "",      "Failures that callbacks reported (MSG-8).")           \
+    X(joins_refused,      COUNTER, "",      "Rooms, or lists of them, that were not joined "       \
+                                            "(ROOM-1, ROOM-6).")                                   \
+    /* authentication */                                                                           \
+    X(auth_accepted,      COUNTER, "",      "Clients accepted (AUTH-7).")                          \
+    X(auth_rejected,      COUNTER, "",      "Clients rejected (AUTH-4, AUTH-5).")                  \
+    X(auth_failed,        COUNTER, "",      "Clients whose authentication failed (AUTH-4).")       \
+    X(auth_timeouts,      COUNTER, "",      "Clients closed with 4001 (AUTH-1, AUTH-2).")          \
+    /* ends and losses */                                                                          \
+    X(heartbeat_timeouts, COUNTER, "",      "Clients closed with 4002 (LIVE-1).")                  \
+    X(idle_timeouts,      COUNTER, "",      "Streams dropped for idle_timeout_ms (LIVE-2).")       \
+    X(write_timeouts,     COUNTER, "",      "Streams dropped for write_timeout_ms.")               \
+    X(message_timeouts,   COUNTER, "",      "Streams ended for message_timeout_ms.")               \
+    X(protocol_errors,    COUNTER, "",      "Streams ended for a broken rule (BYE-3).")            \
+    X(dropped_pressure,   COUNTER, "",      "Messages dropped for slow clients, or clients "       \
+                                            "closed for it (SEND-6).")                             \
+    X(dropped_memory,     COUNTER, "",      "Messages dropped for want of memory.")                \
+    X(dropped_transform,  COUNTER, "",      "Messages dropped for the transformer (ENC-2).")       \
+    X(clear_refused,      COUNTER, "",      "Messages not sent for keys not agreed (SEND-2).")     \
+    X(pings_sent,         COUNTER, "",      "Pings sent.")                                         \
+    X(pongs_received,     COUNTER, "",      "Pongs received.")                                     \
+    /* the bus */                                                                                  \
+    X(bus_published,      COUNTER, "",      "Messages that the bus has taken.")                    \
+    X(bus_received,       COUNTER, "",      "Messages that came from the bus, own ones too.")      \
+    X(bus_self_echo,      COUNTER, "",      "Of bus_received, own ones (BUS-3).")                  \
+    X(bus_discarded,      COUNTER, "",      "Of bus_received, those that nobody here is a "        \
+                                            "receiver of.")                                        \
+    X(bus_bad,            COUNTER, "",      "Of bus_received, those that are no envelope "         \
+                                            "(BUS-3).")                                            \
+    X(bus_refused,        COUNTER, "",      "Of bus_received, those whose channel does not fit "   \
+                                            "type and target.")                                    \
+    X(bus_dropped,        COUNTER, "",      "Messages that waited for the bus and had to go "      \
+                                            "(BUS-5).")                                            \
+    X(bus_dropped_up,     COUNTER, "",      "Of bus_dropped, over bus_burst_bytes_max, the bus "   \
+                                            "being up.")                                           \
+    X(bus_unconfirmed,    COUNTER, "",      "Messages that the bus took and nobody knows to have " \
+                                            "arrived (BYE-2).")                                    \
+    X(bus_downs,          COUNTER, "",      "Times that the bus went down.")                       \
+    X(bus_down_ms,        COUNTER, "ms",    "Time without the bus, that from creation to the "     \
+                                            "first UP too.")                                       \
+    X(bus_queued_bytes,   GAUGE,   "bytes", "Waiting for the bus.")                                \
+    X(bus_lingering,      GAUGE,   "",      "Channels still subscribed that nobody here is in "    \
+                                            "any more (bus_linger_ms).")                           \
+    X(log_suppressed,     COUNTER, "",      "Log lines held back.")
+/* clang-format on */
+
+/* The figures at one moment; filled in by wshub_stats_get(). */
 typedef struct wshub_stats {
-    uint64_t conns, clients, users, rooms; /* gauges; rooms counts own-id rooms too */
-    uint64_t authenticated;                /* gauge */
-    uint64_t queued_bytes, segment_bytes;  /* gauges: owed to clients; held in shared segments */
-    uint64_t lagging_bytes;   /* gauge: of those, held for pressured clients (segment_bytes_max) */
-    uint64_t transform_bytes; /* gauge: held for the outbound transformer */
-    uint64_t held_bytes;      /* gauge: received, waiting for an answer or a transformer */
-    uint64_t held_refused, http_owed; /* over held_bytes_max; how often http_answers_bytes_max
-                                         stopped requests */
-    uint64_t conns_opened, conns_closed, conns_refused;
-    uint64_t http_requests, http_bad, upgrades, upgrades_refused, hosts_refused; /* the last: 421,
-                                                                                    allowed_hosts */
-    uint64_t messages_in, bytes_in, messages_out, bytes_out; /* out: once for each receiver */
-    uint64_t msg_invalid, msg_ignored, msg_unhandled, app_failures;
-    uint64_t auth_accepted, auth_rejected, auth_failed, auth_timeouts;
-    uint64_t joins_refused, heartbeat_timeouts, idle_timeouts, write_timeouts, message_timeouts;
-    uint64_t protocol_errors, dropped_pressure, dropped_memory, dropped_transform, clear_refused;
-    uint64_t pings_sent, pongs_received;
-    uint64_t bus_published, bus_received, bus_discarded, bus_bad, bus_self_echo, bus_dropped;
-    uint64_t bus_refused;     /* channel does not fit type and target */
-    uint64_t bus_dropped_up;  /* of bus_dropped: over bus_burst_bytes_max, the bus being up */
-    uint64_t bus_unconfirmed; /* taken by the bus, not acknowledged when its connection broke, or
-                                 when the bus was left (BYE-2) */
-    uint64_t bus_downs, bus_down_ms; /* the time from creation to the first UP counts too */
-    uint64_t bus_queued_bytes;       /* gauge: waiting for the bus */
-    uint64_t bus_lingering; /* gauge: channels subscribed still that nobody here is in any more */
-    uint64_t log_suppressed;
+#define WSHUB__X(name, type, unit, help) uint64_t name;
+    WSHUB_STATS(WSHUB__X)
+#undef WSHUB__X
 } wshub_stats;
 
 /* A place in a walk over clients, members, users or rooms, or in a JSON array. Zero it to begin.
@@ -695,6 +817,107 @@ typedef struct wshub_bus {
  * Its size and version are passed beside it by wshub_create(), so that nobody has to set them. */
 #define WSHUB_DESC_VERSION 1
 
+/* Limits and clocks: type, name, unit, default, least, greatest, whether WSHUB_OFF is allowed (OFF)
+ * or not (ALWAYS), help. One list makes the fields of wshub_desc, their defaults and the checks of
+ * wshub_desc_problem(), and is the table of the manual (>>limits). A default of 0 is worked out from
+ * other fields, as its help says. */
+/* clang-format off */
+#define WSHUB_LIMITS(X)                                                                            \
+    /* Clocks. They measure silence or want of progress, never honest work, and peers are judged   \
+     * only by what has been heard of them (LIVE-3; wshub_io.heard_ms). */                         \
+    X(uint32_t, head_timeout_ms,        "ms",      5000, 1, UINT32_MAX - 1, ALWAYS,                \
+      "for a whole request head, from its first byte (CONN-3); cannot be off, or a peer could "    \
+      "stay for ever")                                                                             \
+    X(uint32_t, auth_timeout_ms,        "ms",      5000, 1, UINT32_MAX - 1, ALWAYS,                \
+      "from the upgrade to `authenticate` (AUTH-1), three times that for the answer (AUTH-2); "    \
+      "cannot be off, or a peer could stay for ever")                                              \
+    X(uint32_t, heartbeat_interval_ms,  "ms",     30000, 1, UINT32_MAX - 1, ALWAYS,                \
+      "how late heartbeat_timeout_ms may be found to have passed (LIVE-1); cannot be off")         \
+    X(uint32_t, heartbeat_timeout_ms,   "ms",     90000, 1, UINT32_MAX,     OFF,                   \
+      "silence of an authenticated client, by messages, after which it is closed with 4002 "       \
+      "(LIVE-1); or WSHUB_OFF")                                                                    \
+    X(uint32_t, idle_timeout_ms,        "ms",     60000, 1, UINT32_MAX,     OFF,                   \
+      "silence of a stream in both directions, after which it is dropped; pings are sent after "   \
+      "half of it (LIVE-2); at least 2 with pings; or WSHUB_OFF")                                  \
+    X(uint32_t, message_timeout_ms,     "ms",     30000, 1, UINT32_MAX,     OFF,                   \
+      "for each 4096 bytes more of a message or body that has begun; or WSHUB_OFF")                \
+    X(uint32_t, write_timeout_ms,       "ms",     60000, 1, UINT32_MAX,     OFF,                   \
+      "without a byte of progress in sending; ends are bounded by it too (LIVE-3); or WSHUB_OFF")  \
+    X(uint32_t, close_timeout_ms,       "ms",      5000, 1, UINT32_MAX - 1, ALWAYS,                \
+      "for the peer's Close, and for its end, once ours has left; cannot be off, or a peer could " \
+      "stay for ever")                                                                             \
+    X(uint32_t, transform_timeout_ms,   "ms",     30000, 1, UINT32_MAX,     OFF,                   \
+      "for your answer to on_transform_in, then it has failed (ENC-2); or WSHUB_OFF")              \
+    X(uint32_t, http_timeout_ms,        "ms",     30000, 1, UINT32_MAX,     OFF,                   \
+      "for your answer to an HTTP request, then 503; or WSHUB_OFF")                                \
+    X(uint32_t, shutdown_timeout_ms,    "ms",      5000, 1, UINT32_MAX - 1, ALWAYS,                \
+      "bounds wshub_shutdown(): for peers to close, then for the broker to acknowledge what was "  \
+      "published (BYE-2); cannot be off")                                                          \
+    /* What comes from peers. */                                                                   \
+    X(uint32_t, payload_bytes_max,      "bytes", 131072, 24, 1u << 30,      ALWAYS,                \
+      "one inbound message after reassembly, beyond: 1009 (BYE-3); 24, which "                     \
+      "{\"event\":\"authenticate\"} takes, to 1 GiB")                                              \
+    X(uint32_t, preauth_messages_max,   "messages",  16, 1, UINT32_MAX,     ALWAYS,                \
+      "messages of a client before it is accepted; beyond: close 1008")                            \
+    X(uint32_t, preauth_bytes_max,      "bytes",   8192, 24, UINT32_MAX,    ALWAYS,                \
+      "bytes of these messages; at least 24, which {\"event\":\"authenticate\"} takes; beyond: "   \
+      "close 1008")                                                                                \
+    X(uint32_t, held_bytes_max,         "bytes",      0, 1, 1u << 30,       ALWAYS,                \
+      "of a stream: received and not yet looked at, since an answer or a transformer is waited "   \
+      "for; payload_bytes_max + 262144, at most 1 GiB. "                                           \
+      "An io that pauses brings one report of it at most, which is always kept; what others "      \
+      "bring beyond ends the stream (1008)")                                                       \
+    X(uint32_t, json_depth_max,         "levels",  1024, 1, WSHUB_JSON_DEPTH_MAX, ALWAYS,          \
+      "nesting of JSON (MSG-9); at most WSHUB_JSON_DEPTH_MAX, which can be defined larger")        \
+    X(uint32_t, http_head_bytes_max,    "bytes",  16384, 136, 1u << 20,     ALWAYS,                \
+      "a request's head, beyond: 431 (CONN-3); at least 136 and the path, for the shortest "       \
+      "upgrade; at most 1 MiB")                                                                    \
+    X(uint32_t, http_headers_max,       "fields",   100, 5, 256,            ALWAYS,                \
+      "header fields of a request, beyond: 431 (CONN-3); 5, for the shortest upgrade, to 256")     \
+    X(uint32_t, http_body_bytes_max,    "bytes",  65536, 1, 1u << 30,       ALWAYS,                \
+      "a request's body, beyond: 413; at most 1 GiB")                                              \
+    /* What waits for peers (SEND-6). */                                                           \
+    X(uint32_t, backpressure_bytes_max, "bytes", 1048576, 1, 1u << 30,      OFF,                   \
+      "what waits for one client (SEND-6); one that owes nothing is sent a message of any "        \
+      "length; at most 1 GiB, or WSHUB_OFF: 2 GiB - 1, which no queue passes")                     \
+    X(uint64_t, segment_bytes_max,      "bytes", 1u << 30, 1, UINT64_MAX,   ALWAYS,                \
+      "held for all pressured clients together (lagging_bytes)")                                   \
+    X(uint32_t, http_answers_bytes_max, "bytes", 262144, 1, 1u << 30,       ALWAYS,                \
+      "unsent answers of a stream: with more, no further request of it is taken until they have "  \
+      "drained (SEND-6); one answer may be larger; at most 1 GiB")                                 \
+    /* How many there may be. */                                                                   \
+    X(uint32_t, conns_max,              "streams", 1000000, 1, UINT32_MAX,  ALWAYS,                \
+      "open at a time; further ones are closed at once")                                           \
+    X(uint32_t, clients_max,            "clients", 1000000, 1, UINT32_MAX,  ALWAYS,                \
+      "at a time; further upgrades are answered 503 (CONN-2)")                                     \
+    X(uint32_t, rooms_per_client_max,   "rooms",   1024, 1, UINT32_MAX,     ALWAYS,                \
+      "rooms of one client; at least the default rooms and the client's own (ROOM-6)")             \
+    X(uint32_t, rooms_per_message_max,  "rooms",      0, 1, UINT32_MAX,     ALWAYS,                \
+      "rooms named in one `join` or `leave`; rooms_per_client_max (ROOM-6)")                       \
+    X(uint32_t, rooms_max,              "rooms", 1000000, 1, UINT32_MAX,    ALWAYS,                \
+      "at a time; at least the default rooms")                                                     \
+    X(uint32_t, users_max,              "users", 1000000, 1, UINT32_MAX,    ALWAYS,                \
+      "at a time")                                                                                 \
+    X(uint32_t, asks_per_client_max,    "questions", 16, 1, UINT32_MAX,     ALWAYS,                \
+      "joins of one client that are not yet answered")                                             \
+    X(uint32_t, encrypted_batch_max,    "questions", 10, 1, UINT32_MAX,     ALWAYS,                \
+      "on_transform_out of one message, not yet answered, at a time (ENC-3)")                      \
+    /* The bus, and other threads. */                                                              \
+    X(uint32_t, bus_queue_bytes_max,    "bytes", 1048576, 1, UINT32_MAX,    ALWAYS,                \
+      "kept while the bus is down; beyond, the oldest goes (BUS-5)")                               \
+    X(uint32_t, bus_queue_ms_max,       "ms",     15000, 1, UINT32_MAX,     OFF,                   \
+      "how long that is kept (BUS-5): more than the longest pause between two attempts to "        \
+      "reconnect and the attempt itself; or WSHUB_OFF")                                            \
+    X(uint32_t, bus_burst_bytes_max,    "bytes",      0, 1, UINT32_MAX,     ALWAYS,                \
+      "waits while the bus is up and cannot take it at once; 16 MiB or bus_queue_bytes_max, "      \
+      "whichever is more. One message may be longer than either")                                  \
+    X(uint32_t, bus_linger_ms,          "ms",      5000, 1, UINT32_MAX,     OFF,                   \
+      "bus_exact: unsubscribes so long after the last has left; at most rooms_max channels "       \
+      "linger (bus_lingering), beyond, the oldest are given up at once; or WSHUB_OFF: at once")    \
+    X(uint32_t, post_bytes_max,         "bytes", 64u << 20, 1, 1u << 30,    ALWAYS,                \
+      "posted by other threads and not yet carried out; at most 1 GiB")
+/* clang-format on */
+
 typedef struct wshub_desc {
     const wshub_io *io;   /* required: where bytes come from */
     const wshub_bus *bus; /* NULL: this hub stands alone. Given: it ends with the hub, or if
@@ -723,24 +946,11 @@ typedef struct wshub_desc {
     const char *const *allowed_hosts;
     size_t allowed_hosts_count;
 
-    /* Clocks measure silence or want of progress, never honest work (LIVE-3), and peers are judged
-     * only by what has been heard of them (wshub_io.heard_ms). */
-    uint32_t head_timeout_ms; /* 5000; for a whole request head, from its first byte (CONN-3) */
-    uint32_t auth_timeout_ms; /* 5000; from the upgrade to `authenticate`; 3x for the answer */
-    uint32_t heartbeat_interval_ms; /* 30000; granularity of the next one (LIVE-1) */
-    uint32_t heartbeat_timeout_ms;  /* 90000, WSHUB_OFF */
-    uint32_t idle_timeout_ms;       /* 60000, WSHUB_OFF; silence both ways; pings after half of it
-                                       (LIVE-2) */
-    uint32_t message_timeout_ms; /* 30000, WSHUB_OFF; for each 4096 bytes more of a message or body
-                                    that has begun */
-    uint32_t write_timeout_ms; /* 60000, WSHUB_OFF; without a byte of progress; ends are bounded by
-                                  it too */
-    uint32_t close_timeout_ms; /* 5000; for the peer's Close, and for its end, once ours has left */
-    uint32_t transform_timeout_ms; /* 30000, WSHUB_OFF; for your answer to on_transform_in, then it
-                                      has failed (ENC-2) */
-    uint32_t http_timeout_ms; /* 30000, WSHUB_OFF; for your answer to an HTTP request, then 503 */
-    uint32_t shutdown_timeout_ms; /* 5000; bounds wshub_shutdown(): for peers to close, then for the
-                                     broker to acknowledge what was published (BYE-2) */
+    /* Limits and clocks: the fields of WSHUB_LIMITS. 0: the default. */
+#define WSHUB__X(type, name, unit, usual, least, greatest, off, help) type name;
+    WSHUB_LIMITS(WSHUB__X)
+#undef WSHUB__X
+
     bool no_pings;
     bool heartbeat_by_pong; /* a pong counts as a heartbeat: for clients that only listen (LIVE-2);
                                needs pings */
@@ -750,43 +960,6 @@ typedef struct wshub_desc {
     bool bus_exact;       /* PRECISE mode (BUS-4): subscribe to what is here, not to patterns */
     bool bus_any_channel; /* as the reference: an envelope's type and target decide, whatever its
                              channel; left out: those that do not fit each other are refused */
-
-    uint32_t payload_bytes_max;      /* 131072; one inbound message after reassembly */
-    uint32_t backpressure_bytes_max; /* 1048576; what waits for one client (SEND-6): one that takes
-                                        all is sent a message of any length. WSHUB_OFF: 2 GiB - 1,
-                                        which no queue passes */
-    uint32_t http_answers_bytes_max; /* 262144; unsent answers of a stream: with more, no further
-                                        request of it is taken until they have drained (SEND-6). One
-                                        answer may be larger */
-    uint32_t held_bytes_max; /* payload_bytes_max + 262144; of a stream: received and not yet looked
-                                at, since an answer or a transformer is waited for. An io that
-                                pauses brings one report of it at most, which is always kept; what
-                                others bring beyond ends the stream (1008) */
-    uint64_t segment_bytes_max; /* 1 GiB; held for all pressured clients together (lagging_bytes) */
-    uint32_t conns_max, clients_max; /* 1000000 each */
-    uint32_t http_head_bytes_max;    /* 16384 (CONN-3) */
-    uint32_t http_headers_max;       /* 100; at most 256 */
-    uint32_t http_body_bytes_max;    /* 65536 */
-    uint32_t json_depth_max;         /* 1024 (MSG-9) */
-    uint32_t preauth_messages_max;   /* 16; before acceptance; beyond: close 1008 */
-    uint32_t preauth_bytes_max;      /* 8192; the same */
-    uint32_t rooms_per_client_max; /* 1024 (ROOM-6); at least the default rooms and the client's own
-                                    */
-    uint32_t rooms_per_message_max; /* rooms_per_client_max (ROOM-6) */
-    uint32_t rooms_max, users_max;  /* 1000000 each */
-    uint32_t asks_per_client_max;   /* 16; joins not yet answered */
-    uint32_t encrypted_batch_max;   /* 10 (ENC-3) */
-    uint32_t bus_queue_bytes_max;   /* 1048576; kept while the bus is down (BUS-5) */
-    uint32_t bus_queue_ms_max; /* 15000, WSHUB_OFF; the same: older ones are dropped. More than the
-                                  longest pause between two attempts to reconnect and the attempt
-                                  itself */
-    uint32_t bus_burst_bytes_max; /* 16 MiB or bus_queue_bytes_max, whichever is more; waits while
-                                     the bus is up and cannot take it at once. One message may be
-                                     longer than either */
-    uint32_t bus_linger_ms;  /* 5000, WSHUB_OFF; bus_exact: unsubscribes so long after the last. At
-                                most rooms_max  channels linger (bus_lingering); beyond, the oldest
-                                are given up at once */
-    uint32_t post_bytes_max; /* 67108864; posted and not yet carried out */
 
     /* Every callback runs on the hub's thread and may call any function. */
     /* Asked when a client sends `authenticate`. NULL: everybody is rejected. */
@@ -891,12 +1064,23 @@ WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms,
 WSHUB_API wshub_err wshub_timer_stop(wshub *hub, wshub_timer timer); /* STALE: fired or stopped
                                                                         before */
 
-WSHUB_API void wshub_stats_get(const wshub *hub, wshub_stats *out_stats); /* O(1) */
+/* Reads all figures of a hub (WSHUB_STATS). O(1). Thread: the hub's; allowed in callbacks. */
+WSHUB_API void wshub_stats_get(const wshub *hub, wshub_stats *out_stats);
+/* Write the figures as text: as one JSON object, or as OpenMetrics for Prometheus and its relatives,
+ * names beginning with `wshub_`, content type WSHUB_OPENMETRICS_TYPE. Neither allocates.
+ *   buf  at most cap bytes are written, no terminator; may be NULL if cap is 0
+ * Returns the length of the whole text; above cap: it was cut. 16 KiB hold either.
+ * Thread   the hub's; allowed in callbacks, so on_request can serve them. */
+WSHUB_API size_t wshub_stats_json(const wshub *hub, char *buf, size_t cap);
+WSHUB_API size_t wshub_stats_openmetrics(const wshub *hub, char *buf, size_t cap);
+#define WSHUB_OPENMETRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 WSHUB_API wshub_str wshub_server_id(const wshub *hub); /* view, valid as long as the hub */
 WSHUB_API uint64_t wshub_now_ms(const wshub *hub); /* the hub's clock: stands still within a turn */
 WSHUB_API void *wshub_user(const wshub *hub);      /* wshub_desc.user */
 WSHUB_API const char *wshub_strerror(wshub_err err);       /* never NULL */
 WSHUB_API const char *wshub_log_name(wshub_log_code code); /* "MSG_INVALID"; "?" if none */
+WSHUB_API const char *
+wshub_log_help(wshub_log_code code); /* what it means and what to do; "?" if none */
 #ifdef WSHUB_SELF_CHECK
 /* Walks every index and byte account; NULL, or a text that names the first thing that is wrong. */
 WSHUB_API const char *wshub_self_check(const wshub *hub);
@@ -1256,9 +1440,6 @@ WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]);
 #define WSHUB__NEVER(x) ((x) ? (abort(), true) : false)
 #else
 #define WSHUB__NEVER(x) (x)
-#endif
-#ifndef WSHUB_JSON_DEPTH_MAX
-#define WSHUB_JSON_DEPTH_MAX 4096
 #endif
 /* For what is done once a connection, a request or a turn, not once a message: it stays out of the
  * lines of code that are hot, and the compiler does not copy it into its callers. */
@@ -3433,16 +3614,21 @@ static void wshub__enter(wshub *hub) {
 }
 
 static const struct {
-    const char *name, *text;
+    const char *name, *text, *help;
     wshub_log_level level;
 } wshub__logs[] = {
-#define WSHUB__X(name, level, text) {#name, text, WSHUB_LEVEL_##level},
+#define WSHUB__X(name, level, text, meaning, advice)                                               \
+    {#name, text, meaning " " advice, WSHUB_LEVEL_##level},
     WSHUB_LOGS(WSHUB__X)
 #undef WSHUB__X
 };
 
 WSHUB_API const char *wshub_log_name(wshub_log_code code) {
     return (unsigned)code < WSHUB_LOG_COUNT ? wshub__logs[code].name : "?";
+}
+
+WSHUB_API const char *wshub_log_help(wshub_log_code code) {
+    return (unsigned)code < WSHUB_LOG_COUNT ? wshub__logs[code].help : "?";
 }
 
 WSHUB_API const char *wshub_strerror(wshub_err err) {
@@ -9793,16 +9979,189 @@ static const wshub__above wshub__hub_above = {
     wshub__above_waited, wshub__above_who,    wshub__run_end,     wshub__free,
 };
 
+/* ---- >>stats ---------------------------------------------------------------------------------
+ * The figures of WSHUB_STATS as a struct and as text. What is counted is counted where it happens;
+ * here is added what others know: how many there are, and what waits. Allocates nothing. Proved by
+ * tests/test_manual.c. */
+
+WSHUB_API void wshub_stats_get(const wshub *hub, wshub_stats *out_stats) {
+    wshub__look(hub);
+    *out_stats = hub->stats;
+    out_stats->conns = hub->conns_live;
+    out_stats->clients = hub->clients.live;
+    out_stats->users = hub->users_count;
+    out_stats->rooms = (uint64_t)hub->rooms_count + hub->own_rooms;
+    out_stats->bus_queued_bytes = hub->outbox.bytes;
+    if (hub->has_bus && !hub->bus_up) out_stats->bus_down_ms += hub->now - hub->bus_since;
+}
+
+static const struct {
+    const char *name, *unit, *help;
+    size_t at; /* of the figure in wshub_stats */
+    bool counter;
+} wshub__stats[] = {
+#define WSHUB__STAT_COUNTER true
+#define WSHUB__STAT_GAUGE false
+#define WSHUB__X(name, type, unit, help)                                                           \
+    {#name, unit, help, offsetof(wshub_stats, name), WSHUB__STAT_##type},
+    WSHUB_STATS(WSHUB__X)
+#undef WSHUB__X
+#undef WSHUB__STAT_COUNTER
+#undef WSHUB__STAT_GAUGE
+};
+
+#define WSHUB__STATS_COUNT (sizeof wshub__stats / sizeof wshub__stats[0])
+
+/* Text on its way into memory of the caller's, which may be too small for it: what does not fit is
+ * counted and not written. */
+typedef struct wshub__print {
+    char *buf;
+    size_t cap, len;
+} wshub__print;
+
+static void wshub__print_bytes(wshub__print *p, const char *bytes, size_t count) {
+    size_t room = p->len < p->cap ? p->cap - p->len : 0;
+    if (room) memcpy(p->buf + p->len, bytes, count < room ? count : room);
+    p->len += count;
+}
+
+static void wshub__print_text(wshub__print *p, const char *text) {
+    wshub__print_bytes(p, text, strlen(text));
+}
+
+static void wshub__print_uint(wshub__print *p, uint64_t n) {
+    char digits[20];
+    size_t i = sizeof digits;
+    do {
+        digits[--i] = (char)('0' + (int)(n % 10));
+        n /= 10;
+    } while (n);
+    wshub__print_bytes(p, digits + i, sizeof digits - i);
+}
+
+static uint64_t wshub__stats_at(const wshub_stats *stats, size_t i) {
+    uint64_t value;
+    memcpy(&value, (const char *)stats + wshub__stats[i].at, sizeof value);
+    return value;
+}
+
+static size_t wshub__stats_print_json(const wshub_stats *stats, char *buf, size_t cap) {
+    wshub__print p = {buf, cap, 0};
+    size_t i;
+    for (i = 0; i < WSHUB__STATS_COUNT; i++) {
+        wshub__print_text(&p, i ? ",\"" : "{\"");
+        wshub__print_text(&p, wshub__stats[i].name);
+        wshub__print_text(&p, "\":");
+        wshub__print_uint(&p, wshub__stats_at(stats, i));
+    }
+    wshub__print_text(&p, "}");
+    return p.len;
+}
+
+/* A name may be said to have a unit only if it ends with it (OpenMetrics 1.0, "Unit"). */
+static bool wshub__stats_ends_with_unit(const char *name, const char *unit) {
+    size_t whole = strlen(name), end = strlen(unit);
+    return end && whole > end && name[whole - end - 1] == '_' &&
+           strcmp(name + whole - end, unit) == 0;
+}
+
+static void wshub__print_meta(wshub__print *p, const char *what, const char *name,
+                              const char *value) {
+    wshub__print_text(p, what);
+    wshub__print_text(p, name);
+    wshub__print_text(p, " ");
+    wshub__print_text(p, value);
+    wshub__print_text(p, "\n");
+}
+
+static size_t wshub__stats_print_openmetrics(const wshub_stats *stats, char *buf, size_t cap) {
+    wshub__print p = {buf, cap, 0};
+    size_t i;
+    for (i = 0; i < WSHUB__STATS_COUNT; i++) {
+        const char *name = wshub__stats[i].name, *unit = wshub__stats[i].unit;
+        bool counter = wshub__stats[i].counter;
+        wshub__print_meta(&p, "# TYPE wshub_", name, counter ? "counter" : "gauge");
+        if (wshub__stats_ends_with_unit(name, unit))
+            wshub__print_meta(&p, "# UNIT wshub_", name, unit);
+        wshub__print_meta(&p, "# HELP wshub_", name, wshub__stats[i].help);
+
+        wshub__print_text(&p, "wshub_");
+        wshub__print_text(&p, name);
+        wshub__print_text(&p, counter ? "_total " : " ");
+        wshub__print_uint(&p, wshub__stats_at(stats, i));
+        wshub__print_text(&p, "\n");
+    }
+    wshub__print_text(&p, "# EOF\n");
+    return p.len;
+}
+
+WSHUB_API size_t wshub_stats_json(const wshub *hub, char *buf, size_t cap) {
+    wshub_stats stats;
+    wshub_stats_get(hub, &stats);
+    return wshub__stats_print_json(&stats, buf, cap);
+}
+
+WSHUB_API size_t wshub_stats_openmetrics(const wshub *hub, char *buf, size_t cap) {
+    wshub_stats stats;
+    wshub_stats_get(hub, &stats);
+    return wshub__stats_print_openmetrics(&stats, buf, cap);
+}
+
 /* ---- >>public --------------------------------------------------------------------------------
  * The doors: arguments are checked here, and only here. */
 
-static uint32_t wshub__or(uint32_t value, uint32_t otherwise) {
-    return value ? value : otherwise;
+/* WSHUB_LIMITS as wshub_desc_problem() and the defaults read it. */
+typedef struct wshub__limit {
+    const char *problem; /* said of a value that is out of range */
+    size_t at;           /* of the field in wshub_desc */
+    bool wide;           /* 64 bits; else 32 */
+    bool off;            /* WSHUB_OFF is allowed */
+    uint64_t usual, least, greatest;
+} wshub__limit;
+
+static const wshub__limit wshub__limits[] = {
+#define WSHUB__LIMIT_OFF true
+#define WSHUB__LIMIT_ALWAYS false
+#define WSHUB__X(type, name, unit, usual, least, greatest, off, help)                              \
+    {#name ": " help,                                                                              \
+     offsetof(wshub_desc, name),                                                                   \
+     sizeof(type) > sizeof(uint32_t),                                                              \
+     WSHUB__LIMIT_##off,                                                                           \
+     usual,                                                                                        \
+     least,                                                                                        \
+     greatest},
+    WSHUB_LIMITS(WSHUB__X)
+#undef WSHUB__X
+#undef WSHUB__LIMIT_OFF
+#undef WSHUB__LIMIT_ALWAYS
+};
+
+static uint64_t wshub__limit_get(const wshub_desc *d, const wshub__limit *limit) {
+    const char *field = (const char *)d + limit->at;
+    uint32_t narrow;
+    uint64_t wide;
+    if (limit->wide) {
+        memcpy(&wide, field, sizeof wide);
+        return wide;
+    }
+    memcpy(&narrow, field, sizeof narrow);
+    return narrow;
+}
+
+static void wshub__limit_set(wshub_desc *d, const wshub__limit *limit, uint64_t value) {
+    char *field = (char *)d + limit->at;
+    uint32_t narrow = (uint32_t)value;
+    if (limit->wide) {
+        memcpy(field, &value, sizeof value);
+    } else {
+        memcpy(field, &narrow, sizeof narrow);
+    }
 }
 
 /* The one place where defaults are filled in; they stand beside the fields in >>desc. */
 WSHUB__COLD static void wshub__desc_defaults(wshub_desc *d) {
     static const char *const rooms[] = {"ws-default", "ws-notification"};
+    size_t i;
     if (!d->path) d->path = "/ws";
     if (d->no_default_rooms) {
         d->default_rooms_count = 0;
@@ -9810,44 +10169,30 @@ WSHUB__COLD static void wshub__desc_defaults(wshub_desc *d) {
         d->default_rooms = rooms;
         d->default_rooms_count = 2;
     }
-    d->head_timeout_ms = wshub__or(d->head_timeout_ms, 5000);
-    d->auth_timeout_ms = wshub__or(d->auth_timeout_ms, 5000);
-    d->heartbeat_interval_ms = wshub__or(d->heartbeat_interval_ms, 30000);
-    d->heartbeat_timeout_ms = wshub__or(d->heartbeat_timeout_ms, 90000);
-    d->idle_timeout_ms = wshub__or(d->idle_timeout_ms, 60000);
-    d->message_timeout_ms = wshub__or(d->message_timeout_ms, 30000);
-    d->write_timeout_ms = wshub__or(d->write_timeout_ms, 60000);
-    d->close_timeout_ms = wshub__or(d->close_timeout_ms, 5000);
-    d->transform_timeout_ms = wshub__or(d->transform_timeout_ms, 30000);
-    d->http_timeout_ms = wshub__or(d->http_timeout_ms, 30000);
-    d->shutdown_timeout_ms = wshub__or(d->shutdown_timeout_ms, 5000);
-    d->payload_bytes_max = wshub__or(d->payload_bytes_max, 131072);
-    d->backpressure_bytes_max = wshub__or(d->backpressure_bytes_max, 1048576);
+
+    for (i = 0; i < sizeof wshub__limits / sizeof wshub__limits[0]; i++) {
+        const wshub__limit *limit = &wshub__limits[i];
+        if (!wshub__limit_get(d, limit)) wshub__limit_set(d, limit, limit->usual);
+    }
+
+    /* Those whose default depends on another field: the list says 0. */
     if (!d->held_bytes_max)
         d->held_bytes_max =
-            d->payload_bytes_max > 1u << 30 ? 1u << 30 : d->payload_bytes_max + 262144;
-    if (!d->segment_bytes_max) d->segment_bytes_max = UINT64_C(1) << 30;
-    d->conns_max = wshub__or(d->conns_max, 1000000);
-    d->clients_max = wshub__or(d->clients_max, 1000000);
-    d->http_head_bytes_max = wshub__or(d->http_head_bytes_max, 16384);
-    d->http_headers_max = wshub__or(d->http_headers_max, 100);
-    d->http_answers_bytes_max = wshub__or(d->http_answers_bytes_max, 262144);
-    d->http_body_bytes_max = wshub__or(d->http_body_bytes_max, 65536);
-    d->json_depth_max = wshub__or(d->json_depth_max, WSHUB__JSON_DEPTH);
-    d->preauth_messages_max = wshub__or(d->preauth_messages_max, 16);
-    d->preauth_bytes_max = wshub__or(d->preauth_bytes_max, 8192);
-    d->rooms_per_client_max = wshub__or(d->rooms_per_client_max, 1024);
-    d->rooms_per_message_max = wshub__or(d->rooms_per_message_max, d->rooms_per_client_max);
-    d->rooms_max = wshub__or(d->rooms_max, 1000000);
-    d->users_max = wshub__or(d->users_max, 1000000);
-    d->asks_per_client_max = wshub__or(d->asks_per_client_max, 16);
-    d->encrypted_batch_max = wshub__or(d->encrypted_batch_max, 10);
-    d->bus_queue_bytes_max = wshub__or(d->bus_queue_bytes_max, WSHUB__BUS_QUEUE_BYTES);
-    d->bus_queue_ms_max = wshub__or(d->bus_queue_ms_max, 15000);
-    d->bus_burst_bytes_max =
-        wshub__or(d->bus_burst_bytes_max, wshub__bus_burst(d->bus_queue_bytes_max));
-    d->bus_linger_ms = wshub__or(d->bus_linger_ms, 5000);
-    d->post_bytes_max = wshub__or(d->post_bytes_max, 64u << 20);
+            d->payload_bytes_max < (1u << 30) - 262144 ? d->payload_bytes_max + 262144 : 1u << 30;
+    if (!d->rooms_per_message_max) d->rooms_per_message_max = d->rooms_per_client_max;
+    if (!d->bus_burst_bytes_max) d->bus_burst_bytes_max = wshub__bus_burst(d->bus_queue_bytes_max);
+}
+
+/* The range of each limit by itself. NULL: all are in theirs. Defaults are filled in. */
+WSHUB__COLD static const char *wshub__desc_ranges(const wshub_desc *d) {
+    size_t i;
+    for (i = 0; i < sizeof wshub__limits / sizeof wshub__limits[0]; i++) {
+        const wshub__limit *limit = &wshub__limits[i];
+        uint64_t value = wshub__limit_get(d, limit);
+        if (limit->off && value == WSHUB_OFF) continue;
+        if (value < limit->least || value > limit->greatest) return limit->problem;
+    }
+    return NULL;
 }
 
 /* Whether a description is laid out as this header lays it out; another one cannot be read. The size
@@ -9954,13 +10299,8 @@ WSHUB__COLD static const char *wshub__desc_shut(const wshub_desc *d) {
     if (d->rooms_per_client_max < own_and_default)
         return "rooms_per_client_max: at least the default rooms and the client's own (ROOM-6)";
     if (d->rooms_max < d->default_rooms_count) return "rooms_max: at least the default rooms";
-    if (d->payload_bytes_max < 24)
-        return "payload_bytes_max: at least 24, for {\"event\":\"authenticate\"}";
-    if (d->preauth_bytes_max < 24)
-        return "preauth_bytes_max: at least 24, for {\"event\":\"authenticate\"}";
     if (d->http_head_bytes_max < 136 + path)
         return "http_head_bytes_max: at least 136 and the path, for the shortest upgrade";
-    if (d->http_headers_max < 5) return "http_headers_max: at least 5, for the shortest upgrade";
     if (d->idle_timeout_ms < 2 && !d->no_pings)
         return "idle_timeout_ms: at least 2; pings are sent after half of it";
     return NULL;
@@ -9968,28 +10308,19 @@ WSHUB__COLD static const char *wshub__desc_shut(const wshub_desc *d) {
 
 /* What is wrong with a description whose defaults are filled in. NULL: nothing. */
 WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *d) {
-    size_t i;
-    const char *shut;
+    const char *why;
     uint32_t port;
-    const uint32_t bounded[] = {d->auth_timeout_ms, d->heartbeat_interval_ms, d->close_timeout_ms,
-                                d->shutdown_timeout_ms, d->head_timeout_ms};
+    size_t i;
     if (!d->io->attach || !d->io->send || !d->io->close || !d->io->now_ms || !d->io->wall_ms ||
         !d->io->random) {
         return "io: attach, send, close, now_ms, wall_ms and random are required";
     }
-    for (i = 0; i < sizeof bounded / sizeof bounded[0]; i++) {
-        if (bounded[i] == WSHUB_OFF) {
-            return "head_timeout_ms, auth_timeout_ms, heartbeat_interval_ms, close_timeout_ms and "
-                   "shutdown_timeout_ms cannot be off: a peer could stay for ever";
-        }
-    }
+    why = wshub__desc_ranges(d);
+    if (why) return why;
     if (d->heartbeat_by_pong && (d->no_pings || d->idle_timeout_ms == WSHUB_OFF ||
                                  d->idle_timeout_ms / 2 >= d->heartbeat_timeout_ms)) {
         return "heartbeat_by_pong: needs pings, at half of idle_timeout_ms, more often than "
                "heartbeat_timeout_ms";
-    }
-    if (d->held_bytes_max > 1u << 30 || d->http_answers_bytes_max > 1u << 30) {
-        return "held_bytes_max and http_answers_bytes_max: at most 1 GiB";
     }
     if (d->path[0] != '/' || strlen(d->path) > 1024 || strchr(d->path, '?')) {
         return "path: begins with /, has no query and at most 1024 bytes";
@@ -10001,18 +10332,6 @@ WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *d) {
     if (d->server_id && strcmp(d->server_id, "emitter") == 0) {
         return "server_id: `emitter` is how emitters sign, whom a hub of that name would take for "
                "itself (EMIT-1)";
-    }
-    if (d->payload_bytes_max > 1u << 30 || d->http_body_bytes_max > 1u << 30) {
-        return "payload_bytes_max and http_body_bytes_max: at most 1 GiB";
-    }
-    if (d->http_head_bytes_max > 1u << 20 || d->http_headers_max > 256) {
-        return "http_head_bytes_max: at most 1 MiB; http_headers_max: at most 256";
-    }
-    if (d->json_depth_max > WSHUB_JSON_DEPTH_MAX) {
-        return "json_depth_max: at most WSHUB_JSON_DEPTH_MAX, which can be defined larger";
-    }
-    if (d->backpressure_bytes_max != WSHUB_OFF && d->backpressure_bytes_max > 1u << 30) {
-        return "backpressure_bytes_max: at most 1 GiB, or WSHUB_OFF";
     }
     for (i = 0; i < d->default_rooms_count; i++) {
         const char *room = d->default_rooms[i];
@@ -10031,9 +10350,8 @@ WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *d) {
         if (!d->allowed_hosts[i] || !wshub__host_rule_ok(wshub_str_z(d->allowed_hosts[i]), &port))
             return "allowed_hosts: `host` or `host:port`, with `*.` before it for its subdomains";
     }
-    if (d->post_bytes_max > 1u << 30) return "post_bytes_max: at most 1 GiB";
-    shut = wshub__desc_shut(d);
-    if (shut) return shut;
+    why = wshub__desc_shut(d);
+    if (why) return why;
     if (d->bus_burst_bytes_max < d->bus_queue_bytes_max) {
         return "bus_burst_bytes_max: at least bus_queue_bytes_max; a busy turn may keep what an "
                "outage may";
@@ -10266,17 +10584,6 @@ WSHUB_API bool wshub_is_draining(const wshub *hub) {
 
 WSHUB_API bool wshub_is_down(const wshub *hub) {
     return hub->phase == WSHUB__DOWN;
-}
-
-WSHUB_API void wshub_stats_get(const wshub *hub, wshub_stats *out_stats) {
-    wshub__look(hub);
-    *out_stats = hub->stats;
-    out_stats->conns = hub->conns_live;
-    out_stats->clients = hub->clients.live;
-    out_stats->users = hub->users_count;
-    out_stats->rooms = (uint64_t)hub->rooms_count + hub->own_rooms;
-    out_stats->bus_queued_bytes = hub->outbox.bytes;
-    if (hub->has_bus && !hub->bus_up) out_stats->bus_down_ms += hub->now - hub->bus_since;
 }
 
 WSHUB_API wshub_str wshub_server_id(const wshub *hub) {

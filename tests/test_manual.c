@@ -1,0 +1,239 @@
+/* The manual is true: what wshub.h says about itself in lists and tables agrees with what stands in the code. Run from
+ * the root of the tree, whose files it reads. */
+#include "hubtest.h"
+
+/* ---- statistics: WSHUB_STATS ---- */
+
+static const struct {
+    const char *name, *type, *unit, *help;
+    size_t at;
+} figures[] = {
+#define FIGURE(name, type, unit, help) {#name, #type, unit, help, offsetof(wshub_stats, name)},
+    WSHUB_STATS(FIGURE)
+#undef FIGURE
+};
+#define FIGURES (sizeof figures / sizeof figures[0])
+#define STATS_BYTES 16384 /* what the header says is enough */
+
+static uint64_t figure_of(const wshub_stats *s, size_t i) {
+    uint64_t n;
+    memcpy(&n, (const char *)s + figures[i].at, sizeof n);
+    return n;
+}
+
+TEST(every_figure_has_a_name_of_its_own_and_a_help) {
+    size_t i, k;
+    EXPECT(sizeof(wshub_stats) == FIGURES * sizeof(uint64_t)); /* nothing but what is in the list */
+    for (i = 0; i < FIGURES; i++) {
+        EXPECT(figures[i].help[0] && figures[i].help[strlen(figures[i].help) - 1] == '.');
+        EXPECT(!strpbrk(figures[i].help, "\\\"\n")); /* OpenMetrics would want them escaped */
+        for (k = 0; k < i; k++) EXPECT(strcmp(figures[i].name, figures[k].name) != 0);
+    }
+}
+
+/* One line of OpenMetrics; false: the text goes on otherwise. */
+static bool line_is(const char **at, const char *want) {
+    size_t n = strlen(want);
+    if (strncmp(*at, want, n) != 0 || (*at)[n] != '\n') return false;
+    *at += n + 1;
+    return true;
+}
+static void openmetrics_says(const char *text, const wshub_stats *s) {
+    const char *at = text;
+    char line[300];
+    size_t i;
+    for (i = 0; i < FIGURES; i++) {
+        bool counter = strcmp(figures[i].type, "COUNTER") == 0;
+        const char *ends = strrchr(figures[i].name, '_');
+        (void)snprintf(line, sizeof line, "# TYPE wshub_%s %s", figures[i].name, counter ? "counter" : "gauge");
+        EXPECT(line_is(&at, line));
+        if (ends && strcmp(ends + 1, figures[i].unit) == 0) { /* a unit is said where the name ends with it */
+            (void)snprintf(line, sizeof line, "# UNIT wshub_%s %s", figures[i].name, figures[i].unit);
+            EXPECT(line_is(&at, line));
+        }
+        (void)snprintf(line, sizeof line, "# HELP wshub_%s %s", figures[i].name, figures[i].help);
+        EXPECT(line_is(&at, line));
+        (void)snprintf(line, sizeof line, "wshub_%s%s %llu", figures[i].name, counter ? "_total" : "", (unsigned long long)figure_of(s, i));
+        EXPECT(line_is(&at, line));
+    }
+    EXPECT(line_is(&at, "# EOF") && !*at);
+}
+static void json_says(wshub_str text, const wshub_stats *s) {
+    wshub_str value;
+    char want[24];
+    size_t i;
+    EXPECT(wshub_json_check(text, 2));
+    for (i = 0; i < FIGURES; i++) {
+        value = wshub_json_get(text, figures[i].name);
+        (void)snprintf(want, sizeof want, "%llu", (unsigned long long)figure_of(s, i));
+        EXPECT(wshub_str_eq_z(value, want));
+    }
+}
+
+TEST(figures_as_text_are_the_figures) {
+    static char text[STATS_BYTES + 1];
+    wshub_stats s;
+    world w;
+    size_t n;
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    (void)world_client(&w, "u", NULL);
+    (void)world_client(&w, "u", NULL);
+    s = stats(&w);
+    EXPECT(s.clients == 2 && s.users == 1 && s.upgrades == 2);
+    n = wshub_stats_json(w.hub, text, STATS_BYTES);
+    EXPECT(n < STATS_BYTES);
+    json_says(wshub__str(text, n), &s);
+    n = wshub_stats_openmetrics(w.hub, text, STATS_BYTES);
+    EXPECT(n < STATS_BYTES);
+    text[n] = 0;
+    openmetrics_says(text, &s);
+    world_stop(&w);
+}
+
+TEST(figures_fit_however_large_they_are) { /* 16 KiB hold either text, as the header says */
+    static char text[STATS_BYTES + 1];
+    wshub_stats s;
+    size_t n;
+    memset(&s, 0xFF, sizeof s);
+    n = wshub__stats_print_json(&s, text, STATS_BYTES);
+    EXPECT(n <= STATS_BYTES);
+    json_says(wshub__str(text, n), &s);
+    n = wshub__stats_print_openmetrics(&s, text, STATS_BYTES);
+    EXPECT(n <= STATS_BYTES);
+    text[n] = 0;
+    openmetrics_says(text, &s);
+}
+
+TEST(figures_are_cut_where_the_memory_ends) { /* whatever there is, the length of the whole is said and nothing behind is touched */
+    static char whole[STATS_BYTES], cut[STATS_BYTES + 1];
+    world w;
+    size_t cap, n[2], k;
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    n[0] = wshub_stats_json(w.hub, NULL, 0);
+    n[1] = wshub_stats_openmetrics(w.hub, NULL, 0);
+    for (k = 0; k < 2; k++) {
+        size_t (*const write)(const wshub *hub, char *buf, size_t cap) = k ? wshub_stats_openmetrics : wshub_stats_json;
+        EXPECT_INT(write(w.hub, whole, sizeof whole), n[k]);
+        for (cap = 0; cap <= n[k]; cap++) {
+            memset(cut, '~', sizeof cut);
+            EXPECT_INT(write(w.hub, cut, cap), n[k]);
+            EXPECT(memcmp(cut, whole, cap) == 0 && cut[cap] == '~');
+        }
+    }
+    world_stop(&w);
+}
+
+/* ---- log codes: WSHUB_LOGS ---- */
+
+TEST(every_log_code_says_what_it_means_and_what_to_do) {
+    static const struct {
+        const char *name, *text, *meaning, *advice;
+    } codes[] = {
+#define CODE(name, level, text, meaning, advice) {#name, text, meaning, advice},
+        WSHUB_LOGS(CODE)
+#undef CODE
+    };
+    char help[600];
+    size_t i, k;
+    EXPECT_INT(sizeof codes / sizeof codes[0], WSHUB_LOG_COUNT);
+    for (i = 0; i < WSHUB_LOG_COUNT; i++) {
+        EXPECT(codes[i].text[0] && codes[i].meaning[0] && codes[i].advice[0]);
+        EXPECT(codes[i].meaning[strlen(codes[i].meaning) - 1] == '.' && codes[i].advice[strlen(codes[i].advice) - 1] == '.');
+        (void)snprintf(help, sizeof help, "%s %s", codes[i].meaning, codes[i].advice);
+        EXPECT(strcmp(wshub_log_help((wshub_log_code)i), help) == 0);
+        EXPECT(strcmp(wshub_log_name((wshub_log_code)i), codes[i].name) == 0);
+        for (k = 0; k < i; k++) EXPECT(strcmp(codes[i].name, codes[k].name) != 0 && strcmp(codes[i].text, codes[k].text) != 0);
+    }
+    EXPECT(strcmp(wshub_log_help(WSHUB_LOG_COUNT), "?") == 0);
+    EXPECT(strcmp(wshub_log_name(WSHUB_LOG_COUNT), "?") == 0);
+}
+
+/* ---- limits: WSHUB_LIMITS ---- */
+
+static const struct {
+    const char *name, *unit, *help;
+    size_t at;
+    bool wide, off;
+    uint64_t usual, least, greatest;
+} limits[] = {
+#define LIMIT_OFF true
+#define LIMIT_ALWAYS false
+#define LIMIT(type, name, unit, usual, least, greatest, off, help) {#name, unit, help, offsetof(wshub_desc, name), sizeof(type) == 8, LIMIT_##off, usual, least, greatest},
+    WSHUB_LIMITS(LIMIT)
+#undef LIMIT
+};
+#define LIMITS (sizeof limits / sizeof limits[0])
+
+static void limit_set(wshub_desc *d, size_t i, uint64_t value) {
+    uint32_t narrow = (uint32_t)value;
+    if (limits[i].wide) memcpy((char *)d + limits[i].at, &value, sizeof value);
+    else memcpy((char *)d + limits[i].at, &narrow, sizeof narrow);
+}
+static uint64_t limit_get(const wshub_desc *d, size_t i) {
+    uint32_t narrow;
+    uint64_t wide;
+    memcpy(&wide, (const char *)d + limits[i].at, sizeof wide);
+    memcpy(&narrow, (const char *)d + limits[i].at, sizeof narrow);
+    return limits[i].wide ? wide : narrow;
+}
+/* Is this value taken? Else the text begins with the field's name. Nothing else in the description stands in its way. */
+static bool taken(wshub_io_fake *net, size_t i, uint64_t value) {
+    wshub_desc d;
+    const char *why;
+    size_t n = strlen(limits[i].name);
+    memset(&d, 0, sizeof d);
+    d.io = wshub_io_fake_io(net);
+    d.path = "/";
+    d.no_default_rooms = d.no_pings = true;
+    d.bus_queue_bytes_max = 1;
+    limit_set(&d, i, value);
+    why = wshub_desc_problem(&d);
+    EXPECT(!why || (strncmp(why, limits[i].name, n) == 0 && why[n] == ':'));
+    if (why && strncmp(why, limits[i].name, n) != 0) (void)printf("  %s: %s\n", limits[i].name, why);
+    return !why;
+}
+static const char *words(uint64_t n, char text[24]) {
+    if (n == 1u << 30) return "1 GiB";
+    if (n == 1u << 20) return "1 MiB";
+    if (n == WSHUB_JSON_DEPTH_MAX) return "WSHUB_JSON_DEPTH_MAX";
+    (void)snprintf(text, 24, "%llu", (unsigned long long)n);
+    return text;
+}
+
+TEST(every_limit_is_kept_from_its_least_to_its_greatest_value) {
+    wshub_io_fake *net;
+    char text[24];
+    size_t i, k;
+    EXPECT_INT(wshub_io_fake_create(NULL, &net), WSHUB_OK);
+    for (i = 0; i < LIMITS; i++) {
+        bool head = strcmp(limits[i].name, "http_head_bytes_max") == 0; /* and the path */
+        uint64_t least = limits[i].least + head, greatest = limits[i].greatest;
+        EXPECT(limits[i].help[0] && limits[i].unit[0] && limits[i].least >= 1);
+        for (k = 0; k < i; k++) EXPECT(strcmp(limits[i].name, limits[k].name) != 0);
+
+        EXPECT(taken(net, i, 0) && taken(net, i, least) && taken(net, i, greatest));
+        if (least > 1) EXPECT(!taken(net, i, least - 1) && strstr(limits[i].help, words(limits[i].least, text)));
+        if (greatest < UINT32_MAX - 1) EXPECT(!taken(net, i, greatest + 1) && strstr(limits[i].help, words(greatest, text)));
+
+        /* whether a limit can be off is said, and so it is */
+        EXPECT((strstr(limits[i].help, "WSHUB_OFF") != NULL) == limits[i].off);
+        EXPECT((strstr(limits[i].help, "cannot be off") != NULL) == (greatest == UINT32_MAX - 1));
+        EXPECT(taken(net, i, WSHUB_OFF) == (limits[i].off || greatest >= UINT32_MAX));
+    }
+    wshub_io_fake_destroy(net);
+}
+
+TEST(every_limit_left_out_is_its_default) {
+    wshub_desc d, kept;
+    size_t i;
+    memset(&d, 0, sizeof d);
+    wshub__desc_defaults(&d);
+    for (i = 0; i < LIMITS; i++) EXPECT(limits[i].usual ? limit_get(&d, i) == limits[i].usual : limit_get(&d, i) > 0);
+    EXPECT_INT(d.held_bytes_max, 131072 + 262144); /* those that follow another */
+    EXPECT_INT(d.rooms_per_message_max, 1024);
+    EXPECT_INT(d.bus_burst_bytes_max, 16 << 20);
+    for (i = 0; i < LIMITS; i++) limit_set(&d, i, 77 + i);
+    kept = d;
+    wshub__desc_defaults(&d);
+    for (i = 0; i < LIMITS; i++) EXPECT(limit_get(&d, i) == limit_get(&kept, i)); /* what is said stays */
+}
