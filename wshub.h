@@ -2902,18 +2902,18 @@ static void *wshub__pool_at(const wshub__pool *pool, uint32_t index) {
            (size_t)(index % WSHUB__PAGE) * pool->item_bytes;
 }
 
-/* Makes pages up to and including index. */
+/* Makes the page of an index. Pages before it that nobody has asked for stay absent. */
 WSHUB__COLD static bool wshub__pool_reach(const wshub__mem *m, wshub__pool *pool, uint32_t index) {
-    while (index / WSHUB__PAGE >= pool->pages_count) {
-        void *pages = pool->pages, *page;
-        if (!wshub__mem_grow(m, &pages, &pool->pages_cap, pool->pages_count + 1, sizeof(void *)))
-            return false;
+    uint32_t page = index / WSHUB__PAGE;
+    if (page >= pool->pages_count) {
+        void *pages = pool->pages;
+        if (!wshub__mem_grow(m, &pages, &pool->pages_cap, page + 1, sizeof(void *))) return false;
         pool->pages = (void **)pages;
-        page = wshub__mem_new(m, (size_t)WSHUB__PAGE * pool->item_bytes);
-        if (!page) return false;
-        pool->pages[pool->pages_count++] = page;
+        while (pool->pages_count <= page) pool->pages[pool->pages_count++] = NULL;
     }
-    return true;
+    if (!pool->pages[page])
+        pool->pages[page] = wshub__mem_new(m, (size_t)WSHUB__PAGE * pool->item_bytes);
+    return pool->pages[page] != NULL;
 }
 
 /* Takes a slot, zeroed but for its generation. NULL: out of memory. */
@@ -2963,11 +2963,16 @@ static void *wshub__pool_get(const wshub__pool *pool, uint64_t handle) {
     return slot->link == WSHUB__LIVE && slot->generation == (uint32_t)(handle >> 32) ? slot : NULL;
 }
 
+static void wshub__page_free(const wshub__mem *m, wshub__pool *pool, uint32_t page) {
+    if (!pool->pages[page]) return;
+    wshub__mem_free(m, pool->pages[page], (size_t)WSHUB__PAGE * pool->item_bytes);
+    pool->pages[page] = NULL;
+}
+
 /* Frees the pages from that of index `keep` on. */
 WSHUB__COLD static void wshub__pool_cut(const wshub__mem *m, wshub__pool *pool, uint32_t keep) {
     while (pool->pages_count * WSHUB__PAGE >= keep + WSHUB__PAGE)
-        wshub__mem_free(m, pool->pages[--pool->pages_count],
-                        (size_t)WSHUB__PAGE * pool->item_bytes);
+        wshub__page_free(m, pool, --pool->pages_count);
 }
 
 /* Gives back the pages at the end in which nothing lives. Slots that come again begin with
@@ -2997,7 +3002,7 @@ WSHUB__COLD static void wshub__pool_give_back(const wshub__mem *m, wshub__pool *
 WSHUB__COLD static void wshub__pool_done(const wshub__mem *m, wshub__pool *pool) {
     uint32_t i;
     for (i = 0; i < pool->pages_count; i++) {
-        wshub__mem_free(m, pool->pages[i], (size_t)WSHUB__PAGE * pool->item_bytes);
+        wshub__page_free(m, pool, i);
     }
     wshub__mem_free(m, pool->pages, pool->pages_cap * sizeof(void *));
     memset(pool, 0, sizeof *pool);
@@ -3389,8 +3394,8 @@ typedef struct wshub__conn {
     bool pong_late, ping_late; /* to be sent when the queue has drained */
     uint8_t notes;             /* WSHUB__NOTE_*, to be told in settle */
     bool note_listed, resume_listed;
-    uint32_t above; /* who stands above: index + 1; 0: nobody */
-    uint32_t due_pos;
+    uint32_t above;   /* who stands above: index + 1; 0: nobody */
+    uint32_t due_pos; /* in the heap of deadlines */
     uint64_t write_due;
     uint32_t next_note;   /* index + 1 */
     uint32_t resume_next; /* index + 1 */
@@ -3401,10 +3406,13 @@ typedef struct wshub__conn {
     bool http_close : 1, http_head : 1, chunked : 1, blank_seen : 1; /* of the request */
     bool asked; /* an inbound transformer has its message: nothing more is read until it answers */
     bool owes; /* answers over the limit wait: no further request is read until they have drained */
-    bool io_paused;               /* the io has been asked to read no more, while bytes are held */
-    bool ended;                   /* the peer sends no more; what is held comes before that */
-    uint32_t request;             /* generation of the request being answered */
-    uint32_t allowance;           /* bytes of messages it may still bring; UINT32_MAX: no limit */
+    bool io_paused;       /* the io has been asked to read no more, while bytes are held */
+    bool ended;           /* the peer sends no more; what is held comes before that */
+    union {               /* by the state */
+        uint32_t request; /* HTTP: generation of the request being answered; 0: none */
+        uint32_t
+            allowance; /* WebSocket: bytes of messages it may still bring; UINT32_MAX: no limit */
+    } of;
     wshub__rx *rx;                /* NULL: nothing has arrived that is not whole */
     uint64_t last_active;         /* when a byte came, or left a stream that had been blocked */
     uint64_t phase_due, part_due; /* deadlines of the state, of a message begun; 0: none */
@@ -3577,12 +3585,42 @@ struct wshub {
     size_t posted_bytes; /* a machine word, as it is atomic */
 };
 
+/* Streams lie in pages by their index. Those of the io have every other page, by the numbers that the
+ * io gives them; the pages between are for streams that a dialect lends (a session that polls has no
+ * conn), whose numbers have the top bit. So both are found in one table, and neither has a gap. */
+#define WSHUB__LENT 0x80000000u
+static uint32_t wshub__conn_slot(uint32_t number) {
+    uint32_t lent = number >> 31;
+    return (number / WSHUB__PAGE * 2 + lent) * WSHUB__PAGE + number % WSHUB__PAGE;
+}
+
 static wshub__conn *wshub__conn_at(const wshub *hub, uint32_t index) {
     return (wshub__conn *)wshub__pool_at(&hub->conns, index);
 }
 
 static uint32_t wshub__conn_index(const wshub__conn *c) {
-    return (uint32_t)c->id;
+    return wshub__conn_slot((uint32_t)c->id);
+}
+
+/* The stream of an index, if there is one. */
+static wshub__conn *wshub__conn_find(const wshub *hub, uint32_t index) {
+    if (index / WSHUB__PAGE >= hub->conns.pages_count || !hub->conns.pages[index / WSHUB__PAGE])
+        return NULL;
+    return wshub__conn_at(hub, index);
+}
+
+/* The next stream that is open, from *at on, which moves behind it. NULL: there are no more. */
+static wshub__conn *wshub__conn_next_open(const wshub *hub, uint32_t *at) {
+    while (*at / WSHUB__PAGE < hub->conns.pages_count) {
+        wshub__conn *conn;
+        if (!hub->conns.pages[*at / WSHUB__PAGE]) {
+            *at += WSHUB__PAGE - *at % WSHUB__PAGE;
+            continue;
+        }
+        conn = wshub__conn_at(hub, (*at)++);
+        if (conn->id) return conn;
+    }
+    return NULL;
 }
 
 /* The longest that may pass between two turns while anything has a deadline: settle asks to be
@@ -4339,7 +4377,7 @@ static void wshub__conn_flush_end(wshub *hub, wshub__conn *c) {
     if (WSHUB__NEVER(c->state >= WSHUB__CONN_FLUSHING))
         return; /* nothing more of it is read or asked */
     wshub__conn_to(hub, c, WSHUB__CONN_FLUSHING);
-    c->request = 0;
+    c->of.request = 0;
     if (c->rx) wshub__buf_done(&hub->mem, &c->rx->in);
     wshub__held_drop(hub, c);
     wshub__io_unpause(hub, c);
@@ -4414,7 +4452,7 @@ WSHUB__COLD static void wshub__phase_due(wshub *hub, wshub__conn *c) {
     c->phase_due = 0;
     switch ((wshub__conn_state)c->state) {
     case WSHUB__CONN_ANSWERING:
-        c->request = 0;
+        c->of.request = 0;
         if (wshub__out_bytes(hub, c, text, sizeof text - 1)) {
             wshub__conn_flush_end(hub, c);
         } else {
@@ -4542,7 +4580,7 @@ static void wshub__http_field(wshub *hub, wshub__buf *b, const char *name, wshub
 
 /* After an answer: the next request, or the end. */
 static void wshub__http_next(wshub *hub, wshub__conn *c, bool close) {
-    c->request = 0;
+    c->of.request = 0;
     if (close) {
         wshub__conn_flush_end(hub, c);
         return;
@@ -4653,12 +4691,9 @@ WSHUB__COLD static bool wshub__reply_ok(const wshub_reply *r) {
 
 WSHUB__COLD WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_request request,
                                                  const wshub_reply *reply) {
-    uint32_t index = (uint32_t)request.id;
-    wshub__conn *c;
+    wshub__conn *c = wshub__conn_find(hub, (uint32_t)request.id);
     wshub_err err;
-    if (index / WSHUB__PAGE >= hub->conns.pages_count) return WSHUB_ERR_STALE;
-    c = wshub__conn_at(hub, index);
-    if (!c->request || c->request != (uint32_t)(request.id >> 32) ||
+    if (!c || !c->of.request || c->of.request != (uint32_t)(request.id >> 32) ||
         c->state != WSHUB__CONN_ANSWERING)
         return WSHUB_ERR_STALE;
     if (!reply || !wshub__reply_ok(reply)) return WSHUB_ERR_PARAM;
@@ -4721,11 +4756,12 @@ WSHUB__COLD static void wshub__http_dispatch(wshub *hub, wshub__conn *c, wshub_h
     wshub__conn_to(hub, c, WSHUB__CONN_ANSWERING);
     wshub__conn_arm(hub, c);
     do {
-        c->request = ++hub->requests;
-    } while (!c->request);
-    request.id = (uint64_t)c->request << 32 | wshub__conn_index(c);
+        c->of.request = ++hub->requests;
+    } while (!c->of.request);
+    request.id = (uint64_t)c->of.request << 32 | wshub__conn_index(c);
     if (hub->desc.on_request) taken = hub->desc.on_request(hub, request, h, hub->desc.user);
-    if (!taken && !hub->destroying && c->request == (uint32_t)(request.id >> 32)) { /* not another's
+    if (!taken && !hub->destroying &&
+        c->of.request == (uint32_t)(request.id >> 32)) { /* not another's
                                                                                        who has its
                                                                                        slot now */
         wshub_reply r;
@@ -5027,7 +5063,7 @@ static size_t wshub__ws_head(wshub *hub, wshub__conn *c, const uint8_t *p, size_
                                                                   taken */
             return n;
         }
-        if (c->rx->in.len + f.payload_bytes > c->allowance) {
+        if (c->rx->in.len + f.payload_bytes > c->of.allowance) {
             wshub__conn_fail(hub, c, 1008, "too much before authentication"); /* likewise */
             return n;
         }
@@ -5350,49 +5386,56 @@ WSHUB__COLD static void wshub__resume_run(wshub *hub) {
     }
 }
 
-WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn) {
-    uint32_t index = (uint32_t)conn.id;
+/* Makes the stream of an index, in its first state. NULL: out of memory, nothing changed. */
+static wshub__conn *wshub__conn_make(wshub *hub, uint32_t index, uint64_t id) {
     wshub__conn *c, links;
-    if (hub->destroying) return;
-    wshub__enter(hub);
-    if (hub->conns_live >= hub->desc.conns_max || index >= UINT32_MAX / 2 ||
-        hub->phase >= WSHUB__STOPPING || !wshub__pool_reach(&hub->mem, &hub->conns, index) ||
+    if (!wshub__pool_reach(&hub->mem, &hub->conns, index) ||
         !wshub__heap_reserve(&hub->mem, &hub->heap, hub->conns_live + 1) ||
         !wshub__words_reach(hub, &hub->dirty, &hub->dirty_cap, index / 64) ||
         !wshub__words_reach(hub, &hub->dirty_words, &hub->dirty_words_cap, index / 4096) ||
-        !wshub__words_reach(hub, &hub->laggards, &hub->laggards_cap, index / 64)) {
-        hub->stats.conns_refused++;
-        hub->io.close(hub->io.ctx, conn, false);
-        wshub__leave(hub);
-        return;
-    }
+        !wshub__words_reach(hub, &hub->laggards, &hub->laggards_cap, index / 64))
+        return NULL;
     c = wshub__conn_at(hub, index);
     WSHUB_ASSERT(c->id == 0);
-    links.next_note = c->next_note; /* a list of this turn may still lead through this slot */
-    links.note_listed = c->note_listed;
-    links.resume_next = c->resume_next;
-    links.resume_listed = c->resume_listed;
+
+    /* Lists of this turn may still lead through this slot. */
+    links = *c;
     memset(c, 0, sizeof *c);
     c->next_note = links.next_note;
     c->note_listed = links.note_listed;
     c->resume_next = links.resume_next;
     c->resume_listed = links.resume_listed;
-    c->id = conn.id;
-    wshub__conn_to(hub, c, WSHUB__CONN_HTTP);
-    c->last_active = hub->now;
-    c->phase_due = wshub__after(hub, hub->desc.head_timeout_ms);
+
+    c->id = id;
+    WSHUB_ASSERT(wshub__conn_index(c) == index);
     hub->conns_live++;
-    hub->stats.conns_opened++;
-    wshub__conn_arm(hub, c);
+    return c;
+}
+
+WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn) {
+    uint32_t number = (uint32_t)conn.id;
+    wshub__conn *c = NULL;
+    if (hub->destroying) return;
+    wshub__enter(hub);
+    if (hub->conns_live < hub->desc.conns_max && number < UINT32_MAX / 4 &&
+        hub->phase < WSHUB__STOPPING)
+        c = wshub__conn_make(hub, wshub__conn_slot(number), conn.id);
+    if (c) {
+        wshub__conn_to(hub, c, WSHUB__CONN_HTTP);
+        c->last_active = hub->now;
+        c->phase_due = wshub__after(hub, hub->desc.head_timeout_ms);
+        hub->stats.conns_opened++;
+        wshub__conn_arm(hub, c);
+    } else {
+        hub->stats.conns_refused++;
+        hub->io.close(hub->io.ctx, conn, false);
+    }
     wshub__leave(hub);
 }
 
 static wshub__conn *wshub__conn_get(const wshub *hub, wshub_conn conn) {
-    uint32_t index = (uint32_t)conn.id;
-    wshub__conn *c;
-    if (index / WSHUB__PAGE >= hub->conns.pages_count) return NULL;
-    c = wshub__conn_at(hub, index);
-    return c->id == conn.id && conn.id ? c : NULL;
+    wshub__conn *c = wshub__conn_find(hub, wshub__conn_slot((uint32_t)conn.id));
+    return c && c->id == conn.id && conn.id ? c : NULL;
 }
 
 WSHUB_API void wshub_conn_received(wshub *hub, wshub_conn conn, uint8_t *bytes, size_t count) {
@@ -6889,7 +6932,7 @@ static void wshub__fan_each(wshub *hub, wshub__client *c, wshub__fan *fan, wshub
         }
         conn->queued += fan->frame.len;
         t->pushed++;
-        wshub__dirty(hub, wshub__conn_index(conn));
+        wshub__dirty(hub, c->conn);
         return;
     }
 the_long_way:
@@ -7116,7 +7159,7 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *c, wshub_str user
     hub->stats.authenticated++;
     c->state = WSHUB_CLIENT_AUTHENTICATED;
     c->time = hub->now;
-    conn->allowance = UINT32_MAX;
+    conn->of.allowance = UINT32_MAX;
     if (c->extra) {
         wshub__buf_done(&hub->mem, &c->extra->user_id); /* the group's name is kept */
         wshub__buf_done(&hub->mem, &c->extra->auth_data);
@@ -7394,7 +7437,7 @@ static void wshub__json_message(wshub *hub, uint32_t index, uint8_t *bytes, size
     hub->stats.messages_in++;
     if (c->state == WSHUB_CLIENT_AUTHENTICATED) c->time = hub->now; /* MSG-1 */
     if (c->state != WSHUB_CLIENT_AUTHENTICATED) {
-        conn->allowance -= (uint32_t)count; /* which was seen to at the frame's head */
+        conn->of.allowance -= (uint32_t)count; /* which was seen to at the frame's head */
         if (++c->preauth_messages > hub->desc.preauth_messages_max) {
             wshub__conn_fail(hub, conn, 1008, "too much before authentication");
             return;
@@ -7753,7 +7796,7 @@ static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h) { /*
     wshub__conn_to(hub, c, WSHUB__CONN_OPEN);
     memset(&c->rx->as, 0, sizeof c->rx->as);
     wshub__conn_arm(hub, c);
-    c->allowance = hub->desc.preauth_bytes_max;
+    c->of.allowance = hub->desc.preauth_bytes_max;
     if (hub->desc.on_opened)
         hub->desc.on_opened(hub, wshub__client_handle(hub, wshub__conn_client(hub, c)),
                             hub->desc.user);
@@ -9804,13 +9847,12 @@ WSHUB__COLD static void wshub__notes(wshub *hub) {
 }
 
 WSHUB__COLD static void wshub__stop(wshub *hub) {
-    uint32_t i;
+    uint32_t at = 0;
+    wshub__conn *c;
     if (hub->phase >= WSHUB__STOPPING) return;
     hub->phase = WSHUB__STOPPING;
     hub->stop_due = hub->now + hub->desc.shutdown_timeout_ms;
-    for (i = 0; i < hub->conns.pages_count * WSHUB__PAGE; i++) {
-        wshub__conn *c = wshub__conn_at(hub, i);
-        if (!c->id) continue;
+    while ((c = wshub__conn_next_open(hub, &at)) != NULL) {
         if (c->state == WSHUB__CONN_OPEN) {
             wshub__conn_close(hub, c, WSHUB_BY_SHUTDOWN, 1001, wshub_str_z("Server shutting down"));
         } else if (c->state == WSHUB__CONN_HTTP) {
@@ -9821,14 +9863,16 @@ WSHUB__COLD static void wshub__stop(wshub *hub) {
 
 /* Drain and shutdown, as far as they go now. Returns when to look again; 0: not at a time. */
 WSHUB__COLD static uint64_t wshub__phase_run(wshub *hub) {
-    uint32_t i;
+    uint32_t i, at = 0;
+    wshub__conn *c;
     if (hub->phase == WSHUB__DRAINING) {
         uint64_t allowed = (hub->now - hub->drain_start) * hub->drain_per_second / 1000 + 1;
         for (i = hub->oldest; i && hub->drain_done < allowed;) {
-            wshub__client *c = wshub__client_at(hub, i - 1);
-            i = c->next;
-            if (WSHUB__NEVER(c->gone)) continue; /* they have just been buried */
-            wshub__conn_close(hub, wshub__conn_at(hub, c->conn), WSHUB_BY_SHUTDOWN, hub->drain_code,
+            wshub__client *client = wshub__client_at(hub, i - 1);
+            i = client->next;
+            if (WSHUB__NEVER(client->gone)) continue; /* they have just been buried */
+            wshub__conn_close(hub, wshub__conn_at(hub, client->conn), WSHUB_BY_SHUTDOWN,
+                              hub->drain_code,
                               wshub__str(hub->drain_reason.ptr, hub->drain_reason.len));
             hub->drain_done++;
         }
@@ -9842,10 +9886,8 @@ WSHUB__COLD static uint64_t wshub__phase_run(wshub *hub) {
     if (hub->phase == WSHUB__STOPPING) {
         if (hub->conns_live && hub->heard < hub->stop_due) return hub->stop_due;
         if (WSHUB__NEVER(hub->gone_head)) return hub->now; /* all were closed when stopping began */
-        for (i = 0; i < hub->conns.pages_count * WSHUB__PAGE; i++) {
-            wshub__conn *c = wshub__conn_at(hub, i);
-            if (c->id) wshub__conn_abort(hub, c, WSHUB_BY_SHUTDOWN, 1006, "");
-        }
+        while ((c = wshub__conn_next_open(hub, &at)) != NULL)
+            wshub__conn_abort(hub, c, WSHUB_BY_SHUTDOWN, 1006, "");
         if (hub->now < hub->stop_due && wshub__bus_owes(hub))
             return hub->stop_due; /* it wakes us before */
         hub->phase = WSHUB__DOWN;
@@ -9873,9 +9915,10 @@ WSHUB__COLD static void wshub__give_back(wshub *hub) {
     wshub__pool_give_back(m, &hub->asks);
     wshub__pool_give_back(m, &hub->timers);
     wshub__index_give_back(m, &hub->index);
-    if (end > 4 * WSHUB__PAGE && hub->conns_live <= end / 4 && !hub->notes_head &&
+    if (end > 8 * WSHUB__PAGE && hub->conns_live <= end / 8 && !hub->notes_head &&
         !hub->resume_head) {
-        while (end && !wshub__conn_at(hub, end - 1)->id) end--;
+        const wshub__conn *c;
+        while (end && (!(c = wshub__conn_find(hub, end - 1)) || !c->id)) end--;
         wshub__pool_cut(m, &hub->conns, end);
     }
     wshub__mem_shrink(m, &rooms, &hub->rooms_cap, hub->rooms_count, sizeof *hub->rooms);
@@ -9934,7 +9977,8 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
 
 WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__mem m = hub->mem;
-    uint32_t i;
+    uint32_t i, at = 0;
+    wshub__conn *c;
     hub->dead = true;
     hub->bus_linked = false;
     hub->depth++;
@@ -9948,10 +9992,7 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
                               which may be gone behind that */
     hub->io.attach(hub->io.ctx, NULL);
     wshub__post_drain(hub, false);
-    for (i = 0; i < hub->conns.pages_count * WSHUB__PAGE; i++) {
-        wshub__conn *c = wshub__conn_at(hub, i);
-        if (c->id) wshub__conn_free(hub, c);
-    }
+    while ((c = wshub__conn_next_open(hub, &at)) != NULL) wshub__conn_free(hub, c);
     wshub__subs_clear(hub);
     wshub__outbox_done(&m, &hub->outbox);
     wshub__buf_done(&m, &hub->drain_reason);
@@ -10624,7 +10665,9 @@ WSHUB__COLD static const char *wshub__check_group(const wshub *hub, wshub__group
 WSHUB_API const char *wshub_self_check(const wshub *hub) {
     uint32_t i, n = 0, own = 0, prev = 0, spans = 0, refs = 0, conns = 0, members = 0,
                 memberships = 0, sessions = 0, auth = 0;
+    uint32_t at = 0;
     uint64_t queued = 0, held = 0, cap = 0, lagging = 0, lingering = 0;
+    const wshub__conn *conn;
     const wshub__chan *chan;
     const wshub__seg *s;
     wshub__look(hub);
@@ -10661,20 +10704,20 @@ WSHUB_API const char *wshub_self_check(const wshub *hub) {
     if (lingering != hub->stats.bus_lingering) return "the channels that linger";
     if (hub->index.count != n + hub->rooms_count + hub->users_count + hub->subs_count)
         return "the number of names";
-    for (i = 0; i < hub->conns.pages_count * WSHUB__PAGE; i++) {
-        const wshub__conn *c = wshub__conn_at(hub, i);
+    while ((conn = wshub__conn_next_open(hub, &at)) != NULL) {
         uint32_t k;
-        uint64_t sum = c->first.len;
-        if (!c->id) continue;
+        uint64_t sum = conn->first.len;
         conns++;
-        spans += c->first.len ? 1u : 0u;
-        for (k = c->more ? c->more->head : 0; c->more && k < c->more->count; k++, spans++)
-            sum += wshub__queue_spans(c->more)[k].len;
-        if (sum != c->queued) return "a queue's bytes";
+        spans += conn->first.len ? 1u : 0u;
+        for (k = conn->more ? conn->more->head : 0; conn->more && k < conn->more->count;
+             k++, spans++)
+            sum += wshub__queue_spans(conn->more)[k].len;
+        if (sum != conn->queued) return "a queue's bytes";
         queued += sum;
-        if (c->due_pos && hub->heap.items[c->due_pos - 1].owner != wshub__conn_index(c))
+        if (conn->due_pos && hub->heap.items[conn->due_pos - 1].owner != wshub__conn_index(conn))
             return "a conn's timer";
-        if (!c->due_pos && wshub__conn_next(hub, c)) return "a conn that no timer leads on from";
+        if (!conn->due_pos && wshub__conn_next(hub, conn))
+            return "a conn that no timer leads on from";
     }
     if (conns != hub->conns_live) return "the number of conns";
     if (queued != hub->stats.queued_bytes) return "the bytes queued";

@@ -187,7 +187,7 @@ TEST(no_queue_passes_two_gib_whatever_the_limits) { /* WSHUB__QUEUE_MAX: the one
     wshub_io_fake_window(w.net, c, 0);
     EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id), &m), WSHUB_OK);
     wshub_io_fake_run(w.net);
-    conn = wshub__conn_at(w.hub, (uint32_t)c.id);
+    conn = wshub__conn_get(w.hub, c);
     owed = conn->queued;
     conn->queued = WSHUB__QUEUE_MAX - 10; /* as if so much waited */
     EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id), &m), WSHUB_ERR_DROPPED);
