@@ -156,6 +156,11 @@
  *        WSHUB_BUS_VERSION. wshub_create() and wshub_desc_problem() are called as before; a binding of
  *        another language calls wshub_create_versioned(). New: wshub_emitter_problem(),
  *        wshub_bus_request(), and for who writes a bus the optional entry request.
+ *        wshub_conn_about() and wshub_client_about() tell the listener, both addresses and what TLS knows:
+ *        the entry wshub_io.about takes the place of peer (write the peer's address into
+ *        out_about->peer), and connect() takes a wshub_dial, whose address is what it took
+ *        (&(wshub_dial){.address = "host:port"}). wshub_client_peer() gives 0 where the text does not
+ *        fit, no longer the address without its port.
  *        For who writes an io: wshub_io_owner.ended (a half-close; NULL: closed() as before), close(flush) has no clock of
  *        the io's while its owner is there, optional entries heard_ms and taken. For who writes a bus: optional pending
  *        and alarm, reports room and late; orders call no report. Zero a table before you fill it.
@@ -665,6 +670,41 @@ typedef struct wshub_io_owner {
 
 #define WSHUB_IO_PENDING INT64_MIN
 
+/* What an io knows about a stream. What it does not know is empty: texts and bytes with ptr NULL. */
+typedef struct wshub_about {
+    wshub_str
+        listener;    /* the name that was given to the listener it came in by; empty: it went out,
+                           or the listener has no name */
+    wshub_str local; /* our address, in the form of wshub_dial.address */
+    wshub_str peer;  /* the peer's, that of a proxy if it stands between; `unix`: a Unix socket
+                           without a path of its own */
+    bool secure;     /* TLS, here in this program: a proxy's is not known */
+    wshub_str alpn;  /* secure: the protocol that was agreed on (RFC 7301) */
+    wshub_str server_name; /* secure: by which name the client asked for this server (SNI, RFC 6066
+                              3); for one that went out, by which name it was asked for */
+    wshub_span peer_cert;  /* secure: the peer's certificate, DER */
+    bool peer_verified;    /* secure: the certificate's chain leads to somebody who is trusted, and
+                              the name is the one that was wanted */
+} wshub_about;
+
+/* How far a peer has to prove who it is. */
+typedef enum wshub_verify {
+    WSHUB_VERIFY_FULL =
+        0, /* its certificate's chain leads to somebody trusted, and it is of this name */
+    WSHUB_VERIFY_CHAIN, /* the chain does; the name may be any: where all of a house are trusted */
+    WSHUB_VERIFY_NONE   /* not at all: encrypted, but by whom nobody knows */
+} wshub_verify;
+
+/* Where a stream is to go. Zero but for the address: bytes in the clear. */
+typedef struct wshub_dial {
+    const char *address; /* required: `host:port`, `[v6]:port`, or the path of a Unix socket, which
+                            begins with `/` or `.` */
+    const char *server_name; /* secure: by which name the peer is asked for (SNI) and which its
+                                certificate has to bear; NULL: the host of address */
+    bool secure;             /* TLS, and no byte before its handshake is done */
+    wshub_verify verify;     /* secure: what of the peer is verified */
+} wshub_dial;
+
 typedef struct wshub_io {
     uint32_t version; /* WSHUB_IO_VERSION */
     void *ctx;
@@ -697,19 +737,23 @@ typedef struct wshub_io {
     void (*wake)(void *ctx); /* any thread: settle soon. NULL: wshub_post* and loops are refused */
     void (*pause)(void *ctx, wshub_conn conn, bool paused); /* stop or go on receiving. NULL: the
                                  hub keeps what arrives up to payload_bytes_max, then closes */
-    size_t (*peer)(void *ctx, wshub_conn conn, char *text, size_t cap); /* writes the address,
-                                 terminated; returns its length. NULL: unknown */
+    /* Tells what it knows about a stream, as often as it is asked, from inside opened() on and until
+     * closed() returns. Asked, and not told with opened(), since most streams come and go without
+     * anybody wanting to know. out_about: all of it is written; views, valid until the next call into the
+     * io. False: there is no such stream, and all is empty. Calls no report. NULL: nothing is known. */
+    bool (*about)(void *ctx, wshub_conn conn, wshub_about *out_about);
     /* A guest: a further owner beside the attached one, for streams that it opens itself, such as
      * those of a bus to its broker. Its input is reported before that of others, its settle is
      * called in every turn before the attached owner's. `on` false: it leaves, no report follows,
      * its open streams are dropped. Guests are told apart by their ctx. Returns OK, NOMEM or LIMIT.
      * NULL: this io has no guests. */
     wshub_err (*guest)(void *ctx, const wshub_io_owner *owner, bool on);
-    /* Opens a stream for a guest. address: `host:port`, `[v6]:port`, or the path of a Unix socket,
-     * which begins with `/` or `.`; borrowed. opened() follows, or closed() if nobody answers:
-     * within the system's patience; who has less closes it. Calls no report. Returns OK, PARAM: the
-     * address, NOMEM, LIMIT or IO. */
-    wshub_err (*connect)(void *ctx, void *guest_ctx, const char *address, wshub_conn *out_conn);
+    /* Opens a stream for a guest. dial: borrowed. opened() follows, behind the handshake if it is
+     * secure; or closed() if nobody answers, within the system's patience, or if the peer is not who
+     * was wanted: who has less patience closes it. Calls no report. Returns OK; PARAM: an address
+     * that none could dial, no such guest, or secure where this io has no TLS, as error() says;
+     * NOMEM, LIMIT or IO. */
+    wshub_err (*connect)(void *ctx, void *guest_ctx, const wshub_dial *dial, wshub_conn *out_conn);
     const char *(*error)(void *ctx); /* one line on what failed last; a view until the next call.
                                         NULL: none */
 } wshub_io;
@@ -815,7 +859,7 @@ typedef struct wshub_bus {
 /* ---- >>desc ---------------------------------------------------------------------------------
  * Zero always means the default, so a zeroed struct plus an io is valid. Everything is copied.
  * Its size and version are passed beside it by wshub_create(), so that nobody has to set them. */
-#define WSHUB_DESC_VERSION 1
+#define WSHUB_DESC_VERSION 1 /* also of every other struct that a program and its hub hand over */
 
 /* Limits and clocks: type, name, unit, default, least, greatest, whether WSHUB_OFF is allowed (OFF)
  * or not (ALWAYS), help. One list makes the fields of wshub_desc, their defaults and the checks of
@@ -1086,8 +1130,17 @@ wshub_log_help(wshub_log_code code); /* what it means and what to do; "?" if non
 WSHUB_API const char *wshub_self_check(const wshub *hub);
 #endif
 
-/* ---- >>api-conn -----------------------------------------------------------------------------
- * The hub as an owner of streams, for those who write an io without a table of owners. Same
+/* ---- >>api-conn ----------------------------------------------------------------------------- */
+
+/* Tells what the io knows about a stream: the listener, both addresses, TLS and certificates.
+ *   conn       as in wshub_http.conn
+ *   out_about  views, valid until the next call into the hub or its io
+ * Returns  OK, also where nothing is known (all is empty); STALE: it has ended, out_about stays as it
+ *          was.
+ * Thread   the hub's; allowed in callbacks. Cost: what it costs the io, for sockets two system calls. */
+WSHUB_API wshub_err wshub_conn_about(const wshub *hub, wshub_conn conn, wshub_about *out_about);
+
+/* The hub as an owner of streams, for those who write an io without a table of owners. Same
  * contract as wshub_io_owner; conns the hub does not know are ignored. */
 WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn);
 WSHUB_API void wshub_conn_received(wshub *hub, wshub_conn conn, uint8_t *bytes, size_t count);
@@ -1121,7 +1174,11 @@ WSHUB_API void *wshub_client_user_ptr(const wshub *hub, wshub_client client);
 WSHUB_API wshub_err wshub_client_set_user_ptr(wshub *hub, wshub_client client, void *ptr);
 /* Replaces the metadata. metadata: JSON, copied; ptr NULL: none. Returns OK, STALE, JSON, NOMEM. */
 WSHUB_API wshub_err wshub_client_set_metadata(wshub *hub, wshub_client client, wshub_str metadata);
-/* Writes the peer's address, terminated. Returns its length; 0: unknown. */
+/* The same as wshub_conn_about(), for the stream that serves this client now. */
+WSHUB_API wshub_err wshub_client_about(const wshub *hub, wshub_client client,
+                                       wshub_about *out_about);
+/* Writes the peer's address, terminated. Returns its length; 0: unknown, or longer than cap allows
+ * (64 is enough for any but a path). */
 WSHUB_API size_t wshub_client_peer(const wshub *hub, wshub_client client, char *text, size_t cap);
 
 /* Closes a client: what is queued, then a Close frame. It leaves the indexes in this turn's settle.
@@ -5438,6 +5495,17 @@ static wshub__conn *wshub__conn_get(const wshub *hub, wshub_conn conn) {
     return c && c->id == conn.id && conn.id ? c : NULL;
 }
 
+WSHUB__COLD WSHUB_API wshub_err wshub_conn_about(const wshub *hub, wshub_conn conn,
+                                                 wshub_about *out_about) {
+    wshub_about about;
+    if (!wshub__conn_get(hub, conn)) return WSHUB_ERR_STALE;
+
+    memset(&about, 0, sizeof about);
+    if (hub->io.about && !hub->io.about(hub->io.ctx, conn, &about)) return WSHUB_ERR_STALE;
+    *out_about = about;
+    return WSHUB_OK;
+}
+
 WSHUB_API void wshub_conn_received(wshub *hub, wshub_conn conn, uint8_t *bytes, size_t count) {
     wshub__conn *c = wshub__conn_get(hub, conn);
     if (!c || count == 0 || hub->destroying) return;
@@ -9175,14 +9243,24 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_set_metadata(wshub *hub, wshub_clie
     return wshub__metadata_set(hub, c, metadata);
 }
 
-WSHUB__COLD WSHUB_API size_t wshub_client_peer(const wshub *hub, wshub_client client, char *text,
-                                               size_t cap) {
+WSHUB__COLD WSHUB_API wshub_err wshub_client_about(const wshub *hub, wshub_client client,
+                                                   wshub_about *out_about) {
     wshub__client *c = wshub__client_get(hub, client);
     wshub_conn conn;
-    if (cap) text[0] = 0;
-    if (!c || !hub->io.peer || !cap) return 0;
+    if (!c) return WSHUB_ERR_STALE;
     conn.id = wshub__conn_at(hub, c->conn)->id;
-    return hub->io.peer(hub->io.ctx, conn, text, cap);
+    return wshub_conn_about(hub, conn, out_about);
+}
+
+WSHUB__COLD WSHUB_API size_t wshub_client_peer(const wshub *hub, wshub_client client, char *text,
+                                               size_t cap) {
+    wshub_about about;
+    if (cap) text[0] = 0;
+    if (wshub_client_about(hub, client, &about) || about.peer.len >= cap) return 0;
+
+    if (about.peer.len) memcpy(text, about.peer.ptr, about.peer.len);
+    text[about.peer.len] = 0;
+    return about.peer.len;
 }
 
 WSHUB_API wshub_err wshub_client_close(wshub *hub, wshub_client client, uint16_t code,

@@ -680,6 +680,7 @@ static void wshub_bus_redis__link_close(wshub_bus_redis *r, int link, bool flush
 
 static bool wshub_bus_redis__link_open(wshub_bus_redis *r, int link, const char *address) {
     wshub_bus_redis__link *l = &r->links[link];
+    wshub_dial dial;
     l->progress = r->now;
     if (r->desc.driver) {
         l->conn.id = 1;
@@ -687,7 +688,9 @@ static bool wshub_bus_redis__link_open(wshub_bus_redis *r, int link, const char 
         l->conn.id = 0;
         return false;
     }
-    return r->io.connect(r->io.ctx, r, address, &l->conn) == WSHUB_OK;
+    memset(&dial, 0, sizeof dial);
+    dial.address = address;
+    return r->io.connect(r->io.ctx, r, &dial, &l->conn) == WSHUB_OK;
 }
 
 /* Full or half of it, by chance: hubs that lost their broker together do not come back in step. */

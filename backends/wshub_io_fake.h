@@ -132,6 +132,13 @@ WSHUB_API bool wshub_io_fake_dialled(wshub_io_fake *f, wshub_conn *out_conn,
                                      const char **out_address);
 /* Answers it: it is open, and this side is its peer; or it has failed. */
 WSHUB_API void wshub_io_fake_answer(wshub_io_fake *f, wshub_conn c, bool ok);
+/* What its guest asked for: the name, whether it is to be secure, and how far it is verified. A view,
+ * valid until it is answered. NULL: nobody dials on this stream. */
+WSHUB_API const wshub_dial *wshub_io_fake_dial(const wshub_io_fake *f, wshub_conn c);
+/* What wshub_io.about says of every stream that is opened from now on, also where this test opens it
+ * as TLS would: the texts are borrowed as long as those streams are asked about. NULL: a peer `fake`
+ * and no more, as at first. */
+WSHUB_API void wshub_io_fake_set_about(wshub_io_fake *f, const wshub_about *about);
 WSHUB_API uint64_t wshub_io_fake_sends(const wshub_io_fake *f); /* calls of wshub_io.send so far */
 /* Makes one call of wshub_io.send go wrong, the nth from now (1: the next; 0: none). */
 WSHUB_API void wshub_io_fake_fault(wshub_io_fake *f, uint64_t nth, wshub_io_fake_fault_kind how);
@@ -176,7 +183,9 @@ typedef struct wshub_io_fake__peer {
     bool left;            /* the peer goes away, behind what lies unread */
     bool ending, closed;  /* closed() is due; has been told */
     uint8_t guest;        /* whose: 0: the attached owner's; i + 1: guest i's; 255: nobody's */
-    char *address;        /* of an outgoing one */
+    wshub_dial dial;      /* of an outgoing one; its texts are in one block */
+    char *texts;
+    wshub_about about;
     uint64_t in_flight_bytes, in_flight_done;
     wshub_span *spans;
     size_t spans_count;
@@ -190,6 +199,7 @@ struct wshub_io_fake {
     bool owned, hold, random_fails, awake, running;
     bool stalled, late; /* late: what came during the stall has not yet been reported */
     uint64_t heard;     /* meanwhile */
+    wshub_about about;  /* of what is opened from now on */
     uint64_t now, wall, random, next, sends, masks, fault_in;
     wshub_io_fake_fault_kind fault;
     wshub_io_fake__peer *peers;
@@ -375,20 +385,19 @@ static void wshub_io_fake__pause(void *ctx, wshub_conn c, bool paused) {
     wshub_io_fake__list(f, p);
 }
 
-static size_t wshub_io_fake__peer_name(void *ctx, wshub_conn c, char *text, size_t cap) {
-    static const char name[] = "fake";
-    (void)ctx;
-    (void)c;
-    if (cap < sizeof name) return 0;
-    memcpy(text, name, sizeof name);
-    return sizeof name - 1;
+static bool wshub_io_fake__about(void *ctx, wshub_conn c, wshub_about *out_about) {
+    const wshub_io_fake__peer *p = wshub_io_fake__peer_get((wshub_io_fake *)ctx, c);
+    memset(out_about, 0, sizeof *out_about);
+    if (!p) return false;
+    *out_about = p->about;
+    return true;
 }
 
 static void wshub_io_fake__peer_free(wshub_io_fake__peer *p) {
     free(p->out.ptr);
     free(p->in.ptr);
     free(p->spans);
-    free(p->address);
+    free(p->texts);
     {
         bool listed = p->listed; /* a round may still lead through it */
         memset(p, 0, sizeof *p);
@@ -644,6 +653,7 @@ static wshub_conn wshub_io_fake__new(wshub_io_fake *f) {
     c.id = (uint64_t)++f->generation << 32 | i;
     f->peers[i].id = c.id;
     f->peers[i].window = UINT64_MAX;
+    f->peers[i].about = f->about;
     return c;
 }
 
@@ -663,27 +673,44 @@ WSHUB_API wshub_conn wshub_io_fake_open(wshub_io_fake *f) {
     return c;
 }
 
-static wshub_err wshub_io_fake__connect(void *ctx, void *guest_ctx, const char *address,
+/* Keeps what a guest asked for, and lets the stream say so of itself. texts: room for both. */
+static void wshub_io_fake__dial_keep(wshub_io_fake__peer *p, const wshub_dial *dial, char *texts) {
+    size_t n = strlen(dial->address) + 1;
+    p->texts = texts;
+    p->dial = *dial;
+    p->dial.address = (const char *)memcpy(texts, dial->address, n);
+    if (dial->server_name)
+        p->dial.server_name =
+            (const char *)memcpy(texts + n, dial->server_name, strlen(dial->server_name) + 1);
+
+    p->about.peer = wshub_str_z(p->dial.address);
+    p->about.secure = dial->secure;
+    if (dial->secure && dial->server_name) p->about.server_name = wshub_str_z(p->dial.server_name);
+}
+
+static wshub_err wshub_io_fake__connect(void *ctx, void *guest_ctx, const wshub_dial *dial,
                                         wshub_conn *out_conn) {
     wshub_io_fake *f = (wshub_io_fake *)ctx;
     wshub_io_fake__peer *p;
     wshub_conn c;
-    char *copy;
+    char *texts;
     uint8_t i, guest = 0;
     for (i = 0; i < 8; i++) {
         if (f->guests[i].settle && f->guests[i].ctx == guest_ctx) guest = (uint8_t)(i + 1);
     }
-    if (!guest || !*address) return WSHUB_ERR_PARAM;
-    copy = (char *)malloc(strlen(address) + 1);
+    if (!guest || !dial->address || !*dial->address) return WSHUB_ERR_PARAM;
+
+    texts = (char *)malloc(strlen(dial->address) + 1 +
+                           (dial->server_name ? strlen(dial->server_name) + 1 : 0));
     c.id = 0;
-    if (copy) c = wshub_io_fake__new(f);
+    if (texts) c = wshub_io_fake__new(f);
     if (!c.id) {
-        free(copy);
+        free(texts);
         return WSHUB_ERR_NOMEM;
     }
+
     p = wshub_io_fake__peer_get(f, c);
-    p->address = copy;
-    memcpy(copy, address, strlen(address) + 1);
+    wshub_io_fake__dial_keep(p, dial, texts);
     p->guest = guest;
     p->dialling = true;
     *out_conn = c;
@@ -707,6 +734,7 @@ WSHUB_API wshub_err wshub_io_fake_create_versioned(const wshub_io_fake_desc *des
     f->wall = f->desc.wall_ms ? f->desc.wall_ms : UINT64_C(1769851800000);
     f->random = f->desc.seed ? f->desc.seed : 1;
     f->next = WSHUB_NEVER;
+    wshub_io_fake_set_about(f, NULL);
     f->io.version = WSHUB_IO_VERSION;
     f->io.ctx = f;
     f->io.attach = wshub_io_fake__attach;
@@ -719,7 +747,7 @@ WSHUB_API wshub_err wshub_io_fake_create_versioned(const wshub_io_fake_desc *des
     f->io.random = wshub_io_fake__random;
     f->io.wake = f->desc.no_wake ? NULL : wshub_io_fake__wake;
     f->io.pause = f->desc.no_pause ? NULL : wshub_io_fake__pause;
-    f->io.peer = wshub_io_fake__peer_name;
+    f->io.about = wshub_io_fake__about;
     f->io.guest = wshub_io_fake__guest;
     f->io.connect = wshub_io_fake__connect;
     f->io.error = wshub_io_fake__error;
@@ -734,10 +762,23 @@ WSHUB_API bool wshub_io_fake_dialled(wshub_io_fake *f, wshub_conn *out_conn,
         const wshub_io_fake__peer *p = &f->peers[i];
         if (!p->id || !p->dialling || p->ending || p->closed) continue;
         out_conn->id = p->id;
-        if (out_address) *out_address = p->address;
+        if (out_address) *out_address = p->dial.address;
         return true;
     }
     return false;
+}
+
+WSHUB_API const wshub_dial *wshub_io_fake_dial(const wshub_io_fake *f, wshub_conn c) {
+    const wshub_io_fake__peer *p = wshub_io_fake__peer_get(f, c);
+    return p && p->dialling && !p->ending && !p->closed ? &p->dial : NULL;
+}
+
+WSHUB_API void wshub_io_fake_set_about(wshub_io_fake *f, const wshub_about *about) {
+    memset(&f->about, 0, sizeof f->about);
+    if (about)
+        f->about = *about;
+    else
+        f->about.peer = wshub_str_z("fake");
 }
 
 WSHUB_API void wshub_io_fake_answer(wshub_io_fake *f, wshub_conn c, bool ok) {

@@ -12,7 +12,8 @@
  * [x] guests and their outgoing connections: every address of a name in turn, also where one is silent (250 ms each, then
  *     twice that, for as long as the guest waits); names are resolved in a
  *     thread of their own with glibc and macOS, elsewhere (or with WSHUB_IO_SOCK_NO_THREADS) in place
- * [ ] TLS (an io over this io), Windows
+ * [x] a stream can be asked for its listener's name and for both its addresses
+ * [ ] TLS (an io over this io; a secure wshub_dial is refused), Windows
  *
  * Needs POSIX sockets and one of wshub_io_epoll.h, wshub_io_kqueue.h, wshub_io_poll.h, which include
  * nothing: include wshub.h, this, then the poller; or just wshub_io_auto.h, which does it. Under plain
@@ -114,6 +115,22 @@ WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net, const char *host, u
  * other file, is an error, told without waiting. At the end the file is removed if it is still this
  * one. Errors as above. */
 WSHUB_API wshub_err wshub_io_sock_listen_unix(wshub_io_sock *net, const char *path);
+
+/* A place to listen on. zero: the default */
+typedef struct wshub_io_sock_place {
+    const char
+        *name; /* what wshub_about.listener says of the streams that come in here, by which an
+                         application tells its listeners apart; copied. NULL: none. At most 255
+                         different ones in the life of an io */
+    const char *host; /* as wshub_io_sock_listen() takes it */
+    uint16_t port;    /* the same; 0: any */
+    const char *path; /* instead of the two: as wshub_io_sock_listen_unix() takes it */
+} wshub_io_sock_place;
+/* Listens there, as wshub_io_sock_listen() or wshub_io_sock_listen_unix() do, and with the same
+ * errors; PARAM: also one name too many. place: borrowed. out_port (may be NULL) is not written for
+ * a Unix socket. */
+WSHUB_API wshub_err wshub_io_sock_listen_place(wshub_io_sock *net, const wshub_io_sock_place *place,
+                                               uint16_t *out_port);
 WSHUB_API void wshub_io_sock_unlisten(wshub_io_sock *net); /* closes all listeners; streams stay */
 /* One line on what went wrong last and what to do about it; "" if nothing did. */
 WSHUB_API const char *wshub_io_sock_error(const wshub_io_sock *net);
@@ -201,11 +218,20 @@ enum { WSHUB_IO_SOCK__LISTENERS = 16, WSHUB_IO_SOCK__SCRATCH = 65536, WSHUB_IO_S
 enum { WSHUB_IO_SOCK__GUESTS = 16, WSHUB_IO_SOCK__NOBODY = 255 };
 #define WSHUB_IO_SOCK__LISTENER_TAG UINT64_C(0xFFFFFFFE00000000)
 
+typedef union wshub_io_sock__address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    struct sockaddr_un un;
+    struct sockaddr_storage all;
+} wshub_io_sock__address;
+
 typedef struct wshub_io_sock__conn {
     int fd;
     uint32_t generation;
     uint8_t state, watched;
-    uint8_t guest; /* whose it is: 0: the attached owner's; i + 1: guest i's; NOBODY: reports go
+    uint8_t listener; /* where it came in: index + 1 of that one's name; 0: nowhere, or unnamed */
+    uint8_t guest;    /* whose it is: 0: the attached owner's; i + 1: guest i's; NOBODY: reports go
                       nowhere */
     bool paused;
     bool blocked; /* a send was short: drained() is owed */
@@ -218,9 +244,10 @@ typedef struct wshub_io_sock__conn {
 typedef struct wshub_io_sock__listener {
     int fd;
     bool watched;
-    char *path; /* of a Unix socket; NULL: TCP */
-    dev_t dev;  /* which file there is ours: */
-    ino_t ino;  /* its number is not given again as long as fd is open; 0: none */
+    uint8_t name; /* index + 1 among the names; 0: none */
+    char *path;   /* of a Unix socket; NULL: TCP */
+    dev_t dev;    /* which file there is ours: */
+    ino_t ino;    /* its number is not given again as long as fd is open; 0: none */
 } wshub_io_sock__listener;
 
 /* an outgoing connection that is not there yet */
@@ -256,6 +283,9 @@ struct wshub_io_sock {
     uint32_t used, cap, live, free_head, linger_head, linger_tail, closed_head;
     wshub_io_sock__listener listeners[WSHUB_IO_SOCK__LISTENERS];
     int listeners_count;
+    char **names; /* of listeners, each once; they stay, since streams outlive listeners */
+    uint8_t names_count, name;              /* name: of what is being listened to now; index + 1 */
+    char about_local[128], about_peer[128]; /* what about() has told last */
     uint8_t *buf, *scratch;
     wshub_io_sock_stats stats;
     char error[256];
@@ -603,36 +633,50 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__pause(void *ctx, wshub_conn conn,
     c->hung = false;
     wshub_io_sock__rewatch(net, c);
 }
-WSHUB_IO_SOCK__COLD static size_t wshub_io_sock__peer(void *ctx, wshub_conn conn, char *text,
-                                                      size_t cap) {
-    wshub_io_sock__conn *c = wshub_io_sock__get((wshub_io_sock *)ctx, conn.id);
-    struct sockaddr_storage a;
-    socklen_t n = sizeof a;
-    char port[8];
-    size_t len, v6;
-    memset(&a, 0, sizeof a);
-    if (!c || c->fd < 0 || getpeername(c->fd, (struct sockaddr *)(void *)&a, &n) != 0) return 0;
-    if (a.ss_family == AF_UNIX) {
-        if (cap < 5) return 0;
-        memcpy(text, "unix", 5);
-        return 4;
+
+/* The text of an address, as wshub_dial takes it: `v4:port`, `[v6]:port` (RFC 3986 3.2.2), or the path
+ * of a Unix socket. is_ours: this side is bound by an operator; a path that a peer has bound is not
+ * told, since it may have any bytes in it. */
+WSHUB_IO_SOCK__COLD static wshub_str wshub_io_sock__address_text(const wshub_io_sock__address *at,
+                                                                 socklen_t at_len, bool is_ours,
+                                                                 char *text, size_t cap) {
+    char host[96], port[8];
+    bool v6 = at->any.sa_family == AF_INET6;
+    wshub_str none = {NULL, 0};
+    if (at->any.sa_family == AF_UNIX) {
+        bool has_path = is_ours && at_len > offsetof(struct sockaddr_un, sun_path);
+        (void)snprintf(text, cap, "%.*s", (int)sizeof at->un.sun_path,
+                       has_path && at->un.sun_path[0] ? at->un.sun_path : "unix");
+        return wshub_str_z(text);
     }
-    v6 = a.ss_family == AF_INET6; /* in brackets, so that its port can be told apart (RFC
-                                     3986 3.2.2) */
-    if (cap < 2 || getnameinfo((struct sockaddr *)(void *)&a, n, text + v6, (socklen_t)(cap - v6),
-                               port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        return 0;
-    len = strlen(text + v6);
-    if (v6) text[0] = '[';
-    if (len + 2 * v6 + strlen(port) + 2 > cap) { /* the address alone */
-        if (v6) memmove(text, text + 1, len + 1);
-        return len;
-    }
-    if (v6) text[len + 1] = ']';
-    len += 2 * v6;
-    text[len] = ':';
-    memcpy(text + len + 1, port, strlen(port) + 1);
-    return strlen(text);
+    if (getnameinfo(&at->any, at_len, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return none;
+    (void)snprintf(text, cap, v6 ? "[%s]:%s" : "%s:%s", host, port);
+    return wshub_str_z(text);
+}
+
+WSHUB_IO_SOCK__COLD static bool wshub_io_sock__about(void *ctx, wshub_conn conn,
+                                                     wshub_about *out_about) {
+    wshub_io_sock *net = (wshub_io_sock *)ctx;
+    const wshub_io_sock__conn *c = wshub_io_sock__get(net, conn.id);
+    wshub_io_sock__address at;
+    socklen_t n = sizeof at;
+    memset(out_about, 0, sizeof *out_about);
+    if (!c) return false;
+    if (c->listener) out_about->listener = wshub_str_z(net->names[c->listener - 1]);
+
+    /* Of a stream whose socket is gone, or not yet there, no address is known. */
+    memset(&at, 0, sizeof at);
+    if (c->fd >= 0 && getsockname(c->fd, &at.any, &n) == 0)
+        out_about->local = wshub_io_sock__address_text(&at, n, !c->guest, net->about_local,
+                                                       sizeof net->about_local);
+    memset(&at, 0, sizeof at);
+    n = sizeof at;
+    if (c->fd >= 0 && getpeername(c->fd, &at.any, &n) == 0)
+        out_about->peer = wshub_io_sock__address_text(&at, n, c->guest != 0, net->about_peer,
+                                                      sizeof net->about_peer);
+    return true;
 }
 
 WSHUB_IO_SOCK__COLD static wshub_io_sock__conn *wshub_io_sock__new(wshub_io_sock *net) {
@@ -653,7 +697,7 @@ WSHUB_IO_SOCK__COLD static wshub_io_sock__conn *wshub_io_sock__new(wshub_io_sock
         c = &net->conns[net->used++];
     }
     if (++c->generation >= UINT32_MAX - 1) c->generation = 1;
-    c->watched = c->guest = 0;
+    c->watched = c->guest = c->listener = 0;
     c->paused = c->blocked = c->ended = c->hung = false;
     c->next = c->prev = 0;
     net->live++;
@@ -847,8 +891,9 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__dialled(wshub_io_sock *net, wshub
 }
 
 WSHUB_IO_SOCK__COLD static wshub_err
-wshub_io_sock__connect(void *ctx, void *guest_ctx, const char *address, wshub_conn *out_conn) {
+wshub_io_sock__connect(void *ctx, void *guest_ctx, const wshub_dial *dial, wshub_conn *out_conn) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
+    const char *address = dial->address ? dial->address : "";
     const char *colon = strrchr(address, ':'), *host = address;
     bool local = *address == '/' || *address == '.', v6 = *address == '[';
     size_t host_len = colon ? (size_t)(colon - address) : 0;
@@ -857,6 +902,14 @@ wshub_io_sock__connect(void *ctx, void *guest_ctx, const char *address, wshub_co
     int i, guest = -1;
     for (i = 0; i < WSHUB_IO_SOCK__GUESTS; i++) {
         if (net->guests[i].settle && net->guests[i].ctx == guest_ctx) guest = i;
+    }
+    if (dial->secure) {
+        (void)snprintf(
+            net->error, sizeof net->error,
+            "cannot connect to %.120s: plain sockets have no TLS; put an io with TLS over "
+            "this one, or do not ask for a secure stream",
+            address);
+        return WSHUB_ERR_PARAM;
     }
     if (v6) {
         host++;
@@ -970,7 +1023,7 @@ WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_create_versioned(
     net->io.random = wshub_io_sock__random;
     net->io.wake = wshub_io_sock__wake;
     net->io.pause = wshub_io_sock__pause;
-    net->io.peer = wshub_io_sock__peer;
+    net->io.about = wshub_io_sock__about;
     net->io.guest = wshub_io_sock__guest;
     net->io.connect = wshub_io_sock__connect;
     net->io.error = wshub_io_sock__last_error;
@@ -1048,6 +1101,8 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__free(wshub_io_sock *net) {
     }
     if (net->urandom >= 0) (void)close(net->urandom);
     if (net->reserve >= 0) (void)close(net->reserve);
+    while (net->names_count) free(net->names[--net->names_count]);
+    free(net->names);
     free(net->conns);
     free(net->buf);
     free(net->scratch);
@@ -1081,14 +1136,6 @@ WSHUB_IO_SOCK__COLD WSHUB_API int wshub_io_sock_fd(const wshub_io_sock *net) {
 /* ---- listening: what an operator gives is served, or refused at once by what the system said ----
  */
 
-typedef union wshub_io_sock__address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-    struct sockaddr_un un;
-    struct sockaddr_storage all;
-} wshub_io_sock__address;
-
 WSHUB_IO_SOCK__COLD static wshub_err
 wshub_io_sock__cannot_listen(wshub_io_sock *net, const char *where, const char *why) {
     (void)snprintf(net->error, sizeof net->error, "cannot listen on %.120s: %s", where, why);
@@ -1103,6 +1150,7 @@ WSHUB_IO_SOCK__COLD static bool wshub_io_sock__listen_on(wshub_io_sock *net, int
     int e;
     memset(l, 0, sizeof *l);
     l->fd = fd;
+    l->name = net->name;
     l->path = path;
     if (path && lstat(path, &st) == 0) {
         l->dev = st.st_dev;
@@ -1326,6 +1374,40 @@ WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_listen_unix(wshub_io_sock 
     return wshub_io_sock__fail(net, "cannot listen on", path, hint);
 }
 
+/* The number of a listener's name, index + 1, which is kept from now on. 0: out of memory, or there
+ * are too many. */
+WSHUB_IO_SOCK__COLD static uint8_t wshub_io_sock__name_keep(wshub_io_sock *net, const char *name) {
+    size_t n = strlen(name) + 1;
+    char **list, *copy;
+    uint8_t i;
+    for (i = 0; i < net->names_count; i++) {
+        if (strcmp(net->names[i], name) == 0) return (uint8_t)(i + 1);
+    }
+    if (net->names_count == 255) return 0;
+
+    list = (char **)realloc(net->names, (net->names_count + 1u) * sizeof *list);
+    if (!list) return 0;
+    net->names = list;
+    copy = (char *)malloc(n);
+    if (!copy) return 0;
+    list[net->names_count++] = (char *)memcpy(copy, name, n);
+    return net->names_count;
+}
+
+WSHUB_IO_SOCK__COLD WSHUB_API wshub_err wshub_io_sock_listen_place(wshub_io_sock *net,
+                                                                   const wshub_io_sock_place *place,
+                                                                   uint16_t *out_port) {
+    wshub_err err;
+    net->name = place->name ? wshub_io_sock__name_keep(net, place->name) : 0;
+    if (place->name && !net->name)
+        return wshub_io_sock__cannot_listen(net, place->name, "no more names can be kept");
+
+    err = place->path ? wshub_io_sock_listen_unix(net, place->path)
+                      : wshub_io_sock_listen(net, place->host, place->port, out_port);
+    net->name = 0;
+    return err;
+}
+
 WSHUB_IO_SOCK__COLD static void wshub_io_sock__tell(wshub_io_sock *net, const char *text) {
     (void)snprintf(net->error, sizeof net->error, "%s", text);
     if (net->error_second == net->now / 1000 || !net->desc.on_error) return;
@@ -1390,6 +1472,7 @@ WSHUB_IO_SOCK__COLD static void wshub_io_sock__accept(wshub_io_sock *net, int in
         (void)setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &one, sizeof one);
 #endif
         c->fd = fd;
+        c->listener = net->listeners[index].name;
         c->state = WSHUB_IO_SOCK__OPEN;
         wshub_io_sock__rewatch(net, c);
         net->owner.opened(net->owner.ctx, wshub_io_sock__id(net, c));

@@ -20,6 +20,7 @@ typedef struct io_world {
     const char *nowhere;                                              /* where nobody does */
     void *(*accept)(struct io_world *w);                              /* whom a guest has dialled; NULL: not yet */
     void (*refuse)(struct io_world *w);                               /* says no, where that takes doing */
+    bool takes_secure; /* has TLS, or plays it */
     bool soft; /* its peers cannot reset: of one that has gone what it said is read first */
     void *ctx;
     /* recorded */
@@ -42,8 +43,24 @@ typedef struct io_guest { /* what a further owner saw */
     int received_turn, settled_turn;
 } io_guest;
 
+/* A stream can be asked about from inside opened() on; what is not known is empty, whatever was in
+ * the struct before. */
+static void about_opened(io_world *w, wshub_conn c) {
+    wshub_about a;
+    if (!w->io->about) return;
+    memset(&a, 0xEE, sizeof a);
+    EXPECT(w->io->about(w->io->ctx, c, &a));
+    EXPECT(a.peer.ptr && a.peer.len && !a.listener.ptr && !a.secure && !a.peer_verified);
+    EXPECT(!a.alpn.ptr && !a.server_name.ptr && !a.peer_cert.ptr);
+    memset(&a, 0xEE, sizeof a);
+    c.id ^= UINT64_C(1) << 63; /* of another generation: nobody */
+    EXPECT(!w->io->about(w->io->ctx, c, &a));
+    EXPECT(!a.peer.ptr && !a.local.ptr && !a.listener.ptr && !a.secure);
+}
+
 static void guest_opened(void *ctx, wshub_conn c) {
     io_guest *g = (io_guest *)ctx;
+    about_opened(g->w, c);
     g->opened = c;
     g->opened_count++;
 }
@@ -78,6 +95,7 @@ static uint64_t guest_settle(void *ctx) {
 static void io_opened(void *ctx, wshub_conn c) {
     io_world *w = (io_world *)ctx;
     EXPECT(c.id >> 32);
+    about_opened(w, c);
     w->opened[w->opened_count++ % 64] = c;
 }
 static void io_received(void *ctx, wshub_conn c, uint8_t *bytes, size_t n) {
@@ -152,12 +170,17 @@ static void io_contract_guests(io_world *w) {
     owner.sent = guest_sent;
     owner.closed = guest_closed;
     owner.settle = guest_settle;
-    EXPECT_INT(w->io->connect(w->io->ctx, &g, w->address, &c), WSHUB_ERR_PARAM); /* not a guest yet */
+    EXPECT_INT(w->io->connect(w->io->ctx, &g, &(wshub_dial){.address = w->address}, &c), WSHUB_ERR_PARAM); /* not a guest yet */
     EXPECT_INT(w->io->guest(w->io->ctx, &owner, true), WSHUB_OK);
-    EXPECT_INT(w->io->connect(w->io->ctx, &g, "", &c), WSHUB_ERR_PARAM);
+    EXPECT_INT(w->io->connect(w->io->ctx, &g, &(wshub_dial){.address = ""}, &c), WSHUB_ERR_PARAM);
+    EXPECT_INT(w->io->connect(w->io->ctx, &g, &(wshub_dial){.address = NULL}, &c), WSHUB_ERR_PARAM);
+    if (!w->takes_secure) { /* in words, and nothing is sent in the clear instead */
+        EXPECT_INT(w->io->connect(w->io->ctx, &g, &(wshub_dial){.address = w->address, .secure = true}, &c), WSHUB_ERR_PARAM);
+        EXPECT(strstr(w->io->error(w->io->ctx), "TLS"));
+    }
     w->step(w);
     EXPECT(g.settled > 0 && g.settled_turn < w->settled_turn);
-    EXPECT_INT(w->io->connect(w->io->ctx, &g, w->address, &c), WSHUB_OK);
+    EXPECT_INT(w->io->connect(w->io->ctx, &g, &(wshub_dial){.address = w->address}, &c), WSHUB_OK);
     EXPECT_INT(g.opened_count, 0); /* never from inside */
     for (i = 0; i < 200 && (!peer || !g.opened_count); i++) {
         if (!peer) peer = w->accept(w);
@@ -180,13 +203,13 @@ static void io_contract_guests(io_world *w) {
     EXPECT(g.got_len == 5 && memcmp(g.got, "guest", 5) == 0 && w->got_len == 5);
     if (w->refuse == NULL) EXPECT(g.received_turn < w->received_turn); /* the fake reports at once what is said */
     /* nobody there: closed, never opened, with a reason */
-    EXPECT_INT(w->io->connect(w->io->ctx, &g, w->nowhere, &c), WSHUB_OK);
+    EXPECT_INT(w->io->connect(w->io->ctx, &g, &(wshub_dial){.address = w->nowhere}, &c), WSHUB_OK);
     if (w->refuse) w->refuse(w);
     for (i = 0; i < 200 && !g.closed_count; i++) w->step(w);
     EXPECT(g.closed_count == 1 && g.closed.id == c.id && g.opened_count == 1);
     EXPECT(strstr(w->io->error(w->io->ctx), "cannot connect"));
     /* given up while it is dialled: closed once */
-    EXPECT_INT(w->io->connect(w->io->ctx, &g, w->address, &c), WSHUB_OK);
+    EXPECT_INT(w->io->connect(w->io->ctx, &g, &(wshub_dial){.address = w->address}, &c), WSHUB_OK);
     w->io->close(w->io->ctx, c, true);
     for (i = 0; i < 200 && g.closed_count == 1; i++) w->step(w);
     EXPECT(g.closed_count == 2 && g.closed.id == c.id && g.opened_count == 1);

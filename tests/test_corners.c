@@ -531,8 +531,9 @@ TEST(arguments_that_are_refused) {
     EXPECT(!wshub_client_metadata(w.hub, c).ptr && !wshub_client_metadata(w.hub, gone).ptr);
     EXPECT_INT(wshub_client_peer(w.hub, c, text, 0), 0);
     EXPECT(wshub_client_peer(w.hub, gone, text, sizeof text) == 0 && text[0] == 0);
-    (void)wshub_client_peer(w.hub, c, text, sizeof text);
-    w.hub->io.peer = NULL;
+    EXPECT(wshub_client_peer(w.hub, c, text, sizeof text) == 4 && strcmp(text, "fake") == 0);
+    EXPECT(wshub_client_peer(w.hub, c, text, 4) == 0 && text[0] == 0); /* nothing is cut */
+    w.hub->io.about = NULL;
     EXPECT_INT(wshub_client_peer(w.hub, c, text, sizeof text), 0);
     EXPECT(!wshub_client_id(w.hub, gone).ptr && !wshub_client_user_id(w.hub, gone).ptr && !wshub_client_user_ptr(w.hub, gone) && !wshub_client_is_encrypted(w.hub, gone) && !wshub_client_is_pressured(w.hub, gone));
     EXPECT(wshub_client_queued_bytes(w.hub, gone) == 0 && wshub_client_state(w.hub, gone) == WSHUB_CLIENT_DISCONNECTED && !wshub_client_in_room(w.hub, gone, S("r")));

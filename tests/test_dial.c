@@ -118,7 +118,7 @@ TEST(one_good_address_suffices_wherever_it_stands) {
             me.sent = guest_sent;
             me.settle = guest_settle;
             EXPECT_INT(wshub_io_sock_io(net)->guest(wshub_io_sock_io(net)->ctx, &me, true), WSHUB_OK);
-            EXPECT_INT(wshub_io_sock_io(net)->connect(wshub_io_sock_io(net)->ctx, &g, where, &c), WSHUB_OK);
+            EXPECT_INT(wshub_io_sock_io(net)->connect(wshub_io_sock_io(net)->ctx, &g, &(wshub_dial){.address = where}, &c), WSHUB_OK);
             for (turns = 0; turns < 60 && !g.opened && !g.closed; turns++) EXPECT_INT(wshub_io_sock_run_once(net, 3000), WSHUB_OK);
             if (g.opened != (strchr(text, 'G') != NULL)) (void)printf("  %s: %d opened, %d closed\n", text, g.opened, g.closed);
             EXPECT_INT(g.opened, strchr(text, 'G') != NULL);

@@ -284,6 +284,7 @@ TEST(the_fake_keeps_the_contract) {
     w.reset = fake_hang_up;
     w.silence = fake_silence;
     w.late = fake_late;
+    w.takes_secure = true;
     w.address = "broker:6379";
     w.nowhere = "nowhere:1";
     w.accept = fake_accept;
@@ -349,6 +350,86 @@ static void talk(wshub_io_sock *net, int fd, const char *want) { /* upgrade, aut
     EXPECT(!"an answer");
 }
 
+/* ---- what is known about a stream ---- */
+static wshub_about told;
+static char told_text[3][128];
+static bool tell_about(wshub *hub, wshub_request request, const wshub_http *http, void *user) {
+    wshub_reply r;
+    (void)user;
+    memset(&told, 0xEE, sizeof told);
+    EXPECT_INT(wshub_conn_about(hub, http->conn, &told), WSHUB_OK);
+    (void)snprintf(told_text[0], 128, "%.*s", told.listener.ptr ? (int)told.listener.len : 1, told.listener.ptr ? told.listener.ptr : "-");
+    (void)snprintf(told_text[1], 128, "%.*s", (int)told.local.len, told.local.ptr);
+    (void)snprintf(told_text[2], 128, "%.*s", (int)told.peer.len, told.peer.ptr);
+    memset(&r, 0, sizeof r);
+    r.status = 200;
+    r.close = true;
+    EXPECT_INT(wshub_http_reply(hub, request, &r), WSHUB_OK);
+    return true;
+}
+static void ask_about(wshub_io_sock *net, const struct sockaddr *to, socklen_t n) {
+    static const char get[] = "GET /about HTTP/1.1\r\nHost: h\r\n\r\n";
+    int i, fd = socket(to->sa_family, SOCK_STREAM, 0);
+    memset(told_text, 0, sizeof told_text);
+    EXPECT_INT(connect(fd, to, n), 0);
+    EXPECT_INT(send(fd, get, sizeof get - 1, 0), (ssize_t)sizeof get - 1);
+    for (i = 0; i < 200 && !told_text[1][0]; i++) (void)wshub_io_sock_run_once(net, 10);
+    EXPECT(!told.secure && !told.alpn.ptr && !told.server_name.ptr && !told.peer_cert.ptr && !told.peer_verified);
+    (void)close(fd);
+}
+
+TEST(a_stream_is_asked_for_its_listener_and_addresses) {
+    static const char path[] = "build/about.sock";
+    union { struct sockaddr any; struct sockaddr_in in; struct sockaddr_un un; } a;
+    char want[32], name[8];
+    wshub_io_sock *net;
+    wshub *hub;
+    wshub_about none;
+    uint16_t port = 0, plain = 0;
+    int i;
+    EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
+    EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .on_request = tell_about}, &hub), WSHUB_OK);
+    EXPECT_INT(wshub_io_sock_listen_place(net, &(wshub_io_sock_place){.name = "public", .host = "127.0.0.1"}, &port), WSHUB_OK);
+    EXPECT_INT(wshub_io_sock_listen(net, "127.0.0.1", 0, &plain), WSHUB_OK);
+    EXPECT_INT(wshub_io_sock_listen_place(net, &(wshub_io_sock_place){.name = "admin", .path = path}, NULL), WSHUB_OK);
+
+    memset(&a, 0, sizeof a);
+    a.in.sin_family = AF_INET;
+    a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    a.in.sin_port = htons(port);
+    ask_about(net, &a.any, sizeof a.in);
+    (void)snprintf(want, sizeof want, "127.0.0.1:%u", (unsigned)port);
+    EXPECT(strcmp(told_text[0], "public") == 0 && strcmp(told_text[1], want) == 0 && strncmp(told_text[2], "127.0.0.1:", 10) == 0);
+    a.in.sin_port = htons(plain);
+    ask_about(net, &a.any, sizeof a.in);
+    EXPECT(strcmp(told_text[0], "-") == 0); /* that one has no name, whatever those beside it have */
+
+    memset(&a, 0, sizeof a);
+    a.un.sun_family = AF_UNIX;
+    memcpy(a.un.sun_path, path, sizeof path);
+    ask_about(net, &a.any, sizeof a.un);
+    EXPECT(strcmp(told_text[0], "admin") == 0 && strcmp(told_text[1], path) == 0 && strcmp(told_text[2], "unix") == 0);
+
+    /* A stream that is gone has no answer, and what was there stays. */
+    memset(&none, 0, sizeof none);
+    none.secure = true;
+    EXPECT_INT(wshub_conn_about(hub, (wshub_conn){UINT64_C(77) << 32}, &none), WSHUB_ERR_STALE);
+    EXPECT(none.secure);
+
+    /* Names are kept once each, and are limited in number. */
+    wshub_io_sock_unlisten(net);
+    for (i = 0; i < 300; i++) {
+        (void)snprintf(name, sizeof name, "n%d", i % 253);
+        EXPECT_INT(wshub_io_sock_listen_place(net, &(wshub_io_sock_place){.name = name, .host = "127.0.0.1"}, NULL), WSHUB_OK);
+        wshub_io_sock_unlisten(net);
+    }
+    EXPECT_INT(wshub_io_sock_listen_place(net, &(wshub_io_sock_place){.name = "more", .host = "127.0.0.1"}, NULL), WSHUB_ERR_PARAM);
+    EXPECT(strstr(wshub_io_sock_error(net), "more"));
+    wshub_destroy(hub);
+    wshub_io_sock_destroy(net);
+}
+
+/* ---- IPv6 and Unix sockets ---- */
 TEST(ipv6_and_unix_sockets_carry_clients) {
     wshub_io_sock *net;
     wshub *hub;
@@ -1116,7 +1197,7 @@ TEST(only_what_an_owner_leaves_behind_has_a_clock_of_the_ios) {
         listener = listen_apart(NULL, address);
         if (as_guest) {
             EXPECT_INT(io->guest(io->ctx, &owner, true), WSHUB_OK);
-            EXPECT_INT(io->connect(io->ctx, &ctx, address, &c), WSHUB_OK);
+            EXPECT_INT(io->connect(io->ctx, &ctx, &(wshub_dial){.address = address}, &c), WSHUB_OK);
             for (i = 0; i < 100 && fd < 0; i++) {
                 (void)wshub_io_sock_run_once(net, 5);
                 fd = accept(listener, NULL, NULL);

@@ -257,7 +257,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     case 4: io.now_ms = NULL; break;
     case 5: io.wall_ms = NULL; break;
     case 6: io.random = NULL; break;
-    case 7: io.peer = NULL; break;
+    case 7: io.about = NULL; break;
     default: break;
     }
     d.io = pick(32) == 31 ? NULL : &io;
