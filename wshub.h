@@ -1433,6 +1433,40 @@ WSHUB_API wshub_err wshub_json_int(wshub_str value, int64_t min, int64_t max, in
  * length. */
 WSHUB_API size_t wshub_json_quote(wshub_str text, char *buf, size_t cap);
 
+/* For what has been checked, as a dialect checks a message once: these look at nothing twice. Given a
+ * text that is no JSON after all they stay inside it, and what they find means nothing. Any thread. */
+
+/* One key of an object that wshub_json_fields() looks for, and where its value stands. */
+typedef struct wshub_json_field {
+    const char *key; /* terminated; borrowed */
+    wshub_str value; /* out: raw, a view of the text; ptr NULL: absent */
+} wshub_json_field;
+typedef enum wshub_json_result {
+    WSHUB_JSON_BAD,       /* no JSON, or nested too deep */
+    WSHUB_JSON_NO_OBJECT, /* JSON, and not an object */
+    WSHUB_JSON_FIELDS     /* an object; the fields are filled in */
+} wshub_json_result;
+/* Checks a whole text, UTF-8 apart, and if it is an object finds the named keys in the same walk; of
+ * equal ones the last (MSG-9).
+ *   depth_max  levels, 1..WSHUB_JSON_DEPTH_MAX
+ *   fields     fields_count of them, their values absent (ptr NULL); borrowed
+ * Cost: one walk, O(count * fields_count) at worst. */
+WSHUB_API wshub_json_result wshub_json_fields(const uint8_t *bytes, size_t count,
+                                              uint32_t depth_max, wshub_json_field *fields,
+                                              size_t fields_count);
+/* What a value is, by its first byte. NONE: ptr NULL. */
+WSHUB_API wshub_json_kind wshub_json_peek(wshub_str value);
+/* As wshub_json_get() and wshub_json_each(). */
+WSHUB_API wshub_str wshub_json_find(wshub_str object, const char *key);
+WSHUB_API bool wshub_json_next(wshub_str array, wshub_iter *iter, wshub_str *out_value);
+/* Decodes what stands between the quotes of a string, n bytes at src. Writes at most cap bytes; dst may
+ * be src, as a text never gets longer. Returns the decoded length. */
+WSHUB_API size_t wshub_json_unescape(const uint8_t *src, size_t n, uint8_t *dst, size_t cap);
+/* How long wshub_json_quote() makes a text. */
+WSHUB_API size_t wshub_json_quoted_len(wshub_str text);
+/* How many UTF-16 code units a text has, which is UTF-8 (ROOM-1). */
+WSHUB_API size_t wshub_utf8_units(wshub_str text);
+
 WSHUB_API bool wshub_utf8_check(const uint8_t *bytes, size_t count);
 /* Base64, standard alphabet, padded. buf: at least 4 * ((count + 2) / 3) bytes. Returns that
  * length. */
@@ -1785,7 +1819,7 @@ WSHUB_API bool wshub_utf8_check(const uint8_t *bytes, size_t count) {
 }
 
 /* How many UTF-16 code units a valid text has (ROOM-1). */
-static size_t wshub__utf8_units(wshub_str s) {
+WSHUB_API size_t wshub_utf8_units(wshub_str s) {
     size_t i, units = 0;
     for (i = 0; i < s.len; i++) {
         uint8_t c = (uint8_t)s.ptr[i];
@@ -2109,7 +2143,7 @@ static const uint8_t *wshub__json_value(const uint8_t *p, const uint8_t *end, ui
 
 /* Decodes what stands between a string's quotes; the text has been checked. Returns the decoded
  * length and writes what fits. dst may be src: a text never gets longer. */
-static size_t wshub__json_unescape(const uint8_t *src, size_t n, uint8_t *dst, size_t cap) {
+WSHUB_API size_t wshub_json_unescape(const uint8_t *src, size_t n, uint8_t *dst, size_t cap) {
     size_t i = 0, at = 0;
     while (i < n) {
         uint8_t out[4];
@@ -2152,48 +2186,36 @@ static size_t wshub__json_unescape(const uint8_t *src, size_t n, uint8_t *dst, s
     return at;
 }
 
-/* One key of an object that wshub__json_fields() looks for, and where its value stands. */
-typedef struct wshub__field {
-    const char *key;
-    wshub_str value; /* raw; ptr NULL: absent */
-} wshub__field;
-
-typedef enum wshub__json_result {
-    WSHUB__JSON_BAD,
-    WSHUB__JSON_OTHER,
-    WSHUB__JSON_FIELDS
-} wshub__json_result;
-
 /* Checks a whole text and, if it is an object, finds the named keys; of equal ones the last
  * (MSG-9). */
-static wshub__json_result wshub__json_fields(const uint8_t *p, size_t n, uint32_t depth_max,
-                                             wshub__field *fields, size_t fields_count) {
+WSHUB_API wshub_json_result wshub_json_fields(const uint8_t *p, size_t n, uint32_t depth_max,
+                                              wshub_json_field *fields, size_t fields_count) {
     const uint8_t *end = p + n;
     size_t i;
     p = wshub__json_ws(p, end);
-    if (p >= end) return WSHUB__JSON_BAD;
+    if (p >= end) return WSHUB_JSON_BAD;
     if (*p != '{') {
         p = wshub__json_value(p, end, depth_max);
-        return p && wshub__json_ws(p, end) == end ? WSHUB__JSON_OTHER : WSHUB__JSON_BAD;
+        return p && wshub__json_ws(p, end) == end ? WSHUB_JSON_NO_OBJECT : WSHUB_JSON_BAD;
     }
-    if (depth_max < 1) return WSHUB__JSON_BAD;
+    if (depth_max < 1) return WSHUB_JSON_BAD;
     p = wshub__json_ws(p + 1, end);
     if (p < end && *p == '}')
-        return wshub__json_ws(p + 1, end) == end ? WSHUB__JSON_FIELDS : WSHUB__JSON_BAD;
+        return wshub__json_ws(p + 1, end) == end ? WSHUB_JSON_FIELDS : WSHUB_JSON_BAD;
     for (;;) {
         const uint8_t *key = p + 1, *value, *after;
         size_t key_len;
         uint8_t plain[16];
         if (p >= end || *p != '"' || (after = wshub__json_string(key, end)) == NULL)
-            return WSHUB__JSON_BAD;
+            return WSHUB_JSON_BAD;
         key_len = (size_t)(after - key) - 1;
         value = wshub__json_ws(after, end);
-        if (value >= end || *value != ':') return WSHUB__JSON_BAD;
+        if (value >= end || *value != ':') return WSHUB_JSON_BAD;
         value = wshub__json_ws(value + 1, end);
         p = wshub__json_value(value, end, depth_max - 1);
-        if (!p) return WSHUB__JSON_BAD;
+        if (!p) return WSHUB_JSON_BAD;
         if (key_len && memchr(key, '\\', key_len)) {
-            key_len = wshub__json_unescape(key, key_len, plain, sizeof plain);
+            key_len = wshub_json_unescape(key, key_len, plain, sizeof plain);
             key = plain;
         }
         for (i = 0; i < fields_count && key_len <= sizeof plain; i++) {
@@ -2203,12 +2225,12 @@ static wshub__json_result wshub__json_fields(const uint8_t *p, size_t n, uint32_
             }
         }
         p = wshub__json_ws(p, end);
-        if (p >= end) return WSHUB__JSON_BAD;
+        if (p >= end) return WSHUB_JSON_BAD;
         if (*p == '}') break;
-        if (*p != ',') return WSHUB__JSON_BAD;
+        if (*p != ',') return WSHUB_JSON_BAD;
         p = wshub__json_ws(p + 1, end);
     }
-    return wshub__json_ws(p + 1, end) == end ? WSHUB__JSON_FIELDS : WSHUB__JSON_BAD;
+    return wshub__json_ws(p + 1, end) == end ? WSHUB_JSON_FIELDS : WSHUB_JSON_BAD;
 }
 
 WSHUB_API bool wshub_json_check(wshub_str text, uint32_t depth_max) {
@@ -2234,7 +2256,8 @@ static wshub_str wshub__json_trim(wshub_str value) {
     return value;
 }
 
-static wshub_json_kind wshub__json_kind(wshub_str value) { /* of a value that is JSON, or absent */
+WSHUB_API wshub_json_kind
+wshub_json_peek(wshub_str value) { /* of a value that is JSON, or absent */
     if (!value.ptr) return WSHUB_JSON_NONE;
     value = wshub__json_trim(value);
     WSHUB_ASSERT(value.len);
@@ -2250,20 +2273,19 @@ static wshub_json_kind wshub__json_kind(wshub_str value) { /* of a value that is
 }
 
 WSHUB_API wshub_json_kind wshub_json_type(wshub_str value) {
-    return wshub_json_check(value, WSHUB_JSON_DEPTH_MAX) ? wshub__json_kind(value)
-                                                         : WSHUB_JSON_NONE;
+    return wshub_json_check(value, WSHUB_JSON_DEPTH_MAX) ? wshub_json_peek(value) : WSHUB_JSON_NONE;
 }
 
 static bool wshub__json_is_key(const uint8_t *name, size_t len, const char *key, size_t want) {
     uint8_t plain[256];
     if (!len || !memchr(name, '\\', len)) return len == want && memcmp(name, key, len) == 0;
-    len = wshub__json_unescape(name, len, plain, sizeof plain);
+    len = wshub_json_unescape(name, len, plain, sizeof plain);
     return len == want && len <= sizeof plain && memcmp(plain, key, len) == 0;
 }
 
 /* The readers for texts that the hub has checked already. Should one be no JSON after all, they
  * stay inside it. */
-static wshub_str wshub__json_find(wshub_str object, const char *key) {
+WSHUB_API wshub_str wshub_json_find(wshub_str object, const char *key) {
     const uint8_t *p = (const uint8_t *)object.ptr, *end = p + object.len;
     wshub_str found = wshub__str(NULL, 0);
     size_t want = strlen(key);
@@ -2285,7 +2307,7 @@ static wshub_str wshub__json_find(wshub_str object, const char *key) {
     return found;
 }
 
-static bool wshub__json_next(wshub_str array, wshub_iter *iter, wshub_str *out_value) {
+WSHUB_API bool wshub_json_next(wshub_str array, wshub_iter *iter, wshub_str *out_value) {
     const uint8_t *p = (const uint8_t *)array.ptr, *end, *after;
     if (!p || iter->pos > array.len) return false;
     end = p + array.len;
@@ -2300,13 +2322,13 @@ static bool wshub__json_next(wshub_str array, wshub_iter *iter, wshub_str *out_v
 }
 
 WSHUB_API wshub_str wshub_json_get(wshub_str object, const char *key) {
-    return key && wshub_json_check(object, WSHUB_JSON_DEPTH_MAX) ? wshub__json_find(object, key)
+    return key && wshub_json_check(object, WSHUB_JSON_DEPTH_MAX) ? wshub_json_find(object, key)
                                                                  : wshub__str(NULL, 0);
 }
 
 WSHUB_API bool wshub_json_each(wshub_str array, wshub_iter *iter, wshub_str *out_value) {
     if (iter->pos == 0 && !wshub_json_check(array, WSHUB_JSON_DEPTH_MAX)) return false;
-    return wshub__json_next(array, iter, out_value);
+    return wshub_json_next(array, iter, out_value);
 }
 
 WSHUB_API size_t wshub_json_text(wshub_str value, char *buf, size_t cap) {
@@ -2318,7 +2340,7 @@ WSHUB_API size_t wshub_json_text(wshub_str value, char *buf, size_t cap) {
     if (value.len < 2 || *p != '"' || wshub__json_string(p + 1, end) != end ||
         !wshub_utf8_check(p, value.len))
         return SIZE_MAX;
-    return wshub__json_unescape(p + 1, value.len - 2, (uint8_t *)buf, cap);
+    return wshub_json_unescape(p + 1, value.len - 2, (uint8_t *)buf, cap);
 }
 
 WSHUB_API wshub_err wshub_json_copy(wshub_str value, char *buf, size_t cap, size_t *out_len) {
@@ -2381,7 +2403,7 @@ static uint32_t wshub__json_extra(uint8_t c) {
     return c == '\b' || c == '\t' || c == '\n' || c == '\f' || c == '\r' ? 1 : 5;
 }
 
-static size_t wshub__json_quoted_len(wshub_str s) {
+WSHUB_API size_t wshub_json_quoted_len(wshub_str s) {
     size_t i, n = s.len + 2;
     for (i = 0; i < s.len; i++) n += wshub__json_extra((uint8_t)s.ptr[i]);
     return n;
@@ -2423,7 +2445,7 @@ WSHUB_API size_t wshub_json_quote(wshub_str text, char *buf, size_t cap) {
 }
 
 static void wshub__buf_quote(const wshub__mem *m, wshub__buf *b, wshub_str s) {
-    size_t n = wshub__json_quoted_len(s);
+    size_t n = wshub_json_quoted_len(s);
     if (!wshub__buf_room(m, b, n)) return;
     b->len += (uint32_t)wshub_json_quote(s, (char *)b->ptr + b->len, n);
 }
@@ -3341,7 +3363,7 @@ static wshub_str wshub__envelope_peek(wshub_str payload) {
 }
 
 static bool wshub__envelope_read(wshub_str payload, uint32_t depth_max, wshub__envelope *out) {
-    wshub__field f[6];
+    wshub_json_field f[6];
     size_t i;
     static const char *const keys[6] = {"serverId", "type", "target", "event", "data", "exclude"};
     for (i = 0; i < 6; i++) {
@@ -3349,8 +3371,8 @@ static bool wshub__envelope_read(wshub_str payload, uint32_t depth_max, wshub__e
         f[i].value = wshub__str(NULL, 0);
     }
     if (!wshub_utf8_check((const uint8_t *)payload.ptr, payload.len)) return false;
-    if (wshub__json_fields((const uint8_t *)payload.ptr, payload.len, depth_max, f, 6) !=
-        WSHUB__JSON_FIELDS) {
+    if (wshub_json_fields((const uint8_t *)payload.ptr, payload.len, depth_max, f, 6) !=
+        WSHUB_JSON_FIELDS) {
         return false;
     }
     out->server_id = f[0].value;
@@ -3359,8 +3381,8 @@ static bool wshub__envelope_read(wshub_str payload, uint32_t depth_max, wshub__e
     out->event = f[3].value;
     out->data = f[4].value;
     out->exclude = f[5].value;
-    return wshub__json_kind(out->server_id) == WSHUB_JSON_STRING &&
-           wshub__json_kind(out->event) == WSHUB_JSON_STRING;
+    return wshub_json_peek(out->server_id) == WSHUB_JSON_STRING &&
+           wshub_json_peek(out->event) == WSHUB_JSON_STRING;
 }
 
 /* ---- >>hub -------------------------------------------------------------------------------------
@@ -7316,7 +7338,7 @@ WSHUB__COLD static void wshub__join_refused(wshub *hub, wshub__client *c, const 
  * client's alone, unless the application itself puts others there (ROOM-4). */
 static bool wshub__room_name_ok(const wshub *hub, const wshub__client *c, wshub_str s) {
     const wshub__client *owner;
-    if (s.len == 0 || wshub__utf8_units(s) > WSHUB_NAME_UNITS_MAX ||
+    if (s.len == 0 || wshub_utf8_units(s) > WSHUB_NAME_UNITS_MAX ||
         (s.len >= 3 && memcmp(s.ptr, "ws:", 3) == 0)) {
         return false;
     }
@@ -7331,12 +7353,12 @@ static bool wshub__room_name_ok(const wshub *hub, const wshub__client *c, wshub_
 WSHUB__COLD static wshub_str *wshub__room_names(wshub *hub, wshub__client *c, wshub_str data,
                                                 bool valid_only, size_t *out_count,
                                                 size_t *out_bytes) {
-    wshub_str list = data.ptr ? wshub__json_find(data, "rooms") : data, item, *names;
+    wshub_str list = data.ptr ? wshub_json_find(data, "rooms") : data, item, *names;
     wshub_iter it;
     size_t most = hub->desc.rooms_per_message_max, over = 0;
     char *text;
     *out_count = 0;
-    if (wshub__json_kind(list) != WSHUB_JSON_ARRAY) {
+    if (wshub_json_peek(list) != WSHUB_JSON_ARRAY) {
         wshub__join_refused(hub, c, "no list of rooms");
         return NULL;
     }
@@ -7349,11 +7371,11 @@ WSHUB__COLD static wshub_str *wshub__room_names(wshub *hub, wshub__client *c, ws
     }
     text = (char *)(names + most);
     memset(&it, 0, sizeof it);
-    while (wshub__json_next(list, &it, &item)) {
+    while (wshub_json_next(list, &it, &item)) {
         wshub_str name;
         if (item.ptr[0] != '"') continue;
-        name = wshub__str(text, wshub__json_unescape((const uint8_t *)item.ptr + 1, item.len - 2,
-                                                     (uint8_t *)text, item.len));
+        name = wshub__str(text, wshub_json_unescape((const uint8_t *)item.ptr + 1, item.len - 2,
+                                                    (uint8_t *)text, item.len));
         if (valid_only && !wshub__room_name_ok(hub, c, name)) continue;
         if (*out_count >= most) {
             over++;
@@ -7498,8 +7520,8 @@ static void wshub__json_message(wshub *hub, uint32_t index, uint8_t *bytes, size
                                 bool text) {
     wshub__conn *conn = wshub__conn_at(hub, index);
     wshub__client *c = wshub__conn_client(hub, conn);
-    wshub__field f[3];
-    wshub__json_result result;
+    wshub_json_field f[3];
+    wshub_json_result result;
     wshub_event e;
     if (WSHUB__NEVER(!c || c->gone)) return; /* a closed conn delivers nothing */
     hub->stats.messages_in++;
@@ -7522,16 +7544,16 @@ static void wshub__json_message(wshub *hub, uint32_t index, uint8_t *bytes, size
     f[1].key = "data";
     f[2].key = "id";
     result = !text && !wshub_utf8_check(bytes, count)
-                 ? WSHUB__JSON_BAD
-                 : wshub__json_fields(bytes, count, hub->desc.json_depth_max, f, 3);
-    if (result == WSHUB__JSON_BAD) { /* MSG-2 */
+                 ? WSHUB_JSON_BAD
+                 : wshub_json_fields(bytes, count, hub->desc.json_depth_max, f, 3);
+    if (result == WSHUB_JSON_BAD) { /* MSG-2 */
         hub->stats.msg_invalid++;
         wshub__client_log(hub, WSHUB_LOG_MSG_INVALID, c, "", wshub__str(NULL, 0));
         wshub__send_error(hub, c, "Invalid message format");
         return;
     }
     e.event = f[0].value;
-    if (result != WSHUB__JSON_FIELDS || wshub__json_kind(e.event) != WSHUB_JSON_STRING ||
+    if (result != WSHUB_JSON_FIELDS || wshub_json_peek(e.event) != WSHUB_JSON_STRING ||
         e.event.len <= 2) { /* MSG-3 */
         hub->stats.msg_ignored++;
         wshub__client_log(hub, WSHUB_LOG_MSG_IGNORED, c, "", wshub__str(NULL, 0));
@@ -7542,7 +7564,7 @@ static void wshub__json_message(wshub *hub, uint32_t index, uint8_t *bytes, size
     if (memchr(e.event.ptr, '\\', e.event.len)) { /* decoded where it stands: it only gets shorter
                                                    */
         uint8_t *at = bytes + (e.event.ptr - (const char *)bytes);
-        e.event.len = wshub__json_unescape(at, e.event.len, at, e.event.len);
+        e.event.len = wshub_json_unescape(at, e.event.len, at, e.event.len);
     }
     e.data = f[1].value;
     e.id = f[2].value;
@@ -7577,7 +7599,7 @@ static bool wshub__json_encode(wshub *hub, wshub__fan *fan) {
         n = fan->binary_len;
     } else {
         f.opcode = 1;
-        quoted = wshub__json_quoted_len(fan->event);
+        quoted = wshub_json_quoted_len(fan->event);
         n = sizeof open - 1 + quoted + 1 + (fan->data.ptr ? sizeof mid - 1 + fan->data.len : 0);
     }
     f.payload_bytes = n;
@@ -8161,7 +8183,7 @@ static void wshub__bus_deliver(wshub *hub, const wshub__envelope *e, wshub_str c
     size_t count = 0, bytes, i;
     memset(&it, 0, sizeof it);
     memset(&dest, 0, sizeof dest);
-    while (wshub__json_next(e->exclude, &it, &item)) count++;
+    while (wshub_json_next(e->exclude, &it, &item)) count++;
     bytes = count * sizeof(wshub_str) + e->server_id.len + e->event.len + e->target.len +
             e->exclude.len;
     block = (char *)wshub__mem_new(&hub->mem, bytes);
@@ -8180,7 +8202,7 @@ static void wshub__bus_deliver(wshub *hub, const wshub__envelope *e, wshub_str c
             size_t n = wshub_json_quote(wshub_str_z(wshub__bus_types[i]), quoted, sizeof quoted);
             if (wshub_str_eq(e->type, wshub__str(quoted, n))) dest.kind = (wshub_dest_kind)i;
         }
-        if (wshub__json_kind(e->target) == WSHUB_JSON_STRING)
+        if (wshub_json_peek(e->target) == WSHUB_JSON_STRING)
             dest.name = wshub__take_text(e->target, &at);
         if (dest.kind == WSHUB_DEST_RESOLVE ||
             (dest.kind != WSHUB_DEST_ALL && dest.name.len == 0)) {
@@ -8192,8 +8214,8 @@ static void wshub__bus_deliver(wshub *hub, const wshub__envelope *e, wshub_str c
                        "channel fits neither type nor target", channel);
         } else {
             memset(&it, 0, sizeof it);
-            while (wshub__json_next(e->exclude, &it, &item)) {
-                if (wshub__json_kind(item) == WSHUB_JSON_STRING)
+            while (wshub_json_next(e->exclude, &it, &item)) {
+                if (wshub_json_peek(item) == WSHUB_JSON_STRING)
                     exclude[dest.exclude_count++] = wshub__take_text(item, &at);
             }
             dest.exclude = exclude;

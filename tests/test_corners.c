@@ -40,8 +40,8 @@ TEST(codec_at_its_ends) {
     EXPECT_INT(wshub_json_text(S("\""), buf, 1), SIZE_MAX);
     EXPECT_INT(wshub_json_text(S("\"\\\""), buf, 9), SIZE_MAX); /* escapes that end too early are no JSON */
     EXPECT_INT(wshub_json_text(S("\"\\u00\""), buf, 9), SIZE_MAX);
-    EXPECT_INT(wshub__json_unescape((const uint8_t *)"\\", 1, (uint8_t *)buf, 9), 1); /* and nothing is read beyond them */
-    EXPECT_INT(wshub__json_unescape((const uint8_t *)"\\u00", 4, (uint8_t *)buf, 9), 1);
+    EXPECT_INT(wshub_json_unescape((const uint8_t *)"\\", 1, (uint8_t *)buf, 9), 1); /* and nothing is read beyond them */
+    EXPECT_INT(wshub_json_unescape((const uint8_t *)"\\u00", 4, (uint8_t *)buf, 9), 1);
     EXPECT_INT(wshub_json_text(S("x\""), buf, 1), SIZE_MAX);
     EXPECT_INT(wshub_json_text(S("\"x"), buf, 1), SIZE_MAX);
     EXPECT_INT(wshub_json_text(S("\"abc\""), buf, 1), 3); /* what it would take */
@@ -54,10 +54,10 @@ TEST(codec_at_its_ends) {
         EXPECT(wshub_json_check(wshub__str(cut, i), 0) == (i >= n - 1)); /* the last is a blank */
         for (k = 0; k < 256; k += 5) {
             if (i) cut[i - 1] = (char)k;
-            v = wshub__json_find(wshub__str(cut, i), "aA"); /* the hub's own, of what may be no JSON after all */
+            v = wshub_json_find(wshub__str(cut, i), "aA"); /* the hub's own, of what may be no JSON after all */
             EXPECT(!v.ptr || (v.ptr > cut && v.ptr + v.len <= cut + i));
             memset(&it, 0, sizeof it);
-            while (wshub__json_next(wshub__str(cut, i), &it, &v)) EXPECT(v.ptr + v.len <= cut + i);
+            while (wshub_json_next(wshub__str(cut, i), &it, &v)) EXPECT(v.ptr + v.len <= cut + i);
             v = wshub_json_get(wshub__str(cut, i), "aA");
             EXPECT(!v.ptr || (v.ptr > cut && v.ptr + v.len <= cut + i));
             (void)wshub_json_get(wshub__str(cut, i), "b");
@@ -95,21 +95,21 @@ TEST(codec_at_its_ends) {
     EXPECT(memcmp(accept, "jlW3MljkoWdqjqBXMZKyh5+nvOQ=", 0) == 0);
     EXPECT(wshub_str_eq(nul(), S("")) && !S(NULL).ptr && wshub_str_eq_z(nul(), ""));
     {
-        wshub__field f;
+        wshub_json_field f;
         memset(&f, 0, sizeof f);
         f.key = "a";
-        EXPECT_INT(wshub__json_fields((const uint8_t *)"{}", 2, 0, &f, 1), WSHUB__JSON_BAD); /* no level at all */
-        EXPECT_INT(wshub__json_fields((const uint8_t *)"{} x", 4, 9, &f, 1), WSHUB__JSON_BAD);
+        EXPECT_INT(wshub_json_fields((const uint8_t *)"{}", 2, 0, &f, 1), WSHUB_JSON_BAD); /* no level at all */
+        EXPECT_INT(wshub_json_fields((const uint8_t *)"{} x", 4, 9, &f, 1), WSHUB_JSON_BAD);
         {
             static const char keys[] = "{\"\":1,\"\\u0061aaaaaaaaaaaaaaaaa\":2,\"aaaaaaaaaaaaaaaaa\":3}";
             memset(&f, 0, sizeof f);
             f.key = "a";
-            EXPECT_INT(wshub__json_fields((const uint8_t *)keys, sizeof keys - 1, 9, &f, 1), WSHUB__JSON_FIELDS);
+            EXPECT_INT(wshub_json_fields((const uint8_t *)keys, sizeof keys - 1, 9, &f, 1), WSHUB_JSON_FIELDS);
         }
         EXPECT(!f.value.ptr); /* an empty key, and keys longer than any that is looked for */
         EXPECT(wshub_json_check(S("1"), 0) && wshub_json_check(S("-12"), 0) && !wshub_json_check(S("-"), 0) && !wshub_json_check(S("1."), 0) && !wshub_json_check(S("1e"), 0)); /* digits up to the very end */
         EXPECT(!wshub__envelope_peek(S("{\"serverId\":\"abc")).ptr && !wshub__envelope_peek(S("{")).ptr && wshub_str_eq_z(wshub__envelope_peek(S("{\"serverId\":\"abc\"")), "abc"));
-        EXPECT_INT(wshub__json_fields((const uint8_t *)"{\"a\":1} ", 8, 9, &f, 1), WSHUB__JSON_FIELDS);
+        EXPECT_INT(wshub_json_fields((const uint8_t *)"{\"a\":1} ", 8, 9, &f, 1), WSHUB_JSON_FIELDS);
     }
 }
 

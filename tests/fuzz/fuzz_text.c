@@ -58,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         MUST(k == size && memcmp(back, data, size) == 0);
         free(back);
         free(quoted);
-        MUST(wshub__utf8_units(s) == oracle_utf16(data, size));
+        MUST(wshub_utf8_units(s) == oracle_utf16(data, size));
     }
     return 0;
 }
