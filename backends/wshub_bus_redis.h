@@ -1,31 +1,100 @@
 /* wshub_bus_redis.h - Redis and Valkey as the bus between hubs, with a RESP client of its own
  *
- * [x] RESP2 and RESP3; a publishing and a subscribing connection over any io with guests (TCP, Unix sockets)
- * [x] AUTH with user, CLIENT SETNAME, several addresses with fail-over, Sentinel, Cluster by any node
- * [x] starts without a broker; one deadline for each attempt; jittered backoff for ever
- * [x] up only when every subscription is acknowledged; PING and a heartbeat through the broker and back
- * [x] never up on a replica (ROLE, asked again with every heartbeat): the next address is tried; a replica of a Cluster
- *     hears and says everything, and will do
- * [x] bytes that come, and answers that are errors, are life; what a broker says against us is told in a line
- * [x] limits for everything a broker may send and for everything that waits to be sent
- * [ ] sharded pub/sub; TLS (an io over an io brings it: desc.tls then says so)
- *
- * Needs ISO C99 and wshub.h before it. Everything happens on the thread of its io, which is usually the
- * hub's. Nothing is sent twice: what was on its way when a connection broke is lost or has arrived, and
- * counted as unconfirmed. An ACL that suffices (with no channel_prefix):
- *     resetchannels &ws:broadcast &ws:room:* &ws:client:* &ws:user:* &wshub:hb:* -@all +subscribe
- *     +psubscribe +unsubscribe +punsubscribe +publish +ping +role +hello +auth +client|setname +quit
- * (+select for a database other than 0. With no_heartbeat &wshub:hb:* is not needed; without +role a replica is not
- * told from a master.)
- * A hub on an io of your own without guests: make a wshub_io_sock for Redis alone, drive it by
- * wshub_io_sock_fd() and wshub_io_sock_timeout(), and call wshub_settle(hub) after each of its turns.
+ * Several hubs, in as many processes or on as many machines, serve one set of users: what is sent
+ * to a room on one of them is heard by the members of that room on all. This file carries those
+ * messages through a Redis or Valkey that all of them reach. It opens two connections on the io
+ * that the hub is on, one that publishes and one that subscribes, watches over both, and comes back
+ * by itself when they are lost. While the broker is away each hub serves its own clients as before.
  *
  *     wshub_bus_redis *redis;
  *     wshub_bus_redis_create(&(wshub_bus_redis_desc){ .io = wshub_io_sock_io(net),
  *                                                     .url = "redis://127.0.0.1:6379" }, &redis);
- *     wshub_create(&(wshub_desc){ .io = wshub_io_sock_io(net), .bus = wshub_bus_redis_bus(redis), ... }, &hub);
+ *     wshub_create(&(wshub_desc){ .io = wshub_io_sock_io(net),
+ *                                 .bus = wshub_bus_redis_bus(redis), ... }, &hub);
  *     ...
- *     wshub_destroy(hub); wshub_bus_redis_destroy(redis); wshub_io_sock_destroy(net); */
+ *     wshub_destroy(hub);
+ *     wshub_bus_redis_destroy(redis);
+ *     wshub_io_sock_destroy(net);
+ *
+ * ---- What it does and what it does not ---------------------------------------------------------
+ * [x] RESP2 and RESP3, over any io with guests: TCP, Unix sockets
+ * [x] AUTH with user and password, CLIENT SETNAME, databases, several addresses, Sentinel, Cluster
+ * [x] starts without a broker; one deadline for each attempt; attempts for ever, jittered
+ * [x] up only when every subscription is acknowledged, and never on a replica
+ * [x] a heartbeat through the broker and back, which finds a broker that answers and forwards not
+ * [x] any command of the broker by wshub_bus_request(), in one pipeline with what is published
+ * [x] limits for all that a broker may send and for all that waits to be sent
+ * [ ] sharded pub/sub (SPUBLISH, SSUBSCRIBE); redirections of a Cluster (MOVED is an error)
+ * [ ] transactions, blocking commands and others that change a connection (>> Asking)
+ * [ ] TLS of its own: desc.tls asks an io for it that has it
+ *
+ * ---- Where the broker is -----------------------------------------------------------------------
+ *     redis://[user:password@][host[:port][,host[:port]...]][/database]
+ *     unix://[user:password@]/path/of/the/socket[?db=N]
+ * valkey:// is redis://. rediss:// and valkeys:// are the same over TLS (desc.tls).
+ * User, password and the path of a socket may hold %XX, but not %00. An IPv6 host stands in
+ * brackets. Without a host it is 127.0.0.1, without a port 6379, or 26379 for sentinels. ?db=N does
+ * for /database. At most 16 addresses: a master and its replicas, the nodes of a Cluster, or
+ * sentinels. When one has failed the next is tried, and one that has proved to be a replica has
+ * failed.
+ *
+ * Sentinel: desc.sentinel names the master, and the addresses are those of sentinels. One of them
+ * is asked for the master, and then watched for the news of a failover, which is followed at once.
+ * A sentinel that falls silent is replaced by the next one while the bus stays up.
+ *
+ * Cluster: any node will do, replicas too, since classic PUBLISH reaches every node. List some.
+ *
+ * ---- When it goes away -------------------------------------------------------------------------
+ * A connection is lost when the broker ends it, when what comes is not RESP or over a limit, when a
+ * command that it cannot do without is refused, when an answer is owed and no byte has come for
+ * heartbeat_timeout_ms, or when a heartbeat has not come back in that time although what left
+ * behind it was answered. Bytes that come, and answers that are errors, are life. Then both
+ * connections are closed, the owner is told, and after a wait of retry_min_ms at first and
+ * retry_max_ms at most (doubled each time all addresses have failed, of which half is chance, so
+ * that hubs do not come back in step) the next attempt begins. It has connect_timeout_ms for all of
+ * it: name, connection, greeting, every subscription. Only then the bus is up.
+ *
+ * Nothing is sent twice. What was on its way when a connection broke has arrived or is lost, and is
+ * counted as unconfirmed. What failed is told to desc.on_log in one line, without passwords.
+ *
+ * ---- Limits ------------------------------------------------------------------------------------
+ * output_bytes_max    what was taken and has not been sent; the hub's own queue keeps the rest
+ * message_bytes_max   one text from the broker; a longer one is skipped and counted
+ * requests_max        commands by wshub_bus_request() whose answer is still to come
+ * WSHUB_BUS_REDIS_WORDS_MAX     words of one such command
+ * WSHUB_RESP_DEPTH_MAX, WSHUB_RESP_ELEMENTS_MAX, WSHUB_RESP_LINE_MAX    what one reply may be made
+ *     of. One that is over them, or together longer than message_bytes_max and
+ *     WSHUB_RESP_LINE_MAX, ends the connection.
+ *
+ * ---- What the broker must allow ----------------------------------------------------------------
+ * An ACL that suffices, with no channel_prefix:
+ *     resetchannels &ws:broadcast &ws:room:* &ws:client:* &ws:user:* &wshub:hb:* -@all +subscribe
+ *     +psubscribe +unsubscribe +punsubscribe +publish +ping +role +hello +auth +client|setname
+ *     +quit
+ * +select is needed for a database other than 0, and whatever you ask by wshub_bus_request(). With
+ * no_heartbeat &wshub:hb:* is not needed. Without +role a replica is not told from a master, and
+ * without +info a replica of a Cluster is not told from another.
+ *
+ * ---- Asking ------------------------------------------------------------------------------------
+ * wshub_bus_request(hub, argv, argc, on_reply, arg) sends any command on the publishing connection,
+ * behind what has been published before, and gives its answer to on_reply. Texts of every kind
+ * (also numbers with a fraction or of many digits) are WSHUB_BUS_REPLY_TEXT, true and false the
+ * integers 1 and 0, a map an array of names and values in turn. Channels are as the broker knows
+ * them, with channel_prefix. Refused as PARAM is what would change the connection that messages are
+ * published on, or hold it up: wshub_bus_redis_request_problem() says which commands and why. An
+ * answer that has a text over message_bytes_max is an error that says so.
+ *     PUBSUB NUMSUB ws:room:a             how many instances have somebody in that room (bus_exact)
+ *     SET lock me NX PX 5000              a lock for five seconds
+ *
+ * ---- Threads -----------------------------------------------------------------------------------
+ * Everything here happens on the thread of its io, which is usually that of the hub. Reading RESP
+ * (wshub_resp_read) and judging (..._problem) are pure and go anywhere. A hub on an io of your own
+ * that has no guests: make a wshub_io_sock for Redis alone, drive it by wshub_io_sock_fd() and
+ * wshub_io_sock_timeout(), and call wshub_settle(hub) after each of its turns.
+ *
+ * Needs ISO C99 or C++11, and wshub.h before it. Proved by tests/test_bus_redis.c,
+ * tests/test_bus_request.c, tests/test_bus_contract.c and, with a real server, tests/test_redis.c.
+ */
 #ifndef WSHUB_BUS_REDIS_H
 #define WSHUB_BUS_REDIS_H
 #ifndef WSHUB_H
@@ -38,131 +107,274 @@ extern "C" {
 typedef struct wshub_bus_redis wshub_bus_redis;
 struct wshub_bus_redis_driver;
 
-/* zero: the default. Everything is copied */
+/* The version of the description, passed beside it by wshub_bus_redis_create(), and of the table of
+ * a driver and what is reported by it. */
+#define WSHUB_BUS_REDIS_DESC_VERSION 1
+#define WSHUB_BUS_REDIS_DRIVER_VERSION 1
+
+/* What a bus is made from. Zero is the default that stands in front of each field's meaning, so a
+ * zeroed one needs io and url alone. All texts are copied. Times are in milliseconds. */
 typedef struct wshub_bus_redis_desc {
-    const wshub_io *io; /* required: an io with guests, connections and randomness */
-    /* Required. `redis://[user:password@][host[:port][,host[:port]...]][/database]`, where user,
-     * password and the path of a socket may hold %XX (not %00) and an IPv6 host stands in brackets;
-     * or `unix://[user:password@]/path`. `?db=N` does for /database. valkey:// is redis://,
-     * valkeys:// is rediss://. No host at all is 127.0.0.1, an empty one in a list is refused. Of
-     * several addresses each is tried when the one before has failed: a master and its replicas,
-     * the nodes of a cluster, or sentinels. */
+    /* Required; its table is copied, what it stands for is borrowed until destroy. An io with
+     * guests, connections and randomness, such as wshub_io_sock's; usually that of the hub. */
+    const wshub_io *io;
+    /* Required; at most 4096 bytes. Where the broker is, as the manual above has it. */
     const char *url;
-    bool tls;   /* what the io carries is encrypted: `rediss://` is then demanded, else refused */
-    bool resp3; /* HELLO 3; a broker that refuses it gets RESP2, and is asked again by the next
-                   connection unless it does not know it */
-    bool publish_only;    /* no subscribing connection: for emitters */
-    bool no_heartbeat;    /* nothing is published or subscribed that the application did not: PING
-                             alone tells    whether the broker lives, and not whether it still forwards */
-    const char *sentinel; /* name of a master: the addresses are sentinels' (port 26379) */
-    const char *sentinel_user, *sentinel_password; /* NULL: they ask for none */
-    const char *client_name;                       /* "wshub"; "": none is set */
-    const char *channel_prefix;  /* before every channel: instances that share a broker and no
-                                    messages; "" */
-    uint32_t connect_timeout_ms; /* 5000; a whole attempt, from the name to the last subscription; a
-                                    second more for each 100,000 channels */
-    uint32_t retry_min_ms, retry_max_ms; /* 50, 5000; between attempts, doubled and jittered, for
-                                            ever */
-    uint32_t heartbeat_ms;               /* 1000; between two heartbeats */
-    uint32_t heartbeat_timeout_ms; /* 3000; for one to come back, for any byte while an answer is
-                                      owed */
-    uint32_t message_bytes_max; /* 16777216; larger ones from the broker are skipped and counted; a
-                                   reply of many parts that is larger, and WSHUB_RESP_LINE_MAX, ends
-                                   the connection */
-    uint32_t output_bytes_max; /* 1048576; taken and not yet sent: beyond, the hub's queue keeps the
-                                  rest */
-    wshub_alloc_fn alloc;      /* NULL: realloc and free */
+    /* false. Connections are dialled as secure, by an io that has TLS; the peer's certificate must
+     * bear the host's name. The URL then begins with rediss:// or valkeys://, and without this it
+     * may not. A Unix socket may do either. */
+    bool tls;
+    /* false. Asks for RESP3 by HELLO 3. A broker that refuses gets RESP2, and is asked again by the
+     * next connection unless it said that it does not know the command or the protocol. */
+    bool resp3;
+    /* false. No subscribing connection: for emitters, which hear nothing. */
+    bool publish_only;
+    /* false. Nothing is published or subscribed to that the owner did not ask for. PING alone then
+     * tells whether the broker lives, and not whether it still forwards. */
+    bool no_heartbeat;
+    /* NULL: the addresses are those of the broker. A name of 1 to 128 bytes: they are sentinels,
+     * and this is the master that they are asked for. */
+    const char *sentinel;
+    /* NULL: they ask for none. With what the sentinels want AUTH; the URL's are for the broker. */
+    const char *sentinel_user, *sentinel_password;
+    /* "wshub". The name that CLIENT LIST shows; at most 128 bytes, no spaces. "": none is set. */
+    const char *client_name;
+    /* "". Goes before every channel, at most 128 bytes: for instances that share a broker and are
+     * not to hear each other. */
+    const char *channel_prefix;
+    /* 5000. For one attempt, from the name to the last acknowledged subscription; a second more is
+     * given for each 100,000 channels. */
+    uint32_t connect_timeout_ms;
+    /* 50 and 5000. The shortest and the longest wait between two attempts. */
+    uint32_t retry_min_ms, retry_max_ms;
+    /* 1000. From one heartbeat to the next. */
+    uint32_t heartbeat_ms;
+    /* 3000, and more than heartbeat_ms. For a heartbeat to come back, and for any byte while an
+     * answer is owed. */
+    uint32_t heartbeat_timeout_ms;
+    /* WSHUB_BUS_REDIS_MESSAGE_BYTES; 1 KiB to 1 GiB. One text from the broker. A longer message is
+     * skipped and counted in stats.oversized. */
+    uint32_t message_bytes_max;
+    /* 1048576; 1 KiB to 1 GiB. What was taken and has not been sent. Beyond that nothing more is
+     * taken: the owner keeps it in its own queue. Also the longest command of a request. */
+    uint32_t output_bytes_max;
+    /* WSHUB_BUS_REDIS_REQUESTS; at most WSHUB_BUS_REDIS_REQUESTS_MAX. Commands by
+     * wshub_bus_request() that have no answer yet. Beyond that they are refused as LIMIT. */
+    uint32_t requests_max;
+    /* NULL: realloc and free. For everything that is allocated here; alloc_user is handed to it. */
+    wshub_alloc_fn alloc;
     void *alloc_user;
-    void (*on_log)(const char *line, void *user); /* what failed, and that it is back; no passwords;
-                                                     at most one line a second for a broker that
-                                                     stays away. It may call anything,
-                                                     wshub_destroy() included */
+    /* NULL: nobody is told. One line on what failed, and that it is back; no passwords. The line is
+     * a view until it returns. At most one a second for a broker that stays away. It may call
+     * anything, wshub_destroy() included. `user` is handed to it. */
+    void (*on_log)(const char *line, void *user);
     void *user;
-    const struct wshub_bus_redis_driver *driver; /* NULL: this file's own client */
+    /* NULL: this file's own client. Borrowed until destroy; see wshub_bus_redis_driver. */
+    const struct wshub_bus_redis_driver *driver;
 } wshub_bus_redis_desc;
 
+/* What has happened since it was made. A gauge is how things stand now. */
 typedef struct wshub_bus_redis_stats {
-    wshub_bus_state state;
-    uint64_t attempts, ups, downs;
-    uint64_t published;   /* taken from the owner */
-    uint64_t refused;     /* of those: answered with an error; wshub_bus_redis_error() says which */
-    uint64_t unconfirmed; /* of those: the connection broke before the answer; lost or not */
-    uint64_t pending;     /* gauge, of those: no answer yet */
-    uint64_t receivers;   /* sum of what Redis said in its answers: subscribers reached */
-    uint64_t received, received_bytes, oversized; /* from the broker */
-    uint64_t subscribed;                          /* gauge: channels and patterns, acknowledged */
-    uint64_t unacknowledged; /* gauge: channels and patterns asked for or given up, no answer yet */
-    uint64_t output_bytes;   /* gauge */
-    uint64_t round_trip_ms;  /* of the last heartbeat through the broker: how far reading lags */
+    wshub_bus_state state;       /* gauge; as its owner was told */
+    uint64_t attempts;           /* to connect, from the first one on */
+    uint64_t ups, downs;         /* times that it came up, and that it was lost while up */
+    uint64_t published;          /* messages taken from the owner */
+    uint64_t refused;            /* of those: answered with an error; wshub_bus_redis_error() */
+    uint64_t unconfirmed;        /* of those: the connection broke before the answer; lost or not */
+    uint64_t pending;            /* gauge, of those: no answer yet */
+    uint64_t receivers;          /* subscribers that the broker says it reached, added up */
+    uint64_t received;           /* messages from the broker, the heartbeat's apart */
+    uint64_t received_bytes;     /* of their payloads */
+    uint64_t oversized;          /* messages over message_bytes_max, skipped */
+    uint64_t subscribed;         /* gauge: channels and patterns, acknowledged */
+    uint64_t unacknowledged;     /* gauge: channels asked for or given up, no answer yet */
+    uint64_t output_bytes;       /* gauge: given to be sent and not yet sent */
+    uint64_t round_trip_ms;      /* of the last heartbeat: how far reading lags behind */
+    uint64_t requests;           /* commands taken by wshub_bus_request() */
+    uint64_t requests_lost;      /* of those: the connection broke before the answer */
+    uint64_t requests_pending;   /* gauge, of those: no answer yet */
+    uint64_t requests_oversized; /* of those: the answer had a text over message_bytes_max */
 } wshub_bus_redis_stats;
 
-/* One line on what create would refuse in a description. NULL: nothing. Pure. */
-WSHUB_API const char *wshub_bus_redis_desc_problem(const wshub_bus_redis_desc *desc);
-/* Makes it; it connects once a hub or an emitter has taken its bus. Returns OK; PARAM: see
- * desc_problem; NOMEM. */
-WSHUB_API wshub_err wshub_bus_redis_create(const wshub_bus_redis_desc *desc,
-                                           wshub_bus_redis **out_redis);
-/* The bus, for one wshub_desc.bus or wshub_emitter_desc.bus; valid as long as redis. */
+enum {
+    WSHUB_BUS_REDIS_MESSAGE_BYTES = 16777216,       /* the default of message_bytes_max */
+    WSHUB_BUS_REDIS_REQUESTS = 1024,                /* the default of requests_max */
+    WSHUB_BUS_REDIS_REQUESTS_MAX = 65536,           /* the most that it may be */
+    WSHUB_BUS_REDIS_WORDS_MAX = WSHUB_BUS_BATCH + 8 /* words of one command */
+};
+
+/* Says in one line what wshub_bus_redis_create() would refuse in a description.
+ *   desc     borrowed; NULL is refused, too
+ * Returns  NULL: nothing. Else a constant text that begins with the field's name.
+ * Thread   any; pure. */
+WSHUB_INLINE const char *wshub_bus_redis_desc_problem(const wshub_bus_redis_desc *desc);
+
+/* Makes a bus. It connects once a hub or an emitter has taken it, and not before.
+ *   desc       borrowed for the call
+ *   out_redis  given to you; untouched on failure
+ * Returns  OK; PARAM: out_redis is NULL, or wshub_bus_redis_desc_problem() says what; RANDOM: the
+ *          io has no randomness to give; NOMEM.
+ * Thread   that of desc->io. */
+WSHUB_INLINE wshub_err wshub_bus_redis_create(const wshub_bus_redis_desc *desc,
+                                              wshub_bus_redis **out_redis);
+
+/* What these two call, as wshub_create_versioned() of wshub.h: with what the header that your
+ * program includes says of the description.
+ *   desc_bytes  sizeof(wshub_bus_redis_desc)
+ *   version     WSHUB_BUS_REDIS_DESC_VERSION. If the file with the implementation was compiled with
+ *               another header the description is refused, and nothing in it is read. */
+WSHUB_API wshub_err wshub_bus_redis_create_versioned(const wshub_bus_redis_desc *desc,
+                                                     size_t desc_bytes, uint32_t version,
+                                                     wshub_bus_redis **out_redis);
+WSHUB_API const char *wshub_bus_redis_desc_problem_versioned(const wshub_bus_redis_desc *desc,
+                                                             size_t desc_bytes, uint32_t version);
+
+WSHUB_INLINE wshub_err wshub_bus_redis_create(const wshub_bus_redis_desc *desc,
+                                              wshub_bus_redis **out_redis) {
+    return wshub_bus_redis_create_versioned(desc, sizeof *desc, WSHUB_BUS_REDIS_DESC_VERSION,
+                                            out_redis);
+}
+WSHUB_INLINE const char *wshub_bus_redis_desc_problem(const wshub_bus_redis_desc *desc) {
+    return wshub_bus_redis_desc_problem_versioned(desc, sizeof *desc, WSHUB_BUS_REDIS_DESC_VERSION);
+}
+
+/* Gives the table to put into one wshub_desc.bus or wshub_emitter_desc.bus.
+ *   redis    not NULL
+ * Returns  a view, valid as long as redis.
+ * Thread   any. */
 WSHUB_API const wshub_bus *wshub_bus_redis_bus(wshub_bus_redis *redis);
-/* Ends it: after its hub or emitter, before its io. While one of them still has it, as inside their
- * callbacks, it is done once they have left. NULL: nothing. */
+
+/* Ends a bus: after its hub or emitter, before its io. While one of them still has it, as inside
+ * their callbacks, it is freed once they have left.
+ *   redis    NULL: nothing is done; once given here it is yours no more
+ * Thread   that of its io; allowed in callbacks. */
 WSHUB_API void wshub_bus_redis_destroy(wshub_bus_redis *redis);
+
+/* Reads what it has counted and how it stands.
+ *   redis      borrowed
+ *   out_stats  filled; not NULL
+ * Thread   that of its io; allowed in callbacks. Cost: a few additions. */
 WSHUB_API void wshub_bus_redis_stats_get(const wshub_bus_redis *redis,
                                          wshub_bus_redis_stats *out_stats);
-/* One line on what failed last; "" if nothing did. A view until the next call of anything. */
+
+/* Says in one line what failed last, printable and without passwords.
+ *   redis    borrowed
+ * Returns  a view until the next call of anything; "" if nothing has failed.
+ * Thread   that of its io; allowed in callbacks. */
 WSHUB_API const char *wshub_bus_redis_error(const wshub_bus_redis *redis);
-/* `host:port` of the broker that is in use or being tried; "" between attempts. */
+
+/* Says which broker is in use or being tried.
+ *   redis    borrowed
+ * Returns  `host:port` or the path of a socket, a view until the next call of anything; ""
+ *          between two attempts.
+ * Thread   that of its io; allowed in callbacks. */
 WSHUB_API const char *wshub_bus_redis_address(const wshub_bus_redis *redis);
 
-/* ---- reading RESP: pure, no allocation, any thread ---- */
-enum { WSHUB_BUS_REDIS_MESSAGE_BYTES = 16777216 }; /* the default of message_bytes_max */
+/* Says in one line why wshub_bus_request() would refuse a command as PARAM, however the bus stands.
+ *   argv     the words, any bytes; borrowed. The first is the command, in any case
+ *   argc     how many
+ * Returns  NULL: it is taken, if it is not longer than output_bytes_max. Else a constant text: no
+ *          command, too many words, or what this command would do to the connection.
+ * Thread   any; pure. */
+WSHUB_API const char *wshub_bus_redis_request_problem(const wshub_str *argv, size_t argc);
+
+/* ---- reading RESP ------------------------------------------------------------------------------
+ * Pure and without allocation; from any thread. */
 enum {
-    WSHUB_RESP_ITEMS = 8,
-    WSHUB_RESP_DEPTH_MAX = 8,
-    WSHUB_RESP_ELEMENTS_MAX = 4096,
-    WSHUB_RESP_LINE_MAX = 65536
+    WSHUB_RESP_ITEMS = 8,           /* parts of an aggregate that are noted */
+    WSHUB_RESP_DEPTH_MAX = 8,       /* aggregates within each other */
+    WSHUB_RESP_ELEMENTS_MAX = 4096, /* parts of one reply, at all depths together */
+    WSHUB_RESP_LINE_MAX = 65536     /* bytes of a line, its end included */
 };
+
+/* What wshub_resp_read() found. */
+enum {
+    WSHUB_RESP_DONE = 1,      /* a reply */
+    WSHUB_RESP_MORE = 0,      /* the beginning of one: more bytes are needed */
+    WSHUB_RESP_BROKEN = -1,   /* not RESP, or over a limit */
+    WSHUB_RESP_OVERSIZED = -2 /* a text that is longer than bulk_max */
+};
+
 typedef struct wshub_resp_value {
     char kind;      /* as on the wire: + - : $ * % ~ > ( , # ! = ; `_`: null, in any of its forms */
-    int64_t number; /* of `:`; elements of an aggregate, a map's counted twice */
-    wshub_str text; /* of the others; view into the bytes */
+    int64_t number; /* of `:`; parts of an aggregate, where a map counts names and values */
+    wshub_str text; /* of all that is neither; a view into the bytes */
 } wshub_resp_value;
+
 typedef struct wshub_resp {
-    wshub_resp_value value;
-    wshub_resp_value items[WSHUB_RESP_ITEMS]; /* the first ones of an aggregate */
-    size_t items_count;
-    size_t bytes; /* of the whole reply */
+    wshub_resp_value value;                   /* the reply itself */
+    wshub_resp_value items[WSHUB_RESP_ITEMS]; /* the first parts of an aggregate, one level deep */
+    size_t items_count;                       /* how many were noted */
+    size_t bytes;                             /* length of the whole reply */
+    size_t
+        values; /* values of which it is made at all depths, itself included; at least that many */
 } wshub_resp;
-/* One reply at the front of bytes. Returns 1: there it is; 0: more bytes are needed; -1: not RESP,
- * or over WSHUB_RESP_DEPTH_MAX, _ELEMENTS_MAX (attributes and empty lists count) or _LINE_MAX, or
- * all of it together is, or is going to be, longer than bulk_max and _LINE_MAX: so nothing that a
- * broker says is gathered without end; -2: a bulk of more than bulk_max bytes begins at out->bytes,
- * its length in out->value.number. Cost: O(elements); bulks are not looked at. */
+
+/* Reads one reply at the front of bytes.
+ *   bytes, count  what has come; borrowed
+ *   bulk_max      bytes of one text, at most
+ *   out           filled as far as the result says
+ * Returns  WSHUB_RESP_DONE: the reply is in *out, attributes before and within it left out.
+ *          WSHUB_RESP_MORE: it is not whole; call again with more, from the same beginning.
+ *          WSHUB_RESP_BROKEN: it is not RESP, or over WSHUB_RESP_DEPTH_MAX, _ELEMENTS_MAX (where
+ *          attributes and empty aggregates count) or _LINE_MAX, or all of it together is, or is
+ *          going to be, longer than bulk_max and _LINE_MAX: so nothing that a broker says is
+ *          gathered without end. WSHUB_RESP_OVERSIZED: a text of more than bulk_max begins at
+ *          out->bytes, with the head that says so; its length is out->value.number.
+ * Cost     by the number of values; texts are not looked at. Thread: any. */
 WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_max,
                               wshub_resp *out);
 
-/* ---- for backends that bring another client (wshub_bus_hiredis.h) ----
- * Orders go down: each link is a connection, 0 to 2. Reports come up, on the io's thread, never
- * from inside an order. */
+/* ---- for backends that bring another client ----------------------------------------------------
+ * wshub_bus_hiredis.h is one. Everything but the bytes stays here. Orders go down; each `link` is
+ * a connection, 0: publishing, 1: subscribing, 2: watching a sentinel. Reports come up, on the
+ * thread of the io, never from inside an order. */
 typedef struct wshub_bus_redis_driver {
-    void *ctx;
-    bool (*open)(void *ctx, wshub_bus_redis *redis, int link, const char *address); /* opened or
-                                                                                       closed follow
-                                                                                     */
-    void (*close)(void *ctx, int link, bool flush); /* no report follows; flush: what was given may
-                                                       still leave */
-    /* A command of count words; before each of args[from] to args[to - 1] goes `prefix`. All
-     * borrowed. */
+    uint32_t version; /* WSHUB_BUS_REDIS_DRIVER_VERSION: that of another header is refused */
+    void *ctx;        /* first argument of all entries */
+    /* Begins to connect to `address` (borrowed; `host:port` or a path). True: opened or closed
+     * will be reported. False: it cannot; error() says why. */
+    bool (*open)(void *ctx, wshub_bus_redis *redis, int link, const char *address);
+    /* Ends a connection, whatever its state; no report follows. flush: what was given may still
+     * leave. */
+    void (*close)(void *ctx, int link, bool flush);
+    /* Gives a command of `count` words, at most WSHUB_BUS_REDIS_WORDS_MAX; before each of
+     * args[from] to args[to - 1] goes `prefix`. All borrowed. False: out of memory, no answer
+     * will come. */
     bool (*command)(void *ctx, int link, const wshub_str *args, size_t count, size_t from,
                     size_t to, wshub_str prefix);
-    void (*pump)(void *ctx); /* once a turn: reports that could not be made when they came */
-    size_t (*waiting)(void *ctx, int link); /* bytes given and not yet sent */
-    const char *(*error)(void *ctx);        /* why the last open or connection failed */
+    /* Called once a turn: for reports that could not be made when they came. */
+    void (*pump)(void *ctx);
+    /* Bytes given and not yet sent. */
+    size_t (*waiting)(void *ctx, int link);
+    /* One line on why the last open or connection failed; "": nothing is known. A view until the
+     * next call. */
+    const char *(*error)(void *ctx);
 } wshub_bus_redis_driver;
+
+/* Reports that a connection is there: after an open that was true, once.
+ *   redis, link  as open() was given them */
 WSHUB_API void wshub_bus_redis_opened(wshub_bus_redis *redis, int link);
+
+/* Tells whether the next reply on a link answers wshub_bus_request() and is to be reported
+ * whole, by wshub_bus_redis_answered(). */
+WSHUB_API bool wshub_bus_redis_wants_whole(const wshub_bus_redis *redis, int link);
+
+/* Reports a reply, an acknowledgement or a message.
+ *   reply    borrowed; value and items suffice */
 WSHUB_API void wshub_bus_redis_replied(wshub_bus_redis *redis, int link, const wshub_resp *reply);
-WSHUB_API void wshub_bus_redis_heard(wshub_bus_redis *redis, int link); /* bytes came, of a reply or
-                                                                           a part of one */
+
+/* Reports a reply with all its parts, where wshub_bus_redis_wants_whole() is true.
+ *   reply    borrowed */
+WSHUB_API void wshub_bus_redis_answered(wshub_bus_redis *redis, int link,
+                                        const wshub_bus_reply *reply);
+
+/* Reports that bytes have come, of a reply or of a part of one: a sign of life. May come at any
+ * time in a turn. */
+WSHUB_API void wshub_bus_redis_heard(wshub_bus_redis *redis, int link);
+
+/* Reports that a connection has ended, or was never made; error() says why. Once after an open that
+ * was true, unless close() came first. */
 WSHUB_API void wshub_bus_redis_closed(wshub_bus_redis *redis, int link);
 
 #ifdef __cplusplus
@@ -175,144 +387,401 @@ WSHUB_API void wshub_bus_redis_closed(wshub_bus_redis *redis, int link);
 #define WSHUB__BUS_REDIS_DONE
 #include <stdio.h>
 #include <stdlib.h>
+#ifndef WSHUB_ASSERT
+#include <assert.h>
+#define WSHUB_ASSERT(x) assert(x)
+#endif
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* ---- RESP ---- */
+/* ---- reading RESP ------------------------------------------------------------------------------
+ * Bytes to values. Knows kinds, lengths and how deep one is in another; nothing of commands or
+ * connections. Allocates nothing: texts are views into the bytes. A reply that is not whole is read
+ * again from its beginning, which costs little since texts are stepped over.
+ * Proved by tests/test_bus_redis.c (resp_...), tests/fuzz/fuzz_wire.c. */
 
-/* A decimal number up to `end`. False: it is none, or one that nobody needs. */
+/* Reads a decimal number up to `end`. False: it is none, or it does not fit. */
 static bool wshub_bus_redis__number(const uint8_t *p, const uint8_t *end, int64_t *out) {
     bool minus = p < end && *p == '-';
-    int64_t n = 0;
+    uint64_t n = 0, most = (uint64_t)INT64_MAX + (minus ? 1 : 0);
     if (minus) p++;
-    if (p == end || end - p > 18) return false;
+    if (p == end || end - p > 19) return false;
+
     for (; p < end; p++) {
         if (*p < '0' || *p > '9') return false;
-        n = n * 10 + (*p - '0');
+        n = n * 10 + (uint64_t)(*p - '0');
     }
-    *out = minus ? -n : n;
+
+    if (n > most) return false;
+    *out = n > (uint64_t)INT64_MAX ? INT64_MIN : minus ? -(int64_t)n : (int64_t)n;
+    return true;
+}
+
+/* Where a reader stands, and its limits. */
+typedef struct wshub_bus_redis__reader {
+    const uint8_t *bytes;
+    size_t count, at;
+    uint64_t bulk_max, bytes_max;
+} wshub_bus_redis__reader;
+
+static wshub_bus_redis__reader wshub_bus_redis__reader_of(const uint8_t *bytes, size_t count,
+                                                          uint32_t bulk_max) {
+    wshub_bus_redis__reader rd;
+    rd.bytes = bytes;
+    rd.count = count;
+    rd.at = 0;
+    rd.bulk_max = bulk_max;
+    rd.bytes_max = (uint64_t)bulk_max + WSHUB_RESP_LINE_MAX;
+    return rd;
+}
+
+/* Reads a line: its first byte is the kind of a value, the others are its text. */
+static int wshub_bus_redis__read_line(wshub_bus_redis__reader *rd, wshub_resp_value *v) {
+    const uint8_t *line = rd->bytes + rd->at, *end;
+    size_t most = rd->count - rd->at;
+    if (most > WSHUB_RESP_LINE_MAX) most = WSHUB_RESP_LINE_MAX;
+
+    end = most ? (const uint8_t *)memchr(line, '\n', most) : NULL;
+    if (!end) return most == WSHUB_RESP_LINE_MAX ? WSHUB_RESP_BROKEN : WSHUB_RESP_MORE;
+    if (end - line < 2 || end[-1] != '\r') return WSHUB_RESP_BROKEN;
+
+    v->kind = (char)*line;
+    v->number = 0;
+    v->text.ptr = (const char *)line + 1;
+    v->text.len = (size_t)(end - line) - 2;
+    rd->at = (size_t)(end - rd->bytes) + 1;
+    return WSHUB_RESP_DONE;
+}
+
+/* Makes a value the one null, whichever of its forms it came in. */
+static int wshub_bus_redis__read_null(wshub_resp_value *v) {
+    v->kind = '_';
+    v->number = 0;
+    v->text.ptr = NULL;
+    v->text.len = 0;
+    return WSHUB_RESP_DONE;
+}
+
+/* Takes a line's text as a length. False: it is none. -1 stands for null. */
+static bool wshub_bus_redis__read_length(const wshub_resp_value *v, int64_t *out) {
+    const uint8_t *p = (const uint8_t *)v->text.ptr;
+    return wshub_bus_redis__number(p, p + v->text.len, out) && *out >= -1;
+}
+
+/* Reads the text of given length behind its line. */
+static int wshub_bus_redis__read_bulk(wshub_bus_redis__reader *rd, wshub_resp_value *v) {
+    int64_t n = 0;
+    if (!wshub_bus_redis__read_length(v, &n)) return WSHUB_RESP_BROKEN;
+    if (n == -1) return wshub_bus_redis__read_null(v);
+    if ((uint64_t)n > rd->bulk_max) {
+        v->number = n;
+        return WSHUB_RESP_OVERSIZED;
+    }
+
+    if (rd->at + (uint64_t)n > rd->bytes_max) return WSHUB_RESP_BROKEN;
+    if (rd->count - rd->at < (size_t)n + 2) return WSHUB_RESP_MORE;
+
+    v->text.ptr = (const char *)rd->bytes + rd->at;
+    v->text.len = (size_t)n;
+    rd->at += (size_t)n + 2;
+    if (rd->bytes[rd->at - 2] != '\r' || rd->bytes[rd->at - 1] != '\n') return WSHUB_RESP_BROKEN;
+    return WSHUB_RESP_DONE;
+}
+
+/* Takes a line as the head of an aggregate: how many parts will follow. */
+static int wshub_bus_redis__read_parts(wshub_resp_value *v) {
+    int64_t n = 0;
+    if (!wshub_bus_redis__read_length(v, &n)) return WSHUB_RESP_BROKEN;
+    if (n == -1) return wshub_bus_redis__read_null(v);
+    if (n > WSHUB_RESP_ELEMENTS_MAX) return WSHUB_RESP_BROKEN;
+
+    v->number = v->kind == '%' || v->kind == '|' ? 2 * n : n;
+    return WSHUB_RESP_DONE;
+}
+
+/* Reads one value; of an aggregate its head alone. */
+static int wshub_bus_redis__read_value(wshub_bus_redis__reader *rd, wshub_resp_value *v) {
+    int got = wshub_bus_redis__read_line(rd, v);
+    const uint8_t *p = (const uint8_t *)v->text.ptr;
+    if (got != WSHUB_RESP_DONE) return got;
+
+    switch (v->kind) {
+    case '+':
+    case '-':
+    case '(':
+    case ',':
+    case '#': return WSHUB_RESP_DONE;
+    case '_': return wshub_bus_redis__read_null(v);
+    case ':':
+        return wshub_bus_redis__number(p, p + v->text.len, &v->number) ? WSHUB_RESP_DONE
+                                                                       : WSHUB_RESP_BROKEN;
+    case '$':
+    case '!':
+    case '=': return wshub_bus_redis__read_bulk(rd, v);
+    case '*':
+    case '~':
+    case '>':
+    case '%':
+    case '|': return wshub_bus_redis__read_parts(v);
+    default: return WSHUB_RESP_BROKEN;
+    }
+}
+
+/* Whether a value has parts behind its head. `|` is a note in front of a reply, and no part of
+ * it. */
+static bool wshub_bus_redis__has_parts(const wshub_resp_value *v) {
+    return v->number > 0 &&
+           (v->kind == '*' || v->kind == '~' || v->kind == '>' || v->kind == '%' || v->kind == '|');
+}
+
+/* How much of WSHUB_RESP_ELEMENTS_MAX a value takes: its parts, and one for what could otherwise be
+ * said again and again without an end. */
+static int64_t wshub_bus_redis__cost(const wshub_resp_value *v) {
+    switch (v->kind) {
+    case '*':
+    case '~':
+    case '>':
+    case '%': return v->number ? v->number : 1;
+    case '|': return v->number + 1;
+    default: return 0;
+    }
+}
+
+/* Where a reply is within itself. At depth 0 one value is to come, the reply. */
+typedef struct wshub_bus_redis__nest {
+    int64_t left[WSHUB_RESP_DEPTH_MAX + 1]; /* values that are to come, by depth */
+    bool note[WSHUB_RESP_DEPTH_MAX + 1];    /* whether they are those of an attribute */
+    size_t depth, notes;                    /* how deep, and in how many attributes */
+} wshub_bus_redis__nest;
+
+static void wshub_bus_redis__nest_begin(wshub_bus_redis__nest *nest) {
+    nest->left[0] = 1;
+    nest->note[0] = false;
+    nest->depth = nest->notes = 0;
+}
+
+/* A value has been read: goes into it if it has parts, else out of all that it was the last part
+ * of. False: too deep. */
+static bool wshub_bus_redis__nest_step(wshub_bus_redis__nest *nest, const wshub_resp_value *v) {
+    WSHUB_ASSERT(nest->left[nest->depth] > 0);
+    if (wshub_bus_redis__has_parts(v)) {
+        if (nest->depth == WSHUB_RESP_DEPTH_MAX) return false;
+        nest->depth++;
+        nest->left[nest->depth] = v->number;
+        nest->note[nest->depth] = v->kind == '|';
+        nest->notes += v->kind == '|';
+        return true;
+    }
+
+    if (v->kind != '|') nest->left[nest->depth]--;
+    while (nest->depth && nest->left[nest->depth] == 0) {
+        bool note = nest->note[nest->depth--];
+        if (note)
+            nest->notes--;
+        else
+            nest->left[nest->depth]--;
+    }
     return true;
 }
 
 WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_max,
                               wshub_resp *out) {
-    const uint64_t bytes_max = (uint64_t)bulk_max + WSHUB_RESP_LINE_MAX;
-    int64_t left[WSHUB_RESP_DEPTH_MAX + 1], elements = 0;
-    bool attribute[WSHUB_RESP_DEPTH_MAX + 1]; /* RESP3: a note before the reply, not a part of it */
-    size_t at = 0, depth = 0;
+    wshub_bus_redis__reader rd = wshub_bus_redis__reader_of(bytes, count, bulk_max);
+    wshub_bus_redis__nest nest;
+    int64_t elements = 0;
     memset(out, 0, sizeof *out);
-    left[0] = 1;
-    while (left[0]) {
-        const uint8_t *line = bytes + at, *end;
-        size_t most = count - at, line_max = WSHUB_RESP_LINE_MAX;
+    wshub_bus_redis__nest_begin(&nest);
+
+    while (nest.left[0]) {
         wshub_resp_value v;
-        int64_t n = 0;
-        if (at > bytes_max) return -1;
-        if (most > line_max) most = line_max;
-        end = most ? (const uint8_t *)memchr(line, '\n', most) : NULL;
-        if (!end) return most == line_max ? -1 : 0;
-        if (end - line < 2 || end[-1] != '\r') return -1;
-        memset(&v, 0, sizeof v);
-        v.kind = (char)*line;
-        v.text.ptr = (const char *)line + 1;
-        v.text.len = (size_t)(end - line) - 2;
-        at = (size_t)(end - bytes) + 1;
-        switch (v.kind) {
-        case '+':
-        case '-':
-        case '(':
-        case ',':
-        case '#': break;
-        case '_':
-            v.text.ptr = NULL;
-            v.text.len = 0;
-            break;
-        case ':':
-            if (!wshub_bus_redis__number(line + 1, end - 1, &v.number)) return -1;
-            break;
-        case '$':
-        case '!':
-        case '=':
-            if (!wshub_bus_redis__number(line + 1, end - 1, &n) || n < -1) return -1;
-            if (n == -1) {
-                v.kind = '_';
-                break;
-            }
-            if (n > bulk_max) {
-                out->bytes = (size_t)(line - bytes);
-                out->value.number = n;
-                return -2;
-            }
-            if (at + (uint64_t)n > bytes_max) return -1;
-            if (count - at < (size_t)n + 2) return 0;
-            v.text.ptr = (const char *)bytes + at;
-            v.text.len = (size_t)n;
-            at += (size_t)n + 2;
-            if (bytes[at - 2] != '\r' || bytes[at - 1] != '\n') return -1;
-            break;
-        case '*':
-        case '~':
-        case '>':
-        case '%':
-        case '|':
-            if (!wshub_bus_redis__number(line + 1, end - 1, &n) || n < -1) return -1;
-            if (n == -1) {
-                v.kind = '_';
-                break;
-            }
-            if (n > WSHUB_RESP_ELEMENTS_MAX) return -1;
-            if (v.kind == '%' || v.kind == '|') n *= 2;
-            elements += n + (v.kind == '|' || n == 0);
-            if (elements > WSHUB_RESP_ELEMENTS_MAX) return -1;
-            v.number = n;
-            break;
-        default: return -1;
+        size_t from = rd.at;
+        int got = rd.at > rd.bytes_max ? WSHUB_RESP_BROKEN : wshub_bus_redis__read_value(&rd, &v);
+        if (got == WSHUB_RESP_OVERSIZED) {
+            out->bytes = from;
+            out->value.number = v.number;
         }
-        if (v.kind != '|') {
-            if (depth == 0) {
-                out->value = v;
-            } else if (depth == 1 && !attribute[1] && out->items_count < WSHUB_RESP_ITEMS) {
-                out->items[out->items_count++] = v;
-            }
-        }
-        if (n > 0 &&
-            (v.kind == '*' || v.kind == '~' || v.kind == '>' || v.kind == '%' || v.kind == '|')) {
-            if (depth == WSHUB_RESP_DEPTH_MAX) return -1;
-            depth++;
-            left[depth] = n;
-            attribute[depth] = v.kind == '|';
-            continue;
-        }
-        if (v.kind != '|') left[depth]--;
-        while (depth && left[depth] == 0) {
-            bool note = attribute[depth--];
-            if (!note) left[depth]--;
-        }
+        if (got != WSHUB_RESP_DONE) return got;
+
+        elements += wshub_bus_redis__cost(&v);
+        if (elements > WSHUB_RESP_ELEMENTS_MAX) return WSHUB_RESP_BROKEN;
+
+        if (v.kind != '|' && nest.depth == 0) out->value = v;
+        if (v.kind != '|' && nest.depth == 1 && !nest.notes && out->items_count < WSHUB_RESP_ITEMS)
+            out->items[out->items_count++] = v;
+        if (!wshub_bus_redis__nest_step(&nest, &v)) return WSHUB_RESP_BROKEN;
     }
-    out->bytes = at;
-    return 1;
+
+    WSHUB_ASSERT(rd.at <= count);
+    out->values = (size_t)elements + 1;
+    out->bytes = rd.at;
+    return WSHUB_RESP_DONE;
 }
 
-/* ---- the objects ---- */
+/* ---- a reply as a tree -------------------------------------------------------------------------
+ * What an answer to wshub_bus_request() is shown as. The parts of an array lie side by side, behind
+ * all that was read before them. Proved by tests/test_bus_request.c. */
 
+/* Shows one value, of an array its size alone. */
+static void wshub_bus_redis__show(const wshub_resp_value *v, wshub_bus_reply *out) {
+    memset(out, 0, sizeof *out);
+    out->kind = WSHUB_BUS_REPLY_TEXT;
+    out->text = v->text;
+
+    switch (v->kind) {
+    case '-':
+    case '!': out->kind = WSHUB_BUS_REPLY_ERROR; break;
+    case '=': /* `txt:` or `mkd:` stands in front of the text and says how it is to be shown */
+        if (v->text.len < 4) break;
+        out->text.ptr += 4;
+        out->text.len -= 4;
+        break;
+    case ':':
+        out->kind = WSHUB_BUS_REPLY_INTEGER;
+        out->integer = v->number;
+        break;
+    case '#':
+        out->kind = WSHUB_BUS_REPLY_INTEGER;
+        out->integer = wshub_str_eq_z(v->text, "t");
+        break;
+    case '*':
+    case '~':
+    case '>':
+    case '%':
+        out->kind = WSHUB_BUS_REPLY_ARRAY;
+        out->count = (size_t)v->number;
+        break;
+    case '_': out->kind = WSHUB_BUS_REPLY_NULL; break;
+    default: break;
+    }
+    if (out->kind == WSHUB_BUS_REPLY_TEXT || out->kind == WSHUB_BUS_REPLY_ERROR) return;
+    out->text.ptr = NULL;
+    out->text.len = 0;
+}
+
+/* Builds the tree of a reply that wshub_resp_read() has found whole; nodes has room for its
+ * `values`, the first of them is the reply. Attributes are left out. */
+static void wshub_bus_redis__build(const uint8_t *bytes, size_t count, uint32_t bulk_max,
+                                   wshub_bus_reply *nodes, size_t values) {
+    wshub_bus_redis__reader rd = wshub_bus_redis__reader_of(bytes, count, bulk_max);
+    wshub_bus_redis__nest nest;
+    wshub_bus_reply *next[WSHUB_RESP_DEPTH_MAX + 1]; /* where the next value goes, by depth */
+    size_t used = 1;
+    wshub_bus_redis__nest_begin(&nest);
+    next[0] = nodes;
+
+    while (nest.left[0]) {
+        wshub_bus_reply *node = NULL;
+        wshub_resp_value v;
+        int got = wshub_bus_redis__read_value(&rd, &v);
+        bool fits;
+        WSHUB_ASSERT(got == WSHUB_RESP_DONE);
+
+        if (v.kind != '|' && !nest.notes) {
+            node = next[nest.depth]++;
+            WSHUB_ASSERT((size_t)(node - nodes) < values);
+            wshub_bus_redis__show(&v, node);
+        }
+
+        fits = wshub_bus_redis__nest_step(&nest, &v);
+        WSHUB_ASSERT(fits);
+        if (node && wshub_bus_redis__has_parts(&v)) {
+            node->items = next[nest.depth] = nodes + used;
+            used += node->count;
+        }
+        (void)got;
+        (void)fits;
+    }
+
+    WSHUB_ASSERT(rd.at == count);
+    WSHUB_ASSERT(used <= values);
+    (void)values;
+}
+
+/* ---- the objects -------------------------------------------------------------------------------
+ * The bus has a state, and so has each of its connections. Which may follow which stands in two
+ * tables, and wshub_bus_redis__to() and wshub_bus_redis__link_to() alone write them. */
+
+/* The connections. As numbers they are the `link` of a driver. */
 enum {
-    WSHUB_BUS_REDIS__PUB,
-    WSHUB_BUS_REDIS__SUB,
-    WSHUB_BUS_REDIS__SENTINEL,
+    WSHUB_BUS_REDIS__PUB,      /* publishes, asks, and sends the heartbeat */
+    WSHUB_BUS_REDIS__SUB,      /* subscribes, and hears the heartbeat */
+    WSHUB_BUS_REDIS__SENTINEL, /* asks a sentinel for the master, and then watches it */
     WSHUB_BUS_REDIS__LINKS
 };
-enum { WSHUB_BUS_REDIS__ADDRESSES = 16, WSHUB_BUS_REDIS__LINES = 4 };
 
-typedef enum wshub_bus_redis__phase {
-    WSHUB_BUS_REDIS__WAITING,  /* for the next attempt */
-    WSHUB_BUS_REDIS__ASKING,   /* a sentinel */
-    WSHUB_BUS_REDIS__GREETING, /* connections and their first commands */
-    WSHUB_BUS_REDIS__FILLING,  /* the owner has been told CONNECTED */
-    WSHUB_BUS_REDIS__UP
-} wshub_bus_redis__phase;
+enum {
+    WSHUB_BUS_REDIS__ADDRESSES = 16,    /* of a URL */
+    WSHUB_BUS_REDIS__LINES = 4,         /* of a log, kept until they can be told */
+    WSHUB_BUS_REDIS__LINE_BYTES = 640,  /* of one of them */
+    WSHUB_BUS_REDIS__SAID_BYTES = 200,  /* of what a broker said, that are kept */
+    WSHUB_BUS_REDIS__MASTER_BYTES = 280 /* of a sentinel's answer: host, brackets and port */
+};
 
-/* what a command was, so that its answer is understood */
+/* After a connection that was up for so long the wait begins with the shortest again. */
+enum { WSHUB_BUS_REDIS__GOOD_MS = 500 };
+
+/* How often a driver's connections, whose io is not ours, are looked after while they owe much. */
+enum { WSHUB_BUS_REDIS__DRIVER_MS = 5 };
+
+typedef enum wshub_bus_redis__state {
+    WSHUB_BUS_REDIS__IDLE,     /* nobody has taken it */
+    WSHUB_BUS_REDIS__WAITING,  /* for the time of the next attempt; there is no connection */
+    WSHUB_BUS_REDIS__ASKING,   /* a sentinel, who the master is */
+    WSHUB_BUS_REDIS__GREETING, /* the connections are dialled, and say their first commands */
+    WSHUB_BUS_REDIS__FILLING,  /* the owner was told CONNECTED, subscriptions are under way */
+    WSHUB_BUS_REDIS__UP        /* all of them are acknowledged */
+} wshub_bus_redis__state;
+
+typedef enum wshub_bus_redis__link_state {
+    WSHUB_BUS_REDIS__LINK_NONE, /* there is no connection */
+    WSHUB_BUS_REDIS__LINK_GONE, /* it has ended; what it left unanswered is still to be counted */
+    WSHUB_BUS_REDIS__LINK_DIALLING, /* the io or the driver was asked for it */
+    WSHUB_BUS_REDIS__LINK_GREETING, /* it is there, and its first commands have been said */
+    WSHUB_BUS_REDIS__LINK_UNSURE,   /* a replica, which will do if it is one of a Cluster's */
+    WSHUB_BUS_REDIS__LINK_READY     /* it will do; a sentinel: it has named the master */
+} wshub_bus_redis__link_state;
+
+/* clang-format off */
+#define WSHUB_BUS_REDIS__MAY(state) (1u << WSHUB_BUS_REDIS__##state)
+
+/* Which states of a bus may follow each: a bit for each. Its owner may leave in any of them. */
+static const uint8_t wshub_bus_redis__follows[] = {
+    /* IDLE */
+    WSHUB_BUS_REDIS__MAY(WAITING),
+    /* WAITING */
+    WSHUB_BUS_REDIS__MAY(ASKING) | WSHUB_BUS_REDIS__MAY(GREETING) | WSHUB_BUS_REDIS__MAY(IDLE),
+    /* ASKING */
+    WSHUB_BUS_REDIS__MAY(GREETING) | WSHUB_BUS_REDIS__MAY(WAITING) | WSHUB_BUS_REDIS__MAY(IDLE),
+    /* GREETING */
+    WSHUB_BUS_REDIS__MAY(FILLING) | WSHUB_BUS_REDIS__MAY(WAITING) | WSHUB_BUS_REDIS__MAY(IDLE),
+    /* FILLING */
+    WSHUB_BUS_REDIS__MAY(UP) | WSHUB_BUS_REDIS__MAY(WAITING) | WSHUB_BUS_REDIS__MAY(IDLE),
+    /* UP */
+    WSHUB_BUS_REDIS__MAY(WAITING) | WSHUB_BUS_REDIS__MAY(IDLE)
+};
+
+/* Which states of a connection may follow each. What is there may end, and may be closed. */
+#define WSHUB_BUS_REDIS__OVER (WSHUB_BUS_REDIS__MAY(LINK_GONE) | WSHUB_BUS_REDIS__MAY(LINK_NONE))
+static const uint8_t wshub_bus_redis__link_follows[] = {
+    /* NONE */
+    WSHUB_BUS_REDIS__MAY(LINK_DIALLING),
+    /* GONE */
+    WSHUB_BUS_REDIS__MAY(LINK_NONE),
+    /* DIALLING */
+    WSHUB_BUS_REDIS__MAY(LINK_GREETING) | WSHUB_BUS_REDIS__OVER,
+    /* GREETING */
+    WSHUB_BUS_REDIS__MAY(LINK_UNSURE) | WSHUB_BUS_REDIS__MAY(LINK_READY) | WSHUB_BUS_REDIS__OVER,
+    /* UNSURE */
+    WSHUB_BUS_REDIS__MAY(LINK_READY) | WSHUB_BUS_REDIS__OVER,
+    /* READY */
+    WSHUB_BUS_REDIS__OVER
+};
+#undef WSHUB_BUS_REDIS__OVER
+#undef WSHUB_BUS_REDIS__MAY
+/* clang-format on */
+
+/* What a command was, so that its answer is understood. */
 typedef enum wshub_bus_redis__what {
     WSHUB_BUS_REDIS__HELLO,
     WSHUB_BUS_REDIS__AUTH,
@@ -322,83 +791,195 @@ typedef enum wshub_bus_redis__what {
     WSHUB_BUS_REDIS__READY, /* the PING that ends a greeting */
     WSHUB_BUS_REDIS__PING,
     WSHUB_BUS_REDIS__PUBLISH,
+    WSHUB_BUS_REDIS__REQUEST, /* a command of wshub_bus_request() */
     WSHUB_BUS_REDIS__BEAT,
-    WSHUB_BUS_REDIS__CLUSTER, /* is this replica one of a cluster's? */
+    WSHUB_BUS_REDIS__CLUSTER, /* whether this replica is one of a Cluster's */
     WSHUB_BUS_REDIS__SUBSCRIBE,
-    WSHUB_BUS_REDIS__BEAT_CHANNEL, /* the heartbeat's subscription */
-    WSHUB_BUS_REDIS__PROBE,        /* is the subscriber's connection alive? */
+    WSHUB_BUS_REDIS__BEAT_CHANNEL, /* the subscription to the heartbeat */
+    WSHUB_BUS_REDIS__PROBE,        /* whether the subscribing connection is alive */
     WSHUB_BUS_REDIS__UNSUBSCRIBE,
     WSHUB_BUS_REDIS__MASTER,
     WSHUB_BUS_REDIS__WATCH
 } wshub_bus_redis__what;
 
-/* answers that are to come: `count` of a kind */
+/* Answers that are to come: `count` of one kind. */
 typedef struct wshub_bus_redis__cmd {
     wshub_bus_redis__what what;
     uint32_t count;
 } wshub_bus_redis__cmd;
 
+/* Bytes in a row. Those before `at` are done with. */
 typedef struct wshub_bus_redis__bytes {
     uint8_t *ptr;
-    size_t at, len, cap; /* at: done with */
+    size_t at, len, cap;
 } wshub_bus_redis__bytes;
 
 typedef struct wshub_bus_redis__link {
-    wshub_conn conn; /* 0: none; with a driver 1 */
-    bool open, ready, blocked;
-    bool unsure; /* a replica, unless it is one of a cluster's */
+    wshub_bus_redis__link_state state; /* written by wshub_bus_redis__link_to() alone */
+    wshub_conn conn;                   /* of the io; with a driver 1; {0}: none */
+    bool blocked;                      /* the io took less than it was offered, and will say when */
+    bool cut;                          /* a text of the reply that is being read was skipped */
     wshub_bus_redis__bytes in, out;
-    uint64_t skip;              /* of an oversized bulk: bytes still to come */
-    wshub_bus_redis__cmd *cmds; /* a ring; cap is a power of two */
+    uint64_t skip;              /* of a text that is too long: bytes still to come */
+    wshub_bus_redis__cmd *cmds; /* a ring, the oldest first; cmds_cap is a power of two */
     uint32_t cmds_head, cmds_count, cmds_cap;
-    uint64_t progress; /* when bytes came last, or left behind others, or the oldest unanswered
-                          command was given */
-    char said[200];    /* the last error that was passed over: why it is closed, perhaps */
+    /* When bytes came last, or left behind others, or the oldest unanswered command was given. */
+    uint64_t progress;
+    char said[WSHUB_BUS_REDIS__SAID_BYTES]; /* the last error passed over; perhaps why it ends */
 } wshub_bus_redis__link;
 
-typedef struct wshub_bus_redis__flight { /* bytes that a completion io holds, until sent() or
-                                            closed() */
+/* Bytes that a completion io holds, until it reports them as sent or their stream as closed. */
+typedef struct wshub_bus_redis__flight {
     struct wshub_bus_redis__flight *next;
     uint64_t conn;
     wshub_bus_redis__bytes bytes;
 } wshub_bus_redis__flight;
 
+/* The heartbeat: PUBLISH to a channel of our own, through the broker and back. Heartbeats of one
+ * connection are numbered from 1. */
+typedef struct wshub_bus_redis__beats {
+    uint64_t next_at;        /* when the next one leaves */
+    uint64_t sent, answered; /* how many */
+    uint64_t watched;        /* the oldest that has not come back */
+    uint64_t late_at;        /* until when it may; 0: none is on its way */
+    uint64_t probed; /* the one that the probe under way left behind; 0: there is no probe */
+    bool missing;    /* what left behind the watched one was answered, and it did not come */
+} wshub_bus_redis__beats;
+
+/* Somebody waits for the answer to a command. */
+typedef struct wshub_bus_redis__request {
+    void (*on_reply)(void *arg, const wshub_bus_reply *reply);
+    void *arg;
+} wshub_bus_redis__request;
+
+/* Those who wait, the oldest first: a ring whose cap is a power of two. */
+typedef struct wshub_bus_redis__requests {
+    wshub_bus_redis__request *ring;
+    uint32_t head, count, cap;
+} wshub_bus_redis__requests;
+
 struct wshub_bus_redis {
     wshub_bus_redis_desc desc;
     wshub_io io;
     wshub_bus bus;
-    wshub_bus_owner owner;
-    bool attached, destroyed, old, short_of_room, half_done; /* old: knows no HELLO */
-    bool asks_role, publish_short, pending_asked;
-    int depth;
+    wshub_bus_owner owner;        /* while state is not IDLE */
+    wshub_bus_redis__state state; /* written by wshub_bus_redis__to() alone */
+    int depth;                    /* how often it has been entered and not left */
+    bool destroyed;               /* to be freed once it is left, and nobody has it */
+
+    /* The description's texts, taken apart. "": none. */
     char *texts;
     size_t texts_bytes;
     const char *addresses[WSHUB_BUS_REDIS__ADDRESSES];
-    uint32_t addresses_count, address_at, failures;
-    const char *user, *password, *db; /* "": none */
+    uint32_t addresses_count, address_at;
+    const char *user, *password, *db;
     size_t prefix_len;
-    char glob[512]; /* the prefix as a pattern */
+    char glob[512]; /* channel_prefix as a pattern */
     size_t glob_len;
-    char master[280]; /* of a sentinel's answer */
-    char beat[160];   /* our heartbeat's channel */
-    wshub_bus_redis__phase phase;
-    wshub_bus_redis__link links[WSHUB_BUS_REDIS__LINKS];
-    wshub_bus_redis__flight *flights, *spare;
-    uint64_t now, io_now, retry_at, deadline, up_since, beat_next, beat_late, log_second;
-    uint64_t unconfirmed_before;    /* stats.unconfirmed when this owner came */
-    uint64_t alarm_at;              /* by io_now; 0: none */
-    uint64_t beats, beats_answered; /* of this connection */
-    uint64_t beat_watch;  /* the oldest that has not come back; beat_late: until when it may */
-    uint64_t probe_watch; /* 0: no probe is on its way; else beat_watch when it left */
-    bool beat_missing;    /* what came behind it has come, it has not */
-    char known[256];      /* a channel that is subscribed, to be asked about; drivers only */
+    char beat[160]; /* the channel of our heartbeat */
+
+    /* Of the attempt or connection under way. */
+    char master[WSHUB_BUS_REDIS__MASTER_BYTES]; /* of a sentinel's answer */
+    bool asks_role;                             /* the broker says what it is, and may change */
+    bool short_of_room;                         /* a subscription was not taken */
+    bool half_done;     /* of a list of subscriptions only a part could be sent */
+    bool publish_short; /* a publication was not taken */
+    bool pending_asked; /* the owner waits until nothing is pending */
+    wshub_bus_redis__beats beats;
+    uint64_t unanswered; /* publications */
+    uint64_t deadline;   /* of the attempt */
+    uint64_t up_since;
+
+    /* Drivers only: a channel that is subscribed to, to be asked about. */
+    char known[256];
     size_t known_len;
     bool known_pattern;
-    wshub_bus_redis_stats stats;
-    char error[280];
-    char lines[WSHUB_BUS_REDIS__LINES][640]; /* not yet told */
+
+    bool resp2_only;   /* the broker knows no RESP3 */
+    uint32_t failures; /* attempts since it was up for long enough */
+    uint64_t retry_at;
+    wshub_bus_redis__link links[WSHUB_BUS_REDIS__LINKS];
+    wshub_bus_redis__flight *flights, *spare;
+    wshub_bus_redis__requests requests;
+    uint64_t now;                /* our own clock, see wshub_bus_redis__clock() */
+    uint64_t io_now;             /* the io's */
+    uint64_t alarm_at;           /* by the io's; 0: none */
+    uint64_t unconfirmed_before; /* stats.unconfirmed when this owner came */
+    wshub_bus_redis_stats stats; /* those gauges apart that are counted elsewhere */
+
+    char error[WSHUB_BUS_REDIS__MASTER_BYTES];
+    uint64_t log_second; /* in which the last line was kept, counted from 1 */
+    char lines[WSHUB_BUS_REDIS__LINES][WSHUB_BUS_REDIS__LINE_BYTES]; /* not yet told */
     int lines_count;
 };
+
+/* ---- states: the two doors ------------------------------------------------------------------ */
+
+/* Whether somebody has the bus. Every report may end that. */
+static bool wshub_bus_redis__owned(const wshub_bus_redis *r) {
+    return r->state != WSHUB_BUS_REDIS__IDLE;
+}
+
+/* Whether the io or the driver still has this connection. */
+static bool wshub_bus_redis__there(const wshub_bus_redis__link *link) {
+    return link->state >= WSHUB_BUS_REDIS__LINK_DIALLING;
+}
+
+/* Whether commands may be said on it. */
+static bool wshub_bus_redis__open(const wshub_bus_redis__link *link) {
+    return link->state >= WSHUB_BUS_REDIS__LINK_GREETING;
+}
+
+static bool wshub_bus_redis__ready(const wshub_bus_redis *r, int which) {
+    return r->links[which].state == WSHUB_BUS_REDIS__LINK_READY;
+}
+
+/* Whether those connections that carry messages will do. */
+static bool wshub_bus_redis__all_ready(const wshub_bus_redis *r) {
+    return wshub_bus_redis__ready(r, WSHUB_BUS_REDIS__PUB) &&
+           (r->desc.publish_only || wshub_bus_redis__ready(r, WSHUB_BUS_REDIS__SUB));
+}
+
+static bool wshub_bus_redis__no_links(const wshub_bus_redis *r) {
+    int which;
+    for (which = 0; which < WSHUB_BUS_REDIS__LINKS; which++) {
+        if (r->links[which].state != WSHUB_BUS_REDIS__LINK_NONE) return false;
+    }
+    return true;
+}
+
+/* The one door of a connection's state. What has ended has no number at the io any more. */
+static void wshub_bus_redis__link_to(wshub_bus_redis__link *link, wshub_bus_redis__link_state to) {
+    WSHUB_ASSERT(wshub_bus_redis__link_follows[link->state] >> to & 1u);
+    link->state = to;
+    if (!wshub_bus_redis__there(link)) link->conn.id = 0;
+    (void)wshub_bus_redis__link_follows;
+}
+
+/* The state as owners know it. */
+static wshub_bus_state wshub_bus_redis__told(const wshub_bus_redis *r) {
+    if (r->state == WSHUB_BUS_REDIS__UP) return WSHUB_BUS_UP;
+    return r->state == WSHUB_BUS_REDIS__FILLING ? WSHUB_BUS_CONNECTED : WSHUB_BUS_DOWN;
+}
+
+/* The one door of the bus's state. Between connections nothing is subscribed or owed. */
+static void wshub_bus_redis__to(wshub_bus_redis *r, wshub_bus_redis__state to) {
+    WSHUB_ASSERT(wshub_bus_redis__follows[r->state] >> to & 1u);
+    r->state = to;
+    r->stats.state = wshub_bus_redis__told(r);
+    if (to == WSHUB_BUS_REDIS__IDLE || to == WSHUB_BUS_REDIS__WAITING) {
+        WSHUB_ASSERT(wshub_bus_redis__no_links(r));
+        r->unanswered = r->stats.subscribed = r->stats.unacknowledged = 0;
+    }
+    WSHUB_ASSERT(to < WSHUB_BUS_REDIS__FILLING || wshub_bus_redis__all_ready(r));
+    WSHUB_ASSERT(to != WSHUB_BUS_REDIS__UP || !r->stats.unacknowledged);
+    (void)wshub_bus_redis__follows;
+    (void)wshub_bus_redis__no_links; /* neither is needed where nothing is asserted */
+}
+
+/* ---- memory and bytes --------------------------------------------------------------------------
+ * Buffers grow as they must, up to what the limits of the description let come to wait in them, and
+ * go with their connection. */
 
 static void *wshub_bus_redis__alloc(const wshub_bus_redis_desc *d, void *ptr, size_t old_bytes,
                                     size_t new_bytes) {
@@ -408,15 +989,21 @@ static void *wshub_bus_redis__alloc(const wshub_bus_redis_desc *d, void *ptr, si
     return NULL;
 }
 
+/* Makes room for so many bytes more behind what is there. False: out of memory. */
 static bool wshub_bus_redis__room(wshub_bus_redis *r, wshub_bus_redis__bytes *b, size_t more) {
     size_t cap = b->cap ? b->cap : 4096;
     void *p;
+    WSHUB_ASSERT(b->at <= b->len);
+    WSHUB_ASSERT(b->len <= b->cap);
+
+    /* What is done with makes room first, when that moves little. */
     if (b->at && (b->at == b->len || b->at > b->cap / 2)) {
         memmove(b->ptr, b->ptr + b->at, b->len - b->at);
         b->len -= b->at;
         b->at = 0;
     }
     if (b->len + more <= b->cap) return true;
+
     while (cap < b->len + more) cap *= 2;
     p = wshub_bus_redis__alloc(&r->desc, b->ptr, b->cap, cap);
     if (!p) return false;
@@ -430,86 +1017,173 @@ static void wshub_bus_redis__release(wshub_bus_redis *r, wshub_bus_redis__bytes 
     memset(b, 0, sizeof *b);
 }
 
-/* Own time: a turn counts as one heartbeat at most, so that a stopped process or a suspended
- * machine does not take its own absence for the broker's. */
-static void wshub_bus_redis__clock(wshub_bus_redis *r) {
-    uint64_t t = r->io.now_ms(r->io.ctx), passed = t > r->io_now ? t - r->io_now : 0;
-    r->io_now = t;
-    r->now += passed < r->desc.heartbeat_ms ? passed : r->desc.heartbeat_ms;
+static wshub_str wshub_bus_redis__none(void) {
+    wshub_str s;
+    s.ptr = NULL;
+    s.len = 0;
+    return s;
 }
 
-static void wshub_bus_redis__free(wshub_bus_redis *r);
-static void wshub_bus_redis__enter(wshub_bus_redis *r) {
-    if (r->depth++ == 0) wshub_bus_redis__clock(r);
+static bool wshub_bus_redis__begins(wshub_str s, const char *with) {
+    size_t n = strlen(with);
+    return s.len >= n && memcmp(s.ptr, with, n) == 0;
 }
 
-/* Log lines are told where nothing is half done: on_log may destroy hub and bus at any of them. */
-static void wshub_bus_redis__tell(wshub_bus_redis *r) {
-    while (r->lines_count) {
-        char line[sizeof r->lines[0]];
-        memcpy(line, r->lines[0], sizeof line);
-        r->lines_count--;
-        memmove(r->lines[0], r->lines[1], (size_t)r->lines_count * sizeof line);
-        r->desc.on_log(line, r->desc.user);
+static bool wshub_bus_redis__has(wshub_str s, const char *what) {
+    for (; s.len; s.ptr++, s.len--) {
+        if (wshub_bus_redis__begins(s, what)) return true;
     }
-}
-static void wshub_bus_redis__leave(wshub_bus_redis *r) { /* r may be gone afterwards */
-    if (r->depth == 1) wshub_bus_redis__tell(r);
-    if (--r->depth == 0 && r->destroyed && !r->attached) wshub_bus_redis__free(r);
+    return false;
 }
 
-/* It may be the broker's text, or a sentinel's address: printable, on one line. */
+/* As much of a text as fits, terminated. */
+static void wshub_bus_redis__copy(char *to, size_t cap, wshub_str text) {
+    size_t n = text.len < cap ? text.len : cap - 1;
+    if (n) memcpy(to, text.ptr, n);
+    to[n] = 0;
+}
+
+/* Broken down to what can be printed on one line: it may be the text of a broker. */
 static void wshub_bus_redis__printable(char *text) {
     for (; *text; text++) {
         if ((unsigned char)*text < 32 || *text == 127) *text = '?';
     }
 }
 
+/* ---- entering, leaving, telling ----------------------------------------------------------------
+ * Whatever reports to an owner stands between enter and leave, so that the owner may end the bus
+ * inside: it is freed by the last to leave. */
+
+/* Our own clock: a turn counts as one heartbeat at most, so that a process that was stopped, or a
+ * machine that slept, does not take its own absence for that of the broker. */
+static void wshub_bus_redis__clock(wshub_bus_redis *r) {
+    uint64_t t = r->io.now_ms(r->io.ctx), passed = t > r->io_now ? t - r->io_now : 0;
+    r->io_now = t;
+    r->now += passed < r->desc.heartbeat_ms ? passed : r->desc.heartbeat_ms;
+}
+
+static void wshub_bus_redis__enter(wshub_bus_redis *r) {
+    if (r->depth++ == 0) wshub_bus_redis__clock(r);
+}
+
+/* Tells the log. Lines wait until nothing is half done, since on_log may end hub and bus at any of
+ * them. */
+static void wshub_bus_redis__tell(wshub_bus_redis *r) {
+    while (r->lines_count) {
+        char line[WSHUB_BUS_REDIS__LINE_BYTES];
+        memcpy(line, r->lines[0], sizeof line);
+        r->lines_count--;
+        memmove(r->lines[0], r->lines[1], (size_t)r->lines_count * sizeof line);
+        r->desc.on_log(line, r->desc.user);
+    }
+}
+
+static void wshub_bus_redis__free(wshub_bus_redis *r);
+
+/* The bus may be gone afterwards. */
+static void wshub_bus_redis__leave(wshub_bus_redis *r) {
+    WSHUB_ASSERT(r->depth > 0);
+    if (r->depth == 1) wshub_bus_redis__tell(r);
+    if (--r->depth == 0 && r->destroyed && !wshub_bus_redis__owned(r)) wshub_bus_redis__free(r);
+}
+
+/* Keeps a line for the log. Within one turn the first ones say why, and what is not to be said
+ * always is said once a second. */
 static void wshub_bus_redis__log(wshub_bus_redis *r, const char *line, bool always) {
-    if (!r->desc.on_log || (!always && r->log_second == r->now / 1000 + 1)) return;
-    if (r->lines_count == WSHUB_BUS_REDIS__LINES)
-        return; /* within one turn the first ones say why */
-    r->log_second = r->now / 1000 + 1;
+    uint64_t second = r->now / 1000 + 1;
+    if (!r->desc.on_log || (!always && r->log_second == second)) return;
+    if (r->lines_count == WSHUB_BUS_REDIS__LINES) return;
+
+    r->log_second = second;
     (void)snprintf(r->lines[r->lines_count], sizeof r->lines[0], "%s", line);
     wshub_bus_redis__printable(r->lines[r->lines_count++]);
 }
 
-/* ---- commands ---- */
+/* ---- commands and their order ------------------------------------------------------------------
+ * Commands are written behind each other without waiting. What each of them was stands in the
+ * connection's ring, and answers come in that order. */
 
-static bool wshub_bus_redis__cmd_add(wshub_bus_redis *r, wshub_bus_redis__link *l,
+static wshub_bus_redis__cmd *wshub_bus_redis__cmd_at(const wshub_bus_redis__link *link,
+                                                     uint32_t i) {
+    WSHUB_ASSERT(i < link->cmds_count);
+    return &link->cmds[(link->cmds_head + i) & (link->cmds_cap - 1)];
+}
+
+/* Makes room in the ring for one entry more. False: out of memory. */
+static bool wshub_bus_redis__cmd_room(wshub_bus_redis *r, wshub_bus_redis__link *link) {
+    uint32_t cap = link->cmds_cap ? link->cmds_cap * 2 : 16, i;
+    wshub_bus_redis__cmd *cmds;
+    if (link->cmds_count < link->cmds_cap) return true;
+
+    cmds = (wshub_bus_redis__cmd *)wshub_bus_redis__alloc(&r->desc, NULL, 0, cap * sizeof *cmds);
+    if (!cmds) return false;
+    for (i = 0; i < link->cmds_count; i++) cmds[i] = *wshub_bus_redis__cmd_at(link, i);
+    if (link->cmds)
+        (void)wshub_bus_redis__alloc(&r->desc, link->cmds, link->cmds_cap * sizeof *cmds, 0);
+
+    link->cmds = cmds;
+    link->cmds_cap = cap;
+    link->cmds_head = 0;
+    return true;
+}
+
+/* Notes that so many answers of a kind will come, behind those that are noted. */
+static bool wshub_bus_redis__cmd_add(wshub_bus_redis *r, wshub_bus_redis__link *link,
                                      wshub_bus_redis__what what, uint32_t count) {
     wshub_bus_redis__cmd *last;
-    if (l->cmds_count == 0) l->progress = r->now;
-    last = l->cmds_count ? &l->cmds[(l->cmds_head + l->cmds_count - 1) & (l->cmds_cap - 1)] : NULL;
+    WSHUB_ASSERT(count > 0);
+    if (!link->cmds_count) link->progress = r->now;
+
+    last = link->cmds_count ? wshub_bus_redis__cmd_at(link, link->cmds_count - 1) : NULL;
     if (last && last->what == what && last->count < UINT32_MAX - count) {
         last->count += count;
         return true;
     }
-    if (l->cmds_count == l->cmds_cap) {
-        uint32_t cap = l->cmds_cap ? l->cmds_cap * 2 : 16, i;
-        wshub_bus_redis__cmd *cmds =
-            (wshub_bus_redis__cmd *)wshub_bus_redis__alloc(&r->desc, NULL, 0, cap * sizeof *cmds);
-        if (!cmds) return false;
-        for (i = 0; i < l->cmds_count; i++)
-            cmds[i] = l->cmds[(l->cmds_head + i) & (l->cmds_cap - 1)]; /* NOLINT: count > 0, so
-                                                                          there is a list */
-        if (l->cmds) (void)wshub_bus_redis__alloc(&r->desc, l->cmds, l->cmds_cap * sizeof *cmds, 0);
-        l->cmds = cmds;
-        l->cmds_cap = cap;
-        l->cmds_head = 0;
-    }
-    last = &l->cmds[(l->cmds_head + l->cmds_count++) & (l->cmds_cap - 1)];
-    last->what = what; /* NOLINT: the list has just been seen to */
+
+    if (!wshub_bus_redis__cmd_room(r, link)) return false;
+    link->cmds_count++;
+    last = wshub_bus_redis__cmd_at(link, link->cmds_count - 1);
+    last->what = what;
     last->count = count;
     return true;
 }
 
-static void wshub_bus_redis__cmd_undo(wshub_bus_redis__link *l, uint32_t count) {
-    wshub_bus_redis__cmd *last = &l->cmds[(l->cmds_head + l->cmds_count - 1) & (l->cmds_cap - 1)];
+/* Takes back what cmd_add() has just noted. */
+static void wshub_bus_redis__cmd_undo(wshub_bus_redis__link *link, uint32_t count) {
+    wshub_bus_redis__cmd *last = wshub_bus_redis__cmd_at(link, link->cmds_count - 1);
+    WSHUB_ASSERT(last->count >= count);
     last->count -= count;
-    if (last->count == 0) l->cmds_count--;
+    if (!last->count) link->cmds_count--;
 }
 
+/* One answer has come: says to what. */
+static wshub_bus_redis__what wshub_bus_redis__cmd_done(wshub_bus_redis__link *link) {
+    wshub_bus_redis__cmd *first = wshub_bus_redis__cmd_at(link, 0);
+    wshub_bus_redis__what what = first->what;
+    WSHUB_ASSERT(first->count > 0);
+    if (--first->count == 0) {
+        link->cmds_head = (link->cmds_head + 1) & (link->cmds_cap - 1);
+        link->cmds_count--;
+    }
+    return what;
+}
+
+/* Whether the next answer is to a command of that kind. */
+static bool wshub_bus_redis__next_is(const wshub_bus_redis__link *link,
+                                     wshub_bus_redis__what what) {
+    return link->cmds_count && wshub_bus_redis__cmd_at(link, 0)->what == what;
+}
+
+/* Whether any answer that is to come is to a command of that kind. */
+static bool wshub_bus_redis__awaits(const wshub_bus_redis__link *link, wshub_bus_redis__what what) {
+    uint32_t i;
+    for (i = 0; i < link->cmds_count; i++) {
+        if (wshub_bus_redis__cmd_at(link, i)->what == what) return true;
+    }
+    return false;
+}
+
+/* Writes the head of a RESP value: its kind and a number. */
 static void wshub_bus_redis__head(uint8_t **at, char kind, size_t n) {
     char digits[24];
     size_t i = sizeof digits;
@@ -518,108 +1192,177 @@ static void wshub_bus_redis__head(uint8_t **at, char kind, size_t n) {
         digits[--i] = (char)('0' + (int)(n % 10));
         n /= 10;
     } while (n);
+
     memcpy(*at, digits + i, sizeof digits - i);
     *at += sizeof digits - i;
     *(*at)++ = '\r';
     *(*at)++ = '\n';
 }
 
-/* Writes a command of args[0..count-1], where `prefix` goes before every one from args[from] on.
- * Answers: how many there will be. False: out of memory, nothing was written. */
-static bool wshub_bus_redis__command(wshub_bus_redis *r, int link, wshub_bus_redis__what what,
-                                     uint32_t answers, const wshub_str *args, size_t count,
-                                     size_t from, size_t to, wshub_str prefix) {
-    wshub_bus_redis__link *l = &r->links[link];
-    size_t bytes = 32, i;
+/* Writes a word, with something before it. */
+static void wshub_bus_redis__word(uint8_t **at, wshub_str before, wshub_str word) {
+    wshub_bus_redis__head(at, '$', before.len + word.len);
+    if (before.len) memcpy(*at, before.ptr, before.len);
+    if (word.len) memcpy(*at + before.len, word.ptr, word.len);
+    *at += before.len + word.len;
+    *(*at)++ = '\r';
+    *(*at)++ = '\n';
+}
+
+/* The words of a command. Before each of args[from] to args[to - 1] goes `prefix`. */
+typedef struct wshub_bus_redis__words {
+    const wshub_str *args;
+    size_t count, from, to;
+    wshub_str prefix;
+} wshub_bus_redis__words;
+
+static wshub_bus_redis__words wshub_bus_redis__plain(const wshub_str *args, size_t count) {
+    wshub_bus_redis__words w;
+    w.args = args;
+    w.count = count;
+    w.from = w.to = count;
+    w.prefix = wshub_bus_redis__none();
+    return w;
+}
+
+/* What goes before the name of a channel, or before a pattern of names. */
+static wshub_str wshub_bus_redis__prefix(const wshub_bus_redis *r, bool pattern) {
+    wshub_str prefix;
+    prefix.ptr = pattern ? r->glob : r->desc.channel_prefix;
+    prefix.len = pattern ? r->glob_len : r->prefix_len;
+    return prefix;
+}
+
+/* Writes a command to a connection of our own. */
+static bool wshub_bus_redis__command_write(wshub_bus_redis *r, wshub_bus_redis__link *link,
+                                           wshub_bus_redis__what what, uint32_t answers,
+                                           const wshub_bus_redis__words *w) {
+    enum { HEAD_BYTES = 32 }; /* the head and the end of a word or of the whole, at most */
+    size_t bytes = HEAD_BYTES, i;
     uint8_t *at;
-    if (r->desc.driver) {
-        if (!wshub_bus_redis__cmd_add(r, l, what, answers)) return false;
-        if (r->desc.driver->command(r->desc.driver->ctx, link, args, count, from, to, prefix))
-            return true;
-        wshub_bus_redis__cmd_undo(l, answers); /* no answer will come */
+    for (i = 0; i < w->count; i++) bytes += w->args[i].len + w->prefix.len + HEAD_BYTES;
+    if (!wshub_bus_redis__room(r, &link->out, bytes) ||
+        !wshub_bus_redis__cmd_add(r, link, what, answers))
         return false;
+
+    at = link->out.ptr + link->out.len;
+    wshub_bus_redis__head(&at, '*', w->count);
+    for (i = 0; i < w->count; i++) {
+        bool prefixed = i >= w->from && i < w->to;
+        wshub_bus_redis__word(&at, prefixed ? w->prefix : wshub_bus_redis__none(), w->args[i]);
     }
-    for (i = 0; i < count; i++) bytes += args[i].len + prefix.len + 32;
-    if (!wshub_bus_redis__room(r, &l->out, bytes) || !wshub_bus_redis__cmd_add(r, l, what, answers))
-        return false;
-    at = l->out.ptr + l->out.len;
-    wshub_bus_redis__head(&at, '*', count);
-    for (i = 0; i < count; i++) {
-        size_t extra = i >= from && i < to ? prefix.len : 0;
-        wshub_bus_redis__head(&at, '$', extra + args[i].len);
-        if (extra) memcpy(at, prefix.ptr, extra);
-        if (args[i].len) memcpy(at + extra, args[i].ptr, args[i].len);
-        at += extra + args[i].len;
-        *at++ = '\r';
-        *at++ = '\n';
-    }
-    l->out.len = (size_t)(at - l->out.ptr);
+
+    WSHUB_ASSERT((size_t)(at - link->out.ptr) <= link->out.len + bytes);
+    link->out.len = (size_t)(at - link->out.ptr);
     return true;
 }
 
-static wshub_str wshub_bus_redis__none(void) {
-    wshub_str s;
-    s.ptr = NULL;
-    s.len = 0;
-    return s;
+/* Gives a command to a connection of a driver. */
+static bool wshub_bus_redis__command_hand(wshub_bus_redis *r, int which, wshub_bus_redis__what what,
+                                          uint32_t answers, const wshub_bus_redis__words *w) {
+    const wshub_bus_redis_driver *driver = r->desc.driver;
+    wshub_bus_redis__link *link = &r->links[which];
+    if (!wshub_bus_redis__cmd_add(r, link, what, answers)) return false;
+    if (driver->command(driver->ctx, which, w->args, w->count, w->from, w->to, w->prefix))
+        return true;
+
+    wshub_bus_redis__cmd_undo(link, answers); /* no answer will come */
+    return false;
 }
 
-/* A command of terminated words, up to the first NULL. */
-static bool wshub_bus_redis__words(wshub_bus_redis *r, int link, wshub_bus_redis__what what,
-                                   const char *a, const char *b, const char *c, const char *d) {
-    wshub_str args[4];
+/* Says a command that will have so many answers. False: out of memory, nothing was said. */
+static bool wshub_bus_redis__command(wshub_bus_redis *r, int which, wshub_bus_redis__what what,
+                                     uint32_t answers, const wshub_bus_redis__words *w) {
+    WSHUB_ASSERT(wshub_bus_redis__open(&r->links[which]));
+    WSHUB_ASSERT(w->count <= WSHUB_BUS_REDIS_WORDS_MAX);
+    if (r->desc.driver) return wshub_bus_redis__command_hand(r, which, what, answers, w);
+    return wshub_bus_redis__command_write(r, &r->links[which], what, answers, w);
+}
+
+/* Says a command of terminated words, up to the first NULL; it has one answer. */
+static bool wshub_bus_redis__say(wshub_bus_redis *r, int which, wshub_bus_redis__what what,
+                                 const char *a, const char *b, const char *c) {
+    wshub_bus_redis__words w;
+    wshub_str args[3];
     size_t n = 0;
     args[n++] = wshub_str_z(a);
     if (b) args[n++] = wshub_str_z(b);
     if (b && c) args[n++] = wshub_str_z(c);
-    if (b && c && d) args[n++] = wshub_str_z(d);
-    return wshub_bus_redis__command(r, link, what, 1, args, n, n, n, wshub_bus_redis__none());
+    w = wshub_bus_redis__plain(args, n);
+    return wshub_bus_redis__command(r, which, what, 1, &w);
 }
+
+/* ---- sending -----------------------------------------------------------------------------------
+ * What was written leaves at the end of a turn, in one call for each connection. */
 
 static void wshub_bus_redis__flight_free(wshub_bus_redis *r, wshub_bus_redis__flight *f) {
     wshub_bus_redis__release(r, &f->bytes);
     (void)wshub_bus_redis__alloc(&r->desc, f, sizeof *f, 0);
 }
 
-static void wshub_bus_redis__send(wshub_bus_redis *r, wshub_bus_redis__link *l) {
+/* A completion io took everything and copied nothing: the bytes stay where they are until it has
+ * reported them. */
+static void wshub_bus_redis__flight_begin(wshub_bus_redis *r, wshub_bus_redis__link *link) {
     wshub_bus_redis__flight *f = r->spare;
+    WSHUB_ASSERT(f);
+    r->spare = NULL;
+    f->next = r->flights;
+    f->conn = link->conn.id;
+    f->bytes = link->out;
+    r->flights = f;
+    memset(&link->out, 0, sizeof link->out);
+    link->blocked = true;
+}
+
+static void wshub_bus_redis__send(wshub_bus_redis *r, wshub_bus_redis__link *link) {
+    wshub_bus_redis__bytes *out = &link->out;
     wshub_span s;
     int64_t took;
-    if (!l->open || l->blocked || l->out.at == l->out.len || r->desc.driver) return;
-    if (!f) f = (wshub_bus_redis__flight *)wshub_bus_redis__alloc(&r->desc, NULL, 0, sizeof *f);
-    r->spare = f;
-    if (!f) return; /* there is a next turn */
-    s.ptr = l->out.ptr + l->out.at;
-    s.len = l->out.len - l->out.at;
-    took = r->io.send(r->io.ctx, l->conn, &s, 1);
-    if (took == WSHUB_IO_PENDING) { /* a completion io: what lies there stays where it is */
-        f->next = r->flights;
-        f->conn = l->conn.id;
-        f->bytes = l->out;
-        r->flights = f;
-        r->spare = NULL;
-        memset(&l->out, 0, sizeof l->out);
-        l->blocked = true;
+    if (!wshub_bus_redis__open(link) || link->blocked || out->at == out->len) return;
+    WSHUB_ASSERT(!r->desc.driver);
+
+    /* Whether the io completes is known only once it has the bytes: a flight is ready before. When
+     * there is no memory for one, there is a next turn. */
+    if (!r->spare)
+        r->spare =
+            (wshub_bus_redis__flight *)wshub_bus_redis__alloc(&r->desc, NULL, 0, sizeof *r->spare);
+    if (!r->spare) return;
+
+    s.ptr = out->ptr + out->at;
+    s.len = out->len - out->at;
+    took = r->io.send(r->io.ctx, link->conn, &s, 1);
+    if (took == WSHUB_IO_PENDING) {
+        wshub_bus_redis__flight_begin(r, link);
         return;
     }
-    l->out.at += (size_t)took;
-    l->blocked = (size_t)took < s.len;
-    if (l->out.at == l->out.len) {
-        l->out.at = l->out.len = 0;
-        if (l->out.cap > (size_t)r->desc.output_bytes_max) wshub_bus_redis__release(r, &l->out);
-    }
+
+    WSHUB_ASSERT(took >= 0 && (size_t)took <= s.len);
+    out->at += (size_t)took;
+    link->blocked = (size_t)took < s.len;
+    if (out->at < out->len) return;
+
+    /* Empty again: what has grown for a burst goes. */
+    out->at = out->len = 0;
+    if (out->cap > (size_t)r->desc.output_bytes_max) wshub_bus_redis__release(r, out);
 }
 
-static size_t wshub_bus_redis__waiting(const wshub_bus_redis *r, int link) {
-    const wshub_bus_redis__link *l = &r->links[link];
-    if (r->desc.driver) return l->open ? r->desc.driver->waiting(r->desc.driver->ctx, link) : 0;
-    return l->out.len - l->out.at;
+/* Bytes that were given and have not been sent. */
+static size_t wshub_bus_redis__waiting(const wshub_bus_redis *r, int which) {
+    const wshub_bus_redis__link *link = &r->links[which];
+    const wshub_bus_redis_driver *driver = r->desc.driver;
+    if (!driver) return link->out.len - link->out.at;
+    return wshub_bus_redis__open(link) ? driver->waiting(driver->ctx, which) : 0;
 }
 
-/* Tells the owner that a short publish() may go on. */
+static bool wshub_bus_redis__full(const wshub_bus_redis *r, int which) {
+    return wshub_bus_redis__waiting(r, which) >= r->desc.output_bytes_max;
+}
+
+/* Tells the owner that a publish() that was short may go on. */
 static void wshub_bus_redis__room_again(wshub_bus_redis *r) {
-    if (!r->attached || !r->publish_short || r->phase != WSHUB_BUS_REDIS__UP) return;
-    if (wshub_bus_redis__waiting(r, WSHUB_BUS_REDIS__PUB) >= r->desc.output_bytes_max) return;
+    if (!r->publish_short || r->state != WSHUB_BUS_REDIS__UP) return;
+    if (wshub_bus_redis__full(r, WSHUB_BUS_REDIS__PUB)) return;
+
     r->publish_short = false;
     if (r->owner.room)
         r->owner.room(r->owner.ctx);
@@ -627,70 +1370,202 @@ static void wshub_bus_redis__room_again(wshub_bus_redis *r) {
         r->owner.wake(r->owner.ctx);
 }
 
-/* Publications that have had no answer. */
-static uint64_t wshub_bus_redis__unanswered(const wshub_bus_redis *r) {
-    const wshub_bus_redis__link *pub = &r->links[WSHUB_BUS_REDIS__PUB];
-    uint64_t n = 0;
-    uint32_t i;
-    for (i = 0; i < pub->cmds_count; i++) {
-        const wshub_bus_redis__cmd *c = &pub->cmds[(pub->cmds_head + i) & (pub->cmds_cap - 1)];
-        if (c->what == WSHUB_BUS_REDIS__PUBLISH) n += c->count;
+/* ---- requests ----------------------------------------------------------------------------------
+ * wshub_bus_request() has its own ring: which command is one stands in that of the publishing
+ * connection, who waits for it stands here, in the same order.
+ * Proved by tests/test_bus_request.c. */
+
+/* Makes room for one more. False: out of memory. */
+static bool wshub_bus_redis__request_room(wshub_bus_redis *r) {
+    wshub_bus_redis__requests *q = &r->requests;
+    wshub_bus_redis__request *ring;
+    uint32_t cap = q->cap ? q->cap * 2 : 16, i;
+    WSHUB_ASSERT(q->count <= q->cap);
+    if (q->count < q->cap) return true;
+
+    ring =
+        (wshub_bus_redis__request *)wshub_bus_redis__alloc(&r->desc, NULL, 0, cap * sizeof *ring);
+    if (!ring) return false;
+    for (i = 0; i < q->count; i++) ring[i] = q->ring[(q->head + i) & (q->cap - 1)];
+    if (q->ring) (void)wshub_bus_redis__alloc(&r->desc, q->ring, q->cap * sizeof *ring, 0);
+
+    q->ring = ring;
+    q->cap = cap;
+    q->head = 0;
+    return true;
+}
+
+static void wshub_bus_redis__request_push(wshub_bus_redis__requests *q,
+                                          wshub_bus_redis__request request) {
+    WSHUB_ASSERT(q->count < q->cap);
+    q->ring[(q->head + q->count++) & (q->cap - 1)] = request;
+}
+
+static wshub_bus_redis__request wshub_bus_redis__request_pop(wshub_bus_redis__requests *q) {
+    wshub_bus_redis__request request = q->ring[q->head];
+    WSHUB_ASSERT(q->count > 0);
+    q->head = (q->head + 1) & (q->cap - 1);
+    q->count--;
+    return request;
+}
+
+/* What would change the connection that messages are published on, or hold up all that is
+ * behind it. `word`: only with that word, which is looked for from argv[from] on, in so many
+ * words. */
+typedef struct wshub_bus_redis__unfit {
+    const char *command, *word;
+    size_t from, words;
+    const char *why;
+} wshub_bus_redis__unfit;
+
+#define WSHUB_BUS_REDIS__SUBSCRIBES                                                                \
+    "request: it would make the connection a subscriber's, or is not answered by one reply"
+#define WSHUB_BUS_REDIS__GATHERS                                                                   \
+    "request: in a transaction what others publish would be gathered, too; a script does as well"
+#define WSHUB_BUS_REDIS__IS_OURS "request: who we are, where and how is the description's"
+#define WSHUB_BUS_REDIS__ENDS "request: it would end the connection or make it another"
+#define WSHUB_BUS_REDIS__SILENCES "request: answers would stay away, or come that nobody asked for"
+#define WSHUB_BUS_REDIS__BLOCKS                                                                    \
+    "request: it waits, and all that is published would wait behind it; ask again later instead"
+#define WSHUB_BUS_REDIS__REDIRECTS "request: it changes what a node of a Cluster answers to others"
+
+/* clang-format off */
+static const wshub_bus_redis__unfit wshub_bus_redis__unfits[] = {
+    {"SUBSCRIBE",    NULL,       0, 0, WSHUB_BUS_REDIS__SUBSCRIBES},
+    {"PSUBSCRIBE",   NULL,       0, 0, WSHUB_BUS_REDIS__SUBSCRIBES},
+    {"SSUBSCRIBE",   NULL,       0, 0, WSHUB_BUS_REDIS__SUBSCRIBES},
+    {"UNSUBSCRIBE",  NULL,       0, 0, WSHUB_BUS_REDIS__SUBSCRIBES},
+    {"PUNSUBSCRIBE", NULL,       0, 0, WSHUB_BUS_REDIS__SUBSCRIBES},
+    {"SUNSUBSCRIBE", NULL,       0, 0, WSHUB_BUS_REDIS__SUBSCRIBES},
+    {"MULTI",        NULL,       0, 0, WSHUB_BUS_REDIS__GATHERS},
+    {"EXEC",         NULL,       0, 0, WSHUB_BUS_REDIS__GATHERS},
+    {"DISCARD",      NULL,       0, 0, WSHUB_BUS_REDIS__GATHERS},
+    {"WATCH",        NULL,       0, 0, WSHUB_BUS_REDIS__GATHERS},
+    {"UNWATCH",      NULL,       0, 0, WSHUB_BUS_REDIS__GATHERS},
+    {"HELLO",        NULL,       0, 0, WSHUB_BUS_REDIS__IS_OURS},
+    {"AUTH",         NULL,       0, 0, WSHUB_BUS_REDIS__IS_OURS},
+    {"SELECT",       NULL,       0, 0, WSHUB_BUS_REDIS__IS_OURS},
+    {"CLIENT",       "SETNAME",  1, 1, WSHUB_BUS_REDIS__IS_OURS},
+    {"CLIENT",       "SETINFO",  1, 1, WSHUB_BUS_REDIS__IS_OURS},
+    {"CLIENT",       "NO-EVICT", 1, 1, WSHUB_BUS_REDIS__IS_OURS},
+    {"CLIENT",       "NO-TOUCH", 1, 1, WSHUB_BUS_REDIS__IS_OURS},
+    {"QUIT",         NULL,       0, 0, WSHUB_BUS_REDIS__ENDS},
+    {"RESET",        NULL,       0, 0, WSHUB_BUS_REDIS__ENDS},
+    {"SYNC",         NULL,       0, 0, WSHUB_BUS_REDIS__ENDS},
+    {"PSYNC",        NULL,       0, 0, WSHUB_BUS_REDIS__ENDS},
+    {"REPLCONF",     NULL,       0, 0, WSHUB_BUS_REDIS__ENDS},
+    {"SCRIPT",       "DEBUG",    1, 1, WSHUB_BUS_REDIS__ENDS},
+    {"MONITOR",      NULL,       0, 0, WSHUB_BUS_REDIS__SILENCES},
+    {"CLIENT",       "REPLY",    1, 1, WSHUB_BUS_REDIS__SILENCES},
+    {"CLIENT",       "TRACKING", 1, 1, WSHUB_BUS_REDIS__SILENCES},
+    {"CLIENT",       "CACHING",  1, 1, WSHUB_BUS_REDIS__SILENCES},
+    {"ASKING",       NULL,       0, 0, WSHUB_BUS_REDIS__REDIRECTS},
+    {"READONLY",     NULL,       0, 0, WSHUB_BUS_REDIS__REDIRECTS},
+    {"READWRITE",    NULL,       0, 0, WSHUB_BUS_REDIS__REDIRECTS},
+    {"BLPOP",        NULL,       0, 0, WSHUB_BUS_REDIS__BLOCKS},
+    {"BRPOP",        NULL,       0, 0, WSHUB_BUS_REDIS__BLOCKS},
+    {"BRPOPLPUSH",   NULL,       0, 0, WSHUB_BUS_REDIS__BLOCKS},
+    {"BLMOVE",       NULL,       0, 0, WSHUB_BUS_REDIS__BLOCKS},
+    {"BLMPOP",       NULL,       0, 0, WSHUB_BUS_REDIS__BLOCKS},
+    {"BZPOPMIN",     NULL,       0, 0, WSHUB_BUS_REDIS__BLOCKS},
+    {"BZPOPMAX",     NULL,       0, 0, WSHUB_BUS_REDIS__BLOCKS},
+    {"BZMPOP",       NULL,       0, 0, WSHUB_BUS_REDIS__BLOCKS},
+    {"WAIT",         NULL,       0, 0, WSHUB_BUS_REDIS__BLOCKS},
+    {"WAITAOF",      NULL,       0, 0, WSHUB_BUS_REDIS__BLOCKS},
+    {"XREAD",        "BLOCK",    1, 4, WSHUB_BUS_REDIS__BLOCKS}, /* [COUNT n] [BLOCK ms] STREAMS */
+    {"XREADGROUP",   "BLOCK",    4, 5, WSHUB_BUS_REDIS__BLOCKS}, /* GROUP g c, and NOACK besides */
+};
+/* clang-format on */
+#undef WSHUB_BUS_REDIS__SUBSCRIBES
+#undef WSHUB_BUS_REDIS__GATHERS
+#undef WSHUB_BUS_REDIS__IS_OURS
+#undef WSHUB_BUS_REDIS__ENDS
+#undef WSHUB_BUS_REDIS__SILENCES
+#undef WSHUB_BUS_REDIS__BLOCKS
+#undef WSHUB_BUS_REDIS__REDIRECTS
+
+/* Whether a word is that, in any case, as brokers compare commands. */
+static bool wshub_bus_redis__is_word(wshub_str word, const char *upper) {
+    size_t i;
+    for (i = 0; i < word.len && upper[i]; i++) {
+        char c = word.ptr[i];
+        if (c >= 'a' && c <= 'z') c = (char)(c - 'a' + 'A');
+        if (c != upper[i]) return false;
     }
-    return n;
+    return i == word.len && !upper[i];
 }
 
-static bool wshub_bus_redis__awaits(const wshub_bus_redis__link *l, wshub_bus_redis__what what) {
-    uint32_t i;
-    for (i = 0; i < l->cmds_count; i++) {
-        if (l->cmds[(l->cmds_head + i) & (l->cmds_cap - 1)].what == what) return true;
+static bool wshub_bus_redis__is_unfit(const wshub_bus_redis__unfit *unfit, const wshub_str *argv,
+                                      size_t argc) {
+    size_t i;
+    if (!wshub_bus_redis__is_word(argv[0], unfit->command)) return false;
+    for (i = unfit->from; i < argc && i < unfit->from + unfit->words; i++) {
+        if (wshub_bus_redis__is_word(argv[i], "STREAMS")) return false; /* names begin */
+        if (wshub_bus_redis__is_word(argv[i], unfit->word)) return true;
     }
-    return false;
+    return !unfit->word;
 }
 
-static bool wshub_bus_redis__begins(wshub_str s, const char *with) {
-    size_t n = strlen(with);
-    return s.len >= n && memcmp(s.ptr, with, n) == 0;
-}
-static bool wshub_bus_redis__has(wshub_str s, const char *what) {
-    for (; s.len; s.ptr++, s.len--) {
-        if (wshub_bus_redis__begins(s, what)) return true;
+WSHUB_API const char *wshub_bus_redis_request_problem(const wshub_str *argv, size_t argc) {
+    const wshub_bus_redis__unfit *unfit = wshub_bus_redis__unfits;
+    size_t i, count = sizeof wshub_bus_redis__unfits / sizeof *unfit;
+    if (!argv || !argc || !argv[0].len) return "request: a command is required";
+    if (argc > WSHUB_BUS_REDIS_WORDS_MAX) return "request: at most WSHUB_BUS_REDIS_WORDS_MAX words";
+    for (i = 0; i < count; i++, unfit++) {
+        if (wshub_bus_redis__is_unfit(unfit, argv, argc)) return unfit->why;
     }
-    return false;
+    return NULL;
 }
 
-/* ---- connections ---- */
+/* ---- connections -------------------------------------------------------------------------------
+ * Dialling, the first commands, and the one way in which everything is lost. */
 
-static void wshub_bus_redis__link_close(wshub_bus_redis *r, int link, bool flush) {
-    wshub_bus_redis__link *l = &r->links[link];
-    wshub_conn conn = l->conn;
-    l->conn.id = 0;
-    if (conn.id) {
-        if (r->desc.driver)
-            r->desc.driver->close(r->desc.driver->ctx, link, flush);
-        else
-            r->io.close(r->io.ctx, conn, flush);
-    }
-    wshub_bus_redis__release(r, &l->in);
-    wshub_bus_redis__release(r, &l->out);
-    l->open = l->ready = l->blocked = l->unsure = false;
-    l->said[0] = 0;
-    l->skip = 0;
-    l->cmds_head = l->cmds_count = 0;
+/* Closes a connection, whatever its state, and forgets all about it. */
+static void wshub_bus_redis__link_close(wshub_bus_redis *r, int which, bool flush) {
+    wshub_bus_redis__link *link = &r->links[which];
+    wshub_conn conn = link->conn;
+    bool there = wshub_bus_redis__there(link);
+    if (link->state == WSHUB_BUS_REDIS__LINK_NONE) return;
+
+    wshub_bus_redis__link_to(link, WSHUB_BUS_REDIS__LINK_NONE);
+    if (there && r->desc.driver)
+        r->desc.driver->close(r->desc.driver->ctx, which, flush);
+    else if (there)
+        r->io.close(r->io.ctx, conn, flush);
+
+    wshub_bus_redis__release(r, &link->in);
+    wshub_bus_redis__release(r, &link->out);
+    link->blocked = link->cut = false;
+    link->said[0] = 0;
+    link->skip = 0;
+    link->cmds_head = link->cmds_count = 0;
 }
 
-static bool wshub_bus_redis__link_open(wshub_bus_redis *r, int link, const char *address) {
-    wshub_bus_redis__link *l = &r->links[link];
+static bool wshub_bus_redis__link_open(wshub_bus_redis *r, int which, const char *address) {
+    wshub_bus_redis__link *link = &r->links[which];
+    const wshub_bus_redis_driver *driver = r->desc.driver;
     wshub_dial dial;
-    l->progress = r->now;
-    if (r->desc.driver) {
-        l->conn.id = 1;
-        if (r->desc.driver->open(r->desc.driver->ctx, r, link, address)) return true;
-        l->conn.id = 0;
-        return false;
-    }
+    bool begun;
+    wshub_bus_redis__link_to(link, WSHUB_BUS_REDIS__LINK_DIALLING);
+    link->progress = r->now;
     memset(&dial, 0, sizeof dial);
     dial.address = address;
-    return r->io.connect(r->io.ctx, r, &dial, &l->conn) == WSHUB_OK;
+    dial.secure = r->desc.tls;
+
+    if (driver) {
+        link->conn.id = 1;
+        begun = driver->open(driver->ctx, r, which, address);
+    } else {
+        begun = r->io.connect(r->io.ctx, r, &dial, &link->conn) == WSHUB_OK;
+    }
+    if (!begun) wshub_bus_redis__link_to(link, WSHUB_BUS_REDIS__LINK_NONE);
+    return begun;
+}
+
+/* Opens those connections that carry messages. */
+static bool wshub_bus_redis__dial(wshub_bus_redis *r, const char *address) {
+    return wshub_bus_redis__link_open(r, WSHUB_BUS_REDIS__PUB, address) &&
+           (r->desc.publish_only || wshub_bus_redis__link_open(r, WSHUB_BUS_REDIS__SUB, address));
 }
 
 /* Full or half of it, by chance: hubs that lost their broker together do not come back in step. */
@@ -700,146 +1575,186 @@ static uint64_t wshub_bus_redis__jitter(wshub_bus_redis *r, uint64_t ms) {
     return ms / 2 + (ms - ms / 2) * (uint64_t)(b[0] << 8 | b[1]) / 65535;
 }
 
-/* Everything is torn down, the owner is told, the next attempt is set. A connection with an
- * unanswered command is never used again. */
-static void wshub_bus_redis__fail(wshub_bus_redis *r, const char *why, wshub_str detail) {
-    wshub_bus_redis__phase was = r->phase;
-    uint64_t wait, step;
-    uint32_t i;
-    char line[640];
-    if (was == WSHUB_BUS_REDIS__WAITING) return;
-    r->stats.unconfirmed += wshub_bus_redis__unanswered(r);
-    (void)snprintf(r->error, sizeof r->error, "%s%s%.*s", why, detail.len ? ": " : "",
-                   (int)(detail.len < 200 ? detail.len : 200), detail.len ? detail.ptr : "");
-    wshub_bus_redis__printable(r->error);
-    (void)snprintf(line, sizeof line, "%s %s: %s; trying again",
-                   was == WSHUB_BUS_REDIS__UP ? "lost" : "cannot use", wshub_bus_redis_address(r),
-                   r->error);
-    for (i = 0; i < WSHUB_BUS_REDIS__LINKS; i++) wshub_bus_redis__link_close(r, (int)i, false);
-    r->phase = WSHUB_BUS_REDIS__WAITING;
-    r->stats.state = WSHUB_BUS_DOWN;
-    r->stats.subscribed = r->stats.unacknowledged = 0;
-    if (was == WSHUB_BUS_REDIS__UP) {
-        r->stats.downs++;
-        if (r->now - r->up_since >= 500)
-            r->failures = 0; /* it was a good one: begin anew, at once */
-    }
-    /* of several addresses each is tried before the wait grows */
-    r->address_at = (r->address_at + 1) % r->addresses_count;
-    step = r->failures / r->addresses_count;
-    wait = step < 16 ? (uint64_t)r->desc.retry_min_ms << step : r->desc.retry_max_ms;
+/* Sets when the next attempt begins, and where. The wait grows once each address has been tried. */
+static void wshub_bus_redis__schedule(wshub_bus_redis *r) {
+    uint64_t step = r->failures / r->addresses_count, wait = r->desc.retry_max_ms;
+    WSHUB_ASSERT(r->state == WSHUB_BUS_REDIS__WAITING);
+    WSHUB_ASSERT(r->addresses_count > 0);
+    if (step < 16) wait = (uint64_t)r->desc.retry_min_ms << step;
     if (wait > r->desc.retry_max_ms) wait = r->desc.retry_max_ms;
+
+    r->address_at = (r->address_at + 1) % r->addresses_count;
     r->retry_at = r->now + wshub_bus_redis__jitter(r, wait);
     r->failures++;
-    wshub_bus_redis__log(r, line, was == WSHUB_BUS_REDIS__UP);
-    if ((was == WSHUB_BUS_REDIS__UP || was == WSHUB_BUS_REDIS__FILLING) && r->attached)
-        r->owner.state(r->owner.ctx, WSHUB_BUS_DOWN);
+}
+
+/* Whoever waits for the answer to a request is told that it will not come. Each may call anything,
+ * also leave the bus, which comes back here: so each is taken off before it is told. */
+static void wshub_bus_redis__lose_requests(wshub_bus_redis *r) {
+    WSHUB_ASSERT(r->depth > 0);
+    while (r->requests.count) {
+        wshub_bus_redis__request request = wshub_bus_redis__request_pop(&r->requests);
+        r->stats.requests_lost++;
+        request.on_reply(request.arg, NULL);
+    }
+}
+
+/* Everything is closed, the owner is told, the next attempt is set. A connection that owes an
+ * answer is never used again. The owner may have left the bus afterwards. */
+static void wshub_bus_redis__fail(wshub_bus_redis *r, const char *why, wshub_str detail) {
+    bool was_up = r->state == WSHUB_BUS_REDIS__UP;
+    bool told = wshub_bus_redis__told(r) != WSHUB_BUS_DOWN;
+    char line[WSHUB_BUS_REDIS__LINE_BYTES], text[WSHUB_BUS_REDIS__SAID_BYTES + 1];
+    int which;
+    if (r->state <= WSHUB_BUS_REDIS__WAITING) return;
+
+    wshub_bus_redis__copy(text, sizeof text, detail);
+    (void)snprintf(r->error, sizeof r->error, "%s%s%s", why, text[0] ? ": " : "", text);
+    wshub_bus_redis__printable(r->error);
+    (void)snprintf(line, sizeof line, "%s %s: %s; trying again", was_up ? "lost" : "cannot use",
+                   wshub_bus_redis_address(r), r->error);
+
+    r->stats.unconfirmed += r->unanswered;
+    r->stats.downs += was_up;
+    for (which = 0; which < WSHUB_BUS_REDIS__LINKS; which++)
+        wshub_bus_redis__link_close(r, which, false);
+    wshub_bus_redis__to(r, WSHUB_BUS_REDIS__WAITING);
+
+    /* After a good connection it begins anew, with the shortest wait. */
+    if (was_up && r->now - r->up_since >= WSHUB_BUS_REDIS__GOOD_MS) r->failures = 0;
+    wshub_bus_redis__schedule(r);
+
+    wshub_bus_redis__log(r, line, was_up);
+    if (told) r->owner.state(r->owner.ctx, WSHUB_BUS_DOWN);
+    wshub_bus_redis__lose_requests(r);
+}
+
+static void wshub_bus_redis__fail_plain(wshub_bus_redis *r, const char *why) {
+    wshub_bus_redis__fail(r, why, wshub_bus_redis__none());
 }
 
 static void wshub_bus_redis__fail_memory(wshub_bus_redis *r) {
-    wshub_bus_redis__fail(r, "out of memory", wshub_bus_redis__none());
+    wshub_bus_redis__fail_plain(r, "out of memory");
 }
 
-/* A link is of no use any more. A sentinel that is only watched takes the bus down with it least of
- * all: another one is asked with the next heartbeat. */
-static void wshub_bus_redis__link_fail(wshub_bus_redis *r, int link, const char *why,
+/* Fails with what is to be done about it behind the text of the broker. */
+static void wshub_bus_redis__fail_hint(wshub_bus_redis *r, const char *why, wshub_str text,
+                                       const char *hint) {
+    char said[111], both[WSHUB_BUS_REDIS__SAID_BYTES + 1];
+    wshub_bus_redis__copy(said, sizeof said, text);
+    (void)snprintf(both, sizeof both, "%s%s", said, hint);
+    wshub_bus_redis__fail(r, why, wshub_str_z(both));
+}
+
+/* A connection is of no use any more. A sentinel that is only watched takes the bus down with it
+ * least of all: another one is asked with the next heartbeat. */
+static void wshub_bus_redis__link_fail(wshub_bus_redis *r, int which, const char *why,
                                        wshub_str detail) {
-    if (link == WSHUB_BUS_REDIS__SENTINEL && r->phase != WSHUB_BUS_REDIS__ASKING)
-        wshub_bus_redis__link_close(r, link, false);
+    if (which == WSHUB_BUS_REDIS__SENTINEL && r->state != WSHUB_BUS_REDIS__ASKING)
+        wshub_bus_redis__link_close(r, which, false);
     else
         wshub_bus_redis__fail(r, why, detail);
 }
 
+/* What the io or the driver says of the last failure. */
+static const char *wshub_bus_redis__io_error(const wshub_bus_redis *r, const char *otherwise) {
+    if (r->desc.driver) return r->desc.driver->error(r->desc.driver->ctx);
+    return r->io.error ? r->io.error(r->io.ctx) : otherwise;
+}
+
 static void wshub_bus_redis__attempt(wshub_bus_redis *r) {
     const char *address = r->addresses[r->address_at];
+    bool begun;
     r->stats.attempts++;
     r->deadline = r->now + r->desc.connect_timeout_ms;
-    r->short_of_room = r->half_done = r->publish_short = r->beat_missing = false;
-    r->beats = r->beats_answered = r->beat_watch = r->probe_watch = 0;
+    r->short_of_room = r->half_done = r->publish_short = false;
+    memset(&r->beats, 0, sizeof r->beats);
     r->known_len = 0;
     r->asks_role = true;
+
     if (r->desc.sentinel) {
-        r->phase = WSHUB_BUS_REDIS__ASKING;
+        wshub_bus_redis__to(r, WSHUB_BUS_REDIS__ASKING);
         r->master[0] = 0;
-        if (wshub_bus_redis__link_open(r, WSHUB_BUS_REDIS__SENTINEL, address)) return;
+        begun = wshub_bus_redis__link_open(r, WSHUB_BUS_REDIS__SENTINEL, address);
     } else {
-        r->phase = WSHUB_BUS_REDIS__GREETING;
-        if (wshub_bus_redis__link_open(r, WSHUB_BUS_REDIS__PUB, address) &&
-            (r->desc.publish_only || wshub_bus_redis__link_open(r, WSHUB_BUS_REDIS__SUB, address)))
-            return;
+        wshub_bus_redis__to(r, WSHUB_BUS_REDIS__GREETING);
+        begun = wshub_bus_redis__dial(r, address);
     }
-    wshub_bus_redis__fail(r,
-                          r->desc.driver ? r->desc.driver->error(r->desc.driver->ctx)
-                          : r->io.error  ? r->io.error(r->io.ctx)
-                                         : "cannot connect",
-                          wshub_bus_redis__none());
+    if (!begun) wshub_bus_redis__fail_plain(r, wshub_bus_redis__io_error(r, "cannot connect"));
 }
 
-/* A link is there: the first commands, in one piece, without waiting for answers between them. */
-static void wshub_bus_redis__greet(wshub_bus_redis *r, int link) {
-    bool sentinel = link == WSHUB_BUS_REDIS__SENTINEL, ok = true;
-    const char *user = sentinel ? r->desc.sentinel_user : r->user,
-               *password = sentinel ? r->desc.sentinel_password : r->password;
-    bool has_user = user && *user, has_password = password && *password;
-    r->links[link].open = true;
-    r->links[link].progress = r->now;
-    if (has_password) {
-        ok = wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__AUTH, "AUTH",
-                                    has_user ? user : password, has_user ? password : NULL, NULL);
-    }
-    if (r->desc.resp3 && !r->old && !sentinel && !r->desc.driver)
-        ok =
-            ok && wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__HELLO, "HELLO", "3", NULL, NULL);
-    if (sentinel) {
-        ok = ok &&
-             wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__MASTER, "SENTINEL",
-                                    "get-master-addr-by-name", r->desc.sentinel, NULL) &&
-             wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__WATCH, "SUBSCRIBE", "+switch-master",
-                                    NULL, NULL);
-    } else {
-        if (*r->desc.client_name)
-            ok = ok && wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__SETNAME, "CLIENT",
-                                              "SETNAME", r->desc.client_name, NULL);
-        if (*r->db && strcmp(r->db, "0") != 0)
-            ok = ok && wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__SELECT, "SELECT", r->db,
-                                              NULL, NULL);
-        ok = ok && wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__ROLE, "ROLE", NULL, NULL, NULL);
-        ok =
-            ok && wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__READY, "PING", NULL, NULL, NULL);
-    }
-    if (!ok) {
-        wshub_bus_redis__fail_memory(r);
-        return;
-    }
-    wshub_bus_redis__send(r, &r->links[link]);
+static bool wshub_bus_redis__greet_auth(wshub_bus_redis *r, int which, const char *user,
+                                        const char *password) {
+    if (!password || !*password) return true;
+    if (!user || !*user)
+        return wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__AUTH, "AUTH", password, NULL);
+    return wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__AUTH, "AUTH", user, password);
 }
 
-/* Both are there: the owner subscribes to all it wants, inside the report. */
-static void wshub_bus_redis__connected(wshub_bus_redis *r) {
+/* Where the master is, and tell us when that changes. */
+static bool wshub_bus_redis__greet_sentinel(wshub_bus_redis *r) {
+    int which = WSHUB_BUS_REDIS__SENTINEL;
+    return wshub_bus_redis__greet_auth(r, which, r->desc.sentinel_user,
+                                       r->desc.sentinel_password) &&
+           wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__MASTER, "SENTINEL",
+                                "get-master-addr-by-name", r->desc.sentinel) &&
+           wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__WATCH, "SUBSCRIBE", "+switch-master",
+                                NULL);
+}
+
+/* Who we are, in which dialect, and what the broker is. Drivers keep to RESP2. */
+static bool wshub_bus_redis__greet_broker(wshub_bus_redis *r, int which) {
+    bool ok = wshub_bus_redis__greet_auth(r, which, r->user, r->password);
+    if (r->desc.resp3 && !r->resp2_only && !r->desc.driver)
+        ok = ok && wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__HELLO, "HELLO", "3", NULL);
+    if (*r->desc.client_name)
+        ok = ok && wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__SETNAME, "CLIENT", "SETNAME",
+                                        r->desc.client_name);
+    if (*r->db && strcmp(r->db, "0") != 0)
+        ok = ok && wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__SELECT, "SELECT", r->db, NULL);
+
+    return ok && wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__ROLE, "ROLE", NULL, NULL) &&
+           wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__READY, "PING", NULL, NULL);
+}
+
+/* A connection is there: its first commands leave in one piece, without waiting for answers. */
+static void wshub_bus_redis__greet(wshub_bus_redis *r, int which) {
     bool ok;
-    r->phase = WSHUB_BUS_REDIS__FILLING;
-    r->stats.state = WSHUB_BUS_CONNECTED;
-    if (r->desc.publish_only || r->desc.no_heartbeat) {
-        r->owner.state(r->owner.ctx, WSHUB_BUS_CONNECTED);
-        return;
-    }
-    ok = wshub_bus_redis__words(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__BEAT_CHANNEL, "SUBSCRIBE",
-                                r->beat, NULL, NULL);
-    if (!ok) {
+    wshub_bus_redis__link_to(&r->links[which], WSHUB_BUS_REDIS__LINK_GREETING);
+    r->links[which].progress = r->now;
+    ok = which == WSHUB_BUS_REDIS__SENTINEL ? wshub_bus_redis__greet_sentinel(r)
+                                            : wshub_bus_redis__greet_broker(r, which);
+    if (ok)
+        wshub_bus_redis__send(r, &r->links[which]);
+    else
         wshub_bus_redis__fail_memory(r);
-        return;
+}
+
+/* Once both connections have said that they will do, the owner subscribes to all that it wants,
+ * inside the report, behind the channel of our heartbeat. */
+static void wshub_bus_redis__greeted(wshub_bus_redis *r) {
+    if (r->state != WSHUB_BUS_REDIS__GREETING || !wshub_bus_redis__all_ready(r)) return;
+    wshub_bus_redis__to(r, WSHUB_BUS_REDIS__FILLING);
+
+    if (!r->desc.publish_only && !r->desc.no_heartbeat) {
+        if (!wshub_bus_redis__say(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__BEAT_CHANNEL,
+                                  "SUBSCRIBE", r->beat, NULL)) {
+            wshub_bus_redis__fail_memory(r);
+            return;
+        }
+        r->stats.unacknowledged++;
     }
-    r->stats.unacknowledged++;
     r->owner.state(r->owner.ctx, WSHUB_BUS_CONNECTED);
 }
 
+/* Every subscription is acknowledged. */
 static void wshub_bus_redis__up(wshub_bus_redis *r) {
-    char line[640];
-    r->phase = WSHUB_BUS_REDIS__UP;
-    r->stats.state = WSHUB_BUS_UP;
+    char line[WSHUB_BUS_REDIS__LINE_BYTES];
+    wshub_bus_redis__to(r, WSHUB_BUS_REDIS__UP);
     r->stats.ups++;
-    r->up_since = r->beat_next = r->now;
-    r->beat_late = 0;
+    r->up_since = r->beats.next_at = r->now;
+    r->beats.late_at = 0;
+
     if (r->failures || r->stats.ups > 1) {
         (void)snprintf(line, sizeof line, "back at %s", wshub_bus_redis_address(r));
         wshub_bus_redis__log(r, line, true);
@@ -847,11 +1762,18 @@ static void wshub_bus_redis__up(wshub_bus_redis *r) {
     r->owner.state(r->owner.ctx, WSHUB_BUS_UP);
 }
 
-/* ---- answers ---- */
+/* ---- answers -----------------------------------------------------------------------------------
+ * What a broker says: messages, acknowledgements, and the answer to the oldest command. Nothing of
+ * it is trusted: what does not fit ends the connection, and no assertion is reached by it. A
+ * function that calls fail() or the owner returns at once, for the bus may be another then. */
 
-/* A sentinel's answer, or its word that another is master now: host and port. */
+static bool wshub_bus_redis__is_error(const wshub_resp *reply) {
+    return reply->value.kind == '-' || reply->value.kind == '!';
+}
+
+/* A sentinel's answer, or its news that another is master now. */
 static void wshub_bus_redis__master(wshub_bus_redis *r, wshub_str host, wshub_str port) {
-    char address[280];
+    char address[WSHUB_BUS_REDIS__MASTER_BYTES];
     bool v6 = host.len && memchr(host.ptr, ':', host.len) != NULL;
     if (!host.len || host.len > 255 || !port.len || port.len > 5) {
         wshub_bus_redis__link_fail(r, WSHUB_BUS_REDIS__SENTINEL,
@@ -860,20 +1782,22 @@ static void wshub_bus_redis__master(wshub_bus_redis *r, wshub_str host, wshub_st
     }
     (void)snprintf(address, sizeof address, v6 ? "[%.*s]:%.*s" : "%.*s:%.*s", (int)host.len,
                    host.ptr, (int)port.len, port.ptr);
-    if (r->phase != WSHUB_BUS_REDIS__ASKING) {
+
+    /* It moved while it was in use: the next attempt, at once, asks for it anew. */
+    if (r->state != WSHUB_BUS_REDIS__ASKING) {
         if (strcmp(address, r->master) == 0) return;
         wshub_bus_redis__fail(r, "the master has moved to", wshub_str_z(address));
         r->retry_at = r->now;
         return;
     }
+
     memcpy(r->master, address, sizeof address);
-    r->phase = WSHUB_BUS_REDIS__GREETING;
-    if (!wshub_bus_redis__link_open(r, WSHUB_BUS_REDIS__PUB, r->master) ||
-        (!r->desc.publish_only && !wshub_bus_redis__link_open(r, WSHUB_BUS_REDIS__SUB, r->master)))
-        wshub_bus_redis__fail(r, "cannot connect to the master", wshub_bus_redis__none());
+    wshub_bus_redis__to(r, WSHUB_BUS_REDIS__GREETING);
+    if (!wshub_bus_redis__dial(r, r->master))
+        wshub_bus_redis__fail_plain(r, "cannot connect to the master");
 }
 
-/* `name old-host old-port new-host new-port` */
+/* News of a failover: `name old-host old-port new-host new-port`. */
 static void wshub_bus_redis__switched(wshub_bus_redis *r, wshub_str text) {
     wshub_str words[5];
     size_t i, n = 0, at = 0;
@@ -888,6 +1812,16 @@ static void wshub_bus_redis__switched(wshub_bus_redis *r, wshub_str text) {
         wshub_bus_redis__master(r, words[3], words[4]);
 }
 
+/* Our heartbeat has come back. It says when it left. */
+static void wshub_bus_redis__beat_came(wshub_bus_redis *r, wshub_str payload) {
+    const uint8_t *p = (const uint8_t *)payload.ptr;
+    int64_t sent = 0;
+    r->beats.late_at = 0;
+    r->beats.missing = false;
+    if (wshub_bus_redis__number(p, p + payload.len, &sent) && (uint64_t)sent <= r->now)
+        r->stats.round_trip_ms = r->now - (uint64_t)sent;
+}
+
 static void wshub_bus_redis__message(wshub_bus_redis *r, wshub_str channel,
                                      const wshub_resp_value *payload) {
     if (payload->kind != '$') { /* it was too large, and has been skipped */
@@ -895,14 +1829,10 @@ static void wshub_bus_redis__message(wshub_bus_redis *r, wshub_str channel,
         return;
     }
     if (wshub_str_eq_z(channel, r->beat)) {
-        int64_t sent = 0;
-        const uint8_t *p = (const uint8_t *)payload->text.ptr;
-        r->beat_late = 0;
-        r->beat_missing = false;
-        if (wshub_bus_redis__number(p, p + payload->text.len, &sent) && (uint64_t)sent <= r->now)
-            r->stats.round_trip_ms = r->now - (uint64_t)sent;
+        wshub_bus_redis__beat_came(r, payload->text);
         return;
     }
+
     if (!channel.ptr || channel.len < r->prefix_len ||
         memcmp(channel.ptr, r->desc.channel_prefix, r->prefix_len) != 0)
         return;
@@ -913,240 +1843,310 @@ static void wshub_bus_redis__message(wshub_bus_redis *r, wshub_str channel,
     r->owner.received(r->owner.ctx, channel, payload->text);
 }
 
-/* fail() with what to do about it behind the broker's text. */
-static void wshub_bus_redis__fail_hint(wshub_bus_redis *r, const char *why, wshub_str text,
-                                       const char *hint) {
-    char both[201];
-    (void)snprintf(both, sizeof both, "%.*s%s", (int)(text.len < 110 ? text.len : 110),
-                   text.len ? text.ptr : "", hint);
-    wshub_bus_redis__fail(r, why, wshub_str_z(both));
-}
-
-/* Both connections have said that they will do. */
-static void wshub_bus_redis__greeted(wshub_bus_redis *r) {
-    const wshub_bus_redis__link *pub = &r->links[WSHUB_BUS_REDIS__PUB],
-                                *sub = &r->links[WSHUB_BUS_REDIS__SUB];
-    if (r->phase != WSHUB_BUS_REDIS__GREETING || !pub->ready || pub->unsure) return;
-    if (r->desc.publish_only || (sub->ready && !sub->unsure)) wshub_bus_redis__connected(r);
-}
-
-/* What is published on a replica reaches nobody on its master: only a master will do, or any node
- * of a cluster. Who may not ask is not told (no +role). */
-static void wshub_bus_redis__role(wshub_bus_redis *r, int link, const wshub_resp *reply,
-                                  bool error) {
+/* What is published on a replica reaches nobody on its master: only a master will do, or any
+ * node of a Cluster. Who may not ask, or is told something else, is content. */
+static void wshub_bus_redis__answered_role(wshub_bus_redis *r, int which, const wshub_resp *reply) {
     wshub_str role = reply->items_count ? reply->items[0].text : wshub_bus_redis__none();
-    if (error || (!wshub_str_eq_z(role, "master") && !wshub_str_eq_z(role, "slave") &&
-                  !wshub_str_eq_z(role, "sentinel"))) { /* it does not say */
+    if (wshub_bus_redis__is_error(reply)) role = wshub_bus_redis__none();
+    if (wshub_str_eq_z(role, "master")) return;
+
+    if (wshub_str_eq_z(role, "sentinel")) {
+        wshub_bus_redis__fail_plain(
+            r, "a sentinel, which forwards nothing: name its master in desc.sentinel");
+        return;
+    }
+    if (!wshub_str_eq_z(role, "slave")) {
         r->asks_role = false;
-    } else if (wshub_str_eq_z(role, "sentinel")) {
-        wshub_bus_redis__fail(
-            r, "a sentinel, which forwards nothing: name its master in desc.sentinel",
-            wshub_bus_redis__none());
-    } else if (wshub_str_eq_z(role, "slave")) {
-        if (r->phase != WSHUB_BUS_REDIS__GREETING || r->desc.sentinel) {
-            wshub_bus_redis__fail(r, "not a master (yet)", role);
-            return;
-        }
-        r->links[link].unsure = true;
-        if (!wshub_bus_redis__words(r, link, WSHUB_BUS_REDIS__CLUSTER, "INFO", "cluster", NULL,
-                                    NULL))
-            wshub_bus_redis__fail_memory(r);
+        return;
     }
+
+    /* A replica: of a Cluster's? When it was a master before, or a sentinel's word, then not. */
+    if (r->links[which].state != WSHUB_BUS_REDIS__LINK_GREETING || r->desc.sentinel) {
+        wshub_bus_redis__fail(r, "not a master (yet)", role);
+        return;
+    }
+    wshub_bus_redis__link_to(&r->links[which], WSHUB_BUS_REDIS__LINK_UNSURE);
+    if (!wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__CLUSTER, "INFO", "cluster", NULL))
+        wshub_bus_redis__fail_memory(r);
 }
 
-/* What was behind the heartbeat on the subscriber's connection has come. */
-static void wshub_bus_redis__probed(wshub_bus_redis *r) {
-    if (r->beat_late && r->probe_watch == r->beat_watch) r->beat_missing = true;
-    r->probe_watch = 0;
+static void wshub_bus_redis__answered_cluster(wshub_bus_redis *r, int which,
+                                              const wshub_resp *reply) {
+    if (wshub_bus_redis__is_error(reply) ||
+        !wshub_bus_redis__has(reply->value.text, "cluster_enabled:1")) {
+        wshub_bus_redis__fail_plain(r, "a replica: what is published there reaches nobody else");
+        return;
+    }
+    r->asks_role = false;
+    wshub_bus_redis__link_to(&r->links[which], WSHUB_BUS_REDIS__LINK_READY);
+    wshub_bus_redis__greeted(r);
 }
 
-/* One answer to the oldest command. */
-static void wshub_bus_redis__answer(wshub_bus_redis *r, int link, const wshub_resp *reply) {
-    wshub_bus_redis__link *l = &r->links[link];
-    wshub_bus_redis__cmd *c;
-    wshub_bus_redis__what what;
-    bool error = reply->value.kind == '-' || reply->value.kind == '!';
+/* The greeting is over. A broker that cannot save can still forward. Where its role is in doubt the
+ * answer to that, which comes behind this one, decides. */
+static void wshub_bus_redis__answered_ready(wshub_bus_redis *r, int which,
+                                            const wshub_resp *reply) {
+    wshub_bus_redis__link *link = &r->links[which];
     wshub_str text = reply->value.text;
-    if (!l->cmds_count) {
-        wshub_bus_redis__link_fail(r, link, "an answer to no question",
-                                   error ? text : wshub_bus_redis__none());
+    if (wshub_bus_redis__is_error(reply) && !wshub_bus_redis__begins(text, "MISCONF")) {
+        wshub_bus_redis__fail(r, "not ready", text);
         return;
     }
-    c = &l->cmds[l->cmds_head];
-    what = c->what;
-    if (what == WSHUB_BUS_REDIS__SUBSCRIBE || what == WSHUB_BUS_REDIS__UNSUBSCRIBE ||
-        what == WSHUB_BUS_REDIS__WATCH || what == WSHUB_BUS_REDIS__BEAT_CHANNEL) {
-        /* those are acknowledged in wshub_bus_redis__reply(); here is only a refusal of the whole
-         * command */
-        if (what == WSHUB_BUS_REDIS__BEAT_CHANNEL)
-            wshub_bus_redis__fail_hint(r, "a subscription is refused", text,
-                                       " (the heartbeat's: allow &wshub:hb:* or set no_heartbeat)");
-        else
-            wshub_bus_redis__link_fail(r, link, "a subscription is refused", text);
-        return;
+    if (link->state == WSHUB_BUS_REDIS__LINK_UNSURE) return;
+    wshub_bus_redis__link_to(link, WSHUB_BUS_REDIS__LINK_READY);
+    wshub_bus_redis__greeted(r);
+}
+
+/* RESP3 was refused: what follows is RESP2, and good. */
+static void wshub_bus_redis__answered_hello(wshub_bus_redis *r, const wshub_resp *reply) {
+    wshub_str text = reply->value.text;
+    if (!wshub_bus_redis__is_error(reply)) return;
+    if (wshub_bus_redis__has(text, "unknown command") || wshub_bus_redis__begins(text, "NOPROTO"))
+        r->resp2_only = true;
+}
+
+/* A publication was refused. Who writes to a replica, or is not let in any more, is at the wrong
+ * broker. */
+static void wshub_bus_redis__publish_refused(wshub_bus_redis *r, wshub_str text) {
+    char said[161];
+    r->stats.refused++;
+    wshub_bus_redis__copy(said, sizeof said, text);
+    (void)snprintf(r->error, sizeof r->error, "a publication is refused: %s", said);
+    wshub_bus_redis__printable(r->error);
+    wshub_bus_redis__log(r, r->error, false);
+    if (wshub_bus_redis__begins(text, "READONLY") || wshub_bus_redis__begins(text, "NOAUTH"))
+        wshub_bus_redis__fail(r, "a publication is refused", text);
+}
+
+static void wshub_bus_redis__answered_publish(wshub_bus_redis *r, const wshub_resp *reply) {
+    WSHUB_ASSERT(r->unanswered > 0);
+    r->unanswered--;
+    if (wshub_bus_redis__is_error(reply))
+        wshub_bus_redis__publish_refused(r, reply->value.text);
+    else if (reply->value.number > 0)
+        r->stats.receivers += (uint64_t)reply->value.number;
+
+    /* Somebody waits for the last of them. */
+    if (!r->pending_asked || r->unanswered || r->state != WSHUB_BUS_REDIS__UP) return;
+    r->pending_asked = false;
+    r->publish_short = true;
+    wshub_bus_redis__room_again(r);
+}
+
+static void wshub_bus_redis__answered_beat(wshub_bus_redis *r, const wshub_resp *reply) {
+    r->beats.answered++;
+    WSHUB_ASSERT(r->beats.answered <= r->beats.sent);
+    if (wshub_bus_redis__is_error(reply))
+        wshub_bus_redis__fail_hint(r, "the heartbeat is refused", reply->value.text,
+                                   " (allow &wshub:hb:* or set no_heartbeat)");
+}
+
+/* What left behind the heartbeat on the subscribing connection was answered. */
+static void wshub_bus_redis__probed(wshub_bus_redis *r) {
+    if (r->beats.late_at && r->beats.probed == r->beats.watched) r->beats.missing = true;
+    r->beats.probed = 0;
+}
+
+/* The answer of a broker to a probe; a driver's probes are acknowledged as subscriptions are. */
+static void wshub_bus_redis__answered_probe(wshub_bus_redis *r, const wshub_resp *reply) {
+    if (r->desc.driver)
+        wshub_bus_redis__fail(r, "a subscription is refused", reply->value.text);
+    else
+        wshub_bus_redis__probed(r);
+}
+
+static void wshub_bus_redis__answered_master(wshub_bus_redis *r, const wshub_resp *reply) {
+    int which = WSHUB_BUS_REDIS__SENTINEL;
+    if (wshub_bus_redis__is_error(reply)) {
+        wshub_bus_redis__link_fail(r, which, "the sentinel refuses", reply->value.text);
+    } else if (reply->items_count != 2) {
+        wshub_bus_redis__link_fail(r, which, "the sentinel knows no master of that name",
+                                   wshub_str_z(r->desc.sentinel));
+    } else {
+        wshub_bus_redis__link_to(&r->links[which], WSHUB_BUS_REDIS__LINK_READY);
+        wshub_bus_redis__master(r, reply->items[0].text, reply->items[1].text);
     }
-    if (--c->count == 0) {
-        l->cmds_head = (l->cmds_head + 1) & (l->cmds_cap - 1);
-        l->cmds_count--;
-    }
-    if (error)
-        (void)snprintf(l->said, sizeof l->said, "%.*s", (int)(text.len < 199 ? text.len : 199),
-                       text.len ? text.ptr : "");
+}
+
+/* Subscriptions are acknowledged one by one, elsewhere: here one was refused as a whole. */
+static void wshub_bus_redis__subscription_refused(wshub_bus_redis *r, int which, wshub_str text) {
+    if (wshub_bus_redis__next_is(&r->links[which], WSHUB_BUS_REDIS__BEAT_CHANNEL))
+        wshub_bus_redis__fail_hint(r, "a subscription is refused", text,
+                                   " (the heartbeat's: allow &wshub:hb:* or set no_heartbeat)");
+    else
+        wshub_bus_redis__link_fail(r, which, "a subscription is refused", text);
+}
+
+/* What an answer says, to what it was asked. */
+static void wshub_bus_redis__understand(wshub_bus_redis *r, int which, wshub_bus_redis__what what,
+                                        const wshub_resp *reply) {
+    bool error = wshub_bus_redis__is_error(reply);
+    wshub_str text = reply->value.text;
     switch (what) {
-    case WSHUB_BUS_REDIS__HELLO: /* what follows is RESP2, and good; the next connection asks again,
-                                    unless it is in vain */
-        if (error && (wshub_bus_redis__has(text, "unknown command") ||
-                      wshub_bus_redis__begins(text, "NOPROTO")))
-            r->old = true;
-        break;
+    case WSHUB_BUS_REDIS__HELLO: wshub_bus_redis__answered_hello(r, reply); break;
     case WSHUB_BUS_REDIS__AUTH:
         if (error) wshub_bus_redis__fail(r, "authentication is refused", text);
         break;
-    case WSHUB_BUS_REDIS__SETNAME: break; /* nice to have */
     case WSHUB_BUS_REDIS__SELECT:
         if (error) wshub_bus_redis__fail(r, "the database is refused", text);
         break;
-    case WSHUB_BUS_REDIS__ROLE: wshub_bus_redis__role(r, link, reply, error); break;
-    case WSHUB_BUS_REDIS__CLUSTER:
-        if (error || !wshub_bus_redis__has(text, "cluster_enabled:1")) {
-            wshub_bus_redis__fail(r, "a replica: what is published there reaches nobody else",
-                                  wshub_bus_redis__none());
-            break;
-        }
-        l->unsure = r->asks_role = false;
-        wshub_bus_redis__greeted(r);
-        break;
-    case WSHUB_BUS_REDIS__READY:
-        if (error && !wshub_bus_redis__begins(text, "MISCONF")) { /* who cannot save can still
-                                                                     forward */
-            wshub_bus_redis__fail(r, "not ready", text);
-            break;
-        }
-        l->ready = true;
-        wshub_bus_redis__greeted(r);
-        break;
-    case WSHUB_BUS_REDIS__PING: break; /* an error is life as well */
-    case WSHUB_BUS_REDIS__PROBE:
-        if (r->desc.driver)
-            wshub_bus_redis__fail(r, "a subscription is refused", text);
-        else
-            wshub_bus_redis__probed(r);
-        break;
-    case WSHUB_BUS_REDIS__PUBLISH:
-        if (error) {
-            r->stats.refused++;
-            (void)snprintf(r->error, sizeof r->error, "a publication is refused: %.*s",
-                           (int)(text.len < 160 ? text.len : 160), text.ptr);
-            wshub_bus_redis__printable(r->error);
-            wshub_bus_redis__log(r, r->error, false);
-            if (wshub_bus_redis__begins(text, "READONLY") ||
-                wshub_bus_redis__begins(text, "NOAUTH")) {
-                wshub_bus_redis__fail(r, "a publication is refused", text);
-                break;
-            }
-        } else if (reply->value.number > 0) {
-            r->stats.receivers += (uint64_t)reply->value.number;
-        }
-        if (r->pending_asked && !wshub_bus_redis__unanswered(r)) { /* somebody waits for this one */
-            r->pending_asked = false;
-            r->publish_short = true;
-            wshub_bus_redis__room_again(r);
-        }
-        break;
-    case WSHUB_BUS_REDIS__BEAT:
-        r->beats_answered++;
-        if (error)
-            wshub_bus_redis__fail_hint(r, "the heartbeat is refused", text,
-                                       " (allow &wshub:hb:* or set no_heartbeat)");
-        break;
-    case WSHUB_BUS_REDIS__MASTER:
-        if (error)
-            wshub_bus_redis__link_fail(r, link, "the sentinel refuses", text);
-        else if (reply->items_count != 2)
-            wshub_bus_redis__link_fail(r, link, "the sentinel knows no master of that name",
-                                       wshub_str_z(r->desc.sentinel));
-        else
-            wshub_bus_redis__master(r, reply->items[0].text, reply->items[1].text);
-        break;
+    case WSHUB_BUS_REDIS__ROLE: wshub_bus_redis__answered_role(r, which, reply); break;
+    case WSHUB_BUS_REDIS__CLUSTER: wshub_bus_redis__answered_cluster(r, which, reply); break;
+    case WSHUB_BUS_REDIS__READY: wshub_bus_redis__answered_ready(r, which, reply); break;
+    case WSHUB_BUS_REDIS__PUBLISH: wshub_bus_redis__answered_publish(r, reply); break;
+    case WSHUB_BUS_REDIS__BEAT: wshub_bus_redis__answered_beat(r, reply); break;
+    case WSHUB_BUS_REDIS__PROBE: wshub_bus_redis__answered_probe(r, reply); break;
+    case WSHUB_BUS_REDIS__MASTER: wshub_bus_redis__answered_master(r, reply); break;
+    case WSHUB_BUS_REDIS__SETNAME: /* nice to have */
+    case WSHUB_BUS_REDIS__PING:    /* an error is life as well */
+    case WSHUB_BUS_REDIS__REQUEST: /* never: wshub_bus_redis_answered() */
     case WSHUB_BUS_REDIS__SUBSCRIBE:
     case WSHUB_BUS_REDIS__BEAT_CHANNEL:
     case WSHUB_BUS_REDIS__UNSUBSCRIBE:
-    case WSHUB_BUS_REDIS__WATCH: break;
+    case WSHUB_BUS_REDIS__WATCH: break; /* never: subscription_refused() */
     }
 }
 
-static void wshub_bus_redis__reply(wshub_bus_redis *r, int link, const wshub_resp *reply) {
-    wshub_bus_redis__link *l = &r->links[link];
-    wshub_str kind = reply->items_count ? reply->items[0].text : wshub_bus_redis__none();
-    bool list = reply->value.kind == '*' || reply->value.kind == '>', sub, unsub;
-    wshub_bus_redis__cmd *c;
-    wshub_bus_redis__what what;
-    if (list && link != WSHUB_BUS_REDIS__PUB && reply->items_count >= 3) {
-        if (reply->items_count == 3 && wshub_str_eq_z(kind, "message")) {
-            if (link == WSHUB_BUS_REDIS__SENTINEL)
-                wshub_bus_redis__switched(r, reply->items[2].text);
-            else
-                wshub_bus_redis__message(r, reply->items[1].text, &reply->items[2]);
-            return;
-        }
-        if (reply->items_count == 4 && wshub_str_eq_z(kind, "pmessage")) {
-            wshub_bus_redis__message(r, reply->items[2].text, &reply->items[3]);
-            return;
-        }
-        sub = wshub_str_eq_z(kind, "subscribe") || wshub_str_eq_z(kind, "psubscribe");
-        unsub = wshub_str_eq_z(kind, "unsubscribe") || wshub_str_eq_z(kind, "punsubscribe");
-        if (sub || unsub) {
-            c = l->cmds_count ? &l->cmds[l->cmds_head] : NULL;
-            what = c ? c->what : WSHUB_BUS_REDIS__PING;
-            if (sub ? what != WSHUB_BUS_REDIS__SUBSCRIBE && what != WSHUB_BUS_REDIS__BEAT_CHANNEL &&
-                          what != WSHUB_BUS_REDIS__PROBE && what != WSHUB_BUS_REDIS__WATCH
-                    : what != WSHUB_BUS_REDIS__UNSUBSCRIBE) {
-                wshub_bus_redis__link_fail(r, link, "a subscription was taken away",
-                                           reply->items[1].text);
-                return;
-            }
-            if (--c->count == 0) { /* NOLINT: there is one, as its kind says */
-                l->cmds_head = (l->cmds_head + 1) & (l->cmds_cap - 1);
-                l->cmds_count--;
-            }
-            if (what == WSHUB_BUS_REDIS__PROBE) {
-                wshub_bus_redis__probed(r);
-            } else if (link == WSHUB_BUS_REDIS__SUB) {
-                int64_t ours = reply->items[2].number > 0 && !r->desc.no_heartbeat;
-                if (reply->items[2].number >= 0)
-                    r->stats.subscribed = (uint64_t)(reply->items[2].number - ours);
-                r->stats.unacknowledged--;
-            }
-            return;
-        }
+/* An answer to the oldest command. */
+static void wshub_bus_redis__answer(wshub_bus_redis *r, int which, const wshub_resp *reply) {
+    wshub_bus_redis__link *link = &r->links[which];
+    bool error = wshub_bus_redis__is_error(reply);
+    wshub_str text = reply->value.text;
+    if (!link->cmds_count) {
+        wshub_bus_redis__link_fail(r, which, "an answer to no question",
+                                   error ? text : wshub_bus_redis__none());
+        return;
+    }
+    if (wshub_bus_redis__next_is(link, WSHUB_BUS_REDIS__SUBSCRIBE) ||
+        wshub_bus_redis__next_is(link, WSHUB_BUS_REDIS__UNSUBSCRIBE) ||
+        wshub_bus_redis__next_is(link, WSHUB_BUS_REDIS__WATCH) ||
+        wshub_bus_redis__next_is(link, WSHUB_BUS_REDIS__BEAT_CHANNEL)) {
+        wshub_bus_redis__subscription_refused(r, which, text);
+        return;
+    }
+
+    if (error) wshub_bus_redis__copy(link->said, sizeof link->said, text);
+    wshub_bus_redis__understand(r, which, wshub_bus_redis__cmd_done(link), reply);
+}
+
+/* Takes a reply as a message, if it is one. */
+static bool wshub_bus_redis__heard_message(wshub_bus_redis *r, int which, const wshub_resp *reply) {
+    const wshub_resp_value *items = reply->items;
+    if (reply->items_count == 3 && wshub_str_eq_z(items[0].text, "message")) {
+        if (which == WSHUB_BUS_REDIS__SENTINEL)
+            wshub_bus_redis__switched(r, items[2].text);
+        else
+            wshub_bus_redis__message(r, items[1].text, &items[2]);
+        return true;
+    }
+    if (reply->items_count == 4 && wshub_str_eq_z(items[0].text, "pmessage")) {
+        wshub_bus_redis__message(r, items[2].text, &items[3]);
+        return true;
+    }
+    return false;
+}
+
+/* Whether the next command may be acknowledged as a subscription, or as the end of one. */
+static bool wshub_bus_redis__acknowledges(const wshub_bus_redis__link *link, bool sub) {
+    if (!sub) return wshub_bus_redis__next_is(link, WSHUB_BUS_REDIS__UNSUBSCRIBE);
+    return wshub_bus_redis__next_is(link, WSHUB_BUS_REDIS__SUBSCRIBE) ||
+           wshub_bus_redis__next_is(link, WSHUB_BUS_REDIS__BEAT_CHANNEL) ||
+           wshub_bus_redis__next_is(link, WSHUB_BUS_REDIS__PROBE) ||
+           wshub_bus_redis__next_is(link, WSHUB_BUS_REDIS__WATCH);
+}
+
+/* Takes a reply as the acknowledgement of a subscription or of its end, if it is one. */
+static bool wshub_bus_redis__heard_acknowledgement(wshub_bus_redis *r, int which,
+                                                   const wshub_resp *reply) {
+    wshub_bus_redis__link *link = &r->links[which];
+    wshub_str kind = reply->items[0].text;
+    bool sub = wshub_str_eq_z(kind, "subscribe") || wshub_str_eq_z(kind, "psubscribe");
+    bool unsub = wshub_str_eq_z(kind, "unsubscribe") || wshub_str_eq_z(kind, "punsubscribe");
+    int64_t now_subscribed = reply->items[2].number, ours;
+    if (!sub && !unsub) return false;
+    if (!wshub_bus_redis__acknowledges(link, sub)) {
+        wshub_bus_redis__link_fail(r, which, "a subscription was taken away", reply->items[1].text);
+        return true;
+    }
+
+    if (wshub_bus_redis__cmd_done(link) == WSHUB_BUS_REDIS__PROBE) {
+        wshub_bus_redis__probed(r);
+    } else if (which == WSHUB_BUS_REDIS__SUB) {
+        /* The channel of the heartbeat is none of the owner's. A driver may not know (-1). */
+        ours = now_subscribed > 0 && !r->desc.no_heartbeat;
+        if (now_subscribed >= 0) r->stats.subscribed = (uint64_t)(now_subscribed - ours);
+        WSHUB_ASSERT(r->stats.unacknowledged > 0);
+        r->stats.unacknowledged--;
+    }
+    return true;
+}
+
+static void wshub_bus_redis__reply(wshub_bus_redis *r, int which, const wshub_resp *reply) {
+    bool list = reply->value.kind == '*' || reply->value.kind == '>';
+    if (list && which != WSHUB_BUS_REDIS__PUB && reply->items_count >= 3) {
+        if (wshub_bus_redis__heard_message(r, which, reply)) return;
+        if (wshub_bus_redis__heard_acknowledgement(r, which, reply)) return;
     }
     if (reply->value.kind == '>') return; /* a push of a kind that nobody asked for */
-    wshub_bus_redis__answer(r, link, reply);
+    wshub_bus_redis__answer(r, which, reply);
 }
 
-/* ---- reports of the io ---- */
+/* The answer to a request. Whoever waits for it may call anything. */
+static void wshub_bus_redis__request_answered(wshub_bus_redis *r, const wshub_bus_reply *reply) {
+    wshub_bus_redis__link *link = &r->links[WSHUB_BUS_REDIS__PUB];
+    wshub_bus_redis__request request = wshub_bus_redis__request_pop(&r->requests);
+    wshub_bus_redis__what what = wshub_bus_redis__cmd_done(link);
+    WSHUB_ASSERT(what == WSHUB_BUS_REDIS__REQUEST);
+    (void)what;
+    if (reply->kind == WSHUB_BUS_REPLY_ERROR)
+        wshub_bus_redis__copy(link->said, sizeof link->said, reply->text);
+    request.on_reply(request.arg, reply);
+}
 
-static int wshub_bus_redis__link_of(const wshub_bus_redis *r, wshub_conn conn) { /* -1: none of ours
-                                                                                    any more */
-    int i;
-    for (i = 0; i < WSHUB_BUS_REDIS__LINKS; i++) {
-        if (r->links[i].conn.id == conn.id) return i;
+/* ---- reports of the io and of drivers ----------------------------------------------------------
+ * The publishing, the subscribing and the watching connection are told apart by the number that the
+ * io gave them, and one that was closed by us is none of ours any more. */
+
+/* Which connection it is. -1: none of ours. */
+static int wshub_bus_redis__which(const wshub_bus_redis *r, wshub_conn conn) {
+    int which;
+    for (which = 0; which < WSHUB_BUS_REDIS__LINKS; which++) {
+        if (conn.id && r->links[which].conn.id == conn.id) return which;
     }
     return -1;
 }
 
+/* Whether a connection is still the one that a report was about. */
+static bool wshub_bus_redis__still(const wshub_bus_redis__link *link, wshub_conn conn) {
+    return link->conn.id == conn.id;
+}
+
 WSHUB_API void wshub_bus_redis_opened(wshub_bus_redis *redis, int link) {
     wshub_bus_redis__enter(redis);
-    if (redis->attached && redis->links[link].conn.id) wshub_bus_redis__greet(redis, link);
+    if (redis->links[link].state == WSHUB_BUS_REDIS__LINK_DIALLING)
+        wshub_bus_redis__greet(redis, link);
     wshub_bus_redis__leave(redis);
+}
+
+WSHUB_API bool wshub_bus_redis_wants_whole(const wshub_bus_redis *redis, int link) {
+    return wshub_bus_redis__next_is(&redis->links[link], WSHUB_BUS_REDIS__REQUEST);
 }
 
 WSHUB_API void wshub_bus_redis_replied(wshub_bus_redis *redis, int link, const wshub_resp *reply) {
     wshub_bus_redis__enter(redis);
-    if (redis->attached && redis->links[link].conn.id) {
+    if (wshub_bus_redis__open(&redis->links[link])) {
         redis->links[link].progress = redis->now;
         wshub_bus_redis__reply(redis, link, reply);
     }
+    wshub_bus_redis__leave(redis);
+}
+
+WSHUB_API void wshub_bus_redis_answered(wshub_bus_redis *redis, int link,
+                                        const wshub_bus_reply *reply) {
+    WSHUB_ASSERT(wshub_bus_redis_wants_whole(redis, link));
+    wshub_bus_redis__enter(redis);
+    redis->links[link].progress = redis->now;
+    wshub_bus_redis__request_answered(redis, reply);
     wshub_bus_redis__leave(redis);
 }
 
@@ -1155,157 +2155,222 @@ WSHUB_API void wshub_bus_redis_heard(wshub_bus_redis *redis, int link) {
 }
 
 WSHUB_API void wshub_bus_redis_closed(wshub_bus_redis *redis, int link) {
-    wshub_bus_redis *r = redis;
-    char said[200];
-    bool open = r->links[link].open;
-    const char *why = r->desc.driver         ? r->desc.driver->error(r->desc.driver->ctx)
-                      : !open && r->io.error ? r->io.error(r->io.ctx)
-                                             : "";
-    wshub_bus_redis__enter(r);
-    if (r->attached && r->links[link].conn.id) {
-        r->links[link].conn.id = 0; /* nothing is left to close */
-        (void)snprintf(said, sizeof said, "%s", r->links[link].said);
-        if (!said[0] && link == WSHUB_BUS_REDIS__SUB && r->phase == WSHUB_BUS_REDIS__UP)
+    wshub_bus_redis__link *l = &redis->links[link];
+    bool was_open = wshub_bus_redis__open(l);
+    const char *why = redis->desc.driver || !was_open ? wshub_bus_redis__io_error(redis, "") : "";
+    wshub_bus_redis__enter(redis);
+    if (wshub_bus_redis__there(l)) {
+        char said[WSHUB_BUS_REDIS__SAID_BYTES];
+        wshub_bus_redis__link_to(l, WSHUB_BUS_REDIS__LINK_GONE);
+
+        /* The broker's last error may be why; of a subscriber we know a usual cause. */
+        wshub_bus_redis__copy(said, sizeof said, wshub_str_z(l->said));
+        if (!said[0] && link == WSHUB_BUS_REDIS__SUB && redis->state == WSHUB_BUS_REDIS__UP)
             (void)snprintf(said, sizeof said,
                            "the subscriber's; under load see client-output-buffer-limit pubsub");
         if (*why) said[0] = 0;
-        wshub_bus_redis__link_fail(r, link, *why ? why : "the connection was closed",
+        wshub_bus_redis__link_fail(redis, link, *why ? why : "the connection was closed",
                                    wshub_str_z(said));
     }
-    wshub_bus_redis__leave(r);
+    wshub_bus_redis__leave(redis);
 }
 
 static void wshub_bus_redis__on_opened(void *ctx, wshub_conn conn) {
     wshub_bus_redis *r = (wshub_bus_redis *)ctx;
-    int link = wshub_bus_redis__link_of(r, conn);
-    if (link >= 0) wshub_bus_redis_opened(r, link);
+    int which = wshub_bus_redis__which(r, conn);
+    if (which >= 0) wshub_bus_redis_opened(r, which);
+}
+
+/* A text is too long: what has come of it goes, what is still to come will be skipped, and its head
+ * is made that of a null, so that the rest of the reply is read as if it had been one. */
+static void wshub_bus_redis__skip_text(wshub_bus_redis__link *link, uint8_t *head, size_t *count,
+                                       uint64_t text_bytes) {
+    enum { END_BYTES = 2 }; /* of a line or a text */
+    uint8_t *text = (uint8_t *)memchr(head, '\n', *count) + 1;
+    uint64_t skip = text_bytes + END_BYTES;
+    size_t head_bytes = (size_t)(text - head), here = *count - head_bytes;
+    if (here > skip) here = (size_t)skip;
+    WSHUB_ASSERT(head_bytes >=
+                 sizeof "$1024\r\n" - 1); /* the least limit of a text has four digits */
+
+    /* `$1234567` becomes `$-000001`. */
+    memset(head + 1, '0', head_bytes - 1 - END_BYTES);
+    head[0] = '$';
+    head[1] = '-';
+    text[-1 - END_BYTES] = '1';
+
+    memmove(text, text + here, *count - head_bytes - here);
+    *count -= here;
+    link->skip = skip - here;
+    link->cut = true;
+}
+
+/* One whole reply that answers a request. */
+static void wshub_bus_redis__answer_request(wshub_bus_redis *r, const uint8_t *bytes,
+                                            const wshub_resp *reply) {
+    wshub_bus_redis__link *link = &r->links[WSHUB_BUS_REDIS__PUB];
+    wshub_bus_reply one, *nodes = &one;
+    size_t nodes_bytes = reply->values * sizeof *nodes;
+    if (link->cut) {
+        r->stats.requests_oversized++;
+        memset(&one, 0, sizeof one);
+        one.kind = WSHUB_BUS_REPLY_ERROR;
+        one.text = wshub_str_z("the answer has a text over message_bytes_max");
+        link->cut = false;
+        wshub_bus_redis__request_answered(r, &one);
+        return;
+    }
+
+    /* Only what has parts takes memory, for as long as it is shown. */
+    if (reply->values > 1)
+        nodes = (wshub_bus_reply *)wshub_bus_redis__alloc(&r->desc, NULL, 0, nodes_bytes);
+    if (!nodes) {
+        wshub_bus_redis__fail_memory(r);
+        return;
+    }
+    wshub_bus_redis__build(bytes, reply->bytes, r->desc.message_bytes_max, nodes, reply->values);
+    wshub_bus_redis__request_answered(r, nodes);
+    if (nodes != &one) (void)wshub_bus_redis__alloc(&r->desc, nodes, nodes_bytes, 0);
 }
 
 /* Reads replies off the front. Returns how many bytes are done with; *count shrinks by what is
- * skipped. */
-static size_t wshub_bus_redis__parse(wshub_bus_redis *r, int link, wshub_conn conn, uint8_t *bytes,
+ * skipped. Each reply may end the connection. */
+static size_t wshub_bus_redis__parse(wshub_bus_redis *r, int which, wshub_conn conn, uint8_t *bytes,
                                      size_t *count) {
-    wshub_bus_redis__link *l = &r->links[link];
+    wshub_bus_redis__link *link = &r->links[which];
+    uint32_t most = r->desc.message_bytes_max;
     size_t at = 0;
-    wshub_resp reply;
-    while (at < *count && r->attached && l->conn.id == conn.id) {
-        int e = wshub_resp_read(bytes + at, *count - at, r->desc.message_bytes_max, &reply);
-        if (e == 0) break;
-        if (e == -1) {
-            wshub_bus_redis__link_fail(r, link, "what came is not RESP, or over its limits",
+    while (at < *count && wshub_bus_redis__still(link, conn)) {
+        uint8_t *from = bytes + at;
+        wshub_resp reply;
+        int got = wshub_resp_read(from, *count - at, most, &reply);
+        if (got == WSHUB_RESP_MORE) break;
+        if (got == WSHUB_RESP_BROKEN) {
+            wshub_bus_redis__link_fail(r, which, "what came is not RESP, or over its limits",
                                        wshub_bus_redis__none());
             break;
         }
-        if (e == -2) { /* too large a message: its text is skipped, its head becomes that of a null
-                        */
-            uint8_t *head = bytes + at + reply.bytes, *body;
-            uint64_t skip = (uint64_t)reply.value.number + 2;
-            size_t here;
-            body = (uint8_t *)memchr(head, '\n', *count - (size_t)(head - bytes)) + 1;
-            here = *count - (size_t)(body - bytes);
-            if (here > skip) here = (size_t)skip;
-            memset(head + 1, '0', (size_t)(body - head) - 3);
-            head[0] = '$';
-            head[1] = '-';
-            body[-3] = '1';
-            memmove(body, body + here, *count - here - (size_t)(body - bytes));
-            *count -= here;
-            l->skip = skip - here;
+        if (got == WSHUB_RESP_OVERSIZED) {
+            size_t rest = *count - at - reply.bytes, before = rest;
+            wshub_bus_redis__skip_text(link, from + reply.bytes, &rest,
+                                       (uint64_t)reply.value.number);
+            *count -= before - rest;
             continue;
         }
+
         at += reply.bytes;
-        wshub_bus_redis__reply(r, link, &reply);
+        if (reply.value.kind != '>' && wshub_bus_redis_wants_whole(r, which)) {
+            wshub_bus_redis__answer_request(r, from, &reply);
+        } else {
+            link->cut = false;
+            wshub_bus_redis__reply(r, which, &reply);
+        }
     }
+    WSHUB_ASSERT(at <= *count);
     return at;
+}
+
+/* Reads where the io has the bytes, and keeps what is not whole. */
+static void wshub_bus_redis__read(wshub_bus_redis *r, int which, wshub_conn conn, uint8_t *bytes,
+                                  size_t count) {
+    wshub_bus_redis__link *link = &r->links[which];
+    size_t done = wshub_bus_redis__parse(r, which, conn, bytes, &count);
+    if (!wshub_bus_redis__still(link, conn) || done == count) return;
+
+    WSHUB_ASSERT(link->in.len == 0);
+    if (!wshub_bus_redis__room(r, &link->in, count - done)) {
+        wshub_bus_redis__fail_memory(r);
+        return;
+    }
+    memcpy(link->in.ptr, bytes + done, count - done);
+    link->in.len = count - done;
+}
+
+/* Reads behind what was kept. A report may close the connection, and its buffer with it: it is
+ * taken out meanwhile. */
+static void wshub_bus_redis__read_on(wshub_bus_redis *r, int which, wshub_conn conn,
+                                     const uint8_t *bytes, size_t count) {
+    wshub_bus_redis__link *link = &r->links[which];
+    wshub_bus_redis__bytes in;
+    size_t done;
+    if (!wshub_bus_redis__room(r, &link->in, count)) {
+        wshub_bus_redis__fail_memory(r);
+        return;
+    }
+    memcpy(link->in.ptr + link->in.len, bytes, count);
+    link->in.len += count;
+
+    in = link->in;
+    memset(&link->in, 0, sizeof link->in);
+    done = wshub_bus_redis__parse(r, which, conn, in.ptr, &in.len);
+    if (!wshub_bus_redis__still(link, conn) || done == in.len) {
+        wshub_bus_redis__release(r, &in);
+        return;
+    }
+    memmove(in.ptr, in.ptr + done, in.len - done);
+    in.len -= done;
+    link->in = in;
 }
 
 static void wshub_bus_redis__on_received(void *ctx, wshub_conn conn, uint8_t *bytes, size_t count) {
     wshub_bus_redis *r = (wshub_bus_redis *)ctx;
-    int link = wshub_bus_redis__link_of(r, conn);
-    wshub_bus_redis__link *l = &r->links[link < 0 ? 0 : link];
-    wshub_bus_redis__bytes in;
-    size_t done;
-    if (link < 0) return;
+    int which = wshub_bus_redis__which(r, conn);
+    wshub_bus_redis__link *link = &r->links[which < 0 ? 0 : which];
+    size_t skipped = count < link->skip ? count : (size_t)link->skip;
+    if (which < 0) return;
+
     wshub_bus_redis__enter(r);
-    l->progress = r->now;
-    if (l->skip) {
-        size_t n = count < l->skip ? count : (size_t)l->skip;
-        bytes += n;
-        count -= n;
-        l->skip -= n;
-    }
-    if (count && l->in.len == 0) {
-        done = wshub_bus_redis__parse(r, link, conn, bytes, &count);
-        if (l->conn.id == conn.id && done < count) {
-            if (wshub_bus_redis__room(r, &l->in, count - done)) {
-                memcpy(l->in.ptr, bytes + done, count - done);
-                l->in.len = count - done;
-            } else {
-                wshub_bus_redis__fail_memory(r);
-            }
-        }
-    } else if (count) {
-        if (wshub_bus_redis__room(r, &l->in, count)) {
-            memcpy(l->in.ptr + l->in.len, bytes, count);
-            l->in.len += count;
-            in = l->in; /* a report may close the link, and its buffer with it */
-            memset(&l->in, 0, sizeof l->in);
-            done = wshub_bus_redis__parse(r, link, conn, in.ptr, &in.len);
-            if (l->conn.id == conn.id && done < in.len) {
-                memmove(in.ptr, in.ptr + done, in.len - done);
-                in.len -= done;
-                l->in = in;
-            } else {
-                wshub_bus_redis__release(r, &in);
-            }
-        } else {
-            wshub_bus_redis__fail_memory(r);
-        }
-    }
+    link->progress = r->now;
+    link->skip -= skipped;
+    bytes += skipped;
+    count -= skipped;
+    if (count && link->in.len)
+        wshub_bus_redis__read_on(r, which, conn, bytes, count);
+    else if (count)
+        wshub_bus_redis__read(r, which, conn, bytes, count);
     wshub_bus_redis__leave(r);
 }
 
-/* What was in the way has left: that is life, too. */
-static void wshub_bus_redis__unblocked(wshub_bus_redis *r, wshub_bus_redis__link *l) {
-    l->blocked = false;
-    l->progress = r->now;
-    wshub_bus_redis__send(r, l);
+/* What was in the way has left: that is life, too, and the owner may have more to subscribe to. */
+static void wshub_bus_redis__unblocked(wshub_bus_redis *r, int which) {
+    wshub_bus_redis__link *link = &r->links[which];
+    wshub_bus_redis__enter(r);
+    link->blocked = false;
+    link->progress = r->now;
+    wshub_bus_redis__send(r, link);
     wshub_bus_redis__room_again(r);
-    if (r->attached && r->owner.wake)
-        r->owner.wake(r->owner.ctx); /* it may have more to subscribe to */
+    if (wshub_bus_redis__owned(r) && r->owner.wake) r->owner.wake(r->owner.ctx);
+    wshub_bus_redis__leave(r);
 }
 
 static void wshub_bus_redis__on_drained(void *ctx, wshub_conn conn) {
     wshub_bus_redis *r = (wshub_bus_redis *)ctx;
-    int link = wshub_bus_redis__link_of(r, conn);
-    if (link < 0) return;
-    wshub_bus_redis__enter(r);
-    wshub_bus_redis__unblocked(r, &r->links[link]);
-    wshub_bus_redis__leave(r);
+    int which = wshub_bus_redis__which(r, conn);
+    if (which >= 0) wshub_bus_redis__unblocked(r, which);
 }
 
+/* A completion io is done with some of its bytes; with all of them, the next may go. */
 static void wshub_bus_redis__on_sent(void *ctx, wshub_conn conn, size_t count) {
     wshub_bus_redis *r = (wshub_bus_redis *)ctx;
-    int link = wshub_bus_redis__link_of(r, conn);
+    int which = wshub_bus_redis__which(r, conn);
     wshub_bus_redis__flight **at, *f;
     for (at = &r->flights; (f = *at) != NULL && f->conn != conn.id;) at = &f->next;
     if (!f) return;
+
     f->bytes.at += count;
+    WSHUB_ASSERT(f->bytes.at <= f->bytes.len);
     if (f->bytes.at < f->bytes.len) {
-        if (link >= 0) r->links[link].progress = r->now;
+        if (which >= 0) r->links[which].progress = r->now;
         return;
     }
     *at = f->next;
     wshub_bus_redis__flight_free(r, f);
-    if (link < 0) return;
-    wshub_bus_redis__enter(r);
-    wshub_bus_redis__unblocked(r, &r->links[link]);
-    wshub_bus_redis__leave(r);
+    if (which >= 0) wshub_bus_redis__unblocked(r, which);
 }
 
 static void wshub_bus_redis__on_closed(void *ctx, wshub_conn conn) {
     wshub_bus_redis *r = (wshub_bus_redis *)ctx;
-    int link = wshub_bus_redis__link_of(r, conn);
+    int which = wshub_bus_redis__which(r, conn);
     wshub_bus_redis__flight **at, *f;
     for (at = &r->flights; (f = *at) != NULL;) {
         if (f->conn != conn.id) {
@@ -1315,175 +2380,230 @@ static void wshub_bus_redis__on_closed(void *ctx, wshub_conn conn) {
         *at = f->next;
         wshub_bus_redis__flight_free(r, f);
     }
-    if (link >= 0) wshub_bus_redis_closed(r, link);
+    if (which >= 0) wshub_bus_redis_closed(r, which);
 }
 
-/* ---- time ---- */
+/* ---- time --------------------------------------------------------------------------------------
+ * What is done once a turn: attempts, deadlines, heartbeats, and sending. */
 
-/* The command, unless an answer to the last of its kind is still to come: a slow link is not made
- * slower. */
-static bool wshub_bus_redis__ask(wshub_bus_redis *r, int link, wshub_bus_redis__what what,
+/* Says a command of one word, unless an answer to the last of its kind is still to come: a slow
+ * connection is not made slower. */
+static bool wshub_bus_redis__ask(wshub_bus_redis *r, int which, wshub_bus_redis__what what,
                                  const char *word) {
-    if (wshub_bus_redis__awaits(&r->links[link], what)) return true;
-    return wshub_bus_redis__words(r, link, what, word, NULL, NULL, NULL);
+    if (wshub_bus_redis__awaits(&r->links[which], what)) return true;
+    return wshub_bus_redis__say(r, which, what, word, NULL, NULL);
 }
 
-/* Asks the subscriber's connection for a word. hiredis loses the answer to a PING there: it
- * subscribes once more to what is subscribed. */
-static bool wshub_bus_redis__probe(wshub_bus_redis *r) {
-    wshub_bus_redis__link *l = &r->links[WSHUB_BUS_REDIS__SUB];
-    wshub_str args[2], prefix = wshub_str_z(r->desc.channel_prefix);
-    bool ok;
-    if (r->probe_watch) return true;
-    if (!r->desc.driver) {
-        ok = wshub_bus_redis__words(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__PROBE, "PING", NULL,
-                                    NULL, NULL);
-    } else {
-        if (wshub_bus_redis__awaits(l, WSHUB_BUS_REDIS__UNSUBSCRIBE)) return true;
-        if (r->desc.no_heartbeat && !r->known_len)
-            return true; /* nothing is subscribed: nothing can be missed */
-        args[0] =
-            wshub_str_z(r->desc.no_heartbeat && r->known_pattern ? "PSUBSCRIBE" : "SUBSCRIBE");
-        args[1] = wshub_str_z(r->beat);
-        if (r->desc.no_heartbeat) {
-            args[1].ptr = r->known;
-            args[1].len = r->known_len;
-            if (r->known_pattern) {
-                prefix.ptr = r->glob;
-                prefix.len = r->glob_len;
-            }
-        } else {
-            prefix = wshub_bus_redis__none();
-        }
-        ok = wshub_bus_redis__command(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__PROBE, 1, args, 2,
-                                      1, 2, prefix);
+/* Asks a driver's subscribing connection for a word. hiredis loses the answer to a PING there: it
+ * subscribes once more to what is subscribed. *asked: whether there was anything to ask about. */
+static bool wshub_bus_redis__probe_driver(wshub_bus_redis *r, bool *asked) {
+    const wshub_bus_redis__link *link = &r->links[WSHUB_BUS_REDIS__SUB];
+    bool pattern = r->desc.no_heartbeat && r->known_pattern;
+    wshub_bus_redis__words w;
+    wshub_str args[2];
+    *asked = false;
+    if (wshub_bus_redis__awaits(link, WSHUB_BUS_REDIS__UNSUBSCRIBE)) return true;
+    if (r->desc.no_heartbeat && !r->known_len) return true; /* then nothing can be missed */
+
+    args[0] = wshub_str_z(pattern ? "PSUBSCRIBE" : "SUBSCRIBE");
+    args[1] = wshub_str_z(r->beat);
+    w = wshub_bus_redis__plain(args, 2);
+    if (r->desc.no_heartbeat) {
+        args[1].ptr = r->known;
+        args[1].len = r->known_len;
+        w.from = 1;
+        w.prefix = wshub_bus_redis__prefix(r, pattern);
     }
-    /* Only a probe that leaves behind the answer to a heartbeat can prove that it is missing. */
-    if (ok)
-        r->probe_watch =
-            r->beat_late && r->beats_answered >= r->beat_watch ? r->beat_watch : UINT64_MAX;
-    return ok;
+    *asked = true;
+    return wshub_bus_redis__command(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__PROBE, 1, &w);
 }
 
-/* PUBLISH to ourselves through the broker, the question for its role, and a PING where nothing else
- * would be said. */
+/* Asks the subscribing connection for a word. What is asked behind the answer to a heartbeat,
+ * and is answered, proves that the heartbeat itself is missing; other probes prove only life. */
+static bool wshub_bus_redis__probe(wshub_bus_redis *r) {
+    wshub_bus_redis__beats *beats = &r->beats;
+    bool asked = true, ok;
+    if (beats->probed) return true;
+
+    if (r->desc.driver)
+        ok = wshub_bus_redis__probe_driver(r, &asked);
+    else
+        ok = wshub_bus_redis__say(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__PROBE, "PING", NULL,
+                                  NULL);
+    if (!ok || !asked) return ok;
+
+    beats->probed =
+        beats->late_at && beats->answered >= beats->watched ? beats->watched : UINT64_MAX;
+    return true;
+}
+
+/* Publishes a heartbeat, once the last one was answered, and watches for it to come back. */
+static bool wshub_bus_redis__beat_publish(wshub_bus_redis *r) {
+    wshub_bus_redis__beats *beats = &r->beats;
+    char n[24];
+    if (beats->answered < beats->sent) return true;
+    (void)snprintf(n, sizeof n, "%llu", (unsigned long long)r->now);
+    if (!wshub_bus_redis__say(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__BEAT, "PUBLISH", r->beat,
+                              n))
+        return false;
+
+    beats->sent++;
+    if (beats->late_at) return true; /* an older one is watched for */
+    beats->watched = beats->sent;
+    beats->missing = false;
+    beats->late_at = r->now + r->desc.heartbeat_timeout_ms;
+    return true;
+}
+
+/* A sentinel that is silent would miss the next failover, and one that was lost is replaced. */
+static bool wshub_bus_redis__beat_sentinel(wshub_bus_redis *r) {
+    int which = WSHUB_BUS_REDIS__SENTINEL;
+    if (wshub_bus_redis__open(&r->links[which]))
+        return wshub_bus_redis__ask(r, which, WSHUB_BUS_REDIS__PING, "PING");
+
+    if (r->links[which].state == WSHUB_BUS_REDIS__LINK_NONE) {
+        r->address_at = (r->address_at + 1) % r->addresses_count;
+        (void)wshub_bus_redis__link_open(r, which, r->addresses[r->address_at]);
+    }
+    return true;
+}
+
+/* Asks for the broker's role, for a word where else nothing would be said, and sends a
+ * heartbeat. */
 static void wshub_bus_redis__beat(wshub_bus_redis *r) {
     bool beats = !r->desc.publish_only && !r->desc.no_heartbeat, ok = true;
-    char n[24];
-    r->beat_next = r->now + r->desc.heartbeat_ms;
-    (void)snprintf(n, sizeof n, "%llu", (unsigned long long)r->now);
+    WSHUB_ASSERT(r->state == WSHUB_BUS_REDIS__UP);
+    r->beats.next_at = r->now + r->desc.heartbeat_ms;
+
     if (r->asks_role)
         ok = wshub_bus_redis__ask(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__ROLE, "ROLE");
     else if (!beats)
         ok = wshub_bus_redis__ask(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__PING, "PING");
     if (!r->desc.publish_only) ok = ok && wshub_bus_redis__probe(r);
-    if (ok && beats && r->beats_answered == r->beats) {
-        ok = wshub_bus_redis__words(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__BEAT, "PUBLISH",
-                                    r->beat, n, NULL);
-        if (ok) r->beats++;
-        if (ok && !r->beat_late) {
-            r->beat_watch = r->beats;
-            r->beat_missing = false;
-            r->beat_late = r->now + r->desc.heartbeat_timeout_ms;
-        }
-    }
-    if (!ok) {
-        wshub_bus_redis__fail_memory(r);
-        return;
-    }
-    if (!r->desc.sentinel) return;
-    if (r->links[WSHUB_BUS_REDIS__SENTINEL].open) { /* one that is silent would miss the next
-                                                       failover */
-        if (!wshub_bus_redis__ask(r, WSHUB_BUS_REDIS__SENTINEL, WSHUB_BUS_REDIS__PING, "PING"))
-            wshub_bus_redis__fail_memory(r);
-    } else if (!r->links[WSHUB_BUS_REDIS__SENTINEL].conn.id) { /* the watch was lost: another one */
-        r->address_at = (r->address_at + 1) % r->addresses_count;
-        (void)wshub_bus_redis__link_open(r, WSHUB_BUS_REDIS__SENTINEL, r->addresses[r->address_at]);
-    }
+    if (beats) ok = ok && wshub_bus_redis__beat_publish(r);
+    if (r->desc.sentinel) ok = ok && wshub_bus_redis__beat_sentinel(r);
+
+    if (!ok) wshub_bus_redis__fail_memory(r);
 }
 
-/* Whether a link has left a command unanswered for too long. */
-static bool wshub_bus_redis__silent(const wshub_bus_redis *r, const wshub_bus_redis__link *l) {
-    return l->open && l->cmds_count && r->now - l->progress > r->desc.heartbeat_timeout_ms;
+/* Whether a connection has left a command unanswered for too long. */
+static bool wshub_bus_redis__silent(const wshub_bus_redis *r, int which) {
+    const wshub_bus_redis__link *link = &r->links[which];
+    return wshub_bus_redis__open(link) && link->cmds_count &&
+           r->now - link->progress > r->desc.heartbeat_timeout_ms;
+}
+
+/* Whether a sentinel has not answered our call for too long. */
+static bool wshub_bus_redis__unreached(const wshub_bus_redis *r, int which) {
+    const wshub_bus_redis__link *link = &r->links[which];
+    return link->state == WSHUB_BUS_REDIS__LINK_DIALLING &&
+           r->now - link->progress > r->desc.connect_timeout_ms;
+}
+
+/* Judges a bus that is up, and sends its heartbeat. Bytes that keep coming are life, however long
+ * the heartbeat waits behind them: it is missed only once what left behind it was answered. */
+static void wshub_bus_redis__watch(wshub_bus_redis *r) {
+    const wshub_bus_redis__beats *beats = &r->beats;
+    int sentinel = WSHUB_BUS_REDIS__SENTINEL;
+    if (beats->late_at && beats->missing && r->now >= beats->late_at) {
+        wshub_bus_redis__fail_plain(r, "the heartbeat does not come back");
+        return;
+    }
+    if (wshub_bus_redis__silent(r, WSHUB_BUS_REDIS__PUB) ||
+        wshub_bus_redis__silent(r, WSHUB_BUS_REDIS__SUB)) {
+        wshub_bus_redis__fail_plain(r, "no answer within heartbeat_timeout_ms");
+        return;
+    }
+
+    if (wshub_bus_redis__silent(r, sentinel) || wshub_bus_redis__unreached(r, sentinel))
+        wshub_bus_redis__link_close(r, sentinel, false);
+    if (r->now >= beats->next_at) wshub_bus_redis__beat(r);
+}
+
+/* What the state and the time ask for. Each step may lead to the next one's state. */
+static void wshub_bus_redis__step(wshub_bus_redis *r) {
+    const wshub_bus_redis__link *sub = &r->links[WSHUB_BUS_REDIS__SUB];
+    if (r->half_done) {
+        r->half_done = false;
+        wshub_bus_redis__fail_memory(r);
+    }
+    if (r->state == WSHUB_BUS_REDIS__WAITING && r->now >= r->retry_at) wshub_bus_redis__attempt(r);
+
+    if (r->state == WSHUB_BUS_REDIS__FILLING && !r->short_of_room && !r->stats.unacknowledged &&
+        (r->desc.publish_only || !sub->cmds_count))
+        wshub_bus_redis__up(r);
+
+    if (r->state > WSHUB_BUS_REDIS__WAITING && r->state < WSHUB_BUS_REDIS__UP &&
+        r->now >= r->deadline)
+        wshub_bus_redis__fail_plain(r, "no connection within connect_timeout_ms");
+    if (r->state == WSHUB_BUS_REDIS__UP) wshub_bus_redis__watch(r);
+}
+
+/* When it wants to be asked next, by the io's clock. */
+static uint64_t wshub_bus_redis__next(const wshub_bus_redis *r) {
+    uint64_t due = r->deadline, in;
+    if (!wshub_bus_redis__owned(r)) return WSHUB_NEVER;
+    if (r->state == WSHUB_BUS_REDIS__WAITING) due = r->retry_at;
+    if (r->state == WSHUB_BUS_REDIS__UP) due = r->beats.next_at;
+
+    /* Our clock takes a turn for one heartbeat at most, and of a driver's io nothing is heard. */
+    in = due > r->now ? due - r->now : 1;
+    if (in > r->desc.heartbeat_ms) in = r->desc.heartbeat_ms;
+    if (r->desc.driver && (r->stats.unacknowledged || r->publish_short) &&
+        in > WSHUB_BUS_REDIS__DRIVER_MS)
+        in = WSHUB_BUS_REDIS__DRIVER_MS;
+
+    due = r->io_now + in;
+    return r->alarm_at && r->alarm_at < due ? r->alarm_at : due;
 }
 
 static uint64_t wshub_bus_redis__settle(void *ctx) {
     wshub_bus_redis *r = (wshub_bus_redis *)ctx;
-    const wshub_bus_redis__link *sub = &r->links[WSHUB_BUS_REDIS__SUB],
-                                *watch = &r->links[WSHUB_BUS_REDIS__SENTINEL];
-    uint64_t next, result;
-    int i;
+    uint64_t next;
+    int which;
     wshub_bus_redis__enter(r);
-    if (r->attached && r->desc.driver) r->desc.driver->pump(r->desc.driver->ctx);
-    if (r->attached && r->half_done) wshub_bus_redis__fail_memory(r);
-    r->half_done = false;
-    if (r->attached && r->phase == WSHUB_BUS_REDIS__WAITING && r->now >= r->retry_at)
-        wshub_bus_redis__attempt(r);
-    if (r->attached && r->phase == WSHUB_BUS_REDIS__FILLING && !r->short_of_room &&
-        !r->stats.unacknowledged && (r->desc.publish_only || !sub->cmds_count))
-        wshub_bus_redis__up(r);
-    if (r->attached && r->phase != WSHUB_BUS_REDIS__WAITING && r->phase != WSHUB_BUS_REDIS__UP &&
-        r->now >= r->deadline)
-        wshub_bus_redis__fail(r, "no connection within connect_timeout_ms",
-                              wshub_bus_redis__none());
-    if (r->attached && r->phase == WSHUB_BUS_REDIS__UP) {
-        /* Bytes that keep coming are life, however long the heartbeat waits behind them: it is
-         * missed only once what was behind it has come. */
-        if (r->beat_late && r->beat_missing && r->now >= r->beat_late) {
-            wshub_bus_redis__fail(r, "the heartbeat does not come back", wshub_bus_redis__none());
-        } else if (wshub_bus_redis__silent(r, &r->links[WSHUB_BUS_REDIS__PUB]) ||
-                   wshub_bus_redis__silent(r, sub)) {
-            wshub_bus_redis__fail(r, "no answer within heartbeat_timeout_ms",
-                                  wshub_bus_redis__none());
-        } else {
-            if (wshub_bus_redis__silent(r, watch) ||
-                (watch->conn.id && !watch->open &&
-                 r->now - watch->progress > r->desc.connect_timeout_ms))
-                wshub_bus_redis__link_close(r, WSHUB_BUS_REDIS__SENTINEL, false);
-            if (r->now >= r->beat_next) wshub_bus_redis__beat(r);
-        }
-    }
-    if (r->desc.driver) wshub_bus_redis__room_again(r); /* nobody tells when its output has left */
-    if (r->attached && r->alarm_at && r->io_now >= r->alarm_at) {
+    if (r->desc.driver) r->desc.driver->pump(r->desc.driver->ctx);
+    wshub_bus_redis__step(r);
+
+    /* Of a driver nobody tells when its output has left. */
+    if (r->desc.driver) wshub_bus_redis__room_again(r);
+    if (wshub_bus_redis__owned(r) && r->alarm_at && r->io_now >= r->alarm_at) {
         r->alarm_at = 0;
         r->owner.late(r->owner.ctx);
     }
-    for (i = 0; i < WSHUB_BUS_REDIS__LINKS && r->attached; i++)
-        wshub_bus_redis__send(r, &r->links[i]);
-    next = r->phase == WSHUB_BUS_REDIS__WAITING ? r->retry_at
-           : r->phase == WSHUB_BUS_REDIS__UP    ? r->beat_next
-                                                : r->deadline;
-    if (next > r->now + r->desc.heartbeat_ms) next = r->now + r->desc.heartbeat_ms;
-    if (r->desc.driver && (r->stats.unacknowledged || r->publish_short) && next > r->now + 5)
-        next = r->now + 5; /* its io is not ours */
-    result = r->attached ? r->io_now + (next > r->now ? next - r->now : 1) : WSHUB_NEVER;
-    if (r->attached && r->alarm_at && r->alarm_at < result) result = r->alarm_at;
+
+    for (which = 0; which < WSHUB_BUS_REDIS__LINKS; which++)
+        wshub_bus_redis__send(r, &r->links[which]);
+    next = wshub_bus_redis__next(r);
     wshub_bus_redis__leave(r);
-    return result;
+    return next;
 }
 
-/* ---- the bus ---- */
+/* ---- the bus -----------------------------------------------------------------------------------
+ * The entries of the table. Orders call no report: what they find out is reported in the next turn.
+ * Proved by tests/test_bus_contract.c. */
 
+/* The owner leaves: what is written may still go, nothing is reported any more. Whoever waits for
+ * the answer to a request is told last, when all else is over: it may even take the bus again. */
 static void wshub_bus_redis__detach(wshub_bus_redis *r) {
     wshub_io_owner me;
-    int i;
-    if (!r->attached) return;
-    r->attached = false;
-    r->alarm_at = 0;
-    for (i = 0; i < WSHUB_BUS_REDIS__LINKS; i++) {
-        wshub_bus_redis__send(r, &r->links[i]);
-        wshub_bus_redis__link_close(r, i, true);
+    int which;
+    if (!wshub_bus_redis__owned(r)) return;
+    for (which = 0; which < WSHUB_BUS_REDIS__LINKS; which++) {
+        wshub_bus_redis__send(r, &r->links[which]);
+        wshub_bus_redis__link_close(r, which, true);
     }
-    r->phase = WSHUB_BUS_REDIS__WAITING;
-    r->stats.state = WSHUB_BUS_DOWN;
-    r->stats.subscribed = r->stats.unacknowledged = 0;
+    wshub_bus_redis__to(r, WSHUB_BUS_REDIS__IDLE);
+    r->alarm_at = 0;
+
     memset(&me, 0, sizeof me);
     me.ctx = r;
     (void)r->io.guest(r->io.ctx, &me, false);
+    wshub_bus_redis__lose_requests(r);
 }
 
 static bool wshub_bus_redis__taken(void *ctx) {
-    return ((wshub_bus_redis *)ctx)->attached;
+    return wshub_bus_redis__owned((const wshub_bus_redis *)ctx);
 }
 
 static wshub_err wshub_bus_redis__attach(void *ctx, const wshub_bus_owner *owner) {
@@ -1491,12 +2611,13 @@ static wshub_err wshub_bus_redis__attach(void *ctx, const wshub_bus_owner *owner
     wshub_io_owner me;
     wshub_err err;
     if (!owner) {
-        r->depth++;
+        r->depth++; /* an end looks at no clock */
         wshub_bus_redis__detach(r);
         wshub_bus_redis__leave(r);
         return WSHUB_OK;
     }
-    if (r->attached) return WSHUB_ERR_STATE;
+    if (wshub_bus_redis__owned(r)) return WSHUB_ERR_STATE;
+
     memset(&me, 0, sizeof me);
     me.ctx = r;
     me.opened = wshub_bus_redis__on_opened;
@@ -1507,8 +2628,9 @@ static wshub_err wshub_bus_redis__attach(void *ctx, const wshub_bus_owner *owner
     me.settle = wshub_bus_redis__settle;
     err = r->io.guest(r->io.ctx, &me, true);
     if (err) return err;
+
+    wshub_bus_redis__to(r, WSHUB_BUS_REDIS__WAITING);
     r->owner = *owner;
-    r->attached = true;
     r->unconfirmed_before = r->stats.unconfirmed;
     r->io_now = r->io.now_ms(r->io.ctx);
     r->retry_at = r->now;
@@ -1518,39 +2640,79 @@ static wshub_err wshub_bus_redis__attach(void *ctx, const wshub_bus_owner *owner
 
 static size_t wshub_bus_redis__publish(void *ctx, const wshub_bus_msg *msgs, size_t count) {
     wshub_bus_redis *r = (wshub_bus_redis *)ctx;
+    wshub_bus_redis__words w;
     wshub_str args[3];
-    size_t i;
+    size_t taken = 0;
     args[0] = wshub_str_z("PUBLISH");
-    for (i = 0; i < count && r->phase == WSHUB_BUS_REDIS__UP; i++) {
-        if (wshub_bus_redis__waiting(r, WSHUB_BUS_REDIS__PUB) >= r->desc.output_bytes_max) break;
-        args[1] = msgs[i].channel;
-        args[2] = msgs[i].payload;
-        if (!wshub_bus_redis__command(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__PUBLISH, 1, args, 3,
-                                      1, 2, wshub_str_z(r->desc.channel_prefix)))
-            break;
+    w = wshub_bus_redis__plain(args, 3);
+    w.from = 1;
+    w.to = 2;
+    w.prefix = wshub_bus_redis__prefix(r, false);
+
+    for (; taken < count && r->state == WSHUB_BUS_REDIS__UP; taken++) {
+        int pub = WSHUB_BUS_REDIS__PUB;
+        if (wshub_bus_redis__full(r, pub)) break;
+        args[1] = msgs[taken].channel;
+        args[2] = msgs[taken].payload;
+        if (!wshub_bus_redis__command(r, pub, WSHUB_BUS_REDIS__PUBLISH, 1, &w)) break;
+        r->unanswered++;
     }
-    r->stats.published += i;
-    r->publish_short = i < count;
-    return i;
+    r->stats.published += taken;
+    r->publish_short = taken < count;
+    return taken;
+}
+
+static wshub_err wshub_bus_redis__request_take(void *ctx, const wshub_str *argv, size_t argc,
+                                               void (*on_reply)(void *arg,
+                                                                const wshub_bus_reply *reply),
+                                               void *arg) {
+    wshub_bus_redis *r = (wshub_bus_redis *)ctx;
+    wshub_bus_redis__words w = wshub_bus_redis__plain(argv, argc);
+    wshub_bus_redis__request request;
+    uint64_t bytes = 0;
+    size_t waiting, i;
+    if (!on_reply || wshub_bus_redis_request_problem(argv, argc)) return WSHUB_ERR_PARAM;
+    for (i = 0; i < argc; i++) {
+        bytes += argv[i].len;
+        if (bytes > r->desc.output_bytes_max) return WSHUB_ERR_PARAM;
+    }
+    if (r->state != WSHUB_BUS_REDIS__UP) return WSHUB_ERR_STATE;
+
+    waiting = wshub_bus_redis__waiting(r, WSHUB_BUS_REDIS__PUB);
+    if (waiting >= r->desc.output_bytes_max) return WSHUB_ERR_LIMIT;
+    if (r->requests.count >= r->desc.requests_max) return WSHUB_ERR_LIMIT;
+    if (!wshub_bus_redis__request_room(r)) return WSHUB_ERR_NOMEM;
+    if (!wshub_bus_redis__command(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__REQUEST, 1, &w))
+        return WSHUB_ERR_NOMEM;
+
+    request.on_reply = on_reply;
+    request.arg = arg;
+    wshub_bus_redis__request_push(&r->requests, request);
+    r->stats.requests++;
+
+    /* Asked outside a turn, the first to wait calls for one. */
+    if (!waiting && !r->depth && r->io.wake) r->io.wake(r->io.ctx);
+    return WSHUB_OK;
 }
 
 static uint64_t wshub_bus_redis__pending(void *ctx) {
     wshub_bus_redis *r = (wshub_bus_redis *)ctx;
-    uint64_t n = wshub_bus_redis__unanswered(r);
-    r->pending_asked = n > 0;
-    return n;
+    r->pending_asked = r->unanswered > 0;
+    return r->unanswered;
 }
 
 static uint64_t wshub_bus_redis__unconfirmed(void *ctx) {
     const wshub_bus_redis *r = (const wshub_bus_redis *)ctx;
+    WSHUB_ASSERT(r->stats.unconfirmed >= r->unconfirmed_before);
     return r->stats.unconfirmed - r->unconfirmed_before;
 }
 
+/* Given outside a turn it calls for one, since what the io waits for has changed. */
 static void wshub_bus_redis__alarm(void *ctx, uint32_t ms) {
     wshub_bus_redis *r = (wshub_bus_redis *)ctx;
     r->alarm_at = r->io.now_ms(r->io.ctx) + ms;
     if (!r->alarm_at) r->alarm_at = 1;
-    if (r->io.wake) r->io.wake(r->io.ctx); /* given outside a turn: what it waits for has changed */
+    if (r->io.wake) r->io.wake(r->io.ctx);
 }
 
 /* Keeps one of the owner's channels in mind, to ask a driver's connection about. */
@@ -1563,62 +2725,73 @@ static void wshub_bus_redis__know(wshub_bus_redis *r, const wshub_bus_channel *c
                     memcmp(c->name.ptr, r->known, r->known_len) == 0;
         if (same && !want) r->known_len = 0;
         if (!want || r->known_len || !c->name.len || c->name.len > sizeof r->known) continue;
+
         memcpy(r->known, c->name.ptr, c->name.len);
         r->known_len = c->name.len;
         r->known_pattern = c->pattern;
     }
 }
 
+/* Whether a change of subscriptions must wait for a later turn. hiredis mixes up a channel that is
+ * left and entered, so that a driver is given one kind of change at a time. */
+static bool wshub_bus_redis__change_waits(const wshub_bus_redis *r, bool want) {
+    const wshub_bus_redis__link *link = &r->links[WSHUB_BUS_REDIS__SUB];
+    if (wshub_bus_redis__full(r, WSHUB_BUS_REDIS__SUB)) return true;
+    if (!r->desc.driver) return false;
+    if (!want && r->beats.probed) return true;
+    return wshub_bus_redis__awaits(link, want ? WSHUB_BUS_REDIS__UNSUBSCRIBE
+                                              : WSHUB_BUS_REDIS__SUBSCRIBE);
+}
+
+/* Says one command: those at the front that are all names, or all patterns. Returns how many;
+ * 0: out of memory. */
+static size_t wshub_bus_redis__change_some(wshub_bus_redis *r, const wshub_bus_channel *channels,
+                                           size_t count, bool want) {
+    static const char *const words[2][2] = {{"UNSUBSCRIBE", "PUNSUBSCRIBE"},
+                                            {"SUBSCRIBE", "PSUBSCRIBE"}};
+    wshub_bus_redis__what what = want ? WSHUB_BUS_REDIS__SUBSCRIBE : WSHUB_BUS_REDIS__UNSUBSCRIBE;
+    wshub_str args[WSHUB_BUS_BATCH + 1];
+    wshub_bus_redis__words w;
+    bool pattern = channels[0].pattern;
+    size_t n = 0;
+    args[0] = wshub_str_z(words[want][pattern]);
+    for (; n < count && channels[n].pattern == pattern; n++) args[n + 1] = channels[n].name;
+
+    w = wshub_bus_redis__plain(args, n + 1);
+    w.from = 1;
+    w.prefix = wshub_bus_redis__prefix(r, pattern);
+    if (!wshub_bus_redis__command(r, WSHUB_BUS_REDIS__SUB, what, (uint32_t)n, &w)) return 0;
+
+    r->stats.unacknowledged += n;
+    r->deadline += n / 100;
+    return n;
+}
+
+/* Subscribes, or ends it. False: none was taken. What fails half way is begun anew by the next
+ * turn, with a new connection, since an order makes no report. */
 static bool wshub_bus_redis__change(wshub_bus_redis *r, const wshub_bus_channel *channels,
                                     size_t count, bool want) {
-    wshub_bus_redis__link *l = &r->links[WSHUB_BUS_REDIS__SUB];
-    wshub_str args[WSHUB_BUS_BATCH + 1];
     size_t i, n;
-    if (r->desc.publish_only ||
-        (r->phase != WSHUB_BUS_REDIS__FILLING && r->phase != WSHUB_BUS_REDIS__UP))
-        return true;
-    if (wshub_bus_redis__waiting(r, WSHUB_BUS_REDIS__SUB) >= r->desc.output_bytes_max ||
-        /* hiredis mixes up a channel that is left and entered: one kind at a time */
-        (r->desc.driver && wshub_bus_redis__awaits(l, want ? WSHUB_BUS_REDIS__UNSUBSCRIBE
-                                                           : WSHUB_BUS_REDIS__SUBSCRIBE)) ||
-        (r->desc.driver && !want && r->probe_watch)) {
-        r->short_of_room = true;
-        return false;
-    }
+    if (r->desc.publish_only || r->state < WSHUB_BUS_REDIS__FILLING) return true;
+    WSHUB_ASSERT(count <= WSHUB_BUS_BATCH);
+    r->short_of_room = wshub_bus_redis__change_waits(r, want);
+    if (r->short_of_room) return false;
+
     if (r->desc.driver) wshub_bus_redis__know(r, channels, count, want);
-    for (i = 0; i < count; i += n) { /* exact names and patterns are commands of their own */
-        bool pattern = channels[i].pattern;
-        wshub_bus_redis__what what =
-            want ? WSHUB_BUS_REDIS__SUBSCRIBE : WSHUB_BUS_REDIS__UNSUBSCRIBE;
-        wshub_str prefix = wshub_str_z(r->desc.channel_prefix);
-        if (pattern) {
-            prefix.ptr = r->glob;
-            prefix.len = r->glob_len;
-        }
-        args[0] = wshub_str_z(pattern ? want ? "PSUBSCRIBE" : "PUNSUBSCRIBE"
-                              : want  ? "SUBSCRIBE"
-                                      : "UNSUBSCRIBE");
-        for (n = 0; i + n < count && channels[i + n].pattern == pattern; n++)
-            args[n + 1] = channels[i + n].name;
-        if (!wshub_bus_redis__command(r, WSHUB_BUS_REDIS__SUB, what, (uint32_t)n, args, n + 1, 1,
-                                      n + 1, prefix)) {
-            if (i == 0) {
-                r->short_of_room = true;
-                return false;
-            }
-            r->half_done = true; /* all or nothing: settle begins anew, since an order makes no
-                                    report */
-            return true;
-        }
-        r->stats.unacknowledged += n;
-        r->deadline += n / 100;
+    for (i = 0; i < count; i += n) {
+        n = wshub_bus_redis__change_some(r, channels + i, count - i, want);
+        if (n) continue;
+        r->short_of_room = i == 0;
+        r->half_done = i > 0;
+        return i > 0;
     }
-    r->short_of_room = false;
     return true;
 }
+
 static bool wshub_bus_redis__subscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
     return wshub_bus_redis__change((wshub_bus_redis *)ctx, channels, count, true);
 }
+
 static bool wshub_bus_redis__unsubscribe(void *ctx, const wshub_bus_channel *channels,
                                          size_t count) {
     return wshub_bus_redis__change((wshub_bus_redis *)ctx, channels, count, false);
@@ -1630,13 +2803,14 @@ static void wshub_bus_redis__flush(void *ctx) {
     wshub_bus_redis__send(r, &r->links[WSHUB_BUS_REDIS__SUB]);
 }
 
-/* ---- making and ending ---- */
+/* ---- URLs --------------------------------------------------------------------------------------
+ * Taken apart into terminated texts, or refused with a reason. What may be a password is never part
+ * of the reason. */
 
 static int wshub_bus_redis__hex(char c) {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 /* %XX to bytes, from `from` up to `end`, to *at. NULL: a percent sign that is none, or %00, which
@@ -1671,56 +2845,69 @@ static bool wshub_bus_redis__host_ok(const char *p, const char *end, bool v6) {
     return colon == v6;
 }
 
+/* Whether this is `:` and a port, as an io takes it: at most five digits. */
+static bool wshub_bus_redis__port_ok(const char *colon, const char *end) {
+    const char *p;
+    long n = 0;
+    if (end - colon > 6) return false;
+    for (p = colon + 1; p < end; p++) {
+        if (*p < '0' || *p > '9') return false;
+        n = n * 10 + (*p - '0');
+    }
+    return n >= 1 && n <= 65535;
+}
+
+static void wshub_bus_redis__put(char **at, const char *text, size_t n) {
+    memcpy(*at, text, n);
+    *at += n;
+}
+
+/* Where the host ends that begins at `from`, before the colon of a port or at `end`. NULL: it is
+ * none. */
+static const char *wshub_bus_redis__host_end(const char *from, const char *end) {
+    const char *p = from;
+    if (from < end && *from == '[') {
+        p = (const char *)memchr(from, ']', (size_t)(end - from));
+        if (!p || !wshub_bus_redis__host_ok(from + 1, p, true)) return NULL;
+        p++;
+        return p < end && *p != ':' ? NULL : p;
+    }
+    while (p < end && *p != ':') p++;
+    return wshub_bus_redis__host_ok(from, p, false) ? p : NULL;
+}
+
 /* host[:port] from `from` up to `end` as `host:port` to *at. NULL: it is none. */
 static const char *wshub_bus_redis__host(const char *from, const char *end, const char *port,
                                          char **at) {
-    const char *start = *at, *colon = from, *p;
-    bool v6 = from < end && *from == '[';
-    if (v6) {
-        colon = (const char *)memchr(from, ']', (size_t)(end - from));
-        if (!colon || !wshub_bus_redis__host_ok(from + 1, colon, true)) return NULL;
-        colon++;
-        if (colon < end && *colon != ':') return NULL;
-    } else {
-        while (colon < end && *colon != ':') colon++;
-        if (!wshub_bus_redis__host_ok(from, colon, false)) return NULL;
-    }
-    if (colon < end) {
-        long n = 0;
-        if (end - colon > 6) return NULL; /* an io takes five digits */
-        for (p = colon + 1; p < end; p++) {
-            if (*p < '0' || *p > '9') return NULL;
-            n = n * 10 + (*p - '0');
-        }
-        if (n < 1 || n > 65535) return NULL;
-    }
-    if (colon - from > 255 || (from < colon && *from == '.'))
-        return NULL; /* with a dot a path begins */
-    if (colon == from) {
-        memcpy(*at, "127.0.0.1", 9);
-        *at += 9;
-    }
-    memcpy(*at, from, (size_t)(colon - from));
-    *at += colon - from;
-    if (colon < end) {
-        memcpy(*at, colon, (size_t)(end - colon));
-        *at += end - colon;
-    } else {
+    const char *start = *at, *host_end = wshub_bus_redis__host_end(from, end);
+    if (!host_end || host_end - from > 255) return NULL;
+    if (host_end < end && !wshub_bus_redis__port_ok(host_end, end)) return NULL;
+    if (from < host_end && *from == '.') return NULL; /* an io would take it for a path */
+
+    if (host_end == from) wshub_bus_redis__put(at, "127.0.0.1", strlen("127.0.0.1"));
+    wshub_bus_redis__put(at, from, (size_t)(end - from));
+    if (host_end == end) {
         *(*at)++ = ':';
-        memcpy(*at, port, strlen(port));
-        *at += strlen(port);
+        wshub_bus_redis__put(at, port, strlen(port));
     }
     *(*at)++ = 0;
     return start;
 }
 
+static const char *const wshub_bus_redis__schemes[] = {"redis://", "valkey://", "rediss://",
+                                                       "valkeys://", "unix://"};
+enum {
+    WSHUB_BUS_REDIS__SCHEME_REDISS = 2,
+    WSHUB_BUS_REDIS__SCHEME_VALKEYS = 3,
+    WSHUB_BUS_REDIS__SCHEME_UNIX = 4,
+    WSHUB_BUS_REDIS__SCHEMES = 5
+};
+
 /* Which of the schemes it begins with, in any case. -1: none. */
 static int wshub_bus_redis__scheme(const char *url) {
-    static const char *const schemes[] = {"redis://", "valkey://", "rediss://", "valkeys://",
-                                          "unix://"};
     int i;
-    for (i = 0; i < 5; i++) {
-        const char *s = schemes[i], *p = url;
+    for (i = 0; i < WSHUB_BUS_REDIS__SCHEMES; i++) {
+        const char *s = wshub_bus_redis__schemes[i], *p = url;
         while (*s && (*p == *s || (*p >= 'A' && *p <= 'Z' && *p + 32 == *s))) {
             s++;
             p++;
@@ -1730,68 +2917,58 @@ static int wshub_bus_redis__scheme(const char *url) {
     return -1;
 }
 
-/* Takes a URL apart; what it finds is written to `texts`, which has room for twice its length and
- * 32 bytes for each address. NULL, or what is wrong. */
-static const char *wshub_bus_redis__url(wshub_bus_redis *r, const wshub_bus_redis_desc *d,
-                                        char *texts) {
-    const char *p = d->url, *at_sign, *end, *colon, *stop, *port = d->sentinel ? "26379" : "6379";
-    int scheme = wshub_bus_redis__scheme(p);
-    bool secure = scheme == 2 || scheme == 3, local = scheme == 4;
-    char *to = texts;
-    r->user = r->password = r->db = "";
-    r->addresses_count = 0;
-    if (scheme < 0) return "url: begins with redis://, valkey://, rediss://, valkeys:// or unix://";
-    if (secure != d->tls && !local)
-        return d->tls ? "url: begins with rediss://, since desc.tls says that the io encrypts"
-                      : "url: rediss:// needs an io that encrypts, and desc.tls to say so";
-
-    /* Who we are. */
-    p = strstr(p, "://") + 3;
-    end = p + strlen(p);
-    at_sign = p;
-    for (colon = p; colon < end && *colon != '/'; colon++) {
-        if (*colon == '@') at_sign = colon;
+/* Who we are: what stands before the last @ in front of a path. *at moves behind it. */
+static const char *wshub_bus_redis__url_who(wshub_bus_redis *r, const char **at, char **to) {
+    const char *p = *at, *sign = p, *colon, *q;
+    for (q = p; *q && *q != '/'; q++) {
+        if (*q == '@') sign = q;
     }
-    if (*at_sign == '@') {
-        colon = (const char *)memchr(p, ':', (size_t)(at_sign - p));
-        r->user = wshub_bus_redis__decode(p, colon ? colon : at_sign, &to);
-        r->password = colon ? wshub_bus_redis__decode(colon + 1, at_sign, &to) : "";
-        if (!r->user || !r->password)
-            return "url: a % in user or password is followed by two hex digits, and not by 00";
-        if (*r->user && !*r->password) return "url: a user needs a password: user:password@";
-        p = at_sign + 1;
-    }
-    if (strchr(p, '#')) return "url: has no fragment; a # in user, password or path is written %23";
+    if (*sign != '@') return NULL;
 
-    /* Where it is. */
-    stop = p + strcspn(p, local ? "?" : "/?");
-    if (local) {
-        if (*p != '/')
-            return "url: unix:// is followed by the path of a socket, which begins with /";
-        r->addresses[r->addresses_count++] = wshub_bus_redis__decode(p, stop, &to);
-        if (!r->addresses[0])
-            return "url: a % in a path is followed by two hex digits, and not by 00";
-        if (strlen(r->addresses[0]) > 107) return "url: the path of a socket has at most 107 bytes";
-    } else {
-        const char *from = p;
-        for (;;) {
-            const char *comma = (const char *)memchr(p, ',', (size_t)(stop - p));
-            const char *to_here = comma ? comma : stop;
-            if (r->addresses_count == WSHUB_BUS_REDIS__ADDRESSES)
-                return "url: at most 16 addresses";
-            if (p == to_here && (comma || p != from))
-                return "url: an address is empty; a list has one between any two commas";
-            r->addresses[r->addresses_count] = wshub_bus_redis__host(p, to_here, port, &to);
-            if (!r->addresses[r->addresses_count++])
-                return "url: an address is host, host:port or [v6]:port; a / in user or password "
-                       "is written %2F";
-            if (!comma) break;
-            p = comma + 1;
-        }
-    }
+    colon = (const char *)memchr(p, ':', (size_t)(sign - p));
+    r->user = wshub_bus_redis__decode(p, colon ? colon : sign, to);
+    r->password = colon ? wshub_bus_redis__decode(colon + 1, sign, to) : "";
+    if (!r->user || !r->password)
+        return "url: a % in user or password is followed by two hex digits, and not by 00";
+    if (*r->user && !*r->password) return "url: a user needs a password: user:password@";
+    *at = sign + 1;
+    return NULL;
+}
 
-    /* Which of its databases. */
-    p = *stop == '/' ? stop + 1 : stop;
+/* Where it is, when that is a socket in the file system, up to `stop`. */
+static const char *wshub_bus_redis__url_path(wshub_bus_redis *r, const char *p, const char *stop,
+                                             char **to) {
+    if (*p != '/') return "url: unix:// is followed by the path of a socket, which begins with /";
+    r->addresses[r->addresses_count++] = wshub_bus_redis__decode(p, stop, to);
+    if (!r->addresses[0]) return "url: a % in a path is followed by two hex digits, and not by 00";
+    if (strlen(r->addresses[0]) > 107) return "url: the path of a socket has at most 107 bytes";
+    return NULL;
+}
+
+/* Where it is, when that is a list of hosts, up to `stop`. */
+static const char *wshub_bus_redis__url_hosts(wshub_bus_redis *r, const char *p, const char *stop,
+                                              const char *port, char **to) {
+    const char *from = p;
+    for (;;) {
+        const char *comma = (const char *)memchr(p, ',', (size_t)(stop - p));
+        const char *end = comma ? comma : stop;
+        if (r->addresses_count == WSHUB_BUS_REDIS__ADDRESSES) return "url: at most 16 addresses";
+        if (p == end && (comma || p != from))
+            return "url: an address is empty; a list has one between any two commas";
+
+        r->addresses[r->addresses_count] = wshub_bus_redis__host(p, end, port, to);
+        if (!r->addresses[r->addresses_count++])
+            return "url: an address is host, host:port or [v6]:port; a / in user or password "
+                   "is written %2F";
+        if (!comma) return NULL;
+        p = comma + 1;
+    }
+}
+
+/* Which of its databases: behind the addresses, as a path or a query. */
+static const char *wshub_bus_redis__url_database(wshub_bus_redis *r, const char *p, char *to) {
+    const char *stop;
+    if (*p == '/') p++;
     stop = p + strcspn(p, "?");
     if (*stop == '?' && stop[1]) {
         if (strncmp(stop, "?db=", 4) != 0 || (stop > p && stop[4]))
@@ -1801,12 +2978,43 @@ static const char *wshub_bus_redis__url(wshub_bus_redis *r, const wshub_bus_redi
     }
     if (stop - p > 9 || strspn(p, "0123456789") != (size_t)(stop - p))
         return "url: a database is a number";
-    memcpy(to, p, (size_t)(stop - p));
-    to[stop - p] = 0;
+
     r->db = to;
+    wshub_bus_redis__put(&to, p, (size_t)(stop - p));
+    *to = 0;
     return NULL;
 }
 
+/* Takes a URL apart; what it finds is written to `texts`, which has room for twice its length and
+ * 32 bytes for each address. NULL, or what is wrong. */
+static const char *wshub_bus_redis__url(wshub_bus_redis *r, const wshub_bus_redis_desc *d,
+                                        char *texts) {
+    const char *p = d->url, *stop, *problem, *port = d->sentinel ? "26379" : "6379";
+    int scheme = wshub_bus_redis__scheme(p);
+    bool secure =
+        scheme == WSHUB_BUS_REDIS__SCHEME_REDISS || scheme == WSHUB_BUS_REDIS__SCHEME_VALKEYS;
+    bool local = scheme == WSHUB_BUS_REDIS__SCHEME_UNIX;
+    r->user = r->password = r->db = "";
+    r->addresses_count = 0;
+    if (scheme < 0) return "url: begins with redis://, valkey://, rediss://, valkeys:// or unix://";
+    if (secure != d->tls && !local)
+        return d->tls ? "url: begins with rediss://, since desc.tls says that the io encrypts"
+                      : "url: rediss:// needs an io that encrypts, and desc.tls to say so";
+
+    p += strlen(wshub_bus_redis__schemes[scheme]);
+    problem = wshub_bus_redis__url_who(r, &p, &texts);
+    if (problem) return problem;
+    if (strchr(p, '#')) return "url: has no fragment; a # in user, password or path is written %23";
+
+    stop = p + strcspn(p, local ? "?" : "/?");
+    problem = local ? wshub_bus_redis__url_path(r, p, stop, &texts)
+                    : wshub_bus_redis__url_hosts(r, p, stop, port, &texts);
+    return problem ? problem : wshub_bus_redis__url_database(r, stop, texts);
+}
+
+/* ---- making and ending ---------------------------------------------------------------------- */
+
+/* The one place where defaults are filled in; they stand in front of each field's meaning. */
 static void wshub_bus_redis__defaults(wshub_bus_redis_desc *d) {
     if (!d->client_name) d->client_name = "wshub";
     if (!d->channel_prefix) d->channel_prefix = "";
@@ -1817,90 +3025,130 @@ static void wshub_bus_redis__defaults(wshub_bus_redis_desc *d) {
     if (!d->heartbeat_timeout_ms) d->heartbeat_timeout_ms = 3000;
     if (!d->message_bytes_max) d->message_bytes_max = WSHUB_BUS_REDIS_MESSAGE_BYTES;
     if (!d->output_bytes_max) d->output_bytes_max = 1048576;
+    if (!d->requests_max) d->requests_max = WSHUB_BUS_REDIS_REQUESTS;
 }
 
-WSHUB_API const char *wshub_bus_redis_desc_problem(const wshub_bus_redis_desc *desc) {
+static const char *wshub_bus_redis__texts_problem(const wshub_bus_redis_desc *d) {
+    if (strlen(d->channel_prefix) > 128) return "channel_prefix: at most 128 bytes";
+    if (strlen(d->client_name) > 128 || strpbrk(d->client_name, " \t\r\n"))
+        return "client_name: at most 128 bytes, no spaces";
+    if (d->sentinel && (!*d->sentinel || strlen(d->sentinel) > 128))
+        return "sentinel: the name of a master, 1 to 128 bytes";
+    return NULL;
+}
+
+static const char *wshub_bus_redis__limits_problem(const wshub_bus_redis_desc *d) {
+    const uint32_t least = 1024, most = 1u << 30;
+    if (d->retry_min_ms > d->retry_max_ms) return "retry_min_ms: at most retry_max_ms";
+    if (d->heartbeat_timeout_ms <= d->heartbeat_ms)
+        return "heartbeat_timeout_ms: more than heartbeat_ms";
+    if (d->message_bytes_max < least || d->message_bytes_max > most)
+        return "message_bytes_max: 1 KiB to 1 GiB";
+    if (d->output_bytes_max < least || d->output_bytes_max > most)
+        return "output_bytes_max: 1 KiB to 1 GiB";
+    if (d->requests_max > WSHUB_BUS_REDIS_REQUESTS_MAX)
+        return "requests_max: at most WSHUB_BUS_REDIS_REQUESTS_MAX";
+    return NULL;
+}
+
+static const char *wshub_bus_redis__tables_problem(const wshub_bus_redis_desc *d) {
+    if (!d->io) return "io: required, usually that of the hub";
+    if (d->io->version != WSHUB_IO_VERSION)
+        return "io: its table is of another wshub.h; compile it and this backend with the same one";
+    if (d->driver && d->driver->version != WSHUB_BUS_REDIS_DRIVER_VERSION)
+        return "driver: its table is of another wshub_bus_redis.h; compile both with the same one";
+    if (!d->io->guest || (!d->io->connect && !d->driver) || !d->io->random)
+        return "io: needs guest, connect and random; wshub_io_sock.h has them";
+    return NULL;
+}
+
+WSHUB_API const char *wshub_bus_redis_desc_problem_versioned(const wshub_bus_redis_desc *desc,
+                                                             size_t desc_bytes, uint32_t version) {
     wshub_bus_redis_desc d;
     wshub_bus_redis r;
-    char texts[2 * 4096 + 1024]; /* as wshub_bus_redis_create() takes it apart */
-    if (!desc || !desc->io) return "io: required, usually that of the hub";
-    if (desc->io->version != WSHUB_IO_VERSION)
-        return "io: its table is of another wshub.h; compile it and this backend with the same one";
-    if (!desc->io->guest || (!desc->io->connect && !desc->driver) || !desc->io->random)
-        return "io: needs guest, connect and random; wshub_io_sock.h has them";
+    char texts[2 * 4096 + 1024]; /* as wshub_bus_redis_create() has them for a URL */
+    const char *problem;
+    if (!desc) return "io: required, usually that of the hub";
+    if (desc_bytes != sizeof *desc || version != WSHUB_BUS_REDIS_DESC_VERSION)
+        return "wshub_bus_redis_desc: the program was compiled with another wshub_bus_redis.h than "
+               "the file that has its implementation; compile both anew with the same one";
+    problem = wshub_bus_redis__tables_problem(desc);
+    if (problem) return problem;
     if (!desc->url) return "url: required, as redis://127.0.0.1:6379";
     if (strlen(desc->url) > 4096) return "url: at most 4096 bytes";
+
     d = *desc;
     wshub_bus_redis__defaults(&d);
-    if (strlen(d.channel_prefix) > 128) return "channel_prefix: at most 128 bytes";
-    if (strlen(d.client_name) > 128 || strpbrk(d.client_name, " \t\r\n"))
-        return "client_name: at most 128 bytes, no spaces";
-    if (d.sentinel && (!*d.sentinel || strlen(d.sentinel) > 128))
-        return "sentinel: the name of a master, 1 to 128 bytes";
-    if (d.retry_min_ms > d.retry_max_ms) return "retry_min_ms: at most retry_max_ms";
-    if (d.heartbeat_timeout_ms <= d.heartbeat_ms)
-        return "heartbeat_timeout_ms: more than heartbeat_ms";
-    if (d.message_bytes_max < 1024 || d.message_bytes_max > 1u << 30)
-        return "message_bytes_max: 1 KiB to 1 GiB";
-    if (d.output_bytes_max < 1024 || d.output_bytes_max > 1u << 30)
-        return "output_bytes_max: 1 KiB to 1 GiB";
+    problem = wshub_bus_redis__texts_problem(&d);
+    if (!problem) problem = wshub_bus_redis__limits_problem(&d);
+    if (problem) return problem;
+
     memset(&r, 0, sizeof r);
     return wshub_bus_redis__url(&r, &d, texts);
 }
 
+/* Copies a text into the bus's own; NULL stays NULL. */
 static const char *wshub_bus_redis__keep(char **at, const char *text) {
-    size_t n = strlen(text) + 1;
     const char *copy = *at;
-    memcpy(*at, text, n);
-    *at += n;
+    if (!text) return NULL;
+    wshub_bus_redis__put(at, text, strlen(text) + 1);
     return copy;
 }
 
-WSHUB_API wshub_err wshub_bus_redis_create(const wshub_bus_redis_desc *desc,
-                                           wshub_bus_redis **out_redis) {
+static size_t wshub_bus_redis__keep_bytes(const char *text) {
+    return text ? strlen(text) + 1 : 0;
+}
+
+/* The texts of a description, and the parts of its URL, in one piece of memory. */
+static size_t wshub_bus_redis__texts_bytes(const wshub_bus_redis_desc *d) {
+    return 3 * strlen(d->url) + 1024 + wshub_bus_redis__keep_bytes(d->client_name) +
+           wshub_bus_redis__keep_bytes(d->channel_prefix) +
+           wshub_bus_redis__keep_bytes(d->sentinel) +
+           wshub_bus_redis__keep_bytes(d->sentinel_user) +
+           wshub_bus_redis__keep_bytes(d->sentinel_password);
+}
+
+static void wshub_bus_redis__keep_texts(wshub_bus_redis *r) {
+    wshub_bus_redis_desc *d = &r->desc;
+    char *at = r->texts;
+    const char *problem;
+    d->url = wshub_bus_redis__keep(&at, d->url);
+    d->client_name = wshub_bus_redis__keep(&at, d->client_name);
+    d->channel_prefix = wshub_bus_redis__keep(&at, d->channel_prefix);
+    d->sentinel = wshub_bus_redis__keep(&at, d->sentinel);
+    d->sentinel_user = wshub_bus_redis__keep(&at, d->sentinel_user);
+    d->sentinel_password = wshub_bus_redis__keep(&at, d->sentinel_password);
+
+    problem = wshub_bus_redis__url(r, d, at);
+    WSHUB_ASSERT(!problem);
+    (void)problem;
+}
+
+/* The prefix of channels, and the same as a pattern, in which only the star behind it is one
+ * (BUS-6). */
+static void wshub_bus_redis__name_prefix(wshub_bus_redis *r) {
+    const char *prefix = r->desc.channel_prefix;
+    size_t i;
+    r->prefix_len = strlen(prefix);
+    for (i = 0; i < r->prefix_len; i++) {
+        if (strchr("*?[]\\^", prefix[i])) r->glob[r->glob_len++] = '\\';
+        r->glob[r->glob_len++] = prefix[i];
+    }
+    WSHUB_ASSERT(r->glob_len <= sizeof r->glob);
+}
+
+/* The channel of our heartbeat, which nobody else has. */
+static void wshub_bus_redis__name_beat(wshub_bus_redis *r, const uint8_t *id, size_t count) {
     static const char hex[] = "0123456789abcdef";
-    wshub_bus_redis_desc d;
-    wshub_bus_redis *r;
-    uint8_t id[8];
-    char *at;
-    size_t bytes, i, n;
-    if (!out_redis || wshub_bus_redis_desc_problem(desc)) return WSHUB_ERR_PARAM;
-    d = *desc;
-    wshub_bus_redis__defaults(&d);
-    if (!d.io->random(d.io->ctx, id, sizeof id)) return WSHUB_ERR_RANDOM;
-    bytes = 3 * strlen(d.url) + 1024 + strlen(d.client_name) + strlen(d.channel_prefix) + 8;
-    if (d.sentinel) bytes += strlen(d.sentinel) + 1;
-    if (d.sentinel_user) bytes += strlen(d.sentinel_user) + 1;
-    if (d.sentinel_password) bytes += strlen(d.sentinel_password) + 1;
-    r = (wshub_bus_redis *)wshub_bus_redis__alloc(&d, NULL, 0, sizeof *r);
-    at = r ? (char *)wshub_bus_redis__alloc(&d, NULL, 0, bytes) : NULL;
-    if (!at) {
-        if (r) (void)wshub_bus_redis__alloc(&d, r, sizeof *r, 0);
-        return WSHUB_ERR_NOMEM;
-    }
-    memset(r, 0, sizeof *r);
-    r->desc = d;
-    r->io = *d.io;
-    r->texts = at;
-    r->texts_bytes = bytes;
-    r->desc.url = wshub_bus_redis__keep(&at, d.url);
-    r->desc.client_name = wshub_bus_redis__keep(&at, d.client_name);
-    r->desc.channel_prefix = wshub_bus_redis__keep(&at, d.channel_prefix);
-    if (d.sentinel) r->desc.sentinel = wshub_bus_redis__keep(&at, d.sentinel);
-    if (d.sentinel_user) r->desc.sentinel_user = wshub_bus_redis__keep(&at, d.sentinel_user);
-    if (d.sentinel_password)
-        r->desc.sentinel_password = wshub_bus_redis__keep(&at, d.sentinel_password);
-    (void)wshub_bus_redis__url(r, &r->desc, at);
-    r->prefix_len = strlen(r->desc.channel_prefix);
-    for (i = 0; i < r->prefix_len; i++) { /* BUS-6: only the star at the end is a pattern */
-        if (strchr("*?[]\\^", d.channel_prefix[i])) r->glob[r->glob_len++] = '\\';
-        r->glob[r->glob_len++] = d.channel_prefix[i];
-    }
-    n = (size_t)snprintf(r->beat, sizeof r->beat - 17, "%swshub:hb:", d.channel_prefix);
-    for (i = 0; i < sizeof id; i++) {
+    size_t i, n = (size_t)snprintf(r->beat, sizeof r->beat, "%swshub:hb:", r->desc.channel_prefix);
+    WSHUB_ASSERT(n + 2 * count < sizeof r->beat);
+    for (i = 0; i < count; i++) {
         r->beat[n++] = hex[id[i] >> 4];
         r->beat[n++] = hex[id[i] & 15];
     }
+}
+
+static void wshub_bus_redis__fill_table(wshub_bus_redis *r) {
     r->bus.version = WSHUB_BUS_VERSION;
     r->bus.ctx = r;
     r->bus.attach = wshub_bus_redis__attach;
@@ -1912,23 +3160,61 @@ WSHUB_API wshub_err wshub_bus_redis_create(const wshub_bus_redis_desc *desc,
     r->bus.alarm = wshub_bus_redis__alarm;
     r->bus.unconfirmed = wshub_bus_redis__unconfirmed;
     r->bus.taken = wshub_bus_redis__taken;
+    r->bus.request = wshub_bus_redis__request_take;
+}
+
+WSHUB_API wshub_err wshub_bus_redis_create_versioned(const wshub_bus_redis_desc *desc,
+                                                     size_t desc_bytes, uint32_t version,
+                                                     wshub_bus_redis **out_redis) {
+    wshub_bus_redis_desc d;
+    wshub_bus_redis *r;
+    uint8_t id[8];
+    if (!out_redis || wshub_bus_redis_desc_problem_versioned(desc, desc_bytes, version))
+        return WSHUB_ERR_PARAM;
+    d = *desc;
+    wshub_bus_redis__defaults(&d);
+    if (!d.io->random(d.io->ctx, id, sizeof id)) return WSHUB_ERR_RANDOM;
+
+    r = (wshub_bus_redis *)wshub_bus_redis__alloc(&d, NULL, 0, sizeof *r);
+    if (!r) return WSHUB_ERR_NOMEM;
+    memset(r, 0, sizeof *r);
+    r->desc = d;
+    r->io = *d.io;
+    r->texts_bytes = wshub_bus_redis__texts_bytes(&d);
+    r->texts = (char *)wshub_bus_redis__alloc(&d, NULL, 0, r->texts_bytes);
+    if (!r->texts) {
+        (void)wshub_bus_redis__alloc(&d, r, sizeof *r, 0);
+        return WSHUB_ERR_NOMEM;
+    }
+
+    wshub_bus_redis__keep_texts(r);
+    wshub_bus_redis__name_prefix(r);
+    wshub_bus_redis__name_beat(r, id, sizeof id);
+    wshub_bus_redis__fill_table(r);
     *out_redis = r;
     return WSHUB_OK;
 }
 
 static void wshub_bus_redis__free(wshub_bus_redis *r) {
     wshub_bus_redis_desc d = r->desc;
-    int i;
+    wshub_bus_redis__requests *q = &r->requests;
+    int which;
+    WSHUB_ASSERT(r->depth == 0);
+    WSHUB_ASSERT(!wshub_bus_redis__owned(r));
+    WSHUB_ASSERT(q->count == 0);
+
     if (r->spare) (void)wshub_bus_redis__alloc(&d, r->spare, sizeof *r->spare, 0);
     while (r->flights) {
         wshub_bus_redis__flight *f = r->flights;
         r->flights = f->next;
         wshub_bus_redis__flight_free(r, f);
     }
-    for (i = 0; i < WSHUB_BUS_REDIS__LINKS; i++) {
-        wshub_bus_redis__link *l = &r->links[i];
-        if (l->cmds) (void)wshub_bus_redis__alloc(&d, l->cmds, l->cmds_cap * sizeof *l->cmds, 0);
+    for (which = 0; which < WSHUB_BUS_REDIS__LINKS; which++) {
+        wshub_bus_redis__link *link = &r->links[which];
+        if (link->cmds)
+            (void)wshub_bus_redis__alloc(&d, link->cmds, link->cmds_cap * sizeof *link->cmds, 0);
     }
+    if (q->ring) (void)wshub_bus_redis__alloc(&d, q->ring, q->cap * sizeof *q->ring, 0);
     (void)wshub_bus_redis__alloc(&d, r->texts, r->texts_bytes, 0);
     (void)wshub_bus_redis__alloc(&d, r, sizeof *r, 0);
 }
@@ -1936,7 +3222,7 @@ static void wshub_bus_redis__free(wshub_bus_redis *r) {
 WSHUB_API void wshub_bus_redis_destroy(wshub_bus_redis *redis) {
     if (!redis || redis->destroyed) return;
     redis->destroyed = true;
-    if (redis->depth == 0 && !redis->attached) wshub_bus_redis__free(redis);
+    if (redis->depth == 0 && !wshub_bus_redis__owned(redis)) wshub_bus_redis__free(redis);
 }
 
 WSHUB_API const wshub_bus *wshub_bus_redis_bus(wshub_bus_redis *redis) {
@@ -1945,11 +3231,12 @@ WSHUB_API const wshub_bus *wshub_bus_redis_bus(wshub_bus_redis *redis) {
 
 WSHUB_API void wshub_bus_redis_stats_get(const wshub_bus_redis *redis,
                                          wshub_bus_redis_stats *out_stats) {
-    int i;
+    int which;
     *out_stats = redis->stats;
-    out_stats->pending = wshub_bus_redis__unanswered(redis);
-    for (i = 0; i < WSHUB_BUS_REDIS__LINKS; i++)
-        out_stats->output_bytes += wshub_bus_redis__waiting(redis, i);
+    out_stats->pending = redis->unanswered;
+    out_stats->requests_pending = redis->requests.count;
+    for (which = 0; which < WSHUB_BUS_REDIS__LINKS; which++)
+        out_stats->output_bytes += wshub_bus_redis__waiting(redis, which);
 }
 
 WSHUB_API const char *wshub_bus_redis_error(const wshub_bus_redis *redis) {
@@ -1957,7 +3244,7 @@ WSHUB_API const char *wshub_bus_redis_error(const wshub_bus_redis *redis) {
 }
 
 WSHUB_API const char *wshub_bus_redis_address(const wshub_bus_redis *redis) {
-    if (redis->phase == WSHUB_BUS_REDIS__WAITING) return "";
+    if (redis->state <= WSHUB_BUS_REDIS__WAITING) return "";
     return redis->desc.sentinel && redis->master[0] ? redis->master
                                                     : redis->addresses[redis->address_at];
 }

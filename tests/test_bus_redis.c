@@ -8,7 +8,8 @@
 
 static const struct { const char *text; int want; char kind; int64_t number; const char *value; size_t items; } replies[] = {
     {"+OK\r\n", 1, '+', 0, "OK", 0}, {"-ERR no\r\n", 1, '-', 0, "ERR no", 0}, {":0\r\n", 1, ':', 0, NULL, 0}, {":-12\r\n", 1, ':', -12, NULL, 0},
-    {":123456789012345678\r\n", 1, ':', 123456789012345678, NULL, 0}, {"$0\r\n\r\n", 1, '$', 0, "", 0}, {"$5\r\na\r\nb\n\r\n", 1, '$', 0, "a\r\nb\n", 0},
+    {":123456789012345678\r\n", 1, ':', 123456789012345678, NULL, 0}, {":9223372036854775807\r\n", 1, ':', INT64_MAX, NULL, 0}, {":-9223372036854775808\r\n", 1, ':', INT64_MIN, NULL, 0},
+    {"$0\r\n\r\n", 1, '$', 0, "", 0}, {"$5\r\na\r\nb\n\r\n", 1, '$', 0, "a\r\nb\n", 0},
     {"$-1\r\n", 1, '_', 0, NULL, 0}, {"*-1\r\n", 1, '_', 0, NULL, 0}, {"_\r\n", 1, '_', 0, NULL, 0}, {"*0\r\n", 1, '*', 0, NULL, 0},
     {"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\np\r\n", 1, '*', 3, NULL, 3}, {">2\r\n+invalidate\r\n*1\r\n$1\r\nk\r\n", 1, '>', 2, NULL, 2},
     {"*2\r\n*2\r\n:1\r\n:2\r\n*0\r\n", 1, '*', 2, NULL, 2}, {"%1\r\n+a\r\n:1\r\n", 1, '%', 2, NULL, 2}, {"~2\r\n:1\r\n:2\r\n", 1, '~', 2, NULL, 2},
@@ -19,7 +20,8 @@ static const struct { const char *text; int want; char kind; int64_t number; con
     {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*0\r\n", 1, '*', 1, NULL, 1}, {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", 1, '*', 1, NULL, 1},
     /* what is not RESP, and what is too much of it */
     {"x\r\n", -1, 0, 0, NULL, 0}, {"\r\n", -1, 0, 0, NULL, 0}, {"+OK\n", -1, 0, 0, NULL, 0}, {"\n", -1, 0, 0, NULL, 0}, {":\r\n", -1, 0, 0, NULL, 0},
-    {":1a\r\n", -1, 0, 0, NULL, 0}, {":--1\r\n", -1, 0, 0, NULL, 0}, {":1234567890123456789\r\n", -1, 0, 0, NULL, 0}, {"$-2\r\n", -1, 0, 0, NULL, 0},
+    {":1a\r\n", -1, 0, 0, NULL, 0}, {":--1\r\n", -1, 0, 0, NULL, 0}, {":-\r\n", -1, 0, 0, NULL, 0}, {":9223372036854775808\r\n", -1, 0, 0, NULL, 0}, {":-9223372036854775809\r\n", -1, 0, 0, NULL, 0},
+    {":12345678901234567890\r\n", -1, 0, 0, NULL, 0}, {"$-2\r\n", -1, 0, 0, NULL, 0},
     {"*-2\r\n", -1, 0, 0, NULL, 0}, {"$?\r\n;0\r\n", -1, 0, 0, NULL, 0}, {"$3\r\nabcd\r\n", -1, 0, 0, NULL, 0}, {"$3\r\nabc\rx", -1, 0, 0, NULL, 0},
     {"*4097\r\n", -1, 0, 0, NULL, 0}, {"*2\r\n*4000\r\n", 0, 0, 0, NULL, 0}, {"*4000\r\n*4000\r\n", -1, 0, 0, NULL, 0}, {"%2049\r\n", -1, 0, 0, NULL, 0},
     {"*999999999999999999\r\n", -1, 0, 0, NULL, 0}, {"*18446744073709551615\r\n", -1, 0, 0, NULL, 0},
@@ -279,9 +281,11 @@ TEST(descriptions_that_are_refused) {
     wshub_io_fake *net;
     wshub_io io;
     wshub_bus_redis *r = NULL;
+    wshub_bus_redis_driver driver;
     wshub_bus_redis_desc ok, d;
     world w;
     int i;
+    memset(&driver, 0, sizeof driver);
     memset(long_text, 'x', sizeof long_text - 1);
     EXPECT_INT(wshub_io_fake_create(NULL, &net), WSHUB_OK);
     io = *wshub_io_fake_io(net);
@@ -317,6 +321,17 @@ TEST(descriptions_that_are_refused) {
     REFUSED("message_bytes_max", d.message_bytes_max = (1u << 30) + 1);
     REFUSED("output_bytes_max", d.output_bytes_max = 1023);
     REFUSED("output_bytes_max", d.output_bytes_max = (1u << 30) + 1);
+    REFUSED("requests_max", d.requests_max = WSHUB_BUS_REDIS_REQUESTS_MAX + 1);
+    driver.version = WSHUB_BUS_REDIS_DRIVER_VERSION + 1;
+    REFUSED("driver", d.driver = &driver);
+    driver.version = WSHUB_BUS_REDIS_DRIVER_VERSION;
+    REFUSED("io:", (d.driver = &driver, io.random = NULL)); /* a driver brings connections, and no clock or chance */
+    d = ok; /* of another header: nothing in it is read */
+    d.io = NULL;
+    EXPECT(strstr(wshub_bus_redis_desc_problem_versioned(&d, sizeof d, WSHUB_BUS_REDIS_DESC_VERSION + 1), "compiled with another"));
+    EXPECT(strstr(wshub_bus_redis_desc_problem_versioned(&d, sizeof d - 8, WSHUB_BUS_REDIS_DESC_VERSION), "compiled with another"));
+    EXPECT_INT(wshub_bus_redis_create_versioned(&ok, sizeof d + 8, WSHUB_BUS_REDIS_DESC_VERSION, &r), WSHUB_ERR_PARAM);
+    EXPECT(!r);
     REFUSED("", d.url = "redis://h:65536");
     REFUSED("", d.url = "redis://h:99999999999999999999");
     REFUSED("", d.url = "redis://h:12x");
