@@ -13,15 +13,17 @@
  * Everywhere else just include it. ISO C99 or C++11, the C standard library, nothing more.
  * Licence: MIT or public domain, at your choice; see the end of this file.
  *
- * THE MANUAL  >>start  >>config  >>life  >>http-requests  >>ends-clocks  >>promises  >>threads  >>memory  >>errors
- *             >>backends  >>changes
+ * THE MANUAL  >>start  >>protocol  >>messages  >>sending  >>rooms-users  >>http-requests
+ *             >>encryption  >>buses  >>logs  >>statistics  >>limits  >>config  >>life
+ *             >>ends-clocks  >>threads  >>memory  >>errors  >>backends  >>promises  >>rules
+ *             >>changes
  * THE API     >>types  >>tables  >>desc  >>api-hub  >>api-conn  >>api-client  >>api-room  >>api-send
  *             >>api-ask  >>api-http  >>api-post  >>api-bus  >>api-codec
  * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>sha1  >>base64  >>siphash  >>json  >>http  >>frame
  *             >>slots  >>index  >>timers  >>envelope
  *   below     >>hub  >>log  >>queue  >>conn  >>exchange  >>message  >>flow
  *   above     >>walks  >>checks  >>clients  >>subs  >>rooms  >>ask  >>gate  >>transform  >>routing
- *             >>auth  >>dispatch  >>answers  >>upper  >>bus  >>loop  >>asking  >>sending  >>post
+ *             >>auth  >>dispatch  >>answers  >>upper  >>bus  >>loop  >>asking  >>sends  >>post
  *             >>app-timers  >>settle  >>stats  >>public  >>licence
  */
 
@@ -29,149 +31,568 @@
  * THE MANUAL
  * ================================================================================================
  *
+ * It reads from top to bottom as an introduction. What a single function or field does stands
+ * at its declaration, in the second part of this file. Names like AUTH-3 are rules; all of them
+ * are in >>rules.
+ *
  * ---- >>start -----------------------------------------------------------------------------------
- * A whole server (examples/hello.c is this with its error handling):
+ * A whole server (examples/hello.c, there with its #include lines): everybody may come in, and
+ * whatever one says, all hear.
  *
  *     static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
- *         wshub_identity who = { .user_id = wshub_str_z("guest") };
- *         (void)auth; (void)user;
- *         wshub_auth_accept(hub, ask, &who);
+ *         (void)auth, (void)user;  // auth->data is the client's own JSON: decide now or later
+ *         wshub_auth_accept(hub, ask, NULL);
+ *     }
+ *     static wshub_err on_message(wshub *hub, wshub_client client, const wshub_event *e,
+ *                                 void *user) {
+ *         (void)client, (void)user;
+ *         return wshub_all_send(hub, &(wshub_msg){.event = e->event, .data = e->data}, NULL, 0);
  *     }
  *     int main(void) {
  *         wshub_io_sock *net;
  *         wshub *hub;
  *         if (wshub_io_auto_create(NULL, &net)) return 1;
- *         if (wshub_create(&(wshub_desc){ .io = wshub_io_sock_io(net),
- *                                         .on_authenticate = on_authenticate }, &hub)) return 1;
- *         if (wshub_io_sock_listen(net, "127.0.0.1", 8080, NULL)) return 1;
- *         wshub_io_sock_run(net);
- *         wshub_destroy(hub);
- *         wshub_io_sock_destroy(net);
+ *         if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net),
+ *                                        .on_authenticate = on_authenticate,
+ *                                        .on_message = on_message}, &hub)) return 1;
+ *         if (wshub_io_sock_listen(net, "127.0.0.1", 8080, NULL))
+ *             return puts(wshub_io_sock_error(net)), 1;
+ *         puts("ws://127.0.0.1:8080/ws");
+ *         return wshub_io_sock_run(net) != WSHUB_OK;
  *     }
  *
- * A client connects to ws://127.0.0.1:8080/ws, sends {"event":"authenticate","data":{...}}, gets
- * {"event":"connected","data":{"id":...}} and is in the rooms `ws-default`, `ws-notification` and the
- * one named like its id. What it may say then: `join` and `leave` {"rooms":[...]}, `heartbeat`, and
- * events of your own, which go to on_message.
+ * A client opens ws://127.0.0.1:8080/ws, sends {"event":"authenticate"}, gets
+ * {"event":"connected", "data":{...}}, sends {"event":"say","data":"hello"}, and everybody who
+ * is connected gets that.
  *
- * ---- >>config ----------------------------------------------------------------------------------
- * Defined before the implementation is included:
- *   WSHUB_IMPLEMENTATION   emit the code here
- *   WSHUB_STATIC           all functions static (for a library that keeps wshub to itself); only where
- *                          WSHUB_IMPLEMENTATION is defined too
- *   WSHUB_ASSERT(x)        default: assert(x) from <assert.h>. States what the hub itself relies on; no
- *                          byte from the network and no argument of yours can make one fail
- *   WSHUB_SELF_CHECK       also emit wshub_self_check(), which walks every index (for tests)
- *   WSHUB_JSON_DEPTH_MAX   the largest json_depth_max a hub may be given (default 4096; costs one bit
- *                          of stack each while parsing)
- *   WSHUB_NO_THREADS       strip the wshub_post family's atomics; posts are then refused
+ * ---- >>protocol --------------------------------------------------------------------------------
+ * Client and hub speak WebSocket (RFC 6455) in text messages. Each is one JSON object: `event`,
+ * a string; `data`, any JSON; from a client also `id`, any JSON, which the application gets to
+ * see.
  *
- * ---- >>life ------------------------------------------------------------------------------------
- * A *conn* is a byte stream an io owns. It speaks HTTP until it is upgraded; then a *client* is who the
- * hub knows at its end. A client is unauthorized, then authenticating (your callback has been asked),
- * then authenticated, then disconnected. An *ask* is a question you have yet to answer: at once, inside
- * the callback, or at any time later. Everything a report causes is gathered; wshub_settle(), which the
- * io calls once before it waits, runs deadlines, hands each stream what is queued for it in one send,
- * publishes, and buries what was closed. So a callback may call anything, closing its own client or
- * destroying the hub included, and a hundred messages to one client in one turn are one send.
- * on_disconnected comes from settle, once for each client, in the order in which they ended: it has left every
- * index by then, and whoever ends behind it, in the same turn too, has not. So of several sessions of a user the
- * last is the one whose on_disconnected finds wshub_user_count() 0. Nothing is sent to any of them any more.
+ *     client                                hub
+ *     GET /ws, Upgrade: websocket      -->       CONN-1; on_upgrade may refuse
+ *                                      <--  101
+ *     {"event":"authenticate",         -->       on_authenticate is asked (AUTH-3); it answers
+ *      "data":{"token":"..."}}                   with wshub_auth_accept() at once or later
+ *                                      <--  {"event":"connected","data":{"id":"...",
+ *                                            "userId":"...","time":"..."}}
+ *     {"event":"join",                 -->       on_join is asked which it may (ROOM-2)
+ *      "data":{"rooms":["a","b"]}}
+ *     {"event":"say","data":"hello"}   -->       on_message (MSG-7)
+ *                                      <--  {"event":...,"data":...} whatever is sent to it
+ *     {"event":"leave",                -->
+ *      "data":{"rooms":["b"]}}
+ *     {"event":"heartbeat"}            -->       nothing but a sign of life (MSG-4)
+ *
+ * A client is UNAUTHORIZED, then AUTHENTICATING (your callback has been asked), then
+ * AUTHENTICATED, then DISCONNECTED, and from any of these it may go to the last; nothing moves
+ * back (CONN-4). `authenticate`, `join`, `leave` and `heartbeat` are the hub's own events;
+ * every other name is the application's. `connected` holds `id`, `userId` if there is one,
+ * `time` in ISO 8601 UTC, and after a key exchange `serverPublicKey` and `salt`, in this order
+ * (AUTH-7).
+ *
+ * What a client may be told, as {"event":"error","data":{"message":...}}:
+ *
+ *     Invalid message format         what it sent is no JSON (MSG-2); it stays
+ *     Not authenticated              an event before acceptance (MSG-6); it stays
+ *     Already authenticated          a second `authenticate` (MSG-5); it stays
+ *     Authentication failed          rejected; close 4003 follows (AUTH-4)
+ *     Authentication error           your callback failed; close 4003 follows (AUTH-4)
+ *     Encryption handshake failed    keys were refused; close 4004 follows (AUTH-5)
+ *
+ * How a connection is closed, by code:
+ *
+ *     1001  Server shutting down     wshub_shutdown(); of wshub_drain() the code it was given
+ *     1002  ...                      a breach of RFC 6455; the reason names it (BYE-3)
+ *     1007  ...is not UTF-8          a text message, or the reason of a Close (BYE-3)
+ *     1008  too much before authentication    preauth_messages_max, preauth_bytes_max
+ *     1008  too much while waiting            held_bytes_max
+ *     1008  message not finished in time      message_timeout_ms
+ *     1009  message too big          payload_bytes_max (BYE-3)
+ *     1011  out of memory            while a message was being read
+ *     4001  Authentication timeout   AUTH-1, AUTH-2
+ *     4002  Heartbeat timeout        LIVE-1
+ *     4003  Authentication failed    AUTH-4
+ *     4004  Encryption required      AUTH-5
+ *     1006                           not sent: on_disconnected says it where no Close came
+ *
+ * ---- >>messages --------------------------------------------------------------------------------
+ * From clients. A message is judged in this order: it counts as activity (MSG-1); its bytes are
+ * JSON, strictly (MSG-9), or the client is told (MSG-2); it is an object with a string `event`,
+ * or it is dropped (MSG-3); the hub's own events are carried out; all others go to on_message,
+ * which gets the event decoded and `data` and `id` as the raw JSON that was sent: numbers keep
+ * all their digits, objects their order (MSG-7). These texts lie in the receive buffer and end
+ * with the callback: copy what you keep. The wshub_json_*() functions read raw JSON without
+ * building a tree. A failure that on_message returns is counted and logged, and the client
+ * stays (MSG-8).
+ *
+ * A binary message goes to on_binary if that is set, else it is read like text.
+ *
+ * Before a client is accepted it may send preauth_messages_max messages and preauth_bytes_max
+ * bytes; one message has payload_bytes_max at most. While the inbound transformer of a client
+ * is asked (>>encryption), nothing more of that client is read, so that its messages keep their
+ * order.
+ *
+ * To clients. A wshub_msg is an event and a `data` that is JSON already; it travels as
+ * {"event":...,"data":...} with nothing between the tokens and with your `data` byte for byte.
+ * The hub checks that it is JSON, unless data_is_json says that you know it.
+ *
+ * ---- >>sending ---------------------------------------------------------------------------------
+ * One rule for names: a send whose name ends in `_here` reaches clients of this hub alone;
+ * without it, clients of all instances that share the bus. A hub without a bus is all there is,
+ * and the two do the same. A handle (wshub_client) names a client of this hub, so what takes
+ * one needs no ending.
+ *
+ *     to                       everywhere               here alone
+ *     one client, by handle                             wshub_client_send
+ *       the same, binary                                wshub_client_send_binary
+ *     one client, by its id    wshub_send, CLIENT
+ *     a user's clients         wshub_user_send          wshub_user_send_here
+ *     a room's members         wshub_room_send          wshub_room_send_here
+ *     everybody                wshub_all_send           wshub_all_send_here
+ *     what a name turns out to be: a client of this hub, else a room; no name: everybody
+ *                              wshub_send, RESOLVE
+ *     from another thread      wshub_post_send          wshub_post_client_send
+ *     from a process that      wshub_emitter_send
+ *       holds no clients
+ *
+ * Rooms, users and everybody are authenticated clients alone; the one exception is a client
+ * that you have put into a room yourself before it was accepted (SEND-2). A room or everybody
+ * can be sent to with a list of client ids to leave out (SEND-1).
+ *
+ * Nothing leaves at once. What is sent is put into the queues of its receivers, encoded once
+ * for all of them, and leaves in this turn's settle (>>life), one io send for each stream.
+ * Messages to one client arrive in the order in which they were sent, whatever their kinds
+ * (SEND-5).
+ *
+ * The limit is on what waits, not on a message (SEND-6). A client that takes all it is offered
+ * gets a message of any length. One that does not read owes, at most backpressure_bytes_max: a
+ * message that would take it beyond is dropped for it, or the client is closed
+ * (close_on_backpressure). Others notice nothing. on_pressure tells when a client begins to
+ * owe, when something was dropped for it, and when everything has left.
+ *
+ * A send returns WSHUB_OK also when nobody is there. What happens to one receiver of many is
+ * counted and logged, and is no error of the sender.
+ *
+ * ---- >>rooms-users -----------------------------------------------------------------------------
+ * A room is a name; it exists while somebody is in it (ROOM-5). Names are case-sensitive bytes
+ * of UTF-8, and no character of them means anything.
+ *
+ * - A client asks to join (ROOM-1). Names that are no valid names, begin with `ws:`, or are the
+ *   id of another client of this hub are taken out; the rest goes to on_join, which answers
+ *   with wshub_join_accept() and the names that it grants, now or later (ROOM-2). Without
+ *   on_join nobody joins anything. Grant no name that you did not make: on another instance it
+ *   may be a client's id.
+ * - The application joins and leaves clients as it likes (ROOM-4): wshub_client_join(),
+ *   wshub_client_leave(). That is how most servers do it, from on_connected.
+ * - On acceptance each client joins the default rooms, `ws-default` and `ws-notification`
+ *   unless you say otherwise, and the room named like its own id: so a send to a room of that
+ *   name reaches that client, on whatever instance it is (AUTH-7).
+ * - rooms_per_client_max, rooms_per_message_max and rooms_max bound all of it (ROOM-6).
+ *
+ * A user is who several clients may be: wshub_identity.user_id, given with acceptance. Its
+ * clients are its sessions: wshub_user_send() reaches all of them, wshub_user_count() is how
+ * many are here, and of those that end the last one's on_disconnected finds 0. A client without
+ * a user id is anonymous.
+ *
+ * Walks (wshub_client_each(), wshub_room_each_member() and their relatives) may be interrupted
+ * by anything, a turn's end too: whoever is there from the first step to the last is seen once.
  *
  * ---- >>http-requests ---------------------------------------------------------------------------
- * What is one request and where the next begins is decided by its framing headers alone (RFC 9112 6.3), before
- * Upgrade, path or application are looked at (CONN-5; wshub__http_headed). A body that came with a request is that
- * request's: on_request gets it whole, or the request is refused and the stream ends. Both lengths at once, a length
- * said twice, a coding other than chunked, folded lines, bare CR or LF, CONNECT: refused, since a proxy before us might
- * read them differently (`make proxies` sends the same streams straight and through two of them). Of an answer, what
+ * A stream speaks HTTP/1.1, with keep-alive and requests behind one another, until it is
+ * upgraded. An upgrade on wshub_desc.path becomes a client (CONN-1). Every other request goes
+ * to on_request, which returns true and answers with wshub_http_reply() at once or later:
+ * health checks, metrics (wshub_stats_openmetrics()), a page. Who returns false, or has no
+ * on_request, answers 404. After http_timeout_ms without an answer it is 503.
+ *
+ * Who may open a WebSocket: pages of allowed_origins; whom on_upgrade does not refuse; while
+ * there is room (clients_max). Under which names the hub answers at all is allowed_hosts (421).
+ * The refusals of the hub's own, each with one line of text: 400 malformed, 403 origin or
+ * on_upgrade, 413 body, 421 host, 426 another WebSocket version, 431 head, 500 memory, 501
+ * CONNECT or a coding, 503 full or shutting down, 505 HTTP version (CONN-2, CONN-3).
+ *
+ * What is one request and where the next begins is decided by its framing headers alone (RFC
+ * 9112 6.3), before Upgrade, path or application are looked at (CONN-5). A body that came with
+ * a request is that request's: on_request gets it whole, or the request is refused and the
+ * stream ends. Both lengths at once, a length said twice, a coding other than chunked, folded
+ * lines, bare CR or LF, CONNECT: refused, since a proxy before us might read them differently
+ * (`make proxies` sends the same streams straight and through two of them). Of an answer, what
  * frames it is written by the hub alone; wshub_http_reply() refuses such headers of yours.
  *
- * What a stream is owed has a limit before authentication as after it (SEND-6). Answers that nobody takes stop the
- * reading of further requests at http_answers_bytes_max (wshub__http_owes); requests behind one that you answer later
- * wait, unread, up to held_bytes_max (wshub__hold), and the io is asked to read no more meanwhile. Nothing is lost:
- * both go on where they stopped. stats.queued_bytes, held_bytes, http_owed and held_refused tell.
+ * What a stream is owed has a limit before authentication as after it (SEND-6). Answers that
+ * nobody takes stop the reading of further requests at http_answers_bytes_max; requests behind
+ * one that you answer later wait, unread, up to held_bytes_max, and the io is asked to read no
+ * more meanwhile. Nothing is lost: both go on where they stopped. The statistics queued_bytes,
+ * held_bytes, http_owed and held_refused tell.
+ *
+ * ---- >>encryption ------------------------------------------------------------------------------
+ * The hub encrypts nothing itself: it says when keys are agreed, for whom, and sees to it that
+ * nothing goes past them. (Against eavesdroppers use TLS; a proxy in front does it.)
+ *
+ * 1. wshub_desc.require_encryption: after on_authenticate has accepted a client, on_handshake
+ *    is asked, with the `data` that the client sent along (its public key, say). The answer
+ *    wshub_handshake_accept() carries your public key and a salt, which the client gets in
+ *    `connected` (AUTH-5). Until then the client is not authenticated, and nothing is sent to
+ *    it (AUTH-6). Or, without that, mark single clients whenever you like:
+ *    wshub_client_encrypt() (ENC-4).
+ * 2. Every message to such a client, but its `connected`, passes on_transform_out, which
+ *    answers with wshub_transform_accept(): unchanged, or another event and data (ENC-1). At
+ *    most encrypted_batch_max of one message are asked at a time (ENC-3), and each client gets
+ *    its messages in order, however late the answers come (SEND-5).
+ * 3. Every event from such a client, but `heartbeat`, passes on_transform_in in the same way.
+ * 4. A transformer that rejects, fails, or is out of memory loses that message; it is never
+ *    sent in the clear (ENC-2). on_transform_in that does not answer in transform_timeout_ms
+ *    has failed.
+ *
+ * Clients that are not encrypted never pass a transformer. Binary messages cannot be
+ * transformed: where there is an outbound transformer, wshub_client_send_binary() to an
+ * encrypted client is refused (CLEAR).
+ *
+ * ---- >>buses -----------------------------------------------------------------------------------
+ * Several hubs on one bus are one: whatever is sent without `_here` reaches clients on all of
+ * them. A bus is a table (wshub_bus). backends/wshub_bus_redis.h carries it over Redis or
+ * Valkey; the loop (>>api-bus) joins hubs of one process, one a thread. wshub_desc.bus is given
+ * to the hub and ends with it.
+ *
+ * On the bus a message is an envelope on a channel (BUS-1, BUS-2), which other programs may
+ * read and write:
+ *
+ *     channel                  envelope, keys in this order, absent ones left out
+ *     ws:broadcast             {"serverId":...,"type":"broadcast","event":...,"data":...,
+ *                               "exclude":[...]}
+ *     ws:room:<room>           {"serverId":...,"type":"room","target":...,"event":...,
+ *                               "data":...,"exclude":[...]}
+ *     ws:user:<user id>        {... "type":"user" ...}
+ *     ws:client:<client id>    {... "type":"client" ...}
+ *
+ * A hub subscribes to all of these, by patterns, and drops its own and what nobody here is a
+ * receiver of (BUS-3). With bus_exact it subscribes to the channels of whom it holds, and only
+ * what it needs comes (BUS-4): for many instances with small rooms. No name from a client leads
+ * out of its prefix (BUS-6).
+ *
+ * The bus carries at most once. While it is down, delivery here goes on, and what would have
+ * been published is kept, at most bus_queue_bytes_max and bus_queue_ms_max, the oldest going
+ * first, and sent on recovery (BUS-5). What others published meanwhile is lost; on_bus says how
+ * long the gap was, so that you can refetch or tell clients. A busy turn is no outage: while
+ * the bus is up, bus_burst_bytes_max may wait.
+ *
+ * A process that holds no clients publishes with an emitter (EMIT-1): wshub_emitter_create(),
+ * or examples/wshub-emit.c from the command line. wshub_bus_request() asks the broker anything
+ * else.
+ *
+ * ---- >>logs ------------------------------------------------------------------------------------
+ * on_log gets one line for whatever an operator may want to know: a code, a level, a text,
+ * perhaps the client. There is no other output. The table of all codes, with what each means
+ * and what to do, is the list WSHUB_LOGS in >>types; wshub_log_name() and wshub_log_help() give
+ * both at run time, so that a program can print them beside the line:
+ *
+ *     static void on_log(wshub *hub, const wshub_log *line, void *user) {
+ *         fprintf(stderr, "%s: %s\n", wshub_log_name(line->code), line->text);
+ *         if (line->level == WSHUB_LEVEL_ERROR)
+ *             fprintf(stderr, "  %s\n", wshub_log_help(line->code));
+ *     }
+ *
+ * INFO is what peers do wrong, WARN what costs somebody a message or could be an oversight of
+ * yours, ERROR what should not happen: a callback that failed, memory that is out. Texts are
+ * escaped ASCII and never hold a payload or a token. Of one code at most ten lines a second are
+ * written, and the next one says how many were held back.
+ *
+ * ---- >>statistics ------------------------------------------------------------------------------
+ * wshub_stats_get() reads all figures at once, wshub_stats_json() writes them as one JSON
+ * object, and wshub_stats_openmetrics() as a page for Prometheus and its relatives, counters as
+ * `wshub_<name>_total`, gauges as `wshub_<name>`. The table of all figures, with type, unit and
+ * meaning, is the list WSHUB_STATS in >>types. A page of metrics is:
+ *
+ *     static bool on_request(wshub *hub, wshub_request request, const wshub_http *http,
+ *                            void *user) {
+ *         static char text[16384];
+ *         if (!wshub_str_eq_z(http->path, "/metrics")) return false;
+ *         wshub_http_reply(hub, request, &(wshub_reply){
+ *             .status = 200, .content_type = WSHUB_OPENMETRICS_TYPE,
+ *             .body = {text, wshub_stats_openmetrics(hub, text, sizeof text)}});
+ *         return true;
+ *     }
+ *
+ * ---- >>limits ----------------------------------------------------------------------------------
+ * Nothing that a peer can make grow is without a limit, and nothing that it can keep waiting is
+ * without a clock. The table of all of them, with unit, default, least and greatest value and
+ * meaning, is the list WSHUB_LIMITS in >>desc. A field that is 0 has its default; WSHUB_OFF is
+ * none, where the table says OFF. Values that are out of range, or that do not go together, are
+ * refused: wshub_desc_problem() says what to write.
+ *
+ * Not in a description, but fixed: a name has WSHUB_NAME_BYTES_MAX bytes, one from a client
+ * WSHUB_NAME_UNITS_MAX UTF-16 code units; a message to be sent WSHUB_MSG_BYTES_MAX bytes; the
+ * reason of a Close WSHUB_CLOSE_REASON_MAX bytes; one client's queue 2 GiB - 1; 64 walks are
+ * tracked at a time; ten log lines a second of a code.
+ *
+ * ---- >>config ----------------------------------------------------------------------------------
+ * What a running server may want to change is a field of wshub_desc. What shapes the code is a
+ * macro, defined before the implementation is included:
+ *
+ *   WSHUB_IMPLEMENTATION   emit the code here: in exactly one file
+ *   WSHUB_STATIC           all functions static (for a library that keeps wshub to itself);
+ *                          only where WSHUB_IMPLEMENTATION is defined too
+ *   WSHUB_ASSERT(x)        default: assert(x) from <assert.h>. States what the hub itself
+ *                          relies on; no byte from the network and no argument of yours can
+ *                          make one fail
+ *   WSHUB_SELF_CHECK       also emit wshub_self_check(), which walks every index (for tests)
+ *   WSHUB_JSON_DEPTH_MAX   the largest json_depth_max a hub may be given (default 4096; costs
+ *                          one bit of stack each while parsing). The same in all files
+ *   WSHUB_NO_THREADS       strip the wshub_post family's atomics; posts are then refused
+ *                          (NOWAKE)
+ *   WSHUB_PORTABLE         use nothing but ISO C where a compiler's own ways are known to be
+ *                          faster
+ *
+ * ---- >>life ------------------------------------------------------------------------------------
+ * A *conn* is a byte stream that an io owns. It speaks HTTP until it is upgraded; then a
+ * *client* is who the hub knows at its end. An *ask* is a question that you have yet to answer:
+ * at once, inside the callback, or at any time later, once. A late or second answer is told so
+ * (STALE) and harmless. All three are values, not pointers: keep them as long as you like.
+ *
+ * The *turn*: the io reports what has happened (bytes, ends, room), callbacks run, and
+ * everything that they cause is gathered. Then wshub_settle(), which the io calls once before
+ * it waits, runs what is due by the clock, hands each stream what is queued for it in one send,
+ * publishes, and buries what was closed. So a callback may call anything, closing its own
+ * client or destroying the hub included, and a hundred messages to one client in one turn are
+ * one send.
+ *
+ * on_disconnected comes from settle, once for each client, authenticated or not, in the order
+ * in which they ended: it has left every index by then, and whoever ends behind it, in the same
+ * turn too, has not (BYE-1). Nothing is sent to any of them any more.
+ *
+ * A server that is to end says so: wshub_shutdown() closes everybody with 1001, waits for them
+ * and for the broker, and calls on_shutdown (BYE-2); wshub_drain() does it at a pace.
+ * wshub_destroy() waits for nothing.
  *
  * ---- >>ends-clocks -----------------------------------------------------------------------------
- * An end is a state (LIVE-3). Whoever ends a stream in whatever way, what it is owed is sent as long as it makes
- * progress, what the peer says is read meanwhile, our Close leaves behind the last message and our FIN behind that; the
- * peer's end is then waited for, and only then does close_timeout_ms run. Before that only write_timeout_ms without a
- * byte of progress gives up. A peer that half-closes still gets its answers. A stream's state is written by
+ * An end is a state (LIVE-3). Whoever ends a stream in whatever way, what it is owed is sent as
+ * long as it makes progress, what the peer says is read meanwhile, our Close leaves behind the
+ * last message and our FIN behind that; the peer's end is then waited for, and only then does
+ * close_timeout_ms run. Before that only write_timeout_ms without a byte of progress gives up.
+ * A peer that half-closes still gets its answers. A stream's state is written by
  * wshub__conn_to() alone, and wshub__conn_follows says which state may follow which.
  *
- * Clocks measure silence or want of progress, never the length of honest work: a reader of a large page, a sender of a
- * large body, a client whose inbound transformer is slow is not silent. Peers are judged by wshub_io.heard_ms, up to
- * when all they said has been reported: after a late turn (a stopped process, a slow callback, a suspended machine)
- * what lies in the system's buffers is read first. Timers of yours go by the clock itself; what a timer starts with
- * no delay runs in the next turn.
+ * Clocks measure silence or want of progress, never the length of honest work: a reader of a
+ * large page, a sender of a large body, a client whose inbound transformer is slow is not
+ * silent. Peers are judged by wshub_io.heard_ms, up to when all they said has been reported:
+ * after a late turn (a stopped process, a slow callback, a suspended machine) what lies in the
+ * system's buffers is read first. Timers of yours go by the clock itself; what a timer starts
+ * with no delay runs in the next turn.
  *
- * ---- >>promises --------------------------------------------------------------------------------
- * What else holds, whoever is at the other end; in brackets the one place that keeps it and the test that tries to break it.
- * - A large message is an ordinary message: the limit is on what waits, so a client that owes nothing gets a message of
- *   any length, and behind the largest thing ever said a turn costs and holds what it did (wshub__fan_fits,
- *   wshub__log_room; tests/test_costs.c, `make after`).
- * - Callbacks may do anything, on_log included, and none is called in the middle of a change: log lines are kept and told
- *   when the outermost call leaves or between the steps of settle (wshub__log_tell; tests/test_log.c, test_matrix.c).
- *   Who is there from a walk's first step to its last is seen once, whoever leaves meanwhile (>>walks;
- *   tests/test_walks.c).
- * - Presence is told in the order in which it happened, each end before the next one's (wshub__bury; tests/test_walks.c).
- * - Costs grow as their declarations say, in 16 times as much too, whatever names strangers choose (tests/test_work.c).
- * - A busy turn is no outage: over a bus that is up what is published waits for room, up to bus_burst_bytes_max; only
- *   while the bus is down do bus_queue_bytes_max and bus_queue_ms_max drop the oldest. What was accepted here can be read
- *   by every equal instance, and a shutdown waits for the broker's word (wshub__outbox_add, wshub__bus_leave;
- *   tests/test_bus.c).
- * - A description that is half right is refused by wshub_desc_problem() with a text that names the field: a list without
- *   its count, an origin no browser sends, limits under which nobody could be accepted (tests/test_api.c).
- * - A handle fits the hub that gave it and no other, before or after a restart; an id is never given twice, whatever
- *   the io's randomness does (wshub__pool_first, wshub__random, wshub__index_put; tests/test_api.c).
+ * Two clocks watch a client: heartbeat_timeout_ms counts from its last message (LIVE-1),
+ * idle_timeout_ms from the last byte in either direction, and pings are sent so that a live
+ * peer never reaches it (LIVE-2).
  *
  * ---- >>threads ---------------------------------------------------------------------------------
  * A hub belongs to one thread; all functions are called there, callbacks run there. Exactly the
- * functions named wshub_post* may be called from any thread: they copy, queue and wake the hub. For
- * more cores make a hub per thread, each with its own io, joined by a loop (>>api-bus).
+ * functions named wshub_post* may be called from any thread: they copy, queue and wake the hub
+ * (examples/auth_later.c). For more cores make a hub per thread, each with its own io, joined
+ * by a loop (>>api-bus, examples/cores.c). There is no global variable, so hubs know nothing of
+ * each other.
  *
  * ---- >>memory ----------------------------------------------------------------------------------
- * All memory comes through wshub_desc.alloc, which is told the old size with every change. An idle
- * authenticated client costs 512 bytes here, its three rooms, its user and what an allocator adds included
- * (tests/test_memory.c counts it). A message to be sent is encoded once into a shared segment; each
- * receiver holds a span of it. Everything a peer can make grow has a limit in wshub_desc. The largest
- * thing ever seen leaves nothing behind: what is longer than a segment has memory of its own that goes
- * with it, what the most clients, rooms, timers and questions took is given back within a second or two
- * of turns, and a turn costs the same before and after (tests/bench/after.sh, tests/test_costs.c).
+ * All memory comes through wshub_desc.alloc, which is told the old size with every change. An
+ * idle authenticated client costs 512 bytes here, its three rooms, its user and what an
+ * allocator adds included (tests/test_memory.c counts it). A message to be sent is encoded once
+ * into a shared segment; each receiver holds a span of it. The largest thing ever seen leaves
+ * nothing behind: what is longer than a segment has memory of its own that goes with it, what
+ * the most clients, rooms, timers and questions took is given back within a second or two of
+ * turns, and a turn costs the same before and after (tests/bench/after.sh, tests/test_costs.c).
+ *
+ * Texts that you are given are *views*: valid until the callback returns, or as long as the
+ * declaration says. Texts that you give are *borrowed* for the call, or *copied* where the hub
+ * keeps them; what is *given* is the other's to end from then on. Every declaration uses these
+ * four words.
  *
  * ---- >>errors ----------------------------------------------------------------------------------
- * Functions that can fail return wshub_err; results come out through out_ parameters, untouched on
- * failure; a function does all or nothing. The peer's mistakes end in a close code or an HTTP status, a
- * counter and a log line; the world's in a returned error; yours in WSHUB_ERR_PARAM.
+ * Functions that can fail return wshub_err and nothing else; results come out through out_
+ * parameters, untouched on failure; a function does all or nothing. The peer's mistakes end in
+ * a close code or an HTTP status, a counter and a log line, never in an error of yours; the
+ * world's in a returned error; yours in WSHUB_ERR_PARAM. The numbers are the contract,
+ * wshub_strerror() is for people, and wshub_desc_problem() explains what a description lacks.
  *
  * ---- >>backends --------------------------------------------------------------------------------
- * An io (wshub_io) is where bytes come from. backends/wshub_io_sock.h serves sockets over one of the
- * pollers wshub_io_epoll.h, wshub_io_kqueue.h, wshub_io_poll.h; wshub_io_auto.h takes the best there is.
- * backends/wshub_io_fake.h is a transport without a network and a clock turned by hand, for unit tests.
- * A bus (wshub_bus) carries messages between hubs: the loop in >>api-bus within a process,
- * backends/wshub_bus_redis.h over Redis or Valkey, wshub_bus_hiredis.h the same for who has hiredis.
+ * An io (wshub_io) is where bytes come from. backends/wshub_io_sock.h serves sockets over one
+ * of the pollers wshub_io_epoll.h, wshub_io_kqueue.h, wshub_io_poll.h; wshub_io_auto.h takes
+ * the best there is. backends/wshub_io_fake.h is a transport without a network and a clock
+ * turned by hand, for unit tests (examples/unit_test.c). A loop of your own is an io of 150
+ * lines (examples/custom_io.c). A bus (wshub_bus) carries messages between hubs: the loop in
+ * >>api-bus within a process, backends/wshub_bus_redis.h over Redis or Valkey,
+ * wshub_bus_hiredis.h the same for who has hiredis. A backend is a file to copy beside wshub.h
+ * and to include behind it; it uses nothing but what is declared here. Each opens with what it
+ * does and does not.
+ *
+ * ---- >>promises --------------------------------------------------------------------------------
+ * What else holds, whoever is at the other end; in brackets the one place that keeps it and the
+ * test that tries to break it.
+ * - A large message is an ordinary message: the limit is on what waits, so a client that owes
+ *   nothing gets a message of any length, and behind the largest thing ever said a turn costs
+ *   and holds what it did (wshub__fan_fits, wshub__log_room; tests/test_costs.c, `make after`).
+ * - Callbacks may do anything, on_log included, and none is called in the middle of a change:
+ *   log lines are kept and told when the outermost call leaves or between the steps of settle
+ *   (wshub__log_tell; tests/test_log.c, test_matrix.c). Who is there from a walk's first step
+ *   to its last is seen once, whoever leaves meanwhile (>>walks; tests/test_walks.c).
+ * - Presence is told in the order in which it happened, each end before the next one's
+ *   (wshub__bury; tests/test_walks.c).
+ * - Costs grow as their declarations say, in 16 times as much too, whatever names strangers
+ *   choose (tests/test_work.c).
+ * - A busy turn is no outage: over a bus that is up what is published waits for room, up to
+ *   bus_burst_bytes_max; only while the bus is down do bus_queue_bytes_max and bus_queue_ms_max
+ *   drop the oldest. What was accepted here can be read by every equal instance, and a shutdown
+ *   waits for the broker's word (wshub__outbox_add, wshub__bus_leave; tests/test_bus.c).
+ * - A description that is half right is refused by wshub_desc_problem() with a text that names
+ *   the field: a list without its count, an origin no browser sends, limits under which nobody
+ *   could be accepted (tests/test_api.c).
+ * - A handle fits the hub that gave it and no other, before or after a restart; an id is never
+ *   given twice, whatever the io's randomness does (wshub__pool_first, wshub__random,
+ *   wshub__index_put; tests/test_api.c).
+ *
+ * ---- >>rules -----------------------------------------------------------------------------------
+ * Every rule that code, comment or test cites, in a line or two. On the wire they are those of
+ * the system that wshub is compatible with; where one departs from it, it says so: (departs).
+ *
+ *   Connections
+ *   CONN-1  An upgrade on the configured path becomes a client, unauthorized, with a fresh
+ *           random UUID as its id.
+ *   CONN-2  Every other request goes to the application, or is answered 404. Refused
+ *           handshakes: 400 malformed, 426 another version, 403 a foreign origin or the
+ *           application, 503 full, 500 memory. No list of origins: any page; an empty one:
+ *           none.
+ *   CONN-3  A request's head has a largest size, a largest number of fields (431) and a clock
+ *           of its own.
+ *   CONN-4  States go UNAUTHORIZED, AUTHENTICATING, AUTHENTICATED, DISCONNECTED; none goes
+ *           back.
+ *   CONN-5  The framing headers alone decide where a request ends. A body is never read as a
+ *           request, and the framing of answers is the hub's.
+ *
+ *   Messages from clients
+ *   MSG-1   Any message counts as activity.
+ *   MSG-2   What is no JSON in UTF-8: `error` Invalid message format; the client stays.
+ *           (departs: bad UTF-8 is not patched up)
+ *   MSG-3   JSON without a non-empty string `event`: dropped, logged, counted. (departs: no
+ *           other type of `event` is passed on)
+ *   MSG-4   `heartbeat` does nothing else, in any state.
+ *   MSG-5   `authenticate` in any state but UNAUTHORIZED: `error` Already authenticated.
+ *   MSG-6   Any other event before acceptance: `error` Not authenticated; the client stays.
+ *   MSG-7   Other events go to the application with `data` and `id` as raw JSON, untouched.
+ *   MSG-8   A failure that the application reports is logged and counted; the client stays.
+ *   MSG-9   JSON is RFC 8259, strictly, to a largest depth; of equal keys the last counts.
+ *
+ *   Authentication
+ *   AUTH-1  Who has not sent `authenticate` in time is closed with 4001, without `error`.
+ *   AUTH-2  The answer has three times that time, from the question.
+ *   AUTH-3  The application gets the raw `data` ({} if absent) and answers now or later, from
+ *           any thread: accepted, rejected or failed. Late and second answers do no harm.
+ *   AUTH-4  Rejected: `error` Authentication failed; failed: `error` Authentication error; then
+ *           4003.
+ *   AUTH-5  Where encryption is required, acceptance is followed by the key exchange; without a
+ *           callback for it, or refused, the client is closed with 4004.
+ *   AUTH-6  Until the keys are agreed the client is not authenticated: nothing is taken from it
+ *           and nothing sent to it in the clear. (departs)
+ *   AUTH-7  Then, in this order: authenticated, indexed under its user id unless that is empty,
+ *           in the room of its own id and the default rooms, sent `connected`, on_connected.
+ *
+ *   Rooms
+ *   ROOM-1  Names from clients: 1 to 256 UTF-16 code units, not beginning with `ws:`, not the
+ *           id of another client of this hub (departs); others are taken out.
+ *   ROOM-2  The application grants joins, now or later; without a callback there are none.
+ *   ROOM-3  `leave` leaves those of the named rooms that the client is in.
+ *   ROOM-4  The application joins and leaves any client to any room, unasked.
+ *   ROOM-5  Joining twice is joining once; a room is there while it has members; who goes
+ *           leaves all.
+ *   ROOM-6  Rooms of a client and rooms in a message have limits; the rest is refused and
+ *           counted.
+ *
+ *   Sending
+ *   SEND-1  There are sends to a client, a user, a room and all; the last two can leave clients
+ *           out.
+ *   SEND-2  Rooms, users and all are authenticated clients; a client in a room by the
+ *           application's own join hears that room before, too. A client by its id is reached
+ *           in any state, but not while its keys are still to be agreed. (departs)
+ *   SEND-3  A destination without a kind: nothing: all; the id of a client here: that client;
+ *           else the room of that name. An event and data are required.
+ *   SEND-4  The kind of a destination can be named.
+ *   SEND-5  Messages to one client keep their order, whatever their kinds and however late a
+ *           transformer answers. (departs)
+ *   SEND-6  What waits for a client, or in answers for a stream, has a limit; who owes nothing
+ *           is sent a message of any length. Beyond: dropped, counted, told, or closed if so
+ *           set.
+ *
+ *   Encryption
+ *   ENC-1   All that goes to an encrypted client, but `connected`, passes the transformer, if
+ *           there is one.
+ *   ENC-2   What it fails at is dropped for that client, logged, counted, never sent in the
+ *           clear.
+ *   ENC-3   So many transformations of one message run at a time.
+ *   ENC-4   The application may switch a client to encrypted at any time after authentication.
+ *
+ *   The bus
+ *   BUS-1   Channels: ws:broadcast, ws:room:<room>, ws:client:<id>, ws:user:<user id>.
+ *   BUS-2   The envelope: serverId, type, target, event, data, exclude; in this order, absent
+ *           ones left out.
+ *   BUS-3   What is no envelope is counted and dropped; own messages are dropped; the rest is
+ *           delivered here by type and target. (departs: no room name is special)
+ *   BUS-4   Exact mode: subscriptions to what is here, instead of patterns.
+ *   BUS-5   While the bus is down, what is published is kept, to a limit, and sent on recovery;
+ *           what has to go is counted, and the application told of both.
+ *   BUS-6   No name from a client chooses a channel outside its prefix, or is a pattern.
+ *   EMIT-1  An emitter publishes without holding clients, under the name `emitter`, which no
+ *           hub bears.
+ *
+ *   Liveness
+ *   LIVE-1  Authenticated clients silent for longer than the heartbeat timeout are closed with
+ *           4002, one heartbeat interval later at most.
+ *   LIVE-2  A stream on which no byte moves for the idle timeout is dropped; pings see to it
+ *           that a live peer's does not. A pong is no heartbeat, unless so set.
+ *   LIVE-3  Clocks measure silence or want of progress, never honest work; after a late turn
+ *           what has arrived is read before anybody is judged.
+ *
+ *   Ends
+ *   BYE-1   A client that is closed leaves users, rooms and the table of clients; then
+ *           on_disconnected is called, once, whether it ever authenticated or not.
+ *   BYE-2   Shutdown: no new clients, 1001 for all; on_disconnected when all are closed
+ *           (departs); then the bus is left, once the broker has acknowledged what was
+ *           published, or a deadline has passed.
+ *   BYE-3   Over the largest message: 1009. Text that is not UTF-8: 1007. Any other breach:
+ *           1002.
  *
  * ---- >>changes ---------------------------------------------------------------------------------
- * 0.2.0  Tables and descriptions have a version. For who fills a wshub_io, a wshub_io_sock_poller or a wshub_bus by
- *        hand: set its first member, version, to WSHUB_IO_VERSION, WSHUB_POLLER_VERSION or
- *        WSHUB_BUS_VERSION. wshub_create() and wshub_desc_problem() are called as before; a binding of
- *        another language calls wshub_create_versioned(). New: wshub_emitter_problem(),
- *        wshub_bus_request(), and for who writes a bus the optional entry request.
- *        wshub_conn_about() and wshub_client_about() tell the listener, both addresses and what TLS knows:
- *        the entry wshub_io.about takes the place of peer (write the peer's address into
- *        out_about->peer), and connect() takes a wshub_dial, whose address is what it took
- *        (&(wshub_dial){.address = "host:port"}). wshub_client_peer() gives 0 where the text does not
- *        fit, no longer the address without its port.
- *        For who writes an io: wshub_io_owner.ended (a half-close; NULL: closed() as before), close(flush) has no clock of
- *        the io's while its owner is there, optional entries heard_ms and taken. For who writes a bus: optional pending
- *        and alarm, reports room and late; orders call no report. Zero a table before you fill it.
- *        wshub_http_reply() refuses headers that frame or speak of the connection (use wshub_reply.close), and a second
- *        Content-Type. wshub_json_get() and its relatives give nothing out of what is no JSON; wshub_json_int() and
- *        wshub_json_copy() say when something does not fit. Descriptions that were half right are refused:
- *        wshub_desc_problem() says what to write. Log lines come when the outermost call leaves, not inside it.
- *        Defaults: http_head_bytes_max 16384, rooms_per_message_max as rooms_per_client_max, bus_queue_ms_max 15000.
- *        New fields: head_timeout_ms (a request's head; was auth_timeout_ms), transform_timeout_ms, heartbeat_by_pong,
- *        held_bytes_max, http_answers_bytes_max, bus_burst_bytes_max, allowed_hosts; wshub_emitter_close().
- * 0.1.0  the first version.
+ * 0.2.0, newest first; each says what to write instead.
+ *
+ * - Statistics, log codes and limits are X lists (WSHUB_STATS, WSHUB_LOGS, WSHUB_LIMITS): who
+ *   expands WSHUB_LOGS writes five parameters instead of three. The order of the fields of
+ *   wshub_stats and wshub_desc is another one: name them. New: wshub_stats_json(),
+ *   wshub_stats_openmetrics(), wshub_log_help(). A payload_bytes_max of nearly 1 GiB no longer
+ *   needs a held_bytes_max beside it.
+ * - wshub_conn_about() and wshub_client_about() tell the listener, both addresses and what TLS
+ *   knows: the entry wshub_io.about takes the place of peer (write the peer's address into
+ *   out_about->peer), and connect() takes a wshub_dial, whose address is what it took
+ *   (&(wshub_dial){.address = "host:port"}). wshub_client_peer() gives 0 where the text does
+ *   not fit, no longer the address without its port.
+ * - Tables and descriptions have a version. For who fills a wshub_io, a wshub_io_sock_poller or
+ *   a wshub_bus by hand: set its first member, version, to WSHUB_IO_VERSION,
+ *   WSHUB_POLLER_VERSION or WSHUB_BUS_VERSION. wshub_create() and wshub_desc_problem() are
+ *   called as before; a binding of another language calls wshub_create_versioned(). New:
+ *   wshub_emitter_problem(), wshub_bus_request(), and for who writes a bus the optional entry
+ *   request.
+ * - For who writes an io: wshub_io_owner.ended (a half-close; NULL: closed() as before),
+ *   close(flush) has no clock of the io's while its owner is there, optional entries heard_ms
+ *   and taken. For who writes a bus: optional pending and alarm, reports room and late; orders
+ *   call no report. Zero a table before you fill it.
+ * - wshub_http_reply() refuses headers that frame or speak of the connection (use
+ *   wshub_reply.close), and a second Content-Type.
+ * - wshub_json_get() and its relatives give nothing out of what is no JSON; wshub_json_int()
+ *   and wshub_json_copy() say when something does not fit.
+ * - Descriptions that were half right are refused: wshub_desc_problem() says what to write.
+ * - Log lines come when the outermost call leaves, not inside it.
+ * - Defaults: http_head_bytes_max 16384, rooms_per_message_max as rooms_per_client_max,
+ *   bus_queue_ms_max 15000.
+ * - New fields: head_timeout_ms (a request's head; was auth_timeout_ms), transform_timeout_ms,
+ *   heartbeat_by_pong, held_bytes_max, http_answers_bytes_max, bus_burst_bytes_max,
+ *   allowed_hosts; wshub_emitter_close().
+ *
+ * 0.1.0, the first version.
  */
 #ifndef WSHUB_H
 #define WSHUB_H
@@ -1118,13 +1539,23 @@ WSHUB_API void wshub_stats_get(const wshub *hub, wshub_stats *out_stats);
 WSHUB_API size_t wshub_stats_json(const wshub *hub, char *buf, size_t cap);
 WSHUB_API size_t wshub_stats_openmetrics(const wshub *hub, char *buf, size_t cap);
 #define WSHUB_OPENMETRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
-WSHUB_API wshub_str wshub_server_id(const wshub *hub); /* view, valid as long as the hub */
-WSHUB_API uint64_t wshub_now_ms(const wshub *hub); /* the hub's clock: stands still within a turn */
-WSHUB_API void *wshub_user(const wshub *hub);      /* wshub_desc.user */
-WSHUB_API const char *wshub_strerror(wshub_err err);       /* never NULL */
-WSHUB_API const char *wshub_log_name(wshub_log_code code); /* "MSG_INVALID"; "?" if none */
-WSHUB_API const char *
-wshub_log_help(wshub_log_code code); /* what it means and what to do; "?" if none */
+
+/* Tells the name under which this hub publishes: wshub_desc.server_id, or the UUID that was made for
+ * it. A view, valid as long as the hub. Thread: the hub's. */
+WSHUB_API wshub_str wshub_server_id(const wshub *hub);
+/* Tells the hub's clock, in milliseconds from an unknown beginning: it never goes back and stands
+ * still within a turn. Thread: the hub's. */
+WSHUB_API uint64_t wshub_now_ms(const wshub *hub);
+/* Gives wshub_desc.user back. Thread: the hub's. */
+WSHUB_API void *wshub_user(const wshub *hub);
+
+/* Say what an error or a log code is, for people: the text of the error; the name of the code
+ * ("MSG_INVALID"); what the code means and what to do about it. Never NULL; of what is none: a text
+ * that says so, or "?". Pure: any thread. */
+WSHUB_API const char *wshub_strerror(wshub_err err);
+WSHUB_API const char *wshub_log_name(wshub_log_code code);
+WSHUB_API const char *wshub_log_help(wshub_log_code code);
+
 #ifdef WSHUB_SELF_CHECK
 /* Walks every index and byte account; NULL, or a text that names the first thing that is wrong. */
 WSHUB_API const char *wshub_self_check(const wshub *hub);
@@ -1467,6 +1898,7 @@ WSHUB_API size_t wshub_json_quoted_len(wshub_str text);
 /* How many UTF-16 code units a text has, which is UTF-8 (ROOM-1). */
 WSHUB_API size_t wshub_utf8_units(wshub_str text);
 
+/* Is this UTF-8, whole and as RFC 3629 has it? Of no bytes: yes. */
 WSHUB_API bool wshub_utf8_check(const uint8_t *bytes, size_t count);
 /* Base64, standard alphabet, padded. buf: at least 4 * ((count + 2) / 3) bytes. Returns that
  * length. */
@@ -9454,7 +9886,7 @@ WSHUB__COLD WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter,
     return true;
 }
 
-/* ---- >>sending ---------------------------------------------------------------------------------
+/* ---- >>sends ---------------------------------------------------------------------------------
  * The application's sends, here and everywhere. Proved by tests/test_send.c, test_bus.c. */
 
 /* Routes to one kind of destination, from a public door. */

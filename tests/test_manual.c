@@ -1,6 +1,9 @@
 /* The manual is true: what wshub.h says about itself in lists and tables agrees with what stands in the code. Run from
  * the root of the tree, whose files it reads. */
+#define _GNU_SOURCE
 #include "hubtest.h"
+#include <ctype.h>
+#include <dirent.h>
 
 /* ---- statistics: WSHUB_STATS ---- */
 
@@ -236,4 +239,197 @@ TEST(every_limit_left_out_is_its_default) {
     kept = d;
     wshub__desc_defaults(&d);
     for (i = 0; i < LIMITS; i++) EXPECT(limit_get(&d, i) == limit_get(&kept, i)); /* what is said stays */
+}
+
+/* ---- the text of the files ---- */
+
+#define TEXT_MAX (2u << 20)
+
+static char *text_of(const char *path) { /* the caller frees it; it ends with a zero */
+    FILE *f = fopen(path, "rb");
+    char *text = (char *)calloc(1, TEXT_MAX);
+    EXPECT(f && text);
+    if (f) {
+        EXPECT(fread(text, 1, TEXT_MAX - 1, f) < TEXT_MAX - 1);
+        (void)fclose(f);
+    }
+    return text;
+}
+
+/* A set of words, in the order in which they came. */
+typedef struct words_set {
+    char word[200][40];
+    int times[200];
+    size_t count;
+} words_set;
+static size_t set_find(const words_set *set, const char *word, size_t len) {
+    size_t i;
+    for (i = 0; i < set->count; i++) {
+        if (strlen(set->word[i]) == len && memcmp(set->word[i], word, len) == 0) break;
+    }
+    return i;
+}
+static void set_add(words_set *set, const char *word, size_t len) {
+    size_t i = set_find(set, word, len);
+    if (len >= sizeof set->word[0] || i == sizeof set->word / sizeof set->word[0]) {
+        EXPECT(!"a larger set of words");
+        return;
+    }
+    if (i == set->count) {
+        memcpy(set->word[i], word, len);
+        set->count++;
+    }
+    set->times[i]++;
+}
+static bool set_has(const words_set *set, const char *word) { return set_find(set, word, strlen(word)) < set->count; }
+
+/* ---- tags: >>name in the list at the top, and at its banner ---- */
+
+static size_t tag_len(const char *p) { /* of `>>name` at p; 0: none */
+    size_t n = 2;
+    if (p[0] != '>' || p[1] != '>' || !islower((unsigned char)p[2])) return 0;
+    while (islower((unsigned char)p[n]) || isdigit((unsigned char)p[n]) || (p[n] == '-' && islower((unsigned char)p[n + 1]))) n++;
+    return n;
+}
+/* All tags of a text: those that are banners, or those that are mentioned elsewhere. */
+static void tags_of(const char *from, const char *to, bool banners, words_set *set) {
+    const char *p, *line = from;
+    for (p = from; p < to; p++) {
+        size_t n = tag_len(p);
+        bool banner = n && p - line <= 9 && strncmp(p - 5, "---- ", 5) == 0;
+        if (*p == '\n') line = p + 1;
+        if (n && banner == banners) set_add(set, p + 2, n - 2);
+    }
+}
+
+TEST(every_tag_stands_at_one_banner_and_every_banner_in_the_list) {
+    static words_set list, banners, mentions, elsewhere;
+    char *header = text_of("wshub.h"), *readme = text_of("README.md"), *list_end = strstr(header, "*/");
+    size_t i;
+    EXPECT(list_end && strncmp(header, "/* wshub.h", 10) == 0);
+    tags_of(header, list_end, false, &list);
+    tags_of(list_end, header + strlen(header), true, &banners);
+    tags_of(list_end, header + strlen(header), false, &mentions);
+    tags_of(readme, readme + strlen(readme), false, &elsewhere);
+    EXPECT(list.count > 60 && elsewhere.count > 10);
+    for (i = 0; i < list.count; i++) {
+        size_t k = set_find(&banners, list.word[i], strlen(list.word[i]));
+        if (list.times[i] != 1 || k == banners.count || banners.times[k] != 1) {
+            test_failures++;
+            (void)printf("  >>%s is %d times in the list and at %d banners\n", list.word[i], list.times[i], k < banners.count ? banners.times[k] : 0);
+        }
+    }
+    for (i = 0; i < banners.count; i++) {
+        if (set_has(&list, banners.word[i])) continue;
+        test_failures++;
+        (void)printf("  >>%s is not in the list\n", banners.word[i]);
+    }
+    for (i = 0; i < list.count && i < banners.count; i++) { /* in the order of the list */
+        if (strcmp(list.word[i], banners.word[i]) == 0) continue;
+        test_failures++;
+        (void)printf("  >>%s comes where the list says >>%s\n", banners.word[i], list.word[i]);
+        break;
+    }
+    for (i = 0; i < mentions.count + elsewhere.count; i++) { /* who is sent to a tag finds it */
+        const char *word = i < mentions.count ? mentions.word[i] : elsewhere.word[i - mentions.count];
+        if (set_has(&list, word)) continue;
+        test_failures++;
+        (void)printf("  >>%s is named in %s and is nowhere\n", word, i < mentions.count ? "wshub.h" : "README.md");
+    }
+    free(header);
+    free(readme);
+}
+
+/* ---- rules: those that are cited are those that >>rules defines ---- */
+
+static size_t rule_len(const char *begin, const char *p) { /* of `AUTH-3` at p; 0: none */
+    static const char *const families[] = {"CONN", "MSG", "AUTH", "ROOM", "SEND", "ENC", "BUS", "EMIT", "LIVE", "BYE"};
+    size_t i, n;
+    if (p > begin && (isalnum((unsigned char)p[-1]) || p[-1] == '_' || p[-1] == '-')) return 0;
+    for (i = 0; i < sizeof families / sizeof families[0]; i++) {
+        n = strlen(families[i]);
+        if (strncmp(p, families[i], n) != 0 || p[n] != '-' || !isdigit((unsigned char)p[n + 1])) continue;
+        for (n++; isdigit((unsigned char)p[n]); n++) {
+        }
+        return n;
+    }
+    return 0;
+}
+static void rules_cited(const char *from, const char *to, words_set *set) {
+    const char *p;
+    for (p = from; p < to; p++) {
+        size_t n = rule_len(from, p);
+        if (n) set_add(set, p, n);
+    }
+}
+static void rules_cited_below(const char *folder, words_set *set) {
+    DIR *d = opendir(folder);
+    struct dirent *e;
+    EXPECT(d != NULL);
+    while (d && (e = readdir(d)) != NULL) {
+        char path[600], *text;
+        size_t n = strlen(e->d_name);
+        if (n < 3 || (strcmp(e->d_name + n - 2, ".c") != 0 && strcmp(e->d_name + n - 2, ".h") != 0)) continue;
+        (void)snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        text = text_of(path);
+        rules_cited(text, text + strlen(text), set);
+        free(text);
+    }
+    if (d) (void)closedir(d);
+}
+
+TEST(rules_that_are_cited_are_defined_and_the_other_way_round) {
+    static words_set cited, defined;
+    char *header = text_of("wshub.h"), *rules = strstr(header, "---- >>rules -"), *end = rules ? strstr(rules + 4, "---- >>") : NULL, *p;
+    size_t i;
+    EXPECT(rules && end);
+    for (p = rules; p && p < end; p++) { /* a definition begins its line, has a text, and is there once */
+        size_t n = strncmp(p, "\n *   ", 6) == 0 ? rule_len(p + 6, p + 6) : 0;
+        if (!n) continue;
+        set_add(&defined, p + 6, n);
+        EXPECT(strncmp(p + 6 + n, "  ", 2) == 0 && strcspn(p + 6 + n + 2, "\n") > 10);
+    }
+    rules_cited(header, rules, &cited);
+    rules_cited(end, header + strlen(header), &cited);
+    rules_cited_below("backends", &cited);
+    rules_cited_below("tests", &cited);
+    rules_cited_below("tests/bench", &cited);
+    rules_cited_below("tests/fuzz", &cited);
+    rules_cited_below("examples", &cited);
+    EXPECT(cited.count > 40);
+    for (i = 0; i < defined.count; i++) EXPECT_INT(defined.times[i], 1);
+    for (i = 0; i < cited.count + defined.count; i++) {
+        bool is_cited = i < cited.count;
+        const char *rule = is_cited ? cited.word[i] : defined.word[i - cited.count];
+        if (set_has(is_cited ? &defined : &cited, rule)) continue;
+        test_failures++;
+        (void)printf("  %s is %s\n", rule, is_cited ? "cited and nowhere defined" : "defined and nowhere cited");
+    }
+    free(header);
+}
+
+/* ---- contracts: each public function has a comment ---- */
+
+TEST(every_public_function_has_a_comment_above_it_or_its_group) {
+    char *header = text_of("wshub.h"), *end = strstr(header, "#endif /* WSHUB_H */"), *line, *next;
+    bool commented = false; /* a comment stands above, and since then nothing but declarations of functions */
+    int functions = 0;
+    EXPECT(end != NULL);
+    for (line = header; end && line < end; line = next) {
+        size_t n = strcspn(line, "\n");
+        bool declares = (strncmp(line, "WSHUB_API ", 10) == 0 || strncmp(line, "WSHUB_INLINE ", 13) == 0) && line[n - 1] != '{';
+        next = line + n + 1;
+        if (declares) {
+            functions++;
+            if (commented) continue;
+            test_failures++;
+            (void)printf("  no comment: %.*s\n", (int)n, line);
+        } else if (n == 0) {
+            commented = false;
+        } else if (line[0] != ' ') { /* not a declaration's second line, or a comment's */
+            commented = line[0] == '/' && line[1] == '*';
+        }
+    }
+    EXPECT(functions > 80);
+    free(header);
 }
