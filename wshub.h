@@ -1878,8 +1878,8 @@ typedef enum wshub_json_result {
     WSHUB_JSON_FIELDS     /* an object; the fields are filled in */
 } wshub_json_result;
 /* Checks a whole text, UTF-8 apart, and if it is an object finds the named keys in the same walk; of
- * equal ones the last (MSG-9).
- *   depth_max  levels, 1..WSHUB_JSON_DEPTH_MAX
+ * equal ones the last (MSG-9). A key that is written with escapes is found up to 256 bytes of length.
+ *   depth_max  levels, 1..WSHUB_JSON_DEPTH_MAX; more counts as that
  *   fields     fields_count of them, their values absent (ptr NULL); borrowed
  * Cost: one walk, O(count * fields_count) at worst. */
 WSHUB_API wshub_json_result wshub_json_fields(const uint8_t *bytes, size_t count,
@@ -1932,6 +1932,11 @@ WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]);
 /* ================================================================================================
  * THE ROOMS: from here on the implementation
  * ================================================================================================
+ * A room reaches from one banner to the next. It calls only the rooms above it, except through a
+ * pointer that it was given (tests/rooms.mjs asks the compiler), so the file reads from top to
+ * bottom: what a function calls, you have met. The first rooms are the ground. They are functions
+ * over bytes and small containers, they know no hub, and all rooms behind them may use them.
+ * Private names begin with wshub__ and mostly with the name of their room.
  */
 #if defined(WSHUB_IMPLEMENTATION) && !defined(WSHUB__IMPLEMENTED)
 #define WSHUB__IMPLEMENTED
@@ -1942,20 +1947,6 @@ WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]);
 #include <assert.h>
 #define WSHUB_ASSERT(x) assert(x)
 #endif
-/* Of a word as it lies in memory, whose marked bytes have their top bit set: how many bytes lie
- * before the first. Where that is not known, none: what follows is then looked at one by one. */
-#if !defined(WSHUB_PORTABLE) && defined(__GNUC__) && defined(__BYTE_ORDER__) &&                    \
-    __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define WSHUB__FIRST_BYTE(w) (__builtin_ctzll(w) / 8)
-#else
-#define WSHUB__FIRST_BYTE(w) ((w) ? 0 : 8)
-#endif
-
-#if defined(__GNUC__)
-#define WSHUB__PREFETCH(p) __builtin_prefetch(p, 1)
-#else
-#define WSHUB__PREFETCH(p) ((void)(p))
-#endif
 
 /* A branch that cannot be taken, for the reason that stands beside it. It stays, in case the reason
  * is wrong, and where the self-check is on, the program ends there. Coverage does not count it. */
@@ -1964,6 +1955,25 @@ WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]);
 #else
 #define WSHUB__NEVER(x) (x)
 #endif
+
+/* Eight bytes of a text are looked at as one number, in which the interesting ones have their top
+ * bit set, and only that one: how many bytes lie in memory before the first of them? Where that is
+ * not known the answer is none (of a number in which none is marked: all eight), and the bytes are
+ * looked at one by one. */
+#if !defined(WSHUB_PORTABLE) && defined(__GNUC__) && defined(__BYTE_ORDER__) &&                    \
+    __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define WSHUB__FIRST_BYTE(w) (__builtin_ctzll(w) / 8)
+#else
+#define WSHUB__FIRST_BYTE(w) ((w) ? 0 : 8)
+#endif
+
+/* Memory that is written soon is fetched ahead, where the compiler can say so. */
+#if defined(__GNUC__)
+#define WSHUB__PREFETCH(p) __builtin_prefetch(p, 1)
+#else
+#define WSHUB__PREFETCH(p) ((void)(p))
+#endif
+
 /* For what is done once a connection, a request or a turn, not once a message: it stays out of the
  * lines of code that are hot, and the compiler does not copy it into its callers. */
 #if defined(__GNUC__)
@@ -1977,8 +1987,12 @@ extern "C" {
 #endif
 
 /* ---- >>mem -----------------------------------------------------------------------------------
- * The one way to memory. Knows the application's allocator, nothing else. Callers keep the sizes.
- * Proved by tests/test_memory.c and by the allocation failures of tests/test_golden.c. */
+ * The one way to memory. A size goes in; memory of the application's allocator comes out
+ * (wshub_desc.alloc), or of the C library where it named none. No other room calls either of them.
+ * Whoever gets memory owns it and keeps its size: the allocator is told the old size with every
+ * change, and nothing here remembers it. Fails by NULL or false, and then nothing has changed.
+ * Calls no other room. Proved by tests/test_memory.c, which counts to the byte, and by the
+ * allocation failures of tests/test_golden.c. */
 
 typedef struct wshub__mem {
     wshub_alloc_fn fn;
@@ -2002,7 +2016,8 @@ static wshub__mem wshub__mem_make(wshub_alloc_fn fn, void *user) {
     return m;
 }
 
-static void *wshub__mem_new(const wshub__mem *m, size_t bytes) { /* zeroed */
+/* Zeroed memory. NULL: there is none. */
+static void *wshub__mem_new(const wshub__mem *m, size_t bytes) {
     void *p = m->fn(m->user, NULL, 0, bytes);
     if (p) memset(p, 0, bytes);
     return p;
@@ -2012,14 +2027,18 @@ static void wshub__mem_free(const wshub__mem *m, void *ptr, size_t bytes) {
     if (ptr) (void)m->fn(m->user, ptr, bytes, 0);
 }
 
-/* Makes room for `want` items in *items, doubling. False: out of memory, nothing changed. */
+/* Makes room for `want` items in *items. The capacity is doubled, so that adding items one by one
+ * costs a constant for each. False: out of memory, nothing changed. */
 static bool wshub__mem_grow(const wshub__mem *m, void **items, uint32_t *cap, uint32_t want,
                             size_t item_bytes) {
     uint32_t next = *cap ? *cap : item_bytes == 1 ? 8 : 2;
     void *p;
+
+    WSHUB_ASSERT(*items || *cap == 0);
     if (want <= *cap) return true;
-    if (want > UINT32_MAX / 2) return false;
+    if (want > UINT32_MAX / 2) return false; /* doubling would begin at 0 again */
     while (next < want) next *= 2;
+
     p = m->fn(m->user, *items, (size_t)*cap * item_bytes, (size_t)next * item_bytes);
     if (!p) return false;
     *items = p;
@@ -2027,14 +2046,20 @@ static bool wshub__mem_grow(const wshub__mem *m, void **items, uint32_t *cap, ui
     return true;
 }
 
-/* Gives back what the most ever took, once an eighth of it is used at most. Out of memory: it stays
- * as it is. */
+#define WSHUB__CAP_KEPT 1024u /* an array of so many items at most is not made smaller */
+#define WSHUB__CAP_LEAST 256u /* and none is made smaller than this */
+
+/* Gives back what the most items ever took, once an eighth of it is in use at most; what stays is
+ * room for twice as many as there are. Out of memory: it stays as it is. */
 WSHUB__COLD static void wshub__mem_shrink(const wshub__mem *m, void **items, uint32_t *cap,
                                           uint32_t count, size_t item_bytes) {
     uint32_t next = *cap;
     void *p;
-    if (*cap <= 1024 || count > *cap / 8) return;
-    while (next > 256 && count <= next / 4) next /= 2;
+
+    WSHUB_ASSERT(count <= *cap);
+    if (*cap <= WSHUB__CAP_KEPT || count > *cap / 8) return;
+    while (next > WSHUB__CAP_LEAST && count <= next / 4) next /= 2;
+
     p = m->fn(m->user, *items, (size_t)*cap * item_bytes, (size_t)next * item_bytes);
     if (!p) return;
     *items = p;
@@ -2042,14 +2067,19 @@ WSHUB__COLD static void wshub__mem_shrink(const wshub__mem *m, void **items, uin
 }
 
 /* ---- >>atomic --------------------------------------------------------------------------------
- * What posts and loops need to cross threads, on the compilers that have it: a stack to push on, a
- * counter, a lock held for a few instructions. Knows no hub. Proved by tests/test_threads.c under
- * TSan. */
+ * What crosses threads: a stack on which any thread pushes and from which one takes everything, a
+ * counter, and a lock that is held for a few instructions. In and out go nodes that stand first in
+ * what the caller owns; nothing is allocated here and nothing fails. All that other threads may
+ * touch at the same time goes through these macros and functions. Where the compiler has no atomics
+ * that we know, or WSHUB_NO_THREADS is defined, WSHUB__THREADS is 0: the same names then do the
+ * plain thing, and the functions for other threads are refused by >>post.
+ * Calls no other room. Proved by tests/test_threads.c under ThreadSanitizer (`make tsan`). */
 
 #if defined(WSHUB_NO_THREADS)
 #define WSHUB__THREADS 0
 #elif defined(__GNUC__) || defined(__clang__)
 #define WSHUB__THREADS 1
+/* What was written before a release is seen by whoever acquires the same place afterwards. */
 #define WSHUB__XCHG_PTR(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
 #define WSHUB__LOAD_PTR(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define WSHUB__CAS_PTR(p, old, v)                                                                  \
@@ -2079,14 +2109,13 @@ typedef struct wshub__node {
     struct wshub__node *next;
 } wshub__node;
 
-/* Returns whether the stack was empty, which is when its owner must be woken. */
+/* Any thread. Returns whether the stack was empty, which is when its owner must be woken. */
 static bool wshub__stack_push(wshub__node **top, wshub__node *node) {
 #if WSHUB__THREADS
     wshub__node *old = WSHUB__LOAD_PTR(top);
     do {
         node->next = old;
-    } while (!WSHUB__CAS_PTR(top, &old, node)); /* never: twice for certain, threads collide by
-                                                   chance */
+    } while (!WSHUB__CAS_PTR(top, &old, node)); /* never: twice only where threads collide */
     return old == NULL;                         /* node may have been taken and freed by now */
 #else
     node->next = *top;
@@ -2095,8 +2124,8 @@ static bool wshub__stack_push(wshub__node **top, wshub__node *node) {
 #endif
 }
 
-/* Takes everything, oldest first. Taking all at once is what keeps the stack free of the ABA
- * problem. */
+/* The owner's thread. Takes everything, oldest first. As all is taken at once, a node that is
+ * pushed again between two looks of another thread does no harm (the ABA problem). */
 static wshub__node *wshub__stack_take(wshub__node **top) {
 #if WSHUB__THREADS
     wshub__node *n = WSHUB__LOAD_PTR(top) ? WSHUB__XCHG_PTR(top, (wshub__node *)NULL) : NULL;
@@ -2115,8 +2144,13 @@ static wshub__node *wshub__stack_take(wshub__node **top) {
 }
 
 /* ---- >>buf -----------------------------------------------------------------------------------
- * Text with a length, and a buffer that grows. A buffer that could not grow remembers it (`bad`),
- * so that a writer checks once, at the end. Uses >>mem. */
+ * Text with a length, the letters and digits of ASCII, and a buffer that grows at its end. A text
+ * (wshub_str) borrows its bytes; a buffer owns its own, takes them from >>mem and is given back by
+ * wshub__buf_done(). A buffer that could not grow remembers that (`bad`) and takes nothing more, so
+ * that a writer asks once, at the end, and not behind every piece. Knows nothing of what the bytes
+ * mean: UTF-8, JSON and HTTP have rooms of their own.
+ * Calls >>mem. Proved by tests/test_codec.c, and by the allocation failures of
+ * tests/test_golden.c. */
 
 static wshub_str wshub__str(const void *ptr, size_t len) {
     wshub_str s;
@@ -2128,47 +2162,75 @@ static wshub_str wshub__str(const void *ptr, size_t len) {
 WSHUB_API wshub_str wshub_str_z(const char *text) {
     return wshub__str(text, text ? strlen(text) : 0);
 }
+
 WSHUB_API bool wshub_str_eq(wshub_str a, wshub_str b) {
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0); /* NOLINT: a length
-                                                                                  comes with bytes
-                                                                                */
+    if (a.len != b.len) return false;
+    return a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0; /* NOLINT: a length comes with bytes */
 }
+
 WSHUB_API bool wshub_str_eq_z(wshub_str a, const char *b) {
     return wshub_str_eq(a, wshub_str_z(b));
 }
 
+/* ASCII, whatever the C library's locale says. */
 static uint8_t wshub__lower(uint8_t c) {
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
+    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
 }
 
-static bool wshub__str_same(wshub_str a, const char *b) { /* without regard to case, ASCII */
-    size_t i, n = strlen(b);
-    if (a.len != n) return false;
+static bool wshub__is_digit(uint8_t c) {
+    return c >= '0' && c <= '9';
+}
+
+static bool wshub__is_alnum(uint8_t c) {
+    c = wshub__lower(c);
+    return wshub__is_digit(c) || (c >= 'a' && c <= 'z');
+}
+
+/* The value of a hexadecimal digit; -1: it is none. */
+static int wshub__hex(uint8_t c) {
+    if (wshub__is_digit(c)) return c - '0';
+    c = wshub__lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static const char wshub__hex_digits[] = "0123456789abcdef";
+
+/* The same n bytes, but for upper and lower case of ASCII? */
+static bool wshub__same(const char *a, const char *b, size_t n) {
+    size_t i;
     for (i = 0; i < n; i++) {
-        if (wshub__lower((uint8_t)a.ptr[i]) != wshub__lower((uint8_t)b[i])) return false;
+        if (wshub__lower((uint8_t)a[i]) != wshub__lower((uint8_t)b[i])) return false;
     }
     return true;
+}
+
+static bool wshub__str_same(wshub_str a, const char *b) {
+    return a.len == strlen(b) && wshub__same(a.ptr, b, a.len);
 }
 
 typedef struct wshub__buf {
     uint8_t *ptr;
     uint32_t len;
-    uint32_t cap : 31; /* at most WSHUB__BUF_MAX */
-    uint32_t bad : 1;
+    uint32_t cap : 31; /* at most WSHUB__BUF_BYTES_MAX */
+    uint32_t bad : 1;  /* once it could not grow */
 } wshub__buf;
 
-#define WSHUB__BUF_MAX (1u << 30)
+#define WSHUB__BUF_BYTES_MAX (1u << 30)
 
+/* Makes room for `more` bytes behind those that are there. False: the buffer is bad. */
 static bool wshub__buf_room(const wshub__mem *m, wshub__buf *b, size_t more) {
     void *p = b->ptr;
     uint32_t cap = b->cap;
-    if (b->bad || more > WSHUB__BUF_MAX - b->len ||
+
+    WSHUB_ASSERT(b->len <= cap);
+    if (b->bad || more > WSHUB__BUF_BYTES_MAX - b->len ||
         !wshub__mem_grow(m, &p, &cap, b->len + (uint32_t)more, 1)) {
         b->bad = true;
         return false;
     }
+
     b->ptr = (uint8_t *)p;
-    b->cap = cap & (WSHUB__BUF_MAX * 2 - 1);
+    b->cap = cap & (WSHUB__BUF_BYTES_MAX * 2 - 1); /* all of it: the mask says that it fits */
     return true;
 }
 
@@ -2183,7 +2245,7 @@ static void wshub__buf_text(const wshub__mem *m, wshub__buf *b, const char *text
 }
 
 static void wshub__buf_uint(const wshub__mem *m, wshub__buf *b, uint64_t n) {
-    char digits[20];
+    char digits[20]; /* of 2^64 - 1 */
     size_t i = sizeof digits;
     do {
         digits[--i] = (char)('0' + (int)(n % 10));
@@ -2192,6 +2254,7 @@ static void wshub__buf_uint(const wshub__mem *m, wshub__buf *b, uint64_t n) {
     wshub__buf_add(m, b, digits + i, sizeof digits - i);
 }
 
+/* Gives the memory back; what is left is an empty buffer that is not bad. */
 static void wshub__buf_done(const wshub__mem *m, wshub__buf *b) {
     WSHUB_ASSERT(b);
     wshub__mem_free(m, b->ptr, b->cap);
@@ -2199,17 +2262,24 @@ static void wshub__buf_done(const wshub__mem *m, wshub__buf *b) {
 }
 
 /* ---- >>utf8 ----------------------------------------------------------------------------------
- * Validates UTF-8 as it arrives, piece by piece, and stops at the first byte that cannot be right.
- * The state is one number: how many bytes are missing and between what the next one must lie (RFC
- * 3629 4). Allocates nothing. Proved by tests/test_codec.c against a slow decoder. */
+ * Whether bytes are UTF-8 (RFC 3629), as they arrive, in whatever pieces; and how code points are
+ * counted and written. A validation stops at the first byte that cannot be right, so a message that
+ * is broken is refused before it is whole (RFC 6455 8.1). The state between two pieces is one
+ * number that the caller keeps. Allocates nothing; fails by WSHUB__UTF8_BAD. No other room looks at
+ * lead and continuation bytes.
+ * Calls no other room. Proved by tests/test_codec.c against a slow decoder, and by
+ * tests/fuzz/fuzz_text.c. */
 
+/* The state: how many bytes of a character are missing, and between which two values the next one
+ * must lie (the table of RFC 3629 4). WSHUB__UTF8_OK: between two characters. */
 #define WSHUB__UTF8_OK 0u
 #define WSHUB__UTF8_BAD UINT32_MAX
 
-static uint32_t wshub__utf8_state(uint32_t missing, uint32_t lo, uint32_t hi) {
-    return missing << 16 | lo << 8 | hi;
+static uint32_t wshub__utf8_state(uint32_t missing, uint32_t least, uint32_t most) {
+    return missing << 16 | least << 8 | most;
 }
 
+/* The state behind a character's first byte. */
 static uint32_t wshub__utf8_lead(uint8_t c) {
     if (c < 0x80) return WSHUB__UTF8_OK;
     if (c < 0xC2) return WSHUB__UTF8_BAD; /* a continuation, or an overlong form of two bytes */
@@ -2217,17 +2287,28 @@ static uint32_t wshub__utf8_lead(uint8_t c) {
     if (c == 0xE0) return wshub__utf8_state(2, 0xA0, 0xBF); /* overlong below */
     if (c == 0xED) return wshub__utf8_state(2, 0x80, 0x9F); /* surrogates above */
     if (c < 0xF0) return wshub__utf8_state(2, 0x80, 0xBF);
-    if (c == 0xF0) return wshub__utf8_state(3, 0x90, 0xBF);
+    if (c == 0xF0) return wshub__utf8_state(3, 0x90, 0xBF); /* overlong below */
     if (c < 0xF4) return wshub__utf8_state(3, 0x80, 0xBF);
     if (c == 0xF4) return wshub__utf8_state(3, 0x80, 0x8F); /* above U+10FFFF */
     return WSHUB__UTF8_BAD;
 }
 
+/* The state behind one more byte of a character that has begun. */
+static uint32_t wshub__utf8_more(uint32_t state, uint8_t c) {
+    uint32_t missing = state >> 16, least = state >> 8 & 0xFF, most = state & 0xFF;
+    if (c < least || c > most) return WSHUB__UTF8_BAD;
+    return missing == 1 ? WSHUB__UTF8_OK : wshub__utf8_state(missing - 1, 0x80, 0xBF);
+}
+
+/* The state behind n more bytes. */
 static uint32_t wshub__utf8_feed(uint32_t state, const uint8_t *p, size_t n) {
     size_t i = 0;
+
+    WSHUB_ASSERT(state != WSHUB__UTF8_BAD);
     while (i < n) {
         if (state == WSHUB__UTF8_OK) {
-            while (n - i >= 8) { /* eight ASCII bytes at a time */
+            /* Most text is ASCII: eight bytes at a time, as long as none has its top bit set. */
+            while (n - i >= 8) {
                 uint64_t w;
                 memcpy(&w, p + i, 8);
                 if (w & UINT64_C(0x8080808080808080)) break;
@@ -2236,11 +2317,9 @@ static uint32_t wshub__utf8_feed(uint32_t state, const uint8_t *p, size_t n) {
             if (i == n) return state;
             state = wshub__utf8_lead(p[i++]);
         } else {
-            uint8_t c = p[i++];
-            uint32_t missing = state >> 16;
-            if (c < ((state >> 8) & 0xFF) || c > (state & 0xFF)) return WSHUB__UTF8_BAD;
-            state = missing == 1 ? WSHUB__UTF8_OK : wshub__utf8_state(missing - 1, 0x80, 0xBF);
+            state = wshub__utf8_more(state, p[i++]);
         }
+
         if (state == WSHUB__UTF8_BAD) return state;
     }
     return state;
@@ -2250,7 +2329,8 @@ WSHUB_API bool wshub_utf8_check(const uint8_t *bytes, size_t count) {
     return wshub__utf8_feed(WSHUB__UTF8_OK, bytes, count) == WSHUB__UTF8_OK;
 }
 
-/* How many UTF-16 code units a valid text has (ROOM-1). */
+/* How many UTF-16 code units a valid text has, which is what names are measured in (ROOM-1): two
+ * for a character of four bytes, one for any other. */
 WSHUB_API size_t wshub_utf8_units(wshub_str s) {
     size_t i, units = 0;
     for (i = 0; i < s.len; i++) {
@@ -2260,7 +2340,9 @@ WSHUB_API size_t wshub_utf8_units(wshub_str s) {
     return units;
 }
 
+/* Writes a code point. Returns how many bytes that took. */
 static size_t wshub__utf8_write(uint32_t cp, uint8_t out[4]) {
+    WSHUB_ASSERT(cp <= 0x10FFFF);
     if (cp < 0x80) {
         out[0] = (uint8_t)cp;
         return 1;
@@ -2276,6 +2358,7 @@ static size_t wshub__utf8_write(uint32_t cp, uint8_t out[4]) {
         out[2] = (uint8_t)(0x80 | (cp & 0x3F));
         return 3;
     }
+
     out[0] = (uint8_t)(0xF0 | cp >> 18);
     out[1] = (uint8_t)(0x80 | (cp >> 12 & 0x3F));
     out[2] = (uint8_t)(0x80 | (cp >> 6 & 0x3F));
@@ -2284,63 +2367,68 @@ static size_t wshub__utf8_write(uint32_t cp, uint8_t out[4]) {
 }
 
 /* ---- >>sha1 ----------------------------------------------------------------------------------
- * FIPS 180-4, for the handshake only (RFC 6455 1.3). Proved by tests/test_codec.c. */
+ * SHA-1 (FIPS 180-4) of bytes that lie there whole. It is here for the handshake alone, which asks
+ * for it (RFC 6455 1.3); nothing rests on its strength, and nobody should use it for more.
+ * Allocates nothing, cannot fail, calls no other room. Proved by tests/test_codec.c. */
+
+#define WSHUB__SHA1_BLOCK 64u
 
 static uint32_t wshub__rol(uint32_t x, int n) {
     return x << n | x >> (32 - n);
 }
 
+/* One of the eighty steps over the working variables a to e (FIPS 180-4 6.1.2). */
+static void wshub__sha1_step(uint32_t v[5], uint32_t f, uint32_t k, uint32_t w) {
+    uint32_t t = wshub__rol(v[0], 5) + f + v[4] + k + w;
+    v[4] = v[3];
+    v[3] = v[2];
+    v[2] = wshub__rol(v[1], 30);
+    v[1] = v[0];
+    v[0] = t;
+}
+
 static void wshub__sha1_block(uint32_t h[5], const uint8_t *p) {
-    uint32_t w[80], a = h[0], b = h[1], c = h[2], d = h[3], e = h[4];
+    uint32_t w[80], v[5];
     int i;
+
     for (i = 0; i < 16; i++, p += 4) {
         w[i] = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
     }
     for (; i < 80; i++) w[i] = wshub__rol(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
-    for (i = 0; i < 80; i++) {
-        uint32_t f, k, t;
-        if (i < 20) {
-            f = (b & c) | (~b & d);
-            k = 0x5A827999u;
-        } else if (i < 40) {
-            f = b ^ c ^ d;
-            k = 0x6ED9EBA1u;
-        } else if (i < 60) {
-            f = (b & c) | (b & d) | (c & d);
-            k = 0x8F1BBCDCu;
-        } else {
-            f = b ^ c ^ d;
-            k = 0xCA62C1D6u;
-        }
-        t = wshub__rol(a, 5) + f + e + k + w[i];
-        e = d;
-        d = c;
-        c = wshub__rol(b, 30);
-        b = a;
-        a = t;
-    }
-    h[0] += a;
-    h[1] += b;
-    h[2] += c;
-    h[3] += d;
-    h[4] += e;
+
+    /* Twenty steps each with the functions Ch, Parity, Maj and Parity (4.1.1, 4.2.1). */
+    for (i = 0; i < 5; i++) v[i] = h[i];
+    for (i = 0; i < 20; i++) wshub__sha1_step(v, (v[1] & v[2]) | (~v[1] & v[3]), 0x5A827999u, w[i]);
+    for (; i < 40; i++) wshub__sha1_step(v, v[1] ^ v[2] ^ v[3], 0x6ED9EBA1u, w[i]);
+    for (; i < 60; i++)
+        wshub__sha1_step(v, (v[1] & v[2]) | (v[1] & v[3]) | (v[2] & v[3]), 0x8F1BBCDCu, w[i]);
+    for (; i < 80; i++) wshub__sha1_step(v, v[1] ^ v[2] ^ v[3], 0xCA62C1D6u, w[i]);
+    for (i = 0; i < 5; i++) h[i] += v[i];
 }
 
 WSHUB_API void wshub_sha1(const uint8_t *bytes, size_t count, uint8_t out_digest[20]) {
     uint32_t h[5] = {0x67452301u, 0xEFCDAB89u, 0x98BADCFEu, 0x10325476u, 0xC3D2E1F0u};
-    uint8_t tail[128];
-    size_t i, rest = count % 64, blocks = rest < 56 ? 64 : 128;
-    for (i = 0; i + 64 <= count; i += 64) wshub__sha1_block(h, bytes + i);
+    uint8_t tail[2 * WSHUB__SHA1_BLOCK];
+    size_t i, rest = count % WSHUB__SHA1_BLOCK, tail_bytes;
+
+    for (i = 0; i + WSHUB__SHA1_BLOCK <= count; i += WSHUB__SHA1_BLOCK)
+        wshub__sha1_block(h, bytes + i);
+
+    /* What is left, a bit that is set, and at the end of a block the length in bits (5.1.1). */
+    tail_bytes = rest + 9 <= WSHUB__SHA1_BLOCK ? WSHUB__SHA1_BLOCK : sizeof tail;
     memset(tail, 0, sizeof tail);
     if (rest) memcpy(tail, bytes + i, rest);
     tail[rest] = 0x80;
-    for (i = 0; i < 8; i++) tail[blocks - 1 - i] = (uint8_t)((uint64_t)count * 8 >> 8 * i);
-    for (i = 0; i < blocks; i += 64) wshub__sha1_block(h, tail + i);
+    for (i = 0; i < 8; i++) tail[tail_bytes - 1 - i] = (uint8_t)((uint64_t)count * 8 >> 8 * i);
+    for (i = 0; i < tail_bytes; i += WSHUB__SHA1_BLOCK) wshub__sha1_block(h, tail + i);
+
     for (i = 0; i < 20; i++) out_digest[i] = (uint8_t)(h[i / 4] >> (24 - 8 * (i % 4)));
 }
 
 /* ---- >>base64 -------------------------------------------------------------------------------
- * RFC 4648 4. */
+ * Bytes to base64 (RFC 4648 4: the standard alphabet, padded), into the caller's buffer. Nothing
+ * here reads base64. Allocates nothing, cannot fail, calls no other room. Proved by
+ * tests/test_codec.c. */
 
 WSHUB_API size_t wshub_base64(const uint8_t *bytes, size_t count, char *buf) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -2357,18 +2445,12 @@ WSHUB_API size_t wshub_base64(const uint8_t *bytes, size_t count, char *buf) {
     return at;
 }
 
-WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]) {
-    static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* RFC 6455 1.3 */
-    uint8_t text[24 + 36], digest[20];
-    size_t n = key.len < 24 ? key.len : 24;
-    if (n) memcpy(text, key.ptr, n);
-    memcpy(text + n, guid, 36);
-    wshub_sha1(text, n + 36, digest);
-    (void)wshub_base64(digest, 20, out_accept);
-}
-
 /* ---- >>siphash -------------------------------------------------------------------------------
- * SipHash-1-3: a hash that strangers who choose the names cannot steer, since they lack the key. */
+ * SipHash-1-3: a hash of bytes under a secret key of 128 bits. Strangers choose the names of rooms
+ * and of users; as they lack the key, they cannot choose names that fall on one place of a table.
+ * Whoever hashes names, or makes numbers out of a key, does it here. The key is the caller's.
+ * Allocates nothing, cannot fail, calls no other room. Proved by tests/test_codec.c with the
+ * vectors that other implementations have. */
 
 static uint64_t wshub__rol64(uint64_t x, int n) {
     return x << n | x >> (64 - n);
@@ -2387,22 +2469,29 @@ static void wshub__sip_round(uint64_t v[4]) {
     v[2] = wshub__rol64(v[2], 32);
 }
 
+/* Up to eight bytes as a number, the first of them its lowest. */
 static uint64_t wshub__load64le(const uint8_t *p, size_t n) {
     uint64_t w = 0;
     size_t i;
+    WSHUB_ASSERT(n <= 8);
     for (i = 0; i < n; i++) w |= (uint64_t)p[i] << 8 * i;
     return w;
 }
 
+/* kind: what the bytes name. Equal bytes of different kinds have hashes that say nothing of each
+ * other. */
 static uint64_t wshub__siphash(const uint64_t key[2], const void *bytes, size_t count,
                                uint8_t kind) {
     const uint8_t *p = (const uint8_t *)bytes;
     uint64_t v[4], w;
     size_t i;
+
     v[0] = key[0] ^ UINT64_C(0x736f6d6570736575);
-    v[1] = key[1] ^ UINT64_C(0x646f72616e646f6d) ^ kind; /* one function for each kind of name */
+    v[1] = key[1] ^ UINT64_C(0x646f72616e646f6d) ^ kind;
     v[2] = key[0] ^ UINT64_C(0x6c7967656e657261);
     v[3] = key[1] ^ UINT64_C(0x7465646279746573);
+
+    /* One round for each eight bytes; the last have the length in their top byte. */
     for (i = 0; i + 8 <= count; i += 8) {
         w = wshub__load64le(p + i, 8);
         v[3] ^= w;
@@ -2413,6 +2502,8 @@ static uint64_t wshub__siphash(const uint64_t key[2], const void *bytes, size_t 
     v[3] ^= w;
     wshub__sip_round(v);
     v[0] ^= w;
+
+    /* Three rounds at the end. */
     v[2] ^= 0xFF;
     wshub__sip_round(v);
     wshub__sip_round(v);
@@ -2421,72 +2512,92 @@ static uint64_t wshub__siphash(const uint64_t key[2], const void *bytes, size_t 
 }
 
 /* ---- >>json ----------------------------------------------------------------------------------
- * Finds values in a text and builds no tree: a value is the slice of bytes that it was. Strict RFC
- * 8259 (MSG-9); nesting is a bit stack, not recursion. Bytes above 0x7F pass: whether they are
- * UTF-8 is
- * >>utf8's affair, asked before or after. Allocates nothing.
- * Proved by tests/test_codec.c, tests/test_golden.c (parse-*). */
+ * Finds values in a text and builds no tree: a value is the slice of bytes that it was, and lives as
+ * long as these. Strict RFC 8259 (MSG-9), nested as deeply as the caller allows; levels are bits on
+ * the stack, nothing recurses. Bytes above 0x7F pass: whether they are UTF-8 is asked of >>utf8,
+ * before or after. Also decodes strings, and writes them. Allocates nothing but what
+ * wshub__buf_quote() adds to a buffer. No other room looks for quotes, brackets or escapes.
+ * Two sorts of functions. Those that check a text say NULL, false or WSHUB_JSON_BAD of what is no
+ * JSON. Those that read a text which has been checked already (wshub_json_find, _next, _peek,
+ * _unescape) do not look at all of it again; should it be no JSON after all, they stay inside.
+ * Calls >>buf, >>utf8. Proved by tests/test_codec.c, test_corners.c (every cut of a text),
+ * test_golden.c (parse-*), and tests/fuzz/fuzz_text.c against a slow parser. */
+
+static bool wshub__json_is_blank(uint8_t c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 static const uint8_t *wshub__json_ws(const uint8_t *p, const uint8_t *end) {
-    while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r')) p++;
+    while (p < end && wshub__json_is_blank(*p)) p++;
     return p;
 }
 
-static int wshub__hex(uint8_t c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    c = wshub__lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+/* p: behind a value, or NULL. Nothing but white space stands there? */
+static bool wshub__json_ends(const uint8_t *p, const uint8_t *end) {
+    return p && wshub__json_ws(p, end) == end;
 }
 
-/* p behind the opening quote. Returns behind the closing one, NULL: not a string. */
-static const uint8_t *wshub__json_string(const uint8_t *p, const uint8_t *end) {
+/* p behind a backslash. Returns behind the escape; NULL: it is none of RFC 8259 7. */
+static const uint8_t *wshub__json_escape(const uint8_t *p, const uint8_t *end) {
+    if (p >= end) return NULL;
+    switch (*p++) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't': return p;
+    case 'u':
+        if (end - p < 4 || wshub__hex(p[0]) < 0 || wshub__hex(p[1]) < 0 || wshub__hex(p[2]) < 0 ||
+            wshub__hex(p[3]) < 0) {
+            return NULL;
+        }
+        return p + 4;
+    default: return NULL;
+    }
+}
+
+/* Eight bytes of a string: those that cannot simply be passed over (a quote, a backslash, a control
+ * character) get their top bit set. Each of the three subtractions sets the top bit of such a byte
+ * and of no other below 0x80; bytes above are masked out. As a subtraction may borrow from the next
+ * byte, which is then marked too, only the lowest mark counts. */
+static uint64_t wshub__json_marks(uint64_t w) {
     const uint64_t ones = UINT64_C(0x0101010101010101), high = UINT64_C(0x8080808080808080);
+    uint64_t quote = w ^ ones * '"', backslash = w ^ ones * '\\';
+    return ((w - ones * 0x20) | (quote - ones) | (backslash - ones)) & ~w & high;
+}
+
+/* p behind the opening quote. Returns behind the closing one; NULL: it is no string. */
+static const uint8_t *wshub__json_string(const uint8_t *p, const uint8_t *end) {
     for (;;) {
-        while (end - p >= 8) { /* eight plain bytes at a time: no quote, backslash, control */
-            uint64_t w, q, b;
+        while (end - p >= 8) {
+            uint64_t w, marks;
             memcpy(&w, p, 8);
-            q = w ^ ones * '"';
-            b = w ^ ones * '\\';
-            w = ((w - ones * 0x20) & ~w & high) | ((q - ones) & ~q & high) |
-                ((b - ones) & ~b & high);
-            if (w) {
-                p += WSHUB__FIRST_BYTE(w); /* the lowest mark is always right, those above it may
-                                              not be */
+            marks = wshub__json_marks(w);
+            if (marks) {
+                p += WSHUB__FIRST_BYTE(marks);
                 break;
             }
             p += 8;
         }
+
         if (p >= end || *p < 0x20) return NULL;
         if (*p == '"') return p + 1;
         if (*p++ != '\\') continue;
-        if (p >= end) return NULL;
-        switch (*p++) {
-        case '"':
-        case '\\':
-        case '/':
-        case 'b':
-        case 'f':
-        case 'n':
-        case 'r':
-        case 't': break;
-        case 'u':
-            if (end - p < 4 || wshub__hex(p[0]) < 0 || wshub__hex(p[1]) < 0 ||
-                wshub__hex(p[2]) < 0 || wshub__hex(p[3]) < 0) {
-                return NULL;
-            }
-            p += 4;
-            break;
-        default: return NULL;
-        }
+        p = wshub__json_escape(p, end);
+        if (!p) return NULL;
     }
 }
 
 static const uint8_t *wshub__json_digits(const uint8_t *p, const uint8_t *end) { /* one or more */
     const uint8_t *start = p;
-    while (p < end && *p >= '0' && *p <= '9') p++;
+    while (p < end && wshub__is_digit(*p)) p++;
     return p > start ? p : NULL;
 }
 
+/* RFC 8259 6: a minus, a whole part without leading zeros, a fraction, an exponent. */
 static const uint8_t *wshub__json_number(const uint8_t *p, const uint8_t *end) {
     if (*p == '-') p++;
     if (p < end && *p == '0') {
@@ -2508,6 +2619,7 @@ static const uint8_t *wshub__json_word(const uint8_t *p, const uint8_t *end, con
     return (size_t)(end - p) >= n && memcmp(p, word, n) == 0 ? p + n : NULL;
 }
 
+/* p at the first byte of what has no brackets. Returns behind it; NULL: no value. */
 static const uint8_t *wshub__json_scalar(const uint8_t *p, const uint8_t *end) {
     switch (*p) {
     case '"': return wshub__json_string(p + 1, end);
@@ -2518,7 +2630,8 @@ static const uint8_t *wshub__json_scalar(const uint8_t *p, const uint8_t *end) {
     }
 }
 
-static const uint8_t *wshub__json_key(const uint8_t *p, const uint8_t *end) { /* "key" : */
+/* p where a key must stand. Returns where its value begins; NULL: no key and colon. */
+static const uint8_t *wshub__json_key(const uint8_t *p, const uint8_t *end) {
     if (p >= end || *p != '"') return NULL;
     p = wshub__json_string(p + 1, end);
     if (!p) return NULL;
@@ -2526,51 +2639,82 @@ static const uint8_t *wshub__json_key(const uint8_t *p, const uint8_t *end) { /*
     return p < end && *p == ':' ? wshub__json_ws(p + 1, end) : NULL;
 }
 
-/* p at a value's first byte. Returns behind it, NULL: no value, or nested deeper than depth_max. */
+/* What the open brackets are, from the outermost on: one bit a level, set for an object. Of a word
+ * only the bits of open levels mean anything, so nothing needs to be zeroed first. */
+static void wshub__json_open(uint32_t *is_object, uint32_t level, bool object) {
+    uint32_t *word = &is_object[level / 32], bit = 1u << level % 32;
+    uint32_t outer = level % 32 ? *word & (bit - 1) : 0;
+    *word = object ? outer | bit : outer;
+}
+
+static bool wshub__json_in_object(const uint32_t *is_object, uint32_t level) {
+    return (is_object[level / 32] >> level % 32 & 1u) != 0;
+}
+
+/* p at a value's first byte. Returns behind it; NULL: no value, or nested deeper than depth_max. */
 static const uint8_t *wshub__json_value(const uint8_t *p, const uint8_t *end, uint32_t depth_max) {
-    uint32_t is_object[WSHUB_JSON_DEPTH_MAX / 32 + 1]; /* one bit for each open level */
+    uint32_t is_object[WSHUB_JSON_DEPTH_MAX / 32 + 1]; /* of each open level */
     uint32_t depth = 0;
+
+    WSHUB_ASSERT(depth_max <= WSHUB_JSON_DEPTH_MAX);
     for (;;) {
-        bool opened = false;
+        /* A value begins: a bracket opens one level more, all else is read at once. */
+        bool object, opened = false;
         if (p >= end) return NULL;
         if (*p == '{' || *p == '[') {
-            uint32_t bit = 1u << depth % 32;
             if (depth >= depth_max) return NULL;
-            if (*p == '{') {
-                is_object[depth / 32] = depth % 32 ? is_object[depth / 32] | bit : bit;
-            } else {
-                is_object[depth / 32] = depth % 32 ? is_object[depth / 32] & ~bit : 0;
-            }
-            depth++;
+            wshub__json_open(is_object, depth++, *p == '{');
             p = wshub__json_ws(p + 1, end);
             opened = true;
         } else {
             p = wshub__json_scalar(p, end);
             if (!p) return NULL;
         }
-        for (;;) { /* behind a value, or behind an opening bracket */
-            bool object;
+
+        /* Brackets may close behind it, or right behind the one that opened. */
+        for (;;) {
             if (depth == 0) return p;
-            object = (is_object[(depth - 1) / 32] >> (depth - 1) % 32 & 1u) != 0;
+            object = wshub__json_in_object(is_object, depth - 1);
             if (!opened) p = wshub__json_ws(p, end);
             if (p >= end) return NULL;
-            if (*p == (object ? '}' : ']')) {
-                p++;
-                depth--;
-                opened = false;
-                continue;
-            }
-            if (!opened) {
-                if (*p != ',') return NULL;
-                p = wshub__json_ws(p + 1, end);
-            }
-            if (object) {
-                p = wshub__json_key(p, end);
-                if (!p) return NULL;
-            }
-            break;
+            if (*p != (object ? '}' : ']')) break;
+            p++;
+            depth--;
+            opened = false;
+        }
+
+        /* The level goes on: with a comma unless this is its first, and in an object with a key. */
+        if (!opened) {
+            if (*p != ',') return NULL;
+            p = wshub__json_ws(p + 1, end);
+        }
+        if (object && (p = wshub__json_key(p, end)) == NULL) return NULL;
+    }
+}
+
+/* Reads four hexadecimal digits, or what there is of them. */
+static uint32_t wshub__json_unit(const uint8_t *src, size_t n) {
+    uint32_t unit = 0;
+    size_t k;
+    for (k = 0; k < 4 && k < n; k++) unit = unit << 4 | (uint32_t)(wshub__hex(src[k]) & 15);
+    return unit;
+}
+
+/* src: behind a \u. Reads that code point, which may be a pair of surrogates that takes a second \u
+ * (RFC 8259 7); half a pair becomes U+FFFD, as UTF-8 has no form for it. *used: how many bytes. */
+static uint32_t wshub__json_code_point(const uint8_t *src, size_t n, size_t *used) {
+    uint32_t high = wshub__json_unit(src, n), low;
+    *used = n < 4 ? n : 4;
+    if (high < 0xD800 || high >= 0xE000) return high;
+
+    if (high < 0xDC00 && n >= 10 && src[4] == '\\' && src[5] == 'u') {
+        low = wshub__json_unit(src + 6, 4);
+        if (low >= 0xDC00 && low < 0xE000) {
+            *used = 10;
+            return 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
         }
     }
+    return 0xFFFD;
 }
 
 /* Decodes what stands between a string's quotes; the text has been checked. Returns the decoded
@@ -2579,38 +2723,25 @@ WSHUB_API size_t wshub_json_unescape(const uint8_t *src, size_t n, uint8_t *dst,
     size_t i = 0, at = 0;
     while (i < n) {
         uint8_t out[4];
-        size_t len = 1, k;
-        uint8_t c = src[i++];
-        out[0] = c;
-        if (c == '\\' && i < n) {
-            c = src[i++];
-            switch (c) {
+        size_t len = 1, k, used;
+
+        out[0] = src[i++];
+        if (out[0] == '\\' && i < n) {
+            out[0] = src[i++];
+            switch (out[0]) {
             case 'b': out[0] = '\b'; break;
             case 'f': out[0] = '\f'; break;
             case 'n': out[0] = '\n'; break;
             case 'r': out[0] = '\r'; break;
             case 't': out[0] = '\t'; break;
-            case 'u': {
-                uint32_t cp = 0;
-                for (k = 0; k < 4 && i < n; k++)
-                    cp = cp << 4 | (uint32_t)(wshub__hex(src[i++]) & 15);
-                if (cp >= 0xD800 && cp < 0xDC00 && n - i >= 6 && src[i] == '\\' &&
-                    src[i + 1] == 'u') {
-                    uint32_t low = 0;
-                    for (k = 2; k < 6; k++)
-                        low = low << 4 | (uint32_t)(wshub__hex(src[i + k]) & 15);
-                    if (low >= 0xDC00 && low < 0xE000) {
-                        cp = 0x10000 + ((cp - 0xD800) << 10) + (low - 0xDC00);
-                        i += 6;
-                    }
-                }
-                if (cp >= 0xD800 && cp < 0xE000) cp = 0xFFFD; /* half a pair has no UTF-8 */
-                len = wshub__utf8_write(cp, out);
+            case 'u':
+                len = wshub__utf8_write(wshub__json_code_point(src + i, n - i, &used), out);
+                i += used;
                 break;
-            }
-            default: out[0] = c; break;
+            default: break; /* a quote, a backslash or a slash stands for itself */
             }
         }
+
         for (k = 0; k < len; k++, at++) {
             if (at < cap) dst[at] = out[k];
         }
@@ -2618,51 +2749,69 @@ WSHUB_API size_t wshub_json_unescape(const uint8_t *src, size_t n, uint8_t *dst,
     return at;
 }
 
-/* Checks a whole text and, if it is an object, finds the named keys; of equal ones the last
- * (MSG-9). */
+#define WSHUB__JSON_KEY_BYTES_MAX 256u
+
+/* Takes the escapes out of a key, given between its quotes, with `plain` as room for it. False: it is
+ * longer than any key that is looked for. */
+static bool wshub__json_plain(wshub_str *name, uint8_t plain[WSHUB__JSON_KEY_BYTES_MAX]) {
+    size_t n;
+    if (!name->len || !memchr(name->ptr, '\\', name->len)) return true;
+    n = wshub_json_unescape((const uint8_t *)name->ptr, name->len, plain,
+                            WSHUB__JSON_KEY_BYTES_MAX);
+    *name = wshub__str(plain, n);
+    return n <= WSHUB__JSON_KEY_BYTES_MAX;
+}
+
+/* Gives a value to the field that has its name, if one has: the last of equal ones counts (MSG-9).
+ * name: between its quotes. */
+static void wshub__json_field_set(wshub_json_field *fields, size_t fields_count, wshub_str name,
+                                  wshub_str value) {
+    uint8_t plain[WSHUB__JSON_KEY_BYTES_MAX];
+    size_t i;
+    if (!wshub__json_plain(&name, plain)) return;
+    for (i = 0; i < fields_count; i++) {
+        if (name.len && fields[i].key[0] != name.ptr[0]) continue;
+        if (wshub_str_eq_z(name, fields[i].key)) fields[i].value = value;
+    }
+}
+
+/* Checks a whole text and, if it is an object, finds the named keys. */
 WSHUB_API wshub_json_result wshub_json_fields(const uint8_t *p, size_t n, uint32_t depth_max,
                                               wshub_json_field *fields, size_t fields_count) {
     const uint8_t *end = p + n;
-    size_t i;
+
+    if (depth_max > WSHUB_JSON_DEPTH_MAX) depth_max = WSHUB_JSON_DEPTH_MAX;
     p = wshub__json_ws(p, end);
     if (p >= end) return WSHUB_JSON_BAD;
     if (*p != '{') {
         p = wshub__json_value(p, end, depth_max);
-        return p && wshub__json_ws(p, end) == end ? WSHUB_JSON_NO_OBJECT : WSHUB_JSON_BAD;
+        return wshub__json_ends(p, end) ? WSHUB_JSON_NO_OBJECT : WSHUB_JSON_BAD;
     }
+
     if (depth_max < 1) return WSHUB_JSON_BAD;
     p = wshub__json_ws(p + 1, end);
     if (p < end && *p == '}')
-        return wshub__json_ws(p + 1, end) == end ? WSHUB_JSON_FIELDS : WSHUB_JSON_BAD;
+        return wshub__json_ends(p + 1, end) ? WSHUB_JSON_FIELDS : WSHUB_JSON_BAD;
+
     for (;;) {
-        const uint8_t *key = p + 1, *value, *after;
-        size_t key_len;
-        uint8_t plain[16];
-        if (p >= end || *p != '"' || (after = wshub__json_string(key, end)) == NULL)
-            return WSHUB_JSON_BAD;
-        key_len = (size_t)(after - key) - 1;
-        value = wshub__json_ws(after, end);
+        const uint8_t *name = p + 1, *behind, *value;
+        if (p >= end || *p != '"') return WSHUB_JSON_BAD;
+        behind = wshub__json_string(name, end);
+        if (!behind) return WSHUB_JSON_BAD;
+        value = wshub__json_ws(behind, end);
         if (value >= end || *value != ':') return WSHUB_JSON_BAD;
         value = wshub__json_ws(value + 1, end);
         p = wshub__json_value(value, end, depth_max - 1);
         if (!p) return WSHUB_JSON_BAD;
-        if (key_len && memchr(key, '\\', key_len)) {
-            key_len = wshub_json_unescape(key, key_len, plain, sizeof plain);
-            key = plain;
-        }
-        for (i = 0; i < fields_count && key_len <= sizeof plain; i++) {
-            if (fields[i].key[0] == (char)key[0] && strlen(fields[i].key) == key_len &&
-                memcmp(fields[i].key, key, key_len) == 0) {
-                fields[i].value = wshub__str(value, (size_t)(p - value));
-            }
-        }
+        wshub__json_field_set(fields, fields_count, wshub__str(name, (size_t)(behind - name) - 1),
+                              wshub__str(value, (size_t)(p - value)));
+
         p = wshub__json_ws(p, end);
-        if (p >= end) return WSHUB_JSON_BAD;
-        if (*p == '}') break;
-        if (*p != ',') return WSHUB_JSON_BAD;
+        if (p < end && *p == '}') break;
+        if (p >= end || *p != ',') return WSHUB_JSON_BAD;
         p = wshub__json_ws(p + 1, end);
     }
-    return wshub__json_ws(p + 1, end) == end ? WSHUB_JSON_FIELDS : WSHUB_JSON_BAD;
+    return wshub__json_ends(p + 1, end) ? WSHUB_JSON_FIELDS : WSHUB_JSON_BAD;
 }
 
 WSHUB_API bool wshub_json_check(wshub_str text, uint32_t depth_max) {
@@ -2671,28 +2820,24 @@ WSHUB_API bool wshub_json_check(wshub_str text, uint32_t depth_max) {
     end = p + text.len;
     if (depth_max == 0) depth_max = 1024;
     if (depth_max > WSHUB_JSON_DEPTH_MAX) depth_max = WSHUB_JSON_DEPTH_MAX;
-    p = wshub__json_value(wshub__json_ws(p, end), end, depth_max);
-    return p && wshub__json_ws(p, end) == end &&
+    return wshub__json_ends(wshub__json_value(wshub__json_ws(p, end), end, depth_max), end) &&
            wshub_utf8_check((const uint8_t *)text.ptr, text.len);
 }
 
 /* Without the white space around it, which a whole text may have and a value taken from one has
  * not. */
 static wshub_str wshub__json_trim(wshub_str value) {
-    while (value.len && strchr(" \t\n\r", value.ptr[value.len - 1]) && value.ptr[value.len - 1])
-        value.len--;
-    while (value.len && strchr(" \t\n\r", value.ptr[0]) && value.ptr[0]) {
+    while (value.len && wshub__json_is_blank((uint8_t)value.ptr[value.len - 1])) value.len--;
+    while (value.len && wshub__json_is_blank((uint8_t)value.ptr[0])) {
         value.ptr++;
         value.len--;
     }
     return value;
 }
 
-WSHUB_API wshub_json_kind
-wshub_json_peek(wshub_str value) { /* of a value that is JSON, or absent */
-    if (!value.ptr) return WSHUB_JSON_NONE;
+WSHUB_API wshub_json_kind wshub_json_peek(wshub_str value) {
     value = wshub__json_trim(value);
-    WSHUB_ASSERT(value.len);
+    if (!value.len) return WSHUB_JSON_NONE;
     switch (value.ptr[0]) {
     case '{': return WSHUB_JSON_OBJECT;
     case '[': return WSHUB_JSON_ARRAY;
@@ -2708,30 +2853,29 @@ WSHUB_API wshub_json_kind wshub_json_type(wshub_str value) {
     return wshub_json_check(value, WSHUB_JSON_DEPTH_MAX) ? wshub_json_peek(value) : WSHUB_JSON_NONE;
 }
 
-static bool wshub__json_is_key(const uint8_t *name, size_t len, const char *key, size_t want) {
-    uint8_t plain[256];
-    if (!len || !memchr(name, '\\', len)) return len == want && memcmp(name, key, len) == 0;
-    len = wshub_json_unescape(name, len, plain, sizeof plain);
-    return len == want && len <= sizeof plain && memcmp(plain, key, len) == 0;
+/* name: between its quotes, as it is written; it may have escapes. */
+static bool wshub__json_is_key(wshub_str name, wshub_str key) {
+    uint8_t plain[WSHUB__JSON_KEY_BYTES_MAX];
+    return wshub__json_plain(&name, plain) && wshub_str_eq(name, key);
 }
 
-/* The readers for texts that the hub has checked already. Should one be no JSON after all, they
- * stay inside it. */
+/* wshub_json_get() for a text that the hub has checked. */
 WSHUB_API wshub_str wshub_json_find(wshub_str object, const char *key) {
     const uint8_t *p = (const uint8_t *)object.ptr, *end = p + object.len;
-    wshub_str found = wshub__str(NULL, 0);
-    size_t want = strlen(key);
+    wshub_str found = wshub__str(NULL, 0), wanted = wshub_str_z(key);
+
     p = wshub__json_ws(p, end);
     if (p >= end || *p != '{') return found;
     p = wshub__json_ws(p + 1, end);
     while (p < end && *p == '"') {
-        const uint8_t *name = p + 1, *after, *value = wshub__json_key(p, end);
+        const uint8_t *name = p + 1, *behind, *value = wshub__json_key(p, end);
         if (!value) break;
-        after = wshub__json_string(name, end);
+        behind = wshub__json_string(name, end);
         p = wshub__json_value(value, end, WSHUB_JSON_DEPTH_MAX);
         if (!p) break;
-        if (wshub__json_is_key(name, (size_t)(after - name) - 1, key, want))
+        if (wshub__json_is_key(wshub__str(name, (size_t)(behind - name) - 1), wanted))
             found = wshub__str(value, (size_t)(p - value));
+
         p = wshub__json_ws(p, end);
         if (p >= end || *p != ',') break;
         p = wshub__json_ws(p + 1, end);
@@ -2739,17 +2883,18 @@ WSHUB_API wshub_str wshub_json_find(wshub_str object, const char *key) {
     return found;
 }
 
+/* wshub_json_each() for a text that the hub has checked. iter->pos: behind the last element. */
 WSHUB_API bool wshub_json_next(wshub_str array, wshub_iter *iter, wshub_str *out_value) {
-    const uint8_t *p = (const uint8_t *)array.ptr, *end, *after;
+    const uint8_t *p = (const uint8_t *)array.ptr, *end, *behind;
     if (!p || iter->pos > array.len) return false;
     end = p + array.len;
     p = wshub__json_ws(p + iter->pos, end);
     if (p >= end || *p != (iter->pos ? ',' : '[')) return false;
     p = wshub__json_ws(p + 1, end);
-    after = wshub__json_value(p, end, WSHUB_JSON_DEPTH_MAX);
-    if (!after) return false;
-    *out_value = wshub__str(p, (size_t)(after - p));
-    iter->pos = (uint64_t)(after - (const uint8_t *)array.ptr);
+    behind = wshub__json_value(p, end, WSHUB_JSON_DEPTH_MAX);
+    if (!behind) return false;
+    *out_value = wshub__str(p, (size_t)(behind - p));
+    iter->pos = (uint64_t)(behind - (const uint8_t *)array.ptr);
     return true;
 }
 
@@ -2775,60 +2920,78 @@ WSHUB_API size_t wshub_json_text(wshub_str value, char *buf, size_t cap) {
     return wshub_json_unescape(p + 1, value.len - 2, (uint8_t *)buf, cap);
 }
 
+/* Is there an escape of the character NUL in this string? It has been checked. */
+static bool wshub__json_has_nul(wshub_str value) {
+    size_t i;
+    for (i = 0; i + 6 <= value.len; i++) {
+        if (value.ptr[i] != '\\') continue;
+        if (memcmp(value.ptr + i, "\\u0000", 6) == 0) return true;
+        i++; /* what is escaped begins no escape */
+    }
+    return false;
+}
+
 WSHUB_API wshub_err wshub_json_copy(wshub_str value, char *buf, size_t cap, size_t *out_len) {
     size_t n = wshub_json_text(value, NULL, 0);
     if (n == SIZE_MAX) return WSHUB_ERR_JSON;
     if (n >= cap) return WSHUB_ERR_LIMIT;
-    if (memchr(value.ptr, '\\', value.len)) { /* as nothing is written where it would be refused */
-        const char *nul = "\\u0000";
-        size_t i;
-        for (i = 0; i + 6 <= value.len; i++) {
-            if (value.ptr[i] != '\\') continue;
-            if (memcmp(value.ptr + i, nul, 6) == 0) return WSHUB_ERR_PARAM;
-            i++; /* what is escaped is no beginning */
-        }
-    }
+    if (wshub__json_has_nul(value)) return WSHUB_ERR_PARAM; /* asked before anything is written */
     (void)wshub_json_text(value, buf, cap);
     buf[n] = 0;
     if (out_len) *out_len = n;
     return WSHUB_OK;
 }
 
-WSHUB_API wshub_err wshub_json_int(wshub_str value, int64_t min, int64_t max, int64_t *out_number) {
-    uint64_t n = 0, most = UINT64_C(1) << 63;
-    bool minus, big = false;
+/* Reads digits to the end of the value, without a leading zero. Returns OK; JSON: no such number;
+ * LIMIT: more than 2^63, which no int64_t has with either sign. */
+static wshub_err wshub__json_magnitude(wshub_str digits, uint64_t *out_number) {
+    const uint64_t most = UINT64_C(1) << 63;
+    bool big = false;
+    uint64_t n = 0;
     size_t i;
+
+    if (digits.len == 0 || (digits.ptr[0] == '0' && digits.len > 1)) return WSHUB_ERR_JSON;
+    for (i = 0; i < digits.len; i++) {
+        unsigned d = (unsigned)(uint8_t)digits.ptr[i] - '0';
+        if (d > 9) return WSHUB_ERR_JSON;
+        if (n > (most - d) / 10) big = true; /* read on: it may be no number at all */
+        n = big ? 0 : n * 10 + d;
+    }
+    *out_number = n;
+    return big ? WSHUB_ERR_LIMIT : WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_json_int(wshub_str value, int64_t min, int64_t max, int64_t *out_number) {
+    wshub_err err;
+    bool minus;
+    uint64_t n;
+    int64_t whole;
+
     if (!value.ptr) return WSHUB_ERR_JSON;
     value = wshub__json_trim(value);
     minus = value.len && value.ptr[0] == '-';
-    i = minus ? 1 : 0;
-    if (i == value.len || (value.ptr[i] == '0' && value.len > i + 1)) return WSHUB_ERR_JSON;
-    for (; i < value.len; i++) {
-        unsigned d = (unsigned)(uint8_t)value.ptr[i] - '0';
-        if (d > 9) return WSHUB_ERR_JSON;
-        if (n > (most - d) / 10) big = true;
-        n = big ? 0 : n * 10 + d;
-    }
-    if (big || (!minus && n == most)) return WSHUB_ERR_LIMIT;
-    {
-        int64_t whole = !minus ? (int64_t)n : n ? -(int64_t)(n - 1) - 1 : 0;
-        if (whole < min || whole > max) return WSHUB_ERR_LIMIT;
-        *out_number = whole;
-    }
+    err = wshub__json_magnitude(
+        wshub__str(value.ptr + (minus ? 1 : 0), value.len - (minus ? 1 : 0)), &n);
+    if (err) return err;
+
+    /* -2^63 has no positive twin. */
+    if (!minus && n > INT64_MAX) return WSHUB_ERR_LIMIT;
+    whole = !minus ? (int64_t)n : n ? -(int64_t)(n - 1) - 1 : 0;
+    if (whole < min || whole > max) return WSHUB_ERR_LIMIT;
+    *out_number = whole;
     return WSHUB_OK;
 }
 
 WSHUB_API bool wshub_json_uint(wshub_str value, uint64_t *out_number) {
     int64_t n;
-    if (wshub_json_int(value, 0, INT64_C(9007199254740991), &n) ||
-        memchr(value.ptr, '-', value.len))
-        return false;
+    if (wshub_json_int(value, 0, INT64_C(9007199254740991), &n)) return false;
+    if (memchr(value.ptr, '-', value.len)) return false; /* -0 */
     *out_number = (uint64_t)n;
     return true;
 }
 
-/* How many bytes more than itself a byte takes inside a JSON string, as JSON.stringify writes it.
- */
+/* How many bytes more than itself a byte takes inside a JSON string, as JSON.stringify writes it:
+ * a backslash, or \u00 and two digits instead of the byte. */
 static uint32_t wshub__json_extra(uint8_t c) {
     if (c == '"' || c == '\\') return 1;
     if (c >= 0x20) return 0;
@@ -2841,33 +3004,37 @@ WSHUB_API size_t wshub_json_quoted_len(wshub_str s) {
     return n;
 }
 
+/* Writes the escape of a byte that needs one. Returns its length. */
+static size_t wshub__json_write_escape(uint8_t c, char out[6]) {
+    out[0] = '\\';
+    switch (c) {
+    case '\b': out[1] = 'b'; return 2;
+    case '\t': out[1] = 't'; return 2;
+    case '\n': out[1] = 'n'; return 2;
+    case '\f': out[1] = 'f'; return 2;
+    case '\r': out[1] = 'r'; return 2;
+    case '"':
+    case '\\': out[1] = (char)c; return 2;
+    default: break;
+    }
+    WSHUB_ASSERT(c < 0x20);
+    out[1] = 'u';
+    out[2] = out[3] = '0';
+    out[4] = wshub__hex_digits[c >> 4];
+    out[5] = wshub__hex_digits[c & 15];
+    return 6;
+}
+
 WSHUB_API size_t wshub_json_quote(wshub_str text, char *buf, size_t cap) {
-    static const char hex[] = "0123456789abcdef";
     size_t i, k, at = 0;
     if (at < cap) buf[at] = '"';
     at++;
     for (i = 0; i < text.len; i++) {
-        uint8_t c = (uint8_t)text.ptr[i];
-        uint32_t extra = wshub__json_extra(c);
-        char out[6] = {0};
+        char out[6];
         size_t len = 1;
-        out[0] = (char)c;
-        if (extra) {
-            len = extra + 1;
-            out[0] = '\\';
-            out[1] = c == '\b'   ? 'b'
-                     : c == '\t' ? 't'
-                     : c == '\n' ? 'n'
-                     : c == '\f' ? 'f'
-                     : c == '\r' ? 'r'
-                                 : (char)c;
-            if (extra == 5) {
-                out[1] = 'u';
-                out[2] = out[3] = '0';
-                out[4] = hex[c >> 4];
-                out[5] = hex[c & 15];
-            }
-        }
+        out[0] = text.ptr[i];
+        if (wshub__json_extra((uint8_t)out[0]))
+            len = wshub__json_write_escape((uint8_t)out[0], out);
         for (k = 0; k < len; k++, at++) {
             if (at < cap) buf[at] = out[k];
         }
@@ -2888,7 +3055,7 @@ static void wshub__buf_quote(const wshub__mem *m, wshub__buf *b, wshub_str s) {
  * Proved by tests/test_http.c. */
 
 static bool wshub__http_token_char(uint8_t c) { /* RFC 9110 5.6.2 */
-    if ((c >= '0' && c <= '9') || (wshub__lower(c) >= 'a' && wshub__lower(c) <= 'z')) return true;
+    if (wshub__is_alnum(c)) return true;
     return c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL;
 }
 
@@ -3157,6 +3324,16 @@ WSHUB__COLD static int wshub__http_judge(const wshub_http *h, const char **why) 
     }
     if (key.ptr[22] != '=' || key.ptr[23] != '=') return 400;
     return 0;
+}
+
+WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]) {
+    static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* RFC 6455 1.3 */
+    uint8_t text[24 + 36], digest[20];
+    size_t n = key.len < 24 ? key.len : 24;
+    if (n) memcpy(text, key.ptr, n);
+    memcpy(text + n, guid, 36);
+    wshub_sha1(text, n + 36, digest);
+    (void)wshub_base64(digest, 20, out_accept);
 }
 
 static const char *wshub__http_phrase(int status) {

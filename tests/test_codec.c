@@ -48,6 +48,21 @@ static bool slow_utf8(const uint8_t *p, size_t n) { /* decodes, then asks whethe
     return true;
 }
 
+TEST(siphash_is_that_of_other_implementations) { /* SipHash-1-3, key 00 01 .. 0f, text 00 01 .. */
+    static const struct { size_t count; uint64_t want; } cases[] = {
+        {0, UINT64_C(0xabac0158050fc4dc)}, {1, UINT64_C(0xc9f49bf37d57ca93)}, {7, UINT64_C(0xd3927d989bb11140)},
+        {8, UINT64_C(0x369095118d299a8e)}, {15, UINT64_C(0xd320d86d2a519956)}, {63, UINT64_C(0x9d199062b7bbb3a8)},
+    };
+    static const uint64_t key[2] = {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)};
+    uint8_t text[63];
+    size_t i;
+    for (i = 0; i < sizeof text; i++) text[i] = (uint8_t)i;
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        EXPECT(wshub__siphash(key, text, cases[i].count, 0) == cases[i].want);
+        EXPECT(wshub__siphash(key, text, cases[i].count, 1) != cases[i].want);
+    }
+}
+
 TEST(utf8_agrees_with_a_slow_decoder_on_every_short_sequence) { /* RFC 3629 */
     uint32_t a, b, c;
     int wrong = 0;
@@ -142,6 +157,26 @@ TEST(json_values_are_found_where_they_stand) {
     EXPECT_INT(count, 3);
     EXPECT(wshub_json_uint(wshub_str_z("9007199254740991"), &n) && n == UINT64_C(9007199254740991));
     EXPECT(!wshub_json_uint(wshub_str_z("9007199254740992"), &n) && !wshub_json_uint(wshub_str_z("-1"), &n) && !wshub_json_uint(wshub_str_z("01"), &n) && !wshub_json_uint(wshub_str_z("1.0"), &n));
+}
+
+TEST(json_fields_are_found_whatever_their_keys) { /* MSG-9 */
+    static const char text[] = "{\"\":1,\"\\u0061\":2,\"ab\":3,\"a\\u0000\":4,\"b\":[{}],\"\\u0061b\":5}";
+    wshub_json_field f[4] = {{"", {NULL, 0}}, {"a", {NULL, 0}}, {"ab", {NULL, 0}}, {"c", {NULL, 0}}};
+    char longer[600], deep[2 * WSHUB_JSON_DEPTH_MAX + 2];
+    size_t n;
+    EXPECT_INT(wshub_json_fields((const uint8_t *)text, sizeof text - 1, 3, f, 4), WSHUB_JSON_FIELDS);
+    EXPECT(wshub_str_eq_z(f[0].value, "1") && wshub_str_eq_z(f[1].value, "2") && wshub_str_eq_z(f[2].value, "5"));
+    EXPECT(f[3].value.ptr == NULL);
+    EXPECT_INT(wshub_json_fields((const uint8_t *)text, sizeof text - 1, 2, f, 4), WSHUB_JSON_BAD); /* too deep */
+    /* one with an escape that is longer than any that is looked for */
+    n = (size_t)snprintf(longer, sizeof longer, "{\"\\u0061%0300d\":1}", 0);
+    EXPECT_INT(wshub_json_fields((const uint8_t *)longer, n, 3, f, 4), WSHUB_JSON_FIELDS);
+    EXPECT(wshub_json_find(wshub__str(longer, n), "a").ptr == NULL);
+    /* a limit above the largest is the largest */
+    memset(deep, '[', sizeof deep);
+    EXPECT_INT(wshub_json_fields((const uint8_t *)deep, sizeof deep, UINT32_MAX, f, 4), WSHUB_JSON_BAD);
+    EXPECT_INT(wshub_json_peek(wshub_str_z(" ")), WSHUB_JSON_NONE);
+    EXPECT_INT(wshub_json_peek(wshub_str_z(" 1")), WSHUB_JSON_NUMBER);
 }
 
 TEST(json_quoting_and_unquoting_are_inverse) {
