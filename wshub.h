@@ -6526,13 +6526,24 @@ typedef struct wshub__extra {
     uint64_t xform_bytes; /* what those hold: wshub__xform_bytes() */
 } wshub__extra;
 
+/* The public states, and those that only the hub sees. */
+typedef enum wshub__client_state {
+    WSHUB__CLIENT_NONE, /* just made, or never */
+    WSHUB__CLIENT_UNAUTHORIZED = WSHUB_CLIENT_UNAUTHORIZED,
+    WSHUB__CLIENT_AUTHENTICATING = WSHUB_CLIENT_AUTHENTICATING,
+    WSHUB__CLIENT_AUTHENTICATED = WSHUB_CLIENT_AUTHENTICATED,
+    WSHUB__CLIENT_DISCONNECTED = WSHUB_CLIENT_DISCONNECTED, /* waits for its burial in settle */
+    WSHUB__CLIENT_LEFT /* is in no index any more; its end is being told */
+} wshub__client_state;
+
 typedef struct wshub__client {
     wshub__slot slot;
-    wshub__name name; /* its id */
-    uint32_t index;   /* its own */
-    uint32_t conn;    /* index */
-    uint8_t state, state_last;
-    bool gone, encrypted, own_room, has_user;
+    wshub__name name;   /* its id */
+    uint32_t index;     /* its own */
+    uint32_t conn;      /* index */
+    uint8_t state;      /* wshub__client_state; wshub__client_to() alone writes it */
+    uint8_t state_last; /* the one before it was disconnected */
+    bool encrypted, own_room, has_user;
     bool rooms_walked; /* somebody may be in a walk over its rooms */
     uint8_t cause;
     uint16_t code;
@@ -6557,9 +6568,39 @@ static wshub__client *wshub__client_at(const wshub *hub, uint32_t index) {
     return (wshub__client *)wshub__pool_at(&hub->clients, index);
 }
 
+/* A client that is gone answers to nobody any more; it is in the indexes until settle buries it. */
+static bool wshub__is_gone(const wshub__client *client) {
+    return client->state >= WSHUB__CLIENT_DISCONNECTED;
+}
+
+/* clang-format off */
+/* Which states may follow a state: a bit for each. Nothing moves back (CONN-4). */
+#define WSHUB__TO(state) (1u << WSHUB__CLIENT_##state)
+static const uint8_t wshub__client_follows[] = {
+    WSHUB__TO(UNAUTHORIZED),                               /* none */
+    WSHUB__TO(AUTHENTICATING) | WSHUB__TO(DISCONNECTED),   /* unauthorized */
+    WSHUB__TO(AUTHENTICATED) | WSHUB__TO(DISCONNECTED),    /* authenticating */
+    WSHUB__TO(DISCONNECTED),                               /* authenticated */
+    WSHUB__TO(LEFT),                                       /* disconnected */
+    0                                                      /* left: its slot is freed */
+};
+#undef WSHUB__TO
+/* clang-format on */
+
+/* The one door: nobody else writes a client's state. Counts who is authenticated; a client that was
+ * counts until it has left the indexes. */
+static void wshub__client_to(wshub *hub, wshub__client *client, wshub__client_state to) {
+    WSHUB_ASSERT(wshub__client_follows[client->state] >> to & 1);
+    if (to == WSHUB__CLIENT_AUTHENTICATED) hub->stats.authenticated++;
+    if (to == WSHUB__CLIENT_DISCONNECTED) client->state_last = client->state;
+    if (to == WSHUB__CLIENT_LEFT && client->state_last == WSHUB__CLIENT_AUTHENTICATED)
+        hub->stats.authenticated--;
+    client->state = (uint8_t)to;
+}
+
 static wshub__client *wshub__client_get(const wshub *hub, wshub_client client) {
     wshub__client *c = (wshub__client *)wshub__pool_get(&hub->clients, client.id);
-    return c && !c->gone ? c : NULL;
+    return c && !wshub__is_gone(c) ? c : NULL;
 }
 
 static wshub_client wshub__client_handle(const wshub *hub, const wshub__client *c) {
@@ -6601,11 +6642,9 @@ static wshub__extra *wshub__extra_take(wshub *hub, wshub__client *c) { /* NULL: 
  * tells the application (BYE-1). The first cause counts. */
 static void wshub__client_end(wshub *hub, wshub__client *c, wshub_cause cause, uint16_t code,
                               wshub_str reason) {
-    if (c->gone) return;
+    if (wshub__is_gone(c)) return;
     wshub__run_out(hub); /* what was sent before is still its */
-    c->gone = true;
-    c->state_last = c->state;
-    c->state = WSHUB_CLIENT_DISCONNECTED;
+    wshub__client_to(hub, c, WSHUB__CLIENT_DISCONNECTED);
     c->cause = (uint8_t)cause;
     c->code = code;
     if (reason.len && wshub__extra_take(hub, c))
@@ -6748,7 +6787,7 @@ static bool wshub__client_new(wshub *hub, wshub__conn *conn, void *user_ptr) {
     }
     c->index = index;
     c->conn = wshub__conn_index(conn);
-    c->state = WSHUB_CLIENT_UNAUTHORIZED;
+    wshub__client_to(hub, c, WSHUB__CLIENT_UNAUTHORIZED);
     c->user_ptr = user_ptr;
     c->time = hub->now + hub->desc.auth_timeout_ms; /* AUTH-1 */
     c->prev = hub->newest;
@@ -7046,7 +7085,8 @@ static wshub_err wshub__room_join(wshub *hub, wshub__client *c, wshub_str name) 
         wshub__client *owner = wshub__client_by_id(hub, name);
         err = wshub__group_new(hub, WSHUB__KIND_ROOM, name, &room);
         if (err) return err;
-        if (owner && owner->own_room && !owner->gone) { /* its own-id room becomes a real one */
+        if (owner && owner->own_room &&
+            !wshub__is_gone(owner)) { /* its own-id room becomes a real one */
             err = wshub__room_add(hub, owner, room);
             if (err) {
                 wshub__group_free(hub, room);
@@ -7135,45 +7175,65 @@ typedef struct wshub__ask {
     struct wshub__xform *xform;
 } wshub__ask;
 
+/* The state in which a client is when a question about it is asked. */
+static const uint8_t wshub__ask_asked_in[] = {
+    WSHUB__CLIENT_AUTHENTICATING, /* auth */
+    WSHUB__CLIENT_AUTHENTICATING, /* handshake */
+    WSHUB__CLIENT_AUTHENTICATED,  /* join */
+    WSHUB__CLIENT_AUTHENTICATED,  /* out */
+    WSHUB__CLIENT_AUTHENTICATED   /* in */
+};
+
 static wshub__ask *wshub__ask_at(const wshub *hub, uint32_t index) {
     return (wshub__ask *)wshub__pool_at(&hub->asks, index);
 }
 
-static wshub__ask *wshub__ask_new(wshub *hub, wshub__client *c, wshub__ask_kind kind,
+/* Opens a question about a client. NULL: out of memory, nothing changed. */
+static wshub__ask *wshub__ask_new(wshub *hub, wshub__client *client, wshub__ask_kind kind,
                                   wshub_ask *out_ask) {
     uint32_t index;
-    wshub__ask *a = (wshub__ask *)wshub__pool_take(&hub->mem, &hub->asks, &index);
-    if (!a) return NULL;
-    a->kind = kind;
-    a->index = index;
-    a->client = c->index;
-    a->next = c->asks;
-    if (a->next) wshub__ask_at(hub, a->next - 1)->prev = index + 1;
-    c->asks = index + 1;
-    c->asks_count++;
+    wshub__ask *ask = (wshub__ask *)wshub__pool_take(&hub->mem, &hub->asks, &index);
+    if (!ask) return NULL;
+    WSHUB_ASSERT(client->state == wshub__ask_asked_in[kind]);
+
+    ask->kind = kind;
+    ask->index = index;
+    ask->client = client->index;
+
+    /* It becomes the first in its client's list. */
+    ask->next = client->asks;
+    if (ask->next) wshub__ask_at(hub, ask->next - 1)->prev = index + 1;
+    client->asks = index + 1;
+    client->asks_count++;
+
     out_ask->id = wshub__pool_handle(&hub->asks, index);
-    return a;
+    return ask;
 }
 
-static void wshub__ask_free(wshub *hub, wshub__ask *a) {
-    wshub__client *c = wshub__client_at(hub, a->client);
-    if (a->prev) {
-        wshub__ask_at(hub, a->prev - 1)->next = a->next;
+/* A question is answered, or its client has left: from here on its handle is stale. */
+static void wshub__ask_free(wshub *hub, wshub__ask *ask) {
+    wshub__client *client = wshub__client_at(hub, ask->client);
+    WSHUB_ASSERT(client->asks_count > 0);
+    WSHUB_ASSERT(ask->prev || client->asks == ask->index + 1);
+
+    if (ask->prev) {
+        wshub__ask_at(hub, ask->prev - 1)->next = ask->next;
     } else {
-        c->asks = a->next;
+        client->asks = ask->next;
     }
-    if (a->next) wshub__ask_at(hub, a->next - 1)->prev = a->prev;
-    c->asks_count--;
-    wshub__pool_free(&hub->asks, a->index);
+    if (ask->next) wshub__ask_at(hub, ask->next - 1)->prev = ask->prev;
+    client->asks_count--;
+
+    wshub__pool_free(&hub->asks, ask->index);
 }
 
-/* Finds a question and its client. */
+/* Finds a question and its client, who must be there still. */
 static wshub_err wshub__ask_find(const wshub *hub, wshub_ask ask, wshub__ask **out_ask,
                                  wshub__client **out_client) {
     *out_ask = (wshub__ask *)wshub__pool_get(&hub->asks, ask.id);
     if (!*out_ask) return WSHUB_ERR_STALE;
     *out_client = wshub__client_at(hub, (*out_ask)->client);
-    return (*out_client)->gone ? WSHUB_ERR_STALE : WSHUB_OK;
+    return wshub__is_gone(*out_client) ? WSHUB_ERR_STALE : WSHUB_OK;
 }
 
 /* ---- >>gate ------------------------------------------------------------------------------------
@@ -7262,7 +7322,7 @@ static bool wshub__fan_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
 /* Past encryption and its order: the frame into the client's queue. */
 static wshub_err wshub__fan_push(wshub *hub, wshub__client *c, wshub__fan *fan) {
     wshub__conn *conn = wshub__conn_at(hub, c->conn);
-    if (WSHUB__NEVER(c->gone || conn->state != WSHUB__CONN_OPEN))
+    if (WSHUB__NEVER(wshub__is_gone(c) || conn->state != WSHUB__CONN_OPEN))
         return WSHUB_ERR_STALE; /* who routes looks */
     wshub__run_out(hub);        /* it comes first, and counts against the limit */
     if (!wshub__fan_frame(hub, fan)) return WSHUB_ERR_NOMEM;
@@ -7434,7 +7494,7 @@ static void wshub__xform_flush(wshub *hub, wshub__client *c) {
         own->xform_head = x->next;
         if (!x->next) own->xform_tail = NULL;
         own->xform_bytes -= wshub__xform_bytes(x);
-        if (c->gone) {
+        if (wshub__is_gone(c)) {
             hub->stats.dropped_transform++;
         } else if (x->state == WSHUB__XFORM_FAILED) { /* ENC-2 */
             hub->stats.dropped_transform++;
@@ -7471,7 +7531,8 @@ static void wshub__text_run(wshub *hub, wshub__text *t) {
             continue;
         }
         c = wshub__client_at(hub, x->client);
-        if (c->gone) { /* closed in this turn: nobody need be asked; burying it frees this */
+        if (wshub__is_gone(
+                c)) { /* closed in this turn: nobody need be asked; burying it frees this */
             x->state = WSHUB__XFORM_FAILED;
             continue;
         }
@@ -7658,7 +7719,7 @@ static void wshub__route_group(wshub *hub, wshub__group *g, wshub__fan *fan, uin
             if (soon->conn != UINT32_MAX) WSHUB__PREFETCH(wshub__conn_at(hub, soon->conn));
         }
         if (c->state != WSHUB_CLIENT_AUTHENTICATED) {
-            if (c->gone || wshub__is_clear_refused(hub, c))
+            if (wshub__is_gone(c) || wshub__is_clear_refused(hub, c))
                 continue; /* in it by the application's own join */
         }
         if (c->mark == except) continue;
@@ -7733,7 +7794,8 @@ static void wshub__route_room(wshub *hub, wshub_str name, wshub__fan *fan, uint3
     } else {
         wshub__client *c = wshub__client_by_id(hub, name); /* an own-id room that holds nobody else
                                                             */
-        if (c && c->own_room && !c->gone && c->mark != except) (void)wshub__fan_to(hub, c, fan);
+        if (c && c->own_room && !wshub__is_gone(c) && c->mark != except)
+            (void)wshub__fan_to(hub, c, fan);
     }
 }
 
@@ -7749,7 +7811,8 @@ static wshub_err wshub__route(wshub *hub, const wshub_dest *dest, wshub__fan *fa
         break;
     case WSHUB_DEST_CLIENT: {
         wshub__client *c = wshub__client_by_id(hub, dest->name);
-        if (c && !c->gone && !wshub__is_clear_refused(hub, c)) (void)wshub__fan_to(hub, c, fan);
+        if (c && !wshub__is_gone(c) && !wshub__is_clear_refused(hub, c))
+            (void)wshub__fan_to(hub, c, fan);
         break;
     }
     case WSHUB_DEST_USER: {
@@ -7855,8 +7918,7 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *c, wshub_str user
     }
     hub->stats.messages_out++;
     hub->stats.auth_accepted++;
-    hub->stats.authenticated++;
-    c->state = WSHUB_CLIENT_AUTHENTICATED;
+    wshub__client_to(hub, c, WSHUB__CLIENT_AUTHENTICATED);
     c->time = hub->now;
     conn->of.allowance = UINT32_MAX;
     if (c->extra) {
@@ -7908,7 +7970,7 @@ WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *c, wshub_st
     wshub_auth auth;
     wshub_ask ask;
     if (!data.ptr) data = wshub_str_z("{}");
-    c->state = WSHUB_CLIENT_AUTHENTICATING;
+    wshub__client_to(hub, c, WSHUB__CLIENT_AUTHENTICATING);
     c->time = hub->now + 3 * (uint64_t)hub->desc.auth_timeout_ms;
     if (!hub->desc.on_authenticate) {
         wshub__auth_rejected(hub, c);
@@ -8075,7 +8137,7 @@ WSHUB__COLD static void wshub__dispatch_inbound(wshub *hub, wshub__client *c,
         return;
     }
     hub->desc.on_transform_in(hub, ask, handle, e, hub->desc.user);
-    if (!wshub__pool_get(&hub->asks, ask.id) || c->gone)
+    if (!wshub__pool_get(&hub->asks, ask.id) || wshub__is_gone(c))
         return; /* answered at once, or nobody waits any more */
     conn->asked = true;
     conn->phase_due = wshub__after(hub, hub->desc.transform_timeout_ms);
@@ -8132,7 +8194,7 @@ static void wshub__json_message(wshub *hub, uint32_t index, uint8_t *bytes, size
     wshub_json_field f[3];
     wshub_json_result result;
     wshub_event e;
-    if (WSHUB__NEVER(!c || c->gone)) return; /* a closed conn delivers nothing */
+    if (WSHUB__NEVER(!c || wshub__is_gone(c))) return; /* a closed conn delivers nothing */
     hub->stats.messages_in++;
     if (c->state == WSHUB_CLIENT_AUTHENTICATED) c->time = hub->now; /* MSG-1 */
     if (c->state != WSHUB_CLIENT_AUTHENTICATED) {
@@ -8506,7 +8568,7 @@ static uint64_t wshub__client_next(const wshub *hub, const wshub__conn *c) {
     const wshub_desc *d = &hub->desc;
     const wshub__client *client = wshub__conn_client(hub, c);
     uint64_t due, step = d->heartbeat_interval_ms;
-    if (client->gone) return 0;
+    if (wshub__is_gone(client)) return 0;
     if (client->state != WSHUB_CLIENT_AUTHENTICATED) return client->time; /* AUTH-1, AUTH-2 */
     if (d->heartbeat_timeout_ms == WSHUB_OFF || wshub__conn_waits(c) || c->part_due)
         return 0; /* part_due: a message is on its way, and has a clock of its own */
@@ -9793,7 +9855,7 @@ static void wshub__look(const wshub *hub) { /* who looks at queues or counts see
 
 WSHUB_API wshub_err wshub_client_find(const wshub *hub, wshub_str id, wshub_client *out_client) {
     wshub__client *c = wshub__client_by_id(hub, id);
-    if (!c || c->gone) return WSHUB_ERR_STALE;
+    if (!c || wshub__is_gone(c)) return WSHUB_ERR_STALE;
     *out_client = wshub__client_handle(hub, c);
     return WSHUB_OK;
 }
@@ -9808,7 +9870,8 @@ WSHUB_API bool wshub_client_each(const wshub *hub, wshub_iter *iter, wshub_clien
         return wshub__walk_end(w, iter); /* 64 others have pushed it out, and who was seen last has
                                             gone since */
     i = last ? wshub__client_at(hub, last - 1)->next : hub->oldest;
-    while (i && wshub__client_at(hub, i - 1)->gone) i = wshub__client_at(hub, i - 1)->next;
+    while (i && wshub__is_gone(wshub__client_at(hub, i - 1)))
+        i = wshub__client_at(hub, i - 1)->next;
     if (!i) return wshub__walk_end(w, iter);
     hub->self->clients_walked = true;
     wshub__walk_seen(w, iter, i);
@@ -9964,7 +10027,7 @@ WSHUB__COLD WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client
 static wshub__client *wshub__room_alone(const wshub *hub, wshub_str room) { /* an own-id room's only
                                                                                member */
     wshub__client *c = wshub__client_by_id(hub, room);
-    return c && c->own_room && !c->gone ? c : NULL;
+    return c && c->own_room && !wshub__is_gone(c) ? c : NULL;
 }
 
 WSHUB_API size_t wshub_room_count(const wshub *hub, wshub_str room) {
@@ -9983,7 +10046,7 @@ static bool wshub__group_each(const wshub *hub, wshub__group *g, wshub_iter *ite
     while (w->left) {
         const wshub__client *c = wshub__client_at(hub, wshub__members(g)[w->left - 1].client);
         wshub__walk_seen(w, iter, w->left - 1);
-        if (c->gone) continue;
+        if (wshub__is_gone(c)) continue;
         *out_client = wshub__client_handle(hub, c);
         return true;
     }
@@ -10035,7 +10098,7 @@ WSHUB__COLD WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter,
     while (iter->pos < hub->clients.used) {
         const wshub__client *c = wshub__client_at(hub, (uint32_t)iter->pos++);
         if (c->slot.link != WSHUB__LIVE) continue;
-        if ((c->own_room && !c->gone) ||
+        if ((c->own_room && !wshub__is_gone(c)) ||
             wshub__group_find(hub, WSHUB__KIND_ROOM, wshub__name_str(&c->name))) {
             *out_room = wshub__name_str(&c->name);
             return true;
@@ -10154,7 +10217,9 @@ WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_m
     if (hub->phase == WSHUB__DOWN) return WSHUB_ERR_CLOSED;
     if (d.kind == WSHUB_DEST_RESOLVE) {
         wshub__client *c = d.name.len ? wshub__client_by_id(hub, d.name) : NULL;
-        d.kind = !d.name.len ? WSHUB_DEST_ALL : c && !c->gone ? WSHUB_DEST_CLIENT : WSHUB_DEST_ROOM;
+        d.kind = !d.name.len               ? WSHUB_DEST_ALL
+                 : c && !wshub__is_gone(c) ? WSHUB_DEST_CLIENT
+                                           : WSHUB_DEST_ROOM;
     }
     wshub__enter(hub);
     fan = wshub__fan_make(msg->event, msg->data);
@@ -10473,7 +10538,7 @@ static void wshub__timers_run(wshub *hub, uint32_t before) {
  * Proved by tests/test_hub.c, tests/test_matrix.c. */
 
 static void wshub__unindex(wshub *hub, wshub__client *c) {
-    if (c->state_last == WSHUB_CLIENT_AUTHENTICATED) hub->stats.authenticated--;
+    wshub__client_to(hub, c, WSHUB__CLIENT_LEFT);
     if (c->user) {
         c->user->pins++; /* its name is still to be told */
         wshub__group_remove(hub, c->user, c->user_pos);
@@ -10545,7 +10610,7 @@ WSHUB__COLD static void wshub__notes(wshub *hub) {
             static const wshub_pressure what[] = {WSHUB_PRESSURE_ON, WSHUB_PRESSURE_DROPPED,
                                                   WSHUB_PRESSURE_OFF};
             wshub__client *client = id && c->id == id ? wshub__conn_client(hub, c) : NULL;
-            if (!(notes >> i & 1) || !client || client->gone || hub->destroying) continue;
+            if (!(notes >> i & 1) || !client || wshub__is_gone(client) || hub->destroying) continue;
             if (i == 1) wshub__client_log(hub, WSHUB_LOG_DROPPED, client, "", wshub__str(NULL, 0));
             if (hub->desc.on_pressure) {
                 hub->desc.on_pressure(hub, wshub__client_handle(hub, client), what[i], c->queued,
@@ -10579,7 +10644,7 @@ WSHUB__COLD static uint64_t wshub__phase_run(wshub *hub) {
         for (i = hub->oldest; i && hub->drain_done < allowed;) {
             wshub__client *client = wshub__client_at(hub, i - 1);
             i = client->next;
-            if (WSHUB__NEVER(client->gone)) continue; /* they have just been buried */
+            if (WSHUB__NEVER(wshub__is_gone(client))) continue; /* they have just been buried */
             wshub__conn_close(hub, wshub__conn_at(hub, client->conn), WSHUB_BY_SHUTDOWN,
                               hub->drain_code,
                               wshub__str(hub->drain_reason.ptr, hub->drain_reason.len));
@@ -11387,11 +11452,13 @@ WSHUB_API const char *wshub_self_check(const wshub *hub) {
         if (wshub__client_by_id(hub, wshub__name_str(&c->name)) != c)
             return "a client is not indexed";
         own += c->own_room ? 1u : 0u;
-        auth += (c->gone ? c->state_last : c->state) == WSHUB_CLIENT_AUTHENTICATED ? 1u : 0u;
+        auth +=
+            (wshub__is_gone(c) ? c->state_last : c->state) == WSHUB_CLIENT_AUTHENTICATED ? 1u : 0u;
         memberships += c->rooms_count;
         sessions += c->user ? 1u : 0u;
-        if (!c->gone && wshub__conn_at(hub, c->conn)->above != i) return "a client's conn";
-        if (!c->gone && c->user && c->state != WSHUB_CLIENT_AUTHENTICATED)
+        if (!wshub__is_gone(c) && wshub__conn_at(hub, c->conn)->above != i)
+            return "a client's conn";
+        if (!wshub__is_gone(c) && c->user && c->state != WSHUB_CLIENT_AUTHENTICATED)
             return "a user before acceptance";
     }
     if (n != hub->clients.live || prev != hub->newest) return "the number of clients";

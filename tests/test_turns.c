@@ -1967,7 +1967,7 @@ TEST(the_self_check_sees_what_is_wrong) {
     WRONG(c->name.ptr, "00000000-0000-0000-0000-000000000000");
     WRONG(c->own_room, false);
     WRONG(c->state, WSHUB_CLIENT_AUTHENTICATING);
-    WRONG(c->gone, true);
+    WRONG(c->state, WSHUB__CLIENT_DISCONNECTED);
     WRONG(c->rooms_count, 0);
     WRONG(c->rooms_count, 1);
     WRONG(c->rooms[0], w.hub->rooms[1]);
