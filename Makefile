@@ -34,7 +34,7 @@ WARN     = -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wst
 SANITIZE := $(shell printf 'int main(void){return 0;}' > .probe.c; $(CC) -fsanitize=address,undefined .probe.c -o .probe.out 2>/dev/null && echo -fsanitize=address,undefined -fno-sanitize-recover=undefined; rm -f .probe.c .probe.out)
 HEADERS  = wshub.h $(wildcard backends/*.h) $(wildcard tests/*.h tests/shim/sys/*.h tests/bench/*.h)
 INCLUDE  = -I. -Ibackends -Itests
-TESTS    = $(patsubst tests/test_%.c,build/test_%,$(wildcard tests/test_*.c)) build/test_codec_portable build/test_bus_envelopes
+TESTS    = $(patsubst tests/test_%.c,build/test_%,$(wildcard tests/test_*.c))
 EXAMPLES = $(patsubst examples/%.c,build/%,$(wildcard examples/*.c))
 THREADS  = -pthread
 # kqueue is tested over a shim where the system has none of its own
@@ -56,14 +56,6 @@ build/chat: examples/chat.c build/chat_page.h $(HEADERS) | build
 
 build/test_%: tests/test_%.c $(HEADERS) | build
 	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) $(SHIM) -o $@ $< $(THREADS)
-
-# the twin without what only some compilers and machines have
-build/test_codec_portable: tests/test_codec.c $(HEADERS) | build
-	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) -DWSHUB_PORTABLE $(INCLUDE) -o $@ $< $(THREADS)
-
-# hubs on one loop that do not know it: the way of every other bus
-build/test_bus_envelopes: tests/test_bus.c $(HEADERS) | build
-	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) -DENVELOPES $(INCLUDE) $(SHIM) -o $@ $< $(THREADS)
 
 # hiredis is taken where it is installed, elsewhere its test says that it is skipped
 HIREDIS := $(shell printf '\043include <hiredis/async.h>\nint main(void){return 0;}' > .probe.c; $(CC) .probe.c -o .probe.out -lhiredis 2>/dev/null && echo -DWITH_HIREDIS -lhiredis; rm -f .probe.c .probe.out)
@@ -118,9 +110,9 @@ determinism:
 test: all fixtures $(TESTS) $(FUZZERS) build/sim build/sim_asan
 	@sh tests/run.sh $(TESTS) $(FUZZERS) build/sim_asan build/sim -- tests/compile/run.sh tests/readme.sh tests/examples.sh tests/browser.sh tests/two_instances.sh
 
-tsan: build/tsan_threads build/tsan_io
+tsan: build/tsan_threads build/tsan_io_contract
 	./build/tsan_threads
-	./build/tsan_io contract
+	./build/tsan_io_contract
 build/tsan_%: tests/test_%.c $(HEADERS) | build
 	$(CC) -std=c99 $(WARN) -O1 -g -fsanitize=thread $(INCLUDE) $(SHIM) -o $@ $< $(THREADS)
 

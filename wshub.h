@@ -431,7 +431,7 @@
  *   and holds what it did (wshub__fan_fits, wshub__log_room; tests/test_costs.c, `make after`).
  * - Callbacks may do anything, on_log included, and none is called in the middle of a change:
  *   log lines are kept and told when the outermost call leaves or between the steps of settle
- *   (wshub__log_tell; tests/test_log.c, test_matrix.c). Who is there from a walk's first step
+ *   (wshub__log_tell; tests/test_logs.c, test_matrix.c). Who is there from a walk's first step
  *   to its last is seen once, whoever leaves meanwhile (>>walks; tests/test_walks.c).
  * - Presence is told in the order in which it happened, each end before the next one's
  *   (wshub__bury; tests/test_walks.c).
@@ -443,10 +443,10 @@
  *   waits for the broker's word (wshub__outbox_add, wshub__bus_leave; tests/test_bus.c).
  * - A description that is half right is refused by wshub_desc_problem() with a text that names
  *   the field: a list without its count, an origin no browser sends, limits under which nobody
- *   could be accepted (tests/test_api.c).
+ *   could be accepted (tests/test_desc.c).
  * - A handle fits the hub that gave it and no other, before or after a restart; an id is never
  *   given twice, whatever the io's randomness does (wshub__pool_first, wshub__random,
- *   wshub__index_put; tests/test_api.c).
+ *   wshub__index_put; tests/test_slots.c).
  *
  * ---- >>rules -----------------------------------------------------------------------------------
  * Every rule that code, comment or test cites, in a line or two. On the wire they are those of
@@ -3558,7 +3558,7 @@ static bool wshub__close_code_ok(uint16_t code) {
  * Pools of equal things with handles: index in the low half, generation in the high half. Pages
  * never move, so a pointer into one is good until its slot is freed. A slot whose generation would
  * wrap is retired. Pages at the end in which nothing lives are given back between turns. Uses
- * >>mem. Proved by tests/test_hub.c (stale_handles...). */
+ * >>mem. Proved by tests/test_slots.c. */
 
 /* An index that names nothing, wherever one may be absent. */
 #define WSHUB__NONE UINT32_MAX
@@ -3841,7 +3841,7 @@ WSHUB__COLD static void wshub__index_done(const wshub__mem *m, wshub__index *ix)
  * A heap of what is due when; the hub has one of streams, who are judged by what has been heard of
  * them, and one of the application's timers, which go by the clock. A stream's entry may fire early
  * (a peer that spoke moved its deadline on) and is then put back, so that activity costs nothing
- * here. Equal times fire in the order of arming. Uses >>mem. Proved by tests/test_hub.c. */
+ * here. Equal times fire in the order of arming. Uses >>mem. Proved by tests/test_clocks.c, test_timers.c. */
 
 typedef struct wshub__due {
     uint64_t at;
@@ -3997,7 +3997,7 @@ static bool wshub__envelope_read(wshub_str payload, uint32_t depth_max, wshub__e
 /* ---- >>hub -------------------------------------------------------------------------------------
  * The objects of both storeys, and what all rooms share: entering and leaving, the clock, randomness,
  * log lines. on_log is called from wshub__log_tell() alone, never from inside a change (proved by
- * tests/test_log.c, test_matrix.c). The lower storey, from here to >>flow, is a server of HTTP and
+ * tests/test_logs.c, test_matrix.c). The lower storey, from here to >>flow, is a server of HTTP and
  * WebSocket that knows no client: what stands above it is reached by the pointers of wshub__above. */
 
 /* a piece of the frame log; its bytes follow */
@@ -4943,7 +4943,7 @@ static bool wshub__out_bytes(wshub *hub, wshub__conn *c, const void *bytes, size
 /* ---- >>conn ------------------------------------------------------------------------------------
  * The life of a stream: its states, which wshub__conn_to() alone changes, its deadlines, closing in all
  * its ways. Closing only marks and queues; >>flow sends and >>settle buries. Who stands above is told
- * once that a stream ends. Proved by tests/test_hub.c, test_ends.c. */
+ * once that a stream ends. Proved by tests/test_ends.c, test_clocks.c. */
 
 /* clang-format off */
 /* Which states may follow a state: a bit for each. The io may report the end of a stream in any. */
@@ -5874,7 +5874,7 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n
 /* ---- >>flow ------------------------------------------------------------------------------------
  * The way of a byte through the lower storey: what an io reports goes to >>exchange or >>message, or is
  * held until it may be read; in settle each stream that was touched is handed its queue, in one send.
- * Proved by tests/test_hub.c, test_ends.c, test_turns.c. */
+ * Proved by tests/test_flow.c, test_ends.c. */
 
 /* Makes room among what is held: what has been read of it goes. */
 static void wshub__held_close_gap(wshub__rx *r) {
@@ -6491,7 +6491,7 @@ static wshub_str wshub__name_str(const wshub__name *n) {
 /* ---- >>clients ---------------------------------------------------------------------------------
  * Clients: who the hub knows at the end of a stream, from their making to the mark that they are gone;
  * what is asked about them. Closing marks; >>settle takes them out of the indexes and tells.
- * Proved by tests/test_hub.c, test_api.c. */
+ * Proved by tests/test_shutdown.c, test_ends.c. */
 
 typedef struct wshub__member {
     uint32_t client; /* index */
@@ -7156,7 +7156,7 @@ static void wshub__user_drop(wshub *hub, wshub__client *c) {
 
 /* ---- >>ask -------------------------------------------------------------------------------------
  * Questions that the application has yet to answer: at once, later, from another thread, or never.
- * A client has a list of its own. What the answers do is in >>answers. Proved by tests/test_hub.c. */
+ * A client has a list of its own. What the answers do is in >>answers. Proved by tests/test_auth.c. */
 
 typedef enum wshub__ask_kind {
     WSHUB__ASK_AUTH,
@@ -7827,7 +7827,7 @@ static wshub_err wshub__route(wshub *hub, const wshub_dest *dest, wshub__fan *fa
 
 /* ---- >>auth ----------------------------------------------------------------------------------
  * From `authenticate` to `connected`: asks, answers, the key exchange (AUTH-1 to AUTH-7).
- * Proved by tests/test_hub.c, tests/test_golden.c (auth-*, enc-*). */
+ * Proved by tests/test_auth.c, tests/test_golden.c (auth-*, enc-*). */
 
 static void wshub__send_error(wshub *hub, wshub__client *c, const char *message) {
     wshub__conn *conn = wshub__conn_at(hub, c->conn);
@@ -8306,7 +8306,7 @@ static bool wshub__json_encode(wshub *hub, wshub__fan *fan) {
 
 /* ---- >>answers ---------------------------------------------------------------------------------
  * What the application's answers do (>>ask): accept, join, transform, refuse.
- * Proved by tests/test_hub.c, tests/test_matrix.c. */
+ * Proved by tests/test_auth.c, tests/test_matrix.c. */
 
 WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who) {
     wshub__ask *a;
@@ -8488,7 +8488,7 @@ WSHUB_API wshub_err wshub_ask_fail(wshub *hub, wshub_ask ask) {
 
 /* ---- >>upper -----------------------------------------------------------------------------------
  * What stands above a stream (wshub__above): a WebSocket that is asked for, its client's clock, its end.
- * Proved by tests/test_hub.c, tests/test_golden.c (upgrade-*). */
+ * Proved by tests/test_upgrade.c, tests/test_golden.c (upgrade-*). */
 
 static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h) { /* CONN-1, CONN-2 */
     const char *why;
@@ -9847,7 +9847,7 @@ WSHUB_API uint64_t wshub_loop_dropped(wshub_loop *loop) {
 
 /* ---- >>asking ----------------------------------------------------------------------------------
  * What the application asks about clients, rooms and users, and what it does to them.
- * Proved by tests/test_api.c, test_walks.c. */
+ * Proved by tests/test_misuse.c, test_walks.c. */
 
 static void wshub__look(const wshub *hub) { /* who looks at queues or counts sees what was sent */
     wshub__run_out(hub->self);
@@ -10476,7 +10476,7 @@ static void wshub__post_drain(wshub *hub, bool run) {
 }
 
 /* ---- >>app-timers ------------------------------------------------------------------------------
- * The application's timers. Proved by tests/test_hub.c. */
+ * The application's timers. Proved by tests/test_timers.c. */
 
 typedef struct wshub__timer {
     wshub__slot slot;
@@ -10535,7 +10535,7 @@ static void wshub__timers_run(wshub *hub, uint32_t before) {
 
 /* ---- >>settle --------------------------------------------------------------------------------
  * The turn's end: everything gathered is carried out, the dead are buried (BYE-1, BYE-2).
- * Proved by tests/test_hub.c, tests/test_matrix.c. */
+ * Proved by tests/test_shutdown.c, tests/test_matrix.c. */
 
 static void wshub__unindex(wshub *hub, wshub__client *c) {
     wshub__client_to(hub, c, WSHUB__CLIENT_LEFT);

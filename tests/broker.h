@@ -1,5 +1,6 @@
-/* A broker in memory that speaks RESP2 and RESP3 to streams dialled on fake ios: enough of Redis for the tests of
- * the bus, and everything that a Redis can do to hurt. Written from the protocol, apart from the client. */
+/* A broker in memory that speaks RESP2 and RESP3 to streams dialled on fake ios: enough of
+ * Redis for the tests of the bus, and everything that a Redis can do to hurt. Written from the
+ * protocol, apart from the client. */
 #ifndef BROKER_H
 #define BROKER_H
 
@@ -23,7 +24,7 @@ typedef struct broker_link {
     wshub_io_fake *net;
     wshub_conn conn; /* 0: free */
     bool resp3, authed;
-    bool frozen;              /* takes everything, says nothing any more, and stays open */
+    bool frozen; /* takes everything, says nothing any more, and stays open */
     uint8_t *in;
     size_t in_len, in_cap;
     broker_sub *subs;
@@ -34,23 +35,25 @@ typedef struct broker_link {
 
 typedef struct broker {
     broker_link links[BROKER_LINKS];
-    const char *password;     /* asked for; NULL: none */
-    const char *refuse;       /* every command that begins so is answered with an error */
-    const char *refusal;      /* the answer then, without its end of line; NULL: an error of rights */
-    bool refusal_ends;        /* and behind it the connection */
-    const char *greeting;     /* said to whoever connects, and then it closes; NULL: none */
-    const char *hole;         /* an address that swallows who dials; NULL: none */
-    const char *role;         /* NULL: "master" */
-    const char *replica;      /* an address whose role is "slave"; NULL: none */
+    const char *password; /* asked for; NULL: none */
+    const char *refuse;   /* every command that begins so is answered with an error */
+    /* the answer then, without its end of line; NULL: an error of rights */
+    const char *refusal;
+    bool refusal_ends;    /* and behind it the connection */
+    const char *greeting; /* said to whoever connects, and then it closes; NULL: none */
+    const char *hole;     /* an address that swallows who dials; NULL: none */
+    const char *role;     /* NULL: "master" */
+    const char *replica;  /* an address whose role is "slave"; NULL: none */
     bool cluster;
     const char *master_host, *master_port; /* what a sentinel says */
-    bool away;                /* dials fail */
-    bool mute;                /* takes everything, answers nothing, forwards nothing */
-    bool hold_acks;           /* subscriptions are answered when it is false again */
-    bool deaf_beats;          /* heartbeats are lost on the way */
+    bool away;                             /* dials fail */
+    bool mute;                             /* takes everything, answers nothing, forwards nothing */
+    bool hold_acks;                        /* subscriptions are answered when it is false again */
+    bool deaf_beats;                       /* heartbeats are lost on the way */
     bool no_hello;
     uint64_t commands, publishes, dials;
-    void (*on_publish)(void *ctx, wshub_str channel, wshub_str payload); /* what clients publish; may be NULL */
+    /* what clients publish; may be NULL */
+    void (*on_publish)(void *ctx, wshub_str channel, wshub_str payload);
     uint32_t (*delay_ms)(void *ctx); /* how long the next words to a client take; NULL: no time */
     void *ctx;
     char log[4096];
@@ -91,7 +94,8 @@ static void broker_say(broker_link *l, const void *bytes, size_t n) {
         wshub_io_fake_input(l->net, l->conn, bytes, n);
         return;
     }
-    late = (broker_late *)malloc(sizeof *late + n); /* in order for each link, in any order between them */
+    /* in order for each link, in any order between them */
+    late = (broker_late *)malloc(sizeof *late + n);
     late->next = NULL;
     late->at = wshub_io_fake_now(l->net) + wait;
     late->len = n;
@@ -113,7 +117,8 @@ static void broker_array(broker_link *l, bool push, const wshub_str *items, size
     at = (size_t)snprintf(said, bytes, "%c%zu\r\n", push && l->resp3 ? '>' : '*', count);
     for (i = 0; i < count; i++) {
         if (items[i].len && items[i].ptr[0] == 1) {
-            at += (size_t)snprintf(said + at, bytes - at, ":%.*s\r\n", (int)items[i].len - 1, items[i].ptr + 1);
+            at += (size_t)snprintf(said + at, bytes - at, ":%.*s\r\n", (int)items[i].len - 1,
+                                   items[i].ptr + 1);
             continue;
         }
         at += (size_t)snprintf(said + at, bytes - at, "$%zu\r\n", items[i].len);
@@ -126,7 +131,8 @@ static void broker_array(broker_link *l, bool push, const wshub_str *items, size
     free(said);
 }
 
-static bool broker_glob(const char *p, size_t pn, const char *s, size_t sn) { /* `*` and `\` are all that is used */
+/* `*` and `\` are all that is used */
+static bool broker_glob(const char *p, size_t pn, const char *s, size_t sn) {
     while (pn) {
         if (*p == '*') {
             size_t i;
@@ -164,7 +170,8 @@ static int broker_deliver(broker *b, wshub_str channel, wshub_str payload) {
                 wshub_str items[4];
                 if (s->pattern != (pass == 1)) continue;
                 if (pass == 0 ? s->len != channel.len || memcmp(s->name, channel.ptr, s->len) != 0
-                              : !broker_glob(s->name, s->len, channel.ptr, channel.len)) continue;
+                              : !broker_glob(s->name, s->len, channel.ptr, channel.len))
+                    continue;
                 items[0] = wshub_str_z(pass ? "pmessage" : "message");
                 items[1].ptr = s->name;
                 items[1].len = s->len;
@@ -179,7 +186,8 @@ static int broker_deliver(broker *b, wshub_str channel, wshub_str payload) {
     return n;
 }
 
-static void broker_subscribe(broker *b, broker_link *l, wshub_str *args, size_t count, bool sub, bool pattern) {
+static void broker_subscribe(broker *b, broker_link *l, wshub_str *args, size_t count, bool sub,
+                             bool pattern) {
     size_t i, k;
     (void)b;
     for (i = 1; i < count; i++) {
@@ -187,10 +195,13 @@ static void broker_subscribe(broker *b, broker_link *l, wshub_str *args, size_t 
         char n[24];
         for (k = 0; k < l->subs_count; k++) {
             broker_sub *s = &l->subs[k];
-            if (s->pattern == pattern && s->len == args[i].len && memcmp(s->name, args[i].ptr, s->len) == 0) break;
+            if (s->pattern == pattern && s->len == args[i].len &&
+                memcmp(s->name, args[i].ptr, s->len) == 0)
+                break;
         }
         if (sub && k == l->subs_count) {
-            if (l->subs_count % 256 == 0) l->subs = (broker_sub *)realloc(l->subs, (l->subs_count + 256) * sizeof *l->subs);
+            if (l->subs_count % 256 == 0)
+                l->subs = (broker_sub *)realloc(l->subs, (l->subs_count + 256) * sizeof *l->subs);
             l->subs[k].name = (char *)malloc(args[i].len + 1);
             memcpy(l->subs[k].name, args[i].ptr, args[i].len);
             l->subs[k].len = args[i].len;
@@ -200,7 +211,9 @@ static void broker_subscribe(broker *b, broker_link *l, wshub_str *args, size_t 
             free(l->subs[k].name);
             l->subs[k] = l->subs[--l->subs_count];
         }
-        items[0] = wshub_str_z(sub ? pattern ? "psubscribe" : "subscribe" : pattern ? "punsubscribe" : "unsubscribe");
+        items[0] = wshub_str_z(sub       ? pattern ? "psubscribe" : "subscribe"
+                               : pattern ? "punsubscribe"
+                                         : "unsubscribe");
         items[1] = args[i];
         items[2].ptr = n;
         items[2].len = (size_t)snprintf(n, sizeof n, "%c%zu", 1, l->subs_count);
@@ -213,9 +226,11 @@ static void broker_command(broker *b, broker_link *l, wshub_str *args, size_t co
     char said[200];
     b->commands++;
     if (b->log_len + args[0].len + 2 < sizeof b->log) {
-        b->log_len += (size_t)snprintf(b->log + b->log_len, sizeof b->log - b->log_len, "%.*s ", (int)args[0].len, args[0].ptr);
+        b->log_len += (size_t)snprintf(b->log + b->log_len, sizeof b->log - b->log_len, "%.*s ",
+                                       (int)args[0].len, args[0].ptr);
     }
-    if (b->refuse && args[0].len >= strlen(b->refuse) && memcmp(args[0].ptr, b->refuse, strlen(b->refuse)) == 0) {
+    if (b->refuse && args[0].len >= strlen(b->refuse) &&
+        memcmp(args[0].ptr, b->refuse, strlen(b->refuse)) == 0) {
         broker_say_z(l, b->refusal ? b->refusal : "-NOPERM this user has no permissions");
         broker_say_z(l, "\r\n");
         if (b->refusal_ends) broker_drop(b, l, true);
@@ -229,7 +244,8 @@ static void broker_command(broker *b, broker_link *l, wshub_str *args, size_t co
             broker_say_z(l, "-ERR unknown command 'HELLO'\r\n");
         } else {
             l->resp3 = true;
-            broker_say_z(l, "%3\r\n$6\r\nserver\r\n$5\r\nredis\r\n$5\r\nproto\r\n:3\r\n$7\r\nmodules\r\n*0\r\n");
+            broker_say_z(l, "%3\r\n$6\r\nserver\r\n$5\r\nredis\r\n$5\r\nproto\r\n:3\r\n$"
+                            "7\r\nmodules\r\n*0\r\n");
         }
     } else if (wshub_str_eq_z(args[0], "CLIENT")) {
         (void)snprintf(l->name, sizeof l->name, "%.*s", (int)args[2].len, args[2].ptr);
@@ -237,20 +253,26 @@ static void broker_command(broker *b, broker_link *l, wshub_str *args, size_t co
     } else if (wshub_str_eq_z(args[0], "SELECT")) {
         broker_say_z(l, "+OK\r\n");
     } else if (wshub_str_eq_z(args[0], "ROLE")) {
-        const char *role = b->replica && strcmp(l->address, b->replica) == 0 ? "slave" : b->role ? b->role : "master";
+        const char *role = b->replica && strcmp(l->address, b->replica) == 0 ? "slave"
+                           : b->role                                         ? b->role
+                                                                             : "master";
         (void)snprintf(said, sizeof said, "*3\r\n$%zu\r\n%s\r\n:0\r\n*0\r\n", strlen(role), role);
         broker_say_z(l, said);
     } else if (wshub_str_eq_z(args[0], "INFO")) {
-        broker_say_z(l, b->cluster ? "$30\r\n# Cluster\r\ncluster_enabled:1\r\n\r\n" : "$30\r\n# Cluster\r\ncluster_enabled:0\r\n\r\n");
+        broker_say_z(l, b->cluster ? "$30\r\n# Cluster\r\ncluster_enabled:1\r\n\r\n"
+                                   : "$30\r\n# Cluster\r\ncluster_enabled:0\r\n\r\n");
     } else if (wshub_str_eq_z(args[0], "SENTINEL")) {
         if (!b->master_host) {
             broker_say_z(l, "*-1\r\n");
         } else {
-            (void)snprintf(said, sizeof said, "*2\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n", strlen(b->master_host), b->master_host, strlen(b->master_port), b->master_port);
+            (void)snprintf(said, sizeof said, "*2\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n",
+                           strlen(b->master_host), b->master_host, strlen(b->master_port),
+                           b->master_port);
             broker_say_z(l, said);
         }
     } else if (wshub_str_eq_z(args[0], "PING")) {
-        broker_say_z(l, l->subs_count && !l->resp3 ? "*2\r\n$4\r\npong\r\n$0\r\n\r\n" : "+PONG\r\n");
+        broker_say_z(l,
+                     l->subs_count && !l->resp3 ? "*2\r\n$4\r\npong\r\n$0\r\n\r\n" : "+PONG\r\n");
     } else if (wshub_str_eq_z(args[0], "PUBLISH")) {
         int n;
         if (b->on_publish) b->on_publish(b->ctx, args[1], args[2]);
@@ -299,7 +321,8 @@ static bool broker_step(broker *b, wshub_io_fake *net) {
     int i;
     while (wshub_io_fake_dialled(net, &c, &address)) {
         broker_link *l = NULL;
-        if (b->hole && strcmp(address, b->hole) == 0) break; /* it waits for an answer, and those behind it with it */
+        /* it waits for an answer, and those behind it with it */
+        if (b->hole && strcmp(address, b->hole) == 0) break;
         b->dials++;
         busy = true;
         for (i = 0; i < BROKER_LINKS && !b->away; i++) {
@@ -349,7 +372,8 @@ static bool broker_step(broker *b, wshub_io_fake *net) {
         }
         while (l->conn.id && l->in_len && (n = broker_parse(l->in, l->in_len, args, &count)) > 0) {
             uint8_t *command = (uint8_t *)malloc(n);
-            if (b->hold_acks && (wshub_str_eq_z(args[0], "SUBSCRIBE") || wshub_str_eq_z(args[0], "PSUBSCRIBE"))) {
+            if (b->hold_acks &&
+                (wshub_str_eq_z(args[0], "SUBSCRIBE") || wshub_str_eq_z(args[0], "PSUBSCRIBE"))) {
                 free(command);
                 break;
             }

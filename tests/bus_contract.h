@@ -1,5 +1,6 @@
-/* What every bus must do, whatever carries it. A backend's test gives a bus_world; a new backend is done when
- * bus_contract() passes. The owners here are not hubs but recorders, so that the table itself is seen. */
+/* What every bus must do, whatever carries it. A backend's test gives a bus_world; a new
+ * backend is done when bus_contract() passes. The owners here are not hubs but recorders, so
+ * that the table itself is seen. */
 #ifndef BUS_CONTRACT_H
 #define BUS_CONTRACT_H
 
@@ -7,8 +8,9 @@ typedef struct bus_world {
     const char *name;
     bool (*make)(struct bus_world *w, int seat, wshub_bus *out); /* seats 0 to 2 of one broker */
     void (*end)(struct bus_world *w, int seat);                  /* after it has left */
-    void (*step)(struct bus_world *w);                           /* serve what is ready, let a moment pass */
-    void (*cut)(struct bus_world *w, bool away);                 /* the broker goes, or is back */
+    /* serve what is ready, let a moment pass */
+    void (*step)(struct bus_world *w);
+    void (*cut)(struct bus_world *w, bool away); /* the broker goes, or is back */
     void *ctx;
 } bus_world;
 
@@ -17,9 +19,9 @@ typedef struct bus_seat {
     wshub_bus bus;
     const wshub_bus_channel *wanted; /* subscribed to in every CONNECTED */
     size_t wanted_count;
-    char states[64];                 /* one letter each: D, C, U */
+    char states[64]; /* one letter each: D, C, U */
     uint64_t got, bytes;
-    long next;                       /* the number that the next numbered payload must have */
+    long next; /* the number that the next numbered payload must have */
     char channel[256], *payload;
     size_t payload_len;
     bool gone;
@@ -46,7 +48,8 @@ static void bus_state(void *ctx, wshub_bus_state state) {
     size_t n = strlen(s->states);
     EXPECT(!s->gone && n + 2 < sizeof s->states);
     s->states[n] = "DCU"[state];
-    if (state == WSHUB_BUS_CONNECTED && s->wanted_count) EXPECT(s->bus.subscribe(s->bus.ctx, s->wanted, s->wanted_count));
+    if (state == WSHUB_BUS_CONNECTED && s->wanted_count)
+        EXPECT(s->bus.subscribe(s->bus.ctx, s->wanted, s->wanted_count));
 }
 
 static void bus_room(void *ctx) {
@@ -64,15 +67,15 @@ static void bus_steps(bus_world *w, int n) {
     while (n--) w->step(w);
 }
 /* Serves until the condition holds, for some seconds at most. */
-#define BUS_UNTIL(w, cond)                                    \
-    do {                                                      \
-        int bus_i = 0;                                        \
-        bool bus_ok;                                          \
-        while (!(bus_ok = (cond)) && bus_i++ < 4000) (w)->step(w); \
-        if (!bus_ok) {                                        \
-            test_failures++;                                  \
-            (void)printf("  %s:%d: %s: never came: %s\n", __FILE__, __LINE__, test_name, #cond); \
-        }                                                     \
+#define BUS_UNTIL(w, cond)                                                                         \
+    do {                                                                                           \
+        int bus_i = 0;                                                                             \
+        bool bus_ok;                                                                               \
+        while (!(bus_ok = (cond)) && bus_i++ < 4000) (w)->step(w);                                 \
+        if (!bus_ok) {                                                                             \
+            test_failures++;                                                                       \
+            (void)printf("  %s:%d: %s: never came: %s\n", __FILE__, __LINE__, test_name, #cond);   \
+        }                                                                                          \
     } while (0)
 
 static size_t bus_say(bus_seat *s, const char *channel, const void *payload, size_t len) {
@@ -93,7 +96,8 @@ static bool bus_up(const bus_seat *s) {
 
 static void bus_contract(bus_world *w) {
     static bus_seat s[3];
-    static const wshub_bus_channel exact[] = {{{"c:exact", 7}, false}, {{"c:odd*?[x]\\ \r\n", 14}, false}};
+    static const wshub_bus_channel exact[] = {{{"c:exact", 7}, false},
+                                              {{"c:odd*?[x]\\ \r\n", 14}, false}};
     static const wshub_bus_channel pattern[] = {{{"c:*", 3}, true}, {{"end", 3}, false}};
     static const wshub_bus_channel none[] = {{{"other", 5}, false}, {{"end", 3}, false}};
     wshub_bus_owner owner;
@@ -123,14 +127,16 @@ static void bus_contract(bus_world *w) {
         BUS_UNTIL(w, bus_up(&s[i]));
         EXPECT(strcmp(s[i].states, "CU") == 0);
     }
-    /* in order, none lost, none twice: to an exact subscriber and to one by pattern, and to nobody else */
+    /* in order, none lost, none twice: to an exact subscriber and to one by pattern, and to
+     * nobody else */
     s[0].next = s[1].next = 0;
     for (sent = 0; sent < 2000;) {
         size_t n = 10, took;
         for (k = 0; k < n; k++) {
             batch[k].channel = wshub_str_z("c:exact");
             batch[k].payload.ptr = numbers[k];
-            batch[k].payload.len = (size_t)snprintf(numbers[k], sizeof numbers[k], "#%zu", sent + k);
+            batch[k].payload.len =
+                (size_t)snprintf(numbers[k], sizeof numbers[k], "#%zu", sent + k);
         }
         took = s[2].bus.publish(s[2].bus.ctx, batch, n);
         EXPECT(took <= n);
@@ -149,7 +155,8 @@ static void bus_contract(bus_world *w) {
     for (i = 0; i < 256; i++) all[i] = (char)i;
     EXPECT_INT(bus_say(&s[2], "c:odd*?[x]\\ \r\n", all, 256), 1);
     BUS_UNTIL(w, s[0].got == 2001 && s[1].got == 2001);
-    EXPECT(s[0].payload_len == 256 && memcmp(s[0].payload, all, 256) == 0 && strcmp(s[0].channel, "c:odd*?[x]\\ \r\n") == 0);
+    EXPECT(s[0].payload_len == 256 && memcmp(s[0].payload, all, 256) == 0 &&
+           strcmp(s[0].channel, "c:odd*?[x]\\ \r\n") == 0);
     EXPECT_INT(bus_say(&s[2], "c:exact", "", 0), 1);
     BUS_UNTIL(w, s[0].got == 2002 && s[1].got == 2002);
     EXPECT_INT(s[0].payload_len, 0);
@@ -192,7 +199,7 @@ static void bus_contract(bus_world *w) {
         for (i = 0; i < 2000; i += 500) {
             BUS_UNTIL(w, s[0].bus.unsubscribe(s[0].bus.ctx, many + i, 500));
         }
-        BUS_UNTIL(w, s[0].bus.unsubscribe(s[0].bus.ctx, many + 3, 9)); /* not there: nothing */
+        BUS_UNTIL(w, s[0].bus.unsubscribe(s[0].bus.ctx, many + 3, 9));  /* not there: nothing */
         BUS_UNTIL(w, s[0].bus.subscribe(s[0].bus.ctx, many + 1000, 1)); /* one comes back at once */
         if (s[0].bus.flush) s[0].bus.flush(s[0].bus.ctx);
         for (k = 0; k < 400 && s[0].got < before[0] + 4; k++) {
@@ -207,7 +214,8 @@ static void bus_contract(bus_world *w) {
         bus_steps(w, 20);
         EXPECT_INT(s[0].got, before[0] + 1);
     }
-    /* what was taken is pending until the broker has acknowledged it, and then is told of; as is room after a short take */
+    /* what was taken is pending until the broker has acknowledged it, and then is told of; as
+     * is room after a short take */
     if (s[2].bus.pending) {
         int rooms = s[2].rooms;
         BUS_UNTIL(w, s[2].bus.pending(s[2].bus.ctx) == 0);
@@ -218,7 +226,8 @@ static void bus_contract(bus_world *w) {
         rooms = s[2].rooms;
         for (sent = 0; sent < 40 && bus_say(&s[2], "nobody", big, 300000) == 1; sent++) {
         }
-        EXPECT(sent > 0); /* one at least, however long; whoever takes no more says when it does again */
+        /* one at least, however long; whoever takes no more says when it does again */
+        EXPECT(sent > 0);
         if (sent < 40) BUS_UNTIL(w, s[2].rooms > rooms);
         BUS_UNTIL(w, s[2].bus.pending(s[2].bus.ctx) == 0);
     }
@@ -232,7 +241,8 @@ static void bus_contract(bus_world *w) {
         s[2].bus.alarm(s[2].bus.ctx, 0);
         BUS_UNTIL(w, s[2].lates == 2);
     }
-    /* the broker goes: told once, nothing is taken; it is back: told, subscribed anew to what is wanted then */
+    /* the broker goes: told once, nothing is taken; it is back: told, subscribed anew to what
+     * is wanted then */
     w->cut(w, true);
     for (i = 0; i < 3; i++) {
         BUS_UNTIL(w, !bus_up(&s[i]));
@@ -253,7 +263,8 @@ static void bus_contract(bus_world *w) {
     EXPECT_INT(bus_say(&s[2], "c:exact", "1", 1), 1);
     EXPECT_INT(bus_say(&s[2], "m:1000", "1", 1), 1);
     EXPECT_INT(bus_say(&s[1], "other", "2", 1), 1);
-    BUS_UNTIL(w, s[0].got == before[0] + 1 && s[1].got == before[1] + 1 && s[2].got == before[2] + 1);
+    BUS_UNTIL(w,
+              s[0].got == before[0] + 1 && s[1].got == before[1] + 1 && s[2].got == before[2] + 1);
     bus_steps(w, 20);
     EXPECT_INT(s[0].got, before[0] + 1);
     /* one leaves: what it said last arrives, it hears nothing more, the others go on */

@@ -1,6 +1,7 @@
-/* The application that the black-box tests talk to: its command line and its callbacks, over any io. The
- * fixture server runs it on sockets, the transcript player on the fake io with virtual time. It holds no
- * logic of its own: what the hub does is what is being looked at. Late answers come from hub timers. */
+/* The application that the black-box tests talk to: its command line and its callbacks, over
+ * any io. The fixture server runs it on sockets, the transcript player on the fake io with
+ * virtual time. It holds no logic of its own: what the hub does is what is being looked at.
+ * Late answers come from hub timers. */
 #ifndef FIXTURE_APP_H
 #define FIXTURE_APP_H
 #include <stdio.h>
@@ -9,8 +10,10 @@
 
 typedef struct fixture_options {
     const char *host, *path, *redis, *default_rooms, *backend;
-    unsigned long port, auth_timeout, heartbeat_interval, heartbeat_timeout, max_payload, backpressure_limit, idle_timeout;
-    bool close_on_backpressure, no_pings, require_encryption, no_handshake, transform, no_room_validator;
+    unsigned long port, auth_timeout, heartbeat_interval, heartbeat_timeout, max_payload,
+        backpressure_limit, idle_timeout;
+    bool close_on_backpressure, no_pings, require_encryption, no_handshake, transform,
+        no_room_validator;
     bool no_message_handler, announce, deflate;
 } fixture_options;
 
@@ -24,7 +27,7 @@ typedef struct fixture {
 } fixture;
 
 /* Reads a command line. NULL, or a line that says what is wrong. */
-__attribute__((unused)) static const char *fixture_parse(fixture_options *o, int argc, char **argv) {
+UNUSED static const char *fixture_parse(fixture_options *o, int argc, char **argv) {
     static char why[256];
     int i;
     size_t k;
@@ -39,21 +42,46 @@ __attribute__((unused)) static const char *fixture_parse(fixture_options *o, int
     o->backpressure_limit = 1048576;
     o->idle_timeout = 60;
     for (i = 1; i < argc; i++) {
-        const struct { const char *name; bool *to; } flags[] = {
-            {"--close-on-backpressure", &o->close_on_backpressure}, {"--no-pings", &o->no_pings},
-            {"--require-encryption", &o->require_encryption}, {"--no-handshake", &o->no_handshake},
-            {"--transform", &o->transform}, {"--no-room-validator", &o->no_room_validator},
-            {"--no-message-handler", &o->no_message_handler}, {"--announce", &o->announce}, {"--deflate", &o->deflate},
+        const struct {
+            const char *name;
+            bool *to;
+            /* clang-format off */
+        } flags[] = {
+            {"--close-on-backpressure", &o->close_on_backpressure},
+            {"--no-pings", &o->no_pings},
+            {"--require-encryption", &o->require_encryption},
+            {"--no-handshake", &o->no_handshake},
+            {"--transform", &o->transform},
+            {"--no-room-validator", &o->no_room_validator},
+            {"--no-message-handler", &o->no_message_handler},
+            {"--announce", &o->announce},
+            {"--deflate", &o->deflate},
         };
-        const struct { const char *name; unsigned long *to, min, max; } ints[] = {
-            {"--port", &o->port, 0, 65535}, {"--auth-timeout", &o->auth_timeout, 1, 3600000},
-            {"--heartbeat-interval", &o->heartbeat_interval, 1, 3600000}, {"--heartbeat-timeout", &o->heartbeat_timeout, 1, 3600000},
-            {"--max-payload", &o->max_payload, 1, 1ul << 30}, {"--backpressure-limit", &o->backpressure_limit, 1, 1ul << 30},
+        /* clang-format on */
+        const struct {
+            const char *name;
+            unsigned long *to, min, max;
+            /* clang-format off */
+        } ints[] = {
+            {"--port", &o->port, 0, 65535},
+            {"--auth-timeout", &o->auth_timeout, 1, 3600000},
+            {"--heartbeat-interval", &o->heartbeat_interval, 1, 3600000},
+            {"--heartbeat-timeout", &o->heartbeat_timeout, 1, 3600000},
+            {"--max-payload", &o->max_payload, 1, 1ul << 30},
+            {"--backpressure-limit", &o->backpressure_limit, 1, 1ul << 30},
             {"--idle-timeout", &o->idle_timeout, 0, 960},
         };
-        const struct { const char *name; const char **to; } texts[] = {
-            {"--host", &o->host}, {"--path", &o->path}, {"--redis", &o->redis}, {"--default-rooms", &o->default_rooms}, {"--backend", &o->backend},
+        /* clang-format on */
+        const struct {
+            const char *name;
+            const char **to;
+            /* clang-format off */
+        } texts[] = {
+            {"--host", &o->host},       {"--path", &o->path},
+            {"--redis", &o->redis},     {"--default-rooms", &o->default_rooms},
+            {"--backend", &o->backend},
         };
+        /* clang-format on */
         bool known = false;
         for (k = 0; k < sizeof flags / sizeof *flags; k++) {
             if (strcmp(argv[i], flags[k].name) == 0) known = *flags[k].to = true;
@@ -75,8 +103,10 @@ __attribute__((unused)) static const char *fixture_parse(fixture_options *o, int
                 (void)snprintf(why, sizeof why, "option %.40s needs a value", argv[i]);
                 return why;
             }
-            if (!*v || strlen(v) > 10 || strspn(v, "0123456789") != strlen(v) || strtoul(v, NULL, 10) < ints[k].min || strtoul(v, NULL, 10) > ints[k].max) {
-                (void)snprintf(why, sizeof why, "bad value for %.40s: %.40s (%lu to %lu)", ints[k].name, v, ints[k].min, ints[k].max);
+            if (!*v || strlen(v) > 10 || strspn(v, "0123456789") != strlen(v) ||
+                strtoul(v, NULL, 10) < ints[k].min || strtoul(v, NULL, 10) > ints[k].max) {
+                (void)snprintf(why, sizeof why, "bad value for %.40s: %.40s (%lu to %lu)",
+                               ints[k].name, v, ints[k].min, ints[k].max);
                 return why;
             }
             *ints[k].to = strtoul(v, NULL, 10);
@@ -149,7 +179,10 @@ static wshub_str fixture_string(wshub_str data, const char *key) {
     return s;
 }
 static void fixture_free(wshub_str s) {
-    union { const char *from; void *to; } u;
+    union {
+        const char *from;
+        void *to;
+    } u;
     u.from = s.ptr;
     free(u.to);
 }
@@ -158,7 +191,13 @@ static bool fixture_is(wshub_str s, const char *prefix) { /* begins with */
 }
 
 /* ---- late answers ---- */
-typedef enum fixture_answer { FIXTURE_ACCEPT, FIXTURE_REJECT, FIXTURE_FAIL, FIXTURE_KEYS, FIXTURE_JOIN } fixture_answer;
+typedef enum fixture_answer {
+    FIXTURE_ACCEPT,
+    FIXTURE_REJECT,
+    FIXTURE_FAIL,
+    FIXTURE_KEYS,
+    FIXTURE_JOIN
+} fixture_answer;
 typedef struct fixture_late {
     struct fixture_late *next;
     fixture_answer answer;
@@ -214,7 +253,8 @@ static void fixture_late_due(wshub *hub, void *arg) {
     free(l);
 }
 
-static void fixture_later(wshub *hub, wshub_ask ask, fixture_answer answer, unsigned long ms, wshub_str s) {
+static void fixture_later(wshub *hub, wshub_ask ask, fixture_answer answer, unsigned long ms,
+                          wshub_str s) {
     fixture_late *l = (fixture_late *)calloc(1, sizeof *l);
     char *copy = (char *)malloc(s.len + 1);
     if (!l || !copy) abort();
@@ -223,7 +263,8 @@ static void fixture_later(wshub *hub, wshub_ask ask, fixture_answer answer, unsi
     l->ask = ask;
     l->text.ptr = copy;
     l->text.len = s.len;
-    if (wshub_timer_start(hub, ms, fixture_late_due, l, NULL) != WSHUB_OK) { /* out of memory: never answered */
+    /* out of memory: never answered */
+    if (wshub_timer_start(hub, ms, fixture_late_due, l, NULL) != WSHUB_OK) {
         free(copy);
         free(l);
         return;
@@ -232,7 +273,8 @@ static void fixture_later(wshub *hub, wshub_ask ask, fixture_answer answer, unsi
     ((fixture *)wshub_user(hub))->lates = l;
 }
 
-__attribute__((unused)) static void fixture_end(fixture *f) { /* after the hub: answers that nobody waits for any more */
+/* after the hub: answers that nobody waits for any more */
+UNUSED static void fixture_end(fixture *f) {
     while (f->lates) {
         fixture_late *l = f->lates;
         f->lates = l->next;
@@ -242,11 +284,13 @@ __attribute__((unused)) static void fixture_end(fixture *f) { /* after the hub: 
 }
 
 /* `prefix` MS [`:` rest]: true if the token has this form. */
-static bool fixture_timed(wshub_str token, const char *prefix, bool with_rest, unsigned long *ms, wshub_str *rest) {
+static bool fixture_timed(wshub_str token, const char *prefix, bool with_rest, unsigned long *ms,
+                          wshub_str *rest) {
     size_t at = strlen(prefix), digits = 0;
     if (!fixture_is(token, prefix)) return false;
     *ms = 0;
-    for (; at < token.len && token.ptr[at] >= '0' && token.ptr[at] <= '9'; at++, digits++) *ms = *ms * 10 + (unsigned long)(token.ptr[at] - '0');
+    for (; at < token.len && token.ptr[at] >= '0' && token.ptr[at] <= '9'; at++, digits++)
+        *ms = *ms * 10 + (unsigned long)(token.ptr[at] - '0');
     if (!digits || digits > 9) return false;
     rest->ptr = token.ptr + at;
     rest->len = token.len - at;
@@ -298,7 +342,8 @@ static void fixture_handshake(wshub *hub, wshub_ask ask, const wshub_handshake *
     fixture_free(key);
 }
 
-static void fixture_transform(wshub *hub, wshub_ask ask, wshub_client client, const wshub_event *e, void *user) {
+static void fixture_transform(wshub *hub, wshub_ask ask, wshub_client client, const wshub_event *e,
+                              void *user) {
     text t = {NULL, 0, 0};
     wshub_msg m;
     char *b64;
@@ -384,7 +429,8 @@ static void fixture_sorted(text *t, wshub_str *list, size_t count) {
     text_z(t, "]");
 }
 
-static void fixture_who(text *t, wshub *hub, wshub_client c) { /* {"id":…,"userId"?,"state":…,"encrypted":… */
+/* {"id":…,"userId"?,"state":…,"encrypted":… */
+static void fixture_who(text *t, wshub *hub, wshub_client c) {
     wshub_str user_id = wshub_client_user_id(hub, c);
     text_z(t, "{\"id\":");
     text_quote(t, wshub_client_id(hub, c));
@@ -394,7 +440,8 @@ static void fixture_who(text *t, wshub *hub, wshub_client c) { /* {"id":…,"use
     }
     text_z(t, ",\"state\":\"");
     text_z(t, fixture_state(wshub_client_state(hub, c)));
-    text_z(t, wshub_client_is_encrypted(hub, c) ? "\",\"encrypted\":true" : "\",\"encrypted\":false");
+    text_z(t,
+           wshub_client_is_encrypted(hub, c) ? "\",\"encrypted\":true" : "\",\"encrypted\":false");
 }
 
 /* The list under `exclude`, decoded; *out NULL: lacking. */
@@ -443,8 +490,10 @@ static void fixture_burst(wshub *hub, wshub_str data) {
     fixture_free(id);
 }
 
-static wshub_err fixture_message(wshub *hub, wshub_client client, const wshub_event *e, void *user) {
-    wshub_str d = e->data, id = fixture_string(d, "id"), event = fixture_string(d, "event"), room = fixture_string(d, "room");
+static wshub_err fixture_message(wshub *hub, wshub_client client, const wshub_event *e,
+                                 void *user) {
+    wshub_str d = e->data, id = fixture_string(d, "id"), event = fixture_string(d, "event"),
+              room = fixture_string(d, "room");
     wshub_str user_id = fixture_string(d, "userId"), *exclude, none = fixture_none();
     char *exclude_bytes;
     size_t exclude_count = fixture_exclude(d, &exclude, &exclude_bytes);
@@ -464,7 +513,8 @@ static wshub_err fixture_message(wshub *hub, wshub_client client, const wshub_ev
         reply.data = d;
         answer = true;
     } else if (wshub_str_eq_z(e->event, "send")) {
-        wshub_str destination = fixture_string(d, "destination"), topic = fixture_string(d, "topic");
+        wshub_str destination = fixture_string(d, "destination"),
+                  topic = fixture_string(d, "topic");
         wshub_dest dest;
         memset(&dest, 0, sizeof dest);
         dest.name = destination;
@@ -473,7 +523,8 @@ static wshub_err fixture_message(wshub *hub, wshub_client client, const wshub_ev
         fixture_free(destination);
         fixture_free(topic);
     } else if (wshub_str_eq_z(e->event, "to-client")) {
-        if (id.ptr && wshub_client_find(hub, id, &to) == WSHUB_OK) (void)wshub_client_send(hub, to, &m);
+        if (id.ptr && wshub_client_find(hub, id, &to) == WSHUB_OK)
+            (void)wshub_client_send(hub, to, &m);
     } else if (wshub_str_eq_z(e->event, "to-user")) {
         if (user_id.ptr) (void)wshub_user_send(hub, user_id, &m);
     } else if (wshub_str_eq_z(e->event, "to-room")) {
@@ -481,9 +532,11 @@ static wshub_err fixture_message(wshub *hub, wshub_client client, const wshub_ev
     } else if (wshub_str_eq_z(e->event, "all")) {
         (void)wshub_all_send(hub, &m, exclude, exclude_count);
     } else if (wshub_str_eq_z(e->event, "join-server")) {
-        if (id.ptr && room.ptr && wshub_client_find(hub, id, &to) == WSHUB_OK) (void)wshub_client_join(hub, to, room);
+        if (id.ptr && room.ptr && wshub_client_find(hub, id, &to) == WSHUB_OK)
+            (void)wshub_client_join(hub, to, room);
     } else if (wshub_str_eq_z(e->event, "leave-server")) {
-        if (id.ptr && room.ptr && wshub_client_find(hub, id, &to) == WSHUB_OK) (void)wshub_client_leave(hub, to, room);
+        if (id.ptr && room.ptr && wshub_client_find(hub, id, &to) == WSHUB_OK)
+            (void)wshub_client_leave(hub, to, room);
     } else if (wshub_str_eq_z(e->event, "whoami")) {
         wshub_str list[1100], r, meta = wshub_client_metadata(hub, client);
         wshub_iter it = {0, 0};
@@ -519,12 +572,14 @@ static wshub_err fixture_message(wshub *hub, wshub_client client, const wshub_ev
         }
         text_z(&t, "]}");
         answer = true;
-    } else if (wshub_str_eq_z(e->event, "room-members") || wshub_str_eq_z(e->event, "user-members")) {
+    } else if (wshub_str_eq_z(e->event, "room-members") ||
+               wshub_str_eq_z(e->event, "user-members")) {
         bool rooms = wshub_str_eq_z(e->event, "room-members");
         wshub_str name = rooms ? room : user_id, list[4096];
         wshub_iter it = {0, 0};
         size_t n = 0;
-        while (n < 4096 && (rooms ? wshub_room_each_member(hub, name, &it, &to) : wshub_user_each_client(hub, name, &it, &to))) {
+        while (n < 4096 && (rooms ? wshub_room_each_member(hub, name, &it, &to)
+                                  : wshub_user_each_client(hub, name, &it, &to))) {
             list[n++] = wshub_client_id(hub, to);
         }
         text_z(&t, rooms ? "{\"room\":" : "{\"userId\":");
@@ -590,7 +645,7 @@ static void fixture_log(wshub *hub, const wshub_log *l, void *user) {
 }
 
 /* The description of a hub that follows the options. f must outlive it. */
-__attribute__((unused)) static wshub_desc fixture_desc(fixture *f, const wshub_io *io) {
+UNUSED static wshub_desc fixture_desc(fixture *f, const wshub_io *io) {
     const fixture_options *o = &f->opt;
     wshub_desc d;
     char *at;
@@ -599,9 +654,12 @@ __attribute__((unused)) static wshub_desc fixture_desc(fixture *f, const wshub_i
     d.user = f;
     d.path = o->path;
     (void)snprintf(f->rooms_text, sizeof f->rooms_text, "%s", o->default_rooms);
-    for (at = strtok(f->rooms_text, ","); at && d.default_rooms_count < 32; at = strtok(NULL, ",")) f->rooms[d.default_rooms_count++] = at;
-    if (d.default_rooms_count) d.default_rooms = f->rooms;
-    else d.no_default_rooms = true;
+    for (at = strtok(f->rooms_text, ","); at && d.default_rooms_count < 32; at = strtok(NULL, ","))
+        f->rooms[d.default_rooms_count++] = at;
+    if (d.default_rooms_count)
+        d.default_rooms = f->rooms;
+    else
+        d.no_default_rooms = true;
     d.auth_timeout_ms = (uint32_t)o->auth_timeout;
     d.heartbeat_interval_ms = (uint32_t)o->heartbeat_interval;
     d.heartbeat_timeout_ms = (uint32_t)o->heartbeat_timeout;
@@ -611,7 +669,8 @@ __attribute__((unused)) static wshub_desc fixture_desc(fixture *f, const wshub_i
     d.close_on_backpressure = o->close_on_backpressure;
     d.no_pings = o->no_pings;
     d.require_encryption = o->require_encryption;
-    d.bus_any_channel = true;     /* golden in-channel.jsonl: the reference never looks at the channel */
+    /* golden in-channel.jsonl: the reference never looks at the channel */
+    d.bus_any_channel = true;
     d.shutdown_timeout_ms = 1500; /* a peer that never answers must not hold the test up */
     d.on_authenticate = fixture_authenticate;
     if (!o->no_handshake) d.on_handshake = fixture_handshake;

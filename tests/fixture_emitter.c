@@ -1,5 +1,5 @@
-/* The fixture emitter: the standalone publisher as a program. Prints `ready` once it is connected, reads one JSON
- * object a line, publishes it, prints `ok` once the broker has it. */
+/* The fixture emitter: the standalone publisher as a program. Prints `ready` once it is
+ * connected, reads one JSON object a line, publishes it, prints `ok` once the broker has it. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
@@ -42,7 +42,8 @@ int main(int argc, char **argv) {
     d.url = argv[2];
     d.publish_only = true;
     if (wshub_bus_redis_desc_problem(&d)) {
-        (void)fprintf(stderr, "fixture-emitter: bad value for --redis: %s\n", wshub_bus_redis_desc_problem(&d));
+        (void)fprintf(stderr, "fixture-emitter: bad value for --redis: %s\n",
+                      wshub_bus_redis_desc_problem(&d));
         return 2;
     }
     if (wshub_bus_redis_create(&d, &redis)) return 1;

@@ -1,8 +1,8 @@
-/* A small application behind a proxy: says on standard output what it has seen, one line of JSON a request, and answers with
- * the same. Used by tests/proxies.mjs. Prints `listening PORT` first; ends on SIGTERM or SIGINT.
- *
- * The last part of the path chooses how it answers: `late` 30 ms later, `big` with 300 KB, `close` and the end of the
- * stream, `none` not at all (404 by the hub); anything else at once. */
+/* A small application behind a proxy: says on standard output what it has seen, one line of
+ * JSON a request, and answers with the same. Used by tests/proxies.mjs. Prints `listening PORT`
+ * first; ends on SIGTERM or SIGINT.  The last part of the path chooses how it answers: `late`
+ * 30 ms later, `big` with 300 KB, `close` and the end of the stream, `none` not at all (404 by
+ * the hub); anything else at once. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
@@ -76,8 +76,11 @@ static bool on_request(wshub *hub, wshub_request request, const wshub_http *h, v
     owed++;
     a->request = request;
     a->close = ends_with(h->path, "/close");
-    a->len = (size_t)snprintf(a->text, sizeof a->text, "{\"id\":\"%s\",\"method\":\"%s\",\"target\":\"%s\",\"body\":%u,\"hash\":%u}", quoted(from_proxy, id, sizeof id),
-                              quoted(h->method, method, sizeof method), quoted(h->target, target, sizeof target), (unsigned)h->body.len, (unsigned)hash(h->body));
+    a->len = (size_t)snprintf(
+        a->text, sizeof a->text,
+        "{\"id\":\"%s\",\"method\":\"%s\",\"target\":\"%s\",\"body\":%u,\"hash\":%u}",
+        quoted(from_proxy, id, sizeof id), quoted(h->method, method, sizeof method),
+        quoted(h->target, target, sizeof target), (unsigned)h->body.len, (unsigned)hash(h->body));
     (void)printf("%s\n", a->text);
     if (ends_with(h->path, "/none")) {
         free(a);
@@ -86,8 +89,10 @@ static bool on_request(wshub *hub, wshub_request request, const wshub_http *h, v
     }
     memset(a->text + a->len, ' ', more);
     a->len += more;
-    if (!ends_with(h->path, "/late")) give(hub, a);
-    else if (wshub_timer_start(hub, 30, give, a, NULL)) give(hub, a);
+    if (!ends_with(h->path, "/late"))
+        give(hub, a);
+    else if (wshub_timer_start(hub, 30, give, a, NULL))
+        give(hub, a);
     return true;
 }
 
@@ -116,7 +121,8 @@ int main(void) {
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     (void)printf("listening %u\n", (unsigned)port);
     (void)wshub_io_sock_run(net);
-    while (owed && wshub_io_sock_run_once(net, 10) == WSHUB_OK) {}
+    while (owed && wshub_io_sock_run_once(net, 10) == WSHUB_OK) {
+    }
     wshub_destroy(hub);
     wshub_io_sock_destroy(net);
     return 0;

@@ -1,5 +1,5 @@
-/* The fixture server: fixture_app.h on sockets. Prints `listening PORT` once it accepts connections, logs to
- * standard error, ends on SIGTERM or SIGINT within 4 s with status 0. */
+/* The fixture server: fixture_app.h on sockets. Prints `listening PORT` once it accepts
+ * connections, logs to standard error, ends on SIGTERM or SIGINT within 4 s with status 0. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
@@ -50,12 +50,16 @@ int main(int argc, char **argv) {
     nd.on_error = on_error;
     if (!why && f.opt.backend) {
 #ifdef __linux__
-        if (strcmp(f.opt.backend, "epoll") == 0) nd.poller = wshub_io_epoll_poller();
+        if (strcmp(f.opt.backend, "epoll") == 0)
+            nd.poller = wshub_io_epoll_poller();
         else
 #endif
-        if (strcmp(f.opt.backend, "poll") == 0) nd.poller = wshub_io_poll_poller();
-        else if (strcmp(f.opt.backend, "kqueue") == 0) nd.poller = wshub_io_kqueue_poller();
-        else why = "bad value for --backend: epoll, poll or kqueue";
+            if (strcmp(f.opt.backend, "poll") == 0)
+            nd.poller = wshub_io_poll_poller();
+        else if (strcmp(f.opt.backend, "kqueue") == 0)
+            nd.poller = wshub_io_kqueue_poller();
+        else
+            why = "bad value for --backend: epoll, poll or kqueue";
     }
     if (why) {
         (void)fprintf(stderr, "fixture-server: %s\n", why);
@@ -72,10 +76,12 @@ int main(int argc, char **argv) {
     rd.on_log = on_error;
     rd.no_heartbeat = true; /* a transcript has everything that is published */
     if (f.opt.redis && wshub_bus_redis_desc_problem(&rd)) {
-        (void)fprintf(stderr, "fixture-server: bad value for --redis: %s\n", wshub_bus_redis_desc_problem(&rd));
+        (void)fprintf(stderr, "fixture-server: bad value for --redis: %s\n",
+                      wshub_bus_redis_desc_problem(&rd));
         return 2;
     }
-    if (f.opt.redis ? wshub_bus_redis_create(&rd, &redis) : wshub_loop_create(NULL, &loop) || wshub_loop_bus(loop, &bus)) {
+    if (f.opt.redis ? wshub_bus_redis_create(&rd, &redis)
+                    : wshub_loop_create(NULL, &loop) || wshub_loop_bus(loop, &bus)) {
         (void)fprintf(stderr, "fixture-server: out of memory\n");
         return 1;
     }
@@ -83,7 +89,8 @@ int main(int argc, char **argv) {
     d = fixture_desc(&f, wshub_io_sock_io(net));
     d.bus = &bus;
     if (wshub_create(&d, &f.hub)) {
-        (void)fprintf(stderr, "fixture-server: bad value among the options: %s\n", wshub_desc_problem(&d));
+        (void)fprintf(stderr, "fixture-server: bad value among the options: %s\n",
+                      wshub_desc_problem(&d));
         return 2;
     }
     if (wshub_io_sock_listen(net, f.opt.host, (uint16_t)f.opt.port, &port)) {
@@ -102,7 +109,8 @@ int main(int argc, char **argv) {
     (void)wshub_shutdown(f.hub);
     while (!wshub_is_down(f.hub)) {
         if (wshub_io_sock_run_once(net, 100)) break;
-        (void)wshub_io_sock_run_once(net, 0); /* a second signal only makes one of these return early */
+        /* a second signal only makes one of these return early */
+        (void)wshub_io_sock_run_once(net, 0);
     }
     (void)signal(SIGTERM, SIG_IGN); /* one that comes now would find no loop to stop */
     (void)signal(SIGINT, SIG_IGN);

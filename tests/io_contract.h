@@ -1,27 +1,34 @@
-/* What every io must do, whatever lies under it. A backend's test gives an io_world; a new backend is done
- * when io_contract() passes. The owner here is not a hub but a recorder, so that the table itself is seen. */
+/* What every io must do, whatever lies under it. A backend's test gives an io_world; a new
+ * backend is done when io_contract() passes. The owner here is not a hub but a recorder, so
+ * that the table itself is seen. */
 #ifndef IO_CONTRACT_H
 #define IO_CONTRACT_H
 
 typedef struct io_world {
     const char *name;
     const wshub_io *io;
-    void *(*dial)(struct io_world *w);                                /* a peer connects */
+    void *(*dial)(struct io_world *w); /* a peer connects */
     void (*say)(struct io_world *w, void *peer, const char *bytes, size_t n);
-    size_t (*hear)(struct io_world *w, void *peer, char *buf, size_t cap, bool *ended); /* what has come */
+    /* what has come */
+    size_t (*hear)(struct io_world *w, void *peer, char *buf, size_t cap, bool *ended);
     void (*hang_up)(struct io_world *w, void *peer);
-    void (*half_close)(struct io_world *w, void *peer);               /* it sends no more, and reads on */
-    void (*reset)(struct io_world *w, void *peer);                    /* it is gone, hard */
-    int (*silence)(struct io_world *w, int ms);                       /* serves meanwhile; how many waits that took */
-    void (*late)(struct io_world *w, int ms);                         /* > 0: the process stands still so long; 0: it goes on */
-    void (*stall)(struct io_world *w, void *peer, bool stalled);      /* the peer does not read */
-    void (*step)(struct io_world *w);                                 /* serve what is ready */
-    const char *address;                                              /* where accept listens */
-    const char *nowhere;                                              /* where nobody does */
-    void *(*accept)(struct io_world *w);                              /* whom a guest has dialled; NULL: not yet */
-    void (*refuse)(struct io_world *w);                               /* says no, where that takes doing */
+    /* it sends no more, and reads on */
+    void (*half_close)(struct io_world *w, void *peer);
+    void (*reset)(struct io_world *w, void *peer); /* it is gone, hard */
+    /* serves meanwhile; how many waits that took */
+    int (*silence)(struct io_world *w, int ms);
+    /* > 0: the process stands still so long; 0: it goes on */
+    void (*late)(struct io_world *w, int ms);
+    void (*stall)(struct io_world *w, void *peer, bool stalled); /* the peer does not read */
+    void (*step)(struct io_world *w);                            /* serve what is ready */
+    const char *address;                                         /* where accept listens */
+    const char *nowhere;                                         /* where nobody does */
+    /* whom a guest has dialled; NULL: not yet */
+    void *(*accept)(struct io_world *w);
+    /* says no, where that takes doing */
+    void (*refuse)(struct io_world *w);
     bool takes_secure; /* has TLS, or plays it */
-    bool soft; /* its peers cannot reset: of one that has gone what it said is read first */
+    bool soft;         /* its peers cannot reset: of one that has gone what it said is read first */
     void *ctx;
     /* recorded */
     wshub_conn opened[64], last_closed;
@@ -170,12 +177,16 @@ static void io_contract_guests(io_world *w) {
     owner.sent = guest_sent;
     owner.closed = guest_closed;
     owner.settle = guest_settle;
-    EXPECT_INT(w->io->connect(w->io->ctx, &g, &(wshub_dial){.address = w->address}, &c), WSHUB_ERR_PARAM); /* not a guest yet */
+    /* not a guest yet */
+    EXPECT_INT(w->io->connect(w->io->ctx, &g, &(wshub_dial){.address = w->address}, &c),
+               WSHUB_ERR_PARAM);
     EXPECT_INT(w->io->guest(w->io->ctx, &owner, true), WSHUB_OK);
     EXPECT_INT(w->io->connect(w->io->ctx, &g, &(wshub_dial){.address = ""}, &c), WSHUB_ERR_PARAM);
     EXPECT_INT(w->io->connect(w->io->ctx, &g, &(wshub_dial){.address = NULL}, &c), WSHUB_ERR_PARAM);
     if (!w->takes_secure) { /* in words, and nothing is sent in the clear instead */
-        EXPECT_INT(w->io->connect(w->io->ctx, &g, &(wshub_dial){.address = w->address, .secure = true}, &c), WSHUB_ERR_PARAM);
+        EXPECT_INT(w->io->connect(w->io->ctx, &g,
+                                  &(wshub_dial){.address = w->address, .secure = true}, &c),
+                   WSHUB_ERR_PARAM);
         EXPECT(strstr(w->io->error(w->io->ctx), "TLS"));
     }
     w->step(w);
@@ -201,7 +212,8 @@ static void io_contract_guests(io_world *w) {
     w->say(w, peer, "guest", 5);
     for (i = 0; i < 200 && (w->got_len < 5 || g.got_len < 5); i++) w->step(w);
     EXPECT(g.got_len == 5 && memcmp(g.got, "guest", 5) == 0 && w->got_len == 5);
-    if (w->refuse == NULL) EXPECT(g.received_turn < w->received_turn); /* the fake reports at once what is said */
+    /* the fake reports at once what is said */
+    if (w->refuse == NULL) EXPECT(g.received_turn < w->received_turn);
     /* nobody there: closed, never opened, with a reason */
     EXPECT_INT(w->io->connect(w->io->ctx, &g, &(wshub_dial){.address = w->nowhere}, &c), WSHUB_OK);
     if (w->refuse) w->refuse(w);
@@ -300,11 +312,13 @@ static void ends_closed(void *ctx, wshub_conn c) {
 }
 static uint64_t ends_settle(void *ctx) {
     io_ends *m = (io_ends *)ctx;
-    uint64_t now = m->w->io->now_ms(m->w->io->ctx), heard = m->w->io->heard_ms ? m->w->io->heard_ms(m->w->io->ctx) : now;
+    uint64_t now = m->w->io->now_ms(m->w->io->ctx),
+             heard = m->w->io->heard_ms ? m->w->io->heard_ms(m->w->io->ctx) : now;
     m->settled++;
     EXPECT(heard <= now);
     if (m->said_at && heard >= m->said_at) EXPECT_INT(m->got, m->said);
-    return m->said_at && heard < m->said_at ? 0 : WSHUB_NEVER; /* somebody is due: once more, at once */
+    /* somebody is due: once more, at once */
+    return m->said_at && heard < m->said_at ? 0 : WSHUB_NEVER;
 }
 static void ends_attach(io_ends *m, io_world *w, bool tells) {
     wshub_io_owner owner;
@@ -388,7 +402,8 @@ static void ends_batch(io_world *w, int first, int paused, bool tells) {
 
     /* it lasts, and costs nothing */
     waits = w->silence(w, 40);
-    if (waits > 12) (void)printf("  first %d, paused %d, tells %d: %d waits\n", first, paused, tells, waits);
+    if (waits > 12)
+        (void)printf("  first %d, paused %d, tells %d: %d waits\n", first, paused, tells, waits);
     EXPECT(waits <= 12);
     for (i = 0; i < ENDS; i++) {
         io_end *e = &m.of[i];
@@ -424,7 +439,8 @@ static void ends_batch(io_world *w, int first, int paused, bool tells) {
             e->broken = e->quiet = true;
             break;
         }
-        if (e->last == LAST_FLUSH || e->last == LAST_AT_ONCE) EXPECT_INT(e->closed, 0); /* not from inside an order */
+        /* not from inside an order */
+        if (e->last == LAST_FLUSH || e->last == LAST_AT_ONCE) EXPECT_INT(e->closed, 0);
     }
     for (k = 0; k < 20; k++) {
         w->step(w);
@@ -435,9 +451,11 @@ static void ends_batch(io_world *w, int first, int paused, bool tells) {
     EXPECT(w->silence(w, 40) <= 12);
     for (i = 0; i < ENDS; i++) {
         io_end *e = &m.of[i];
-        if (e->last == LAST_AT_ONCE || (e->last == LAST_RESET && (!w->soft || e->ended))) EXPECT_INT(e->closed, 1);
+        if (e->last == LAST_AT_ONCE || (e->last == LAST_RESET && (!w->soft || e->ended)))
+            EXPECT_INT(e->closed, 1);
         if (e->last == LAST_FIN && first == FIRST_WE) EXPECT_INT(e->closed, 1);
-        if (e->last == LAST_FLUSH) EXPECT_INT(e->closed, first == FIRST_PEER); /* the peer is awaited, without a clock */
+        /* the peer is awaited, without a clock */
+        if (e->last == LAST_FLUSH) EXPECT_INT(e->closed, first == FIRST_PEER);
         if (e->last == LAST_FIN && first == FIRST_NOBODY && tells) {
             EXPECT_INT(e->closed, 0);
             EXPECT_INT(e->ended, paused == PAUSED_NEVER);
@@ -453,7 +471,9 @@ static void ends_batch(io_world *w, int first, int paused, bool tells) {
     io_steps(w, 5);
     for (i = 0; i < ENDS; i++) {
         io_end *e = &m.of[i];
-        if (e->says && !e->broken && first != FIRST_WE && e->last != LAST_FLUSH) EXPECT_INT(e->got, 5); /* before the end */
+        /* before the end */
+        if (e->says && !e->broken && first != FIRST_WE && e->last != LAST_FLUSH)
+            EXPECT_INT(e->got, 5);
         if (!e->closed && !e->broken && !e->flushed) EXPECT_INT(e->ended, 1);
         if (!e->closed && !e->flushed) ends_flush(&m, e);
         if (e->peer) w->stall(w, e->peer, false);
@@ -464,7 +484,8 @@ static void ends_batch(io_world *w, int first, int paused, bool tells) {
         for (i = 0; i < ENDS; i++) {
             io_end *e = &m.of[i];
             ends_hear(&m, e);
-            if (e->peer && !e->closed && e->last == LAST_FLUSH && first == FIRST_NOBODY && k == 5) w->half_close(w, e->peer);
+            if (e->peer && !e->closed && e->last == LAST_FLUSH && first == FIRST_NOBODY && k == 5)
+                w->half_close(w, e->peer);
             if (e->peer && !e->closed && first == FIRST_WE && k == 5) w->half_close(w, e->peer);
             all = all && e->closed && (e->broken || e->heard == e->sent);
         }
@@ -473,7 +494,9 @@ static void ends_batch(io_world *w, int first, int paused, bool tells) {
     for (i = 0; i < ENDS; i++) {
         io_end *e = &m.of[i];
         if (e->closed != 1 || (!e->broken && e->heard != e->sent))
-            (void)printf("  first %d, paused %d, says %d, owes %d, last %d: closed %d, heard %d of %d\n", first, paused, e->says, e->owes, e->last, e->closed, (int)e->heard, (int)e->sent);
+            (void)printf(
+                "  first %d, paused %d, says %d, owes %d, last %d: closed %d, heard %d of %d\n",
+                first, paused, e->says, e->owes, e->last, e->closed, (int)e->heard, (int)e->sent);
         EXPECT_INT(e->closed, 1);
         EXPECT(e->ended <= 1);
         if (!e->broken) EXPECT_INT(e->heard, e->sent);
@@ -483,7 +506,8 @@ static void ends_batch(io_world *w, int first, int paused, bool tells) {
     io_steps(w, 2);
 }
 
-/* After a late turn settle learns from heard_ms() that input may lie unread, and asks to be called again. */
+/* After a late turn settle learns from heard_ms() that input may lie unread, and asks to be
+ * called again. */
 static void io_contract_late(io_world *w) {
     static io_ends m;
     int i, round;
@@ -501,7 +525,8 @@ static void io_contract_late(io_world *w) {
         for (i = 0; i < 3; i++) w->step(w);
         EXPECT_INT(m.got, m.said);
         EXPECT(m.settled >= 2);
-        if (w->io->heard_ms) EXPECT(w->io->heard_ms(w->io->ctx) >= from + 20); /* and is not behind for ever */
+        /* and is not behind for ever */
+        if (w->io->heard_ms) EXPECT(w->io->heard_ms(w->io->ctx) >= from + 20);
     }
     m.said_at = 0;
     for (i = 0; i < 8; i++) w->hang_up(w, m.of[i].peer);
@@ -566,7 +591,8 @@ static void io_contract(io_world *w) {
         n += k;
     }
     EXPECT_INT(n, 40650);
-    /* a peer that does not read: short sends, then drained once there is room; nothing lost or doubled */
+    /* a peer that does not read: short sends, then drained once there is room; nothing lost or
+     * doubled */
     w->stall(w, b, true);
     {
         size_t offered = 0, heard = 0;
@@ -648,7 +674,8 @@ static void io_contract(io_world *w) {
     io_steps(w, 2);
     EXPECT(w->io->now_ms(w->io->ctx) >= t0);
     EXPECT(w->io->wall_ms(w->io->ctx) > UINT64_C(1700000000000));
-    EXPECT(w->io->random(w->io->ctx, r1, 300) && w->io->random(w->io->ctx, r2, 300) && memcmp(r1, r2, 300) != 0);
+    EXPECT(w->io->random(w->io->ctx, r1, 300) && w->io->random(w->io->ctx, r2, 300) &&
+           memcmp(r1, r2, 300) != 0);
     {
         int before = w->settled;
         w->io->wake(w->io->ctx);

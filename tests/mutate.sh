@@ -17,18 +17,18 @@ list() { # file, from pattern, to pattern: candidates as file:line:from:to
         }' "$1"
 }
 { # the tests that lie nearest come first
-    list wshub.h '^/. ---- >>index' '^/. ---- >>timers' | sed 's/$/@test_codec test_hostile test_turns/'
+    list wshub.h '^/. ---- >>index' '^/. ---- >>timers' | sed 's/$/@test_index test_slots test_hostile/'
     list wshub.h '^/. ---- >>frame' '^/. ---- >>slots' | sed 's/$/@test_frame test_codec fuzz\/fuzz_wire/'
-    list wshub.h '^/. ---- >>auth' '^/. ---- >>dispatch' | sed 's/$/@test_hub test_turns test_corners test_golden/'
-    list wshub.h '^/. ---- >>receive' '^/. ---- >>bus' | sed 's/$/@test_frame test_ends test_exchange test_turns test_golden test_hub/'
-    list wshub.h '^/. ---- >>http ' '^/. ---- >>frame' | sed 's/$/@test_exchange test_http test_negative test_api/'
-    list wshub.h '^/. ---- >>out' '^/. ---- >>conn' | sed 's/$/@test_send test_ends test_costs test_turns/'
-    list wshub.h '^/. ---- >>conn ' '^/. ---- >>rooms' | sed 's/$/@test_ends test_turns test_hub test_hostile/'
-    list wshub.h '^/. ---- >>rooms' '^/. ---- >>transform' | sed 's/$/@test_send test_walks test_costs test_runs test_bus/'
-    list wshub.h '^/. ---- >>exchange' '^/. ---- >>receive' | sed 's/$/@test_exchange test_ends test_http test_negative/'
-    list wshub.h '^/. ---- >>loop' '^/. ---- >>post' | sed 's/$/@test_bus test_costs test_bus_contract test_threads/'
-    list wshub.h '^/. ---- >>settle' '^/. ---- >>public' | sed 's/$/@test_ends test_hub test_matrix test_turns test_log/'
-    list backends/wshub_bus_redis.h '^WSHUB_API int wshub_resp_read' '^/. ---- the objects' | sed 's/$/@fuzz\/fuzz_wire test_bus_redis/'
+    list wshub.h '^/. ---- >>auth' '^/. ---- >>dispatch' | sed 's/$/@test_auth test_stats test_golden/'
+    list wshub.h '^/. ---- >>receive' '^/. ---- >>bus' | sed 's/$/@test_frame test_flow test_ends test_clocks test_exchange test_golden/'
+    list wshub.h '^/. ---- >>http ' '^/. ---- >>frame' | sed 's/$/@test_exchange test_reply test_http test_upgrade test_negative_http/'
+    list wshub.h '^/. ---- >>out' '^/. ---- >>conn' | sed 's/$/@test_queue test_pressure test_send test_ends/'
+    list wshub.h '^/. ---- >>conn ' '^/. ---- >>rooms' | sed 's/$/@test_ends test_clocks test_heartbeat test_hostile/'
+    list wshub.h '^/. ---- >>rooms' '^/. ---- >>transform' | sed 's/$/@test_rooms test_send test_walks test_costs test_runs test_bus/'
+    list wshub.h '^/. ---- >>exchange' '^/. ---- >>receive' | sed 's/$/@test_exchange test_reply test_ends test_http test_negative_http/'
+    list wshub.h '^/. ---- >>loop' '^/. ---- >>post' | sed 's/$/@test_bus_local test_bus test_bus_contract test_threads/'
+    list wshub.h '^/. ---- >>settle' '^/. ---- >>public' | sed 's/$/@test_shutdown test_ends test_matrix test_logs/'
+    list backends/wshub_bus_redis.h '^WSHUB_API int wshub_resp_read' '^/. ---- the objects' | sed 's/$/@fuzz\/fuzz_wire test_redis_wire/'
 } > $dir/candidates
 # those that tests/mutate.equivalent lists, with the reason, change nothing that can be seen
 while IFS=@ read -r file line from to near; do
@@ -41,18 +41,18 @@ done < $dir/candidates > $dir/all
 total=$(wc -l < $dir/all)
 awk -v s="$seed" 'BEGIN { srand(s) } { print rand() "@" $0 }' $dir/all | sort | cut -d@ -f2- > $dir/shuffled
 [ "$count" -gt 0 ] && head -n "$count" $dir/shuffled > $dir/chosen || cp $dir/shuffled $dir/chosen
+all=$(sh tests/list.sh fake | grep -vxE 'hostile|random|portable|.*_envelopes|redis_.*|manual|about' | sed 's/^/test_/' | tr '\n' ' ')
 one() { # number, candidate
     d=$dir/$1; mkdir -p "$d/backends"; cp wshub.h "$d/"; cp backends/*.h "$d/backends/"
     echo "$2" | { IFS=@ read -r file line from to near
         awk -v n="$line" -v from="$from" -v to="$to" 'NR == n { i = index($0, from); $0 = substr($0, 1, i - 1) to substr($0, i + length(from)) } { print }' "$file" > "$d/$file"
         what="$file:$line: '$from' to '$to'"
         tried=
-        for t in $near test_frame test_codec test_corners test_hub test_ends test_exchange test_turns test_golden test_hostile test_transform test_negative test_send \
-            test_http test_walks test_log test_api test_costs test_memory test_bus test_matrix test_runs test_work fuzz/fuzz_conn; do
+        for t in $near $all fuzz/fuzz_conn; do
             case " $tried " in *" $t "*) continue ;; esac
             tried="$tried $t"
-            case $file-$t in backends/*-test_bus_redis | backends/*-fuzz/fuzz_wire) ;; backends/*) continue ;; esac
-            p="$d/prog"; arg=; case $t in test_golden) arg=transcripts_as_they_are ;; test_bus_redis) arg=resp ;; esac
+            case $file-$t in backends/*-test_redis_wire | backends/*-fuzz/fuzz_wire) ;; backends/*) continue ;; esac
+            p="$d/prog"; arg=; case $t in test_golden) arg=transcripts_as_they_are ;; esac
             if ! ${CC:-gcc} -std=gnu99 -O0 -w -DFUZZ_MANGLED=2 -I"$d" -I"$d/backends" -Itests -Itests/shim -o "$p" "tests/$t.c" -pthread 2>/dev/null; then
                 echo "uncompiled $what"; rm -rf "$d"; return
             fi
@@ -62,7 +62,7 @@ one() { # number, candidate
             fi
         done
         for t in $near; do # once more with sanitizers, which see what reads or writes too far
-            arg=; case $t in test_golden) arg=transcripts_as ;; fuzz/*) arg=tests/fuzz/corpus/${t#fuzz/fuzz_} ;; test_bus_redis) arg=resp ;; esac
+            arg=; case $t in test_golden) arg=transcripts_as ;; fuzz/*) arg=tests/fuzz/corpus/${t#fuzz/fuzz_} ;; esac
             ${CC:-gcc} -std=gnu99 -O0 -w -fsanitize=address,undefined -fno-sanitize-recover=undefined -DFUZZ_MANGLED=2 -I"$d" -I"$d/backends" -Itests -Itests/shim -o "$p" "tests/$t.c" -pthread 2>/dev/null
             if ! timeout 200 "$p" $arg >/dev/null 2>&1; then
                 echo "killed $what ($t, sanitized)"; rm -rf "$d"; return

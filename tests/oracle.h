@@ -1,5 +1,5 @@
-/* Slow and obvious second implementations, written from the RFCs and apart from wshub.h, for the tests that compare:
- * UTF-8 (RFC 3629), JSON (RFC 8259), frame heads (RFC 6455 5.2), RESP. */
+/* Slow and obvious second implementations, written from the RFCs and apart from wshub.h, for
+ * the tests that compare: UTF-8 (RFC 3629), JSON (RFC 8259), frame heads (RFC 6455 5.2), RESP. */
 #ifndef ORACLE_H
 #define ORACLE_H
 
@@ -12,10 +12,14 @@ static size_t oracle_rune(const uint8_t *p, size_t n, uint32_t *out) {
         *out = p[0];
         return 1;
     }
-    if (p[0] >> 5 == 6) len = 2, c = p[0] & 31u, least = 0x80;
-    else if (p[0] >> 4 == 14) len = 3, c = p[0] & 15u, least = 0x800;
-    else if (p[0] >> 3 == 30) len = 4, c = p[0] & 7u, least = 0x10000;
-    else return 0;
+    if (p[0] >> 5 == 6)
+        len = 2, c = p[0] & 31u, least = 0x80;
+    else if (p[0] >> 4 == 14)
+        len = 3, c = p[0] & 15u, least = 0x800;
+    else if (p[0] >> 3 == 30)
+        len = 4, c = p[0] & 7u, least = 0x10000;
+    else
+        return 0;
     if (n < len) return 0;
     for (i = 1; i < len; i++) {
         if (p[i] >> 6 != 2) return 0;
@@ -25,7 +29,7 @@ static size_t oracle_rune(const uint8_t *p, size_t n, uint32_t *out) {
     *out = c;
     return len;
 }
-__attribute__((unused)) static bool oracle_utf8(const uint8_t *p, size_t n) {
+UNUSED static bool oracle_utf8(const uint8_t *p, size_t n) {
     while (n) {
         uint32_t c;
         size_t k = oracle_rune(p, n, &c);
@@ -36,7 +40,7 @@ __attribute__((unused)) static bool oracle_utf8(const uint8_t *p, size_t n) {
     return true;
 }
 /* UTF-16 code units; SIZE_MAX: it is not UTF-8. */
-__attribute__((unused)) static size_t oracle_utf16(const uint8_t *p, size_t n) {
+UNUSED static size_t oracle_utf16(const uint8_t *p, size_t n) {
     size_t units = 0;
     while (n) {
         uint32_t c;
@@ -74,7 +78,9 @@ static const uint8_t *oracle_string(oracle_json *j, const uint8_t *p) {
                 int i;
                 for (i = 1; i <= 4; i++) {
                     if (p + i >= j->end) return NULL;
-                    if (!((p[i] >= '0' && p[i] <= '9') || (p[i] >= 'a' && p[i] <= 'f') || (p[i] >= 'A' && p[i] <= 'F'))) return NULL;
+                    if (!((p[i] >= '0' && p[i] <= '9') || (p[i] >= 'a' && p[i] <= 'f') ||
+                          (p[i] >= 'A' && p[i] <= 'F')))
+                        return NULL;
                 }
                 p += 5;
             } else if (strchr("\"\\/bfnrt", *p) && *p) {
@@ -93,8 +99,10 @@ static const uint8_t *oracle_string(oracle_json *j, const uint8_t *p) {
 static const uint8_t *oracle_number(oracle_json *j, const uint8_t *p) {
     if (p < j->end && *p == '-') p++;
     if (!oracle_digit(j, p)) return NULL;
-    if (*p == '0') p++;
-    else while (oracle_digit(j, p)) p++;
+    if (*p == '0')
+        p++;
+    else
+        while (oracle_digit(j, p)) p++;
     if (p < j->end && *p == '.') {
         if (!oracle_digit(j, ++p)) return NULL;
         while (oracle_digit(j, p)) p++;
@@ -147,7 +155,7 @@ static const uint8_t *oracle_value(oracle_json *j, const uint8_t *p) {
     }
     return NULL;
 }
-__attribute__((unused)) static bool oracle_is_json(const uint8_t *p, size_t n, int depth_max) {
+UNUSED static bool oracle_is_json(const uint8_t *p, size_t n, int depth_max) {
     oracle_json j;
     j.end = p + n;
     j.depth = 0;
@@ -157,7 +165,7 @@ __attribute__((unused)) static bool oracle_is_json(const uint8_t *p, size_t n, i
 }
 
 /* A frame's head. As wshub_frame_read(): 1, 0 or -1. */
-__attribute__((unused)) static int oracle_frame(const uint8_t *p, size_t n, wshub_frame *f) {
+UNUSED static int oracle_frame(const uint8_t *p, size_t n, wshub_frame *f) {
     size_t at = 2, i, wide;
     memset(f, 0, sizeof *f);
     if (n < 2) return 0;
@@ -171,7 +179,8 @@ __attribute__((unused)) static int oracle_frame(const uint8_t *p, size_t n, wshu
     if (wide) {
         f->payload_bytes = 0;
         for (i = 0; i < wide; i++) f->payload_bytes = f->payload_bytes * 256 + p[at++];
-        if (wide == 2 ? f->payload_bytes < 126 : f->payload_bytes < 65536 || f->payload_bytes >> 63) return -1;
+        if (wide == 2 ? f->payload_bytes < 126 : f->payload_bytes < 65536 || f->payload_bytes >> 63)
+            return -1;
     }
     if (f->masked) {
         if (n < at + 4) return 0;
@@ -181,8 +190,9 @@ __attribute__((unused)) static int oracle_frame(const uint8_t *p, size_t n, wshu
     return 1;
 }
 
-/* RESP by recursive descent. Returns the length of the reply; 0: more is needed; -1: it is none, or too deep or wide. */
-__attribute__((unused)) static int64_t oracle_resp(const uint8_t *p, size_t n, int depth, int64_t *elements) {
+/* RESP by recursive descent. Returns the length of the reply; 0: more is needed; -1: it is
+ * none, or too deep or wide. */
+UNUSED static int64_t oracle_resp(const uint8_t *p, size_t n, int depth, int64_t *elements) {
     const uint8_t *line = p;
     int64_t count, at, i;
     size_t len = 0;

@@ -1,5 +1,5 @@
-/* probe PORT TEXT [COUNT]: connects, upgrades on /ws, sends TEXT as the first message and prints the first answer, or COUNT.
- * What the tests of the examples talk with. */
+/* probe PORT TEXT [COUNT]: connects, upgrades on /ws, sends TEXT as the first message and
+ * prints the first answer, or COUNT. What the tests of the examples talk with. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
@@ -10,8 +10,13 @@
 #include <unistd.h>
 
 int main(int argc, char **argv) {
-    static const char up[] = "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    union { struct sockaddr any; struct sockaddr_in in; } a;
+    static const char up[] = "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: "
+                             "websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+                             "dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+    } a;
     uint8_t out[2048];
     char in[4096], *body, *at;
     size_t n = 0, head, len = argc > 2 ? strlen(argv[2]) : 0;
@@ -43,7 +48,9 @@ int main(int argc, char **argv) {
         n += (size_t)k;
         in[n] = 0;
         body = strstr(in, "\r\n\r\n");
-        for (shown = 0, at = body ? body + 4 : in + n; shown < left && wshub_frame_read((uint8_t *)at, n - (size_t)(at - in), &f) == 1; shown++) {
+        for (shown = 0, at = body ? body + 4 : in + n;
+             shown < left && wshub_frame_read((uint8_t *)at, n - (size_t)(at - in), &f) == 1;
+             shown++) {
             if (n - (size_t)(at - in) < f.head_bytes + f.payload_bytes) break;
             at += f.head_bytes + f.payload_bytes;
         }

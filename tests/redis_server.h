@@ -1,5 +1,5 @@
-/* A redis-server of the test's own, on loopback, started and killed as the test likes; and a connection to tell it
- * things. Skips aloud where redis-server is not installed. */
+/* A redis-server of the test's own, on loopback, started and killed as the test likes; and a
+ * connection to tell it things. Skips aloud where redis-server is not installed. */
 #ifndef REDIS_SERVER_H
 #define REDIS_SERVER_H
 #include <arpa/inet.h>
@@ -35,13 +35,16 @@ static void real_sleep(int ms) { /* in the place of another process's work, not 
     (void)poll(NULL, 0, ms);
 }
 
-/* Below those that the system hands out: a port that is closed for a while is not taken by somebody's outgoing
- * connection, and a cluster's bus port, 10000 above, exists. */
+/* Below those that the system hands out: a port that is closed for a while is not taken by
+ * somebody's outgoing connection, and a cluster's bus port, 10000 above, exists. */
 static int free_port(void) {
     static int next;
     if (!next) next = 14000 + (int)getpid() % 900 * 10;
     for (;; next++) {
-        union { struct sockaddr any; struct sockaddr_in in; } a;
+        union {
+            struct sockaddr any;
+            struct sockaddr_in in;
+        } a;
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), ok;
         memset(&a, 0, sizeof a);
         a.in.sin_family = AF_INET;
@@ -54,7 +57,10 @@ static int free_port(void) {
 }
 
 static int tcp_open(int port) {
-    union { struct sockaddr any; struct sockaddr_in in; } a;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+    } a;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     memset(&a, 0, sizeof a);
     a.in.sin_family = AF_INET;
@@ -65,8 +71,8 @@ static int tcp_open(int port) {
     return -1;
 }
 
-/* Sends inline commands, one a line, and returns what is answered to all of them within `ms`, up to the answer
- * that has `until` in it (NULL: the first). */
+/* Sends inline commands, one a line, and returns what is answered to all of them within `ms`,
+ * up to the answer that has `until` in it (NULL: the first). */
 static const char *redis_tell(int port, const char *lines, const char *until, int ms) {
     static char answer[1 << 16];
     size_t n = 0;
@@ -114,12 +120,18 @@ static void redis_spawn(redis_server *r) {
     }
     (void)snprintf(port, sizeof port, "%d", r->port);
     argv[n++] = "redis-server";
-    argv[n++] = "--port"; argv[n++] = port;
-    argv[n++] = "--bind"; argv[n++] = "127.0.0.1";
-    argv[n++] = "--dir"; argv[n++] = r->dir;
-    argv[n++] = "--unixsocket"; argv[n++] = "redis.sock";
-    argv[n++] = "--save"; argv[n++] = "";
-    argv[n++] = "--appendonly"; argv[n++] = "no";
+    argv[n++] = "--port";
+    argv[n++] = port;
+    argv[n++] = "--bind";
+    argv[n++] = "127.0.0.1";
+    argv[n++] = "--dir";
+    argv[n++] = r->dir;
+    argv[n++] = "--unixsocket";
+    argv[n++] = "redis.sock";
+    argv[n++] = "--save";
+    argv[n++] = "";
+    argv[n++] = "--appendonly";
+    argv[n++] = "no";
     for (i = 0; i < 8 && r->extra[i]; i++) argv[n++] = r->extra[i];
     argv[n] = NULL;
     r->pid = fork();
@@ -129,7 +141,10 @@ static void redis_spawn(redis_server *r) {
         (void)dup2(null, 1);
         (void)dup2(null, 2);
         {
-            union { const char **from; char **to; } u;
+            union {
+                const char **from;
+                char **to;
+            } u;
             u.from = argv;
             (void)execvp("redis-server", u.to);
         }

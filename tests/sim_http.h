@@ -1,29 +1,30 @@
-/* The HTTP side of the simulation: callers that send requests one by one and in pipelines, with bodies of both
- * framings, over HTTP/1.1 and 1.0, and read the answers at once, slowly or not at all; that end their sending half
- * behind a question, upgrade behind some pages, or say what no server may take.
- *
- * The model knows of each stream which requests the application must be asked, in which order and with which body,
- * which answers must come, whole and once, and when the stream must end (CONN-2, CONN-3, CONN-5, SEND-6, LIVE-2,
- * LIVE-3). It is made from SPEC.md: it knows nothing of how the hub does it. Included by tests/sim.c. */
+/* The HTTP side of the simulation: callers that send requests one by one and in pipelines, with
+ * bodies of both framings, over HTTP/1.1 and 1.0, and read the answers at once, slowly or not
+ * at all; that end their sending half behind a question, upgrade behind some pages, or say what
+ * no server may take.  The model knows of each stream which requests the application must be
+ * asked, in which order and with which body, which answers must come, whole and once, and when
+ * the stream must end (CONN-2, CONN-3, CONN-5, SEND-6, LIVE-2, LIVE-3). It is made from
+ * SPEC.md: it knows nothing of how the hub does it. Included by tests/sim.c. */
 #ifndef SIM_HTTP_H
 #define SIM_HTTP_H
 
 enum {
-    DUES = 96,           /* requests of one stream not yet answered */
-    OWINGS = 64,         /* answers that the application owes */
-    PAGE_MAX = 30000,    /* ten times what a stream may owe before it is read no further */
-    BODY_MAX = 2000,     /* http_body_bytes_max of these hubs */
-    SLACK_MS = 1100      /* how late a deadline may be found */
+    DUES = 96,        /* requests of one stream not yet answered */
+    OWINGS = 64,      /* answers that the application owes */
+    PAGE_MAX = 30000, /* ten times what a stream may owe before it is read no further */
+    BODY_MAX = 2000,  /* http_body_bytes_max of these hubs */
+    SLACK_MS = 1100   /* how late a deadline may be found */
 };
 
 typedef enum due_kind {
+    /* an upgrade with a body: refused, or given to the application with all of it (CONN-5) */
     DUE_PAGE,    /* answered at once */
     DUE_LATE,    /* later, by a timer or by another callback */
     DUE_NEVER,   /* 503 after http_timeout_ms */
     DUE_NONE,    /* the application declines: 404 */
     DUE_REFUSED, /* no server may take it: 4xx or 501, and the end */
-    DUE_EITHER,  /* an upgrade with a body: refused, or given to the application with all of it (CONN-5) */
-    DUE_UPGRADE  /* 101 */
+    DUE_EITHER,
+    DUE_UPGRADE /* 101 */
 } due_kind;
 
 typedef struct due {
@@ -40,16 +41,16 @@ typedef struct caller {
     uint32_t life;
     due dues[DUES];
     uint32_t first, count;
-    bool certain; /* nothing has happened to it that would excuse an end */
-    bool mad;     /* it has said what is no HTTP */
-    bool fin;     /* it says no more */
-    bool last;    /* it has said a request behind which the stream ends */
-    bool done;    /* it wants nothing more */
-    bool ends;    /* the answer behind which the stream ends has come */
+    bool certain;                /* nothing has happened to it that would excuse an end */
+    bool mad;                    /* it has said what is no HTTP */
+    bool fin;                    /* it says no more */
+    bool last;                   /* it has said a request behind which the stream ends */
+    bool done;                   /* it wants nothing more */
+    bool ends;                   /* the answer behind which the stream ends has come */
     bool spoke, stopped, waited; /* waited: it has read slowly, or not, for a while */
-    bool silent;  /* it never ends its half by itself */
-    bool over;    /* our half has ended */
-    uint32_t pace, pace_ms; /* so many bytes each so many ms; 0: reads at once */
+    bool silent;                 /* it never ends its half by itself */
+    bool over;                   /* our half has ended */
+    uint32_t pace, pace_ms;      /* so many bytes each so many ms; 0: reads at once */
     uint64_t pace_at;
     char *rest; /* the second half of what it says */
     size_t rest_len;
@@ -73,7 +74,8 @@ static struct callers {
 } http;
 
 static char http_pattern[HUGE + 64], http_sneak[4096];
-static const char sneaked[] = "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"; /* what bodies are made of (CONN-5) */
+/* what bodies are made of (CONN-5) */
+static const char sneaked[] = "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n";
 
 static void http_patterns(void) {
     size_t i;
@@ -87,7 +89,8 @@ static due *due_at(caller *c, uint32_t i) {
 static caller *caller_of(hub_site *s, uint32_t life) {
     uint32_t i;
     for (i = 0; i < http.max; i++) {
-        if (http.all[i].conn.id && http.all[i].at == s && http.all[i].life == life) return &http.all[i];
+        if (http.all[i].conn.id && http.all[i].at == s && http.all[i].life == life)
+            return &http.all[i];
     }
     return NULL;
 }
@@ -100,19 +103,26 @@ static due *due_of(caller *c, uint32_t number) {
 }
 static void caller_blame(const caller *c, const char *what) {
     const due *d = &c->dues[c->first];
-    (void)printf("  step %u at %llu: caller %d on hub %u: %s; %u due%s%s%s%s\n", sim.step, (unsigned long long)sim.now, (int)(c - http.all), c->at->index, what, c->count,
-                 c->fin ? ", half-closed" : "", c->stopped ? ", reads no more" : "", c->pace ? ", reads slowly" : "", c->rest_len ? ", in the middle of saying" : "");
-    (void)printf("    opened %llu, said %llu, active %llu, stopped %llu, pace %u each %u\n", (unsigned long long)c->opened_at, (unsigned long long)c->said_at, (unsigned long long)c->active_at,
-                 (unsigned long long)c->stopped_at, c->pace, c->pace_ms);
+    (void)printf("  step %u at %llu: caller %d on hub %u: %s; %u due%s%s%s%s\n", sim.step,
+                 (unsigned long long)sim.now, (int)(c - http.all), c->at->index, what, c->count,
+                 c->fin ? ", half-closed" : "", c->stopped ? ", reads no more" : "",
+                 c->pace ? ", reads slowly" : "", c->rest_len ? ", in the middle of saying" : "");
+    (void)printf("    opened %llu, said %llu, active %llu, stopped %llu, pace %u each %u\n",
+                 (unsigned long long)c->opened_at, (unsigned long long)c->said_at,
+                 (unsigned long long)c->active_at, (unsigned long long)c->stopped_at, c->pace,
+                 c->pace_ms);
     if (c->count) {
-        (void)printf("    first: number %u kind %d page %u body %u%s%s%s%s%s\n", d->number, (int)d->kind, d->page, d->body, d->head ? ", HEAD" : "", d->closes ? ", closes" : "",
-                     d->said ? ", said" : "", d->asked ? ", asked" : "", d->ready ? ", answered" : "");
+        (void)printf("    first: number %u kind %d page %u body %u%s%s%s%s%s\n", d->number,
+                     (int)d->kind, d->page, d->body, d->head ? ", HEAD" : "",
+                     d->closes ? ", closes" : "", d->said ? ", said" : "",
+                     d->asked ? ", asked" : "", d->ready ? ", answered" : "");
     }
 }
 
 /* ---- the application's half ---- */
 
-static wshub_err page_reply(hub_site *s, wshub_request request, uint32_t life, uint32_t number, uint32_t page) {
+static wshub_err page_reply(hub_site *s, wshub_request request, uint32_t life, uint32_t number,
+                            uint32_t page) {
     caller *c = caller_of(s, life);
     due *d = due_of(c, number);
     wshub_header own[2];
@@ -123,7 +133,8 @@ static wshub_err page_reply(hub_site *s, wshub_request request, uint32_t life, u
     own[0].name = wshub_str_z("X-N");
     own[0].value.ptr = n;
     own[0].value.len = (size_t)snprintf(n, sizeof n, "%u", number);
-    own[1].name = wshub_str_z(number % 2 ? "Content-Length" : "Transfer-Encoding"); /* CONN-5: the hub's alone */
+    /* CONN-5: the hub's alone */
+    own[1].name = wshub_str_z(number % 2 ? "Content-Length" : "Transfer-Encoding");
     own[1].value = wshub_str_z(number % 2 ? "3" : "chunked");
     r.status = 200;
     r.headers = own;
@@ -173,7 +184,8 @@ static uint32_t query_number(wshub_str query, char key) { /* n=1&p=2 */
     for (i = 0; i + 1 < query.len; i++) {
         if (query.ptr[i] == key && query.ptr[i + 1] == '=') {
             uint32_t n = 0;
-            for (i += 2; i < query.len && query.ptr[i] >= '0' && query.ptr[i] <= '9'; i++) n = n * 10 + (uint32_t)(query.ptr[i] - '0');
+            for (i += 2; i < query.len && query.ptr[i] >= '0' && query.ptr[i] <= '9'; i++)
+                n = n * 10 + (uint32_t)(query.ptr[i] - '0');
             return n;
         }
     }
@@ -193,12 +205,15 @@ static bool on_request(wshub *hub, wshub_request request, const wshub_http *h, v
         if (!due_at(c, i)->asked) d = due_at(c, i);
     }
     if (!d || d->number != n || d->kind == DUE_REFUSED || d->kind == DUE_UPGRADE || !d->said) {
-        (void)printf("  step %u: hub %u: the application is asked %.*s %.*s, body of %u bytes\n", sim.step, s->index, (int)h->method.len, h->method.ptr, (int)h->target.len, h->target.ptr, (unsigned)h->body.len);
+        (void)printf("  step %u: hub %u: the application is asked %.*s %.*s, body of %u bytes\n",
+                     sim.step, s->index, (int)h->method.len, h->method.ptr, (int)h->target.len,
+                     h->target.ptr, (unsigned)h->body.len);
         if (c) caller_blame(c, "that is not what it is owed next");
         EXPECT(!"requests are those that were made, in order, once");
         return false;
     }
-    EXPECT(h->body.len == d->body && (!d->body || memcmp(h->body.ptr, http_sneak, d->body) == 0)); /* all of it, and nothing else */
+    /* all of it, and nothing else */
+    EXPECT(h->body.len == d->body && (!d->body || memcmp(h->body.ptr, http_sneak, d->body) == 0));
     EXPECT(wshub_str_eq_z(h->method, "HEAD") == d->head);
     http.asked++;
     d->asked = true;
@@ -226,7 +241,8 @@ static bool on_request(wshub *hub, wshub_request request, const wshub_http *h, v
 
 /* ---- what a caller says ---- */
 
-static size_t body_put(char *p, uint32_t body, bool chunked) { /* chunks of any length, with extensions and trailers */
+/* chunks of any length, with extensions and trailers */
+static size_t body_put(char *p, uint32_t body, bool chunked) {
     size_t at = 0, done = 0;
     if (!chunked) {
         memcpy(p, http_sneak, body);
@@ -240,14 +256,21 @@ static size_t body_put(char *p, uint32_t body, bool chunked) { /* chunks of any 
         done += k;
         at += (size_t)sprintf(p + at, "\r\n");
     }
-    return at + (size_t)sprintf(p + at, "0\r\n%s\r\n", rnd(4) ? "" : "X-T: GET /smuggled HTTP/1.1\r\n");
+    return at +
+           (size_t)sprintf(p + at, "0\r\n%s\r\n", rnd(4) ? "" : "X-T: GET /smuggled HTTP/1.1\r\n");
 }
 
 /* One request that the model has an answer for, at p. */
 static size_t request_put(caller *c, char *p) {
-    static const char *const says_close[] = {"close", "keep-alive, Close", "Upgrade ,close", "x,close,y"};
-    static const char *const broken[] = {"Content-Length: 5\r\nTransfer-Encoding: chunked", "Content-Length: 5\r\nContent-Length: 6", "Content-Length: +5", "Host : h", "Transfer-Encoding: gzip, chunked",
-                                         "Content-Length: 5 6", "A\x01: b", "Host: h"};
+    static const char *const says_close[] = {"close", "keep-alive, Close", "Upgrade ,close",
+                                             "x,close,y"};
+    /* clang-format off */
+    static const char *const broken[] = {
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Content-Length: 5\r\nContent-Length: 6", "Content-Length: +5", "Host : h",
+        "Transfer-Encoding: gzip, chunked", "Content-Length: 5 6", "A\x01: b", "Host: h",
+    };
+    /* clang-format on */
     due *d = due_at(c, c->count);
     const char *method, *form;
     uint32_t r = rnd(40), minor = rnd(10) ? 1 : 0, delay;
@@ -255,34 +278,52 @@ static size_t request_put(caller *c, char *p) {
     size_t at;
     memset(d, 0, sizeof *d);
     d->number = ++sim.requests;
-    d->kind = r < 8 ? DUE_LATE : r < 10 ? DUE_NONE : r == 10 ? DUE_NEVER : r == 11 ? DUE_REFUSED : r == 12 ? DUE_EITHER : DUE_PAGE;
+    d->kind = r < 8     ? DUE_LATE
+              : r < 10  ? DUE_NONE
+              : r == 10 ? DUE_NEVER
+              : r == 11 ? DUE_REFUSED
+              : r == 12 ? DUE_EITHER
+                        : DUE_PAGE;
     d->page = rnd(10) == 0 ? LIMIT - rnd(250) : rnd(6) ? rnd(400) : rnd(rnd(12) ? PAGE_MAX : HUGE);
     if (rnd(3) == 0 || d->kind == DUE_EITHER) d->body = 1 + rnd(BODY_MAX);
     if (d->kind == DUE_EITHER) minor = 1;
     if (!minor) chunked = false; /* a 1.0 request has no chunks */
     d->head = !d->body && rnd(8) == 0;
     delay = rnd(4) ? rnd(3000) : rnd(25000);
-    d->closes = close || !minor || d->kind == DUE_NEVER || d->kind == DUE_REFUSED || (d->number % 13 == 0 && d->kind <= DUE_LATE);
+    d->closes = close || !minor || d->kind == DUE_NEVER || d->kind == DUE_REFUSED ||
+                (d->number % 13 == 0 && d->kind <= DUE_LATE);
     form = rnd(8) ? "" : "http://h"; /* apart: compilers choose the order of arguments */
     method = rnd(2) ? "POST" : "PUT";
     if (d->kind == DUE_EITHER || !d->body) method = d->head ? "HEAD" : "GET";
     at = (size_t)sprintf(p, "%s %s%s?n=%u&p=%u&d=%u HTTP/1.%u\r\nHost: h\r\n", method, form,
                          d->kind == DUE_EITHER ? "/ws" : "/q", d->number, d->page, delay, minor);
-    if (d->kind == DUE_EITHER) at += (size_t)sprintf(p + at, "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n");
-    else if (upgrade) at += (size_t)sprintf(p + at, "Upgrade: websocket\r\n%s", rnd(2) ? "Connection: Upgrade\r\n" : ""); /* away from the path it changes nothing */
+    if (d->kind == DUE_EITHER)
+        at += (size_t)sprintf(p + at,
+                              "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: "
+                              "13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n");
+    /* away from the path it changes nothing */
+    else if (upgrade)
+        at += (size_t)sprintf(p + at, "Upgrade: websocket\r\n%s",
+                              rnd(2) ? "Connection: Upgrade\r\n" : "");
     if (close) at += (size_t)sprintf(p + at, "Connection: %s\r\n", says_close[rnd(4)]);
-    if (rnd(40) == 0) at += (size_t)sprintf(p + at, "Cookie: %.*s\r\n", 2000 + (int)rnd(5000), http_pattern); /* CONN-3 */
+    /* CONN-3 */
+    if (rnd(40) == 0)
+        at += (size_t)sprintf(p + at, "Cookie: %.*s\r\n", 2000 + (int)rnd(5000), http_pattern);
     if (d->kind == DUE_REFUSED) {
         big = rnd(2);
-        if (big) d->body = BODY_MAX + 1 + rnd(1000); /* 413 */
-        else at += (size_t)sprintf(p + at, "%s\r\n", broken[rnd(8)]);
+        if (big)
+            d->body = BODY_MAX + 1 + rnd(1000); /* 413 */
+        else
+            at += (size_t)sprintf(p + at, "%s\r\n", broken[rnd(8)]);
     }
     if (d->body) {
         if (minor && rnd(c->waited ? 2 : 4) == 0) {
             d->continues = true;
             at += (size_t)sprintf(p + at, "Expect: 100-continue\r\n");
         }
-        if (d->kind != DUE_REFUSED || big) at += chunked ? (size_t)sprintf(p + at, "Transfer-Encoding: chunked\r\n") : (size_t)sprintf(p + at, "Content-Length: %u\r\n", d->body);
+        if (d->kind != DUE_REFUSED || big)
+            at += chunked ? (size_t)sprintf(p + at, "Transfer-Encoding: chunked\r\n")
+                          : (size_t)sprintf(p + at, "Content-Length: %u\r\n", d->body);
     }
     at += (size_t)sprintf(p + at, "\r\n");
     if (d->body) at += body_put(p + at, d->body, chunked);
@@ -293,7 +334,8 @@ static size_t request_put(caller *c, char *p) {
     return at;
 }
 
-static void caller_said(caller *c, size_t upto) { /* before it is: the answer may come from inside */
+/* before it is: the answer may come from inside */
+static void caller_said(caller *c, size_t upto) {
     uint32_t i;
     for (i = 0; i < c->count; i++) {
         due *d = due_at(c, i);
@@ -324,7 +366,9 @@ static void caller_say(caller *c, uint32_t requests, bool upgrade) {
         wshub_io_fake_input(c->at->net, c->conn, said, n);
         return;
     }
-    for (i = 0; i < requests && c->count < DUES - 1 && !c->last && !c->done && n + 40000 < sizeof said; i++) {
+    for (i = 0;
+         i < requests && c->count < DUES - 1 && !c->last && !c->done && n + 40000 < sizeof said;
+         i++) {
         due *d = due_at(c, c->count);
         n += request_put(c, said + n);
         d->end = n;
@@ -334,7 +378,11 @@ static void caller_say(caller *c, uint32_t requests, bool upgrade) {
         memset(d, 0, sizeof *d);
         d->number = ++sim.requests;
         d->kind = DUE_UPGRADE;
-        n += (size_t)sprintf(said + n, "GET %s/ws HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", rnd(4) ? "" : "http://h");
+        n += (size_t)sprintf(said + n,
+                             "GET %s/ws HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, "
+                             "Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: "
+                             "13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+                             rnd(4) ? "" : "http://h");
         d->end = n;
         if (rnd(2)) { /* its first words right behind, masked with nought */
             static const char hello[] = "{\"event\":\"authenticate\",\"data\":{\"how\":\"now\"}}";
@@ -354,7 +402,9 @@ static void caller_say(caller *c, uint32_t requests, bool upgrade) {
         memcpy(c->rest, said + cut, n - cut);
         c->rest_len = n - cut;
         c->rest_at = sim.now + rnd(4000);
-        if (!c->spoke && c->rest_at > c->opened_at + HEAD_MS - 500) c->rest_at = c->opened_at + HEAD_MS - 500; /* CONN-3: the first head in time */
+        /* CONN-3: the first head in time */
+        if (!c->spoke && c->rest_at > c->opened_at + HEAD_MS - 500)
+            c->rest_at = c->opened_at + HEAD_MS - 500;
     }
     if (!n) return;
     caller_said(c, cut);
@@ -371,7 +421,8 @@ static void caller_open(caller *c, hub_site *s) {
     c->opened_at = c->active_at = c->said_at = sim.now;
     c->silent = rnd(6) == 0;
     if (c->silent) wshub_io_fake_silent(s->net, c->conn, true);
-    if (rnd(4) == 0) { /* a slow reader, slower than every timeout on the whole, never without progress */
+    /* a slow reader, slower than every timeout on the whole, never without progress */
+    if (rnd(4) == 0) {
         c->waited = true;
         c->pace = 1 + rnd(1500);
         c->pace_ms = rnd(6) ? 100 + rnd(8000) : 100 + rnd(40000);
@@ -382,12 +433,15 @@ static void caller_open(caller *c, hub_site *s) {
 
 /* ---- what a caller hears ---- */
 
-static bool caller_word(wshub_str head, const char *name, wshub_str *out) { /* a header line, with its value */
+/* a header line, with its value */
+static bool caller_word(wshub_str head, const char *name, wshub_str *out) {
     size_t i, n = strlen(name);
     for (i = 0; i + 2 + n < head.len; i++) {
-        if (head.ptr[i] == '\n' && memcmp(head.ptr + i + 1, name, n) == 0 && head.ptr[i + 1 + n] == ':') {
+        if (head.ptr[i] == '\n' && memcmp(head.ptr + i + 1, name, n) == 0 &&
+            head.ptr[i + 1 + n] == ':') {
             out->ptr = head.ptr + i + n + 3;
-            for (out->len = 0; out->ptr[out->len] != '\r'; out->len++) {}
+            for (out->len = 0; out->ptr[out->len] != '\r'; out->len++) {
+            }
             return true;
         }
     }
@@ -436,8 +490,10 @@ static bool caller_hears(caller *c) {
         return false;
     }
     c->needs = 0;
-    closes = caller_word(head, "Connection", &value) && value.len == 5 && memcmp(value.ptr, "close", 5) == 0;
-    if (status != 101) EXPECT(length.len && !caller_word(head, "Transfer-Encoding", &value)); /* framed once */
+    closes = caller_word(head, "Connection", &value) && value.len == 5 &&
+             memcmp(value.ptr, "close", 5) == 0;
+    /* framed once */
+    if (status != 101) EXPECT(length.len && !caller_word(head, "Transfer-Encoding", &value));
     if (length.len) {
         wshub_str after = {length.ptr, (size_t)(head.ptr + head.len - length.ptr)}, twice;
         EXPECT(!caller_word(after, "Content-Length", &twice));
@@ -457,13 +513,15 @@ static bool caller_hears(caller *c) {
     }
     if (status == 200 && right) { /* number, length and every byte */
         size_t size = d->head ? (size_t)strtoul(length.ptr, NULL, 10) : body;
-        right = size == d->page && (!body || memcmp(end + 4, http_pattern + d->number % 61, body) == 0);
+        right =
+            size == d->page && (!body || memcmp(end + 4, http_pattern + d->number % 61, body) == 0);
         right &= caller_word(head, "X-N", &value) && strtoul(value.ptr, NULL, 10) == d->number;
         if (d->number % 13 == 0) d->closes = true;
     } else if (!right && c->at->leaving && status == 503) {
         right = d->closes = true; /* BYE-2: nobody new */
     } else if (!right && (!c->certain || d->asked_at <= c->at->woke_at) && status >= 500) {
-        right = d->closes = true; /* want of memory, or it was asleep while the application owed it an answer */
+        /* want of memory, or it was asleep while the application owed it an answer */
+        right = d->closes = true;
     }
     if (!right || (closes != d->closes && status != 101 && !c->at->leaving)) {
         caller_blame(c, "hears the wrong answer");
@@ -480,7 +538,8 @@ static bool caller_hears(caller *c) {
     if (closes) {
         c->ends = true;
         if (!c->count) return false;
-        if (!c->certain || c->at->leaving || d->asked_at <= c->at->woke_at) c->count = 0; /* what lies behind a 5xx is not answered */
+        /* what lies behind a 5xx is not answered */
+        if (!c->certain || c->at->leaving || d->asked_at <= c->at->woke_at) c->count = 0;
         EXPECT(!c->count);
     }
     if (status == 101) {
@@ -498,11 +557,24 @@ static uint64_t later(uint64_t a, uint64_t b) {
 static bool caller_may_end(const caller *c) {
     const due *d = &c->dues[c->first];
     if (c->ends || (c->fin && !c->count)) return true;
-    if (c->at->index == 0 && (c->waited || takes_little(c->at)) && c->count && c->dues[(c->first + c->count - 1) % DUES].kind == DUE_UPGRADE) return true; /* a client already, and close_on_backpressure */
-    if (c->at->leaving && (!c->count || !d->asked || c->pace || c->stopped || sim.now >= c->at->leave_at + SHUTDOWN_MS)) return true;
-    if (!c->count && !c->rest_len) /* the last piece of an answer proves nothing: the system takes it, whether there is a peer or not */
-        return sim.now - (c->waited ? c->said_at : c->active_at) >= IDLE_MS || (!c->spoke && sim.now - c->opened_at >= HEAD_MS);
-    return c->stopped && c->count && sim.now >= later(c->took_at, d->continues ? 0 : d->ready ? d->ready_at : d->asked_at) + WRITE_MS; /* a 100 is owed from its head on */
+    /* a client already, and close_on_backpressure */
+    if (c->at->index == 0 && (c->waited || takes_little(c->at)) && c->count &&
+        c->dues[(c->first + c->count - 1) % DUES].kind == DUE_UPGRADE)
+        return true;
+    if (c->at->leaving && (!c->count || !d->asked || c->pace || c->stopped ||
+                           sim.now >= c->at->leave_at + SHUTDOWN_MS))
+        return true;
+    /* the last piece of an answer proves nothing: the system takes it, whether there is a peer
+     * or not */
+    if (!c->count && !c->rest_len)
+        return sim.now - (c->waited ? c->said_at : c->active_at) >= IDLE_MS ||
+               (!c->spoke && sim.now - c->opened_at >= HEAD_MS);
+    /* a 100 is owed from its head on */
+    return c->stopped && c->count &&
+           sim.now >= later(c->took_at, d->continues ? 0
+                                        : d->ready   ? d->ready_at
+                                                     : d->asked_at) +
+                          WRITE_MS;
 }
 
 /* What must be by now, once everything that was on its way has arrived. */
@@ -510,16 +582,30 @@ static void caller_check(caller *c) {
     const due *d = &c->dues[c->first];
     bool reads = !c->pace && !c->stopped;
     const char *why = NULL;
-    if (c->over && sim.now > later(c->over_at, c->at->woke_at) + CLOSE_MS + SLACK_MS) why = "our half has ended, its does not, and the stream is still there";
-    else if (!c->certain || c->mad || c->over) return;
-    else if (c->ends || (c->fin && !c->count)) why = "everything is said and answered, and the stream does not end";
-    else if (c->stopped && c->count && d->ready && sim.now > later(later(c->stopped_at, d->ready_at), c->at->woke_at) + WRITE_MS + SLACK_MS) why = "reads nothing and is still there";
-    else if (!c->count && !c->rest_len && sim.now > later(c->active_at, c->at->woke_at) + IDLE_MS + SLACK_MS) why = "idle and still there";
-    else if (!c->spoke && sim.now > later(c->opened_at, c->at->woke_at) + HEAD_MS + SLACK_MS) why = "has said nothing and is still there";
-    else if (reads && c->count && d->ready) why = "its answer was given and has not come";
-    else if (reads && c->count && d->said && !d->asked) why = "its request is whole and nobody was asked";
-    else if (reads && c->count && d->asked && d->kind == DUE_NONE) why = "its 404 has not come";
-    else if (c->count && d->asked && !d->ready && reads && sim.now > later(d->asked_at, c->at->woke_at) + HTTP_MS + SLACK_MS) why = "nobody answers and no 503 comes";
+    if (c->over && sim.now > later(c->over_at, c->at->woke_at) + CLOSE_MS + SLACK_MS)
+        why = "our half has ended, its does not, and the stream is still there";
+    else if (!c->certain || c->mad || c->over)
+        return;
+    else if (c->ends || (c->fin && !c->count))
+        why = "everything is said and answered, and the stream does not end";
+    else if (c->stopped && c->count && d->ready &&
+             sim.now >
+                 later(later(c->stopped_at, d->ready_at), c->at->woke_at) + WRITE_MS + SLACK_MS)
+        why = "reads nothing and is still there";
+    else if (!c->count && !c->rest_len &&
+             sim.now > later(c->active_at, c->at->woke_at) + IDLE_MS + SLACK_MS)
+        why = "idle and still there";
+    else if (!c->spoke && sim.now > later(c->opened_at, c->at->woke_at) + HEAD_MS + SLACK_MS)
+        why = "has said nothing and is still there";
+    else if (reads && c->count && d->ready)
+        why = "its answer was given and has not come";
+    else if (reads && c->count && d->said && !d->asked)
+        why = "its request is whole and nobody was asked";
+    else if (reads && c->count && d->asked && d->kind == DUE_NONE)
+        why = "its 404 has not come";
+    else if (c->count && d->asked && !d->ready && reads &&
+             sim.now > later(d->asked_at, c->at->woke_at) + HTTP_MS + SLACK_MS)
+        why = "nobody answers and no 503 comes";
     if (!why) return;
     caller_blame(c, why);
     EXPECT(!"a caller's due");
@@ -537,20 +623,25 @@ static void caller_over(caller *c) { /* nothing more comes: was that right? */
     c->over_at = sim.now;
     if (!c->certain || c->mad || caller_may_end(c)) return;
     caller_blame(c, "its stream was ended");
-    (void)printf("    %u bytes of an answer had come, active %llu ms ago\n", (unsigned)wshub_io_fake_output(c->at->net, c->conn).len, (unsigned long long)(sim.now - c->active_at));
+    (void)printf("    %u bytes of an answer had come, active %llu ms ago\n",
+                 (unsigned)wshub_io_fake_output(c->at->net, c->conn).len,
+                 (unsigned long long)(sim.now - c->active_at));
     EXPECT(!"a stream ends when it may");
 }
 
 static void caller_read(caller *c) {
     size_t out = wshub_io_fake_output(c->at->net, c->conn).len;
-    if (out > c->seen) c->active_at = c->took_at = sim.now; /* bytes leave to it: it is not idle (LIVE-2) */
+    /* bytes leave to it: it is not idle (LIVE-2) */
+    if (out > c->seen) c->active_at = c->took_at = sim.now;
     c->seen = out;
     while (c->conn.id && caller_hears(c)) {
     }
     if (!c->conn.id) return;
     if (!c->over && !wshub_io_fake_is_open(c->at->net, c->conn)) caller_over(c);
-    if (wshub_io_fake_is_gone(c->at->net, c->conn)) caller_gone(c);
-    else caller_check(c);
+    if (wshub_io_fake_is_gone(c->at->net, c->conn))
+        caller_gone(c);
+    else
+        caller_check(c);
 }
 static void callers_read(void) {
     uint32_t i;
@@ -650,7 +741,8 @@ static void callers_doubt(hub_site *s) {
         if (http.all[i].at == s) http.all[i].certain = false;
     }
 }
-/* What the hub may owe to them at most (SEND-6): nothing to who reads; to others the limit and one answer. */
+/* What the hub may owe to them at most (SEND-6): nothing to who reads; to others the limit and
+ * one answer. */
 static uint64_t callers_owed(const hub_site *s) {
     uint64_t sum = 0;
     uint32_t i, k;
@@ -662,7 +754,8 @@ static uint64_t callers_owed(const hub_site *s) {
             if (due_at(c, k)->page > most) most = due_at(c, k)->page;
         }
         sum += LIMIT + most + 600;
-        if (c->count && due_at(c, c->count - 1)->kind == DUE_UPGRADE) sum += 2 * (LARGE + 600); /* it may be a client already */
+        /* it may be a client already */
+        if (c->count && due_at(c, c->count - 1)->kind == DUE_UPGRADE) sum += 2 * (LARGE + 600);
     }
     return sum;
 }

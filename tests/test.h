@@ -1,10 +1,13 @@
-/* The harness: TEST(name) { ... } registers itself; EXPECT says what went wrong and goes on. The program
- * runs all tests, or those whose name contains an argument, and ends with `N passed, N failed, N skipped`. */
+/* The harness: TEST(name) { ... } registers itself; EXPECT says what went wrong and goes on.
+ * The program runs all tests, or those whose name contains an argument, and ends with `N
+ * passed, N failed, N skipped`. */
 #ifndef TEST_H
 #define TEST_H
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define UNUSED __attribute__((unused)) /* helpers that not every test needs */
 
 typedef struct test_case {
     const char *name;
@@ -14,44 +17,46 @@ typedef struct test_case {
 
 static test_case *test_first, *test_last;
 static int test_failures;
-__attribute__((unused)) static int test_skipped_now;
+UNUSED static int test_skipped_now;
 static const char *test_name = "";
 
 static void test_register(test_case *t) {
-    if (test_last) test_last->next = t;
-    else test_first = t;
+    if (test_last)
+        test_last->next = t;
+    else
+        test_first = t;
     test_last = t;
 }
 
-#define TEST(id)                                                        \
-    static void test_##id(void);                                        \
-    static test_case test_case_##id = {#id, test_##id, NULL};           \
-    __attribute__((constructor)) static void test_register_##id(void) { \
-        test_register(&test_case_##id);                                 \
-    }                                                                   \
+#define TEST(id)                                                                                   \
+    static void test_##id(void);                                                                   \
+    static test_case test_case_##id = {#id, test_##id, NULL};                                      \
+    __attribute__((constructor)) static void test_register_##id(void) {                            \
+        test_register(&test_case_##id);                                                            \
+    }                                                                                              \
     static void test_##id(void)
 
-#define EXPECT(cond)                                                                         \
-    do {                                                                                     \
-        if (!(cond)) {                                                                       \
-            test_failures++;                                                                 \
-            (void)printf("  %s:%d: %s: expected %s\n", __FILE__, __LINE__, test_name, #cond); \
-        }                                                                                    \
+#define EXPECT(cond)                                                                               \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            test_failures++;                                                                       \
+            (void)printf("  %s:%d: %s: expected %s\n", __FILE__, __LINE__, test_name, #cond);      \
+        }                                                                                          \
     } while (0)
-#define EXPECT_INT(got, want)                                                                         \
-    do {                                                                                              \
-        long long test_g = (long long)(got), test_w = (long long)(want);                              \
-        if (test_g != test_w) {                                                                       \
-            test_failures++;                                                                          \
-            (void)printf("  %s:%d: %s: %s is %lld, expected %lld\n", __FILE__, __LINE__, test_name,   \
-                         #got, test_g, test_w);                                                       \
-        }                                                                                             \
+#define EXPECT_INT(got, want)                                                                      \
+    do {                                                                                           \
+        long long test_g = (long long)(got), test_w = (long long)(want);                           \
+        if (test_g != test_w) {                                                                    \
+            test_failures++;                                                                       \
+            (void)printf("  %s:%d: %s: %s is %lld, expected %lld\n", __FILE__, __LINE__,           \
+                         test_name, #got, test_g, test_w);                                         \
+        }                                                                                          \
     } while (0)
-#define SKIP(why)                                         \
-    do {                                                  \
-        (void)printf("  skipped %s: %s\n", test_name, why); \
-        test_skipped_now = 1;                             \
-        return;                                           \
+#define SKIP(why)                                                                                  \
+    do {                                                                                           \
+        (void)printf("  skipped %s: %s\n", test_name, why);                                        \
+        test_skipped_now = 1;                                                                      \
+        return;                                                                                    \
     } while (0)
 
 #ifndef TEST_NO_MAIN
@@ -74,7 +79,9 @@ int main(int argc, char **argv) {
             passed++;
         }
     }
-    (void)printf("%s: %d passed, %d failed, %d skipped\n", strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0], passed, failed, skipped);
+    (void)printf("%s: %d passed, %d failed, %d skipped\n",
+                 strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0], passed, failed,
+                 skipped);
     return failed ? 1 : 0;
 }
 #endif /* TEST_NO_MAIN */

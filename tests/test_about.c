@@ -1,5 +1,5 @@
-/* What the hub and an application learn about a stream: what its io knows, whenever it is asked, and
- * nothing that is not so. */
+/* What the hub and an application learn about a stream: what its io knows, whenever it is
+ * asked, and nothing that is not so. */
 #define _GNU_SOURCE
 #include "hubtest.h"
 
@@ -32,8 +32,10 @@ static void by_certificate(wshub *hub, wshub_ask ask, const wshub_auth *auth, vo
     EXPECT_INT(wshub_client_about(hub, auth->client, &asked), WSHUB_OK);
     times++;
     if (asked.peer_verified) who.user_id = asked.server_name;
-    if (asked.peer_verified) EXPECT_INT(wshub_auth_accept(hub, ask, &who), WSHUB_OK);
-    else EXPECT_INT(wshub_ask_reject(hub, ask), WSHUB_OK);
+    if (asked.peer_verified)
+        EXPECT_INT(wshub_auth_accept(hub, ask, &who), WSHUB_OK);
+    else
+        EXPECT_INT(wshub_ask_reject(hub, ask), WSHUB_OK);
 }
 static void on_upgrade(wshub *hub, const wshub_http *http, wshub_upgrade *upgrade, void *user) {
     wshub_about a;
@@ -56,11 +58,15 @@ TEST(who_authenticates_can_ask_for_the_certificate) {
     wshub_io_fake_set_about(w.net, &a);
     c = world_client(&w, NULL, NULL);
     EXPECT_INT(times, 2);
-    EXPECT(asked.secure && asked.peer_verified && asked.peer_cert.len == sizeof der && memcmp(asked.peer_cert.ptr, der, sizeof der) == 0);
-    EXPECT(wshub_str_eq_z(asked.listener, "public") && wshub_str_eq_z(asked.local, "192.0.2.1:443") && wshub_str_eq_z(asked.alpn, "http/1.1"));
+    EXPECT(asked.secure && asked.peer_verified && asked.peer_cert.len == sizeof der &&
+           memcmp(asked.peer_cert.ptr, der, sizeof der) == 0);
+    EXPECT(wshub_str_eq_z(asked.listener, "public") &&
+           wshub_str_eq_z(asked.local, "192.0.2.1:443") && wshub_str_eq_z(asked.alpn, "http/1.1"));
     EXPECT(wshub_client_each(w.hub, &it, &client));
-    EXPECT(wshub_client_peer(w.hub, client, text, sizeof text) == a.peer.len && strcmp(text, a.peer.ptr) == 0);
-    EXPECT(wshub_client_peer(w.hub, client, text, a.peer.len) == 0 && text[0] == 0); /* nothing is cut */
+    EXPECT(wshub_client_peer(w.hub, client, text, sizeof text) == a.peer.len &&
+           strcmp(text, a.peer.ptr) == 0);
+    /* nothing is cut */
+    EXPECT(wshub_client_peer(w.hub, client, text, a.peer.len) == 0 && text[0] == 0);
     EXPECT(wshub_client_peer(w.hub, client, text, a.peer.len + 1) == a.peer.len);
 
     /* Beside it, one in the clear. */
@@ -160,21 +166,27 @@ TEST(a_dial_says_what_is_wanted_of_the_peer) {
     EXPECT_INT(io->connect(io->ctx, net, &dial, &c), WSHUB_OK);
     memset(address, 'x', sizeof address - 1); /* borrowed for the call alone */
     memset(name, 'x', sizeof name - 1);
-    EXPECT(wshub_io_fake_dial(net, c) && strcmp(wshub_io_fake_dial(net, c)->address, "broker.example:6380") == 0);
+    EXPECT(wshub_io_fake_dial(net, c) &&
+           strcmp(wshub_io_fake_dial(net, c)->address, "broker.example:6380") == 0);
     EXPECT(strcmp(wshub_io_fake_dial(net, c)->server_name, "redis.internal") == 0);
-    EXPECT(wshub_io_fake_dial(net, c)->secure && wshub_io_fake_dial(net, c)->verify == WSHUB_VERIFY_CHAIN);
+    EXPECT(wshub_io_fake_dial(net, c)->secure &&
+           wshub_io_fake_dial(net, c)->verify == WSHUB_VERIFY_CHAIN);
     guest_opened_count = 0;
     wshub_io_fake_answer(net, c, true);
-    EXPECT(guest_opened_count == 1 && asked.secure && wshub_str_eq_z(asked.peer, "broker.example:6380") && wshub_str_eq_z(asked.server_name, "redis.internal"));
+    EXPECT(guest_opened_count == 1 && asked.secure &&
+           wshub_str_eq_z(asked.peer, "broker.example:6380") &&
+           wshub_str_eq_z(asked.server_name, "redis.internal"));
     EXPECT(!wshub_io_fake_dial(net, c)); /* it is there */
 
     /* Zero but for the address: bytes in the clear. */
     memset(&dial, 0, sizeof dial);
     dial.address = "h:1";
     EXPECT_INT(io->connect(io->ctx, net, &dial, &plain), WSHUB_OK);
-    EXPECT(!wshub_io_fake_dial(net, plain)->secure && wshub_io_fake_dial(net, plain)->verify == WSHUB_VERIFY_FULL);
+    EXPECT(!wshub_io_fake_dial(net, plain)->secure &&
+           wshub_io_fake_dial(net, plain)->verify == WSHUB_VERIFY_FULL);
     wshub_io_fake_answer(net, plain, true);
-    EXPECT(guest_opened_count == 2 && !asked.secure && !asked.server_name.ptr && wshub_str_eq_z(asked.peer, "h:1"));
+    EXPECT(guest_opened_count == 2 && !asked.secure && !asked.server_name.ptr &&
+           wshub_str_eq_z(asked.peer, "h:1"));
     EXPECT_INT(io->guest(io->ctx, &guest, false), WSHUB_OK);
     wshub_io_fake_destroy(net);
 }

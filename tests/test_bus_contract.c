@@ -1,5 +1,6 @@
-/* The bus contract on the loop, on the Redis bus over the fake io with a broker in memory, and over sockets with a
- * real redis-server: RESP2, RESP3, a Unix socket. tests/test_hiredis.c runs it over hiredis. */
+/* The bus contract on the loop, on the Redis bus over the fake io with a broker in memory, and
+ * over sockets with a real redis-server: RESP2, RESP3, a Unix socket. tests/test_hiredis.c runs
+ * it over hiredis. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
@@ -53,8 +54,14 @@ static wshub_io_fake *fakes[3];
 static broker memory;
 static bool fake_make(bus_world *w, int seat, wshub_bus *out) {
     (void)w;
-    EXPECT_INT(wshub_io_fake_create(&(wshub_io_fake_desc){.seed = (uint64_t)seat + 1}, &fakes[seat]), WSHUB_OK);
-    if (wshub_bus_redis_create(&(wshub_bus_redis_desc){.io = wshub_io_fake_io(fakes[seat]), .url = "redis://broker", .resp3 = seat == 1}, &seats[seat])) return false;
+    EXPECT_INT(
+        wshub_io_fake_create(&(wshub_io_fake_desc){.seed = (uint64_t)seat + 1}, &fakes[seat]),
+        WSHUB_OK);
+    if (wshub_bus_redis_create(&(wshub_bus_redis_desc){.io = wshub_io_fake_io(fakes[seat]),
+                                                       .url = "redis://broker",
+                                                       .resp3 = seat == 1},
+                               &seats[seat]))
+        return false;
     *out = *wshub_bus_redis_bus(seats[seat]);
     return true;
 }
@@ -73,7 +80,8 @@ static void fake_cut(bus_world *w, bool away) {
     if (away) broker_drop_all(&memory);
 }
 TEST(the_redis_bus_keeps_the_contract_with_a_broker_in_memory) {
-    bus_world w = {"redis, a broker in memory", fake_make, redis_seat_end, fake_step, fake_cut, NULL};
+    bus_world w = {
+        "redis, a broker in memory", fake_make, redis_seat_end, fake_step, fake_cut, NULL};
     int i;
     bus_contract(&w);
     broker_drop_all(&memory);
@@ -88,7 +96,11 @@ typedef struct real_world {
 } real_world;
 static bool real_make(bus_world *w, int seat, wshub_bus *out) {
     real_world *r = (real_world *)w->ctx;
-    if (wshub_bus_redis_create(&(wshub_bus_redis_desc){.io = wshub_io_sock_io(r->net), .url = r->url, .resp3 = r->resp3}, &seats[seat])) return false;
+    if (wshub_bus_redis_create(&(wshub_bus_redis_desc){.io = wshub_io_sock_io(r->net),
+                                                       .url = r->url,
+                                                       .resp3 = r->resp3},
+                               &seats[seat]))
+        return false;
     *out = *wshub_bus_redis_bus(seats[seat]);
     return true;
 }
@@ -97,8 +109,10 @@ static void real_step(bus_world *w) {
 }
 static void real_cut(bus_world *w, bool away) {
     real_world *r = (real_world *)w->ctx;
-    if (away) redis_kill(&r->server);
-    else redis_start(&r->server);
+    if (away)
+        redis_kill(&r->server);
+    else
+        redis_start(&r->server);
 }
 static void real_contract(const char *name, bool resp3, bool local) {
     static real_world r;
@@ -110,7 +124,8 @@ static void real_contract(const char *name, bool resp3, bool local) {
     r.resp3 = resp3;
     redis_start(&r.server);
     (void)snprintf(r.url, sizeof r.url, "%s", r.server.url);
-    if (local && getcwd(cwd, sizeof cwd)) (void)snprintf(r.url, sizeof r.url, "unix://%.60s/%.90s", cwd, r.server.unix_path);
+    if (local && getcwd(cwd, sizeof cwd))
+        (void)snprintf(r.url, sizeof r.url, "unix://%.60s/%.90s", cwd, r.server.unix_path);
     EXPECT_INT(wshub_io_auto_create(NULL, &r.net), WSHUB_OK);
     bus_contract(&w);
     wshub_io_sock_destroy(r.net);

@@ -1,4 +1,5 @@
-/* What the table of a bus promises, seen from a bus made by hand: its version, and questions to its broker. */
+/* What the table of a bus promises, seen from a bus made by hand: its version, and questions to
+ * its broker. */
 #include "hubtest.h"
 
 /* ---- a bus by hand: it takes everything, keeps the questions it is asked, and answers them when a test says so ---- */
@@ -47,7 +48,9 @@ static bool hand_subscribe(void *ctx, const wshub_bus_channel *channels, size_t 
     (void)count;
     return true;
 }
-static wshub_err hand_request(void *ctx, const wshub_str *argv, size_t argc, void (*on_reply)(void *arg, const wshub_bus_reply *reply), void *arg) {
+static wshub_err hand_request(void *ctx, const wshub_str *argv, size_t argc,
+                              void (*on_reply)(void *arg, const wshub_bus_reply *reply),
+                              void *arg) {
     hand *h = (hand *)ctx;
     size_t i, at = 0;
     if (h->says) return h->says;
@@ -85,7 +88,8 @@ static wshub_err must_not_attach(void *ctx, const wshub_bus_owner *owner) {
     abort();
 }
 
-/* A table compiled against another header has its functions elsewhere: it is refused by a text, and nothing in it is called. */
+/* A table compiled against another header has its functions elsewhere: it is refused by a text,
+ * and nothing in it is called. */
 TEST(a_bus_of_another_version_is_refused_unread) {
     static const uint32_t versions[] = {0, WSHUB_BUS_VERSION + 1, UINT32_MAX};
     size_t i;
@@ -106,8 +110,10 @@ TEST(a_bus_of_another_version_is_refused_unread) {
         h.bus.version = versions[i];
         h.bus.attach = must_not_attach;
         h.bus.taken = must_not_be_asked;
-        EXPECT(wshub_desc_problem(&d) && strncmp(wshub_desc_problem(&d), "bus: its table", 14) == 0);
-        EXPECT(wshub_emitter_problem(&ed) && strcmp(wshub_emitter_problem(&ed), wshub_desc_problem(&d)) == 0);
+        EXPECT(wshub_desc_problem(&d) &&
+               strncmp(wshub_desc_problem(&d), "bus: its table", 14) == 0);
+        EXPECT(wshub_emitter_problem(&ed) &&
+               strcmp(wshub_emitter_problem(&ed), wshub_desc_problem(&d)) == 0);
         EXPECT_INT(wshub_create(&d, &hub), WSHUB_ERR_PARAM);
         EXPECT_INT(wshub_emitter_create(&ed, &em), WSHUB_ERR_PARAM);
         EXPECT(!hub && !em);
@@ -142,7 +148,9 @@ TEST(an_emitters_description_is_judged_by_a_text) {
 /* ---- questions to the broker ---- */
 
 static char heard[256]; /* what on_reply was told, each with `;` behind it */
-static void hear(const char *text) { (void)strncat(heard, text, sizeof heard - strlen(heard) - 1); }
+static void hear(const char *text) {
+    (void)strncat(heard, text, sizeof heard - strlen(heard) - 1);
+}
 
 static void hear_reply(const wshub_bus_reply *r) {
     char text[64];
@@ -155,7 +163,8 @@ static void hear_reply(const wshub_bus_reply *r) {
         break;
     case WSHUB_BUS_REPLY_TEXT:
     case WSHUB_BUS_REPLY_ERROR:
-        (void)snprintf(text, sizeof text, "%s%.*s;", r->kind == WSHUB_BUS_REPLY_ERROR ? "!" : "", (int)r->text.len, r->text.ptr);
+        (void)snprintf(text, sizeof text, "%s%.*s;", r->kind == WSHUB_BUS_REPLY_ERROR ? "!" : "",
+                       (int)r->text.len, r->text.ptr);
         hear(text);
         break;
     case WSHUB_BUS_REPLY_ARRAY:
@@ -168,8 +177,10 @@ static void hear_reply(const wshub_bus_reply *r) {
 static void on_reply(wshub *hub, const wshub_bus_reply *reply, void *arg) {
     EXPECT(wshub_user(hub) != NULL);
     hear((const char *)arg);
-    if (reply) hear_reply(reply);
-    else hear("lost;");
+    if (reply)
+        hear_reply(reply);
+    else
+        hear("lost;");
 }
 /* An answer may be asked from, sent from, and end the hub. */
 static void on_reply_again(wshub *hub, const wshub_bus_reply *reply, void *arg) {
@@ -177,7 +188,8 @@ static void on_reply_again(wshub *hub, const wshub_bus_reply *reply, void *arg) 
     wshub_msg m = msg("e", "1");
     on_reply(hub, reply, arg);
     EXPECT_INT(wshub_all_send(hub, &m, NULL, 0), WSHUB_OK);
-    EXPECT_INT(wshub_bus_request(hub, &word, 1, on_reply, (void *)"again="), reply ? WSHUB_OK : WSHUB_ERR_STATE);
+    EXPECT_INT(wshub_bus_request(hub, &word, 1, on_reply, (void *)"again="),
+               reply ? WSHUB_OK : WSHUB_ERR_STATE);
 }
 static void on_reply_end(wshub *hub, const wshub_bus_reply *reply, void *arg) {
     on_reply(hub, reply, arg);
@@ -227,9 +239,11 @@ TEST(a_question_to_the_broker_is_answered_once) { /* wshub_bus.request */
     world_stop(&w);
 }
 
-/* What the hub can see for itself it refuses; what the bus refuses is passed on, and nothing is kept. */
+/* What the hub can see for itself it refuses; what the bus refuses is passed on, and nothing is
+ * kept. */
 TEST(a_question_that_cannot_be_asked_is_refused) {
-    static const wshub_err refusals[] = {WSHUB_ERR_STATE, WSHUB_ERR_NOMEM, WSHUB_ERR_LIMIT, WSHUB_ERR_PARAM};
+    static const wshub_err refusals[] = {WSHUB_ERR_STATE, WSHUB_ERR_NOMEM, WSHUB_ERR_LIMIT,
+                                         WSHUB_ERR_PARAM};
     hand h;
     world w;
     wshub_str word = wshub_str_z("PING");
@@ -242,7 +256,8 @@ TEST(a_question_that_cannot_be_asked_is_refused) {
     (void)hand_bus(&h);
     h.bus.request = NULL;
     world_start(&w, DESC(.on_authenticate = accept_all, .bus = &h.bus), FAKE(0));
-    EXPECT_INT(wshub_bus_request(w.hub, &word, 1, on_reply, NULL), WSHUB_ERR_STATE); /* one without a broker */
+    /* one without a broker */
+    EXPECT_INT(wshub_bus_request(w.hub, &word, 1, on_reply, NULL), WSHUB_ERR_STATE);
     world_stop(&w);
 
     world_start(&w, DESC(.on_authenticate = accept_all, .bus = hand_bus(&h)), FAKE(0));
@@ -262,7 +277,8 @@ TEST(a_question_that_cannot_be_asked_is_refused) {
     world_stop(&w);
 }
 
-/* Whoever leaves the bus hears of every question that waits, also inside wshub_destroy() and at the end of a shutdown. */
+/* Whoever leaves the bus hears of every question that waits, also inside wshub_destroy() and at
+ * the end of a shutdown. */
 TEST(questions_that_wait_when_the_bus_is_left_are_told) {
     int way;
     for (way = 0; way < 3; way++) {
@@ -271,7 +287,9 @@ TEST(questions_that_wait_when_the_bus_is_left_are_told) {
         wshub_str word = wshub_str_z("PING");
         heard[0] = 0;
         world_start(&w, DESC(.on_authenticate = accept_all, .bus = hand_bus(&h)), FAKE(0));
-        EXPECT_INT(wshub_bus_request(w.hub, &word, 1, way == 2 ? on_reply_end : on_reply_again, (void *)"a="), WSHUB_OK);
+        EXPECT_INT(wshub_bus_request(w.hub, &word, 1, way == 2 ? on_reply_end : on_reply_again,
+                                     (void *)"a="),
+                   WSHUB_OK);
         EXPECT_INT(wshub_bus_request(w.hub, &word, 1, on_reply, (void *)"b="), WSHUB_OK);
         if (way == 1) {
             EXPECT_INT(wshub_shutdown(w.hub), WSHUB_OK);

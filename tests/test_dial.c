@@ -1,11 +1,14 @@
-/* Dialling a name that has several addresses: silent ones, refusing ones and good ones in every order. One good address
- * suffices, wherever it stands, and a silent one does not hold up the others (RFC 8305). */
+/* Dialling a name that has several addresses: silent ones, refusing ones and good ones in every
+ * order. One good address suffices, wherever it stands, and a silent one does not hold up the
+ * others (RFC 8305). */
 #define _GNU_SOURCE
 #include <sys/types.h>
 #include <sys/socket.h>
 #include <netdb.h>
-static int named_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **out);
+static int named_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+                             struct addrinfo **out);
 #define getaddrinfo named_getaddrinfo
+#define WSHUB_IO_SOCK_IMPLEMENTATION /* here, where it calls that one */
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
 #include "wshub_io_auto.h"
@@ -15,14 +18,19 @@ static int named_getaddrinfo(const char *host, const char *port, const struct ad
 #include <netinet/in.h>
 #include <unistd.h>
 
-static const char *order; /* S: 127.0.0.2, which swallows who dials; R: 127.0.0.3, where nobody is; G: 127.0.0.1 */
+/* S: 127.0.0.2, which swallows who dials; R: 127.0.0.3, where nobody is; G: 127.0.0.1 */
+static const char *order;
 
-static int named_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **out) {
+static int named_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+                             struct addrinfo **out) {
     const char *p;
     if (strcmp(host, "name.test") != 0) return getaddrinfo(host, port, hints, out);
     if (hints->ai_flags & AI_NUMERICHOST) return EAI_NONAME;
     for (p = order; *p; p++) {
-        int e = getaddrinfo(*p == 'S' ? "127.0.0.2" : *p == 'R' ? "127.0.0.3" : "127.0.0.1", port, hints, out);
+        int e = getaddrinfo(*p == 'S'   ? "127.0.0.2"
+                            : *p == 'R' ? "127.0.0.3"
+                                        : "127.0.0.1",
+                            port, hints, out);
         if (e) return e;
         out = &(*out)->ai_next;
     }
@@ -61,7 +69,10 @@ static uint64_t guest_settle(void *ctx) {
 }
 
 static int listen_at(const char *host, uint16_t *port, int backlog) {
-    union { struct sockaddr any; struct sockaddr_in in; } a;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+    } a;
     socklen_t n = sizeof a.in;
     int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
     memset(&a, 0, sizeof a);
@@ -85,7 +96,10 @@ TEST(one_good_address_suffices_wherever_it_stands) {
     silent = listen_at("127.0.0.2", &port, 0);
     if (silent < 0) SKIP("127.0.0.2 cannot be had");
     for (i = 0; i < 8; i++) { /* its queue is full */
-        union { struct sockaddr any; struct sockaddr_in in; } a;
+        union {
+            struct sockaddr any;
+            struct sockaddr_in in;
+        } a;
         memset(&a, 0, sizeof a);
         a.in.sin_family = AF_INET;
         a.in.sin_port = htons(port);
@@ -105,7 +119,8 @@ TEST(one_good_address_suffices_wherever_it_stands) {
             int v = k, silent_before = 0, turns;
             for (i = 0; i < n; i++, v /= 3) text[i] = "GRS"[v % 3];
             text[n] = 0;
-            if (!strchr(text, 'G') && strchr(text, 'S')) continue; /* for ever: the owner's patience ends it */
+            /* for ever: the owner's patience ends it */
+            if (!strchr(text, 'G') && strchr(text, 'S')) continue;
             for (i = 0; text[i] && text[i] != 'G'; i++) silent_before += text[i] == 'S';
             order = text;
             EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
@@ -117,14 +132,20 @@ TEST(one_good_address_suffices_wherever_it_stands) {
             me.drained = guest_drained;
             me.sent = guest_sent;
             me.settle = guest_settle;
-            EXPECT_INT(wshub_io_sock_io(net)->guest(wshub_io_sock_io(net)->ctx, &me, true), WSHUB_OK);
-            EXPECT_INT(wshub_io_sock_io(net)->connect(wshub_io_sock_io(net)->ctx, &g, &(wshub_dial){.address = where}, &c), WSHUB_OK);
-            for (turns = 0; turns < 60 && !g.opened && !g.closed; turns++) EXPECT_INT(wshub_io_sock_run_once(net, 3000), WSHUB_OK);
-            if (g.opened != (strchr(text, 'G') != NULL)) (void)printf("  %s: %d opened, %d closed\n", text, g.opened, g.closed);
+            EXPECT_INT(wshub_io_sock_io(net)->guest(wshub_io_sock_io(net)->ctx, &me, true),
+                       WSHUB_OK);
+            EXPECT_INT(wshub_io_sock_io(net)->connect(wshub_io_sock_io(net)->ctx, &g,
+                                                      &(wshub_dial){.address = where}, &c),
+                       WSHUB_OK);
+            for (turns = 0; turns < 60 && !g.opened && !g.closed; turns++)
+                EXPECT_INT(wshub_io_sock_run_once(net, 3000), WSHUB_OK);
+            if (g.opened != (strchr(text, 'G') != NULL))
+                (void)printf("  %s: %d opened, %d closed\n", text, g.opened, g.closed);
             EXPECT_INT(g.opened, strchr(text, 'G') != NULL);
             EXPECT_INT(g.closed, strchr(text, 'G') == NULL);
             EXPECT(turns <= 12 + 4 * silent_before); /* it sleeps in between */
-            EXPECT_INT(wshub_io_sock_io(net)->guest(wshub_io_sock_io(net)->ctx, &me, false), WSHUB_OK);
+            EXPECT_INT(wshub_io_sock_io(net)->guest(wshub_io_sock_io(net)->ctx, &me, false),
+                       WSHUB_OK);
             wshub_io_sock_destroy(net);
         }
     }

@@ -1,9 +1,16 @@
-/* Every system call of the socket io fails, at each place where it is made, with each error that it can give, and
- * gives less than was asked for: on epoll, poll and kqueue (over its shim); in a scenario of clients and in one of HTTP
- * requests; once, and with WSHUB_FAULTS_ALL several times in a row and in a third scenario. Whatever becomes of the stream it happened
- * to, nothing crashes, leaks or hangs, each open is closed once, and the hub then serves another client. */
+/* Every system call of the socket io fails, at each place where it is made, with each error
+ * that it can give, and gives less than was asked for: on epoll, poll and kqueue (over its
+ * shim); in a scenario of clients and in one of HTTP requests; once, and with WSHUB_FAULTS_ALL
+ * several times in a row and in a third scenario. Whatever becomes of the stream it happened
+ * to, nothing crashes, leaks or hangs, each open is closed once, and the hub then serves
+ * another client. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
+/* here, where they call what fails */
+#define WSHUB_IO_SOCK_IMPLEMENTATION
+#define WSHUB_IO_EPOLL_IMPLEMENTATION
+#define WSHUB_IO_POLL_IMPLEMENTATION
+#define WSHUB_IO_KQUEUE_IMPLEMENTATION
 #define WSHUB_SELF_CHECK
 #include "wshub.h"
 #include <errno.h>
@@ -26,23 +33,55 @@
 #include <unistd.h>
 
 /* ---- the calls, each of which may be made to fail ---- */
-enum { SOCKET, BIND, LISTEN, ACCEPT, RECV, SEND, SENDMSG, SHUTDOWN, FCNTL, EPOLL_CTL, EPOLL_WAIT, POLL, READ, WRITE, OPEN, CALLS };
-static const char *const call_names[] = {"socket", "bind", "listen", "accept", "recv", "send", "sendmsg", "shutdown", "fcntl", "epoll_ctl", "epoll_wait", "poll", "read", "write", "open"};
+enum {
+    SOCKET,
+    BIND,
+    LISTEN,
+    ACCEPT,
+    RECV,
+    SEND,
+    SENDMSG,
+    SHUTDOWN,
+    FCNTL,
+    EPOLL_CTL,
+    EPOLL_WAIT,
+    POLL,
+    READ,
+    WRITE,
+    OPEN,
+    CALLS
+};
+/* clang-format off */
+static const char *const call_names[] = {
+    "socket", "bind", "listen", "accept", "recv", "send", "sendmsg", "shutdown", "fcntl",
+    "epoll_ctl", "epoll_wait", "poll", "read", "write", "open",
+};
+/* clang-format on */
 static long counts[CALLS];
-static int fault_call = -1, fault_errno, fault_hit; /* errno 0: it does a part of what was asked for */
+/* errno 0: it does a part of what was asked for */
+static int fault_call = -1, fault_errno, fault_hit;
 static long fault_at, fault_for; /* from the n-th call, so many calls of its kind */
 
 static bool fault(int call) {
     counts[call]++;
-    if (call != fault_call || counts[call] < fault_at || counts[call] >= fault_at + fault_for) return false;
+    if (call != fault_call || counts[call] < fault_at || counts[call] >= fault_at + fault_for)
+        return false;
     fault_hit = 1;
     errno = fault_errno;
     return true;
 }
-static int f_socket(int a, int b, int c) { return fault(SOCKET) ? -1 : socket(a, b, c); }
-static int f_bind(int fd, const struct sockaddr *a, socklen_t n) { return fault(BIND) ? -1 : bind(fd, a, n); }
-static int f_listen(int fd, int n) { return fault(LISTEN) ? -1 : listen(fd, n); }
-static int f_accept4(int fd, struct sockaddr *a, socklen_t *n, int flags) { return fault(ACCEPT) ? -1 : accept4(fd, a, n, flags); }
+static int f_socket(int a, int b, int c) {
+    return fault(SOCKET) ? -1 : socket(a, b, c);
+}
+static int f_bind(int fd, const struct sockaddr *a, socklen_t n) {
+    return fault(BIND) ? -1 : bind(fd, a, n);
+}
+static int f_listen(int fd, int n) {
+    return fault(LISTEN) ? -1 : listen(fd, n);
+}
+static int f_accept4(int fd, struct sockaddr *a, socklen_t *n, int flags) {
+    return fault(ACCEPT) ? -1 : accept4(fd, a, n, flags);
+}
 static ssize_t f_recv(int fd, void *p, size_t n, int flags) {
     if (!fault(RECV)) return recv(fd, p, n, flags);
     return fault_errno ? -1 : recv(fd, p, n ? 1 : 0, flags);
@@ -51,15 +90,33 @@ static ssize_t f_send(int fd, const void *p, size_t n, int flags) {
     if (!fault(SEND)) return send(fd, p, n, flags);
     return fault_errno ? -1 : send(fd, p, n / 2, flags);
 }
-static ssize_t f_sendmsg(int fd, const struct msghdr *m, int flags) { return fault(SENDMSG) ? -1 : sendmsg(fd, m, flags); }
-static int f_shutdown(int fd, int how) { return fault(SHUTDOWN) ? -1 : shutdown(fd, how); }
-static int f_fcntl(int fd, int cmd, int arg) { return fault(FCNTL) ? -1 : fcntl(fd, cmd, arg); }
-static int f_epoll_ctl(int ep, int op, int fd, struct epoll_event *e) { return fault(EPOLL_CTL) ? -1 : epoll_ctl(ep, op, fd, e); }
-static int f_epoll_wait(int ep, struct epoll_event *e, int n, int ms) { return fault(EPOLL_WAIT) ? -1 : epoll_wait(ep, e, n, ms); }
-static int f_poll(struct pollfd *p, nfds_t n, int ms) { return fault(POLL) ? -1 : poll(p, n, ms); }
-static ssize_t f_read(int fd, void *p, size_t n) { return fault(READ) ? -1 : read(fd, p, n); }
-static ssize_t f_write(int fd, const void *p, size_t n) { return fault(WRITE) ? -1 : write(fd, p, n); }
-static int f_open(const char *path, int flags) { return fault(OPEN) ? -1 : open(path, flags); }
+static ssize_t f_sendmsg(int fd, const struct msghdr *m, int flags) {
+    return fault(SENDMSG) ? -1 : sendmsg(fd, m, flags);
+}
+static int f_shutdown(int fd, int how) {
+    return fault(SHUTDOWN) ? -1 : shutdown(fd, how);
+}
+static int f_fcntl(int fd, int cmd, int arg) {
+    return fault(FCNTL) ? -1 : fcntl(fd, cmd, arg);
+}
+static int f_epoll_ctl(int ep, int op, int fd, struct epoll_event *e) {
+    return fault(EPOLL_CTL) ? -1 : epoll_ctl(ep, op, fd, e);
+}
+static int f_epoll_wait(int ep, struct epoll_event *e, int n, int ms) {
+    return fault(EPOLL_WAIT) ? -1 : epoll_wait(ep, e, n, ms);
+}
+static int f_poll(struct pollfd *p, nfds_t n, int ms) {
+    return fault(POLL) ? -1 : poll(p, n, ms);
+}
+static ssize_t f_read(int fd, void *p, size_t n) {
+    return fault(READ) ? -1 : read(fd, p, n);
+}
+static ssize_t f_write(int fd, const void *p, size_t n) {
+    return fault(WRITE) ? -1 : write(fd, p, n);
+}
+static int f_open(const char *path, int flags) {
+    return fault(OPEN) ? -1 : open(path, flags);
+}
 #define socket(a, b, c) f_socket(a, b, c)
 #define bind(a, b, c) f_bind(a, b, c)
 #define listen(a, b) f_listen(a, b)
@@ -123,7 +180,8 @@ static void on_gone(wshub *hub, const wshub_gone *g, void *user) {
     gone++;
 }
 
-/* HTTP: a page larger than what the kernel takes, an answer that comes later, the body of a request back. */
+/* HTTP: a page larger than what the kernel takes, an answer that comes later, the body of a
+ * request back. */
 static char page[1500000];
 static wshub_request waiting[16];
 static int waiting_count, asked;
@@ -150,11 +208,15 @@ static void answer_waiting(wshub *hub) {
     memset(&r, 0, sizeof r);
     r.status = 200;
     r.body = wshub_str_z("late");
-    while (waiting_count) (void)wshub_http_reply(hub, waiting[--waiting_count], &r); /* some are gone by now */
+    /* some are gone by now */
+    while (waiting_count) (void)wshub_http_reply(hub, waiting[--waiting_count], &r);
 }
 
 static int dial(uint16_t port) {
-    union { struct sockaddr any; struct sockaddr_in in; } a;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+    } a;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     memset(&a, 0, sizeof a);
     a.in.sin_family = AF_INET;
@@ -173,7 +235,8 @@ static void say(int fd, const char *text) {
     memcpy(f + 6, text, n);
     if (fd >= 0) (void)!send(fd, f, n + 6, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
-static const char hello[] = "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+static const char hello[] = "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: "
+                            "websocket\r\nSec-WebSocket-Version: 13\r\n"
                             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 static int client(uint16_t port) {
     int fd = dial(port);
@@ -199,7 +262,8 @@ static bool hears(wshub_io_sock *net, wshub *hub, int fd, const char *what) {
     return false;
 }
 
-/* Three clients come, speak to all, one reads nothing while much is sent, one is cut off, one leaves politely. */
+/* Three clients come, speak to all, one reads nothing while much is sent, one is cut off, one
+ * leaves politely. */
 static void few_and_much(wshub_io_sock *net, wshub *hub, uint16_t port) {
     static char big[60000];
     wshub_msg m;
@@ -243,9 +307,11 @@ static void few_and_much(wshub_io_sock *net, wshub *hub, uint16_t port) {
     for (i = 0; i < 6; i++) (void)wshub_io_sock_run_once(net, 1);
 }
 
-/* Many come and go: clients that speak once, requests that are answered, garbage, heads that never end, resets. */
+/* Many come and go: clients that speak once, requests that are answered, garbage, heads that
+ * never end, resets. */
 static void coming_and_going(wshub_io_sock *net, wshub *hub, uint16_t port) {
-    static const char get[] = "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", garbage[] = "\x16\x03\x01 garbage\r\n\r\n", half[] = "GET /ws HTTP/1.1\r\nHo";
+    static const char get[] = "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n",
+                      garbage[] = "\x16\x03\x01 garbage\r\n\r\n", half[] = "GET /ws HTTP/1.1\r\nHo";
     int round, i, fds[5];
     for (round = 0; round < 5; round++) {
         for (i = 0; i < 5; i++) fds[i] = i < 2 ? client(port) : dial(port);
@@ -254,12 +320,14 @@ static void coming_and_going(wshub_io_sock *net, wshub *hub, uint16_t port) {
         if (fds[4] >= 0) (void)!send(fds[4], half, sizeof half - 1, MSG_NOSIGNAL);
         for (i = 0; i < 3; i++) (void)wshub_io_sock_run_once(net, 0);
         say(fds[0], "{\"event\":\"x\",\"data\":1}");
-        if (fds[2] >= 0) (void)!send(fds[2], get, sizeof get - 1, MSG_NOSIGNAL); /* once more on the same stream */
+        /* once more on the same stream */
+        if (fds[2] >= 0) (void)!send(fds[2], get, sizeof get - 1, MSG_NOSIGNAL);
         (void)wshub_io_sock_run_once(net, 0);
         EXPECT(!wshub_self_check(hub));
         for (i = 0; i < 5; i++) {
             struct linger hard = {1, 0};
-            if (fds[i] >= 0 && (round + i) % 2) (void)setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+            if (fds[i] >= 0 && (round + i) % 2)
+                (void)setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
             if (fds[i] >= 0) (void)close(fds[i]);
         }
     }
@@ -274,8 +342,9 @@ static void turns(wshub_io_sock *net, wshub *hub, int n) {
     EXPECT(!wshub_self_check(hub));
 }
 
-/* Requests of every sort: kept alive, pipelined, with bodies, half-closed before and after the answer, answered late,
- * larger than the kernel takes, read slowly, not read at all, upgraded afterwards, cut off. */
+/* Requests of every sort: kept alive, pipelined, with bodies, half-closed before and after the
+ * answer, answered late, larger than the kernel takes, read slowly, not read at all, upgraded
+ * afterwards, cut off. */
 static void pages(wshub_io_sock *net, wshub *hub, uint16_t port) {
     static char sink[1 << 20];
     int fds[8], i, k;
@@ -286,15 +355,19 @@ static void pages(wshub_io_sock *net, wshub *hub, uint16_t port) {
     }
     turns(net, hub, 3);
     ask(fds[0], "GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
-    ask(fds[1], "GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /later HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n");
+    ask(fds[1], "GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /later HTTP/1.1\r\nHost: x\r\n\r\nGET /b "
+                "HTTP/1.1\r\nHost: x\r\n\r\n");
     ask(fds[2], "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345");
     ask(fds[3], "GET /later HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     if (fds[3] >= 0) (void)shutdown(fds[3], SHUT_WR);
     ask(fds[4], "GET /page HTTP/1.1\r\nHost: x\r\n\r\n");
     if (fds[4] >= 0) (void)shutdown(fds[4], SHUT_WR);
     ask(fds[5], "GET /page HTTP/1.0\r\n\r\n");
-    ask(fds[6], "GET /page HTTP/1.1\r\nHost: x\r\n\r\nGET /page HTTP/1.1\r\nHost: x\r\n\r\nGET /page HTTP/1.1\r\nHost: x\r\n\r\n"); /* reads nothing */
-    ask(fds[7], "POST /later HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+    /* reads nothing */
+    ask(fds[6], "GET /page HTTP/1.1\r\nHost: x\r\n\r\nGET /page HTTP/1.1\r\nHost: x\r\n\r\nGET "
+                "/page HTTP/1.1\r\nHost: x\r\n\r\n");
+    ask(fds[7], "POST /later HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+                "chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
     turns(net, hub, 4);
     ask(fds[0], "GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
     ask(fds[2], "67890");
@@ -313,7 +386,8 @@ static void pages(wshub_io_sock *net, wshub *hub, uint16_t port) {
     turns(net, hub, 3);
     for (i = 0; i < 8; i++) {
         struct linger hard = {1, 0};
-        if (fds[i] >= 0 && i >= 6) (void)setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+        if (fds[i] >= 0 && i >= 6)
+            (void)setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
         if (fds[i] >= 0) (void)close(fds[i]);
     }
     answer_waiting(hub); /* to who has gone */
@@ -328,16 +402,27 @@ static void scenario(const wshub_io_sock_poller *poller, int second) {
     int i;
     memset(counts, 0, sizeof counts);
     opened = gone = fault_hit = waiting_count = 0;
-    if (wshub_io_sock_create(&(wshub_io_sock_desc){.poller = poller, .linger_ms = 20}, &net)) return;
-    if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .on_authenticate = on_auth, .on_message = on_message, .on_opened = on_opened, .on_request = on_request,
-                                   .on_disconnected = on_gone, .backpressure_bytes_max = 1u << 30, .close_timeout_ms = 30}, &hub)) {
+    if (wshub_io_sock_create(&(wshub_io_sock_desc){.poller = poller, .linger_ms = 20}, &net))
+        return;
+    if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net),
+                                   .on_authenticate = on_auth,
+                                   .on_message = on_message,
+                                   .on_opened = on_opened,
+                                   .on_request = on_request,
+                                   .on_disconnected = on_gone,
+                                   .backpressure_bytes_max = 1u << 30,
+                                   .close_timeout_ms = 30},
+                     &hub)) {
         wshub_io_sock_destroy(net);
         return;
     }
     if (wshub_io_sock_listen(net, "127.0.0.1", 0, &port) == WSHUB_OK) {
-        if (second == PAGES) pages(net, hub, port);
-        else if (second == COMING) coming_and_going(net, hub, port);
-        else few_and_much(net, hub, port);
+        if (second == PAGES)
+            pages(net, hub, port);
+        else if (second == COMING)
+            coming_and_going(net, hub, port);
+        else
+            few_and_much(net, hub, port);
         fault_call = -1; /* the fault is over: another client is served */
         i = client(port);
         EXPECT(i >= 0);
@@ -350,7 +435,8 @@ static void scenario(const wshub_io_sock_poller *poller, int second) {
         i = dial(port); /* and so is a request, of who sends no more */
         EXPECT(i >= 0);
         if (i >= 0) {
-            ask(i, "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\nthere");
+            ask(i, "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: "
+                   "close\r\n\r\nthere");
             (void)shutdown(i, SHUT_WR);
             EXPECT(hears(net, hub, i, "\r\n\r\nthere"));
             (void)close(i);
@@ -363,10 +449,16 @@ static void scenario(const wshub_io_sock_poller *poller, int second) {
 }
 
 static void faults_on(const wshub_io_sock_poller *poller) {
+    /* clang-format off */
     static const int errors[CALLS][7] = {
-        {EMFILE, ENOBUFS, EAFNOSUPPORT}, {EADDRINUSE, EACCES}, {EADDRINUSE}, {EMFILE, ENFILE, ECONNABORTED, EINTR, EAGAIN, ENOMEM, EPERM},
-        {ECONNRESET, EAGAIN, EINTR, ETIMEDOUT, ENOMEM, EBADF, -1}, {EPIPE, ECONNRESET, EAGAIN, EINTR, ENOBUFS, ENOMEM, -1}, {EPIPE, EAGAIN, EINTR, ENOMEM},
-        {ENOTCONN}, {EINVAL, EBADF}, {ENOMEM, ENOSPC, EPERM}, {EINTR}, {EINTR, ENOMEM}, {EAGAIN, EINTR}, {EAGAIN}, {EMFILE, ENOENT, ENOMEM}};
+        {EMFILE, ENOBUFS, EAFNOSUPPORT}, {EADDRINUSE, EACCES}, {EADDRINUSE},
+        {EMFILE, ENFILE, ECONNABORTED, EINTR, EAGAIN, ENOMEM, EPERM},
+        {ECONNRESET, EAGAIN, EINTR, ETIMEDOUT, ENOMEM, EBADF, -1},
+        {EPIPE, ECONNRESET, EAGAIN, EINTR, ENOBUFS, ENOMEM, -1}, {EPIPE, EAGAIN, EINTR, ENOMEM},
+        {ENOTCONN}, {EINVAL, EBADF}, {ENOMEM, ENOSPC, EPERM}, {EINTR}, {EINTR, ENOMEM},
+        {EAGAIN, EINTR}, {EAGAIN}, {EMFILE, ENOENT, ENOMEM},
+    };
+    /* clang-format on */
     static const long in_a_row[] = {1, 2, 4, 10, 50};
     bool all = getenv("WSHUB_FAULTS_ALL") != NULL;
     long clean[CALLS], injected = 0, n;
@@ -376,7 +468,10 @@ static void faults_on(const wshub_io_sock_poller *poller) {
         scenario(poller, second);
         memcpy(clean, counts, sizeof clean);
         for (call = 0; call < CALLS; call++) {
-            for (n = 1; n <= clean[call]; n += n < (second == PAGES && !all ? 12 : 60) ? 1 : 1 + clean[call] / (second == PAGES && !all ? 20 : 60)) {
+            for (n = 1; n <= clean[call];
+                 n += n < (second == PAGES && !all ? 12 : 60)
+                          ? 1
+                          : 1 + clean[call] / (second == PAGES && !all ? 20 : 60)) {
                 for (e = 0; e < 7 && errors[call][e]; e++) {
                     for (row = 0; row < (all ? 5 : 1); row++) {
                         fault_call = call;
@@ -386,7 +481,9 @@ static void faults_on(const wshub_io_sock_poller *poller) {
                         scenario(poller, second);
                         injected++;
                         if (test_failures == before) continue;
-                        (void)printf("  scenario %d: %s, %ld calls from %ld, %s\n", second, call_names[call], in_a_row[row], n, fault_errno ? strerror(fault_errno) : "a part");
+                        (void)printf("  scenario %d: %s, %ld calls from %ld, %s\n", second,
+                                     call_names[call], in_a_row[row], n,
+                                     fault_errno ? strerror(fault_errno) : "a part");
                         return;
                     }
                 }
@@ -396,6 +493,12 @@ static void faults_on(const wshub_io_sock_poller *poller) {
     (void)printf("  %s: %ld faults injected\n", poller->name, injected);
     EXPECT(injected > 500);
 }
-TEST(every_system_call_may_fail_on_epoll) { faults_on(wshub_io_epoll_poller()); }
-TEST(every_system_call_may_fail_on_poll) { faults_on(wshub_io_poll_poller()); }
-TEST(every_system_call_may_fail_on_kqueue) { faults_on(wshub_io_kqueue_poller()); }
+TEST(every_system_call_may_fail_on_epoll) {
+    faults_on(wshub_io_epoll_poller());
+}
+TEST(every_system_call_may_fail_on_poll) {
+    faults_on(wshub_io_poll_poller());
+}
+TEST(every_system_call_may_fail_on_kqueue) {
+    faults_on(wshub_io_kqueue_poller());
+}

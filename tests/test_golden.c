@@ -1,5 +1,6 @@
-/* The reference's transcripts on the fake io, in virtual time: as they are, with input cut at every byte and
- * output taken byte by byte, with completions instead of readiness, and with allocations that fail. */
+/* The reference's transcripts on the fake io, in virtual time: as they are, with input cut at
+ * every byte and output taken byte by byte, with completions instead of readiness, and with
+ * allocations that fail. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #define WSHUB_SELF_CHECK
@@ -19,10 +20,11 @@ typedef struct world {
     bool once;   /* only that one; else all from then on */
     long allocs;
     size_t bytes;
-    uint64_t sent; /* calls of send in the last play */
+    uint64_t sent;     /* calls of send in the last play */
     uint64_t fault_at; /* which send goes wrong, and how */
     wshub_io_fake_fault_kind fault;
-    size_t heard, break_at, cut_at; /* bytes of input so far; behind which the stream ends, or is cut; SIZE_MAX: never */
+    /* bytes of input so far; behind which the stream ends, or is cut; SIZE_MAX: never */
+    size_t heard, break_at, cut_at;
 } world;
 
 static void *count_alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
@@ -157,7 +159,8 @@ static golden player;
 static char files[256][300];
 
 static int play_all(world *w, const char *how) {
-    golden_net net = {NULL, fake_start, fake_stop, fake_open, fake_write, fake_end, fake_read, fake_take, fake_pass, true};
+    golden_net net = {NULL,     fake_start, fake_stop, fake_open, fake_write,
+                      fake_end, fake_read,  fake_take, fake_pass, true};
     size_t n = golden_files(files, 256), i;
     int played_count = 0;
     net.ctx = w;
@@ -235,9 +238,12 @@ static int lenient_stop(void *ctx, bool by_signal) {
         wshub_io_fake_set_cut(w->net, 0, 0);
         c = wshub_io_fake_connect(w->net, "/ws");
         EXPECT(c.id);
-        wshub_io_fake_text(w->net, c, "{\"event\":\"authenticate\",\"data\":{\"token\":\"anon\",\"publicKey\":\"K\"}}");
+        wshub_io_fake_text(
+            w->net, c,
+            "{\"event\":\"authenticate\",\"data\":{\"token\":\"anon\",\"publicKey\":\"K\"}}");
         while (wshub_io_fake_next(w->net, c, &m)) {
-            if (m.opcode == 1 && strncmp(m.payload.ptr, "{\"event\":\"connected\"", 20) == 0) connected = true;
+            if (m.opcode == 1 && strncmp(m.payload.ptr, "{\"event\":\"connected\"", 20) == 0)
+                connected = true;
             if (m.opcode == 8 && m.code == 4004) connected = true; /* --no-handshake */
         }
         EXPECT(connected);
@@ -248,30 +254,37 @@ static int lenient_stop(void *ctx, bool by_signal) {
 
 TEST(every_allocation_may_fail) {
     static world w;
-    golden_net net = {NULL, lenient_start, lenient_stop, fake_open, fake_write, fake_end, fake_read, fake_take, fake_pass, true};
-    static const wshub_io_fake_desc ways[] = {{.seed = 1}, {.cut_bytes = 1, .take_bytes = 1}, {.completion = true, .take_bytes = 100}, {.cut_bytes = 7, .take_bytes = 5, .no_pause = true}};
-    int way, ways_count = getenv("WSHUB_OOM_ALL") ? 4 : 1; /* make oom: also cut into pieces and with completions */
+    golden_net net = {NULL,     lenient_start, lenient_stop, fake_open, fake_write,
+                      fake_end, fake_read,     fake_take,    fake_pass, true};
+    static const wshub_io_fake_desc ways[] = {{.seed = 1},
+                                              {.cut_bytes = 1, .take_bytes = 1},
+                                              {.completion = true, .take_bytes = 100},
+                                              {.cut_bytes = 7, .take_bytes = 5, .no_pause = true}};
+    /* make oom: also cut into pieces and with completions */
+    int way, ways_count = getenv("WSHUB_OOM_ALL") ? 4 : 1;
     size_t n = golden_files(files, 256), i;
     long injected = 0;
     net.ctx = &w;
-    for (way = 0; way < ways_count; way++) for (i = 0; i < n; i++) {
-        long total, nth;
-        w.desc = ways[way];
-        play_failing(&w, &net, files[i], -1, true);
-        total = w.allocs;
-        for (nth = 1; nth <= total; nth++) {
-            play_failing(&w, &net, files[i], nth, true);
-            EXPECT_INT(w.bytes, 0);
-            play_failing(&w, &net, files[i], nth, false);
-            EXPECT_INT(w.bytes, 0);
-            injected += 2;
+    for (way = 0; way < ways_count; way++)
+        for (i = 0; i < n; i++) {
+            long total, nth;
+            w.desc = ways[way];
+            play_failing(&w, &net, files[i], -1, true);
+            total = w.allocs;
+            for (nth = 1; nth <= total; nth++) {
+                play_failing(&w, &net, files[i], nth, true);
+                EXPECT_INT(w.bytes, 0);
+                play_failing(&w, &net, files[i], nth, false);
+                EXPECT_INT(w.bytes, 0);
+                injected += 2;
+            }
         }
-    }
     (void)printf("  %ld failing allocations injected\n", injected);
     EXPECT(injected > 5000);
 }
 
-/* Plays once; strictly: the transcript must hold in spite of the fault. Returns what it did wrong, NULL: nothing. */
+/* Plays once; strictly: the transcript must hold in spite of the fault. Returns what it did
+ * wrong, NULL: nothing. */
 static const char *play_faulty(world *w, golden_net *net, const char *script, bool strict) {
     char *file = (char *)malloc(strlen(script) + 1); /* playing writes into it */
     const char *why;
@@ -289,10 +302,14 @@ static const char *play_faulty(world *w, golden_net *net, const char *script, bo
     return strict && played ? why : NULL;
 }
 
-TEST(every_send_and_every_byte_of_input_may_go_wrong) { /* LIMITS: I/O faults on the fake transport */
+/* LIMITS: I/O faults on the fake transport */
+TEST(every_send_and_every_byte_of_input_may_go_wrong) {
     static world w;
-    golden_net net = {NULL, fake_start, fake_stop, fake_open, fake_write, fake_end, fake_read, fake_take, fake_pass, true};
-    size_t n = golden_files(files, 256), i, step, at, places = getenv("WSHUB_FAULTS_ALL") ? 600 : 25; /* make faults */
+    golden_net net = {NULL,     fake_start, fake_stop, fake_open, fake_write,
+                      fake_end, fake_read,  fake_take, fake_pass, true};
+    /* make faults */
+    size_t n = golden_files(files, 256), i, step, at,
+           places = getenv("WSHUB_FAULTS_ALL") ? 600 : 25;
     long sends = 0, inputs = 0;
     int complaints = 0;
     net.ctx = &w;
@@ -309,11 +326,13 @@ TEST(every_send_and_every_byte_of_input_may_go_wrong) { /* LIMITS: I/O faults on
         step = 1 + heard / places; /* short scripts at every byte */
         for (how = 0; how < WSHUB_IO_FAKE_FAULTS; how++) {
             bool strict = how != WSHUB_IO_FAKE_BREAKS;
-            for (w.fault_at = 1; ; w.fault_at++) {
+            for (w.fault_at = 1;; w.fault_at++) {
                 w.fault = (wshub_io_fake_fault_kind)how;
                 why = play_faulty(&w, &net, script, strict);
                 sends++;
-                if (why && complaints++ < 10) (void)printf("  %s, send %u goes wrong (%d): %s\n", files[i], (unsigned)w.fault_at, how, why);
+                if (why && complaints++ < 10)
+                    (void)printf("  %s, send %u goes wrong (%d): %s\n", files[i],
+                                 (unsigned)w.fault_at, how, why);
                 if (why) test_failures++;
                 if (w.sent < w.fault_at) break;
             }
@@ -322,7 +341,9 @@ TEST(every_send_and_every_byte_of_input_may_go_wrong) { /* LIMITS: I/O faults on
         for (at = i * 7 % step; at < heard; at += step) {
             w.cut_at = at;
             why = play_faulty(&w, &net, script, true);
-            if (why && complaints++ < 10) (void)printf("  %s, cut behind byte %u of its input: %s\n", files[i], (unsigned)at, why);
+            if (why && complaints++ < 10)
+                (void)printf("  %s, cut behind byte %u of its input: %s\n", files[i], (unsigned)at,
+                             why);
             if (why) test_failures++;
             w.cut_at = SIZE_MAX;
             w.break_at = at;

@@ -1,6 +1,7 @@
-/* The reference's transcripts with a broker (tests/golden/bus/) on one or two fixture hubs and the fixture emitter, each
- * on a fake io of its own, over the Redis bus and a broker in memory: every envelope byte for byte (BUS-2, BUS-3, SEND-3,
- * EMIT-1, ENC-1). Played as they are, with input cut at every byte, output taken in pieces, and completions. */
+/* The reference's transcripts with a broker (tests/golden/bus/) on one or two fixture hubs and
+ * the fixture emitter, each on a fake io of its own, over the Redis bus and a broker in memory:
+ * every envelope byte for byte (BUS-2, BUS-3, SEND-3, EMIT-1, ENC-1). Played as they are, with
+ * input cut at every byte, output taken in pieces, and completions. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #define WSHUB_SELF_CHECK
@@ -28,14 +29,17 @@ typedef struct play {
     site s[2], e; /* two servers; the emitter's place */
     wshub_emitter *em;
     actor actors[26];
-    struct { char *channel, *payload; } said[64]; /* published, not yet looked at */
+    struct {
+        char *channel, *payload;
+    } said[64]; /* published, not yet looked at */
     int said_count, said_at;
     char line[4096];
 } play;
 
 static void play_fail(play *p, const char *what, wshub_str got) {
     test_failures++;
-    (void)printf("  %s: %s\n    %.300s\n    got %.*s\n", test_name, what, p->line, (int)(got.len < 300 ? got.len : 300), got.ptr ? got.ptr : "");
+    (void)printf("  %s: %s\n    %.300s\n    got %.*s\n", test_name, what, p->line,
+                 (int)(got.len < 300 ? got.len : 300), got.ptr ? got.ptr : "");
 }
 
 static void play_published(void *ctx, wshub_str channel, wshub_str payload) {
@@ -61,7 +65,8 @@ static void play_run(play *p) {
             int n;
             if (!all[i]->net) continue;
             wshub_io_fake_run(all[i]->net);
-            for (n = 0; n < 100 && broker_step(&p->b, all[i]->net); n++) wshub_io_fake_run(all[i]->net);
+            for (n = 0; n < 100 && broker_step(&p->b, all[i]->net); n++)
+                wshub_io_fake_run(all[i]->net);
         }
     }
 }
@@ -72,10 +77,16 @@ static void play_bus(play *p, site *s, wshub_io_fake_desc fd, uint64_t seed, boo
     fd.on_step = play_check;
     fd.user = s;
     EXPECT_INT(wshub_io_fake_create(&fd, &s->net), WSHUB_OK);
-    EXPECT_INT(wshub_bus_redis_create(&(wshub_bus_redis_desc){.io = wshub_io_fake_io(s->net), .url = "redis://:pass@broker/3", .publish_only = emitter, .no_heartbeat = true}, &s->redis), WSHUB_OK);
+    EXPECT_INT(wshub_bus_redis_create(&(wshub_bus_redis_desc){.io = wshub_io_fake_io(s->net),
+                                                              .url = "redis://:pass@broker/3",
+                                                              .publish_only = emitter,
+                                                              .no_heartbeat = true},
+                                      &s->redis),
+               WSHUB_OK);
 }
 
-static void play_server(play *p, site *s, int argc, char **argv, wshub_io_fake_desc fd, uint64_t seed) {
+static void play_server(play *p, site *s, int argc, char **argv, wshub_io_fake_desc fd,
+                        uint64_t seed) {
     wshub_desc d;
     if (s->net) return;
     play_bus(p, s, fd, seed, false);
@@ -90,10 +101,12 @@ static void play_server(play *p, site *s, int argc, char **argv, wshub_io_fake_d
 static void play_expand(play *p, wshub_str s, text *out) {
     size_t i;
     for (i = 0; i < s.len; i++) {
-        if (s.ptr[i] == '<' && i + 2 < s.len && s.ptr[i + 1] >= 'A' && s.ptr[i + 1] <= 'R' && s.ptr[i + 2] == '>') {
+        if (s.ptr[i] == '<' && i + 2 < s.len && s.ptr[i + 1] >= 'A' && s.ptr[i + 1] <= 'R' &&
+            s.ptr[i + 2] == '>') {
             text_z(out, p->actors[s.ptr[i + 1] - 'A'].id);
             i += 2;
-        } else if (s.ptr[i] == '<' && i + 3 < s.len && s.ptr[i + 1] == 'S' && (s.ptr[i + 2] == '1' || s.ptr[i + 2] == '2')) {
+        } else if (s.ptr[i] == '<' && i + 3 < s.len && s.ptr[i + 1] == 'S' &&
+                   (s.ptr[i + 2] == '1' || s.ptr[i + 2] == '2')) {
             wshub_str id = wshub_server_id(p->s[s.ptr[i + 2] - '1'].app.hub);
             bool capitals = s.ptr[i + 3] != '>';
             size_t k;
@@ -109,7 +122,8 @@ static void play_expand(play *p, wshub_str s, text *out) {
     }
 }
 
-static char *play_text(play *p, wshub_str line, const char *key) { /* decoded and expanded, to be freed */
+/* decoded and expanded, to be freed */
+static char *play_text(play *p, wshub_str line, const char *key) {
     wshub_str s = fixture_string(line, key);
     text out = {NULL, 0, 0};
     text_add(&out, "", 0);
@@ -125,10 +139,15 @@ static void play_connect(play *p, wshub_str line, const char *name, site *at) {
         char label = item.ptr[1], user[16], hello[120];
         actor *a = &p->actors[label - 'A'];
         wshub_io_fake_frame f;
-        bool same = (strcmp(name, "two-local") == 0 || strcmp(name, "emitter") == 0) && label != 'C';
-        if (strcmp(name, "in-types") == 0 && label == 'C') label = 'B'; /* whose second session C is */
+        bool same =
+            (strcmp(name, "two-local") == 0 || strcmp(name, "emitter") == 0) && label != 'C';
+        /* whose second session C is */
+        if (strcmp(name, "in-types") == 0 && label == 'C') label = 'B';
         (void)snprintf(user, sizeof user, "%c", label + 32);
-        (void)snprintf(hello, sizeof hello, "{\"event\":\"authenticate\",\"data\":{\"token\":\"user:%s\",\"publicKey\":\"K\"}}", same ? "same" : user);
+        (void)snprintf(
+            hello, sizeof hello,
+            "{\"event\":\"authenticate\",\"data\":{\"token\":\"user:%s\",\"publicKey\":\"K\"}}",
+            same ? "same" : user);
         a->at = at;
         a->conn = wshub_io_fake_connect(at->net, "/ws");
         EXPECT(a->conn.id);
@@ -136,7 +155,8 @@ static void play_connect(play *p, wshub_str line, const char *name, site *at) {
         play_run(p);
         EXPECT(wshub_io_fake_next(at->net, a->conn, &f));
         item = wshub_json_get(wshub_json_get(f.payload, "data"), "id");
-        (void)snprintf(a->id, sizeof a->id, "%.*s", item.len > 1 ? (int)item.len - 2 : 0, item.len > 1 ? item.ptr + 1 : "");
+        (void)snprintf(a->id, sizeof a->id, "%.*s", item.len > 1 ? (int)item.len - 2 : 0,
+                       item.len > 1 ? item.ptr + 1 : "");
         EXPECT_INT(strlen(a->id), 36);
     }
 }
@@ -148,7 +168,8 @@ static void play_got(play *p, wshub_str line, actor *a) {
     text t = {NULL, 0, 0};
     memset(&f, 0, sizeof f);
     if (wshub_io_fake_next(a->at->net, a->conn, &f)) got = f.payload;
-    if (wshub_json_get(line, "decoded").ptr) { /* {"event":"encrypted","data":"<base64 of what is wanted>"} */
+    /* {"event":"encrypted","data":"<base64 of what is wanted>"} */
+    if (wshub_json_get(line, "decoded").ptr) {
         char *b64 = (char *)malloc(strlen(want) * 2 + 8);
         size_t n = wshub_base64((const uint8_t *)want, strlen(want), b64);
         text_z(&t, "{\"event\":\"encrypted\",\"data\":\"");
@@ -167,12 +188,16 @@ static void play_silence(play *p) {
     int i;
     wshub_io_fake_frame f;
     for (i = 0; i < 26; i++) {
-        if (p->actors[i].at && wshub_io_fake_next(p->actors[i].at->net, p->actors[i].conn, &f)) play_fail(p, "more than the transcript has, before", f.payload);
+        if (p->actors[i].at && wshub_io_fake_next(p->actors[i].at->net, p->actors[i].conn, &f))
+            play_fail(p, "more than the transcript has, before", f.payload);
     }
-    if (p->said_at < p->said_count) play_fail(p, "more published than the transcript has, before", wshub_str_z(p->said[p->said_at].payload));
+    if (p->said_at < p->said_count)
+        play_fail(p, "more published than the transcript has, before",
+                  wshub_str_z(p->said[p->said_at].payload));
 }
 
-static void play_line(play *p, wshub_str line, const char *name, int argc, char **argv, wshub_io_fake_desc fd) {
+static void play_line(play *p, wshub_str line, const char *name, int argc, char **argv,
+                      wshub_io_fake_desc fd) {
     wshub_str who = wshub_json_get(line, "who");
     actor *a = who.len == 3 ? &p->actors[who.ptr[1] - 'A'] : NULL;
     bool second = wshub_str_eq_z(wshub_json_get(line, "on"), "\"S2\"");
@@ -203,8 +228,10 @@ static void play_line(play *p, wshub_str line, const char *name, int argc, char 
         bool there = p->said_at < p->said_count;
         x = play_text(p, line, "channel");
         y = play_text(p, line, "payload");
-        if (!there || strcmp(p->said[p->said_at].channel, x) != 0 || strcmp(p->said[p->said_at].payload, y) != 0)
-            play_fail(p, "another publication", wshub_str_z(there ? p->said[p->said_at].payload : "(nothing)"));
+        if (!there || strcmp(p->said[p->said_at].channel, x) != 0 ||
+            strcmp(p->said[p->said_at].payload, y) != 0)
+            play_fail(p, "another publication",
+                      wshub_str_z(there ? p->said[p->said_at].payload : "(nothing)"));
         p->said_at++;
         free(x);
         free(y);
@@ -231,11 +258,13 @@ static void play_file(const char *path, wshub_io_fake_desc fd) {
     p.b.role = "master";
     p.b.on_publish = play_published;
     p.b.ctx = &p;
-    argv[0] = (char *)(uintptr_t)"fixture";
+    argv[0] = (char *)(uintptr_t) "fixture";
     (void)snprintf(name, sizeof name, "%s", strrchr(path, '/') + 1);
     *strchr(name, '.') = 0;
     play_bus(&p, &p.e, fd, 33, true);
-    EXPECT_INT(wshub_emitter_create(&(wshub_emitter_desc){.bus = wshub_bus_redis_bus(p.e.redis)}, &p.em), WSHUB_OK);
+    EXPECT_INT(
+        wshub_emitter_create(&(wshub_emitter_desc){.bus = wshub_bus_redis_bus(p.e.redis)}, &p.em),
+        WSHUB_OK);
     play_run(&p);
     while ((n = getline(&buf, &cap, f)) > 0) {
         wshub_str line = {buf, (size_t)n - 1};
@@ -284,7 +313,15 @@ static void play_all(wshub_io_fake_desc fd) {
     EXPECT(n >= 19);
 }
 
-TEST(transcripts_with_a_broker) { play_all((wshub_io_fake_desc){0}); }
-TEST(transcripts_with_a_broker_byte_by_byte) { play_all((wshub_io_fake_desc){.cut_bytes = 1, .take_bytes = 1}); }
-TEST(transcripts_with_a_broker_in_pieces) { play_all((wshub_io_fake_desc){.cut_bytes = 7, .take_bytes = 5}); }
-TEST(transcripts_with_a_broker_and_completions) { play_all((wshub_io_fake_desc){.completion = true, .take_bytes = 11}); }
+TEST(transcripts_with_a_broker) {
+    play_all((wshub_io_fake_desc){0});
+}
+TEST(transcripts_with_a_broker_byte_by_byte) {
+    play_all((wshub_io_fake_desc){.cut_bytes = 1, .take_bytes = 1});
+}
+TEST(transcripts_with_a_broker_in_pieces) {
+    play_all((wshub_io_fake_desc){.cut_bytes = 7, .take_bytes = 5});
+}
+TEST(transcripts_with_a_broker_and_completions) {
+    play_all((wshub_io_fake_desc){.completion = true, .take_bytes = 11});
+}

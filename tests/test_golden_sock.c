@@ -37,9 +37,9 @@ static bool sock_start(void *ctx, int argc, char **argv) {
     char *args[40], line[64] = "";
     size_t n = 0;
     for (i = 0; i < 64; i++) w->peers[i].fd = -1;
-    args[0] = (char *)(uintptr_t)"build/fixture-server";
+    args[0] = (char *)(uintptr_t) "build/fixture-server";
     for (i = 1; i < argc; i++) args[i] = argv[i];
-    args[i++] = (char *)(uintptr_t)"--backend";
+    args[i++] = (char *)(uintptr_t) "--backend";
     args[i++] = (char *)(uintptr_t)w->backend;
     args[i] = NULL;
     if (pipe(out) != 0) return false;
@@ -62,7 +62,8 @@ static bool sock_start(void *ctx, int argc, char **argv) {
 static int sock_stop(void *ctx, bool by_signal) {
     world *w = (world *)ctx;
     int status = 0, i;
-    for (i = 0; i < 64 && !by_signal; i++) { /* the clients go first, so that nobody waits for them */
+    /* the clients go first, so that nobody waits for them */
+    for (i = 0; i < 64 && !by_signal; i++) {
         if (w->peers[i].fd >= 0) (void)shutdown(w->peers[i].fd, SHUT_RDWR);
     }
     if (w->pid > 0 && w->status < 0) {
@@ -87,7 +88,10 @@ static int sock_stop(void *ctx, bool by_signal) {
 static bool sock_open(void *ctx, int slot) {
     world *w = (world *)ctx;
     peer *p = &w->peers[slot % 64];
-    union { struct sockaddr any; struct sockaddr_in in; } a;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+    } a;
     int one = 1;
     memset(&a, 0, sizeof a);
     a.in.sin_family = AF_INET;
@@ -161,7 +165,8 @@ static char files[256][300];
 
 static void play_all(const char *backend, int every) {
     static world w;
-    golden_net net = {NULL, sock_start, sock_stop, sock_open, sock_write, sock_end, sock_read, sock_take, sock_pass, false};
+    golden_net net = {NULL,     sock_start, sock_stop, sock_open, sock_write,
+                      sock_end, sock_read,  sock_take, sock_pass, false};
     size_t n = golden_files(files, 256), i;
     int count = 0;
     net.ctx = &w;
@@ -185,14 +190,17 @@ static void play_all(const char *backend, int every) {
 }
 
 TEST(transcripts_on_epoll) {
-    if (access("build/fixture-server", X_OK) != 0) SKIP("build/fixture-server is not there: make fixtures");
+    if (access("build/fixture-server", X_OK) != 0)
+        SKIP("build/fixture-server is not there: make fixtures");
     play_all("epoll", 1);
 }
 TEST(transcripts_on_poll) {
-    if (access("build/fixture-server", X_OK) != 0) SKIP("build/fixture-server is not there: make fixtures");
+    if (access("build/fixture-server", X_OK) != 0)
+        SKIP("build/fixture-server is not there: make fixtures");
     play_all("poll", 2);
 }
 TEST(transcripts_on_kqueue_over_its_shim) {
-    if (access("build/fixture-server", X_OK) != 0) SKIP("build/fixture-server is not there: make fixtures");
+    if (access("build/fixture-server", X_OK) != 0)
+        SKIP("build/fixture-server is not there: make fixtures");
     play_all("kqueue", 2);
 }

@@ -1,5 +1,6 @@
-/* The Redis bus through hiredis: the bus contract with a real redis-server, and a broker that says what hiredis
- * would assert on. Built with -DWITH_HIREDIS where the library is there; else it says that it is skipped. */
+/* The Redis bus through hiredis: the bus contract with a real redis-server, and a broker that
+ * says what hiredis would assert on. Built with -DWITH_HIREDIS where the library is there; else
+ * it says that it is skipped. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
@@ -34,10 +35,18 @@ static void watch_on(void *p, short e) {
 static void watch_off(void *p, short e) {
     ((struct watch *)p)->events = (short)(((struct watch *)p)->events & ~e);
 }
-static void watch_add_read(void *p) { watch_on(p, POLLIN); }
-static void watch_del_read(void *p) { watch_off(p, POLLIN); }
-static void watch_add_write(void *p) { watch_on(p, POLLOUT); }
-static void watch_del_write(void *p) { watch_off(p, POLLOUT); }
+static void watch_add_read(void *p) {
+    watch_on(p, POLLIN);
+}
+static void watch_del_read(void *p) {
+    watch_off(p, POLLIN);
+}
+static void watch_add_write(void *p) {
+    watch_on(p, POLLOUT);
+}
+static void watch_del_write(void *p) {
+    watch_off(p, POLLOUT);
+}
 static void watch_cleanup(void *p) {
     memset(p, 0, sizeof(struct watch));
 }
@@ -77,7 +86,8 @@ static void watch_step(wshub_io_sock *net) {
         if (k < WATCHES && fds[i].revents & (POLLOUT | POLLERR)) redisAsyncHandleWrite(acs[i]);
         for (k = 0; k < WATCHES && watches[k].ac != acs[i]; k++) { /* it may have ended */
         }
-        if (k < WATCHES && fds[i].revents & (POLLIN | POLLHUP | POLLERR)) redisAsyncHandleRead(acs[i]);
+        if (k < WATCHES && fds[i].revents & (POLLIN | POLLHUP | POLLERR))
+            redisAsyncHandleRead(acs[i]);
     }
 }
 
@@ -106,8 +116,10 @@ static void hi_step(bus_world *w) {
 }
 static void hi_cut(bus_world *w, bool away) {
     hi_world *h = (hi_world *)w->ctx;
-    if (away) redis_kill(&h->server);
-    else redis_start(&h->server);
+    if (away)
+        redis_kill(&h->server);
+    else
+        redis_start(&h->server);
 }
 TEST(the_hiredis_bus_keeps_the_contract) {
     static hi_world h;
@@ -141,7 +153,9 @@ static void hurt_serve(int fd, char *in, size_t *len, bool *subscribed) {
             if (k == 0) (void)snprintf(word, sizeof word, "%.*s", size, p + 2);
             if (k == 1) (void)snprintf(channel, sizeof channel, "%.*s", size, p + 2);
             if (k > 1 && strstr(word, "SUBSCRIBE")) {
-                n = snprintf(text, sizeof text, "*3\r\n%s\r\n$%d\r\n%.*s\r\n:1\r\n", word[0] == 'P' ? "$10\r\npsubscribe" : "$9\r\nsubscribe", size, size, p + 2);
+                n = snprintf(text, sizeof text, "*3\r\n%s\r\n$%d\r\n%.*s\r\n:1\r\n",
+                             word[0] == 'P' ? "$10\r\npsubscribe" : "$9\r\nsubscribe", size, size,
+                             p + 2);
                 (void)!write(fd, text, (size_t)n);
             }
             p += 2 + size;
@@ -150,7 +164,9 @@ static void hurt_serve(int fd, char *in, size_t *len, bool *subscribed) {
         end = p + 2;
         if (strstr(word, "SUBSCRIBE")) {
             *subscribed = true;
-            n = snprintf(text, sizeof text, "*3\r\n%s\r\n$%zu\r\n%s\r\n:1\r\n", word[0] == 'P' ? "$10\r\npsubscribe" : "$9\r\nsubscribe", strlen(channel), channel);
+            n = snprintf(text, sizeof text, "*3\r\n%s\r\n$%zu\r\n%s\r\n:1\r\n",
+                         word[0] == 'P' ? "$10\r\npsubscribe" : "$9\r\nsubscribe", strlen(channel),
+                         channel);
         } else {
             n = snprintf(text, sizeof text, "+OK\r\n");
         }
@@ -161,16 +177,24 @@ static void hurt_serve(int fd, char *in, size_t *len, bool *subscribed) {
 }
 
 TEST(hiredis_never_meets_what_it_would_assert_on) { /* hiredis#1359 and the like */
+    /* clang-format off */
     static const char *const says[] = {
-        "*2\r\n:1\r\n:2\r\n", "*3\r\n:1\r\n$1\r\nx\r\n$1\r\ny\r\n", "*3\r\n$7\r\nmessage\r\n:1\r\n$1\r\ny\r\n", "*1\r\n$1\r\nx\r\n", "*0\r\n",
-        "*3\r\n$11\r\nunsubscribe\r\n$12\r\nws:broadcast\r\n$1\r\nx\r\n", "*3\r\n*0\r\n*0\r\n*0\r\n", "*3\r\n$7\r\nmessage\r\n$-1\r\n$1\r\nx\r\n",
-        "*9999999\r\n", "*5\r\n$1\r\na\r\n$1\r\na\r\n$1\r\na\r\n$1\r\na\r\n$1\r\na\r\n", "+OK\r\n:1\r\n$1\r\nx\r\n", "nonsense\r\n",
+        "*2\r\n:1\r\n:2\r\n", "*3\r\n:1\r\n$1\r\nx\r\n$1\r\ny\r\n",
+        "*3\r\n$7\r\nmessage\r\n:1\r\n$1\r\ny\r\n", "*1\r\n$1\r\nx\r\n", "*0\r\n",
+        "*3\r\n$11\r\nunsubscribe\r\n$12\r\nws:broadcast\r\n$1\r\nx\r\n",
+        "*3\r\n*0\r\n*0\r\n*0\r\n", "*3\r\n$7\r\nmessage\r\n$-1\r\n$1\r\nx\r\n", "*9999999\r\n",
+        "*5\r\n$1\r\na\r\n$1\r\na\r\n$1\r\na\r\n$1\r\na\r\n$1\r\na\r\n",
+        "+OK\r\n:1\r\n$1\r\nx\r\n", "nonsense\r\n",
     };
+    /* clang-format on */
     size_t i;
     int link;
     for (i = 0; i < sizeof says / sizeof *says; i++) {
         for (link = 0; link < 2; link++) { /* to the publisher, to the subscriber */
-            union { struct sockaddr any; struct sockaddr_in in; } a;
+            union {
+                struct sockaddr any;
+                struct sockaddr_in in;
+            } a;
             socklen_t n = sizeof a.in;
             int listener = socket(AF_INET, SOCK_STREAM, 0), fds[8], count = 0, k, steps;
             static char in[8][65536];
@@ -186,7 +210,8 @@ TEST(hiredis_never_meets_what_it_would_assert_on) { /* hiredis#1359 and the like
             memset(&st, 0, sizeof st);
             a.in.sin_family = AF_INET;
             a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-            EXPECT(bind(listener, &a.any, sizeof a.in) == 0 && listen(listener, 8) == 0 && getsockname(listener, &a.any, &n) == 0);
+            EXPECT(bind(listener, &a.any, sizeof a.in) == 0 && listen(listener, 8) == 0 &&
+                   getsockname(listener, &a.any, &n) == 0);
             EXPECT_INT(fcntl(listener, F_SETFL, O_NONBLOCK), 0);
             (void)snprintf(url, sizeof url, "redis://127.0.0.1:%d", ntohs(a.in.sin_port));
             EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
@@ -195,7 +220,10 @@ TEST(hiredis_never_meets_what_it_would_assert_on) { /* hiredis#1359 and the like
             d.redis.url = url;
             d.attach = watch_attach;
             EXPECT_INT(wshub_bus_hiredis_create(&d, &bus), WSHUB_OK);
-            EXPECT_INT(wshub_create(&(wshub_desc){.io = d.redis.io, .bus = wshub_bus_hiredis_bus(bus)}, &hub), WSHUB_OK);
+            EXPECT_INT(
+                wshub_create(&(wshub_desc){.io = d.redis.io, .bus = wshub_bus_hiredis_bus(bus)},
+                             &hub),
+                WSHUB_OK);
             for (steps = 0; steps < 2000; steps++) {
                 watch_step(net);
                 if (count < 8 && (k = accept(listener, NULL, NULL)) >= 0) fds[count++] = k;
@@ -237,7 +265,10 @@ static wshub_bus_redis_stats scene_stats(const scene *s) {
     return st;
 }
 static void scene_start(scene *s, wshub_bus_redis_desc rd, wshub_desc d) {
-    union { struct sockaddr any; struct sockaddr_in in; } a;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+    } a;
     socklen_t n = sizeof a.in;
     char url[64];
     wshub_bus_hiredis_desc hd;
@@ -246,7 +277,8 @@ static void scene_start(scene *s, wshub_bus_redis_desc rd, wshub_desc d) {
     a.in.sin_family = AF_INET;
     a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     s->listener = socket(AF_INET, SOCK_STREAM, 0);
-    EXPECT(bind(s->listener, &a.any, sizeof a.in) == 0 && listen(s->listener, 8) == 0 && getsockname(s->listener, &a.any, &n) == 0);
+    EXPECT(bind(s->listener, &a.any, sizeof a.in) == 0 && listen(s->listener, 8) == 0 &&
+           getsockname(s->listener, &a.any, &n) == 0);
     EXPECT_INT(fcntl(s->listener, F_SETFL, O_NONBLOCK), 0);
     (void)snprintf(url, sizeof url, "redis://127.0.0.1:%d", ntohs(a.in.sin_port));
     EXPECT_INT(wshub_io_auto_create(NULL, &s->net), WSHUB_OK);
@@ -291,7 +323,10 @@ TEST(a_connection_that_the_network_forgot_is_noticed_whichever_it_is) {
             static scene s;
             int sub, i;
             uint64_t start;
-            scene_start(&s, (wshub_bus_redis_desc){.no_heartbeat = true, .heartbeat_ms = 50, .heartbeat_timeout_ms = 300}, (wshub_desc){.bus_exact = exact});
+            scene_start(&s,
+                        (wshub_bus_redis_desc){
+                            .no_heartbeat = true, .heartbeat_ms = 50, .heartbeat_timeout_ms = 300},
+                        (wshub_desc){.bus_exact = exact});
             sub = scene_up(&s);
             start = real_ms();
             while (real_ms() < start + 900) scene_step(&s); /* as long as it answers it is up */
@@ -309,11 +344,17 @@ TEST(a_connection_that_the_network_forgot_is_noticed_whichever_it_is) {
 TEST(what_a_broker_says_or_does_not_read_is_bounded_with_hiredis_too) {
     static char bulk[1100];
     int way, sub, i;
-    for (way = 0; way < 3; way++) { /* many bulks in one reply, one bulk that is too long, a broker that does not read */
+    /* many bulks in one reply, one bulk that is too long, a broker that does not read */
+    for (way = 0; way < 3; way++) {
         static scene s;
         uint64_t start;
         wshub_msg m;
-        scene_start(&s, (wshub_bus_redis_desc){.no_heartbeat = true, .heartbeat_ms = 50, .heartbeat_timeout_ms = 60000, .message_bytes_max = 1024, .output_bytes_max = 100000},
+        scene_start(&s,
+                    (wshub_bus_redis_desc){.no_heartbeat = true,
+                                           .heartbeat_ms = 50,
+                                           .heartbeat_timeout_ms = 60000,
+                                           .message_bytes_max = 1024,
+                                           .output_bytes_max = 100000},
                     (wshub_desc){.bus_queue_bytes_max = 300000, .bus_burst_bytes_max = 300000});
         sub = scene_up(&s);
         if (sub >= s.count) return;
@@ -335,12 +376,14 @@ TEST(what_a_broker_says_or_does_not_read_is_bounded_with_hiredis_too) {
             EXPECT(scene_stats(&s).output_bytes >= 100000 && scene_stats(&s).output_bytes < 120000);
             EXPECT(st.bus_queued_bytes <= 300000 && st.bus_dropped > 100);
             EXPECT_INT(st.bus_dropped, st.bus_dropped_up);
-            for (i = 0; i < s.count; i++) s.deaf[i] = false; /* it reads again: what was kept leaves by itself */
+            /* it reads again: what was kept leaves by itself */
+            for (i = 0; i < s.count; i++) s.deaf[i] = false;
             start = real_ms();
             do {
                 char sink[65536];
                 for (i = 0; i < s.count; i++) {
-                    if (!s.subscribed[i] && recv(s.fds[i], sink, sizeof sink, MSG_DONTWAIT) > 0) continue;
+                    if (!s.subscribed[i] && recv(s.fds[i], sink, sizeof sink, MSG_DONTWAIT) > 0)
+                        continue;
                 }
                 watch_step(s.net);
                 wshub_stats_get(s.hub, &st);
@@ -348,7 +391,8 @@ TEST(what_a_broker_says_or_does_not_read_is_bounded_with_hiredis_too) {
             EXPECT_INT(st.bus_queued_bytes, 0);
         } else {
             size_t n = (size_t)snprintf(bulk, sizeof bulk, "$1024\r\n%01024d\r\n", 7);
-            const char *head = way == 0 ? "*4\r\n" : "*3\r\n$7\r\nmessage\r\n$1\r\nx\r\n$100000000\r\n";
+            const char *head =
+                way == 0 ? "*4\r\n" : "*3\r\n$7\r\nmessage\r\n$1\r\nx\r\n$100000000\r\n";
             long sent = 0;
             (void)!write(s.fds[sub], head, strlen(head));
             (void)!write(s.fds[sub], way == 0 ? "*4000\r\n" : "x", way == 0 ? 7 : 1);

@@ -1,5 +1,5 @@
-/* The manual is true: what wshub.h says about itself in lists and tables agrees with what stands in the code. Run from
- * the root of the tree, whose files it reads. */
+/* The manual is true: what wshub.h says about itself in lists and tables agrees with what
+ * stands in the code. Run from the root of the tree, whose files it reads. */
 #define _GNU_SOURCE
 #include "hubtest.h"
 #include <ctype.h>
@@ -48,15 +48,19 @@ static void openmetrics_says(const char *text, const wshub_stats *s) {
     for (i = 0; i < FIGURES; i++) {
         bool counter = strcmp(figures[i].type, "COUNTER") == 0;
         const char *ends = strrchr(figures[i].name, '_');
-        (void)snprintf(line, sizeof line, "# TYPE wshub_%s %s", figures[i].name, counter ? "counter" : "gauge");
+        (void)snprintf(line, sizeof line, "# TYPE wshub_%s %s", figures[i].name,
+                       counter ? "counter" : "gauge");
         EXPECT(line_is(&at, line));
-        if (ends && strcmp(ends + 1, figures[i].unit) == 0) { /* a unit is said where the name ends with it */
-            (void)snprintf(line, sizeof line, "# UNIT wshub_%s %s", figures[i].name, figures[i].unit);
+        /* a unit is said where the name ends with it */
+        if (ends && strcmp(ends + 1, figures[i].unit) == 0) {
+            (void)snprintf(line, sizeof line, "# UNIT wshub_%s %s", figures[i].name,
+                           figures[i].unit);
             EXPECT(line_is(&at, line));
         }
         (void)snprintf(line, sizeof line, "# HELP wshub_%s %s", figures[i].name, figures[i].help);
         EXPECT(line_is(&at, line));
-        (void)snprintf(line, sizeof line, "wshub_%s%s %llu", figures[i].name, counter ? "_total" : "", (unsigned long long)figure_of(s, i));
+        (void)snprintf(line, sizeof line, "wshub_%s%s %llu", figures[i].name,
+                       counter ? "_total" : "", (unsigned long long)figure_of(s, i));
         EXPECT(line_is(&at, line));
     }
     EXPECT(line_is(&at, "# EOF") && !*at);
@@ -107,7 +111,8 @@ TEST(figures_fit_however_large_they_are) { /* 16 KiB hold either text, as the he
     openmetrics_says(text, &s);
 }
 
-TEST(figures_are_cut_where_the_memory_ends) { /* whatever there is, the length of the whole is said and nothing behind is touched */
+/* whatever there is, the length of the whole is said and nothing behind is touched */
+TEST(figures_are_cut_where_the_memory_ends) {
     static char whole[STATS_BYTES], cut[STATS_BYTES + 1];
     world w;
     size_t cap, n[2], k;
@@ -115,7 +120,8 @@ TEST(figures_are_cut_where_the_memory_ends) { /* whatever there is, the length o
     n[0] = wshub_stats_json(w.hub, NULL, 0);
     n[1] = wshub_stats_openmetrics(w.hub, NULL, 0);
     for (k = 0; k < 2; k++) {
-        size_t (*const write)(const wshub *hub, char *buf, size_t cap) = k ? wshub_stats_openmetrics : wshub_stats_json;
+        size_t (*const write)(const wshub *hub, char *buf, size_t cap) =
+            k ? wshub_stats_openmetrics : wshub_stats_json;
         EXPECT_INT(write(w.hub, whole, sizeof whole), n[k]);
         for (cap = 0; cap <= n[k]; cap++) {
             memset(cut, '~', sizeof cut);
@@ -141,11 +147,14 @@ TEST(every_log_code_says_what_it_means_and_what_to_do) {
     EXPECT_INT(sizeof codes / sizeof codes[0], WSHUB_LOG_COUNT);
     for (i = 0; i < WSHUB_LOG_COUNT; i++) {
         EXPECT(codes[i].text[0] && codes[i].meaning[0] && codes[i].advice[0]);
-        EXPECT(codes[i].meaning[strlen(codes[i].meaning) - 1] == '.' && codes[i].advice[strlen(codes[i].advice) - 1] == '.');
+        EXPECT(codes[i].meaning[strlen(codes[i].meaning) - 1] == '.' &&
+               codes[i].advice[strlen(codes[i].advice) - 1] == '.');
         (void)snprintf(help, sizeof help, "%s %s", codes[i].meaning, codes[i].advice);
         EXPECT(strcmp(wshub_log_help((wshub_log_code)i), help) == 0);
         EXPECT(strcmp(wshub_log_name((wshub_log_code)i), codes[i].name) == 0);
-        for (k = 0; k < i; k++) EXPECT(strcmp(codes[i].name, codes[k].name) != 0 && strcmp(codes[i].text, codes[k].text) != 0);
+        for (k = 0; k < i; k++)
+            EXPECT(strcmp(codes[i].name, codes[k].name) != 0 &&
+                   strcmp(codes[i].text, codes[k].text) != 0);
     }
     EXPECT(strcmp(wshub_log_help(WSHUB_LOG_COUNT), "?") == 0);
     EXPECT(strcmp(wshub_log_name(WSHUB_LOG_COUNT), "?") == 0);
@@ -161,7 +170,9 @@ static const struct {
 } limits[] = {
 #define LIMIT_OFF true
 #define LIMIT_ALWAYS false
-#define LIMIT(type, name, unit, usual, least, greatest, off, help) {#name, unit, help, offsetof(wshub_desc, name), sizeof(type) == 8, LIMIT_##off, usual, least, greatest},
+#define LIMIT(type, name, unit, usual, least, greatest, off, help)                                 \
+    {#name, unit,  help,    offsetof(wshub_desc, name), sizeof(type) == 8, LIMIT_##off,            \
+     usual, least, greatest},
     WSHUB_LIMITS(LIMIT)
 #undef LIMIT
 };
@@ -169,8 +180,10 @@ static const struct {
 
 static void limit_set(wshub_desc *d, size_t i, uint64_t value) {
     uint32_t narrow = (uint32_t)value;
-    if (limits[i].wide) memcpy((char *)d + limits[i].at, &value, sizeof value);
-    else memcpy((char *)d + limits[i].at, &narrow, sizeof narrow);
+    if (limits[i].wide)
+        memcpy((char *)d + limits[i].at, &value, sizeof value);
+    else
+        memcpy((char *)d + limits[i].at, &narrow, sizeof narrow);
 }
 static uint64_t limit_get(const wshub_desc *d, size_t i) {
     uint32_t narrow;
@@ -179,7 +192,8 @@ static uint64_t limit_get(const wshub_desc *d, size_t i) {
     memcpy(&narrow, (const char *)d + limits[i].at, sizeof narrow);
     return limits[i].wide ? wide : narrow;
 }
-/* Is this value taken? Else the text begins with the field's name. Nothing else in the description stands in its way. */
+/* Is this value taken? Else the text begins with the field's name. Nothing else in the
+ * description stands in its way. */
 static bool taken(wshub_io_fake *net, size_t i, uint64_t value) {
     wshub_desc d;
     const char *why;
@@ -192,7 +206,8 @@ static bool taken(wshub_io_fake *net, size_t i, uint64_t value) {
     limit_set(&d, i, value);
     why = wshub_desc_problem(&d);
     EXPECT(!why || (strncmp(why, limits[i].name, n) == 0 && why[n] == ':'));
-    if (why && strncmp(why, limits[i].name, n) != 0) (void)printf("  %s: %s\n", limits[i].name, why);
+    if (why && strncmp(why, limits[i].name, n) != 0)
+        (void)printf("  %s: %s\n", limits[i].name, why);
     return !why;
 }
 static const char *words(uint64_t n, char text[24]) {
@@ -215,8 +230,11 @@ TEST(every_limit_is_kept_from_its_least_to_its_greatest_value) {
         for (k = 0; k < i; k++) EXPECT(strcmp(limits[i].name, limits[k].name) != 0);
 
         EXPECT(taken(net, i, 0) && taken(net, i, least) && taken(net, i, greatest));
-        if (least > 1) EXPECT(!taken(net, i, least - 1) && strstr(limits[i].help, words(limits[i].least, text)));
-        if (greatest < UINT32_MAX - 1) EXPECT(!taken(net, i, greatest + 1) && strstr(limits[i].help, words(greatest, text)));
+        if (least > 1)
+            EXPECT(!taken(net, i, least - 1) &&
+                   strstr(limits[i].help, words(limits[i].least, text)));
+        if (greatest < UINT32_MAX - 1)
+            EXPECT(!taken(net, i, greatest + 1) && strstr(limits[i].help, words(greatest, text)));
 
         /* whether a limit can be off is said, and so it is */
         EXPECT((strstr(limits[i].help, "WSHUB_OFF") != NULL) == limits[i].off);
@@ -231,14 +249,16 @@ TEST(every_limit_left_out_is_its_default) {
     size_t i;
     memset(&d, 0, sizeof d);
     wshub__desc_defaults(&d);
-    for (i = 0; i < LIMITS; i++) EXPECT(limits[i].usual ? limit_get(&d, i) == limits[i].usual : limit_get(&d, i) > 0);
+    for (i = 0; i < LIMITS; i++)
+        EXPECT(limits[i].usual ? limit_get(&d, i) == limits[i].usual : limit_get(&d, i) > 0);
     EXPECT_INT(d.held_bytes_max, 131072 + 262144); /* those that follow another */
     EXPECT_INT(d.rooms_per_message_max, 1024);
     EXPECT_INT(d.bus_burst_bytes_max, 16 << 20);
     for (i = 0; i < LIMITS; i++) limit_set(&d, i, 77 + i);
     kept = d;
     wshub__desc_defaults(&d);
-    for (i = 0; i < LIMITS; i++) EXPECT(limit_get(&d, i) == limit_get(&kept, i)); /* what is said stays */
+    /* what is said stays */
+    for (i = 0; i < LIMITS; i++) EXPECT(limit_get(&d, i) == limit_get(&kept, i));
 }
 
 /* ---- the text of the files ---- */
@@ -281,14 +301,18 @@ static void set_add(words_set *set, const char *word, size_t len) {
     }
     set->times[i]++;
 }
-static bool set_has(const words_set *set, const char *word) { return set_find(set, word, strlen(word)) < set->count; }
+static bool set_has(const words_set *set, const char *word) {
+    return set_find(set, word, strlen(word)) < set->count;
+}
 
 /* ---- tags: >>name in the list at the top, and at its banner ---- */
 
 static size_t tag_len(const char *p) { /* of `>>name` at p; 0: none */
     size_t n = 2;
     if (p[0] != '>' || p[1] != '>' || !islower((unsigned char)p[2])) return 0;
-    while (islower((unsigned char)p[n]) || isdigit((unsigned char)p[n]) || (p[n] == '-' && islower((unsigned char)p[n + 1]))) n++;
+    while (islower((unsigned char)p[n]) || isdigit((unsigned char)p[n]) ||
+           (p[n] == '-' && islower((unsigned char)p[n + 1])))
+        n++;
     return n;
 }
 /* All tags of a text: those that are banners, or those that are mentioned elsewhere. */
@@ -304,7 +328,8 @@ static void tags_of(const char *from, const char *to, bool banners, words_set *s
 
 TEST(every_tag_stands_at_one_banner_and_every_banner_in_the_list) {
     static words_set list, banners, mentions, elsewhere;
-    char *header = text_of("wshub.h"), *readme = text_of("README.md"), *list_end = strstr(header, "*/");
+    char *header = text_of("wshub.h"), *readme = text_of("README.md"),
+         *list_end = strstr(header, "*/");
     size_t i;
     EXPECT(list_end && strncmp(header, "/* wshub.h", 10) == 0);
     tags_of(header, list_end, false, &list);
@@ -316,7 +341,8 @@ TEST(every_tag_stands_at_one_banner_and_every_banner_in_the_list) {
         size_t k = set_find(&banners, list.word[i], strlen(list.word[i]));
         if (list.times[i] != 1 || k == banners.count || banners.times[k] != 1) {
             test_failures++;
-            (void)printf("  >>%s is %d times in the list and at %d banners\n", list.word[i], list.times[i], k < banners.count ? banners.times[k] : 0);
+            (void)printf("  >>%s is %d times in the list and at %d banners\n", list.word[i],
+                         list.times[i], k < banners.count ? banners.times[k] : 0);
         }
     }
     for (i = 0; i < banners.count; i++) {
@@ -331,10 +357,12 @@ TEST(every_tag_stands_at_one_banner_and_every_banner_in_the_list) {
         break;
     }
     for (i = 0; i < mentions.count + elsewhere.count; i++) { /* who is sent to a tag finds it */
-        const char *word = i < mentions.count ? mentions.word[i] : elsewhere.word[i - mentions.count];
+        const char *word =
+            i < mentions.count ? mentions.word[i] : elsewhere.word[i - mentions.count];
         if (set_has(&list, word)) continue;
         test_failures++;
-        (void)printf("  >>%s is named in %s and is nowhere\n", word, i < mentions.count ? "wshub.h" : "README.md");
+        (void)printf("  >>%s is named in %s and is nowhere\n", word,
+                     i < mentions.count ? "wshub.h" : "README.md");
     }
     free(header);
     free(readme);
@@ -343,12 +371,17 @@ TEST(every_tag_stands_at_one_banner_and_every_banner_in_the_list) {
 /* ---- rules: those that are cited are those that >>rules defines ---- */
 
 static size_t rule_len(const char *begin, const char *p) { /* of `AUTH-3` at p; 0: none */
-    static const char *const families[] = {"CONN", "MSG", "AUTH", "ROOM", "SEND", "ENC", "BUS", "EMIT", "LIVE", "BYE"};
+    /* clang-format off */
+    static const char *const families[] = {
+        "CONN", "MSG", "AUTH", "ROOM", "SEND", "ENC", "BUS", "EMIT", "LIVE", "BYE",
+    };
+    /* clang-format on */
     size_t i, n;
     if (p > begin && (isalnum((unsigned char)p[-1]) || p[-1] == '_' || p[-1] == '-')) return 0;
     for (i = 0; i < sizeof families / sizeof families[0]; i++) {
         n = strlen(families[i]);
-        if (strncmp(p, families[i], n) != 0 || p[n] != '-' || !isdigit((unsigned char)p[n + 1])) continue;
+        if (strncmp(p, families[i], n) != 0 || p[n] != '-' || !isdigit((unsigned char)p[n + 1]))
+            continue;
         for (n++; isdigit((unsigned char)p[n]); n++) {
         }
         return n;
@@ -369,7 +402,8 @@ static void rules_cited_below(const char *folder, words_set *set) {
     while (d && (e = readdir(d)) != NULL) {
         char path[600], *text;
         size_t n = strlen(e->d_name);
-        if (n < 3 || (strcmp(e->d_name + n - 2, ".c") != 0 && strcmp(e->d_name + n - 2, ".h") != 0)) continue;
+        if (n < 3 || (strcmp(e->d_name + n - 2, ".c") != 0 && strcmp(e->d_name + n - 2, ".h") != 0))
+            continue;
         (void)snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
         text = text_of(path);
         rules_cited(text, text + strlen(text), set);
@@ -380,10 +414,12 @@ static void rules_cited_below(const char *folder, words_set *set) {
 
 TEST(rules_that_are_cited_are_defined_and_the_other_way_round) {
     static words_set cited, defined;
-    char *header = text_of("wshub.h"), *rules = strstr(header, "---- >>rules -"), *end = rules ? strstr(rules + 4, "---- >>") : NULL, *p;
+    char *header = text_of("wshub.h"), *rules = strstr(header, "---- >>rules -"),
+         *end = rules ? strstr(rules + 4, "---- >>") : NULL, *p;
     size_t i;
     EXPECT(rules && end);
-    for (p = rules; p && p < end; p++) { /* a definition begins its line, has a text, and is there once */
+    /* a definition begins its line, has a text, and is there once */
+    for (p = rules; p && p < end; p++) {
         size_t n = strncmp(p, "\n *   ", 6) == 0 ? rule_len(p + 6, p + 6) : 0;
         if (!n) continue;
         set_add(&defined, p + 6, n);
@@ -403,7 +439,8 @@ TEST(rules_that_are_cited_are_defined_and_the_other_way_round) {
         const char *rule = is_cited ? cited.word[i] : defined.word[i - cited.count];
         if (set_has(is_cited ? &defined : &cited, rule)) continue;
         test_failures++;
-        (void)printf("  %s is %s\n", rule, is_cited ? "cited and nowhere defined" : "defined and nowhere cited");
+        (void)printf("  %s is %s\n", rule,
+                     is_cited ? "cited and nowhere defined" : "defined and nowhere cited");
     }
     free(header);
 }
@@ -412,12 +449,15 @@ TEST(rules_that_are_cited_are_defined_and_the_other_way_round) {
 
 TEST(every_public_function_has_a_comment_above_it_or_its_group) {
     char *header = text_of("wshub.h"), *end = strstr(header, "#endif /* WSHUB_H */"), *line, *next;
-    bool commented = false; /* a comment stands above, and since then nothing but declarations of functions */
+    /* a comment stands above, and since then nothing but declarations of functions */
+    bool commented = false;
     int functions = 0;
     EXPECT(end != NULL);
     for (line = header; end && line < end; line = next) {
         size_t n = strcspn(line, "\n");
-        bool declares = (strncmp(line, "WSHUB_API ", 10) == 0 || strncmp(line, "WSHUB_INLINE ", 13) == 0) && line[n - 1] != '{';
+        bool declares =
+            (strncmp(line, "WSHUB_API ", 10) == 0 || strncmp(line, "WSHUB_INLINE ", 13) == 0) &&
+            line[n - 1] != '{';
         next = line + n + 1;
         if (declares) {
             functions++;

@@ -1,5 +1,5 @@
-/* 15,000 real connections on the best poller of the machine: all authenticated, all told, all gone. The clients
- * are a process of their own, since both ends need a descriptor each. */
+/* 15,000 real connections on the best poller of the machine: all authenticated, all told, all
+ * gone. The clients are a process of their own, since both ends need a descriptor each. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #define WSHUB_SELF_CHECK
@@ -7,6 +7,8 @@
 #include "wshub_io_auto.h"
 #include "test.h"
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -33,9 +35,14 @@ static void wait_for(int fd, const char *what) { /* in what one connection recei
 }
 
 static void clients(uint16_t port, int ready) {
-    static const char hello[] = "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    static const char hello[] = "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: "
+                                "websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+                                "dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
                                 "\x81\x98\0\0\0\0{\"event\":\"authenticate\"}";
-    union { struct sockaddr any; struct sockaddr_in in; } a;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+    } a;
     int i;
     memset(&a, 0, sizeof a);
     a.in.sin_family = AF_INET;
@@ -43,7 +50,9 @@ static void clients(uint16_t port, int ready) {
     a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     for (i = 0; i < MANY; i++) {
         fds[i] = socket(AF_INET, SOCK_STREAM, 0);
-        if (fds[i] < 0 || connect(fds[i], &a.any, sizeof a.in) != 0 || send(fds[i], hello, sizeof hello - 1, 0) < 0) _exit(2);
+        if (fds[i] < 0 || connect(fds[i], &a.any, sizeof a.in) != 0 ||
+            send(fds[i], hello, sizeof hello - 1, 0) < 0)
+            _exit(2);
     }
     for (i = 0; i < MANY; i++) wait_for(fds[i], "\"time\":");
     (void)!write(ready, "r", 1);
@@ -76,7 +85,11 @@ TEST(fifteen_thousand_real_connections) {
     (void)setrlimit(RLIMIT_NOFILE, &lim);
     if (lim.rlim_cur < MANY + 50) SKIP("the limit on open files is too low");
     EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
-    EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .on_authenticate = yes, .auth_timeout_ms = 60000}, &hub), WSHUB_OK);
+    EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net),
+                                          .on_authenticate = yes,
+                                          .auth_timeout_ms = 60000},
+                            &hub),
+               WSHUB_OK);
     EXPECT_INT(wshub_io_sock_listen(net, "127.0.0.1", 0, &port), WSHUB_OK);
     EXPECT_INT(pipe(ready), 0);
     (void)fcntl(ready[0], F_SETFL, O_NONBLOCK);

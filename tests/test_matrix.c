@@ -1,8 +1,29 @@
-/* Every callback may call every function (BYE-1): each of the callbacks does each of the calls, about its own
- * client and about another, on the hub's own stack, under the sanitizers and the self-check. */
+/* Every callback may call every function (BYE-1): each of the callbacks does each of the calls,
+ * about its own client and about another, on the hub's own stack, under the sanitizers and the
+ * self-check. */
 #include "hubtest.h"
 
-enum { CB_AUTH, CB_HANDSHAKE, CB_JOIN, CB_MESSAGE, CB_BINARY, CB_OUT, CB_IN, CB_OPENED, CB_CONNECTED, CB_GONE, CB_PRESSURE, CB_REQUEST, CB_UPGRADE, CB_BUS, CB_TIMER, CB_POST, CB_SHUTDOWN, CB_LOG, CB_COUNT };
+enum {
+    CB_AUTH,
+    CB_HANDSHAKE,
+    CB_JOIN,
+    CB_MESSAGE,
+    CB_BINARY,
+    CB_OUT,
+    CB_IN,
+    CB_OPENED,
+    CB_CONNECTED,
+    CB_GONE,
+    CB_PRESSURE,
+    CB_REQUEST,
+    CB_UPGRADE,
+    CB_BUS,
+    CB_TIMER,
+    CB_POST,
+    CB_SHUTDOWN,
+    CB_LOG,
+    CB_COUNT
+};
 
 static int at_callback, do_call, busy, reached;
 static char self_id[37], other_id[37];
@@ -35,13 +56,18 @@ static void call(wshub *hub, int n, const char *id) {
     r.status = 200;
     (void)wshub_client_find(hub, wshub_str_z(id), &c);
     switch (n) {
-    case 0: wshub_destroy(hub); w.hub = NULL; break;
+    case 0:
+        wshub_destroy(hub);
+        w.hub = NULL;
+        break;
     case 1: (void)wshub_shutdown(hub); break;
     case 2: (void)wshub_drain(hub, 5, 1001, s); break;
     case 3: EXPECT_INT(wshub_settle(hub), 0); break;
     case 4: (void)wshub_timer_start(hub, 1, nothing_timer, NULL, NULL); break;
     case 5: wshub_stats_get(hub, &st); break;
-    case 6: while (wshub_client_each(hub, &it, &o)) (void)wshub_client_close(hub, o, 1000, s); break;
+    case 6:
+        while (wshub_client_each(hub, &it, &o)) (void)wshub_client_close(hub, o, 1000, s);
+        break;
     case 7: (void)wshub_client_state(hub, c); break;
     case 8: (void)wshub_client_id(hub, c); break;
     case 9: (void)wshub_client_user_id(hub, c); break;
@@ -57,17 +83,29 @@ static void call(wshub *hub, int n, const char *id) {
     case 19: (void)wshub_client_join(hub, c, s); break;
     case 20: (void)wshub_client_leave(hub, c, wshub_str_z("ws-default")); break;
     case 21: (void)wshub_client_leave(hub, c, wshub_str_z(id)); break;
-    case 22: while (wshub_client_each_room(hub, c, &it, &v)) (void)wshub_client_leave(hub, c, v); break;
-    case 23: while (wshub_room_each_member(hub, wshub_str_z("ws-default"), &it, &o)) (void)wshub_client_close(hub, o, 1000, s); break;
-    case 24: while (wshub_room_each(hub, &it, &v)) (void)wshub_room_count(hub, v); break;
-    case 25: while (wshub_user_each(hub, &it, &v)) (void)wshub_user_count(hub, v); break;
+    case 22:
+        while (wshub_client_each_room(hub, c, &it, &v)) (void)wshub_client_leave(hub, c, v);
+        break;
+    case 23:
+        while (wshub_room_each_member(hub, wshub_str_z("ws-default"), &it, &o))
+            (void)wshub_client_close(hub, o, 1000, s);
+        break;
+    case 24:
+        while (wshub_room_each(hub, &it, &v)) (void)wshub_room_count(hub, v);
+        break;
+    case 25:
+        while (wshub_user_each(hub, &it, &v)) (void)wshub_user_count(hub, v);
+        break;
     case 26: (void)wshub_client_send(hub, c, &m); break;
     case 27: (void)wshub_client_send_binary(hub, c, raw, 3); break;
     case 28: (void)wshub_user_send(hub, wshub_str_z("u"), &m); break;
     case 29: (void)wshub_room_send(hub, wshub_str_z("ws-default"), &m, NULL, 0); break;
     case 30: (void)wshub_all_send(hub, &m, NULL, 0); break;
     case 31: (void)wshub_send(hub, &d, &m); break;
-    case 32: d.name = wshub_str_z(id); (void)wshub_send(hub, &d, &m); break;
+    case 32:
+        d.name = wshub_str_z(id);
+        (void)wshub_send(hub, &d, &m);
+        break;
     case 33: (void)wshub_auth_accept(hub, any_ask, &who); break;
     case 34: (void)wshub_ask_reject(hub, any_ask); break;
     case 35: (void)wshub_ask_fail(hub, any_ask); break;
@@ -77,14 +115,25 @@ static void call(wshub *hub, int n, const char *id) {
     case 39: (void)wshub_http_reply(hub, (wshub_request){0}, &r); break;
     case 40: (void)wshub_post_close_id(hub, wshub_str_z(id), 1000, s); break;
     case 41: (void)wshub_post_send(hub, NULL, &m); break;
-    case 42: for (i = 0; i < 200; i++) (void)wshub_all_send(hub, &m, NULL, 0); break;
-    case 43: wshub_loop_set_down(loop, true); wshub_loop_set_down(loop, false); break;
+    case 42:
+        for (i = 0; i < 200; i++) (void)wshub_all_send(hub, &m, NULL, 0);
+        break;
+    case 43:
+        wshub_loop_set_down(loop, true);
+        wshub_loop_set_down(loop, false);
+        break;
     case 44: wshub_conn_closed(hub, wire); break; /* an io that reports from inside */
-    case 45: wshub_conn_received(hub, wire2, (uint8_t *)text, (size_t)snprintf(text, sizeof text, "\x81")); break;
+    case 45:
+        wshub_conn_received(hub, wire2, (uint8_t *)text,
+                            (size_t)snprintf(text, sizeof text, "\x81"));
+        break;
     case 46: (void)wshub_client_in_room(hub, c, s); break;
     case 47: (void)wshub_client_is_pressured(hub, c); break;
     case 48: (void)wshub_client_user_ptr(hub, c); break;
-    case 49: while (wshub_user_each_client(hub, wshub_str_z("u"), &it, &o)) (void)wshub_client_close(hub, o, 1000, s); break;
+    case 49:
+        while (wshub_user_each_client(hub, wshub_str_z("u"), &it, &o))
+            (void)wshub_client_close(hub, o, 1000, s);
+        break;
     case 50: (void)wshub_timer_stop(hub, (wshub_timer){UINT64_C(1) << 32}); break;
     case 51: (void)wshub_post(hub, nothing_timer, NULL); break;
     case 52: (void)wshub_post_client_send(hub, c, &m); break;
@@ -99,22 +148,33 @@ static void call(wshub *hub, int n, const char *id) {
     case 61: wshub_conn_sent(hub, wire, 5); break;
     case 62: EXPECT(wshub_server_id(hub).len == 36 && wshub_now_ms(hub) < UINT64_MAX); break;
     case 63: EXPECT(wshub_user(hub) == &w); break;
-    case 64: (void)wshub_is_draining(hub); (void)wshub_is_down(hub); break;
-    case 65: while (wshub_room_each_member(hub, wshub_str_z("ws-default"), &it, &o)) (void)wshub_client_leave(hub, c, wshub_str_z("ws-default")); break; /* in walks anybody leaves */
-    case 66: while (wshub_client_each(hub, &it, &o)) wshub_conn_closed(hub, wire); break;
+    case 64:
+        (void)wshub_is_draining(hub);
+        (void)wshub_is_down(hub);
+        break;
+    /* in walks anybody leaves */
+    case 65:
+        while (wshub_room_each_member(hub, wshub_str_z("ws-default"), &it, &o))
+            (void)wshub_client_leave(hub, c, wshub_str_z("ws-default"));
+        break;
+    case 66:
+        while (wshub_client_each(hub, &it, &o)) wshub_conn_closed(hub, wire);
+        break;
     default: break;
     }
 }
 
-/* Memory that fails from an allocation on, for some of them, and the place where the call is then done: in the first callback of
- * any kind behind the first that failed (CB_ANY), or in the line of the log of a number. */
+/* Memory that fails from an allocation on, for some of them, and the place where the call is
+ * then done: in the first callback of any kind behind the first that failed (CB_ANY), or in the
+ * line of the log of a number. */
 enum { CB_ANY = 1000 };
 static long allocations, fail_from, fail_count;
 static int lines_seen, at_line;
 static void *poor_alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
     if (new_bytes > old_bytes) {
         allocations++;
-        if (fail_from && allocations >= fail_from && allocations < fail_from + fail_count) return NULL;
+        if (fail_from && allocations >= fail_from && allocations < fail_from + fail_count)
+            return NULL;
     }
     return world_alloc(user, ptr, old_bytes, new_bytes);
 }
@@ -122,7 +182,9 @@ static void *poor_alloc(void *user, void *ptr, size_t old_bytes, size_t new_byte
 static void here(wshub *hub, int callback) {
     if (callback == CB_LOG && !busy) lines_seen++;
     if (busy || !w.hub) return;
-    if (at_callback == CB_ANY ? !fail_from || allocations < fail_from || reached : callback != at_callback) return;
+    if (at_callback == CB_ANY ? !fail_from || allocations < fail_from || reached
+                              : callback != at_callback)
+        return;
     if (at_line && (lines_seen != at_line || reached)) return;
     busy = 1;
     reached = 1;
@@ -183,7 +245,8 @@ static void m_in(wshub *hub, wshub_ask ask, wshub_client c, const wshub_event *e
     (void)c;
 }
 static void m_opened(wshub *hub, wshub_client c, void *user) {
-    (void)snprintf(self_id, sizeof self_id, "%.*s", (int)wshub_client_id(hub, c).len, wshub_client_id(hub, c).ptr);
+    (void)snprintf(self_id, sizeof self_id, "%.*s", (int)wshub_client_id(hub, c).len,
+                   wshub_client_id(hub, c).ptr);
     here(hub, CB_OPENED);
     (void)user;
 }
@@ -251,9 +314,15 @@ static void session(void) {
     EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);
     EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
     busy = 1;
-    world_start(&w, DESC(.bus = &bus, .require_encryption = true, .backpressure_bytes_max = 3000, .on_authenticate = m_auth, .on_handshake = m_handshake, .on_join = m_join, .on_message = m_message,
-                         .on_binary = m_binary, .on_transform_out = m_out, .on_transform_in = m_in, .on_opened = m_opened, .on_connected = m_connected, .on_disconnected = m_gone, .on_pressure = m_pressure,
-                         .on_request = m_request, .on_upgrade = m_upgrade, .on_bus = m_bus, .on_shutdown = m_shutdown, .on_log = m_log), FAKE(0));
+    world_start(&w,
+                DESC(.bus = &bus, .require_encryption = true, .backpressure_bytes_max = 3000,
+                     .on_authenticate = m_auth, .on_handshake = m_handshake, .on_join = m_join,
+                     .on_message = m_message, .on_binary = m_binary, .on_transform_out = m_out,
+                     .on_transform_in = m_in, .on_opened = m_opened, .on_connected = m_connected,
+                     .on_disconnected = m_gone, .on_pressure = m_pressure, .on_request = m_request,
+                     .on_upgrade = m_upgrade, .on_bus = m_bus, .on_shutdown = m_shutdown,
+                     .on_log = m_log),
+                FAKE(0));
     kept = w.hub;
     w.hub->mem.fn = poor_alloc;
     allocations = lines_seen = 0;
@@ -263,26 +332,28 @@ static void session(void) {
     busy = 0;
     {
         wshub_conn h = wshub_io_fake_open(w.net);
-        wshub_io_fake_input(w.net, h, "GET /x HTTP/1.1\r\nHost: h\r\n\r\nGET /y HTTP/1.1\r\nHost: h\r\n\r\n", 56);
+        wshub_io_fake_input(
+            w.net, h, "GET /x HTTP/1.1\r\nHost: h\r\n\r\nGET /y HTTP/1.1\r\nHost: h\r\n\r\n", 56);
     }
 #define ALIVE if (w.hub)
     ALIVE wire = wshub_io_fake_connect(w.net, "/ws");
     ALIVE wshub_io_fake_text(w.net, wire, "{\"event\":\"authenticate\",\"data\":1}");
-    ALIVE wshub_io_fake_text(w.net, wire, "{\"event\":\"join\",\"data\":{\"rooms\":[\"a\",\"b\"]}}");
+    ALIVE wshub_io_fake_text(w.net, wire,
+                             "{\"event\":\"join\",\"data\":{\"rooms\":[\"a\",\"b\"]}}");
     ALIVE wshub_io_fake_text(w.net, wire, "{\"event\":\"m\\u0065\",\"data\":1}");
     ALIVE wshub_io_fake_send(w.net, wire, 1, false, "{\"event\":", 9);
     ALIVE wshub_io_fake_send(w.net, wire, 0, true, "\"fragments\"}", 12);
     ALIVE wshub_io_fake_send(w.net, wire, 2, true, "\7\7", 2);
     ALIVE wshub_io_fake_text(w.net, wire, "bad");
-    ALIVE (void)wshub_timer_start(w.hub, 0, m_timer, NULL, NULL);
-    ALIVE (void)wshub_post(w.hub, m_post, NULL);
+    ALIVE(void) wshub_timer_start(w.hub, 0, m_timer, NULL, NULL);
+    ALIVE(void) wshub_post(w.hub, m_post, NULL);
     ALIVE wshub_io_fake_run(w.net);
     ALIVE {
         wshub_msg m = msg("e", "\"0123456789\"");
         int i;
         wshub_io_fake_window(w.net, wire, 10);
         for (i = 0; i < 100; i++) {
-            ALIVE (void)wshub_all_send(w.hub, &m, NULL, 0);
+            ALIVE(void) wshub_all_send(w.hub, &m, NULL, 0);
         }
         ALIVE wshub_io_fake_run(w.net);
         ALIVE wshub_io_fake_window(w.net, wire, UINT64_MAX);
@@ -292,7 +363,7 @@ static void session(void) {
     ALIVE wshub_loop_set_down(loop, false);
     ALIVE wshub_io_fake_run(w.net);
     ALIVE wshub_io_fake_end(w.net, wire);
-    ALIVE (void)wshub_shutdown(w.hub);
+    ALIVE(void) wshub_shutdown(w.hub);
     ALIVE wshub_io_fake_advance(w.net, 20000);
     kept = w.hub;
     busy = 1;
@@ -312,7 +383,8 @@ TEST(every_callback_may_call_every_function) {
             session();
             EXPECT(reached);
             pairs++;
-            if (test_failures > before) (void)printf("  callback %d, call %d\n", at_callback, do_call);
+            if (test_failures > before)
+                (void)printf("  callback %d, call %d\n", at_callback, do_call);
         }
     }
     (void)printf("  %d pairs of callback and call\n", pairs);
@@ -339,8 +411,9 @@ TEST(every_line_may_call_every_function) {
     (void)printf("  %d pairs of line and call\n", pairs);
 }
 
-/* The callbacks that want of memory brings about, wherever it is wanted: each allocation of the session fails, by itself and with
- * those behind it; whatever is called next makes a call, another each time (all of them with WSHUB_OOM_ALL). */
+/* The callbacks that want of memory brings about, wherever it is wanted: each allocation of the
+ * session fails, by itself and with those behind it; whatever is called next makes a call,
+ * another each time (all of them with WSHUB_OOM_ALL). */
 TEST(every_callback_for_want_of_memory_may_call_every_function) {
     static const long counts[] = {1, 3, 20, 100000};
     bool all = getenv("WSHUB_OOM_ALL") != NULL;
@@ -357,7 +430,9 @@ TEST(every_callback_for_want_of_memory_may_call_every_function) {
                 session();
                 pairs += reached;
                 if (allocations > most) most = allocations;
-                if (test_failures > before) (void)printf("  allocation %ld, %ld of them, call %d\n", fail_from, fail_count, do_call);
+                if (test_failures > before)
+                    (void)printf("  allocation %ld, %ld of them, call %d\n", fail_from, fail_count,
+                                 do_call);
             } while (++tried < (all ? 2 * CALLS : 2));
             if (fail_from > 1000 || (k == 0 ? allocations < fail_from : fail_from > most)) break;
         }

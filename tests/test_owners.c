@@ -1,7 +1,9 @@
-/* A bus and an io have one owner at a time, who leaves them once, and in the right order; who is refused leaves them to
- * whoever has them; and nothing is lost unsaid (BUS-1, BUS-5, BYE-2, EMIT-1). On seats of a loop, on Redis against a broker
- * in memory, on buses that only count, and on sockets where threads and signals matter. */
+/* A bus and an io have one owner at a time, who leaves them once, and in the right order; who
+ * is refused leaves them to whoever has them; and nothing is lost unsaid (BUS-1, BUS-5, BYE-2,
+ * EMIT-1). On seats of a loop, on Redis against a broker in memory, on buses that only count,
+ * and on sockets where threads and signals matter. */
 #define _GNU_SOURCE
+#define WSHUB_BUS_REDIS_IMPLEMENTATION /* its private parts are looked at */
 #include "hubtest.h"
 #include "wshub_io_auto.h"
 #include "wshub_bus_redis.h"
@@ -9,6 +11,7 @@
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <time.h>
+#include <unistd.h>
 
 typedef enum bus_kind { SEAT, REDIS, BUS_KINDS } bus_kind;
 typedef struct place { /* an io, a bus, and who may own them */
@@ -18,12 +21,12 @@ typedef struct place { /* an io, a bus, and who may own them */
     const wshub_bus *bus;
 } place;
 static broker redis_server;
-static wshub_loop *loop;
+static wshub_loop *the_loop;
 static size_t loop_bytes;
-
 static void *loop_alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
     (void)user;
-    (void)__atomic_add_fetch(&loop_bytes, new_bytes - old_bytes, __ATOMIC_RELAXED); /* seats are on threads of their own */
+    /* seats are on threads of their own */
+    (void)__atomic_add_fetch(&loop_bytes, new_bytes - old_bytes, __ATOMIC_RELAXED);
     if (new_bytes) return realloc(ptr, new_bytes);
     free(ptr);
     return NULL;
@@ -34,13 +37,12 @@ static void network_start(void) {
     d.alloc = loop_alloc;
     loop_bytes = 0;
     memset(&redis_server, 0, sizeof redis_server);
-    EXPECT_INT(wshub_loop_create(&d, &loop), WSHUB_OK);
+    EXPECT_INT(wshub_loop_create(&d, &the_loop), WSHUB_OK);
 }
 static void network_stop(void) {
-    wshub_loop_destroy(loop);
+    wshub_loop_destroy(the_loop);
     EXPECT_INT(loop_bytes, 0);
 }
-
 static void place_open_as(place *p, bus_kind kind, wshub_bus_redis_desc rd) {
     wshub_io_fake_desc fd = {0};
     memset(p, 0, sizeof *p);
@@ -48,7 +50,7 @@ static void place_open_as(place *p, bus_kind kind, wshub_bus_redis_desc rd) {
     fd.user = &p->w;
     EXPECT_INT(wshub_io_fake_create(&fd, &p->w.net), WSHUB_OK);
     if (kind == SEAT) {
-        EXPECT_INT(wshub_loop_bus(loop, &p->seat), WSHUB_OK);
+        EXPECT_INT(wshub_loop_bus(the_loop, &p->seat), WSHUB_OK);
         p->bus = &p->seat;
     } else {
         rd.io = wshub_io_fake_io(p->w.net);
@@ -108,8 +110,6 @@ static void turns(place *a, place *b, int n, uint64_t ms) {
     }
 }
 
-/* ---- one owner at a time ---- */
-
 /* BUS-1: whoever asks for a bus that is another's hears STATE, and that one notices nothing. */
 TEST(a_refused_create_leaves_the_bus_to_the_hub_that_has_it) {
     int kind, who, i;
@@ -133,7 +133,8 @@ TEST(a_refused_create_leaves_the_bus_to_the_hub_that_has_it) {
             d = place_desc(who == 0 ? &a : &other, a.bus);
             if (who == 2) d.path = "no path"; /* nor is a description looked at */
             if (who == 4) ed.json_depth_max = UINT32_MAX;
-            EXPECT_INT(who < 3 ? wshub_create(&d, &hub) : wshub_emitter_create(&ed, &em), WSHUB_ERR_STATE);
+            EXPECT_INT(who < 3 ? wshub_create(&d, &hub) : wshub_emitter_create(&ed, &em),
+                       WSHUB_ERR_STATE);
             EXPECT(!hub && !em);
             for (i = 0; i < 20; i++) {
                 EXPECT_INT(wshub_send(a.w.hub, NULL, &m), WSHUB_OK);
@@ -194,7 +195,8 @@ static wshub_err counted_attach(void *ctx, const wshub_bus_owner *owner) {
     }
     left++;
     if (strlen(order) < 6) strcat(order, "b");
-    if (attached && !refuses && counted_owner.wake) counted_owner.wake(counted_owner.ctx); /* as another thread may until now */
+    /* as another thread may until now */
+    if (attached && !refuses && counted_owner.wake) counted_owner.wake(counted_owner.ctx);
     return WSHUB_OK;
 }
 static size_t counted_publish(void *ctx, const wshub_bus_msg *msgs, size_t count) {
@@ -264,8 +266,10 @@ TEST(a_bus_is_left_once_by_whom_it_was_given) {
                     EXPECT_INT(left, err && way != TAKEN);
                     wshub_io_fake_run(p.w.net);
                     if (way == SHUTS_DOWN && p.w.hub) EXPECT_INT(wshub_shutdown(p.w.hub), WSHUB_OK);
-                    if (way == SHUTS_DOWN && em) wshub_emitter_close(em, 1000, NULL, NULL);
-                    else wshub_emitter_destroy(em);
+                    if (way == SHUTS_DOWN && em)
+                        wshub_emitter_close(em, 1000, NULL, NULL);
+                    else
+                        wshub_emitter_destroy(em);
                     wshub_io_fake_advance(p.w.net, 10000);
                     wshub_destroy(first);
                     place_close(&p);
@@ -286,6 +290,7 @@ static void destroy_here(wshub *hub, void *arg) {
     *(wshub **)arg = NULL;
     wshub_destroy(hub);
 }
+
 /* BUS-1: until a bus is left, other threads may wake its owner, and that needs the io. */
 TEST(a_hub_leaves_its_bus_before_its_io) {
     int way;
@@ -304,7 +309,8 @@ TEST(a_hub_leaves_its_bus_before_its_io) {
         EXPECT_INT(wshub_create(&d, &p.w.hub), WSHUB_OK);
         wshub_io_fake_run(p.w.net);
         if (way & 1) EXPECT_INT(wshub_shutdown(p.w.hub), WSHUB_OK);
-        if (way & 2) EXPECT_INT(wshub_timer_start(p.w.hub, 1, destroy_here, &p.w.hub, NULL), WSHUB_OK);
+        if (way & 2)
+            EXPECT_INT(wshub_timer_start(p.w.hub, 1, destroy_here, &p.w.hub, NULL), WSHUB_OK);
         wshub_io_fake_advance(p.w.net, 10000);
         place_close(&p);
         EXPECT(strcmp(order, "bi") == 0);
@@ -333,13 +339,15 @@ static void *publish(void *arg) {
     wshub_io_sock_destroy(net);
     return NULL;
 }
-/* BUS-1: an io that is given up before its hub lives until that has left, and so does who is woken through it. */
+
+/* BUS-1: an io that is given up before its hub lives until that has left, and so does who is
+ * woken through it. */
 TEST(an_io_given_up_before_its_hub_is_not_woken_when_it_is_gone) {
     pthread_t thread;
     int i, k;
     network_start();
     __atomic_store_n(&publishing, 1, __ATOMIC_RELEASE);
-    EXPECT_INT(pthread_create(&thread, NULL, publish, loop), 0);
+    EXPECT_INT(pthread_create(&thread, NULL, publish, the_loop), 0);
     for (i = 0; i < 1000; i++) {
         wshub_io_sock *net;
         wshub *hub;
@@ -347,7 +355,7 @@ TEST(an_io_given_up_before_its_hub_is_not_woken_when_it_is_gone) {
         wshub_bus bus;
         memset(&d, 0, sizeof d);
         EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
-        EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
+        EXPECT_INT(wshub_loop_bus(the_loop, &bus), WSHUB_OK);
         d.io = wshub_io_sock_io(net);
         d.bus = &bus;
         EXPECT_INT(wshub_create(&d, &hub), WSHUB_OK);
@@ -360,17 +368,18 @@ TEST(an_io_given_up_before_its_hub_is_not_woken_when_it_is_gone) {
     network_stop();
 }
 
-/* ---- ends ---- */
-
 static double seconds(void) {
     struct timespec t;
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
-/* BYE-2: a second signal while a program drains turn by turn keeps no turn from serving, and makes none spin. */
+
+/* BYE-2: a second signal while a program drains turn by turn keeps no turn from serving, and
+ * makes none spin. */
 TEST(a_second_stop_while_shutting_down_keeps_nobody_from_serving) {
-    static const char upgrade[] = "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    static const char upgrade[] =
+        "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
     int stops, i;
     for (stops = 1; stops <= 3; stops++) {
         wshub_io_sock *net;
@@ -429,8 +438,9 @@ static void on_log(wshub *hub, const wshub_log *l, void *user) {
     (void)user;
     told_log += l->code == WSHUB_LOG_BUS_UNCONFIRMED || l->code == WSHUB_LOG_BUS_DROPPED;
 }
-/* BYE-2, BUS-5: what was under way when a connection broke arrived or not; an end says so, whenever that was. And the
- * next owner of the same bus hears nothing of it. */
+
+/* BYE-2, BUS-5: what was under way when a connection broke arrived or not; an end says so,
+ * whenever that was. And the next owner of the same bus hears nothing of it. */
 TEST(an_end_says_what_nobody_knows_to_have_arrived) {
     enum { BEFORE, AT_ONCE, LATER, NEVER, WHENS };
     int when, n, i, round;
@@ -447,7 +457,8 @@ TEST(an_end_says_what_nobody_knows_to_have_arrived) {
             redis_server.on_publish = on_published;
             place_open(&h, REDIS);
             place_open_as(&e, REDIS, rd);
-            for (round = 0; round < 2; round++) { /* in the second one the broker hears everything */
+            /* in the second one the broker hears everything */
+            for (round = 0; round < 2; round++) {
                 wshub_desc d = place_desc(&h, h.bus);
                 wshub_emitter *em;
                 int want;
@@ -497,7 +508,8 @@ TEST(an_end_says_what_nobody_knows_to_have_arrived) {
     }
 }
 
-/* BUS-5: what was kept for a seat that left is given back then, and not when its publisher says something again. */
+/* BUS-5: what was kept for a seat that left is given back then, and not when its publisher says
+ * something again. */
 TEST(a_seat_that_has_left_holds_nothing) {
     static const size_t sizes[] = {100, 10000, 100000};
     static char text[100000];
@@ -538,8 +550,6 @@ TEST(a_seat_that_has_left_holds_nothing) {
     }
 }
 
-/* ---- what is said ---- */
-
 static int lines, odd_bytes;
 static void look_at(const char *text) {
     for (; *text; text++) odd_bytes += (unsigned char)*text < 32 || *text == 127;
@@ -554,6 +564,7 @@ static void on_any_log(wshub *hub, const wshub_log *l, void *user) {
     (void)user;
     look_at(l->text);
 }
+
 /* BUS-5: a line of a log is one line, whatever a broker or a sentinel puts into it. */
 TEST(what_a_broker_says_is_printable_in_lines) {
     enum { SIMPLE, BULK, SENTINEL, GREETING, PLACES };
@@ -565,15 +576,19 @@ TEST(what_a_broker_says_is_printable_in_lines) {
             wshub_desc d;
             wshub_msg m = msg("e", "1");
             char said[64], host[16], hole[24];
-            if ((from == SIMPLE || from == GREETING) && (byte == '\r' || byte == '\n')) continue; /* the end of what it says */
+            /* the end of what it says */
+            if ((from == SIMPLE || from == GREETING) && (byte == '\r' || byte == '\n')) continue;
             memset(&rd, 0, sizeof rd);
             rd.on_log = on_line;
             rd.resp3 = true;
             lines = odd_bytes = 0;
             (void)snprintf(host, sizeof host, "a%cFAKE line", byte);
             (void)snprintf(hole, sizeof hole, "%s:1", host);
-            if (from == BULK) (void)snprintf(said, sizeof said, "!14\r\nERR x%cFAKE yyy", byte);
-            else (void)snprintf(said, sizeof said, "-ERR x%cFAKE%s", byte, from == GREETING ? "\r\n" : "");
+            if (from == BULK)
+                (void)snprintf(said, sizeof said, "!14\r\nERR x%cFAKE yyy", byte);
+            else
+                (void)snprintf(said, sizeof said, "-ERR x%cFAKE%s", byte,
+                               from == GREETING ? "\r\n" : "");
             network_start();
             if (from == SENTINEL) {
                 rd.sentinel = "m";
@@ -639,7 +654,8 @@ TEST(a_message_without_a_channel_is_nobodys) {
     }
 }
 
-/* EMIT-1: the name by which emitters sign is no hub's, which would be deaf to them; names like it are. */
+/* EMIT-1: the name by which emitters sign is no hub's, which would be deaf to them; names like
+ * it are. */
 TEST(the_name_of_emitters_is_no_hubs) {
     static const char *const names[] = {"emitter", "Emitter", "emitters", "emitte", " emitter"};
     size_t i;
@@ -659,7 +675,7 @@ TEST(the_name_of_emitters_is_no_hubs) {
         if (i > 0) {
             wshub_io_fake_run(p.w.net);
             memset(&ed, 0, sizeof ed);
-            EXPECT_INT(wshub_loop_bus(loop, &seat), WSHUB_OK);
+            EXPECT_INT(wshub_loop_bus(the_loop, &seat), WSHUB_OK);
             ed.bus = &seat;
             EXPECT_INT(wshub_emitter_create(&ed, &em), WSHUB_OK);
             EXPECT_INT(wshub_emitter_send(em, NULL, &m), WSHUB_OK);
@@ -695,8 +711,278 @@ TEST(a_bus_that_lacks_an_order_is_refused) {
         place_close(&p);
         memset(&ed, 0, sizeof ed);
         ed.bus = &b;
-        EXPECT_INT(wshub_emitter_create(&ed, &em), lacks & 12 ? WSHUB_ERR_PARAM : WSHUB_OK); /* it subscribes to nothing */
+        /* it subscribes to nothing */
+        EXPECT_INT(wshub_emitter_create(&ed, &em), lacks & 12 ? WSHUB_ERR_PARAM : WSHUB_OK);
         wshub_emitter_destroy(em);
         network_stop();
     }
+}
+
+/* A bus that does as it is told, and counts how often it was left. */
+static wshub_err bus_says;
+static int bus_left;
+static bool bus_room = true;
+static wshub_bus_owner bus_owner;
+static wshub_err odd_attach(void *ctx, const wshub_bus_owner *owner) {
+    (void)ctx;
+    if (!owner) {
+        bus_left++;
+        return WSHUB_OK;
+    }
+    bus_owner = *owner;
+    return bus_says;
+}
+static size_t odd_publish(void *ctx, const wshub_bus_msg *msgs, size_t count) {
+    (void)ctx;
+    (void)msgs;
+    return bus_room ? count : 0;
+}
+static bool odd_subscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
+    (void)ctx;
+    (void)channels;
+    EXPECT(count >= 1 && count <= WSHUB_BUS_BATCH);
+    return bus_room;
+}
+static const wshub_bus odd_bus = {.version = WSHUB_BUS_VERSION,
+                                  .attach = odd_attach,
+                                  .publish = odd_publish,
+                                  .subscribe = odd_subscribe,
+                                  .unsubscribe = odd_subscribe};
+
+TEST(a_bus_that_was_given_is_left_in_any_case) {
+    wshub_io_fake *f;
+    wshub_io io;
+    wshub *hub = NULL;
+    wshub_emitter *em = NULL;
+    wshub_desc d;
+    wshub_emitter_desc ed;
+    wshub_bus none = odd_bus;
+    EXPECT_INT(wshub_io_fake_create(NULL, &f), WSHUB_OK);
+    io = *wshub_io_fake_io(f);
+    memset(&d, 0, sizeof d);
+    d.io = &io;
+    d.bus = &odd_bus;
+    bus_left = 0;
+    bus_says = WSHUB_ERR_IO;
+    EXPECT_INT(wshub_create(&d, &hub), WSHUB_ERR_IO);
+    EXPECT(!hub && bus_left == 1);
+    bus_says = WSHUB_OK;
+    d.path = "no";
+    EXPECT_INT(wshub_create(&d, &hub), WSHUB_ERR_PARAM);
+    EXPECT_INT(bus_left, 2);
+    d.path = NULL;
+    io.wake = NULL;
+    EXPECT_INT(wshub_create(&d, &hub), WSHUB_ERR_NOWAKE);
+    EXPECT(wshub_desc_problem(&d) && bus_left == 3);
+    io = *wshub_io_fake_io(f);
+    d.alloc = few_allocs;
+    allocs_left = 0;
+    EXPECT_INT(wshub_create(&d, &hub), WSHUB_ERR_NOMEM);
+    for (allocs_left = 1; allocs_left < 3; allocs_left++) {
+        unsigned before = allocs_left;
+        EXPECT_INT(wshub_create(&d, &hub), WSHUB_ERR_NOMEM);
+        allocs_left = before;
+    }
+    EXPECT_INT(bus_left, 6);
+    memset(&ed, 0, sizeof ed);
+    EXPECT_INT(wshub_emitter_create(NULL, &em), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_emitter_create(&ed, &em), WSHUB_ERR_PARAM);
+    ed.bus = &none;
+    bus_left = 0;
+    EXPECT_INT(wshub_emitter_create(&ed, NULL), WSHUB_ERR_PARAM);
+    EXPECT_INT(bus_left, 1); /* what was given ends */
+    ed.alloc = few_allocs;
+    allocs_left = 0;
+    bus_left = 0;
+    EXPECT_INT(wshub_emitter_create(&ed, &em), WSHUB_ERR_NOMEM);
+    EXPECT_INT(bus_left, 1);
+    ed.alloc = NULL;
+    bus_says = WSHUB_ERR_LIMIT;
+    EXPECT_INT(wshub_emitter_create(&ed, &em), WSHUB_ERR_LIMIT);
+    EXPECT_INT(bus_left, 2);
+    bus_says = WSHUB_OK;
+    wshub_emitter_destroy(NULL);
+    EXPECT_INT(wshub_emitter_create(&ed, &em), WSHUB_OK);
+    {
+        wshub_msg m = msg("e", "1"), bad = msg("e", "{"), none_at_all = msg("e", "1");
+        wshub_dest to;
+        wshub_str x[2];
+        none_at_all.event = nul();
+        x[0] = S("id");
+        x[1] = too_long();
+        memset(&to, 0, sizeof to);
+        EXPECT_INT(wshub_emitter_send(em, NULL, NULL), WSHUB_ERR_PARAM);
+        EXPECT_INT(wshub_emitter_send(em, NULL, &none_at_all), WSHUB_ERR_PARAM);
+        EXPECT_INT(wshub_emitter_send(em, NULL, &bad), WSHUB_ERR_JSON);
+        bad.data = S("");
+        bad.data_is_json = true; /* no JSON for all that */
+        EXPECT_INT(wshub_emitter_send(em, NULL, &bad), WSHUB_ERR_JSON);
+        bad.data.len = (size_t)WSHUB_MSG_BYTES_MAX + 1;
+        EXPECT_INT(wshub_emitter_send(em, NULL, &bad), WSHUB_ERR_LIMIT);
+        to.kind = (wshub_dest_kind)9;
+        EXPECT_INT(wshub_emitter_send(em, &to, &m), WSHUB_ERR_PARAM);
+        to.kind = WSHUB_DEST_USER; /* nobody */
+        EXPECT_INT(wshub_emitter_send(em, &to, &m), WSHUB_ERR_PARAM);
+        to.name = too_long();
+        EXPECT_INT(wshub_emitter_send(em, &to, &m), WSHUB_ERR_PARAM);
+        to.name = S("r");
+        to.kind = WSHUB_DEST_RESOLVE;
+        to.exclude_count = 2;
+        EXPECT_INT(wshub_emitter_send(em, &to, &m), WSHUB_ERR_PARAM);
+        to.exclude = x;
+        EXPECT_INT(wshub_emitter_send(em, &to, &m), WSHUB_ERR_PARAM);
+        to.exclude_count = 1;
+        EXPECT_INT(wshub_emitter_send(em, &to, &m), WSHUB_OK); /* kept: the bus is not up */
+        EXPECT(wshub_emitter_queued_bytes(em) > 0);
+        bus_room = false;
+        bus_owner.state(bus_owner.ctx, WSHUB_BUS_UP); /* nor has it room */
+        EXPECT(wshub_emitter_queued_bytes(em) > 0);
+        bus_owner.received(bus_owner.ctx, S("x"), S("y")); /* an emitter hears nothing */
+        bus_room = true;
+        EXPECT_INT(wshub_emitter_send(em, NULL, &m), WSHUB_OK);
+        EXPECT_INT(wshub_emitter_queued_bytes(em), 0);
+    }
+    wshub_emitter_destroy(em);
+    EXPECT_INT(bus_left, 3);
+    wshub_io_fake_destroy(f);
+}
+
+static void bus_destroys(wshub *hub, wshub_bus_state state, uint64_t down_ms, void *user) {
+    (void)down_ms;
+    (void)user;
+    if (state == WSHUB_BUS_UP) wshub_destroy(hub);
+}
+
+TEST(a_bus_that_ends_the_hub_and_talks_on) {
+    world w;
+    wshub_loop *loop;
+    wshub_bus bus, peer;
+    wshub_emitter *em;
+    wshub_emitter_desc ed;
+    wshub_msg m = msg("e", "1");
+    wshub_io_fake_desc fd;
+    wshub_desc d;
+    EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);
+    EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
+    EXPECT_INT(wshub_loop_bus(loop, &peer), WSHUB_OK);
+    EXPECT_INT(wshub_loop_bus(NULL, &peer), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_loop_bus(loop, NULL), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_loop_create(NULL, NULL), WSHUB_ERR_PARAM);
+    memset(&ed, 0, sizeof ed);
+    ed.bus = &peer;
+    EXPECT_INT(wshub_emitter_create(&ed, &em), WSHUB_OK);
+    memset(&w, 0, sizeof w);
+    memset(&fd, 0, sizeof fd);
+    memset(&d, 0, sizeof d);
+    EXPECT_INT(wshub_io_fake_create(&fd, &w.net), WSHUB_OK);
+    d.io = wshub_io_fake_io(w.net);
+    d.bus = &bus;
+    d.on_bus = bus_destroys;
+    d.alloc = world_alloc;
+    d.alloc_user = &w;
+    EXPECT_INT(wshub_create(&d, &w.hub), WSHUB_OK);
+    /* waits for the pump that will end the hub */
+    EXPECT_INT(wshub_emitter_send(em, NULL, &m), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    w.hub = NULL;
+    EXPECT_INT(w.bytes, 0);
+    wshub_io_fake_destroy(w.net);
+    wshub_emitter_destroy(em);
+    wshub_loop_destroy(loop);
+    wshub_loop_destroy(NULL);
+}
+
+static wshub_bus_owner pumped;
+static wshub_err pumped_attach(void *ctx, const wshub_bus_owner *owner) {
+    (void)ctx;
+    if (owner) pumped = *owner;
+    return WSHUB_OK;
+}
+static size_t takes_all(void *ctx, const wshub_bus_msg *msgs, size_t count) {
+    (void)ctx;
+    (void)msgs;
+    return count;
+}
+static bool subscribes_all(void *ctx, const wshub_bus_channel *channels, size_t count) {
+    (void)ctx;
+    (void)channels;
+    return count > 0;
+}
+static void up_and_down(void *ctx) {
+    (void)ctx;
+    pumped.state(pumped.ctx, WSHUB_BUS_CONNECTED);
+    pumped.state(pumped.ctx, WSHUB_BUS_UP);
+    pumped.state(pumped.ctx, WSHUB_BUS_DOWN);
+}
+
+TEST(a_bus_that_is_down_again_before_the_hub_has_ended) {
+    const wshub_bus bus = {.version = WSHUB_BUS_VERSION,
+                           .attach = pumped_attach,
+                           .publish = takes_all,
+                           .subscribe = subscribes_all,
+                           .unsubscribe = subscribes_all,
+                           .pump = up_and_down};
+    world w;
+    memset(&w, 0, sizeof w);
+    EXPECT_INT(wshub_io_fake_create(NULL, &w.net), WSHUB_OK);
+    EXPECT_INT(
+        wshub_create(&DESC(.io = wshub_io_fake_io(w.net), .bus = &bus, .on_bus = bus_destroys),
+                     &w.hub),
+        WSHUB_OK);
+    w.hub = NULL;
+    wshub_io_fake_run(w.net);
+    wshub_io_fake_destroy(w.net);
+}
+
+static wshub_bus_state early_bus_says;
+static int early_bus_left, bus_told;
+static wshub_err bus_attach(void *ctx, const wshub_bus_owner *owner) {
+    (void)ctx;
+    if (!owner)
+        early_bus_left++;
+    else
+        owner->state(owner->ctx, early_bus_says);
+    return WSHUB_OK;
+}
+static size_t bus_publish(void *ctx, const wshub_bus_msg *m, size_t n) {
+    (void)ctx;
+    (void)m;
+    return n;
+}
+static bool bus_subscribe(void *ctx, const wshub_bus_channel *c, size_t n) {
+    (void)ctx;
+    (void)c;
+    (void)n;
+    return true;
+}
+static void end_hub(wshub *hub, wshub_bus_state s, uint64_t ms, void *user) {
+    (void)s;
+    (void)ms;
+    (void)user;
+    bus_told++;
+    wshub_destroy(hub);
+}
+
+TEST(a_hub_destroyed_by_a_report_of_its_bus_while_it_is_made) {
+    world w;
+    wshub_bus bus;
+    wshub_desc d = DESC(.bus = &bus, .on_bus = end_hub, .alloc = world_alloc, .alloc_user = &w);
+    memset(&w, 0, sizeof w);
+    memset(&bus, 0, sizeof bus);
+    bus.version = WSHUB_BUS_VERSION;
+    bus.attach = bus_attach;
+    bus.publish = bus_publish;
+    bus.subscribe = bus.unsubscribe = bus_subscribe;
+    EXPECT_INT(wshub_io_fake_create(NULL, &w.net), WSHUB_OK);
+    d.io = wshub_io_fake_io(w.net);
+    early_bus_left = bus_told = 0;
+    early_bus_says = WSHUB_BUS_UP;
+    EXPECT_INT(wshub_create(&d, &w.hub), WSHUB_ERR_CLOSED);
+    EXPECT(!w.hub && bus_told == 1 && early_bus_left == 1); /* and the bus is left once */
+    EXPECT_INT(w.bytes, 0);
+    d.on_bus = NULL;
+    EXPECT_INT(wshub_create(&d, &w.hub), WSHUB_OK);
+    wshub_destroy(w.hub);
+    EXPECT_INT(early_bus_left, 2);
+    wshub_io_fake_destroy(w.net);
 }

@@ -1,6 +1,7 @@
-/* Two hubs, each on sockets of its own, and a real redis-server that is killed, stopped, cut off, locked and closed:
- * each loss is told, healed within 6 s of the broker's return, nothing arrives twice or out of order, memory stays
- * (BUS-5). WSHUB_CYCLES=1000 for the long run. Then: Sentinel, Cluster, exact subscriptions by the 100,000. */
+/* Two hubs, each on sockets of its own, and a real redis-server that is killed, stopped, cut
+ * off, locked and closed: each loss is told, healed within 6 s of the broker's return, nothing
+ * arrives twice or out of order, memory stays (BUS-5). WSHUB_CYCLES=1000 for the long run.
+ * Then: Sentinel, Cluster, exact subscriptions by the 100,000. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #define WSHUB_SELF_CHECK
@@ -111,8 +112,9 @@ static void node_say(node *n, const char *text) {
 }
 
 static void node_start(node *n, const char *url, wshub_bus_redis_desc rd, bool exact, bool client) {
-    static const char hello[] = "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    static const char hello[] =
+        "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     wshub_desc d;
     int i;
     memset(n, 0, sizeof *n);
@@ -151,7 +153,8 @@ static void node_start(node *n, const char *url, wshub_bus_redis_desc rd, bool e
     EXPECT(strstr((const char *)n->in, "101 ") != NULL);
     n->in_len = 0;
     node_say(n, "{\"event\":\"authenticate\"}");
-    for (i = 0; i < 500 && !wshub_room_count(n->hub, wshub_str_z("ws-default")); i++) node_step(n, 1);
+    for (i = 0; i < 500 && !wshub_room_count(n->hub, wshub_str_z("ws-default")); i++)
+        node_step(n, 1);
     {
         wshub_iter it = {0, 0};
         wshub_client c;
@@ -176,7 +179,8 @@ static wshub_bus_redis_stats node_redis(const node *n) {
 static bool node_up(const node *n) {
     return node_redis(n).state == WSHUB_BUS_UP;
 }
-static void node_number(node *from, long value) { /* to the room that every client is in, everywhere */
+/* to the room that every client is in, everywhere */
+static void node_number(node *from, long value) {
     char text[24];
     wshub_msg m;
     wshub_dest d;
@@ -201,7 +205,10 @@ typedef struct proxy {
 } proxy;
 
 static int proxy_listen(int port) {
-    union { struct sockaddr any; struct sockaddr_in in; } a;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+    } a;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
     memset(&a, 0, sizeof a);
     a.in.sin_family = AF_INET;
@@ -283,9 +290,25 @@ static const char *cluster_tell(cluster *c, const char *lines) {
     return redis_tell(c->server.port, lines, NULL, 500);
 }
 
-typedef enum fault { KILL_9, KILL_PUBSUB, KILL_NORMAL, OUTPUT_LIMIT, STOP_SHORT, PASSWORD, ACL, PORT, STOP_LONG, HALF_OPEN, FAULTS } fault;
-static const char *const fault_names[] = {"kill -9", "CLIENT KILL pubsub", "CLIENT KILL normal", "output buffer limit", "SIGSTOP, short",
-                                          "password", "ACL", "port closed", "SIGSTOP, long", "half-open"};
+typedef enum fault {
+    KILL_9,
+    KILL_PUBSUB,
+    KILL_NORMAL,
+    OUTPUT_LIMIT,
+    STOP_SHORT,
+    PASSWORD,
+    ACL,
+    PORT,
+    STOP_LONG,
+    HALF_OPEN,
+    FAULTS
+} fault;
+/* clang-format off */
+static const char *const fault_names[] = {
+    "kill -9", "CLIENT KILL pubsub", "CLIENT KILL normal", "output buffer limit", "SIGSTOP, short",
+    "password", "ACL", "port closed", "SIGSTOP, long", "half-open",
+};
+/* clang-format on */
 
 /* Does it, and mends it. Returns when the broker was there again. */
 static uint64_t inflict(cluster *c, fault what, unsigned rnd) {
@@ -306,7 +329,9 @@ static uint64_t inflict(cluster *c, fault what, unsigned rnd) {
     case OUTPUT_LIMIT: { /* nobody reads while megabytes are published */
         static char big[60100];
         int fd = tcp_open(c->server.port);
-        EXPECT(strstr(cluster_tell(c, "CONFIG SET client-output-buffer-limit \"pubsub 65536 65536 60\""), "OK"));
+        EXPECT(strstr(
+            cluster_tell(c, "CONFIG SET client-output-buffer-limit \"pubsub 65536 65536 60\""),
+            "OK"));
         (void)snprintf(big, sizeof big, "PUBLISH ws:broadcast %60000s\r\n", "x");
         memset(big + 21, 'x', 60000);
         for (i = 0; i < 500; i++) {
@@ -315,7 +340,9 @@ static uint64_t inflict(cluster *c, fault what, unsigned rnd) {
             (void)!recv(fd, gone, sizeof gone, MSG_DONTWAIT);
         }
         (void)close(fd);
-        EXPECT(strstr(cluster_tell(c, "CONFIG SET client-output-buffer-limit \"pubsub 33554432 8388608 60\""), "OK"));
+        EXPECT(strstr(
+            cluster_tell(c, "CONFIG SET client-output-buffer-limit \"pubsub 33554432 8388608 60\""),
+            "OK"));
         return real_ms();
     }
     case STOP_SHORT:
@@ -326,9 +353,13 @@ static uint64_t inflict(cluster *c, fault what, unsigned rnd) {
         return real_ms();
     case PASSWORD:
         EXPECT(strstr(cluster_tell(c, "CONFIG SET requirepass other"), "OK"));
-        (void)redis_tell(c->server.port, "AUTH other\r\nCLIENT KILL TYPE pubsub\r\nCLIENT KILL TYPE normal", ":", 500);
+        (void)redis_tell(c->server.port,
+                         "AUTH other\r\nCLIENT KILL TYPE pubsub\r\nCLIENT KILL TYPE normal", ":",
+                         500);
         cluster_until(c, "NOAUTH");
-        EXPECT(strstr(redis_tell(c->server.port, "AUTH other\r\nCONFIG SET requirepass \"\"", "+OK\r\n+OK", 500), "+OK\r\n+OK"));
+        EXPECT(strstr(redis_tell(c->server.port, "AUTH other\r\nCONFIG SET requirepass \"\"",
+                                 "+OK\r\n+OK", 500),
+                      "+OK\r\n+OK"));
         return real_ms();
     case ACL:
         EXPECT(strstr(cluster_tell(c, "ACL SETUSER default resetchannels"), "OK"));
@@ -355,7 +386,8 @@ static uint64_t inflict(cluster *c, fault what, unsigned rnd) {
 
 TEST(fifty_losses_of_the_broker_are_told_and_healed) {
     static cluster c;
-    long cycles = getenv("WSHUB_CYCLES") ? atol(getenv("WSHUB_CYCLES")) : 50, cycle, counts[FAULTS] = {0};
+    long cycles = getenv("WSHUB_CYCLES") ? atol(getenv("WSHUB_CYCLES")) : 50, cycle,
+         counts[FAULTS] = {0};
     uint64_t worst[FAULTS] = {0}, start = real_ms();
     size_t flat[2] = {0, 0};
     char url[64];
@@ -369,7 +401,8 @@ TEST(fifty_losses_of_the_broker_are_told_and_healed) {
     c.via.port = free_port();
     c.via.listener = proxy_listen(c.via.port);
     (void)snprintf(url, sizeof url, "redis://127.0.0.1:%d", c.via.port);
-    for (i = 0; i < 2; i++) node_start(&c.n[i], url, (wshub_bus_redis_desc){.resp3 = i == 1}, i == 1, true);
+    for (i = 0; i < 2; i++)
+        node_start(&c.n[i], url, (wshub_bus_redis_desc){.resp3 = i == 1}, i == 1, true);
     for (i = 0; i < 2000 && (!node_up(&c.n[0]) || !node_up(&c.n[1])); i++) {
         node_step(&c.n[0], 1);
         node_step(&c.n[1], 0);
@@ -378,13 +411,16 @@ TEST(fifty_losses_of_the_broker_are_told_and_healed) {
     EXPECT(node_up(&c.n[0]) && node_up(&c.n[1]));
     for (cycle = 0; cycle < cycles; cycle++) {
         /* the slow ones, which must outlast a time-out of ours, come one in 25 */
-        fault what = cycle % 25 == 11 ? STOP_LONG : cycle % 25 == 23 ? HALF_OPEN : (fault)(cycle % 8);
+        fault what = cycle % 25 == 11   ? STOP_LONG
+                     : cycle % 25 == 23 ? HALF_OPEN
+                                        : (fault)(cycle % 8);
         int downs[2], ups[2];
         long got;
         uint64_t back, healed;
         bool told = what != STOP_SHORT, half;
         rnd = rnd * 1103515245u + 12345u;
-        cluster_for(&c, 530); /* long enough for a good connection, whose loss is tried again at once */
+        /* long enough for a good connection, whose loss is tried again at once */
+        cluster_for(&c, 530);
         for (i = 0; i < 2; i++) {
             downs[i] = c.n[i].downs;
             ups[i] = c.n[i].ups;
@@ -395,13 +431,17 @@ TEST(fifty_losses_of_the_broker_are_told_and_healed) {
         while (real_ms() < back + 8000) { /* until both have been down and are up */
             cluster_step(&c);
             half = true;
-            for (i = 0; i < 2; i++) half = half && node_up(&c.n[i]) && (!told || (c.n[i].downs > downs[i] && c.n[i].ups > ups[i]));
+            for (i = 0; i < 2; i++)
+                half = half && node_up(&c.n[i]) &&
+                       (!told || (c.n[i].downs > downs[i] && c.n[i].ups > ups[i]));
             if (half) break;
         }
         healed = real_ms() - back;
         if (healed > worst[what]) worst[what] = healed;
         counts[what]++;
-        if (healed > 6000) (void)printf("  cycle %ld, %s: %llu ms (%s | %s)\n", cycle, fault_names[what], (unsigned long long)healed, c.n[0].error, c.n[1].error);
+        if (healed > 6000)
+            (void)printf("  cycle %ld, %s: %llu ms (%s | %s)\n", cycle, fault_names[what],
+                         (unsigned long long)healed, c.n[0].error, c.n[1].error);
         EXPECT(healed <= 6000);
         for (i = 0; i < 2 && told; i++) {
             EXPECT(c.n[i].downs > downs[i] && c.n[i].ups > ups[i]); /* the gap is told */
@@ -413,17 +453,26 @@ TEST(fifty_losses_of_the_broker_are_told_and_healed) {
         EXPECT(c.n[1].got >= got + 5);
         if (cycle == 15 || cycle + 1 == cycles) {
             for (i = 0; i < 2; i++) {
-                if (cycle == 15) flat[i] = c.n[i].bytes;
-                else if (cycle > 15 && c.n[i].bytes > flat[i] + 300000) (void)printf("  node %d: %zu bytes, %zu at cycle 15\n", i, c.n[i].bytes, flat[i]);
-                EXPECT(cycle <= 15 || c.n[i].bytes <= flat[i] + 300000); /* buffers of the moment, not a trend */
+                if (cycle == 15)
+                    flat[i] = c.n[i].bytes;
+                else if (cycle > 15 && c.n[i].bytes > flat[i] + 300000)
+                    (void)printf("  node %d: %zu bytes, %zu at cycle 15\n", i, c.n[i].bytes,
+                                 flat[i]);
+                /* buffers of the moment, not a trend */
+                EXPECT(cycle <= 15 || c.n[i].bytes <= flat[i] + 300000);
             }
         }
     }
     for (i = 0; i < FAULTS; i++) {
-        if (counts[i]) (void)printf("  %-20s %4ld times, healed within %llu ms of the broker's return at most\n", fault_names[i], counts[i], (unsigned long long)worst[i]);
+        if (counts[i])
+            (void)printf(
+                "  %-20s %4ld times, healed within %llu ms of the broker's return at most\n",
+                fault_names[i], counts[i], (unsigned long long)worst[i]);
     }
-    (void)printf("  %ld said, %ld heard by the other node, %ld lost in gaps, none twice; %llu s; the nodes hold %zu and %zu bytes, %zu and %zu at cycle 15\n",
-                 c.said, c.n[1].got, c.n[1].lost, (unsigned long long)(real_ms() - start) / 1000, c.n[0].bytes, c.n[1].bytes, flat[0], flat[1]);
+    (void)printf("  %ld said, %ld heard by the other node, %ld lost in gaps, none twice; %llu s; "
+                 "the nodes hold %zu and %zu bytes, %zu and %zu at cycle 15\n",
+                 c.said, c.n[1].got, c.n[1].lost, (unsigned long long)(real_ms() - start) / 1000,
+                 c.n[0].bytes, c.n[1].bytes, flat[0], flat[1]);
     EXPECT_INT(c.n[0].got, c.said); /* locally none is missing */
     for (i = 0; i < 2; i++) {
         wshub_stats st;
@@ -462,10 +511,14 @@ TEST(a_hundred_thousand_rooms_are_subscribed_in_batches_under_a_second) { /* BUS
         EXPECT_INT(wshub_client_join(n.hub, c, wshub_str_z(name)), WSHUB_OK);
     }
     (void)wshub_settle(n.hub);
-    while ((node_redis(&n).subscribed < ROOMS || node_redis(&n).unacknowledged) && real_ms() < start + 20000) node_step(&n, 1);
+    while ((node_redis(&n).subscribed < ROOMS || node_redis(&n).unacknowledged) &&
+           real_ms() < start + 20000)
+        node_step(&n, 1);
     took = real_ms() - start;
-    (void)printf("  %d rooms joined, subscribed and acknowledged in %llu ms\n", ROOMS, (unsigned long long)took);
-    /* what is subscribed is what is here: broadcast, the client, its own room, its user, the rooms; and the heartbeat */
+    (void)printf("  %d rooms joined, subscribed and acknowledged in %llu ms\n", ROOMS,
+                 (unsigned long long)took);
+    /* what is subscribed is what is here: broadcast, the client, its own room, its user, the
+     * rooms; and the heartbeat */
     EXPECT_INT(node_redis(&n).subscribed, ROOMS + 6);
     answer = redis_tell(server.port, "INFO stats", "pubsub_patterns", 1000);
     answer = strstr(answer, "pubsub_channels:");
@@ -477,19 +530,24 @@ TEST(a_hundred_thousand_rooms_are_subscribed_in_batches_under_a_second) { /* BUS
     }
     (void)wshub_settle(n.hub);
     start = real_ms();
-    while ((node_redis(&n).subscribed != ROOMS / 2 + 6 || node_redis(&n).unacknowledged) && real_ms() < start + 20000) node_step(&n, 1);
-    answer = strstr(redis_tell(server.port, "INFO stats", "pubsub_patterns", 1000), "pubsub_channels:");
+    while ((node_redis(&n).subscribed != ROOMS / 2 + 6 || node_redis(&n).unacknowledged) &&
+           real_ms() < start + 20000)
+        node_step(&n, 1);
+    answer =
+        strstr(redis_tell(server.port, "INFO stats", "pubsub_patterns", 1000), "pubsub_channels:");
     EXPECT(answer && atol(answer + 16) == ROOMS / 2 + 7);
     /* and all of it again after a cut */
     EXPECT(strstr(redis_tell(server.port, "CLIENT KILL TYPE pubsub", NULL, 500), ":1"));
     for (i = 0; i < 5000 && n.downs == 0; i++) node_step(&n, 1);
     start = real_ms();
     while (!node_up(&n) && real_ms() < start + 20000) node_step(&n, 1);
-    answer = strstr(redis_tell(server.port, "INFO stats", "pubsub_patterns", 1000), "pubsub_channels:");
+    answer =
+        strstr(redis_tell(server.port, "INFO stats", "pubsub_patterns", 1000), "pubsub_channels:");
     EXPECT(answer && atol(answer + 16) == ROOMS / 2 + 7);
     EXPECT_INT(node_redis(&n).subscribed, ROOMS / 2 + 6);
     EXPECT_INT(wshub_client_close(n.hub, c, 1000, wshub_str_z("")), WSHUB_OK);
-    for (i = 0; i < 5000 && node_redis(&n).subscribed != 1; i++) EXPECT_INT(wshub_io_sock_run_once(n.net, 1), WSHUB_OK);
+    for (i = 0; i < 5000 && node_redis(&n).subscribed != 1; i++)
+        EXPECT_INT(wshub_io_sock_run_once(n.net, 1), WSHUB_OK);
     EXPECT_INT(node_redis(&n).subscribed, 1);
     node_stop(&n);
     redis_end(&server);
@@ -516,7 +574,8 @@ TEST(at_full_rate_nothing_is_lost_or_reordered_while_the_broker_is_well) {
     while ((n[1].got < MESSAGES || n[0].got < MESSAGES) && real_ms() < end) {
         wshub_stats st;
         wshub_stats_get(n[0].hub, &st);
-        for (i = 0; i < 100 && said < MESSAGES && st.bus_queued_bytes < 500000; i++) node_number(&n[0], said++);
+        for (i = 0; i < 100 && said < MESSAGES && st.bus_queued_bytes < 500000; i++)
+            node_number(&n[0], said++);
         node_step(&n[0], 0);
         node_step(&n[1], 0);
     }
@@ -530,7 +589,8 @@ TEST(at_full_rate_nothing_is_lost_or_reordered_while_the_broker_is_well) {
 
 /* ---- an io for Redis alone, beside a hub on another ---- */
 
-TEST(a_hub_on_a_loop_of_its_own_has_an_io_for_redis_alone) { /* as the head of wshub_bus_redis.h says */
+/* as the head of wshub_bus_redis.h says */
+TEST(a_hub_on_a_loop_of_its_own_has_an_io_for_redis_alone) {
     static node n;
     redis_server server;
     wshub_io_fake *own;
@@ -550,8 +610,14 @@ TEST(a_hub_on_a_loop_of_its_own_has_an_io_for_redis_alone) { /* as the head of w
     node_start(&n, server.url, (wshub_bus_redis_desc){0}, false, true);
     EXPECT_INT(wshub_io_fake_create(NULL, &own), WSHUB_OK);
     EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
-    EXPECT_INT(wshub_bus_redis_create(&(wshub_bus_redis_desc){.io = wshub_io_sock_io(net), .url = server.url}, &redis), WSHUB_OK);
-    EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_fake_io(own), .bus = wshub_bus_redis_bus(redis), .on_authenticate = node_auth}, &hub), WSHUB_OK);
+    EXPECT_INT(wshub_bus_redis_create(
+                   &(wshub_bus_redis_desc){.io = wshub_io_sock_io(net), .url = server.url}, &redis),
+               WSHUB_OK);
+    EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_fake_io(own),
+                                          .bus = wshub_bus_redis_bus(redis),
+                                          .on_authenticate = node_auth},
+                            &hub),
+               WSHUB_OK);
     c = wshub_io_fake_connect(own, "/ws");
     wshub_io_fake_text(own, c, "{\"event\":\"authenticate\"}");
     EXPECT(wshub_io_fake_next(own, c, &f));
@@ -598,7 +664,13 @@ TEST(the_acl_line_of_the_manual_suffices) {
     if (!redis_installed()) SKIP("redis-server is not installed");
     memset(&server, 0, sizeof server);
     redis_start(&server);
-    EXPECT(strstr(redis_tell(server.port, "ACL SETUSER hub on >secret resetchannels &ws:broadcast &ws:room:* &ws:client:* &ws:user:* &wshub:hb:* -@all +subscribe +psubscribe +unsubscribe +punsubscribe +publish +ping +hello +auth +client|setname +quit", NULL, 500), "OK"));
+    EXPECT(strstr(
+        redis_tell(server.port,
+                   "ACL SETUSER hub on >secret resetchannels &ws:broadcast &ws:room:* &ws:client:* "
+                   "&ws:user:* &wshub:hb:* -@all +subscribe +psubscribe +unsubscribe +punsubscribe "
+                   "+publish +ping +hello +auth +client|setname +quit",
+                   NULL, 500),
+        "OK"));
     (void)snprintf(url, sizeof url, "redis://hub:secret@127.0.0.1:%d", server.port);
     for (i = 0; i < 4; i++) {
         int k;
@@ -606,7 +678,8 @@ TEST(the_acl_line_of_the_manual_suffices) {
         for (k = 0; k < 2000 && !node_up(&n); k++) node_step(&n, 1);
         EXPECT(node_up(&n));
         node_number(&n, 0);
-        for (k = 0; k < 1500 && (node_redis(&n).pending || !node_redis(&n).receivers); k++) node_step(&n, 1);
+        for (k = 0; k < 1500 && (node_redis(&n).pending || !node_redis(&n).receivers); k++)
+            node_step(&n, 1);
         EXPECT_INT(node_redis(&n).refused, 0);
         EXPECT_INT(node_redis(&n).receivers, 1);
         EXPECT_INT(n.downs, 0);
@@ -641,8 +714,11 @@ TEST(the_master_of_a_sentinel_is_followed_when_it_dies) {
     f = fopen(conf, "w");
     EXPECT(f != NULL);
     if (f) {
-        (void)fprintf(f, "port %d\nbind 127.0.0.1\nsentinel monitor main %s 1\nsentinel down-after-milliseconds main 300\n"
-                         "sentinel failover-timeout main 3000\n", sentinel.port, text);
+        (void)fprintf(f,
+                      "port %d\nbind 127.0.0.1\nsentinel monitor main %s 1\nsentinel "
+                      "down-after-milliseconds main 300\n"
+                      "sentinel failover-timeout main 3000\n",
+                      sentinel.port, text);
         (void)fclose(f);
     }
     sentinel.pid = fork();
@@ -654,9 +730,14 @@ TEST(the_master_of_a_sentinel_is_followed_when_it_dies) {
         _exit(127);
     }
     EXPECT(redis_ready(&sentinel, 10000));
-    for (i = 0; i < 1000 && !strstr(redis_tell(sentinel.port, "INFO sentinel", "slaves=1", 100), "slaves=1"); i++) real_sleep(10);
-    (void)snprintf(url, sizeof url, "redis://127.0.0.1:1,127.0.0.1:%d", sentinel.port); /* one of them is never there */
-    for (i = 0; i < 2; i++) node_start(&n[i], url, (wshub_bus_redis_desc){.sentinel = "main"}, false, true);
+    for (i = 0; i < 1000 &&
+                !strstr(redis_tell(sentinel.port, "INFO sentinel", "slaves=1", 100), "slaves=1");
+         i++)
+        real_sleep(10);
+    /* one of them is never there */
+    (void)snprintf(url, sizeof url, "redis://127.0.0.1:1,127.0.0.1:%d", sentinel.port);
+    for (i = 0; i < 2; i++)
+        node_start(&n[i], url, (wshub_bus_redis_desc){.sentinel = "main"}, false, true);
     for (i = 0; i < 5000 && (!node_up(&n[0]) || !node_up(&n[1])); i++) {
         node_step(&n[0], 1);
         node_step(&n[1], 0);
@@ -669,8 +750,10 @@ TEST(the_master_of_a_sentinel_is_followed_when_it_dies) {
     do {
         node_step(&n[0], 1);
         node_step(&n[1], 0);
-    } while ((!node_up(&n[0]) || !node_up(&n[1]) || strcmp(wshub_bus_redis_address(n[0].redis), text) != 0 ||
-              strcmp(wshub_bus_redis_address(n[1].redis), text) != 0) && real_ms() < end);
+    } while ((!node_up(&n[0]) || !node_up(&n[1]) ||
+              strcmp(wshub_bus_redis_address(n[0].redis), text) != 0 ||
+              strcmp(wshub_bus_redis_address(n[1].redis), text) != 0) &&
+             real_ms() < end);
     EXPECT(node_up(&n[0]) && strcmp(wshub_bus_redis_address(n[0].redis), text) == 0);
     EXPECT(node_up(&n[1]) && strcmp(wshub_bus_redis_address(n[1].redis), text) == 0);
     node_number(&n[0], n[1].next);
@@ -701,16 +784,23 @@ TEST(a_cluster_is_joined_by_any_node_and_left_by_none) {
         redis_start(&s[i]);
     }
     for (i = 0; i < 3; i++) {
-        (void)snprintf(text, sizeof text, "CLUSTER ADDSLOTSRANGE %d %d", i * 5461, i == 2 ? 16383 : i * 5461 + 5460);
+        (void)snprintf(text, sizeof text, "CLUSTER ADDSLOTSRANGE %d %d", i * 5461,
+                       i == 2 ? 16383 : i * 5461 + 5460);
         EXPECT(strstr(redis_tell(s[i].port, text, NULL, 500), "OK"));
         (void)snprintf(text, sizeof text, "CLUSTER MEET 127.0.0.1 %d", s[0].port);
         if (i) EXPECT(strstr(redis_tell(s[i].port, text, NULL, 500), "OK"));
     }
     for (i = 0; i < 3; i++) {
-        for (k = 0; k < 2000 && !strstr(redis_tell(s[i].port, "CLUSTER INFO", "cluster_size:3", 100), "cluster_state:ok"); k++) real_sleep(10);
+        for (k = 0;
+             k < 2000 && !strstr(redis_tell(s[i].port, "CLUSTER INFO", "cluster_size:3", 100),
+                                 "cluster_state:ok");
+             k++)
+            real_sleep(10);
     }
-    for (i = 0; i < 2; i++) { /* one by the first node, one by the second: classic pub/sub is everywhere */
-        (void)snprintf(url, sizeof url, "redis://127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d", s[i].port, s[(i + 1) % 3].port, s[2].port);
+    /* one by the first node, one by the second: classic pub/sub is everywhere */
+    for (i = 0; i < 2; i++) {
+        (void)snprintf(url, sizeof url, "redis://127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d", s[i].port,
+                       s[(i + 1) % 3].port, s[2].port);
         node_start(&n[i], url, (wshub_bus_redis_desc){0}, i == 1, true);
     }
     for (i = 0; i < 5000 && (!node_up(&n[0]) || !node_up(&n[1])); i++) {

@@ -1,6 +1,7 @@
-/* Sends to one room, one after the other, are gathered and given out at once (wshub__run_add). Nobody can tell: two hubs are
- * told the same, one of them is looked at after every word, which ends its run; what their clients receive, byte by byte,
- * and what their counters say at the end of every turn is the same. */
+/* Sends to one room, one after the other, are gathered and given out at once (wshub__run_add).
+ * Nobody can tell: two hubs are told the same, one of them is looked at after every word, which
+ * ends its run; what their clients receive, byte by byte, and what their counters say at the
+ * end of every turn is the same. */
 #include "hubtest.h"
 
 enum { PEERS = 12, ROOMS = 2 };
@@ -10,8 +11,8 @@ static uint32_t rnd(uint32_t n) {
     return (uint32_t)(dice >> 33) % n;
 }
 
-static wshub_str S(const char *text) { return wshub_str_z(text); }
-static wshub_err chatter(wshub *hub, wshub_client c, const wshub_event *e, void *user) { /* sends in the midst of reading */
+/* sends in the midst of reading */
+static wshub_err chatter(wshub *hub, wshub_client c, const wshub_event *e, void *user) {
     wshub_msg m;
     int i;
     (void)c;
@@ -19,7 +20,8 @@ static wshub_err chatter(wshub *hub, wshub_client c, const wshub_event *e, void 
     memset(&m, 0, sizeof m);
     m.event = e->event;
     m.data = S("\"said\"");
-    for (i = 0; i < 3; i++) (void)wshub_room_send(hub, S(e->event.len % 2 ? "one" : "two"), &m, NULL, 0);
+    for (i = 0; i < 3; i++)
+        (void)wshub_room_send(hub, S(e->event.len % 2 ? "one" : "two"), &m, NULL, 0);
     return WSHUB_OK;
 }
 /* Which client is told of pressure first in a turn is nobody's promise; what each is told is. */
@@ -46,7 +48,8 @@ static bool same(side *a, side *b) {
     wshub_stats x, y;
     int i;
     for (i = 0; i < PEERS; i++) {
-        wshub_str p = wshub_io_fake_output(a->w.net, a->conns[i]), q = wshub_io_fake_output(b->w.net, b->conns[i]);
+        wshub_str p = wshub_io_fake_output(a->w.net, a->conns[i]),
+                  q = wshub_io_fake_output(b->w.net, b->conns[i]);
         if (!wshub_str_eq(p, q)) {
             (void)printf("  client %d has %u and %u bytes\n", i, (unsigned)p.len, (unsigned)q.len);
             return false;
@@ -58,7 +61,8 @@ static bool same(side *a, side *b) {
     }
     x = stats(&a->w);
     y = stats(&b->w);
-    x.segment_bytes = y.segment_bytes = 0; /* what is dropped may have been written behind another's back */
+    /* what is dropped may have been written behind another's back */
+    x.segment_bytes = y.segment_bytes = 0;
     for (i = 0; i < (int)(sizeof x / sizeof(uint64_t)); i++) {
         uint64_t p, q;
         memcpy(&p, (uint8_t *)&x + (size_t)i * 8, 8);
@@ -79,12 +83,19 @@ TEST(a_run_is_as_if_each_had_been_sent_alone) { /* SEND-1, SEND-5, SEND-6 */
         told[0] = told[1] = 0;
         for (k = 0; k < 2; k++) {
             side *s = &sides[k];
-            world_start(&s->w, DESC(.on_authenticate = accept_all, .on_message = chatter, .on_pressure = pressure, .user = &numbers[k], .backpressure_bytes_max = limit, .close_on_backpressure = seed % 7 == 0, .on_join = join_all,
-                                    .heartbeat_timeout_ms = WSHUB_OFF, .idle_timeout_ms = WSHUB_OFF, .write_timeout_ms = WSHUB_OFF),
+            world_start(&s->w,
+                        DESC(.on_authenticate = accept_all, .on_message = chatter,
+                             .on_pressure = pressure, .user = &numbers[k],
+                             .backpressure_bytes_max = limit,
+                             .close_on_backpressure = seed % 7 == 0, .on_join = join_all,
+                             .heartbeat_timeout_ms = WSHUB_OFF, .idle_timeout_ms = WSHUB_OFF,
+                             .write_timeout_ms = WSHUB_OFF),
                         FAKE(.seed = (uint32_t)seed, .completion = seed % 5 == 0));
             for (i = 0; i < PEERS; i++) {
                 s->conns[i] = world_client(&s->w, i % 3 ? "u" : NULL, s->ids[i]);
-                EXPECT_INT(wshub_client_join(s->w.hub, world_handle(&s->w, s->ids[i]), S(i % 2 ? "one" : "two")), WSHUB_OK);
+                EXPECT_INT(wshub_client_join(s->w.hub, world_handle(&s->w, s->ids[i]),
+                                             S(i % 2 ? "one" : "two")),
+                           WSHUB_OK);
             }
         }
         EXPECT(same(&sides[0], &sides[1]));
@@ -104,7 +115,8 @@ TEST(a_run_is_as_if_each_had_been_sent_alone) { /* SEND-1, SEND-5, SEND-6 */
                 what = rnd(48);
                 room = rnd(6) ? "one" : "two";
                 c = world_handle(&s->w, s->ids[i]);
-                (void)snprintf(data, sizeof data, "[%u,\"%.*s\"]", (unsigned)step, (int)rnd(24), "xxxxxxxxxxxxxxxxxxxxxxxx");
+                (void)snprintf(data, sizeof data, "[%u,\"%.*s\"]", (unsigned)step, (int)rnd(24),
+                               "xxxxxxxxxxxxxxxxxxxxxxxx");
                 m = msg(step % 50 == 0 ? "another" : "m", data);
                 if (what < 24) (void)wshub_room_send(hub, S(room), &m, NULL, 0);
                 if (what == 24 || what > 40) (void)wshub_all_send(hub, &m, NULL, 0);
@@ -117,10 +129,15 @@ TEST(a_run_is_as_if_each_had_been_sent_alone) { /* SEND-1, SEND-5, SEND-6 */
                     (void)wshub_room_send(hub, S(room), &m, &ex, 1);
                 }
                 if (what == 30) wshub_io_fake_send(s->w.net, s->conns[i], 9, true, "ping", rnd(4));
-                if (what == 31 || what == 36) wshub_io_fake_run(s->w.net); /* what the stream takes changes between turns, not in one */
-                if (what == 31) wshub_io_fake_window(s->w.net, s->conns[i], rnd(3) ? rnd(400) : UINT64_MAX);
-                if (what == 32) wshub_io_fake_text(s->w.net, s->conns[i], rnd(2) ? "{\"event\":\"abc\"}" : "{\"event\":\"abcd\"}");
-                if (what == 33) (void)wshub_client_encrypt(hub, c); /* nobody transforms: in the clear, as it was */
+                /* what the stream takes changes between turns, not in one */
+                if (what == 31 || what == 36) wshub_io_fake_run(s->w.net);
+                if (what == 31)
+                    wshub_io_fake_window(s->w.net, s->conns[i], rnd(3) ? rnd(400) : UINT64_MAX);
+                if (what == 32)
+                    wshub_io_fake_text(s->w.net, s->conns[i],
+                                       rnd(2) ? "{\"event\":\"abc\"}" : "{\"event\":\"abcd\"}");
+                /* nobody transforms: in the clear, as it was */
+                if (what == 33) (void)wshub_client_encrypt(hub, c);
                 if (what == 34 && rnd(6) == 0) (void)wshub_client_close(hub, c, 4000, S("enough"));
                 if (what == 35 && rnd(6) == 0) wshub_io_fake_end(s->w.net, s->conns[i]);
                 if (what == 36) wshub_io_fake_window(s->w.net, s->conns[i], UINT64_MAX);
@@ -131,7 +148,10 @@ TEST(a_run_is_as_if_each_had_been_sent_alone) { /* SEND-1, SEND-5, SEND-6 */
             }
             if (step % 9 == 0) {
                 i = step % PEERS;
-                EXPECT_INT(wshub_client_queued_bytes(sides[0].w.hub, world_handle(&sides[0].w, sides[0].ids[i])), wshub_client_queued_bytes(sides[1].w.hub, world_handle(&sides[1].w, sides[1].ids[i])));
+                EXPECT_INT(wshub_client_queued_bytes(sides[0].w.hub,
+                                                     world_handle(&sides[0].w, sides[0].ids[i])),
+                           wshub_client_queued_bytes(sides[1].w.hub,
+                                                     world_handle(&sides[1].w, sides[1].ids[i])));
             }
             if (step % 20 == 19) {
                 wshub_io_fake_run(sides[0].w.net);
@@ -236,7 +256,8 @@ TEST(want_of_memory_in_a_run_loses_that_message_alone) {
     m = msg("m", big);
     for (i = 0; i < 2; i++) {
         w.fail_at = i ? 0 : 1;
-        EXPECT_INT(wshub_room_send(w.hub, S("ws-default"), &m, NULL, 0), i ? WSHUB_OK : WSHUB_ERR_NOMEM);
+        EXPECT_INT(wshub_room_send(w.hub, S("ws-default"), &m, NULL, 0),
+                   i ? WSHUB_OK : WSHUB_ERR_NOMEM);
         w.fail_at = 0;
     }
     send_one(&w, "3");
@@ -249,7 +270,8 @@ TEST(want_of_memory_in_a_run_loses_that_message_alone) {
     world_stop(&w);
 }
 
-TEST(what_was_written_between_breaks_a_run_in_two) { /* a message that is published, and that nobody here has a use for */
+/* a message that is published, and that nobody here has a use for */
+TEST(what_was_written_between_breaks_a_run_in_two) {
     world w;
     wshub_loop *loop;
     wshub_bus bus;
@@ -288,7 +310,10 @@ TEST(where_each_receiver_is_looked_at_there_are_no_runs) { /* AUTH-6, ENC-1, SEN
     int k, i;
     for (k = 0; k < 3; k++) {
         world w;
-        world_start(&w, DESC(.on_authenticate = accept_all, .on_handshake = refuse_clear, .require_encryption = k == 1, .close_on_backpressure = k == 2), FAKE(0));
+        world_start(&w,
+                    DESC(.on_authenticate = accept_all, .on_handshake = refuse_clear,
+                         .require_encryption = k == 1, .close_on_backpressure = k == 2),
+                    FAKE(0));
         (void)world_client(&w, NULL, NULL);
         for (i = 0; i < 5; i++) send_one(&w, "1");
         EXPECT((w.hub->run.messages > 0) == (k == 0));

@@ -6,6 +6,7 @@
 #include "wshub_io_auto.h"
 #include "test.h"
 #include <pthread.h>
+#include <unistd.h>
 
 enum { POSTERS = 8, POSTS = 12500 };
 
@@ -32,7 +33,9 @@ static void *poster(void *arg) {
     for (i = 0; i < POSTS; i++) {
         if (i % 4 == 0) EXPECT_INT(wshub_post(s->hub, count, NULL), WSHUB_OK);
         if (i % 4 == 1) EXPECT_INT(wshub_post_send(s->hub, NULL, &m), WSHUB_OK);
-        if (i % 4 == 2) EXPECT_INT(wshub_post_join_accept(s->hub, (wshub_ask){(uint64_t)i}, &room, 1), WSHUB_OK);
+        if (i % 4 == 2)
+            EXPECT_INT(wshub_post_join_accept(s->hub, (wshub_ask){(uint64_t)i}, &room, 1),
+                       WSHUB_OK);
         if (i % 4 == 3) EXPECT_INT(wshub_post_close_id(s->hub, room, 1000, room), WSHUB_OK);
     }
     return NULL;
@@ -50,7 +53,8 @@ TEST(eight_threads_post_to_one_hub) {
     wshub_stats st;
     int i;
     EXPECT_INT(wshub_io_auto_create(NULL, &s.net), WSHUB_OK);
-    EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(s.net), .user = &s}, &s.hub), WSHUB_OK);
+    EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(s.net), .user = &s}, &s.hub),
+               WSHUB_OK);
     EXPECT_INT(pthread_create(&s.thread, NULL, serve, &s), 0);
     for (i = 0; i < POSTERS; i++) EXPECT_INT(pthread_create(&posters[i], NULL, poster, &s), 0);
     for (i = 0; i < POSTERS; i++) (void)pthread_join(posters[i], NULL);
@@ -69,7 +73,9 @@ TEST(posts_have_a_limit) {
     wshub *hub;
     int i = 0;
     EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
-    EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .post_bytes_max = 10000}, &hub), WSHUB_OK);
+    EXPECT_INT(
+        wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .post_bytes_max = 10000}, &hub),
+        WSHUB_OK);
     while (i < 1000 && wshub_post(hub, count, NULL) == WSHUB_OK) i++;
     EXPECT(i > 20 && i < 400);
     EXPECT_INT(wshub_post(hub, count, NULL), WSHUB_ERR_LIMIT);
@@ -84,7 +90,8 @@ static wshub_loop *loop;
 static long heard[HUBS];
 
 static void hear(void *ctx, wshub_str channel, wshub_str payload) {
-    long *next = (long *)ctx, n = atol(wshub_json_get(payload, "data").ptr), from = wshub_json_get(payload, "serverId").ptr[1] - '0';
+    long *next = (long *)ctx, n = atol(wshub_json_get(payload, "data").ptr),
+         from = wshub_json_get(payload, "serverId").ptr[1] - '0';
     EXPECT(channel.len == 12);
     EXPECT_INT(n, next[from]);
     next[from] = n + 1;
@@ -122,11 +129,17 @@ TEST(hubs_of_several_threads_hear_each_other_in_order) {
         char id[2] = {(char)('0' + i), 0};
         EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
         EXPECT_INT(wshub_io_auto_create(NULL, &hubs[i].net), WSHUB_OK);
-        EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(hubs[i].net), .user = &hubs[i], .bus = &bus, .server_id = id}, &hubs[i].hub), WSHUB_OK);
+        EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(hubs[i].net),
+                                              .user = &hubs[i],
+                                              .bus = &bus,
+                                              .server_id = id},
+                                &hubs[i].hub),
+                   WSHUB_OK);
         EXPECT_INT(pthread_create(&hubs[i].thread, NULL, serve, &hubs[i]), 0);
     }
     for (i = 0; i < HUBS; i++) EXPECT_INT(wshub_post(hubs[i].hub, say, NULL), WSHUB_OK);
-    while (heard[0] < SAID || heard[1] < SAID || heard[2] < SAID || heard[3] < SAID) ear.pump(ear.ctx);
+    while (heard[0] < SAID || heard[1] < SAID || heard[2] < SAID || heard[3] < SAID)
+        ear.pump(ear.ctx);
     for (i = 0; i < HUBS; i++) {
         wshub_io_sock_stop(hubs[i].net);
         (void)pthread_join(hubs[i].thread, NULL);
@@ -145,7 +158,8 @@ TEST(hubs_of_several_threads_hear_each_other_in_order) {
     wshub_loop_destroy(loop);
 }
 
-/* Seats come and go on another thread, in the midst of it all: nobody wakes who has left, nothing is given to nobody. */
+/* Seats come and go on another thread, in the midst of it all: nobody wakes who has left,
+ * nothing is given to nobody. */
 static long guests_heard, guests_woken;
 static void guest_received(void *ctx, wshub_str channel, wshub_str payload) {
     (void)ctx;
@@ -154,7 +168,8 @@ static void guest_received(void *ctx, wshub_str channel, wshub_str payload) {
 }
 static void guest_state(void *ctx, wshub_bus_state s) {
     static const wshub_bus_channel every = {{"*", 1}, true};
-    if (s == WSHUB_BUS_CONNECTED) EXPECT(((wshub_bus *)ctx)->subscribe(((wshub_bus *)ctx)->ctx, &every, 1));
+    if (s == WSHUB_BUS_CONNECTED)
+        EXPECT(((wshub_bus *)ctx)->subscribe(((wshub_bus *)ctx)->ctx, &every, 1));
 }
 static void guest_woken(void *ctx) {
     (void)__atomic_add_fetch(&guests_woken, 1, __ATOMIC_RELAXED);
@@ -171,14 +186,22 @@ TEST(seats_come_and_go_while_others_publish) {
         char id[2] = {(char)('0' + i), 0};
         EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
         EXPECT_INT(wshub_io_auto_create(NULL, &hubs[i].net), WSHUB_OK);
-        EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(hubs[i].net), .user = &hubs[i], .bus = &bus, .server_id = id}, &hubs[i].hub), WSHUB_OK);
+        EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(hubs[i].net),
+                                              .user = &hubs[i],
+                                              .bus = &bus,
+                                              .server_id = id},
+                                &hubs[i].hub),
+                   WSHUB_OK);
         EXPECT_INT(pthread_create(&hubs[i].thread, NULL, serve, &hubs[i]), 0);
     }
     for (i = 0; i < 10; i++) EXPECT_INT(wshub_post(hubs[i % 2].hub, say, NULL), WSHUB_OK);
     while (visits < 20 || (visits < 2000 && guests_heard < 1000)) {
-        wshub_bus *guest = (wshub_bus *)malloc(sizeof *guest); /* gone with the visit: who wakes later is caught */
+        /* gone with the visit: who wakes later is caught */
+        wshub_bus *guest = (wshub_bus *)malloc(sizeof *guest);
         wshub_bus_owner owner;
-        wshub_bus_msg m = {{"ws:broadcast", 12}, {"{\"serverId\":\"guest\",\"type\":\"broadcast\",\"event\":\"e\",\"data\":1}", 0}};
+        wshub_bus_msg m = {
+            {"ws:broadcast", 12},
+            {"{\"serverId\":\"guest\",\"type\":\"broadcast\",\"event\":\"e\",\"data\":1}", 0}};
         m.payload.len = strlen(m.payload.ptr);
         memset(&owner, 0, sizeof owner);
         EXPECT_INT(wshub_loop_bus(loop, guest), WSHUB_OK);

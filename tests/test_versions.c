@@ -48,22 +48,28 @@ TEST(a_description_of_another_header_is_refused_by_a_text) {
     memset(&d, 0, sizeof d);
     d.io = wshub_io_fake_io(net);
 
-    /* Of another version, shorter, longer: nothing in it is read, so the pointer may lead anywhere. */
-    EXPECT(strstr(wshub_desc_problem_versioned(&d, sizeof d, WSHUB_DESC_VERSION + 1), "compiled with another"));
-    EXPECT(strstr(wshub_desc_problem_versioned(&d, sizeof d - 8, WSHUB_DESC_VERSION), "compiled with another"));
+    /* Of another version, shorter, longer: nothing in it is read, so the pointer may lead
+     * anywhere. */
+    EXPECT(strstr(wshub_desc_problem_versioned(&d, sizeof d, WSHUB_DESC_VERSION + 1),
+                  "compiled with another"));
+    EXPECT(strstr(wshub_desc_problem_versioned(&d, sizeof d - 8, WSHUB_DESC_VERSION),
+                  "compiled with another"));
     EXPECT_INT(wshub_create_versioned(&d, sizeof d, WSHUB_DESC_VERSION + 1, &hub), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_create_versioned(&d, sizeof d + 8, WSHUB_DESC_VERSION, &hub), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_create_versioned(NULL, sizeof d, WSHUB_DESC_VERSION, &hub), WSHUB_ERR_PARAM);
     EXPECT(!hub);
 
-    /* This one's own, also through a pointer to the function and with a description written in place. */
+    /* This one's own, also through a pointer to the function and with a description written in
+     * place. */
     {
         wshub_err (*make)(const wshub_desc *, wshub **) = wshub_create;
         EXPECT(!wshub_desc_problem(&d));
         EXPECT_INT(make(&d, &hub), WSHUB_OK);
         wshub_destroy(hub);
         EXPECT_INT(make(NULL, &hub), WSHUB_ERR_PARAM);
-        EXPECT_INT(wshub_create(&(wshub_desc){.io = d.io, .on_authenticate = on_authenticate}, &hub), WSHUB_OK);
+        EXPECT_INT(
+            wshub_create(&(wshub_desc){.io = d.io, .on_authenticate = on_authenticate}, &hub),
+            WSHUB_OK);
         wshub_destroy(hub);
     }
     wshub_io_fake_destroy(net);
@@ -97,13 +103,16 @@ TEST(descriptions_of_ios_of_another_header_are_refused) {
     memset(&f, 0, sizeof f);
     d.poller = wshub_io_poll_poller();
     EXPECT(strstr(wshub_io_sock_desc_problem_versioned(&d, sizeof d, 0), "compiled with another"));
-    EXPECT(strstr(wshub_io_sock_desc_problem_versioned(&d, 8, WSHUB_IO_SOCK_DESC_VERSION), "compiled with another"));
-    EXPECT_INT(wshub_io_sock_create_versioned(&d, 8, WSHUB_IO_SOCK_DESC_VERSION, &net), WSHUB_ERR_PARAM);
-    EXPECT_INT(wshub_io_auto_create_versioned(&d, 8, WSHUB_IO_SOCK_DESC_VERSION, &net), WSHUB_ERR_PARAM);
+    EXPECT(strstr(wshub_io_sock_desc_problem_versioned(&d, 8, WSHUB_IO_SOCK_DESC_VERSION),
+                  "compiled with another"));
+    EXPECT_INT(wshub_io_sock_create_versioned(&d, 8, WSHUB_IO_SOCK_DESC_VERSION, &net),
+               WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_io_auto_create_versioned(&d, 8, WSHUB_IO_SOCK_DESC_VERSION, &net),
+               WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_io_auto_create_versioned(NULL, sizeof d, 0, &net), WSHUB_ERR_PARAM);
-    EXPECT_INT(wshub_io_fake_create_versioned(&f, 8, WSHUB_IO_FAKE_DESC_VERSION, &fake), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_io_fake_create_versioned(&f, 8, WSHUB_IO_FAKE_DESC_VERSION, &fake),
+               WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_io_fake_create_versioned(&f, sizeof f, 0, &fake), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_io_fake_create(&f, NULL), WSHUB_ERR_PARAM);
     EXPECT(!net && !fake);
 }
-

@@ -1,5 +1,6 @@
-/* Log lines are written at once and told later: never in the middle of a change, in their order, each once (>>hub,
- * wshub__log_tell). What on_log may do there is in test_matrix.c. */
+/* Log lines are written at once and told later: never in the middle of a change, in their
+ * order, each once, escaped, and no flood (>>hub, wshub__log_tell). What on_log may do there is
+ * in test_matrix.c. */
 #include "hubtest.h"
 
 static char told[64][129];
@@ -74,6 +75,7 @@ static void log_again(wshub *hub, const wshub_log *l, void *user) { /* each line
     endless++;
     write_line(hub, endless % WSHUB_LOG_COUNT, endless);
 }
+
 TEST(a_line_that_causes_a_line_comes_to_an_end) {
     world w;
     world_start(&w, DESC(.on_log = log_again), FAKE(0));
@@ -93,6 +95,7 @@ static void early(wshub *hub, const wshub_log *l, void *user) {
     before_created += created != hub ? 1 : 0;
     EXPECT(l->code == WSHUB_LOG_ORIGINS_OPEN || l->code == WSHUB_LOG_NO_TRANSFORMER);
 }
+
 TEST(no_line_is_told_before_there_is_a_hub) {
     wshub_io_fake *net;
     wshub_desc d = DESC(.require_encryption = true, .on_log = early);
@@ -127,8 +130,8 @@ TEST(what_was_logged_before_the_end_is_told) {
     wshub_io_fake_destroy(w.net);
 }
 
-/* A line of the last step of settle, which hands over to the bus: what on_log does then is carried out in the next turn, which
- * settle asks for. */
+/* A line of the last step of settle, which hands over to the bus: what on_log does then is
+ * carried out in the next turn, which settle asks for. */
 static wshub_err down_attach(void *ctx, const wshub_bus_owner *owner) {
     (void)ctx;
     (void)owner;
@@ -152,8 +155,10 @@ static void close_all(wshub *hub, const wshub_log *l, void *user) {
     wshub_client c;
     (void)user;
     if (l->code != WSHUB_LOG_BUS_DROPPED) return;
-    while (wshub_client_each(hub, &it, &c)) closed_by_line += wshub_client_close(hub, c, 4000, wshub_str_z("bus")) == WSHUB_OK;
+    while (wshub_client_each(hub, &it, &c))
+        closed_by_line += wshub_client_close(hub, c, 4000, wshub_str_z("bus")) == WSHUB_OK;
 }
+
 TEST(what_the_last_line_of_a_turn_causes_is_done_in_the_next) {
     world w;
     wshub_bus bus;
@@ -167,10 +172,87 @@ TEST(what_the_last_line_of_a_turn_causes_is_done_in_the_next) {
     closed_by_line = 0;
     world_start(&w, DESC(.on_authenticate = accept_all, .bus = &bus, .on_log = close_all), FAKE(0));
     c = world_client(&w, NULL, NULL);
-    EXPECT_INT(wshub_send(w.hub, &(wshub_dest){.kind = WSHUB_DEST_ROOM, .name = wshub_str_z("x")}, &m), WSHUB_OK);
+    EXPECT_INT(
+        wshub_send(w.hub, &(wshub_dest){.kind = WSHUB_DEST_ROOM, .name = wshub_str_z("x")}, &m),
+        WSHUB_OK);
     wshub_io_fake_advance(w.net, 16000);
     EXPECT_INT(closed_by_line, 1);
     EXPECT_CLOSE(&w, c, 4000);
     EXPECT_INT(stats(&w).clients, 0);
+    world_stop(&w);
+}
+
+static void count_log(wshub *hub, const wshub_log *l, void *user) {
+    (void)hub;
+    EXPECT(strlen(l->text) <= 128);
+    for (const char *p = l->text; *p; p++) EXPECT(*p >= 0x20 && *p < 0x7F);
+    world_note((world *)user, "L");
+    if (l->suppressed) world_note((world *)user, "S");
+}
+static wshub_err fail(wshub *hub, wshub_client c, const wshub_event *e, void *user) {
+    (void)hub;
+    (void)c;
+    (void)e;
+    (void)user;
+    return WSHUB_ERR_APP;
+}
+
+TEST(log_lines_are_escaped_and_do_not_flood) { /* LIMITS 2: log injection and flood */
+    world w;
+    wshub_conn c;
+    int i;
+    world_start(&w,
+                DESC(.on_authenticate = accept_all, .on_message = fail, .on_log = count_log,
+                     .on_join = join_all, .rooms_per_client_max = 3),
+                FAKE(0));
+    w.log_len = 0;
+    c = world_client(&w, "u", NULL);
+    for (i = 0; i < 1000; i++) wshub_io_fake_text(w.net, c, "{\"event\":\"x\"}");
+    EXPECT_INT(w.log_len, 10);
+    EXPECT_INT(stats(&w).app_failures, 1000); /* MSG-8 */
+    wshub_io_fake_advance(w.net, 1000);
+    wshub_io_fake_text(w.net, c, "{\"event\":\"x\"}");
+    EXPECT_INT(w.log_len, 12);
+    wshub_io_fake_text(
+        w.net, c,
+        "{\"event\":\"join\",\"data\":{\"rooms\":[\"a\\n\\u001b[31m\\u00e9 and a long name that "
+        "goes on and on and on and on and on and on and on and on and on and on and on\"]}}");
+    EXPECT(wshub_io_fake_is_open(w.net, c));
+    world_stop(&w);
+}
+
+static char log_text[200];
+static int log_lines;
+static void see_log(wshub *hub, const wshub_log *line, void *user) {
+    (void)hub;
+    (void)user;
+    log_lines++;
+    (void)snprintf(log_text, sizeof log_text, "%s", line->text);
+}
+
+/* as a call that logs would */
+static void log_now(wshub *hub, const char *detail, wshub_str text) {
+    wshub__enter(hub);
+    wshub__log(hub, WSHUB_LOG_PROTO, wshub__nobody(), detail, text);
+    wshub__leave(hub);
+}
+
+TEST(log_lines_are_short_and_plain) { /* threats: log injection and flood */
+    world w;
+    char detail[300];
+    int i;
+    world_start(&w, DESC(.on_log = see_log), FAKE(0));
+    log_lines = 0;
+    log_now(w.hub, "why", S("a\\b\n\x1B[31m\xC3\xBC"));
+    EXPECT(strcmp(log_text, "protocol error: why: a\\x5cb\\x0a\\x1b[31m\\xc3\\xbc") == 0);
+    memset(detail, 'd', sizeof detail - 1);
+    detail[sizeof detail - 1] = 0;
+    log_now(w.hub, detail, S("x"));
+    EXPECT_INT(strlen(log_text), 128);
+    log_now(w.hub, "", wshub__str(detail, 299));
+    EXPECT(strlen(log_text) <= 128 && strlen(log_text) > 120);
+    for (i = 0; i < 1000; i++) log_now(w.hub, "", nul());
+    EXPECT_INT(log_lines, 10);
+    EXPECT_INT(stats(&w).log_suppressed, 993);
     world_stop(&w);
 }

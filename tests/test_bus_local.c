@@ -1,0 +1,374 @@
+/* The in-process bus: its seats, what is held for them, who hears what and who has left (BUS-1,
+ * BUS-4). */
+#include "hubtest.h"
+
+static size_t seat_heard;
+static void seat_received(void *ctx, wshub_str channel, wshub_str payload) {
+    (void)ctx;
+    (void)payload;
+    seat_heard += channel.len + 1;
+}
+static void seat_state(void *ctx, wshub_bus_state state) {
+    (void)ctx;
+    (void)state;
+}
+
+TEST(seats_of_the_loop) {
+    wshub_loop *loop;
+    wshub_loop_desc ld;
+    wshub_bus a, b;
+    wshub_bus_owner owner;
+    /* clang-format off */
+    wshub_bus_channel patterns[2] = {
+        {{"x:*", 3}, true}, {{"y:*", 3}, true}}, plain = {{"x:1", 3},
+        false}, unknown = {{"z:*", 3}, true}, long_one = {{"x:1*", 4}, true}, nameless = {{"", 0},
+        false,
+    };
+    /* clang-format on */
+    wshub_bus_msg m;
+    world w;
+    long n;
+    memset(&w, 0, sizeof w);
+    memset(&ld, 0, sizeof ld);
+    memset(&owner, 0, sizeof owner);
+    owner.received = seat_received;
+    owner.state = seat_state;
+    ld.alloc = world_alloc;
+    ld.alloc_user = &w;
+    ld.queue_bytes_max = 100;
+    w.fail_at = 1;
+    EXPECT_INT(wshub_loop_create(&ld, &loop), WSHUB_ERR_NOMEM);
+    EXPECT_INT(wshub_loop_create(&ld, &loop), WSHUB_OK);
+    w.fail_at = 1;
+    EXPECT_INT(wshub_loop_bus(loop, &a), WSHUB_ERR_NOMEM);
+    EXPECT_INT(wshub_loop_bus(loop, &a), WSHUB_OK);
+    EXPECT_INT(wshub_loop_bus(loop, &b), WSHUB_OK);
+    EXPECT_INT(a.attach(a.ctx, &owner), WSHUB_OK);
+    EXPECT_INT(b.attach(b.ctx, &owner), WSHUB_OK);
+    a.pump(a.ctx);
+    for (n = 1; n < 6; n++) { /* what cannot be kept is offered again */
+        w.fail_at = n;
+        if (a.subscribe(a.ctx, &plain, 1)) break;
+    }
+    EXPECT(n > 2 && n < 6);
+    w.fail_at = 0;
+    EXPECT(a.subscribe(a.ctx, &plain, 1));
+    EXPECT(a.subscribe(a.ctx, patterns, 2));
+    m.channel = S("x:2");
+    m.payload = S("p");
+    seat_heard = 0;
+    EXPECT_INT(b.publish(b.ctx, &m, 1), 1);
+    a.pump(a.ctx);
+    EXPECT_INT(seat_heard, 4);
+    EXPECT(a.unsubscribe(a.ctx, &unknown, 1) && a.unsubscribe(a.ctx, &long_one, 1));
+    EXPECT(a.unsubscribe(a.ctx, patterns, 1));
+    EXPECT_INT(b.publish(b.ctx, &m, 1), 1);
+    a.pump(a.ctx);
+    EXPECT_INT(seat_heard, 4);
+    m.channel = S("x:1");
+    EXPECT_INT(b.publish(b.ctx, &m, 1), 1);
+    a.pump(a.ctx);
+    EXPECT_INT(seat_heard, 8);
+    EXPECT(a.unsubscribe(a.ctx, &plain, 1) && a.unsubscribe(a.ctx, &plain, 1));
+    EXPECT(a.subscribe(a.ctx, &nameless, 1) && a.subscribe(a.ctx, &nameless, 1) &&
+           a.unsubscribe(a.ctx, &nameless, 1));
+    nameless.name.len = (size_t)1 << 28; /* longer than any name may be: not looked at */
+    EXPECT(!a.subscribe(a.ctx, &nameless, 1));
+    m.channel = nul(); /* nothing at all is still a channel */
+    m.payload = nul();
+    EXPECT_INT(b.publish(b.ctx, &m, 1), 1);
+    m.payload = wshub__str("01234567890123456789012345678901234567890123456789012345678901234567890"
+                           "12345678901234567890123456789",
+                           100);
+    EXPECT_INT(b.publish(b.ctx, &m, 1), 1); /* over queue_bytes_max: dropped for that seat */
+    EXPECT_INT(wshub_loop_dropped(loop), 1);
+    m.payload = S("p");
+    w.fail_at = 1;
+    EXPECT_INT(b.publish(b.ctx, &m, 1), 0); /* no memory: offered again */
+    EXPECT_INT(wshub_loop_dropped(loop), 1);
+    w.fail_at = 0;
+    EXPECT_INT(b.publish(b.ctx, &m, 1), 1);
+    (void)a.attach(a.ctx, NULL); /* leaves with letters in its box */
+    EXPECT_INT(b.publish(b.ctx, &m, 1), 1);
+    wshub_loop_set_down(loop, true);
+    EXPECT_INT(b.publish(b.ctx, &m, 1), 0);
+    (void)b.attach(b.ctx, NULL);
+    wshub_loop_destroy(loop);
+    EXPECT_INT(w.bytes, 0);
+}
+
+static struct {
+    wshub_bus bus;
+    int heard, leave_at, woken;
+    bool in_state;
+} ears[3];
+static void ear_received(void *ctx, wshub_str channel, wshub_str payload) {
+    int i = *(int *)ctx;
+    (void)channel;
+    (void)payload;
+    if (++ears[i].heard == ears[i].leave_at) (void)ears[i].bus.attach(ears[i].bus.ctx, NULL);
+}
+static void ear_state(void *ctx, wshub_bus_state state) {
+    static const wshub_bus_channel every = {{"*", 1}, true};
+    int i = *(int *)ctx;
+    if (state != WSHUB_BUS_CONNECTED) return;
+    EXPECT(ears[i].bus.subscribe(ears[i].bus.ctx, &every, 1));
+    if (ears[i].in_state) (void)ears[i].bus.attach(ears[i].bus.ctx, NULL);
+}
+static void ear_wake(void *ctx) {
+    ears[*(int *)ctx].woken++;
+}
+
+TEST(who_leaves_the_loop_hears_nothing_more_wherever_he_stands) {
+    static int numbers[3] = {0, 1, 2};
+    static char text[400];
+    wshub_loop *loop;
+    wshub_loop_desc ld;
+    world w;
+    wshub__item items[64];
+    int i;
+    memset(&w, 0, sizeof w);
+    memset(&ld, 0, sizeof ld);
+    memset(ears, 0, sizeof ears);
+    memset(text, 'x', sizeof text);
+    ld.alloc = world_alloc;
+    ld.alloc_user = &w;
+    ld.queue_bytes_max = 4400;
+    EXPECT_INT(wshub_loop_create(&ld, &loop), WSHUB_OK);
+    for (i = 0; i < 3; i++) {
+        wshub_bus_owner owner;
+        memset(&owner, 0, sizeof owner);
+        owner.ctx = &numbers[i];
+        owner.received = ear_received;
+        owner.state = ear_state;
+        owner.wake = ear_wake;
+        ears[i].in_state = i == 2;
+        EXPECT_INT(wshub_loop_bus(loop, &ears[i].bus), WSHUB_OK);
+        EXPECT_INT(ears[i].bus.attach(ears[i].bus.ctx, &owner), WSHUB_OK);
+        EXPECT_INT(ears[i].woken, 1);
+    }
+    for (i = 0; i < 64; i++) {
+        items[i].channel = S("c");
+        items[i].payload = wshub__str(text, 40);
+        items[i].brief = wshub__str(NULL, 0);
+    }
+    for (i = 0; i < 2; i++) ears[i].bus.pump(ears[i].bus.ctx);
+    w.fail_at = 1; /* the list of the others, then the parcel */
+    EXPECT_INT(wshub__seat_give(ears[0].bus.ctx, items, 64), 0);
+    w.fail_at = 2;
+    EXPECT_INT(wshub__seat_give(ears[0].bus.ctx, items, 64), 0);
+    /* one parcel: a piece of memory, a wake */
+    EXPECT_INT(wshub__seat_give(ears[0].bus.ctx, items, 10), 10);
+    EXPECT_INT(ears[1].woken, 2);
+    ears[1].bus.pump(ears[1].bus.ctx);
+    EXPECT_INT(ears[1].heard, 10);
+    /* four parcels, as each has at most a quarter of the limit */
+    EXPECT_INT(wshub__seat_give(ears[0].bus.ctx, items, 64), 64);
+    EXPECT_INT(ears[1].woken, 3);
+    EXPECT_INT(wshub_loop_dropped(loop), 0);
+    EXPECT_INT(wshub__seat_give(ears[0].bus.ctx, items, 40), 40);
+    /* by those whose box is full: 1 and 2 */
+    EXPECT(wshub_loop_dropped(loop) > 0 && wshub_loop_dropped(loop) <= 80);
+    ears[2].bus.pump(ears[2].bus.ctx); /* leaves when it is told that it is connected */
+    EXPECT_INT(ears[2].heard, 0);
+    w.fail_at = 2; /* the parcel of the second call; what came before it is taken */
+    EXPECT_INT(wshub__seat_give(ears[1].bus.ctx, items, 64), 0);
+    ears[1].leave_at = 20;
+    /* to one who has left, and does not look */
+    EXPECT_INT(wshub__seat_send((wshub__seat *)ears[0].bus.ctx, items, 1), 1);
+    ears[1].bus.pump(ears[1].bus.ctx); /* leaves in the middle of a parcel */
+    EXPECT_INT(ears[1].heard, 20);
+    EXPECT_INT(wshub__seat_send((wshub__seat *)ears[0].bus.ctx, items, 1), 1);
+    i = ears[1].woken;
+    EXPECT_INT(wshub__seat_give(ears[0].bus.ctx, items, 3), 3); /* alone */
+    EXPECT_INT(ears[1].woken, i);
+    (void)ears[0].bus.attach(ears[0].bus.ctx, NULL);
+    wshub_loop_destroy(loop);
+    EXPECT_INT(w.bytes, 0);
+}
+
+static size_t loop_bytes;
+static bool loop_starves;
+static void *loop_alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
+    (void)user;
+    if (loop_starves && new_bytes > old_bytes) return NULL;
+    loop_bytes += new_bytes - old_bytes;
+    if (new_bytes) return realloc(ptr, new_bytes);
+    free(ptr);
+    return NULL;
+}
+static uint32_t ear_heard;
+static void seat_ear_received(void *ctx, wshub_str channel, wshub_str payload) {
+    (void)ctx;
+    (void)channel;
+    (void)payload;
+    ear_heard++;
+}
+static void seat_ear_state(void *ctx, wshub_bus_state state) {
+    (void)ctx;
+    (void)state;
+}
+static wshub_bus seat_of(wshub_loop *loop) {
+    wshub_bus bus;
+    wshub_bus_owner owner;
+    memset(&owner, 0, sizeof owner);
+    owner.received = seat_ear_received;
+    owner.state = seat_ear_state;
+    EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
+    EXPECT_INT(bus.attach(bus.ctx, &owner), WSHUB_OK);
+    bus.pump(bus.ctx);
+    return bus;
+}
+static wshub_loop *loop_of(uint32_t max) {
+    wshub_loop_desc d;
+    wshub_loop *loop = NULL;
+    memset(&d, 0, sizeof d);
+    d.alloc = loop_alloc;
+    d.queue_bytes_max = max;
+    loop_bytes = 0;
+    EXPECT_INT(wshub_loop_create(&d, &loop), WSHUB_OK);
+    return loop;
+}
+
+/* subscriptions come and go at random */
+TEST(a_seat_is_sent_what_it_might_want_from_when_it_wants_it) {
+    wshub_loop *loop = loop_of(0);
+    wshub_bus a = seat_of(loop), b = seat_of(loop);
+    bool wants[8] = {false};
+    int wanted = 0, step;
+    wshub_bus_msg first;
+    first.channel = first.payload = wshub_str_z("1");
+    EXPECT_INT(a.publish(a.ctx, &first, 1), 1); /* and learns who the others are */
+    any_seed = 77;
+    for (step = 0; step < 2000; step++) {
+        char name[16];
+        wshub_bus_channel ch;
+        uint32_t k = any_of(8);
+        (void)snprintf(name, sizeof name, k % 2 ? "p%u*" : "c%u", (unsigned)k);
+        ch.name = wshub_str_z(name);
+        ch.pattern = k % 2 != 0;
+        if (any_of(2)) { /* twice is once */
+            bool on = any_of(3) == 0;
+            EXPECT((on ? b.subscribe : b.unsubscribe)(b.ctx, &ch, 1));
+            wanted += (on ? 1 : 0) - (wants[k] ? 1 : 0);
+            wants[k] = on;
+        } else {
+            wshub_bus_msg m;
+            size_t held = loop_bytes;
+            (void)snprintf(name, sizeof name, k % 2 ? "p%ux" : "c%u", (unsigned)k);
+            m.channel = wshub_str_z(name);
+            m.payload = wshub_str_z("1");
+            ear_heard = 0;
+            EXPECT_INT(a.publish(a.ctx, &m, 1), 1);
+            /* who wants nothing at all is sent nothing */
+            EXPECT((loop_bytes > held) == (wanted > 0));
+            b.pump(b.ctx);
+            EXPECT_INT(ear_heard, wants[k]);
+        }
+    }
+    EXPECT_INT(wshub_loop_dropped(loop), 0);
+    (void)a.attach(a.ctx, NULL);
+    (void)b.attach(b.ctx, NULL);
+    wshub_loop_destroy(loop);
+    EXPECT_INT(loop_bytes, 0);
+}
+
+/* queue_bytes_max */
+TEST(all_that_is_held_for_a_seat_counts_and_none_is_too_long_for_an_empty_one) {
+    static const uint32_t limits[] = {500, 4000, 100000};
+    uint32_t round;
+    for (round = 0; round < 30; round++) {
+        wshub_loop *loop = loop_of(limits[round % 3]);
+        wshub_bus a = seat_of(loop), b = seat_of(loop);
+        wshub_bus_channel every = {{"*", 1}, true};
+        wshub_bus_msg m;
+        uint32_t sent = 0, i;
+        size_t before;
+        any_seed = round + 5;
+        EXPECT(b.subscribe(b.ctx, &every, 1));
+        m.channel = wshub_str_z("c");
+        m.payload = wshub_str_z("1");
+        EXPECT_INT(a.publish(a.ctx, &m, 1), 1);
+        b.pump(b.ctx);
+        before = loop_bytes;
+        ear_heard = 0;
+        for (i = 0; i < 400; i++, sent++) {
+            m.payload.ptr = json_string(limits[round % 3] + 2);
+            m.payload.len = i == 0 && round % 2 ? limits[round % 3] + 2 : any_of(200);
+            EXPECT_INT(a.publish(a.ctx, &m, 1), 1);
+            EXPECT(loop_bytes - before <=
+                   limits[round % 3] + (round % 2 ? limits[round % 3] + 200 : 0));
+        }
+        b.pump(b.ctx);
+        EXPECT_INT(ear_heard + wshub_loop_dropped(loop), sent);
+        EXPECT(ear_heard > 0);
+        EXPECT_INT(loop_bytes, before);
+        (void)a.attach(a.ctx, NULL);
+        (void)b.attach(b.ctx, NULL);
+        wshub_loop_destroy(loop);
+    }
+}
+
+TEST(a_seat_takes_as_many_patterns_as_it_is_asked_for_or_says_no) {
+    wshub_loop *loop = loop_of(0);
+    wshub_bus a = seat_of(loop), b = seat_of(loop);
+    char name[16];
+    uint32_t i;
+    wshub_bus_channel ch;
+    wshub_bus_msg m;
+    ch.pattern = true;
+    m.payload = wshub_str_z("1");
+    for (i = 0; i < 1000; i++) {
+        (void)snprintf(name, sizeof name, "p%u:*", (unsigned)i);
+        ch.name = wshub_str_z(name);
+        loop_starves = true;
+        if (i == 0 || i == 2 || i == 3) EXPECT(!a.subscribe(a.ctx, &ch, 1));
+        loop_starves = false;
+        EXPECT(a.subscribe(a.ctx, &ch, 1) && a.subscribe(a.ctx, &ch, 1));
+    }
+    ch.name.len = 0;
+    EXPECT(!a.subscribe(a.ctx, &ch, 1) && a.unsubscribe(a.ctx, &ch, 1)); /* not even a `*` */
+    ear_heard = 0;
+    for (i = 0; i < 1000; i++) {
+        (void)snprintf(name, sizeof name, "p%u:x", (unsigned)i);
+        m.channel = wshub_str_z(name);
+        EXPECT_INT(b.publish(b.ctx, &m, 1), 1);
+        (void)snprintf(name, sizeof name, "p%u:*", (unsigned)i);
+        ch.name = wshub_str_z(name);
+        a.pump(a.ctx);
+        EXPECT_INT(ear_heard, i + 1);
+        if (i % 2) EXPECT(a.unsubscribe(a.ctx, &ch, 1) && a.unsubscribe(a.ctx, &ch, 1));
+    }
+    (void)a.attach(a.ctx, NULL);
+    (void)b.attach(b.ctx, NULL);
+    wshub_loop_destroy(loop);
+    EXPECT_INT(loop_bytes, 0);
+}
+
+TEST(the_tables_of_a_loop_have_a_key_that_is_its_owners) {
+    wshub_loop *loop = loop_of(0), *keyed;
+    wshub_loop_desc d;
+    wshub_bus bus, other;
+    world w;
+    uint64_t mine[2], key[2] = {1, 2};
+    memset(&d, 0, sizeof d);
+    memcpy(d.key, key, sizeof d.key);
+    EXPECT_INT(wshub_loop_create(&d, &keyed), WSHUB_OK);
+    other = seat_of(keyed);
+    EXPECT(memcmp(((wshub__seat *)other.ctx)->channels.key, key, sizeof key) == 0);
+    wshub__seat_clear((wshub__seat *)other.ctx); /* forgets what it holds, not the key */
+    EXPECT(memcmp(((wshub__seat *)other.ctx)->channels.key, key, sizeof key) == 0);
+    (void)other.attach(other.ctx, NULL);
+    wshub_loop_destroy(keyed);
+    EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
+    memcpy(mine, ((wshub__seat *)bus.ctx)->channels.key, sizeof mine);
+    EXPECT(mine[0] && mine[1]);
+    world_start(&w, DESC(.on_authenticate = accept_all, .bus = &bus, .bus_exact = true), FAKE(0));
+    wshub_io_fake_run(w.net);
+    /* of the hub's randomness */
+    EXPECT(memcmp(((wshub__seat *)bus.ctx)->channels.key, mine, sizeof mine) != 0);
+    /* and not the hub's own */
+    EXPECT(memcmp(((wshub__seat *)bus.ctx)->channels.key, w.hub->index.key, sizeof mine) != 0);
+    world_stop(&w);
+    wshub_loop_destroy(loop);
+}

@@ -1,0 +1,229 @@
+/* Which channels a hub subscribes to, when, and how long they linger (BUS-1, BUS-4, BUS-5,
+ * ROOM-6). */
+#include "hubtest.h"
+#include "told_bus.h"
+
+TEST(every_connection_is_told_all_that_is_wanted) { /* BUS-1, BUS-5 */
+    world w;
+    told t;
+    told_start(&w, &t, false);
+    EXPECT_TOLD(&t, "");
+    told_state(&w, &t, WSHUB_BUS_CONNECTED);
+    EXPECT_TOLD(&t, "+ws:broadcast +ws:room:* +ws:client:* +ws:user:* ");
+    EXPECT(strcmp(w.log, "") == 0); /* not up before it is acknowledged */
+    wshub_io_fake_advance(w.net, 70);
+    told_state(&w, &t, WSHUB_BUS_UP);
+    told_state(&w, &t, WSHUB_BUS_DOWN);
+    wshub_io_fake_advance(w.net, 30);
+    EXPECT_INT(stats(&w).bus_down_ms, 100);
+    t.full = true;
+    told_state(&w, &t, WSHUB_BUS_CONNECTED);
+    EXPECT_TOLD(&t, "");
+    t.full = false;
+    wshub_io_fake_advance(w.net, 60); /* offered again without being asked */
+    EXPECT_TOLD(&t, "+ws:broadcast +ws:room:* +ws:client:* +ws:user:* ");
+    told_state(&w, &t, WSHUB_BUS_UP);
+    EXPECT_INT(stats(&w).bus_down_ms, 160);
+    EXPECT_INT(stats(&w).bus_downs, 1);
+    EXPECT(strcmp(w.log, "up down up ") == 0);
+    world_stop(&w);
+}
+
+TEST(exact_subscriptions_are_batched_linger_and_come_back) { /* BUS-4 */
+    world w;
+    told t;
+    char id[37], want[400];
+    wshub_conn a;
+    wshub_client ca;
+    int i;
+    told_start(&w, &t, true);
+    told_state(&w, &t, WSHUB_BUS_CONNECTED);
+    EXPECT_TOLD(&t, "+ws:broadcast ");
+    told_state(&w, &t, WSHUB_BUS_UP);
+    a = world_client(&w, "u", id);
+    ca = world_handle(&w, id);
+    EXPECT(strstr(t.log, "+ws:user:u ") && strstr(t.log, id));
+    t.len = 0;
+    t.log[0] = 0;
+    /* in and out within a turn: nothing; the rest in one call */
+    wshub_io_fake_hold(w.net, true);
+    EXPECT_INT(wshub_client_join(w.hub, ca, wshub_str_z("x")), WSHUB_OK);
+    EXPECT_INT(wshub_client_join(w.hub, ca, wshub_str_z("y")), WSHUB_OK);
+    EXPECT_INT(wshub_client_leave(w.hub, ca, wshub_str_z("x")), WSHUB_OK);
+    EXPECT_INT(wshub_client_join(w.hub, ca, wshub_str_z("z")), WSHUB_OK);
+    t.calls = 0;
+    wshub_io_fake_hold(w.net, false);
+    EXPECT_TOLD(&t, "+ws:room:y +ws:room:z ");
+    EXPECT_INT(t.calls, 1);
+    /* left and joined again while it lingers: nothing */
+    EXPECT_INT(wshub_client_leave(w.hub, ca, wshub_str_z("y")), WSHUB_OK);
+    wshub_io_fake_advance(w.net, 4999);
+    EXPECT_INT(wshub_client_join(w.hub, ca, wshub_str_z("y")), WSHUB_OK);
+    wshub_io_fake_advance(w.net, 6000);
+    EXPECT_TOLD(&t, "");
+    EXPECT_INT(wshub_client_leave(w.hub, ca, wshub_str_z("y")), WSHUB_OK);
+    wshub_io_fake_advance(w.net, 4999);
+    EXPECT_TOLD(&t, "");
+    wshub_io_fake_advance(w.net, 1);
+    EXPECT_TOLD(&t, "-ws:room:y ");
+    /* a connection later: all that is here, once */
+    told_state(&w, &t, WSHUB_BUS_DOWN);
+    EXPECT_INT(wshub_client_join(w.hub, ca, wshub_str_z("late")), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_TOLD(&t, "");
+    told_state(&w, &t, WSHUB_BUS_CONNECTED);
+    (void)snprintf(want, sizeof want,
+                   "+ws:broadcast +ws:room:late +ws:room:z +ws:user:u +ws:client:%s +ws:room:%s ",
+                   id, id);
+    EXPECT(strstr(t.log, want) == t.log || strstr(t.log, "+ws:room:late +ws:room:z +ws:user:u "));
+    EXPECT(strstr(t.log, id) && strstr(strstr(t.log, id) + 1, id));
+    t.len = 0;
+    t.log[0] = 0;
+    told_state(&w, &t, WSHUB_BUS_UP);
+    /* many: a bus that is full is asked again, and nothing is lost */
+    t.full = true;
+    for (i = 0; i < 3; i++) {
+        char room[16];
+        (void)snprintf(room, sizeof room, "r%d", i);
+        EXPECT_INT(wshub_client_join(w.hub, ca, wshub_str_z(room)), WSHUB_OK);
+        wshub_io_fake_advance(w.net, 1);
+    }
+    t.full = false;
+    wshub_io_fake_advance(w.net, 100);
+    EXPECT_TOLD(&t, "+ws:room:r0 +ws:room:r1 +ws:room:r2 ");
+    wshub_io_fake_end(w.net, a);
+    wshub_io_fake_advance(w.net, 5000);
+    EXPECT(strstr(t.log, "-ws:room:r2 ") && strstr(t.log, "-ws:user:u "));
+    world_stop(&w);
+}
+
+static struct {
+    size_t subscribed, unsubscribed;
+    bool full;
+    wshub_bus_owner owner;
+} mute;
+static wshub_err mute_attach(void *ctx, const wshub_bus_owner *owner) {
+    (void)ctx;
+    if (owner) mute.owner = *owner;
+    return WSHUB_OK;
+}
+static size_t mute_publish(void *ctx, const wshub_bus_msg *msgs, size_t count) {
+    (void)ctx;
+    (void)msgs;
+    return count;
+}
+static bool mute_subscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
+    (void)ctx;
+    (void)channels;
+    mute.subscribed += count;
+    return true;
+}
+static bool mute_unsubscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
+    (void)ctx;
+    (void)channels;
+    if (!mute.full) mute.unsubscribed += count;
+    return !mute.full;
+}
+
+/* BUS-4, ROOM-6: in one turn and in many, with room on the bus or not */
+TEST(channels_that_linger_are_no_more_than_rooms_max) {
+    static const uint32_t limits[] = {30, 700, 3000};
+    uint32_t k, way;
+    for (k = 0; k < 3; k++) {
+        for (way = 0; way < 3; way++) {
+            world w;
+            wshub_bus bus;
+            char id[37], name[16];
+            uint32_t i, peak = 0, max = limits[k];
+            size_t before;
+            memset(&mute, 0, sizeof mute);
+            memset(&bus, 0, sizeof bus);
+            bus.version = WSHUB_BUS_VERSION;
+            bus.attach = mute_attach;
+            bus.publish = mute_publish;
+            bus.subscribe = mute_subscribe;
+            bus.unsubscribe = mute_unsubscribe;
+            world_start(&w,
+                        DESC(.on_authenticate = accept_all, .bus = &bus, .bus_exact = true,
+                             .rooms_max = max),
+                        FAKE(0));
+            mute.owner.state(mute.owner.ctx, WSHUB_BUS_CONNECTED);
+            mute.owner.state(mute.owner.ctx, WSHUB_BUS_UP);
+            (void)world_client(&w, NULL, id);
+            before = w.bytes;
+            for (i = 0; i < 6000; i++) {
+                (void)snprintf(name, sizeof name, "r%u", (unsigned)i);
+                EXPECT_INT(wshub_client_join(w.hub, world_handle(&w, id), wshub_str_z(name)),
+                           WSHUB_OK);
+                if (way != 1 || i % 16 == 0) wshub_io_fake_run(w.net);
+                mute.full = way == 2 && i < 1000;
+                EXPECT_INT(wshub_client_leave(w.hub, world_handle(&w, id), wshub_str_z(name)),
+                           WSHUB_OK);
+                if (stats(&w).bus_lingering > peak) peak = (uint32_t)stats(&w).bus_lingering;
+            }
+            wshub_io_fake_run(w.net);
+            EXPECT(stats(&w).bus_lingering <= max);
+            EXPECT(way == 2 || peak <= max + WSHUB_BUS_BATCH);
+            EXPECT(w.bytes - before < (size_t)max * 400 + (way == 2 ? 2000u : 0u) * 100 + 200000);
+            wshub_io_fake_advance(w.net, 5001);
+            EXPECT_INT(stats(&w).bus_lingering, 0);
+            /* broadcasts, its two rooms, its id twice */
+            EXPECT_INT(mute.subscribed - mute.unsubscribed, 1 + 2 + 2);
+            world_stop(&w);
+        }
+    }
+}
+
+static int no_memory_lines;
+static void starving_log(wshub *hub, const wshub_log *l, void *user) {
+    (void)hub;
+    (void)user;
+    no_memory_lines += l->code == WSHUB_LOG_NOMEM;
+}
+static wshub_err leaves_starving(wshub *hub, wshub_client c, const wshub_event *e, void *user) {
+    world *w = (world *)user;
+    (void)e;
+    w->fail_all = true;
+    EXPECT_INT(wshub_client_leave(hub, c, wshub_str_z("r")), WSHUB_OK);
+    w->fail_all = false;
+    EXPECT_INT(no_memory_lines, 0); /* it is told when the callback has ended, not inside it */
+    return WSHUB_OK;
+}
+
+/* BUS-4: it is left, and stays subscribed for nothing */
+TEST(a_channel_that_cannot_linger_for_want_of_memory_is_told) {
+    int inside;
+    for (inside = 0; inside < 2; inside++) {
+        world w;
+        wshub_bus bus;
+        wshub_conn c;
+        char id[37];
+        memset(&mute, 0, sizeof mute);
+        memset(&bus, 0, sizeof bus);
+        bus.version = WSHUB_BUS_VERSION;
+        bus.attach = mute_attach;
+        bus.publish = mute_publish;
+        bus.subscribe = mute_subscribe;
+        bus.unsubscribe = mute_unsubscribe;
+        no_memory_lines = 0;
+        world_start(&w,
+                    DESC(.on_authenticate = accept_all, .on_message = leaves_starving,
+                         .on_log = starving_log, .bus = &bus, .bus_exact = true),
+                    FAKE(0));
+        mute.owner.state(mute.owner.ctx, WSHUB_BUS_CONNECTED);
+        mute.owner.state(mute.owner.ctx, WSHUB_BUS_UP);
+        c = world_client(&w, NULL, id);
+        EXPECT_INT(wshub_client_join(w.hub, world_handle(&w, id), wshub_str_z("r")), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        if (inside) {
+            wshub_io_fake_text(w.net, c, "{\"event\":\"x\"}");
+        } else {
+            w.fail_all = true;
+            EXPECT_INT(wshub_client_leave(w.hub, world_handle(&w, id), wshub_str_z("r")), WSHUB_OK);
+            w.fail_all = false;
+        }
+        EXPECT_INT(no_memory_lines, 1);
+        EXPECT(!wshub_client_in_room(w.hub, world_handle(&w, id), wshub_str_z("r")));
+        world_stop(&w);
+    }
+}

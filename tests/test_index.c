@@ -1,0 +1,116 @@
+/* The hash table of names against a plain list, and against names that were chosen to collide. */
+#include "hubtest.h"
+
+TEST(index_agrees_with_a_plain_list) { /* open addressing with gaps closed */
+    static wshub__name names[3000];
+    static char texts[3000][8];
+    wshub__mem m = wshub__mem_make(NULL, NULL);
+    wshub__index ix;
+    uint32_t i, round, x = 12345;
+    bool in[3000] = {false};
+    memset(&ix, 0, sizeof ix);
+    ix.key[0] = 7;
+    for (i = 0; i < 3000; i++) {
+        (void)snprintf(texts[i], 8, "n%u", i / 2);
+        names[i].ptr = texts[i];
+        names[i].len = strlen(texts[i]) & WSHUB__NAME_LEN_MAX;
+        /* the same name twice, of two kinds */
+        names[i].kind = i % 2 ? WSHUB__KIND_ROOM : WSHUB__KIND_USER;
+    }
+    for (round = 0; round < 60000; round++) {
+        x = x * 1664525 + 1013904223;
+        i = (x >> 8) % 3000;
+        EXPECT((wshub__index_find(&ix, names[i].kind, wshub_str_z(texts[i])) == &names[i]) ==
+               in[i]);
+        if (in[i]) {
+            wshub__index_remove(&ix, &names[i]);
+        } else {
+            EXPECT(wshub__index_reserve(&m, &ix));
+            wshub__index_add(&ix, &names[i]);
+        }
+        in[i] = !in[i];
+    }
+    wshub__index_done(&m, &ix);
+}
+
+TEST(names_that_collide) { /* hash flooding */
+    enum { TRIED = 600 };
+    static wshub__name names[TRIED];
+    static uint64_t texts[TRIED];
+    wshub__mem m = wshub__mem_make(NULL, NULL);
+    wshub__index ix;
+    uint32_t i, k, n = 0, longest = 0, run;
+    memset(&ix, 0, sizeof ix);
+    ix.key[0] = 1; /* who knows the key can choose names that all want the same place */
+    ix.key[1] = 2;
+    {
+        /* searched for: its hash would be 0, which means "empty" in the table */
+        const uint64_t zero = UINT64_C(7277229702);
+        const uint8_t first[4] = {1, 0, 0, 0};
+        uint32_t one;
+        memcpy(&one, first, 4);
+        /* little-endian */
+        if (one == 1) EXPECT_INT(wshub__index_hash(&ix, WSHUB__KIND_ROOM, wshub__str(&zero, 8)), 1);
+    }
+    for (i = 0; n < TRIED && i < 2000000; i++) {
+        uint64_t text = i;
+        if ((wshub__index_hash(&ix, WSHUB__KIND_ROOM, wshub__str(&text, 8)) & 1023) != 7) continue;
+        texts[n] = text;
+        names[n].ptr = (const char *)&texts[n];
+        names[n].len = 8;
+        names[n].kind = WSHUB__KIND_ROOM;
+        n++;
+    }
+    EXPECT_INT(n, TRIED);
+    for (i = 0; i < n; i++) {
+        EXPECT(wshub__index_reserve(&m, &ix));
+        wshub__index_add(&ix, &names[i]);
+    }
+    /* slow, and right */
+    for (i = 0; i < n; i++)
+        EXPECT(wshub__index_find(&ix, WSHUB__KIND_ROOM, wshub__str(&texts[i], 8)) == &names[i]);
+    for (i = 0; i < n; i += 2) wshub__index_remove(&ix, &names[i]);
+    for (i = 0; i < n; i++)
+        EXPECT((wshub__index_find(&ix, WSHUB__KIND_ROOM, wshub__str(&texts[i], 8)) == &names[i]) ==
+               (i % 2 == 1));
+    wshub__index_done(&m, &ix);
+    memset(&ix, 0, sizeof ix);
+    ix.key[0] = 3; /* the same names under a key that he does not know: as any others */
+    for (i = 0; i < n; i++) {
+        EXPECT(wshub__index_reserve(&m, &ix));
+        wshub__index_add(&ix, &names[i]);
+    }
+    for (i = 0, run = 0; i < ix.cap; i++) {
+        run = ix.hashes[i] ? run + 1 : 0;
+        if (run > longest) longest = run;
+    }
+    EXPECT(longest < 60);
+    wshub__index_done(&m, &ix);
+    memset(&ix, 0, sizeof ix);
+    ix.key[0] = 6;
+    EXPECT(wshub__index_reserve(&m, &ix));
+    wshub__index_add(&ix, &names[0]);
+    for (k = 0; k < 16; k++) { /* a stored hash that equals what another name hashes to */
+        wshub_str other = wshub__str(&texts[1], 7), same_length = wshub__str(&texts[2], 8);
+        uint32_t at = k, hash_other = wshub__index_hash(&ix, WSHUB__KIND_ROOM, other),
+                 hash_same = wshub__index_hash(&ix, WSHUB__KIND_ROOM, same_length);
+        wshub__name *stored = ix.names[k];
+        uint32_t was = ix.hashes[k];
+        if (!was) continue;
+        ix.hashes[at] = 0;
+        ix.hashes[hash_other & 15] = hash_other;
+        ix.names[hash_other & 15] = stored;
+        EXPECT(!wshub__index_find(&ix, WSHUB__KIND_ROOM, other)); /* same hash, another length */
+        ix.hashes[hash_other & 15] = 0;
+        ix.hashes[hash_same & 15] = hash_same;
+        ix.names[hash_same & 15] = stored;
+        /* same hash and length, another name */
+        EXPECT(!wshub__index_find(&ix, WSHUB__KIND_ROOM, same_length));
+        EXPECT(!wshub__index_find(&ix, WSHUB__KIND_USER, same_length));
+        ix.hashes[hash_same & 15] = 0;
+        ix.hashes[at] = was;
+        ix.names[at] = stored;
+        break;
+    }
+    wshub__index_done(&m, &ix);
+}

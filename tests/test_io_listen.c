@@ -1,0 +1,517 @@
+/* Listeners of the socket io: addresses, Unix paths of every kind, IPv6, servers that race for
+ * one path, names with many addresses, and rest while nobody serves. */
+#define _GNU_SOURCE
+#include "hubtest.h"
+#include <netdb.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#define WSHUB_IO_SOCK_IMPLEMENTATION
+/* The name many.test has the addresses that a test gives it. */
+static const char *names[3];
+static int names_count;
+static int test_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                            struct addrinfo **out) {
+    struct addrinfo *first = NULL, **end = &first;
+    int i, e;
+    if (!host || strcmp(host, "many.test") != 0) return getaddrinfo(host, service, hints, out);
+    for (i = 0; i < names_count; i++) {
+        e = getaddrinfo(names[i], service, hints, end);
+        if (e) return e;
+        end = &(*end)->ai_next;
+    }
+    *out = first;
+    return 0;
+}
+#define getaddrinfo(a, b, c, d) test_getaddrinfo(a, b, c, d)
+#include "wshub_io_auto.h"
+#undef getaddrinfo
+#include "wshub_io_kqueue.h"
+#include "wshub_io_poll.h"
+#include "sock_peer.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+
+TEST(listening_fails_with_one_clear_line) {
+    wshub_io_sock *net, *other;
+    uint16_t port;
+    char path[] = "build/test.sock";
+    EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
+    EXPECT_INT(wshub_io_auto_create(NULL, &other), WSHUB_OK);
+    EXPECT_INT(wshub_io_sock_listen(net, "127.0.0.1", 0, &port), WSHUB_OK);
+    EXPECT_INT(wshub_io_sock_listen(other, "127.0.0.1", port, NULL), WSHUB_ERR_IO);
+    EXPECT(strstr(wshub_io_sock_error(other), "in use") &&
+           strstr(wshub_io_sock_error(other), "choose another port"));
+    EXPECT_INT(wshub_io_sock_listen(other, "no.such.host.invalid", 0, NULL), WSHUB_ERR_PARAM);
+    EXPECT(strstr(wshub_io_sock_error(other), "no such address"));
+    EXPECT_INT(wshub_io_sock_listen(other, "192.0.2.1", 0, NULL), WSHUB_ERR_IO);
+    (void)unlink(path);
+    EXPECT_INT(wshub_io_sock_listen_unix(net, path), WSHUB_OK);
+    EXPECT_INT(wshub_io_sock_listen_unix(other, path), WSHUB_ERR_IO); /* alive */
+    EXPECT_INT(wshub_io_sock_listen(net, "::1", 0, NULL), WSHUB_OK);  /* several listeners */
+    wshub_io_sock_destroy(net);
+    EXPECT(access(path, F_OK) != 0); /* removed at the end */
+    {
+        int dead = socket(AF_UNIX, SOCK_STREAM, 0); /* as a crashed server leaves it */
+        union {
+            struct sockaddr any;
+            struct sockaddr_un un;
+        } a;
+        memset(&a, 0, sizeof a);
+        a.un.sun_family = AF_UNIX;
+        memcpy(a.un.sun_path, path, sizeof path);
+        EXPECT_INT(bind(dead, &a.any, sizeof a.un), 0);
+        (void)close(dead);
+        EXPECT_INT(wshub_io_sock_listen_unix(other, path), WSHUB_OK);
+    }
+    wshub_io_sock_destroy(other);
+}
+
+TEST(ipv6_and_unix_sockets_carry_clients) {
+    wshub_io_sock *net;
+    wshub *hub;
+    uint16_t port = 0;
+    int fd;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in6 in6;
+        struct sockaddr_un un;
+    } a;
+    char path[] = "build/test2.sock", text[64];
+    wshub_iter it = {0, 0};
+    wshub_client c;
+    EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
+    EXPECT_INT(wshub_create(
+                   &(wshub_desc){.io = wshub_io_sock_io(net), .on_authenticate = accept_all}, &hub),
+               WSHUB_OK);
+    if (wshub_io_sock_listen(net, "::1", 0, &port) == WSHUB_OK) {
+        memset(&a, 0, sizeof a);
+        a.in6.sin6_family = AF_INET6;
+        a.in6.sin6_port = htons(port);
+        a.in6.sin6_addr = in6addr_loopback;
+        fd = socket(AF_INET6, SOCK_STREAM, 0);
+        EXPECT_INT(connect(fd, &a.any, sizeof a.in6), 0);
+        talk(net, fd, "\"connected\"");
+        /* RFC 3986 3.2.2 */
+        EXPECT(wshub_client_each(hub, &it, &c) && wshub_client_peer(hub, c, text, sizeof text) &&
+               strncmp(text, "[::1]:", 6) == 0);
+        (void)close(fd);
+    } else {
+        (void)printf("  no IPv6 on this machine\n");
+    }
+    EXPECT_INT(wshub_io_sock_listen_unix(net, path), WSHUB_OK);
+    memset(&a, 0, sizeof a);
+    a.un.sun_family = AF_UNIX;
+    memcpy(a.un.sun_path, path, sizeof path);
+    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    EXPECT_INT(connect(fd, &a.any, sizeof a.un), 0);
+    talk(net, fd, "\"connected\"");
+    (void)close(fd);
+    wshub_destroy(hub);
+    wshub_io_sock_destroy(net);
+}
+
+/* backlog < 0: bound, nobody listens */
+static int unix_socket(const char *path, int type, int backlog) {
+    union {
+        struct sockaddr any;
+        struct sockaddr_un un;
+    } a;
+    int fd = socket(AF_UNIX, type, 0);
+    memset(&a, 0, sizeof a);
+    a.un.sun_family = AF_UNIX;
+    (void)snprintf(a.un.sun_path, sizeof a.un.sun_path, "%.107s", path);
+    EXPECT_INT(bind(fd, &a.any, sizeof a.un), 0);
+    if (backlog >= 0) EXPECT_INT(listen(fd, backlog), 0);
+    return fd;
+}
+
+/* until nobody more is taken; how many that were */
+static int fill_backlog(const char *path, int *fds, int most) {
+    union {
+        struct sockaddr any;
+        struct sockaddr_un un;
+    } a;
+    int n = 0;
+    memset(&a, 0, sizeof a);
+    a.un.sun_family = AF_UNIX;
+    (void)snprintf(a.un.sun_path, sizeof a.un.sun_path, "%.107s", path);
+    while (n < most) {
+        fds[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        if (connect(fds[n++], &a.any, sizeof a.un) != 0) break;
+    }
+    return n;
+}
+static ino_t file_number(const char *path) {
+    struct stat st;
+    return lstat(path, &st) == 0 ? st.st_ino : 0;
+}
+enum {
+    AT_NOTHING,
+    AT_DEAD,
+    AT_LIVE,
+    AT_FULL,
+    AT_DATAGRAM,
+    AT_FILE,
+    AT_FOLDER,
+    AT_LINK_TO_DEAD,
+    AT_LINK_TO_NOTHING,
+    AT_OURS,
+    AT_NO_FOLDER,
+    AT_FILE_AS_FOLDER,
+    AT_EMPTY,
+    AT_NULL,
+    AT_LONG,
+    AT_FORBIDDEN,
+    AT_KINDS
+};
+static const struct {
+    const char *name;
+    int number; /* of the system's error; 0: it is served; -1: the path itself is refused */
+    const char *hint;
+    /* clang-format off */
+} at_path[AT_KINDS] = {
+    {"nothing", 0, ""},
+    {"a dead socket", 0, ""},
+    {"a live one", EADDRINUSE, "another program serves it"},
+    {"a live one with a full backlog", EADDRINUSE, "another program serves it"},
+    {"a datagram socket", EADDRINUSE, "another program serves it"},
+    {"a file", EADDRINUSE, "no socket"},
+    {"a folder", EADDRINUSE, "no socket"},
+    {"a link to a dead socket", EADDRINUSE, "no socket"},
+    {"a link to nothing", EADDRINUSE, "no socket"},
+    {"one of our own", EADDRINUSE, "another program serves it"},
+    {"a missing folder", ENOENT, "make its folder first"},
+    {"a file as folder", ENOTDIR, "make its folder first"},
+    {"an empty path", -1, "empty"},
+    {"no path", -1, "empty"},
+    {"a path too long", -1, "too long"},
+    {"a folder not to be written", EACCES, "must let this program write"},
+};
+/* clang-format on */
+
+TEST(a_unix_path_is_served_or_refused_at_once_by_what_the_system_said) { /* kind 12 */
+    static char too_long[200];
+    int kind;
+    memset(too_long, 'x', sizeof too_long - 1);
+    (void)mkdir("build/at", 0777);
+    for (kind = 0; kind < AT_KINDS; kind++) {
+        const char *path = kind == AT_NO_FOLDER        ? "build/at/none/s"
+                           : kind == AT_FILE_AS_FOLDER ? "build/at/file/s"
+                           : kind == AT_EMPTY          ? ""
+                           : kind == AT_NULL           ? NULL
+                           : kind == AT_LONG           ? too_long
+                           : kind == AT_FORBIDDEN      ? "build/at/shut/s"
+                                                       : "build/at/s";
+        wshub_io_sock *net, *other = NULL;
+        wshub_err err;
+        int fds[300], n = 0, live = -1, i;
+        ino_t before;
+        uint64_t from;
+        FILE *f;
+        if (kind == AT_FORBIDDEN && geteuid() == 0) continue; /* nothing is forbidden to root */
+        EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
+        switch (kind) {
+        case AT_DEAD: (void)close(unix_socket(path, SOCK_STREAM, 1)); break;
+        case AT_LIVE: live = unix_socket(path, SOCK_STREAM, 5); break;
+        case AT_FULL:
+            live = unix_socket(path, SOCK_STREAM, 0);
+            n = fill_backlog(path, fds, 300);
+            EXPECT(n < 300);
+            break;
+        case AT_DATAGRAM: live = unix_socket(path, SOCK_DGRAM, -1); break;
+        case AT_FILE:
+        case AT_FILE_AS_FOLDER:
+            f = fopen(kind == AT_FILE ? path : "build/at/file", "w");
+            EXPECT(f && fclose(f) == 0);
+            break;
+        case AT_FOLDER: EXPECT_INT(mkdir(path, 0777), 0); break;
+        case AT_LINK_TO_DEAD:
+            (void)close(unix_socket("build/at/dead", SOCK_STREAM, 1));
+            EXPECT_INT(symlink("dead", path), 0);
+            break;
+        case AT_LINK_TO_NOTHING: EXPECT_INT(symlink("none", path), 0); break;
+        case AT_OURS:
+            EXPECT_INT(wshub_io_auto_create(NULL, &other), WSHUB_OK);
+            EXPECT_INT(wshub_io_sock_listen_unix(other, path), WSHUB_OK);
+            break;
+        case AT_FORBIDDEN: EXPECT_INT(mkdir("build/at/shut", 0555), 0); break;
+        }
+        before = path ? file_number(path) : 0;
+        from = wall_ms();
+        err = wshub_io_sock_listen_unix(net, path);
+        EXPECT(wall_ms() - from < 500);
+        EXPECT_INT(err, at_path[kind].number == 0  ? WSHUB_OK
+                        : at_path[kind].number < 0 ? WSHUB_ERR_PARAM
+                                                   : WSHUB_ERR_IO);
+        if (err) {
+            if (at_path[kind].number > 0)
+                EXPECT(strstr(wshub_io_sock_error(net), strerror(at_path[kind].number)));
+            EXPECT(strstr(wshub_io_sock_error(net), at_path[kind].hint) &&
+                   strncmp(wshub_io_sock_error(net), "cannot listen on ", 17) == 0);
+            if (test_failures)
+                (void)printf("  at %s: %s\n", at_path[kind].name, wshub_io_sock_error(net));
+        } else {
+            int fd = dial_path(path);
+            EXPECT(fd >= 0);
+            (void)close(fd);
+        }
+        wshub_io_sock_destroy(net);
+        /* nothing that is not ours is touched */
+        if (path && err) EXPECT_INT(file_number(path), before);
+        if (path && !err) EXPECT_INT(file_number(path), 0);
+        wshub_io_sock_destroy(other);
+        if (live >= 0) (void)close(live);
+        for (i = 0; i < n; i++) (void)close(fds[i]);
+        if (path && *path && unlink(path) != 0) (void)rmdir(path);
+        (void)unlink("build/at/dead");
+        (void)unlink("build/at/file");
+        (void)rmdir("build/at/shut");
+    }
+    (void)rmdir("build/at");
+}
+
+/* What happens to a path while a server has it, and what its end may then remove. */
+TEST(the_end_removes_a_socket_file_only_if_it_is_still_its_own) {
+    enum { STAYS, REMOVED, SUCCESSOR, SUCCESSOR_GONE, BECAME_FILE, MOVED, CASES };
+    int kind;
+    for (kind = 0; kind < CASES; kind++) {
+        static const char path[] = "build/own.sock";
+        wshub_io_sock *net, *next = NULL;
+        FILE *f;
+        (void)unlink(path);
+        EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
+        EXPECT_INT(wshub_io_sock_listen_unix(net, path), WSHUB_OK);
+        if (kind != STAYS && kind != MOVED) EXPECT_INT(unlink(path), 0);
+        if (kind == MOVED) EXPECT_INT(rename(path, "build/moved.sock"), 0);
+        if (kind == SUCCESSOR || kind == SUCCESSOR_GONE) {
+            EXPECT_INT(wshub_io_auto_create(NULL, &next), WSHUB_OK);
+            EXPECT_INT(wshub_io_sock_listen_unix(next, path), WSHUB_OK);
+            if (kind == SUCCESSOR_GONE) {
+                wshub_io_sock_destroy(next);
+                next = NULL;
+                EXPECT_INT(file_number(path), 0);
+            }
+        }
+        if (kind == BECAME_FILE) {
+            f = fopen(path, "w");
+            EXPECT(f && fclose(f) == 0);
+        }
+        wshub_io_sock_destroy(net);
+        EXPECT_INT(file_number(path) != 0, kind == SUCCESSOR || kind == BECAME_FILE);
+        if (next) {
+            int fd = dial_path(path);
+            EXPECT(fd >= 0);
+            (void)close(fd);
+            wshub_io_sock_destroy(next);
+        }
+        (void)unlink(path);
+        (void)unlink("build/moved.sock");
+    }
+}
+
+/* Servers that start at the same time over one dead socket: whoever is told OK can be reached. */
+static const char raced[] = "build/raced.sock";
+static pthread_barrier_t race_start, race_end;
+static void *racer(void *arg) {
+    wshub_io_sock *net;
+    int round;
+    for (round = 0; round < 100; round++) {
+        EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
+        (void)pthread_barrier_wait(&race_start);
+        *(bool *)arg = wshub_io_sock_listen_unix(net, raced) == WSHUB_OK;
+        (void)pthread_barrier_wait(&race_end);
+        (void)pthread_barrier_wait(&race_end); /* looked at */
+        wshub_io_sock_destroy(net);
+        (void)pthread_barrier_wait(&race_end);
+    }
+    return NULL;
+}
+
+TEST(of_servers_that_start_together_one_has_the_path) {
+    pthread_t t[3];
+    bool has[3];
+    int i, round, served = 0;
+    EXPECT_INT(pthread_barrier_init(&race_start, NULL, 4), 0);
+    EXPECT_INT(pthread_barrier_init(&race_end, NULL, 4), 0);
+    for (i = 0; i < 3; i++) EXPECT_INT(pthread_create(&t[i], NULL, racer, &has[i]), 0);
+    for (round = 0; round < 100; round++) {
+        int fd;
+        (void)unlink(raced);
+        (void)close(unix_socket(raced, SOCK_STREAM, 1));
+        (void)pthread_barrier_wait(&race_start);
+        (void)pthread_barrier_wait(&race_end);
+        fd = dial_path(raced);
+        EXPECT(has[0] + has[1] + has[2] <= 1);
+        if (has[0] || has[1] || has[2]) {
+            EXPECT(fd >= 0);
+            served++;
+        }
+        if (fd >= 0) (void)close(fd);
+        (void)pthread_barrier_wait(&race_end);
+        (void)pthread_barrier_wait(&race_end);
+    }
+    EXPECT_INT(served, 100);
+    for (i = 0; i < 3; i++) (void)pthread_join(t[i], NULL);
+    (void)unlink(raced);
+}
+
+static bool reaches(const char *host, uint16_t port) {
+    struct addrinfo hints, *a = NULL;
+    char service[8];
+    int fd;
+    bool ok;
+    memset(&hints, 0, sizeof hints);
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_NUMERICHOST;
+    (void)snprintf(service, sizeof service, "%u", (unsigned)port);
+    EXPECT_INT(getaddrinfo(host, service, &hints, &a), 0);
+    fd = socket(a->ai_family, SOCK_STREAM, 0);
+    ok = fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) == 0;
+    if (fd >= 0) (void)close(fd);
+    freeaddrinfo(a);
+    return ok;
+}
+
+TEST(a_name_is_all_of_its_addresses) { /* every list of up to three of these, whatever its order */
+    static const char *const addresses[] = {NULL, "127.0.0.1", "::1", "127.0.0.2",
+                                            "192.0.2.1" /* not this machine's */};
+    bool v6 = false;
+    uint16_t p;
+    wshub_io_sock *probe;
+    int a, b, c;
+    EXPECT_INT(wshub_io_auto_create(NULL, &probe), WSHUB_OK);
+    v6 = wshub_io_sock_listen(probe, "::1", 0, &p) == WSHUB_OK;
+    wshub_io_sock_destroy(probe);
+    for (a = 1; a < 5; a++) {
+        for (b = 0; b < 5; b++) {
+            for (c = 0; c < (b ? 5 : 1); c++) {
+                int list[3], i, fixed, distinct = 0;
+                list[0] = a;
+                list[1] = b;
+                list[2] = c;
+                for (i = 0; i < 3; i++) {
+                    bool first =
+                        list[i] && (i == 0 || list[i] != list[0]) && (i < 2 || list[i] != list[1]);
+                    distinct += first && list[i] != 4 && (list[i] != 2 || v6);
+                }
+                /* a port of the system's; one of ours; one that is taken at the last address */
+                for (fixed = 0; fixed < 3; fixed++) {
+                    wshub_io_sock *net;
+                    uint16_t port = 0, got = 0;
+                    wshub_err err;
+                    int taken = -1;
+                    names_count = 0;
+                    for (i = 0; i < 3; i++) {
+                        if (list[i]) names[names_count++] = addresses[list[i]];
+                    }
+                    if (fixed) { /* a free one */
+                        (void)wshub_io_auto_create(NULL, &probe);
+                        (void)wshub_io_sock_listen(probe, "127.0.0.1", 0, &port);
+                        wshub_io_sock_destroy(probe);
+                    }
+                    if (fixed == 2) {
+                        const char *last = names[names_count - 1];
+                        union {
+                            struct sockaddr any;
+                            struct sockaddr_in in;
+                        } at;
+                        if (strncmp(last, "127.", 4) != 0) continue;
+                        memset(&at, 0, sizeof at);
+                        at.in.sin_family = AF_INET;
+                        at.in.sin_port = htons(port);
+                        at.in.sin_addr.s_addr = inet_addr(last);
+                        taken = socket(AF_INET, SOCK_STREAM, 0);
+                        EXPECT_INT(bind(taken, &at.any, sizeof at.in), 0);
+                        EXPECT_INT(listen(taken, 5), 0);
+                    }
+                    EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
+                    err = wshub_io_sock_listen(net, "many.test", port, &got);
+                    EXPECT_INT(err, distinct && fixed != 2 ? WSHUB_OK : WSHUB_ERR_IO);
+                    if (!err) {
+                        EXPECT_INT(net->listeners_count, distinct);
+                        EXPECT(fixed ? got == port : got != 0);
+                        for (i = 0; i < names_count; i++) {
+                            if (strcmp(names[i], "192.0.2.1") != 0 && (v6 || names[i][0] != ':'))
+                                EXPECT(reaches(names[i], got));
+                        }
+                    } else {
+                        EXPECT_INT(net->listeners_count, 0); /* all or nothing */
+                        EXPECT_INT(got, 0);
+                        EXPECT(strstr(wshub_io_sock_error(net),
+                                      strerror(fixed == 2 ? EADDRINUSE : EADDRNOTAVAIL)));
+                    }
+                    wshub_io_sock_destroy(net);
+                    if (taken >= 0) (void)close(taken);
+                }
+            }
+        }
+    }
+    names_count = 0;
+}
+
+TEST(there_are_so_many_listeners_and_no_more) {
+    wshub_io_sock *net;
+    uint16_t port = 0;
+    int i;
+    EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
+    for (i = 0; i < 15; i++) EXPECT_INT(wshub_io_sock_listen(net, "127.0.0.1", 0, NULL), WSHUB_OK);
+    names[0] = "127.0.0.1";
+    names[1] = "127.0.0.2";
+    names_count = 2;
+    /* half of it is none of it */
+    EXPECT_INT(wshub_io_sock_listen(net, "many.test", 0, &port), WSHUB_ERR_IO);
+    names_count = 0;
+    EXPECT_INT(net->listeners_count, 15);
+    EXPECT_INT(wshub_io_sock_listen_unix(net, "build/many.sock"), WSHUB_OK);
+    EXPECT_INT(wshub_io_sock_listen_unix(net, "build/more.sock"), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_io_sock_listen(net, "127.0.0.1", 0, NULL), WSHUB_ERR_PARAM);
+    EXPECT(strstr(wshub_io_sock_error(net), "as many listeners as can be"));
+    wshub_io_sock_unlisten(net);
+    EXPECT_INT(file_number("build/many.sock"), 0);
+    EXPECT_INT(wshub_io_sock_listen(net, "127.0.0.1", 0, NULL), WSHUB_OK);
+    wshub_io_sock_destroy(net);
+}
+
+TEST(listeners_rest_while_nobody_serves) {
+    const wshub_io_sock_poller *pollers[3];
+    int i, k;
+    pollers[0] = BEST;
+    pollers[1] = wshub_io_poll_poller();
+    pollers[2] = wshub_io_kqueue_poller();
+    for (i = 0; i < 3; i++) {
+        wshub_io_sock *net;
+        wshub *hub;
+        uint16_t port;
+        int fds[3], guest = 0;
+        wshub_io_owner owner = quiet_owner(&guest);
+        uint64_t from;
+        EXPECT_INT(wshub_io_sock_create(&(wshub_io_sock_desc){.poller = pollers[i]}, &net),
+                   WSHUB_OK);
+        EXPECT_INT(wshub_io_sock_io(net)->guest(net, &owner, true), WSHUB_OK);
+        EXPECT_INT(wshub_io_sock_listen(net, "127.0.0.1", 0, &port), WSHUB_OK);
+        (void)wshub_io_sock_run_once(net, 0);
+        (void)wshub_io_sock_run_once(net, 0);
+        for (k = 0; k < 2; k++) { /* before there is a hub, and after it has gone */
+            fds[k] = dial_port(port);
+            EXPECT(fds[k] >= 0);
+            (void)usleep(5000);
+            from = wall_ms();
+            EXPECT_INT(wshub_io_sock_run_once(net, 60), WSHUB_OK);
+            EXPECT(wall_ms() - from >= 55);
+            EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net),
+                                                  .on_authenticate = accept_all},
+                                    &hub),
+                       WSHUB_OK);
+            talk(net, fds[k], "\"connected\""); /* it waited, and is served */
+            wshub_destroy(hub);
+            (void)wshub_io_sock_run_once(net, 0);
+            (void)close(fds[k]);
+        }
+        EXPECT_INT(wshub_io_sock_io(net)->guest(net, &owner, false), WSHUB_OK);
+        wshub_io_sock_destroy(net);
+    }
+}

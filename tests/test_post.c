@@ -1,0 +1,178 @@
+/* Posts from other threads: what is refused at the door, and a hub that one of them destroys
+ * (STYLE 6, LIMITS). */
+#include "hubtest.h"
+
+TEST(posts_are_checked_at_the_door) {
+    static const char bad_utf8[] = "\xFF", no_json[] = "{\"a\":";
+    world w;
+    wshub_ask ask = {UINT64_C(1) << 32};
+    wshub_client c = {UINT64_C(1) << 32};
+    wshub_dest to;
+    wshub_identity who;
+    wshub_msg m = msg("e", no_json);
+    wshub_str names[2], many[3];
+    uint64_t held;
+    world_start(&w, DESC(.post_bytes_max = 5000), FAKE(0));
+    held = w.bytes;
+    EXPECT_INT(wshub_post_send(w.hub, NULL, &m), WSHUB_ERR_JSON);
+    EXPECT_INT(wshub_post_client_send(w.hub, c, &m), WSHUB_ERR_JSON);
+    EXPECT_INT(wshub_post_transform_accept(w.hub, ask, &m), WSHUB_ERR_JSON);
+    m = msg(bad_utf8, "1");
+    EXPECT_INT(wshub_post_send(w.hub, NULL, &m), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_post_client_send(w.hub, c, &m), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_post_transform_accept(w.hub, ask, &m), WSHUB_ERR_PARAM);
+    m = msg("e", "1");
+    memset(&to, 0, sizeof to);
+    to.kind = WSHUB_DEST_ROOM;
+    to.name = S(bad_utf8);
+    EXPECT_INT(wshub_post_send(w.hub, &to, &m), WSHUB_ERR_PARAM);
+    who.user_id = S(bad_utf8);
+    who.metadata = S("1");
+    EXPECT_INT(wshub_post_auth_accept(w.hub, ask, &who), WSHUB_ERR_PARAM);
+    who.user_id = S("u");
+    who.metadata = S(no_json);
+    EXPECT_INT(wshub_post_auth_accept(w.hub, ask, &who), WSHUB_ERR_JSON);
+    EXPECT_INT(wshub_post_handshake_accept(w.hub, ask, S(bad_utf8), S("")), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_post_handshake_accept(w.hub, ask, S(""), S(bad_utf8)), WSHUB_ERR_PARAM);
+    names[0] = S("a");
+    names[1] = S("");
+    EXPECT_INT(wshub_post_join_accept(w.hub, ask, names, 2), WSHUB_ERR_PARAM);
+    names[1] = S(bad_utf8);
+    EXPECT_INT(wshub_post_join_accept(w.hub, ask, names, 2), WSHUB_ERR_PARAM);
+    /* lengths whose sum wraps, and counts */
+    many[0] = many[1] = many[2] = wshub__str("", SIZE_MAX / 2 + 1);
+    {
+        wshub__post p = wshub__post_make(WSHUB__POST_JOIN, 0);
+        EXPECT_INT(wshub__post_put(w.hub, &p, many, 2, NULL, 0), WSHUB_ERR_LIMIT);
+        EXPECT_INT(wshub__post_put(w.hub, &p, many, 3, many, 1), WSHUB_ERR_LIMIT);
+        EXPECT_INT(wshub__post_put(w.hub, &p, many, SIZE_MAX / sizeof(wshub_str), NULL, 0),
+                   WSHUB_ERR_LIMIT);
+        EXPECT_INT(wshub__post_put(w.hub, &p, NULL, 0, many, SIZE_MAX), WSHUB_ERR_LIMIT);
+        EXPECT_INT(wshub__post_put(w.hub, &p, many, 1, many, SIZE_MAX), WSHUB_ERR_LIMIT);
+        EXPECT_INT(wshub__post_put(w.hub, &p, many, 300, NULL, 0), WSHUB_ERR_LIMIT);
+        /* their list alone, with what it is in */
+        EXPECT_INT(wshub__post_put(w.hub, &p, many, 5000 / sizeof(wshub_str), NULL, 0),
+                   WSHUB_ERR_LIMIT);
+    }
+    EXPECT_INT(w.bytes, held);
+    EXPECT_INT(w.hub->posted_bytes, 0);
+    /* each fits, together they do not; what is carried out makes room */
+    {
+        static char big[3000];
+        memset(big, '1', sizeof big);
+        who.user_id = S("u");
+        who.metadata = wshub__str(big, sizeof big);
+        EXPECT_INT(wshub_post_auth_accept(w.hub, ask, &who), WSHUB_OK);
+        EXPECT_INT(wshub_post_auth_accept(w.hub, ask, &who), WSHUB_ERR_LIMIT);
+        wshub_io_fake_run(w.net);
+        EXPECT_INT(w.hub->posted_bytes, 0);
+        EXPECT_INT(wshub_post_auth_accept(w.hub, ask, &who), WSHUB_OK);
+    }
+    world_stop(&w);
+}
+
+static void no_timer(wshub *hub, void *arg) {
+    (void)hub;
+    (void)arg;
+}
+
+TEST(posts_that_are_refused) {
+    world w;
+    char id[37];
+    wshub_client c;
+    wshub_conn conn;
+    wshub_msg ok = msg("e", "1"), bad = msg("e", "1");
+    wshub_dest to;
+    wshub_ask ask = {0};
+    memset(&to, 0, sizeof to);
+    world_start(&w, DESC(.on_authenticate = accept_all, .post_bytes_max = 1000), FAKE(0));
+    conn = world_client(&w, "u", id);
+    c = world_handle(&w, id);
+    EXPECT_INT(wshub_post(w.hub, NULL, NULL), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_post_send(w.hub, NULL, NULL), WSHUB_ERR_PARAM);
+    bad.event = nul();
+    EXPECT_INT(wshub_post_send(w.hub, NULL, &bad), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_post_client_send(w.hub, c, &bad), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_post_transform_accept(w.hub, ask, &bad), WSHUB_ERR_PARAM);
+    bad.event = S("");
+    EXPECT_INT(wshub_post_send(w.hub, NULL, &bad), WSHUB_ERR_PARAM);
+    bad = msg("e", NULL);
+    EXPECT_INT(wshub_post_send(w.hub, NULL, &bad), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_post_client_send(w.hub, c, NULL), WSHUB_ERR_PARAM);
+    to.exclude_count = 1;
+    EXPECT_INT(wshub_post_send(w.hub, &to, &ok), WSHUB_ERR_PARAM);
+    to.exclude_count = 0;
+    to.kind = (wshub_dest_kind)9;
+    EXPECT_INT(wshub_post_send(w.hub, &to, &ok), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_post_close(w.hub, c, 1006, nul()), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_post_close(w.hub, c, 0, S("x")), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_post_close(w.hub, c, 1000, too_long()), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_post_close_id(w.hub, S(id), 1006, nul()), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_post_close_id(w.hub, S(id), 1000, S("\xFF")), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_post_join_accept(w.hub, ask, NULL, 3), WSHUB_ERR_PARAM);
+    bad.data = too_long();
+    EXPECT_INT(wshub_post_client_send(w.hub, c, &bad), WSHUB_ERR_JSON);
+    bad.data_is_json = true;
+    EXPECT_INT(wshub_post_client_send(w.hub, c, &bad), WSHUB_ERR_LIMIT); /* post_bytes_max */
+    w.fail_at = 1;
+    EXPECT_INT(wshub_post_client_send(w.hub, c, &ok), WSHUB_ERR_NOMEM);
+    EXPECT_INT(w.hub->posted_bytes, 0);
+    w.fail_at = 0;
+    /* what is stale by then is silent */
+    EXPECT_INT(wshub_post_auth_accept(w.hub, ask, NULL), WSHUB_OK);
+    EXPECT_INT(wshub_post_handshake_accept(w.hub, ask, nul(), nul()), WSHUB_OK);
+    EXPECT_INT(wshub_post_transform_accept(w.hub, ask, NULL), WSHUB_OK);
+    ok.data_is_json = true;
+    EXPECT_INT(wshub_post_transform_accept(w.hub, ask, &ok), WSHUB_OK);
+    EXPECT_INT(wshub_post_ask_reject(w.hub, ask), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(wshub_post_ask_fail(w.hub, ask), WSHUB_OK);
+    EXPECT_INT(wshub_post_join_accept(w.hub, ask, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_post_close_id(w.hub, S(""), 1000, S("")), WSHUB_OK);
+    EXPECT_INT(wshub_post_close_id(w.hub, S("nobody"), 1000, nul()), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_SILENCE(&w, conn);
+    EXPECT_INT(wshub_post_send(w.hub, NULL, &ok), WSHUB_OK); /* to all */
+    memset(&to, 0, sizeof to);
+    to.kind = WSHUB_DEST_ROOM;
+    to.name = S(id);
+    EXPECT_INT(wshub_post_send(w.hub, &to, &ok), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_TEXT(&w, conn, "{\"event\":\"e\",\"data\":1}");
+    EXPECT_TEXT(&w, conn, "{\"event\":\"e\",\"data\":1}");
+    EXPECT_INT(wshub_post_close(w.hub, c, 0, nul()), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_CLOSE(&w, conn, 0);
+    w.hub->io.wake = NULL;
+    EXPECT_INT(wshub_post(w.hub, no_timer, NULL), WSHUB_ERR_NOWAKE);
+    world_stop(&w);
+}
+
+static void destroy_it(wshub *hub, void *arg) {
+    (void)arg;
+    wshub_destroy(hub);
+    wshub_destroy(hub); /* twice is once */
+}
+static int ran;
+static void count_it(wshub *hub, void *arg) {
+    (void)hub;
+    (void)arg;
+    ran++;
+}
+
+TEST(a_hub_that_a_post_destroys_runs_no_further_post) {
+    world w;
+    world_start(&w, DESC(0), FAKE(0));
+    ran = 0;
+    EXPECT_INT(wshub_post(w.hub, count_it, NULL), WSHUB_OK);
+    EXPECT_INT(wshub_post(w.hub, destroy_it, NULL), WSHUB_OK);
+    EXPECT_INT(wshub_post(w.hub, count_it, NULL), WSHUB_OK);
+    {
+        wshub *hub = w.hub;
+        w.hub = NULL;
+        (void)hub;
+    }
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(ran, 1);
+    world_stop(&w);
+}

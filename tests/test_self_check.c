@@ -1,0 +1,104 @@
+/* The check that all other tests lean on sees what is wrong. */
+#include "hubtest.h"
+
+static void timer_of_nothing(wshub *hub, void *arg) {
+    (void)hub;
+    (void)arg;
+}
+
+TEST(the_self_check_sees_what_is_wrong) {
+    world w;
+    char id[37], other[37];
+    wshub__client *c, *d;
+    wshub__conn *conn;
+    wshub__group *room, *user;
+    wshub_conn slow;
+    wshub_msg m = msg("e", "1");
+#define WRONG(place, value)                                                                        \
+    do {                                                                                           \
+        const size_t test_n = sizeof(place);                                                       \
+        uint8_t test_keep[32];                                                                     \
+        memcpy(test_keep, &(place), test_n);                                                       \
+        (place) = (value);                                                                         \
+        EXPECT(wshub_self_check(w.hub) != NULL);                                                   \
+        memcpy(&(place), test_keep, test_n);                                                       \
+        EXPECT(wshub_self_check(w.hub) == NULL);                                                   \
+    } while (0)
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    (void)world_client(&w, "u", id);
+    slow = world_client(&w, "u", other);
+    wshub_io_fake_window(w.net, slow, 0);
+    EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT(wshub_self_check(w.hub) == NULL);
+    c = wshub__client_get(w.hub, world_handle(&w, id));
+    d = wshub__client_get(w.hub, world_handle(&w, other));
+    conn = wshub__conn_at(w.hub, d->conn);
+    room = w.hub->rooms[0];
+    user = w.hub->users[0];
+    WRONG(room->pos, 7);
+    WRONG(room->count, 0);
+    WRONG(room->count, room->cap + 1);
+    WRONG(room->name.ptr, "another room, with as long a name");
+    WRONG(c->slot.link, 0);
+    WRONG(c->prev, 9);
+    WRONG(c->index, 9);
+    WRONG(d->prev, 0);
+    WRONG(c->name.ptr, "00000000-0000-0000-0000-000000000000");
+    WRONG(c->own_room, false);
+    WRONG(c->state, WSHUB_CLIENT_AUTHENTICATING);
+    WRONG(c->state, WSHUB__CLIENT_DISCONNECTED);
+    WRONG(c->rooms_count, 0);
+    WRONG(c->rooms_count, 1);
+    WRONG(c->rooms[0], w.hub->rooms[1]);
+    WRONG(wshub__room_positions(c)[0], 1);
+    WRONG(wshub__members(room)[0].place, 77);
+    WRONG(wshub__members(room)[0].client, 7);
+    WRONG(c->user, NULL);
+    WRONG(c->user_pos, 5);
+    WRONG(user->pos, 3);
+    WRONG(user->count, 1);
+    WRONG(c->conn, d->conn);
+    WRONG(conn->above, 9);
+    WRONG(w.hub->clients.live, 9);
+    WRONG(w.hub->newest, 1);
+    WRONG(w.hub->own_rooms, 9);
+    WRONG(w.hub->stats.authenticated, 9);
+    WRONG(w.hub->index.count, 9);
+    WRONG(w.hub->conns_live, 9);
+    WRONG(w.hub->stats.queued_bytes, 9);
+    WRONG(w.hub->stats.segment_bytes, 9);
+    WRONG(conn->queued, 1);
+    WRONG(conn->first.len, 1);
+    WRONG(conn->due_pos, 0); /* nothing leads on from its deadlines */
+    WRONG(conn->due_pos, 3 - conn->due_pos);
+    WRONG(w.hub->segs->used, w.hub->segs->cap + 1);
+    WRONG(w.hub->segs->refs, 9);
+    WRONG(w.hub->segs->held, 1);
+    WRONG(w.hub->heap.items[0].at, UINT64_MAX);
+    WRONG(w.hub->stats.bus_lingering, 1);
+    WRONG(w.hub->stats.lagging_bytes, 1);
+    WRONG(w.hub->log->cap, w.hub->log->cap + 1);
+    EXPECT_INT(wshub_timer_start(w.hub, 1000, timer_of_nothing, NULL, NULL), WSHUB_OK);
+    EXPECT_INT(wshub_timer_start(w.hub, 2000, timer_of_nothing, NULL, NULL), WSHUB_OK);
+    WRONG(w.hub->timer_heap.items[0].at, UINT64_MAX);
+    EXPECT_INT(wshub_client_join(w.hub, world_handle(&w, id), S("more")), WSHUB_OK);
+    {
+        uint32_t i;
+        for (i = 0; i < 20; i++) { /* until it finds them by a table */
+            char name[8];
+            (void)snprintf(name, sizeof name, "t%u", (unsigned)i);
+            EXPECT_INT(wshub_client_join(w.hub, world_handle(&w, id), S(name)), WSHUB_OK);
+        }
+        WRONG(wshub__rooms_table(c)[wshub__rooms_entry(c, c->rooms[3])], 0);
+    }
+    {
+        uint32_t count = w.hub->rooms_count; /* a room less: its members have memberships nowhere */
+        w.hub->rooms_count = count - 1;
+        w.hub->index.count--;
+        EXPECT(wshub_self_check(w.hub) != NULL);
+        w.hub->rooms_count = count;
+        w.hub->index.count++;
+    }
+    world_stop(&w);
+}
