@@ -304,7 +304,7 @@
  * `wshub_<name>_total`, gauges as `wshub_<name>`. The table of all figures, with type, unit and
  * meaning, is the list WSHUB_STATS in >>types. A page of metrics is:
  *
- *     static bool on_request(wshub *hub, wshub_request request, const wshub_http *http,
+ *     static bool on_request(wshub *hub, wshub_exchange request, const wshub_http *http,
  *                            void *user) {
  *         static char text[16384];
  *         if (!wshub_str_eq_z(http->path, "/metrics")) return false;
@@ -560,6 +560,7 @@
  * ---- >>changes ---------------------------------------------------------------------------------
  * 0.2.0, newest first; each says what to write instead.
  *
+ * - wshub_request is called wshub_exchange: an HTTP request and its answer.
  * - Statistics, log codes and limits are X lists (WSHUB_STATS, WSHUB_LOGS, WSHUB_LIMITS): who
  *   expands WSHUB_LOGS writes five parameters instead of three. The order of the fields of
  *   wshub_stats and wshub_desc is another one: name them. New: wshub_stats_json(),
@@ -655,7 +656,7 @@ typedef struct wshub_span {
 /* clang-format off */
 typedef struct wshub_client { uint64_t id; } wshub_client;   /* {0}: nobody */
 typedef struct wshub_ask { uint64_t id; } wshub_ask;         /* a question the application answers */
-typedef struct wshub_request { uint64_t id; } wshub_request; /* an HTTP request not yet answered */
+typedef struct wshub_exchange { uint64_t id; } wshub_exchange; /* an HTTP request and its answer */
 typedef struct wshub_timer { uint64_t id; } wshub_timer;     /* {0}: none */
 /* A byte stream of an io. The low 32 bits are a small number, unique among the streams now open (the
  * hub keeps a table as large as the largest one), the high 32 bits tell reuses apart and are not 0. */
@@ -666,7 +667,7 @@ typedef struct wshub_conn { uint64_t id; } wshub_conn;
  * people. */
 #define WSHUB_ERRORS(X)                                                                            \
     X(NOMEM, -1, "out of memory; nothing was changed")                                             \
-    X(STALE, -2, "the client, question or request is gone")                                        \
+    X(STALE, -2, "the client, question or exchange is gone")                                       \
     X(PARAM, -3, "an argument breaks the contract")                                                \
     X(STATE, -4, "not possible in this state")                                                     \
     X(LIMIT, -5, "a limit of the description is reached")                                          \
@@ -1451,7 +1452,7 @@ typedef struct wshub_desc {
                         void *user);
     /* HTTP that is no upgrade on `path`. Return true and answer with wshub_http_reply(), now or
      * later; false: 404. */
-    bool (*on_request)(wshub *hub, wshub_request request, const wshub_http *http, void *user);
+    bool (*on_request)(wshub *hub, wshub_exchange exchange, const wshub_http *http, void *user);
     void (*on_upgrade)(wshub *hub, const wshub_http *http, wshub_upgrade *upgrade, void *user);
     /* The bus went DOWN, or is UP again after down_ms, counted from creation the first time. What
      * others published meanwhile is lost: here is the place to tell clients, to refetch, or to
@@ -1709,7 +1710,7 @@ WSHUB_API wshub_err wshub_ask_fail(wshub *hub, wshub_ask ask);
  * answered before; PARAM: status, name, value or content_type not allowed; NOMEM. While answers of
  * a stream wait unsent over http_answers_bytes_max, no further request of it is taken (SEND-6).
  * Thread: the hub's. */
-WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_request request, const wshub_reply *reply);
+WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_exchange exchange, const wshub_reply *reply);
 /* A request's header; name in any case. ptr NULL: absent. Of several the first. */
 WSHUB_API wshub_str wshub_http_header(const wshub_http *http, const char *name);
 
@@ -5377,7 +5378,7 @@ WSHUB__COLD static bool wshub__reply_ok(const wshub_reply *r) {
     return true;
 }
 
-WSHUB__COLD WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_request request,
+WSHUB__COLD WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_exchange request,
                                                  const wshub_reply *reply) {
     wshub__conn *c = wshub__conn_find(hub, (uint32_t)request.id);
     wshub_err err;
@@ -5426,7 +5427,7 @@ static bool wshub__host_allowed(const wshub *hub, const wshub_http *h) {
 
 /* A whole request: upgrade it, or ask the application. */
 WSHUB__COLD static void wshub__http_dispatch(wshub *hub, wshub__conn *c, wshub_http *h) {
-    wshub_request request;
+    wshub_exchange request;
     bool taken = false;
     hub->stats.http_requests++;
     h->conn.id = c->id;

@@ -136,7 +136,7 @@ static void on_redis_log(const char *line, void *user) {
     fprintf(stderr, "chat: redis: %s\n", line);
 }
 
-static bool on_request(wshub *hub, wshub_request request, const wshub_http *http, void *user) {
+static bool on_request(wshub *hub, wshub_exchange request, const wshub_http *http, void *user) {
     wshub_reply page = {.status = 200,
                         .content_type = "text/html; charset=utf-8",
                         .body = {chat_page, sizeof chat_page - 1}};

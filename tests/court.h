@@ -44,7 +44,7 @@ UNUSED static wshub_err court_message(wshub *hub, wshub_client c, const wshub_ev
     return wshub_client_send(hub, c, &m);
 }
 
-UNUSED static bool court_request(wshub *hub, wshub_request request, const wshub_http *http,
+UNUSED static bool court_request(wshub *hub, wshub_exchange request, const wshub_http *http,
                                  void *user) {
     wshub_reply r;
     (void)user;

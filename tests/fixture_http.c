@@ -15,7 +15,7 @@ static wshub_io_sock *net;
 static int owed; /* answers that a timer has yet to give */
 
 typedef struct answer {
-    wshub_request request;
+    wshub_exchange request;
     size_t len;
     bool close;
     char text[2048]; /* and what fills a big page, behind it */
@@ -65,7 +65,7 @@ static void give(wshub *hub, void *arg) {
     owed--;
 }
 
-static bool on_request(wshub *hub, wshub_request request, const wshub_http *h, void *user) {
+static bool on_request(wshub *hub, wshub_exchange request, const wshub_http *h, void *user) {
     char method[32], target[512], id[80];
     wshub_str from_proxy = wshub_http_header(h, "X-Proxy-Id");
     size_t more = ends_with(h->path, "/big") ? 300000 : 0;

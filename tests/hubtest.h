@@ -207,9 +207,9 @@ UNUSED static void keep_event(wshub *hub, wshub_ask ask, wshub_client c, const w
     kept_asks[kept_asks_count++ % 8] = ask;
 }
 
-UNUSED static wshub_request kept_request;
+UNUSED static wshub_exchange kept_request;
 
-UNUSED static bool keep_request(wshub *hub, wshub_request r, const wshub_http *h, void *user) {
+UNUSED static bool keep_request(wshub *hub, wshub_exchange r, const wshub_http *h, void *user) {
     (void)hub;
     (void)h;
     (void)user;

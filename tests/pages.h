@@ -7,7 +7,7 @@ UNUSED static char page_body[300000];
 UNUSED static size_t page_bytes;
 UNUSED static int pages_asked;
 
-UNUSED static bool serve_page(wshub *hub, wshub_request r, const wshub_http *h, void *user) {
+UNUSED static bool serve_page(wshub *hub, wshub_exchange r, const wshub_http *h, void *user) {
     wshub_reply a;
     (void)user;
     pages_asked++;
@@ -60,11 +60,11 @@ UNUSED static wshub_msg large(size_t bytes) { /* an event whose data is a string
 
 enum { WRITE_MS = 1000, CLOSE_MS = 300, PAGE = 40000, MESSAGES = 40 };
 /* requests that the application has not answered yet */
-UNUSED static wshub_request late_requests[64];
+UNUSED static wshub_exchange late_requests[64];
 UNUSED static int late_count, gone_count;
 UNUSED static wshub_gone gone_last;
 
-UNUSED static void reply_page(wshub *hub, wshub_request r, size_t bytes, bool close) {
+UNUSED static void reply_page(wshub *hub, wshub_exchange r, size_t bytes, bool close) {
     static char page[300000];
     wshub_reply a;
     memset(&a, 0, sizeof a);
@@ -77,7 +77,7 @@ UNUSED static void reply_page(wshub *hub, wshub_request r, size_t bytes, bool cl
 }
 
 /* /page: at once; /bye: at once, and the end; /late: when answer_late() is called; others: 404. */
-UNUSED static bool serve_pages(wshub *hub, wshub_request r, const wshub_http *h, void *user) {
+UNUSED static bool serve_pages(wshub *hub, wshub_exchange r, const wshub_http *h, void *user) {
     (void)user;
     if (wshub_str_eq_z(h->path, "/page"))
         reply_page(hub, r, PAGE, false);

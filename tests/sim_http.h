@@ -61,7 +61,7 @@ typedef struct caller {
 
 typedef struct owing { /* an answer that the application owes */
     hub_site *s;       /* NULL: free */
-    wshub_request request;
+    wshub_exchange request;
     uint32_t life, number, page;
     bool done; /* given before its timer */
 } owing;
@@ -121,7 +121,7 @@ static void caller_blame(const caller *c, const char *what) {
 
 /* ---- the application's half ---- */
 
-static wshub_err page_reply(hub_site *s, wshub_request request, uint32_t life, uint32_t number,
+static wshub_err page_reply(hub_site *s, wshub_exchange request, uint32_t life, uint32_t number,
                             uint32_t page) {
     caller *c = caller_of(s, life);
     due *d = due_of(c, number);
@@ -192,7 +192,7 @@ static uint32_t query_number(wshub_str query, char key) { /* n=1&p=2 */
     return 0;
 }
 
-static bool on_request(wshub *hub, wshub_request request, const wshub_http *h, void *user) {
+static bool on_request(wshub *hub, wshub_exchange request, const wshub_http *h, void *user) {
     hub_site *s = (hub_site *)user;
     uint32_t i, n = query_number(h->query, 'n');
     caller *c = NULL;

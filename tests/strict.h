@@ -114,7 +114,7 @@ UNUSED static long answer_read(const char *p, size_t n, bool to_head, answer *ou
 typedef struct seen {
     char method[12], path[24], body[100];
     size_t body_len;
-    wshub_request request;
+    wshub_exchange request;
 } seen;
 
 UNUSED static seen seen_requests[8];
@@ -136,7 +136,7 @@ UNUSED static void answer_to(wshub *hub, const seen *s) {
     EXPECT_INT(wshub_http_reply(hub, s->request, &r), WSHUB_OK);
 }
 
-UNUSED static bool note_request(wshub *hub, wshub_request request, const wshub_http *h,
+UNUSED static bool note_request(wshub *hub, wshub_exchange request, const wshub_http *h,
                                 void *user) {
     seen *s =
         &seen_requests[seen_count < COUNT(seen_requests) ? seen_count : COUNT(seen_requests) - 1];

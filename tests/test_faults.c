@@ -183,9 +183,9 @@ static void on_gone(wshub *hub, const wshub_gone *g, void *user) {
 /* HTTP: a page larger than what the kernel takes, an answer that comes later, the body of a
  * request back. */
 static char page[1500000];
-static wshub_request waiting[16];
+static wshub_exchange waiting[16];
 static int waiting_count, asked;
-static bool on_request(wshub *hub, wshub_request request, const wshub_http *http, void *user) {
+static bool on_request(wshub *hub, wshub_exchange request, const wshub_http *http, void *user) {
     wshub_reply r;
     (void)user;
     asked++;

@@ -554,7 +554,7 @@ TEST(bytes_reported_inside_callbacks_keep_their_order) {
 
 static world *held_world;
 static wshub_conn held_conn;
-static bool reports_and_starves(wshub *hub, wshub_request r, const wshub_http *h, void *user) {
+static bool reports_and_starves(wshub *hub, wshub_exchange r, const wshub_http *h, void *user) {
     static char more[] = "GET /2 HTTP/1.1\r\nHost: h\r\n\r\n";
     (void)h, (void)user;
     late_requests[late_count++ % 64] = r;

@@ -2,7 +2,7 @@
  * large or broken, and memory that ends (CONN-2, CONN-3; RFC 9112). */
 #include "hubtest.h"
 
-static bool on_request(wshub *hub, wshub_request r, const wshub_http *h, void *user) {
+static bool on_request(wshub *hub, wshub_exchange r, const wshub_http *h, void *user) {
     wshub_reply reply;
     (void)user;
     memset(&reply, 0, sizeof reply);

@@ -16,7 +16,7 @@
 
 static wshub_about told;
 static char told_text[3][128];
-static bool tell_about(wshub *hub, wshub_request request, const wshub_http *http, void *user) {
+static bool tell_about(wshub *hub, wshub_exchange request, const wshub_http *http, void *user) {
     wshub_reply r;
     (void)user;
     memset(&told, 0xEE, sizeof told);
@@ -343,7 +343,7 @@ static void end_log(wshub *hub, const wshub_log *l, void *user) {
     (void)hub, (void)l, (void)user;
     if (end_it.hub) end_all(IN_LOG);
 }
-static bool end_request(wshub *hub, wshub_request r, const wshub_http *http, void *user) {
+static bool end_request(wshub *hub, wshub_exchange r, const wshub_http *http, void *user) {
     return (void)hub, (void)r, (void)http, (void)user, end_all(IN_REQUEST), true;
 }
 static void end_down(wshub *hub, void *user) {

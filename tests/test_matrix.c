@@ -112,7 +112,7 @@ static void call(wshub *hub, int n, const char *id) {
     case 36: (void)wshub_join_accept(hub, any_ask, &s, 1); break;
     case 37: (void)wshub_transform_accept(hub, any_ask, &m); break;
     case 38: (void)wshub_handshake_accept(hub, any_ask, s, s); break;
-    case 39: (void)wshub_http_reply(hub, (wshub_request){0}, &r); break;
+    case 39: (void)wshub_http_reply(hub, (wshub_exchange){0}, &r); break;
     case 40: (void)wshub_post_close_id(hub, wshub_str_z(id), 1000, s); break;
     case 41: (void)wshub_post_send(hub, NULL, &m); break;
     case 42:
@@ -268,7 +268,7 @@ static void m_pressure(wshub *hub, wshub_client c, wshub_pressure p, size_t n, v
     (void)p;
     (void)n;
 }
-static bool m_request(wshub *hub, wshub_request r, const wshub_http *h, void *user) {
+static bool m_request(wshub *hub, wshub_exchange r, const wshub_http *h, void *user) {
     wshub_reply reply;
     memset(&reply, 0, sizeof reply);
     reply.status = 200;

@@ -18,7 +18,7 @@ static uint32_t rnd(uint32_t n) {
 }
 
 static wshub_ask asks[64];
-static wshub_request requests[16];
+static wshub_exchange requests[16];
 static int opened, gone;
 static uint64_t all_opened, all_out, all_in;
 
@@ -141,7 +141,7 @@ static void r_pressure(wshub *hub, wshub_client c, wshub_pressure p, size_t n, v
     (void)user;
     if (rnd(3) == 0) meddle(hub);
 }
-static bool r_request(wshub *hub, wshub_request r, const wshub_http *h, void *user) {
+static bool r_request(wshub *hub, wshub_exchange r, const wshub_http *h, void *user) {
     static char page[5000];
     wshub_reply reply;
     (void)h;

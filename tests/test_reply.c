@@ -314,10 +314,10 @@ static struct {
     int at, call, countdown; /* the so-manieth callback of this kind does it */
     bool reached, late, ends, busy;
     wshub_conn one, other;
-    wshub_request held[16], now; /* asked and not yet answered; the one that is being asked */
+    wshub_exchange held[16], now; /* asked and not yet answered; the one that is being asked */
     size_t held_count;
 } re;
-static wshub_err plain_answer(wshub *hub, wshub_request request, bool close) {
+static wshub_err plain_answer(wshub *hub, wshub_exchange request, bool close) {
     wshub_reply r;
     memset(&r, 0, sizeof r);
     r.status = 200;
@@ -393,7 +393,7 @@ static void in_callback(wshub *hub, int at) {
     served.unchecked = false;
     re.busy = false;
 }
-static bool re_request(wshub *hub, wshub_request request, const wshub_http *h, void *user) {
+static bool re_request(wshub *hub, wshub_exchange request, const wshub_http *h, void *user) {
     (void)user;
     re.now = request;
     in_callback(hub, AT_REQUEST);
@@ -550,9 +550,9 @@ TEST(an_exchange_survives_whatever_its_callbacks_do) { /* BYE-1, CONN-5, SEND-6 
     EXPECT_INT(wrong, 0);
 }
 
-static wshub_request kept_requests[4];
+static wshub_exchange kept_requests[4];
 static int kept_requests_count;
-static bool keep_requests(wshub *hub, wshub_request r, const wshub_http *h, void *user) {
+static bool keep_requests(wshub *hub, wshub_exchange r, const wshub_http *h, void *user) {
     (void)hub;
     (void)h;
     (void)user;
@@ -565,7 +565,7 @@ TEST(http_answers_that_are_refused) {
     wshub_conn c, d;
     wshub_reply r;
     wshub_header h = {{"X", 1}, {"v", 1}};
-    wshub_request odd;
+    wshub_exchange odd;
     static const char *const bad_values[] = {"a\rb", "a\nb", "\n"};
     size_t i;
     world_start(&w, DESC(.on_request = keep_requests), FAKE(0));
@@ -666,7 +666,7 @@ TEST(a_page_may_ask_for_an_upgrade_and_go_on) {
     }
 }
 
-static bool reply_and_deny(wshub *hub, wshub_request r, const wshub_http *h, void *user) {
+static bool reply_and_deny(wshub *hub, wshub_exchange r, const wshub_http *h, void *user) {
     wshub_reply reply;
     (void)h;
     (void)user;
@@ -725,9 +725,9 @@ TEST(an_answer_may_come_later_or_never) {
 }
 
 static wshub_conn first, second;
-static wshub_request inner;
+static wshub_exchange inner;
 static int inner_requests;
-static bool on_request_leave(wshub *hub, wshub_request r, const wshub_http *h, void *user) {
+static bool on_request_leave(wshub *hub, wshub_exchange r, const wshub_http *h, void *user) {
     char text[] = "GET /inner HTTP/1.1\r\nHost: a\r\n\r\n";
     (void)user;
     if (wshub_str_eq_z(h->path, "/inner")) {

@@ -256,7 +256,7 @@ TEST(accepted_while_the_hub_ends) {
     world_stop(&w);
 }
 
-static bool destroy_on_request(wshub *hub, wshub_request r, const wshub_http *h, void *user) {
+static bool destroy_on_request(wshub *hub, wshub_exchange r, const wshub_http *h, void *user) {
     (void)r;
     (void)h;
     (void)user;

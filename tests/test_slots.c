@@ -26,7 +26,7 @@ TEST(stale_handles_are_answered_not_followed) { /* STYLE 5 */
 }
 
 static wshub_ask asked[2];
-static wshub_request requested[2];
+static wshub_exchange requested[2];
 static int which;
 static void keep_ask(wshub *hub, wshub_ask a, const wshub_auth *x, void *user) {
     (void)hub;
@@ -34,7 +34,7 @@ static void keep_ask(wshub *hub, wshub_ask a, const wshub_auth *x, void *user) {
     (void)user;
     asked[which] = a;
 }
-static bool keep_one_request(wshub *hub, wshub_request r, const wshub_http *h, void *user) {
+static bool keep_one_request(wshub *hub, wshub_exchange r, const wshub_http *h, void *user) {
     (void)hub;
     (void)h;
     (void)user;
@@ -119,7 +119,7 @@ TEST(handles_belong_to_one_hub) {
             EXPECT_INT(wshub_ask_reject(hub, ask), WSHUB_ERR_STALE);
             EXPECT_INT(wshub_ask_fail(hub, ask), WSHUB_ERR_STALE);
             EXPECT_INT(wshub_timer_stop(hub, k ? (wshub_timer){0} : t[0]), WSHUB_ERR_STALE);
-            EXPECT_INT(wshub_http_reply(hub, k ? (wshub_request){0} : requested[0], &r),
+            EXPECT_INT(wshub_http_reply(hub, k ? (wshub_exchange){0} : requested[0], &r),
                        WSHUB_ERR_STALE);
             (void)wshub_post_client_send(hub, who, &m);
             (void)wshub_post_close(hub, who, 1000, S(""));

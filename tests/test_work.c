@@ -35,7 +35,7 @@ static wshub_err echo(wshub *hub, wshub_client c, const wshub_event *e, void *us
     m.data = e->data;
     return wshub_client_send(hub, c, &m);
 }
-static bool answer(wshub *hub, wshub_request request, const wshub_http *http, void *user) {
+static bool answer(wshub *hub, wshub_exchange request, const wshub_http *http, void *user) {
     wshub_reply r;
     (void)http;
     (void)user;

@@ -74,7 +74,7 @@ static char *json_of(size_t n) {
     text[0] = text[n - 1] = '"';
     return text;
 }
-static bool page(wshub *h, wshub_request request, const wshub_http *http, void *user) {
+static bool page(wshub *h, wshub_exchange request, const wshub_http *http, void *user) {
     wshub_reply r;
     (void)http;
     (void)user;

@@ -26,7 +26,7 @@ static struct {
     bool endless; /* silence may last */
 } side[2];
 static wshub_ask asks[16];
-static wshub_request requests[4];
+static wshub_exchange requests[4];
 static wshub_timer timers[4];
 static wshub_client clients[16];
 static wshub_loop *loop;
@@ -185,7 +185,7 @@ static void on_pressure(wshub *hub, wshub_client c, wshub_pressure what, size_t 
     (void)c;
     maybe(hub);
 }
-static bool on_request(wshub *hub, wshub_request r, const wshub_http *h, void *user) {
+static bool on_request(wshub *hub, wshub_exchange r, const wshub_http *h, void *user) {
     (void)user;
     (void)wshub_http_header(h, "Host");
     requests[pick(4)] = r;

@@ -54,19 +54,19 @@ static wshub_err on_message(wshub *hub, wshub_client client, const wshub_event *
     return WSHUB_OK;
 }
 enum { LATE = 1, SLOW = 2, HALF = 4, STALL = 8, SILENT = 16 };
-static wshub_request kept[64]; /* asked, and to be answered later */
+static wshub_exchange kept[64]; /* asked, and to be answered later */
 static size_t kept_count;
 static char page[3000];
 static int how;
 
-static bool answer(wshub *hub, wshub_request request, wshub_str body) {
+static bool answer(wshub *hub, wshub_exchange request, wshub_str body) {
     wshub_reply r;
     memset(&r, 0, sizeof r);
     r.status = 200;
     r.body = body;
     return wshub_http_reply(hub, request, &r) == WSHUB_OK;
 }
-static bool on_request(wshub *hub, wshub_request request, const wshub_http *http, void *user) {
+static bool on_request(wshub *hub, wshub_exchange request, const wshub_http *http, void *user) {
     bool big = http->path.len && http->path.ptr[http->path.len - 1] == 'b';
     (void)user;
     MUST(http->body.len <= 1000 && http->path.len > 0);

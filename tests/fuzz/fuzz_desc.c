@@ -57,8 +57,8 @@ static uint32_t number(uint32_t usual) {
     static const uint32_t odd[] = {0, 1, 2, 255, 256, 257, 1000, 1u << 20, (1u << 20) + 1, 1u << 30, (1u << 30) + 1, UINT32_MAX - 1, UINT32_MAX};
     return pick(4) ? usual : odd[pick(13)];
 }
-static wshub_request asked;
-static bool on_request(wshub *hub, wshub_request r, const wshub_http *h, void *user) {
+static wshub_exchange asked;
+static bool on_request(wshub *hub, wshub_exchange r, const wshub_http *h, void *user) {
     (void)hub;
     (void)h;
     (void)user;
