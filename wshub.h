@@ -17,7 +17,8 @@
  *             >>encryption  >>buses  >>logs  >>statistics  >>limits  >>config  >>life
  *             >>ends-clocks  >>threads  >>memory  >>errors  >>backends  >>promises  >>rules
  *             >>changes
- * THE API     >>types  >>tables  >>desc  >>api-hub  >>api-conn  >>api-client  >>api-room  >>api-send
+ * THE API     >>types  >>tables  >>desc  >>api-hub  >>api-conn  >>api-client  >>api-room
+ * >>api-send
  *             >>api-ask  >>api-http  >>api-post  >>api-bus  >>api-codec
  * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>sha1  >>base64  >>siphash  >>json  >>http  >>frame
  *             >>slots  >>index  >>timers  >>envelope
@@ -603,9 +604,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#define WSHUB_VERSION "0.2.0"
+#define WSHUB_VERSION "0.2.0" /* of this header; major.minor.patch */
 
 /* clang-format off */
+/* Stands in front of every public function. WSHUB_STATIC makes them static (see >>config). */
 #if defined(WSHUB_STATIC) && !defined(WSHUB_IMPLEMENTATION)
 #error "WSHUB_STATIC: static functions are of no use without their code; define WSHUB_IMPLEMENTATION before wshub.h is first included"
 #elif defined(WSHUB_STATIC) && defined(__GNUC__)
@@ -615,8 +617,8 @@
 #else
 #define WSHUB_API extern
 #endif
-/* What a program calls and what must be compiled into it, not into the library: the sizes and versions of the
- * descriptions that it has filled. */
+/* What a program calls and what must be compiled into it, not into the library: the sizes and
+ * versions of the descriptions that it has filled. */
 #if defined(__GNUC__)
 #define WSHUB_INLINE static inline __attribute__((unused))
 #else
@@ -635,36 +637,39 @@ extern "C" {
 
 /* ---- >>types -------------------------------------------------------------------------------- */
 
-typedef struct wshub wshub; /* one hub; made by wshub_create() */
+/* One hub. Made by wshub_create(), ended by wshub_destroy(); it belongs to one thread. */
+typedef struct wshub wshub;
 
-/* Text or bytes with a length; not terminated. ptr NULL means "absent" where absence has a meaning.
- */
+/* Text or bytes with a length, not terminated: as an argument borrowed for the call, as a result a
+ * view. ptr NULL, and then len 0, means "absent" where a declaration gives absence a meaning. */
 typedef struct wshub_str {
     const char *ptr;
     size_t len;
 } wshub_str;
 
-/* Bytes to send. */
+/* Bytes to send, as an io is given them (wshub_io.send). */
 typedef struct wshub_span {
     const uint8_t *ptr;
     size_t len;
 } wshub_span;
 
-/* Handles: values, not pointers. One that outlives what it names is answered with WSHUB_ERR_STALE;
- * so is one of another hub, or of a hub before a restart: each hub's begin at a random number (one
- * in 2^31 is mistaken). */
+/* Handles: values, not pointers, to be copied and kept as you like; {0} names nothing. One that
+ * outlives what it names is answered with WSHUB_ERR_STALE; so is one of another hub, or of a hub
+ * before a restart, since each hub's begin at a random number (one in 2^31 is mistaken). */
 /* clang-format off */
-typedef struct wshub_client { uint64_t id; } wshub_client;   /* {0}: nobody */
-typedef struct wshub_ask { uint64_t id; } wshub_ask;         /* a question the application answers */
-typedef struct wshub_exchange { uint64_t id; } wshub_exchange; /* an HTTP request and its answer */
-typedef struct wshub_timer { uint64_t id; } wshub_timer;     /* {0}: none */
-/* A byte stream of an io. The low 32 bits are a small number, unique among the streams now open (the
- * hub keeps a table as large as the largest one), the high 32 bits tell reuses apart and are not 0. */
+typedef struct wshub_client { uint64_t id; } wshub_client;     /* a client of this hub */
+typedef struct wshub_ask { uint64_t id; } wshub_ask;           /* a question that you answer, once */
+typedef struct wshub_exchange { uint64_t id; } wshub_exchange; /* an HTTP request not yet answered */
+typedef struct wshub_timer { uint64_t id; } wshub_timer;       /* a timer that has not fired */
+/* A byte stream, named by the io that owns it. The low 32 bits are a small number, unique among
+ * the streams now open (the hub keeps a table as large as the largest one), the high 32 bits tell
+ * reuses of that number apart and are not 0. */
 typedef struct wshub_conn { uint64_t id; } wshub_conn;
 /* clang-format on */
 
-/* One error list for the enum and wshub_strerror(). The number is the contract, the text for
- * people. */
+/* The errors: name, number, text. One list makes the enum and wshub_strerror(). The number is the
+ * contract and stays, the text is for people and may get better. What an error means for a single
+ * function stands at its declaration. */
 #define WSHUB_ERRORS(X)                                                                            \
     X(NOMEM, -1, "out of memory; nothing was changed")                                             \
     X(STALE, -2, "the client, question or exchange is gone")                                       \
@@ -689,145 +694,170 @@ typedef enum wshub_err {
         WSHUB__ERR_END = -999 /* not an error; ends the list */
 } wshub_err;
 
+/* A limit or a clock of wshub_desc that is to be none, where WSHUB_LIMITS says OFF. */
+#define WSHUB_OFF UINT32_MAX
+/* A deadline that there is not: what wshub_settle() returns if nothing waits for the clock. */
+#define WSHUB_NEVER UINT64_MAX
+/* The largest json_depth_max that a hub may be given; yours to define (>>config). */
 #ifndef WSHUB_JSON_DEPTH_MAX
-#define WSHUB_JSON_DEPTH_MAX 4096 /* see >>config */
+#define WSHUB_JSON_DEPTH_MAX 4096
 #endif
-#define WSHUB_OFF UINT32_MAX      /* "none" for a limit or timeout in wshub_desc */
-#define WSHUB_NEVER UINT64_MAX    /* wshub_settle(): no deadline */
-#define WSHUB_NAME_UNITS_MAX 256  /* room names from clients, in UTF-16 code units (ROOM-1) */
-#define WSHUB_NAME_BYTES_MAX 4096 /* any room, user or client name from the application */
-#define WSHUB_MSG_BYTES_MAX ((1u << 30) - 8192u) /* data of one message that is sent */
-#define WSHUB_CLOSE_REASON_MAX 123 /* RFC 6455 5.5: control frames carry at most 125 bytes */
+/* The longest room name that a client may ask for, in UTF-16 code units (ROOM-1). */
+#define WSHUB_NAME_UNITS_MAX 256
+/* The longest name of a room, user, client or event from the application, in bytes. */
+#define WSHUB_NAME_BYTES_MAX 4096
+/* The longest `data` of a message that is sent, in bytes. */
+#define WSHUB_MSG_BYTES_MAX ((1u << 30) - 8192u)
+/* The longest reason of a Close, in bytes: control frames carry at most 125 (RFC 6455 5.5). */
+#define WSHUB_CLOSE_REASON_MAX 123
 
-/* CONN-4; nothing moves back */
+/* How far a client has come. It goes downwards in this list and never back (CONN-4). */
 typedef enum wshub_state {
-    WSHUB_CLIENT_UNAUTHORIZED = 1,
-    WSHUB_CLIENT_AUTHENTICATING,
-    WSHUB_CLIENT_AUTHENTICATED,
-    WSHUB_CLIENT_DISCONNECTED
+    WSHUB_CLIENT_UNAUTHORIZED = 1, /* upgraded; has not sent `authenticate` */
+    WSHUB_CLIENT_AUTHENTICATING,   /* your answer, or the key exchange, is waited for */
+    WSHUB_CLIENT_AUTHENTICATED,    /* accepted; it is in rooms and hears them */
+    WSHUB_CLIENT_DISCONNECTED      /* closed, by whomever; also of a handle that is stale */
 } wshub_state;
 
-/* why a client is gone */
+/* Why a client is gone (wshub_gone.cause). */
 typedef enum wshub_cause {
     WSHUB_BY_PEER = 1,     /* it closed, or its stream ended */
     WSHUB_BY_APP,          /* wshub_client_close() */
     WSHUB_BY_AUTH,         /* AUTH-1, AUTH-4, AUTH-5 */
-    WSHUB_BY_TIMEOUT,      /* LIVE-1, LIVE-2, an unfinished message, a write without progress */
-    WSHUB_BY_PROTOCOL,     /* BYE-3, limits before authentication */
+    WSHUB_BY_TIMEOUT,      /* LIVE-1, LIVE-2, a write without progress */
+    WSHUB_BY_PROTOCOL,     /* BYE-3, limits before authentication, an unfinished message */
     WSHUB_BY_BACKPRESSURE, /* SEND-6 with close_on_backpressure */
     WSHUB_BY_MEMORY,       /* out of memory while serving it */
     WSHUB_BY_SHUTDOWN      /* BYE-2, wshub_drain(), wshub_destroy() */
 } wshub_cause;
 
-/* The allocator. old_bytes 0: allocate; new_bytes 0: free, returns NULL; else resize. Sizes are
- * exact, so a test can count to the byte. Called on the hub's thread, and by wshub_post* and loops
- * on theirs. */
+/* Allocates (old_bytes 0), resizes, or frees (new_bytes 0; returns NULL). Sizes are exact, so a
+ * test can count to the byte. NULL for more memory: there is none, and ptr is as it was.
+ *   user  wshub_desc.alloc_user
+ *   ptr   what this function returned, of old_bytes; NULL if that is 0
+ * The memory is aligned as malloc() aligns.
+ * Thread   the hub's; wshub_post* and loops call it on the threads that call them, also while the
+ *          hub's thread is in it. */
 typedef void *(*wshub_alloc_fn)(void *user, void *ptr, size_t old_bytes, size_t new_bytes);
 
-/* One outgoing event. event: UTF-8, unescaped. data: a JSON text, passed on verbatim; ptr NULL: the
- * message has no `data`. data_is_json: you know that data is JSON in UTF-8, nested less than
- * json_depth_max deep (the message around it is a level, MSG-9); left out, it is checked. */
+/* One event to be sent: {"event":...,"data":...} on the wire. Borrowed by whoever takes it. */
 typedef struct wshub_msg {
-    wshub_str event;
-    wshub_str data;
-    bool data_is_json;
+    wshub_str event;   /* UTF-8, unescaped, at most WSHUB_NAME_BYTES_MAX bytes; may be empty where
+                        nothing is published */
+    wshub_str data;    /* JSON, sent byte for byte, at most WSHUB_MSG_BYTES_MAX bytes; ptr NULL: the
+                        message has no `data` */
+    bool data_is_json; /* you know that data is JSON in UTF-8, nested less than json_depth_max deep
+                          (the message around it is a level, MSG-9). false: it is checked */
 } wshub_msg;
 
-/* Where a message goes (SEND-3, SEND-4). */
+/* What kind of name a destination is (SEND-3, SEND-4). */
 typedef enum wshub_dest_kind {
-    WSHUB_DEST_RESOLVE = 0, /* name: a local client's id, else a room; empty name: all */
-    WSHUB_DEST_ALL,
-    WSHUB_DEST_CLIENT,
-    WSHUB_DEST_USER,
-    WSHUB_DEST_ROOM
+    WSHUB_DEST_RESOLVE = 0, /* see what it is: the id of a client of this hub, else a room; empty:
+                               everybody */
+    WSHUB_DEST_ALL,         /* everybody; the name is ignored */
+    WSHUB_DEST_CLIENT,      /* the client with this id */
+    WSHUB_DEST_USER,        /* all clients of this user */
+    WSHUB_DEST_ROOM         /* all members of this room */
 } wshub_dest_kind;
+
+/* Where a message goes. Zeroed: everybody. Borrowed by whoever takes it. */
 typedef struct wshub_dest {
     wshub_dest_kind kind;
-    wshub_str name;
-    const wshub_str *exclude; /* ids of clients to leave out; rooms and all only; borrowed */
+    wshub_str name; /* UTF-8, 1..WSHUB_NAME_BYTES_MAX bytes for CLIENT, USER and ROOM */
+    const wshub_str
+        *exclude; /* ids of clients to leave out of a room or of everybody; exclude_count
+                                 of them; ids that nobody has are ignored; NULL: none */
     size_t exclude_count;
 } wshub_dest;
 
 /* What on_authenticate is asked (AUTH-3). All texts are views, valid until the callback returns. */
 typedef struct wshub_auth {
-    wshub_client client;
-    wshub_str id;   /* the client's id */
-    wshub_str data; /* raw JSON of `data`; `{}` if absent */
+    wshub_client client; /* who asks; AUTHENTICATING */
+    wshub_str id;        /* its id, a UUID of 36 characters */
+    wshub_str data;      /* raw JSON of `data`; `{}` if absent */
 } wshub_auth;
 
-/* Who a client is; the answer to on_authenticate. Copied. */
+/* Who a client is: the answer to on_authenticate. Copied by whoever takes it. */
 typedef struct wshub_identity {
-    wshub_str user_id; /* UTF-8; ptr NULL: none; empty: shown to the client, not indexed (AUTH-7) */
-    wshub_str metadata; /* JSON; ptr NULL: none */
+    wshub_str user_id; /* UTF-8, at most WSHUB_NAME_BYTES_MAX bytes; ptr NULL: none; empty: shown to
+                          the client, not indexed (AUTH-7) */
+    wshub_str metadata; /* JSON of yours about this client, for wshub_client_metadata(); never sent;
+                           ptr NULL: none */
 } wshub_identity;
 
-/* What on_handshake is asked (AUTH-5). Views until the callback returns. */
+/* What on_handshake is asked (AUTH-5). All texts are views, valid until the callback returns. */
 typedef struct wshub_handshake {
-    wshub_client client;
-    wshub_str id;
-    wshub_str user_id; /* ptr NULL: none */
-    wshub_str data;    /* the same raw JSON that on_authenticate got */
+    wshub_client client; /* accepted, still AUTHENTICATING */
+    wshub_str id;        /* its id */
+    wshub_str user_id;   /* as it was accepted; ptr NULL: none */
+    wshub_str data;      /* the same raw JSON that on_authenticate got */
 } wshub_handshake;
 
-/* What on_join is asked (ROOM-2): names that passed ROOM-1. Views until the callback returns. A
- * name that is the id of a client of another instance is among them: grant no name that you did not
- * make (ROOM-1). */
+/* What on_join is asked (ROOM-2): the names that passed ROOM-1, at most rooms_per_message_max.
+ * Views, valid until the callback returns. A name that is the id of a client of another instance
+ * may be among them: grant no name that you did not make. */
 typedef struct wshub_join {
     wshub_client client;
-    const wshub_str *rooms;
+    const wshub_str *rooms; /* rooms_count of them, at least one, in the client's order */
     size_t rooms_count;
 } wshub_join;
 
-/* An event from a client (MSG-7), or one to be transformed. Views until the callback returns. */
+/* An event from a client (MSG-7), or one to be transformed (ENC-1). Views, valid until the callback
+ * returns. */
 typedef struct wshub_event {
-    wshub_str event; /* decoded, UTF-8 */
+    wshub_str event; /* decoded, UTF-8, any character may be in it; never empty from a client */
     wshub_str data;  /* raw JSON; ptr NULL: absent */
-    wshub_str id;    /* raw JSON of the message's `id`; ptr NULL: absent */
+    wshub_str id;    /* raw JSON of the message's `id`; ptr NULL: absent, as always for
+                        on_transform_out, and for on_message behind on_transform_in */
 } wshub_event;
 
-/* A client that is gone, for on_disconnected (BYE-1). Views until the callback returns. */
+/* A client that is gone, for on_disconnected (BYE-1). Views, valid until the callback returns. */
 typedef struct wshub_gone {
-    wshub_client client; /* stale already; to match against what you kept */
+    wshub_client client; /* stale already: to match against what you kept */
     wshub_str id;
-    wshub_str user_id; /* ptr NULL: none */
-    wshub_state state; /* the state it was in */
+    wshub_str user_id; /* ptr NULL: none, or not yet accepted */
+    wshub_state state; /* how far it had come: never DISCONNECTED */
     wshub_cause cause;
     uint16_t code;    /* the close code sent or received; 1005: none in the frame; 1006: no frame */
-    wshub_str reason; /* the peer's close reason or ours */
-    void *user_ptr;   /* wshub_client_set_user_ptr() */
+    wshub_str reason; /* the peer's close reason, or ours; empty: none */
+    void *user_ptr;   /* what wshub_client_set_user_ptr() or on_upgrade has set; yours to end */
 } wshub_gone;
 
-/* SEND-6 */
+/* What on_pressure tells of a client's queue (SEND-6). */
 typedef enum wshub_pressure {
     WSHUB_PRESSURE_ON = 1,  /* the first byte that the stream did not take */
-    WSHUB_PRESSURE_DROPPED, /* a message was dropped for this client */
+    WSHUB_PRESSURE_DROPPED, /* at least one message was dropped for this client in this turn */
     WSHUB_PRESSURE_OFF      /* everything has left */
 } wshub_pressure;
 
+/* One header field of a request or an answer. */
 typedef struct wshub_header {
-    wshub_str name, value;
+    wshub_str name; /* in a request as it was sent, in whatever case */
+    wshub_str value;
 } wshub_header;
 
-/* An HTTP request. Views until the callback returns. */
+/* An HTTP request. Views, valid until the callback returns. */
 typedef struct wshub_http {
-    wshub_conn conn;
+    wshub_conn conn;             /* the stream that it came on */
     wshub_str method, target;    /* as sent */
-    wshub_str path, query;       /* path up to `?`, not decoded; query ptr NULL: none */
-    const wshub_header *headers; /* values without leading and trailing white space */
+    wshub_str path, query;       /* of the target: up to `?`, and behind it; neither is decoded.
+                                    query ptr NULL: there is no `?` */
+    const wshub_header *headers; /* headers_count of them, in the order in which they came; values
+                                    without leading and trailing white space */
     size_t headers_count;
-    wshub_str body;
-    int minor; /* HTTP/1.minor */
+    wshub_str body; /* whole, without its transfer coding; len 0: none */
+    int minor;      /* HTTP/1.minor */
 } wshub_http;
 
-/* An HTTP answer. Borrowed for the call. */
+/* An HTTP answer. Borrowed for the call. Date, Content-Length, Connection and whatever else frames
+ * it or speaks of the connection are written by the hub (CONN-5). */
 typedef struct wshub_reply {
     int status;                  /* 200..599 */
-    const char *content_type;    /* NULL: none is sent */
-    const wshub_header *headers; /* further ones; names are tokens, values without CR, LF or NUL.
-                                    What frames the answer or speaks of the connection is the hub's
-                                    (CONN-5) and refused here: Content-Length, Transfer-Encoding,
-                                    Trailer, Connection, Keep-Alive, TE, Upgrade, Date; so is a
-                                    second Content-Type */
+    const char *content_type;    /* terminated; NULL: none is sent */
+    const wshub_header *headers; /* headers_count further ones; NULL: none. Names are tokens, values
+                                    without CR, LF or NUL. Refused, since they are the hub's:
+                                    Content-Length, Transfer-Encoding, Trailer, Connection,
+                                    Keep-Alive, TE, Upgrade, Date; and a second Content-Type */
     size_t headers_count;
     wshub_str body; /* not sent in answer to HEAD, nor with 204 and 304 */
     bool close;     /* end the stream after it */
@@ -835,22 +865,25 @@ typedef struct wshub_reply {
 
 /* What on_upgrade may decide about a handshake that is valid in itself. */
 typedef struct wshub_upgrade {
-    const wshub_str *protocols; /* offered subprotocols, in the client's order */
+    const wshub_str *protocols; /* offered subprotocols, protocols_count of them, in the client's
+                                   order, 32 at most; views until the callback returns */
     size_t protocols_count;
-    int protocol; /* out: index of the one to select; -1 (preset): none */
-    int refuse;   /* out: 0 (preset): go on; else the HTTP status, 400..599, usually 403 (CONN-2) */
-    void *user_ptr; /* out: becomes the client's user pointer */
+    int protocol;   /* out: index of the one to select; -1 (preset): none */
+    int refuse;     /* out: 0 (preset): go on; else the HTTP status, 400..599, usually 403 (CONN-2);
+                       what is no such status counts as 403 */
+    void *user_ptr; /* out: becomes the client's user pointer (wshub_client_user_ptr()); NULL
+                       (preset) */
 } wshub_upgrade;
 
+/* How a bus is (BUS-5). */
 typedef enum wshub_bus_state {
     WSHUB_BUS_DOWN = 0,  /* nothing goes to other instances or comes from them */
-    WSHUB_BUS_CONNECTED, /* only between a bus and its owner: nothing is subscribed, subscribe now
-                          */
-    WSHUB_BUS_UP         /* everything subscribed is acknowledged */
+    WSHUB_BUS_CONNECTED, /* only between a bus and its owner: nothing is subscribed, do it now */
+    WSHUB_BUS_UP         /* everything that was subscribed is acknowledged */
 } wshub_bus_state;
 
-/* Log lines. One list makes the enum, wshub_log_name() and wshub_log_help(), and is the table of the
- * manual (>>logs): name, level, how the text of the line begins, what it means, what to do. */
+/* Log lines. One list makes the enum, wshub_log_name() and wshub_log_help(), and is the table of
+ * the manual (>>logs): name, level, how the text of the line begins, what it means, what to do. */
 /* clang-format off */
 #define WSHUB_LOGS(X)                                                                              \
     X(ORIGINS_OPEN, WARN, "no allowed_origins: any web page may connect",                          \
@@ -924,28 +957,33 @@ typedef enum wshub_bus_state {
       "Send again what must not be lost; give wshub_shutdown() more time.")
 /* clang-format on */
 
+/* What a log line is about: one value for each entry of WSHUB_LOGS. */
 typedef enum wshub_log_code {
 #define WSHUB__X(name, level, text, meaning, advice) WSHUB_LOG_##name,
     WSHUB_LOGS(WSHUB__X)
 #undef WSHUB__X
-        WSHUB_LOG_COUNT
+        WSHUB_LOG_COUNT /* how many there are */
 } wshub_log_code;
+
+/* How much a log line matters. */
 typedef enum wshub_log_level {
-    WSHUB_LEVEL_INFO,
-    WSHUB_LEVEL_WARN,
-    WSHUB_LEVEL_ERROR
+    WSHUB_LEVEL_INFO, /* what peers do wrong, or what passes */
+    WSHUB_LEVEL_WARN, /* somebody loses a message, or it could be an oversight of yours */
+    WSHUB_LEVEL_ERROR /* what should not happen: a callback failed, memory is out */
 } wshub_log_level;
+
 /* One line. Its text is escaped ASCII of at most 128 bytes, never payload or token. Of one code at
  * most ten lines a second are written; how many were held back, the next one says. A line is given
  * to on_log when the outermost call into the hub is about to return, and between the steps of
- * wshub_settle(), in the order in which the lines were written: never in the middle of a change, and
- * not before wshub_create() has returned. So on_log may call anything, as other callbacks may. */
+ * wshub_settle(), in the order in which the lines were written: never in the middle of a change,
+ * and not before wshub_create() has returned. So on_log may call anything, as other callbacks
+ * may. */
 typedef struct wshub_log {
     wshub_log_code code;
     wshub_log_level level;
-    const char *text; /* terminated; what happened, with detail; a view until the callback returns
-                       */
-    wshub_client client; /* {0}: none; it may be gone by now */
+    const char *text;    /* terminated; what happened, with detail; a view until the callback
+                            returns */
+    wshub_client client; /* whom it is about; {0}: none. It may be gone by now */
     uint64_t suppressed; /* lines of this code held back since the last one */
 } wshub_log;
 
@@ -1046,13 +1084,13 @@ typedef struct wshub_stats {
 #undef WSHUB__X
 } wshub_stats;
 
-/* A place in a walk over clients, members, users or rooms, or in a JSON array. Zero it to begin.
- * Whatever joins, leaves, comes or goes during a walk, also between turns: whoever is there from
- * its first step to its end is seen exactly once; who leaves or comes meanwhile, once or not at
- * all. A hub keeps track of 64 walks at a time: one whose last step lies longer back than those of
- * 64 others may see somebody twice, or end early. A walk given up halfway costs nothing more. Cost:
- * O(1) a step; a walk has its cost in the leaving, not in the sending: a few ns for each step kept
- * track of. */
+/* A place in a walk over clients, members, users or rooms, or in a JSON array. Zero it to begin;
+ * its fields are the hub's. Whatever joins, leaves, comes or goes during a walk, also between
+ * turns: whoever is there from its first step to its end is seen exactly once; who leaves or comes
+ * meanwhile, once or not at all. A hub keeps track of 64 walks at a time: one whose last step lies
+ * longer back than those of 64 others may see somebody twice, or end early. A walk given up
+ * halfway costs nothing more. Cost: O(1) a step, and a few ns for whoever leaves what is being
+ * walked. */
 typedef struct wshub_iter {
     uint64_t pos;
     uint32_t phase;
@@ -1159,10 +1197,11 @@ typedef struct wshub_io {
     void (*wake)(void *ctx); /* any thread: settle soon. NULL: wshub_post* and loops are refused */
     void (*pause)(void *ctx, wshub_conn conn, bool paused); /* stop or go on receiving. NULL: the
                                  hub keeps what arrives up to payload_bytes_max, then closes */
-    /* Tells what it knows about a stream, as often as it is asked, from inside opened() on and until
-     * closed() returns. Asked, and not told with opened(), since most streams come and go without
-     * anybody wanting to know. out_about: all of it is written; views, valid until the next call into the
-     * io. False: there is no such stream, and all is empty. Calls no report. NULL: nothing is known. */
+    /* Tells what it knows about a stream, as often as it is asked, from inside opened() on and
+     * until closed() returns. Asked, and not told with opened(), since most streams come and go
+     * without anybody wanting to know. out_about: all of it is written; views, valid until the
+     * next call into the io. False: there is no such stream, and all is empty. Calls no report.
+     * NULL: nothing is known. */
     bool (*about)(void *ctx, wshub_conn conn, wshub_about *out_about);
     /* A guest: a further owner beside the attached one, for streams that it opens itself, such as
      * those of a bus to its broker. Its input is reported before that of others, its settle is
@@ -1171,10 +1210,10 @@ typedef struct wshub_io {
      * NULL: this io has no guests. */
     wshub_err (*guest)(void *ctx, const wshub_io_owner *owner, bool on);
     /* Opens a stream for a guest. dial: borrowed. opened() follows, behind the handshake if it is
-     * secure; or closed() if nobody answers, within the system's patience, or if the peer is not who
-     * was wanted: who has less patience closes it. Calls no report. Returns OK; PARAM: an address
-     * that none could dial, no such guest, or secure where this io has no TLS, as error() says;
-     * NOMEM, LIMIT or IO. */
+     * secure; or closed() if nobody answers, within the system's patience, or if the peer is not
+     * who was wanted: who has less patience closes it. Calls no report. Returns OK; PARAM: an
+     * address that none could dial, no such guest, or secure where this io has no TLS, as error()
+     * says; NOMEM, LIMIT or IO. */
     wshub_err (*connect)(void *ctx, void *guest_ctx, const wshub_dial *dial, wshub_conn *out_conn);
     const char *(*error)(void *ctx); /* one line on what failed last; a view until the next call.
                                         NULL: none */
@@ -1283,10 +1322,10 @@ typedef struct wshub_bus {
  * Its size and version are passed beside it by wshub_create(), so that nobody has to set them. */
 #define WSHUB_DESC_VERSION 1 /* also of every other struct that a program and its hub hand over */
 
-/* Limits and clocks: type, name, unit, default, least, greatest, whether WSHUB_OFF is allowed (OFF)
- * or not (ALWAYS), help. One list makes the fields of wshub_desc, their defaults and the checks of
- * wshub_desc_problem(), and is the table of the manual (>>limits). A default of 0 is worked out from
- * other fields, as its help says. */
+/* Limits and clocks: type, name, unit, default, least, greatest, whether WSHUB_OFF is allowed
+ * (OFF) or not (ALWAYS), help. One list makes the fields of wshub_desc, their defaults and the
+ * checks of wshub_desc_problem(), and is the table of the manual (>>limits). A default of 0 is
+ * worked out from other fields, as its help says. */
 /* clang-format off */
 #define WSHUB_LIMITS(X)                                                                            \
     /* Clocks. They measure silence or want of progress, never honest work, and peers are judged   \
@@ -1532,8 +1571,9 @@ WSHUB_API wshub_err wshub_timer_stop(wshub *hub, wshub_timer timer); /* STALE: f
 
 /* Reads all figures of a hub (WSHUB_STATS). O(1). Thread: the hub's; allowed in callbacks. */
 WSHUB_API void wshub_stats_get(const wshub *hub, wshub_stats *out_stats);
-/* Write the figures as text: as one JSON object, or as OpenMetrics for Prometheus and its relatives,
- * names beginning with `wshub_`, content type WSHUB_OPENMETRICS_TYPE. Neither allocates.
+/* Write the figures as text: as one JSON object, or as OpenMetrics for Prometheus and its
+ * relatives, names beginning with `wshub_`, content type WSHUB_OPENMETRICS_TYPE. Neither
+ * allocates.
  *   buf  at most cap bytes are written, no terminator; may be NULL if cap is 0
  * Returns the length of the whole text; above cap: it was cut. 16 KiB hold either.
  * Thread   the hub's; allowed in callbacks, so on_request can serve them. */
@@ -1541,8 +1581,8 @@ WSHUB_API size_t wshub_stats_json(const wshub *hub, char *buf, size_t cap);
 WSHUB_API size_t wshub_stats_openmetrics(const wshub *hub, char *buf, size_t cap);
 #define WSHUB_OPENMETRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-/* Tells the name under which this hub publishes: wshub_desc.server_id, or the UUID that was made for
- * it. A view, valid as long as the hub. Thread: the hub's. */
+/* Tells the name under which this hub publishes: wshub_desc.server_id, or the UUID that was made
+ * for it. A view, valid as long as the hub. Thread: the hub's. */
 WSHUB_API wshub_str wshub_server_id(const wshub *hub);
 /* Tells the hub's clock, in milliseconds from an unknown beginning: it never goes back and stands
  * still within a turn. Thread: the hub's. */
@@ -1567,9 +1607,10 @@ WSHUB_API const char *wshub_self_check(const wshub *hub);
 /* Tells what the io knows about a stream: the listener, both addresses, TLS and certificates.
  *   conn       as in wshub_http.conn
  *   out_about  views, valid until the next call into the hub or its io
- * Returns  OK, also where nothing is known (all is empty); STALE: it has ended, out_about stays as it
- *          was.
- * Thread   the hub's; allowed in callbacks. Cost: what it costs the io, for sockets two system calls. */
+ * Returns  OK, also where nothing is known (all is empty); STALE: it has ended, out_about stays as
+ *          it was.
+ * Thread   the hub's; allowed in callbacks. Cost: what it costs the io, for sockets two system
+ *          calls. */
 WSHUB_API wshub_err wshub_conn_about(const wshub *hub, wshub_conn conn, wshub_about *out_about);
 
 /* The hub as an owner of streams, for those who write an io without a table of owners. Same
@@ -1865,8 +1906,9 @@ WSHUB_API wshub_err wshub_json_int(wshub_str value, int64_t min, int64_t max, in
  * length. */
 WSHUB_API size_t wshub_json_quote(wshub_str text, char *buf, size_t cap);
 
-/* For what has been checked, as a dialect checks a message once: these look at nothing twice. Given a
- * text that is no JSON after all they stay inside it, and what they find means nothing. Any thread. */
+/* For what has been checked, as a dialect checks a message once: these look at nothing twice.
+ * Given a text that is no JSON after all they stay inside it, and what they find means nothing.
+ * Any thread. */
 
 /* One key of an object that wshub_json_fields() looks for, and where its value stands. */
 typedef struct wshub_json_field {
@@ -1891,8 +1933,8 @@ WSHUB_API wshub_json_kind wshub_json_peek(wshub_str value);
 /* As wshub_json_get() and wshub_json_each(). */
 WSHUB_API wshub_str wshub_json_find(wshub_str object, const char *key);
 WSHUB_API bool wshub_json_next(wshub_str array, wshub_iter *iter, wshub_str *out_value);
-/* Decodes what stands between the quotes of a string, n bytes at src. Writes at most cap bytes; dst may
- * be src, as a text never gets longer. Returns the decoded length. */
+/* Decodes what stands between the quotes of a string, n bytes at src. Writes at most cap bytes;
+ * dst may be src, as a text never gets longer. Returns the decoded length. */
 WSHUB_API size_t wshub_json_unescape(const uint8_t *src, size_t n, uint8_t *dst, size_t cap);
 /* How long wshub_json_quote() makes a text. */
 WSHUB_API size_t wshub_json_quoted_len(wshub_str text);
