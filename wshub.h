@@ -24,7 +24,7 @@
  *             >>slots  >>index  >>timers  >>envelope
  *   below     >>hub  >>log  >>queue  >>conn  >>exchange  >>message  >>flow
  *   above     >>walks  >>checks  >>clients  >>subs  >>rooms  >>ask  >>gate  >>transform  >>routing
- *             >>auth  >>dispatch  >>answers  >>upper  >>bus  >>loop  >>asking  >>sends  >>post
+ *             >>auth  >>dispatch  >>answers  >>upper  >>bus  >>asking  >>sends  >>post
  *             >>app-timers  >>settle  >>stats  >>public  >>licence
  */
 
@@ -253,8 +253,8 @@
  * ---- >>buses -----------------------------------------------------------------------------------
  * Several hubs on one bus are one: whatever is sent without `_here` reaches clients on all of
  * them. A bus is a table (wshub_bus). backends/wshub_bus_redis.h carries it over Redis or
- * Valkey; the loop (>>api-bus) joins hubs of one process, one a thread. wshub_desc.bus is given
- * to the hub and ends with it.
+ * Valkey; wshub_bus_local.h joins hubs of one process, one a thread. wshub_desc.bus is given to
+ * the hub and ends with it.
  *
  * On the bus a message is an envelope on a channel (BUS-1, BUS-2), which other programs may
  * read and write:
@@ -389,7 +389,7 @@
  * A hub belongs to one thread; all functions are called there, callbacks run there. Exactly the
  * functions named wshub_post* may be called from any thread: they copy, queue and wake the hub
  * (examples/auth_later.c). For more cores make a hub per thread, each with its own io, joined
- * by a loop (>>api-bus, examples/cores.c). There is no global variable, so hubs know nothing of
+ * by backends/wshub_bus_local.h (examples/cores.c). There is no global variable, so hubs know nothing of
  * each other.
  *
  * ---- >>memory ----------------------------------------------------------------------------------
@@ -418,8 +418,8 @@
  * of the pollers wshub_io_epoll.h, wshub_io_kqueue.h, wshub_io_poll.h; wshub_io_auto.h takes
  * the best there is. backends/wshub_io_fake.h is a transport without a network and a clock
  * turned by hand, for unit tests (examples/unit_test.c). A loop of your own is an io of 150
- * lines (examples/custom_io.c). A bus (wshub_bus) carries messages between hubs: the loop in
- * >>api-bus within a process, backends/wshub_bus_redis.h over Redis or Valkey,
+ * lines (examples/custom_io.c). A bus (wshub_bus) carries messages between hubs:
+ * backends/wshub_bus_local.h within a process, wshub_bus_redis.h over Redis or Valkey,
  * wshub_bus_hiredis.h the same for who has hiredis. A backend is a file to copy beside wshub.h
  * and to include behind it; it uses nothing but what is declared here. Each opens with what it
  * does and does not.
@@ -572,6 +572,10 @@
  *   out_about->peer), and connect() takes a wshub_dial, whose address is what it took
  *   (&(wshub_dial){.address = "host:port"}). wshub_client_peer() gives 0 where the text does
  *   not fit, no longer the address without its port.
+ * - The bus of one process is a backend, wshub_bus_local.h: include it behind this header, and
+ *   write wshub_bus_local_ for wshub_loop_, wshub_bus_local_seat() for wshub_loop_bus(). For who
+ *   writes a bus: the optional entry hand_over, and wshub_bus_owner has handed_over and key.
+ *   New: wshub_siphash().
  * - Tables and descriptions have a version. For who fills a wshub_io, a wshub_io_sock_poller or
  *   a wshub_bus by hand: set its first member, version, to WSHUB_IO_VERSION,
  *   WSHUB_POLLER_VERSION or WSHUB_BUS_VERSION. wshub_create() and wshub_desc_problem() are
@@ -736,7 +740,7 @@ typedef enum wshub_cause {
  *   user  wshub_desc.alloc_user
  *   ptr   what this function returned, of old_bytes; NULL if that is 0
  * The memory is aligned as malloc() aligns.
- * Thread   the hub's; wshub_post* and loops call it on the threads that call them, also while the
+ * Thread   the hub's; wshub_post* call it on the threads that call them, also while the
  *          hub's thread is in it. */
 typedef void *(*wshub_alloc_fn)(void *user, void *ptr, size_t old_bytes, size_t new_bytes);
 
@@ -1194,7 +1198,7 @@ typedef struct wshub_io {
     uint64_t (*wall_ms)(void *ctx);                          /* since 1970-01-01 UTC */
     bool (*random)(void *ctx, uint8_t *bytes, size_t count); /* unpredictable; false: there is none
                                                               */
-    void (*wake)(void *ctx); /* any thread: settle soon. NULL: wshub_post* and loops are refused */
+    void (*wake)(void *ctx); /* any thread: settle soon. NULL: wshub_post* and buses are refused */
     void (*pause)(void *ctx, wshub_conn conn, bool paused); /* stop or go on receiving. NULL: the
                                  hub keeps what arrives up to payload_bytes_max, then closes */
     /* Tells what it knows about a stream, as often as it is asked, from inside opened() on and
@@ -1224,6 +1228,13 @@ typedef struct wshub_bus_msg {
     wshub_str channel;
     wshub_str payload;
 } wshub_bus_msg;
+/* The same with a brief beside it: what its publisher has checked and encoded already, for owners in
+ * the same process (wshub_bus.hand_over). brief of length 0: there is none. */
+typedef struct wshub_bus_handover {
+    wshub_str channel;
+    wshub_str payload;
+    wshub_str brief;
+} wshub_bus_handover;
 typedef struct wshub_bus_channel {
     wshub_str name;
     bool pattern; /* name ends in `*`, which stands for anything */
@@ -1243,6 +1254,12 @@ typedef struct wshub_bus_owner {
     void (*room)(void *ctx);
     void (*late)(void *ctx); /* owner's thread: the time given to alarm() is over. NULL: alarm() is
                                 not called */
+    /* In place of received(), for a message that came with a brief, exactly as it was given to
+     * hand_over(); owner's thread; a view. NULL: received() is called for those too. */
+    void (*handed_over)(void *ctx, const wshub_bus_handover *message);
+    /* Secret random bytes of this owner's, for the hash tables in which a bus keeps the channels that it
+     * subscribes to: strangers choose their names. All 0: it has none to give. */
+    uint8_t key[16];
 } wshub_bus_owner;
 
 /* What a broker answered to a request (wshub_bus.request). All of it is a view, valid until the
@@ -1315,6 +1332,16 @@ typedef struct wshub_bus {
      * NULL: this bus has no broker that could be asked. */
     wshub_err (*request)(void *ctx, const wshub_str *argv, size_t argc,
                          void (*on_reply)(void *arg, const wshub_bus_reply *reply), void *arg);
+    /* publish() for a bus within one process: beside each message lies what its publisher has checked
+     * and encoded already, so that the others need not do it again. The bus copies a brief as it does
+     * the payload, looks at neither, and gives both to handed_over() of each owner that has it, in one
+     * order with what publish() took.
+     * A bus that fills this must not let a brief out of the process, nor take one in: it is memory of
+     * this version of wshub.h, in the layout of this machine, and whoever is handed it reads it
+     * unchecked. That both sides mean the same by it is vouched for by the version above alone, so it
+     * must join only owners that took its table by that version.
+     * NULL: hubs make no briefs, and publish() is called. */
+    size_t (*hand_over)(void *ctx, const wshub_bus_handover *messages, size_t count);
 } wshub_bus;
 
 /* ---- >>desc ---------------------------------------------------------------------------------
@@ -1777,32 +1804,6 @@ WSHUB_API wshub_err wshub_post_ask_reject(wshub *hub, wshub_ask ask);
 WSHUB_API wshub_err wshub_post_ask_fail(wshub *hub, wshub_ask ask);
 
 /* ---- >>api-bus ------------------------------------------------------------------------------ */
-/* The loop: a broker inside the process, for hubs of one thread or of several. Byte-safe, in order
- * for each publisher, nothing between two seats is ever parsed. */
-typedef struct wshub_loop wshub_loop;
-typedef struct wshub_loop_desc {
-    wshub_alloc_fn alloc; /* NULL: realloc and free; called by the threads of all its hubs */
-    void *alloc_user;
-    uint32_t queue_bytes_max; /* 67108864; all that is held for one seat until it fetches it;
-                                 beyond: dropped and counted. For a seat for which nothing is held,
-                                 no message is too long */
-    uint8_t key[16]; /* secret bytes for the tables of channels, where an owner of yours subscribes
-                        to names that strangers choose; all 0: made of addresses. Hubs bring a
-                        random key of their own */
-} wshub_loop_desc;
-/* Makes a loop. desc: borrowed; NULL: defaults. Returns OK, NOMEM; NOWAKE with WSHUB_NO_THREADS. */
-WSHUB_API wshub_err wshub_loop_create(const wshub_loop_desc *desc, wshub_loop **out_loop);
-/* Ends a loop once all its seats have left. NULL: nothing. */
-WSHUB_API void wshub_loop_destroy(wshub_loop *loop);
-/* Makes a seat: a bus for one wshub_desc.bus or emitter, whose end also ends the seat. A seat that
- * subscribes to nothing, as an emitter's, is sent nothing. Returns OK, PARAM, NOMEM. Any thread. */
-WSHUB_API wshub_err wshub_loop_bus(wshub_loop *loop, wshub_bus *out_bus);
-/* Cuts or mends the loop, to see a program with its broker away: publications are refused, seats
- * told. */
-WSHUB_API void wshub_loop_set_down(wshub_loop *loop, bool down);
-WSHUB_API uint64_t wshub_loop_dropped(wshub_loop *loop); /* messages over queue_bytes_max; any
-                                                            thread */
-
 /* Asks the broker behind the hub's bus: any command of it (wshub_bus.request).
  *   argv     the command and its arguments, any bytes; borrowed
  *   argc     how many, at least 1
@@ -1844,13 +1845,13 @@ WSHUB_API void wshub_emitter_destroy(wshub_emitter *emitter);
  * whichever is first: run the loop of its bus until then. Sends are refused meanwhile. on_closed
  * called once, from inside this call if there is nothing to wait for; the emitter is gone then, and
  *              its bus may be destroyed. lost: of all that was ever taken, what was dropped or not
- * acknowledged. NULL: nobody is told A bus without alarm() (the loop) has nothing to wait for.
+ * acknowledged. NULL: nobody is told. A bus without alarm() (wshub_bus_local) has nothing to wait for.
  * emitter NULL, or closing already: nothing. */
 WSHUB_API void wshub_emitter_close(wshub_emitter *emitter, uint32_t deadline_ms,
                                    void (*on_closed)(uint64_t lost, void *arg), void *arg);
 /* Publishes: handed to the bus before it returns, if that is up and has room; else kept, and it
- * leaves by itself when there is room (over the in-process loop, which nobody runs for an emitter,
- * with its next send or its end). dest kind RESOLVE with a name means that room; NULL: all. data
+ * leaves by itself when there is room (over wshub_bus_local, which nobody runs for an emitter, with
+ * its next send or its end). dest kind RESOLVE with a name means that room; NULL: all. data
  * may be absent. What the broker says to it is the bus's to tell. Returns OK: handed to the bus or
  * kept; PARAM; JSON; NOMEM; STATE: it closes; LIMIT: the queue is full, nothing was kept. */
 WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest,
@@ -1947,6 +1948,9 @@ WSHUB_API bool wshub_utf8_check(const uint8_t *bytes, size_t count);
  * length. */
 WSHUB_API size_t wshub_base64(const uint8_t *bytes, size_t count, char *buf);
 WSHUB_API void wshub_sha1(const uint8_t *bytes, size_t count, uint8_t out_digest[20]);
+/* SipHash-1-3, for hash tables of names that strangers choose: who lacks the key cannot make names meet.
+ * key: secret and random, its bytes as two little-endian numbers. */
+WSHUB_API uint64_t wshub_siphash(const uint64_t key[2], const void *bytes, size_t count);
 
 /* A frame's head (RFC 6455 5.2). */
 typedef struct wshub_frame {
@@ -2111,7 +2115,7 @@ WSHUB__COLD static void wshub__mem_shrink(const wshub__mem *m, void **items, uin
 
 /* ---- >>atomic --------------------------------------------------------------------------------
  * What crosses threads: a stack on which any thread pushes and from which one takes everything, a
- * counter, and a lock that is held for a few instructions. In and out go nodes that stand first in
+ * counter. In and out go nodes that stand first in
  * what the caller owns; nothing is allocated here and nothing fails. All that other threads may
  * touch at the same time goes through these macros and functions. Where the compiler has no atomics
  * that we know, or WSHUB_NO_THREADS is defined, WSHUB__THREADS is 0: the same names then do the
@@ -2130,11 +2134,6 @@ WSHUB__COLD static void wshub__mem_shrink(const wshub__mem *m, void **items, uin
 #define WSHUB__ADD(p, v) __atomic_add_fetch((p), (v), __ATOMIC_ACQ_REL)
 #define WSHUB__SUB(p, v) __atomic_sub_fetch((p), (v), __ATOMIC_ACQ_REL)
 #define WSHUB__LOAD(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
-#define WSHUB__STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-#define WSHUB__LOCK(p)                                                                             \
-    while (__atomic_test_and_set((p), __ATOMIC_ACQUIRE)) {                                         \
-    }
-#define WSHUB__UNLOCK(p) __atomic_clear((p), __ATOMIC_RELEASE)
 #else
 #define WSHUB__THREADS 0
 #endif
@@ -2142,9 +2141,6 @@ WSHUB__COLD static void wshub__mem_shrink(const wshub__mem *m, void **items, uin
 #define WSHUB__ADD(p, v) (*(p) += (v))
 #define WSHUB__SUB(p, v) (*(p) -= (v))
 #define WSHUB__LOAD(p) (*(p))
-#define WSHUB__STORE(p, v) ((void)(*(p) = (v)))
-#define WSHUB__LOCK(p) ((void)(p))
-#define WSHUB__UNLOCK(p) ((void)(p))
 #endif
 
 /* first member of whatever is pushed */
@@ -2552,6 +2548,10 @@ static uint64_t wshub__siphash(const uint64_t key[2], const void *bytes, size_t 
     wshub__sip_round(v);
     wshub__sip_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+WSHUB_API uint64_t wshub_siphash(const uint64_t key[2], const void *bytes, size_t count) {
+    return wshub__siphash(key, bytes, count, 0);
 }
 
 /* ---- >>json ----------------------------------------------------------------------------------
@@ -8734,39 +8734,44 @@ static uint64_t wshub__outbox_trim(const wshub__mem *m, wshub__outbox *box, uint
     return dropped;
 }
 
-/* one publication, as it is handed over */
-typedef struct wshub__item {
-    wshub_str channel, payload, brief;
-} wshub__item;
+#define WSHUB__OFFER_MAX 64u /* publications in one call of the bus */
 
-static size_t wshub__seat_publish(void *ctx, const wshub_bus_msg *msgs, size_t count);
-static size_t wshub__seat_give(void *ctx, const wshub__item *items, size_t count);
-static void wshub__seat_key(void *ctx, const uint64_t key[2]);
+/* Offers the bus the oldest publications, with their briefs if it takes them. Returns how many it took
+ * of how many. */
+static size_t wshub__outbox_offer(const wshub__outbox *box, const wshub_bus *bus,
+                                  size_t *out_offered) {
+    wshub_bus_msg msgs[WSHUB__OFFER_MAX];
+    wshub_bus_handover items[WSHUB__OFFER_MAX];
+    const wshub__pub *p = box->head;
+    size_t n = 0;
+    for (; p && n < WSHUB__OFFER_MAX; p = p->next, n++) {
+        wshub_str channel = wshub__str(p + 1, p->channel_len);
+        wshub_str payload = wshub__str(channel.ptr + p->channel_len, p->payload_len);
+        if (bus->hand_over) {
+            items[n].channel = channel;
+            items[n].payload = payload;
+            items[n].brief = wshub__str(payload.ptr + p->payload_len, p->brief_len);
+        } else {
+            msgs[n].channel = channel;
+            msgs[n].payload = payload;
+        }
+    }
+    *out_offered = n;
+    return bus->hand_over ? bus->hand_over(bus->ctx, items, n) : bus->publish(bus->ctx, msgs, n);
+}
 
 /* Hands over what it can, to the network at once where the bus is full otherwise. Returns how many.
  */
 static uint64_t wshub__outbox_flush(const wshub__mem *m, wshub__outbox *box, const wshub_bus *bus) {
     uint64_t sent = 0;
-    bool within = bus->publish == wshub__seat_publish; /* a loop takes the briefs too */
-    bool flushed = false;                              /* since it took something last */
+    bool flushed = false; /* since it took something last */
     while (box->head) {
-        wshub_bus_msg msgs[64];
-        wshub__item items[64];
-        wshub__pub *p = box->head;
-        size_t n = 0, took;
-        for (; p && n < 64; p = p->next, n++) {
-            wshub__item *it = &items[n];
-            it->channel = msgs[n].channel = wshub__str(p + 1, p->channel_len);
-            it->payload = msgs[n].payload =
-                wshub__str(it->channel.ptr + p->channel_len, p->payload_len);
-            it->brief = wshub__str(it->payload.ptr + p->payload_len, p->brief_len);
-        }
-        took = within ? wshub__seat_give(bus->ctx, items, n) : bus->publish(bus->ctx, msgs, n);
+        size_t offered, took = wshub__outbox_offer(box, bus, &offered);
         sent += took;
-        n -= took;
+        offered -= took;
         if (took) flushed = false;
         while (took--) wshub__outbox_pop(m, box);
-        if (!n) continue;
+        if (!offered) continue;
         if (flushed || !bus->flush) break;
         bus->flush(bus->ctx);
         flushed = true;
@@ -8851,7 +8856,7 @@ static wshub_err wshub__publish(wshub *hub, const wshub_dest *dest, const wshub_
     uint64_t dropped = 0;
     wshub_str frame = wshub__str(NULL, 0);
     wshub_err err;
-    if (hub->bus.publish == wshub__seat_publish && wshub__fan_frame(hub, fan))
+    if (hub->bus.hand_over && wshub__fan_frame(hub, fan))
         frame = wshub__str(wshub__seg_bytes(fan->frame.seg) + fan->frame.at, fan->frame.len);
     err = wshub__outbox_add(&hub->mem, &hub->outbox,
                             bus ? hub->desc.bus_burst_bytes_max : hub->desc.bus_queue_bytes_max,
@@ -8959,7 +8964,9 @@ static void wshub__bus_received(void *ctx, wshub_str channel, wshub_str payload)
 }
 
 /* The same from a hub of this process: what it has checked and encoded is taken as it is. */
-static void wshub__bus_brief(wshub *hub, wshub_str channel, wshub_str payload, wshub_str brief) {
+static void wshub__bus_handed_over(void *ctx, const wshub_bus_handover *message) {
+    wshub *hub = (wshub *)ctx;
+    wshub_str channel = message->channel, payload = message->payload, brief = message->brief;
     wshub__brief h;
     wshub_str exclude[WSHUB__BRIEF_EXCLUDES];
     wshub_dest dest;
@@ -9120,18 +9127,17 @@ static void wshub__bus_wake(void *ctx) {
 
 WSHUB__COLD static wshub_err wshub__bus_attach(wshub *hub) {
     wshub_bus_owner owner;
+    uint64_t key[2];
     memset(&owner, 0, sizeof owner); /* room: settle does what there is to do */
     owner.ctx = hub;
     owner.received = wshub__bus_received;
     owner.state = wshub__bus_state;
     owner.wake = wshub__bus_wake;
+    owner.handed_over = wshub__bus_handed_over;
+    key[0] = wshub__siphash(hub->key, "bus", 3, 0);
+    key[1] = wshub__siphash(hub->key, "bus", 3, 1);
+    memcpy(owner.key, key, sizeof owner.key);
     hub->bus_since = hub->now;
-    if (hub->bus.publish == wshub__seat_publish) {
-        uint64_t key[2];
-        key[0] = wshub__siphash(hub->index.key, "seat", 4, 0);
-        key[1] = wshub__siphash(hub->index.key, "seat", 4, 1);
-        wshub__seat_key(hub->bus.ctx, key);
-    }
     return hub->bus.attach(hub->bus.ctx, &owner);
 }
 
@@ -9397,495 +9403,6 @@ WSHUB_API uint64_t wshub_emitter_queued_bytes(const wshub_emitter *emitter) {
 
 WSHUB_API uint64_t wshub_emitter_dropped(const wshub_emitter *emitter) {
     return emitter->dropped;
-}
-
-/* ---- >>loop ----------------------------------------------------------------------------------
- * The in-process broker. What a seat publishes at once is one parcel that all other seats share; it
- * is pushed onto the stack of each, without a lock, and wakes the owner, who sorts out in pump, on
- * its own thread, what it has subscribed to; one that is subscribed to nothing is sent nothing.
- * Locks guard the list of seats, which publishers copy when it has changed, and that nobody wakes
- * an owner who has left. Between hubs it carries briefs (>>bus). Proved by tests/test_bus.c,
- * tests/test_threads.c. */
-
-#define WSHUB__PARCEL_BYTES 65536u /* a parcel is closed when it has as much */
-
-struct wshub__parcel;
-
-typedef struct wshub__parcel_node {
-    wshub__node node;
-    struct wshub__parcel *parcel;
-} wshub__parcel_node;
-
-/* a node for each seat follows, then heads, each with its texts */
-typedef struct wshub__parcel {
-    size_t refs;
-    uint32_t count, nodes;
-    size_t bytes; /* of heads and texts */
-} wshub__parcel;
-
-typedef struct wshub__parcel_head {
-    uint32_t channel_len, payload_len, brief_len;
-} wshub__parcel_head;
-
-typedef struct wshub__seat {
-    struct wshub__seat *prev, *next;
-    wshub_loop *loop;
-    wshub_bus_owner owner;
-    uint32_t refs; /* its owner's, and one for each list of others it stands in */
-    bool lock;     /* of attached, for those who wake */
-    bool attached, told, told_up;
-    wshub__node *queue;
-    size_t queued;               /* a machine word: 32-bit systems have no larger atomics */
-    struct wshub__seat **others; /* as of `version` */
-    uint32_t others_count, others_cap, version;
-    wshub__index channels; /* names by themselves, a block each */
-    wshub__name **patterns;
-    uint32_t patterns_count, patterns_cap;
-    uint32_t deaf; /* 1: it is subscribed to nothing and has been asked what it wants, so it is sent
-                      nothing */
-} wshub__seat;
-
-struct wshub_loop {
-    wshub__mem mem;
-    bool lock;
-    uint32_t refs, down, seats_count;
-    uint32_t version; /* of the list of seats */
-    uint32_t queue_bytes_max;
-    size_t dropped;
-    wshub__seat *seats;
-    uint64_t key[2]; /* of the tables of seats whose owner brings none */
-};
-
-static void wshub__loop_unref(wshub_loop *loop) {
-    if (WSHUB__SUB(&loop->refs, 1) == 0) {
-        wshub__mem m = loop->mem;
-        wshub__mem_free(&m, loop, sizeof *loop);
-    }
-}
-
-static char *wshub__parcel_texts(wshub__parcel *p) {
-    return (char *)(p + 1) + p->nodes * sizeof(wshub__parcel_node);
-}
-
-/* All that is held with a parcel. It counts whole for each seat that has not fetched it, whoever
- * else has it too. */
-static size_t wshub__parcel_bytes(const wshub__parcel *p) {
-    return sizeof *p + p->nodes * sizeof(wshub__parcel_node) + p->bytes;
-}
-
-static void wshub__parcel_unref(wshub_loop *loop, wshub__parcel *p, size_t refs) {
-    if (WSHUB__SUB(&p->refs, refs) == 0) wshub__mem_free(&loop->mem, p, wshub__parcel_bytes(p));
-}
-
-static void wshub__name_free(const wshub__mem *m, wshub__name *n) {
-    wshub__mem_free(m, n, sizeof *n + n->len);
-}
-
-/* A hub gives its seat's table a key that strangers, who choose the names of channels, cannot know.
- * Others who take a seat subscribe to names of their own. */
-WSHUB__COLD static void wshub__seat_key(void *ctx, const uint64_t key[2]) {
-    memcpy(((wshub__seat *)ctx)->channels.key, key, sizeof(uint64_t) * 2);
-}
-
-/* Tells publishers whether there is anything that this seat might want. */
-static void wshub__seat_listen(wshub__seat *seat) {
-    WSHUB__STORE(&seat->deaf, seat->channels.count || seat->patterns_count ? 0u : 1u);
-}
-
-WSHUB__COLD static void wshub__seat_clear(wshub__seat *seat) {
-    const wshub__mem *m = &seat->loop->mem;
-    uint64_t key[2];
-    uint32_t i;
-    memcpy(key, seat->channels.key, sizeof key);
-    for (i = 0; i < seat->channels.cap; i++) {
-        if (seat->channels.hashes[i]) wshub__name_free(m, seat->channels.names[i]);
-    }
-    for (i = 0; i < seat->patterns_count; i++) wshub__name_free(m, seat->patterns[i]);
-    wshub__mem_free(m, seat->patterns, seat->patterns_cap * sizeof *seat->patterns);
-    seat->patterns = NULL;
-    seat->patterns_count = seat->patterns_cap = 0;
-    wshub__index_done(m, &seat->channels);
-    memcpy(seat->channels.key, key, sizeof key);
-}
-
-WSHUB__COLD static void wshub__seat_empty(wshub__seat *seat) {
-    wshub__node *n = wshub__stack_take(&seat->queue);
-    while (n) {
-        wshub__parcel *p = ((wshub__parcel_node *)(void *)n)->parcel;
-        n = n->next; /* before the parcel, in which it lies, may go */
-        wshub__parcel_unref(seat->loop, p, 1);
-    }
-}
-
-static void wshub__seat_unref(wshub__seat *seat) {
-    wshub_loop *loop = seat->loop;
-    if (WSHUB__SUB(&seat->refs, 1) != 0) return;
-    wshub__seat_empty(seat); /* what came between its leaving and the others' noticing */
-    wshub__mem_free(&loop->mem, seat, sizeof *seat);
-    wshub__loop_unref(loop);
-}
-
-WSHUB__COLD static void wshub__seat_forget(wshub__seat *seat) { /* the others */
-    uint32_t i;
-    for (i = 0; i < seat->others_count; i++) wshub__seat_unref(seat->others[i]);
-    seat->others_count = 0;
-}
-
-/* Copies the list of seats anew. False: out of memory, the old one stays. */
-WSHUB__COLD static bool wshub__seat_learn(wshub__seat *seat) {
-    wshub_loop *loop = seat->loop;
-    bool fits;
-    do { /* memory is taken outside the lock */
-        void *others = seat->others;
-        wshub__seat *s;
-        uint32_t want;
-        WSHUB__LOCK(&loop->lock);
-        want = loop->seats_count;
-        WSHUB__UNLOCK(&loop->lock);
-        if (!wshub__mem_grow(&loop->mem, &others, &seat->others_cap, want, sizeof *seat->others))
-            return false;
-        seat->others = (wshub__seat **)others;
-        wshub__seat_forget(seat);
-        WSHUB__LOCK(&loop->lock);
-        fits = loop->seats_count <= seat->others_cap;
-        if (fits) { /* never: for certain; seats come meanwhile by chance */
-            for (s = loop->seats; s; s = s->next) {
-                if (s == seat) continue;
-                (void)WSHUB__ADD(&s->refs, 1);
-                seat->others[seat->others_count++] = s;
-            }
-            seat->version = WSHUB__LOAD(&loop->version);
-        }
-        WSHUB__UNLOCK(&loop->lock);
-    } while (!fits); /* never: the same */
-    return true;
-}
-
-static void wshub__seat_wake(wshub__seat *seat) {
-    WSHUB__LOCK(&seat->lock);
-    if (seat->attached && seat->owner.wake) seat->owner.wake(seat->owner.ctx);
-    WSHUB__UNLOCK(&seat->lock);
-}
-
-WSHUB__COLD static void wshub__seat_leave(wshub__seat *seat) {
-    wshub_loop *loop = seat->loop;
-    WSHUB__LOCK(&loop->lock);
-    if (seat->attached) {
-        if (seat->prev) {
-            seat->prev->next = seat->next;
-        } else {
-            loop->seats = seat->next;
-        }
-        if (seat->next) seat->next->prev = seat->prev;
-        loop->seats_count--;
-        (void)WSHUB__ADD(&loop->version, 1);
-    }
-    WSHUB__UNLOCK(&loop->lock);
-    WSHUB__LOCK(&seat->lock);
-    seat->attached = false;
-    WSHUB__UNLOCK(&seat->lock);
-    wshub__seat_forget(seat);
-    wshub__mem_free(&loop->mem, seat->others, seat->others_cap * sizeof *seat->others);
-    seat->others = NULL;
-    seat->others_cap = 0;
-    wshub__seat_clear(seat);
-    wshub__seat_empty(seat); /* at once: publishers that say no more keep the seat */
-    wshub__seat_unref(seat);
-}
-
-WSHUB__COLD static wshub_err wshub__seat_attach(void *ctx, const wshub_bus_owner *owner) {
-    wshub__seat *seat = (wshub__seat *)ctx;
-    wshub_loop *loop = seat->loop;
-    if (!owner) {
-        wshub__seat_leave(seat);
-        return WSHUB_OK;
-    }
-    seat->owner = *owner;
-    seat->attached = true;
-    WSHUB__LOCK(&loop->lock);
-    seat->next = loop->seats;
-    if (seat->next) seat->next->prev = seat;
-    loop->seats = seat;
-    loop->seats_count++;
-    (void)WSHUB__ADD(&loop->version, 1);
-    WSHUB__UNLOCK(&loop->lock);
-    if (owner->wake) owner->wake(owner->ctx); /* pump tells that it is up */
-    return WSHUB_OK;
-}
-
-static bool wshub__seat_taken(void *ctx) {
-    return ((wshub__seat *)ctx)->attached;
-}
-
-static char *wshub__put(char *to, wshub_str s) {
-    if (s.len) memcpy(to, s.ptr, s.len);
-    return to + s.len;
-}
-
-/* One parcel of the first of the items, to all others. Returns how many it has; 0: out of memory.
- */
-static size_t wshub__seat_send(wshub__seat *from, const wshub__item *items, size_t count) {
-    wshub_loop *loop = from->loop;
-    wshub__parcel *p;
-    wshub__parcel_node *nodes;
-    size_t n = 0, bytes = 0, owed, most = loop->queue_bytes_max / 4, kept = 1;
-    uint32_t i;
-    char *at;
-    if (most > WSHUB__PARCEL_BYTES) most = WSHUB__PARCEL_BYTES;
-    do {
-        bytes += sizeof(wshub__parcel_head) + items[n].channel.len + items[n].payload.len +
-                 items[n].brief.len;
-        n++;
-    } while (n < count && bytes < most);
-    p = (wshub__parcel *)loop->mem.fn(loop->mem.user, NULL, 0,
-                                      sizeof *p + from->others_count * sizeof *nodes + bytes);
-    if (!p) return 0;
-    p->refs = 1 + (size_t)from->others_count;
-    p->count = (uint32_t)n;
-    p->nodes = from->others_count;
-    p->bytes = bytes;
-    owed = wshub__parcel_bytes(p);
-    nodes = (wshub__parcel_node *)(void *)(p + 1);
-    at = wshub__parcel_texts(p);
-    for (i = 0; i < n; i++) {
-        wshub__parcel_head h;
-        h.channel_len = (uint32_t)items[i].channel.len;
-        h.payload_len = (uint32_t)items[i].payload.len;
-        h.brief_len = (uint32_t)items[i].brief.len;
-        memcpy(at, &h, sizeof h);
-        at = wshub__put(at + sizeof h, items[i].channel);
-        at = wshub__put(wshub__put(at, items[i].payload), items[i].brief);
-    }
-    for (i = 0; i < from->others_count; i++) {
-        wshub__seat *s = from->others[i];
-        size_t queued = WSHUB__LOAD(&s->queued);
-        if (WSHUB__LOAD(&s->deaf) || (queued && (uint64_t)queued + owed > loop->queue_bytes_max)) {
-            if (!WSHUB__LOAD(&s->deaf)) (void)WSHUB__ADD(&loop->dropped, n);
-            kept++;
-            continue;
-        }
-        nodes[i].parcel = p;
-        (void)WSHUB__ADD(&s->queued, owed);
-        if (wshub__stack_push(&s->queue, &nodes[i].node)) wshub__seat_wake(s);
-    }
-    wshub__parcel_unref(loop, p, kept); /* our own, and of those who did not get it */
-    return n;
-}
-
-static size_t wshub__seat_give(void *ctx, const wshub__item *items, size_t count) {
-    wshub__seat *seat = (wshub__seat *)ctx;
-    size_t done = 0, n = 1;
-    uint32_t i = 0;
-    if (WSHUB__LOAD(&seat->loop->down)) return 0;
-    if (seat->version != WSHUB__LOAD(&seat->loop->version) && !wshub__seat_learn(seat)) return 0;
-    while (i < seat->others_count && WSHUB__LOAD(&seat->others[i]->deaf)) i++;
-    if (i == seat->others_count) return count; /* nobody listens */
-    for (; done < count && n; done += n) n = wshub__seat_send(seat, items + done, count - done);
-    return done;
-}
-
-static size_t wshub__seat_publish(void *ctx, const wshub_bus_msg *msgs, size_t count) {
-    size_t i;
-    for (i = 0; i < count; i++) {
-        wshub__item item;
-        item.channel = msgs[i].channel;
-        item.payload = msgs[i].payload;
-        item.brief = wshub__str(NULL, 0);
-        if (!wshub__seat_give(ctx, &item, 1)) break;
-    }
-    return i;
-}
-
-/* Where a pattern stands, given without its `*`; the number of patterns: nowhere. */
-static uint32_t wshub__seat_pattern(const wshub__seat *seat, wshub_str name) {
-    uint32_t i = 0;
-    while (i < seat->patterns_count &&
-           !wshub_str_eq(wshub__str(seat->patterns[i]->ptr, seat->patterns[i]->len), name))
-        i++;
-    return i;
-}
-
-/* Subscribes to one more. False: out of memory, or no name that a channel can have. */
-WSHUB__COLD static bool wshub__seat_add(wshub__seat *seat, const wshub_bus_channel *channel) {
-    const wshub__mem *m = &seat->loop->mem;
-    wshub_str name = channel->name;
-    void *patterns = seat->patterns;
-    wshub__name *n;
-    if (name.len > WSHUB__NAME_LEN_MAX || (channel->pattern && !name.len)) return false;
-    if (channel->pattern) {
-        name.len--;
-        if (wshub__seat_pattern(seat, name) < seat->patterns_count) return true;
-        if (!wshub__mem_grow(m, &patterns, &seat->patterns_cap, seat->patterns_count + 1,
-                             sizeof *seat->patterns))
-            return false;
-        seat->patterns = (wshub__name **)patterns;
-    } else {
-        if (wshub__index_find(&seat->channels, WSHUB__KIND_CHANNEL, name)) return true;
-        if (!wshub__index_reserve(m, &seat->channels)) return false;
-    }
-    n = (wshub__name *)wshub__mem_new(m, sizeof *n + name.len);
-    if (!n) return false;
-    if (name.len) memcpy(n + 1, name.ptr, name.len);
-    n->ptr = (const char *)(n + 1);
-    n->len = name.len & WSHUB__NAME_LEN_MAX;
-    n->kind = WSHUB__KIND_CHANNEL;
-    if (channel->pattern) {
-        seat->patterns[seat->patterns_count++] = n;
-    } else {
-        wshub__index_add(&seat->channels, n);
-    }
-    return true;
-}
-
-/* Takes as many as it is given, patterns too. False: out of memory; what it has of them by then it
- * has once, and all are offered again. */
-WSHUB__COLD static bool wshub__seat_subscribe(void *ctx, const wshub_bus_channel *channels,
-                                              size_t count) {
-    wshub__seat *seat = (wshub__seat *)ctx;
-    size_t i = 0;
-    while (i < count && wshub__seat_add(seat, &channels[i])) i++;
-    wshub__seat_listen(seat);
-    return i == count;
-}
-
-WSHUB__COLD static bool wshub__seat_unsubscribe(void *ctx, const wshub_bus_channel *channels,
-                                                size_t count) {
-    wshub__seat *seat = (wshub__seat *)ctx;
-    size_t i;
-    for (i = 0; i < count; i++) {
-        wshub_str name = channels[i].name;
-        wshub__name *n = NULL;
-        if (channels[i].pattern && name.len) {
-            uint32_t k;
-            name.len--;
-            k = wshub__seat_pattern(seat, name);
-            if (k == seat->patterns_count) continue;
-            n = seat->patterns[k];
-            seat->patterns[k] = seat->patterns[--seat->patterns_count];
-        } else {
-            n = wshub__index_find(&seat->channels, WSHUB__KIND_CHANNEL, name);
-            if (!n) continue;
-            wshub__index_remove(&seat->channels, n);
-        }
-        wshub__name_free(&seat->loop->mem, n);
-    }
-    wshub__index_give_back(&seat->loop->mem, &seat->channels);
-    wshub__seat_listen(seat);
-    return true;
-}
-
-static bool wshub__seat_wants(const wshub__seat *seat, wshub_str channel) {
-    uint32_t i;
-    for (i = 0; i < seat->patterns_count; i++) {
-        const wshub__name *p = seat->patterns[i];
-        if (channel.len >= p->len && memcmp(channel.ptr, p->ptr, p->len) == 0) return true;
-    }
-    return wshub__index_find(&seat->channels, WSHUB__KIND_CHANNEL, channel) != NULL;
-}
-
-static void wshub__seat_pump(void *ctx) {
-    wshub__seat *seat = (wshub__seat *)ctx;
-    wshub_loop *loop = seat->loop;
-    bool up = WSHUB__LOAD(&loop->down) == 0;
-    wshub__node *n;
-    (void)WSHUB__ADD(&seat->refs, 1); /* its owner may leave from inside a report */
-    if (!seat->told || up != seat->told_up) {
-        seat->told = true;
-        seat->told_up = up;
-        if (up) {
-            wshub__seat_clear(seat);
-            seat->owner.state(seat->owner.ctx, WSHUB_BUS_CONNECTED);
-        }
-        if (seat->attached) seat->owner.state(seat->owner.ctx, up ? WSHUB_BUS_UP : WSHUB_BUS_DOWN);
-        if (seat->attached) wshub__seat_listen(seat); /* from here on it is known what it wants */
-    }
-    for (n = wshub__stack_take(&seat->queue); n;) {
-        wshub__parcel *p = ((wshub__parcel_node *)(void *)n)->parcel;
-        const char *at = wshub__parcel_texts(p);
-        uint32_t i;
-        n = n->next;
-        (void)WSHUB__SUB(&seat->queued, wshub__parcel_bytes(p));
-        for (i = 0; i < p->count && seat->attached; i++) {
-            wshub__parcel_head h;
-            wshub_str channel, payload;
-            memcpy(&h, at, sizeof h);
-            channel = wshub__str(at + sizeof h, h.channel_len);
-            payload = wshub__str(channel.ptr + h.channel_len, h.payload_len);
-            at = payload.ptr + h.payload_len + h.brief_len;
-            if (!wshub__seat_wants(seat, channel)) continue;
-            if (h.brief_len && seat->owner.received == wshub__bus_received) {
-                wshub__bus_brief((wshub *)seat->owner.ctx, channel, payload,
-                                 wshub__str(payload.ptr + h.payload_len, h.brief_len));
-            } else {
-                seat->owner.received(seat->owner.ctx, channel, payload);
-            }
-        }
-        wshub__parcel_unref(loop, p, 1);
-    }
-    wshub__seat_unref(seat);
-}
-
-WSHUB__COLD WSHUB_API wshub_err wshub_loop_create(const wshub_loop_desc *desc,
-                                                  wshub_loop **out_loop) {
-    wshub__mem m = wshub__mem_make(desc ? desc->alloc : NULL, desc ? desc->alloc_user : NULL);
-    wshub_loop *loop;
-    if (!WSHUB__THREADS) return WSHUB_ERR_NOWAKE;
-    if (!out_loop) return WSHUB_ERR_PARAM;
-    loop = (wshub_loop *)wshub__mem_new(&m, sizeof *loop);
-    if (!loop) return WSHUB_ERR_NOMEM;
-    loop->mem = m;
-    loop->refs = 1;
-    loop->queue_bytes_max = desc && desc->queue_bytes_max ? desc->queue_bytes_max : 64u << 20;
-    if (desc) memcpy(loop->key, desc->key, sizeof loop->key);
-    if (!loop->key[0] && !loop->key[1]) { /* ISO C has nothing better; systems place blocks, stacks
-                                             and code anew each time */
-        const void *at[2];
-        at[0] = loop;
-        at[1] = &m;
-        loop->key[0] = wshub__siphash(loop->key, at, sizeof at, 1);
-        at[0] = &wshub__logs;
-        loop->key[1] = wshub__siphash(loop->key, at, sizeof at, 2);
-    }
-    *out_loop = loop;
-    return WSHUB_OK;
-}
-
-WSHUB_API void wshub_loop_destroy(wshub_loop *loop) {
-    if (loop) wshub__loop_unref(loop);
-}
-
-WSHUB__COLD WSHUB_API wshub_err wshub_loop_bus(wshub_loop *loop, wshub_bus *out_bus) {
-    wshub__seat *seat;
-    if (!loop || !out_bus) return WSHUB_ERR_PARAM;
-    seat = (wshub__seat *)wshub__mem_new(&loop->mem, sizeof *seat);
-    if (!seat) return WSHUB_ERR_NOMEM;
-    seat->loop = loop;
-    seat->refs = 1;
-    memcpy(seat->channels.key, loop->key, sizeof seat->channels.key);
-    (void)WSHUB__ADD(&loop->refs, 1);
-    memset(out_bus, 0, sizeof *out_bus); /* what a seat takes is delivered: there is nothing to wait
-                                            for */
-    out_bus->version = WSHUB_BUS_VERSION;
-    out_bus->ctx = seat;
-    out_bus->attach = wshub__seat_attach;
-    out_bus->publish = wshub__seat_publish;
-    out_bus->subscribe = wshub__seat_subscribe;
-    out_bus->unsubscribe = wshub__seat_unsubscribe;
-    out_bus->pump = wshub__seat_pump;
-    out_bus->taken = wshub__seat_taken;
-    return WSHUB_OK;
-}
-
-WSHUB__COLD WSHUB_API void wshub_loop_set_down(wshub_loop *loop, bool down) {
-    wshub__seat *s;
-    WSHUB__LOCK(&loop->lock);
-    WSHUB__STORE(&loop->down, down ? 1u : 0u);
-    for (s = loop->seats; s; s = s->next) wshub__seat_wake(s);
-    WSHUB__UNLOCK(&loop->lock);
-}
-
-WSHUB_API uint64_t wshub_loop_dropped(wshub_loop *loop) {
-    return WSHUB__LOAD(&loop->dropped);
 }
 
 /* ---- >>asking ----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
+#include "wshub_bus_local.h"
 #include "wshub_io_auto.h"
 #include <pthread.h>
 #include <signal.h>
@@ -44,10 +45,10 @@ static void *run(void *arg) {
     (void)wshub_io_sock_run(((struct core *)arg)->net);
     return NULL;
 }
-static int open_core(struct core *c, wshub_loop *loop, uint16_t port) {
+static int open_core(struct core *c, wshub_bus_local *local, uint16_t port) {
     wshub_bus bus;
     if (wshub_io_auto_create(&(wshub_io_sock_desc){.reuse_port = true}, &c->net)) return -1;
-    if (wshub_loop_bus(loop, &bus)) return -1; /* a seat: it ends with its hub */
+    if (wshub_bus_local_seat(local, &bus)) return -1; /* a seat: it ends with its hub */
     if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(c->net),
                                    .bus = &bus,
                                    .user = c,
@@ -66,7 +67,7 @@ static int open_core(struct core *c, wshub_loop *loop, uint16_t port) {
 int main(int argc, char **argv) {
     uint16_t port = (uint16_t)(argc > 1 ? atoi(argv[1]) : 8080);
     long wanted = argc > 2 ? atol(argv[2]) : sysconf(_SC_NPROCESSORS_ONLN);
-    wshub_loop *loop;
+    wshub_bus_local *local;
     sigset_t stop;
     int number, i;
     if (port == 0 || wanted < 1 || wanted > MOST)
@@ -75,10 +76,10 @@ int main(int argc, char **argv) {
     sigaddset(&stop, SIGINT);
     sigaddset(&stop, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &stop, NULL); /* in all threads: this one waits for them */
-    if (wshub_loop_create(NULL, &loop)) return 1;
+    if (wshub_bus_local_create(NULL, &local)) return 1;
     for (count = 0; count < (int)wanted; count++) {
         cores[count].number = count;
-        if (open_core(&cores[count], loop, port)) return 1;
+        if (open_core(&cores[count], local, port)) return 1;
     }
     (void)printf("ws://127.0.0.1:%u/ws on %d threads\n", (unsigned)port, count);
     (void)fflush(stdout);
@@ -89,6 +90,6 @@ int main(int argc, char **argv) {
         wshub_destroy(cores[i].hub);
         wshub_io_sock_destroy(cores[i].net);
     }
-    wshub_loop_destroy(loop);
+    wshub_bus_local_destroy(local);
     return 0;
 }

@@ -1,11 +1,11 @@
-/* Two hubs on one loop. With ENVELOPES defined they do not see that it is one, and write and
- * read envelopes, as over any other bus. */
+/* Two hubs on one local bus. With ENVELOPES defined it cannot hand over what is encoded, so that
+ * they write and read envelopes, as over any other bus. */
 #ifndef BUS_PAIR_H
 #define BUS_PAIR_H
 #include "hubtest.h"
 
 typedef struct pair {
-    wshub_loop *loop;
+    wshub_bus_local *local;
     world a, b;
 } pair;
 
@@ -16,10 +16,7 @@ UNUSED static void pair_bus(wshub *hub, wshub_bus_state s, uint64_t ms, void *us
 }
 
 #ifdef ENVELOPES
-static size_t plain_publish(void *ctx, const wshub_bus_msg *msgs, size_t count) {
-    return wshub__seat_publish(ctx, msgs, count);
-}
-#define HIDE(bus) ((bus).publish = plain_publish)
+#define HIDE(bus) ((bus).hand_over = NULL)
 #else
 #define HIDE(bus) ((void)(bus))
 #endif
@@ -27,9 +24,9 @@ static size_t plain_publish(void *ctx, const wshub_bus_msg *msgs, size_t count) 
 UNUSED static void pair_start(pair *p, bool exact) {
     wshub_bus bus;
     world *w;
-    EXPECT_INT(wshub_loop_create(NULL, &p->loop), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_create(NULL, &p->local), WSHUB_OK);
     for (w = &p->a; w; w = w == &p->a ? &p->b : NULL) {
-        EXPECT_INT(wshub_loop_bus(p->loop, &bus), WSHUB_OK);
+        EXPECT_INT(wshub_bus_local_seat(p->local, &bus), WSHUB_OK);
         HIDE(bus);
         world_start(w,
                     DESC(.on_authenticate = accept_all, .bus = &bus, .bus_exact = exact,
@@ -50,7 +47,7 @@ UNUSED static void pair_run(pair *p) {
 UNUSED static void pair_stop(pair *p) {
     world_stop(&p->a);
     world_stop(&p->b);
-    wshub_loop_destroy(p->loop);
+    wshub_bus_local_destroy(p->local);
 }
 
 UNUSED static wshub_err send_to(wshub *hub, wshub_dest_kind kind, const char *name,

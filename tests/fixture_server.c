@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
+#include "wshub_bus_local.h"
 #include "wshub_io_auto.h"
 #include "wshub_io_kqueue.h"
 #include "wshub_io_poll.h"
@@ -40,7 +41,7 @@ int main(int argc, char **argv) {
     wshub_io_sock_desc nd;
     wshub_bus_redis_desc rd;
     wshub_desc d;
-    wshub_loop *loop = NULL;
+    wshub_bus_local *local = NULL;
     wshub_bus_redis *redis = NULL;
     wshub_bus bus;
     uint16_t port = 0;
@@ -81,7 +82,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     if (f.opt.redis ? wshub_bus_redis_create(&rd, &redis)
-                    : wshub_loop_create(NULL, &loop) || wshub_loop_bus(loop, &bus)) {
+                    : wshub_bus_local_create(NULL, &local) || wshub_bus_local_seat(local, &bus)) {
         (void)fprintf(stderr, "fixture-server: out of memory\n");
         return 1;
     }
@@ -118,6 +119,6 @@ int main(int argc, char **argv) {
     fixture_end(&f);
     wshub_bus_redis_destroy(redis);
     wshub_io_sock_destroy(net);
-    wshub_loop_destroy(loop);
+    wshub_bus_local_destroy(local);
     return 0;
 }

@@ -6,6 +6,7 @@
 #define WSHUB_IMPLEMENTATION
 #define WSHUB_SELF_CHECK
 #include "wshub.h"
+#include "wshub_bus_local.h"
 #include "wshub_io_fake.h"
 #include "test.h"
 

@@ -26,7 +26,7 @@ list() { # file, from pattern, to pattern: candidates as file:line:from:to
     list wshub.h '^/. ---- >>conn ' '^/. ---- >>rooms' | sed 's/$/@test_ends test_clocks test_heartbeat test_hostile/'
     list wshub.h '^/. ---- >>rooms' '^/. ---- >>transform' | sed 's/$/@test_rooms test_send test_walks test_costs test_runs test_bus/'
     list wshub.h '^/. ---- >>exchange' '^/. ---- >>receive' | sed 's/$/@test_exchange test_reply test_ends test_http test_negative_http/'
-    list wshub.h '^/. ---- >>loop' '^/. ---- >>post' | sed 's/$/@test_bus_local test_bus test_bus_contract test_threads/'
+    list backends/wshub_bus_local.h '^/. ---- threads' 'end of file' | sed 's/$/@test_bus_local test_bus test_bus_contract test_threads/'
     list wshub.h '^/. ---- >>settle' '^/. ---- >>public' | sed 's/$/@test_shutdown test_ends test_matrix test_logs/'
     list backends/wshub_bus_redis.h '^WSHUB_API int wshub_resp_read' '^/. ---- the objects' | sed 's/$/@fuzz\/fuzz_wire test_redis_wire/'
 } > $dir/candidates

@@ -1,5 +1,5 @@
 /* Hubs that hear each other over a bus: clients, rooms and users of other instances, envelopes,
- * subscriptions (BUS-1 to BUS-4, SEND-3, SEND-4, MSG-9). Hubs on one loop hand each other
+ * subscriptions (BUS-1 to BUS-4, SEND-3, SEND-4, MSG-9). Hubs on a local bus hand each other
  * briefs; with ENVELOPES defined (test_bus_envelopes.c, test_outbox_envelopes.c) they do not see that it is one, and
  * write and read envelopes, as over any other bus. */
 #include "hubtest.h"
@@ -69,7 +69,7 @@ TEST(while_the_bus_is_down_local_service_goes_on_and_the_newest_are_kept) { /* B
     a = world_client(&p.a, NULL, NULL);
     b = world_client(&p.b, NULL, NULL);
     pair_run(&p);
-    wshub_loop_set_down(p.loop, true);
+    wshub_bus_local_set_down(p.local, true);
     pair_run(&p);
     for (i = 0; i < 100; i++) {
         char n[16];
@@ -81,7 +81,7 @@ TEST(while_the_bus_is_down_local_service_goes_on_and_the_newest_are_kept) { /* B
     EXPECT_INT(got, 100);
     EXPECT_SILENCE(&p.b, b);
     EXPECT(stats(&p.a).bus_dropped > 80);
-    wshub_loop_set_down(p.loop, false);
+    wshub_bus_local_set_down(p.local, false);
     pair_run(&p);
     for (got = 0; wshub_io_fake_next(p.b.net, b, &f); got++) {
         int v = atoi(wshub_json_get(f.payload, "data").ptr);
@@ -144,7 +144,7 @@ TEST(envelopes_read_as_the_reference_writes_them) {
          "1}"},
     };
     /* clang-format on */
-    wshub_loop *loop;
+    wshub_bus_local *local;
     wshub_bus eb, ob;
     wshub_emitter *em;
     wshub_bus_owner owner;
@@ -157,9 +157,9 @@ TEST(envelopes_read_as_the_reference_writes_them) {
     owner.received = nobody;
     owner.state = nothing;
     owner.wake = NULL;
-    EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);
-    EXPECT_INT(wshub_loop_bus(loop, &eb), WSHUB_OK);
-    EXPECT_INT(wshub_loop_bus(loop, &ob), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_seat(local, &eb), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_seat(local, &ob), WSHUB_OK);
     EXPECT_INT(ob.attach(ob.ctx, &owner), WSHUB_OK);
     ob.pump(ob.ctx);
     EXPECT(ob.subscribe(ob.ctx, &every, 1));
@@ -186,10 +186,10 @@ TEST(envelopes_read_as_the_reference_writes_them) {
         int kept = 0;
         EXPECT_INT(wshub_emitter_send(em, NULL, &bad), WSHUB_ERR_JSON);
         EXPECT_INT(wshub_emitter_send(em, NULL, NULL), WSHUB_ERR_PARAM);
-        wshub_loop_set_down(loop, true);
+        wshub_bus_local_set_down(local, true);
         while (kept < 100 && wshub_emitter_send(em, NULL, &m) == WSHUB_OK) kept++;
         EXPECT(kept > 2 && kept < 6); /* then LIMIT: nothing is lost unseen */
-        wshub_loop_set_down(loop, false);
+        wshub_bus_local_set_down(local, false);
         seen[0] = 0;
         EXPECT_INT(wshub_emitter_send(em, NULL, &m), WSHUB_OK);
         ob.pump(ob.ctx);
@@ -197,7 +197,7 @@ TEST(envelopes_read_as_the_reference_writes_them) {
     }
     wshub_emitter_destroy(em);
     (void)ob.attach(ob.ctx, NULL);
-    wshub_loop_destroy(loop);
+    wshub_bus_local_destroy(local);
 }
 
 /* BUS-3; golden in-*.jsonl, every field of every type */
@@ -303,7 +303,7 @@ TEST(an_envelope_on_a_channel_that_does_not_fit_is_refused_unless_that_is_wanted
         wshub_bus bus;
         uint64_t refused = 0;
         pair_start(&p, false);
-        EXPECT_INT(wshub_loop_bus(p.loop, &bus), WSHUB_OK);
+        EXPECT_INT(wshub_bus_local_seat(p.local, &bus), WSHUB_OK);
         world_start(&w,
                     DESC(.on_authenticate = accept_all, .bus = &bus, .bus_any_channel = any == 1),
                     FAKE(.seed = 9));
@@ -407,24 +407,24 @@ static void last_words(wshub *hub, wshub_ask ask, wshub_client client, const wsh
     (void)user;
     wshub_destroy(hub);
 }
-static void on_loop(world *w, wshub_loop *loop,
-                    void (*transform)(wshub *, wshub_ask, wshub_client, const wshub_event *,
-                                      void *)) {
+static void on_local(world *w, wshub_bus_local *local,
+                     void (*transform)(wshub *, wshub_ask, wshub_client, const wshub_event *,
+                                       void *)) {
     wshub_bus bus;
-    EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_seat(local, &bus), WSHUB_OK);
     HIDE(bus);
     world_start(w, DESC(.on_authenticate = accept_all, .on_transform_out = transform, .bus = &bus),
                 FAKE(.seed = transform ? 4 : 3));
 }
 
 TEST(a_hub_hears_others_through_its_transformer_which_may_end_it) { /* ENC-1 */
-    wshub_loop *loop;
+    wshub_bus_local *local;
     world a, b;
     char id[37];
     wshub_conn c;
-    EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);
-    on_loop(&a, loop, NULL);
-    on_loop(&b, loop, shout);
+    EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
+    on_local(&a, local, NULL);
+    on_local(&b, local, shout);
     c = world_client(&b, NULL, id);
     wshub__client_get(b.hub, world_handle(&b, id))->encrypted = true;
     EXPECT_INT(send_to(a.hub, WSHUB_DEST_ALL, "", "17"), WSHUB_OK);
@@ -445,7 +445,7 @@ TEST(a_hub_hears_others_through_its_transformer_which_may_end_it) { /* ENC-1 */
     wshub_io_fake_run(a.net);
     wshub_io_fake_destroy(b.net);
     world_stop(&a);
-    wshub_loop_destroy(loop);
+    wshub_bus_local_destroy(local);
 }
 
 #ifndef ENVELOPES
@@ -485,37 +485,37 @@ TEST(want_of_memory_between_hubs_loses_a_message_and_nothing_else) {
 #endif
 
 /* the brief beside one is no reason to drop it */
-TEST(what_a_loop_may_keep_is_counted_in_envelopes) {
+TEST(what_a_seat_may_keep_is_counted_in_envelopes) {
     static char text[701];
-    wshub_loop *loop;
-    wshub_loop_desc ld;
+    wshub_bus_local *local;
+    wshub_bus_local_desc ld;
     world a, b;
     wshub_conn c;
     wshub_io_fake_frame f;
     memset(text, '1', sizeof text - 1);
     memset(&ld, 0, sizeof ld);
     ld.queue_bytes_max = 1000;
-    EXPECT_INT(wshub_loop_create(&ld, &loop), WSHUB_OK);
-    on_loop(&a, loop, NULL);
-    on_loop(&b, loop, shout);
+    EXPECT_INT(wshub_bus_local_create(&ld, &local), WSHUB_OK);
+    on_local(&a, local, NULL);
+    on_local(&b, local, shout);
     c = world_client(&b, NULL, NULL);
     EXPECT_INT(send_to(a.hub, WSHUB_DEST_ALL, "", text), WSHUB_OK);
     wshub_io_fake_run(a.net);
-    EXPECT_INT(wshub_loop_dropped(loop), 0);
+    EXPECT_INT(wshub_bus_local_dropped(local), 0);
     EXPECT_INT(send_to(a.hub, WSHUB_DEST_ALL, "", text), WSHUB_OK); /* two are too much */
     wshub_io_fake_run(a.net);
-    EXPECT_INT(wshub_loop_dropped(loop), 1);
+    EXPECT_INT(wshub_bus_local_dropped(local), 1);
     wshub_io_fake_run(b.net);
     EXPECT(wshub_io_fake_next(b.net, c, &f) && f.payload.len == 21 + sizeof text - 1);
     EXPECT_SILENCE(&b, c);
     EXPECT_INT(send_to(a.hub, WSHUB_DEST_ALL, "", text), WSHUB_OK); /* what was heard makes room */
     wshub_io_fake_run(a.net);
-    EXPECT_INT(wshub_loop_dropped(loop), 1);
+    EXPECT_INT(wshub_bus_local_dropped(local), 1);
     wshub_io_fake_run(b.net);
     EXPECT(wshub_io_fake_next(b.net, c, &f));
     world_stop(&a);
     world_stop(&b);
-    wshub_loop_destroy(loop);
+    wshub_bus_local_destroy(local);
 }
 
 /* MSG-9, BUS-3: at every depth around every limit */
@@ -524,15 +524,15 @@ TEST(what_is_accepted_for_sending_is_read_by_every_equal_instance) {
     static char text[2 * (WSHUB_JSON_DEPTH_MAX + 4)];
     size_t i;
     for (i = 0; i < sizeof limits / sizeof *limits; i++) {
-        wshub_loop *loop;
+        wshub_bus_local *local;
         wshub_bus bus[3];
         world w[2];
         wshub_emitter *em;
         uint32_t depth;
         int k;
-        EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);
+        EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
         for (k = 0; k < 3; k++) {
-            EXPECT_INT(wshub_loop_bus(loop, &bus[k]), WSHUB_OK);
+            EXPECT_INT(wshub_bus_local_seat(local, &bus[k]), WSHUB_OK);
             HIDE(bus[k]);
         }
         for (k = 0; k < 2; k++)
@@ -580,21 +580,21 @@ TEST(what_is_accepted_for_sending_is_read_by_every_equal_instance) {
         EXPECT_INT(stats(&w[1]).bus_bad, 3);
         wshub_emitter_destroy(em);
         for (k = 0; k < 2; k++) world_stop(&w[k]);
-        wshub_loop_destroy(loop);
+        wshub_bus_local_destroy(local);
     }
 }
 
 TEST(what_a_bus_may_bring) { /* BUS-3; limits of the outbox */
     world w;
-    wshub_loop *loop;
+    wshub_bus_local *local;
     wshub_bus bus;
     wshub_conn c;
     wshub_dest to;
     char id[37];
     static char big[3000];
     wshub_msg m = msg("e", "1"), huge;
-    EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);
-    EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_seat(local, &bus), WSHUB_OK);
     world_start(&w,
                 DESC(.on_authenticate = accept_all, .bus = &bus, .bus_queue_bytes_max = 2000,
                      .bus_queue_ms_max = WSHUB_OFF),
@@ -611,7 +611,7 @@ TEST(what_a_bus_may_bring) { /* BUS-3; limits of the outbox */
     w.fail_at = 0;
     EXPECT_INT(stats(&w).bus_bad, 1);
     EXPECT_SILENCE(&w, c);
-    wshub_loop_set_down(loop, true);
+    wshub_bus_local_set_down(local, true);
     wshub_io_fake_run(w.net);
     memset(big, ' ', sizeof big);
     big[0] = '1';
@@ -633,5 +633,5 @@ TEST(what_a_bus_may_bring) { /* BUS-3; limits of the outbox */
     }
     w.fail_at = 0;
     world_stop(&w);
-    wshub_loop_destroy(loop);
+    wshub_bus_local_destroy(local);
 }

@@ -1,9 +1,10 @@
-/* The bus contract on the loop, on the Redis bus over the fake io with a broker in memory, and
+/* The bus contract on the local bus, on the Redis bus over the fake io with a broker in memory, and
  * over sockets with a real redis-server: RESP2, RESP3, a Unix socket. tests/test_hiredis.c runs
  * it over hiredis. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
+#include "wshub_bus_local.h"
 #include "wshub_io_auto.h"
 #include "wshub_io_fake.h"
 #include "wshub_bus_redis.h"
@@ -12,34 +13,34 @@
 #include "redis_server.h"
 #include "bus_contract.h"
 
-/* ---- the loop ---- */
-static wshub_bus loop_seats[3];
-static bool loop_make(bus_world *w, int seat, wshub_bus *out) {
-    if (wshub_loop_bus((wshub_loop *)w->ctx, out)) return false;
-    loop_seats[seat] = *out;
+/* ---- the local bus ---- */
+static wshub_bus local_seats[3];
+static bool local_make(bus_world *w, int seat, wshub_bus *out) {
+    if (wshub_bus_local_seat((wshub_bus_local *)w->ctx, out)) return false;
+    local_seats[seat] = *out;
     return true;
 }
-static void loop_end(bus_world *w, int seat) {
+static void local_end(bus_world *w, int seat) {
     (void)w;
-    loop_seats[seat].pump = NULL;
+    local_seats[seat].pump = NULL;
 }
-static void loop_step(bus_world *w) {
+static void local_step(bus_world *w) {
     int i;
     (void)w;
     for (i = 0; i < 3; i++) {
-        if (loop_seats[i].pump) loop_seats[i].pump(loop_seats[i].ctx);
+        if (local_seats[i].pump) local_seats[i].pump(local_seats[i].ctx);
     }
 }
-static void loop_cut(bus_world *w, bool away) {
-    wshub_loop_set_down((wshub_loop *)w->ctx, away);
+static void local_cut(bus_world *w, bool away) {
+    wshub_bus_local_set_down((wshub_bus_local *)w->ctx, away);
 }
-TEST(the_loop_keeps_the_contract) {
-    bus_world w = {"loop", loop_make, loop_end, loop_step, loop_cut, NULL};
-    wshub_loop *loop;
-    EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);
-    w.ctx = loop;
+TEST(the_local_bus_keeps_the_contract) {
+    bus_world w = {"local", local_make, local_end, local_step, local_cut, NULL};
+    wshub_bus_local *local;
+    EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
+    w.ctx = local;
     bus_contract(&w);
-    wshub_loop_destroy(loop);
+    wshub_bus_local_destroy(local);
 }
 
 /* ---- Redis ---- */

@@ -13,9 +13,9 @@ static void seat_state(void *ctx, wshub_bus_state state) {
     (void)state;
 }
 
-TEST(seats_of_the_loop) {
-    wshub_loop *loop;
-    wshub_loop_desc ld;
+TEST(seats_of_the_local_bus) {
+    wshub_bus_local *local;
+    wshub_bus_local_desc ld;
     wshub_bus a, b;
     wshub_bus_owner owner;
     /* clang-format off */
@@ -37,12 +37,12 @@ TEST(seats_of_the_loop) {
     ld.alloc_user = &w;
     ld.queue_bytes_max = 100;
     w.fail_at = 1;
-    EXPECT_INT(wshub_loop_create(&ld, &loop), WSHUB_ERR_NOMEM);
-    EXPECT_INT(wshub_loop_create(&ld, &loop), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_create(&ld, &local), WSHUB_ERR_NOMEM);
+    EXPECT_INT(wshub_bus_local_create(&ld, &local), WSHUB_OK);
     w.fail_at = 1;
-    EXPECT_INT(wshub_loop_bus(loop, &a), WSHUB_ERR_NOMEM);
-    EXPECT_INT(wshub_loop_bus(loop, &a), WSHUB_OK);
-    EXPECT_INT(wshub_loop_bus(loop, &b), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_seat(local, &a), WSHUB_ERR_NOMEM);
+    EXPECT_INT(wshub_bus_local_seat(local, &a), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_seat(local, &b), WSHUB_OK);
     EXPECT_INT(a.attach(a.ctx, &owner), WSHUB_OK);
     EXPECT_INT(b.attach(b.ctx, &owner), WSHUB_OK);
     a.pump(a.ctx);
@@ -81,19 +81,19 @@ TEST(seats_of_the_loop) {
                            "12345678901234567890123456789",
                            100);
     EXPECT_INT(b.publish(b.ctx, &m, 1), 1); /* over queue_bytes_max: dropped for that seat */
-    EXPECT_INT(wshub_loop_dropped(loop), 1);
+    EXPECT_INT(wshub_bus_local_dropped(local), 1);
     m.payload = S("p");
     w.fail_at = 1;
     EXPECT_INT(b.publish(b.ctx, &m, 1), 0); /* no memory: offered again */
-    EXPECT_INT(wshub_loop_dropped(loop), 1);
+    EXPECT_INT(wshub_bus_local_dropped(local), 1);
     w.fail_at = 0;
     EXPECT_INT(b.publish(b.ctx, &m, 1), 1);
     (void)a.attach(a.ctx, NULL); /* leaves with letters in its box */
     EXPECT_INT(b.publish(b.ctx, &m, 1), 1);
-    wshub_loop_set_down(loop, true);
+    wshub_bus_local_set_down(local, true);
     EXPECT_INT(b.publish(b.ctx, &m, 1), 0);
     (void)b.attach(b.ctx, NULL);
-    wshub_loop_destroy(loop);
+    wshub_bus_local_destroy(local);
     EXPECT_INT(w.bytes, 0);
 }
 
@@ -119,13 +119,13 @@ static void ear_wake(void *ctx) {
     ears[*(int *)ctx].woken++;
 }
 
-TEST(who_leaves_the_loop_hears_nothing_more_wherever_he_stands) {
+TEST(who_leaves_the_bus_hears_nothing_more_wherever_he_stands) {
     static int numbers[3] = {0, 1, 2};
     static char text[400];
-    wshub_loop *loop;
-    wshub_loop_desc ld;
+    wshub_bus_local *local;
+    wshub_bus_local_desc ld;
     world w;
-    wshub__item items[64];
+    wshub_bus_handover items[64];
     int i;
     memset(&w, 0, sizeof w);
     memset(&ld, 0, sizeof ld);
@@ -133,8 +133,8 @@ TEST(who_leaves_the_loop_hears_nothing_more_wherever_he_stands) {
     memset(text, 'x', sizeof text);
     ld.alloc = world_alloc;
     ld.alloc_user = &w;
-    ld.queue_bytes_max = 4400;
-    EXPECT_INT(wshub_loop_create(&ld, &loop), WSHUB_OK);
+    ld.queue_bytes_max = 5400;
+    EXPECT_INT(wshub_bus_local_create(&ld, &local), WSHUB_OK);
     for (i = 0; i < 3; i++) {
         wshub_bus_owner owner;
         memset(&owner, 0, sizeof owner);
@@ -143,7 +143,7 @@ TEST(who_leaves_the_loop_hears_nothing_more_wherever_he_stands) {
         owner.state = ear_state;
         owner.wake = ear_wake;
         ears[i].in_state = i == 2;
-        EXPECT_INT(wshub_loop_bus(loop, &ears[i].bus), WSHUB_OK);
+        EXPECT_INT(wshub_bus_local_seat(local, &ears[i].bus), WSHUB_OK);
         EXPECT_INT(ears[i].bus.attach(ears[i].bus.ctx, &owner), WSHUB_OK);
         EXPECT_INT(ears[i].woken, 1);
     }
@@ -154,45 +154,45 @@ TEST(who_leaves_the_loop_hears_nothing_more_wherever_he_stands) {
     }
     for (i = 0; i < 2; i++) ears[i].bus.pump(ears[i].bus.ctx);
     w.fail_at = 1; /* the list of the others, then the parcel */
-    EXPECT_INT(wshub__seat_give(ears[0].bus.ctx, items, 64), 0);
+    EXPECT_INT(wshub_bus_local__hand_over(ears[0].bus.ctx, items, 64), 0);
     w.fail_at = 2;
-    EXPECT_INT(wshub__seat_give(ears[0].bus.ctx, items, 64), 0);
+    EXPECT_INT(wshub_bus_local__hand_over(ears[0].bus.ctx, items, 64), 0);
     /* one parcel: a piece of memory, a wake */
-    EXPECT_INT(wshub__seat_give(ears[0].bus.ctx, items, 10), 10);
+    EXPECT_INT(wshub_bus_local__hand_over(ears[0].bus.ctx, items, 10), 10);
     EXPECT_INT(ears[1].woken, 2);
     ears[1].bus.pump(ears[1].bus.ctx);
     EXPECT_INT(ears[1].heard, 10);
     /* four parcels, as each has at most a quarter of the limit */
-    EXPECT_INT(wshub__seat_give(ears[0].bus.ctx, items, 64), 64);
+    EXPECT_INT(wshub_bus_local__hand_over(ears[0].bus.ctx, items, 64), 64);
     EXPECT_INT(ears[1].woken, 3);
-    EXPECT_INT(wshub_loop_dropped(loop), 0);
-    EXPECT_INT(wshub__seat_give(ears[0].bus.ctx, items, 40), 40);
+    EXPECT_INT(wshub_bus_local_dropped(local), 0);
+    EXPECT_INT(wshub_bus_local__hand_over(ears[0].bus.ctx, items, 40), 40);
     /* by those whose box is full: 1 and 2 */
-    EXPECT(wshub_loop_dropped(loop) > 0 && wshub_loop_dropped(loop) <= 80);
+    EXPECT(wshub_bus_local_dropped(local) > 0 && wshub_bus_local_dropped(local) <= 80);
     ears[2].bus.pump(ears[2].bus.ctx); /* leaves when it is told that it is connected */
     EXPECT_INT(ears[2].heard, 0);
     w.fail_at = 2; /* the parcel of the second call; what came before it is taken */
-    EXPECT_INT(wshub__seat_give(ears[1].bus.ctx, items, 64), 0);
+    EXPECT_INT(wshub_bus_local__hand_over(ears[1].bus.ctx, items, 64), 0);
     ears[1].leave_at = 20;
     /* to one who has left, and does not look */
-    EXPECT_INT(wshub__seat_send((wshub__seat *)ears[0].bus.ctx, items, 1), 1);
+    EXPECT_INT(wshub_bus_local__seat_send((wshub_bus_local__seat *)ears[0].bus.ctx, items, 1), 1);
     ears[1].bus.pump(ears[1].bus.ctx); /* leaves in the middle of a parcel */
     EXPECT_INT(ears[1].heard, 20);
-    EXPECT_INT(wshub__seat_send((wshub__seat *)ears[0].bus.ctx, items, 1), 1);
+    EXPECT_INT(wshub_bus_local__seat_send((wshub_bus_local__seat *)ears[0].bus.ctx, items, 1), 1);
     i = ears[1].woken;
-    EXPECT_INT(wshub__seat_give(ears[0].bus.ctx, items, 3), 3); /* alone */
+    EXPECT_INT(wshub_bus_local__hand_over(ears[0].bus.ctx, items, 3), 3); /* alone */
     EXPECT_INT(ears[1].woken, i);
     (void)ears[0].bus.attach(ears[0].bus.ctx, NULL);
-    wshub_loop_destroy(loop);
+    wshub_bus_local_destroy(local);
     EXPECT_INT(w.bytes, 0);
 }
 
-static size_t loop_bytes;
-static bool loop_starves;
-static void *loop_alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
+static size_t local_bytes;
+static bool local_starves;
+static void *local_alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
     (void)user;
-    if (loop_starves && new_bytes > old_bytes) return NULL;
-    loop_bytes += new_bytes - old_bytes;
+    if (local_starves && new_bytes > old_bytes) return NULL;
+    local_bytes += new_bytes - old_bytes;
     if (new_bytes) return realloc(ptr, new_bytes);
     free(ptr);
     return NULL;
@@ -208,32 +208,32 @@ static void seat_ear_state(void *ctx, wshub_bus_state state) {
     (void)ctx;
     (void)state;
 }
-static wshub_bus seat_of(wshub_loop *loop) {
+static wshub_bus seat_of(wshub_bus_local *local) {
     wshub_bus bus;
     wshub_bus_owner owner;
     memset(&owner, 0, sizeof owner);
     owner.received = seat_ear_received;
     owner.state = seat_ear_state;
-    EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_seat(local, &bus), WSHUB_OK);
     EXPECT_INT(bus.attach(bus.ctx, &owner), WSHUB_OK);
     bus.pump(bus.ctx);
     return bus;
 }
-static wshub_loop *loop_of(uint32_t max) {
-    wshub_loop_desc d;
-    wshub_loop *loop = NULL;
+static wshub_bus_local *local_of(uint32_t max) {
+    wshub_bus_local_desc d;
+    wshub_bus_local *local = NULL;
     memset(&d, 0, sizeof d);
-    d.alloc = loop_alloc;
+    d.alloc = local_alloc;
     d.queue_bytes_max = max;
-    loop_bytes = 0;
-    EXPECT_INT(wshub_loop_create(&d, &loop), WSHUB_OK);
-    return loop;
+    local_bytes = 0;
+    EXPECT_INT(wshub_bus_local_create(&d, &local), WSHUB_OK);
+    return local;
 }
 
 /* subscriptions come and go at random */
 TEST(a_seat_is_sent_what_it_might_want_from_when_it_wants_it) {
-    wshub_loop *loop = loop_of(0);
-    wshub_bus a = seat_of(loop), b = seat_of(loop);
+    wshub_bus_local *local = local_of(0);
+    wshub_bus a = seat_of(local), b = seat_of(local);
     bool wants[8] = {false};
     int wanted = 0, step;
     wshub_bus_msg first;
@@ -254,23 +254,23 @@ TEST(a_seat_is_sent_what_it_might_want_from_when_it_wants_it) {
             wants[k] = on;
         } else {
             wshub_bus_msg m;
-            size_t held = loop_bytes;
+            size_t held = local_bytes;
             (void)snprintf(name, sizeof name, k % 2 ? "p%ux" : "c%u", (unsigned)k);
             m.channel = wshub_str_z(name);
             m.payload = wshub_str_z("1");
             ear_heard = 0;
             EXPECT_INT(a.publish(a.ctx, &m, 1), 1);
             /* who wants nothing at all is sent nothing */
-            EXPECT((loop_bytes > held) == (wanted > 0));
+            EXPECT((local_bytes > held) == (wanted > 0));
             b.pump(b.ctx);
             EXPECT_INT(ear_heard, wants[k]);
         }
     }
-    EXPECT_INT(wshub_loop_dropped(loop), 0);
+    EXPECT_INT(wshub_bus_local_dropped(local), 0);
     (void)a.attach(a.ctx, NULL);
     (void)b.attach(b.ctx, NULL);
-    wshub_loop_destroy(loop);
-    EXPECT_INT(loop_bytes, 0);
+    wshub_bus_local_destroy(local);
+    EXPECT_INT(local_bytes, 0);
 }
 
 /* queue_bytes_max */
@@ -278,8 +278,8 @@ TEST(all_that_is_held_for_a_seat_counts_and_none_is_too_long_for_an_empty_one) {
     static const uint32_t limits[] = {500, 4000, 100000};
     uint32_t round;
     for (round = 0; round < 30; round++) {
-        wshub_loop *loop = loop_of(limits[round % 3]);
-        wshub_bus a = seat_of(loop), b = seat_of(loop);
+        wshub_bus_local *local = local_of(limits[round % 3]);
+        wshub_bus a = seat_of(local), b = seat_of(local);
         wshub_bus_channel every = {{"*", 1}, true};
         wshub_bus_msg m;
         uint32_t sent = 0, i;
@@ -290,28 +290,28 @@ TEST(all_that_is_held_for_a_seat_counts_and_none_is_too_long_for_an_empty_one) {
         m.payload = wshub_str_z("1");
         EXPECT_INT(a.publish(a.ctx, &m, 1), 1);
         b.pump(b.ctx);
-        before = loop_bytes;
+        before = local_bytes;
         ear_heard = 0;
         for (i = 0; i < 400; i++, sent++) {
             m.payload.ptr = json_string(limits[round % 3] + 2);
             m.payload.len = i == 0 && round % 2 ? limits[round % 3] + 2 : any_of(200);
             EXPECT_INT(a.publish(a.ctx, &m, 1), 1);
-            EXPECT(loop_bytes - before <=
+            EXPECT(local_bytes - before <=
                    limits[round % 3] + (round % 2 ? limits[round % 3] + 200 : 0));
         }
         b.pump(b.ctx);
-        EXPECT_INT(ear_heard + wshub_loop_dropped(loop), sent);
+        EXPECT_INT(ear_heard + wshub_bus_local_dropped(local), sent);
         EXPECT(ear_heard > 0);
-        EXPECT_INT(loop_bytes, before);
+        EXPECT_INT(local_bytes, before);
         (void)a.attach(a.ctx, NULL);
         (void)b.attach(b.ctx, NULL);
-        wshub_loop_destroy(loop);
+        wshub_bus_local_destroy(local);
     }
 }
 
 TEST(a_seat_takes_as_many_patterns_as_it_is_asked_for_or_says_no) {
-    wshub_loop *loop = loop_of(0);
-    wshub_bus a = seat_of(loop), b = seat_of(loop);
+    wshub_bus_local *local = local_of(0);
+    wshub_bus a = seat_of(local), b = seat_of(local);
     char name[16];
     uint32_t i;
     wshub_bus_channel ch;
@@ -321,9 +321,9 @@ TEST(a_seat_takes_as_many_patterns_as_it_is_asked_for_or_says_no) {
     for (i = 0; i < 1000; i++) {
         (void)snprintf(name, sizeof name, "p%u:*", (unsigned)i);
         ch.name = wshub_str_z(name);
-        loop_starves = true;
+        local_starves = true;
         if (i == 0 || i == 2 || i == 3) EXPECT(!a.subscribe(a.ctx, &ch, 1));
-        loop_starves = false;
+        local_starves = false;
         EXPECT(a.subscribe(a.ctx, &ch, 1) && a.subscribe(a.ctx, &ch, 1));
     }
     ch.name.len = 0;
@@ -341,34 +341,37 @@ TEST(a_seat_takes_as_many_patterns_as_it_is_asked_for_or_says_no) {
     }
     (void)a.attach(a.ctx, NULL);
     (void)b.attach(b.ctx, NULL);
-    wshub_loop_destroy(loop);
-    EXPECT_INT(loop_bytes, 0);
+    wshub_bus_local_destroy(local);
+    EXPECT_INT(local_bytes, 0);
 }
 
-TEST(the_tables_of_a_loop_have_a_key_that_is_its_owners) {
-    wshub_loop *loop = loop_of(0), *keyed;
-    wshub_loop_desc d;
+TEST(the_tables_of_a_seat_have_a_key_that_is_its_owners) {
+    wshub_bus_local *local = local_of(0), *keyed;
+    wshub_bus_local_desc d;
     wshub_bus bus, other;
     world w;
     uint64_t mine[2], key[2] = {1, 2};
     memset(&d, 0, sizeof d);
     memcpy(d.key, key, sizeof d.key);
-    EXPECT_INT(wshub_loop_create(&d, &keyed), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_create(&d, &keyed), WSHUB_OK);
     other = seat_of(keyed);
-    EXPECT(memcmp(((wshub__seat *)other.ctx)->channels.key, key, sizeof key) == 0);
-    wshub__seat_clear((wshub__seat *)other.ctx); /* forgets what it holds, not the key */
-    EXPECT(memcmp(((wshub__seat *)other.ctx)->channels.key, key, sizeof key) == 0);
+    EXPECT(memcmp(((wshub_bus_local__seat *)other.ctx)->names.key, key, sizeof key) == 0);
+    wshub_bus_local__names_clear(
+        keyed,
+        &((wshub_bus_local__seat *)other.ctx)->names); /* forgets what it holds, not the key */
+    EXPECT(memcmp(((wshub_bus_local__seat *)other.ctx)->names.key, key, sizeof key) == 0);
     (void)other.attach(other.ctx, NULL);
-    wshub_loop_destroy(keyed);
-    EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
-    memcpy(mine, ((wshub__seat *)bus.ctx)->channels.key, sizeof mine);
+    wshub_bus_local_destroy(keyed);
+    EXPECT_INT(wshub_bus_local_seat(local, &bus), WSHUB_OK);
+    memcpy(mine, ((wshub_bus_local__seat *)bus.ctx)->names.key, sizeof mine);
     EXPECT(mine[0] && mine[1]);
     world_start(&w, DESC(.on_authenticate = accept_all, .bus = &bus, .bus_exact = true), FAKE(0));
     wshub_io_fake_run(w.net);
     /* of the hub's randomness */
-    EXPECT(memcmp(((wshub__seat *)bus.ctx)->channels.key, mine, sizeof mine) != 0);
+    EXPECT(memcmp(((wshub_bus_local__seat *)bus.ctx)->names.key, mine, sizeof mine) != 0);
     /* and not the hub's own */
-    EXPECT(memcmp(((wshub__seat *)bus.ctx)->channels.key, w.hub->index.key, sizeof mine) != 0);
+    EXPECT(memcmp(((wshub_bus_local__seat *)bus.ctx)->names.key, w.hub->index.key, sizeof mine) !=
+           0);
     world_stop(&w);
-    wshub_loop_destroy(loop);
+    wshub_bus_local_destroy(local);
 }

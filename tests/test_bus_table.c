@@ -310,3 +310,101 @@ TEST(questions_that_wait_when_the_bus_is_left_are_told) {
         EXPECT_INT(h.left, 1);
     }
 }
+
+/* ---- handing over what is encoded ---- */
+
+/* Two hubs whose buses are joined by hand: what one hands over, or publishes, the other is given at once. */
+typedef struct joined {
+    hand a, b;
+    int handed, published;
+    bool strips; /* gives no brief */
+} joined;
+static joined both;
+
+static hand *other_of(void *ctx) {
+    return ctx == &both.a ? &both.b : &both.a;
+}
+
+static size_t joined_publish(void *ctx, const wshub_bus_msg *msgs, size_t count) {
+    hand *to = other_of(ctx);
+    size_t i;
+    both.published += (int)count;
+    for (i = 0; i < count; i++) to->owner.received(to->owner.ctx, msgs[i].channel, msgs[i].payload);
+    return count;
+}
+static size_t joined_hand_over(void *ctx, const wshub_bus_handover *messages, size_t count) {
+    hand *to = other_of(ctx);
+    size_t i;
+    both.handed += (int)count;
+    for (i = 0; i < count; i++) {
+        EXPECT(messages[i].brief.len > 0 && messages[i].payload.len > 0);
+        EXPECT(to->owner.handed_over != NULL);
+        if (both.strips)
+            to->owner.received(to->owner.ctx, messages[i].channel, messages[i].payload);
+        else
+            to->owner.handed_over(to->owner.ctx, &messages[i]);
+    }
+    return count;
+}
+static void joined_up(hand *h) {
+    h->owner.state(h->owner.ctx, WSHUB_BUS_CONNECTED);
+    h->owner.state(h->owner.ctx, WSHUB_BUS_UP);
+}
+
+/* Whoever fills hand_over is handed what is encoded: no bus is known by its functions. What arrives is the same either way. */
+TEST(any_bus_of_one_process_may_hand_over_what_is_encoded) {
+    int way;
+    for (way = 0; way < 3; way++) { /* briefs; briefs that are thrown away; no entry for them */
+        world a, b;
+        wshub_conn c, excluded;
+        char id[37];
+        wshub_str out;
+        wshub_dest d;
+        wshub_msg m = msg("e", "{\"n\":[1,\"\\u0000\"]}");
+        memset(&both, 0, sizeof both);
+        (void)hand_bus(&both.a);
+        (void)hand_bus(&both.b);
+        both.a.bus.publish = both.b.bus.publish = joined_publish;
+        if (way < 2) both.a.bus.hand_over = both.b.bus.hand_over = joined_hand_over;
+        both.strips = way == 1;
+        world_start(&a, DESC(.on_authenticate = accept_all, .bus = &both.a.bus), FAKE(.seed = 1));
+        world_start(&b, DESC(.on_authenticate = accept_all, .bus = &both.b.bus), FAKE(.seed = 2));
+        joined_up(&both.a);
+        joined_up(&both.b);
+        c = world_client(&b, NULL, NULL);
+        excluded = world_client(&b, NULL, id);
+        memset(&d, 0, sizeof d);
+        out = wshub_str_z(id);
+        d.kind = WSHUB_DEST_ROOM;
+        d.name = wshub_str_z("ws-default");
+        d.exclude = &out;
+        d.exclude_count = 1;
+        EXPECT_INT(wshub_send(a.hub, &d, &m), WSHUB_OK);
+        wshub_io_fake_run(a.net);
+        wshub_io_fake_run(b.net);
+        EXPECT_TEXT(&b, c, "{\"event\":\"e\",\"data\":{\"n\":[1,\"\\u0000\"]}}");
+        EXPECT_SILENCE(&b, excluded);
+        EXPECT_INT(both.handed, way < 2 ? 1 : 0);
+        EXPECT_INT(both.published, way < 2 ? 0 : 1);
+        EXPECT_INT(stats(&b).bus_received, 1);
+        EXPECT_INT(stats(&b).messages_in, 2); /* the two that authenticated */
+        world_stop(&a);
+        world_stop(&b);
+    }
+}
+
+/* A hub's key for a bus's tables is there, differs from hub to hub, and is not the one of its own. */
+TEST(a_hub_brings_a_secret_key_for_the_channels) {
+    hand h[2];
+    world w[2];
+    static const uint8_t none[16] = {0};
+    int i;
+    for (i = 0; i < 2; i++) {
+        world_start(&w[i], DESC(.on_authenticate = accept_all, .bus = hand_bus(&h[i])),
+                    FAKE(.seed = (uint64_t)i + 1));
+        EXPECT(memcmp(h[i].owner.key, none, sizeof none) != 0);
+        EXPECT(memcmp(h[i].owner.key, w[i].hub->key, sizeof none) != 0);
+    }
+    EXPECT(memcmp(h[0].owner.key, h[1].owner.key, sizeof none) != 0);
+    for (i = 0; i < 2; i++) world_stop(&w[i]);
+}

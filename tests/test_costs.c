@@ -142,8 +142,8 @@ TEST(the_most_there_ever_was_is_given_back) {
 
 TEST(streams_are_given_back_only_when_no_list_leads_through_them) {
     world w;
-    wshub_loop_desc d;
-    wshub_loop *loop;
+    wshub_bus_local_desc d;
+    wshub_bus_local *local;
     uint64_t half[2] = {0, 5};
     uint32_t pages;
     crowd_order = 0;
@@ -165,7 +165,7 @@ TEST(streams_are_given_back_only_when_no_list_leads_through_them) {
     world_stop(&w);
     memset(&d, 0, sizeof d); /* half a key is a key */
     memcpy(d.key, half, sizeof half);
-    EXPECT_INT(wshub_loop_create(&d, &loop), WSHUB_OK);
-    EXPECT(memcmp(loop->key, half, sizeof half) == 0);
-    wshub_loop_destroy(loop);
+    EXPECT_INT(wshub_bus_local_create(&d, &local), WSHUB_OK);
+    EXPECT(memcmp(local->key, half, sizeof half) == 0);
+    wshub_bus_local_destroy(local);
 }

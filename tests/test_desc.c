@@ -200,12 +200,12 @@ TEST(creation_says_what_is_wrong_with_a_description) {
 }
 
 TEST(a_hub_with_a_bus_needs_an_io_that_wakes) {
-    wshub_loop *loop;
+    wshub_bus_local *local;
     wshub_bus bus;
     wshub_io_fake *net;
     wshub *hub;
-    EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);
-    EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_seat(local, &bus), WSHUB_OK);
     EXPECT_INT(wshub_io_fake_create(&(wshub_io_fake_desc){.no_wake = true}, &net), WSHUB_OK);
     /* the seat has been ended */
     EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_fake_io(net), .bus = &bus}, &hub),
@@ -215,5 +215,5 @@ TEST(a_hub_with_a_bus_needs_an_io_that_wakes) {
     EXPECT_INT(wshub_post_ask_fail(hub, (wshub_ask){0}), WSHUB_ERR_NOWAKE);
     wshub_destroy(hub);
     wshub_io_fake_destroy(net);
-    wshub_loop_destroy(loop);
+    wshub_bus_local_destroy(local);
 }

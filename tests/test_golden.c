@@ -5,6 +5,7 @@
 #define WSHUB_IMPLEMENTATION
 #define WSHUB_SELF_CHECK
 #include "wshub.h"
+#include "wshub_bus_local.h"
 #include "wshub_io_fake.h"
 #include "test.h"
 #include "fixture_app.h"
@@ -15,7 +16,7 @@ typedef struct world {
     wshub_io_fake *net;
     fixture app;
     wshub_conn conns[64];
-    wshub_loop *loop;
+    wshub_bus_local *local;
     long budget; /* how many allocations from now the first one fails; 0: all do; -1: none does */
     bool once;   /* only that one; else all from then on */
     long allocs;
@@ -64,7 +65,7 @@ static void check_step(void *user) {
 static bool fake_start(void *ctx, int argc, char **argv) {
     world *w = (world *)ctx;
     wshub_desc d;
-    wshub_loop_desc ld;
+    wshub_bus_local_desc ld;
     wshub_bus bus;
     wshub_err err;
     memset(&w->app, 0, sizeof w->app);
@@ -78,8 +79,8 @@ static bool fake_start(void *ctx, int argc, char **argv) {
     d = fixture_desc(&w->app, wshub_io_fake_io(w->net));
     d.alloc = count_alloc;
     d.alloc_user = w;
-    if (wshub_loop_create(&ld, &w->loop) == WSHUB_OK) {
-        if (wshub_loop_bus(w->loop, &bus) == WSHUB_OK) {
+    if (wshub_bus_local_create(&ld, &w->local) == WSHUB_OK) {
+        if (wshub_bus_local_seat(w->local, &bus) == WSHUB_OK) {
             d.bus = &bus;
             err = wshub_create(&d, &w->app.hub);
             if (!err) {
@@ -88,8 +89,8 @@ static bool fake_start(void *ctx, int argc, char **argv) {
                 return true;
             }
         }
-        wshub_loop_destroy(w->loop);
-        w->loop = NULL;
+        wshub_bus_local_destroy(w->local);
+        w->local = NULL;
     }
     wshub_io_fake_destroy(w->net);
     w->net = NULL;
@@ -110,7 +111,7 @@ static int fake_stop(void *ctx, bool by_signal) {
     wshub_destroy(hub);
     fixture_end(&w->app);
     wshub_io_fake_destroy(w->net);
-    wshub_loop_destroy(w->loop);
+    wshub_bus_local_destroy(w->local);
     w->net = NULL;
     return w->bytes ? 99 : 0; /* a leak */
 }

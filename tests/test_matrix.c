@@ -28,7 +28,7 @@ enum {
 static int at_callback, do_call, busy, reached;
 static char self_id[37], other_id[37];
 static world w;
-static wshub_loop *loop;
+static wshub_bus_local *local;
 static wshub_ask any_ask;
 static wshub_conn wire, wire2;
 
@@ -119,8 +119,8 @@ static void call(wshub *hub, int n, const char *id) {
         for (i = 0; i < 200; i++) (void)wshub_all_send(hub, &m, NULL, 0);
         break;
     case 43:
-        wshub_loop_set_down(loop, true);
-        wshub_loop_set_down(loop, false);
+        wshub_bus_local_set_down(local, true);
+        wshub_bus_local_set_down(local, false);
         break;
     case 44: wshub_conn_closed(hub, wire); break; /* an io that reports from inside */
     case 45:
@@ -311,8 +311,8 @@ static void m_post(wshub *hub, void *arg) {
 static void session(void) {
     wshub_bus bus;
     wshub *kept;
-    EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);
-    EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_seat(local, &bus), WSHUB_OK);
     busy = 1;
     world_start(&w,
                 DESC(.bus = &bus, .require_encryption = true, .backpressure_bytes_max = 3000,
@@ -358,9 +358,9 @@ static void session(void) {
         ALIVE wshub_io_fake_run(w.net);
         ALIVE wshub_io_fake_window(w.net, wire, UINT64_MAX);
     }
-    ALIVE wshub_loop_set_down(loop, true);
+    ALIVE wshub_bus_local_set_down(local, true);
     ALIVE wshub_io_fake_run(w.net);
-    ALIVE wshub_loop_set_down(loop, false);
+    ALIVE wshub_bus_local_set_down(local, false);
     ALIVE wshub_io_fake_run(w.net);
     ALIVE wshub_io_fake_end(w.net, wire);
     ALIVE(void) wshub_shutdown(w.hub);
@@ -371,7 +371,7 @@ static void session(void) {
     wshub_destroy(kept);
     wshub_io_fake_destroy(w.net);
     EXPECT_INT(w.bytes, 0);
-    wshub_loop_destroy(loop);
+    wshub_bus_local_destroy(local);
 }
 
 TEST(every_callback_may_call_every_function) {

@@ -427,26 +427,26 @@ TEST(an_emitter_closes_when_all_is_acknowledged_or_its_time_is_over) { /* EMIT-1
         EXPECT_INT(closed_calls, 1);
         EXPECT_INT(closed_lost, 0);
     }
-    { /* the loop has nothing to wait for, up or down */
+    { /* the local bus has nothing to wait for, up or down */
         static slow ear;
-        wshub_loop *loop;
+        wshub_bus_local *local;
         wshub_bus bus;
         wshub_emitter *em;
         wshub_msg m = numbered(0, 200);
         int down;
         for (down = 0; down < 2; down++) {
             ear.left = true;
-            EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);
-            EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
+            EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
+            EXPECT_INT(wshub_bus_local_seat(local, &bus), WSHUB_OK);
             HIDE(bus);
             EXPECT_INT(wshub_emitter_create(&(wshub_emitter_desc){.bus = &bus}, &em), WSHUB_OK);
-            wshub_loop_set_down(loop, down);
+            wshub_bus_local_set_down(local, down);
             EXPECT_INT(wshub_emitter_send(em, NULL, &m), WSHUB_OK);
             closed_calls = 0;
             wshub_emitter_close(em, 3000, on_emitter_closed, &ear);
             EXPECT_INT(closed_calls, 1);
             EXPECT_INT(closed_lost, down);
-            wshub_loop_destroy(loop);
+            wshub_bus_local_destroy(local);
         }
     }
 }

@@ -1,6 +1,6 @@
 /* A bus and an io have one owner at a time, who leaves them once, and in the right order; who
  * is refused leaves them to whoever has them; and nothing is lost unsaid (BUS-1, BUS-5, BYE-2,
- * EMIT-1). On seats of a loop, on Redis against a broker in memory, on buses that only count,
+ * EMIT-1). On seats of a local bus, on Redis against a broker in memory, on buses that only count,
  * and on sockets where threads and signals matter. */
 #define _GNU_SOURCE
 #define WSHUB_BUS_REDIS_IMPLEMENTATION /* its private parts are looked at */
@@ -21,27 +21,27 @@ typedef struct place { /* an io, a bus, and who may own them */
     const wshub_bus *bus;
 } place;
 static broker redis_server;
-static wshub_loop *the_loop;
-static size_t loop_bytes;
-static void *loop_alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
+static wshub_bus_local *the_loop;
+static size_t local_bytes;
+static void *local_alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
     (void)user;
     /* seats are on threads of their own */
-    (void)__atomic_add_fetch(&loop_bytes, new_bytes - old_bytes, __ATOMIC_RELAXED);
+    (void)__atomic_add_fetch(&local_bytes, new_bytes - old_bytes, __ATOMIC_RELAXED);
     if (new_bytes) return realloc(ptr, new_bytes);
     free(ptr);
     return NULL;
 }
 static void network_start(void) {
-    wshub_loop_desc d;
+    wshub_bus_local_desc d;
     memset(&d, 0, sizeof d);
-    d.alloc = loop_alloc;
-    loop_bytes = 0;
+    d.alloc = local_alloc;
+    local_bytes = 0;
     memset(&redis_server, 0, sizeof redis_server);
-    EXPECT_INT(wshub_loop_create(&d, &the_loop), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_create(&d, &the_loop), WSHUB_OK);
 }
 static void network_stop(void) {
-    wshub_loop_destroy(the_loop);
-    EXPECT_INT(loop_bytes, 0);
+    wshub_bus_local_destroy(the_loop);
+    EXPECT_INT(local_bytes, 0);
 }
 static void place_open_as(place *p, bus_kind kind, wshub_bus_redis_desc rd) {
     wshub_io_fake_desc fd = {0};
@@ -50,7 +50,7 @@ static void place_open_as(place *p, bus_kind kind, wshub_bus_redis_desc rd) {
     fd.user = &p->w;
     EXPECT_INT(wshub_io_fake_create(&fd, &p->w.net), WSHUB_OK);
     if (kind == SEAT) {
-        EXPECT_INT(wshub_loop_bus(the_loop, &p->seat), WSHUB_OK);
+        EXPECT_INT(wshub_bus_local_seat(the_loop, &p->seat), WSHUB_OK);
         p->bus = &p->seat;
     } else {
         rd.io = wshub_io_fake_io(p->w.net);
@@ -327,7 +327,7 @@ static void *publish(void *arg) {
     wshub_msg m = msg("e", "1");
     memset(&d, 0, sizeof d);
     EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
-    EXPECT_INT(wshub_loop_bus((wshub_loop *)arg, &bus), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_seat((wshub_bus_local *)arg, &bus), WSHUB_OK);
     d.io = wshub_io_sock_io(net);
     d.bus = &bus;
     EXPECT_INT(wshub_create(&d, &hub), WSHUB_OK);
@@ -355,7 +355,7 @@ TEST(an_io_given_up_before_its_hub_is_not_woken_when_it_is_gone) {
         wshub_bus bus;
         memset(&d, 0, sizeof d);
         EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
-        EXPECT_INT(wshub_loop_bus(the_loop, &bus), WSHUB_OK);
+        EXPECT_INT(wshub_bus_local_seat(the_loop, &bus), WSHUB_OK);
         d.io = wshub_io_sock_io(net);
         d.bus = &bus;
         EXPECT_INT(wshub_create(&d, &hub), WSHUB_OK);
@@ -530,7 +530,7 @@ TEST(a_seat_that_has_left_holds_nothing) {
                 place_hub(&c); /* fetches its own, or leaves theirs to b */
                 turns(&a, &b, 3, 10);
                 place_turn(&c, 10);
-                before = loop_bytes;
+                before = local_bytes;
                 m.data = wshub__str(text, sizes[s]);
                 wshub_io_fake_hold(b.w.net, true);
                 for (i = 0; i < count; i++) {
@@ -538,10 +538,10 @@ TEST(a_seat_that_has_left_holds_nothing) {
                     place_turn(&a, 1);
                     if (others) place_turn(&c, 1);
                 }
-                EXPECT(loop_bytes >= before + (size_t)count * sizes[s]);
+                EXPECT(local_bytes >= before + (size_t)count * sizes[s]);
                 place_close(&b);
                 if (!others) place_close(&c);
-                EXPECT(loop_bytes <= before + 4096);
+                EXPECT(local_bytes <= before + 4096);
                 if (others) place_close(&c);
                 place_close(&a);
                 network_stop();
@@ -675,7 +675,7 @@ TEST(the_name_of_emitters_is_no_hubs) {
         if (i > 0) {
             wshub_io_fake_run(p.w.net);
             memset(&ed, 0, sizeof ed);
-            EXPECT_INT(wshub_loop_bus(the_loop, &seat), WSHUB_OK);
+            EXPECT_INT(wshub_bus_local_seat(the_loop, &seat), WSHUB_OK);
             ed.bus = &seat;
             EXPECT_INT(wshub_emitter_create(&ed, &em), WSHUB_OK);
             EXPECT_INT(wshub_emitter_send(em, NULL, &m), WSHUB_OK);
@@ -855,19 +855,19 @@ static void bus_destroys(wshub *hub, wshub_bus_state state, uint64_t down_ms, vo
 
 TEST(a_bus_that_ends_the_hub_and_talks_on) {
     world w;
-    wshub_loop *loop;
+    wshub_bus_local *local;
     wshub_bus bus, peer;
     wshub_emitter *em;
     wshub_emitter_desc ed;
     wshub_msg m = msg("e", "1");
     wshub_io_fake_desc fd;
     wshub_desc d;
-    EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);
-    EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
-    EXPECT_INT(wshub_loop_bus(loop, &peer), WSHUB_OK);
-    EXPECT_INT(wshub_loop_bus(NULL, &peer), WSHUB_ERR_PARAM);
-    EXPECT_INT(wshub_loop_bus(loop, NULL), WSHUB_ERR_PARAM);
-    EXPECT_INT(wshub_loop_create(NULL, NULL), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_seat(local, &bus), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_seat(local, &peer), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_seat(NULL, &peer), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_bus_local_seat(local, NULL), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_bus_local_create(NULL, NULL), WSHUB_ERR_PARAM);
     memset(&ed, 0, sizeof ed);
     ed.bus = &peer;
     EXPECT_INT(wshub_emitter_create(&ed, &em), WSHUB_OK);
@@ -888,8 +888,8 @@ TEST(a_bus_that_ends_the_hub_and_talks_on) {
     EXPECT_INT(w.bytes, 0);
     wshub_io_fake_destroy(w.net);
     wshub_emitter_destroy(em);
-    wshub_loop_destroy(loop);
-    wshub_loop_destroy(NULL);
+    wshub_bus_local_destroy(local);
+    wshub_bus_local_destroy(NULL);
 }
 
 static wshub_bus_owner pumped;

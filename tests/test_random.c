@@ -218,7 +218,7 @@ static void ask(world *w, wshub_conn c) {
 static void session(uint64_t seed) {
     world w;
     wshub_conn conns[24];
-    wshub_loop *loop;
+    wshub_bus_local *local;
     wshub_bus bus;
     uint32_t i, n = 0, steps;
     rnd_state = seed * 2654435761u;
@@ -226,8 +226,8 @@ static void session(uint64_t seed) {
     memset(asks, 0, sizeof asks);
     memset(requests, 0, sizeof requests);
     opened = gone = 0;
-    EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);
-    EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_seat(local, &bus), WSHUB_OK);
     world_start(&w,
                 DESC(.bus = &bus, .bus_exact = rnd(2), .on_authenticate = r_auth,
                      .on_handshake = r_handshake, .on_join = r_join, .on_message = r_message,
@@ -270,7 +270,7 @@ static void session(uint64_t seed) {
                 ask(&w, conns[rnd(n)]);
             break;
         case 6:
-            if (rnd(20) == 0) wshub_loop_set_down(loop, rnd(2));
+            if (rnd(20) == 0) wshub_bus_local_set_down(local, rnd(2));
             /* a stopped process, and that it goes on */
             else if (rnd(8) == 0)
                 wshub_io_fake_stall(w.net, rnd(4) == 0);
@@ -307,7 +307,7 @@ static void session(uint64_t seed) {
     all_in += stats(&w).messages_in;
     world_stop(&w);
     EXPECT_INT(opened, gone); /* each open reported is closed once */
-    wshub_loop_destroy(loop);
+    wshub_bus_local_destroy(local);
 }
 
 TEST(random_sessions_leave_nothing_behind) {

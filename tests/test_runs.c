@@ -273,13 +273,13 @@ TEST(want_of_memory_in_a_run_loses_that_message_alone) {
 /* a message that is published, and that nobody here has a use for */
 TEST(what_was_written_between_breaks_a_run_in_two) {
     world w;
-    wshub_loop *loop;
+    wshub_bus_local *local;
     wshub_bus bus;
     wshub_conn a;
     wshub_dest to;
     wshub_msg m = msg("m", "99");
-    EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);
-    EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_seat(local, &bus), WSHUB_OK);
     world_start(&w, DESC(.on_authenticate = accept_all, .bus = &bus), FAKE(0));
     a = world_client(&w, NULL, NULL);
     memset(&to, 0, sizeof to);
@@ -298,7 +298,7 @@ TEST(what_was_written_between_breaks_a_run_in_two) {
     EXPECT_TEXT(&w, a, "{\"event\":\"m\",\"data\":4}");
     EXPECT_SILENCE(&w, a);
     world_stop(&w);
-    wshub_loop_destroy(loop);
+    wshub_bus_local_destroy(local);
 }
 
 static void refuse_clear(wshub *hub, wshub_ask ask, const wshub_handshake *hs, void *user) {

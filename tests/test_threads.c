@@ -1,8 +1,9 @@
-/* Posts from other threads, and hubs of several threads on one loop. `make tsan` runs this under
+/* Posts from other threads, and hubs of several threads on one local bus. `make tsan` runs this under
  * ThreadSanitizer. Sockets carry the io because only a real one can be woken. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
+#include "wshub_bus_local.h"
 #include "wshub_io_auto.h"
 #include "test.h"
 #include <pthread.h>
@@ -86,7 +87,7 @@ TEST(posts_have_a_limit) {
 /* One hub a thread; each publishes to all, each hears what the others say, in order. */
 enum { HUBS = 4, SAID = 5000 };
 static server hubs[HUBS];
-static wshub_loop *loop;
+static wshub_bus_local *local;
 static long heard[HUBS];
 
 static void hear(void *ctx, wshub_str channel, wshub_str payload) {
@@ -117,17 +118,17 @@ static void say(wshub *hub, void *arg) {
 
 TEST(hubs_of_several_threads_hear_each_other_in_order) {
     wshub_bus bus, ear;
-    wshub_bus_owner owner = {heard, hear, ignore_state, NULL, NULL, NULL};
+    wshub_bus_owner owner = {.ctx = heard, .received = hear, .state = ignore_state};
     wshub_bus_channel channel = {{"ws:broadcast", 12}, false};
     int i;
-    EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);
-    EXPECT_INT(wshub_loop_bus(loop, &ear), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_seat(local, &ear), WSHUB_OK);
     EXPECT_INT(ear.attach(ear.ctx, &owner), WSHUB_OK);
     ear.pump(ear.ctx); /* it is connected */
     EXPECT(ear.subscribe(ear.ctx, &channel, 1));
     for (i = 0; i < HUBS; i++) {
         char id[2] = {(char)('0' + i), 0};
-        EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
+        EXPECT_INT(wshub_bus_local_seat(local, &bus), WSHUB_OK);
         EXPECT_INT(wshub_io_auto_create(NULL, &hubs[i].net), WSHUB_OK);
         EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(hubs[i].net),
                                               .user = &hubs[i],
@@ -154,8 +155,8 @@ TEST(hubs_of_several_threads_hear_each_other_in_order) {
         wshub_io_sock_destroy(hubs[i].net);
     }
     (void)ear.attach(ear.ctx, NULL);
-    EXPECT_INT(wshub_loop_dropped(loop), 0);
-    wshub_loop_destroy(loop);
+    EXPECT_INT(wshub_bus_local_dropped(local), 0);
+    wshub_bus_local_destroy(local);
 }
 
 /* Seats come and go on another thread, in the midst of it all: nobody wakes who has left,
@@ -181,10 +182,10 @@ TEST(seats_come_and_go_while_others_publish) {
     uint64_t received = 0;
     long visits = 0;
     int i;
-    EXPECT_INT(wshub_loop_create(NULL, &loop), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
     for (i = 0; i < 2; i++) {
         char id[2] = {(char)('0' + i), 0};
-        EXPECT_INT(wshub_loop_bus(loop, &bus), WSHUB_OK);
+        EXPECT_INT(wshub_bus_local_seat(local, &bus), WSHUB_OK);
         EXPECT_INT(wshub_io_auto_create(NULL, &hubs[i].net), WSHUB_OK);
         EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(hubs[i].net),
                                               .user = &hubs[i],
@@ -204,7 +205,7 @@ TEST(seats_come_and_go_while_others_publish) {
             {"{\"serverId\":\"guest\",\"type\":\"broadcast\",\"event\":\"e\",\"data\":1}", 0}};
         m.payload.len = strlen(m.payload.ptr);
         memset(&owner, 0, sizeof owner);
-        EXPECT_INT(wshub_loop_bus(loop, guest), WSHUB_OK);
+        EXPECT_INT(wshub_bus_local_seat(local, guest), WSHUB_OK);
         owner.ctx = guest;
         owner.received = guest_received;
         owner.state = guest_state;
@@ -234,6 +235,6 @@ TEST(seats_come_and_go_while_others_publish) {
         wshub_io_sock_destroy(hubs[i].net);
     }
     EXPECT_INT(received, 10 * SAID + 2 * visits);
-    EXPECT_INT(wshub_loop_dropped(loop), 0);
-    wshub_loop_destroy(loop);
+    EXPECT_INT(wshub_bus_local_dropped(local), 0);
+    wshub_bus_local_destroy(local);
 }

@@ -3,6 +3,7 @@
  * (CVE-2023-43669, CVE-2025-5399, CVE-2024-52532). */
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
+#include "wshub_bus_local.h"
 #include "wshub_io_fake.h"
 #include "test.h"
 
@@ -249,7 +250,7 @@ typedef struct site { /* a hub with some clients, straight to it */
     wshub *hub;
     wshub_client clients[2100];
     uint32_t count;
-    wshub_loop *loop;
+    wshub_bus_local *local;
     wshub_bus seat, other;
 } site;
 static wshub_ask held_asks[40000];
@@ -411,7 +412,7 @@ static void g_channels(site *s, uint32_t n) {
         }
     }
 }
-static void g_parcels(site *s, uint32_t n) { /* on a loop, to one who has as many channels */
+static void g_parcels(site *s, uint32_t n) { /* on a local bus, to one who has as many channels */
     wshub_bus_channel ch;
     wshub_bus_msg m;
     uint32_t i;
@@ -472,7 +473,7 @@ TEST(sixteen_times_as_much_costs_sixteen_times_as_much) {
         {"posts", g_posts, 1000},
         {"transformations", g_asks, 1000},
         {"channels", g_channels, 1000},
-        {"messages on a loop", g_parcels, 1000},
+        {"messages on a local bus", g_parcels, 1000},
         {"a long queue", g_queue, 1000},
     };
     /* clang-format on */
@@ -497,9 +498,9 @@ TEST(sixteen_times_as_much_costs_sixteen_times_as_much) {
             EXPECT_INT(wshub_create(&d, &s.hub), WSHUB_OK);
             ear.received = nothing_heard;
             ear.state = nothing_told;
-            EXPECT_INT(wshub_loop_create(NULL, &s.loop), WSHUB_OK);
-            EXPECT_INT(wshub_loop_bus(s.loop, &s.seat), WSHUB_OK);
-            EXPECT_INT(wshub_loop_bus(s.loop, &s.other), WSHUB_OK);
+            EXPECT_INT(wshub_bus_local_create(NULL, &s.local), WSHUB_OK);
+            EXPECT_INT(wshub_bus_local_seat(s.local, &s.seat), WSHUB_OK);
+            EXPECT_INT(wshub_bus_local_seat(s.local, &s.other), WSHUB_OK);
             EXPECT_INT(s.seat.attach(s.seat.ctx, &ear), WSHUB_OK);
             EXPECT_INT(s.other.attach(s.other.ctx, &ear), WSHUB_OK);
             s.seat.pump(s.seat.ctx);
@@ -510,7 +511,7 @@ TEST(sixteen_times_as_much_costs_sixteen_times_as_much) {
             cost[k] = (double)blocks / (double)(orders[i].n << 4 * k);
             (void)s.seat.attach(s.seat.ctx, NULL);
             (void)s.other.attach(s.other.ctx, NULL);
-            wshub_loop_destroy(s.loop);
+            wshub_bus_local_destroy(s.local);
             wshub_destroy(s.hub);
             wshub_io_fake_destroy(s.net);
         }

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
+#include "wshub_bus_local.h"
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@ static core cores[MOST];
 static uint32_t count, burst, clients_each;
 static uint64_t turns;
 static bool exact;
-static wshub_loop *loop;
+static wshub_bus_local *local;
 
 static void c_attach(void *ctx, const wshub_io_owner *o) {
     if (o) ((core *)ctx)->owner = *o;
@@ -139,7 +140,7 @@ static double run(uint32_t n, uint32_t in_turn, uint32_t clients, double *rate) 
     clients_each = clients / n;
     turns = 40000000 / clients / in_turn / n; /* as many deliveries in all, whatever the number */
     if (turns > 40000 / n) turns = 40000 / n;
-    if (wshub_loop_create(NULL, &loop)) exit(1);
+    if (wshub_bus_local_create(NULL, &local)) exit(1);
     for (i = 0; i < n; i++) {
         wshub_io io = {.version = WSHUB_IO_VERSION, .ctx = &cores[i], .attach = c_attach, .send = c_send, .close = c_close, .now_ms = c_now, .wall_ms = c_now, .random = c_random, .wake = c_wake};
         wshub_bus bus;
@@ -149,7 +150,7 @@ static double run(uint32_t n, uint32_t in_turn, uint32_t clients, double *rate) 
         cores[i].number = i;
         cores[i].random_state = i + 1;
         cores[i].event = eventfd(0, EFD_NONBLOCK);
-        if (n > 1 && wshub_loop_bus(loop, &bus)) exit(1);
+        if (n > 1 && wshub_bus_local_seat(local, &bus)) exit(1);
         d.io = &io;
         d.bus = n > 1 ? &bus : NULL;
         d.bus_exact = exact;
@@ -166,8 +167,8 @@ static double run(uint32_t n, uint32_t in_turn, uint32_t clients, double *rate) 
         wshub_destroy(cores[i].hub);
         (void)close(cores[i].event);
     }
-    if (wshub_loop_dropped(loop)) (void)printf("dropped\n");
-    wshub_loop_destroy(loop);
+    if (wshub_bus_local_dropped(local)) (void)printf("dropped\n");
+    wshub_bus_local_destroy(local);
     units = (double)(turns * in_turn * n) * clients_each * n;
     *rate = units / t0 * 1e9;
     return spent / units;

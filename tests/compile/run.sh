@@ -28,6 +28,7 @@ cat > $dir/all.c <<'C'
 #include "wshub_io_poll.h"
 #include "wshub_io_auto.h"
 #include "wshub_bus_redis.h"
+#include "wshub_bus_local.h"
 int main(void) { wshub_io_sock *n; return wshub_io_auto_create(0, &n); }
 C
 cat > $dir/static.c <<'C'
@@ -37,6 +38,7 @@ cat > $dir/static.c <<'C'
 #include "wshub_io_auto.h"
 #include "wshub_io_fake.h"
 #include "wshub_bus_redis.h"
+#include "wshub_bus_local.h"
 int main(void) { return wshub_strerror(WSHUB_OK) == 0; }
 C
 cat > $dir/refused.c <<'C'
@@ -48,6 +50,7 @@ cat > $dir/threads.c <<'C'
 #define WSHUB_NO_THREADS
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
+#include "wshub_bus_local.h"
 int main(void) { return 0; }
 C
 for f in decl impl all static threads; do cp $dir/$f.c $dir/$f.cc; done

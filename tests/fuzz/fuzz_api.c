@@ -1,5 +1,5 @@
 /* The application's side: the bytes choose which function is called with which arguments, good and bad, outside and inside
- * callbacks, on two hubs that a loop joins and an emitter beside them; and what peers, memory and time do meanwhile.
+ * callbacks, on two hubs that a local bus joins and an emitter beside them; and what peers, memory and time do meanwhile.
  * After every step all indexes agree with themselves; at the end nothing is held. */
 #ifndef FUZZ_MANGLED
 #define FUZZ_MANGLED 3
@@ -8,6 +8,7 @@
 #define WSHUB_IMPLEMENTATION
 #define WSHUB_SELF_CHECK
 #include "wshub.h"
+#include "wshub_bus_local.h"
 #include "wshub_io_fake.h"
 
 static const uint8_t *in;
@@ -29,7 +30,7 @@ static wshub_ask asks[16];
 static wshub_exchange requests[4];
 static wshub_timer timers[4];
 static wshub_client clients[16];
-static wshub_loop *loop;
+static wshub_bus_local *local;
 static wshub_emitter *emitter;
 static size_t held;
 static long fail_in; /* the so-manieth allocation fails; < 0: all do */
@@ -272,7 +273,7 @@ static void start(int i) {
     d.transform_timeout_ms = 1000; /* one message after the other is given up, so that all are within the time below */
     d.http_answers_bytes_max = 3000;
     d.http_body_bytes_max = 100;
-    if (loop && wshub_loop_bus(loop, &bus) == WSHUB_OK) d.bus = &bus;
+    if (local && wshub_bus_local_seat(local, &bus) == WSHUB_OK) d.bus = &bus;
     if (wshub_create(&d, &side[i].hub)) side[i].hub = NULL;
     MUST(!wshub_desc_problem(&d));
     wshub_io_fake_run(side[i].net);
@@ -364,7 +365,7 @@ static void act(wshub *hub) {
         if (depth && pick(2)) peer_act(hub == side[1].hub); /* an io that reports from inside a callback */
         else (void)wshub_settle(hub);
         break;
-    case 49: if (loop) wshub_loop_set_down(loop, pick(2)); break;
+    case 49: if (local) wshub_bus_local_set_down(local, pick(2)); break;
     case 50: if (emitter) { d = dest(); (void)wshub_emitter_send(emitter, pick(8) ? &d : NULL, pick(16) ? &m : NULL); (void)wshub_emitter_queued_bytes(emitter); } break;
     default: fail_in = pick(4) ? (long)pick(30) : 0; break;
     }
@@ -434,7 +435,7 @@ static void peer_act(int i) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    wshub_loop_desc ld;
+    wshub_bus_local_desc ld;
     wshub_emitter_desc ed;
     wshub_bus bus;
     int i;
@@ -454,10 +455,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     ld.alloc = ed.alloc = alloc;
     ld.queue_bytes_max = pick(4) ? 0 : 400;
     ed.bus_queue_bytes_max = 500;
-    loop = NULL;
+    local = NULL;
     emitter = NULL;
     if (pick(16) == 0) fail_in = pick(20);
-    if (wshub_loop_create(pick(8) ? &ld : NULL, &loop) == WSHUB_OK && wshub_loop_bus(loop, &bus) == WSHUB_OK) {
+    if (wshub_bus_local_create(pick(8) ? &ld : NULL, &local) == WSHUB_OK && wshub_bus_local_seat(local, &bus) == WSHUB_OK) {
         ed.bus = &bus;
         if (wshub_emitter_create(&ed, &emitter)) emitter = NULL;
     }
@@ -500,7 +501,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check();
     for (i = 0; i < 2; i++) stop(i);
     wshub_emitter_destroy(emitter);
-    wshub_loop_destroy(loop);
+    wshub_bus_local_destroy(local);
     MUST(held == 0);
     return 0;
 }

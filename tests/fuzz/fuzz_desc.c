@@ -1,4 +1,4 @@
-/* What a programmer gives: descriptions of a hub, an emitter and a loop with anything in them, replies with anything in
+/* What a programmer gives: descriptions of a hub, an emitter and a local bus with anything in them, replies with anything in
  * them, texts that are walked as JSON without being JSON, keys, digests, dates. What is refused leaves nothing behind and
  * is refused by wshub_desc_problem() too; what is taken serves a client from an allowed origin. */
 #ifndef FUZZ_MANGLED
@@ -8,6 +8,7 @@
 #define WSHUB_IMPLEMENTATION
 #define WSHUB_SELF_CHECK
 #include "wshub.h"
+#include "wshub_bus_local.h"
 #include "wshub_io_fake.h"
 #include "oracle.h"
 
@@ -205,7 +206,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     wshub *hub = NULL;
     wshub_err err;
     const char *why;
-    wshub_loop *broker = NULL;
+    wshub_bus_local *broker = NULL;
     wshub_bus stranger, ours;
     wshub_bus_owner nobody;
     wshub_conn last = {0};
@@ -286,7 +287,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         memset(&nobody, 0, sizeof nobody);
         nobody.received = hears_nothing;
         nobody.state = sees_nothing;
-        MUST(wshub_loop_create(NULL, &broker) == WSHUB_OK && wshub_loop_bus(broker, &stranger) == WSHUB_OK && wshub_loop_bus(broker, &ours) == WSHUB_OK);
+        MUST(wshub_bus_local_create(NULL, &broker) == WSHUB_OK && wshub_bus_local_seat(broker, &stranger) == WSHUB_OK && wshub_bus_local_seat(broker, &ours) == WSHUB_OK);
         MUST(stranger.attach(stranger.ctx, &nobody) == WSHUB_OK);
         d.bus = &ours;
         d.bus_exact = pick(2);
@@ -340,11 +341,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     wshub_destroy(hub);
     MUST(held == 0);
     if (joined) (void)stranger.attach(stranger.ctx, NULL);
-    wshub_loop_destroy(broker);
-    { /* an emitter and a loop */
+    wshub_bus_local_destroy(broker);
+    { /* an emitter and a local bus */
         wshub_emitter_desc ed;
-        wshub_loop_desc ld;
-        wshub_loop *loop = NULL;
+        wshub_bus_local_desc ld;
+        wshub_bus_local *local = NULL;
         wshub_emitter *em = NULL;
         wshub_bus bus;
         memset(&ed, 0, sizeof ed);
@@ -353,9 +354,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         ld.queue_bytes_max = number(0);
         ed.bus_queue_bytes_max = number(0);
         fail_in = (long)pick(6);
-        err = wshub_loop_create(pick(2) ? &ld : NULL, pick(8) ? &loop : NULL);
-        MUST((err == WSHUB_OK) == (loop != NULL));
-        if (wshub_loop_bus(loop, pick(8) ? &bus : NULL) == WSHUB_OK) {
+        err = wshub_bus_local_create(pick(2) ? &ld : NULL, pick(8) ? &local : NULL);
+        MUST((err == WSHUB_OK) == (local != NULL));
+        if (wshub_bus_local_seat(local, pick(8) ? &bus : NULL) == WSHUB_OK) {
             const wshub_emitter_desc *given = pick(8) ? &ed : NULL;
             ed.bus = pick(8) ? &bus : NULL;
             err = wshub_emitter_create(given, pick(8) ? &em : NULL);
@@ -363,7 +364,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             MUST((err == WSHUB_OK) == (em != NULL));
             wshub_emitter_destroy(em);
         }
-        wshub_loop_destroy(loop);
+        wshub_bus_local_destroy(local);
         MUST(held == 0);
     }
     wshub_io_fake_destroy(net);

@@ -1,0 +1,936 @@
+/* wshub_bus_local.h - the bus of one process: joins its hubs, of one thread or of many
+ *
+ * [x] hubs, emitters and owners of your own, each on a thread of its own; no lock where a message passes
+ * [x] a message is copied once, however many hear it, and what its hub has encoded goes along with it, so
+ *     that the others neither parse nor encode (wshub_bus.hand_over)
+ * [x] any bytes, in channels and payloads; in order for each publisher; what is taken is delivered
+ * [x] a limit on what waits for a seat that does not fetch it; beyond, messages are dropped and counted
+ * [x] cut and mended by hand, to see a program with its broker away
+ * [ ] other processes: that is wshub_bus_redis.h
+ * [ ] requests (wshub_bus.request): there is no broker to ask
+ *
+ * Needs ISO C99, the atomics of gcc or clang, and wshub.h before it. With another compiler, or with
+ * WSHUB_NO_THREADS, wshub_bus_local_create() refuses (NOWAKE).
+ * Threads: the functions below may be called from any. A seat belongs to its owner: its table is called on
+ * the owner's thread alone. An owner's io must be one that can be woken.
+ * Cost: a turn's publications are one block of memory for all seats (64 KiB or one message each) and
+ * one compare-and-swap a seat. A seat is handed all that is published and sorts out on its own thread what
+ * it has subscribed to, a hash for each message and a comparison for each pattern; one that has subscribed
+ * to nothing, as an emitter's, is handed nothing.
+ *
+ *     wshub_bus_local *local;
+ *     wshub_bus seat;
+ *     wshub_bus_local_create(NULL, &local);          once
+ *     wshub_bus_local_seat(local, &seat);            for each hub: a bus that ends with it
+ *     wshub_create(&(wshub_desc){ .io = io, .bus = &seat, ... }, &hub);
+ *     ...
+ *     wshub_destroy(hub); wshub_bus_local_destroy(local); */
+#ifndef WSHUB_BUS_LOCAL_H
+#define WSHUB_BUS_LOCAL_H
+#ifndef WSHUB_H
+#error "include wshub.h first"
+#endif
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct wshub_bus_local wshub_bus_local;
+
+/* zero: the default. Everything is copied */
+typedef struct wshub_bus_local_desc {
+    wshub_alloc_fn alloc; /* NULL: realloc and free; called by the threads of all its owners */
+    void *alloc_user;
+    uint32_t queue_bytes_max; /* 67108864; all that is held for one seat until it fetches it;
+                                 beyond: dropped and counted. For a seat for which nothing is held,
+                                 no message is too long */
+    uint8_t key[16]; /* secret bytes for the tables of channels, where an owner of yours subscribes
+                        to names that strangers choose and brings no wshub_bus_owner.key; all 0:
+                        made of addresses */
+} wshub_bus_local_desc;
+
+/* Makes the bus. desc: borrowed; NULL: defaults. Returns OK; PARAM: no out_local; NOMEM; NOWAKE: see
+ * above. Any thread. */
+WSHUB_API wshub_err wshub_bus_local_create(const wshub_bus_local_desc *desc,
+                                           wshub_bus_local **out_local);
+
+/* Ends it; seats that are in use go on, and the memory goes with the last of them. NULL: nothing. */
+WSHUB_API void wshub_bus_local_destroy(wshub_bus_local *local);
+
+/* Makes a seat: a bus for one wshub_desc.bus or emitter, whose end also ends the seat. One that is given
+ * to nobody is ended by seat.attach(seat.ctx, NULL). Returns OK, PARAM, NOMEM. Any thread. */
+WSHUB_API wshub_err wshub_bus_local_seat(wshub_bus_local *local, wshub_bus *out_seat);
+
+/* Cuts the bus, or mends it: meanwhile publications are refused, and the owners of all seats are told.
+ * Any thread. */
+WSHUB_API void wshub_bus_local_set_down(wshub_bus_local *local, bool down);
+
+/* How many messages were dropped over queue_bytes_max, once for each seat that missed one. Any thread. */
+WSHUB_API uint64_t wshub_bus_local_dropped(wshub_bus_local *local);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* WSHUB_BUS_LOCAL_H */
+
+#if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_BUS_LOCAL_IMPLEMENTATION)) &&                  \
+    !defined(WSHUB__BUS_LOCAL_DONE)
+#define WSHUB__BUS_LOCAL_DONE
+#include <stdlib.h>
+#ifndef WSHUB_ASSERT
+#include <assert.h>
+#define WSHUB_ASSERT(x) assert(x)
+#endif
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- threads ----
+ * Counters are machine words, since 32-bit systems have no larger atomics. Without atomics there are no
+ * threads, and wshub_bus_local_create() makes no bus. */
+
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(WSHUB_NO_THREADS)
+#define WSHUB_BUS_LOCAL__THREADS 1
+#else
+#define WSHUB_BUS_LOCAL__THREADS 0
+#endif
+
+typedef struct wshub_bus_local__parcel wshub_bus_local__parcel;
+
+/* One place of a parcel in a seat's stack. */
+typedef struct wshub_bus_local__node {
+    struct wshub_bus_local__node *next;
+    wshub_bus_local__parcel *parcel;
+} wshub_bus_local__node;
+
+#if WSHUB_BUS_LOCAL__THREADS
+static size_t wshub_bus_local__load(const size_t *word) {
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+static void wshub_bus_local__store(size_t *word, size_t value) {
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+static void wshub_bus_local__add(size_t *word, size_t more) {
+    (void)__atomic_add_fetch(word, more, __ATOMIC_ACQ_REL);
+}
+/* Returns what is left. */
+static size_t wshub_bus_local__sub(size_t *word, size_t less) {
+    return __atomic_sub_fetch(word, less, __ATOMIC_ACQ_REL);
+}
+
+/* Locks are held for a few instructions only, and never around an allocation. */
+static void wshub_bus_local__lock(bool *lock) {
+    while (__atomic_test_and_set(lock, __ATOMIC_ACQUIRE)) {
+    }
+}
+static void wshub_bus_local__unlock(bool *lock) {
+    __atomic_clear(lock, __ATOMIC_RELEASE);
+}
+
+/* Returns whether the stack was empty, which is when its owner must be woken. The node may have been
+ * taken, and freed, when this returns. */
+static bool wshub_bus_local__push(wshub_bus_local__node **top, wshub_bus_local__node *node) {
+    wshub_bus_local__node *old = __atomic_load_n(top, __ATOMIC_ACQUIRE);
+    do {
+        node->next = old;
+    } while (!__atomic_compare_exchange_n(top, &old, node, true, __ATOMIC_RELEASE,
+                                          __ATOMIC_RELAXED)); /* never: twice for certain; threads
+                                                                 collide by chance */
+    return old == NULL;
+}
+
+static wshub_bus_local__node *wshub_bus_local__take_newest_first(wshub_bus_local__node **top) {
+    if (!__atomic_load_n(top, __ATOMIC_ACQUIRE)) return NULL;
+    return __atomic_exchange_n(top, (wshub_bus_local__node *)NULL, __ATOMIC_ACQ_REL);
+}
+#else
+static size_t wshub_bus_local__load(const size_t *word) {
+    return *word;
+}
+static void wshub_bus_local__store(size_t *word, size_t value) {
+    *word = value;
+}
+static void wshub_bus_local__add(size_t *word, size_t more) {
+    *word += more;
+}
+static size_t wshub_bus_local__sub(size_t *word, size_t less) {
+    return *word -= less;
+}
+static void wshub_bus_local__lock(bool *lock) {
+    (void)lock;
+}
+static void wshub_bus_local__unlock(bool *lock) {
+    (void)lock;
+}
+static bool wshub_bus_local__push(wshub_bus_local__node **top, wshub_bus_local__node *node) {
+    node->next = *top;
+    *top = node;
+    return node->next == NULL;
+}
+static wshub_bus_local__node *wshub_bus_local__take_newest_first(wshub_bus_local__node **top) {
+    wshub_bus_local__node *all = *top;
+    *top = NULL;
+    return all;
+}
+#endif
+
+/* Takes all there is, oldest first. Nobody takes a part, so that a node which comes back to the stack
+ * while somebody looks at it (the ABA problem) can do no harm. */
+static wshub_bus_local__node *wshub_bus_local__take(wshub_bus_local__node **top) {
+    wshub_bus_local__node *newest = wshub_bus_local__take_newest_first(top), *oldest = NULL;
+    while (newest) {
+        wshub_bus_local__node *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    return oldest;
+}
+
+/* ---- the objects ---- */
+
+/* A channel, or a pattern without its `*`; the text follows. */
+typedef struct wshub_bus_local__name {
+    struct wshub_bus_local__name *next; /* in its bucket, or among the patterns */
+    uint64_t hash;
+    size_t len;
+} wshub_bus_local__name;
+
+/* What a seat is subscribed to: channels in a table of buckets, patterns in a list. */
+typedef struct wshub_bus_local__names {
+    wshub_bus_local__name **buckets; /* as many as buckets_count, a power of two, or none */
+    wshub_bus_local__name *patterns;
+    size_t buckets_count, channels_count;
+    uint64_t key[2]; /* secret: strangers choose the names of channels */
+} wshub_bus_local__names;
+
+/* What a seat's owner knows of the bus. wshub_bus_local__follows says which state may follow which, and
+ * wshub_bus_local__seat_to() alone writes it. */
+typedef enum wshub_bus_local__state {
+    WSHUB_BUS_LOCAL__FREE,      /* nobody's yet */
+    WSHUB_BUS_LOCAL__TAKEN,     /* it has an owner, who has been told nothing */
+    WSHUB_BUS_LOCAL__CONNECTED, /* told so, in the very report in which the owner subscribes */
+    WSHUB_BUS_LOCAL__UP,
+    WSHUB_BUS_LOCAL__DOWN,
+    WSHUB_BUS_LOCAL__LEFT /* the owner is gone; others may hold the seat for a while */
+} wshub_bus_local__state;
+
+typedef struct wshub_bus_local__seat {
+    struct wshub_bus_local__seat *prev, *next; /* of those with an owner; under the bus's lock */
+    wshub_bus_local *local;
+    wshub_bus_owner owner;
+    wshub_bus_local__names names;
+    /* written by its owner's thread under the lock, so that whoever holds it sees an owner who can be
+     * woken */
+    uint8_t state; /* wshub_bus_local__state */
+    bool lock;
+    struct wshub_bus_local__seat **others; /* the other seats, as the list was at `edition` */
+    size_t others_count, others_cap, edition;
+    /* written by other threads too */
+    size_t refs; /* its owner's, and one for each list of others that it stands in */
+    wshub_bus_local__node *inbox;
+    size_t inbox_bytes;
+    size_t deaf; /* 1: it has been asked what it wants, and wants nothing, so it is sent nothing */
+} wshub_bus_local__seat;
+
+struct wshub_bus_local {
+    wshub_alloc_fn alloc;
+    void *alloc_user;
+    uint32_t queue_bytes_max;
+    uint64_t key[2]; /* of the tables of seats whose owner brings none */
+    bool lock;       /* of the list of seats */
+    wshub_bus_local__seat *seats;
+    size_t seats_count;
+    size_t edition; /* of that list: it rises with every change */
+    size_t refs;    /* the application's, and one for each seat */
+    size_t down, dropped;
+};
+
+static void *wshub_bus_local__alloc_default(void *user, void *ptr, size_t old_bytes,
+                                            size_t new_bytes) {
+    (void)user;
+    (void)old_bytes;
+    if (new_bytes) return realloc(ptr, new_bytes);
+    free(ptr);
+    return NULL;
+}
+
+static void *wshub_bus_local__new(wshub_bus_local *local, size_t bytes) {
+    return local->alloc(local->alloc_user, NULL, 0, bytes);
+}
+
+static void wshub_bus_local__free(wshub_bus_local *local, void *ptr, size_t bytes) {
+    if (ptr) (void)local->alloc(local->alloc_user, ptr, bytes, 0);
+}
+
+static void wshub_bus_local__unref(wshub_bus_local *local) {
+    if (wshub_bus_local__sub(&local->refs, 1) > 0) return;
+    WSHUB_ASSERT(!local->seats);
+    (void)local->alloc(local->alloc_user, local, sizeof *local, 0);
+}
+
+/* ---- names: what a seat is subscribed to ---- */
+
+#define WSHUB_BUS_LOCAL__BUCKETS_MIN 16u
+#define WSHUB_BUS_LOCAL__NAME_BYTES_MAX 0x0FFFFFFFu /* no channel is longer: it is refused */
+
+static const char *wshub_bus_local__name_text(const wshub_bus_local__name *name) {
+    return (const char *)(name + 1);
+}
+
+static bool wshub_bus_local__name_is(const wshub_bus_local__name *name, wshub_str text) {
+    return name->len == text.len &&
+           (text.len == 0 || memcmp(wshub_bus_local__name_text(name), text.ptr, text.len) == 0);
+}
+
+/* Where a channel hangs, or would hang at the end of its bucket. There are buckets. */
+static wshub_bus_local__name **wshub_bus_local__channel_at(const wshub_bus_local__names *names,
+                                                           wshub_str channel, uint64_t hash) {
+    wshub_bus_local__name **at = &names->buckets[hash & (names->buckets_count - 1)];
+    while (*at && ((*at)->hash != hash || !wshub_bus_local__name_is(*at, channel)))
+        at = &(*at)->next;
+    return at;
+}
+
+static bool wshub_bus_local__has_channel(const wshub_bus_local__names *names, wshub_str channel) {
+    if (!names->channels_count) return false;
+    return *wshub_bus_local__channel_at(
+               names, channel, wshub_siphash(names->key, channel.ptr, channel.len)) != NULL;
+}
+
+/* Where a pattern, given without its `*`, stands, or would at the end. */
+static wshub_bus_local__name **wshub_bus_local__pattern_at(wshub_bus_local__names *names,
+                                                           wshub_str prefix) {
+    wshub_bus_local__name **at = &names->patterns;
+    while (*at && !wshub_bus_local__name_is(*at, prefix)) at = &(*at)->next;
+    return at;
+}
+
+static bool wshub_bus_local__has_pattern_for(const wshub_bus_local__names *names,
+                                             wshub_str channel) {
+    const wshub_bus_local__name *p;
+    for (p = names->patterns; p; p = p->next) {
+        if (channel.len >= p->len &&
+            memcmp(channel.ptr, wshub_bus_local__name_text(p), p->len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Hangs all channels into so many buckets. False: out of memory, nothing has changed. */
+static bool wshub_bus_local__rehang(wshub_bus_local *local, wshub_bus_local__names *names,
+                                    size_t count) {
+    wshub_bus_local__name **buckets =
+        (wshub_bus_local__name **)wshub_bus_local__new(local, count * sizeof *buckets);
+    size_t i;
+    WSHUB_ASSERT(count && (count & (count - 1)) == 0);
+    if (!buckets) return false;
+
+    for (i = 0; i < count; i++) buckets[i] = NULL;
+    for (i = 0; i < names->buckets_count; i++) {
+        while (names->buckets[i]) {
+            wshub_bus_local__name *name = names->buckets[i];
+            names->buckets[i] = name->next;
+            name->next = buckets[name->hash & (count - 1)];
+            buckets[name->hash & (count - 1)] = name;
+        }
+    }
+
+    wshub_bus_local__free(local, names->buckets, names->buckets_count * sizeof *buckets);
+    names->buckets = buckets;
+    names->buckets_count = count;
+    return true;
+}
+
+/* A name by itself, hanging nowhere. NULL: out of memory. */
+static wshub_bus_local__name *wshub_bus_local__name_new(wshub_bus_local *local, wshub_str text,
+                                                        uint64_t hash) {
+    wshub_bus_local__name *name =
+        (wshub_bus_local__name *)wshub_bus_local__new(local, sizeof *name + text.len);
+    if (!name) return NULL;
+    name->next = NULL;
+    name->hash = hash;
+    name->len = text.len;
+    if (text.len) memcpy(name + 1, text.ptr, text.len);
+    return name;
+}
+
+/* Takes a name from where it hangs, and frees it. */
+static void wshub_bus_local__name_end(wshub_bus_local *local, wshub_bus_local__name **at) {
+    wshub_bus_local__name *name = *at;
+    *at = name->next;
+    wshub_bus_local__free(local, name, sizeof *name + name->len);
+}
+
+/* One channel or pattern more; twice is once. False: out of memory, or no name that one can have. */
+static bool wshub_bus_local__names_add(wshub_bus_local *local, wshub_bus_local__names *names,
+                                       const wshub_bus_channel *channel) {
+    wshub_str text = channel->name;
+    uint64_t hash;
+    wshub_bus_local__name **at;
+    if (text.len > WSHUB_BUS_LOCAL__NAME_BYTES_MAX) return false;
+    if (channel->pattern) {
+        if (text.len == 0) return false; /* not even a `*` */
+        text.len--;
+        at = wshub_bus_local__pattern_at(names, text);
+        if (!*at) *at = wshub_bus_local__name_new(local, text, 0);
+        return *at != NULL;
+    }
+
+    if (wshub_bus_local__has_channel(names, text)) return true;
+    if (names->channels_count >= names->buckets_count &&
+        !wshub_bus_local__rehang(local, names,
+                                 names->buckets_count ? names->buckets_count * 2
+                                                      : WSHUB_BUS_LOCAL__BUCKETS_MIN))
+        return false;
+    hash = wshub_siphash(names->key, text.ptr, text.len);
+    at = wshub_bus_local__channel_at(names, text, hash);
+    *at = wshub_bus_local__name_new(local, text, hash);
+    if (!*at) return false;
+    names->channels_count++;
+    return true;
+}
+
+/* One channel or pattern less, if it is there. */
+static void wshub_bus_local__names_remove(wshub_bus_local *local, wshub_bus_local__names *names,
+                                          const wshub_bus_channel *channel) {
+    wshub_str text = channel->name;
+    wshub_bus_local__name **at;
+    if (channel->pattern) {
+        if (text.len == 0) return;
+        text.len--;
+        at = wshub_bus_local__pattern_at(names, text);
+        if (*at) wshub_bus_local__name_end(local, at);
+        return;
+    }
+
+    if (!names->channels_count) return;
+    at = wshub_bus_local__channel_at(names, text, wshub_siphash(names->key, text.ptr, text.len));
+    if (!*at) return;
+    wshub_bus_local__name_end(local, at);
+    names->channels_count--;
+
+    /* Memory for the most there ever were goes when few are left. For want of memory it stays. */
+    if (names->buckets_count > WSHUB_BUS_LOCAL__BUCKETS_MIN &&
+        names->channels_count <= names->buckets_count / 8)
+        (void)wshub_bus_local__rehang(local, names, names->buckets_count / 4);
+}
+
+/* Forgets all but the key. */
+static void wshub_bus_local__names_clear(wshub_bus_local *local, wshub_bus_local__names *names) {
+    size_t i;
+    for (i = 0; i < names->buckets_count; i++) {
+        while (names->buckets[i]) wshub_bus_local__name_end(local, &names->buckets[i]);
+    }
+    while (names->patterns) wshub_bus_local__name_end(local, &names->patterns);
+    wshub_bus_local__free(local, names->buckets, names->buckets_count * sizeof *names->buckets);
+    names->buckets = NULL;
+    names->buckets_count = names->channels_count = 0;
+}
+
+/* ---- parcels: what a seat publishes at once, one block that all other seats share ---- */
+
+#define WSHUB_BUS_LOCAL__PARCEL_BYTES 65536u /* a parcel is closed when it has as much */
+
+/* A node for each of the others follows, then heads, each with its three texts. */
+struct wshub_bus_local__parcel {
+    size_t refs;
+    size_t count, nodes; /* messages; places in stacks */
+    size_t bytes;        /* of heads and texts */
+};
+
+typedef struct wshub_bus_local__head {
+    size_t channel_len, payload_len, brief_len;
+} wshub_bus_local__head;
+
+static wshub_bus_local__node *wshub_bus_local__parcel_nodes(wshub_bus_local__parcel *parcel) {
+    return (wshub_bus_local__node *)(void *)(parcel + 1);
+}
+
+static char *wshub_bus_local__parcel_texts(wshub_bus_local__parcel *parcel) {
+    return (char *)(wshub_bus_local__parcel_nodes(parcel) + parcel->nodes);
+}
+
+/* All that is held with a parcel. It counts whole for each seat that has not fetched it, whoever else has
+ * it too. */
+static size_t wshub_bus_local__parcel_bytes(const wshub_bus_local__parcel *parcel) {
+    return sizeof *parcel + parcel->nodes * sizeof(wshub_bus_local__node) + parcel->bytes;
+}
+
+static void wshub_bus_local__parcel_unref(wshub_bus_local *local, wshub_bus_local__parcel *parcel,
+                                          size_t refs) {
+    if (wshub_bus_local__sub(&parcel->refs, refs) == 0)
+        wshub_bus_local__free(local, parcel, wshub_bus_local__parcel_bytes(parcel));
+}
+
+static char *wshub_bus_local__put(char *to, wshub_str text) {
+    if (text.len) memcpy(to, text.ptr, text.len);
+    return to + text.len;
+}
+
+/* A parcel of the first of the items, as many as one takes, for so many seats. NULL: out of memory. */
+static wshub_bus_local__parcel *wshub_bus_local__parcel_new(wshub_bus_local *local, size_t seats,
+                                                            const wshub_bus_handover *items,
+                                                            size_t count) {
+    size_t most = local->queue_bytes_max / 4, bytes = 0, n = 0, i;
+    wshub_bus_local__parcel *parcel;
+    char *at;
+    WSHUB_ASSERT(count > 0);
+    if (most > WSHUB_BUS_LOCAL__PARCEL_BYTES) most = WSHUB_BUS_LOCAL__PARCEL_BYTES;
+    do {
+        bytes += sizeof(wshub_bus_local__head) + items[n].channel.len + items[n].payload.len +
+                 items[n].brief.len;
+        n++;
+    } while (n < count && bytes < most);
+
+    parcel = (wshub_bus_local__parcel *)wshub_bus_local__new(
+        local, sizeof *parcel + seats * sizeof(wshub_bus_local__node) + bytes);
+    if (!parcel) return NULL;
+    parcel->refs = 1 + seats; /* the publisher's, until all have been seen to */
+    parcel->count = n;
+    parcel->nodes = seats;
+    parcel->bytes = bytes;
+
+    at = wshub_bus_local__parcel_texts(parcel);
+    for (i = 0; i < n; i++) {
+        wshub_bus_local__head head;
+        head.channel_len = items[i].channel.len;
+        head.payload_len = items[i].payload.len;
+        head.brief_len = items[i].brief.len;
+        memcpy(at, &head, sizeof head);
+        at = wshub_bus_local__put(at + sizeof head, items[i].channel);
+        at = wshub_bus_local__put(at, items[i].payload);
+        at = wshub_bus_local__put(at, items[i].brief);
+    }
+    WSHUB_ASSERT((size_t)(at - wshub_bus_local__parcel_texts(parcel)) == bytes);
+    return parcel;
+}
+
+/* Reads the message at *at, which moves on to the next. */
+static wshub_bus_handover wshub_bus_local__parcel_read(const char **at) {
+    wshub_bus_local__head head;
+    wshub_bus_handover item;
+    memcpy(&head, *at, sizeof head);
+    item.channel.ptr = *at + sizeof head;
+    item.channel.len = head.channel_len;
+    item.payload.ptr = item.channel.ptr + head.channel_len;
+    item.payload.len = head.payload_len;
+    item.brief.ptr = item.payload.ptr + head.payload_len;
+    item.brief.len = head.brief_len;
+    *at = item.brief.ptr + head.brief_len;
+    return item;
+}
+
+/* ---- seats ---- */
+
+/* The one door to a seat's state. */
+static void wshub_bus_local__seat_to(wshub_bus_local__seat *seat, wshub_bus_local__state to) {
+    enum {
+        TAKEN = 1 << WSHUB_BUS_LOCAL__TAKEN,
+        CONNECTED = 1 << WSHUB_BUS_LOCAL__CONNECTED,
+        UP = 1 << WSHUB_BUS_LOCAL__UP,
+        DOWN = 1 << WSHUB_BUS_LOCAL__DOWN,
+        LEFT = 1 << WSHUB_BUS_LOCAL__LEFT
+    };
+    static const uint8_t follows[] = {
+        TAKEN | LEFT,            /* FREE */
+        CONNECTED | DOWN | LEFT, /* TAKEN */
+        UP | LEFT,               /* CONNECTED */
+        DOWN | LEFT,             /* UP */
+        CONNECTED | LEFT,        /* DOWN */
+        0                        /* LEFT */
+    };
+    WSHUB_ASSERT(follows[seat->state] >> to & 1);
+    (void)follows;
+    wshub_bus_local__lock(&seat->lock);
+    seat->state = (uint8_t)to;
+    wshub_bus_local__unlock(&seat->lock);
+}
+
+static bool wshub_bus_local__has_owner(const wshub_bus_local__seat *seat) {
+    return seat->state != WSHUB_BUS_LOCAL__FREE && seat->state != WSHUB_BUS_LOCAL__LEFT;
+}
+
+/* Any thread. Under the lock, so that nobody is woken who has left. */
+static void wshub_bus_local__seat_wake(wshub_bus_local__seat *seat) {
+    wshub_bus_local__lock(&seat->lock);
+    if (wshub_bus_local__has_owner(seat) && seat->owner.wake) seat->owner.wake(seat->owner.ctx);
+    wshub_bus_local__unlock(&seat->lock);
+}
+
+/* Tells publishers whether there is anything that this seat might want. */
+static void wshub_bus_local__seat_listen(wshub_bus_local__seat *seat) {
+    bool wants = seat->names.channels_count || seat->names.patterns;
+    wshub_bus_local__store(&seat->deaf, wants ? 0 : 1);
+}
+
+static void wshub_bus_local__seat_empty(wshub_bus_local__seat *seat) {
+    wshub_bus_local__node *node = wshub_bus_local__take(&seat->inbox);
+    while (node) {
+        wshub_bus_local__parcel *parcel = node->parcel;
+        node = node->next; /* before the parcel, in which it lies, may go */
+        wshub_bus_local__parcel_unref(seat->local, parcel, 1);
+    }
+}
+
+static void wshub_bus_local__seat_unref(wshub_bus_local__seat *seat) {
+    wshub_bus_local *local = seat->local;
+    if (wshub_bus_local__sub(&seat->refs, 1) > 0) return;
+    WSHUB_ASSERT(seat->state == WSHUB_BUS_LOCAL__LEFT);
+    wshub_bus_local__seat_empty(seat); /* what came between its leaving and the others' noticing */
+    wshub_bus_local__free(local, seat, sizeof *seat);
+    wshub_bus_local__unref(local);
+}
+
+/* Lets go of the list of others. */
+static void wshub_bus_local__seat_forget(wshub_bus_local__seat *seat) {
+    size_t i;
+    for (i = 0; i < seat->others_count; i++) wshub_bus_local__seat_unref(seat->others[i]);
+    seat->others_count = 0;
+}
+
+/* Room for so many others. The list is empty. False: out of memory, there is none. */
+static bool wshub_bus_local__seat_room(wshub_bus_local__seat *seat, size_t want) {
+    wshub_bus_local *local = seat->local;
+    WSHUB_ASSERT(!seat->others_count);
+    if (want <= seat->others_cap) return true;
+    wshub_bus_local__free(local, seat->others, seat->others_cap * sizeof *seat->others);
+    seat->others_cap = 0;
+    seat->others =
+        (wshub_bus_local__seat **)wshub_bus_local__new(local, want * sizeof *seat->others);
+    if (!seat->others) return false;
+    seat->others_cap = want;
+    return true;
+}
+
+/* Makes the list of others anew; memory is taken outside the lock, so seats may come meanwhile, and then it
+ * is tried again. False: out of memory, the list is empty and its edition is old. */
+static bool wshub_bus_local__seat_learn(wshub_bus_local__seat *seat) {
+    wshub_bus_local *local = seat->local;
+    wshub_bus_local__seat *other;
+    size_t want;
+    bool fits;
+    wshub_bus_local__seat_forget(seat);
+    do {
+        wshub_bus_local__lock(&local->lock);
+        want = local->seats_count;
+        wshub_bus_local__unlock(&local->lock);
+        if (!wshub_bus_local__seat_room(seat, want)) return false;
+
+        wshub_bus_local__lock(&local->lock);
+        fits = local->seats_count <= seat->others_cap;
+        if (fits) { /* never: for certain; seats come meanwhile by chance */
+            for (other = local->seats; other; other = other->next) {
+                if (other == seat) continue;
+                wshub_bus_local__add(&other->refs, 1);
+                seat->others[seat->others_count++] = other;
+            }
+            seat->edition = wshub_bus_local__load(&local->edition);
+        }
+        wshub_bus_local__unlock(&local->lock);
+    } while (!fits); /* never: the same */
+    WSHUB_ASSERT(seat->others_count <= seat->others_cap);
+    return true;
+}
+
+static void wshub_bus_local__seat_enlist(wshub_bus_local__seat *seat) {
+    wshub_bus_local *local = seat->local;
+    wshub_bus_local__lock(&local->lock);
+    seat->next = local->seats;
+    if (seat->next) seat->next->prev = seat;
+    local->seats = seat;
+    local->seats_count++;
+    wshub_bus_local__add(&local->edition, 1);
+    wshub_bus_local__unlock(&local->lock);
+}
+
+static void wshub_bus_local__seat_delist(wshub_bus_local__seat *seat) {
+    wshub_bus_local *local = seat->local;
+    wshub_bus_local__lock(&local->lock);
+    *(seat->prev ? &seat->prev->next : &local->seats) = seat->next;
+    if (seat->next) seat->next->prev = seat->prev;
+    local->seats_count--;
+    wshub_bus_local__add(&local->edition, 1);
+    wshub_bus_local__unlock(&local->lock);
+}
+
+/* The owner's end, or that of a seat that nobody took. */
+static void wshub_bus_local__seat_leave(wshub_bus_local__seat *seat) {
+    wshub_bus_local *local = seat->local;
+    if (wshub_bus_local__has_owner(seat)) wshub_bus_local__seat_delist(seat);
+    wshub_bus_local__seat_to(seat, WSHUB_BUS_LOCAL__LEFT);
+
+    wshub_bus_local__seat_forget(seat);
+    wshub_bus_local__free(local, seat->others, seat->others_cap * sizeof *seat->others);
+    seat->others = NULL;
+    seat->others_cap = 0;
+    wshub_bus_local__names_clear(local, &seat->names);
+
+    /* At once: a publisher that says nothing more keeps the seat in its list. */
+    wshub_bus_local__seat_empty(seat);
+    wshub_bus_local__seat_unref(seat);
+}
+
+/* ---- the table: publishing ---- */
+
+static bool wshub_bus_local__somebody_listens(const wshub_bus_local__seat *seat) {
+    size_t i;
+    for (i = 0; i < seat->others_count; i++) {
+        if (!wshub_bus_local__load(&seat->others[i]->deaf)) return true;
+    }
+    return false;
+}
+
+/* Is there room for so many bytes more? For a seat for which nothing is held, always. */
+static bool wshub_bus_local__has_room(const wshub_bus_local__seat *seat, size_t bytes) {
+    size_t held = wshub_bus_local__load(&seat->inbox_bytes);
+    return !held || (uint64_t)held + bytes <= seat->local->queue_bytes_max;
+}
+
+/* One parcel of the first of the items, to all others. Returns how many it has; 0: out of memory. */
+static size_t wshub_bus_local__seat_send(wshub_bus_local__seat *from,
+                                         const wshub_bus_handover *items, size_t count) {
+    wshub_bus_local *local = from->local;
+    wshub_bus_local__parcel *parcel =
+        wshub_bus_local__parcel_new(local, from->others_count, items, count);
+    wshub_bus_local__node *nodes;
+    size_t i, n, bytes, kept = 1;
+    if (!parcel) return 0;
+    n = parcel->count;
+    bytes = wshub_bus_local__parcel_bytes(parcel);
+    nodes = wshub_bus_local__parcel_nodes(parcel);
+
+    for (i = 0; i < from->others_count; i++) {
+        wshub_bus_local__seat *to = from->others[i];
+        bool deaf = wshub_bus_local__load(&to->deaf) != 0;
+        if (deaf || !wshub_bus_local__has_room(to, bytes)) {
+            if (!deaf) wshub_bus_local__add(&local->dropped, n);
+            kept++;
+            continue;
+        }
+        nodes[i].parcel = parcel;
+        wshub_bus_local__add(&to->inbox_bytes, bytes);
+        if (wshub_bus_local__push(&to->inbox, &nodes[i])) wshub_bus_local__seat_wake(to);
+    }
+
+    /* Our own reference, and those of who did not get it. */
+    wshub_bus_local__parcel_unref(local, parcel, kept);
+    return n;
+}
+
+static size_t wshub_bus_local__hand_over(void *ctx, const wshub_bus_handover *items, size_t count) {
+    wshub_bus_local__seat *seat = (wshub_bus_local__seat *)ctx;
+    wshub_bus_local *local = seat->local;
+    size_t done = 0, n = 1;
+    WSHUB_ASSERT(wshub_bus_local__has_owner(seat));
+    if (wshub_bus_local__load(&local->down)) return 0;
+    if (seat->edition != wshub_bus_local__load(&local->edition) &&
+        !wshub_bus_local__seat_learn(seat))
+        return 0;
+    if (!wshub_bus_local__somebody_listens(seat)) return count;
+
+    for (; done < count && n; done += n)
+        n = wshub_bus_local__seat_send(seat, items + done, count - done);
+    return done;
+}
+
+/* For owners that have nothing to say beside the message. */
+static size_t wshub_bus_local__publish(void *ctx, const wshub_bus_msg *msgs, size_t count) {
+    size_t done = 0, took;
+    do {
+        wshub_bus_handover items[16];
+        size_t n = 0;
+        for (; n < sizeof items / sizeof *items && done + n < count; n++) {
+            items[n].channel = msgs[done + n].channel;
+            items[n].payload = msgs[done + n].payload;
+            items[n].brief.ptr = NULL;
+            items[n].brief.len = 0;
+        }
+        took = wshub_bus_local__hand_over(ctx, items, n);
+        done += took;
+        if (took < n) break;
+    } while (done < count);
+    return done;
+}
+
+/* ---- the table: subscribing ---- */
+
+/* False: out of memory; what was taken of them by then stands, once, when all are offered again. */
+static bool wshub_bus_local__subscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
+    wshub_bus_local__seat *seat = (wshub_bus_local__seat *)ctx;
+    size_t i = 0;
+    while (i < count && wshub_bus_local__names_add(seat->local, &seat->names, &channels[i])) i++;
+    wshub_bus_local__seat_listen(seat);
+    return i == count;
+}
+
+static bool wshub_bus_local__unsubscribe(void *ctx, const wshub_bus_channel *channels,
+                                         size_t count) {
+    wshub_bus_local__seat *seat = (wshub_bus_local__seat *)ctx;
+    size_t i;
+    for (i = 0; i < count; i++)
+        wshub_bus_local__names_remove(seat->local, &seat->names, &channels[i]);
+    wshub_bus_local__seat_listen(seat);
+    return true;
+}
+
+/* ---- the table: hearing ---- */
+
+/* Tells the owner how the bus is, if that has changed; it may leave from inside. */
+static void wshub_bus_local__seat_follow(wshub_bus_local__seat *seat) {
+    bool down = wshub_bus_local__load(&seat->local->down) != 0;
+    if (seat->state == WSHUB_BUS_LOCAL__CONNECTED) return; /* it pumps from inside that report */
+    if (seat->state == (down ? WSHUB_BUS_LOCAL__DOWN : WSHUB_BUS_LOCAL__UP)) return;
+
+    if (!down) {
+        wshub_bus_local__names_clear(seat->local, &seat->names);
+        wshub_bus_local__seat_to(seat, WSHUB_BUS_LOCAL__CONNECTED);
+        seat->owner.state(seat->owner.ctx, WSHUB_BUS_CONNECTED);
+        if (!wshub_bus_local__has_owner(seat)) return;
+    }
+    wshub_bus_local__seat_to(seat, down ? WSHUB_BUS_LOCAL__DOWN : WSHUB_BUS_LOCAL__UP);
+    seat->owner.state(seat->owner.ctx, down ? WSHUB_BUS_DOWN : WSHUB_BUS_UP);
+
+    /* From here on it is known what it wants. */
+    if (wshub_bus_local__has_owner(seat)) wshub_bus_local__seat_listen(seat);
+}
+
+static void wshub_bus_local__seat_hear(wshub_bus_local__seat *seat,
+                                       const wshub_bus_handover *item) {
+    const wshub_bus_owner *owner = &seat->owner;
+    if (!wshub_bus_local__has_pattern_for(&seat->names, item->channel) &&
+        !wshub_bus_local__has_channel(&seat->names, item->channel))
+        return;
+    if (item->brief.len && owner->handed_over) {
+        owner->handed_over(owner->ctx, item);
+    } else {
+        owner->received(owner->ctx, item->channel, item->payload);
+    }
+}
+
+static void wshub_bus_local__pump(void *ctx) {
+    wshub_bus_local__seat *seat = (wshub_bus_local__seat *)ctx;
+    wshub_bus_local__node *node;
+    wshub_bus_local__add(&seat->refs, 1); /* its owner may leave from inside a report */
+    wshub_bus_local__seat_follow(seat);
+
+    for (node = wshub_bus_local__take(&seat->inbox); node;) {
+        wshub_bus_local__parcel *parcel = node->parcel;
+        const char *at = wshub_bus_local__parcel_texts(parcel);
+        size_t i;
+        node = node->next; /* it lies in the parcel */
+        (void)wshub_bus_local__sub(&seat->inbox_bytes, wshub_bus_local__parcel_bytes(parcel));
+        for (i = 0; i < parcel->count && wshub_bus_local__has_owner(seat); i++) {
+            wshub_bus_handover item = wshub_bus_local__parcel_read(&at);
+            wshub_bus_local__seat_hear(seat, &item);
+        }
+        wshub_bus_local__parcel_unref(seat->local, parcel, 1);
+    }
+    wshub_bus_local__seat_unref(seat);
+}
+
+/* ---- the table: its owner ---- */
+
+static wshub_err wshub_bus_local__attach(void *ctx, const wshub_bus_owner *owner) {
+    wshub_bus_local__seat *seat = (wshub_bus_local__seat *)ctx;
+    static const uint8_t none[sizeof owner->key] = {0};
+    if (!owner) {
+        wshub_bus_local__seat_leave(seat);
+        return WSHUB_OK;
+    }
+
+    if (seat->state != WSHUB_BUS_LOCAL__FREE) return WSHUB_ERR_STATE;
+    seat->owner = *owner;
+    if (memcmp(owner->key, none, sizeof none) != 0)
+        memcpy(seat->names.key, owner->key, sizeof seat->names.key);
+    wshub_bus_local__seat_to(seat, WSHUB_BUS_LOCAL__TAKEN);
+    wshub_bus_local__seat_enlist(seat);
+    if (owner->wake) owner->wake(owner->ctx); /* pump() tells that the bus is up */
+    return WSHUB_OK;
+}
+
+static bool wshub_bus_local__taken(void *ctx) {
+    return wshub_bus_local__has_owner((wshub_bus_local__seat *)ctx);
+}
+
+/* ---- making and ending ---- */
+
+/* A key where the application gives none. ISO C has nothing better than addresses; systems place blocks,
+ * stacks and code anew for each process. */
+static void wshub_bus_local__make_key(wshub_bus_local *local, const void *on_stack) {
+    static const char constant = 0;
+    const void *at[3];
+    at[0] = local;
+    at[1] = on_stack;
+    at[2] = &constant;
+    local->key[0] = wshub_siphash(local->key, at, sizeof at);
+    local->key[1] = wshub_siphash(local->key, at, sizeof at);
+}
+
+WSHUB_API wshub_err wshub_bus_local_create(const wshub_bus_local_desc *desc,
+                                           wshub_bus_local **out_local) {
+    wshub_bus_local_desc d;
+    wshub_bus_local *local;
+    if (!WSHUB_BUS_LOCAL__THREADS) return WSHUB_ERR_NOWAKE;
+    if (!out_local) return WSHUB_ERR_PARAM;
+    memset(&d, 0, sizeof d);
+    if (desc) d = *desc;
+    if (!d.alloc) d.alloc = wshub_bus_local__alloc_default;
+
+    local = (wshub_bus_local *)d.alloc(d.alloc_user, NULL, 0, sizeof *local);
+    if (!local) return WSHUB_ERR_NOMEM;
+    memset(local, 0, sizeof *local);
+    local->alloc = d.alloc;
+    local->alloc_user = d.alloc_user;
+    local->queue_bytes_max = d.queue_bytes_max ? d.queue_bytes_max : 64u << 20;
+    local->refs = 1;
+    memcpy(local->key, d.key, sizeof local->key);
+    if (!local->key[0] && !local->key[1]) wshub_bus_local__make_key(local, &d);
+    *out_local = local;
+    return WSHUB_OK;
+}
+
+WSHUB_API void wshub_bus_local_destroy(wshub_bus_local *local) {
+    if (local) wshub_bus_local__unref(local);
+}
+
+WSHUB_API wshub_err wshub_bus_local_seat(wshub_bus_local *local, wshub_bus *out_seat) {
+    wshub_bus_local__seat *seat;
+    if (!local || !out_seat) return WSHUB_ERR_PARAM;
+    seat = (wshub_bus_local__seat *)wshub_bus_local__new(local, sizeof *seat);
+    if (!seat) return WSHUB_ERR_NOMEM;
+    memset(seat, 0, sizeof *seat);
+    seat->local = local;
+    seat->refs = 1;
+    memcpy(seat->names.key, local->key, sizeof seat->names.key);
+    wshub_bus_local__add(&local->refs, 1);
+
+    /* What a seat takes is delivered: there is nothing pending, and nothing to be confirmed. */
+    memset(out_seat, 0, sizeof *out_seat);
+    out_seat->version = WSHUB_BUS_VERSION;
+    out_seat->ctx = seat;
+    out_seat->attach = wshub_bus_local__attach;
+    out_seat->publish = wshub_bus_local__publish;
+    out_seat->subscribe = wshub_bus_local__subscribe;
+    out_seat->unsubscribe = wshub_bus_local__unsubscribe;
+    out_seat->pump = wshub_bus_local__pump;
+    out_seat->taken = wshub_bus_local__taken;
+    out_seat->hand_over = wshub_bus_local__hand_over;
+    return WSHUB_OK;
+}
+
+WSHUB_API void wshub_bus_local_set_down(wshub_bus_local *local, bool down) {
+    wshub_bus_local__seat *seat;
+    wshub_bus_local__lock(&local->lock);
+    wshub_bus_local__store(&local->down, down ? 1 : 0);
+    for (seat = local->seats; seat; seat = seat->next) wshub_bus_local__seat_wake(seat);
+    wshub_bus_local__unlock(&local->lock);
+}
+
+WSHUB_API uint64_t wshub_bus_local_dropped(wshub_bus_local *local) {
+    return wshub_bus_local__load(&local->dropped);
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* implementation */
