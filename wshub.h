@@ -3093,11 +3093,18 @@ static void wshub__buf_quote(const wshub__mem *m, wshub__buf *b, wshub_str s) {
 }
 
 /* ---- >>http ----------------------------------------------------------------------------------
- * Reads a request's head (RFC 9112), strictly: what two readers could understand differently is
- * refused. Knows no stream and no client; gets a whole head, gives slices of it. Allocates nothing.
- * Proved by tests/test_http.c. */
+ * Reads a request's head (RFC 9112) and judges what stands in it: framing, Host, Origin, a WebSocket
+ * handshake. Strictly: what two readers could understand differently is refused, since a proxy
+ * before us may be the other reader (CONN-5). A whole head goes in; slices of it come out, which
+ * live as long as the head does. Refuses by returning the HTTP status to answer with, and a text
+ * that says why. Chunked bodies are read here as well, byte by byte. Knows no stream, no path, no
+ * body's owner: what a request is answered with is the affair of >>exchange. No other room looks
+ * for header fields, lists, hosts or origins in bytes.
+ * Allocates nothing. Calls >>buf, >>sha1, >>base64. Proved by tests/test_http.c, test_codec.c
+ * (origins), tests/fuzz/fuzz_conn.c, and `make proxies`, where nginx and haproxy are asked too. */
 
-static bool wshub__http_token_char(uint8_t c) { /* RFC 9110 5.6.2 */
+/* May this byte stand in a token, as methods and names of fields are (RFC 9110 5.6.2)? */
+static bool wshub__http_token_char(uint8_t c) {
     if (wshub__is_alnum(c)) return true;
     return c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL;
 }
@@ -3110,7 +3117,8 @@ static bool wshub__http_is_token(wshub_str s) {
     return s.len > 0;
 }
 
-static wshub_str wshub__http_trim(wshub_str s) { /* OWS: blanks and tabs */
+/* Without the blanks and tabs around it (OWS, RFC 9110 5.6.3). */
+static wshub_str wshub__http_trim(wshub_str s) {
     while (s.len && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) {
         s.ptr++;
         s.len--;
@@ -3119,7 +3127,7 @@ static wshub_str wshub__http_trim(wshub_str s) { /* OWS: blanks and tabs */
     return s;
 }
 
-/* Takes the next element of a comma separated list; empty ones are skipped. */
+/* Takes the next element off a comma separated list; empty ones are skipped (RFC 9110 5.6.1). */
 static bool wshub__http_list(wshub_str *list, wshub_str *out_item) {
     while (list->len) {
         const char *comma = (const char *)memchr(list->ptr, ',', list->len);
@@ -3143,6 +3151,7 @@ WSHUB_API wshub_str wshub_http_header(const wshub_http *http, const char *name) 
     return wshub__str(NULL, 0);
 }
 
+/* How many fields of that name there are. */
 static size_t wshub__http_count(const wshub_http *http, const char *name) {
     size_t i, n = 0;
     for (i = 0; i < http->headers_count; i++)
@@ -3150,6 +3159,7 @@ static size_t wshub__http_count(const wshub_http *http, const char *name) {
     return n;
 }
 
+/* Is the token an element of the list that all fields of that name make up together? */
 static bool wshub__http_has_token(const wshub_http *http, const char *name, const char *token) {
     size_t i;
     for (i = 0; i < http->headers_count; i++) {
@@ -3162,221 +3172,290 @@ static bool wshub__http_has_token(const wshub_http *http, const char *name, cons
     return false;
 }
 
-WSHUB__COLD static bool wshub__http_host_ok(wshub_str s) { /* uri-host [ ":" port ] (RFC 9110 7.2)
-                                                            */
-    size_t i = 0;
-    if (s.len && s.ptr[0] == '[') {
+/* A port as it stands behind a host, which may be empty (RFC 3986 3.2.3). */
+static bool wshub__http_port_ok(wshub_str s) {
+    size_t i;
+    if (s.ptr[0] != ':') return false;
+    for (i = 1; i < s.len; i++) {
+        if (!wshub__is_digit((uint8_t)s.ptr[i])) return false;
+    }
+    return true;
+}
+
+/* May this byte stand in a name or an IPv4 address (reg-name, RFC 3986 3.2.2)? */
+static bool wshub__http_host_char(uint8_t c) {
+    return wshub__is_alnum(c) || (c != 0 && strchr("-._~%!$&'()*+,;=", c) != NULL);
+}
+
+/* Is this what Host may say: uri-host [ ":" port ] (RFC 9110 7.2)? It may be empty, where the target
+ * names none. */
+WSHUB__COLD static bool wshub__http_host_ok(wshub_str s) {
+    size_t i = 0, k;
+    if (s.len && s.ptr[0] == '[') { /* an IPv6 address */
         while (i < s.len && s.ptr[i] != ']') i++;
         if (i == s.len || i < 3) return false;
-        for (i = 1; s.ptr[i] != ']'; i++) {
-            if (wshub__hex((uint8_t)s.ptr[i]) < 0 && s.ptr[i] != ':' && s.ptr[i] != '.')
-                return false;
+        for (k = 1; k < i; k++) {
+            bool ok = wshub__hex((uint8_t)s.ptr[k]) >= 0 || s.ptr[k] == ':' || s.ptr[k] == '.';
+            if (!ok) return false;
         }
         i++;
     } else {
         for (; i < s.len && s.ptr[i] != ':'; i++) {
-            uint8_t c = (uint8_t)s.ptr[i];
-            bool ok = (c >= '0' && c <= '9') || (wshub__lower(c) >= 'a' && wshub__lower(c) <= 'z');
-            if (!ok && (c == 0 || !strchr("-._~%!$&'()*+,;=", c))) return false;
+            if (!wshub__http_host_char((uint8_t)s.ptr[i])) return false;
         }
     }
-    if (i == s.len) return true; /* an empty Host is allowed where the target names none */
-    if (s.ptr[i++] != ':') return false;
-    for (; i < s.len; i++) {
-        if (s.ptr[i] < '0' || s.ptr[i] > '9') return false;
+    return i == s.len || wshub__http_port_ok(wshub__str(s.ptr + i, s.len - i));
+}
+
+/* Of `scheme://rest`, how many bytes lie before the rest. 0: there is no `://`. */
+static size_t wshub__http_scheme_bytes(wshub_str s) {
+    size_t i;
+    for (i = 0; i + 3 <= s.len; i++) {
+        if (memcmp(s.ptr + i, "://", 3) == 0) return i + 3;
     }
+    return 0;
+}
+
+/* Where an authority ends that begins at `from`: at the path, at the query, or with the text. */
+static size_t wshub__http_authority_end(wshub_str s, size_t from) {
+    while (from < s.len && s.ptr[from] != '/' && s.ptr[from] != '?') from++;
+    return from;
+}
+
+/* Takes scheme and authority off a target in absolute form (RFC 9112 3.2.2). False: it has none, or
+ * one that cannot be ours. */
+static bool wshub__http_target_relative(wshub_str *t) {
+    static const char *const schemes[] = {"http://", "https://", "ws://", "wss://"};
+    size_t i, end, from = 0;
+    for (i = 0; i < sizeof schemes / sizeof *schemes && from == 0; i++) {
+        size_t n = strlen(schemes[i]);
+        if (t->len > n && wshub__same(t->ptr, schemes[i], n)) from = n;
+    }
+    if (from == 0) return false;
+
+    end = wshub__http_authority_end(*t, from);
+    if (end == from || !wshub__http_host_ok(wshub__str(t->ptr + from, end - from))) return false;
+    *t = wshub__str(t->ptr + end, t->len - end);
     return true;
 }
 
-/* Splits a target into path and query. False: not a form this server takes. */
+/* Splits a target into path and query. False: not a form that this server takes, which are the
+ * origin form, the absolute form, and `*` for OPTIONS; the authority form is CONNECT's. */
 WSHUB__COLD static bool wshub__http_target(wshub_http *h) {
     wshub_str t = h->target;
     const char *q;
     size_t i;
+
+    if (t.len == 0) return false;
     for (i = 0; i < t.len; i++) {
         uint8_t c = (uint8_t)t.ptr[i];
         if (c <= 0x20 || c >= 0x7F || c == '#') return false;
     }
-    if (t.len && t.ptr[0] != '/') {
-        size_t at = 0;
-        static const char *const schemes[] = {"http://", "https://", "ws://", "wss://"};
-        for (i = 0; i < 4 && at == 0; i++) {
-            size_t n = strlen(schemes[i]);
-            if (t.len > n && wshub__str_same(wshub__str(t.ptr, n), schemes[i])) at = n;
-        }
-        if (at == 0) { /* `*` stands for the server (OPTIONS); the authority form is CONNECT's */
-            h->path = t;
-            h->query = wshub__str(NULL, 0);
-            return t.len == 1 && t.ptr[0] == '*' && wshub_str_eq_z(h->method, "OPTIONS");
-        }
-        i = at;
-        while (at < t.len && t.ptr[at] != '/' && t.ptr[at] != '?') at++;
-        if (at == i || !wshub__http_host_ok(wshub__str(t.ptr + i, at - i))) return false;
-        t = wshub__str(t.ptr + at, t.len - at);
+    if (t.ptr[0] != '/' && !wshub__http_target_relative(&t)) {
+        h->path = t;
+        h->query = wshub__str(NULL, 0);
+        return wshub_str_eq_z(t, "*") && wshub_str_eq_z(h->method, "OPTIONS");
     }
+
     q = t.len ? (const char *)memchr(t.ptr, '?', t.len) : NULL;
     h->path = wshub__str(t.ptr, q ? (size_t)(q - t.ptr) : t.len);
     h->query = q ? wshub__str(q + 1, t.len - h->path.len - 1) : wshub__str(NULL, 0);
-    if (h->path.len == 0) h->path = wshub_str_z("/");
-    return h->target.len > 0;
+    if (h->path.len == 0) h->path = wshub_str_z("/"); /* RFC 9110 4.2.3 */
+    return true;
+}
+
+/* A host, as wshub__http_host_ok() lets it through, without its port. */
+static wshub_str wshub__http_host_name(wshub_str host) {
+    size_t n = host.len;
+    while (n && wshub__is_digit((uint8_t)host.ptr[n - 1])) n--;
+    return n && host.ptr[n - 1] == ':' ? wshub__str(host.ptr, n - 1) : host;
 }
 
 /* Is this the host of a rule of allowed_hosts, as wshub__host_rule_ok() lets them through? A rule
- * without a port stands for any. */
+ * without a port stands for any port; one that begins with `*.` for whatever has something before
+ * that dot. */
 WSHUB__COLD static bool wshub__host_match(wshub_str host, wshub_str rule) {
-    bool deep = rule.ptr[0] == '*'; /* and a dot behind it */
-    size_t i, n = host.len, from = 0;
     const char *bracket = (const char *)memchr(rule.ptr, ']', rule.len);
-    const char *after = bracket ? bracket : rule.ptr;
-    if (!memchr(after, ':', rule.len - (size_t)(after - rule.ptr))) { /* what is behind the name is
-                                                                         not looked at */
-        while (n && host.ptr[n - 1] >= '0' && host.ptr[n - 1] <= '9') n--;
-        if (n && host.ptr[n - 1] == ':')
-            n--;
-        else
-            n = host.len;
-        if (host.len && host.ptr[host.len - 1] == ']') n = host.len; /* [v6] without a port */
-    }
-    if (deep) { /* something before the dot, and from there on as it stands */
+    const char *colon_from = bracket ? bracket : rule.ptr; /* those of an address are no port's */
+
+    WSHUB_ASSERT(rule.len);
+    if (!memchr(colon_from, ':', rule.len - (size_t)(colon_from - rule.ptr)))
+        host = wshub__http_host_name(host);
+    if (rule.ptr[0] == '*') {
         rule = wshub__str(rule.ptr + 1, rule.len - 1);
-        if (n <= rule.len || host.ptr[0] == '.') return false;
-        from = n - rule.len;
+        if (host.len <= rule.len || host.ptr[0] == '.') return false;
+        host = wshub__str(host.ptr + (host.len - rule.len), rule.len);
     }
-    if (n - from != rule.len) return false;
-    for (i = 0; i < rule.len; i++) {
-        if (wshub__lower((uint8_t)host.ptr[from + i]) != wshub__lower((uint8_t)rule.ptr[i]))
-            return false;
-    }
-    return true;
+    return host.len == rule.len && wshub__same(host.ptr, rule.ptr, rule.len);
 }
 
 /* Whom a request is for: of an absolute-form target its authority, else Host (RFC 9112 3.3). ptr
  * NULL: it does not say. */
 WSHUB__COLD static wshub_str wshub__http_authority(const wshub_http *h) {
     wshub_str t = h->target;
-    size_t i = 0, at;
-    if (t.len && t.ptr[0] == '/') return wshub_http_header(h, "Host");
-    while (i + 2 < t.len && memcmp(t.ptr + i, "://", 3) != 0) i++;
-    if (i + 2 >= t.len) return wshub_http_header(h, "Host"); /* `*` */
-    for (at = i + 3; at < t.len && t.ptr[at] != '/' && t.ptr[at] != '?'; at++) {
+    size_t from = t.len && t.ptr[0] == '/' ? 0 : wshub__http_scheme_bytes(t);
+    if (from == 0) return wshub_http_header(h, "Host"); /* origin form, or `*` */
+    return wshub__str(t.ptr + from, wshub__http_authority_end(t, from) - from);
+}
+
+/* The end of the line that begins at p: its CR, behind which the LF stands. NULL: a CR alone, or
+ * none (RFC 9112 2.2). */
+static const uint8_t *wshub__http_line_end(const uint8_t *p, const uint8_t *end) {
+    const uint8_t *cr = (const uint8_t *)memchr(p, '\r', (size_t)(end - p));
+    return cr && cr + 1 < end && cr[1] == '\n' ? cr : NULL;
+}
+
+/* Reads a request line (RFC 9112 3), p to eol. Returns 0, or the status; *why says why. */
+static int wshub__http_parse_line(const uint8_t *p, const uint8_t *eol, wshub_http *out,
+                                  const char **why) {
+    const uint8_t *target, *version;
+
+    *why = "malformed request line";
+    target = (const uint8_t *)memchr(p, ' ', (size_t)(eol - p));
+    if (!target++) return 400;
+    version = (const uint8_t *)memchr(target, ' ', (size_t)(eol - target));
+    if (!version++) return 400;
+    out->method = wshub__str(p, (size_t)(target - p) - 1);
+    out->target = wshub__str(target, (size_t)(version - target) - 1);
+    if (!wshub__http_is_token(out->method)) return 400;
+
+    /* HTTP-version: two digits with a dot between them. */
+    if (eol - version != 8 || memcmp(version, "HTTP/", 5) != 0) return 400;
+    if (!wshub__is_digit(version[5]) || version[6] != '.' || !wshub__is_digit(version[7]))
+        return 400;
+    *why = "only HTTP/1.1 is spoken here";
+    if (version[5] != '1') return 505;
+    out->minor = version[7] - '0';
+
+    *why = "malformed request target";
+    return wshub__http_target(out) ? 0 : 400;
+}
+
+/* Reads a header field (RFC 9112 5), p to eol with a colon in it. No name, a blank before the colon
+ * and a folded line are refused, as their names are no tokens; so is a NUL, a bare LF or another
+ * control character in the value. */
+static bool wshub__http_parse_field(const uint8_t *p, const uint8_t *colon, const uint8_t *eol,
+                                    wshub_header *out) {
+    const uint8_t *c;
+    out->name = wshub__str(p, (size_t)(colon - p));
+    if (!wshub__http_is_token(out->name)) return false;
+    for (c = colon + 1; c < eol; c++) {
+        if ((*c < 0x20 && *c != '\t') || *c == 0x7F) return false;
     }
-    return wshub__str(t.ptr + i + 3, at - i - 3);
+    out->value = wshub__http_trim(wshub__str(colon + 1, (size_t)(eol - colon - 1)));
+    return true;
+}
+
+/* Host: once in HTTP/1.1, at most once before it, and valid (RFC 9112 3.2). */
+static bool wshub__http_has_host(const wshub_http *h) {
+    size_t n = wshub__http_count(h, "Host");
+    if (n == 0) return h->minor < 1;
+    return n == 1 && wshub__http_host_ok(wshub_http_header(h, "Host"));
 }
 
 /* Reads a head: from the request line to the empty line, both included. headers: room for
  * headers_max. Returns 0, or the HTTP status to answer with; *why says why. */
 WSHUB__COLD static int wshub__http_parse(const uint8_t *p, size_t n, wshub_header *headers,
                                          size_t headers_max, wshub_http *out, const char **why) {
-    const uint8_t *end = p + n, *eol;
+    const uint8_t *end = p + n, *eol, *colon;
+    int status;
+
     memset(out, 0, sizeof *out);
     out->headers = headers;
     *why = "malformed request line";
-    eol = (const uint8_t *)memchr(p, '\r', n);
-    if (!eol || eol + 1 >= end || eol[1] != '\n') return 400;
-    {
-        const uint8_t *sp1 = (const uint8_t *)memchr(p, ' ', (size_t)(eol - p)), *sp2;
-        if (!sp1) return 400;
-        sp2 = (const uint8_t *)memchr(sp1 + 1, ' ', (size_t)(eol - sp1 - 1));
-        if (!sp2) return 400;
-        out->method = wshub__str(p, (size_t)(sp1 - p));
-        out->target = wshub__str(sp1 + 1, (size_t)(sp2 - sp1 - 1));
-        if (!wshub__http_is_token(out->method)) return 400;
-        if (eol - sp2 != 9 || memcmp(sp2 + 1, "HTTP/", 5) != 0 || sp2[6] < '0' || sp2[6] > '9' ||
-            sp2[7] != '.' || sp2[8] < '0' || sp2[8] > '9') {
-            return 400;
-        }
-        *why = "only HTTP/1.1 is spoken here";
-        if (sp2[6] != '1') return 505;
-        out->minor = sp2[8] - '0';
-        *why = "malformed request target";
-        if (!wshub__http_target(out)) return 400;
-    }
+    eol = wshub__http_line_end(p, end);
+    if (!eol) return 400;
+    status = wshub__http_parse_line(p, eol, out, why);
+    if (status) return status;
+
     for (p = eol + 2; p < end && *p != '\r'; p = eol + 2) {
-        const uint8_t *colon, *c;
-        wshub_header *h = &headers[out->headers_count];
         *why = "malformed header field";
-        eol = (const uint8_t *)memchr(p, '\r', (size_t)(end - p));
-        if (!eol || eol + 1 >= end || eol[1] != '\n') return 400; /* a bare CR */
+        eol = wshub__http_line_end(p, end);
+        if (!eol) return 400;
         colon = (const uint8_t *)memchr(p, ':', (size_t)(eol - p));
         if (!colon) return 400;
         if (out->headers_count >= headers_max) {
             *why = "too many header fields";
             return 431;
         }
-        h->name = wshub__str(p, (size_t)(colon - p));
-        if (!wshub__http_is_token(h->name))
-            return 400; /* folding and blanks before the colon too */
-        for (c = colon + 1; c < eol; c++) {
-            if ((*c < 0x20 && *c != '\t') || *c == 0x7F)
-                return 400; /* NUL, bare LF, other controls */
-        }
-        h->value = wshub__http_trim(wshub__str(colon + 1, (size_t)(eol - colon - 1)));
+        if (!wshub__http_parse_field(p, colon, eol, &headers[out->headers_count])) return 400;
         out->headers_count++;
     }
+
     *why = "malformed head";
     if (end - p != 2 || p[1] != '\n') return 400;
     *why = "Host must be there once, and be valid";
-    if (out->minor >= 1 && wshub__http_count(out, "Host") != 1) return 400;
-    if (wshub__http_count(out, "Host") > 1) return 400;
-    if (wshub_http_header(out, "Host").ptr && !wshub__http_host_ok(wshub_http_header(out, "Host")))
-        return 400;
+    return wshub__http_has_host(out) ? 0 : 400;
+}
+
+/* Digits of a Content-Length: more than any body may have, and none that a uint64_t has not. */
+#define WSHUB__HTTP_LENGTH_DIGITS_MAX 18u
+#define WSHUB__HTTP_CHUNKED UINT64_MAX /* instead of a length */
+
+/* How the body is framed, by its framing headers alone (RFC 9112 6.3). Returns 0, or the status. */
+WSHUB__COLD static int wshub__http_body(const wshub_http *h, uint64_t *out_length,
+                                        const char **why) {
+    wshub_str length = wshub_http_header(h, "Content-Length");
+    size_t codings = wshub__http_count(h, "Transfer-Encoding"), i;
+
+    *out_length = 0;
+    *why = "malformed Content-Length or Transfer-Encoding";
+    if (codings) {
+        if (length.ptr || h->minor < 1 || codings != 1) return 400;
+        if (!wshub__str_same(wshub_http_header(h, "Transfer-Encoding"), "chunked")) return 501;
+        *out_length = WSHUB__HTTP_CHUNKED;
+        return 0;
+    }
+
+    if (!length.ptr) return 0;
+    if (wshub__http_count(h, "Content-Length") != 1) return 400;
+    if (length.len == 0 || length.len > WSHUB__HTTP_LENGTH_DIGITS_MAX) return 400;
+    for (i = 0; i < length.len; i++) {
+        uint8_t c = (uint8_t)length.ptr[i];
+        if (!wshub__is_digit(c)) return 400;
+        *out_length = *out_length * 10 + (uint64_t)(c - '0');
+    }
     return 0;
 }
 
-/* How the body is framed. Returns 0, or the status; *out_length UINT64_MAX: chunked. */
-WSHUB__COLD static int wshub__http_body(const wshub_http *h, uint64_t *out_length,
-                                        const char **why) {
-    wshub_str cl = wshub_http_header(h, "Content-Length");
+#define WSHUB__WS_KEY_BYTES 24u /* sixteen bytes in base64 */
+
+/* Is this sixteen bytes in base64: 22 digits and two signs of padding (RFC 6455 4.1)? */
+static bool wshub__http_ws_key_ok(wshub_str key) {
     size_t i;
-    *out_length = 0;
-    *why = "malformed Content-Length or Transfer-Encoding";
-    if (wshub__http_count(h, "Transfer-Encoding")) {
-        if (cl.ptr || h->minor < 1 || wshub__http_count(h, "Transfer-Encoding") != 1) return 400;
-        if (!wshub__str_same(wshub_http_header(h, "Transfer-Encoding"), "chunked")) return 501;
-        *out_length = UINT64_MAX;
-        return 0;
+    if (key.len != WSHUB__WS_KEY_BYTES) return false;
+    for (i = 0; i < 22; i++) {
+        uint8_t c = (uint8_t)key.ptr[i];
+        if (!wshub__is_alnum(c) && c != '+' && c != '/') return false;
     }
-    if (!cl.ptr) return 0;
-    if (wshub__http_count(h, "Content-Length") != 1 || cl.len == 0 || cl.len > 18) return 400;
-    for (i = 0; i < cl.len; i++) {
-        if (cl.ptr[i] < '0' || cl.ptr[i] > '9') return 400;
-        *out_length = *out_length * 10 + (uint64_t)(cl.ptr[i] - '0');
-    }
-    return 0;
+    return key.ptr[22] == '=' && key.ptr[23] == '=';
 }
 
 /* Judges a handshake (RFC 6455 4.2.1). Returns 0, or the status. */
 WSHUB__COLD static int wshub__http_judge(const wshub_http *h, const char **why) {
-    wshub_str key = wshub_http_header(h, "Sec-WebSocket-Key");
-    size_t i;
     *why = "a WebSocket handshake is a GET";
     if (!wshub_str_eq_z(h->method, "GET")) return 400;
     *why = "a WebSocket handshake needs HTTP/1.1";
     if (h->minor < 1) return 400;
     *why = "Connection must name Upgrade";
     if (!wshub__http_has_token(h, "Connection", "upgrade")) return 400;
+
     *why = "Sec-WebSocket-Version must be 13";
     if (wshub__http_count(h, "Sec-WebSocket-Version") > 1) return 400;
     if (!wshub_str_eq_z(wshub_http_header(h, "Sec-WebSocket-Version"), "13")) return 426;
     *why = "Sec-WebSocket-Key must be 16 bytes in base64, once";
-    if (wshub__http_count(h, "Sec-WebSocket-Key") != 1 || key.len != 24) return 400;
-    for (i = 0; i < 22; i++) {
-        uint8_t c = (uint8_t)key.ptr[i];
-        bool digit = (c >= '0' && c <= '9') || (wshub__lower(c) >= 'a' && wshub__lower(c) <= 'z');
-        if (!digit && c != '+' && c != '/') return 400;
-    }
-    if (key.ptr[22] != '=' || key.ptr[23] != '=') return 400;
-    return 0;
+    if (wshub__http_count(h, "Sec-WebSocket-Key") != 1) return 400;
+    return wshub__http_ws_key_ok(wshub_http_header(h, "Sec-WebSocket-Key")) ? 0 : 400;
 }
 
 WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]) {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* RFC 6455 1.3 */
-    uint8_t text[24 + 36], digest[20];
-    size_t n = key.len < 24 ? key.len : 24;
+    uint8_t text[WSHUB__WS_KEY_BYTES + sizeof guid - 1], digest[20];
+    size_t n = key.len < WSHUB__WS_KEY_BYTES ? key.len : WSHUB__WS_KEY_BYTES;
     if (n) memcpy(text, key.ptr, n);
-    memcpy(text + n, guid, 36);
-    wshub_sha1(text, n + 36, digest);
-    (void)wshub_base64(digest, 20, out_accept);
+    memcpy(text + n, guid, sizeof guid - 1);
+    wshub_sha1(text, n + sizeof guid - 1, digest);
+    (void)wshub_base64(digest, sizeof digest, out_accept);
 }
 
 static const char *wshub__http_phrase(int status) {
@@ -3411,96 +3490,100 @@ static const char *wshub__http_phrase(int status) {
     }
 }
 
-/* A chunked body (RFC 9112 7.1), as it arrives. */
+/* A chunked body (RFC 9112 7.1), as it arrives: what the next byte is. Data is taken by the caller
+ * in whole pieces; all else comes here byte by byte. */
 typedef enum wshub__chunk_state {
-    WSHUB__CHUNK_SIZE,
-    WSHUB__CHUNK_EXT,
-    WSHUB__CHUNK_SIZE_LF,
-    WSHUB__CHUNK_DATA,
-    WSHUB__CHUNK_DATA_CR,
-    WSHUB__CHUNK_DATA_LF,
-    WSHUB__CHUNK_TRAILER,
-    WSHUB__CHUNK_TRAILER_LINE,
-    WSHUB__CHUNK_TRAILER_LF,
-    WSHUB__CHUNK_END_LF,
+    WSHUB__CHUNK_SIZE,         /* a digit of a chunk's size, or what ends it */
+    WSHUB__CHUNK_EXT,          /* of an extension, which is passed over */
+    WSHUB__CHUNK_SIZE_LF,      /* the LF behind size and extensions */
+    WSHUB__CHUNK_DATA,         /* of the chunk */
+    WSHUB__CHUNK_DATA_CR,      /* the CR behind the data */
+    WSHUB__CHUNK_DATA_LF,      /* and its LF */
+    WSHUB__CHUNK_TRAILER,      /* the first of a line behind the last chunk */
+    WSHUB__CHUNK_TRAILER_LINE, /* of a trailer field, which is passed over */
+    WSHUB__CHUNK_TRAILER_LF,   /* the LF behind it */
+    WSHUB__CHUNK_END_LF,       /* the LF of the empty line at the end */
     WSHUB__CHUNK_DONE,
     WSHUB__CHUNK_BAD
 } wshub__chunk_state;
 
-/* One byte outside the data. left: of the chunk; overhead: bytes of trailers and extensions so far.
- */
+#define WSHUB__CHUNK_DIGITS_MAX 8u            /* of a chunk's size */
+#define WSHUB__CHUNK_OVERHEAD_BYTES_MAX 4096u /* extensions and trailers of a body */
+
+/* The state behind one byte that is not data. A LF without its CR is refused wherever it stands: to
+ * some readers it would end a line, and the body with it.
+ *   left      bytes of the chunk, as far as its size has been read
+ *   digits    how many digits its size has had
+ *   overhead  bytes of extensions and trailers so far */
 WSHUB__COLD static wshub__chunk_state wshub__chunk_byte(wshub__chunk_state s, uint8_t c,
                                                         uint64_t *left, uint32_t *digits,
                                                         uint32_t *overhead) {
     switch (s) {
     case WSHUB__CHUNK_SIZE: {
-        int d = wshub__hex(c);
-        if (d >= 0) {
-            if (++*digits > 8) return WSHUB__CHUNK_BAD;
-            *left = *left << 4 | (uint64_t)d;
+        int digit = wshub__hex(c);
+        if (digit >= 0) {
+            if (++*digits > WSHUB__CHUNK_DIGITS_MAX) return WSHUB__CHUNK_BAD;
+            *left = *left << 4 | (uint64_t)digit;
             return s;
         }
         if (*digits == 0) return WSHUB__CHUNK_BAD;
         return c == '\r' ? WSHUB__CHUNK_SIZE_LF : c == ';' ? WSHUB__CHUNK_EXT : WSHUB__CHUNK_BAD;
     }
     case WSHUB__CHUNK_EXT:
-        if (++*overhead > 4096 || c == '\n') return WSHUB__CHUNK_BAD;
+        if (++*overhead > WSHUB__CHUNK_OVERHEAD_BYTES_MAX || c == '\n') return WSHUB__CHUNK_BAD;
         return c == '\r' ? WSHUB__CHUNK_SIZE_LF : s;
     case WSHUB__CHUNK_SIZE_LF:
         if (c != '\n') return WSHUB__CHUNK_BAD;
         *digits = 0;
         return *left ? WSHUB__CHUNK_DATA : WSHUB__CHUNK_TRAILER;
+
     case WSHUB__CHUNK_DATA_CR: return c == '\r' ? WSHUB__CHUNK_DATA_LF : WSHUB__CHUNK_BAD;
     case WSHUB__CHUNK_DATA_LF: return c == '\n' ? WSHUB__CHUNK_SIZE : WSHUB__CHUNK_BAD;
-    case WSHUB__CHUNK_TRAILER: /* a bare LF would be an empty line to some, and the end of the body
-                                */
+
+    case WSHUB__CHUNK_TRAILER:
         if (c == '\n') return WSHUB__CHUNK_BAD;
         return c == '\r' ? WSHUB__CHUNK_END_LF : WSHUB__CHUNK_TRAILER_LINE;
     case WSHUB__CHUNK_TRAILER_LINE:
-        if (++*overhead > 4096 || c == '\n') return WSHUB__CHUNK_BAD;
+        if (++*overhead > WSHUB__CHUNK_OVERHEAD_BYTES_MAX || c == '\n') return WSHUB__CHUNK_BAD;
         return c == '\r' ? WSHUB__CHUNK_TRAILER_LF : s;
     case WSHUB__CHUNK_TRAILER_LF: return c == '\n' ? WSHUB__CHUNK_TRAILER : WSHUB__CHUNK_BAD;
     case WSHUB__CHUNK_END_LF: return c == '\n' ? WSHUB__CHUNK_DONE : WSHUB__CHUNK_BAD;
+
     case WSHUB__CHUNK_DATA:
     case WSHUB__CHUNK_DONE:
-    case WSHUB__CHUNK_BAD: break;
+    case WSHUB__CHUNK_BAD: break; /* none of these reads a byte */
     }
     return WSHUB__CHUNK_BAD;
 }
 
-/* Is this Origin one of the allowed (RFC 6454; USERS of `*.` name whole labels)? */
+/* Is this one or more labels of a host, with single dots between them? */
+static bool wshub__http_labels_ok(wshub_str s) {
+    size_t i;
+    WSHUB_ASSERT(s.len);
+    for (i = 0; i < s.len; i++) {
+        uint8_t c = (uint8_t)s.ptr[i];
+        bool dot = c == '.';
+        if (dot && (i == 0 || s.ptr[i - 1] == '.')) return false;
+        if (!dot && !wshub__is_alnum(c) && c != '-' && c != '_') return false;
+    }
+    return s.ptr[s.len - 1] != '.';
+}
+
+/* Is this Origin (RFC 6454) one that a rule allows? A rule `*` allows any page; one with `*.` behind
+ * its scheme every host that has labels before what follows; any other only the origin that it
+ * is. */
 WSHUB__COLD static bool wshub__origin_match(wshub_str origin, wshub_str rule) {
-    size_t i, scheme = 0;
-    if (rule.len == 1 && rule.ptr[0] == '*') return true; /* any page */
-    while (scheme + 2 < rule.len && memcmp(rule.ptr + scheme, "://", 3) != 0) scheme++;
-    if (scheme + 4 < rule.len && rule.ptr[scheme + 3] == '*' && rule.ptr[scheme + 4] == '.') {
-        size_t head = scheme + 3, tail = rule.len - scheme - 4; /* scheme:// and .host */
-        if (origin.len <= head + tail) return false;
-        for (i = 0; i < head; i++) {
-            if (wshub__lower((uint8_t)origin.ptr[i]) != wshub__lower((uint8_t)rule.ptr[i]))
-                return false;
-        }
-        for (i = 0; i < tail; i++) {
-            if (wshub__lower((uint8_t)origin.ptr[origin.len - tail + i]) !=
-                wshub__lower((uint8_t)rule.ptr[rule.len - tail + i])) {
-                return false;
-            }
-        }
-        for (i = head; i < origin.len - tail; i++) { /* what the star stands for: labels, nothing
-                                                        else */
-            uint8_t c = wshub__lower((uint8_t)origin.ptr[i]);
-            bool label = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '.' ||
-                         c == '_';
-            if (!label || (c == '.' && (i == head || origin.ptr[i - 1] == '.'))) return false;
-        }
-        return origin.ptr[origin.len - tail - 1] != '.';
+    size_t scheme = wshub__http_scheme_bytes(rule), tail;
+    if (wshub_str_eq_z(rule, "*")) return true;
+
+    if (scheme && scheme + 1 < rule.len && rule.ptr[scheme] == '*' && rule.ptr[scheme + 1] == '.') {
+        tail = rule.len - scheme - 1; /* the dot and the host */
+        if (origin.len <= scheme + tail) return false;
+        return wshub__same(origin.ptr, rule.ptr, scheme) &&
+               wshub__same(origin.ptr + (origin.len - tail), rule.ptr + (rule.len - tail), tail) &&
+               wshub__http_labels_ok(wshub__str(origin.ptr + scheme, origin.len - tail - scheme));
     }
-    if (origin.len != rule.len) return false;
-    for (i = 0; i < rule.len; i++) {
-        if (wshub__lower((uint8_t)origin.ptr[i]) != wshub__lower((uint8_t)rule.ptr[i]))
-            return false;
-    }
-    return true;
+    return origin.len == rule.len && wshub__same(origin.ptr, rule.ptr, rule.len);
 }
 
 /* ---- >>frame ---------------------------------------------------------------------------------
