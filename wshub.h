@@ -662,8 +662,8 @@ typedef struct wshub_span {
  * before a restart, since each hub's begin at a random number (one in 2^31 is mistaken). */
 /* clang-format off */
 typedef struct wshub_client { uint64_t id; } wshub_client;     /* a client of this hub */
-typedef struct wshub_ask { uint64_t id; } wshub_ask;           /* a question that you answer, once */
-typedef struct wshub_exchange { uint64_t id; } wshub_exchange; /* an HTTP request not yet answered */
+typedef struct wshub_ask { uint64_t id; } wshub_ask;           /* a question that awaits an answer */
+typedef struct wshub_exchange { uint64_t id; } wshub_exchange; /* an HTTP request that awaits one */
 typedef struct wshub_timer { uint64_t id; } wshub_timer;       /* a timer that has not fired */
 /* A byte stream, named by the io that owns it. The low 32 bits are a small number, unique among
  * the streams now open (the hub keeps a table as large as the largest one), the high 32 bits tell
@@ -1451,96 +1451,141 @@ typedef struct wshub_bus {
 /* clang-format on */
 
 typedef struct wshub_desc {
-    const wshub_io *io;   /* required: where bytes come from */
-    const wshub_bus *bus; /* NULL: this hub stands alone. Given: it ends with the hub, or if
-                             creation fails; another's: STATE; of another version: PARAM */
-    wshub_alloc_fn alloc; /* NULL: realloc and free */
-    void *alloc_user;
-    void *user; /* last argument of every callback */
+    /* ---- what it stands on ---- */
 
-    const char *path;                 /* upgrade path; "/ws" */
-    const char *server_id;            /* a fresh UUID v4; at most 63 bytes */
-    const char *const *default_rooms; /* joined on acceptance; NULL: ws-default, ws-notification */
+    /* Where bytes come from; required. Borrowed for the call; the io itself must outlive the hub.
+     * It has one hub at a time. */
+    const wshub_io *io;
+    /* What joins this hub with others (>>buses); NULL: it stands alone. Given: it ends with the
+     * hub, or with a creation that fails; refused and left alone where it is another's (STATE) or
+     * of another version (PARAM). */
+    const wshub_bus *bus;
+    wshub_alloc_fn alloc; /* NULL: realloc and free */
+    void *alloc_user;     /* the first argument of alloc */
+    void *user; /* the last argument of every callback; yours, the hub never looks at it */
+
+    /* ---- names; terminated texts and lists of them, all copied ---- */
+
+    const char *path;      /* where upgrades are taken, without a query, at most 1024 bytes of plain
+                              ASCII; NULL: "/ws" */
+    const char *server_id; /* under which name this hub publishes: UTF-8, at most 63 bytes, another
+                              one for each hub, and not `emitter`; NULL: a fresh UUID v4 */
+    /* The rooms that every client joins on acceptance (AUTH-7), default_rooms_count of them; NULL:
+     * `ws-default` and `ws-notification`. */
+    const char *const *default_rooms;
     size_t default_rooms_count;
     bool no_default_rooms; /* none; instead of a list */
     /* Who may open a WebSocket from a page, as a browser says it (CONN-2): `https://host[:port]`,
-     * `https://`*`.host` for its subdomains, `null`, or `*`: any page. NULL: any page, with a
-     * warning. Nobody: a list whose first entry is NULL, of count 0. Requests without Origin
-     * (programs, not pages) always pass. */
+     * `https://`*`.host` for its subdomains, `null`, or `*`: any page. allowed_origins_count of
+     * them. NULL: any page, with a warning. Nobody: a list whose first entry is NULL, of count 0.
+     * Requests without Origin (programs, not pages) always pass. */
     const char *const *allowed_origins;
     size_t allowed_origins_count;
-    /* By which names this hub is called: `host` (any port), `host:port` (as it is sent: browsers
-     * leave a default port out),
-     * `[v6]`, `*.host` for subdomains. Requests, upgrades
-     * included, whose Host (or absolute target) is none of them are answered 421, so that no page
-     * reaches a hub inside its visitor's network by a name of its own (DNS rebinding). NULL: any,
-     * for hubs behind a proxy that asks. */
+    /* By which names this hub is called, allowed_hosts_count of them: `host` (any port),
+     * `host:port` (as it is sent: browsers leave a default port out), `[v6]`, `*.host` for
+     * subdomains. Requests, upgrades included, whose Host (or absolute target) is none of them
+     * are answered 421, so that no page reaches a hub inside its visitor's network by a name of
+     * its own (DNS rebinding). NULL: any, for hubs behind a proxy that asks. */
     const char *const *allowed_hosts;
     size_t allowed_hosts_count;
 
-    /* Limits and clocks: the fields of WSHUB_LIMITS. 0: the default. */
+    /* ---- limits and clocks: the fields of WSHUB_LIMITS; 0: the default ---- */
+
 #define WSHUB__X(type, name, unit, usual, least, greatest, off, help) type name;
     WSHUB_LIMITS(WSHUB__X)
 #undef WSHUB__X
 
-    bool no_pings;
-    bool heartbeat_by_pong; /* a pong counts as a heartbeat: for clients that only listen (LIVE-2);
-                               needs pings */
-    bool close_on_backpressure; /* over backpressure_bytes_max: close instead of dropping the
-                                   message */
-    bool require_encryption;    /* AUTH-5 */
-    bool bus_exact;       /* PRECISE mode (BUS-4): subscribe to what is here, not to patterns */
-    bool bus_any_channel; /* as the reference: an envelope's type and target decide, whatever its
-                             channel; left out: those that do not fit each other are refused */
+    /* ---- ways; false is the usual one ---- */
 
-    /* Every callback runs on the hub's thread and may call any function. */
-    /* Asked when a client sends `authenticate`. NULL: everybody is rejected. */
+    bool no_pings;          /* send none: silent streams are then dropped after idle_timeout_ms */
+    bool heartbeat_by_pong; /* a pong, or a ping of the client's, counts as a heartbeat: for clients
+                               that only listen (LIVE-2). Needs pings more often than
+                               heartbeat_timeout_ms */
+    bool close_on_backpressure; /* over backpressure_bytes_max: close the client (cause
+                                   BACKPRESSURE, no Close frame) instead of dropping the message */
+    bool require_encryption;    /* keys are agreed before a client is authenticated (AUTH-5) */
+    bool bus_exact;       /* subscribe to the channels of who is here, not to patterns (BUS-4) */
+    bool bus_any_channel; /* an envelope's type and target decide, whatever channel it comes on, as
+                             in the reference; false: those that do not agree are refused */
+
+    /* ---- callbacks ---- All run on the hub's thread, from inside a report or wshub_settle(),
+     * and may call any function, also close the client that they are about or destroy the hub.
+     * Each may be NULL; what that means is said. Texts are views, valid until the callback
+     * returns. `user` is the field above. */
+
+    /* Asks who a client is that has sent `authenticate` (AUTH-3). Answer, now or later, with
+     * wshub_auth_accept(), wshub_ask_reject() or wshub_ask_fail(); without an answer the client is
+     * closed after three times auth_timeout_ms. NULL: everybody is rejected. */
     void (*on_authenticate)(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user);
-    /* Asked after acceptance if require_encryption. */
+    /* Asks for the keys of a client that is accepted, if require_encryption (AUTH-5). Answer with
+     * wshub_handshake_accept(), wshub_ask_reject() or wshub_ask_fail(). NULL: closed with 4004. */
     void (*on_handshake)(wshub *hub, wshub_ask ask, const wshub_handshake *hs, void *user);
-    /* Asked which of the rooms a client may join. NULL: none (secure by default). */
+    /* Asks which of the rooms that a client named it may join (ROOM-2). Answer with
+     * wshub_join_accept(), wshub_ask_reject() or wshub_ask_fail(). NULL: none. */
     void (*on_join)(wshub *hub, wshub_ask ask, const wshub_join *join, void *user);
-    /* An event from an authenticated client. A result other than WSHUB_OK is counted and logged. */
+    /* Hands over an event from an authenticated client (MSG-7). A result other than WSHUB_OK is
+     * counted and logged, and the client stays (MSG-8). NULL: events are counted and dropped. */
     wshub_err (*on_message)(wshub *hub, wshub_client client, const wshub_event *event, void *user);
-    /* A binary message from an authenticated client. NULL: it is read like a text message. */
+    /* Hands over a binary message from an authenticated client, count bytes. Result as above. NULL:
+     * it is read like a text message. */
     wshub_err (*on_binary)(wshub *hub, wshub_client client, const uint8_t *bytes, size_t count,
                            void *user);
-    /* Outbound and inbound transformer of encrypted clients (ENC-1). */
+    /* Asks what is to be sent to an encrypted client instead of this event (ENC-1). Answer with
+     * wshub_transform_accept(), wshub_ask_reject() or wshub_ask_fail(), now or later: messages
+     * keep their order, and there is no deadline; what waits counts against
+     * backpressure_bytes_max. NULL: sent as it is. */
     void (*on_transform_out)(wshub *hub, wshub_ask ask, wshub_client client,
                              const wshub_event *event, void *user);
+    /* Asks what an encrypted client's event means. Answers as above, within transform_timeout_ms;
+     * nothing more of that client is read before. `heartbeat` is not asked about. NULL: as it is. */
     void (*on_transform_in)(wshub *hub, wshub_ask ask, wshub_client client,
                             const wshub_event *event, void *user);
-    void (*on_opened)(wshub *hub, wshub_client client, void *user); /* upgraded, not authenticated
-                                                                     */
-    wshub_err (*on_connected)(wshub *hub, wshub_client client, void *user);  /* accepted (AUTH-7) */
-    void (*on_disconnected)(wshub *hub, const wshub_gone *gone, void *user); /* once each (BYE-1) */
+    /* Tells of a client that has been upgraded and has yet to authenticate. */
+    void (*on_opened)(wshub *hub, wshub_client client, void *user);
+    /* Tells of a client that is authenticated: it is indexed, in its rooms, and `connected` is
+     * queued for it (AUTH-7). A result other than WSHUB_OK is counted and logged. */
+    wshub_err (*on_connected)(wshub *hub, wshub_client client, void *user);
+    /* Tells of a client that is gone: once for each that was opened (BYE-1), after it has left all
+     * indexes. */
+    void (*on_disconnected)(wshub *hub, const wshub_gone *gone, void *user);
+    /* Tells how a client's queue fares (SEND-6), at most once a turn for each `what`. queued_bytes:
+     * what its stream has yet to take. */
     void (*on_pressure)(wshub *hub, wshub_client client, wshub_pressure what, size_t queued_bytes,
                         void *user);
-    /* HTTP that is no upgrade on `path`. Return true and answer with wshub_http_reply(), now or
-     * later; false: 404. */
+    /* Hands over an HTTP request that is no upgrade on `path`. Return true and answer with
+     * wshub_http_reply(), now or within http_timeout_ms; false: 404. NULL: 404. */
     bool (*on_request)(wshub *hub, wshub_exchange exchange, const wshub_http *http, void *user);
+    /* Asks about a handshake that is valid in itself: write the answer into *upgrade before you
+     * return. NULL: everybody, no subprotocol. */
     void (*on_upgrade)(wshub *hub, const wshub_http *http, wshub_upgrade *upgrade, void *user);
-    /* The bus went DOWN, or is UP again after down_ms, counted from creation the first time. What
-     * others published meanwhile is lost: here is the place to tell clients, to refetch, or to
-     * close them with 1012 at a pace of yours. */
+    /* Tells that the bus went DOWN, or is UP again after down_ms, counted from creation the first
+     * time. What others published meanwhile is lost: here is the place to tell clients, to refetch,
+     * or to close them with 1012 at a pace of yours (BUS-5). */
     void (*on_bus)(wshub *hub, wshub_bus_state state, uint64_t down_ms, void *user);
-    void (*on_shutdown)(wshub *hub, void *user); /* shutdown or drain has finished */
+    /* Tells that shutdown or drain has finished (BYE-2): nobody is left, the bus is left. A good
+     * place to stop the loop. */
+    void (*on_shutdown)(wshub *hub, void *user);
+    /* Hands over a log line (>>logs). NULL: nothing is written. */
     void (*on_log)(wshub *hub, const wshub_log *line, void *user);
 } wshub_desc;
 
-/* ---- >>api-hub ------------------------------------------------------------------------------ */
+/* ---- >>api-hub
+ * --------------------------------------------------------------------------------- A hub from
+ * its creation to its end. Unless another word is said, the thread of every function is the
+ * hub's, and all are allowed in callbacks. */
 
 /* Makes a hub and attaches it to its io and bus.
- *   desc     borrowed; everything in it is copied, texts too
+ *   desc     borrowed; everything in it is copied, texts too; the bus is given
  *   out_hub  the hub; given to you, end it with wshub_destroy()
- * Returns  OK; PARAM: no io, a limit out of range, a bad room, path or origin: wshub_desc_problem()
- * says which; NOMEM; RANDOM: io->random failed; STATE: the io has a hub, or the bus an owner, who
- * keeps it; NOWAKE or others: what the bus's attach said; CLOSED: a callback has destroyed it
- * meanwhile. Thread   the one the hub will belong to. */
+ * Returns  OK; PARAM: no io, a limit out of range, a bad room, path or origin:
+ *          wshub_desc_problem() says which; NOMEM; RANDOM: io->random failed; STATE: the io has a
+ *          hub, or the bus an owner, who keeps it; NOWAKE or others: what the bus's attach said;
+ *          CLOSED: a callback has destroyed it meanwhile.
+ * Thread   the one that the hub will belong to. */
 WSHUB_INLINE wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub);
 
-/* One line on what wshub_create() would refuse in a description, and what it should be. NULL:
- * nothing. Pure. */
+/* Says in one line what wshub_create() would refuse in a description, beginning with the field's
+ * name, and what it should be. NULL: nothing. desc: borrowed. Pure: any thread. */
 WSHUB_INLINE const char *wshub_desc_problem(const wshub_desc *desc);
 
 /* What the two above call, with what the header that your program includes says of wshub_desc. If
@@ -1561,60 +1606,70 @@ WSHUB_INLINE const char *wshub_desc_problem(const wshub_desc *desc) {
     return wshub_desc_problem_versioned(desc, sizeof *desc, WSHUB_DESC_VERSION);
 }
 
-/* Ends a hub: every client is reported gone (cause SHUTDOWN, code 1001 where none was sent), every
- * stream dropped at once, all memory freed. What waits for the bus is handed over as far as it
- * takes it at once; what is lost is told nobody. Inside a callback it is done when the outermost
- * call returns. For a polite end, which waits and tells, call wshub_shutdown() first. NULL:
- * nothing. Thread: the hub's. */
+/* Ends a hub: every client is reported gone (cause SHUTDOWN, code 1001 where none was sent),
+ * every stream dropped at once, all memory freed. What waits for the bus is handed over as far as
+ * it takes it at once; what is lost is told nobody. Inside a callback it is done when the
+ * outermost call returns, and the hub may be used until then. For a polite end, which waits and
+ * tells, call wshub_shutdown() first. NULL: nothing. */
 WSHUB_API void wshub_destroy(wshub *hub);
 
 /* Ends service (BYE-2): no new clients, every client gets close 1001 `Server shutting down`;
- * on_shutdown when all streams have ended, after shutdown_timeout_ms at the latest. The hub can
- * still be queried. Returns OK, also when it is under way. Thread: the hub's. */
+ * on_shutdown follows when all streams have ended and the broker has acknowledged what was
+ * published, after shutdown_timeout_ms at the latest. The hub can still be queried.
+ * Returns  OK, also when it is under way. */
 WSHUB_API wshub_err wshub_shutdown(wshub *hub);
 
-/* Empties the hub at a pace: no new clients; oldest clients first, per_second of them a second, get
- * close `code` (1001, or 1012 for "come back") with `reason`; when none are left, as
- * wshub_shutdown(). per_second  1..1000000 reason      UTF-8, at most WSHUB_CLOSE_REASON_MAX bytes;
- * copied Returns OK; PARAM; STATE: shutting down already. Thread: the hub's. */
+/* Empties the hub at a pace: no new clients; the oldest are closed first. When none are left, it
+ * goes on as wshub_shutdown().
+ *   per_second  how many clients a second, 1..1000000
+ *   code        of the Close: 1001, or 1012 for "come back"; as in wshub_client_close(), not 0
+ *   reason      UTF-8, at most WSHUB_CLOSE_REASON_MAX bytes; copied
+ * Returns  OK; PARAM; NOMEM; STATE: draining or shutting down already. */
 WSHUB_API wshub_err wshub_drain(wshub *hub, uint32_t per_second, uint16_t code, wshub_str reason);
-WSHUB_API bool wshub_is_draining(const wshub *hub); /* drain or shutdown has begun */
-WSHUB_API bool wshub_is_down(const wshub *hub);     /* shutdown has finished */
 
-/* Carries out what was gathered (see >>life). Ios call it through their owner table; call it
- * yourself after sends from outside any report if your io does not. Inside a callback it does
- * nothing. Returns the time of the next deadline on the io's clock; WSHUB_NEVER: none; 0: call
- * again soon. */
+/* Has a drain or a shutdown begun? It stays true. */
+WSHUB_API bool wshub_is_draining(const wshub *hub);
+/* Has the shutdown finished? Then nobody is here, the bus is left, and wshub_send() is refused. */
+WSHUB_API bool wshub_is_down(const wshub *hub);
+
+/* Carries out what was gathered (>>life). Ios call it through their owner table; call it yourself
+ * after sends from outside any report if your io does not. Inside a callback it does nothing.
+ * Returns  when it wants to be called again at the latest, on the io's clock; WSHUB_NEVER: not
+ *          before the next report; 0: soon.
+ * Thread   the hub's. Cost: what is due, and a few ns where nothing is. */
 WSHUB_API uint64_t wshub_settle(wshub *hub);
 
-/* Calls fn once, delay_ms from now (0: in the next turn's end, from a timer of 0 ms too), on the
- * hub's thread and clock: a late answer, a tick of yours. `out_timer` (may be NULL) can stop it.
- * Not called after wshub_destroy(). Returns OK, PARAM, NOMEM. Cost: O(log n). */
+/* Calls a function later, once, on the hub's thread and clock: a late answer, a tick of yours.
+ *   delay_ms   from now; 0: at the end of the next turn, also from inside a timer (LIVE-3)
+ *   fn         called with the hub and arg; may call anything. Never called after wshub_destroy()
+ *   arg        yours
+ *   out_timer  to stop it; NULL: it cannot be stopped
+ * Returns  OK; PARAM: no fn, or more than 2^62 ms; NOMEM. Cost: O(log n) of the timers that run. */
 WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms,
                                       void (*fn)(wshub *hub, void *arg), void *arg,
                                       wshub_timer *out_timer);
-WSHUB_API wshub_err wshub_timer_stop(wshub *hub, wshub_timer timer); /* STALE: fired or stopped
-                                                                        before */
+/* Stops a timer, so that its function is not called.
+ * Returns  OK; STALE: it has fired or been stopped before, which is harmless. Cost: O(log n). */
+WSHUB_API wshub_err wshub_timer_stop(wshub *hub, wshub_timer timer);
 
-/* Reads all figures of a hub (WSHUB_STATS). O(1). Thread: the hub's; allowed in callbacks. */
+/* Reads all figures of a hub (WSHUB_STATS) into *out_stats. Cost: O(1). */
 WSHUB_API void wshub_stats_get(const wshub *hub, wshub_stats *out_stats);
 /* Write the figures as text: as one JSON object, or as OpenMetrics for Prometheus and its
- * relatives, names beginning with `wshub_`, content type WSHUB_OPENMETRICS_TYPE. Neither
- * allocates.
+ * relatives, names beginning with `wshub_`. Neither allocates; on_request can serve them.
  *   buf  at most cap bytes are written, no terminator; may be NULL if cap is 0
- * Returns the length of the whole text; above cap: it was cut. 16 KiB hold either.
- * Thread   the hub's; allowed in callbacks, so on_request can serve them. */
+ * Returns  the length of the whole text; above cap: it was cut. 16 KiB hold either. */
 WSHUB_API size_t wshub_stats_json(const wshub *hub, char *buf, size_t cap);
 WSHUB_API size_t wshub_stats_openmetrics(const wshub *hub, char *buf, size_t cap);
+/* The content type of the latter. */
 #define WSHUB_OPENMETRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 /* Tells the name under which this hub publishes: wshub_desc.server_id, or the UUID that was made
- * for it. A view, valid as long as the hub. Thread: the hub's. */
+ * for it. A view, valid as long as the hub. */
 WSHUB_API wshub_str wshub_server_id(const wshub *hub);
 /* Tells the hub's clock, in milliseconds from an unknown beginning: it never goes back and stands
- * still within a turn. Thread: the hub's. */
+ * still within a turn. */
 WSHUB_API uint64_t wshub_now_ms(const wshub *hub);
-/* Gives wshub_desc.user back. Thread: the hub's. */
+/* Gives wshub_desc.user back. */
 WSHUB_API void *wshub_user(const wshub *hub);
 
 /* Say what an error or a log code is, for people: the text of the error; the name of the code
@@ -1625,7 +1680,8 @@ WSHUB_API const char *wshub_log_name(wshub_log_code code);
 WSHUB_API const char *wshub_log_help(wshub_log_code code);
 
 #ifdef WSHUB_SELF_CHECK
-/* Walks every index and byte account; NULL, or a text that names the first thing that is wrong. */
+/* Walks every index and byte account, for tests. NULL: all agrees; else a text that names the first
+ * thing that is wrong. Cost: O(all that the hub holds). */
 WSHUB_API const char *wshub_self_check(const wshub *hub);
 #endif
 
@@ -1921,8 +1977,9 @@ typedef enum wshub_json_result {
     WSHUB_JSON_NO_OBJECT, /* JSON, and not an object */
     WSHUB_JSON_FIELDS     /* an object; the fields are filled in */
 } wshub_json_result;
-/* Checks a whole text, UTF-8 apart, and if it is an object finds the named keys in the same walk; of
- * equal ones the last (MSG-9). A key that is written with escapes is found up to 256 bytes of length.
+/* Checks a whole text, UTF-8 apart, and if it is an object finds the named keys in the same walk;
+ * of equal ones the last (MSG-9). A key that is written with escapes is found up to 256 bytes of
+ * length.
  *   depth_max  levels, 1..WSHUB_JSON_DEPTH_MAX; more counts as that
  *   fields     fields_count of them, their values absent (ptr NULL); borrowed
  * Cost: one walk, O(count * fields_count) at worst. */
