@@ -962,7 +962,8 @@ static wshub_bus_state wshub_bus_redis__told(const wshub_bus_redis *r) {
     return r->state == WSHUB_BUS_REDIS__FILLING ? WSHUB_BUS_CONNECTED : WSHUB_BUS_DOWN;
 }
 
-/* The one door of the bus's state. Between connections nothing is subscribed or owed. */
+/* The one door of the bus's state. Between connections nothing is subscribed or
+ * owed, and no heartbeat is on its way. */
 static void wshub_bus_redis__to(wshub_bus_redis *r, wshub_bus_redis__state to) {
     WSHUB_ASSERT(wshub_bus_redis__follows[r->state] >> to & 1u);
     r->state = to;
@@ -970,8 +971,10 @@ static void wshub_bus_redis__to(wshub_bus_redis *r, wshub_bus_redis__state to) {
     if (to == WSHUB_BUS_REDIS__IDLE || to == WSHUB_BUS_REDIS__WAITING) {
         WSHUB_ASSERT(wshub_bus_redis__no_links(r));
         r->unanswered = r->stats.subscribed = r->stats.unacknowledged = 0;
+        memset(&r->beats, 0, sizeof r->beats);
     }
     WSHUB_ASSERT(to < WSHUB_BUS_REDIS__FILLING || wshub_bus_redis__all_ready(r));
+    WSHUB_ASSERT(to < WSHUB_BUS_REDIS__ASKING || !r->requests.count);
     WSHUB_ASSERT(to != WSHUB_BUS_REDIS__UP || !r->stats.unacknowledged);
     (void)wshub_bus_redis__follows;
     (void)wshub_bus_redis__no_links; /* neither is needed where nothing is asserted */
@@ -1078,11 +1081,47 @@ static void wshub_bus_redis__tell(wshub_bus_redis *r) {
     }
 }
 
+#ifdef WSHUB_SELF_CHECK
+/* How many answers of one kind are to come. */
+static uint64_t wshub_bus_redis__owed(const wshub_bus_redis *r, int which,
+                                      wshub_bus_redis__what what) {
+    const wshub_bus_redis__link *link = &r->links[which];
+    uint64_t owed = 0;
+    uint32_t i;
+    for (i = 0; i < link->cmds_count; i++) {
+        const wshub_bus_redis__cmd *cmd = &link->cmds[(link->cmds_head + i) & (link->cmds_cap - 1)];
+        WSHUB_ASSERT(cmd->count > 0);
+        if (cmd->what == what) owed += cmd->count;
+    }
+    return owed;
+}
+
+/* What is counted apart agrees with what the connections still owe. */
+static void wshub_bus_redis__check(const wshub_bus_redis *r) {
+    int pub = WSHUB_BUS_REDIS__PUB, sub = WSHUB_BUS_REDIS__SUB;
+    WSHUB_ASSERT(wshub_bus_redis__owed(r, pub, WSHUB_BUS_REDIS__PUBLISH) == r->unanswered);
+    WSHUB_ASSERT(wshub_bus_redis__owed(r, pub, WSHUB_BUS_REDIS__BEAT) ==
+                 r->beats.sent - r->beats.answered);
+    WSHUB_ASSERT(wshub_bus_redis__owed(r, pub, WSHUB_BUS_REDIS__REQUEST) == r->requests.count);
+    WSHUB_ASSERT(wshub_bus_redis__owed(r, sub, WSHUB_BUS_REDIS__SUBSCRIBE) +
+                     wshub_bus_redis__owed(r, sub, WSHUB_BUS_REDIS__UNSUBSCRIBE) +
+                     wshub_bus_redis__owed(r, sub, WSHUB_BUS_REDIS__BEAT_CHANNEL) ==
+                 r->stats.unacknowledged);
+    WSHUB_ASSERT((wshub_bus_redis__owed(r, sub, WSHUB_BUS_REDIS__PROBE) > 0) ==
+                 (r->beats.probed > 0));
+}
+#else
+static void wshub_bus_redis__check(const wshub_bus_redis *r) {
+    (void)r;
+}
+#endif
+
 static void wshub_bus_redis__free(wshub_bus_redis *r);
 
 /* The bus may be gone afterwards. */
 static void wshub_bus_redis__leave(wshub_bus_redis *r) {
     WSHUB_ASSERT(r->depth > 0);
+    if (r->depth == 1) wshub_bus_redis__check(r);
     if (r->depth == 1) wshub_bus_redis__tell(r);
     if (--r->depth == 0 && r->destroyed && !wshub_bus_redis__owned(r)) wshub_bus_redis__free(r);
 }
@@ -1411,7 +1450,7 @@ static wshub_bus_redis__request wshub_bus_redis__request_pop(wshub_bus_redis__re
 
 /* What would change the connection that messages are published on, or hold up all that is
  * behind it. `word`: only with that word, which is looked for from argv[from] on, in so many
- * words. */
+ * words; behind STREAMS stand names. */
 typedef struct wshub_bus_redis__unfit {
     const char *command, *word;
     size_t from, words;
@@ -1472,8 +1511,8 @@ static const wshub_bus_redis__unfit wshub_bus_redis__unfits[] = {
     {"BZMPOP",       NULL,       0, 0, WSHUB_BUS_REDIS__BLOCKS},
     {"WAIT",         NULL,       0, 0, WSHUB_BUS_REDIS__BLOCKS},
     {"WAITAOF",      NULL,       0, 0, WSHUB_BUS_REDIS__BLOCKS},
-    {"XREAD",        "BLOCK",    1, 4, WSHUB_BUS_REDIS__BLOCKS}, /* [COUNT n] [BLOCK ms] STREAMS */
-    {"XREADGROUP",   "BLOCK",    4, 5, WSHUB_BUS_REDIS__BLOCKS}, /* GROUP g c, and NOACK besides */
+    {"XREAD",        "BLOCK",    1, WSHUB_BUS_REDIS_WORDS_MAX, WSHUB_BUS_REDIS__BLOCKS},
+    {"XREADGROUP",   "BLOCK",    4, WSHUB_BUS_REDIS_WORDS_MAX, WSHUB_BUS_REDIS__BLOCKS},
 };
 /* clang-format on */
 #undef WSHUB_BUS_REDIS__SUBSCRIBES
@@ -1539,6 +1578,7 @@ static void wshub_bus_redis__link_close(wshub_bus_redis *r, int which, bool flus
     link->said[0] = 0;
     link->skip = 0;
     link->cmds_head = link->cmds_count = 0;
+    WSHUB_ASSERT(!link->conn.id);
 }
 
 static bool wshub_bus_redis__link_open(wshub_bus_redis *r, int which, const char *address) {
@@ -1546,6 +1586,8 @@ static bool wshub_bus_redis__link_open(wshub_bus_redis *r, int which, const char
     const wshub_bus_redis_driver *driver = r->desc.driver;
     wshub_dial dial;
     bool begun;
+    WSHUB_ASSERT(!link->cmds_count);
+    WSHUB_ASSERT(!link->in.len && !link->out.len);
     wshub_bus_redis__link_to(link, WSHUB_BUS_REDIS__LINK_DIALLING);
     link->progress = r->now;
     memset(&dial, 0, sizeof dial);
@@ -1559,6 +1601,7 @@ static bool wshub_bus_redis__link_open(wshub_bus_redis *r, int which, const char
         begun = r->io.connect(r->io.ctx, r, &dial, &link->conn) == WSHUB_OK;
     }
     if (!begun) wshub_bus_redis__link_to(link, WSHUB_BUS_REDIS__LINK_NONE);
+    WSHUB_ASSERT(!begun == !link->conn.id);
     return begun;
 }
 
@@ -1607,6 +1650,8 @@ static void wshub_bus_redis__fail(wshub_bus_redis *r, const char *why, wshub_str
     char line[WSHUB_BUS_REDIS__LINE_BYTES], text[WSHUB_BUS_REDIS__SAID_BYTES + 1];
     int which;
     if (r->state <= WSHUB_BUS_REDIS__WAITING) return;
+    WSHUB_ASSERT(r->depth > 0);
+    WSHUB_ASSERT(was_up || !r->unanswered);
 
     wshub_bus_redis__copy(text, sizeof text, detail);
     (void)snprintf(r->error, sizeof r->error, "%s%s%s", why, text[0] ? ": " : "", text);
@@ -1665,10 +1710,11 @@ static const char *wshub_bus_redis__io_error(const wshub_bus_redis *r, const cha
 static void wshub_bus_redis__attempt(wshub_bus_redis *r) {
     const char *address = r->addresses[r->address_at];
     bool begun;
+    WSHUB_ASSERT(r->depth > 0);
+    WSHUB_ASSERT(r->address_at < r->addresses_count);
     r->stats.attempts++;
     r->deadline = r->now + r->desc.connect_timeout_ms;
     r->short_of_room = r->half_done = r->publish_short = false;
-    memset(&r->beats, 0, sizeof r->beats);
     r->known_len = 0;
     r->asks_role = true;
 
@@ -1720,6 +1766,8 @@ static bool wshub_bus_redis__greet_broker(wshub_bus_redis *r, int which) {
 /* A connection is there: its first commands leave in one piece, without waiting for answers. */
 static void wshub_bus_redis__greet(wshub_bus_redis *r, int which) {
     bool ok;
+    WSHUB_ASSERT(r->depth > 0);
+    WSHUB_ASSERT(r->state > WSHUB_BUS_REDIS__WAITING);
     wshub_bus_redis__link_to(&r->links[which], WSHUB_BUS_REDIS__LINK_GREETING);
     r->links[which].progress = r->now;
     ok = which == WSHUB_BUS_REDIS__SENTINEL ? wshub_bus_redis__greet_sentinel(r)
@@ -1734,6 +1782,7 @@ static void wshub_bus_redis__greet(wshub_bus_redis *r, int which) {
  * inside the report, behind the channel of our heartbeat. */
 static void wshub_bus_redis__greeted(wshub_bus_redis *r) {
     if (r->state != WSHUB_BUS_REDIS__GREETING || !wshub_bus_redis__all_ready(r)) return;
+    WSHUB_ASSERT(!r->stats.unacknowledged);
     wshub_bus_redis__to(r, WSHUB_BUS_REDIS__FILLING);
 
     if (!r->desc.publish_only && !r->desc.no_heartbeat) {
@@ -1791,6 +1840,7 @@ static void wshub_bus_redis__master(wshub_bus_redis *r, wshub_str host, wshub_st
         return;
     }
 
+    WSHUB_ASSERT(!wshub_bus_redis__there(&r->links[WSHUB_BUS_REDIS__PUB]));
     memcpy(r->master, address, sizeof address);
     wshub_bus_redis__to(r, WSHUB_BUS_REDIS__GREETING);
     if (!wshub_bus_redis__dial(r, r->master))
@@ -1872,6 +1922,7 @@ static void wshub_bus_redis__answered_role(wshub_bus_redis *r, int which, const 
 
 static void wshub_bus_redis__answered_cluster(wshub_bus_redis *r, int which,
                                               const wshub_resp *reply) {
+    WSHUB_ASSERT(r->links[which].state == WSHUB_BUS_REDIS__LINK_UNSURE);
     if (wshub_bus_redis__is_error(reply) ||
         !wshub_bus_redis__has(reply->value.text, "cluster_enabled:1")) {
         wshub_bus_redis__fail_plain(r, "a replica: what is published there reaches nobody else");
@@ -1943,6 +1994,7 @@ static void wshub_bus_redis__answered_beat(wshub_bus_redis *r, const wshub_resp 
 
 /* What left behind the heartbeat on the subscribing connection was answered. */
 static void wshub_bus_redis__probed(wshub_bus_redis *r) {
+    WSHUB_ASSERT(r->beats.probed);
     if (r->beats.late_at && r->beats.probed == r->beats.watched) r->beats.missing = true;
     r->beats.probed = 0;
 }
@@ -1982,6 +2034,7 @@ static void wshub_bus_redis__understand(wshub_bus_redis *r, int which, wshub_bus
                                         const wshub_resp *reply) {
     bool error = wshub_bus_redis__is_error(reply);
     wshub_str text = reply->value.text;
+    WSHUB_ASSERT(r->depth > 0);
     switch (what) {
     case WSHUB_BUS_REDIS__HELLO: wshub_bus_redis__answered_hello(r, reply); break;
     case WSHUB_BUS_REDIS__AUTH:
@@ -2025,6 +2078,7 @@ static void wshub_bus_redis__answer(wshub_bus_redis *r, int which, const wshub_r
         return;
     }
 
+    WSHUB_ASSERT(!wshub_bus_redis__next_is(link, WSHUB_BUS_REDIS__REQUEST));
     if (error) wshub_bus_redis__copy(link->said, sizeof link->said, text);
     wshub_bus_redis__understand(r, which, wshub_bus_redis__cmd_done(link), reply);
 }
@@ -2083,6 +2137,7 @@ static bool wshub_bus_redis__heard_acknowledgement(wshub_bus_redis *r, int which
 
 static void wshub_bus_redis__reply(wshub_bus_redis *r, int which, const wshub_resp *reply) {
     bool list = reply->value.kind == '*' || reply->value.kind == '>';
+    WSHUB_ASSERT(wshub_bus_redis__open(&r->links[which]));
     if (list && which != WSHUB_BUS_REDIS__PUB && reply->items_count >= 3) {
         if (wshub_bus_redis__heard_message(r, which, reply)) return;
         if (wshub_bus_redis__heard_acknowledgement(r, which, reply)) return;
@@ -2097,6 +2152,7 @@ static void wshub_bus_redis__request_answered(wshub_bus_redis *r, const wshub_bu
     wshub_bus_redis__request request = wshub_bus_redis__request_pop(&r->requests);
     wshub_bus_redis__what what = wshub_bus_redis__cmd_done(link);
     WSHUB_ASSERT(what == WSHUB_BUS_REDIS__REQUEST);
+    WSHUB_ASSERT(r->depth > 0);
     (void)what;
     if (reply->kind == WSHUB_BUS_REPLY_ERROR)
         wshub_bus_redis__copy(link->said, sizeof link->said, reply->text);
@@ -2335,6 +2391,7 @@ static void wshub_bus_redis__on_received(void *ctx, wshub_conn conn, uint8_t *by
 static void wshub_bus_redis__unblocked(wshub_bus_redis *r, int which) {
     wshub_bus_redis__link *link = &r->links[which];
     wshub_bus_redis__enter(r);
+    WSHUB_ASSERT(wshub_bus_redis__there(link));
     link->blocked = false;
     link->progress = r->now;
     wshub_bus_redis__send(r, link);
@@ -2441,6 +2498,8 @@ static bool wshub_bus_redis__probe(wshub_bus_redis *r) {
 static bool wshub_bus_redis__beat_publish(wshub_bus_redis *r) {
     wshub_bus_redis__beats *beats = &r->beats;
     char n[24];
+    WSHUB_ASSERT(beats->answered <= beats->sent);
+    WSHUB_ASSERT(beats->watched <= beats->sent);
     if (beats->answered < beats->sent) return true;
     (void)snprintf(n, sizeof n, "%llu", (unsigned long long)r->now);
     if (!wshub_bus_redis__say(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__BEAT, "PUBLISH", r->beat,
@@ -2472,7 +2531,7 @@ static bool wshub_bus_redis__beat_sentinel(wshub_bus_redis *r) {
  * heartbeat. */
 static void wshub_bus_redis__beat(wshub_bus_redis *r) {
     bool beats = !r->desc.publish_only && !r->desc.no_heartbeat, ok = true;
-    WSHUB_ASSERT(r->state == WSHUB_BUS_REDIS__UP);
+    WSHUB_ASSERT(wshub_bus_redis__all_ready(r));
     r->beats.next_at = r->now + r->desc.heartbeat_ms;
 
     if (r->asks_role)
@@ -2505,6 +2564,8 @@ static bool wshub_bus_redis__unreached(const wshub_bus_redis *r, int which) {
 static void wshub_bus_redis__watch(wshub_bus_redis *r) {
     const wshub_bus_redis__beats *beats = &r->beats;
     int sentinel = WSHUB_BUS_REDIS__SENTINEL;
+    WSHUB_ASSERT(r->state == WSHUB_BUS_REDIS__UP);
+    WSHUB_ASSERT(!beats->missing || beats->late_at);
     if (beats->late_at && beats->missing && r->now >= beats->late_at) {
         wshub_bus_redis__fail_plain(r, "the heartbeat does not come back");
         return;
@@ -2594,6 +2655,7 @@ static void wshub_bus_redis__detach(wshub_bus_redis *r) {
         wshub_bus_redis__link_close(r, which, true);
     }
     wshub_bus_redis__to(r, WSHUB_BUS_REDIS__IDLE);
+    WSHUB_ASSERT(r->depth > 0);
     r->alarm_at = 0;
 
     memset(&me, 0, sizeof me);
@@ -2630,6 +2692,7 @@ static wshub_err wshub_bus_redis__attach(void *ctx, const wshub_bus_owner *owner
     if (err) return err;
 
     wshub_bus_redis__to(r, WSHUB_BUS_REDIS__WAITING);
+    WSHUB_ASSERT(!r->requests.count);
     r->owner = *owner;
     r->unconfirmed_before = r->stats.unconfirmed;
     r->io_now = r->io.now_ms(r->io.ctx);
@@ -2678,6 +2741,7 @@ static wshub_err wshub_bus_redis__request_take(void *ctx, const wshub_str *argv,
     }
     if (r->state != WSHUB_BUS_REDIS__UP) return WSHUB_ERR_STATE;
 
+    WSHUB_ASSERT(r->requests.count <= r->desc.requests_max);
     waiting = wshub_bus_redis__waiting(r, WSHUB_BUS_REDIS__PUB);
     if (waiting >= r->desc.output_bytes_max) return WSHUB_ERR_LIMIT;
     if (r->requests.count >= r->desc.requests_max) return WSHUB_ERR_LIMIT;
@@ -2754,6 +2818,7 @@ static size_t wshub_bus_redis__change_some(wshub_bus_redis *r, const wshub_bus_c
     wshub_bus_redis__words w;
     bool pattern = channels[0].pattern;
     size_t n = 0;
+    WSHUB_ASSERT(count > 0 && count <= WSHUB_BUS_BATCH);
     args[0] = wshub_str_z(words[want][pattern]);
     for (; n < count && channels[n].pattern == pattern; n++) args[n + 1] = channels[n].name;
 
@@ -2773,7 +2838,7 @@ static bool wshub_bus_redis__change(wshub_bus_redis *r, const wshub_bus_channel 
                                     size_t count, bool want) {
     size_t i, n;
     if (r->desc.publish_only || r->state < WSHUB_BUS_REDIS__FILLING) return true;
-    WSHUB_ASSERT(count <= WSHUB_BUS_BATCH);
+    WSHUB_ASSERT(wshub_bus_redis__ready(r, WSHUB_BUS_REDIS__SUB));
     r->short_of_room = wshub_bus_redis__change_waits(r, want);
     if (r->short_of_room) return false;
 
