@@ -172,7 +172,9 @@ struct wshub_bus_hiredis {
 };
 
 static int wshub_bus_hiredis__index(const wshub_bus_hiredis__link *l) {
-    return (int)(l - l->owner->links);
+    ptrdiff_t index = l - l->owner->links;
+    WSHUB_ASSERT(index >= 0 && index < WSHUB_BUS_HIREDIS__LINKS);
+    return (int)index;
 }
 
 /* The one door of a connection's state. What an earlier one has left behind goes when the next one
@@ -244,6 +246,7 @@ static bool wshub_bus_hiredis__begins(wshub_bus_hiredis__link *l, int type, wshu
  * end of a subscription has a number. */
 static bool wshub_bus_hiredis__continues(wshub_bus_hiredis__link *l, const redisReadTask *task,
                                          int type, wshub_str text) {
+    WSHUB_ASSERT(l->state == WSHUB_BUS_HIREDIS__SUBSCRIBED);
     if (task->idx < 2 && type != REDIS_REPLY_STRING) return false;
     if (task->idx == 0)
         l->unsubscribing =
@@ -324,6 +327,7 @@ static void *wshub_bus_hiredis__bool(const redisReadTask *task, int value) {
 
 static void wshub_bus_hiredis__guard(wshub_bus_hiredis__link *l) {
     redisReader *reader = l->ac->c.reader;
+    WSHUB_ASSERT(l->state == WSHUB_BUS_HIREDIS__DIALLING);
     l->plain = reader->fn;
     l->guarded = *l->plain;
     l->guarded.createString = wshub_bus_hiredis__string;
@@ -371,6 +375,7 @@ static size_t wshub_bus_hiredis__parts(const redisReply *reply) {
 static void wshub_bus_hiredis__show(const redisReply *from, wshub_bus_reply *to,
                                     wshub_bus_reply **next) {
     memset(to, 0, sizeof *to);
+
     if (wshub_bus_hiredis__has_text(from)) {
         to->kind = from->type == REDIS_REPLY_ERROR ? WSHUB_BUS_REPLY_ERROR : WSHUB_BUS_REPLY_TEXT;
         to->text.ptr = from->str;
@@ -395,6 +400,7 @@ static void wshub_bus_hiredis__show(const redisReply *from, wshub_bus_reply *to,
  * is nobody's. */
 static void wshub_bus_hiredis__let_go(wshub_bus_hiredis__link *l) {
     if (!l->ac) return;
+    WSHUB_ASSERT(l->ac->data == l);
     l->ac->data = NULL;
     l->ac->c.reader->fn = l->plain;
     wshub_bus_hiredis__to(l, WSHUB_BUS_HIREDIS__CLOSED);
@@ -556,6 +562,7 @@ static bool wshub_bus_hiredis__prefixed(const char **argv, size_t *lens, size_t 
 /* Notes how a command will be answered: those about subscriptions are acknowledged apart. */
 static void wshub_bus_hiredis__note(wshub_bus_hiredis__link *l, wshub_str command) {
     bool subscribes = wshub_str_eq_z(command, "SUBSCRIBE") || wshub_str_eq_z(command, "PSUBSCRIBE");
+    WSHUB_ASSERT(l->state >= WSHUB_BUS_HIREDIS__ASKING);
     if (subscribes && l->state != WSHUB_BUS_HIREDIS__SUBSCRIBED)
         wshub_bus_hiredis__to(l, WSHUB_BUS_HIREDIS__SUBSCRIBED);
     if (!subscribes && !wshub_str_eq_z(command, "UNSUBSCRIBE") &&
@@ -570,7 +577,8 @@ static bool wshub_bus_hiredis__command(void *ctx, int link, const wshub_str *arg
     size_t lens[WSHUB_BUS_REDIS_WORDS_MAX], i;
     char *block;
     int status;
-    WSHUB_ASSERT(count <= WSHUB_BUS_REDIS_WORDS_MAX);
+    WSHUB_ASSERT(count > 0 && count <= WSHUB_BUS_REDIS_WORDS_MAX);
+    WSHUB_ASSERT(from <= to && to <= count);
     if (!l->ac) return false;
     for (i = 0; i < count; i++) {
         argv[i] = args[i].len ? args[i].ptr : "";

@@ -92,8 +92,9 @@
  * that has no guests: make a wshub_io_sock for Redis alone, drive it by wshub_io_sock_fd() and
  * wshub_io_sock_timeout(), and call wshub_settle(hub) after each of its turns.
  *
- * Needs ISO C99 or C++11, and wshub.h before it. Proved by tests/test_bus_redis.c,
- * tests/test_bus_request.c, tests/test_bus_contract.c and, with a real server, tests/test_redis.c.
+ * Needs ISO C99 or C++11, and wshub.h before it. Proved by tests/test_redis_wire.c (RESP, URLs),
+ * test_redis_links.c (connections), test_redis_bus.c, test_redis_request.c, test_bus_contract.c
+ * and, with a real server, test_redis.c.
  */
 #ifndef WSHUB_BUS_REDIS_H
 #define WSHUB_BUS_REDIS_H
@@ -399,7 +400,7 @@ extern "C" {
  * Bytes to values. Knows kinds, lengths and how deep one is in another; nothing of commands or
  * connections. Allocates nothing: texts are views into the bytes. A reply that is not whole is read
  * again from its beginning, which costs little since texts are stepped over.
- * Proved by tests/test_bus_redis.c (resp_...), tests/fuzz/fuzz_wire.c. */
+ * Proved by tests/test_redis_wire.c (resp_...), tests/fuzz/fuzz_wire.c. */
 
 /* Reads a decimal number up to `end`. False: it is none, or it does not fit. */
 static bool wshub_bus_redis__number(const uint8_t *p, const uint8_t *end, int64_t *out) {
@@ -620,7 +621,7 @@ WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_
 
 /* ---- a reply as a tree -------------------------------------------------------------------------
  * What an answer to wshub_bus_request() is shown as. The parts of an array lie side by side, behind
- * all that was read before them. Proved by tests/test_bus_request.c. */
+ * all that was read before them. Proved by tests/test_redis_request.c. */
 
 /* Shows one value, of an array its size alone. */
 static void wshub_bus_redis__show(const wshub_resp_value *v, wshub_bus_reply *out) {
@@ -711,11 +712,12 @@ enum {
 };
 
 enum {
-    WSHUB_BUS_REDIS__ADDRESSES = 16,    /* of a URL */
-    WSHUB_BUS_REDIS__LINES = 4,         /* of a log, kept until they can be told */
-    WSHUB_BUS_REDIS__LINE_BYTES = 640,  /* of one of them */
-    WSHUB_BUS_REDIS__SAID_BYTES = 200,  /* of what a broker said, that are kept */
-    WSHUB_BUS_REDIS__MASTER_BYTES = 280 /* of a sentinel's answer: host, brackets and port */
+    WSHUB_BUS_REDIS__ADDRESSES = 16,     /* of a URL */
+    WSHUB_BUS_REDIS__LINES = 4,          /* of a log, kept until they can be told */
+    WSHUB_BUS_REDIS__LINE_BYTES = 640,   /* of one of them */
+    WSHUB_BUS_REDIS__SAID_BYTES = 200,   /* of what a broker said, that are kept */
+    WSHUB_BUS_REDIS__MASTER_BYTES = 280, /* of a sentinel's answer: host, brackets and port */
+    WSHUB_BUS_REDIS__ERROR_BYTES = 280   /* of what failed last */
 };
 
 /* After a connection that was up for so long the wait begins with the shortest again. */
@@ -724,6 +726,7 @@ enum { WSHUB_BUS_REDIS__GOOD_MS = 500 };
 /* How often a driver's connections, whose io is not ours, are looked after while they owe much. */
 enum { WSHUB_BUS_REDIS__DRIVER_MS = 5 };
 
+/* In this order: each has all that those before it have. */
 typedef enum wshub_bus_redis__state {
     WSHUB_BUS_REDIS__IDLE,     /* nobody has taken it */
     WSHUB_BUS_REDIS__WAITING,  /* for the time of the next attempt; there is no connection */
@@ -733,6 +736,7 @@ typedef enum wshub_bus_redis__state {
     WSHUB_BUS_REDIS__UP        /* all of them are acknowledged */
 } wshub_bus_redis__state;
 
+/* In this order, too: from DIALLING on the io has it, from GREETING on commands may be said. */
 typedef enum wshub_bus_redis__link_state {
     WSHUB_BUS_REDIS__LINK_NONE, /* there is no connection */
     WSHUB_BUS_REDIS__LINK_GONE, /* it has ended; what it left unanswered is still to be counted */
@@ -907,7 +911,7 @@ struct wshub_bus_redis {
     uint64_t unconfirmed_before; /* stats.unconfirmed when this owner came */
     wshub_bus_redis_stats stats; /* those gauges apart that are counted elsewhere */
 
-    char error[WSHUB_BUS_REDIS__MASTER_BYTES];
+    char error[WSHUB_BUS_REDIS__ERROR_BYTES];
     uint64_t log_second; /* in which the last line was kept, counted from 1 */
     char lines[WSHUB_BUS_REDIS__LINES][WSHUB_BUS_REDIS__LINE_BYTES]; /* not yet told */
     int lines_count;
@@ -1012,6 +1016,7 @@ static bool wshub_bus_redis__room(wshub_bus_redis *r, wshub_bus_redis__bytes *b,
     if (!p) return false;
     b->ptr = (uint8_t *)p;
     b->cap = cap;
+    WSHUB_ASSERT(b->cap - b->len >= more);
     return true;
 }
 
@@ -1163,6 +1168,8 @@ static bool wshub_bus_redis__cmd_room(wshub_bus_redis *r, wshub_bus_redis__link 
     link->cmds = cmds;
     link->cmds_cap = cap;
     link->cmds_head = 0;
+    WSHUB_ASSERT(link->cmds_count < cap);
+    WSHUB_ASSERT((cap & (cap - 1)) == 0);
     return true;
 }
 
@@ -1171,6 +1178,7 @@ static bool wshub_bus_redis__cmd_add(wshub_bus_redis *r, wshub_bus_redis__link *
                                      wshub_bus_redis__what what, uint32_t count) {
     wshub_bus_redis__cmd *last;
     WSHUB_ASSERT(count > 0);
+    WSHUB_ASSERT(wshub_bus_redis__open(link));
     if (!link->cmds_count) link->progress = r->now;
 
     last = link->cmds_count ? wshub_bus_redis__cmd_at(link, link->cmds_count - 1) : NULL;
@@ -1283,6 +1291,7 @@ static bool wshub_bus_redis__command_write(wshub_bus_redis *r, wshub_bus_redis__
     if (!wshub_bus_redis__room(r, &link->out, bytes) ||
         !wshub_bus_redis__cmd_add(r, link, what, answers))
         return false;
+    WSHUB_ASSERT(link->out.cap - link->out.len >= bytes);
 
     at = link->out.ptr + link->out.len;
     wshub_bus_redis__head(&at, '*', w->count);
@@ -1344,6 +1353,8 @@ static void wshub_bus_redis__flight_free(wshub_bus_redis *r, wshub_bus_redis__fl
 static void wshub_bus_redis__flight_begin(wshub_bus_redis *r, wshub_bus_redis__link *link) {
     wshub_bus_redis__flight *f = r->spare;
     WSHUB_ASSERT(f);
+    WSHUB_ASSERT(link->out.at < link->out.len);
+    WSHUB_ASSERT(!link->blocked);
     r->spare = NULL;
     f->next = r->flights;
     f->conn = link->conn.id;
@@ -1401,6 +1412,7 @@ static bool wshub_bus_redis__full(const wshub_bus_redis *r, int which) {
 static void wshub_bus_redis__room_again(wshub_bus_redis *r) {
     if (!r->publish_short || r->state != WSHUB_BUS_REDIS__UP) return;
     if (wshub_bus_redis__full(r, WSHUB_BUS_REDIS__PUB)) return;
+    WSHUB_ASSERT(r->depth > 0);
 
     r->publish_short = false;
     if (r->owner.room)
@@ -1412,7 +1424,7 @@ static void wshub_bus_redis__room_again(wshub_bus_redis *r) {
 /* ---- requests ----------------------------------------------------------------------------------
  * wshub_bus_request() has its own ring: which command is one stands in that of the publishing
  * connection, who waits for it stands here, in the same order.
- * Proved by tests/test_bus_request.c. */
+ * Proved by tests/test_redis_request.c. */
 
 /* Makes room for one more. False: out of memory. */
 static bool wshub_bus_redis__request_room(wshub_bus_redis *r) {
@@ -1431,11 +1443,13 @@ static bool wshub_bus_redis__request_room(wshub_bus_redis *r) {
     q->ring = ring;
     q->cap = cap;
     q->head = 0;
+    WSHUB_ASSERT(q->count < q->cap);
     return true;
 }
 
 static void wshub_bus_redis__request_push(wshub_bus_redis__requests *q,
                                           wshub_bus_redis__request request) {
+    WSHUB_ASSERT(request.on_reply);
     WSHUB_ASSERT(q->count < q->cap);
     q->ring[(q->head + q->count++) & (q->cap - 1)] = request;
 }
@@ -1607,6 +1621,7 @@ static bool wshub_bus_redis__link_open(wshub_bus_redis *r, int which, const char
 
 /* Opens those connections that carry messages. */
 static bool wshub_bus_redis__dial(wshub_bus_redis *r, const char *address) {
+    WSHUB_ASSERT(r->state == WSHUB_BUS_REDIS__GREETING);
     return wshub_bus_redis__link_open(r, WSHUB_BUS_REDIS__PUB, address) &&
            (r->desc.publish_only || wshub_bus_redis__link_open(r, WSHUB_BUS_REDIS__SUB, address));
 }
@@ -1615,6 +1630,7 @@ static bool wshub_bus_redis__dial(wshub_bus_redis *r, const char *address) {
 static uint64_t wshub_bus_redis__jitter(wshub_bus_redis *r, uint64_t ms) {
     uint8_t b[2] = {0, 0};
     (void)r->io.random(r->io.ctx, b, 2);
+    WSHUB_ASSERT(ms <= UINT32_MAX);
     return ms / 2 + (ms - ms / 2) * (uint64_t)(b[0] << 8 | b[1]) / 65535;
 }
 
@@ -1695,6 +1711,7 @@ static void wshub_bus_redis__fail_hint(wshub_bus_redis *r, const char *why, wshu
  * least of all: another one is asked with the next heartbeat. */
 static void wshub_bus_redis__link_fail(wshub_bus_redis *r, int which, const char *why,
                                        wshub_str detail) {
+    WSHUB_ASSERT(r->links[which].state != WSHUB_BUS_REDIS__LINK_NONE);
     if (which == WSHUB_BUS_REDIS__SENTINEL && r->state != WSHUB_BUS_REDIS__ASKING)
         wshub_bus_redis__link_close(r, which, false);
     else
@@ -1740,6 +1757,7 @@ static bool wshub_bus_redis__greet_auth(wshub_bus_redis *r, int which, const cha
 /* Where the master is, and tell us when that changes. */
 static bool wshub_bus_redis__greet_sentinel(wshub_bus_redis *r) {
     int which = WSHUB_BUS_REDIS__SENTINEL;
+    WSHUB_ASSERT(r->desc.sentinel);
     return wshub_bus_redis__greet_auth(r, which, r->desc.sentinel_user,
                                        r->desc.sentinel_password) &&
            wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__MASTER, "SENTINEL",
@@ -1751,6 +1769,7 @@ static bool wshub_bus_redis__greet_sentinel(wshub_bus_redis *r) {
 /* Who we are, in which dialect, and what the broker is. Drivers keep to RESP2. */
 static bool wshub_bus_redis__greet_broker(wshub_bus_redis *r, int which) {
     bool ok = wshub_bus_redis__greet_auth(r, which, r->user, r->password);
+    WSHUB_ASSERT(which != WSHUB_BUS_REDIS__SENTINEL);
     if (r->desc.resp3 && !r->resp2_only && !r->desc.driver)
         ok = ok && wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__HELLO, "HELLO", "3", NULL);
     if (*r->desc.client_name)
@@ -1799,6 +1818,7 @@ static void wshub_bus_redis__greeted(wshub_bus_redis *r) {
 /* Every subscription is acknowledged. */
 static void wshub_bus_redis__up(wshub_bus_redis *r) {
     char line[WSHUB_BUS_REDIS__LINE_BYTES];
+    WSHUB_ASSERT(!r->unanswered);
     wshub_bus_redis__to(r, WSHUB_BUS_REDIS__UP);
     r->stats.ups++;
     r->up_since = r->beats.next_at = r->now;
@@ -1851,6 +1871,7 @@ static void wshub_bus_redis__master(wshub_bus_redis *r, wshub_str host, wshub_st
 static void wshub_bus_redis__switched(wshub_bus_redis *r, wshub_str text) {
     wshub_str words[5];
     size_t i, n = 0, at = 0;
+    WSHUB_ASSERT(r->desc.sentinel);
     memset(words, 0, sizeof words);
     for (i = 0; i <= text.len && n < 5; i++) {
         if (i < text.len && text.ptr[i] != ' ') continue;
@@ -1872,8 +1893,11 @@ static void wshub_bus_redis__beat_came(wshub_bus_redis *r, wshub_str payload) {
         r->stats.round_trip_ms = r->now - (uint64_t)sent;
 }
 
+/* A message. Before the owner has subscribed there are none, whatever the broker says. */
 static void wshub_bus_redis__message(wshub_bus_redis *r, wshub_str channel,
                                      const wshub_resp_value *payload) {
+    WSHUB_ASSERT(wshub_bus_redis__open(&r->links[WSHUB_BUS_REDIS__SUB]));
+    if (r->state < WSHUB_BUS_REDIS__FILLING) return;
     if (payload->kind != '$') { /* it was too large, and has been skipped */
         r->stats.oversized++;
         return;
@@ -1897,6 +1921,7 @@ static void wshub_bus_redis__message(wshub_bus_redis *r, wshub_str channel,
  * node of a Cluster. Who may not ask, or is told something else, is content. */
 static void wshub_bus_redis__answered_role(wshub_bus_redis *r, int which, const wshub_resp *reply) {
     wshub_str role = reply->items_count ? reply->items[0].text : wshub_bus_redis__none();
+    WSHUB_ASSERT(which != WSHUB_BUS_REDIS__SENTINEL);
     if (wshub_bus_redis__is_error(reply)) role = wshub_bus_redis__none();
     if (wshub_str_eq_z(role, "master")) return;
 
@@ -1944,6 +1969,7 @@ static void wshub_bus_redis__answered_ready(wshub_bus_redis *r, int which,
         return;
     }
     if (link->state == WSHUB_BUS_REDIS__LINK_UNSURE) return;
+    WSHUB_ASSERT(link->state == WSHUB_BUS_REDIS__LINK_GREETING);
     wshub_bus_redis__link_to(link, WSHUB_BUS_REDIS__LINK_READY);
     wshub_bus_redis__greeted(r);
 }
@@ -1960,6 +1986,7 @@ static void wshub_bus_redis__answered_hello(wshub_bus_redis *r, const wshub_resp
  * broker. */
 static void wshub_bus_redis__publish_refused(wshub_bus_redis *r, wshub_str text) {
     char said[161];
+    WSHUB_ASSERT(r->stats.refused < r->stats.published);
     r->stats.refused++;
     wshub_bus_redis__copy(said, sizeof said, text);
     (void)snprintf(r->error, sizeof r->error, "a publication is refused: %s", said);
@@ -2001,6 +2028,7 @@ static void wshub_bus_redis__probed(wshub_bus_redis *r) {
 
 /* The answer of a broker to a probe; a driver's probes are acknowledged as subscriptions are. */
 static void wshub_bus_redis__answered_probe(wshub_bus_redis *r, const wshub_resp *reply) {
+    WSHUB_ASSERT(!r->desc.publish_only);
     if (r->desc.driver)
         wshub_bus_redis__fail(r, "a subscription is refused", reply->value.text);
     else
@@ -2009,6 +2037,7 @@ static void wshub_bus_redis__answered_probe(wshub_bus_redis *r, const wshub_resp
 
 static void wshub_bus_redis__answered_master(wshub_bus_redis *r, const wshub_resp *reply) {
     int which = WSHUB_BUS_REDIS__SENTINEL;
+    WSHUB_ASSERT(r->links[which].state == WSHUB_BUS_REDIS__LINK_GREETING);
     if (wshub_bus_redis__is_error(reply)) {
         wshub_bus_redis__link_fail(r, which, "the sentinel refuses", reply->value.text);
     } else if (reply->items_count != 2) {
@@ -2035,6 +2064,7 @@ static void wshub_bus_redis__understand(wshub_bus_redis *r, int which, wshub_bus
     bool error = wshub_bus_redis__is_error(reply);
     wshub_str text = reply->value.text;
     WSHUB_ASSERT(r->depth > 0);
+
     switch (what) {
     case WSHUB_BUS_REDIS__HELLO: wshub_bus_redis__answered_hello(r, reply); break;
     case WSHUB_BUS_REDIS__AUTH:
@@ -2083,9 +2113,10 @@ static void wshub_bus_redis__answer(wshub_bus_redis *r, int which, const wshub_r
     wshub_bus_redis__understand(r, which, wshub_bus_redis__cmd_done(link), reply);
 }
 
-/* Takes a reply as a message, if it is one. */
+/* Takes a reply as a message, if it is one. Of a sentinel there is one kind, that of its news. */
 static bool wshub_bus_redis__heard_message(wshub_bus_redis *r, int which, const wshub_resp *reply) {
     const wshub_resp_value *items = reply->items;
+    WSHUB_ASSERT(which != WSHUB_BUS_REDIS__PUB);
     if (reply->items_count == 3 && wshub_str_eq_z(items[0].text, "message")) {
         if (which == WSHUB_BUS_REDIS__SENTINEL)
             wshub_bus_redis__switched(r, items[2].text);
@@ -2093,7 +2124,8 @@ static bool wshub_bus_redis__heard_message(wshub_bus_redis *r, int which, const 
             wshub_bus_redis__message(r, items[1].text, &items[2]);
         return true;
     }
-    if (reply->items_count == 4 && wshub_str_eq_z(items[0].text, "pmessage")) {
+    if (which == WSHUB_BUS_REDIS__SUB && reply->items_count == 4 &&
+        wshub_str_eq_z(items[0].text, "pmessage")) {
         wshub_bus_redis__message(r, items[2].text, &items[3]);
         return true;
     }
@@ -2117,6 +2149,8 @@ static bool wshub_bus_redis__heard_acknowledgement(wshub_bus_redis *r, int which
     bool sub = wshub_str_eq_z(kind, "subscribe") || wshub_str_eq_z(kind, "psubscribe");
     bool unsub = wshub_str_eq_z(kind, "unsubscribe") || wshub_str_eq_z(kind, "punsubscribe");
     int64_t now_subscribed = reply->items[2].number, ours;
+    WSHUB_ASSERT(which != WSHUB_BUS_REDIS__PUB);
+    WSHUB_ASSERT(reply->items_count >= 3);
     if (!sub && !unsub) return false;
     if (!wshub_bus_redis__acknowledges(link, sub)) {
         wshub_bus_redis__link_fail(r, which, "a subscription was taken away", reply->items[1].text);
@@ -2178,6 +2212,7 @@ static bool wshub_bus_redis__still(const wshub_bus_redis__link *link, wshub_conn
 }
 
 WSHUB_API void wshub_bus_redis_opened(wshub_bus_redis *redis, int link) {
+    WSHUB_ASSERT(link >= 0 && link < WSHUB_BUS_REDIS__LINKS);
     wshub_bus_redis__enter(redis);
     if (redis->links[link].state == WSHUB_BUS_REDIS__LINK_DIALLING)
         wshub_bus_redis__greet(redis, link);
@@ -2189,6 +2224,8 @@ WSHUB_API bool wshub_bus_redis_wants_whole(const wshub_bus_redis *redis, int lin
 }
 
 WSHUB_API void wshub_bus_redis_replied(wshub_bus_redis *redis, int link, const wshub_resp *reply) {
+    WSHUB_ASSERT(link >= 0 && link < WSHUB_BUS_REDIS__LINKS);
+    WSHUB_ASSERT(reply->items_count <= WSHUB_RESP_ITEMS);
     wshub_bus_redis__enter(redis);
     if (wshub_bus_redis__open(&redis->links[link])) {
         redis->links[link].progress = redis->now;
@@ -2259,6 +2296,7 @@ static void wshub_bus_redis__skip_text(wshub_bus_redis__link *link, uint8_t *hea
     *count -= here;
     link->skip = skip - here;
     link->cut = true;
+    WSHUB_ASSERT(!link->skip || *count == head_bytes); /* what is skipped is at the end */
 }
 
 /* One whole reply that answers a request. */
@@ -2267,6 +2305,7 @@ static void wshub_bus_redis__answer_request(wshub_bus_redis *r, const uint8_t *b
     wshub_bus_redis__link *link = &r->links[WSHUB_BUS_REDIS__PUB];
     wshub_bus_reply one, *nodes = &one;
     size_t nodes_bytes = reply->values * sizeof *nodes;
+    WSHUB_ASSERT(reply->values > 0);
     if (link->cut) {
         r->stats.requests_oversized++;
         memset(&one, 0, sizeof one);
@@ -2349,6 +2388,8 @@ static void wshub_bus_redis__read_on(wshub_bus_redis *r, int which, wshub_conn c
     wshub_bus_redis__link *link = &r->links[which];
     wshub_bus_redis__bytes in;
     size_t done;
+    WSHUB_ASSERT(link->in.len > 0);
+    WSHUB_ASSERT(link->in.at == 0);
     if (!wshub_bus_redis__room(r, &link->in, count)) {
         wshub_bus_redis__fail_memory(r);
         return;
@@ -2376,6 +2417,8 @@ static void wshub_bus_redis__on_received(void *ctx, wshub_conn conn, uint8_t *by
     if (which < 0) return;
 
     wshub_bus_redis__enter(r);
+    WSHUB_ASSERT(wshub_bus_redis__there(link));
+    WSHUB_ASSERT(skipped <= link->skip);
     link->progress = r->now;
     link->skip -= skipped;
     bytes += skipped;
@@ -2447,6 +2490,7 @@ static void wshub_bus_redis__on_closed(void *ctx, wshub_conn conn) {
  * connection is not made slower. */
 static bool wshub_bus_redis__ask(wshub_bus_redis *r, int which, wshub_bus_redis__what what,
                                  const char *word) {
+    WSHUB_ASSERT(wshub_bus_redis__open(&r->links[which]));
     if (wshub_bus_redis__awaits(&r->links[which], what)) return true;
     return wshub_bus_redis__say(r, which, what, word, NULL, NULL);
 }
@@ -2458,6 +2502,8 @@ static bool wshub_bus_redis__probe_driver(wshub_bus_redis *r, bool *asked) {
     bool pattern = r->desc.no_heartbeat && r->known_pattern;
     wshub_bus_redis__words w;
     wshub_str args[2];
+    WSHUB_ASSERT(r->desc.driver);
+    WSHUB_ASSERT(r->known_len <= sizeof r->known);
     *asked = false;
     if (wshub_bus_redis__awaits(link, WSHUB_BUS_REDIS__UNSUBSCRIBE)) return true;
     if (r->desc.no_heartbeat && !r->known_len) return true; /* then nothing can be missed */
@@ -2480,6 +2526,7 @@ static bool wshub_bus_redis__probe_driver(wshub_bus_redis *r, bool *asked) {
 static bool wshub_bus_redis__probe(wshub_bus_redis *r) {
     wshub_bus_redis__beats *beats = &r->beats;
     bool asked = true, ok;
+    WSHUB_ASSERT(wshub_bus_redis__ready(r, WSHUB_BUS_REDIS__SUB));
     if (beats->probed) return true;
 
     if (r->desc.driver)
@@ -2517,6 +2564,7 @@ static bool wshub_bus_redis__beat_publish(wshub_bus_redis *r) {
 /* A sentinel that is silent would miss the next failover, and one that was lost is replaced. */
 static bool wshub_bus_redis__beat_sentinel(wshub_bus_redis *r) {
     int which = WSHUB_BUS_REDIS__SENTINEL;
+    WSHUB_ASSERT(r->desc.sentinel);
     if (wshub_bus_redis__open(&r->links[which]))
         return wshub_bus_redis__ask(r, which, WSHUB_BUS_REDIS__PING, "PING");
 
@@ -2636,6 +2684,7 @@ static uint64_t wshub_bus_redis__settle(void *ctx) {
     for (which = 0; which < WSHUB_BUS_REDIS__LINKS; which++)
         wshub_bus_redis__send(r, &r->links[which]);
     next = wshub_bus_redis__next(r);
+    WSHUB_ASSERT(next >= r->io_now || next == r->alarm_at);
     wshub_bus_redis__leave(r);
     return next;
 }
@@ -2722,6 +2771,8 @@ static size_t wshub_bus_redis__publish(void *ctx, const wshub_bus_msg *msgs, siz
     }
     r->stats.published += taken;
     r->publish_short = taken < count;
+    WSHUB_ASSERT(taken <= count);
+    WSHUB_ASSERT(r->unanswered <= r->stats.published);
     return taken;
 }
 
@@ -2761,6 +2812,7 @@ static wshub_err wshub_bus_redis__request_take(void *ctx, const wshub_str *argv,
 
 static uint64_t wshub_bus_redis__pending(void *ctx) {
     wshub_bus_redis *r = (wshub_bus_redis *)ctx;
+    WSHUB_ASSERT(!r->unanswered || r->state == WSHUB_BUS_REDIS__UP);
     r->pending_asked = r->unanswered > 0;
     return r->unanswered;
 }
@@ -2800,6 +2852,7 @@ static void wshub_bus_redis__know(wshub_bus_redis *r, const wshub_bus_channel *c
  * left and entered, so that a driver is given one kind of change at a time. */
 static bool wshub_bus_redis__change_waits(const wshub_bus_redis *r, bool want) {
     const wshub_bus_redis__link *link = &r->links[WSHUB_BUS_REDIS__SUB];
+    WSHUB_ASSERT(!r->desc.publish_only);
     if (wshub_bus_redis__full(r, WSHUB_BUS_REDIS__SUB)) return true;
     if (!r->desc.driver) return false;
     if (!want && r->beats.probed) return true;

@@ -63,6 +63,33 @@ static void bus_late(void *ctx) {
     s->lates++;
 }
 
+/* Answers to requests, which must come in the order in which they were asked. */
+typedef struct bus_asked {
+    bus_seat *seat;
+    int answered, lost;
+    bool asking; /* no answer comes from inside the call */
+} bus_asked;
+
+static void bus_replied(void *arg, const wshub_bus_reply *reply) {
+    bus_asked *a = (bus_asked *)arg;
+    EXPECT(!a->asking && !a->seat->gone);
+    if (!reply) {
+        a->lost++;
+        return;
+    }
+    EXPECT(!a->lost);
+    EXPECT(reply->kind == WSHUB_BUS_REPLY_TEXT && wshub_str_eq_z(reply->text, "PONG"));
+    a->answered++;
+}
+static wshub_err bus_ask(bus_asked *a) {
+    wshub_str ping = wshub_str_z("PING");
+    wshub_err err;
+    a->asking = true;
+    err = a->seat->bus.request(a->seat->bus.ctx, &ping, 1, bus_replied, a);
+    a->asking = false;
+    return err;
+}
+
 static void bus_steps(bus_world *w, int n) {
     while (n--) w->step(w);
 }
@@ -105,6 +132,7 @@ static void bus_contract(bus_world *w) {
     char all[256], numbers[10][16], *big = (char *)malloc(300000);
     size_t i, k, sent;
     uint64_t before[3];
+    bus_asked asked = {&s[2], 0, 0, false};
     (void)printf("  bus contract: %s\n", w->name);
     memset(s, 0, sizeof s);
     memset(&owner, 0, sizeof owner);
@@ -241,6 +269,19 @@ static void bus_contract(bus_world *w) {
         s[2].bus.alarm(s[2].bus.ctx, 0);
         BUS_UNTIL(w, s[2].lates == 2);
     }
+    /* any command of the broker, if it has one: answered in order, among what is published */
+    if (s[2].bus.request) {
+        for (i = 0; i < 20; i++) {
+            EXPECT_INT(bus_say(&s[2], "nobody", "x", 1), 1);
+            EXPECT_INT(bus_ask(&asked), WSHUB_OK);
+        }
+        if (s[2].bus.flush) s[2].bus.flush(s[2].bus.ctx);
+        EXPECT_INT(asked.answered, 0);
+        BUS_UNTIL(w, asked.answered == 20);
+        bus_steps(w, 20);
+        EXPECT_INT(asked.answered, 20);
+        EXPECT_INT(s[2].bus.request(s[2].bus.ctx, NULL, 0, bus_replied, &asked), WSHUB_ERR_PARAM);
+    }
     /* the broker goes: told once, nothing is taken; it is back: told, subscribed anew to what
      * is wanted then */
     w->cut(w, true);
@@ -250,6 +291,7 @@ static void bus_contract(bus_world *w) {
         before[i] = s[i].got;
     }
     EXPECT_INT(bus_say(&s[2], "c:exact", "x", 1), 0);
+    if (s[2].bus.request) EXPECT_INT(bus_ask(&asked), WSHUB_ERR_STATE);
     EXPECT(s[0].bus.subscribe(s[0].bus.ctx, none, 1)); /* ignored */
     EXPECT(s[0].bus.unsubscribe(s[0].bus.ctx, none, 1));
     s[0].wanted = none;
@@ -276,13 +318,19 @@ static void bus_contract(bus_world *w) {
     EXPECT(strcmp(s[1].payload, "last") == 0);
     EXPECT_INT(bus_say(&s[1], "other", "3", 1), 1);
     BUS_UNTIL(w, s[2].got == before[2] + 3);
+    /* who asked and leaves is told so before it has left */
+    if (s[2].bus.request) {
+        for (i = 0; i < 3; i++) EXPECT_INT(bus_ask(&asked), WSHUB_OK);
+    }
     for (i = 0; i < 3; i++) {
         if (i) {
             EXPECT_INT(s[i].bus.attach(s[i].bus.ctx, NULL), WSHUB_OK);
+            s[i].gone = true;
             w->end(w, (int)i);
         }
         free(s[i].payload);
     }
+    EXPECT_INT(asked.lost, s[2].bus.request ? 3 : 0);
     free(big);
 }
 #endif

@@ -12,6 +12,7 @@
 #include "test.h"
 #include "redis_server.h"
 #include "bus_contract.h"
+#include "redis_ask.h"
 #ifndef WITH_HIREDIS
 TEST(the_hiredis_bus_keeps_the_contract) {
     (void)bus_contract;
@@ -407,5 +408,105 @@ TEST(what_a_broker_says_or_does_not_read_is_bounded_with_hiredis_too) {
         }
         scene_stop(&s);
     }
+}
+
+/* ---- any command ---- */
+
+TEST(answers_of_every_shape_come_whole_through_hiredis_or_end_the_connection) {
+    static const struct {
+        const char *wire, *shown; /* NULL: the connection is ended */
+        /* clang-format off */
+    } shapes[] = {
+        {"+OK\r\n", "\"OK\""}, {":-9223372036854775808\r\n", "-9223372036854775808"}, {"$-1\r\n", "null"}, {"*-1\r\n", "null"}, {"*0\r\n", "[]"},
+        {"-ERR a\r\n", "!\"ERR a\""}, {"$4\r\na\r\nb\r\n", "\"a\r\nb\""},
+        {"*3\r\n*2\r\n:1\r\n-ERR x\r\n*0\r\n*1\r\n*1\r\n$1\r\nx\r\n", "[[1 !\"ERR x\"] [] [[\"x\"]]]"},
+        {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", "[[[[[[[1]]]]]]]"},
+        /* what looks like a message or an acknowledgement is an answer here */
+        {"*3\r\n$11\r\nunsubscribe\r\n$1\r\nc\r\n:0\r\n", "[\"unsubscribe\" \"c\" 0]"},
+        {"*3\r\n$7\r\nmessage\r\n$-1\r\n:0\r\n", "[\"message\" null 0]"}, {"*1\r\n:5\r\n", "[5]"},
+        {"*4097\r\n", NULL}, {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", NULL}, {"?\r\n", NULL}, {"$99999999\r\n", NULL},
+    };
+    /* clang-format on */
+    size_t i;
+    for (i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        static scene s;
+        static answers got;
+        static char want[200], sink[65536];
+        question q = {&got, "q"};
+        int sub, pub, steps;
+        memset(&got, 0, sizeof got);
+        scene_start(&s, (wshub_bus_redis_desc){.message_bytes_max = 1024}, (wshub_desc){0});
+        sub = scene_up(&s);
+        for (pub = 0; pub < s.count && s.subscribed[pub]; pub++) {
+        }
+        EXPECT(sub < s.count && pub < s.count);
+        for (steps = 0; steps < 20; steps++) scene_step(&s); /* its first heartbeat is over */
+
+        s.deaf[pub] = true;
+        ask(s.hub, &q, WSHUB_OK);
+        for (steps = 0; steps < 2000; steps++) {
+            watch_step(s.net);
+            if (recv(s.fds[pub], sink, sizeof sink, MSG_DONTWAIT) > 0) break;
+        }
+        EXPECT_INT(got.count, 0);
+        (void)!write(s.fds[pub], shapes[i].wire, strlen(shapes[i].wire));
+        for (steps = 0; steps < 200 && got.count == 0; steps++) {
+            watch_step(s.net);
+            if (shapes[i].wire[1] == '9') /* so long a text: what has come of it ends it */
+                (void)!send(s.fds[pub], sink, sizeof sink, MSG_DONTWAIT | MSG_NOSIGNAL);
+        }
+        (void)snprintf(want, sizeof want, "q: %s\n", shapes[i].shown ? shapes[i].shown : "lost");
+        if (strcmp(got.text, want) != 0) (void)printf("  %zu: %s", i, got.text);
+        EXPECT(strcmp(got.text, want) == 0);
+        EXPECT_INT(scene_stats(&s).downs, shapes[i].shown ? 0 : 1);
+        scene_stop(&s);
+        EXPECT_INT(got.count, 1);
+    }
+}
+
+typedef struct hi_site {
+    wshub_io_sock *net;
+    wshub_bus_hiredis *bus;
+    wshub *hub;
+    redis_server server;
+} hi_site;
+static void hi_site_step(void *ctx) {
+    watch_step(((hi_site *)ctx)->net);
+}
+static void hi_site_cut(void *ctx) { /* stopped before it has read */
+    hi_site *s = (hi_site *)ctx;
+    (void)kill(s->server.pid, SIGSTOP);
+    watch_step(s->net);
+    redis_kill(&s->server);
+}
+
+TEST(any_command_is_answered_in_order_and_once_with_hiredis_too) { /* wshub_bus_request() */
+    static hi_site s;
+    wshub_bus_hiredis_desc hd;
+    int i;
+    if (!redis_installed()) SKIP("redis-server is not installed");
+    memset(&s, 0, sizeof s);
+    redis_start(&s.server);
+    EXPECT_INT(wshub_io_auto_create(NULL, &s.net), WSHUB_OK);
+    memset(&hd, 0, sizeof hd);
+    hd.redis.io = wshub_io_sock_io(s.net);
+    hd.redis.url = s.server.url;
+    hd.attach = watch_attach;
+    EXPECT_INT(wshub_bus_hiredis_create(&hd, &s.bus), WSHUB_OK);
+    EXPECT_INT(
+        wshub_create(&(wshub_desc){.io = hd.redis.io, .bus = wshub_bus_hiredis_bus(s.bus)}, &s.hub),
+        WSHUB_OK);
+    for (i = 0; i < 3000; i++) {
+        wshub_bus_redis_stats st;
+        wshub_bus_redis_stats_get(wshub_bus_hiredis_redis(s.bus), &st);
+        if (st.state == WSHUB_BUS_UP) break;
+        watch_step(s.net);
+    }
+    ask_a_real_redis(s.hub, hi_site_step, &s);
+    ask_and_lose(s.hub, hi_site_step, hi_site_cut, &s);
+    wshub_destroy(s.hub);
+    wshub_bus_hiredis_destroy(s.bus);
+    wshub_io_sock_destroy(s.net);
+    redis_end(&s.server);
 }
 #endif

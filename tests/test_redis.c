@@ -11,6 +11,7 @@
 #include "wshub_bus_redis.h"
 #include "test.h"
 #include "redis_server.h"
+#include "redis_ask.h"
 
 /* ---- a hub, its bus, and a WebSocket client in the same process ---- */
 
@@ -652,6 +653,41 @@ TEST(a_hub_on_a_loop_of_its_own_has_an_io_for_redis_alone) {
     wshub_io_fake_destroy(own);
     node_stop(&n);
     redis_end(&server);
+}
+
+/* ---- any command ---- */
+
+static void ask_step(void *ctx) {
+    node_step((node *)ctx, 1);
+}
+static redis_server *ask_server;
+static void ask_cut(void *ctx) { /* stopped before it has read: what is asked is never answered */
+    (void)ctx;
+    (void)kill(ask_server->pid, SIGSTOP);
+    node_step((node *)ctx, 1);
+    redis_kill(ask_server);
+}
+
+TEST(any_command_is_answered_in_order_and_once) { /* wshub_bus_request() */
+    int resp3;
+    if (!redis_installed()) SKIP("redis-server is not installed");
+    for (resp3 = 0; resp3 < 2; resp3++) {
+        static node n;
+        redis_server server;
+        int i;
+        memset(&server, 0, sizeof server);
+        redis_start(&server);
+        node_start(&n, server.url, (wshub_bus_redis_desc){.resp3 = resp3}, false, false);
+        for (i = 0; i < 2000 && !node_up(&n); i++) node_step(&n, 1);
+        ask_a_real_redis(n.hub, ask_step, &n);
+        EXPECT_INT(node_redis(&n).requests_pending + node_redis(&n).requests_lost, 0);
+        ask_server = &server;
+        ask_and_lose(n.hub, ask_step, ask_cut, &n);
+        EXPECT_INT(node_redis(&n).requests_pending, 0);
+        EXPECT(node_redis(&n).requests_lost > 0);
+        node_stop(&n);
+        redis_end(&server);
+    }
 }
 
 /* ---- ACL, Sentinel, Cluster ---- */

@@ -242,6 +242,24 @@ TEST(nothing_a_broker_says_can_hurt) { /* trust in the broker: hiredis#1359 and 
     }
 }
 
+TEST(a_message_before_anything_was_subscribed_is_nobodys) { /* its owner is told DOWN until then */
+    static site s;
+    broker *b = fresh();
+    b->refuse = "PING";
+    b->refusal = ">3\r\n$7\r\nmessage\r\n$12\r\nws:broadcast\r\n$56\r\n"
+                 "{\"serverId\":\"x\",\"type\":\"broadcast\",\"event\":\"m\",\"data\":1}\r\n+PONG";
+    b->hold_acks = true;
+    site_start(&s, b, BUSDESC(0), DESC(0), FAKE(0));
+    site_advance(&s, 100);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_CONNECTED);
+    EXPECT_INT(rstats(&s).received, 0);
+    b->hold_acks = false;
+    site_advance(&s, 1500); /* with the next answer to a PING it is somebody's */
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    EXPECT(rstats(&s).received > 0);
+    site_stop(&s);
+}
+
 TEST(several_addresses_are_tried_in_turn) {
     static site s;
     broker *b = fresh();
@@ -657,6 +675,7 @@ TEST(a_watched_sentinel_that_is_silent_or_odd_is_replaced_and_the_bus_stays_up) 
         NULL, "garbage\r\n", "+OK\r\n", "-ERR what\r\n",
         "*3\r\n$11\r\nunsubscribe\r\n$14\r\n+switch-master\r\n:0\r\n", "*4097\r\n",
         ">0\r\n|0\r\n*9999\r\n",
+        "*4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$12\r\nws:broadcast\r\n$1\r\nx\r\n", /* none of its business */
     };
     /* clang-format on */
     size_t i;
@@ -684,6 +703,7 @@ TEST(a_watched_sentinel_that_is_silent_or_odd_is_replaced_and_the_bus_stays_up) 
             watch->frozen = true;
         site_advance(&s, 5500);
         EXPECT_INT(b->dials, dials + 1);
+        EXPECT_INT(rstats(&s).received, 0);
         site_advance(&s, 14000);
         EXPECT_INT(rstats(&s).downs, 0); /* the bus has been up all the time */
         EXPECT(b->dials >= dials + 1);
