@@ -18,14 +18,13 @@
  *             >>ends-clocks  >>threads  >>memory  >>errors  >>backends  >>promises  >>rules
  *             >>changes
  * THE API     >>types  >>tables  >>desc  >>api-hub  >>api-conn  >>api-client  >>api-room
- * >>api-send
- *             >>api-ask  >>api-http  >>api-post  >>api-bus  >>api-codec
+ *             >>api-send  >>api-ask  >>api-dialect  >>api-http  >>api-post  >>api-bus  >>api-codec
  * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>sha1  >>base64  >>siphash  >>json  >>http  >>frame
  *             >>slots  >>index  >>timers  >>envelope
  *   below     >>hub  >>log  >>queue  >>conn  >>exchange  >>message  >>flow
- *   above     >>walks  >>checks  >>clients  >>subs  >>rooms  >>ask  >>gate  >>transform  >>routing
- *             >>auth  >>dispatch  >>answers  >>upper  >>bus  >>asking  >>sends  >>post
- *             >>app-timers  >>settle  >>stats  >>public  >>licence
+ *   above     >>walks  >>checks  >>clients  >>subs  >>rooms  >>ask  >>session  >>gate  >>transform
+ *             >>routing  >>auth  >>events  >>answers  >>upper  >>bus  >>asking  >>sends
+ *             >>speaking  >>post  >>app-timers  >>dialect-json  >>settle  >>stats  >>public  >>licence
  */
 
 /* ================================================================================================
@@ -1828,6 +1827,180 @@ WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask, const wshu
 WSHUB_API wshub_err wshub_ask_reject(wshub *hub, wshub_ask ask);
 /* The callback failed: AUTH-4, AUTH-5, ROOM-2, ENC-2. */
 WSHUB_API wshub_err wshub_ask_fail(wshub *hub, wshub_ask ask);
+
+/* ---- >>api-dialect --------------------------------------------------------------------------
+ * A dialect is how events look on the wire: what a message of a stream means, and how an event of the
+ * hub is written. The JSON messages of SPEC.md are the built-in one, mounted on wshub_desc.path; further
+ * ones stand beside it in the same hub (examples/dialect_lines.c is a whole one). The hub keeps clients,
+ * rooms, users, authentication, encryption, limits and clocks; a dialect reads and writes words.
+ *
+ * The way in: the mount of the dialect hands it a message; it asks wshub_conn_client() who
+ * that is, tells the hub with wshub_client_heard() that there was a message, reads it, and calls
+ * wshub_client_authenticate(), wshub_client_ask_join(), wshub_client_leave() or, with an event of the
+ * application's, wshub_client_event(). The way out: an encode function for each kind of wire (wshub_kind).
+ * What the hub itself has to say to a client, it says by the functions of this table.
+ *
+ * All calls come on the hub's thread, from inside other calls of yours or from settle, and may call
+ * anything, unless it says otherwise. Texts are views until the call returns. */
+
+/* One peer at the far end of a stream: one out-queue, one heartbeat, and the clients that it has (one in
+ * the JSON dialect). {0}: none. Stale when its stream has ended. */
+/* clang-format off */
+typedef struct wshub_session { uint64_t id; } wshub_session;
+/* clang-format on */
+
+/* Why somebody is not accepted. */
+typedef enum wshub_refusal {
+    WSHUB_REFUSED_AUTH = 1,  /* on_authenticate said no, or there is none (AUTH-4) */
+    WSHUB_REFUSED_FAILED,    /* a callback failed (AUTH-4) */
+    WSHUB_REFUSED_HANDSHAKE, /* on_handshake said no (AUTH-5) */
+    WSHUB_REFUSED_CLEAR      /* require_encryption without on_handshake (AUTH-5) */
+} wshub_refusal;
+
+/* What a client is told when it is accepted (AUTH-7). ptr NULL: there is none of it. */
+typedef struct wshub_acceptance {
+    wshub_str user_id;
+    wshub_str server_public_key, salt; /* of the key exchange (AUTH-5) */
+} wshub_acceptance;
+
+#define WSHUB_DIALECT_VERSION 1u
+#define WSHUB_DIALECTS_MAX 16 /* in one hub, the JSON dialect included */
+
+/* Zero a table before you fill it. user: what wshub_dialect_add() was given. */
+typedef struct wshub_dialect {
+    uint32_t version; /* WSHUB_DIALECT_VERSION */
+    const char *name; /* for people; borrowed as long as the hub lives */
+    /* The client is about to be accepted: tell it, with wshub_client_welcome(). Whatever else than OK is
+     * returned, the acceptance has failed with that and nothing has changed. Must call nothing else that
+     * changes the hub. NULL: it is told nothing. */
+    wshub_err (*accepted)(wshub *hub, wshub_client client, const wshub_acceptance *what,
+                          void *user);
+    /* The client is not accepted: tell it, and end it. NULL: wshub_client_end(). */
+    void (*refused)(wshub *hub, wshub_client client, wshub_refusal why, void *user);
+    /* The client is to go: say so in your words, and end it or its stream.
+     *   cause   BY_APP, or BY_SHUTDOWN with a code: wshub_client_close() or wshub_drain() said code and reason;
+     *           else code is 0 and the words are yours: BY_AUTH: no authentication in time (AUTH-1); BY_TIMEOUT:
+     *           not heard of (LIVE-1); BY_SHUTDOWN (BYE-2)
+     * NULL: the stream is closed with that code, 0: 1008, and without a reason; at a shutdown with 1001. */
+    void (*close)(wshub *hub, wshub_client client, wshub_cause cause, uint16_t code,
+                  wshub_str reason, void *user);
+    /* An event of a client that is authenticated, in clear: it has passed the inbound transformer (ENC-1), if
+     * there is one. Call wshub_client_event() with what is the application's. NULL: all of it is. */
+    void (*event)(wshub *hub, wshub_client client, const wshub_event *event, void *user);
+    /* Something is queued for a lent session (wshub_session_lend()), in settle: hand it out now or later, with
+     * wshub_session_spans() and wshub_session_taken(). Required for who lends. */
+    void (*owed)(wshub *hub, wshub_session session, size_t bytes, void *user);
+    /* A lent session ends by the hub's doing (limits, memory, shutdown); it is gone when this returns. Its clients
+     * are told of as always. NULL: nobody is told. */
+    void (*session_gone)(wshub *hub, wshub_session session, wshub_cause cause, void *user);
+} wshub_dialect;
+
+/* Adds a dialect to a hub; for good.
+ *   dialect  copied   user  last argument of its functions
+ *   out      what wshub_client_desc.dialect is given; never 0, which is the JSON dialect
+ * Returns OK; PARAM: a table of another version, or without a name; LIMIT: WSHUB_DIALECTS_MAX. */
+WSHUB_API wshub_err wshub_dialect_add(wshub *hub, const wshub_dialect *dialect, void *user,
+                                      uint32_t *out_dialect);
+
+/* The session of an open WebSocket stream: its own. {0}: the conn is none. O(1). */
+WSHUB_API wshub_session wshub_conn_session(const wshub *hub, wshub_conn conn);
+/* The first client of a session; {0}: it has none. O(1). */
+WSHUB_API wshub_client wshub_session_client(const wshub *hub, wshub_session session);
+/* The client of a stream whose session has one client. {0}: none. O(1). */
+WSHUB_API wshub_client wshub_conn_client(const wshub *hub, wshub_conn conn);
+/* The session of a client; {0}: its stream has ended. */
+WSHUB_API wshub_session wshub_client_session(const wshub *hub, wshub_client client);
+/* Goes through the clients of a session, the newest first. Ending one meanwhile is safe; adding one is not. */
+WSHUB_API bool wshub_session_each_client(const wshub *hub, wshub_session session, wshub_iter *iter,
+                                         wshub_client *out_client);
+
+/* Opens a session without a conn: what its clients are sent is queued as for any other, with the same limits, and
+ * handed to the dialect (owed). A session that polls is such a one.
+ *   dialect  of wshub_dialect_add(), with `owed`   owner  yours: wshub_session_owner()
+ * Returns OK; PARAM; LIMIT: conns_max; NOMEM; CLOSED: the hub is shutting down. */
+WSHUB_API wshub_err wshub_session_lend(wshub *hub, uint32_t dialect, void *owner,
+                                       wshub_session *out_session);
+WSHUB_API void *wshub_session_owner(const wshub *hub,
+                                    wshub_session session); /* of a lent one; else NULL */
+/* What is queued for a lent session, from the front: up to cap spans, each of which is one message as its kind wrote it,
+ * or what is left of it. Views until the next call that changes the hub. Returns how many there are in all. */
+WSHUB_API size_t wshub_session_spans(const wshub *hub, wshub_session session, wshub_span *spans,
+                                     size_t cap);
+/* So many bytes of it have been handed out. Returns OK, STALE, PARAM: more than is queued, or not lent. */
+WSHUB_API wshub_err wshub_session_taken(wshub *hub, wshub_session session, size_t bytes);
+/* A session's peer has been heard of (a pong of its own): that is no silence (LIVE-1). Returns OK, STALE. */
+WSHUB_API wshub_err wshub_session_heard(wshub *hub, wshub_session session);
+/* Ends a session: its clients are gone, with cause, code and reason, and told of in settle; a conn is closed with that
+ * code. Returns OK, STALE, PARAM: the code or reason (wshub_client_close()). */
+WSHUB_API wshub_err wshub_session_end(wshub *hub, wshub_session session, wshub_cause cause,
+                                      uint16_t code, wshub_str reason);
+/* A new client. Zero it before you fill it. Borrowed. */
+typedef struct wshub_client_desc {
+    uint32_t dialect;
+    wshub_str
+        id; /* 1..WSHUB_CLIENT_ID_BYTES_MAX bytes, UTF-8; ptr NULL: a UUID v4. Unique in its realm */
+    void *user_ptr; /* wshub_client_user_ptr() */
+} wshub_client_desc;
+#define WSHUB_CLIENT_ID_BYTES_MAX 40
+/* Adds a client to a session, unauthorized: auth_timeout_ms runs from now (AUTH-1). on_opened is not called: see
+ * wshub_client_opened(). Returns OK; STALE; PARAM; STATE: the id is taken; LIMIT: clients_max; CLOSED; NOMEM. */
+WSHUB_API wshub_err wshub_client_add(wshub *hub, wshub_session session,
+                                     const wshub_client_desc *desc, wshub_client *out_client);
+/* Takes one back that nobody has been told of, as if it had never been. Returns OK, STALE. */
+WSHUB_API wshub_err wshub_client_cancel(wshub *hub, wshub_client client);
+/* Tells the application of a new client (on_opened). Returns OK, STALE. */
+WSHUB_API wshub_err wshub_client_opened(wshub *hub, wshub_client client);
+/* Ends a client, and not its session: gone with cause, code and reason, told of in settle (BYE-1). OK, STALE. */
+WSHUB_API wshub_err wshub_client_end(wshub *hub, wshub_client client, wshub_cause cause,
+                                     uint16_t code, wshub_str reason);
+
+/* What a dialect needs to know of who has sent a message. */
+typedef struct wshub_heard {
+    wshub_client client;
+    wshub_state state; /* DISCONNECTED: read nothing, the client is gone or has just been ended */
+    bool transforms;   /* its events have to pass the inbound transformer: wshub_client_receive() */
+} wshub_heard;
+/* A message of so many bytes has come from a client: counted, no silence (MSG-1), and before acceptance under
+ * preauth_messages_max. The first: from a stream whose session has one client. O(1). */
+WSHUB_API wshub_heard wshub_conn_heard(wshub *hub, wshub_conn conn, size_t bytes);
+WSHUB_API wshub_heard wshub_client_heard(wshub *hub, wshub_client client, size_t bytes);
+/* The client asks to be authenticated: on_authenticate is asked (AUTH-2, AUTH-3).
+ *   data  raw JSON; ptr NULL: {}
+ * Returns OK, also where the answer is no already; STALE; STATE: it has asked before. */
+WSHUB_API wshub_err wshub_client_authenticate(wshub *hub, wshub_client client, wshub_str data);
+/* May a client ask for a room of that name (ROOM-1)? A room that is named like a client is that client's. */
+WSHUB_API bool wshub_client_may_join(const wshub *hub, wshub_client client, wshub_str room);
+/* The client asks for rooms: on_join is asked (ROOM-2).
+ *   rooms  those that it may ask for (wshub_client_may_join()), at least one
+ * Returns OK; STALE; STATE: it is not authenticated; and, counted and logged: LIMIT: asks_per_client_max; APP: there is no
+ * on_join; NOMEM. */
+WSHUB_API wshub_err wshub_client_ask_join(wshub *hub, wshub_client client, const wshub_str *rooms,
+                                          size_t count);
+/* An event of an authenticated client arrives: through the inbound transformer, if the client is encrypted and there is
+ * one, then to wshub_dialect.event. Returns OK, also if it was dropped and counted; STALE; STATE. */
+WSHUB_API wshub_err wshub_client_receive(wshub *hub, wshub_client client, const wshub_event *event);
+/* An event for the application (on_message), or bytes (on_binary): a failure is counted and logged (MSG-8), so is an event
+ * that nobody takes. Returns OK, STALE; binary: STATE: there is no on_binary. */
+WSHUB_API wshub_err wshub_client_event(wshub *hub, wshub_client client, const wshub_event *event);
+WSHUB_API wshub_err wshub_client_binary(wshub *hub, wshub_client client, const uint8_t *bytes,
+                                        size_t count);
+/* Says something of the dialect's own (an error, an acknowledgement), encrypted as events are, whatever require_encryption
+ * asks. Before acceptance one unread reply is enough: a peer that does not read gets no second one. As wshub_client_send(). */
+WSHUB_API wshub_err wshub_client_tell(wshub *hub, wshub_client client, const wshub_msg *msg);
+/* The first word to who is accepted: in clear, whatever waits. Inside `accepted` only. Returns OK, STALE, NOMEM. */
+WSHUB_API wshub_err wshub_client_welcome(wshub *hub, wshub_client client, const wshub_msg *msg);
+/* Counts and logs what was wrong with a message: MSG_INVALID, MSG_IGNORED, JOIN_REFUSED, PROTO; other codes are logged.
+ *   count   how often; detail  for people, ours, terminated; text  the peer's, escaped; ptr NULL: none */
+WSHUB_API void wshub_client_report(wshub *hub, wshub_client client, wshub_log_code code,
+                                   uint32_t count, const char *detail, wshub_str text);
+
+/* What a dialect needs besides: the description with its defaults filled in; memory of the hub's allocator (as
+ * wshub_alloc_fn); milliseconds since 1970 UTC. */
+WSHUB_API const wshub_desc *wshub_desc_get(const wshub *hub);
+WSHUB_API void *wshub_alloc(wshub *hub, void *ptr, size_t old_bytes, size_t new_bytes);
+WSHUB_API uint64_t wshub_wall_ms(const wshub *hub);
+/* `2026-01-31T09:30:00.000Z`, not terminated. */
+WSHUB_API void wshub_iso_time(uint64_t wall_ms, char out_text[24]);
 
 /* ---- >>api-http ----------------------------------------------------------------------------- */
 /* Answers a request that on_request took. reply: borrowed. Returns OK; STALE: the peer left, or
@@ -4347,7 +4520,7 @@ typedef struct wshub__above {
     /* A valid request for a WebSocket has come: refuse it, or wshub__upgrade_answer() (CONN-2). */
     void (*handshake)(wshub *hub, wshub__conn *conn, const wshub_http *http);
     /* A whole message; bytes may be written into. text: they are known to be UTF-8. */
-    void (*message)(wshub *hub, uint32_t conn, uint8_t *bytes, size_t count, bool text);
+    void (*message)(wshub *hub, wshub_conn conn, uint8_t *bytes, size_t count, bool text);
     /* The stream ends, for the reason and with the close code that are given: once, when that is decided. */
     void (*ended)(wshub *hub, wshub__conn *conn, wshub_cause cause, uint16_t code,
                   wshub_str reason);
@@ -4365,12 +4538,19 @@ typedef struct wshub__above {
         wshub *hub,
         wshub__conn *conn); /* the clock of an answer that the conn waits for has run out */
     wshub_client (*who)(const wshub *hub, const wshub__conn *conn); /* for log lines */
+    void (*owed)(wshub *hub, wshub__conn *conn);      /* something is queued for a lent stream */
+    void (*lent_gone)(wshub *hub, wshub__conn *conn); /* a lent stream is to be freed */
     void (*run_out)(wshub *hub); /* what is gathered for many is given out, see wshub__run_out() */
     void (*free)(wshub *hub);    /* the hub is to be freed, and nobody is inside it any more */
 } wshub__above;
 
 struct wshub__group;
 struct wshub__fan;
+
+typedef struct wshub__speaker { /* a dialect of this hub */
+    wshub_dialect table;
+    void *user;
+} wshub__speaker;
 
 struct wshub {
     /* ---- below: streams ---- */
@@ -4419,7 +4599,9 @@ struct wshub {
     /* ---- above: the hub ---- */
     wshub *self;                                        /* for wshub__look() */
     bool (*encode)(wshub *hub, struct wshub__fan *fan); /* how an event looks on the wire */
-    wshub__pool clients, asks, timers;
+    wshub__pool clients, asks, timers, lents;
+    wshub__speaker dialects[WSHUB_DIALECTS_MAX];
+    uint32_t dialects_count;
     wshub__index index;
     struct wshub__group **rooms, **users;
     uint32_t rooms_count, rooms_cap, users_count, users_cap;
@@ -4463,6 +4645,11 @@ struct wshub {
 static uint32_t wshub__conn_slot(uint32_t number) {
     uint32_t lent = number >> 31;
     return (number / WSHUB__PAGE * 2 + lent) * WSHUB__PAGE + number % WSHUB__PAGE;
+}
+
+/* Has this stream no conn of an io? Its queue is handed out by who lent it. */
+static bool wshub__conn_is_lent(const wshub__conn *conn) {
+    return (conn->id & WSHUB__LENT) != 0;
 }
 
 static wshub__conn *wshub__conn_at(const wshub *hub, uint32_t index) {
@@ -4687,7 +4874,7 @@ static void wshub__two_digits(char *to, uint32_t n) {
 }
 
 /* Milliseconds since 1970 to `2026-01-31T09:30:00.000Z`. Years beyond 9999 are not expected. */
-WSHUB__COLD static void wshub__iso_time(uint64_t ms, char out[24]) {
+WSHUB__COLD WSHUB_API void wshub_iso_time(uint64_t ms, char out[24]) {
     static const uint16_t before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365};
     uint64_t days = ms / 86400000u;
     uint32_t in_day = (uint32_t)(ms % 86400000u), year = 1970, month = 1, doy;
@@ -4896,7 +5083,8 @@ static bool wshub__queue_push(wshub *hub, wshub__conn *c, wshub__span span) {
     wshub__run_out(hub); /* it comes first */
     if (span.len > WSHUB__QUEUE_MAX - c->queued) return false;
     last = wshub__queue_last(c);
-    if (last && last->seg == span.seg && last->at + last->len == span.at) {
+    if (last && last->seg == span.seg && last->at + last->len == span.at &&
+        !wshub__conn_is_lent(c)) {
         last->len += span.len;
     } else if (!last) {
         c->first = span;
@@ -5080,7 +5268,7 @@ static void wshub__out_send(wshub *hub, wshub__conn *c) {
         c->pressured = true;
         wshub__out_lags(hub, c);
         wshub__out_note(hub, c, WSHUB__NOTE_ON);
-    } else if (!c->queued && c->pressured) {
+    } else if (!c->queued && c->pressured && !wshub__conn_is_lent(c)) {
         c->pressured = false;
         wshub__out_note(hub, c, WSHUB__NOTE_OFF);
     }
@@ -5132,7 +5320,7 @@ static bool wshub__out_bytes(wshub *hub, wshub__conn *c, const void *bytes, size
 /* Which states may follow a state: a bit for each. The io may report the end of a stream in any. */
 #define WSHUB__TO(state) (1u << WSHUB__CONN_##state)
 static const uint16_t wshub__conn_follows[] = {
-    WSHUB__TO(HTTP),                                                                             /* free */
+    WSHUB__TO(HTTP) | WSHUB__TO(OPEN),                                                           /* free */
     WSHUB__TO(ANSWERING) | WSHUB__TO(OPEN) | WSHUB__TO(FLUSHING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE), /* http */
     WSHUB__TO(HTTP) | WSHUB__TO(FLUSHING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE),               /* answering */
     WSHUB__TO(CLOSING) | WSHUB__TO(FLUSHING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE),            /* open */
@@ -5173,6 +5361,7 @@ static uint32_t wshub__write_patience(const wshub *hub, const wshub__conn *c) {
 /* May silence be held against the peer now? Not while we do not listen, and not while it owes us
  * nothing. */
 static bool wshub__conn_counts_silence(const wshub *hub, const wshub__conn *c) {
+    if (wshub__conn_is_lent(c)) return false; /* who lends it has clocks of its own */
     if (hub->desc.idle_timeout_ms == WSHUB_OFF ||
         (c->io_paused && !c->ended && !(c->owes && hub->desc.write_timeout_ms == WSHUB_OFF)))
         return false;
@@ -5421,7 +5610,7 @@ WSHUB__COLD static void wshub__http_date(uint64_t ms, char out[29]) { /* RFC 911
                       months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     char iso[24];
     uint32_t month;
-    wshub__iso_time(ms, iso);
+    wshub_iso_time(ms, iso);
     month = (uint32_t)(iso[5] - '0') * 10 + (uint32_t)(iso[6] - '0');
     memcpy(out, "Thu, 01 Jan 1970 00:00:00 GMT", 29);
     memcpy(out, days + ms / 86400000u % 7 * 3, 3);
@@ -5997,7 +6186,8 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n
     uint64_t left = c->rx->as.ws.frame_bytes - c->rx->as.ws.frame_at;
     size_t k = n < left ? n : (size_t)left;
     bool whole = k == c->rx->as.ws.frame_bytes, done = k == left;
-    uint32_t index = wshub__conn_index(c);
+    wshub_conn handle;
+    handle.id = c->id;
     if (k) wshub_mask(p, k, c->rx->as.ws.mask, c->rx->as.ws.frame_at);
     c->rx->as.ws.frame_at += k;
     if (done) c->in_frame = false;
@@ -6032,7 +6222,7 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n
         bool text = c->msg_opcode == 1;
         c->msg_opcode = 0;
         c->part_due = 0;
-        hub->above->message(hub, index, p, k, text);
+        hub->above->message(hub, handle, p, k, text);
         return k;
     }
     if (c->rx->in.cap == 0 && k && c->rx->as.ws.frame_bytes <= 4096)
@@ -6048,7 +6238,7 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n
         memset(&c->rx->in, 0, sizeof c->rx->in);
         c->msg_opcode = 0;
         c->part_due = 0;
-        hub->above->message(hub, index, msg.ptr, msg.len, text);
+        hub->above->message(hub, handle, msg.ptr, msg.len, text);
         wshub__buf_done(&hub->mem, &msg);
     }
     return k;
@@ -6305,7 +6495,9 @@ WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn) {
 }
 
 static wshub__conn *wshub__conn_get(const wshub *hub, wshub_conn conn) {
-    wshub__conn *c = wshub__conn_find(hub, wshub__conn_slot((uint32_t)conn.id));
+    wshub__conn *c;
+    if (conn.id & WSHUB__LENT) return NULL; /* no io knows of such */
+    c = wshub__conn_find(hub, wshub__conn_slot((uint32_t)conn.id));
     return c && c->id == conn.id && conn.id ? c : NULL;
 }
 
@@ -6400,6 +6592,10 @@ WSHUB_API void wshub_conn_closed(wshub *hub, wshub_conn conn) {
 /* A stream is dropped: the io is told, once, and what no completion io holds is forgotten. */
 WSHUB__COLD static void wshub__flush_dropped(wshub *hub, wshub__conn *c) {
     wshub_conn conn;
+    if (wshub__conn_is_lent(c)) {
+        hub->above->lent_gone(hub, c);
+        return;
+    }
     conn.id = c->id;
     if (!c->inflight)
         wshub__queue_drop(hub, c); /* what a completion io holds stays until closed() */
@@ -6431,6 +6627,10 @@ WSHUB__COLD static void wshub__flush_late(wshub *hub, wshub__conn *c) {
 
 /* Something is owed: from now on there must be progress. */
 static void wshub__flush_owed(wshub *hub, wshub__conn *c) {
+    if (wshub__conn_is_lent(c)) { /* handed out by who lent it, who has clocks of its own */
+        hub->above->owed(hub, c);
+        return;
+    }
     if (c->write_due || wshub__write_patience(hub, c) == WSHUB_OFF) return;
     c->write_due = wshub__after(hub, wshub__write_patience(hub, c));
     wshub__conn_arm(hub, c);
@@ -6730,15 +6930,17 @@ typedef struct wshub__client {
     bool rooms_walked; /* somebody may be in a walk over its rooms */
     uint8_t cause;
     uint16_t code;
+    uint8_t dialect;     /* index */
     uint32_t next, prev; /* all clients, oldest first: index + 1 */
     uint32_t next_gone;
     uint32_t preauth_messages;
     uint32_t asks, asks_count; /* index + 1 of the first */
     uint32_t user_pos;
     uint32_t rooms_count, rooms_cap;
-    uint32_t mark;        /* of the last fan-out that left it out; 0: none has */
-    wshub__group *user;   /* of one who is gone: pinned */
-    wshub__group **rooms; /* rooms_cap of them, its positions among their members, if many the
+    uint32_t mark;            /* of the last fan-out that left it out; 0: none has */
+    uint32_t next_of_session; /* index + 1; the session's first is its conn's `above` */
+    wshub__group *user;       /* of one who is gone: pinned */
+    wshub__group **rooms;     /* rooms_cap of them, its positions among their members, if many the
                              table: see >>rooms */
     uint64_t time; /* authenticated: when it was last heard of; before: when that must have happened
                     */
@@ -6950,39 +7152,6 @@ WSHUB__COLD static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name,
 WSHUB__COLD static void wshub__subs_clear(wshub *hub) {
     while (hub->subs_in.head) wshub__chan_free(hub, hub->subs_in.head);
     while (hub->subs_out.head) wshub__chan_free(hub, hub->subs_out.head);
-}
-
-/* A new client for a conn whose handshake is right. False: out of memory, or the io gives ids that
- * are known; nothing changed. */
-static bool wshub__client_new(wshub *hub, wshub__conn *conn, void *user_ptr) {
-    uint32_t index;
-    uint8_t bytes[16];
-    wshub__client *c = (wshub__client *)wshub__pool_take(&hub->mem, &hub->clients, &index);
-    if (!c) return false;
-    wshub__random(hub, bytes, 16);
-    wshub__uuid(bytes, c->id);
-    c->name.ptr = c->id;
-    c->name.len = 36;
-    c->name.kind = WSHUB__KIND_CLIENT;
-    if (!wshub__index_reserve(&hub->mem, &hub->index) || !wshub__index_put(&hub->index, &c->name)) {
-        wshub__pool_free(&hub->clients, index);
-        return false;
-    }
-    c->index = index;
-    c->conn = wshub__conn_index(conn);
-    wshub__client_to(hub, c, WSHUB__CLIENT_UNAUTHORIZED);
-    c->user_ptr = user_ptr;
-    c->time = hub->now + hub->desc.auth_timeout_ms; /* AUTH-1 */
-    c->prev = hub->newest;
-    if (c->prev) {
-        wshub__client_at(hub, c->prev - 1)->next = index + 1;
-    } else {
-        hub->oldest = index + 1;
-    }
-    hub->newest = index + 1;
-    conn->above = index + 1;
-    wshub__sub(hub, WSHUB__KIND_CLIENT, wshub__name_str(&c->name), true);
-    return true;
 }
 
 static void wshub__client_unlink(wshub *hub, wshub__client *c) {
@@ -7417,6 +7586,243 @@ static wshub_err wshub__ask_find(const wshub *hub, wshub_ask ask, wshub__ask **o
     if (!*out_ask) return WSHUB_ERR_STALE;
     *out_client = wshub__client_at(hub, (*out_ask)->client);
     return wshub__is_gone(*out_client) ? WSHUB_ERR_STALE : WSHUB_OK;
+}
+
+/* ---- >>session -------------------------------------------------------------------------------
+ * One peer: its out-queue, its heartbeat, its clients. Where there is a conn the session is that stream and
+ * nothing more, so that the usual client costs nothing for it; a lent session is a stream without a
+ * conn, whose queue its dialect hands out. The clients of a session hang in a chain at its stream.
+ * Proved by tests/test_dialect.c. */
+
+/* What a lent session has beside its stream, where other streams keep what they have received. */
+typedef struct wshub__lent {
+    wshub__slot slot;
+    void *owner;
+    uint32_t dialect;
+    wshub_cause cause; /* of its end */
+} wshub__lent;
+
+/* The index of a stream, and the half of its id that tells it from those that had the index before. */
+static wshub_session wshub__session_handle(const wshub__conn *conn) {
+    wshub_session handle;
+    handle.id = (conn->id & ~(uint64_t)UINT32_MAX) | wshub__conn_index(conn);
+    return handle;
+}
+
+static wshub__conn *wshub__session_get(const wshub *hub, wshub_session session) {
+    wshub__conn *conn = wshub__conn_find(hub, (uint32_t)session.id);
+    return conn && conn->id && conn->id >> 32 == session.id >> 32 ? conn : NULL;
+}
+
+WSHUB_API wshub_session wshub_conn_session(const wshub *hub, wshub_conn conn) {
+    const wshub__conn *found = wshub__conn_get(hub, conn);
+    wshub_session none;
+    none.id = 0;
+    return found && found->state >= WSHUB__CONN_OPEN ? wshub__session_handle(found) : none;
+}
+
+WSHUB_API wshub_client wshub_session_client(const wshub *hub, wshub_session session) {
+    const wshub__conn *conn = wshub__session_get(hub, session);
+    if (!conn || !conn->above) return wshub__nobody();
+    return wshub__client_handle(hub, wshub__conn_client(hub, conn));
+}
+
+WSHUB_API wshub_client wshub_conn_client(const wshub *hub, wshub_conn conn) {
+    const wshub__conn *found = wshub__conn_get(hub, conn);
+    if (!found || !found->above) return wshub__nobody();
+    return wshub__client_handle(hub, wshub__conn_client(hub, found));
+}
+
+WSHUB_API wshub_session wshub_client_session(const wshub *hub, wshub_client client) {
+    const wshub__client *found = wshub__client_get(hub, client);
+    wshub_session none;
+    none.id = 0;
+    if (!found) return none;
+    WSHUB_ASSERT(found->conn != WSHUB__NONE);
+    return wshub__session_handle(wshub__conn_at(hub, found->conn));
+}
+
+WSHUB_API bool wshub_session_each_client(const wshub *hub, wshub_session session, wshub_iter *iter,
+                                         wshub_client *out_client) {
+    const wshub__conn *conn = wshub__session_get(hub, session);
+    const wshub__client *client;
+    uint32_t at;
+    if (!conn || iter->phase > 1) return false;
+    at = iter->phase ? (uint32_t)iter->pos : conn->above;
+    while (at && wshub__is_gone(wshub__client_at(hub, at - 1)))
+        at = wshub__client_at(hub, at - 1)->next_of_session;
+    iter->phase = at ? 1 : 2;
+    if (!at) return false;
+    client = wshub__client_at(hub, at - 1);
+    iter->pos = client->next_of_session;
+    *out_client = wshub__client_handle(hub, client);
+    return true;
+}
+
+/* A client joins the chain of its stream, or leaves it. */
+static void wshub__session_link(wshub__conn *conn, wshub__client *client) {
+    client->conn = wshub__conn_index(conn);
+    client->next_of_session = conn->above;
+    conn->above = client->index + 1;
+}
+
+static void wshub__session_unlink(const wshub *hub, wshub__client *client) {
+    wshub__conn *conn = wshub__conn_at(hub, client->conn);
+    uint32_t at = conn->above;
+    if (at == client->index + 1) {
+        conn->above = client->next_of_session;
+        return;
+    }
+    while (wshub__client_at(hub, at - 1)->next_of_session != client->index + 1)
+        at = wshub__client_at(hub, at - 1)->next_of_session;
+    wshub__client_at(hub, at - 1)->next_of_session = client->next_of_session;
+}
+
+/* A new client at a stream, unauthorized; id ptr NULL: a UUID. Returns OK; NOMEM; STATE: the id is
+ * taken, or the io's randomness gives ids that are. */
+static wshub_err wshub__client_new(wshub *hub, wshub__conn *conn, const wshub_client_desc *desc,
+                                   wshub__client **out_client) {
+    uint32_t index;
+    uint8_t bytes[16];
+    bool reserved;
+    wshub__client *client = (wshub__client *)wshub__pool_take(&hub->mem, &hub->clients, &index);
+    if (!client) return WSHUB_ERR_NOMEM;
+    if (desc->id.ptr) {
+        memcpy(client->id, desc->id.ptr, desc->id.len);
+    } else {
+        wshub__random(hub, bytes, 16);
+        wshub__uuid(bytes, client->id);
+    }
+    client->name.ptr = client->id;
+    client->name.len = (desc->id.ptr ? desc->id.len : 36) & WSHUB__NAME_LEN_MAX;
+    client->name.kind = WSHUB__KIND_CLIENT;
+    reserved = wshub__index_reserve(&hub->mem, &hub->index);
+    if (!reserved || !wshub__index_put(&hub->index, &client->name)) {
+        wshub__pool_free(&hub->clients, index);
+        return reserved ? WSHUB_ERR_STATE : WSHUB_ERR_NOMEM;
+    }
+
+    client->index = index;
+    client->dialect = (uint8_t)desc->dialect;
+    wshub__client_to(hub, client, WSHUB__CLIENT_UNAUTHORIZED);
+    client->user_ptr = desc->user_ptr;
+    client->time = hub->now + hub->desc.auth_timeout_ms; /* AUTH-1 */
+    client->prev = hub->newest;
+    if (client->prev) {
+        wshub__client_at(hub, client->prev - 1)->next = index + 1;
+    } else {
+        hub->oldest = index + 1;
+    }
+    hub->newest = index + 1;
+    if (!conn->above) conn->of.allowance = hub->desc.preauth_bytes_max;
+    wshub__session_link(conn, client);
+    wshub__sub(hub, WSHUB__KIND_CLIENT, wshub__name_str(&client->name), true);
+    *out_client = client;
+    return WSHUB_OK;
+}
+
+static wshub__lent *wshub__session_lent(const wshub *hub, const wshub__conn *conn) {
+    WSHUB_ASSERT(wshub__conn_is_lent(conn));
+    return (wshub__lent *)wshub__pool_at(&hub->lents, (uint32_t)conn->id & ~WSHUB__LENT);
+}
+
+/* Ends a session: its clients first, then the stream, with that code if there is a conn. */
+static void wshub__session_close(wshub *hub, wshub__conn *conn, wshub_cause cause, uint16_t code,
+                                 wshub_str reason) {
+    if (!wshub__conn_is_lent(conn)) {
+        wshub__conn_close(hub, conn, cause, code, reason);
+        return;
+    }
+    if (conn->state >= WSHUB__CONN_ABORTING) return;
+    wshub__session_lent(hub, conn)->cause = cause;
+    wshub__conn_end(hub, conn, cause, code, reason);
+    wshub__conn_abort(hub, conn, cause, code, "");
+}
+
+/* The peer broke a rule. */
+WSHUB__COLD static void wshub__session_fail(wshub *hub, wshub__conn *conn, uint16_t code,
+                                            const char *why) {
+    if (!wshub__conn_is_lent(conn)) {
+        wshub__conn_fail(hub, conn, code, why);
+        return;
+    }
+    hub->stats.protocol_errors++;
+    wshub__conn_log(hub, WSHUB_LOG_PROTO, conn, why);
+    wshub__session_close(hub, conn, WSHUB_BY_PROTOCOL, code, wshub_str_z(why));
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_session_lend(wshub *hub, uint32_t dialect, void *owner,
+                                                   wshub_session *out_session) {
+    wshub__conn *conn = NULL;
+    wshub__lent *lent;
+    uint32_t number;
+    if (!out_session || dialect >= hub->dialects_count || !hub->dialects[dialect].table.owed)
+        return WSHUB_ERR_PARAM;
+    if (hub->phase >= WSHUB__STOPPING) return WSHUB_ERR_CLOSED;
+    if (hub->conns_live >= hub->desc.conns_max) return WSHUB_ERR_LIMIT;
+    lent = (wshub__lent *)wshub__pool_take(&hub->mem, &hub->lents, &number);
+    if (!lent) return WSHUB_ERR_NOMEM;
+    conn = wshub__conn_make(hub, wshub__conn_slot(WSHUB__LENT | number),
+                            wshub__pool_handle(&hub->lents, number) | WSHUB__LENT);
+    if (!conn) {
+        wshub__pool_free(&hub->lents, number);
+        return WSHUB_ERR_NOMEM;
+    }
+    lent->owner = owner;
+    lent->dialect = dialect;
+    lent->cause = WSHUB_BY_SHUTDOWN;
+    wshub__conn_to(hub, conn, WSHUB__CONN_OPEN);
+    conn->of.allowance = WSHUB__NONE;
+    conn->blocked = conn->pressured =
+        true; /* its io takes nothing, and each message lies by itself */
+    *out_session = wshub__session_handle(conn);
+    return WSHUB_OK;
+}
+
+WSHUB_API void *wshub_session_owner(const wshub *hub, wshub_session session) {
+    const wshub__conn *conn = wshub__session_get(hub, session);
+    return conn && wshub__conn_is_lent(conn) ? wshub__session_lent(hub, conn)->owner : NULL;
+}
+
+WSHUB_API size_t wshub_session_spans(const wshub *hub, wshub_session session, wshub_span *spans,
+                                     size_t cap) {
+    wshub__conn *conn = wshub__session_get(hub, session);
+    size_t count, i;
+    if (!conn || !wshub__conn_is_lent(conn) || !conn->queued) return 0;
+    wshub__run_out(hub->self);
+    count = wshub__queue_count(conn);
+    for (i = 0; i < count && i < cap; i++) {
+        const wshub__span *span = wshub__queue_span(conn, (uint32_t)i);
+        spans[i].ptr = wshub__seg_bytes(span->seg) + span->at;
+        spans[i].len = span->len;
+    }
+    return count;
+}
+
+WSHUB_API wshub_err wshub_session_taken(wshub *hub, wshub_session session, size_t bytes) {
+    wshub__conn *conn = wshub__session_get(hub, session);
+    if (!conn) return WSHUB_ERR_STALE;
+    if (!wshub__conn_is_lent(conn) || bytes > conn->queued) return WSHUB_ERR_PARAM;
+    wshub__queue_consume(hub, conn, bytes);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_session_heard(wshub *hub, wshub_session session) {
+    wshub__conn *conn = wshub__session_get(hub, session);
+    if (!conn) return WSHUB_ERR_STALE;
+    wshub__conn_heard(hub, conn);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_session_end(wshub *hub, wshub_session session, wshub_cause cause,
+                                      uint16_t code, wshub_str reason) {
+    wshub__conn *conn = wshub__session_get(hub, session);
+    if (!wshub__close_ok(code, reason)) return WSHUB_ERR_PARAM;
+    if (!conn) return WSHUB_ERR_STALE;
+    wshub__enter(hub);
+    wshub__session_close(hub, conn, cause, code, reason);
+    wshub__leave(hub);
+    return WSHUB_OK;
 }
 
 /* ---- >>gate ------------------------------------------------------------------------------------
@@ -8009,104 +8415,88 @@ static wshub_err wshub__route(wshub *hub, const wshub_dest *dest, wshub__fan *fa
 }
 
 /* ---- >>auth ----------------------------------------------------------------------------------
- * From `authenticate` to `connected`: asks, answers, the key exchange (AUTH-1 to AUTH-7).
- * Proved by tests/test_auth.c, tests/test_golden.c (auth-*, enc-*). */
+ * From the wish to be authenticated to acceptance: questions, answers, the key exchange (AUTH-1 to
+ * AUTH-7). What a client is told of it is its dialect's to say. Proved by tests/test_hub.c,
+ * tests/test_golden.c (auth-*, enc-*). */
 
-static void wshub__send_error(wshub *hub, wshub__client *c, const char *message) {
-    wshub__conn *conn = wshub__conn_at(hub, c->conn);
-    char data[96];
-    size_t n = strlen(message);
-    wshub__fan fan;
-    /* Before acceptance one unread reply is enough: a peer that does not read gets no second one.
-     */
-    if (c->state != WSHUB_CLIENT_AUTHENTICATED && conn->pressured) return;
-    memcpy(data, "{\"message\":\"", 12);
-    memcpy(data + 12, message, n);
-    memcpy(data + 12 + n, "\"}", 2);
-    fan = wshub__fan_make(wshub_str_z("error"), wshub__str(data, n + 14));
-    (void)wshub__fan_to(hub, c, &fan);
-    wshub__fan_done(hub, &fan);
+static const wshub__speaker *wshub__client_speaker(const wshub *hub, const wshub__client *client) {
+    return &hub->dialects[client->dialect];
 }
 
-WSHUB__COLD static void wshub__auth_refuse(wshub *hub, wshub__client *c, const char *error,
-                                           uint16_t code, const char *reason) {
-    wshub__client_log(hub, WSHUB_LOG_AUTH_FAILED, c, error ? error : reason, wshub__str(NULL, 0));
-    if (error) wshub__send_error(hub, c, error);
-    wshub__conn_close(hub, wshub__conn_at(hub, c->conn), WSHUB_BY_AUTH, code, wshub_str_z(reason));
-}
-
-static void wshub__auth_rejected(wshub *hub, wshub__client *c) { /* AUTH-4 */
-    hub->stats.auth_rejected++;
-    wshub__auth_refuse(hub, c, "Authentication failed", 4003, "Authentication failed");
-}
-
-static void wshub__auth_failed(wshub *hub, wshub__client *c) { /* AUTH-4 */
-    hub->stats.auth_failed++;
-    wshub__auth_refuse(hub, c, "Authentication error", 4003, "Authentication failed");
-}
-
-/* The `data` of `connected`, keys in the order of AUTH-7. */
-WSHUB__COLD static void wshub__connected_data(wshub *hub, const wshub__client *c, wshub__buf *b,
-                                              wshub_str key, wshub_str salt) {
-    char time[24];
-    wshub__buf_text(&hub->mem, b, "{\"id\":");
-    wshub__buf_quote(&hub->mem, b, wshub__name_str(&c->name));
-    if (c->has_user) {
-        wshub__buf_text(&hub->mem, b, ",\"userId\":");
-        wshub__buf_quote(&hub->mem, b, wshub__user_id(c));
+/* The client is to go: its dialect finds the words. */
+WSHUB__COLD static void wshub__client_dismiss(wshub *hub, wshub__client *client, wshub_cause cause,
+                                              uint16_t code, wshub_str reason) {
+    const wshub__speaker *speaker = wshub__client_speaker(hub, client);
+    if (wshub__is_gone(client) || client->conn == WSHUB__NONE) return;
+    if (speaker->table.close) {
+        speaker->table.close(hub, wshub__client_handle(hub, client), cause, code, reason,
+                             speaker->user);
+        return;
     }
-    wshub__iso_time(hub->io.wall_ms(hub->io.ctx), time);
-    wshub__buf_text(&hub->mem, b, ",\"time\":\"");
-    wshub__buf_add(&hub->mem, b, time, sizeof time);
-    wshub__buf_text(&hub->mem, b, "\"");
-    if (key.ptr) {
-        wshub__buf_text(&hub->mem, b, ",\"serverPublicKey\":");
-        wshub__buf_quote(&hub->mem, b, key);
+    if (!code) code = cause == WSHUB_BY_SHUTDOWN ? 1001 : 1008;
+    wshub__session_close(hub, wshub__conn_at(hub, client->conn), cause, code, reason);
+}
+
+/* AUTH-4, AUTH-5. */
+WSHUB__COLD static void wshub__auth_refuse(wshub *hub, wshub__client *client, wshub_refusal why) {
+    static const char *const texts[] = {"", "Authentication failed", "Authentication error",
+                                        "Encryption handshake failed", "Encryption required"};
+    const wshub__speaker *speaker = wshub__client_speaker(hub, client);
+    WSHUB_ASSERT(why >= WSHUB_REFUSED_AUTH && why <= WSHUB_REFUSED_CLEAR);
+    if (why == WSHUB_REFUSED_FAILED) {
+        hub->stats.auth_failed++;
+    } else {
+        hub->stats.auth_rejected++;
     }
-    if (salt.ptr) {
-        wshub__buf_text(&hub->mem, b, ",\"salt\":");
-        wshub__buf_quote(&hub->mem, b, salt);
+    wshub__client_log(hub, WSHUB_LOG_AUTH_FAILED, client, texts[why], wshub__str(NULL, 0));
+
+    if (speaker->table.refused) {
+        speaker->table.refused(hub, wshub__client_handle(hub, client), why, speaker->user);
+    } else {
+        wshub__client_dismiss(hub, client, WSHUB_BY_AUTH, 0, wshub__str(NULL, 0));
     }
-    wshub__buf_text(&hub->mem, b, "}");
+}
+
+/* The client's user and rooms, and the word that it is accepted. On failure some of it may be done. */
+static wshub_err wshub__auth_enter(wshub *hub, wshub__client *client, wshub_str user_id,
+                                   const wshub_acceptance *what) {
+    const wshub__speaker *speaker = wshub__client_speaker(hub, client);
+    wshub_err err = WSHUB_OK;
+    size_t i;
+    if (user_id.len) err = wshub__user_add(hub, client, user_id);
+    if (!err) err = wshub__room_join_own(hub, client);
+    for (i = 0; i < hub->desc.default_rooms_count && !err; i++)
+        err = wshub__room_join(hub, client, hub->default_rooms[i]);
+    if (!err && speaker->table.accepted)
+        err = speaker->table.accepted(hub, wshub__client_handle(hub, client), what, speaker->user);
+    return err;
 }
 
 /* AUTH-7, all or nothing: on failure the client is what it was. */
-static wshub_err wshub__auth_finish(wshub *hub, wshub__client *c, wshub_str user_id, wshub_str key,
-                                    wshub_str salt) {
-    wshub__conn *conn = wshub__conn_at(hub, c->conn);
-    uint32_t before = c->rooms_count;
-    wshub__buf data;
-    wshub__fan fan;
-    wshub_err err = WSHUB_OK;
-    size_t i;
-    memset(&data, 0, sizeof data);
-    if (user_id.len) err = wshub__user_add(hub, c, user_id);
-    if (!err) err = wshub__room_join_own(hub, c);
-    for (i = 0; i < hub->desc.default_rooms_count && !err; i++) {
-        err = wshub__room_join(hub, c, hub->default_rooms[i]);
-    }
-    if (!err) {
-        wshub__connected_data(hub, c, &data, key, salt);
-        fan = wshub__fan_make(wshub_str_z("connected"), wshub__str(data.ptr, data.len));
-        if (data.bad || !wshub__fan_frame(hub, &fan) || !wshub__queue_push(hub, conn, fan.frame))
-            err = WSHUB_ERR_NOMEM;
-        wshub__fan_done(hub, &fan);
-        wshub__buf_done(&hub->mem, &data);
-    }
+static wshub_err wshub__auth_finish(wshub *hub, wshub__client *client, wshub_str user_id,
+                                    wshub_str key, wshub_str salt) {
+    wshub__conn *conn = wshub__conn_at(hub, client->conn);
+    uint32_t before = client->rooms_count;
+    wshub_acceptance what;
+    wshub_err err;
+    what.user_id = client->has_user ? user_id : wshub__str(NULL, 0);
+    what.server_public_key = key;
+    what.salt = salt;
+    err = wshub__auth_enter(hub, client, user_id, &what);
     if (err) {
-        while (c->rooms_count > before) wshub__room_drop(hub, c, c->rooms_count - 1);
-        if (c->own_room) (void)wshub__room_leave(hub, c, wshub__name_str(&c->name));
-        wshub__user_drop(hub, c);
+        while (client->rooms_count > before) wshub__room_drop(hub, client, client->rooms_count - 1);
+        if (client->own_room) (void)wshub__room_leave(hub, client, wshub__name_str(&client->name));
+        wshub__user_drop(hub, client);
         return err;
     }
-    hub->stats.messages_out++;
+
     hub->stats.auth_accepted++;
-    wshub__client_to(hub, c, WSHUB__CLIENT_AUTHENTICATED);
-    c->time = hub->now;
+    wshub__client_to(hub, client, WSHUB__CLIENT_AUTHENTICATED);
+    client->time = hub->now;
     conn->of.allowance = UINT32_MAX;
-    if (c->extra) {
-        wshub__buf_done(&hub->mem, &c->extra->user_id); /* the group's name is kept */
-        wshub__buf_done(&hub->mem, &c->extra->auth_data);
+    if (client->extra) {
+        wshub__buf_done(&hub->mem, &client->extra->user_id); /* the group's name is kept */
+        wshub__buf_done(&hub->mem, &client->extra->auth_data);
     }
     wshub__conn_arm(hub, conn);
     return WSHUB_OK;
@@ -8129,8 +8519,7 @@ WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *c,
     wshub__buf data;
     if (!hub->desc.on_handshake) {
         wshub__ask_free(hub, first);
-        hub->stats.auth_rejected++;
-        wshub__auth_refuse(hub, c, NULL, 4004, "Encryption required");
+        wshub__auth_refuse(hub, c, WSHUB_REFUSED_CLEAR);
         return WSHUB_OK;
     }
     if (!wshub__ask_new(hub, c, WSHUB__ASK_HANDSHAKE, &ask)) return WSHUB_ERR_NOMEM;
@@ -8156,7 +8545,7 @@ WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *c, wshub_st
     wshub__client_to(hub, c, WSHUB__CLIENT_AUTHENTICATING);
     c->time = hub->now + 3 * (uint64_t)hub->desc.auth_timeout_ms;
     if (!hub->desc.on_authenticate) {
-        wshub__auth_rejected(hub, c);
+        wshub__auth_refuse(hub, c, WSHUB_REFUSED_AUTH);
         return;
     }
     if (hub->desc.require_encryption && wshub__extra_take(hub, c))
@@ -8164,7 +8553,7 @@ WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *c, wshub_st
     if ((hub->desc.require_encryption && (!c->extra || c->extra->auth_data.bad)) ||
         !wshub__ask_new(hub, c, WSHUB__ASK_AUTH, &ask)) {
         wshub__client_log(hub, WSHUB_LOG_NOMEM, c, "authenticate", wshub__str(NULL, 0));
-        wshub__auth_failed(hub, c);
+        wshub__auth_refuse(hub, c, WSHUB_REFUSED_FAILED);
         return;
     }
     auth.client = wshub__client_handle(hub, c);
@@ -8173,317 +8562,118 @@ WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *c, wshub_st
     hub->desc.on_authenticate(hub, ask, &auth, hub->desc.user);
 }
 
-/* ---- >>dispatch ------------------------------------------------------------------------------
- * The built-in dialect: what a message means, and how an event looks on the wire. Knows events,
- * states and callbacks, nothing of frames (MSG-1 to MSG-9, ROOM-1 to ROOM-3). Proved by
- * tests/test_golden.c (parse-*, rooms-*), tests/test_matrix.c. */
+/* ---- >>events --------------------------------------------------------------------------------
+ * Events of clients on their way in: through the inbound transformer (ENC-1), to the dialect, to the
+ * application (MSG-7, MSG-8). Knows no words of any dialect. Proved by tests/test_transform.c,
+ * tests/test_matrix.c. */
 
-static void wshub__dispatch_failed(wshub *hub, wshub__client *c, const char *what) { /* MSG-8 */
+WSHUB__COLD static void wshub__event_failed(wshub *hub, wshub__client *client, const char *what) {
     hub->stats.app_failures++;
-    wshub__client_log(hub, WSHUB_LOG_APP_FAILED, c, what, wshub__str(NULL, 0));
+    wshub__client_log(hub, WSHUB_LOG_APP_FAILED, client, what, wshub__str(NULL, 0));
 }
 
-WSHUB__COLD static void wshub__join_refused(wshub *hub, wshub__client *c, const char *why) {
-    hub->stats.joins_refused++;
-    wshub__client_log(hub, WSHUB_LOG_JOIN_REFUSED, c, why, wshub__str(NULL, 0));
-}
-
-/* May this client ask for a room of that name (ROOM-1)? A room named like a client's id is that
- * client's alone, unless the application itself puts others there (ROOM-4). */
-static bool wshub__room_name_ok(const wshub *hub, const wshub__client *c, wshub_str s) {
-    const wshub__client *owner;
-    if (s.len == 0 || wshub_utf8_units(s) > WSHUB_NAME_UNITS_MAX ||
-        (s.len >= 3 && memcmp(s.ptr, "ws:", 3) == 0)) {
-        return false;
-    }
-    if (s.len != c->name.len)
-        return true; /* ids of one hub are of one length: most names need not be looked up */
-    owner = wshub__client_by_id(hub, s);
-    return !owner || owner == c;
-}
-
-/* Decodes the strings of data.rooms. Returns a block to be freed (NULL: nothing usable, told
- * already). */
-WSHUB__COLD static wshub_str *wshub__room_names(wshub *hub, wshub__client *c, wshub_str data,
-                                                bool valid_only, size_t *out_count,
-                                                size_t *out_bytes) {
-    wshub_str list = data.ptr ? wshub_json_find(data, "rooms") : data, item, *names;
-    wshub_iter it;
-    size_t most = hub->desc.rooms_per_message_max, over = 0;
-    char *text;
-    *out_count = 0;
-    if (wshub_json_peek(list) != WSHUB_JSON_ARRAY) {
-        wshub__join_refused(hub, c, "no list of rooms");
-        return NULL;
-    }
-    if (most > list.len / 3 + 1) most = list.len / 3 + 1; /* a name takes at least three bytes */
-    *out_bytes = most * sizeof(wshub_str) + list.len;
-    names = (wshub_str *)wshub__mem_new(&hub->mem, *out_bytes);
-    if (!names) {
-        wshub__join_refused(hub, c, "out of memory");
-        return NULL;
-    }
-    text = (char *)(names + most);
-    memset(&it, 0, sizeof it);
-    while (wshub_json_next(list, &it, &item)) {
-        wshub_str name;
-        if (item.ptr[0] != '"') continue;
-        name = wshub__str(text, wshub_json_unescape((const uint8_t *)item.ptr + 1, item.len - 2,
-                                                    (uint8_t *)text, item.len));
-        if (valid_only && !wshub__room_name_ok(hub, c, name)) continue;
-        if (*out_count >= most) {
-            over++;
-            continue;
-        }
-        names[(*out_count)++] = name;
-        text += name.len;
-    }
-    if (over) {
-        hub->stats.joins_refused += over - 1;
-        wshub__join_refused(hub, c, "too many rooms in one message"); /* ROOM-6 */
-    }
-    if (*out_count) return names;
-    wshub__join_refused(hub, c, "no usable room name");
-    wshub__mem_free(&hub->mem, names, *out_bytes);
-    return NULL;
-}
-
-WSHUB__COLD static void wshub__dispatch_join(wshub *hub, wshub__client *c,
-                                             wshub_str data) { /* ROOM-1,
-                                                                                                ROOM-2
-                                                                                              */
-    wshub_join join;
-    wshub_ask ask;
-    size_t bytes;
-    wshub_str *names = wshub__room_names(hub, c, data, true, &join.rooms_count, &bytes);
-    if (!names) return;
-    if (!hub->desc.on_join) {
-        wshub__join_refused(hub, c, "no on_join");
-    } else if (c->asks_count >= hub->desc.asks_per_client_max) {
-        wshub__join_refused(hub, c, "too many joins not yet answered");
-    } else if (!wshub__ask_new(hub, c, WSHUB__ASK_JOIN, &ask)) {
-        wshub__join_refused(hub, c, "out of memory");
-    } else {
-        join.client = wshub__client_handle(hub, c);
-        join.rooms = names;
-        hub->desc.on_join(hub, ask, &join, hub->desc.user);
-    }
-    wshub__mem_free(&hub->mem, names, bytes);
-}
-
-WSHUB__COLD static void wshub__dispatch_leave(wshub *hub, wshub__client *c,
-                                              wshub_str data) { /* ROOM-3
-                                                                                               */
-    size_t count, bytes, i;
-    wshub_str *names = wshub__room_names(hub, c, data, false, &count, &bytes);
-    if (!names) return;
-    for (i = 0; i < count; i++) (void)wshub__room_leave(hub, c, names[i]);
-    wshub__mem_free(&hub->mem, names, bytes);
-}
-
-/* An event of an authenticated client, in clear. */
-static void wshub__dispatch_event(wshub *hub, wshub__client *c, const wshub_event *e) {
-    if (wshub_str_eq_z(e->event, "heartbeat")) return; /* MSG-4 */
-    if (wshub_str_eq_z(e->event, "authenticate")) {    /* MSG-5 */
-        wshub__send_error(hub, c, "Already authenticated");
-    } else if (wshub_str_eq_z(e->event, "join")) {
-        wshub__dispatch_join(hub, c, e->data);
-    } else if (wshub_str_eq_z(e->event, "leave")) {
-        wshub__dispatch_leave(hub, c, e->data);
-    } else if (hub->desc.on_message) { /* MSG-7 */
-        if (hub->desc.on_message(hub, wshub__client_handle(hub, c), e, hub->desc.user) !=
-            WSHUB_OK) {
-            wshub__dispatch_failed(hub, c, "on_message");
-        }
-    } else {
+/* To the application. */
+static void wshub__event_app(wshub *hub, wshub__client *client, const wshub_event *event) {
+    if (!hub->desc.on_message) {
         hub->stats.msg_unhandled++;
+    } else if (hub->desc.on_message(hub, wshub__client_handle(hub, client), event,
+                                    hub->desc.user) != WSHUB_OK) { /* MSG-8 */
+        wshub__event_failed(hub, client, "on_message");
     }
 }
 
-/* Hands an event of an encrypted client to the inbound transformer. Until it answers, nothing more
- * of this client is read, so that its messages keep their order. */
-WSHUB__COLD static void wshub__dispatch_inbound(wshub *hub, wshub__client *c,
-                                                const wshub_event *e) {
-    wshub_ask ask;
-    wshub__conn *conn = wshub__conn_at(hub, c->conn);
-    wshub_client handle = wshub__client_handle(hub, c);
-    wshub__extra *own = wshub__extra_take(hub, c);
-    if (own) {
-        wshub__buf_add(&hub->mem, &own->inbound, e->event.ptr, e->event.len);
-        wshub__buf_add(&hub->mem, &own->inbound, e->data.ptr, e->data.ptr ? e->data.len : 0);
-        own->inbound_event = (uint32_t)e->event.len;
-        own->inbound_data = e->data.ptr ? (uint32_t)e->data.len : UINT32_MAX;
+/* In clear: to the dialect, which knows what is the application's. */
+static void wshub__event_clear(wshub *hub, wshub__client *client, const wshub_event *event) {
+    const wshub__speaker *speaker = wshub__client_speaker(hub, client);
+    if (speaker->table.event) {
+        speaker->table.event(hub, wshub__client_handle(hub, client), event, speaker->user);
+    } else {
+        wshub__event_app(hub, client, event);
     }
-    if (!own || own->inbound.bad || !wshub__ask_new(hub, c, WSHUB__ASK_IN, &ask)) {
-        if (own) wshub__buf_done(&hub->mem, &own->inbound);
-        wshub__client_log(hub, WSHUB_LOG_NOMEM, c, "inbound transformer", wshub__str(NULL, 0));
+}
+
+/* Keeps a copy of an event until the inbound transformer has answered. False: out of memory. */
+WSHUB__COLD static bool wshub__event_keep(wshub *hub, wshub__client *client,
+                                          const wshub_event *event) {
+    wshub__extra *own = wshub__extra_take(hub, client);
+    size_t data_len = event->data.ptr ? event->data.len : 0;
+    if (!own) return false;
+    wshub__buf_add(&hub->mem, &own->inbound, event->event.ptr, event->event.len);
+    wshub__buf_add(&hub->mem, &own->inbound, event->data.ptr, data_len);
+    own->inbound_event = (uint32_t)event->event.len;
+    own->inbound_data = event->data.ptr ? (uint32_t)data_len : WSHUB__NONE;
+    if (!own->inbound.bad) return true;
+    wshub__buf_done(&hub->mem, &own->inbound);
+    return false;
+}
+
+/* Hands an event of an encrypted client to the inbound transformer. Until it answers, nothing more of
+ * this client is read, so that its messages keep their order. */
+WSHUB__COLD static void wshub__event_transform(wshub *hub, wshub__client *client,
+                                               const wshub_event *event) {
+    wshub__conn *conn = wshub__conn_at(hub, client->conn);
+    wshub_ask ask;
+    if (!wshub__event_keep(hub, client, event)) {
+        wshub__client_log(hub, WSHUB_LOG_NOMEM, client, "inbound transformer", wshub__str(NULL, 0));
         return;
     }
-    hub->desc.on_transform_in(hub, ask, handle, e, hub->desc.user);
-    if (!wshub__pool_get(&hub->asks, ask.id) || wshub__is_gone(c))
-        return; /* answered at once, or nobody waits any more */
+    if (!wshub__ask_new(hub, client, WSHUB__ASK_IN, &ask)) {
+        wshub__buf_done(&hub->mem, &client->extra->inbound);
+        wshub__client_log(hub, WSHUB_LOG_NOMEM, client, "inbound transformer", wshub__str(NULL, 0));
+        return;
+    }
+    hub->desc.on_transform_in(hub, ask, wshub__client_handle(hub, client), event, hub->desc.user);
+
+    /* Answered at once, or nobody waits any more. */
+    if (!wshub__pool_get(&hub->asks, ask.id) || wshub__is_gone(client)) return;
     conn->asked = true;
     conn->phase_due = wshub__after(hub, hub->desc.transform_timeout_ms);
     wshub__conn_arm(hub, conn);
 }
 
-static void wshub__inbound_answer(wshub *hub, wshub__client *c, const wshub_msg *msg, bool failed) {
-    wshub__extra *own = c->extra; /* the question was kept there */
+/* The client is heard again. What it could not say meanwhile is not held against it. */
+WSHUB__COLD static void wshub__event_listen(wshub *hub, wshub__client *client) {
+    wshub__conn *conn = wshub__conn_at(hub, client->conn);
+    conn->asked = false;
+    if (conn->state == WSHUB__CONN_OPEN) conn->phase_due = 0;
+    if (client->state == WSHUB_CLIENT_AUTHENTICATED) client->time = hub->now;
+    wshub__conn_arm(hub, conn);
+    wshub__resume(hub, conn);
+}
+
+/* The inbound transformer has answered: with another event, with none (msg NULL: the event as it was),
+ * or it has failed, and the event is lost (ENC-2). */
+WSHUB__COLD static void wshub__event_answered(wshub *hub, wshub__client *client,
+                                              const wshub_msg *msg, bool failed) {
+    wshub__extra *own = client->extra; /* the event was kept there */
     wshub__buf text = own->inbound;
-    wshub_event e;
+    wshub_event event;
     memset(&own->inbound, 0, sizeof own->inbound);
-    memset(&e, 0, sizeof e);
+    memset(&event, 0, sizeof event);
     if (failed) {
         hub->stats.dropped_transform++;
-        wshub__client_log(hub, WSHUB_LOG_TRANSFORM_FAILED, c, "inbound", wshub__str(NULL, 0));
+        wshub__client_log(hub, WSHUB_LOG_TRANSFORM_FAILED, client, "inbound", wshub__str(NULL, 0));
     } else if (msg) {
-        e.event = msg->event;
-        e.data = msg->data;
+        event.event = msg->event;
+        event.data = msg->data;
     } else {
-        e.event = wshub__str(text.ptr, own->inbound_event);
-        if (own->inbound_data != UINT32_MAX)
-            e.data = wshub__str(text.ptr + own->inbound_event, own->inbound_data);
+        event.event = wshub__str(text.ptr, own->inbound_event);
+        if (own->inbound_data != WSHUB__NONE)
+            event.data = wshub__str(text.ptr + own->inbound_event, own->inbound_data);
     }
-    if (!failed && e.event.len) wshub__dispatch_event(hub, c, &e);
+    if (!failed && event.event.len) wshub__event_clear(hub, client, &event);
     wshub__buf_done(&hub->mem, &text);
-    if (c->conn != UINT32_MAX) {
-        wshub__conn *conn = wshub__conn_at(hub, c->conn);
-        conn->asked = false;
-        if (conn->state == WSHUB__CONN_OPEN) conn->phase_due = 0;
-        if (c->state == WSHUB_CLIENT_AUTHENTICATED)
-            c->time = hub->now; /* it was not listened to meanwhile */
-        wshub__conn_arm(hub, conn);
-        wshub__resume(hub, conn);
-    }
+    if (client->conn != WSHUB__NONE) wshub__event_listen(hub, client);
 }
 
-/* The inbound transformer has not answered in time: its message is lost (ENC-2), and the client is
- * heard again. */
-WSHUB__COLD static void wshub__inbound_late(wshub *hub, wshub__client *c) {
-    uint32_t i = c->asks;
-    while (i && /* never: 0: see below */
-           wshub__ask_at(hub, i - 1)->kind != WSHUB__ASK_IN)
-        i = wshub__ask_at(hub, i - 1)->next;
-    if (WSHUB__NEVER(!i)) return; /* the clock runs only while one is open */
-    wshub__ask_free(hub, wshub__ask_at(hub, i - 1));
-    wshub__inbound_answer(hub, c, NULL, true);
-}
-
-/* One message from a client. bytes are ours to change; text: they are known to be UTF-8. */
-static void wshub__json_message(wshub *hub, uint32_t index, uint8_t *bytes, size_t count,
-                                bool text) {
-    wshub__conn *conn = wshub__conn_at(hub, index);
-    wshub__client *c = wshub__conn_client(hub, conn);
-    wshub_json_field f[3];
-    wshub_json_result result;
-    wshub_event e;
-    if (WSHUB__NEVER(!c || wshub__is_gone(c))) return; /* a closed conn delivers nothing */
-    hub->stats.messages_in++;
-    if (c->state == WSHUB_CLIENT_AUTHENTICATED) c->time = hub->now; /* MSG-1 */
-    if (c->state != WSHUB_CLIENT_AUTHENTICATED) {
-        conn->of.allowance -= (uint32_t)count; /* which was seen to at the frame's head */
-        if (++c->preauth_messages > hub->desc.preauth_messages_max) {
-            wshub__conn_fail(hub, conn, 1008, "too much before authentication");
-            return;
-        }
-    } else if (!text && hub->desc.on_binary) {
-        if (hub->desc.on_binary(hub, wshub__client_handle(hub, c), bytes, count, hub->desc.user) !=
-            WSHUB_OK) {
-            wshub__dispatch_failed(hub, c, "on_binary");
-        }
-        return;
-    }
-    memset(f, 0, sizeof f);
-    f[0].key = "event";
-    f[1].key = "data";
-    f[2].key = "id";
-    result = !text && !wshub_utf8_check(bytes, count)
-                 ? WSHUB_JSON_BAD
-                 : wshub_json_fields(bytes, count, hub->desc.json_depth_max, f, 3);
-    if (result == WSHUB_JSON_BAD) { /* MSG-2 */
-        hub->stats.msg_invalid++;
-        wshub__client_log(hub, WSHUB_LOG_MSG_INVALID, c, "", wshub__str(NULL, 0));
-        wshub__send_error(hub, c, "Invalid message format");
-        return;
-    }
-    e.event = f[0].value;
-    if (result != WSHUB_JSON_FIELDS || wshub_json_peek(e.event) != WSHUB_JSON_STRING ||
-        e.event.len <= 2) { /* MSG-3 */
-        hub->stats.msg_ignored++;
-        wshub__client_log(hub, WSHUB_LOG_MSG_IGNORED, c, "", wshub__str(NULL, 0));
-        return;
-    }
-    e.event.ptr++;
-    e.event.len -= 2;
-    if (memchr(e.event.ptr, '\\', e.event.len)) { /* decoded where it stands: it only gets shorter
-                                                   */
-        uint8_t *at = bytes + (e.event.ptr - (const char *)bytes);
-        e.event.len = wshub_json_unescape(at, e.event.len, at, e.event.len);
-    }
-    e.data = f[1].value;
-    e.id = f[2].value;
-    if (c->state == WSHUB_CLIENT_AUTHENTICATED) {
-        if (c->encrypted && hub->desc.on_transform_in && !wshub_str_eq_z(e.event, "heartbeat")) {
-            wshub__dispatch_inbound(hub, c, &e);
-        } else {
-            wshub__dispatch_event(hub, c, &e);
-        }
-    } else if (wshub_str_eq_z(e.event, "authenticate")) { /* MSG-5 */
-        if (c->state == WSHUB_CLIENT_UNAUTHORIZED) {
-            wshub__auth_begin(hub, c, e.data);
-        } else {
-            wshub__send_error(hub, c, "Already authenticated");
-        }
-    } else if (!wshub_str_eq_z(e.event, "heartbeat")) { /* MSG-4, MSG-6 */
-        wshub__send_error(hub, c, "Not authenticated");
-    }
-}
-
-/* `{"event":…,"data":…}` in one text frame of the log, nothing between the tokens. */
-static bool wshub__json_encode(wshub *hub, wshub__fan *fan) {
-    static const char open[] = "{\"event\":", mid[] = ",\"data\":";
-    size_t quoted = 0, n, head;
-    wshub_frame f;
-    wshub__seg *s;
-    uint8_t *to, *p;
-    memset(&f, 0, sizeof f);
-    f.fin = true;
-    if (fan->binary) {
-        f.opcode = 2;
-        n = fan->binary_len;
-    } else {
-        f.opcode = 1;
-        quoted = wshub_json_quoted_len(fan->event);
-        n = sizeof open - 1 + quoted + 1 + (fan->data.ptr ? sizeof mid - 1 + fan->data.len : 0);
-    }
-    f.payload_bytes = n;
-    s = wshub__log_room(hub, n + 14);
-    if (!s) return false;
-    to = wshub__log_end(s);
-    head = wshub_frame_write(&f, to);
-    p = to + head;
-    if (fan->binary) {
-        memcpy(p, fan->binary, n);
-    } else {
-        memcpy(p, open, sizeof open - 1);
-        p += sizeof open - 1;
-        if (quoted == fan->event.len + 2) {
-            *p++ = '"';
-            if (fan->event.len) memcpy(p, fan->event.ptr, fan->event.len);
-            p += fan->event.len;
-            *p++ = '"';
-        } else {
-            p += wshub_json_quote(fan->event, (char *)p, quoted);
-        }
-        if (fan->data.ptr) {
-            memcpy(p, mid, sizeof mid - 1);
-            p += sizeof mid - 1;
-            memcpy(p, fan->data.ptr, fan->data.len);
-            p += fan->data.len;
-        }
-        *p = '}';
-    }
-    fan->frame = wshub__log_commit(s, head + n);
+/* The inbound transformer has not answered in time. False: none of this client's was asked. */
+WSHUB__COLD static bool wshub__event_late(wshub *hub, wshub__client *client) {
+    uint32_t at = client->asks;
+    while (at && wshub__ask_at(hub, at - 1)->kind != WSHUB__ASK_IN)
+        at = wshub__ask_at(hub, at - 1)->next;
+    if (!at) return false;
+    wshub__ask_free(hub, wshub__ask_at(hub, at - 1));
+    wshub__event_answered(hub, client, NULL, true);
     return true;
 }
 
@@ -8615,7 +8805,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask
         wshub__xform_end(hub, x, msg ? WSHUB__XFORM_REPLACE : WSHUB__XFORM_KEEP);
     } else {
         wshub__ask_free(hub, a);
-        wshub__inbound_answer(hub, c, msg, false);
+        wshub__event_answered(hub, c, msg, false);
     }
     wshub__leave(hub);
     return WSHUB_OK;
@@ -8634,19 +8824,10 @@ WSHUB__COLD static wshub_err wshub__ask_deny(wshub *hub, wshub_ask ask, bool fai
     wshub__ask_free(hub, a);
     switch (kind) {
     case WSHUB__ASK_AUTH:
-        if (failed) {
-            wshub__auth_failed(hub, c);
-        } else {
-            wshub__auth_rejected(hub, c);
-        }
+        wshub__auth_refuse(hub, c, failed ? WSHUB_REFUSED_FAILED : WSHUB_REFUSED_AUTH);
         break;
     case WSHUB__ASK_HANDSHAKE: /* AUTH-5 */
-        if (failed) {
-            wshub__auth_failed(hub, c);
-        } else {
-            hub->stats.auth_rejected++;
-            wshub__auth_refuse(hub, c, "Encryption handshake failed", 4004, "Encryption required");
-        }
+        wshub__auth_refuse(hub, c, failed ? WSHUB_REFUSED_FAILED : WSHUB_REFUSED_HANDSHAKE);
         break;
     case WSHUB__ASK_JOIN:
         hub->stats.joins_refused++;
@@ -8655,7 +8836,7 @@ WSHUB__COLD static wshub_err wshub__ask_deny(wshub *hub, wshub_ask ask, bool fai
         if (failed) hub->stats.app_failures++;
         break;
     case WSHUB__ASK_OUT: wshub__xform_end(hub, x, WSHUB__XFORM_FAILED); break;
-    case WSHUB__ASK_IN: wshub__inbound_answer(hub, c, NULL, true); break;
+    case WSHUB__ASK_IN: wshub__event_answered(hub, c, NULL, true); break;
     }
     wshub__leave(hub);
     return WSHUB_OK;
@@ -8679,6 +8860,8 @@ static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h) { /*
     wshub_str origin = wshub_http_header(h, "Origin"), protocols[32], list,
               protocol = wshub__str(NULL, 0);
     wshub_upgrade up;
+    wshub_client_desc desc;
+    wshub__client *client;
     size_t i, count = 0;
     c->http_close = true; /* whatever is answered but 101 ends the stream */
     for (i = 0; i < h->headers_count && !status; i++) {
@@ -8722,15 +8905,16 @@ static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h) { /*
         wshub__http_refuse(hub, c, status, why, true);
         return;
     }
-    if (!wshub__client_new(hub, c, up.user_ptr)) {
+    memset(&desc, 0, sizeof desc);
+    desc.user_ptr = up.user_ptr;
+    if (wshub__client_new(hub, c, &desc, &client)) {
         wshub__http_refuse(hub, c, 500, "WebSocket upgrade failed", true);
         return;
     }
     if (!wshub__upgrade_answer(hub, c, h, protocol)) {
-        wshub__client *client = wshub__conn_client(hub, c);
         wshub__client_unlink(hub, client);
+        wshub__session_unlink(hub, client);
         wshub__pool_free(&hub->clients, client->index);
-        c->above = 0;
         wshub__http_refuse(hub, c, 500, "WebSocket upgrade failed", true);
         return;
     }
@@ -8740,63 +8924,118 @@ static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h) { /*
     wshub__conn_to(hub, c, WSHUB__CONN_OPEN);
     memset(&c->rx->as, 0, sizeof c->rx->as);
     wshub__conn_arm(hub, c);
-    c->of.allowance = hub->desc.preauth_bytes_max;
     if (hub->desc.on_opened)
         hub->desc.on_opened(hub, wshub__client_handle(hub, wshub__conn_client(hub, c)),
                             hub->desc.user);
 }
 
-/* When the client at the end of this conn must have been heard of. 0: never. */
-static uint64_t wshub__client_next(const wshub *hub, const wshub__conn *c) {
+/* The next client of a session behind `client`; NULL: the first of conn, or there are no more. */
+static wshub__client *wshub__session_next(const wshub *hub, const wshub__conn *conn,
+                                          const wshub__client *client) {
+    uint32_t at = client ? client->next_of_session : conn->above;
+    return at ? wshub__client_at(hub, at - 1) : NULL;
+}
+
+/* When a client must have been heard of. 0: never. */
+static uint64_t wshub__client_due(const wshub *hub, const wshub__conn *conn,
+                                  const wshub__client *client) {
     const wshub_desc *d = &hub->desc;
-    const wshub__client *client = wshub__conn_client(hub, c);
     uint64_t due, step = d->heartbeat_interval_ms;
     if (wshub__is_gone(client)) return 0;
     if (client->state != WSHUB_CLIENT_AUTHENTICATED) return client->time; /* AUTH-1, AUTH-2 */
-    if (d->heartbeat_timeout_ms == WSHUB_OFF || wshub__conn_waits(c) || c->part_due)
-        return 0; /* part_due: a message is on its way, and has a clock of its own */
+
+    /* A message that is on its way has a clock of its own. */
+    if (d->heartbeat_timeout_ms == WSHUB_OFF || wshub__conn_waits(conn) || conn->part_due) return 0;
     due = client->time + d->heartbeat_timeout_ms + 1; /* LIVE-1: found by the sweep behind it */
     return (due + step - 1) / step * step;
 }
 
-static void wshub__above_ended(wshub *hub, wshub__conn *c, wshub_cause cause, uint16_t code,
+static uint64_t wshub__above_due(const wshub *hub, const wshub__conn *conn) {
+    const wshub__client *client = NULL;
+    uint64_t due = 0;
+    while ((client = wshub__session_next(hub, conn, client)) != NULL)
+        due = wshub__sooner(due, wshub__client_due(hub, conn, client));
+    return due;
+}
+
+static void wshub__above_ended(wshub *hub, wshub__conn *conn, wshub_cause cause, uint16_t code,
                                wshub_str reason) {
-    wshub__client_end(hub, wshub__conn_client(hub, c), cause, code, reason);
+    wshub__client *client = NULL;
+    while ((client = wshub__session_next(hub, conn, client)) != NULL)
+        wshub__client_end(hub, client, cause, code, reason);
 }
 
-/* The client is buried in settle, after its stream. */
-static void wshub__above_closed(wshub *hub, wshub__conn *c) {
-    wshub__client *client = wshub__conn_client(hub, c);
-    wshub__client_end(hub, client, WSHUB_BY_PEER, 1006, wshub__str(NULL, 0));
-    client->conn = UINT32_MAX;
+/* Clients are buried in settle, after their stream. */
+static void wshub__above_closed(wshub *hub, wshub__conn *conn) {
+    wshub__client *client = NULL;
+    wshub__above_ended(hub, conn, WSHUB_BY_PEER, 1006, wshub__str(NULL, 0));
+    while ((client = wshub__session_next(hub, conn, client)) != NULL) client->conn = WSHUB__NONE;
 }
 
-static void wshub__above_heard(wshub *hub, wshub__conn *c) {
-    wshub__client *client = wshub__conn_client(hub, c);
-    if (client->state == WSHUB_CLIENT_AUTHENTICATED) client->time = hub->now;
-}
-
-WSHUB__COLD static bool wshub__above_asked(wshub *hub, wshub__conn *c) {
-    wshub__client *client = wshub__conn_client(hub, c);
-    if (!hub->desc.heartbeat_by_pong || client->state != WSHUB_CLIENT_AUTHENTICATED || c->pinged)
-        return false;
-    wshub__peer_ask(hub, c);
-    client->time = hub->heard - hub->desc.idle_timeout_ms / 2;
-    return true;
-}
-
-WSHUB__COLD static void wshub__above_late(wshub *hub, wshub__conn *c) {
-    if (wshub__conn_client(hub, c)->state != WSHUB_CLIENT_AUTHENTICATED) { /* AUTH-1, AUTH-2 */
-        hub->stats.auth_timeouts++;
-        wshub__conn_close(hub, c, WSHUB_BY_AUTH, 4001, wshub_str_z("Authentication timeout"));
-    } else { /* LIVE-1 */
-        hub->stats.heartbeat_timeouts++;
-        wshub__conn_close(hub, c, WSHUB_BY_TIMEOUT, 4002, wshub_str_z("Heartbeat timeout"));
+static void wshub__above_heard(wshub *hub, wshub__conn *conn) {
+    wshub__client *client = NULL;
+    while ((client = wshub__session_next(hub, conn, client)) != NULL) {
+        if (client->state == WSHUB_CLIENT_AUTHENTICATED) client->time = hub->now;
     }
 }
 
-static void wshub__above_waited(wshub *hub, wshub__conn *c) {
-    wshub__inbound_late(hub, wshub__conn_client(hub, c));
+/* Where pongs are heartbeats, who has not been asked yet is asked before it is judged (LIVE-3). */
+WSHUB__COLD static bool wshub__above_asked(wshub *hub, wshub__conn *conn) {
+    wshub__client *client = NULL;
+    bool asked = false;
+    if (!hub->desc.heartbeat_by_pong || conn->pinged || wshub__conn_is_lent(conn)) return false;
+    while ((client = wshub__session_next(hub, conn, client)) != NULL) {
+        if (client->state != WSHUB_CLIENT_AUTHENTICATED) continue;
+        client->time = hub->heard - hub->desc.idle_timeout_ms / 2;
+        asked = true;
+    }
+    if (asked) wshub__peer_ask(hub, conn);
+    return asked;
+}
+
+WSHUB__COLD static void wshub__client_late(wshub *hub, wshub__client *client) {
+    if (client->state != WSHUB_CLIENT_AUTHENTICATED) { /* AUTH-1, AUTH-2 */
+        hub->stats.auth_timeouts++;
+        wshub__client_dismiss(hub, client, WSHUB_BY_AUTH, 0, wshub__str(NULL, 0));
+    } else { /* LIVE-1 */
+        hub->stats.heartbeat_timeouts++;
+        wshub__client_dismiss(hub, client, WSHUB_BY_TIMEOUT, 0, wshub__str(NULL, 0));
+    }
+}
+
+WSHUB__COLD static void wshub__above_late(wshub *hub, wshub__conn *conn) {
+    wshub__client *client = NULL;
+    while ((client = wshub__session_next(hub, conn, client)) != NULL) {
+        uint64_t due = wshub__client_due(hub, conn, client);
+        if (due && hub->heard >= due) wshub__client_late(hub, client);
+    }
+}
+
+/* A lent session has something queued: its dialect hands it out. */
+static void wshub__above_owed(wshub *hub, wshub__conn *conn) {
+    const wshub__speaker *speaker = &hub->dialects[wshub__session_lent(hub, conn)->dialect];
+    WSHUB_ASSERT(conn->queued && speaker->table.owed);
+    speaker->table.owed(hub, wshub__session_handle(conn), conn->queued, speaker->user);
+}
+
+/* A lent session ends: its dialect is told, its clients have been. */
+WSHUB__COLD static void wshub__above_lent_gone(wshub *hub, wshub__conn *conn) {
+    const wshub__lent *lent = wshub__session_lent(hub, conn);
+    const wshub__speaker *speaker = &hub->dialects[lent->dialect];
+    wshub_session session = wshub__session_handle(conn);
+    uint32_t number = (uint32_t)conn->id & ~WSHUB__LENT;
+    if (speaker->table.session_gone)
+        speaker->table.session_gone(hub, session, lent->cause, speaker->user);
+    wshub__above_closed(hub, conn);
+    wshub__conn_free(hub, conn);
+    wshub__pool_free(&hub->lents, number);
+}
+
+/* The clock of an answer of the inbound transformer: of the client whose event it has. */
+WSHUB__COLD static void wshub__above_waited(wshub *hub, wshub__conn *c) {
+    uint32_t at = c->above;
+    while (at && !wshub__event_late(hub, wshub__client_at(hub, at - 1)))
+        at = wshub__client_at(hub, at - 1)->next_of_session;
 }
 
 static wshub_client wshub__above_who(const wshub *hub, const wshub__conn *c) {
@@ -9663,7 +9902,7 @@ WSHUB_API wshub_err wshub_client_close(wshub *hub, wshub_client client, uint16_t
     if (!wshub__close_ok(code, reason)) return WSHUB_ERR_PARAM;
     if (!c) return WSHUB_ERR_STALE;
     wshub__enter(hub);
-    wshub__conn_close(hub, wshub__conn_at(hub, c->conn), WSHUB_BY_APP, code, reason);
+    wshub__client_dismiss(hub, c, WSHUB_BY_APP, code, reason);
     wshub__leave(hub);
     return WSHUB_OK;
 }
@@ -9928,6 +10167,200 @@ WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_m
     wshub__fan_done(hub, &fan);
     wshub__leave(hub);
     return err ? err : published;
+}
+
+/* ---- >>speaking ------------------------------------------------------------------------------
+ * What a dialect does with the hub: adds itself, clients and lent sessions, tells what has arrived, and
+ * says something of its own (>>api-dialect). Proved by tests/test_dialect.c. */
+
+WSHUB__COLD WSHUB_API wshub_err wshub_dialect_add(wshub *hub, const wshub_dialect *dialect,
+                                                  void *user, uint32_t *out_dialect) {
+    wshub__speaker *speaker = &hub->dialects[hub->dialects_count];
+    if (!dialect || !out_dialect || dialect->version != WSHUB_DIALECT_VERSION || !dialect->name)
+        return WSHUB_ERR_PARAM;
+    if (hub->dialects_count == WSHUB_DIALECTS_MAX) return WSHUB_ERR_LIMIT;
+    speaker->table = *dialect;
+    speaker->user = user;
+    *out_dialect = hub->dialects_count++;
+    return WSHUB_OK;
+}
+
+/* Before acceptance a stream may bring so many bytes and messages: what a message has beyond is refused at
+ * the head of its frame already. */
+WSHUB__COLD static wshub_state wshub__heard_early(wshub *hub, wshub__client *client, size_t bytes) {
+    wshub__conn *conn = wshub__conn_at(hub, client->conn);
+    if (conn->of.allowance != WSHUB__NONE)
+        conn->of.allowance -= bytes < conn->of.allowance ? (uint32_t)bytes : conn->of.allowance;
+    if (++client->preauth_messages <= hub->desc.preauth_messages_max)
+        return (wshub_state)client->state;
+    wshub__session_fail(hub, conn, 1008, "too much before authentication");
+    return WSHUB_CLIENT_DISCONNECTED;
+}
+
+static wshub_heard wshub__heard(wshub *hub, wshub__client *client, size_t bytes) {
+    wshub_heard heard;
+    memset(&heard, 0, sizeof heard);
+    heard.state = WSHUB_CLIENT_DISCONNECTED;
+    if (!client || wshub__is_gone(client)) return heard;
+    hub->stats.messages_in++;
+    heard.client = wshub__client_handle(hub, client);
+    heard.state = WSHUB_CLIENT_AUTHENTICATED;
+    if (client->state == WSHUB_CLIENT_AUTHENTICATED) { /* MSG-1 */
+        client->time = hub->now;
+        heard.transforms = client->encrypted && hub->desc.on_transform_in;
+    } else {
+        heard.state = wshub__heard_early(hub, client, bytes);
+    }
+    return heard;
+}
+
+WSHUB_API wshub_heard wshub_conn_heard(wshub *hub, wshub_conn conn, size_t bytes) {
+    const wshub__conn *found = wshub__conn_get(hub, conn);
+    return wshub__heard(hub, found && found->above ? wshub__conn_client(hub, found) : NULL, bytes);
+}
+
+WSHUB_API wshub_heard wshub_client_heard(wshub *hub, wshub_client client, size_t bytes) {
+    return wshub__heard(hub, wshub__client_get(hub, client), bytes);
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_client_authenticate(wshub *hub, wshub_client client,
+                                                          wshub_str data) {
+    wshub__client *found = wshub__client_get(hub, client);
+    if (!found) return WSHUB_ERR_STALE;
+    if (found->state != WSHUB_CLIENT_UNAUTHORIZED) return WSHUB_ERR_STATE;
+    wshub__enter(hub);
+    wshub__auth_begin(hub, found, data);
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+WSHUB_API bool wshub_client_may_join(const wshub *hub, wshub_client client, wshub_str room) {
+    const wshub__client *found = wshub__client_get(hub, client), *owner;
+    if (!found || !room.len) return false;
+    if (room.len != found->name.len) return true; /* so it is not like this client's id */
+    owner = wshub__client_by_id(hub, room);
+    return !owner || owner == found;
+}
+
+WSHUB__COLD static wshub_err wshub__join_refused(wshub *hub, wshub__client *client, wshub_err err,
+                                                 const char *why) {
+    hub->stats.joins_refused++;
+    wshub__client_log(hub, WSHUB_LOG_JOIN_REFUSED, client, why, wshub__str(NULL, 0));
+    return err;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_client_ask_join(wshub *hub, wshub_client client,
+                                                      const wshub_str *rooms, size_t count) {
+    wshub__client *found = wshub__client_get(hub, client);
+    wshub_join join;
+    wshub_ask ask;
+    if (!found) return WSHUB_ERR_STALE;
+    if (found->state != WSHUB_CLIENT_AUTHENTICATED) return WSHUB_ERR_STATE;
+    if (!hub->desc.on_join) return wshub__join_refused(hub, found, WSHUB_ERR_APP, "no on_join");
+    if (found->asks_count >= hub->desc.asks_per_client_max)
+        return wshub__join_refused(hub, found, WSHUB_ERR_LIMIT, "too many joins not yet answered");
+    if (!wshub__ask_new(hub, found, WSHUB__ASK_JOIN, &ask))
+        return wshub__join_refused(hub, found, WSHUB_ERR_NOMEM, "out of memory");
+
+    wshub__enter(hub);
+    join.client = client;
+    join.rooms = rooms;
+    join.rooms_count = count;
+    hub->desc.on_join(hub, ask, &join, hub->desc.user);
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_client_receive(wshub *hub, wshub_client client,
+                                         const wshub_event *event) {
+    wshub__client *found = wshub__client_get(hub, client);
+    if (!found) return WSHUB_ERR_STALE;
+    if (found->state != WSHUB_CLIENT_AUTHENTICATED) return WSHUB_ERR_STATE;
+    wshub__enter(hub);
+    if (found->encrypted && hub->desc.on_transform_in) {
+        wshub__event_transform(hub, found, event);
+    } else {
+        wshub__event_clear(hub, found, event);
+    }
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_client_event(wshub *hub, wshub_client client, const wshub_event *event) {
+    wshub__client *found = wshub__client_get(hub, client);
+    if (!found) return WSHUB_ERR_STALE;
+    wshub__enter(hub);
+    wshub__event_app(hub, found, event);
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_client_binary(wshub *hub, wshub_client client, const uint8_t *bytes,
+                                        size_t count) {
+    wshub__client *found = wshub__client_get(hub, client);
+    if (!found) return WSHUB_ERR_STALE;
+    if (!hub->desc.on_binary) return WSHUB_ERR_STATE;
+    wshub__enter(hub);
+    if (hub->desc.on_binary(hub, client, bytes, count, hub->desc.user) != WSHUB_OK)
+        wshub__event_failed(hub, found, "on_binary");
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_client_tell(wshub *hub, wshub_client client,
+                                                  const wshub_msg *msg) {
+    wshub__client *found = wshub__client_get(hub, client);
+    wshub_err err;
+    wshub__fan fan;
+    if (!found) return WSHUB_ERR_STALE;
+    err = wshub__msg_check(hub, msg);
+    if (err) return err;
+    if (found->state != WSHUB_CLIENT_AUTHENTICATED && wshub__conn_at(hub, found->conn)->pressured)
+        return WSHUB_ERR_DROPPED;
+    wshub__enter(hub);
+    fan = wshub__fan_make(msg->event, msg->data);
+    err = wshub__fan_to(hub, found, &fan);
+    wshub__fan_done(hub, &fan);
+    wshub__leave(hub);
+    return err;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_client_welcome(wshub *hub, wshub_client client,
+                                                     const wshub_msg *msg) {
+    wshub__client *found = wshub__client_get(hub, client);
+    wshub__conn *conn;
+    wshub__fan fan;
+    bool ok;
+    if (!found) return WSHUB_ERR_STALE;
+    conn = wshub__conn_at(hub, found->conn);
+    fan = wshub__fan_make(msg->event, msg->data);
+    ok = wshub__fan_frame(hub, &fan) && wshub__queue_push(hub, conn, fan.frame);
+    wshub__fan_release(hub, &fan);
+    if (ok) hub->stats.messages_out++;
+    return ok ? WSHUB_OK : WSHUB_ERR_NOMEM;
+}
+
+WSHUB__COLD WSHUB_API void wshub_client_report(wshub *hub, wshub_client client, wshub_log_code code,
+                                               uint32_t count, const char *detail, wshub_str text) {
+    if (code == WSHUB_LOG_MSG_INVALID) hub->stats.msg_invalid += count;
+    if (code == WSHUB_LOG_MSG_IGNORED) hub->stats.msg_ignored += count;
+    if (code == WSHUB_LOG_JOIN_REFUSED) hub->stats.joins_refused += count;
+    if (code == WSHUB_LOG_PROTO) hub->stats.protocol_errors += count;
+    wshub__log(hub, code, client, detail, text);
+    wshub__log_leave(hub);
+}
+
+WSHUB_API const wshub_desc *wshub_desc_get(const wshub *hub) {
+    return &hub->desc;
+}
+
+WSHUB_API void *wshub_alloc(wshub *hub, void *ptr, size_t old_bytes, size_t new_bytes) {
+    if (!old_bytes && !new_bytes) return NULL;
+    return hub->mem.fn(hub->mem.user, ptr, old_bytes, new_bytes);
+}
+
+WSHUB_API uint64_t wshub_wall_ms(const wshub *hub) {
+    return hub->io.wall_ms(hub->io.ctx);
 }
 
 /* ---- >>post ----------------------------------------------------------------------------------
@@ -10233,6 +10666,356 @@ static void wshub__timers_run(wshub *hub, uint32_t before) {
     }
 }
 
+/* ---- >>dialect-json --------------------------------------------------------------------------
+ * The built-in dialect: the JSON messages of SPEC.md, what they mean (MSG-1 to MSG-9, ROOM-1 to ROOM-3)
+ * and how an event is written. All of its words stand here, and the hub names none of them. It stands on
+ * the public functions alone, as a dialect of yours does (>>api-dialect). Proved by tests/test_golden.c,
+ * tests/test_matrix.c. */
+
+/* `{"message":"..."}`; message: ours, nothing in it needs an escape. */
+WSHUB__COLD static void wshub__json_error(wshub *hub, wshub_client client, const char *message) {
+    static const char open[] = "{\"message\":\"", end[] = "\"}";
+    char data[96];
+    size_t n = strlen(message);
+    wshub_msg msg;
+    WSHUB_ASSERT(sizeof open + n + sizeof end <= sizeof data);
+    memcpy(data, open, sizeof open - 1);
+    memcpy(data + sizeof open - 1, message, n);
+    memcpy(data + sizeof open - 1 + n, end, sizeof end - 1);
+    memset(&msg, 0, sizeof msg);
+    msg.event = wshub_str_z("error");
+    msg.data = wshub__str(data, sizeof open - 1 + n + sizeof end - 1);
+    msg.data_is_json = true;
+    (void)wshub_client_tell(hub, client, &msg);
+}
+
+/* Ends the stream of a client, which has no other clients. */
+WSHUB__COLD static void wshub__json_end(wshub *hub, wshub_client client, wshub_cause cause,
+                                        uint16_t code, const char *reason) {
+    (void)wshub_session_end(hub, wshub_client_session(hub, client), cause, code,
+                            wshub_str_z(reason));
+}
+
+WSHUB__COLD static void wshub__json_refused(wshub *hub, wshub_client client, wshub_refusal why,
+                                            void *user) {
+    (void)user;
+    switch (why) {
+    case WSHUB_REFUSED_AUTH: /* AUTH-4 */
+        wshub__json_error(hub, client, "Authentication failed");
+        wshub__json_end(hub, client, WSHUB_BY_AUTH, 4003, "Authentication failed");
+        break;
+    case WSHUB_REFUSED_FAILED: /* AUTH-4 */
+        wshub__json_error(hub, client, "Authentication error");
+        wshub__json_end(hub, client, WSHUB_BY_AUTH, 4003, "Authentication failed");
+        break;
+    case WSHUB_REFUSED_HANDSHAKE: /* AUTH-5 */
+        wshub__json_error(hub, client, "Encryption handshake failed");
+        wshub__json_end(hub, client, WSHUB_BY_AUTH, 4004, "Encryption required");
+        break;
+    case WSHUB_REFUSED_CLEAR: /* AUTH-5 */
+        wshub__json_end(hub, client, WSHUB_BY_AUTH, 4004, "Encryption required");
+        break;
+    }
+}
+
+WSHUB__COLD static void wshub__json_close(wshub *hub, wshub_client client, wshub_cause cause,
+                                          uint16_t code, wshub_str reason, void *user) {
+    (void)user;
+    if (cause == WSHUB_BY_AUTH) { /* AUTH-1 */
+        wshub__json_end(hub, client, cause, 4001, "Authentication timeout");
+    } else if (cause == WSHUB_BY_TIMEOUT) { /* LIVE-1 */
+        wshub__json_end(hub, client, cause, 4002, "Heartbeat timeout");
+    } else if (cause == WSHUB_BY_SHUTDOWN && !code) { /* BYE-2 */
+        wshub__json_end(hub, client, cause, 1001, "Server shutting down");
+    } else {
+        (void)wshub_session_end(hub, wshub_client_session(hub, client), cause, code, reason);
+    }
+}
+
+/* Appends to a text of cap bytes as far as it fits. Returns where the text ends then, fit or not. */
+static size_t wshub__json_put(char *text, size_t cap, size_t at, const char *more) {
+    size_t n = strlen(more);
+    if (at + n <= cap) memcpy(text + at, more, n);
+    return at + n;
+}
+
+/* The same for a string, behind what introduces it. ptr NULL: nothing. */
+static size_t wshub__json_put_text(char *text, size_t cap, size_t at, const char *key,
+                                   wshub_str value) {
+    size_t n = value.ptr ? wshub_json_quoted_len(value) : 0;
+    if (!value.ptr) return at;
+    at = wshub__json_put(text, cap, at, key);
+    if (at + n <= cap) (void)wshub_json_quote(value, text + at, n);
+    return at + n;
+}
+
+/* The `data` of `connected`, keys in the order of AUTH-7. Returns its length; it is written if it fits. */
+WSHUB__COLD static size_t wshub__json_connected(wshub_str id, wshub_str time,
+                                                const wshub_acceptance *what, char *text,
+                                                size_t cap) {
+    size_t at = wshub__json_put_text(text, cap, 0, "{\"id\":", id);
+    at = wshub__json_put_text(text, cap, at, ",\"userId\":", what->user_id);
+    at = wshub__json_put_text(text, cap, at, ",\"time\":", time);
+    at = wshub__json_put_text(text, cap, at, ",\"serverPublicKey\":", what->server_public_key);
+    at = wshub__json_put_text(text, cap, at, ",\"salt\":", what->salt);
+    return wshub__json_put(text, cap, at, "}");
+}
+
+WSHUB__COLD static wshub_err wshub__json_accepted(wshub *hub, wshub_client client,
+                                                  const wshub_acceptance *what, void *user) {
+    wshub_str id = wshub_client_id(hub, client);
+    char time[24], small[512], *text = small;
+    size_t n;
+    wshub_msg msg;
+    wshub_err err;
+    (void)user;
+    wshub_iso_time(wshub_wall_ms(hub), time);
+    n = wshub__json_connected(id, wshub__str(time, sizeof time), what, small, sizeof small);
+    if (n > sizeof small) {
+        text = (char *)wshub_alloc(hub, NULL, 0, n);
+        if (!text) return WSHUB_ERR_NOMEM;
+        (void)wshub__json_connected(id, wshub__str(time, sizeof time), what, text, n);
+    }
+
+    memset(&msg, 0, sizeof msg);
+    msg.event = wshub_str_z("connected");
+    msg.data = wshub__str(text, n);
+    msg.data_is_json = true;
+    err = wshub_client_welcome(hub, client, &msg);
+    if (text != small) (void)wshub_alloc(hub, text, n, 0);
+    return err;
+}
+
+/* May a client ask for a room of that name (ROOM-1)? */
+static bool wshub__json_room_ok(const wshub *hub, wshub_client client, wshub_str name) {
+    if (name.len == 0 || wshub_utf8_units(name) > WSHUB_NAME_UNITS_MAX) return false;
+    if (name.len >= 3 && memcmp(name.ptr, "ws:", 3) == 0) return false;
+    return wshub_client_may_join(hub, client, name);
+}
+
+typedef struct wshub__json_names { /* decoded from data.rooms; one block */
+    wshub_str *names;              /* NULL: nothing usable, and it has been told */
+    size_t count, most, bytes;
+} wshub__json_names;
+
+WSHUB__COLD static void wshub__json_no_names(wshub *hub, wshub_client client, const char *why) {
+    wshub_client_report(hub, client, WSHUB_LOG_JOIN_REFUSED, 1, why, wshub__str(NULL, 0));
+}
+
+/* Decodes the strings of a list, as many as ROOM-6 allows. valid_only: those that may be asked for. */
+WSHUB__COLD static void wshub__json_names_read(wshub *hub, wshub_client client, wshub_str list,
+                                               bool valid_only, wshub__json_names *out) {
+    char *text = (char *)(out->names + out->most);
+    uint32_t over = 0;
+    wshub_iter it;
+    wshub_str item;
+    memset(&it, 0, sizeof it);
+    while (wshub_json_next(list, &it, &item)) {
+        wshub_str name;
+        if (item.ptr[0] != '"') continue;
+        name = wshub__str(text, wshub_json_unescape((const uint8_t *)item.ptr + 1, item.len - 2,
+                                                    (uint8_t *)text, item.len));
+        if (valid_only && !wshub__json_room_ok(hub, client, name)) continue;
+        if (out->count >= out->most) {
+            over++;
+            continue;
+        }
+        out->names[out->count++] = name;
+        text += name.len;
+    }
+    if (over)
+        wshub_client_report(hub, client, WSHUB_LOG_JOIN_REFUSED, over,
+                            "too many rooms in one message", wshub__str(NULL, 0));
+}
+
+static void wshub__json_names_free(wshub *hub, wshub__json_names *names) {
+    (void)wshub_alloc(hub, names->names, names->bytes, 0);
+    names->names = NULL;
+}
+
+WSHUB__COLD static wshub__json_names wshub__json_names_of(wshub *hub, wshub_client client,
+                                                          wshub_str data, bool valid_only) {
+    wshub_str list = data.ptr ? wshub_json_find(data, "rooms") : data;
+    wshub__json_names out;
+    memset(&out, 0, sizeof out);
+    if (wshub_json_peek(list) != WSHUB_JSON_ARRAY) {
+        wshub__json_no_names(hub, client, "no list of rooms");
+        return out;
+    }
+
+    /* A name takes at least three bytes of the list. */
+    out.most = wshub_desc_get(hub)->rooms_per_message_max;
+    if (out.most > list.len / 3 + 1) out.most = list.len / 3 + 1;
+    out.bytes = out.most * sizeof(wshub_str) + list.len;
+    out.names = (wshub_str *)wshub_alloc(hub, NULL, 0, out.bytes);
+    if (!out.names) {
+        wshub__json_no_names(hub, client, "out of memory");
+        return out;
+    }
+
+    wshub__json_names_read(hub, client, list, valid_only, &out);
+    if (out.count) return out;
+    wshub__json_no_names(hub, client, "no usable room name");
+    wshub__json_names_free(hub, &out);
+    return out;
+}
+
+WSHUB__COLD static void wshub__json_join(wshub *hub, wshub_client client, wshub_str data) {
+    wshub__json_names names = wshub__json_names_of(hub, client, data, true); /* ROOM-1, ROOM-2 */
+    if (!names.names) return;
+    (void)wshub_client_ask_join(hub, client, names.names, names.count);
+    wshub__json_names_free(hub, &names);
+}
+
+WSHUB__COLD static void wshub__json_leave(wshub *hub, wshub_client client, wshub_str data) {
+    wshub__json_names names = wshub__json_names_of(hub, client, data, false); /* ROOM-3 */
+    size_t i;
+    if (!names.names) return;
+    for (i = 0; i < names.count; i++) (void)wshub_client_leave(hub, client, names.names[i]);
+    wshub__json_names_free(hub, &names);
+}
+
+/* An event of an authenticated client, in clear. */
+static void wshub__json_event(wshub *hub, wshub_client client, const wshub_event *event,
+                              void *user) {
+    (void)user;
+    if (wshub_str_eq_z(event->event, "heartbeat")) return; /* MSG-4 */
+    if (wshub_str_eq_z(event->event, "authenticate")) {    /* MSG-5 */
+        wshub__json_error(hub, client, "Already authenticated");
+    } else if (wshub_str_eq_z(event->event, "join")) {
+        wshub__json_join(hub, client, event->data);
+    } else if (wshub_str_eq_z(event->event, "leave")) {
+        wshub__json_leave(hub, client, event->data);
+    } else {
+        (void)wshub_client_event(hub, client, event); /* MSG-7 */
+    }
+}
+
+/* An event of a client that is not accepted yet. */
+WSHUB__COLD static void wshub__json_early(wshub *hub, wshub_client client,
+                                          const wshub_event *event) {
+    if (wshub_str_eq_z(event->event, "heartbeat")) return; /* MSG-4 */
+    if (!wshub_str_eq_z(event->event, "authenticate")) {   /* MSG-6 */
+        wshub__json_error(hub, client, "Not authenticated");
+    } else if (wshub_client_authenticate(hub, client, event->data) == WSHUB_ERR_STATE) { /* MSG-5 */
+        wshub__json_error(hub, client, "Already authenticated");
+    }
+}
+
+/* Reads a message: checks it, and finds event, data and id in it, where they stand. The event's name is decoded in
+ * place: it only gets shorter. False: there is no event in it, and that has been told. */
+static bool wshub__json_read(wshub *hub, wshub_client client, uint8_t *bytes, size_t count,
+                             bool text, wshub_event *out_event) {
+    wshub_json_field fields[3];
+    wshub_json_result result = WSHUB_JSON_BAD;
+    memset(fields, 0, sizeof fields);
+    fields[0].key = "event";
+    fields[1].key = "data";
+    fields[2].key = "id";
+    if (text || wshub_utf8_check(bytes, count))
+        result = wshub_json_fields(bytes, count, wshub_desc_get(hub)->json_depth_max, fields, 3);
+    if (result == WSHUB_JSON_BAD) { /* MSG-2 */
+        wshub_client_report(hub, client, WSHUB_LOG_MSG_INVALID, 1, "", wshub__str(NULL, 0));
+        wshub__json_error(hub, client, "Invalid message format");
+        return false;
+    }
+
+    out_event->event = fields[0].value;
+    out_event->data = fields[1].value;
+    out_event->id = fields[2].value;
+    if (result != WSHUB_JSON_FIELDS || !out_event->event.ptr || out_event->event.ptr[0] != '"' ||
+        out_event->event.len <= 2) { /* MSG-3 */
+        wshub_client_report(hub, client, WSHUB_LOG_MSG_IGNORED, 1, "", wshub__str(NULL, 0));
+        return false;
+    }
+    out_event->event.ptr++;
+    out_event->event.len -= 2;
+    if (memchr(out_event->event.ptr, '\\', out_event->event.len)) {
+        uint8_t *at = bytes + (out_event->event.ptr - (const char *)bytes);
+        out_event->event.len =
+            wshub_json_unescape(at, out_event->event.len, at, out_event->event.len);
+    }
+    return true;
+}
+
+/* One message of a stream. bytes are ours to change; text: they are known to be UTF-8. */
+static void wshub__json_message(wshub *hub, wshub_conn conn, uint8_t *bytes, size_t count,
+                                bool text) {
+    wshub_heard heard = wshub_conn_heard(hub, conn, count);
+    bool accepted = heard.state == WSHUB_CLIENT_AUTHENTICATED;
+    wshub_event event;
+    if (heard.state == WSHUB_CLIENT_DISCONNECTED) return;
+    if (accepted && !text && wshub_client_binary(hub, heard.client, bytes, count) == WSHUB_OK)
+        return;
+    if (!wshub__json_read(hub, heard.client, bytes, count, text, &event)) return;
+
+    if (!accepted) {
+        wshub__json_early(hub, heard.client, &event);
+    } else if (!heard.transforms) {
+        wshub__json_event(hub, heard.client, &event, NULL);
+    } else if (!wshub_str_eq_z(event.event, "heartbeat")) { /* MSG-4: it need not be transformed */
+        (void)wshub_client_receive(hub, heard.client, &event);
+    }
+}
+
+/* `{"event":…,"data":…}` in one text frame of the log, nothing between the tokens. */
+static bool wshub__json_encode(wshub *hub, wshub__fan *fan) {
+    static const char open[] = "{\"event\":", mid[] = ",\"data\":";
+    size_t quoted = 0, n, head;
+    wshub_frame f;
+    wshub__seg *s;
+    uint8_t *to, *p;
+    memset(&f, 0, sizeof f);
+    f.fin = true;
+    if (fan->binary) {
+        f.opcode = 2;
+        n = fan->binary_len;
+    } else {
+        f.opcode = 1;
+        quoted = wshub_json_quoted_len(fan->event);
+        n = sizeof open - 1 + quoted + 1 + (fan->data.ptr ? sizeof mid - 1 + fan->data.len : 0);
+    }
+    f.payload_bytes = n;
+    s = wshub__log_room(hub, n + 14);
+    if (!s) return false;
+    to = wshub__log_end(s);
+    head = wshub_frame_write(&f, to);
+    p = to + head;
+    if (fan->binary) {
+        memcpy(p, fan->binary, n);
+    } else {
+        memcpy(p, open, sizeof open - 1);
+        p += sizeof open - 1;
+        if (quoted == fan->event.len + 2) {
+            *p++ = '"';
+            if (fan->event.len) memcpy(p, fan->event.ptr, fan->event.len);
+            p += fan->event.len;
+            *p++ = '"';
+        } else {
+            p += wshub_json_quote(fan->event, (char *)p, quoted);
+        }
+        if (fan->data.ptr) {
+            memcpy(p, mid, sizeof mid - 1);
+            p += sizeof mid - 1;
+            memcpy(p, fan->data.ptr, fan->data.len);
+            p += fan->data.len;
+        }
+        *p = '}';
+    }
+    fan->frame = wshub__log_commit(s, head + n);
+    return true;
+}
+
+static void wshub__json_table(wshub_dialect *out_table) {
+    memset(out_table, 0, sizeof *out_table);
+    out_table->version = WSHUB_DIALECT_VERSION;
+    out_table->name = "json";
+    out_table->accepted = wshub__json_accepted;
+    out_table->refused = wshub__json_refused;
+    out_table->close = wshub__json_close;
+    out_table->event = wshub__json_event;
+}
+
 /* ---- >>settle --------------------------------------------------------------------------------
  * The turn's end: everything gathered is carried out, the dead are buried (BYE-1, BYE-2).
  * Proved by tests/test_shutdown.c, tests/test_matrix.c. */
@@ -10245,7 +11028,7 @@ static void wshub__unindex(wshub *hub, wshub__client *c) {
     }
     wshub__room_leave_all(hub, c);
     wshub__client_unlink(hub, c);
-    if (c->conn != UINT32_MAX) wshub__conn_at(hub, c->conn)->above = 0;
+    if (c->conn != WSHUB__NONE) wshub__session_unlink(hub, c);
     while (c->asks) wshub__ask_free(hub, wshub__ask_at(hub, c->asks - 1));
     wshub__xform_drop_all(hub, c); /* last, as others' questions may be asked from here */
 }
@@ -10320,6 +11103,15 @@ WSHUB__COLD static void wshub__notes(wshub *hub) {
     }
 }
 
+/* The service ends (BYE-2): each client is told in the words of its dialect; who stands at a stream alone
+ * gets the code. */
+WSHUB__COLD static void wshub__session_dismiss(wshub *hub, wshub__conn *conn) {
+    wshub__client *client = NULL;
+    while ((client = wshub__session_next(hub, conn, client)) != NULL)
+        wshub__client_dismiss(hub, client, WSHUB_BY_SHUTDOWN, 0, wshub__str(NULL, 0));
+    wshub__session_close(hub, conn, WSHUB_BY_SHUTDOWN, 1001, wshub__str(NULL, 0));
+}
+
 WSHUB__COLD static void wshub__stop(wshub *hub) {
     uint32_t at = 0;
     wshub__conn *c;
@@ -10328,7 +11120,7 @@ WSHUB__COLD static void wshub__stop(wshub *hub) {
     hub->stop_due = hub->now + hub->desc.shutdown_timeout_ms;
     while ((c = wshub__conn_next_open(hub, &at)) != NULL) {
         if (c->state == WSHUB__CONN_OPEN) {
-            wshub__conn_close(hub, c, WSHUB_BY_SHUTDOWN, 1001, wshub_str_z("Server shutting down"));
+            wshub__session_dismiss(hub, c);
         } else if (c->state == WSHUB__CONN_HTTP) {
             wshub__conn_flush_end(hub, c);
         }
@@ -10345,9 +11137,8 @@ WSHUB__COLD static uint64_t wshub__phase_run(wshub *hub) {
             wshub__client *client = wshub__client_at(hub, i - 1);
             i = client->next;
             if (WSHUB__NEVER(wshub__is_gone(client))) continue; /* they have just been buried */
-            wshub__conn_close(hub, wshub__conn_at(hub, client->conn), WSHUB_BY_SHUTDOWN,
-                              hub->drain_code,
-                              wshub__str(hub->drain_reason.ptr, hub->drain_reason.len));
+            wshub__client_dismiss(hub, client, WSHUB_BY_SHUTDOWN, hub->drain_code,
+                                  wshub__str(hub->drain_reason.ptr, hub->drain_reason.len));
             hub->drain_done++;
         }
         if (!hub->oldest) {
@@ -10387,6 +11178,7 @@ WSHUB__COLD static void wshub__give_back(wshub *hub) {
     hub->give_back_due = hub->now + 1000;
     wshub__pool_give_back(m, &hub->clients);
     wshub__pool_give_back(m, &hub->asks);
+    wshub__pool_give_back(m, &hub->lents);
     wshub__pool_give_back(m, &hub->timers);
     wshub__index_give_back(m, &hub->index);
     if (end > 8 * WSHUB__PAGE && hub->conns_live <= end / 8 && !hub->notes_head &&
@@ -10457,8 +11249,9 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     hub->bus_linked = false;
     hub->depth++;
     for (i = hub->oldest; i; i = wshub__client_at(hub, i - 1)->next) {
-        wshub__client_end(hub, wshub__client_at(hub, i - 1), WSHUB_BY_SHUTDOWN, 1001,
-                          wshub_str_z("Server shutting down"));
+        wshub__client *client = wshub__client_at(hub, i - 1);
+        wshub__client_dismiss(hub, client, WSHUB_BY_SHUTDOWN, 0, wshub__str(NULL, 0));
+        wshub__client_end(hub, client, WSHUB_BY_SHUTDOWN, 1001, wshub__str(NULL, 0));
     }
     wshub__bury(hub);
     wshub__run_out(hub);   /* of last words to those who are gone */
@@ -10475,6 +11268,7 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__pool_done(&m, &hub->conns);
     wshub__pool_done(&m, &hub->clients);
     wshub__pool_done(&m, &hub->asks);
+    wshub__pool_done(&m, &hub->lents);
     wshub__pool_done(&m, &hub->timers);
     wshub__index_done(&m, &hub->index);
     wshub__mem_free(&m, hub->rooms, hub->rooms_cap * sizeof *hub->rooms);
@@ -10490,8 +11284,9 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
 
 static const wshub__above wshub__hub_above = {
     wshub__upgrade,      wshub__json_message, wshub__above_ended, wshub__above_closed,
-    wshub__above_heard,  wshub__client_next,  wshub__above_asked, wshub__above_late,
-    wshub__above_waited, wshub__above_who,    wshub__run_end,     wshub__free,
+    wshub__above_heard,  wshub__above_due,    wshub__above_asked, wshub__above_late,
+    wshub__above_waited, wshub__above_who,    wshub__above_owed,  wshub__above_lent_gone,
+    wshub__run_end,      wshub__free,
 };
 
 /* ---- >>stats ---------------------------------------------------------------------------------
@@ -10502,7 +11297,7 @@ static const wshub__above wshub__hub_above = {
 WSHUB_API void wshub_stats_get(const wshub *hub, wshub_stats *out_stats) {
     wshub__look(hub);
     *out_stats = hub->stats;
-    out_stats->conns = hub->conns_live;
+    out_stats->conns = hub->conns_live - hub->lents.live;
     out_stats->clients = hub->clients.live;
     out_stats->users = hub->users_count;
     out_stats->rooms = (uint64_t)hub->rooms_count + hub->own_rooms;
@@ -10982,6 +11777,8 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     hub->mem = m;
     hub->desc = d;
     hub->io = *d.io;
+    wshub__json_table(&hub->dialects[0].table);
+    hub->dialects_count = 1;
     hub->above = &wshub__hub_above;
     hub->encode = wshub__json_encode;
     hub->dirty_lo = UINT32_MAX;
@@ -10993,11 +11790,13 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     hub->timer_heap.pos_at = offsetof(wshub__timer, due_pos);
     hub->clients.item_bytes = sizeof(wshub__client);
     hub->asks.item_bytes = sizeof(wshub__ask);
+    hub->lents.item_bytes = sizeof(wshub__lent);
     hub->timers.item_bytes = sizeof(wshub__timer);
     memcpy(hub->key, seed, 16);
     memcpy(hub->index.key, seed, 16);
     hub->clients.first = wshub__pool_first(hub->index.key, 'c');
     hub->asks.first = wshub__pool_first(hub->index.key, 'a');
+    hub->lents.first = wshub__pool_first(hub->index.key, 'l');
     hub->timers.first = wshub__pool_first(hub->index.key, 't');
     hub->requests = wshub__pool_first(hub->index.key, 'r');
     wshub__uuid(seed + 16, id);

@@ -182,7 +182,7 @@ TEST(times_are_written_right) { /* AUTH-7 */
     size_t i;
     char out[29];
     for (i = 0; i < sizeof cases / sizeof *cases; i++) {
-        wshub__iso_time(cases[i].ms, out);
+        wshub_iso_time(cases[i].ms, out);
         EXPECT(memcmp(out, cases[i].text, 24) == 0);
     }
     { /* every day of 500 years, counted one after the other */
@@ -196,7 +196,7 @@ TEST(times_are_written_right) { /* AUTH-7 */
                     char want[64];
                     (void)snprintf(want, sizeof want, "%04d-%02d-%02dT00:00:00.000Z", year, month,
                                    day);
-                    wshub__iso_time(ms, out);
+                    wshub_iso_time(ms, out);
                     if (memcmp(out, want, 24) != 0) wrong++;
                 }
             }

@@ -250,17 +250,17 @@ TEST(heads_that_end_before_their_end) {
            !wshub__origin_match(S("a"), S("b")) && wshub__origin_match(S("x"), S("x")));
     {
         char iso[24];
-        wshub__iso_time(0, iso);
+        wshub_iso_time(0, iso);
         EXPECT(memcmp(iso, "1970-01-01T00:00:00.000Z", 24) == 0);
-        wshub__iso_time(UINT64_C(951782399999), iso);
+        wshub_iso_time(UINT64_C(951782399999), iso);
         EXPECT(memcmp(iso, "2000-02-28T23:59:59.999Z", 24) == 0);
-        wshub__iso_time(UINT64_C(951782400000), iso);
+        wshub_iso_time(UINT64_C(951782400000), iso);
         EXPECT(memcmp(iso, "2000-02-29T00:00:00.000Z", 24) == 0);
-        wshub__iso_time(UINT64_C(4107542400000), iso); /* 2100 is no leap year */
+        wshub_iso_time(UINT64_C(4107542400000), iso); /* 2100 is no leap year */
         EXPECT(memcmp(iso, "2100-03-01T00:00:00.000Z", 24) == 0);
-        wshub__iso_time(UINT64_C(253402300799999), iso);
+        wshub_iso_time(UINT64_C(253402300799999), iso);
         EXPECT(memcmp(iso, "9999-12-31T23:59:59.999Z", 24) == 0);
-        wshub__iso_time(UINT64_MAX, iso); /* a broken calendar: some text, no more than that */
+        wshub_iso_time(UINT64_MAX, iso); /* a broken calendar: some text, no more than that */
         EXPECT(memcmp(iso, "9999-", 5) == 0 && iso[23] == 'Z');
     }
 }
