@@ -384,12 +384,13 @@
  * idle_timeout_ms from the last byte in either direction, and pings are sent so that a live
  * peer never reaches it (LIVE-2).
  *
- * ---- >>threads ---------------------------------------------------------------------------------
- * A hub belongs to one thread; all functions are called there, callbacks run there. Exactly the
- * functions named wshub_post* may be called from any thread: they copy, queue and wake the hub
- * (examples/auth_later.c). For more cores make a hub per thread, each with its own io, joined
- * by backends/wshub_bus_local.h (examples/cores.c). There is no global variable, so hubs know nothing of
- * each other.
+ * ---- >>threads
+ * --------------------------------------------------------------------------------- A hub belongs
+ * to one thread; all functions are called there, callbacks run there. Exactly the functions named
+ * wshub_post* may be called from any thread: they copy, queue and wake the hub
+ * (examples/auth_later.c). For more cores make a hub per thread, each with its own io, joined by
+ * backends/wshub_bus_local.h (examples/cores.c). There is no global variable, so hubs know
+ * nothing of each other.
  *
  * ---- >>memory ----------------------------------------------------------------------------------
  * All memory comes through wshub_desc.alloc, which is told the old size with every change. An
@@ -661,8 +662,8 @@ typedef struct wshub_span {
  * before a restart, since each hub's begin at a random number (one in 2^31 is mistaken). */
 /* clang-format off */
 typedef struct wshub_client { uint64_t id; } wshub_client;     /* a client of this hub */
-typedef struct wshub_ask { uint64_t id; } wshub_ask;           /* a question that awaits an answer */
-typedef struct wshub_exchange { uint64_t id; } wshub_exchange; /* an HTTP request that awaits one */
+typedef struct wshub_ask { uint64_t id; } wshub_ask;           /* a question that you are asked */
+typedef struct wshub_exchange { uint64_t id; } wshub_exchange; /* an HTTP request to be answered */
 typedef struct wshub_timer { uint64_t id; } wshub_timer;       /* a timer that has not fired */
 /* A byte stream, named by the io that owns it. The low 32 bits are a small number, unique among
  * the streams now open (the hub keeps a table as large as the largest one), the high 32 bits tell
@@ -1133,7 +1134,8 @@ typedef struct wshub_io_owner {
 
 #define WSHUB_IO_PENDING INT64_MIN
 
-/* What an io knows about a stream. What it does not know is empty: texts and bytes with ptr NULL. */
+/* What an io knows about a stream. What it does not know is empty: texts and bytes with ptr
+ * NULL. */
 typedef struct wshub_about {
     wshub_str
         listener;    /* the name that was given to the listener it came in by; empty: it went out,
@@ -1227,8 +1229,8 @@ typedef struct wshub_bus_msg {
     wshub_str channel;
     wshub_str payload;
 } wshub_bus_msg;
-/* The same with a brief beside it: what its publisher has checked and encoded already, for owners in
- * the same process (wshub_bus.hand_over). brief of length 0: there is none. */
+/* The same with a brief beside it: what its publisher has checked and encoded already, for owners
+ * in the same process (wshub_bus.hand_over). brief of length 0: there is none. */
 typedef struct wshub_bus_handover {
     wshub_str channel;
     wshub_str payload;
@@ -1256,8 +1258,8 @@ typedef struct wshub_bus_owner {
     /* In place of received(), for a message that came with a brief, exactly as it was given to
      * hand_over(); owner's thread; a view. NULL: received() is called for those too. */
     void (*handed_over)(void *ctx, const wshub_bus_handover *message);
-    /* Secret random bytes of this owner's, for the hash tables in which a bus keeps the channels that it
-     * subscribes to: strangers choose their names. All 0: it has none to give. */
+    /* Secret random bytes of this owner's, for the hash tables in which a bus keeps the channels
+     * that it subscribes to: strangers choose their names. All 0: it has none to give. */
     uint8_t key[16];
 } wshub_bus_owner;
 
@@ -1331,15 +1333,14 @@ typedef struct wshub_bus {
      * NULL: this bus has no broker that could be asked. */
     wshub_err (*request)(void *ctx, const wshub_str *argv, size_t argc,
                          void (*on_reply)(void *arg, const wshub_bus_reply *reply), void *arg);
-    /* publish() for a bus within one process: beside each message lies what its publisher has checked
-     * and encoded already, so that the others need not do it again. The bus copies a brief as it does
-     * the payload, looks at neither, and gives both to handed_over() of each owner that has it, in one
-     * order with what publish() took.
-     * A bus that fills this must not let a brief out of the process, nor take one in: it is memory of
-     * this version of wshub.h, in the layout of this machine, and whoever is handed it reads it
-     * unchecked. That both sides mean the same by it is vouched for by the version above alone, so it
-     * must join only owners that took its table by that version.
-     * NULL: hubs make no briefs, and publish() is called. */
+    /* publish() for a bus within one process: beside each message lies what its publisher has
+     * checked and encoded already, so that the others need not do it again. The bus copies a
+     * brief as it does the payload, looks at neither, and gives both to handed_over() of each
+     * owner that has it, in one order with what publish() took. A bus that fills this must not
+     * let a brief out of the process, nor take one in: it is memory of this version of wshub.h,
+     * in the layout of this machine, and whoever is handed it reads it unchecked. That both sides
+     * mean the same by it is vouched for by the version above alone, so it must join only owners
+     * that took its table by that version. NULL: hubs make no briefs, and publish() is called. */
     size_t (*hand_over)(void *ctx, const wshub_bus_handover *messages, size_t count);
 } wshub_bus;
 
@@ -1536,7 +1537,8 @@ typedef struct wshub_desc {
     void (*on_transform_out)(wshub *hub, wshub_ask ask, wshub_client client,
                              const wshub_event *event, void *user);
     /* Asks what an encrypted client's event means. Answers as above, within transform_timeout_ms;
-     * nothing more of that client is read before. `heartbeat` is not asked about. NULL: as it is. */
+     * nothing more of that client is read before. `heartbeat` is not asked about. NULL: as it
+     * is. */
     void (*on_transform_in)(wshub *hub, wshub_ask ask, wshub_client client,
                             const wshub_event *event, void *user);
     /* Tells of a client that has been upgraded and has yet to authenticate. */
@@ -1695,8 +1697,10 @@ WSHUB_API const char *wshub_self_check(const wshub *hub);
  *          calls. */
 WSHUB_API wshub_err wshub_conn_about(const wshub *hub, wshub_conn conn, wshub_about *out_about);
 
-/* The hub as an owner of streams, for those who write an io without a table of owners. Same
- * contract as wshub_io_owner; conns the hub does not know are ignored. */
+/* Report to the hub what happened to a stream, for whoever writes an io without a table of
+ * owners. The contract is that of wshub_io_owner, entry by entry; streams that the hub does not
+ * know are ignored. Any of them may run callbacks. Thread: the hub's; not from inside an order of
+ * the io's. */
 WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn);
 WSHUB_API void wshub_conn_received(wshub *hub, wshub_conn conn, uint8_t *bytes, size_t count);
 WSHUB_API void wshub_conn_ended(wshub *hub, wshub_conn conn);
@@ -1704,31 +1708,49 @@ WSHUB_API void wshub_conn_drained(wshub *hub, wshub_conn conn);
 WSHUB_API void wshub_conn_sent(wshub *hub, wshub_conn conn, size_t count);
 WSHUB_API void wshub_conn_closed(wshub *hub, wshub_conn conn);
 
-/* ---- >>api-client ---------------------------------------------------------------------------
- * Texts returned are views: valid until the client is gone or you change what they show. Questions
- * about a client that is gone answer with an empty value. Thread: the hub's; allowed in callbacks.
- */
+/* ---- >>api-client
+ * ------------------------------------------------------------------------------ Who is here,
+ * what is known of them, and what is done to them. Texts returned are views: valid until the
+ * client is gone or you change what they show. Questions about a client that is gone are answered
+ * with an empty value. Thread: the hub's; allowed in callbacks. Cost, where none is given: O(1). */
 
-/* Finds a client by its id, in any state but disconnected. Returns OK or STALE. O(1). */
+/* Finds a client by its id, in any state but DISCONNECTED.
+ *   id  36 characters; borrowed
+ * Returns  OK; STALE: nobody here has it. */
 WSHUB_API wshub_err wshub_client_find(const wshub *hub, wshub_str id, wshub_client *out_client);
-/* Goes through all clients, oldest first. False: no more. Clients that come or go meanwhile are
- * safe (wshub_iter). */
+
+/* Goes through all clients, in whatever state, the oldest first.
+ *   iter  zeroed to begin; clients that come or go meanwhile are safe (wshub_iter)
+ * Returns  false: no more. */
 WSHUB_API bool wshub_client_each(const wshub *hub, wshub_iter *iter, wshub_client *out_client);
+
+/* How far has it come? DISCONNECTED: it is gone. */
 WSHUB_API wshub_state wshub_client_state(const wshub *hub, wshub_client client);
+/* Its id, a UUID of 36 characters, which it has from the upgrade on (CONN-1). */
 WSHUB_API wshub_str wshub_client_id(const wshub *hub, wshub_client client);
-WSHUB_API wshub_str wshub_client_user_id(const wshub *hub, wshub_client client);  /* ptr NULL: none
-                                                                                   */
-WSHUB_API wshub_str wshub_client_metadata(const wshub *hub, wshub_client client); /* JSON; NULL:
-                                                                                     none */
+/* Its user's id. ptr NULL: it has none, or is not authenticated. */
+WSHUB_API wshub_str wshub_client_user_id(const wshub *hub, wshub_client client);
+/* Its metadata, JSON of yours. ptr NULL: none. */
+WSHUB_API wshub_str wshub_client_metadata(const wshub *hub, wshub_client client);
+/* Does what is sent to it pass the transformer (ENC-1)? */
 WSHUB_API bool wshub_client_is_encrypted(const wshub *hub, wshub_client client);
-WSHUB_API bool wshub_client_is_pressured(const wshub *hub, wshub_client client); /* SEND-6 */
-/* What the hub holds for it: bytes that its stream has not taken, and what is with the outbound
+/* Has its stream refused a byte that it has yet to take (SEND-6)? */
+WSHUB_API bool wshub_client_is_pressured(const wshub *hub, wshub_client client);
+/* What the hub holds for it, in bytes: what its stream has not taken, and what is with the outbound
  * transformer. */
 WSHUB_API size_t wshub_client_queued_bytes(const wshub *hub, wshub_client client);
+/* The pointer that on_upgrade or wshub_client_set_user_ptr() has set; NULL: none. */
 WSHUB_API void *wshub_client_user_ptr(const wshub *hub, wshub_client client);
+
+/* Keeps a pointer of yours with a client. The hub never looks at it and gives it back in
+ * wshub_gone.user_ptr. Returns OK; STALE. */
 WSHUB_API wshub_err wshub_client_set_user_ptr(wshub *hub, wshub_client client, void *ptr);
-/* Replaces the metadata. metadata: JSON, copied; ptr NULL: none. Returns OK, STALE, JSON, NOMEM. */
+
+/* Replaces the metadata of a client.
+ *   metadata  JSON; copied; ptr NULL: none from now on
+ * Returns  OK; STALE; JSON; NOMEM. Cost: O(its length). */
 WSHUB_API wshub_err wshub_client_set_metadata(wshub *hub, wshub_client client, wshub_str metadata);
+
 /* The same as wshub_conn_about(), for the stream that serves this client now. */
 WSHUB_API wshub_err wshub_client_about(const wshub *hub, wshub_client client,
                                        wshub_about *out_about);
@@ -1736,44 +1758,61 @@ WSHUB_API wshub_err wshub_client_about(const wshub *hub, wshub_client client,
  * (64 is enough for any but a path). */
 WSHUB_API size_t wshub_client_peer(const wshub *hub, wshub_client client, char *text, size_t cap);
 
-/* Closes a client: what is queued, then a Close frame. It leaves the indexes in this turn's settle.
+/* Closes a client: what is queued is sent, then a Close frame; what it says meanwhile is dropped.
+ * It leaves the indexes in this turn's settle, which calls on_disconnected (cause APP).
  *   code    1000, 1001, 1003, 1007..1014, 3000..4999; 0: a Close frame without a code
- *   reason  UTF-8, at most WSHUB_CLOSE_REASON_MAX bytes; borrowed
- * Returns OK, STALE, PARAM. Allowed in callbacks, also those about this client. */
+ *   reason  UTF-8, at most WSHUB_CLOSE_REASON_MAX bytes, empty if code is 0; borrowed
+ * Returns  OK; STALE: gone already; PARAM. Allowed in callbacks, also those about this client. */
 WSHUB_API wshub_err wshub_client_close(wshub *hub, wshub_client client, uint16_t code,
                                        wshub_str reason);
 
-/* Marks an authenticated client as encrypted (ENC-4); from here on ENC-1 applies. OK, STALE, STATE.
- */
+/* Marks a client as encrypted: from here on all that is sent to it passes the transformer (ENC-1,
+ * ENC-4). There is no way back. Returns OK; STALE; STATE: it is not AUTHENTICATED. */
 WSHUB_API wshub_err wshub_client_encrypt(wshub *hub, wshub_client client);
 
-/* Puts a client into a room or takes it out, without validation (ROOM-4), in any state. A client
- * that has not authenticated hears what is sent to that room too: it was you who put it there. room
- * UTF-8, 1..WSHUB_NAME_BYTES_MAX bytes; copied Returns OK, also if it was (not) in there; STALE;
- * PARAM; NOMEM; LIMIT: rooms_per_client_max or rooms_max. Cost, also of wshub_client_in_room():
- * O(1), however many rooms the client is in and members the room has. */
+/* Puts a client into a room, without asking on_join, in any state (ROOM-4). One that has not
+ * authenticated hears what is sent to that room too (SEND-2): it was you who put it there.
+ *   room  UTF-8, 1..WSHUB_NAME_BYTES_MAX bytes; copied
+ * Returns  OK, also if it was in there (ROOM-5); STALE; PARAM; NOMEM; LIMIT: rooms_per_client_max
+ *          or rooms_max. Cost: O(1), however many rooms it is in and members the room has. */
 WSHUB_API wshub_err wshub_client_join(wshub *hub, wshub_client client, wshub_str room);
+/* Takes a client out of a room, its own-id room and the default rooms too. room: borrowed. Returns
+ * OK, also if it was not in there; STALE; PARAM. Cost: O(1). */
 WSHUB_API wshub_err wshub_client_leave(wshub *hub, wshub_client client, wshub_str room);
+/* Is this client in that room? room: borrowed. Cost: O(1). */
 WSHUB_API bool wshub_client_in_room(const wshub *hub, wshub_client client, wshub_str room);
-/* Goes through a client's rooms, its own-id room included. Joining and leaving meanwhile are safe
- * (wshub_iter). */
+/* Goes through a client's rooms, its own-id room included.
+ *   iter      zeroed to begin; joining and leaving meanwhile are safe (wshub_iter)
+ *   out_room  a view, valid as long as the client is in it
+ * Returns  false: no more, or the client is gone. */
 WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client client, wshub_iter *iter,
                                       wshub_str *out_room);
 
-/* ---- >>api-room ----------------------------------------------------------------------------- */
-/* Thread: the hub's; allowed in callbacks. Members come in no particular order; whoever joins or
- * leaves while you look is safe (wshub_iter). Members that have not authenticated
- * (wshub_client_join()) are among them. Counts hold those who are closed and not yet reported gone,
- * walks do not show them (>>life). */
-WSHUB_API size_t wshub_room_count(const wshub *hub, wshub_str room); /* members; 0: no such room */
+/* ---- >>api-room
+ * -------------------------------------------------------------------------------- Rooms and
+ * users of this hub; what other instances hold is not seen from here. Members come in no
+ * particular order; whoever joins or leaves while you look is safe (wshub_iter). Members that
+ * have not authenticated (wshub_client_join()) are among them. Counts hold those who are closed
+ * and not yet reported gone, walks do not show them (>>life). Names are borrowed; names that come
+ * out are views, valid as long as the room or user is there. Thread: the hub's; allowed in
+ * callbacks. Cost: O(1), a step. */
+
+/* How many members has a room? 0: there is no such room. */
+WSHUB_API size_t wshub_room_count(const wshub *hub, wshub_str room);
+/* Goes through the members of a room. iter: zeroed to begin. Returns false: no more. */
 WSHUB_API bool wshub_room_each_member(const wshub *hub, wshub_str room, wshub_iter *iter,
                                       wshub_client *out_client);
-/* Goes through all rooms. One named like a client's id may be missed if that client goes meanwhile.
- */
+/* Goes through all rooms, own-id rooms too. iter: zeroed to begin. Returns false: no more. A room
+ * that is named like a client's id may be missed if that client goes meanwhile. */
 WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter, wshub_str *out_room);
-WSHUB_API size_t wshub_user_count(const wshub *hub, wshub_str user_id); /* sessions; 0: not here */
+
+/* How many clients has a user here? 0: none. Inside on_disconnected the client that is gone is not
+ * counted any more. */
+WSHUB_API size_t wshub_user_count(const wshub *hub, wshub_str user_id);
+/* Goes through the clients of a user. iter: zeroed to begin. Returns false: no more. */
 WSHUB_API bool wshub_user_each_client(const wshub *hub, wshub_str user_id, wshub_iter *iter,
                                       wshub_client *out_client);
+/* Goes through all users. iter: zeroed to begin. Returns false: no more. */
 WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter, wshub_str *out_user_id);
 
 /* ---- >>api-send -----------------------------------------------------------------------------
@@ -1805,27 +1844,46 @@ WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub
  * and logged. */
 WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg);
 
-/* ---- >>api-ask ------------------------------------------------------------------------------
- * Answers a question, inside its callback or later, once. STALE: answered before, or the client is
- * gone; harmless. STATE: the question is of another kind. Thread: the hub's; for others see
- * >>api-post. */
+/* ---- >>api-ask ---------------------------------------------------------------------------------
+ * Answers to what a callback was asked: inside that callback or at any time later, once. All return
+ * STALE where the question was answered before or the client is gone, which is harmless, and STATE
+ * where the question is of another kind. Thread: the hub's; allowed in callbacks; for other threads
+ * there is the same below >>api-post. */
 
-/* Accepts (AUTH-3, AUTH-7). who: copied; NULL: anonymous. Further: PARAM, JSON (metadata), NOMEM,
- * LIMIT: users_max; on these the question stays open. */
+/* Accepts a client (AUTH-3): it is authenticated (AUTH-7), or asked for its keys if
+ * require_encryption (AUTH-5).
+ *   who  copied; NULL: anonymous, without metadata
+ * Returns  OK; STALE; STATE; PARAM: user_id is no UTF-8 or too long; JSON: metadata; NOMEM; LIMIT:
+ *          users_max, or a limit on rooms. After an error the question stays open. */
 WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who);
-/* Accepts the key exchange (AUTH-5). Texts: UTF-8, borrowed; ptr NULL: left out of `connected`. */
+
+/* Accepts the key exchange of a client (AUTH-5): it is encrypted and authenticated.
+ *   server_public_key, salt  UTF-8; borrowed; sent in `connected`; ptr NULL: left out
+ * Returns  OK; STALE; STATE; PARAM: no UTF-8; NOMEM; LIMIT, as above. After an error the question
+ *          stays open. */
 WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask, wshub_str server_public_key,
                                            wshub_str salt);
-/* Joins the client to these rooms, usually a subset of those asked for (ROOM-2). borrowed. Further:
- * PARAM, and the question stays open; NOMEM, LIMIT: of those that could not be joined the first's,
- * the others were. */
+
+/* Joins a client to rooms, usually a subset of those that it asked for (ROOM-2).
+ *   rooms  count names, UTF-8, 1..WSHUB_NAME_BYTES_MAX bytes each; borrowed; count 0: none
+ * Returns  OK; STALE; STATE; PARAM, and the question stays open; NOMEM or LIMIT: the error of the
+ *          first room that could not be joined; all others were. Cost: O(count). */
 WSHUB_API wshub_err wshub_join_accept(wshub *hub, wshub_ask ask, const wshub_str *rooms,
                                       size_t count);
-/* The transformed event; msg NULL: send (or dispatch) it unchanged. borrowed. */
+
+/* Says what a message becomes (ENC-1): what is sent, or what the client is taken to have said.
+ *   msg  borrowed; NULL: as it was. An empty event from a client is dropped
+ * Returns  OK; STALE; STATE; PARAM, JSON, LIMIT: of msg; NOMEM. After an error the question stays
+ *          open. */
 WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask, const wshub_msg *msg);
-/* No: AUTH-4, AUTH-5, joins nothing; a transformer that rejects has failed (ENC-2). */
+
+/* Says no: the client is refused and closed (AUTH-4, AUTH-5), or joins nothing; a transformer that
+ * says no has failed (ENC-2). Returns OK; STALE. */
 WSHUB_API wshub_err wshub_ask_reject(wshub *hub, wshub_ask ask);
-/* The callback failed: AUTH-4, AUTH-5, ROOM-2, ENC-2. */
+
+/* Says that your side could not find out: as above, but the client is told of an error and not of a
+ * refusal (AUTH-4, AUTH-5), and the failure is counted and logged (ROOM-2, ENC-2). Returns OK;
+ * STALE. */
 WSHUB_API wshub_err wshub_ask_fail(wshub *hub, wshub_ask ask);
 
 /* ---- >>api-dialect --------------------------------------------------------------------------
@@ -2003,26 +2061,45 @@ WSHUB_API uint64_t wshub_wall_ms(const wshub *hub);
 WSHUB_API void wshub_iso_time(uint64_t wall_ms, char out_text[24]);
 
 /* ---- >>api-http ----------------------------------------------------------------------------- */
-/* Answers a request that on_request took. reply: borrowed. Returns OK; STALE: the peer left, or
- * answered before; PARAM: status, name, value or content_type not allowed; NOMEM. While answers of
- * a stream wait unsent over http_answers_bytes_max, no further request of it is taken (SEND-6).
- * Thread: the hub's. */
+/* Answers a request that on_request took, inside it or later. The answer is queued and leaves in
+ * this turn's settle; the next request of that stream is taken behind it, unless answers wait
+ * unsent over http_answers_bytes_max (SEND-6).
+ *   reply  borrowed
+ * Returns  OK; STALE: the peer left, or it was answered before; PARAM: a status, name, value or
+ *          content_type that is not allowed; NOMEM. After PARAM and NOMEM it can be answered yet.
+ * Thread   the hub's; allowed in callbacks. Cost: O(length of the answer), copied once. */
 WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_exchange exchange, const wshub_reply *reply);
-/* A request's header; name in any case. ptr NULL: absent. Of several the first. */
+/* Finds a header field of a request.
+ *   name  terminated, in any case; borrowed
+ * Returns  its value, a view as long as the request's; of several the first; ptr NULL: absent. */
 WSHUB_API wshub_str wshub_http_header(const wshub_http *http, const char *name);
 
-/* ---- >>api-post -----------------------------------------------------------------------------
- * The functions that any thread may call. They copy, queue, and wake the hub, which carries them
- * out in its next settle, in the order of posting for each thread. Arguments are checked here, as
- * the functions of the same name do. Return OK: queued; NOMEM; NOWAKE; LIMIT: post_bytes_max;
- * PARAM, JSON: an argument. What comes of it later (a stale client) is silent. The hub must outlive
- * the call. */
+/* ---- >>api-post
+ * -------------------------------------------------------------------------------- The functions
+ * that any thread may call, at any time while the hub is there. They copy, queue, and wake the
+ * hub, which carries them out in its next settle, in the order of posting for each thread.
+ * Arguments are those of the functions of the same name without `post_`, all copied, and are
+ * checked here in the same way; what comes of it later (a client that has gone) is silent. Return
+ * OK: queued; PARAM, JSON: an argument; LIMIT: post_bytes_max, or too long; NOMEM; NOWAKE:
+ *          the io cannot be woken, or WSHUB_NO_THREADS. After an error nothing is queued.
+ * Thread   any, but not in a signal handler. What is posted and not carried out when the hub is
+ *          destroyed is dropped; that nobody posts any more is yours to see to. */
+
+/* Calls a function on the hub's thread, where it may call anything.
+ *   fn   called with the hub and arg, once; not called if the hub is destroyed before */
 WSHUB_API wshub_err wshub_post(wshub *hub, void (*fn)(wshub *hub, void *arg), void *arg);
+
+/* Send: to a destination on all instances (wshub_send()), or to one client of this hub. */
 WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg);
 WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client client, const wshub_msg *msg);
+
+/* Close a client, by its handle (wshub_client_close()) or by its id. */
 WSHUB_API wshub_err wshub_post_close(wshub *hub, wshub_client client, uint16_t code,
                                      wshub_str reason);
 WSHUB_API wshub_err wshub_post_close_id(wshub *hub, wshub_str id, uint16_t code, wshub_str reason);
+
+/* Answer a question (>>api-ask). An answer that fails for want of memory or a limit is lost; the
+ * client then runs into its deadline. */
 WSHUB_API wshub_err wshub_post_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who);
 WSHUB_API wshub_err wshub_post_handshake_accept(wshub *hub, wshub_ask ask,
                                                 wshub_str server_public_key, wshub_str salt);
@@ -2074,8 +2151,8 @@ WSHUB_API void wshub_emitter_destroy(wshub_emitter *emitter);
  * whichever is first: run the loop of its bus until then. Sends are refused meanwhile. on_closed
  * called once, from inside this call if there is nothing to wait for; the emitter is gone then, and
  *              its bus may be destroyed. lost: of all that was ever taken, what was dropped or not
- * acknowledged. NULL: nobody is told. A bus without alarm() (wshub_bus_local) has nothing to wait for.
- * emitter NULL, or closing already: nothing. */
+ * acknowledged. NULL: nobody is told. A bus without alarm() (wshub_bus_local) has nothing to wait
+ * for. emitter NULL, or closing already: nothing. */
 WSHUB_API void wshub_emitter_close(wshub_emitter *emitter, uint32_t deadline_ms,
                                    void (*on_closed)(uint64_t lost, void *arg), void *arg);
 /* Publishes: handed to the bus before it returns, if that is up and has room; else kept, and it
@@ -2178,8 +2255,8 @@ WSHUB_API bool wshub_utf8_check(const uint8_t *bytes, size_t count);
  * length. */
 WSHUB_API size_t wshub_base64(const uint8_t *bytes, size_t count, char *buf);
 WSHUB_API void wshub_sha1(const uint8_t *bytes, size_t count, uint8_t out_digest[20]);
-/* SipHash-1-3, for hash tables of names that strangers choose: who lacks the key cannot make names meet.
- * key: secret and random, its bytes as two little-endian numbers. */
+/* SipHash-1-3, for hash tables of names that strangers choose: who lacks the key cannot make
+ * names meet. key: secret and random, its bytes as two little-endian numbers. */
 WSHUB_API uint64_t wshub_siphash(const uint64_t key[2], const void *bytes, size_t count);
 
 /* A frame's head (RFC 6455 5.2). */
