@@ -20,7 +20,7 @@
  * THE API     >>types  >>tables  >>desc  >>api-hub  >>api-conn  >>api-client  >>api-room
  *             >>api-send  >>api-ask  >>api-dialect  >>api-http  >>api-post  >>api-bus  >>api-codec
  * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>sha1  >>base64  >>siphash  >>json  >>http  >>frame
- *             >>slots  >>index  >>timers  >>envelope
+ *             >>slots  >>index  >>deadlines  >>envelope
  *   below     >>hub  >>log  >>queue  >>conn  >>exchange  >>message  >>flow
  *   above     >>walks  >>checks  >>clients  >>subs  >>rooms  >>ask  >>session  >>gate  >>transform
  *             >>routing  >>auth  >>events  >>answers  >>upper  >>bus  >>asking  >>sends
@@ -3894,9 +3894,13 @@ WSHUB__COLD static bool wshub__origin_match(wshub_str origin, wshub_str rule) {
 }
 
 /* ---- >>frame ---------------------------------------------------------------------------------
- * Heads of RFC 6455 frames to bytes and back, masking, close codes. Knows opcodes, masks and
- * lengths; nothing of clients, JSON or sockets. What a server does with frames is in >>conn.
- * Allocates nothing. Proved by tests/test_frame.c. */
+ * Heads of WebSocket frames to bytes and back, masking, and which close codes may be sent (RFC 6455
+ * 5.2, 5.3, 7.4). Bytes go in and a wshub_frame comes out, or the other way round, in memory of the
+ * caller's. Knows opcodes, masks and lengths; nothing of streams, of what may follow what, of JSON:
+ * what a server does with frames is in >>message. No other room takes a head apart.
+ * Allocates nothing. A head that is not there whole gives 0, one that breaks a rule -1. Calls no
+ * other room. Proved by tests/test_frame.c, test_codec.c, and tests/fuzz/fuzz_wire.c against a slow
+ * reader. */
 
 /* Opcodes (RFC 6455 5.2). Those from WSHUB__OP_CLOSE on are of control frames; 3 to 7 and 11 to 15
  * are reserved. */
@@ -3912,26 +3916,34 @@ enum {
 #define WSHUB__CONTROL_BYTES_MAX 125u   /* payload of a control frame (RFC 6455 5.5) */
 #define WSHUB__FRAME_HEAD_BYTES_MAX 14u /* two, eight of length, four of mask */
 
+/* The second byte holds a length up to 125, or says that one of two or of eight bytes follows. */
+#define WSHUB__LENGTH_IN_2 126u
+#define WSHUB__LENGTH_IN_8 127u
+
 WSHUB_API int wshub_frame_read(const uint8_t *bytes, size_t count, wshub_frame *out_frame) {
     size_t need = 2, i;
     uint64_t n;
-    if (count < 2) return 0;
+
+    if (count < need) return 0;
     out_frame->fin = (bytes[0] & 0x80) != 0;
     out_frame->rsv = (uint8_t)(bytes[0] >> 4 & 7);
     out_frame->opcode = (uint8_t)(bytes[0] & 15);
     out_frame->masked = (bytes[1] & 0x80) != 0;
     n = bytes[1] & 0x7F;
-    if (n == 126) {
-        if (count < 4) return 0;
+
+    /* A longer length than is needed is refused, and so is one of 64 bits (RFC 6455 5.2). */
+    if (n == WSHUB__LENGTH_IN_2) {
         need = 4;
+        if (count < need) return 0;
         n = (uint64_t)bytes[2] << 8 | bytes[3];
-        if (n < 126) return -1; /* RFC 6455 5.2: the minimal number of bytes MUST be used */
-    } else if (n == 127) {
-        if (count < 10) return 0;
+        if (n < WSHUB__LENGTH_IN_2) return -1;
+    } else if (n == WSHUB__LENGTH_IN_8) {
         need = 10;
+        if (count < need) return 0;
         for (n = 0, i = 2; i < 10; i++) n = n << 8 | bytes[i];
-        if (n < 65536 || n >> 63) return -1;
+        if (n <= UINT16_MAX || n > INT64_MAX) return -1;
     }
+
     if (out_frame->masked) {
         if (count < need + 4) return 0;
         memcpy(out_frame->mask, bytes + need, 4);
@@ -3946,19 +3958,21 @@ WSHUB_API size_t wshub_frame_write(const wshub_frame *frame, uint8_t *buf) {
     size_t at = 2, i;
     uint64_t n = frame->payload_bytes;
     uint8_t m = frame->masked ? 0x80 : 0;
+
     buf[0] = (uint8_t)((frame->fin ? 0x80 : 0) | (frame->rsv & 7) << 4 | (frame->opcode & 15));
-    if (n < 126) {
+    if (n < WSHUB__LENGTH_IN_2) {
         buf[1] = (uint8_t)(m | n);
-    } else if (n < 65536) {
-        buf[1] = (uint8_t)(m | 126);
+    } else if (n <= UINT16_MAX) {
+        buf[1] = (uint8_t)(m | WSHUB__LENGTH_IN_2);
         buf[2] = (uint8_t)(n >> 8);
         buf[3] = (uint8_t)n;
         at = 4;
     } else {
-        buf[1] = (uint8_t)(m | 127);
+        buf[1] = (uint8_t)(m | WSHUB__LENGTH_IN_8);
         for (i = 0; i < 8; i++) buf[2 + i] = (uint8_t)(n >> (56 - 8 * i));
         at = 10;
     }
+
     if (frame->masked) {
         memcpy(buf + at, frame->mask, 4);
         at += 4;
@@ -3967,9 +3981,10 @@ WSHUB_API size_t wshub_frame_write(const wshub_frame *frame, uint8_t *buf) {
 }
 
 WSHUB_API void wshub_mask(uint8_t *bytes, size_t count, const uint8_t mask[4], uint64_t offset) {
-    uint8_t key[8];
+    uint8_t key[8]; /* the mask twice, from where the payload goes on */
     uint64_t k;
     size_t i;
+
     for (i = 0; i < 8; i++) key[i] = mask[(offset + i) & 3];
     memcpy(&k, key, 8);
     for (i = 0; i + 8 <= count; i += 8) {
@@ -3981,36 +3996,54 @@ WSHUB_API void wshub_mask(uint8_t *bytes, size_t count, const uint8_t mask[4], u
     for (; i < count; i++) bytes[i] = (uint8_t)(bytes[i] ^ key[i & 7]);
 }
 
-/* May this code stand in a Close frame (RFC 6455 7.4, the registry up to 1014)? */
+/* May this code stand in a Close frame? Those of applications and frameworks, and those of the
+ * registry up to 1014 without the ones that only say how a connection ended (RFC 6455 7.4). */
 static bool wshub__close_code_ok(uint16_t code) {
     if (code >= 3000 && code <= 4999) return true;
     return code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006;
 }
 
 /* ---- >>slots ---------------------------------------------------------------------------------
- * Pools of equal things with handles: index in the low half, generation in the high half. Pages
- * never move, so a pointer into one is good until its slot is freed. A slot whose generation would
- * wrap is retired. Pages at the end in which nothing lives are given back between turns. Uses
- * >>mem. Proved by tests/test_slots.c. */
+ * Pools of equal things that are known by number. A thing stands in a slot for as long as it lives.
+ * Its handle has the slot's index in the low half and a generation in the high half, which rises
+ * when the slot is freed, so that a handle that somebody has kept names nobody afterwards, and not
+ * whoever has the slot then. A slot whose generation would begin anew is retired. Generations begin
+ * at a secret number of the owner's: handles of another hub, or from before a restart, do not fit.
+ * Slots lie in pages that never move: a pointer into one is good until its slot is freed. The pool
+ * owns the pages, the caller keeps the pool; what a thing holds is the caller's to free. Pages at
+ * the end in which nothing lives are given back between turns. Fails by NULL or false when memory
+ * is out. No other room makes or takes apart a handle of a pool.
+ * Calls >>mem, >>siphash. Proved by tests/test_slots.c. */
 
 /* An index that names nothing, wherever one may be absent. */
 #define WSHUB__NONE UINT32_MAX
 
-#define WSHUB__PAGE 128u
-#define WSHUB__LIVE UINT32_MAX
+#define WSHUB__PAGE 128u                  /* slots in a page */
+#define WSHUB__LIVE (WSHUB__NONE - 1)     /* instead of a link: the slot is taken */
+#define WSHUB__GENERATION_LAST UINT32_MAX /* whoever has it is a slot's last tenant */
 
-/* first member of everything in a pool */
+/* first member of everything that is taken from a pool */
 typedef struct wshub__slot {
-    uint32_t generation; /* from wshub__pool.first on; never 0 */
-    uint32_t link;       /* WSHUB__LIVE, or the next free index + 1 */
+    uint32_t generation; /* from wshub__pool.first on; 0: never taken */
+    uint32_t link;       /* WSHUB__LIVE; or the next free slot, WSHUB__NONE behind the last */
 } wshub__slot;
 
 typedef struct wshub__pool {
     void **pages;
-    uint32_t pages_count, pages_cap, item_bytes, used, live, free_head;
-    uint32_t first; /* generation of a slot that is new: the owner's own, so that no other's handles
-                       fit; not 0 */
+    uint32_t pages_count, pages_cap;
+    uint32_t item_bytes;
+    uint32_t used;      /* slots that have ever been taken: all behind them are new */
+    uint32_t live;      /* of these, how many are taken now */
+    uint32_t free_head; /* the first free slot of those used; WSHUB__NONE: there is none */
+    uint32_t first;     /* generation of a slot that is new; 0: nothing is taken from this pool */
 } wshub__pool;
+
+static void wshub__pool_init(wshub__pool *pool, size_t item_bytes, uint32_t first) {
+    memset(pool, 0, sizeof *pool);
+    pool->item_bytes = (uint32_t)item_bytes;
+    pool->free_head = WSHUB__NONE;
+    pool->first = first;
+}
 
 /* A number at which an owner's handles begin, from its secret key: in the lower half, so that no
  * slot is retired soon. */
@@ -4041,8 +4074,10 @@ WSHUB__COLD static bool wshub__pool_reach(const wshub__mem *m, wshub__pool *pool
 static void *wshub__pool_take(const wshub__mem *m, wshub__pool *pool, uint32_t *out_index) {
     wshub__slot *slot;
     uint32_t generation;
-    if (pool->free_head) {
-        *out_index = pool->free_head - 1;
+
+    if (pool->free_head != WSHUB__NONE) {
+        WSHUB_ASSERT(pool->free_head < pool->used);
+        *out_index = pool->free_head;
         slot = (wshub__slot *)wshub__pool_at(pool, *out_index);
         pool->free_head = slot->link;
     } else {
@@ -4050,6 +4085,9 @@ static void *wshub__pool_take(const wshub__mem *m, wshub__pool *pool, uint32_t *
         *out_index = pool->used++;
         slot = (wshub__slot *)wshub__pool_at(pool, *out_index);
     }
+
+    WSHUB_ASSERT(slot->link != WSHUB__LIVE);
+    WSHUB_ASSERT(pool->first != 0);
     generation = slot->generation ? slot->generation : pool->first;
     memset(slot, 0, pool->item_bytes);
     slot->generation = generation;
@@ -4061,21 +4099,21 @@ static void *wshub__pool_take(const wshub__mem *m, wshub__pool *pool, uint32_t *
 static void wshub__pool_free(wshub__pool *pool, uint32_t index) {
     wshub__slot *slot = (wshub__slot *)wshub__pool_at(pool, index);
     WSHUB_ASSERT(slot->link == WSHUB__LIVE);
+    WSHUB_ASSERT(pool->live > 0);
+
     pool->live--;
-    slot->link = 0;
-    if (++slot->generation == 0) {
-        slot->generation = UINT32_MAX; /* retired: not on the free list, no handle matches a dead
-                                          slot */
-        return;
-    }
+    slot->link = WSHUB__NONE;
+    if (slot->generation == WSHUB__GENERATION_LAST) return; /* retired: on no list any more */
+    slot->generation++;
     slot->link = pool->free_head;
-    pool->free_head = index + 1;
+    pool->free_head = index;
 }
 
 static uint64_t wshub__pool_handle(const wshub__pool *pool, uint32_t index) {
     return (uint64_t)((const wshub__slot *)wshub__pool_at(pool, index))->generation << 32 | index;
 }
 
+/* What a handle names. NULL: nothing that lives. */
 static void *wshub__pool_get(const wshub__pool *pool, uint64_t handle) {
     uint32_t index = (uint32_t)handle;
     wshub__slot *slot;
@@ -4090,49 +4128,70 @@ static void wshub__page_free(const wshub__mem *m, wshub__pool *pool, uint32_t pa
     pool->pages[page] = NULL;
 }
 
-/* Frees the pages from that of index `keep` on. */
+/* Frees the pages behind the one in which slot `keep` - 1 lies. */
 WSHUB__COLD static void wshub__pool_cut(const wshub__mem *m, wshub__pool *pool, uint32_t keep) {
     while (pool->pages_count * WSHUB__PAGE >= keep + WSHUB__PAGE)
         wshub__page_free(m, pool, --pool->pages_count);
 }
 
-/* Gives back the pages at the end in which nothing lives. Slots that come again begin with
- * generations beyond all that those had, so that handles of then stay stale; low slots are taken
- * first from here on. */
-WSHUB__COLD static void wshub__pool_give_back(const wshub__mem *m, wshub__pool *pool) {
-    uint32_t i, end = pool->used;
-    if (pool->used <= 4 * WSHUB__PAGE || pool->live > pool->used / 4) return;
+/* Can a slot be handed out again? */
+static bool wshub__slot_is_free(const wshub__slot *slot) {
+    return slot->link != WSHUB__LIVE && slot->generation != WSHUB__GENERATION_LAST;
+}
+
+/* How many slots are left if those at the end go in which nothing lives, and no retired one either,
+ * which must not come again. A slot that comes again after that begins with a generation that none
+ * of these had reached, so that handles of then stay stale. */
+static uint32_t wshub__pool_end(wshub__pool *pool) {
+    uint32_t end = pool->used;
     for (; end; end--) {
         const wshub__slot *slot = (const wshub__slot *)wshub__pool_at(pool, end - 1);
-        if (slot->link == WSHUB__LIVE || slot->generation == UINT32_MAX)
-            break; /* a retired one must not come again */
+        if (!wshub__slot_is_free(slot)) break;
         if (slot->generation > pool->first) pool->first = slot->generation;
     }
+    return end;
+}
+
+/* Gives back the pages at the end in which nothing lives, where that is a good part of all; low
+ * slots are taken first from there on. */
+WSHUB__COLD static void wshub__pool_give_back(const wshub__mem *m, wshub__pool *pool) {
+    uint32_t i, end;
+
+    if (pool->used <= 4 * WSHUB__PAGE || pool->live > pool->used / 4) return;
+    end = wshub__pool_end(pool);
     if (end > pool->used - pool->used / 8) return; /* too little to go through all of them for */
     wshub__pool_cut(m, pool, end);
     if (pool->used > pool->pages_count * WSHUB__PAGE) pool->used = pool->pages_count * WSHUB__PAGE;
-    pool->free_head = 0;
+
+    pool->free_head = WSHUB__NONE;
     for (i = pool->used; i; i--) {
         wshub__slot *slot = (wshub__slot *)wshub__pool_at(pool, i - 1);
-        if (slot->link == WSHUB__LIVE || slot->generation == UINT32_MAX) continue;
+        if (!wshub__slot_is_free(slot)) continue;
         slot->link = pool->free_head;
-        pool->free_head = i;
+        pool->free_head = i - 1;
     }
+    WSHUB_ASSERT(pool->live <= pool->used);
 }
 
+/* Gives all memory back; the pool is empty then and fit to be used again. */
 WSHUB__COLD static void wshub__pool_done(const wshub__mem *m, wshub__pool *pool) {
     uint32_t i;
     for (i = 0; i < pool->pages_count; i++) {
         wshub__page_free(m, pool, i);
     }
     wshub__mem_free(m, pool->pages, pool->pages_cap * sizeof(void *));
-    memset(pool, 0, sizeof *pool);
+    wshub__pool_init(pool, pool->item_bytes, pool->first);
 }
 
 /* ---- >>index ---------------------------------------------------------------------------------
- * One hash table for ids, users, rooms and channels: open addressing, keyed hash, the hashes apart
- * from the names so that a probe stays in one cache line. Does not own what it points to. Uses
- * >>siphash. Proved by tests/test_codec.c against a plain list. */
+ * One hash table for all that is found by name: ids, users, rooms, channels. A kind and a text go
+ * in, the thing comes out that has that name. Open addressing with a keyed hash: a name that is not
+ * at its own place stands behind it, with no gap between; the hashes lie apart from the names, so
+ * that a search stays in one cache line until it has found. The index owns its two arrays and
+ * nothing that it points to: each thing begins with its wshub__name, and whoever owns it takes it
+ * out before it goes. Room is made beforehand (wshub__index_reserve(), which fails when memory is
+ * out), so that putting in cannot fail. No other room searches by name in any other way.
+ * Calls >>mem, >>buf, >>siphash. Proved by tests/test_index.c against a plain list. */
 
 typedef enum wshub__kind {
     WSHUB__KIND_CLIENT = 1,
@@ -4151,21 +4210,24 @@ typedef struct wshub__name {
 #define WSHUB__NAME_LEN_MAX 0x0FFFFFFFu
 
 typedef struct wshub__index {
-    uint32_t *hashes; /* 0: empty */
+    uint32_t *hashes; /* cap of them; 0: nothing stands there */
     wshub__name **names;
-    uint32_t cap, count; /* cap: a power of two, at most 3/4 full */
+    uint32_t cap, count; /* cap: a power of two, at most 3/4 full, so that searches end */
     uint64_t key[2];
 } wshub__index;
 
+/* Never 0, which stands for an empty place. */
 static uint32_t wshub__index_hash(const wshub__index *ix, wshub__kind kind, wshub_str s) {
     uint64_t h = wshub__siphash(ix->key, s.ptr, s.len, (uint8_t)kind);
     uint32_t folded = (uint32_t)(h ^ h >> 32);
     return folded ? folded : 1;
 }
 
+/* The place at which a name stands, or at which it would be put. */
 static uint32_t wshub__index_slot(const wshub__index *ix, wshub__kind kind, wshub_str s,
                                   uint32_t hash) {
     uint32_t i = hash & (ix->cap - 1);
+    WSHUB_ASSERT(ix->count < ix->cap);
     for (; ix->hashes[i]; i = (i + 1) & (ix->cap - 1)) {
         const wshub__name *n = ix->names[i];
         if (ix->hashes[i] == hash && n->kind == (uint32_t)kind && n->len == s.len &&
@@ -4176,6 +4238,7 @@ static uint32_t wshub__index_slot(const wshub__index *ix, wshub__kind kind, wshu
     return i;
 }
 
+/* NULL: nobody has that name. */
 static wshub__name *wshub__index_find(const wshub__index *ix, wshub__kind kind, wshub_str s) {
     uint32_t i;
     if (!ix->count || !s.ptr) return NULL;
@@ -4183,10 +4246,15 @@ static wshub__name *wshub__index_find(const wshub__index *ix, wshub__kind kind, 
     return ix->hashes[i] ? ix->names[i] : NULL;
 }
 
+/* Moves all to arrays of another length. False: out of memory, nothing changed. */
 WSHUB__COLD static bool wshub__index_resize(const wshub__mem *m, wshub__index *ix, uint32_t cap) {
-    uint32_t i;
     wshub__index next = *ix;
+    uint32_t i;
+
+    WSHUB_ASSERT((cap & (cap - 1)) == 0);
+    WSHUB_ASSERT(ix->count < cap);
     if (cap > UINT32_MAX / 4) return false;
+    next.cap = cap;
     next.hashes = (uint32_t *)wshub__mem_new(m, cap * sizeof(uint32_t));
     next.names = (wshub__name **)wshub__mem_new(m, cap * sizeof(wshub__name *));
     if (!next.hashes || !next.names) {
@@ -4194,7 +4262,7 @@ WSHUB__COLD static bool wshub__index_resize(const wshub__mem *m, wshub__index *i
         wshub__mem_free(m, next.names, cap * sizeof(wshub__name *));
         return false;
     }
-    next.cap = cap;
+
     for (i = 0; i < ix->cap; i++) {
         uint32_t at;
         if (!ix->hashes[i]) continue;
@@ -4203,28 +4271,30 @@ WSHUB__COLD static bool wshub__index_resize(const wshub__mem *m, wshub__index *i
         next.hashes[at] = ix->hashes[i];
         next.names[at] = ix->names[i];
     }
+
     wshub__mem_free(m, ix->hashes, ix->cap * sizeof(uint32_t));
     wshub__mem_free(m, ix->names, ix->cap * sizeof(wshub__name *));
     *ix = next;
     return true;
 }
 
+#define WSHUB__INDEX_CAP_LEAST 16u
+
 /* Makes sure that the next wshub__index_add() cannot fail. */
 WSHUB__COLD static bool wshub__index_reserve(const wshub__mem *m, wshub__index *ix) {
     if (ix->cap && ix->count + 1 <= ix->cap / 4 * 3) return true;
-    return wshub__index_resize(m, ix, ix->cap ? ix->cap * 2 : 16);
+    return wshub__index_resize(m, ix, ix->cap ? ix->cap * 2 : WSHUB__INDEX_CAP_LEAST);
 }
 
-WSHUB__COLD static void wshub__index_give_back(const wshub__mem *m, wshub__index *ix) { /* as
-                                                                                           wshub__mem_shrink()
-                                                                                         */
+/* Gives back what the most names ever took, by the measures of wshub__mem_shrink(). */
+WSHUB__COLD static void wshub__index_give_back(const wshub__mem *m, wshub__index *ix) {
     uint32_t cap = ix->cap;
-    if (cap <= 1024 || ix->count > cap / 8) return;
-    while (cap > 256 && ix->count <= cap / 4) cap /= 2;
+    if (cap <= WSHUB__CAP_KEPT || ix->count > cap / 8) return;
+    while (cap > WSHUB__CAP_LEAST && ix->count <= cap / 4) cap /= 2;
     (void)wshub__index_resize(m, ix, cap);
 }
 
-/* Room has been reserved. False: it is there already, nothing changed. */
+/* Puts a name in, for which room has been reserved. False: it is there already, nothing changed. */
 static bool wshub__index_put(wshub__index *ix, wshub__name *name) {
     wshub_str s = wshub__str(name->ptr, name->len);
     wshub__kind kind = (wshub__kind)name->kind;
@@ -4238,20 +4308,24 @@ static bool wshub__index_put(wshub__index *ix, wshub__name *name) {
     return true;
 }
 
-static void wshub__index_add(wshub__index *ix, wshub__name *name) { /* of which is known that it is
-                                                                       not there */
+/* Puts a name in that is known not to be there. */
+static void wshub__index_add(wshub__index *ix, wshub__name *name) {
     bool fresh = wshub__index_put(ix, name);
     WSHUB_ASSERT(fresh);
     (void)fresh;
 }
 
+/* Takes a name out and closes the gap: what stands behind it without a gap moves up, unless its own
+ * place lies behind the gap. */
 static void wshub__index_remove(wshub__index *ix, wshub__name *name) {
     uint32_t mask = ix->cap - 1, hole = name->hash & mask, i;
+
+    WSHUB_ASSERT(ix->count > 0);
     while (ix->names[hole] != name) {
         WSHUB_ASSERT(ix->hashes[hole]);
         hole = (hole + 1) & mask;
     }
-    for (i = (hole + 1) & mask; ix->hashes[i]; i = (i + 1) & mask) { /* close the gap behind it */
+    for (i = (hole + 1) & mask; ix->hashes[i]; i = (i + 1) & mask) {
         uint32_t home = ix->hashes[i] & mask;
         if (((i - home) & mask) >= ((i - hole) & mask)) {
             ix->hashes[hole] = ix->hashes[i];
@@ -4259,6 +4333,7 @@ static void wshub__index_remove(wshub__index *ix, wshub__name *name) {
             hole = i;
         }
     }
+
     ix->hashes[hole] = 0;
     ix->names[hole] = NULL;
     ix->count--;
@@ -4270,85 +4345,160 @@ WSHUB__COLD static void wshub__index_done(const wshub__mem *m, wshub__index *ix)
     memset(ix, 0, sizeof *ix);
 }
 
-/* ---- >>timers --------------------------------------------------------------------------------
- * A heap of what is due when; the hub has one of streams, who are judged by what has been heard of
- * them, and one of the application's timers, which go by the clock. A stream's entry may fire early
- * (a peer that spoke moved its deadline on) and is then put back, so that activity costs nothing
- * here. Equal times fire in the order of arming. Uses >>mem. Proved by tests/test_clocks.c, test_timers.c. */
+/* ---- >>deadlines -----------------------------------------------------------------------------
+ * A deadline is a moment in a hub's time at which somebody must be looked at, should nothing have
+ * happened before. Here they lie in a heap, the soonest in front; who has one is an item of a pool,
+ * which remembers its place in the heap, so that it can be moved or cleared at once. A hub has two
+ * heaps. One is of its streams, who are judged by what has been heard of them: theirs may pass too
+ * early, as a peer who spoke has more time than its deadline says, and is then set anew, so that
+ * activity costs nothing here. The other is of the application's timers, which go by the clock.
+ * Equal moments pass in the order in which they were set. Knows neither streams nor timers nor any
+ * clock: the time is told. Room is made beforehand (wshub__deadlines_reserve(), which fails when
+ * memory is out), so that setting a deadline cannot fail. The heap owns its array. No other room
+ * moves anything in it.
+ * Calls >>mem, >>slots. Proved by tests/test_clocks.c, test_timers.c, test_self_check.c. */
 
-typedef struct wshub__due {
+typedef struct wshub__deadline {
     uint64_t at;
-    uint32_t owner; /* index in its pool */
-    uint32_t order;
-} wshub__due;
+    uint32_t owner; /* its index in the pool */
+    uint32_t order; /* a number that rises with each that is set, and begins anew behind the last */
+} wshub__deadline;
 
-typedef struct wshub__heap {
-    wshub__due *items;
-    uint32_t count, cap, orders;
+typedef struct wshub__deadlines {
+    wshub__deadline *items; /* none is sooner than the one at (i - 1) / 2 */
+    uint32_t count, cap;
+    uint32_t orders;
     const wshub__pool *pool; /* of the owners */
-    size_t pos_at;           /* where in its item an owner keeps its place + 1; 0: not armed */
-} wshub__heap;
+    size_t place_at; /* where in an owner its place stands, a uint32_t; WSHUB__NONE: it has none */
+} wshub__deadlines;
 
-static uint32_t *wshub__heap_pos(const wshub__heap *h, uint32_t owner) {
-    return (uint32_t *)(void *)((uint8_t *)wshub__pool_at(h->pool, owner) + h->pos_at);
+static void wshub__deadlines_init(wshub__deadlines *d, const wshub__pool *pool, size_t place_at) {
+    memset(d, 0, sizeof *d);
+    d->pool = pool;
+    d->place_at = place_at;
 }
 
-static bool wshub__due_before(const wshub__due *a, const wshub__due *b) {
+static uint32_t *wshub__deadline_place(const wshub__deadlines *d, uint32_t owner) {
+    return (uint32_t *)(void *)((uint8_t *)wshub__pool_at(d->pool, owner) + d->place_at);
+}
+
+static bool wshub__deadline_before(const wshub__deadline *a, const wshub__deadline *b) {
     return a->at != b->at ? a->at < b->at : (int32_t)(a->order - b->order) < 0;
 }
 
-static void wshub__heap_place(wshub__heap *h, uint32_t i, wshub__due d) {
-    h->items[i] = d;
-    *wshub__heap_pos(h, d.owner) = i + 1;
+static void wshub__deadline_put(wshub__deadlines *d, uint32_t i, wshub__deadline one) {
+    d->items[i] = one;
+    *wshub__deadline_place(d, one.owner) = i;
 }
 
-static void wshub__heap_sift(wshub__heap *h, uint32_t i) { /* up, else down */
-    wshub__due d = h->items[i];
-    while (i > 0 && wshub__due_before(&d, &h->items[(i - 1) / 2])) {
-        wshub__heap_place(h, i, h->items[(i - 1) / 2]);
+/* Moves what stands at i to where it belongs: to the front past all that are later, or else to the
+ * back past all that are sooner. */
+static void wshub__deadline_sift(wshub__deadlines *d, uint32_t i) {
+    wshub__deadline one = d->items[i];
+
+    WSHUB_ASSERT(i < d->count);
+    while (i > 0 && wshub__deadline_before(&one, &d->items[(i - 1) / 2])) {
+        wshub__deadline_put(d, i, d->items[(i - 1) / 2]);
         i = (i - 1) / 2;
     }
+
     for (;;) {
         uint32_t child = 2 * i + 1;
-        if (child >= h->count) break;
-        if (child + 1 < h->count && wshub__due_before(&h->items[child + 1], &h->items[child]))
+        if (child >= d->count) break;
+        if (child + 1 < d->count && wshub__deadline_before(&d->items[child + 1], &d->items[child]))
             child++;
-        if (!wshub__due_before(&h->items[child], &d)) break;
-        wshub__heap_place(h, i, h->items[child]);
+        if (!wshub__deadline_before(&d->items[child], &one)) break;
+        wshub__deadline_put(d, i, d->items[child]);
         i = child;
     }
-    wshub__heap_place(h, i, d);
+    wshub__deadline_put(d, i, one);
 }
 
-/* Room for everything that exists, armed or not, so that arming cannot fail. */
-static bool wshub__heap_reserve(const wshub__mem *m, wshub__heap *h, uint32_t total) {
-    void *items = h->items;
-    if (!wshub__mem_grow(m, &items, &h->cap, total, sizeof(wshub__due))) return false;
-    h->items = (wshub__due *)items;
+/* Room for `total` owners, each of whom has a deadline at most. */
+static bool wshub__deadlines_reserve(const wshub__mem *m, wshub__deadlines *d, uint32_t total) {
+    void *items = d->items;
+    if (!wshub__mem_grow(m, &items, &d->cap, total, sizeof *d->items)) return false;
+    d->items = (wshub__deadline *)items;
     return true;
 }
 
-/* Arms or moves. */
-static void wshub__heap_set(wshub__heap *h, uint32_t owner, uint64_t at) {
-    wshub__due d;
-    uint32_t i = *wshub__heap_pos(h, owner);
-    d.at = at;
-    d.owner = owner;
-    d.order = h->orders++;
-    if (i == 0) i = ++h->count;
-    h->items[i - 1] = d;
-    wshub__heap_sift(h, i - 1);
+/* To be called of each owner that is new, before all else here. */
+static void wshub__deadline_none(const wshub__deadlines *d, uint32_t owner) {
+    *wshub__deadline_place(d, owner) = WSHUB__NONE;
 }
 
-static void wshub__heap_remove(wshub__heap *h, uint32_t owner) {
-    uint32_t *pos = wshub__heap_pos(h, owner), i = *pos;
-    if (i == 0) return;
-    *pos = 0;
-    h->count--;
-    if (i - 1 == h->count) return;
-    h->items[i - 1] = h->items[h->count];
-    wshub__heap_sift(h, i - 1);
+/* Sets an owner's deadline, or moves the one that it has. */
+static void wshub__deadline_set(wshub__deadlines *d, uint32_t owner, uint64_t at) {
+    uint32_t i = *wshub__deadline_place(d, owner);
+    wshub__deadline one;
+
+    WSHUB_ASSERT(i == WSHUB__NONE || d->items[i].owner == owner);
+    one.at = at;
+    one.owner = owner;
+    one.order = d->orders++;
+    if (i == WSHUB__NONE) i = d->count++;
+    WSHUB_ASSERT(d->count <= d->cap);
+    d->items[i] = one;
+    wshub__deadline_sift(d, i);
 }
+
+/* The same, unless the one that it has is as soon. */
+static void wshub__deadline_sooner(wshub__deadlines *d, uint32_t owner, uint64_t at) {
+    uint32_t i = *wshub__deadline_place(d, owner);
+    if (i == WSHUB__NONE || d->items[i].at > at) wshub__deadline_set(d, owner, at);
+}
+
+/* Takes an owner's deadline off, if it has one. */
+static void wshub__deadline_clear(wshub__deadlines *d, uint32_t owner) {
+    uint32_t i = *wshub__deadline_place(d, owner);
+    if (i == WSHUB__NONE) return;
+    WSHUB_ASSERT(d->items[i].owner == owner);
+
+    /* The last one fills the gap. */
+    *wshub__deadline_place(d, owner) = WSHUB__NONE;
+    d->count--;
+    if (i == d->count) return;
+    d->items[i] = d->items[d->count];
+    wshub__deadline_sift(d, i);
+}
+
+/* The soonest. NULL: there is none. */
+static const wshub__deadline *wshub__deadlines_first(const wshub__deadlines *d) {
+    return d->count ? &d->items[0] : NULL;
+}
+
+/* Takes the soonest off, if it has come at that time. */
+static bool wshub__deadlines_take(wshub__deadlines *d, uint64_t now, uint32_t *out_owner) {
+    if (!d->count || d->items[0].at > now) return false;
+    *out_owner = d->items[0].owner;
+    wshub__deadline_clear(d, *out_owner);
+    return true;
+}
+
+/* Gives back what the most owners ever took; `total` of them are there. */
+WSHUB__COLD static void wshub__deadlines_give_back(const wshub__mem *m, wshub__deadlines *d,
+                                                   uint32_t total) {
+    void *items = d->items;
+    wshub__mem_shrink(m, &items, &d->cap, total, sizeof *d->items);
+    d->items = (wshub__deadline *)items;
+}
+
+WSHUB__COLD static void wshub__deadlines_done(const wshub__mem *m, wshub__deadlines *d) {
+    wshub__mem_free(m, d->items, d->cap * sizeof *d->items);
+    wshub__deadlines_init(d, d->pool, d->place_at);
+}
+
+#ifdef WSHUB_SELF_CHECK
+/* Does every owner know its place, and is none sooner than the one in front of it? */
+static bool wshub__deadlines_agree(const wshub__deadlines *d) {
+    uint32_t i;
+    for (i = 0; i < d->count; i++) {
+        if (*wshub__deadline_place(d, d->items[i].owner) != i) return false;
+        if (i && wshub__deadline_before(&d->items[i], &d->items[(i - 1) / 2])) return false;
+    }
+    return true;
+}
+#endif
 
 /* ---- >>envelope ------------------------------------------------------------------------------
  * The message between instances (BUS-2), the only place that writes or reads it. Knows no hub.
@@ -4515,8 +4665,8 @@ typedef struct wshub__conn {
     bool pong_late, ping_late; /* to be sent when the queue has drained */
     uint8_t notes;             /* WSHUB__NOTE_*, to be told in settle */
     bool note_listed, resume_listed;
-    uint32_t above;   /* who stands above: index + 1; 0: nobody */
-    uint32_t due_pos; /* in the heap of deadlines */
+    uint32_t above;    /* who stands above: index + 1; 0: nobody */
+    uint32_t deadline; /* its place among hub->deadlines */
     uint64_t write_due;
     uint32_t next_note;   /* index + 1 */
     uint32_t resume_next; /* index + 1 */
@@ -4650,8 +4800,8 @@ struct wshub {
     uint64_t random_refills;
     wshub__pool conns; /* indexed by the io's numbers; not taken and freed here */
     uint32_t conns_live;
-    wshub__heap heap; /* the deadlines of streams */
-    wshub__rx rx;     /* lent to the stream whose bytes are being read */
+    wshub__deadlines deadlines; /* of streams */
+    wshub__rx rx;               /* lent to the stream whose bytes are being read */
     bool rx_lent;
     bool gathered; /* frames wait to be given out together; they come before all others */
     uint32_t notes_head, resume_head;
@@ -4693,7 +4843,7 @@ struct wshub {
         wshub__span span;          /* holds a reference */
         uint32_t messages;
     } run;
-    wshub__heap timer_heap; /* of the application's timers */
+    wshub__deadlines timer_deadlines; /* of the application's timers */
     wshub__walk walks[WSHUB__WALKS];
     uint64_t walk_steps;
     uint32_t walk_numbers;
@@ -4768,7 +4918,7 @@ static uint64_t wshub__stride(const wshub *hub) {
 /* Time passes between turns, not within one. */
 static void wshub__clock(wshub *hub) {
     uint64_t t = hub->io.now_ms(hub->io.ctx), passed = t > hub->io_now ? t - hub->io_now : 0;
-    if ((hub->heap.count || hub->timer_heap.count) && passed > wshub__stride(hub))
+    if ((hub->deadlines.count || hub->timer_deadlines.count) && passed > wshub__stride(hub))
         passed = wshub__stride(hub);
     hub->io_now = t;
     hub->now += passed;
@@ -5462,9 +5612,7 @@ static uint64_t wshub__conn_next(const wshub *hub, const wshub__conn *c) {
  * fires. */
 static void wshub__conn_arm(wshub *hub, wshub__conn *c) {
     uint64_t at = wshub__conn_next(hub, c);
-    if (at && (!c->due_pos || hub->heap.items[c->due_pos - 1].at > at)) {
-        wshub__heap_set(&hub->heap, wshub__conn_index(c), at);
-    }
+    if (at) wshub__deadline_sooner(&hub->deadlines, wshub__conn_index(c), at);
 }
 
 WSHUB__COLD static void wshub__conn_log(wshub *hub, wshub_log_code code, const wshub__conn *c,
@@ -5674,7 +5822,7 @@ WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
     /* Two clocks ran out at once: the other is judged a moment later. */
     at = wshub__conn_next(hub, c);
     if (at && at <= now) at = now + 1;
-    if (at) wshub__heap_set(&hub->heap, wshub__conn_index(c), at);
+    if (at) wshub__deadline_set(&hub->deadlines, wshub__conn_index(c), at);
 }
 
 /* ---- >>exchange ------------------------------------------------------------------------------
@@ -6528,7 +6676,7 @@ WSHUB__COLD static void wshub__resume_run(wshub *hub) {
 static wshub__conn *wshub__conn_make(wshub *hub, uint32_t index, uint64_t id) {
     wshub__conn *c, links;
     if (!wshub__pool_reach(&hub->mem, &hub->conns, index) ||
-        !wshub__heap_reserve(&hub->mem, &hub->heap, hub->conns_live + 1) ||
+        !wshub__deadlines_reserve(&hub->mem, &hub->deadlines, hub->conns_live + 1) ||
         !wshub__words_reach(hub, &hub->dirty, &hub->dirty_cap, index / 64) ||
         !wshub__words_reach(hub, &hub->dirty_words, &hub->dirty_words_cap, index / 4096) ||
         !wshub__words_reach(hub, &hub->laggards, &hub->laggards_cap, index / 64))
@@ -6545,6 +6693,7 @@ static wshub__conn *wshub__conn_make(wshub *hub, uint32_t index, uint64_t id) {
     c->resume_listed = links.resume_listed;
 
     c->id = id;
+    wshub__deadline_none(&hub->deadlines, index);
     WSHUB_ASSERT(wshub__conn_index(c) == index);
     hub->conns_live++;
     return c;
@@ -6648,7 +6797,7 @@ static void wshub__conn_free(wshub *hub, wshub__conn *c) {
     uint32_t index = wshub__conn_index(c);
     wshub__queue_drop(hub, c);
     wshub__rx_drop(hub, c);
-    wshub__heap_remove(&hub->heap, index);
+    wshub__deadline_clear(&hub->deadlines, index);
     hub->dirty[index / 64] &= ~(UINT64_C(1) << index % 64);
     hub->laggards[index / 64] &= ~(UINT64_C(1) << index % 64);
     wshub__conn_to(hub, c, WSHUB__CONN_FREE);
@@ -6777,11 +6926,9 @@ static void wshub__flush(wshub *hub) {
 
 /* Streams whose deadline has passed by what has been heard. */
 static void wshub__due_run(wshub *hub) {
-    while (hub->heap.count && hub->heap.items[0].at <= hub->heard && !hub->destroying) {
-        uint32_t index = hub->heap.items[0].owner;
-        wshub__heap_remove(&hub->heap, index);
+    uint32_t index;
+    while (!hub->destroying && wshub__deadlines_take(&hub->deadlines, hub->heard, &index))
         wshub__conn_due(hub, wshub__conn_at(hub, index));
-    }
 }
 
 /* ---- >>walks ---------------------------------------------------------------------------------
@@ -10690,7 +10837,7 @@ static void wshub__post_drain(wshub *hub, bool run) {
 
 typedef struct wshub__timer {
     wshub__slot slot;
-    uint32_t due_pos;
+    uint32_t deadline; /* its place among hub->timer_deadlines */
     void (*fn)(wshub *hub, void *arg);
     void *arg;
 } wshub__timer;
@@ -10701,14 +10848,15 @@ WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms,
     uint32_t index;
     wshub__timer *t;
     if (!fn || delay_ms > UINT64_MAX / 4) return WSHUB_ERR_PARAM;
-    if (!wshub__heap_reserve(&hub->mem, &hub->timer_heap, hub->timers.live + 1))
+    if (!wshub__deadlines_reserve(&hub->mem, &hub->timer_deadlines, hub->timers.live + 1))
         return WSHUB_ERR_NOMEM;
     t = (wshub__timer *)wshub__pool_take(&hub->mem, &hub->timers, &index);
     if (!t) return WSHUB_ERR_NOMEM;
     wshub__enter(hub);
     t->fn = fn;
     t->arg = arg;
-    wshub__heap_set(&hub->timer_heap, index, hub->now + delay_ms);
+    wshub__deadline_none(&hub->timer_deadlines, index);
+    wshub__deadline_set(&hub->timer_deadlines, index, hub->now + delay_ms);
     if (out_timer) out_timer->id = wshub__pool_handle(&hub->timers, index);
     if (hub->depth == 1 && hub->io.wake)
         hub->io.wake(hub->io.ctx); /* started outside a turn: settle anew */
@@ -10719,7 +10867,7 @@ WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms,
 WSHUB_API wshub_err wshub_timer_stop(wshub *hub, wshub_timer timer) {
     wshub__timer *t = (wshub__timer *)wshub__pool_get(&hub->timers, timer.id);
     if (!t) return WSHUB_ERR_STALE;
-    wshub__heap_remove(&hub->timer_heap, (uint32_t)timer.id);
+    wshub__deadline_clear(&hub->timer_deadlines, (uint32_t)timer.id);
     wshub__pool_free(&hub->timers, (uint32_t)timer.id);
     return WSHUB_OK;
 }
@@ -10728,16 +10876,16 @@ WSHUB_API wshub_err wshub_timer_stop(wshub *hub, wshub_timer timer) {
  * timer starts with no delay runs in the next turn, so that work in slices lets the loop breathe
  * (LIVE-3). */
 static void wshub__timers_run(wshub *hub, uint32_t before) {
-    const wshub__heap *h = &hub->timer_heap;
-    while (h->count && !hub->destroying &&
-           (h->items[0].at < hub->now || /* who began in this turn is due now at the soonest,
-                                            whatever number it has */
-            (h->items[0].at == hub->now && (int32_t)(h->items[0].order - before) < 0))) {
-        uint32_t index = h->items[0].owner;
+    const wshub__deadline *first;
+    while ((first = wshub__deadlines_first(&hub->timer_deadlines)) != NULL && !hub->destroying &&
+           (first->at < hub->now || /* who began in this turn is due now at the soonest, whatever
+                                       number it has */
+            (first->at == hub->now && (int32_t)(first->order - before) < 0))) {
+        uint32_t index = first->owner;
         wshub__timer *t = (wshub__timer *)wshub__pool_at(&hub->timers, index);
         void (*fn)(wshub *, void *) = t->fn;
         void *arg = t->arg;
-        wshub__heap_remove(&hub->timer_heap, index);
+        wshub__deadline_clear(&hub->timer_deadlines, index);
         wshub__pool_free(&hub->timers, index);
         fn(hub, arg);
     }
@@ -11250,8 +11398,7 @@ static bool wshub__unsettled(const wshub *hub) {
 WSHUB__COLD static void wshub__give_back(wshub *hub) {
     const wshub__mem *m = &hub->mem;
     uint32_t end = hub->conns.pages_count * WSHUB__PAGE;
-    void *rooms = hub->rooms, *users = hub->users, *due = hub->heap.items,
-         *timers = hub->timer_heap.items;
+    void *rooms = hub->rooms, *users = hub->users;
     hub->give_back_due = hub->now + 1000;
     wshub__pool_give_back(m, &hub->clients);
     wshub__pool_give_back(m, &hub->asks);
@@ -11266,18 +11413,16 @@ WSHUB__COLD static void wshub__give_back(wshub *hub) {
     }
     wshub__mem_shrink(m, &rooms, &hub->rooms_cap, hub->rooms_count, sizeof *hub->rooms);
     wshub__mem_shrink(m, &users, &hub->users_cap, hub->users_count, sizeof *hub->users);
-    wshub__mem_shrink(m, &due, &hub->heap.cap, hub->conns_live, sizeof(wshub__due));
-    wshub__mem_shrink(m, &timers, &hub->timer_heap.cap, hub->timers.live, sizeof(wshub__due));
+    wshub__deadlines_give_back(m, &hub->deadlines, hub->conns_live);
+    wshub__deadlines_give_back(m, &hub->timer_deadlines, hub->timers.live);
     hub->rooms = (wshub__group **)rooms;
     hub->users = (wshub__group **)users;
-    hub->heap.items = (wshub__due *)due;
-    hub->timer_heap.items = (wshub__due *)timers;
 }
 
 WSHUB_API uint64_t wshub_settle(wshub *hub) {
     uint64_t next = 0, result;
     bool more = true;
-    uint32_t timers = hub->timer_heap.orders;
+    uint32_t timers = hub->timer_deadlines.orders;
     int passes;
     if (hub->depth) return 0; /* inside a callback, or while the hub is freed */
     wshub__enter(hub);
@@ -11308,9 +11453,11 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
             more = true; /* whatever on_log did is carried out in the next turn */
         }
     }
-    if (hub->heap.count) next = wshub__sooner(next, hub->heap.items[0].at);
-    if (hub->timer_heap.count) next = wshub__sooner(next, hub->timer_heap.items[0].at);
-    if (hub->heap.count || hub->timer_heap.count)
+    if (hub->deadlines.count)
+        next = wshub__sooner(next, wshub__deadlines_first(&hub->deadlines)->at);
+    if (hub->timer_deadlines.count)
+        next = wshub__sooner(next, wshub__deadlines_first(&hub->timer_deadlines)->at);
+    if (hub->deadlines.count || hub->timer_deadlines.count)
         next = wshub__sooner(next, hub->now + wshub__stride(hub));
     result = more ? 0 : !next ? WSHUB_NEVER : hub->io_now + (next > hub->now ? next - hub->now : 0);
     if (hub->destroying) result = WSHUB_NEVER;
@@ -11353,8 +11500,8 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__mem_free(&m, hub->dirty, hub->dirty_cap * sizeof *hub->dirty);
     wshub__mem_free(&m, hub->dirty_words, hub->dirty_words_cap * sizeof *hub->dirty_words);
     wshub__mem_free(&m, hub->laggards, hub->laggards_cap * sizeof *hub->laggards);
-    wshub__mem_free(&m, hub->heap.items, hub->heap.cap * sizeof *hub->heap.items);
-    wshub__mem_free(&m, hub->timer_heap.items, hub->timer_heap.cap * sizeof *hub->timer_heap.items);
+    wshub__deadlines_done(&m, &hub->deadlines);
+    wshub__deadlines_done(&m, &hub->timer_deadlines);
     wshub__mem_free(&m, hub->default_rooms, hub->texts_bytes);
     wshub__mem_free(&m, hub, sizeof *hub);
 }
@@ -11859,22 +12006,16 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     hub->above = &wshub__hub_above;
     hub->encode = wshub__json_encode;
     hub->dirty_lo = UINT32_MAX;
-    hub->conns.item_bytes = sizeof(wshub__conn);
+    wshub__pool_init(&hub->conns, sizeof(wshub__conn), 0);
     hub->self = hub;
-    hub->heap.pool = &hub->conns;
-    hub->heap.pos_at = offsetof(wshub__conn, due_pos);
-    hub->timer_heap.pool = &hub->timers;
-    hub->timer_heap.pos_at = offsetof(wshub__timer, due_pos);
-    hub->clients.item_bytes = sizeof(wshub__client);
-    hub->asks.item_bytes = sizeof(wshub__ask);
-    hub->lents.item_bytes = sizeof(wshub__lent);
-    hub->timers.item_bytes = sizeof(wshub__timer);
+    wshub__deadlines_init(&hub->deadlines, &hub->conns, offsetof(wshub__conn, deadline));
+    wshub__deadlines_init(&hub->timer_deadlines, &hub->timers, offsetof(wshub__timer, deadline));
     memcpy(hub->key, seed, 16);
     memcpy(hub->index.key, seed, 16);
-    hub->clients.first = wshub__pool_first(hub->index.key, 'c');
-    hub->asks.first = wshub__pool_first(hub->index.key, 'a');
-    hub->lents.first = wshub__pool_first(hub->index.key, 'l');
-    hub->timers.first = wshub__pool_first(hub->index.key, 't');
+    wshub__pool_init(&hub->clients, sizeof(wshub__client), wshub__pool_first(hub->index.key, 'c'));
+    wshub__pool_init(&hub->asks, sizeof(wshub__ask), wshub__pool_first(hub->index.key, 'a'));
+    wshub__pool_init(&hub->lents, sizeof(wshub__lent), wshub__pool_first(hub->index.key, 'l'));
+    wshub__pool_init(&hub->timers, sizeof(wshub__timer), wshub__pool_first(hub->index.key, 't'));
     hub->requests = wshub__pool_first(hub->index.key, 'r');
     wshub__uuid(seed + 16, id);
     id[36] = 0;
@@ -12066,10 +12207,12 @@ WSHUB_API const char *wshub_self_check(const wshub *hub) {
             sum += wshub__queue_spans(conn->more)[k].len;
         if (sum != conn->queued) return "a queue's bytes";
         queued += sum;
-        if (conn->due_pos && hub->heap.items[conn->due_pos - 1].owner != wshub__conn_index(conn))
-            return "a conn's timer";
-        if (!conn->due_pos && wshub__conn_next(hub, conn))
-            return "a conn that no timer leads on from";
+        if (conn->deadline != WSHUB__NONE &&
+            (conn->deadline >= hub->deadlines.count ||
+             hub->deadlines.items[conn->deadline].owner != wshub__conn_index(conn)))
+            return "a conn's deadline";
+        if (conn->deadline == WSHUB__NONE && wshub__conn_next(hub, conn))
+            return "a conn that no deadline leads on from";
     }
     if (conns != hub->conns_live) return "the number of conns";
     if (queued != hub->stats.queued_bytes) return "the bytes queued";
@@ -12084,14 +12227,8 @@ WSHUB_API const char *wshub_self_check(const wshub *hub) {
     if (refs != spans + 1 || held != queued || cap != hub->stats.segment_bytes ||
         lagging != hub->stats.lagging_bytes)
         return "the segments";
-    for (i = 1; i < hub->heap.count; i++) {
-        if (wshub__due_before(&hub->heap.items[i], &hub->heap.items[(i - 1) / 2]))
-            return "the order of deadlines";
-    }
-    for (i = 1; i < hub->timer_heap.count; i++) {
-        if (wshub__due_before(&hub->timer_heap.items[i], &hub->timer_heap.items[(i - 1) / 2]))
-            return "the order of timers";
-    }
+    if (!wshub__deadlines_agree(&hub->deadlines)) return "the order of deadlines";
+    if (!wshub__deadlines_agree(&hub->timer_deadlines)) return "the order of timers";
     return NULL;
 }
 #endif /* WSHUB_SELF_CHECK */

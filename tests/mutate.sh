@@ -17,7 +17,7 @@ list() { # file, from pattern, to pattern: candidates as file:line:from:to
         }' "$1"
 }
 { # the tests that lie nearest come first
-    list wshub.h '^/. ---- >>index' '^/. ---- >>timers' | sed 's/$/@test_index test_slots test_hostile/'
+    list wshub.h '^/. ---- >>index' '^/. ---- >>deadlines' | sed 's/$/@test_index test_slots test_hostile/'
     list wshub.h '^/. ---- >>frame' '^/. ---- >>slots' | sed 's/$/@test_frame test_codec fuzz\/fuzz_wire/'
     list wshub.h '^/. ---- >>auth' '^/. ---- >>dispatch' | sed 's/$/@test_auth test_stats test_golden/'
     list wshub.h '^/. ---- >>receive' '^/. ---- >>bus' | sed 's/$/@test_frame test_flow test_ends test_clocks test_exchange test_golden/'

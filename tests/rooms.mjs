@@ -11,7 +11,7 @@ import readline from 'node:readline';
 // these alone. In them nothing may name a member that stands behind the line ABOVE in its struct (struct wshub has one, others
 // may), nor a type of UPPER_TYPES, nor a type that a room of the upper storey declares. The room >>hub declares the objects of
 // both storeys: there only the functions are looked at.
-const LOWER = `mem atomic buf utf8 sha1 base64 siphash json http frame slots index timers
+const LOWER = `mem atomic buf utf8 sha1 base64 siphash json http frame slots index deadlines
     hub log queue conn exchange message flow`.split(/\s+/);
 const ABOVE = '/* ---- above: the hub ---- */';
 const UPPER_TYPES = `wshub_client wshub_ask wshub_identity wshub_auth wshub_dest wshub_msg wshub_bus wshub_bus_owner
@@ -20,20 +20,15 @@ const UPPER_TYPES = `wshub_client wshub_ask wshub_identity wshub_auth wshub_dest
 
 // Private functions that are declared before they are defined, each with its reason.
 const DECLARED_AHEAD = {
-    wshub__seat_publish: 'to go, with the calls below',
-    wshub__seat_give: 'to go',
-    wshub__seat_key: 'to go',
 };
 
 // Calls that go to a room further down still, `caller callee` a line: to go, and none is to come.
 const ALLOWED = `
-wshub__outbox_flush wshub__seat_give
-wshub__bus_attach wshub__seat_key
 `.trim().split('\n').filter(Boolean);
 
 // What functions of the lower storey name of the upper one still, `function: what` a line: to go, and none is to come.
 const ALLOWED_NAMES = `
-wshub__clock: timer_heap of struct wshub
+wshub__clock: timer_deadlines of struct wshub
 wshub__log_tell: wshub_client
 wshub__nobody: wshub_client
 wshub__log: wshub_client

@@ -129,7 +129,7 @@ TEST(fragments_before_authentication_count_together) { /* LIMITS: preauth_bytes_
 static void take_asks(world *w, uint32_t *taken, uint32_t *count) {
     wshub__pool *asks = &w->hub->asks;
     *count = 0;
-    while (asks->free_head || asks->used < asks->pages_count * WSHUB__PAGE) {
+    while (asks->free_head != WSHUB__NONE || asks->used < asks->pages_count * WSHUB__PAGE) {
         EXPECT(wshub__pool_take(&w->hub->mem, asks, &taken[*count]));
         (*count)++;
     }

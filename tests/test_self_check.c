@@ -70,18 +70,19 @@ TEST(the_self_check_sees_what_is_wrong) {
     WRONG(w.hub->stats.segment_bytes, 9);
     WRONG(conn->queued, 1);
     WRONG(conn->first.len, 1);
-    WRONG(conn->due_pos, 0); /* nothing leads on from its deadlines */
-    WRONG(conn->due_pos, 3 - conn->due_pos);
+    WRONG(conn->deadline, WSHUB__NONE); /* nothing leads on from its deadlines */
+    WRONG(conn->deadline, 1 - conn->deadline);
+    WRONG(conn->deadline, 2);
     WRONG(w.hub->segs->used, w.hub->segs->cap + 1);
     WRONG(w.hub->segs->refs, 9);
     WRONG(w.hub->segs->held, 1);
-    WRONG(w.hub->heap.items[0].at, UINT64_MAX);
+    WRONG(w.hub->deadlines.items[0].at, UINT64_MAX);
     WRONG(w.hub->stats.bus_lingering, 1);
     WRONG(w.hub->stats.lagging_bytes, 1);
     WRONG(w.hub->log->cap, w.hub->log->cap + 1);
     EXPECT_INT(wshub_timer_start(w.hub, 1000, timer_of_nothing, NULL, NULL), WSHUB_OK);
     EXPECT_INT(wshub_timer_start(w.hub, 2000, timer_of_nothing, NULL, NULL), WSHUB_OK);
-    WRONG(w.hub->timer_heap.items[0].at, UINT64_MAX);
+    WRONG(w.hub->timer_deadlines.items[0].at, UINT64_MAX);
     EXPECT_INT(wshub_client_join(w.hub, world_handle(&w, id), S("more")), WSHUB_OK);
     {
         uint32_t i;

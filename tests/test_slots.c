@@ -240,8 +240,7 @@ TEST(a_pool_gives_back_its_end_and_nothing_that_is_retired_comes_again) {
     wshub__pool pool;
     uint32_t i, index, last;
     uint64_t old;
-    memset(&pool, 0, sizeof pool);
-    pool.item_bytes = sizeof(wshub__ask);
+    wshub__pool_init(&pool, sizeof(wshub__ask), 1);
     for (i = 0; i < 2000; i++) EXPECT(wshub__pool_take(&m, &pool, &index) && index == i);
     old = wshub__pool_handle(&pool, 1500);
     for (i = 0; i < 1999; i++) wshub__pool_free(&pool, i);
@@ -264,8 +263,7 @@ TEST(a_pool_gives_back_its_end_and_nothing_that_is_retired_comes_again) {
     }
     wshub__pool_done(&m, &pool);
     /* less than a page at the end is no page, and what is used stays so */
-    memset(&pool, 0, sizeof pool);
-    pool.item_bytes = sizeof(wshub__ask);
+    wshub__pool_init(&pool, sizeof(wshub__ask), 1);
     for (i = 0; i < 600; i++) EXPECT(wshub__pool_take(&m, &pool, &index));
     for (i = 0; i < 600; i++) {
         if (i != 519) wshub__pool_free(&pool, i);

@@ -61,9 +61,10 @@ TEST(a_timer_that_ends_the_hub_comes_before_whoever_is_late) { /* nobody is judg
     wshub_conn c;
     world_start(&w, DESC(.on_authenticate = accept_all, .auth_timeout_ms = 700), FAKE(0));
     c = wshub_io_fake_connect(w.net, "/ws");
-    EXPECT_INT(w.hub->heap.count, 1);
-    EXPECT_INT(wshub_timer_start(w.hub, w.hub->heap.items[0].at - w.hub->now, destroy_it, &w, NULL),
-               WSHUB_OK);
+    EXPECT_INT(w.hub->deadlines.count, 1);
+    EXPECT_INT(
+        wshub_timer_start(w.hub, w.hub->deadlines.items[0].at - w.hub->now, destroy_it, &w, NULL),
+        WSHUB_OK);
     wshub_io_fake_advance(w.net, 60000);
     EXPECT(!w.hub && wshub_io_fake_is_gone(w.net, c));
     world_stop(&w);
@@ -92,7 +93,7 @@ TEST(a_timer_runs_however_many_have_run_meanwhile) {
             world_start(&w, DESC(.on_authenticate = accept_all), io_kind(kind));
             EXPECT_INT(wshub_timer_start(w.hub, 3600000, fire, &timers_fired, NULL), WSHUB_OK);
             /* as if so many had been started and had run */
-            w.hub->timer_heap.orders += meanwhile[i];
+            w.hub->timer_deadlines.orders += meanwhile[i];
             wshub_io_fake_advance(w.net, 3600001);
             EXPECT_INT(wshub_timer_start(w.hub, 10, fire, &behind, NULL), WSHUB_OK);
             wshub_io_fake_advance(w.net, 5000);
