@@ -2167,50 +2167,71 @@ WSHUB_API uint64_t wshub_emitter_queued_bytes(const wshub_emitter *emitter); /* 
 /* Messages that were kept and had to go when the bus went down: over bus_queue_bytes_max. */
 WSHUB_API uint64_t wshub_emitter_dropped(const wshub_emitter *emitter);
 
-/* ---- >>api-codec ----------------------------------------------------------------------------
- * Small, pure functions: no hub, no allocation, any thread. */
-WSHUB_API wshub_str wshub_str_z(const char *text); /* of a terminated text; NULL gives ptr NULL */
+/* ---- >>api-codec
+ * ------------------------------------------------------------------------------- Small functions
+ * for texts, JSON, frames and digests. All are pure: no hub, no allocation, any thread. What they
+ * are given is borrowed; texts that come out are views into it. */
+
+/* Makes a wshub_str of a terminated text; NULL gives ptr NULL. Cost: O(its length). */
+WSHUB_API wshub_str wshub_str_z(const char *text);
+/* Are the two the same, byte for byte? An absent text is equal to an empty one. */
 WSHUB_API bool wshub_str_eq(wshub_str a, wshub_str b);
+/* The same with a terminated text; NULL counts as empty. */
 WSHUB_API bool wshub_str_eq_z(wshub_str a, const char *b);
 
+/* What a JSON value is. */
 typedef enum wshub_json_kind {
-    WSHUB_JSON_NONE,
+    WSHUB_JSON_NONE, /* no JSON, or absent */
     WSHUB_JSON_NULL,
-    WSHUB_JSON_BOOL,
+    WSHUB_JSON_BOOL, /* `true` or `false`: look at the first byte */
     WSHUB_JSON_NUMBER,
     WSHUB_JSON_STRING,
     WSHUB_JSON_ARRAY,
     WSHUB_JSON_OBJECT
 } wshub_json_kind;
-/* One JSON value, strictly RFC 8259 in UTF-8, nested at most depth_max levels (0: 1024)? */
+
+/* Is this one JSON value, strictly RFC 8259, in UTF-8, with nothing but white space around it
+ * (MSG-9)?
+ *   depth_max  levels of nesting, at most WSHUB_JSON_DEPTH_MAX; 0: 1024
+ * Cost: O(length), without recursion. */
 WSHUB_API bool wshub_json_check(wshub_str text, uint32_t depth_max);
+
 /* The readers. Each is given one whole JSON text, or a value that another of them gave, and looks
  * at all of it first: out of what is no JSON (cut off, garbage behind it, bad UTF-8, deeper than
  * WSHUB_JSON_DEPTH_MAX) they give nothing. Cost: O(length of the text) each. */
-WSHUB_API wshub_json_kind wshub_json_type(wshub_str value); /* NONE: no JSON */
-/* The value of a key of an object, raw; of equal keys the last. ptr NULL: no JSON, no object, or no
- * such key. */
+
+/* What is this value? */
+WSHUB_API wshub_json_kind wshub_json_type(wshub_str value);
+/* Finds the value of a key of an object, raw; of equal keys the last.
+ *   key  terminated, decoded
+ * Returns  ptr NULL: no JSON, no object, or no such key. */
 WSHUB_API wshub_str wshub_json_get(wshub_str object, const char *key);
-/* Goes through an array, the same in every step. iter zeroed to begin. False: no more, no JSON, or
- * no array. */
+/* Goes through an array.
+ *   array  the same in every step
+ *   iter   zeroed to begin
+ * Returns  false: no more, no JSON, or no array. */
 WSHUB_API bool wshub_json_each(wshub_str array, wshub_iter *iter, wshub_str *out_value);
-/* Decodes a string value to UTF-8 (lone surrogates become U+FFFD). Writes at most cap bytes, no
- * terminator; buf may be the value itself. Returns the decoded length; SIZE_MAX: no string; above
- * cap: it was cut, and what is in buf is not the text, nor need it be UTF-8: ask again with room,
- * or take wshub_json_copy(). */
+/* Decodes a string value to UTF-8 (lone surrogates become U+FFFD).
+ *   buf  at most cap bytes are written, no terminator; may be the value itself; may be NULL if cap is 0
+ * Returns  the decoded length; SIZE_MAX: no string; above cap: it was cut, and what is in buf is not
+ *          the text, nor need it be UTF-8: ask again with room, or take wshub_json_copy(). */
 WSHUB_API size_t wshub_json_text(wshub_str value, char *buf, size_t cap);
-/* Decodes a string value to a terminated text of buf, all of it or nothing. out_len (may be NULL):
- * its length. Returns OK; JSON: no string; LIMIT: text and terminator take more than cap bytes;
- * PARAM: it holds a NUL, which would end it early. */
+/* Decodes a string value to a terminated text, all of it or nothing.
+ *   buf      of cap bytes, terminator included
+ *   out_len  its length; may be NULL
+ * Returns  OK; JSON: no string; LIMIT: it does not fit; PARAM: it holds a NUL, which would end it
+ *          early. After an error nothing is written. */
 WSHUB_API wshub_err wshub_json_copy(wshub_str value, char *buf, size_t cap, size_t *out_len);
-/* A number without fraction or exponent, 0..2^53-1. False: anything else, *out_number is untouched.
- */
+/* Reads a number without sign, fraction and exponent, 0..2^53-1. Returns false: anything else, and
+ * *out_number is untouched. */
 WSHUB_API bool wshub_json_uint(wshub_str value, uint64_t *out_number);
-/* A number without fraction or exponent, min..max. Returns OK; JSON: no such number; LIMIT: one
- * that does not fit. */
+/* Reads a number without fraction and exponent, min..max. Returns OK; JSON: no such number;
+ * LIMIT: one that is out of range. After an error *out_number is untouched. */
 WSHUB_API wshub_err wshub_json_int(wshub_str value, int64_t min, int64_t max, int64_t *out_number);
-/* Writes text as a JSON string with its quotes, at most cap bytes, no terminator. Returns its
- * length. */
+/* Writes a text as a JSON string with its quotes.
+ *   text  UTF-8
+ *   buf   at most cap bytes are written, no terminator; may be NULL if cap is 0
+ * Returns  the length of the whole; above cap: it was cut. */
 WSHUB_API size_t wshub_json_quote(wshub_str text, char *buf, size_t cap);
 
 /* For what has been checked, as a dialect checks a message once: these look at nothing twice.
@@ -2222,6 +2243,7 @@ typedef struct wshub_json_field {
     const char *key; /* terminated; borrowed */
     wshub_str value; /* out: raw, a view of the text; ptr NULL: absent */
 } wshub_json_field;
+/* What wshub_json_fields() found. */
 typedef enum wshub_json_result {
     WSHUB_JSON_BAD,       /* no JSON, or nested too deep */
     WSHUB_JSON_NO_OBJECT, /* JSON, and not an object */
@@ -2238,7 +2260,7 @@ WSHUB_API wshub_json_result wshub_json_fields(const uint8_t *bytes, size_t count
                                               size_t fields_count);
 /* What a value is, by its first byte. NONE: ptr NULL. */
 WSHUB_API wshub_json_kind wshub_json_peek(wshub_str value);
-/* As wshub_json_get() and wshub_json_each(). */
+/* Find a key, and go through an array, as wshub_json_get() and wshub_json_each() do. */
 WSHUB_API wshub_str wshub_json_find(wshub_str object, const char *key);
 WSHUB_API bool wshub_json_next(wshub_str array, wshub_iter *iter, wshub_str *out_value);
 /* Decodes what stands between the quotes of a string, n bytes at src. Writes at most cap bytes;
@@ -2249,11 +2271,13 @@ WSHUB_API size_t wshub_json_quoted_len(wshub_str text);
 /* How many UTF-16 code units a text has, which is UTF-8 (ROOM-1). */
 WSHUB_API size_t wshub_utf8_units(wshub_str text);
 
-/* Is this UTF-8, whole and as RFC 3629 has it? Of no bytes: yes. */
+/* Is this UTF-8, whole and as RFC 3629 has it? Of no bytes: yes. Cost: O(count). */
 WSHUB_API bool wshub_utf8_check(const uint8_t *bytes, size_t count);
-/* Base64, standard alphabet, padded. buf: at least 4 * ((count + 2) / 3) bytes. Returns that
- * length. */
+/* Encodes bytes as Base64: standard alphabet, padded, no terminator.
+ *   buf  at least 4 * ((count + 2) / 3) bytes
+ * Returns  that length. */
 WSHUB_API size_t wshub_base64(const uint8_t *bytes, size_t count, char *buf);
+/* Makes the SHA-1 digest of bytes, which the handshake wants (RFC 6455 4.2.2). Not for secrets. */
 WSHUB_API void wshub_sha1(const uint8_t *bytes, size_t count, uint8_t out_digest[20]);
 /* SipHash-1-3, for hash tables of names that strangers choose: who lacks the key cannot make
  * names meet. key: secret and random, its bytes as two little-endian numbers. */
@@ -2261,21 +2285,30 @@ WSHUB_API uint64_t wshub_siphash(const uint64_t key[2], const void *bytes, size_
 
 /* A frame's head (RFC 6455 5.2). */
 typedef struct wshub_frame {
-    uint64_t payload_bytes;
-    uint8_t opcode; /* 0 continuation, 1 text, 2 binary, 8 close, 9 ping, 10 pong */
-    uint8_t rsv;    /* RSV1 is 4 */
-    bool fin, masked;
-    uint8_t mask[4];
-    uint8_t head_bytes; /* 2..14 */
+    uint64_t payload_bytes; /* below 2^63 */
+    uint8_t opcode;  /* 0 continuation, 1 text, 2 binary, 8 close, 9 ping, 10 pong; 0..15 is read */
+    uint8_t rsv;     /* the reserved bits: RSV1 is 4, RSV2 2, RSV3 1 */
+    bool fin;        /* the last frame of its message */
+    bool masked;     /* by `mask`, as all frames of clients are */
+    uint8_t mask[4]; /* if masked */
+    uint8_t head_bytes; /* 2..14; set by wshub_frame_read() alone */
 } wshub_frame;
-/* Reads a frame's head. Returns 1: done; 0: more bytes are needed; -1: the length is not minimal.
- */
+
+/* Reads a frame's head. What its bits mean is yours to judge.
+ * Returns  1: done; 0: more bytes are needed; -1: the length is not written as shortly as it must be
+ *          (RFC 6455 5.2). *out_frame is complete with 1 alone. */
 WSHUB_API int wshub_frame_read(const uint8_t *bytes, size_t count, wshub_frame *out_frame);
-/* Writes a frame's head to buf (14 bytes are enough). Returns its length. */
+/* Writes a frame's head.
+ *   frame  head_bytes is not looked at
+ *   buf    14 bytes are enough
+ * Returns  its length. */
 WSHUB_API size_t wshub_frame_write(const wshub_frame *frame, uint8_t *buf);
-/* Masks or unmasks bytes in place; offset: how many bytes of the payload came before. */
+/* Masks or unmasks bytes in place, which is the same.
+ *   offset  how many bytes of the payload came before these
+ * Cost: O(count), eight bytes and more at a time. */
 WSHUB_API void wshub_mask(uint8_t *bytes, size_t count, const uint8_t mask[4], uint64_t offset);
-/* The value of Sec-WebSocket-Accept for a key. */
+/* Writes the value of Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455 4.2.2), no
+ * terminator. */
 WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]);
 
 #ifdef __cplusplus
