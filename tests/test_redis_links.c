@@ -260,6 +260,26 @@ TEST(a_message_before_anything_was_subscribed_is_nobodys) { /* its owner is told
     site_stop(&s);
 }
 
+TEST(what_is_to_be_encrypted_is_dialled_so) {
+    int tls;
+    for (tls = 0; tls < 2; tls++) {
+        static site s;
+        broker *b = fresh();
+        const char *address = NULL;
+        const wshub_dial *dial;
+        wshub_conn c;
+        b->hole = "broker:6379"; /* the test answers in its place */
+        site_start(&s, b, BUSDESC(.url = tls ? "rediss://broker" : "redis://broker", .tls = tls),
+                   DESC(0), FAKE(0));
+        site_advance(&s, 10);
+        EXPECT(wshub_io_fake_dialled(s.w.net, &c, &address));
+        dial = wshub_io_fake_dial(s.w.net, c);
+        EXPECT(dial && dial->secure == (tls == 1) && dial->verify == WSHUB_VERIFY_FULL);
+        EXPECT(dial && !dial->server_name && strcmp(dial->address, "broker:6379") == 0);
+        site_stop(&s);
+    }
+}
+
 TEST(several_addresses_are_tried_in_turn) {
     static site s;
     broker *b = fresh();

@@ -46,6 +46,33 @@ static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, v
     if (wshub_auth_accept(hub, ask, NULL)) (void)wshub_ask_fail(hub, ask);
 }
 
+/* Requests are numbered, answered in that order and each once, and never from inside the call. */
+static uintptr_t asked, answered;
+static bool asking;
+static uint64_t sum; /* of all that is shown, so that it is read */
+static void ask(wshub *hub, uint8_t how);
+static void read_reply(const wshub_bus_reply *r, int depth) {
+    size_t i;
+    MUST(depth <= WSHUB_RESP_DEPTH_MAX);
+    for (i = 0; i < r->text.len; i++) sum += (uint8_t)r->text.ptr[i];
+    for (i = 0; i < r->count; i++) read_reply(&r->items[i], depth + 1);
+}
+static void on_reply(wshub *hub, const wshub_bus_reply *reply, void *arg) {
+    MUST(!asking && (uintptr_t)arg == answered++);
+    if (reply) read_reply(reply, 0);
+    if (answered % 5 == 0) ask(hub, 0);
+}
+static void ask(wshub *hub, uint8_t how) {
+    wshub_str argv[3];
+    argv[0] = wshub_str_z("SET");
+    argv[1] = wshub_str_z("k");
+    argv[2].ptr = (const char *)"x\0\r\n";
+    argv[2].len = how % 5u;
+    asking = true;
+    if (wshub_bus_request(hub, argv, 3, on_reply, (void *)asked) == WSHUB_OK) asked++;
+    asking = false;
+}
+
 /* What a refused command is answered with. */
 static const char *const odd[8] = {NULL, "-MISCONF cannot save", "-READONLY no", "-ERR unknown command", "*3\r\n$5\r\nslave\r\n$1\r\nh\r\n:1", "|1\r\n+a\r\n+b\r\n+OK", ":0", "$-1"};
 
@@ -73,6 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     told = WSHUB_BUS_DOWN;
     fail_at = 0;
     held = 0;
+    asked = answered = 0;
     fd.cut_bytes = how & 1 ? 3 : 0;
     fd.completion = (how & 2) != 0;
     MUST(wshub_io_fake_create(&fd, &net) == WSHUB_OK);
@@ -110,7 +138,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         case 0: for (k = 0; k < 8; k++) (void)broker_step(&b, net), wshub_io_fake_run(net); break;
         case 1: (void)broker_step(&b, net); break;
         case 2: wshub_io_fake_advance(net, arg * 10u); break;
-        case 3: (void)wshub_send(hub, NULL, &m); wshub_io_fake_run(net); break;
+        case 3:
+            if (op & 16) ask(hub, arg);
+            else (void)wshub_send(hub, NULL, &m);
+            if (!(op & 32)) wshub_io_fake_run(net);
+            break;
         case 4: broker_drop_all(&b); break;
         case 5: if (l->conn.id) broker_drop(&b, l, true); break;
         case 6: b.away = arg & 1; b.mute = (arg & 2) != 0; b.hold_acks = (arg & 4) != 0; b.deaf_beats = (arg & 8) != 0; break;
@@ -157,7 +189,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     wshub_bus_redis_stats_get(redis, &st);
     MUST(st.state == WSHUB_BUS_UP && told == WSHUB_BUS_UP);
-    MUST(st.unacknowledged == 0 && st.pending == 0);
+    MUST(st.unacknowledged == 0 && st.pending == 0 && st.requests_pending == 0);
+    MUST(st.requests == asked && answered == asked);
+    ask(hub, 0); /* one that has no answer */
     if (!d.bus_exact) MUST(st.subscribed == 4);
     for (i = 0; i < BROKER_LINKS && d.bus_exact; i++) { /* as many as are here, and the heartbeat */
         wshub_stats hs;
@@ -165,6 +199,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (b.links[i].conn.id && b.links[i].subs_count > 1) MUST(b.links[i].subs_count == 2 + hs.rooms + hs.users + hs.clients);
     }
     wshub_destroy(hub);
+    MUST(answered == asked);
     wshub_bus_redis_destroy(redis);
     broker_drop_all(&b);
     wshub_io_fake_destroy(net);
