@@ -270,6 +270,10 @@ static void broker_command(broker *b, broker_link *l, wshub_str *args, size_t co
                            b->master_port);
             broker_say_z(l, said);
         }
+    } else if (wshub_str_eq_z(args[0], "ECHO") && count == 2 && args[1].len < 100) {
+        (void)snprintf(said, sizeof said, "$%zu\r\n%.*s\r\n", args[1].len, (int)args[1].len,
+                       args[1].ptr);
+        broker_say_z(l, said);
     } else if (wshub_str_eq_z(args[0], "PING")) {
         broker_say_z(l,
                      l->subs_count && !l->resp3 ? "*2\r\n$4\r\npong\r\n$0\r\n\r\n" : "+PONG\r\n");

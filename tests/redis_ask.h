@@ -175,8 +175,8 @@ UNUSED static void ask_and_lose(wshub *hub, void (*step)(void *ctx), void (*cut)
     enum { MANY = 1000 };
     static answers got;
     static question q[MANY];
-    static char names[MANY][8];
-    char last[16];
+    static char names[MANY][16];
+    char last[40];
     const char *at;
     int i, steps, lost = 0;
     memset(&got, 0, sizeof got);

@@ -125,6 +125,60 @@ TEST(a_command_is_written_as_its_words_are_and_leaves_in_its_turn) {
     site_stop(&s);
 }
 
+TEST(requests_among_publications_over_every_kind_of_io) { /* generated: what is said, and when */
+    static const wshub_io_fake_desc ways[] = {{0},
+                                              {.cut_bytes = 1},
+                                              {.take_bytes = 7},
+                                              {.completion = true},
+                                              {.completion = true, .take_bytes = 5}};
+    enum { MANY = 300 };
+    static question q[MANY];
+    static char names[MANY][16];
+    uint32_t dice = 1;
+    int way, resp3;
+    for (way = 0; way < 5; way++) {
+        for (resp3 = 0; resp3 < 2; resp3++) {
+            static site s;
+            static answers got;
+            broker *b = fresh();
+            const char *at = got.text;
+            int i, sent = 0;
+            memset(&got, 0, sizeof got);
+            site_start(&s, b, BUSDESC(.resp3 = resp3), DESC(.idle_timeout_ms = WSHUB_OFF),
+                       ways[way]);
+            site_advance(&s, 100);
+            for (i = 0; i < MANY;) {
+                dice = dice * 1664525u + 1013904223u;
+                switch (dice >> 8 & 7) {
+                case 0: site_advance(&s, dice >> 16 & 63); break; /* heartbeats, too */
+                case 1:
+                case 2:
+                    site_send(&s, "r", "1");
+                    sent++;
+                    break;
+                default:
+                    (void)snprintf(names[i], sizeof names[i], "%d", i);
+                    q[i].a = &got;
+                    q[i].name = names[i];
+                    ask(s.w.hub, &q[i], WSHUB_OK);
+                    i++;
+                }
+            }
+            site_advance(&s, 100);
+            EXPECT_INT(got.count, MANY);
+            for (i = 0; i < MANY; i++) {
+                char line[40];
+                (void)snprintf(line, sizeof line, "%d: \"%d\"\n", i, i);
+                EXPECT(strncmp(at, line, strlen(line)) == 0);
+                at += strlen(line);
+            }
+            EXPECT_INT(rstats(&s).published, sent);
+            EXPECT_INT(rstats(&s).pending + rstats(&s).requests_pending + rstats(&s).downs, 0);
+            site_stop(&s);
+        }
+    }
+}
+
 /* ---- what is refused ---- */
 
 static const char *problem_of(const char *words) {
@@ -255,13 +309,18 @@ TEST(so_many_may_wait_and_no_more_and_only_on_a_bus_that_is_up) {
         ask(s.w.hub, &q, WSHUB_OK);
         site_advance(&s, 10);
         EXPECT_INT(got.count, 46);
-        EXPECT(strstr(got.text, "q: !\"ERR unknown command\"\n"));
+        EXPECT(strstr(got.text, "q: \"q\"\n"));
+        b->refuse = "ECHO";
+        ask(s.w.hub, &q, WSHUB_OK);
+        site_advance(&s, 10);
+        EXPECT_INT(got.count, 47);
+        EXPECT(strstr(got.text, "q: !\"NOPERM this user has no permissions\"\n"));
         EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP); /* an answer that is an error is an answer */
         broker_drop_all(b);
         site_run(&s);
         ask(s.w.hub, &q, WSHUB_ERR_STATE);
         site_stop(&s);
-        EXPECT_INT(got.count, 46);
+        EXPECT_INT(got.count, 47);
     }
 }
 

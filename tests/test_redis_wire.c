@@ -115,14 +115,14 @@ TEST(resp_reads_what_it_should_at_every_cut_and_refuses_the_rest) {
     /* what is said again and again before the reply begins, or within it: an end comes,
      * whatever it is */
     {
-        static const char *const endless[] = {"|0\r\n", "|1\r\n+a\r\n+b\r\n",
-                                              "|1\r\n$1\r\na\r\n*0\r\n", "*1\r\n",
-                                              "$1000\r\n%01000d\r\n"};
+        static const char *const endless[] = {
+            "|0\r\n", "|1\r\n+a\r\n+b\r\n",   "|1\r\n$1\r\na\r\n*0\r\n",
+            "*1\r\n", "$1000\r\n%01000d\r\n", "+%01000d\r\n"};
         static char text[1 << 20];
         wshub_resp r;
         int got = 0;
-        for (i = 0; i < 5; i++) {
-            n = i == 4 ? (size_t)snprintf(text, sizeof text, "*4096\r\n") : 0;
+        for (i = 0; i < 6; i++) {
+            n = i >= 4 ? (size_t)snprintf(text, sizeof text, "*4096\r\n") : 0;
             for (got = 0; got == 0 && n + 1100 < sizeof text;) {
                 /* NOLINT: a table's own forms */
                 n += (size_t)snprintf(text + n, sizeof text - n, endless[i], 7);
