@@ -17,13 +17,13 @@
  *             >>encryption  >>buses  >>logs  >>statistics  >>limits  >>config  >>life
  *             >>ends-clocks  >>threads  >>memory  >>errors  >>backends  >>promises  >>rules
  *             >>changes
- * THE API     >>types  >>tables  >>desc  >>api-hub  >>api-conn  >>api-client  >>api-room
- *             >>api-send  >>api-ask  >>api-dialect  >>api-http  >>api-post  >>api-bus  >>api-codec
+ * THE API     >>types  >>tables  >>desc  >>api-hub  >>api-conn  >>api-realm  >>api-client
+ *             >>api-room  >>api-send  >>api-ask  >>api-dialect  >>api-http  >>api-post  >>api-bus  >>api-codec
  * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>sha1  >>base64  >>siphash  >>json  >>http  >>frame
  *             >>slots  >>index  >>deadlines  >>envelope
  *   below     >>hub  >>log  >>queue  >>conn  >>exchange  >>message  >>flow
- *   above     >>walks  >>checks  >>clients  >>subs  >>rooms  >>ask  >>session  >>gate  >>transform
- *             >>routing  >>auth  >>events  >>answers  >>upper  >>bus  >>asking  >>sends
+ *   above     >>walks  >>checks  >>realms  >>clients  >>subs  >>rooms  >>ask  >>session  >>gate
+ *             >>transform  >>routing  >>auth  >>events  >>answers  >>upper  >>bus  >>asking  >>sends
  *             >>speaking  >>post  >>app-timers  >>dialect-json  >>settle  >>stats  >>public  >>licence
  */
 
@@ -662,6 +662,7 @@ typedef struct wshub_span {
  * before a restart, since each hub's begin at a random number (one in 2^31 is mistaken). */
 /* clang-format off */
 typedef struct wshub_client { uint64_t id; } wshub_client;     /* a client of this hub */
+typedef struct wshub_realm { uint64_t id; } wshub_realm;       /* {0}: the first, which every hub has */
 typedef struct wshub_ask { uint64_t id; } wshub_ask;           /* a question that you are asked */
 typedef struct wshub_exchange { uint64_t id; } wshub_exchange; /* an HTTP request to be answered */
 typedef struct wshub_timer { uint64_t id; } wshub_timer;       /* a timer that has not fired */
@@ -772,6 +773,7 @@ typedef struct wshub_dest {
         *exclude; /* ids of clients to leave out of a room or of everybody; exclude_count
                                  of them; ids that nobody has are ignored; NULL: none */
     size_t exclude_count;
+    wshub_realm realm; /* in which the names are looked up, and whose clients "all" are */
 } wshub_dest;
 
 /* What on_authenticate is asked (AUTH-3). All texts are views, valid until the callback returns. */
@@ -779,6 +781,7 @@ typedef struct wshub_auth {
     wshub_client client; /* who asks; AUTHENTICATING */
     wshub_str id;        /* its id, a UUID of 36 characters */
     wshub_str data;      /* raw JSON of `data`; `{}` if absent */
+    wshub_realm realm;   /* the client's */
 } wshub_auth;
 
 /* Who a client is: the answer to on_authenticate. Copied by whoever takes it. */
@@ -795,6 +798,7 @@ typedef struct wshub_handshake {
     wshub_str id;        /* its id */
     wshub_str user_id;   /* as it was accepted; ptr NULL: none */
     wshub_str data;      /* the same raw JSON that on_authenticate got */
+    wshub_realm realm;   /* the client's */
 } wshub_handshake;
 
 /* What on_join is asked (ROOM-2): the names that passed ROOM-1, at most rooms_per_message_max.
@@ -804,6 +808,7 @@ typedef struct wshub_join {
     wshub_client client;
     const wshub_str *rooms; /* rooms_count of them, at least one, in the client's order */
     size_t rooms_count;
+    wshub_realm realm; /* the client's, and that of the rooms */
 } wshub_join;
 
 /* An event from a client (MSG-7), or one to be transformed (ENC-1). Views, valid until the callback
@@ -825,6 +830,7 @@ typedef struct wshub_gone {
     uint16_t code;    /* the close code sent or received; 1005: none in the frame; 1006: no frame */
     wshub_str reason; /* the peer's close reason, or ours; empty: none */
     void *user_ptr;   /* what wshub_client_set_user_ptr() or on_upgrade has set; yours to end */
+    wshub_realm realm; /* the client's */
 } wshub_gone;
 
 /* What on_pressure tells of a client's queue (SEND-6). */
@@ -1427,7 +1433,7 @@ typedef struct wshub_bus {
     X(uint32_t, rooms_per_message_max,  "rooms",      0, 1, UINT32_MAX,     ALWAYS,                \
       "rooms named in one `join` or `leave`; rooms_per_client_max (ROOM-6)")                       \
     X(uint32_t, rooms_max,              "rooms", 1000000, 1, UINT32_MAX,    ALWAYS,                \
-      "at a time; at least the default rooms")                                                     \
+      "at a time, in all realms together; at least the default rooms")                                                     \
     X(uint32_t, users_max,              "users", 1000000, 1, UINT32_MAX,    ALWAYS,                \
       "at a time")                                                                                 \
     X(uint32_t, asks_per_client_max,    "questions", 16, 1, UINT32_MAX,     ALWAYS,                \
@@ -1620,8 +1626,8 @@ WSHUB_API void wshub_destroy(wshub *hub);
  * Returns  OK, also when it is under way. */
 WSHUB_API wshub_err wshub_shutdown(wshub *hub);
 
-/* Empties the hub at a pace: no new clients; the oldest are closed first. When none are left, it
- * goes on as wshub_shutdown().
+/* Empties the hub at a pace: no new clients; the oldest are closed first, realm by realm. When
+ * none are left, it goes on as wshub_shutdown().
  *   per_second  how many clients a second, 1..1000000
  *   code        of the Close: 1001, or 1012 for "come back"; as in wshub_client_close(), not 0
  *   reason      UTF-8, at most WSHUB_CLOSE_REASON_MAX bytes; copied
@@ -1708,18 +1714,74 @@ WSHUB_API void wshub_conn_drained(wshub *hub, wshub_conn conn);
 WSHUB_API void wshub_conn_sent(wshub *hub, wshub_conn conn, size_t count);
 WSHUB_API void wshub_conn_closed(wshub *hub, wshub_conn conn);
 
-/* ---- >>api-client
- * ------------------------------------------------------------------------------ Who is here,
- * what is known of them, and what is done to them. Texts returned are views: valid until the
- * client is gone or you change what they show. Questions about a client that is gone are answered
- * with an empty value. Thread: the hub's; allowed in callbacks. Cost, where none is given: O(1). */
+/* ---- >>api-realm ----------------------------------------------------------------------------
+ * A realm is what ids, users and rooms are names in: a client of one realm is not found, counted,
+ * joined with or sent to by a name of another, however equal their names are. Every hub has a first
+ * realm, whose handle is {0}: the JSON dialect's clients are in it, and every function that takes a
+ * name and no realm means it. Functions that take a realm end in `_in`; wshub_dest has a field for
+ * it. Limits and statistics count all realms of a hub together. Other instances hear of the first
+ * realm only: what is sent in another stays on this hub. Thread: the hub's; allowed in callbacks. */
+#define WSHUB_REALM_VERSION 1u
+#define WSHUB_REALMS_MAX 65536u /* of one hub, the first among them */
+
+typedef struct wshub_realm_desc {
+    uint32_t version; /* WSHUB_REALM_VERSION */
+    const char *name; /* UTF-8, at most WSHUB_NAME_BYTES_MAX bytes; copied; NULL: empty. For you and
+                         your dialect: the hub looks no realm up by its name, two may have the same */
+    const char *const *default_rooms; /* joined on acceptance; copied; NULL: none */
+    size_t default_rooms_count;       /* at most rooms_per_client_max and rooms_max allow */
+    void *user;                       /* wshub_realm_user() */
+} wshub_realm_desc;
+
+/* Makes a realm.
+ *   desc       borrowed; its texts are copied
+ *   out_realm  its handle, valid until wshub_realm_destroy() or the hub's end
+ * Returns OK; PARAM: no desc or one of another version, a name or room that is no name, a list
+ * without its count, default rooms under which nobody could be accepted; LIMIT: WSHUB_REALMS_MAX;
+ * NOMEM; CLOSED: the hub is being destroyed. */
+WSHUB_API wshub_err wshub_realm_create(wshub *hub, const wshub_realm_desc *desc,
+                                       wshub_realm *out_realm);
+/* Ends a realm in which nobody is; walks over it end. Returns OK; STALE: no such realm; STATE: it is
+ * the first, or clients are in it, those included that are closed and not yet reported gone. */
+WSHUB_API wshub_err wshub_realm_destroy(wshub *hub, wshub_realm realm);
+/* What it was made with. The first realm has an empty name and no user. Of a realm that is gone: ptr
+ * NULL. The text is a view, valid until the realm is destroyed. */
+WSHUB_API wshub_str wshub_realm_name(const wshub *hub, wshub_realm realm);
+WSHUB_API void *wshub_realm_user(const wshub *hub, wshub_realm realm);
+/* The realm that a client is in; {0} also for a client that is gone. */
+WSHUB_API wshub_realm wshub_client_realm(const wshub *hub, wshub_client client);
+
+/* The same as the functions without `_in` at their names, in a realm. For one that is gone there is
+ * nobody and nothing: STALE, false, 0; what is posted then is silent. */
+WSHUB_API wshub_err wshub_client_find_in(const wshub *hub, wshub_realm realm, wshub_str id,
+                                         wshub_client *out_client);
+WSHUB_API bool wshub_client_each_in(const wshub *hub, wshub_realm realm, wshub_iter *iter,
+                                    wshub_client *out_client);
+WSHUB_API size_t wshub_room_count_in(const wshub *hub, wshub_realm realm, wshub_str room);
+WSHUB_API bool wshub_room_each_member_in(const wshub *hub, wshub_realm realm, wshub_str room,
+                                         wshub_iter *iter, wshub_client *out_client);
+WSHUB_API bool wshub_room_each_in(const wshub *hub, wshub_realm realm, wshub_iter *iter,
+                                  wshub_str *out_room);
+WSHUB_API size_t wshub_user_count_in(const wshub *hub, wshub_realm realm, wshub_str user_id);
+WSHUB_API bool wshub_user_each_client_in(const wshub *hub, wshub_realm realm, wshub_str user_id,
+                                         wshub_iter *iter, wshub_client *out_client);
+WSHUB_API bool wshub_user_each_in(const wshub *hub, wshub_realm realm, wshub_iter *iter,
+                                  wshub_str *out_user_id);
+WSHUB_API wshub_err wshub_post_close_id_in(wshub *hub, wshub_realm realm, wshub_str id,
+                                           uint16_t code, wshub_str reason);
+
+/* ---- >>api-client ----------------------------------------------------------------------------
+ * Who is here, what is known of them, and what is done to them. Texts returned are views: valid
+ * until the client is gone or you change what they show. Questions about a client that is gone are
+ * answered with an empty value. Thread: the hub's; allowed in callbacks. Cost, where none is given:
+ * O(1). */
 
 /* Finds a client by its id, in any state but DISCONNECTED.
  *   id  36 characters; borrowed
  * Returns  OK; STALE: nobody here has it. */
 WSHUB_API wshub_err wshub_client_find(const wshub *hub, wshub_str id, wshub_client *out_client);
 
-/* Goes through all clients, in whatever state, the oldest first.
+/* Goes through all clients of the first realm, in whatever state, the oldest first.
  *   iter  zeroed to begin; clients that come or go meanwhile are safe (wshub_iter)
  * Returns  false: no more. */
 WSHUB_API bool wshub_client_each(const wshub *hub, wshub_iter *iter, wshub_client *out_client);
@@ -1837,8 +1899,9 @@ WSHUB_API wshub_err wshub_room_send(wshub *hub, wshub_str room, const wshub_msg 
                                     const wshub_str *exclude, size_t exclude_count);
 WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub_str *exclude,
                                    size_t exclude_count);
-/* On every instance: delivers here and publishes (SEND-3, SEND-4). dest: borrowed; NULL: all.
- * Returns also PARAM: the event is empty or data is absent; CLOSED: the hub is down
+/* On every instance: delivers here and publishes (SEND-3, SEND-4), in another realm than the first
+ * only here. dest: borrowed; NULL: all of the first realm. Returns also PARAM: the event is empty or
+ * data is absent; STALE: no such realm; CLOSED: the hub is down
  * (wshub_is_down()), nobody would hear of it. The bus being down is no error: what is published is
  * kept for a while (BUS-5; bus_queue_bytes_max, bus_queue_ms_max), and what has to go is counted
  * and logged. */
@@ -1997,7 +2060,8 @@ typedef struct wshub_client_desc {
     uint32_t dialect;
     wshub_str
         id; /* 1..WSHUB_CLIENT_ID_BYTES_MAX bytes, UTF-8; ptr NULL: a UUID v4. Unique in its realm */
-    void *user_ptr; /* wshub_client_user_ptr() */
+    void *user_ptr;    /* wshub_client_user_ptr() */
+    wshub_realm realm; /* in which it is, for good */
 } wshub_client_desc;
 #define WSHUB_CLIENT_ID_BYTES_MAX 40
 /* Adds a client to a session, unauthorized: auth_timeout_ms runs from now (AUTH-1). on_opened is not called: see
@@ -2157,8 +2221,8 @@ WSHUB_API void wshub_emitter_close(wshub_emitter *emitter, uint32_t deadline_ms,
                                    void (*on_closed)(uint64_t lost, void *arg), void *arg);
 /* Publishes: handed to the bus before it returns, if that is up and has room; else kept, and it
  * leaves by itself when there is room (over wshub_bus_local, which nobody runs for an emitter, with
- * its next send or its end). dest kind RESOLVE with a name means that room; NULL: all. data
- * may be absent. What the broker says to it is the bus's to tell. Returns OK: handed to the bus or
+ * its next send or its end). dest kind RESOLVE with a name means that room; its realm is
+ * {0}; NULL: all. data may be absent. What the broker says to it is the bus's to tell. Returns OK: handed to the bus or
  * kept; PARAM; JSON; NOMEM; STATE: it closes; LIMIT: the queue is full, nothing was kept. */
 WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest,
                                        const wshub_msg *msg);
@@ -4812,6 +4876,31 @@ typedef struct wshub__speaker { /* a dialect of this hub */
     void *user;
 } wshub__speaker;
 
+/* All rooms, or all users, of a realm: in no order, without gaps. */
+typedef struct wshub__groups {
+    struct wshub__group **items;
+    uint32_t count, cap;
+    bool walked; /* somebody may be in a walk over them */
+} wshub__groups;
+
+/* In which clients, users and rooms are names: what is equal in two realms of a hub has nothing to do
+ * with each other. The first is part of its hub (>>realms). */
+typedef struct wshub__realm {
+    wshub__slot slot;        /* not of the first */
+    wshub__index index;      /* ids of its clients, names of its users and rooms */
+    uint32_t number;         /* 0: the first; else its index in hub->realms + 1 */
+    uint32_t oldest, newest; /* its clients, oldest first: index + 1 */
+    uint64_t id_lengths;     /* a bit for each length that an id of a client has had */
+    bool clients_walked;     /* somebody may be in a walk over them */
+    wshub__groups rooms, users;
+    wshub_str *default_rooms; /* joined on acceptance */
+    uint32_t default_rooms_count;
+    wshub_str name;
+    void *user;
+    void *texts; /* a block with its own texts; NULL: they are elsewhere, or there are none */
+    size_t texts_bytes;
+} wshub__realm;
+
 struct wshub {
     /* ---- below: streams ---- */
     wshub__mem mem;
@@ -4824,7 +4913,8 @@ struct wshub {
     uint64_t now, io_now; /* the hub's clock; the io's when it was last read */
     uint64_t heard; /* up to then all that peers said has been reported: they are judged by this */
     wshub_str path, server_id;
-    wshub_str *default_rooms, *origins, *hosts; /* one block with all texts of the description */
+    wshub_str *origins, *hosts;
+    void *texts; /* one block with all texts of the description */
     size_t texts_bytes;
     bool origins_any; /* no list of them was given */
     uint64_t key[2];  /* secret; from the io's randomness */
@@ -4862,17 +4952,17 @@ struct wshub {
     wshub__pool clients, asks, timers, lents;
     wshub__speaker dialects[WSHUB_DIALECTS_MAX];
     uint32_t dialects_count;
-    wshub__index index;
-    struct wshub__group **rooms, **users;
-    uint32_t rooms_count, rooms_cap, users_count, users_cap;
-    uint32_t own_rooms;
+    wshub__realm first_realm;
+    wshub__pool realms;                         /* the others */
+    uint32_t rooms_live, users_live, own_rooms; /* of all realms together */
     uint32_t mark; /* of the last fan-out with exclusions: wshub__exclude() */
-    uint32_t oldest, newest, gone_head, gone_tail;
-    const void *last_target; /* the room that was sent to, or `oldest`: all; only to be compared
-                                with */
+    uint32_t gone_head, gone_tail;
+    const void *last_target; /* the room that was sent to, or a realm's `oldest`: all; only to be
+                                compared with */
     struct { /* frames to one room, one behind the other in the log, not yet given out: there are
                 some if `gathered` */
-        struct wshub__group *room; /* NULL: to all */
+        wshub__realm *realm;
+        struct wshub__group *room; /* NULL: to all of the realm */
         wshub__span span;          /* holds a reference */
         uint32_t messages;
     } run;
@@ -4880,7 +4970,6 @@ struct wshub {
     wshub__walk walks[WSHUB__WALKS];
     uint64_t walk_steps;
     uint32_t walk_numbers;
-    bool clients_walked, rooms_walked, users_walked; /* somebody may be in a walk over them */
     uint64_t stop_due, give_back_due;
     uint32_t drain_per_second;
     uint64_t drain_start, drain_done;
@@ -4890,6 +4979,7 @@ struct wshub {
     bool has_bus, bus_linked, bus_up;
     wshub__outbox outbox;
     wshub__chans subs_in, subs_out;
+    wshub__index channels; /* those in the two lists */
     uint32_t subs_count;
     uint32_t replay, replay_at; /* where wshub__replay() is: a phase, 0: done; what is left of it */
     uint64_t bus_since;         /* down since then */
@@ -7052,13 +7142,14 @@ WSHUB__COLD static uint32_t wshub__walk_shift(wshub *hub, const void *key, uint3
 }
 
 /* Of clients, who keep their order: who was seen last goes, so it is the one before. */
-WSHUB__COLD static void wshub__walk_past(wshub *hub, uint32_t last, uint32_t before) {
+WSHUB__COLD static void wshub__walk_past(wshub *hub, wshub__realm *realm, uint32_t last,
+                                         uint32_t before) {
     uint32_t i;
-    hub->clients_walked = false;
+    realm->clients_walked = false;
     for (i = 0; i < WSHUB__WALKS; i++) {
         wshub__walk *w = &hub->walks[i];
-        if (w->key != &hub->oldest) continue;
-        hub->clients_walked = true;
+        if (w->key != &realm->oldest) continue;
+        realm->clients_walked = true;
         if (w->left == last) w->left = before;
     }
 }
@@ -7128,6 +7219,173 @@ static wshub_str wshub__name_str(const wshub__name *n) {
     return wshub__str(n->ptr, n->len);
 }
 
+/* ---- >>realms ----------------------------------------------------------------------------------
+ * The indexes in which clients, users and rooms are names. Every hub has a first realm, which is part
+ * of it, so that reaching it costs nothing; the others lie in a pool. Nothing is looked up in two
+ * realms, and nothing of one reaches another; limits and statistics count all of them together.
+ * Proved by tests/test_realms.c. */
+
+/* The realm of a number. */
+static wshub__realm *wshub__realm_at(const wshub *hub, uint32_t number) {
+    return number ? (wshub__realm *)wshub__pool_at(&hub->realms, number - 1)
+                  : &hub->self->first_realm;
+}
+
+/* NULL: it has been destroyed, or is another hub's. */
+static wshub__realm *wshub__realm_get(const wshub *hub, wshub_realm realm) {
+    return realm.id ? (wshub__realm *)wshub__pool_get(&hub->realms, realm.id)
+                    : &hub->self->first_realm;
+}
+
+static wshub_realm wshub__realm_handle(const wshub__realm *realm) {
+    wshub_realm handle;
+    handle.id = realm->number ? (uint64_t)realm->slot.generation << 32 | (realm->number - 1) : 0;
+    return handle;
+}
+
+/* The handle of the first realm, which functions without a realm mean. */
+static wshub_realm wshub__first(void) {
+    wshub_realm first;
+    first.id = 0;
+    return first;
+}
+
+/* Goes through all realms of a hub, from the first on. realm NULL: gives that one. NULL: there are
+ * no more. */
+static wshub__realm *wshub__realm_next(const wshub *hub, const wshub__realm *realm) {
+    uint32_t number = realm ? realm->number + 1 : 0;
+    for (; number <= hub->realms.used; number++) {
+        wshub__realm *next = wshub__realm_at(hub, number);
+        if (!number || next->slot.link == WSHUB__LIVE) return next;
+    }
+    return NULL;
+}
+
+/* Memory of the most names there ever were is given back when few are left. */
+WSHUB__COLD static void wshub__realm_give_back(const wshub__mem *m, wshub__realm *realm) {
+    void *rooms = realm->rooms.items, *users = realm->users.items;
+    wshub__index_give_back(m, &realm->index);
+    wshub__mem_shrink(m, &rooms, &realm->rooms.cap, realm->rooms.count, sizeof *realm->rooms.items);
+    wshub__mem_shrink(m, &users, &realm->users.cap, realm->users.count, sizeof *realm->users.items);
+    realm->rooms.items = (struct wshub__group **)rooms;
+    realm->users.items = (struct wshub__group **)users;
+}
+
+/* Frees what a realm holds. Nobody is in it any more. */
+WSHUB__COLD static void wshub__realm_done(const wshub__mem *m, wshub__realm *realm) {
+    WSHUB_ASSERT(!realm->oldest && !realm->index.count);
+    WSHUB_ASSERT(!realm->rooms.count && !realm->users.count);
+    wshub__index_done(m, &realm->index);
+    wshub__mem_free(m, realm->rooms.items, realm->rooms.cap * sizeof *realm->rooms.items);
+    wshub__mem_free(m, realm->users.items, realm->users.cap * sizeof *realm->users.items);
+    if (realm->texts) wshub__mem_free(m, realm->texts, realm->texts_bytes);
+}
+
+/* Copies a terminated text to *at, which moves on. */
+static wshub_str wshub__copy_text(char **at, const char *text) {
+    wshub_str s = wshub__str(*at, strlen(text));
+    memcpy(*at, text, s.len + 1);
+    *at += s.len + 1;
+    return s;
+}
+
+/* Copies a list of terminated texts to *at, which moves on. */
+static void wshub__copy_list(wshub_str *list, const char *const *texts, size_t count, char **at) {
+    size_t i;
+    for (i = 0; i < count; i++) list[i] = wshub__copy_text(at, texts[i]);
+}
+
+/* How many bytes a list of terminated texts takes, with the slices that show them. */
+static size_t wshub__list_bytes(const char *const *texts, size_t count) {
+    size_t i, bytes = count * sizeof(wshub_str);
+    for (i = 0; i < count; i++) bytes += strlen(texts[i]) + 1;
+    return bytes;
+}
+
+/* Are these names of rooms, few enough that a client can be in all of them and in its own? */
+WSHUB__COLD static bool wshub__realm_rooms_ok(const wshub *hub, const char *const *rooms,
+                                              size_t count) {
+    size_t i;
+    if (!rooms != !count) return false;
+    if (count >= hub->desc.rooms_per_client_max || count > hub->desc.rooms_max) return false;
+    for (i = 0; i < count; i++) {
+        wshub_str room = wshub_str_z(rooms[i]);
+        if (!room.len || !wshub__name_ok(room)) return false;
+    }
+    return true;
+}
+
+/* Keeps the texts of a realm in one block, if it has any. False: out of memory, nothing changed. */
+WSHUB__COLD static bool wshub__realm_texts(const wshub__mem *m, wshub__realm *realm,
+                                           const wshub_realm_desc *desc) {
+    size_t bytes = wshub__list_bytes(desc->default_rooms, desc->default_rooms_count) +
+                   (desc->name ? strlen(desc->name) + 1 : 0);
+    char *at;
+    realm->name = wshub_str_z("");
+    if (!bytes) return true;
+    realm->texts = wshub__mem_new(m, bytes);
+    if (!realm->texts) return false;
+    realm->texts_bytes = bytes;
+
+    realm->default_rooms = (wshub_str *)realm->texts;
+    realm->default_rooms_count = (uint32_t)desc->default_rooms_count;
+    at = (char *)(realm->default_rooms + desc->default_rooms_count);
+    wshub__copy_list(realm->default_rooms, desc->default_rooms, desc->default_rooms_count, &at);
+    if (desc->name) realm->name = wshub__copy_text(&at, desc->name);
+    WSHUB_ASSERT(at == (char *)realm->texts + bytes);
+    return true;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_realm_create(wshub *hub, const wshub_realm_desc *desc,
+                                                   wshub_realm *out_realm) {
+    wshub__realm *realm;
+    uint32_t index;
+    if (!desc || desc->version != WSHUB_REALM_VERSION || !out_realm) return WSHUB_ERR_PARAM;
+    if (desc->name && !wshub__name_ok(wshub_str_z(desc->name))) return WSHUB_ERR_PARAM;
+    if (!wshub__realm_rooms_ok(hub, desc->default_rooms, desc->default_rooms_count))
+        return WSHUB_ERR_PARAM;
+    if (hub->destroying) return WSHUB_ERR_CLOSED;
+    if (hub->realms.live >= WSHUB_REALMS_MAX - 1) return WSHUB_ERR_LIMIT;
+
+    realm = (wshub__realm *)wshub__pool_take(&hub->mem, &hub->realms, &index);
+    if (!realm) return WSHUB_ERR_NOMEM;
+    if (!wshub__realm_texts(&hub->mem, realm, desc)) {
+        wshub__pool_free(&hub->realms, index);
+        return WSHUB_ERR_NOMEM;
+    }
+    realm->number = index + 1;
+    realm->user = desc->user;
+    memcpy(realm->index.key, hub->key, sizeof hub->key);
+    *out_realm = wshub__realm_handle(realm);
+    return WSHUB_OK;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_realm_destroy(wshub *hub, wshub_realm handle) {
+    wshub__realm *realm = wshub__realm_get(hub, handle);
+    if (!realm) return WSHUB_ERR_STALE;
+    if (realm == &hub->first_realm || realm->oldest) return WSHUB_ERR_STATE;
+
+    /* Its place may be another realm's next: nothing that is kept by address may take that for it. */
+    wshub__walk_stop(hub, &realm->oldest);
+    wshub__walk_stop(hub, &realm->rooms);
+    wshub__walk_stop(hub, &realm->users);
+    if (hub->last_target == &realm->oldest) hub->last_target = NULL;
+
+    wshub__realm_done(&hub->mem, realm);
+    wshub__pool_free(&hub->realms, realm->number - 1);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_str wshub_realm_name(const wshub *hub, wshub_realm realm) {
+    const wshub__realm *r = wshub__realm_get(hub, realm);
+    return r ? r->name : wshub__str(NULL, 0);
+}
+
+WSHUB_API void *wshub_realm_user(const wshub *hub, wshub_realm realm) {
+    const wshub__realm *r = wshub__realm_get(hub, realm);
+    return r ? r->user : NULL;
+}
+
 /* ---- >>clients ---------------------------------------------------------------------------------
  * Clients: who the hub knows at the end of a stream, from their making to the mark that they are gone;
  * what is asked about them. Closing marks; >>settle takes them out of the indexes and tells.
@@ -7146,14 +7404,16 @@ typedef struct wshub__group {
         wshub__member *many;
     } at;
     uint32_t count, cap; /* cap 0: room for one, here */
-    uint32_t pos;        /* in hub->rooms or hub->users */
-    uint32_t pins : 31;  /* clients who are gone and whose user it was, until that is told */
+    uint32_t pos;        /* in its realm's rooms or users */
+    uint32_t realm : 16; /* its realm's number */
+    uint32_t pins : 15;  /* clients who are gone and whose user it was, until that is told */
     uint32_t walked : 1; /* somebody may be in a walk over its members */
 } wshub__group;
 
 struct wshub__xform;
 
-#define WSHUB__ID_BYTES 40 /* a UUID's 36; ids of other dialects are shorter */
+#define WSHUB__UUID_BYTES 36
+#define WSHUB__ID_BYTES 40 /* the longest id of a client: a UUID's fits */
 
 /* what only some clients have, or not for long */
 typedef struct wshub__extra {
@@ -7183,12 +7443,14 @@ typedef struct wshub__client {
     uint32_t conn;      /* index */
     uint8_t state;      /* wshub__client_state; wshub__client_to() alone writes it */
     uint8_t state_last; /* the one before it was disconnected */
-    bool encrypted, own_room, has_user;
+    bool encrypted : 1, has_user : 1;
+    bool own_room;
     bool rooms_walked; /* somebody may be in a walk over its rooms */
     uint8_t cause;
+    uint8_t dialect; /* index */
     uint16_t code;
-    uint8_t dialect;     /* index */
-    uint32_t next, prev; /* all clients, oldest first: index + 1 */
+    uint16_t realm;      /* its realm's number */
+    uint32_t next, prev; /* all clients of the realm, oldest first: index + 1 */
     uint32_t next_gone;
     uint32_t preauth_messages;
     uint32_t asks, asks_count; /* index + 1 of the first */
@@ -7208,6 +7470,10 @@ typedef struct wshub__client {
 
 static wshub__client *wshub__client_at(const wshub *hub, uint32_t index) {
     return (wshub__client *)wshub__pool_at(&hub->clients, index);
+}
+
+static wshub__realm *wshub__realm_of(const wshub *hub, const wshub__client *client) {
+    return wshub__realm_at(hub, client->realm);
 }
 
 /* A client that is gone answers to nobody any more; it is in the indexes until settle buries it. */
@@ -7256,8 +7522,9 @@ static wshub__client *wshub__conn_client(const wshub *hub, const wshub__conn *co
     return conn->above ? wshub__client_at(hub, conn->above - 1) : NULL;
 }
 
-static wshub__client *wshub__client_by_id(const wshub *hub, wshub_str id) { /* gone ones too */
-    wshub__name *n = wshub__index_find(&hub->index, WSHUB__KIND_CLIENT, id);
+/* Finds a client by its id, gone ones too. */
+static wshub__client *wshub__client_by_id(const wshub__realm *realm, wshub_str id) {
+    wshub__name *n = wshub__index_find(&realm->index, WSHUB__KIND_CLIENT, id);
     return n ? (wshub__client *)(void *)((uint8_t *)n - offsetof(wshub__client, name)) : NULL;
 }
 
@@ -7327,7 +7594,7 @@ static void wshub__chan_free(wshub *hub, wshub__chan *c) {
     *(c->next ? &c->next->prev : &list->tail) = c->prev;
     hub->subs_count--;
     if (c->out) hub->stats.bus_lingering--;
-    wshub__index_remove(&hub->index, &c->name);
+    wshub__index_remove(&hub->channels, &c->name);
     wshub__mem_free(&hub->mem, c, sizeof *c + c->name.len);
 }
 
@@ -7373,13 +7640,13 @@ WSHUB__COLD static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name,
     WSHUB_ASSERT(name.ptr && name.len <= WSHUB_NAME_BYTES_MAX);
     memcpy(text, wshub__kind_prefixes[kind], prefix);
     memcpy(text + prefix, name.ptr, name.len);
-    c = (wshub__chan *)(void *)wshub__index_find(&hub->index, WSHUB__KIND_CHANNEL,
+    c = (wshub__chan *)(void *)wshub__index_find(&hub->channels, WSHUB__KIND_CHANNEL,
                                                  wshub__str(text, n));
     if (c) {
         if (c->out == wanted) wshub__chan_free(hub, c);
         return;
     }
-    c = wshub__index_reserve(&hub->mem, &hub->index)
+    c = wshub__index_reserve(&hub->mem, &hub->channels)
             ? (wshub__chan *)wshub__mem_new(&hub->mem, sizeof *c + n)
             : NULL;
     if (!c) {
@@ -7397,7 +7664,7 @@ WSHUB__COLD static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name,
     *(c->prev ? &c->prev->next : &list->head) = c;
     list->tail = c;
     hub->subs_count++;
-    wshub__index_add(&hub->index, &c->name);
+    wshub__index_add(&hub->channels, &c->name);
     if (wanted) return;
     hub->stats.bus_lingering++;
     if (hub->stats.bus_lingering > hub->desc.rooms_max &&
@@ -7411,20 +7678,47 @@ WSHUB__COLD static void wshub__subs_clear(wshub *hub) {
     while (hub->subs_out.head) wshub__chan_free(hub, hub->subs_out.head);
 }
 
-static void wshub__client_unlink(wshub *hub, wshub__client *c) {
-    wshub__sub(hub, WSHUB__KIND_CLIENT, wshub__name_str(&c->name), false);
-    wshub__index_remove(&hub->index, &c->name);
-    if (c->prev) {
-        wshub__client_at(hub, c->prev - 1)->next = c->next;
+/* A name of a realm has come, or has gone: which channels the bus is asked for because of that is
+ * decided here and nowhere else. For now only the first realm's names are heard of by other
+ * instances.
+ *   kind  of the name: client, user or room
+ *   here  true: the first of that name has come; false: the last has gone */
+static void wshub__realm_named(wshub *hub, const wshub__realm *realm, wshub__kind kind,
+                               wshub_str name, bool here) {
+    if (realm == &hub->first_realm) wshub__sub(hub, kind, name, here);
+}
+
+/* Puts a client behind the newest of its realm. */
+static void wshub__client_link(wshub *hub, wshub__realm *realm, wshub__client *client) {
+    WSHUB_ASSERT(!realm->newest == !realm->oldest);
+    client->prev = realm->newest;
+    if (client->prev) {
+        wshub__client_at(hub, client->prev - 1)->next = client->index + 1;
     } else {
-        hub->oldest = c->next;
+        realm->oldest = client->index + 1;
     }
-    if (c->next) {
-        wshub__client_at(hub, c->next - 1)->prev = c->prev;
+    realm->newest = client->index + 1;
+}
+
+/* Takes a client out of its realm: from here on its id names nobody there. */
+static void wshub__client_unlink(wshub *hub, wshub__client *client) {
+    wshub__realm *realm = wshub__realm_of(hub, client);
+    wshub__realm_named(hub, realm, WSHUB__KIND_CLIENT, wshub__name_str(&client->name), false);
+    wshub__index_remove(&realm->index, &client->name);
+
+    WSHUB_ASSERT(client->prev || realm->oldest == client->index + 1);
+    WSHUB_ASSERT(client->next || realm->newest == client->index + 1);
+    if (client->prev) {
+        wshub__client_at(hub, client->prev - 1)->next = client->next;
     } else {
-        hub->newest = c->prev;
+        realm->oldest = client->next;
     }
-    if (hub->clients_walked) wshub__walk_past(hub, c->index + 1, c->prev);
+    if (client->next) {
+        wshub__client_at(hub, client->next - 1)->prev = client->prev;
+    } else {
+        realm->newest = client->prev;
+    }
+    if (realm->clients_walked) wshub__walk_past(hub, realm, client->index + 1, client->prev);
 }
 
 /* ---- >>rooms ---------------------------------------------------------------------------------
@@ -7445,65 +7739,90 @@ static void wshub__group_end(wshub *hub, wshub__group *g) { /* its memory, once 
     wshub__mem_free(&hub->mem, g, sizeof *g + g->name.len);
 }
 
-static wshub__group *wshub__group_find(const wshub *hub, wshub__kind kind, wshub_str name) {
-    return (wshub__group *)wshub__index_find(&hub->index, kind, name);
+static wshub__group *wshub__group_find(const wshub__realm *realm, wshub__kind kind,
+                                       wshub_str name) {
+    return (wshub__group *)wshub__index_find(&realm->index, kind, name);
 }
 
-static wshub_err wshub__group_new(wshub *hub, wshub__kind kind, wshub_str name,
+/* The list of a realm in which groups of a kind are, and how many the hub has of that kind. */
+static wshub__groups *wshub__realm_groups(wshub__realm *realm, wshub__kind kind) {
+    return kind == WSHUB__KIND_ROOM ? &realm->rooms : &realm->users;
+}
+
+static uint32_t *wshub__groups_live(wshub *hub, wshub__kind kind) {
+    return kind == WSHUB__KIND_ROOM ? &hub->rooms_live : &hub->users_live;
+}
+
+/* Makes a room or a user of a name that the realm has not. It is empty: whoever makes it puts
+ * somebody into it, or frees it again. All or nothing. */
+static wshub_err wshub__group_new(wshub *hub, wshub__realm *realm, wshub__kind kind, wshub_str name,
                                   wshub__group **out) {
-    bool room = kind == WSHUB__KIND_ROOM;
-    wshub__group ***list = room ? &hub->rooms : &hub->users;
-    uint32_t *count = room ? &hub->rooms_count : &hub->users_count,
-             *cap = room ? &hub->rooms_cap : &hub->users_cap;
-    void *items = *list;
+    wshub__groups *list = wshub__realm_groups(realm, kind);
+    uint32_t *live = wshub__groups_live(hub, kind),
+             most = kind == WSHUB__KIND_ROOM ? hub->desc.rooms_max : hub->desc.users_max;
+    void *items = list->items;
     wshub__group *g;
-    if (*count >= (room ? hub->desc.rooms_max : hub->desc.users_max)) return WSHUB_ERR_LIMIT;
-    if (!wshub__mem_grow(&hub->mem, &items, cap, *count + 1, sizeof(wshub__group *)))
+    if (*live >= most) return WSHUB_ERR_LIMIT;
+
+    /* All that is needed of memory, before anything changes. */
+    if (!wshub__mem_grow(&hub->mem, &items, &list->cap, list->count + 1, sizeof *list->items))
         return WSHUB_ERR_NOMEM;
-    *list = (wshub__group **)items;
-    if (!wshub__index_reserve(&hub->mem, &hub->index)) return WSHUB_ERR_NOMEM;
+    list->items = (wshub__group **)items;
+    if (!wshub__index_reserve(&hub->mem, &realm->index)) return WSHUB_ERR_NOMEM;
     g = (wshub__group *)wshub__mem_new(&hub->mem, sizeof *g + name.len);
     if (!g) return WSHUB_ERR_NOMEM;
+
     memcpy((char *)(g + 1), name.ptr, name.len);
     g->name.ptr = (const char *)(g + 1);
     g->name.len = name.len & WSHUB__NAME_LEN_MAX;
     g->name.kind = (uint32_t)kind & 15;
-    g->pos = *count;
-    (*list)[(*count)++] = g;
-    wshub__index_add(&hub->index, &g->name);
-    wshub__sub(hub, kind, name, true);
+    g->realm = (uint16_t)realm->number;
+    g->pos = list->count;
+    list->items[list->count++] = g;
+    ++*live;
+    wshub__index_add(&realm->index, &g->name);
+    wshub__realm_named(hub, realm, kind, name, true);
     *out = g;
     return WSHUB_OK;
 }
 
-static void wshub__group_free(wshub *hub, wshub__group *g) {
-    bool room = g->name.kind == WSHUB__KIND_ROOM;
-    wshub__group **list = room ? hub->rooms : hub->users;
-    uint32_t *count = room ? &hub->rooms_count : &hub->users_count, hole, from;
-    bool *walked = room ? &hub->rooms_walked : &hub->users_walked;
-    wshub__sub(hub, (wshub__kind)g->name.kind, wshub__name_str(&g->name), false);
-    wshub__index_remove(&hub->index, &g->name);
-    if (g->walked) wshub__walk_stop(hub, g);
-    hole = g->pos;
-    while (*walked && (from = wshub__walk_shift(hub, count, hole, walked)) != UINT32_MAX) {
-        list[hole] = list[from];
-        list[hole]->pos = hole;
+/* Takes a group out of the list of its realm; the last of the list fills the gap. */
+static void wshub__groups_remove(wshub *hub, wshub__groups *list, const wshub__group *g) {
+    uint32_t hole = g->pos, from;
+    WSHUB_ASSERT(list->items[hole] == g);
+    while (list->walked &&
+           (from = wshub__walk_shift(hub, list, hole, &list->walked)) != WSHUB__NONE) {
+        list->items[hole] = list->items[from];
+        list->items[hole]->pos = hole;
         hole = from;
     }
-    if (hole != --*count) {
-        list[hole] = list[*count];
-        list[hole]->pos = hole;
-    }
+    if (hole == --list->count) return;
+    list->items[hole] = list->items[list->count];
+    list->items[hole]->pos = hole;
+}
+
+/* The last member has left, or the first could not come in. */
+static void wshub__group_free(wshub *hub, wshub__group *g) {
+    wshub__kind kind = (wshub__kind)g->name.kind;
+    wshub__realm *realm = wshub__realm_at(hub, g->realm);
+    WSHUB_ASSERT(g->count == 0);
+    wshub__realm_named(hub, realm, kind, wshub__name_str(&g->name), false);
+    wshub__index_remove(&realm->index, &g->name);
+    if (g->walked) wshub__walk_stop(hub, g);
+    wshub__groups_remove(hub, wshub__realm_groups(realm, kind), g);
+    --*wshub__groups_live(hub, kind);
     wshub__group_end(hub, g);
 }
 
+/* Makes sure that a group has room for one member more: the first lies in the group itself. False:
+ * out of memory, nothing changed. */
 static bool wshub__group_room(wshub *hub, wshub__group *g) {
     bool here = !g->cap;
     wshub__member one = *wshub__members(g);
     void *many = here ? NULL : g->at.many;
-    if (here && g->count == 0) return true;
-    if (!wshub__mem_grow(&hub->mem, &many, &g->cap, here ? 2 : g->count + 1, sizeof one))
-        return false;
+    if (g->count < (here ? 1 : g->cap)) return true;
+
+    if (!wshub__mem_grow(&hub->mem, &many, &g->cap, g->count + 1, sizeof one)) return false;
     if (here) *(wshub__member *)many = one;
     g->at.many = (wshub__member *)many;
     return true;
@@ -7682,58 +8001,73 @@ static void wshub__room_drop(wshub *hub, wshub__client *c, uint32_t place) {
     wshub__group_remove(hub, room, pos);
 }
 
-static wshub_err wshub__room_join(wshub *hub, wshub__client *c, wshub_str name) {
-    wshub__group *room = wshub__group_find(hub, WSHUB__KIND_ROOM, name);
-    wshub_err err;
-    bool fresh = !room;
-    if (c->own_room && wshub_str_eq(name, wshub__name_str(&c->name))) return WSHUB_OK;
-    if (room && wshub__room_place(c, room) != UINT32_MAX) return WSHUB_OK; /* ROOM-5 */
-    if (c->rooms_count + (c->own_room ? 1u : 0u) >= hub->desc.rooms_per_client_max)
-        return WSHUB_ERR_LIMIT;
-    if (!room) {
-        wshub__client *owner = wshub__client_by_id(hub, name);
-        err = wshub__group_new(hub, WSHUB__KIND_ROOM, name, &room);
-        if (err) return err;
-        if (owner && owner->own_room &&
-            !wshub__is_gone(owner)) { /* its own-id room becomes a real one */
-            err = wshub__room_add(hub, owner, room);
-            if (err) {
-                wshub__group_free(hub, room);
-                return err;
-            }
-            owner->own_room = false;
-            hub->own_rooms--;
-            fresh = false;
-        }
+/* Makes the room of a name. A client whose own-id room it was until now becomes its first member, as
+ * a flag does for it alone, not for two. One that is gone does not, but its flag goes too: the name is
+ * the new room's from here on, and not to be given up when the client leaves. All or nothing. */
+WSHUB__COLD static wshub_err wshub__room_make(wshub *hub, wshub__realm *realm, wshub_str name,
+                                              wshub__group **out_room) {
+    wshub__client *owner = wshub__client_by_id(realm, name);
+    wshub_err err = wshub__group_new(hub, realm, WSHUB__KIND_ROOM, name, out_room);
+    if (err || !owner || !owner->own_room) return err;
+
+    if (!wshub__is_gone(owner)) err = wshub__room_add(hub, owner, *out_room);
+    if (err) {
+        wshub__group_free(hub, *out_room);
+        wshub__realm_named(hub, realm, WSHUB__KIND_ROOM, name, true); /* it is the owner's still */
+        return err;
     }
-    err = wshub__room_add(hub, c, room);
-    if (err && fresh) wshub__group_free(hub, room);
+    owner->own_room = false;
+    hub->own_rooms--;
+    return WSHUB_OK;
+}
+
+/* Puts a client into the room of a name (ROOM-5: once). All or nothing, but that a room in which
+ * its owner is alone may have become one of the many. */
+static wshub_err wshub__room_join(wshub *hub, wshub__client *client, wshub_str name) {
+    wshub__realm *realm = wshub__realm_of(hub, client);
+    wshub__group *room = wshub__group_find(realm, WSHUB__KIND_ROOM, name);
+    wshub_err err;
+    if (client->own_room && wshub_str_eq(name, wshub__name_str(&client->name))) return WSHUB_OK;
+    if (room && wshub__room_place(client, room) != WSHUB__NONE) return WSHUB_OK;
+    if (client->rooms_count + (client->own_room ? 1u : 0u) >= hub->desc.rooms_per_client_max)
+        return WSHUB_ERR_LIMIT;
+
+    if (!room && (err = wshub__room_make(hub, realm, name, &room)) != WSHUB_OK) return err;
+    err = wshub__room_add(hub, client, room);
+    if (err && !room->count) wshub__group_free(hub, room);
     return err;
 }
 
-static bool wshub__room_leave(wshub *hub, wshub__client *c, wshub_str name) {
+/* Takes a client out of the room of a name. False: it was not in there. */
+static bool wshub__room_leave(wshub *hub, wshub__client *client, wshub_str name) {
+    wshub__realm *realm = wshub__realm_of(hub, client);
     wshub__group *room;
     uint32_t place;
-    if (c->own_room && wshub_str_eq(name, wshub__name_str(&c->name))) {
-        c->own_room = false;
+    if (client->own_room && wshub_str_eq(name, wshub__name_str(&client->name))) {
+        client->own_room = false;
         hub->own_rooms--;
-        wshub__sub(hub, WSHUB__KIND_ROOM, name, false);
+        wshub__realm_named(hub, realm, WSHUB__KIND_ROOM, name, false);
         return true;
     }
-    room = wshub__group_find(hub, WSHUB__KIND_ROOM, name);
-    place = room ? wshub__room_place(c, room) : UINT32_MAX;
-    if (place == UINT32_MAX) return false;
-    wshub__room_drop(hub, c, place);
+
+    room = wshub__group_find(realm, WSHUB__KIND_ROOM, name);
+    place = room ? wshub__room_place(client, room) : WSHUB__NONE;
+    if (place == WSHUB__NONE) return false;
+    wshub__room_drop(hub, client, place);
     return true;
 }
 
-static wshub_err wshub__room_join_own(wshub *hub, wshub__client *c) {
-    wshub__group *room = wshub__group_find(hub, WSHUB__KIND_ROOM, wshub__name_str(&c->name));
+/* Puts a client into the room named like its id (AUTH-7): a flag, unless others are in it already. */
+static wshub_err wshub__room_join_own(wshub *hub, wshub__client *client) {
+    wshub__realm *realm = wshub__realm_of(hub, client);
+    wshub_str name = wshub__name_str(&client->name);
+    wshub__group *room = wshub__group_find(realm, WSHUB__KIND_ROOM, name);
     if (room)
-        return wshub__room_place(c, room) == UINT32_MAX ? wshub__room_add(hub, c, room) : WSHUB_OK;
-    c->own_room = true;
+        return wshub__room_place(client, room) == WSHUB__NONE ? wshub__room_add(hub, client, room)
+                                                              : WSHUB_OK;
+    client->own_room = true;
     hub->own_rooms++;
-    wshub__sub(hub, WSHUB__KIND_ROOM, wshub__name_str(&c->name), true);
+    wshub__realm_named(hub, realm, WSHUB__KIND_ROOM, name, true);
     return WSHUB_OK;
 }
 
@@ -7746,9 +8080,10 @@ static void wshub__room_leave_all(wshub *hub, wshub__client *c) {
 }
 
 static wshub_err wshub__user_add(wshub *hub, wshub__client *c, wshub_str id) {
-    wshub__group *user = wshub__group_find(hub, WSHUB__KIND_USER, id);
+    wshub__realm *realm = wshub__realm_of(hub, c);
+    wshub__group *user = wshub__group_find(realm, WSHUB__KIND_USER, id);
     if (!user) {
-        wshub_err err = wshub__group_new(hub, WSHUB__KIND_USER, id, &user);
+        wshub_err err = wshub__group_new(hub, realm, WSHUB__KIND_USER, id, &user);
         if (err) return err;
     }
     if (!wshub__group_room(hub, user)) return WSHUB_ERR_NOMEM; /* a fresh one has room for one */
@@ -7935,45 +8270,55 @@ static void wshub__session_unlink(const wshub *hub, wshub__client *client) {
     wshub__client_at(hub, at - 1)->next_of_session = client->next_of_session;
 }
 
-/* A new client at a stream, unauthorized; id ptr NULL: a UUID. Returns OK; NOMEM; STATE: the id is
- * taken, or the io's randomness gives ids that are. */
-static wshub_err wshub__client_new(wshub *hub, wshub__conn *conn, const wshub_client_desc *desc,
-                                   wshub__client **out_client) {
-    uint32_t index;
+/* Gives a client its id: that of the description, or a UUID. False: the realm has no memory for it;
+ * *out_taken: it is somebody's already, or the io's randomness gives ids that are. */
+static bool wshub__client_name(wshub *hub, wshub__realm *realm, wshub__client *client, wshub_str id,
+                               bool *out_taken) {
     uint8_t bytes[16];
-    bool reserved;
-    wshub__client *client = (wshub__client *)wshub__pool_take(&hub->mem, &hub->clients, &index);
-    if (!client) return WSHUB_ERR_NOMEM;
-    if (desc->id.ptr) {
-        memcpy(client->id, desc->id.ptr, desc->id.len);
+    *out_taken = false;
+    if (id.ptr) {
+        WSHUB_ASSERT(id.len && id.len <= WSHUB__ID_BYTES);
+        memcpy(client->id, id.ptr, id.len);
     } else {
-        wshub__random(hub, bytes, 16);
+        wshub__random(hub, bytes, sizeof bytes);
         wshub__uuid(bytes, client->id);
+        id.len = WSHUB__UUID_BYTES;
     }
     client->name.ptr = client->id;
-    client->name.len = (desc->id.ptr ? desc->id.len : 36) & WSHUB__NAME_LEN_MAX;
+    client->name.len = id.len & WSHUB__NAME_LEN_MAX;
     client->name.kind = WSHUB__KIND_CLIENT;
-    reserved = wshub__index_reserve(&hub->mem, &hub->index);
-    if (!reserved || !wshub__index_put(&hub->index, &client->name)) {
+    if (!wshub__index_reserve(&hub->mem, &realm->index)) return false;
+    *out_taken = !wshub__index_put(&realm->index, &client->name);
+    realm->id_lengths |= UINT64_C(1) << id.len;
+    return !*out_taken;
+}
+
+/* A new client of a realm, unauthorized, at a stream. Returns OK; STALE: no such realm; NOMEM; STATE:
+ * the id is taken. On failure nothing has changed. */
+static wshub_err wshub__client_new(wshub *hub, wshub__conn *conn, const wshub_client_desc *desc,
+                                   wshub__client **out_client) {
+    wshub__realm *realm = wshub__realm_get(hub, desc->realm);
+    wshub__client *client;
+    uint32_t index;
+    bool taken;
+    if (!realm) return WSHUB_ERR_STALE;
+    client = (wshub__client *)wshub__pool_take(&hub->mem, &hub->clients, &index);
+    if (!client) return WSHUB_ERR_NOMEM;
+    if (!wshub__client_name(hub, realm, client, desc->id, &taken)) {
         wshub__pool_free(&hub->clients, index);
-        return reserved ? WSHUB_ERR_STATE : WSHUB_ERR_NOMEM;
+        return taken ? WSHUB_ERR_STATE : WSHUB_ERR_NOMEM;
     }
 
     client->index = index;
+    client->realm = (uint16_t)realm->number;
     client->dialect = (uint8_t)desc->dialect;
-    wshub__client_to(hub, client, WSHUB__CLIENT_UNAUTHORIZED);
     client->user_ptr = desc->user_ptr;
     client->time = hub->now + hub->desc.auth_timeout_ms; /* AUTH-1 */
-    client->prev = hub->newest;
-    if (client->prev) {
-        wshub__client_at(hub, client->prev - 1)->next = index + 1;
-    } else {
-        hub->oldest = index + 1;
-    }
-    hub->newest = index + 1;
+    wshub__client_to(hub, client, WSHUB__CLIENT_UNAUTHORIZED);
     if (!conn->above) conn->of.allowance = hub->desc.preauth_bytes_max;
+    wshub__client_link(hub, realm, client);
     wshub__session_link(conn, client);
-    wshub__sub(hub, WSHUB__KIND_CLIENT, wshub__name_str(&client->name), true);
+    wshub__realm_named(hub, realm, WSHUB__KIND_CLIENT, wshub__name_str(&client->name), true);
     *out_client = client;
     return WSHUB_OK;
 }
@@ -8469,17 +8814,18 @@ static bool wshub__is_clear_refused(wshub *hub, const wshub__client *c) {
 /* Marks the excluded for one fan-out, so that it looks at ids and members once each. Returns the
  * mark. Nothing is allocated, so none of them can be forgotten; nothing need be undone, since the
  * next fan-out has another mark. */
-static uint32_t wshub__exclude(wshub *hub, const wshub_str *ids, size_t count) {
+static uint32_t wshub__exclude(wshub *hub, const wshub__realm *realm, const wshub_str *ids,
+                               size_t count) {
     size_t i;
     if (!count) return WSHUB__NOBODY;
-    if (++hub->mark == WSHUB__NOBODY) { /* all have been used: those of old are wiped out */
+    if (++hub->mark == WSHUB__NOBODY) { /* all have been used: those of old are wiped out, in all
+                                           realms, as a realm's fan-out may be the next with 1 */
         uint32_t k;
-        for (k = hub->oldest; k; k = wshub__client_at(hub, k - 1)->next)
-            wshub__client_at(hub, k - 1)->mark = 0;
+        for (k = 0; k < hub->clients.used; k++) wshub__client_at(hub, k)->mark = 0;
         hub->mark = 1;
     }
     for (i = 0; i < count; i++) {
-        wshub__client *c = wshub__client_by_id(hub, ids[i]);
+        wshub__client *c = wshub__client_by_id(realm, ids[i]);
         if (c) c->mark = hub->mark;
     }
     return hub->mark;
@@ -8574,9 +8920,10 @@ static void wshub__route_group(wshub *hub, wshub__group *g, wshub__fan *fan, uin
     wshub__tally_book(hub, fan, &t);
 }
 
-static void wshub__route_all(wshub *hub, wshub__fan *fan, uint32_t except) {
+static void wshub__route_all(wshub *hub, const wshub__realm *realm, wshub__fan *fan,
+                             uint32_t except) {
     wshub__tally t = {0, 0};
-    uint32_t i = hub->oldest;
+    uint32_t i = realm->oldest;
     wshub__run_out(hub);
     while (i) {
         wshub__client *c = wshub__client_at(hub, i - 1);
@@ -8599,7 +8946,7 @@ static void wshub__run_end(wshub *hub) {
     if (room) {
         wshub__route_group(hub, room, &fan, WSHUB__NOBODY);
     } else {
-        wshub__route_all(hub, &fan, WSHUB__NOBODY);
+        wshub__route_all(hub, hub->run.realm, &fan, WSHUB__NOBODY);
     }
     wshub__fan_done(hub, &fan);
 }
@@ -8607,12 +8954,13 @@ static void wshub__run_end(wshub *hub) {
 /* A room, or all, that is sent to without a break: the frames are gathered while they lie one
  * behind the other in the log, and the members are walked once for all of them (wshub__run_end),
  * before anything else happens to any of them: their queues, their rooms, their end, or somebody
- * who looks. room NULL: all. False: not this time. */
-static bool wshub__run_add(wshub *hub, wshub__group *room, wshub__fan *fan, uint32_t except) {
-    const void *target = room ? (const void *)room : (const void *)&hub->oldest;
+ * who looks. room NULL: all of the realm. False: not this time. */
+static bool wshub__run_add(wshub *hub, wshub__realm *realm, wshub__group *room, wshub__fan *fan,
+                           uint32_t except) {
+    const void *target = room ? (const void *)room : (const void *)&realm->oldest;
     bool again = hub->last_target == target;
     hub->last_target = target;
-    if (!again || (!room && !hub->oldest) || except != WSHUB__NOBODY ||
+    if (!again || (!room && !realm->oldest) || except != WSHUB__NOBODY ||
         hub->desc.on_transform_out || hub->desc.require_encryption ||
         hub->desc.close_on_backpressure)
         return false; /* what depends on each receiver, and what ends one, is done at once */
@@ -8625,6 +8973,7 @@ static bool wshub__run_add(wshub *hub, wshub__group *room, wshub__fan *fan, uint
         return true;
     }
     wshub__run_out(hub);
+    hub->run.realm = realm;
     hub->run.room = room;
     hub->run.span = fan->frame;
     hub->run.span.seg->refs++;
@@ -8633,40 +8982,45 @@ static bool wshub__run_add(wshub *hub, wshub__group *room, wshub__fan *fan, uint
     return true;
 }
 
-static void wshub__route_room(wshub *hub, wshub_str name, wshub__fan *fan, uint32_t except) {
-    wshub__group *room = wshub__group_find(hub, WSHUB__KIND_ROOM, name);
+static void wshub__route_room(wshub *hub, wshub__realm *realm, wshub_str name, wshub__fan *fan,
+                              uint32_t except) {
+    wshub__group *room = wshub__group_find(realm, WSHUB__KIND_ROOM, name);
     if (room) {
-        if (!wshub__run_add(hub, room, fan, except)) wshub__route_group(hub, room, fan, except);
+        if (!wshub__run_add(hub, realm, room, fan, except))
+            wshub__route_group(hub, room, fan, except);
     } else {
-        wshub__client *c = wshub__client_by_id(hub, name); /* an own-id room that holds nobody else
+        wshub__client *c =
+            wshub__client_by_id(realm, name); /* an own-id room that holds nobody else
                                                             */
         if (c && c->own_room && !wshub__is_gone(c) && c->mark != except)
             (void)wshub__fan_to(hub, c, fan);
     }
 }
 
-/* Delivers here, to what dest names; kind is not RESOLVE. */
-static wshub_err wshub__route(wshub *hub, const wshub_dest *dest, wshub__fan *fan) {
+/* Delivers here, to what dest names in a realm; kind is not RESOLVE. */
+static wshub_err wshub__route(wshub *hub, wshub__realm *realm, const wshub_dest *dest,
+                              wshub__fan *fan) {
     uint32_t except = WSHUB__NOBODY;
     if (dest->kind == WSHUB_DEST_ALL || dest->kind == WSHUB_DEST_ROOM)
-        except = wshub__exclude(hub, dest->exclude, dest->exclude_count);
+        except = wshub__exclude(hub, realm, dest->exclude, dest->exclude_count);
     switch (dest->kind) {
     case WSHUB_DEST_RESOLVE: break; /* never: resolved by wshub_send() */
     case WSHUB_DEST_ALL:
-        if (!wshub__run_add(hub, NULL, fan, except)) wshub__route_all(hub, fan, except);
+        if (!wshub__run_add(hub, realm, NULL, fan, except))
+            wshub__route_all(hub, realm, fan, except);
         break;
     case WSHUB_DEST_CLIENT: {
-        wshub__client *c = wshub__client_by_id(hub, dest->name);
+        wshub__client *c = wshub__client_by_id(realm, dest->name);
         if (c && !wshub__is_gone(c) && !wshub__is_clear_refused(hub, c))
             (void)wshub__fan_to(hub, c, fan);
         break;
     }
     case WSHUB_DEST_USER: {
-        wshub__group *user = wshub__group_find(hub, WSHUB__KIND_USER, dest->name);
+        wshub__group *user = wshub__group_find(realm, WSHUB__KIND_USER, dest->name);
         if (user) wshub__route_group(hub, user, fan, WSHUB__NOBODY);
         break;
     }
-    case WSHUB_DEST_ROOM: wshub__route_room(hub, dest->name, fan, except); break;
+    case WSHUB_DEST_ROOM: wshub__route_room(hub, realm, dest->name, fan, except); break;
     }
     return fan->failed ? WSHUB_ERR_NOMEM : WSHUB_OK;
 }
@@ -8718,12 +9072,13 @@ WSHUB__COLD static void wshub__auth_refuse(wshub *hub, wshub__client *client, ws
 static wshub_err wshub__auth_enter(wshub *hub, wshub__client *client, wshub_str user_id,
                                    const wshub_acceptance *what) {
     const wshub__speaker *speaker = wshub__client_speaker(hub, client);
+    const wshub__realm *realm = wshub__realm_of(hub, client);
     wshub_err err = WSHUB_OK;
     size_t i;
     if (user_id.len) err = wshub__user_add(hub, client, user_id);
     if (!err) err = wshub__room_join_own(hub, client);
-    for (i = 0; i < hub->desc.default_rooms_count && !err; i++)
-        err = wshub__room_join(hub, client, hub->default_rooms[i]);
+    for (i = 0; i < realm->default_rooms_count && !err; i++)
+        err = wshub__room_join(hub, client, realm->default_rooms[i]);
     if (!err && speaker->table.accepted)
         err = speaker->table.accepted(hub, wshub__client_handle(hub, client), what, speaker->user);
     return err;
@@ -8783,6 +9138,7 @@ WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *c,
     wshub__ask_free(hub, first);
     h.client = wshub__client_handle(hub, c);
     h.id = wshub__name_str(&c->name);
+    h.realm = wshub__realm_handle(wshub__realm_of(hub, c));
     h.user_id = user_id; /* the caller's, and the data kept here: an answer at once frees what the
                             client has of both */
     data = c->extra->auth_data;
@@ -8816,6 +9172,7 @@ WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *c, wshub_st
     auth.client = wshub__client_handle(hub, c);
     auth.id = wshub__name_str(&c->name);
     auth.data = data;
+    auth.realm = wshub__realm_handle(wshub__realm_of(hub, c));
     hub->desc.on_authenticate(hub, ask, &auth, hub->desc.user);
 }
 
@@ -9575,7 +9932,7 @@ static void wshub__bus_deliver(wshub *hub, const wshub__envelope *e, wshub_str c
             }
             dest.exclude = exclude;
             fan = wshub__fan_make(event, e->data);
-            (void)wshub__route(hub, &dest, &fan);
+            (void)wshub__route(hub, &hub->first_realm, &dest, &fan);
             if (!fan.encoded && !fan.text) hub->stats.bus_discarded++; /* nobody here wanted it */
             wshub__fan_done(hub, &fan);
         }
@@ -9629,10 +9986,11 @@ static void wshub__bus_handed_over(void *ctx, const wshub_bus_handover *message)
     dest.name = wshub__str(channel.ptr + i, channel.len - i);
     dest.exclude = exclude;
     dest.exclude_count = h.exclude_count;
+    dest.realm = wshub__first();
     if (wshub_str_eq(wshub__envelope_peek(payload), hub->server_id)) {
         hub->stats.bus_self_echo++;
     } else {
-        (void)wshub__route(hub, &dest, &fan);
+        (void)wshub__route(hub, &hub->first_realm, &dest, &fan);
         if (!fan.encoded && !fan.text) hub->stats.bus_discarded++;
         wshub__fan_done(hub, &fan);
     }
@@ -9647,6 +10005,7 @@ WSHUB__COLD static bool wshub__replay(wshub *hub) {
                                              {{"ws:room:*", 9}, true},
                                              {{"ws:client:*", 11}, true},
                                              {{"ws:user:*", 9}, true}};
+    const wshub__realm *realm = &hub->first_realm; /* see wshub__realm_named() */
     wshub_bus_channel list[WSHUB_BUS_BATCH];
     wshub__buf names;
     uint32_t i, n, at, end;
@@ -9659,8 +10018,8 @@ WSHUB__COLD static bool wshub__replay(wshub *hub) {
         hub->replay_at = UINT32_MAX;
     }
     while (hub->replay) {
-        end = hub->replay == 2   ? hub->rooms_count
-              : hub->replay == 3 ? hub->users_count
+        end = hub->replay == 2   ? realm->rooms.count
+              : hub->replay == 3 ? realm->users.count
                                  : hub->clients.used;
         n = names.len = 0;
         for (at = hub->replay_at < end ? hub->replay_at : end; at && n + 1 < WSHUB_BUS_BATCH;
@@ -9669,11 +10028,11 @@ WSHUB__COLD static bool wshub__replay(wshub *hub) {
             wshub__kind kinds[2] = {WSHUB__KIND_CLIENT, WSHUB__KIND_ROOM};
             uint32_t k, count = 1;
             if (hub->replay < 4) {
-                name = &(hub->replay == 2 ? hub->rooms : hub->users)[at - 1]->name;
+                name = &(hub->replay == 2 ? &realm->rooms : &realm->users)->items[at - 1]->name;
                 kinds[0] = (wshub__kind)name->kind;
             } else {
                 const wshub__client *c = wshub__client_at(hub, at - 1);
-                if (c->slot.link != WSHUB__LIVE) continue;
+                if (c->slot.link != WSHUB__LIVE || c->realm != realm->number) continue;
                 name = &c->name;
                 count = c->own_room ? 2 : 1;
             }
@@ -10019,7 +10378,8 @@ WSHUB__COLD WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const
     if (dest) d = *dest;
     if (emitter->closing) return WSHUB_ERR_STATE;
     if (d.kind == WSHUB_DEST_RESOLVE) d.kind = d.name.len ? WSHUB_DEST_ROOM : WSHUB_DEST_ALL;
-    if (wshub__dest_check(&d) || !msg || !wshub__name_ok(msg->event)) return WSHUB_ERR_PARAM;
+    if (wshub__dest_check(&d) || d.realm.id || !msg || !wshub__name_ok(msg->event))
+        return WSHUB_ERR_PARAM;
     if (msg->data.len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
     if (msg->data.ptr && (!msg->data_is_json || !msg->data.len) &&
         !wshub__data_ok(msg->data, emitter->json_depth_max))
@@ -10049,30 +10409,68 @@ static void wshub__look(const wshub *hub) { /* who looks at queues or counts see
     wshub__run_out(hub->self);
 }
 
-WSHUB_API wshub_err wshub_client_find(const wshub *hub, wshub_str id, wshub_client *out_client) {
-    wshub__client *c = wshub__client_by_id(hub, id);
-    if (!c || wshub__is_gone(c)) return WSHUB_ERR_STALE;
-    *out_client = wshub__client_handle(hub, c);
+WSHUB_API wshub_err wshub_client_find_in(const wshub *hub, wshub_realm realm, wshub_str id,
+                                         wshub_client *out_client) {
+    const wshub__realm *r = wshub__realm_get(hub, realm);
+    wshub__client *client = r ? wshub__client_by_id(r, id) : NULL;
+    if (!client || wshub__is_gone(client)) return WSHUB_ERR_STALE;
+    *out_client = wshub__client_handle(hub, client);
     return WSHUB_OK;
 }
 
-WSHUB_API bool wshub_client_each(const wshub *hub, wshub_iter *iter, wshub_client *out_client) {
-    wshub__walk *w = wshub__walk_step(hub, iter, &hub->oldest, 0);
-    uint32_t last, i;
-    if (!w) return false;
-    last = w->left;
-    if (last &&
-        (last > hub->clients.used || wshub__client_at(hub, last - 1)->slot.link != WSHUB__LIVE))
-        return wshub__walk_end(w, iter); /* 64 others have pushed it out, and who was seen last has
-                                            gone since */
-    i = last ? wshub__client_at(hub, last - 1)->next : hub->oldest;
-    while (i && wshub__is_gone(wshub__client_at(hub, i - 1)))
+WSHUB_API wshub_err wshub_client_find(const wshub *hub, wshub_str id, wshub_client *out_client) {
+    return wshub_client_find_in(hub, wshub__first(), id, out_client);
+}
+
+/* Behind whom a walk over the clients of a realm goes on. Returns false: that one has gone and nobody
+ * knows who came next, as 64 other walks have pushed this one out. */
+static bool wshub__clients_known(const wshub *hub, const wshub__realm *realm, uint32_t last) {
+    const wshub__client *client;
+    if (!last) return true; /* it begins */
+    if (last > hub->clients.used) return false;
+    client = wshub__client_at(hub, last - 1);
+    return client->slot.link == WSHUB__LIVE && client->realm == realm->number;
+}
+
+/* One more client of a realm, the oldest first.
+ *   all  those who are gone and not yet buried too
+ * NULL: no more. */
+static wshub__client *wshub__clients_each(const wshub *hub, wshub__realm *realm, wshub_iter *iter,
+                                          bool all) {
+    wshub__walk *walk = wshub__walk_step(hub, iter, &realm->oldest, 0);
+    uint32_t i = 0;
+    if (!walk) return NULL;
+
+    if (wshub__clients_known(hub, realm, walk->left))
+        i = walk->left ? wshub__client_at(hub, walk->left - 1)->next : realm->oldest;
+    while (i && !all && wshub__is_gone(wshub__client_at(hub, i - 1)))
         i = wshub__client_at(hub, i - 1)->next;
-    if (!i) return wshub__walk_end(w, iter);
-    hub->self->clients_walked = true;
-    wshub__walk_seen(w, iter, i);
-    *out_client = wshub__client_handle(hub, wshub__client_at(hub, i - 1));
+    if (!i) {
+        (void)wshub__walk_end(walk, iter);
+        return NULL;
+    }
+
+    realm->clients_walked = true;
+    wshub__walk_seen(walk, iter, i);
+    return wshub__client_at(hub, i - 1);
+}
+
+WSHUB_API bool wshub_client_each_in(const wshub *hub, wshub_realm realm, wshub_iter *iter,
+                                    wshub_client *out_client) {
+    wshub__realm *r = wshub__realm_get(hub, realm);
+    const wshub__client *client = r ? wshub__clients_each(hub, r, iter, false) : NULL;
+    if (!client) return false;
+    *out_client = wshub__client_handle(hub, client);
     return true;
+}
+
+WSHUB_API bool wshub_client_each(const wshub *hub, wshub_iter *iter, wshub_client *out_client) {
+    return wshub_client_each_in(hub, wshub__first(), iter, out_client);
+}
+
+WSHUB_API wshub_realm wshub_client_realm(const wshub *hub, wshub_client client) {
+    const wshub__client *c = wshub__client_get(hub, client);
+    return c ? wshub__realm_handle(wshub__realm_of(hub, c)) : wshub__first();
 }
 
 WSHUB_API wshub_state wshub_client_state(const wshub *hub, wshub_client client) {
@@ -10196,8 +10594,8 @@ WSHUB_API bool wshub_client_in_room(const wshub *hub, wshub_client client, wshub
     wshub__group *g;
     if (!c) return false;
     if (c->own_room && wshub_str_eq(room, wshub__name_str(&c->name))) return true;
-    g = wshub__group_find(hub, WSHUB__KIND_ROOM, room);
-    return g && wshub__room_place(c, g) != UINT32_MAX;
+    g = wshub__group_find(wshub__realm_of(hub, c), WSHUB__KIND_ROOM, room);
+    return g && wshub__room_place(c, g) != WSHUB__NONE;
 }
 
 WSHUB__COLD WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client client,
@@ -10220,106 +10618,157 @@ WSHUB__COLD WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client
     return true;
 }
 
-static wshub__client *wshub__room_alone(const wshub *hub, wshub_str room) { /* an own-id room's only
-                                                                               member */
-    wshub__client *c = wshub__client_by_id(hub, room);
-    return c && c->own_room && !wshub__is_gone(c) ? c : NULL;
+/* The only member of a room that is a flag in it: the one whose id is the room's name. */
+static wshub__client *wshub__room_alone(const wshub__realm *realm, wshub_str room) {
+    wshub__client *client = wshub__client_by_id(realm, room);
+    return client && client->own_room && !wshub__is_gone(client) ? client : NULL;
+}
+
+WSHUB_API size_t wshub_room_count_in(const wshub *hub, wshub_realm realm, wshub_str room) {
+    const wshub__realm *r = wshub__realm_get(hub, realm);
+    const wshub__group *g = r ? wshub__group_find(r, WSHUB__KIND_ROOM, room) : NULL;
+    if (!r) return 0;
+    if (g) return g->count;
+    return wshub__room_alone(r, room) ? 1 : 0;
 }
 
 WSHUB_API size_t wshub_room_count(const wshub *hub, wshub_str room) {
-    wshub__group *g = wshub__group_find(hub, WSHUB__KIND_ROOM, room);
-    if (g) return g->count;
-    return wshub__room_alone(hub, room) ? 1 : 0;
+    return wshub_room_count_in(hub, wshub__first(), room);
 }
 
+/* One more member of a room or user, from the back. */
 static bool wshub__group_each(const wshub *hub, wshub__group *g, wshub_iter *iter,
                               wshub_client *out_client) {
-    wshub__walk *w = wshub__walk_step(hub, iter, g, g->count);
-    if (!w) return false;
+    wshub__walk *walk = wshub__walk_step(hub, iter, g, g->count);
+    if (!walk) return false;
     g->walked = true;
-    if (w->left > g->count)
-        w->left = g->count; /* a walk over a room of that name that is no more */
-    while (w->left) {
-        const wshub__client *c = wshub__client_at(hub, wshub__members(g)[w->left - 1].client);
-        wshub__walk_seen(w, iter, w->left - 1);
-        if (wshub__is_gone(c)) continue;
-        *out_client = wshub__client_handle(hub, c);
+    if (walk->left > g->count)
+        walk->left = g->count; /* it was over a room of that name that is no
+                                                         more */
+    while (walk->left) {
+        const wshub__client *client =
+            wshub__client_at(hub, wshub__members(g)[walk->left - 1].client);
+        wshub__walk_seen(walk, iter, walk->left - 1);
+        if (wshub__is_gone(client)) continue;
+        *out_client = wshub__client_handle(hub, client);
         return true;
     }
-    return wshub__walk_end(w, iter);
+    return wshub__walk_end(walk, iter);
 }
 
-WSHUB_API bool wshub_room_each_member(const wshub *hub, wshub_str room, wshub_iter *iter,
-                                      wshub_client *out_client) {
-    wshub__group *g = wshub__group_find(hub, WSHUB__KIND_ROOM, room);
-    wshub__client *alone = g ? NULL : wshub__room_alone(hub, room);
+WSHUB_API bool wshub_room_each_member_in(const wshub *hub, wshub_realm realm, wshub_str room,
+                                         wshub_iter *iter, wshub_client *out_client) {
+    const wshub__realm *r = wshub__realm_get(hub, realm);
+    wshub__group *g = r ? wshub__group_find(r, WSHUB__KIND_ROOM, room) : NULL;
+    const wshub__client *alone;
+    if (!r) return false;
     if (g) return wshub__group_each(hub, g, iter, out_client);
+
+    alone = wshub__room_alone(r, room);
     if (!alone || iter->phase) return false;
     iter->phase = WSHUB__WALK_ENDED; /* who is seen now is not seen again when others have come */
     *out_client = wshub__client_handle(hub, alone);
     return true;
 }
 
-/* One more of the list of all rooms or users, from the back. NULL: no more. */
-static wshub__group *wshub__groups_each(const wshub *hub, wshub_iter *iter, bool rooms) {
-    const uint32_t *count = rooms ? &hub->rooms_count : &hub->users_count;
-    wshub__walk *w = wshub__walk_step(hub, iter, count, *count);
-    if (!w) return NULL;
-    *(rooms ? &hub->self->rooms_walked : &hub->self->users_walked) = true;
-    if (w->left > *count) w->left = *count;
-    if (!w->left) {
-        (void)wshub__walk_end(w, iter);
-        return NULL;
-    }
-    wshub__walk_seen(w, iter, w->left - 1);
-    return (rooms ? hub->rooms : hub->users)[w->left];
+WSHUB_API bool wshub_room_each_member(const wshub *hub, wshub_str room, wshub_iter *iter,
+                                      wshub_client *out_client) {
+    return wshub_room_each_member_in(hub, wshub__first(), room, iter, out_client);
 }
 
-#define WSHUB__OWN_ROOMS (UINT32_MAX - 1) /* a phase */
+/* One more of a realm's list of all rooms or users, from the back. NULL: no more. */
+static const wshub__group *wshub__groups_each(const wshub *hub, wshub__groups *list,
+                                              wshub_iter *iter) {
+    wshub__walk *walk = wshub__walk_step(hub, iter, list, list->count);
+    if (!walk) return NULL;
+    list->walked = true;
+    if (walk->left > list->count) walk->left = list->count;
+    if (!walk->left) {
+        (void)wshub__walk_end(walk, iter);
+        return NULL;
+    }
+    wshub__walk_seen(walk, iter, walk->left - 1);
+    return list->items[walk->left];
+}
 
-WSHUB__COLD WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter,
-                                           wshub_str *out_room) {
-    /* first those that are not named like a client; then the own rooms of clients, whatever has
-     * become of them, by slot */
-    while (iter->phase != WSHUB__OWN_ROOMS) {
-        const wshub__group *g = wshub__groups_each(hub, iter, true);
+/* A walk over all rooms goes first through those that are not named like a client, then through the
+ * clients of the realm for the rooms named like them, whether these are flags or have other members
+ * too: so each is seen once, whatever has become of it meanwhile. From this phase on it is the second;
+ * what is beyond it is the phase of the walk over the clients. */
+#define WSHUB__OWN_ROOMS 0x10000u
+
+static bool wshub__own_room_each(const wshub *hub, wshub__realm *realm, wshub_iter *iter,
+                                 wshub_str *out_room) {
+    wshub_iter clients;
+    const wshub__client *client;
+    clients.pos = iter->pos;
+    clients.phase = iter->phase - WSHUB__OWN_ROOMS;
+    while ((client = wshub__clients_each(hub, realm, &clients, true)) != NULL) {
+        *out_room = wshub__name_str(&client->name);
+        if (client->own_room && !wshub__is_gone(client)) break;
+        if (wshub__group_find(realm, WSHUB__KIND_ROOM, *out_room)) break;
+    }
+    iter->pos = clients.pos;
+    iter->phase = client ? clients.phase + WSHUB__OWN_ROOMS : WSHUB__WALK_ENDED;
+    return client != NULL;
+}
+
+WSHUB__COLD WSHUB_API bool wshub_room_each_in(const wshub *hub, wshub_realm realm, wshub_iter *iter,
+                                              wshub_str *out_room) {
+    wshub__realm *r = wshub__realm_get(hub, realm);
+    if (!r) return false;
+    while (iter->phase < WSHUB__OWN_ROOMS) {
+        const wshub__group *g = wshub__groups_each(hub, &r->rooms, iter);
         if (!g) {
             iter->phase = WSHUB__OWN_ROOMS;
             iter->pos = 0;
-        } else if (!wshub__client_by_id(hub, wshub__name_str(&g->name))) {
+        } else if (!wshub__client_by_id(r, wshub__name_str(&g->name))) {
             *out_room = wshub__name_str(&g->name);
             return true;
         }
     }
-    while (iter->pos < hub->clients.used) {
-        const wshub__client *c = wshub__client_at(hub, (uint32_t)iter->pos++);
-        if (c->slot.link != WSHUB__LIVE) continue;
-        if ((c->own_room && !wshub__is_gone(c)) ||
-            wshub__group_find(hub, WSHUB__KIND_ROOM, wshub__name_str(&c->name))) {
-            *out_room = wshub__name_str(&c->name);
-            return true;
-        }
-    }
-    return false;
+    return iter->phase != WSHUB__WALK_ENDED && wshub__own_room_each(hub, r, iter, out_room);
+}
+
+WSHUB__COLD WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter,
+                                           wshub_str *out_room) {
+    return wshub_room_each_in(hub, wshub__first(), iter, out_room);
+}
+
+WSHUB_API size_t wshub_user_count_in(const wshub *hub, wshub_realm realm, wshub_str user_id) {
+    const wshub__realm *r = wshub__realm_get(hub, realm);
+    const wshub__group *g = r ? wshub__group_find(r, WSHUB__KIND_USER, user_id) : NULL;
+    return g ? g->count : 0;
 }
 
 WSHUB_API size_t wshub_user_count(const wshub *hub, wshub_str user_id) {
-    wshub__group *g = wshub__group_find(hub, WSHUB__KIND_USER, user_id);
-    return g ? g->count : 0;
+    return wshub_user_count_in(hub, wshub__first(), user_id);
+}
+
+WSHUB_API bool wshub_user_each_client_in(const wshub *hub, wshub_realm realm, wshub_str user_id,
+                                         wshub_iter *iter, wshub_client *out_client) {
+    const wshub__realm *r = wshub__realm_get(hub, realm);
+    wshub__group *g = r ? wshub__group_find(r, WSHUB__KIND_USER, user_id) : NULL;
+    return g && wshub__group_each(hub, g, iter, out_client);
 }
 
 WSHUB_API bool wshub_user_each_client(const wshub *hub, wshub_str user_id, wshub_iter *iter,
                                       wshub_client *out_client) {
-    wshub__group *g = wshub__group_find(hub, WSHUB__KIND_USER, user_id);
-    return g && wshub__group_each(hub, g, iter, out_client);
+    return wshub_user_each_client_in(hub, wshub__first(), user_id, iter, out_client);
+}
+
+WSHUB__COLD WSHUB_API bool wshub_user_each_in(const wshub *hub, wshub_realm realm, wshub_iter *iter,
+                                              wshub_str *out_user_id) {
+    wshub__realm *r = wshub__realm_get(hub, realm);
+    const wshub__group *g = r ? wshub__groups_each(hub, &r->users, iter) : NULL;
+    if (!g) return false;
+    *out_user_id = wshub__name_str(&g->name);
+    return true;
 }
 
 WSHUB__COLD WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter,
                                            wshub_str *out_user_id) {
-    const wshub__group *g = wshub__groups_each(hub, iter, false);
-    if (!g) return false;
-    *out_user_id = wshub__name_str(&g->name);
-    return true;
+    return wshub_user_each_in(hub, wshub__first(), iter, out_user_id);
 }
 
 /* ---- >>sends ---------------------------------------------------------------------------------
@@ -10331,7 +10780,7 @@ static wshub_err wshub__send_local(wshub *hub, const wshub_dest *dest, const wsh
     wshub_err err;
     wshub__enter(hub);
     fan = wshub__fan_make(msg->event, msg->data);
-    err = wshub__route(hub, dest, &fan);
+    err = wshub__route(hub, &hub->first_realm, dest, &fan);
     wshub__fan_done(hub, &fan);
     wshub__leave(hub);
     return err;
@@ -10383,6 +10832,7 @@ static wshub_err wshub__send_kind(wshub *hub, wshub_dest_kind kind, wshub_str na
     dest.name = name;
     dest.exclude = exclude;
     dest.exclude_count = exclude_count;
+    dest.realm = wshub__first();
     return wshub__send_local(hub, &dest, msg);
 }
 
@@ -10402,8 +10852,9 @@ WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub
 
 WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
     wshub_dest d;
+    wshub__realm *realm;
     wshub__fan fan;
-    wshub_err err, published;
+    wshub_err err, published = WSHUB_OK;
     memset(&d, 0, sizeof d);
     if (dest) d = *dest;
     err = wshub__msg_check(hub, msg);
@@ -10411,16 +10862,20 @@ WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_m
     if (!msg->event.len || !msg->data.ptr || wshub__dest_check(&d))
         return WSHUB_ERR_PARAM; /* SEND-3 */
     if (hub->phase == WSHUB__DOWN) return WSHUB_ERR_CLOSED;
+    realm = wshub__realm_get(hub, d.realm);
+    if (!realm) return WSHUB_ERR_STALE;
+
     if (d.kind == WSHUB_DEST_RESOLVE) {
-        wshub__client *c = d.name.len ? wshub__client_by_id(hub, d.name) : NULL;
+        wshub__client *c = d.name.len ? wshub__client_by_id(realm, d.name) : NULL;
         d.kind = !d.name.len               ? WSHUB_DEST_ALL
                  : c && !wshub__is_gone(c) ? WSHUB_DEST_CLIENT
                                            : WSHUB_DEST_ROOM;
     }
+
     wshub__enter(hub);
     fan = wshub__fan_make(msg->event, msg->data);
-    err = wshub__route(hub, &d, &fan);
-    published = hub->has_bus ? wshub__publish(hub, &d, msg, &fan) : WSHUB_OK;
+    err = wshub__route(hub, realm, &d, &fan);
+    if (hub->has_bus && realm == &hub->first_realm) published = wshub__publish(hub, &d, msg, &fan);
     wshub__fan_done(hub, &fan);
     wshub__leave(hub);
     return err ? err : published;
@@ -10493,9 +10948,12 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_authenticate(wshub *hub, wshub_clie
 
 WSHUB_API bool wshub_client_may_join(const wshub *hub, wshub_client client, wshub_str room) {
     const wshub__client *found = wshub__client_get(hub, client), *owner;
+    const wshub__realm *realm;
     if (!found || !room.len) return false;
-    if (room.len != found->name.len) return true; /* so it is not like this client's id */
-    owner = wshub__client_by_id(hub, room);
+    if (room.len > WSHUB__ID_BYTES) return true;
+    realm = wshub__realm_of(hub, found);
+    if (!(realm->id_lengths >> room.len & 1)) return true; /* no id is as long: not looked up */
+    owner = wshub__client_by_id(realm, room);
     return !owner || owner == found;
 }
 
@@ -10523,6 +10981,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_ask_join(wshub *hub, wshub_client c
     join.client = client;
     join.rooms = rooms;
     join.rooms_count = count;
+    join.realm = wshub__realm_handle(wshub__realm_of(hub, found));
     hub->desc.on_join(hub, ask, &join, hub->desc.user);
     wshub__leave(hub);
     return WSHUB_OK;
@@ -10645,6 +11104,7 @@ typedef struct wshub__post {
     uint16_t code;
     bool flag; /* data_is_json, or "unchanged" */
     wshub_dest_kind dest;
+    wshub_realm realm; /* in which names are looked up */
     uint64_t handle;
     void (*fn)(wshub *hub, void *arg);
     void *arg;
@@ -10725,6 +11185,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *de
     s[1] = msg->event;
     s[2] = msg->data;
     p.dest = d.kind;
+    p.realm = d.realm;
     p.flag = true; /* it has just been seen */
     return wshub__post_put(hub, &p, s, 3, d.exclude, d.exclude_count);
 }
@@ -10749,12 +11210,18 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_close(wshub *hub, wshub_client client
     return wshub__post_put(hub, &p, &reason, 1, NULL, 0);
 }
 
-WSHUB__COLD WSHUB_API wshub_err wshub_post_close_id(wshub *hub, wshub_str id, uint16_t code,
-                                                    wshub_str reason) {
+WSHUB__COLD WSHUB_API wshub_err wshub_post_close_id_in(wshub *hub, wshub_realm realm, wshub_str id,
+                                                       uint16_t code, wshub_str reason) {
     wshub__post p = wshub__post_make(WSHUB__POST_CLOSE_ID, 0);
     if (!wshub__close_ok(code, reason)) return WSHUB_ERR_PARAM;
     p.code = code;
+    p.realm = realm;
     return wshub__post_put(hub, &p, &reason, 1, &id, 1);
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_post_close_id(wshub *hub, wshub_str id, uint16_t code,
+                                                    wshub_str reason) {
+    return wshub_post_close_id_in(hub, wshub__first(), id, code, reason);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_post_auth_accept(wshub *hub, wshub_ask ask,
@@ -10820,6 +11287,7 @@ WSHUB__COLD static void wshub__post_run(wshub *hub, wshub__post *p) {
     case WSHUB__POST_SEND:
         memset(&dest, 0, sizeof dest);
         dest.kind = p->dest;
+        dest.realm = p->realm;
         dest.name = s[0];
         dest.exclude = s + 3;
         dest.exclude_count = p->count - 3;
@@ -10834,7 +11302,7 @@ WSHUB__COLD static void wshub__post_run(wshub *hub, wshub__post *p) {
         break;
     case WSHUB__POST_CLOSE: (void)wshub_client_close(hub, client, p->code, s[0]); break;
     case WSHUB__POST_CLOSE_ID:
-        if (wshub_client_find(hub, s[1], &client) == WSHUB_OK)
+        if (wshub_client_find_in(hub, p->realm, s[1], &client) == WSHUB_OK)
             (void)wshub_client_close(hub, client, p->code, s[0]);
         break;
     case WSHUB__POST_AUTH:
@@ -11304,6 +11772,7 @@ WSHUB__COLD static void wshub__tell_gone(wshub *hub, wshub__client *c) {
         if (c->extra && c->extra->reason.len)
             g.reason = wshub__str(c->extra->reason.ptr, c->extra->reason.len);
         g.user_ptr = c->user_ptr;
+        g.realm = wshub__realm_handle(wshub__realm_of(hub, c));
         hub->desc.on_disconnected(hub, &g, hub->desc.user);
     }
     if (c->user) {
@@ -11385,21 +11854,30 @@ WSHUB__COLD static void wshub__stop(wshub *hub) {
     }
 }
 
+/* Closes clients of a realm, the oldest first, until so many have been closed since draining began. */
+WSHUB__COLD static void wshub__drain_realm(wshub *hub, const wshub__realm *realm,
+                                           uint64_t allowed) {
+    uint32_t i = realm->oldest;
+    while (i && hub->drain_done < allowed) {
+        wshub__client *client = wshub__client_at(hub, i - 1);
+        i = client->next;
+        if (WSHUB__NEVER(wshub__is_gone(client))) continue; /* they have just been buried */
+        wshub__client_dismiss(hub, client, WSHUB_BY_SHUTDOWN, hub->drain_code,
+                              wshub__str(hub->drain_reason.ptr, hub->drain_reason.len));
+        hub->drain_done++;
+    }
+}
+
 /* Drain and shutdown, as far as they go now. Returns when to look again; 0: not at a time. */
 WSHUB__COLD static uint64_t wshub__phase_run(wshub *hub) {
-    uint32_t i, at = 0;
+    uint32_t at = 0;
+    const wshub__realm *realm;
     wshub__conn *c;
     if (hub->phase == WSHUB__DRAINING) {
         uint64_t allowed = (hub->now - hub->drain_start) * hub->drain_per_second / 1000 + 1;
-        for (i = hub->oldest; i && hub->drain_done < allowed;) {
-            wshub__client *client = wshub__client_at(hub, i - 1);
-            i = client->next;
-            if (WSHUB__NEVER(wshub__is_gone(client))) continue; /* they have just been buried */
-            wshub__client_dismiss(hub, client, WSHUB_BY_SHUTDOWN, hub->drain_code,
-                                  wshub__str(hub->drain_reason.ptr, hub->drain_reason.len));
-            hub->drain_done++;
-        }
-        if (!hub->oldest) {
+        for (realm = wshub__realm_next(hub, NULL); realm; realm = wshub__realm_next(hub, realm))
+            wshub__drain_realm(hub, realm, allowed);
+        if (!hub->clients.live) {
             wshub__stop(hub);
         } else {
             return hub->drain_start +
@@ -11431,25 +11909,24 @@ static bool wshub__unsettled(const wshub *hub) {
 WSHUB__COLD static void wshub__give_back(wshub *hub) {
     const wshub__mem *m = &hub->mem;
     uint32_t end = hub->conns.pages_count * WSHUB__PAGE;
-    void *rooms = hub->rooms, *users = hub->users;
+    wshub__realm *realm;
     hub->give_back_due = hub->now + 1000;
     wshub__pool_give_back(m, &hub->clients);
     wshub__pool_give_back(m, &hub->asks);
     wshub__pool_give_back(m, &hub->lents);
     wshub__pool_give_back(m, &hub->timers);
-    wshub__index_give_back(m, &hub->index);
+    wshub__pool_give_back(m, &hub->realms);
+    wshub__index_give_back(m, &hub->channels);
+    for (realm = wshub__realm_next(hub, NULL); realm; realm = wshub__realm_next(hub, realm))
+        wshub__realm_give_back(m, realm);
     if (end > 8 * WSHUB__PAGE && hub->conns_live <= end / 8 && !hub->notes_head &&
         !hub->resume_head) {
         const wshub__conn *c;
         while (end && (!(c = wshub__conn_find(hub, end - 1)) || !c->id)) end--;
         wshub__pool_cut(m, &hub->conns, end);
     }
-    wshub__mem_shrink(m, &rooms, &hub->rooms_cap, hub->rooms_count, sizeof *hub->rooms);
-    wshub__mem_shrink(m, &users, &hub->users_cap, hub->users_count, sizeof *hub->users);
     wshub__deadlines_give_back(m, &hub->deadlines, hub->conns_live);
     wshub__deadlines_give_back(m, &hub->timer_deadlines, hub->timers.live);
-    hub->rooms = (wshub__group **)rooms;
-    hub->users = (wshub__group **)users;
 }
 
 WSHUB_API uint64_t wshub_settle(wshub *hub) {
@@ -11498,22 +11975,35 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
     return result;
 }
 
+/* All clients of a hub end, realm by realm, the oldest first. */
+WSHUB__COLD static void wshub__end_all(wshub *hub) {
+    const wshub__realm *realm = NULL;
+    uint32_t i;
+    while ((realm = wshub__realm_next(hub, realm)) != NULL) {
+        for (i = realm->oldest; i; i = wshub__client_at(hub, i - 1)->next) {
+            wshub__client *client = wshub__client_at(hub, i - 1);
+            wshub__client_dismiss(hub, client, WSHUB_BY_SHUTDOWN, 0, wshub__str(NULL, 0));
+            wshub__client_end(hub, client, WSHUB_BY_SHUTDOWN, 1001, wshub__str(NULL, 0));
+        }
+    }
+}
+
 WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__mem m = hub->mem;
-    uint32_t i, at = 0;
+    wshub__realm *realm = NULL;
     wshub__conn *c;
+    uint32_t at = 0;
     hub->dead = true;
     hub->bus_linked = false;
     hub->depth++;
-    for (i = hub->oldest; i; i = wshub__client_at(hub, i - 1)->next) {
-        wshub__client *client = wshub__client_at(hub, i - 1);
-        wshub__client_dismiss(hub, client, WSHUB_BY_SHUTDOWN, 0, wshub__str(NULL, 0));
-        wshub__client_end(hub, client, WSHUB_BY_SHUTDOWN, 1001, wshub__str(NULL, 0));
-    }
+
+    wshub__end_all(hub);
     wshub__bury(hub);
-    wshub__run_out(hub);   /* of last words to those who are gone */
-    wshub__bus_leave(hub); /* before the io, which it may wake from other threads until then, and
-                              which may be gone behind that */
+    wshub__run_out(hub); /* of last words to those who are gone */
+
+    /* The bus before the io, which it may wake from other threads until then, and which may be gone
+     * behind that. */
+    wshub__bus_leave(hub);
     hub->io.attach(hub->io.ctx, NULL);
     wshub__post_drain(hub, false);
     while ((c = wshub__conn_next_open(hub, &at)) != NULL) wshub__conn_free(hub, c);
@@ -11521,21 +12011,23 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__outbox_done(&m, &hub->outbox);
     wshub__buf_done(&m, &hub->drain_reason);
     wshub__seg_unref(hub, hub->log);
-    WSHUB_ASSERT(!hub->segs && !hub->rooms_count && !hub->users_count && !hub->index.count);
+    WSHUB_ASSERT(!hub->segs && !hub->rooms_live && !hub->users_live && !hub->own_rooms);
+    WSHUB_ASSERT(!hub->clients.live && !hub->channels.count);
+
+    while ((realm = wshub__realm_next(hub, realm)) != NULL) wshub__realm_done(&m, realm);
+    wshub__pool_done(&m, &hub->realms);
     wshub__pool_done(&m, &hub->conns);
     wshub__pool_done(&m, &hub->clients);
     wshub__pool_done(&m, &hub->asks);
     wshub__pool_done(&m, &hub->lents);
     wshub__pool_done(&m, &hub->timers);
-    wshub__index_done(&m, &hub->index);
-    wshub__mem_free(&m, hub->rooms, hub->rooms_cap * sizeof *hub->rooms);
-    wshub__mem_free(&m, hub->users, hub->users_cap * sizeof *hub->users);
+    wshub__index_done(&m, &hub->channels);
     wshub__mem_free(&m, hub->dirty, hub->dirty_cap * sizeof *hub->dirty);
     wshub__mem_free(&m, hub->dirty_words, hub->dirty_words_cap * sizeof *hub->dirty_words);
     wshub__mem_free(&m, hub->laggards, hub->laggards_cap * sizeof *hub->laggards);
     wshub__deadlines_done(&m, &hub->deadlines);
     wshub__deadlines_done(&m, &hub->timer_deadlines);
-    wshub__mem_free(&m, hub->default_rooms, hub->texts_bytes);
+    wshub__mem_free(&m, hub->texts, hub->texts_bytes);
     wshub__mem_free(&m, hub, sizeof *hub);
 }
 
@@ -11556,8 +12048,8 @@ WSHUB_API void wshub_stats_get(const wshub *hub, wshub_stats *out_stats) {
     *out_stats = hub->stats;
     out_stats->conns = hub->conns_live - hub->lents.live;
     out_stats->clients = hub->clients.live;
-    out_stats->users = hub->users_count;
-    out_stats->rooms = (uint64_t)hub->rooms_count + hub->own_rooms;
+    out_stats->users = hub->users_live;
+    out_stats->rooms = (uint64_t)hub->rooms_live + hub->own_rooms;
     out_stats->bus_queued_bytes = hub->outbox.bytes;
     if (hub->has_bus && !hub->bus_up) out_stats->bus_down_ms += hub->now - hub->bus_since;
 }
@@ -11947,41 +12439,36 @@ wshub_desc_problem_versioned(const wshub_desc *desc, size_t desc_bytes, uint32_t
     return wshub__desc_check(&d);
 }
 
-static wshub_str wshub__copy_text(char **at, const char *text) {
-    wshub_str s = wshub__str(*at, strlen(text));
-    memcpy(*at, text, s.len + 1);
-    *at += s.len + 1;
-    return s;
-}
-
+/* Keeps all texts of the description in one block: first the slices, then what they show. */
 WSHUB__COLD static bool wshub__copy_texts(wshub *hub, const char *server_id) {
     wshub_desc *d = &hub->desc;
-    size_t i, bytes = (d->default_rooms_count + d->allowed_origins_count + d->allowed_hosts_count) *
-                      sizeof(wshub_str);
+    wshub__realm *realm = &hub->first_realm;
+    size_t bytes = wshub__list_bytes(d->default_rooms, d->default_rooms_count) +
+                   wshub__list_bytes(d->allowed_origins, d->allowed_origins_count) +
+                   wshub__list_bytes(d->allowed_hosts, d->allowed_hosts_count) + strlen(d->path) +
+                   1 + strlen(server_id) + 1;
     char *at;
-    bytes += strlen(d->path) + 1 + strlen(server_id) + 1;
-    for (i = 0; i < d->default_rooms_count; i++) bytes += strlen(d->default_rooms[i]) + 1;
-    for (i = 0; i < d->allowed_origins_count; i++) bytes += strlen(d->allowed_origins[i]) + 1;
-    for (i = 0; i < d->allowed_hosts_count; i++) bytes += strlen(d->allowed_hosts[i]) + 1;
-    hub->default_rooms = (wshub_str *)wshub__mem_new(&hub->mem, bytes);
-    if (!hub->default_rooms) return false;
+    hub->texts = wshub__mem_new(&hub->mem, bytes);
+    if (!hub->texts) return false;
     hub->texts_bytes = bytes;
-    hub->origins = hub->default_rooms + d->default_rooms_count;
+
+    realm->default_rooms = (wshub_str *)hub->texts;
+    realm->default_rooms_count = (uint32_t)d->default_rooms_count;
+    hub->origins = realm->default_rooms + d->default_rooms_count;
     hub->hosts = hub->origins + d->allowed_origins_count;
     at = (char *)(hub->hosts + d->allowed_hosts_count);
-    for (i = 0; i < d->default_rooms_count; i++)
-        hub->default_rooms[i] = wshub__copy_text(&at, d->default_rooms[i]);
-    for (i = 0; i < d->allowed_origins_count; i++)
-        hub->origins[i] = wshub__copy_text(&at, d->allowed_origins[i]);
-    for (i = 0; i < d->allowed_hosts_count; i++)
-        hub->hosts[i] = wshub__copy_text(&at, d->allowed_hosts[i]);
+    wshub__copy_list(realm->default_rooms, d->default_rooms, d->default_rooms_count, &at);
+    wshub__copy_list(hub->origins, d->allowed_origins, d->allowed_origins_count, &at);
+    wshub__copy_list(hub->hosts, d->allowed_hosts, d->allowed_hosts_count, &at);
     hub->path = wshub__copy_text(&at, d->path);
     hub->server_id = wshub__copy_text(&at, server_id);
+    WSHUB_ASSERT(at == (char *)hub->texts + bytes);
+
+    /* From here on the copies are what counts; of the lists nothing in the description is left. */
     d->path = hub->path.ptr;
     d->server_id = hub->server_id.ptr;
     hub->origins_any = !d->allowed_origins;
-    d->default_rooms = NULL; /* hub->default_rooms, hub->origins and hub->hosts from here on */
-    d->allowed_origins = d->allowed_hosts = NULL;
+    d->default_rooms = d->allowed_origins = d->allowed_hosts = NULL;
     return true;
 }
 
@@ -12044,17 +12531,20 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     wshub__deadlines_init(&hub->deadlines, &hub->conns, offsetof(wshub__conn, deadline));
     wshub__deadlines_init(&hub->timer_deadlines, &hub->timers, offsetof(wshub__timer, deadline));
     memcpy(hub->key, seed, 16);
-    memcpy(hub->index.key, seed, 16);
-    wshub__pool_init(&hub->clients, sizeof(wshub__client), wshub__pool_first(hub->index.key, 'c'));
-    wshub__pool_init(&hub->asks, sizeof(wshub__ask), wshub__pool_first(hub->index.key, 'a'));
-    wshub__pool_init(&hub->lents, sizeof(wshub__lent), wshub__pool_first(hub->index.key, 'l'));
-    wshub__pool_init(&hub->timers, sizeof(wshub__timer), wshub__pool_first(hub->index.key, 't'));
-    hub->requests = wshub__pool_first(hub->index.key, 'r');
+    memcpy(hub->first_realm.index.key, seed, 16);
+    memcpy(hub->channels.key, seed, 16);
+    hub->first_realm.name = wshub_str_z("");
+    wshub__pool_init(&hub->clients, sizeof(wshub__client), wshub__pool_first(hub->key, 'c'));
+    wshub__pool_init(&hub->asks, sizeof(wshub__ask), wshub__pool_first(hub->key, 'a'));
+    wshub__pool_init(&hub->lents, sizeof(wshub__lent), wshub__pool_first(hub->key, 'l'));
+    wshub__pool_init(&hub->timers, sizeof(wshub__timer), wshub__pool_first(hub->key, 't'));
+    wshub__pool_init(&hub->realms, sizeof(wshub__realm), wshub__pool_first(hub->key, 'm'));
+    hub->requests = wshub__pool_first(hub->key, 'r');
     wshub__uuid(seed + 16, id);
     id[36] = 0;
     if (!wshub__copy_texts(hub, d.server_id ? d.server_id : id) ||
         !(hub->log = wshub__seg_new(hub, WSHUB__SEG_BYTES))) {
-        if (hub->default_rooms) wshub__mem_free(&m, hub->default_rooms, hub->texts_bytes);
+        if (hub->texts) wshub__mem_free(&m, hub->texts, hub->texts_bytes);
         wshub__mem_free(&m, hub, sizeof *hub);
         return WSHUB_ERR_NOMEM;
     }
@@ -12164,82 +12654,131 @@ WSHUB_API void *wshub_user(const wshub *hub) {
 }
 
 #ifdef WSHUB_SELF_CHECK
-WSHUB__COLD static const char *wshub__check_group(const wshub *hub, wshub__group *g, uint32_t pos,
-                                                  bool room) {
-    uint32_t i;
-    if (g->pos != pos || g->count == 0 || g->count > (g->cap ? g->cap : 1))
-        return "a group's place or count";
-    if (wshub__group_find(hub, (wshub__kind)g->name.kind, wshub__name_str(&g->name)) != g)
-        return "a group is not indexed";
-    for (i = 0; i < g->count; i++) {
-        const wshub__client *c = wshub__client_at(hub, wshub__members(g)[i].client);
-        if (c->slot.link != WSHUB__LIVE) return "a member is dead";
-        if (room) {
-            uint32_t place = wshub__members(g)[i].place;
-            if (place >= c->rooms_count || c->rooms[place] != g ||
-                wshub__room_place(c, g) != place || wshub__room_positions(c)[place] != i)
-                return "a member's place";
-        } else if (c->user != g || c->user_pos != i) {
-            return "a user's session";
+/* What is counted by going through everything, against what the hub has counted meanwhile. */
+typedef struct wshub__census {
+    uint32_t clients, authenticated, rooms, users, own_rooms; /* of all realms */
+    uint32_t conns, spans;
+    uint64_t queued;
+} wshub__census;
+
+/* One membership: the member knows its place in its client's list, and the list knows it. */
+WSHUB__COLD static const char *wshub__check_member(const wshub *hub, wshub__group *g, uint32_t i) {
+    const wshub__client *client = wshub__client_at(hub, wshub__members(g)[i].client);
+    uint32_t place = wshub__members(g)[i].place;
+    if (client->slot.link != WSHUB__LIVE) return "a member is dead";
+    if (client->realm != g->realm) return "a member of another realm";
+    if (g->name.kind == WSHUB__KIND_USER)
+        return client->user != g || client->user_pos != i ? "a user's session" : NULL;
+    if (place >= client->rooms_count || client->rooms[place] != g ||
+        wshub__room_place(client, g) != place || wshub__room_positions(client)[place] != i)
+        return "a member's place";
+    return NULL;
+}
+
+/* All rooms, or all users, of a realm. *out_members: how many members they have together. */
+WSHUB__COLD static const char *wshub__check_groups(const wshub *hub, const wshub__realm *realm,
+                                                   const wshub__groups *list,
+                                                   uint32_t *out_members) {
+    uint32_t i, k;
+    *out_members = 0;
+    for (i = 0; i < list->count; i++) {
+        wshub__group *g = list->items[i];
+        if (g->pos != i || g->count == 0 || g->count > (g->cap ? g->cap : 1))
+            return "a group's place or count";
+        if (g->realm != realm->number) return "a group of another realm";
+        if (wshub__group_find(realm, (wshub__kind)g->name.kind, wshub__name_str(&g->name)) != g)
+            return "a group is not indexed";
+        for (k = 0; k < g->count; k++) {
+            const char *why = wshub__check_member(hub, g, k);
+            if (why) return why;
         }
+        *out_members += g->count;
     }
     return NULL;
 }
 
-WSHUB_API const char *wshub_self_check(const wshub *hub) {
-    uint32_t i, n = 0, own = 0, prev = 0, spans = 0, refs = 0, conns = 0, members = 0,
-                memberships = 0, sessions = 0, auth = 0;
-    uint32_t at = 0;
-    uint64_t queued = 0, held = 0, cap = 0, lagging = 0, lingering = 0;
-    const wshub__conn *conn;
-    const wshub__chan *chan;
-    const wshub__seg *s;
-    wshub__look(hub);
-    for (i = hub->oldest; i; prev = i, i = wshub__client_at(hub, i - 1)->next, n++) {
-        const wshub__client *c = wshub__client_at(hub, i - 1);
-        if (c->slot.link != WSHUB__LIVE || c->prev != prev || c->index != i - 1)
+WSHUB__COLD static const char *wshub__check_client(const wshub *hub, const wshub__realm *realm,
+                                                   const wshub__client *client) {
+    if (client->realm != realm->number) return "a client of another realm";
+    if (wshub__client_by_id(realm, wshub__name_str(&client->name)) != client)
+        return "a client is not indexed";
+    if (wshub__is_gone(client)) return NULL;
+    if (wshub__conn_at(hub, client->conn)->above != client->index + 1) return "a client's conn";
+    if (client->user && client->state != WSHUB__CLIENT_AUTHENTICATED)
+        return "a user before acceptance";
+    return NULL;
+}
+
+WSHUB__COLD static const char *wshub__check_realm(const wshub *hub, const wshub__realm *realm,
+                                                  wshub__census *census) {
+    uint32_t i, prev = 0, clients = 0, memberships = 0, sessions = 0, members;
+    const char *why;
+    for (i = realm->oldest; i; prev = i, i = wshub__client_at(hub, i - 1)->next, clients++) {
+        const wshub__client *client = wshub__client_at(hub, i - 1);
+        uint8_t state = wshub__is_gone(client) ? client->state_last : client->state;
+        if (client->slot.link != WSHUB__LIVE || client->prev != prev || client->index != i - 1)
             return "the list of clients";
-        if (wshub__client_by_id(hub, wshub__name_str(&c->name)) != c)
-            return "a client is not indexed";
-        own += c->own_room ? 1u : 0u;
-        auth +=
-            (wshub__is_gone(c) ? c->state_last : c->state) == WSHUB_CLIENT_AUTHENTICATED ? 1u : 0u;
-        memberships += c->rooms_count;
-        sessions += c->user ? 1u : 0u;
-        if (!wshub__is_gone(c) && wshub__conn_at(hub, c->conn)->above != i)
-            return "a client's conn";
-        if (!wshub__is_gone(c) && c->user && c->state != WSHUB_CLIENT_AUTHENTICATED)
-            return "a user before acceptance";
-    }
-    if (n != hub->clients.live || prev != hub->newest) return "the number of clients";
-    if (own != hub->own_rooms) return "the number of own-id rooms";
-    if (auth != hub->stats.authenticated) return "the number of authenticated clients";
-    for (i = 0; i < hub->rooms_count; i++) {
-        const char *why = wshub__check_group(hub, hub->rooms[i], i, true);
+        why = wshub__check_client(hub, realm, client);
         if (why) return why;
-        members += hub->rooms[i]->count;
+        census->own_rooms += client->own_room ? 1u : 0u;
+        census->authenticated += state == WSHUB__CLIENT_AUTHENTICATED ? 1u : 0u;
+        memberships += client->rooms_count;
+        sessions += client->user ? 1u : 0u;
     }
+    if (prev != realm->newest) return "the newest client";
+
+    why = wshub__check_groups(hub, realm, &realm->rooms, &members);
+    if (why) return why;
     if (members != memberships) return "the number of memberships";
-    for (i = 0; i < hub->users_count; i++) {
-        const char *why = wshub__check_group(hub, hub->users[i], i, false);
+    why = wshub__check_groups(hub, realm, &realm->users, &members);
+    if (why) return why;
+    if (members != sessions) return "the number of sessions";
+    if (realm->index.count != clients + realm->rooms.count + realm->users.count)
+        return "the number of names";
+
+    census->clients += clients;
+    census->rooms += realm->rooms.count;
+    census->users += realm->users.count;
+    return NULL;
+}
+
+WSHUB__COLD static const char *wshub__check_realms(const wshub *hub, wshub__census *census) {
+    const wshub__realm *realm = NULL;
+    while ((realm = wshub__realm_next(hub, realm)) != NULL) {
+        const char *why = wshub__check_realm(hub, realm, census);
         if (why) return why;
-        sessions -= hub->users[i]->count;
     }
-    if (sessions) return "the number of sessions";
+    if (census->clients != hub->clients.live) return "the number of clients";
+    if (census->authenticated != hub->stats.authenticated)
+        return "the number of authenticated clients";
+    if (census->own_rooms != hub->own_rooms) return "the number of own-id rooms";
+    if (census->rooms != hub->rooms_live) return "the number of rooms";
+    if (census->users != hub->users_live) return "the number of users";
+    return NULL;
+}
+
+WSHUB__COLD static const char *wshub__check_channels(const wshub *hub) {
+    const wshub__chan *chan;
+    uint64_t lingering = 0;
     for (chan = hub->subs_out.head; chan; chan = chan->next) lingering++;
     if (lingering != hub->stats.bus_lingering) return "the channels that linger";
-    if (hub->index.count != n + hub->rooms_count + hub->users_count + hub->subs_count)
-        return "the number of names";
+    if (hub->channels.count != hub->subs_count) return "the number of channels";
+    return NULL;
+}
+
+WSHUB__COLD static const char *wshub__check_conns(const wshub *hub, wshub__census *census) {
+    const wshub__conn *conn;
+    uint32_t at = 0, k;
     while ((conn = wshub__conn_next_open(hub, &at)) != NULL) {
-        uint32_t k;
         uint64_t sum = conn->first.len;
-        conns++;
-        spans += conn->first.len ? 1u : 0u;
-        for (k = conn->more ? conn->more->head : 0; conn->more && k < conn->more->count;
-             k++, spans++)
+        census->conns++;
+        census->spans += conn->first.len ? 1u : 0u;
+        for (k = conn->more ? conn->more->head : 0; conn->more && k < conn->more->count; k++) {
             sum += wshub__queue_spans(conn->more)[k].len;
+            census->spans++;
+        }
         if (sum != conn->queued) return "a queue's bytes";
-        queued += sum;
+        census->queued += sum;
         if (conn->deadline != WSHUB__NONE &&
             (conn->deadline >= hub->deadlines.count ||
              hub->deadlines.items[conn->deadline].owner != wshub__conn_index(conn)))
@@ -12247,22 +12786,42 @@ WSHUB_API const char *wshub_self_check(const wshub *hub) {
         if (conn->deadline == WSHUB__NONE && wshub__conn_next(hub, conn))
             return "a conn that no deadline leads on from";
     }
-    if (conns != hub->conns_live) return "the number of conns";
-    if (queued != hub->stats.queued_bytes) return "the bytes queued";
-    for (s = hub->segs; s; s = s->next) {
-        refs += s->refs;
-        held += s->held;
-        cap += s->cap;
-        lagging += s->lags ? s->cap : 0;
-        if (s->used > s->cap) return "a segment's bytes";
-        if (s == hub->log && s->cap != WSHUB__SEG_BYTES) return "the log's size";
+    if (census->conns != hub->conns_live) return "the number of conns";
+    if (census->queued != hub->stats.queued_bytes) return "the bytes queued";
+    return NULL;
+}
+
+/* The log's segments; behind wshub__check_conns(), as queues hold them. */
+WSHUB__COLD static const char *wshub__check_log(const wshub *hub, const wshub__census *census) {
+    uint64_t held = 0, cap = 0, lagging = 0;
+    uint32_t refs = 0;
+    const wshub__seg *seg;
+    for (seg = hub->segs; seg; seg = seg->next) {
+        refs += seg->refs;
+        held += seg->held;
+        cap += seg->cap;
+        lagging += seg->lags ? seg->cap : 0;
+        if (seg->used > seg->cap) return "a segment's bytes";
+        if (seg == hub->log && seg->cap != WSHUB__SEG_BYTES) return "the log's size";
     }
-    if (refs != spans + 1 || held != queued || cap != hub->stats.segment_bytes ||
+    if (refs != census->spans + 1 || held != census->queued || cap != hub->stats.segment_bytes ||
         lagging != hub->stats.lagging_bytes)
         return "the segments";
-    if (!wshub__deadlines_agree(&hub->deadlines)) return "the order of deadlines";
-    if (!wshub__deadlines_agree(&hub->timer_deadlines)) return "the order of timers";
     return NULL;
+}
+
+WSHUB_API const char *wshub_self_check(const wshub *hub) {
+    wshub__census census;
+    const char *why;
+    memset(&census, 0, sizeof census);
+    wshub__look(hub);
+    why = wshub__check_realms(hub, &census);
+    if (!why) why = wshub__check_channels(hub);
+    if (!why) why = wshub__check_conns(hub, &census);
+    if (!why) why = wshub__check_log(hub, &census);
+    if (!why && !wshub__deadlines_agree(&hub->deadlines)) why = "the order of deadlines";
+    if (!why && !wshub__deadlines_agree(&hub->timer_deadlines)) why = "the order of timers";
+    return why;
 }
 #endif /* WSHUB_SELF_CHECK */
 

@@ -370,8 +370,7 @@ TEST(the_tables_of_a_seat_have_a_key_that_is_its_owners) {
     /* of the hub's randomness */
     EXPECT(memcmp(((wshub_bus_local__seat *)bus.ctx)->names.key, mine, sizeof mine) != 0);
     /* and not the hub's own */
-    EXPECT(memcmp(((wshub_bus_local__seat *)bus.ctx)->names.key, w.hub->index.key, sizeof mine) !=
-           0);
+    EXPECT(memcmp(((wshub_bus_local__seat *)bus.ctx)->names.key, w.hub->key, sizeof mine) != 0);
     world_stop(&w);
     wshub_bus_local_destroy(local);
 }

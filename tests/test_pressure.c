@@ -228,7 +228,7 @@ TEST(whoever_takes_all_is_sent_a_message_of_any_length_on_every_way) { /* SEND-6
                 wshub_io_fake_frame f;
                 size_t n = limits[i] + 70000;
                 wshub_msg m = msg("m", json_string(n)), small = msg("s", "1");
-                wshub_dest to = {WSHUB_DEST_ALL, {NULL, 0}, NULL, 0};
+                wshub_dest to = {.kind = WSHUB_DEST_ALL};
                 memset(&r, 0, sizeof r);
                 world_start(&w,
                             DESC(.on_authenticate = accept_all, .backpressure_bytes_max = limits[i],

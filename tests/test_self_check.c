@@ -34,8 +34,8 @@ TEST(the_self_check_sees_what_is_wrong) {
     c = wshub__client_get(w.hub, world_handle(&w, id));
     d = wshub__client_get(w.hub, world_handle(&w, other));
     conn = wshub__conn_at(w.hub, d->conn);
-    room = w.hub->rooms[0];
-    user = w.hub->users[0];
+    room = w.hub->first_realm.rooms.items[0];
+    user = w.hub->first_realm.users.items[0];
     WRONG(room->pos, 7);
     WRONG(room->count, 0);
     WRONG(room->count, room->cap + 1);
@@ -50,7 +50,7 @@ TEST(the_self_check_sees_what_is_wrong) {
     WRONG(c->state, WSHUB__CLIENT_DISCONNECTED);
     WRONG(c->rooms_count, 0);
     WRONG(c->rooms_count, 1);
-    WRONG(c->rooms[0], w.hub->rooms[1]);
+    WRONG(c->rooms[0], w.hub->first_realm.rooms.items[1]);
     WRONG(wshub__room_positions(c)[0], 1);
     WRONG(wshub__members(room)[0].place, 77);
     WRONG(wshub__members(room)[0].client, 7);
@@ -61,10 +61,10 @@ TEST(the_self_check_sees_what_is_wrong) {
     WRONG(c->conn, d->conn);
     WRONG(conn->above, 9);
     WRONG(w.hub->clients.live, 9);
-    WRONG(w.hub->newest, 1);
+    WRONG(w.hub->first_realm.newest, 1);
     WRONG(w.hub->own_rooms, 9);
     WRONG(w.hub->stats.authenticated, 9);
-    WRONG(w.hub->index.count, 9);
+    WRONG(w.hub->first_realm.index.count, 9);
     WRONG(w.hub->conns_live, 9);
     WRONG(w.hub->stats.queued_bytes, 9);
     WRONG(w.hub->stats.segment_bytes, 9);
@@ -94,12 +94,13 @@ TEST(the_self_check_sees_what_is_wrong) {
         WRONG(wshub__rooms_table(c)[wshub__rooms_entry(c, c->rooms[3])], 0);
     }
     {
-        uint32_t count = w.hub->rooms_count; /* a room less: its members have memberships nowhere */
-        w.hub->rooms_count = count - 1;
-        w.hub->index.count--;
+        uint32_t count =
+            w.hub->first_realm.rooms.count; /* a room less: its members have memberships nowhere */
+        w.hub->first_realm.rooms.count = count - 1;
+        w.hub->first_realm.index.count--;
         EXPECT(wshub_self_check(w.hub) != NULL);
-        w.hub->rooms_count = count;
-        w.hub->index.count++;
+        w.hub->first_realm.rooms.count = count;
+        w.hub->first_realm.index.count++;
     }
     world_stop(&w);
 }
