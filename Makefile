@@ -1,28 +1,6 @@
-# make            the examples and the fixture server
-# make run        the chat on http://127.0.0.1:8080
-# make test       every test; what needs more than a compiler is skipped aloud when it is absent
-# make bench      CPU time per delivered and per echoed message
-# make bench-peers  the same load on wshub, and on Bun and ws where these are there; a part of make bench
-# make bench-hub  what the hub itself costs, without a kernel below
-# make bench-cores  a hub a thread over the in-process bus, from one to many
-# make counts     instructions of each work of bench-hub against the committed figures; needs valgrind
-# make after      whether the largest thing ever seen costs later turns anything (make bench-after is the same); needs valgrind
-# make bench-redis  messages per second through Redis, and what each costs; needs redis-server
-# make redis-cycles a real Redis is killed, stopped, locked and cut off a thousand times
-# make tsan       the tests with threads under ThreadSanitizer
-# make oom        every allocation of every transcript fails, also with input in pieces and with completions
-# make faults     every send of every transcript goes wrong in every way, its input is cut and ended everywhere; every system call of the sockets fails
-# make proxies    the same requests straight to a hub and through nginx and haproxy: what the proxy takes for one is one here
-# make coverage   the branches of wshub.h that the tests take: all; needs clang, llvm and node
-# make memcheck   the tests under MemorySanitizer and valgrind
-# make analyze    clang-tidy with the analyzer, and cppcheck: nothing may be found
-# make rooms      whether the rooms of wshub.h call only those above them, and the lower storey names nothing of the upper; needs clang and node
-# make mutate     changes an operator or a constant and sees whether the tests notice (MUTANTS, SEED)
-# make sim        hubs, broker, emitter and clients in simulated time, by seed, against a model of SPEC.md
-# make fuzz       libFuzzer on the targets of tests/fuzz; their corpora are replayed in make test
-# make determinism  the same seeds give the same trace under every compiler, level and word size at hand
-# make install    DESTDIR and PREFIX are honoured
-# make clean
+# `make help` lists what can be made. There is no configure step: what a part needs is asked of the compiler, and what is
+# missing is skipped aloud. A test is a program of its own, tests/test_NAME.c, found by itself; alone, or a part of it:
+#   make build/test_NAME && build/test_NAME [part of the name of a test]
 CC      ?= cc
 CXX     ?= c++
 CFLAGS  ?= -O2 -g
@@ -31,134 +9,133 @@ PORT    ?= 8080
 VERSION := $(shell sed -n 's/^\#define WSHUB_VERSION "\(.*\)"/\1/p' wshub.h)
 
 WARN     = -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes -Wundef -Wvla -Werror
-SANITIZE := $(shell printf 'int main(void){return 0;}' > .probe.c; $(CC) -fsanitize=address,undefined .probe.c -o .probe.out 2>/dev/null && echo -fsanitize=address,undefined -fno-sanitize-recover=undefined; rm -f .probe.c .probe.out)
-HEADERS  = wshub.h $(wildcard backends/*.h) $(wildcard tests/*.h tests/shim/sys/*.h tests/bench/*.h)
 INCLUDE  = -I. -Ibackends -Itests
-TESTS    = $(patsubst tests/test_%.c,build/test_%,$(wildcard tests/test_*.c))
+HEADERS  = wshub.h $(wildcard backends/*.h tests/*.h tests/shim/sys/*.h tests/bench/*.h)
+TESTS    = $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
+FIXTURES = fixture-server fixture-emitter fixture-http
+FUZZERS  = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 EXAMPLES = $(patsubst examples/%.c,build/%,$(wildcard examples/*.c))
-THREADS  = -pthread
+OPENED   = $(LIBRARY:%=build/open/%.h)
+LIBRARY  = $(filter-out wshub_bus_hiredis,$(patsubst %.h,%,wshub.h $(notdir $(wildcard backends/*.h))))
 # kqueue is tested over a shim where the system has none of its own
-SHIM     := $(if $(filter Linux,$(shell uname)),-Itests/shim)
+SHIM    := $(if $(filter Linux,$(shell uname)),-Itests/shim)
+# $(call asks,program,flags): the flags, if the program compiles with them
+asks     = $(shell mkdir -p build; printf '$(1)' | $(CC) -x c - -o build/asked $(2) 2>/dev/null && echo '$(2)')
+MAIN     = int main(void){return 0;}
+ASAN     = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+SANITIZE := $(call asks,$(MAIN),$(ASAN))
 
-all: $(EXAMPLES) build/fixture-server
+all: $(EXAMPLES) build/fixture-server ## the examples and the fixture's server
 
-build:
+build/%: examples/%.c $(HEADERS)
 	@mkdir -p build
-
-build/%: examples/%.c $(HEADERS) | build
-	$(CC) -std=c99 $(WARN) $(CFLAGS) $(INCLUDE) -o $@ $< $(THREADS)
-
-build/chat_page.h: examples/chat.html | build
+	$(CC) -std=c99 $(WARN) $(CFLAGS) $(INCLUDE) -o $@ $< -pthread
+build/chat_page.h: examples/chat.html
+	@mkdir -p build
 	@{ echo 'static const char chat_page[] ='; sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $<; echo ';'; } > $@
-
-build/chat: examples/chat.c build/chat_page.h $(HEADERS) | build
-	$(CC) -std=c99 $(filter-out -Wpedantic,$(WARN)) $(CFLAGS) $(INCLUDE) -Ibuild -o $@ $< $(THREADS)
-
-build/test_%: tests/test_%.c $(HEADERS) | build
-	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) $(SHIM) -o $@ $< $(THREADS)
-
-# hiredis is taken where it is installed, elsewhere its test says that it is skipped
-HIREDIS := $(shell printf '\043include <hiredis/async.h>\nint main(void){return 0;}' > .probe.c; $(CC) .probe.c -o .probe.out -lhiredis 2>/dev/null && echo -DWITH_HIREDIS -lhiredis; rm -f .probe.c .probe.out)
-build/test_hiredis: tests/test_hiredis.c $(HEADERS) | build
-	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) -o $@ $< $(THREADS) $(HIREDIS)
-
-# basic blocks are counted where the compiler announces them
-BLOCKS := $(shell printf 'void __sanitizer_cov_trace_pc(void){}\nint main(void){return 0;}' > .probe.c; $(CC) -fsanitize-coverage=trace-pc .probe.c -o .probe.out 2>/dev/null && echo -fsanitize-coverage=trace-pc -DCOUNTS_BLOCKS; rm -f .probe.c .probe.out)
-build/test_work: tests/test_work.c $(HEADERS) | build
-	$(CC) -std=gnu99 -Wall -Wextra -Werror -O1 -g $(BLOCKS) $(INCLUDE) -o $@ $<
-
-build/fixture-server: tests/fixture_server.c $(HEADERS) | build
-	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) $(SHIM) -o $@ $<
-
-build/fixture-emitter: tests/fixture_emitter.c $(HEADERS) | build
-	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) -o $@ $<
-
-build/fixture-http: tests/fixture_http.c $(HEADERS) | build
-	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) -o $@ $<
-
-# the same bytes straight to a hub, and through nginx and haproxy (STREAMS, SEED)
-proxies: build/fixture-http
-	@sh tests/proxies.sh
-
-fixtures: build/fixture-server build/fixture-emitter
-
-run: build/chat
+build/chat: WARN := $(filter-out -Wpedantic,$(WARN))
+build/chat: INCLUDE += -Ibuild
+build/chat: build/chat_page.h
+run: build/chat ## the chat on http://127.0.0.1:8080 (PORT)
 	./build/chat $(PORT)
 
-build/sim: tests/sim.c $(HEADERS) | build
-	$(CC) -std=c99 $(WARN) -O2 -g $(INCLUDE) -o $@ $<
-build/sim_asan: tests/sim.c $(HEADERS) | build
-	$(CC) -std=c99 $(WARN) -O1 -g $(SANITIZE) $(INCLUDE) -o $@ $<
+# The implementation and the backends are compiled once and linked to each test; tests/open.awk makes the private functions
+# visible. Three times: as it is, and with sanitizers of two kinds.
+vpath %.h . backends
+build/open/%.h: %.h tests/open.awk
+	@mkdir -p build/open
+	@{ printf '#pragma GCC system_header\n#line 1 "$<"\n'; awk -v want=declarations -f tests/open.awk $<; } > $@
+build/open/%.c: %.h tests/open.awk
+	@mkdir -p build/open
+	@{ printf '#define _GNU_SOURCE\n#define WSHUB_SELF_CHECK\n'; [ $* = wshub ] || echo '#include "wshub.h"'; \
+	case $* in *_fake | *_sock) ;; wshub_io_*) echo '#include "wshub_io_sock.h"' ;; esac; \
+	printf '#define WSHUB_IMPLEMENTATION\n#line 1 "$<"\n'; awk -v want=code -f tests/open.awk $<; } > $@
 
-# SEEDS=50000 HOURS=1 make sim: a campaign; its last line goes into tests/LEDGER.md
-sim: build/sim
+define flavour # directory, flags
+$(1)/lib/%.o: build/open/%.c $(wildcard backends/*.h)
+	@mkdir -p $$(@D)
+	$$(CC) -std=c99 $$(WARN) -O1 -g $(2) $$(INCLUDE) $$(SHIM) -c -o $$@ $$<
+$(1)/libwshub.a: $(LIBRARY:%=$(1)/lib/%.o)
+	@rm -f $$@; $$(AR) rcs $$@ $$^
+$(1)/test_%: tests/test_%.c $(OPENED) $(1)/libwshub.a $(wildcard tests/*.h)
+	$$(CC) -std=c99 $$(WARN) -O1 -g $(2) -Ibuild/open $$(INCLUDE) $$(SHIM) -o $$@ $$< $(1)/libwshub.a -pthread $$(MORE)
+$(1)/fixture-%: tests/fixture_%.c $(OPENED) $(1)/libwshub.a $(wildcard tests/*.h)
+	$$(CC) -std=c99 $$(WARN) -O1 -g $(2) -Ibuild/open $$(INCLUDE) $$(SHIM) -o $$@ $$< $(1)/libwshub.a -pthread
+$(1)/fuzz_%: tests/fuzz/fuzz_%.c $(OPENED) $(1)/libwshub.a $(wildcard tests/*.h tests/fuzz/*.h)
+	$$(CC) -std=gnu99 -Wall -Wextra -Werror -O1 -g $(2) -Ibuild/open $$(INCLUDE) -o $$@ $$< $(1)/libwshub.a
+$(1)/sim: tests/sim.c $(OPENED) $(1)/libwshub.a $(wildcard tests/*.h)
+	$$(CC) -std=c99 $$(WARN) -O1 -g $(2) -Ibuild/open $$(INCLUDE) -o $$@ $$< $(1)/libwshub.a
+endef
+$(eval $(call flavour,build,))
+$(eval $(call flavour,build/check,$(SANITIZE)))
+$(eval $(call flavour,build/tsan,-fsanitize=thread))
+# hiredis is taken where it is installed, elsewhere its test says that it is skipped
+%/test_hiredis: MORE = $(call asks,\043include <hiredis/async.h>\n$(MAIN),-DWITH_HIREDIS -lhiredis)
+# basic blocks are counted where the compiler announces them
+build/test_work build/check/test_work: tests/test_work.c $(HEADERS)
+	@mkdir -p $(@D)
+	$(CC) -std=gnu99 -Wall -Wextra -Werror -O1 -g $(INCLUDE) -o $@ $< $(call asks,void __sanitizer_cov_trace_pc(void){}\n$(MAIN),-fsanitize-coverage=trace-pc -DCOUNTS_BLOCKS)
+
+fixtures: $(FIXTURES:%=build/%) ## programs that speak as the reference's do
+test: $(TESTS:%=build/%) $(FIXTURES:%=build/%) build/sim ## every rule, transcript and unit once, without sanitizers
+	@sh tests/run.sh $(TESTS:%=build/%) build/sim -- tests/readme.sh
+check: all $(TESTS:%=build/check/%) $(FIXTURES:%=build/check/%) $(FUZZERS:%=build/check/%) build/check/sim build/sim ## all of it, cut everywhere, under ASan and UBSan; fuzz corpora, compilers, examples, browsers
+	@WSHUB_WHOLE=1 sh tests/run.sh $(TESTS:%=build/check/%) $(FUZZERS:%=build/check/%) build/check/sim build/sim -- \
+	tests/compile/run.sh tests/readme.sh tests/examples.sh tests/browser.sh tests/two_instances.sh
+tsan: build/tsan/test_threads build/tsan/test_io_contract ## the tests with threads under ThreadSanitizer
+	@WSHUB_WHOLE=1 sh tests/run.sh $^
+oom: build/check/test_golden ## every allocation of every transcript fails, also with input in pieces and with completions
+	WSHUB_OOM_ALL=1 ./build/check/test_golden every_allocation
+faults: build/check/test_golden build/check/test_faults ## every send goes wrong in every way, input is cut and ended everywhere; every system call fails
+	@WSHUB_FAULTS_ALL=1 sh tests/run.sh 'build/check/test_golden every_send' $(patsubst %,'build/check/test_faults on_%',epoll poll kqueue)
+redis-cycles: build/check/test_redis ## a real Redis is killed, stopped, locked and cut off a thousand times (CYCLES)
+	WSHUB_CYCLES=$${CYCLES:-1000} ./build/check/test_redis fifty
+sim: build/sim ## hubs, broker, emitter and clients in simulated time, against a model of SPEC.md (SEEDS, HOURS)
 	./build/sim $${SEEDS:-2000} $${HOURS:-1}
-
-FUZZERS = $(patsubst tests/fuzz/fuzz_%.c,build/fuzz_%,$(wildcard tests/fuzz/fuzz_*.c))
-build/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h tests/test_random.c $(HEADERS) | build
-	$(CC) -std=gnu99 -Wall -Wextra -Werror -O1 -g $(SANITIZE) $(INCLUDE) -o $@ $<
-# FUZZ_SECONDS=3600 make fuzz: a campaign of libFuzzer on each target (MERGE=1: what it finds goes into the corpus;
-# FUZZ_RUNS=20000000 JOBS=2 TARGETS=conn make fuzz: so many runs of a fast build before it)
-fuzz:
-	sh tests/fuzz/campaign.sh $${FUZZ_SECONDS:-60} $(TARGETS)
-fuzz-coverage:
-	sh tests/fuzz/coverage.sh
-
-determinism:
-	sh tests/determinism.sh $${SEEDS:-60} $${HOURS:-0.25}
-
-test: all fixtures $(TESTS) $(FUZZERS) build/sim build/sim_asan
-	@sh tests/run.sh $(TESTS) $(FUZZERS) build/sim_asan build/sim -- tests/compile/run.sh tests/readme.sh tests/examples.sh tests/browser.sh tests/two_instances.sh
-
-tsan: build/tsan_threads build/tsan_io_contract
-	./build/tsan_threads
-	./build/tsan_io_contract
-build/tsan_%: tests/test_%.c $(HEADERS) | build
-	$(CC) -std=c99 $(WARN) -O1 -g -fsanitize=thread $(INCLUDE) $(SHIM) -o $@ $< $(THREADS)
-
-oom: build/test_golden
-	WSHUB_OOM_ALL=1 ./build/test_golden every_allocation
-
-faults: build/test_golden build/test_faults
-	WSHUB_FAULTS_ALL=1 ./build/test_golden every_send
-	@for on in on_epoll on_poll on_kqueue; do WSHUB_FAULTS_ALL=1 ./build/test_faults $$on >build/faults_$$on.log 2>&1 & done; wait
-	@cat build/faults_on_*.log | grep -v skipped; ok=$$(grep -c ' 0 failed' build/faults_on_*.log | grep -c ':1'); echo "faults: $$((1 + ok)) passed, $$((3 - ok)) failed, 0 skipped"; [ $$ok = 3 ]
-
-coverage:
+determinism: ## the same seeds give the same trace under every compiler, level and word size (SEEDS, HOURS)
+	@sh tests/determinism.sh $${SEEDS:-60} $${HOURS:-0.25}
+proxies: build/check/fixture-http ## the same requests straight to a hub and through nginx and haproxy (STREAMS, SEED)
+	@sh tests/proxies.sh build/check/fixture-http
+fuzz: ## libFuzzer on the targets of tests/fuzz (FUZZ_SECONDS, FUZZ_RUNS, JOBS, TARGETS, MERGE=1)
+	@sh tests/fuzz/campaign.sh $${FUZZ_SECONDS:-60} $(TARGETS)
+fuzz-coverage: ## the branches that the fuzz corpora alone take
+	@sh tests/fuzz/coverage.sh
+coverage: ## the branches of wshub.h that the tests take: all (LIST=1)
 	@sh tests/coverage.sh
-memcheck:
-	@sh tests/memcheck.sh
-analyze:
-	@sh tests/analyze.sh
-rooms:
-	@sh tests/rooms.sh $(ROOMS)
-mutate:
+mutate: ## changes an operator or a constant and sees whether the tests notice (MUTANTS, SEED)
 	@sh tests/mutate.sh $${MUTANTS:-100} $${SEED:-1}
+memcheck: ## the tests under MemorySanitizer and valgrind
+	@sh tests/memcheck.sh
+analyze: ## clang-tidy with the analyzer, and cppcheck: nothing may be found
+	@sh tests/analyze.sh
+rooms: ## the rooms of wshub.h call only those above them (ROOMS)
+	@sh tests/rooms.sh $(ROOMS)
+format-check: ## clang-format changes nothing
+	@sh tests/format.sh
 
-build/bench: tests/bench/bench.c $(HEADERS) | build
-	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< $(THREADS)
-build/bench_%: tests/bench/bench_%.c $(HEADERS) | build
-	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< $(THREADS)
-bench: build/bench build/bench_peers
+build/bench: tests/bench/bench.c $(HEADERS)
+	@mkdir -p build
+	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< -pthread
+build/bench_%: tests/bench/bench_%.c $(HEADERS)
+	@mkdir -p build
+	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< -pthread
+bench: build/bench build/bench_peers ## CPU time per message, beside Bun and ws where these are
 	./build/bench
 	./build/bench_peers
-bench-%: build/bench_%
+bench-%: build/bench_% ## of bench-hub (no kernel below), bench-cores (a hub a thread), bench-redis, bench-peers
 	./$<
+counts: ## instructions of each work of bench-hub against the committed figures
+	@sh tests/bench/counts.sh
+after bench-after: ## whether the largest thing ever seen costs later turns anything
+	@sh tests/bench/after.sh
 
-# a thousand losses of a real Redis instead of the fifty of make test (some 20 minutes)
-redis-cycles: build/test_redis
-	WSHUB_CYCLES=$${CYCLES:-1000} ./build/test_redis fifty
-
-install:
+install: ## DESTDIR and PREFIX are honoured
 	mkdir -p $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	cp wshub.h backends/*.h $(DESTDIR)$(PREFIX)/include/
 	printf 'prefix=%s\nincludedir=$${prefix}/include\n\nName: wshub\nDescription: a WebSocket hub in one header\nVersion: %s\nCflags: -I$${includedir}\n' '$(PREFIX)' '$(VERSION)' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/wshub.pc
-
-clean:
+clean: ## build/ goes
 	rm -rf build
-
-counts:
-	@sh tests/bench/counts.sh
-after bench-after:
-	@sh tests/bench/after.sh
-.PHONY: counts after bench-after all fixtures proxies run test tsan oom faults coverage memcheck analyze rooms mutate bench redis-cycles sim fuzz fuzz-coverage determinism install clean
+help: ## this list
+	@sed -n 's/^\([a-z%-][a-z%-]*\).*:.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "make %-14s %s\n", $$1, $$2 }'
+.SECONDARY:
+.PHONY: all run fixtures test check tsan oom faults redis-cycles sim determinism proxies fuzz fuzz-coverage coverage mutate memcheck analyze rooms format-check bench counts after bench-after install clean help

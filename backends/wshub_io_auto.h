@@ -1,11 +1,6 @@
 /* wshub_io_auto.h - sockets over the best poller of this system: epoll, kqueue, else poll
  *
- * [x] one include for all that a server on sockets needs
- * [ ] a choice at run time: pass a poller of your own in the description
- *
- * System   as wshub_io_sock.h, which see for all the rest: states, turns, contracts.
- * Include  behind wshub.h; it includes wshub_io_sock.h and the poller, which lie beside it.
- * Threads  as wshub_io_sock.h. */
+ * Include after wshub.h; it includes the others, which lie beside it. */
 #ifndef WSHUB_IO_AUTO_H
 #define WSHUB_IO_AUTO_H
 #ifndef WSHUB_H
@@ -24,26 +19,17 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* Makes an io of sockets as wshub_io_sock_create() does, with the best poller there is.
- *   desc     borrowed; NULL: all defaults; its poller may be NULL, and is taken if it is not
- *   out_net  the io; given to you, end it with wshub_io_sock_destroy()
- * Returns  OK; PARAM: a description or a poller of another header; NOMEM; IO: the system refused.
- * Thread   the one that it will belong to. */
+/* As wshub_io_sock_create(); desc NULL, or its poller NULL: the best there is. */
 WSHUB_INLINE wshub_err wshub_io_auto_create(const wshub_io_sock_desc *desc,
                                             wshub_io_sock **out_net);
-
-/* What it calls, as wshub_create_versioned() of wshub.h: with what the header that your program
- * includes says of the description. */
+/* What it calls, as wshub_io_sock_create_versioned(). */
 WSHUB_API wshub_err wshub_io_auto_create_versioned(const wshub_io_sock_desc *desc,
                                                    size_t desc_bytes, uint32_t version,
                                                    wshub_io_sock **out_net);
-
 WSHUB_INLINE wshub_err wshub_io_auto_create(const wshub_io_sock_desc *desc,
                                             wshub_io_sock **out_net) {
     return wshub_io_auto_create_versioned(desc, sizeof *desc, WSHUB_IO_SOCK_DESC_VERSION, out_net);
 }
-
 #ifdef __cplusplus
 }
 #endif
@@ -55,17 +41,6 @@ WSHUB_INLINE wshub_err wshub_io_auto_create(const wshub_io_sock_desc *desc,
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-static const wshub_io_sock_poller *wshub_io_auto__best(void) {
-#if defined(__linux__)
-    return wshub_io_epoll_poller();
-#elif defined(WSHUB_IO_AUTO_KQUEUE)
-    return wshub_io_kqueue_poller();
-#else
-    return wshub_io_poll_poller();
-#endif
-}
-
 WSHUB_API wshub_err wshub_io_auto_create_versioned(const wshub_io_sock_desc *desc,
                                                    size_t desc_bytes, uint32_t version,
                                                    wshub_io_sock **out_net) {
@@ -74,10 +49,17 @@ WSHUB_API wshub_err wshub_io_auto_create_versioned(const wshub_io_sock_desc *des
 
     memset(&d, 0, sizeof d);
     if (desc) d = *desc;
-    if (!d.poller) d.poller = wshub_io_auto__best();
+    if (!d.poller) {
+#if defined(__linux__)
+        d.poller = wshub_io_epoll_poller();
+#elif defined(WSHUB_IO_AUTO_KQUEUE)
+        d.poller = wshub_io_kqueue_poller();
+#else
+        d.poller = wshub_io_poll_poller();
+#endif
+    }
     return wshub_io_sock_create(&d, out_net);
 }
-
 #ifdef __cplusplus
 }
 #endif

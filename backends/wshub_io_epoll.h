@@ -1,14 +1,9 @@
 /* wshub_io_epoll.h - the epoll poller of wshub_io_sock.h
  *
- * [x] Linux; a wait costs what is ready, whatever the number of streams; wakes through an eventfd
- * [x] its descriptor can be watched by another loop
- * [ ] edge triggering: it would save a few percent at most, and a stream that is served in part
- *     would have to be remembered here
+ * [x] Linux; waiting is O(ready); wakes through an eventfd
+ * [ ] edge triggering (it saves at most a few percent, PERFORMANCE)
  *
- * System   Linux.
- * Include  behind wshub_io_sock.h; pass wshub_io_epoll_poller() as wshub_io_sock_desc.poller.
- *          Or take wshub_io_auto.h, which does both.
- * Threads  that of its io; a wake may come from any. */
+ * Include after wshub_io_sock.h. Pass wshub_io_epoll_poller() as wshub_io_sock_desc.poller. */
 #ifndef WSHUB_IO_EPOLL_H
 #define WSHUB_IO_EPOLL_H
 #ifndef WSHUB_IO_SOCK_H
@@ -17,10 +12,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* Returns the table of this poller, valid for ever. Any thread. */
 WSHUB_API const wshub_io_sock_poller *wshub_io_epoll_poller(void);
-
 #ifdef __cplusplus
 }
 #endif
@@ -38,77 +30,67 @@ WSHUB_API const wshub_io_sock_poller *wshub_io_epoll_poller(void);
 extern "C" {
 #endif
 
-#define WSHUB_IO_EPOLL__WAKE UINT64_MAX /* the tag of the eventfd, which no stream has */
-enum { WSHUB_IO_EPOLL__EVENTS = 512 };  /* in one wait */
-
 typedef struct wshub_io_epoll__p {
-    int fd;
-    int wake; /* an eventfd: readable once somebody has woken */
+    int fd, wake;
 } wshub_io_epoll__p;
-
-static void wshub_io_epoll__destroy(void *ctx) {
-    wshub_io_epoll__p *p = (wshub_io_epoll__p *)ctx;
-    if (p->fd >= 0) (void)close(p->fd);
-    if (p->wake >= 0) (void)close(p->wake);
-    free(p);
-}
 
 static void *wshub_io_epoll__create(void) {
     struct epoll_event e;
     wshub_io_epoll__p *p = (wshub_io_epoll__p *)malloc(sizeof *p);
     if (!p) return NULL;
-
     memset(&e, 0, sizeof e);
-    e.events = EPOLLIN;
-    e.data.u64 = WSHUB_IO_EPOLL__WAKE;
     p->fd = epoll_create1(EPOLL_CLOEXEC);
     p->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (p->fd >= 0 && p->wake >= 0 && epoll_ctl(p->fd, EPOLL_CTL_ADD, p->wake, &e) == 0) return p;
-    wshub_io_epoll__destroy(p);
-    return NULL;
+    e.events = EPOLLIN;
+    e.data.u64 = UINT64_MAX;
+    if (p->fd < 0 || p->wake < 0 || epoll_ctl(p->fd, EPOLL_CTL_ADD, p->wake, &e) != 0) {
+        if (p->fd >= 0) (void)close(p->fd);
+        if (p->wake >= 0) (void)close(p->wake);
+        free(p);
+        return NULL;
+    }
+    return p;
+}
+
+static void wshub_io_epoll__destroy(void *ctx) {
+    wshub_io_epoll__p *p = (wshub_io_epoll__p *)ctx;
+    (void)close(p->fd);
+    (void)close(p->wake);
+    free(p);
 }
 
 static bool wshub_io_epoll__watch(void *ctx, int fd, uint64_t tag, unsigned had, unsigned want) {
     wshub_io_epoll__p *p = (wshub_io_epoll__p *)ctx;
     struct epoll_event e;
-    int how = EPOLL_CTL_MOD;
-    if (!had) how = EPOLL_CTL_ADD;
-    if (!want) how = EPOLL_CTL_DEL;
-
-    /* Errors and the end of both directions are always told, so GONE asks for nothing. */
     memset(&e, 0, sizeof e);
-    if (want & WSHUB_IO_SOCK_READ) e.events |= (uint32_t)EPOLLIN;
-    if (want & WSHUB_IO_SOCK_WRITE) e.events |= (uint32_t)EPOLLOUT;
+    e.events = (want & WSHUB_IO_SOCK_READ ? (uint32_t)EPOLLIN : 0u) |
+               (want & WSHUB_IO_SOCK_WRITE ? (uint32_t)EPOLLOUT : 0u);
     e.data.u64 = tag;
-    return epoll_ctl(p->fd, how, fd, &e) == 0;
+    return epoll_ctl(p->fd,
+                     !had   ? EPOLL_CTL_ADD
+                     : want ? EPOLL_CTL_MOD
+                            : EPOLL_CTL_DEL,
+                     fd, &e) == 0;
 }
 
-static unsigned wshub_io_epoll__ready(uint32_t events) {
-    unsigned ready = 0;
-    if (events & (uint32_t)(EPOLLIN | EPOLLHUP | EPOLLERR)) ready |= WSHUB_IO_SOCK_READ;
-    if (events & (uint32_t)(EPOLLOUT | EPOLLHUP | EPOLLERR)) ready |= WSHUB_IO_SOCK_WRITE;
-    if (events & (uint32_t)(EPOLLHUP | EPOLLERR)) ready |= WSHUB_IO_SOCK_GONE;
-    return ready;
-}
-
-/* epoll tells of those first that have waited longest: what did not fit comes before what comes
- * again. */
 static int wshub_io_epoll__wait(void *ctx, wshub_io_sock_event *events, int cap, int timeout_ms) {
     wshub_io_epoll__p *p = (wshub_io_epoll__p *)ctx;
-    struct epoll_event list[WSHUB_IO_EPOLL__EVENTS];
-    int most = cap < WSHUB_IO_EPOLL__EVENTS ? cap : (int)WSHUB_IO_EPOLL__EVENTS;
-    int i, n = epoll_wait(p->fd, list, most, timeout_ms), out = 0;
+    struct epoll_event list[512];
+    int i, n = epoll_wait(p->fd, list, cap < 512 ? cap : 512, timeout_ms), out = 0;
     if (n < 0) return errno == EINTR ? 0 : -1;
-
     for (i = 0; i < n; i++) {
-        if (list[i].data.u64 == WSHUB_IO_EPOLL__WAKE) {
+        uint32_t e = list[i].events;
+        if (list[i].data.u64 == UINT64_MAX) {
             uint64_t count;
             ssize_t got = read(p->wake, &count, sizeof count);
-            (void)got; /* nothing means that another wait has taken it */
+            (void)got;
             continue;
         }
         events[out].tag = list[i].data.u64;
-        events[out].ready = wshub_io_epoll__ready(list[i].events);
+        events[out].ready =
+            (e & (EPOLLIN | EPOLLHUP | EPOLLERR) ? (unsigned)WSHUB_IO_SOCK_READ : 0u) |
+            (e & (EPOLLOUT | EPOLLHUP | EPOLLERR) ? (unsigned)WSHUB_IO_SOCK_WRITE : 0u) |
+            (e & (EPOLLHUP | EPOLLERR) ? (unsigned)WSHUB_IO_SOCK_GONE : 0u); /* asked for or not */
         out++;
     }
     return out;

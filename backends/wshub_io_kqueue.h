@@ -1,19 +1,11 @@
 /* wshub_io_kqueue.h - the kqueue poller of wshub_io_sock.h
  *
- * [x] macOS, FreeBSD, OpenBSD, NetBSD, DragonFly; a wait costs what is ready, whatever the number
- *     of streams; wakes through EVFILT_USER
- * [x] its descriptor can be watched by another loop
- * [x] the end of a stream with data still pending: the data is read first, the end is what recv()
- *     says
+ * [x] macOS, FreeBSD, OpenBSD, NetBSD, DragonFly; waiting is O(ready); wakes through EVFILT_USER
+ * [x] EV_EOF with data still pending: the data is read first, the end is what recv() says
  * [ ] systems without EVFILT_USER: take wshub_io_poll.h there
  *
- * Tested on Linux over a shim of kqueue() and kevent() (tests/shim), not yet on the systems
- * themselves.
- *
- * System   one with <sys/event.h> and EVFILT_USER.
- * Include  behind wshub_io_sock.h; pass wshub_io_kqueue_poller() as wshub_io_sock_desc.poller.
- *          Or take wshub_io_auto.h, which does both.
- * Threads  that of its io; a wake may come from any. */
+ * Tested on Linux over a shim of kqueue() and kevent() (tests/shim), not yet on the systems themselves.
+ * Include after wshub_io_sock.h. Pass wshub_io_kqueue_poller() as wshub_io_sock_desc.poller. */
 #ifndef WSHUB_IO_KQUEUE_H
 #define WSHUB_IO_KQUEUE_H
 #ifndef WSHUB_IO_SOCK_H
@@ -22,10 +14,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* Returns the table of this poller, valid for ever. Any thread. */
 WSHUB_API const wshub_io_sock_poller *wshub_io_kqueue_poller(void);
-
 #ifdef __cplusplus
 }
 #endif
@@ -44,20 +33,11 @@ WSHUB_API const wshub_io_sock_poller *wshub_io_kqueue_poller(void);
 extern "C" {
 #endif
 
-enum { WSHUB_IO_KQUEUE__EVENTS = 512 }; /* in one wait */
-
 typedef struct wshub_io_kqueue__p {
     int fd;
     uint64_t *tags; /* by descriptor: udata is a pointer, too small for a tag on 32 bits */
     int tags_cap;
 } wshub_io_kqueue__p;
-
-static void wshub_io_kqueue__destroy(void *ctx) {
-    wshub_io_kqueue__p *p = (wshub_io_kqueue__p *)ctx;
-    if (p->fd >= 0) (void)close(p->fd);
-    free(p->tags);
-    free(p);
-}
 
 static void *wshub_io_kqueue__create(void) {
     struct kevent e;
@@ -65,77 +45,73 @@ static void *wshub_io_kqueue__create(void) {
     if (!p) return NULL;
     p->fd = kqueue();
     EV_SET(&e, 0, EVFILT_USER, EV_ADD | EV_CLEAR, 0, 0, NULL);
-    if (p->fd >= 0 && kevent(p->fd, &e, 1, NULL, 0, NULL) == 0) return p;
-    wshub_io_kqueue__destroy(p);
-    return NULL;
+    if (p->fd < 0 || kevent(p->fd, &e, 1, NULL, 0, NULL) != 0) {
+        if (p->fd >= 0) (void)close(p->fd);
+        free(p);
+        return NULL;
+    }
+    return p;
 }
 
-/* Makes room for the tag of a descriptor. False: out of memory. */
-static bool wshub_io_kqueue__grow(wshub_io_kqueue__p *p, int fd) {
-    int cap = p->tags_cap ? p->tags_cap : 64;
-    uint64_t *tags;
-    if (fd < p->tags_cap) return true;
-    while (cap <= fd) cap *= 2;
-    tags = (uint64_t *)realloc(p->tags, (size_t)cap * sizeof *tags);
-    if (!tags) return false;
-    p->tags = tags;
-    p->tags_cap = cap;
-    return true;
+static void wshub_io_kqueue__destroy(void *ctx) {
+    wshub_io_kqueue__p *p = (wshub_io_kqueue__p *)ctx;
+    (void)close(p->fd);
+    free(p->tags);
+    free(p);
 }
 
-/* A descriptor has two filters. READ is one; the other tells of room, as long as there is any
- * (WRITE), or of the end: then it is armed with EV_CLEAR, so that room is told once, which
- * wait() passes over. */
 static bool wshub_io_kqueue__watch(void *ctx, int fd, uint64_t tag, unsigned had, unsigned want) {
     wshub_io_kqueue__p *p = (wshub_io_kqueue__p *)ctx;
-    const unsigned other = WSHUB_IO_SOCK_WRITE | WSHUB_IO_SOCK_GONE;
     struct kevent e[3];
     int n = 0;
-    if (!wshub_io_kqueue__grow(p, fd)) return false;
+    if (fd >= p->tags_cap) {
+        int cap = p->tags_cap ? p->tags_cap : 64;
+        uint64_t *tags;
+        while (cap <= fd) cap *= 2;
+        tags = (uint64_t *)realloc(p->tags, (size_t)cap * sizeof *tags);
+        if (!tags) return false;
+        p->tags = tags;
+        p->tags_cap = cap;
+    }
     p->tags[fd] = tag;
-
     if ((had ^ want) & WSHUB_IO_SOCK_READ) {
         EV_SET(&e[n], (uintptr_t)fd, EVFILT_READ, want & WSHUB_IO_SOCK_READ ? EV_ADD : EV_DELETE, 0,
                0, NULL);
         n++;
     }
-    if (((had ^ want) & other) && (had & other)) {
-        EV_SET(&e[n], (uintptr_t)fd, EVFILT_WRITE, EV_DELETE, 0, 0, NULL);
-        n++;
-    }
-    if (((had ^ want) & other) && (want & other)) {
-        EV_SET(&e[n], (uintptr_t)fd, EVFILT_WRITE,
-               want & WSHUB_IO_SOCK_GONE ? EV_ADD | EV_CLEAR : EV_ADD, 0, 0, NULL);
-        n++;
+    if ((had ^ want) & (WSHUB_IO_SOCK_WRITE | WSHUB_IO_SOCK_GONE)) {
+        if (had & (WSHUB_IO_SOCK_WRITE | WSHUB_IO_SOCK_GONE)) {
+            EV_SET(&e[n], (uintptr_t)fd, EVFILT_WRITE, EV_DELETE, 0, 0, NULL);
+            n++;
+        }
+        if (want & (WSHUB_IO_SOCK_WRITE | WSHUB_IO_SOCK_GONE)) { /* its end shows there; room, told
+                                                                    once, is passed over */
+            EV_SET(&e[n], (uintptr_t)fd, EVFILT_WRITE,
+                   want & WSHUB_IO_SOCK_GONE ? EV_ADD | EV_CLEAR : EV_ADD, 0, 0, NULL);
+            n++;
+        }
     }
     return n == 0 || kevent(p->fd, e, n, NULL, 0, NULL) == 0;
 }
 
-/* What an event says of its descriptor. 0: nothing: a wake, a filter that could not be set, or
- * room on a stream that is watched for its end. */
-static unsigned wshub_io_kqueue__ready(const struct kevent *e) {
-    if (e->filter == EVFILT_USER || (e->flags & EV_ERROR)) return 0;
-    if (e->filter == EVFILT_READ) return WSHUB_IO_SOCK_READ;
-    if (e->flags & EV_EOF) return WSHUB_IO_SOCK_WRITE | WSHUB_IO_SOCK_GONE;
-    return e->flags & EV_CLEAR ? 0u : (unsigned)WSHUB_IO_SOCK_WRITE;
-}
-
 static int wshub_io_kqueue__wait(void *ctx, wshub_io_sock_event *events, int cap, int timeout_ms) {
     wshub_io_kqueue__p *p = (wshub_io_kqueue__p *)ctx;
-    struct kevent list[WSHUB_IO_KQUEUE__EVENTS];
-    int most = cap < WSHUB_IO_KQUEUE__EVENTS ? cap : (int)WSHUB_IO_KQUEUE__EVENTS;
+    struct kevent list[512];
     struct timespec t;
     int i, n, out = 0;
     t.tv_sec = timeout_ms / 1000;
     t.tv_nsec = timeout_ms % 1000 * 1000000L;
-    n = kevent(p->fd, NULL, 0, list, most, timeout_ms < 0 ? NULL : &t);
+    n = kevent(p->fd, NULL, 0, list, cap < 512 ? cap : 512, timeout_ms < 0 ? NULL : &t);
     if (n < 0) return errno == EINTR ? 0 : -1;
-
     for (i = 0; i < n; i++) {
-        unsigned ready = wshub_io_kqueue__ready(&list[i]);
-        if (!ready) continue;
+        if (list[i].filter == EVFILT_USER || (list[i].flags & EV_ERROR)) continue;
+        if (list[i].filter == EVFILT_WRITE && (list[i].flags & (EV_CLEAR | EV_EOF)) == EV_CLEAR)
+            continue;
         events[out].tag = p->tags[list[i].ident];
-        events[out].ready = ready;
+        events[out].ready = list[i].filter == EVFILT_READ ? (unsigned)WSHUB_IO_SOCK_READ
+                            : list[i].flags & EV_EOF
+                                ? (unsigned)WSHUB_IO_SOCK_WRITE | (unsigned)WSHUB_IO_SOCK_GONE
+                                : (unsigned)WSHUB_IO_SOCK_WRITE;
         out++;
     }
     return out;

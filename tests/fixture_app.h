@@ -27,7 +27,8 @@ typedef struct fixture {
 } fixture;
 
 /* Reads a command line. NULL, or a line that says what is wrong. */
-UNUSED static const char *fixture_parse(fixture_options *o, int argc, char **argv) {
+__attribute__((unused)) static const char *fixture_parse(fixture_options *o, int argc,
+                                                         char **argv) {
     static char why[256];
     int i;
     size_t k;
@@ -274,7 +275,7 @@ static void fixture_later(wshub *hub, wshub_ask ask, fixture_answer answer, unsi
 }
 
 /* after the hub: answers that nobody waits for any more */
-UNUSED static void fixture_end(fixture *f) {
+__attribute__((unused)) static void fixture_end(fixture *f) {
     while (f->lates) {
         fixture_late *l = f->lates;
         f->lates = l->next;
@@ -645,7 +646,7 @@ static void fixture_log(wshub *hub, const wshub_log *l, void *user) {
 }
 
 /* The description of a hub that follows the options. f must outlive it. */
-UNUSED static wshub_desc fixture_desc(fixture *f, const wshub_io *io) {
+__attribute__((unused)) static wshub_desc fixture_desc(fixture *f, const wshub_io *io) {
     const fixture_options *o = &f->opt;
     wshub_desc d;
     char *at;

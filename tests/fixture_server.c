@@ -9,6 +9,7 @@
 #include "wshub_io_poll.h"
 #include "wshub_bus_redis.h"
 #include "fixture_app.h"
+#include <errno.h>
 #include <signal.h>
 
 static wshub_io_sock *net;

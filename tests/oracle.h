@@ -29,7 +29,7 @@ static size_t oracle_rune(const uint8_t *p, size_t n, uint32_t *out) {
     *out = c;
     return len;
 }
-UNUSED static bool oracle_utf8(const uint8_t *p, size_t n) {
+__attribute__((unused)) static bool oracle_utf8(const uint8_t *p, size_t n) {
     while (n) {
         uint32_t c;
         size_t k = oracle_rune(p, n, &c);
@@ -40,7 +40,7 @@ UNUSED static bool oracle_utf8(const uint8_t *p, size_t n) {
     return true;
 }
 /* UTF-16 code units; SIZE_MAX: it is not UTF-8. */
-UNUSED static size_t oracle_utf16(const uint8_t *p, size_t n) {
+__attribute__((unused)) static size_t oracle_utf16(const uint8_t *p, size_t n) {
     size_t units = 0;
     while (n) {
         uint32_t c;
@@ -155,7 +155,7 @@ static const uint8_t *oracle_value(oracle_json *j, const uint8_t *p) {
     }
     return NULL;
 }
-UNUSED static bool oracle_is_json(const uint8_t *p, size_t n, int depth_max) {
+__attribute__((unused)) static bool oracle_is_json(const uint8_t *p, size_t n, int depth_max) {
     oracle_json j;
     j.end = p + n;
     j.depth = 0;
@@ -165,7 +165,7 @@ UNUSED static bool oracle_is_json(const uint8_t *p, size_t n, int depth_max) {
 }
 
 /* A frame's head. As wshub_frame_read(): 1, 0 or -1. */
-UNUSED static int oracle_frame(const uint8_t *p, size_t n, wshub_frame *f) {
+__attribute__((unused)) static int oracle_frame(const uint8_t *p, size_t n, wshub_frame *f) {
     size_t at = 2, i, wide;
     memset(f, 0, sizeof *f);
     if (n < 2) return 0;
@@ -192,7 +192,8 @@ UNUSED static int oracle_frame(const uint8_t *p, size_t n, wshub_frame *f) {
 
 /* RESP by recursive descent. Returns the length of the reply; 0: more is needed; -1: it is
  * none, or too deep or wide. */
-UNUSED static int64_t oracle_resp(const uint8_t *p, size_t n, int depth, int64_t *elements) {
+__attribute__((unused)) static int64_t oracle_resp(const uint8_t *p, size_t n, int depth,
+                                                   int64_t *elements) {
     const uint8_t *line = p;
     int64_t count, at, i;
     size_t len = 0;

@@ -131,7 +131,7 @@ async function reachable(port) {
     return false;
 }
 async function application() {
-    const it = start('build/fixture-http', []);
+    const it = start(process.argv[2] ?? 'build/fixture-http', []);
     for (let i = 0; i < 400 && !/listening \d+\n/.test(it.out); i++) await sleep(25);
     it.port = Number(/listening (\d+)\n/.exec(it.out)[1]);
     return it;

@@ -1,25 +1,39 @@
 #!/bin/sh
-# Runs test programs, then (behind --) test scripts, and adds up their `N passed, N failed, N skipped`.
-pass=0; fail=0; skip=0
+# Runs test programs, JOBS at a time (as many as there are processors), those with servers and sockets first since they
+# wait; then, behind --, test scripts, one after the other. Each one's output comes when it has ended. Adds up their lines
+# `N passed, N failed, N skipped`. An argument may carry arguments of its own: 'build/test_faults on_poll'.
+jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
+dir=$(mktemp -d "${TMPDIR:-/tmp}/wshub-tests.XXXXXX") || exit 1
+trap 'rm -rf "$dir"' EXIT
+export dir
+one='n=$(echo "$1" | tr -c "a-zA-Z0-9\n" _)
+    case $1 in *.sh) sh $1 ;; *) ./$1 ;; esac >"$dir/$n.out" 2>&1
+    echo $? >"$dir/$n.status"
+    cat "$dir/$n.out"'
+
+first=$(sh tests/list.sh servers sockets | sed 's/.*/test_&/' | tr '\n' '|')
+: >"$dir/first"; : >"$dir/then"; : >"$dir/scripts"
+list=programs
 for t in "$@"; do
-    [ "$t" = -- ] && continue
-    case $t in *.sh) out=$(sh "$t" 2>&1);; *) out=$("./$t" 2>&1);; esac
-    status=$?
-    printf '%s\n' "$out"
-    line=$(printf '%s\n' "$out" | grep -E '[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped' | tail -1)
-    if [ -z "$line" ]; then
-        echo "FAIL $t ended with status $status and no count"
-        fail=$((fail + 1))
-        continue
-    fi
-    p=$(echo "$line" | sed 's/.*[^0-9]\([0-9][0-9]*\) passed.*/\1/;s/^\([0-9][0-9]*\) passed.*/\1/')
-    f=$(echo "$line" | sed 's/.* \([0-9][0-9]*\) failed.*/\1/')
-    s=$(echo "$line" | sed 's/.* \([0-9][0-9]*\) skipped.*/\1/')
-    pass=$((pass + p)); fail=$((fail + f)); skip=$((skip + s))
-    if [ $status -ne 0 ] && [ "$f" -eq 0 ]; then
-        echo "FAIL $t ended with status $status"
-        fail=$((fail + 1))
-    fi
+    if [ "$t" = -- ]; then list=scripts; continue; fi
+    [ $list = scripts ] && { echo "$t" >>"$dir/scripts"; continue; }
+    name=${t##*/}
+    case "|$first" in *"|${name%% *}|"*) echo "$t" >>"$dir/first" ;; *) echo "$t" >>"$dir/then" ;; esac
 done
-echo "$pass passed, $fail failed, $skip skipped"
-[ $fail -eq 0 ]
+cat "$dir/first" "$dir/then" | xargs -P "$jobs" -I{} sh -c "$one" one {}
+xargs -P 1 -I{} sh -c "$one" one {} <"$dir/scripts"
+
+cat "$dir/first" "$dir/then" "$dir/scripts" | while read -r t; do
+    n=$(echo "$t" | tr -c "a-zA-Z0-9\n" _)
+    line=$(grep -E '[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped' "$dir/$n.out" | tail -1)
+    echo "${line:-none} @$(cat "$dir/$n.status" 2>/dev/null) $t"
+done | awk '
+    { status = $0; sub(/.*@/, "", status); program = status; sub(/^[0-9]* /, "", program); sub(/ .*/, "", status) }
+    /^none/ { print "FAIL " program " ended with status " status " and no count"; fail++; next }
+    {
+        match($0, /[0-9]+ passed/); pass += substr($0, RSTART) + 0
+        match($0, /[0-9]+ failed/); f = substr($0, RSTART) + 0; fail += f
+        match($0, /[0-9]+ skipped/); skip += substr($0, RSTART) + 0
+        if (status + 0 && !f) { print "FAIL " program " ended with status " status; fail++ }
+    }
+    END { printf "%d passed, %d failed, %d skipped\n", pass, fail, skip; exit fail > 0 }'

@@ -1,8 +1,10 @@
-/* The harness: TEST(name) { ... } registers itself; EXPECT says what went wrong and goes on.
- * The program runs all tests, or those whose name contains an argument, and ends with `N
- * passed, N failed, N skipped`. */
+/* The harness: TEST(name) { ... } registers itself; EXPECT says what went wrong and goes on. The
+ * program runs all tests, or those whose name contains an argument, and ends with `N passed, N
+ * failed, N skipped`. TEST_WHOLE(name) is for what goes over everything once more (every cut, every
+ * fault): it runs where WSHUB_WHOLE is set (make check), or where an argument names it. */
 #ifndef TEST_H
 #define TEST_H
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +14,7 @@
 typedef struct test_case {
     const char *name;
     void (*fn)(void);
+    bool whole;
     struct test_case *next;
 } test_case;
 
@@ -19,6 +22,7 @@ static test_case *test_first, *test_last;
 static int test_failures;
 UNUSED static int test_skipped_now;
 static const char *test_name = "";
+UNUSED static const char *test_program = ""; /* as it was called: beside it lie the fixtures */
 
 static void test_register(test_case *t) {
     if (test_last)
@@ -28,9 +32,11 @@ static void test_register(test_case *t) {
     test_last = t;
 }
 
-#define TEST(id)                                                                                   \
+#define TEST(id) TEST_CASE(id, false)
+#define TEST_WHOLE(id) TEST_CASE(id, true)
+#define TEST_CASE(id, whole)                                                                       \
     static void test_##id(void);                                                                   \
-    static test_case test_case_##id = {#id, test_##id, NULL};                                      \
+    static test_case test_case_##id = {#id, test_##id, whole, NULL};                               \
     __attribute__((constructor)) static void test_register_##id(void) {                            \
         test_register(&test_case_##id);                                                            \
     }                                                                                              \
@@ -40,7 +46,8 @@ static void test_register(test_case *t) {
     do {                                                                                           \
         if (!(cond)) {                                                                             \
             test_failures++;                                                                       \
-            (void)printf("  %s:%d: %s: expected %s\n", __FILE__, __LINE__, test_name, #cond);      \
+            (void)printf("  %s:%d: %s: expected %s, which is false\n", __FILE__, __LINE__,         \
+                         test_name, #cond);                                                        \
         }                                                                                          \
     } while (0)
 #define EXPECT_INT(got, want)                                                                      \
@@ -60,28 +67,41 @@ static void test_register(test_case *t) {
     } while (0)
 
 #ifndef TEST_NO_MAIN
+/* The command that runs one test alone. */
+static void test_say_alone(const char *name) {
+    const char *p = test_program;
+    if (strncmp(p, "./", 2) == 0) p += 2;
+    if (strncmp(p, "build/", 6) == 0)
+        (void)printf("    alone: make %s && %s %s\n", p, p, name);
+    else
+        (void)printf("    alone: %s %s\n", test_program, name);
+}
+
 int main(int argc, char **argv) {
     int passed = 0, failed = 0, skipped = 0;
+    bool whole = getenv("WSHUB_WHOLE") != NULL;
+    const char *slash = strrchr(argv[0], '/');
     test_case *t;
+    test_program = argv[0];
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     for (t = test_first; t; t = t->next) {
         int before = test_failures;
-        if (argc > 1 && !strstr(t->name, argv[1])) continue;
+        if (argc > 1 ? !strstr(t->name, argv[1]) : t->whole && !whole) continue;
         test_name = t->name;
         test_skipped_now = 0;
         t->fn();
         if (test_failures > before) {
             failed++;
             (void)printf("FAIL %s\n", t->name);
+            test_say_alone(t->name);
         } else if (test_skipped_now) {
             skipped++;
         } else {
             passed++;
         }
     }
-    (void)printf("%s: %d passed, %d failed, %d skipped\n",
-                 strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0], passed, failed,
-                 skipped);
+    (void)printf("%s: %d passed, %d failed, %d skipped\n", slash ? slash + 1 : argv[0], passed,
+                 failed, skipped);
     return failed ? 1 : 0;
 }
 #endif /* TEST_NO_MAIN */

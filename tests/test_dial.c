@@ -8,9 +8,9 @@
 static int named_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
                              struct addrinfo **out);
 #define getaddrinfo named_getaddrinfo
-#define WSHUB_IO_SOCK_IMPLEMENTATION /* here, where it calls that one */
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
+#include "../backends/wshub_io_sock.h" /* compiled here, where it calls that one */
 #include "wshub_io_auto.h"
 #include "test.h"
 #undef getaddrinfo

@@ -6,11 +6,6 @@
  * another client. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
-/* here, where they call what fails */
-#define WSHUB_IO_SOCK_IMPLEMENTATION
-#define WSHUB_IO_EPOLL_IMPLEMENTATION
-#define WSHUB_IO_POLL_IMPLEMENTATION
-#define WSHUB_IO_KQUEUE_IMPLEMENTATION
 #define WSHUB_SELF_CHECK
 #include "wshub.h"
 #include <errno.h>
@@ -132,9 +127,12 @@ static int f_open(const char *path, int flags) {
 #define read(a, b, c) f_read(a, b, c)
 #define write(a, b, c) f_write(a, b, c)
 #define open(a, b) f_open(a, b)
+/* compiled here, where they call what fails */
+#include "../backends/wshub_io_sock.h"
+#include "../backends/wshub_io_epoll.h"
+#include "../backends/wshub_io_kqueue.h"
+#include "../backends/wshub_io_poll.h"
 #include "wshub_io_auto.h"
-#include "wshub_io_kqueue.h"
-#include "wshub_io_poll.h"
 #undef socket
 #undef bind
 #undef listen

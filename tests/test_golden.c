@@ -188,20 +188,20 @@ TEST(transcripts_as_they_are) {
     static world w;
     EXPECT(play_all(&w, "whole") > 90);
 }
-TEST(transcripts_with_input_and_output_cut_at_every_byte) {
+TEST_WHOLE(transcripts_with_input_and_output_cut_at_every_byte) {
     static world w;
     w.desc.cut_bytes = 1;
     w.desc.take_bytes = 1;
     EXPECT(play_all(&w, "byte by byte") > 90);
 }
-TEST(transcripts_in_pieces_of_seven_and_five) {
+TEST_WHOLE(transcripts_in_pieces_of_seven_and_five) {
     static world w;
     w.desc.cut_bytes = 7;
     w.desc.take_bytes = 5;
     w.desc.no_pause = true;
     EXPECT(play_all(&w, "in sevens") > 90);
 }
-TEST(transcripts_with_completions) {
+TEST_WHOLE(transcripts_with_completions) {
     static world w;
     w.desc.completion = true;
     w.desc.take_bytes = 100;
@@ -253,7 +253,7 @@ static int lenient_stop(void *ctx, bool by_signal) {
     return fake_stop(ctx, by_signal);
 }
 
-TEST(every_allocation_may_fail) {
+TEST_WHOLE(every_allocation_may_fail) {
     static world w;
     golden_net net = {NULL,     lenient_start, lenient_stop, fake_open, fake_write,
                       fake_end, fake_read,     fake_take,    fake_pass, true};
@@ -304,7 +304,7 @@ static const char *play_faulty(world *w, golden_net *net, const char *script, bo
 }
 
 /* LIMITS: I/O faults on the fake transport */
-TEST(every_send_and_every_byte_of_input_may_go_wrong) {
+TEST_WHOLE(every_send_and_every_byte_of_input_may_go_wrong) {
     static world w;
     golden_net net = {NULL,     fake_start, fake_stop, fake_open, fake_write,
                       fake_end, fake_read,  fake_take, fake_pass, true};

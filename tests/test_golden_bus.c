@@ -316,12 +316,12 @@ static void play_all(wshub_io_fake_desc fd) {
 TEST(transcripts_with_a_broker) {
     play_all((wshub_io_fake_desc){0});
 }
-TEST(transcripts_with_a_broker_byte_by_byte) {
+TEST_WHOLE(transcripts_with_a_broker_byte_by_byte) {
     play_all((wshub_io_fake_desc){.cut_bytes = 1, .take_bytes = 1});
 }
-TEST(transcripts_with_a_broker_in_pieces) {
+TEST_WHOLE(transcripts_with_a_broker_in_pieces) {
     play_all((wshub_io_fake_desc){.cut_bytes = 7, .take_bytes = 5});
 }
-TEST(transcripts_with_a_broker_and_completions) {
+TEST_WHOLE(transcripts_with_a_broker_and_completions) {
     play_all((wshub_io_fake_desc){.completion = true, .take_bytes = 11});
 }

@@ -1,4 +1,4 @@
-/* The reference's transcripts over real sockets against build/fixture-server, on each poller. */
+/* The reference's transcripts over real sockets against the fixture-server that lies beside this program, on each poller. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
@@ -31,13 +31,22 @@ typedef struct world {
     peer peers[64];
 } world;
 
+/* The fixture's server, which lies beside this program. */
+static char *server(void) {
+    static char path[512];
+    const char *slash = strrchr(test_program, '/');
+    (void)snprintf(path, sizeof path, "%.*sfixture-server",
+                   slash ? (int)(slash - test_program) + 1 : 0, test_program);
+    return path;
+}
+
 static bool sock_start(void *ctx, int argc, char **argv) {
     world *w = (world *)ctx;
     int out[2], i;
     char *args[40], line[64] = "";
     size_t n = 0;
     for (i = 0; i < 64; i++) w->peers[i].fd = -1;
-    args[0] = (char *)(uintptr_t) "build/fixture-server";
+    args[0] = server();
     for (i = 1; i < argc; i++) args[i] = argv[i];
     args[i++] = (char *)(uintptr_t) "--backend";
     args[i++] = (char *)(uintptr_t)w->backend;
@@ -190,17 +199,14 @@ static void play_all(const char *backend, int every) {
 }
 
 TEST(transcripts_on_epoll) {
-    if (access("build/fixture-server", X_OK) != 0)
-        SKIP("build/fixture-server is not there: make fixtures");
+    if (access(server(), X_OK) != 0) SKIP("no fixture-server beside this program: make fixtures");
     play_all("epoll", 1);
 }
-TEST(transcripts_on_poll) {
-    if (access("build/fixture-server", X_OK) != 0)
-        SKIP("build/fixture-server is not there: make fixtures");
+TEST_WHOLE(transcripts_on_poll) {
+    if (access(server(), X_OK) != 0) SKIP("no fixture-server beside this program: make fixtures");
     play_all("poll", 2);
 }
-TEST(transcripts_on_kqueue_over_its_shim) {
-    if (access("build/fixture-server", X_OK) != 0)
-        SKIP("build/fixture-server is not there: make fixtures");
+TEST_WHOLE(transcripts_on_kqueue_over_its_shim) {
+    if (access(server(), X_OK) != 0) SKIP("no fixture-server beside this program: make fixtures");
     play_all("kqueue", 2);
 }

@@ -5,7 +5,6 @@
 #include <netdb.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#define WSHUB_IO_SOCK_IMPLEMENTATION
 /* The name many.test has the addresses that a test gives it. */
 static const char *names[3];
 static int names_count;
@@ -23,6 +22,7 @@ static int test_getaddrinfo(const char *host, const char *service, const struct 
     return 0;
 }
 #define getaddrinfo(a, b, c, d) test_getaddrinfo(a, b, c, d)
+#include "../backends/wshub_io_sock.h" /* compiled here, where it calls that one */
 #include "wshub_io_auto.h"
 #undef getaddrinfo
 #include "wshub_io_kqueue.h"

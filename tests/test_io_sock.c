@@ -1,7 +1,6 @@
 /* The socket io at work: descriptors that run out, resets, waking, another loop, ends from
  * inside callbacks, a stopped process (LIMITS 2, LIVE-3). */
 #define _GNU_SOURCE
-#define WSHUB_IO_SOCK_IMPLEMENTATION /* its private parts are looked at */
 #include "hubtest.h"
 #include "wshub_io_auto.h"
 #include "wshub_io_kqueue.h"

@@ -3,7 +3,6 @@
  * EMIT-1). On seats of a local bus, on Redis against a broker in memory, on buses that only count,
  * and on sockets where threads and signals matter. */
 #define _GNU_SOURCE
-#define WSHUB_BUS_REDIS_IMPLEMENTATION /* its private parts are looked at */
 #include "hubtest.h"
 #include "wshub_io_auto.h"
 #include "wshub_bus_redis.h"

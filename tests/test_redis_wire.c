@@ -1,5 +1,4 @@
 /* The Redis bus before it connects: reading RESP at every cut, URLs, descriptions (REDIS.md). */
-#define WSHUB_BUS_REDIS_IMPLEMENTATION /* its private defaults are looked at */
 #include "hubtest.h"
 #include "wshub_bus_redis.h"
 
