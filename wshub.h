@@ -2592,7 +2592,7 @@ static wshub__node *wshub__stack_take(wshub__node **top) {
  * wshub__buf_done(). A buffer that could not grow remembers that (`bad`) and takes nothing more, so
  * that a writer asks once, at the end, and not behind every piece. Knows nothing of what the bytes
  * mean: UTF-8, JSON and HTTP have rooms of their own.
- * Calls >>mem. Proved by tests/test_codec.c, and by the allocation failures of
+ * Calls >>mem. Proved by tests/test_memory.c, and by the allocation failures of
  * tests/test_golden.c. */
 
 static wshub_str wshub__str(const void *ptr, size_t len) {
@@ -2967,8 +2967,8 @@ WSHUB_API uint64_t wshub_siphash(const uint64_t key[2], const void *bytes, size_
  * Two sorts of functions. Those that check a text say NULL, false or WSHUB_JSON_BAD of what is no
  * JSON. Those that read a text which has been checked already (wshub_json_find, _next, _peek,
  * _unescape) do not look at all of it again; should it be no JSON after all, they stay inside.
- * Calls >>buf, >>utf8. Proved by tests/test_codec.c, test_corners.c (every cut of a text),
- * test_golden.c (parse-*), and tests/fuzz/fuzz_text.c against a slow parser. */
+ * Calls >>buf, >>utf8. Proved by tests/test_json.c (every cut of a text among them), test_golden.c
+ * (parse-*), and tests/fuzz/fuzz_text.c against a slow parser. */
 
 static bool wshub__json_is_blank(uint8_t c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -3504,8 +3504,9 @@ static void wshub__buf_quote(const wshub__mem *m, wshub__buf *b, wshub_str s) {
  * that says why. Chunked bodies are read here as well, byte by byte. Knows no stream, no path, no
  * body's owner: what a request is answered with is the affair of >>exchange. No other room looks
  * for header fields, lists, hosts or origins in bytes.
- * Allocates nothing. Calls >>buf, >>sha1, >>base64. Proved by tests/test_http.c, test_codec.c
- * (origins), tests/fuzz/fuzz_conn.c, and `make proxies`, where nginx and haproxy are asked too. */
+ * Allocates nothing. Calls >>buf, >>sha1, >>base64. Proved by tests/test_http.c, test_negative_http.c,
+ * test_upgrade.c (origins), tests/fuzz/fuzz_conn.c, and `make proxies`, where nginx and haproxy are
+ * asked too. */
 
 /* May this byte stand in a token, as methods and names of fields are (RFC 9110 5.6.2)? */
 static bool wshub__http_token_char(uint8_t c) {
@@ -3866,14 +3867,17 @@ static const char *wshub__http_phrase(int status) {
     switch (status) {
     case 100: return "Continue";
     case 101: return "Switching Protocols";
+
     case 200: return "OK";
     case 201: return "Created";
     case 202: return "Accepted";
     case 204: return "No Content";
+
     case 301: return "Moved Permanently";
     case 302: return "Found";
     case 303: return "See Other";
     case 304: return "Not Modified";
+
     case 400: return "Bad Request";
     case 401: return "Unauthorized";
     case 403: return "Forbidden";
@@ -3886,6 +3890,7 @@ static const char *wshub__http_phrase(int status) {
     case 426: return "Upgrade Required";
     case 429: return "Too Many Requests";
     case 431: return "Request Header Fields Too Large";
+
     case 500: return "Internal Server Error";
     case 501: return "Not Implemented";
     case 503: return "Service Unavailable";
@@ -3996,8 +4001,8 @@ WSHUB__COLD static bool wshub__origin_match(wshub_str origin, wshub_str rule) {
  * caller's. Knows opcodes, masks and lengths; nothing of streams, of what may follow what, of JSON:
  * what a server does with frames is in >>message. No other room takes a head apart.
  * Allocates nothing. A head that is not there whole gives 0, one that breaks a rule -1. Calls no
- * other room. Proved by tests/test_frame.c, test_codec.c, and tests/fuzz/fuzz_wire.c against a slow
- * reader. */
+ * other room. Proved by tests/test_frame.c, test_negative_frames.c, and tests/fuzz/fuzz_wire.c
+ * against a slow reader. */
 
 /* Opcodes (RFC 6455 5.2). Those from WSHUB__OP_CLOSE on are of control frames; 3 to 7 and 11 to 15
  * are reserved. */
@@ -4149,6 +4154,7 @@ static uint32_t wshub__pool_first(const uint64_t key[2], uint8_t kind) {
 }
 
 static void *wshub__pool_at(const wshub__pool *pool, uint32_t index) {
+    WSHUB_ASSERT(index / WSHUB__PAGE < pool->pages_count);
     return (uint8_t *)pool->pages[index / WSHUB__PAGE] +
            (size_t)(index % WSHUB__PAGE) * pool->item_bytes;
 }
@@ -4190,6 +4196,7 @@ static void *wshub__pool_take(const wshub__mem *m, wshub__pool *pool, uint32_t *
     slot->generation = generation;
     slot->link = WSHUB__LIVE;
     pool->live++;
+    WSHUB_ASSERT(pool->live <= pool->used);
     return slot;
 }
 
@@ -4207,7 +4214,9 @@ static void wshub__pool_free(wshub__pool *pool, uint32_t index) {
 }
 
 static uint64_t wshub__pool_handle(const wshub__pool *pool, uint32_t index) {
-    return (uint64_t)((const wshub__slot *)wshub__pool_at(pool, index))->generation << 32 | index;
+    const wshub__slot *slot = (const wshub__slot *)wshub__pool_at(pool, index);
+    WSHUB_ASSERT(slot->link == WSHUB__LIVE);
+    return (uint64_t)slot->generation << 32 | index;
 }
 
 /* What a handle names. NULL: nothing that lives. */
@@ -4396,12 +4405,15 @@ static bool wshub__index_put(wshub__index *ix, wshub__name *name) {
     wshub_str s = wshub__str(name->ptr, name->len);
     wshub__kind kind = (wshub__kind)name->kind;
     uint32_t i;
+
     name->hash = wshub__index_hash(ix, kind, s);
     i = wshub__index_slot(ix, kind, s, name->hash);
     if (ix->hashes[i]) return false;
+
     ix->hashes[i] = name->hash;
     ix->names[i] = name;
     ix->count++;
+    WSHUB_ASSERT(ix->count < ix->cap); /* or the next search would not end */
     return true;
 }
 
