@@ -384,12 +384,11 @@
  * idle_timeout_ms from the last byte in either direction, and pings are sent so that a live
  * peer never reaches it (LIVE-2).
  *
- * ---- >>threads
- * --------------------------------------------------------------------------------- A hub belongs
- * to one thread; all functions are called there, callbacks run there. Exactly the functions named
- * wshub_post* may be called from any thread: they copy, queue and wake the hub
- * (examples/auth_later.c). For more cores make a hub per thread, each with its own io, joined by
- * backends/wshub_bus_local.h (examples/cores.c). There is no global variable, so hubs know
+ * ---- >>threads ---------------------------------------------------------------------------------
+ * A hub belongs to one thread; all functions are called there, callbacks run there. Exactly the
+ * functions named wshub_post* may be called from any thread: they copy, queue and wake the hub
+ * (examples/auth_later.c). For more cores make a hub per thread, each with its own io, joined
+ * by backends/wshub_bus_local.h (examples/cores.c). There is no global variable, so hubs know
  * nothing of each other.
  *
  * ---- >>memory ----------------------------------------------------------------------------------
@@ -1576,10 +1575,9 @@ typedef struct wshub_desc {
     void (*on_log)(wshub *hub, const wshub_log *line, void *user);
 } wshub_desc;
 
-/* ---- >>api-hub
- * --------------------------------------------------------------------------------- A hub from
- * its creation to its end. Unless another word is said, the thread of every function is the
- * hub's, and all are allowed in callbacks. */
+/* ---- >>api-hub ---------------------------------------------------------------------------------
+ * A hub from its creation to its end. Unless another word is said, the thread of every function
+ * is the hub's, and all are allowed in callbacks. */
 
 /* Makes a hub and attaches it to its io and bus.
  *   desc     borrowed; everything in it is copied, texts too; the bus is given
@@ -1770,11 +1768,11 @@ WSHUB_API bool wshub_user_each_in(const wshub *hub, wshub_realm realm, wshub_ite
 WSHUB_API wshub_err wshub_post_close_id_in(wshub *hub, wshub_realm realm, wshub_str id,
                                            uint16_t code, wshub_str reason);
 
-/* ---- >>api-client ----------------------------------------------------------------------------
+/* ---- >>api-client ------------------------------------------------------------------------------
  * Who is here, what is known of them, and what is done to them. Texts returned are views: valid
- * until the client is gone or you change what they show. Questions about a client that is gone are
- * answered with an empty value. Thread: the hub's; allowed in callbacks. Cost, where none is given:
- * O(1). */
+ * until the client is gone or you change what they show. Questions about a client that is gone
+ * are answered with an empty value. Thread: the hub's; allowed in callbacks. Cost, where none is
+ * given: O(1). */
 
 /* Finds a client by its id, in any state but DISCONNECTED.
  *   id  36 characters; borrowed
@@ -1850,10 +1848,9 @@ WSHUB_API bool wshub_client_in_room(const wshub *hub, wshub_client client, wshub
 WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client client, wshub_iter *iter,
                                       wshub_str *out_room);
 
-/* ---- >>api-room
- * -------------------------------------------------------------------------------- Rooms and
- * users of this hub; what other instances hold is not seen from here. Members come in no
- * particular order; whoever joins or leaves while you look is safe (wshub_iter). Members that
+/* ---- >>api-room --------------------------------------------------------------------------------
+ * Rooms and users of this hub; what other instances hold is not seen from here. Members come in
+ * no particular order; whoever joins or leaves while you look is safe (wshub_iter). Members that
  * have not authenticated (wshub_client_join()) are among them. Counts hold those who are closed
  * and not yet reported gone, walks do not show them (>>life). Names are borrowed; names that come
  * out are views, valid as long as the room or user is there. Thread: the hub's; allowed in
@@ -2138,13 +2135,12 @@ WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_exchange exchange, const 
  * Returns  its value, a view as long as the request's; of several the first; ptr NULL: absent. */
 WSHUB_API wshub_str wshub_http_header(const wshub_http *http, const char *name);
 
-/* ---- >>api-post
- * -------------------------------------------------------------------------------- The functions
- * that any thread may call, at any time while the hub is there. They copy, queue, and wake the
- * hub, which carries them out in its next settle, in the order of posting for each thread.
- * Arguments are those of the functions of the same name without `post_`, all copied, and are
- * checked here in the same way; what comes of it later (a client that has gone) is silent. Return
- * OK: queued; PARAM, JSON: an argument; LIMIT: post_bytes_max, or too long; NOMEM; NOWAKE:
+/* ---- >>api-post --------------------------------------------------------------------------------
+ * The functions that any thread may call, at any time while the hub is there. They copy, queue,
+ * and wake the hub, which carries them out in its next settle, in the order of posting for each
+ * thread. Arguments are those of the functions of the same name without `post_`, all copied, and
+ * are checked here in the same way; what comes of it later (a client that has gone) is silent.
+ * Return   OK: queued; PARAM, JSON: an argument; LIMIT: post_bytes_max, or too long; NOMEM; NOWAKE:
  *          the io cannot be woken, or WSHUB_NO_THREADS. After an error nothing is queued.
  * Thread   any, but not in a signal handler. What is posted and not carried out when the hub is
  *          destroyed is dropped; that nobody posts any more is yours to see to. */
@@ -2231,10 +2227,9 @@ WSHUB_API uint64_t wshub_emitter_queued_bytes(const wshub_emitter *emitter); /* 
 /* Messages that were kept and had to go when the bus went down: over bus_queue_bytes_max. */
 WSHUB_API uint64_t wshub_emitter_dropped(const wshub_emitter *emitter);
 
-/* ---- >>api-codec
- * ------------------------------------------------------------------------------- Small functions
- * for texts, JSON, frames and digests. All are pure: no hub, no allocation, any thread. What they
- * are given is borrowed; texts that come out are views into it. */
+/* ---- >>api-codec -------------------------------------------------------------------------------
+ * Small functions for texts, JSON, frames and digests. All are pure: no hub, no allocation, any
+ * thread. What they are given is borrowed; texts that come out are views into it. */
 
 /* Makes a wshub_str of a terminated text; NULL gives ptr NULL. Cost: O(its length). */
 WSHUB_API wshub_str wshub_str_z(const char *text);

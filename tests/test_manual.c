@@ -320,7 +320,8 @@ static void tags_of(const char *from, const char *to, bool banners, words_set *s
     const char *p, *line = from;
     for (p = from; p < to; p++) {
         size_t n = tag_len(p);
-        bool banner = n && p - line <= 9 && strncmp(p - 5, "---- ", 5) == 0;
+        bool banner =
+            n && p - line <= 9 && strncmp(p - 5, "---- ", 5) == 0 && strncmp(p + n, " -", 2) == 0;
         if (*p == '\n') line = p + 1;
         if (n && banner == banners) set_add(set, p + 2, n - 2);
     }
