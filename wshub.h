@@ -199,6 +199,9 @@
  * Walks (wshub_client_each(), wshub_room_each_member() and their relatives) may be interrupted
  * by anything, a turn's end too: whoever is there from the first step to the last is seen once.
  *
+ * All these names are names in a realm (>>api-realm). A hub has one, unless a dialect of yours
+ * makes more: then what is equal in two of them has nothing to do with each other.
+ *
  * ---- >>http-requests ---------------------------------------------------------------------------
  * A stream speaks HTTP/1.1, with keep-alive and requests behind one another, until it is
  * upgraded. An upgrade on wshub_desc.path becomes a client (CONN-1). Every other request goes
@@ -359,7 +362,8 @@
  *
  * on_disconnected comes from settle, once for each client, authenticated or not, in the order
  * in which they ended: it has left every index by then, and whoever ends behind it, in the same
- * turn too, has not (BYE-1). Nothing is sent to any of them any more.
+ * turn too, has not (BYE-1). Right before it leaves, on_disconnecting finds it in its rooms
+ * still. Nothing is sent to any of them any more.
  *
  * A server that is to end says so: wshub_shutdown() closes everybody with 1001, waits for them
  * and for the broker, and calls on_shutdown (BYE-2); wshub_drain() does it at a pace.
@@ -550,7 +554,8 @@
  *
  *   Ends
  *   BYE-1   A client that is closed leaves users, rooms and the table of clients; then
- *           on_disconnected is called, once, whether it ever authenticated or not.
+ *           on_disconnected is called, once, whether it ever authenticated or not. Before it
+ *           leaves, on_disconnecting is called, once.
  *   BYE-2   Shutdown: no new clients, 1001 for all; on_disconnected when all are closed
  *           (departs); then the bus is left, once the broker has acknowledged what was
  *           published, or a deadline has passed.
@@ -560,6 +565,10 @@
  * ---- >>changes ---------------------------------------------------------------------------------
  * 0.2.0, newest first; each says what to write instead.
  *
+ * - Realms: wshub_realm_create() and what stands around it; fields named realm in wshub_dest and
+ *   in what callbacks are given. Who fills a wshub_dest member by member sets realm.id to 0.
+ *   wshub_client_each() and its relatives go through the first realm, which is all there is
+ *   where none was made. New: on_disconnecting.
  * - wshub_request is called wshub_exchange: an HTTP request and its answer.
  * - Statistics, log codes and limits are X lists (WSHUB_STATS, WSHUB_LOGS, WSHUB_LIMITS): who
  *   expands WSHUB_LOGS writes five parameters instead of three. The order of the fields of
@@ -819,9 +828,11 @@ typedef struct wshub_event {
                         on_transform_out, and for on_message behind on_transform_in */
 } wshub_event;
 
-/* A client that is gone, for on_disconnected (BYE-1). Views, valid until the callback returns. */
+/* A client that is gone, for on_disconnecting and on_disconnected (BYE-1). Views, valid until the
+ * callback returns. */
 typedef struct wshub_gone {
-    wshub_client client; /* stale already: to match against what you kept */
+    wshub_client client; /* inside on_disconnecting it answers questions; then it is stale, to match
+                            against what you kept */
     wshub_str id;
     wshub_str user_id; /* ptr NULL: none, or not yet accepted */
     wshub_state state; /* how far it had come: never DISCONNECTED */
@@ -1551,6 +1562,12 @@ typedef struct wshub_desc {
     /* Tells of a client that is authenticated: it is indexed, in its rooms, and `connected` is
      * queued for it (AUTH-7). A result other than WSHUB_OK is counted and logged. */
     wshub_err (*on_connected)(wshub *hub, wshub_client client, void *user);
+    /* Tells of a client that is about to leave its rooms and all indexes: once for each that was
+     * opened, in the order in which they ended, and each one's on_disconnected follows before the
+     * next one's on_disconnecting (BYE-1). Its rooms and its user are there still: walk them, send
+     * to who else is in them, ask about the client by its handle. It hears nothing any more and
+     * takes no orders (STALE), and it leaves when this returns, whatever is called here. */
+    void (*on_disconnecting)(wshub *hub, const wshub_gone *gone, void *user);
     /* Tells of a client that is gone: once for each that was opened (BYE-1), after it has left all
      * indexes. */
     void (*on_disconnected)(wshub *hub, const wshub_gone *gone, void *user);
@@ -7440,7 +7457,8 @@ typedef enum wshub__client_state {
     WSHUB__CLIENT_AUTHENTICATING = WSHUB_CLIENT_AUTHENTICATING,
     WSHUB__CLIENT_AUTHENTICATED = WSHUB_CLIENT_AUTHENTICATED,
     WSHUB__CLIENT_DISCONNECTED = WSHUB_CLIENT_DISCONNECTED, /* waits for its burial in settle */
-    WSHUB__CLIENT_LEFT /* is in no index any more; its end is being told */
+    WSHUB__CLIENT_LEAVING, /* on_disconnecting is told; it is in its rooms still, and can be asked */
+    WSHUB__CLIENT_LEFT     /* is in no index any more; on_disconnected is told */
 } wshub__client_state;
 
 typedef struct wshub__client {
@@ -7496,7 +7514,8 @@ static const uint8_t wshub__client_follows[] = {
     WSHUB__TO(AUTHENTICATING) | WSHUB__TO(DISCONNECTED),   /* unauthorized */
     WSHUB__TO(AUTHENTICATED) | WSHUB__TO(DISCONNECTED),    /* authenticating */
     WSHUB__TO(DISCONNECTED),                               /* authenticated */
-    WSHUB__TO(LEFT),                                       /* disconnected */
+    WSHUB__TO(LEAVING),                                    /* disconnected */
+    WSHUB__TO(LEFT),                                       /* leaving */
     0                                                      /* left: its slot is freed */
 };
 #undef WSHUB__TO
@@ -7513,9 +7532,27 @@ static void wshub__client_to(wshub *hub, wshub__client *client, wshub__client_st
     client->state = (uint8_t)to;
 }
 
+/* Whom orders may be about. NULL: nobody, or one that is gone. */
 static wshub__client *wshub__client_get(const wshub *hub, wshub_client client) {
     wshub__client *c = (wshub__client *)wshub__pool_get(&hub->clients, client.id);
     return c && !wshub__is_gone(c) ? c : NULL;
+}
+
+/* Whom questions may be about: also one that is just about to leave (on_disconnecting). It may have
+ * no conn any more. */
+static wshub__client *wshub__client_known(const wshub *hub, wshub_client client) {
+    wshub__client *c = (wshub__client *)wshub__pool_get(&hub->clients, client.id);
+    return c && (!wshub__is_gone(c) || c->state == WSHUB__CLIENT_LEAVING) ? c : NULL;
+}
+
+/* How far a client has come, or had come before it was gone. */
+static wshub_state wshub__client_reached(const wshub__client *client) {
+    return (wshub_state)(wshub__is_gone(client) ? client->state_last : client->state);
+}
+
+/* The stream at whose end a client is. NULL: that has ended. */
+static const wshub__conn *wshub__client_conn(const wshub *hub, const wshub__client *client) {
+    return client->conn == WSHUB__NONE ? NULL : wshub__conn_at(hub, client->conn);
 }
 
 static wshub_client wshub__client_handle(const wshub *hub, const wshub__client *c) {
@@ -10476,50 +10513,53 @@ WSHUB_API bool wshub_client_each(const wshub *hub, wshub_iter *iter, wshub_clien
 }
 
 WSHUB_API wshub_realm wshub_client_realm(const wshub *hub, wshub_client client) {
-    const wshub__client *c = wshub__client_get(hub, client);
+    const wshub__client *c = wshub__client_known(hub, client);
     return c ? wshub__realm_handle(wshub__realm_of(hub, c)) : wshub__first();
 }
 
 WSHUB_API wshub_state wshub_client_state(const wshub *hub, wshub_client client) {
-    wshub__client *c = wshub__client_get(hub, client);
+    const wshub__client *c = wshub__client_get(hub, client);
     return c ? (wshub_state)c->state : WSHUB_CLIENT_DISCONNECTED;
 }
 
 WSHUB_API wshub_str wshub_client_id(const wshub *hub, wshub_client client) {
-    wshub__client *c = wshub__client_get(hub, client);
+    const wshub__client *c = wshub__client_known(hub, client);
     return c ? wshub__name_str(&c->name) : wshub__str(NULL, 0);
 }
 
 WSHUB_API wshub_str wshub_client_user_id(const wshub *hub, wshub_client client) {
-    wshub__client *c = wshub__client_get(hub, client);
-    return c && c->state == WSHUB_CLIENT_AUTHENTICATED ? wshub__user_id(c) : wshub__str(NULL, 0);
+    const wshub__client *c = wshub__client_known(hub, client);
+    return c && wshub__client_reached(c) == WSHUB_CLIENT_AUTHENTICATED ? wshub__user_id(c)
+                                                                       : wshub__str(NULL, 0);
 }
 
 WSHUB_API wshub_str wshub_client_metadata(const wshub *hub, wshub_client client) {
-    wshub__client *c = wshub__client_get(hub, client);
+    const wshub__client *c = wshub__client_known(hub, client);
     return c && c->extra ? wshub__str(c->extra->metadata.ptr, c->extra->metadata.len)
                          : wshub__str(NULL, 0);
 }
 
 WSHUB_API bool wshub_client_is_encrypted(const wshub *hub, wshub_client client) {
-    wshub__client *c = wshub__client_get(hub, client);
+    const wshub__client *c = wshub__client_known(hub, client);
     return c && c->encrypted;
 }
 
 WSHUB_API bool wshub_client_is_pressured(const wshub *hub, wshub_client client) {
-    wshub__client *c = wshub__client_get(hub, client);
-    return c && wshub__conn_at(hub, c->conn)->pressured;
+    const wshub__client *c = wshub__client_known(hub, client);
+    const wshub__conn *conn = c ? wshub__client_conn(hub, c) : NULL;
+    return conn && conn->pressured;
 }
 
 WSHUB_API size_t wshub_client_queued_bytes(const wshub *hub, wshub_client client) {
-    wshub__client *c = wshub__client_get(hub, client);
+    const wshub__client *c = wshub__client_known(hub, client);
+    const wshub__conn *conn = c ? wshub__client_conn(hub, c) : NULL;
     if (!c) return 0;
     wshub__look(hub);
-    return wshub__conn_at(hub, c->conn)->queued + (c->extra ? (size_t)c->extra->xform_bytes : 0);
+    return (conn ? conn->queued : 0) + (c->extra ? (size_t)c->extra->xform_bytes : 0);
 }
 
 WSHUB_API void *wshub_client_user_ptr(const wshub *hub, wshub_client client) {
-    wshub__client *c = wshub__client_get(hub, client);
+    const wshub__client *c = wshub__client_known(hub, client);
     return c ? c->user_ptr : NULL;
 }
 
@@ -10540,10 +10580,11 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_set_metadata(wshub *hub, wshub_clie
 
 WSHUB__COLD WSHUB_API wshub_err wshub_client_about(const wshub *hub, wshub_client client,
                                                    wshub_about *out_about) {
-    wshub__client *c = wshub__client_get(hub, client);
+    const wshub__client *c = wshub__client_known(hub, client);
+    const wshub__conn *found = c ? wshub__client_conn(hub, c) : NULL;
     wshub_conn conn;
-    if (!c) return WSHUB_ERR_STALE;
-    conn.id = wshub__conn_at(hub, c->conn)->id;
+    if (!found) return WSHUB_ERR_STALE;
+    conn.id = found->id;
     return wshub_conn_about(hub, conn, out_about);
 }
 
@@ -10597,8 +10638,8 @@ WSHUB_API wshub_err wshub_client_leave(wshub *hub, wshub_client client, wshub_st
 }
 
 WSHUB_API bool wshub_client_in_room(const wshub *hub, wshub_client client, wshub_str room) {
-    wshub__client *c = wshub__client_get(hub, client);
-    wshub__group *g;
+    const wshub__client *c = wshub__client_known(hub, client);
+    const wshub__group *g;
     if (!c) return false;
     if (c->own_room && wshub_str_eq(room, wshub__name_str(&c->name))) return true;
     g = wshub__group_find(wshub__realm_of(hub, c), WSHUB__KIND_ROOM, room);
@@ -10607,21 +10648,25 @@ WSHUB_API bool wshub_client_in_room(const wshub *hub, wshub_client client, wshub
 
 WSHUB__COLD WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client client,
                                                   wshub_iter *iter, wshub_str *out_room) {
-    wshub__client *c = wshub__client_get(hub, client);
+    wshub__client *c = wshub__client_known(hub, client);
     bool first = !iter->phase;
-    wshub__walk *w;
+    wshub__walk *walk;
     if (!c) return false;
-    w = wshub__walk_step(hub, iter, &c->rooms, c->rooms_count);
-    if (!w) return false;
+    walk = wshub__walk_step(hub, iter, &c->rooms, c->rooms_count);
+    if (!walk) return false;
     c->rooms_walked = true;
+
+    /* The room that is a flag comes first; should it become one of the many meanwhile, it stands
+     * behind those that are still to be seen. */
     if (first && c->own_room) {
         *out_room = wshub__name_str(&c->name);
         return true;
     }
-    if (w->left > c->rooms_count) w->left = c->rooms_count;
-    if (!w->left) return wshub__walk_end(w, iter);
-    wshub__walk_seen(w, iter, w->left - 1);
-    *out_room = wshub__name_str(&c->rooms[w->left]->name);
+
+    if (walk->left > c->rooms_count) walk->left = c->rooms_count;
+    if (!walk->left) return wshub__walk_end(walk, iter);
+    wshub__walk_seen(walk, iter, walk->left - 1);
+    *out_room = wshub__name_str(&c->rooms[walk->left]->name);
     return true;
 }
 
@@ -11753,61 +11798,81 @@ static void wshub__json_table(wshub_dialect *out_table) {
  * The turn's end: everything gathered is carried out, the dead are buried (BYE-1, BYE-2).
  * Proved by tests/test_shutdown.c, tests/test_matrix.c. */
 
-static void wshub__unindex(wshub *hub, wshub__client *c) {
-    wshub__client_to(hub, c, WSHUB__CLIENT_LEFT);
-    if (c->user) {
-        c->user->pins++; /* its name is still to be told */
-        wshub__group_remove(hub, c->user, c->user_pos);
-    }
-    wshub__room_leave_all(hub, c);
-    wshub__client_unlink(hub, c);
-    if (c->conn != WSHUB__NONE) wshub__session_unlink(hub, c);
-    while (c->asks) wshub__ask_free(hub, wshub__ask_at(hub, c->asks - 1));
-    wshub__xform_drop_all(hub, c); /* last, as others' questions may be asked from here */
+/* What is told of a client that is gone: views of what it has, until it is freed. */
+WSHUB__COLD static wshub_gone wshub__gone_make(const wshub *hub, const wshub__client *client) {
+    wshub_gone gone;
+    const wshub__extra *extra = client->extra;
+    gone.client = wshub__client_handle(hub, client);
+    gone.id = wshub__name_str(&client->name);
+    gone.user_id = wshub__user_id(client);
+    gone.state = wshub__client_reached(client);
+    gone.cause = (wshub_cause)client->cause;
+    gone.code = client->code;
+    gone.reason = extra && extra->reason.len ? wshub__str(extra->reason.ptr, extra->reason.len)
+                                             : wshub__str("", 0);
+    gone.user_ptr = client->user_ptr;
+    gone.realm = wshub__realm_handle(wshub__realm_of(hub, client));
+    return gone;
 }
 
-WSHUB__COLD static void wshub__tell_gone(wshub *hub, wshub__client *c) {
-    wshub_gone g;
-    if (hub->desc.on_disconnected) {
-        g.client = wshub__client_handle(hub, c);
-        g.id = wshub__name_str(&c->name);
-        g.user_id = wshub__user_id(c);
-        g.state = (wshub_state)c->state_last;
-        g.cause = (wshub_cause)c->cause;
-        g.code = c->code;
-        g.reason = wshub__str("", 0);
-        if (c->extra && c->extra->reason.len)
-            g.reason = wshub__str(c->extra->reason.ptr, c->extra->reason.len);
-        g.user_ptr = c->user_ptr;
-        g.realm = wshub__realm_handle(wshub__realm_of(hub, c));
-        hub->desc.on_disconnected(hub, &g, hub->desc.user);
+/* A client leaves its user, its rooms, its realm and its session. Its user's name is kept until its
+ * end has been told. */
+static void wshub__unindex(wshub *hub, wshub__client *client) {
+    wshub__client_to(hub, client, WSHUB__CLIENT_LEFT);
+    if (client->user) {
+        client->user->pins++;
+        wshub__group_remove(hub, client->user, client->user_pos);
     }
-    if (c->user) {
-        c->user->pins--;
-        wshub__group_end(hub, c->user);
-    }
-    if (c->extra) {
-        wshub__buf_done(&hub->mem, &c->extra->metadata);
-        wshub__buf_done(&hub->mem, &c->extra->user_id);
-        wshub__buf_done(&hub->mem, &c->extra->auth_data);
-        wshub__buf_done(&hub->mem, &c->extra->reason);
-        wshub__buf_done(&hub->mem, &c->extra->inbound);
-        wshub__mem_free(&hub->mem, c->extra, sizeof *c->extra);
-    }
-    wshub__pool_free(&hub->clients, c->index);
+    wshub__room_leave_all(hub, client);
+    wshub__client_unlink(hub, client);
+    if (client->conn != WSHUB__NONE) wshub__session_unlink(hub, client);
+    while (client->asks) wshub__ask_free(hub, wshub__ask_at(hub, client->asks - 1));
+
+    /* Last, as others may be asked about from here. */
+    wshub__xform_drop_all(hub, client);
 }
 
-/* Buries who is gone, in the order in which they ended: each leaves all indexes and is told of
- * before the next does, so that presence is told once, by the last (BYE-1). What one's callback
- * announces reaches none of the others, who are marked already (BYE-2: at a shutdown that is
+/* The end of a client: nobody knows it any more. */
+WSHUB__COLD static void wshub__client_free(wshub *hub, wshub__client *client) {
+    wshub__extra *extra = client->extra;
+    WSHUB_ASSERT(client->state == WSHUB__CLIENT_LEFT);
+    WSHUB_ASSERT(!client->rooms && !client->asks);
+    if (client->user) {
+        client->user->pins--;
+        wshub__group_end(hub, client->user);
+    }
+    if (extra) {
+        wshub__buf_done(&hub->mem, &extra->metadata);
+        wshub__buf_done(&hub->mem, &extra->user_id);
+        wshub__buf_done(&hub->mem, &extra->auth_data);
+        wshub__buf_done(&hub->mem, &extra->reason);
+        wshub__buf_done(&hub->mem, &extra->inbound);
+        wshub__mem_free(&hub->mem, extra, sizeof *extra);
+    }
+    wshub__pool_free(&hub->clients, client->index);
+}
+
+/* One client: told that it is about to leave, while it is in its rooms still, then out of all indexes,
+ * then told that it is gone. Whatever the callbacks do, orders do not reach it any more. */
+static void wshub__bury_one(wshub *hub, wshub__client *client) {
+    wshub_gone gone = wshub__gone_make(hub, client);
+    wshub__client_to(hub, client, WSHUB__CLIENT_LEAVING);
+    if (hub->desc.on_disconnecting) hub->desc.on_disconnecting(hub, &gone, hub->desc.user);
+    wshub__unindex(hub, client);
+    if (hub->desc.on_disconnected) hub->desc.on_disconnected(hub, &gone, hub->desc.user);
+    wshub__client_free(hub, client);
+}
+
+/* Buries who is gone, in the order in which they ended: each has left all indexes and has been told
+ * of before the next does, so that presence is told once, by the last (BYE-1). What one's callbacks
+ * announce reaches none of the others, who are marked already (BYE-2: at a shutdown that is
  * everybody). */
 static void wshub__bury(wshub *hub) {
     while (hub->gone_head) {
-        wshub__client *c = wshub__client_at(hub, hub->gone_head - 1);
-        hub->gone_head = c->next_gone;
+        wshub__client *client = wshub__client_at(hub, hub->gone_head - 1);
+        hub->gone_head = client->next_gone;
         if (!hub->gone_head) hub->gone_tail = 0;
-        wshub__unindex(hub, c);
-        wshub__tell_gone(hub, c);
+        wshub__bury_one(hub, client);
     }
 }
 
@@ -12722,13 +12787,12 @@ WSHUB__COLD static const char *wshub__check_realm(const wshub *hub, const wshub_
     const char *why;
     for (i = realm->oldest; i; prev = i, i = wshub__client_at(hub, i - 1)->next, clients++) {
         const wshub__client *client = wshub__client_at(hub, i - 1);
-        uint8_t state = wshub__is_gone(client) ? client->state_last : client->state;
         if (client->slot.link != WSHUB__LIVE || client->prev != prev || client->index != i - 1)
             return "the list of clients";
         why = wshub__check_client(hub, realm, client);
         if (why) return why;
         census->own_rooms += client->own_room ? 1u : 0u;
-        census->authenticated += state == WSHUB__CLIENT_AUTHENTICATED ? 1u : 0u;
+        census->authenticated += wshub__client_reached(client) == WSHUB_CLIENT_AUTHENTICATED;
         memberships += client->rooms_count;
         sessions += client->user ? 1u : 0u;
     }
