@@ -13,6 +13,7 @@ enum {
     CB_IN,
     CB_OPENED,
     CB_CONNECTED,
+    CB_GOING,
     CB_GONE,
     CB_PRESSURE,
     CB_REQUEST,
@@ -31,13 +32,14 @@ static world w;
 static wshub_bus_local *local;
 static wshub_ask any_ask;
 static wshub_conn wire, wire2;
+static wshub_client parting; /* whom on_disconnecting or on_disconnected tells of */
 
 static void nothing_timer(wshub *hub, void *arg) {
     (void)hub;
     (void)arg;
 }
 
-#define CALLS 67
+#define CALLS 72
 static void call(wshub *hub, int n, const char *id) {
     wshub_client c = {0}, o;
     wshub_msg m = msg("e", "1");
@@ -47,6 +49,8 @@ static void call(wshub *hub, int n, const char *id) {
     wshub_stats st;
     wshub_identity who;
     wshub_reply r;
+    wshub_realm realm;
+    wshub_about about;
     char text[32];
     uint8_t raw[3] = {1, 2, 3};
     int i;
@@ -54,7 +58,7 @@ static void call(wshub *hub, int n, const char *id) {
     memset(&who, 0, sizeof who);
     memset(&r, 0, sizeof r);
     r.status = 200;
-    (void)wshub_client_find(hub, wshub_str_z(id), &c);
+    if (wshub_client_find(hub, wshub_str_z(id), &c)) c = parting;
     switch (n) {
     case 0:
         wshub_destroy(hub);
@@ -160,6 +164,22 @@ static void call(wshub *hub, int n, const char *id) {
     case 66:
         while (wshub_client_each(hub, &it, &o)) wshub_conn_closed(hub, wire);
         break;
+    case 67:
+        while (wshub_client_each_room(hub, c, &it, &v)) (void)wshub_room_send(hub, v, &m, NULL, 0);
+        break;
+    case 68:
+        if (wshub_realm_create(hub, &(wshub_realm_desc){.version = WSHUB_REALM_VERSION}, &realm))
+            break;
+        EXPECT(!wshub_client_each_in(hub, realm, &it, &o));
+        EXPECT_INT(wshub_realm_destroy(hub, realm), WSHUB_OK);
+        break;
+    case 69:
+        EXPECT_INT(wshub_realm_destroy(hub, wshub_client_realm(hub, c)), WSHUB_ERR_STATE);
+        break;
+    case 70: /* the room of the one it is about */
+        while (wshub_client_each(hub, &it, &o)) (void)wshub_client_join(hub, o, wshub_str_z(id));
+        break;
+    case 71: (void)wshub_client_about(hub, c, &about); break;
     default: break;
     }
 }
@@ -256,7 +276,14 @@ static wshub_err m_connected(wshub *hub, wshub_client c, void *user) {
     (void)c;
     return WSHUB_ERR_APP;
 }
+static void m_going(wshub *hub, const wshub_gone *g, void *user) {
+    parting = g->client;
+    here(hub, CB_GOING);
+    EXPECT(wshub_str_eq(wshub_client_id(hub, g->client), g->id)); /* whatever was done */
+    (void)user;
+}
 static void m_gone(wshub *hub, const wshub_gone *g, void *user) {
+    EXPECT(!wshub_client_id(hub, g->client).ptr);
     here(hub, CB_GONE);
     EXPECT(g->id.len == 36);
     (void)user;
@@ -319,9 +346,9 @@ static void session(void) {
                      .on_authenticate = m_auth, .on_handshake = m_handshake, .on_join = m_join,
                      .on_message = m_message, .on_binary = m_binary, .on_transform_out = m_out,
                      .on_transform_in = m_in, .on_opened = m_opened, .on_connected = m_connected,
-                     .on_disconnected = m_gone, .on_pressure = m_pressure, .on_request = m_request,
-                     .on_upgrade = m_upgrade, .on_bus = m_bus, .on_shutdown = m_shutdown,
-                     .on_log = m_log),
+                     .on_disconnecting = m_going, .on_disconnected = m_gone,
+                     .on_pressure = m_pressure, .on_request = m_request, .on_upgrade = m_upgrade,
+                     .on_bus = m_bus, .on_shutdown = m_shutdown, .on_log = m_log),
                 FAKE(0));
     kept = w.hub;
     w.hub->mem.fn = poor_alloc;
