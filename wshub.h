@@ -17,11 +17,11 @@
  *             >>encryption  >>buses  >>logs  >>statistics  >>limits  >>config  >>life
  *             >>ends-clocks  >>threads  >>memory  >>errors  >>backends  >>promises  >>rules
  *             >>changes
- * THE API     >>types  >>tables  >>desc  >>api-hub  >>api-conn  >>api-realm  >>api-client
- *             >>api-room  >>api-send  >>api-ask  >>api-dialect  >>api-http  >>api-post  >>api-bus  >>api-codec
+ * THE API     >>types  >>tables  >>desc  >>api-hub  >>api-conn  >>api-mount  >>api-realm
+ *             >>api-client  >>api-room  >>api-send  >>api-ask  >>api-dialect  >>api-http  >>api-post  >>api-bus  >>api-codec
  * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>sha1  >>base64  >>siphash  >>json  >>http  >>frame
  *             >>slots  >>index  >>deadlines  >>envelope
- *   below     >>hub  >>log  >>queue  >>conn  >>exchange  >>message  >>flow
+ *   below     >>hub  >>log  >>queue  >>mount  >>conn  >>reply  >>exchange  >>message  >>due  >>flow
  *   above     >>walks  >>checks  >>realms  >>clients  >>subs  >>rooms  >>ask  >>session  >>gate
  *             >>transform  >>routing  >>auth  >>events  >>answers  >>upper  >>bus  >>asking  >>sends
  *             >>speaking  >>post  >>app-timers  >>dialect-json  >>settle  >>stats  >>public  >>licence
@@ -570,6 +570,10 @@
  *   wshub_client_each() and its relatives go through the first realm, which is all there is
  *   where none was made. New: on_disconnecting.
  * - wshub_request is called wshub_exchange: an HTTP request and its answer.
+ * - Mounts: wshub_mount() serves further paths, with limits, callbacks and WebSockets of their own
+ *   (>>api-mount). on_request is what answers where no mount takes a request; it is told of one that
+ *   it has taken and that ends otherwise (on_exchange_gone). OPTIONS that nobody takes is answered
+ *   204 with Allow, no longer 404.
  * - Statistics, log codes and limits are X lists (WSHUB_STATS, WSHUB_LOGS, WSHUB_LIMITS): who
  *   expands WSHUB_LOGS writes five parameters instead of three. The order of the fields of
  *   wshub_stats and wshub_desc is another one: name them. New: wshub_stats_json(),
@@ -856,7 +860,8 @@ typedef struct wshub_header {
     wshub_str value;
 } wshub_header;
 
-/* An HTTP request. Views, valid until the callback returns. */
+/* An HTTP request. Views, valid until the callback returns; where a mount has keep_head,
+ * wshub_exchange_http() gives them as long as the exchange is open. */
 typedef struct wshub_http {
     wshub_conn conn;             /* the stream that it came on */
     wshub_str method, target;    /* as sent */
@@ -865,8 +870,14 @@ typedef struct wshub_http {
     const wshub_header *headers; /* headers_count of them, in the order in which they came; values
                                     without leading and trailing white space */
     size_t headers_count;
-    wshub_str body; /* whole, without its transfer coding; len 0: none */
-    int minor;      /* HTTP/1.minor */
+    wshub_str body;      /* whole, without its transfer coding; len 0: none, or not yet read */
+    uint64_t body_bytes; /* how much of it the head announces; UINT64_MAX: it comes in chunks */
+    int minor;           /* HTTP/1.minor */
+    /* Does it ask for a WebSocket (RFC 6455 4.2.1)? 0: no. 101: as it should, and
+     * wshub_http_upgrade() may grant it. 400 or 426, statuses to refuse it with: not as it should;
+     * handshake_problem says in a line what is wrong, and is NULL otherwise. */
+    int handshake;
+    const char *handshake_problem;
 } wshub_http;
 
 /* An HTTP answer. Borrowed for the call. Date, Content-Length, Connection and whatever else frames
@@ -882,6 +893,28 @@ typedef struct wshub_reply {
     wshub_str body; /* not sent in answer to HEAD, nor with 204 and 304 */
     bool close;     /* end the stream after it */
 } wshub_reply;
+
+/* What a mount says to a request (wshub_mount_desc.on_head). */
+typedef enum wshub_take {
+    WSHUB_TAKE_DECLINED = 0, /* it is another's: the next mount of its path is asked, at last
+                                on_request */
+    WSHUB_TAKE_BODY, /* it is mine; on_body gets its body, which may be empty, when that is whole */
+    WSHUB_TAKE_HELD, /* it is mine, and is answered later. A body that it has is not read, and the
+                        stream ends behind the answer */
+    WSHUB_TAKE_DONE  /* it has been answered, or an answer has begun; if not, the hub answers 500 */
+} wshub_take;
+
+/* Headers that are gathered for an answer (wshub_mount_desc.on_answer, wshub_headers_add()). */
+typedef struct wshub_headers wshub_headers;
+
+/* How a request for a WebSocket is granted (wshub_http_upgrade()). Borrowed for the call. */
+typedef struct wshub_upgrade_answer {
+    wshub_str protocol;          /* of the subprotocols that were offered; ptr NULL: none */
+    const wshub_header *headers; /* headers_count further ones; NULL: none. As in wshub_reply, and
+                                    no Sec-WebSocket-* */
+    size_t headers_count;
+    void *owner; /* last argument of the WebSocket's callbacks; NULL: as the exchange's was */
+} wshub_upgrade_answer;
 
 /* What on_upgrade may decide about a handshake that is valid in itself. */
 typedef struct wshub_upgrade {
@@ -1360,6 +1393,72 @@ typedef struct wshub_bus {
     size_t (*hand_over)(void *ctx, const wshub_bus_handover *messages, size_t count);
 } wshub_bus;
 
+/* What is served on a path, for wshub_mount(): HTTP, and WebSockets without clients. Enough for a
+ * server without any of the hub's own words, and what a dialect stands on. Zero it, set the version,
+ * the path, and what you need.
+ *
+ * A request that a mount has taken is its own until it is answered. If it ends otherwise, the mount
+ * is told, once: on_exchange_gone. `owner` is `user` until wshub_exchange_set_owner() or
+ * wshub_upgrade_answer say otherwise. All callbacks run on the hub's thread and may call any
+ * function; each may be NULL. */
+#define WSHUB_MOUNT_VERSION 1u
+#define WSHUB_MOUNTS_MAX 1000 /* in one hub */
+
+typedef struct wshub_mount_desc {
+    uint32_t version; /* WSHUB_MOUNT_VERSION */
+    /* Required: begins with `/`, at most WSHUB_NAME_BYTES_MAX bytes. Compared with wshub_http.path
+     * byte for byte, nothing decoded. Of several mounts that fit the longest is asked first, of
+     * equal ones that of an exact path, then the earlier one. Copied. */
+    const char *path;
+    bool prefix; /* all paths that begin so; let it end with `/` to serve whole segments */
+    /* The head can be looked at (wshub_exchange_http()) as long as the exchange is open, and in
+     * on_exchange_gone; false: in on_head and on_body. */
+    bool keep_head;
+    /* A peer that ends its sending side while an exchange is open has gone, as browsers do with
+     * requests that they give up; false: it still gets its answer (LIVE-3). */
+    bool half_close_ends;
+    uint32_t answer_timeout_ms; /* http_timeout_ms, or WSHUB_OFF: for your answer, then 503; of one
+                                   that has begun, for your next call, then the stream is dropped */
+    uint32_t body_bytes_max;    /* http_body_bytes_max; at most 1 GiB; beyond: 413 */
+    uint32_t message_bytes_max; /* payload_bytes_max; at most 1 GiB; one message of a WebSocket;
+                                   beyond: 1009 */
+    const char *allow; /* methods, for an OPTIONS that nobody takes; "GET, HEAD, POST, PUT, PATCH,
+                          DELETE, OPTIONS"; copied */
+    void *user;        /* last argument of on_head, and of all callbacks at first */
+
+    /* Asks whose a request is, when its head is whole and nothing of its body has been read. NULL:
+     * it is mine, with its body. */
+    wshub_take (*on_head)(wshub *hub, wshub_exchange exchange, const wshub_http *http, void *user);
+    /* Hands over the body of a request that was taken with BODY: answer it, now or later. bytes:
+     * yours, to write into, until you return; count may be 0. NULL: the request is held. */
+    void (*on_body)(wshub *hub, wshub_exchange exchange, uint8_t *bytes, size_t count, void *owner);
+    /* Asks what is to be said in every answer under this mount, 101 and the hub's own refusals
+     * too (CORS, a cookie): add it with wshub_headers_add().
+     *   http  NULL: the head is not there any more (keep_head)
+     * Nothing can be done to this exchange meanwhile (STATE). */
+    void (*on_answer)(wshub *hub, wshub_exchange exchange, const wshub_http *http, int status,
+                      wshub_headers *more, void *owner);
+    /* Tells that a request that was taken has ended, and not by an answer of yours: in settle, once.
+     * The exchange is stale already.
+     *   cause  BY_PEER: it has gone; BY_TIMEOUT: a clock has run out, yours or the peer's;
+     *          BY_PROTOCOL: its body broke a rule or a limit; BY_MEMORY; BY_SHUTDOWN */
+    void (*on_exchange_gone)(wshub *hub, wshub_exchange exchange, wshub_cause cause, void *owner);
+
+    /* Of the WebSockets that wshub_http_upgrade() makes of requests under this mount: */
+
+    /* Hands over a whole message. bytes: yours, to write into, until you return. text: they are
+     * UTF-8. NULL: messages are dropped. */
+    void (*on_message)(wshub *hub, wshub_conn conn, uint8_t *bytes, size_t count, bool text,
+                       void *owner);
+    /* Tells that all that had to wait for the peer has left (SEND-6): in settle. */
+    void (*on_drained)(wshub *hub, wshub_conn conn, void *owner);
+    /* Tells that one has ended: in settle, once for each. The conn is stale already.
+     *   code    of the Close that was sent or received; 1005: none in it; 1006: there was none
+     *   reason  that of the Close, a view; len 0: none */
+    void (*on_conn_closed)(wshub *hub, wshub_conn conn, uint16_t code, wshub_str reason,
+                           wshub_cause cause, void *owner);
+} wshub_mount_desc;
+
 /* ---- >>desc ---------------------------------------------------------------------------------
  * Zero always means the default, so a zeroed struct plus an io is valid. Everything is copied.
  * Its size and version are passed beside it by wshub_create(), so that nobody has to set them. */
@@ -1578,6 +1677,9 @@ typedef struct wshub_desc {
     /* Hands over an HTTP request that is no upgrade on `path`. Return true and answer with
      * wshub_http_reply(), now or within http_timeout_ms; false: 404. NULL: 404. */
     bool (*on_request)(wshub *hub, wshub_exchange exchange, const wshub_http *http, void *user);
+    /* Tells that a request which on_request has taken has ended, and not by an answer of yours: once,
+     * as in wshub_mount_desc. owner: `user`, unless wshub_exchange_set_owner() says otherwise. */
+    void (*on_exchange_gone)(wshub *hub, wshub_exchange exchange, wshub_cause cause, void *owner);
     /* Asks about a handshake that is valid in itself: write the answer into *upgrade before you
      * return. NULL: everybody, no subprotocol. */
     void (*on_upgrade)(wshub *hub, const wshub_http *http, wshub_upgrade *upgrade, void *user);
@@ -1729,6 +1831,46 @@ WSHUB_API void wshub_conn_drained(wshub *hub, wshub_conn conn);
 WSHUB_API void wshub_conn_sent(wshub *hub, wshub_conn conn, size_t count);
 WSHUB_API void wshub_conn_closed(wshub *hub, wshub_conn conn);
 
+/* ---- >>api-mount ----------------------------------------------------------------------------
+ * HTTP and WebSocket without clients: what is served on which path, exchanges, and the WebSockets
+ * that they become. */
+
+/* Serves a path from now on, as long as the hub lives.
+ *   desc  borrowed; copied, its texts too
+ * Returns  OK; PARAM: wshub_mount_problem() says what is wrong; LIMIT: WSHUB_MOUNTS_MAX; NOMEM.
+ * Thread   the hub's; allowed in callbacks. */
+WSHUB_API wshub_err wshub_mount(wshub *hub, const wshub_mount_desc *desc);
+/* Says what wshub_mount() would refuse in a description, and what it should be.
+ * Returns  one line; NULL: nothing.
+ * Thread   any; pure. */
+WSHUB_API const char *wshub_mount_problem(const wshub_mount_desc *desc);
+
+/* Looks at the request of an exchange: in on_head, on_body and on_request, there with its body; and
+ * where its mount has keep_head, as long as it is open and in on_exchange_gone.
+ * Returns  a view until then; NULL: it is stale, or its head is not there any more.
+ * Thread   the hub's; allowed in callbacks. */
+WSHUB_API const wshub_http *wshub_exchange_http(const wshub *hub, wshub_exchange exchange);
+/* Says whose an exchange is: `owner` is the last argument of its callbacks from now on.
+ * Returns  OK; STALE; STATE: on_answer is being asked about it.
+ * Thread   the hub's; allowed in callbacks. */
+WSHUB_API wshub_err wshub_exchange_set_owner(wshub *hub, wshub_exchange exchange, void *owner);
+/* Tells whose an exchange is.
+ * Returns  at first its mount's user; NULL: it is stale.
+ * Thread   the hub's; allowed in callbacks. */
+WSHUB_API void *wshub_exchange_owner(const wshub *hub, wshub_exchange exchange);
+
+/* Adds a header to an answer that is about to be written; inside on_answer.
+ *   headers      what on_answer was given
+ *   name, value  as in wshub_reply.headers, but no Content-Type; borrowed
+ * Returns  OK; PARAM; NOMEM, and the answer fails with that.
+ * Thread   the hub's. */
+WSHUB_API wshub_err wshub_headers_add(wshub_headers *headers, wshub_str name, wshub_str value);
+
+/* ---- >>api-client
+ * ------------------------------------------------------------------------------ Who is here,
+ * what is known of them, and what is done to them. Texts returned are views: valid until the
+ * client is gone or you change what they show. Questions about a client that is gone are answered
+ * with an empty value. Thread: the hub's; allowed in callbacks. Cost, where none is given: O(1). */
 /* ---- >>api-realm ----------------------------------------------------------------------------
  * A realm is what ids, users and rooms are names in: a client of one realm is not found, counted,
  * joined with or sent to by a name of another, however equal their names are. Every hub has a first
@@ -2151,6 +2293,30 @@ WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_exchange exchange, const 
  *   name  terminated, in any case; borrowed
  * Returns  its value, a view as long as the request's; of several the first; ptr NULL: absent. */
 WSHUB_API wshub_str wshub_http_header(const wshub_http *http, const char *name);
+
+/* Refuses a request with a line of text and the end of its stream; counted and logged as the hub's
+ * own refusals are (http_bad, and upgrades_refused).
+ *   status  400..599   text  terminated, at most 120 bytes; borrowed
+ * Returns  OK; STALE; STATE: an answer has begun; PARAM; NOMEM: the stream is dropped.
+ * Thread   the hub's; allowed in callbacks. */
+WSHUB_API wshub_err wshub_http_refuse(wshub *hub, wshub_exchange exchange, int status,
+                                      const char *text);
+/* Drops the stream of an exchange in this turn, without an answer or without the rest of one.
+ * on_exchange_gone is not called.
+ * Returns  OK; STALE; STATE: on_answer is being asked about it.
+ * Thread   the hub's; allowed in callbacks. */
+WSHUB_API wshub_err wshub_http_drop(wshub *hub, wshub_exchange exchange);
+/* Grants a request for a WebSocket (wshub_http.handshake is 101), now or later. What its peer says
+ * before is held, up to held_bytes_max, and read then. The exchange is stale from here on, and the
+ * WebSocket has the callbacks of its mount.
+ *   answer    borrowed; NULL: no subprotocol, no further headers
+ *   out_conn  the WebSocket; NULL: not wanted
+ * Returns  OK; STALE; STATE: it is no such request, or an answer has begun; PARAM: a protocol or
+ *          header that is not allowed; CLOSED: the hub is shutting down; NOMEM. Unless OK it can be
+ *          answered yet.
+ * Thread   the hub's; allowed in callbacks. */
+WSHUB_API wshub_err wshub_http_upgrade(wshub *hub, wshub_exchange exchange,
+                                       const wshub_upgrade_answer *answer, wshub_conn *out_conn);
 
 /* ---- >>api-post --------------------------------------------------------------------------------
  * The functions that any thread may call, at any time while the hub is there. They copy, queue,
@@ -4726,7 +4892,7 @@ typedef struct wshub__span {
 typedef enum wshub__conn_state {
     WSHUB__CONN_FREE,
     WSHUB__CONN_HTTP, /* reading a request. Clocks: its head, its body; between requests, silence */
-    WSHUB__CONN_ANSWERING, /* the application has it. Clock: http_timeout_ms */
+    WSHUB__CONN_ANSWERING, /* the application has a request. Clock: answer_timeout_ms of its mount */
     WSHUB__CONN_OPEN, /* a WebSocket. Clocks: silence, a message begun, authentication or heartbeat;
                          while an inbound transformer is asked, transform_timeout_ms instead */
     WSHUB__CONN_CLOSING,  /* our Close is queued; waiting for the peer's. Clock: close_timeout_ms
@@ -4798,17 +4964,68 @@ typedef struct wshub__conn {
     bool http_close : 1, http_head : 1, chunked : 1, blank_seen : 1; /* of the request */
     bool asked; /* an inbound transformer has its message: nothing more is read until it answers */
     bool owes; /* answers over the limit wait: no further request is read until they have drained */
-    bool io_paused;       /* the io has been asked to read no more, while bytes are held */
-    bool ended;           /* the peer sends no more; what is held comes before that */
-    union {               /* by the state */
-        uint32_t request; /* HTTP: generation of the request being answered; 0: none */
-        uint32_t
-            allowance; /* WebSocket: bytes of messages it may still bring; UINT32_MAX: no limit */
-    } of;
+    bool io_paused; /* the io has been asked to read no more, while bytes are held */
+    bool ended;     /* the peer sends no more; what is held comes before that */
+    uint32_t
+        exchange; /* what it serves: index + 1; 0: none, or a WebSocket that others stand above */
+    uint32_t allowance; /* bytes of messages that it may still bring; UINT32_MAX: no limit */
+    uint32_t message_bytes_max;   /* one message */
     wshub__rx *rx;                /* NULL: nothing has arrived that is not whole */
     uint64_t last_active;         /* when a byte came, or left a stream that had been blocked */
     uint64_t phase_due, part_due; /* deadlines of the state, of a message begun; 0: none */
 } wshub__conn;
+
+/* What is served on a path (>>mount). */
+typedef struct wshub__mount {
+    struct wshub__mount *next; /* asked behind this one */
+    wshub_mount_desc desc;     /* with defaults filled in; its texts follow, or are the hub's */
+    wshub_str path;
+    size_t bytes; /* of this block; 0: a part of the hub */
+} wshub__mount;
+
+/* An HTTP request and its answer; then, if that was 101 and nobody else stands above its stream, the
+ * WebSocket that it has become, until its end has been told. Which state may follow which stands in
+ * wshub__exchange_follows, and wshub__exchange_to() alone writes it. Clocks are the stream's. */
+typedef enum wshub__exchange_state {
+    WSHUB__EXCHANGE_FREE,
+    WSHUB__EXCHANGE_HEADED, /* its head is whole; its mounts are asked whose it is */
+    WSHUB__EXCHANGE_BODY,   /* it is its mount's; its body is being read */
+    WSHUB__EXCHANGE_HELD,   /* it is its mount's; nothing has been answered */
+    WSHUB__EXCHANGE_OPEN,   /* a WebSocket */
+    WSHUB__EXCHANGE_GONE    /* ended without the application's doing; that is told in settle */
+} wshub__exchange_state;
+
+/* A head that is kept; its headers and texts follow. */
+typedef struct wshub__head {
+    wshub_http http;
+    size_t bytes; /* of this block */
+} wshub__head;
+
+typedef struct wshub__exchange {
+    wshub__slot slot;
+    uint32_t index;         /* its own */
+    uint32_t next_gone;     /* index + 1 */
+    wshub_conn conn;        /* the io's, also behind its end */
+    wshub__mount *mount;    /* whose it is, or who is asked */
+    void *owner;            /* last argument of its callbacks */
+    const wshub_http *http; /* its head, as long as that can be looked at; NULL */
+    wshub__head *head;      /* kept; NULL */
+    wshub__buf reason;      /* of a WebSocket's end */
+    uint16_t code;          /* the same */
+    uint8_t cause;          /* of its end */
+    uint8_t state;          /* wshub__exchange_state */
+    bool parted;            /* its stream serves it no more */
+    bool unread;            /* it has a body that has not been read */
+    bool asks_upgrade;      /* whose refusal counts as that of an upgrade */
+    bool handshake;         /* which may be granted, with the key below */
+    bool busy;              /* on_answer is being asked: nothing may be done to it */
+    bool was_open;          /* GONE: it was a WebSocket */
+    char key[24];           /* Sec-WebSocket-Key */
+} wshub__exchange;
+
+#define WSHUB__HEADERS_MAX 256u       /* greatest http_headers_max */
+#define WSHUB__REFUSAL_BYTES_MAX 120u /* text of a refusal */
+#define WSHUB__ALLOW "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 /* a publication that waits; channel, payload and brief follow */
 typedef struct wshub__pub {
@@ -4865,8 +5082,6 @@ typedef struct wshub__line {
 /* What stands above a stream, reached by pointer, so that the lower storey calls nothing of it by name.
  * conn->above tells it who it is there; 0: nobody stands above that stream, and nothing is called. */
 typedef struct wshub__above {
-    /* A valid request for a WebSocket has come: refuse it, or wshub__upgrade_answer() (CONN-2). */
-    void (*handshake)(wshub *hub, wshub__conn *conn, const wshub_http *http);
     /* A whole message; bytes may be written into. text: they are known to be UTF-8. */
     void (*message)(wshub *hub, wshub_conn conn, uint8_t *bytes, size_t count, bool text);
     /* The stream ends, for the reason and with the close code that are given: once, when that is decided. */
@@ -4961,7 +5176,11 @@ struct wshub {
     uint64_t compacted[2];  /* the bytes queued and in segments when laggards were last looked
                                through */
     wshub__seg *log, *segs; /* the one being written; all */
-    uint32_t requests;      /* the last request's number */
+    wshub__mount *mounts;   /* in the order in which they are asked; the last is `fallback` */
+    wshub__mount fallback;  /* serves all paths: on_request */
+    uint32_t mounts_count;  /* those of wshub_mount() */
+    wshub__pool exchanges;
+    uint32_t exchanges_gone, exchanges_gone_last; /* to be told of: index + 1 */
     wshub_stats stats;
     struct {
         uint64_t second, suppressed;
@@ -4972,6 +5191,7 @@ struct wshub {
 
     /* ---- above: the hub ---- */
     wshub *self;                                        /* for wshub__look() */
+    wshub__mount json;                                  /* wshub_desc.path */
     bool (*encode)(wshub *hub, struct wshub__fan *fan); /* how an event looks on the wire */
     wshub__pool clients, asks, timers, lents;
     wshub__speaker dialects[WSHUB_DIALECTS_MAX];
@@ -5685,6 +5905,213 @@ static bool wshub__out_bytes(wshub *hub, wshub__conn *c, const void *bytes, size
     return wshub__out_commit(hub, c, s, n);
 }
 
+/* ---- >>mount -----------------------------------------------------------------------------------
+ * What is served on which path, and exchanges as objects: their states, which wshub__exchange_to()
+ * alone changes, whose they are, and who is told when one ends without the application's doing. That is
+ * told in settle (wshub__exchanges_tell), never from inside a change. Of streams it knows no more than
+ * where an exchange hangs. Uses >>slots, >>buf. Proved by tests/test_mount.c. */
+
+/* clang-format off */
+/* Which states may follow a state: a bit for each. */
+#define WSHUB__TO(state) (1u << WSHUB__EXCHANGE_##state)
+static const uint16_t wshub__exchange_follows[] = {
+    WSHUB__TO(HEADED),                                                                     /* free */
+    WSHUB__TO(BODY) | WSHUB__TO(HELD) | WSHUB__TO(OPEN) | WSHUB__TO(GONE) | WSHUB__TO(FREE), /* headed */
+    WSHUB__TO(HELD) | WSHUB__TO(GONE) | WSHUB__TO(FREE),                                   /* body */
+    WSHUB__TO(OPEN) | WSHUB__TO(GONE) | WSHUB__TO(FREE),                                   /* held */
+    WSHUB__TO(GONE),                                                                       /* open */
+    WSHUB__TO(FREE)                                                                        /* gone */
+};
+#undef WSHUB__TO
+/* clang-format on */
+
+/* The one door: nobody else writes the state. */
+static void wshub__exchange_to(wshub__exchange *exchange, wshub__exchange_state to) {
+    WSHUB_ASSERT(wshub__exchange_follows[exchange->state] >> to & 1);
+    exchange->state = (uint8_t)to;
+}
+
+static wshub__exchange *wshub__exchange_at(const wshub *hub, uint32_t index) {
+    return (wshub__exchange *)wshub__pool_at(&hub->exchanges, index);
+}
+
+/* The exchange of a handle, in any state. NULL: it is stale. */
+static wshub__exchange *wshub__exchange_get(const wshub *hub, wshub_exchange handle) {
+    return (wshub__exchange *)wshub__pool_get(&hub->exchanges, handle.id);
+}
+
+static wshub_exchange wshub__exchange_handle(const wshub__exchange *exchange) {
+    wshub_exchange handle;
+    handle.id = (uint64_t)exchange->slot.generation << 32 | exchange->index;
+    return handle;
+}
+
+/* What a stream is serving: an exchange, or the WebSocket that one has become. NULL: neither. */
+static wshub__exchange *wshub__exchange_of(const wshub *hub, const wshub__conn *conn) {
+    return conn->exchange ? wshub__exchange_at(hub, conn->exchange - 1) : NULL;
+}
+
+/* The stream that serves an exchange. NULL: none does. */
+static wshub__conn *wshub__exchange_conn(const wshub *hub, const wshub__exchange *exchange) {
+    if (exchange->parted) return NULL;
+    return wshub__conn_at(hub, wshub__conn_slot((uint32_t)exchange->conn.id));
+}
+
+/* Whether nothing has been answered yet, and somebody may. */
+static bool wshub__exchange_unanswered(const wshub__exchange *exchange) {
+    return exchange->state >= WSHUB__EXCHANGE_HEADED && exchange->state <= WSHUB__EXCHANGE_HELD;
+}
+
+/* Begins the exchange of a stream whose head is whole. NULL: out of memory. */
+static wshub__exchange *wshub__exchange_new(wshub *hub, wshub__conn *conn) {
+    uint32_t index;
+    wshub__exchange *exchange =
+        (wshub__exchange *)wshub__pool_take(&hub->mem, &hub->exchanges, &index);
+    WSHUB_ASSERT(!conn->exchange);
+    if (!exchange) return NULL;
+    exchange->index = index;
+    exchange->conn.id = conn->id;
+    conn->exchange = index + 1;
+    wshub__exchange_to(exchange, WSHUB__EXCHANGE_HEADED);
+    return exchange;
+}
+
+/* Its stream serves it no more. */
+static void wshub__exchange_part(wshub *hub, wshub__exchange *exchange) {
+    wshub__conn *conn = wshub__exchange_conn(hub, exchange);
+    if (!conn) return;
+    WSHUB_ASSERT(conn->exchange == exchange->index + 1);
+    conn->exchange = 0;
+    exchange->parted = true;
+}
+
+static void wshub__exchange_free(wshub *hub, wshub__exchange *exchange) {
+    wshub__exchange_part(hub, exchange);
+    if (exchange->head) wshub__mem_free(&hub->mem, exchange->head, exchange->head->bytes);
+    wshub__buf_done(&hub->mem, &exchange->reason);
+    wshub__exchange_to(exchange, WSHUB__EXCHANGE_FREE);
+    wshub__pool_free(&hub->exchanges, exchange->index);
+}
+
+/* Settle is to tell whose it is that it has ended. */
+static void wshub__exchange_list(wshub *hub, wshub__exchange *exchange) {
+    WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_GONE);
+    if (hub->exchanges_gone_last) {
+        wshub__exchange_at(hub, hub->exchanges_gone_last - 1)->next_gone = exchange->index + 1;
+    } else {
+        hub->exchanges_gone = exchange->index + 1;
+    }
+    hub->exchanges_gone_last = exchange->index + 1;
+}
+
+/* Ends an exchange, or the WebSocket that it has become, without the application's doing. It answers
+ * to nothing from here on, and settle tells whose it is; but of one that is just being offered to a
+ * mount that is not known yet, and wshub__exchange_offered() sees to it. */
+static void wshub__exchange_lose(wshub *hub, wshub__exchange *exchange, wshub_cause cause,
+                                 uint16_t code, wshub_str reason) {
+    bool offered = exchange->state == WSHUB__EXCHANGE_HEADED;
+    exchange->was_open = exchange->state == WSHUB__EXCHANGE_OPEN;
+    wshub__exchange_part(hub, exchange);
+    wshub__exchange_to(exchange, WSHUB__EXCHANGE_GONE);
+    exchange->cause = (uint8_t)cause;
+    exchange->code = code;
+    if (exchange->was_open) wshub__buf_add(&hub->mem, &exchange->reason, reason.ptr, reason.len);
+    if (!offered) wshub__exchange_list(hub, exchange);
+}
+
+/* Tells of those that have ended, in that order (from settle, and when the hub ends). */
+static void wshub__exchanges_tell(wshub *hub) {
+    while (hub->exchanges_gone) {
+        wshub__exchange *exchange = wshub__exchange_at(hub, hub->exchanges_gone - 1);
+        const wshub_mount_desc *mount = &exchange->mount->desc;
+        hub->exchanges_gone = exchange->next_gone;
+        if (!hub->exchanges_gone) hub->exchanges_gone_last = 0;
+
+        if (exchange->was_open && mount->on_conn_closed)
+            mount->on_conn_closed(hub, exchange->conn, exchange->code,
+                                  wshub__str(exchange->reason.ptr, exchange->reason.len),
+                                  (wshub_cause)exchange->cause, exchange->owner);
+        if (!exchange->was_open && mount->on_exchange_gone)
+            mount->on_exchange_gone(hub, wshub__exchange_handle(exchange),
+                                    (wshub_cause)exchange->cause, exchange->owner);
+        wshub__exchange_free(hub, exchange);
+    }
+}
+
+static wshub_str wshub__head_copy(char **at, wshub_str text) {
+    wshub_str copy = wshub__str(text.ptr ? *at : NULL, text.len);
+    if (text.len) memcpy(*at, text.ptr, text.len);
+    *at += text.len;
+    return copy;
+}
+
+/* Keeps a head: one block with its texts. False: out of memory. */
+WSHUB__COLD static bool wshub__head_keep(wshub *hub, wshub__exchange *exchange,
+                                         const wshub_http *http) {
+    size_t i, n = http->headers_count, bytes = sizeof(wshub__head) + n * sizeof(wshub_header);
+    wshub_header *headers;
+    wshub__head *head;
+    char *at;
+    WSHUB_ASSERT(!exchange->head);
+    bytes += http->method.len + http->target.len + http->path.len + http->query.len;
+    for (i = 0; i < n; i++) bytes += http->headers[i].name.len + http->headers[i].value.len;
+    head = (wshub__head *)wshub__mem_new(&hub->mem, bytes);
+    if (!head) return false;
+
+    headers = (wshub_header *)(void *)(head + 1);
+    at = (char *)(headers + n);
+    head->bytes = bytes;
+    head->http = *http;
+    head->http.headers = headers;
+    head->http.method = wshub__head_copy(&at, http->method);
+    head->http.target = wshub__head_copy(&at, http->target);
+    head->http.path = wshub__head_copy(&at, http->path);
+    head->http.query = wshub__head_copy(&at, http->query);
+    for (i = 0; i < n; i++) {
+        headers[i].name = wshub__head_copy(&at, http->headers[i].name);
+        headers[i].value = wshub__head_copy(&at, http->headers[i].value);
+    }
+    exchange->head = head;
+    exchange->http = &head->http;
+    return true;
+}
+
+/* Does a mount serve this path? */
+static bool wshub__mount_serves(const wshub__mount *mount, wshub_str path) {
+    if (path.len < mount->path.len || (path.len > mount->path.len && !mount->desc.prefix))
+        return false;
+    return memcmp(path.ptr, mount->path.ptr, mount->path.len) == 0;
+}
+
+/* The next mount that serves a path, behind `mount`; NULL: the first. */
+static wshub__mount *wshub__mount_next(const wshub *hub, const wshub__mount *mount,
+                                       wshub_str path) {
+    wshub__mount *next = mount ? mount->next : hub->mounts;
+    while (next && !wshub__mount_serves(next, path)) next = next->next;
+    return next;
+}
+
+/* Is a asked before b, where both serve a path and a was there first? */
+static bool wshub__mount_before(const wshub__mount *a, const wshub__mount *b) {
+    if (a->path.len != b->path.len) return a->path.len > b->path.len;
+    return !a->desc.prefix || b->desc.prefix;
+}
+
+/* Puts a mount among the others, in the order in which they are asked. */
+static void wshub__mount_put(wshub *hub, wshub__mount *mount) {
+    const wshub_desc *d = &hub->desc;
+    wshub_mount_desc *m = &mount->desc;
+    wshub__mount **at = &hub->mounts;
+    mount->path = wshub_str_z(m->path);
+    if (!m->answer_timeout_ms) m->answer_timeout_ms = d->http_timeout_ms;
+    if (!m->body_bytes_max) m->body_bytes_max = d->http_body_bytes_max;
+    if (!m->message_bytes_max) m->message_bytes_max = d->payload_bytes_max;
+
+    while (*at && wshub__mount_before(*at, mount)) at = &(*at)->next;
+    mount->next = *at;
+    *at = mount;
+}
+
 /* ---- >>conn ------------------------------------------------------------------------------------
  * The life of a stream: its states, which wshub__conn_to() alone changes, its deadlines, closing in all
  * its ways. Closing only marks and queues; >>flow sends and >>settle buries. Who stands above is told
@@ -5695,8 +6122,8 @@ static bool wshub__out_bytes(wshub *hub, wshub__conn *c, const void *bytes, size
 #define WSHUB__TO(state) (1u << WSHUB__CONN_##state)
 static const uint16_t wshub__conn_follows[] = {
     WSHUB__TO(HTTP) | WSHUB__TO(OPEN),                                                           /* free */
-    WSHUB__TO(ANSWERING) | WSHUB__TO(OPEN) | WSHUB__TO(FLUSHING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE), /* http */
-    WSHUB__TO(HTTP) | WSHUB__TO(FLUSHING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE),               /* answering */
+    WSHUB__TO(ANSWERING) | WSHUB__TO(FLUSHING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE),          /* http */
+    WSHUB__TO(HTTP) | WSHUB__TO(OPEN) | WSHUB__TO(FLUSHING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE), /* answering */
     WSHUB__TO(CLOSING) | WSHUB__TO(FLUSHING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE),            /* open */
     WSHUB__TO(FLUSHING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE),                                 /* closing */
     WSHUB__TO(LINGERING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE),                                /* flushing */
@@ -5714,7 +6141,6 @@ static void wshub__conn_to(wshub *hub, wshub__conn *c, wshub__conn_state to) {
     WSHUB_ASSERT(wshub__conn_follows[c->state] >> to & 1);
     c->state = (uint8_t)to;
     c->phase_due = 0;
-    if (to == WSHUB__CONN_ANSWERING) c->phase_due = wshub__after(hub, hub->desc.http_timeout_ms);
     if (to == WSHUB__CONN_LINGERING) c->phase_due = wshub__after(hub, hub->desc.close_timeout_ms);
     if (to >= WSHUB__CONN_CLOSING) c->part_due = 0;
 }
@@ -5770,6 +6196,8 @@ WSHUB__COLD static void wshub__conn_log(wshub *hub, wshub_log_code code, const w
 
 static void wshub__conn_end(wshub *hub, wshub__conn *c, wshub_cause cause, uint16_t code,
                             wshub_str reason) {
+    wshub__exchange *exchange = wshub__exchange_of(hub, c);
+    if (exchange) wshub__exchange_lose(hub, exchange, cause, code, reason);
     if (c->above) hub->above->ended(hub, c, cause, code, reason);
 }
 
@@ -5805,11 +6233,11 @@ static void wshub__io_unpause(wshub *hub, wshub__conn *c) {
 
 /* What is owed, then the end of the stream. What the peer still says is read and counts for
  * nothing. */
-static void wshub__conn_flush_end(wshub *hub, wshub__conn *c) {
+static void wshub__conn_flush_end(wshub *hub, wshub__conn *c, wshub_cause cause) {
     if (WSHUB__NEVER(c->state >= WSHUB__CONN_FLUSHING))
         return; /* nothing more of it is read or asked */
+    wshub__conn_end(hub, c, cause, 1006, wshub__str(NULL, 0));
     wshub__conn_to(hub, c, WSHUB__CONN_FLUSHING);
-    c->of.request = 0;
     if (c->rx) wshub__buf_done(&hub->mem, &c->rx->in);
     wshub__held_drop(hub, c);
     wshub__io_unpause(hub, c);
@@ -5829,8 +6257,7 @@ static void wshub__resume(wshub *hub, wshub__conn *c) {
  * the answer; whose WebSocket ends without a Close is gone (1006), and what it is owed leaves. */
 static void wshub__conn_heard_all(wshub *hub, wshub__conn *c) {
     if (!c->ended || c->state >= WSHUB__CONN_FLUSHING || wshub__conn_waits(c)) return;
-    wshub__conn_end(hub, c, WSHUB_BY_PEER, 1006, wshub__str(NULL, 0));
-    wshub__conn_flush_end(hub, c);
+    wshub__conn_flush_end(hub, c, WSHUB_BY_PEER);
 }
 
 static bool wshub__conn_close_frame(wshub *hub, wshub__conn *c, uint16_t code, wshub_str reason) {
@@ -5869,113 +6296,14 @@ WSHUB__COLD static void wshub__conn_fail(wshub *hub, wshub__conn *c, uint16_t co
         wshub__conn_end(hub, c, ours ? WSHUB_BY_MEMORY : WSHUB_BY_PROTOCOL, code, wshub_str_z(why));
         if (!wshub__conn_close_frame(hub, c, code, wshub_str_z(why))) return;
     }
-    wshub__conn_flush_end(hub, c);
+    wshub__conn_flush_end(hub, c, ours ? WSHUB_BY_MEMORY : WSHUB_BY_PROTOCOL);
 }
 
-/* Has a request's head come, and nothing of its body? */
-static bool wshub__http_body_awaited(const wshub__conn *c) {
-    return c->rx && c->rx->as.http.head_bytes && c->rx->in.len == c->rx->as.http.head_bytes;
-}
-
-/* The clock of a stream's state has run out. */
-WSHUB__COLD static void wshub__phase_due(wshub *hub, wshub__conn *c) {
-    static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: "
-                               "0\r\nConnection: close\r\n\r\n";
-    c->phase_due = 0;
-    switch ((wshub__conn_state)c->state) {
-    case WSHUB__CONN_ANSWERING:
-        c->of.request = 0;
-        if (wshub__out_bytes(hub, c, text, sizeof text - 1)) {
-            wshub__conn_flush_end(hub, c);
-        } else {
-            wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
-        }
-        break;
-    case WSHUB__CONN_HTTP:
-        if (c->queued && wshub__http_body_awaited(c)) { /* it may wait for our 100, which waits
-                                                           behind answers */
-            c->phase_due = wshub__after(hub, hub->desc.message_timeout_ms);
-            break;
-        }
-        /* answers to earlier requests may still be on their way */
-        wshub__log(hub, WSHUB_LOG_TIMEOUT, wshub__nobody(), "request head or body",
-                   wshub__str(NULL, 0));
-        wshub__conn_flush_end(hub, c);
-        break;
-    case WSHUB__CONN_CLOSING:
-    case WSHUB__CONN_LINGERING:
-        wshub__conn_log(hub, WSHUB_LOG_TIMEOUT, c, "close");
-        wshub__conn_abort(hub, c, WSHUB_BY_TIMEOUT, 1006, "");
-        break;
-    case WSHUB__CONN_OPEN: hub->above->waited(hub, c); break;
-    case WSHUB__CONN_FREE:
-    case WSHUB__CONN_FLUSHING: /* never: these have no such clock */
-    case WSHUB__CONN_ABORTING:
-    case WSHUB__CONN_ENDING: break; /* never: the same */
-    }
-}
-
-/* The peer is to answer a ping, and has half the idle timeout for it, however late it is asked. */
-static void wshub__peer_ask(wshub *hub, wshub__conn *c) {
-    uint64_t half = hub->desc.idle_timeout_ms / 2; /* has passed since it was last heard of */
-    if (c->last_active < hub->heard - half) c->last_active = hub->heard - half;
-    c->pinged = true;
-    c->ping_late = true; /* it leaves at once, or when what is before it has drained,
-                            wshub__flush_conn() */
-    wshub__dirty(hub, wshub__conn_index(c));
-}
-
-/* LIVE-2: half way to the idle timeout the peer is asked, at the end it is dropped. */
-WSHUB__COLD static void wshub__silence_due(wshub *hub, wshub__conn *c) {
-    uint64_t silent = hub->heard > c->last_active ? hub->heard - c->last_active : 0;
-    bool asks = c->state == WSHUB__CONN_OPEN && !hub->desc.no_pings && !c->pinged; /* whom a late
-                                                                                      turn kept us
-                                                                                      from asking */
-    if (silent >= hub->desc.idle_timeout_ms && !asks) {
-        hub->stats.idle_timeouts++;
-        if (c->state == WSHUB__CONN_HTTP) { /* the system may still have answers that a slow reader
-                                               takes */
-            wshub__conn_flush_end(hub, c);
-        } else {
-            wshub__conn_abort(hub, c, WSHUB_BY_TIMEOUT, 1006, "");
-        }
-    } else if (silent >= hub->desc.idle_timeout_ms / 2 && asks) {
-        wshub__peer_ask(hub, c);
-    }
-}
-
-/* A deadline may have passed, by what has been heard. Puts the timer back for what remains. */
-WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *c) {
-    uint64_t now = hub->heard, at = c->above ? hub->above->due(hub, c) : 0;
-    bool late = at && now >= at && !hub->above->asked(hub, c);
-
-    if (c->write_due && now >= c->write_due && !c->blocked && !c->inflight)
-        wshub__out_send(hub, c); /* there is room again */
-
-    if (c->phase_due && now >= c->phase_due) {
-        wshub__phase_due(hub, c);
-    } else if (c->part_due && now >= c->part_due) {
-        hub->stats.message_timeouts++;
-        wshub__conn_fail(hub, c, 1008, "message not finished in time");
-    } else if (c->write_due && now >= c->write_due) {
-        hub->stats.write_timeouts++;
-        wshub__conn_log(hub, WSHUB_LOG_TIMEOUT, c, "no progress in sending");
-        wshub__conn_abort(hub, c, WSHUB_BY_TIMEOUT, 1006, "");
-    } else if (late) {
-        hub->above->late(hub, c);
-    }
-    if (wshub__conn_counts_silence(hub, c)) wshub__silence_due(hub, c);
-
-    /* Two clocks ran out at once: the other is judged a moment later. */
-    at = wshub__conn_next(hub, c);
-    if (at && at <= now) at = now + 1;
-    if (at) wshub__deadline_set(&hub->deadlines, wshub__conn_index(c), at);
-}
-
-/* ---- >>exchange ------------------------------------------------------------------------------
- * HTTP on a stream: heads and bodies as they arrive, answers now or later, the upgrade to a
- * WebSocket (CONN-1 to CONN-3, CONN-5). Proved by tests/test_http.c, tests/test_exchange.c,
- * tests/test_golden.c (upgrade-*). */
+/* ---- >>reply -----------------------------------------------------------------------------------
+ * Answers to HTTP requests: what an application may say in one, how it is written, what follows behind
+ * it. What frames an answer and what is said of the connection is written here and nowhere else (CONN-5).
+ * on_answer is asked before anything is changed, and whoever called looks again at what is still there.
+ * Uses >>queue, >>conn, >>mount. Proved by tests/test_reply.c, test_mount.c, test_exchange.c. */
 
 WSHUB__COLD static void wshub__http_date(uint64_t ms, char out[29]) { /* RFC 9110 5.6.7 */
     static const char days[] = "ThuFriSatSunMonTueWed",
@@ -5992,96 +6320,11 @@ WSHUB__COLD static void wshub__http_date(uint64_t ms, char out[29]) { /* RFC 911
     memcpy(out + 17, iso + 11, 8);
 }
 
-WSHUB__COLD static void wshub__http_head(wshub *hub, wshub__buf *b, int status) {
-    char date[29];
-    wshub__buf_text(&hub->mem, b, "HTTP/1.1 ");
-    wshub__buf_uint(&hub->mem, b, (uint64_t)status);
-    wshub__buf_text(&hub->mem, b, " ");
-    wshub__buf_text(&hub->mem, b, wshub__http_phrase(status));
-    wshub__buf_text(&hub->mem, b, "\r\nDate: ");
-    wshub__http_date(hub->io.wall_ms(hub->io.ctx), date);
-    wshub__buf_add(&hub->mem, b, date, sizeof date);
-}
-
-static void wshub__http_field(wshub *hub, wshub__buf *b, const char *name, wshub_str value) {
+static void wshub__http_field(wshub *hub, wshub__buf *b, wshub_str name, wshub_str value) {
     wshub__buf_text(&hub->mem, b, "\r\n");
-    wshub__buf_text(&hub->mem, b, name);
+    wshub__buf_add(&hub->mem, b, name.ptr, name.len);
     wshub__buf_text(&hub->mem, b, ": ");
     wshub__buf_add(&hub->mem, b, value.ptr, value.len);
-}
-
-/* After an answer: the next request, or the end. */
-static void wshub__http_next(wshub *hub, wshub__conn *c, bool close) {
-    c->of.request = 0;
-    if (close) {
-        wshub__conn_flush_end(hub, c);
-        return;
-    }
-    wshub__conn_to(hub, c, WSHUB__CONN_HTTP);
-    if (c->rx) c->rx->as.http.head_bytes = c->rx->as.http.scanned = 0;
-    c->blank_seen = false;
-    c->last_active = hub->now; /* between requests silence counts; the head's deadline starts with
-                                  its first byte */
-    wshub__resume(hub, c);
-    wshub__conn_arm(hub, c);
-}
-
-/* Queues a whole answer and goes on. Out of memory: the stream is dropped. */
-WSHUB__COLD static wshub_err wshub__http_send(wshub *hub, wshub__conn *c, const wshub_reply *r) {
-    wshub__buf b;
-    size_t i;
-    bool bodyless = r->status == 204 || r->status == 304;
-    bool close = r->close || c->http_close || hub->phase >= WSHUB__STOPPING, ok; /* an end is
-                                                                                    announced,
-                                                                                    whatever its
-                                                                                    reason */
-    memset(&b, 0, sizeof b);
-    wshub__http_head(hub, &b, r->status);
-    if (r->status == 426) { /* CONN-2; a proxy must know that Upgrade is for it alone (RFC 9110 7.8)
-                             */
-        wshub__buf_text(&hub->mem, &b, "\r\nSec-WebSocket-Version: 13\r\nUpgrade: websocket");
-    }
-    if (r->content_type) wshub__http_field(hub, &b, "Content-Type", wshub_str_z(r->content_type));
-    for (i = 0; i < r->headers_count; i++) {
-        wshub__buf_text(&hub->mem, &b, "\r\n");
-        wshub__buf_add(&hub->mem, &b, r->headers[i].name.ptr, r->headers[i].name.len);
-        wshub__buf_text(&hub->mem, &b, ": ");
-        wshub__buf_add(&hub->mem, &b, r->headers[i].value.ptr, r->headers[i].value.len);
-    }
-    if (!bodyless) {
-        wshub__buf_text(&hub->mem, &b, "\r\nContent-Length: ");
-        wshub__buf_uint(&hub->mem, &b, r->body.len);
-    }
-    if (r->status == 426 || close) wshub__buf_text(&hub->mem, &b, "\r\nConnection: ");
-    if (r->status == 426) wshub__buf_text(&hub->mem, &b, close ? "Upgrade, " : "Upgrade");
-    if (close) wshub__buf_text(&hub->mem, &b, "close");
-    wshub__buf_text(&hub->mem, &b, "\r\n\r\n");
-    if (!bodyless && !c->http_head) wshub__buf_add(&hub->mem, &b, r->body.ptr, r->body.len);
-    ok = !b.bad && wshub__out_bytes(hub, c, b.ptr, b.len);
-    wshub__buf_done(&hub->mem, &b);
-    if (!ok) return WSHUB_ERR_NOMEM;
-    wshub__http_next(hub, c, close);
-    return WSHUB_OK;
-}
-
-/* Refuses with a line of text and ends the stream. */
-WSHUB__COLD static void wshub__http_refuse(wshub *hub, wshub__conn *c, int status, const char *why,
-                                           bool upgrade) {
-    wshub_reply r;
-    char body[128];
-    size_t n = strlen(why);
-    memset(&r, 0, sizeof r);
-    hub->stats.http_bad++;
-    if (upgrade) hub->stats.upgrades_refused++;
-    wshub__log(hub, upgrade ? WSHUB_LOG_UPGRADE_REFUSED : WSHUB_LOG_HTTP_BAD, wshub__nobody(), why,
-               wshub__str(NULL, 0));
-    memcpy(body, why, n);
-    body[n] = '\n';
-    r.status = status;
-    r.content_type = "text/plain; charset=utf-8";
-    r.body = wshub__str(body, n + 1);
-    r.close = true;
-    if (wshub__http_send(hub, c, &r)) wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
 }
 
 /* May this name stand among an application's own headers? What frames a message, and what is said
@@ -6105,6 +6348,11 @@ static bool wshub__header_value_ok(wshub_str value) {
     return true;
 }
 
+static bool wshub__header_ok(wshub_str name, wshub_str value) {
+    return wshub__http_is_token(name) && !wshub__header_is_ours(name) &&
+           (!value.len || value.ptr) && wshub__header_value_ok(value);
+}
+
 /* Is this an answer that can be sent as it stands? */
 WSHUB__COLD static bool wshub__reply_ok(const wshub_reply *r) {
     size_t i;
@@ -6113,49 +6361,178 @@ WSHUB__COLD static bool wshub__reply_ok(const wshub_reply *r) {
     if (r->content_type && !wshub__header_value_ok(wshub_str_z(r->content_type))) return false;
     for (i = 0; i < r->headers_count; i++) {
         const wshub_header *h = &r->headers[i];
-        if (!wshub__http_is_token(h->name) || wshub__header_is_ours(h->name) ||
-            !wshub__header_value_ok(h->value))
-            return false;
+        if (!wshub__header_ok(h->name, h->value)) return false;
         if (r->content_type && wshub__str_same(h->name, "Content-Type")) return false;
     }
     return true;
 }
 
-WSHUB__COLD WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_exchange request,
-                                                 const wshub_reply *reply) {
-    wshub__conn *c = wshub__conn_find(hub, (uint32_t)request.id);
-    wshub_err err;
-    if (!c || !c->of.request || c->of.request != (uint32_t)(request.id >> 32) ||
-        c->state != WSHUB__CONN_ANSWERING)
-        return WSHUB_ERR_STALE;
-    if (!reply || !wshub__reply_ok(reply)) return WSHUB_ERR_PARAM;
-    wshub__enter(hub);
-    err = wshub__http_send(hub, c, reply);
-    wshub__leave(hub);
+/* ---- what a mount adds to its answers ---- */
+
+struct wshub_headers {
+    wshub *hub;
+    wshub__buf text; /* each with the end of the line before it */
+};
+
+WSHUB__COLD WSHUB_API wshub_err wshub_headers_add(wshub_headers *headers, wshub_str name,
+                                                  wshub_str value) {
+    if (!wshub__header_ok(name, value) || wshub__str_same(name, "Content-Type"))
+        return WSHUB_ERR_PARAM;
+    wshub__http_field(headers->hub, &headers->text, name, value);
+    return headers->text.bad ? WSHUB_ERR_NOMEM : WSHUB_OK;
+}
+
+/* Asks the mount of an exchange what it adds to an answer. Out: freed by the caller, whatever is
+ * returned. STALE: the callback has ended the stream. Nothing else can happen to the exchange
+ * meanwhile, as it is busy. */
+WSHUB__COLD static wshub_err wshub__reply_more(wshub *hub, wshub__exchange *exchange, int status,
+                                               wshub_headers *out) {
+    const wshub_mount_desc *mount = exchange ? &exchange->mount->desc : NULL;
+    memset(out, 0, sizeof *out);
+    out->hub = hub;
+    if (!mount || !mount->on_answer) return WSHUB_OK;
+
+    WSHUB_ASSERT(!exchange->busy);
+    exchange->busy = true;
+    mount->on_answer(hub, wshub__exchange_handle(exchange), exchange->http, status, out,
+                     exchange->owner);
+    exchange->busy = false;
+    if (exchange->parted || hub->destroying) return WSHUB_ERR_STALE;
+    return out->text.bad ? WSHUB_ERR_NOMEM : WSHUB_OK;
+}
+
+/* ---- a whole answer ---- */
+
+/* After an answer: the next request, or the end. */
+static void wshub__http_next(wshub *hub, wshub__conn *conn, bool close) {
+    wshub__exchange *exchange = wshub__exchange_of(hub, conn);
+    if (exchange) wshub__exchange_free(hub, exchange);
+    if (close) {
+        wshub__conn_flush_end(hub, conn, WSHUB_BY_APP);
+        return;
+    }
+    wshub__conn_to(hub, conn, WSHUB__CONN_HTTP);
+    if (conn->rx) conn->rx->as.http.head_bytes = conn->rx->as.http.scanned = 0;
+    conn->blank_seen = false;
+    conn->last_active =
+        hub->now; /* between requests silence counts; the head's deadline starts with
+                                     its first byte */
+    wshub__resume(hub, conn);
+    wshub__conn_arm(hub, conn);
+}
+
+static bool wshub__status_has_no_body(int status) { /* RFC 9110 6.4.1 */
+    return status == 204 || status == 304;
+}
+
+/* Does the stream end behind this answer? An end is announced, whatever its reason. A body that has
+ * not been read would be read as a request. */
+static bool wshub__reply_closes(const wshub *hub, const wshub__conn *conn, const wshub_reply *r) {
+    const wshub__exchange *exchange = wshub__exchange_of(hub, conn);
+    return r->close || conn->http_close || hub->phase >= WSHUB__STOPPING ||
+           (exchange && exchange->unread);
+}
+
+/* The head of an answer but for what frames it. A 426 says to which protocol, and a proxy must know that
+ * Upgrade is for it alone (CONN-2, RFC 9110 7.8). */
+WSHUB__COLD static void wshub__reply_begin(wshub *hub, wshub__buf *b, const wshub_reply *r,
+                                           const wshub_headers *more) {
+    char date[29];
+    size_t i;
+    wshub__buf_text(&hub->mem, b, "HTTP/1.1 ");
+    wshub__buf_uint(&hub->mem, b, (uint64_t)r->status);
+    wshub__buf_text(&hub->mem, b, " ");
+    wshub__buf_text(&hub->mem, b, wshub__http_phrase(r->status));
+    wshub__http_date(hub->io.wall_ms(hub->io.ctx), date);
+    wshub__http_field(hub, b, wshub_str_z("Date"), wshub__str(date, sizeof date));
+    if (r->status == 426)
+        wshub__buf_text(&hub->mem, b, "\r\nSec-WebSocket-Version: 13\r\nUpgrade: websocket");
+
+    if (r->content_type)
+        wshub__http_field(hub, b, wshub_str_z("Content-Type"), wshub_str_z(r->content_type));
+    for (i = 0; i < r->headers_count; i++)
+        wshub__http_field(hub, b, r->headers[i].name, r->headers[i].value);
+    wshub__buf_add(&hub->mem, b, more->text.ptr, more->text.len);
+}
+
+/* The end of a head: what is said of the connection. */
+WSHUB__COLD static void wshub__reply_headed(wshub *hub, wshub__buf *b, int status, bool close) {
+    if (status == 426 || close) wshub__buf_text(&hub->mem, b, "\r\nConnection: ");
+    if (status == 426) wshub__buf_text(&hub->mem, b, close ? "Upgrade, " : "Upgrade");
+    if (close) wshub__buf_text(&hub->mem, b, "close");
+    wshub__buf_text(&hub->mem, b, "\r\n\r\n");
+}
+
+/* Queues a whole answer to what the stream is serving; what follows is the caller's (wshub__http_next).
+ * Returns OK; NOMEM: nothing was queued; STALE: on_answer has ended the stream. */
+WSHUB__COLD static wshub_err wshub__reply_put(wshub *hub, wshub__conn *conn, const wshub_reply *r,
+                                              bool *out_close) {
+    wshub_headers more;
+    wshub__buf b;
+    bool bodyless = wshub__status_has_no_body(r->status);
+    wshub_err err = wshub__reply_more(hub, wshub__exchange_of(hub, conn), r->status, &more);
+    memset(&b, 0, sizeof b);
+    if (!err) {
+        wshub__reply_begin(hub, &b, r, &more);
+        if (!bodyless) {
+            wshub__buf_text(&hub->mem, &b, "\r\nContent-Length: ");
+            wshub__buf_uint(&hub->mem, &b, r->body.len);
+        }
+        *out_close = wshub__reply_closes(hub, conn, r);
+        wshub__reply_headed(hub, &b, r->status, *out_close);
+        if (!bodyless && !conn->http_head) wshub__buf_add(&hub->mem, &b, r->body.ptr, r->body.len);
+        if (b.bad || !wshub__out_bytes(hub, conn, b.ptr, b.len)) err = WSHUB_ERR_NOMEM;
+    }
+    wshub__buf_done(&hub->mem, &b);
+    wshub__buf_done(&hub->mem, &more.text);
     return err;
 }
 
-WSHUB__COLD static bool wshub__upgrade_answer(wshub *hub, wshub__conn *c, const wshub_http *h,
-                                              wshub_str protocol) {
-    char accept[28];
-    wshub__buf b;
-    bool ok;
-    memset(&b, 0, sizeof b);
-    wshub_accept_key(wshub_http_header(h, "Sec-WebSocket-Key"), accept);
-    wshub__buf_text(
-        &hub->mem, &b,
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade");
-    wshub__http_field(hub, &b, "Sec-WebSocket-Accept", wshub__str(accept, sizeof accept));
-    if (protocol.ptr) wshub__http_field(hub, &b, "Sec-WebSocket-Protocol", protocol);
-    wshub__buf_text(&hub->mem, &b, "\r\n\r\n");
-    ok = !b.bad && wshub__out_bytes(hub, c, b.ptr, b.len);
-    wshub__buf_done(&hub->mem, &b);
-    return ok;
+/* Answers what the stream is serving, and goes on. */
+WSHUB__COLD static wshub_err wshub__http_send(wshub *hub, wshub__conn *conn, const wshub_reply *r) {
+    bool close = false;
+    wshub_err err = wshub__reply_put(hub, conn, r, &close);
+    if (!err) wshub__http_next(hub, conn, close);
+    return err;
 }
 
-static bool wshub__http_is_handshake(const wshub *hub, const wshub_http *h) {
-    return wshub_str_eq(h->path, hub->path) && wshub__http_has_token(h, "Upgrade", "websocket");
+/* Refuses with a line of text and ends the stream. Of what a mount had taken it is told, unless it is
+ * the mount that refuses. Out of memory: the stream is dropped. */
+WSHUB__COLD static wshub_err wshub__http_refuse(wshub *hub, wshub__conn *conn, int status,
+                                                wshub_str why, bool upgrade) {
+    wshub__exchange *exchange = wshub__exchange_of(hub, conn);
+    wshub_reply r;
+    wshub_err err;
+    bool close;
+    char body[WSHUB__REFUSAL_BYTES_MAX + 1];
+    WSHUB_ASSERT(why.len <= WSHUB__REFUSAL_BYTES_MAX);
+    hub->stats.http_bad++;
+    if (upgrade) hub->stats.upgrades_refused++;
+    wshub__log(hub, upgrade ? WSHUB_LOG_UPGRADE_REFUSED : WSHUB_LOG_HTTP_BAD, wshub__nobody(), "",
+               why);
+    memcpy(body, why.ptr, why.len);
+    body[why.len] = '\n';
+
+    memset(&r, 0, sizeof r);
+    r.status = status;
+    r.content_type = "text/plain; charset=utf-8";
+    r.body = wshub__str(body, why.len + 1);
+    r.close = true;
+    err = wshub__reply_put(hub, conn, &r, &close);
+    if (err == WSHUB_ERR_NOMEM) wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
+    if (!err && exchange && exchange->state == WSHUB__EXCHANGE_BODY)
+        wshub__exchange_lose(hub, exchange, WSHUB_BY_PROTOCOL, 0, wshub__str(NULL, 0));
+    if (!err) wshub__http_next(hub, conn, true);
+    return err;
 }
+
+/* ---- >>exchange --------------------------------------------------------------------------------
+ * HTTP on a stream: heads and bodies as they arrive, the mounts that are asked about them, the upgrade to
+ * a WebSocket (CONN-1 to CONN-3, CONN-5). Any cut of the stream gives the same. While a callback runs,
+ * nothing more of its stream is read. Uses >>http, >>mount, >>reply. Proved by tests/test_http.c,
+ * test_exchange.c, test_mount.c, test_upgrade.c, test_golden.c (upgrade-*). */
+
+/* ---- what is asked for ---- */
 
 static bool wshub__host_allowed(const wshub *hub, const wshub_http *h) {
     wshub_str host;
@@ -6168,42 +6545,372 @@ static bool wshub__host_allowed(const wshub *hub, const wshub_http *h) {
     return false;
 }
 
-/* A whole request: upgrade it, or ask the application. */
-WSHUB__COLD static void wshub__http_dispatch(wshub *hub, wshub__conn *c, wshub_http *h) {
-    wshub_exchange request;
-    bool taken = false;
-    hub->stats.http_requests++;
-    h->conn.id = c->id;
-    c->http_close = h->minor < 1 || wshub__http_has_token(h, "Connection", "close");
-    if (!wshub__host_allowed(hub, h)) {
-        hub->stats.hosts_refused++;
-        c->http_close = true;
-        wshub__http_refuse(hub, c, 421, "this host is not served here", false);
-        return;
+/* Whether a head asks for a WebSocket, and rightly. What were the body of such a request must never be
+ * read as a request (CONN-5). */
+static void wshub__http_handshake(wshub_http *h) {
+    const char *why = "a WebSocket handshake has no body";
+    int status;
+    if (!wshub__http_has_token(h, "Upgrade", "websocket")) return;
+    status = h->body_bytes ? 400 : wshub__http_judge(h, &why);
+    h->handshake = status ? status : 101;
+    h->handshake_problem = status ? why : NULL;
+}
+
+/* What is wrong with a head that is whole, before anybody is asked about it: first how the request
+ * is framed, whatever it wants (CONN-5). 0: nothing; else the status to refuse it with. */
+WSHUB__COLD static int wshub__http_refusal(wshub *hub, wshub_http *h, const char **why) {
+    int status = wshub__http_body(h, &h->body_bytes, why);
+    wshub__http_handshake(h);
+    if (status) return status;
+    *why = "CONNECT is not served";
+    if (wshub_str_eq_z(h->method, "CONNECT")) return 501;
+
+    /* It can be answered: it counts, if it has a body when that is whole. */
+    if (!h->body_bytes) hub->stats.http_requests++;
+    *why = "this host is not served here";
+    if (wshub__host_allowed(hub, h)) return 0;
+    hub->stats.hosts_refused++;
+    return 421;
+}
+
+/* ---- an exchange, and who takes it ---- */
+
+/* The application has it from here on, and a time to answer. */
+static void wshub__exchange_hold(wshub *hub, wshub__conn *conn, wshub__exchange *exchange) {
+    WSHUB_ASSERT(conn->state == WSHUB__CONN_ANSWERING);
+    wshub__exchange_to(exchange, WSHUB__EXCHANGE_HELD);
+    conn->phase_due = wshub__after(hub, exchange->mount->desc.answer_timeout_ms);
+    wshub__conn_arm(hub, conn);
+}
+
+/* Offers an exchange to the mounts of its path, from its first on, until one takes it. It may have
+ * been answered afterwards, or be gone. */
+static wshub_take wshub__exchange_offer(wshub *hub, wshub__exchange *exchange,
+                                        const wshub_http *http) {
+    wshub_exchange handle = wshub__exchange_handle(exchange);
+    for (;;) {
+        const wshub_mount_desc *mount = &exchange->mount->desc;
+        wshub_take take = WSHUB_TAKE_BODY;
+        if (mount->on_head) take = mount->on_head(hub, handle, http, mount->user);
+        if (take != WSHUB_TAKE_DECLINED || hub->destroying ||
+            wshub__exchange_get(hub, handle) != exchange ||
+            exchange->state != WSHUB__EXCHANGE_HEADED)
+            return take;
+        exchange->mount = wshub__mount_next(hub, exchange->mount, http->path);
+        WSHUB_ASSERT(exchange->mount); /* the last takes all */
+        exchange->owner = exchange->mount->desc.user;
     }
-    if (wshub__http_is_handshake(hub, h)) {
-        hub->above->handshake(hub, c, h);
-        return;
+}
+
+/* The body of an exchange is whole, or it has none: whoever has taken it gets it. */
+WSHUB__COLD static void wshub__exchange_bodied(wshub *hub, wshub__conn *conn,
+                                               wshub__exchange *exchange, wshub_http *http,
+                                               uint8_t *bytes, size_t count) {
+    const wshub_mount_desc *mount = &exchange->mount->desc;
+    wshub_exchange handle = wshub__exchange_handle(exchange);
+    http->body = wshub__str(bytes, count);
+    if (exchange->head) {
+        exchange->head->http.body = http->body;
+    } else {
+        exchange->http = http;
     }
-    wshub__conn_to(hub, c, WSHUB__CONN_ANSWERING);
-    wshub__conn_arm(hub, c);
-    do {
-        c->of.request = ++hub->requests;
-    } while (!c->of.request);
-    request.id = (uint64_t)c->of.request << 32 | wshub__conn_index(c);
-    if (hub->desc.on_request) taken = hub->desc.on_request(hub, request, h, hub->desc.user);
-    if (!taken && !hub->destroying &&
-        c->of.request == (uint32_t)(request.id >> 32)) { /* not another's
-                                                                                       who has its
-                                                                                       slot now */
-        wshub_reply r;
-        memset(&r, 0, sizeof r);
+    exchange->unread = false;
+    wshub__exchange_hold(hub, conn, exchange);
+    if (mount->on_body) mount->on_body(hub, handle, bytes, count, exchange->owner);
+
+    if (wshub__exchange_get(hub, handle) != exchange) return;
+    if (exchange->head) {
+        exchange->head->http.body = wshub__str(NULL, 0);
+    } else {
+        exchange->http = NULL;
+    }
+}
+
+/* An OPTIONS that nobody takes is answered for the path (RFC 9110 9.3.7); anything else is not here. */
+WSHUB__COLD static void wshub__exchange_unclaimed(wshub *hub, wshub__conn *conn,
+                                                  const wshub_http *http) {
+    const wshub__mount *mount = wshub__mount_next(hub, NULL, http->path);
+    wshub_header allow;
+    wshub_reply r;
+    memset(&r, 0, sizeof r);
+    if (wshub_str_eq_z(http->method, "OPTIONS")) {
+        allow.name = wshub_str_z("Allow");
+        allow.value = wshub_str_z(mount->desc.allow ? mount->desc.allow : WSHUB__ALLOW);
+        r.status = 204;
+        r.headers = &allow;
+        r.headers_count = 1;
+    } else {
         r.status = 404;
         r.content_type = "text/plain; charset=utf-8";
         r.body = wshub_str_z("Not Found\n");
-        if (wshub__http_send(hub, c, &r)) wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
+    }
+    if (wshub__http_send(hub, conn, &r) == WSHUB_ERR_NOMEM)
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
+}
+
+/* The last mount serves all paths: what no other takes goes to on_request (CONN-2). */
+WSHUB__COLD static void wshub__request_bodied(wshub *hub, wshub_exchange handle, uint8_t *bytes,
+                                              size_t count, void *owner) {
+    const wshub_http *http = wshub_exchange_http(hub, handle);
+    wshub__exchange *exchange;
+    (void)bytes, (void)count, (void)owner;
+    if (hub->desc.on_request && hub->desc.on_request(hub, handle, http, hub->desc.user)) return;
+    exchange = wshub__exchange_get(hub, handle);
+    if (hub->destroying || !exchange || exchange->state != WSHUB__EXCHANGE_HELD) return;
+    wshub__exchange_unclaimed(hub, wshub__exchange_conn(hub, exchange), http);
+}
+
+WSHUB__COLD static void wshub__request_gone(wshub *hub, wshub_exchange handle, wshub_cause cause,
+                                            void *owner) {
+    if (hub->desc.on_exchange_gone) hub->desc.on_exchange_gone(hub, handle, cause, owner);
+}
+
+/* ---- heads ---- */
+
+/* A head that is whole and is being looked at. Its bytes lie in `in`, which nobody touches meanwhile,
+ * or, if that is empty, with the io. */
+typedef struct wshub__headed {
+    wshub_http http;
+    const uint8_t *bytes;
+    uint32_t count;
+    wshub__buf in;
+    wshub_header headers[WSHUB__HEADERS_MAX];
+} wshub__headed;
+
+/* A request's body is to follow its head. The head stays in front of it, and is read once more behind
+ * it. */
+WSHUB__COLD static void wshub__http_body_begin(wshub *hub, wshub__conn *conn,
+                                               wshub__exchange *exchange, wshub__headed *head) {
+    const wshub_http *http = &head->http;
+    bool expects = wshub__http_has_token(http, "Expect", "100-continue") && http->minor >= 1;
+    wshub__rx *rx = conn->rx;
+    wshub__exchange_to(exchange, WSHUB__EXCHANGE_BODY);
+    wshub__conn_to(hub, conn, WSHUB__CONN_HTTP);
+    if (http->body_bytes != UINT64_MAX && http->body_bytes > exchange->mount->desc.body_bytes_max) {
+        (void)wshub__http_refuse(hub, conn, 413, wshub_str_z("body too large"),
+                                 exchange->asks_upgrade);
+        return;
+    }
+
+    rx->in = head->in;
+    memset(&head->in, 0, sizeof head->in);
+    if (rx->in.len == 0) wshub__buf_add(&hub->mem, &rx->in, head->bytes, head->count);
+    if (rx->in.bad) {
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
+        return;
+    }
+    rx->in.len = rx->part_kept = rx->as.http.head_bytes = head->count;
+    conn->chunked = http->body_bytes == UINT64_MAX;
+    rx->as.http.body_left = conn->chunked ? 0 : http->body_bytes;
+    rx->as.http.chunk_state = WSHUB__CHUNK_SIZE;
+    rx->as.http.chunk_digits = rx->as.http.chunk_overhead = 0;
+    conn->phase_due = wshub__after(hub, hub->desc.message_timeout_ms);
+    wshub__conn_arm(hub, conn);
+    if (expects) (void)wshub__out_bytes(hub, conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+}
+
+/* What its mounts have said to an exchange that they have left open is carried out. */
+static void wshub__exchange_taken(wshub *hub, wshub__conn *conn, wshub__exchange *exchange,
+                                  wshub_take take, wshub__headed *head) {
+    if (take == WSHUB_TAKE_DECLINED) {
+        wshub__exchange_free(hub, exchange); /* the hub ends, so nobody more is asked */
+    } else if (hub->destroying) {
+        wshub__exchange_hold(hub, conn, exchange); /* and is told of its end */
+    } else if (take == WSHUB_TAKE_DONE) {
+        hub->stats.app_failures++;
+        wshub__log(hub, WSHUB_LOG_APP_FAILED, wshub__nobody(), "on_head",
+                   wshub_str_z("done, and not answered"));
+        (void)wshub__http_refuse(hub, conn, 500, wshub_str_z("no answer was given"), false);
+    } else if (take == WSHUB_TAKE_BODY && head->http.body_bytes) {
+        wshub__http_body_begin(hub, conn, exchange, head);
+    } else if (take == WSHUB_TAKE_BODY) {
+        wshub__exchange_bodied(hub, conn, exchange, &head->http, NULL, 0);
+    } else {
+        wshub__exchange_hold(hub, conn, exchange);
     }
 }
+
+/* An exchange has been offered, or was refused before that. It may have been answered, or have ended. */
+static void wshub__exchange_offered(wshub *hub, wshub__conn *conn, wshub_exchange handle,
+                                    wshub_take take, wshub__headed *head) {
+    wshub__exchange *exchange = wshub__exchange_get(hub, handle);
+    if (exchange && exchange->state == WSHUB__EXCHANGE_HEADED) {
+        wshub__exchange_taken(hub, conn, exchange, take, head);
+        exchange = wshub__exchange_get(hub, handle);
+    } else if (exchange && exchange->state == WSHUB__EXCHANGE_GONE) {
+        if (take == WSHUB_TAKE_DECLINED)
+            wshub__exchange_free(hub, exchange);
+        else
+            wshub__exchange_list(hub, exchange);
+        return;
+    }
+    if (!exchange || exchange->parted) return;
+
+    /* It goes on behind this call, and with it, if its mount wants that, its head. */
+    exchange->http = exchange->head ? &exchange->head->http : NULL;
+    if (exchange->mount->desc.keep_head && exchange->state != WSHUB__EXCHANGE_OPEN &&
+        !wshub__head_keep(hub, exchange, &head->http))
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
+}
+
+/* A head that can be read is whole: it begins an exchange. */
+static void wshub__exchange_begin(wshub *hub, wshub__conn *conn, wshub__headed *head) {
+    wshub_http *http = &head->http;
+    wshub__exchange *exchange = wshub__exchange_new(hub, conn);
+    wshub_take take = WSHUB_TAKE_DECLINED;
+    wshub_exchange handle;
+    const char *why;
+    int status = wshub__http_refusal(hub, http, &why);
+    wshub__mount *mount = wshub__mount_next(hub, NULL, http->path);
+    bool upgrade = http->handshake && mount != &hub->fallback; /* that might have been granted */
+    http->conn.id = conn->id;
+    conn->http_close = http->minor < 1 || wshub__http_has_token(http, "Connection", "close");
+    if (!exchange) {
+        (void)wshub__http_refuse(
+            hub, conn, 500, wshub_str_z(upgrade ? "WebSocket upgrade failed" : "out of memory"),
+            upgrade);
+        return;
+    }
+
+    /* Until it is offered it is that of the mount whose path it has. */
+    handle = wshub__exchange_handle(exchange);
+    exchange->mount = mount;
+    exchange->owner = mount->desc.user;
+    exchange->http = http;
+    exchange->unread = http->body_bytes != 0;
+    exchange->asks_upgrade = upgrade;
+    if (status) {
+        upgrade = upgrade && status != 421; /* the host is refused, whatever was wanted of it */
+        (void)wshub__http_refuse(hub, conn, status, wshub_str_z(why), upgrade);
+    } else {
+        if (http->handshake == 101) {
+            exchange->handshake = true;
+            memcpy(exchange->key, wshub_http_header(http, "Sec-WebSocket-Key").ptr,
+                   sizeof exchange->key);
+        }
+        wshub__conn_to(hub, conn, WSHUB__CONN_ANSWERING);
+        take = wshub__exchange_offer(hub, exchange, http);
+        if (http->body_bytes && take != WSHUB_TAKE_BODY) hub->stats.http_requests++;
+    }
+    wshub__exchange_offered(hub, conn, handle, take, head);
+}
+
+/* A head is whole, at p. */
+static void wshub__http_headed(wshub *hub, wshub__conn *conn, const uint8_t *p, uint32_t n) {
+    wshub__headed head;
+    const char *why;
+    int status =
+        wshub__http_parse(p, n, head.headers, hub->desc.http_headers_max, &head.http, &why);
+    conn->http_head =
+        wshub_str_eq_z(head.http.method, "HEAD"); /* a refusal of it has no body either
+                                                                   (RFC 9110 9.3.2) */
+    if (status) {
+        (void)wshub__http_refuse(hub, conn, status, wshub_str_z(why), false);
+        return;
+    }
+    head.bytes = p;
+    head.count = n;
+    head.in = conn->rx->in;
+    memset(&conn->rx->in, 0, sizeof conn->rx->in);
+    wshub__exchange_begin(hub, conn, &head);
+    wshub__buf_done(&hub->mem, &head.in);
+}
+
+/* The body is whole, behind its head in rx->in. */
+WSHUB__COLD static void wshub__http_bodied(wshub *hub, wshub__conn *conn) {
+    wshub__exchange *exchange = wshub__exchange_of(hub, conn);
+    wshub__headed head;
+    const char *why;
+    WSHUB_ASSERT(exchange && exchange->state == WSHUB__EXCHANGE_BODY);
+    head.in = conn->rx->in;
+    head.count = conn->rx->as.http.head_bytes;
+    memset(&conn->rx->in, 0, sizeof conn->rx->in);
+    conn->rx->as.http.head_bytes = conn->rx->as.http.scanned = 0;
+    hub->stats.http_requests++;
+
+    /* It was right before. */
+    if (!WSHUB__NEVER(wshub__http_parse(head.in.ptr, head.count, head.headers,
+                                        hub->desc.http_headers_max, &head.http, &why))) {
+        (void)wshub__http_body(&head.http, &head.http.body_bytes, &why);
+        wshub__http_handshake(&head.http);
+        head.http.conn.id = conn->id;
+        wshub__conn_to(hub, conn, WSHUB__CONN_ANSWERING);
+        wshub__exchange_bodied(hub, conn, exchange, &head.http, head.in.ptr + head.count,
+                               head.in.len - head.count);
+    }
+    wshub__buf_done(&hub->mem, &head.in);
+}
+
+/* Time is granted anew for every so many bytes of a message or body: a slow sender is not a silent
+ * one (LIVE-3). */
+#define WSHUB__PART_BYTES 4096u
+static void wshub__part_clock(wshub *hub, wshub__conn *conn, uint64_t *due) {
+    if (conn->rx->in.len - conn->rx->part_kept < WSHUB__PART_BYTES) return;
+    conn->rx->part_kept = conn->rx->in.len;
+    *due = wshub__after(hub, hub->desc.message_timeout_ms);
+}
+
+/* Takes bytes of a body, or of a chunk of it. Returns how many; 0: out of memory, the stream is dropped. */
+static size_t wshub__http_body_bytes(wshub *hub, wshub__conn *conn, const uint8_t *p, size_t n) {
+    wshub__rx *rx = conn->rx;
+    size_t take = n < rx->as.http.body_left ? n : (size_t)rx->as.http.body_left;
+    wshub__buf_add(&hub->mem, &rx->in, p, take);
+    if (rx->in.bad) {
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
+        return 0;
+    }
+    rx->as.http.body_left -= take;
+    if (rx->as.http.body_left == 0 && conn->chunked) rx->as.http.chunk_state = WSHUB__CHUNK_DATA_CR;
+    return take;
+}
+
+/* Takes one byte between the chunks of a body. False: it is refused. */
+static bool wshub__http_chunk_byte(wshub *hub, wshub__conn *conn, uint8_t byte) {
+    const wshub__exchange *exchange = wshub__exchange_of(hub, conn);
+    wshub__rx *rx = conn->rx;
+    wshub__chunk_state state =
+        wshub__chunk_byte((wshub__chunk_state)rx->as.http.chunk_state, byte, &rx->as.http.body_left,
+                          &rx->as.http.chunk_digits, &rx->as.http.chunk_overhead);
+    rx->as.http.chunk_state = state;
+    if (state == WSHUB__CHUNK_BAD) {
+        (void)wshub__http_refuse(hub, conn, 400, wshub_str_z("malformed chunked body"), false);
+        return false;
+    }
+
+    /* Judged as it is announced: nothing of a chunk that is too large is taken. */
+    if (state == WSHUB__CHUNK_DATA && rx->in.len - rx->as.http.head_bytes + rx->as.http.body_left >
+                                          exchange->mount->desc.body_bytes_max) {
+        (void)wshub__http_refuse(hub, conn, 413, wshub_str_z("body too large"), false);
+        return false;
+    }
+    return true;
+}
+
+WSHUB__COLD static size_t wshub__http_feed_body(wshub *hub, wshub__conn *conn, const uint8_t *p,
+                                                size_t n) {
+    wshub__rx *rx = conn->rx;
+    size_t used = 0;
+    bool done = false;
+    while (used < n && !done) {
+        if (!conn->chunked || rx->as.http.chunk_state == WSHUB__CHUNK_DATA) {
+            size_t taken = wshub__http_body_bytes(hub, conn, p + used, n - used);
+            if (!taken) return n;
+            used += taken;
+            done = !conn->chunked && rx->as.http.body_left == 0;
+        } else {
+            if (!wshub__http_chunk_byte(hub, conn, p[used++])) return n;
+            done = rx->as.http.chunk_state == WSHUB__CHUNK_DONE;
+        }
+    }
+    if (done) {
+        wshub__http_bodied(hub, conn);
+    } else {
+        wshub__part_clock(hub, conn, &conn->phase_due);
+    }
+    return used;
+}
+
+/* ---- bytes ---- */
 
 /* Looks for the end of a head. 1: found, *scanned is its length; 0: not yet; -1: a byte no head
  * has. */
@@ -6225,223 +6932,325 @@ static int wshub__http_end(const uint8_t *p, size_t n, uint32_t *scanned) {
     return 0;
 }
 
-/* What is wrong with a head that is whole, before anybody is asked about it: first how the request
- * is framed, whatever it wants (CONN-5). 0: nothing; else the status to refuse it with. */
-WSHUB__COLD static int wshub__http_refusal(const wshub *hub, const wshub_http *h,
-                                           uint64_t *out_body, const char **why) {
-    int status = wshub__http_body(h, out_body, why);
-    if (status) return status;
-    *why = "a WebSocket handshake has no body"; /* and what were its body is never read as a request
-                                                 */
-    if (*out_body && wshub__http_is_handshake(hub, h)) return 400;
-    *why = "body too large";
-    if (*out_body != UINT64_MAX && *out_body > hub->desc.http_body_bytes_max) return 413;
-    *why = "CONNECT is not served";
-    return wshub_str_eq_z(h->method, "CONNECT") ? 501 : 0;
-}
-
-/* A request's body is to follow its head of n bytes at p. */
-WSHUB__COLD static void wshub__http_body_begin(wshub *hub, wshub__conn *c, const wshub_http *h,
-                                               const uint8_t *p, uint32_t n, uint64_t body) {
-    bool expects = wshub__http_has_token(h, "Expect", "100-continue") && h->minor >= 1; /* before
-                                                                                           h's texts
-                                                                                           move */
-    if (c->rx->in.len == 0) wshub__buf_add(&hub->mem, &c->rx->in, p, n);
-    if (c->rx->in.bad) {
-        wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
-        return;
-    }
-    c->rx->in.len = n;
-    c->rx->part_kept = n;
-    c->rx->as.http.head_bytes = n;
-    c->chunked = body == UINT64_MAX;
-    c->rx->as.http.body_left = c->chunked ? 0 : body;
-    c->rx->as.http.chunk_state = WSHUB__CHUNK_SIZE;
-    c->rx->as.http.chunk_digits = c->rx->as.http.chunk_overhead = 0;
-    c->phase_due = wshub__after(hub, hub->desc.message_timeout_ms);
-    wshub__conn_arm(hub, c);
-    if (expects) (void)wshub__out_bytes(hub, c, "HTTP/1.1 100 Continue\r\n\r\n", 25);
-}
-
-/* A head is whole, at p. Refuses it, keeps it and waits for its body, or dispatches it. */
-static void wshub__http_headed(wshub *hub, wshub__conn *c, const uint8_t *p, uint32_t n) {
-    wshub_header headers[256];
-    wshub_http h;
-    const char *why;
-    uint64_t body = 0;
-    int status = wshub__http_parse(p, n, headers, hub->desc.http_headers_max, &h, &why);
-    bool whole = !status;
-    c->http_head = wshub_str_eq_z(h.method, "HEAD"); /* a refusal of it has no body either (RFC
-                                                        9110 9.3.2) */
-    if (whole) status = wshub__http_refusal(hub, &h, &body, &why);
-
-    if (status) {
-        bool upgrade = whole && wshub__http_is_handshake(hub, &h);
-        wshub__http_refuse(hub, c, status, why, upgrade);
-    } else if (body) {
-        wshub__http_body_begin(hub, c, &h, p, n, body);
-    } else {
-        wshub__buf keep = c->rx->in; /* the slices stay valid whatever the callback does to this
-                                        conn */
-        memset(&c->rx->in, 0, sizeof c->rx->in);
-        wshub__http_dispatch(hub, c, &h);
-        wshub__buf_done(&hub->mem, &keep);
-    }
-}
-
-WSHUB__COLD static void wshub__http_bodied(wshub *hub, wshub__conn *c) { /* the body is whole,
-                                                                            behind the head in
-                                                                            c->rx->in */
-    wshub_header headers[256];
-    wshub_http h;
-    const char *why;
-    wshub__buf keep = c->rx->in;
-    uint32_t head = c->rx->as.http.head_bytes;
-    memset(&c->rx->in, 0, sizeof c->rx->in);
-    c->rx->as.http.head_bytes = c->rx->as.http.scanned = 0;
-    if (!WSHUB__NEVER(wshub__http_parse(keep.ptr, head, headers, hub->desc.http_headers_max, &h,
-                                        &why))) { /* it was right before */
-        h.body = wshub__str(keep.ptr + head, keep.len - head);
-        wshub__http_dispatch(hub, c, &h);
-    }
-    wshub__buf_done(&hub->mem, &keep);
-}
-
-/* Time is granted anew for every so many bytes of a message or body: a slow sender is not a silent
- * one (LIVE-3). */
-#define WSHUB__PART_BYTES 4096u
-static void wshub__part_clock(wshub *hub, wshub__conn *c, uint64_t *due) {
-    if (c->rx->in.len - c->rx->part_kept < WSHUB__PART_BYTES) return;
-    c->rx->part_kept = c->rx->in.len;
-    *due = wshub__after(hub, hub->desc.message_timeout_ms);
-}
-
-WSHUB__COLD static size_t wshub__http_feed_body(wshub *hub, wshub__conn *c, const uint8_t *p,
-                                                size_t n) {
-    size_t used = 0;
-    bool done = false;
-    while (used < n && !done) {
-        if (!c->chunked || c->rx->as.http.chunk_state == WSHUB__CHUNK_DATA) {
-            size_t k =
-                n - used < c->rx->as.http.body_left ? n - used : (size_t)c->rx->as.http.body_left;
-            wshub__buf_add(&hub->mem, &c->rx->in, p + used, k);
-            if (c->rx->in.bad) {
-                wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
-                return n;
-            }
-            used += k;
-            c->rx->as.http.body_left -= k;
-            if (c->rx->as.http.body_left == 0 && c->chunked)
-                c->rx->as.http.chunk_state = WSHUB__CHUNK_DATA_CR;
-            done = c->rx->as.http.body_left == 0 && !c->chunked;
-        } else {
-            c->rx->as.http.chunk_state =
-                wshub__chunk_byte((wshub__chunk_state)c->rx->as.http.chunk_state, p[used++],
-                                  &c->rx->as.http.body_left, &c->rx->as.http.chunk_digits,
-                                  &c->rx->as.http.chunk_overhead);
-            if (c->rx->as.http.chunk_state == WSHUB__CHUNK_BAD) {
-                wshub__http_refuse(hub, c, 400, "malformed chunked body", false);
-                return n;
-            }
-            if (c->rx->as.http.chunk_state == WSHUB__CHUNK_DATA &&
-                c->rx->in.len - c->rx->as.http.head_bytes + c->rx->as.http.body_left >
-                    hub->desc.http_body_bytes_max) { /* as announced */
-                wshub__http_refuse(hub, c, 413, "body too large", false);
-                return n;
-            }
-            done = c->rx->as.http.chunk_state == WSHUB__CHUNK_DONE;
-        }
-    }
-    if (done) {
-        wshub__http_bodied(hub, c);
-    } else {
-        wshub__part_clock(hub, c, &c->phase_due);
-    }
-    return used;
-}
-
 /* Refuses what will be no head, whatever follows. What was asked before on this stream does not
- * count any more. */
-WSHUB__COLD static void wshub__http_no_head(wshub *hub, wshub__conn *c, int status,
-                                            const char *why) {
-    c->http_head = c->rx->in.len >= 5 && memcmp(c->rx->in.ptr, "HEAD ", 5) == 0;
-    wshub__http_refuse(hub, c, status, why, false);
+ * count any more. Returns that all of n bytes are used. */
+WSHUB__COLD static size_t wshub__http_no_head(wshub *hub, wshub__conn *conn, int status,
+                                              const char *why, size_t n) {
+    const wshub__buf *in = &conn->rx->in;
+    conn->http_head = in->len >= 5 && memcmp(in->ptr, "HEAD ", 5) == 0;
+    (void)wshub__http_refuse(hub, conn, status, wshub_str_z(why), false);
+    return n;
 }
 
-/* Returns how many bytes were used. */
-static size_t wshub__http_feed(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
-    uint32_t max = hub->desc.http_head_bytes_max, before = c->rx->in.len;
+/* An empty line before a request is passed over (RFC 9112 2.2): no head has begun, so that any cut gives
+ * the same. */
+static void wshub__http_blank(wshub *hub, wshub__conn *conn) {
+    WSHUB_ASSERT(!conn->blank_seen);
+    conn->blank_seen = true;
+    conn->phase_due = 0;
+    conn->rx->as.http.scanned = 0;
+    wshub__conn_arm(hub, conn);
+}
+
+/* A head that does not lie in one piece: gathers it. Returns how many of n bytes were used. */
+static size_t wshub__http_gather(wshub *hub, wshub__conn *conn, const uint8_t *p, size_t n) {
+    wshub__buf *in = &conn->rx->in;
+    uint32_t max = hub->desc.http_head_bytes_max, before = in->len, length;
     int end;
-    if (c->rx->as.http.head_bytes) return wshub__http_feed_body(hub, c, p, n);
-    if (before == 0 && n >= 2 && p[0] == '\r' && p[1] == '\n') {
-        if (c->blank_seen) { /* one empty line before a request (RFC 9112 2.2), no more */
-            wshub__http_no_head(hub, c, 400, "malformed head");
-            return n;
-        }
-        c->blank_seen = true;
-        c->phase_due = 0;
-        wshub__conn_arm(hub, c);
+    wshub__buf_add(&hub->mem, in, p, n < (size_t)max - before ? n : (size_t)max - before);
+    if (in->bad) {
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
+        return n;
+    }
+
+    end = wshub__http_end(in->ptr, in->len, &conn->rx->as.http.scanned);
+    if (in->len >= 2 && in->ptr[0] == '\r' && in->ptr[1] == '\n') {
+        if (conn->blank_seen) return wshub__http_no_head(hub, conn, 400, "malformed head", n);
+        wshub__http_blank(hub, conn);
+        wshub__buf_done(&hub->mem, in);
+        return 2 - before;
+    }
+    if (end < 0) return wshub__http_no_head(hub, conn, 400, "malformed head", n);
+    if (end == 0 && in->len >= max)
+        return wshub__http_no_head(hub, conn, 431, "request head too large", n);
+    if (end == 0) return n;
+    length = conn->rx->as.http.scanned;
+    wshub__http_headed(hub, conn, in->ptr, length);
+    return length - before;
+}
+
+/* Takes bytes of a request. Returns how many were used. */
+static size_t wshub__http_feed(wshub *hub, wshub__conn *conn, const uint8_t *p, size_t n) {
+    uint32_t max = hub->desc.http_head_bytes_max, *scanned = &conn->rx->as.http.scanned, length;
+    bool begins = conn->rx->in.len == 0;
+    if (conn->rx->as.http.head_bytes) return wshub__http_feed_body(hub, conn, p, n);
+    if (begins && n >= 2 && p[0] == '\r' && p[1] == '\n') {
+        if (conn->blank_seen) return wshub__http_no_head(hub, conn, 400, "malformed head", n);
+        wshub__http_blank(hub, conn);
         return 2;
     }
-    if (!c->phase_due || before == 0) { /* the head's deadline runs from its first byte (CONN-3) */
-        c->phase_due = wshub__after(hub, hub->desc.head_timeout_ms);
-        wshub__conn_arm(hub, c);
+
+    /* The head's deadline runs from its first byte (CONN-3). */
+    if (!conn->phase_due || begins) {
+        conn->phase_due = wshub__after(hub, hub->desc.head_timeout_ms);
+        wshub__conn_arm(hub, conn);
     }
-    if (before == 0) { /* the usual case: the whole head at once, read where it lies */
-        end = wshub__http_end(p, n < max ? n : max, &c->rx->as.http.scanned);
-        if (end > 0) {
-            uint32_t len = c->rx->as.http.scanned;
-            wshub__http_headed(hub, c, p, len);
-            return len;
-        }
-        c->rx->as.http.scanned = 0;
+
+    /* The usual case: the whole head at once, read where it lies. */
+    if (begins && wshub__http_end(p, n < max ? n : max, scanned) > 0) {
+        length = *scanned;
+        wshub__http_headed(hub, conn, p, length);
+        return length;
     }
-    {
-        size_t take = n < (size_t)max - before ? n : (size_t)max - before;
-        wshub__buf_add(&hub->mem, &c->rx->in, p, take);
-        if (c->rx->in.bad) {
-            wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
-            return n;
-        }
-    }
-    end = wshub__http_end(c->rx->in.ptr, c->rx->in.len, &c->rx->as.http.scanned);
-    if (c->rx->in.len >= 2 && c->rx->in.ptr[0] == '\r' && c->rx->in.ptr[1] == '\n') {
-        if (!c->blank_seen) { /* the empty line in two pieces */
-            c->blank_seen = true;
-            c->phase_due = 0; /* no head has begun: any cut gives the same */
-            wshub__conn_arm(hub, c);
-            c->rx->as.http.scanned = 0;
-            wshub__buf_done(&hub->mem, &c->rx->in);
-            return 2 - before;
-        }
-        end = -1;
-    }
-    if (end < 0) {
-        wshub__http_no_head(hub, c, 400, "malformed head");
-        return n;
-    }
-    if (end == 0) {
-        if (c->rx->in.len >= max) wshub__http_no_head(hub, c, 431, "request head too large");
-        return n;
-    }
-    {
-        uint32_t len = c->rx->as.http.scanned;
-        wshub__http_headed(hub, c, c->rx->in.ptr, len);
-        return len - before;
-    }
+    if (begins) *scanned = 0;
+    return wshub__http_gather(hub, conn, p, n);
 }
 
 /* Does this stream owe so much in answers that no further request of it is taken (SEND-6)? What
  * only waits for settle is offered to it first. */
-WSHUB__COLD static bool wshub__http_owes(wshub *hub, wshub__conn *c) {
+WSHUB__COLD static bool wshub__http_owes(wshub *hub, wshub__conn *conn) {
     uint32_t max = hub->desc.http_answers_bytes_max;
-    if (c->queued <= max) return false;
-    if (!c->blocked && !c->inflight) wshub__out_send(hub, c);
-    if (c->queued <= max) return false;
-    c->owes = true;
+    if (conn->queued <= max) return false;
+    if (!conn->blocked && !conn->inflight) wshub__out_send(hub, conn);
+    if (conn->queued <= max) return false;
+    conn->owes = true;
     hub->stats.http_owed++;
     wshub__log(hub, WSHUB_LOG_OWED, wshub__nobody(), "", wshub__str(NULL, 0));
     return true;
+}
+
+/* ---- the answer 101 ---- */
+
+/* May these stand in an answer that grants a WebSocket? */
+static bool wshub__upgrade_ok(const wshub_upgrade_answer *answer) {
+    static const char ours[] = "Sec-WebSocket-";
+    size_t i, n = sizeof ours - 1;
+    if (answer->headers_count && !answer->headers) return false;
+    if (answer->protocol.ptr && !wshub__http_is_token(answer->protocol)) return false;
+    for (i = 0; i < answer->headers_count; i++) {
+        const wshub_header *h = &answer->headers[i];
+        if (!wshub__header_ok(h->name, h->value)) return false;
+        if (h->name.len >= n && wshub__str_same(wshub__str(h->name.ptr, n), ours)) return false;
+    }
+    return true;
+}
+
+/* Queues the 101. Returns as wshub__reply_put() does. */
+static wshub_err wshub__upgrade_put(wshub *hub, wshub__conn *conn, wshub__exchange *exchange,
+                                    const wshub_upgrade_answer *answer) {
+    wshub_headers more;
+    wshub__buf b;
+    char accept[28];
+    size_t i;
+    wshub_err err = wshub__reply_more(hub, exchange, 101, &more);
+    memset(&b, 0, sizeof b);
+    if (!err) {
+        wshub_accept_key(wshub__str(exchange->key, sizeof exchange->key), accept);
+        wshub__buf_text(
+            &hub->mem, &b,
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade");
+        wshub__http_field(hub, &b, wshub_str_z("Sec-WebSocket-Accept"),
+                          wshub__str(accept, sizeof accept));
+        if (answer->protocol.ptr)
+            wshub__http_field(hub, &b, wshub_str_z("Sec-WebSocket-Protocol"), answer->protocol);
+        for (i = 0; i < answer->headers_count; i++)
+            wshub__http_field(hub, &b, answer->headers[i].name, answer->headers[i].value);
+        wshub__buf_add(&hub->mem, &b, more.text.ptr, more.text.len);
+        wshub__buf_text(&hub->mem, &b, "\r\n\r\n");
+        if (b.bad || !wshub__out_bytes(hub, conn, b.ptr, b.len)) err = WSHUB_ERR_NOMEM;
+    }
+    wshub__buf_done(&hub->mem, &b);
+    wshub__buf_done(&hub->mem, &more.text);
+    return err;
+}
+
+/* The stream is a WebSocket from here on. Whose it is the exchange remembers, unless somebody stands above
+ * who does. */
+static void wshub__upgrade_done(wshub *hub, wshub__conn *conn, wshub__exchange *exchange,
+                                void *owner) {
+    hub->stats.upgrades++;
+    conn->message_bytes_max = exchange->mount->desc.message_bytes_max;
+    if (conn->above) {
+        wshub__exchange_free(hub, exchange);
+    } else {
+        wshub__exchange_to(exchange, WSHUB__EXCHANGE_OPEN);
+        if (owner) exchange->owner = owner;
+        conn->allowance = UINT32_MAX;
+    }
+    if (conn->pressured)
+        wshub__out_note(hub, conn, WSHUB__NOTE_ON); /* by answers to what was asked before */
+    wshub__conn_to(hub, conn, WSHUB__CONN_OPEN);
+    if (conn->rx) memset(&conn->rx->as, 0, sizeof conn->rx->as);
+    conn->last_active = hub->now;
+    conn->pinged = false;
+    wshub__conn_arm(hub, conn);
+    wshub__resume(hub, conn);
+}
+
+/* ---- what an application may do to an exchange ---- */
+
+/* Finds an open exchange. Returns OK; STALE; STATE: on_answer is being asked about it. */
+static wshub_err wshub__exchange_find(const wshub *hub, wshub_exchange handle,
+                                      wshub__exchange **out_exchange) {
+    wshub__exchange *exchange = wshub__exchange_get(hub, handle);
+    if (!exchange || exchange->state >= WSHUB__EXCHANGE_OPEN) return WSHUB_ERR_STALE;
+    if (exchange->busy) return WSHUB_ERR_STATE;
+    *out_exchange = exchange;
+    return WSHUB_OK;
+}
+
+/* The same, of one that nobody has begun to answer. */
+static wshub_err wshub__exchange_find_unanswered(const wshub *hub, wshub_exchange handle,
+                                                 wshub__exchange **out_exchange) {
+    wshub_err err = wshub__exchange_find(hub, handle, out_exchange);
+    return !err && !wshub__exchange_unanswered(*out_exchange) ? WSHUB_ERR_STATE : err;
+}
+
+WSHUB_API const wshub_http *wshub_exchange_http(const wshub *hub, wshub_exchange exchange) {
+    const wshub__exchange *found = wshub__exchange_get(hub, exchange);
+    return found ? found->http : NULL;
+}
+
+WSHUB_API wshub_err wshub_exchange_set_owner(wshub *hub, wshub_exchange exchange, void *owner) {
+    wshub__exchange *found;
+    wshub_err err = wshub__exchange_find(hub, exchange, &found);
+    if (!err) found->owner = owner;
+    return err;
+}
+
+WSHUB_API void *wshub_exchange_owner(const wshub *hub, wshub_exchange exchange) {
+    wshub__exchange *found;
+    return wshub__exchange_find(hub, exchange, &found) ? NULL : found->owner;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_exchange exchange,
+                                                 const wshub_reply *reply) {
+    wshub__exchange *found;
+    wshub_err err = wshub__exchange_find_unanswered(hub, exchange, &found);
+    if (err) return err;
+    if (!reply || !wshub__reply_ok(reply)) return WSHUB_ERR_PARAM;
+    wshub__enter(hub);
+    err = wshub__http_send(hub, wshub__exchange_conn(hub, found), reply);
+    wshub__leave(hub);
+    return err;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_http_refuse(wshub *hub, wshub_exchange exchange, int status,
+                                                  const char *text) {
+    wshub__exchange *found;
+    wshub_err err = wshub__exchange_find_unanswered(hub, exchange, &found);
+    wshub_str why = wshub_str_z(text);
+    if (err) return err;
+    if (status < 400 || status > 599 || !text || why.len > WSHUB__REFUSAL_BYTES_MAX)
+        return WSHUB_ERR_PARAM;
+    wshub__enter(hub);
+    err =
+        wshub__http_refuse(hub, wshub__exchange_conn(hub, found), status, why, found->asks_upgrade);
+    wshub__leave(hub);
+    return err;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_http_drop(wshub *hub, wshub_exchange exchange) {
+    wshub__exchange *found;
+    wshub_err err = wshub__exchange_find(hub, exchange, &found);
+    wshub__conn *conn;
+    if (err) return err;
+    wshub__enter(hub);
+    conn = wshub__exchange_conn(hub, found);
+    wshub__exchange_free(hub, found);
+    wshub__conn_abort(hub, conn, WSHUB_BY_APP, 1006, "");
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_http_upgrade(wshub *hub, wshub_exchange exchange,
+                                                   const wshub_upgrade_answer *answer,
+                                                   wshub_conn *out_conn) {
+    static const wshub_upgrade_answer plain = {{NULL, 0}, NULL, 0, NULL};
+    wshub__exchange *found;
+    wshub__conn *conn;
+    wshub_err err = wshub__exchange_find_unanswered(hub, exchange, &found);
+    if (err) return err;
+    if (!answer) answer = &plain;
+    if (!found->handshake) return WSHUB_ERR_STATE;
+    if (!wshub__upgrade_ok(answer)) return WSHUB_ERR_PARAM;
+    if (hub->phase != WSHUB__RUNNING) return WSHUB_ERR_CLOSED;
+
+    wshub__enter(hub);
+    conn = wshub__exchange_conn(hub, found);
+    err = wshub__upgrade_put(hub, conn, found, answer);
+    if (!err) {
+        if (out_conn) out_conn->id = conn->id;
+        wshub__upgrade_done(hub, conn, found, answer->owner);
+    }
+    wshub__leave(hub);
+    return err;
+}
+
+/* ---- mounts ---- */
+
+WSHUB__COLD WSHUB_API const char *wshub_mount_problem(const wshub_mount_desc *desc) {
+    if (!desc) return "wshub_mount_desc: required";
+    if (desc->version != WSHUB_MOUNT_VERSION)
+        return "version: WSHUB_MOUNT_VERSION; a program that says another was compiled with "
+               "another "
+               "wshub.h";
+    if (!desc->path || desc->path[0] != '/') return "path: required, begins with `/`";
+    if (strlen(desc->path) > WSHUB_NAME_BYTES_MAX) return "path: at most 4096 bytes";
+    if (strcspn(desc->path, "?# \t\r\n") != strlen(desc->path))
+        return "path: without query, fragment and white space; no request has such a one";
+    if (desc->body_bytes_max > 1u << 30) return "body_bytes_max: at most 1 GiB";
+    if (desc->message_bytes_max > 1u << 30) return "message_bytes_max: at most 1 GiB";
+    if (desc->allow && !wshub__header_value_ok(wshub_str_z(desc->allow)))
+        return "allow: methods, separated by commas";
+    return NULL;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_mount(wshub *hub, const wshub_mount_desc *desc) {
+    size_t bytes, path, allow;
+    wshub__mount *mount;
+    char *at;
+    if (wshub_mount_problem(desc)) return WSHUB_ERR_PARAM;
+    if (hub->mounts_count >= WSHUB_MOUNTS_MAX) return WSHUB_ERR_LIMIT;
+    path = strlen(desc->path) + 1;
+    allow = desc->allow ? strlen(desc->allow) + 1 : 0;
+    bytes = sizeof *mount + path + allow;
+    mount = (wshub__mount *)wshub__mem_new(&hub->mem, bytes);
+    if (!mount) return WSHUB_ERR_NOMEM;
+
+    at = (char *)(mount + 1);
+    memcpy(at, desc->path, path);
+    if (allow) memcpy(at + path, desc->allow, allow);
+    mount->bytes = bytes;
+    mount->desc = *desc;
+    mount->desc.path = at;
+    mount->desc.allow = allow ? at + path : NULL;
+    wshub__mount_put(hub, mount);
+    hub->mounts_count++;
+    return WSHUB_OK;
+}
+
+/* The mount that every hub has serves all paths behind all others: what nobody takes goes to
+ * on_request. */
+static void wshub__mounts_begin(wshub *hub) {
+    wshub_mount_desc *desc = &hub->fallback.desc;
+    wshub__pool_init(&hub->exchanges, sizeof(wshub__exchange), wshub__pool_first(hub->key, 'r'));
+    desc->version = WSHUB_MOUNT_VERSION;
+    desc->path = "";
+    desc->prefix = true;
+    desc->user = hub->desc.user;
+    desc->on_body = wshub__request_bodied;
+    desc->on_exchange_gone = wshub__request_gone;
+    wshub__mount_put(hub, &hub->fallback);
+}
+
+static void wshub__mounts_done(wshub *hub) {
+    while (hub->mounts) {
+        wshub__mount *mount = hub->mounts;
+        hub->mounts = mount->next;
+        if (mount->bytes) wshub__mem_free(&hub->mem, mount, mount->bytes);
+    }
+    wshub__pool_done(&hub->mem, &hub->exchanges);
 }
 
 /* ---- >>message ---------------------------------------------------------------------------------
@@ -6489,13 +7298,13 @@ static size_t wshub__ws_head(wshub *hub, wshub__conn *c, const uint8_t *p, size_
     if (r == 0) return used;
     c->rx->as.ws.head_len = 0;
     if (f.opcode < 8 && !c->discard) {
-        if (f.payload_bytes > hub->desc.payload_bytes_max ||
-            c->rx->in.len + f.payload_bytes > hub->desc.payload_bytes_max) {
+        if (f.payload_bytes > c->message_bytes_max ||
+            c->rx->in.len + f.payload_bytes > c->message_bytes_max) {
             wshub__conn_fail(hub, c, 1009, "message too big"); /* at the head: nothing of it is
                                                                   taken */
             return n;
         }
-        if (c->rx->in.len + f.payload_bytes > c->of.allowance) {
+        if (c->rx->in.len + f.payload_bytes > c->allowance) {
             wshub__conn_fail(hub, c, 1008, "too much before authentication"); /* likewise */
             return n;
         }
@@ -6528,7 +7337,7 @@ WSHUB__COLD static void wshub__ws_close(wshub *hub, wshub__conn *c, const uint8_
         wshub__conn_end(hub, c, WSHUB_BY_PEER, code ? code : 1005, reason);
         if (!wshub__conn_close_frame(hub, c, code, reason)) return;
     }
-    wshub__conn_flush_end(hub, c);
+    wshub__conn_flush_end(hub, c, WSHUB_BY_PEER);
 }
 
 static void wshub__ws_control(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
@@ -6553,13 +7362,24 @@ static void wshub__ws_control(wshub *hub, wshub__conn *c, const uint8_t *p, size
     }
 }
 
+/* Hands a whole message to whom the stream is: its mount, or who stands above. */
+static void wshub__message_give(wshub *hub, wshub__conn *conn, uint8_t *bytes, size_t count,
+                                bool text) {
+    const wshub__exchange *exchange = wshub__exchange_of(hub, conn);
+    wshub_conn handle;
+    handle.id = conn->id;
+    if (!exchange) {
+        hub->above->message(hub, handle, bytes, count, text);
+    } else if (exchange->mount->desc.on_message) {
+        exchange->mount->desc.on_message(hub, handle, bytes, count, text, exchange->owner);
+    }
+}
+
 /* Takes payload of the current frame. Returns the bytes used. */
 static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n) {
     uint64_t left = c->rx->as.ws.frame_bytes - c->rx->as.ws.frame_at;
     size_t k = n < left ? n : (size_t)left;
     bool whole = k == c->rx->as.ws.frame_bytes, done = k == left;
-    wshub_conn handle;
-    handle.id = c->id;
     if (k) wshub_mask(p, k, c->rx->as.ws.mask, c->rx->as.ws.frame_at);
     c->rx->as.ws.frame_at += k;
     if (done) c->in_frame = false;
@@ -6594,7 +7414,7 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n
         bool text = c->msg_opcode == 1;
         c->msg_opcode = 0;
         c->part_due = 0;
-        hub->above->message(hub, handle, p, k, text);
+        wshub__message_give(hub, c, p, k, text);
         return k;
     }
     if (c->rx->in.cap == 0 && k && c->rx->as.ws.frame_bytes <= 4096)
@@ -6610,10 +7430,133 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n
         memset(&c->rx->in, 0, sizeof c->rx->in);
         c->msg_opcode = 0;
         c->part_due = 0;
-        hub->above->message(hub, handle, msg.ptr, msg.len, text);
+        wshub__message_give(hub, c, msg.ptr, msg.len, text);
         wshub__buf_done(&hub->mem, &msg);
     }
     return k;
+}
+
+/* ---- >>due -------------------------------------------------------------------------------------
+ * What happens when a deadline of a stream has passed, by what has been heard of its peer (LIVE-3). Each
+ * state of a stream says which clocks run in it (wshub__conn_state). Uses >>conn, >>reply. Proved by
+ * tests/test_clocks.c, test_ends.c, test_heartbeat.c. */
+
+/* Has a request's head come, and nothing of its body? */
+static bool wshub__http_body_awaited(const wshub__conn *conn) {
+    return conn->rx && conn->rx->as.http.head_bytes &&
+           conn->rx->in.len == conn->rx->as.http.head_bytes;
+}
+
+/* The application has not answered in time: 503, and the end. */
+WSHUB__COLD static void wshub__answer_due(wshub *hub, wshub__conn *conn) {
+    wshub__exchange *exchange = wshub__exchange_of(hub, conn);
+    wshub_headers more;
+    wshub__buf b;
+    wshub_err err = wshub__reply_more(hub, exchange, 503, &more);
+    memset(&b, 0, sizeof b);
+    if (!err) {
+        wshub__buf_text(&hub->mem, &b, "HTTP/1.1 503 Service Unavailable");
+        wshub__buf_add(&hub->mem, &b, more.text.ptr, more.text.len);
+        wshub__buf_text(&hub->mem, &b, "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        if (b.bad || !wshub__out_bytes(hub, conn, b.ptr, b.len)) err = WSHUB_ERR_NOMEM;
+    }
+    wshub__buf_done(&hub->mem, &b);
+    wshub__buf_done(&hub->mem, &more.text);
+    if (!err) wshub__conn_flush_end(hub, conn, WSHUB_BY_TIMEOUT);
+    if (err == WSHUB_ERR_NOMEM) wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
+}
+
+/* The clock of a stream's state has run out. */
+WSHUB__COLD static void wshub__phase_due(wshub *hub, wshub__conn *conn) {
+    conn->phase_due = 0;
+    switch ((wshub__conn_state)conn->state) {
+    case WSHUB__CONN_ANSWERING: wshub__answer_due(hub, conn); break;
+    case WSHUB__CONN_HTTP:
+        /* Its body may wait for our 100, which waits behind answers. */
+        if (conn->queued && wshub__http_body_awaited(conn)) {
+            conn->phase_due = wshub__after(hub, hub->desc.message_timeout_ms);
+            break;
+        }
+        /* Answers to earlier requests may still be on their way. */
+        wshub__log(hub, WSHUB_LOG_TIMEOUT, wshub__nobody(), "request head or body",
+                   wshub__str(NULL, 0));
+        wshub__conn_flush_end(hub, conn, WSHUB_BY_TIMEOUT);
+        break;
+    case WSHUB__CONN_CLOSING:
+    case WSHUB__CONN_LINGERING:
+        wshub__conn_log(hub, WSHUB_LOG_TIMEOUT, conn, "close");
+        wshub__conn_abort(hub, conn, WSHUB_BY_TIMEOUT, 1006, "");
+        break;
+    case WSHUB__CONN_OPEN: hub->above->waited(hub, conn); break;
+    case WSHUB__CONN_FREE:
+    case WSHUB__CONN_FLUSHING: /* never: these have no such clock */
+    case WSHUB__CONN_ABORTING:
+    case WSHUB__CONN_ENDING: break; /* never: the same */
+    }
+}
+
+/* The peer is to answer a ping, and has half the idle timeout for it, however late it is asked. */
+static void wshub__peer_ask(wshub *hub, wshub__conn *conn) {
+    uint64_t half = hub->desc.idle_timeout_ms / 2; /* has passed since it was last heard of */
+    if (conn->last_active < hub->heard - half) conn->last_active = hub->heard - half;
+    conn->pinged = true;
+    conn->ping_late = true; /* it leaves at once, or when what is before it has drained,
+                               wshub__flush_conn() */
+    wshub__dirty(hub, wshub__conn_index(conn));
+}
+
+/* LIVE-2: half way to the idle timeout the peer is asked, at the end it is dropped. */
+WSHUB__COLD static void wshub__silence_due(wshub *hub, wshub__conn *conn) {
+    uint64_t silent = hub->heard > conn->last_active ? hub->heard - conn->last_active : 0;
+    /* whom a late turn kept us from asking is asked first */
+    bool asks = conn->state == WSHUB__CONN_OPEN && !hub->desc.no_pings && !conn->pinged;
+    if (silent >= hub->desc.idle_timeout_ms && !asks) {
+        hub->stats.idle_timeouts++;
+        if (conn->state == WSHUB__CONN_HTTP) {
+            /* the system may still have answers that a slow reader takes */
+            wshub__conn_flush_end(hub, conn, WSHUB_BY_TIMEOUT);
+        } else {
+            wshub__conn_abort(hub, conn, WSHUB_BY_TIMEOUT, 1006, "");
+        }
+    } else if (silent >= hub->desc.idle_timeout_ms / 2 && asks) {
+        wshub__peer_ask(hub, conn);
+    }
+}
+
+/* The first of a stream's deadlines that has passed, but for silence. */
+WSHUB__COLD static void wshub__conn_late(wshub *hub, wshub__conn *conn) {
+    uint64_t now = hub->heard, at = conn->above ? hub->above->due(hub, conn) : 0;
+    bool late = at && now >= at && !hub->above->asked(hub, conn);
+    if (conn->phase_due && now >= conn->phase_due) {
+        wshub__phase_due(hub, conn);
+    } else if (conn->part_due && now >= conn->part_due) {
+        hub->stats.message_timeouts++;
+        wshub__conn_fail(hub, conn, 1008, "message not finished in time");
+    } else if (conn->write_due && now >= conn->write_due) {
+        hub->stats.write_timeouts++;
+        wshub__conn_log(hub, WSHUB_LOG_TIMEOUT, conn, "no progress in sending");
+        wshub__conn_abort(hub, conn, WSHUB_BY_TIMEOUT, 1006, "");
+    } else if (late) {
+        hub->above->late(hub, conn);
+    }
+}
+
+/* A deadline may have passed, by what has been heard. Puts the timer back for what remains. */
+WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *conn) {
+    uint64_t now = hub->heard, at, id = conn->id;
+
+    /* There may be room again. */
+    if (conn->write_due && now >= conn->write_due && !conn->blocked && !conn->inflight)
+        wshub__out_send(hub, conn);
+
+    wshub__conn_late(hub, conn);
+    if (conn->id != id) return; /* a callback has ended it */
+    if (wshub__conn_counts_silence(hub, conn)) wshub__silence_due(hub, conn);
+
+    /* Two clocks ran out at once: the other is judged a moment later. */
+    at = wshub__conn_next(hub, conn);
+    if (at && at <= now) at = now + 1;
+    if (at) wshub__deadline_set(&hub->deadlines, wshub__conn_index(conn), at);
 }
 
 /* ---- >>flow ------------------------------------------------------------------------------------
@@ -6929,11 +7872,19 @@ WSHUB_API void wshub_conn_sent(wshub *hub, wshub_conn conn, size_t count) {
     wshub__leave(hub);
 }
 
+/* Has a peer that sends no more given up what it asked for, by what its mount says? */
+static bool wshub__half_close_ends(const wshub *hub, const wshub__conn *conn) {
+    const wshub__exchange *exchange = wshub__exchange_of(hub, conn);
+    return exchange && exchange->state != WSHUB__EXCHANGE_OPEN &&
+           exchange->mount->desc.half_close_ends;
+}
+
 WSHUB_API void wshub_conn_ended(wshub *hub, wshub_conn conn) {
     wshub__conn *c = wshub__conn_get(hub, conn);
     if (!c || hub->destroying || c->ended) return;
     wshub__enter(hub);
     c->ended = true;
+    if (wshub__half_close_ends(hub, c)) wshub__conn_flush_end(hub, c, WSHUB_BY_PEER);
     if (!c->parsing && !(c->rx && c->rx->held.len)) wshub__conn_heard_all(hub, c);
     if (c->parsing) wshub__resume(hub, c);
     wshub__conn_arm(hub, c);
@@ -6957,9 +7908,21 @@ WSHUB_API void wshub_conn_closed(wshub *hub, wshub_conn conn) {
     wshub__conn *c = wshub__conn_get(hub, conn);
     if (!c || hub->dead) return;
     wshub__enter(hub);
+    if (c->exchange) wshub__conn_end(hub, c, WSHUB_BY_PEER, 1006, wshub__str(NULL, 0));
     if (c->above) hub->above->closed(hub, c);
     wshub__conn_free(hub, c);
     wshub__leave(hub);
+}
+
+/* The hub ends, and with it what its mounts have begun: they are told. */
+WSHUB__COLD static void wshub__exchanges_end(wshub *hub) {
+    wshub__conn *conn;
+    uint32_t at = 0;
+    while ((conn = wshub__conn_next_open(hub, &at)) != NULL) {
+        if (conn->exchange)
+            wshub__conn_end(hub, conn, WSHUB_BY_SHUTDOWN, 1001, wshub__str(NULL, 0));
+    }
+    wshub__exchanges_tell(hub);
 }
 
 /* A stream is dropped: the io is told, once, and what no completion io holds is forgotten. */
@@ -8359,7 +9322,7 @@ static wshub_err wshub__client_new(wshub *hub, wshub__conn *conn, const wshub_cl
     client->user_ptr = desc->user_ptr;
     client->time = hub->now + hub->desc.auth_timeout_ms; /* AUTH-1 */
     wshub__client_to(hub, client, WSHUB__CLIENT_UNAUTHORIZED);
-    if (!conn->above) conn->of.allowance = hub->desc.preauth_bytes_max;
+    if (!conn->above) conn->allowance = hub->desc.preauth_bytes_max;
     wshub__client_link(hub, realm, client);
     wshub__session_link(conn, client);
     wshub__realm_named(hub, realm, WSHUB__KIND_CLIENT, wshub__name_str(&client->name), true);
@@ -8418,7 +9381,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_session_lend(wshub *hub, uint32_t dialect,
     lent->dialect = dialect;
     lent->cause = WSHUB_BY_SHUTDOWN;
     wshub__conn_to(hub, conn, WSHUB__CONN_OPEN);
-    conn->of.allowance = WSHUB__NONE;
+    conn->allowance = WSHUB__NONE;
     conn->blocked = conn->pressured =
         true; /* its io takes nothing, and each message lies by itself */
     *out_session = wshub__session_handle(conn);
@@ -9149,7 +10112,7 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *client, wshub_str
     hub->stats.auth_accepted++;
     wshub__client_to(hub, client, WSHUB__CLIENT_AUTHENTICATED);
     client->time = hub->now;
-    conn->of.allowance = UINT32_MAX;
+    conn->allowance = UINT32_MAX;
     if (client->extra) {
         wshub__buf_done(&hub->mem, &client->extra->user_id); /* the group's name is kept */
         wshub__buf_done(&hub->mem, &client->extra->auth_data);
@@ -9512,79 +10475,104 @@ WSHUB_API wshub_err wshub_ask_fail(wshub *hub, wshub_ask ask) {
  * What stands above a stream (wshub__above): a WebSocket that is asked for, its client's clock, its end.
  * Proved by tests/test_upgrade.c, tests/test_golden.c (upgrade-*). */
 
-static void wshub__upgrade(wshub *hub, wshub__conn *c, const wshub_http *h) { /* CONN-1, CONN-2 */
-    const char *why;
-    int status = wshub__http_judge(h, &why);
-    wshub_str origin = wshub_http_header(h, "Origin"), protocols[32], list,
-              protocol = wshub__str(NULL, 0);
-    wshub_upgrade up;
+#define WSHUB__PROTOCOLS_MAX 32u /* subprotocols that are looked at */
+
+/* The subprotocols that are offered, in the client's order. False: what is offered is no list of tokens. */
+static bool wshub__upgrade_protocols(const wshub_http *h, wshub_str *protocols, size_t *out_count) {
+    size_t i, count = 0;
+    for (i = 0; i < h->headers_count; i++) {
+        wshub_str list = h->headers[i].value;
+        if (!wshub__str_same(h->headers[i].name, "Sec-WebSocket-Protocol")) continue;
+        while (count < WSHUB__PROTOCOLS_MAX && wshub__http_list(&list, &protocols[count])) {
+            if (!wshub__http_is_token(protocols[count++])) return false;
+        }
+    }
+    *out_count = count;
+    return true;
+}
+
+/* May a page of this origin connect? A program, which says none, may. */
+static bool wshub__upgrade_origin(const wshub *hub, const wshub_http *h) {
+    wshub_str origin = wshub_http_header(h, "Origin");
+    size_t i;
+    if (!origin.ptr || hub->origins_any) return true;
+    if (wshub__http_count(h, "Origin") > 1) return false;
+    for (i = 0; i < hub->desc.allowed_origins_count; i++) {
+        if (wshub__origin_match(origin, hub->origins[i])) return true;
+    }
+    return false;
+}
+
+/* What the hub itself has against an upgrade. 0: nothing; else the status to refuse it with. */
+static int wshub__upgrade_judge(const wshub *hub, const wshub_http *h, wshub_upgrade *up,
+                                wshub_str *protocols, const char **why) {
+    *why = h->handshake_problem;
+    if (h->handshake != 101) return h->handshake;
+    *why = "malformed Sec-WebSocket-Protocol";
+    if (!wshub__upgrade_protocols(h, protocols, &up->protocols_count)) return 400;
+    *why = "this origin may not connect";
+    if (!wshub__upgrade_origin(hub, h)) return 403;
+    *why = "shutting down";
+    if (hub->phase != WSHUB__RUNNING) return 503;
+    *why = "too many clients";
+    return hub->clients.live >= hub->desc.clients_max ? 503 : 0;
+}
+
+/* Makes a client of it, then answers 101; all or nothing. */
+static void wshub__upgrade_grant(wshub *hub, wshub_exchange exchange, const wshub_upgrade *up) {
+    static const char failed[] = "WebSocket upgrade failed";
+    wshub__conn *conn = wshub__exchange_conn(hub, wshub__exchange_get(hub, exchange));
+    wshub_upgrade_answer answer;
     wshub_client_desc desc;
     wshub__client *client;
-    size_t i, count = 0;
-    c->http_close = true; /* whatever is answered but 101 ends the stream */
-    for (i = 0; i < h->headers_count && !status; i++) {
-        list = h->headers[i].value;
-        if (!wshub__str_same(h->headers[i].name, "Sec-WebSocket-Protocol")) continue;
-        while (!status && count < 32 && wshub__http_list(&list, &protocols[count])) {
-            if (!wshub__http_is_token(protocols[count++])) {
-                status = 400;
-                why = "malformed Sec-WebSocket-Protocol";
-            }
-        }
-    }
-    if (!status && origin.ptr && !hub->origins_any) {
-        bool ok = false;
-        for (i = 0; i < hub->desc.allowed_origins_count && !ok; i++)
-            ok = wshub__origin_match(origin, hub->origins[i]);
-        if (!ok || wshub__http_count(h, "Origin") > 1) {
-            status = 403;
-            why = "this origin may not connect";
-        }
-    }
-    if (!status && (hub->phase != WSHUB__RUNNING || hub->clients.live >= hub->desc.clients_max)) {
-        status = 503;
-        why = hub->phase != WSHUB__RUNNING ? "shutting down" : "too many clients";
-    }
-    memset(&up, 0, sizeof up);
-    up.protocol = -1;
-    up.protocols = protocols;
-    up.protocols_count = count;
-    if (!status && hub->desc.on_upgrade) {
-        hub->desc.on_upgrade(hub, h, &up, hub->desc.user);
-        if (hub->destroying || c->id != h->conn.id || c->state != WSHUB__CONN_HTTP) return;
-        if (up.refuse) {
-            status = up.refuse < 400 || up.refuse > 599 ? 403 : up.refuse;
-            why = "refused by the application";
-        } else if (up.protocol >= 0 && (size_t)up.protocol < count) {
-            protocol = protocols[up.protocol];
-        }
-    }
-    if (status) {
-        wshub__http_refuse(hub, c, status, why, true);
-        return;
-    }
     memset(&desc, 0, sizeof desc);
-    desc.user_ptr = up.user_ptr;
-    if (wshub__client_new(hub, c, &desc, &client)) {
-        wshub__http_refuse(hub, c, 500, "WebSocket upgrade failed", true);
+    desc.user_ptr = up->user_ptr;
+    if (wshub__client_new(hub, conn, &desc, &client)) {
+        (void)wshub_http_refuse(hub, exchange, 500, failed);
         return;
     }
-    if (!wshub__upgrade_answer(hub, c, h, protocol)) {
+
+    memset(&answer, 0, sizeof answer);
+    if (up->protocol >= 0 && (size_t)up->protocol < up->protocols_count)
+        answer.protocol = up->protocols[up->protocol];
+    if (wshub_http_upgrade(hub, exchange, &answer, NULL)) {
         wshub__client_unlink(hub, client);
         wshub__session_unlink(hub, client);
         wshub__pool_free(&hub->clients, client->index);
-        wshub__http_refuse(hub, c, 500, "WebSocket upgrade failed", true);
+        (void)wshub_http_refuse(hub, exchange, 500, failed);
         return;
     }
-    hub->stats.upgrades++;
-    if (c->pressured)
-        wshub__out_note(hub, c, WSHUB__NOTE_ON); /* by answers to what was asked before */
-    wshub__conn_to(hub, c, WSHUB__CONN_OPEN);
-    memset(&c->rx->as, 0, sizeof c->rx->as);
-    wshub__conn_arm(hub, c);
     if (hub->desc.on_opened)
-        hub->desc.on_opened(hub, wshub__client_handle(hub, wshub__conn_client(hub, c)),
-                            hub->desc.user);
+        hub->desc.on_opened(hub, wshub__client_handle(hub, client), hub->desc.user);
+}
+
+/* The mount of wshub_desc.path: WebSockets there become clients (CONN-1, CONN-2). */
+static wshub_take wshub__upgrade(wshub *hub, wshub_exchange exchange, const wshub_http *h,
+                                 void *user) {
+    wshub_str protocols[WSHUB__PROTOCOLS_MAX];
+    wshub__exchange *found;
+    wshub_upgrade up;
+    const char *why;
+    int status;
+    if (!h->handshake) return WSHUB_TAKE_DECLINED;
+    memset(&up, 0, sizeof up);
+    up.protocol = -1;
+    up.protocols = protocols;
+    status = wshub__upgrade_judge(hub, h, &up, protocols, &why);
+
+    if (!status && hub->desc.on_upgrade) {
+        hub->desc.on_upgrade(hub, h, &up, user);
+        if (hub->destroying || wshub__exchange_find_unanswered(hub, exchange, &found))
+            return WSHUB_TAKE_DONE;
+        if (up.refuse) status = up.refuse < 400 || up.refuse > 599 ? 403 : up.refuse;
+        why = "refused by the application";
+    }
+    if (status) {
+        (void)wshub_http_refuse(hub, exchange, status, why);
+    } else {
+        wshub__upgrade_grant(hub, exchange, &up);
+    }
+    return WSHUB_TAKE_DONE;
 }
 
 /* The next client of a session behind `client`; NULL: the first of conn, or there are no more. */
@@ -10953,8 +11941,8 @@ WSHUB__COLD WSHUB_API wshub_err wshub_dialect_add(wshub *hub, const wshub_dialec
  * the head of its frame already. */
 WSHUB__COLD static wshub_state wshub__heard_early(wshub *hub, wshub__client *client, size_t bytes) {
     wshub__conn *conn = wshub__conn_at(hub, client->conn);
-    if (conn->of.allowance != WSHUB__NONE)
-        conn->of.allowance -= bytes < conn->of.allowance ? (uint32_t)bytes : conn->of.allowance;
+    if (conn->allowance != WSHUB__NONE)
+        conn->allowance -= bytes < conn->allowance ? (uint32_t)bytes : conn->allowance;
     if (++client->preauth_messages <= hub->desc.preauth_messages_max)
         return (wshub_state)client->state;
     wshub__session_fail(hub, conn, 1008, "too much before authentication");
@@ -11921,7 +12909,7 @@ WSHUB__COLD static void wshub__stop(wshub *hub) {
         if (c->state == WSHUB__CONN_OPEN) {
             wshub__session_dismiss(hub, c);
         } else if (c->state == WSHUB__CONN_HTTP) {
-            wshub__conn_flush_end(hub, c);
+            wshub__conn_flush_end(hub, c, WSHUB_BY_SHUTDOWN);
         }
     }
 }
@@ -11972,7 +12960,8 @@ WSHUB__COLD static uint64_t wshub__phase_run(wshub *hub) {
 }
 
 static bool wshub__unsettled(const wshub *hub) {
-    return hub->gone_head || hub->resume_head || hub->gathered || hub->dirty_lo < hub->dirty_hi;
+    return hub->gone_head || hub->exchanges_gone || hub->resume_head || hub->gathered ||
+           hub->dirty_lo < hub->dirty_hi;
 }
 
 /* Memory of the most streams, clients, names, questions and timers there ever were is given back
@@ -11984,6 +12973,7 @@ WSHUB__COLD static void wshub__give_back(wshub *hub) {
     wshub__realm *realm;
     hub->give_back_due = hub->now + 1000;
     wshub__pool_give_back(m, &hub->clients);
+    wshub__pool_give_back(m, &hub->exchanges);
     wshub__pool_give_back(m, &hub->asks);
     wshub__pool_give_back(m, &hub->lents);
     wshub__pool_give_back(m, &hub->timers);
@@ -12018,6 +13008,7 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
         wshub__resume_run(hub);
         wshub__log_tell(hub); /* what led to an end is told before the end */
         wshub__bury(hub);
+        if (hub->exchanges_gone) wshub__exchanges_tell(hub);
         next = wshub__phase_run(hub);
         wshub__flush(hub);
         wshub__notes(hub);
@@ -12071,6 +13062,7 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
 
     wshub__end_all(hub);
     wshub__bury(hub);
+    wshub__exchanges_end(hub);
     wshub__run_out(hub); /* of last words to those who are gone */
 
     /* The bus before the io, which it may wake from other threads until then, and which may be gone
@@ -12088,6 +13080,7 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
 
     while ((realm = wshub__realm_next(hub, realm)) != NULL) wshub__realm_done(&m, realm);
     wshub__pool_done(&m, &hub->realms);
+    wshub__mounts_done(hub);
     wshub__pool_done(&m, &hub->conns);
     wshub__pool_done(&m, &hub->clients);
     wshub__pool_done(&m, &hub->asks);
@@ -12104,10 +13097,10 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
 }
 
 static const wshub__above wshub__hub_above = {
-    wshub__upgrade,      wshub__json_message, wshub__above_ended, wshub__above_closed,
-    wshub__above_heard,  wshub__above_due,    wshub__above_asked, wshub__above_late,
-    wshub__above_waited, wshub__above_who,    wshub__above_owed,  wshub__above_lent_gone,
-    wshub__run_end,      wshub__free,
+    wshub__json_message, wshub__above_ended, wshub__above_closed,    wshub__above_heard,
+    wshub__above_due,    wshub__above_asked, wshub__above_late,      wshub__above_waited,
+    wshub__above_who,    wshub__above_owed,  wshub__above_lent_gone, wshub__run_end,
+    wshub__free,
 };
 
 /* ---- >>stats ---------------------------------------------------------------------------------
@@ -12611,7 +13604,7 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     wshub__pool_init(&hub->lents, sizeof(wshub__lent), wshub__pool_first(hub->key, 'l'));
     wshub__pool_init(&hub->timers, sizeof(wshub__timer), wshub__pool_first(hub->key, 't'));
     wshub__pool_init(&hub->realms, sizeof(wshub__realm), wshub__pool_first(hub->key, 'm'));
-    hub->requests = wshub__pool_first(hub->key, 'r');
+    wshub__mounts_begin(hub);
     wshub__uuid(seed + 16, id);
     id[36] = 0;
     if (!wshub__copy_texts(hub, d.server_id ? d.server_id : id) ||
@@ -12620,6 +13613,10 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
         wshub__mem_free(&m, hub, sizeof *hub);
         return WSHUB_ERR_NOMEM;
     }
+    hub->json.desc.path = hub->desc.path;
+    hub->json.desc.user = hub->desc.user;
+    hub->json.desc.on_head = wshub__upgrade;
+    wshub__mount_put(hub, &hub->json);
     hub->now = 1; /* 0 is never, among deadlines */
     hub->io_now = hub->io.now_ms(hub->io.ctx);
     memset(&owner, 0, sizeof owner);
@@ -12856,6 +13853,12 @@ WSHUB__COLD static const char *wshub__check_conns(const wshub *hub, wshub__censu
             return "a conn's deadline";
         if (conn->deadline == WSHUB__NONE && wshub__conn_next(hub, conn))
             return "a conn that no deadline leads on from";
+        if (conn->exchange) {
+            const wshub__exchange *exchange = wshub__exchange_of(hub, conn);
+            if (exchange->slot.link != WSHUB__LIVE || exchange->parted ||
+                exchange->conn.id != conn->id || !exchange->state)
+                return "what a conn serves";
+        }
     }
     if (census->conns != hub->conns_live) return "the number of conns";
     if (census->queued != hub->stats.queued_bytes) return "the bytes queued";
