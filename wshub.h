@@ -703,8 +703,9 @@ typedef struct wshub_conn { uint64_t id; } wshub_conn;
     X(IO, -13, "the system refused; the backend's error text says what")                           \
     X(APP, -14, "the application's callback reported a failure")
 
+/* What functions that can fail return: OK, or one of the errors above, which are negative. */
 typedef enum wshub_err {
-    WSHUB_OK = 0,
+    WSHUB_OK = 0, /* done */
 #define WSHUB__X(name, value, text) WSHUB_ERR_##name = value,
     WSHUB_ERRORS(WSHUB__X)
 #undef WSHUB__X
@@ -1160,11 +1161,14 @@ typedef struct wshub_iter {
  * io on this number can also be its owner. */
 #define WSHUB_IO_VERSION 1
 
-/* Whom bytes are for: a hub, or a layer between. An io calls these on the owner's thread. Any
- * report may run callbacks that destroy the owner: the io's attach(ctx, NULL) is then called from
- * inside it. */
+/* Whom bytes are for: a hub, or a layer between. An io reports by these, on the owner's thread and
+ * never from inside an order. Any report may run callbacks that give orders, or that destroy the
+ * owner: the io's attach(ctx, NULL) is then called from inside it. The first argument is ctx. All
+ * are required but ended, and sent where send() never pends. */
 typedef struct wshub_io_owner {
-    void *ctx;
+    void *ctx; /* the owner's own; the io hands it back and looks at nothing in it */
+    /* There is a stream, from now on until closed(): a peer has connected, or a connection that was
+     * dialled stands. */
     void (*opened)(void *ctx, wshub_conn conn);
     /* count > 0 bytes arrived; they are the owner's, to write into, until it returns. */
     void (*received)(void *ctx, wshub_conn conn, uint8_t *bytes, size_t count);
@@ -1181,6 +1185,7 @@ typedef struct wshub_io_owner {
     uint64_t (*settle)(void *ctx);
 } wshub_io_owner;
 
+/* What wshub_io.send returns that has taken all and not copied it. */
 #define WSHUB_IO_PENDING INT64_MIN
 
 /* What an io knows about a stream. What it does not know is empty: texts and bytes with ptr
@@ -1203,8 +1208,8 @@ typedef struct wshub_about {
 
 /* How far a peer has to prove who it is. */
 typedef enum wshub_verify {
-    WSHUB_VERIFY_FULL =
-        0, /* its certificate's chain leads to somebody trusted, and it is of this name */
+    WSHUB_VERIFY_FULL = 0, /* the chain of its certificate leads to somebody trusted, and the name
+                              in it is the one that was asked for */
     WSHUB_VERIFY_CHAIN, /* the chain does; the name may be any: where all of a house are trusted */
     WSHUB_VERIFY_NONE   /* not at all: encrypted, but by whom nobody knows */
 } wshub_verify;
@@ -1219,9 +1224,12 @@ typedef struct wshub_dial {
     wshub_verify verify;     /* secure: what of the peer is verified */
 } wshub_dial;
 
+/* Where bytes come from and go to: streams, a clock, randomness, a wake. The owner gives these
+ * orders, on its thread unless another is named; the first argument is ctx. Required are attach,
+ * send, close, now_ms, wall_ms and random; of the others NULL has the meaning that is said. */
 typedef struct wshub_io {
     uint32_t version; /* WSHUB_IO_VERSION */
-    void *ctx;
+    void *ctx;        /* the io's own; the owner hands it back and looks at nothing in it */
     /* Takes the owner, NULL to detach: no report follows, and streams still open are closed by the
      * io. */
     void (*attach)(void *ctx, const wshub_io_owner *owner);
@@ -1245,9 +1253,9 @@ typedef struct wshub_io {
      * lies in the system's buffers is heard first: while somebody is due in between, settle() asks
      * to be called again at once. NULL: this io reports before it settles, now_ms(). */
     uint64_t (*heard_ms)(void *ctx);
-    uint64_t (*wall_ms)(void *ctx);                          /* since 1970-01-01 UTC */
-    bool (*random)(void *ctx, uint8_t *bytes, size_t count); /* unpredictable; false: there is none
-                                                              */
+    uint64_t (*wall_ms)(void *ctx); /* since 1970-01-01 UTC; for people, it may jump */
+    /* Fills bytes with what nobody can foretell; false: there is none to be had. */
+    bool (*random)(void *ctx, uint8_t *bytes, size_t count);
     void (*wake)(void *ctx); /* any thread: settle soon. NULL: wshub_post* and buses are refused */
     void (*pause)(void *ctx, wshub_conn conn, bool paused); /* stop or go on receiving. NULL: the
                                  hub keeps what arrives up to payload_bytes_max, then closes */
@@ -1273,7 +1281,7 @@ typedef struct wshub_io {
                                         NULL: none */
 } wshub_io;
 
-/* Channel and payload of one bus message. */
+/* One message on a bus; both may hold any bytes. */
 typedef struct wshub_bus_msg {
     wshub_str channel;
     wshub_str payload;
@@ -1285,13 +1293,15 @@ typedef struct wshub_bus_handover {
     wshub_str payload;
     wshub_str brief;
 } wshub_bus_handover;
+/* What a bus is asked to hear of. */
 typedef struct wshub_bus_channel {
     wshub_str name;
-    bool pattern; /* name ends in `*`, which stands for anything */
+    bool pattern; /* name ends in `*`, which stands for anything; false: `*` is only a character */
 } wshub_bus_channel;
 
+/* For whom a bus works: a hub, or an emitter. A bus reports by these; the first argument is ctx. */
 typedef struct wshub_bus_owner {
-    void *ctx;
+    void *ctx; /* the owner's own; the bus hands it back and looks at nothing in it */
     void (*received)(void *ctx, wshub_str channel, wshub_str payload); /* owner's thread; views */
     /* DOWN at first. CONNECTED: whatever was subscribed before is forgotten; the owner subscribes
      * again to all it wants, at once, in this very report. UP: all of that is acknowledged. DOWN:
@@ -1321,6 +1331,8 @@ typedef enum wshub_bus_reply_kind {
     WSHUB_BUS_REPLY_ERROR,   /* the broker refused; `text` says why */
     WSHUB_BUS_REPLY_ARRAY    /* `count` replies at `items`, which may be arrays again */
 } wshub_bus_reply_kind;
+
+/* One answer; which fields mean something, its kind says. */
 typedef struct wshub_bus_reply {
     wshub_bus_reply_kind kind;
     int64_t integer;
@@ -1329,7 +1341,8 @@ typedef struct wshub_bus_reply {
     size_t count;
 } wshub_bus_reply;
 
-#define WSHUB_BUS_BATCH 500 /* channels in one call of subscribe() or unsubscribe(), at most */
+/* How many channels one call of subscribe() or unsubscribe() may have. */
+#define WSHUB_BUS_BATCH 500
 
 /* The version of the two tables of a bus, this one and its owner's. It rises whenever either
  * changes, or what hubs hand each other through them. */
@@ -1355,6 +1368,7 @@ typedef struct wshub_bus {
      * False: none was taken, for want of room; they are offered again in a later turn. While DOWN:
      * true, ignored. */
     bool (*subscribe)(void *ctx, const wshub_bus_channel *channels, size_t count);
+    /* The same the other way: nothing of these channels is wanted any more. */
     bool (*unsubscribe)(void *ctx, const wshub_bus_channel *channels, size_t count);
     void (*flush)(void *ctx); /* the end of a turn's calls: to the network with them. NULL: not
                                  needed */
@@ -1565,6 +1579,7 @@ typedef struct wshub_mount_desc {
       "posted by other threads and not yet carried out; at most 1 GiB")
 /* clang-format on */
 
+/* What wshub_create() is told. Zeroed but for the io it is valid. */
 typedef struct wshub_desc {
     /* ---- what it stands on ---- */
 
@@ -1881,6 +1896,7 @@ WSHUB_API wshub_err wshub_headers_add(wshub_headers *headers, wshub_str name, ws
 #define WSHUB_REALM_VERSION 1u
 #define WSHUB_REALMS_MAX 65536u /* of one hub, the first among them */
 
+/* What wshub_realm_create() is told. Zero it before you fill it. */
 typedef struct wshub_realm_desc {
     uint32_t version; /* WSHUB_REALM_VERSION */
     const char *name; /* UTF-8, at most WSHUB_NAME_BYTES_MAX bytes; copied; NULL: empty. For you and
@@ -2140,6 +2156,7 @@ typedef struct wshub_acceptance {
     wshub_str server_public_key, salt; /* of the key exchange (AUTH-5) */
 } wshub_acceptance;
 
+/* Of wshub_dialect, and of what a dialect and its hub hand to each other. */
 #define WSHUB_DIALECT_VERSION 1u
 #define WSHUB_DIALECTS_MAX 16 /* in one hub, the JSON dialect included */
 
@@ -2219,6 +2236,7 @@ typedef struct wshub_client_desc {
     void *user_ptr;    /* wshub_client_user_ptr() */
     wshub_realm realm; /* in which it is, for good */
 } wshub_client_desc;
+/* The longest id that a client may be given, in bytes. */
 #define WSHUB_CLIENT_ID_BYTES_MAX 40
 /* Adds a client to a session, unauthorized: auth_timeout_ms runs from now (AUTH-1). on_opened is not called: see
  * wshub_client_opened(). Returns OK; STALE; PARAM; STATE: the id is taken; LIMIT: clients_max; CLOSED; NOMEM. */
@@ -2370,6 +2388,7 @@ WSHUB_API wshub_err wshub_bus_request(wshub *hub, const wshub_str *argv, size_t 
 /* The emitter: publishes for processes that hold no clients (EMIT-1). One thread, that of its bus.
  */
 typedef struct wshub_emitter wshub_emitter;
+/* What wshub_emitter_create() is told. Zeroed but for the bus it is valid. Copied. */
 typedef struct wshub_emitter_desc {
     const wshub_bus *bus; /* required. Given: it ends with the emitter, or if creation fails */
     wshub_alloc_fn alloc;
@@ -2423,13 +2442,13 @@ WSHUB_API bool wshub_str_eq_z(wshub_str a, const char *b);
 
 /* What a JSON value is. */
 typedef enum wshub_json_kind {
-    WSHUB_JSON_NONE, /* no JSON, or absent */
-    WSHUB_JSON_NULL,
-    WSHUB_JSON_BOOL, /* `true` or `false`: look at the first byte */
-    WSHUB_JSON_NUMBER,
-    WSHUB_JSON_STRING,
-    WSHUB_JSON_ARRAY,
-    WSHUB_JSON_OBJECT
+    WSHUB_JSON_NONE,   /* no JSON, or absent */
+    WSHUB_JSON_NULL,   /* `null` */
+    WSHUB_JSON_BOOL,   /* `true` or `false`: look at the first byte */
+    WSHUB_JSON_NUMBER, /* wshub_json_int() and its relatives read it */
+    WSHUB_JSON_STRING, /* with its quotes; wshub_json_text() decodes it */
+    WSHUB_JSON_ARRAY,  /* wshub_json_each() walks it */
+    WSHUB_JSON_OBJECT  /* wshub_json_get() looks into it */
 } wshub_json_kind;
 
 /* Is this one JSON value, strictly RFC 8259, in UTF-8, with nothing but white space around it

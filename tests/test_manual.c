@@ -446,12 +446,22 @@ TEST(rules_that_are_cited_are_defined_and_the_other_way_round) {
     free(header);
 }
 
-/* ---- contracts: each public function has a comment ---- */
+/* ---- contracts: whatever is public has a comment ---- */
+
+static bool ends_with(const char *line, size_t n, const char *end) {
+    size_t k = strlen(end);
+    return n >= k && memcmp(line + n - k, end, k) == 0;
+}
+static bool within(const char *line, size_t n, const char *word) {
+    char text[1000];
+    (void)snprintf(text, sizeof text, "%.*s", (int)n, line);
+    return strstr(text, word) != NULL;
+}
 
 TEST(every_public_function_has_a_comment_above_it_or_its_group) {
     char *header = text_of("wshub.h"), *end = strstr(header, "#endif /* WSHUB_H */"), *line, *next;
-    /* a comment stands above, and since then nothing but declarations of functions */
-    bool commented = false;
+    bool commented =
+        false; /* a comment stands above, and since then nothing but declarations of functions */
     int functions = 0;
     EXPECT(end != NULL);
     for (line = header; end && line < end; line = next) {
@@ -472,5 +482,42 @@ TEST(every_public_function_has_a_comment_above_it_or_its_group) {
         }
     }
     EXPECT(functions > 80);
+    free(header);
+}
+
+/* Types, numbers, values and callbacks: the line above ends a comment, or what is declared has one behind it. */
+TEST(every_public_type_number_value_and_callback_has_a_comment) {
+    char *header = text_of("wshub.h"), *begin = strstr(header, "/* ---- >>types "),
+         *end = strstr(header, "#endif /* WSHUB_H */"), *line, *next;
+    bool above = false, handle;
+    int seen = 0;
+    EXPECT(begin && end);
+    for (line = begin; begin && end && line < end; line = next) {
+        size_t n = strcspn(line, "\n"), all = n;
+        bool type =
+            strncmp(line, "typedef struct ", 15) == 0 || strncmp(line, "typedef enum ", 13) == 0;
+        bool number = strncmp(line, "#define WSHUB_", 14) == 0 && line[14] != '_';
+        bool value =
+            strncmp(line, "    WSHUB_", 10) == 0 && line[10] != '_' && !within(line, n, "(");
+        bool callback = strncmp(line, "    ", 4) == 0 && isalpha((unsigned char)line[4]) &&
+                        within(line, n, "(*") && within(line, n, ")(");
+        next = line + n + 1;
+        if (type || number || value || callback) {
+            while (callback && !memchr(line, ';', all))
+                all += 1 + strcspn(line + all + 1, "\n"); /* its last line */
+            handle = type && within(line, n, "{ uint64_t id; }");
+            seen++;
+            if (!above && !handle && !within(line, all, "/*")) {
+                test_failures++;
+                (void)printf("  no comment: %.*s\n", (int)n, line);
+            }
+        }
+        if (strncmp(line, "#if", 3) != 0) {
+            size_t indent = strspn(line, " ");
+            above = ends_with(line, n, "*/") &&
+                    (strncmp(line + indent, "/*", 2) == 0 || line[indent] == '*');
+        }
+    }
+    EXPECT(seen > 150);
     free(header);
 }
