@@ -33,6 +33,36 @@ TEST(index_agrees_with_a_plain_list) { /* open addressing with gaps closed */
     wshub__index_done(&m, &ix);
 }
 
+/* What the most names took is given back, down to twice of what is there, and all are found then. */
+TEST(the_largest_index_leaves_nothing_behind) {
+    static wshub__name names[1600];
+    static char texts[1600][8];
+    wshub__mem m = wshub__mem_make(NULL, NULL);
+    wshub__index ix;
+    uint32_t i;
+    memset(&ix, 0, sizeof ix);
+    for (i = 0; i < 1600; i++) {
+        (void)snprintf(texts[i], 8, "n%u", (unsigned)i);
+        if (i == 0) texts[i][0] = 0; /* an empty name is one, too */
+        names[i].ptr = texts[i];
+        names[i].len = strlen(texts[i]) & WSHUB__NAME_LEN_MAX;
+        names[i].kind = WSHUB__KIND_ROOM;
+        EXPECT(wshub__index_reserve(&m, &ix));
+        wshub__index_add(&ix, &names[i]);
+    }
+    EXPECT_INT(ix.cap, 4096);
+    wshub__index_give_back(&m, &ix); /* in use */
+    EXPECT_INT(ix.cap, 4096);
+    for (i = 300; i < 1600; i++) wshub__index_remove(&ix, &names[i]);
+    wshub__index_give_back(&m, &ix);
+    EXPECT_INT(ix.cap, 1024);
+    for (i = 0; i < 1600; i++) {
+        EXPECT(wshub__index_find(&ix, WSHUB__KIND_ROOM, wshub_str_z(texts[i])) ==
+               (i < 300 ? &names[i] : NULL));
+    }
+    wshub__index_done(&m, &ix);
+}
+
 TEST(names_that_collide) { /* hash flooding */
     enum { TRIED = 600 };
     static wshub__name names[TRIED];

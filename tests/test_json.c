@@ -228,6 +228,7 @@ TEST(codec_at_its_ends) {
            !wshub_json_get(S("{\"\":1,\"a\":2"), "").ptr);
     memset(&it, 0, sizeof it);
     EXPECT(!wshub_json_each(nul(), &it, &v));
+    EXPECT(!wshub_json_next(nul(), &it, &v));
     it.pos = 99;
     EXPECT(!wshub_json_each(S("[1]"), &it, &v));
     EXPECT_INT(wshub_json_type(nul()), WSHUB_JSON_NONE);

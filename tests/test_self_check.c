@@ -83,6 +83,7 @@ TEST(the_self_check_sees_what_is_wrong) {
     EXPECT_INT(wshub_timer_start(w.hub, 1000, timer_of_nothing, NULL, NULL), WSHUB_OK);
     EXPECT_INT(wshub_timer_start(w.hub, 2000, timer_of_nothing, NULL, NULL), WSHUB_OK);
     WRONG(w.hub->timer_deadlines.items[0].at, UINT64_MAX);
+    WRONG(*wshub__deadline_place(&w.hub->timer_deadlines, 1), 0); /* the other's place */
     EXPECT_INT(wshub_client_join(w.hub, world_handle(&w, id), S("more")), WSHUB_OK);
     {
         uint32_t i;
