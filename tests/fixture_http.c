@@ -1,6 +1,6 @@
 /* A small application behind a proxy: says on standard output what it has seen, one line of
  * JSON a request, and answers with the same. Used by tests/proxies.mjs. Prints `listening PORT`
- * first; ends on SIGTERM or SIGINT.  The last part of the path chooses how it answers: `late`
+ * first; ends on SIGTERM or SIGINT. The last part of the path chooses how it answers: `late`
  * 30 ms later, `big` with 300 KB, `close` and the end of the stream, `none` not at all (404 by
  * the hub); anything else at once. */
 #define _GNU_SOURCE

@@ -1,7 +1,7 @@
 /* The HTTP side of the simulation: callers that send requests one by one and in pipelines, with
  * bodies of both framings, over HTTP/1.1 and 1.0, and read the answers at once, slowly or not
  * at all; that end their sending half behind a question, upgrade behind some pages, or say what
- * no server may take.  The model knows of each stream which requests the application must be
+ * no server may take. The model knows of each stream which requests the application must be
  * asked, in which order and with which body, which answers must come, whole and once, and when
  * the stream must end (CONN-2, CONN-3, CONN-5, SEND-6, LIVE-2, LIVE-3). It is made from
  * SPEC.md: it knows nothing of how the hub does it. Included by tests/sim.c. */
@@ -17,14 +17,13 @@ enum {
 };
 
 typedef enum due_kind {
-    /* an upgrade with a body: refused, or given to the application with all of it (CONN-5) */
     DUE_PAGE,    /* answered at once */
     DUE_LATE,    /* later, by a timer or by another callback */
     DUE_NEVER,   /* 503 after http_timeout_ms */
     DUE_NONE,    /* the application declines: 404 */
     DUE_REFUSED, /* no server may take it: 4xx or 501, and the end */
-    DUE_EITHER,
-    DUE_UPGRADE /* 101 */
+    DUE_EITHER,  /* an upgrade with a body: refused, or the application's with all of it (CONN-5) */
+    DUE_UPGRADE  /* 101 */
 } due_kind;
 
 typedef struct due {

@@ -253,8 +253,8 @@ TEST(an_end_behind_an_answer_is_announced_in_it) { /* LIVE-3, BYE-2; RFC 9112 9.
     int way, at_once, close;
     runs = wrong = 0;
     memset(reasons, 0, sizeof reasons);
-    /* nothing further, shutdown, drain, the application's silence */
     for (i = 0; i < COUNT(asked); i++)
+        /* nothing further, shutdown, drain, the application's silence */
         for (way = 0; way < 4; way++)
             for (at_once = 0; at_once < 2; at_once++) /* before or behind the request */
                 for (close = 0; close < 2; close++) {
