@@ -24,6 +24,24 @@ static void on_error(const char *line, void *user) {
     (void)fprintf(stderr, "fixture-server: %s\n", line);
 }
 
+static const wshub_io_sock_poller *poller_named(const char *name) { /* NULL: none */
+    static const struct {
+        const char *name;
+        const wshub_io_sock_poller *(*poller)(void);
+    } pollers[] = {
+#ifdef __linux__
+        {"epoll", wshub_io_epoll_poller},
+#endif
+        {"poll", wshub_io_poll_poller},
+        {"kqueue", wshub_io_kqueue_poller},
+    };
+    size_t i;
+    for (i = 0; i < sizeof pollers / sizeof *pollers; i++) {
+        if (strcmp(name, pollers[i].name) == 0) return pollers[i].poller();
+    }
+    return NULL;
+}
+
 /* Waits for the subscriptions to be active. False: the broker is not there. */
 static bool bus_ready(wshub_bus_redis *redis) {
     wshub_bus_redis_stats st;
@@ -50,19 +68,8 @@ int main(int argc, char **argv) {
     struct sigaction sa;
     memset(&nd, 0, sizeof nd);
     nd.on_error = on_error;
-    if (!why && f.opt.backend) {
-#ifdef __linux__
-        if (strcmp(f.opt.backend, "epoll") == 0)
-            nd.poller = wshub_io_epoll_poller();
-        else
-#endif
-            if (strcmp(f.opt.backend, "poll") == 0)
-            nd.poller = wshub_io_poll_poller();
-        else if (strcmp(f.opt.backend, "kqueue") == 0)
-            nd.poller = wshub_io_kqueue_poller();
-        else
-            why = "bad value for --backend: epoll, poll or kqueue";
-    }
+    if (!why && f.opt.backend) nd.poller = poller_named(f.opt.backend);
+    if (!why && f.opt.backend && !nd.poller) why = "bad value for --backend: epoll, poll or kqueue";
     if (why) {
         (void)fprintf(stderr, "fixture-server: %s\n", why);
         return 2;

@@ -96,7 +96,6 @@ TEST(the_most_there_ever_was_is_given_back) {
                             DESC(.on_authenticate = accept_all, .rooms_per_client_max = 100000,
                                  .on_transform_out = ask_later, .encrypted_batch_max = 4096),
                             FAKE(0));
-                w.unchecked = true;
                 c = world_client(&w, "u", id);
                 wshub_io_fake_advance(w.net, 3000);
                 before = w.bytes;
@@ -148,7 +147,6 @@ TEST(streams_are_given_back_only_when_no_list_leads_through_them) {
     uint32_t pages;
     crowd_order = 0;
     world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
-    w.unchecked = true;
     crowd_comes(&w);
     w.hub->give_back_due = UINT64_MAX;
     crowd_goes(&w);

@@ -8,6 +8,7 @@
 #include "wshub_bus_local.h"
 #include "wshub_io_fake.h"
 #include "test.h"
+#include "checked.h"
 #include "fixture_app.h"
 #include "golden.h"
 
@@ -53,13 +54,7 @@ static void *count_alloc(void *user, void *ptr, size_t old_bytes, size_t new_byt
 }
 
 static void check_step(void *user) {
-    world *w = (world *)user;
-    const char *why = w->app.hub ? wshub_self_check(w->app.hub) : NULL;
-    if (why) {
-        (void)printf("  self-check: %s\n", why);
-        EXPECT(!why);
-        abort();
-    }
+    checked(((world *)user)->app.hub);
 }
 
 static bool fake_start(void *ctx, int argc, char **argv) {

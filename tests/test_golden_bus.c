@@ -9,6 +9,7 @@
 #include "wshub_io_fake.h"
 #include "wshub_bus_redis.h"
 #include "test.h"
+#include "checked.h"
 #include "fixture_app.h"
 #include "fixture_emit.h"
 #include "broker.h"
@@ -50,11 +51,7 @@ static void play_published(void *ctx, wshub_str channel, wshub_str payload) {
 }
 
 static void play_check(void *user) {
-    site *s = (site *)user;
-    const char *why = s->app.hub ? wshub_self_check(s->app.hub) : NULL;
-    if (!why) return;
-    (void)printf("  self-check: %s\n", why);
-    abort();
+    checked(((site *)user)->app.hub);
 }
 
 static void play_run(play *p) {
