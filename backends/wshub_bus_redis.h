@@ -424,26 +424,30 @@ typedef struct wshub_bus_redis__reader {
     const uint8_t *bytes;
     size_t count, at;
     uint64_t bulk_max, bytes_max;
+    int64_t parts; /* values that will follow as parts of the one that was read last */
+    bool note;     /* they are those of an attribute, which is no part of the reply */
+    int64_t cost;  /* how much of WSHUB_RESP_ELEMENTS_MAX was taken so far */
 } wshub_bus_redis__reader;
 
-static wshub_bus_redis__reader wshub_bus_redis__reader_of(const uint8_t *bytes, size_t count,
-                                                          uint32_t bulk_max) {
-    wshub_bus_redis__reader rd;
-    rd.bytes = bytes;
-    rd.count = count;
-    rd.at = 0;
-    rd.bulk_max = bulk_max;
-    rd.bytes_max = (uint64_t)bulk_max + WSHUB_RESP_LINE_MAX;
-    return rd;
+static void wshub_bus_redis__reader_begin(wshub_bus_redis__reader *rd, const uint8_t *bytes,
+                                          size_t count, uint32_t bulk_max) {
+    rd->bytes = bytes;
+    rd->count = count;
+    rd->at = 0;
+    rd->bulk_max = bulk_max;
+    rd->bytes_max = (uint64_t)bulk_max + WSHUB_RESP_LINE_MAX;
+    rd->parts = rd->cost = 0;
+    rd->note = false;
 }
 
 /* Reads a line: its first byte is the kind of a value, the others are its text. */
 static int wshub_bus_redis__read_line(wshub_bus_redis__reader *rd, wshub_resp_value *v) {
     const uint8_t *line = rd->bytes + rd->at, *end;
     size_t most = rd->count - rd->at;
+    WSHUB_ASSERT(most > 0);
     if (most > WSHUB_RESP_LINE_MAX) most = WSHUB_RESP_LINE_MAX;
 
-    end = most ? (const uint8_t *)memchr(line, '\n', most) : NULL;
+    end = (const uint8_t *)memchr(line, '\n', most);
     if (!end) return most == WSHUB_RESP_LINE_MAX ? WSHUB_RESP_BROKEN : WSHUB_RESP_MORE;
     if (end - line < 2 || end[-1] != '\r') return WSHUB_RESP_BROKEN;
 
@@ -464,17 +468,39 @@ static int wshub_bus_redis__read_null(wshub_resp_value *v) {
     return WSHUB_RESP_DONE;
 }
 
-/* Takes a line's text as a length. False: it is none. -1 stands for null. */
-static bool wshub_bus_redis__read_length(const wshub_resp_value *v, int64_t *out) {
-    const uint8_t *p = (const uint8_t *)v->text.ptr;
-    return wshub_bus_redis__number(p, p + v->text.len, out) && *out >= -1;
+/* Reads a line whose text is a number. Most have few digits, and are read without looking for the
+ * end of the line first. */
+static int wshub_bus_redis__read_number(wshub_bus_redis__reader *rd, wshub_resp_value *v,
+                                        int64_t *out) {
+    enum { FEW = 9, LONGEST = 1 + FEW + 2 };
+    const uint8_t *digits = rd->bytes + rd->at + 1, *p = digits;
+    unsigned digit;
+    int64_t n = 0;
+    if (rd->count - rd->at >= LONGEST) {
+        for (; p < digits + FEW && (digit = (unsigned)*p - '0') < 10; p++) n = n * 10 + digit;
+    }
+
+    if (p > digits && p[0] == '\r' && p[1] == '\n') {
+        v->kind = (char)digits[-1];
+        v->number = 0;
+        rd->at = (size_t)(p - rd->bytes) + 2;
+    } else {
+        int got = wshub_bus_redis__read_line(rd, v);
+        if (got != WSHUB_RESP_DONE) return got;
+        if (!wshub_bus_redis__number(digits, digits + v->text.len, &n)) return WSHUB_RESP_BROKEN;
+    }
+    v->text.ptr = NULL;
+    v->text.len = 0;
+    *out = n;
+    return WSHUB_RESP_DONE;
 }
 
 /* Reads the text of given length behind its line. */
 static int wshub_bus_redis__read_bulk(wshub_bus_redis__reader *rd, wshub_resp_value *v) {
     int64_t n = 0;
-    if (!wshub_bus_redis__read_length(v, &n)) return WSHUB_RESP_BROKEN;
-    if (n == -1) return wshub_bus_redis__read_null(v);
+    int got = wshub_bus_redis__read_number(rd, v, &n);
+    if (got != WSHUB_RESP_DONE) return got;
+    if (n < 0) return n == -1 ? wshub_bus_redis__read_null(v) : WSHUB_RESP_BROKEN;
     if ((uint64_t)n > rd->bulk_max) {
         v->number = n;
         return WSHUB_RESP_OVERSIZED;
@@ -490,62 +516,49 @@ static int wshub_bus_redis__read_bulk(wshub_bus_redis__reader *rd, wshub_resp_va
     return WSHUB_RESP_DONE;
 }
 
-/* Takes a line as the head of an aggregate: how many parts will follow. */
-static int wshub_bus_redis__read_parts(wshub_resp_value *v) {
+/* Takes a line as the head of an aggregate: how many parts will follow. An empty one and an
+ * attribute cost one besides, since they could otherwise be said again and again without an end. */
+static int wshub_bus_redis__read_parts(wshub_bus_redis__reader *rd, wshub_resp_value *v) {
     int64_t n = 0;
-    if (!wshub_bus_redis__read_length(v, &n)) return WSHUB_RESP_BROKEN;
-    if (n == -1) return wshub_bus_redis__read_null(v);
+    int got = wshub_bus_redis__read_number(rd, v, &n);
+    if (got != WSHUB_RESP_DONE) return got;
+    if (n < 0) return n == -1 ? wshub_bus_redis__read_null(v) : WSHUB_RESP_BROKEN;
     if (n > WSHUB_RESP_ELEMENTS_MAX) return WSHUB_RESP_BROKEN;
 
-    v->number = v->kind == '%' || v->kind == '|' ? 2 * n : n;
-    return WSHUB_RESP_DONE;
+    rd->note = v->kind == '|';
+    rd->parts = v->number = v->kind == '%' || rd->note ? 2 * n : n;
+    rd->cost += rd->parts + (rd->note || n == 0);
+    return rd->cost > WSHUB_RESP_ELEMENTS_MAX ? WSHUB_RESP_BROKEN : WSHUB_RESP_DONE;
 }
 
 /* Reads one value; of an aggregate its head alone. */
 static int wshub_bus_redis__read_value(wshub_bus_redis__reader *rd, wshub_resp_value *v) {
-    int got = wshub_bus_redis__read_line(rd, v);
-    const uint8_t *p = (const uint8_t *)v->text.ptr;
-    if (got != WSHUB_RESP_DONE) return got;
+    int got;
+    rd->parts = 0;
+    rd->note = false;
+    if (rd->at == rd->count) return WSHUB_RESP_MORE;
+    if (rd->bytes[rd->at] == '$') return wshub_bus_redis__read_bulk(rd, v); /* of a message, most */
 
-    switch (v->kind) {
+    switch (rd->bytes[rd->at]) {
     case '+':
     case '-':
     case '(':
     case ',':
-    case '#': return WSHUB_RESP_DONE;
-    case '_': return wshub_bus_redis__read_null(v);
-    case ':':
-        return wshub_bus_redis__number(p, p + v->text.len, &v->number) ? WSHUB_RESP_DONE
-                                                                       : WSHUB_RESP_BROKEN;
-    case '$':
+    case '#': return wshub_bus_redis__read_line(rd, v);
+    case '_':
+        got = wshub_bus_redis__read_line(rd, v);
+        return got == WSHUB_RESP_DONE ? wshub_bus_redis__read_null(v) : got;
+    case ':': return wshub_bus_redis__read_number(rd, v, &v->number);
     case '!':
     case '=': return wshub_bus_redis__read_bulk(rd, v);
     case '*':
     case '~':
     case '>':
     case '%':
-    case '|': return wshub_bus_redis__read_parts(v);
-    default: return WSHUB_RESP_BROKEN;
-    }
-}
-
-/* Whether a value has parts behind its head. `|` is a note in front of a reply, and no part of
- * it. */
-static bool wshub_bus_redis__has_parts(const wshub_resp_value *v) {
-    return v->number > 0 &&
-           (v->kind == '*' || v->kind == '~' || v->kind == '>' || v->kind == '%' || v->kind == '|');
-}
-
-/* How much of WSHUB_RESP_ELEMENTS_MAX a value takes: its parts, and one for what could otherwise be
- * said again and again without an end. */
-static int64_t wshub_bus_redis__cost(const wshub_resp_value *v) {
-    switch (v->kind) {
-    case '*':
-    case '~':
-    case '>':
-    case '%': return v->number ? v->number : 1;
-    case '|': return v->number + 1;
-    default: return 0;
+    case '|': return wshub_bus_redis__read_parts(rd, v);
+    default: /* of no kind; a line all the same, until that is known to be wrong, too */
+        got = wshub_bus_redis__read_line(rd, v);
+        return got == WSHUB_RESP_DONE ? WSHUB_RESP_BROKEN : got;
     }
 }
 
@@ -564,18 +577,19 @@ static void wshub_bus_redis__nest_begin(wshub_bus_redis__nest *nest) {
 
 /* A value has been read: goes into it if it has parts, else out of all that it was the last part
  * of. False: too deep. */
-static bool wshub_bus_redis__nest_step(wshub_bus_redis__nest *nest, const wshub_resp_value *v) {
+static bool wshub_bus_redis__nest_step(wshub_bus_redis__nest *nest,
+                                       const wshub_bus_redis__reader *rd) {
     WSHUB_ASSERT(nest->left[nest->depth] > 0);
-    if (wshub_bus_redis__has_parts(v)) {
+    if (rd->parts) {
         if (nest->depth == WSHUB_RESP_DEPTH_MAX) return false;
         nest->depth++;
-        nest->left[nest->depth] = v->number;
-        nest->note[nest->depth] = v->kind == '|';
-        nest->notes += v->kind == '|';
+        nest->left[nest->depth] = rd->parts;
+        nest->note[nest->depth] = rd->note;
+        nest->notes += rd->note;
         return true;
     }
 
-    if (v->kind != '|') nest->left[nest->depth]--;
+    if (rd->note || --nest->left[nest->depth] > 0) return true;
     while (nest->depth && nest->left[nest->depth] == 0) {
         bool note = nest->note[nest->depth--];
         if (note)
@@ -588,33 +602,34 @@ static bool wshub_bus_redis__nest_step(wshub_bus_redis__nest *nest, const wshub_
 
 WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_max,
                               wshub_resp *out) {
-    wshub_bus_redis__reader rd = wshub_bus_redis__reader_of(bytes, count, bulk_max);
+    wshub_bus_redis__reader rd;
     wshub_bus_redis__nest nest;
-    int64_t elements = 0;
-    memset(out, 0, sizeof *out);
+    wshub_resp_value deeper, *v = &out->value;
+    memset(v, 0, sizeof *v);
+    out->items_count = out->bytes = out->values = 0;
+    wshub_bus_redis__reader_begin(&rd, bytes, count, bulk_max);
     wshub_bus_redis__nest_begin(&nest);
 
     while (nest.left[0]) {
-        wshub_resp_value v;
         size_t from = rd.at;
-        int got = rd.at > rd.bytes_max ? WSHUB_RESP_BROKEN : wshub_bus_redis__read_value(&rd, &v);
+        int got = rd.at > rd.bytes_max ? WSHUB_RESP_BROKEN : wshub_bus_redis__read_value(&rd, v);
         if (got == WSHUB_RESP_OVERSIZED) {
             out->bytes = from;
-            out->value.number = v.number;
+            out->value.number = v->number;
         }
         if (got != WSHUB_RESP_DONE) return got;
 
-        elements += wshub_bus_redis__cost(&v);
-        if (elements > WSHUB_RESP_ELEMENTS_MAX) return WSHUB_RESP_BROKEN;
-
-        if (v.kind != '|' && nest.depth == 0) out->value = v;
-        if (v.kind != '|' && nest.depth == 1 && !nest.notes && out->items_count < WSHUB_RESP_ITEMS)
-            out->items[out->items_count++] = v;
-        if (!wshub_bus_redis__nest_step(&nest, &v)) return WSHUB_RESP_BROKEN;
+        /* An attribute is not kept: what it stands before takes its place. */
+        if (nest.depth == 1 && v != &deeper && !rd.note) out->items_count++;
+        if (!wshub_bus_redis__nest_step(&nest, &rd)) return WSHUB_RESP_BROKEN;
+        v = &deeper;
+        if (nest.depth == 0) v = &out->value;
+        if (nest.depth == 1 && !nest.notes && out->items_count < WSHUB_RESP_ITEMS)
+            v = &out->items[out->items_count];
     }
 
     WSHUB_ASSERT(rd.at <= count);
-    out->values = (size_t)elements + 1;
+    out->values = (size_t)rd.cost + 1;
     out->bytes = rd.at;
     return WSHUB_RESP_DONE;
 }
@@ -664,10 +679,11 @@ static void wshub_bus_redis__show(const wshub_resp_value *v, wshub_bus_reply *ou
  * `values`, the first of them is the reply. Attributes are left out. */
 static void wshub_bus_redis__build(const uint8_t *bytes, size_t count, uint32_t bulk_max,
                                    wshub_bus_reply *nodes, size_t values) {
-    wshub_bus_redis__reader rd = wshub_bus_redis__reader_of(bytes, count, bulk_max);
+    wshub_bus_redis__reader rd;
     wshub_bus_redis__nest nest;
     wshub_bus_reply *next[WSHUB_RESP_DEPTH_MAX + 1]; /* where the next value goes, by depth */
     size_t used = 1;
+    wshub_bus_redis__reader_begin(&rd, bytes, count, bulk_max);
     wshub_bus_redis__nest_begin(&nest);
     next[0] = nodes;
 
@@ -678,15 +694,15 @@ static void wshub_bus_redis__build(const uint8_t *bytes, size_t count, uint32_t 
         bool fits;
         WSHUB_ASSERT(got == WSHUB_RESP_DONE);
 
-        if (v.kind != '|' && !nest.notes) {
+        if (!rd.note && !nest.notes) {
             node = next[nest.depth]++;
             WSHUB_ASSERT((size_t)(node - nodes) < values);
             wshub_bus_redis__show(&v, node);
         }
 
-        fits = wshub_bus_redis__nest_step(&nest, &v);
+        fits = wshub_bus_redis__nest_step(&nest, &rd);
         WSHUB_ASSERT(fits);
-        if (node && wshub_bus_redis__has_parts(&v)) {
+        if (node && rd.parts) {
             node->items = next[nest.depth] = nodes + used;
             used += node->count;
         }
@@ -1232,18 +1248,17 @@ static bool wshub_bus_redis__awaits(const wshub_bus_redis__link *link, wshub_bus
 
 /* Writes the head of a RESP value: its kind and a number. */
 static void wshub_bus_redis__head(uint8_t **at, char kind, size_t n) {
-    char digits[24];
-    size_t i = sizeof digits;
-    *(*at)++ = (uint8_t)kind;
-    do {
-        digits[--i] = (char)('0' + (int)(n % 10));
-        n /= 10;
-    } while (n);
+    uint64_t limit = 10; /* what has one digit more than was counted begins there */
+    size_t digits = 1, i;
+    uint8_t *p = *at;
+    for (; n >= limit && digits < 19; limit *= 10) digits++;
 
-    memcpy(*at, digits + i, sizeof digits - i);
-    *at += sizeof digits - i;
-    *(*at)++ = '\r';
-    *(*at)++ = '\n';
+    *p++ = (uint8_t)kind;
+    for (i = digits; i-- > 0; n /= 10) p[i] = (uint8_t)('0' + n % 10);
+    p += digits;
+    *p++ = '\r';
+    *p++ = '\n';
+    *at = p;
 }
 
 /* Writes a word, with something before it. */

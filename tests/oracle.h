@@ -196,6 +196,7 @@ __attribute__((unused)) static int64_t oracle_resp(const uint8_t *p, size_t n, i
                                                    int64_t *elements) {
     const uint8_t *line = p;
     int64_t count, at, i;
+    uint64_t number = 0;
     size_t len = 0;
     bool minus;
     while (len < n && p[len] != '\n') len++;
@@ -207,12 +208,13 @@ __attribute__((unused)) static int64_t oracle_resp(const uint8_t *p, size_t n, i
     line++;
     minus = *line == '-';
     if (minus) line++;
-    if (p + len - 1 - line < 1 || p + len - 1 - line > 18) return -1;
-    for (count = 0; line < p + len - 1; line++) {
+    if (p + len - 1 - line < 1 || p + len - 1 - line > 19) return -1;
+    for (; line < p + len - 1; line++) {
         if (*line < '0' || *line > '9') return -1;
-        count = count * 10 + (*line - '0');
+        number = number * 10 + (uint64_t)(*line - '0');
     }
-    if (minus) count = -count;
+    if (number > (uint64_t)INT64_MAX + minus) return -1;
+    count = number > INT64_MAX ? INT64_MIN : minus ? -(int64_t)number : (int64_t)number;
     if (p[0] == ':') return at;
     if (count < -1) return -1;
     if (count == -1) return at;
@@ -223,7 +225,7 @@ __attribute__((unused)) static int64_t oracle_resp(const uint8_t *p, size_t n, i
     }
     if (count > 4096) return -1;
     if (p[0] == '%' || p[0] == '|') count *= 2;
-    *elements += count;
+    *elements += count + (p[0] == '|' || count == 0); /* what is said without an end has one */
     if (*elements > 4096 || (count && depth == 8)) return -1;
     if (p[0] == '|') count++; /* what it is a note to follows */
     for (i = 0; i < count; i++) {
