@@ -20,11 +20,13 @@
  * THE API     >>types  >>tables  >>desc  >>api-hub  >>api-conn  >>api-mount  >>api-realm
  *             >>api-client  >>api-room  >>api-send  >>api-ask  >>api-dialect  >>api-http  >>api-post  >>api-bus  >>api-codec
  * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>sha1  >>base64  >>siphash  >>json  >>http  >>frame
- *             >>slots  >>index  >>deadlines  >>envelope
- *   below     >>hub  >>log  >>queue  >>mount  >>conn  >>reply  >>exchange  >>message  >>due  >>flow
- *   above     >>walks  >>checks  >>realms  >>clients  >>subs  >>rooms  >>ask  >>session  >>gate
- *             >>transform  >>routing  >>auth  >>events  >>answers  >>upper  >>bus  >>asking  >>sends
- *             >>speaking  >>post  >>app-timers  >>dialect-json  >>settle  >>stats  >>public  >>licence
+ *             >>slots  >>index  >>deadlines
+ *   below     >>hub  >>log  >>queue  >>mount  >>conn  >>reply  >>exchange  >>message  >>due
+ *             >>flow
+ *   above     >>walks  >>checks  >>realms  >>clients  >>uplink  >>subs  >>rooms  >>ask  >>session
+ *             >>gate  >>transform  >>routing  >>auth  >>events  >>answers  >>upper  >>bus
+ *             >>asking  >>sends  >>speaking  >>post  >>app-timers  >>dialect-json  >>envelope
+ *             >>emitter  >>settle  >>stats  >>public  >>licence
  */
 
 /* ================================================================================================
@@ -444,7 +446,7 @@
  * - A busy turn is no outage: over a bus that is up what is published waits for room, up to
  *   bus_burst_bytes_max; only while the bus is down do bus_queue_bytes_max and bus_queue_ms_max
  *   drop the oldest. What was accepted here can be read by every equal instance, and a shutdown
- *   waits for the broker's word (wshub__outbox_add, wshub__bus_leave; tests/test_bus.c).
+ *   waits for the broker's word (wshub__uplink_push, wshub__bus_leave; tests/test_outbox.c).
  * - A description that is half right is refused by wshub_desc_problem() with a text that names
  *   the field: a list without its count, an origin no browser sends, limits under which nobody
  *   could be accepted (tests/test_desc.c).
@@ -4806,83 +4808,6 @@ static bool wshub__deadlines_agree(const wshub__deadlines *d) {
 }
 #endif
 
-/* ---- >>envelope ------------------------------------------------------------------------------
- * The message between instances (BUS-2), the only place that writes or reads it. Knows no hub.
- * Proved by tests/test_bus.c. */
-
-typedef struct wshub__envelope {
-    wshub_str server_id; /* raw JSON strings when read */
-    wshub_str type, target, event, data, exclude;
-} wshub__envelope;
-
-static const char *const wshub__bus_types[] = {"", "broadcast", "client", "user", "room"};
-static const char *const wshub__bus_prefixes[] = {"", "ws:broadcast",
-                                                  "ws:client:", "ws:user:", "ws:room:"};
-
-static void wshub__envelope_write(const wshub__mem *m, wshub__buf *b, wshub_str server_id,
-                                  const wshub_dest *dest, const wshub_msg *msg) {
-    size_t i;
-    wshub__buf_text(m, b, "{\"serverId\":");
-    wshub__buf_quote(m, b, server_id);
-    wshub__buf_text(m, b, ",\"type\":\"");
-    wshub__buf_text(m, b, wshub__bus_types[dest->kind]);
-    wshub__buf_text(m, b, "\"");
-    if (dest->kind != WSHUB_DEST_ALL) {
-        wshub__buf_text(m, b, ",\"target\":");
-        wshub__buf_quote(m, b, dest->name);
-    }
-    wshub__buf_text(m, b, ",\"event\":");
-    wshub__buf_quote(m, b, msg->event);
-    if (msg->data.ptr) {
-        wshub__buf_text(m, b, ",\"data\":");
-        wshub__buf_add(m, b, msg->data.ptr, msg->data.len);
-    }
-    if (dest->exclude) {
-        wshub__buf_text(m, b, ",\"exclude\":[");
-        for (i = 0; i < dest->exclude_count; i++) {
-            if (i) wshub__buf_text(m, b, ",");
-            wshub__buf_quote(m, b, dest->exclude[i]);
-        }
-        wshub__buf_text(m, b, "]");
-    }
-    wshub__buf_text(m, b, "}");
-}
-
-/* The raw serverId of an envelope as every instance writes it, found without parsing. ptr NULL:
- * unknown. */
-static wshub_str wshub__envelope_peek(wshub_str payload) {
-    static const char head[] = "{\"serverId\":\"";
-    const size_t n = sizeof head - 1;
-    const char *quote;
-    if (payload.len <= n || memcmp(payload.ptr, head, n) != 0) return wshub__str(NULL, 0);
-    quote = (const char *)memchr(payload.ptr + n, '"', payload.len - n);
-    return quote ? wshub__str(payload.ptr + n, (size_t)(quote - payload.ptr) - n)
-                 : wshub__str(NULL, 0);
-}
-
-static bool wshub__envelope_read(wshub_str payload, uint32_t depth_max, wshub__envelope *out) {
-    wshub_json_field f[6];
-    size_t i;
-    static const char *const keys[6] = {"serverId", "type", "target", "event", "data", "exclude"};
-    for (i = 0; i < 6; i++) {
-        f[i].key = keys[i];
-        f[i].value = wshub__str(NULL, 0);
-    }
-    if (!wshub_utf8_check((const uint8_t *)payload.ptr, payload.len)) return false;
-    if (wshub_json_fields((const uint8_t *)payload.ptr, payload.len, depth_max, f, 6) !=
-        WSHUB_JSON_FIELDS) {
-        return false;
-    }
-    out->server_id = f[0].value;
-    out->type = f[1].value;
-    out->target = f[2].value;
-    out->event = f[3].value;
-    out->data = f[4].value;
-    out->exclude = f[5].value;
-    return wshub_json_peek(out->server_id) == WSHUB_JSON_STRING &&
-           wshub_json_peek(out->event) == WSHUB_JSON_STRING;
-}
-
 /* ---- >>hub -------------------------------------------------------------------------------------
  * The objects of both storeys, and what all rooms share: entering and leaving, the clock, randomness,
  * log lines. on_log is called from wshub__log_tell() alone, never from inside a change (proved by
@@ -5046,20 +4971,39 @@ typedef struct wshub__exchange {
 #define WSHUB__REFUSAL_BYTES_MAX 120u /* text of a refusal */
 #define WSHUB__ALLOW "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
-/* a publication that waits; channel, payload and brief follow */
+/* A publication that waits for the bus. Channel, payload and brief follow it, in one block of cap
+ * bytes. */
 typedef struct wshub__pub {
     struct wshub__pub *next;
     uint64_t at; /* when it was published */
     uint32_t channel_len, payload_len, brief_len, cap;
 } wshub__pub;
 
+/* The publications that wait, oldest first. */
 typedef struct wshub__outbox {
     wshub__pub *head, *tail;
     uint64_t bytes, count;
     uint64_t left; /* bytes that the bus did not take when they were offered last */
 } wshub__outbox;
 
-/* exact mode: a channel on its way in or out; its name follows */
+/* How the connection behind a bus stands. Which state may follow which stands in
+ * wshub__uplink_follows, and wshub__uplink_to() alone writes it. */
+typedef enum wshub__uplink_state {
+    WSHUB__UPLINK_NONE,   /* there is no bus, or it has been left */
+    WSHUB__UPLINK_DOWN,   /* no connection: what is published waits, to a limit (BUS-5) */
+    WSHUB__UPLINK_LINKED, /* connected; what is wanted is being subscribed to */
+    WSHUB__UPLINK_UP
+} wshub__uplink_state;
+
+/* An owner's end of its bus: a hub's, or an emitter's (>>uplink). */
+typedef struct wshub__uplink {
+    wshub_bus bus;
+    const struct wshub__words *words; /* how a dialect speaks on it */
+    uint8_t state;                    /* wshub__uplink_state */
+    wshub__outbox outbox;
+} wshub__uplink;
+
+/* Exact mode (BUS-4): a channel on its way in or out; its name follows. */
 typedef struct wshub__chan {
     wshub__name name;
     struct wshub__chan *prev, *next;
@@ -5070,6 +5014,15 @@ typedef struct wshub__chan {
 typedef struct wshub__chans {
     wshub__chan *head, *tail;
 } wshub__chans;
+
+/* How far everything has been subscribed to anew, since the bus was connected: what comes next. */
+typedef enum wshub__replay_phase {
+    WSHUB__REPLAY_DONE,
+    WSHUB__REPLAY_BASE, /* what every instance listens to */
+    WSHUB__REPLAY_ROOMS,
+    WSHUB__REPLAY_USERS,
+    WSHUB__REPLAY_CLIENTS
+} wshub__replay_phase;
 
 typedef enum wshub__phase {
     WSHUB__RUNNING,
@@ -5238,15 +5191,14 @@ struct wshub {
     uint64_t drain_start, drain_done;
     uint16_t drain_code;
     wshub__buf drain_reason;
-    wshub_bus bus;
-    bool has_bus, bus_linked, bus_up;
-    wshub__outbox outbox;
+    wshub__uplink uplink;
+    uint64_t bus_since;  /* down since then */
+    uint64_t bus_broken; /* of what the bus will have no word about: counted already */
     wshub__chans subs_in, subs_out;
     wshub__index channels; /* those in the two lists */
     uint32_t subs_count;
-    uint32_t replay, replay_at; /* where wshub__replay() is: a phase, 0: done; what is left of it */
-    uint64_t bus_since;         /* down since then */
-    uint64_t bus_broken;        /* of what the bus will have no word about: counted already */
+    uint32_t replay;    /* wshub__replay_phase */
+    uint32_t replay_at; /* how many of the phase's things are left; UINT32_MAX: all of them */
     wshub__node *posts;
     size_t posted_bytes; /* a machine word, as it is atomic */
 };
@@ -8609,13 +8561,405 @@ static wshub_err wshub__metadata_set(wshub *hub, wshub__client *c, wshub_str met
     return WSHUB_OK;
 }
 
+/* ---- >>uplink ----------------------------------------------------------------------------------
+ * An owner's end of its bus, for hubs and emitters alike: how the connection stands, and the outbox
+ * in which publications wait. A busy turn is no outage: over a bus that is up they are handed over as
+ * they come, what it cannot take at once waits under a limit of its own (bus_burst_bytes_max), and a
+ * message may be as long as it likes; while the bus is down what waits is kept up to
+ * bus_queue_bytes_max (BUS-5). Knows no hub, and neither channels nor envelopes: these are the words
+ * of a dialect (wshub__words). Calls nothing of a bus but its orders, which make no report. Where
+ * memory is wanting, nothing has changed.
+ * Uses >>mem, >>buf. Proved by tests/test_outbox.c, test_bus_table.c. */
+
+/* A message of another instance that has been read. */
+typedef struct wshub__letter {
+    wshub_dest dest; /* kind is not RESOLVE */
+    wshub_str event, data;
+    char *block; /* of the texts that had to be decoded; NULL: there is none */
+    size_t block_bytes;
+} wshub__letter;
+
+typedef enum wshub__letter_verdict {
+    WSHUB__LETTER_FINE,
+    WSHUB__LETTER_OWN,     /* this instance wrote it, or one that calls itself so */
+    WSHUB__LETTER_BAD,     /* it is none */
+    WSHUB__LETTER_NOWHERE, /* it names no destination that there is */
+    WSHUB__LETTER_MISFIT,  /* its destination is not the one that its channel stands for */
+    WSHUB__LETTER_NOMEM
+} wshub__letter_verdict;
+
+#define WSHUB__CHANNEL_BYTES_MAX (WSHUB_NAME_BYTES_MAX + 16u)
+
+/* How a dialect speaks on the bus: what channels are called, and what instances write to each other. */
+typedef struct wshub__words {
+    /* The channels that every instance subscribes to. exact: to those alone of it for which no name
+     * stands (BUS-4). Returns how many. */
+    size_t (*base)(bool exact, const wshub_bus_channel **out_channels);
+    /* Writes the channel of a destination, at most WSHUB__CHANNEL_BYTES_MAX bytes. Returns its length. */
+    size_t (*channel)(char *to, wshub_dest_kind kind, wshub_str name);
+    /* Appends a message to the other instances. */
+    void (*write)(const wshub__mem *m, wshub__buf *b, wshub_str server_id, const wshub_dest *dest,
+                  const wshub_msg *msg);
+    /* Who wrote it, seen without reading all of it. ptr NULL: that cannot be seen so. */
+    wshub_str (*writer)(wshub_str payload);
+    /* Reads a message of another instance. FINE: *out has its texts, views of the payload and of
+     * out->block, which is the caller's to free. */
+    wshub__letter_verdict (*read)(const wshub *hub, wshub_str channel, wshub_str payload,
+                                  wshub__letter *out);
+} wshub__words;
+
+/* ---- the state of the connection ---- */
+
+/* The one door to the state of an uplink. */
+static void wshub__uplink_to(wshub__uplink *u, wshub__uplink_state to) {
+    enum {
+        NONE = 1 << WSHUB__UPLINK_NONE,
+        DOWN = 1 << WSHUB__UPLINK_DOWN,
+        LINKED = 1 << WSHUB__UPLINK_LINKED,
+        UP = 1 << WSHUB__UPLINK_UP
+    };
+    static const uint8_t wshub__uplink_follows[] = {
+        DOWN,                      /* NONE: a bus is taken */
+        LINKED | UP | NONE,        /* DOWN: UP at once is said where nothing can be subscribed to */
+        LINKED | UP | DOWN | NONE, /* LINKED: and again where the connection is another one */
+        LINKED | DOWN | NONE       /* UP */
+    };
+    WSHUB_ASSERT(wshub__uplink_follows[u->state] >> to & 1);
+    (void)wshub__uplink_follows;
+    u->state = (uint8_t)to;
+}
+
+/* Takes what a bus reports. False: it says nothing new, and nothing has changed. */
+static bool wshub__uplink_hear(wshub__uplink *u, wshub_bus_state reported) {
+    wshub__uplink_state to = reported == WSHUB_BUS_UP          ? WSHUB__UPLINK_UP
+                             : reported == WSHUB_BUS_CONNECTED ? WSHUB__UPLINK_LINKED
+                                                               : WSHUB__UPLINK_DOWN;
+    if (u->state == WSHUB__UPLINK_NONE) return false; /* it has been left: nobody listens */
+    if (u->state == (uint8_t)to && to != WSHUB__UPLINK_LINKED) return false;
+    wshub__uplink_to(u, to);
+    return true;
+}
+
+static bool wshub__uplink_is_up(const wshub__uplink *u) {
+    return u->state == WSHUB__UPLINK_UP;
+}
+
+static bool wshub__uplink_is_linked(const wshub__uplink *u) {
+    return u->state >= WSHUB__UPLINK_LINKED;
+}
+
+static bool wshub__uplink_is_there(const wshub__uplink *u) {
+    return u->state != WSHUB__UPLINK_NONE;
+}
+
+#define WSHUB__BUS_MISFIT                                                                          \
+    "bus: its table is of another wshub.h; compile this backend anew with the one of the hub, "    \
+    "and in a table of your own set version to WSHUB_BUS_VERSION"
+
+/* Whether a table was compiled against this header. Nothing else of one that was not may be read. */
+static bool wshub__bus_fits(const wshub_bus *bus) {
+    return bus->version == WSHUB_BUS_VERSION;
+}
+
+static bool wshub__bus_taken(const wshub_bus *bus) {
+    return bus->taken && bus->taken(bus->ctx);
+}
+
+/* Of what the bus has taken: how much waits for the broker's word (BYE-2), and how much will never
+ * have one, since its connection broke. */
+static uint64_t wshub__uplink_pending(const wshub__uplink *u) {
+    return u->bus.pending ? u->bus.pending(u->bus.ctx) : 0;
+}
+
+static uint64_t wshub__uplink_broken(const wshub__uplink *u) {
+    return u->bus.unconfirmed ? u->bus.unconfirmed(u->bus.ctx) : 0;
+}
+
+static void wshub__uplink_pump(wshub__uplink *u) {
+    if (wshub__uplink_is_there(u) && u->bus.pump) u->bus.pump(u->bus.ctx);
+}
+
+/* ---- briefs: the same message for hubs of this process ----
+ * Beside the envelope lies what is known of it already, so that its texts and its frame are made and
+ * checked once, not once a hub (wshub_bus.hand_over). Nobody but these two functions looks into one.
+ * Whoever changes it raises WSHUB_BUS_VERSION. */
+
+#define WSHUB__BRIEF_EXCLUDES 32u /* those who exclude more have no brief */
+
+/* A brief's head; the lengths of the excluded follow, then name, event, the excluded and the frame. */
+typedef struct wshub__brief_head {
+    uint32_t kind, name_len, event_len, exclude_count, frame_len;
+    uint32_t data_len; /* data is the frame's, before its last byte */
+} wshub__brief_head;
+
+/* A brief that has been read; all texts are views of it. */
+typedef struct wshub__brief {
+    wshub_dest dest; /* dest.exclude is the array below */
+    wshub_str event, data, frame;
+    wshub_str exclude[WSHUB__BRIEF_EXCLUDES];
+} wshub__brief;
+
+static void wshub__brief_write(const wshub__mem *m, wshub__buf *b, const wshub_dest *dest,
+                               const wshub_msg *msg, wshub_str frame) {
+    wshub__brief_head h;
+    uint32_t i;
+    WSHUB_ASSERT(dest->kind != WSHUB_DEST_RESOLVE);
+    WSHUB_ASSERT(dest->exclude_count <= WSHUB__BRIEF_EXCLUDES);
+    WSHUB_ASSERT(frame.len > msg->data.len);
+    h.kind = (uint32_t)dest->kind;
+    h.name_len = dest->kind == WSHUB_DEST_ALL ? 0 : (uint32_t)dest->name.len;
+    h.event_len = (uint32_t)msg->event.len;
+    h.data_len = (uint32_t)msg->data.len;
+    h.exclude_count = (uint32_t)dest->exclude_count;
+    h.frame_len = (uint32_t)frame.len;
+
+    wshub__buf_add(m, b, &h, sizeof h);
+    for (i = 0; i < h.exclude_count; i++) {
+        uint32_t len = (uint32_t)dest->exclude[i].len;
+        wshub__buf_add(m, b, &len, sizeof len);
+    }
+    wshub__buf_add(m, b, dest->name.ptr, h.name_len);
+    wshub__buf_add(m, b, msg->event.ptr, msg->event.len);
+    for (i = 0; i < h.exclude_count; i++)
+        wshub__buf_add(m, b, dest->exclude[i].ptr, dest->exclude[i].len);
+    wshub__buf_add(m, b, frame.ptr, frame.len);
+}
+
+/* The text of so many bytes at *at, which moves on. */
+static wshub_str wshub__brief_text(const char **at, uint32_t len) {
+    wshub_str s = wshub__str(*at, len);
+    *at += len;
+    return s;
+}
+
+static void wshub__brief_read(wshub_str brief, wshub__brief *out) {
+    wshub__brief_head h;
+    const char *lens = brief.ptr + sizeof h, *at;
+    uint32_t i;
+    memcpy(&h, brief.ptr, sizeof h);
+    WSHUB_ASSERT(h.exclude_count <= WSHUB__BRIEF_EXCLUDES);
+    at = lens + h.exclude_count * sizeof(uint32_t);
+
+    memset(&out->dest, 0, sizeof out->dest);
+    out->dest.kind = (wshub_dest_kind)h.kind;
+    out->dest.name = wshub__brief_text(&at, h.name_len);
+    out->event = wshub__brief_text(&at, h.event_len);
+    for (i = 0; i < h.exclude_count; i++) {
+        uint32_t len;
+        memcpy(&len, lens + i * sizeof len, sizeof len);
+        out->exclude[i] = wshub__brief_text(&at, len);
+    }
+    out->dest.exclude = out->exclude;
+    out->dest.exclude_count = h.exclude_count;
+    out->frame = wshub__brief_text(&at, h.frame_len);
+    out->data = wshub__str(out->frame.ptr + h.frame_len - 1 - h.data_len, h.data_len);
+    WSHUB_ASSERT(at == brief.ptr + brief.len);
+}
+
+/* ---- the outbox ---- */
+
+/* Limits that hubs and emitters share, where their descriptions say nothing. */
+#define WSHUB__BUS_QUEUE_BYTES 1048576u
+#define WSHUB__JSON_DEPTH 1024u
+
+static uint32_t wshub__bus_burst(uint32_t queue_bytes_max) {
+    return queue_bytes_max > 16u << 20 ? queue_bytes_max : 16u << 20;
+}
+
+/* What a publication counts against limits: not its brief, which never has more than the payload and
+ * its texts once again. */
+static uint64_t wshub__pub_bytes(const wshub__pub *p) {
+    return (uint64_t)p->channel_len + p->payload_len;
+}
+
+/* Writes one publication, in one block. frame: the message as it is on the wire, which makes a brief;
+ * ptr NULL: there is none. NULL: out of memory. */
+static wshub__pub *wshub__pub_new(const wshub__mem *m, const wshub__words *words, uint64_t now,
+                                  wshub_str server_id, const wshub_dest *dest, const wshub_msg *msg,
+                                  wshub_str frame) {
+    wshub__buf b;
+    wshub__pub *p;
+    uint32_t channel_len, payload_at, brief_at;
+    size_t usual = sizeof *p + 160 + 2 * (dest->name.len + msg->event.len) + msg->data.len;
+    if (frame.ptr) usual += sizeof(wshub__brief_head) + frame.len;
+    memset(&b, 0, sizeof b);
+    if (!wshub__buf_room(m, &b, usual)) return NULL;
+
+    b.len = sizeof *p;
+    channel_len = (uint32_t)words->channel((char *)b.ptr + b.len, dest->kind, dest->name);
+    WSHUB_ASSERT(channel_len <= WSHUB__CHANNEL_BYTES_MAX && b.len + channel_len <= b.cap);
+    payload_at = b.len += channel_len;
+    words->write(m, &b, server_id, dest, msg);
+    brief_at = b.len;
+    if (frame.ptr && dest->exclude_count <= WSHUB__BRIEF_EXCLUDES)
+        wshub__brief_write(m, &b, dest, msg, frame);
+    if (b.bad) {
+        wshub__buf_done(m, &b);
+        return NULL;
+    }
+
+    p = (wshub__pub *)(void *)b.ptr;
+    p->next = NULL;
+    p->at = now;
+    p->channel_len = channel_len;
+    p->payload_len = brief_at - payload_at;
+    p->brief_len = b.len - brief_at;
+    p->cap = b.cap;
+    return p;
+}
+
+static void wshub__pub_free(const wshub__mem *m, wshub__pub *p) {
+    wshub__mem_free(m, p, p->cap);
+}
+
+static void wshub__outbox_push(wshub__outbox *box, wshub__pub *p) {
+    WSHUB_ASSERT((box->head == NULL) == (box->count == 0));
+    *(box->tail ? &box->tail->next : &box->head) = p;
+    box->tail = p;
+    box->bytes += wshub__pub_bytes(p);
+    box->count++;
+}
+
+static void wshub__outbox_pop(const wshub__mem *m, wshub__outbox *box) {
+    wshub__pub *p = box->head;
+    WSHUB_ASSERT(p && box->bytes >= wshub__pub_bytes(p));
+    box->head = p->next;
+    if (!box->head) box->tail = NULL;
+    box->bytes -= wshub__pub_bytes(p);
+    box->count--;
+    wshub__pub_free(m, p);
+}
+
+static void wshub__outbox_done(const wshub__mem *m, wshub__outbox *box) {
+    while (box->head) wshub__outbox_pop(m, box);
+}
+
+/* The oldest go until `more` bytes fit in. Returns how many have gone. */
+static uint64_t wshub__outbox_trim(const wshub__mem *m, wshub__outbox *box, uint64_t max,
+                                   uint64_t more) {
+    uint64_t dropped = 0;
+    for (; box->head && box->bytes + more > max; dropped++) wshub__outbox_pop(m, box);
+    return dropped;
+}
+
+/* Those that have waited for so long go. Returns how many. */
+static uint64_t wshub__outbox_expire(const wshub__mem *m, wshub__outbox *box, uint64_t now,
+                                     uint32_t ms) {
+    uint64_t dropped = 0;
+    for (; box->head && box->head->at + ms <= now; dropped++) wshub__outbox_pop(m, box);
+    return dropped;
+}
+
+#define WSHUB__OFFER_MAX 64u          /* publications in one call of the bus */
+#define WSHUB__HANDOVER_BYTES 262144u /* so much is gathered before a busy turn hands it over */
+
+/* Offers the bus the oldest publications, with their briefs if it takes them. Returns how many it took
+ * of how many. */
+static size_t wshub__uplink_offer(const wshub__uplink *u, size_t *out_offered) {
+    wshub_bus_msg msgs[WSHUB__OFFER_MAX];
+    wshub_bus_handover items[WSHUB__OFFER_MAX];
+    const wshub_bus *bus = &u->bus;
+    const wshub__pub *p = u->outbox.head;
+    size_t n = 0;
+    for (; p && n < WSHUB__OFFER_MAX; p = p->next, n++) {
+        wshub_str channel = wshub__str(p + 1, p->channel_len);
+        wshub_str payload = wshub__str(channel.ptr + p->channel_len, p->payload_len);
+        if (bus->hand_over) {
+            items[n].channel = channel;
+            items[n].payload = payload;
+            items[n].brief = wshub__str(payload.ptr + p->payload_len, p->brief_len);
+        } else {
+            msgs[n].channel = channel;
+            msgs[n].payload = payload;
+        }
+    }
+    *out_offered = n;
+    return bus->hand_over ? bus->hand_over(bus->ctx, items, n) : bus->publish(bus->ctx, msgs, n);
+}
+
+/* Hands over what the bus takes, to the network at once where it is full otherwise. Returns how many. */
+static uint64_t wshub__uplink_flush(const wshub__mem *m, wshub__uplink *u) {
+    wshub__outbox *box = &u->outbox;
+    uint64_t sent = 0;
+    bool flushed = false; /* since it took something last */
+    WSHUB_ASSERT(wshub__uplink_is_up(u));
+    while (box->head) {
+        size_t offered, took = wshub__uplink_offer(u, &offered);
+        WSHUB_ASSERT(took <= offered);
+        sent += took;
+        offered -= took;
+        if (took) flushed = false;
+        while (took--) wshub__outbox_pop(m, box);
+
+        if (!offered) continue;
+        if (flushed || !u->bus.flush) break;
+        u->bus.flush(u->bus.ctx);
+        flushed = true;
+    }
+    box->left = box->bytes;
+    return sent;
+}
+
+/* Lets a publication wait, and hands over what has gathered. It is the outbox's then, or freed.
+ *   max      bytes that may wait; while the bus is down, also those of each of them. Over a bus that
+ *            is up, one that nothing waits before may be longer
+ *   dropped  counts the oldest, which go for it over the limit. NULL: nothing goes for it
+ *   sent     counts what was handed over
+ * Returns OK, or LIMIT: it is longer than may wait, or nothing goes for it. */
+static wshub_err wshub__uplink_push(const wshub__mem *m, wshub__uplink *u, wshub__pub *p,
+                                    uint64_t max, uint64_t *dropped, uint64_t *sent) {
+    wshub__outbox *box = &u->outbox;
+    uint64_t bytes = wshub__pub_bytes(p);
+    bool up = wshub__uplink_is_up(u);
+    WSHUB_ASSERT(wshub__uplink_is_there(u));
+    if (up && box->bytes + bytes > max) *sent += wshub__uplink_flush(m, u);
+    if ((!up && bytes > max) || (!dropped && box->head && box->bytes + bytes > max)) {
+        wshub__pub_free(m, p);
+        return WSHUB_ERR_LIMIT;
+    }
+
+    if (dropped) *dropped += wshub__outbox_trim(m, box, max, bytes);
+    wshub__outbox_push(box, p);
+    if (up && box->bytes >= box->left + WSHUB__HANDOVER_BYTES) *sent += wshub__uplink_flush(m, u);
+    return WSHUB_OK;
+}
+
+/* ---- taking and leaving a bus ---- */
+
+/* Leaves the bus; what waits is lost. From here on nothing is published, not even by those who are told
+ * meanwhile that their requests will not be answered. */
+static void wshub__uplink_leave(const wshub__mem *m, wshub__uplink *u) {
+    wshub__uplink_to(u, WSHUB__UPLINK_NONE);
+    (void)u->bus.attach(u->bus.ctx, NULL);
+    wshub__outbox_done(m, &u->outbox);
+}
+
+/* Takes a bus for an owner. If that fails, the bus has been left again. */
+static wshub_err wshub__uplink_attach(const wshub__mem *m, wshub__uplink *u, const wshub_bus *bus,
+                                      const wshub__words *words, const wshub_bus_owner *owner) {
+    wshub_err err;
+    u->bus = *bus;
+    u->words = words;
+    wshub__uplink_to(u, WSHUB__UPLINK_DOWN);
+    err = u->bus.attach(u->bus.ctx, owner);
+    if (err) wshub__uplink_leave(m, u);
+    return err;
+}
+
 /* ---- >>subs ------------------------------------------------------------------------------------
- * Which channels the bus is asked for (BUS-1, BUS-4): in exact mode a channel for each name that is here,
- * subscribed when the first comes, given up some time after the last has gone. Handed to the bus in
- * settle, in batches. Proved by tests/test_bus.c. */
+ * Which channels the bus is asked for (BUS-1, BUS-4). In exact mode that is a channel for each name
+ * that is here, subscribed to when the first comes, given up some time after the last has gone; what
+ * changes is handed to the bus in settle, in batches. When the bus is connected, everything is
+ * subscribed to anew, a phase after the other (replay), as far at a time as the bus has room.
+ * Uses >>uplink, >>clients. Proved by tests/test_channels.c, test_bus.c. */
+
+#define WSHUB__SUBS_AGAIN_MS 50u /* until a bus that had no room is asked again */
+
+/* ---- what has come or gone ---- */
 
 static void wshub__chan_free(wshub *hub, wshub__chan *c) {
     wshub__chans *list = c->out ? &hub->subs_out : &hub->subs_in;
+    WSHUB_ASSERT(hub->subs_count > 0);
     *(c->prev ? &c->prev->next : &list->head) = c->next;
     *(c->next ? &c->next->prev : &list->tail) = c->prev;
     hub->subs_count--;
@@ -8624,11 +8968,15 @@ static void wshub__chan_free(wshub *hub, wshub__chan *c) {
     wshub__mem_free(&hub->mem, c, sizeof *c + c->name.len);
 }
 
-static const char *const wshub__kind_prefixes[] = {"", "ws:client:", "ws:user:", "ws:room:"};
+WSHUB__COLD static void wshub__subs_clear(wshub *hub) {
+    while (hub->subs_in.head) wshub__chan_free(hub, hub->subs_in.head);
+    while (hub->subs_out.head) wshub__chan_free(hub, hub->subs_out.head);
+}
 
 /* Hands over a batch of what is due of one list, in order. Returns how many; `ok` becomes false if
  * the bus has no room. */
 static size_t wshub__chans_run(wshub *hub, wshub__chans *chans, bool *ok) {
+    const wshub_bus *bus = &hub->uplink.bus;
     wshub_bus_channel list[WSHUB_BUS_BATCH];
     wshub__chan *c = chans->head;
     size_t n = 0, i;
@@ -8639,50 +8987,41 @@ static size_t wshub__chans_run(wshub *hub, wshub__chans *chans, bool *ok) {
         list[n].pattern = false;
     }
     if (!n) return 0;
-    *ok = (chans == &hub->subs_out ? hub->bus.unsubscribe : hub->bus.subscribe)(hub->bus.ctx, list,
-                                                                                n);
+
+    *ok = (chans == &hub->subs_out ? bus->unsubscribe : bus->subscribe)(bus->ctx, list, n);
     for (i = 0; *ok && i < n; i++) wshub__chan_free(hub, chans->head);
     return n;
 }
 
+/* Subscribes to what has come. False: to be continued. */
+static bool wshub__subs_in_run(wshub *hub) {
+    bool ok = true;
+    while (wshub__chans_run(hub, &hub->subs_in, &ok) && ok) {
+    }
+    return ok;
+}
+
 /* Unsubscribes from what has lingered long enough, and from the oldest of more than rooms_max.
  * False: to be continued. */
-static bool wshub__unsubs_run(wshub *hub) {
+static bool wshub__subs_out_run(wshub *hub) {
     bool ok = true;
     while (wshub__chans_run(hub, &hub->subs_out, &ok) && ok) {
     }
     return ok;
 }
 
-/* The first of a name has come, or its last has gone (BUS-4). The bus hears of it in settle; of
- * what comes and goes within a turn, or returns while its channel lingers, it hears nothing. */
-WSHUB__COLD static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name, bool wanted) {
-    char text[WSHUB_NAME_BYTES_MAX + 16];
-    size_t prefix = strlen(wshub__kind_prefixes[kind]), n = prefix + name.len;
-    uint32_t linger = hub->desc.bus_linger_ms;
+/* A channel on its way in or out, in the index and at its list's end. NULL: out of memory. */
+static wshub__chan *wshub__chan_new(wshub *hub, wshub_str channel, bool wanted) {
     wshub__chans *list = wanted ? &hub->subs_in : &hub->subs_out;
+    uint32_t linger = hub->desc.bus_linger_ms;
     wshub__chan *c;
-    if (!hub->bus_linked || !hub->desc.bus_exact) return; /* a replay is to come */
-    WSHUB_ASSERT(name.ptr && name.len <= WSHUB_NAME_BYTES_MAX);
-    memcpy(text, wshub__kind_prefixes[kind], prefix);
-    memcpy(text + prefix, name.ptr, name.len);
-    c = (wshub__chan *)(void *)wshub__index_find(&hub->channels, WSHUB__KIND_CHANNEL,
-                                                 wshub__str(text, n));
-    if (c) {
-        if (c->out == wanted) wshub__chan_free(hub, c);
-        return;
-    }
-    c = wshub__index_reserve(&hub->mem, &hub->channels)
-            ? (wshub__chan *)wshub__mem_new(&hub->mem, sizeof *c + n)
-            : NULL;
-    if (!c) {
-        if (wanted) hub->replay = 1; /* nothing is lost for good: all is subscribed anew */
-        wshub__log(hub, WSHUB_LOG_NOMEM, wshub__nobody(), "a channel", name);
-        return;
-    }
-    memcpy(c + 1, text, n);
+    if (!wshub__index_reserve(&hub->mem, &hub->channels)) return NULL;
+    c = (wshub__chan *)wshub__mem_new(&hub->mem, sizeof *c + channel.len);
+    if (!c) return NULL;
+
+    memcpy(c + 1, channel.ptr, channel.len);
     c->name.ptr = (const char *)(c + 1);
-    c->name.len = n & WSHUB__NAME_LEN_MAX;
+    c->name.len = channel.len & WSHUB__NAME_LEN_MAX;
     c->name.kind = WSHUB__KIND_CHANNEL;
     c->out = !wanted;
     c->due = hub->now + (wanted || linger == WSHUB_OFF ? 0 : linger);
@@ -8690,18 +9029,155 @@ WSHUB__COLD static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name,
     *(c->prev ? &c->prev->next : &list->head) = c;
     list->tail = c;
     hub->subs_count++;
+    if (c->out) hub->stats.bus_lingering++;
     wshub__index_add(&hub->channels, &c->name);
-    if (wanted) return;
-    hub->stats.bus_lingering++;
-    if (hub->stats.bus_lingering > hub->desc.rooms_max &&
-        (hub->stats.bus_lingering - hub->desc.rooms_max) % WSHUB_BUS_BATCH == 0)
-        (void)wshub__unsubs_run(hub); /* in the middle of a turn that leaves so many; an order makes
-                                         no report */
+    return c;
 }
 
-WSHUB__COLD static void wshub__subs_clear(wshub *hub) {
-    while (hub->subs_in.head) wshub__chan_free(hub, hub->subs_in.head);
-    while (hub->subs_out.head) wshub__chan_free(hub, hub->subs_out.head);
+/* The destination that a name of this kind is. */
+static wshub_dest_kind wshub__kind_dest(uint32_t kind) {
+    WSHUB_ASSERT(kind == WSHUB__KIND_CLIENT || kind == WSHUB__KIND_USER ||
+                 kind == WSHUB__KIND_ROOM);
+    return kind == WSHUB__KIND_CLIENT ? WSHUB_DEST_CLIENT
+           : kind == WSHUB__KIND_USER ? WSHUB_DEST_USER
+                                      : WSHUB_DEST_ROOM;
+}
+
+/* The first of a name has come, or its last has gone (BUS-4). The bus hears of it in settle; of what
+ * comes and goes within a turn, or returns while its channel lingers, it hears nothing. */
+WSHUB__COLD static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name, bool wanted) {
+    char text[WSHUB__CHANNEL_BYTES_MAX];
+    wshub_str channel;
+    wshub__chan *c;
+    if (!hub->desc.bus_exact || hub->dead) return;
+    if (!wshub__uplink_is_linked(&hub->uplink)) return; /* a replay is to come */
+    WSHUB_ASSERT(name.ptr && name.len <= WSHUB_NAME_BYTES_MAX);
+    channel = wshub__str(text, hub->uplink.words->channel(text, wshub__kind_dest(kind), name));
+
+    /* On its way out and wanted again, or the other way round: it stays as it is. */
+    c = (wshub__chan *)(void *)wshub__index_find(&hub->channels, WSHUB__KIND_CHANNEL, channel);
+    if (c) {
+        if (c->out == wanted) wshub__chan_free(hub, c);
+        return;
+    }
+
+    c = wshub__chan_new(hub, channel, wanted);
+    if (!c) { /* nothing is lost for good: all is subscribed to anew */
+        if (wanted) hub->replay = WSHUB__REPLAY_BASE;
+        wshub__log(hub, WSHUB_LOG_NOMEM, wshub__nobody(), "a channel", name);
+        return;
+    }
+
+    /* A turn that leaves very many hands them over in its middle: an order makes no report. */
+    if (c->out && hub->stats.bus_lingering > hub->desc.rooms_max &&
+        (hub->stats.bus_lingering - hub->desc.rooms_max) % WSHUB_BUS_BATCH == 0)
+        (void)wshub__subs_out_run(hub);
+}
+
+/* ---- everything anew ---- */
+
+/* Channels to be subscribed to together. Their names lie one behind the other in `names`, which moves
+ * while it grows: the pointers of the list are filled in at the end. */
+typedef struct wshub__batch {
+    wshub_bus_channel list[WSHUB_BUS_BATCH];
+    wshub__buf names;
+    uint32_t count;
+} wshub__batch;
+
+static void wshub__batch_add(wshub *hub, wshub__batch *b, uint32_t kind, wshub_str name) {
+    size_t n;
+    WSHUB_ASSERT(b->count < WSHUB_BUS_BATCH);
+    if (!wshub__buf_room(&hub->mem, &b->names, WSHUB__CHANNEL_BYTES_MAX)) return;
+    n = hub->uplink.words->channel((char *)b->names.ptr + b->names.len, wshub__kind_dest(kind),
+                                   name);
+    b->names.len += (uint32_t)n;
+    b->list[b->count].name.len = n;
+    b->list[b->count++].pattern = false;
+}
+
+/* Subscribes to them. False: there is no memory, or the bus has no room. */
+static bool wshub__batch_run(wshub *hub, wshub__batch *b) {
+    const wshub_bus *bus = &hub->uplink.bus;
+    const char *at = (const char *)b->names.ptr;
+    uint32_t i;
+    if (b->names.bad) return false;
+    for (i = 0; i < b->count; i++) {
+        b->list[i].name.ptr = at;
+        at += b->list[i].name.len;
+    }
+    return b->count == 0 || bus->subscribe(bus->ctx, b->list, b->count);
+}
+
+/* How many things a phase goes through. */
+static uint32_t wshub__replay_count(const wshub *hub) {
+    const wshub__realm *realm = &hub->first_realm; /* see wshub__realm_named() */
+    return hub->replay == WSHUB__REPLAY_ROOMS   ? realm->rooms.count
+           : hub->replay == WSHUB__REPLAY_USERS ? realm->users.count
+                                                : hub->clients.used;
+}
+
+/* Adds what one thing of the phase is called on the bus. A client whose own room holds nobody else has
+ * a channel for that room too (AUTH-7). */
+static void wshub__replay_one(wshub *hub, wshub__batch *b, uint32_t at) {
+    const wshub__realm *realm = &hub->first_realm; /* see wshub__realm_named() */
+    const wshub__client *c;
+    const wshub__name *name;
+    if (hub->replay != WSHUB__REPLAY_CLIENTS) {
+        name =
+            &(hub->replay == WSHUB__REPLAY_ROOMS ? &realm->rooms : &realm->users)->items[at]->name;
+        wshub__batch_add(hub, b, name->kind, wshub__name_str(name));
+        return;
+    }
+
+    c = wshub__client_at(hub, at);
+    if (c->slot.link != WSHUB__LIVE || c->realm != realm->number) return;
+    wshub__batch_add(hub, b, WSHUB__KIND_CLIENT, wshub__name_str(&c->name));
+    if (c->own_room) wshub__batch_add(hub, b, WSHUB__KIND_ROOM, wshub__name_str(&c->name));
+}
+
+/* Subscribes to what every instance listens to, all of it or nothing. */
+static bool wshub__replay_base(wshub *hub) {
+    const wshub_bus *bus = &hub->uplink.bus;
+    const wshub_bus_channel *base;
+    size_t count = hub->uplink.words->base(hub->desc.bus_exact, &base);
+    if (!bus->subscribe(bus->ctx, base, count)) return false;
+    hub->replay = hub->desc.bus_exact ? WSHUB__REPLAY_ROOMS : WSHUB__REPLAY_DONE;
+    hub->replay_at = UINT32_MAX;
+    return true;
+}
+
+/* Everything is subscribed to anew (BUS-5), a batch at a time. What a phase goes through is walked
+ * downwards, so that what is removed and swapped behind meanwhile is not missed; what is added
+ * meanwhile subscribes itself. False: the bus has no room, or there is no memory: to be continued. */
+WSHUB__COLD static bool wshub__replay_run(wshub *hub) {
+    wshub__batch batch;
+    uint32_t at, count;
+    bool ok = true;
+    memset(&batch.names, 0, sizeof batch.names);
+    if (hub->replay == WSHUB__REPLAY_BASE && !wshub__replay_base(hub)) return false;
+
+    while (hub->replay) {
+        count = wshub__replay_count(hub);
+        batch.count = batch.names.len = 0;
+        at = hub->replay_at < count ? hub->replay_at : count;
+        while (at && batch.count + 1 < WSHUB_BUS_BATCH && !batch.names.bad)
+            wshub__replay_one(hub, &batch, --at);
+        ok = wshub__batch_run(hub, &batch);
+        if (!ok) break;
+
+        /* On to the next phase, when this one has been gone through. */
+        hub->replay_at = at ? at : UINT32_MAX;
+        if (!at && hub->replay++ == WSHUB__REPLAY_CLIENTS) hub->replay = WSHUB__REPLAY_DONE;
+    }
+    wshub__buf_done(&hub->mem, &batch.names);
+    return ok;
+}
+
+/* Hands over this turn's changes of what is subscribed to. False: to be continued. */
+WSHUB__COLD static bool wshub__subs_run(wshub *hub) {
+    WSHUB_ASSERT(wshub__uplink_is_linked(&hub->uplink));
+    if (hub->replay && !wshub__replay_run(hub)) return false;
+    return wshub__subs_in_run(hub) && wshub__subs_out_run(hub);
 }
 
 /* A name of a realm has come, or has gone: which channels the bus is asked for because of that is
@@ -10708,184 +11184,12 @@ static wshub_client wshub__above_who(const wshub *hub, const wshub__conn *c) {
 }
 
 /* ---- >>bus -----------------------------------------------------------------------------------
- * What goes to other instances and what comes from them (BUS-1 to BUS-6), and the emitter (EMIT-1).
- * Publications wait in an outbox. A busy turn is no outage: over a bus that is up they are handed
- * over as they come, what it cannot take at once waits under a limit of its own
- * (bus_burst_bytes_max), and a message may be as long as it likes; while the bus is down what waits
- * is kept up to bus_queue_bytes_max and bus_queue_ms_max (BUS-5). Whatever is dropped is counted
- * and told, and an end waits for the broker's word (BYE-2). Proved by tests/test_bus.c. */
+ * The hub as the owner of a bus: what it publishes, what it hears from other instances, and how the
+ * connection stands (BUS-1 to BUS-6). What is dropped is counted and told, and an end waits for the
+ * broker's word (BYE-2). What waits and for how long is >>uplink's, channels and envelopes are the
+ * words of the dialect (>>envelope). Proved by tests/test_bus.c, test_outbox.c, test_bus_table.c. */
 
-/* The brief: the same message for hubs of this process, beside the envelope, whose texts and frame
- * need then be made and read once, not once a hub. Written by wshub__brief_write(), read by
- * wshub__bus_brief(), nobody else sees it. */
-/* the lengths of the excluded, event, the excluded and the frame follow */
-typedef struct wshub__brief {
-    uint32_t kind, event_len, data_len, exclude_count, frame_len; /* data is the frame's, before its
-                                                                     last byte */
-} wshub__brief;
-
-/* Defaults that hubs and emitters share. */
-#define WSHUB__BUS_QUEUE_BYTES 1048576u
-#define WSHUB__JSON_DEPTH 1024u
-static uint32_t wshub__bus_burst(uint32_t queue_bytes_max) {
-    return queue_bytes_max > 16u << 20 ? queue_bytes_max : 16u << 20;
-}
-
-#define WSHUB__BRIEF_EXCLUDES 32u /* those who exclude more have no brief */
-
-static void wshub__brief_write(const wshub__mem *m, wshub__buf *b, const wshub_dest *dest,
-                               const wshub_msg *msg, wshub_str frame) {
-    wshub__brief h;
-    uint32_t i;
-    h.kind = (uint32_t)dest->kind;
-    h.event_len = (uint32_t)msg->event.len;
-    h.data_len = (uint32_t)msg->data.len;
-    h.exclude_count = (uint32_t)dest->exclude_count;
-    h.frame_len = (uint32_t)frame.len;
-    wshub__buf_add(m, b, &h, sizeof h);
-    for (i = 0; i < h.exclude_count; i++) {
-        uint32_t len = (uint32_t)dest->exclude[i].len;
-        wshub__buf_add(m, b, &len, sizeof len);
-    }
-    wshub__buf_add(m, b, msg->event.ptr, msg->event.len);
-    for (i = 0; i < h.exclude_count; i++)
-        wshub__buf_add(m, b, dest->exclude[i].ptr, dest->exclude[i].len);
-    wshub__buf_add(m, b, frame.ptr, frame.len);
-}
-
-/* What counts against limits: not the brief, which never has more than the payload and its texts
- * once again. */
-static uint64_t wshub__pub_bytes(const wshub__pub *p) {
-    return (uint64_t)p->channel_len + p->payload_len;
-}
-
-static void wshub__outbox_pop(const wshub__mem *m, wshub__outbox *box) {
-    wshub__pub *p = box->head;
-    box->head = p->next;
-    if (!box->head) box->tail = NULL;
-    box->bytes -= wshub__pub_bytes(p);
-    box->count--;
-    wshub__mem_free(m, p, p->cap);
-}
-
-#define WSHUB__HANDOVER_BYTES 262144u /* so much is gathered before a busy turn hands it over */
-
-/* The oldest go until `more` bytes fit in. Returns how many have gone. */
-static uint64_t wshub__outbox_trim(const wshub__mem *m, wshub__outbox *box, uint64_t max,
-                                   uint64_t more) {
-    uint64_t dropped = 0;
-    for (; box->head && box->bytes + more > max; dropped++) wshub__outbox_pop(m, box);
-    return dropped;
-}
-
-#define WSHUB__OFFER_MAX 64u /* publications in one call of the bus */
-
-/* Offers the bus the oldest publications, with their briefs if it takes them. Returns how many it took
- * of how many. */
-static size_t wshub__outbox_offer(const wshub__outbox *box, const wshub_bus *bus,
-                                  size_t *out_offered) {
-    wshub_bus_msg msgs[WSHUB__OFFER_MAX];
-    wshub_bus_handover items[WSHUB__OFFER_MAX];
-    const wshub__pub *p = box->head;
-    size_t n = 0;
-    for (; p && n < WSHUB__OFFER_MAX; p = p->next, n++) {
-        wshub_str channel = wshub__str(p + 1, p->channel_len);
-        wshub_str payload = wshub__str(channel.ptr + p->channel_len, p->payload_len);
-        if (bus->hand_over) {
-            items[n].channel = channel;
-            items[n].payload = payload;
-            items[n].brief = wshub__str(payload.ptr + p->payload_len, p->brief_len);
-        } else {
-            msgs[n].channel = channel;
-            msgs[n].payload = payload;
-        }
-    }
-    *out_offered = n;
-    return bus->hand_over ? bus->hand_over(bus->ctx, items, n) : bus->publish(bus->ctx, msgs, n);
-}
-
-/* Hands over what it can, to the network at once where the bus is full otherwise. Returns how many.
- */
-static uint64_t wshub__outbox_flush(const wshub__mem *m, wshub__outbox *box, const wshub_bus *bus) {
-    uint64_t sent = 0;
-    bool flushed = false; /* since it took something last */
-    while (box->head) {
-        size_t offered, took = wshub__outbox_offer(box, bus, &offered);
-        sent += took;
-        offered -= took;
-        if (took) flushed = false;
-        while (took--) wshub__outbox_pop(m, box);
-        if (!offered) continue;
-        if (flushed || !bus->flush) break;
-        bus->flush(bus->ctx);
-        flushed = true;
-    }
-    box->left = box->bytes;
-    return sent;
-}
-
-/* Appends one publication, and hands over what has gathered.
- *   bus      NULL: it is down, and the limit holds for each message too; else one that nothing
- * waits before may be longer dropped  counts the oldest, which go for it over the limit. NULL:
- * nothing goes, the new one is refused with LIMIT sent     counts what was handed over frame    ptr
- * NULL: without a brief */
-static wshub_err wshub__outbox_add(const wshub__mem *m, wshub__outbox *box, uint64_t max,
-                                   const wshub_bus *bus, uint64_t now, wshub_str server_id,
-                                   const wshub_dest *dest, const wshub_msg *msg, wshub_str frame,
-                                   uint64_t *dropped, uint64_t *sent) {
-    wshub__buf b;
-    const char *prefix = wshub__bus_prefixes[dest->kind];
-    size_t prefix_len = strlen(prefix),
-           name_len = dest->kind == WSHUB_DEST_ALL ? 0 : dest->name.len, payload_at, brief_at;
-    wshub__pub *p;
-    uint64_t bytes;
-    memset(&b, 0, sizeof b);
-    (void)wshub__buf_room(m, &b,
-                          sizeof *p + 160 + 2 * (name_len + msg->event.len) + msg->data.len +
-                              (frame.ptr ? sizeof(wshub__brief) + frame.len : 0)); /* the usual
-                                                                                      one's */
-    if (!b.bad) b.len = sizeof *p;
-    wshub__buf_add(m, &b, prefix, prefix_len);
-    wshub__buf_add(m, &b, dest->name.ptr, name_len);
-    payload_at = b.len;
-    wshub__envelope_write(m, &b, server_id, dest, msg);
-    brief_at = b.len;
-    if (frame.ptr && dest->exclude_count <= WSHUB__BRIEF_EXCLUDES)
-        wshub__brief_write(m, &b, dest, msg, frame);
-    if (b.bad) {
-        wshub__buf_done(m, &b);
-        return WSHUB_ERR_NOMEM;
-    }
-    bytes = brief_at - sizeof *p;
-    if (bus && box->bytes + bytes > max) *sent += wshub__outbox_flush(m, box, bus);
-    if ((!bus && bytes > max) || (!dropped && box->head && box->bytes + bytes > max)) {
-        wshub__buf_done(m, &b);
-        return WSHUB_ERR_LIMIT;
-    }
-    p = (wshub__pub *)(void *)b.ptr;
-    p->next = NULL;
-    p->at = now;
-    p->channel_len = (uint32_t)(prefix_len + name_len);
-    p->payload_len = (uint32_t)(brief_at - payload_at);
-    p->brief_len = (uint32_t)(b.len - brief_at);
-    p->cap = b.cap;
-    if (dropped) *dropped += wshub__outbox_trim(m, box, max, bytes);
-    if (box->tail) {
-        box->tail->next = p;
-    } else {
-        box->head = p;
-    }
-    box->tail = p;
-    box->bytes += bytes;
-    box->count++;
-    if (bus && box->bytes >= box->left + WSHUB__HANDOVER_BYTES)
-        *sent += wshub__outbox_flush(m, box, bus);
-    return WSHUB_OK;
-}
-
-static void wshub__outbox_done(const wshub__mem *m, wshub__outbox *box) {
-    while (box->head) wshub__outbox_pop(m, box);
-}
+/* ---- out ---- */
 
 /* limit: the name of the one that was reached. */
 WSHUB__COLD static void wshub__bus_dropped(wshub *hub, uint64_t count, const char *limit) {
@@ -10894,115 +11198,75 @@ WSHUB__COLD static void wshub__bus_dropped(wshub *hub, uint64_t count, const cha
     wshub__log(hub, WSHUB_LOG_BUS_DROPPED, wshub__nobody(), limit, wshub__str(NULL, 0));
 }
 
+/* Publishes what has been delivered here, or was to be (SEND-3): fan is what that has made of it. A
+ * message that finds no room is dropped and counted, and no error. Returns OK or NOMEM. */
 static wshub_err wshub__publish(wshub *hub, const wshub_dest *dest, const wshub_msg *msg,
                                 wshub__fan *fan) {
-    const wshub_bus *bus = hub->bus_up ? &hub->bus : NULL;
-    uint64_t dropped = 0;
+    bool up = wshub__uplink_is_up(&hub->uplink);
+    uint64_t max = up ? hub->desc.bus_burst_bytes_max : hub->desc.bus_queue_bytes_max, dropped = 0;
     wshub_str frame = wshub__str(NULL, 0);
-    wshub_err err;
-    if (hub->bus.hand_over && wshub__fan_frame(hub, fan))
+    wshub__pub *p;
+
+    /* Where the bus hands over what is encoded, it is encoded even if nobody here is a receiver. */
+    if (hub->uplink.bus.hand_over && wshub__fan_frame(hub, fan))
         frame = wshub__str(wshub__seg_bytes(fan->frame.seg) + fan->frame.at, fan->frame.len);
-    err = wshub__outbox_add(&hub->mem, &hub->outbox,
-                            bus ? hub->desc.bus_burst_bytes_max : hub->desc.bus_queue_bytes_max,
-                            bus, hub->now, hub->server_id, dest, msg, frame, &dropped,
-                            &hub->stats.bus_published);
-    if (err == WSHUB_ERR_LIMIT) {
+    p = wshub__pub_new(&hub->mem, hub->uplink.words, hub->now, hub->server_id, dest, msg, frame);
+    if (!p) return WSHUB_ERR_NOMEM;
+
+    if (wshub__uplink_push(&hub->mem, &hub->uplink, p, max, &dropped, &hub->stats.bus_published))
         dropped++;
-        err = WSHUB_OK;
-    }
-    if (bus) hub->stats.bus_dropped_up += dropped;
-    wshub__bus_dropped(hub, dropped, bus ? "bus_burst_bytes_max" : "bus_queue_bytes_max");
-    return err;
+    if (up) hub->stats.bus_dropped_up += dropped;
+    wshub__bus_dropped(hub, dropped, up ? "bus_burst_bytes_max" : "bus_queue_bytes_max");
+    return WSHUB_OK;
 }
+
+/* ---- in ---- */
 
 WSHUB__COLD static void wshub__bus_bad(wshub *hub, const char *why, wshub_str channel) {
     hub->stats.bus_bad++;
     wshub__log(hub, WSHUB_LOG_BUS_BAD, wshub__nobody(), why, channel);
 }
 
-/* Decodes a raw JSON string to *at, which moves on. */
-static wshub_str wshub__take_text(wshub_str raw, char **at) {
-    wshub_str s = wshub__str(*at, wshub_json_text(raw, *at, raw.len));
-    *at += s.len;
-    return s;
+/* Delivers here what another instance has sent (BUS-3). */
+static void wshub__bus_route(wshub *hub, const wshub_dest *dest, wshub__fan *fan) {
+    (void)wshub__route(hub, &hub->first_realm, dest, fan);
+    if (!fan->encoded && !fan->text) hub->stats.bus_discarded++; /* nobody here wanted it */
+    wshub__fan_done(hub, fan);
 }
 
-/* Whoever may publish to a channel may send to what it names, not more: rights on channels mean
- * something. */
-static bool wshub__channel_fits(wshub_str channel, const wshub_dest *dest) {
-    const char *prefix = wshub__bus_prefixes[dest->kind];
-    size_t n = strlen(prefix), name = dest->kind == WSHUB_DEST_ALL ? 0 : dest->name.len;
-    return channel.len == n + name && memcmp(channel.ptr, prefix, n) == 0 &&
-           (name == 0 || memcmp(channel.ptr + n, dest->name.ptr, name) == 0);
-}
-
-static void wshub__bus_deliver(wshub *hub, const wshub__envelope *e, wshub_str channel) { /* BUS-3
-                                                                                           */
-    wshub_dest dest;
-    wshub_str item, event, *exclude;
-    wshub_iter it;
+static void wshub__bus_read(wshub *hub, wshub_str channel, wshub_str payload) {
+    wshub__letter letter;
     wshub__fan fan;
-    char *block, *at;
-    size_t count = 0, bytes, i;
-    memset(&it, 0, sizeof it);
-    memset(&dest, 0, sizeof dest);
-    while (wshub_json_next(e->exclude, &it, &item)) count++;
-    bytes = count * sizeof(wshub_str) + e->server_id.len + e->event.len + e->target.len +
-            e->exclude.len;
-    block = (char *)wshub__mem_new(&hub->mem, bytes);
-    if (!block) {
-        wshub__bus_bad(hub, "out of memory", channel);
-        return;
+    switch (hub->uplink.words->read(hub, channel, payload, &letter)) {
+    case WSHUB__LETTER_FINE:
+        fan = wshub__fan_make(letter.event, letter.data);
+        wshub__bus_route(hub, &letter.dest, &fan);
+        wshub__mem_free(&hub->mem, letter.block, letter.block_bytes);
+        break;
+    case WSHUB__LETTER_OWN: hub->stats.bus_self_echo++; break;
+    case WSHUB__LETTER_BAD: wshub__bus_bad(hub, "", channel); break;
+    case WSHUB__LETTER_NOMEM: wshub__bus_bad(hub, "out of memory", channel); break;
+    case WSHUB__LETTER_NOWHERE:
+        hub->stats.bus_discarded++;
+        wshub__log(hub, WSHUB_LOG_BUS_BAD, wshub__nobody(), "type or target", channel);
+        break;
+    case WSHUB__LETTER_MISFIT:
+        hub->stats.bus_refused++;
+        wshub__log(hub, WSHUB_LOG_BUS_BAD, wshub__nobody(), "channel fits neither type nor target",
+                   channel);
+        break;
     }
-    exclude = (wshub_str *)(void *)block;
-    at = block + count * sizeof(wshub_str);
-    if (wshub_str_eq(wshub__take_text(e->server_id, &at), hub->server_id)) {
-        hub->stats.bus_self_echo++;
-    } else {
-        event = wshub__take_text(e->event, &at);
-        for (i = WSHUB_DEST_ALL; i <= WSHUB_DEST_ROOM; i++) {
-            char quoted[16];
-            size_t n = wshub_json_quote(wshub_str_z(wshub__bus_types[i]), quoted, sizeof quoted);
-            if (wshub_str_eq(e->type, wshub__str(quoted, n))) dest.kind = (wshub_dest_kind)i;
-        }
-        if (wshub_json_peek(e->target) == WSHUB_JSON_STRING)
-            dest.name = wshub__take_text(e->target, &at);
-        if (dest.kind == WSHUB_DEST_RESOLVE ||
-            (dest.kind != WSHUB_DEST_ALL && dest.name.len == 0)) {
-            hub->stats.bus_discarded++;
-            wshub__log(hub, WSHUB_LOG_BUS_BAD, wshub__nobody(), "type or target", channel);
-        } else if (!hub->desc.bus_any_channel && !wshub__channel_fits(channel, &dest)) {
-            hub->stats.bus_refused++;
-            wshub__log(hub, WSHUB_LOG_BUS_BAD, wshub__nobody(),
-                       "channel fits neither type nor target", channel);
-        } else {
-            memset(&it, 0, sizeof it);
-            while (wshub_json_next(e->exclude, &it, &item)) {
-                if (wshub_json_peek(item) == WSHUB_JSON_STRING)
-                    exclude[dest.exclude_count++] = wshub__take_text(item, &at);
-            }
-            dest.exclude = exclude;
-            fan = wshub__fan_make(event, e->data);
-            (void)wshub__route(hub, &hub->first_realm, &dest, &fan);
-            if (!fan.encoded && !fan.text) hub->stats.bus_discarded++; /* nobody here wanted it */
-            wshub__fan_done(hub, &fan);
-        }
-    }
-    wshub__mem_free(&hub->mem, block, bytes);
 }
 
 static void wshub__bus_received(void *ctx, wshub_str channel, wshub_str payload) {
     wshub *hub = (wshub *)ctx;
-    wshub__envelope e;
     if (hub->destroying) return;
     wshub__enter(hub);
     hub->stats.bus_received++;
-    if (wshub_str_eq(wshub__envelope_peek(payload), hub->server_id)) {
+    if (wshub_str_eq(hub->uplink.words->writer(payload), hub->server_id)) {
         hub->stats.bus_self_echo++;
-    } else if (!wshub__envelope_read(payload, hub->desc.json_depth_max, &e)) {
-        wshub__bus_bad(hub, "", channel);
     } else {
-        wshub__bus_deliver(hub, &e, channel);
+        wshub__bus_read(hub, channel, payload);
     }
     wshub__leave(hub);
 }
@@ -11010,168 +11274,75 @@ static void wshub__bus_received(void *ctx, wshub_str channel, wshub_str payload)
 /* The same from a hub of this process: what it has checked and encoded is taken as it is. */
 static void wshub__bus_handed_over(void *ctx, const wshub_bus_handover *message) {
     wshub *hub = (wshub *)ctx;
-    wshub_str channel = message->channel, payload = message->payload, brief = message->brief;
-    wshub__brief h;
-    wshub_str exclude[WSHUB__BRIEF_EXCLUDES];
-    wshub_dest dest;
+    wshub__brief brief;
     wshub__fan fan;
-    const char *lens = brief.ptr + sizeof h, *at;
-    uint32_t i;
     if (hub->destroying) return;
     wshub__enter(hub);
     hub->stats.bus_received++;
-    memcpy(&h, brief.ptr, sizeof h);
-    at = lens + h.exclude_count * sizeof(uint32_t);
-    fan = wshub__fan_make(wshub__str(at, h.event_len), wshub__str(NULL, 0));
-    at += h.event_len;
-    for (i = 0; i < h.exclude_count; i++) {
-        uint32_t len;
-        memcpy(&len, lens + i * sizeof len, sizeof len);
-        exclude[i] = wshub__str(at, len);
-        at += len;
-    }
-    fan.ready = wshub__str(at, h.frame_len);
-    fan.data = wshub__str(at + h.frame_len - 1 - h.data_len, h.data_len);
-    dest.kind = (wshub_dest_kind)h.kind;
-    i = (uint32_t)strlen(wshub__bus_prefixes[dest.kind]);
-    dest.name = wshub__str(channel.ptr + i, channel.len - i);
-    dest.exclude = exclude;
-    dest.exclude_count = h.exclude_count;
-    dest.realm = wshub__first();
-    if (wshub_str_eq(wshub__envelope_peek(payload), hub->server_id)) {
+    if (wshub_str_eq(hub->uplink.words->writer(message->payload), hub->server_id)) {
         hub->stats.bus_self_echo++;
     } else {
-        (void)wshub__route(hub, &hub->first_realm, &dest, &fan);
-        if (!fan.encoded && !fan.text) hub->stats.bus_discarded++;
-        wshub__fan_done(hub, &fan);
+        wshub__brief_read(message->brief, &brief);
+        fan = wshub__fan_make(brief.event, brief.data);
+        fan.ready = brief.frame;
+        wshub__bus_route(hub, &brief.dest, &fan);
     }
     wshub__leave(hub);
 }
 
-/* Everything is subscribed anew (BUS-5), a batch at a time. The lists are walked downwards, so that
- * what is removed and swapped behind meanwhile is not missed; what is added meanwhile subscribes
- * itself. False: the bus has no room, or there is no memory: to be continued. */
-WSHUB__COLD static bool wshub__replay(wshub *hub) {
-    static const wshub_bus_channel base[] = {{{"ws:broadcast", 12}, false},
-                                             {{"ws:room:*", 9}, true},
-                                             {{"ws:client:*", 11}, true},
-                                             {{"ws:user:*", 9}, true}};
-    const wshub__realm *realm = &hub->first_realm; /* see wshub__realm_named() */
-    wshub_bus_channel list[WSHUB_BUS_BATCH];
-    wshub__buf names;
-    uint32_t i, n, at, end;
-    bool ok = true;
-    memset(&names, 0, sizeof names);
-    if (hub->replay == 1) { /* BUS-1, BUS-4 */
-        bool exact = hub->desc.bus_exact;
-        if (!hub->bus.subscribe(hub->bus.ctx, base, exact ? 1 : 4)) return false;
-        hub->replay = exact ? 2 : 0;
-        hub->replay_at = UINT32_MAX;
-    }
-    while (hub->replay) {
-        end = hub->replay == 2   ? realm->rooms.count
-              : hub->replay == 3 ? realm->users.count
-                                 : hub->clients.used;
-        n = names.len = 0;
-        for (at = hub->replay_at < end ? hub->replay_at : end; at && n + 1 < WSHUB_BUS_BATCH;
-             at--) {
-            const wshub__name *name;
-            wshub__kind kinds[2] = {WSHUB__KIND_CLIENT, WSHUB__KIND_ROOM};
-            uint32_t k, count = 1;
-            if (hub->replay < 4) {
-                name = &(hub->replay == 2 ? &realm->rooms : &realm->users)->items[at - 1]->name;
-                kinds[0] = (wshub__kind)name->kind;
-            } else {
-                const wshub__client *c = wshub__client_at(hub, at - 1);
-                if (c->slot.link != WSHUB__LIVE || c->realm != realm->number) continue;
-                name = &c->name;
-                count = c->own_room ? 2 : 1;
-            }
-            for (k = 0; k < count; k++, n++) {
-                uint32_t from = names.len;
-                wshub__buf_text(&hub->mem, &names, wshub__kind_prefixes[kinds[k]]);
-                wshub__buf_add(&hub->mem, &names, name->ptr, name->len);
-                list[n].name.len = names.len - from;
-                list[n].pattern = false;
-            }
-        }
-        for (i = 0, end = 0; i < n && !names.bad; i++) {
-            list[i].name.ptr = (const char *)names.ptr + end;
-            end += (uint32_t)list[i].name.len;
-        }
-        ok = !names.bad && (n == 0 || hub->bus.subscribe(hub->bus.ctx, list, n));
-        if (!ok) break;
-        hub->replay_at = at ? at : UINT32_MAX;
-        if (!at) hub->replay = hub->replay == 4 ? 0 : hub->replay + 1;
-    }
-    wshub__buf_done(&hub->mem, &names);
-    return ok;
-}
-
-/* Hands over this turn's changes of what is subscribed. False: to be continued. */
-WSHUB__COLD static bool wshub__subs_run(wshub *hub) {
-    bool ok = true;
-    if (hub->replay && !wshub__replay(hub)) return false;
-    while (wshub__chans_run(hub, &hub->subs_in, &ok) && ok) {
-    }
-    return ok && wshub__unsubs_run(hub);
-}
-
-/* Of all that a bus has taken from its owner: what nobody knows to have arrived, and what still
- * waits for a word. */
-static uint64_t wshub__bus_broken(const wshub_bus *bus) {
-    return bus->unconfirmed ? bus->unconfirmed(bus->ctx) : 0;
-}
-
-static uint64_t wshub__bus_pending(const wshub_bus *bus) {
-    return bus->pending ? bus->pending(bus->ctx) : 0;
-}
+/* ---- the connection ---- */
 
 /* Counts and tells what the bus has taken and nobody knows to have arrived: where a connection
  * broke, and at the end what is still pending. */
 WSHUB__COLD static void wshub__bus_unconfirmed(wshub *hub, uint64_t pending) {
-    uint64_t broken = wshub__bus_broken(&hub->bus), more = broken - hub->bus_broken + pending;
+    uint64_t broken = wshub__uplink_broken(&hub->uplink);
+    uint64_t more = broken - hub->bus_broken + pending;
+    WSHUB_ASSERT(hub->depth > 0);
     hub->bus_broken = broken;
     hub->stats.bus_unconfirmed += more;
     if (more) wshub__log(hub, WSHUB_LOG_BUS_UNCONFIRMED, wshub__nobody(), "", wshub__str(NULL, 0));
 }
 
+/* The bus is not up any more. What a busy turn left is kept as far as an outage may keep. */
+WSHUB__COLD static void wshub__bus_lost(wshub *hub) {
+    hub->bus_since = hub->now;
+    hub->stats.bus_downs++;
+    wshub__bus_unconfirmed(hub, 0);
+    wshub__bus_dropped(
+        hub, wshub__outbox_trim(&hub->mem, &hub->uplink.outbox, hub->desc.bus_queue_bytes_max, 0),
+        "bus_queue_bytes_max");
+}
+
 WSHUB__COLD static void wshub__bus_state(void *ctx, wshub_bus_state state) { /* BUS-5 */
     wshub *hub = (wshub *)ctx;
-    bool was_up = hub->bus_up;
+    bool was_up = wshub__uplink_is_up(&hub->uplink), up = state == WSHUB_BUS_UP;
     uint64_t down;
-    if (hub->destroying) return;
+    if (hub->destroying || !wshub__uplink_hear(&hub->uplink, state)) return;
     wshub__enter(hub);
-    hub->bus_linked = state != WSHUB_BUS_DOWN;
-    hub->bus_up = state == WSHUB_BUS_UP;
-    if (!hub->bus_up) wshub__subs_clear(hub);
-    if (was_up) { /* what a busy turn left is kept as far as an outage may keep */
-        hub->bus_since = hub->now;
-        hub->stats.bus_downs++;
-        wshub__bus_unconfirmed(hub, 0);
-        wshub__bus_dropped(
-            hub, wshub__outbox_trim(&hub->mem, &hub->outbox, hub->desc.bus_queue_bytes_max, 0),
-            "bus_queue_bytes_max");
-    }
+    if (!up) wshub__subs_clear(hub); /* whatever was subscribed to is forgotten */
+    if (was_up) wshub__bus_lost(hub);
     down = was_up ? 0 : hub->now - hub->bus_since;
+
     if (state == WSHUB_BUS_CONNECTED) {
-        hub->replay = 1;
+        hub->replay = WSHUB__REPLAY_BASE;
         (void)wshub__subs_run(hub);
-    } else if (was_up || hub->bus_up) {
+    } else if (was_up || up) {
         hub->stats.bus_down_ms += down;
-        wshub__log(hub, WSHUB_LOG_BUS_STATE, wshub__nobody(), hub->bus_up ? "up" : "down",
+        wshub__log(hub, WSHUB_LOG_BUS_STATE, wshub__nobody(), up ? "up" : "down",
                    wshub__str(NULL, 0));
         if (hub->desc.on_bus) hub->desc.on_bus(hub, state, down, hub->desc.user);
     }
     wshub__leave(hub);
 }
 
-static void wshub__bus_wake(void *ctx) {
+static void wshub__bus_wake(void *ctx) { /* any thread */
     wshub *hub = (wshub *)ctx;
     hub->io.wake(hub->io.ctx);
 }
 
-WSHUB__COLD static wshub_err wshub__bus_attach(wshub *hub) {
+/* Takes a bus. If that fails, the bus has been left again. */
+WSHUB__COLD static wshub_err wshub__bus_attach(wshub *hub, const wshub_bus *bus,
+                                               const wshub__words *words) {
     wshub_bus_owner owner;
     uint64_t key[2];
     memset(&owner, 0, sizeof owner); /* room: settle does what there is to do */
@@ -11184,71 +11355,67 @@ WSHUB__COLD static wshub_err wshub__bus_attach(wshub *hub) {
     key[1] = wshub__siphash(hub->key, "bus", 3, 1);
     memcpy(owner.key, key, sizeof owner.key);
     hub->bus_since = hub->now;
-    return hub->bus.attach(hub->bus.ctx, &owner);
+    return wshub__uplink_attach(&hub->mem, &hub->uplink, bus, words, &owner);
 }
 
-/* Hands the bus this turn's changes of subscriptions, batched, then its publications. Returns when
- * to look again; 0: not at a time. */
+/* ---- the turn's end, and the hub's ---- */
+
+static void wshub__bus_flush(wshub *hub) {
+    hub->stats.bus_published += wshub__uplink_flush(&hub->mem, &hub->uplink);
+}
+
+/* While the bus is down: what has waited too long is dropped. Returns when to look again; 0: never. */
+WSHUB__COLD static uint64_t wshub__bus_expire(wshub *hub) {
+    wshub__outbox *box = &hub->uplink.outbox;
+    uint32_t most = hub->desc.bus_queue_ms_max;
+    if (!box->head || most == WSHUB_OFF) return 0;
+    wshub__bus_dropped(hub, wshub__outbox_expire(&hub->mem, box, hub->now, most),
+                       "bus_queue_ms_max");
+    return box->head ? box->head->at + most : 0;
+}
+
+/* Hands the bus this turn's changes of subscriptions, batched, then its publications. Returns when to
+ * look again; 0: not at a time. */
 static uint64_t wshub__bus_settle(wshub *hub) {
-    uint64_t next = 0, dropped = 0;
-    if (!hub->has_bus) return 0;
-    if (hub->bus_linked && (hub->subs_count || hub->replay)) {
-        if (!wshub__subs_run(hub)) next = hub->now + 50;
+    wshub__uplink *u = &hub->uplink;
+    uint64_t next = 0;
+    if (!wshub__uplink_is_there(u)) return 0;
+    if (wshub__uplink_is_linked(u) && !hub->dead && (hub->subs_count || hub->replay)) {
+        if (!wshub__subs_run(hub)) next = hub->now + WSHUB__SUBS_AGAIN_MS;
         if (hub->subs_out.head) next = wshub__sooner(next, hub->subs_out.head->due);
     }
-    if (hub->bus_up) {
-        if (hub->outbox.head)
-            hub->stats.bus_published += wshub__outbox_flush(&hub->mem, &hub->outbox, &hub->bus);
-    } else if (hub->outbox.head && hub->desc.bus_queue_ms_max != WSHUB_OFF) {
-        while (hub->outbox.head && hub->outbox.head->at + hub->desc.bus_queue_ms_max <= hub->now) {
-            wshub__outbox_pop(&hub->mem, &hub->outbox);
-            dropped++;
-        }
-        wshub__bus_dropped(hub, dropped, "bus_queue_ms_max");
-        if (hub->outbox.head)
-            next = wshub__sooner(next, hub->outbox.head->at + hub->desc.bus_queue_ms_max);
+
+    if (!wshub__uplink_is_up(u)) {
+        next = wshub__sooner(next, wshub__bus_expire(hub));
+    } else if (u->outbox.head) {
+        wshub__bus_flush(hub);
     }
-    if (hub->bus.flush) hub->bus.flush(hub->bus.ctx);
+    if (u->bus.flush) u->bus.flush(u->bus.ctx);
     return next;
 }
 
 /* Hands over what the bus takes now. Returns whether an end has something to wait for all the same:
  * kept here, or taken and not acknowledged (BYE-2). */
 WSHUB__COLD static bool wshub__bus_owes(wshub *hub) {
-    if (!hub->has_bus) return false;
-    if (hub->bus_up)
-        hub->stats.bus_published += wshub__outbox_flush(&hub->mem, &hub->outbox, &hub->bus);
-    return hub->outbox.head || (hub->bus.pending && hub->bus.pending(hub->bus.ctx));
+    if (!wshub__uplink_is_there(&hub->uplink)) return false;
+    if (wshub__uplink_is_up(&hub->uplink)) wshub__bus_flush(hub);
+    return hub->uplink.outbox.head || wshub__uplink_pending(&hub->uplink);
 }
 
 /* Hands over what the bus takes now, leaves it, and tells of what is lost or unknown. */
 WSHUB__COLD static void wshub__bus_leave(wshub *hub) {
     uint64_t kept;
-    if (!hub->has_bus) return;
+    if (!wshub__uplink_is_there(&hub->uplink)) return;
     (void)wshub__bus_settle(hub);
-    kept = hub->outbox.count;
-    wshub__bus_unconfirmed(hub, wshub__bus_pending(&hub->bus));
-    hub->has_bus = hub->bus_linked = hub->bus_up = false;
-    (void)hub->bus.attach(hub->bus.ctx, NULL);
-    wshub__outbox_done(&hub->mem, &hub->outbox);
+    kept = hub->uplink.outbox.count;
+    wshub__bus_unconfirmed(hub, wshub__uplink_pending(&hub->uplink));
+    wshub__uplink_leave(&hub->mem, &hub->uplink);
     wshub__bus_dropped(hub, kept, "shutdown_timeout_ms");
 }
 
-#define WSHUB__BUS_MISFIT                                                                          \
-    "bus: its table is of another wshub.h; compile this backend anew with the one of the hub, "    \
-    "and "                                                                                         \
-    "in a table of your own set version to WSHUB_BUS_VERSION"
+/* ---- questions to the broker ---- */
 
-/* Whether a table was compiled against this header. Nothing else of one that was not may be read. */
-static bool wshub__bus_fits(const wshub_bus *bus) {
-    return bus->version == WSHUB_BUS_VERSION;
-}
-
-static bool wshub__bus_taken(const wshub_bus *bus) {
-    return bus->taken && bus->taken(bus->ctx);
-}
-
-/* A question to the broker that waits for its answer. The bus answers each exactly once. */
+/* One that waits for its answer; the bus answers each exactly once, if only by leaving. */
 typedef struct wshub__bus_question {
     wshub *hub;
     void (*on_reply)(wshub *hub, const wshub_bus_reply *reply, void *arg);
@@ -11267,10 +11434,11 @@ WSHUB__COLD static void wshub__bus_replied(void *arg, const wshub_bus_reply *rep
 WSHUB__COLD WSHUB_API wshub_err wshub_bus_request(
     wshub *hub, const wshub_str *argv, size_t argc,
     void (*on_reply)(wshub *hub, const wshub_bus_reply *reply, void *arg), void *arg) {
+    wshub__uplink *u = &hub->uplink;
     wshub__bus_question *q;
     wshub_err err;
     if (!argv || !argc || !on_reply) return WSHUB_ERR_PARAM;
-    if (!hub->has_bus || !hub->bus.request) return WSHUB_ERR_STATE;
+    if (!wshub__uplink_is_there(u) || !u->bus.request) return WSHUB_ERR_STATE;
 
     q = (wshub__bus_question *)wshub__mem_new(&hub->mem, sizeof *q);
     if (!q) return WSHUB_ERR_NOMEM;
@@ -11278,178 +11446,9 @@ WSHUB__COLD WSHUB_API wshub_err wshub_bus_request(
     q->on_reply = on_reply;
     q->arg = arg;
 
-    err = hub->bus.request(hub->bus.ctx, argv, argc, wshub__bus_replied, q);
+    err = u->bus.request(u->bus.ctx, argv, argc, wshub__bus_replied, q);
     if (err) wshub__mem_free(&hub->mem, q, sizeof *q);
     return err;
-}
-
-struct wshub_emitter {
-    wshub__mem mem;
-    wshub_bus bus;
-    wshub__outbox outbox;
-    uint32_t queue_bytes_max, burst_bytes_max, json_depth_max;
-    uint64_t dropped, published;
-    bool up, closing;
-    void (*on_closed)(uint64_t lost, void *arg);
-    void *closed_arg;
-};
-
-static void wshub__emitter_received(void *ctx, wshub_str channel, wshub_str payload) {
-    (void)ctx;
-    (void)channel;
-    (void)payload;
-}
-
-static void wshub__emitter_flush(wshub_emitter *em) {
-    if (!em->up) return;
-    em->published += wshub__outbox_flush(&em->mem, &em->outbox, &em->bus);
-    if (em->bus.flush) em->bus.flush(em->bus.ctx);
-}
-
-/* The one end of an emitter: hands over what the bus takes now, leaves it, says what is lost or
- * unknown. */
-WSHUB__COLD static void wshub__emitter_end(wshub_emitter *em) {
-    void (*on_closed)(uint64_t, void *) = em->on_closed;
-    void *arg = em->closed_arg;
-    uint64_t lost = em->dropped;
-    wshub__emitter_flush(em);
-    lost += em->outbox.count;
-    lost += wshub__bus_pending(&em->bus) + wshub__bus_broken(&em->bus);
-    (void)em->bus.attach(em->bus.ctx, NULL);
-    wshub__outbox_done(&em->mem, &em->outbox);
-    wshub__mem_free(&em->mem, em, sizeof *em);
-    if (on_closed) on_closed(lost, arg);
-}
-
-/* Hands over; a closing one that owes nothing any more ends, and is gone afterwards. */
-static void wshub__emitter_run(void *ctx) {
-    wshub_emitter *em = (wshub_emitter *)ctx;
-    wshub__emitter_flush(em);
-    if (!em->closing || em->outbox.head) return;
-    if (!em->bus.pending || !em->bus.pending(em->bus.ctx)) wshub__emitter_end(em);
-}
-
-WSHUB__COLD static void wshub__emitter_late(void *ctx) {
-    wshub_emitter *em = (wshub_emitter *)ctx;
-    if (em->closing) wshub__emitter_end(em);
-}
-
-WSHUB__COLD static void wshub__emitter_state(void *ctx, wshub_bus_state state) {
-    wshub_emitter *em = (wshub_emitter *)ctx;
-    if (em->up) em->dropped += wshub__outbox_trim(&em->mem, &em->outbox, em->queue_bytes_max, 0);
-    em->up = state == WSHUB_BUS_UP;
-    wshub__emitter_run(em);
-}
-
-static uint32_t wshub__emitter_queue(const wshub_emitter_desc *d) {
-    return d->bus_queue_bytes_max ? d->bus_queue_bytes_max : WSHUB__BUS_QUEUE_BYTES;
-}
-static uint32_t wshub__emitter_burst(const wshub_emitter_desc *d) {
-    return d->bus_burst_bytes_max ? d->bus_burst_bytes_max
-                                  : wshub__bus_burst(wshub__emitter_queue(d));
-}
-
-WSHUB__COLD WSHUB_API const char *wshub_emitter_problem(const wshub_emitter_desc *desc) {
-    if (!desc || !desc->bus) return "bus: required";
-    if (!wshub__bus_fits(desc->bus)) return WSHUB__BUS_MISFIT;
-    if (!desc->bus->attach || !desc->bus->publish) return "bus: attach and publish are required";
-    if (wshub__emitter_burst(desc) < wshub__emitter_queue(desc))
-        return "bus_burst_bytes_max: at least bus_queue_bytes_max";
-    if (desc->json_depth_max > WSHUB_JSON_DEPTH_MAX)
-        return "json_depth_max: at most WSHUB_JSON_DEPTH_MAX, which can be defined larger";
-    return NULL;
-}
-
-WSHUB__COLD WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc,
-                                                     wshub_emitter **out_emitter) {
-    wshub__mem m;
-    wshub_bus_owner owner;
-    wshub_emitter *em;
-    wshub_err err;
-    bool bad;
-    if (!desc || !desc->bus || !wshub__bus_fits(desc->bus) || !desc->bus->attach)
-        return WSHUB_ERR_PARAM;
-    if (wshub__bus_taken(desc->bus)) return WSHUB_ERR_STATE;
-    bad = !out_emitter || wshub_emitter_problem(desc);
-    m = wshub__mem_make(desc->alloc, desc->alloc_user);
-    em = bad ? NULL : (wshub_emitter *)wshub__mem_new(&m, sizeof *em);
-    if (!em) {
-        (void)desc->bus->attach(desc->bus->ctx, NULL); /* it was given */
-        return bad ? WSHUB_ERR_PARAM : WSHUB_ERR_NOMEM;
-    }
-    em->mem = m;
-    em->bus = *desc->bus;
-    em->queue_bytes_max = wshub__emitter_queue(desc);
-    em->burst_bytes_max = wshub__emitter_burst(desc);
-    em->json_depth_max = desc->json_depth_max ? desc->json_depth_max : WSHUB__JSON_DEPTH;
-    memset(&owner, 0, sizeof owner);
-    owner.ctx = em;
-    owner.received = wshub__emitter_received;
-    owner.state = wshub__emitter_state;
-    owner.room = wshub__emitter_run;
-    owner.late = wshub__emitter_late;
-    err = em->bus.attach(em->bus.ctx, &owner);
-    if (err) {
-        (void)desc->bus->attach(desc->bus->ctx, NULL);
-        wshub__mem_free(&m, em, sizeof *em);
-        return err;
-    }
-    if (em->bus.pump) em->bus.pump(em->bus.ctx);
-    *out_emitter = em;
-    return WSHUB_OK;
-}
-
-WSHUB__COLD WSHUB_API void wshub_emitter_destroy(wshub_emitter *emitter) {
-    if (!emitter) return;
-    if (emitter->bus.pump) emitter->bus.pump(emitter->bus.ctx);
-    wshub__emitter_end(emitter);
-}
-
-WSHUB__COLD WSHUB_API void wshub_emitter_close(wshub_emitter *emitter, uint32_t deadline_ms,
-                                               void (*on_closed)(uint64_t lost, void *arg),
-                                               void *arg) {
-    if (!emitter || emitter->closing) return;
-    if (emitter->bus.pump) emitter->bus.pump(emitter->bus.ctx);
-    emitter->closing = true;
-    emitter->on_closed = on_closed;
-    emitter->closed_arg = arg;
-    if (!emitter->bus.alarm) {
-        wshub__emitter_end(emitter);
-        return;
-    }
-    emitter->bus.alarm(emitter->bus.ctx, deadline_ms);
-    wshub__emitter_run(emitter);
-}
-
-WSHUB__COLD WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest,
-                                                   const wshub_msg *msg) {
-    wshub_dest d;
-    wshub_err err;
-    memset(&d, 0, sizeof d);
-    if (dest) d = *dest;
-    if (emitter->closing) return WSHUB_ERR_STATE;
-    if (d.kind == WSHUB_DEST_RESOLVE) d.kind = d.name.len ? WSHUB_DEST_ROOM : WSHUB_DEST_ALL;
-    if (wshub__dest_check(&d) || d.realm.id || !msg || !wshub__name_ok(msg->event))
-        return WSHUB_ERR_PARAM;
-    if (msg->data.len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
-    if (msg->data.ptr && (!msg->data_is_json || !msg->data.len) &&
-        !wshub__data_ok(msg->data, emitter->json_depth_max))
-        return WSHUB_ERR_JSON;
-    if (emitter->bus.pump) emitter->bus.pump(emitter->bus.ctx);
-    err = wshub__outbox_add(&emitter->mem, &emitter->outbox,
-                            emitter->up ? emitter->burst_bytes_max : emitter->queue_bytes_max,
-                            emitter->up ? &emitter->bus : NULL, 0, wshub_str_z("emitter"), &d, msg,
-                            wshub__str(NULL, 0), NULL, &emitter->published);
-    if (!err) wshub__emitter_flush(emitter);
-    return err;
-}
-
-WSHUB_API uint64_t wshub_emitter_queued_bytes(const wshub_emitter *emitter) {
-    return emitter->outbox.bytes;
-}
-
-WSHUB_API uint64_t wshub_emitter_dropped(const wshub_emitter *emitter) {
-    return emitter->dropped;
 }
 
 /* ---- >>asking ----------------------------------------------------------------------------------
@@ -11934,7 +11933,8 @@ WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_m
     wshub__enter(hub);
     fan = wshub__fan_make(msg->event, msg->data);
     err = wshub__route(hub, realm, &d, &fan);
-    if (hub->has_bus && realm == &hub->first_realm) published = wshub__publish(hub, &d, msg, &fan);
+    if (wshub__uplink_is_there(&hub->uplink) && realm == &hub->first_realm)
+        published = wshub__publish(hub, &d, msg, &fan);
     wshub__fan_done(hub, &fan);
     wshub__leave(hub);
     return err ? err : published;
@@ -12801,6 +12801,413 @@ static void wshub__json_table(wshub_dialect *out_table) {
     out_table->event = wshub__json_event;
 }
 
+/* ---- >>envelope ------------------------------------------------------------------------------
+ * The words of the JSON dialect on the bus: what its channels are called (BUS-1), and the message
+ * between instances (BUS-2), which nobody else writes or reads. What is read is data from outside, of
+ * whoever may publish: what is wrong with it is a verdict, never an assertion. Known to >>uplink,
+ * >>subs and >>bus by wshub__words alone. Proved by tests/test_bus.c, test_json.c, fuzz_text.c. */
+
+typedef struct wshub__envelope {
+    wshub_str server_id; /* raw JSON strings when read */
+    wshub_str type, target, event, data, exclude;
+} wshub__envelope;
+
+/* By wshub_dest_kind. */
+static const char *const wshub__bus_types[] = {"", "broadcast", "client", "user", "room"};
+static const char *const wshub__bus_prefixes[] = {"", "ws:broadcast",
+                                                  "ws:client:", "ws:user:", "ws:room:"};
+
+/* ---- channels ---- */
+
+static size_t wshub__envelope_base(bool exact, const wshub_bus_channel **out_channels) {
+    /* The first of them is for everybody, in exact mode too. */
+    static const wshub_bus_channel base[] = {{{"ws:broadcast", 12}, false},
+                                             {{"ws:room:*", 9}, true},
+                                             {{"ws:client:*", 11}, true},
+                                             {{"ws:user:*", 9}, true}};
+    *out_channels = base;
+    return exact ? 1 : sizeof base / sizeof base[0];
+}
+
+static size_t wshub__envelope_channel(char *to, wshub_dest_kind kind, wshub_str name) {
+    size_t n = strlen(wshub__bus_prefixes[kind]);
+    WSHUB_ASSERT(kind != WSHUB_DEST_RESOLVE);
+    memcpy(to, wshub__bus_prefixes[kind], n);
+    if (kind == WSHUB_DEST_ALL) return n;
+    WSHUB_ASSERT(n + name.len <= WSHUB__CHANNEL_BYTES_MAX);
+    memcpy(to + n, name.ptr, name.len);
+    return n + name.len;
+}
+
+/* Whoever may publish to a channel may send to what it names, not more: rights on channels mean
+ * something. */
+static bool wshub__channel_fits(wshub_str channel, const wshub_dest *dest) {
+    const char *prefix = wshub__bus_prefixes[dest->kind];
+    size_t n = strlen(prefix), name = dest->kind == WSHUB_DEST_ALL ? 0 : dest->name.len;
+    return channel.len == n + name && memcmp(channel.ptr, prefix, n) == 0 &&
+           (name == 0 || memcmp(channel.ptr + n, dest->name.ptr, name) == 0);
+}
+
+/* ---- writing ---- */
+
+static void wshub__envelope_write(const wshub__mem *m, wshub__buf *b, wshub_str server_id,
+                                  const wshub_dest *dest, const wshub_msg *msg) {
+    size_t i;
+    wshub__buf_text(m, b, "{\"serverId\":");
+    wshub__buf_quote(m, b, server_id);
+    wshub__buf_text(m, b, ",\"type\":\"");
+    wshub__buf_text(m, b, wshub__bus_types[dest->kind]);
+    wshub__buf_text(m, b, "\"");
+    if (dest->kind != WSHUB_DEST_ALL) {
+        wshub__buf_text(m, b, ",\"target\":");
+        wshub__buf_quote(m, b, dest->name);
+    }
+
+    wshub__buf_text(m, b, ",\"event\":");
+    wshub__buf_quote(m, b, msg->event);
+    if (msg->data.ptr) {
+        wshub__buf_text(m, b, ",\"data\":");
+        wshub__buf_add(m, b, msg->data.ptr, msg->data.len);
+    }
+
+    if (dest->exclude) {
+        wshub__buf_text(m, b, ",\"exclude\":[");
+        for (i = 0; i < dest->exclude_count; i++) {
+            if (i) wshub__buf_text(m, b, ",");
+            wshub__buf_quote(m, b, dest->exclude[i]);
+        }
+        wshub__buf_text(m, b, "]");
+    }
+    wshub__buf_text(m, b, "}");
+}
+
+/* ---- reading ---- */
+
+/* The raw serverId of an envelope as every instance writes it, found without parsing. ptr NULL:
+ * unknown. */
+static wshub_str wshub__envelope_peek(wshub_str payload) {
+    static const char head[] = "{\"serverId\":\"";
+    const size_t n = sizeof head - 1;
+    const char *quote;
+    if (payload.len <= n || memcmp(payload.ptr, head, n) != 0) return wshub__str(NULL, 0);
+    quote = (const char *)memchr(payload.ptr + n, '"', payload.len - n);
+    return quote ? wshub__str(payload.ptr + n, (size_t)(quote - payload.ptr) - n)
+                 : wshub__str(NULL, 0);
+}
+
+/* Finds the fields of an envelope. False: it is none. */
+static bool wshub__envelope_read(wshub_str payload, uint32_t depth_max, wshub__envelope *out) {
+    static const char *const keys[6] = {"serverId", "type", "target", "event", "data", "exclude"};
+    wshub_json_field f[6];
+    size_t i;
+    for (i = 0; i < 6; i++) {
+        f[i].key = keys[i];
+        f[i].value = wshub__str(NULL, 0);
+    }
+    if (!wshub_utf8_check((const uint8_t *)payload.ptr, payload.len)) return false;
+    if (wshub_json_fields((const uint8_t *)payload.ptr, payload.len, depth_max, f, 6) !=
+        WSHUB_JSON_FIELDS)
+        return false;
+
+    out->server_id = f[0].value;
+    out->type = f[1].value;
+    out->target = f[2].value;
+    out->event = f[3].value;
+    out->data = f[4].value;
+    out->exclude = f[5].value;
+    return wshub_json_peek(out->server_id) == WSHUB_JSON_STRING &&
+           wshub_json_peek(out->event) == WSHUB_JSON_STRING;
+}
+
+/* Decodes a raw JSON string to *at, which moves on. */
+static wshub_str wshub__take_text(wshub_str raw, char **at) {
+    wshub_str s = wshub__str(*at, wshub_json_text(raw, *at, raw.len));
+    *at += s.len;
+    return s;
+}
+
+/* The kind of destination that a raw `type` is; RESOLVE: none. */
+static wshub_dest_kind wshub__envelope_kind(wshub_str type) {
+    int kind;
+    if (wshub_json_peek(type) != WSHUB_JSON_STRING) return WSHUB_DEST_RESOLVE;
+    for (kind = WSHUB_DEST_ALL; kind <= WSHUB_DEST_ROOM; kind++) {
+        const char *word = wshub__bus_types[kind];
+        size_t n = strlen(word);
+        if (type.len == n + 2 && memcmp(type.ptr + 1, word, n) == 0) return (wshub_dest_kind)kind;
+    }
+    return WSHUB_DEST_RESOLVE;
+}
+
+/* Room for the decoded texts of an envelope, none of which is longer than it is raw, and before them
+ * for the array of excluded ids. False: out of memory. */
+static bool wshub__letter_room(const wshub *hub, const wshub__envelope *e, wshub__letter *out,
+                               size_t *out_excluded) {
+    wshub_iter it;
+    wshub_str item;
+    size_t count = 0;
+    memset(&it, 0, sizeof it);
+    while (wshub_json_next(e->exclude, &it, &item)) count++;
+    out->block_bytes = count * sizeof(wshub_str) + e->server_id.len + e->event.len + e->target.len +
+                       e->exclude.len;
+    out->block = (char *)wshub__mem_new(&hub->mem, out->block_bytes);
+    *out_excluded = count;
+    return out->block != NULL;
+}
+
+/* Decodes an envelope into a letter that has room. */
+static wshub__letter_verdict wshub__letter_fill(const wshub *hub, wshub_str channel,
+                                                const wshub__envelope *e, size_t excluded,
+                                                wshub__letter *out) {
+    wshub_str *exclude = (wshub_str *)(void *)out->block, item;
+    char *at = out->block + excluded * sizeof *exclude;
+    wshub_iter it;
+    if (wshub_str_eq(wshub__take_text(e->server_id, &at), hub->server_id)) return WSHUB__LETTER_OWN;
+    out->event = wshub__take_text(e->event, &at);
+    out->data = e->data;
+
+    out->dest.kind = wshub__envelope_kind(e->type);
+    if (wshub_json_peek(e->target) == WSHUB_JSON_STRING)
+        out->dest.name = wshub__take_text(e->target, &at);
+    if (out->dest.kind == WSHUB_DEST_RESOLVE ||
+        (out->dest.kind != WSHUB_DEST_ALL && out->dest.name.len == 0))
+        return WSHUB__LETTER_NOWHERE;
+    if (!hub->desc.bus_any_channel && !wshub__channel_fits(channel, &out->dest))
+        return WSHUB__LETTER_MISFIT;
+
+    memset(&it, 0, sizeof it);
+    while (wshub_json_next(e->exclude, &it, &item)) {
+        if (wshub_json_peek(item) == WSHUB_JSON_STRING)
+            exclude[out->dest.exclude_count++] = wshub__take_text(item, &at);
+    }
+    out->dest.exclude = exclude;
+    WSHUB_ASSERT(out->dest.exclude_count <= excluded);
+    WSHUB_ASSERT(at <= out->block + out->block_bytes);
+    return WSHUB__LETTER_FINE;
+}
+
+static wshub__letter_verdict wshub__envelope_open(const wshub *hub, wshub_str channel,
+                                                  wshub_str payload, wshub__letter *out) {
+    wshub__envelope e;
+    wshub__letter_verdict verdict;
+    size_t excluded;
+    memset(out, 0, sizeof *out);
+    if (!wshub__envelope_read(payload, hub->desc.json_depth_max, &e)) return WSHUB__LETTER_BAD;
+    if (!wshub__letter_room(hub, &e, out, &excluded)) return WSHUB__LETTER_NOMEM;
+
+    verdict = wshub__letter_fill(hub, channel, &e, excluded, out);
+    if (verdict != WSHUB__LETTER_FINE) wshub__mem_free(&hub->mem, out->block, out->block_bytes);
+    return verdict;
+}
+
+static const wshub__words wshub__envelope_words = {wshub__envelope_base, wshub__envelope_channel,
+                                                   wshub__envelope_write, wshub__envelope_peek,
+                                                   wshub__envelope_open};
+
+/* ---- >>emitter ---------------------------------------------------------------------------------
+ * Publishes for processes that hold no clients (EMIT-1): an uplink without a hub. What it cannot hand
+ * over at once it keeps, and what it is told by its bus it hands over then; nothing else runs it.
+ * Uses >>uplink, >>envelope. Proved by tests/test_outbox.c, test_owners.c. */
+
+struct wshub_emitter {
+    wshub__mem mem;
+    wshub__uplink uplink;
+    uint32_t queue_bytes_max, burst_bytes_max, json_depth_max;
+    uint64_t dropped, published;
+    bool closing; /* it takes no more, and ends when everything is acknowledged */
+    void (*on_closed)(uint64_t lost, void *arg);
+    void *closed_arg;
+};
+
+/* It subscribes to nothing. */
+static void wshub__emitter_received(void *ctx, wshub_str channel, wshub_str payload) {
+    (void)ctx;
+    (void)channel;
+    (void)payload;
+}
+
+static void wshub__emitter_flush(wshub_emitter *em) {
+    wshub__uplink *u = &em->uplink;
+    if (!wshub__uplink_is_up(u)) return;
+    em->published += wshub__uplink_flush(&em->mem, u);
+    if (u->bus.flush) u->bus.flush(u->bus.ctx);
+}
+
+/* The one end of an emitter: hands over what the bus takes now, leaves it, says what is lost or
+ * unknown. */
+WSHUB__COLD static void wshub__emitter_end(wshub_emitter *em) {
+    void (*on_closed)(uint64_t, void *) = em->on_closed;
+    void *arg = em->closed_arg;
+    uint64_t lost;
+    wshub__emitter_flush(em);
+    lost = em->dropped + em->uplink.outbox.count;
+    lost += wshub__uplink_pending(&em->uplink) + wshub__uplink_broken(&em->uplink);
+
+    wshub__uplink_leave(&em->mem, &em->uplink);
+    wshub__mem_free(&em->mem, em, sizeof *em);
+    if (on_closed) on_closed(lost, arg);
+}
+
+/* Hands over; a closing one that owes nothing any more ends, and is gone afterwards. */
+static void wshub__emitter_run(void *ctx) {
+    wshub_emitter *em = (wshub_emitter *)ctx;
+    wshub__emitter_flush(em);
+    if (em->closing && !em->uplink.outbox.head && !wshub__uplink_pending(&em->uplink))
+        wshub__emitter_end(em);
+}
+
+WSHUB__COLD static void wshub__emitter_late(void *ctx) {
+    wshub_emitter *em = (wshub_emitter *)ctx;
+    if (em->closing) wshub__emitter_end(em);
+}
+
+WSHUB__COLD static void wshub__emitter_state(void *ctx, wshub_bus_state state) {
+    wshub_emitter *em = (wshub_emitter *)ctx;
+    bool was_up = wshub__uplink_is_up(&em->uplink);
+    if (!wshub__uplink_hear(&em->uplink, state)) return;
+
+    /* What a busy time left is kept as far as an outage may keep. */
+    if (was_up)
+        em->dropped += wshub__outbox_trim(&em->mem, &em->uplink.outbox, em->queue_bytes_max, 0);
+    wshub__emitter_run(em);
+}
+
+static uint32_t wshub__emitter_queue(const wshub_emitter_desc *d) {
+    return d->bus_queue_bytes_max ? d->bus_queue_bytes_max : WSHUB__BUS_QUEUE_BYTES;
+}
+
+static uint32_t wshub__emitter_burst(const wshub_emitter_desc *d) {
+    return d->bus_burst_bytes_max ? d->bus_burst_bytes_max
+                                  : wshub__bus_burst(wshub__emitter_queue(d));
+}
+
+WSHUB__COLD WSHUB_API const char *wshub_emitter_problem(const wshub_emitter_desc *desc) {
+    if (!desc || !desc->bus) return "bus: required";
+    if (!wshub__bus_fits(desc->bus)) return WSHUB__BUS_MISFIT;
+    if (!desc->bus->attach || !desc->bus->publish) return "bus: attach and publish are required";
+    if (wshub__emitter_burst(desc) < wshub__emitter_queue(desc))
+        return "bus_burst_bytes_max: at least bus_queue_bytes_max";
+    if (desc->json_depth_max > WSHUB_JSON_DEPTH_MAX)
+        return "json_depth_max: at most WSHUB_JSON_DEPTH_MAX, which can be defined larger";
+    return NULL;
+}
+
+/* Makes an emitter of a description that is right. On an error the bus has been left. */
+WSHUB__COLD static wshub_err wshub__emitter_new(const wshub_emitter_desc *desc,
+                                                wshub_emitter **out_emitter) {
+    wshub__mem m = wshub__mem_make(desc->alloc, desc->alloc_user);
+    wshub_bus_owner owner;
+    wshub_err err;
+    wshub_emitter *em = (wshub_emitter *)wshub__mem_new(&m, sizeof *em);
+    if (!em) {
+        (void)desc->bus->attach(desc->bus->ctx, NULL);
+        return WSHUB_ERR_NOMEM;
+    }
+    em->mem = m;
+    em->queue_bytes_max = wshub__emitter_queue(desc);
+    em->burst_bytes_max = wshub__emitter_burst(desc);
+    em->json_depth_max = desc->json_depth_max ? desc->json_depth_max : WSHUB__JSON_DEPTH;
+
+    memset(&owner, 0, sizeof owner);
+    owner.ctx = em;
+    owner.received = wshub__emitter_received;
+    owner.state = wshub__emitter_state;
+    owner.room = wshub__emitter_run;
+    owner.late = wshub__emitter_late;
+    err = wshub__uplink_attach(&m, &em->uplink, desc->bus, &wshub__envelope_words, &owner);
+    if (err) {
+        wshub__mem_free(&m, em, sizeof *em);
+        return err;
+    }
+    wshub__uplink_pump(&em->uplink);
+    *out_emitter = em;
+    return WSHUB_OK;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc,
+                                                     wshub_emitter **out_emitter) {
+    /* Of a bus that is laid out otherwise, or is another's, nothing is touched. */
+    if (!desc || !desc->bus || !wshub__bus_fits(desc->bus) || !desc->bus->attach)
+        return WSHUB_ERR_PARAM;
+    if (wshub__bus_taken(desc->bus)) return WSHUB_ERR_STATE;
+
+    if (!out_emitter || wshub_emitter_problem(desc)) {
+        (void)desc->bus->attach(desc->bus->ctx, NULL); /* it was given */
+        return WSHUB_ERR_PARAM;
+    }
+    return wshub__emitter_new(desc, out_emitter);
+}
+
+WSHUB__COLD WSHUB_API void wshub_emitter_destroy(wshub_emitter *emitter) {
+    if (!emitter) return;
+    emitter->closing = false; /* it ends here, and not in what the bus reports meanwhile */
+    wshub__uplink_pump(&emitter->uplink);
+    wshub__emitter_end(emitter);
+}
+
+WSHUB__COLD WSHUB_API void wshub_emitter_close(wshub_emitter *emitter, uint32_t deadline_ms,
+                                               void (*on_closed)(uint64_t lost, void *arg),
+                                               void *arg) {
+    const wshub_bus *bus;
+    if (!emitter || emitter->closing) return;
+    wshub__uplink_pump(&emitter->uplink);
+    bus = &emitter->uplink.bus;
+    emitter->closing = true;
+    emitter->on_closed = on_closed;
+    emitter->closed_arg = arg;
+
+    /* A bus without a clock has nothing to wait for. */
+    if (!bus->alarm) {
+        wshub__emitter_end(emitter);
+        return;
+    }
+    bus->alarm(bus->ctx, deadline_ms);
+    wshub__emitter_run(emitter);
+}
+
+/* What is wrong with a message for this emitter. */
+WSHUB__COLD static wshub_err wshub__emitter_check(const wshub_emitter *em, const wshub_dest *dest,
+                                                  const wshub_msg *msg) {
+    if (em->closing) return WSHUB_ERR_STATE;
+    if (wshub__dest_check(dest) || dest->realm.id || !msg || !wshub__name_ok(msg->event))
+        return WSHUB_ERR_PARAM;
+    if (msg->data.len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
+    if (msg->data.ptr && (!msg->data_is_json || !msg->data.len) &&
+        !wshub__data_ok(msg->data, em->json_depth_max))
+        return WSHUB_ERR_JSON;
+    return WSHUB_OK;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest,
+                                                   const wshub_msg *msg) {
+    wshub_dest d;
+    wshub_err err;
+    wshub__pub *p;
+    uint32_t max;
+    memset(&d, 0, sizeof d);
+    if (dest) d = *dest;
+    if (d.kind == WSHUB_DEST_RESOLVE) d.kind = d.name.len ? WSHUB_DEST_ROOM : WSHUB_DEST_ALL;
+    err = wshub__emitter_check(emitter, &d, msg);
+    if (err) return err;
+    wshub__uplink_pump(&emitter->uplink);
+
+    p = wshub__pub_new(&emitter->mem, emitter->uplink.words, 0, wshub_str_z("emitter"), &d, msg,
+                       wshub__str(NULL, 0));
+    if (!p) return WSHUB_ERR_NOMEM;
+    max =
+        wshub__uplink_is_up(&emitter->uplink) ? emitter->burst_bytes_max : emitter->queue_bytes_max;
+    err = wshub__uplink_push(&emitter->mem, &emitter->uplink, p, max, NULL, &emitter->published);
+    if (!err) wshub__emitter_flush(emitter);
+    return err;
+}
+
+WSHUB_API uint64_t wshub_emitter_queued_bytes(const wshub_emitter *emitter) {
+    return emitter->uplink.outbox.bytes;
+}
+
+WSHUB_API uint64_t wshub_emitter_dropped(const wshub_emitter *emitter) {
+    return emitter->dropped;
+}
+
 /* ---- >>settle --------------------------------------------------------------------------------
  * The turn's end: everything gathered is carried out, the dead are buried (BYE-1, BYE-2).
  * Proved by tests/test_shutdown.c, tests/test_matrix.c. */
@@ -13019,8 +13426,7 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
     wshub__enter(hub);
     wshub__clock_heard(hub);
     for (passes = 0; more && passes < 8 && !hub->destroying; passes++) {
-        if (hub->has_bus && hub->bus.pump)
-            hub->bus.pump(hub->bus.ctx); /* bus input before anything else */
+        wshub__uplink_pump(&hub->uplink); /* bus input before anything else */
         wshub__post_drain(hub, true);
         wshub__timers_run(hub, timers);
         wshub__due_run(hub);
@@ -13076,7 +13482,6 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__conn *c;
     uint32_t at = 0;
     hub->dead = true;
-    hub->bus_linked = false;
     hub->depth++;
 
     wshub__end_all(hub);
@@ -13091,7 +13496,6 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__post_drain(hub, false);
     while ((c = wshub__conn_next_open(hub, &at)) != NULL) wshub__conn_free(hub, c);
     wshub__subs_clear(hub);
-    wshub__outbox_done(&m, &hub->outbox);
     wshub__buf_done(&m, &hub->drain_reason);
     wshub__seg_unref(hub, hub->log);
     WSHUB_ASSERT(!hub->segs && !hub->rooms_live && !hub->users_live && !hub->own_rooms);
@@ -13134,8 +13538,9 @@ WSHUB_API void wshub_stats_get(const wshub *hub, wshub_stats *out_stats) {
     out_stats->clients = hub->clients.live;
     out_stats->users = hub->users_live;
     out_stats->rooms = (uint64_t)hub->rooms_live + hub->own_rooms;
-    out_stats->bus_queued_bytes = hub->outbox.bytes;
-    if (hub->has_bus && !hub->bus_up) out_stats->bus_down_ms += hub->now - hub->bus_since;
+    out_stats->bus_queued_bytes = hub->uplink.outbox.bytes;
+    if (wshub__uplink_is_there(&hub->uplink) && !wshub__uplink_is_up(&hub->uplink))
+        out_stats->bus_down_ms += hub->now - hub->bus_since;
 }
 
 static const struct {
@@ -13588,7 +13993,6 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     wshub_desc d;
     wshub__mem m;
     wshub *hub;
-    wshub_err err;
     wshub_io_owner owner;
     uint8_t seed[32];
     char id[37];
@@ -13647,42 +14051,43 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     owner.sent = wshub__owner_sent;
     owner.closed = wshub__owner_closed;
     owner.settle = wshub__owner_settle;
-    hub->depth = 1; /* a bus or an io that reports while it is attached may run callbacks */
+    hub->depth = 1; /* an io or a bus that reports while it is attached may run callbacks */
     hub->io.attach(hub->io.ctx, &owner);
-    err = WSHUB_OK;
-    if (d.bus) {
-        hub->bus = *d.bus;
-        err = wshub__bus_attach(hub);
-        hub->has_bus = !err;
-    }
-    hub->depth = 0;                                      /* and lines are told by the next call */
-    if (!err && hub->destroying) err = WSHUB_ERR_CLOSED; /* by one of those */
-    if (err) {
-        hub->has_bus = false; /* wshub_create() leaves it, once */
-        hub->destroying = true;
-        wshub__free(hub);
-        return err;
-    }
-    if (hub->origins_any)
-        wshub__log(hub, WSHUB_LOG_ORIGINS_OPEN, wshub__nobody(), "", wshub__str(NULL, 0));
-    if (d.require_encryption && !d.on_transform_out)
-        wshub__log(hub, WSHUB_LOG_NO_TRANSFORMER, wshub__nobody(), "", wshub__str(NULL, 0));
     *out_hub = hub;
     return WSHUB_OK;
 }
 
 WSHUB_API wshub_err wshub_create_versioned(const wshub_desc *desc, size_t desc_bytes,
                                            uint32_t version, wshub **out_hub) {
+    wshub *hub = NULL;
     wshub_err err;
     if (!wshub__desc_known(desc, desc_bytes, version)) return WSHUB_ERR_PARAM;
     /* Of a bus that is laid out otherwise, or is another's, nothing is touched. */
     if (desc->bus && !wshub__bus_fits(desc->bus)) return WSHUB_ERR_PARAM;
     if (desc->bus && wshub__bus_taken(desc->bus)) return WSHUB_ERR_STATE;
 
-    err = out_hub && !wshub__desc_tables(desc) ? wshub__create(desc, out_hub) : WSHUB_ERR_PARAM;
-    if (err && desc->bus && desc->bus->attach)
-        (void)desc->bus->attach(desc->bus->ctx, NULL); /* it was given */
-    return err;
+    err = out_hub && !wshub__desc_tables(desc) ? wshub__create(desc, &hub) : WSHUB_ERR_PARAM;
+    if (err) {
+        if (desc->bus && desc->bus->attach)
+            (void)desc->bus->attach(desc->bus->ctx, NULL); /* it was given */
+        return err;
+    }
+
+    if (desc->bus) err = wshub__bus_attach(hub, desc->bus, &wshub__envelope_words);
+    hub->depth = 0;                                      /* lines are told by the next call */
+    if (!err && hub->destroying) err = WSHUB_ERR_CLOSED; /* by a callback of a report */
+    if (err) {
+        hub->destroying = true;
+        wshub__free(hub);
+        return err;
+    }
+
+    if (hub->origins_any)
+        wshub__log(hub, WSHUB_LOG_ORIGINS_OPEN, wshub__nobody(), "", wshub__str(NULL, 0));
+    if (desc->require_encryption && !desc->on_transform_out)
+        wshub__log(hub, WSHUB_LOG_NO_TRANSFORMER, wshub__nobody(), "", wshub__str(NULL, 0));
+    *out_hub = hub;
+    return WSHUB_OK;
 }
 
 WSHUB_API void wshub_destroy(wshub *hub) {

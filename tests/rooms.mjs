@@ -16,7 +16,7 @@ const LOWER = `mem atomic buf utf8 sha1 base64 siphash json http frame slots ind
 const ABOVE = '/* ---- above: the hub ---- */';
 const UPPER_TYPES = `wshub_client wshub_ask wshub_identity wshub_auth wshub_dest wshub_msg wshub_bus wshub_bus_owner
     wshub__client wshub__group wshub__member wshub__ask wshub__extra wshub__xform wshub__chan wshub__chans wshub__pub
-    wshub__outbox wshub__walk wshub__fan wshub__dialect wshub__envelope wshub__timer`.split(/\s+/);
+    wshub__outbox wshub__uplink wshub__words wshub__walk wshub__fan wshub__dialect wshub__envelope wshub__timer`.split(/\s+/);
 
 // Private functions that are declared before they are defined, each with its reason.
 const DECLARED_AHEAD = {
