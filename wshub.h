@@ -14190,13 +14190,20 @@ WSHUB__COLD static const char *wshub__check_groups(const wshub *hub, const wshub
     return NULL;
 }
 
+/* Is a client in the chain of its session? */
+WSHUB__COLD static bool wshub__check_session(const wshub *hub, const wshub__client *client) {
+    uint32_t at = wshub__conn_at(hub, client->conn)->above;
+    while (at && at != client->index + 1) at = wshub__client_at(hub, at - 1)->next_of_session;
+    return at != 0;
+}
+
 WSHUB__COLD static const char *wshub__check_client(const wshub *hub, const wshub__realm *realm,
                                                    const wshub__client *client) {
     if (client->realm != realm->number) return "a client of another realm";
     if (wshub__client_by_id(realm, wshub__name_str(&client->name)) != client)
         return "a client is not indexed";
     if (wshub__is_gone(client)) return NULL;
-    if (wshub__conn_at(hub, client->conn)->above != client->index + 1) return "a client's conn";
+    if (!wshub__check_session(hub, client)) return "a client's conn";
     if (client->user && client->state != WSHUB__CLIENT_AUTHENTICATED)
         return "a user before acceptance";
     return NULL;
