@@ -1409,6 +1409,11 @@ typedef struct wshub_bus {
     size_t (*hand_over)(void *ctx, const wshub_bus_handover *messages, size_t count);
 } wshub_bus;
 
+/* Of wshub_mount_desc, and of what it and its hub hand to each other. */
+#define WSHUB_MOUNT_VERSION 1u
+/* How many mounts one hub may have. */
+#define WSHUB_MOUNTS_MAX 1000
+
 /* What is served on a path, for wshub_mount(): HTTP, and WebSockets without clients. Enough for a
  * server without any of the hub's own words, and what a dialect stands on. Zero it, set the version,
  * the path, and what you need.
@@ -1417,9 +1422,6 @@ typedef struct wshub_bus {
  * is told, once: on_exchange_gone. `owner` is `user` until wshub_exchange_set_owner() or
  * wshub_upgrade_answer say otherwise. All callbacks run on the hub's thread and may call any
  * function; each may be NULL. */
-#define WSHUB_MOUNT_VERSION 1u
-#define WSHUB_MOUNTS_MAX 1000 /* in one hub */
-
 typedef struct wshub_mount_desc {
     uint32_t version; /* WSHUB_MOUNT_VERSION */
     /* Required: begins with `/`, at most WSHUB_NAME_BYTES_MAX bytes. Compared with wshub_http.path
@@ -1883,11 +1885,6 @@ WSHUB_API void *wshub_exchange_owner(const wshub *hub, wshub_exchange exchange);
  * Thread   the hub's. */
 WSHUB_API wshub_err wshub_headers_add(wshub_headers *headers, wshub_str name, wshub_str value);
 
-/* ---- >>api-client
- * ------------------------------------------------------------------------------ Who is here,
- * what is known of them, and what is done to them. Texts returned are views: valid until the
- * client is gone or you change what they show. Questions about a client that is gone are answered
- * with an empty value. Thread: the hub's; allowed in callbacks. Cost, where none is given: O(1). */
 /* ---- >>api-realm ----------------------------------------------------------------------------
  * A realm is what ids, users and rooms are names in: a client of one realm is not found, counted,
  * joined with or sent to by a name of another, however equal their names are. Every hub has a first
@@ -13608,9 +13605,8 @@ static size_t wshub__stats_print_json(const wshub_stats *stats, char *buf, size_
 
 /* A name may be said to have a unit only if it ends with it (OpenMetrics 1.0, "Unit"). */
 static bool wshub__stats_ends_with_unit(const char *name, const char *unit) {
-    size_t whole = strlen(name), end = strlen(unit);
-    return end && whole > end && name[whole - end - 1] == '_' &&
-           strcmp(name + whole - end, unit) == 0;
+    const char *last = strrchr(name, '_');
+    return last && strcmp(last + 1, unit) == 0;
 }
 
 static void wshub__print_meta(wshub__print *p, const char *what, const char *name,
