@@ -1,11 +1,14 @@
-/* An io of one's own: the hub over plain poll() and blocking accept(), in some hundred and sixty lines. Copy this to
- * carry the hub on another loop, another transport, another system.
+/* An io of one's own: the hub over plain poll(). Copy this to carry the hub on another loop, another
+ * transport, another system.
  *
  * Build: cc custom_io.c -I.. -o custom_io     Try: ./custom_io 8080, then ws://127.0.0.1:8080/ws
  *
- * An io gives the hub a table of orders (send, close, clocks, randomness) and calls its reports: opened, received,
- * ended (the peer sends no more, and may still read), drained, closed. Then, once before it waits, settle. It has no
- * wake, so wshub_post* is refused. */
+ * An io gives the hub a table of orders (send, close, clocks, randomness) and calls its reports
+ * (opened, received, ended, drained, closed); then, once before it waits, settle. An order calls no
+ * report: what a send or a close finds out is told from the loop. closed() is the last word about a
+ * stream, once. Within a turn time stands still.
+ *
+ * What is missing here may be missing: wake (wshub_post* is refused then), pause, about, guests. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
@@ -19,60 +22,72 @@
 #include <unistd.h>
 
 enum { STREAMS = 64 };
+
+typedef struct stream {
+    enum { FREE, OPEN, PEER_ENDED, WE_ENDED, GONE } state; /* GONE: closed() is owed */
+    int fd;
+    bool blocked;   /* a send was short: drained() is owed */
+    uint32_t reuse; /* tells streams of the same number apart */
+} stream;
+
 static struct my_io {
-    struct pollfd fds[STREAMS + 1]; /* the last one listens; fd -1: free */
-    uint32_t reuse[STREAMS];        /* tells streams with the same number apart */
-    bool peer_ended[STREAMS];       /* it sends no more, and the hub knows */
-    bool we_ended[STREAMS]; /* our end is out: what the peer still says is not for the hub */
-    bool gone[STREAMS];     /* to be reported as closed */
-    wshub_io_owner owner;
+    stream streams[STREAMS];
+    int listener;
+    wshub_io_owner owner; /* the hub */
     bool owned;
-    uint64_t now, heard; /* time stands still in a turn; when the last wait began: what had come by
-                            then has been told */
+    uint64_t now;
+    uint64_t heard; /* when the last wait began: what had come by then has been told */
 } my;
 
-static wshub_conn handle(uint32_t i) {
-    return (wshub_conn){(uint64_t)my.reuse[i] << 32 | i};
-}
-static void my_attach(void *ctx, const wshub_io_owner *owner) {
-    (void)ctx;
-    my.owned = owner != NULL;
-    if (owner) my.owner = *owner;
-}
-static bool my_taken(void *ctx) {
-    return (void)ctx, my.owned;
-}
-static int64_t my_send(void *ctx, wshub_conn conn, const wshub_span *spans, size_t count) {
-    uint32_t i = (uint32_t)conn.id;
-    int64_t done = 0;
-    (void)ctx;
-    for (size_t k = 0; k < count; k++) {
-        ssize_t n = my.gone[i] ? (ssize_t)spans[k].len
-                               : send(my.fds[i].fd, spans[k].ptr, spans[k].len,
-                                      MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n < 0 && errno != EAGAIN)
-            my.gone[i] = true, n = (ssize_t)spans[k].len; /* broken: closed() will tell */
-        if (n > 0) done += n;
-        if (n < (ssize_t)spans[k].len) {
-            my.fds[i].events |= POLLOUT; /* drained() when there is room */
-            break;
-        }
-    }
-    return done;
-}
-static void my_close(void *ctx, wshub_conn conn, bool flush) {
-    uint32_t i = (uint32_t)conn.id;
-    (void)ctx;
-    if (flush) shutdown(my.fds[i].fd, SHUT_WR);
-    if (!flush || my.peer_ended[i]) my.gone[i] = true; /* both sides have ended */
-    my.we_ended[i] = true;
-    my.fds[i].events = POLLIN; /* read on to the peer's end; the hub closes without flush when that
-                                  takes too long */
+static wshub_conn handle(const stream *s) {
+    return (wshub_conn){(uint64_t)s->reuse << 32 | (uint64_t)(s - my.streams)};
 }
 static uint64_t clock_ms(clockid_t which) {
     struct timespec t;
     clock_gettime(which, &t);
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* ---- the orders of the hub ---- */
+
+static void my_attach(void *ctx, const wshub_io_owner *owner) {
+    (void)ctx;
+    my.owned = owner != NULL;
+    if (owner) my.owner = *owner;
+    for (stream *s = my.streams; !owner && s < my.streams + STREAMS; s++) {
+        if (s->state != FREE) s->state = GONE; /* nobody is left who would be told */
+    }
+}
+static bool my_taken(void *ctx) {
+    return (void)ctx, my.owned;
+}
+
+/* Says how much it took; the hub keeps the rest until drained(). A broken stream takes
+ * everything. */
+static int64_t my_send(void *ctx, wshub_conn conn, const wshub_span *spans, size_t count) {
+    stream *s = &my.streams[(uint32_t)conn.id];
+    int64_t done = 0;
+    (void)ctx;
+    for (size_t k = 0; k < count && !s->blocked; k++) {
+        ssize_t all = (ssize_t)spans[k].len, n = all;
+        if (s->state != GONE) n = send(s->fd, spans[k].ptr, spans[k].len, MSG_NOSIGNAL);
+        if (n < 0 && errno != EAGAIN) s->state = GONE, n = all;
+        if (n > 0) done += n;
+        s->blocked = n < all;
+    }
+    return done;
+}
+
+/* flush: our end goes out behind what was sent, and the peer's is read for; the hub has the
+ * clock for that and closes without flush when it takes too long. */
+static void my_close(void *ctx, wshub_conn conn, bool flush) {
+    stream *s = &my.streams[(uint32_t)conn.id];
+    (void)ctx;
+    s->blocked = false;
+    if (flush && s->state == OPEN && shutdown(s->fd, SHUT_WR) == 0)
+        s->state = WE_ENDED;
+    else if (!flush || s->state != WE_ENDED)
+        s->state = GONE;
 }
 static uint64_t my_now(void *ctx) {
     return (void)ctx, my.now;
@@ -90,43 +105,90 @@ static bool my_random(void *ctx, uint8_t *bytes, size_t count) {
     if (f) fclose(f);
     return ok;
 }
+static const wshub_io my_table = {.version = WSHUB_IO_VERSION,
+                                  .attach = my_attach,
+                                  .taken = my_taken,
+                                  .send = my_send,
+                                  .close = my_close,
+                                  .now_ms = my_now,
+                                  .heard_ms = my_heard,
+                                  .wall_ms = my_wall,
+                                  .random = my_random};
+
+/* ---- the reports to the hub ---- */
 
 static void accept_one(void) {
-    int fd = accept(my.fds[STREAMS].fd, NULL, NULL);
-    uint32_t i = 0;
-    while (i < STREAMS && my.fds[i].fd >= 0) i++;
+    int fd = accept4(my.listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    stream *s = my.streams;
     if (fd < 0) return;
-    if (i == STREAMS) {
+    while (s < my.streams + STREAMS && s->state != FREE) s++;
+    if (s == my.streams + STREAMS) { /* full */
         close(fd);
         return;
     }
-    my.fds[i] = (struct pollfd){.fd = fd, .events = POLLIN};
-    my.peer_ended[i] = my.we_ended[i] = my.gone[i] = false;
-    my.reuse[i]++;
-    my.owner.opened(my.owner.ctx, handle(i));
+    *s = (stream){.state = OPEN, .fd = fd, .reuse = s->reuse + 1};
+    my.owner.opened(my.owner.ctx, handle(s));
 }
-static void serve_one(uint32_t i) {
+
+static void read_one(stream *s) {
     uint8_t buf[65536];
-    if (my.fds[i].revents & POLLOUT) {
-        my.fds[i].events &= ~POLLOUT;
-        my.owner.drained(my.owner.ctx, handle(i));
-    }
-    if (my.fds[i].revents & ~POLLOUT) {
-        ssize_t n =
-            my.gone[i] || my.peer_ended[i] ? -1 : recv(my.fds[i].fd, buf, sizeof buf, MSG_DONTWAIT);
-        if (my.peer_ended[i]) { /* it had ended, and now it cannot hear us either */
-            my.gone[i] = true;
-        } else if (n > 0) {
-            if (!my.we_ended[i]) my.owner.received(my.owner.ctx, handle(i), buf, (size_t)n);
-        } else if (n == 0 && !my.we_ended[i]) {
-            my.peer_ended[i] = true;
-            my.fds[i].events &= ~POLLIN; /* it would be readable for ever */
-            my.owner.ended(my.owner.ctx, handle(i));
-        } else if (n == 0 || errno != EAGAIN) {
-            my.gone[i] = true;
-        }
+    ssize_t n = recv(s->fd, buf, sizeof buf, 0);
+    if (n > 0 && s->state == OPEN) {
+        my.owner.received(my.owner.ctx, handle(s), buf, (size_t)n);
+    } else if (n == 0 && s->state == OPEN) { /* it sends no more, and may still read */
+        s->state = PEER_ENDED;
+        my.owner.ended(my.owner.ctx, handle(s));
+    } else if (n == 0 || (n < 0 && errno != EAGAIN)) {
+        s->state = GONE;
     }
 }
+
+static void serve_one(stream *s, short ready) {
+    if (s->state == PEER_ENDED && (ready & ~POLLOUT)) s->state = GONE; /* nor can it hear us now */
+    if ((ready & POLLOUT) && s->blocked) {
+        s->blocked = false;
+        my.owner.drained(my.owner.ctx, handle(s));
+    }
+    if ((ready & ~POLLOUT) && (s->state == OPEN || s->state == WE_ENDED)) read_one(s);
+}
+
+/* The last word about all who are gone. Returns whether there were any. */
+static bool bury(void) {
+    bool any = false;
+    for (stream *s = my.streams; s < my.streams + STREAMS; s++) {
+        if (s->state != GONE) continue;
+        any = true;
+        s->state = FREE;
+        close(s->fd);
+        if (my.owned) my.owner.closed(my.owner.ctx, handle(s));
+    }
+    return any;
+}
+
+/* Waits until `until` for what is ready, and reports it. What is watched follows from the
+ * states. */
+static void wait_and_serve(uint64_t until) {
+    struct pollfd fds[STREAMS + 1];
+    uint64_t before = clock_ms(CLOCK_MONOTONIC), ms = until > before ? until - before : 0;
+    for (int i = 0; i < STREAMS; i++) {
+        const stream *s = &my.streams[i];
+        fds[i] = (struct pollfd){.fd = s->state == FREE ? -1 : s->fd};
+        if (s->state == OPEN || s->state == WE_ENDED) fds[i].events |= POLLIN;
+        if (s->blocked) fds[i].events |= POLLOUT;
+    }
+    fds[STREAMS] = (struct pollfd){.fd = my.listener, .events = POLLIN};
+    int ready = poll(fds, STREAMS + 1, until == WSHUB_NEVER ? -1 : ms > 60000 ? 60000 : (int)ms);
+    my.now = clock_ms(CLOCK_MONOTONIC);
+    if (ready < 0) return; /* a signal */
+
+    for (int i = 0; i < STREAMS && my.owned; i++) { /* a report may end the hub */
+        if (fds[i].revents) serve_one(&my.streams[i], fds[i].revents);
+    }
+    if (fds[STREAMS].revents && my.owned) accept_one();
+    my.heard = before; /* poll() tells of all that are ready */
+}
+
+/* ---- the program ---- */
 
 static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
     (void)auth, (void)user;
@@ -136,56 +198,31 @@ static volatile sig_atomic_t stop;
 static void on_signal(int number) {
     (void)number, stop = 1;
 }
+static int listen_at(uint16_t port) {
+    struct sockaddr_in at = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    return bind(fd, (struct sockaddr *)&at, sizeof at) || listen(fd, 16) ? -1 : fd;
+}
 
 int main(int argc, char **argv) {
-    wshub_io io = {.version = WSHUB_IO_VERSION,
-                   .attach = my_attach,
-                   .taken = my_taken,
-                   .send = my_send,
-                   .close = my_close,
-                   .now_ms = my_now,
-                   .heard_ms = my_heard,
-                   .wall_ms = my_wall,
-                   .random = my_random};
-    struct sockaddr_in at = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)(argc > 1 ? atoi(argv[1]) : 8080)),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int one = 1;
+    uint16_t port = (uint16_t)(argc > 1 ? atoi(argv[1]) : 8080);
+    wshub_desc desc = {.io = &my_table, .on_authenticate = on_authenticate};
     wshub *hub;
     my.now = my.heard = clock_ms(CLOCK_MONOTONIC);
-    for (int i = 0; i < STREAMS; i++) my.fds[i].fd = -1;
-    my.fds[STREAMS] = (struct pollfd){.fd = socket(AF_INET, SOCK_STREAM, 0), .events = POLLIN};
-    setsockopt(my.fds[STREAMS].fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(my.fds[STREAMS].fd, (struct sockaddr *)&at, sizeof at) ||
-        listen(my.fds[STREAMS].fd, 16))
-        return perror("listen"), 1;
-    if (wshub_create(&(wshub_desc){.io = &io, .on_authenticate = on_authenticate}, &hub)) return 1;
+    my.listener = listen_at(port);
+    if (my.listener < 0) return perror("listen"), 1;
+    if (wshub_create(&desc, &hub)) return puts(wshub_desc_problem(&desc)), 1;
     signal(SIGTERM, on_signal);
-    printf("ws://127.0.0.1:%u/ws\n", (unsigned)ntohs(at.sin_port));
+    printf("ws://127.0.0.1:%u/ws\n", (unsigned)port);
     fflush(stdout);
-    while (!stop) {
-        uint64_t next = my.owner.settle(my.owner.ctx), before;
-        for (uint32_t i = 0; i < STREAMS; i++) { /* the last word about each, not from inside an
-                                                    order */
-            if (my.fds[i].fd < 0 || !my.gone[i]) continue;
-            close(my.fds[i].fd);
-            my.fds[i].fd = -1;
-            my.owner.closed(my.owner.ctx, handle(i));
-            next = 0; /* settle again */
-        }
-        before = clock_ms(CLOCK_MONOTONIC);
-        int ready = poll(my.fds, STREAMS + 1,
-                         next == WSHUB_NEVER ? -1
-                         : next > before     ? (int)(next - before)
-                                             : 0);
-        my.now = clock_ms(CLOCK_MONOTONIC);
-        if (ready < 0) continue;
-        if (my.fds[STREAMS].revents) accept_one();
-        for (uint32_t i = 0; i < STREAMS; i++) {
-            if (my.fds[i].fd >= 0 && my.fds[i].revents) serve_one(i);
-        }
-        my.heard = before; /* poll() tells of all that are ready */
+
+    while (!stop && my.owned) {
+        uint64_t next = my.owner.settle(my.owner.ctx);
+        wait_and_serve(bury() ? 0 : next); /* what was buried is to be settled */
     }
-    wshub_destroy(hub);
+    if (my.owned) wshub_destroy(hub);
+    bury();
     return 0;
 }
