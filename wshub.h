@@ -1153,134 +1153,148 @@ typedef struct wshub_iter {
 } wshub_iter;
 
 /* ---- >>tables -------------------------------------------------------------------------------
- * Orders go down, reports come up. A table is copied at wshub_create().
+ * Orders go down, reports come up. A table is copied where it is taken.
  *
- * A table begins with its version, which is the first thing that is read of it, where it is taken:
- * one that was compiled against another wshub.h is refused (PARAM) with a text that says so, before
- * an entry of it is called. Who fills a table by hand zeroes it and sets the version. */
+ * A table begins with its version, which is the first thing that is read of it: one that was
+ * compiled against another wshub.h is refused (PARAM) with a text that says so, before an entry of
+ * it is called. Who fills a table by hand zeroes it and sets the version. What is optional may be
+ * NULL, and says what is missing then. ctx is the first argument of every entry. */
 
 /* Of wshub_io, of its owner's table, and of what they hand to each other: whoever agrees with an
  * io on this number can also be its owner. */
 #define WSHUB_IO_VERSION 1
 
-/* Whom bytes are for: a hub, or a layer between. An io reports by these, on the owner's thread and
- * never from inside an order. Any report may run callbacks that give orders, or that destroy the
- * owner: the io's attach(ctx, NULL) is then called from inside it. The first argument is ctx. All
- * are required but ended, and sent where send() never pends. */
+/* Whom bytes are for: a hub, a layer such as TLS, a guest. Its io calls these on the owner's
+ * thread, and never from inside an order. Any report may give orders, and may end the owner: the
+ * io's attach(ctx, NULL), or guest() with `on` false, is then called from inside it. All are
+ * required but ended, and sent where send() never pends. */
 typedef struct wshub_io_owner {
     void *ctx; /* the owner's own; the io hands it back and looks at nothing in it */
-    /* There is a stream, from now on until closed(): a peer has connected, or a connection that was
-     * dialled stands. */
+    /* A stream is there: it came in, or what was dialled is connected. The first word about it. */
     void (*opened)(void *ctx, wshub_conn conn);
-    /* count > 0 bytes arrived; they are the owner's, to write into, until it returns. */
+    /* count > 0 bytes have arrived; they are the owner's, to write into, until it returns. */
     void (*received)(void *ctx, wshub_conn conn, uint8_t *bytes, size_t count);
     /* The peer sends no more (a FIN): received() does not follow, what is sent still reaches it.
-     * Once at most. The owner ends the stream with close() when nothing is owed any more. NULL, or
-     * an io that cannot tell: closed(). */
+     * Once at most. The owner ends the stream with close() when nothing is owed any more. NULL:
+     * closed() is reported instead, as it is by an io that cannot tell the two apart. */
     void (*ended)(void *ctx, wshub_conn conn);
-    void (*drained)(void *ctx, wshub_conn conn); /* after a short send(): there is room again */
-    void (*sent)(void *ctx, wshub_conn conn, size_t count); /* after WSHUB_IO_PENDING: these have
-                                                               left */
-    void (*closed)(void *ctx, wshub_conn conn); /* the last word about conn, exactly once */
+    /* After a send() that took less than it was offered: there is room again. */
+    void (*drained)(void *ctx, wshub_conn conn);
+    /* After WSHUB_IO_PENDING: count bytes more of these have left, and are the owner's again. */
+    void (*sent)(void *ctx, wshub_conn conn, size_t count);
+    /* The last word about a stream, exactly once, whoever has ended it and however; also of one
+     * that was dialled and never opened. Its number may be another's from then on. */
+    void (*closed)(void *ctx, wshub_conn conn);
     /* Once before the io waits: everything gathered is carried out. Returns when the io must call
-     * it again at the latest, on the clock of now_ms; WSHUB_NEVER: not before the next report. */
+     * it again at the latest, on the clock of now_ms(); WSHUB_NEVER: not before the next report;
+     * 0: at once, when what else is ready has been reported. */
     uint64_t (*settle)(void *ctx);
 } wshub_io_owner;
 
-/* What wshub_io.send returns that has taken all and not copied it. */
+/* What send() returns when it has taken everything and completes later. */
 #define WSHUB_IO_PENDING INT64_MIN
 
-/* What an io knows about a stream. What it does not know is empty: texts and bytes with ptr
- * NULL. */
+/* What an io knows about a stream. What it does not know is empty: texts and bytes with ptr NULL.
+ * Addresses are in the form of wshub_dial.address. */
 typedef struct wshub_about {
-    wshub_str
-        listener;    /* the name that was given to the listener it came in by; empty: it went out,
-                           or the listener has no name */
-    wshub_str local; /* our address, in the form of wshub_dial.address */
-    wshub_str peer;  /* the peer's, that of a proxy if it stands between; `unix`: a Unix socket
-                           without a path of its own */
-    bool secure;     /* TLS, here in this program: a proxy's is not known */
-    wshub_str alpn;  /* secure: the protocol that was agreed on (RFC 7301) */
-    wshub_str server_name; /* secure: by which name the client asked for this server (SNI, RFC 6066
-                              3); for one that went out, by which name it was asked for */
-    wshub_span peer_cert;  /* secure: the peer's certificate, DER */
-    bool peer_verified;    /* secure: the certificate's chain leads to somebody who is trusted, and
-                              the name is the one that was wanted */
+    /* The name that was given to the listener it came in by. Empty: it has none, or it went out. */
+    wshub_str listener;
+    wshub_str local; /* our address */
+    /* The peer's; that of a proxy, if one stands between. `unix`: a Unix socket, whose peer has no
+     * address that could be relied on. */
+    wshub_str peer;
+    bool secure;    /* TLS, here in this program: a proxy's is not known */
+    wshub_str alpn; /* secure: the protocol that was agreed on (RFC 7301) */
+    /* secure: by which name the client asks for this server (SNI, RFC 6066 3); of a stream that
+     * went out, by which name this side has asked. */
+    wshub_str server_name;
+    wshub_span peer_cert; /* secure: the peer's certificate, DER */
+    /* secure: the certificate's chain leads to somebody who is trusted, and it bears the name that
+     * was wanted. */
+    bool peer_verified;
 } wshub_about;
 
-/* How far a peer has to prove who it is. */
+/* How far the peer of a secure stream has to prove who it is. */
 typedef enum wshub_verify {
-    WSHUB_VERIFY_FULL = 0, /* the chain of its certificate leads to somebody trusted, and the name
-                              in it is the one that was asked for */
-    WSHUB_VERIFY_CHAIN, /* the chain does; the name may be any: where all of a house are trusted */
-    WSHUB_VERIFY_NONE   /* not at all: encrypted, but by whom nobody knows */
+    WSHUB_VERIFY_FULL = 0, /* the chain leads to somebody who is trusted, and the name is right */
+    WSHUB_VERIFY_CHAIN,    /* the chain alone: where all who are trusted may answer */
+    WSHUB_VERIFY_NONE      /* not at all: encrypted, but by whom nobody knows */
 } wshub_verify;
 
 /* Where a stream is to go. Zero but for the address: bytes in the clear. */
 typedef struct wshub_dial {
-    const char *address; /* required: `host:port`, `[v6]:port`, or the path of a Unix socket, which
-                            begins with `/` or `.` */
-    const char *server_name; /* secure: by which name the peer is asked for (SNI) and which its
-                                certificate has to bear; NULL: the host of address */
-    bool secure;             /* TLS, and no byte before its handshake is done */
-    wshub_verify verify;     /* secure: what of the peer is verified */
+    /* Required: `host:port`, `[v6]:port`, or the path of a Unix socket, which begins with `/` or
+     * `.`. */
+    const char *address;
+    /* secure: by which name the peer is asked for (SNI), and which its certificate has to bear.
+     * NULL: the host of address. */
+    const char *server_name;
+    bool secure;         /* TLS: nothing of the owner's leaves before its handshake is done */
+    wshub_verify verify; /* secure: what of the peer is verified */
 } wshub_dial;
 
-/* Where bytes come from and go to: streams, a clock, randomness, a wake. The owner gives these
- * orders, on its thread unless another is named; the first argument is ctx. Required are attach,
- * send, close, now_ms, wall_ms and random; of the others NULL has the meaning that is said. */
+/* Where bytes come from. Called on the owner's thread but for wake(), from inside reports too; no
+ * order calls a report, but for what attach() and guest() say. A conn that the io does not know
+ * (any more) is passed over: send() takes everything of it. */
 typedef struct wshub_io {
     uint32_t version; /* WSHUB_IO_VERSION */
     void *ctx;        /* the io's own; the owner hands it back and looks at nothing in it */
-    /* Takes the owner, NULL to detach: no report follows, and streams still open are closed by the
-     * io. */
+
+    /* ---- required ---- */
+    /* Takes the owner; copied. NULL: it leaves, no report follows, and its streams are closed, each
+     * at once but for those whose end is under way. */
     void (*attach)(void *ctx, const wshub_io_owner *owner);
-    /* Whether it has an owner: it has one at a time, and wshub_create() refuses (STATE) to take it
-     * from that one. NULL: this io cannot tell. */
-    bool (*taken)(void *ctx);
-    /* Bytes to send, in order. Returns how many are done with: the owner keeps the rest and offers
-     * it again after drained(). Or WSHUB_IO_PENDING: all taken, not copied; they stay valid where
-     * they lie until sent() has reported them. A broken stream takes everything; closed() tells.
-     * Calls no report. */
+    /* Bytes to send, in order; borrowed. Returns how many are done with: the owner keeps the rest
+     * and offers it again after drained(). Or WSHUB_IO_PENDING: all are taken and not copied; they
+     * stay valid where they lie, and nothing more is sent, until sent() has reported them. A broken
+     * stream takes everything; closed() follows. */
     int64_t (*send)(void *ctx, wshub_conn conn, const wshub_span *spans, size_t count);
-    /* flush: end the sending direction behind what send() took, and go on reading (paused or not)
-     * and discarding until the peer has ended too. The io has no clock for that: the owner has one,
-     * and calls close() without flush when it has waited long enough. What an owner leaves behind
-     * (attach NULL, guest off) is bounded by a short deadline of the io's. Not flush: at once.
-     * closed() follows, once, later, not from inside. */
+    /* Ends a stream; closed() follows, later. flush: our end goes out behind what send() took, and
+     * what the peer still says is read (paused or not) and thrown away until it has ended too. The
+     * io has no clock for that: the owner has, and calls close() without flush when it has waited
+     * long enough. What an owner leaves behind is bounded by a short deadline of the io's. Not
+     * flush: at once. */
     void (*close)(void *ctx, wshub_conn conn, bool flush);
-    uint64_t (*now_ms)(void *ctx); /* monotonic; stands still within a turn */
+    uint64_t (*now_ms)(void *ctx);  /* monotonic; stands still within a turn */
+    uint64_t (*wall_ms)(void *ctx); /* since 1970-01-01 UTC; for people, it may jump */
+    /* Writes count bytes that nobody can predict. False: there are none. */
+    bool (*random)(void *ctx, uint8_t *bytes, size_t count);
+
+    /* ---- optional ---- */
+    /* Whether it has an owner: it has one at a time, and wshub_create() refuses (STATE) to take it
+     * from that one. NULL: it cannot tell, and is given to one owner only. */
+    bool (*taken)(void *ctx);
     /* Up to when everything that had arrived has been reported; never after now_ms(). Peers are
      * judged by this clock, so that after a late turn (a stopped process, a slow callback) what
      * lies in the system's buffers is heard first: while somebody is due in between, settle() asks
      * to be called again at once. NULL: this io reports before it settles, now_ms(). */
     uint64_t (*heard_ms)(void *ctx);
-    uint64_t (*wall_ms)(void *ctx); /* since 1970-01-01 UTC; for people, it may jump */
-    /* Fills bytes with what nobody can foretell; false: there is none to be had. */
-    bool (*random)(void *ctx, uint8_t *bytes, size_t count);
-    void (*wake)(void *ctx); /* any thread: settle soon. NULL: wshub_post* and buses are refused */
-    void (*pause)(void *ctx, wshub_conn conn, bool paused); /* stop or go on receiving. NULL: the
-                                 hub keeps what arrives up to payload_bytes_max, then closes */
-    /* Tells what it knows about a stream, as often as it is asked, from inside opened() on and
-     * until closed() returns. Asked, and not told with opened(), since most streams come and go
-     * without anybody wanting to know. out_about: all of it is written; views, valid until the
-     * next call into the io. False: there is no such stream, and all is empty. Calls no report.
-     * NULL: nothing is known. */
+    /* Any thread: settle soon. NULL: wshub_post* and buses are refused. */
+    void (*wake)(void *ctx);
+    /* Stop receiving, or go on. NULL: the hub keeps what arrives up to a limit (held_bytes_max),
+     * then closes. */
+    void (*pause)(void *ctx, wshub_conn conn, bool paused);
+    /* Tells what it knows about a stream, as often as it is asked, from inside opened() on until
+     * closed(). It is asked, and not told with opened(), since most streams come and go without
+     * anybody wanting to know. out_about: all of it is written; views, valid until the next call
+     * into the io. False: there is no such stream, and all is empty. NULL: nothing is known. */
     bool (*about)(void *ctx, wshub_conn conn, wshub_about *out_about);
-    /* A guest: a further owner beside the attached one, for streams that it opens itself, such as
-     * those of a bus to its broker. Its input is reported before that of others, its settle is
-     * called in every turn before the attached owner's. `on` false: it leaves, no report follows,
-     * its open streams are dropped. Guests are told apart by their ctx. Returns OK, NOMEM or LIMIT.
-     * NULL: this io has no guests. */
+    /* A guest comes (`on`) or leaves: a further owner beside the attached one, for streams that it
+     * opens itself, such as those of a bus to its broker. Its input is reported before that of
+     * others, its settle is called in every turn before the attached owner's. owner: copied; guests
+     * are told apart by their ctx, all that is read of it when one leaves. When it has left no
+     * report follows, and its streams are closed as by attach(). Returns OK, NOMEM or LIMIT. NULL:
+     * this io has no guests. */
     wshub_err (*guest)(void *ctx, const wshub_io_owner *owner, bool on);
     /* Opens a stream for a guest. dial: borrowed. opened() follows, behind the handshake if it is
      * secure; or closed() if nobody answers, within the system's patience, or if the peer is not
-     * who was wanted: who has less patience closes it. Calls no report. Returns OK; PARAM: an
-     * address that none could dial, no such guest, or secure where this io has no TLS, as error()
-     * says; NOMEM, LIMIT or IO. */
+     * who was wanted: who has less patience closes it. Returns OK; PARAM: an address that none
+     * could dial, no such guest, or secure where this io has no TLS, as error() says; NOMEM, LIMIT
+     * or IO. NULL: guests can open none. */
     wshub_err (*connect)(void *ctx, void *guest_ctx, const wshub_dial *dial, wshub_conn *out_conn);
-    const char *(*error)(void *ctx); /* one line on what failed last; a view until the next call.
-                                        NULL: none */
+    /* One line on what failed last, in words for an operator; "" if nothing did. A view, valid
+     * until the next call into the io. NULL: it cannot say. */
+    const char *(*error)(void *ctx);
 } wshub_io;
 
 /* One message on a bus; both may hold any bytes. */
