@@ -21,22 +21,23 @@
  * [x] AUTH with user and password, CLIENT SETNAME, databases, several addresses, Sentinel, Cluster
  * [x] starts without a broker; one deadline for each attempt; attempts for ever, jittered
  * [x] up only when every subscription is acknowledged, and never on a replica
- * [x] a heartbeat through the broker and back, which finds a broker that answers and forwards not
+ * [x] a heartbeat through the broker and back: one that answers but forwards nothing is found out
  * [x] any command of the broker by wshub_bus_request(), in one pipeline with what is published
  * [x] limits for all that a broker may send and for all that waits to be sent
  * [ ] sharded pub/sub (SPUBLISH, SSUBSCRIBE); redirections of a Cluster (MOVED is an error)
- * [ ] transactions, blocking commands and others that change a connection (>> Asking)
- * [ ] TLS of its own: desc.tls asks an io for it that has it
+ * [ ] transactions, blocking commands and others that change a connection (see Asking)
+ * [ ] TLS of its own: with desc.tls the io is asked for it
  *
  * ---- Where the broker is -----------------------------------------------------------------------
  *     redis://[user:password@][host[:port][,host[:port]...]][/database]
  *     unix://[user:password@]/path/of/the/socket[?db=N]
- * valkey:// is redis://. rediss:// and valkeys:// are the same over TLS (desc.tls).
- * User, password and the path of a socket may hold %XX, but not %00. An IPv6 host stands in
- * brackets. Without a host it is 127.0.0.1, without a port 6379, or 26379 for sentinels. ?db=N does
- * for /database. At most 16 addresses: a master and its replicas, the nodes of a Cluster, or
- * sentinels. When one has failed the next is tried, and one that has proved to be a replica has
- * failed.
+ * valkey:// is redis://. rediss:// and valkeys:// are the same over TLS (desc.tls). User, password
+ * and the path of a socket may hold %XX, but not %00. An IPv6 host stands in brackets. Where no
+ * host is given it is 127.0.0.1; where no port is given it is 6379, or 26379 for sentinels. ?db=N
+ * does for /database.
+ *
+ * There may be up to 16 addresses: a master and its replicas, the nodes of a Cluster, or sentinels.
+ * When one has failed the next is tried; one that turns out to be a replica has failed, too.
  *
  * Sentinel: desc.sentinel names the master, and the addresses are those of sentinels. One of them
  * is asked for the master, and then watched for the news of a failover, which is followed at once.
@@ -45,14 +46,17 @@
  * Cluster: any node will do, replicas too, since classic PUBLISH reaches every node. List some.
  *
  * ---- When it goes away -------------------------------------------------------------------------
- * A connection is lost when the broker ends it, when what comes is not RESP or over a limit, when a
- * command that it cannot do without is refused, when an answer is owed and no byte has come for
- * heartbeat_timeout_ms, or when a heartbeat has not come back in that time although what left
- * behind it was answered. Bytes that come, and answers that are errors, are life. Then both
- * connections are closed, the owner is told, and after a wait of retry_min_ms at first and
- * retry_max_ms at most (doubled each time all addresses have failed, of which half is chance, so
- * that hubs do not come back in step) the next attempt begins. It has connect_timeout_ms for all of
- * it: name, connection, greeting, every subscription. Only then the bus is up.
+ * A connection is lost when the broker ends it, when what comes is not RESP or is over a limit, and
+ * when a command is refused that the bus cannot do without. It is lost, too, when an answer is owed
+ * and no byte has come for heartbeat_timeout_ms, or when a heartbeat has not come back in that time
+ * although what was said behind it has been answered. Bytes that come are a sign of life, also
+ * those of an answer that is an error.
+ *
+ * Then both connections are closed, the owner is told, and the next attempt begins after a wait: of
+ * retry_min_ms at first, doubled each time that all addresses have failed, up to retry_max_ms. Half
+ * of a wait is left to chance, so that hubs that lost their broker together do not come back in
+ * step. An attempt has connect_timeout_ms for all of it: the name, the connections, the greeting,
+ * and every subscription. Only when those are acknowledged the bus is up.
  *
  * Nothing is sent twice. What was on its way when a connection broke has arrived or is lost, and is
  * counted as unconfirmed. What failed is told to desc.on_log in one line, without passwords.
@@ -73,18 +77,22 @@
  *     +quit
  * +select is needed for a database other than 0, and whatever you ask by wshub_bus_request(). With
  * no_heartbeat &wshub:hb:* is not needed. Without +role a replica is not told from a master, and
- * without +info a replica of a Cluster is not told from another.
+ * without +info a replica of a Cluster is not told from one that will not do.
  *
  * ---- Asking ------------------------------------------------------------------------------------
  * wshub_bus_request(hub, argv, argc, on_reply, arg) sends any command on the publishing connection,
- * behind what has been published before, and gives its answer to on_reply. Texts of every kind
- * (also numbers with a fraction or of many digits) are WSHUB_BUS_REPLY_TEXT, true and false the
- * integers 1 and 0, a map an array of names and values in turn. Channels are as the broker knows
- * them, with channel_prefix. Refused as PARAM is what would change the connection that messages are
- * published on, or hold it up: wshub_bus_redis_request_problem() says which commands and why. An
- * answer that has a text over message_bytes_max is an error that says so.
+ * behind what was published before it, and gives its answer to on_reply.
  *     PUBSUB NUMSUB ws:room:a             how many instances have somebody in that room (bus_exact)
  *     SET lock me NX PX 5000              a lock for five seconds
+ * Texts of every kind, and numbers with a fraction or of too many digits, are
+ * WSHUB_BUS_REPLY_TEXT; true and false are the integers 1 and 0; a map is an array of names and
+ * values in turn. Names of channels are those of the broker, channel_prefix included.
+ *
+ * Messages are published on the same connection. So what would change it or hold it up is refused
+ * (PARAM): wshub_bus_redis_request_problem() says which commands, and why. A command that keeps the
+ * broker busy for longer than heartbeat_timeout_ms loses the connection, and so does an answer over
+ * the limits of one reply: ask for much in pieces, by SCAN and not by KEYS. An answer of which one
+ * text is over message_bytes_max becomes an error that says so.
  *
  * ---- Threads -----------------------------------------------------------------------------------
  * Everything here happens on the thread of its io, which is usually that of the hub. Reading RESP
