@@ -14,9 +14,9 @@
  * Licence: MIT or public domain, at your choice; see the end of this file.
  *
  * THE MANUAL  >>start  >>protocol  >>messages  >>sending  >>rooms-users  >>http-requests
- *             >>encryption  >>buses  >>logs  >>statistics  >>limits  >>config  >>life
- *             >>ends-clocks  >>threads  >>memory  >>errors  >>backends  >>promises  >>rules
- *             >>changes
+ *             >>encryption  >>buses  >>dialects  >>logs  >>statistics  >>limits  >>config
+ *             >>life  >>ends-clocks  >>threads  >>memory  >>errors  >>backends  >>promises
+ *             >>rules  >>changes
  * THE API     >>types  >>tables  >>desc  >>api-hub  >>api-conn  >>api-mount  >>api-realm
  *             >>api-client  >>api-room  >>api-send  >>api-ask  >>api-dialect  >>api-http  >>api-post  >>api-bus  >>api-codec
  * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>sha1  >>base64  >>siphash  >>json  >>http  >>frame
@@ -211,6 +211,14 @@
  * health checks, metrics (wshub_stats_openmetrics()), a page. Who returns false, or has no
  * on_request, answers 404. After http_timeout_ms without an answer it is 503.
  *
+ * Who serves more than one thing mounts them: wshub_mount() gives a path its own body limit,
+ * clock and callbacks (>>api-mount). on_head sees the head before anything of the body is read
+ * and takes the request, or leaves it to another; the longest path that fits is asked first,
+ * on_request last. An exchange that was taken is open until it is answered, as long as that may
+ * take, and if it ends otherwise the mount is told, once. A mount can also turn a request into
+ * a WebSocket without a client: enough for a server without any of the hub's own words, and
+ * what a dialect stands on (>>dialects).
+ *
  * Who may open a WebSocket: pages of allowed_origins; whom on_upgrade does not refuse; while
  * there is room (clients_max). Under which names the hub answers at all is allowed_hosts (421).
  * The refusals of the hub's own, each with one line of text: 400 malformed, 403 origin or
@@ -285,6 +293,36 @@
  * A process that holds no clients publishes with an emitter (EMIT-1): wshub_emitter_create(),
  * or examples/wshub-emit.c from the command line. wshub_bus_request() asks the broker anything
  * else.
+ *
+ * ---- >>dialects --------------------------------------------------------------------------------
+ * What travels is one dialect: the JSON messages of >>protocol, on wshub_desc.path. A hub can
+ * speak others beside it, each on a path of its own, and clients of all of them hear the same
+ * rooms if you want them to. The hub keeps clients, users, rooms, authentication, encryption,
+ * limits, clocks and the bus; a dialect reads and writes words. The JSON dialect is written on
+ * the same table as one of yours would be (>>api-dialect), and the core does not know its
+ * words. To write one:
+ *
+ * 1. Fill a wshub_dialect, as much of it as you need, and add it: wshub_dialect_add().
+ *    `accepted` tells a client that it is in, `refused` that it is not, `close` that it is to
+ *    go; `event` gets what has passed the inbound transformer.
+ * 2. Mount it: a wshub_mount_desc (>>api-mount) with a path, whose on_head grants upgrades and
+ *    whose on_message gets whole messages.
+ * 3. For a new stream add a client to its session: wshub_client_add(), then
+ *    wshub_client_opened().
+ * 4. Way in: say that somebody was heard, wshub_conn_heard(), read the message, and call
+ *    wshub_client_authenticate(), wshub_client_ask_join(), wshub_client_leave() or, with an
+ *    event of the application's, wshub_client_receive().
+ * 5. Way out: what the hub sends is encoded once for each kind of wire that a receiver speaks.
+ *    What you have to say yourself, an error say, goes by wshub_client_tell().
+ *
+ * A *session* is one peer with one out-queue and one heartbeat. It is a WebSocket stream, or it
+ * is lent (wshub_session_lend()): then it has no stream, and what is queued for it is handed to
+ * the dialect, which brings it to a peer that polls. A session has one client or several.
+ *
+ * A *realm* is what ids, users and rooms are names in (>>api-realm). Every hub has a first one,
+ * in which the clients of the JSON dialect are and which every function means that does not
+ * name another; a dialect with namespaces makes one for each. Names of one realm are nobody in
+ * another.
  *
  * ---- >>logs ------------------------------------------------------------------------------------
  * on_log gets one line for whatever an operator may want to know: a code, a level, a text,
