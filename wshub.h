@@ -3207,9 +3207,9 @@ WSHUB_API uint64_t wshub_siphash(const uint64_t key[2], const void *bytes, size_
 }
 
 /* ---- >>json ----------------------------------------------------------------------------------
- * Finds values in a text and builds no tree: a value is the slice of bytes that it was, and lives as
- * long as these. Strict RFC 8259 (MSG-9), nested as deeply as the caller allows; levels are bits on
- * the stack, nothing recurses. Bytes above 0x7F pass: whether they are UTF-8 is asked of >>utf8,
+ * Finds values in a text and builds no tree: a value is the slice of bytes that it was, and lives
+ * as long as these. Strict RFC 8259 (MSG-9), nested as deeply as the caller allows; levels are bits
+ * on the stack, nothing recurses. Bytes above 0x7F pass: whether they are UTF-8 is asked of >>utf8,
  * before or after. Also decodes strings, and writes them. Allocates nothing but what
  * wshub__buf_quote() adds to a buffer. No other room looks for quotes, brackets or escapes.
  * Two sorts of functions. Those that check a text say NULL, false or WSHUB_JSON_BAD of what is no
@@ -3446,8 +3446,8 @@ WSHUB_API size_t wshub_json_unescape(const uint8_t *src, size_t n, uint8_t *dst,
 
 #define WSHUB__JSON_KEY_BYTES_MAX 256u
 
-/* Takes the escapes out of a key, given between its quotes, with `plain` as room for it. False: it is
- * longer than any key that is looked for. */
+/* Takes the escapes out of a key, given between its quotes, with `plain` as room for it. False: it
+ * is longer than any key that is looked for. */
 static bool wshub__json_plain(wshub_str *name, uint8_t plain[WSHUB__JSON_KEY_BYTES_MAX]) {
     size_t n;
     if (!name->len || !memchr(name->ptr, '\\', name->len)) return true;
@@ -3745,16 +3745,16 @@ static void wshub__buf_quote(const wshub__mem *m, wshub__buf *b, wshub_str s) {
 }
 
 /* ---- >>http ----------------------------------------------------------------------------------
- * Reads a request's head (RFC 9112) and judges what stands in it: framing, Host, Origin, a WebSocket
- * handshake. Strictly: what two readers could understand differently is refused, since a proxy
- * before us may be the other reader (CONN-5). A whole head goes in; slices of it come out, which
- * live as long as the head does. Refuses by returning the HTTP status to answer with, and a text
- * that says why. Chunked bodies are read here as well, byte by byte. Knows no stream, no path, no
- * body's owner: what a request is answered with is the affair of >>exchange. No other room looks
+ * Reads a request's head (RFC 9112) and judges what stands in it: framing, Host, Origin, a
+ * WebSocket handshake. Strictly: what two readers could understand differently is refused, since a
+ * proxy before us may be the other reader (CONN-5). A whole head goes in; slices of it come out,
+ * which live as long as the head does. Refuses by returning the HTTP status to answer with, and a
+ * text that says why. Chunked bodies are read here as well, byte by byte. Knows no stream, no path,
+ * no body's owner: what a request is answered with is the affair of >>exchange. No other room looks
  * for header fields, lists, hosts or origins in bytes.
- * Allocates nothing. Calls >>buf, >>sha1, >>base64. Proved by tests/test_http.c, test_negative_http.c,
- * test_upgrade.c (origins), tests/fuzz/fuzz_conn.c, and `make proxies`, where nginx and haproxy are
- * asked too. */
+ * Allocates nothing. Calls >>buf, >>sha1, >>base64. Proved by tests/test_http.c,
+ * test_negative_http.c, test_upgrade.c (origins), tests/fuzz/fuzz_conn.c, and `make proxies`, where
+ * nginx and haproxy are asked too. */
 
 /* May this byte stand in a token, as methods and names of fields are (RFC 9110 5.6.2)? */
 static bool wshub__http_token_char(uint8_t c) {
@@ -3840,8 +3840,8 @@ static bool wshub__http_host_char(uint8_t c) {
     return wshub__is_alnum(c) || (c != 0 && strchr("-._~%!$&'()*+,;=", c) != NULL);
 }
 
-/* Is this what Host may say: uri-host [ ":" port ] (RFC 9110 7.2)? It may be empty, where the target
- * names none. */
+/* Is this what Host may say: uri-host [ ":" port ] (RFC 9110 7.2)? It may be empty, where the
+ * target names none. */
 WSHUB__COLD static bool wshub__http_host_ok(wshub_str s) {
     size_t i = 0, k;
     if (s.len && s.ptr[0] == '[') { /* an IPv6 address */
@@ -4226,9 +4226,9 @@ static bool wshub__http_labels_ok(wshub_str s) {
     return s.ptr[s.len - 1] != '.';
 }
 
-/* Is this Origin (RFC 6454) one that a rule allows? A rule `*` allows any page; one with `*.` behind
- * its scheme every host that has labels before what follows; any other only the origin that it
- * is. */
+/* Is this Origin (RFC 6454) one that a rule allows? A rule `*` allows any page; one with `*.`
+ * behind its scheme every host that has labels before what follows; any other only the origin that
+ * it is. */
 WSHUB__COLD static bool wshub__origin_match(wshub_str origin, wshub_str rule) {
     size_t scheme = wshub__http_scheme_bytes(rule), tail;
     if (wshub_str_eq_z(rule, "*")) return true;
