@@ -1,6 +1,6 @@
 #!/bin/sh
 # The tests on the fake io once more: under MemorySanitizer (no byte is given out that nobody wrote) and valgrind. The
-# sanitizers of `make test` see other things; these need a build without them. Threads are ThreadSanitizer's (make tsan):
+# sanitizers of `make check` see other things; these need a build without them. Threads are ThreadSanitizer's (make tsan):
 # helgrind knows locks, not the atomics that the hand-over between threads consists of, and calls every one a race.
 dir=build/memcheck; mkdir -p $dir
 pass=0; fail=0; skip=0

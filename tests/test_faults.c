@@ -494,9 +494,9 @@ static void faults_on(const wshub_io_sock_poller *poller) {
 TEST(every_system_call_may_fail_on_epoll) {
     faults_on(wshub_io_epoll_poller());
 }
-TEST(every_system_call_may_fail_on_poll) {
+TEST_WHOLE(every_system_call_may_fail_on_poll) {
     faults_on(wshub_io_poll_poller());
 }
-TEST(every_system_call_may_fail_on_kqueue) {
+TEST_WHOLE(every_system_call_may_fail_on_kqueue) {
     faults_on(wshub_io_kqueue_poller());
 }

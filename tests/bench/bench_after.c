@@ -1,10 +1,9 @@
-/* bench_after.c: does the largest thing ever leave something behind? What an idle turn and a small fan-out cost in a hub of
- * a thousand clients, before and after something large that has gone: counted by tests/bench/after.sh (make after).
- *
- *     build/bench_after list       the large things
- *     build/bench_after THING      idle turns and fan-outs, the thing, the same again; each in counted_work(). Prints the
- *                                  bytes that the hub holds more than before, behind the empty hub's
- *     build/bench_after            all of them, without a count */
+/* bench_after.c: does the largest thing ever leave something behind? What an idle turn and a
+ * small fan-out cost in a hub of a thousand clients, before and after something large that has
+ * gone: counted by tests/bench/after.sh (make after).  build/bench_after list       the large
+ * things build/bench_after THING      idle turns and fan-outs, the thing, the same again; each
+ * in counted_work(). Prints the bytes that the hub holds more than before, behind the empty
+ * hub's build/bench_after            all of them, without a count */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
@@ -49,7 +48,9 @@ static bool a_random(void *ctx, uint8_t *bytes, size_t count) {
     }
     return true;
 }
-static void a_wake(void *ctx) { (void)ctx; }
+static void a_wake(void *ctx) {
+    (void)ctx;
+}
 static void *a_alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
     (void)user;
     held += new_bytes - old_bytes;
@@ -112,7 +113,9 @@ static void say_text(uint32_t i, const char *text, size_t n) { /* one frame, mas
     say(i, text, n);
 }
 static void come(uint32_t i) {
-    static const char up[] = "GET /ws HTTP/1.1\r\nHost: bench.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    static const char up[] = "GET /ws HTTP/1.1\r\nHost: bench.example\r\nConnection: "
+                             "Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: "
+                             "13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     owner.opened(owner.ctx, conn_of(i));
     say(i, up, sizeof up - 1);
     say_text(i, "{\"event\":\"authenticate\"}", 24);
@@ -134,7 +137,9 @@ static wshub_msg message(size_t bytes) {
 /* ---- what is counted ---- */
 typedef uint64_t (*counted)(void);
 uint64_t counted_work(counted run);
-__attribute__((noinline)) uint64_t counted_work(counted run) { return run(); }
+__attribute__((noinline)) uint64_t counted_work(counted run) {
+    return run();
+}
 static uint64_t idle(void) {
     int i;
     for (i = 0; i < 1000; i++) (void)owner.settle(owner.ctx);
@@ -155,7 +160,8 @@ static void t_message(void) { /* to one */
     wshub_msg m = message(32u << 20);
     if (wshub_client_send(hub, clients[0], &m)) exit(3);
 }
-static void t_room(void) { /* one to all, one to all gathered behind another, one as a binary message */
+/* one to all, one to all gathered behind another, one as a binary message */
+static void t_room(void) {
     wshub_msg m = message(8u << 20);
     if (wshub_all_send(hub, &m, NULL, 0) || wshub_all_send(hub, &m, NULL, 0)) exit(3);
     if (wshub_client_send_binary(hub, clients[1], (const uint8_t *)m.data.ptr, m.data.len)) exit(3);
@@ -168,7 +174,8 @@ static void t_page(void) {
     go(CLIENTS);
 }
 static void t_upload(void) { /* the largest message received, and a request's body */
-    static const char post[] = "POST / HTTP/1.1\r\nHost: bench.example\r\nContent-Length: 4194304\r\n\r\n";
+    static const char post[] =
+        "POST / HTTP/1.1\r\nHost: bench.example\r\nContent-Length: 4194304\r\n\r\n";
     char *text = (char *)memcpy(malloc(4u << 20), json_of(4u << 20), 4u << 20);
     say_text(3, text, 4u << 20);
     (void)owner.settle(owner.ctx);
@@ -185,7 +192,9 @@ static void t_rooms(void) {
     for (k = 0; k < 2; k++) {
         for (i = 0; i < 60000; i++) {
             (void)snprintf(name, sizeof name, "r%u", (unsigned)i);
-            if ((k ? wshub_client_leave : wshub_client_join)(hub, clients[i % 4], wshub_str_z(name))) exit(3);
+            if ((k ? wshub_client_leave : wshub_client_join)(hub, clients[i % 4],
+                                                             wshub_str_z(name)))
+                exit(3);
         }
     }
 }
@@ -218,7 +227,8 @@ static void nothing(wshub *h, void *arg) {
 static void t_timers(void) { /* and posts */
     uint32_t i;
     for (i = 0; i < 50000; i++) {
-        if (wshub_timer_start(hub, 1, nothing, NULL, NULL) || wshub_post(hub, nothing, NULL)) exit(3);
+        if (wshub_timer_start(hub, 1, nothing, NULL, NULL) || wshub_post(hub, nothing, NULL))
+            exit(3);
     }
     clock_ms += 2;
 }
@@ -253,14 +263,26 @@ static void t_transformed(void) { /* through the transformer of one who is encry
     (void)owner.settle(owner.ctx);
     go(CLIENTS);
 }
-static const struct { const char *name; void (*run)(void); } things[] = {
-    {"message", t_message}, {"gathered", t_room}, {"page", t_page}, {"upload", t_upload}, {"rooms", t_rooms}, {"clients", t_clients},
-    {"laggards", t_laggards}, {"timers", t_timers}, {"excluded", t_excluded}, {"transformed", t_transformed},
+static const struct {
+    const char *name;
+    void (*run)(void);
+} things[] = {
+    {"message", t_message},         {"gathered", t_room}, {"page", t_page},
+    {"upload", t_upload},           {"rooms", t_rooms},   {"clients", t_clients},
+    {"laggards", t_laggards},       {"timers", t_timers}, {"excluded", t_excluded},
+    {"transformed", t_transformed},
 };
 #define THINGS (sizeof things / sizeof *things)
 
 static void one(uint32_t thing) {
-    static const wshub_io io = {.version = WSHUB_IO_VERSION, .attach = a_attach, .send = a_send, .close = a_close, .now_ms = a_now, .wall_ms = a_now, .random = a_random, .wake = a_wake};
+    static const wshub_io io = {.version = WSHUB_IO_VERSION,
+                                .attach = a_attach,
+                                .send = a_send,
+                                .close = a_close,
+                                .now_ms = a_now,
+                                .wall_ms = a_now,
+                                .random = a_random,
+                                .wake = a_wake};
     wshub_desc d;
     wshub_iter it = {0, 0};
     uint32_t i;
@@ -275,7 +297,8 @@ static void one(uint32_t thing) {
     if (strcmp(things[thing].name, "transformed") == 0) d.on_transform_out = ask_later;
     if (wshub_create(&d, &hub)) exit(2);
     for (i = 0; i < CLIENTS; i++) come(i);
-    for (i = 0; wshub_client_each(hub, &it, &clients[i]); i++) {}
+    for (i = 0; wshub_client_each(hub, &it, &clients[i]); i++) {
+    }
     if (i != CLIENTS) exit(2);
     for (i = 0; i < FEW; i++) (void)wshub_client_join(hub, clients[i * 97], wshub_str_z("few"));
     (void)fan();

@@ -1,8 +1,8 @@
-/* A hub a thread, joined by the in-process bus: what a delivery costs when a message is said on one of them and heard on
- * all, over an io that takes everything, so that what is seen is the hubs and their hand-over. Every hub publishes a burst a
- * turn to one room that has members on all of them; none runs ahead of the slowest by more than a few turns.
- *
- *     build/bench_cores [MOST [ROUNDS]]     1, 2, 4, ... hubs up to MOST (the machine's cores, at least 4) */
+/* A hub a thread, joined by the in-process bus: what a delivery costs when a message is said on
+ * one of them and heard on all, over an io that takes everything, so that what is seen is the
+ * hubs and their hand-over. Every hub publishes a burst a turn to one room that has members on
+ * all of them; none runs ahead of the slowest by more than a few turns.  build/bench_cores
+ * [MOST [ROUNDS]]     1, 2, 4, ... hubs up to MOST (the machine's cores, at least 4) */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
@@ -61,7 +61,8 @@ static bool c_random(void *ctx, uint8_t *bytes, size_t n) {
 static void c_wake(void *ctx) {
     core *c = (core *)ctx;
     uint64_t one = 1;
-    if (!__atomic_exchange_n(&c->woken, 1, __ATOMIC_ACQ_REL)) (void)!write(c->event, &one, sizeof one);
+    if (!__atomic_exchange_n(&c->woken, 1, __ATOMIC_ACQ_REL))
+        (void)!write(c->event, &one, sizeof one);
 }
 static void yes(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
     (void)auth;
@@ -69,7 +70,9 @@ static void yes(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
     (void)wshub_auth_accept(hub, ask, NULL);
 }
 static void come(core *c, uint32_t i) {
-    static const char up[] = "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    static const char up[] = "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: "
+                             "websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+                             "dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
                              "\x81\x98\0\0\0\0{\"event\":\"authenticate\"}";
     uint8_t bytes[sizeof up];
     wshub_conn conn;
@@ -117,8 +120,10 @@ static void *work(void *arg) {
         bool ahead = said >= slowest() + AHEAD;
         wshub_stats_get(c->hub, &s);
         if (said == turns && s.bus_received == all) break;
-        if ((said == turns || ahead) && !__atomic_load_n(&c->woken, __ATOMIC_ACQUIRE)) (void)poll(&p, 1, ahead ? 0 : 1);
-        if (__atomic_exchange_n(&c->woken, 0, __ATOMIC_ACQ_REL)) (void)!read(c->event, &drain, sizeof drain);
+        if ((said == turns || ahead) && !__atomic_load_n(&c->woken, __ATOMIC_ACQUIRE))
+            (void)poll(&p, 1, ahead ? 0 : 1);
+        if (__atomic_exchange_n(&c->woken, 0, __ATOMIC_ACQ_REL))
+            (void)!read(c->event, &drain, sizeof drain);
         if (said < turns && !ahead) {
             for (b = 0; b < burst; b++) (void)wshub_send(c->hub, &to, &m);
             __atomic_store_n(&c->turn, ++said, __ATOMIC_RELEASE);
@@ -142,7 +147,15 @@ static double run(uint32_t n, uint32_t in_turn, uint32_t clients, double *rate) 
     if (turns > 40000 / n) turns = 40000 / n;
     if (wshub_bus_local_create(NULL, &local)) exit(1);
     for (i = 0; i < n; i++) {
-        wshub_io io = {.version = WSHUB_IO_VERSION, .ctx = &cores[i], .attach = c_attach, .send = c_send, .close = c_close, .now_ms = c_now, .wall_ms = c_now, .random = c_random, .wake = c_wake};
+        wshub_io io = {.version = WSHUB_IO_VERSION,
+                       .ctx = &cores[i],
+                       .attach = c_attach,
+                       .send = c_send,
+                       .close = c_close,
+                       .now_ms = c_now,
+                       .wall_ms = c_now,
+                       .random = c_random,
+                       .wake = c_wake};
         wshub_bus bus;
         wshub_desc d;
         memset(&cores[i], 0, sizeof cores[i]);
@@ -175,13 +188,19 @@ static double run(uint32_t n, uint32_t in_turn, uint32_t clients, double *rate) 
 }
 
 int main(int argc, char **argv) {
-    static const struct { uint32_t clients, burst; } works[] = {{10000, 1}, {1000, 16}, {64, 1}, {64, 16}};
+    static const struct {
+        uint32_t clients, burst;
+    } works[] = {{10000, 1}, {1000, 16}, {64, 1}, {64, 16}};
     uint32_t most = argc > 1 ? (uint32_t)atoi(argv[1]) : 0, n;
     int rounds = argc > 2 ? atoi(argv[2]) : 5, r;
     size_t i;
-    if (!most) most = sysconf(_SC_NPROCESSORS_ONLN) > 4 ? (uint32_t)sysconf(_SC_NPROCESSORS_ONLN) : 4;
+    if (!most)
+        most = sysconf(_SC_NPROCESSORS_ONLN) > 4 ? (uint32_t)sysconf(_SC_NPROCESSORS_ONLN) : 4;
     if (most > MOST) most = MOST;
-    (void)printf("A hub a thread on %ld cores, least CPU of %d rounds\n\n| members in all | messages a turn | hubs | CPU a delivery | CPU a message and hub | deliveries a second |\n| --- | --- | --- | --- | --- | --- |\n", sysconf(_SC_NPROCESSORS_ONLN), rounds);
+    (void)printf("A hub a thread on %ld cores, least CPU of %d rounds\n\n| members in all | "
+                 "messages a turn | hubs | CPU a delivery | CPU a message and hub | deliveries a "
+                 "second |\n| --- | --- | --- | --- | --- | --- |\n",
+                 sysconf(_SC_NPROCESSORS_ONLN), rounds);
     for (i = 0; i < sizeof works / sizeof *works; i++) {
         for (n = 1; n <= most; n *= 2) {
             double cpu = 0, best = 0;
@@ -190,7 +209,8 @@ int main(int argc, char **argv) {
                 if (!r || one < cpu) cpu = one;
                 if (rate > best) best = rate;
             }
-            (void)printf("| %u | %u | %u | %.1f ns | %.0f ns | %.1f M |\n", works[i].clients, works[i].burst, n, cpu, cpu * works[i].clients / n, best / 1e6);
+            (void)printf("| %u | %u | %u | %.1f ns | %.0f ns | %.1f M |\n", works[i].clients,
+                         works[i].burst, n, cpu, cpu * works[i].clients / n, best / 1e6);
             (void)fflush(stdout);
         }
     }

@@ -1,8 +1,8 @@
-/* make bench-redis: two hubs in processes of their own on one redis-server, one sends room messages as fast as the
- * other hears them. Prints messages per second, CPU time per message of each hub and of Redis, beside what
- * redis-benchmark publishes by itself. Nothing may be lost or out of order. Needs redis-server.
- *
- *     build/bench_redis [rounds] [messages]       default 5, 300000 */
+/* make bench-redis: two hubs in processes of their own on one redis-server, one sends room
+ * messages as fast as the other hears them. Prints messages per second, CPU time per message of
+ * each hub and of Redis, beside what redis-benchmark publishes by itself. Nothing may be lost
+ * or out of order. Needs redis-server.  build/bench_redis [rounds] [messages]       default 5,
+ * 300000 */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
@@ -12,7 +12,10 @@
 #include <sys/wait.h>
 
 enum { PORT = 18490, DATA = 200 };
-typedef struct result { double seconds, cpu_us; long lost; } result;
+typedef struct result {
+    double seconds, cpu_us;
+    long lost;
+} result;
 
 static double now_us(clockid_t which) {
     struct timespec t;
@@ -31,7 +34,8 @@ static double redis_cpu_us(pid_t pid) {
     f = fopen(path, "r");
     if (!f || !fgets(text, sizeof text, f)) die(path);
     (void)fclose(f);
-    (void)sscanf(strrchr(text, ')'), ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &u, &s);
+    (void)sscanf(strrchr(text, ')'), ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &u,
+                 &s);
     return (double)(u + s) * 1e6 / (double)sysconf(_SC_CLK_TCK);
 }
 
@@ -67,7 +71,9 @@ static wshub *start(wshub_io_sock **net, wshub_bus_redis **redis, bool tap) {
     wshub *hub;
     (void)snprintf(url, sizeof url, "redis://127.0.0.1:%d", PORT);
     if (wshub_io_auto_create(NULL, net)) die("io");
-    if (wshub_bus_redis_create(&(wshub_bus_redis_desc){.io = wshub_io_sock_io(*net), .url = url}, redis)) die("redis");
+    if (wshub_bus_redis_create(&(wshub_bus_redis_desc){.io = wshub_io_sock_io(*net), .url = url},
+                               redis))
+        die("redis");
     bus = under = *wshub_bus_redis_bus(*redis);
     if (tap) bus.attach = tap_attach;
     if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(*net), .bus = &bus}, &hub)) die("hub");
@@ -114,7 +120,8 @@ static void sender(int out, long messages) {
         for (i = 0; i < 200 && said < messages && hs.bus_queued_bytes < 400000; i++) {
             wshub_msg m = {.event = wshub_str_z("n"), .data = {data, 0}, .data_is_json = true};
             wshub_dest d = {.kind = WSHUB_DEST_ROOM, .name = wshub_str_z("bench")};
-            m.data.len = (size_t)snprintf(data, sizeof data, "[\"%ld\",\"%0*d\"]", said, DATA - 20, 0);
+            m.data.len =
+                (size_t)snprintf(data, sizeof data, "[\"%ld\",\"%0*d\"]", said, DATA - 20, 0);
             data[1] = '"';
             if (wshub_send(hub, &d, &m)) die("send");
             said++;
@@ -149,7 +156,8 @@ int main(int argc, char **argv) {
     if (server == 0) {
         (void)freopen("/dev/null", "w", stdout);
         (void)snprintf(line, sizeof line, "%d", PORT);
-        (void)execlp("redis-server", "redis-server", "--port", line, "--bind", "127.0.0.1", "--save", "", (char *)NULL);
+        (void)execlp("redis-server", "redis-server", "--port", line, "--bind", "127.0.0.1",
+                     "--save", "", (char *)NULL);
         _exit(127);
     }
     (void)usleep(500000);
@@ -171,27 +179,42 @@ int main(int argc, char **argv) {
         before = redis_cpu_us(server);
         p2 = fork();
         if (p2 == 0) sender(sent[1], messages);
-        if (read(sent[0], &b, sizeof b) != sizeof b || read(got[0], &a, sizeof a) != sizeof a) die("result");
+        if (read(sent[0], &b, sizeof b) != sizeof b || read(got[0], &a, sizeof a) != sizeof a)
+            die("result");
         (void)waitpid(p1, NULL, 0);
         (void)waitpid(p2, NULL, 0);
-        if (a.lost || b.lost) (void)printf("LOST or out of order: %ld, refused or unconfirmed: %ld\n", a.lost, b.lost);
+        if (a.lost || b.lost)
+            (void)printf("LOST or out of order: %ld, refused or unconfirmed: %ld\n", a.lost,
+                         b.lost);
         rate[i] = (double)messages / a.seconds;
         receive_cpu[i] = a.cpu_us / (double)messages;
         send_cpu[i] = b.cpu_us / (double)messages;
         redis[i] = (redis_cpu_us(server) - before) / (double)messages;
         floor_rate[i] = 0;
-        (void)snprintf(command, sizeof command, "redis-benchmark -p %d -c 1 -P 64 -n %ld -q publish ws:room:bench %0290d 2>/dev/null | tr '\\r' '\\n' | grep 'per second' | tail -1", PORT, messages, 1);
+        (void)snprintf(command, sizeof command,
+                       "redis-benchmark -p %d -c 1 -P 64 -n %ld -q publish ws:room:bench %0290d "
+                       "2>/dev/null | tr '\\r' '\\n' | grep 'per second' | tail -1",
+                       PORT, messages, 1);
         f = popen(command, "r");
-        if (f && fgets(line, sizeof line, f) && strstr(line, ": ")) floor_rate[i] = atof(strstr(line, ": ") + 2);
+        if (f && fgets(line, sizeof line, f) && strstr(line, ": "))
+            floor_rate[i] = atof(strstr(line, ": ") + 2);
         if (f) (void)pclose(f);
-        (void)close(ready[0]); (void)close(ready[1]); (void)close(got[0]); (void)close(got[1]); (void)close(sent[0]); (void)close(sent[1]);
+        (void)close(ready[0]);
+        (void)close(ready[1]);
+        (void)close(got[0]);
+        (void)close(got[1]);
+        (void)close(sent[0]);
+        (void)close(sent[1]);
     }
-    (void)printf("%ld room messages of some 300 bytes from one hub to another through Redis, both by pattern; medians of %d rounds\n"
-                 "  messages per second      %.0f\n  CPU of the sending hub    %.2f us a message, its own echo's included\n"
-                 "  CPU of the receiving hub  %.2f us a message\n  CPU of Redis              %.2f us a message\n"
+    (void)printf("%ld room messages of some 300 bytes from one hub to another through Redis, both "
+                 "by pattern; medians of %d rounds\n"
+                 "  messages per second      %.0f\n  CPU of the sending hub    %.2f us a message, "
+                 "its own echo's included\n"
+                 "  CPU of the receiving hub  %.2f us a message\n  CPU of Redis              %.2f "
+                 "us a message\n"
                  "  redis-benchmark publishing alone, nobody subscribed: %.0f per second\n",
-                 messages, rounds, median(rate, rounds), median(send_cpu, rounds), median(receive_cpu, rounds), median(redis, rounds),
-                 median(floor_rate, rounds));
+                 messages, rounds, median(rate, rounds), median(send_cpu, rounds),
+                 median(receive_cpu, rounds), median(redis, rounds), median(floor_rate, rounds));
     (void)kill(server, SIGTERM);
     (void)waitpid(server, NULL, 0);
     return 0;

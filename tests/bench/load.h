@@ -1,4 +1,5 @@
-/* What the benchmarks on real sockets share: the load's side of a connection, clocks, a network of their own. */
+/* What the benchmarks on real sockets share: the load's side of a connection, clocks, a network
+ * of their own. */
 #ifndef LOAD_H
 #define LOAD_H
 #include <arpa/inet.h>
@@ -22,7 +23,8 @@
 
 enum { MAX = 10000, PUBLISHERS = 64 };
 
-/* CPU time of the kernel's soft interrupts, in us: loopback traffic may be done by them. Counted in steps of 10 ms. */
+/* CPU time of the kernel's soft interrupts, in us: loopback traffic may be done by them.
+ * Counted in steps of 10 ms. */
 static double soft_cpu(void) {
     double sum = 0;
     int pid, core;
@@ -38,7 +40,8 @@ static double soft_cpu(void) {
             at = fgets(text, sizeof text, f) ? strstr(text, "(ksoftirqd/") : NULL;
             (void)fclose(f);
             if (!at || at[11] != '0' + core || !(at = strchr(at, ')'))) continue;
-            if (sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys) == 2) {
+            if (sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+                       &sys) == 2) {
                 pids[core] = pid;
                 sum += (double)(user + sys) * 1e6 / (double)sysconf(_SC_CLK_TCK);
             }
@@ -65,7 +68,10 @@ static void die(const char *what) {
 /* ---- the load: a process that connects, and then reads or echoes ---- */
 /* -1: nobody listens. small: with a receive window of the smallest size. */
 static int try_dial(uint16_t port, bool small) {
-    union { struct sockaddr any; struct sockaddr_in in; } a;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+    } a;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, little = 4096;
     memset(&a, 0, sizeof a);
     a.in.sin_family = AF_INET;
@@ -85,8 +91,10 @@ __attribute__((unused)) static int dial(uint16_t port) {
     return fd;
 }
 
-static const char upgrade[] = "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-                              "\x81\x98\0\0\0\0{\"event\":\"authenticate\"}";
+static const char upgrade[] =
+    "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: "
+    "websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    "\x81\x98\0\0\0\0{\"event\":\"authenticate\"}";
 
 static int fds[MAX];
 
@@ -126,8 +134,8 @@ static size_t frame_of(char *to, size_t payload, const char *event, bool client)
     return at + payload + 2;
 }
 
-/* A network of our own where we may: no other traffic, and Reno, since what paces (BBR) paces loopback too and makes the
- * figures jump. Returns whether it worked. */
+/* A network of our own where we may: no other traffic, and Reno, since what paces (BBR) paces
+ * loopback too and makes the figures jump. Returns whether it worked. */
 static bool own_network(void) {
     struct ifreq lo;
     int fd, cc;

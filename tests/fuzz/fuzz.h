@@ -1,5 +1,6 @@
-/* What the fuzz targets share: with -DFUZZ the function is libFuzzer's, without it a main replays files and folders
- * (tests/fuzz/corpus/NAME in make test). A target fails by ending the process. */
+/* What the fuzz targets share: with -DFUZZ the function is libFuzzer's, without it a main
+ * replays files and folders (tests/fuzz/corpus/NAME in make check). A target fails by ending the
+ * process. */
 #ifndef FUZZ_H
 #define FUZZ_H
 #define TEST_NO_MAIN
@@ -11,16 +12,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define MUST(cond)                                                                   \
-    do {                                                                             \
-        if (!(cond)) {                                                               \
-            (void)fprintf(stderr, "%s:%d: must hold: %s\n", __FILE__, __LINE__, #cond); \
-            abort();                                                                 \
-        }                                                                            \
+#define MUST(cond)                                                                                 \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            (void)fprintf(stderr, "%s:%d: must hold: %s\n", __FILE__, __LINE__, #cond);            \
+            abort();                                                                               \
+        }                                                                                          \
     } while (0)
 
 #ifndef FUZZ
-/* Without libFuzzer each input of the corpus is also mangled FUZZ_MANGLED times, always in the same ways. */
+/* Without libFuzzer each input of the corpus is also mangled FUZZ_MANGLED times, always in the
+ * same ways. */
 static unsigned long fuzz_inputs, fuzz_mangled;
 static uint64_t fuzz_state = 88172645463325252u;
 static uint32_t fuzz_chance(uint32_t n) {
@@ -38,7 +40,12 @@ static void fuzz_mangle(const uint8_t *data, size_t size) {
         memcpy(m, data, size);
         while (edits--) {
             size_t at = fuzz_chance((uint32_t)n), len = 1 + fuzz_chance(8);
-            static const uint8_t telling[] = {0, 0xFF, 0x7F, 0x80, '"', '\\', '{', '}', '[', ']', '\r', '\n', '*', '$', ':', '-', '0', '9', ' ', 0xED, 0xC0, 0xF4};
+            /* clang-format off */
+            static const uint8_t telling[] = {
+                0, 0xFF, 0x7F, 0x80, '"', '\\', '{', '}', '[', ']', '\r', '\n', '*', '$', ':', '-',
+                '0', '9', ' ', 0xED, 0xC0, 0xF4,
+            };
+            /* clang-format on */
             switch (fuzz_chance(6)) {
             case 0: m[at] ^= (uint8_t)(1u << fuzz_chance(8)); break;
             case 1: m[at] = telling[fuzz_chance(sizeof telling)]; break;
@@ -97,10 +104,12 @@ int main(int argc, char **argv) {
     const char *name = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
     char corpus[300];
     int i;
-    (void)snprintf(corpus, sizeof corpus, "tests/fuzz/corpus/%s", name + (strncmp(name, "fuzz_", 5) == 0 ? 5 : 0));
+    (void)snprintf(corpus, sizeof corpus, "tests/fuzz/corpus/%s",
+                   name + (strncmp(name, "fuzz_", 5) == 0 ? 5 : 0));
     if (argc < 2) fuzz_path(corpus);
     for (i = 1; i < argc; i++) fuzz_path(argv[i]);
-    (void)printf("  %lu inputs replayed, %lu mangled ones\n%s: %d passed, %d failed, 0 skipped\n", fuzz_inputs, fuzz_mangled, name, fuzz_inputs ? 1 : 0, fuzz_inputs ? 0 : 1);
+    (void)printf("  %lu inputs replayed, %lu mangled ones\n%s: %d passed, %d failed, 0 skipped\n",
+                 fuzz_inputs, fuzz_mangled, name, fuzz_inputs ? 1 : 0, fuzz_inputs ? 0 : 1);
     return fuzz_inputs ? 0 : 1;
 }
 #endif

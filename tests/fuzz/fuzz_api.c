@@ -1,6 +1,7 @@
-/* The application's side: the bytes choose which function is called with which arguments, good and bad, outside and inside
- * callbacks, on two hubs that a local bus joins and an emitter beside them; and what peers, memory and time do meanwhile.
- * After every step all indexes agree with themselves; at the end nothing is held. */
+/* The application's side: the bytes choose which function is called with which arguments, good
+ * and bad, outside and inside callbacks, on two hubs that a local bus joins and an emitter
+ * beside them; and what peers, memory and time do meanwhile. After every step all indexes agree
+ * with themselves; at the end nothing is held. */
 #ifndef FUZZ_MANGLED
 #define FUZZ_MANGLED 3
 #endif
@@ -18,7 +19,9 @@ static uint8_t take(void) {
     left--;
     return *in++;
 }
-static uint32_t pick(uint32_t n) { return take() % n; }
+static uint32_t pick(uint32_t n) {
+    return take() % n;
+}
 
 static struct {
     wshub *hub;
@@ -62,14 +65,23 @@ static void check(void) {
 
 static char ids[4][37], long_text[6000];
 static wshub_str name(void) {
-    static const char *const names[] = {"a", "b", "ws-default", "u", "\xE6\xBC\xA2", "", "\xFF", "ws:x", "a\r\nb*", "name"};
+    /* clang-format off */
+    static const char *const names[] = {
+        "a", "b", "ws-default", "u", "\xE6\xBC\xA2", "", "\xFF", "ws:x", "a\r\nb*", "name",
+    };
+    /* clang-format on */
     uint32_t k = pick(16);
     if (k < 10) return wshub_str_z(names[k]);
     if (k < 14) return wshub_str_z(ids[k - 10]);
     return wshub__str(k == 14 ? NULL : long_text, k == 14 ? 0 : 4097);
 }
 static wshub_str json(void) {
-    static const char *const texts[] = {"1", "{\"a\":[1,2,{\"b\":null}]}", "\"text\"", "[]", "{", "", "\"\xFF\"", "[[[[[[[[[[[[1]]]]]]]]]]]]", "\"\\uD83D\\uDE00\""};
+    /* clang-format off */
+    static const char *const texts[] = {
+        "1", "{\"a\":[1,2,{\"b\":null}]}", "\"text\"", "[]", "{", "", "\"\xFF\"",
+        "[[[[[[[[[[[[1]]]]]]]]]]]]", "\"\\uD83D\\uDE00\"",
+    };
+    /* clang-format on */
     uint32_t k = pick(12);
     if (k < 9) return wshub_str_z(texts[k]);
     if (k == 9) return wshub__str(NULL, 0);
@@ -80,7 +92,8 @@ static wshub_msg message(void) {
     wshub_msg m;
     m.event = name();
     m.data = json();
-    m.data_is_json = m.data.len && wshub_json_check(m.data, 0) && pick(2); /* who says so must be right */
+    /* who says so must be right */
+    m.data_is_json = m.data.len && wshub_json_check(m.data, 0) && pick(2);
     return m;
 }
 static wshub_str some[40];
@@ -110,7 +123,9 @@ static void maybe(wshub *hub) {
     }
     depth--;
 }
-static void keep(wshub_ask ask) { asks[pick(16)] = ask; }
+static void keep(wshub_ask ask) {
+    asks[pick(16)] = ask;
+}
 
 static void on_auth(wshub *hub, wshub_ask ask, const wshub_auth *a, void *user) {
     (void)user;
@@ -121,7 +136,8 @@ static void on_auth(wshub *hub, wshub_ask ask, const wshub_auth *a, void *user) 
         wshub_identity who;
         who.user_id = name();
         who.metadata = json();
-        if (wshub_auth_accept(hub, ask, pick(2) ? &who : NULL) == WSHUB_ERR_JSON) (void)wshub_auth_accept(hub, ask, NULL);
+        if (wshub_auth_accept(hub, ask, pick(2) ? &who : NULL) == WSHUB_ERR_JSON)
+            (void)wshub_auth_accept(hub, ask, NULL);
     }
     maybe(hub);
 }
@@ -153,7 +169,8 @@ static wshub_err on_binary(wshub *hub, wshub_client c, const uint8_t *b, size_t 
     maybe(hub);
     return pick(4) ? WSHUB_OK : WSHUB_ERR_APP;
 }
-static void on_transform(wshub *hub, wshub_ask ask, wshub_client c, const wshub_event *e, void *user) {
+static void on_transform(wshub *hub, wshub_ask ask, wshub_client c, const wshub_event *e,
+                         void *user) {
     (void)user;
     (void)c;
     (void)e;
@@ -179,7 +196,8 @@ static void on_gone(wshub *hub, const wshub_gone *g, void *user) {
     clients[pick(16)] = g->client;
     maybe(hub);
 }
-static void on_pressure(wshub *hub, wshub_client c, wshub_pressure what, size_t queued, void *user) {
+static void on_pressure(wshub *hub, wshub_client c, wshub_pressure what, size_t queued,
+                        void *user) {
     (void)user;
     (void)what;
     (void)queued;
@@ -246,7 +264,9 @@ static void start(int i) {
     if (c & 4) d.backpressure_bytes_max = c & 8 ? 300 : WSHUB_OFF;
     if (c & 16) d.segment_bytes_max = 100000;
     if (c & 32) d.no_pings = true;
-    if (c & 64) d.write_timeout_ms = d.heartbeat_timeout_ms = d.idle_timeout_ms = d.bus_queue_ms_max = d.bus_linger_ms = WSHUB_OFF;
+    if (c & 64)
+        d.write_timeout_ms = d.heartbeat_timeout_ms = d.idle_timeout_ms = d.bus_queue_ms_max =
+            d.bus_linger_ms = WSHUB_OFF;
     if (c & 128) d.bus_any_channel = true;
     side[i].endless = (c & 64) != 0;
     d.on_join = on_join;
@@ -270,7 +290,8 @@ static void start(int i) {
     d.encrypted_batch_max = 2;
     d.post_bytes_max = 5000;
     d.bus_queue_bytes_max = 1000;
-    d.transform_timeout_ms = 1000; /* one message after the other is given up, so that all are within the time below */
+    /* one message after the other is given up, so that all are within the time below */
+    d.transform_timeout_ms = 1000;
     d.http_answers_bytes_max = 3000;
     d.http_body_bytes_max = 100;
     if (local && wshub_bus_local_seat(local, &bus) == WSHUB_OK) d.bus = &bus;
@@ -306,32 +327,87 @@ static void act(wshub *hub) {
     memset(&it, 0, sizeof it);
     switch (pick(52)) {
     case 0: (void)wshub_client_send(hub, c, &m); break;
-    case 1: (void)wshub_client_send_binary(hub, c, (const uint8_t *)long_text, pick(4) * 1500); break;
+    case 1:
+        (void)wshub_client_send_binary(hub, c, (const uint8_t *)long_text, pick(4) * 1500);
+        break;
     case 2: (void)wshub_user_send(hub, s, &m); break;
-    case 3: n = list(); (void)wshub_room_send(hub, s, &m, pick(8) ? some : NULL, n); break;
-    case 4: n = list(); (void)wshub_all_send(hub, &m, some, n); break;
-    case 5: case 6: d = dest(); (void)wshub_send(hub, pick(8) ? &d : NULL, pick(16) ? &m : NULL); break;
+    case 3:
+        n = list();
+        (void)wshub_room_send(hub, s, &m, pick(8) ? some : NULL, n);
+        break;
+    case 4:
+        n = list();
+        (void)wshub_all_send(hub, &m, some, n);
+        break;
+    case 5:
+    case 6:
+        d = dest();
+        (void)wshub_send(hub, pick(8) ? &d : NULL, pick(16) ? &m : NULL);
+        break;
     case 7: (void)wshub_client_close(hub, c, code, s); break;
     case 8: (void)wshub_client_encrypt(hub, c); break;
-    case 9: case 10: (void)wshub_client_join(hub, c, s); break;
+    case 9:
+    case 10: (void)wshub_client_join(hub, c, s); break;
     case 11: (void)wshub_client_leave(hub, c, s); break;
-    case 12: (void)wshub_client_in_room(hub, c, s); (void)wshub_client_peer(hub, c, peer, pick(21)); break;
-    case 13: while (wshub_client_each_room(hub, c, &it, &v)) if (pick(2)) (void)wshub_client_leave(hub, c, v); break;
-    case 14: while (wshub_room_each_member(hub, s, &it, &c)) if (pick(2)) (void)wshub_client_leave(hub, c, s); break;
-    case 15: while (wshub_room_each(hub, &it, &v)) MUST(wshub_room_count(hub, v) > 0); break;
-    case 16: while (wshub_user_each(hub, &it, &v)) MUST(wshub_user_count(hub, v) > 0); break;
-    case 17: while (wshub_user_each_client(hub, s, &it, &c)) if (pick(2)) (void)wshub_client_close(hub, c, 1000, wshub_str_z("")); break;
-    case 18: while (wshub_client_each(hub, &it, &c)) if (pick(4) == 0) (void)wshub_client_close(hub, c, 1000, wshub_str_z("")); break;
-    case 19: (void)wshub_client_set_metadata(hub, c, json()); (void)wshub_client_metadata(hub, c); break;
-    case 20: (void)wshub_client_set_user_ptr(hub, c, peer); (void)wshub_client_user_ptr(hub, c); (void)wshub_client_state(hub, c); break;
-    case 21: (void)wshub_client_id(hub, c); (void)wshub_client_user_id(hub, c); (void)wshub_client_is_encrypted(hub, c); (void)wshub_client_is_pressured(hub, c); (void)wshub_client_queued_bytes(hub, c); break;
-    case 22: case 23: who.user_id = s; who.metadata = json(); (void)wshub_auth_accept(hub, ask, pick(4) ? &who : NULL); break;
+    case 12:
+        (void)wshub_client_in_room(hub, c, s);
+        (void)wshub_client_peer(hub, c, peer, pick(21));
+        break;
+    case 13:
+        while (wshub_client_each_room(hub, c, &it, &v))
+            if (pick(2)) (void)wshub_client_leave(hub, c, v);
+        break;
+    case 14:
+        while (wshub_room_each_member(hub, s, &it, &c))
+            if (pick(2)) (void)wshub_client_leave(hub, c, s);
+        break;
+    case 15:
+        while (wshub_room_each(hub, &it, &v)) MUST(wshub_room_count(hub, v) > 0);
+        break;
+    case 16:
+        while (wshub_user_each(hub, &it, &v)) MUST(wshub_user_count(hub, v) > 0);
+        break;
+    case 17:
+        while (wshub_user_each_client(hub, s, &it, &c))
+            if (pick(2)) (void)wshub_client_close(hub, c, 1000, wshub_str_z(""));
+        break;
+    case 18:
+        while (wshub_client_each(hub, &it, &c))
+            if (pick(4) == 0) (void)wshub_client_close(hub, c, 1000, wshub_str_z(""));
+        break;
+    case 19:
+        (void)wshub_client_set_metadata(hub, c, json());
+        (void)wshub_client_metadata(hub, c);
+        break;
+    case 20:
+        (void)wshub_client_set_user_ptr(hub, c, peer);
+        (void)wshub_client_user_ptr(hub, c);
+        (void)wshub_client_state(hub, c);
+        break;
+    case 21:
+        (void)wshub_client_id(hub, c);
+        (void)wshub_client_user_id(hub, c);
+        (void)wshub_client_is_encrypted(hub, c);
+        (void)wshub_client_is_pressured(hub, c);
+        (void)wshub_client_queued_bytes(hub, c);
+        break;
+    case 22:
+    case 23:
+        who.user_id = s;
+        who.metadata = json();
+        (void)wshub_auth_accept(hub, ask, pick(4) ? &who : NULL);
+        break;
     case 24: (void)wshub_handshake_accept(hub, ask, s, name()); break;
-    case 25: n = list(); (void)wshub_join_accept(hub, ask, pick(8) ? some : NULL, n); break;
-    case 26: case 27: (void)wshub_transform_accept(hub, ask, pick(2) ? &m : NULL); break;
+    case 25:
+        n = list();
+        (void)wshub_join_accept(hub, ask, pick(8) ? some : NULL, n);
+        break;
+    case 26:
+    case 27: (void)wshub_transform_accept(hub, ask, pick(2) ? &m : NULL); break;
     case 28: (void)wshub_ask_reject(hub, ask); break;
     case 29: (void)wshub_ask_fail(hub, ask); break;
-    case 30: case 31:
+    case 30:
+    case 31:
         memset(&r, 0, sizeof r);
         r.status = 190 + (int)take() * 2;
         r.body = json();
@@ -345,43 +421,105 @@ static void act(wshub *hub) {
         r.close = pick(2);
         (void)wshub_http_reply(hub, requests[pick(4)], pick(16) ? &r : NULL);
         break;
-    case 32: (void)wshub_timer_start(hub, pick(2) ? pick(200) * 100u : UINT64_MAX - pick(2), pick(8) ? on_time : NULL, NULL, pick(2) ? &timers[pick(4)] : NULL); break;
+    case 32:
+        (void)wshub_timer_start(hub, pick(2) ? pick(200) * 100u : UINT64_MAX - pick(2),
+                                pick(8) ? on_time : NULL, NULL, pick(2) ? &timers[pick(4)] : NULL);
+        break;
     case 33: (void)wshub_timer_stop(hub, timers[pick(4)]); break;
     case 34: (void)wshub_post(hub, pick(8) ? on_time : NULL, NULL); break;
-    case 35: d = dest(); (void)wshub_post_send(hub, pick(8) ? &d : NULL, pick(16) ? &m : NULL); break;
+    case 35:
+        d = dest();
+        (void)wshub_post_send(hub, pick(8) ? &d : NULL, pick(16) ? &m : NULL);
+        break;
     case 36: (void)wshub_post_client_send(hub, c, pick(16) ? &m : NULL); break;
     case 37: (void)wshub_post_close(hub, c, code, s); break;
     case 38: (void)wshub_post_close_id(hub, s, code, name()); break;
-    case 39: who.user_id = s; who.metadata = json(); (void)wshub_post_auth_accept(hub, ask, pick(2) ? &who : NULL); break;
+    case 39:
+        who.user_id = s;
+        who.metadata = json();
+        (void)wshub_post_auth_accept(hub, ask, pick(2) ? &who : NULL);
+        break;
     case 40: (void)wshub_post_handshake_accept(hub, ask, s, name()); break;
-    case 41: n = list(); (void)wshub_post_join_accept(hub, ask, pick(8) ? some : NULL, n); break;
+    case 41:
+        n = list();
+        (void)wshub_post_join_accept(hub, ask, pick(8) ? some : NULL, n);
+        break;
     case 42: (void)wshub_post_transform_accept(hub, ask, pick(2) ? &m : NULL); break;
     case 43: (void)wshub_post_ask_reject(hub, ask); break;
     case 44: (void)wshub_post_ask_fail(hub, ask); break;
-    case 45: if (pick(4) == 0) (void)wshub_drain(hub, pick(3) ? 1 + pick(200) : pick(2) * 2000000u, code, s); break;
-    case 46: if (pick(8) == 0) (void)wshub_shutdown(hub); break;
-    case 47: wshub_stats_get(hub, &stats); (void)wshub_server_id(hub); (void)wshub_now_ms(hub); (void)wshub_user(hub); (void)wshub_is_draining(hub); (void)wshub_is_down(hub); break;
-    case 48:
-        if (depth && pick(2)) peer_act(hub == side[1].hub); /* an io that reports from inside a callback */
-        else (void)wshub_settle(hub);
+    case 45:
+        if (pick(4) == 0)
+            (void)wshub_drain(hub, pick(3) ? 1 + pick(200) : pick(2) * 2000000u, code, s);
         break;
-    case 49: if (local) wshub_bus_local_set_down(local, pick(2)); break;
-    case 50: if (emitter) { d = dest(); (void)wshub_emitter_send(emitter, pick(8) ? &d : NULL, pick(16) ? &m : NULL); (void)wshub_emitter_queued_bytes(emitter); } break;
+    case 46:
+        if (pick(8) == 0) (void)wshub_shutdown(hub);
+        break;
+    case 47:
+        wshub_stats_get(hub, &stats);
+        (void)wshub_server_id(hub);
+        (void)wshub_now_ms(hub);
+        (void)wshub_user(hub);
+        (void)wshub_is_draining(hub);
+        (void)wshub_is_down(hub);
+        break;
+    case 48:
+        /* an io that reports from inside a callback */
+        if (depth && pick(2))
+            peer_act(hub == side[1].hub);
+        else
+            (void)wshub_settle(hub);
+        break;
+    case 49:
+        if (local) wshub_bus_local_set_down(local, pick(2));
+        break;
+    case 50:
+        if (emitter) {
+            d = dest();
+            (void)wshub_emitter_send(emitter, pick(8) ? &d : NULL, pick(16) ? &m : NULL);
+            (void)wshub_emitter_queued_bytes(emitter);
+        }
+        break;
     default: fail_in = pick(4) ? (long)pick(30) : 0; break;
     }
 }
 
 static void peer_act(int i) {
+    /* clang-format off */
     static const char *const texts[] = {
-        "{\"event\":\"authenticate\",\"data\":{\"a\":1}}", "{\"event\":\"authenticate\"}", "{\"event\":\"join\",\"data\":{\"rooms\":[\"a\",\"b\",\"c\"]}}", "{\"event\":\"join\",\"data\":{\"rooms\":[\"a\",\"b\",\"c\",\"d\",\"e\",1]}}", "{\"event\":\"leave\",\"data\":{\"rooms\":[\"a\",\"x\"]}}",
-        "{\"event\":\"x\",\"data\":[1,2,3],\"id\":7}", "{\"event\":\"\\u0078\\n\"}", "{\"event\":\"heartbeat\"}", "{", "[]", "{\"event\":5}", "\xFF", "{\"event\":\"e\",\"event\":\"f\",\"data\":{}}",
+        "{\"event\":\"authenticate\",\"data\":{\"a\":1}}", "{\"event\":\"authenticate\"}",
+        "{\"event\":\"join\",\"data\":{\"rooms\":[\"a\",\"b\",\"c\"]}}",
+        "{\"event\":\"join\",\"data\":{\"rooms\":[\"a\",\"b\",\"c\",\"d\",\"e\",1]}}",
+        "{\"event\":\"leave\",\"data\":{\"rooms\":[\"a\",\"x\"]}}",
+        "{\"event\":\"x\",\"data\":[1,2,3],\"id\":7}", "{\"event\":\"\\u0078\\n\"}",
+        "{\"event\":\"heartbeat\"}", "{", "[]", "{\"event\":5}", "\xFF",
+        "{\"event\":\"e\",\"event\":\"f\",\"data\":{}}",
     };
-    static const char *const https[] = {"GET /a HTTP/1.1\r\nHost: h\r\n\r\n", "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc", "POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "HEAD /a HTTP/1.0\r\n\r\n", "\r\n", "GET /\n", "GET ",
-                                        "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: a, b\r\nOrigin: null\r\n\r\n",
-                                        "POST /a HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 35\r\n\r\nGET /inner HTTP/1.1\r\nHost: h\r\n\r\nabc", /* a body with an upgrade */
-                                        "GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\nPOST /c HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nxyGET /d HTTP/1.1\r\nHost: h\r\n\r\n", /* a pipeline */
-                                        "GET /a HTTP/1.1\r\nHost: h\r\nConnection: x, close\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\n", "POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1;a=b\r\nx", "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nab",
-                                        "CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n", "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: close, upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n\r\n", "0\r\n\r\n"};
+    /* clang-format on */
+    /* a body with an upgrade */
+    /* a pipeline */
+    static const char *const https[] = {
+        "GET /a HTTP/1.1\r\nHost: h\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc",
+        "POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "HEAD /a HTTP/1.0\r\n\r\n",
+        "\r\n",
+        "GET /\n",
+        "GET ",
+        "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: "
+        "websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+        "dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: a, b\r\nOrigin: null\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: "
+        "websocket\r\nContent-Length: 35\r\n\r\nGET /inner HTTP/1.1\r\nHost: h\r\n\r\nabc",
+        "GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\nPOST /c "
+        "HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nxyGET /d HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: h\r\nConnection: x, close\r\n\r\nGET /b HTTP/1.1\r\nHost: "
+        "h\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1;a=b\r\nx",
+        "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nab",
+        "CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: close, upgrade\r\nUpgrade: "
+        "websocket\r\nSec-WebSocket-Version: 8\r\n\r\n",
+        "0\r\n\r\n"};
     wshub_io_fake *net = side[i].net;
     wshub_conn *c = &side[i].conns[pick(6)];
     uint8_t raw[64];
@@ -389,12 +527,18 @@ static void peer_act(int i) {
     wshub_io_fake_frame f;
     switch (pick(18)) {
     case 0: *c = wshub_io_fake_open(net); break;
-    case 1: case 2: case 3:
+    case 1:
+    case 2:
+    case 3:
         *c = wshub_io_fake_connect(net, "/ws");
         wshub_io_fake_text(net, *c, texts[0]);
-        while (wshub_io_fake_next(net, *c, &f)) {}
+        while (wshub_io_fake_next(net, *c, &f)) {
+        }
         break;
-    case 4: case 5: case 6: case 7: wshub_io_fake_text(net, *c, texts[pick(13)]); break;
+    case 4:
+    case 5:
+    case 6:
+    case 7: wshub_io_fake_text(net, *c, texts[pick(13)]); break;
     case 8: {
         const char *text = https[pick(16)];
         wshub_io_fake_input(net, *c, text, strlen(text));
@@ -405,7 +549,9 @@ static void peer_act(int i) {
         for (k = 0; k < n; k++) raw[k] = take();
         wshub_io_fake_input(net, *c, raw, n);
         break;
-    case 10: wshub_io_fake_send(net, *c, (uint8_t)pick(16), pick(2), long_text, pick(3) * 100); break;
+    case 10:
+        wshub_io_fake_send(net, *c, (uint8_t)pick(16), pick(2), long_text, pick(3) * 100);
+        break;
     case 11: wshub_io_fake_send_close(net, *c, (uint16_t)(1000 + pick(20)), "r"); break;
     case 12:
         switch (pick(4)) {
@@ -430,7 +576,9 @@ static void peer_act(int i) {
         }
         wshub_io_fake_run(net);
         break;
-    default: wshub_io_fake_fault(net, 1 + pick(4), (wshub_io_fake_fault_kind)pick(WSHUB_IO_FAKE_FAULTS)); break;
+    default:
+        wshub_io_fake_fault(net, 1 + pick(4), (wshub_io_fake_fault_kind)pick(WSHUB_IO_FAKE_FAULTS));
+        break;
     }
 }
 
@@ -458,7 +606,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     local = NULL;
     emitter = NULL;
     if (pick(16) == 0) fail_in = pick(20);
-    if (wshub_bus_local_create(pick(8) ? &ld : NULL, &local) == WSHUB_OK && wshub_bus_local_seat(local, &bus) == WSHUB_OK) {
+    if (wshub_bus_local_create(pick(8) ? &ld : NULL, &local) == WSHUB_OK &&
+        wshub_bus_local_seat(local, &bus) == WSHUB_OK) {
         ed.bus = &bus;
         if (wshub_emitter_create(&ed, &emitter)) emitter = NULL;
     }
@@ -495,7 +644,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (side[i].hub && !side[i].endless) {
             wshub_stats stats;
             wshub_stats_get(side[i].hub, &stats);
-            MUST(stats.conns == 0 && stats.clients == 0 && stats.held_bytes == 0); /* whoever is silent, and whatever is not read */
+            /* whoever is silent, and whatever is not read */
+            MUST(stats.conns == 0 && stats.clients == 0 && stats.held_bytes == 0);
         }
     }
     check();

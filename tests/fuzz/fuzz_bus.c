@@ -1,6 +1,7 @@
-/* The whole bus client by structured input: a broker in memory answers, lags, cuts and dies as the bytes say, and says
- * things of its own; a hub publishes and joins meanwhile. Afterwards the broker behaves, and within ten seconds the bus
- * is up, subscribed to what is wanted, and nothing is left. */
+/* The whole bus client by structured input: a broker in memory answers, lags, cuts and dies as
+ * the bytes say, and says things of its own; a hub publishes and joins meanwhile. Afterwards
+ * the broker behaves, and within ten seconds the bus is up, subscribed to what is wanted, and
+ * nothing is left. */
 #ifndef FUZZ_MANGLED
 #define FUZZ_MANGLED 1
 #endif
@@ -74,7 +75,12 @@ static void ask(wshub *hub, uint8_t how) {
 }
 
 /* What a refused command is answered with. */
-static const char *const odd[8] = {NULL, "-MISCONF cannot save", "-READONLY no", "-ERR unknown command", "*3\r\n$5\r\nslave\r\n$1\r\nh\r\n:1", "|1\r\n+a\r\n+b\r\n+OK", ":0", "$-1"};
+/* clang-format off */
+static const char *const odd[8] = {
+    NULL, "-MISCONF cannot save", "-READONLY no", "-ERR unknown command",
+    "*3\r\n$5\r\nslave\r\n$1\r\nh\r\n:1", "|1\r\n+a\r\n+b\r\n+OK", ":0", "$-1",
+};
+/* clang-format on */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static broker b;
@@ -135,33 +141,58 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         m.event = wshub_str_z("e");
         m.data = wshub_str_z("[1]");
         switch (op % 16) {
-        case 0: for (k = 0; k < 8; k++) (void)broker_step(&b, net), wshub_io_fake_run(net); break;
+        case 0:
+            for (k = 0; k < 8; k++) (void)broker_step(&b, net), wshub_io_fake_run(net);
+            break;
         case 1: (void)broker_step(&b, net); break;
         case 2: wshub_io_fake_advance(net, arg * 10u); break;
         case 3:
-            if (op & 16) ask(hub, arg);
-            else (void)wshub_send(hub, NULL, &m);
+            if (op & 16)
+                ask(hub, arg);
+            else
+                (void)wshub_send(hub, NULL, &m);
             if (!(op & 32)) wshub_io_fake_run(net);
             break;
         case 4: broker_drop_all(&b); break;
-        case 5: if (l->conn.id) broker_drop(&b, l, true); break;
-        case 6: b.away = arg & 1; b.mute = (arg & 2) != 0; b.hold_acks = (arg & 4) != 0; b.deaf_beats = (arg & 8) != 0; break;
-        case 7: b.refuse = arg & 1 ? "PUBLISH" : arg & 2 ? "SUBSCRIBE" : arg & 4 ? "AUTH" : arg & 8 ? "PING" : arg & 16 ? "ROLE" : NULL; b.no_hello = arg & 32; break;
-        case 8: case 9: /* raw words from the broker: the bytes up to the next 0xFF */
+        case 5:
+            if (l->conn.id) broker_drop(&b, l, true);
+            break;
+        case 6:
+            b.away = arg & 1;
+            b.mute = (arg & 2) != 0;
+            b.hold_acks = (arg & 4) != 0;
+            b.deaf_beats = (arg & 8) != 0;
+            break;
+        case 7:
+            b.refuse = arg & 1    ? "PUBLISH"
+                       : arg & 2  ? "SUBSCRIBE"
+                       : arg & 4  ? "AUTH"
+                       : arg & 8  ? "PING"
+                       : arg & 16 ? "ROLE"
+                                  : NULL;
+            b.no_hello = arg & 32;
+            break;
+        case 8:
+        case 9: /* raw words from the broker: the bytes up to the next 0xFF */
             for (k = i; k < size && data[k] != 0xFF; k++) {
             }
             if (l->conn.id) broker_say(l, data + i, k - i);
             i = k < size ? k + 1 : k;
             wshub_io_fake_run(net);
             break;
-        case 10: case 11:
+        case 10:
+        case 11:
             (void)snprintf(room, sizeof room, "r%u", arg % 8u);
             if (!wshub_client_each(hub, &it, &client)) break;
-            if (op & 16) (void)wshub_client_leave(hub, client, wshub_str_z(room));
-            else (void)wshub_client_join(hub, client, wshub_str_z(room));
+            if (op & 16)
+                (void)wshub_client_leave(hub, client, wshub_str_z(room));
+            else
+                (void)wshub_client_join(hub, client, wshub_str_z(room));
             break;
         case 12: fail_at = 1 + arg % 40; break;
-        case 13: if (l->conn.id) wshub_io_fake_window(net, l->conn, arg); break;
+        case 13:
+            if (l->conn.id) wshub_io_fake_window(net, l->conn, arg);
+            break;
         case 14:
             b.role = arg & 1 ? "slave" : "master";
             b.master_host = arg & 2 ? NULL : arg & 4 ? "::1" : "10.0.0.1";
@@ -196,7 +227,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (i = 0; i < BROKER_LINKS && d.bus_exact; i++) { /* as many as are here, and the heartbeat */
         wshub_stats hs;
         wshub_stats_get(hub, &hs);
-        if (b.links[i].conn.id && b.links[i].subs_count > 1) MUST(b.links[i].subs_count == 2 + hs.rooms + hs.users + hs.clients);
+        if (b.links[i].conn.id && b.links[i].subs_count > 1)
+            MUST(b.links[i].subs_count == 2 + hs.rooms + hs.users + hs.clients);
     }
     wshub_destroy(hub);
     MUST(answered == asked);

@@ -1,7 +1,8 @@
-/* A stream of bytes to a whole hub, twice: in one piece, and in pieces as the first byte says. Both times the answers
- * are the same, every index agrees with itself, and what the hub holds stays within its limits. The second byte says
- * whether the stream is a WebSocket already and authenticated, and how the peer, the application and the clock behave the
- * second time: what is read slowly, answered late, half-closed or read after a stall is the same in HTTP. */
+/* A stream of bytes to a whole hub, twice: in one piece, and in pieces as the first byte says.
+ * Both times the answers are the same, every index agrees with itself, and what the hub holds
+ * stays within its limits. The second byte says whether the stream is a WebSocket already and
+ * authenticated, and how the peer, the application and the clock behave the second time: what
+ * is read slowly, answered late, half-closed or read after a stall is the same in HTTP. */
 #ifndef FUZZ_MANGLED
 #define FUZZ_MANGLED 40
 #endif
@@ -38,7 +39,8 @@ static void on_join(wshub *hub, wshub_ask ask, const wshub_join *join, void *use
     size_t i;
     (void)user;
     for (i = 0; i < join->rooms_count; i++) { /* ROOM-1 */
-        MUST(join->rooms[i].len > 0 && join->rooms[i].len <= 1024 && wshub_utf8_check((const uint8_t *)join->rooms[i].ptr, join->rooms[i].len));
+        MUST(join->rooms[i].len > 0 && join->rooms[i].len <= 1024 &&
+             wshub_utf8_check((const uint8_t *)join->rooms[i].ptr, join->rooms[i].len));
         MUST(join->rooms[i].len < 3 || memcmp(join->rooms[i].ptr, "ws:", 3) != 0);
     }
     (void)wshub_join_accept(hub, ask, join->rooms, join->rooms_count);
@@ -74,13 +76,17 @@ static bool on_request(wshub *hub, wshub_exchange request, const wshub_http *htt
         kept[kept_count++] = request;
         return true;
     }
-    return answer(hub, request, how & LATE ? wshub__str("x", 1) : big ? wshub__str(page, sizeof page) : http->body);
+    return answer(hub, request,
+                  how & LATE ? wshub__str("x", 1)
+                  : big      ? wshub__str(page, sizeof page)
+                             : http->body);
 }
 /* What was kept is answered, one after the other; the next may only come then. */
 static void answer_kept(wshub *hub, wshub_io_fake *net) {
     size_t i;
     for (i = 0; i < kept_count; i++) {
-        (void)answer(hub, kept[i], wshub__str(page, i % 3 * 900)); /* STALE where the stream has ended meanwhile */
+        /* STALE where the stream has ended meanwhile */
+        (void)answer(hub, kept[i], wshub__str(page, i % 3 * 900));
         wshub_io_fake_run(net);
     }
     kept_count = 0;
@@ -96,7 +102,8 @@ static void mask_dates(char *p, size_t n) {
     }
 }
 
-static size_t run(const uint8_t *data, size_t size, uint32_t cut, int begun, int manner, char *out, size_t cap) {
+static size_t run(const uint8_t *data, size_t size, uint32_t cut, int begun, int manner, char *out,
+                  size_t cap) {
     wshub_io_fake_desc fd;
     wshub_desc d;
     wshub_io_fake *net;
@@ -152,7 +159,8 @@ static size_t run(const uint8_t *data, size_t size, uint32_t cut, int begun, int
     n = text.len < cap ? text.len : cap;
     if (n) memcpy(out, text.ptr, n);
     mask_dates(out, n);
-    if (n < cap && !(how & (HALF | SILENT | STALL))) out[n++] = wshub_io_fake_is_open(net, c) ? 'o' : 'c';
+    if (n < cap && !(how & (HALF | SILENT | STALL)))
+        out[n++] = wshub_io_fake_is_open(net, c) ? 'o' : 'c';
     wshub_io_fake_advance(net, 300000); /* and whatever it said, silence ends it */
     MUST(!wshub_io_fake_is_open(net, c) && wshub_io_fake_is_gone(net, c));
     MUST(wshub_self_check(hub) == NULL);
@@ -162,7 +170,8 @@ static size_t run(const uint8_t *data, size_t size, uint32_t cut, int begun, int
     return n;
 }
 
-/* Does what is compared have to be the same? On a WebSocket a slow reader misses messages and pongs, and silence is told. */
+/* Does what is compared have to be the same? On a WebSocket a slow reader misses messages and
+ * pongs, and silence is told. */
 static bool comparable(const char *a, size_t n, int begun, int manner) {
     if (!(manner & (SLOW | HALF | STALL))) return true;
     if (begun) return begun == 2 && !(manner & (SLOW | HALF));
@@ -179,7 +188,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     n = run(data + 2, size - 2, 0, begun, manner & LATE, a, sizeof a);
     k = run(data + 2, size - 2, 1u + data[0] % 16, begun, manner, b, sizeof b);
     if (!comparable(a, n, begun, manner)) return 0;
-    if (manner & (HALF | SILENT | STALL)) n--; /* the end may come later, or be there already: a head that is not whole is late */
+    /* the end may come later, or be there already: a head that is not whole is late */
+    if (manner & (HALF | SILENT | STALL)) n--;
     MUST(n == k && memcmp(a, b, n) == 0);
     return 0;
 }

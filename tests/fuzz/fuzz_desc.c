@@ -1,6 +1,7 @@
-/* What a programmer gives: descriptions of a hub, an emitter and a local bus with anything in them, replies with anything in
- * them, texts that are walked as JSON without being JSON, keys, digests, dates. What is refused leaves nothing behind and
- * is refused by wshub_desc_problem() too; what is taken serves a client from an allowed origin. */
+/* What a programmer gives: descriptions of a hub, an emitter and a local bus with anything in
+ * them, replies with anything in them, texts that are walked as JSON without being JSON, keys,
+ * digests, dates. What is refused leaves nothing behind and is refused by wshub_desc_problem()
+ * too; what is taken serves a client from an allowed origin. */
 #ifndef FUZZ_MANGLED
 #define FUZZ_MANGLED 20
 #endif
@@ -20,7 +21,9 @@ static uint8_t take(void) {
     left--;
     return *in++;
 }
-static uint32_t pick(uint32_t n) { return take() % n; }
+static uint32_t pick(uint32_t n) {
+    return take() % n;
+}
 static void *alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
     void *p;
     (void)user;
@@ -55,7 +58,12 @@ static const char *text(const char *const *likely, uint32_t count) {
     return to;
 }
 static uint32_t number(uint32_t usual) {
-    static const uint32_t odd[] = {0, 1, 2, 255, 256, 257, 1000, 1u << 20, (1u << 20) + 1, 1u << 30, (1u << 30) + 1, UINT32_MAX - 1, UINT32_MAX};
+    /* clang-format off */
+    static const uint32_t odd[] = {
+        0, 1, 2, 255, 256, 257, 1000, 1u << 20, (1u << 20) + 1, 1u << 30, (1u << 30) + 1,
+        UINT32_MAX - 1, UINT32_MAX,
+    };
+    /* clang-format on */
     return pick(4) ? usual : odd[pick(13)];
 }
 static wshub_exchange asked;
@@ -82,7 +90,8 @@ static void on_auth(wshub *hub, wshub_ask ask, const wshub_auth *a, void *user) 
 }
 
 static void walk(wshub_str s, int depth) { /* whatever it is, every walk ends and stays inside */
-    static const char *const keys[] = {"a", "event", "", "\xF0\x9F\x98\x80", "long key that is longer than sixteen bytes"};
+    static const char *const keys[] = {"a", "event", "", "\xF0\x9F\x98\x80",
+                                       "long key that is longer than sixteen bytes"};
     wshub_str v;
     wshub_iter it = {0, 0};
     uint64_t n;
@@ -106,14 +115,22 @@ static void walk(wshub_str s, int depth) { /* whatever it is, every walk ends an
 }
 
 static void reply(wshub *hub) {
-    static const char *const types[] = {"text/plain", "a\r\nb", "text/html\n"}, *const names[] = {"X-A", "Content-Length", "Date", "Connection", "a b", ""},
-                      *const values[] = {"v", "a\r\nX: y", "", "close"};
-    static const int statuses[] = {100, 101, 199, 200, 201, 202, 204, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 408, 409, 411, 413, 414, 415, 422, 426, 429, 431, 500, 501, 503, 505, 599, 600, 0, -1};
+    static const char *const types[] = {"text/plain", "a\r\nb", "text/html\n"},
+                             *const names[] = {"X-A", "Content-Length", "Date", "Connection", "a b",
+                                               ""},
+                             *const values[] = {"v", "a\r\nX: y", "", "close"};
+    /* clang-format off */
+    static const int statuses[] = {
+        100, 101, 199, 200, 201, 202, 204, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405,
+        408, 409, 411, 413, 414, 415, 422, 426, 429, 431, 500, 501, 503, 505, 599, 600, 0, -1,
+    };
+    /* clang-format on */
     wshub_header h[3];
     wshub_reply r;
     size_t i;
     memset(&r, 0, sizeof r);
-    r.status = pick(4) ? statuses[pick(sizeof statuses / sizeof *statuses)] : 100 + (int)take() * 2 + (int)pick(2);
+    r.status = pick(4) ? statuses[pick(sizeof statuses / sizeof *statuses)]
+                       : 100 + (int)take() * 2 + (int)pick(2);
     r.content_type = text(types, 3);
     for (i = 0; i < 3; i++) {
         const char *n = text(names, 6), *v = text(values, 4);
@@ -128,7 +145,8 @@ static void reply(wshub *hub) {
     (void)wshub_http_reply(hub, asked, &r);
 }
 
-/* What nobody should say of a stream: what is unknown or long gone, more than there was, and at the wrong time. */
+/* What nobody should say of a stream: what is unknown or long gone, more than there was, and at
+ * the wrong time. */
 static void odd_reports(wshub *hub, wshub_conn last) {
     uint8_t bytes[40];
     wshub_conn c = last;
@@ -171,9 +189,20 @@ static void odd_reports(wshub *hub, wshub_conn last) {
 
 /* What another instance, or a stranger on the broker, may publish. */
 static void say_on_bus(const wshub_bus *bus) {
-    static const char *const channels[] = {"ws:broadcast", "ws:room:r", "ws:room:ws-default", "ws:user:u", "ws:client:x", "ws:other", "ws:room:", "elsewhere"},
-                      *const ids[] = {"\"B\"", "\"A\"", "5", "\"\\u0041\""}, *const kinds[] = {"\"broadcast\"", "\"room\"", "\"user\"", "\"client\"", "\"no\"", "{}"},
-                      *const targets[] = {"\"r\"", "\"ws-default\"", "\"u\"", "null", "\"\"", "\"\\n\""}, *const excludes[] = {"[]", "[\"x\",5]", "\"x\"", "[\"ws-default\",\"r\"]"}, *const datas[] = {"1", "null", "{\"a\":[1]}", "\"\xFF\""};
+    static const char *const channels[] = {"ws:broadcast", "ws:room:r",   "ws:room:ws-default",
+                                           "ws:user:u",    "ws:client:x", "ws:other",
+                                           "ws:room:",     "elsewhere"},
+                             *const ids[] = {"\"B\"", "\"A\"", "5", "\"\\u0041\""},
+                             *const kinds[] = {"\"broadcast\"", "\"room\"", "\"user\"",
+                                               "\"client\"",    "\"no\"",   "{}"},
+                             /* clang-format off */
+                      *const targets[] = {
+                          "\"r\"", "\"ws-default\"", "\"u\"", "null", "\"\"",
+                          "\"\\n\""}, *const excludes[] = {"[]", "[\"x\",5]", "\"x\"",
+                          "[\"ws-default\",\"r\"]"}, *const datas[] = {"1", "null", "{\"a\":[1]}",
+                          "\"\xFF\"",
+                      };
+    /* clang-format on */
     char whole[1500];
     const char *part;
     wshub_bus_msg m;
@@ -182,11 +211,16 @@ static void say_on_bus(const wshub_bus *bus) {
     m.channel = wshub_str_z(part ? part : "");
     if (m.channel.len > 300) m.channel.len = 300;
     n = (uint32_t)snprintf(whole, sizeof whole, "{");
-    if (pick(8) && (part = text(ids, 4))) n += (uint32_t)snprintf(whole + n, sizeof whole - n, "\"serverId\":%.60s,", part);
-    if (pick(8) && (part = text(kinds, 6))) n += (uint32_t)snprintf(whole + n, sizeof whole - n, "\"type\":%.60s,", part);
-    if (pick(4) && (part = text(targets, 6))) n += (uint32_t)snprintf(whole + n, sizeof whole - n, "\"target\":%.60s,", part);
-    if (pick(2) && (part = text(excludes, 4))) n += (uint32_t)snprintf(whole + n, sizeof whole - n, "\"exclude\":%.60s,", part);
-    if (pick(4) && (part = text(datas, 4))) n += (uint32_t)snprintf(whole + n, sizeof whole - n, "\"data\":%.60s,", part);
+    if (pick(8) && (part = text(ids, 4)))
+        n += (uint32_t)snprintf(whole + n, sizeof whole - n, "\"serverId\":%.60s,", part);
+    if (pick(8) && (part = text(kinds, 6)))
+        n += (uint32_t)snprintf(whole + n, sizeof whole - n, "\"type\":%.60s,", part);
+    if (pick(4) && (part = text(targets, 6)))
+        n += (uint32_t)snprintf(whole + n, sizeof whole - n, "\"target\":%.60s,", part);
+    if (pick(2) && (part = text(excludes, 4)))
+        n += (uint32_t)snprintf(whole + n, sizeof whole - n, "\"exclude\":%.60s,", part);
+    if (pick(4) && (part = text(datas, 4)))
+        n += (uint32_t)snprintf(whole + n, sizeof whole - n, "\"data\":%.60s,", part);
     n += (uint32_t)snprintf(whole + n, sizeof whole - n, "\"event\":%s}", pick(8) ? "\"e\"" : "5");
     m.payload = wshub__str(whole, n);
     if (pick(8) == 7) m.payload.len = pick(n);
@@ -194,10 +228,38 @@ static void say_on_bus(const wshub_bus *bus) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const char *const paths[] = {"/ws", "/", "/a/b", "ws", "/a?b", ""}, *const ids[] = {"A", "", "server-1", "\xFF"}, *const rooms[] = {"r", "", "\xFF", "ws-default"},
-                      *const origins[] = {"https://a.example", "https://*.example", "https://*.example:8443", "null", "http://localhost:1", "://", "x", "https://*."},
-                      *const says[] = {"https://a.example", "https://b.a.example", "https://B.Example", "https://.example", "https://a..example", "https://x.example:8443", "null", "http://localhost:1", "https://a_b.example", "https://a!.example", "https://9.example", "HTTPS://A.EXAMPLE"},
-                      *const requests[] = {"GET /a HTTP/1.1\r\nHost: h\r\n\r\n", "HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n", "GET /a HTTP/1.0\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", "GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "GET /a HTTP/1.1\r\nHost: h\r\nExpect: x\r\n\r\n", "POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1;x=y\r\na\r\n0\r\nT: t\r\n\r\n"};
+    static const char *const paths[] = {"/ws", "/", "/a/b", "ws", "/a?b", ""},
+                             *const ids[] = {"A", "", "server-1", "\xFF"},
+                             *const rooms[] = {"r", "", "\xFF", "ws-default"},
+                             *const origins[] = {"https://a.example",
+                                                 "https://*.example",
+                                                 "https://*.example:8443",
+                                                 "null",
+                                                 "http://localhost:1",
+                                                 "://",
+                                                 "x",
+                                                 "https://*."},
+                             *const says[] = {"https://a.example",
+                                              "https://b.a.example",
+                                              "https://B.Example",
+                                              "https://.example",
+                                              "https://a..example",
+                                              "https://x.example:8443",
+                                              "null",
+                                              "http://localhost:1",
+                                              "https://a_b.example",
+                                              "https://a!.example",
+                                              "https://9.example",
+                                              "HTTPS://A.EXAMPLE"},
+                             *const requests[] = {
+                                 "GET /a HTTP/1.1\r\nHost: h\r\n\r\n",
+                                 "HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n",
+                                 "GET /a HTTP/1.0\r\n\r\n",
+                                 "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n",
+                                 "GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+                                 "GET /a HTTP/1.1\r\nHost: h\r\nExpect: x\r\n\r\n",
+                                 "POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: "
+                                 "chunked\r\n\r\n1;x=y\r\na\r\n0\r\nT: t\r\n\r\n"};
     const char *some_rooms[3], *some_origins[3];
     wshub_io_fake_desc fd;
     wshub_io_fake *net = NULL;
@@ -229,16 +291,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         wshub_iter none = {0, 0};
         wshub_str v;
         uint64_t u;
-        MUST(!wshub_json_each(wshub__str(NULL, 0), &none, &v) && !wshub_json_uint(wshub__str(NULL, 0), &u) && !wshub_json_check(wshub__str(NULL, 0), 1) && wshub_json_text(wshub__str(NULL, 0), NULL, 0) == SIZE_MAX);
+        MUST(!wshub_json_each(wshub__str(NULL, 0), &none, &v) &&
+             !wshub_json_uint(wshub__str(NULL, 0), &u) &&
+             !wshub_json_check(wshub__str(NULL, 0), 1) &&
+             wshub_json_text(wshub__str(NULL, 0), NULL, 0) == SIZE_MAX);
         MUST(wshub_str_eq_z(wshub_json_get(wshub_str_z("{\"\\u0061\":1,\"b\":2}"), "a"), "1"));
     }
     for (i = 0; i < 4; i++) {
         char coded[16], again[16];
         n = (uint32_t)wshub_base64(exact, i, coded);
-        MUST(n == (i + 2) / 3 * 4 && wshub_base64(exact, i, again) == n && memcmp(coded, again, n) == 0);
+        MUST(n == (i + 2) / 3 * 4 && wshub_base64(exact, i, again) == n &&
+             memcmp(coded, again, n) == 0);
     }
-    MUST(wshub_str_eq(wshub__str(NULL, 0), wshub_str_z("")) && !wshub_str_eq(wshub_str_z("a"), wshub__str(NULL, 0)));
-    MUST(wshub_strerror((wshub_err)(int)exact[0])[0] && wshub_log_name((wshub_log_code)exact[1])[0]);
+    MUST(wshub_str_eq(wshub__str(NULL, 0), wshub_str_z("")) &&
+         !wshub_str_eq(wshub_str_z("a"), wshub__str(NULL, 0)));
+    MUST(wshub_strerror((wshub_err)(int)exact[0])[0] &&
+         wshub_log_name((wshub_log_code)exact[1])[0]);
     wshub_sha1(exact, pick((uint32_t)size + 1 < 256 ? (uint32_t)size + 1 : 256), digest);
     wshub_accept_key(wshub__str(pick(4) ? (const char *)exact : NULL, 0), key);
     wshub_accept_key(wshub__str((const char *)exact, size), key);
@@ -277,17 +345,28 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     k = pick(8);
     if (k < 5) d.allowed_origins = k < 4 ? some_origins : NULL, d.allowed_origins_count = k;
     if (pick(2)) { /* the figures */
-        uint32_t *const figures[] = {&d.auth_timeout_ms, &d.heartbeat_interval_ms, &d.heartbeat_timeout_ms, &d.idle_timeout_ms, &d.message_timeout_ms, &d.write_timeout_ms, &d.close_timeout_ms,
-                                     &d.http_timeout_ms, &d.shutdown_timeout_ms, &d.payload_bytes_max, &d.backpressure_bytes_max, &d.conns_max, &d.clients_max, &d.http_head_bytes_max, &d.http_headers_max,
-                                     &d.http_body_bytes_max, &d.json_depth_max, &d.preauth_messages_max, &d.preauth_bytes_max, &d.rooms_per_client_max, &d.rooms_per_message_max, &d.rooms_max, &d.users_max,
-                                     &d.asks_per_client_max, &d.encrypted_batch_max, &d.bus_queue_bytes_max, &d.bus_queue_ms_max, &d.bus_linger_ms, &d.bus_burst_bytes_max};
+        /* clang-format off */
+        uint32_t *const figures[] = {
+            &d.auth_timeout_ms, &d.heartbeat_interval_ms, &d.heartbeat_timeout_ms,
+            &d.idle_timeout_ms, &d.message_timeout_ms, &d.write_timeout_ms, &d.close_timeout_ms,
+            &d.http_timeout_ms, &d.shutdown_timeout_ms, &d.payload_bytes_max,
+            &d.backpressure_bytes_max, &d.conns_max, &d.clients_max, &d.http_head_bytes_max,
+            &d.http_headers_max, &d.http_body_bytes_max, &d.json_depth_max,
+            &d.preauth_messages_max, &d.preauth_bytes_max, &d.rooms_per_client_max,
+            &d.rooms_per_message_max, &d.rooms_max, &d.users_max, &d.asks_per_client_max,
+            &d.encrypted_batch_max, &d.bus_queue_bytes_max, &d.bus_queue_ms_max, &d.bus_linger_ms,
+            &d.bus_burst_bytes_max,
+        };
+        /* clang-format on */
         for (n = pick(6); n; n--) *figures[pick(sizeof figures / sizeof *figures)] = number(0);
     }
     if (pick(2)) {
         memset(&nobody, 0, sizeof nobody);
         nobody.received = hears_nothing;
         nobody.state = sees_nothing;
-        MUST(wshub_bus_local_create(NULL, &broker) == WSHUB_OK && wshub_bus_local_seat(broker, &stranger) == WSHUB_OK && wshub_bus_local_seat(broker, &ours) == WSHUB_OK);
+        MUST(wshub_bus_local_create(NULL, &broker) == WSHUB_OK &&
+             wshub_bus_local_seat(broker, &stranger) == WSHUB_OK &&
+             wshub_bus_local_seat(broker, &ours) == WSHUB_OK);
         MUST(stranger.attach(stranger.ctx, &nobody) == WSHUB_OK);
         d.bus = &ours;
         d.bus_exact = pick(2);
@@ -311,9 +390,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             last = c = wshub_io_fake_open(net);
             {
                 const char *origin = text(says, 12), *more = text(says, 12);
-                k = (uint32_t)snprintf(up, sizeof up, "GET %.100s HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", d.path ? d.path : "/ws");
-                if (origin && origin != very_long) k += (uint32_t)snprintf(up + k, sizeof up - k, "Origin: %.100s\r\n", origin);
-                if (pick(8) == 7 && more) k += (uint32_t)snprintf(up + k, sizeof up - k, "Origin: %.100s\r\n", more);
+                k = (uint32_t)snprintf(up, sizeof up,
+                                       "GET %.100s HTTP/1.1\r\nHost: h\r\nConnection: "
+                                       "Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: "
+                                       "13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+                                       d.path ? d.path : "/ws");
+                if (origin && origin != very_long)
+                    k += (uint32_t)snprintf(up + k, sizeof up - k, "Origin: %.100s\r\n", origin);
+                if (pick(8) == 7 && more)
+                    k += (uint32_t)snprintf(up + k, sizeof up - k, "Origin: %.100s\r\n", more);
                 k += (uint32_t)snprintf(up + k, sizeof up - k, "\r\n");
                 wshub_io_fake_input(net, c, up, k < sizeof up ? k : sizeof up - 1);
             }
@@ -331,7 +416,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             break;
         }
         case 3: odd_reports(hub, last); break;
-        case 4: if (joined) say_on_bus(&stranger); break;
+        case 4:
+            if (joined) say_on_bus(&stranger);
+            break;
         default: wshub_io_fake_advance(net, pick(4) * 2500); break;
         }
         wshub_io_fake_run(net);

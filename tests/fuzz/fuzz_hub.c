@@ -1,5 +1,6 @@
-/* The whole hub by structured input: the bytes decide what the random sessions of tests/test_random.c would decide by
- * chance: who connects and says what, what the application does inside which callback, what fails and when. */
+/* The whole hub by structured input: the bytes decide what the random sessions of
+ * tests/test_random.c would decide by chance: who connects and says what, what the application
+ * does inside which callback, what fails and when. */
 #ifndef FUZZ_MANGLED
 #define FUZZ_MANGLED 2
 #endif

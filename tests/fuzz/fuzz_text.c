@@ -1,4 +1,5 @@
-/* UTF-8, JSON, envelopes, room names, quoting: against the slow implementations of tests/oracle.h. */
+/* UTF-8, JSON, envelopes, room names, quoting: against the slow implementations of
+ * tests/oracle.h. */
 #ifndef FUZZ_MANGLED
 #define FUZZ_MANGLED 800
 #endif
@@ -19,14 +20,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     MUST(wshub_utf8_check(data, size) == utf8);
     for (cut = 0; cut <= size && size < 64; cut++) { /* in two pieces at any place */
         state = wshub__utf8_feed(WSHUB__UTF8_OK, data, cut);
-        MUST((state != WSHUB__UTF8_BAD && wshub__utf8_feed(state, data + cut, size - cut) == WSHUB__UTF8_OK) == utf8);
+        MUST((state != WSHUB__UTF8_BAD &&
+              wshub__utf8_feed(state, data + cut, size - cut) == WSHUB__UTF8_OK) == utf8);
     }
     json = oracle_is_json(data, size, 20);
     MUST(wshub_json_check(s, 20) == json);
     if (json) { /* every walk stays inside */
         value = wshub_json_get(s, "a");
-        MUST(!value.ptr || (value.ptr >= s.ptr && value.ptr + value.len <= s.ptr + s.len && oracle_is_json((const uint8_t *)value.ptr, value.len, 20)));
-        while (wshub_json_each(s, &it, &value)) MUST(oracle_is_json((const uint8_t *)value.ptr, value.len, 20));
+        MUST(!value.ptr || (value.ptr >= s.ptr && value.ptr + value.len <= s.ptr + s.len &&
+                            oracle_is_json((const uint8_t *)value.ptr, value.len, 20)));
+        while (wshub_json_each(s, &it, &value))
+            MUST(oracle_is_json((const uint8_t *)value.ptr, value.len, 20));
         if (wshub_json_type(s) == WSHUB_JSON_STRING) {
             back = (char *)malloc(size);
             n = wshub_json_text(s, back, size);
@@ -35,16 +39,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         }
     }
     {
-        wshub__envelope e; /* BUS-3: what is read as an envelope is an object with two strings, and lies inside */
+        /* BUS-3: what is read as an envelope is an object with two strings, and lies inside */
+        wshub__envelope e;
         if (wshub__envelope_read(s, 20, &e)) {
             const wshub_str parts[6] = {e.server_id, e.type, e.target, e.event, e.data, e.exclude};
             wshub_str peek = wshub__envelope_peek(s);
             MUST(json && wshub_json_type(s) == WSHUB_JSON_OBJECT);
-            for (n = 0; n < 6; n++) MUST(!parts[n].ptr || (parts[n].ptr > s.ptr && parts[n].ptr + parts[n].len < s.ptr + s.len && oracle_is_json((const uint8_t *)parts[n].ptr, parts[n].len, 20)));
-            MUST(wshub_json_type(e.server_id) == WSHUB_JSON_STRING && wshub_json_type(e.event) == WSHUB_JSON_STRING);
+            for (n = 0; n < 6; n++)
+                MUST(!parts[n].ptr ||
+                     (parts[n].ptr > s.ptr && parts[n].ptr + parts[n].len < s.ptr + s.len &&
+                      oracle_is_json((const uint8_t *)parts[n].ptr, parts[n].len, 20)));
+            MUST(wshub_json_type(e.server_id) == WSHUB_JSON_STRING &&
+                 wshub_json_type(e.event) == WSHUB_JSON_STRING);
             MUST(!peek.ptr || (peek.ptr > s.ptr && peek.ptr + peek.len < s.ptr + s.len));
         } else {
-            MUST(!json || wshub_json_type(wshub_json_get(s, "serverId")) != WSHUB_JSON_STRING || wshub_json_type(wshub_json_get(s, "event")) != WSHUB_JSON_STRING);
+            MUST(!json || wshub_json_type(wshub_json_get(s, "serverId")) != WSHUB_JSON_STRING ||
+                 wshub_json_type(wshub_json_get(s, "event")) != WSHUB_JSON_STRING);
         }
     }
     if (utf8) { /* what is quoted is JSON and reads as it was */

@@ -1,4 +1,5 @@
-/* Frame heads and RESP: against the slow implementations, each cut short everywhere; masking in any pieces; URLs. */
+/* Frame heads and RESP: against the slow implementations, each cut short everywhere; masking in
+ * any pieces; URLs. */
 #ifndef FUZZ_MANGLED
 #define FUZZ_MANGLED 600
 #endif
@@ -20,8 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         got = oracle_frame(data, n, &b);
         MUST(wshub_frame_read(data, n, &a) == got);
         if (got != 1) continue;
-        MUST(a.payload_bytes == b.payload_bytes && a.opcode == b.opcode && a.rsv == b.rsv && a.fin == b.fin && a.masked == b.masked &&
-             a.head_bytes == b.head_bytes && (!a.masked || memcmp(a.mask, b.mask, 4) == 0));
+        MUST(a.payload_bytes == b.payload_bytes && a.opcode == b.opcode && a.rsv == b.rsv &&
+             a.fin == b.fin && a.masked == b.masked && a.head_bytes == b.head_bytes &&
+             (!a.masked || memcmp(a.mask, b.mask, 4) == 0));
         MUST(wshub_frame_write(&a, head) == a.head_bytes && memcmp(head, data, a.head_bytes) == 0);
     }
     for (n = 0; n <= size; n += size < 200 ? 1 : 1 + size / 50) {
@@ -56,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         d.io = wshub_io_fake_io(net);
         d.url = url;
         d.tls = size && data[0] == 'r' && size > 5 && data[5] == 's';
-        MUST((wshub_bus_redis_desc_problem(&d) == NULL) == (wshub_bus_redis_create(&d, &redis) == WSHUB_OK));
+        MUST((wshub_bus_redis_desc_problem(&d) == NULL) ==
+             (wshub_bus_redis_create(&d, &redis) == WSHUB_OK));
         wshub_bus_redis_destroy(redis);
         wshub_io_fake_destroy(net);
         free(url);
