@@ -669,7 +669,8 @@ WSHUB_API wshub_err wshub_bus_hiredis_create_versioned(const wshub_bus_hiredis_d
 
     d = desc->redis;
     d.driver = &b->driver;
-    message_bytes_max = d.message_bytes_max ? d.message_bytes_max : WSHUB_BUS_REDIS_MESSAGE_BYTES;
+    message_bytes_max = d.message_bytes_max;
+    if (!message_bytes_max) message_bytes_max = WSHUB_BUS_REDIS_MESSAGE_BYTES;
     b->reply_bytes_max = (uint64_t)message_bytes_max + WSHUB_RESP_LINE_MAX;
     err = wshub_bus_redis_create(&d, &b->redis);
     if (err) {
