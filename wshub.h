@@ -8070,48 +8070,71 @@ static void wshub__due_run(wshub *hub) {
 
 #define WSHUB__WALK_ENDED UINT32_MAX /* a phase */
 
-/* Where a walk over key is. iter zeroed: it begins, with `left`. Else `left` is not used. NULL: it
- * has ended. */
+/* An iterator holds where its walk is kept (its phase), the number that the walk has there, and how
+ * far it is, should the walk have lost its place to another. */
+static void wshub__walk_note(const wshub__walk *walk, wshub_iter *iter) {
+    iter->pos = (uint64_t)walk->number << 32 | walk->left;
+}
+
+/* The walk that an iterator has begun. NULL: others have taken its place since. */
+static wshub__walk *wshub__walk_kept(wshub *hub, const wshub_iter *iter) {
+    wshub__walk *walk = &hub->walks[iter->phase % WSHUB__WALKS];
+    return walk->number && walk->number == (uint32_t)(iter->pos >> 32) ? walk : NULL;
+}
+
+/* The place of the walk that has not made a step for the longest time. */
+static wshub__walk *wshub__walk_place(wshub *hub) {
+    wshub__walk *walk = &hub->walks[0];
+    uint32_t i;
+    for (i = 1; i < WSHUB__WALKS; i++) {
+        if (hub->walks[i].used < walk->used) walk = &hub->walks[i];
+    }
+    return walk;
+}
+
+/* One step of a walk: where it is.
+ *   iter  zeroed: it begins
+ *   key   what is walked: the address of something that does not move as long as it exists
+ *   left  where it begins; not used otherwise: a walk that has lost its place goes on by what its
+ *         iterator knows
+ * NULL: it has ended. */
 static wshub__walk *wshub__walk_step(const wshub *hub, wshub_iter *iter, const void *key,
                                      uint32_t left) {
     wshub *h = hub->self;
-    wshub__walk *w;
-    uint32_t i;
+    wshub__walk *walk;
+    WSHUB_ASSERT(key);
     if (iter->phase == WSHUB__WALK_ENDED) return NULL;
     if (iter->phase) {
-        w = &h->walks[iter->phase % WSHUB__WALKS];
-        if (w->number && w->number == (uint32_t)(iter->pos >> 32)) {
-            w->used = ++h->walk_steps;
-            return w;
+        walk = wshub__walk_kept(h, iter);
+        if (walk) {
+            walk->used = ++h->walk_steps;
+            return walk;
         }
-        left = (uint32_t)iter->pos; /* others have taken its place: it goes on by what it knows
-                                       itself */
+        left = (uint32_t)iter->pos;
     }
-    w = &h->walks[0];
-    for (i = 1; i < WSHUB__WALKS; i++) {
-        if (h->walks[i].used < w->used) w = &h->walks[i];
-    }
+
+    walk = wshub__walk_place(h);
     if (++h->walk_numbers == 0) h->walk_numbers = 1;
-    w->key = key;
-    w->number = h->walk_numbers;
-    w->left = left;
-    w->used = ++h->walk_steps;
-    iter->phase = WSHUB__WALKS + (uint32_t)(w - h->walks);
-    iter->pos = (uint64_t)w->number << 32 | left;
-    return w;
+    walk->key = key;
+    walk->number = h->walk_numbers;
+    walk->left = left;
+    walk->used = ++h->walk_steps;
+    iter->phase = WSHUB__WALKS + (uint32_t)(walk - h->walks);
+    wshub__walk_note(walk, iter);
+    return walk;
 }
 
 /* The walk has seen one more. */
-static void wshub__walk_seen(wshub__walk *w, wshub_iter *iter, uint32_t left) {
-    w->left = left;
-    iter->pos = (uint64_t)w->number << 32 | left;
+static void wshub__walk_seen(wshub__walk *walk, wshub_iter *iter, uint32_t left) {
+    walk->left = left;
+    wshub__walk_note(walk, iter);
 }
 
 /* The walk has seen all; its place is the first to be taken again. Returns false, as those who walk
  * do then. */
-static bool wshub__walk_end(wshub__walk *w, wshub_iter *iter) {
-    w->key = NULL;
-    w->used = 0;
+static bool wshub__walk_end(wshub__walk *walk, wshub_iter *iter) {
+    walk->key = NULL;
+    walk->used = 0;
     iter->phase = WSHUB__WALK_ENDED;
     return false;
 }
@@ -8120,44 +8143,47 @@ static bool wshub__walk_end(wshub__walk *w, wshub_iter *iter) {
 WSHUB__COLD static void wshub__walk_stop(wshub *hub, const void *key) {
     uint32_t i;
     for (i = 0; i < WSHUB__WALKS; i++) {
-        wshub__walk *w = &hub->walks[i];
-        if (w->key != key) continue;
-        w->key = NULL;
-        w->left = 0;
+        wshub__walk *walk = &hub->walks[i];
+        if (walk->key != key) continue;
+        walk->key = NULL;
+        walk->left = 0;
     }
 }
 
 /* There is a gap at `hole`. Returns whose member fills it: the last that the walk nearest behind it
  * has not seen, which then counts as one place further in front; the gap is there from now on (it
- * may be the same place). UINT32_MAX: no walk has it in front of itself; the last of all fills it.
+ * may be the same place). WSHUB__NONE: no walk has it in front of itself; the last of all fills it.
  * *out_walked: is anybody still in a walk over key? */
 WSHUB__COLD static uint32_t wshub__walk_shift(wshub *hub, const void *key, uint32_t hole,
                                               bool *out_walked) {
-    uint32_t i, nearest = UINT32_MAX;
+    uint32_t i, nearest = WSHUB__NONE;
     *out_walked = false;
     for (i = 0; i < WSHUB__WALKS; i++) {
-        const wshub__walk *w = &hub->walks[i];
-        if (w->key != key) continue;
+        const wshub__walk *walk = &hub->walks[i];
+        if (walk->key != key) continue;
         *out_walked = true;
-        if (w->left > hole && w->left < nearest) nearest = w->left;
+        if (walk->left > hole && walk->left < nearest) nearest = walk->left;
     }
-    if (nearest == UINT32_MAX) return UINT32_MAX;
+    if (nearest == WSHUB__NONE) return WSHUB__NONE;
+
     for (i = 0; i < WSHUB__WALKS; i++) {
         if (hub->walks[i].key == key && hub->walks[i].left == nearest) hub->walks[i].left--;
     }
+    WSHUB_ASSERT(nearest - 1 >= hole);
     return nearest - 1;
 }
 
-/* Of clients, who keep their order: who was seen last goes, so it is the one before. */
+/* Clients of a realm keep their order: where the one that was seen last goes, it is from now on the
+ * one before. Both are index + 1. */
 WSHUB__COLD static void wshub__walk_past(wshub *hub, wshub__realm *realm, uint32_t last,
                                          uint32_t before) {
     uint32_t i;
     realm->clients_walked = false;
     for (i = 0; i < WSHUB__WALKS; i++) {
-        wshub__walk *w = &hub->walks[i];
-        if (w->key != &realm->oldest) continue;
+        wshub__walk *walk = &hub->walks[i];
+        if (walk->key != &realm->oldest) continue;
         realm->clients_walked = true;
-        if (w->left == last) w->left = before;
+        if (walk->left == last) walk->left = before;
     }
 }
 
@@ -8229,8 +8255,9 @@ static wshub_str wshub__name_str(const wshub__name *n) {
 /* ---- >>realms ----------------------------------------------------------------------------------
  * The indexes in which clients, users and rooms are names. Every hub has a first realm, which is part
  * of it, so that reaching it costs nothing; the others lie in a pool. Nothing is looked up in two
- * realms, and nothing of one reaches another; limits and statistics count all of them together.
- * Proved by tests/test_realms.c. */
+ * realms, and nothing of one reaches another; limits and statistics count all of them together. A
+ * realm ends only when nobody is in it, so whoever has a client may keep its realm's number.
+ * Calls >>index, >>walks, >>checks. Proved by tests/test_realms.c. */
 
 /* The realm of a number. */
 static wshub__realm *wshub__realm_at(const wshub *hub, uint32_t number) {
@@ -8356,6 +8383,10 @@ WSHUB__COLD WSHUB_API wshub_err wshub_realm_create(wshub *hub, const wshub_realm
 
     realm = (wshub__realm *)wshub__pool_take(&hub->mem, &hub->realms, &index);
     if (!realm) return WSHUB_ERR_NOMEM;
+    if (WSHUB__NEVER(index >= WSHUB_REALMS_MAX - 1)) { /* slots are retired after 2^31 realms */
+        wshub__pool_free(&hub->realms, index);
+        return WSHUB_ERR_LIMIT;
+    }
     if (!wshub__realm_texts(&hub->mem, realm, desc)) {
         wshub__pool_free(&hub->realms, index);
         return WSHUB_ERR_NOMEM;
@@ -8394,23 +8425,24 @@ WSHUB_API void *wshub_realm_user(const wshub *hub, wshub_realm realm) {
 }
 
 /* ---- >>clients ---------------------------------------------------------------------------------
- * Clients: who the hub knows at the end of a stream, from their making to the mark that they are gone;
- * what is asked about them. Closing marks; >>settle takes them out of the indexes and tells.
- * Proved by tests/test_shutdown.c, test_ends.c. */
+ * Clients: who the hub knows at the end of a stream, what is kept of them, and the one door through
+ * which their state changes. An end only marks a client as gone (wshub__client_end); >>settle takes it
+ * out of the indexes and tells. Handles are made and looked up here and nowhere else.
+ * Calls >>realms. Proved by tests/test_shutdown.c, test_disconnecting.c, test_ends.c. */
 
 typedef struct wshub__member {
     uint32_t client; /* index */
     uint32_t place;  /* of the room in the client's list */
 } wshub__member;
 
-/* a room or a user; its name follows */
+/* A room or a user; its name follows. What is done with it is in >>rooms. */
 typedef struct wshub__group {
     wshub__name name;
     union {
-        wshub__member one;
+        wshub__member one; /* cap 0: room for one, here */
         wshub__member *many;
     } at;
-    uint32_t count, cap; /* cap 0: room for one, here */
+    uint32_t count, cap;
     uint32_t pos;        /* in its realm's rooms or users */
     uint32_t realm : 16; /* its realm's number */
     uint32_t pins : 15;  /* clients who are gone and whose user it was, until that is told */
@@ -8422,7 +8454,7 @@ struct wshub__xform;
 #define WSHUB__UUID_BYTES 36
 #define WSHUB__ID_BYTES 40 /* the longest id of a client: a UUID's fits */
 
-/* what only some clients have, or not for long */
+/* What only some clients have, or not for long. */
 typedef struct wshub__extra {
     wshub__buf metadata;
     wshub__buf user_id, auth_data; /* while keys are being agreed */
@@ -8444,28 +8476,32 @@ typedef enum wshub__client_state {
     WSHUB__CLIENT_LEFT     /* is in no index any more; on_disconnected is told */
 } wshub__client_state;
 
+/* Links from one client to another, and to its questions, are index + 1, and 0 where there is none:
+ * so what has been zeroed, as everything is that comes out of a pool, is linked to nobody. It is the
+ * same for links between streams and questions. All other indexes that may be absent are WSHUB__NONE
+ * then. */
 typedef struct wshub__client {
     wshub__slot slot;
     wshub__name name;   /* its id */
     uint32_t index;     /* its own */
-    uint32_t conn;      /* index */
+    uint32_t conn;      /* index; WSHUB__NONE: it has ended */
     uint8_t state;      /* wshub__client_state; wshub__client_to() alone writes it */
     uint8_t state_last; /* the one before it was disconnected */
     bool encrypted : 1, has_user : 1;
-    bool own_room;
+    bool own_room;     /* it is in the room named like its id, alone */
     bool rooms_walked; /* somebody may be in a walk over its rooms */
     uint8_t cause;
     uint8_t dialect; /* index */
     uint16_t code;
     uint16_t realm;      /* its realm's number */
-    uint32_t next, prev; /* all clients of the realm, oldest first: index + 1 */
-    uint32_t next_gone;
+    uint32_t next, prev; /* links: all clients of the realm, oldest first */
+    uint32_t next_gone;  /* link: who waits to be buried */
     uint32_t preauth_messages;
-    uint32_t asks, asks_count; /* index + 1 of the first */
-    uint32_t user_pos;
+    uint32_t asks, asks_count; /* link to the first question about it; how many there are */
+    uint32_t user_pos;         /* among its user's clients */
     uint32_t rooms_count, rooms_cap;
     uint32_t mark;            /* of the last fan-out that left it out; 0: none has */
-    uint32_t next_of_session; /* index + 1; the session's first is its conn's `above` */
+    uint32_t next_of_session; /* link; the session's first is its conn's `above` */
     wshub__group *user;       /* of one who is gone: pinned */
     wshub__group **rooms;     /* rooms_cap of them, its positions among their members, if many the
                              table: see >>rooms */
@@ -8538,13 +8574,14 @@ static const wshub__conn *wshub__client_conn(const wshub *hub, const wshub__clie
     return client->conn == WSHUB__NONE ? NULL : wshub__conn_at(hub, client->conn);
 }
 
-static wshub_client wshub__client_handle(const wshub *hub, const wshub__client *c) {
-    wshub_client h;
+static wshub_client wshub__client_handle(const wshub *hub, const wshub__client *client) {
+    wshub_client handle;
     (void)hub;
-    h.id = (uint64_t)c->slot.generation << 32 | c->index;
-    return h;
+    handle.id = (uint64_t)client->slot.generation << 32 | client->index;
+    return handle;
 }
 
+/* The first client of a stream's session, which in the JSON dialect is all it has. NULL: none. */
 static wshub__client *wshub__conn_client(const wshub *hub, const wshub__conn *conn) {
     return conn->above ? wshub__client_at(hub, conn->above - 1) : NULL;
 }
@@ -8555,57 +8592,62 @@ static wshub__client *wshub__client_by_id(const wshub__realm *realm, wshub_str i
     return n ? (wshub__client *)(void *)((uint8_t *)n - offsetof(wshub__client, name)) : NULL;
 }
 
-WSHUB__COLD static void wshub__client_log(wshub *hub, wshub_log_code code, const wshub__client *c,
-                                          const char *detail, wshub_str text) {
-    wshub__log(hub, code, wshub__client_handle(hub, c), detail, text);
+WSHUB__COLD static void wshub__client_log(wshub *hub, wshub_log_code code,
+                                          const wshub__client *client, const char *detail,
+                                          wshub_str text) {
+    wshub__log(hub, code, wshub__client_handle(hub, client), detail, text);
 }
 
-/* The id that the application gave it; ptr NULL: none. */
-static wshub_str wshub__user_id(const wshub__client *c) {
-    if (!c->has_user) return wshub__str(NULL, 0);
-    if (c->user) return wshub__name_str(&c->user->name);
-    if (c->extra && c->extra->user_id.len)
-        return wshub__str(c->extra->user_id.ptr, c->extra->user_id.len);
+/* The id that the application gave it, which may be empty (AUTH-7); ptr NULL: none. */
+static wshub_str wshub__user_id(const wshub__client *client) {
+    const wshub__extra *extra = client->extra;
+    if (!client->has_user) return wshub__str(NULL, 0);
+    if (client->user) return wshub__name_str(&client->user->name);
+    if (extra && extra->user_id.len) return wshub__str(extra->user_id.ptr, extra->user_id.len);
     return wshub__str("", 0);
 }
 
-static wshub__extra *wshub__extra_take(wshub *hub, wshub__client *c) { /* NULL: out of memory */
-    if (!c->extra) c->extra = (wshub__extra *)wshub__mem_new(&hub->mem, sizeof *c->extra);
-    return c->extra;
+/* What a client has of what only some have; made if there is none yet. NULL: out of memory. */
+static wshub__extra *wshub__extra_take(wshub *hub, wshub__client *client) {
+    if (!client->extra)
+        client->extra = (wshub__extra *)wshub__mem_new(&hub->mem, sizeof *client->extra);
+    return client->extra;
 }
 
 /* Marks a client as gone. It answers to nobody from here on; settle takes it out of the indexes and
  * tells the application (BYE-1). The first cause counts. */
-static void wshub__client_end(wshub *hub, wshub__client *c, wshub_cause cause, uint16_t code,
+static void wshub__client_end(wshub *hub, wshub__client *client, wshub_cause cause, uint16_t code,
                               wshub_str reason) {
-    if (wshub__is_gone(c)) return;
+    if (wshub__is_gone(client)) return;
     wshub__run_out(hub); /* what was sent before is still its */
-    wshub__client_to(hub, c, WSHUB__CLIENT_DISCONNECTED);
-    c->cause = (uint8_t)cause;
-    c->code = code;
-    if (reason.len && wshub__extra_take(hub, c))
-        wshub__buf_add(&hub->mem, &c->extra->reason, reason.ptr, reason.len);
-    c->next_gone = 0;
+    wshub__client_to(hub, client, WSHUB__CLIENT_DISCONNECTED);
+    client->cause = (uint8_t)cause;
+    client->code = code;
+    if (reason.len && wshub__extra_take(hub, client))
+        wshub__buf_add(&hub->mem, &client->extra->reason, reason.ptr, reason.len);
+
+    /* It waits behind those who ended before it. */
+    WSHUB_ASSERT(client->next_gone == 0 && !hub->gone_head == !hub->gone_tail);
     if (hub->gone_tail) {
-        wshub__client_at(hub, hub->gone_tail - 1)->next_gone = c->index + 1;
+        wshub__client_at(hub, hub->gone_tail - 1)->next_gone = client->index + 1;
     } else {
-        hub->gone_head = c->index + 1;
+        hub->gone_head = client->index + 1;
     }
-    hub->gone_tail = c->index + 1;
+    hub->gone_tail = client->index + 1;
 }
 
-/* metadata: JSON, or ptr NULL: none. All or nothing. */
-static wshub_err wshub__metadata_set(wshub *hub, wshub__client *c, wshub_str metadata) {
+/* Replaces a client's metadata: JSON, or ptr NULL: none. All or nothing. */
+static wshub_err wshub__metadata_set(wshub *hub, wshub__client *client, wshub_str metadata) {
     wshub__buf b;
     memset(&b, 0, sizeof b);
     if (metadata.ptr) wshub__buf_add(&hub->mem, &b, metadata.ptr, metadata.len);
-    if (b.bad || (b.ptr && !wshub__extra_take(hub, c))) {
+    if (b.bad || (b.ptr && !wshub__extra_take(hub, client))) {
         wshub__buf_done(&hub->mem, &b);
         return WSHUB_ERR_NOMEM;
     }
-    if (c->extra) {
-        wshub__buf_done(&hub->mem, &c->extra->metadata);
-        c->extra->metadata = b;
+    if (client->extra) {
+        wshub__buf_done(&hub->mem, &client->extra->metadata);
+        client->extra->metadata = b;
     }
     return WSHUB_OK;
 }
@@ -9273,21 +9315,18 @@ static void wshub__client_unlink(wshub *hub, wshub__client *client) {
 }
 
 /* ---- >>rooms ---------------------------------------------------------------------------------
- * Rooms and users: a name and a dense array of members. A member knows its place in the client's
- * list and the client's list knows the place among the members, so that joining and leaving cost
- * the same in any crowd. A client that is in many rooms has a table of their places, so that they
- * cost the same there too. The room named like a client's id (AUTH-7) is a flag in the client as
- * long as nobody else is in it. Proved by tests/test_send.c. */
+ * Rooms and users: a name and a dense array of members (a group). A member knows its place in its
+ * client's list of rooms, and that list knows the place among the members, so that joining and
+ * leaving cost the same in any crowd. A client that is in many rooms has a table of their places, so
+ * that they cost the same there too. The room named like a client's id (AUTH-7) is a flag in the
+ * client as long as nobody else is in it. What is gathered for a room (>>routing) is given out before
+ * its members change. Fails with NOMEM or LIMIT, and then nothing has changed.
+ * Calls >>walks, >>realms, >>clients, >>subs. Proved by tests/test_rooms.c, test_realms.c. */
+
+/* ---- groups: a name and its members ---- */
 
 static wshub__member *wshub__members(wshub__group *g) {
     return g->cap ? g->at.many : &g->at.one;
-}
-
-static void wshub__group_end(wshub *hub, wshub__group *g) { /* its memory, once nobody needs its
-                                                               name */
-    if (g->count || g->pins) return;
-    if (g->cap) wshub__mem_free(&hub->mem, g->at.many, g->cap * sizeof(wshub__member));
-    wshub__mem_free(&hub->mem, g, sizeof *g + g->name.len);
 }
 
 static wshub__group *wshub__group_find(const wshub__realm *realm, wshub__kind kind,
@@ -9295,11 +9334,21 @@ static wshub__group *wshub__group_find(const wshub__realm *realm, wshub__kind ki
     return (wshub__group *)wshub__index_find(&realm->index, kind, name);
 }
 
-/* The list of a realm in which groups of a kind are, and how many the hub has of that kind. */
+/* The memory of a group that is in no index any more goes once its name is not shown either: a user's
+ * is, until the end of its last client has been told. */
+static void wshub__group_end(wshub *hub, wshub__group *g) {
+    if (g->count || g->pins) return;
+    if (g->cap) wshub__mem_free(&hub->mem, g->at.many, g->cap * sizeof(wshub__member));
+    wshub__mem_free(&hub->mem, g, sizeof *g + g->name.len);
+}
+
+/* The list of a realm in which groups of a kind are. */
 static wshub__groups *wshub__realm_groups(wshub__realm *realm, wshub__kind kind) {
+    WSHUB_ASSERT(kind == WSHUB__KIND_ROOM || kind == WSHUB__KIND_USER);
     return kind == WSHUB__KIND_ROOM ? &realm->rooms : &realm->users;
 }
 
+/* How many groups of a kind the hub has, in all realms together. */
 static uint32_t *wshub__groups_live(wshub *hub, wshub__kind kind) {
     return kind == WSHUB__KIND_ROOM ? &hub->rooms_live : &hub->users_live;
 }
@@ -9328,6 +9377,7 @@ static wshub_err wshub__group_new(wshub *hub, wshub__realm *realm, wshub__kind k
     g->name.len = name.len & WSHUB__NAME_LEN_MAX;
     g->name.kind = (uint32_t)kind & 15;
     g->realm = (uint16_t)realm->number;
+
     g->pos = list->count;
     list->items[list->count++] = g;
     ++*live;
@@ -9337,16 +9387,18 @@ static wshub_err wshub__group_new(wshub *hub, wshub__realm *realm, wshub__kind k
     return WSHUB_OK;
 }
 
-/* Takes a group out of the list of its realm; the last of the list fills the gap. */
+/* Takes a group out of the list of its realm. The last of the list fills the gap, behind whom walks
+ * over the list have yet to see. */
 static void wshub__groups_remove(wshub *hub, wshub__groups *list, const wshub__group *g) {
     uint32_t hole = g->pos, from;
-    WSHUB_ASSERT(list->items[hole] == g);
+    WSHUB_ASSERT(hole < list->count && list->items[hole] == g);
     while (list->walked &&
            (from = wshub__walk_shift(hub, list, hole, &list->walked)) != WSHUB__NONE) {
         list->items[hole] = list->items[from];
         list->items[hole]->pos = hole;
         hole = from;
     }
+
     if (hole == --list->count) return;
     list->items[hole] = list->items[list->count];
     list->items[hole]->pos = hole;
@@ -9365,7 +9417,7 @@ static void wshub__group_free(wshub *hub, wshub__group *g) {
     wshub__group_end(hub, g);
 }
 
-/* Makes sure that a group has room for one member more: the first lies in the group itself. False:
+/* Makes sure that a group has room for one member more; the first lies in the group itself. False:
  * out of memory, nothing changed. */
 static bool wshub__group_room(wshub *hub, wshub__group *g) {
     bool here = !g->cap;
@@ -9379,84 +9431,53 @@ static bool wshub__group_room(wshub *hub, wshub__group *g) {
     return true;
 }
 
-static uint32_t wshub__group_add(wshub__group *g, uint32_t client, uint32_t place) { /* room is
-                                                                                        there */
+/* Adds a member; there is room. Returns its position. place: of the room in the client's list; not
+ * used of users. */
+static uint32_t wshub__group_add(wshub__group *g, uint32_t client, uint32_t place) {
     wshub__member *m = &wshub__members(g)[g->count];
+    WSHUB_ASSERT(g->count < (g->cap ? g->cap : 1));
     m->client = client;
     m->place = place;
     return g->count++;
 }
 
-static uint32_t *wshub__room_positions(const wshub__client *c) {
-    return (uint32_t *)(void *)(c->rooms + c->rooms_cap);
-}
-
-static void wshub__group_move(wshub *hub, wshub__group *g, uint32_t from, uint32_t to) {
-    wshub__member *members = wshub__members(g);
-    wshub__client *c = wshub__client_at(hub, members[from].client);
-    if (from == to) return;
-    members[to] = members[from];
-    if (g->name.kind == WSHUB__KIND_ROOM) {
-        wshub__room_positions(c)[members[to].place] = to;
-    } else {
-        c->user_pos = to;
-    }
-}
-
-/* Out of the way of those who walk over it: the gap is where the last of all may go. */
-WSHUB__COLD static uint32_t wshub__group_shift(wshub *hub, wshub__group *g, uint32_t pos) {
-    uint32_t from;
-    bool walked = true;
-    while ((from = wshub__walk_shift(hub, g, pos, &walked)) != UINT32_MAX) {
-        wshub__group_move(hub, g, from, pos);
-        pos = from;
-    }
-    g->walked = walked;
-    return pos;
-}
-
-static void wshub__group_remove(wshub *hub, wshub__group *g, uint32_t pos) {
-    if (hub->run.room == g) wshub__run_out(hub);
-    if (g->walked) pos = wshub__group_shift(hub, g, pos);
-    wshub__group_move(hub, g, --g->count, pos);
-    if (g->cap > 1024 && g->count <= g->cap / 8) { /* a crowd has gone */
-        void *many = g->at.many;
-        wshub__mem_shrink(&hub->mem, &many, &g->cap, g->count, sizeof(wshub__member));
-        g->at.many = (wshub__member *)many;
-    }
-    if (g->count == 0) wshub__group_free(hub, g);
-}
-
-/* A client's rooms: an array of them, one of its positions among their members, and beyond
- * WSHUB__ROOMS_FEW a hash table of places + 1 (0: empty), two for each room: open addressing by the
- * keyed hash that the room's name has already. So a room is found in a client's list in the same
- * time however many it is in (ROOM-3, ROOM-5). */
+/* ---- a client's list of rooms ----
+ * An array of rooms, one of the client's positions among their members, and beyond WSHUB__ROOMS_FEW a
+ * hash table, all in one block. The table has two entries for each room, which hold its place + 1, or
+ * 0 where they are empty: open addressing by the keyed hash that the room's name has already. So a
+ * room is found in a client's list in the same time however many it is in (ROOM-3, ROOM-5). */
 #define WSHUB__ROOMS_FEW 16u
+#define WSHUB__ROOMS_MOST (1u << 27) /* as many rooms of one client fit into no memory */
 
 static size_t wshub__rooms_bytes(uint32_t cap) {
     return cap * (sizeof(wshub__group *) + sizeof(uint32_t)) +
            (cap > WSHUB__ROOMS_FEW ? 2 * cap * sizeof(uint32_t) : 0);
 }
 
-static uint32_t *wshub__rooms_table(const wshub__client *c) {
-    return wshub__room_positions(c) + c->rooms_cap;
+static uint32_t *wshub__room_positions(const wshub__client *client) {
+    return (uint32_t *)(void *)(client->rooms + client->rooms_cap);
+}
+
+static uint32_t *wshub__rooms_table(const wshub__client *client) {
+    return wshub__room_positions(client) + client->rooms_cap;
 }
 
 /* Where a room stands in the table, or the empty entry where it would. */
-static uint32_t wshub__rooms_entry(const wshub__client *c, const wshub__group *room) {
-    const uint32_t *table = wshub__rooms_table(c);
-    uint32_t mask = 2 * c->rooms_cap - 1, i = room->name.hash & mask;
-    while (table[i] && c->rooms[table[i] - 1] != room) i = (i + 1) & mask;
+static uint32_t wshub__rooms_entry(const wshub__client *client, const wshub__group *room) {
+    const uint32_t *table = wshub__rooms_table(client);
+    uint32_t mask = 2 * client->rooms_cap - 1, i = room->name.hash & mask;
+    WSHUB_ASSERT(client->rooms_cap > WSHUB__ROOMS_FEW);
+    while (table[i] && client->rooms[table[i] - 1] != room) i = (i + 1) & mask;
     return i;
 }
 
-static void wshub__rooms_forget(wshub__client *c, const wshub__group *room) { /* its entry; the gap
-                                                                                 is closed behind it
-                                                                               */
-    uint32_t *table = wshub__rooms_table(c);
-    uint32_t mask = 2 * c->rooms_cap - 1, hole = wshub__rooms_entry(c, room), i;
+/* Takes a room out of the table, and closes the gap behind its entry. */
+static void wshub__rooms_forget(wshub__client *client, const wshub__group *room) {
+    uint32_t *table = wshub__rooms_table(client);
+    uint32_t mask = 2 * client->rooms_cap - 1, hole = wshub__rooms_entry(client, room), i;
+    WSHUB_ASSERT(table[hole]);
     for (i = (hole + 1) & mask; table[i]; i = (i + 1) & mask) {
-        uint32_t home = c->rooms[table[i] - 1]->name.hash & mask;
+        uint32_t home = client->rooms[table[i] - 1]->name.hash & mask;
         if (((i - home) & mask) >= ((i - hole) & mask)) {
             table[hole] = table[i];
             hole = i;
@@ -9465,92 +9486,155 @@ static void wshub__rooms_forget(wshub__client *c, const wshub__group *room) { /*
     table[hole] = 0;
 }
 
-static uint32_t wshub__room_place(const wshub__client *c, const wshub__group *room) { /* UINT32_MAX:
-                                                                                         none */
+/* The place of a room in a client's list. WSHUB__NONE: it is not in there. */
+static uint32_t wshub__room_place(const wshub__client *client, const wshub__group *room) {
     uint32_t i;
-    if (c->rooms_cap > WSHUB__ROOMS_FEW) {
-        i = wshub__rooms_table(c)[wshub__rooms_entry(c, room)];
-        return i ? i - 1 : UINT32_MAX;
+    if (client->rooms_cap > WSHUB__ROOMS_FEW) {
+        i = wshub__rooms_table(client)[wshub__rooms_entry(client, room)];
+        return i ? i - 1 : WSHUB__NONE;
     }
-    for (i = 0; i < c->rooms_count; i++) {
-        if (c->rooms[i] == room) return i;
+    for (i = 0; i < client->rooms_count; i++) {
+        if (client->rooms[i] == room) return i;
     }
-    return UINT32_MAX;
+    return WSHUB__NONE;
 }
 
-/* Room for cap, a power of two and enough for those it is in. False: out of memory, nothing
- * changed. */
-static bool wshub__rooms_resize(wshub *hub, wshub__client *c, uint32_t cap) {
-    wshub__client old = *c;
+/* Makes the block of a client's rooms one for cap of them: a power of two, and enough for those that
+ * it is in. False: out of memory, nothing changed. */
+static bool wshub__rooms_resize(wshub *hub, wshub__client *client, uint32_t cap) {
+    wshub__client old = *client;
     uint32_t i;
     void *block;
-    if (WSHUB__NEVER(cap > 1u << 27)) return false; /* as many rooms do not fit into memory */
+    WSHUB_ASSERT(cap >= client->rooms_count && (cap & (cap - 1)) == 0);
+    if (WSHUB__NEVER(cap > WSHUB__ROOMS_MOST)) return false;
     block = hub->mem.fn(hub->mem.user, NULL, 0, wshub__rooms_bytes(cap));
     if (!block) return false;
-    c->rooms = (wshub__group **)block;
-    c->rooms_cap = cap;
+
+    client->rooms = (wshub__group **)block;
+    client->rooms_cap = cap;
     if (old.rooms) {
-        memcpy(c->rooms, old.rooms, old.rooms_count * sizeof *c->rooms);
-        memcpy(wshub__room_positions(c), wshub__room_positions(&old),
+        memcpy(client->rooms, old.rooms, old.rooms_count * sizeof *client->rooms);
+        memcpy(wshub__room_positions(client), wshub__room_positions(&old),
                old.rooms_count * sizeof(uint32_t));
         wshub__mem_free(&hub->mem, old.rooms, wshub__rooms_bytes(old.rooms_cap));
     }
-    if (cap > WSHUB__ROOMS_FEW) {
-        memset(wshub__rooms_table(c), 0, 2 * cap * sizeof(uint32_t));
-        for (i = 0; i < c->rooms_count; i++)
-            wshub__rooms_table(c)[wshub__rooms_entry(c, c->rooms[i])] = i + 1;
-    }
+    if (cap <= WSHUB__ROOMS_FEW) return true;
+
+    memset(wshub__rooms_table(client), 0, 2 * cap * sizeof(uint32_t));
+    for (i = 0; i < client->rooms_count; i++)
+        wshub__rooms_table(client)[wshub__rooms_entry(client, client->rooms[i])] = i + 1;
     return true;
 }
 
-static wshub_err wshub__room_add(wshub *hub, wshub__client *c, wshub__group *room) {
-    if (c->rooms_count == c->rooms_cap &&
-        !wshub__rooms_resize(hub, c, c->rooms_cap ? c->rooms_cap * 2 : 2))
+/* ---- coming in ---- */
+
+/* Puts a client into a room in which it is not. All or nothing. */
+static wshub_err wshub__room_add(wshub *hub, wshub__client *client, wshub__group *room) {
+    uint32_t place = client->rooms_count;
+    WSHUB_ASSERT(client->realm == room->realm);
+    if (place == client->rooms_cap &&
+        !wshub__rooms_resize(hub, client, client->rooms_cap ? client->rooms_cap * 2 : 2))
         return WSHUB_ERR_NOMEM;
     if (!wshub__group_room(hub, room)) return WSHUB_ERR_NOMEM;
-    if (hub->run.room == room) wshub__run_out(hub); /* to those who were there */
-    c->rooms[c->rooms_count] = room;
-    wshub__room_positions(c)[c->rooms_count] = wshub__group_add(room, c->index, c->rooms_count);
-    if (c->rooms_cap > WSHUB__ROOMS_FEW) {
-        uint32_t entry = wshub__rooms_entry(c, room);
-        wshub__rooms_table(c)[entry] = c->rooms_count + 1;
+
+    /* What is gathered goes to those who were there. */
+    if (hub->run.room == room) wshub__run_out(hub);
+
+    client->rooms[place] = room;
+    wshub__room_positions(client)[place] = wshub__group_add(room, client->index, place);
+    if (client->rooms_cap > WSHUB__ROOMS_FEW) {
+        uint32_t entry = wshub__rooms_entry(client, room);
+        wshub__rooms_table(client)[entry] = place + 1;
     }
-    c->rooms_count++;
+    client->rooms_count++;
     return WSHUB_OK;
 }
 
-static void wshub__place_move(wshub__client *c, uint32_t from, uint32_t to) {
-    uint32_t *positions = wshub__room_positions(c);
+/* ---- leaving ---- */
+
+/* Moves a member of a group to another position, over whoever is there. */
+static void wshub__group_move(wshub *hub, wshub__group *g, uint32_t from, uint32_t to) {
+    wshub__member *members = wshub__members(g);
+    wshub__client *client = wshub__client_at(hub, members[from].client);
     if (from == to) return;
-    if (c->rooms_cap > WSHUB__ROOMS_FEW)
-        wshub__rooms_table(c)[wshub__rooms_entry(c, c->rooms[from])] = to + 1;
-    c->rooms[to] = c->rooms[from];
-    positions[to] = positions[from];
-    wshub__members(c->rooms[to])[positions[to]].place = to;
+    members[to] = members[from];
+    if (g->name.kind == WSHUB__KIND_ROOM) {
+        WSHUB_ASSERT(wshub__room_positions(client)[members[to].place] == from);
+        wshub__room_positions(client)[members[to].place] = to;
+    } else {
+        WSHUB_ASSERT(client->user_pos == from);
+        client->user_pos = to;
+    }
 }
 
-WSHUB__COLD static uint32_t wshub__place_shift(wshub *hub, wshub__client *c, uint32_t place) { /* as
-                                                                                                  wshub__group_shift()
-                                                                                                */
+/* A member leaves a position in front of walks over the group: whom these have yet to see moves up.
+ * Returns where the gap is then, which the last of all may fill. */
+WSHUB__COLD static uint32_t wshub__group_shift(wshub *hub, wshub__group *g, uint32_t pos) {
     uint32_t from;
-    while ((from = wshub__walk_shift(hub, &c->rooms, place, &c->rooms_walked)) != UINT32_MAX) {
-        wshub__place_move(c, from, place);
+    bool walked = true;
+    while ((from = wshub__walk_shift(hub, g, pos, &walked)) != WSHUB__NONE) {
+        wshub__group_move(hub, g, from, pos);
+        pos = from;
+    }
+    g->walked = walked;
+    return pos;
+}
+
+/* Takes the member at a position out of a group, and frees the group with its last. */
+static void wshub__group_remove(wshub *hub, wshub__group *g, uint32_t pos) {
+    WSHUB_ASSERT(pos < g->count);
+    if (hub->run.room == g) wshub__run_out(hub);
+    if (g->walked) pos = wshub__group_shift(hub, g, pos);
+    wshub__group_move(hub, g, --g->count, pos);
+
+    /* A crowd has gone. */
+    if (g->cap > WSHUB__CAP_KEPT && g->count <= g->cap / 8) {
+        void *many = g->at.many;
+        wshub__mem_shrink(&hub->mem, &many, &g->cap, g->count, sizeof(wshub__member));
+        g->at.many = (wshub__member *)many;
+    }
+    if (g->count == 0) wshub__group_free(hub, g);
+}
+
+/* Moves a room of a client's list to another place, over what is there. */
+static void wshub__place_move(wshub__client *client, uint32_t from, uint32_t to) {
+    uint32_t *positions = wshub__room_positions(client);
+    if (from == to) return;
+    if (client->rooms_cap > WSHUB__ROOMS_FEW)
+        wshub__rooms_table(client)[wshub__rooms_entry(client, client->rooms[from])] = to + 1;
+    client->rooms[to] = client->rooms[from];
+    positions[to] = positions[from];
+    wshub__members(client->rooms[to])[positions[to]].place = to;
+}
+
+/* The same for a client's list of rooms as wshub__group_shift() for the members of a group. */
+WSHUB__COLD static uint32_t wshub__place_shift(wshub *hub, wshub__client *client, uint32_t place) {
+    uint32_t from;
+    while ((from = wshub__walk_shift(hub, &client->rooms, place, &client->rooms_walked)) !=
+           WSHUB__NONE) {
+        wshub__place_move(client, from, place);
         place = from;
     }
     return place;
 }
 
-static void wshub__room_drop(wshub *hub, wshub__client *c, uint32_t place) {
-    wshub__group *room = c->rooms[place];
-    uint32_t pos = wshub__room_positions(c)[place];
-    if (c->rooms_cap > WSHUB__ROOMS_FEW) wshub__rooms_forget(c, room);
-    if (c->rooms_walked) place = wshub__place_shift(hub, c, place);
-    wshub__place_move(c, --c->rooms_count, place);
-    if (c->rooms_cap > WSHUB__ROOMS_FEW && c->rooms_count <= c->rooms_cap / 8)
-        (void)wshub__rooms_resize(hub, c, c->rooms_cap / 4); /* what the most ever took is given
-                                                                back */
+/* Takes the room at a place out of a client's list, and the client out of the room. */
+static void wshub__room_drop(wshub *hub, wshub__client *client, uint32_t place) {
+    wshub__group *room = client->rooms[place];
+    uint32_t pos = wshub__room_positions(client)[place];
+    WSHUB_ASSERT(place < client->rooms_count);
+    WSHUB_ASSERT(wshub__members(room)[pos].client == client->index);
+    if (client->rooms_cap > WSHUB__ROOMS_FEW) wshub__rooms_forget(client, room);
+    if (client->rooms_walked) place = wshub__place_shift(hub, client, place);
+    wshub__place_move(client, --client->rooms_count, place);
+
+    /* What the most rooms ever took is given back; without memory for that, it stays. */
+    if (client->rooms_cap > WSHUB__ROOMS_FEW && client->rooms_count <= client->rooms_cap / 8)
+        (void)wshub__rooms_resize(hub, client, client->rooms_cap / 4);
     wshub__group_remove(hub, room, pos);
 }
+
+/* ---- rooms by their names ---- */
 
 /* Makes the room of a name. A client whose own-id room it was until now becomes its first member, as
  * a flag does for it alone, not for two. One that is gone does not, but its flag goes too: the name is
@@ -9622,31 +9706,37 @@ static wshub_err wshub__room_join_own(wshub *hub, wshub__client *client) {
     return WSHUB_OK;
 }
 
-static void wshub__room_leave_all(wshub *hub, wshub__client *c) {
-    if (c->own_room) (void)wshub__room_leave(hub, c, wshub__name_str(&c->name));
-    while (c->rooms_count) wshub__room_drop(hub, c, c->rooms_count - 1);
-    wshub__mem_free(&hub->mem, c->rooms, wshub__rooms_bytes(c->rooms_cap));
-    c->rooms = NULL;
-    c->rooms_cap = 0;
+/* Takes a client out of all its rooms, and gives back what the list of them took. */
+static void wshub__room_leave_all(wshub *hub, wshub__client *client) {
+    if (client->own_room) (void)wshub__room_leave(hub, client, wshub__name_str(&client->name));
+    while (client->rooms_count) wshub__room_drop(hub, client, client->rooms_count - 1);
+    wshub__mem_free(&hub->mem, client->rooms, wshub__rooms_bytes(client->rooms_cap));
+    client->rooms = NULL;
+    client->rooms_cap = 0;
 }
 
-static wshub_err wshub__user_add(wshub *hub, wshub__client *c, wshub_str id) {
-    wshub__realm *realm = wshub__realm_of(hub, c);
+/* ---- users ---- */
+
+/* Makes a client one of a user's, who may be new. All or nothing. */
+static wshub_err wshub__user_add(wshub *hub, wshub__client *client, wshub_str id) {
+    wshub__realm *realm = wshub__realm_of(hub, client);
     wshub__group *user = wshub__group_find(realm, WSHUB__KIND_USER, id);
+    WSHUB_ASSERT(!client->user);
     if (!user) {
         wshub_err err = wshub__group_new(hub, realm, WSHUB__KIND_USER, id, &user);
         if (err) return err;
     }
-    if (!wshub__group_room(hub, user)) return WSHUB_ERR_NOMEM; /* a fresh one has room for one */
-    c->user = user;
-    c->user_pos = wshub__group_add(user, c->index, 0);
+    if (!wshub__group_room(hub, user)) return WSHUB_ERR_NOMEM; /* never of a new one */
+
+    client->user = user;
+    client->user_pos = wshub__group_add(user, client->index, 0);
     return WSHUB_OK;
 }
 
-static void wshub__user_drop(wshub *hub, wshub__client *c) {
-    if (!c->user) return;
-    wshub__group_remove(hub, c->user, c->user_pos);
-    c->user = NULL;
+static void wshub__user_drop(wshub *hub, wshub__client *client) {
+    if (!client->user) return;
+    wshub__group_remove(hub, client->user, client->user_pos);
+    client->user = NULL;
 }
 
 /* ---- >>ask -------------------------------------------------------------------------------------
@@ -11501,7 +11591,10 @@ WSHUB__COLD WSHUB_API wshub_err wshub_bus_request(
 }
 
 /* ---- >>asking ----------------------------------------------------------------------------------
- * What the application asks about clients, rooms and users, and what it does to them.
+ * What the application asks about clients, rooms and users, and what it does to them: public
+ * functions alone, by handles and names. Questions are answered about who is about to leave too
+ * (wshub__client_known), orders are not carried out about anybody who is gone (wshub__client_get).
+ * Calls >>walks, >>realms, >>clients, >>rooms, >>session.
  * Proved by tests/test_misuse.c, test_walks.c. */
 
 static void wshub__look(const wshub *hub) { /* who looks at queues or counts sees what was sent */
@@ -11568,79 +11661,81 @@ WSHUB_API bool wshub_client_each(const wshub *hub, wshub_iter *iter, wshub_clien
 }
 
 WSHUB_API wshub_realm wshub_client_realm(const wshub *hub, wshub_client client) {
-    const wshub__client *c = wshub__client_known(hub, client);
-    return c ? wshub__realm_handle(wshub__realm_of(hub, c)) : wshub__first();
+    const wshub__client *found = wshub__client_known(hub, client);
+    return found ? wshub__realm_handle(wshub__realm_of(hub, found)) : wshub__first();
 }
 
 WSHUB_API wshub_state wshub_client_state(const wshub *hub, wshub_client client) {
-    const wshub__client *c = wshub__client_get(hub, client);
-    return c ? (wshub_state)c->state : WSHUB_CLIENT_DISCONNECTED;
+    const wshub__client *found = wshub__client_get(hub, client);
+    return found ? (wshub_state)found->state : WSHUB_CLIENT_DISCONNECTED;
 }
 
 WSHUB_API wshub_str wshub_client_id(const wshub *hub, wshub_client client) {
-    const wshub__client *c = wshub__client_known(hub, client);
-    return c ? wshub__name_str(&c->name) : wshub__str(NULL, 0);
+    const wshub__client *found = wshub__client_known(hub, client);
+    return found ? wshub__name_str(&found->name) : wshub__str(NULL, 0);
 }
 
 WSHUB_API wshub_str wshub_client_user_id(const wshub *hub, wshub_client client) {
-    const wshub__client *c = wshub__client_known(hub, client);
-    return c && wshub__client_reached(c) == WSHUB_CLIENT_AUTHENTICATED ? wshub__user_id(c)
-                                                                       : wshub__str(NULL, 0);
+    const wshub__client *found = wshub__client_known(hub, client);
+    return found && wshub__client_reached(found) == WSHUB_CLIENT_AUTHENTICATED
+               ? wshub__user_id(found)
+               : wshub__str(NULL, 0);
 }
 
 WSHUB_API wshub_str wshub_client_metadata(const wshub *hub, wshub_client client) {
-    const wshub__client *c = wshub__client_known(hub, client);
-    return c && c->extra ? wshub__str(c->extra->metadata.ptr, c->extra->metadata.len)
-                         : wshub__str(NULL, 0);
+    const wshub__client *found = wshub__client_known(hub, client);
+    return found && found->extra
+               ? wshub__str(found->extra->metadata.ptr, found->extra->metadata.len)
+               : wshub__str(NULL, 0);
 }
 
 WSHUB_API bool wshub_client_is_encrypted(const wshub *hub, wshub_client client) {
-    const wshub__client *c = wshub__client_known(hub, client);
-    return c && c->encrypted;
+    const wshub__client *found = wshub__client_known(hub, client);
+    return found && found->encrypted;
 }
 
 WSHUB_API bool wshub_client_is_pressured(const wshub *hub, wshub_client client) {
-    const wshub__client *c = wshub__client_known(hub, client);
-    const wshub__conn *conn = c ? wshub__client_conn(hub, c) : NULL;
+    const wshub__client *found = wshub__client_known(hub, client);
+    const wshub__conn *conn = found ? wshub__client_conn(hub, found) : NULL;
     return conn && conn->pressured;
 }
 
 WSHUB_API size_t wshub_client_queued_bytes(const wshub *hub, wshub_client client) {
-    const wshub__client *c = wshub__client_known(hub, client);
-    const wshub__conn *conn = c ? wshub__client_conn(hub, c) : NULL;
-    if (!c) return 0;
+    const wshub__client *found = wshub__client_known(hub, client);
+    const wshub__conn *conn = found ? wshub__client_conn(hub, found) : NULL;
+    if (!found) return 0;
     wshub__look(hub);
-    return (conn ? conn->queued : 0) + (c->extra ? (size_t)c->extra->xform_bytes : 0);
+    return (conn ? conn->queued : 0) + (found->extra ? (size_t)found->extra->xform_bytes : 0);
 }
 
 WSHUB_API void *wshub_client_user_ptr(const wshub *hub, wshub_client client) {
-    const wshub__client *c = wshub__client_known(hub, client);
-    return c ? c->user_ptr : NULL;
+    const wshub__client *found = wshub__client_known(hub, client);
+    return found ? found->user_ptr : NULL;
 }
 
 WSHUB_API wshub_err wshub_client_set_user_ptr(wshub *hub, wshub_client client, void *ptr) {
-    wshub__client *c = wshub__client_get(hub, client);
-    if (!c) return WSHUB_ERR_STALE;
-    c->user_ptr = ptr;
+    wshub__client *found = wshub__client_get(hub, client);
+    if (!found) return WSHUB_ERR_STALE;
+    found->user_ptr = ptr;
     return WSHUB_OK;
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_client_set_metadata(wshub *hub, wshub_client client,
                                                           wshub_str metadata) {
-    wshub__client *c = wshub__client_get(hub, client);
-    if (!c) return WSHUB_ERR_STALE;
+    wshub__client *found = wshub__client_get(hub, client);
+    if (!found) return WSHUB_ERR_STALE;
     if (metadata.ptr && !wshub__json_ok(hub, metadata)) return WSHUB_ERR_JSON;
-    return wshub__metadata_set(hub, c, metadata);
+    return wshub__metadata_set(hub, found, metadata);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_client_about(const wshub *hub, wshub_client client,
                                                    wshub_about *out_about) {
-    const wshub__client *c = wshub__client_known(hub, client);
-    const wshub__conn *found = c ? wshub__client_conn(hub, c) : NULL;
-    wshub_conn conn;
-    if (!found) return WSHUB_ERR_STALE;
-    conn.id = found->id;
-    return wshub_conn_about(hub, conn, out_about);
+    const wshub__client *found = wshub__client_known(hub, client);
+    const wshub__conn *conn = found ? wshub__client_conn(hub, found) : NULL;
+    wshub_conn stream;
+    if (!conn) return WSHUB_ERR_STALE;
+    stream.id = conn->id;
+    return wshub_conn_about(hub, stream, out_about);
 }
 
 WSHUB__COLD WSHUB_API size_t wshub_client_peer(const wshub *hub, wshub_client client, char *text,
@@ -11656,72 +11751,72 @@ WSHUB__COLD WSHUB_API size_t wshub_client_peer(const wshub *hub, wshub_client cl
 
 WSHUB_API wshub_err wshub_client_close(wshub *hub, wshub_client client, uint16_t code,
                                        wshub_str reason) {
-    wshub__client *c = wshub__client_get(hub, client);
+    wshub__client *found = wshub__client_get(hub, client);
     if (!wshub__close_ok(code, reason)) return WSHUB_ERR_PARAM;
-    if (!c) return WSHUB_ERR_STALE;
+    if (!found) return WSHUB_ERR_STALE;
     wshub__enter(hub);
-    wshub__client_dismiss(hub, c, WSHUB_BY_APP, code, reason);
+    wshub__client_dismiss(hub, found, WSHUB_BY_APP, code, reason);
     wshub__leave(hub);
     return WSHUB_OK;
 }
 
 WSHUB_API wshub_err wshub_client_encrypt(wshub *hub, wshub_client client) {
-    wshub__client *c = wshub__client_get(hub, client);
-    if (!c) return WSHUB_ERR_STALE;
-    if (c->state != WSHUB_CLIENT_AUTHENTICATED) return WSHUB_ERR_STATE;
-    c->encrypted = true;
+    wshub__client *found = wshub__client_get(hub, client);
+    if (!found) return WSHUB_ERR_STALE;
+    if (found->state != WSHUB_CLIENT_AUTHENTICATED) return WSHUB_ERR_STATE;
+    found->encrypted = true;
     return WSHUB_OK;
 }
 
 WSHUB_API wshub_err wshub_client_join(wshub *hub, wshub_client client, wshub_str room) {
-    wshub__client *c = wshub__client_get(hub, client);
+    wshub__client *found = wshub__client_get(hub, client);
     wshub_err err;
     if (!room.len || !wshub__name_ok(room)) return WSHUB_ERR_PARAM;
-    if (!c) return WSHUB_ERR_STALE;
-    err = wshub__room_join(hub, c, room);
+    if (!found) return WSHUB_ERR_STALE;
+    err = wshub__room_join(hub, found, room);
     wshub__log_leave(hub);
     return err;
 }
 
 WSHUB_API wshub_err wshub_client_leave(wshub *hub, wshub_client client, wshub_str room) {
-    wshub__client *c = wshub__client_get(hub, client);
+    wshub__client *found = wshub__client_get(hub, client);
     if (!room.len || !wshub__name_ok(room)) return WSHUB_ERR_PARAM;
-    if (!c) return WSHUB_ERR_STALE;
-    (void)wshub__room_leave(hub, c, room);
+    if (!found) return WSHUB_ERR_STALE;
+    (void)wshub__room_leave(hub, found, room);
     wshub__log_leave(hub);
     return WSHUB_OK;
 }
 
 WSHUB_API bool wshub_client_in_room(const wshub *hub, wshub_client client, wshub_str room) {
-    const wshub__client *c = wshub__client_known(hub, client);
+    const wshub__client *found = wshub__client_known(hub, client);
     const wshub__group *g;
-    if (!c) return false;
-    if (c->own_room && wshub_str_eq(room, wshub__name_str(&c->name))) return true;
-    g = wshub__group_find(wshub__realm_of(hub, c), WSHUB__KIND_ROOM, room);
-    return g && wshub__room_place(c, g) != WSHUB__NONE;
+    if (!found) return false;
+    if (found->own_room && wshub_str_eq(room, wshub__name_str(&found->name))) return true;
+    g = wshub__group_find(wshub__realm_of(hub, found), WSHUB__KIND_ROOM, room);
+    return g && wshub__room_place(found, g) != WSHUB__NONE;
 }
 
 WSHUB__COLD WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client client,
                                                   wshub_iter *iter, wshub_str *out_room) {
-    wshub__client *c = wshub__client_known(hub, client);
+    wshub__client *found = wshub__client_known(hub, client);
     bool first = !iter->phase;
     wshub__walk *walk;
-    if (!c) return false;
-    walk = wshub__walk_step(hub, iter, &c->rooms, c->rooms_count);
+    if (!found) return false;
+    walk = wshub__walk_step(hub, iter, &found->rooms, found->rooms_count);
     if (!walk) return false;
-    c->rooms_walked = true;
+    found->rooms_walked = true;
 
     /* The room that is a flag comes first; should it become one of the many meanwhile, it stands
      * behind those that are still to be seen. */
-    if (first && c->own_room) {
-        *out_room = wshub__name_str(&c->name);
+    if (first && found->own_room) {
+        *out_room = wshub__name_str(&found->name);
         return true;
     }
 
-    if (walk->left > c->rooms_count) walk->left = c->rooms_count;
+    if (walk->left > found->rooms_count) walk->left = found->rooms_count;
     if (!walk->left) return wshub__walk_end(walk, iter);
     wshub__walk_seen(walk, iter, walk->left - 1);
-    *out_room = wshub__name_str(&c->rooms[walk->left]->name);
+    *out_room = wshub__name_str(&found->rooms[walk->left]->name);
     return true;
 }
 
