@@ -119,7 +119,7 @@ static size_t wshub_bus_local__sub(size_t *word, size_t less) {
 
 /* Locks are held for a few instructions only, and never around an allocation. */
 static void wshub_bus_local__lock(bool *lock) {
-    while (__atomic_test_and_set(lock, __ATOMIC_ACQUIRE)) {
+    while (__atomic_test_and_set(lock, __ATOMIC_ACQUIRE)) { /* never: for certain; by chance */
     }
 }
 static void wshub_bus_local__unlock(bool *lock) {
@@ -130,11 +130,12 @@ static void wshub_bus_local__unlock(bool *lock) {
  * taken, and freed, when this returns. */
 static bool wshub_bus_local__push(wshub_bus_local__node **top, wshub_bus_local__node *node) {
     wshub_bus_local__node *old = __atomic_load_n(top, __ATOMIC_ACQUIRE);
+    bool pushed;
     do {
         node->next = old;
-    } while (!__atomic_compare_exchange_n(top, &old, node, true, __ATOMIC_RELEASE,
-                                          __ATOMIC_RELAXED)); /* never: twice for certain; threads
-                                                                 collide by chance */
+        pushed =
+            __atomic_compare_exchange_n(top, &old, node, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+    } while (!pushed); /* never: twice for certain; threads collide by chance */
     return old == NULL;
 }
 
@@ -286,8 +287,10 @@ static bool wshub_bus_local__name_is(const wshub_bus_local__name *name, wshub_st
 static wshub_bus_local__name **wshub_bus_local__channel_at(const wshub_bus_local__names *names,
                                                            wshub_str channel, uint64_t hash) {
     wshub_bus_local__name **at = &names->buckets[hash & (names->buckets_count - 1)];
-    while (*at && ((*at)->hash != hash || !wshub_bus_local__name_is(*at, channel)))
-        at = &(*at)->next;
+    for (; *at; at = &(*at)->next) {
+        bool same = (*at)->hash == hash;
+        if (same && wshub_bus_local__name_is(*at, channel)) break; /* never: of two, one hash */
+    }
     return at;
 }
 
@@ -870,7 +873,7 @@ WSHUB_API wshub_err wshub_bus_local_create(const wshub_bus_local_desc *desc,
                                            wshub_bus_local **out_local) {
     wshub_bus_local_desc d;
     wshub_bus_local *local;
-    if (!WSHUB_BUS_LOCAL__THREADS) return WSHUB_ERR_NOWAKE;
+    if (!WSHUB_BUS_LOCAL__THREADS) return WSHUB_ERR_NOWAKE; /* never: both in one build */
     if (!out_local) return WSHUB_ERR_PARAM;
     memset(&d, 0, sizeof d);
     if (desc) d = *desc;

@@ -17,5 +17,5 @@ for t in $tests; do
 done
 "$prof" merge -o $dir/all.profdata $dir/*.profraw || exit 1
 # the first object is named without its flag
-"$cov" export ${objects# -object } -instr-profile=$dir/all.profdata wshub.h backends/wshub_bus_redis.h >$dir/all.json 2>/dev/null
-node tests/coverage.mjs $dir/all.json wshub.h="${HEADER:-100}" wshub_bus_redis.h="${BUS:-80}"
+"$cov" export ${objects# -object } -instr-profile=$dir/all.profdata wshub.h backends/wshub_bus_redis.h backends/wshub_bus_local.h >$dir/all.json 2>/dev/null
+node tests/coverage.mjs $dir/all.json wshub.h="${HEADER:-100}" wshub_bus_redis.h="${BUS:-80}" wshub_bus_local.h="${LOCAL:-100}"

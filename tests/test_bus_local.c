@@ -374,3 +374,110 @@ TEST(the_tables_of_a_seat_have_a_key_that_is_its_owners) {
     world_stop(&w);
     wshub_bus_local_destroy(local);
 }
+
+/* ---- a seat and its owner ---- */
+
+static struct {
+    wshub_bus bus;
+    char log[64];
+    char leave_in; /* the report in which it leaves */
+    bool pumps;    /* from inside every report */
+    int heard;
+} one;
+static void one_received(void *ctx, wshub_str channel, wshub_str payload) {
+    (void)ctx;
+    (void)channel;
+    (void)payload;
+    one.heard++;
+}
+static void one_state(void *ctx, wshub_bus_state state) {
+    static const wshub_bus_channel every = {{"*", 1}, true};
+    char c = "DCU"[state];
+    (void)ctx;
+    one.log[strlen(one.log)] = c;
+    if (c == 'C') EXPECT(one.bus.subscribe(one.bus.ctx, &every, 1));
+    if (one.pumps) one.bus.pump(one.bus.ctx);
+    if (c == one.leave_in) (void)one.bus.attach(one.bus.ctx, NULL);
+}
+static void one_start(wshub_bus_local *local) {
+    wshub_bus_owner owner;
+    memset(&one, 0, sizeof one);
+    memset(&owner, 0, sizeof owner);
+    owner.received = one_received;
+    owner.state = one_state;
+    EXPECT_INT(wshub_bus_local_seat(local, &one.bus), WSHUB_OK);
+    EXPECT_INT(one.bus.attach(one.bus.ctx, &owner), WSHUB_OK);
+    EXPECT_INT(one.bus.attach(one.bus.ctx, &owner), WSHUB_ERR_STATE); /* it has one */
+}
+
+/* BUS-1: each change is told once, also to who pumps from inside a report; and wherever an owner
+ * leaves, that was the last word. */
+TEST(an_owner_may_pump_and_leave_in_any_report) {
+    static const char *const leaves[] = {"", "C", "U", "D"};
+    static const char *const logs[] = {"CUDCU", "C", "CU", "CUD"};
+    int way, pumps;
+    for (way = 0; way < 4; way++) {
+        for (pumps = 0; pumps < 2; pumps++) {
+            wshub_bus_local *local = local_of(0);
+            int i;
+            one_start(local);
+            one.leave_in = leaves[way][0];
+            one.pumps = pumps != 0;
+            for (i = 0; i < 6; i++) {
+                if (way && strlen(one.log) == strlen(logs[way])) break; /* it has left */
+                wshub_bus_local_set_down(local, i / 2 == 1);
+                one.bus.pump(one.bus.ctx);
+            }
+            EXPECT(strcmp(one.log, logs[way]) == 0);
+            if (!way) (void)one.bus.attach(one.bus.ctx, NULL);
+            wshub_bus_local_destroy(local);
+            EXPECT_INT(local_bytes, 0);
+        }
+    }
+}
+
+TEST(a_long_batch_is_published_whole_or_as_far_as_memory_goes) {
+    wshub_bus_local *local = local_of(0);
+    wshub_bus from = seat_of(local);
+    wshub_bus_msg msgs[100];
+    size_t i;
+    one_start(local);
+    one.bus.pump(one.bus.ctx);
+    for (i = 0; i < 100; i++) msgs[i].channel = msgs[i].payload = S("x");
+    EXPECT_INT(from.publish(from.ctx, msgs, 100), 100);
+    EXPECT_INT(from.publish(from.ctx, msgs, 16), 16);
+    EXPECT_INT(from.publish(from.ctx, msgs, 0), 0);
+    one.bus.pump(one.bus.ctx);
+    EXPECT_INT(one.heard, 116);
+    local_starves = true;
+    EXPECT_INT(from.publish(from.ctx, msgs, 100), 0);
+    local_starves = false;
+    (void)from.attach(from.ctx, NULL);
+    (void)one.bus.attach(one.bus.ctx, NULL);
+    wshub_bus_local_destroy(local);
+    EXPECT_INT(local_bytes, 0);
+}
+
+/* A key of which only one half is 0 is the application's all the same; the owner's goes before it. */
+TEST(whose_key_a_seat_has) {
+    int half, owners;
+    for (half = 0; half < 2; half++) {
+        for (owners = 0; owners < 2; owners++) {
+            wshub_bus_local *local;
+            wshub_bus_local_desc d;
+            wshub_bus_owner owner;
+            wshub_bus bus;
+            memset(&d, 0, sizeof d);
+            memset(&owner, 0, sizeof owner);
+            memset(d.key + 8 * half, 7, 8);
+            if (owners) memset(owner.key, 9, sizeof owner.key);
+            EXPECT_INT(wshub_bus_local_create(&d, &local), WSHUB_OK);
+            EXPECT_INT(wshub_bus_local_seat(local, &bus), WSHUB_OK);
+            EXPECT_INT(bus.attach(bus.ctx, &owner), WSHUB_OK);
+            EXPECT(memcmp(((wshub_bus_local__seat *)bus.ctx)->names.key, owners ? owner.key : d.key,
+                          sizeof d.key) == 0);
+            (void)bus.attach(bus.ctx, NULL);
+            wshub_bus_local_destroy(local);
+        }
+    }
+}

@@ -408,3 +408,229 @@ TEST(a_hub_brings_a_secret_key_for_the_channels) {
     EXPECT(memcmp(h[0].owner.key, h[1].owner.key, sizeof none) != 0);
     for (i = 0; i < 2; i++) world_stop(&w[i]);
 }
+
+/* ---- what a bus reports ---- */
+
+static char told_bus_log[128];
+static void tell_bus(wshub *hub, wshub_bus_state state, uint64_t down_ms, void *user) {
+    (void)hub;
+    (void)down_ms;
+    (void)user;
+    (void)strncat(told_bus_log, state == WSHUB_BUS_UP ? "up " : "down ",
+                  sizeof told_bus_log - strlen(told_bus_log) - 1);
+}
+
+/* BUS-5: what is said twice is heard once; what was subscribed to is forgotten with every connection; and who has left hears
+ * nothing more. */
+TEST(each_change_of_the_connection_is_told_once_in_whatever_order_it_is_reported) {
+    static const struct {
+        const char *reports; /* D, C, U */
+        const char *told;
+        int downs;
+    } cases[] = {
+        {"DDCUUUDD", "up down ", 1},
+        {"CCU", "up ", 0},
+        {"CD", "", 0},
+        {"CDCU", "up ", 0},
+        {"UD", "up down ", 1},
+        {"CUCU", "up up ", 1},
+        {"CUCDCU", "up up ", 1},
+        {"CUDUD", "up down up down ", 2},
+    };
+    size_t i, k;
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        hand h;
+        world w;
+        told_bus_log[0] = 0;
+        world_start(&w,
+                    DESC(.on_authenticate = accept_all, .bus = hand_bus(&h), .on_bus = tell_bus),
+                    FAKE(0));
+        for (k = 0; cases[i].reports[k]; k++) {
+            char c = cases[i].reports[k];
+            h.owner.state(h.owner.ctx, c == 'D'   ? WSHUB_BUS_DOWN
+                                       : c == 'C' ? WSHUB_BUS_CONNECTED
+                                                  : WSHUB_BUS_UP);
+        }
+        EXPECT(strcmp(told_bus_log, cases[i].told) == 0);
+        EXPECT_INT(stats(&w).bus_downs, cases[i].downs);
+
+        EXPECT_INT(wshub_shutdown(w.hub), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        EXPECT_INT(h.left, 1);
+        told_bus_log[0] = 0;
+        h.owner.state(h.owner.ctx, WSHUB_BUS_UP); /* a bus that talks on */
+        EXPECT(told_bus_log[0] == 0);
+        world_stop(&w);
+        EXPECT_INT(h.left, 1);
+    }
+}
+
+/* Emitters hear the same. */
+TEST(an_emitter_hears_each_change_once) { /* EMIT-1 */
+    hand h;
+    wshub_emitter *em;
+    wshub_emitter_desc d;
+    wshub_msg m = msg("e", "1");
+    memset(&d, 0, sizeof d);
+    d.bus = hand_bus(&h);
+    EXPECT_INT(wshub_emitter_create(&d, &em), WSHUB_OK);
+    h.owner.state(h.owner.ctx, WSHUB_BUS_DOWN);
+    EXPECT_INT(wshub_emitter_send(em, NULL, &m), WSHUB_OK);
+    EXPECT(wshub_emitter_queued_bytes(em) > 0);
+    h.owner.state(h.owner.ctx, WSHUB_BUS_UP);
+    h.owner.state(h.owner.ctx, WSHUB_BUS_UP);
+    EXPECT_INT(wshub_emitter_queued_bytes(em), 0);
+    wshub_emitter_destroy(em);
+    EXPECT_INT(h.left, 1);
+}
+
+/* A bus may report from inside attach(): what is published and asked there is carried out, and if the bus is refused after all,
+ * questions are answered, nothing leaks, and the bus is left once. */
+static wshub_err eager_says;
+static wshub *eager_hub;
+static void eager_on_bus(wshub *hub, wshub_bus_state state, uint64_t down_ms, void *user) {
+    wshub_str word = wshub_str_z("PING");
+    wshub_msg m = msg("e", "1");
+    (void)down_ms;
+    (void)user;
+    if (state != WSHUB_BUS_UP) return;
+    eager_hub = hub;
+    EXPECT_INT(wshub_send(hub, NULL, &m), WSHUB_OK);
+    EXPECT_INT(wshub_bus_request(hub, &word, 1, on_reply, (void *)"ping="), WSHUB_OK);
+}
+static wshub_err eager_attach(void *ctx, const wshub_bus_owner *owner) {
+    hand *h = (hand *)ctx;
+    wshub_err err = hand_attach(ctx, owner);
+    if (!owner) return err;
+    h->owner.state(h->owner.ctx, WSHUB_BUS_CONNECTED);
+    h->owner.state(h->owner.ctx, WSHUB_BUS_UP);
+    return eager_says;
+}
+static size_t eager_publish(void *ctx, const wshub_bus_msg *msgs, size_t count) {
+    (void)msgs;
+    return ((hand *)ctx)->says ? 0 : count;
+}
+TEST(a_bus_may_report_while_it_is_attached) {
+    int way;
+    for (way = 0; way < 4; way++) { /* taken or refused; having room or not */
+        hand h;
+        world w;
+        wshub *hub = NULL;
+        wshub_desc d = DESC(.on_authenticate = accept_all, .on_bus = eager_on_bus,
+                            .alloc = world_alloc, .alloc_user = &w, .user = &w);
+        memset(&w, 0, sizeof w);
+        heard[0] = 0;
+        EXPECT_INT(wshub_io_fake_create(NULL, &w.net), WSHUB_OK);
+        d.io = wshub_io_fake_io(w.net);
+        d.bus = hand_bus(&h);
+        h.bus.attach = eager_attach;
+        h.bus.publish = eager_publish;
+        eager_says = way & 1 ? WSHUB_ERR_IO : WSHUB_OK;
+        EXPECT_INT(wshub_create(&d, &hub), eager_says);
+        EXPECT((hub != NULL) == !(way & 1));
+        EXPECT_INT(h.left, way & 1);
+        EXPECT(strcmp(heard, way & 1 ? "ping=lost;" : "") == 0);
+        w.hub = hub;
+        world_stop(&w);
+        EXPECT(strcmp(heard, "ping=lost;") == 0);
+        EXPECT_INT(h.left, 1);
+    }
+}
+
+/* ---- for want of memory ---- */
+
+/* A message whose envelope is much longer than it is wants memory twice. */
+TEST(a_publication_that_cannot_be_written_is_an_error_and_nothing_else) { /* SEND-3, EMIT-1 */
+    long n;
+    int emits;
+    for (emits = 0; emits < 2; emits++) {
+        for (n = 1; n < 3; n++) {
+            hand h;
+            world w;
+            wshub_emitter *em = NULL;
+            wshub_dest dest;
+            wshub_msg m = msg("e", "1");
+            char event[200];
+            memset(event, 1, sizeof event - 1); /* six bytes each in JSON */
+            event[sizeof event - 1] = 0;
+            m.event = wshub_str_z(event);
+            memset(&dest, 0, sizeof dest);
+            dest.kind = WSHUB_DEST_ROOM;
+            dest.name = wshub_str_z("nobody is here");
+            world_start(&w, DESC(.on_authenticate = accept_all, .bus = hand_bus(&h)), FAKE(0));
+            if (emits) {
+                hand other;
+                wshub_emitter_desc d;
+                memset(&d, 0, sizeof d);
+                d.bus = hand_bus(&other);
+                d.alloc = world_alloc;
+                d.alloc_user = &w;
+                EXPECT_INT(wshub_emitter_create(&d, &em), WSHUB_OK);
+                w.fail_at = n;
+                EXPECT_INT(wshub_emitter_send(em, &dest, &m), WSHUB_ERR_NOMEM);
+                EXPECT_INT(wshub_emitter_queued_bytes(em), 0);
+                w.fail_at = 0;
+                EXPECT_INT(wshub_emitter_send(em, &dest, &m), WSHUB_OK);
+                wshub_emitter_destroy(em);
+            } else {
+                w.fail_at = n;
+                EXPECT_INT(wshub_send(w.hub, &dest, &m), WSHUB_ERR_NOMEM);
+                EXPECT_INT(stats(&w).bus_queued_bytes, 0);
+                w.fail_at = 0;
+                EXPECT_INT(wshub_send(w.hub, &dest, &m), WSHUB_OK);
+                EXPECT(stats(&w).bus_queued_bytes > 0);
+            }
+            world_stop(&w);
+        }
+    }
+}
+
+/* ---- an emitter that ends ---- */
+
+static hand late_hand;
+static uint64_t late_lost;
+static int late_closed;
+static void late_on_closed(uint64_t lost, void *arg) {
+    (void)arg;
+    late_lost = lost;
+    late_closed++;
+}
+static void late_pump(void *ctx) { /* what was waited for has come by now */
+    hand *h = (hand *)ctx;
+    if (h->owner.room) h->owner.room(h->owner.ctx);
+    if (h->owner.late) h->owner.late(h->owner.ctx);
+}
+static void late_alarm(void *ctx, uint32_t ms) {
+    (void)ctx;
+    (void)ms;
+}
+static uint64_t late_unconfirmed;
+static uint64_t late_pending(void *ctx) {
+    (void)ctx;
+    return late_unconfirmed;
+}
+/* EMIT-1: destroyed while it closes, over a bus that has just now heard everything acknowledged. */
+TEST(an_emitter_destroyed_while_it_closes_ends_once) {
+    wshub_emitter *em;
+    wshub_emitter_desc d;
+    wshub_msg m = msg("e", "1");
+    memset(&d, 0, sizeof d);
+    d.bus = hand_bus(&late_hand);
+    late_hand.bus.alarm = late_alarm;
+    late_hand.bus.pending = late_pending;
+    late_closed = 0;
+    EXPECT_INT(wshub_emitter_create(&d, &em), WSHUB_OK);
+    late_hand.owner.state(late_hand.owner.ctx, WSHUB_BUS_CONNECTED);
+    late_hand.owner.state(late_hand.owner.ctx, WSHUB_BUS_UP);
+    EXPECT_INT(wshub_emitter_send(em, NULL, &m), WSHUB_OK);
+    late_unconfirmed = 1;
+    wshub_emitter_close(em, 1000, late_on_closed, NULL);
+    EXPECT_INT(late_closed, 0);
+    late_unconfirmed = 0;
+    late_hand.bus.pump = late_pump;
+    ((wshub_bus *)&em->uplink.bus)->pump = late_pump; /* the table was copied */
+    wshub_emitter_destroy(em);
+    EXPECT_INT(late_closed, 1);
+    EXPECT_INT(late_lost, 0);
+    EXPECT_INT(late_hand.left, 1);
+}

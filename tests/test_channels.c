@@ -227,3 +227,95 @@ TEST(a_channel_that_cannot_linger_for_want_of_memory_is_told) {
         world_stop(&w);
     }
 }
+
+/* BUS-5: more names than one call takes are subscribed to anew batch by batch, each name once, also
+ * where the bus has no room in the middle, and what comes and goes meanwhile is neither forgotten
+ * nor asked for twice. */
+static struct {
+    wshub_bus_owner owner;
+    char names[4000][96];
+    size_t count;
+    size_t room; /* calls that are taken */
+} kept;
+static wshub_err kept_attach(void *ctx, const wshub_bus_owner *owner) {
+    (void)ctx;
+    if (owner) kept.owner = *owner;
+    return WSHUB_OK;
+}
+static bool kept_subscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
+    size_t i;
+    (void)ctx;
+    EXPECT(count > 0 && count <= WSHUB_BUS_BATCH);
+    if (!kept.room) return false;
+    kept.room--;
+    for (i = 0; i < count; i++, kept.count++)
+        (void)snprintf(kept.names[kept.count], sizeof kept.names[0], "%.*s",
+                       (int)channels[i].name.len, channels[i].name.ptr);
+    return true;
+}
+static bool kept_unsubscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
+    (void)ctx;
+    (void)channels;
+    (void)count;
+    return true;
+}
+static size_t times(const char *name) {
+    size_t i, n = 0;
+    for (i = 0; i < kept.count; i++) n += strcmp(kept.names[i], name) == 0;
+    return n;
+}
+
+TEST(everything_is_subscribed_to_anew_in_batches_and_once) { /* BUS-4, BUS-5 */
+    enum { ROOMS = 1100, CLIENTS = 300 };
+    static const size_t rooms_taken[] = {SIZE_MAX, 0, 1, 2, 3};
+    size_t way;
+    for (way = 0; way < sizeof rooms_taken / sizeof *rooms_taken; way++) {
+        world w;
+        wshub_bus bus;
+        char id[37], text[64];
+        wshub_client client;
+        int i;
+        memset(&kept, 0, sizeof kept);
+        memset(&bus, 0, sizeof bus);
+        bus.version = WSHUB_BUS_VERSION;
+        bus.attach = kept_attach;
+        bus.publish = mute_publish;
+        bus.subscribe = kept_subscribe;
+        bus.unsubscribe = kept_unsubscribe;
+        world_start(&w,
+                    DESC(.on_authenticate = accept_all, .bus = &bus, .bus_exact = true,
+                         .no_default_rooms = true, .rooms_per_client_max = ROOMS + 2,
+                         .heartbeat_timeout_ms = WSHUB_OFF, .idle_timeout_ms = WSHUB_OFF),
+                    FAKE(0));
+        for (i = 0; i < CLIENTS; i++) (void)world_client(&w, i ? NULL : "u", i ? NULL : id);
+        client = world_handle(&w, id);
+        for (i = 0; i < ROOMS; i++) {
+            (void)snprintf(text, sizeof text, "r%d", i);
+            EXPECT_INT(wshub_client_join(w.hub, client, S(text)), WSHUB_OK);
+        }
+
+        /* So many calls find room at once, the others one a turn. */
+        kept.room = rooms_taken[way];
+        kept.owner.state(kept.owner.ctx, WSHUB_BUS_CONNECTED);
+        EXPECT_INT(wshub_client_leave(w.hub, client, S("r0")), WSHUB_OK);
+        EXPECT_INT(wshub_client_join(w.hub, client, S("fresh")), WSHUB_OK);
+        for (i = 0; i < 12; i++) {
+            if (way) kept.room = 1;
+            wshub_io_fake_advance(w.net, 60);
+        }
+        for (i = 1; i < ROOMS; i++) {
+            (void)snprintf(text, sizeof text, "ws:room:r%d", i);
+            /* The last takes the place of the one that left, and may come by twice: that is once. */
+            if (times(text) != 1) EXPECT(i == ROOMS - 1 && times(text) == 2);
+        }
+        EXPECT(times("ws:room:fresh") >=
+               1); /* once anew, and once by itself if it came in between */
+        EXPECT_INT(times("ws:user:u"), 1);
+        EXPECT_INT(times("ws:broadcast"), 1);
+        (void)snprintf(text, sizeof text, "ws:client:%s", id);
+        EXPECT_INT(times(text), 1);
+        (void)snprintf(text, sizeof text, "ws:room:%s", id);
+        EXPECT_INT(times(text), 1);
+        world_stop(&w);
+    }
+}
