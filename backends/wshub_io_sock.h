@@ -992,17 +992,18 @@ static wshub_err wshub_io_sock__listen_tcp(wshub_io_sock *net, const char *host,
  * too, and a datagram socket is somebody's. Returns 0: nobody serves it; EADDRINUSE: somebody
  * does; or another error of the system's. */
 static int wshub_io_sock__probe(const wshub_io_sock__address *at) {
-    int e = 0, fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    int e, fd = socket(AF_UNIX, SOCK_STREAM, 0);
     if (fd < 0) return errno;
-    if (!wshub_io_sock__prepare(fd))
+    if (!wshub_io_sock__prepare(fd)) {
         e = errno;
-    else if (connect(fd, &at->any, sizeof at->un) == 0 || errno == EAGAIN || errno == EINPROGRESS ||
-             errno == EPROTOTYPE)
-        e = EADDRINUSE;
-    else if (errno != ECONNREFUSED && errno != ENOENT)
-        e = errno;
+        (void)close(fd);
+        return e;
+    }
+
+    e = connect(fd, &at->any, sizeof at->un) == 0 ? EADDRINUSE : errno;
     (void)close(fd);
-    return e;
+    if (e == EAGAIN || e == EINPROGRESS || e == EPROTOTYPE) return EADDRINUSE;
+    return e == ECONNREFUSED || e == ENOENT ? 0 : e;
 }
 
 /* Makes way at a path that is in use, by removing a socket that nobody serves. Returns 0: try
@@ -1213,6 +1214,7 @@ static bool wshub_io_sock__try(wshub_io_sock *net, wshub_io_sock__conn *c, wshub
     }
     while (d->at || wshub_io_sock__round(d)) {
         const struct addrinfo *a = d->at;
+        WSHUB_ASSERT(a);
         d->at = a->ai_next;
         d->due = d->list->ai_next ? net->now + d->patience_ms : 0;
         e = wshub_io_sock__try_one(net, c, a);
