@@ -466,6 +466,81 @@ TEST(an_answer_may_ask_again_and_may_end_the_hub) {
     }
 }
 
+/* An owner that is no hub: it leaves as soon as it is told that the broker is gone. */
+typedef struct leaver {
+    wshub_bus bus;
+    int lost, lost_when_left;
+    bool up, left;
+} leaver;
+static void leaver_heard(void *ctx, wshub_str channel, wshub_str payload) {
+    (void)ctx;
+    (void)channel;
+    (void)payload;
+}
+static void leaver_state(void *ctx, wshub_bus_state state) {
+    leaver *l = (leaver *)ctx;
+    EXPECT(!l->left);
+    l->up = state == WSHUB_BUS_UP;
+    if (state != WSHUB_BUS_DOWN) return;
+    EXPECT_INT(l->bus.attach(l->bus.ctx, NULL), WSHUB_OK);
+    l->left = true;
+    l->lost_when_left = l->lost;
+}
+static void leaver_replied(void *arg, const wshub_bus_reply *reply) {
+    leaver *l = (leaver *)arg;
+    EXPECT(!reply && !l->left);
+    l->lost++;
+}
+
+TEST(who_leaves_when_the_connection_is_lost_has_been_told_of_every_request) {
+    wshub_io_fake *net;
+    wshub_bus_redis *redis;
+    wshub_bus_owner owner;
+    broker *b = fresh();
+    wshub_str ping = wshub_str_z("PING");
+    leaver l;
+    int i;
+    memset(&l, 0, sizeof l);
+    memset(&owner, 0, sizeof owner);
+    owner.ctx = &l;
+    owner.received = leaver_heard;
+    owner.state = leaver_state;
+    EXPECT_INT(wshub_io_fake_create(NULL, &net), WSHUB_OK);
+    EXPECT_INT(
+        wshub_bus_redis_create(
+            &(wshub_bus_redis_desc){.io = wshub_io_fake_io(net), .url = "redis://broker"}, &redis),
+        WSHUB_OK);
+    l.bus = *wshub_bus_redis_bus(redis);
+    EXPECT_INT(l.bus.attach(l.bus.ctx, &owner), WSHUB_OK);
+    for (i = 0; i < 100; i++) {
+        wshub_io_fake_advance(net, 1);
+        (void)broker_step(b, net);
+    }
+    EXPECT(l.up);
+    for (i = 0; i < 5; i++)
+        EXPECT_INT(l.bus.request(l.bus.ctx, &ping, 1, leaver_replied, &l), WSHUB_OK);
+    broker_drop_all(b);
+    wshub_io_fake_run(net);
+    EXPECT(l.left);
+    EXPECT_INT(l.lost_when_left, 5);
+    EXPECT_INT(l.lost, 5);
+
+    /* It may be taken again, and owes nothing. */
+    l.left = false;
+    EXPECT_INT(l.bus.attach(l.bus.ctx, &owner), WSHUB_OK);
+    for (i = 0; i < 100; i++) {
+        wshub_io_fake_advance(net, 1);
+        (void)broker_step(b, net);
+    }
+    EXPECT(l.up);
+    EXPECT_INT(l.bus.attach(l.bus.ctx, NULL), WSHUB_OK);
+    l.left = true;
+    wshub_bus_redis_destroy(redis);
+    broker_drop_all(b);
+    wshub_io_fake_destroy(net);
+    EXPECT_INT(l.lost, 5);
+}
+
 /* Each allocation on the way of a request fails, once: a refusal, or the end of the connection and
  * of each that waits; nothing is held, and nobody is forgotten. */
 TEST(every_allocation_on_the_way_of_a_request_may_fail) {
