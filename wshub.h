@@ -472,7 +472,7 @@
  * test that tries to break it.
  * - A large message is an ordinary message: the limit is on what waits, so a client that owes
  *   nothing gets a message of any length, and behind the largest thing ever said a turn costs
- *   and holds what it did (wshub__fan_fits, wshub__log_room; tests/test_costs.c, `make after`).
+ *   and holds what it did (wshub__gate_fits, wshub__log_room; tests/test_costs.c, `make after`).
  * - Callbacks may do anything, on_log included, and none is called in the middle of a change:
  *   log lines are kept and told when the outermost call leaves or between the steps of settle
  *   (wshub__log_tell; tests/test_logs.c, test_matrix.c). Who is there from a walk's first step
@@ -827,6 +827,12 @@ typedef struct wshub_dest {
                                  of them; ids that nobody has are ignored; NULL: none */
     size_t exclude_count;
     wshub_realm realm; /* in which the names are looked up, and whose clients "all" are */
+    const wshub_str
+        *rooms; /* several rooms instead of name (ROOM): who is in more than one hears once;
+                               rooms_count of them; here only (wshub_send_here) */
+    size_t rooms_count;
+    const wshub_str *except_rooms; /* who is in one of these does not hear (ROOM, ALL); here only */
+    size_t except_rooms_count;
 } wshub_dest;
 
 /* What on_authenticate is asked (AUTH-3). All texts are views, valid until the callback returns. */
@@ -1143,6 +1149,7 @@ typedef struct wshub_log {
                                             "closed for it (SEND-6).")                             \
     X(dropped_memory,     COUNTER, "",      "Messages dropped for want of memory.")                \
     X(dropped_transform,  COUNTER, "",      "Messages dropped for the transformer (ENC-2).")       \
+    X(unsayable,          COUNTER, "",      "Messages that a receiver's dialect cannot say.")         \
     X(clear_refused,      COUNTER, "",      "Messages not sent for keys not agreed (SEND-2).")     \
     X(pings_sent,         COUNTER, "",      "Pings sent.")                                         \
     X(pongs_received,     COUNTER, "",      "Pongs received.")                                     \
@@ -2129,6 +2136,9 @@ WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub
  * kept for a while (BUS-5; bus_queue_bytes_max, bus_queue_ms_max), and what has to go is counted
  * and logged. */
 WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg);
+/* The same on this hub alone. Allows what only one hub can know: several rooms, nobody twice, and who is in other
+ * rooms left out (wshub_dest.rooms, except_rooms); event and data may be empty or absent. Returns as wshub_room_send(). */
+WSHUB_API wshub_err wshub_send_here(wshub *hub, const wshub_dest *dest, const wshub_msg *msg);
 
 /* ---- >>api-ask ---------------------------------------------------------------------------------
  * Answers to what a callback was asked: inside that callback or at any time later, once. All return
@@ -2247,6 +2257,60 @@ typedef struct wshub_dialect {
 WSHUB_API wshub_err wshub_dialect_add(wshub *hub, const wshub_dialect *dialect, void *user,
                                       uint32_t *out_dialect);
 
+/* A kind of wire: how an event looks to some clients. Each message is written once for each kind that one of
+ * its receivers has. 0: the frames of the JSON dialect, `{"event":...,"data":...}`. */
+typedef uint8_t wshub_kind;
+#define WSHUB_KINDS_MAX 64 /* in one hub, the JSON dialect's included */
+
+/* All that a message can be; a wshub_msg is one with an event and at most one argument. Zero it before you fill
+ * it. A client whose dialect cannot say a packet does not get it (stats.unsayable): the JSON dialect says an event with
+ * at most one argument and nothing else. Borrowed. */
+typedef struct wshub_packet {
+    wshub_str event;       /* UTF-8, unescaped */
+    const wshub_str *args; /* JSON each, args_count of them; checked as wshub_msg.data is */
+    size_t args_count;
+    bool args_are_json;            /* you know that; as wshub_msg.data_is_json */
+    const wshub_span *attachments; /* bytes that belong to it, attachments_count of them */
+    size_t attachments_count;
+    wshub_str id;   /* of what it answers, as that said it; ptr NULL: it answers nothing */
+    uint32_t flags; /* WSHUB_PACKET_... */
+} wshub_packet;
+#define WSHUB_PACKET_VOLATILE 1u    /* worth nothing later: dropped for who has something unsent */
+#define WSHUB_PACKET_NO_COMPRESS 2u /* not to be compressed, where that is possible */
+
+/* Where an encode function writes. */
+typedef struct wshub_writer wshub_writer;
+/* Room for so many bytes more, behind what has been committed; NULL: out of memory. What was not committed is
+ * lost with the next call. */
+WSHUB_API uint8_t *wshub_writer_room(wshub_writer *out, size_t bytes);
+/* So many of them have been written. */
+WSHUB_API void wshub_writer_commit(wshub_writer *out, size_t bytes);
+
+/* How a kind writes. */
+typedef struct wshub_kind_desc {
+    /* Writes one message as a client of this kind is to get it, whole: frames with their heads, or whatever its
+     * transport takes. What it wrote is never looked into again.
+     *   packet  event ptr NULL: bytes for wshub_client_send_binary(), in attachments[0]
+     * Returns OK; PARAM: this kind cannot say it (counted, nobody of this kind gets it); NOMEM. Must call nothing
+     * that changes the hub. */
+    wshub_err (*encode)(wshub *hub, wshub_kind kind, const wshub_packet *packet, wshub_writer *out,
+                        void *user);
+    const char
+        *name; /* for people, and for hubs of one process; borrowed as long as the hub lives */
+    void *user;
+} wshub_kind_desc;
+/* Adds a kind, for good. desc: borrowed. Returns OK; PARAM: no encode or no name; LIMIT: WSHUB_KINDS_MAX. */
+WSHUB_API wshub_err wshub_kind_add(wshub *hub, const wshub_kind_desc *desc, wshub_kind *out_kind);
+/* As wshub_send_here() and wshub_client_send(), for a packet. Further: PARAM: args, attachments or id without their text;
+ * more than one argument or anything else to an encrypted client: it is dropped for that one (stats.unsayable). */
+WSHUB_API wshub_err wshub_packet_send_here(wshub *hub, const wshub_dest *dest,
+                                           const wshub_packet *packet);
+WSHUB_API wshub_err wshub_client_send_packet(wshub *hub, wshub_client client,
+                                             const wshub_packet *packet);
+/* A client's kind from here on. Returns OK; STALE; PARAM: no such kind. */
+WSHUB_API wshub_err wshub_client_set_kind(wshub *hub, wshub_client client, wshub_kind kind);
+WSHUB_API wshub_kind wshub_client_kind(const wshub *hub, wshub_client client); /* 0: gone, too */
+
 /* The session of an open WebSocket stream: its own. {0}: the conn is none. O(1). */
 WSHUB_API wshub_session wshub_conn_session(const wshub *hub, wshub_conn conn);
 /* The first client of a session; {0}: it has none. O(1). */
@@ -2282,6 +2346,7 @@ WSHUB_API wshub_err wshub_session_end(wshub *hub, wshub_session session, wshub_c
 /* A new client. Zero it before you fill it. Borrowed. */
 typedef struct wshub_client_desc {
     uint32_t dialect;
+    wshub_kind kind; /* 0: that of the JSON dialect */
     wshub_str
         id; /* 1..WSHUB_CLIENT_ID_BYTES_MAX bytes, UTF-8; ptr NULL: a UUID v4. Unique in its realm */
     void *user_ptr;    /* wshub_client_user_ptr() */
@@ -4869,8 +4934,9 @@ typedef struct wshub__seg {
     uint64_t held; /* bytes that queues still owe from it, counted once a queue */
     uint32_t refs; /* spans in queues and elsewhere, and one while it is the log */
     uint32_t used, cap;
-    uint32_t lags; /* 1: a pressured client's queue has or had some of it, so that it counts as
+    uint16_t lags;   /* 1: a pressured client's queue has or had some of it, so that it counts as
                       lagging */
+    uint16_t is_log; /* 1: somebody may write at its end */
 } wshub__seg;
 
 typedef struct wshub__span {
@@ -5129,7 +5195,32 @@ typedef struct wshub__above {
 } wshub__above;
 
 struct wshub__group;
-struct wshub__fan;
+
+typedef struct wshub__tally { /* what has been given out since it was last booked */
+    uint32_t receivers,
+        fresh; /* fresh: of those, whose queue was empty: it holds the segment once more */
+} wshub__tally;
+
+/* A delivery as one kind of wire has it. */
+typedef struct wshub__piece {
+    wshub__span span;   /* holds a reference while the delivery lives */
+    uint32_t messages;  /* in it: one, or those of a run */
+    uint32_t *lens;     /* of a run: the length of each of them */
+    wshub__tally tally; /* of kinds but the plain one, for which who walks keeps it */
+    wshub_kind kind;
+    bool encoded;
+    wshub_err failed; /* why it could not be encoded; it is not tried again */
+    struct wshub__piece *next;
+} wshub__piece;
+
+typedef struct wshub__wire { /* a kind of wire */
+    wshub_kind_desc desc;
+    wshub__seg
+        *log; /* where its messages are written; the plain kind has the hub's. NULL: none yet */
+    uint32_t clients; /* that have it */
+} wshub__wire;
+
+#define WSHUB__RUN_MAX 256u /* messages in a run */
 
 typedef struct wshub__speaker { /* a dialect of this hub */
     wshub_dialect table;
@@ -5211,9 +5302,12 @@ struct wshub {
     uint32_t lines_head, lines_count;
 
     /* ---- above: the hub ---- */
-    wshub *self;                                        /* for wshub__look() */
-    wshub__mount json;                                  /* wshub_desc.path */
-    bool (*encode)(wshub *hub, struct wshub__fan *fan); /* how an event looks on the wire */
+    wshub *self;       /* for wshub__look() */
+    wshub__mount json; /* wshub_desc.path */
+    wshub__wire kinds[WSHUB_KINDS_MAX];
+    uint32_t kinds_count;
+    uint64_t kinds_here;         /* which of them clients have: a bit each */
+    struct wshub__piece *pieces; /* used before, to be used again */
     wshub__pool clients, asks, timers, lents;
     wshub__speaker dialects[WSHUB_DIALECTS_MAX];
     uint32_t dialects_count;
@@ -5224,12 +5318,14 @@ struct wshub {
     uint32_t gone_head, gone_tail;
     const void *last_target; /* the room that was sent to, or a realm's `oldest`: all; only to be
                                 compared with */
-    struct { /* frames to one room, one behind the other in the log, not yet given out: there are
+    struct
+    { /* messages to one room, one behind the other in their logs, not yet given out: there are
                 some if `gathered` */
         wshub__realm *realm;
         struct wshub__group *room; /* NULL: to all of the realm */
-        wshub__span span;          /* holds a reference */
-        uint32_t messages;
+        wshub__piece plain, *others;
+        uint64_t kinds;                /* those of its receivers: a bit each */
+        uint32_t lens[WSHUB__RUN_MAX]; /* of the plain ones */
     } run;
     wshub__deadlines timer_deadlines; /* of the application's timers */
     wshub__walk walks[WSHUB__WALKS];
@@ -5578,24 +5674,38 @@ WSHUB__COLD static wshub__seg *wshub__seg_big(wshub *hub, size_t n) {
     return s;
 }
 
-/* A segment with room for n bytes at its end: the log, or one of its own. NULL: out of memory.
- * Whoever was given one writes at wshub__log_end() and then calls wshub__log_commit(). */
-static wshub__seg *wshub__log_room(wshub *hub, size_t n) {
-    wshub__seg *s = hub->log;
+static void wshub__seg_drop(wshub *hub, wshub__seg *seg) {
+    WSHUB_ASSERT(!seg->refs && !seg->is_log);
+    seg->refs = 1;
+    wshub__seg_unref(hub, seg);
+}
+
+/* A segment with room for n bytes at the end of a log (of a kind of wire, see >>gate; `*log` NULL: there is
+ * none yet), or one of its own. NULL: out of memory. Whoever was given one writes at wshub__log_end() and
+ * then calls wshub__log_commit(), or wshub__seg_drop() if it is one of its own and nothing came of it. */
+static wshub__seg *wshub__log_room_in(wshub *hub, wshub__seg **log, size_t n) {
+    wshub__seg *seg = *log, *next;
     if (n > WSHUB__SEG_BYTES) return wshub__seg_big(hub, n);
-    if (s->refs == 1) { /* nobody holds any of it: begin again, in warm memory */
-        s->used = 0;
-        if (s->lags) hub->stats.lagging_bytes -= s->cap;
-        s->lags = 0;
+    if (seg && seg->refs == 1) { /* nobody holds any of it: begin again, in warm memory */
+        seg->used = 0;
+        if (seg->lags) hub->stats.lagging_bytes -= seg->cap;
+        seg->lags = 0;
     }
-    if (s->cap - s->used < n) {
-        wshub__seg *next = wshub__seg_new(hub, WSHUB__SEG_BYTES);
-        if (!next) return NULL;
-        hub->log = next;
-        wshub__seg_unref(hub, s);
-        s = next;
+    if (seg && seg->cap - seg->used >= n) return seg;
+
+    next = wshub__seg_new(hub, WSHUB__SEG_BYTES);
+    if (!next) return NULL;
+    next->is_log = 1;
+    *log = next;
+    if (seg) {
+        seg->is_log = 0;
+        wshub__seg_unref(hub, seg);
     }
-    return s;
+    return next;
+}
+
+static wshub__seg *wshub__log_room(wshub *hub, size_t n) {
+    return wshub__log_room_in(hub, &hub->log, n);
 }
 
 static uint8_t *wshub__log_end(wshub__seg *s) {
@@ -5761,7 +5871,7 @@ WSHUB__COLD static bool wshub__compact_conn(wshub *hub, wshub__conn *c) {
     for (k = 0; k < n; k++) {
         wshub__span *span = wshub__queue_span(c, k), old = *span;
         wshub__seg *to;
-        if (old.seg == hub->log || old.seg->held >= old.seg->cap / 2) continue;
+        if (old.seg->is_log || old.seg->held >= old.seg->cap / 2) continue;
         to = wshub__log_room(hub, old.len);
         if (!to) return false;
         memcpy(wshub__log_end(to), wshub__seg_bytes(old.seg) + old.at, old.len);
@@ -8236,15 +8346,26 @@ static wshub_err wshub__msg_check(const wshub *hub, const wshub_msg *msg) {
     return WSHUB_OK;
 }
 
-WSHUB__COLD static wshub_err wshub__dest_check(const wshub_dest *d) {
+static bool wshub__names_ok(const wshub_str *names, size_t count) {
     size_t i;
-    if (d->kind > WSHUB_DEST_ROOM || (d->exclude_count && !d->exclude)) return WSHUB_ERR_PARAM;
-    if (d->kind != WSHUB_DEST_ALL && d->name.len && !wshub__name_ok(d->name))
-        return WSHUB_ERR_PARAM;
-    if (d->kind >= WSHUB_DEST_CLIENT && d->name.len == 0) return WSHUB_ERR_PARAM;
-    for (i = 0; i < d->exclude_count; i++) {
-        if (!wshub__name_ok(d->exclude[i])) return WSHUB_ERR_PARAM;
+    if (count && !names) return false;
+    for (i = 0; i < count; i++) {
+        if (!wshub__name_ok(names[i])) return false;
     }
+    return true;
+}
+
+WSHUB__COLD static wshub_err wshub__dest_check(const wshub_dest *dest) {
+    bool named = dest->kind >= WSHUB_DEST_CLIENT;
+    if (dest->kind > WSHUB_DEST_ROOM) return WSHUB_ERR_PARAM;
+    if (dest->rooms_count && dest->kind != WSHUB_DEST_ROOM) return WSHUB_ERR_PARAM;
+    if (dest->kind != WSHUB_DEST_ALL && dest->name.len && !wshub__name_ok(dest->name))
+        return WSHUB_ERR_PARAM;
+    if (named && dest->name.len == 0 && !dest->rooms_count) return WSHUB_ERR_PARAM;
+    if (!wshub__names_ok(dest->exclude, dest->exclude_count) ||
+        !wshub__names_ok(dest->rooms, dest->rooms_count) ||
+        !wshub__names_ok(dest->except_rooms, dest->except_rooms_count))
+        return WSHUB_ERR_PARAM;
     return WSHUB_OK;
 }
 
@@ -8487,11 +8608,12 @@ typedef struct wshub__client {
     uint32_t conn;      /* index; WSHUB__NONE: it has ended */
     uint8_t state;      /* wshub__client_state; wshub__client_to() alone writes it */
     uint8_t state_last; /* the one before it was disconnected */
+    bool special;       /* encrypted, or of another kind than the plain one */
     bool encrypted : 1, has_user : 1;
-    bool own_room;     /* it is in the room named like its id, alone */
-    bool rooms_walked; /* somebody may be in a walk over its rooms */
-    uint8_t cause;
-    uint8_t dialect; /* index */
+    bool own_room;                  /* it is in the room named like its id, alone */
+    bool rooms_walked;              /* somebody may be in a walk over its rooms */
+    uint8_t cause : 4, dialect : 4; /* wshub_cause; index */
+    uint8_t kind;                   /* of wire */
     uint16_t code;
     uint16_t realm;      /* its realm's number */
     uint32_t next, prev; /* links: all clients of the realm, oldest first */
@@ -8549,6 +8671,19 @@ static void wshub__client_to(wshub *hub, wshub__client *client, wshub__client_st
     if (to == WSHUB__CLIENT_LEFT && client->state_last == WSHUB__CLIENT_AUTHENTICATED)
         hub->stats.authenticated--;
     client->state = (uint8_t)to;
+}
+
+/* The one place that writes a client's kind, and that it is encrypted: what makes it special (>>routing). What has
+ * been gathered is for what it was. */
+static void wshub__client_wire(wshub *hub, wshub__client *client, wshub_kind kind, bool encrypted) {
+    wshub__wire *was = &hub->kinds[client->kind], *is = &hub->kinds[kind];
+    WSHUB_ASSERT(kind < hub->kinds_count && was->clients);
+    wshub__run_out(hub);
+    if (--was->clients == 0) hub->kinds_here &= ~(UINT64_C(1) << client->kind);
+    if (is->clients++ == 0) hub->kinds_here |= UINT64_C(1) << kind;
+    client->kind = kind;
+    client->encrypted = encrypted;
+    client->special = kind != 0 || encrypted;
 }
 
 /* Whom orders may be about. NULL: nobody, or one that is gone. */
@@ -8621,7 +8756,7 @@ static void wshub__client_end(wshub *hub, wshub__client *client, wshub_cause cau
     if (wshub__is_gone(client)) return;
     wshub__run_out(hub); /* what was sent before is still its */
     wshub__client_to(hub, client, WSHUB__CLIENT_DISCONNECTED);
-    client->cause = (uint8_t)cause;
+    client->cause = (unsigned)cause & 15u;
     client->code = code;
     if (reason.len && wshub__extra_take(hub, client))
         wshub__buf_add(&hub->mem, &client->extra->reason, reason.ptr, reason.len);
@@ -9312,6 +9447,7 @@ static void wshub__client_unlink(wshub *hub, wshub__client *client) {
         realm->newest = client->prev;
     }
     if (realm->clients_walked) wshub__walk_past(hub, realm, client->index + 1, client->prev);
+    if (--hub->kinds[client->kind].clients == 0) hub->kinds_here &= ~(UINT64_C(1) << client->kind);
 }
 
 /* ---- >>rooms ---------------------------------------------------------------------------------
@@ -9952,7 +10088,10 @@ static wshub_err wshub__client_new(wshub *hub, wshub__conn *conn, const wshub_cl
 
     client->index = index;
     client->realm = (uint16_t)realm->number;
-    client->dialect = (uint8_t)desc->dialect;
+    client->dialect = desc->dialect & 15;
+    client->kind = desc->kind;
+    client->special = desc->kind != 0;
+    if (hub->kinds[desc->kind].clients++ == 0) hub->kinds_here |= UINT64_C(1) << desc->kind;
     client->user_ptr = desc->user_ptr;
     client->time = hub->now + hub->desc.auth_timeout_ms; /* AUTH-1 */
     wshub__client_to(hub, client, WSHUB__CLIENT_UNAUTHORIZED);
@@ -10068,59 +10207,182 @@ WSHUB_API wshub_err wshub_session_end(wshub *hub, wshub_session session, wshub_c
     return WSHUB_OK;
 }
 
-/* ---- >>gate ------------------------------------------------------------------------------------
- * One message on its way: encoded once, when the first receiver needs it, and what every delivery passes,
- * whatever way it comes: the limits on what waits (SEND-6). Proved by tests/test_send.c, test_costs.c. */
+/* ---- >>gate ----------------------------------------------------------------------------------
+ * A delivery: one message on its way to any number of clients. It has one encoding for each kind of wire
+ * among them, made when the first of that kind is met. And the one gate that every delivery to a client
+ * passes, whatever its kind and whichever way it comes: encryption, the encoding, the limits on what
+ * waits (SEND-6). Calls no callback but those that encode. Uses >>queue. Proved by tests/test_send.c,
+ * test_kinds.c, test_costs.c. */
 
 struct wshub__text;
 
-/* one message on its way to any number of clients */
-typedef struct wshub__fan {
+typedef struct wshub__delivery {
     wshub_str event, data;
-    const uint8_t *binary; /* a binary message instead */
+    const wshub_packet *packet; /* all of it, where it is more than event and data; or NULL */
+    const uint8_t *binary;      /* a binary message instead */
     size_t binary_len;
-    wshub__span frame; /* holds a reference while the fan lives */
-    uint32_t messages; /* in the frame: one, or those of a run */
-    bool encoded, failed;
+    wshub__piece plain;       /* of kind 0 */
+    wshub__piece *others;     /* of other kinds that were met */
+    bool reached;             /* somebody had to be written to */
     struct wshub__text *text; /* a copy, once a transformer needs it */
-    wshub_str ready; /* the frame, encoded by another hub of this process. ptr NULL: not yet */
-} wshub__fan;
+    wshub_str
+        ready; /* the plain frame, encoded by another hub of this process. ptr NULL: not yet */
+} wshub__delivery;
 
-static wshub__fan wshub__fan_make(wshub_str event, wshub_str data) {
-    wshub__fan f;
-    memset(&f, 0, sizeof f);
-    f.event = event;
-    f.data = data;
-    f.messages = 1;
-    if (!data.ptr) f.data.len = 0; /* absent, whatever its length says */
-    return f;
+static void wshub__delivery_init(wshub__delivery *delivery, wshub_str event, wshub_str data) {
+    memset(delivery, 0, sizeof *delivery);
+    delivery->event = event;
+    delivery->data = data;
+    delivery->plain.messages = 1;
+    if (!data.ptr) delivery->data.len = 0; /* absent, whatever its length says */
 }
 
-static void wshub__fan_release(wshub *hub, wshub__fan *fan) {
-    if (fan->frame.seg) wshub__seg_unref(hub, fan->frame.seg);
-    fan->frame.seg = NULL;
+/* Is it an event with at most one argument, and nothing else? */
+static bool wshub__packet_is_plain(const wshub_packet *packet) {
+    return packet->args_count <= 1 && !packet->attachments_count && !packet->id.ptr;
+}
+
+/* event and data are for a transformer, which knows nothing more. */
+static void wshub__delivery_init_packet(wshub__delivery *delivery, const wshub_packet *packet) {
+    wshub__delivery_init(delivery, packet->event,
+                         packet->args_count ? packet->args[0] : wshub__str(NULL, 0));
+    delivery->packet = packet;
+}
+
+/* Pieces of other kinds come from a list of those that have been used, so that a turn allocates none. */
+static wshub__piece *wshub__piece_new(wshub *hub, wshub_kind kind) {
+    wshub__piece *piece = hub->pieces;
+    if (piece) {
+        hub->pieces = piece->next;
+    } else {
+        piece = (wshub__piece *)wshub__mem_new(&hub->mem, sizeof *piece);
+    }
+    if (!piece) return NULL;
+    memset(&piece->span, 0, sizeof piece->span);
+    memset(&piece->tally, 0, sizeof piece->tally);
+    piece->messages = 1;
+    piece->kind = kind;
+    piece->encoded = false;
+    piece->failed = WSHUB_OK;
+    piece->next = NULL;
+    return piece;
+}
+
+/* Gives a chain of pieces back, and the references that they hold. */
+static void wshub__pieces_release(wshub *hub, wshub__piece **chain) {
+    while (*chain) {
+        wshub__piece *piece = *chain;
+        *chain = piece->next;
+        if (piece->span.seg) wshub__seg_unref(hub, piece->span.seg);
+        piece->next = hub->pieces;
+        hub->pieces = piece;
+    }
+}
+
+static void wshub__delivery_release(wshub *hub, wshub__delivery *delivery) {
+    if (delivery->plain.span.seg) wshub__seg_unref(hub, delivery->plain.span.seg);
+    delivery->plain.span.seg = NULL;
+    wshub__pieces_release(hub, &delivery->others);
+}
+
+/* The piece of a kind, not yet encoded at first. NULL: out of memory. */
+static wshub__piece *wshub__delivery_piece(wshub *hub, wshub__delivery *delivery, wshub_kind kind) {
+    wshub__piece *piece = delivery->others;
+    if (!kind) return &delivery->plain;
+    while (piece && piece->kind != kind) piece = piece->next;
+    if (piece) return piece;
+    piece = wshub__piece_new(hub, kind);
+    if (!piece) return NULL;
+    piece->next = delivery->others;
+    delivery->others = piece;
+    return piece;
+}
+
+/* What an encode function writes to: the end of its kind's log. */
+struct wshub_writer {
+    wshub *hub;
+    wshub__seg **log;
+    wshub__seg *seg; /* NULL: nothing has been written */
+    size_t len;      /* written so far */
+};
+
+/* What has been written goes along where it has to move, so that it stays one piece. */
+WSHUB_API uint8_t *wshub_writer_room(wshub_writer *out, size_t bytes) {
+    wshub__seg *had = out->seg, *seg;
+    if (bytes > WSHUB__QUEUE_MAX - out->len) return NULL;
+    if (had) had->refs++; /* until it has been copied */
+    seg = wshub__log_room_in(out->hub, out->log, out->len + bytes);
+    if (!seg) {
+        if (had) had->refs--;
+        return NULL;
+    }
+    if (had && seg != had) memcpy(wshub__log_end(seg), wshub__log_end(had), out->len);
+    if (had) wshub__seg_unref(out->hub, had);
+    out->seg = seg;
+    return wshub__log_end(seg) + out->len;
+}
+
+WSHUB_API void wshub_writer_commit(wshub_writer *out, size_t bytes) {
+    WSHUB_ASSERT(out->seg && out->seg->cap - out->seg->used >= out->len + bytes);
+    out->len += bytes;
 }
 
 /* Copies a frame that is encoded into the log: what follows it there is one piece with it. */
-static bool wshub__fan_adopt(wshub *hub, wshub__fan *fan) {
-    wshub__seg *s = wshub__log_room(hub, fan->ready.len);
-    if (!s) return false;
-    memcpy(wshub__log_end(s), fan->ready.ptr, fan->ready.len);
-    fan->frame = wshub__log_commit(s, fan->ready.len);
-    return true;
+static wshub_err wshub__piece_adopt(wshub_writer *out, wshub_str ready) {
+    uint8_t *to = wshub_writer_room(out, ready.len);
+    if (!to) return WSHUB_ERR_NOMEM;
+    memcpy(to, ready.ptr, ready.len);
+    wshub_writer_commit(out, ready.len);
+    return WSHUB_OK;
 }
 
-static bool wshub__fan_frame(wshub *hub, wshub__fan *fan) {
-    if (fan->encoded) return true;
-    if (fan->failed || !(fan->ready.ptr ? wshub__fan_adopt : hub->encode)(hub, fan)) {
-        fan->failed = true;
-        return false;
+/* Has the kind's encode function write the message. */
+static wshub_err wshub__piece_write(wshub *hub, const wshub__delivery *delivery, wshub_kind kind,
+                                    wshub_writer *out) {
+    const wshub_kind_desc *desc = &hub->kinds[kind].desc;
+    wshub_packet packet;
+    wshub_span bytes;
+    if (delivery->packet) return desc->encode(hub, kind, delivery->packet, out, desc->user);
+    packet.event = delivery->event;
+    packet.args = &delivery->data;
+    packet.args_count = delivery->data.ptr ? 1 : 0;
+    packet.args_are_json = true;
+    packet.attachments = NULL;
+    packet.attachments_count = 0;
+    packet.id = wshub__str(NULL, 0);
+    packet.flags = 0;
+    if (delivery->binary) {
+        bytes.ptr = delivery->binary;
+        bytes.len = delivery->binary_len;
+        packet.attachments = &bytes;
+        packet.attachments_count = 1;
     }
-    fan->encoded = true; /* and the fan has a reference */
-    return true;
+    return desc->encode(hub, kind, &packet, out, desc->user);
 }
 
-static void wshub__fan_dropped(wshub *hub, wshub__conn *conn) {
+/* A piece is encoded once; if that fails its receivers get nothing of this message. */
+static wshub_err wshub__piece_encode(wshub *hub, wshub__delivery *delivery, wshub__piece *piece) {
+    wshub_writer out;
+    if (piece->encoded) return WSHUB_OK;
+    if (piece->failed) return piece->failed;
+    out.hub = hub;
+    out.log = piece->kind ? &hub->kinds[piece->kind].log : &hub->log;
+    out.seg = NULL;
+    out.len = 0;
+    piece->failed = !piece->kind && delivery->ready.ptr
+                        ? wshub__piece_adopt(&out, delivery->ready)
+                        : wshub__piece_write(hub, delivery, piece->kind, &out);
+    if (!piece->failed && !out.seg) piece->failed = WSHUB_ERR_APP; /* it has written nothing */
+    if (piece->failed) {
+        if (out.seg && !out.seg->refs) wshub__seg_drop(hub, out.seg); /* one of its own */
+        return piece->failed;
+    }
+    piece->span = wshub__log_commit(out.seg, out.len);
+    piece->encoded = delivery->reached = true;
+    return WSHUB_OK;
+}
+
+static void wshub__delivery_dropped(wshub *hub, wshub__conn *conn) {
     hub->stats.dropped_pressure++;
     if (hub->desc.close_on_backpressure) {
         wshub__conn_abort(hub, conn, WSHUB_BY_BACKPRESSURE, 1006, "");
@@ -10130,44 +10392,55 @@ static void wshub__fan_dropped(wshub *hub, wshub__conn *conn) {
 }
 
 /* Would a conn that owes `owed` bytes stay within the limits with len more? */
-static bool wshub__fan_within(const wshub *hub, const wshub__conn *conn, uint64_t owed,
-                              uint64_t len) {
+static bool wshub__gate_within(const wshub *hub, const wshub__conn *conn, uint64_t owed,
+                               uint64_t len) {
     return owed + len <= hub->desc.backpressure_bytes_max &&
            (!conn->pressured || hub->stats.lagging_bytes + len <= hub->desc.segment_bytes_max);
 }
 
 /* Does the stream take all that it is offered? The limits are on what waits, so what only waits for
  * settle is offered first; what a completion io has taken does not wait. */
-static bool wshub__fan_taken(wshub *hub, wshub__conn *conn) {
+static bool wshub__gate_taken(wshub *hub, wshub__conn *conn) {
     if (!conn->blocked && !conn->inflight) wshub__out_send(hub, conn);
     return conn->queued == conn->inflight;
 }
 
 /* Is there room for len more bytes to this conn (SEND-6)? For one whose stream takes all there is,
  * whatever len is; for any other within the limits. */
-static bool wshub__fan_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
-    if (wshub__fan_within(hub, conn, conn->queued, len)) return true;
-    if (wshub__fan_taken(hub, conn)) return conn->queued + len <= WSHUB__QUEUE_MAX;
-    return wshub__fan_within(hub, conn, conn->queued, len); /* it may have taken some */
+static bool wshub__gate_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
+    if (wshub__gate_within(hub, conn, conn->queued, len)) return true;
+    if (wshub__gate_taken(hub, conn)) return conn->queued + len <= WSHUB__QUEUE_MAX;
+    return wshub__gate_within(hub, conn, conn->queued, len); /* it may have taken some */
 }
 
-/* Past encryption and its order: the frame into the client's queue. */
-static wshub_err wshub__fan_push(wshub *hub, wshub__client *c, wshub__fan *fan) {
-    wshub__conn *conn = wshub__conn_at(hub, c->conn);
-    if (WSHUB__NEVER(wshub__is_gone(c) || conn->state != WSHUB__CONN_OPEN))
+/* Behind encryption and its order: the client's piece, encoded if it is the first of its kind, into its
+ * queue. What was gathered comes first, and counts against the limit. */
+static wshub_err wshub__gate_push(wshub *hub, wshub__client *client, wshub__delivery *delivery) {
+    wshub__conn *conn = wshub__conn_at(hub, client->conn);
+    wshub__piece *piece = wshub__delivery_piece(hub, delivery, client->kind);
+    wshub_err err = piece ? WSHUB_OK : WSHUB_ERR_NOMEM;
+    if (WSHUB__NEVER(wshub__is_gone(client) || conn->state != WSHUB__CONN_OPEN))
         return WSHUB_ERR_STALE; /* who routes looks */
-    wshub__run_out(hub);        /* it comes first, and counts against the limit */
-    if (!wshub__fan_frame(hub, fan)) return WSHUB_ERR_NOMEM;
-    if (!wshub__fan_fits(hub, conn, fan->frame.len)) {
-        wshub__fan_dropped(hub, conn);
+    wshub__run_out(hub);
+    if (piece) err = wshub__piece_encode(hub, delivery, piece);
+    if (err == WSHUB_ERR_PARAM) hub->stats.unsayable++;
+    if (err) return err;
+
+    if (delivery->packet && delivery->packet->flags & WSHUB_PACKET_VOLATILE && conn->pressured &&
+        conn->queued) {
+        hub->stats.dropped_pressure++;
         return WSHUB_ERR_DROPPED;
     }
-    if (!wshub__queue_push(hub, conn, fan->frame)) {
+    if (!wshub__gate_fits(hub, conn, piece->span.len)) {
+        wshub__delivery_dropped(hub, conn);
+        return WSHUB_ERR_DROPPED;
+    }
+    if (!wshub__queue_push(hub, conn, piece->span)) {
         hub->stats.dropped_memory++;
         return WSHUB_ERR_NOMEM;
     }
     hub->stats.messages_out++;
-    hub->stats.bytes_out += fan->frame.len;
+    hub->stats.bytes_out += piece->span.len;
     return WSHUB_OK;
 }
 
@@ -10258,38 +10531,39 @@ static void wshub__xform_free(wshub *hub, wshub__xform *x) {
  * to nobody: a client whose stream takes all there is may have up to its limit waiting there, and
  * one message beyond, so that none is too long; for any other both count together. */
 static bool wshub__xform_fits(wshub *hub, wshub__conn *conn, uint64_t waits, uint64_t len) {
-    if (wshub__fan_within(hub, conn, conn->queued + waits, len)) return true;
-    if (wshub__fan_taken(hub, conn)) return waits < hub->desc.backpressure_bytes_max;
-    return wshub__fan_within(hub, conn, conn->queued + waits, len);
+    if (wshub__gate_within(hub, conn, conn->queued + waits, len)) return true;
+    if (wshub__gate_taken(hub, conn)) return waits < hub->desc.backpressure_bytes_max;
+    return wshub__gate_within(hub, conn, conn->queued + waits, len);
 }
 
-static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan) {
+static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__delivery *delivery) {
     wshub__conn *conn = wshub__conn_at(hub, c->conn);
-    uint64_t bytes = WSHUB__XFORM_COST + (uint64_t)fan->event.len + fan->data.len; /* as
+    uint64_t bytes = WSHUB__XFORM_COST + (uint64_t)delivery->event.len + delivery->data.len; /* as
                                                                                       wshub__xform_bytes()
                                                                                       will say */
     wshub__extra *own;
     wshub__xform *x;
     if (!wshub__xform_fits(hub, conn, c->extra ? c->extra->xform_bytes : 0, bytes)) {
-        wshub__fan_dropped(hub, conn);
+        wshub__delivery_dropped(hub, conn);
         return true;
     }
-    if (!fan->text) {
-        wshub__text *t =
-            (wshub__text *)wshub__mem_new(&hub->mem, sizeof *t + fan->event.len + fan->data.len);
+    if (!delivery->text) {
+        wshub__text *t = (wshub__text *)wshub__mem_new(&hub->mem, sizeof *t + delivery->event.len +
+                                                                      delivery->data.len);
         if (!t) {
             hub->stats.dropped_memory++;
             return false;
         }
-        hub->stats.transform_bytes += sizeof *t + fan->event.len + fan->data.len;
-        t->event_len = (uint32_t)fan->event.len;
-        t->data_len = (uint32_t)fan->data.len;
-        t->has_data = fan->data.ptr != NULL;
-        if (fan->event.len) memcpy((char *)(t + 1), fan->event.ptr, fan->event.len);
-        if (fan->data.len) /* and then there is data, see wshub__fan_make() */
-            memcpy((char *)(t + 1) + fan->event.len, fan->data.ptr, fan->data.len); /* NOLINT */
-        t->busy = true; /* until wshub__fan_done() */
-        fan->text = t;
+        hub->stats.transform_bytes += sizeof *t + delivery->event.len + delivery->data.len;
+        t->event_len = (uint32_t)delivery->event.len;
+        t->data_len = (uint32_t)delivery->data.len;
+        t->has_data = delivery->data.ptr != NULL;
+        if (delivery->event.len) memcpy((char *)(t + 1), delivery->event.ptr, delivery->event.len);
+        if (delivery->data.len) /* and then there is data, see wshub__delivery_init() */
+            memcpy((char *)(t + 1) + delivery->event.len, delivery->data.ptr,
+                   delivery->data.len); /* NOLINT */
+        t->busy = true;                 /* until wshub__delivery_done() */
+        delivery->text = t;
     }
     own = wshub__extra_take(hub, c);
     x = own ? (wshub__xform *)wshub__mem_new(&hub->mem, sizeof *x) : NULL;
@@ -10297,7 +10571,7 @@ static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__fan *fan
         hub->stats.dropped_memory++;
         return false;
     }
-    x->text = fan->text;
+    x->text = delivery->text;
     x->client = c->index;
     x->text->refs++;
     if (own->xform_tail) {
@@ -10332,16 +10606,18 @@ static void wshub__xform_flush(wshub *hub, wshub__client *c) {
             hub->stats.dropped_transform++;
             wshub__client_log(hub, WSHUB_LOG_TRANSFORM_FAILED, c, "", wshub__str(NULL, 0));
         } else {
-            wshub__fan fan;
+            wshub__delivery delivery;
             if (x->state == WSHUB__XFORM_KEEP) {
-                fan = wshub__fan_make(wshub__text_event(x->text), wshub__text_data(x->text));
+                wshub__delivery_init(&delivery, wshub__text_event(x->text),
+                                     wshub__text_data(x->text));
             } else {
-                fan = wshub__fan_make(
+                wshub__delivery_init(
+                    &delivery,
                     wshub__str(x->event.ptr ? (const void *)x->event.ptr : "", x->event.len),
                     wshub__str(x->has_data ? x->data.ptr : NULL, x->data.len));
             }
-            (void)wshub__fan_push(hub, c, &fan);
-            wshub__fan_release(hub, &fan);
+            (void)wshub__gate_push(hub, c, &delivery);
+            wshub__delivery_release(hub, &delivery);
         }
         wshub__xform_free(hub, x);
     }
@@ -10422,248 +10698,406 @@ WSHUB__COLD static void wshub__xform_drop_all(wshub *hub, wshub__client *c) {
 }
 
 /* ---- >>routing -------------------------------------------------------------------------------
- * Turns a target into receivers and gives each a span of the one frame. Encrypted clients go
- * through
- * >>transform's queue instead. Calls no callback, so what it walks stays as it is. What one room,
- * or all, is sent without a break is gathered and given out at once. Proved by tests/test_send.c,
- * tests/test_runs.c, tests/test_golden.c (send-*). */
+ * Turns a target into receivers and hands each the delivery. What one room, or all, is sent without a
+ * break is gathered (a run) and given out at once, kind by kind. Calls no callback but those that encode,
+ * so what it walks stays as it is. Uses >>gate, >>transform, >>rooms. Proved by tests/test_send.c,
+ * tests/test_runs.c, tests/test_kinds.c, tests/test_golden.c (send-*). */
 
-/* Ends a fan: what waits for a transformer is begun. May run callbacks. */
-static void wshub__fan_done(wshub *hub, wshub__fan *fan) {
-    wshub__fan_release(hub, fan);
-    if (fan->text) wshub__text_run(hub, fan->text);
-    fan->text = NULL;
+/* Ends a delivery: what waits for a transformer is begun. May run callbacks. */
+static void wshub__delivery_done(wshub *hub, wshub__delivery *delivery) {
+    wshub__delivery_release(hub, delivery);
+    if (delivery->text) wshub__text_run(hub, delivery->text);
+    delivery->text = NULL;
 }
 
-static wshub_err wshub__fan_to(wshub *hub, wshub__client *c, wshub__fan *fan) {
-    if (c->encrypted && hub->desc.on_transform_out) { /* ENC-1 */
-        if (fan->binary) return WSHUB_ERR_CLEAR;
-        return wshub__transform_queue(hub, c, fan) ? WSHUB_OK : WSHUB_ERR_NOMEM;
+/* The gate. Every delivery to a client comes through here, or through wshub__deliver_fast(), which takes
+ * the same decision where it is plain: in clear, encoded already, and within all limits. */
+static wshub_err wshub__deliver(wshub *hub, wshub__client *client, wshub__delivery *delivery) {
+    if (client->encrypted && hub->desc.on_transform_out) { /* ENC-1 */
+        if (delivery->binary) return WSHUB_ERR_CLEAR;
+        if (delivery->packet && !wshub__packet_is_plain(delivery->packet)) {
+            hub->stats.unsayable++; /* a transformer knows events and data */
+            return WSHUB_ERR_PARAM;
+        }
+        return wshub__transform_queue(hub, client, delivery) ? WSHUB_OK : WSHUB_ERR_NOMEM;
     }
-    return wshub__fan_push(hub, c, fan);
+    return wshub__gate_push(hub, client, delivery);
 }
 
 /* May application messages go to this client now? SEND-2, AUTH-6. */
-static bool wshub__is_clear_refused(wshub *hub, const wshub__client *c) {
-    if (!hub->desc.require_encryption || c->state == WSHUB_CLIENT_AUTHENTICATED) return false;
+static bool wshub__is_clear_refused(wshub *hub, const wshub__client *client) {
+    if (!hub->desc.require_encryption || client->state == WSHUB_CLIENT_AUTHENTICATED) return false;
     hub->stats.clear_refused++;
     return true;
 }
 
 #define WSHUB__NOBODY UINT32_MAX /* a mark that no client bears */
 
-/* Marks the excluded for one fan-out, so that it looks at ids and members once each. Returns the
- * mark. Nothing is allocated, so none of them can be forgotten; nothing need be undone, since the
- * next fan-out has another mark. */
-static uint32_t wshub__exclude(wshub *hub, const wshub__realm *realm, const wshub_str *ids,
-                               size_t count) {
+/* A new mark for one delivery. Nothing need be undone behind it, since the next has another. */
+static uint32_t wshub__mark_new(wshub *hub) {
+    uint32_t k;
+    if (++hub->mark != WSHUB__NOBODY) return hub->mark;
+
+    /* All have been used: those of old are wiped out. */
+    for (k = 0; k < hub->clients.used; k++) wshub__client_at(hub, k)->mark = 0;
+    return hub->mark = 1;
+}
+
+static void wshub__mark_room(wshub *hub, const wshub__realm *realm, wshub_str name) {
+    wshub__group *room = wshub__group_find(realm, WSHUB__KIND_ROOM, name);
+    wshub__client *owner = room ? NULL : wshub__client_by_id(realm, name);
+    uint32_t i;
+    for (i = 0; room && i < room->count; i++)
+        wshub__client_at(hub, wshub__members(room)[i].client)->mark = hub->mark;
+    if (owner && owner->own_room) owner->mark = hub->mark;
+}
+
+/* Marks who is not to hear a delivery, so that it looks at ids and members once each. Returns the mark.
+ * Nothing is allocated, so none of them can be forgotten. */
+static uint32_t wshub__exclude(wshub *hub, const wshub__realm *realm, const wshub_dest *dest) {
+    uint32_t mark;
     size_t i;
-    if (!count) return WSHUB__NOBODY;
-    if (++hub->mark == WSHUB__NOBODY) { /* all have been used: those of old are wiped out, in all
-                                           realms, as a realm's fan-out may be the next with 1 */
-        uint32_t k;
-        for (k = 0; k < hub->clients.used; k++) wshub__client_at(hub, k)->mark = 0;
-        hub->mark = 1;
+    if (!dest->exclude_count && !dest->except_rooms_count && dest->rooms_count < 2)
+        return WSHUB__NOBODY;
+    mark = wshub__mark_new(hub);
+    for (i = 0; i < dest->exclude_count; i++) {
+        wshub__client *client = wshub__client_by_id(realm, dest->exclude[i]);
+        if (client) client->mark = mark;
     }
-    for (i = 0; i < count; i++) {
-        wshub__client *c = wshub__client_by_id(realm, ids[i]);
-        if (c) c->mark = hub->mark;
-    }
-    return hub->mark;
+    for (i = 0; i < dest->except_rooms_count; i++)
+        wshub__mark_room(hub, realm, dest->except_rooms[i]);
+    return mark;
 }
 
-/* What a fan-out has given out since it was last booked. */
-typedef struct wshub__tally {
-    uint32_t pushed, fresh; /* of those: whose queue was empty, so that the segment is held once
-                               more */
-} wshub__tally;
-
-/* Books it: counters and accounts that all receivers share are touched once, not once for each. */
-static void wshub__tally_book(wshub *hub, wshub__fan *fan, wshub__tally *t) {
-    uint64_t bytes = (uint64_t)t->pushed * fan->frame.len;
-    if (!t->pushed) return;
-    fan->frame.seg->refs += t->fresh;
-    fan->frame.seg->held += bytes;
+/* Books what has been given out: counters and accounts that all receivers share are touched once, not
+ * once for each. */
+static void wshub__tally_book(wshub *hub, const wshub__piece *piece, wshub__tally *tally) {
+    uint64_t bytes = (uint64_t)tally->receivers * piece->span.len;
+    if (!tally->receivers) return;
+    piece->span.seg->refs += tally->fresh;
+    piece->span.seg->held += bytes;
     hub->stats.queued_bytes += bytes;
-    hub->stats.messages_out += (uint64_t)t->pushed * fan->messages;
+    hub->stats.messages_out += (uint64_t)tally->receivers * piece->messages;
     hub->stats.bytes_out += bytes;
-    t->pushed = t->fresh = 0;
+    tally->receivers = tally->fresh = 0;
 }
 
-/* A run to one who cannot take it as one piece: frame by frame, each on its own. */
-static void wshub__fan_apart(wshub *hub, wshub__client *c, const wshub__fan *run) {
-    wshub__fan one = *run;
-    uint32_t left = run->messages;
-    one.messages = 1;
-    one.frame.len = 0;
-    for (; left; left--) { /* it stays: nobody is closed for what does not fit, see wshub__run_add()
-                            */
-        wshub_frame f;
-        memset(&f, 0, sizeof f);
-        one.frame.at += one.frame.len;
-        (void)wshub_frame_read(wshub__seg_bytes(run->frame.seg) + one.frame.at, 14, &f);
-        one.frame.len = (uint32_t)(f.head_bytes + f.payload_bytes);
-        (void)wshub__fan_to(hub, c, &one);
-    }
+/* The same for all kinds; tally: the plain one's. */
+static void wshub__tallies_book(wshub *hub, wshub__delivery *delivery, wshub__tally *tally) {
+    wshub__piece *piece;
+    wshub__tally_book(hub, &delivery->plain, tally);
+    for (piece = delivery->others; piece; piece = piece->next)
+        wshub__tally_book(hub, piece, &piece->tally);
 }
 
-/* To one of many. The usual receiver has room, and nothing waits for it or what waits ends where
- * this frame begins: then no more is written than its span. All others, and the first, who makes
- * the frame, go the long way. */
-static void wshub__fan_each(wshub *hub, wshub__client *c, wshub__fan *fan, wshub__tally *t) {
-    wshub__conn *conn = wshub__conn_at(hub, c->conn);
-    if (fan->encoded && !c->encrypted && !conn->more && !conn->pressured &&
-        (uint64_t)conn->queued + fan->frame.len <= hub->desc.backpressure_bytes_max) {
-        if (!conn->queued) {
-            conn->first = fan->frame;
-            t->fresh++;
-        } else if (conn->first.seg == fan->frame.seg &&
-                   conn->first.at + conn->first.len == fan->frame.at) {
-            conn->first.len += fan->frame.len;
-        } else {
-            goto the_long_way;
-        }
-        conn->queued += fan->frame.len;
-        t->pushed++;
-        wshub__dirty(hub, c->conn);
+/* A run to one who cannot take it as one piece: message by message, each on its own. Nobody is closed for
+ * what does not fit, see wshub__run_add(). */
+WSHUB__COLD static void wshub__deliver_apart(wshub *hub, wshub__client *client,
+                                             const wshub__piece *run) {
+    wshub__delivery one;
+    wshub__piece *piece;
+    uint32_t i;
+    wshub__delivery_init(&one, wshub__str(NULL, 0), wshub__str(NULL, 0));
+    piece = wshub__delivery_piece(hub, &one, run->kind);
+    if (!piece) {
+        hub->stats.dropped_memory += run->messages;
         return;
     }
-the_long_way:
-    wshub__tally_book(hub, fan, t);
-    if (fan->messages > 1) {
-        wshub__fan_apart(hub, c, fan);
+    piece->encoded = true;
+    piece->span = run->span;
+    piece->span.seg->refs++;
+    for (i = 0; i < run->messages; i++) {
+        piece->span.len = run->lens[i];
+        (void)wshub__deliver(hub, client, &one);
+        piece->span.at += run->lens[i];
+    }
+    wshub__delivery_release(hub, &one);
+}
+
+/* The usual receiver has room, and nothing waits for it or what waits ends where this piece begins: then no
+ * more is written than its span. False: it has to go through the gate. */
+static inline bool wshub__deliver_fast(wshub *hub, uint32_t index, wshub__conn *conn,
+                                       const wshub__piece *piece, wshub__tally *tally) {
+    if (!piece->encoded || conn->more || conn->pressured ||
+        (uint64_t)conn->queued + piece->span.len > hub->desc.backpressure_bytes_max)
+        return false;
+    if (!conn->queued) {
+        conn->first = piece->span;
+        tally->fresh++;
+    } else if (conn->first.seg == piece->span.seg &&
+               conn->first.at + conn->first.len == piece->span.at) {
+        conn->first.len += piece->span.len;
     } else {
-        (void)wshub__fan_to(hub, c, fan);
+        return false;
+    }
+    conn->queued += piece->span.len;
+    tally->receivers++;
+    wshub__dirty(hub, index);
+    return true;
+}
+
+/* One of many who is not plain: its kind's piece, or the gate, before which all accounts are booked. */
+static void wshub__deliver_long(wshub *hub, wshub__client *client, wshub__delivery *delivery,
+                                wshub__tally *tally) {
+    wshub__piece *piece = delivery->others;
+    if (client->kind && !client->encrypted) {
+        while (piece && piece->kind != client->kind) piece = piece->next;
+        if (piece && wshub__deliver_fast(hub, client->conn, wshub__conn_at(hub, client->conn),
+                                         piece, &piece->tally))
+            return;
+    }
+    wshub__tallies_book(hub, delivery, tally);
+    if (client->kind) {
+        if (!piece && delivery->plain.lens) return; /* a run in which nothing is of this kind */
+    } else {
+        piece = &delivery->plain;
+    }
+    if (piece && piece->lens && piece->messages > 1) {
+        wshub__deliver_apart(hub, client, piece);
+    } else {
+        (void)wshub__deliver(hub, client, delivery);
     }
 }
 
-/* To all members but those who bear the mark `except`. */
-static void wshub__route_group(wshub *hub, wshub__group *g, wshub__fan *fan, uint32_t except) {
-    const wshub__member *members = wshub__members(g);
-    wshub__tally t = {0, 0};
+static inline void wshub__deliver_each(wshub *hub, wshub__client *client, wshub__delivery *delivery,
+                                       wshub__tally *tally) {
+    if (client->special ||
+        !wshub__deliver_fast(hub, client->conn, wshub__conn_at(hub, client->conn), &delivery->plain,
+                             tally))
+        wshub__deliver_long(hub, client, delivery, tally);
+}
+
+/* To all members but those who bear the mark `except`; each bears it afterwards if `once`. */
+static void wshub__route_group(wshub *hub, wshub__group *group, wshub__delivery *delivery,
+                               uint32_t except, bool once) {
+    const wshub__member *members = wshub__members(group);
+    wshub__tally tally = {0, 0};
     uint32_t i;
     wshub__run_out(hub); /* everybody's messages keep their order */
-    for (i = 0; i < g->count; i++) {
-        wshub__client *c = wshub__client_at(hub, members[i].client);
-        if (i + 16 < g->count) { /* what is needed soon is fetched meanwhile: in a big room each is
-                                    a miss */
+    for (i = 0; i < group->count; i++) {
+        wshub__client *client = wshub__client_at(hub, members[i].client);
+        if (i + 16 < group->count) { /* what is needed soon is fetched meanwhile: each is a miss */
             const wshub__client *soon = wshub__client_at(hub, members[i + 8].client);
             WSHUB__PREFETCH(wshub__client_at(hub, members[i + 16].client));
-            if (soon->conn != UINT32_MAX) WSHUB__PREFETCH(wshub__conn_at(hub, soon->conn));
+            if (soon->conn != WSHUB__NONE) WSHUB__PREFETCH(wshub__conn_at(hub, soon->conn));
         }
-        if (c->state != WSHUB_CLIENT_AUTHENTICATED) {
-            if (wshub__is_gone(c) || wshub__is_clear_refused(hub, c))
+        if (client->state != WSHUB_CLIENT_AUTHENTICATED) {
+            if (wshub__is_gone(client) || wshub__is_clear_refused(hub, client))
                 continue; /* in it by the application's own join */
         }
-        if (c->mark == except) continue;
-        wshub__fan_each(hub, c, fan, &t);
+        if (client->mark == except) continue;
+        if (once) client->mark = except;
+        wshub__deliver_each(hub, client, delivery, &tally);
     }
-    wshub__tally_book(hub, fan, &t);
+    wshub__tallies_book(hub, delivery, &tally);
 }
 
-static void wshub__route_all(wshub *hub, const wshub__realm *realm, wshub__fan *fan,
+static void wshub__route_all(wshub *hub, const wshub__realm *realm, wshub__delivery *delivery,
                              uint32_t except) {
-    wshub__tally t = {0, 0};
+    wshub__tally tally = {0, 0};
     uint32_t i = realm->oldest;
     wshub__run_out(hub);
     while (i) {
-        wshub__client *c = wshub__client_at(hub, i - 1);
-        i = c->next;
-        if (c->state == WSHUB_CLIENT_AUTHENTICATED && c->mark != except)
-            wshub__fan_each(hub, c, fan, &t);
+        wshub__client *client = wshub__client_at(hub, i - 1);
+        i = client->next;
+        if (client->state == WSHUB_CLIENT_AUTHENTICATED && client->mark != except)
+            wshub__deliver_each(hub, client, delivery, &tally);
     }
-    wshub__tally_book(hub, fan, &t);
+    wshub__tallies_book(hub, delivery, &tally);
 }
 
+/* Which kinds are among the members of a room, or of all: a bit each. Asked once a run, and only where clients
+ * of other kinds are in the hub at all. */
+WSHUB__COLD static uint64_t wshub__kinds_among(const wshub *hub, const wshub__group *room) {
+    uint64_t kinds = 0;
+    uint32_t i;
+    if (!room) return hub->kinds_here;
+    for (i = 0; i < room->count; i++)
+        kinds |= UINT64_C(1)
+                 << wshub__client_at(hub, wshub__members((wshub__group *)room)[i].client)->kind;
+    return kinds;
+}
+
+/* What is gathered is given out: the walk over the members that was put off. */
 static void wshub__run_end(wshub *hub) {
     wshub__group *room = hub->run.room;
-    wshub__fan fan = wshub__fan_make(wshub__str(NULL, 0), wshub__str(NULL, 0));
-    fan.frame = hub->run.span;
-    fan.messages = hub->run.messages;
-    fan.encoded = true;
+    wshub__delivery delivery;
+    wshub__delivery_init(&delivery, wshub__str(NULL, 0), wshub__str(NULL, 0));
+    WSHUB_ASSERT(hub->gathered);
+    delivery.plain = hub->run.plain;
+    delivery.others = hub->run.others;
+    memset(&hub->run.plain, 0, sizeof hub->run.plain);
     hub->run.room = NULL;
-    hub->run.messages = 0;
+    hub->run.others = NULL;
     hub->gathered = false;
     if (room) {
-        wshub__route_group(hub, room, &fan, WSHUB__NOBODY);
+        wshub__route_group(hub, room, &delivery, WSHUB__NOBODY, false);
     } else {
-        wshub__route_all(hub, hub->run.realm, &fan, WSHUB__NOBODY);
+        wshub__route_all(hub, hub->run.realm, &delivery, WSHUB__NOBODY);
     }
-    wshub__fan_done(hub, &fan);
+    wshub__delivery_done(hub, &delivery);
 }
 
-/* A room, or all, that is sent to without a break: the frames are gathered while they lie one
- * behind the other in the log, and the members are walked once for all of them (wshub__run_end),
- * before anything else happens to any of them: their queues, their rooms, their end, or somebody
- * who looks. room NULL: all of the realm. False: not this time. */
-static bool wshub__run_add(wshub *hub, wshub__realm *realm, wshub__group *room, wshub__fan *fan,
-                           uint32_t except) {
-    const void *target = room ? (const void *)room : (const void *)&realm->oldest;
-    bool again = hub->last_target == target;
-    hub->last_target = target;
-    if (!again || (!room && !realm->oldest) || except != WSHUB__NOBODY ||
-        hub->desc.on_transform_out || hub->desc.require_encryption ||
-        hub->desc.close_on_backpressure)
-        return false; /* what depends on each receiver, and what ends one, is done at once */
-    if (!wshub__fan_frame(hub, fan)) return true; /* as it would end for the first of them */
-    if (hub->run.messages && hub->run.span.seg == fan->frame.seg && /* and it is this target's:
-                                                                       others end it */
-        hub->run.span.at + hub->run.span.len == fan->frame.at) {
-        hub->run.span.len += fan->frame.len;
-        hub->run.messages++;
-        return true;
+/* Does this piece lie right behind what the run has of its kind, with room for its length? */
+static bool wshub__run_joins(const wshub__piece *run, const wshub__piece *piece) {
+    return run->span.seg == piece->span.seg && run->span.at + run->span.len == piece->span.at &&
+           run->messages < WSHUB__RUN_MAX;
+}
+
+static void wshub__run_extend(wshub__piece *run, const wshub__piece *piece) {
+    WSHUB_ASSERT(run->kind == piece->kind && run->lens && run->messages < WSHUB__RUN_MAX);
+    run->lens[run->messages++] = piece->span.len;
+    run->span.len += piece->span.len;
+}
+
+/* The run's piece of a kind but the plain one. */
+static wshub__piece *wshub__run_other(const wshub *hub, wshub_kind kind) {
+    wshub__piece *run = hub->run.others;
+    while (run && run->kind != kind) run = run->next;
+    return run;
+}
+
+/* May the delivery be added to the run that there is? */
+static bool wshub__run_takes(const wshub *hub, const wshub__delivery *delivery) {
+    const wshub__piece *piece, *run;
+    if (!hub->gathered) return false; /* and it is this target's: others end it */
+    if (delivery->plain.encoded != hub->run.plain.encoded) return false;
+    if (delivery->plain.encoded && !wshub__run_joins(&hub->run.plain, &delivery->plain))
+        return false;
+    for (piece = delivery->others; piece; piece = piece->next) {
+        if (!piece->encoded) continue;
+        run = wshub__run_other(hub, piece->kind);
+        if (!run || !wshub__run_joins(run, piece)) return false;
     }
-    wshub__run_out(hub);
+    return true;
+}
+
+/* A run begins with a delivery, whose pieces become the run's. False: out of memory, there is none. */
+static bool wshub__run_begin(wshub *hub, wshub__realm *realm, wshub__group *room,
+                             wshub__delivery *delivery) {
+    wshub__piece *piece;
+    for (piece = delivery->others; piece; piece = piece->next) {
+        if (!piece->lens)
+            piece->lens = (uint32_t *)wshub__mem_new(&hub->mem, WSHUB__RUN_MAX * sizeof(uint32_t));
+        if (!piece->lens) return false;
+        piece->lens[0] = piece->span.len;
+    }
     hub->run.realm = realm;
     hub->run.room = room;
-    hub->run.span = fan->frame;
-    hub->run.span.seg->refs++;
-    hub->run.messages = 1;
+    hub->run.plain = delivery->plain;
+    hub->run.plain.lens = hub->run.lens;
+    hub->run.lens[0] = delivery->plain.span.len;
+    hub->run.others = delivery->others;
+    delivery->others = NULL;
+    if (delivery->plain.encoded) delivery->plain.span.seg->refs++;
     hub->gathered = true;
     return true;
 }
 
-static void wshub__route_room(wshub *hub, wshub__realm *realm, wshub_str name, wshub__fan *fan,
-                              uint32_t except) {
-    wshub__group *room = wshub__group_find(realm, WSHUB__KIND_ROOM, name);
-    if (room) {
-        if (!wshub__run_add(hub, realm, room, fan, except))
-            wshub__route_group(hub, room, fan, except);
-    } else {
-        wshub__client *c =
-            wshub__client_by_id(realm, name); /* an own-id room that holds nobody else
-                                                            */
-        if (c && c->own_room && !wshub__is_gone(c) && c->mark != except)
-            (void)wshub__fan_to(hub, c, fan);
+/* Encodes a delivery for the kinds that its target has. False: for none of them. */
+static bool wshub__run_encode(wshub *hub, wshub__group *room, wshub__delivery *delivery) {
+    uint64_t left, kinds;
+    bool any = false;
+    if (hub->kinds_here <= 1) { /* the usual hub: there is but one kind */
+        hub->run.kinds = 1;
+        return wshub__piece_encode(hub, delivery, &delivery->plain) == WSHUB_OK;
     }
+    kinds = hub->gathered ? hub->run.kinds : wshub__kinds_among(hub, room);
+    for (left = kinds; left; left &= left - 1) {
+        wshub__piece *piece =
+            wshub__delivery_piece(hub, delivery, (wshub_kind)wshub__lowest_bit(left));
+        if (piece && wshub__piece_encode(hub, delivery, piece) == WSHUB_OK) any = true;
+    }
+    hub->run.kinds = kinds;
+    return any;
+}
+
+/* A room, or all, that is sent to without a break: what is encoded is gathered while it lies one behind the
+ * other in the log, and the members are walked once for all of it (wshub__run_end), before anything else
+ * happens to any of them: their queues, their rooms, their end, or somebody who looks.
+ * room NULL: all. False: not this time. */
+static bool wshub__run_add(wshub *hub, wshub__realm *realm, wshub__group *room,
+                           wshub__delivery *delivery, uint32_t except) {
+    const void *target = room ? (const void *)room : (const void *)&realm->oldest;
+    bool again = hub->last_target == target;
+    wshub__piece *piece;
+    hub->last_target = target;
+
+    /* What depends on each receiver, and what ends one, is done at once. */
+    if (!again || (!room && !realm->oldest) || except != WSHUB__NOBODY || delivery->packet ||
+        hub->desc.on_transform_out || hub->desc.require_encryption ||
+        hub->desc.close_on_backpressure)
+        return false;
+    if (!wshub__run_encode(hub, room, delivery))
+        return true; /* as it would end for the first of them */
+    if (!wshub__run_takes(hub, delivery)) {
+        wshub__run_out(hub);
+        return wshub__run_begin(hub, realm, room, delivery);
+    }
+    if (delivery->plain.encoded) wshub__run_extend(&hub->run.plain, &delivery->plain);
+    for (piece = delivery->others; piece; piece = piece->next) {
+        if (piece->encoded) wshub__run_extend(wshub__run_other(hub, piece->kind), piece);
+    }
+    return true;
+}
+
+static void wshub__route_room(wshub *hub, wshub__realm *realm, wshub_str name,
+                              wshub__delivery *delivery, uint32_t except, bool once) {
+    wshub__group *room = wshub__group_find(realm, WSHUB__KIND_ROOM, name);
+    wshub__client *owner;
+    if (room) {
+        if (once || !wshub__run_add(hub, realm, room, delivery, except))
+            wshub__route_group(hub, room, delivery, except, once);
+        return;
+    }
+
+    /* The room that is named like a client and holds nobody else. */
+    owner = wshub__client_by_id(realm, name);
+    if (!owner || !owner->own_room || wshub__is_gone(owner) || owner->mark == except) return;
+    if (once) owner->mark = except;
+    (void)wshub__deliver(hub, owner, delivery);
+}
+
+/* To several rooms, nobody twice: who has heard bears the mark. */
+static void wshub__route_rooms(wshub *hub, wshub__realm *realm, const wshub_dest *dest,
+                               wshub__delivery *delivery, uint32_t except) {
+    size_t i;
+    if (!dest->rooms_count) {
+        wshub__route_room(hub, realm, dest->name, delivery, except, false);
+        return;
+    }
+    for (i = 0; i < dest->rooms_count; i++)
+        wshub__route_room(hub, realm, dest->rooms[i], delivery, except, dest->rooms_count > 1);
+}
+
+static void wshub__route_client(wshub *hub, const wshub__realm *realm, wshub_str id,
+                                wshub__delivery *delivery) {
+    wshub__client *client = wshub__client_by_id(realm, id);
+    if (client && !wshub__is_gone(client) && !wshub__is_clear_refused(hub, client))
+        (void)wshub__deliver(hub, client, delivery);
 }
 
 /* Delivers here, to what dest names in a realm; kind is not RESOLVE. */
 static wshub_err wshub__route(wshub *hub, wshub__realm *realm, const wshub_dest *dest,
-                              wshub__fan *fan) {
+                              wshub__delivery *delivery) {
     uint32_t except = WSHUB__NOBODY;
+    wshub__group *user;
     if (dest->kind == WSHUB_DEST_ALL || dest->kind == WSHUB_DEST_ROOM)
-        except = wshub__exclude(hub, realm, dest->exclude, dest->exclude_count);
+        except = wshub__exclude(hub, realm, dest);
     switch (dest->kind) {
     case WSHUB_DEST_RESOLVE: break; /* never: resolved by wshub_send() */
     case WSHUB_DEST_ALL:
-        if (!wshub__run_add(hub, realm, NULL, fan, except))
-            wshub__route_all(hub, realm, fan, except);
+        if (!wshub__run_add(hub, realm, NULL, delivery, except))
+            wshub__route_all(hub, realm, delivery, except);
         break;
-    case WSHUB_DEST_CLIENT: {
-        wshub__client *c = wshub__client_by_id(realm, dest->name);
-        if (c && !wshub__is_gone(c) && !wshub__is_clear_refused(hub, c))
-            (void)wshub__fan_to(hub, c, fan);
+    case WSHUB_DEST_CLIENT: wshub__route_client(hub, realm, dest->name, delivery); break;
+    case WSHUB_DEST_USER:
+        user = wshub__group_find(realm, WSHUB__KIND_USER, dest->name);
+        if (user) wshub__route_group(hub, user, delivery, WSHUB__NOBODY, false);
         break;
+    case WSHUB_DEST_ROOM: wshub__route_rooms(hub, realm, dest, delivery, except); break;
     }
-    case WSHUB_DEST_USER: {
-        wshub__group *user = wshub__group_find(realm, WSHUB__KIND_USER, dest->name);
-        if (user) wshub__route_group(hub, user, fan, WSHUB__NOBODY);
-        break;
-    }
-    case WSHUB_DEST_ROOM: wshub__route_room(hub, realm, dest->name, fan, except); break;
-    }
-    return fan->failed ? WSHUB_ERR_NOMEM : WSHUB_OK;
+    return delivery->plain.failed == WSHUB_ERR_NOMEM ? WSHUB_ERR_NOMEM : WSHUB_OK;
 }
 
 /* ---- >>auth ----------------------------------------------------------------------------------
@@ -10743,6 +11177,7 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *client, wshub_str
         return err;
     }
 
+    wshub__run_out(hub); /* what was sent before is not its */
     hub->stats.auth_accepted++;
     wshub__client_to(hub, client, WSHUB__CLIENT_AUTHENTICATED);
     client->time = hub->now;
@@ -11003,7 +11438,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask
     err = wshub__auth_finish(hub, c, wshub__user_id(c), server_public_key, salt);
     if (!err) {
         wshub__ask_free(hub, a);
-        c->encrypted = true;
+        wshub__client_wire(hub, c, c->kind, true);
         wshub__auth_connected(hub, c);
     }
     wshub__leave(hub);
@@ -11337,18 +11772,19 @@ WSHUB__COLD static void wshub__bus_dropped(wshub *hub, uint64_t count, const cha
     wshub__log(hub, WSHUB_LOG_BUS_DROPPED, wshub__nobody(), limit, wshub__str(NULL, 0));
 }
 
-/* Publishes what has been delivered here, or was to be (SEND-3): fan is what that has made of it. A
+/* Publishes what has been delivered here, or was to be (SEND-3): delivery is what that has made of it. A
  * message that finds no room is dropped and counted, and no error. Returns OK or NOMEM. */
 static wshub_err wshub__publish(wshub *hub, const wshub_dest *dest, const wshub_msg *msg,
-                                wshub__fan *fan) {
+                                wshub__delivery *delivery) {
     bool up = wshub__uplink_is_up(&hub->uplink);
+    wshub__piece *plain = &delivery->plain;
     uint64_t max = up ? hub->desc.bus_burst_bytes_max : hub->desc.bus_queue_bytes_max, dropped = 0;
     wshub_str frame = wshub__str(NULL, 0);
     wshub__pub *p;
 
     /* Where the bus hands over what is encoded, it is encoded even if nobody here is a receiver. */
-    if (hub->uplink.bus.hand_over && wshub__fan_frame(hub, fan))
-        frame = wshub__str(wshub__seg_bytes(fan->frame.seg) + fan->frame.at, fan->frame.len);
+    if (hub->uplink.bus.hand_over && wshub__piece_encode(hub, delivery, plain) == WSHUB_OK)
+        frame = wshub__str(wshub__seg_bytes(plain->span.seg) + plain->span.at, plain->span.len);
     p = wshub__pub_new(&hub->mem, hub->uplink.words, hub->now, hub->server_id, dest, msg, frame);
     if (!p) return WSHUB_ERR_NOMEM;
 
@@ -11367,19 +11803,20 @@ WSHUB__COLD static void wshub__bus_bad(wshub *hub, const char *why, wshub_str ch
 }
 
 /* Delivers here what another instance has sent (BUS-3). */
-static void wshub__bus_route(wshub *hub, const wshub_dest *dest, wshub__fan *fan) {
-    (void)wshub__route(hub, &hub->first_realm, dest, fan);
-    if (!fan->encoded && !fan->text) hub->stats.bus_discarded++; /* nobody here wanted it */
-    wshub__fan_done(hub, fan);
+static void wshub__bus_route(wshub *hub, const wshub_dest *dest, wshub__delivery *delivery) {
+    (void)wshub__route(hub, &hub->first_realm, dest, delivery);
+    if (!delivery->reached && !delivery->text)
+        hub->stats.bus_discarded++; /* nobody here wanted it */
+    wshub__delivery_done(hub, delivery);
 }
 
 static void wshub__bus_read(wshub *hub, wshub_str channel, wshub_str payload) {
     wshub__letter letter;
-    wshub__fan fan;
+    wshub__delivery delivery;
     switch (hub->uplink.words->read(hub, channel, payload, &letter)) {
     case WSHUB__LETTER_FINE:
-        fan = wshub__fan_make(letter.event, letter.data);
-        wshub__bus_route(hub, &letter.dest, &fan);
+        wshub__delivery_init(&delivery, letter.event, letter.data);
+        wshub__bus_route(hub, &letter.dest, &delivery);
         wshub__mem_free(&hub->mem, letter.block, letter.block_bytes);
         break;
     case WSHUB__LETTER_OWN: hub->stats.bus_self_echo++; break;
@@ -11414,7 +11851,7 @@ static void wshub__bus_received(void *ctx, wshub_str channel, wshub_str payload)
 static void wshub__bus_handed_over(void *ctx, const wshub_bus_handover *message) {
     wshub *hub = (wshub *)ctx;
     wshub__brief brief;
-    wshub__fan fan;
+    wshub__delivery delivery;
     if (hub->destroying) return;
     wshub__enter(hub);
     hub->stats.bus_received++;
@@ -11422,9 +11859,9 @@ static void wshub__bus_handed_over(void *ctx, const wshub_bus_handover *message)
         hub->stats.bus_self_echo++;
     } else {
         wshub__brief_read(message->brief, &brief);
-        fan = wshub__fan_make(brief.event, brief.data);
-        fan.ready = brief.frame;
-        wshub__bus_route(hub, &brief.dest, &fan);
+        wshub__delivery_init(&delivery, brief.event, brief.data);
+        delivery.ready = brief.frame;
+        wshub__bus_route(hub, &brief.dest, &delivery);
     }
     wshub__leave(hub);
 }
@@ -11764,7 +12201,7 @@ WSHUB_API wshub_err wshub_client_encrypt(wshub *hub, wshub_client client) {
     wshub__client *found = wshub__client_get(hub, client);
     if (!found) return WSHUB_ERR_STALE;
     if (found->state != WSHUB_CLIENT_AUTHENTICATED) return WSHUB_ERR_STATE;
-    found->encrypted = true;
+    wshub__client_wire(hub, found, found->kind, true);
     return WSHUB_OK;
 }
 
@@ -11978,17 +12415,17 @@ WSHUB__COLD WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter,
 
 /* Routes to one kind of destination, from a public door. */
 static wshub_err wshub__send_local(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
-    wshub__fan fan;
+    wshub__delivery delivery;
     wshub_err err;
     wshub__enter(hub);
-    fan = wshub__fan_make(msg->event, msg->data);
-    err = wshub__route(hub, &hub->first_realm, dest, &fan);
-    wshub__fan_done(hub, &fan);
+    wshub__delivery_init(&delivery, msg->event, msg->data);
+    err = wshub__route(hub, &hub->first_realm, dest, &delivery);
+    wshub__delivery_done(hub, &delivery);
     wshub__leave(hub);
     return err;
 }
 
-static wshub_err wshub__client_send(wshub *hub, wshub_client client, wshub__fan *fan) {
+static wshub_err wshub__client_send(wshub *hub, wshub_client client, wshub__delivery *delivery) {
     wshub__client *c = wshub__client_get(hub, client);
     wshub_err err;
     if (!c) return WSHUB_ERR_STALE;
@@ -11997,30 +12434,31 @@ static wshub_err wshub__client_send(wshub *hub, wshub_client client, wshub__fan 
         wshub__client_log(hub, WSHUB_LOG_CLEAR_REFUSED, c, "", wshub__str(NULL, 0));
         err = WSHUB_ERR_CLEAR;
     } else {
-        err = wshub__fan_to(hub, c, fan);
+        err = wshub__deliver(hub, c, delivery);
     }
-    wshub__fan_done(hub, fan);
+    wshub__delivery_done(hub, delivery);
     wshub__leave(hub);
     return err;
 }
 
 WSHUB_API wshub_err wshub_client_send(wshub *hub, wshub_client client, const wshub_msg *msg) {
-    wshub__fan fan;
+    wshub__delivery delivery;
     wshub_err err = wshub__msg_check(hub, msg);
     if (err) return err;
-    fan = wshub__fan_make(msg->event, msg->data);
-    return wshub__client_send(hub, client, &fan);
+    wshub__delivery_init(&delivery, msg->event, msg->data);
+    return wshub__client_send(hub, client, &delivery);
 }
 
 WSHUB_API wshub_err wshub_client_send_binary(wshub *hub, wshub_client client, const uint8_t *bytes,
                                              size_t count) {
-    wshub__fan fan = wshub__fan_make(wshub__str(NULL, 0), wshub__str(NULL, 0));
+    wshub__delivery delivery;
     static const uint8_t nothing = 0;
+    wshub__delivery_init(&delivery, wshub__str(NULL, 0), wshub__str(NULL, 0));
     if (count && !bytes) return WSHUB_ERR_PARAM;
     if (count > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
-    fan.binary = bytes ? bytes : &nothing;
-    fan.binary_len = count;
-    return wshub__client_send(hub, client, &fan);
+    delivery.binary = bytes ? bytes : &nothing;
+    delivery.binary_len = count;
+    return wshub__client_send(hub, client, &delivery);
 }
 
 static wshub_err wshub__send_kind(wshub *hub, wshub_dest_kind kind, wshub_str name,
@@ -12028,6 +12466,7 @@ static wshub_err wshub__send_kind(wshub *hub, wshub_dest_kind kind, wshub_str na
                                   size_t exclude_count) {
     wshub_dest dest;
     wshub_err err = wshub__msg_check(hub, msg);
+    memset(&dest, 0, sizeof dest);
     if (err) return err;
     if ((exclude_count && !exclude) || (name.len && !wshub__name_ok(name))) return WSHUB_ERR_PARAM;
     dest.kind = kind;
@@ -12052,34 +12491,97 @@ WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub
     return wshub__send_kind(hub, WSHUB_DEST_ALL, wshub__str(NULL, 0), msg, exclude, exclude_count);
 }
 
-WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
-    wshub_dest d;
-    wshub__realm *realm;
-    wshub__fan fan;
-    wshub_err err, published = WSHUB_OK;
-    memset(&d, 0, sizeof d);
-    if (dest) d = *dest;
-    err = wshub__msg_check(hub, msg);
-    if (err) return err;
-    if (!msg->event.len || !msg->data.ptr || wshub__dest_check(&d))
-        return WSHUB_ERR_PARAM; /* SEND-3 */
-    if (hub->phase == WSHUB__DOWN) return WSHUB_ERR_CLOSED;
-    realm = wshub__realm_get(hub, d.realm);
-    if (!realm) return WSHUB_ERR_STALE;
+/* What dest means: a name alone is a client's id, or else a room; none is everybody. */
+static wshub_dest wshub__dest_resolve(const wshub__realm *realm, const wshub_dest *dest) {
+    wshub_dest out;
+    wshub__client *client;
+    memset(&out, 0, sizeof out);
+    if (dest) out = *dest;
+    if (out.kind != WSHUB_DEST_RESOLVE) return out;
+    client = out.name.len ? wshub__client_by_id(realm, out.name) : NULL;
+    out.kind = !out.name.len                       ? WSHUB_DEST_ALL
+               : client && !wshub__is_gone(client) ? WSHUB_DEST_CLIENT
+                                                   : WSHUB_DEST_ROOM;
+    return out;
+}
 
-    if (d.kind == WSHUB_DEST_RESOLVE) {
-        wshub__client *c = d.name.len ? wshub__client_by_id(realm, d.name) : NULL;
-        d.kind = !d.name.len               ? WSHUB_DEST_ALL
-                 : c && !wshub__is_gone(c) ? WSHUB_DEST_CLIENT
-                                           : WSHUB_DEST_ROOM;
+/* Delivers here, in one call from outside. Ends the delivery. */
+static wshub_err wshub__send_out(wshub *hub, const wshub_dest *dest, wshub__delivery *delivery) {
+    wshub__realm *realm = &hub->first_realm;
+    wshub_dest to;
+    wshub_err err;
+    if (dest && wshub__dest_check(dest)) return WSHUB_ERR_PARAM;
+    if (dest) realm = wshub__realm_get(hub, dest->realm);
+    if (!realm) return WSHUB_ERR_STALE;
+    to = wshub__dest_resolve(realm, dest);
+    wshub__enter(hub);
+    err = wshub__route(hub, realm, &to, delivery);
+    wshub__delivery_done(hub, delivery);
+    wshub__leave(hub);
+    return err;
+}
+
+WSHUB_API wshub_err wshub_send_here(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
+    wshub__delivery delivery;
+    wshub_err err = wshub__msg_check(hub, msg);
+    if (err) return err;
+    wshub__delivery_init(&delivery, msg->event, msg->data);
+    return wshub__send_out(hub, dest, &delivery);
+}
+
+static wshub_err wshub__packet_check(const wshub *hub, const wshub_packet *packet) {
+    size_t i;
+    if (!packet || !wshub__name_ok(packet->event)) return WSHUB_ERR_PARAM;
+    if ((packet->args_count && !packet->args) ||
+        (packet->attachments_count && !packet->attachments))
+        return WSHUB_ERR_PARAM;
+    for (i = 0; i < packet->args_count; i++) {
+        if (!packet->args[i].ptr) return WSHUB_ERR_PARAM;
+        if (packet->args[i].len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
+        if (!packet->args_are_json && !wshub__data_ok(packet->args[i], hub->desc.json_depth_max))
+            return WSHUB_ERR_JSON;
     }
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_packet_send_here(wshub *hub, const wshub_dest *dest,
+                                           const wshub_packet *packet) {
+    wshub__delivery delivery;
+    wshub_err err = wshub__packet_check(hub, packet);
+    if (err) return err;
+    wshub__delivery_init_packet(&delivery, packet);
+    return wshub__send_out(hub, dest, &delivery);
+}
+
+WSHUB_API wshub_err wshub_client_send_packet(wshub *hub, wshub_client client,
+                                             const wshub_packet *packet) {
+    wshub__delivery delivery;
+    wshub_err err = wshub__packet_check(hub, packet);
+    if (err) return err;
+    wshub__delivery_init_packet(&delivery, packet);
+    return wshub__client_send(hub, client, &delivery);
+}
+
+WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
+    wshub__realm *realm = &hub->first_realm;
+    wshub_dest to;
+    wshub__delivery delivery;
+    wshub_err err = wshub__msg_check(hub, msg), published = WSHUB_OK;
+    if (err) return err;
+    if (!msg->event.len || !msg->data.ptr || (dest && wshub__dest_check(dest)))
+        return WSHUB_ERR_PARAM; /* SEND-3 */
+    if (dest && (dest->rooms_count || dest->except_rooms_count)) return WSHUB_ERR_PARAM;
+    if (hub->phase == WSHUB__DOWN) return WSHUB_ERR_CLOSED;
+    if (dest) realm = wshub__realm_get(hub, dest->realm);
+    if (!realm) return WSHUB_ERR_STALE;
+    to = wshub__dest_resolve(realm, dest);
 
     wshub__enter(hub);
-    fan = wshub__fan_make(msg->event, msg->data);
-    err = wshub__route(hub, realm, &d, &fan);
+    wshub__delivery_init(&delivery, msg->event, msg->data);
+    err = wshub__route(hub, realm, &to, &delivery);
     if (wshub__uplink_is_there(&hub->uplink) && realm == &hub->first_realm)
-        published = wshub__publish(hub, &d, msg, &fan);
-    wshub__fan_done(hub, &fan);
+        published = wshub__publish(hub, &to, msg, &delivery);
+    wshub__delivery_done(hub, &delivery);
     wshub__leave(hub);
     return err ? err : published;
 }
@@ -12127,6 +12629,28 @@ static wshub_heard wshub__heard(wshub *hub, wshub__client *client, size_t bytes)
         heard.state = wshub__heard_early(hub, client, bytes);
     }
     return heard;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_kind_add(wshub *hub, const wshub_kind_desc *desc,
+                                               wshub_kind *out_kind) {
+    if (!desc || !desc->encode || !desc->name || !out_kind) return WSHUB_ERR_PARAM;
+    if (hub->kinds_count == WSHUB_KINDS_MAX) return WSHUB_ERR_LIMIT;
+    hub->kinds[hub->kinds_count].desc = *desc;
+    *out_kind = (wshub_kind)hub->kinds_count++;
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_client_set_kind(wshub *hub, wshub_client client, wshub_kind kind) {
+    wshub__client *found = wshub__client_get(hub, client);
+    if (!found) return WSHUB_ERR_STALE;
+    if (kind >= hub->kinds_count) return WSHUB_ERR_PARAM;
+    wshub__client_wire(hub, found, kind, found->encrypted);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_kind wshub_client_kind(const wshub *hub, wshub_client client) {
+    const wshub__client *found = wshub__client_get(hub, client);
+    return found ? found->kind : 0;
 }
 
 WSHUB_API wshub_heard wshub_conn_heard(wshub *hub, wshub_conn conn, size_t bytes) {
@@ -12230,16 +12754,16 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_tell(wshub *hub, wshub_client clien
                                                   const wshub_msg *msg) {
     wshub__client *found = wshub__client_get(hub, client);
     wshub_err err;
-    wshub__fan fan;
+    wshub__delivery delivery;
     if (!found) return WSHUB_ERR_STALE;
     err = wshub__msg_check(hub, msg);
     if (err) return err;
     if (found->state != WSHUB_CLIENT_AUTHENTICATED && wshub__conn_at(hub, found->conn)->pressured)
         return WSHUB_ERR_DROPPED;
     wshub__enter(hub);
-    fan = wshub__fan_make(msg->event, msg->data);
-    err = wshub__fan_to(hub, found, &fan);
-    wshub__fan_done(hub, &fan);
+    wshub__delivery_init(&delivery, msg->event, msg->data);
+    err = wshub__deliver(hub, found, &delivery);
+    wshub__delivery_done(hub, &delivery);
     wshub__leave(hub);
     return err;
 }
@@ -12248,13 +12772,16 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_welcome(wshub *hub, wshub_client cl
                                                      const wshub_msg *msg) {
     wshub__client *found = wshub__client_get(hub, client);
     wshub__conn *conn;
-    wshub__fan fan;
+    wshub__delivery delivery;
+    wshub__piece *piece;
     bool ok;
     if (!found) return WSHUB_ERR_STALE;
     conn = wshub__conn_at(hub, found->conn);
-    fan = wshub__fan_make(msg->event, msg->data);
-    ok = wshub__fan_frame(hub, &fan) && wshub__queue_push(hub, conn, fan.frame);
-    wshub__fan_release(hub, &fan);
+    wshub__delivery_init(&delivery, msg->event, msg->data);
+    piece = wshub__delivery_piece(hub, &delivery, found->kind);
+    ok = piece && wshub__piece_encode(hub, &delivery, piece) == WSHUB_OK &&
+         wshub__queue_push(hub, conn, piece->span);
+    wshub__delivery_release(hub, &delivery);
     if (ok) hub->stats.messages_out++;
     return ok ? WSHUB_OK : WSHUB_ERR_NOMEM;
 }
@@ -12887,53 +13414,68 @@ static void wshub__json_message(wshub *hub, wshub_conn conn, uint8_t *bytes, siz
     }
 }
 
-/* `{"event":…,"data":…}` in one text frame of the log, nothing between the tokens. */
-static bool wshub__json_encode(wshub *hub, wshub__fan *fan) {
-    static const char open[] = "{\"event\":", mid[] = ",\"data\":";
-    size_t quoted = 0, n, head;
-    wshub_frame f;
-    wshub__seg *s;
-    uint8_t *to, *p;
-    memset(&f, 0, sizeof f);
-    f.fin = true;
-    if (fan->binary) {
-        f.opcode = 2;
-        n = fan->binary_len;
-    } else {
-        f.opcode = 1;
-        quoted = wshub_json_quoted_len(fan->event);
-        n = sizeof open - 1 + quoted + 1 + (fan->data.ptr ? sizeof mid - 1 + fan->data.len : 0);
-    }
-    f.payload_bytes = n;
-    s = wshub__log_room(hub, n + 14);
-    if (!s) return false;
-    to = wshub__log_end(s);
-    head = wshub_frame_write(&f, to);
-    p = to + head;
-    if (fan->binary) {
-        memcpy(p, fan->binary, n);
-    } else {
-        memcpy(p, open, sizeof open - 1);
-        p += sizeof open - 1;
-        if (quoted == fan->event.len + 2) {
-            *p++ = '"';
-            if (fan->event.len) memcpy(p, fan->event.ptr, fan->event.len);
-            p += fan->event.len;
-            *p++ = '"';
-        } else {
-            p += wshub_json_quote(fan->event, (char *)p, quoted);
-        }
-        if (fan->data.ptr) {
-            memcpy(p, mid, sizeof mid - 1);
-            p += sizeof mid - 1;
-            memcpy(p, fan->data.ptr, fan->data.len);
-            p += fan->data.len;
-        }
-        *p = '}';
-    }
-    fan->frame = wshub__log_commit(s, head + n);
-    return true;
+/* Writes a whole frame with n bytes of payload, but for the payload. Returns where that goes; NULL: out of
+ * memory. */
+static uint8_t *wshub__json_frame(wshub_writer *out, uint8_t opcode, size_t n) {
+    uint8_t *to = wshub_writer_room(out, n + 14); /* the longest head */
+    wshub_frame frame;
+    size_t head_bytes;
+    if (!to) return NULL;
+    memset(&frame, 0, sizeof frame);
+    frame.fin = true;
+    frame.opcode = opcode;
+    frame.payload_bytes = n;
+    head_bytes = wshub_frame_write(&frame, to);
+    wshub_writer_commit(out, head_bytes + n);
+    return to + head_bytes;
 }
+
+/* `{"event":...,"data":...}` in one text frame, nothing between the tokens; or bytes in a binary one. */
+static wshub_err wshub__json_encode(wshub *hub, wshub_kind kind, const wshub_packet *packet,
+                                    wshub_writer *out, void *user) {
+    static const char open[] = "{\"event\":", mid[] = ",\"data\":";
+    wshub_str data;
+    size_t quoted, n;
+    uint8_t *to;
+    (void)hub;
+    (void)kind;
+    (void)user;
+    if (packet->args_count > 1 || packet->id.ptr ||
+        (packet->event.ptr && packet->attachments_count))
+        return WSHUB_ERR_PARAM;
+    data = packet->args_count ? packet->args[0] : wshub__str(NULL, 0);
+    if (!packet->event.ptr) {
+        to = wshub__json_frame(out, 2, packet->attachments[0].len);
+        if (!to) return WSHUB_ERR_NOMEM;
+        if (packet->attachments[0].len)
+            memcpy(to, packet->attachments[0].ptr, packet->attachments[0].len);
+        return WSHUB_OK;
+    }
+
+    quoted = wshub_json_quoted_len(packet->event);
+    n = sizeof open - 1 + quoted + 1 + (data.ptr ? sizeof mid - 1 + data.len : 0);
+    to = wshub__json_frame(out, 1, n);
+    if (!to) return WSHUB_ERR_NOMEM;
+    memcpy(to, open, sizeof open - 1);
+    to += sizeof open - 1;
+    if (quoted == packet->event.len + 2) {
+        *to++ = '"';
+        if (packet->event.len) memcpy(to, packet->event.ptr, packet->event.len);
+        to += packet->event.len;
+        *to++ = '"';
+    } else {
+        to += wshub_json_quote(packet->event, (char *)to, quoted);
+    }
+    if (data.ptr) {
+        memcpy(to, mid, sizeof mid - 1);
+        memcpy(to + sizeof mid - 1, data.ptr, data.len);
+        to += sizeof mid - 1 + data.len;
+    }
+    *to = '}';
+    return WSHUB_OK;
+}
+
+static const wshub_kind_desc wshub__json_kind = {wshub__json_encode, "json", NULL};
 
 static void wshub__json_table(wshub_dialect *out_table) {
     memset(out_table, 0, sizeof *out_table);
@@ -13534,6 +14076,17 @@ static bool wshub__unsettled(const wshub *hub) {
            hub->dirty_lo < hub->dirty_hi;
 }
 
+/* Logs of kinds that nobody is owed anything of. */
+WSHUB__COLD static void wshub__wires_give_back(wshub *hub) {
+    uint32_t kind;
+    for (kind = 1; kind < hub->kinds_count; kind++) {
+        wshub__wire *wire = &hub->kinds[kind];
+        if (!wire->log || wire->log->refs > 1) continue;
+        wshub__seg_unref(hub, wire->log);
+        wire->log = NULL;
+    }
+}
+
 /* Memory of the most streams, clients, names, questions and timers there ever were is given back
  * when few are left: looked after once a second, between turns, when nobody holds a place in any of
  * it. */
@@ -13551,6 +14104,7 @@ WSHUB__COLD static void wshub__give_back(wshub *hub) {
     wshub__index_give_back(m, &hub->channels);
     for (realm = wshub__realm_next(hub, NULL); realm; realm = wshub__realm_next(hub, realm))
         wshub__realm_give_back(m, realm);
+    wshub__wires_give_back(hub);
     if (end > 8 * WSHUB__PAGE && hub->conns_live <= end / 8 && !hub->notes_head &&
         !hub->resume_head) {
         const wshub__conn *c;
@@ -13607,6 +14161,21 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
     return result;
 }
 
+/* The logs of all kinds, and what deliveries were written with. */
+WSHUB__COLD static void wshub__wires_free(wshub *hub) {
+    uint32_t kind;
+    for (kind = 1; kind < hub->kinds_count; kind++) {
+        if (hub->kinds[kind].log) wshub__seg_unref(hub, hub->kinds[kind].log);
+    }
+    wshub__seg_unref(hub, hub->log);
+    while (hub->pieces) {
+        wshub__piece *piece = hub->pieces;
+        hub->pieces = piece->next;
+        wshub__mem_free(&hub->mem, piece->lens, WSHUB__RUN_MAX * sizeof(uint32_t));
+        wshub__mem_free(&hub->mem, piece, sizeof *piece);
+    }
+}
+
 /* All clients of a hub end, realm by realm, the oldest first. */
 WSHUB__COLD static void wshub__end_all(wshub *hub) {
     const wshub__realm *realm = NULL;
@@ -13641,7 +14210,7 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     while ((c = wshub__conn_next_open(hub, &at)) != NULL) wshub__conn_free(hub, c);
     wshub__subs_clear(hub);
     wshub__buf_done(&m, &hub->drain_reason);
-    wshub__seg_unref(hub, hub->log);
+    wshub__wires_free(hub);
     WSHUB_ASSERT(!hub->segs && !hub->rooms_live && !hub->users_live && !hub->own_rooms);
     WSHUB_ASSERT(!hub->clients.live && !hub->channels.count);
 
@@ -14155,7 +14724,8 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     wshub__json_table(&hub->dialects[0].table);
     hub->dialects_count = 1;
     hub->above = &wshub__hub_above;
-    hub->encode = wshub__json_encode;
+    hub->kinds[0].desc = wshub__json_kind;
+    hub->kinds_count = 1;
     hub->dirty_lo = UINT32_MAX;
     wshub__pool_init(&hub->conns, sizeof(wshub__conn), 0);
     hub->self = hub;
@@ -14183,6 +14753,7 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     hub->json.desc.user = hub->desc.user;
     hub->json.desc.on_head = wshub__upgrade;
     wshub__mount_put(hub, &hub->json);
+    hub->log->is_log = 1;
     hub->now = 1; /* 0 is never, among deadlines */
     hub->io_now = hub->io.now_ms(hub->io.ctx);
     memset(&owner, 0, sizeof owner);
@@ -14442,7 +15013,7 @@ WSHUB__COLD static const char *wshub__check_conns(const wshub *hub, wshub__censu
 /* The log's segments; behind wshub__check_conns(), as queues hold them. */
 WSHUB__COLD static const char *wshub__check_log(const wshub *hub, const wshub__census *census) {
     uint64_t held = 0, cap = 0, lagging = 0;
-    uint32_t refs = 0;
+    uint32_t refs = 0, logs = 1, kind;
     const wshub__seg *seg;
     for (seg = hub->segs; seg; seg = seg->next) {
         refs += seg->refs;
@@ -14450,9 +15021,10 @@ WSHUB__COLD static const char *wshub__check_log(const wshub *hub, const wshub__c
         cap += seg->cap;
         lagging += seg->lags ? seg->cap : 0;
         if (seg->used > seg->cap) return "a segment's bytes";
-        if (seg == hub->log && seg->cap != WSHUB__SEG_BYTES) return "the log's size";
+        if (seg->is_log && seg->cap != WSHUB__SEG_BYTES) return "the log's size";
     }
-    if (refs != census->spans + 1 || held != census->queued || cap != hub->stats.segment_bytes ||
+    for (kind = 0; kind < hub->kinds_count; kind++) logs += hub->kinds[kind].log != NULL;
+    if (refs != census->spans + logs || held != census->queued || cap != hub->stats.segment_bytes ||
         lagging != hub->stats.lagging_bytes)
         return "the segments";
     return NULL;

@@ -114,7 +114,7 @@ int main(int argc, char **argv) {
     const char *url = NULL, *words[4];
     char *input = NULL;
     wshub_str exclude[256];
-    wshub_dest dest;
+    wshub_dest dest = {0};
     wshub_msg msg;
     long timeout_ms = 5000;
     size_t count = 0, excluded = 0, at = 0, i;

@@ -52,7 +52,7 @@ UNUSED static void pair_stop(pair *p) {
 
 UNUSED static wshub_err send_to(wshub *hub, wshub_dest_kind kind, const char *name,
                                 const char *data) {
-    wshub_dest d;
+    wshub_dest d = {0};
     wshub_msg m = msg("m", data);
     memset(&d, 0, sizeof d);
     d.kind = kind;

@@ -453,7 +453,7 @@ static wshub_err call_echo(fixture_call *c) {
 }
 static wshub_err call_send(fixture_call *c) {
     wshub_msg m = call_msg(c, "topic");
-    wshub_dest dest;
+    wshub_dest dest = {0};
     memset(&dest, 0, sizeof dest);
     dest.name = call_field(c, "destination");
     (void)wshub_send(c->hub, &dest, &m);

@@ -24,7 +24,7 @@ static const char *fixture_emit(wshub_emitter *em, wshub_str line) {
     wshub_str *ids = (wshub_str *)malloc((line.len / 2 + 1) * sizeof *ids), to, item,
               list = wshub_json_get(line, "exclude");
     const char *why = NULL;
-    wshub_dest dest;
+    wshub_dest dest = {0};
     wshub_msg msg;
     wshub_iter it = {0, 0};
     wshub_err err;

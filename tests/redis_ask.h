@@ -137,7 +137,7 @@ UNUSED static void ask_a_real_redis(wshub *hub, void (*step)(void *ctx), void *c
     size_t i, count = sizeof cases / sizeof *cases;
     int steps;
     wshub_msg m;
-    wshub_dest d;
+    wshub_dest d = {0};
     memset(&got, 0, sizeof got);
     memset(&m, 0, sizeof m);
     memset(&d, 0, sizeof d);

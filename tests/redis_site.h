@@ -84,7 +84,7 @@ UNUSED static void site_stop(site *s) {
 
 UNUSED static void site_send(site *s, const char *room, const char *data) {
     wshub_msg m = msg("m", data);
-    wshub_dest d;
+    wshub_dest d = {0};
     memset(&d, 0, sizeof d);
     d.kind = *room ? WSHUB_DEST_ROOM : WSHUB_DEST_ALL;
     d.name = wshub_str_z(room);

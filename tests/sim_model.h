@@ -229,7 +229,7 @@ static size_t data_put(char *data, uint32_t number, size_t size) { /* [number,"a
 /* One send of some kind from a hub, or from the emitter (hub NULL). local: on this hub alone. */
 static void send_some(hub_site *s, bool local) {
     static char data[LARGE + 64];
-    wshub_dest d;
+    wshub_dest d = {0};
     wshub_msg m;
     client *x = rnd(3) == 0 ? some_client() : NULL, *to;
     wshub_str ex;

@@ -12,7 +12,7 @@ TEST(two_hubs_reach_each_others_clients_rooms_and_users) { /* SEND-3, SEND-4, BU
         char ia[37], ib[37];
         wshub_conn a, b;
         wshub_str ex;
-        wshub_dest d;
+        wshub_dest d = {0};
         wshub_msg m = msg("m", "9");
         pair_start(&p, exact);
         a = world_client(&p.a, "ua", ia);
@@ -167,7 +167,7 @@ TEST(envelopes_read_as_the_reference_writes_them) {
         wshub_emitter_create(&(wshub_emitter_desc){.bus = &eb, .bus_queue_bytes_max = 300}, &em),
         WSHUB_OK);
     for (i = 0; i < sizeof cases / sizeof *cases; i++) {
-        wshub_dest d;
+        wshub_dest d = {0};
         wshub_msg m = msg("m", cases[i].data);
         wshub_str x = wshub_str_z(cases[i].exclude);
         memset(&d, 0, sizeof d);
@@ -347,7 +347,7 @@ TEST(what_a_hub_hears_from_another_is_what_was_said_whoever_is_excluded) { /* SE
     for (e = 0; e < 4; e++) {
         /* 0, 1, 11, 21, 31, 41: over 32 there is no brief */
         for (n = 0; n <= 41; n += n ? 10 : 1) {
-            wshub_dest d;
+            wshub_dest d = {0};
             wshub_msg m = msg(events[e], datas[e]);
             char want[200];
             size_t len;
@@ -589,7 +589,7 @@ TEST(what_a_bus_may_bring) { /* BUS-3; limits of the outbox */
     wshub_bus_local *local;
     wshub_bus bus;
     wshub_conn c;
-    wshub_dest to;
+    wshub_dest to = {0};
     char id[37];
     static char big[3000];
     wshub_msg m = msg("e", "1"), huge;
@@ -626,10 +626,11 @@ TEST(what_a_bus_may_bring) { /* BUS-3; limits of the outbox */
     EXPECT(stats(&w).bus_queued_bytes > 0);
     w.fail_at = 1;
     {
-        wshub__fan fan = wshub__fan_make(m.event, m.data);
+        wshub__delivery fan;
+        wshub__delivery_init(&fan, m.event, m.data);
         EXPECT_INT(wshub__publish(w.hub, &(wshub_dest){.kind = WSHUB_DEST_ALL}, &m, &fan),
                    WSHUB_ERR_NOMEM);
-        wshub__fan_done(w.hub, &fan);
+        wshub__delivery_done(w.hub, &fan);
     }
     w.fail_at = 0;
     world_stop(&w);

@@ -359,7 +359,7 @@ TEST(any_bus_of_one_process_may_hand_over_what_is_encoded) {
         wshub_conn c, excluded;
         char id[37];
         wshub_str out;
-        wshub_dest d;
+        wshub_dest d = {0};
         wshub_msg m = msg("e", "{\"n\":[1,\"\\u0000\"]}");
         memset(&both, 0, sizeof both);
         (void)hand_bus(&both.a);

@@ -43,7 +43,7 @@ static void nothing_timer(wshub *hub, void *arg) {
 static void call(wshub *hub, int n, const char *id) {
     wshub_client c = {0}, o;
     wshub_msg m = msg("e", "1");
-    wshub_dest d;
+    wshub_dest d = {0};
     wshub_str s = wshub_str_z("room"), v;
     wshub_iter it = {0, 0};
     wshub_stats st;

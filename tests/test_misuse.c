@@ -13,7 +13,7 @@ TEST(arguments_that_are_refused) {
     wshub_conn conn, other;
     wshub_msg ok = msg("e", "1"), bad = msg("e", "1");
     wshub_str room, x[2];
-    wshub_dest to;
+    wshub_dest to = {0};
     wshub_iter it;
     wshub_ask ask;
     wshub_client found;

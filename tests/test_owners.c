@@ -804,7 +804,7 @@ TEST(a_bus_that_was_given_is_left_in_any_case) {
     EXPECT_INT(wshub_emitter_create(&ed, &em), WSHUB_OK);
     {
         wshub_msg m = msg("e", "1"), bad = msg("e", "{"), none_at_all = msg("e", "1");
-        wshub_dest to;
+        wshub_dest to = {0};
         wshub_str x[2];
         none_at_all.event = nul();
         x[0] = S("id");

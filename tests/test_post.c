@@ -7,7 +7,7 @@ TEST(posts_are_checked_at_the_door) {
     world w;
     wshub_ask ask = {UINT64_C(1) << 32};
     wshub_client c = {UINT64_C(1) << 32};
-    wshub_dest to;
+    wshub_dest to = {0};
     wshub_identity who;
     wshub_msg m = msg("e", no_json);
     wshub_str names[2], many[3];
@@ -82,7 +82,7 @@ TEST(posts_that_are_refused) {
     wshub_client c;
     wshub_conn conn;
     wshub_msg ok = msg("e", "1"), bad = msg("e", "1");
-    wshub_dest to;
+    wshub_dest to = {0};
     wshub_ask ask = {0};
     memset(&to, 0, sizeof to);
     world_start(&w, DESC(.on_authenticate = accept_all, .post_bytes_max = 1000), FAKE(0));

@@ -38,7 +38,7 @@ static void meddle(wshub *hub) { /* what an application does, wherever it stands
     wshub_client c = anyone(hub);
     wshub_str room = wshub_str_z(rooms[rnd(4)]), id = wshub_client_id(hub, c);
     wshub_msg m = msg("m", "{\"x\":[1,2,3]}");
-    wshub_dest d;
+    wshub_dest d = {0};
     wshub_identity who;
     wshub_reply r;
     memset(&d, 0, sizeof d);

@@ -184,7 +184,7 @@ static bool node_up(const node *n) {
 static void node_number(node *from, long value) {
     char text[24];
     wshub_msg m;
-    wshub_dest d;
+    wshub_dest d = {0};
     memset(&m, 0, sizeof m);
     memset(&d, 0, sizeof d);
     (void)snprintf(text, sizeof text, "%ld", value);

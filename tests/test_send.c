@@ -68,7 +68,7 @@ TEST(senders_are_told_what_is_wrong) {
     char id[37];
     wshub_msg m = msg("m", "1"), bad = msg("m", "{"), noevent = msg("m", "1"),
               nodata = msg("m", "1"), badevent = msg("\xFF", "1");
-    wshub_dest d;
+    wshub_dest d = {0};
     world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
     (void)world_client(&w, NULL, id);
     noevent.event.ptr = NULL;

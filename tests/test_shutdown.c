@@ -98,7 +98,7 @@ static wshub_err in_a_turn(wshub *hub, wshub_client c, const wshub_event *e, voi
     world *w = (world *)user;
     wshub_client first = world_handle(w, first_id), found;
     wshub_msg m = msg("late", "1");
-    wshub_dest to;
+    wshub_dest to = {0};
     wshub_iter it;
     wshub_str room;
     int rooms = 0;

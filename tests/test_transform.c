@@ -283,7 +283,7 @@ TEST(nothing_goes_in_clear_while_keys_are_being_agreed) { /* AUTH-6, SEND-2 */
     wshub_client h;
     wshub_iter it = {0, 0};
     wshub_msg m = msg("m", "1");
-    wshub_dest to;
+    wshub_dest to = {0};
     world_start(
         &w,
         DESC(.on_authenticate = accept_all, .require_encryption = true, .on_handshake = handshake),

@@ -103,7 +103,7 @@ static uint64_t slowest(void) {
 }
 static void *work(void *arg) {
     core *c = (core *)arg;
-    wshub_dest to;
+    wshub_dest to = {0};
     wshub_msg m;
     wshub_stats s;
     uint64_t said = 0, all = turns * burst * (count - 1), drain;

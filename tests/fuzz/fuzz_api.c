@@ -103,7 +103,7 @@ static size_t list(void) {
     return n;
 }
 static wshub_dest dest(void) {
-    wshub_dest d;
+    wshub_dest d = {0};
     d.kind = (wshub_dest_kind)pick(6);
     d.name = name();
     d.exclude_count = list();
@@ -314,7 +314,7 @@ static void act(wshub *hub) {
     wshub_ask ask = asks[pick(16)];
     wshub_str s = name(), v;
     wshub_msg m = message();
-    wshub_dest d;
+    wshub_dest d = {0};
     wshub_iter it;
     wshub_identity who;
     wshub_reply r;
