@@ -9553,18 +9553,21 @@ static void wshub__group_free(wshub *hub, wshub__group *g) {
     wshub__group_end(hub, g);
 }
 
-/* Makes sure that a group has room for one member more; the first lies in the group itself. False:
- * out of memory, nothing changed. */
-static bool wshub__group_room(wshub *hub, wshub__group *g) {
-    bool here = !g->cap;
+/* Room for more members than there are; the first lay in the group itself. False: out of memory,
+ * nothing changed. */
+WSHUB__COLD static bool wshub__group_grow(wshub *hub, wshub__group *g) {
     wshub__member one = *wshub__members(g);
-    void *many = here ? NULL : g->at.many;
-    if (g->count < (here ? 1 : g->cap)) return true;
-
+    void *many = g->cap ? g->at.many : NULL;
+    bool here = !g->cap;
     if (!wshub__mem_grow(&hub->mem, &many, &g->cap, g->count + 1, sizeof one)) return false;
     if (here) *(wshub__member *)many = one;
     g->at.many = (wshub__member *)many;
     return true;
+}
+
+/* Makes sure that a group has room for one member more. False: out of memory, nothing changed. */
+static bool wshub__group_room(wshub *hub, wshub__group *g) {
+    return g->count < (g->cap ? g->cap : 1) || wshub__group_grow(hub, g);
 }
 
 /* Adds a member; there is room. Returns its position. place: of the room in the client's list; not
