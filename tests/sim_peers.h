@@ -116,8 +116,21 @@ static wshub_err on_connected(wshub *hub, wshub_client c, void *user) {
     maybe_meddle((hub_site *)user);
     return WSHUB_OK;
 }
+/* BYE-1: who is about to leave is in its rooms; its on_disconnected comes next */
+static wshub_client leaving;
+static void on_disconnecting(wshub *hub, const wshub_gone *g, void *user) {
+    wshub_iter it = {0, 0};
+    wshub_str room;
+    (void)user;
+    EXPECT(!leaving.id);
+    leaving = g->client;
+    while (wshub_client_each_room(hub, g->client, &it, &room)) {
+        EXPECT(wshub_client_in_room(hub, g->client, room));
+    }
+}
 static void on_disconnected(wshub *hub, const wshub_gone *g, void *user) {
-    (void)hub;
+    EXPECT(g->client.id == leaving.id && !wshub_client_id(hub, g->client).ptr);
+    leaving.id = 0;
     EXPECT(g->id.len == 36);
     maybe_meddle((hub_site *)user);
 }
@@ -195,6 +208,7 @@ static void hub_start(hub_site *s, uint64_t seed) {
     d.on_join = on_join;
     d.on_message = on_message;
     d.on_connected = on_connected;
+    d.on_disconnecting = on_disconnecting;
     d.on_disconnected = on_disconnected;
     d.on_pressure = on_pressure;
     d.on_bus = on_bus;

@@ -431,6 +431,25 @@ TEST(a_realm_that_is_gone_holds_nobody) {
     world_stop(&w);
 }
 
+/* A burst to all of a realm that has ended is no burst to all of the one that has its place. */
+TEST(what_was_sent_to_a_realm_ends_with_it) {
+    wshub_conn wire;
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    second = new_realm(NULL);
+    wire = client_in(second, "a", "u");
+    EXPECT_INT(send_in(second, WSHUB_DEST_ALL, "", "1"), WSHUB_OK);
+    EXPECT(w.hub->last_target != NULL);
+    wshub_io_fake_end(w.net, wire);
+    EXPECT_INT(wshub_realm_destroy(w.hub, second), WSHUB_OK);
+    EXPECT(w.hub->last_target == NULL);
+    second = new_realm(NULL);
+    wire = client_in(second, "a", "u");
+    EXPECT_INT(send_in(second, WSHUB_DEST_ALL, "", "2"), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_TEXT(&w, wire, "{\"event\":\"m\",\"data\":2}");
+    world_stop(&w);
+}
+
 TEST(there_are_so_many_realms_and_no_more) {
     wshub_realm realm = {0}, one_more;
     wshub_realm_desc desc;

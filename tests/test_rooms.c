@@ -158,6 +158,34 @@ TEST(an_own_id_room_with_two_members) {
     world_stop(&w);
 }
 
+/* AUTH-7, ROOM-4: whom the application puts into it before its owner is accepted is joined there */
+TEST(an_own_id_room_in_which_somebody_is_already) {
+    world w;
+    wshub_conn a, b;
+    wshub_client owner, other;
+    wshub_iter it = {0, 0};
+    wshub_msg m = msg("both", "1");
+    int itself;
+    for (itself = 0; itself < 2; itself++) { /* it may be the owner itself */
+        world_start(&w, DESC(.on_authenticate = accept_all, .no_default_rooms = true), FAKE(0));
+        b = world_client(&w, "u", second_id);
+        a = wshub_io_fake_connect(w.net, "/ws");
+        memset(&it, 0, sizeof it);
+        EXPECT(wshub_client_each(w.hub, &it, &other) && wshub_client_each(w.hub, &it, &owner));
+        (void)snprintf(first_id, sizeof first_id, "%.36s", wshub_client_id(w.hub, owner).ptr);
+        EXPECT_INT(wshub_client_join(w.hub, other, S(first_id)), WSHUB_OK);
+        if (itself) EXPECT_INT(wshub_client_join(w.hub, owner, S(first_id)), WSHUB_OK);
+        wshub_io_fake_text(w.net, a, AUTH);
+        EXPECT_INT(wshub_room_count(w.hub, S(first_id)), 2);
+        EXPECT(wshub_client_in_room(w.hub, owner, S(first_id)));
+        EXPECT_INT(wshub_room_send(w.hub, S(first_id), &m, NULL, 0), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        EXPECT_TEXT(&w, b, "{\"event\":\"both\",\"data\":1}");
+        EXPECT_SILENCE(&w, b);
+        world_stop(&w);
+    }
+}
+
 TEST(the_first_room_granted_is_looked_at_too) { /* ROOM-2 */
     world w;
     char id[37];
