@@ -40,21 +40,21 @@ run: build/chat ## the chat on http://127.0.0.1:8080 (PORT)
 	./build/chat $(PORT)
 
 # The implementation and the backends are compiled once and linked to each test; tests/open.awk makes the private functions
-# visible. Three times: as it is, and with sanitizers of two kinds.
+# visible. Three times: as it is, and with sanitizers of two kinds; scripts ask for more (FLAVOUR, FLAGS).
 vpath %.h . backends
 build/open/%.h: %.h tests/open.awk
 	@mkdir -p build/open
 	@{ printf '#pragma GCC system_header\n#line 1 "$<"\n'; awk -v want=declarations -f tests/open.awk $<; } > $@
 build/open/%.c: %.h tests/open.awk
 	@mkdir -p build/open
-	@{ printf '#define _GNU_SOURCE\n#define WSHUB_SELF_CHECK\n'; [ $* = wshub ] || echo '#include "wshub.h"'; \
-	case $* in *_fake | *_sock) ;; wshub_io_*) echo '#include "wshub_io_sock.h"' ;; esac; \
-	printf '#define WSHUB_IMPLEMENTATION\n#line 1 "$<"\n'; awk -v want=code -f tests/open.awk $<; } > $@
+	@{ echo '#line 1 "$<"'; awk -v want=code -f tests/open.awk $<; } > $@
+# what stands before a backend's code: the hub's declarations, a poller's after those of the sockets
+before = $(if $(filter-out wshub,$(1)),-include build/open/wshub.h) $(if $(filter wshub_io_%,$(filter-out %_fake %_sock,$(1))),-include wshub_io_sock.h)
 
 define flavour # directory, flags
-$(1)/lib/%.o: build/open/%.c $(wildcard backends/*.h)
+$(1)/lib/%.o: build/open/%.c $(OPENED) Makefile
 	@mkdir -p $$(@D)
-	$$(CC) -std=c99 $$(WARN) -O1 -g $(2) $$(INCLUDE) $$(SHIM) -c -o $$@ $$<
+	$$(CC) -std=c99 $$(WARN) -O1 -g $(2) -D_GNU_SOURCE -DWSHUB_IMPLEMENTATION -DWSHUB_SELF_CHECK -Ibuild/open $$(SHIM) $$(call before,$$*) -c -o $$@ $$<
 $(1)/libwshub.a: $(LIBRARY:%=$(1)/lib/%.o)
 	@rm -f $$@; $$(AR) rcs $$@ $$^
 $(1)/test_%: tests/test_%.c $(OPENED) $(1)/libwshub.a $(wildcard tests/*.h)
@@ -69,6 +69,7 @@ endef
 $(eval $(call flavour,build,))
 $(eval $(call flavour,build/check,$(SANITIZE)))
 $(eval $(call flavour,build/tsan,-fsanitize=thread))
+$(if $(FLAVOUR),$(eval $(call flavour,build/$(FLAVOUR),$(FLAGS))))
 # hiredis is taken where it is installed, elsewhere its test says that it is skipped
 %/test_hiredis: MORE = $(call asks,\043include <hiredis/async.h>\n$(MAIN),-DWITH_HIREDIS -lhiredis)
 # basic blocks are counted where the compiler announces them

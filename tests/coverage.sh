@@ -6,16 +6,18 @@ cov=$(tool llvm-cov); prof=$(tool llvm-profdata)
 if [ -z "$cov" ] || [ -z "$prof" ] || ! command -v clang >/dev/null || ! command -v node >/dev/null; then
     echo "  skipped coverage: needs clang, llvm-cov, llvm-profdata and node"; echo "coverage: 0 passed, 0 failed, 1 skipped"; exit 0
 fi
-dir=build/coverage; rm -rf $dir; mkdir -p $dir
+dir=build/coverage; mkdir -p $dir; rm -f $dir/*.profraw
 # not here: what needs servers, counts, or takes long over sockets (none of it adds anything to these two files)
 tests=${*:-$(sh tests/list.sh fake sockets | grep -vxE 'work|portable|faults|dial') bus_contract}
-for t in $tests; do echo "$t"; done | xargs -P "$(nproc 2>/dev/null || echo 2)" -I{} sh -c 'clang $([ {} = threads ] && echo -fprofile-update=atomic) -std=gnu99 -O1 -g -DNDEBUG -fprofile-instr-generate -fcoverage-mapping -w -I. -Ibackends -Itests -Itests/shim -o '$dir'/test_{} tests/test_{}.c -pthread' || exit 1
+make -s -j"$(nproc 2>/dev/null || echo 2)" CC=clang WARN=-w FLAVOUR=coverage \
+    FLAGS='-DNDEBUG -fprofile-instr-generate -fcoverage-mapping -fprofile-update=atomic' \
+    $(for t in $tests; do echo $dir/test_$t; done) || exit 1
+for t in $tests; do echo "$t"; done | xargs -P "$(nproc 2>/dev/null || echo 2)" -I{} sh -c \
+    'WSHUB_WHOLE=1 LLVM_PROFILE_FILE='$dir'/{}.profraw '$dir'/test_{} >'$dir'/{}.log 2>&1 || { tail -3 '$dir'/{}.log; exit 1; }' ||
+    { echo "coverage: 0 passed, 1 failed, 0 skipped"; exit 1; }
 objects=
-for t in $tests; do
-    LLVM_PROFILE_FILE=$dir/$t.profraw $dir/test_$t >$dir/$t.log 2>&1 || { tail -3 $dir/$t.log; echo "coverage: 0 passed, 1 failed, 0 skipped"; exit 1; }
-    objects="$objects -object $dir/test_$t"
-done
+for t in $tests; do objects="$objects -object $dir/test_$t"; done
 "$prof" merge -o $dir/all.profdata $dir/*.profraw || exit 1
 # the first object is named without its flag
-"$cov" export ${objects# -object } -instr-profile=$dir/all.profdata wshub.h backends/wshub_bus_redis.h backends/wshub_bus_local.h >$dir/all.json 2>/dev/null
+"$cov" export ${objects# -object } -instr-profile=$dir/all.profdata build/open/wshub.c build/open/wshub_bus_redis.c build/open/wshub_bus_local.c >$dir/all.json 2>/dev/null
 node tests/coverage.mjs $dir/all.json wshub.h="${HEADER:-100}" wshub_bus_redis.h="${BUS:-80}" wshub_bus_local.h="${LOCAL:-100}"

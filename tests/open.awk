@@ -13,7 +13,7 @@ body {
 }
 !head && /^([A-Z_]+ )?(static|WSHUB_API) / && !/__typeof__/ && ((/\(/ && !/ = /) || /[a-z0-9_*]$/) {
     head = 1
-    sub(/^static /, ""); sub(/ static /, " ")
+    sub(/^static (inline )?/, ""); sub(/ static (inline )?/, " ")
 }
 head {
     end = $0; sub(/ *\/\*.*/, "", end)
