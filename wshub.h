@@ -8172,16 +8172,16 @@ static void wshub__due_run(wshub *hub) {
 }
 
 /* ---- >>walks ---------------------------------------------------------------------------------
- * Where walks are, so that who leaves can move out of their way. Arrays are walked from the back,
- * and a gap is filled with the last: who has been seen would move in front of the walk and be seen
- * again. So a gap in front of a walk is filled with the last that it has not seen, and that one's
- * place with the last of all (wshub__walk_shift). Sending knows nothing of this; leaving looks only
- * where a walk has been. Allocates nothing. Proved by tests/test_walks.c. */
+ * Where walks are, so that who leaves can move out of their way. Arrays are walked from the
+ * back, and a gap is filled with the last: who has been seen would move in front of the walk and
+ * be seen again. So a gap in front of a walk is filled with the last that it has not seen, and
+ * that one's place with the last of all (wshub__walk_shift). Sending knows nothing of this;
+ * leaving looks only where a walk has been. Allocates nothing. Proved by tests/test_walks.c. */
 
 #define WSHUB__WALK_ENDED UINT32_MAX /* a phase */
 
-/* An iterator holds where its walk is kept (its phase), the number that the walk has there, and how
- * far it is, should the walk have lost its place to another. */
+/* An iterator holds where its walk is kept (its phase), the number that the walk has there, and
+ * how far it is, should the walk have lost its place to another. */
 static void wshub__walk_note(const wshub__walk *walk, wshub_iter *iter) {
     iter->pos = (uint64_t)walk->number << 32 | walk->left;
 }
@@ -8240,8 +8240,8 @@ static void wshub__walk_seen(wshub__walk *walk, wshub_iter *iter, uint32_t left)
     wshub__walk_note(walk, iter);
 }
 
-/* The walk has seen all; its place is the first to be taken again. Returns false, as those who walk
- * do then. */
+/* The walk has seen all; its place is the first to be taken again. Returns false, as those who
+ * walk do then. */
 static bool wshub__walk_end(wshub__walk *walk, wshub_iter *iter) {
     walk->key = NULL;
     walk->used = 0;
@@ -8260,10 +8260,10 @@ WSHUB__COLD static void wshub__walk_stop(wshub *hub, const void *key) {
     }
 }
 
-/* There is a gap at `hole`. Returns whose member fills it: the last that the walk nearest behind it
- * has not seen, which then counts as one place further in front; the gap is there from now on (it
- * may be the same place). WSHUB__NONE: no walk has it in front of itself; the last of all fills it.
- * *out_walked: is anybody still in a walk over key? */
+/* There is a gap at `hole`. Returns whose member fills it: the last that the walk nearest behind
+ * it has not seen, which then counts as one place further in front; the gap is there from now on
+ * (it may be the same place). WSHUB__NONE: no walk has it in front of itself; the last of all
+ * fills it. *out_walked: is anybody still in a walk over key? */
 WSHUB__COLD static uint32_t wshub__walk_shift(wshub *hub, const void *key, uint32_t hole,
                                               bool *out_walked) {
     uint32_t i, nearest = WSHUB__NONE;
@@ -8283,8 +8283,8 @@ WSHUB__COLD static uint32_t wshub__walk_shift(wshub *hub, const void *key, uint3
     return nearest - 1;
 }
 
-/* Clients of a realm keep their order: where the one that was seen last goes, it is from now on the
- * one before. Both are index + 1. */
+/* Clients of a realm keep their order: where the one that was seen last goes, it is from now on
+ * the one before. Both are index + 1. */
 WSHUB__COLD static void wshub__walk_past(wshub *hub, wshub__realm *realm, uint32_t last,
                                          uint32_t before) {
     uint32_t i;
@@ -8322,8 +8322,8 @@ static bool wshub__json_ok(const wshub *hub, wshub_str s) {
     return wshub_json_check(s, hub->desc.json_depth_max);
 }
 
-/* Whether data may be sent: what is accepted here every equal instance reads, and every client with
- * the same limit, so the level of what it travels in counts, as in MSG-9. */
+/* Whether data may be sent: what is accepted here every equal instance reads, and every client
+ * with the same limit, so the level of what it travels in counts, as in MSG-9. */
 static bool wshub__data_ok(wshub_str data, uint32_t depth_max) {
     wshub_json_kind kind = wshub_json_type(data);
     if (depth_max > 1) return wshub_json_check(data, depth_max - 1);
@@ -8374,10 +8374,11 @@ static wshub_str wshub__name_str(const wshub__name *n) {
 }
 
 /* ---- >>realms ----------------------------------------------------------------------------------
- * The indexes in which clients, users and rooms are names. Every hub has a first realm, which is part
- * of it, so that reaching it costs nothing; the others lie in a pool. Nothing is looked up in two
- * realms, and nothing of one reaches another; limits and statistics count all of them together. A
- * realm ends only when nobody is in it, so whoever has a client may keep its realm's number.
+ * The indexes in which clients, users and rooms are names. Every hub has a first realm, which is
+ * part of it, so that reaching it costs nothing; the others lie in a pool. Nothing is looked up
+ * in two realms, and nothing of one reaches another; limits and statistics count all of them
+ * together. A realm ends only when nobody is in it, so whoever has a client may keep its realm's
+ * number.
  * Calls >>index, >>walks, >>checks. Proved by tests/test_realms.c. */
 
 /* The realm of a number. */
@@ -8405,8 +8406,8 @@ static wshub_realm wshub__first(void) {
     return first;
 }
 
-/* Goes through all realms of a hub, from the first on. realm NULL: gives that one. NULL: there are
- * no more. */
+/* Goes through all realms of a hub, from the first on. realm NULL: gives that one. NULL: there
+ * are no more. */
 static wshub__realm *wshub__realm_next(const wshub *hub, const wshub__realm *realm) {
     uint32_t number = realm ? realm->number + 1 : 0;
     for (; number <= hub->realms.used; number++) {
@@ -8524,7 +8525,8 @@ WSHUB__COLD WSHUB_API wshub_err wshub_realm_destroy(wshub *hub, wshub_realm hand
     if (!realm) return WSHUB_ERR_STALE;
     if (realm == &hub->first_realm || realm->oldest) return WSHUB_ERR_STATE;
 
-    /* Its place may be another realm's next: nothing that is kept by address may take that for it. */
+    /* Its place may be another realm's next: nothing that is kept by address may take that for
+     * it. */
     wshub__walk_stop(hub, &realm->oldest);
     wshub__walk_stop(hub, &realm->rooms);
     wshub__walk_stop(hub, &realm->users);
@@ -8546,9 +8548,10 @@ WSHUB_API void *wshub_realm_user(const wshub *hub, wshub_realm realm) {
 }
 
 /* ---- >>clients ---------------------------------------------------------------------------------
- * Clients: who the hub knows at the end of a stream, what is kept of them, and the one door through
- * which their state changes. An end only marks a client as gone (wshub__client_end); >>settle takes it
- * out of the indexes and tells. Handles are made and looked up here and nowhere else.
+ * Clients: who the hub knows at the end of a stream, what is kept of them, and the one door
+ * through which their state changes. An end only marks a client as gone (wshub__client_end);
+ * >>settle takes it out of the indexes and tells. Handles are made and looked up here and
+ * nowhere else.
  * Calls >>realms. Proved by tests/test_shutdown.c, test_disconnecting.c, test_ends.c. */
 
 typedef struct wshub__member {
@@ -8597,10 +8600,10 @@ typedef enum wshub__client_state {
     WSHUB__CLIENT_LEFT     /* is in no index any more; on_disconnected is told */
 } wshub__client_state;
 
-/* Links from one client to another, and to its questions, are index + 1, and 0 where there is none:
- * so what has been zeroed, as everything is that comes out of a pool, is linked to nobody. It is the
- * same for links between streams and questions. All other indexes that may be absent are WSHUB__NONE
- * then. */
+/* Links from one client to another, and to its questions, are index + 1, and 0 where there is
+ * none: so what has been zeroed, as everything is that comes out of a pool, is linked to nobody.
+ * It is the same for links between streams and questions. All other indexes that may be absent
+ * are WSHUB__NONE then. */
 typedef struct wshub__client {
     wshub__slot slot;
     wshub__name name;   /* its id */
@@ -8662,8 +8665,8 @@ static const uint8_t wshub__client_follows[] = {
 #undef WSHUB__TO
 /* clang-format on */
 
-/* The one door: nobody else writes a client's state. Counts who is authenticated; a client that was
- * counts until it has left the indexes. */
+/* The one door: nobody else writes a client's state. Counts who is authenticated; a client that
+ * was counts until it has left the indexes. */
 static void wshub__client_to(wshub *hub, wshub__client *client, wshub__client_state to) {
     WSHUB_ASSERT(wshub__client_follows[client->state] >> to & 1);
     if (to == WSHUB__CLIENT_AUTHENTICATED) hub->stats.authenticated++;
@@ -8673,8 +8676,8 @@ static void wshub__client_to(wshub *hub, wshub__client *client, wshub__client_st
     client->state = (uint8_t)to;
 }
 
-/* The one place that writes a client's kind, and that it is encrypted: what makes it special (>>routing). What has
- * been gathered is for what it was. */
+/* The one place that writes a client's kind, and that it is encrypted: what makes it special
+ * (>>routing). What has been gathered is for what it was. */
 static void wshub__client_wire(wshub *hub, wshub__client *client, wshub_kind kind, bool encrypted) {
     wshub__wire *was = &hub->kinds[client->kind], *is = &hub->kinds[kind];
     WSHUB_ASSERT(kind < hub->kinds_count && was->clients);
@@ -8692,8 +8695,8 @@ static wshub__client *wshub__client_get(const wshub *hub, wshub_client client) {
     return c && !wshub__is_gone(c) ? c : NULL;
 }
 
-/* Whom questions may be about: also one that is just about to leave (on_disconnecting). It may have
- * no conn any more. */
+/* Whom questions may be about: also one that is just about to leave (on_disconnecting). It may
+ * have no conn any more. */
 static wshub__client *wshub__client_known(const wshub *hub, wshub_client client) {
     wshub__client *c = (wshub__client *)wshub__pool_get(&hub->clients, client.id);
     return c && (!wshub__is_gone(c) || c->state == WSHUB__CLIENT_LEAVING) ? c : NULL;
@@ -8749,8 +8752,8 @@ static wshub__extra *wshub__extra_take(wshub *hub, wshub__client *client) {
     return client->extra;
 }
 
-/* Marks a client as gone. It answers to nobody from here on; settle takes it out of the indexes and
- * tells the application (BYE-1). The first cause counts. */
+/* Marks a client as gone. It answers to nobody from here on; settle takes it out of the indexes
+ * and tells the application (BYE-1). The first cause counts. */
 static void wshub__client_end(wshub *hub, wshub__client *client, wshub_cause cause, uint16_t code,
                               wshub_str reason) {
     if (wshub__is_gone(client)) return;
@@ -9451,12 +9454,12 @@ static void wshub__client_unlink(wshub *hub, wshub__client *client) {
 }
 
 /* ---- >>rooms ---------------------------------------------------------------------------------
- * Rooms and users: a name and a dense array of members (a group). A member knows its place in its
- * client's list of rooms, and that list knows the place among the members, so that joining and
- * leaving cost the same in any crowd. A client that is in many rooms has a table of their places, so
- * that they cost the same there too. The room named like a client's id (AUTH-7) is a flag in the
- * client as long as nobody else is in it. What is gathered for a room (>>routing) is given out before
- * its members change. Fails with NOMEM or LIMIT, and then nothing has changed.
+ * Rooms and users: a name and a dense array of members (a group). A member knows its place in
+ * its client's list of rooms, and that list knows the place among the members, so that joining
+ * and leaving cost the same in any crowd. A client that is in many rooms has a table of their
+ * places, so that they cost the same there too. The room named like a client's id (AUTH-7) is a
+ * flag in the client as long as nobody else is in it. What is gathered for a room (>>routing) is
+ * given out before its members change. Fails with NOMEM or LIMIT, and then nothing has changed.
  * Calls >>walks, >>realms, >>clients, >>subs. Proved by tests/test_rooms.c, test_realms.c. */
 
 /* ---- groups: a name and its members ---- */
@@ -9470,8 +9473,8 @@ static wshub__group *wshub__group_find(const wshub__realm *realm, wshub__kind ki
     return (wshub__group *)wshub__index_find(&realm->index, kind, name);
 }
 
-/* The memory of a group that is in no index any more goes once its name is not shown either: a user's
- * is, until the end of its last client has been told. */
+/* The memory of a group that is in no index any more goes once its name is not shown either: a
+ * user's is, until the end of its last client has been told. */
 static void wshub__group_end(wshub *hub, wshub__group *g) {
     if (g->count || g->pins) return;
     if (g->cap) wshub__mem_free(&hub->mem, g->at.many, g->cap * sizeof(wshub__member));
@@ -9523,8 +9526,8 @@ static wshub_err wshub__group_new(wshub *hub, wshub__realm *realm, wshub__kind k
     return WSHUB_OK;
 }
 
-/* Takes a group out of the list of its realm. The last of the list fills the gap, behind whom walks
- * over the list have yet to see. */
+/* Takes a group out of the list of its realm. The last of the list fills the gap, behind whom
+ * walks over the list have yet to see. */
 static void wshub__groups_remove(wshub *hub, wshub__groups *list, const wshub__group *g) {
     uint32_t hole = g->pos, from;
     WSHUB_ASSERT(hole < list->count && list->items[hole] == g);
@@ -9570,8 +9573,8 @@ static bool wshub__group_room(wshub *hub, wshub__group *g) {
     return g->count < (g->cap ? g->cap : 1) || wshub__group_grow(hub, g);
 }
 
-/* Adds a member; there is room. Returns its position. place: of the room in the client's list; not
- * used of users. */
+/* Adds a member; there is room. Returns its position. place: of the room in the client's list;
+ * not used of users. */
 static uint32_t wshub__group_add(wshub__group *g, uint32_t client, uint32_t place) {
     wshub__member *m = &wshub__members(g)[g->count];
     WSHUB_ASSERT(g->count < (g->cap ? g->cap : 1));
@@ -9581,10 +9584,11 @@ static uint32_t wshub__group_add(wshub__group *g, uint32_t client, uint32_t plac
 }
 
 /* ---- a client's list of rooms ----
- * An array of rooms, one of the client's positions among their members, and beyond WSHUB__ROOMS_FEW a
- * hash table, all in one block. The table has two entries for each room, which hold its place + 1, or
- * 0 where they are empty: open addressing by the keyed hash that the room's name has already. So a
- * room is found in a client's list in the same time however many it is in (ROOM-3, ROOM-5). */
+ * An array of rooms, one of the client's positions among their members, and beyond
+ * WSHUB__ROOMS_FEW a hash table, all in one block. The table has two entries for each room,
+ * which hold its place + 1, or 0 where they are empty: open addressing by the keyed hash that
+ * the room's name has already. So a room is found in a client's list in the same time however
+ * many it is in (ROOM-3, ROOM-5). */
 #define WSHUB__ROOMS_FEW 16u
 #define WSHUB__ROOMS_MOST (1u << 27) /* as many rooms of one client fit into no memory */
 
@@ -9638,8 +9642,8 @@ static uint32_t wshub__room_place(const wshub__client *client, const wshub__grou
     return WSHUB__NONE;
 }
 
-/* Makes the block of a client's rooms one for cap of them: a power of two, and enough for those that
- * it is in. False: out of memory, nothing changed. */
+/* Makes the block of a client's rooms one for cap of them: a power of two, and enough for those
+ * that it is in. False: out of memory, nothing changed. */
 static bool wshub__rooms_resize(wshub *hub, wshub__client *client, uint32_t cap) {
     wshub__client old = *client;
     uint32_t i;
@@ -9706,8 +9710,8 @@ static void wshub__group_move(wshub *hub, wshub__group *g, uint32_t from, uint32
     }
 }
 
-/* A member leaves a position in front of walks over the group: whom these have yet to see moves up.
- * Returns where the gap is then, which the last of all may fill. */
+/* A member leaves a position in front of walks over the group: whom these have yet to see moves
+ * up. Returns where the gap is then, which the last of all may fill. */
 WSHUB__COLD static uint32_t wshub__group_shift(wshub *hub, wshub__group *g, uint32_t pos) {
     uint32_t from;
     bool walked = true;
@@ -9775,9 +9779,10 @@ static void wshub__room_drop(wshub *hub, wshub__client *client, uint32_t place) 
 
 /* ---- rooms by their names ---- */
 
-/* Makes the room of a name. A client whose own-id room it was until now becomes its first member, as
- * a flag does for it alone, not for two. One that is gone does not, but its flag goes too: the name is
- * the new room's from here on, and not to be given up when the client leaves. All or nothing. */
+/* Makes the room of a name. A client whose own-id room it was until now becomes its first
+ * member, as a flag does for it alone, not for two. One that is gone does not, but its flag goes
+ * too: the name is the new room's from here on, and not to be given up when the client leaves.
+ * All or nothing. */
 WSHUB__COLD static wshub_err wshub__room_make(wshub *hub, wshub__realm *realm, wshub_str name,
                                               wshub__group **out_room) {
     wshub__client *owner = wshub__client_by_id(realm, name);
@@ -9831,7 +9836,8 @@ static bool wshub__room_leave(wshub *hub, wshub__client *client, wshub_str name)
     return true;
 }
 
-/* Puts a client into the room named like its id (AUTH-7): a flag, unless others are in it already. */
+/* Puts a client into the room named like its id (AUTH-7): a flag, unless others are in it
+ * already. */
 static wshub_err wshub__room_join_own(wshub *hub, wshub__client *client) {
     wshub__realm *realm = wshub__realm_of(hub, client);
     wshub_str name = wshub__name_str(&client->name);
@@ -9879,8 +9885,9 @@ static void wshub__user_drop(wshub *hub, wshub__client *client) {
 }
 
 /* ---- >>ask -------------------------------------------------------------------------------------
- * Questions that the application has yet to answer: at once, later, from another thread, or never.
- * A client has a list of its own. What the answers do is in >>answers. Proved by tests/test_auth.c. */
+ * Questions that the application has yet to answer: at once, later, from another thread, or
+ * never. A client has a list of its own. What the answers do is in >>answers. Proved by
+ * tests/test_auth.c. */
 
 typedef enum wshub__ask_kind {
     WSHUB__ASK_AUTH,
@@ -12033,7 +12040,8 @@ WSHUB__COLD WSHUB_API wshub_err wshub_bus_request(
 /* ---- >>asking ----------------------------------------------------------------------------------
  * What the application asks about clients, rooms and users, and what it does to them: public
  * functions alone, by handles and names. Questions are answered about who is about to leave too
- * (wshub__client_known), orders are not carried out about anybody who is gone (wshub__client_get).
+ * (wshub__client_known), orders are not carried out about anybody who is gone
+ * (wshub__client_get).
  * Calls >>walks, >>realms, >>clients, >>rooms, >>session.
  * Proved by tests/test_misuse.c, test_walks.c. */
 
@@ -12054,8 +12062,8 @@ WSHUB_API wshub_err wshub_client_find(const wshub *hub, wshub_str id, wshub_clie
     return wshub_client_find_in(hub, wshub__first(), id, out_client);
 }
 
-/* Behind whom a walk over the clients of a realm goes on. Returns false: that one has gone and nobody
- * knows who came next, as 64 other walks have pushed this one out. */
+/* Behind whom a walk over the clients of a realm goes on. Returns false: that one has gone and
+ * nobody knows who came next, as 64 other walks have pushed this one out. */
 static bool wshub__clients_known(const wshub *hub, const wshub__realm *realm, uint32_t last) {
     const wshub__client *client;
     if (!last) return true; /* it begins */
@@ -12333,10 +12341,10 @@ static const wshub__group *wshub__groups_each(const wshub *hub, wshub__groups *l
     return list->items[walk->left];
 }
 
-/* A walk over all rooms goes first through those that are not named like a client, then through the
- * clients of the realm for the rooms named like them, whether these are flags or have other members
- * too: so each is seen once, whatever has become of it meanwhile. From this phase on it is the second;
- * what is beyond it is the phase of the walk over the clients. */
+/* A walk over all rooms goes first through those that are not named like a client, then through
+ * the clients of the realm for the rooms named like them, whether these are flags or have other
+ * members too: so each is seen once, whatever has become of it meanwhile. From this phase on it
+ * is the second; what is beyond it is the phase of the walk over the clients. */
 #define WSHUB__OWN_ROOMS 0x10000u
 
 static bool wshub__own_room_each(const wshub *hub, wshub__realm *realm, wshub_iter *iter,
@@ -13918,8 +13926,8 @@ WSHUB__COLD static wshub_gone wshub__gone_make(const wshub *hub, const wshub__cl
     return gone;
 }
 
-/* A client leaves its user, its rooms, its realm and its session. Its user's name is kept until its
- * end has been told. */
+/* A client leaves its user, its rooms, its realm and its session. Its user's name is kept until
+ * its end has been told. */
 static void wshub__unindex(wshub *hub, wshub__client *client) {
     wshub__client_to(hub, client, WSHUB__CLIENT_LEFT);
     if (client->user) {
@@ -13955,8 +13963,9 @@ WSHUB__COLD static void wshub__client_free(wshub *hub, wshub__client *client) {
     wshub__pool_free(&hub->clients, client->index);
 }
 
-/* One client: told that it is about to leave, while it is in its rooms still, then out of all indexes,
- * then told that it is gone. Whatever the callbacks do, orders do not reach it any more. */
+/* One client: told that it is about to leave, while it is in its rooms still, then out of all
+ * indexes, then told that it is gone. Whatever the callbacks do, orders do not reach it any
+ * more. */
 static void wshub__bury_one(wshub *hub, wshub__client *client) {
     wshub_gone gone = wshub__gone_make(hub, client);
     wshub__client_to(hub, client, WSHUB__CLIENT_LEAVING);
@@ -13966,10 +13975,10 @@ static void wshub__bury_one(wshub *hub, wshub__client *client) {
     wshub__client_free(hub, client);
 }
 
-/* Buries who is gone, in the order in which they ended: each has left all indexes and has been told
- * of before the next does, so that presence is told once, by the last (BYE-1). What one's callbacks
- * announce reaches none of the others, who are marked already (BYE-2: at a shutdown that is
- * everybody). */
+/* Buries who is gone, in the order in which they ended: each has left all indexes and has been
+ * told of before the next does, so that presence is told once, by the last (BYE-1). What one's
+ * callbacks announce reaches none of the others, who are marked already (BYE-2: at a shutdown
+ * that is everybody). */
 static void wshub__bury(wshub *hub) {
     while (hub->gone_head) {
         wshub__client *client = wshub__client_at(hub, hub->gone_head - 1);
@@ -13979,34 +13988,47 @@ static void wshub__bury(wshub *hub) {
     }
 }
 
-/* Tells of pressure (SEND-6). What a callback's own sends cause is told in the next turn, so that
- * an application which sends on every drop does not keep the hub here for ever. */
+/* Tells the client of a stream of one thing that its queue has come to (SEND-6). */
+WSHUB__COLD static void wshub__note_tell(wshub *hub, wshub__conn *conn, uint8_t note,
+                                         wshub_pressure what) {
+    wshub__client *client = wshub__conn_client(hub, conn);
+    if (!client || wshub__is_gone(client)) return;
+    if (note == WSHUB__NOTE_DROPPED)
+        wshub__client_log(hub, WSHUB_LOG_DROPPED, client, "", wshub__str(NULL, 0));
+    if (hub->desc.on_pressure)
+        hub->desc.on_pressure(hub, wshub__client_handle(hub, client), what, conn->queued,
+                              hub->desc.user);
+}
+
+/* Tells of pressure (SEND-6). What a callback's own sends cause is told in the next turn, so
+ * that an application which sends on every drop does not keep the hub here for ever. */
 WSHUB__COLD static void wshub__notes(wshub *hub) {
+    static const struct {
+        uint8_t note;
+        wshub_pressure what;
+    } all[] = {{WSHUB__NOTE_ON, WSHUB_PRESSURE_ON},
+               {WSHUB__NOTE_DROPPED, WSHUB_PRESSURE_DROPPED},
+               {WSHUB__NOTE_OFF, WSHUB_PRESSURE_OFF}};
     uint32_t at = hub->notes_head;
     hub->notes_head = 0;
     while (at) {
-        wshub__conn *c = wshub__conn_at(hub, at - 1);
-        uint8_t notes = c->notes, i;
-        uint64_t id = c->id; /* a callback may end it, and another take its slot */
-        at = c->next_note;
-        c->note_listed = false;
-        c->notes = 0;
-        for (i = 0; i < 3; i++) {
-            static const wshub_pressure what[] = {WSHUB_PRESSURE_ON, WSHUB_PRESSURE_DROPPED,
-                                                  WSHUB_PRESSURE_OFF};
-            wshub__client *client = id && c->id == id ? wshub__conn_client(hub, c) : NULL;
-            if (!(notes >> i & 1) || !client || wshub__is_gone(client) || hub->destroying) continue;
-            if (i == 1) wshub__client_log(hub, WSHUB_LOG_DROPPED, client, "", wshub__str(NULL, 0));
-            if (hub->desc.on_pressure) {
-                hub->desc.on_pressure(hub, wshub__client_handle(hub, client), what[i], c->queued,
-                                      hub->desc.user);
-            }
+        wshub__conn *conn = wshub__conn_at(hub, at - 1);
+        uint8_t notes = conn->notes, i;
+        uint64_t id = conn->id;
+        at = conn->next_note;
+        conn->note_listed = false;
+        conn->notes = 0;
+
+        /* A callback may end the stream, and another may have its place then. */
+        for (i = 0; i < sizeof all / sizeof all[0]; i++) {
+            if (notes & all[i].note && id && conn->id == id && !hub->destroying)
+                wshub__note_tell(hub, conn, all[i].note, all[i].what);
         }
     }
 }
 
-/* The service ends (BYE-2): each client is told in the words of its dialect; who stands at a stream alone
- * gets the code. */
+/* The service ends (BYE-2): each client is told in the words of its dialect; who stands at a
+ * stream alone gets the code. */
 WSHUB__COLD static void wshub__session_dismiss(wshub *hub, wshub__conn *conn) {
     wshub__client *client = NULL;
     while ((client = wshub__session_next(hub, conn, client)) != NULL)
@@ -14014,22 +14036,24 @@ WSHUB__COLD static void wshub__session_dismiss(wshub *hub, wshub__conn *conn) {
     wshub__session_close(hub, conn, WSHUB_BY_SHUTDOWN, 1001, wshub__str(NULL, 0));
 }
 
+/* Service ends (BYE-2): from here on stop_due is the clock. */
 WSHUB__COLD static void wshub__stop(wshub *hub) {
     uint32_t at = 0;
-    wshub__conn *c;
+    wshub__conn *conn;
     if (hub->phase >= WSHUB__STOPPING) return;
     hub->phase = WSHUB__STOPPING;
     hub->stop_due = hub->now + hub->desc.shutdown_timeout_ms;
-    while ((c = wshub__conn_next_open(hub, &at)) != NULL) {
-        if (c->state == WSHUB__CONN_OPEN) {
-            wshub__session_dismiss(hub, c);
-        } else if (c->state == WSHUB__CONN_HTTP) {
-            wshub__conn_flush_end(hub, c, WSHUB_BY_SHUTDOWN);
+    while ((conn = wshub__conn_next_open(hub, &at)) != NULL) {
+        if (conn->state == WSHUB__CONN_OPEN) {
+            wshub__session_dismiss(hub, conn);
+        } else if (conn->state == WSHUB__CONN_HTTP) {
+            wshub__conn_flush_end(hub, conn, WSHUB_BY_SHUTDOWN);
         }
     }
 }
 
-/* Closes clients of a realm, the oldest first, until so many have been closed since draining began. */
+/* Closes clients of a realm, the oldest first, until so many have been closed since draining
+ * began. */
 WSHUB__COLD static void wshub__drain_realm(wshub *hub, const wshub__realm *realm,
                                            uint64_t allowed) {
     uint32_t i = realm->oldest;
@@ -14043,37 +14067,48 @@ WSHUB__COLD static void wshub__drain_realm(wshub *hub, const wshub__realm *realm
     }
 }
 
-/* Drain and shutdown, as far as they go now. Returns when to look again; 0: not at a time. */
-WSHUB__COLD static uint64_t wshub__phase_run(wshub *hub) {
-    uint32_t at = 0;
-    const wshub__realm *realm;
-    wshub__conn *c;
-    if (hub->phase == WSHUB__DRAINING) {
-        uint64_t allowed = (hub->now - hub->drain_start) * hub->drain_per_second / 1000 + 1;
-        for (realm = wshub__realm_next(hub, NULL); realm; realm = wshub__realm_next(hub, realm))
-            wshub__drain_realm(hub, realm, allowed);
-        if (!hub->clients.live) {
-            wshub__stop(hub);
-        } else {
-            return hub->drain_start +
-                   (hub->drain_done * 1000 + hub->drain_per_second - 1) / hub->drain_per_second;
-        }
-    }
-    if (hub->phase == WSHUB__STOPPING) {
-        if (hub->conns_live && hub->heard < hub->stop_due) return hub->stop_due;
-        if (WSHUB__NEVER(hub->gone_head)) return hub->now; /* all were closed when stopping began */
-        while ((c = wshub__conn_next_open(hub, &at)) != NULL)
-            wshub__conn_abort(hub, c, WSHUB_BY_SHUTDOWN, 1006, "");
-        if (hub->now < hub->stop_due && wshub__bus_owes(hub))
-            return hub->stop_due; /* it wakes us before */
-        hub->phase = WSHUB__DOWN;
-        hub->stop_due = 0;
-        wshub__bus_leave(hub);
-        if (hub->desc.on_shutdown && !hub->destroying) hub->desc.on_shutdown(hub, hub->desc.user);
-    }
+/* Closes as many as the pace of a drain allows by now. Returns when it allows the next; 0: nobody is
+ * left, and the hub stops. */
+WSHUB__COLD static uint64_t wshub__drain_run(wshub *hub) {
+    uint64_t allowed = (hub->now - hub->drain_start) * hub->drain_per_second / 1000 + 1;
+    const wshub__realm *realm = NULL;
+    while ((realm = wshub__realm_next(hub, realm)) != NULL) wshub__drain_realm(hub, realm, allowed);
+    if (hub->clients.live)
+        return hub->drain_start +
+               (hub->drain_done * 1000 + hub->drain_per_second - 1) / hub->drain_per_second;
+
+    wshub__stop(hub);
     return 0;
 }
 
+/* Waits for the peers to end, then for the broker's word, both until stop_due; then the hub is down.
+ * Returns when to look again; 0: it is down. */
+WSHUB__COLD static uint64_t wshub__stop_run(wshub *hub) {
+    uint32_t at = 0;
+    wshub__conn *conn;
+    if (hub->conns_live && hub->heard < hub->stop_due) return hub->stop_due;
+    if (WSHUB__NEVER(hub->gone_head)) return hub->now; /* all were closed when stopping began */
+    while ((conn = wshub__conn_next_open(hub, &at)) != NULL)
+        wshub__conn_abort(hub, conn, WSHUB_BY_SHUTDOWN, 1006, "");
+
+    /* The bus wakes us before that time if it has all. */
+    if (hub->now < hub->stop_due && wshub__bus_owes(hub)) return hub->stop_due;
+
+    hub->phase = WSHUB__DOWN;
+    hub->stop_due = 0;
+    wshub__bus_leave(hub);
+    if (hub->desc.on_shutdown && !hub->destroying) hub->desc.on_shutdown(hub, hub->desc.user);
+    return 0;
+}
+
+/* Drain and shutdown, as far as they go now. Returns when to look again; 0: not at a time. */
+static uint64_t wshub__phase_run(wshub *hub) {
+    uint64_t next = 0;
+    if (hub->phase == WSHUB__DRAINING) next = wshub__drain_run(hub);
+    return hub->phase == WSHUB__STOPPING ? wshub__stop_run(hub) : next;
+}
+
+/* Is there still something to be done in this turn? */
 static bool wshub__unsettled(const wshub *hub) {
     return hub->gone_head || hub->exchanges_gone || hub->resume_head || hub->gathered ||
            hub->dirty_lo < hub->dirty_hi;
@@ -14091,12 +14126,12 @@ WSHUB__COLD static void wshub__wires_give_back(wshub *hub) {
 }
 
 /* Memory of the most streams, clients, names, questions and timers there ever were is given back
- * when few are left: looked after once a second, between turns, when nobody holds a place in any of
- * it. */
+ * when few are left: looked after once a second, between turns, when nobody holds a place in any
+ * of it. */
 WSHUB__COLD static void wshub__give_back(wshub *hub) {
     const wshub__mem *m = &hub->mem;
     uint32_t end = hub->conns.pages_count * WSHUB__PAGE;
-    wshub__realm *realm;
+    wshub__realm *realm = NULL;
     hub->give_back_due = hub->now + 1000;
     wshub__pool_give_back(m, &hub->clients);
     wshub__pool_give_back(m, &hub->exchanges);
@@ -14105,17 +14140,65 @@ WSHUB__COLD static void wshub__give_back(wshub *hub) {
     wshub__pool_give_back(m, &hub->timers);
     wshub__pool_give_back(m, &hub->realms);
     wshub__index_give_back(m, &hub->channels);
-    for (realm = wshub__realm_next(hub, NULL); realm; realm = wshub__realm_next(hub, realm))
-        wshub__realm_give_back(m, realm);
+    while ((realm = wshub__realm_next(hub, realm)) != NULL) wshub__realm_give_back(m, realm);
     wshub__wires_give_back(hub);
+
+    /* Streams have no free list: their pages are cut behind the last that is open. */
     if (end > 8 * WSHUB__PAGE && hub->conns_live <= end / 8 && !hub->notes_head &&
         !hub->resume_head) {
-        const wshub__conn *c;
-        while (end && (!(c = wshub__conn_find(hub, end - 1)) || !c->id)) end--;
+        const wshub__conn *conn;
+        while (end && (!(conn = wshub__conn_find(hub, end - 1)) || !conn->id)) end--;
         wshub__pool_cut(m, &hub->conns, end);
     }
     wshub__deadlines_give_back(m, &hub->deadlines, hub->conns_live);
     wshub__deadlines_give_back(m, &hub->timer_deadlines, hub->timers.live);
+}
+
+#define WSHUB__PASSES 8 /* of a turn's end, at most; what is left then is the next turn's */
+#define WSHUB__COMPACT_BYTES (1u << 20) /* the log is not compacted before it takes as much */
+
+/* One pass of a turn's end. Bus input comes before anything else, and what led to an end is told
+ * before the end.
+ *   timers  those of the application's that were started behind this number wait for the next turn
+ * Returns when drain or shutdown must be looked at again; 0: not at a time. */
+static uint64_t wshub__settle_pass(wshub *hub, uint32_t timers) {
+    uint64_t next;
+    wshub__uplink_pump(&hub->uplink);
+    wshub__post_drain(hub, true);
+    wshub__timers_run(hub, timers);
+    wshub__due_run(hub);
+    wshub__resume_run(hub);
+
+    wshub__log_tell(hub);
+    wshub__bury(hub);
+    if (hub->exchanges_gone) wshub__exchanges_tell(hub);
+    next = wshub__phase_run(hub);
+
+    wshub__flush(hub);
+    wshub__notes(hub);
+    wshub__log_tell(hub);
+    return next;
+}
+
+/* What is done once in a turn's end, behind its passes. Returns when the bus must be looked at again;
+ * 0: not at a time. */
+static uint64_t wshub__settle_once(wshub *hub) {
+    uint64_t next = wshub__bus_settle(hub);
+    if (hub->stats.segment_bytes > WSHUB__COMPACT_BYTES &&
+        (hub->stats.segment_bytes - WSHUB__SEG_BYTES) / 2 > hub->stats.queued_bytes)
+        wshub__out_compact(hub);
+    if (hub->now >= hub->give_back_due) wshub__give_back(hub);
+    return next;
+}
+
+/* The earliest of a time, 0: none, and of all deadlines: on the hub's clock. While there are any, no
+ * more than a stride passes between two turns. */
+static uint64_t wshub__settle_next(const wshub *hub, uint64_t next) {
+    const wshub__deadlines *streams = &hub->deadlines, *timers = &hub->timer_deadlines;
+    if (streams->count) next = wshub__sooner(next, wshub__deadlines_first(streams)->at);
+    if (timers->count) next = wshub__sooner(next, wshub__deadlines_first(timers)->at);
+    if (streams->count || timers->count) next = wshub__sooner(next, hub->now + wshub__stride(hub));
+    return next;
 }
 
 WSHUB_API uint64_t wshub_settle(wshub *hub) {
@@ -14126,38 +14209,20 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
     if (hub->depth) return 0; /* inside a callback, or while the hub is freed */
     wshub__enter(hub);
     wshub__clock_heard(hub);
-    for (passes = 0; more && passes < 8 && !hub->destroying; passes++) {
-        wshub__uplink_pump(&hub->uplink); /* bus input before anything else */
-        wshub__post_drain(hub, true);
-        wshub__timers_run(hub, timers);
-        wshub__due_run(hub);
-        wshub__resume_run(hub);
-        wshub__log_tell(hub); /* what led to an end is told before the end */
-        wshub__bury(hub);
-        if (hub->exchanges_gone) wshub__exchanges_tell(hub);
-        next = wshub__phase_run(hub);
-        wshub__flush(hub);
-        wshub__notes(hub);
-        wshub__log_tell(hub);
+    for (passes = 0; more && passes < WSHUB__PASSES && !hub->destroying; passes++) {
+        next = wshub__settle_pass(hub, timers);
         more = wshub__unsettled(hub);
     }
+
     if (!hub->destroying) {
-        next = wshub__sooner(next, wshub__bus_settle(hub));
-        if (hub->stats.segment_bytes > 1u << 20 &&
-            (hub->stats.segment_bytes - WSHUB__SEG_BYTES) / 2 > hub->stats.queued_bytes)
-            wshub__out_compact(hub);
-        if (hub->now >= hub->give_back_due) wshub__give_back(hub);
+        next = wshub__sooner(next, wshub__settle_once(hub));
         if (hub->lines_count) {
             wshub__log_tell(hub);
             more = true; /* whatever on_log did is carried out in the next turn */
         }
     }
-    if (hub->deadlines.count)
-        next = wshub__sooner(next, wshub__deadlines_first(&hub->deadlines)->at);
-    if (hub->timer_deadlines.count)
-        next = wshub__sooner(next, wshub__deadlines_first(&hub->timer_deadlines)->at);
-    if (hub->deadlines.count || hub->timer_deadlines.count)
-        next = wshub__sooner(next, hub->now + wshub__stride(hub));
+
+    next = wshub__settle_next(hub, next);
     result = more ? 0 : !next ? WSHUB_NEVER : hub->io_now + (next > hub->now ? next - hub->now : 0);
     if (hub->destroying) result = WSHUB_NEVER;
     wshub__leave(hub);
@@ -14205,8 +14270,8 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__exchanges_end(hub);
     wshub__run_out(hub); /* of last words to those who are gone */
 
-    /* The bus before the io, which it may wake from other threads until then, and which may be gone
-     * behind that. */
+    /* The bus before the io, which it may wake from other threads until then, and which may be
+     * gone behind that. */
     wshub__bus_leave(hub);
     hub->io.attach(hub->io.ctx, NULL);
     wshub__post_drain(hub, false);
@@ -14982,25 +15047,33 @@ WSHUB__COLD static const char *wshub__check_channels(const wshub *hub) {
     return NULL;
 }
 
+/* What a queue owes, by its spans. *out_spans counts them. */
+WSHUB__COLD static uint64_t wshub__check_queue(const wshub__conn *conn, uint32_t *out_spans) {
+    uint64_t sum = conn->first.len;
+    uint32_t k;
+    *out_spans += conn->first.len ? 1u : 0u;
+    for (k = conn->more ? conn->more->head : 0; conn->more && k < conn->more->count; k++) {
+        sum += wshub__queue_spans(conn->more)[k].len;
+        ++*out_spans;
+    }
+    return sum;
+}
+
+/* A conn's deadline lies in the heap; who has none has nothing to wait for. */
+WSHUB__COLD static bool wshub__check_deadline(const wshub *hub, const wshub__conn *conn) {
+    if (conn->deadline == WSHUB__NONE) return wshub__conn_next(hub, conn) == 0;
+    return conn->deadline < hub->deadlines.count &&
+           hub->deadlines.items[conn->deadline].owner == wshub__conn_index(conn);
+}
+
 WSHUB__COLD static const char *wshub__check_conns(const wshub *hub, wshub__census *census) {
     const wshub__conn *conn;
-    uint32_t at = 0, k;
+    uint32_t at = 0;
     while ((conn = wshub__conn_next_open(hub, &at)) != NULL) {
-        uint64_t sum = conn->first.len;
         census->conns++;
-        census->spans += conn->first.len ? 1u : 0u;
-        for (k = conn->more ? conn->more->head : 0; conn->more && k < conn->more->count; k++) {
-            sum += wshub__queue_spans(conn->more)[k].len;
-            census->spans++;
-        }
-        if (sum != conn->queued) return "a queue's bytes";
-        census->queued += sum;
-        if (conn->deadline != WSHUB__NONE &&
-            (conn->deadline >= hub->deadlines.count ||
-             hub->deadlines.items[conn->deadline].owner != wshub__conn_index(conn)))
-            return "a conn's deadline";
-        if (conn->deadline == WSHUB__NONE && wshub__conn_next(hub, conn))
-            return "a conn that no deadline leads on from";
+        if (wshub__check_queue(conn, &census->spans) != conn->queued) return "a queue's bytes";
+        census->queued += conn->queued;
+        if (!wshub__check_deadline(hub, conn)) return "a conn's deadline";
         if (conn->exchange) {
             const wshub__exchange *exchange = wshub__exchange_of(hub, conn);
             if (exchange->slot.link != WSHUB__LIVE || exchange->parted ||
@@ -15008,6 +15081,7 @@ WSHUB__COLD static const char *wshub__check_conns(const wshub *hub, wshub__censu
                 return "what a conn serves";
         }
     }
+
     if (census->conns != hub->conns_live) return "the number of conns";
     if (census->queued != hub->stats.queued_bytes) return "the bytes queued";
     return NULL;
