@@ -218,6 +218,35 @@ TEST(what_is_sent_in_a_realm_reaches_nobody_in_another) {
     world_stop(&w);
 }
 
+TEST(several_rooms_are_those_of_one_realm) { /* SEND-1 */
+    static const wshub_str rooms[] = {{"r", 1}, {"x", 1}, {"y", 1}}, without[] = {{"z", 1}};
+    wshub_msg m = msg("m", "1");
+    wshub_dest dest;
+    twins_start(DESC(.no_default_rooms = true));
+    memset(&dest, 0, sizeof dest);
+    dest.kind = WSHUB_DEST_ROOM;
+    dest.rooms = rooms;
+    dest.rooms_count = 3;
+    dest.realm = second;
+    EXPECT_INT(wshub_send_here(w.hub, &dest, &m), WSHUB_OK); /* once, though it is in two */
+    dest.except_rooms = without;
+    dest.except_rooms_count = 1;
+    EXPECT_INT(wshub_client_join(w.hub, handle_in(first, "twin"), S("z")), WSHUB_OK);
+    m = msg("m", "2"); /* whoever is in `z` of the other realm keeps nobody from hearing it */
+    EXPECT_INT(wshub_send_here(w.hub, &dest, &m), WSHUB_OK);
+    EXPECT_INT(wshub_client_join(w.hub, handle_in(second, "twin"), S("z")), WSHUB_OK);
+    m = msg("m", "3");
+    EXPECT_INT(wshub_send_here(w.hub, &dest, &m), WSHUB_OK);
+    dest.realm.id = 12345;
+    EXPECT_INT(wshub_send_here(w.hub, &dest, &m), WSHUB_ERR_STALE);
+    wshub_io_fake_run(w.net);
+    EXPECT_TEXT(&w, two, "{\"event\":\"m\",\"data\":1}");
+    EXPECT_TEXT(&w, two, "{\"event\":\"m\",\"data\":2}");
+    EXPECT_SILENCE(&w, two);
+    EXPECT_SILENCE(&w, one);
+    world_stop(&w);
+}
+
 /* What is sent to all, or to a room, without a break is gathered: two realms that are sent to by
  * turns gather nothing of each other, and order is kept. */
 TEST(bursts_in_two_realms_are_two) {
