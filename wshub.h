@@ -2488,60 +2488,96 @@ WSHUB_API wshub_err wshub_post_ask_fail(wshub *hub, wshub_ask ask);
 
 /* ---- >>api-bus ------------------------------------------------------------------------------ */
 /* Asks the broker behind the hub's bus: any command of it (wshub_bus.request).
- *   argv     the command and its arguments, any bytes; borrowed
- *   argc     how many, at least 1
- *   on_reply called exactly once if OK is returned, later, on the hub's thread: with the answer, a
- *            view until it returns, or with NULL: the connection was lost or the hub has left its
- *            bus before the answer came. It may call anything.
- * Returns OK; STATE: no bus, one that cannot be asked, or it is not connected; PARAM: argv, argc
- * or on_reply; NOMEM; LIMIT: too many wait for an answer already. Thread: the hub's; allowed in
- * callbacks. It leaves in this turn's settle. */
+ *   argv      the command and its arguments, any bytes; borrowed
+ *   argc      how many, at least 1
+ *   on_reply  called exactly once if OK is returned, later, on the hub's thread: with the answer,
+ *             a view until it returns, or with NULL: the connection was lost or the hub has left
+ *             its bus before the answer came. It may call anything
+ * Returns  OK; STATE: no bus, one that cannot be asked, or it is not connected; PARAM: argv, argc
+ *          or on_reply; NOMEM; LIMIT: too many wait for an answer already.
+ * Thread   the hub's; allowed in callbacks. It leaves in this turn's settle. */
 WSHUB_API wshub_err wshub_bus_request(wshub *hub, const wshub_str *argv, size_t argc,
                                       void (*on_reply)(wshub *hub, const wshub_bus_reply *reply,
                                                        void *arg),
                                       void *arg);
 
-/* The emitter: publishes for processes that hold no clients (EMIT-1). One thread, that of its bus.
- */
+/* The emitter: publishes for processes that hold no clients (EMIT-1). It belongs to one thread,
+ * that of its bus; all that follows is called there. */
 typedef struct wshub_emitter wshub_emitter;
+
 /* What wshub_emitter_create() is told. Zeroed but for the bus it is valid. Copied. */
 typedef struct wshub_emitter_desc {
-    const wshub_bus *bus; /* required. Given: it ends with the emitter, or if creation fails */
-    wshub_alloc_fn alloc;
+    const wshub_bus *bus; /* required. Given: it ends with the emitter, or if creation fails;
+                             another's: STATE; of another version: PARAM */
+    wshub_alloc_fn alloc; /* NULL: realloc and free */
     void *alloc_user;
     uint32_t bus_queue_bytes_max; /* 1048576; kept while the bus is down (BUS-5) */
-    uint32_t bus_burst_bytes_max; /* as in wshub_desc */
-    uint32_t json_depth_max; /* 1024; as in wshub_desc: the hubs that are to read it have the same
-                              */
+    uint32_t bus_burst_bytes_max; /* 16777216, or bus_queue_bytes_max if that is more; kept while
+                                     the bus is up and has no room */
+    uint32_t json_depth_max; /* 1024, at most WSHUB_JSON_DEPTH_MAX; of the hubs that are to read it
+                                (MSG-9) */
 } wshub_emitter_desc;
-/* Returns OK; PARAM: no bus, one of another version or without attach or publish, a limit out of
- * range: wshub_emitter_problem() says which; STATE: the bus is another's; NOMEM; or what the bus's
- * attach said. */
-WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc,
-                                         wshub_emitter **out_emitter);
-/* One line on what wshub_emitter_create() would refuse in a description, and what it should be.
- * NULL: nothing. Pure. */
-WSHUB_API const char *wshub_emitter_problem(const wshub_emitter_desc *desc);
-/* Ends it now: what it keeps is handed over as far as the bus takes it at once. While it closes:
- * its on_closed is called. NULL: nothing. */
-WSHUB_API void wshub_emitter_destroy(wshub_emitter *emitter);
-/* Ends it once everything it took has been acknowledged by the broker, or deadline_ms have passed,
- * whichever is first: run the loop of its bus until then. Sends are refused meanwhile. on_closed
- * called once, from inside this call if there is nothing to wait for; the emitter is gone then, and
- *              its bus may be destroyed. lost: of all that was ever taken, what was dropped or not
- * acknowledged. NULL: nobody is told. A bus without alarm() (wshub_bus_local) has nothing to wait
- * for. emitter NULL, or closing already: nothing. */
-WSHUB_API void wshub_emitter_close(wshub_emitter *emitter, uint32_t deadline_ms,
-                                   void (*on_closed)(uint64_t lost, void *arg), void *arg);
-/* Publishes: handed to the bus before it returns, if that is up and has room; else kept, and it
- * leaves by itself when there is room (over wshub_bus_local, which nobody runs for an emitter, with
- * its next send or its end). dest kind RESOLVE with a name means that room; its realm is
- * {0}; NULL: all. data may be absent. What the broker says to it is the bus's to tell. Returns OK: handed to the bus or
- * kept; PARAM; JSON; NOMEM; STATE: it closes; LIMIT: the queue is full, nothing was kept. */
+
+/* Makes an emitter and attaches it to its bus.
+ *   desc         borrowed; the bus in it is given
+ *   out_emitter  the emitter; given to you, end it with wshub_emitter_close() or _destroy()
+ * Returns  OK; PARAM: no bus, one of another version or without attach or publish, a limit out of
+ *          range: wshub_emitter_problem() says which; STATE: the bus is another's, who keeps it;
+ *          NOMEM; or what the bus's attach said. On every error but a bus of another version or
+ *          another's the bus is left.
+ * Thread   the one the emitter will belong to. */
+WSHUB_INLINE wshub_err wshub_emitter_create(const wshub_emitter_desc *desc,
+                                            wshub_emitter **out_emitter);
+
+/* Says what wshub_emitter_create() would refuse in a description, in one line, and what it should
+ * be. NULL: nothing. Pure. */
+WSHUB_INLINE const char *wshub_emitter_problem(const wshub_emitter_desc *desc);
+
+/* What the two above call, as wshub_create_versioned(). */
+WSHUB_API wshub_err wshub_emitter_create_versioned(const wshub_emitter_desc *desc,
+                                                   size_t desc_bytes, uint32_t version,
+                                                   wshub_emitter **out_emitter);
+WSHUB_API const char *wshub_emitter_problem_versioned(const wshub_emitter_desc *desc,
+                                                      size_t desc_bytes, uint32_t version);
+
+/* The two, as they are compiled into your program. */
+WSHUB_INLINE wshub_err wshub_emitter_create(const wshub_emitter_desc *desc,
+                                            wshub_emitter **out_emitter) {
+    return wshub_emitter_create_versioned(desc, sizeof *desc, WSHUB_DESC_VERSION, out_emitter);
+}
+WSHUB_INLINE const char *wshub_emitter_problem(const wshub_emitter_desc *desc) {
+    return wshub_emitter_problem_versioned(desc, sizeof *desc, WSHUB_DESC_VERSION);
+}
+
+/* Publishes one event to all instances: handed to the bus before this returns, if that is up
+ * and has room; else kept, and it leaves by itself when there is room (over wshub_bus_local,
+ * which nobody runs for an emitter, with its next send or its end).
+ *   dest  borrowed; NULL: all. Kind RESOLVE with a name means that room. Its realm is {0}
+ *   msg   borrowed; data may be absent
+ * Returns  OK: handed to the bus or kept; PARAM: a name, the event or the realm; JSON: data is
+ * none; NOMEM; STATE: the emitter closes; LIMIT: the queue is full, or data is over
+ * WSHUB_MSG_BYTES_MAX. On an error nothing is kept. What the broker says to it is the bus's to
+ * tell. */
 WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest,
                                        const wshub_msg *msg);
-WSHUB_API uint64_t wshub_emitter_queued_bytes(const wshub_emitter *emitter); /* kept; the bus has
-                                                                                not */
+
+/* Ends an emitter once the broker has acknowledged everything it took, or deadline_ms have
+ * passed, whichever is first: run the loop of its bus until then. Sends are refused meanwhile.
+ *   on_closed  called once, from inside this call if there is nothing to wait for, as over a
+ *              bus without alarm(). The emitter is gone then, and its bus may be destroyed.
+ *              lost: of all that was ever taken, what was dropped or not acknowledged. NULL:
+ *              nobody is told
+ * emitter NULL, or closing already: nothing. */
+WSHUB_API void wshub_emitter_close(wshub_emitter *emitter, uint32_t deadline_ms,
+                                   void (*on_closed)(uint64_t lost, void *arg), void *arg);
+
+/* Ends an emitter now: what it keeps is handed over as far as the bus takes it at once. If it is
+ * closing, its on_closed is called. NULL: nothing. */
+WSHUB_API void wshub_emitter_destroy(wshub_emitter *emitter);
+
+/* Bytes of what was sent and is kept, since the bus had no room for it. */
+WSHUB_API uint64_t wshub_emitter_queued_bytes(const wshub_emitter *emitter);
+
 /* Messages that were kept and had to go when the bus went down: over bus_queue_bytes_max. */
 WSHUB_API uint64_t wshub_emitter_dropped(const wshub_emitter *emitter);
 
@@ -8791,14 +8827,14 @@ static wshub_err wshub__metadata_set(wshub *hub, wshub__client *client, wshub_st
 }
 
 /* ---- >>uplink ----------------------------------------------------------------------------------
- * An owner's end of its bus, for hubs and emitters alike: how the connection stands, and the outbox
- * in which publications wait. A busy turn is no outage: over a bus that is up they are handed over as
- * they come, what it cannot take at once waits under a limit of its own (bus_burst_bytes_max), and a
- * message may be as long as it likes; while the bus is down what waits is kept up to
- * bus_queue_bytes_max (BUS-5). Knows no hub, and neither channels nor envelopes: these are the words
- * of a dialect (wshub__words). Calls nothing of a bus but its orders, which make no report. Where
- * memory is wanting, nothing has changed.
- * Uses >>mem, >>buf. Proved by tests/test_outbox.c, test_bus_table.c. */
+ * An owner's end of its bus, for hubs and emitters alike: how the connection stands, and the
+ * outbox in which publications wait. A busy turn is no outage: over a bus that is up they are
+ * handed over as they come, what it cannot take at once waits under a limit of its own
+ * (bus_burst_bytes_max), and a message may be as long as it likes; while the bus is down what
+ * waits is kept up to bus_queue_bytes_max (BUS-5). Knows no hub, and neither channels nor
+ * envelopes: these are the words of a dialect (wshub__words). Calls nothing of a bus but its
+ * orders, which make no report. Where memory is wanting, nothing has changed. Uses >>mem,
+ * >>buf. Proved by tests/test_outbox.c, test_bus_table.c. */
 
 /* A message of another instance that has been read. */
 typedef struct wshub__letter {
@@ -8819,12 +8855,14 @@ typedef enum wshub__letter_verdict {
 
 #define WSHUB__CHANNEL_BYTES_MAX (WSHUB_NAME_BYTES_MAX + 16u)
 
-/* How a dialect speaks on the bus: what channels are called, and what instances write to each other. */
+/* How a dialect speaks on the bus: what channels are called, and what instances write to each
+ * other. */
 typedef struct wshub__words {
-    /* The channels that every instance subscribes to. exact: to those alone of it for which no name
-     * stands (BUS-4). Returns how many. */
+    /* The channels that every instance subscribes to. exact: to those alone of it for which no
+     * name stands (BUS-4). Returns how many. */
     size_t (*base)(bool exact, const wshub_bus_channel **out_channels);
-    /* Writes the channel of a destination, at most WSHUB__CHANNEL_BYTES_MAX bytes. Returns its length. */
+    /* Writes the channel of a destination, at most WSHUB__CHANNEL_BYTES_MAX bytes. Returns its
+     * length. */
     size_t (*channel)(char *to, wshub_dest_kind kind, wshub_str name);
     /* Appends a message to the other instances. */
     void (*write)(const wshub__mem *m, wshub__buf *b, wshub_str server_id, const wshub_dest *dest,
@@ -8885,7 +8923,8 @@ static bool wshub__uplink_is_there(const wshub__uplink *u) {
     "bus: its table is of another wshub.h; compile this backend anew with the one of the hub, "    \
     "and in a table of your own set version to WSHUB_BUS_VERSION"
 
-/* Whether a table was compiled against this header. Nothing else of one that was not may be read. */
+/* Whether a table was compiled against this header. Nothing else of one that was not may be
+ * read. */
 static bool wshub__bus_fits(const wshub_bus *bus) {
     return bus->version == WSHUB_BUS_VERSION;
 }
@@ -8894,8 +8933,8 @@ static bool wshub__bus_taken(const wshub_bus *bus) {
     return bus->taken && bus->taken(bus->ctx);
 }
 
-/* Of what the bus has taken: how much waits for the broker's word (BYE-2), and how much will never
- * have one, since its connection broke. */
+/* Of what the bus has taken: how much waits for the broker's word (BYE-2), and how much will
+ * never have one, since its connection broke. */
 static uint64_t wshub__uplink_pending(const wshub__uplink *u) {
     return u->bus.pending ? u->bus.pending(u->bus.ctx) : 0;
 }
@@ -8909,13 +8948,14 @@ static void wshub__uplink_pump(wshub__uplink *u) {
 }
 
 /* ---- briefs: the same message for hubs of this process ----
- * Beside the envelope lies what is known of it already, so that its texts and its frame are made and
- * checked once, not once a hub (wshub_bus.hand_over). Nobody but these two functions looks into one.
- * Whoever changes it raises WSHUB_BUS_VERSION. */
+ * Beside the envelope lies what is known of it already, so that its texts and its frame are
+ * made and checked once, not once a hub (wshub_bus.hand_over). Nobody but these two functions
+ * looks into one. Whoever changes it raises WSHUB_BUS_VERSION. */
 
 #define WSHUB__BRIEF_EXCLUDES 32u /* those who exclude more have no brief */
 
-/* A brief's head; the lengths of the excluded follow, then name, event, the excluded and the frame. */
+/* A brief's head; the lengths of the excluded follow, then name, event, the excluded and the
+ * frame. */
 typedef struct wshub__brief_head {
     uint32_t kind, name_len, event_len, exclude_count, frame_len;
     uint32_t data_len; /* data is the frame's, before its last byte */
@@ -8995,14 +9035,14 @@ static uint32_t wshub__bus_burst(uint32_t queue_bytes_max) {
     return queue_bytes_max > 16u << 20 ? queue_bytes_max : 16u << 20;
 }
 
-/* What a publication counts against limits: not its brief, which never has more than the payload and
- * its texts once again. */
+/* What a publication counts against limits: not its brief, which never has more than the
+ * payload and its texts once again. */
 static uint64_t wshub__pub_bytes(const wshub__pub *p) {
     return (uint64_t)p->channel_len + p->payload_len;
 }
 
-/* Writes one publication, in one block. frame: the message as it is on the wire, which makes a brief;
- * ptr NULL: there is none. NULL: out of memory. */
+/* Writes one publication, in one block. frame: the message as it is on the wire, which makes a
+ * brief; ptr NULL: there is none. NULL: out of memory. */
 static wshub__pub *wshub__pub_new(const wshub__mem *m, const wshub__words *words, uint64_t now,
                                   wshub_str server_id, const wshub_dest *dest, const wshub_msg *msg,
                                   wshub_str frame) {
@@ -9082,8 +9122,8 @@ static uint64_t wshub__outbox_expire(const wshub__mem *m, wshub__outbox *box, ui
 #define WSHUB__OFFER_MAX 64u          /* publications in one call of the bus */
 #define WSHUB__HANDOVER_BYTES 262144u /* so much is gathered before a busy turn hands it over */
 
-/* Offers the bus the oldest publications, with their briefs if it takes them. Returns how many it took
- * of how many. */
+/* Offers the bus the oldest publications, with their briefs if it takes them. Returns how many
+ * it took of how many. */
 static size_t wshub__uplink_offer(const wshub__uplink *u, size_t *out_offered) {
     wshub_bus_msg msgs[WSHUB__OFFER_MAX];
     wshub_bus_handover items[WSHUB__OFFER_MAX];
@@ -9106,7 +9146,8 @@ static size_t wshub__uplink_offer(const wshub__uplink *u, size_t *out_offered) {
     return bus->hand_over ? bus->hand_over(bus->ctx, items, n) : bus->publish(bus->ctx, msgs, n);
 }
 
-/* Hands over what the bus takes, to the network at once where it is full otherwise. Returns how many. */
+/* Hands over what the bus takes, to the network at once where it is full otherwise. Returns how
+ * many. */
 static uint64_t wshub__uplink_flush(const wshub__mem *m, wshub__uplink *u) {
     wshub__outbox *box = &u->outbox;
     uint64_t sent = 0;
@@ -9130,8 +9171,8 @@ static uint64_t wshub__uplink_flush(const wshub__mem *m, wshub__uplink *u) {
 }
 
 /* Lets a publication wait, and hands over what has gathered. It is the outbox's then, or freed.
- *   max      bytes that may wait; while the bus is down, also those of each of them. Over a bus that
- *            is up, one that nothing waits before may be longer
+ *   max      bytes that may wait; while the bus is down, also those of each of them. Over a bus
+ *            that is up, one that nothing waits before may be longer
  *   dropped  counts the oldest, which go for it over the limit. NULL: nothing goes for it
  *   sent     counts what was handed over
  * Returns OK, or LIMIT: it is longer than may wait, or nothing goes for it. */
@@ -9155,8 +9196,8 @@ static wshub_err wshub__uplink_push(const wshub__mem *m, wshub__uplink *u, wshub
 
 /* ---- taking and leaving a bus ---- */
 
-/* Leaves the bus; what waits is lost. From here on nothing is published, not even by those who are told
- * meanwhile that their requests will not be answered. */
+/* Leaves the bus; what waits is lost. From here on nothing is published, not even by those who
+ * are told meanwhile that their requests will not be answered. */
 static void wshub__uplink_leave(const wshub__mem *m, wshub__uplink *u) {
     wshub__uplink_to(u, WSHUB__UPLINK_NONE);
     (void)u->bus.attach(u->bus.ctx, NULL);
@@ -9176,11 +9217,11 @@ static wshub_err wshub__uplink_attach(const wshub__mem *m, wshub__uplink *u, con
 }
 
 /* ---- >>subs ------------------------------------------------------------------------------------
- * Which channels the bus is asked for (BUS-1, BUS-4). In exact mode that is a channel for each name
- * that is here, subscribed to when the first comes, given up some time after the last has gone; what
- * changes is handed to the bus in settle, in batches. When the bus is connected, everything is
- * subscribed to anew, a phase after the other (replay), as far at a time as the bus has room.
- * Uses >>uplink, >>clients. Proved by tests/test_channels.c, test_bus.c. */
+ * Which channels the bus is asked for (BUS-1, BUS-4). In exact mode that is a channel for each
+ * name that is here, subscribed to when the first comes, given up some time after the last has
+ * gone; what changes is handed to the bus in settle, in batches. When the bus is connected,
+ * everything is subscribed to anew, a phase after the other (replay), as far at a time as the
+ * bus has room. Uses >>uplink, >>clients. Proved by tests/test_channels.c, test_bus.c. */
 
 #define WSHUB__SUBS_AGAIN_MS 50u /* until a bus that had no room is asked again */
 
@@ -9202,8 +9243,8 @@ WSHUB__COLD static void wshub__subs_clear(wshub *hub) {
     while (hub->subs_out.head) wshub__chan_free(hub, hub->subs_out.head);
 }
 
-/* Hands over a batch of what is due of one list, in order. Returns how many; `ok` becomes false if
- * the bus has no room. */
+/* Hands over a batch of what is due of one list, in order. Returns how many; `ok` becomes false
+ * if the bus has no room. */
 static size_t wshub__chans_run(wshub *hub, wshub__chans *chans, bool *ok) {
     const wshub_bus *bus = &hub->uplink.bus;
     wshub_bus_channel list[WSHUB_BUS_BATCH];
@@ -9272,8 +9313,8 @@ static wshub_dest_kind wshub__kind_dest(uint32_t kind) {
                                       : WSHUB_DEST_ROOM;
 }
 
-/* The first of a name has come, or its last has gone (BUS-4). The bus hears of it in settle; of what
- * comes and goes within a turn, or returns while its channel lingers, it hears nothing. */
+/* The first of a name has come, or its last has gone (BUS-4). The bus hears of it in settle; of
+ * what comes and goes within a turn, or returns while its channel lingers, it hears nothing. */
 WSHUB__COLD static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name, bool wanted) {
     char text[WSHUB__CHANNEL_BYTES_MAX];
     wshub_str channel;
@@ -9305,8 +9346,8 @@ WSHUB__COLD static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name,
 
 /* ---- everything anew ---- */
 
-/* Channels to be subscribed to together. Their names lie one behind the other in `names`, which moves
- * while it grows: the pointers of the list are filled in at the end. */
+/* Channels to be subscribed to together. Their names lie one behind the other in `names`, which
+ * moves while it grows: the pointers of the list are filled in at the end. */
 typedef struct wshub__batch {
     wshub_bus_channel list[WSHUB_BUS_BATCH];
     wshub__buf names;
@@ -9345,8 +9386,8 @@ static uint32_t wshub__replay_count(const wshub *hub) {
                                                 : hub->clients.used;
 }
 
-/* Adds what one thing of the phase is called on the bus. A client whose own room holds nobody else has
- * a channel for that room too (AUTH-7). */
+/* Adds what one thing of the phase is called on the bus. A client whose own room holds nobody
+ * else has a channel for that room too (AUTH-7). */
 static void wshub__replay_one(wshub *hub, wshub__batch *b, uint32_t at) {
     const wshub__realm *realm = &hub->first_realm; /* see wshub__realm_named() */
     const wshub__client *c;
@@ -9375,9 +9416,10 @@ static bool wshub__replay_base(wshub *hub) {
     return true;
 }
 
-/* Everything is subscribed to anew (BUS-5), a batch at a time. What a phase goes through is walked
- * downwards, so that what is removed and swapped behind meanwhile is not missed; what is added
- * meanwhile subscribes itself. False: the bus has no room, or there is no memory: to be continued. */
+/* Everything is subscribed to anew (BUS-5), a batch at a time. What a phase goes through is
+ * walked downwards, so that what is removed and swapped behind meanwhile is not missed; what is
+ * added meanwhile subscribes itself. False: the bus has no room, or there is no memory: to be
+ * continued. */
 WSHUB__COLD static bool wshub__replay_run(wshub *hub) {
     wshub__batch batch;
     uint32_t at, count;
@@ -11768,10 +11810,11 @@ static wshub_client wshub__above_who(const wshub *hub, const wshub__conn *c) {
 }
 
 /* ---- >>bus -----------------------------------------------------------------------------------
- * The hub as the owner of a bus: what it publishes, what it hears from other instances, and how the
- * connection stands (BUS-1 to BUS-6). What is dropped is counted and told, and an end waits for the
- * broker's word (BYE-2). What waits and for how long is >>uplink's, channels and envelopes are the
- * words of the dialect (>>envelope). Proved by tests/test_bus.c, test_outbox.c, test_bus_table.c. */
+ * The hub as the owner of a bus: what it publishes, what it hears from other instances, and how
+ * the connection stands (BUS-1 to BUS-6). What is dropped is counted and told, and an end waits
+ * for the broker's word (BYE-2). What waits and for how long is >>uplink's, channels and
+ * envelopes are the words of the dialect (>>envelope). Proved by tests/test_bus.c,
+ * test_outbox.c, test_bus_table.c. */
 
 /* ---- out ---- */
 
@@ -11782,8 +11825,9 @@ WSHUB__COLD static void wshub__bus_dropped(wshub *hub, uint64_t count, const cha
     wshub__log(hub, WSHUB_LOG_BUS_DROPPED, wshub__nobody(), limit, wshub__str(NULL, 0));
 }
 
-/* Publishes what has been delivered here, or was to be (SEND-3): delivery is what that has made of it. A
- * message that finds no room is dropped and counted, and no error. Returns OK or NOMEM. */
+/* Publishes what has been delivered here, or was to be (SEND-3): delivery is what that has made
+ * of it. A message that finds no room is dropped and counted, and no error. Returns OK or
+ * NOMEM. */
 static wshub_err wshub__publish(wshub *hub, const wshub_dest *dest, const wshub_msg *msg,
                                 wshub__delivery *delivery) {
     bool up = wshub__uplink_is_up(&hub->uplink);
@@ -11792,7 +11836,8 @@ static wshub_err wshub__publish(wshub *hub, const wshub_dest *dest, const wshub_
     wshub_str frame = wshub__str(NULL, 0);
     wshub__pub *p;
 
-    /* Where the bus hands over what is encoded, it is encoded even if nobody here is a receiver. */
+    /* Where the bus hands over what is encoded, it is encoded even if nobody here is a
+     * receiver. */
     if (hub->uplink.bus.hand_over && wshub__piece_encode(hub, delivery, plain) == WSHUB_OK)
         frame = wshub__str(wshub__seg_bytes(plain->span.seg) + plain->span.at, plain->span.len);
     p = wshub__pub_new(&hub->mem, hub->uplink.words, hub->now, hub->server_id, dest, msg, frame);
@@ -11950,7 +11995,8 @@ static void wshub__bus_flush(wshub *hub) {
     hub->stats.bus_published += wshub__uplink_flush(&hub->mem, &hub->uplink);
 }
 
-/* While the bus is down: what has waited too long is dropped. Returns when to look again; 0: never. */
+/* While the bus is down: what has waited too long is dropped. Returns when to look again; 0:
+ * never. */
 WSHUB__COLD static uint64_t wshub__bus_expire(wshub *hub) {
     wshub__outbox *box = &hub->uplink.outbox;
     uint32_t most = hub->desc.bus_queue_ms_max;
@@ -11960,8 +12006,8 @@ WSHUB__COLD static uint64_t wshub__bus_expire(wshub *hub) {
     return box->head ? box->head->at + most : 0;
 }
 
-/* Hands the bus this turn's changes of subscriptions, batched, then its publications. Returns when to
- * look again; 0: not at a time. */
+/* Hands the bus this turn's changes of subscriptions, batched, then its publications. Returns
+ * when to look again; 0: not at a time. */
 static uint64_t wshub__bus_settle(wshub *hub) {
     wshub__uplink *u = &hub->uplink;
     uint64_t next = 0;
@@ -11980,8 +12026,8 @@ static uint64_t wshub__bus_settle(wshub *hub) {
     return next;
 }
 
-/* Hands over what the bus takes now. Returns whether an end has something to wait for all the same:
- * kept here, or taken and not acknowledged (BYE-2). */
+/* Hands over what the bus takes now. Returns whether an end has something to wait for all the
+ * same: kept here, or taken and not acknowledged (BYE-2). */
 WSHUB__COLD static bool wshub__bus_owes(wshub *hub) {
     if (!wshub__uplink_is_there(&hub->uplink)) return false;
     if (wshub__uplink_is_up(&hub->uplink)) wshub__bus_flush(hub);
@@ -13499,10 +13545,11 @@ static void wshub__json_table(wshub_dialect *out_table) {
 }
 
 /* ---- >>envelope ------------------------------------------------------------------------------
- * The words of the JSON dialect on the bus: what its channels are called (BUS-1), and the message
- * between instances (BUS-2), which nobody else writes or reads. What is read is data from outside, of
- * whoever may publish: what is wrong with it is a verdict, never an assertion. Known to >>uplink,
- * >>subs and >>bus by wshub__words alone. Proved by tests/test_bus.c, test_json.c, fuzz_text.c. */
+ * The words of the JSON dialect on the bus: what its channels are called (BUS-1), and the
+ * message between instances (BUS-2), which nobody else writes or reads. What is read is data
+ * from outside, of whoever may publish: what is wrong with it is a verdict, never an assertion.
+ * Known to >>uplink, >>subs and >>bus by wshub__words alone. Proved by tests/test_bus.c,
+ * test_json.c, fuzz_text.c. */
 
 typedef struct wshub__envelope {
     wshub_str server_id; /* raw JSON strings when read */
@@ -13635,8 +13682,8 @@ static wshub_dest_kind wshub__envelope_kind(wshub_str type) {
     return WSHUB_DEST_RESOLVE;
 }
 
-/* Room for the decoded texts of an envelope, none of which is longer than it is raw, and before them
- * for the array of excluded ids. False: out of memory. */
+/* Room for the decoded texts of an envelope, none of which is longer than it is raw, and before
+ * them for the array of excluded ids. False: out of memory. */
 static bool wshub__letter_room(const wshub *hub, const wshub__envelope *e, wshub__letter *out,
                                size_t *out_excluded) {
     wshub_iter it;
@@ -13701,9 +13748,9 @@ static const wshub__words wshub__envelope_words = {wshub__envelope_base, wshub__
                                                    wshub__envelope_open};
 
 /* ---- >>emitter ---------------------------------------------------------------------------------
- * Publishes for processes that hold no clients (EMIT-1): an uplink without a hub. What it cannot hand
- * over at once it keeps, and what it is told by its bus it hands over then; nothing else runs it.
- * Uses >>uplink, >>envelope. Proved by tests/test_outbox.c, test_owners.c. */
+ * Publishes for processes that hold no clients (EMIT-1): an uplink without a hub. What it
+ * cannot hand over at once it keeps, and what it is told by its bus it hands over then; nothing
+ * else runs it. Uses >>uplink, >>envelope. Proved by tests/test_outbox.c, test_owners.c. */
 
 struct wshub_emitter {
     wshub__mem mem;
@@ -13777,8 +13824,15 @@ static uint32_t wshub__emitter_burst(const wshub_emitter_desc *d) {
                                   : wshub__bus_burst(wshub__emitter_queue(d));
 }
 
-WSHUB__COLD WSHUB_API const char *wshub_emitter_problem(const wshub_emitter_desc *desc) {
-    if (!desc || !desc->bus) return "bus: required";
+/* Whether a description is laid out as this header lays it out; another one cannot be read. */
+static bool wshub__emitter_desc_known(const wshub_emitter_desc *d, size_t desc_bytes,
+                                      uint32_t version) {
+    return d && desc_bytes == sizeof *d && version == WSHUB_DESC_VERSION;
+}
+
+/* What is wrong with a description that can be read. NULL: nothing. */
+WSHUB__COLD static const char *wshub__emitter_problem(const wshub_emitter_desc *desc) {
+    if (!desc->bus) return "bus: required";
     if (!wshub__bus_fits(desc->bus)) return WSHUB__BUS_MISFIT;
     if (!desc->bus->attach || !desc->bus->publish) return "bus: attach and publish are required";
     if (wshub__emitter_burst(desc) < wshub__emitter_queue(desc))
@@ -13786,6 +13840,17 @@ WSHUB__COLD WSHUB_API const char *wshub_emitter_problem(const wshub_emitter_desc
     if (desc->json_depth_max > WSHUB_JSON_DEPTH_MAX)
         return "json_depth_max: at most WSHUB_JSON_DEPTH_MAX, which can be defined larger";
     return NULL;
+}
+
+WSHUB__COLD WSHUB_API const char *wshub_emitter_problem_versioned(const wshub_emitter_desc *desc,
+                                                                  size_t desc_bytes,
+                                                                  uint32_t version) {
+    if (!desc) return "bus: required";
+    if (!wshub__emitter_desc_known(desc, desc_bytes, version))
+        return "wshub_emitter_desc: the program was compiled with another wshub.h than the file "
+               "that "
+               "has WSHUB_IMPLEMENTATION; compile both with the same one";
+    return wshub__emitter_problem(desc);
 }
 
 /* Makes an emitter of a description that is right. On an error the bus has been left. */
@@ -13820,14 +13885,15 @@ WSHUB__COLD static wshub_err wshub__emitter_new(const wshub_emitter_desc *desc,
     return WSHUB_OK;
 }
 
-WSHUB__COLD WSHUB_API wshub_err wshub_emitter_create(const wshub_emitter_desc *desc,
-                                                     wshub_emitter **out_emitter) {
+WSHUB__COLD WSHUB_API wshub_err wshub_emitter_create_versioned(const wshub_emitter_desc *desc,
+                                                               size_t desc_bytes, uint32_t version,
+                                                               wshub_emitter **out_emitter) {
+    if (!wshub__emitter_desc_known(desc, desc_bytes, version)) return WSHUB_ERR_PARAM;
     /* Of a bus that is laid out otherwise, or is another's, nothing is touched. */
-    if (!desc || !desc->bus || !wshub__bus_fits(desc->bus) || !desc->bus->attach)
-        return WSHUB_ERR_PARAM;
+    if (!desc->bus || !wshub__bus_fits(desc->bus) || !desc->bus->attach) return WSHUB_ERR_PARAM;
     if (wshub__bus_taken(desc->bus)) return WSHUB_ERR_STATE;
 
-    if (!out_emitter || wshub_emitter_problem(desc)) {
+    if (!out_emitter || wshub__emitter_problem(desc)) {
         (void)desc->bus->attach(desc->bus->ctx, NULL); /* it was given */
         return WSHUB_ERR_PARAM;
     }

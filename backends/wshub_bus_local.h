@@ -1,22 +1,26 @@
 /* wshub_bus_local.h - the bus of one process: joins its hubs, of one thread or of many
  *
- * [x] hubs, emitters and owners of your own, each on a thread of its own; no lock where a message passes
- * [x] a message is copied once, however many hear it, and what its hub has encoded goes along with it, so
- *     that the others neither parse nor encode (wshub_bus.hand_over)
+ * [x] hubs, emitters and owners of your own, each on a thread of its own; no lock where a message
+ *     passes
+ * [x] a message is copied once, however many hear it, and what its hub has encoded goes along with
+ *     it, so that the others neither parse nor encode (wshub_bus.hand_over)
  * [x] any bytes, in channels and payloads; in order for each publisher; what is taken is delivered
- * [x] a limit on what waits for a seat that does not fetch it; beyond, messages are dropped and counted
+ * [x] a limit on what waits for a seat that does not fetch it; beyond, messages are dropped and
+ *     counted
  * [x] cut and mended by hand, to see a program with its broker away
  * [ ] other processes: that is wshub_bus_redis.h
  * [ ] requests (wshub_bus.request): there is no broker to ask
  *
  * Needs ISO C99, the atomics of gcc or clang, and wshub.h before it. With another compiler, or with
  * WSHUB_NO_THREADS, wshub_bus_local_create() refuses (NOWAKE).
- * Threads: the functions below may be called from any. A seat belongs to its owner: its table is called on
- * the owner's thread alone. An owner's io must be one that can be woken.
- * Cost: a turn's publications are one block of memory for all seats (64 KiB or one message each) and
- * one compare-and-swap a seat. A seat is handed all that is published and sorts out on its own thread what
- * it has subscribed to, a hash for each message and a comparison for each pattern; one that has subscribed
- * to nothing, as an emitter's, is handed nothing.
+ *
+ * Threads: the functions below may be called from any. A seat belongs to its owner: its table is
+ * called on the owner's thread alone. A hub's io must be one that can be woken.
+ *
+ * Cost: a turn's publications are one block of memory for all seats (one for every 64 KiB), and
+ * one compare-and-swap a seat. A seat is handed all that is published and sorts out on its own
+ * thread what it has subscribed to: a comparison for each pattern, and a hash where none fits. One
+ * that has subscribed to nothing, as an emitter's, is handed nothing.
  *
  *     wshub_bus_local *local;
  *     wshub_bus seat;
@@ -36,6 +40,8 @@ extern "C" {
 
 typedef struct wshub_bus_local wshub_bus_local;
 
+#define WSHUB_BUS_LOCAL_DESC_VERSION 1 /* it rises when the struct below changes */
+
 /* zero: the default. Everything is copied */
 typedef struct wshub_bus_local_desc {
     wshub_alloc_fn alloc; /* NULL: realloc and free; called by the threads of all its owners */
@@ -48,23 +54,35 @@ typedef struct wshub_bus_local_desc {
                         made of addresses */
 } wshub_bus_local_desc;
 
-/* Makes the bus. desc: borrowed; NULL: defaults. Returns OK; PARAM: no out_local; NOMEM; NOWAKE: see
- * above. Any thread. */
-WSHUB_API wshub_err wshub_bus_local_create(const wshub_bus_local_desc *desc,
-                                           wshub_bus_local **out_local);
+/* Makes the bus. desc: borrowed; NULL: defaults. Returns OK; PARAM: no out_local, or a
+ * description of another header; NOMEM; NOWAKE: see above. Any thread. */
+WSHUB_INLINE wshub_err wshub_bus_local_create(const wshub_bus_local_desc *desc,
+                                              wshub_bus_local **out_local);
+/* What it calls, as wshub_create_versioned(). */
+WSHUB_API wshub_err wshub_bus_local_create_versioned(const wshub_bus_local_desc *desc,
+                                                     size_t desc_bytes, uint32_t version,
+                                                     wshub_bus_local **out_local);
+WSHUB_INLINE wshub_err wshub_bus_local_create(const wshub_bus_local_desc *desc,
+                                              wshub_bus_local **out_local) {
+    return wshub_bus_local_create_versioned(desc, sizeof *desc, WSHUB_BUS_LOCAL_DESC_VERSION,
+                                            out_local);
+}
 
-/* Ends it; seats that are in use go on, and the memory goes with the last of them. NULL: nothing. */
+/* Ends it; seats that are in use go on, and the memory goes with the last of them. NULL:
+ * nothing. */
 WSHUB_API void wshub_bus_local_destroy(wshub_bus_local *local);
 
-/* Makes a seat: a bus for one wshub_desc.bus or emitter, whose end also ends the seat. One that is given
- * to nobody is ended by seat.attach(seat.ctx, NULL). Returns OK, PARAM, NOMEM. Any thread. */
+/* Makes a seat: a bus for one wshub_desc.bus or emitter, whose end also ends the seat. One that
+ * is given to nobody is ended by seat.attach(seat.ctx, NULL). Returns OK, PARAM, NOMEM. Any
+ * thread. */
 WSHUB_API wshub_err wshub_bus_local_seat(wshub_bus_local *local, wshub_bus *out_seat);
 
-/* Cuts the bus, or mends it: meanwhile publications are refused, and the owners of all seats are told.
- * Any thread. */
+/* Cuts the bus, or mends it: meanwhile publications are refused, and the owners of all seats
+ * are told. Any thread. */
 WSHUB_API void wshub_bus_local_set_down(wshub_bus_local *local, bool down);
 
-/* How many messages were dropped over queue_bytes_max, once for each seat that missed one. Any thread. */
+/* How many messages were dropped over queue_bytes_max, once for each seat that missed one. Any
+ * thread. */
 WSHUB_API uint64_t wshub_bus_local_dropped(wshub_bus_local *local);
 
 #ifdef __cplusplus
@@ -85,8 +103,8 @@ extern "C" {
 #endif
 
 /* ---- threads ----
- * Counters are machine words, since 32-bit systems have no larger atomics. Without atomics there are no
- * threads, and wshub_bus_local_create() makes no bus. */
+ * Counters are machine words, since 32-bit systems have no larger atomics. Without atomics
+ * there are no threads, and wshub_bus_local_create() makes no bus. */
 
 #if (defined(__GNUC__) || defined(__clang__)) && !defined(WSHUB_NO_THREADS)
 #define WSHUB_BUS_LOCAL__THREADS 1
@@ -126,8 +144,8 @@ static void wshub_bus_local__unlock(bool *lock) {
     __atomic_clear(lock, __ATOMIC_RELEASE);
 }
 
-/* Returns whether the stack was empty, which is when its owner must be woken. The node may have been
- * taken, and freed, when this returns. */
+/* Returns whether the stack was empty, which is when its owner must be woken. The node may have
+ * been taken, and freed, when this returns. */
 static bool wshub_bus_local__push(wshub_bus_local__node **top, wshub_bus_local__node *node) {
     wshub_bus_local__node *old = __atomic_load_n(top, __ATOMIC_ACQUIRE);
     bool pushed;
@@ -174,8 +192,8 @@ static wshub_bus_local__node *wshub_bus_local__take_newest_first(wshub_bus_local
 }
 #endif
 
-/* Takes all there is, oldest first. Nobody takes a part, so that a node which comes back to the stack
- * while somebody looks at it (the ABA problem) can do no harm. */
+/* Takes all there is, oldest first. Nobody takes a part, so that a node which comes back to the
+ * stack while somebody looks at it (the ABA problem) can do no harm. */
 static wshub_bus_local__node *wshub_bus_local__take(wshub_bus_local__node **top) {
     wshub_bus_local__node *newest = wshub_bus_local__take_newest_first(top), *oldest = NULL;
     while (newest) {
@@ -204,8 +222,8 @@ typedef struct wshub_bus_local__names {
     uint64_t key[2]; /* secret: strangers choose the names of channels */
 } wshub_bus_local__names;
 
-/* What a seat's owner knows of the bus. wshub_bus_local__follows says which state may follow which, and
- * wshub_bus_local__seat_to() alone writes it. */
+/* What a seat's owner knows of the bus. wshub_bus_local__follows says which state may follow
+ * which, and wshub_bus_local__seat_to() alone writes it. */
 typedef enum wshub_bus_local__state {
     WSHUB_BUS_LOCAL__FREE,      /* nobody's yet */
     WSHUB_BUS_LOCAL__TAKEN,     /* it has an owner, who has been told nothing */
@@ -220,8 +238,8 @@ typedef struct wshub_bus_local__seat {
     wshub_bus_local *local;
     wshub_bus_owner owner;
     wshub_bus_local__names names;
-    /* written by its owner's thread under the lock, so that whoever holds it sees an owner who can be
-     * woken */
+    /* written by its owner's thread under the lock, so that whoever holds it sees an owner who
+     * can be woken */
     uint8_t state; /* wshub_bus_local__state */
     bool lock;
     struct wshub_bus_local__seat **others; /* the other seats, as the list was at `edition` */
@@ -264,6 +282,7 @@ static void wshub_bus_local__free(wshub_bus_local *local, void *ptr, size_t byte
 }
 
 static void wshub_bus_local__unref(wshub_bus_local *local) {
+    WSHUB_ASSERT(wshub_bus_local__load(&local->refs) > 0);
     if (wshub_bus_local__sub(&local->refs, 1) > 0) return;
     WSHUB_ASSERT(!local->seats);
     (void)local->alloc(local->alloc_user, local, sizeof *local, 0);
@@ -360,11 +379,13 @@ static wshub_bus_local__name *wshub_bus_local__name_new(wshub_bus_local *local, 
 /* Takes a name from where it hangs, and frees it. */
 static void wshub_bus_local__name_end(wshub_bus_local *local, wshub_bus_local__name **at) {
     wshub_bus_local__name *name = *at;
+    WSHUB_ASSERT(name);
     *at = name->next;
     wshub_bus_local__free(local, name, sizeof *name + name->len);
 }
 
-/* One channel or pattern more; twice is once. False: out of memory, or no name that one can have. */
+/* One channel or pattern more; twice is once. False: out of memory, or no name that one can
+ * have. */
 static bool wshub_bus_local__names_add(wshub_bus_local *local, wshub_bus_local__names *names,
                                        const wshub_bus_channel *channel) {
     wshub_str text = channel->name;
@@ -409,6 +430,7 @@ static void wshub_bus_local__names_remove(wshub_bus_local *local, wshub_bus_loca
     if (!names->channels_count) return;
     at = wshub_bus_local__channel_at(names, text, wshub_siphash(names->key, text.ptr, text.len));
     if (!*at) return;
+    WSHUB_ASSERT(names->channels_count > 0);
     wshub_bus_local__name_end(local, at);
     names->channels_count--;
 
@@ -453,14 +475,15 @@ static char *wshub_bus_local__parcel_texts(wshub_bus_local__parcel *parcel) {
     return (char *)(wshub_bus_local__parcel_nodes(parcel) + parcel->nodes);
 }
 
-/* All that is held with a parcel. It counts whole for each seat that has not fetched it, whoever else has
- * it too. */
+/* All that is held with a parcel. It counts whole for each seat that has not fetched it,
+ * whoever else has it too. */
 static size_t wshub_bus_local__parcel_bytes(const wshub_bus_local__parcel *parcel) {
     return sizeof *parcel + parcel->nodes * sizeof(wshub_bus_local__node) + parcel->bytes;
 }
 
 static void wshub_bus_local__parcel_unref(wshub_bus_local *local, wshub_bus_local__parcel *parcel,
                                           size_t refs) {
+    WSHUB_ASSERT(wshub_bus_local__load(&parcel->refs) >= refs);
     if (wshub_bus_local__sub(&parcel->refs, refs) == 0)
         wshub_bus_local__free(local, parcel, wshub_bus_local__parcel_bytes(parcel));
 }
@@ -470,7 +493,8 @@ static char *wshub_bus_local__put(char *to, wshub_str text) {
     return to + text.len;
 }
 
-/* A parcel of the first of the items, as many as one takes, for so many seats. NULL: out of memory. */
+/* A parcel of the first of the items, as many as one takes, for so many seats. NULL: out of
+ * memory. */
 static wshub_bus_local__parcel *wshub_bus_local__parcel_new(wshub_bus_local *local, size_t seats,
                                                             const wshub_bus_handover *items,
                                                             size_t count) {
@@ -577,6 +601,7 @@ static void wshub_bus_local__seat_empty(wshub_bus_local__seat *seat) {
 
 static void wshub_bus_local__seat_unref(wshub_bus_local__seat *seat) {
     wshub_bus_local *local = seat->local;
+    WSHUB_ASSERT(wshub_bus_local__load(&seat->refs) > 0);
     if (wshub_bus_local__sub(&seat->refs, 1) > 0) return;
     WSHUB_ASSERT(seat->state == WSHUB_BUS_LOCAL__LEFT);
     wshub_bus_local__seat_empty(seat); /* what came between its leaving and the others' noticing */
@@ -605,8 +630,8 @@ static bool wshub_bus_local__seat_room(wshub_bus_local__seat *seat, size_t want)
     return true;
 }
 
-/* Makes the list of others anew; memory is taken outside the lock, so seats may come meanwhile, and then it
- * is tried again. False: out of memory, the list is empty and its edition is old. */
+/* Makes the list of others anew; memory is taken outside the lock, so seats may come meanwhile,
+ * and then it is tried again. False: out of memory, the list is empty and its edition is old. */
 static bool wshub_bus_local__seat_learn(wshub_bus_local__seat *seat) {
     wshub_bus_local *local = seat->local;
     wshub_bus_local__seat *other;
@@ -635,8 +660,11 @@ static bool wshub_bus_local__seat_learn(wshub_bus_local__seat *seat) {
     return true;
 }
 
+/* Puts a seat into the list of those with an owner: from here on others publish to it. */
 static void wshub_bus_local__seat_enlist(wshub_bus_local__seat *seat) {
     wshub_bus_local *local = seat->local;
+    WSHUB_ASSERT(wshub_bus_local__has_owner(seat));
+    WSHUB_ASSERT(!seat->prev && !seat->next);
     wshub_bus_local__lock(&local->lock);
     seat->next = local->seats;
     if (seat->next) seat->next->prev = seat;
@@ -646,9 +674,11 @@ static void wshub_bus_local__seat_enlist(wshub_bus_local__seat *seat) {
     wshub_bus_local__unlock(&local->lock);
 }
 
+/* Takes it out. Others may publish to it until they look at the list again. */
 static void wshub_bus_local__seat_delist(wshub_bus_local__seat *seat) {
     wshub_bus_local *local = seat->local;
     wshub_bus_local__lock(&local->lock);
+    WSHUB_ASSERT(local->seats_count > 0);
     *(seat->prev ? &seat->prev->next : &local->seats) = seat->next;
     if (seat->next) seat->next->prev = seat->prev;
     local->seats_count--;
@@ -689,7 +719,8 @@ static bool wshub_bus_local__has_room(const wshub_bus_local__seat *seat, size_t 
     return !held || (uint64_t)held + bytes <= seat->local->queue_bytes_max;
 }
 
-/* One parcel of the first of the items, to all others. Returns how many it has; 0: out of memory. */
+/* One parcel of the first of the items, to all others. Returns how many it has; 0: out of
+ * memory. */
 static size_t wshub_bus_local__seat_send(wshub_bus_local__seat *from,
                                          const wshub_bus_handover *items, size_t count) {
     wshub_bus_local *local = from->local;
@@ -724,8 +755,7 @@ static size_t wshub_bus_local__hand_over(void *ctx, const wshub_bus_handover *it
     wshub_bus_local__seat *seat = (wshub_bus_local__seat *)ctx;
     wshub_bus_local *local = seat->local;
     size_t done = 0, n = 1;
-    WSHUB_ASSERT(wshub_bus_local__has_owner(seat));
-    if (wshub_bus_local__load(&local->down)) return 0;
+    if (wshub_bus_local__load(&local->down)) return 0; /* BUS-5: it is offered again */
     if (seat->edition != wshub_bus_local__load(&local->edition) &&
         !wshub_bus_local__seat_learn(seat))
         return 0;
@@ -733,6 +763,7 @@ static size_t wshub_bus_local__hand_over(void *ctx, const wshub_bus_handover *it
 
     for (; done < count && n; done += n)
         n = wshub_bus_local__seat_send(seat, items + done, count - done);
+    WSHUB_ASSERT(done <= count);
     return done;
 }
 
@@ -757,7 +788,8 @@ static size_t wshub_bus_local__publish(void *ctx, const wshub_bus_msg *msgs, siz
 
 /* ---- the table: subscribing ---- */
 
-/* False: out of memory; what was taken of them by then stands, once, when all are offered again. */
+/* BUS-1, BUS-4. False: out of memory; what was taken of them by then stands, once, when all are
+ * offered again. */
 static bool wshub_bus_local__subscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
     wshub_bus_local__seat *seat = (wshub_bus_local__seat *)ctx;
     size_t i = 0;
@@ -778,7 +810,7 @@ static bool wshub_bus_local__unsubscribe(void *ctx, const wshub_bus_channel *cha
 
 /* ---- the table: hearing ---- */
 
-/* Tells the owner how the bus is, if that has changed; it may leave from inside. */
+/* Tells the owner how the bus is, if that has changed (BUS-5); it may leave from inside. */
 static void wshub_bus_local__seat_follow(wshub_bus_local__seat *seat) {
     bool down = wshub_bus_local__load(&seat->local->down) != 0;
     if (seat->state == WSHUB_BUS_LOCAL__CONNECTED) return; /* it pumps from inside that report */
@@ -816,6 +848,7 @@ static void wshub_bus_local__pump(void *ctx) {
     wshub_bus_local__add(&seat->refs, 1); /* its owner may leave from inside a report */
     wshub_bus_local__seat_follow(seat);
 
+    /* What was said before it left is not heard any more, but let go of. */
     for (node = wshub_bus_local__take(&seat->inbox); node;) {
         wshub_bus_local__parcel *parcel = node->parcel;
         const char *at = wshub_bus_local__parcel_texts(parcel);
@@ -857,8 +890,10 @@ static bool wshub_bus_local__taken(void *ctx) {
 
 /* ---- making and ending ---- */
 
-/* A key where the application gives none. ISO C has nothing better than addresses; systems place blocks,
- * stacks and code anew for each process. */
+#define WSHUB_BUS_LOCAL__QUEUE_BYTES 67108864u /* for a seat, where the description says nothing */
+
+/* A key where the application gives none. ISO C has nothing better than addresses; systems
+ * place blocks, stacks and code anew for each process. */
 static void wshub_bus_local__make_key(wshub_bus_local *local, const void *on_stack) {
     static const char constant = 0;
     const void *at[3];
@@ -869,12 +904,15 @@ static void wshub_bus_local__make_key(wshub_bus_local *local, const void *on_sta
     local->key[1] = wshub_siphash(local->key, at, sizeof at);
 }
 
-WSHUB_API wshub_err wshub_bus_local_create(const wshub_bus_local_desc *desc,
-                                           wshub_bus_local **out_local) {
+WSHUB_API wshub_err wshub_bus_local_create_versioned(const wshub_bus_local_desc *desc,
+                                                     size_t desc_bytes, uint32_t version,
+                                                     wshub_bus_local **out_local) {
     wshub_bus_local_desc d;
     wshub_bus_local *local;
     if (!WSHUB_BUS_LOCAL__THREADS) return WSHUB_ERR_NOWAKE; /* never: both in one build */
-    if (!out_local) return WSHUB_ERR_PARAM;
+    if (desc_bytes != sizeof d || version != WSHUB_BUS_LOCAL_DESC_VERSION || !out_local)
+        return WSHUB_ERR_PARAM;
+
     memset(&d, 0, sizeof d);
     if (desc) d = *desc;
     if (!d.alloc) d.alloc = wshub_bus_local__alloc_default;
@@ -884,7 +922,7 @@ WSHUB_API wshub_err wshub_bus_local_create(const wshub_bus_local_desc *desc,
     memset(local, 0, sizeof *local);
     local->alloc = d.alloc;
     local->alloc_user = d.alloc_user;
-    local->queue_bytes_max = d.queue_bytes_max ? d.queue_bytes_max : 64u << 20;
+    local->queue_bytes_max = d.queue_bytes_max ? d.queue_bytes_max : WSHUB_BUS_LOCAL__QUEUE_BYTES;
     local->refs = 1;
     memcpy(local->key, d.key, sizeof local->key);
     if (!local->key[0] && !local->key[1]) wshub_bus_local__make_key(local, &d);

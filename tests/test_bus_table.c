@@ -145,6 +145,36 @@ TEST(an_emitters_description_is_judged_by_a_text) {
     }
 }
 
+/* Nothing in a description of another header is read: it is shorter than ours, and so is its block. */
+TEST(descriptions_of_emitters_and_of_a_local_bus_of_another_header_are_refused) {
+    size_t bytes = sizeof(wshub_emitter_desc) - 8;
+    wshub_emitter_desc *short_one = (wshub_emitter_desc *)calloc(1, bytes), whole;
+    wshub_emitter *em = NULL;
+    wshub_bus_local_desc ld;
+    wshub_bus_local *local = NULL;
+    hand h;
+    memset(&ld, 0, sizeof ld);
+    memset(&whole, 0, sizeof whole);
+    whole.bus = hand_bus(&h);
+    EXPECT(strstr(wshub_emitter_problem_versioned(short_one, bytes, WSHUB_DESC_VERSION),
+                  "compiled with another"));
+    EXPECT(strstr(wshub_emitter_problem_versioned(&whole, sizeof whole, WSHUB_DESC_VERSION + 1),
+                  "compiled with another"));
+    EXPECT_INT(wshub_emitter_create_versioned(short_one, bytes, WSHUB_DESC_VERSION, &em),
+               WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_emitter_create_versioned(&whole, sizeof whole, WSHUB_DESC_VERSION + 1, &em),
+               WSHUB_ERR_PARAM);
+    EXPECT_INT(h.attached + h.left, 0);
+    EXPECT_INT(
+        wshub_bus_local_create_versioned(&ld, sizeof ld - 8, WSHUB_BUS_LOCAL_DESC_VERSION, &local),
+        WSHUB_ERR_PARAM);
+    EXPECT_INT(
+        wshub_bus_local_create_versioned(&ld, sizeof ld, WSHUB_BUS_LOCAL_DESC_VERSION + 1, &local),
+        WSHUB_ERR_PARAM);
+    EXPECT(!em && !local);
+    free(short_one);
+}
+
 /* ---- questions to the broker ---- */
 
 static char heard[256]; /* what on_reply was told, each with `;` behind it */
