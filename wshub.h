@@ -2358,11 +2358,13 @@ typedef struct wshub_client_desc {
  * wshub_client_opened(). Returns OK; STALE; PARAM; STATE: the id is taken; LIMIT: clients_max; CLOSED; NOMEM. */
 WSHUB_API wshub_err wshub_client_add(wshub *hub, wshub_session session,
                                      const wshub_client_desc *desc, wshub_client *out_client);
-/* Takes one back that nobody has been told of, as if it had never been. Returns OK, STALE. */
+/* Takes one back that nobody has been told of, as if it had never been. Returns OK; STALE; STATE: it has
+ * asked to be authenticated already, is in a room, or has metadata. */
 WSHUB_API wshub_err wshub_client_cancel(wshub *hub, wshub_client client);
 /* Tells the application of a new client (on_opened). Returns OK, STALE. */
 WSHUB_API wshub_err wshub_client_opened(wshub *hub, wshub_client client);
-/* Ends a client, and not its session: gone with cause, code and reason, told of in settle (BYE-1). OK, STALE. */
+/* Ends a client, and not its session: gone with cause, code and reason, told of in settle (BYE-1).
+ * Returns OK; STALE; PARAM: the reason is not UTF-8. */
 WSHUB_API wshub_err wshub_client_end(wshub *hub, wshub_client client, wshub_cause cause,
                                      uint16_t code, wshub_str reason);
 
@@ -12656,6 +12658,60 @@ WSHUB__COLD WSHUB_API wshub_err wshub_dialect_add(wshub *hub, const wshub_dialec
     speaker->table = *dialect;
     speaker->user = user;
     *out_dialect = hub->dialects_count++;
+    return WSHUB_OK;
+}
+
+static bool wshub__client_desc_ok(const wshub *hub, const wshub_client_desc *desc) {
+    if (!desc || desc->dialect >= hub->dialects_count || desc->kind >= hub->kinds_count)
+        return false;
+    if (!desc->id.ptr) return true;
+    return desc->id.len && desc->id.len <= WSHUB_CLIENT_ID_BYTES_MAX && wshub__name_ok(desc->id);
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_client_add(wshub *hub, wshub_session session,
+                                                 const wshub_client_desc *desc,
+                                                 wshub_client *out_client) {
+    wshub__conn *conn = wshub__session_get(hub, session);
+    wshub__client *client;
+    wshub_err err;
+    if (!out_client || !wshub__client_desc_ok(hub, desc)) return WSHUB_ERR_PARAM;
+    if (!conn || conn->state != WSHUB__CONN_OPEN) return WSHUB_ERR_STALE;
+    if (hub->phase != WSHUB__RUNNING) return WSHUB_ERR_CLOSED;
+    if (hub->clients.live >= hub->desc.clients_max) return WSHUB_ERR_LIMIT;
+    err = wshub__client_new(hub, conn, desc, &client);
+    if (err) return err;
+    wshub__conn_arm(hub, conn);
+    *out_client = wshub__client_handle(hub, client);
+    return WSHUB_OK;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_client_cancel(wshub *hub, wshub_client client) {
+    wshub__client *found = wshub__client_get(hub, client);
+    if (!found) return WSHUB_ERR_STALE;
+    if (found->state != WSHUB_CLIENT_UNAUTHORIZED || found->rooms_count || found->extra)
+        return WSHUB_ERR_STATE;
+    wshub__client_unlink(hub, found);
+    wshub__session_unlink(hub, found);
+    wshub__pool_free(&hub->clients, found->index);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_client_opened(wshub *hub, wshub_client client) {
+    if (!wshub__client_get(hub, client)) return WSHUB_ERR_STALE;
+    wshub__enter(hub);
+    if (hub->desc.on_opened) hub->desc.on_opened(hub, client, hub->desc.user);
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_client_end(wshub *hub, wshub_client client, wshub_cause cause,
+                                                 uint16_t code, wshub_str reason) {
+    wshub__client *found = wshub__client_get(hub, client);
+    if (!wshub__text_ok(reason)) return WSHUB_ERR_PARAM;
+    if (!found) return WSHUB_ERR_STALE;
+    wshub__enter(hub);
+    wshub__client_end(hub, found, cause, code, reason);
+    wshub__leave(hub);
     return WSHUB_OK;
 }
 
