@@ -2554,9 +2554,10 @@ WSHUB_INLINE const char *wshub_emitter_problem(const wshub_emitter_desc *desc) {
 /* Publishes one event to all instances: handed to the bus before this returns, if that is up
  * and has room; else kept, and it leaves by itself when there is room (over wshub_bus_local,
  * which nobody runs for an emitter, with its next send or its end).
- *   dest  borrowed; NULL: all. Kind RESOLVE with a name means that room. Its realm is {0}
+ *   dest  borrowed; NULL: all. Kind RESOLVE with a name means that room. Its realm is {0}, and it
+ *         has neither rooms nor except_rooms
  *   msg   borrowed; data may be absent
- * Returns  OK: handed to the bus or kept; PARAM: a name, the event or the realm; JSON: data is
+ * Returns  OK: handed to the bus or kept; PARAM: dest or the event; JSON: data is
  * none; NOMEM; STATE: the emitter closes; LIMIT: the queue is full, or data is over
  * WSHUB_MSG_BYTES_MAX. On an error nothing is kept. What the broker says to it is the bus's to
  * tell. */
@@ -13987,8 +13988,9 @@ WSHUB__COLD WSHUB_API void wshub_emitter_close(wshub_emitter *emitter, uint32_t 
 WSHUB__COLD static wshub_err wshub__emitter_check(const wshub_emitter *em, const wshub_dest *dest,
                                                   const wshub_msg *msg) {
     if (em->closing) return WSHUB_ERR_STATE;
-    if (wshub__dest_check(dest) || dest->realm.id || !msg || !wshub__name_ok(msg->event))
-        return WSHUB_ERR_PARAM;
+    if (wshub__dest_check(dest) || !msg || !wshub__name_ok(msg->event)) return WSHUB_ERR_PARAM;
+    /* What the envelope has no words for (BUS-2). */
+    if (dest->realm.id || dest->rooms_count || dest->except_rooms_count) return WSHUB_ERR_PARAM;
     if (msg->data.len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
     if (msg->data.ptr && (!msg->data_is_json || !msg->data.len) &&
         !wshub__data_ok(msg->data, em->json_depth_max))

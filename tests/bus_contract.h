@@ -25,6 +25,8 @@ typedef struct bus_seat {
     char channel[256], *payload;
     size_t payload_len;
     bool gone;
+    char brief[32]; /* the last one, of an owner that takes them */
+    size_t brief_len;
     int rooms, lates;
 } bus_seat;
 
@@ -42,6 +44,14 @@ static void bus_received(void *ctx, wshub_str channel, wshub_str payload) {
         if (s->next >= 0) EXPECT_INT(atol(s->payload + 1), s->next);
         s->next = atol(s->payload + 1) + 1;
     }
+}
+static void bus_handed_over(void *ctx, const wshub_bus_handover *message) {
+    bus_seat *s = (bus_seat *)ctx;
+    EXPECT(message->brief.len > 0); /* without one, received() is called */
+    s->brief_len = message->brief.len;
+    memcpy(s->brief, message->brief.ptr,
+           message->brief.len < sizeof s->brief ? message->brief.len : sizeof s->brief);
+    bus_received(ctx, message->channel, message->payload);
 }
 static void bus_state(void *ctx, wshub_bus_state state) {
     bus_seat *s = (bus_seat *)ctx;
@@ -147,6 +157,8 @@ static void bus_contract(bus_world *w) {
         owner.state = bus_state;
         owner.room = bus_room;
         owner.late = bus_late;
+        owner.handed_over = i == 0 ? bus_handed_over : NULL;
+        EXPECT_INT(s[i].bus.version, WSHUB_BUS_VERSION);
         EXPECT_INT(s[i].bus.attach(s[i].bus.ctx, &owner), WSHUB_OK);
         EXPECT(s[i].states[0] == 0); /* not from inside */
     }
@@ -192,6 +204,30 @@ static void bus_contract(bus_world *w) {
     EXPECT_INT(bus_say(&s[2], "c:exact", big, 300000), 1);
     BUS_UNTIL(w, s[0].got == 2003 && s[1].got == 2003);
     EXPECT(s[0].payload_len == 300000 && memcmp(s[0].payload, big, 300000) == 0);
+    /* a brief goes along, byte by byte, to those who take them, and in one order with what is
+     * published; others are given the message without it */
+    if (s[2].bus.hand_over) {
+        wshub_bus_handover items[3];
+        for (i = 0; i < 3; i++) {
+            items[i].channel = wshub_str_z("c:exact");
+            items[i].payload.ptr = numbers[i];
+            items[i].payload.len = (size_t)snprintf(numbers[i], sizeof numbers[i], "#%zu", 2 * i);
+            items[i].brief.ptr = "\0brief\xff";
+            items[i].brief.len = i == 2 ? 0 : 7;
+        }
+        s[0].next = s[1].next = 0;
+        for (i = 0; i < 3; i++) {
+            char odd[16];
+            (void)snprintf(odd, sizeof odd, "#%zu", 2 * i + 1);
+            EXPECT_INT(s[2].bus.hand_over(s[2].bus.ctx, &items[i], 1), 1);
+            EXPECT_INT(bus_say(&s[2], "c:exact", odd, strlen(odd)), 1);
+        }
+        BUS_UNTIL(w, s[0].next == 6 && s[1].next == 6);
+        EXPECT(s[0].brief_len == 7 && memcmp(s[0].brief, "\0brief\xff", 7) == 0);
+        EXPECT_INT(s[1].brief_len, 0);
+        s[0].next = s[1].next = -1;
+        s[0].got = s[1].got = 2003;
+    }
     /* what an exact name looks like a pattern for is not its own */
     EXPECT_INT(bus_say(&s[2], "c:odd", "x", 1), 1);
     EXPECT_INT(bus_say(&s[2], "c", "x", 1), 1);

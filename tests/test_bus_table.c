@@ -664,3 +664,32 @@ TEST(an_emitter_destroyed_while_it_closes_ends_once) {
     EXPECT_INT(late_lost, 0);
     EXPECT_INT(late_hand.left, 1);
 }
+
+/* BUS-2, EMIT-1: the envelope names one target of the first realm; what it has no words for is not
+ * published as something else. */
+TEST(an_emitter_refuses_what_an_envelope_cannot_say) {
+    int way;
+    for (way = 0; way < 5; way++) {
+        hand h;
+        wshub_str rooms[2];
+        wshub_dest dest;
+        wshub_emitter *em;
+        wshub_emitter_desc d;
+        wshub_msg m = msg("e", "1");
+        rooms[0] = wshub_str_z("a");
+        rooms[1] = wshub_str_z("b");
+        memset(&d, 0, sizeof d);
+        memset(&dest, 0, sizeof dest);
+        d.bus = hand_bus(&h);
+        EXPECT_INT(wshub_emitter_create(&d, &em), WSHUB_OK);
+        dest.kind = WSHUB_DEST_ROOM;
+        dest.name = rooms[0];
+        if (way == 1) dest.realm.id = 7;
+        if (way == 2 || way == 3) dest.rooms = rooms, dest.rooms_count = 2;
+        if (way == 3) dest.name = wshub__str(NULL, 0);
+        if (way == 4) dest.except_rooms = rooms, dest.except_rooms_count = 1;
+        EXPECT_INT(wshub_emitter_send(em, &dest, &m), way ? WSHUB_ERR_PARAM : WSHUB_OK);
+        EXPECT((wshub_emitter_queued_bytes(em) > 0) == (way == 0));
+        wshub_emitter_destroy(em);
+    }
+}
