@@ -2124,11 +2124,11 @@ WSHUB_API wshub_err wshub_client_send_binary(wshub *hub, wshub_client client, co
                                              size_t count);
 /* To the authenticated clients of a user, of a room, or all that are connected here (SEND-1).
  *   exclude  ids of clients to leave out; borrowed; NULL: none. Unknown ids are ignored. */
-WSHUB_API wshub_err wshub_user_send(wshub *hub, wshub_str user_id, const wshub_msg *msg);
-WSHUB_API wshub_err wshub_room_send(wshub *hub, wshub_str room, const wshub_msg *msg,
-                                    const wshub_str *exclude, size_t exclude_count);
-WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub_str *exclude,
-                                   size_t exclude_count);
+WSHUB_API wshub_err wshub_user_send_here(wshub *hub, wshub_str user_id, const wshub_msg *msg);
+WSHUB_API wshub_err wshub_room_send_here(wshub *hub, wshub_str room, const wshub_msg *msg,
+                                         const wshub_str *exclude, size_t exclude_count);
+WSHUB_API wshub_err wshub_all_send_here(wshub *hub, const wshub_msg *msg, const wshub_str *exclude,
+                                        size_t exclude_count);
 /* On every instance: delivers here and publishes (SEND-3, SEND-4), in another realm than the first
  * only here. dest: borrowed; NULL: all of the first realm. Returns also PARAM: the event is empty or
  * data is absent; STALE: no such realm; CLOSED: the hub is down
@@ -2136,8 +2136,15 @@ WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub
  * kept for a while (BUS-5; bus_queue_bytes_max, bus_queue_ms_max), and what has to go is counted
  * and logged. */
 WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg);
+/* The same by name, in the first realm: to a user's clients, to a room's members, to everybody, on every
+ * instance. exclude: as in wshub_dest; borrowed; NULL: none. Returns and costs as wshub_send(). */
+WSHUB_API wshub_err wshub_user_send(wshub *hub, wshub_str user_id, const wshub_msg *msg);
+WSHUB_API wshub_err wshub_room_send(wshub *hub, wshub_str room, const wshub_msg *msg,
+                                    const wshub_str *exclude, size_t exclude_count);
+WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub_str *exclude,
+                                   size_t exclude_count);
 /* The same on this hub alone. Allows what only one hub can know: several rooms, nobody twice, and who is in other
- * rooms left out (wshub_dest.rooms, except_rooms); event and data may be empty or absent. Returns as wshub_room_send(). */
+ * rooms left out (wshub_dest.rooms, except_rooms); event and data may be empty or absent. Returns as wshub_room_send_here(). */
 WSHUB_API wshub_err wshub_send_here(wshub *hub, const wshub_dest *dest, const wshub_msg *msg);
 
 /* ---- >>api-ask ---------------------------------------------------------------------------------
@@ -12537,17 +12544,17 @@ static wshub_err wshub__send_kind(wshub *hub, wshub_dest_kind kind, wshub_str na
     return wshub__send_local(hub, &dest, msg);
 }
 
-WSHUB_API wshub_err wshub_user_send(wshub *hub, wshub_str user_id, const wshub_msg *msg) {
+WSHUB_API wshub_err wshub_user_send_here(wshub *hub, wshub_str user_id, const wshub_msg *msg) {
     return wshub__send_kind(hub, WSHUB_DEST_USER, user_id, msg, NULL, 0);
 }
 
-WSHUB_API wshub_err wshub_room_send(wshub *hub, wshub_str room, const wshub_msg *msg,
-                                    const wshub_str *exclude, size_t exclude_count) {
+WSHUB_API wshub_err wshub_room_send_here(wshub *hub, wshub_str room, const wshub_msg *msg,
+                                         const wshub_str *exclude, size_t exclude_count) {
     return wshub__send_kind(hub, WSHUB_DEST_ROOM, room, msg, exclude, exclude_count);
 }
 
-WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub_str *exclude,
-                                   size_t exclude_count) {
+WSHUB_API wshub_err wshub_all_send_here(wshub *hub, const wshub_msg *msg, const wshub_str *exclude,
+                                        size_t exclude_count) {
     return wshub__send_kind(hub, WSHUB_DEST_ALL, wshub__str(NULL, 0), msg, exclude, exclude_count);
 }
 
@@ -12644,6 +12651,33 @@ WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_m
     wshub__delivery_done(hub, &delivery);
     wshub__leave(hub);
     return err ? err : published;
+}
+
+static wshub_err wshub__send_everywhere(wshub *hub, wshub_dest_kind kind, wshub_str name,
+                                        const wshub_msg *msg, const wshub_str *exclude,
+                                        size_t exclude_count) {
+    wshub_dest dest;
+    memset(&dest, 0, sizeof dest);
+    dest.kind = kind;
+    dest.name = name;
+    dest.exclude = exclude;
+    dest.exclude_count = exclude_count;
+    return wshub_send(hub, &dest, msg);
+}
+
+WSHUB_API wshub_err wshub_user_send(wshub *hub, wshub_str user_id, const wshub_msg *msg) {
+    return wshub__send_everywhere(hub, WSHUB_DEST_USER, user_id, msg, NULL, 0);
+}
+
+WSHUB_API wshub_err wshub_room_send(wshub *hub, wshub_str room, const wshub_msg *msg,
+                                    const wshub_str *exclude, size_t exclude_count) {
+    return wshub__send_everywhere(hub, WSHUB_DEST_ROOM, room, msg, exclude, exclude_count);
+}
+
+WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub_str *exclude,
+                                   size_t exclude_count) {
+    return wshub__send_everywhere(hub, WSHUB_DEST_ALL, wshub__str(NULL, 0), msg, exclude,
+                                  exclude_count);
 }
 
 /* ---- >>speaking ------------------------------------------------------------------------------

@@ -468,21 +468,21 @@ static wshub_err call_to_client(fixture_call *c) {
 static wshub_err call_to_user(fixture_call *c) {
     wshub_msg m = call_msg(c, "event");
     wshub_str user_id = call_field(c, "userId");
-    if (user_id.ptr) (void)wshub_user_send(c->hub, user_id, &m);
+    if (user_id.ptr) (void)wshub_user_send_here(c->hub, user_id, &m);
     return WSHUB_OK;
 }
 static wshub_err call_to_room(fixture_call *c) {
     wshub_msg m = call_msg(c, "event");
     wshub_str room = call_field(c, "room");
     fixture_ids x = call_exclude(c);
-    if (room.ptr) (void)wshub_room_send(c->hub, room, &m, x.list, x.count);
+    if (room.ptr) (void)wshub_room_send_here(c->hub, room, &m, x.list, x.count);
     ids_free(x);
     return WSHUB_OK;
 }
 static wshub_err call_all(fixture_call *c) {
     wshub_msg m = call_msg(c, "event");
     fixture_ids x = call_exclude(c);
-    (void)wshub_all_send(c->hub, &m, x.list, x.count);
+    (void)wshub_all_send_here(c->hub, &m, x.list, x.count);
     ids_free(x);
     return WSHUB_OK;
 }
@@ -634,7 +634,7 @@ static void fixture_announce(wshub *hub, const char *event, wshub_str id, wshub_
     memset(&m, 0, sizeof m);
     m.event = wshub_str_z(event);
     m.data = text_get(&t);
-    (void)wshub_room_send(hub, wshub_str_z("ws-notification"), &m, NULL, 0);
+    (void)wshub_room_send_here(hub, wshub_str_z("ws-notification"), &m, NULL, 0);
     free(t.ptr);
 }
 static wshub_err fixture_connected(wshub *hub, wshub_client c, void *user) {

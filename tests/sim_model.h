@@ -281,11 +281,11 @@ static void send_some(hub_site *s, bool local) {
     else if (!local)
         err = wshub_send(s->hub, &d, &m);
     else if (d.kind == WSHUB_DEST_ALL)
-        err = wshub_all_send(s->hub, &m, d.exclude, d.exclude_count);
+        err = wshub_all_send_here(s->hub, &m, d.exclude, d.exclude_count);
     else if (d.kind == WSHUB_DEST_ROOM)
-        err = wshub_room_send(s->hub, d.name, &m, d.exclude, d.exclude_count);
+        err = wshub_room_send_here(s->hub, d.name, &m, d.exclude, d.exclude_count);
     else if (d.kind == WSHUB_DEST_USER)
-        err = wshub_user_send(s->hub, d.name, &m);
+        err = wshub_user_send_here(s->hub, d.name, &m);
     else
         err = wshub_send(s->hub, &d, &m);
     EXPECT(err == WSHUB_OK || err == WSHUB_ERR_LIMIT || err == WSHUB_ERR_NOMEM ||

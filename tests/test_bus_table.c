@@ -217,7 +217,7 @@ static void on_reply_again(wshub *hub, const wshub_bus_reply *reply, void *arg) 
     wshub_str word = wshub_str_z("AGAIN");
     wshub_msg m = msg("e", "1");
     on_reply(hub, reply, arg);
-    EXPECT_INT(wshub_all_send(hub, &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_all_send_here(hub, &m, NULL, 0), WSHUB_OK);
     EXPECT_INT(wshub_bus_request(hub, &word, 1, on_reply, (void *)"again="),
                reply ? WSHUB_OK : WSHUB_ERR_STATE);
 }

@@ -118,7 +118,7 @@ static void at_blocked(world *w, wshub_conn *c) {
     wshub_io_fake_window(w->net, *c, 0);
     {
         wshub_msg m = msg("m", "1");
-        EXPECT_INT(wshub_all_send(w->hub, &m, NULL, 0), WSHUB_OK);
+        EXPECT_INT(wshub_all_send_here(w->hub, &m, NULL, 0), WSHUB_OK);
     }
     wshub_io_fake_run(w->net);
 }
@@ -312,7 +312,7 @@ TEST(a_deadline_of_writing_that_comes_with_the_room_finds_it) {
         FAKE(0));
     c = world_client(&w, "u", NULL);
     wshub_io_fake_window(w.net, c, 0);
-    EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
     wshub_io_fake_run(w.net);
     wshub_io_fake_advance(w.net, 390);
     wshub_io_fake_hold(w.net, true);
@@ -337,7 +337,7 @@ TEST(progress_of_a_message_is_counted_alike_by_every_io) {
             world_start(&w, DESC(.on_authenticate = accept_all, .no_pings = true), io_kind(kind));
             c = world_client(&w, "u", NULL);
             wshub_io_fake_window(w.net, c, 0);
-            EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+            EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
             wshub_io_fake_run(w.net);
             wshub_io_fake_advance(w.net, 1000 * (uint64_t)at);
             wshub_io_fake_window(w.net, c, 1000);

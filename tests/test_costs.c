@@ -36,7 +36,7 @@ static void crowd_goes(world *w) {
 }
 static void most_messages(world *w) {
     wshub_msg m = msg("m", json_string(5000000));
-    EXPECT_INT(wshub_all_send(w->hub, &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_all_send_here(w->hub, &m, NULL, 0), WSHUB_OK);
 }
 static void most_clients(world *w) {
     crowd_comes(w);

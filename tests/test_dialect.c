@@ -180,7 +180,7 @@ TEST(
 
     before = stats(&w);
     for (i = 0; i < 3; i++)
-        EXPECT_INT(wshub_room_send(w.hub, S("ws-default"), &one, NULL, 0), WSHUB_OK);
+        EXPECT_INT(wshub_room_send_here(w.hub, S("ws-default"), &one, NULL, 0), WSHUB_OK);
     EXPECT(wshub_client_is_pressured(w.hub, a) || wshub_client_queued_bytes(w.hub, a) > 0);
     turn(&w);
     (void)take(&w, session);

@@ -92,9 +92,9 @@ static void orders(wshub *hub, const wshub_gone *gone, void *user) {
 
     /* Who else is in its rooms hears what is said there, it does not. */
     while (wshub_client_each_room(hub, c, &it, &room))
-        EXPECT_INT(wshub_room_send(hub, room, &m, NULL, 0), WSHUB_OK);
-    EXPECT_INT(wshub_user_send(hub, gone->user_id, &m), WSHUB_OK);
-    EXPECT_INT(wshub_all_send(hub, &m, NULL, 0), WSHUB_OK);
+        EXPECT_INT(wshub_room_send_here(hub, room, &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_user_send_here(hub, gone->user_id, &m), WSHUB_OK);
+    EXPECT_INT(wshub_all_send_here(hub, &m, NULL, 0), WSHUB_OK);
 }
 
 static void prepare(void) {

@@ -340,7 +340,7 @@ TEST(streams_that_end_with_something_to_send) { /* their marks go with them */
     world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
     for (i = 0; i < 5; i++) c[i] = world_client(&w, "u", ids[i]);
     wshub_io_fake_hold(w.net, true);
-    EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
     wshub_conn_closed(w.hub, c[1]); /* in the same turn */
     wshub_conn_closed(w.hub, c[3]);
     wshub_io_fake_hold(w.net, false);

@@ -163,7 +163,7 @@ static wshub_err on_message(wshub *hub, wshub_client c, const wshub_event *e, vo
     memset(&m, 0, sizeof m);
     m.event = e->event;
     m.data = e->data;
-    return wshub_all_send(hub, &m, NULL, 0);
+    return wshub_all_send_here(hub, &m, NULL, 0);
 }
 static void on_opened(wshub *hub, wshub_client c, void *user) {
     (void)hub;
@@ -277,7 +277,7 @@ static void few_and_much(wshub_io_sock *net, wshub *hub, uint16_t port) {
     m.data.ptr = big;
     m.data.len = sizeof big;
     for (i = 0; i < 120; i++) { /* more than the kernel takes for one that does not read */
-        (void)wshub_room_send(hub, room, &m, NULL, 0);
+        (void)wshub_room_send_here(hub, room, &m, NULL, 0);
         if (i % 20 == 0) (void)wshub_io_sock_run_once(net, 0);
     }
     (void)wshub_post(hub, NULL, NULL);

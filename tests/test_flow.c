@@ -361,7 +361,7 @@ TEST(an_io_that_takes_more_or_less_than_there_is) {
         (void)c;
         odd_answer = i ? INT64_MAX : -5;
         w.hub->io.send = odd_send;
-        EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+        EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
         wshub_io_fake_run(w.net);
         EXPECT(wshub_client_is_pressured(w.hub, world_handle(&w, id)) == !i);
         EXPECT((wshub_client_queued_bytes(w.hub, world_handle(&w, id)) == 0) == i);

@@ -344,7 +344,7 @@ TEST(pings_that_wait_with_and_without_payload_and_memory) { /* RFC 6455 5.5.3 */
     before = w.bytes;
     for (i = 0; i < 3; i++) { /* empty; with a payload; with one that cannot be kept */
         wshub_io_fake_window(w.net, c, 0);
-        EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+        EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
         wshub_io_fake_run(w.net);
         w.fail_at = i == 2 ? 1 : 0;
         wshub_io_fake_send(w.net, c, 9, true, "abc", i ? 3 : 0);

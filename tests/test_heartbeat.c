@@ -92,7 +92,7 @@ TEST(timeouts_that_are_off) { /* LIVE-1, LIVE-2 */
                 FAKE(0));
     c = world_client(&w, "u", NULL);
     wshub_io_fake_window(w.net, c, 0);
-    EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
     wshub_io_fake_advance(w.net, 60000); /* half of the silence, and no Ping */
     wshub_io_fake_send(w.net, c, 2, true, "x", 1);
     wshub_io_fake_send(w.net, c, 2, true, "xy", 2);
@@ -120,7 +120,7 @@ static void nothing_due(bool pings) {
     wshub_io_fake_advance(w.net, 30000); /* pinged */
     EXPECT_INT(stats(&w).pings_sent, pings);
     wshub_io_fake_window(w.net, c, 0);
-    EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
     wshub_io_fake_run(w.net);
     wshub_io_fake_window(w.net, c, UINT64_MAX); /* the write's deadline is set and has gone again */
     wshub_io_fake_run(w.net);
@@ -147,7 +147,7 @@ TEST(a_ping_that_is_due_while_blocked_leaves_when_it_drains) { /* LIVE-2 */
                 FAKE(0));
     c = world_client(&w, "u", NULL);
     wshub_io_fake_window(w.net, c, 0);
-    EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
     wshub_io_fake_run(w.net);
     wshub_io_fake_advance(w.net, 700); /* half of it is over */
     EXPECT_INT(stats(&w).pings_sent, 0);
@@ -279,7 +279,7 @@ TEST(a_listener_that_takes_a_message_slowly_is_heard_by_what_it_takes) {
                         io_kind(kind));
             c = world_client(&w, "u", NULL);
             wshub_io_fake_window(w.net, c, 0);
-            EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+            EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
             wshub_io_fake_run(w.net);
             for (s = 0; s < 280; s += gaps[g]) {
                 wshub_io_fake_advance(w.net, 1000 * (uint64_t)gaps[g]);

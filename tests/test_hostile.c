@@ -159,7 +159,7 @@ TEST(slow_at_every_stage) {
         if (t[i].n) wshub_io_fake_input(w.net, c, t[i].begin, t[i].n);
         if (t[i].stage == 3) {
             wshub_io_fake_window(w.net, c, 0);
-            EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+            EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
             wshub_io_fake_run(w.net);
         }
         if (t[i].stage == 4) {
@@ -343,7 +343,7 @@ TEST(every_limit_at_its_ends) { /* CVE-2025-32049: no setting means "without bou
             wshub_io_fake_text(w.net, c, "{\"event\":\"authenticate\",\"data\":{\"user\":\"u\"}}");
             wshub_io_fake_text(w.net, c, "{\"event\":\"join\",\"data\":{\"rooms\":[\"a\",\"b\"]}}");
             wshub_io_fake_text(w.net, c, "{\"event\":\"x\",\"data\":[[[[[[[[1]]]]]]]]}");
-            EXPECT(wshub_all_send(w.hub, &m, NULL, 0) == WSHUB_OK || i == 16);
+            EXPECT(wshub_all_send_here(w.hub, &m, NULL, 0) == WSHUB_OK || i == 16);
             (void)wshub_post(w.hub, NULL, NULL);
             EXPECT(wshub_self_check(w.hub) == NULL);
             EXPECT(w.peak < 400000); /* a large limit costs nothing before it is used */

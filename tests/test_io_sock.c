@@ -197,11 +197,11 @@ TEST(resets_raise_no_signal) { /* LIMITS 2: SIGPIPE */
         int fd = dial_port(port);
         talk(net, fd, "\"connected\"");
         (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof l);
-        EXPECT_INT(wshub_all_send(hub, &m, NULL, 0), WSHUB_OK);
+        EXPECT_INT(wshub_all_send_here(hub, &m, NULL, 0), WSHUB_OK);
         if (i % 2) (void)wshub_io_sock_run_once(net, 0);
         (void)close(fd); /* a reset */
         for (k = 0; k < 5; k++) {
-            (void)wshub_all_send(hub, &m, NULL, 0);
+            (void)wshub_all_send_here(hub, &m, NULL, 0);
             (void)wshub_io_sock_run_once(net, 2);
         }
     }

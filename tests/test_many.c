@@ -102,7 +102,7 @@ TEST(fifteen_thousand_real_connections) {
     memset(&m, 0, sizeof m);
     m.event = wshub_str_z("all");
     m.data = wshub_str_z("1");
-    EXPECT_INT(wshub_all_send(hub, &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_all_send_here(hub, &m, NULL, 0), WSHUB_OK);
     EXPECT(until(net, ready[0]));
     (void)kill(pid, SIGKILL);
     (void)waitpid(pid, NULL, 0);

@@ -102,9 +102,9 @@ static void call(wshub *hub, int n, const char *id) {
         break;
     case 26: (void)wshub_client_send(hub, c, &m); break;
     case 27: (void)wshub_client_send_binary(hub, c, raw, 3); break;
-    case 28: (void)wshub_user_send(hub, wshub_str_z("u"), &m); break;
-    case 29: (void)wshub_room_send(hub, wshub_str_z("ws-default"), &m, NULL, 0); break;
-    case 30: (void)wshub_all_send(hub, &m, NULL, 0); break;
+    case 28: (void)wshub_user_send_here(hub, wshub_str_z("u"), &m); break;
+    case 29: (void)wshub_room_send_here(hub, wshub_str_z("ws-default"), &m, NULL, 0); break;
+    case 30: (void)wshub_all_send_here(hub, &m, NULL, 0); break;
     case 31: (void)wshub_send(hub, &d, &m); break;
     case 32:
         d.name = wshub_str_z(id);
@@ -120,7 +120,7 @@ static void call(wshub *hub, int n, const char *id) {
     case 40: (void)wshub_post_close_id(hub, wshub_str_z(id), 1000, s); break;
     case 41: (void)wshub_post_send(hub, NULL, &m); break;
     case 42:
-        for (i = 0; i < 200; i++) (void)wshub_all_send(hub, &m, NULL, 0);
+        for (i = 0; i < 200; i++) (void)wshub_all_send_here(hub, &m, NULL, 0);
         break;
     case 43:
         wshub_bus_local_set_down(local, true);
@@ -165,7 +165,8 @@ static void call(wshub *hub, int n, const char *id) {
         while (wshub_client_each(hub, &it, &o)) wshub_conn_closed(hub, wire);
         break;
     case 67:
-        while (wshub_client_each_room(hub, c, &it, &v)) (void)wshub_room_send(hub, v, &m, NULL, 0);
+        while (wshub_client_each_room(hub, c, &it, &v))
+            (void)wshub_room_send_here(hub, v, &m, NULL, 0);
         break;
     case 68:
         if (wshub_realm_create(hub, &(wshub_realm_desc){.version = WSHUB_REALM_VERSION}, &realm))
@@ -380,7 +381,7 @@ static void session(void) {
         int i;
         wshub_io_fake_window(w.net, wire, 10);
         for (i = 0; i < 100; i++) {
-            ALIVE(void) wshub_all_send(w.hub, &m, NULL, 0);
+            ALIVE(void) wshub_all_send_here(w.hub, &m, NULL, 0);
         }
         ALIVE wshub_io_fake_run(w.net);
         ALIVE wshub_io_fake_window(w.net, wire, UINT64_MAX);

@@ -61,7 +61,7 @@ TEST(a_hundred_thousand_clients_come_are_told_and_go) {
     wshub_iter it = {0, 0};
     light_start(&w);
     (void)open_many(&w, 100000);
-    EXPECT_INT(wshub_room_send(w.hub, wshub_str_z("ws-default"), &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_room_send_here(w.hub, wshub_str_z("ws-default"), &m, NULL, 0), WSHUB_OK);
     wshub_io_fake_run(w.net);
     EXPECT_INT(stats(&w).messages_out, 200000);
     while (wshub_client_each(w.hub, &it, &c))

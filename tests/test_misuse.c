@@ -32,11 +32,11 @@ TEST(arguments_that_are_refused) {
     bad.event = nul();
     EXPECT_INT(wshub_client_send(w.hub, c, &bad), WSHUB_ERR_PARAM);
     bad.event = too_long();
-    EXPECT_INT(wshub_all_send(w.hub, &bad, NULL, 0), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_all_send_here(w.hub, &bad, NULL, 0), WSHUB_ERR_PARAM);
     bad.event = S("\xC0\x80");
-    EXPECT_INT(wshub_user_send(w.hub, S("u"), &bad), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_user_send_here(w.hub, S("u"), &bad), WSHUB_ERR_PARAM);
     bad = msg("e", "[");
-    EXPECT_INT(wshub_room_send(w.hub, S("r"), &bad, NULL, 0), WSHUB_ERR_JSON);
+    EXPECT_INT(wshub_room_send_here(w.hub, S("r"), &bad, NULL, 0), WSHUB_ERR_JSON);
     bad = msg("e", "");
     bad.data_is_json = true;
     EXPECT_INT(wshub_client_send(w.hub, c, &bad), WSHUB_ERR_JSON);
@@ -49,7 +49,7 @@ TEST(arguments_that_are_refused) {
     EXPECT_INT(wshub_room_count(w.hub, wshub__str(long_name, WSHUB_NAME_BYTES_MAX)), 1);
     /* just so much may be: here nobody is there for whom it would be read */
     bad.data.len = WSHUB_MSG_BYTES_MAX;
-    EXPECT_INT(wshub_room_send(w.hub, S("empty room"), &bad, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_room_send_here(w.hub, S("empty room"), &bad, NULL, 0), WSHUB_OK);
     EXPECT_INT(wshub_client_send(w.hub, gone, &ok), WSHUB_ERR_STALE);
     EXPECT_INT(wshub_client_send_binary(w.hub, c, NULL, 1), WSHUB_ERR_PARAM);
     EXPECT_INT(
@@ -57,10 +57,10 @@ TEST(arguments_that_are_refused) {
         WSHUB_ERR_LIMIT);
     EXPECT_INT(wshub_client_send_binary(w.hub, gone, (const uint8_t *)"x", 1), WSHUB_ERR_STALE);
     EXPECT_INT(wshub_client_send_binary(w.hub, c, NULL, 0), WSHUB_OK);
-    EXPECT_INT(wshub_all_send(w.hub, &ok, NULL, 1), WSHUB_ERR_PARAM);
-    EXPECT_INT(wshub_room_send(w.hub, too_long(), &ok, NULL, 0), WSHUB_ERR_PARAM);
-    EXPECT_INT(wshub_user_send(w.hub, S("\xFF"), &ok), WSHUB_ERR_PARAM);
-    EXPECT_INT(wshub_user_send(w.hub, nul(), &ok), WSHUB_OK); /* nobody */
+    EXPECT_INT(wshub_all_send_here(w.hub, &ok, NULL, 1), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_room_send_here(w.hub, too_long(), &ok, NULL, 0), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_user_send_here(w.hub, S("\xFF"), &ok), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_user_send_here(w.hub, nul(), &ok), WSHUB_OK); /* nobody */
     memset(&to, 0, sizeof to);
     EXPECT_INT(wshub_send(w.hub, NULL, NULL), WSHUB_ERR_PARAM);
     bad = msg("", "1");

@@ -27,7 +27,7 @@ TEST(a_slow_client_loses_whole_messages_and_others_none) { /* SEND-6 */
     fast = world_client(&w, NULL, id[1]);
     wshub_io_fake_window(w.net, slow, 150); /* cuts the second message in its middle */
     for (i = 0; i < 50; i++) {
-        EXPECT_INT(wshub_room_send(w.hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
+        EXPECT_INT(wshub_room_send_here(w.hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
         dropped += wshub_client_send(w.hub, world_handle(&w, id[0]), &m) == WSHUB_ERR_DROPPED;
         EXPECT(wshub_client_queued_bytes(w.hub, world_handle(&w, id[0])) <= 1000);
         if (i % 7 == 0) wshub_io_fake_run(w.net);
@@ -64,7 +64,7 @@ TEST(a_slow_client_is_closed_if_so_set) { /* SEND-6 */
     slow = world_client(&w, NULL, NULL);
     (void)world_client(&w, NULL, NULL);
     wshub_io_fake_window(w.net, slow, 0);
-    for (i = 0; i < 11; i++) EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    for (i = 0; i < 11; i++) EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
     wshub_io_fake_run(w.net);
     EXPECT(!wshub_io_fake_is_open(w.net, slow));
     EXPECT(strcmp(w.log, "gone ") == 0);
@@ -82,7 +82,7 @@ TEST(a_burst_that_the_stream_takes_is_not_dropped) {
     int i, got = 0;
     world_start(&w, DESC(.on_authenticate = accept_all, .backpressure_bytes_max = 1000), FAKE(0));
     c = world_client(&w, NULL, NULL);
-    for (i = 0; i < 500; i++) EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    for (i = 0; i < 500; i++) EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
     wshub_io_fake_run(w.net);
     while (wshub_io_fake_next(w.net, c, &f)) got++;
     EXPECT_INT(got, 500);
@@ -193,7 +193,7 @@ TEST(a_message_is_dropped_for_what_waits_before_it_never_for_its_length) { /* SE
                                                                    : WSHUB_ERR_STALE);
             } else { /* all, two or three times on end: gathered */
                 for (i = any_of(3) + 1; i; i--) {
-                    EXPECT_INT(wshub_room_send(w.hub, wshub_str_z("ws-default"), &m, NULL, 0),
+                    EXPECT_INT(wshub_room_send_here(w.hub, wshub_str_z("ws-default"), &m, NULL, 0),
                                WSHUB_OK);
                     (void)is_sent(&r[0], bytes, max, closes);
                     (void)is_sent(&r[1], bytes, max, closes);
@@ -245,15 +245,17 @@ TEST(whoever_takes_all_is_sent_a_message_of_any_length_on_every_way) { /* SEND-6
                                                         (const uint8_t *)m.data.ptr, n),
                                WSHUB_OK);
                     break;
-                case 2: EXPECT_INT(wshub_user_send(w.hub, wshub_str_z("u"), &m), WSHUB_OK); break;
+                case 2:
+                    EXPECT_INT(wshub_user_send_here(w.hub, wshub_str_z("u"), &m), WSHUB_OK);
+                    break;
                 case 3:
-                    EXPECT_INT(wshub_room_send(w.hub, wshub_str_z("ws-default"), &m, NULL, 0),
+                    EXPECT_INT(wshub_room_send_here(w.hub, wshub_str_z("ws-default"), &m, NULL, 0),
                                WSHUB_OK);
                     break;
                 case 4: /* gathered behind a small one */
-                    EXPECT_INT(wshub_all_send(w.hub, &small, NULL, 0), WSHUB_OK);
+                    EXPECT_INT(wshub_all_send_here(w.hub, &small, NULL, 0), WSHUB_OK);
                     wshub_io_fake_run(w.net);
-                    EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+                    EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
                     EXPECT(wshub_io_fake_next(w.net, r.conn, &f));
                     break;
                 default: EXPECT_INT(wshub_send(w.hub, &to, &m), WSHUB_OK); break;
@@ -345,7 +347,7 @@ TEST(what_is_dropped_is_logged_by_whatever_callbacks_there_are) {
         c = world_client(&w, NULL, id);
         wshub_io_fake_window(w.net, c, 0);
         for (i = 0; i < 10; i++) {
-            (void)wshub_room_send(w.hub, S("ws-default"), &m, NULL, 0);
+            (void)wshub_room_send_here(w.hub, S("ws-default"), &m, NULL, 0);
             wshub_io_fake_run(w.net);
         }
         EXPECT(stats(&w).dropped_pressure > 0);

@@ -20,7 +20,7 @@ TEST(a_hundred_laggards_of_one_room_cost_one_backlog) { /* DESIGN 4 */
     m = msg("m", data);
     before = w.bytes;
     for (i = 0; i < 200; i++) {
-        EXPECT_INT(wshub_room_send(w.hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
+        EXPECT_INT(wshub_room_send_here(w.hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
         wshub_io_fake_run(w.net);
     }
     EXPECT(stats(&w).queued_bytes > 100 * 200 * 4096);
@@ -68,7 +68,7 @@ TEST(a_fan_out_over_the_end_of_a_segment) { /* what waits lies in one, the next 
     world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
     for (i = 0; i < 3; i++) c[i] = world_client(&w, "u", NULL);
     for (k = 0; k < 3; k++)
-        EXPECT_INT(wshub_room_send(w.hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
+        EXPECT_INT(wshub_room_send_here(w.hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
     wshub_io_fake_run(w.net);
     for (i = 0; i < 3; i++) {
         for (k = 0; k < 3; k++)
@@ -247,7 +247,7 @@ TEST(a_laggard_is_copied_out_of_what_it_holds_little_of) {
     /* a little for the one among much for the other, and under 1 MiB: nothing is copied yet */
     for (i = 0; i < 12; i++) {
         EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id), &little), WSHUB_OK);
-        EXPECT_INT(wshub_all_send(w.hub, &much, &out, 1), WSHUB_OK);
+        EXPECT_INT(wshub_all_send_here(w.hub, &much, &out, 1), WSHUB_OK);
         wshub_io_fake_run(w.net);
     }
     before = stats(&w).segment_bytes;

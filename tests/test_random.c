@@ -49,8 +49,8 @@ static void meddle(wshub *hub) { /* what an application does, wherever it stands
     switch (rnd(22)) {
     case 0: (void)wshub_client_join(hub, c, room); break;
     case 1: (void)wshub_client_leave(hub, c, room); break;
-    case 2: (void)wshub_room_send(hub, room, &m, &id, id.ptr ? rnd(2) : 0); break;
-    case 3: (void)wshub_all_send(hub, &m, NULL, 0); break;
+    case 2: (void)wshub_room_send_here(hub, room, &m, &id, id.ptr ? rnd(2) : 0); break;
+    case 3: (void)wshub_all_send_here(hub, &m, NULL, 0); break;
     case 4: (void)wshub_client_send(hub, c, &m); break;
     case 5:
         d.name = room;

@@ -203,9 +203,9 @@ TEST(what_is_sent_in_a_realm_reaches_nobody_in_another) {
 
     /* And the first realm's, which functions without a realm mean. */
     m = msg("m", "9");
-    EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
-    EXPECT_INT(wshub_room_send(w.hub, S("r"), &m, NULL, 0), WSHUB_OK);
-    EXPECT_INT(wshub_user_send(w.hub, S("u"), &m), WSHUB_OK);
+    EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_room_send_here(w.hub, S("r"), &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_user_send_here(w.hub, S("u"), &m), WSHUB_OK);
     EXPECT_INT(wshub_send(w.hub, NULL, &m), WSHUB_OK);
     wshub_io_fake_run(w.net);
     EXPECT_TEXT(&w, one, "{\"event\":\"m\",\"data\":9}");

@@ -151,7 +151,7 @@ TEST(an_own_id_room_with_two_members) {
     wshub_io_fake_text(w.net, b, "{\"event\":\"go\"}");
     wshub_io_fake_text(w.net, b, "{\"event\":\"fail\"}"); /* joining twice is joining once; MSG-8 */
     EXPECT_INT(stats(&w).app_failures, 1);
-    EXPECT_INT(wshub_room_send(w.hub, S(first_id), &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_room_send_here(w.hub, S(first_id), &m, NULL, 0), WSHUB_OK);
     wshub_io_fake_run(w.net);
     EXPECT_TEXT(&w, a, "{\"event\":\"both\",\"data\":1}");
     EXPECT_TEXT(&w, b, "{\"event\":\"both\",\"data\":1}");
@@ -178,7 +178,7 @@ TEST(an_own_id_room_in_which_somebody_is_already) {
         wshub_io_fake_text(w.net, a, AUTH);
         EXPECT_INT(wshub_room_count(w.hub, S(first_id)), 2);
         EXPECT(wshub_client_in_room(w.hub, owner, S(first_id)));
-        EXPECT_INT(wshub_room_send(w.hub, S(first_id), &m, NULL, 0), WSHUB_OK);
+        EXPECT_INT(wshub_room_send_here(w.hub, S(first_id), &m, NULL, 0), WSHUB_OK);
         wshub_io_fake_run(w.net);
         EXPECT_TEXT(&w, b, "{\"event\":\"both\",\"data\":1}");
         EXPECT_SILENCE(&w, b);
@@ -280,7 +280,7 @@ TEST(own_rooms_are_asked_for_by_nobody_else) {
     EXPECT_INT(wshub_room_count(w.hub, S(a)), 1);
     EXPECT_INT(wshub_room_count(w.hub, S(b)), 1);
     EXPECT_INT(wshub_room_count(w.hub, S("lobby")), 1);
-    EXPECT_INT(wshub_room_send(w.hub, S(a), &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_room_send_here(w.hub, S(a), &m, NULL, 0), WSHUB_OK);
     wshub_io_fake_run(w.net);
     EXPECT_TEXT(&w, conns[0], "{\"event\":\"private\",\"data\":1}");
     EXPECT_SILENCE(&w, conns[1]);
@@ -334,9 +334,10 @@ TEST(exclusion_and_membership_are_what_plain_lists_say) { /* SEND-1, ROOM-3 to R
                 if (w.hub->mark > 50 && w.hub->mark < 1000) w.hub->mark = UINT32_MAX - 50;
                 for (i = 0; i < CLIENTS; i++) before[i] = wshub_io_fake_output(w.net, conn[i]).len;
                 if (all)
-                    EXPECT_INT(wshub_all_send(w.hub, &m, ids, n), WSHUB_OK);
+                    EXPECT_INT(wshub_all_send_here(w.hub, &m, ids, n), WSHUB_OK);
                 else
-                    EXPECT_INT(wshub_room_send(w.hub, wshub_str_z(name), &m, ids, n), WSHUB_OK);
+                    EXPECT_INT(wshub_room_send_here(w.hub, wshub_str_z(name), &m, ids, n),
+                               WSHUB_OK);
                 wshub_io_fake_run(w.net);
                 for (i = 0; i < CLIENTS; i++)
                     EXPECT_INT(wshub_io_fake_output(w.net, conn[i]).len > before[i],

@@ -21,7 +21,7 @@ static wshub_err chatter(wshub *hub, wshub_client c, const wshub_event *e, void 
     m.event = e->event;
     m.data = S("\"said\"");
     for (i = 0; i < 3; i++)
-        (void)wshub_room_send(hub, S(e->event.len % 2 ? "one" : "two"), &m, NULL, 0);
+        (void)wshub_room_send_here(hub, S(e->event.len % 2 ? "one" : "two"), &m, NULL, 0);
     return WSHUB_OK;
 }
 /* Which client is told of pressure first in a turn is nobody's promise; what each is told is. */
@@ -118,15 +118,15 @@ TEST(a_run_is_as_if_each_had_been_sent_alone) { /* SEND-1, SEND-5, SEND-6 */
                 (void)snprintf(data, sizeof data, "[%u,\"%.*s\"]", (unsigned)step, (int)rnd(24),
                                "xxxxxxxxxxxxxxxxxxxxxxxx");
                 m = msg(step % 50 == 0 ? "another" : "m", data);
-                if (what < 24) (void)wshub_room_send(hub, S(room), &m, NULL, 0);
-                if (what == 24 || what > 40) (void)wshub_all_send(hub, &m, NULL, 0);
-                if (what == 25) (void)wshub_user_send(hub, S("u"), &m);
+                if (what < 24) (void)wshub_room_send_here(hub, S(room), &m, NULL, 0);
+                if (what == 24 || what > 40) (void)wshub_all_send_here(hub, &m, NULL, 0);
+                if (what == 25) (void)wshub_user_send_here(hub, S("u"), &m);
                 if (what == 26) (void)wshub_client_send(hub, c, &m);
                 if (what == 27) (void)wshub_client_join(hub, c, S(room));
                 if (what == 28) (void)wshub_client_leave(hub, c, S(room));
                 if (what == 29) {
                     ex = S(s->ids[i]);
-                    (void)wshub_room_send(hub, S(room), &m, &ex, 1);
+                    (void)wshub_room_send_here(hub, S(room), &m, &ex, 1);
                 }
                 if (what == 30) wshub_io_fake_send(s->w.net, s->conns[i], 9, true, "ping", rnd(4));
                 /* what the stream takes changes between turns, not in one */
@@ -177,7 +177,7 @@ TEST(who_comes_later_hears_nothing_of_a_run_to_all) { /* SEND-1 */
     int i;
     world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
     a = world_client(&w, NULL, NULL);
-    for (i = 0; i < 3; i++) EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    for (i = 0; i < 3; i++) EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
     EXPECT_INT(w.hub->run.plain.messages, 2);
     b = world_client(&w, NULL, NULL); /* its own answer was the first that it got */
     wshub_io_fake_run(w.net);
@@ -189,7 +189,7 @@ TEST(who_comes_later_hears_nothing_of_a_run_to_all) { /* SEND-1 */
 
 static void send_one(world *w, const char *data) {
     wshub_msg m = msg("m", data);
-    EXPECT_INT(wshub_room_send(w->hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_room_send_here(w->hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
 }
 static void pressed(wshub *hub, wshub_client c, wshub_pressure what, size_t queued, void *user) {
     (void)c;
@@ -236,7 +236,7 @@ TEST(a_hub_that_ends_in_the_midst_of_a_run_to_those_who_have_just_gone) {
     world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
     (void)world_client(&w, NULL, id);
     EXPECT_INT(wshub_client_close(w.hub, world_handle(&w, id), 1000, S("")), WSHUB_OK);
-    for (i = 0; i < 3; i++) EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    for (i = 0; i < 3; i++) EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
     EXPECT_INT(w.hub->run.plain.messages, 2);
     world_stop(&w);
 }
@@ -256,7 +256,7 @@ TEST(want_of_memory_in_a_run_loses_that_message_alone) {
     m = msg("m", big);
     for (i = 0; i < 2; i++) {
         w.fail_at = i ? 0 : 1;
-        EXPECT_INT(wshub_room_send(w.hub, S("ws-default"), &m, NULL, 0),
+        EXPECT_INT(wshub_room_send_here(w.hub, S("ws-default"), &m, NULL, 0),
                    i ? WSHUB_OK : WSHUB_ERR_NOMEM);
         w.fail_at = 0;
     }

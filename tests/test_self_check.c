@@ -28,7 +28,7 @@ TEST(the_self_check_sees_what_is_wrong) {
     (void)world_client(&w, "u", id);
     slow = world_client(&w, "u", other);
     wshub_io_fake_window(w.net, slow, 0);
-    EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
     wshub_io_fake_run(w.net);
     EXPECT(wshub_self_check(w.hub) == NULL);
     c = wshub__client_get(w.hub, world_handle(&w, id));

@@ -18,9 +18,11 @@ TEST(a_turn_sends_once_to_each_stream_and_in_order) { /* SEND-5; DESIGN 3 */
         (void)snprintf(n, sizeof n, "%d", i);
         m = msg("m", n);
         switch (i % 4) {
-        case 0: EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK); break;
-        case 1: EXPECT_INT(wshub_room_send(w.hub, S("ws-default"), &m, NULL, 0), WSHUB_OK); break;
-        case 2: EXPECT_INT(wshub_user_send(w.hub, S("same"), &m), WSHUB_OK); break;
+        case 0: EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK); break;
+        case 1:
+            EXPECT_INT(wshub_room_send_here(w.hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
+            break;
+        case 2: EXPECT_INT(wshub_user_send_here(w.hub, S("same"), &m), WSHUB_OK); break;
         default: EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id[1]), &m), WSHUB_OK); break;
         }
     }
@@ -50,8 +52,8 @@ TEST(exclusions_of_any_number_are_honoured) { /* SEND-1 */
         list[i] = S(id[i]);
     }
     for (n = 0; n <= 50; n += 10) {
-        EXPECT_INT(wshub_room_send(w.hub, S("ws-default"), &m, list, (size_t)n), WSHUB_OK);
-        EXPECT_INT(wshub_all_send(w.hub, &m, list, (size_t)n), WSHUB_OK);
+        EXPECT_INT(wshub_room_send_here(w.hub, S("ws-default"), &m, list, (size_t)n), WSHUB_OK);
+        EXPECT_INT(wshub_all_send_here(w.hub, &m, list, (size_t)n), WSHUB_OK);
         wshub_io_fake_run(w.net);
         for (i = 0; i < 50; i++) {
             wshub_io_fake_frame f;
@@ -73,18 +75,18 @@ TEST(senders_are_told_what_is_wrong) {
     (void)world_client(&w, NULL, id);
     noevent.event.ptr = NULL;
     nodata.data.ptr = NULL;
-    EXPECT_INT(wshub_all_send(w.hub, &bad, NULL, 0), WSHUB_ERR_JSON);
-    EXPECT_INT(wshub_all_send(w.hub, &noevent, NULL, 0), WSHUB_ERR_PARAM);
-    EXPECT_INT(wshub_all_send(w.hub, &badevent, NULL, 0), WSHUB_ERR_PARAM);
-    EXPECT_INT(wshub_all_send(w.hub, NULL, NULL, 0), WSHUB_ERR_PARAM);
-    EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 3), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_all_send_here(w.hub, &bad, NULL, 0), WSHUB_ERR_JSON);
+    EXPECT_INT(wshub_all_send_here(w.hub, &noevent, NULL, 0), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_all_send_here(w.hub, &badevent, NULL, 0), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_all_send_here(w.hub, NULL, NULL, 0), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 3), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_send(w.hub, NULL, &nodata), WSHUB_ERR_PARAM); /* SEND-3 */
     nodata.event = S("");
     EXPECT_INT(wshub_send(w.hub, NULL, &nodata), WSHUB_ERR_PARAM);
     memset(&d, 0, sizeof d);
     d.kind = WSHUB_DEST_ROOM;
     EXPECT_INT(wshub_send(w.hub, &d, &m), WSHUB_ERR_PARAM);
-    EXPECT_INT(wshub_room_send(w.hub, S("nobody here"), &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_room_send_here(w.hub, S("nobody here"), &m, NULL, 0), WSHUB_OK);
     EXPECT_INT(wshub_client_join(w.hub, world_handle(&w, id), S("")), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_client_join(w.hub, world_handle(&w, id), S("\xC0")), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_client_close(w.hub, world_handle(&w, id), 1005, S("")), WSHUB_ERR_PARAM);
@@ -118,7 +120,7 @@ TEST(absent_data_is_absent_whatever_its_length_says) {
     c = world_client(&w, "u", id);
     m.data.len = 5;
     EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id), &m), WSHUB_OK);
-    EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
     wshub_io_fake_run(w.net);
     EXPECT_TEXT(&w, c, "{\"event\":\"m\"}");
     EXPECT_TEXT(&w, c, "{\"event\":\"m\"}");
@@ -135,9 +137,9 @@ TEST(a_fan_out_while_some_have_just_gone) {
         world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
         for (i = 0; i < 40; i++) c[i] = world_client(&w, "u", NULL);
         for (i = 0; i < 40; i += gone_each + 1) wshub_conn_closed(w.hub, c[i]);
-        EXPECT_INT(wshub_room_send(w.hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
-        EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
-        EXPECT_INT(wshub_user_send(w.hub, S("u"), &m), WSHUB_OK);
+        EXPECT_INT(wshub_room_send_here(w.hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
+        EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
+        EXPECT_INT(wshub_user_send_here(w.hub, S("u"), &m), WSHUB_OK);
         wshub_io_fake_run(w.net);
         for (i = 0; i < 40; i++) {
             if (i % (gone_each + 1) == 0) continue;
@@ -164,16 +166,16 @@ TEST(a_fan_out_to_those_who_have_much_and_those_who_have_nothing) {
     wshub_io_fake_hold(w.net, true);
     /* in one turn: 0 also gets his own in between, so his frames do not lie side by side */
     for (k = 0; k < 2; k++) {
-        EXPECT_INT(wshub_room_send(w.hub, S("ws-default"), &all, NULL, 0), WSHUB_OK);
+        EXPECT_INT(wshub_room_send_here(w.hub, S("ws-default"), &all, NULL, 0), WSHUB_OK);
         EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id[0]), &one), WSHUB_OK);
         EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id[2]), &one), WSHUB_OK);
     }
     /* over eighty bytes for 0: he is sent some first */
-    EXPECT_INT(wshub_room_send(w.hub, S("ws-default"), &all, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_room_send_here(w.hub, S("ws-default"), &all, NULL, 0), WSHUB_OK);
     wshub_io_fake_hold(w.net, false);
     wshub_io_fake_run(w.net);
     /* 1 is pressured now, and full */
-    EXPECT_INT(wshub_room_send(w.hub, S("ws-default"), &all, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_room_send_here(w.hub, S("ws-default"), &all, NULL, 0), WSHUB_OK);
     wshub_io_fake_run(w.net);
     for (i = 0; i < 4; i++) {
         for (k = 0; k < (i == 1 ? 0 : 2); k++) {
@@ -207,7 +209,7 @@ TEST(starved_sends) {
     fill_log(&w);
     starve(&w);
     /* nobody got it, and it was tried once */
-    EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_ERR_NOMEM);
+    EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_ERR_NOMEM);
     EXPECT_INT(wshub_send(w.hub, NULL, &m), WSHUB_ERR_NOMEM);
     EXPECT(!wshub__log_room(w.hub, UINT32_MAX / 2)); /* whatever memory there is */
     mend(&w);
@@ -251,5 +253,30 @@ TEST(starved_sends) {
     mend(&w);
     wshub_io_fake_run(w.net);
     EXPECT(!wshub_io_fake_is_open(w.net, c));
+    world_stop(&w);
+}
+
+TEST(the_shortest_names_reach_all_instances_and_here_says_so) { /* SEND-1, SEND-3 */
+    world w;
+    char id[37];
+    wshub_conn c;
+    wshub_msg m = msg("m", "1"), without = msg("m", NULL);
+    wshub_str out;
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    c = world_client(&w, "u", id);
+    out = S(id);
+    EXPECT_INT(wshub_user_send(w.hub, S("u"), &m), WSHUB_OK);
+    EXPECT_INT(wshub_room_send(w.hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_all_send(w.hub, &m, &out, 1), WSHUB_OK);
+    EXPECT_INT(wshub_room_send(w.hub, S(""), &m, NULL, 0), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_all_send(w.hub, &without, NULL, 0), WSHUB_ERR_PARAM); /* SEND-3 */
+    EXPECT_INT(wshub_all_send_here(w.hub, &without, NULL, 0), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_TEXT(&w, c, "{\"event\":\"m\",\"data\":1}");
+    EXPECT_TEXT(&w, c, "{\"event\":\"m\",\"data\":1}");
+    EXPECT_TEXT(&w, c, "{\"event\":\"m\",\"data\":1}");
+    EXPECT_TEXT(&w, c, "{\"event\":\"m\"}");
+    EXPECT_SILENCE(&w, c);
     world_stop(&w);
 }

@@ -5,7 +5,7 @@
 static void gone(wshub *hub, const wshub_gone *g, void *user) {
     char line[64];
     wshub_msg m = msg("bye", "1");
-    (void)wshub_all_send(hub, &m, NULL, 0);
+    (void)wshub_all_send_here(hub, &m, NULL, 0);
     (void)snprintf(line, sizeof line, "%.*s:%d:%d:%d ", (int)g->user_id.len,
                    g->user_id.ptr ? g->user_id.ptr : "", g->state, g->cause, g->code);
     world_note((world *)user, line);
@@ -111,7 +111,7 @@ static wshub_err in_a_turn(wshub *hub, wshub_client c, const wshub_event *e, voi
     EXPECT_INT(wshub_send(hub, &to, &m), WSHUB_OK);
     to.kind = WSHUB_DEST_CLIENT;
     EXPECT_INT(wshub_send(hub, &to, &m), WSHUB_OK);
-    EXPECT_INT(wshub_room_send(hub, S(first_id), &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_room_send_here(hub, S(first_id), &m, NULL, 0), WSHUB_OK);
     EXPECT_INT(wshub_room_count(hub, S(first_id)), 0);
     memset(&it, 0, sizeof it);
     while (wshub_room_each(hub, &it, &room)) {

@@ -46,7 +46,7 @@ TEST(answers_in_any_order_keep_each_client_in_order) { /* SEND-5 */
             (void)snprintf(data, sizeof data, "%d", i);
             m = msg("m", data);
             if (i % 3)
-                EXPECT_INT(wshub_room_send(w.hub, wshub_str_z("ws-default"), &m, NULL, 0),
+                EXPECT_INT(wshub_room_send_here(w.hub, wshub_str_z("ws-default"), &m, NULL, 0),
                            WSHUB_OK);
             else
                 EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id[1]), &m), WSHUB_OK);
@@ -102,7 +102,7 @@ TEST(no_more_than_the_batch_runs_for_one_fan_out) { /* ENC-3 */
         wshub_io_fake_text(w.net, world_client(&w, NULL, NULL), "{\"event\":\"x\"}");
     {
         wshub_msg m = msg("m", "1");
-        EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+        EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
     }
     EXPECT_INT(out_open, 10);
     for (i = 0; i < out_count; i++) {
@@ -129,7 +129,7 @@ TEST(a_client_that_leaves_takes_its_transformations_along) {
         c[i] = world_client(&w, NULL, NULL);
         wshub_io_fake_text(w.net, c[i], "{\"event\":\"x\"}");
     }
-    for (i = 0; i < 3; i++) EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    for (i = 0; i < 3; i++) EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
     EXPECT_INT(out_count, 6);
     /* those that run among them: others take their turn */
     for (i = 0; i < 6; i++) wshub_io_fake_end(w.net, c[i]);
@@ -180,7 +180,7 @@ TEST(who_waits_behind_a_full_batch_and_leaves_costs_no_turn) {
         wshub_io_fake_text(w.net, c[i], "{\"event\":\"x\"}");
     }
     /* the first is asked for, three wait */
-    EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
     wshub_io_fake_end(w.net, c[2]);
     for (i = 0; i < 3; i++) {
         EXPECT_INT(out_count, i + 1);
@@ -298,9 +298,9 @@ TEST(nothing_goes_in_clear_while_keys_are_being_agreed) { /* AUTH-6, SEND-2 */
     to.kind = WSHUB_DEST_CLIENT;
     to.name = wshub_client_id(w.hub, h);
     EXPECT_INT(wshub_send(w.hub, &to, &m), WSHUB_OK);
-    EXPECT_INT(wshub_room_send(w.hub, wshub_str_z("r"), &m, NULL, 0), WSHUB_OK);
-    EXPECT_INT(wshub_user_send(w.hub, wshub_str_z("u"), &m), WSHUB_OK);
-    EXPECT_INT(wshub_all_send(w.hub, &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_room_send_here(w.hub, wshub_str_z("r"), &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_user_send_here(w.hub, wshub_str_z("u"), &m), WSHUB_OK);
+    EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
     wshub_io_fake_run(w.net);
     EXPECT_SILENCE(&w, c);
     EXPECT_INT(stats(&w).clear_refused, 3);
@@ -389,7 +389,7 @@ TEST(nobody_is_asked_while_the_hub_ends) {
     (void)world_client(&w, "u", NULL);
     hub = w.hub;
     w.hub = NULL;
-    EXPECT_INT(wshub_room_send(hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_room_send_here(hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
     EXPECT_INT(out_asked, 1);
     world_stop(&w);
 }
@@ -412,7 +412,7 @@ TEST(nobody_is_asked_about_the_gone) {
         memcpy(first_id, second_id, 37);
         memcpy(second_id, keep, 37);
     }
-    EXPECT_INT(wshub_room_send(w.hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_room_send_here(w.hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
     wshub_io_fake_run(w.net);
     EXPECT_INT(out_asked, 1);
     EXPECT_TEXT(&w, b, "{\"event\":\"e\",\"data\":1}");

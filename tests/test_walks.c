@@ -328,8 +328,8 @@ static void gone(wshub *hub, const wshub_gone *g, void *user) {
     EXPECT_INT(left, --sessions_behind[u]); /* behind this end and before the next */
     offline += left == 0;
     /* reaches none of those who end in this turn */
-    EXPECT_INT(wshub_user_send(hub, g->user_id, &m), WSHUB_OK);
-    EXPECT_INT(wshub_all_send(hub, &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_user_send_here(hub, g->user_id, &m), WSHUB_OK);
+    EXPECT_INT(wshub_all_send_here(hub, &m, NULL, 0), WSHUB_OK);
 }
 
 TEST(presence_is_told_once_in_the_order_of_the_ends) {

@@ -358,7 +358,7 @@ static void g_exclude(site *s, uint32_t n) {
     m.event = wshub_str_z("e");
     for (i = 0; i < n / 2; i++) ids[i] = wshub_client_id(s->hub, s->clients[2 * i]);
     blocks = 0;
-    EXPECT_INT(wshub_room_send(s->hub, wshub_str_z("ws-default"), &m, ids, n / 2), WSHUB_OK);
+    EXPECT_INT(wshub_room_send_here(s->hub, wshub_str_z("ws-default"), &m, ids, n / 2), WSHUB_OK);
 }
 static void g_members(site *s, uint32_t n) {
     wshub_iter it = {0, 0};

@@ -106,7 +106,7 @@ static wshub_err answer(wshub *hub, wshub_client c, const wshub_event *e, void *
     m.data_is_json = true;
     done++;
     return kind_now == ECHO ? wshub_client_send(hub, c, &m)
-                            : wshub_room_send(hub, wshub_str_z("ws-default"), &m, NULL, 0);
+                            : wshub_room_send_here(hub, wshub_str_z("ws-default"), &m, NULL, 0);
 }
 static wshub_err connected(wshub *hub, wshub_client c, void *user) {
     static int count;
@@ -184,10 +184,10 @@ static double hub_run(const work *w, double seconds) {
                 wshub_str name;
                 name.ptr = names[b];
                 name.len = len[b];
-                (void)wshub_room_send(hub, name, &m, NULL, 0);
+                (void)wshub_room_send_here(hub, name, &m, NULL, 0);
             }
             for (b = 0; b < w->burst && !rooms_now; b++)
-                (void)wshub_room_send(hub, wshub_str_z("ws-default"), &m, NULL, 0);
+                (void)wshub_room_send_here(hub, wshub_str_z("ws-default"), &m, NULL, 0);
             (void)wshub_io_sock_run_once(net, 0);
             spent += cpu() - c0;
             count += per_turn(w);

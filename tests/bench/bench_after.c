@@ -149,7 +149,7 @@ static uint64_t fan(void) {
     wshub_msg m = message(66);
     int i;
     for (i = 0; i < 500; i++) {
-        (void)wshub_room_send(hub, wshub_str_z("few"), &m, NULL, 0);
+        (void)wshub_room_send_here(hub, wshub_str_z("few"), &m, NULL, 0);
         (void)owner.settle(owner.ctx);
     }
     return 500;
@@ -163,7 +163,7 @@ static void t_message(void) { /* to one */
 /* one to all, one to all gathered behind another, one as a binary message */
 static void t_room(void) {
     wshub_msg m = message(8u << 20);
-    if (wshub_all_send(hub, &m, NULL, 0) || wshub_all_send(hub, &m, NULL, 0)) exit(3);
+    if (wshub_all_send_here(hub, &m, NULL, 0) || wshub_all_send_here(hub, &m, NULL, 0)) exit(3);
     if (wshub_client_send_binary(hub, clients[1], (const uint8_t *)m.data.ptr, m.data.len)) exit(3);
 }
 static void t_page(void) {
@@ -215,7 +215,7 @@ static void t_laggards(void) { /* half of all take nothing for a while, and hold
         (void)owner.settle(owner.ctx);
     }
     m = message(2000);
-    if (wshub_all_send(hub, &m, NULL, 0)) exit(3);
+    if (wshub_all_send_here(hub, &m, NULL, 0)) exit(3);
     (void)owner.settle(owner.ctx);
     lag_from = 0;
     for (i = CLIENTS / 2; i < CLIENTS; i++) owner.drained(owner.ctx, conn_of(i));
@@ -243,7 +243,7 @@ static void t_excluded(void) {
         list[i].ptr = ids[i];
         list[i].len = id.len;
     }
-    if (wshub_all_send(hub, &m, list, CLIENTS)) exit(3);
+    if (wshub_all_send_here(hub, &m, list, CLIENTS)) exit(3);
 }
 static void ask_later(wshub *h, wshub_ask ask, wshub_client c, const wshub_event *e, void *user) {
     (void)h;

@@ -84,7 +84,7 @@ static wshub_err on_message(wshub *h, wshub_client c, const wshub_event *e, void
     m.data = e->data;
     m.data_is_json = true;
     if (e->event.len == 4) return wshub_client_send(h, c, &m); /* echo */
-    if (e->event.len == 1) return wshub_room_send(h, wshub_str_z("busy"), &m, NULL, 0);
+    if (e->event.len == 1) return wshub_room_send_here(h, wshub_str_z("busy"), &m, NULL, 0);
     return WSHUB_OK;
 }
 static void start(void) {
@@ -190,7 +190,7 @@ static uint64_t run_fan(uint64_t amount, const char *room) {
     uint64_t turns = amount / members / burst, t;
     uint32_t b;
     for (t = 0; t < turns; t++) {
-        for (b = 0; b < burst; b++) (void)wshub_room_send(hub, wshub_str_z(room), &m, NULL, 0);
+        for (b = 0; b < burst; b++) (void)wshub_room_send_here(hub, wshub_str_z(room), &m, NULL, 0);
         (void)owner.settle(owner.ctx);
     }
     return turns * members * burst;
@@ -269,7 +269,7 @@ static uint64_t r_rooms(uint64_t amount) {
     wshub_msg m = message(false);
     uint64_t i;
     for (i = 0; i < amount / 3; i++) {
-        (void)wshub_room_send(hub, room_names[i * 7919 % rooms_count], &m, NULL, 0);
+        (void)wshub_room_send_here(hub, room_names[i * 7919 % rooms_count], &m, NULL, 0);
         if (i % 64 == 63) (void)owner.settle(owner.ctx);
     }
     (void)owner.settle(owner.ctx);

@@ -39,7 +39,7 @@ static wshub_err answer(wshub *hub, wshub_client c, const wshub_event *e, void *
     m.data = e->data;
     m.data_is_json = true;
     return echoes ? wshub_client_send(hub, c, &m)
-                  : wshub_room_send(hub, wshub_str_z("ws-default"), &m, NULL, 0);
+                  : wshub_room_send_here(hub, wshub_str_z("ws-default"), &m, NULL, 0);
 }
 static void serve(uint16_t port, bool echo) {
     wshub_io_sock *net;

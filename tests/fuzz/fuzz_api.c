@@ -330,14 +330,14 @@ static void act(wshub *hub) {
     case 1:
         (void)wshub_client_send_binary(hub, c, (const uint8_t *)long_text, pick(4) * 1500);
         break;
-    case 2: (void)wshub_user_send(hub, s, &m); break;
+    case 2: (void)wshub_user_send_here(hub, s, &m); break;
     case 3:
         n = list();
-        (void)wshub_room_send(hub, s, &m, pick(8) ? some : NULL, n);
+        (void)wshub_room_send_here(hub, s, &m, pick(8) ? some : NULL, n);
         break;
     case 4:
         n = list();
-        (void)wshub_all_send(hub, &m, some, n);
+        (void)wshub_all_send_here(hub, &m, some, n);
         break;
     case 5:
     case 6:
