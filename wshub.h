@@ -18,7 +18,8 @@
  *             >>life  >>ends-clocks  >>threads  >>memory  >>errors  >>backends  >>promises
  *             >>rules  >>changes
  * THE API     >>types  >>tables  >>desc  >>api-hub  >>api-conn  >>api-mount  >>api-realm
- *             >>api-client  >>api-room  >>api-send  >>api-ask  >>api-dialect  >>api-http  >>api-post  >>api-bus  >>api-codec
+ *             >>api-client  >>api-room  >>api-send  >>api-ask  >>api-dialect  >>api-http
+ *             >>api-post  >>api-bus  >>api-codec
  * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>sha1  >>base64  >>siphash  >>json  >>http  >>frame
  *             >>slots  >>index  >>deadlines
  *   below     >>hub  >>log  >>queue  >>mount  >>conn  >>reply  >>exchange  >>message  >>due

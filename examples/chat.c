@@ -59,7 +59,7 @@ static void tell_people(wshub *hub, wshub_str room) { /* who is here, to those w
     }
     memcpy(data + at, "]}", 2);
     msg.data = (wshub_str){data, at + 2};
-    (void)wshub_room_send(hub, room, &msg, NULL, 0);
+    (void)wshub_room_send_here(hub, room, &msg, NULL, 0);
 }
 
 static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
@@ -128,7 +128,7 @@ static void on_bus(wshub *hub, wshub_bus_state state, uint64_t down_ms, void *us
     msg.data.len =
         (size_t)snprintf(data, sizeof data, "{\"up\":%s,\"down_ms\":%llu}",
                          state == WSHUB_BUS_UP ? "true" : "false", (unsigned long long)down_ms);
-    (void)wshub_all_send(hub, &msg, NULL, 0);
+    (void)wshub_all_send_here(hub, &msg, NULL, 0);
 }
 
 static void on_redis_log(const char *line, void *user) {
