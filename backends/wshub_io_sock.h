@@ -432,7 +432,7 @@ struct wshub_io_sock {
     char about_local[128]; /* what about() has told last */
     char about_peer[128];
     wshub_io_sock_stats stats;
-    char error[256];
+    char error[512];
 };
 
 /* ---- small things ---- */
