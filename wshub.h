@@ -144,21 +144,29 @@
  * ---- >>sending ---------------------------------------------------------------------------------
  * One rule for names: a send whose name ends in `_here` reaches clients of this hub alone;
  * without it, clients of all instances that share the bus. A hub without a bus is all there is,
- * and the two do the same. A handle (wshub_client) names a client of this hub, so what takes
+ * and both reach the same. A handle (wshub_client) names a client of this hub, so what takes
  * one needs no ending.
  *
  *     to                       everywhere               here alone
  *     one client, by handle                             wshub_client_send
- *       the same, binary                                wshub_client_send_binary
- *     one client, by its id    wshub_send, CLIENT
+ *       the same, bytes                                 wshub_client_send_binary
+ *       the same, a packet                              wshub_client_send_packet
+ *       from another thread                             wshub_post_client_send
+ *     one client, by its id    wshub_send, CLIENT       wshub_send_here, CLIENT
  *     a user's clients         wshub_user_send          wshub_user_send_here
  *     a room's members         wshub_room_send          wshub_room_send_here
+ *     several rooms' members                            wshub_send_here, rooms
  *     everybody                wshub_all_send           wshub_all_send_here
- *     what a name turns out to be: a client of this hub, else a room; no name: everybody
- *                              wshub_send, RESOLVE
- *     from another thread      wshub_post_send          wshub_post_client_send
- *     from a process that      wshub_emitter_send
- *       holds no clients
+ *     whatever a wshub_dest    wshub_send               wshub_send_here
+ *       says                                            wshub_packet_send_here
+ *       from another thread    wshub_post_send
+ *       from a process that    wshub_emitter_send
+ *         holds no clients
+ *
+ * A wshub_dest names the kind of its target, or leaves it open (RESOLVE): then a name is the
+ * client of this hub that has it as its id, else the room of that name, and no name is
+ * everybody (SEND-3). What goes to other instances has an event and data; what stays here may
+ * lack either.
  *
  * Rooms, users and everybody are authenticated clients alone; the one exception is a client
  * that you have put into a room yourself before it was accepted (SEND-2). A room or everybody
@@ -606,15 +614,21 @@
  * ---- >>changes ---------------------------------------------------------------------------------
  * 0.2.0, newest first; each says what to write instead.
  *
- * - Realms: wshub_realm_create() and what stands around it; fields named realm in wshub_dest and
- *   in what callbacks are given. Who fills a wshub_dest member by member sets realm.id to 0.
- *   wshub_client_each() and its relatives go through the first realm, which is all there is
+ * - A send whose name ends in `_here` reaches clients of this hub alone, without it clients of
+ *   all instances. For wshub_user_send(), wshub_room_send() and wshub_all_send() as they were
+ *   write wshub_user_send_here(), wshub_room_send_here(), wshub_all_send_here(); the short
+ *   names now publish too. New: wshub_send_here().
+ * - Dialects: wshub_dialect_add() and what stands around it (>>dialects); kinds of wire,
+ *   packets.
+ * - Realms: wshub_realm_create() and what stands around it; fields named realm in wshub_dest
+ *   and in what callbacks are given. Who fills a wshub_dest member by member sets realm.id to
+ *   0. wshub_client_each() and its relatives go through the first realm, which is all there is
  *   where none was made. New: on_disconnecting.
  * - wshub_request is called wshub_exchange: an HTTP request and its answer.
- * - Mounts: wshub_mount() serves further paths, with limits, callbacks and WebSockets of their own
- *   (>>api-mount). on_request is what answers where no mount takes a request; it is told of one that
- *   it has taken and that ends otherwise (on_exchange_gone). OPTIONS that nobody takes is answered
- *   204 with Allow, no longer 404.
+ * - Mounts: wshub_mount() serves further paths, with limits, callbacks and WebSockets of their
+ *   own (>>api-mount). on_request is what answers where no mount takes a request; it is told of
+ *   one that it has taken and that ends otherwise (on_exchange_gone). OPTIONS that nobody takes
+ *   is answered 204 with Allow, no longer 404.
  * - Statistics, log codes and limits are X lists (WSHUB_STATS, WSHUB_LOGS, WSHUB_LIMITS): who
  *   expands WSHUB_LOGS writes five parameters instead of three. The order of the fields of
  *   wshub_stats and wshub_desc is another one: name them. New: wshub_stats_json(),
@@ -626,9 +640,9 @@
  *   (&(wshub_dial){.address = "host:port"}). wshub_client_peer() gives 0 where the text does
  *   not fit, no longer the address without its port.
  * - The bus of one process is a backend, wshub_bus_local.h: include it behind this header, and
- *   write wshub_bus_local_ for wshub_loop_, wshub_bus_local_seat() for wshub_loop_bus(). For who
- *   writes a bus: the optional entry hand_over, and wshub_bus_owner has handed_over and key.
- *   New: wshub_siphash().
+ *   write wshub_bus_local_ for wshub_loop_, wshub_bus_local_seat() for wshub_loop_bus(). For
+ *   who writes a bus: the optional entry hand_over, and wshub_bus_owner has handed_over and
+ *   key. New: wshub_siphash().
  * - Tables and descriptions have a version. For who fills a wshub_io, a wshub_io_sock_poller or
  *   a wshub_bus by hand: set its first member, version, to WSHUB_IO_VERSION,
  *   WSHUB_POLLER_VERSION or WSHUB_BUS_VERSION. wshub_create() and wshub_desc_problem() are
@@ -823,16 +837,18 @@ typedef enum wshub_dest_kind {
 typedef struct wshub_dest {
     wshub_dest_kind kind;
     wshub_str name; /* UTF-8, 1..WSHUB_NAME_BYTES_MAX bytes for CLIENT, USER and ROOM */
-    const wshub_str
-        *exclude; /* ids of clients to leave out of a room or of everybody; exclude_count
-                                 of them; ids that nobody has are ignored; NULL: none */
+    /* Ids of clients to leave out of a room or of everybody, exclude_count of them; ids that nobody
+     * has are ignored; NULL: none. */
+    const wshub_str *exclude;
     size_t exclude_count;
     wshub_realm realm; /* in which the names are looked up, and whose clients "all" are */
-    const wshub_str
-        *rooms; /* several rooms instead of name (ROOM): who is in more than one hears once;
-                               rooms_count of them; here only (wshub_send_here) */
+    /* Several rooms instead of name (ROOM), rooms_count of them: who is in more than one hears once.
+     * On this hub only (wshub_send_here()). */
+    const wshub_str *rooms;
     size_t rooms_count;
-    const wshub_str *except_rooms; /* who is in one of these does not hear (ROOM, ALL); here only */
+    /* Who is in one of these, except_rooms_count of them, does not hear (ROOM, ALL). On this hub
+     * only. */
+    const wshub_str *except_rooms;
     size_t except_rooms_count;
 } wshub_dest;
 
@@ -2108,45 +2124,61 @@ WSHUB_API bool wshub_user_each_client(const wshub *hub, wshub_str user_id, wshub
 /* Goes through all users. iter: zeroed to begin. Returns false: no more. */
 WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter, wshub_str *out_user_id);
 
-/* ---- >>api-send -----------------------------------------------------------------------------
- * Sends one event. The message is encoded once, however many receive it, and leaves in this turn's
- * settle. msg  borrowed. Returns PARAM if event is NULL, over WSHUB_NAME_BYTES_MAX or not UTF-8,
- * JSON if data is not JSON in UTF-8, LIMIT if it is over WSHUB_MSG_BYTES_MAX, NOMEM (nobody got
- * it). What happens to a single receiver of several (dropped for backpressure) is counted, logged
- * and told by on_pressure; it is no error of the sender. Thread: the hub's; allowed in callbacks.
- * Cost: one encoding, then some 15 ns a member; what one room, or all, is sent without a break
- * costs them once, unless ids are excluded, a transformer is set, encryption is required or
- * backpressure closes. */
+/* ---- >>api-send --------------------------------------------------------------------------------
+ * Sends of one event (>>sending has a table of all). Those that end in `_here`, and those that take
+ * a client's handle, reach clients of this hub alone; all others reach all instances. A message is
+ * encoded once, however many receive it, and leaves in this turn's settle.
+ *   msg            event and data; borrowed
+ *   exclude        ids of clients to leave out, exclude_count of them, UTF-8; borrowed; ids that
+ *                  nobody has are ignored; NULL: none
+ *   user_id, room  UTF-8, at most WSHUB_NAME_BYTES_MAX bytes; borrowed; of the first realm
+ * Returns  OK, also where nobody is there; PARAM: msg is NULL, its event is absent, too long or not
+ *          UTF-8, or another argument breaks its contract; JSON: data is not JSON in UTF-8; LIMIT:
+ *          it is over WSHUB_MSG_BYTES_MAX; NOMEM: nobody got it. What happens to one receiver of
+ *          many (dropped for backpressure) is counted, logged and told by on_pressure; it is no
+ *          error of the sender.
+ * Thread   the hub's; allowed in callbacks. Cost: one encoding, then some 15 ns a member; what one
+ *          room, or everybody, is sent without a break costs them once, unless ids are excluded, a
+ *          transformer is set, encryption is required or backpressure closes. */
 
-/* To one client, in any state (SEND-2). Further: STALE; CLEAR: keys not agreed; DROPPED. */
+/* Sends to one client of this hub, in any state (SEND-2).
+ * Returns  further: STALE; CLEAR: its keys are not agreed; DROPPED: it has too much unsent. */
 WSHUB_API wshub_err wshub_client_send(wshub *hub, wshub_client client, const wshub_msg *msg);
-/* The same as a binary WebSocket message, bytes as they are; encrypted clients: CLEAR. */
+/* Sends bytes as they are to one client of this hub, as a binary WebSocket message.
+ *   bytes  count of them, at most WSHUB_MSG_BYTES_MAX; borrowed; NULL with count 0: an empty one
+ * Returns  as above; CLEAR also to an encrypted client, where there is on_transform_out. */
 WSHUB_API wshub_err wshub_client_send_binary(wshub *hub, wshub_client client, const uint8_t *bytes,
                                              size_t count);
-/* To the authenticated clients of a user, of a room, or all that are connected here (SEND-1).
- *   exclude  ids of clients to leave out; borrowed; NULL: none. Unknown ids are ignored. */
+
+/* Send to the clients of a user, to the members of a room, to everybody, on this hub (SEND-1). The
+ * event may be empty, and data may be absent. */
 WSHUB_API wshub_err wshub_user_send_here(wshub *hub, wshub_str user_id, const wshub_msg *msg);
 WSHUB_API wshub_err wshub_room_send_here(wshub *hub, wshub_str room, const wshub_msg *msg,
                                          const wshub_str *exclude, size_t exclude_count);
 WSHUB_API wshub_err wshub_all_send_here(wshub *hub, const wshub_msg *msg, const wshub_str *exclude,
                                         size_t exclude_count);
-/* On every instance: delivers here and publishes (SEND-3, SEND-4), in another realm than the first
- * only here. dest: borrowed; NULL: all of the first realm. Returns also PARAM: the event is empty or
- * data is absent; STALE: no such realm; CLOSED: the hub is down
- * (wshub_is_down()), nobody would hear of it. The bus being down is no error: what is published is
- * kept for a while (BUS-5; bus_queue_bytes_max, bus_queue_ms_max), and what has to go is counted
- * and logged. */
-WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg);
-/* The same by name, in the first realm: to a user's clients, to a room's members, to everybody, on every
- * instance. exclude: as in wshub_dest; borrowed; NULL: none. Returns and costs as wshub_send(). */
+/* Sends to whatever dest says, on this hub. It knows what only one hub can know: several rooms,
+ * nobody twice, and who is in other rooms left out (wshub_dest.rooms, except_rooms); and it knows
+ * other realms than the first.
+ *   dest  borrowed; NULL: everybody in the first realm
+ * Returns  further: STALE: no such realm. */
+WSHUB_API wshub_err wshub_send_here(wshub *hub, const wshub_dest *dest, const wshub_msg *msg);
+
+/* Send the same on all instances: deliver here and publish (SEND-1, SEND-4). user_id and room are
+ * not empty.
+ * Returns  further: PARAM: the event is empty or data is absent (SEND-3); CLOSED: the hub is down
+ *          (wshub_is_down()), nobody would hear of it. The bus being down is no error: what is
+ *          published is kept for a while (BUS-5), and what has to go is counted and logged. */
 WSHUB_API wshub_err wshub_user_send(wshub *hub, wshub_str user_id, const wshub_msg *msg);
 WSHUB_API wshub_err wshub_room_send(wshub *hub, wshub_str room, const wshub_msg *msg,
                                     const wshub_str *exclude, size_t exclude_count);
 WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub_str *exclude,
                                    size_t exclude_count);
-/* The same on this hub alone. Allows what only one hub can know: several rooms, nobody twice, and who is in other
- * rooms left out (wshub_dest.rooms, except_rooms); event and data may be empty or absent. Returns as wshub_room_send_here(). */
-WSHUB_API wshub_err wshub_send_here(wshub *hub, const wshub_dest *dest, const wshub_msg *msg);
+/* Sends to whatever dest says, on all instances (SEND-3, SEND-4): a client by its id, for example.
+ * In another realm than the first it reaches this hub alone, as other instances know no other.
+ *   dest  borrowed; NULL: everybody; without rooms and except_rooms (PARAM)
+ * Returns  as above; further: STALE: no such realm. */
+WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg);
 
 /* ---- >>api-ask ---------------------------------------------------------------------------------
  * Answers to what a callback was asked: inside that callback or at any time later, once. All return

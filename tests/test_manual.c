@@ -446,6 +446,30 @@ TEST(rules_that_are_cited_are_defined_and_the_other_way_round) {
     free(header);
 }
 
+/* ---- sends: the table of >>sending has every one ---- */
+
+TEST(every_public_send_is_in_the_table_of_sends) {
+    char *header = text_of("wshub.h"), *chapter = strstr(header, "---- >>sending -"),
+         *end = chapter ? strstr(chapter + 4, "---- >>") : NULL, *at;
+    int sends = 0;
+    EXPECT(chapter && end);
+    for (at = end; at && (at = strstr(at, "\nWSHUB_API wshub_err wshub_")) != NULL; at++) {
+        char *name = strstr(at, "wshub_err ") + 10, word[80], *row = chapter;
+        size_t n = strcspn(name, "(");
+        (void)snprintf(word, sizeof word, "%.*s", (int)n, name);
+        if (!strstr(word, "_send")) continue;
+        sends++;
+        while ((row = strstr(row, word)) != NULL && row < end &&
+               (isalnum((unsigned char)row[n]) || row[n] == '_'))
+            row += n;
+        if (row && row < end) continue;
+        test_failures++;
+        (void)printf("  %s is not in the table\n", word);
+    }
+    EXPECT(sends >= 12);
+    free(header);
+}
+
 /* ---- contracts: whatever is public has a comment ---- */
 
 static bool ends_with(const char *line, size_t n, const char *end) {
