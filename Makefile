@@ -67,7 +67,8 @@ $(1)/sim: tests/sim.c $(OPENED) $(1)/libwshub.a $(wildcard tests/*.h)
 	$$(CC) -std=c99 $$(WARN) -O1 -g $(2) -Ibuild/open $$(INCLUDE) -o $$@ $$< $(1)/libwshub.a
 endef
 $(eval $(call flavour,build,))
-$(eval $(call flavour,build/check,$(SANITIZE)))
+# gcc guesses worse how long texts are where sanitizers stand between
+$(eval $(call flavour,build/check,$(SANITIZE) -Wno-format-truncation))
 $(eval $(call flavour,build/tsan,-fsanitize=thread))
 $(if $(FLAVOUR),$(eval $(call flavour,build/$(FLAVOUR),$(FLAGS))))
 # hiredis is taken where it is installed, elsewhere its test says that it is skipped
