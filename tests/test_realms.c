@@ -592,7 +592,7 @@ TEST(walks_in_two_realms_do_not_disturb_each_other) {
     wshub_conn wires[2][MANY];
     wshub_iter walks[2];
     int seen[2][MANY], i, k, rest[2];
-    char id[8];
+    char id[12];
     wshub_client client;
     world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
     realms[0] = first;
