@@ -6118,7 +6118,7 @@ static bool wshub__out_bytes(wshub *hub, wshub__conn *c, const void *bytes, size
  * What is served on which path, and exchanges as objects: their states, which wshub__exchange_to()
  * alone changes, whose they are, and who is told when one ends without the application's doing. That is
  * told in settle (wshub__exchanges_tell), never from inside a change. Of streams it knows no more than
- * where an exchange hangs. Uses >>slots, >>buf. Proved by tests/test_mount.c. */
+ * where an exchange hangs. Uses >>slots, >>buf. Proved by tests/test_exchange.c. */
 
 /* clang-format off */
 /* Which states may follow a state: a bit for each. */
@@ -6512,7 +6512,7 @@ WSHUB__COLD static void wshub__conn_fail(wshub *hub, wshub__conn *c, uint16_t co
  * Answers to HTTP requests: what an application may say in one, how it is written, what follows behind
  * it. What frames an answer and what is said of the connection is written here and nowhere else (CONN-5).
  * on_answer is asked before anything is changed, and whoever called looks again at what is still there.
- * Uses >>queue, >>conn, >>mount. Proved by tests/test_reply.c, test_mount.c, test_exchange.c. */
+ * Uses >>queue, >>conn, >>mount. Proved by tests/test_reply.c, test_exchange.c. */
 
 WSHUB__COLD static void wshub__http_date(uint64_t ms, char out[29]) { /* RFC 9110 5.6.7 */
     static const char days[] = "ThuFriSatSunMonTueWed",
@@ -6739,7 +6739,7 @@ WSHUB__COLD static wshub_err wshub__http_refuse(wshub *hub, wshub__conn *conn, i
  * HTTP on a stream: heads and bodies as they arrive, the mounts that are asked about them, the upgrade to
  * a WebSocket (CONN-1 to CONN-3, CONN-5). Any cut of the stream gives the same. While a callback runs,
  * nothing more of its stream is read. Uses >>http, >>mount, >>reply. Proved by tests/test_http.c,
- * test_exchange.c, test_mount.c, test_upgrade.c, test_golden.c (upgrade-*). */
+ * test_exchange.c, test_upgrade.c, test_golden.c (upgrade-*). */
 
 /* ---- what is asked for ---- */
 
@@ -6923,7 +6923,7 @@ static void wshub__exchange_taken(wshub *hub, wshub__conn *conn, wshub__exchange
                                   wshub_take take, wshub__headed *head) {
     if (take == WSHUB_TAKE_DECLINED) {
         wshub__exchange_free(hub, exchange); /* the hub ends, so nobody more is asked */
-    } else if (hub->destroying) {
+    } else if (hub->destroying) { /* NOLINT: as the last branch, for a reason of its own */
         wshub__exchange_hold(hub, conn, exchange); /* and is told of its end */
     } else if (take == WSHUB_TAKE_DONE) {
         hub->stats.app_failures++;
@@ -10307,7 +10307,7 @@ WSHUB_API wshub_err wshub_session_end(wshub *hub, wshub_session session, wshub_c
  * among them, made when the first of that kind is met. And the one gate that every delivery to a client
  * passes, whatever its kind and whichever way it comes: encryption, the encoding, the limits on what
  * waits (SEND-6). Calls no callback but those that encode. Uses >>queue. Proved by tests/test_send.c,
- * test_kinds.c, test_costs.c. */
+ * test_runs.c, test_costs.c. */
 
 struct wshub__text;
 
@@ -10796,7 +10796,7 @@ WSHUB__COLD static void wshub__xform_drop_all(wshub *hub, wshub__client *c) {
  * Turns a target into receivers and hands each the delivery. What one room, or all, is sent without a
  * break is gathered (a run) and given out at once, kind by kind. Calls no callback but those that encode,
  * so what it walks stays as it is. Uses >>gate, >>transform, >>rooms. Proved by tests/test_send.c,
- * tests/test_runs.c, tests/test_kinds.c, tests/test_golden.c (send-*). */
+ * tests/test_runs.c, tests/test_golden.c (send-*). */
 
 /* Ends a delivery: what waits for a transformer is begun. May run callbacks. */
 static void wshub__delivery_done(wshub *hub, wshub__delivery *delivery) {
@@ -11003,13 +11003,12 @@ static void wshub__route_all(wshub *hub, const wshub__realm *realm, wshub__deliv
 
 /* Which kinds are among the members of a room, or of all: a bit each. Asked once a run, and only where clients
  * of other kinds are in the hub at all. */
-WSHUB__COLD static uint64_t wshub__kinds_among(const wshub *hub, const wshub__group *room) {
+WSHUB__COLD static uint64_t wshub__kinds_among(const wshub *hub, wshub__group *room) {
     uint64_t kinds = 0;
     uint32_t i;
     if (!room) return hub->kinds_here;
     for (i = 0; i < room->count; i++)
-        kinds |= UINT64_C(1)
-                 << wshub__client_at(hub, wshub__members((wshub__group *)room)[i].client)->kind;
+        kinds |= UINT64_C(1) << wshub__client_at(hub, wshub__members(room)[i].client)->kind;
     return kinds;
 }
 
@@ -11197,7 +11196,7 @@ static wshub_err wshub__route(wshub *hub, wshub__realm *realm, const wshub_dest 
 
 /* ---- >>auth ----------------------------------------------------------------------------------
  * From the wish to be authenticated to acceptance: questions, answers, the key exchange (AUTH-1 to
- * AUTH-7). What a client is told of it is its dialect's to say. Proved by tests/test_hub.c,
+ * AUTH-7). What a client is told of it is its dialect's to say. Proved by tests/test_auth.c,
  * tests/test_golden.c (auth-*, enc-*). */
 
 static const wshub__speaker *wshub__client_speaker(const wshub *hub, const wshub__client *client) {
