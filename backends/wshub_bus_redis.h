@@ -2211,7 +2211,7 @@ static void wshub_bus_redis__request_answered(wshub_bus_redis *r, const wshub_bu
     WSHUB_ASSERT(what == WSHUB_BUS_REDIS__REQUEST);
     WSHUB_ASSERT(r->depth > 0);
     (void)what;
-    if (reply->kind == WSHUB_BUS_REPLY_ERROR)
+    if (reply->kind == WSHUB_BUS_REPLY_ERROR) /* NOLINT: every reply has a kind */
         wshub_bus_redis__copy(link->said, sizeof link->said, reply->text);
     request.on_reply(request.arg, reply);
 }
