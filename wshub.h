@@ -6249,7 +6249,7 @@ static void wshub__exchanges_tell(wshub *hub) {
 
 static wshub_str wshub__head_copy(char **at, wshub_str text) {
     wshub_str copy = wshub__str(text.ptr ? *at : NULL, text.len);
-    if (text.len) memcpy(*at, text.ptr, text.len);
+    if (text.len) memcpy(*at, text.ptr, text.len); /* NOLINT */
     *at += text.len;
     return copy;
 }
@@ -10655,9 +10655,9 @@ static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__delivery
         t->has_data = delivery->data.ptr != NULL;
         if (delivery->event.len) memcpy((char *)(t + 1), delivery->event.ptr, delivery->event.len);
         if (delivery->data.len) /* and then there is data, see wshub__delivery_init() */
-            memcpy((char *)(t + 1) + delivery->event.len, delivery->data.ptr,
-                   delivery->data.len); /* NOLINT */
-        t->busy = true;                 /* until wshub__delivery_done() */
+            memcpy((char *)(t + 1) + delivery->event.len, delivery->data.ptr, /* NOLINT */
+                   delivery->data.len);                                       /* NOLINT */
+        t->busy = true; /* until wshub__delivery_done() */
         delivery->text = t;
     }
     own = wshub__extra_take(hub, c);
@@ -14210,7 +14210,7 @@ WSHUB__COLD static void wshub__notes(wshub *hub) {
         conn->notes = 0;
 
         /* A callback may end the stream, and another may have its place then. */
-        for (i = 0; i < sizeof all / sizeof all[0]; i++) {
+        for (i = 0; i < sizeof all / sizeof all[0]; i++) { /* NOLINT */
             if (notes & all[i].note && id && conn->id == id && !hub->destroying)
                 wshub__note_tell(hub, conn, all[i].note, all[i].what);
         }
