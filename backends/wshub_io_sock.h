@@ -394,13 +394,15 @@ struct wshub_io_sock {
     wshub_io io;
     void *poller;
 
-    /* Whom it serves. */
-    wshub_io_owner owner;
+    /* Any thread may write these two; they stand apart from what the owner's alone does, since a compiler
+     * may read small neighbours together. */
+    bool woken;           /* wake() was called since the last settle began */
+    wshub_io_owner owner; /* whom it serves, and its guests */
+    bool stopping;        /* stop() was called */
+
     wshub_io_owner guests[WSHUB_IO_SOCK__GUESTS]; /* one without settle: none */
     int guests_count;
     bool owned;     /* there is an owner */
-    bool stopping;  /* stop() was called; any thread */
-    bool woken;     /* wake() was called since the last settle began; any thread */
     bool doomed;    /* to be destroyed once nobody is inside or attached */
     uint32_t depth; /* of calls that serve */
 
