@@ -4407,6 +4407,10 @@ enum {
     WSHUB__OP_PONG = 10
 };
 
+static bool wshub__op_known(uint8_t opcode) {
+    return opcode <= WSHUB__OP_BINARY || (opcode >= WSHUB__OP_CLOSE && opcode <= WSHUB__OP_PONG);
+}
+
 #define WSHUB__CONTROL_BYTES_MAX 125u   /* payload of a control frame (RFC 6455 5.5) */
 #define WSHUB__FRAME_HEAD_BYTES_MAX 14u /* two, eight of length, four of mask */
 
@@ -5002,10 +5006,11 @@ static bool wshub__deadlines_agree(const wshub__deadlines *d) {
 #endif
 
 /* ---- >>hub -------------------------------------------------------------------------------------
- * The objects of both storeys, and what all rooms share: entering and leaving, the clock, randomness,
- * log lines. on_log is called from wshub__log_tell() alone, never from inside a change (proved by
- * tests/test_logs.c, test_matrix.c). The lower storey, from here to >>flow, is a server of HTTP and
- * WebSocket that knows no client: what stands above it is reached by the pointers of wshub__above. */
+ * The objects of both storeys, and what all rooms share: entering and leaving, the clock,
+ * randomness, log lines. on_log is called from wshub__log_tell() alone, never from inside a
+ * change (proved by tests/test_logs.c, test_matrix.c). The lower storey, from here to >>flow, is
+ * a server of HTTP and WebSocket that knows no client: what stands above it is reached by the
+ * pointers of wshub__above. */
 
 /* a piece of the frame log; its bytes follow */
 typedef struct wshub__seg {
@@ -5121,9 +5126,10 @@ typedef struct wshub__mount {
     size_t bytes; /* of this block; 0: a part of the hub */
 } wshub__mount;
 
-/* An HTTP request and its answer; then, if that was 101 and nobody else stands above its stream, the
- * WebSocket that it has become, until its end has been told. Which state may follow which stands in
- * wshub__exchange_follows, and wshub__exchange_to() alone writes it. Clocks are the stream's. */
+/* An HTTP request and its answer; then, if that was 101 and nobody else stands above its stream,
+ * the WebSocket that it has become, until its end has been told. Which state may follow which
+ * stands in wshub__exchange_follows, and wshub__exchange_to() alone writes it. Clocks are the
+ * stream's. */
 typedef enum wshub__exchange_state {
     WSHUB__EXCHANGE_FREE,
     WSHUB__EXCHANGE_HEADED, /* its head is whole; its mounts are asked whose it is */
@@ -5245,12 +5251,14 @@ typedef struct wshub__line {
     char text[129];
 } wshub__line;
 
-/* What stands above a stream, reached by pointer, so that the lower storey calls nothing of it by name.
- * conn->above tells it who it is there; 0: nobody stands above that stream, and nothing is called. */
+/* What stands above a stream, reached by pointer, so that the lower storey calls nothing of it by
+ * name. conn->above tells it who it is there; 0: nobody stands above that stream, and nothing is
+ * called. */
 typedef struct wshub__above {
     /* A whole message; bytes may be written into. text: they are known to be UTF-8. */
     void (*message)(wshub *hub, wshub_conn conn, uint8_t *bytes, size_t count, bool text);
-    /* The stream ends, for the reason and with the close code that are given: once, when that is decided. */
+    /* The stream ends, for the reason and with the close code that are given: once, when that is
+     * decided. */
     void (*ended)(wshub *hub, wshub__conn *conn, wshub_cause cause, uint16_t code,
                   wshub_str reason);
     void (*closed)(wshub *hub,
@@ -5259,7 +5267,8 @@ typedef struct wshub__above {
                   wshub__conn *conn); /* what its peer did, or could not do, is no silence */
     uint64_t (*due)(const wshub *hub,
                     const wshub__conn *conn); /* when its peer must be heard of; 0: never */
-    /* That time has passed, but a late turn kept us from asking it (LIVE-3): true, and it is asked now. */
+    /* That time has passed, but a late turn kept us from asking it (LIVE-3): true, and it is
+     * asked now. */
     bool (*asked)(wshub *hub, wshub__conn *conn);
     void (*late)(wshub *hub,
                  wshub__conn *conn); /* that time has passed, and it has not been heard of */
@@ -5313,8 +5322,8 @@ typedef struct wshub__groups {
     bool walked; /* somebody may be in a walk over them */
 } wshub__groups;
 
-/* In which clients, users and rooms are names: what is equal in two realms of a hub has nothing to do
- * with each other. The first is part of its hub (>>realms). */
+/* In which clients, users and rooms are names: what is equal in two realms of a hub has nothing
+ * to do with each other. The first is part of its hub (>>realms). */
 typedef struct wshub__realm {
     wshub__slot slot;        /* not of the first */
     wshub__index index;      /* ids of its clients, names of its users and rooms */
@@ -5427,9 +5436,10 @@ struct wshub {
     size_t posted_bytes; /* a machine word, as it is atomic */
 };
 
-/* Streams lie in pages by their index. Those of the io have every other page, by the numbers that the
- * io gives them; the pages between are for streams that a dialect lends (a session that polls has no
- * conn), whose numbers have the top bit. So both are found in one table, and neither has a gap. */
+/* Streams lie in pages by their index. Those of the io have every other page, by the numbers that
+ * the io gives them; the pages between are for streams that a dialect lends (a session that polls
+ * has no conn), whose numbers have the top bit. So both are found in one table, and neither has a
+ * gap. */
 #define WSHUB__LENT 0x80000000u
 static uint32_t wshub__conn_slot(uint32_t number) {
     uint32_t lent = number >> 31;
@@ -5445,8 +5455,8 @@ static wshub__conn *wshub__conn_at(const wshub *hub, uint32_t index) {
     return (wshub__conn *)wshub__pool_at(&hub->conns, index);
 }
 
-static uint32_t wshub__conn_index(const wshub__conn *c) {
-    return wshub__conn_slot((uint32_t)c->id);
+static uint32_t wshub__conn_index(const wshub__conn *conn) {
+    return wshub__conn_slot((uint32_t)conn->id);
 }
 
 /* The stream of an index, if there is one. */
@@ -5701,10 +5711,10 @@ static uint64_t wshub__sooner(uint64_t a, uint64_t b) { /* 0: never */
 }
 
 /* ---- >>log -------------------------------------------------------------------------------------
- * The frame log. A frame is written once into the current segment; queues hold spans of segments. What
- * is longer than a segment gets one of its own, which goes when it has left: the log is never larger
- * than WSHUB__SEG_BYTES, so that the largest thing ever sent costs later turns nothing. Knows no conn.
- * Uses >>mem. Proved by tests/test_send.c, tests/bench/after.sh. */
+ * The frame log. A frame is written once into the current segment; queues hold spans of segments.
+ * What is longer than a segment gets one of its own, which goes when it has left: the log is
+ * never larger than WSHUB__SEG_BYTES, so that the largest thing ever sent costs later turns
+ * nothing. Knows no conn. Uses >>mem. Proved by tests/test_send.c, tests/bench/after.sh. */
 
 #define WSHUB__SEG_BYTES 65536u
 #define WSHUB__QUEUE_MAX 0x7FFFFFFFu /* bytes in one queue; sums of two fit into 32 bits */
@@ -5759,9 +5769,10 @@ static void wshub__seg_drop(wshub *hub, wshub__seg *seg) {
     wshub__seg_unref(hub, seg);
 }
 
-/* A segment with room for n bytes at the end of a log (of a kind of wire, see >>gate; `*log` NULL: there is
- * none yet), or one of its own. NULL: out of memory. Whoever was given one writes at wshub__log_end() and
- * then calls wshub__log_commit(), or wshub__seg_drop() if it is one of its own and nothing came of it. */
+/* A segment with room for n bytes at the end of a log (of a kind of wire, see >>gate; `*log`
+ * NULL: there is none yet), or one of its own. NULL: out of memory. Whoever was given one writes
+ * at wshub__log_end() and then calls wshub__log_commit(), or wshub__seg_drop() if it is one of
+ * its own and nothing came of it. */
 static wshub__seg *wshub__log_room_in(wshub *hub, wshub__seg **log, size_t n) {
     wshub__seg *seg = *log, *next;
     if (n > WSHUB__SEG_BYTES) return wshub__seg_big(hub, n);
@@ -5803,9 +5814,10 @@ static wshub__span wshub__log_commit(wshub__seg *s, size_t n) { /* the caller ha
 }
 
 /* ---- >>queue -----------------------------------------------------------------------------------
- * What a stream is owed: spans of the log. Neighbouring spans merge, so that a burst to a room is one
- * contiguous piece for each member. Offers queues to the io, in settle or when a limit asks; knows
- * conns, not clients. Uses >>log, >>frame. Proved by tests/test_send.c, tests/bench/after.sh. */
+ * What a stream is owed: spans of the log. Neighbouring spans merge, so that a burst to a room is
+ * one contiguous piece for each member. Offers queues to the io, in settle or when a limit asks;
+ * knows conns, not clients. Uses >>log, >>frame. Proved by tests/test_send.c,
+ * tests/bench/after.sh. */
 
 #define WSHUB__QUEUE_MAX 0x7FFFFFFFu /* bytes in one queue; sums of two fit into 32 bits */
 
@@ -5842,8 +5854,9 @@ WSHUB__COLD static bool wshub__words_reach(wshub *hub, uint64_t **words, uint32_
     return true;
 }
 
-/* What is gathered for many (>>routing) comes before whatever else happens to a queue, to who is a member of what, or
- * to a counter that is read: whoever is about to touch one of these calls this first. */
+/* What is gathered for many (>>routing) comes before whatever else happens to a queue, to who is
+ * a member of what, or to a counter that is read: whoever is about to touch one of these calls
+ * this first. */
 static void wshub__run_out(wshub *hub) {
     if (hub->gathered) hub->above->run_out(hub);
 }
@@ -5854,8 +5867,8 @@ static wshub__span *wshub__queue_spans(wshub__queue *q) {
 
 /* Room for one span more. False: out of memory, nothing changed. Grows by the number of spans, not
  * by their size, so that the same happens on every machine. */
-static bool wshub__queue_room(wshub *hub, wshub__conn *c) {
-    wshub__queue *q = c->more;
+static bool wshub__queue_room(wshub *hub, wshub__conn *conn) {
+    wshub__queue *q = conn->more;
     uint32_t cap = q ? q->cap * 2 : 2, bytes = (uint32_t)(sizeof *q + cap * sizeof(wshub__span));
     if (q && q->head > 8 && q->head > q->count / 2) { /* close the gap in front */
         q->count -= q->head;
@@ -5867,88 +5880,89 @@ static bool wshub__queue_room(wshub *hub, wshub__conn *c) {
     if (cap > 1u << 26) return false; /* never: in tests, it is a gibibyte of spans */
     q = (wshub__queue *)hub->mem.fn(hub->mem.user, q, q ? q->bytes : 0, bytes);
     if (!q) return false;
-    if (!c->more) memset(q, 0, sizeof *q);
+    if (!conn->more) memset(q, 0, sizeof *q);
     q->bytes = bytes;
     q->cap = cap;
-    c->more = q;
+    conn->more = q;
     return true;
 }
 
-static wshub__span *wshub__queue_last(wshub__conn *c) {
-    if (!c->first.len) return NULL;
-    return c->more ? &wshub__queue_spans(c->more)[c->more->count - 1] : &c->first;
+static wshub__span *wshub__queue_last(wshub__conn *conn) {
+    if (!conn->first.len) return NULL;
+    return conn->more ? &wshub__queue_spans(conn->more)[conn->more->count - 1] : &conn->first;
 }
 
 /* Appends a span. False: out of memory, or the queue would pass WSHUB__QUEUE_MAX, whatever the
  * limits of the description: nothing changed. */
-static bool wshub__queue_push(wshub *hub, wshub__conn *c, wshub__span span) {
+static bool wshub__queue_push(wshub *hub, wshub__conn *conn, wshub__span span) {
     wshub__span *last;
     wshub__run_out(hub); /* it comes first */
-    if (span.len > WSHUB__QUEUE_MAX - c->queued) return false;
-    last = wshub__queue_last(c);
+    if (span.len > WSHUB__QUEUE_MAX - conn->queued) return false;
+    last = wshub__queue_last(conn);
     if (last && last->seg == span.seg && last->at + last->len == span.at &&
-        !wshub__conn_is_lent(c)) {
+        !wshub__conn_is_lent(conn)) {
         last->len += span.len;
     } else if (!last) {
-        c->first = span;
+        conn->first = span;
         span.seg->refs++;
     } else {
-        if (!wshub__queue_room(hub, c)) return false;
-        wshub__queue_spans(c->more)[c->more->count++] = span;
+        if (!wshub__queue_room(hub, conn)) return false;
+        wshub__queue_spans(conn->more)[conn->more->count++] = span;
         span.seg->refs++;
     }
     span.seg->held += span.len;
-    if (c->pressured) wshub__seg_lags(hub, span.seg);
-    c->queued += span.len;
+    if (conn->pressured) wshub__seg_lags(hub, span.seg);
+    conn->queued += span.len;
     hub->stats.queued_bytes += span.len;
-    wshub__dirty(hub, wshub__conn_index(c));
+    wshub__dirty(hub, wshub__conn_index(conn));
     return true;
 }
 
-static void wshub__queue_shift(wshub *hub, wshub__conn *c) { /* the front span is used up */
-    wshub__seg *s = c->first.seg;
-    wshub__queue *q = c->more;
+static void wshub__queue_shift(wshub *hub, wshub__conn *conn) { /* the front span is used up */
+    wshub__seg *s = conn->first.seg;
+    wshub__queue *q = conn->more;
     if (q) {
-        c->first = wshub__queue_spans(q)[q->head++];
+        conn->first = wshub__queue_spans(q)[q->head++];
         if (q->head == q->count) {
             wshub__mem_free(&hub->mem, q, q->bytes);
-            c->more = NULL;
+            conn->more = NULL;
         }
     } else {
-        memset(&c->first, 0, sizeof c->first);
+        memset(&conn->first, 0, sizeof conn->first);
     }
     wshub__seg_unref(hub, s);
 }
 
-static void wshub__queue_consume(wshub *hub, wshub__conn *c, size_t n) {
-    WSHUB_ASSERT(n <= c->queued);
-    c->queued -= (uint32_t)n;
+static void wshub__queue_consume(wshub *hub, wshub__conn *conn, size_t n) {
+    WSHUB_ASSERT(n <= conn->queued);
+    conn->queued -= (uint32_t)n;
     hub->stats.queued_bytes -= n;
     while (n) {
-        uint32_t k = c->first.len < n ? c->first.len : (uint32_t)n;
-        c->first.at += k;
-        c->first.len -= k;
-        c->first.seg->held -= k;
+        uint32_t k = conn->first.len < n ? conn->first.len : (uint32_t)n;
+        conn->first.at += k;
+        conn->first.len -= k;
+        conn->first.seg->held -= k;
         n -= k;
-        if (!c->first.len) wshub__queue_shift(hub, c);
+        if (!conn->first.len) wshub__queue_shift(hub, conn);
     }
 }
 
 /* The span of a queue that is k-th from the front. */
-static wshub__span *wshub__queue_span(wshub__conn *c, uint32_t k) {
-    return k ? &wshub__queue_spans(c->more)[c->more->head + k - 1] : &c->first;
+static wshub__span *wshub__queue_span(wshub__conn *conn, uint32_t k) {
+    return k ? &wshub__queue_spans(conn->more)[conn->more->head + k - 1] : &conn->first;
 }
 
-static uint32_t wshub__queue_count(const wshub__conn *c) { /* of a queue in which there is something
+static uint32_t
+wshub__queue_count(const wshub__conn *conn) { /* of a queue in which there is something
                                                             */
-    return c->more ? c->more->count - c->more->head + 1 : 1;
+    return conn->more ? conn->more->count - conn->more->head + 1 : 1;
 }
 
 /* Copies what a laggard holds of segments less than half in use. False: out of memory. */
-WSHUB__COLD static bool wshub__compact_conn(wshub *hub, wshub__conn *c) {
-    uint32_t k, n = wshub__queue_count(c);
+WSHUB__COLD static bool wshub__compact_conn(wshub *hub, wshub__conn *conn) {
+    uint32_t k, n = wshub__queue_count(conn);
     for (k = 0; k < n; k++) {
-        wshub__span *span = wshub__queue_span(c, k), old = *span;
+        wshub__span *span = wshub__queue_span(conn, k), old = *span;
         wshub__seg *to;
         if (old.seg->is_log || old.seg->held >= old.seg->cap / 2) continue;
         to = wshub__log_room(hub, old.len);
@@ -5956,7 +5970,7 @@ WSHUB__COLD static bool wshub__compact_conn(wshub *hub, wshub__conn *c) {
         memcpy(wshub__log_end(to), wshub__seg_bytes(old.seg) + old.at, old.len);
         *span = wshub__log_commit(to, old.len);
         to->held += old.len;
-        if (c->pressured) wshub__seg_lags(hub, to);
+        if (conn->pressured) wshub__seg_lags(hub, to);
         old.seg->held -= old.len;
         wshub__seg_unref(hub, old.seg);
     }
@@ -5976,10 +5990,10 @@ WSHUB__COLD static void wshub__out_compact(wshub *hub) {
         return;
     for (i = 0; i < hub->laggards_cap; i++) {
         for (left = hub->laggards[i]; left; left &= left - 1) {
-            wshub__conn *c = wshub__conn_at(hub, i * 64 + wshub__lowest_bit(left));
-            if (!c->first.len) {
+            wshub__conn *conn = wshub__conn_at(hub, i * 64 + wshub__lowest_bit(left));
+            if (!conn->first.len) {
                 hub->laggards[i] &= ~(left & (~left + 1)); /* it has caught up */
-            } else if (!c->inflight && !wshub__compact_conn(hub, c)) {
+            } else if (!conn->inflight && !wshub__compact_conn(hub, conn)) {
                 return;
             }
         }
@@ -5989,108 +6003,109 @@ WSHUB__COLD static void wshub__out_compact(wshub *hub) {
 }
 
 /* The stream has not taken the whole queue. */
-WSHUB__COLD static void wshub__out_lags(wshub *hub, wshub__conn *c) {
-    uint32_t index = wshub__conn_index(c);
+WSHUB__COLD static void wshub__out_lags(wshub *hub, wshub__conn *conn) {
+    uint32_t index = wshub__conn_index(conn);
     hub->laggards[index / 64] |= UINT64_C(1) << index % 64;
 }
 
-/* What its peer did, or what kept it from doing anything, is no silence: so its heartbeat begins anew. */
-static void wshub__conn_heard(wshub *hub, wshub__conn *c) {
-    if (c->above) hub->above->heard(hub, c);
+/* What its peer did, or what kept it from doing anything, is no silence: so its heartbeat begins
+ * anew. */
+static void wshub__conn_heard(wshub *hub, wshub__conn *conn) {
+    if (conn->above) hub->above->heard(hub, conn);
 }
 
-static void wshub__out_note(wshub *hub, wshub__conn *c, uint8_t note) {
-    if (!c->above || (!hub->desc.on_pressure && !hub->desc.on_log)) return;
-    if (!c->note_listed) {
-        c->note_listed = true;
-        c->next_note = hub->notes_head;
-        hub->notes_head = wshub__conn_index(c) + 1;
+static void wshub__out_note(wshub *hub, wshub__conn *conn, uint8_t note) {
+    if (!conn->above || (!hub->desc.on_pressure && !hub->desc.on_log)) return;
+    if (!conn->note_listed) {
+        conn->note_listed = true;
+        conn->next_note = hub->notes_head;
+        hub->notes_head = wshub__conn_index(conn) + 1;
     }
-    if (note == WSHUB__NOTE_ON && c->notes & WSHUB__NOTE_OFF) { /* on, off, on: what is told ends
+    if (note == WSHUB__NOTE_ON && conn->notes & WSHUB__NOTE_OFF) { /* on, off, on: what is told ends
                                                                    with what is */
-        c->notes &= (uint8_t)~WSHUB__NOTE_OFF;
+        conn->notes &= (uint8_t)~WSHUB__NOTE_OFF;
         return;
     }
-    c->notes |= note;
+    conn->notes |= note;
 }
 
 /* A stream that was full has taken more, and still not all: its peer reads, so it is not silent
  * (LIVE-2). The last of it proves nothing, since the system takes that whether or not there is a
  * peer. */
-static void wshub__out_moved(wshub *hub, wshub__conn *c) {
-    c->last_active = hub->now;
-    c->pinged = c->ping_late;
-    if (hub->desc.heartbeat_by_pong) wshub__conn_heard(hub, c); /* its ping waits behind this */
+static void wshub__out_moved(wshub *hub, wshub__conn *conn) {
+    conn->last_active = hub->now;
+    conn->pinged = conn->ping_late;
+    if (hub->desc.heartbeat_by_pong) wshub__conn_heard(hub, conn); /* its ping waits behind this */
 }
 
 /* Offers a queue to the io. Calls no callback: what the application is to be told is noted. */
-static void wshub__out_send(wshub *hub, wshub__conn *c) {
-    while (c->queued && !c->blocked && !c->inflight) {
+static void wshub__out_send(wshub *hub, wshub__conn *conn) {
+    while (conn->queued && !conn->blocked && !conn->inflight) {
         wshub_span spans[64];
         size_t n = 0, total = 0;
-        uint32_t k = c->more ? c->more->head : 0, end = c->more ? c->more->count : 0;
-        const wshub__span *s = &c->first;
+        uint32_t k = conn->more ? conn->more->head : 0, end = conn->more ? conn->more->count : 0;
+        const wshub__span *s = &conn->first;
         int64_t took;
-        wshub_conn conn;
+        wshub_conn handle;
         for (;;) {
             spans[n].ptr = wshub__seg_bytes(s->seg) + s->at;
             spans[n].len = s->len;
             total += s->len;
             if (++n == 64 || k == end) break;
-            s = &wshub__queue_spans(c->more)[k++];
+            s = &wshub__queue_spans(conn->more)[k++];
         }
-        conn.id = c->id;
-        took = hub->io.send(hub->io.ctx, conn, spans, n);
+        handle.id = conn->id;
+        took = hub->io.send(hub->io.ctx, handle, spans, n);
         if (took == WSHUB_IO_PENDING) {
-            c->inflight = (uint32_t)total;
-            wshub__out_lags(hub, c);
+            conn->inflight = (uint32_t)total;
+            wshub__out_lags(hub, conn);
             return;
         }
-        if ((uint64_t)took == total && !c->more) { /* the usual case: one span, and it is gone */
-            wshub__seg *seg = c->first.seg;
+        if ((uint64_t)took == total && !conn->more) { /* the usual case: one span, and it is gone */
+            wshub__seg *seg = conn->first.seg;
             seg->held -= total;
             hub->stats.queued_bytes -= total;
-            c->queued = 0;
-            c->write_due = 0;
-            memset(&c->first, 0, sizeof c->first);
+            conn->queued = 0;
+            conn->write_due = 0;
+            memset(&conn->first, 0, sizeof conn->first);
             wshub__seg_unref(hub, seg);
             break;
         }
         if (took < 0) took = 0;
         if ((uint64_t)took > total) took = (int64_t)total;
         if (took) {
-            wshub__queue_consume(hub, c, (size_t)took);
-            c->write_due = 0;
-            if (c->pressured && c->queued) wshub__out_moved(hub, c);
+            wshub__queue_consume(hub, conn, (size_t)took);
+            conn->write_due = 0;
+            if (conn->pressured && conn->queued) wshub__out_moved(hub, conn);
         }
-        if ((size_t)took < total) c->blocked = true;
+        if ((size_t)took < total) conn->blocked = true;
     }
-    if (c->queued && !c->pressured) {
-        uint32_t k, n = wshub__queue_count(c);
-        for (k = 0; k < n; k++) wshub__seg_lags(hub, wshub__queue_span(c, k)->seg);
-        c->pressured = true;
-        wshub__out_lags(hub, c);
-        wshub__out_note(hub, c, WSHUB__NOTE_ON);
-    } else if (!c->queued && c->pressured && !wshub__conn_is_lent(c)) {
-        c->pressured = false;
-        wshub__out_note(hub, c, WSHUB__NOTE_OFF);
+    if (conn->queued && !conn->pressured) {
+        uint32_t k, n = wshub__queue_count(conn);
+        for (k = 0; k < n; k++) wshub__seg_lags(hub, wshub__queue_span(conn, k)->seg);
+        conn->pressured = true;
+        wshub__out_lags(hub, conn);
+        wshub__out_note(hub, conn, WSHUB__NOTE_ON);
+    } else if (!conn->queued && conn->pressured && !wshub__conn_is_lent(conn)) {
+        conn->pressured = false;
+        wshub__out_note(hub, conn, WSHUB__NOTE_OFF);
     }
 }
 
-static void wshub__queue_drop(wshub *hub, wshub__conn *c) {
-    if (c->queued) wshub__queue_consume(hub, c, c->queued);
-    c->inflight = 0;
+static void wshub__queue_drop(wshub *hub, wshub__conn *conn) {
+    if (conn->queued) wshub__queue_consume(hub, conn, conn->queued);
+    conn->inflight = 0;
 }
 
 /* Queues one whole frame with a given payload, whatever the limits: Close, Pong, Ping, HTTP
  * answers. */
-static bool wshub__out_commit(wshub *hub, wshub__conn *c, wshub__seg *s, size_t n) {
-    bool ok = wshub__queue_push(hub, c, wshub__log_commit(s, n));
+static bool wshub__out_commit(wshub *hub, wshub__conn *conn, wshub__seg *s, size_t n) {
+    bool ok = wshub__queue_push(hub, conn, wshub__log_commit(s, n));
     wshub__seg_unref(hub, s);
     return ok;
 }
 
-static bool wshub__out_frame(wshub *hub, wshub__conn *c, uint8_t opcode, const void *payload,
+static bool wshub__out_frame(wshub *hub, wshub__conn *conn, uint8_t opcode, const void *payload,
                              size_t n) {
     wshub_frame f;
     wshub__seg *s = wshub__log_room(hub, n + 14);
@@ -6104,21 +6119,22 @@ static bool wshub__out_frame(wshub *hub, wshub__conn *c, uint8_t opcode, const v
     f.payload_bytes = n;
     head = wshub_frame_write(&f, to);
     if (n) memcpy(to + head, payload, n);
-    return wshub__out_commit(hub, c, s, head + n);
+    return wshub__out_commit(hub, conn, s, head + n);
 }
 
-static bool wshub__out_bytes(wshub *hub, wshub__conn *c, const void *bytes, size_t n) {
+static bool wshub__out_bytes(wshub *hub, wshub__conn *conn, const void *bytes, size_t n) {
     wshub__seg *s = wshub__log_room(hub, n);
     if (!s) return false;
     memcpy(wshub__log_end(s), bytes, n);
-    return wshub__out_commit(hub, c, s, n);
+    return wshub__out_commit(hub, conn, s, n);
 }
 
 /* ---- >>mount -----------------------------------------------------------------------------------
- * What is served on which path, and exchanges as objects: their states, which wshub__exchange_to()
- * alone changes, whose they are, and who is told when one ends without the application's doing. That is
- * told in settle (wshub__exchanges_tell), never from inside a change. Of streams it knows no more than
- * where an exchange hangs. Uses >>slots, >>buf. Proved by tests/test_exchange.c. */
+ * What is served on which path, and exchanges as objects: their states, which
+ * wshub__exchange_to() alone changes, whose they are, and who is told when one ends without the
+ * application's doing. That is told in settle (wshub__exchanges_tell), never from inside a
+ * change. Of streams it knows no more than where an exchange hangs. Uses >>slots, >>buf. Proved
+ * by tests/test_exchange.c. */
 
 /* clang-format off */
 /* Which states may follow a state: a bit for each. */
@@ -6213,9 +6229,9 @@ static void wshub__exchange_list(wshub *hub, wshub__exchange *exchange) {
     hub->exchanges_gone_last = exchange->index + 1;
 }
 
-/* Ends an exchange, or the WebSocket that it has become, without the application's doing. It answers
- * to nothing from here on, and settle tells whose it is; but of one that is just being offered to a
- * mount that is not known yet, and wshub__exchange_offered() sees to it. */
+/* Ends an exchange, or the WebSocket that it has become, without the application's doing. It
+ * answers to nothing from here on, and settle tells whose it is; but of one that is just being
+ * offered to a mount that is not known yet, and wshub__exchange_offered() sees to it. */
 static void wshub__exchange_lose(wshub *hub, wshub__exchange *exchange, wshub_cause cause,
                                  uint16_t code, wshub_str reason) {
     bool offered = exchange->state == WSHUB__EXCHANGE_HEADED;
@@ -6322,9 +6338,9 @@ static void wshub__mount_put(wshub *hub, wshub__mount *mount) {
 }
 
 /* ---- >>conn ------------------------------------------------------------------------------------
- * The life of a stream: its states, which wshub__conn_to() alone changes, its deadlines, closing in all
- * its ways. Closing only marks and queues; >>flow sends and >>settle buries. Who stands above is told
- * once that a stream ends. Proved by tests/test_ends.c, test_clocks.c. */
+ * The life of a stream: its states, which wshub__conn_to() alone changes, its deadlines, closing
+ * in all its ways. Closing only marks and queues; >>flow sends and >>settle buries. Who stands
+ * above is told once that a stream ends. Proved by tests/test_ends.c, test_clocks.c. */
 
 /* clang-format off */
 /* Which states may follow a state: a bit for each. The io may report the end of a stream in any. */
@@ -6346,130 +6362,136 @@ static const uint16_t wshub__conn_follows[] = {
 /* The one door: nobody else writes the state. Starts the clock that the new state has from its
  * beginning; those that wait for something (a first byte, our Close that leaves) start where that
  * happens. */
-static void wshub__conn_to(wshub *hub, wshub__conn *c, wshub__conn_state to) {
-    WSHUB_ASSERT(wshub__conn_follows[c->state] >> to & 1);
-    c->state = (uint8_t)to;
-    c->phase_due = 0;
-    if (to == WSHUB__CONN_LINGERING) c->phase_due = wshub__after(hub, hub->desc.close_timeout_ms);
-    if (to >= WSHUB__CONN_CLOSING) c->part_due = 0;
+static void wshub__conn_to(wshub *hub, wshub__conn *conn, wshub__conn_state to) {
+    WSHUB_ASSERT(wshub__conn_follows[conn->state] >> to & 1);
+    conn->state = (uint8_t)to;
+    conn->phase_due = 0;
+    if (to == WSHUB__CONN_LINGERING)
+        conn->phase_due = wshub__after(hub, hub->desc.close_timeout_ms);
+    if (to >= WSHUB__CONN_CLOSING) conn->part_due = 0;
 }
 
 /* Must what arrives wait? For an answer of the application, or until answers that are owed have
  * drained. */
-static bool wshub__conn_waits(const wshub__conn *c) {
-    return c->state == WSHUB__CONN_ANSWERING || (c->state == WSHUB__CONN_HTTP && c->owes) ||
-           (c->state == WSHUB__CONN_OPEN && c->asked);
+static bool wshub__conn_waits(const wshub__conn *conn) {
+    return conn->state == WSHUB__CONN_ANSWERING ||
+           (conn->state == WSHUB__CONN_HTTP && conn->owes) ||
+           (conn->state == WSHUB__CONN_OPEN && conn->asked);
 }
 
 /* For how long a stream may take none of what it owes. An end is bounded also where that is off. */
-static uint32_t wshub__write_patience(const wshub *hub, const wshub__conn *c) {
+static uint32_t wshub__write_patience(const wshub *hub, const wshub__conn *conn) {
     uint32_t ms = hub->desc.write_timeout_ms;
-    return ms == WSHUB_OFF && c->state >= WSHUB__CONN_CLOSING ? hub->desc.close_timeout_ms : ms;
+    return ms == WSHUB_OFF && conn->state >= WSHUB__CONN_CLOSING ? hub->desc.close_timeout_ms : ms;
 }
 
 /* May silence be held against the peer now? Not while we do not listen, and not while it owes us
  * nothing. */
-static bool wshub__conn_counts_silence(const wshub *hub, const wshub__conn *c) {
-    if (wshub__conn_is_lent(c)) return false; /* who lends it has clocks of its own */
+static bool wshub__conn_counts_silence(const wshub *hub, const wshub__conn *conn) {
+    if (wshub__conn_is_lent(conn)) return false; /* who lends it has clocks of its own */
     if (hub->desc.idle_timeout_ms == WSHUB_OFF ||
-        (c->io_paused && !c->ended && !(c->owes && hub->desc.write_timeout_ms == WSHUB_OFF)))
+        (conn->io_paused && !conn->ended &&
+         !(conn->owes && hub->desc.write_timeout_ms == WSHUB_OFF)))
         return false;
-    return c->state == WSHUB__CONN_HTTP || c->state == WSHUB__CONN_OPEN;
+    return conn->state == WSHUB__CONN_HTTP || conn->state == WSHUB__CONN_OPEN;
 }
 
 /* When this conn must be looked at next, from what it is now. 0: never. */
-static uint64_t wshub__conn_next(const wshub *hub, const wshub__conn *c) {
+static uint64_t wshub__conn_next(const wshub *hub, const wshub__conn *conn) {
     const wshub_desc *d = &hub->desc;
-    uint64_t at = wshub__sooner(wshub__sooner(c->phase_due, c->part_due), c->write_due);
-    if (c->state >= WSHUB__CONN_ABORTING) return 0;
-    if (wshub__conn_counts_silence(hub, c)) {
-        bool ping = c->state == WSHUB__CONN_OPEN && !d->no_pings && !c->pinged;
-        at = wshub__sooner(at,
-                           c->last_active + (ping ? d->idle_timeout_ms / 2 : d->idle_timeout_ms));
+    uint64_t at = wshub__sooner(wshub__sooner(conn->phase_due, conn->part_due), conn->write_due);
+    if (conn->state >= WSHUB__CONN_ABORTING) return 0;
+    if (wshub__conn_counts_silence(hub, conn)) {
+        bool ping = conn->state == WSHUB__CONN_OPEN && !d->no_pings && !conn->pinged;
+        at = wshub__sooner(at, conn->last_active +
+                                   (ping ? d->idle_timeout_ms / 2 : d->idle_timeout_ms));
     }
-    return c->above ? wshub__sooner(at, hub->above->due(hub, c)) : at;
+    return conn->above ? wshub__sooner(at, hub->above->due(hub, conn)) : at;
 }
 
 /* Arms the conn's timer if something is due sooner than it is armed for; later is found when it
  * fires. */
-static void wshub__conn_arm(wshub *hub, wshub__conn *c) {
-    uint64_t at = wshub__conn_next(hub, c);
-    if (at) wshub__deadline_sooner(&hub->deadlines, wshub__conn_index(c), at);
+static void wshub__conn_arm(wshub *hub, wshub__conn *conn) {
+    uint64_t at = wshub__conn_next(hub, conn);
+    if (at) wshub__deadline_sooner(&hub->deadlines, wshub__conn_index(conn), at);
 }
 
-WSHUB__COLD static void wshub__conn_log(wshub *hub, wshub_log_code code, const wshub__conn *c,
+WSHUB__COLD static void wshub__conn_log(wshub *hub, wshub_log_code code, const wshub__conn *conn,
                                         const char *detail) {
-    wshub__log(hub, code, c->above ? hub->above->who(hub, c) : wshub__nobody(), detail,
+    wshub__log(hub, code, conn->above ? hub->above->who(hub, conn) : wshub__nobody(), detail,
                wshub__str(NULL, 0));
 }
 
-static void wshub__conn_end(wshub *hub, wshub__conn *c, wshub_cause cause, uint16_t code,
+static void wshub__conn_end(wshub *hub, wshub__conn *conn, wshub_cause cause, uint16_t code,
                             wshub_str reason) {
-    wshub__exchange *exchange = wshub__exchange_of(hub, c);
+    wshub__exchange *exchange = wshub__exchange_of(hub, conn);
     if (exchange) wshub__exchange_lose(hub, exchange, cause, code, reason);
-    if (c->above) hub->above->ended(hub, c, cause, code, reason);
+    if (conn->above) hub->above->ended(hub, conn, cause, code, reason);
 }
 
 /* Drops the stream in this settle: no Close frame, nothing more is sent. */
-WSHUB__COLD static void wshub__conn_abort(wshub *hub, wshub__conn *c, wshub_cause cause,
+WSHUB__COLD static void wshub__conn_abort(wshub *hub, wshub__conn *conn, wshub_cause cause,
                                           uint16_t code, const char *why) {
-    wshub__conn_end(hub, c, cause, code, wshub_str_z(why));
-    if (c->state >= WSHUB__CONN_ABORTING) return;
-    wshub__conn_to(hub, c, WSHUB__CONN_ABORTING);
-    wshub__dirty(hub, wshub__conn_index(c));
+    wshub__conn_end(hub, conn, cause, code, wshub_str_z(why));
+    if (conn->state >= WSHUB__CONN_ABORTING) return;
+    wshub__conn_to(hub, conn, WSHUB__CONN_ABORTING);
+    wshub__dirty(hub, wshub__conn_index(conn));
 }
 
-static void wshub__held_drop(wshub *hub, wshub__conn *c) {
-    if (!c->rx) return;
-    hub->stats.held_bytes -= c->rx->held.len - c->rx->held_at;
-    wshub__buf_done(&hub->mem, &c->rx->held);
-    c->rx->held_at = 0;
+static void wshub__held_drop(wshub *hub, wshub__conn *conn) {
+    if (!conn->rx) return;
+    hub->stats.held_bytes -= conn->rx->held.len - conn->rx->held_at;
+    wshub__buf_done(&hub->mem, &conn->rx->held);
+    conn->rx->held_at = 0;
 }
 
 /* A stream is read on: by the io, once nothing is held any more. What the peer could not say
  * meanwhile is not held against it. */
-static void wshub__io_unpause(wshub *hub, wshub__conn *c) {
-    wshub_conn conn;
-    if (!c->io_paused) return;
-    conn.id = c->id;
-    c->io_paused = false;
-    c->last_active = hub->now;
-    c->pinged = false;
-    wshub__conn_heard(hub, c);
-    wshub__conn_arm(hub, c);
-    hub->io.pause(hub->io.ctx, conn, false);
+static void wshub__io_unpause(wshub *hub, wshub__conn *conn) {
+    wshub_conn handle;
+    if (!conn->io_paused) return;
+    handle.id = conn->id;
+    conn->io_paused = false;
+    conn->last_active = hub->now;
+    conn->pinged = false;
+    wshub__conn_heard(hub, conn);
+    wshub__conn_arm(hub, conn);
+    hub->io.pause(hub->io.ctx, handle, false);
 }
 
 /* What is owed, then the end of the stream. What the peer still says is read and counts for
  * nothing. */
-static void wshub__conn_flush_end(wshub *hub, wshub__conn *c, wshub_cause cause) {
-    if (WSHUB__NEVER(c->state >= WSHUB__CONN_FLUSHING))
+static void wshub__conn_flush_end(wshub *hub, wshub__conn *conn, wshub_cause cause) {
+    if (WSHUB__NEVER(conn->state >= WSHUB__CONN_FLUSHING))
         return; /* nothing more of it is read or asked */
-    wshub__conn_end(hub, c, cause, 1006, wshub__str(NULL, 0));
-    wshub__conn_to(hub, c, WSHUB__CONN_FLUSHING);
-    if (c->rx) wshub__buf_done(&hub->mem, &c->rx->in);
-    wshub__held_drop(hub, c);
-    wshub__io_unpause(hub, c);
-    wshub__dirty(hub, wshub__conn_index(c));
-    wshub__conn_arm(hub, c);
+    wshub__conn_end(hub, conn, cause, 1006, wshub__str(NULL, 0));
+    wshub__conn_to(hub, conn, WSHUB__CONN_FLUSHING);
+    if (conn->rx) wshub__buf_done(&hub->mem, &conn->rx->in);
+    wshub__held_drop(hub, conn);
+    wshub__io_unpause(hub, conn);
+    wshub__dirty(hub, wshub__conn_index(conn));
+    wshub__conn_arm(hub, conn);
 }
 
 /* Has settle read on what is held, or judge the end that stands behind it. */
-static void wshub__resume(wshub *hub, wshub__conn *c) {
-    if (c->resume_listed || !(c->io_paused || c->ended || (c->rx && c->rx->held.len))) return;
-    c->resume_listed = true;
-    c->resume_next = hub->resume_head;
-    hub->resume_head = wshub__conn_index(c) + 1;
+static void wshub__resume(wshub *hub, wshub__conn *conn) {
+    if (conn->resume_listed ||
+        !(conn->io_paused || conn->ended || (conn->rx && conn->rx->held.len)))
+        return;
+    conn->resume_listed = true;
+    conn->resume_next = hub->resume_head;
+    hub->resume_head = wshub__conn_index(conn) + 1;
 }
 
 /* Everything that the peer said has been read, and it says no more (a half-close). Who asked gets
  * the answer; whose WebSocket ends without a Close is gone (1006), and what it is owed leaves. */
-static void wshub__conn_heard_all(wshub *hub, wshub__conn *c) {
-    if (!c->ended || c->state >= WSHUB__CONN_FLUSHING || wshub__conn_waits(c)) return;
-    wshub__conn_flush_end(hub, c, WSHUB_BY_PEER);
+static void wshub__conn_heard_all(wshub *hub, wshub__conn *conn) {
+    if (!conn->ended || conn->state >= WSHUB__CONN_FLUSHING || wshub__conn_waits(conn)) return;
+    wshub__conn_flush_end(hub, conn, WSHUB_BY_PEER);
 }
 
-static bool wshub__conn_close_frame(wshub *hub, wshub__conn *c, uint16_t code, wshub_str reason) {
+static bool wshub__conn_close_frame(wshub *hub, wshub__conn *conn, uint16_t code,
+                                    wshub_str reason) {
     uint8_t payload[125];
     size_t n = code ? 2 + reason.len : 0;
     if (code) {
@@ -6477,42 +6499,44 @@ static bool wshub__conn_close_frame(wshub *hub, wshub__conn *c, uint16_t code, w
         payload[1] = (uint8_t)code;
         if (reason.len) memcpy(payload + 2, reason.ptr, reason.len);
     }
-    if (wshub__out_frame(hub, c, 8, payload, n)) return true;
-    wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "out of memory");
+    if (wshub__out_frame(hub, conn, WSHUB__OP_CLOSE, payload, n)) return true;
+    wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "out of memory");
     return false;
 }
 
 /* Begins the closing handshake (RFC 6455 7.1.2): our Close, then the peer's is waited for. */
-static void wshub__conn_close(wshub *hub, wshub__conn *c, wshub_cause cause, uint16_t code,
+static void wshub__conn_close(wshub *hub, wshub__conn *conn, wshub_cause cause, uint16_t code,
                               wshub_str reason) {
-    if (c->state != WSHUB__CONN_OPEN) return;
-    wshub__conn_end(hub, c, cause, code ? code : 1005, reason);
-    if (!wshub__conn_close_frame(hub, c, code, reason)) return;
-    wshub__conn_to(hub, c, WSHUB__CONN_CLOSING); /* its clock starts when our Close has left,
+    if (conn->state != WSHUB__CONN_OPEN) return;
+    wshub__conn_end(hub, conn, cause, code ? code : 1005, reason);
+    if (!wshub__conn_close_frame(hub, conn, code, reason)) return;
+    wshub__conn_to(hub, conn, WSHUB__CONN_CLOSING); /* its clock starts when our Close has left,
                                                     wshub__flush_conn() */
-    c->discard = true;
-    if (c->rx) wshub__buf_done(&hub->mem, &c->rx->in);
-    wshub__resume(hub, c); /* among what is held may be its Close */
+    conn->discard = true;
+    if (conn->rx) wshub__buf_done(&hub->mem, &conn->rx->in);
+    wshub__resume(hub, conn); /* among what is held may be its Close */
 }
 
 /* The peer broke a rule: Close with the code, and the end (RFC 6455 7.1.7). */
-WSHUB__COLD static void wshub__conn_fail(wshub *hub, wshub__conn *c, uint16_t code,
+WSHUB__COLD static void wshub__conn_fail(wshub *hub, wshub__conn *conn, uint16_t code,
                                          const char *why) {
     bool ours = code == 1011; /* no fault of the peer's */
     if (!ours) hub->stats.protocol_errors++;
-    wshub__conn_log(hub, ours ? WSHUB_LOG_NOMEM : WSHUB_LOG_PROTO, c, why);
-    if (c->state == WSHUB__CONN_OPEN) {
-        wshub__conn_end(hub, c, ours ? WSHUB_BY_MEMORY : WSHUB_BY_PROTOCOL, code, wshub_str_z(why));
-        if (!wshub__conn_close_frame(hub, c, code, wshub_str_z(why))) return;
+    wshub__conn_log(hub, ours ? WSHUB_LOG_NOMEM : WSHUB_LOG_PROTO, conn, why);
+    if (conn->state == WSHUB__CONN_OPEN) {
+        wshub__conn_end(hub, conn, ours ? WSHUB_BY_MEMORY : WSHUB_BY_PROTOCOL, code,
+                        wshub_str_z(why));
+        if (!wshub__conn_close_frame(hub, conn, code, wshub_str_z(why))) return;
     }
-    wshub__conn_flush_end(hub, c, ours ? WSHUB_BY_MEMORY : WSHUB_BY_PROTOCOL);
+    wshub__conn_flush_end(hub, conn, ours ? WSHUB_BY_MEMORY : WSHUB_BY_PROTOCOL);
 }
 
 /* ---- >>reply -----------------------------------------------------------------------------------
- * Answers to HTTP requests: what an application may say in one, how it is written, what follows behind
- * it. What frames an answer and what is said of the connection is written here and nowhere else (CONN-5).
- * on_answer is asked before anything is changed, and whoever called looks again at what is still there.
- * Uses >>queue, >>conn, >>mount. Proved by tests/test_reply.c, test_exchange.c. */
+ * Answers to HTTP requests: what an application may say in one, how it is written, what follows
+ * behind it. What frames an answer and what is said of the connection is written here and nowhere
+ * else (CONN-5). on_answer is asked before anything is changed, and whoever called looks again at
+ * what is still there. Uses >>queue, >>conn, >>mount. Proved by tests/test_reply.c,
+ * test_exchange.c. */
 
 WSHUB__COLD static void wshub__http_date(uint64_t ms, char out[29]) { /* RFC 9110 5.6.7 */
     static const char days[] = "ThuFriSatSunMonTueWed",
@@ -6642,8 +6666,8 @@ static bool wshub__reply_closes(const wshub *hub, const wshub__conn *conn, const
            (exchange && exchange->unread);
 }
 
-/* The head of an answer but for what frames it. A 426 says to which protocol, and a proxy must know that
- * Upgrade is for it alone (CONN-2, RFC 9110 7.8). */
+/* The head of an answer but for what frames it. A 426 says to which protocol, and a proxy must
+ * know that Upgrade is for it alone (CONN-2, RFC 9110 7.8). */
 WSHUB__COLD static void wshub__reply_begin(wshub *hub, wshub__buf *b, const wshub_reply *r,
                                            const wshub_headers *more) {
     char date[29];
@@ -6672,8 +6696,9 @@ WSHUB__COLD static void wshub__reply_headed(wshub *hub, wshub__buf *b, int statu
     wshub__buf_text(&hub->mem, b, "\r\n\r\n");
 }
 
-/* Queues a whole answer to what the stream is serving; what follows is the caller's (wshub__http_next).
- * Returns OK; NOMEM: nothing was queued; STALE: on_answer has ended the stream. */
+/* Queues a whole answer to what the stream is serving; what follows is the caller's
+ * (wshub__http_next). Returns OK; NOMEM: nothing was queued; STALE: on_answer has ended the
+ * stream. */
 WSHUB__COLD static wshub_err wshub__reply_put(wshub *hub, wshub__conn *conn, const wshub_reply *r,
                                               bool *out_close) {
     wshub_headers more;
@@ -6705,8 +6730,8 @@ WSHUB__COLD static wshub_err wshub__http_send(wshub *hub, wshub__conn *conn, con
     return err;
 }
 
-/* Refuses with a line of text and ends the stream. Of what a mount had taken it is told, unless it is
- * the mount that refuses. Out of memory: the stream is dropped. */
+/* Refuses with a line of text and ends the stream. Of what a mount had taken it is told, unless
+ * it is the mount that refuses. Out of memory: the stream is dropped. */
 WSHUB__COLD static wshub_err wshub__http_refuse(wshub *hub, wshub__conn *conn, int status,
                                                 wshub_str why, bool upgrade) {
     wshub__exchange *exchange = wshub__exchange_of(hub, conn);
@@ -6736,10 +6761,10 @@ WSHUB__COLD static wshub_err wshub__http_refuse(wshub *hub, wshub__conn *conn, i
 }
 
 /* ---- >>exchange --------------------------------------------------------------------------------
- * HTTP on a stream: heads and bodies as they arrive, the mounts that are asked about them, the upgrade to
- * a WebSocket (CONN-1 to CONN-3, CONN-5). Any cut of the stream gives the same. While a callback runs,
- * nothing more of its stream is read. Uses >>http, >>mount, >>reply. Proved by tests/test_http.c,
- * test_exchange.c, test_upgrade.c, test_golden.c (upgrade-*). */
+ * HTTP on a stream: heads and bodies as they arrive, the mounts that are asked about them, the
+ * upgrade to a WebSocket (CONN-1 to CONN-3, CONN-5). Any cut of the stream gives the same. While
+ * a callback runs, nothing more of its stream is read. Uses >>http, >>mount, >>reply. Proved by
+ * tests/test_http.c, test_exchange.c, test_upgrade.c, test_golden.c (upgrade-*). */
 
 /* ---- what is asked for ---- */
 
@@ -6754,8 +6779,8 @@ static bool wshub__host_allowed(const wshub *hub, const wshub_http *h) {
     return false;
 }
 
-/* Whether a head asks for a WebSocket, and rightly. What were the body of such a request must never be
- * read as a request (CONN-5). */
+/* Whether a head asks for a WebSocket, and rightly. What were the body of such a request must
+ * never be read as a request (CONN-5). */
 static void wshub__http_handshake(wshub_http *h) {
     const char *why = "a WebSocket handshake has no body";
     int status;
@@ -6835,7 +6860,8 @@ WSHUB__COLD static void wshub__exchange_bodied(wshub *hub, wshub__conn *conn,
     }
 }
 
-/* An OPTIONS that nobody takes is answered for the path (RFC 9110 9.3.7); anything else is not here. */
+/* An OPTIONS that nobody takes is answered for the path (RFC 9110 9.3.7); anything else is not
+ * here. */
 WSHUB__COLD static void wshub__exchange_unclaimed(wshub *hub, wshub__conn *conn,
                                                   const wshub_http *http) {
     const wshub__mount *mount = wshub__mount_next(hub, NULL, http->path);
@@ -6876,8 +6902,8 @@ WSHUB__COLD static void wshub__request_gone(wshub *hub, wshub_exchange handle, w
 
 /* ---- heads ---- */
 
-/* A head that is whole and is being looked at. Its bytes lie in `in`, which nobody touches meanwhile,
- * or, if that is empty, with the io. */
+/* A head that is whole and is being looked at. Its bytes lie in `in`, which nobody touches
+ * meanwhile, or, if that is empty, with the io. */
 typedef struct wshub__headed {
     wshub_http http;
     const uint8_t *bytes;
@@ -6886,8 +6912,8 @@ typedef struct wshub__headed {
     wshub_header headers[WSHUB__HEADERS_MAX];
 } wshub__headed;
 
-/* A request's body is to follow its head. The head stays in front of it, and is read once more behind
- * it. */
+/* A request's body is to follow its head. The head stays in front of it, and is read once more
+ * behind it. */
 WSHUB__COLD static void wshub__http_body_begin(wshub *hub, wshub__conn *conn,
                                                wshub__exchange *exchange, wshub__headed *head) {
     const wshub_http *http = &head->http;
@@ -6939,7 +6965,8 @@ static void wshub__exchange_taken(wshub *hub, wshub__conn *conn, wshub__exchange
     }
 }
 
-/* An exchange has been offered, or was refused before that. It may have been answered, or have ended. */
+/* An exchange has been offered, or was refused before that. It may have been answered, or have
+ * ended. */
 static void wshub__exchange_offered(wshub *hub, wshub__conn *conn, wshub_exchange handle,
                                     wshub_take take, wshub__headed *head) {
     wshub__exchange *exchange = wshub__exchange_get(hub, handle);
@@ -7059,7 +7086,8 @@ static void wshub__part_clock(wshub *hub, wshub__conn *conn, uint64_t *due) {
     *due = wshub__after(hub, hub->desc.message_timeout_ms);
 }
 
-/* Takes bytes of a body, or of a chunk of it. Returns how many; 0: out of memory, the stream is dropped. */
+/* Takes bytes of a body, or of a chunk of it. Returns how many; 0: out of memory, the stream is
+ * dropped. */
 static size_t wshub__http_body_bytes(wshub *hub, wshub__conn *conn, const uint8_t *p, size_t n) {
     wshub__rx *rx = conn->rx;
     size_t take = n < rx->as.http.body_left ? n : (size_t)rx->as.http.body_left;
@@ -7151,8 +7179,8 @@ WSHUB__COLD static size_t wshub__http_no_head(wshub *hub, wshub__conn *conn, int
     return n;
 }
 
-/* An empty line before a request is passed over (RFC 9112 2.2): no head has begun, so that any cut gives
- * the same. */
+/* An empty line before a request is passed over (RFC 9112 2.2): no head has begun, so that any
+ * cut gives the same. */
 static void wshub__http_blank(wshub *hub, wshub__conn *conn) {
     WSHUB_ASSERT(!conn->blank_seen);
     conn->blank_seen = true;
@@ -7273,8 +7301,8 @@ static wshub_err wshub__upgrade_put(wshub *hub, wshub__conn *conn, wshub__exchan
     return err;
 }
 
-/* The stream is a WebSocket from here on. Whose it is the exchange remembers, unless somebody stands above
- * who does. */
+/* The stream is a WebSocket from here on. Whose it is the exchange remembers, unless somebody
+ * stands above who does. */
 static void wshub__upgrade_done(wshub *hub, wshub__conn *conn, wshub__exchange *exchange,
                                 void *owner) {
     hub->stats.upgrades++;
@@ -7468,105 +7496,109 @@ static void wshub__mounts_done(wshub *hub) {
  * same. Proved by tests/test_frame.c, tests/test_golden.c (frame-*), both at every cut. */
 
 /* What the first two bytes of a frame can be wrong in; NULL: nothing. */
-static const char *wshub__frame_judge(const wshub__conn *c, const wshub_frame *f, uint8_t second) {
+static const char *wshub__frame_judge(const wshub__conn *conn, const wshub_frame *f,
+                                      uint8_t second) {
     if (f->rsv) return "reserved bits are set";
-    if ((f->opcode > 2 && f->opcode < 8) || f->opcode > 10) return "reserved opcode";
-    if (f->opcode >= 8 && !f->fin) return "fragmented control frame";
-    if (f->opcode >= 8 && (second & 0x7F) > 125) return "control frame over 125 bytes";
+    if (!wshub__op_known(f->opcode)) return "reserved opcode";
+    if (f->opcode >= WSHUB__OP_CLOSE && !f->fin) return "fragmented control frame";
+    if (f->opcode >= WSHUB__OP_CLOSE && (second & 0x7F) > WSHUB__CONTROL_BYTES_MAX)
+        return "control frame over 125 bytes";
     if (!f->masked) return "frame is not masked";
-    if (f->opcode == 0 && !c->msg_opcode) return "continuation of nothing";
-    if ((f->opcode == 1 || f->opcode == 2) && c->msg_opcode)
+    if (f->opcode == WSHUB__OP_CONTINUATION && !conn->msg_opcode) return "continuation of nothing";
+    if ((f->opcode == WSHUB__OP_TEXT || f->opcode == WSHUB__OP_BINARY) && conn->msg_opcode)
         return "new message inside a fragmented one";
     return NULL;
 }
 
 /* Takes a frame's head from the stream. Returns the bytes used; the frame has begun if c->in_frame.
  */
-static size_t wshub__ws_head(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
+static size_t wshub__ws_head(wshub *hub, wshub__conn *conn, const uint8_t *p, size_t n) {
     wshub_frame f;
     const char *why = NULL;
     size_t used = 0;
     int r = 0;
     WSHUB_ASSERT(p && n);
     memset(&f, 0, sizeof f);
-    if (!c->rx->as.ws.head_len && (r = wshub_frame_read(p, n, &f)) != 0) {
-        why = wshub__frame_judge(c, &f, p[1]);
+    if (!conn->rx->as.ws.head_len && (r = wshub_frame_read(p, n, &f)) != 0) {
+        why = wshub__frame_judge(conn, &f, p[1]);
         used = r > 0 ? f.head_bytes : n;
     } else {
         while (r == 0 && !why && used < n) {
-            c->rx->as.ws.head[c->rx->as.ws.head_len++] = p[used++];
-            r = wshub_frame_read(c->rx->as.ws.head, c->rx->as.ws.head_len, &f);
-            if (c->rx->as.ws.head_len >= 2) why = wshub__frame_judge(c, &f, c->rx->as.ws.head[1]);
+            conn->rx->as.ws.head[conn->rx->as.ws.head_len++] = p[used++];
+            r = wshub_frame_read(conn->rx->as.ws.head, conn->rx->as.ws.head_len, &f);
+            if (conn->rx->as.ws.head_len >= 2)
+                why = wshub__frame_judge(conn, &f, conn->rx->as.ws.head[1]);
         }
     }
     if (!why && r < 0) why = "length is not minimal";
     if (why) {
-        wshub__conn_fail(hub, c, 1002, why);
+        wshub__conn_fail(hub, conn, 1002, why);
         return n;
     }
     if (r == 0) return used;
-    c->rx->as.ws.head_len = 0;
-    if (f.opcode < 8 && !c->discard) {
-        if (f.payload_bytes > c->message_bytes_max ||
-            c->rx->in.len + f.payload_bytes > c->message_bytes_max) {
-            wshub__conn_fail(hub, c, 1009, "message too big"); /* at the head: nothing of it is
+    conn->rx->as.ws.head_len = 0;
+    if (f.opcode < WSHUB__OP_CLOSE && !conn->discard) {
+        if (f.payload_bytes > conn->message_bytes_max ||
+            conn->rx->in.len + f.payload_bytes > conn->message_bytes_max) {
+            wshub__conn_fail(hub, conn, 1009, "message too big"); /* at the head: nothing of it is
                                                                   taken */
             return n;
         }
-        if (c->rx->in.len + f.payload_bytes > c->allowance) {
-            wshub__conn_fail(hub, c, 1008, "too much before authentication"); /* likewise */
+        if (conn->rx->in.len + f.payload_bytes > conn->allowance) {
+            wshub__conn_fail(hub, conn, 1008, "too much before authentication"); /* likewise */
             return n;
         }
     }
-    c->in_frame = true;
-    c->opcode = f.opcode;
-    c->fin = f.fin;
-    memcpy(c->rx->as.ws.mask, f.mask, 4);
-    c->rx->as.ws.frame_bytes = f.payload_bytes;
-    c->rx->as.ws.frame_at = 0;
-    if (f.opcode == 1 || f.opcode == 2) {
-        c->msg_opcode = f.opcode;
-        c->rx->as.ws.utf8 = WSHUB__UTF8_OK;
+    conn->in_frame = true;
+    conn->opcode = f.opcode;
+    conn->fin = f.fin;
+    memcpy(conn->rx->as.ws.mask, f.mask, 4);
+    conn->rx->as.ws.frame_bytes = f.payload_bytes;
+    conn->rx->as.ws.frame_at = 0;
+    if (f.opcode == WSHUB__OP_TEXT || f.opcode == WSHUB__OP_BINARY) {
+        conn->msg_opcode = f.opcode;
+        conn->rx->as.ws.utf8 = WSHUB__UTF8_OK;
     }
     return used;
 }
 
-WSHUB__COLD static void wshub__ws_close(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
+WSHUB__COLD static void wshub__ws_close(wshub *hub, wshub__conn *conn, const uint8_t *p, size_t n) {
     uint16_t code = (uint16_t)(n >= 2 ? p[0] << 8 | p[1] : 0);
     wshub_str reason = wshub__str(n > 2 ? p + 2 : NULL, n > 2 ? n - 2 : 0);
     if (n == 1 || (n >= 2 && !wshub__close_code_ok(code))) {
-        wshub__conn_fail(hub, c, 1002, "malformed close");
+        wshub__conn_fail(hub, conn, 1002, "malformed close");
         return;
     }
     if (reason.len && !wshub_utf8_check((const uint8_t *)reason.ptr, reason.len)) {
-        wshub__conn_fail(hub, c, 1007, "close reason is not UTF-8");
+        wshub__conn_fail(hub, conn, 1007, "close reason is not UTF-8");
         return;
     }
-    if (c->state == WSHUB__CONN_OPEN) { /* RFC 6455 5.5.1: answer with the same code */
-        wshub__conn_end(hub, c, WSHUB_BY_PEER, code ? code : 1005, reason);
-        if (!wshub__conn_close_frame(hub, c, code, reason)) return;
+    if (conn->state == WSHUB__CONN_OPEN) { /* RFC 6455 5.5.1: answer with the same code */
+        wshub__conn_end(hub, conn, WSHUB_BY_PEER, code ? code : 1005, reason);
+        if (!wshub__conn_close_frame(hub, conn, code, reason)) return;
     }
-    wshub__conn_flush_end(hub, c, WSHUB_BY_PEER);
+    wshub__conn_flush_end(hub, conn, WSHUB_BY_PEER);
 }
 
-static void wshub__ws_control(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
-    if (c->opcode == 8) {
-        wshub__ws_close(hub, c, p, n);
+static void wshub__ws_control(wshub *hub, wshub__conn *conn, const uint8_t *p, size_t n) {
+    if (conn->opcode == WSHUB__OP_CLOSE) {
+        wshub__ws_close(hub, conn, p, n);
         return;
     }
     if (hub->desc.heartbeat_by_pong) /* LIVE-2; a ping too: who pings has no pong to send */
-        wshub__conn_heard(hub, c);
-    if (c->opcode == 10) {
+        wshub__conn_heard(hub, conn);
+    if (conn->opcode == WSHUB__OP_PONG) {
         hub->stats.pongs_received++;
-    } else if (c->state == WSHUB__CONN_OPEN) {
-        if (c->pressured || c->inflight) { /* RFC 6455 5.5.3: only the latest ping need be answered
+    } else if (conn->state == WSHUB__CONN_OPEN) {
+        if (conn->pressured ||
+            conn->inflight) { /* RFC 6455 5.5.3: only the latest ping need be answered
                                             */
-            c->rx->pong.len = 0;
-            wshub__buf_add(&hub->mem, &c->rx->pong, p, n);
-            c->pong_late = !c->rx->pong.bad;
-            if (!c->pong_late) wshub__buf_done(&hub->mem, &c->rx->pong);
+            conn->rx->pong.len = 0;
+            wshub__buf_add(&hub->mem, &conn->rx->pong, p, n);
+            conn->pong_late = !conn->rx->pong.bad;
+            if (!conn->pong_late) wshub__buf_done(&hub->mem, &conn->rx->pong);
         } else {
-            (void)wshub__out_frame(hub, c, 10, p, n);
+            (void)wshub__out_frame(hub, conn, WSHUB__OP_PONG, p, n);
         }
     }
 }
@@ -7585,70 +7617,70 @@ static void wshub__message_give(wshub *hub, wshub__conn *conn, uint8_t *bytes, s
 }
 
 /* Takes payload of the current frame. Returns the bytes used. */
-static size_t wshub__ws_payload(wshub *hub, wshub__conn *c, uint8_t *p, size_t n) {
-    uint64_t left = c->rx->as.ws.frame_bytes - c->rx->as.ws.frame_at;
+static size_t wshub__ws_payload(wshub *hub, wshub__conn *conn, uint8_t *p, size_t n) {
+    uint64_t left = conn->rx->as.ws.frame_bytes - conn->rx->as.ws.frame_at;
     size_t k = n < left ? n : (size_t)left;
-    bool whole = k == c->rx->as.ws.frame_bytes, done = k == left;
-    if (k) wshub_mask(p, k, c->rx->as.ws.mask, c->rx->as.ws.frame_at);
-    c->rx->as.ws.frame_at += k;
-    if (done) c->in_frame = false;
-    if (c->opcode >= 8) {
+    bool whole = k == conn->rx->as.ws.frame_bytes, done = k == left;
+    if (k) wshub_mask(p, k, conn->rx->as.ws.mask, conn->rx->as.ws.frame_at);
+    conn->rx->as.ws.frame_at += k;
+    if (done) conn->in_frame = false;
+    if (conn->opcode >= WSHUB__OP_CLOSE) {
         wshub__buf keep;
-        if (!whole) wshub__buf_add(&hub->mem, &c->rx->control, p, k);
-        if (c->rx->control.bad) {
-            wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
+        if (!whole) wshub__buf_add(&hub->mem, &conn->rx->control, p, k);
+        if (conn->rx->control.bad) {
+            wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
             return n;
         }
         if (!done) return k;
-        if (!c->msg_opcode) c->part_due = 0;
-        keep = c->rx->control;
-        memset(&c->rx->control, 0, sizeof c->rx->control);
-        wshub__ws_control(hub, c, whole ? p : keep.ptr, whole ? k : keep.len);
+        if (!conn->msg_opcode) conn->part_due = 0;
+        keep = conn->rx->control;
+        memset(&conn->rx->control, 0, sizeof conn->rx->control);
+        wshub__ws_control(hub, conn, whole ? p : keep.ptr, whole ? k : keep.len);
         wshub__buf_done(&hub->mem, &keep);
         return k;
     }
-    if (c->discard) {
-        if (done && c->fin) c->msg_opcode = 0;
+    if (conn->discard) {
+        if (done && conn->fin) conn->msg_opcode = 0;
         return k;
     }
-    if (c->msg_opcode == 1) { /* RFC 6455 8.1, at the first bad byte */
-        if (k) c->rx->as.ws.utf8 = wshub__utf8_feed(c->rx->as.ws.utf8, p, k);
-        if (c->rx->as.ws.utf8 == WSHUB__UTF8_BAD ||
-            (done && c->fin && c->rx->as.ws.utf8 != WSHUB__UTF8_OK)) {
-            wshub__conn_fail(hub, c, 1007, "text is not UTF-8");
+    if (conn->msg_opcode == WSHUB__OP_TEXT) { /* RFC 6455 8.1, at the first bad byte */
+        if (k) conn->rx->as.ws.utf8 = wshub__utf8_feed(conn->rx->as.ws.utf8, p, k);
+        if (conn->rx->as.ws.utf8 == WSHUB__UTF8_BAD ||
+            (done && conn->fin && conn->rx->as.ws.utf8 != WSHUB__UTF8_OK)) {
+            wshub__conn_fail(hub, conn, 1007, "text is not UTF-8");
             return n;
         }
     }
-    if (done && c->fin && whole && c->rx->in.len == 0) { /* it lies in one piece: no copy */
-        bool text = c->msg_opcode == 1;
-        c->msg_opcode = 0;
-        c->part_due = 0;
-        wshub__message_give(hub, c, p, k, text);
+    if (done && conn->fin && whole && conn->rx->in.len == 0) { /* it lies in one piece: no copy */
+        bool text = conn->msg_opcode == WSHUB__OP_TEXT;
+        conn->msg_opcode = 0;
+        conn->part_due = 0;
+        wshub__message_give(hub, conn, p, k, text);
         return k;
     }
-    if (c->rx->in.cap == 0 && k && c->rx->as.ws.frame_bytes <= 4096)
-        (void)wshub__buf_room(&hub->mem, &c->rx->in, (size_t)c->rx->as.ws.frame_bytes);
-    wshub__buf_add(&hub->mem, &c->rx->in, p, k);
-    if (c->rx->in.bad) {
-        wshub__conn_fail(hub, c, 1011, "out of memory");
+    if (conn->rx->in.cap == 0 && k && conn->rx->as.ws.frame_bytes <= 4096)
+        (void)wshub__buf_room(&hub->mem, &conn->rx->in, (size_t)conn->rx->as.ws.frame_bytes);
+    wshub__buf_add(&hub->mem, &conn->rx->in, p, k);
+    if (conn->rx->in.bad) {
+        wshub__conn_fail(hub, conn, 1011, "out of memory");
         return n;
     }
-    if (done && c->fin) {
-        wshub__buf msg = c->rx->in;
-        bool text = c->msg_opcode == 1;
-        memset(&c->rx->in, 0, sizeof c->rx->in);
-        c->msg_opcode = 0;
-        c->part_due = 0;
-        wshub__message_give(hub, c, msg.ptr, msg.len, text);
+    if (done && conn->fin) {
+        wshub__buf msg = conn->rx->in;
+        bool text = conn->msg_opcode == WSHUB__OP_TEXT;
+        memset(&conn->rx->in, 0, sizeof conn->rx->in);
+        conn->msg_opcode = 0;
+        conn->part_due = 0;
+        wshub__message_give(hub, conn, msg.ptr, msg.len, text);
         wshub__buf_done(&hub->mem, &msg);
     }
     return k;
 }
 
 /* ---- >>due -------------------------------------------------------------------------------------
- * What happens when a deadline of a stream has passed, by what has been heard of its peer (LIVE-3). Each
- * state of a stream says which clocks run in it (wshub__conn_state). Uses >>conn, >>reply. Proved by
- * tests/test_clocks.c, test_ends.c, test_heartbeat.c. */
+ * What happens when a deadline of a stream has passed, by what has been heard of its peer
+ * (LIVE-3). Each state of a stream says which clocks run in it (wshub__conn_state). Uses >>conn,
+ * >>reply. Proved by tests/test_clocks.c, test_ends.c, test_heartbeat.c. */
 
 /* Has a request's head come, and nothing of its body? */
 static bool wshub__http_body_awaited(const wshub__conn *conn) {
@@ -7769,9 +7801,9 @@ WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *conn) {
 }
 
 /* ---- >>flow ------------------------------------------------------------------------------------
- * The way of a byte through the lower storey: what an io reports goes to >>exchange or >>message, or is
- * held until it may be read; in settle each stream that was touched is handed its queue, in one send.
- * Proved by tests/test_flow.c, test_ends.c. */
+ * The way of a byte through the lower storey: what an io reports goes to >>exchange or >>message,
+ * or is held until it may be read; in settle each stream that was touched is handed its queue, in
+ * one send. Proved by tests/test_flow.c, test_ends.c. */
 
 /* Makes room among what is held: what has been read of it goes. */
 static void wshub__held_close_gap(wshub__rx *r) {
@@ -7784,234 +7816,239 @@ static void wshub__held_close_gap(wshub__rx *r) {
 
 /* Keeps bytes that must wait, behind those that do already. The io is asked for no more if it can
  * be. */
-WSHUB__COLD static void wshub__hold(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
-    wshub__rx *r = c->rx;
-    wshub_conn conn;
-    if (!r) r = c->rx = (wshub__rx *)wshub__mem_new(&hub->mem, sizeof *r);
+WSHUB__COLD static void wshub__hold(wshub *hub, wshub__conn *conn, const uint8_t *p, size_t n) {
+    wshub__rx *r = conn->rx;
+    wshub_conn handle;
+    if (!r) r = conn->rx = (wshub__rx *)wshub__mem_new(&hub->mem, sizeof *r);
     if (!r) {
-        wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
         return;
     }
     if (r->held.len && (uint64_t)(r->held.len - r->held_at) + n > hub->desc.held_bytes_max) {
         hub->stats.held_refused++;
-        wshub__conn_fail(hub, c, 1008, "too much while waiting");
+        wshub__conn_fail(hub, conn, 1008, "too much while waiting");
         return;
     }
     if (r->held_at) wshub__held_close_gap(r);
     wshub__buf_add(&hub->mem, &r->held, p, n);
     if (r->held.bad) {
-        wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
         return;
     }
     hub->stats.held_bytes += n;
-    if (hub->io.pause && !c->io_paused && wshub__conn_waits(c)) {
-        conn.id = c->id;
-        c->io_paused = true;
-        hub->io.pause(hub->io.ctx, conn, true);
+    if (hub->io.pause && !conn->io_paused && wshub__conn_waits(conn)) {
+        handle.id = conn->id;
+        conn->io_paused = true;
+        hub->io.pause(hub->io.ctx, handle, true);
     }
 }
 
 /* The rest of what has just arrived must wait, before whatever was reported inside the callbacks
  * for its beginning. */
-WSHUB__COLD static void wshub__hold_first(wshub *hub, wshub__conn *c, const uint8_t *p, size_t n) {
-    wshub__buf later = c->rx->held;
-    uint32_t at = c->rx->held_at;
-    memset(&c->rx->held, 0, sizeof c->rx->held);
-    c->rx->held_at = 0;
+WSHUB__COLD static void wshub__hold_first(wshub *hub, wshub__conn *conn, const uint8_t *p,
+                                          size_t n) {
+    wshub__buf later = conn->rx->held;
+    uint32_t at = conn->rx->held_at;
+    memset(&conn->rx->held, 0, sizeof conn->rx->held);
+    conn->rx->held_at = 0;
     hub->stats.held_bytes -= later.len - at;
-    wshub__hold(hub, c, p, n);
-    if (c->state < WSHUB__CONN_FLUSHING) wshub__hold(hub, c, later.ptr + at, later.len - at);
+    wshub__hold(hub, conn, p, n);
+    if (conn->state < WSHUB__CONN_FLUSHING) wshub__hold(hub, conn, later.ptr + at, later.len - at);
     wshub__buf_done(&hub->mem, &later);
 }
 
 /* The rest of what was held, n bytes at its end, goes on waiting where it lies: nothing is copied
  * for what has been read. */
-WSHUB__COLD static void wshub__hold_on(wshub *hub, wshub__conn *c, wshub__buf *from, size_t n) {
-    wshub__buf later = c->rx->held;
-    c->rx->held = *from;
-    c->rx->held_at = from->len - (uint32_t)n;
+WSHUB__COLD static void wshub__hold_on(wshub *hub, wshub__conn *conn, wshub__buf *from, size_t n) {
+    wshub__buf later = conn->rx->held;
+    conn->rx->held = *from;
+    conn->rx->held_at = from->len - (uint32_t)n;
     hub->stats.held_bytes += n;
     memset(from, 0, sizeof *from);
     if (!later.len) return;
     hub->stats.held_bytes -= later.len;
-    wshub__hold(hub, c, later.ptr, later.len); /* reported inside the callbacks for what was held */
+    wshub__hold(hub, conn, later.ptr,
+                later.len); /* reported inside the callbacks for what was held */
     wshub__buf_done(&hub->mem, &later);
 }
 
-static void wshub__rx_drop(wshub *hub, wshub__conn *c) {
-    if (!c->rx) return;
-    wshub__buf_done(&hub->mem, &c->rx->in);
-    wshub__held_drop(hub, c);
-    wshub__buf_done(&hub->mem, &c->rx->control);
-    wshub__buf_done(&hub->mem, &c->rx->pong);
-    if (c->rx != &hub->rx) wshub__mem_free(&hub->mem, c->rx, sizeof *c->rx);
-    c->rx = NULL;
+static void wshub__rx_drop(wshub *hub, wshub__conn *conn) {
+    if (!conn->rx) return;
+    wshub__buf_done(&hub->mem, &conn->rx->in);
+    wshub__held_drop(hub, conn);
+    wshub__buf_done(&hub->mem, &conn->rx->control);
+    wshub__buf_done(&hub->mem, &conn->rx->pong);
+    if (conn->rx != &hub->rx) wshub__mem_free(&hub->mem, conn->rx, sizeof *conn->rx);
+    conn->rx = NULL;
 }
 
 /* Before bytes are read. The hub's own is lent out, to one stream at a time: others read meanwhile
  * only inside a callback of the first. False: out of memory, the stream is dropped. */
-static bool wshub__rx_begin(wshub *hub, wshub__conn *c, bool *out_lent) {
-    *out_lent = !c->rx && !hub->rx_lent;
+static bool wshub__rx_begin(wshub *hub, wshub__conn *conn, bool *out_lent) {
+    *out_lent = !conn->rx && !hub->rx_lent;
     if (*out_lent) {
         hub->rx_lent = true;
-        c->rx = &hub->rx; /* its buffers are empty, as the last one left them */
-        if (c->state == WSHUB__CONN_HTTP)
-            memset(&c->rx->as, 0, sizeof c->rx->as);
+        conn->rx = &hub->rx; /* its buffers are empty, as the last one left them */
+        if (conn->state == WSHUB__CONN_HTTP)
+            memset(&conn->rx->as, 0, sizeof conn->rx->as);
         else
-            c->rx->as.ws.head_len = 0;
-    } else if (!c->rx) {
-        c->rx = (wshub__rx *)wshub__mem_new(&hub->mem, sizeof *c->rx);
+            conn->rx->as.ws.head_len = 0;
+    } else if (!conn->rx) {
+        conn->rx = (wshub__rx *)wshub__mem_new(&hub->mem, sizeof *conn->rx);
     }
-    if (!c->rx) wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
-    return c->rx != NULL;
+    if (!conn->rx) wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
+    return conn->rx != NULL;
 }
 
 /* After they have been read: keeps what is not whole yet. */
-static void wshub__rx_end(wshub *hub, wshub__conn *c) {
-    wshub__rx *r = c->rx;
-    bool ws = c->state == WSHUB__CONN_OPEN || c->state == WSHUB__CONN_CLOSING;
+static void wshub__rx_end(wshub *hub, wshub__conn *conn) {
+    wshub__rx *r = conn->rx;
+    bool ws = conn->state == WSHUB__CONN_OPEN || conn->state == WSHUB__CONN_CLOSING;
     bool empty = !r->in.ptr && !r->held.ptr && !r->control.ptr && !r->pong.ptr &&
-                 !(ws && (c->in_frame || c->msg_opcode || r->as.ws.head_len));
-    bool over = c->state >= WSHUB__CONN_FLUSHING; /* perhaps for want of memory: its buffers
+                 !(ws && (conn->in_frame || conn->msg_opcode || r->as.ws.head_len));
+    bool over = conn->state >= WSHUB__CONN_FLUSHING; /* perhaps for want of memory: its buffers
                                                      remember that, and the hub's own must not hand
                                                      it on to the next stream */
-    if (empty && !over && r == &hub->rx) {        /* the usual case */
-        c->rx = NULL;
+    if (empty && !over && r == &hub->rx) {           /* the usual case */
+        conn->rx = NULL;
     } else if (empty || over) {
-        wshub__rx_drop(hub, c);
+        wshub__rx_drop(hub, conn);
     } else if (r == &hub->rx) {
-        c->rx = (wshub__rx *)hub->mem.fn(hub->mem.user, NULL, 0, sizeof *r);
-        if (c->rx) {
-            *c->rx = *r;
+        conn->rx = (wshub__rx *)hub->mem.fn(hub->mem.user, NULL, 0, sizeof *r);
+        if (conn->rx) {
+            *conn->rx = *r;
             memset(r, 0, sizeof *r);
         } else {
-            c->rx = r;
-            wshub__conn_abort(hub, c, WSHUB_BY_MEMORY, 1006, "");
-            wshub__rx_drop(hub, c);
+            conn->rx = r;
+            wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
+            wshub__rx_drop(hub, conn);
         }
     }
 }
 
 /* Takes what can be taken of n bytes at p now: one head, a piece of a body, a frame's head or
  * payload. */
-static size_t wshub__receive_some(wshub *hub, wshub__conn *c, uint8_t *p, size_t n) {
-    if (c->state == WSHUB__CONN_HTTP) return wshub__http_feed(hub, c, p, n);
-    return c->in_frame ? wshub__ws_payload(hub, c, p, n) : wshub__ws_head(hub, c, p, n);
+static size_t wshub__receive_some(wshub *hub, wshub__conn *conn, uint8_t *p, size_t n) {
+    if (conn->state == WSHUB__CONN_HTTP) return wshub__http_feed(hub, conn, p, n);
+    return conn->in_frame ? wshub__ws_payload(hub, conn, p, n) : wshub__ws_head(hub, conn, p, n);
 }
 
 /* Is there something to take? Bytes, or the payload of a frame that has none. */
-static bool wshub__receive_more(wshub *hub, wshub__conn *c, size_t n) {
-    if (c->state >= WSHUB__CONN_FLUSHING || wshub__conn_waits(c)) return false;
-    if (c->state == WSHUB__CONN_HTTP) /* a request that has begun is read to its end: its deadline
+static bool wshub__receive_more(wshub *hub, wshub__conn *conn, size_t n) {
+    if (conn->state >= WSHUB__CONN_FLUSHING || wshub__conn_waits(conn)) return false;
+    if (conn->state ==
+        WSHUB__CONN_HTTP) /* a request that has begun is read to its end: its deadline
                                          runs (LIVE-3) */
-        return n && (c->rx->in.len || !wshub__http_owes(hub, c));
-    return n || (c->in_frame && c->rx->as.ws.frame_at == c->rx->as.ws.frame_bytes);
+        return n && (conn->rx->in.len || !wshub__http_owes(hub, conn));
+    return n || (conn->in_frame && conn->rx->as.ws.frame_at == conn->rx->as.ws.frame_bytes);
 }
 
 /* Reads what has arrived, as far as it may be read now; the rest waits. from: what p lies in the
  * end of, if that was held; NULL: the io's. */
-static void wshub__receive(wshub *hub, wshub__conn *c, uint8_t *p, size_t n, wshub__buf *from) {
-    uint64_t id = c->id;
+static void wshub__receive(wshub *hub, wshub__conn *conn, uint8_t *p, size_t n, wshub__buf *from) {
+    uint64_t id = conn->id;
     bool lent;
-    if (!wshub__rx_begin(hub, c, &lent)) return;
-    c->parsing = true;
-    while (!hub->destroying && c->id == id && wshub__receive_more(hub, c, n)) {
-        size_t used = wshub__receive_some(hub, c, p, n);
+    if (!wshub__rx_begin(hub, conn, &lent)) return;
+    conn->parsing = true;
+    while (!hub->destroying && conn->id == id && wshub__receive_more(hub, conn, n)) {
+        size_t used = wshub__receive_some(hub, conn, p, n);
         if (used) p += used;
         n -= used;
     }
     if (lent) hub->rx_lent = false;
-    if (c->id != id) return;
-    c->parsing = false;
+    if (conn->id != id) return;
+    conn->parsing = false;
 
-    if (n && c->state < WSHUB__CONN_FLUSHING) {
+    if (n && conn->state < WSHUB__CONN_FLUSHING) {
         if (from) {
-            wshub__hold_on(hub, c, from, n);
-        } else if (c->rx->held.len) {
-            wshub__hold_first(hub, c, p, n);
+            wshub__hold_on(hub, conn, from, n);
+        } else if (conn->rx->held.len) {
+            wshub__hold_first(hub, conn, p, n);
         } else {
-            wshub__hold(hub, c, p, n);
+            wshub__hold(hub, conn, p, n);
         }
     }
-    if (c->state == WSHUB__CONN_OPEN && (c->rx->as.ws.head_len || c->in_frame || c->msg_opcode)) {
-        if (!c->part_due) {
-            c->part_due = wshub__after(hub, hub->desc.message_timeout_ms);
-            c->rx->part_kept = c->rx->in.len;
-            wshub__conn_arm(hub, c);
+    if (conn->state == WSHUB__CONN_OPEN &&
+        (conn->rx->as.ws.head_len || conn->in_frame || conn->msg_opcode)) {
+        if (!conn->part_due) {
+            conn->part_due = wshub__after(hub, hub->desc.message_timeout_ms);
+            conn->rx->part_kept = conn->rx->in.len;
+            wshub__conn_arm(hub, conn);
         } else {
-            wshub__part_clock(hub, c, &c->part_due);
+            wshub__part_clock(hub, conn, &conn->part_due);
         }
     }
-    wshub__rx_end(hub, c);
-    if (c->state < WSHUB__CONN_FLUSHING && !wshub__conn_waits(c) && !(c->rx && c->rx->held.len)) {
-        if (c->io_paused) wshub__io_unpause(hub, c);
-        wshub__conn_heard_all(hub, c);
+    wshub__rx_end(hub, conn);
+    if (conn->state < WSHUB__CONN_FLUSHING && !wshub__conn_waits(conn) &&
+        !(conn->rx && conn->rx->held.len)) {
+        if (conn->io_paused) wshub__io_unpause(hub, conn);
+        wshub__conn_heard_all(hub, conn);
     }
 }
 
 /* Goes on with what was held, then with the stream (from settle). */
 WSHUB__COLD static void wshub__resume_run(wshub *hub) {
     while (hub->resume_head && !hub->destroying) {
-        wshub__conn *c = wshub__conn_at(hub, hub->resume_head - 1);
+        wshub__conn *conn = wshub__conn_at(hub, hub->resume_head - 1);
         wshub__buf held;
         uint32_t at = 0;
-        hub->resume_head = c->resume_next;
-        c->resume_listed = false;
-        if (!c->id || c->state >= WSHUB__CONN_FLUSHING || wshub__conn_waits(c)) continue;
+        hub->resume_head = conn->resume_next;
+        conn->resume_listed = false;
+        if (!conn->id || conn->state >= WSHUB__CONN_FLUSHING || wshub__conn_waits(conn)) continue;
         memset(&held, 0, sizeof held);
-        if (c->rx) {
-            held = c->rx->held;
-            at = c->rx->held_at;
+        if (conn->rx) {
+            held = conn->rx->held;
+            at = conn->rx->held_at;
             hub->stats.held_bytes -= held.len - at;
-            memset(&c->rx->held, 0, sizeof held);
-            c->rx->held_at = 0;
+            memset(&conn->rx->held, 0, sizeof held);
+            conn->rx->held_at = 0;
         }
-        wshub__receive(hub, c, held.ptr ? held.ptr + at : NULL, held.len - at, &held);
+        wshub__receive(hub, conn, held.ptr ? held.ptr + at : NULL, held.len - at, &held);
         wshub__buf_done(&hub->mem, &held);
     }
 }
 
 /* Makes the stream of an index, in its first state. NULL: out of memory, nothing changed. */
 static wshub__conn *wshub__conn_make(wshub *hub, uint32_t index, uint64_t id) {
-    wshub__conn *c, links;
+    wshub__conn *conn, links;
     if (!wshub__pool_reach(&hub->mem, &hub->conns, index) ||
         !wshub__deadlines_reserve(&hub->mem, &hub->deadlines, hub->conns_live + 1) ||
         !wshub__words_reach(hub, &hub->dirty, &hub->dirty_cap, index / 64) ||
         !wshub__words_reach(hub, &hub->dirty_words, &hub->dirty_words_cap, index / 4096) ||
         !wshub__words_reach(hub, &hub->laggards, &hub->laggards_cap, index / 64))
         return NULL;
-    c = wshub__conn_at(hub, index);
-    WSHUB_ASSERT(c->id == 0);
+    conn = wshub__conn_at(hub, index);
+    WSHUB_ASSERT(conn->id == 0);
 
     /* Lists of this turn may still lead through this slot. */
-    links = *c;
-    memset(c, 0, sizeof *c);
-    c->next_note = links.next_note;
-    c->note_listed = links.note_listed;
-    c->resume_next = links.resume_next;
-    c->resume_listed = links.resume_listed;
+    links = *conn;
+    memset(conn, 0, sizeof *conn);
+    conn->next_note = links.next_note;
+    conn->note_listed = links.note_listed;
+    conn->resume_next = links.resume_next;
+    conn->resume_listed = links.resume_listed;
 
-    c->id = id;
+    conn->id = id;
     wshub__deadline_none(&hub->deadlines, index);
-    WSHUB_ASSERT(wshub__conn_index(c) == index);
+    WSHUB_ASSERT(wshub__conn_index(conn) == index);
     hub->conns_live++;
-    return c;
+    return conn;
 }
 
 WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn) {
     uint32_t number = (uint32_t)conn.id;
-    wshub__conn *c = NULL;
+    wshub__conn *found = NULL;
     if (hub->destroying) return;
     wshub__enter(hub);
     if (hub->conns_live < hub->desc.conns_max && number < UINT32_MAX / 4 &&
         hub->phase < WSHUB__STOPPING)
-        c = wshub__conn_make(hub, wshub__conn_slot(number), conn.id);
-    if (c) {
-        wshub__conn_to(hub, c, WSHUB__CONN_HTTP);
-        c->last_active = hub->now;
-        c->phase_due = wshub__after(hub, hub->desc.head_timeout_ms);
+        found = wshub__conn_make(hub, wshub__conn_slot(number), conn.id);
+    if (found) {
+        wshub__conn_to(hub, found, WSHUB__CONN_HTTP);
+        found->last_active = hub->now;
+        found->phase_due = wshub__after(hub, hub->desc.head_timeout_ms);
         hub->stats.conns_opened++;
-        wshub__conn_arm(hub, c);
+        wshub__conn_arm(hub, found);
     } else {
         hub->stats.conns_refused++;
         hub->io.close(hub->io.ctx, conn, false);
@@ -8020,10 +8057,10 @@ WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn) {
 }
 
 static wshub__conn *wshub__conn_get(const wshub *hub, wshub_conn conn) {
-    wshub__conn *c;
+    wshub__conn *found;
     if (conn.id & WSHUB__LENT) return NULL; /* no io knows of such */
-    c = wshub__conn_find(hub, wshub__conn_slot((uint32_t)conn.id));
-    return c && c->id == conn.id && conn.id ? c : NULL;
+    found = wshub__conn_find(hub, wshub__conn_slot((uint32_t)conn.id));
+    return found && found->id == conn.id && conn.id ? found : NULL;
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_conn_about(const wshub *hub, wshub_conn conn,
@@ -8038,46 +8075,48 @@ WSHUB__COLD WSHUB_API wshub_err wshub_conn_about(const wshub *hub, wshub_conn co
 }
 
 WSHUB_API void wshub_conn_received(wshub *hub, wshub_conn conn, uint8_t *bytes, size_t count) {
-    wshub__conn *c = wshub__conn_get(hub, conn);
-    if (!c || count == 0 || hub->destroying) return;
+    wshub__conn *found = wshub__conn_get(hub, conn);
+    if (!found || count == 0 || hub->destroying) return;
     wshub__enter(hub);
-    c->last_active = hub->now;
-    c->pinged = c->ping_late = false;
+    found->last_active = hub->now;
+    found->pinged = found->ping_late = false;
     hub->stats.bytes_in += count;
-    if (c->parsing || wshub__conn_waits(c) || (c->rx && c->rx->held.len)) { /* order is kept, inside
+    if (found->parsing || wshub__conn_waits(found) ||
+        (found->rx && found->rx->held.len)) { /* order is kept, inside
                                                                                callbacks too */
-        if (c->state < WSHUB__CONN_FLUSHING) {
-            wshub__hold(hub, c, bytes, count);
-            wshub__resume(hub, c);
+        if (found->state < WSHUB__CONN_FLUSHING) {
+            wshub__hold(hub, found, bytes, count);
+            wshub__resume(hub, found);
         }
-    } else if (c->state < WSHUB__CONN_FLUSHING) {
-        wshub__receive(hub, c, bytes, count, NULL);
+    } else if (found->state < WSHUB__CONN_FLUSHING) {
+        wshub__receive(hub, found, bytes, count, NULL);
     }
     wshub__leave(hub);
 }
 
 WSHUB_API void wshub_conn_drained(wshub *hub, wshub_conn conn) {
-    wshub__conn *c = wshub__conn_get(hub, conn);
-    if (!c || hub->destroying) return;
+    wshub__conn *found = wshub__conn_get(hub, conn);
+    if (!found || hub->destroying) return;
     wshub__enter(hub);
-    c->blocked = false;
-    if (c->state < WSHUB__CONN_OPEN)
-        c->last_active = hub->now; /* who takes an answer is not silent; a WebSocket is asked */
-    wshub__dirty(hub, wshub__conn_index(c));
+    found->blocked = false;
+    if (found->state < WSHUB__CONN_OPEN)
+        found->last_active = hub->now; /* who takes an answer is not silent; a WebSocket is asked */
+    wshub__dirty(hub, wshub__conn_index(found));
     wshub__leave(hub);
 }
 
 WSHUB_API void wshub_conn_sent(wshub *hub, wshub_conn conn, size_t count) {
-    wshub__conn *c = wshub__conn_get(hub, conn);
-    if (!c || hub->destroying) return;
+    wshub__conn *found = wshub__conn_get(hub, conn);
+    if (!found || hub->destroying) return;
     wshub__enter(hub);
-    if (count > c->inflight) count = c->inflight;
-    c->inflight -= (uint32_t)count;
-    wshub__queue_consume(hub, c, count);
-    c->write_due = 0;
-    if (c->state < WSHUB__CONN_OPEN) c->last_active = hub->now; /* as in wshub_conn_drained() */
-    if (c->queued) wshub__out_moved(hub, c);
-    wshub__dirty(hub, wshub__conn_index(c));
+    if (count > found->inflight) count = found->inflight;
+    found->inflight -= (uint32_t)count;
+    wshub__queue_consume(hub, found, count);
+    found->write_due = 0;
+    if (found->state < WSHUB__CONN_OPEN)
+        found->last_active = hub->now; /* as in wshub_conn_drained() */
+    if (found->queued) wshub__out_moved(hub, found);
+    wshub__dirty(hub, wshub__conn_index(found));
     wshub__leave(hub);
 }
 
@@ -8089,37 +8128,37 @@ static bool wshub__half_close_ends(const wshub *hub, const wshub__conn *conn) {
 }
 
 WSHUB_API void wshub_conn_ended(wshub *hub, wshub_conn conn) {
-    wshub__conn *c = wshub__conn_get(hub, conn);
-    if (!c || hub->destroying || c->ended) return;
+    wshub__conn *found = wshub__conn_get(hub, conn);
+    if (!found || hub->destroying || found->ended) return;
     wshub__enter(hub);
-    c->ended = true;
-    if (wshub__half_close_ends(hub, c)) wshub__conn_flush_end(hub, c, WSHUB_BY_PEER);
-    if (!c->parsing && !(c->rx && c->rx->held.len)) wshub__conn_heard_all(hub, c);
-    if (c->parsing) wshub__resume(hub, c);
-    wshub__conn_arm(hub, c);
+    found->ended = true;
+    if (wshub__half_close_ends(hub, found)) wshub__conn_flush_end(hub, found, WSHUB_BY_PEER);
+    if (!found->parsing && !(found->rx && found->rx->held.len)) wshub__conn_heard_all(hub, found);
+    if (found->parsing) wshub__resume(hub, found);
+    wshub__conn_arm(hub, found);
     wshub__leave(hub);
 }
 
-static void wshub__conn_free(wshub *hub, wshub__conn *c) {
-    uint32_t index = wshub__conn_index(c);
-    wshub__queue_drop(hub, c);
-    wshub__rx_drop(hub, c);
+static void wshub__conn_free(wshub *hub, wshub__conn *conn) {
+    uint32_t index = wshub__conn_index(conn);
+    wshub__queue_drop(hub, conn);
+    wshub__rx_drop(hub, conn);
     wshub__deadline_clear(&hub->deadlines, index);
     hub->dirty[index / 64] &= ~(UINT64_C(1) << index % 64);
     hub->laggards[index / 64] &= ~(UINT64_C(1) << index % 64);
-    wshub__conn_to(hub, c, WSHUB__CONN_FREE);
-    c->id = 0;
+    wshub__conn_to(hub, conn, WSHUB__CONN_FREE);
+    conn->id = 0;
     hub->conns_live--;
     hub->stats.conns_closed++;
 }
 
 WSHUB_API void wshub_conn_closed(wshub *hub, wshub_conn conn) {
-    wshub__conn *c = wshub__conn_get(hub, conn);
-    if (!c || hub->dead) return;
+    wshub__conn *found = wshub__conn_get(hub, conn);
+    if (!found || hub->dead) return;
     wshub__enter(hub);
-    if (c->exchange) wshub__conn_end(hub, c, WSHUB_BY_PEER, 1006, wshub__str(NULL, 0));
-    if (c->above) hub->above->closed(hub, c);
-    wshub__conn_free(hub, c);
+    if (found->exchange) wshub__conn_end(hub, found, WSHUB_BY_PEER, 1006, wshub__str(NULL, 0));
+    if (found->above) hub->above->closed(hub, found);
+    wshub__conn_free(hub, found);
     wshub__leave(hub);
 }
 
@@ -8135,85 +8174,86 @@ WSHUB__COLD static void wshub__exchanges_end(wshub *hub) {
 }
 
 /* A stream is dropped: the io is told, once, and what no completion io holds is forgotten. */
-WSHUB__COLD static void wshub__flush_dropped(wshub *hub, wshub__conn *c) {
-    wshub_conn conn;
-    if (wshub__conn_is_lent(c)) {
-        hub->above->lent_gone(hub, c);
+WSHUB__COLD static void wshub__flush_dropped(wshub *hub, wshub__conn *conn) {
+    wshub_conn handle;
+    if (wshub__conn_is_lent(conn)) {
+        hub->above->lent_gone(hub, conn);
         return;
     }
-    conn.id = c->id;
-    if (!c->inflight)
-        wshub__queue_drop(hub, c); /* what a completion io holds stays until closed() */
-    if (c->state == WSHUB__CONN_ENDING) return;
-    wshub__conn_to(hub, c, WSHUB__CONN_ENDING);
-    hub->io.close(hub->io.ctx, conn, false);
+    handle.id = conn->id;
+    if (!conn->inflight)
+        wshub__queue_drop(hub, conn); /* what a completion io holds stays until closed() */
+    if (conn->state == WSHUB__CONN_ENDING) return;
+    wshub__conn_to(hub, conn, WSHUB__CONN_ENDING);
+    hub->io.close(hub->io.ctx, handle, false);
 }
 
 /* What had to wait until the stream had room: the latest pong, a ping that was due. */
-WSHUB__COLD static void wshub__flush_late(wshub *hub, wshub__conn *c) {
-    if (c->pong_late) {
-        c->pong_late = false;
-        (void)wshub__out_frame(hub, c, 10, c->rx ? c->rx->pong.ptr : NULL,
-                               c->rx ? c->rx->pong.len : 0);
-        if (c->rx) {
-            wshub__buf_done(&hub->mem, &c->rx->pong);
-            wshub__rx_end(hub, c);
+WSHUB__COLD static void wshub__flush_late(wshub *hub, wshub__conn *conn) {
+    if (conn->pong_late) {
+        conn->pong_late = false;
+        (void)wshub__out_frame(hub, conn, WSHUB__OP_PONG, conn->rx ? conn->rx->pong.ptr : NULL,
+                               conn->rx ? conn->rx->pong.len : 0);
+        if (conn->rx) {
+            wshub__buf_done(&hub->mem, &conn->rx->pong);
+            wshub__rx_end(hub, conn);
         }
     }
-    if (c->ping_late) {
+    if (conn->ping_late) {
         uint64_t half = hub->desc.idle_timeout_ms / 2; /* for the pong, whenever the ping could
                                                           leave */
-        if (c->last_active < hub->now - half) c->last_active = hub->now - half;
-        c->ping_late = false;
-        if (wshub__out_frame(hub, c, 9, NULL, 0)) hub->stats.pings_sent++;
+        if (conn->last_active < hub->now - half) conn->last_active = hub->now - half;
+        conn->ping_late = false;
+        if (wshub__out_frame(hub, conn, WSHUB__OP_PING, NULL, 0)) hub->stats.pings_sent++;
     }
-    wshub__out_send(hub, c);
+    wshub__out_send(hub, conn);
 }
 
 /* Something is owed: from now on there must be progress. */
-static void wshub__flush_owed(wshub *hub, wshub__conn *c) {
-    if (wshub__conn_is_lent(c)) { /* handed out by who lent it, who has clocks of its own */
-        hub->above->owed(hub, c);
+static void wshub__flush_owed(wshub *hub, wshub__conn *conn) {
+    if (wshub__conn_is_lent(conn)) { /* handed out by who lent it, who has clocks of its own */
+        hub->above->owed(hub, conn);
         return;
     }
-    if (c->write_due || wshub__write_patience(hub, c) == WSHUB_OFF) return;
-    c->write_due = wshub__after(hub, wshub__write_patience(hub, c));
-    wshub__conn_arm(hub, c);
+    if (conn->write_due || wshub__write_patience(hub, conn) == WSHUB_OFF) return;
+    conn->write_due = wshub__after(hub, wshub__write_patience(hub, conn));
+    wshub__conn_arm(hub, conn);
 }
 
 /* Nothing is owed any more: whoever was waiting for that goes on. */
-static void wshub__flush_drained(wshub *hub, wshub__conn *c) {
-    wshub_conn conn;
-    conn.id = c->id;
-    if (c->owes) {
-        c->owes = false;
-        wshub__resume(hub, c);
+static void wshub__flush_drained(wshub *hub, wshub__conn *conn) {
+    wshub_conn handle;
+    handle.id = conn->id;
+    if (conn->owes) {
+        conn->owes = false;
+        wshub__resume(hub, conn);
     }
-    if (c->state == WSHUB__CONN_HTTP && c->phase_due && wshub__http_body_awaited(c))
-        c->phase_due = wshub__after(hub, hub->desc.message_timeout_ms); /* our 100 has left */
-    if (c->state == WSHUB__CONN_CLOSING && !c->phase_due) { /* our Close has left: now the peer's is
+    if (conn->state == WSHUB__CONN_HTTP && conn->phase_due && wshub__http_body_awaited(conn))
+        conn->phase_due = wshub__after(hub, hub->desc.message_timeout_ms); /* our 100 has left */
+    if (conn->state == WSHUB__CONN_CLOSING &&
+        !conn->phase_due) { /* our Close has left: now the peer's is
                                                                waited for */
-        c->phase_due = wshub__after(hub, hub->desc.close_timeout_ms);
-        wshub__conn_arm(hub, c);
-    } else if (c->state == WSHUB__CONN_FLUSHING) {
-        wshub__conn_to(hub, c, WSHUB__CONN_LINGERING);
-        wshub__conn_arm(hub, c);
-        hub->io.close(hub->io.ctx, conn, true);
+        conn->phase_due = wshub__after(hub, hub->desc.close_timeout_ms);
+        wshub__conn_arm(hub, conn);
+    } else if (conn->state == WSHUB__CONN_FLUSHING) {
+        wshub__conn_to(hub, conn, WSHUB__CONN_LINGERING);
+        wshub__conn_arm(hub, conn);
+        hub->io.close(hub->io.ctx, handle, true);
     }
 }
 
-static void wshub__flush_conn(wshub *hub, wshub__conn *c) {
-    if (c->state >= WSHUB__CONN_ABORTING) {
-        wshub__flush_dropped(hub, c);
+static void wshub__flush_conn(wshub *hub, wshub__conn *conn) {
+    if (conn->state >= WSHUB__CONN_ABORTING) {
+        wshub__flush_dropped(hub, conn);
         return;
     }
-    wshub__out_send(hub, c);
-    if (c->queued) {
-        wshub__flush_owed(hub, c);
-    } else if (c->state != WSHUB__CONN_OPEN) {
-        wshub__flush_drained(hub, c);
-    } else if (c->pong_late || c->ping_late) {
-        wshub__flush_late(hub, c);
+    wshub__out_send(hub, conn);
+    if (conn->queued) {
+        wshub__flush_owed(hub, conn);
+    } else if (conn->state != WSHUB__CONN_OPEN) {
+        wshub__flush_drained(hub, conn);
+    } else if (conn->pong_late || conn->ping_late) {
+        wshub__flush_late(hub, conn);
     }
 }
 
@@ -8221,8 +8261,9 @@ static void wshub__flush_word(wshub *hub, uint32_t word) {
     uint64_t bits = hub->dirty[word];
     hub->dirty[word] = 0;
     for (; bits; bits &= bits - 1) {
-        wshub__conn *c = wshub__conn_at(hub, word * 64 + wshub__lowest_bit(bits));
-        if (!WSHUB__NEVER(!c->id)) wshub__flush_conn(hub, c); /* its end takes its mark away */
+        wshub__conn *conn = wshub__conn_at(hub, word * 64 + wshub__lowest_bit(bits));
+        if (!WSHUB__NEVER(!conn->id))
+            wshub__flush_conn(hub, conn); /* its end takes its mark away */
     }
 }
 
@@ -8770,15 +8811,16 @@ static void wshub__client_wire(wshub *hub, wshub__client *client, wshub_kind kin
 
 /* Whom orders may be about. NULL: nobody, or one that is gone. */
 static wshub__client *wshub__client_get(const wshub *hub, wshub_client client) {
-    wshub__client *c = (wshub__client *)wshub__pool_get(&hub->clients, client.id);
-    return c && !wshub__is_gone(c) ? c : NULL;
+    wshub__client *found = (wshub__client *)wshub__pool_get(&hub->clients, client.id);
+    return found && !wshub__is_gone(found) ? found : NULL;
 }
 
 /* Whom questions may be about: also one that is just about to leave (on_disconnecting). It may
  * have no conn any more. */
 static wshub__client *wshub__client_known(const wshub *hub, wshub_client client) {
-    wshub__client *c = (wshub__client *)wshub__pool_get(&hub->clients, client.id);
-    return c && (!wshub__is_gone(c) || c->state == WSHUB__CLIENT_LEAVING) ? c : NULL;
+    wshub__client *found = (wshub__client *)wshub__pool_get(&hub->clients, client.id);
+    return found && (!wshub__is_gone(found) || found->state == WSHUB__CLIENT_LEAVING) ? found
+                                                                                      : NULL;
 }
 
 /* How far a client has come, or had come before it was gone. */
@@ -9433,7 +9475,7 @@ static uint32_t wshub__replay_count(const wshub *hub) {
  * else has a channel for that room too (AUTH-7). */
 static void wshub__replay_one(wshub *hub, wshub__batch *b, uint32_t at) {
     const wshub__realm *realm = &hub->first_realm; /* see wshub__realm_named() */
-    const wshub__client *c;
+    const wshub__client *client;
     const wshub__name *name;
     if (hub->replay != WSHUB__REPLAY_CLIENTS) {
         name =
@@ -9442,10 +9484,11 @@ static void wshub__replay_one(wshub *hub, wshub__batch *b, uint32_t at) {
         return;
     }
 
-    c = wshub__client_at(hub, at);
-    if (c->slot.link != WSHUB__LIVE || c->realm != realm->number) return;
-    wshub__batch_add(hub, b, WSHUB__KIND_CLIENT, wshub__name_str(&c->name));
-    if (c->own_room) wshub__batch_add(hub, b, WSHUB__KIND_ROOM, wshub__name_str(&c->name));
+    client = wshub__client_at(hub, at);
+    if (client->slot.link != WSHUB__LIVE || client->realm != realm->number) return;
+    wshub__batch_add(hub, b, WSHUB__KIND_CLIENT, wshub__name_str(&client->name));
+    if (client->own_room)
+        wshub__batch_add(hub, b, WSHUB__KIND_ROOM, wshub__name_str(&client->name));
 }
 
 /* Subscribes to what every instance listens to, all of it or nothing. */
@@ -10053,10 +10096,10 @@ static wshub_err wshub__ask_find(const wshub *hub, wshub_ask ask, wshub__ask **o
 }
 
 /* ---- >>session -------------------------------------------------------------------------------
- * One peer: its out-queue, its heartbeat, its clients. Where there is a conn the session is that stream and
- * nothing more, so that the usual client costs nothing for it; a lent session is a stream without a
- * conn, whose queue its dialect hands out. The clients of a session hang in a chain at its stream.
- * Proved by tests/test_dialect.c. */
+ * One peer: its out-queue, its heartbeat, its clients. Where there is a conn the session is that
+ * stream and nothing more, so that the usual client costs nothing for it; a lent session is a
+ * stream without a conn, whose queue its dialect hands out. The clients of a session hang in a
+ * chain at its stream. Proved by tests/test_dialect.c. */
 
 /* What a lent session has beside its stream, where other streams keep what they have received. */
 typedef struct wshub__lent {
@@ -10066,7 +10109,8 @@ typedef struct wshub__lent {
     wshub_cause cause; /* of its end */
 } wshub__lent;
 
-/* The index of a stream, and the half of its id that tells it from those that had the index before. */
+/* The index of a stream, and the half of its id that tells it from those that had the index
+ * before. */
 static wshub_session wshub__session_handle(const wshub__conn *conn) {
     wshub_session handle;
     handle.id = (conn->id & ~(uint64_t)UINT32_MAX) | wshub__conn_index(conn);
@@ -10165,8 +10209,8 @@ static bool wshub__client_name(wshub *hub, wshub__realm *realm, wshub__client *c
     return !*out_taken;
 }
 
-/* A new client of a realm, unauthorized, at a stream. Returns OK; STALE: no such realm; NOMEM; STATE:
- * the id is taken. On failure nothing has changed. */
+/* A new client of a realm, unauthorized, at a stream. Returns OK; STALE: no such realm; NOMEM;
+ * STATE: the id is taken. On failure nothing has changed. */
 static wshub_err wshub__client_new(wshub *hub, wshub__conn *conn, const wshub_client_desc *desc,
                                    wshub__client **out_client) {
     wshub__realm *realm = wshub__realm_get(hub, desc->realm);
@@ -10303,11 +10347,11 @@ WSHUB_API wshub_err wshub_session_end(wshub *hub, wshub_session session, wshub_c
 }
 
 /* ---- >>gate ----------------------------------------------------------------------------------
- * A delivery: one message on its way to any number of clients. It has one encoding for each kind of wire
- * among them, made when the first of that kind is met. And the one gate that every delivery to a client
- * passes, whatever its kind and whichever way it comes: encryption, the encoding, the limits on what
- * waits (SEND-6). Calls no callback but those that encode. Uses >>queue. Proved by tests/test_send.c,
- * test_runs.c, test_costs.c. */
+ * A delivery: one message on its way to any number of clients. It has one encoding for each kind
+ * of wire among them, made when the first of that kind is met. And the one gate that every
+ * delivery to a client passes, whatever its kind and whichever way it comes: encryption, the
+ * encoding, the limits on what waits (SEND-6). Calls no callback but those that encode. Uses
+ * >>queue. Proved by tests/test_send.c, test_runs.c, test_costs.c. */
 
 struct wshub__text;
 
@@ -10344,7 +10388,8 @@ static void wshub__delivery_init_packet(wshub__delivery *delivery, const wshub_p
     delivery->packet = packet;
 }
 
-/* Pieces of other kinds come from a list of those that have been used, so that a turn allocates none. */
+/* Pieces of other kinds come from a list of those that have been used, so that a turn allocates
+ * none. */
 static wshub__piece *wshub__piece_new(wshub *hub, wshub_kind kind) {
     wshub__piece *piece = hub->pieces;
     if (piece) {
@@ -10508,8 +10553,8 @@ static bool wshub__gate_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
     return wshub__gate_within(hub, conn, conn->queued, len); /* it may have taken some */
 }
 
-/* Behind encryption and its order: the client's piece, encoded if it is the first of its kind, into its
- * queue. What was gathered comes first, and counts against the limit. */
+/* Behind encryption and its order: the client's piece, encoded if it is the first of its kind,
+ * into its queue. What was gathered comes first, and counts against the limit. */
 static wshub_err wshub__gate_push(wshub *hub, wshub__client *client, wshub__delivery *delivery) {
     wshub__conn *conn = wshub__conn_at(hub, client->conn);
     wshub__piece *piece = wshub__delivery_piece(hub, delivery, client->kind);
@@ -10608,8 +10653,8 @@ static uint64_t wshub__xform_bytes(const wshub__xform *x) {
 }
 
 /* The answer, which waits for those before it, counts too. */
-static void wshub__xform_answered(wshub *hub, wshub__client *c, wshub__xform *x) {
-    c->extra->xform_bytes += x->event.cap + x->data.cap;
+static void wshub__xform_answered(wshub *hub, wshub__client *client, wshub__xform *x) {
+    client->extra->xform_bytes += x->event.cap + x->data.cap;
     hub->stats.transform_bytes += x->event.cap + x->data.cap;
 }
 
@@ -10631,14 +10676,14 @@ static bool wshub__xform_fits(wshub *hub, wshub__conn *conn, uint64_t waits, uin
     return wshub__gate_within(hub, conn, conn->queued + waits, len);
 }
 
-static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__delivery *delivery) {
-    wshub__conn *conn = wshub__conn_at(hub, c->conn);
+static bool wshub__transform_queue(wshub *hub, wshub__client *client, wshub__delivery *delivery) {
+    wshub__conn *conn = wshub__conn_at(hub, client->conn);
     uint64_t bytes = WSHUB__XFORM_COST + (uint64_t)delivery->event.len + delivery->data.len; /* as
                                                                                       wshub__xform_bytes()
                                                                                       will say */
     wshub__extra *own;
     wshub__xform *x;
-    if (!wshub__xform_fits(hub, conn, c->extra ? c->extra->xform_bytes : 0, bytes)) {
+    if (!wshub__xform_fits(hub, conn, client->extra ? client->extra->xform_bytes : 0, bytes)) {
         wshub__delivery_dropped(hub, conn);
         return true;
     }
@@ -10660,14 +10705,14 @@ static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__delivery
         t->busy = true; /* until wshub__delivery_done() */
         delivery->text = t;
     }
-    own = wshub__extra_take(hub, c);
+    own = wshub__extra_take(hub, client);
     x = own ? (wshub__xform *)wshub__mem_new(&hub->mem, sizeof *x) : NULL;
     if (!x) {
         hub->stats.dropped_memory++;
         return false;
     }
     x->text = delivery->text;
-    x->client = c->index;
+    x->client = client->index;
     x->text->refs++;
     if (own->xform_tail) {
         own->xform_tail->next = x;
@@ -10688,18 +10733,18 @@ static bool wshub__transform_queue(wshub *hub, wshub__client *c, wshub__delivery
 
 /* Sends what is ready at the front of a client's queue. Once it is gone, which a message may bring
  * about that is over its limit (SEND-6), the rest is dropped. */
-static void wshub__xform_flush(wshub *hub, wshub__client *c) {
-    wshub__extra *own = c->extra;
+static void wshub__xform_flush(wshub *hub, wshub__client *client) {
+    wshub__extra *own = client->extra;
     while (own->xform_head && own->xform_head->state >= WSHUB__XFORM_KEEP) {
         wshub__xform *x = own->xform_head;
         own->xform_head = x->next;
         if (!x->next) own->xform_tail = NULL;
         own->xform_bytes -= wshub__xform_bytes(x);
-        if (wshub__is_gone(c)) {
+        if (wshub__is_gone(client)) {
             hub->stats.dropped_transform++;
         } else if (x->state == WSHUB__XFORM_FAILED) { /* ENC-2 */
             hub->stats.dropped_transform++;
-            wshub__client_log(hub, WSHUB_LOG_TRANSFORM_FAILED, c, "", wshub__str(NULL, 0));
+            wshub__client_log(hub, WSHUB_LOG_TRANSFORM_FAILED, client, "", wshub__str(NULL, 0));
         } else {
             wshub__delivery delivery;
             if (x->state == WSHUB__XFORM_KEEP) {
@@ -10711,7 +10756,7 @@ static void wshub__xform_flush(wshub *hub, wshub__client *c) {
                     wshub__str(x->event.ptr ? (const void *)x->event.ptr : "", x->event.len),
                     wshub__str(x->has_data ? x->data.ptr : NULL, x->data.len));
             }
-            (void)wshub__gate_push(hub, c, &delivery);
+            (void)wshub__gate_push(hub, client, &delivery);
             wshub__delivery_release(hub, &delivery);
         }
         wshub__xform_free(hub, x);
@@ -10723,7 +10768,7 @@ static void wshub__text_run(wshub *hub, wshub__text *t) {
     t->busy = true; /* an answer inside the callback comes back to this loop, not into another */
     while (t->wait_head && (t->running < hub->desc.encrypted_batch_max || t->wait_head->orphan)) {
         wshub__xform *x = t->wait_head;
-        wshub__client *c;
+        wshub__client *client;
         wshub__ask *a;
         wshub_ask ask;
         wshub_event e;
@@ -10733,16 +10778,16 @@ static void wshub__text_run(wshub *hub, wshub__text *t) {
             wshub__xform_free(hub, x);
             continue;
         }
-        c = wshub__client_at(hub, x->client);
+        client = wshub__client_at(hub, x->client);
         if (wshub__is_gone(
-                c)) { /* closed in this turn: nobody need be asked; burying it frees this */
+                client)) { /* closed in this turn: nobody need be asked; burying it frees this */
             x->state = WSHUB__XFORM_FAILED;
             continue;
         }
-        a = !hub->destroying ? wshub__ask_new(hub, c, WSHUB__ASK_OUT, &ask) : NULL;
+        a = !hub->destroying ? wshub__ask_new(hub, client, WSHUB__ASK_OUT, &ask) : NULL;
         if (!a) {
             x->state = WSHUB__XFORM_FAILED;
-            wshub__xform_flush(hub, c);
+            wshub__xform_flush(hub, client);
             continue;
         }
         a->xform = x;
@@ -10752,7 +10797,7 @@ static void wshub__text_run(wshub *hub, wshub__text *t) {
         e.event = wshub__text_event(t);
         e.data = wshub__text_data(t);
         e.id = wshub__str(NULL, 0);
-        hub->desc.on_transform_out(hub, ask, wshub__client_handle(hub, c), &e, hub->desc.user);
+        hub->desc.on_transform_out(hub, ask, wshub__client_handle(hub, client), &e, hub->desc.user);
     }
     t->busy = false;
     if (t->refs == 0) wshub__text_free(hub, t);
@@ -10775,11 +10820,11 @@ static void wshub__xform_end(wshub *hub, wshub__xform *x, wshub__xform_state sta
 
 /* A client is gone, and its questions with it: what has not begun is left to its text, what ran is
  * forgotten. */
-WSHUB__COLD static void wshub__xform_drop_all(wshub *hub, wshub__client *c) {
-    wshub__xform *x = c->extra ? c->extra->xform_head : NULL;
+WSHUB__COLD static void wshub__xform_drop_all(wshub *hub, wshub__client *client) {
+    wshub__xform *x = client->extra ? client->extra->xform_head : NULL;
     if (!x) return;
-    c->extra->xform_head = c->extra->xform_tail = NULL;
-    c->extra->xform_bytes = 0;
+    client->extra->xform_head = client->extra->xform_tail = NULL;
+    client->extra->xform_bytes = 0;
     while (x) {
         wshub__xform *next = x->next;
         x->orphan = true;
@@ -10793,10 +10838,10 @@ WSHUB__COLD static void wshub__xform_drop_all(wshub *hub, wshub__client *c) {
 }
 
 /* ---- >>routing -------------------------------------------------------------------------------
- * Turns a target into receivers and hands each the delivery. What one room, or all, is sent without a
- * break is gathered (a run) and given out at once, kind by kind. Calls no callback but those that encode,
- * so what it walks stays as it is. Uses >>gate, >>transform, >>rooms. Proved by tests/test_send.c,
- * tests/test_runs.c, tests/test_golden.c (send-*). */
+ * Turns a target into receivers and hands each the delivery. What one room, or all, is sent
+ * without a break is gathered (a run) and given out at once, kind by kind. Calls no callback but
+ * those that encode, so what it walks stays as it is. Uses >>gate, >>transform, >>rooms. Proved
+ * by tests/test_send.c, tests/test_runs.c, tests/test_golden.c (send-*). */
 
 /* Ends a delivery: what waits for a transformer is begun. May run callbacks. */
 static void wshub__delivery_done(wshub *hub, wshub__delivery *delivery) {
@@ -10805,8 +10850,9 @@ static void wshub__delivery_done(wshub *hub, wshub__delivery *delivery) {
     delivery->text = NULL;
 }
 
-/* The gate. Every delivery to a client comes through here, or through wshub__deliver_fast(), which takes
- * the same decision where it is plain: in clear, encoded already, and within all limits. */
+/* The gate. Every delivery to a client comes through here, or through wshub__deliver_fast(),
+ * which takes the same decision where it is plain: in clear, encoded already, and within all
+ * limits. */
 static wshub_err wshub__deliver(wshub *hub, wshub__client *client, wshub__delivery *delivery) {
     if (client->encrypted && hub->desc.on_transform_out) { /* ENC-1 */
         if (delivery->binary) return WSHUB_ERR_CLEAR;
@@ -10847,8 +10893,8 @@ static void wshub__mark_room(wshub *hub, const wshub__realm *realm, wshub_str na
     if (owner && owner->own_room) owner->mark = hub->mark;
 }
 
-/* Marks who is not to hear a delivery, so that it looks at ids and members once each. Returns the mark.
- * Nothing is allocated, so none of them can be forgotten. */
+/* Marks who is not to hear a delivery, so that it looks at ids and members once each. Returns the
+ * mark. Nothing is allocated, so none of them can be forgotten. */
 static uint32_t wshub__exclude(wshub *hub, const wshub__realm *realm, const wshub_dest *dest) {
     uint32_t mark;
     size_t i;
@@ -10864,8 +10910,8 @@ static uint32_t wshub__exclude(wshub *hub, const wshub__realm *realm, const wshu
     return mark;
 }
 
-/* Books what has been given out: counters and accounts that all receivers share are touched once, not
- * once for each. */
+/* Books what has been given out: counters and accounts that all receivers share are touched once,
+ * not once for each. */
 static void wshub__tally_book(wshub *hub, const wshub__piece *piece, wshub__tally *tally) {
     uint64_t bytes = (uint64_t)tally->receivers * piece->span.len;
     if (!tally->receivers) return;
@@ -10885,8 +10931,8 @@ static void wshub__tallies_book(wshub *hub, wshub__delivery *delivery, wshub__ta
         wshub__tally_book(hub, piece, &piece->tally);
 }
 
-/* A run to one who cannot take it as one piece: message by message, each on its own. Nobody is closed for
- * what does not fit, see wshub__run_add(). */
+/* A run to one who cannot take it as one piece: message by message, each on its own. Nobody is
+ * closed for what does not fit, see wshub__run_add(). */
 WSHUB__COLD static void wshub__deliver_apart(wshub *hub, wshub__client *client,
                                              const wshub__piece *run) {
     wshub__delivery one;
@@ -10909,8 +10955,8 @@ WSHUB__COLD static void wshub__deliver_apart(wshub *hub, wshub__client *client,
     wshub__delivery_release(hub, &one);
 }
 
-/* The usual receiver has room, and nothing waits for it or what waits ends where this piece begins: then no
- * more is written than its span. False: it has to go through the gate. */
+/* The usual receiver has room, and nothing waits for it or what waits ends where this piece
+ * begins: then no more is written than its span. False: it has to go through the gate. */
 static inline bool wshub__deliver_fast(wshub *hub, uint32_t index, wshub__conn *conn,
                                        const wshub__piece *piece, wshub__tally *tally) {
     if (!piece->encoded || conn->more || conn->pressured ||
@@ -10931,7 +10977,8 @@ static inline bool wshub__deliver_fast(wshub *hub, uint32_t index, wshub__conn *
     return true;
 }
 
-/* One of many who is not plain: its kind's piece, or the gate, before which all accounts are booked. */
+/* One of many who is not plain: its kind's piece, or the gate, before which all accounts are
+ * booked. */
 static void wshub__deliver_long(wshub *hub, wshub__client *client, wshub__delivery *delivery,
                                 wshub__tally *tally) {
     wshub__piece *piece = delivery->others;
@@ -11001,8 +11048,8 @@ static void wshub__route_all(wshub *hub, const wshub__realm *realm, wshub__deliv
     wshub__tallies_book(hub, delivery, &tally);
 }
 
-/* Which kinds are among the members of a room, or of all: a bit each. Asked once a run, and only where clients
- * of other kinds are in the hub at all. */
+/* Which kinds are among the members of a room, or of all: a bit each. Asked once a run, and only
+ * where clients of other kinds are in the hub at all. */
 WSHUB__COLD static uint64_t wshub__kinds_among(const wshub *hub, wshub__group *room) {
     uint64_t kinds = 0;
     uint32_t i;
@@ -11066,7 +11113,8 @@ static bool wshub__run_takes(const wshub *hub, const wshub__delivery *delivery) 
     return true;
 }
 
-/* A run begins with a delivery, whose pieces become the run's. False: out of memory, there is none. */
+/* A run begins with a delivery, whose pieces become the run's. False: out of memory, there is
+ * none. */
 static bool wshub__run_begin(wshub *hub, wshub__realm *realm, wshub__group *room,
                              wshub__delivery *delivery) {
     wshub__piece *piece;
@@ -11106,10 +11154,10 @@ static bool wshub__run_encode(wshub *hub, wshub__group *room, wshub__delivery *d
     return any;
 }
 
-/* A room, or all, that is sent to without a break: what is encoded is gathered while it lies one behind the
- * other in the log, and the members are walked once for all of it (wshub__run_end), before anything else
- * happens to any of them: their queues, their rooms, their end, or somebody who looks.
- * room NULL: all. False: not this time. */
+/* A room, or all, that is sent to without a break: what is encoded is gathered while it lies one
+ * behind the other in the log, and the members are walked once for all of it (wshub__run_end),
+ * before anything else happens to any of them: their queues, their rooms, their end, or somebody
+ * who looks. room NULL: all. False: not this time. */
 static bool wshub__run_add(wshub *hub, wshub__realm *realm, wshub__group *room,
                            wshub__delivery *delivery, uint32_t except) {
     const void *target = room ? (const void *)room : (const void *)&realm->oldest;
@@ -11237,7 +11285,8 @@ WSHUB__COLD static void wshub__auth_refuse(wshub *hub, wshub__client *client, ws
     }
 }
 
-/* The client's user and rooms, and the word that it is accepted. On failure some of it may be done. */
+/* The client's user and rooms, and the word that it is accepted. On failure some of it may be
+ * done. */
 static wshub_err wshub__auth_enter(wshub *hub, wshub__client *client, wshub_str user_id,
                                    const wshub_acceptance *what) {
     const wshub__speaker *speaker = wshub__client_speaker(hub, client);
@@ -11284,72 +11333,74 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *client, wshub_str
     return WSHUB_OK;
 }
 
-static void wshub__auth_connected(wshub *hub, wshub__client *c) {
+static void wshub__auth_connected(wshub *hub, wshub__client *client) {
     if (!hub->desc.on_connected || hub->destroying) return;
-    if (hub->desc.on_connected(hub, wshub__client_handle(hub, c), hub->desc.user) != WSHUB_OK) {
+    if (hub->desc.on_connected(hub, wshub__client_handle(hub, client), hub->desc.user) !=
+        WSHUB_OK) {
         hub->stats.app_failures++;
-        wshub__client_log(hub, WSHUB_LOG_APP_FAILED, c, "on_connected", wshub__str(NULL, 0));
+        wshub__client_log(hub, WSHUB_LOG_APP_FAILED, client, "on_connected", wshub__str(NULL, 0));
     }
 }
 
 /* Accepted, but keys are still to be agreed (AUTH-5, AUTH-6). The ask of the first answer is freed.
  */
-WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *c, wshub__ask *first,
-                                                   wshub_str user_id) {
+WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *client,
+                                                   wshub__ask *first, wshub_str user_id) {
     wshub_handshake h;
     wshub_ask ask;
     wshub__buf data;
     if (!hub->desc.on_handshake) {
         wshub__ask_free(hub, first);
-        wshub__auth_refuse(hub, c, WSHUB_REFUSED_CLEAR);
+        wshub__auth_refuse(hub, client, WSHUB_REFUSED_CLEAR);
         return WSHUB_OK;
     }
-    if (!wshub__ask_new(hub, c, WSHUB__ASK_HANDSHAKE, &ask)) return WSHUB_ERR_NOMEM;
+    if (!wshub__ask_new(hub, client, WSHUB__ASK_HANDSHAKE, &ask)) return WSHUB_ERR_NOMEM;
     wshub__ask_free(hub, first);
-    h.client = wshub__client_handle(hub, c);
-    h.id = wshub__name_str(&c->name);
-    h.realm = wshub__realm_handle(wshub__realm_of(hub, c));
+    h.client = wshub__client_handle(hub, client);
+    h.id = wshub__name_str(&client->name);
+    h.realm = wshub__realm_handle(wshub__realm_of(hub, client));
     h.user_id = user_id; /* the caller's, and the data kept here: an answer at once frees what the
                             client has of both */
-    data = c->extra->auth_data;
-    memset(&c->extra->auth_data, 0, sizeof data);
+    data = client->extra->auth_data;
+    memset(&client->extra->auth_data, 0, sizeof data);
     h.data = wshub__str(data.ptr, data.len);
     hub->desc.on_handshake(hub, ask, &h, hub->desc.user);
     wshub__buf_done(&hub->mem, &data);
     return WSHUB_OK;
 }
 
-WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *c, wshub_str data) { /* AUTH-2,
+WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *client,
+                                          wshub_str data) { /* AUTH-2,
                                                                                              AUTH-3
                                                                                            */
     wshub_auth auth;
     wshub_ask ask;
     if (!data.ptr) data = wshub_str_z("{}");
-    wshub__client_to(hub, c, WSHUB__CLIENT_AUTHENTICATING);
-    c->time = hub->now + 3 * (uint64_t)hub->desc.auth_timeout_ms;
+    wshub__client_to(hub, client, WSHUB__CLIENT_AUTHENTICATING);
+    client->time = hub->now + 3 * (uint64_t)hub->desc.auth_timeout_ms;
     if (!hub->desc.on_authenticate) {
-        wshub__auth_refuse(hub, c, WSHUB_REFUSED_AUTH);
+        wshub__auth_refuse(hub, client, WSHUB_REFUSED_AUTH);
         return;
     }
-    if (hub->desc.require_encryption && wshub__extra_take(hub, c))
-        wshub__buf_add(&hub->mem, &c->extra->auth_data, data.ptr, data.len);
-    if ((hub->desc.require_encryption && (!c->extra || c->extra->auth_data.bad)) ||
-        !wshub__ask_new(hub, c, WSHUB__ASK_AUTH, &ask)) {
-        wshub__client_log(hub, WSHUB_LOG_NOMEM, c, "authenticate", wshub__str(NULL, 0));
-        wshub__auth_refuse(hub, c, WSHUB_REFUSED_FAILED);
+    if (hub->desc.require_encryption && wshub__extra_take(hub, client))
+        wshub__buf_add(&hub->mem, &client->extra->auth_data, data.ptr, data.len);
+    if ((hub->desc.require_encryption && (!client->extra || client->extra->auth_data.bad)) ||
+        !wshub__ask_new(hub, client, WSHUB__ASK_AUTH, &ask)) {
+        wshub__client_log(hub, WSHUB_LOG_NOMEM, client, "authenticate", wshub__str(NULL, 0));
+        wshub__auth_refuse(hub, client, WSHUB_REFUSED_FAILED);
         return;
     }
-    auth.client = wshub__client_handle(hub, c);
-    auth.id = wshub__name_str(&c->name);
+    auth.client = wshub__client_handle(hub, client);
+    auth.id = wshub__name_str(&client->name);
     auth.data = data;
-    auth.realm = wshub__realm_handle(wshub__realm_of(hub, c));
+    auth.realm = wshub__realm_handle(wshub__realm_of(hub, client));
     hub->desc.on_authenticate(hub, ask, &auth, hub->desc.user);
 }
 
 /* ---- >>events --------------------------------------------------------------------------------
- * Events of clients on their way in: through the inbound transformer (ENC-1), to the dialect, to the
- * application (MSG-7, MSG-8). Knows no words of any dialect. Proved by tests/test_transform.c,
- * tests/test_matrix.c. */
+ * Events of clients on their way in: through the inbound transformer (ENC-1), to the dialect, to
+ * the application (MSG-7, MSG-8). Knows no words of any dialect. Proved by
+ * tests/test_transform.c, tests/test_matrix.c. */
 
 WSHUB__COLD static void wshub__event_failed(wshub *hub, wshub__client *client, const char *what) {
     hub->stats.app_failures++;
@@ -11391,8 +11442,8 @@ WSHUB__COLD static bool wshub__event_keep(wshub *hub, wshub__client *client,
     return false;
 }
 
-/* Hands an event of an encrypted client to the inbound transformer. Until it answers, nothing more of
- * this client is read, so that its messages keep their order. */
+/* Hands an event of an encrypted client to the inbound transformer. Until it answers, nothing
+ * more of this client is read, so that its messages keep their order. */
 WSHUB__COLD static void wshub__event_transform(wshub *hub, wshub__client *client,
                                                const wshub_event *event) {
     wshub__conn *conn = wshub__conn_at(hub, client->conn);
@@ -11425,8 +11476,8 @@ WSHUB__COLD static void wshub__event_listen(wshub *hub, wshub__client *client) {
     wshub__resume(hub, conn);
 }
 
-/* The inbound transformer has answered: with another event, with none (msg NULL: the event as it was),
- * or it has failed, and the event is lost (ENC-2). */
+/* The inbound transformer has answered: with another event, with none (msg NULL: the event as it
+ * was), or it has failed, and the event is lost (ENC-2). */
 WSHUB__COLD static void wshub__event_answered(wshub *hub, wshub__client *client,
                                               const wshub_msg *msg, bool failed) {
     wshub__extra *own = client->extra; /* the event was kept there */
@@ -11467,8 +11518,8 @@ WSHUB__COLD static bool wshub__event_late(wshub *hub, wshub__client *client) {
 
 WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who) {
     wshub__ask *a;
-    wshub__client *c;
-    wshub_err err = wshub__ask_find(hub, ask, &a, &c);
+    wshub__client *client;
+    wshub_err err = wshub__ask_find(hub, ask, &a, &client);
     wshub_str user_id = who ? who->user_id : wshub__str(NULL, 0),
               metadata = who ? who->metadata : wshub__str(NULL, 0);
     wshub__buf before;
@@ -11477,40 +11528,40 @@ WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_ide
     if (user_id.ptr && !wshub__name_ok(user_id)) return WSHUB_ERR_PARAM;
     if (metadata.ptr && !wshub__json_ok(hub, metadata)) return WSHUB_ERR_JSON;
     memset(&before, 0, sizeof before);
-    if (c->extra) { /* what it had is kept until it is clear that it is accepted */
-        before = c->extra->metadata;
-        memset(&c->extra->metadata, 0, sizeof before);
+    if (client->extra) { /* what it had is kept until it is clear that it is accepted */
+        before = client->extra->metadata;
+        memset(&client->extra->metadata, 0, sizeof before);
     }
-    err = wshub__metadata_set(hub, c, metadata);
+    err = wshub__metadata_set(hub, client, metadata);
     if (err) {
-        if (c->extra) c->extra->metadata = before;
+        if (client->extra) client->extra->metadata = before;
         return err;
     }
     if (!user_id.ptr) user_id.len = 0;
     wshub__enter(hub);
-    c->has_user = user_id.ptr != NULL;
+    client->has_user = user_id.ptr != NULL;
     if (hub->desc.require_encryption) {
-        wshub__buf_done(&hub->mem, &c->extra->user_id);
-        wshub__buf_add(&hub->mem, &c->extra->user_id, user_id.ptr, user_id.len);
-        if (c->extra->user_id.bad) {
-            wshub__buf_done(&hub->mem, &c->extra->user_id);
+        wshub__buf_done(&hub->mem, &client->extra->user_id);
+        wshub__buf_add(&hub->mem, &client->extra->user_id, user_id.ptr, user_id.len);
+        if (client->extra->user_id.bad) {
+            wshub__buf_done(&hub->mem, &client->extra->user_id);
             err = WSHUB_ERR_NOMEM;
         } else {
-            err = wshub__auth_handshake(hub, c, a, user_id);
+            err = wshub__auth_handshake(hub, client, a, user_id);
         }
     } else {
-        err = wshub__auth_finish(hub, c, user_id, wshub__str(NULL, 0), wshub__str(NULL, 0));
+        err = wshub__auth_finish(hub, client, user_id, wshub__str(NULL, 0), wshub__str(NULL, 0));
         if (!err) {
             wshub__ask_free(hub, a);
-            wshub__auth_connected(hub, c);
+            wshub__auth_connected(hub, client);
         }
     }
     if (err) {
-        c->has_user = false;
-        if (c->extra) {
-            wshub__buf_done(&hub->mem, &c->extra->user_id);
-            wshub__buf_done(&hub->mem, &c->extra->metadata);
-            c->extra->metadata = before;
+        client->has_user = false;
+        if (client->extra) {
+            wshub__buf_done(&hub->mem, &client->extra->user_id);
+            wshub__buf_done(&hub->mem, &client->extra->metadata);
+            client->extra->metadata = before;
         }
     } else {
         wshub__buf_done(&hub->mem, &before);
@@ -11523,17 +11574,17 @@ WSHUB__COLD WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask
                                                        wshub_str server_public_key,
                                                        wshub_str salt) {
     wshub__ask *a;
-    wshub__client *c;
-    wshub_err err = wshub__ask_find(hub, ask, &a, &c);
+    wshub__client *client;
+    wshub_err err = wshub__ask_find(hub, ask, &a, &client);
     if (err) return err;
     if (a->kind != WSHUB__ASK_HANDSHAKE) return WSHUB_ERR_STATE;
     if (!wshub__text_ok(server_public_key) || !wshub__text_ok(salt)) return WSHUB_ERR_PARAM;
     wshub__enter(hub);
-    err = wshub__auth_finish(hub, c, wshub__user_id(c), server_public_key, salt);
+    err = wshub__auth_finish(hub, client, wshub__user_id(client), server_public_key, salt);
     if (!err) {
         wshub__ask_free(hub, a);
-        wshub__client_wire(hub, c, c->kind, true);
-        wshub__auth_connected(hub, c);
+        wshub__client_wire(hub, client, client->kind, true);
+        wshub__auth_connected(hub, client);
     }
     wshub__leave(hub);
     return err;
@@ -11542,8 +11593,8 @@ WSHUB__COLD WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask
 WSHUB_API wshub_err wshub_join_accept(wshub *hub, wshub_ask ask, const wshub_str *rooms,
                                       size_t count) {
     wshub__ask *a;
-    wshub__client *c;
-    wshub_err err = wshub__ask_find(hub, ask, &a, &c), first = WSHUB_OK;
+    wshub__client *client;
+    wshub_err err = wshub__ask_find(hub, ask, &a, &client), first = WSHUB_OK;
     size_t i;
     if (err) return err;
     if (a->kind != WSHUB__ASK_JOIN) return WSHUB_ERR_STATE;
@@ -11551,10 +11602,10 @@ WSHUB_API wshub_err wshub_join_accept(wshub *hub, wshub_ask ask, const wshub_str
     wshub__enter(hub);
     wshub__ask_free(hub, a);
     for (i = 0; i < count; i++) {
-        err = wshub__room_join(hub, c, rooms[i]);
+        err = wshub__room_join(hub, client, rooms[i]);
         if (err) {
             hub->stats.joins_refused++;
-            wshub__client_log(hub, WSHUB_LOG_JOIN_REFUSED, c, wshub_strerror(err), rooms[i]);
+            wshub__client_log(hub, WSHUB_LOG_JOIN_REFUSED, client, wshub_strerror(err), rooms[i]);
             if (!first) first = err;
         }
     }
@@ -11565,9 +11616,9 @@ WSHUB_API wshub_err wshub_join_accept(wshub *hub, wshub_ask ask, const wshub_str
 WSHUB__COLD WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask,
                                                        const wshub_msg *msg) {
     wshub__ask *a;
-    wshub__client *c;
+    wshub__client *client;
     wshub__xform *x;
-    wshub_err err = wshub__ask_find(hub, ask, &a, &c);
+    wshub_err err = wshub__ask_find(hub, ask, &a, &client);
     if (err) return err;
     if (a->kind != WSHUB__ASK_OUT && a->kind != WSHUB__ASK_IN) return WSHUB_ERR_STATE;
     if (msg && (err = wshub__msg_check(hub, msg)) != WSHUB_OK) return err;
@@ -11584,12 +11635,12 @@ WSHUB__COLD WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask
     }
     wshub__enter(hub);
     if (a->kind == WSHUB__ASK_OUT) {
-        wshub__xform_answered(hub, c, x);
+        wshub__xform_answered(hub, client, x);
         wshub__ask_free(hub, a);
         wshub__xform_end(hub, x, msg ? WSHUB__XFORM_REPLACE : WSHUB__XFORM_KEEP);
     } else {
         wshub__ask_free(hub, a);
-        wshub__event_answered(hub, c, msg, false);
+        wshub__event_answered(hub, client, msg, false);
     }
     wshub__leave(hub);
     return WSHUB_OK;
@@ -11597,10 +11648,10 @@ WSHUB__COLD WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask
 
 WSHUB__COLD static wshub_err wshub__ask_deny(wshub *hub, wshub_ask ask, bool failed) {
     wshub__ask *a;
-    wshub__client *c;
+    wshub__client *client;
     wshub__xform *x;
     wshub__ask_kind kind;
-    wshub_err err = wshub__ask_find(hub, ask, &a, &c);
+    wshub_err err = wshub__ask_find(hub, ask, &a, &client);
     if (err) return err;
     wshub__enter(hub);
     kind = a->kind;
@@ -11608,19 +11659,19 @@ WSHUB__COLD static wshub_err wshub__ask_deny(wshub *hub, wshub_ask ask, bool fai
     wshub__ask_free(hub, a);
     switch (kind) {
     case WSHUB__ASK_AUTH:
-        wshub__auth_refuse(hub, c, failed ? WSHUB_REFUSED_FAILED : WSHUB_REFUSED_AUTH);
+        wshub__auth_refuse(hub, client, failed ? WSHUB_REFUSED_FAILED : WSHUB_REFUSED_AUTH);
         break;
     case WSHUB__ASK_HANDSHAKE: /* AUTH-5 */
-        wshub__auth_refuse(hub, c, failed ? WSHUB_REFUSED_FAILED : WSHUB_REFUSED_HANDSHAKE);
+        wshub__auth_refuse(hub, client, failed ? WSHUB_REFUSED_FAILED : WSHUB_REFUSED_HANDSHAKE);
         break;
     case WSHUB__ASK_JOIN:
         hub->stats.joins_refused++;
-        wshub__client_log(hub, failed ? WSHUB_LOG_APP_FAILED : WSHUB_LOG_JOIN_REFUSED, c, "on_join",
-                          wshub__str(NULL, 0));
+        wshub__client_log(hub, failed ? WSHUB_LOG_APP_FAILED : WSHUB_LOG_JOIN_REFUSED, client,
+                          "on_join", wshub__str(NULL, 0));
         if (failed) hub->stats.app_failures++;
         break;
     case WSHUB__ASK_OUT: wshub__xform_end(hub, x, WSHUB__XFORM_FAILED); break;
-    case WSHUB__ASK_IN: wshub__event_answered(hub, c, NULL, true); break;
+    case WSHUB__ASK_IN: wshub__event_answered(hub, client, NULL, true); break;
     }
     wshub__leave(hub);
     return WSHUB_OK;
@@ -11635,12 +11686,13 @@ WSHUB_API wshub_err wshub_ask_fail(wshub *hub, wshub_ask ask) {
 }
 
 /* ---- >>upper -----------------------------------------------------------------------------------
- * What stands above a stream (wshub__above): a WebSocket that is asked for, its client's clock, its end.
- * Proved by tests/test_upgrade.c, tests/test_golden.c (upgrade-*). */
+ * What stands above a stream (wshub__above): a WebSocket that is asked for, its client's clock,
+ * its end. Proved by tests/test_upgrade.c, tests/test_golden.c (upgrade-*). */
 
 #define WSHUB__PROTOCOLS_MAX 32u /* subprotocols that are looked at */
 
-/* The subprotocols that are offered, in the client's order. False: what is offered is no list of tokens. */
+/* The subprotocols that are offered, in the client's order. False: what is offered is no list of
+ * tokens. */
 static bool wshub__upgrade_protocols(const wshub_http *h, wshub_str *protocols, size_t *out_count) {
     size_t i, count = 0;
     for (i = 0; i < h->headers_count; i++) {
@@ -11841,14 +11893,14 @@ WSHUB__COLD static void wshub__above_lent_gone(wshub *hub, wshub__conn *conn) {
 }
 
 /* The clock of an answer of the inbound transformer: of the client whose event it has. */
-WSHUB__COLD static void wshub__above_waited(wshub *hub, wshub__conn *c) {
-    uint32_t at = c->above;
+WSHUB__COLD static void wshub__above_waited(wshub *hub, wshub__conn *conn) {
+    uint32_t at = conn->above;
     while (at && !wshub__event_late(hub, wshub__client_at(hub, at - 1)))
         at = wshub__client_at(hub, at - 1)->next_of_session;
 }
 
-static wshub_client wshub__above_who(const wshub *hub, const wshub__conn *c) {
-    return wshub__client_handle(hub, wshub__conn_client(hub, c));
+static wshub_client wshub__above_who(const wshub *hub, const wshub__conn *conn) {
+    return wshub__client_handle(hub, wshub__conn_client(hub, conn));
 }
 
 /* ---- >>bus -----------------------------------------------------------------------------------
@@ -12525,15 +12577,15 @@ static wshub_err wshub__send_local(wshub *hub, const wshub_dest *dest, const wsh
 }
 
 static wshub_err wshub__client_send(wshub *hub, wshub_client client, wshub__delivery *delivery) {
-    wshub__client *c = wshub__client_get(hub, client);
+    wshub__client *found = wshub__client_get(hub, client);
     wshub_err err;
-    if (!c) return WSHUB_ERR_STALE;
+    if (!found) return WSHUB_ERR_STALE;
     wshub__enter(hub);
-    if (wshub__is_clear_refused(hub, c)) {
-        wshub__client_log(hub, WSHUB_LOG_CLEAR_REFUSED, c, "", wshub__str(NULL, 0));
+    if (wshub__is_clear_refused(hub, found)) {
+        wshub__client_log(hub, WSHUB_LOG_CLEAR_REFUSED, found, "", wshub__str(NULL, 0));
         err = WSHUB_ERR_CLEAR;
     } else {
-        err = wshub__deliver(hub, c, delivery);
+        err = wshub__deliver(hub, found, delivery);
     }
     wshub__delivery_done(hub, delivery);
     wshub__leave(hub);
@@ -12713,8 +12765,8 @@ WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub
 }
 
 /* ---- >>speaking ------------------------------------------------------------------------------
- * What a dialect does with the hub: adds itself, clients and lent sessions, tells what has arrived, and
- * says something of its own (>>api-dialect). Proved by tests/test_dialect.c. */
+ * What a dialect does with the hub: adds itself, clients and lent sessions, tells what has
+ * arrived, and says something of its own (>>api-dialect). Proved by tests/test_dialect.c. */
 
 WSHUB__COLD WSHUB_API wshub_err wshub_dialect_add(wshub *hub, const wshub_dialect *dialect,
                                                   void *user, uint32_t *out_dialect) {
@@ -12782,8 +12834,8 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_end(wshub *hub, wshub_client client
     return WSHUB_OK;
 }
 
-/* Before acceptance a stream may bring so many bytes and messages: what a message has beyond is refused at
- * the head of its frame already. */
+/* Before acceptance a stream may bring so many bytes and messages: what a message has beyond is
+ * refused at the head of its frame already. */
 WSHUB__COLD static wshub_state wshub__heard_early(wshub *hub, wshub__client *client, size_t bytes) {
     wshub__conn *conn = wshub__conn_at(hub, client->conn);
     if (conn->allowance != WSHUB__NONE)
@@ -13303,10 +13355,10 @@ static void wshub__timers_run(wshub *hub, uint32_t before) {
 }
 
 /* ---- >>dialect-json --------------------------------------------------------------------------
- * The built-in dialect: the JSON messages of SPEC.md, what they mean (MSG-1 to MSG-9, ROOM-1 to ROOM-3)
- * and how an event is written. All of its words stand here, and the hub names none of them. It stands on
- * the public functions alone, as a dialect of yours does (>>api-dialect). Proved by tests/test_golden.c,
- * tests/test_matrix.c. */
+ * The built-in dialect: the JSON messages of SPEC.md, what they mean (MSG-1 to MSG-9, ROOM-1 to
+ * ROOM-3) and how an event is written. All of its words stand here, and the hub names none of
+ * them. It stands on the public functions alone, as a dialect of yours does (>>api-dialect).
+ * Proved by tests/test_golden.c, tests/test_matrix.c. */
 
 /* `{"message":"..."}`; message: ours, nothing in it needs an escape. */
 WSHUB__COLD static void wshub__json_error(wshub *hub, wshub_client client, const char *message) {
@@ -13385,7 +13437,8 @@ static size_t wshub__json_put_text(char *text, size_t cap, size_t at, const char
     return at + n;
 }
 
-/* The `data` of `connected`, keys in the order of AUTH-7. Returns its length; it is written if it fits. */
+/* The `data` of `connected`, keys in the order of AUTH-7. Returns its length; it is written if it
+ * fits. */
 WSHUB__COLD static size_t wshub__json_connected(wshub_str id, wshub_str time,
                                                 const wshub_acceptance *what, char *text,
                                                 size_t cap) {
@@ -13438,7 +13491,8 @@ WSHUB__COLD static void wshub__json_no_names(wshub *hub, wshub_client client, co
     wshub_client_report(hub, client, WSHUB_LOG_JOIN_REFUSED, 1, why, wshub__str(NULL, 0));
 }
 
-/* Decodes the strings of a list, as many as ROOM-6 allows. valid_only: those that may be asked for. */
+/* Decodes the strings of a list, as many as ROOM-6 allows. valid_only: those that may be asked
+ * for. */
 WSHUB__COLD static void wshub__json_names_read(wshub *hub, wshub_client client, wshub_str list,
                                                bool valid_only, wshub__json_names *out) {
     char *text = (char *)(out->names + out->most);
@@ -13538,8 +13592,9 @@ WSHUB__COLD static void wshub__json_early(wshub *hub, wshub_client client,
     }
 }
 
-/* Reads a message: checks it, and finds event, data and id in it, where they stand. The event's name is decoded in
- * place: it only gets shorter. False: there is no event in it, and that has been told. */
+/* Reads a message: checks it, and finds event, data and id in it, where they stand. The event's
+ * name is decoded in place: it only gets shorter. False: there is no event in it, and that has
+ * been told. */
 static bool wshub__json_read(wshub *hub, wshub_client client, uint8_t *bytes, size_t count,
                              bool text, wshub_event *out_event) {
     wshub_json_field fields[3];
@@ -13594,8 +13649,8 @@ static void wshub__json_message(wshub *hub, wshub_conn conn, uint8_t *bytes, siz
     }
 }
 
-/* Writes a whole frame with n bytes of payload, but for the payload. Returns where that goes; NULL: out of
- * memory. */
+/* Writes a whole frame with n bytes of payload, but for the payload. Returns where that goes;
+ * NULL: out of memory. */
 static uint8_t *wshub__json_frame(wshub_writer *out, uint8_t opcode, size_t n) {
     uint8_t *to = wshub_writer_room(out, n + 14); /* the longest head */
     wshub_frame frame;
@@ -13610,7 +13665,8 @@ static uint8_t *wshub__json_frame(wshub_writer *out, uint8_t opcode, size_t n) {
     return to + head_bytes;
 }
 
-/* `{"event":...,"data":...}` in one text frame, nothing between the tokens; or bytes in a binary one. */
+/* `{"event":...,"data":...}` in one text frame, nothing between the tokens; or bytes in a binary
+ * one. */
 static wshub_err wshub__json_encode(wshub *hub, wshub_kind kind, const wshub_packet *packet,
                                     wshub_writer *out, void *user) {
     static const char open[] = "{\"event\":", mid[] = ",\"data\":";
@@ -14257,8 +14313,8 @@ WSHUB__COLD static void wshub__drain_realm(wshub *hub, const wshub__realm *realm
     }
 }
 
-/* Closes as many as the pace of a drain allows by now. Returns when it allows the next; 0: nobody is
- * left, and the hub stops. */
+/* Closes as many as the pace of a drain allows by now. Returns when it allows the next; 0: nobody
+ * is left, and the hub stops. */
 WSHUB__COLD static uint64_t wshub__drain_run(wshub *hub) {
     uint64_t allowed = (hub->now - hub->drain_start) * hub->drain_per_second / 1000 + 1;
     const wshub__realm *realm = NULL;
@@ -14271,8 +14327,8 @@ WSHUB__COLD static uint64_t wshub__drain_run(wshub *hub) {
     return 0;
 }
 
-/* Waits for the peers to end, then for the broker's word, both until stop_due; then the hub is down.
- * Returns when to look again; 0: it is down. */
+/* Waits for the peers to end, then for the broker's word, both until stop_due; then the hub is
+ * down. Returns when to look again; 0: it is down. */
 WSHUB__COLD static uint64_t wshub__stop_run(wshub *hub) {
     uint32_t at = 0;
     wshub__conn *conn;
@@ -14370,8 +14426,8 @@ static uint64_t wshub__settle_pass(wshub *hub, uint32_t timers) {
     return next;
 }
 
-/* What is done once in a turn's end, behind its passes. Returns when the bus must be looked at again;
- * 0: not at a time. */
+/* What is done once in a turn's end, behind its passes. Returns when the bus must be looked at
+ * again; 0: not at a time. */
 static uint64_t wshub__settle_once(wshub *hub) {
     uint64_t next = wshub__bus_settle(hub);
     if (hub->stats.segment_bytes > WSHUB__COMPACT_BYTES &&
@@ -14381,8 +14437,8 @@ static uint64_t wshub__settle_once(wshub *hub) {
     return next;
 }
 
-/* The earliest of a time, 0: none, and of all deadlines: on the hub's clock. While there are any, no
- * more than a stride passes between two turns. */
+/* The earliest of a time, 0: none, and of all deadlines: on the hub's clock. While there are any,
+ * no more than a stride passes between two turns. */
 static uint64_t wshub__settle_next(const wshub *hub, uint64_t next) {
     const wshub__deadlines *streams = &hub->deadlines, *timers = &hub->timer_deadlines;
     if (streams->count) next = wshub__sooner(next, wshub__deadlines_first(streams)->at);
@@ -14450,7 +14506,7 @@ WSHUB__COLD static void wshub__end_all(wshub *hub) {
 WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__mem m = hub->mem;
     wshub__realm *realm = NULL;
-    wshub__conn *c;
+    wshub__conn *conn;
     uint32_t at = 0;
     hub->dead = true;
     hub->depth++;
@@ -14465,7 +14521,7 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__bus_leave(hub);
     hub->io.attach(hub->io.ctx, NULL);
     wshub__post_drain(hub, false);
-    while ((c = wshub__conn_next_open(hub, &at)) != NULL) wshub__conn_free(hub, c);
+    while ((conn = wshub__conn_next_open(hub, &at)) != NULL) wshub__conn_free(hub, conn);
     wshub__subs_clear(hub);
     wshub__buf_done(&m, &hub->drain_reason);
     wshub__wires_free(hub);
@@ -14713,8 +14769,8 @@ WSHUB__COLD static const char *wshub__desc_ranges(const wshub_desc *d) {
     return NULL;
 }
 
-/* Whether a description is laid out as this header lays it out; another one cannot be read. The size
- * is asked as well, which tells of a change whose author has forgotten the version. */
+/* Whether a description is laid out as this header lays it out; another one cannot be read. The
+ * size is asked as well, which tells of a change whose author has forgotten the version. */
 static bool wshub__desc_known(const wshub_desc *d, size_t desc_bytes, uint32_t version) {
     return d && desc_bytes == sizeof *d && version == WSHUB_DESC_VERSION;
 }
