@@ -682,7 +682,7 @@
 #if defined(WSHUB_STATIC) && !defined(WSHUB_IMPLEMENTATION)
 #error "WSHUB_STATIC: static functions are of no use without their code; define WSHUB_IMPLEMENTATION before wshub.h is first included"
 #elif defined(WSHUB_STATIC) && defined(__GNUC__)
-#define WSHUB_API static __attribute__((unused)) /* whoever keeps wshub to itself need not use all of it */
+#define WSHUB_API static __attribute__((unused)) /* nobody need use all of it */
 #elif defined(WSHUB_STATIC)
 #define WSHUB_API static
 #else
@@ -729,7 +729,7 @@ typedef struct wshub_span {
  * before a restart, since each hub's begin at a random number (one in 2^31 is mistaken). */
 /* clang-format off */
 typedef struct wshub_client { uint64_t id; } wshub_client;     /* a client of this hub */
-typedef struct wshub_realm { uint64_t id; } wshub_realm;       /* {0}: the first, which every hub has */
+typedef struct wshub_realm { uint64_t id; } wshub_realm;       /* {0}: the first, which all have */
 typedef struct wshub_ask { uint64_t id; } wshub_ask;           /* a question that you are asked */
 typedef struct wshub_exchange { uint64_t id; } wshub_exchange; /* an HTTP request to be answered */
 typedef struct wshub_timer { uint64_t id; } wshub_timer;       /* a timer that has not fired */
@@ -842,8 +842,8 @@ typedef struct wshub_dest {
     const wshub_str *exclude;
     size_t exclude_count;
     wshub_realm realm; /* in which the names are looked up, and whose clients "all" are */
-    /* Several rooms instead of name (ROOM), rooms_count of them: who is in more than one hears once.
-     * On this hub only (wshub_send_here()). */
+    /* Several rooms instead of name (ROOM), rooms_count of them: who is in more than one hears
+     * once. On this hub only (wshub_send_here()). */
     const wshub_str *rooms;
     size_t rooms_count;
     /* Who is in one of these, except_rooms_count of them, does not hear (ROOM, ALL). On this hub
@@ -1166,7 +1166,7 @@ typedef struct wshub_log {
                                             "closed for it (SEND-6).")                             \
     X(dropped_memory,     COUNTER, "",      "Messages dropped for want of memory.")                \
     X(dropped_transform,  COUNTER, "",      "Messages dropped for the transformer (ENC-2).")       \
-    X(unsayable,          COUNTER, "",      "Messages that a receiver's dialect cannot say.")         \
+    X(unsayable,          COUNTER, "",      "Messages that a receiver's dialect cannot say.")      \
     X(clear_refused,      COUNTER, "",      "Messages not sent for keys not agreed (SEND-2).")     \
     X(pings_sent,         COUNTER, "",      "Pings sent.")                                         \
     X(pongs_received,     COUNTER, "",      "Pongs received.")                                     \
@@ -1636,7 +1636,7 @@ typedef struct wshub_mount_desc {
     X(uint32_t, rooms_per_message_max,  "rooms",      0, 1, UINT32_MAX,     ALWAYS,                \
       "rooms named in one `join` or `leave`; rooms_per_client_max (ROOM-6)")                       \
     X(uint32_t, rooms_max,              "rooms", 1000000, 1, UINT32_MAX,    ALWAYS,                \
-      "at a time, in all realms together; at least the default rooms")                                                     \
+      "at a time, in all realms together; at least the default rooms")                             \
     X(uint32_t, users_max,              "users", 1000000, 1, UINT32_MAX,    ALWAYS,                \
       "at a time")                                                                                 \
     X(uint32_t, asks_per_client_max,    "questions", 16, 1, UINT32_MAX,     ALWAYS,                \
@@ -1967,15 +1967,19 @@ WSHUB_API wshub_err wshub_headers_add(wshub_headers *headers, wshub_str name, ws
  * realm, whose handle is {0}: the JSON dialect's clients are in it, and every function that takes a
  * name and no realm means it. Functions that take a realm end in `_in`; wshub_dest has a field for
  * it. Limits and statistics count all realms of a hub together. Other instances hear of the first
- * realm only: what is sent in another stays on this hub. Thread: the hub's; allowed in callbacks. */
+ * realm only: what is sent in another stays on this hub. Thread: the hub's; allowed in
+ * callbacks. */
+
+/* Of wshub_realm_desc. */
 #define WSHUB_REALM_VERSION 1u
-#define WSHUB_REALMS_MAX 65536u /* of one hub, the first among them */
+/* How many realms one hub may have, the first among them. */
+#define WSHUB_REALMS_MAX 65536u
 
 /* What wshub_realm_create() is told. Zero it before you fill it. */
 typedef struct wshub_realm_desc {
     uint32_t version; /* WSHUB_REALM_VERSION */
     const char *name; /* UTF-8, at most WSHUB_NAME_BYTES_MAX bytes; copied; NULL: empty. For you and
-                         your dialect: the hub looks no realm up by its name, two may have the same */
+                         your dialect: the hub looks no realm up by its name, two may have one */
     const char *const *default_rooms; /* joined on acceptance; copied; NULL: none */
     size_t default_rooms_count;       /* at most rooms_per_client_max and rooms_max allow */
     void *user;                       /* wshub_realm_user() */
@@ -1984,19 +1988,20 @@ typedef struct wshub_realm_desc {
 /* Makes a realm.
  *   desc       borrowed; its texts are copied
  *   out_realm  its handle, valid until wshub_realm_destroy() or the hub's end
- * Returns OK; PARAM: no desc or one of another version, a name or room that is no name, a list
- * without its count, default rooms under which nobody could be accepted; LIMIT: WSHUB_REALMS_MAX;
- * NOMEM; CLOSED: the hub is being destroyed. */
+ * Returns  OK; PARAM: no desc or one of another version, a name or room that is no name, a list
+ *          without its count, default rooms under which nobody could be accepted; LIMIT:
+ *          WSHUB_REALMS_MAX; NOMEM; CLOSED: the hub is being destroyed. */
 WSHUB_API wshub_err wshub_realm_create(wshub *hub, const wshub_realm_desc *desc,
                                        wshub_realm *out_realm);
-/* Ends a realm in which nobody is; walks over it end. Returns OK; STALE: no such realm; STATE: it is
- * the first, or clients are in it, those included that are closed and not yet reported gone. */
+/* Ends a realm in which nobody is; walks over it end.
+ * Returns  OK; STALE: no such realm; STATE: it is the first, or clients are in it, those included
+ *          that are closed and not yet reported gone. */
 WSHUB_API wshub_err wshub_realm_destroy(wshub *hub, wshub_realm realm);
-/* What it was made with. The first realm has an empty name and no user. Of a realm that is gone: ptr
- * NULL. The text is a view, valid until the realm is destroyed. */
+/* Tell what a realm was made with. The first realm has an empty name and no user. Of a realm that
+ * is gone: ptr NULL, NULL. The text is a view, valid until the realm is destroyed. */
 WSHUB_API wshub_str wshub_realm_name(const wshub *hub, wshub_realm realm);
 WSHUB_API void *wshub_realm_user(const wshub *hub, wshub_realm realm);
-/* The realm that a client is in; {0} also for a client that is gone. */
+/* Tells the realm that a client is in; {0} also for a client that is gone. */
 WSHUB_API wshub_realm wshub_client_realm(const wshub *hub, wshub_client client);
 
 /* The same as the functions without `_in` at their names, in a realm. For one that is gone there is
@@ -2222,28 +2227,33 @@ WSHUB_API wshub_err wshub_ask_reject(wshub *hub, wshub_ask ask);
  * STALE. */
 WSHUB_API wshub_err wshub_ask_fail(wshub *hub, wshub_ask ask);
 
-/* ---- >>api-dialect --------------------------------------------------------------------------
- * A dialect is how events look on the wire: what a message of a stream means, and how an event of the
- * hub is written. The JSON messages of SPEC.md are the built-in one, mounted on wshub_desc.path; further
- * ones stand beside it in the same hub (examples/dialect_lines.c is a whole one). The hub keeps clients,
- * rooms, users, authentication, encryption, limits and clocks; a dialect reads and writes words.
+/* ---- >>api-dialect ---------------------------------------------------------------------------
+ * What a dialect is made of (>>dialects): how events look on the wire, what a message of a stream
+ * means, and how an event of the hub is written. The JSON messages are the built-in one, mounted
+ * on wshub_desc.path, and use nothing else; further ones stand beside it in the same hub. The hub
+ * keeps clients, rooms, users, authentication, encryption, limits and clocks; a dialect reads and
+ * writes words.
  *
- * The way in: the mount of the dialect hands it a message; it asks wshub_conn_client() who
- * that is, tells the hub with wshub_client_heard() that there was a message, reads it, and calls
- * wshub_client_authenticate(), wshub_client_ask_join(), wshub_client_leave() or, with an event of the
- * application's, wshub_client_event(). The way out: an encode function for each kind of wire (wshub_kind).
- * What the hub itself has to say to a client, it says by the functions of this table.
+ * The way in: the mount of the dialect hands it a message; wshub_conn_heard() or
+ * wshub_client_heard() tells the hub that there was one and says who that is and how far it has
+ * come; the dialect reads it and calls wshub_client_authenticate(), wshub_client_ask_join(),
+ * wshub_client_leave() or, with an event of the application's, wshub_client_event(), through
+ * wshub_client_receive() where it may be encrypted. The way out: an encode function for each kind
+ * of wire (wshub_kind). What the hub itself has to say to a client, it says by the functions of
+ * wshub_dialect.
  *
- * All calls come on the hub's thread, from inside other calls of yours or from settle, and may call
- * anything, unless it says otherwise. Texts are views until the call returns. */
+ * Callbacks run on the hub's thread, from inside other calls of yours or from settle, and may
+ * call anything, unless it says otherwise. Their texts are views until they return. Of the
+ * functions, too, the thread is the hub's; all are allowed in callbacks; texts are borrowed.
+ * Cost, where none is given: O(1). */
 
-/* One peer at the far end of a stream: one out-queue, one heartbeat, and the clients that it has (one in
- * the JSON dialect). {0}: none. Stale when its stream has ended. */
+/* One peer at the far end: one out-queue, one heartbeat, and the clients that it has (one in the
+ * JSON dialect). {0}: none. Stale when its stream, or the session that was lent, has ended. */
 /* clang-format off */
 typedef struct wshub_session { uint64_t id; } wshub_session;
 /* clang-format on */
 
-/* Why somebody is not accepted. */
+/* Why somebody is not accepted (wshub_dialect.refused). */
 typedef enum wshub_refusal {
     WSHUB_REFUSED_AUTH = 1,  /* on_authenticate said no, or there is none (AUTH-4) */
     WSHUB_REFUSED_FAILED,    /* a callback failed (AUTH-4) */
@@ -2251,7 +2261,7 @@ typedef enum wshub_refusal {
     WSHUB_REFUSED_CLEAR      /* require_encryption without on_handshake (AUTH-5) */
 } wshub_refusal;
 
-/* What a client is told when it is accepted (AUTH-7). ptr NULL: there is none of it. */
+/* What a client is told when it is accepted (AUTH-7). Views; ptr NULL: there is none of it. */
 typedef struct wshub_acceptance {
     wshub_str user_id;
     wshub_str server_public_key, salt; /* of the key exchange (AUTH-5) */
@@ -2259,52 +2269,60 @@ typedef struct wshub_acceptance {
 
 /* Of wshub_dialect, and of what a dialect and its hub hand to each other. */
 #define WSHUB_DIALECT_VERSION 1u
-#define WSHUB_DIALECTS_MAX 16 /* in one hub, the JSON dialect included */
+/* How many dialects one hub may have, the JSON dialect included. */
+#define WSHUB_DIALECTS_MAX 16
 
-/* Zero a table before you fill it. user: what wshub_dialect_add() was given. */
+/* The functions of a dialect, which the hub calls. Zero a table before you fill it. user: what
+ * wshub_dialect_add() was given. */
 typedef struct wshub_dialect {
     uint32_t version; /* WSHUB_DIALECT_VERSION */
-    const char *name; /* for people; borrowed as long as the hub lives */
-    /* The client is about to be accepted: tell it, with wshub_client_welcome(). Whatever else than OK is
-     * returned, the acceptance has failed with that and nothing has changed. Must call nothing else that
-     * changes the hub. NULL: it is told nothing. */
+    const char *name; /* for people; required; borrowed as long as the hub lives */
+    /* Tells a client that it is about to be accepted, with wshub_client_welcome(). Whatever else
+     * than OK is returned, the acceptance has failed with that and nothing has changed. Must call
+     * nothing else that changes the hub. NULL: it is told nothing. */
     wshub_err (*accepted)(wshub *hub, wshub_client client, const wshub_acceptance *what,
                           void *user);
-    /* The client is not accepted: tell it, and end it. NULL: wshub_client_end(). */
+    /* Tells a client that it is not accepted, and ends it. NULL: wshub_client_end(). */
     void (*refused)(wshub *hub, wshub_client client, wshub_refusal why, void *user);
-    /* The client is to go: say so in your words, and end it or its stream.
-     *   cause   BY_APP, or BY_SHUTDOWN with a code: wshub_client_close() or wshub_drain() said code and reason;
-     *           else code is 0 and the words are yours: BY_AUTH: no authentication in time (AUTH-1); BY_TIMEOUT:
-     *           not heard of (LIVE-1); BY_SHUTDOWN (BYE-2)
-     * NULL: the stream is closed with that code, 0: 1008, and without a reason; at a shutdown with 1001. */
+    /* Tells a client in your words that it is to go, and ends it or its stream.
+     *   cause   BY_APP, or BY_SHUTDOWN with a code: wshub_client_close() or wshub_drain() said code
+     *           and reason; else code is 0 and the words are yours: BY_AUTH: no authentication in
+     *           time (AUTH-1); BY_TIMEOUT: not heard of (LIVE-1); BY_SHUTDOWN (BYE-2)
+     * NULL: the stream is closed with that code, 0: 1008, and without a reason; at a shutdown with
+     * 1001. */
     void (*close)(wshub *hub, wshub_client client, wshub_cause cause, uint16_t code,
                   wshub_str reason, void *user);
-    /* An event of a client that is authenticated, in clear: it has passed the inbound transformer (ENC-1), if
-     * there is one. Call wshub_client_event() with what is the application's. NULL: all of it is. */
+    /* Hands over an event of a client that is authenticated, in clear: it has passed the inbound
+     * transformer (ENC-1), if there is one. Call wshub_client_event() with what is the
+     * application's. NULL: all of it is. */
     void (*event)(wshub *hub, wshub_client client, const wshub_event *event, void *user);
-    /* Something is queued for a lent session (wshub_session_lend()), in settle: hand it out now or later, with
-     * wshub_session_spans() and wshub_session_taken(). Required for who lends. */
+    /* Tells that something is queued for a lent session (wshub_session_lend()), in settle: hand it
+     * out now or later, with wshub_session_spans() and wshub_session_taken(). Required for who
+     * lends. */
     void (*owed)(wshub *hub, wshub_session session, size_t bytes, void *user);
-    /* A lent session ends by the hub's doing (limits, memory, shutdown); it is gone when this returns. Its clients
-     * are told of as always. NULL: nobody is told. */
+    /* Tells that a lent session ends by the hub's doing (limits, memory, shutdown); it is gone when
+     * this returns. Its clients are told of as always. NULL: nobody is told. */
     void (*session_gone)(wshub *hub, wshub_session session, wshub_cause cause, void *user);
 } wshub_dialect;
 
-/* Adds a dialect to a hub; for good.
- *   dialect  copied   user  last argument of its functions
- *   out      what wshub_client_desc.dialect is given; never 0, which is the JSON dialect
- * Returns OK; PARAM: a table of another version, or without a name; LIMIT: WSHUB_DIALECTS_MAX. */
+/* Adds a dialect to a hub, for good.
+ *   dialect      borrowed; the table is copied
+ *   user         last argument of its functions
+ *   out_dialect  what wshub_client_desc.dialect is given; never 0, which is the JSON dialect
+ * Returns  OK; PARAM: a table of another version, or without a name; LIMIT: WSHUB_DIALECTS_MAX. */
 WSHUB_API wshub_err wshub_dialect_add(wshub *hub, const wshub_dialect *dialect, void *user,
                                       uint32_t *out_dialect);
 
-/* A kind of wire: how an event looks to some clients. Each message is written once for each kind that one of
- * its receivers has. 0: the frames of the JSON dialect, `{"event":...,"data":...}`. */
+/* A kind of wire: how an event looks to some clients. Each message is written once for each kind
+ * that one of its receivers has. 0: the frames of the JSON dialect, `{"event":...,"data":...}`. */
 typedef uint8_t wshub_kind;
-#define WSHUB_KINDS_MAX 64 /* in one hub, the JSON dialect's included */
+/* How many kinds one hub may have, the JSON dialect's included. */
+#define WSHUB_KINDS_MAX 64
 
-/* All that a message can be; a wshub_msg is one with an event and at most one argument. Zero it before you fill
- * it. A client whose dialect cannot say a packet does not get it (stats.unsayable): the JSON dialect says an event with
- * at most one argument and nothing else. Borrowed. */
+/* All that a message can be; a wshub_msg is one with an event and at most one argument. Zero it
+ * before you fill it. A client whose dialect cannot say a packet does not get it (the statistic
+ * unsayable): the JSON dialect says an event with at most one argument and nothing else.
+ * Borrowed. */
 typedef struct wshub_packet {
     wshub_str event;       /* UTF-8, unescaped */
     const wshub_str *args; /* JSON each, args_count of them; checked as wshub_msg.data is */
@@ -2313,147 +2331,190 @@ typedef struct wshub_packet {
     const wshub_span *attachments; /* bytes that belong to it, attachments_count of them */
     size_t attachments_count;
     wshub_str id;   /* of what it answers, as that said it; ptr NULL: it answers nothing */
-    uint32_t flags; /* WSHUB_PACKET_... */
+    uint32_t flags; /* WSHUB_PACKET_..., added up */
 } wshub_packet;
-#define WSHUB_PACKET_VOLATILE 1u    /* worth nothing later: dropped for who has something unsent */
-#define WSHUB_PACKET_NO_COMPRESS 2u /* not to be compressed, where that is possible */
+/* It is worth nothing later: dropped for who has something unsent. */
+#define WSHUB_PACKET_VOLATILE 1u
+/* It is not to be compressed, where that is possible. */
+#define WSHUB_PACKET_NO_COMPRESS 2u
 
 /* Where an encode function writes. */
 typedef struct wshub_writer wshub_writer;
-/* Room for so many bytes more, behind what has been committed; NULL: out of memory. What was not committed is
- * lost with the next call. */
+/* Makes room behind what has been committed. What was not committed is lost with the next call.
+ * Returns  bytes bytes to write to; NULL: out of memory. Inside encode only. */
 WSHUB_API uint8_t *wshub_writer_room(wshub_writer *out, size_t bytes);
-/* So many of them have been written. */
+/* Says that so many of them have been written, at most those that were asked for. */
 WSHUB_API void wshub_writer_commit(wshub_writer *out, size_t bytes);
 
 /* How a kind writes. */
 typedef struct wshub_kind_desc {
-    /* Writes one message as a client of this kind is to get it, whole: frames with their heads, or whatever its
-     * transport takes. What it wrote is never looked into again.
+    /* Writes one message as a client of this kind is to get it, whole: frames with their heads,
+     * or whatever its transport takes. What it wrote is never looked into again. Must call
+     * nothing that changes the hub. Required.
      *   packet  event ptr NULL: bytes for wshub_client_send_binary(), in attachments[0]
-     * Returns OK; PARAM: this kind cannot say it (counted, nobody of this kind gets it); NOMEM. Must call nothing
-     * that changes the hub. */
+     * Returns  OK; PARAM: this kind cannot say it (counted, nobody of this kind gets it); NOMEM. */
     wshub_err (*encode)(wshub *hub, wshub_kind kind, const wshub_packet *packet, wshub_writer *out,
                         void *user);
-    const char
-        *name; /* for people, and for hubs of one process; borrowed as long as the hub lives */
-    void *user;
+    /* For people, and for hubs of one process, which find a kind by it; required; borrowed as long
+     * as the hub lives. */
+    const char *name;
+    void *user; /* last argument of encode */
 } wshub_kind_desc;
-/* Adds a kind, for good. desc: borrowed. Returns OK; PARAM: no encode or no name; LIMIT: WSHUB_KINDS_MAX. */
+
+/* Adds a kind of wire to a hub, for good.
+ *   desc      borrowed
+ *   out_kind  what wshub_client_desc.kind is given; never 0
+ * Returns  OK; PARAM: no encode or no name; LIMIT: WSHUB_KINDS_MAX. */
 WSHUB_API wshub_err wshub_kind_add(wshub *hub, const wshub_kind_desc *desc, wshub_kind *out_kind);
-/* As wshub_send_here() and wshub_client_send(), for a packet. Further: PARAM: args, attachments or id without their text;
- * more than one argument or anything else to an encrypted client: it is dropped for that one (stats.unsayable). */
+
+/* Send a packet, as wshub_send_here() and wshub_client_send() send an event. To an encrypted client
+ * go events with at most one argument and nothing else: a transformer knows no more; anything else
+ * is dropped for it (the statistic unsayable).
+ * Returns  further: PARAM: args or attachments without their list, an argument without its text. */
 WSHUB_API wshub_err wshub_packet_send_here(wshub *hub, const wshub_dest *dest,
                                            const wshub_packet *packet);
 WSHUB_API wshub_err wshub_client_send_packet(wshub *hub, wshub_client client,
                                              const wshub_packet *packet);
-/* A client's kind from here on. Returns OK; STALE; PARAM: no such kind. */
-WSHUB_API wshub_err wshub_client_set_kind(wshub *hub, wshub_client client, wshub_kind kind);
-WSHUB_API wshub_kind wshub_client_kind(const wshub *hub, wshub_client client); /* 0: gone, too */
 
-/* The session of an open WebSocket stream: its own. {0}: the conn is none. O(1). */
+/* Changes the kind of a client, for what is sent from here on; what is queued stays as it is
+ * written.
+ * Returns OK; STALE; PARAM: no such kind. */
+WSHUB_API wshub_err wshub_client_set_kind(wshub *hub, wshub_client client, wshub_kind kind);
+/* Tells the kind of a client. 0: that of the JSON dialect, or the client is gone. */
+WSHUB_API wshub_kind wshub_client_kind(const wshub *hub, wshub_client client);
+
+/* Tells the session of an open WebSocket stream, which is the stream's own. {0}: the conn is
+ * none. */
 WSHUB_API wshub_session wshub_conn_session(const wshub *hub, wshub_conn conn);
-/* The first client of a session; {0}: it has none. O(1). */
+/* Tells the newest client of a session. {0}: it has none. */
 WSHUB_API wshub_client wshub_session_client(const wshub *hub, wshub_session session);
-/* The client of a stream whose session has one client. {0}: none. O(1). */
+/* Tells the client of a stream whose session has one. {0}: none. */
 WSHUB_API wshub_client wshub_conn_client(const wshub *hub, wshub_conn conn);
-/* The session of a client; {0}: its stream has ended. */
+/* Tells the session of a client. {0}: the client is gone. */
 WSHUB_API wshub_session wshub_client_session(const wshub *hub, wshub_client client);
-/* Goes through the clients of a session, the newest first. Ending one meanwhile is safe; adding one is not. */
+/* Goes through the clients of a session, the newest first. Ending one meanwhile is safe; adding one
+ * is not.
+ *   iter  zeroed to begin
+ * Returns  false: no more. */
 WSHUB_API bool wshub_session_each_client(const wshub *hub, wshub_session session, wshub_iter *iter,
                                          wshub_client *out_client);
 
-/* Opens a session without a conn: what its clients are sent is queued as for any other, with the same limits, and
- * handed to the dialect (owed). A session that polls is such a one.
- *   dialect  of wshub_dialect_add(), with `owed`   owner  yours: wshub_session_owner()
- * Returns OK; PARAM; LIMIT: conns_max; NOMEM; CLOSED: the hub is shutting down. */
+/* Opens a session without a conn: what its clients are sent is queued as for any other, with the
+ * same limits, and handed to the dialect (owed). A session that polls is such a one.
+ *   dialect  of wshub_dialect_add(), with `owed`
+ *   owner    yours, for wshub_session_owner()
+ * Returns  OK; PARAM: no such dialect, or it has no owed; LIMIT: conns_max; NOMEM; CLOSED: the hub
+ *          is shutting down. */
 WSHUB_API wshub_err wshub_session_lend(wshub *hub, uint32_t dialect, void *owner,
                                        wshub_session *out_session);
-WSHUB_API void *wshub_session_owner(const wshub *hub,
-                                    wshub_session session); /* of a lent one; else NULL */
-/* What is queued for a lent session, from the front: up to cap spans, each of which is one message as its kind wrote it,
- * or what is left of it. Views until the next call that changes the hub. Returns how many there are in all. */
+/* Gives back what a session was lent with. NULL: it was not lent, or is gone. */
+WSHUB_API void *wshub_session_owner(const wshub *hub, wshub_session session);
+/* Shows what is queued for a lent session, from the front: spans, each of which is one message as
+ * its kind wrote it, or what is left of it.
+ *   spans  at most cap are written; views until the next call that changes the hub
+ * Returns  how many there are in all; 0: none, or no lent session. */
 WSHUB_API size_t wshub_session_spans(const wshub *hub, wshub_session session, wshub_span *spans,
                                      size_t cap);
-/* So many bytes of it have been handed out. Returns OK, STALE, PARAM: more than is queued, or not lent. */
+/* Says that so many bytes of it have been handed out. Returns OK; STALE; PARAM: more than is
+ * queued, or not lent. */
 WSHUB_API wshub_err wshub_session_taken(wshub *hub, wshub_session session, size_t bytes);
-/* A session's peer has been heard of (a pong of its own): that is no silence (LIVE-1). Returns OK, STALE. */
+/* Says that a session's peer has been heard of (a pong of its own): that is no silence (LIVE-1).
+ * Returns OK; STALE. */
 WSHUB_API wshub_err wshub_session_heard(wshub *hub, wshub_session session);
-/* Ends a session: its clients are gone, with cause, code and reason, and told of in settle; a conn is closed with that
- * code. Returns OK, STALE, PARAM: the code or reason (wshub_client_close()). */
+/* Ends a session: its clients are gone, with cause, code and reason, and told of in settle; a
+ * conn is closed with that code. code and reason: as in wshub_client_close(). Returns OK; STALE;
+ * PARAM. */
 WSHUB_API wshub_err wshub_session_end(wshub *hub, wshub_session session, wshub_cause cause,
                                       uint16_t code, wshub_str reason);
+
 /* A new client. Zero it before you fill it. Borrowed. */
 typedef struct wshub_client_desc {
-    uint32_t dialect;
-    wshub_kind kind; /* 0: that of the JSON dialect */
-    wshub_str
-        id; /* 1..WSHUB_CLIENT_ID_BYTES_MAX bytes, UTF-8; ptr NULL: a UUID v4. Unique in its realm */
-    void *user_ptr;    /* wshub_client_user_ptr() */
+    uint32_t dialect; /* of wshub_dialect_add(); 0: the JSON dialect */
+    wshub_kind kind;  /* of wshub_kind_add(); 0: that of the JSON dialect */
+    wshub_str id;     /* 1..WSHUB_CLIENT_ID_BYTES_MAX bytes, UTF-8, unique in its realm; copied; ptr
+                         NULL: a UUID v4 */
+    void *user_ptr;   /* wshub_client_user_ptr() */
     wshub_realm realm; /* in which it is, for good */
 } wshub_client_desc;
 /* The longest id that a client may be given, in bytes. */
 #define WSHUB_CLIENT_ID_BYTES_MAX 40
-/* Adds a client to a session, unauthorized: auth_timeout_ms runs from now (AUTH-1). on_opened is not called: see
- * wshub_client_opened(). Returns OK; STALE; PARAM; STATE: the id is taken; LIMIT: clients_max; CLOSED; NOMEM. */
+
+/* Adds a client to a session, UNAUTHORIZED: auth_timeout_ms runs from now (AUTH-1). on_opened is
+ * not called: see wshub_client_opened().
+ * Returns  OK; STALE: no such session or realm; PARAM: desc; STATE: the id is taken; LIMIT:
+ *          clients_max; CLOSED: draining or shutting down; NOMEM. */
 WSHUB_API wshub_err wshub_client_add(wshub *hub, wshub_session session,
                                      const wshub_client_desc *desc, wshub_client *out_client);
-/* Takes one back that nobody has been told of, as if it had never been. Returns OK; STALE; STATE: it has
- * asked to be authenticated already, is in a room, or has metadata. */
+/* Takes a client back that nobody has been told of, as if it had never been. Returns OK; STALE;
+ * STATE: it has asked to be authenticated already, is in a room, or has metadata. */
 WSHUB_API wshub_err wshub_client_cancel(wshub *hub, wshub_client client);
-/* Tells the application of a new client (on_opened). Returns OK, STALE. */
+/* Tells the application of a new client (on_opened). Returns OK; STALE. */
 WSHUB_API wshub_err wshub_client_opened(wshub *hub, wshub_client client);
 /* Ends a client, and not its session: gone with cause, code and reason, told of in settle (BYE-1).
- * Returns OK; STALE; PARAM: the reason is not UTF-8. */
+ * Nothing is sent. Returns OK; STALE; PARAM: the reason is not UTF-8. */
 WSHUB_API wshub_err wshub_client_end(wshub *hub, wshub_client client, wshub_cause cause,
                                      uint16_t code, wshub_str reason);
 
 /* What a dialect needs to know of who has sent a message. */
 typedef struct wshub_heard {
-    wshub_client client;
-    wshub_state state; /* DISCONNECTED: read nothing, the client is gone or has just been ended */
-    bool transforms;   /* its events have to pass the inbound transformer: wshub_client_receive() */
+    wshub_client client; /* {0}: nobody */
+    wshub_state state;   /* DISCONNECTED: read nothing, the client is gone or has just been ended */
+    bool transforms; /* its events have to pass the inbound transformer: wshub_client_receive() */
 } wshub_heard;
-/* A message of so many bytes has come from a client: counted, no silence (MSG-1), and before acceptance under
- * preauth_messages_max. The first: from a stream whose session has one client. O(1). */
+/* Say that a message of so many bytes has come from a client: it is counted, ends silence
+ * (MSG-1), and before acceptance counts against preauth_messages_max and preauth_bytes_max. The
+ * first form: from a stream whose session has one client. */
 WSHUB_API wshub_heard wshub_conn_heard(wshub *hub, wshub_conn conn, size_t bytes);
 WSHUB_API wshub_heard wshub_client_heard(wshub *hub, wshub_client client, size_t bytes);
-/* The client asks to be authenticated: on_authenticate is asked (AUTH-2, AUTH-3).
+
+/* Says that a client asks to be authenticated: on_authenticate is asked (AUTH-2, AUTH-3).
  *   data  raw JSON; ptr NULL: {}
- * Returns OK, also where the answer is no already; STALE; STATE: it has asked before. */
+ * Returns  OK, also where the answer is no already; STALE; STATE: it has asked before. */
 WSHUB_API wshub_err wshub_client_authenticate(wshub *hub, wshub_client client, wshub_str data);
-/* May a client ask for a room of that name (ROOM-1)? A room that is named like a client is that client's. */
+/* May a client ask for a room of that name (ROOM-1)? A room that is named like a client of its
+ * realm is that client's. */
 WSHUB_API bool wshub_client_may_join(const wshub *hub, wshub_client client, wshub_str room);
-/* The client asks for rooms: on_join is asked (ROOM-2).
- *   rooms  those that it may ask for (wshub_client_may_join()), at least one
- * Returns OK; STALE; STATE: it is not authenticated; and, counted and logged: LIMIT: asks_per_client_max; APP: there is no
- * on_join; NOMEM. */
+/* Says that a client asks for rooms: on_join is asked (ROOM-2).
+ *   rooms  those that it may ask for (wshub_client_may_join()), count of them, at least one
+ * Returns  OK; STALE; STATE: it is not authenticated; and, counted and logged: LIMIT:
+ *          asks_per_client_max; APP: there is no on_join; NOMEM. */
 WSHUB_API wshub_err wshub_client_ask_join(wshub *hub, wshub_client client, const wshub_str *rooms,
                                           size_t count);
-/* An event of an authenticated client arrives: through the inbound transformer, if the client is encrypted and there is
- * one, then to wshub_dialect.event. Returns OK, also if it was dropped and counted; STALE; STATE. */
+/* Says that an event of an authenticated client has arrived: it goes through the inbound
+ * transformer, if the client is encrypted and there is one, then to wshub_dialect.event. Returns
+ * OK, also if it was dropped and counted; STALE; STATE: not authenticated. */
 WSHUB_API wshub_err wshub_client_receive(wshub *hub, wshub_client client, const wshub_event *event);
-/* An event for the application (on_message), or bytes (on_binary): a failure is counted and logged (MSG-8), so is an event
- * that nobody takes. Returns OK, STALE; binary: STATE: there is no on_binary. */
+/* Hand an event to the application (on_message), or bytes (on_binary): a failure is counted and
+ * logged (MSG-8), an event that nobody takes is counted (MSG-7). Return OK; STALE; of bytes also
+ * STATE: there is no on_binary. */
 WSHUB_API wshub_err wshub_client_event(wshub *hub, wshub_client client, const wshub_event *event);
 WSHUB_API wshub_err wshub_client_binary(wshub *hub, wshub_client client, const uint8_t *bytes,
                                         size_t count);
-/* Says something of the dialect's own (an error, an acknowledgement), encrypted as events are, whatever require_encryption
- * asks. Before acceptance one unread reply is enough: a peer that does not read gets no second one. As wshub_client_send(). */
+
+/* Says something of the dialect's own to a client (an error, an acknowledgement): encrypted as
+ * events are, whatever require_encryption asks. Before acceptance one unread reply is enough: a
+ * peer that does not read gets no second one (DROPPED). Returns as wshub_client_send(), but never
+ * CLEAR. */
 WSHUB_API wshub_err wshub_client_tell(wshub *hub, wshub_client client, const wshub_msg *msg);
-/* The first word to who is accepted: in clear, whatever waits. Inside `accepted` only. Returns OK, STALE, NOMEM. */
+/* Says the first word to who is accepted: in clear, whatever waits. Inside `accepted` only; msg is
+ * taken to be in order. Returns OK; STALE; NOMEM. */
 WSHUB_API wshub_err wshub_client_welcome(wshub *hub, wshub_client client, const wshub_msg *msg);
-/* Counts and logs what was wrong with a message: MSG_INVALID, MSG_IGNORED, JOIN_REFUSED, PROTO; other codes are logged.
- *   count   how often; detail  for people, ours, terminated; text  the peer's, escaped; ptr NULL: none */
+/* Logs what was wrong with a message, and counts it where a statistic goes with the code:
+ * MSG_INVALID, MSG_IGNORED, JOIN_REFUSED, PROTO.
+ *   count   how often it is counted; it is logged once
+ *   detail  yours, for people, terminated; "": none
+ *   text    the peer's, which is escaped; ptr NULL: none */
 WSHUB_API void wshub_client_report(wshub *hub, wshub_client client, wshub_log_code code,
                                    uint32_t count, const char *detail, wshub_str text);
 
-/* What a dialect needs besides: the description with its defaults filled in; memory of the hub's allocator (as
- * wshub_alloc_fn); milliseconds since 1970 UTC. */
+/* Shows the description of a hub, its defaults filled in; a view, valid as long as the hub. Its
+ * lists of texts are NULL: the hub has copies of its own. */
 WSHUB_API const wshub_desc *wshub_desc_get(const wshub *hub);
+/* Gives memory of the hub's allocator, takes it back, or resizes it, as wshub_alloc_fn does. */
 WSHUB_API void *wshub_alloc(wshub *hub, void *ptr, size_t old_bytes, size_t new_bytes);
+/* Tells the time of day, in milliseconds since 1970 UTC; it may jump. */
 WSHUB_API uint64_t wshub_wall_ms(const wshub *hub);
-/* `2026-01-31T09:30:00.000Z`, not terminated. */
+/* Writes a time of day as `2026-01-31T09:30:00.000Z`, not terminated. Pure: any thread. */
 WSHUB_API void wshub_iso_time(uint64_t wall_ms, char out_text[24]);
 
 /* ---- >>api-http ----------------------------------------------------------------------------- */
@@ -2668,9 +2729,10 @@ WSHUB_API wshub_str wshub_json_get(wshub_str object, const char *key);
  * Returns  false: no more, no JSON, or no array. */
 WSHUB_API bool wshub_json_each(wshub_str array, wshub_iter *iter, wshub_str *out_value);
 /* Decodes a string value to UTF-8 (lone surrogates become U+FFFD).
- *   buf  at most cap bytes are written, no terminator; may be the value itself; may be NULL if cap is 0
- * Returns  the decoded length; SIZE_MAX: no string; above cap: it was cut, and what is in buf is not
- *          the text, nor need it be UTF-8: ask again with room, or take wshub_json_copy(). */
+ *   buf  at most cap bytes are written, no terminator; may be the value itself; may be NULL if cap
+ *        is 0
+ * Returns  the decoded length; SIZE_MAX: no string; above cap: it was cut, and what is in buf is
+ *          not the text, nor need it be UTF-8: ask again with room, or take wshub_json_copy(). */
 WSHUB_API size_t wshub_json_text(wshub_str value, char *buf, size_t cap);
 /* Decodes a string value to a terminated text, all of it or nothing.
  *   buf      of cap bytes, terminator included
@@ -2751,8 +2813,8 @@ typedef struct wshub_frame {
 } wshub_frame;
 
 /* Reads a frame's head. What its bits mean is yours to judge.
- * Returns  1: done; 0: more bytes are needed; -1: the length is not written as shortly as it must be
- *          (RFC 6455 5.2). *out_frame is complete with 1 alone. */
+ * Returns  1: done; 0: more bytes are needed; -1: the length is not written as shortly as it must
+ *          be (RFC 6455 5.2). *out_frame is complete with 1 alone. */
 WSHUB_API int wshub_frame_read(const uint8_t *bytes, size_t count, wshub_frame *out_frame);
 /* Writes a frame's head.
  *   frame  head_bytes is not looked at
