@@ -528,7 +528,8 @@
  *   MSG-4   `heartbeat` does nothing else, in any state.
  *   MSG-5   `authenticate` in any state but UNAUTHORIZED: `error` Already authenticated.
  *   MSG-6   Any other event before acceptance: `error` Not authenticated; the client stays.
- *   MSG-7   Other events go to the application with `data` and `id` as raw JSON, untouched.
+ *   MSG-7   Other events go to the application with `data` and `id` as raw JSON, untouched; but
+ *           those that servers alone send (connected, disconnect, error, encrypted) are dropped.
  *   MSG-8   A failure that the application reports is logged and counted; the client stays.
  *   MSG-9   JSON is RFC 8259, strictly, to a largest depth; of equal keys the last counts.
  *
@@ -892,8 +893,8 @@ typedef struct wshub_join {
 typedef struct wshub_event {
     wshub_str event; /* decoded, UTF-8, any character may be in it; never empty from a client */
     wshub_str data;  /* raw JSON; ptr NULL: absent */
-    wshub_str id;    /* raw JSON of the message's `id`; ptr NULL: absent, as always for
-                        on_transform_out, and for on_message behind on_transform_in */
+    wshub_str id;    /* raw JSON of the message's `id`, whatever on_transform_in made of the rest;
+                        ptr NULL: absent, as always for on_transform_out */
 } wshub_event;
 
 /* A client that is gone, for on_disconnecting and on_disconnected (BYE-1). Views, valid until the
@@ -8766,7 +8767,7 @@ typedef struct wshub__extra {
     wshub__buf user_id, auth_data; /* while keys are being agreed */
     wshub__buf reason;             /* of its end */
     wshub__buf inbound; /* an event that an inbound transformer has, waiting for its answer */
-    uint32_t inbound_event, inbound_data;
+    uint32_t inbound_event, inbound_data, inbound_id; /* lengths in it; NONE: absent */
     struct wshub__xform *xform_head, *xform_tail;
     uint64_t xform_bytes; /* what those hold: wshub__xform_bytes() */
 } wshub__extra;
@@ -11489,16 +11490,30 @@ static void wshub__event_clear(wshub *hub, wshub__client *client, const wshub_ev
     }
 }
 
+/* Appends a text that may be absent. Returns its length; NONE: it is absent. */
+WSHUB__COLD static uint32_t wshub__event_keep_text(wshub *hub, wshub__buf *to, wshub_str text) {
+    if (!text.ptr) return WSHUB__NONE;
+    wshub__buf_add(&hub->mem, to, text.ptr, text.len);
+    return (uint32_t)text.len;
+}
+
+/* Takes a text out again from where it lies, which moves behind it. */
+WSHUB__COLD static wshub_str wshub__event_kept_text(const char **at, uint32_t kept) {
+    wshub_str text = wshub__str(NULL, 0);
+    if (kept == WSHUB__NONE) return text;
+    text = wshub__str(*at, kept);
+    *at += kept;
+    return text;
+}
+
 /* Keeps a copy of an event until the inbound transformer has answered. False: out of memory. */
 WSHUB__COLD static bool wshub__event_keep(wshub *hub, wshub__client *client,
                                           const wshub_event *event) {
     wshub__extra *own = wshub__extra_take(hub, client);
-    size_t data_len = event->data.ptr ? event->data.len : 0;
     if (!own) return false;
-    wshub__buf_add(&hub->mem, &own->inbound, event->event.ptr, event->event.len);
-    wshub__buf_add(&hub->mem, &own->inbound, event->data.ptr, data_len);
-    own->inbound_event = (uint32_t)event->event.len;
-    own->inbound_data = event->data.ptr ? (uint32_t)data_len : WSHUB__NONE;
+    own->inbound_event = wshub__event_keep_text(hub, &own->inbound, event->event);
+    own->inbound_data = wshub__event_keep_text(hub, &own->inbound, event->data);
+    own->inbound_id = wshub__event_keep_text(hub, &own->inbound, event->id);
     if (!own->inbound.bad) return true;
     wshub__buf_done(&hub->mem, &own->inbound);
     return false;
@@ -11544,19 +11559,19 @@ WSHUB__COLD static void wshub__event_answered(wshub *hub, wshub__client *client,
                                               const wshub_msg *msg, bool failed) {
     wshub__extra *own = client->extra; /* the event was kept there */
     wshub__buf text = own->inbound;
+    const char *at = (const char *)text.ptr;
     wshub_event event;
     memset(&own->inbound, 0, sizeof own->inbound);
-    memset(&event, 0, sizeof event);
+    event.event = wshub__event_kept_text(&at, own->inbound_event);
+    event.data = wshub__event_kept_text(&at, own->inbound_data);
+    event.id = wshub__event_kept_text(&at, own->inbound_id);
+
     if (failed) {
         hub->stats.dropped_transform++;
         wshub__client_log(hub, WSHUB_LOG_TRANSFORM_FAILED, client, "inbound", wshub__str(NULL, 0));
     } else if (msg) {
-        event.event = msg->event;
+        event.event = msg->event; /* the id stays: whoever replies names that */
         event.data = msg->data;
-    } else {
-        event.event = wshub__str(text.ptr, own->inbound_event);
-        if (own->inbound_data != WSHUB__NONE)
-            event.data = wshub__str(text.ptr + own->inbound_event, own->inbound_data);
     }
     if (!failed && event.event.len) wshub__event_clear(hub, client, &event);
     wshub__buf_done(&hub->mem, &text);
@@ -13627,6 +13642,12 @@ WSHUB__COLD static void wshub__json_leave(wshub *hub, wshub_client client, wshub
     wshub__json_names_free(hub, &names);
 }
 
+/* Is it an event that servers alone send (MSG-7)? */
+static bool wshub__json_servers_word(wshub_str event) {
+    return wshub_str_eq_z(event, "connected") || wshub_str_eq_z(event, "disconnect") ||
+           wshub_str_eq_z(event, "error") || wshub_str_eq_z(event, "encrypted");
+}
+
 /* An event of an authenticated client, in clear. */
 static void wshub__json_event(wshub *hub, wshub_client client, const wshub_event *event,
                               void *user) {
@@ -13634,6 +13655,8 @@ static void wshub__json_event(wshub *hub, wshub_client client, const wshub_event
     if (wshub_str_eq_z(event->event, "heartbeat")) return; /* MSG-4 */
     if (wshub_str_eq_z(event->event, "authenticate")) {    /* MSG-5 */
         wshub__json_error(hub, client, "Already authenticated");
+    } else if (wshub__json_servers_word(event->event)) { /* MSG-7: it is ours to say */
+        wshub_client_report(hub, client, WSHUB_LOG_MSG_IGNORED, 1, "", wshub__str(NULL, 0));
     } else if (wshub_str_eq_z(event->event, "join")) {
         wshub__json_join(hub, client, event->data);
     } else if (wshub_str_eq_z(event->event, "leave")) {

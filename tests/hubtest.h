@@ -290,14 +290,20 @@ UNUSED static uint32_t any_of(uint32_t n) { /* 0 .. n-1 */
     return any_seed % n;
 }
 
-/* a JSON string of n bytes in all, n from 2 on; one buffer */
+/* a JSON string of n bytes in all, n from 2 on; one buffer, given back at the program's end */
+static char *json_string_buf;
+UNUSED static void json_string_free(void) {
+    free(json_string_buf);
+}
 UNUSED static char *json_string(size_t n) {
-    static char *buf;
     static size_t cap;
+    char *buf = json_string_buf;
     if (n + 1 > cap) {
-        cap = n + 1;
-        buf = (char *)realloc(buf, cap);
+        if (!buf) (void)atexit(json_string_free);
+        buf = (char *)realloc(buf, n + 1);
         if (!buf) abort();
+        json_string_buf = buf;
+        cap = n + 1;
     }
     memset(buf, 'x', n);
     buf[0] = buf[n - 1] = '"';

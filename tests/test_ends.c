@@ -67,7 +67,7 @@ static void http_shutdown(world *w, wshub_conn c, const char *id) {
 }
 static void owe_messages(world *w, const char *id) {
     char data[1001];
-    wshub_msg m = msg("m", data);
+    wshub_msg m = msg("m", "0");
     int i;
     memset(data, 'd', sizeof data);
     data[0] = data[999] = '"';

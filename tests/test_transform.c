@@ -269,6 +269,68 @@ TEST(inbound_events_are_opened_before_they_are_dispatched_and_keep_their_order) 
     }
 }
 
+/* ENC-1, MSG-7: whatever the transformer makes of an event, on_message hears the id that the client gave it */
+static wshub_err note_id(wshub *hub, wshub_client c, const wshub_event *e, void *user) {
+    char line[64];
+    if (wshub_str_eq_z(e->event, "encrypt")) return wshub_client_encrypt(hub, c);
+    (void)snprintf(line, sizeof line, "%.*s=%.*s#%.*s ", (int)e->event.len, e->event.ptr,
+                   (int)e->data.len, e->data.ptr ? e->data.ptr : "", (int)e->id.len,
+                   e->id.ptr ? e->id.ptr : "");
+    world_note((world *)user, line);
+    return WSHUB_OK;
+}
+TEST(the_id_of_an_event_outlives_the_inbound_transformer) {
+    static const char *const frames[] = {"{\"event\":\"a\",\"data\":[1],\"id\":17}",
+                                         "{\"id\":\"x\",\"event\":\"b\"}",
+                                         "{\"event\":\"c\",\"data\":3}"};
+    world w;
+    wshub_conn c;
+    size_t i;
+    world_start(
+        &w, DESC(.on_authenticate = accept_all, .on_message = note_id, .on_transform_in = inbound),
+        FAKE(.no_pause = 0));
+    c = world_client(&w, NULL, NULL);
+    in_mode = 3; /* later */
+    wshub_io_fake_text(w.net, c, "{\"event\":\"encrypt\"}");
+    for (i = 0; i < 3; i++) {
+        wshub_msg other = msg("open", "5");
+        wshub_io_fake_text(w.net, c, frames[i]);
+        EXPECT_INT(wshub_transform_accept(w.hub, in_ask, NULL), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        wshub_io_fake_text(w.net, c, frames[i]);
+        EXPECT_INT(wshub_transform_accept(w.hub, in_ask, &other), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+    }
+    EXPECT(strcmp(w.log, "a=[1]#17 open=5#17 b=#\"x\" open=5#\"x\" c=3# open=5# ") == 0);
+    world_stop(&w);
+}
+
+/* MSG-7: what servers alone say never reaches on_message, in clear or behind the transformer */
+TEST(events_that_servers_alone_send_are_dropped_and_counted) {
+    static const char *const words[] = {"connected", "disconnect", "error", "encrypted"};
+    world w;
+    wshub_conn c;
+    int encrypted;
+    size_t i;
+    world_start(
+        &w, DESC(.on_authenticate = accept_all, .on_message = note_id, .on_transform_in = inbound),
+        FAKE(.no_pause = 0));
+    c = world_client(&w, NULL, NULL);
+    in_mode = 0;
+    for (encrypted = 0; encrypted < 2; encrypted++) {
+        for (i = 0; i < 4; i++) {
+            char text[64];
+            (void)snprintf(text, sizeof text, "{\"event\":\"%s\",\"data\":{}}", words[i]);
+            wshub_io_fake_text(w.net, c, text);
+            EXPECT_INT(stats(&w).msg_ignored, (uint64_t)encrypted * 4 + i + 1);
+        }
+        wshub_io_fake_text(w.net, c, "{\"event\":\"encrypt\"}");
+    }
+    wshub_io_fake_text(w.net, c, "{\"event\":\"connecte\"}");
+    EXPECT(strcmp(w.log, "connecte=# ") == 0);
+    world_stop(&w);
+}
+
 static wshub_ask hs_ask;
 static void handshake(wshub *hub, wshub_ask ask, const wshub_handshake *h, void *user) {
     (void)hub;
