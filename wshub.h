@@ -715,14 +715,15 @@ typedef struct wshub wshub;
 /* Text or bytes with a length, not terminated: as an argument borrowed for the call, as a result a
  * view. ptr NULL, and then len 0, means "absent" where a declaration gives absence a meaning. */
 typedef struct wshub_str {
-    const char *ptr;
-    size_t len;
+    const char *ptr; /* UTF-8 where it is text; any bytes where a declaration says so */
+    size_t len;      /* bytes at ptr */
 } wshub_str;
 
-/* Bytes to send, as an io is given them (wshub_io.send). */
+/* Bytes that lie together: what an io is given to send (wshub_io.send), attachments, a certificate.
+ * Borrowed, or a view, as the declaration says that uses it. */
 typedef struct wshub_span {
-    const uint8_t *ptr;
-    size_t len;
+    const uint8_t *ptr; /* NULL: absent; len is 0 then */
+    size_t len;         /* bytes at ptr */
 } wshub_span;
 
 /* Handles: values, not pointers, to be copied and kept as you like; {0} names nothing. One that
@@ -735,8 +736,8 @@ typedef struct wshub_ask { uint64_t id; } wshub_ask;           /* a question tha
 typedef struct wshub_exchange { uint64_t id; } wshub_exchange; /* an HTTP request to be answered */
 typedef struct wshub_timer { uint64_t id; } wshub_timer;       /* a timer that has not fired */
 /* A byte stream, named by the io that owns it. The low 32 bits are a small number, unique among
- * the streams now open (the hub keeps a table as large as the largest one), the high 32 bits tell
- * reuses of that number apart and are not 0. */
+ * the streams now open and below 2^30 - 1 (the hub keeps a table as large as the largest one), the
+ * high 32 bits tell reuses of that number apart and are not 0. */
 typedef struct wshub_conn { uint64_t id; } wshub_conn;
 /* clang-format on */
 
@@ -772,8 +773,8 @@ typedef enum wshub_err {
 #define WSHUB_OFF UINT32_MAX
 /* A deadline that there is not: what wshub_settle() returns if nothing waits for the clock. */
 #define WSHUB_NEVER UINT64_MAX
-/* The largest json_depth_max that a hub may be given; yours to define (>>config). */
 #ifndef WSHUB_JSON_DEPTH_MAX
+/* The largest json_depth_max that a hub may be given; yours to define (>>config). */
 #define WSHUB_JSON_DEPTH_MAX 4096
 #endif
 /* The longest room name that a client may ask for, in UTF-16 code units (ROOM-1). */
@@ -836,8 +837,8 @@ typedef enum wshub_dest_kind {
 
 /* Where a message goes. Zeroed: everybody. Borrowed by whoever takes it. */
 typedef struct wshub_dest {
-    wshub_dest_kind kind;
-    wshub_str name; /* UTF-8, 1..WSHUB_NAME_BYTES_MAX bytes for CLIENT, USER and ROOM */
+    wshub_dest_kind kind; /* of what `name` is the name */
+    wshub_str name;       /* UTF-8, 1..WSHUB_NAME_BYTES_MAX bytes for CLIENT, USER and ROOM */
     /* Ids of clients to leave out of a room or of everybody, exclude_count of them; ids that nobody
      * has are ignored; NULL: none. */
     const wshub_str *exclude;
@@ -882,7 +883,7 @@ typedef struct wshub_handshake {
  * Views, valid until the callback returns. A name that is the id of a client of another instance
  * may be among them: grant no name that you did not make. */
 typedef struct wshub_join {
-    wshub_client client;
+    wshub_client client;    /* who asks; AUTHENTICATED */
     const wshub_str *rooms; /* rooms_count of them, at least one, in the client's order */
     size_t rooms_count;
     wshub_realm realm; /* the client's, and that of the rooms */
@@ -902,10 +903,10 @@ typedef struct wshub_event {
 typedef struct wshub_gone {
     wshub_client client; /* inside on_disconnecting it answers questions; then it is stale, to match
                             against what you kept */
-    wshub_str id;
-    wshub_str user_id; /* ptr NULL: none, or not yet accepted */
-    wshub_state state; /* how far it had come: never DISCONNECTED */
-    wshub_cause cause;
+    wshub_str id;        /* as wshub_client_id() */
+    wshub_str user_id;   /* ptr NULL: none, or not yet accepted */
+    wshub_state state;   /* how far it had come: never DISCONNECTED */
+    wshub_cause cause;   /* who has ended it, and why */
     uint16_t code;    /* the close code sent or received; 1005: none in the frame; 1006: no frame */
     wshub_str reason; /* the peer's close reason, or ours; empty: none */
     void *user_ptr;   /* what wshub_client_set_user_ptr() or on_upgrade has set; yours to end */
@@ -921,8 +922,8 @@ typedef enum wshub_pressure {
 
 /* One header field of a request or an answer. */
 typedef struct wshub_header {
-    wshub_str name; /* in a request as it was sent, in whatever case */
-    wshub_str value;
+    wshub_str name;  /* in a request as it was sent, in whatever case */
+    wshub_str value; /* without leading and trailing white space; any bytes but CR, LF and NUL */
 } wshub_header;
 
 /* An HTTP request. Views, valid until the callback returns; where a mount has keep_head,
@@ -939,9 +940,10 @@ typedef struct wshub_http {
     uint64_t body_bytes; /* how much of it the head announces; UINT64_MAX: it comes in chunks */
     int minor;           /* HTTP/1.minor */
     /* Does it ask for a WebSocket (RFC 6455 4.2.1)? 0: no. 101: as it should, and
-     * wshub_http_upgrade() may grant it. 400 or 426, statuses to refuse it with: not as it should;
-     * handshake_problem says in a line what is wrong, and is NULL otherwise. */
+     * wshub_http_upgrade() may grant it. 400 or 426, statuses to refuse it with: not as it
+     * should. */
     int handshake;
+    /* In a line, what is wrong with a handshake of 400 or 426; a constant text. NULL: nothing. */
     const char *handshake_problem;
 } wshub_http;
 
@@ -1097,12 +1099,12 @@ typedef enum wshub_log_level {
  * and not before wshub_create() has returned. So on_log may call anything, as other callbacks
  * may. */
 typedef struct wshub_log {
-    wshub_log_code code;
-    wshub_log_level level;
-    const char *text;    /* terminated; what happened, with detail; a view until the callback
+    wshub_log_code code;   /* what kind of line it is (WSHUB_LOGS) */
+    wshub_log_level level; /* the code's */
+    const char *text;      /* terminated; what happened, with detail; a view until the callback
                             returns */
-    wshub_client client; /* whom it is about; {0}: none. It may be gone by now */
-    uint64_t suppressed; /* lines of this code held back since the last one */
+    wshub_client client;   /* whom it is about; {0}: none. It may be gone by now */
+    uint64_t suppressed;   /* lines of this code held back since the last one */
 } wshub_log;
 
 /* Figures of a hub: name, type, unit, help. One list makes wshub_stats, wshub_stats_json() and
@@ -1211,8 +1213,8 @@ typedef struct wshub_stats {
  * halfway costs nothing more. Cost: O(1) a step, and a few ns for whoever leaves what is being
  * walked. */
 typedef struct wshub_iter {
-    uint64_t pos;
-    uint32_t phase;
+    uint64_t pos;   /* the hub's */
+    uint32_t phase; /* the hub's; 0: not begun */
 } wshub_iter;
 
 /* ---- >>tables -------------------------------------------------------------------------------
@@ -1362,19 +1364,19 @@ typedef struct wshub_io {
 
 /* One message on a bus; both may hold any bytes. */
 typedef struct wshub_bus_msg {
-    wshub_str channel;
-    wshub_str payload;
+    wshub_str channel; /* where it goes, not empty */
+    wshub_str payload; /* what goes there */
 } wshub_bus_msg;
-/* The same with a brief beside it: what its publisher has checked and encoded already, for owners
- * in the same process (wshub_bus.hand_over). brief of length 0: there is none. */
+/* The same with what its publisher has checked and encoded already, for owners in the same process
+ * (wshub_bus.hand_over). */
 typedef struct wshub_bus_handover {
-    wshub_str channel;
-    wshub_str payload;
-    wshub_str brief;
+    wshub_str channel; /* as in wshub_bus_msg */
+    wshub_str payload; /* as in wshub_bus_msg */
+    wshub_str brief;   /* what is encoded, in a form that hubs alone read; len 0: there is none */
 } wshub_bus_handover;
 /* What a bus is asked to hear of. */
 typedef struct wshub_bus_channel {
-    wshub_str name;
+    wshub_str name; /* any bytes, not empty */
     bool pattern; /* name ends in `*`, which stands for anything; false: `*` is only a character */
 } wshub_bus_channel;
 
@@ -1413,11 +1415,11 @@ typedef enum wshub_bus_reply_kind {
 
 /* One answer; which fields mean something, its kind says. */
 typedef struct wshub_bus_reply {
-    wshub_bus_reply_kind kind;
-    int64_t integer;
-    wshub_str text;
-    const struct wshub_bus_reply *items;
-    size_t count;
+    wshub_bus_reply_kind kind;           /* which of the others mean something */
+    int64_t integer;                     /* of INTEGER */
+    wshub_str text;                      /* of TEXT and ERROR */
+    const struct wshub_bus_reply *items; /* of ARRAY */
+    size_t count;                        /* of ARRAY: how many items */
 } wshub_bus_reply;
 
 /* How many channels one call of subscribe() or unsubscribe() may have. */
@@ -1436,12 +1438,14 @@ typedef struct wshub_bus {
      * refused, by wshub_create() and wshub_emitter_create() alike, and nothing else in it is read:
      * it stays yours to end. */
     uint32_t version;
-    void *ctx;
-    wshub_err (*attach)(void *ctx, const wshub_bus_owner *owner); /* NULL: leave; what was taken is
-                    handed over as far as that goes at once, then no report follows and ctx is used
-                    no more. Called so once in any case, also when it failed before */
-    /* Returns how many of the messages, from the first on, it took (copied); the rest is offered
-     * again. */
+    void *ctx; /* the bus's own; the owner hands it back and looks at nothing in it */
+    /* Takes an owner; copied. Returns OK, or why not: the owner's creation then fails with that.
+     * NULL: the owner leaves; what was taken is handed over as far as that goes at once, then no
+     * report follows and ctx is used no more. Called so once in any case, also when it failed
+     * before. Required. */
+    wshub_err (*attach)(void *ctx, const wshub_bus_owner *owner);
+    /* Required. Returns how many of the messages, from the first on, it took (copied); the rest is
+     * offered again. */
     size_t (*publish)(void *ctx, const wshub_bus_msg *msgs, size_t count);
     /* 1 to WSHUB_BUS_BATCH channels, taken in order, each whether or not it is subscribed already.
      * False: none was taken, for want of room; they are offered again in a later turn. While DOWN:
@@ -1492,8 +1496,8 @@ typedef struct wshub_bus {
 #define WSHUB_MOUNTS_MAX 1000
 
 /* What is served on a path, for wshub_mount(): HTTP, and WebSockets without clients. Enough for a
- * server without any of the hub's own words, and what a dialect stands on. Zero it, set the version,
- * the path, and what you need.
+ * server without any of the hub's own words, and what a dialect stands on. Zero it, set the
+ * version, the path, and what you need.
  *
  * A request that a mount has taken is its own until it is answered. If it ends otherwise, the mount
  * is told, once: on_exchange_gone. `owner` is `user` until wshub_exchange_set_owner() or
@@ -1533,8 +1537,8 @@ typedef struct wshub_mount_desc {
      * Nothing can be done to this exchange meanwhile (STATE). */
     void (*on_answer)(wshub *hub, wshub_exchange exchange, const wshub_http *http, int status,
                       wshub_headers *more, void *owner);
-    /* Tells that a request that was taken has ended, and not by an answer of yours: in settle, once.
-     * The exchange is stale already.
+    /* Tells that a request that was taken has ended, and not by an answer of yours: in settle,
+     * once. The exchange is stale already.
      *   cause  BY_PEER: it has gone; BY_TIMEOUT: a clock has run out, yours or the peer's;
      *          BY_PROTOCOL: its body broke a rule or a limit; BY_MEMORY; BY_SHUTDOWN */
     void (*on_exchange_gone)(wshub *hub, wshub_exchange exchange, wshub_cause cause, void *owner);
@@ -1773,8 +1777,9 @@ typedef struct wshub_desc {
     /* Hands over an HTTP request that is no upgrade on `path`. Return true and answer with
      * wshub_http_reply(), now or within http_timeout_ms; false: 404. NULL: 404. */
     bool (*on_request)(wshub *hub, wshub_exchange exchange, const wshub_http *http, void *user);
-    /* Tells that a request which on_request has taken has ended, and not by an answer of yours: once,
-     * as in wshub_mount_desc. owner: `user`, unless wshub_exchange_set_owner() says otherwise. */
+    /* Tells that a request which on_request has taken has ended, and not by an answer of yours:
+     * once, as in wshub_mount_desc. owner: `user`, unless wshub_exchange_set_owner() says
+     * otherwise. */
     void (*on_exchange_gone)(wshub *hub, wshub_exchange exchange, wshub_cause cause, void *owner);
     /* Asks about a handshake that is valid in itself: write the answer into *upgrade before you
      * return. NULL: everybody, no subprotocol. */
@@ -1813,7 +1818,8 @@ WSHUB_INLINE const char *wshub_desc_problem(const wshub_desc *desc);
  * nothing in it is read, its bus included. For bindings of other languages, which lay the struct
  * out themselves.
  *   desc_bytes  sizeof(wshub_desc)
- *   version     WSHUB_DESC_VERSION */
+ *   version     WSHUB_DESC_VERSION
+ * Return   as wshub_create() and wshub_desc_problem(). */
 WSHUB_API wshub_err wshub_create_versioned(const wshub_desc *desc, size_t desc_bytes,
                                            uint32_t version, wshub **out_hub);
 WSHUB_API const char *wshub_desc_problem_versioned(const wshub_desc *desc, size_t desc_bytes,
@@ -1905,7 +1911,8 @@ WSHUB_API const char *wshub_log_help(wshub_log_code code);
 WSHUB_API const char *wshub_self_check(const wshub *hub);
 #endif
 
-/* ---- >>api-conn ----------------------------------------------------------------------------- */
+/* ---- >>api-conn --------------------------------------------------------------------------------
+ * Streams: what is known of one, and what an io reports about it. Thread: the hub's. */
 
 /* Tells what the io knows about a stream: the listener, both addresses, TLS and certificates.
  *   conn       as in wshub_http.conn
@@ -1958,7 +1965,7 @@ WSHUB_API void *wshub_exchange_owner(const wshub *hub, wshub_exchange exchange);
 /* Adds a header to an answer that is about to be written; inside on_answer.
  *   headers      what on_answer was given
  *   name, value  as in wshub_reply.headers, but no Content-Type; borrowed
- * Returns  OK; PARAM; NOMEM, and the answer fails with that.
+ * Returns  OK; PARAM: a name or value that is not allowed; NOMEM, and the answer fails with that.
  * Thread   the hub's. */
 WSHUB_API wshub_err wshub_headers_add(wshub_headers *headers, wshub_str name, wshub_str value);
 
@@ -1989,9 +1996,9 @@ typedef struct wshub_realm_desc {
 /* Makes a realm.
  *   desc       borrowed; its texts are copied
  *   out_realm  its handle, valid until wshub_realm_destroy() or the hub's end
- * Returns  OK; PARAM: no desc or one of another version, a name or room that is no name, a list
- *          without its count, default rooms under which nobody could be accepted; LIMIT:
- *          WSHUB_REALMS_MAX; NOMEM; CLOSED: the hub is being destroyed. */
+ * Returns  OK; PARAM: no desc, no out_realm, a desc of another version, a name or room that is no
+ *          name, a list without its count, default rooms under which nobody could be accepted;
+ *          LIMIT: WSHUB_REALMS_MAX; NOMEM; CLOSED: the hub is being destroyed. */
 WSHUB_API wshub_err wshub_realm_create(wshub *hub, const wshub_realm_desc *desc,
                                        wshub_realm *out_realm);
 /* Ends a realm in which nobody is; walks over it end.
@@ -2005,8 +2012,9 @@ WSHUB_API void *wshub_realm_user(const wshub *hub, wshub_realm realm);
 /* Tells the realm that a client is in; {0} also for a client that is gone. */
 WSHUB_API wshub_realm wshub_client_realm(const wshub *hub, wshub_client client);
 
-/* The same as the functions without `_in` at their names, in a realm. For one that is gone there is
- * nobody and nothing: STALE, false, 0; what is posted then is silent. */
+/* The same as the functions without `_in` at their names, in a realm. Return what those return; for
+ * a realm that is gone, where nobody and nothing is, STALE, false or 0. What is posted to such a
+ * one is silent. */
 WSHUB_API wshub_err wshub_client_find_in(const wshub *hub, wshub_realm realm, wshub_str id,
                                          wshub_client *out_client);
 WSHUB_API bool wshub_client_each_in(const wshub *hub, wshub_realm realm, wshub_iter *iter,
@@ -2067,7 +2075,8 @@ WSHUB_API wshub_err wshub_client_set_user_ptr(wshub *hub, wshub_client client, v
  * Returns  OK; STALE; JSON; NOMEM. Cost: O(its length). */
 WSHUB_API wshub_err wshub_client_set_metadata(wshub *hub, wshub_client client, wshub_str metadata);
 
-/* The same as wshub_conn_about(), for the stream that serves this client now. */
+/* The same as wshub_conn_about(), for the stream that serves this client now. Returns as that;
+ * STALE also for a client that is gone. */
 WSHUB_API wshub_err wshub_client_about(const wshub *hub, wshub_client client,
                                        wshub_about *out_about);
 /* Writes the peer's address, terminated. Returns its length; 0: unknown, or longer than cap allows
@@ -2092,8 +2101,9 @@ WSHUB_API wshub_err wshub_client_encrypt(wshub *hub, wshub_client client);
  * Returns  OK, also if it was in there (ROOM-5); STALE; PARAM; NOMEM; LIMIT: rooms_per_client_max
  *          or rooms_max. Cost: O(1), however many rooms it is in and members the room has. */
 WSHUB_API wshub_err wshub_client_join(wshub *hub, wshub_client client, wshub_str room);
-/* Takes a client out of a room, its own-id room and the default rooms too. room: borrowed. Returns
- * OK, also if it was not in there; STALE; PARAM. Cost: O(1). */
+/* Takes a client out of a room, its own-id room and the default rooms too (ROOM-3, ROOM-4).
+ *   room  borrowed
+ * Returns  OK, also if it was not in there; STALE; PARAM: no name of a room. Cost: O(1). */
 WSHUB_API wshub_err wshub_client_leave(wshub *hub, wshub_client client, wshub_str room);
 /* Is this client in that room? room: borrowed. Cost: O(1). */
 WSHUB_API bool wshub_client_in_room(const wshub *hub, wshub_client client, wshub_str room);
@@ -2148,7 +2158,11 @@ WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter, wshub_str *ou
  *          transformer is set, encryption is required or backpressure closes. */
 
 /* Sends to one client of this hub, in any state (SEND-2).
- * Returns  further: STALE; CLEAR: its keys are not agreed; DROPPED: it has too much unsent. */
+ * Returns  further: STALE; CLEAR: its keys are not agreed; DROPPED: it has too much unsent, or
+ *          close_on_backpressure has ended it for that (SEND-6); PARAM: its dialect has no words
+ *          for it (the statistic unsayable). To a client with a transformer before it, OK means
+ *          that the transformer is asked: what is dropped there is counted and told
+ *          (on_pressure). */
 WSHUB_API wshub_err wshub_client_send(wshub *hub, wshub_client client, const wshub_msg *msg);
 /* Sends bytes as they are to one client of this hub, as a binary WebSocket message.
  *   bytes  count of them, at most WSHUB_MSG_BYTES_MAX; borrowed; NULL with count 0: an empty one
@@ -2157,7 +2171,8 @@ WSHUB_API wshub_err wshub_client_send_binary(wshub *hub, wshub_client client, co
                                              size_t count);
 
 /* Send to the clients of a user, to the members of a room, to everybody, on this hub (SEND-1). The
- * event may be empty, and data may be absent. */
+ * event may be empty, and data may be absent.
+ * Return   as above, without STALE, CLEAR and DROPPED. */
 WSHUB_API wshub_err wshub_user_send_here(wshub *hub, wshub_str user_id, const wshub_msg *msg);
 WSHUB_API wshub_err wshub_room_send_here(wshub *hub, wshub_str room, const wshub_msg *msg,
                                          const wshub_str *exclude, size_t exclude_count);
@@ -2196,7 +2211,8 @@ WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_m
  * require_encryption (AUTH-5).
  *   who  copied; NULL: anonymous, without metadata
  * Returns  OK; STALE; STATE; PARAM: user_id is no UTF-8 or too long; JSON: metadata; NOMEM; LIMIT:
- *          users_max, or a limit on rooms. After an error the question stays open. */
+ *          users_max, or a limit on rooms; or what wshub_dialect.accepted has returned. After an
+ *          error the question stays open. */
 WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who);
 
 /* Accepts the key exchange of a client (AUTH-5): it is encrypted and authenticated.
@@ -2264,7 +2280,7 @@ typedef enum wshub_refusal {
 
 /* What a client is told when it is accepted (AUTH-7). Views; ptr NULL: there is none of it. */
 typedef struct wshub_acceptance {
-    wshub_str user_id;
+    wshub_str user_id;                 /* as it was accepted; may be empty */
     wshub_str server_public_key, salt; /* of the key exchange (AUTH-5) */
 } wshub_acceptance;
 
@@ -2371,7 +2387,9 @@ WSHUB_API wshub_err wshub_kind_add(wshub *hub, const wshub_kind_desc *desc, wshu
 /* Send a packet, as wshub_send_here() and wshub_client_send() send an event. To an encrypted client
  * go events with at most one argument and nothing else: a transformer knows no more; anything else
  * is dropped for it (the statistic unsayable).
- * Returns  further: PARAM: args or attachments without their list, an argument without its text. */
+ * Return   as those, of args as of data; further: PARAM: args or attachments without their list,
+ *          an argument without its text; DROPPED, to one client: WSHUB_PACKET_VOLATILE, and it has
+ *          something unsent. */
 WSHUB_API wshub_err wshub_packet_send_here(wshub *hub, const wshub_dest *dest,
                                            const wshub_packet *packet);
 WSHUB_API wshub_err wshub_client_send_packet(wshub *hub, wshub_client client,
@@ -2404,8 +2422,8 @@ WSHUB_API bool wshub_session_each_client(const wshub *hub, wshub_session session
  * same limits, and handed to the dialect (owed). A session that polls is such a one.
  *   dialect  of wshub_dialect_add(), with `owed`
  *   owner    yours, for wshub_session_owner()
- * Returns  OK; PARAM: no such dialect, or it has no owed; LIMIT: conns_max; NOMEM; CLOSED: the hub
- *          is shutting down. */
+ * Returns  OK; PARAM: no out_session, no such dialect, or it has no owed; LIMIT: conns_max; NOMEM;
+ *          CLOSED: the hub is shutting down. */
 WSHUB_API wshub_err wshub_session_lend(wshub *hub, uint32_t dialect, void *owner,
                                        wshub_session *out_session);
 /* Gives back what a session was lent with. NULL: it was not lent, or is gone. */
@@ -2442,8 +2460,10 @@ typedef struct wshub_client_desc {
 
 /* Adds a client to a session, UNAUTHORIZED: auth_timeout_ms runs from now (AUTH-1). on_opened is
  * not called: see wshub_client_opened().
- * Returns  OK; STALE: no such session or realm; PARAM: desc; STATE: the id is taken; LIMIT:
- *          clients_max; CLOSED: draining or shutting down; NOMEM. */
+ *   desc  borrowed; required
+ * Returns  OK; STALE: no such session or realm; PARAM: no desc, no out_client, no such dialect or
+ *          kind, or an id that is none; STATE: the id is taken; LIMIT: clients_max; CLOSED:
+ *          draining or shutting down; NOMEM. */
 WSHUB_API wshub_err wshub_client_add(wshub *hub, wshub_session session,
                                      const wshub_client_desc *desc, wshub_client *out_client);
 /* Takes a client back that nobody has been told of, as if it had never been. Returns OK; STALE;
@@ -2482,8 +2502,8 @@ WSHUB_API bool wshub_client_may_join(const wshub *hub, wshub_client client, wshu
 WSHUB_API wshub_err wshub_client_ask_join(wshub *hub, wshub_client client, const wshub_str *rooms,
                                           size_t count);
 /* Says that an event of an authenticated client has arrived: it goes through the inbound
- * transformer, if the client is encrypted and there is one, then to wshub_dialect.event. Returns
- * OK, also if it was dropped and counted; STALE; STATE: not authenticated. */
+ * transformer, if the client is encrypted and there is one, then to wshub_dialect.event (ENC-1).
+ * Returns  OK, also if it was dropped and counted; STALE; STATE: not authenticated. */
 WSHUB_API wshub_err wshub_client_receive(wshub *hub, wshub_client client, const wshub_event *event);
 /* Hand an event to the application (on_message), or bytes (on_binary): a failure is counted and
  * logged (MSG-8), an event that nobody takes is counted (MSG-7). Return OK; STALE; of bytes also
@@ -2498,7 +2518,7 @@ WSHUB_API wshub_err wshub_client_binary(wshub *hub, wshub_client client, const u
  * CLEAR. */
 WSHUB_API wshub_err wshub_client_tell(wshub *hub, wshub_client client, const wshub_msg *msg);
 /* Says the first word to who is accepted: in clear, whatever waits. Inside `accepted` only; msg is
- * taken to be in order. Returns OK; STALE; NOMEM. */
+ * taken to be in order. Returns OK; STALE; NOMEM, also where its kind has no words for it. */
 WSHUB_API wshub_err wshub_client_welcome(wshub *hub, wshub_client client, const wshub_msg *msg);
 /* Logs what was wrong with a message, and counts it where a statistic goes with the code:
  * MSG_INVALID, MSG_IGNORED, JOIN_REFUSED, PROTO.
@@ -2518,12 +2538,16 @@ WSHUB_API uint64_t wshub_wall_ms(const wshub *hub);
 /* Writes a time of day as `2026-01-31T09:30:00.000Z`, not terminated. Pure: any thread. */
 WSHUB_API void wshub_iso_time(uint64_t wall_ms, char out_text[24]);
 
-/* ---- >>api-http ----------------------------------------------------------------------------- */
+/* ---- >>api-http --------------------------------------------------------------------------------
+ * Answers to requests, whoever has taken them: on_request, or a mount (>>api-mount). Thread: the
+ * hub's; allowed in callbacks. */
+
 /* Answers a request that on_request took, inside it or later. The answer is queued and leaves in
  * this turn's settle; the next request of that stream is taken behind it, unless answers wait
  * unsent over http_answers_bytes_max (SEND-6).
  *   reply  borrowed
- * Returns  OK; STALE: the peer left, or it was answered before; PARAM: a status, name, value or
+ * Returns  OK; STALE: the peer left, or it was answered before; STATE: an answer has begun, or
+ *          on_answer is being asked about it; PARAM: no reply, or a status, name, value or
  *          content_type that is not allowed; NOMEM. After PARAM and NOMEM it can be answered yet.
  * Thread   the hub's; allowed in callbacks. Cost: O(length of the answer), copied once. */
 WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_exchange exchange, const wshub_reply *reply);
@@ -2534,8 +2558,10 @@ WSHUB_API wshub_str wshub_http_header(const wshub_http *http, const char *name);
 
 /* Refuses a request with a line of text and the end of its stream; counted and logged as the hub's
  * own refusals are (http_bad, and upgrades_refused).
- *   status  400..599   text  terminated, at most 120 bytes; borrowed
- * Returns  OK; STALE; STATE: an answer has begun; PARAM; NOMEM: the stream is dropped.
+ *   status  400..599
+ *   text    terminated, at most 120 bytes; borrowed
+ * Returns  OK; STALE; STATE: an answer has begun, or on_answer is being asked about it; PARAM: one
+ *          of the two; NOMEM: the stream is dropped.
  * Thread   the hub's; allowed in callbacks. */
 WSHUB_API wshub_err wshub_http_refuse(wshub *hub, wshub_exchange exchange, int status,
                                       const char *text);
@@ -2567,20 +2593,24 @@ WSHUB_API wshub_err wshub_http_upgrade(wshub *hub, wshub_exchange exchange,
  *          destroyed is dropped; that nobody posts any more is yours to see to. */
 
 /* Calls a function on the hub's thread, where it may call anything.
- *   fn   called with the hub and arg, once; not called if the hub is destroyed before */
+ *   fn   called with the hub and arg, once; not called if the hub is destroyed before
+ *   arg  yours
+ * Returns  as above; PARAM: no fn. */
 WSHUB_API wshub_err wshub_post(wshub *hub, void (*fn)(wshub *hub, void *arg), void *arg);
 
-/* Send: to a destination on all instances (wshub_send()), or to one client of this hub. */
+/* Send: to a destination on all instances (wshub_send()), or to one client of this hub
+ * (wshub_client_send()). Return as above; LIMIT also for data over WSHUB_MSG_BYTES_MAX. */
 WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg);
 WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client client, const wshub_msg *msg);
 
-/* Close a client, by its handle (wshub_client_close()) or by its id. */
+/* Close a client, by its handle (wshub_client_close()) or by its id. Return as above. */
 WSHUB_API wshub_err wshub_post_close(wshub *hub, wshub_client client, uint16_t code,
                                      wshub_str reason);
 WSHUB_API wshub_err wshub_post_close_id(wshub *hub, wshub_str id, uint16_t code, wshub_str reason);
 
-/* Answer a question (>>api-ask). An answer that fails for want of memory or a limit is lost; the
- * client then runs into its deadline. */
+/* Answer a question (>>api-ask). Return as above: OK does not say that the answer was in time. One
+ * that fails on the hub's thread, for want of memory or a limit, is lost; the client then runs into
+ * its deadline. */
 WSHUB_API wshub_err wshub_post_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who);
 WSHUB_API wshub_err wshub_post_handshake_accept(wshub *hub, wshub_ask ask,
                                                 wshub_str server_public_key, wshub_str salt);
@@ -2590,7 +2620,10 @@ WSHUB_API wshub_err wshub_post_transform_accept(wshub *hub, wshub_ask ask, const
 WSHUB_API wshub_err wshub_post_ask_reject(wshub *hub, wshub_ask ask);
 WSHUB_API wshub_err wshub_post_ask_fail(wshub *hub, wshub_ask ask);
 
-/* ---- >>api-bus ------------------------------------------------------------------------------ */
+/* ---- >>api-bus ---------------------------------------------------------------------------------
+ * What a hub asks of the broker behind its bus, and the emitter. Thread: the hub's, and that of an
+ * emitter's bus. */
+
 /* Asks the broker behind the hub's bus: any command of it (wshub_bus.request).
  *   argv      the command and its arguments, any bytes; borrowed
  *   argc      how many, at least 1
@@ -2614,7 +2647,7 @@ typedef struct wshub_emitter_desc {
     const wshub_bus *bus; /* required. Given: it ends with the emitter, or if creation fails;
                              another's: STATE; of another version: PARAM */
     wshub_alloc_fn alloc; /* NULL: realloc and free */
-    void *alloc_user;
+    void *alloc_user;     /* the first argument of alloc */
     uint32_t bus_queue_bytes_max; /* 1048576; kept while the bus is down (BUS-5) */
     uint32_t bus_burst_bytes_max; /* 16777216, or bus_queue_bytes_max if that is more; kept while
                                      the bus is up and has no room */
@@ -2637,7 +2670,10 @@ WSHUB_INLINE wshub_err wshub_emitter_create(const wshub_emitter_desc *desc,
  * be. NULL: nothing. Pure. */
 WSHUB_INLINE const char *wshub_emitter_problem(const wshub_emitter_desc *desc);
 
-/* What the two above call, as wshub_create_versioned(). */
+/* What the two above call, as wshub_create_versioned().
+ *   desc_bytes  sizeof(wshub_emitter_desc)
+ *   version     WSHUB_DESC_VERSION
+ * Return   as those; PARAM, or a text, for a description of another header. */
 WSHUB_API wshub_err wshub_emitter_create_versioned(const wshub_emitter_desc *desc,
                                                    size_t desc_bytes, uint32_t version,
                                                    wshub_emitter **out_emitter);
@@ -2659,10 +2695,10 @@ WSHUB_INLINE const char *wshub_emitter_problem(const wshub_emitter_desc *desc) {
  *   dest  borrowed; NULL: all. Kind RESOLVE with a name means that room. Its realm is {0}, and it
  *         has neither rooms nor except_rooms
  *   msg   borrowed; data may be absent
- * Returns  OK: handed to the bus or kept; PARAM: dest or the event; JSON: data is
- * none; NOMEM; STATE: the emitter closes; LIMIT: the queue is full, or data is over
- * WSHUB_MSG_BYTES_MAX. On an error nothing is kept. What the broker says to it is the bus's to
- * tell. */
+ * Returns  OK: handed to the bus or kept; PARAM: dest or the event; JSON: data is none; NOMEM;
+ *          STATE: the emitter closes; LIMIT: the queue is full, or data is over
+ *          WSHUB_MSG_BYTES_MAX. On an error nothing is kept. What the broker says to it is the
+ *          bus's to tell. */
 WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest,
                                        const wshub_msg *msg);
 
@@ -2814,8 +2850,9 @@ typedef struct wshub_frame {
 } wshub_frame;
 
 /* Reads a frame's head. What its bits mean is yours to judge.
+ *   bytes  count of them, from the frame's first on
  * Returns  1: done; 0: more bytes are needed; -1: the length is not written as shortly as it must
- *          be (RFC 6455 5.2). *out_frame is complete with 1 alone. */
+ *          be, or is 2^63 or more (RFC 6455 5.2). *out_frame is complete with 1 alone. */
 WSHUB_API int wshub_frame_read(const uint8_t *bytes, size_t count, wshub_frame *out_frame);
 /* Writes a frame's head.
  *   frame  head_bytes is not looked at
@@ -2827,7 +2864,7 @@ WSHUB_API size_t wshub_frame_write(const wshub_frame *frame, uint8_t *buf);
  * Cost: O(count), eight bytes and more at a time. */
 WSHUB_API void wshub_mask(uint8_t *bytes, size_t count, const uint8_t mask[4], uint64_t offset);
 /* Writes the value of Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455 4.2.2), no
- * terminator. */
+ * terminator. key: 24 bytes; what is longer is cut. */
 WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]);
 
 #ifdef __cplusplus

@@ -40,6 +40,7 @@
 extern "C" {
 #endif
 
+/* One bus. Made by wshub_bus_hiredis_create(), ended by wshub_bus_hiredis_destroy(). */
 typedef struct wshub_bus_hiredis wshub_bus_hiredis;
 
 /* The version of the description, passed beside it by wshub_bus_hiredis_create(). It contains that
@@ -68,7 +69,8 @@ WSHUB_INLINE wshub_err wshub_bus_hiredis_create(const wshub_bus_hiredis_desc *de
 
 /* What it calls, as wshub_bus_redis_create_versioned() of wshub_bus_redis.h.
  *   desc_bytes  sizeof(wshub_bus_hiredis_desc)
- *   version     WSHUB_BUS_HIREDIS_DESC_VERSION */
+ *   version     WSHUB_BUS_HIREDIS_DESC_VERSION
+ * Returns  as wshub_bus_hiredis_create(). */
 WSHUB_API wshub_err wshub_bus_hiredis_create_versioned(const wshub_bus_hiredis_desc *desc,
                                                        size_t desc_bytes, uint32_t version,
                                                        wshub_bus_hiredis **out_bus);

@@ -38,14 +38,15 @@
 extern "C" {
 #endif
 
+/* One bus. Made by wshub_bus_local_create(), ended by wshub_bus_local_destroy(). */
 typedef struct wshub_bus_local wshub_bus_local;
 
 #define WSHUB_BUS_LOCAL_DESC_VERSION 1 /* it rises when the struct below changes */
 
-/* zero: the default. Everything is copied */
+/* What a bus is made from. Zero is the default of every field. Everything is copied. */
 typedef struct wshub_bus_local_desc {
-    wshub_alloc_fn alloc; /* NULL: realloc and free; called by the threads of all its owners */
-    void *alloc_user;
+    wshub_alloc_fn alloc;     /* NULL: realloc and free; called by the threads of all its owners */
+    void *alloc_user;         /* the first argument of alloc */
     uint32_t queue_bytes_max; /* 67108864; all that is held for one seat until it fetches it;
                                  beyond: dropped and counted. For a seat for which nothing is held,
                                  no message is too long */
@@ -54,11 +55,18 @@ typedef struct wshub_bus_local_desc {
                         made of addresses */
 } wshub_bus_local_desc;
 
-/* Makes the bus. desc: borrowed; NULL: defaults. Returns OK; PARAM: no out_local, or a
- * description of another header; NOMEM; NOWAKE: see above. Any thread. */
+/* Makes the bus, without a seat.
+ *   desc       borrowed; NULL: all defaults
+ *   out_local  given to you, end it with wshub_bus_local_destroy()
+ * Returns  OK; PARAM: no out_local, or a description of another header; NOMEM; NOWAKE: this
+ *          compiler has no atomics that are known here, or WSHUB_NO_THREADS.
+ * Thread   any. */
 WSHUB_INLINE wshub_err wshub_bus_local_create(const wshub_bus_local_desc *desc,
                                               wshub_bus_local **out_local);
-/* What it calls, as wshub_create_versioned(). */
+/* What it calls, as wshub_create_versioned() of wshub.h.
+ *   desc_bytes  sizeof(wshub_bus_local_desc)
+ *   version     WSHUB_BUS_LOCAL_DESC_VERSION
+ * Returns  as wshub_bus_local_create(). */
 WSHUB_API wshub_err wshub_bus_local_create_versioned(const wshub_bus_local_desc *desc,
                                                      size_t desc_bytes, uint32_t version,
                                                      wshub_bus_local **out_local);
@@ -69,20 +77,22 @@ WSHUB_INLINE wshub_err wshub_bus_local_create(const wshub_bus_local_desc *desc,
 }
 
 /* Ends it; seats that are in use go on, and the memory goes with the last of them. NULL:
- * nothing. */
+ * nothing. Thread: any. */
 WSHUB_API void wshub_bus_local_destroy(wshub_bus_local *local);
 
-/* Makes a seat: a bus for one wshub_desc.bus or emitter, whose end also ends the seat. One that
- * is given to nobody is ended by seat.attach(seat.ctx, NULL). Returns OK, PARAM, NOMEM. Any
- * thread. */
+/* Makes a seat: a bus for one wshub_desc.bus or wshub_emitter_desc.bus, whose end also ends the
+ * seat. One that is given to nobody is ended by seat.attach(seat.ctx, NULL).
+ *   out_seat  the table; given to you until you give it to an owner
+ * Returns  OK; PARAM: no local or no out_seat; NOMEM.
+ * Thread   any. */
 WSHUB_API wshub_err wshub_bus_local_seat(wshub_bus_local *local, wshub_bus *out_seat);
 
 /* Cuts the bus, or mends it: meanwhile publications are refused, and the owners of all seats
- * are told. Any thread. */
+ * are told, DOWN and then UP. Thread: any. */
 WSHUB_API void wshub_bus_local_set_down(wshub_bus_local *local, bool down);
 
-/* How many messages were dropped over queue_bytes_max, once for each seat that missed one. Any
- * thread. */
+/* Returns how many messages were dropped over queue_bytes_max, once for each seat that missed one.
+ * Thread: any. */
 WSHUB_API uint64_t wshub_bus_local_dropped(wshub_bus_local *local);
 
 #ifdef __cplusplus

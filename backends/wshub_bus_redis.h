@@ -113,12 +113,13 @@
 extern "C" {
 #endif
 
+/* One bus. Made by wshub_bus_redis_create(), ended by wshub_bus_redis_destroy(). */
 typedef struct wshub_bus_redis wshub_bus_redis;
 struct wshub_bus_redis_driver;
 
-/* The version of the description, passed beside it by wshub_bus_redis_create(), and of the table of
- * a driver and what is reported by it. */
+/* The version of the description, passed beside it by wshub_bus_redis_create(). */
 #define WSHUB_BUS_REDIS_DESC_VERSION 1
+/* The version of the table of a driver, and of what is reported by it. */
 #define WSHUB_BUS_REDIS_DRIVER_VERSION 1
 
 /* What a bus is made from. Zero is the default that stands in front of each field's meaning, so a
@@ -170,14 +171,14 @@ typedef struct wshub_bus_redis_desc {
     /* WSHUB_BUS_REDIS_REQUESTS; at most WSHUB_BUS_REDIS_REQUESTS_MAX. Commands by
      * wshub_bus_request() that have no answer yet. Beyond that they are refused as LIMIT. */
     uint32_t requests_max;
-    /* NULL: realloc and free. For everything that is allocated here; alloc_user is handed to it. */
+    /* NULL: realloc and free. For everything that is allocated here. */
     wshub_alloc_fn alloc;
-    void *alloc_user;
+    void *alloc_user; /* the first argument of alloc */
     /* NULL: nobody is told. One line on what failed, and that it is back; no passwords. The line is
      * a view until it returns. At most one a second for a broker that stays away. It may call
-     * anything, wshub_destroy() included. `user` is handed to it. */
+     * anything, wshub_destroy() included. */
     void (*on_log)(const char *line, void *user);
-    void *user;
+    void *user; /* the last argument of on_log */
     /* NULL: this file's own client. Borrowed until destroy; see wshub_bus_redis_driver. */
     const struct wshub_bus_redis_driver *driver;
 } wshub_bus_redis_desc;
@@ -205,6 +206,7 @@ typedef struct wshub_bus_redis_stats {
     uint64_t requests_oversized; /* of those: the answer had a text over message_bytes_max */
 } wshub_bus_redis_stats;
 
+/* Defaults and bounds of the description. */
 enum {
     WSHUB_BUS_REDIS_MESSAGE_BYTES = 16777216,       /* the default of message_bytes_max */
     WSHUB_BUS_REDIS_REQUESTS = 1024,                /* the default of requests_max */
@@ -231,7 +233,8 @@ WSHUB_INLINE wshub_err wshub_bus_redis_create(const wshub_bus_redis_desc *desc,
  * program includes says of the description.
  *   desc_bytes  sizeof(wshub_bus_redis_desc)
  *   version     WSHUB_BUS_REDIS_DESC_VERSION. If the file with the implementation was compiled with
- *               another header the description is refused, and nothing in it is read. */
+ *               another header the description is refused, and nothing in it is read.
+ * Return   as wshub_bus_redis_create() and wshub_bus_redis_desc_problem(). */
 WSHUB_API wshub_err wshub_bus_redis_create_versioned(const wshub_bus_redis_desc *desc,
                                                      size_t desc_bytes, uint32_t version,
                                                      wshub_bus_redis **out_redis);
@@ -289,6 +292,8 @@ WSHUB_API const char *wshub_bus_redis_request_problem(const wshub_str *argv, siz
 
 /* ---- reading RESP ------------------------------------------------------------------------------
  * Pure and without allocation; from any thread. */
+
+/* What one reply may be made of. */
 enum {
     WSHUB_RESP_ITEMS = 8,           /* parts of an aggregate that are noted */
     WSHUB_RESP_DEPTH_MAX = 8,       /* aggregates within each other */
@@ -304,19 +309,20 @@ enum {
     WSHUB_RESP_OVERSIZED = -2 /* a text that is longer than bulk_max */
 };
 
+/* One value of a reply, or the head of an aggregate. */
 typedef struct wshub_resp_value {
     char kind;      /* as on the wire: + - : $ * % ~ > ( , # ! = ; `_`: null, in any of its forms */
     int64_t number; /* of `:`; parts of an aggregate, where a map counts names and values */
     wshub_str text; /* of all that is neither; a view into the bytes */
 } wshub_resp_value;
 
+/* One reply, as wshub_resp_read() gives it. */
 typedef struct wshub_resp {
     wshub_resp_value value;                   /* the reply itself */
     wshub_resp_value items[WSHUB_RESP_ITEMS]; /* the first parts of an aggregate, one level deep */
     size_t items_count;                       /* how many were noted */
     size_t bytes;                             /* length of the whole reply */
-    size_t
-        values; /* values of which it is made at all depths, itself included; at least that many */
+    size_t values; /* of which it is made at all depths, itself included; at least that many */
 } wshub_resp;
 
 /* Reads one reply at the front of bytes.
@@ -338,6 +344,8 @@ WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_
  * wshub_bus_hiredis.h is one. Everything but the bytes stays here. Orders go down; each `link` is
  * a connection, 0: publishing, 1: subscribing, 2: watching a sentinel. Reports come up, on the
  * thread of the io, never from inside an order. */
+
+/* The orders that another client carries out. All entries are required. */
 typedef struct wshub_bus_redis_driver {
     uint32_t version; /* WSHUB_BUS_REDIS_DRIVER_VERSION: that of another header is refused */
     void *ctx;        /* first argument of all entries */

@@ -19,10 +19,14 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-/* As wshub_io_sock_create(); desc NULL, or its poller NULL: the best there is. */
+/* Makes an io of sockets as wshub_io_sock_create() does.
+ *   desc     borrowed; NULL, or its poller NULL: the best poller there is
+ *   out_net  given to you, end it with wshub_io_sock_destroy()
+ * Returns and thread as wshub_io_sock_create(). */
 WSHUB_INLINE wshub_err wshub_io_auto_create(const wshub_io_sock_desc *desc,
                                             wshub_io_sock **out_net);
-/* What it calls, as wshub_io_sock_create_versioned(). */
+/* What it calls, as wshub_io_sock_create_versioned(), with the same numbers.
+ * Returns and thread as wshub_io_auto_create(). */
 WSHUB_API wshub_err wshub_io_auto_create_versioned(const wshub_io_sock_desc *desc,
                                                    size_t desc_bytes, uint32_t version,
                                                    wshub_io_sock **out_net);

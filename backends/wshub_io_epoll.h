@@ -12,6 +12,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+/* Returns the table for wshub_io_sock_desc.poller; constant, valid for ever. Thread: any. */
 WSHUB_API const wshub_io_sock_poller *wshub_io_epoll_poller(void);
 #ifdef __cplusplus
 }

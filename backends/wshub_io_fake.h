@@ -48,6 +48,7 @@
 extern "C" {
 #endif
 
+/* One transport. Made by wshub_io_fake_create(), ended by wshub_io_fake_destroy(). */
 typedef struct wshub_io_fake wshub_io_fake;
 
 /* ---- making one ---- */
@@ -81,7 +82,10 @@ WSHUB_INLINE wshub_err wshub_io_fake_create(const wshub_io_fake_desc *desc,
                                             wshub_io_fake **out_fake);
 
 /* What it calls, as wshub_create_versioned() of wshub.h: with what the header that your program
- * includes says of the description. */
+ * includes says of the description.
+ *   desc_bytes  sizeof(wshub_io_fake_desc)
+ *   version     WSHUB_IO_FAKE_DESC_VERSION
+ * Returns  as wshub_io_fake_create(). */
 WSHUB_API wshub_err wshub_io_fake_create_versioned(const wshub_io_fake_desc *desc,
                                                    size_t desc_bytes, uint32_t version,
                                                    wshub_io_fake **out_fake);

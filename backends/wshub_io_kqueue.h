@@ -4,7 +4,8 @@
  * [x] EV_EOF with data still pending: the data is read first, the end is what recv() says
  * [ ] systems without EVFILT_USER: take wshub_io_poll.h there
  *
- * Tested on Linux over a shim of kqueue() and kevent() (tests/shim), not yet on the systems themselves.
+ * Tested on Linux over a shim of kqueue() and kevent() (tests/shim), not yet on the systems
+ * themselves.
  * Include after wshub_io_sock.h. Pass wshub_io_kqueue_poller() as wshub_io_sock_desc.poller. */
 #ifndef WSHUB_IO_KQUEUE_H
 #define WSHUB_IO_KQUEUE_H
@@ -14,6 +15,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+/* Returns the table for wshub_io_sock_desc.poller; constant, valid for ever. Thread: any. */
 WSHUB_API const wshub_io_sock_poller *wshub_io_kqueue_poller(void);
 #ifdef __cplusplus
 }

@@ -1,8 +1,8 @@
 /* wshub_io_poll.h - the poll poller of wshub_io_sock.h
  *
  * [x] any POSIX system; wakes through a pipe
- * [ ] waiting is O(streams): for hundreds of them, and where there is nothing better; no descriptor for
- *     another loop (wshub_io_sock_fd() is -1)
+ * [ ] waiting is O(streams): for hundreds of them, and where there is nothing better; no descriptor
+ *     for another loop (wshub_io_sock_fd() is -1)
  *
  * Include after wshub_io_sock.h. Pass wshub_io_poll_poller() as wshub_io_sock_desc.poller. */
 #ifndef WSHUB_IO_POLL_H
@@ -13,6 +13,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+/* Returns the table for wshub_io_sock_desc.poller; constant, valid for ever. Thread: any. */
 WSHUB_API const wshub_io_sock_poller *wshub_io_poll_poller(void);
 #ifdef __cplusplus
 }

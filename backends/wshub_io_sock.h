@@ -60,6 +60,7 @@
 extern "C" {
 #endif
 
+/* One io. Made by wshub_io_sock_create(), ended by wshub_io_sock_destroy(). */
 typedef struct wshub_io_sock wshub_io_sock;
 
 /* ---- for who writes a poller ---- */
@@ -71,6 +72,7 @@ enum {
     WSHUB_IO_SOCK_GONE = 4   /* an error, or the end of both directions */
 };
 
+/* What a wait has found out about one descriptor. */
 typedef struct wshub_io_sock_event {
     uint64_t tag;   /* as it was given to watch() */
     unsigned ready; /* READ and WRITE as they are the case; where it is GONE: all three */
@@ -135,12 +137,18 @@ typedef struct wshub_io_sock_desc {
 WSHUB_INLINE wshub_err wshub_io_sock_create(const wshub_io_sock_desc *desc,
                                             wshub_io_sock **out_net);
 
-/* One line on what wshub_io_sock_create() would refuse in a description, and what it should be.
- * NULL: nothing. Pure. */
+/* Says in one line what wshub_io_sock_create() would refuse in a description, and what it should
+ * be.
+ *   desc     borrowed
+ * Returns  NULL: nothing. Else a constant text that begins with the field's name.
+ * Thread   any; pure. */
 WSHUB_INLINE const char *wshub_io_sock_desc_problem(const wshub_io_sock_desc *desc);
 
 /* What the two above call, as wshub_create_versioned() of wshub.h: with what the header that your
- * program includes says of the description. */
+ * program includes says of the description.
+ *   desc_bytes  sizeof(wshub_io_sock_desc)
+ *   version     WSHUB_IO_SOCK_DESC_VERSION
+ * Return   as those. */
 WSHUB_API wshub_err wshub_io_sock_create_versioned(const wshub_io_sock_desc *desc,
                                                    size_t desc_bytes, uint32_t version,
                                                    wshub_io_sock **out_net);
@@ -179,7 +187,9 @@ WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net, const char *host, u
 
 /* Listens on a Unix socket. A socket file in its place that nobody serves is replaced; one that
  * is served, and any other file, is an error, told without waiting. When the listener is closed
- * the file is removed, if it is still the same. Errors and thread as wshub_io_sock_listen(). */
+ * the file is removed, if it is still the same.
+ *   path  at most as long as the system takes; copied
+ * Returns and thread as wshub_io_sock_listen(). */
 WSHUB_API wshub_err wshub_io_sock_listen_unix(wshub_io_sock *net, const char *path);
 
 /* A place to listen on. Zero: all IPv4 addresses, any port. */
@@ -190,13 +200,13 @@ typedef struct wshub_io_sock_place {
     const char *name;
     const char *host; /* as wshub_io_sock_listen() takes it */
     uint16_t port;    /* the same */
-    const char
-        *path; /* a Unix socket instead of these two, as wshub_io_sock_listen_unix() takes it */
+    const char *path; /* a Unix socket instead, as wshub_io_sock_listen_unix() takes it */
 } wshub_io_sock_place;
 
-/* Listens on a place that may have a name. place: borrowed. out_port: may be NULL; not written
- * for a Unix socket. Errors and thread as wshub_io_sock_listen(); PARAM also for one name too
- * many. */
+/* Listens on a place that may have a name.
+ *   place     borrowed; its texts are copied
+ *   out_port  may be NULL; not written for a Unix socket
+ * Returns and thread as wshub_io_sock_listen(); PARAM also for one name too many. */
 WSHUB_API wshub_err wshub_io_sock_listen_place(wshub_io_sock *net, const wshub_io_sock_place *place,
                                                uint16_t *out_port);
 

@@ -4,6 +4,7 @@
 #include "hubtest.h"
 #include <ctype.h>
 #include <dirent.h>
+#include "texts.h"
 
 /* ---- statistics: WSHUB_STATS ---- */
 
@@ -263,19 +264,6 @@ TEST(every_limit_left_out_is_its_default) {
 
 /* ---- the text of the files ---- */
 
-#define TEXT_MAX (2u << 20)
-
-static char *text_of(const char *path) { /* the caller frees it; it ends with a zero */
-    FILE *f = fopen(path, "rb");
-    char *text = (char *)calloc(1, TEXT_MAX);
-    EXPECT(f && text);
-    if (f) {
-        EXPECT(fread(text, 1, TEXT_MAX - 1, f) < TEXT_MAX - 1);
-        (void)fclose(f);
-    }
-    return text;
-}
-
 /* A set of words, in the order in which they came. */
 typedef struct words_set {
     char word[200][40];
@@ -467,81 +455,5 @@ TEST(every_public_send_is_in_the_table_of_sends) {
         (void)printf("  %s is not in the table\n", word);
     }
     EXPECT(sends >= 12);
-    free(header);
-}
-
-/* ---- contracts: whatever is public has a comment ---- */
-
-static bool ends_with(const char *line, size_t n, const char *end) {
-    size_t k = strlen(end);
-    return n >= k && memcmp(line + n - k, end, k) == 0;
-}
-static bool within(const char *line, size_t n, const char *word) {
-    char text[1000];
-    (void)snprintf(text, sizeof text, "%.*s", (int)n, line);
-    return strstr(text, word) != NULL;
-}
-
-TEST(every_public_function_has_a_comment_above_it_or_its_group) {
-    char *header = text_of("wshub.h"), *end = strstr(header, "#endif /* WSHUB_H */"), *line, *next;
-    bool commented =
-        false; /* a comment stands above, and since then nothing but declarations of functions */
-    int functions = 0;
-    EXPECT(end != NULL);
-    for (line = header; end && line < end; line = next) {
-        size_t n = strcspn(line, "\n");
-        bool declares =
-            (strncmp(line, "WSHUB_API ", 10) == 0 || strncmp(line, "WSHUB_INLINE ", 13) == 0) &&
-            line[n - 1] != '{';
-        next = line + n + 1;
-        if (declares) {
-            functions++;
-            if (commented) continue;
-            test_failures++;
-            (void)printf("  no comment: %.*s\n", (int)n, line);
-        } else if (n == 0) {
-            commented = false;
-        } else if (line[0] != ' ') { /* not a declaration's second line, or a comment's */
-            commented = line[0] == '/' && line[1] == '*';
-        }
-    }
-    EXPECT(functions > 80);
-    free(header);
-}
-
-/* Types, numbers, values and callbacks: the line above ends a comment, or what is declared has one behind it. */
-TEST(every_public_type_number_value_and_callback_has_a_comment) {
-    char *header = text_of("wshub.h"), *begin = strstr(header, "/* ---- >>types "),
-         *end = strstr(header, "#endif /* WSHUB_H */"), *line, *next;
-    bool above = false, handle;
-    int seen = 0;
-    EXPECT(begin && end);
-    for (line = begin; begin && end && line < end; line = next) {
-        size_t n = strcspn(line, "\n"), all = n;
-        bool type =
-            strncmp(line, "typedef struct ", 15) == 0 || strncmp(line, "typedef enum ", 13) == 0;
-        bool number = strncmp(line, "#define WSHUB_", 14) == 0 && line[14] != '_';
-        bool value =
-            strncmp(line, "    WSHUB_", 10) == 0 && line[10] != '_' && !within(line, n, "(");
-        bool callback = strncmp(line, "    ", 4) == 0 && isalpha((unsigned char)line[4]) &&
-                        within(line, n, "(*") && within(line, n, ")(");
-        next = line + n + 1;
-        if (type || number || value || callback) {
-            while (callback && !memchr(line, ';', all))
-                all += 1 + strcspn(line + all + 1, "\n"); /* its last line */
-            handle = type && within(line, n, "{ uint64_t id; }");
-            seen++;
-            if (!above && !handle && !within(line, all, "/*")) {
-                test_failures++;
-                (void)printf("  no comment: %.*s\n", (int)n, line);
-            }
-        }
-        if (strncmp(line, "#if", 3) != 0) {
-            size_t indent = strspn(line, " ");
-            above = ends_with(line, n, "*/") &&
-                    (strncmp(line + indent, "/*", 2) == 0 || line[indent] == '*');
-        }
-    }
-    EXPECT(seen > 150);
     free(header);
 }
