@@ -446,7 +446,7 @@
  *
  * ---- >>memory ----------------------------------------------------------------------------------
  * All memory comes through wshub_desc.alloc, which is told the old size with every change. An
- * idle authenticated client costs 512 bytes here, its three rooms, its user and what an
+ * idle authenticated client costs 487 bytes here, its three rooms, its user and what an
  * allocator adds included (tests/test_memory.c counts it). A message to be sent is encoded once
  * into a shared segment; each receiver holds a span of it. The largest thing ever seen leaves
  * nothing behind: what is longer than a segment has memory of its own that goes with it, what
@@ -5182,40 +5182,44 @@ typedef struct wshub__rx {
     wshub__buf pong;    /* the latest pong, while the peer does not read */
 } wshub__rx;
 
+/* A stream. Its size is the greater part of what an idle client costs: what is asked for each message
+ * is a byte of its own, what is asked seldom a bit, and a state shares its clock with the message
+ * that is begun in it. */
 typedef struct wshub__conn {
     /* what a fan-out and a flush touch */
-    wshub__span first;         /* the front of the queue */
-    wshub__queue *more;        /* the rest of it; NULL: there is none */
-    uint32_t queued;           /* bytes in the queue */
-    uint32_t inflight;         /* bytes a completion io has, until sent() */
-    uint64_t id;               /* the io's; 0: free */
-    uint8_t state;             /* wshub__conn_state */
-    bool blocked;              /* the stream took less than offered; drained() follows */
-    bool pressured;            /* unsent bytes since the last time the queue was empty */
-    bool pong_late, ping_late; /* to be sent when the queue has drained */
-    uint8_t notes;             /* WSHUB__NOTE_*, to be told in settle */
-    bool note_listed, resume_listed;
-    uint32_t above;    /* who stands above: index + 1; 0: nobody */
-    uint32_t deadline; /* its place among hub->deadlines */
-    uint64_t write_due;
-    uint32_t next_note;   /* index + 1 */
-    uint32_t resume_next; /* index + 1 */
+    wshub__span first;                 /* the front of the queue */
+    wshub__queue *more;                /* the rest of it; NULL: there is none */
+    uint32_t queued;                   /* bytes in the queue */
+    uint32_t inflight;                 /* bytes a completion io has, until sent() */
+    uint64_t id;                       /* the io's; 0: free */
+    uint8_t state;                     /* wshub__conn_state */
+    bool blocked;                      /* the stream took less than offered; drained() follows */
+    bool pressured;                    /* unsent bytes since the last time the queue was empty */
+    uint8_t notes;                     /* WSHUB__NOTE_*, to be told in settle */
+    bool pong_late : 1, ping_late : 1; /* to be sent when the queue has drained */
+    bool note_listed : 1, resume_listed : 1;
+    bool pinged : 1;  /* since it was last heard of */
+    bool discard : 1; /* messages that arrive count for nothing any more */
+
     /* what is being received */
     uint8_t opcode;     /* of the frame whose payload is being received */
     uint8_t msg_opcode; /* of the message; 0: none has begun */
-    bool fin, in_frame, parsing, pinged, discard;
+    bool fin, in_frame, parsing;
     bool http_close : 1, http_head : 1, chunked : 1, blank_seen : 1; /* of the request */
-    bool asked; /* an inbound transformer has its message: nothing more is read until it answers */
-    bool owes; /* answers over the limit wait: no further request is read until they have drained */
-    bool io_paused; /* the io has been asked to read no more, while bytes are held */
-    bool ended;     /* the peer sends no more; what is held comes before that */
-    uint32_t
-        exchange; /* what it serves: index + 1; 0: none, or a WebSocket that others stand above */
+    bool asked : 1; /* an inbound transformer has its message: no more is read until it answers */
+    bool owes : 1;  /* answers over the limit wait: no more requests are read until they drained */
+    bool io_paused : 1; /* the io has been asked to read no more, while bytes are held */
+    bool ended : 1;     /* the peer sends no more; what is held comes before that */
+    uint32_t above;     /* who stands above: index + 1; 0: nobody */
+    uint32_t exchange;  /* what it serves: index + 1; 0: none, or a WebSocket with others above */
     uint32_t allowance; /* bytes of messages that it may still bring; UINT32_MAX: no limit */
-    uint32_t message_bytes_max;   /* one message */
-    wshub__rx *rx;                /* NULL: nothing has arrived that is not whole */
-    uint64_t last_active;         /* when a byte came, or left a stream that had been blocked */
-    uint64_t phase_due, part_due; /* deadlines of the state, of a message begun; 0: none */
+    uint32_t message_bytes_max; /* one message */
+    uint32_t deadline;          /* its place among hub->deadlines */
+    wshub__rx *rx;              /* NULL: nothing has arrived that is not whole */
+    uint64_t last_active;       /* when a byte came, or left a stream that had been blocked */
+    uint64_t phase_due; /* deadline of the state, or of a message begun in it; 0: none runs */
+    uint64_t write_due; /* deadline of progress in sending; 0: none runs */
+    uint32_t next_note, resume_next; /* links of two lists: index + 1 */
 } wshub__conn;
 
 /* What is served on a path (>>mount). */
@@ -6468,7 +6472,12 @@ static void wshub__conn_to(wshub *hub, wshub__conn *conn, wshub__conn_state to) 
     conn->phase_due = 0;
     if (to == WSHUB__CONN_LINGERING)
         conn->phase_due = wshub__after(hub, hub->desc.close_timeout_ms);
-    if (to >= WSHUB__CONN_CLOSING) conn->part_due = 0;
+}
+
+/* Has a WebSocket brought something of a message or frame, and not all of it? */
+static bool wshub__part_begun(const wshub__conn *conn) {
+    WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN);
+    return conn->rx && (conn->rx->as.ws.head_len || conn->in_frame || conn->msg_opcode);
 }
 
 /* Must what arrives wait? For an answer of the application, or until answers that are owed have
@@ -6499,7 +6508,7 @@ static bool wshub__conn_counts_silence(const wshub *hub, const wshub__conn *conn
 /* When this conn must be looked at next, from what it is now. 0: never. */
 static uint64_t wshub__conn_next(const wshub *hub, const wshub__conn *conn) {
     const wshub_desc *d = &hub->desc;
-    uint64_t at = wshub__sooner(wshub__sooner(conn->phase_due, conn->part_due), conn->write_due);
+    uint64_t at = wshub__sooner(conn->phase_due, conn->write_due);
     if (conn->state >= WSHUB__CONN_ABORTING) return 0;
     if (wshub__conn_counts_silence(hub, conn)) {
         bool ping = conn->state == WSHUB__CONN_OPEN && !d->no_pings && !conn->pinged;
@@ -7180,10 +7189,10 @@ WSHUB__COLD static void wshub__http_bodied(wshub *hub, wshub__conn *conn) {
 /* Time is granted anew for every so many bytes of a message or body: a slow sender is not a silent
  * one (LIVE-3). */
 #define WSHUB__PART_BYTES 4096u
-static void wshub__part_clock(wshub *hub, wshub__conn *conn, uint64_t *due) {
+static void wshub__part_clock(wshub *hub, wshub__conn *conn) {
     if (conn->rx->in.len - conn->rx->part_kept < WSHUB__PART_BYTES) return;
     conn->rx->part_kept = conn->rx->in.len;
-    *due = wshub__after(hub, hub->desc.message_timeout_ms);
+    conn->phase_due = wshub__after(hub, hub->desc.message_timeout_ms);
 }
 
 /* Takes bytes of a body, or of a chunk of it. Returns how many; 0: out of memory, the stream is
@@ -7242,7 +7251,7 @@ WSHUB__COLD static size_t wshub__http_feed_body(wshub *hub, wshub__conn *conn, c
     if (done) {
         wshub__http_bodied(hub, conn);
     } else {
-        wshub__part_clock(hub, conn, &conn->phase_due);
+        wshub__part_clock(hub, conn);
     }
     return used;
 }
@@ -7732,7 +7741,7 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *conn, uint8_t *p, size_
             return n;
         }
         if (!done) return k;
-        if (!conn->msg_opcode) conn->part_due = 0;
+        if (!conn->msg_opcode && conn->state == WSHUB__CONN_OPEN) conn->phase_due = 0;
         keep = conn->rx->control;
         memset(&conn->rx->control, 0, sizeof conn->rx->control);
         wshub__ws_control(hub, conn, whole ? p : keep.ptr, whole ? k : keep.len);
@@ -7754,7 +7763,8 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *conn, uint8_t *p, size_
     if (done && conn->fin && whole && conn->rx->in.len == 0) { /* it lies in one piece: no copy */
         bool text = conn->msg_opcode == WSHUB__OP_TEXT;
         conn->msg_opcode = 0;
-        conn->part_due = 0;
+        WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN); /* any other discards it */
+        conn->phase_due = 0;
         wshub__message_give(hub, conn, p, k, text);
         return k;
     }
@@ -7770,7 +7780,8 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *conn, uint8_t *p, size_
         bool text = conn->msg_opcode == WSHUB__OP_TEXT;
         memset(&conn->rx->in, 0, sizeof conn->rx->in);
         conn->msg_opcode = 0;
-        conn->part_due = 0;
+        WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN); /* any other discards it */
+        conn->phase_due = 0;
         wshub__message_give(hub, conn, msg.ptr, msg.len, text);
         wshub__buf_done(&hub->mem, &msg);
     }
@@ -7807,6 +7818,16 @@ WSHUB__COLD static void wshub__answer_due(wshub *hub, wshub__conn *conn) {
     if (err == WSHUB_ERR_NOMEM) wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
 }
 
+/* The clock of a WebSocket has run out: of a message begun, or of who is asked about one. */
+WSHUB__COLD static void wshub__open_due(wshub *hub, wshub__conn *conn) {
+    if (conn->asked) {
+        hub->above->waited(hub, conn);
+        return;
+    }
+    hub->stats.message_timeouts++;
+    wshub__conn_fail(hub, conn, 1008, "message not finished in time");
+}
+
 /* The clock of a stream's state has run out. */
 WSHUB__COLD static void wshub__phase_due(wshub *hub, wshub__conn *conn) {
     conn->phase_due = 0;
@@ -7828,7 +7849,7 @@ WSHUB__COLD static void wshub__phase_due(wshub *hub, wshub__conn *conn) {
         wshub__conn_log(hub, WSHUB_LOG_TIMEOUT, conn, "close");
         wshub__conn_abort(hub, conn, WSHUB_BY_TIMEOUT, 1006, "");
         break;
-    case WSHUB__CONN_OPEN: hub->above->waited(hub, conn); break;
+    case WSHUB__CONN_OPEN: wshub__open_due(hub, conn); break;
     case WSHUB__CONN_FREE:
     case WSHUB__CONN_FLUSHING: /* never: these have no such clock */
     case WSHUB__CONN_ABORTING:
@@ -7870,9 +7891,6 @@ WSHUB__COLD static void wshub__conn_late(wshub *hub, wshub__conn *conn) {
     bool late = at && now >= at && !hub->above->asked(hub, conn);
     if (conn->phase_due && now >= conn->phase_due) {
         wshub__phase_due(hub, conn);
-    } else if (conn->part_due && now >= conn->part_due) {
-        hub->stats.message_timeouts++;
-        wshub__conn_fail(hub, conn, 1008, "message not finished in time");
     } else if (conn->write_due && now >= conn->write_due) {
         hub->stats.write_timeouts++;
         wshub__conn_log(hub, WSHUB_LOG_TIMEOUT, conn, "no progress in sending");
@@ -8068,14 +8086,13 @@ static void wshub__receive(wshub *hub, wshub__conn *conn, uint8_t *p, size_t n, 
             wshub__hold(hub, conn, p, n);
         }
     }
-    if (conn->state == WSHUB__CONN_OPEN &&
-        (conn->rx->as.ws.head_len || conn->in_frame || conn->msg_opcode)) {
-        if (!conn->part_due) {
-            conn->part_due = wshub__after(hub, hub->desc.message_timeout_ms);
+    if (conn->state == WSHUB__CONN_OPEN && wshub__part_begun(conn)) {
+        if (!conn->phase_due) {
+            conn->phase_due = wshub__after(hub, hub->desc.message_timeout_ms);
             conn->rx->part_kept = conn->rx->in.len;
             wshub__conn_arm(hub, conn);
         } else {
-            wshub__part_clock(hub, conn, &conn->part_due);
+            wshub__part_clock(hub, conn);
         }
     }
     wshub__rx_end(hub, conn);
@@ -8826,26 +8843,29 @@ typedef enum wshub__client_state {
  * are WSHUB__NONE then. */
 typedef struct wshub__client {
     wshub__slot slot;
-    wshub__name name;   /* its id */
+    wshub__name name; /* its id */
+    /* what a fan-out looks at lies together */
     uint32_t index;     /* its own */
     uint32_t conn;      /* index; WSHUB__NONE: it has ended */
+    uint32_t mark;      /* of the last fan-out that left it out; 0: none has */
+    uint32_t next;      /* link: all clients of the realm, oldest first */
     uint8_t state;      /* wshub__client_state; wshub__client_to() alone writes it */
     uint8_t state_last; /* the one before it was disconnected */
     bool special;       /* encrypted, or of another kind than the plain one */
+
     bool encrypted : 1, has_user : 1;
     bool own_room;                  /* it is in the room named like its id, alone */
     bool rooms_walked;              /* somebody may be in a walk over its rooms */
     uint8_t cause : 4, dialect : 4; /* wshub_cause; index */
     uint8_t kind;                   /* of wire */
     uint16_t code;
-    uint16_t realm;      /* its realm's number */
-    uint32_t next, prev; /* links: all clients of the realm, oldest first */
-    uint32_t next_gone;  /* link: who waits to be buried */
+    uint16_t realm;     /* its realm's number */
+    uint32_t prev;      /* link: the one before it among those of the realm */
+    uint32_t next_gone; /* link: who waits to be buried */
     uint32_t preauth_messages;
     uint32_t asks, asks_count; /* link to the first question about it; how many there are */
     uint32_t user_pos;         /* among its user's clients */
     uint32_t rooms_count, rooms_cap;
-    uint32_t mark;            /* of the last fan-out that left it out; 0: none has */
     uint32_t next_of_session; /* link; the session's first is its conn's `above` */
     wshub__group *user;       /* of one who is gone: pinned */
     wshub__group **rooms;     /* rooms_cap of them, its positions among their members, if many the
@@ -11584,7 +11604,9 @@ WSHUB__COLD static void wshub__event_transform(wshub *hub, wshub__client *client
 WSHUB__COLD static void wshub__event_listen(wshub *hub, wshub__client *client) {
     wshub__conn *conn = wshub__conn_at(hub, client->conn);
     conn->asked = false;
-    if (conn->state == WSHUB__CONN_OPEN) conn->phase_due = 0;
+    if (conn->state == WSHUB__CONN_OPEN) /* the rest of a message begun is waited for from now on */
+        conn->phase_due =
+            wshub__part_begun(conn) ? wshub__after(hub, hub->desc.message_timeout_ms) : 0;
     if (client->state == WSHUB_CLIENT_AUTHENTICATED) client->time = hub->now;
     wshub__conn_arm(hub, conn);
     wshub__resume(hub, conn);
@@ -11920,7 +11942,8 @@ static uint64_t wshub__client_due(const wshub *hub, const wshub__conn *conn,
     if (client->state != WSHUB_CLIENT_AUTHENTICATED) return client->time; /* AUTH-1, AUTH-2 */
 
     /* A message that is on its way has a clock of its own. */
-    if (d->heartbeat_timeout_ms == WSHUB_OFF || wshub__conn_waits(conn) || conn->part_due) return 0;
+    if (d->heartbeat_timeout_ms == WSHUB_OFF || wshub__conn_waits(conn) || conn->phase_due)
+        return 0;
     due = client->time + d->heartbeat_timeout_ms + 1; /* LIVE-1: found by the sweep behind it */
     return (due + step - 1) / step * step;
 }

@@ -286,6 +286,37 @@ TEST(who_is_not_listened_to_is_not_silent) {
     world_stop(&w);
 }
 
+/* ENC-2, LIVE-3: a dialect may hand over an event while another message is on its way, which has its
+ * whole time once its client is listened to again. */
+TEST(a_message_begun_has_its_time_once_its_client_is_heard_again) {
+    world w;
+    wshub_conn c;
+    wshub_event e;
+    wshub_desc d = ends_desc();
+    char id[37];
+    d.heartbeat_timeout_ms = WSHUB_OFF;
+    d.idle_timeout_ms = WSHUB_OFF;
+    d.message_timeout_ms = 1000;
+    d.transform_timeout_ms = 5000;
+    world_start(&w, d, FAKE(0));
+    c = world_client(&w, "u", id);
+    EXPECT_INT(wshub_client_encrypt(w.hub, world_handle(&w, id)), WSHUB_OK);
+    wshub_io_fake_send(w.net, c, 1, false, "{\"event\":\"m\"", 12);
+    memset(&e, 0, sizeof e);
+    e.event = wshub_str_z("x");
+    EXPECT_INT(wshub_client_receive(w.hub, world_handle(&w, id), &e), WSHUB_OK);
+    wshub_io_fake_advance(w.net, 4999);
+    EXPECT(wshub_io_fake_is_open(w.net, c));
+    wshub_io_fake_advance(w.net, 1); /* nobody has answered */
+    EXPECT_INT(stats(&w).dropped_transform, 1);
+    wshub_io_fake_advance(w.net, 999);
+    EXPECT(wshub_io_fake_is_open(w.net, c));
+    wshub_io_fake_advance(w.net, 1);
+    EXPECT(!wshub_io_fake_is_open(w.net, c));
+    EXPECT_INT(stats(&w).message_timeouts, 1);
+    world_stop(&w);
+}
+
 /* CONN-3: an io may say so of a stream that has said nothing yet */
 TEST(room_that_nobody_waited_for_changes_no_deadline) {
     world w;
