@@ -2942,6 +2942,8 @@ typedef struct wshub__mem {
     void *user;
 } wshub__mem;
 
+/* What is asked where the application named no allocator: the C library, which needs neither the
+ * user pointer nor the old size. */
 static void *wshub__mem_default(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
     (void)user;
     (void)old_bytes;
@@ -2952,6 +2954,7 @@ static void *wshub__mem_default(void *user, void *ptr, size_t old_bytes, size_t 
     return realloc(ptr, new_bytes);
 }
 
+/* fn: the application's allocator; NULL: the C library's. */
 static wshub__mem wshub__mem_make(wshub_alloc_fn fn, void *user) {
     wshub__mem m;
     m.fn = fn ? fn : wshub__mem_default;
@@ -2961,13 +2964,19 @@ static wshub__mem wshub__mem_make(wshub_alloc_fn fn, void *user) {
 
 /* Zeroed memory. NULL: there is none. */
 static void *wshub__mem_new(const wshub__mem *m, size_t bytes) {
-    void *p = m->fn(m->user, NULL, 0, bytes);
+    void *p;
+
+    WSHUB_ASSERT(bytes > 0); /* a new size of 0 would mean: free it */
+    p = m->fn(m->user, NULL, 0, bytes);
     if (p) memset(p, 0, bytes);
     return p;
 }
 
+/* Gives memory back, if there is any. bytes: as many as were asked for. */
 static void wshub__mem_free(const wshub__mem *m, void *ptr, size_t bytes) {
-    if (ptr) (void)m->fn(m->user, ptr, bytes, 0);
+    if (!ptr) return;
+    WSHUB_ASSERT(bytes > 0);
+    (void)m->fn(m->user, ptr, bytes, 0);
 }
 
 /* Makes room for `want` items in *items. The capacity is doubled, so that adding items one by one
@@ -2977,6 +2986,7 @@ static bool wshub__mem_grow(const wshub__mem *m, void **items, uint32_t *cap, ui
     uint32_t next = *cap ? *cap : item_bytes == 1 ? 8 : 2;
     void *p;
 
+    WSHUB_ASSERT(item_bytes > 0);
     WSHUB_ASSERT(*items || *cap == 0);
     if (want <= *cap) return true;
     if (want > UINT32_MAX / 2) return false; /* doubling would begin at 0 again */
@@ -2986,6 +2996,7 @@ static bool wshub__mem_grow(const wshub__mem *m, void **items, uint32_t *cap, ui
     if (!p) return false;
     *items = p;
     *cap = next;
+    WSHUB_ASSERT(*cap >= want);
     return true;
 }
 
@@ -3002,6 +3013,7 @@ WSHUB__COLD static void wshub__mem_shrink(const wshub__mem *m, void **items, uin
     WSHUB_ASSERT(count <= *cap);
     if (*cap <= WSHUB__CAP_KEPT || count > *cap / 8) return;
     while (next > WSHUB__CAP_LEAST && count <= next / 4) next /= 2;
+    WSHUB_ASSERT(count <= next);
 
     p = m->fn(m->user, *items, (size_t)*cap * item_bytes, (size_t)next * item_bytes);
     if (!p) return;
@@ -3011,11 +3023,11 @@ WSHUB__COLD static void wshub__mem_shrink(const wshub__mem *m, void **items, uin
 
 /* ---- >>atomic --------------------------------------------------------------------------------
  * What crosses threads: a stack on which any thread pushes and from which one takes everything, a
- * counter. In and out go nodes that stand first in
- * what the caller owns; nothing is allocated here and nothing fails. All that other threads may
- * touch at the same time goes through these macros and functions. Where the compiler has no atomics
- * that we know, or WSHUB_NO_THREADS is defined, WSHUB__THREADS is 0: the same names then do the
- * plain thing, and the functions for other threads are refused by >>post.
+ * counter. In and out go nodes that stand first in what the caller owns; nothing is allocated here
+ * and nothing fails. All that other threads may touch at the same time goes through these macros
+ * and functions. Where the compiler has no atomics that we know, or WSHUB_NO_THREADS is defined,
+ * WSHUB__THREADS is 0: the same names then do the plain thing, and the functions for other threads
+ * are refused by >>post.
  * Calls no other room. Proved by tests/test_threads.c under ThreadSanitizer (`make tsan`). */
 
 #if defined(WSHUB_NO_THREADS)
@@ -3063,17 +3075,19 @@ static bool wshub__stack_push(wshub__node **top, wshub__node *node) {
  * pushed again between two looks of another thread does no harm (the ABA problem). */
 static wshub__node *wshub__stack_take(wshub__node **top) {
 #if WSHUB__THREADS
-    wshub__node *n = WSHUB__LOAD_PTR(top) ? WSHUB__XCHG_PTR(top, (wshub__node *)NULL) : NULL;
+    wshub__node *node = WSHUB__LOAD_PTR(top) ? WSHUB__XCHG_PTR(top, (wshub__node *)NULL) : NULL;
 #else
-    wshub__node *n = *top;
+    wshub__node *node = *top;
     *top = NULL;
 #endif
     wshub__node *oldest = NULL;
-    while (n) {
-        wshub__node *next = n->next;
-        n->next = oldest;
-        oldest = n;
-        n = next;
+
+    /* What was pushed last lies on top: the links are turned round. */
+    while (node) {
+        wshub__node *next = node->next;
+        node->next = oldest;
+        oldest = node;
+        node = next;
     }
     return oldest;
 }
@@ -3087,6 +3101,7 @@ static wshub__node *wshub__stack_take(wshub__node **top) {
  * Calls >>mem. Proved by tests/test_memory.c, and by the allocation failures of
  * tests/test_golden.c. */
 
+/* A text of these bytes, which it borrows. */
 static wshub_str wshub__str(const void *ptr, size_t len) {
     wshub_str s;
     s.ptr = (const char *)ptr;
@@ -3166,32 +3181,39 @@ static bool wshub__buf_room(const wshub__mem *m, wshub__buf *b, size_t more) {
 
     b->ptr = (uint8_t *)p;
     b->cap = cap & (WSHUB__BUF_BYTES_MAX * 2 - 1); /* all of it: the mask says that it fits */
+    WSHUB_ASSERT(b->cap == cap);
+    WSHUB_ASSERT(more <= b->cap - b->len);
     return true;
 }
 
+/* Adds bytes at the end, or makes the buffer bad. */
 static void wshub__buf_add(const wshub__mem *m, wshub__buf *b, const void *bytes, size_t count) {
     if (count == 0 || !wshub__buf_room(m, b, count)) return;
     memcpy(b->ptr + b->len, bytes, count);
     b->len += (uint32_t)count;
+    WSHUB_ASSERT(b->len <= b->cap);
 }
 
 static void wshub__buf_text(const wshub__mem *m, wshub__buf *b, const char *text) {
     wshub__buf_add(m, b, text, strlen(text));
 }
 
+/* Adds a number in decimal digits. */
 static void wshub__buf_uint(const wshub__mem *m, wshub__buf *b, uint64_t n) {
-    char digits[20]; /* of 2^64 - 1 */
-    size_t i = sizeof digits;
+    char digits[20]; /* as many as 2^64 - 1 has; they are filled from the back */
+    size_t first = sizeof digits;
+
     do {
-        digits[--i] = (char)('0' + (int)(n % 10));
+        WSHUB_ASSERT(first > 0);
+        digits[--first] = (char)('0' + (int)(n % 10));
         n /= 10;
     } while (n);
-    wshub__buf_add(m, b, digits + i, sizeof digits - i);
+    wshub__buf_add(m, b, digits + first, sizeof digits - first);
 }
 
 /* Gives the memory back; what is left is an empty buffer that is not bad. */
 static void wshub__buf_done(const wshub__mem *m, wshub__buf *b) {
-    WSHUB_ASSERT(b);
+    WSHUB_ASSERT(!b->ptr == !b->cap);
     wshub__mem_free(m, b->ptr, b->cap);
     memset(b, 0, sizeof *b);
 }
@@ -3231,6 +3253,8 @@ static uint32_t wshub__utf8_lead(uint8_t c) {
 /* The state behind one more byte of a character that has begun. */
 static uint32_t wshub__utf8_more(uint32_t state, uint8_t c) {
     uint32_t missing = state >> 16, least = state >> 8 & 0xFF, most = state & 0xFF;
+
+    WSHUB_ASSERT(missing >= 1 && missing <= 3);
     if (c < least || c > most) return WSHUB__UTF8_BAD;
     return missing == 1 ? WSHUB__UTF8_OK : wshub__utf8_state(missing - 1, 0x80, 0xBF);
 }
@@ -3322,10 +3346,12 @@ static void wshub__sha1_step(uint32_t v[5], uint32_t f, uint32_t k, uint32_t w) 
     v[0] = t;
 }
 
+/* Takes one block into the digest that has come out of those before it (6.1.2). */
 static void wshub__sha1_block(uint32_t h[5], const uint8_t *p) {
     uint32_t w[80], v[5];
     int i;
 
+    /* Sixteen words of the block, and sixty-four more that are made of them. */
     for (i = 0; i < 16; i++, p += 4) {
         w[i] = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
     }
@@ -3349,8 +3375,10 @@ WSHUB_API void wshub_sha1(const uint8_t *bytes, size_t count, uint8_t out_digest
     for (i = 0; i + WSHUB__SHA1_BLOCK <= count; i += WSHUB__SHA1_BLOCK)
         wshub__sha1_block(h, bytes + i);
 
-    /* What is left, a bit that is set, and at the end of a block the length in bits (5.1.1). */
+    /* What is left, a bit that is set, and at the end of a block the length in bits (5.1.1): nine
+     * bytes more, which may take a second block. */
     tail_bytes = rest + 9 <= WSHUB__SHA1_BLOCK ? WSHUB__SHA1_BLOCK : sizeof tail;
+    WSHUB_ASSERT(rest + 9 <= tail_bytes);
     memset(tail, 0, sizeof tail);
     if (rest) memcpy(tail, bytes + i, rest);
     tail[rest] = 0x80;
@@ -3368,10 +3396,14 @@ WSHUB_API void wshub_sha1(const uint8_t *bytes, size_t count, uint8_t out_digest
 WSHUB_API size_t wshub_base64(const uint8_t *bytes, size_t count, char *buf) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     size_t i, at = 0;
+
+    /* Three bytes are four digits of six bits; signs of padding stand for bytes that are not
+     * there. */
     for (i = 0; i < count; i += 3) {
         uint32_t w = (uint32_t)bytes[i] << 16;
         if (i + 1 < count) w |= (uint32_t)bytes[i + 1] << 8;
         if (i + 2 < count) w |= bytes[i + 2];
+
         buf[at++] = digits[w >> 18];
         buf[at++] = digits[w >> 12 & 63];
         buf[at++] = i + 1 < count ? digits[w >> 6 & 63] : '=';
@@ -3391,12 +3423,15 @@ static uint64_t wshub__rol64(uint64_t x, int n) {
     return x << n | x >> (64 - n);
 }
 
+/* One round over the four words of the state, in the order and with the rotations of its
+ * authors' paper. */
 static void wshub__sip_round(uint64_t v[4]) {
     v[0] += v[1];
     v[1] = wshub__rol64(v[1], 13) ^ v[0];
     v[0] = wshub__rol64(v[0], 32);
     v[2] += v[3];
     v[3] = wshub__rol64(v[3], 16) ^ v[2];
+
     v[0] += v[3];
     v[3] = wshub__rol64(v[3], 21) ^ v[0];
     v[2] += v[1];
@@ -3408,6 +3443,7 @@ static void wshub__sip_round(uint64_t v[4]) {
 static uint64_t wshub__load64le(const uint8_t *p, size_t n) {
     uint64_t w = 0;
     size_t i;
+
     WSHUB_ASSERT(n <= 8);
     for (i = 0; i < n; i++) w |= (uint64_t)p[i] << 8 * i;
     return w;
@@ -3433,6 +3469,7 @@ static uint64_t wshub__siphash(const uint64_t key[2], const void *bytes, size_t 
         wshub__sip_round(v);
         v[0] ^= w;
     }
+    WSHUB_ASSERT(count - i < 8); /* so that the top byte is free */
     w = wshub__load64le(p + i, count - i) | (uint64_t)(count & 0xFF) << 56;
     v[3] ^= w;
     wshub__sip_round(v);
@@ -3530,7 +3567,8 @@ static const uint8_t *wshub__json_string(const uint8_t *p, const uint8_t *end) {
     }
 }
 
-static const uint8_t *wshub__json_digits(const uint8_t *p, const uint8_t *end) { /* one or more */
+/* p where digits must stand. Returns behind them; NULL: there is none. */
+static const uint8_t *wshub__json_digits(const uint8_t *p, const uint8_t *end) {
     const uint8_t *start = p;
     while (p < end && wshub__is_digit(*p)) p++;
     return p > start ? p : NULL;
@@ -3538,12 +3576,14 @@ static const uint8_t *wshub__json_digits(const uint8_t *p, const uint8_t *end) {
 
 /* RFC 8259 6: a minus, a whole part without leading zeros, a fraction, an exponent. */
 static const uint8_t *wshub__json_number(const uint8_t *p, const uint8_t *end) {
+    WSHUB_ASSERT(p < end);
     if (*p == '-') p++;
     if (p < end && *p == '0') {
         p++;
     } else {
         p = wshub__json_digits(p, end);
     }
+
     if (p && p < end && *p == '.') p = wshub__json_digits(p + 1, end);
     if (p && p < end && (*p == 'e' || *p == 'E')) {
         p++;
@@ -3560,6 +3600,7 @@ static const uint8_t *wshub__json_word(const uint8_t *p, const uint8_t *end, con
 
 /* p at the first byte of what has no brackets. Returns behind it; NULL: no value. */
 static const uint8_t *wshub__json_scalar(const uint8_t *p, const uint8_t *end) {
+    WSHUB_ASSERT(p < end);
     switch (*p) {
     case '"': return wshub__json_string(p + 1, end);
     case 't': return wshub__json_word(p, end, "true");
@@ -3583,10 +3624,14 @@ static const uint8_t *wshub__json_key(const uint8_t *p, const uint8_t *end) {
 static void wshub__json_open(uint32_t *is_object, uint32_t level, bool object) {
     uint32_t *word = &is_object[level / 32], bit = 1u << level % 32;
     uint32_t outer = level % 32 ? *word & (bit - 1) : 0;
+
+    WSHUB_ASSERT(level < WSHUB_JSON_DEPTH_MAX);
     *word = object ? outer | bit : outer;
 }
 
+/* Is the bracket of this level an object's? */
 static bool wshub__json_in_object(const uint32_t *is_object, uint32_t level) {
+    WSHUB_ASSERT(level < WSHUB_JSON_DEPTH_MAX);
     return (is_object[level / 32] >> level % 32 & 1u) != 0;
 }
 
@@ -3597,8 +3642,9 @@ static const uint8_t *wshub__json_value(const uint8_t *p, const uint8_t *end, ui
 
     WSHUB_ASSERT(depth_max <= WSHUB_JSON_DEPTH_MAX);
     for (;;) {
-        /* A value begins: a bracket opens one level more, all else is read at once. */
         bool object, opened = false;
+
+        /* A value begins: a bracket opens one level more, all else is read at once. */
         if (p >= end) return NULL;
         if (*p == '{' || *p == '[') {
             if (depth >= depth_max) return NULL;
@@ -3634,8 +3680,9 @@ static const uint8_t *wshub__json_value(const uint8_t *p, const uint8_t *end, ui
 /* Reads four hexadecimal digits, or what there is of them. */
 static uint32_t wshub__json_unit(const uint8_t *src, size_t n) {
     uint32_t unit = 0;
-    size_t k;
-    for (k = 0; k < 4 && k < n; k++) unit = unit << 4 | (uint32_t)(wshub__hex(src[k]) & 15);
+    size_t i;
+
+    for (i = 0; i < 4 && i < n; i++) unit = unit << 4 | (uint32_t)(wshub__hex(src[i]) & 15);
     return unit;
 }
 
@@ -3643,7 +3690,9 @@ static uint32_t wshub__json_unit(const uint8_t *src, size_t n) {
  * (RFC 8259 7); half a pair becomes U+FFFD, as UTF-8 has no form for it. *used: how many bytes. */
 static uint32_t wshub__json_code_point(const uint8_t *src, size_t n, size_t *used) {
     uint32_t high = wshub__json_unit(src, n), low;
+
     *used = n < 4 ? n : 4;
+    WSHUB_ASSERT(high <= 0xFFFF);
     if (high < 0xD800 || high >= 0xE000) return high;
 
     if (high < 0xDC00 && n >= 10 && src[4] == '\\' && src[5] == 'u') {
@@ -3660,10 +3709,12 @@ static uint32_t wshub__json_code_point(const uint8_t *src, size_t n, size_t *use
  * length and writes what fits. dst may be src: a text never gets longer. */
 WSHUB_API size_t wshub_json_unescape(const uint8_t *src, size_t n, uint8_t *dst, size_t cap) {
     size_t i = 0, at = 0;
+
     while (i < n) {
         uint8_t out[4];
         size_t len = 1, k, used;
 
+        /* One byte, or what an escape stands for. */
         out[0] = src[i++];
         if (out[0] == '\\' && i < n) {
             out[0] = src[i++];
@@ -3681,6 +3732,7 @@ WSHUB_API size_t wshub_json_unescape(const uint8_t *src, size_t n, uint8_t *dst,
             }
         }
 
+        WSHUB_ASSERT(at + len <= i); /* what has not been read is not written over */
         for (k = 0; k < len; k++, at++) {
             if (at < cap) dst[at] = out[k];
         }
@@ -3694,6 +3746,7 @@ WSHUB_API size_t wshub_json_unescape(const uint8_t *src, size_t n, uint8_t *dst,
  * is longer than any key that is looked for. */
 static bool wshub__json_plain(wshub_str *name, uint8_t plain[WSHUB__JSON_KEY_BYTES_MAX]) {
     size_t n;
+
     if (!name->len || !memchr(name->ptr, '\\', name->len)) return true;
     n = wshub_json_unescape((const uint8_t *)name->ptr, name->len, plain,
                             WSHUB__JSON_KEY_BYTES_MAX);
@@ -3707,6 +3760,7 @@ static void wshub__json_field_set(wshub_json_field *fields, size_t fields_count,
                                   wshub_str value) {
     uint8_t plain[WSHUB__JSON_KEY_BYTES_MAX];
     size_t i;
+
     if (!wshub__json_plain(&name, plain)) return;
     for (i = 0; i < fields_count; i++) {
         if (name.len && fields[i].key[0] != name.ptr[0]) continue;
@@ -3719,6 +3773,7 @@ WSHUB_API wshub_json_result wshub_json_fields(const uint8_t *p, size_t n, uint32
                                               wshub_json_field *fields, size_t fields_count) {
     const uint8_t *end = p + n;
 
+    /* What is no object is only checked. */
     if (depth_max > WSHUB_JSON_DEPTH_MAX) depth_max = WSHUB_JSON_DEPTH_MAX;
     p = wshub__json_ws(p, end);
     if (p >= end) return WSHUB_JSON_BAD;
@@ -3734,6 +3789,8 @@ WSHUB_API wshub_json_result wshub_json_fields(const uint8_t *p, size_t n, uint32
 
     for (;;) {
         const uint8_t *name = p + 1, *behind, *value;
+
+        /* A key and its value, which lies one level deeper. */
         if (p >= end || *p != '"') return WSHUB_JSON_BAD;
         behind = wshub__json_string(name, end);
         if (!behind) return WSHUB_JSON_BAD;
@@ -3745,6 +3802,7 @@ WSHUB_API wshub_json_result wshub_json_fields(const uint8_t *p, size_t n, uint32
         wshub__json_field_set(fields, fields_count, wshub__str(name, (size_t)(behind - name) - 1),
                               wshub__str(value, (size_t)(p - value)));
 
+        /* Behind it the object ends, or a comma says that it goes on. */
         p = wshub__json_ws(p, end);
         if (p < end && *p == '}') break;
         if (p >= end || *p != ',') return WSHUB_JSON_BAD;
@@ -3755,9 +3813,10 @@ WSHUB_API wshub_json_result wshub_json_fields(const uint8_t *p, size_t n, uint32
 
 WSHUB_API bool wshub_json_check(wshub_str text, uint32_t depth_max) {
     const uint8_t *p = (const uint8_t *)text.ptr, *end;
+
     if (!text.ptr) return false;
     end = p + text.len;
-    if (depth_max == 0) depth_max = 1024;
+    if (depth_max == 0) depth_max = 1024; /* as the declaration says */
     if (depth_max > WSHUB_JSON_DEPTH_MAX) depth_max = WSHUB_JSON_DEPTH_MAX;
     return wshub__json_ends(wshub__json_value(wshub__json_ws(p, end), end, depth_max), end) &&
            wshub_utf8_check((const uint8_t *)text.ptr, text.len);
@@ -3806,6 +3865,8 @@ WSHUB_API wshub_str wshub_json_find(wshub_str object, const char *key) {
     p = wshub__json_ws(p, end);
     if (p >= end || *p != '{') return found;
     p = wshub__json_ws(p + 1, end);
+
+    /* Through all of them, as the last of equal keys counts (MSG-9). */
     while (p < end && *p == '"') {
         const uint8_t *name = p + 1, *behind, *value = wshub__json_key(p, end);
         if (!value) break;
@@ -3825,10 +3886,12 @@ WSHUB_API wshub_str wshub_json_find(wshub_str object, const char *key) {
 /* wshub_json_each() for a text that the hub has checked. iter->pos: behind the last element. */
 WSHUB_API bool wshub_json_next(wshub_str array, wshub_iter *iter, wshub_str *out_value) {
     const uint8_t *p = (const uint8_t *)array.ptr, *end, *behind;
+
     if (!p || iter->pos > array.len) return false;
     end = p + array.len;
     p = wshub__json_ws(p + iter->pos, end);
     if (p >= end || *p != (iter->pos ? ',' : '[')) return false;
+
     p = wshub__json_ws(p + 1, end);
     behind = wshub__json_value(p, end, WSHUB_JSON_DEPTH_MAX);
     if (!behind) return false;
@@ -3849,6 +3912,7 @@ WSHUB_API bool wshub_json_each(wshub_str array, wshub_iter *iter, wshub_str *out
 
 WSHUB_API size_t wshub_json_text(wshub_str value, char *buf, size_t cap) {
     const uint8_t *p, *end;
+
     if (!value.ptr) return SIZE_MAX;
     value = wshub__json_trim(value);
     p = (const uint8_t *)value.ptr;
@@ -3862,7 +3926,8 @@ WSHUB_API size_t wshub_json_text(wshub_str value, char *buf, size_t cap) {
 /* Is there an escape of the character NUL in this string? It has been checked. */
 static bool wshub__json_has_nul(wshub_str value) {
     size_t i;
-    for (i = 0; i + 6 <= value.len; i++) {
+
+    for (i = 0; i + 6 <= value.len; i++) { /* six bytes: \u0000 */
         if (value.ptr[i] != '\\') continue;
         if (memcmp(value.ptr + i, "\\u0000", 6) == 0) return true;
         i++; /* what is escaped begins no escape */
@@ -3872,9 +3937,12 @@ static bool wshub__json_has_nul(wshub_str value) {
 
 WSHUB_API wshub_err wshub_json_copy(wshub_str value, char *buf, size_t cap, size_t *out_len) {
     size_t n = wshub_json_text(value, NULL, 0);
+
+    /* All that can be wrong is asked before anything is written. */
     if (n == SIZE_MAX) return WSHUB_ERR_JSON;
     if (n >= cap) return WSHUB_ERR_LIMIT;
-    if (wshub__json_has_nul(value)) return WSHUB_ERR_PARAM; /* asked before anything is written */
+    if (wshub__json_has_nul(value)) return WSHUB_ERR_PARAM;
+
     (void)wshub_json_text(value, buf, cap);
     buf[n] = 0;
     if (out_len) *out_len = n;
@@ -3891,11 +3959,12 @@ static wshub_err wshub__json_magnitude(wshub_str digits, uint64_t *out_number) {
 
     if (digits.len == 0 || (digits.ptr[0] == '0' && digits.len > 1)) return WSHUB_ERR_JSON;
     for (i = 0; i < digits.len; i++) {
-        unsigned d = (unsigned)(uint8_t)digits.ptr[i] - '0';
-        if (d > 9) return WSHUB_ERR_JSON;
-        if (n > (most - d) / 10) big = true; /* read on: it may be no number at all */
-        n = big ? 0 : n * 10 + d;
+        unsigned digit = (unsigned)(uint8_t)digits.ptr[i] - '0';
+        if (digit > 9) return WSHUB_ERR_JSON;
+        if (n > (most - digit) / 10) big = true; /* read on: it may be no number at all */
+        n = big ? 0 : n * 10 + digit;
     }
+    WSHUB_ASSERT(n <= most);
     *out_number = n;
     return big ? WSHUB_ERR_LIMIT : WSHUB_OK;
 }
@@ -3921,9 +3990,13 @@ WSHUB_API wshub_err wshub_json_int(wshub_str value, int64_t min, int64_t max, in
     return WSHUB_OK;
 }
 
+/* The greatest whole number that JavaScript's numbers hold exactly: 2^53 - 1. */
+#define WSHUB__JSON_UINT_MAX INT64_C(9007199254740991)
+
 WSHUB_API bool wshub_json_uint(wshub_str value, uint64_t *out_number) {
     int64_t n;
-    if (wshub_json_int(value, 0, INT64_C(9007199254740991), &n)) return false;
+
+    if (wshub_json_int(value, 0, WSHUB__JSON_UINT_MAX, &n)) return false;
     if (memchr(value.ptr, '-', value.len)) return false; /* -0 */
     *out_number = (uint64_t)n;
     return true;
@@ -3956,6 +4029,7 @@ static size_t wshub__json_write_escape(uint8_t c, char out[6]) {
     case '\\': out[1] = (char)c; return 2;
     default: break;
     }
+
     WSHUB_ASSERT(c < 0x20);
     out[1] = 'u';
     out[2] = out[3] = '0';
@@ -3966,11 +4040,13 @@ static size_t wshub__json_write_escape(uint8_t c, char out[6]) {
 
 WSHUB_API size_t wshub_json_quote(wshub_str text, char *buf, size_t cap) {
     size_t i, k, at = 0;
+
     if (at < cap) buf[at] = '"';
     at++;
     for (i = 0; i < text.len; i++) {
         char out[6];
         size_t len = 1;
+
         out[0] = text.ptr[i];
         if (wshub__json_extra((uint8_t)out[0]))
             len = wshub__json_write_escape((uint8_t)out[0], out);
@@ -3982,10 +4058,13 @@ WSHUB_API size_t wshub_json_quote(wshub_str text, char *buf, size_t cap) {
     return at + 1;
 }
 
+/* Adds a text as a JSON string. */
 static void wshub__buf_quote(const wshub__mem *m, wshub__buf *b, wshub_str s) {
     size_t n = wshub_json_quoted_len(s);
+
     if (!wshub__buf_room(m, b, n)) return;
     b->len += (uint32_t)wshub_json_quote(s, (char *)b->ptr + b->len, n);
+    WSHUB_ASSERT(b->len <= b->cap);
 }
 
 /* ---- >>http ----------------------------------------------------------------------------------
@@ -4006,6 +4085,7 @@ static bool wshub__http_token_char(uint8_t c) {
     return c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL;
 }
 
+/* Is this a token: one such byte or more? */
 static bool wshub__http_is_token(wshub_str s) {
     size_t i;
     for (i = 0; i < s.len; i++) {
@@ -4030,6 +4110,8 @@ static bool wshub__http_list(wshub_str *list, wshub_str *out_item) {
         const char *comma = (const char *)memchr(list->ptr, ',', list->len);
         size_t n = comma ? (size_t)(comma - list->ptr) : list->len;
         wshub_str item = wshub__http_trim(wshub__str(list->ptr, n));
+
+        WSHUB_ASSERT(n <= list->len);
         list->ptr += comma ? n + 1 : n;
         list->len -= comma ? n + 1 : n;
         if (item.len) {
@@ -4072,6 +4154,8 @@ static bool wshub__http_has_token(const wshub_http *http, const char *name, cons
 /* A port as it stands behind a host, which may be empty (RFC 3986 3.2.3). */
 static bool wshub__http_port_ok(wshub_str s) {
     size_t i;
+
+    WSHUB_ASSERT(s.len > 0);
     if (s.ptr[0] != ':') return false;
     for (i = 1; i < s.len; i++) {
         if (!wshub__is_digit((uint8_t)s.ptr[i])) return false;
@@ -4088,7 +4172,10 @@ static bool wshub__http_host_char(uint8_t c) {
  * target names none. */
 WSHUB__COLD static bool wshub__http_host_ok(wshub_str s) {
     size_t i = 0, k;
-    if (s.len && s.ptr[0] == '[') { /* an IPv6 address */
+
+    /* An IPv6 address stands in brackets; the shortest is `::`. All else is a name or an IPv4
+     * address, up to the colon. */
+    if (s.len && s.ptr[0] == '[') {
         while (i < s.len && s.ptr[i] != ']') i++;
         if (i == s.len || i < 3) return false;
         for (k = 1; k < i; k++) {
@@ -4101,6 +4188,7 @@ WSHUB__COLD static bool wshub__http_host_ok(wshub_str s) {
             if (!wshub__http_host_char((uint8_t)s.ptr[i])) return false;
         }
     }
+    WSHUB_ASSERT(i <= s.len);
     return i == s.len || wshub__http_port_ok(wshub__str(s.ptr + i, s.len - i));
 }
 
@@ -4121,49 +4209,55 @@ static size_t wshub__http_authority_end(wshub_str s, size_t from) {
 
 /* Takes scheme and authority off a target in absolute form (RFC 9112 3.2.2). False: it has none, or
  * one that cannot be ours. */
-static bool wshub__http_target_relative(wshub_str *t) {
+static bool wshub__http_target_relative(wshub_str *target) {
     static const char *const schemes[] = {"http://", "https://", "ws://", "wss://"};
     size_t i, end, from = 0;
+
     for (i = 0; i < sizeof schemes / sizeof *schemes && from == 0; i++) {
         size_t n = strlen(schemes[i]);
-        if (t->len > n && wshub__same(t->ptr, schemes[i], n)) from = n;
+        if (target->len > n && wshub__same(target->ptr, schemes[i], n)) from = n;
     }
     if (from == 0) return false;
 
-    end = wshub__http_authority_end(*t, from);
-    if (end == from || !wshub__http_host_ok(wshub__str(t->ptr + from, end - from))) return false;
-    *t = wshub__str(t->ptr + end, t->len - end);
+    end = wshub__http_authority_end(*target, from);
+    WSHUB_ASSERT(end >= from && end <= target->len);
+    if (end == from || !wshub__http_host_ok(wshub__str(target->ptr + from, end - from)))
+        return false;
+    *target = wshub__str(target->ptr + end, target->len - end);
     return true;
 }
 
 /* Splits a target into path and query. False: not a form that this server takes, which are the
  * origin form, the absolute form, and `*` for OPTIONS; the authority form is CONNECT's. */
-WSHUB__COLD static bool wshub__http_target(wshub_http *h) {
-    wshub_str t = h->target;
-    const char *q;
+WSHUB__COLD static bool wshub__http_target(wshub_http *http) {
+    wshub_str target = http->target;
+    const char *query;
     size_t i;
 
-    if (t.len == 0) return false;
-    for (i = 0; i < t.len; i++) {
-        uint8_t c = (uint8_t)t.ptr[i];
+    if (target.len == 0) return false;
+    for (i = 0; i < target.len; i++) {
+        uint8_t c = (uint8_t)target.ptr[i];
         if (c <= 0x20 || c >= 0x7F || c == '#') return false;
     }
-    if (t.ptr[0] != '/' && !wshub__http_target_relative(&t)) {
-        h->path = t;
-        h->query = wshub__str(NULL, 0);
-        return wshub_str_eq_z(t, "*") && wshub_str_eq_z(h->method, "OPTIONS");
+
+    if (target.ptr[0] != '/' && !wshub__http_target_relative(&target)) {
+        http->path = target;
+        http->query = wshub__str(NULL, 0);
+        return wshub_str_eq_z(target, "*") && wshub_str_eq_z(http->method, "OPTIONS");
     }
 
-    q = t.len ? (const char *)memchr(t.ptr, '?', t.len) : NULL;
-    h->path = wshub__str(t.ptr, q ? (size_t)(q - t.ptr) : t.len);
-    h->query = q ? wshub__str(q + 1, t.len - h->path.len - 1) : wshub__str(NULL, 0);
-    if (h->path.len == 0) h->path = wshub_str_z("/"); /* RFC 9110 4.2.3 */
+    query = target.len ? (const char *)memchr(target.ptr, '?', target.len) : NULL;
+    http->path = wshub__str(target.ptr, query ? (size_t)(query - target.ptr) : target.len);
+    http->query =
+        query ? wshub__str(query + 1, target.len - http->path.len - 1) : wshub__str(NULL, 0);
+    if (http->path.len == 0) http->path = wshub_str_z("/"); /* RFC 9110 4.2.3 */
     return true;
 }
 
 /* A host, as wshub__http_host_ok() lets it through, without its port. */
 static wshub_str wshub__http_host_name(wshub_str host) {
     size_t n = host.len;
+
     while (n && wshub__is_digit((uint8_t)host.ptr[n - 1])) n--;
     return n && host.ptr[n - 1] == ':' ? wshub__str(host.ptr, n - 1) : host;
 }
@@ -4178,6 +4272,8 @@ WSHUB__COLD static bool wshub__host_match(wshub_str host, wshub_str rule) {
     WSHUB_ASSERT(rule.len);
     if (!memchr(colon_from, ':', rule.len - (size_t)(colon_from - rule.ptr)))
         host = wshub__http_host_name(host);
+
+    /* Behind the star begins what the host must end with, its dot included. */
     if (rule.ptr[0] == '*') {
         rule = wshub__str(rule.ptr + 1, rule.len - 1);
         if (host.len <= rule.len || host.ptr[0] == '.') return false;
@@ -4188,11 +4284,12 @@ WSHUB__COLD static bool wshub__host_match(wshub_str host, wshub_str rule) {
 
 /* Whom a request is for: of an absolute-form target its authority, else Host (RFC 9112 3.3). ptr
  * NULL: it does not say. */
-WSHUB__COLD static wshub_str wshub__http_authority(const wshub_http *h) {
-    wshub_str t = h->target;
-    size_t from = t.len && t.ptr[0] == '/' ? 0 : wshub__http_scheme_bytes(t);
-    if (from == 0) return wshub_http_header(h, "Host"); /* origin form, or `*` */
-    return wshub__str(t.ptr + from, wshub__http_authority_end(t, from) - from);
+WSHUB__COLD static wshub_str wshub__http_authority(const wshub_http *http) {
+    wshub_str target = http->target;
+    size_t from = target.len && target.ptr[0] == '/' ? 0 : wshub__http_scheme_bytes(target);
+
+    if (from == 0) return wshub_http_header(http, "Host"); /* origin form, or `*` */
+    return wshub__str(target.ptr + from, wshub__http_authority_end(target, from) - from);
 }
 
 /* The end of the line that begins at p: its CR, behind which the LF stands. NULL: a CR alone, or
@@ -4207,6 +4304,8 @@ static int wshub__http_parse_line(const uint8_t *p, const uint8_t *eol, wshub_ht
                                   const char **why) {
     const uint8_t *target, *version;
 
+    /* Method and target, with one blank behind each. */
+    WSHUB_ASSERT(p <= eol);
     *why = "malformed request line";
     target = (const uint8_t *)memchr(p, ' ', (size_t)(eol - p));
     if (!target++) return 400;
@@ -4234,6 +4333,8 @@ static int wshub__http_parse_line(const uint8_t *p, const uint8_t *eol, wshub_ht
 static bool wshub__http_parse_field(const uint8_t *p, const uint8_t *colon, const uint8_t *eol,
                                     wshub_header *out) {
     const uint8_t *c;
+
+    WSHUB_ASSERT(p <= colon && colon < eol);
     out->name = wshub__str(p, (size_t)(colon - p));
     if (!wshub__http_is_token(out->name)) return false;
     for (c = colon + 1; c < eol; c++) {
@@ -4244,10 +4345,11 @@ static bool wshub__http_parse_field(const uint8_t *p, const uint8_t *colon, cons
 }
 
 /* Host: once in HTTP/1.1, at most once before it, and valid (RFC 9112 3.2). */
-static bool wshub__http_has_host(const wshub_http *h) {
-    size_t n = wshub__http_count(h, "Host");
-    if (n == 0) return h->minor < 1;
-    return n == 1 && wshub__http_host_ok(wshub_http_header(h, "Host"));
+static bool wshub__http_has_host(const wshub_http *http) {
+    size_t n = wshub__http_count(http, "Host");
+
+    if (n == 0) return http->minor < 1;
+    return n == 1 && wshub__http_host_ok(wshub_http_header(http, "Host"));
 }
 
 /* Reads a head: from the request line to the empty line, both included. headers: room for
@@ -4265,6 +4367,7 @@ WSHUB__COLD static int wshub__http_parse(const uint8_t *p, size_t n, wshub_heade
     status = wshub__http_parse_line(p, eol, out, why);
     if (status) return status;
 
+    /* A field a line, until one is empty. */
     for (p = eol + 2; p < end && *p != '\r'; p = eol + 2) {
         *why = "malformed header field";
         eol = wshub__http_line_end(p, end);
@@ -4278,6 +4381,7 @@ WSHUB__COLD static int wshub__http_parse(const uint8_t *p, size_t n, wshub_heade
         if (!wshub__http_parse_field(p, colon, eol, &headers[out->headers_count])) return 400;
         out->headers_count++;
     }
+    WSHUB_ASSERT(out->headers_count <= headers_max);
 
     *why = "malformed head";
     if (end - p != 2 || p[1] != '\n') return 400;
@@ -4290,28 +4394,31 @@ WSHUB__COLD static int wshub__http_parse(const uint8_t *p, size_t n, wshub_heade
 #define WSHUB__HTTP_CHUNKED UINT64_MAX /* instead of a length */
 
 /* How the body is framed, by its framing headers alone (RFC 9112 6.3). Returns 0, or the status. */
-WSHUB__COLD static int wshub__http_body(const wshub_http *h, uint64_t *out_length,
+WSHUB__COLD static int wshub__http_body(const wshub_http *http, uint64_t *out_length,
                                         const char **why) {
-    wshub_str length = wshub_http_header(h, "Content-Length");
-    size_t codings = wshub__http_count(h, "Transfer-Encoding"), i;
+    wshub_str length = wshub_http_header(http, "Content-Length");
+    size_t codings = wshub__http_count(http, "Transfer-Encoding"), i;
 
+    /* One coding, which must be `chunked`, and no length beside it. */
     *out_length = 0;
     *why = "malformed Content-Length or Transfer-Encoding";
     if (codings) {
-        if (length.ptr || h->minor < 1 || codings != 1) return 400;
-        if (!wshub__str_same(wshub_http_header(h, "Transfer-Encoding"), "chunked")) return 501;
+        if (length.ptr || http->minor < 1 || codings != 1) return 400;
+        if (!wshub__str_same(wshub_http_header(http, "Transfer-Encoding"), "chunked")) return 501;
         *out_length = WSHUB__HTTP_CHUNKED;
         return 0;
     }
 
+    /* Or a length, once and in digits; neither: there is no body. */
     if (!length.ptr) return 0;
-    if (wshub__http_count(h, "Content-Length") != 1) return 400;
+    if (wshub__http_count(http, "Content-Length") != 1) return 400;
     if (length.len == 0 || length.len > WSHUB__HTTP_LENGTH_DIGITS_MAX) return 400;
     for (i = 0; i < length.len; i++) {
         uint8_t c = (uint8_t)length.ptr[i];
         if (!wshub__is_digit(c)) return 400;
         *out_length = *out_length * 10 + (uint64_t)(c - '0');
     }
+    WSHUB_ASSERT(*out_length != WSHUB__HTTP_CHUNKED);
     return 0;
 }
 
@@ -4329,32 +4436,34 @@ static bool wshub__http_ws_key_ok(wshub_str key) {
 }
 
 /* Judges a handshake (RFC 6455 4.2.1). Returns 0, or the status. */
-WSHUB__COLD static int wshub__http_judge(const wshub_http *h, const char **why) {
+WSHUB__COLD static int wshub__http_judge(const wshub_http *http, const char **why) {
     *why = "a WebSocket handshake is a GET";
-    if (!wshub_str_eq_z(h->method, "GET")) return 400;
+    if (!wshub_str_eq_z(http->method, "GET")) return 400;
     *why = "a WebSocket handshake needs HTTP/1.1";
-    if (h->minor < 1) return 400;
+    if (http->minor < 1) return 400;
     *why = "Connection must name Upgrade";
-    if (!wshub__http_has_token(h, "Connection", "upgrade")) return 400;
+    if (!wshub__http_has_token(http, "Connection", "upgrade")) return 400;
 
     *why = "Sec-WebSocket-Version must be 13";
-    if (wshub__http_count(h, "Sec-WebSocket-Version") > 1) return 400;
-    if (!wshub_str_eq_z(wshub_http_header(h, "Sec-WebSocket-Version"), "13")) return 426;
+    if (wshub__http_count(http, "Sec-WebSocket-Version") > 1) return 400;
+    if (!wshub_str_eq_z(wshub_http_header(http, "Sec-WebSocket-Version"), "13")) return 426;
     *why = "Sec-WebSocket-Key must be 16 bytes in base64, once";
-    if (wshub__http_count(h, "Sec-WebSocket-Key") != 1) return 400;
-    return wshub__http_ws_key_ok(wshub_http_header(h, "Sec-WebSocket-Key")) ? 0 : 400;
+    if (wshub__http_count(http, "Sec-WebSocket-Key") != 1) return 400;
+    return wshub__http_ws_key_ok(wshub_http_header(http, "Sec-WebSocket-Key")) ? 0 : 400;
 }
 
 WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]) {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* RFC 6455 1.3 */
     uint8_t text[WSHUB__WS_KEY_BYTES + sizeof guid - 1], digest[20];
     size_t n = key.len < WSHUB__WS_KEY_BYTES ? key.len : WSHUB__WS_KEY_BYTES;
+
     if (n) memcpy(text, key.ptr, n);
     memcpy(text + n, guid, sizeof guid - 1);
     wshub_sha1(text, n + sizeof guid - 1, digest);
     (void)wshub_base64(digest, sizeof digest, out_accept);
 }
 
+/* The reason phrase of a status (RFC 9110 15), which clients are to ignore. */
 static const char *wshub__http_phrase(int status) {
     switch (status) {
     case 100: return "Continue";
@@ -4422,6 +4531,7 @@ WSHUB__COLD static wshub__chunk_state wshub__chunk_byte(wshub__chunk_state s, ui
     switch (s) {
     case WSHUB__CHUNK_SIZE: {
         int digit = wshub__hex(c);
+        WSHUB_ASSERT(*digits <= WSHUB__CHUNK_DIGITS_MAX);
         if (digit >= 0) {
             if (++*digits > WSHUB__CHUNK_DIGITS_MAX) return WSHUB__CHUNK_BAD;
             *left = *left << 4 | (uint64_t)digit;
@@ -4475,6 +4585,8 @@ static bool wshub__http_labels_ok(wshub_str s) {
  * it is. */
 WSHUB__COLD static bool wshub__origin_match(wshub_str origin, wshub_str rule) {
     size_t scheme = wshub__http_scheme_bytes(rule), tail;
+
+    WSHUB_ASSERT(scheme <= rule.len);
     if (wshub_str_eq_z(rule, "*")) return true;
 
     if (scheme && scheme + 1 < rule.len && rule.ptr[scheme] == '*' && rule.ptr[scheme + 1] == '.') {
@@ -4522,6 +4634,7 @@ WSHUB_API int wshub_frame_read(const uint8_t *bytes, size_t count, wshub_frame *
     size_t need = 2, i;
     uint64_t n;
 
+    /* Two bytes say what the frame is and how its length is written. */
     if (count < need) return 0;
     out_frame->fin = (bytes[0] & 0x80) != 0;
     out_frame->rsv = (uint8_t)(bytes[0] >> 4 & 7);
@@ -4547,6 +4660,8 @@ WSHUB_API int wshub_frame_read(const uint8_t *bytes, size_t count, wshub_frame *
         memcpy(out_frame->mask, bytes + need, 4);
         need += 4;
     }
+    WSHUB_ASSERT(need <= count);
+    WSHUB_ASSERT(need <= WSHUB__FRAME_HEAD_BYTES_MAX);
     out_frame->payload_bytes = n;
     out_frame->head_bytes = (uint8_t)need;
     return 1;
@@ -4555,18 +4670,18 @@ WSHUB_API int wshub_frame_read(const uint8_t *bytes, size_t count, wshub_frame *
 WSHUB_API size_t wshub_frame_write(const wshub_frame *frame, uint8_t *buf) {
     size_t at = 2, i;
     uint64_t n = frame->payload_bytes;
-    uint8_t m = frame->masked ? 0x80 : 0;
+    uint8_t masked = frame->masked ? 0x80 : 0;
 
     buf[0] = (uint8_t)((frame->fin ? 0x80 : 0) | (frame->rsv & 7) << 4 | (frame->opcode & 15));
     if (n < WSHUB__LENGTH_IN_2) {
-        buf[1] = (uint8_t)(m | n);
+        buf[1] = (uint8_t)(masked | n);
     } else if (n <= UINT16_MAX) {
-        buf[1] = (uint8_t)(m | WSHUB__LENGTH_IN_2);
+        buf[1] = (uint8_t)(masked | WSHUB__LENGTH_IN_2);
         buf[2] = (uint8_t)(n >> 8);
         buf[3] = (uint8_t)n;
         at = 4;
     } else {
-        buf[1] = (uint8_t)(m | WSHUB__LENGTH_IN_8);
+        buf[1] = (uint8_t)(masked | WSHUB__LENGTH_IN_8);
         for (i = 0; i < 8; i++) buf[2 + i] = (uint8_t)(n >> (56 - 8 * i));
         at = 10;
     }
@@ -4575,6 +4690,7 @@ WSHUB_API size_t wshub_frame_write(const wshub_frame *frame, uint8_t *buf) {
         memcpy(buf + at, frame->mask, 4);
         at += 4;
     }
+    WSHUB_ASSERT(at <= WSHUB__FRAME_HEAD_BYTES_MAX);
     return at;
 }
 
@@ -4585,6 +4701,8 @@ WSHUB_API void wshub_mask(uint8_t *bytes, size_t count, const uint8_t mask[4], u
 
     for (i = 0; i < 8; i++) key[i] = mask[(offset + i) & 3];
     memcpy(&k, key, 8);
+
+    /* Eight bytes at a time, then those that are left. */
     for (i = 0; i + 8 <= count; i += 8) {
         uint64_t w;
         memcpy(&w, bytes + i, 8);
@@ -4594,11 +4712,24 @@ WSHUB_API void wshub_mask(uint8_t *bytes, size_t count, const uint8_t mask[4], u
     for (; i < count; i++) bytes[i] = (uint8_t)(bytes[i] ^ key[i & 7]);
 }
 
+/* Close codes that are used here (RFC 6455 7.4.1). */
+enum {
+    WSHUB__CLOSE_GOING_AWAY = 1001,
+    WSHUB__CLOSE_PROTOCOL = 1002,
+    WSHUB__CLOSE_NO_CODE = 1005,  /* a Close came, and no code in it; never sent */
+    WSHUB__CLOSE_ABNORMAL = 1006, /* the stream ended without a Close; never sent */
+    WSHUB__CLOSE_NOT_UTF8 = 1007,
+    WSHUB__CLOSE_POLICY = 1008,
+    WSHUB__CLOSE_TOO_BIG = 1009,
+    WSHUB__CLOSE_INTERNAL = 1011
+};
+
 /* May this code stand in a Close frame? Those of applications and frameworks, and those of the
  * registry up to 1014 without the ones that only say how a connection ended (RFC 6455 7.4). */
 static bool wshub__close_code_ok(uint16_t code) {
     if (code >= 3000 && code <= 4999) return true;
-    return code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006;
+    if (code == WSHUB__CLOSE_NO_CODE || code == WSHUB__CLOSE_ABNORMAL) return false;
+    return code >= 1000 && code <= 1014 && code != 1004; /* 1004 is reserved */
 }
 
 /* ---- >>slots ---------------------------------------------------------------------------------
@@ -4618,9 +4749,9 @@ static bool wshub__close_code_ok(uint16_t code) {
 
 #define WSHUB__PAGE 128u                  /* slots in a page */
 #define WSHUB__LIVE (WSHUB__NONE - 1)     /* instead of a link: the slot is taken */
-#define WSHUB__GENERATION_LAST UINT32_MAX /* whoever has it is a slot's last tenant */
+#define WSHUB__GENERATION_LAST UINT32_MAX /* the slot is retired with whoever has it */
 
-/* first member of everything that is taken from a pool */
+/* First member of everything that is taken from a pool. */
 typedef struct wshub__slot {
     uint32_t generation; /* from wshub__pool.first on; 0: never taken */
     uint32_t link;       /* WSHUB__LIVE; or the next free slot, WSHUB__NONE behind the last */
@@ -4636,7 +4767,9 @@ typedef struct wshub__pool {
     uint32_t first;     /* generation of a slot that is new; 0: nothing is taken from this pool */
 } wshub__pool;
 
+/* Makes an empty pool. item_bytes: of one thing, its wshub__slot included. */
 static void wshub__pool_init(wshub__pool *pool, size_t item_bytes, uint32_t first) {
+    WSHUB_ASSERT(item_bytes <= UINT32_MAX);
     memset(pool, 0, sizeof *pool);
     pool->item_bytes = (uint32_t)item_bytes;
     pool->free_head = WSHUB__NONE;
@@ -4649,8 +4782,10 @@ static uint32_t wshub__pool_first(const uint64_t key[2], uint8_t kind) {
     return (uint32_t)(wshub__siphash(key, "handles", 7, kind) >> 33) | 1u;
 }
 
+/* The slot of an index, whose page has been made. */
 static void *wshub__pool_at(const wshub__pool *pool, uint32_t index) {
     WSHUB_ASSERT(index / WSHUB__PAGE < pool->pages_count);
+    WSHUB_ASSERT(pool->pages[index / WSHUB__PAGE]);
     return (uint8_t *)pool->pages[index / WSHUB__PAGE] +
            (size_t)(index % WSHUB__PAGE) * pool->item_bytes;
 }
@@ -4658,12 +4793,15 @@ static void *wshub__pool_at(const wshub__pool *pool, uint32_t index) {
 /* Makes the page of an index. Pages before it that nobody has asked for stay absent. */
 WSHUB__COLD static bool wshub__pool_reach(const wshub__mem *m, wshub__pool *pool, uint32_t index) {
     uint32_t page = index / WSHUB__PAGE;
+
     if (page >= pool->pages_count) {
         void *pages = pool->pages;
         if (!wshub__mem_grow(m, &pages, &pool->pages_cap, page + 1, sizeof(void *))) return false;
         pool->pages = (void **)pages;
         while (pool->pages_count <= page) pool->pages[pool->pages_count++] = NULL;
     }
+    WSHUB_ASSERT(pool->pages_count <= pool->pages_cap);
+
     if (!pool->pages[page])
         pool->pages[page] = wshub__mem_new(m, (size_t)WSHUB__PAGE * pool->item_bytes);
     return pool->pages[page] != NULL;
@@ -4674,6 +4812,7 @@ static void *wshub__pool_take(const wshub__mem *m, wshub__pool *pool, uint32_t *
     wshub__slot *slot;
     uint32_t generation;
 
+    /* One that has been free, or else the first that is new. */
     if (pool->free_head != WSHUB__NONE) {
         WSHUB_ASSERT(pool->free_head < pool->used);
         *out_index = pool->free_head;
@@ -4696,8 +4835,10 @@ static void *wshub__pool_take(const wshub__mem *m, wshub__pool *pool, uint32_t *
     return slot;
 }
 
+/* Frees a slot: its handle names nobody any more, and the next thing may have its place. */
 static void wshub__pool_free(wshub__pool *pool, uint32_t index) {
     wshub__slot *slot = (wshub__slot *)wshub__pool_at(pool, index);
+
     WSHUB_ASSERT(slot->link == WSHUB__LIVE);
     WSHUB_ASSERT(pool->live > 0);
 
@@ -4709,8 +4850,10 @@ static void wshub__pool_free(wshub__pool *pool, uint32_t index) {
     pool->free_head = index;
 }
 
+/* The handle of what lives at an index. */
 static uint64_t wshub__pool_handle(const wshub__pool *pool, uint32_t index) {
     const wshub__slot *slot = (const wshub__slot *)wshub__pool_at(pool, index);
+
     WSHUB_ASSERT(slot->link == WSHUB__LIVE);
     return (uint64_t)slot->generation << 32 | index;
 }
@@ -4719,11 +4862,13 @@ static uint64_t wshub__pool_handle(const wshub__pool *pool, uint32_t index) {
 static void *wshub__pool_get(const wshub__pool *pool, uint64_t handle) {
     uint32_t index = (uint32_t)handle;
     wshub__slot *slot;
+
     if (index >= pool->used) return NULL;
     slot = (wshub__slot *)wshub__pool_at(pool, index);
     return slot->link == WSHUB__LIVE && slot->generation == (uint32_t)(handle >> 32) ? slot : NULL;
 }
 
+/* Gives a page back, if it has been made. */
 static void wshub__page_free(const wshub__mem *m, wshub__pool *pool, uint32_t page) {
     if (!pool->pages[page]) return;
     wshub__mem_free(m, pool->pages[page], (size_t)WSHUB__PAGE * pool->item_bytes);
@@ -4746,11 +4891,13 @@ static bool wshub__slot_is_free(const wshub__slot *slot) {
  * of these had reached, so that handles of then stay stale. */
 static uint32_t wshub__pool_end(wshub__pool *pool) {
     uint32_t end = pool->used;
+
     for (; end; end--) {
         const wshub__slot *slot = (const wshub__slot *)wshub__pool_at(pool, end - 1);
         if (!wshub__slot_is_free(slot)) break;
         if (slot->generation > pool->first) pool->first = slot->generation;
     }
+    WSHUB_ASSERT(end >= pool->live);
     return end;
 }
 
@@ -4765,6 +4912,7 @@ WSHUB__COLD static void wshub__pool_give_back(const wshub__mem *m, wshub__pool *
     wshub__pool_cut(m, pool, end);
     if (pool->used > pool->pages_count * WSHUB__PAGE) pool->used = pool->pages_count * WSHUB__PAGE;
 
+    /* The list of free slots is made anew, the lowest in front. */
     pool->free_head = WSHUB__NONE;
     for (i = pool->used; i; i--) {
         wshub__slot *slot = (wshub__slot *)wshub__pool_at(pool, i - 1);
@@ -4778,9 +4926,8 @@ WSHUB__COLD static void wshub__pool_give_back(const wshub__mem *m, wshub__pool *
 /* Gives all memory back; the pool is empty then and fit to be used again. */
 WSHUB__COLD static void wshub__pool_done(const wshub__mem *m, wshub__pool *pool) {
     uint32_t i;
-    for (i = 0; i < pool->pages_count; i++) {
-        wshub__page_free(m, pool, i);
-    }
+
+    for (i = 0; i < pool->pages_count; i++) wshub__page_free(m, pool, i);
     wshub__mem_free(m, pool->pages, pool->pages_cap * sizeof(void *));
     wshub__pool_init(pool, pool->item_bytes, pool->first);
 }
@@ -4802,7 +4949,7 @@ typedef enum wshub__kind {
     WSHUB__KIND_CHANNEL
 } wshub__kind;
 
-/* first member of everything that is indexed */
+/* First member of everything that is indexed. */
 typedef struct wshub__name {
     const char *ptr;
     uint32_t len : 28, kind : 4; /* wshub__kind */
@@ -4829,7 +4976,8 @@ static uint32_t wshub__index_hash(const wshub__index *ix, wshub__kind kind, wshu
 static uint32_t wshub__index_slot(const wshub__index *ix, wshub__kind kind, wshub_str s,
                                   uint32_t hash) {
     uint32_t i = hash & (ix->cap - 1);
-    WSHUB_ASSERT(ix->count < ix->cap);
+
+    WSHUB_ASSERT(ix->count < ix->cap); /* or the search would not end */
     for (; ix->hashes[i]; i = (i + 1) & (ix->cap - 1)) {
         const wshub__name *n = ix->names[i];
         if (ix->hashes[i] == hash && n->kind == (uint32_t)kind && n->len == s.len &&
@@ -4843,6 +4991,7 @@ static uint32_t wshub__index_slot(const wshub__index *ix, wshub__kind kind, wshu
 /* NULL: nobody has that name. */
 static wshub__name *wshub__index_find(const wshub__index *ix, wshub__kind kind, wshub_str s) {
     uint32_t i;
+
     if (!ix->count || !s.ptr) return NULL;
     i = wshub__index_slot(ix, kind, s, wshub__index_hash(ix, kind, s));
     return ix->hashes[i] ? ix->names[i] : NULL;
@@ -4865,6 +5014,7 @@ WSHUB__COLD static bool wshub__index_resize(const wshub__mem *m, wshub__index *i
         return false;
     }
 
+    /* Each goes to its place among `cap`, or to the first free one behind that. */
     for (i = 0; i < ix->cap; i++) {
         uint32_t at;
         if (!ix->hashes[i]) continue;
@@ -4891,6 +5041,7 @@ WSHUB__COLD static bool wshub__index_reserve(const wshub__mem *m, wshub__index *
 /* Gives back what the most names ever took, by the measures of wshub__mem_shrink(). */
 WSHUB__COLD static void wshub__index_give_back(const wshub__mem *m, wshub__index *ix) {
     uint32_t cap = ix->cap;
+
     if (cap <= WSHUB__CAP_KEPT || ix->count > cap / 8) return;
     while (cap > WSHUB__CAP_LEAST && ix->count <= cap / 4) cap /= 2;
     (void)wshub__index_resize(m, ix, cap);
@@ -4927,9 +5078,10 @@ static void wshub__index_remove(wshub__index *ix, wshub__name *name) {
 
     WSHUB_ASSERT(ix->count > 0);
     while (ix->names[hole] != name) {
-        WSHUB_ASSERT(ix->hashes[hole]);
+        WSHUB_ASSERT(ix->hashes[hole]); /* a name that is taken out is there */
         hole = (hole + 1) & mask;
     }
+
     for (i = (hole + 1) & mask; ix->hashes[i]; i = (i + 1) & mask) {
         uint32_t home = ix->hashes[i] & mask;
         if (((i - home) & mask) >= ((i - hole) & mask)) {
@@ -4944,6 +5096,7 @@ static void wshub__index_remove(wshub__index *ix, wshub__name *name) {
     ix->count--;
 }
 
+/* Gives the memory back; the names are their owners'. */
 WSHUB__COLD static void wshub__index_done(const wshub__mem *m, wshub__index *ix) {
     wshub__mem_free(m, ix->hashes, ix->cap * sizeof(uint32_t));
     wshub__mem_free(m, ix->names, ix->cap * sizeof(wshub__name *));
@@ -4977,21 +5130,26 @@ typedef struct wshub__deadlines {
     size_t place_at; /* where in an owner its place stands, a uint32_t; WSHUB__NONE: it has none */
 } wshub__deadlines;
 
+/* Makes an empty heap. pool: of the owners; place_at: where in each its place is remembered. */
 static void wshub__deadlines_init(wshub__deadlines *d, const wshub__pool *pool, size_t place_at) {
     memset(d, 0, sizeof *d);
     d->pool = pool;
     d->place_at = place_at;
 }
 
+/* Where an owner remembers its place in the heap. */
 static uint32_t *wshub__deadline_place(const wshub__deadlines *d, uint32_t owner) {
     return (uint32_t *)(void *)((uint8_t *)wshub__pool_at(d->pool, owner) + d->place_at);
 }
 
+/* Does a pass before b? Of equal moments the one that was set first. */
 static bool wshub__deadline_before(const wshub__deadline *a, const wshub__deadline *b) {
     return a->at != b->at ? a->at < b->at : (int32_t)(a->order - b->order) < 0;
 }
 
+/* Puts a deadline at a place of the heap, which its owner remembers. */
 static void wshub__deadline_put(wshub__deadlines *d, uint32_t i, wshub__deadline one) {
+    WSHUB_ASSERT(i < d->count);
     d->items[i] = one;
     *wshub__deadline_place(d, one.owner) = i;
 }
@@ -5022,8 +5180,10 @@ static void wshub__deadline_sift(wshub__deadlines *d, uint32_t i) {
 /* Room for `total` owners, each of whom has a deadline at most. */
 static bool wshub__deadlines_reserve(const wshub__mem *m, wshub__deadlines *d, uint32_t total) {
     void *items = d->items;
+
     if (!wshub__mem_grow(m, &items, &d->cap, total, sizeof *d->items)) return false;
     d->items = (wshub__deadline *)items;
+    WSHUB_ASSERT(d->cap >= total);
     return true;
 }
 
@@ -5037,12 +5197,14 @@ static void wshub__deadline_set(wshub__deadlines *d, uint32_t owner, uint64_t at
     uint32_t i = *wshub__deadline_place(d, owner);
     wshub__deadline one;
 
+    WSHUB_ASSERT(i == WSHUB__NONE || i < d->count);
     WSHUB_ASSERT(i == WSHUB__NONE || d->items[i].owner == owner);
     one.at = at;
     one.owner = owner;
     one.order = d->orders++;
+
     if (i == WSHUB__NONE) i = d->count++;
-    WSHUB_ASSERT(d->count <= d->cap);
+    WSHUB_ASSERT(d->count <= d->cap); /* room has been made beforehand */
     d->items[i] = one;
     wshub__deadline_sift(d, i);
 }
@@ -5050,13 +5212,16 @@ static void wshub__deadline_set(wshub__deadlines *d, uint32_t owner, uint64_t at
 /* The same, unless the one that it has is as soon. */
 static void wshub__deadline_sooner(wshub__deadlines *d, uint32_t owner, uint64_t at) {
     uint32_t i = *wshub__deadline_place(d, owner);
+
     if (i == WSHUB__NONE || d->items[i].at > at) wshub__deadline_set(d, owner, at);
 }
 
 /* Takes an owner's deadline off, if it has one. */
 static void wshub__deadline_clear(wshub__deadlines *d, uint32_t owner) {
     uint32_t i = *wshub__deadline_place(d, owner);
+
     if (i == WSHUB__NONE) return;
+    WSHUB_ASSERT(i < d->count);
     WSHUB_ASSERT(d->items[i].owner == owner);
 
     /* The last one fills the gap. */
@@ -5084,10 +5249,14 @@ static bool wshub__deadlines_take(wshub__deadlines *d, uint64_t now, uint32_t *o
 WSHUB__COLD static void wshub__deadlines_give_back(const wshub__mem *m, wshub__deadlines *d,
                                                    uint32_t total) {
     void *items = d->items;
+
+    WSHUB_ASSERT(d->count <= total);
     wshub__mem_shrink(m, &items, &d->cap, total, sizeof *d->items);
     d->items = (wshub__deadline *)items;
+    WSHUB_ASSERT(d->count <= d->cap);
 }
 
+/* Gives the memory back; the heap is empty then and fit to be used again. */
 WSHUB__COLD static void wshub__deadlines_done(const wshub__mem *m, wshub__deadlines *d) {
     wshub__mem_free(m, d->items, d->cap * sizeof *d->items);
     wshub__deadlines_init(d, d->pool, d->place_at);
