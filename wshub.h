@@ -10652,6 +10652,7 @@ typedef struct wshub__delivery {
     wshub__piece plain;       /* of kind 0 */
     wshub__piece *others;     /* of other kinds that were met */
     bool reached;             /* somebody had to be written to */
+    bool starved;             /* for somebody there was no memory to write it */
     struct wshub__text *text; /* a copy, once a transformer needs it */
     wshub_str
         ready; /* the plain frame, encoded by another hub of this process. ptr NULL: not yet */
@@ -10853,6 +10854,10 @@ static wshub_err wshub__gate_push(wshub *hub, wshub__client *client, wshub__deli
     wshub__run_out(hub);
     if (piece) err = wshub__piece_encode(hub, delivery, piece);
     if (err == WSHUB_ERR_PARAM) hub->stats.unsayable++;
+    if (err == WSHUB_ERR_NOMEM) {
+        hub->stats.dropped_memory++;
+        delivery->starved = true;
+    }
     if (err) return err;
 
     if (delivery->packet && delivery->packet->flags & WSHUB_PACKET_VOLATILE && conn->pressured &&
@@ -11270,20 +11275,14 @@ static inline bool wshub__deliver_fast(wshub *hub, uint32_t index, wshub__conn *
  * booked. */
 static void wshub__deliver_long(wshub *hub, wshub__client *client, wshub__delivery *delivery,
                                 wshub__tally *tally) {
-    wshub__piece *piece = delivery->others;
-    if (client->kind && !client->encrypted) {
-        while (piece && piece->kind != client->kind) piece = piece->next;
-        if (piece && wshub__deliver_fast(hub, client->conn, wshub__conn_at(hub, client->conn),
-                                         piece, &piece->tally))
-            return;
-    }
+    wshub__piece *piece = client->kind ? delivery->others : &delivery->plain;
+    while (piece && piece->kind != client->kind) piece = piece->next;
+    if (client->kind && piece && !client->encrypted &&
+        wshub__deliver_fast(hub, client->conn, wshub__conn_at(hub, client->conn), piece,
+                            &piece->tally))
+        return;
     wshub__tallies_book(hub, delivery, tally);
-    if (client->kind) {
-        if (!piece && delivery->plain.lens) return; /* a run in which nothing is of this kind */
-    } else {
-        piece = &delivery->plain;
-    }
-    if (piece && piece->lens && piece->messages > 1) {
+    if (piece && piece->messages > 1) {
         wshub__deliver_apart(hub, client, piece);
     } else {
         (void)wshub__deliver(hub, client, delivery);
@@ -11380,24 +11379,22 @@ static void wshub__run_extend(wshub__piece *run, const wshub__piece *piece) {
     run->span.len += piece->span.len;
 }
 
-/* The run's piece of a kind but the plain one. */
+/* The run's piece of a kind but the plain one: it has one of each that its target has. */
 static wshub__piece *wshub__run_other(const wshub *hub, wshub_kind kind) {
     wshub__piece *run = hub->run.others;
-    while (run && run->kind != kind) run = run->next;
+    while (run->kind != kind) run = run->next;
     return run;
 }
 
 /* May the delivery be added to the run that there is? */
 static bool wshub__run_takes(const wshub *hub, const wshub__delivery *delivery) {
-    const wshub__piece *piece, *run;
+    const wshub__piece *piece;
     if (!hub->gathered) return false; /* and it is this target's: others end it */
-    if (delivery->plain.encoded != hub->run.plain.encoded) return false;
+    WSHUB_ASSERT(delivery->plain.encoded == hub->run.plain.encoded); /* it has the same kinds */
     if (delivery->plain.encoded && !wshub__run_joins(&hub->run.plain, &delivery->plain))
         return false;
     for (piece = delivery->others; piece; piece = piece->next) {
-        if (!piece->encoded) continue;
-        run = wshub__run_other(hub, piece->kind);
-        if (!run || !wshub__run_joins(run, piece)) return false;
+        if (!wshub__run_joins(wshub__run_other(hub, piece->kind), piece)) return false;
     }
     return true;
 }
@@ -11425,10 +11422,10 @@ static bool wshub__run_begin(wshub *hub, wshub__realm *realm, wshub__group *room
     return true;
 }
 
-/* Encodes a delivery for the kinds that its target has. False: for none of them. */
+/* Encodes a delivery for the kinds that its target has. False: one of them cannot be had, or cannot
+ * say it; then it goes to each receiver by itself, where that is counted. */
 static bool wshub__run_encode(wshub *hub, wshub__group *room, wshub__delivery *delivery) {
     uint64_t left, kinds;
-    bool any = false;
     if (hub->kinds_here <= 1) { /* the usual hub: there is but one kind */
         hub->run.kinds = 1;
         return wshub__piece_encode(hub, delivery, &delivery->plain) == WSHUB_OK;
@@ -11437,10 +11434,10 @@ static bool wshub__run_encode(wshub *hub, wshub__group *room, wshub__delivery *d
     for (left = kinds; left; left &= left - 1) {
         wshub__piece *piece =
             wshub__delivery_piece(hub, delivery, (wshub_kind)wshub__lowest_bit(left));
-        if (piece && wshub__piece_encode(hub, delivery, piece) == WSHUB_OK) any = true;
+        if (!piece || wshub__piece_encode(hub, delivery, piece)) return false;
     }
     hub->run.kinds = kinds;
-    return any;
+    return true;
 }
 
 /* A room, or all, that is sent to without a break: what is encoded is gathered while it lies one
@@ -11459,16 +11456,14 @@ static bool wshub__run_add(wshub *hub, wshub__realm *realm, wshub__group *room,
         hub->desc.on_transform_out || hub->desc.require_encryption ||
         hub->desc.close_on_backpressure)
         return false;
-    if (!wshub__run_encode(hub, room, delivery))
-        return true; /* as it would end for the first of them */
+    if (!wshub__run_encode(hub, room, delivery)) return false;
     if (!wshub__run_takes(hub, delivery)) {
         wshub__run_out(hub);
         return wshub__run_begin(hub, realm, room, delivery);
     }
     if (delivery->plain.encoded) wshub__run_extend(&hub->run.plain, &delivery->plain);
-    for (piece = delivery->others; piece; piece = piece->next) {
-        if (piece->encoded) wshub__run_extend(wshub__run_other(hub, piece->kind), piece);
-    }
+    for (piece = delivery->others; piece; piece = piece->next)
+        wshub__run_extend(wshub__run_other(hub, piece->kind), piece);
     return true;
 }
 
@@ -11528,7 +11523,7 @@ static wshub_err wshub__route(wshub *hub, wshub__realm *realm, const wshub_dest 
         break;
     case WSHUB_DEST_ROOM: wshub__route_rooms(hub, realm, dest, delivery, except); break;
     }
-    return delivery->plain.failed == WSHUB_ERR_NOMEM ? WSHUB_ERR_NOMEM : WSHUB_OK;
+    return delivery->starved && !delivery->reached ? WSHUB_ERR_NOMEM : WSHUB_OK;
 }
 
 /* ---- >>auth ----------------------------------------------------------------------------------

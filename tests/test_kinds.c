@@ -1,0 +1,637 @@
+/* Further kinds of wire (>>api-dialect): what is written for whom, how often, in which order, within
+ * which limits; packets, which say more than an event; and destinations of several rooms. Half of it
+ * looks at clients of several kinds in one room, whose sends are gathered kind by kind. */
+#include "hubtest.h"
+
+/* How a kind of these tests writes: a text frame `name:event(arg,arg)` and behind it what else the
+ * packet has. */
+typedef struct wire {
+    const char *name;
+    wshub_err says;  /* what its function returns when it has written */
+    bool silent;     /* it writes nothing */
+    bool in_pieces;  /* it asks for room piece by piece */
+    size_t pad;      /* bytes more, so that messages get long */
+    unsigned calls;  /* messages that were written */
+    wshub_kind kind; /* as it was added */
+} wire;
+
+static size_t put(char *text, size_t at, wshub_str s) {
+    memcpy(text + at, s.ptr, s.len);
+    return at + s.len;
+}
+
+static size_t wire_text(const wire *to, const wshub_packet *packet, char *text) {
+    size_t at = put(text, 0, S(to->name)), i;
+    at = put(text, at, S(":"));
+    at = put(text, at, packet->event.ptr ? packet->event : S("bytes"));
+    at = put(text, at, S("("));
+    for (i = 0; i < packet->args_count; i++) {
+        if (i) at = put(text, at, S(","));
+        at = put(text, at, packet->args[i]);
+    }
+    at = put(text, at, S(")"));
+    for (i = 0; i < packet->attachments_count; i++) {
+        at = put(text, at, S("+"));
+        at = put(text, at, wshub__str(packet->attachments[i].ptr, packet->attachments[i].len));
+    }
+    if (packet->id.ptr) {
+        at = put(text, at, S("#"));
+        at = put(text, at, packet->id);
+    }
+    if (packet->flags & WSHUB_PACKET_VOLATILE) at = put(text, at, S("~"));
+    if (packet->flags & WSHUB_PACKET_NO_COMPRESS) at = put(text, at, S("!"));
+    memset(text + at, '.', to->pad);
+    return at + to->pad;
+}
+
+/* An event named `odd` is what no kind but the first can say. */
+static wshub_err wire_encode(wshub *hub, wshub_kind kind, const wshub_packet *packet,
+                             wshub_writer *out, void *user) {
+    static char text[1 << 20];
+    wire *to = (wire *)user;
+    uint8_t head[14], *at;
+    size_t n, head_bytes, step, done;
+    wshub_frame frame;
+    (void)hub;
+    EXPECT_INT(kind, to->kind);
+    to->calls++;
+    if (packet->event.ptr && wshub_str_eq_z(packet->event, "odd")) return WSHUB_ERR_PARAM;
+    if (to->silent) return to->says;
+    n = wire_text(to, packet, text);
+    memset(&frame, 0, sizeof frame);
+    frame.fin = true;
+    frame.opcode = 1;
+    frame.payload_bytes = n;
+    head_bytes = wshub_frame_write(&frame, head);
+
+    at = wshub_writer_room(out, to->in_pieces ? head_bytes + 5 : head_bytes + n);
+    if (!at) return WSHUB_ERR_NOMEM;
+    memcpy(at, head, head_bytes);
+    wshub_writer_commit(out, head_bytes);
+    step = to->in_pieces ? 40000 : n;
+    for (done = 0; done < n; done += step) {
+        if (step > n - done) step = n - done;
+        at = wshub_writer_room(out, step);
+        if (!at) return WSHUB_ERR_NOMEM;
+        memcpy(at, text + done, step);
+        wshub_writer_commit(out, step);
+    }
+    return to->says;
+}
+
+static void wire_add(world *w, wire *to, const char *name) {
+    wshub_kind_desc desc;
+    memset(to, 0, sizeof *to);
+    memset(&desc, 0, sizeof desc);
+    to->name = name;
+    desc.encode = wire_encode;
+    desc.name = name;
+    desc.user = to;
+    EXPECT_INT(wshub_kind_add(w->hub, &desc, &to->kind), WSHUB_OK);
+    EXPECT(to->kind > 0);
+}
+
+/* A client at a WebSocket of its own, which is written to in a kind's way; `connected` came before
+ * that. */
+typedef struct peer {
+    wshub_conn conn;
+    wshub_client client;
+    char id[37];
+} peer;
+
+static peer peer_of(world *w, const char *user, const wire *kind) {
+    peer p;
+    p.conn = world_client(w, user, p.id);
+    p.client = world_handle(w, p.id);
+    if (kind) EXPECT_INT(wshub_client_set_kind(w->hub, p.client, kind->kind), WSHUB_OK);
+    return p;
+}
+
+static wshub_err room_send(world *w, const char *room, const char *event, const char *data) {
+    wshub_msg m = msg(event, data);
+    return wshub_room_send_here(w->hub, S(room), &m, NULL, 0);
+}
+
+static void packet_init(wshub_packet *packet, const char *event, const wshub_str *args,
+                        size_t count) {
+    memset(packet, 0, sizeof *packet);
+    packet->event = S(event);
+    packet->args = args;
+    packet->args_count = count;
+}
+
+/* ---- what is written ---- */
+
+TEST(a_message_is_written_once_for_each_kind_that_has_a_receiver) { /* SEND-1, SEND-5 */
+    world w;
+    wire a, b, c;
+    peer plain[2], as[2], bs[1];
+    wshub_msg m = msg("one", "1"), bare = msg("none", NULL);
+    int i;
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    wire_add(&w, &a, "a");
+    wire_add(&w, &b, "b");
+    wire_add(&w, &c, "c");
+    for (i = 0; i < 2; i++) plain[i] = peer_of(&w, "u", NULL);
+    for (i = 0; i < 2; i++) as[i] = peer_of(&w, "u", &a);
+    bs[0] = peer_of(&w, "v", &b);
+    EXPECT_INT(wshub_client_kind(w.hub, as[0].client), a.kind);
+    EXPECT_INT(wshub_client_kind(w.hub, plain[0].client), 0);
+
+    /* The first is written at once, those behind it are gathered kind by kind. */
+    for (i = 0; i < 3; i++) EXPECT_INT(room_send(&w, "ws-default", "one", "1"), WSHUB_OK);
+    EXPECT_INT(wshub_all_send_here(w.hub, &bare, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_user_send_here(w.hub, S("u"), &m), WSHUB_OK);
+    EXPECT_INT(wshub_client_send(w.hub, bs[0].client, &m), WSHUB_OK);
+    EXPECT_INT(wshub_client_send_binary(w.hub, as[0].client, (const uint8_t *)"xyz", 3), WSHUB_OK);
+    EXPECT_INT(a.calls, 6);
+    EXPECT_INT(b.calls, 5);
+    EXPECT_INT(c.calls, 0);
+    EXPECT_INT(stats(&w).messages_out, 5 + 4 * 5 + 4 + 1 + 1);
+    wshub_io_fake_run(w.net);
+    for (i = 0; i < 2; i++) {
+        int k;
+        for (k = 0; k < 3; k++) EXPECT_TEXT(&w, plain[i].conn, "{\"event\":\"one\",\"data\":1}");
+        for (k = 0; k < 3; k++) EXPECT_TEXT(&w, as[i].conn, "a:one(1)");
+        EXPECT_TEXT(&w, plain[i].conn, "{\"event\":\"none\"}");
+        EXPECT_TEXT(&w, as[i].conn, "a:none()");
+        EXPECT_TEXT(&w, plain[i].conn, "{\"event\":\"one\",\"data\":1}");
+        EXPECT_TEXT(&w, as[i].conn, "a:one(1)");
+        if (i == 0) EXPECT_TEXT(&w, as[i].conn, "a:bytes()+xyz");
+        EXPECT_SILENCE(&w, plain[i].conn);
+        EXPECT_SILENCE(&w, as[i].conn);
+    }
+    for (i = 0; i < 3; i++) EXPECT_TEXT(&w, bs[0].conn, "b:one(1)");
+    EXPECT_TEXT(&w, bs[0].conn, "b:none()");
+    EXPECT_TEXT(&w, bs[0].conn, "b:one(1)");
+    EXPECT_SILENCE(&w, bs[0].conn);
+
+    /* Once a second what nobody needs is given back, a kind's log that is still owed is not. */
+    EXPECT(w.hub->kinds[a.kind].log && w.hub->kinds[b.kind].log);
+    wshub_io_fake_window(w.net, bs[0].conn, 0);
+    EXPECT_INT(wshub_client_send(w.hub, bs[0].client, &m), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    wshub_io_fake_advance(w.net, 2500);
+    EXPECT(!w.hub->kinds[a.kind].log && w.hub->kinds[b.kind].log);
+    EXPECT_INT(room_send(&w, "ws-default", "two", "2"), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_TEXT(&w, as[1].conn, "a:two(2)");
+    world_stop(&w);
+}
+
+TEST(kinds_are_refused_where_they_are_half_said_and_beyond_the_most) {
+    static wire all[WSHUB_KINDS_MAX];
+    world w;
+    peer peers[WSHUB_KINDS_MAX];
+    wshub_kind_desc desc;
+    wshub_kind kind = 77;
+    int i, k;
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    memset(&desc, 0, sizeof desc);
+    EXPECT_INT(wshub_kind_add(w.hub, NULL, &kind), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_kind_add(w.hub, &desc, &kind), WSHUB_ERR_PARAM);
+    desc.encode = wire_encode;
+    EXPECT_INT(wshub_kind_add(w.hub, &desc, &kind), WSHUB_ERR_PARAM);
+    desc.name = "x";
+    EXPECT_INT(wshub_kind_add(w.hub, &desc, NULL), WSHUB_ERR_PARAM);
+    EXPECT_INT(kind, 77);
+    for (i = 1; i < WSHUB_KINDS_MAX; i++) wire_add(&w, &all[i], "k");
+    EXPECT_INT(wshub_kind_add(w.hub, &desc, &kind), WSHUB_ERR_LIMIT);
+    EXPECT_INT(all[WSHUB_KINDS_MAX - 1].kind, WSHUB_KINDS_MAX - 1);
+
+    /* One client of each of them in a room. */
+    for (i = 0; i < WSHUB_KINDS_MAX; i++) peers[i] = peer_of(&w, NULL, i ? &all[i] : NULL);
+    EXPECT_INT(wshub_client_set_kind(w.hub, peers[0].client, WSHUB_KINDS_MAX), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_client_kind(w.hub, peers[0].client), 0);
+    for (k = 0; k < 4; k++) EXPECT_INT(room_send(&w, "ws-default", "m", "1"), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    for (i = 0; i < WSHUB_KINDS_MAX; i++) {
+        if (i) EXPECT_INT(all[i].calls, 4);
+        for (k = 0; k < 4; k++)
+            EXPECT_TEXT(&w, peers[i].conn, i ? "k:m(1)" : "{\"event\":\"m\",\"data\":1}");
+        EXPECT_SILENCE(&w, peers[i].conn);
+    }
+
+    /* Who is gone has no kind, and takes none. */
+    wshub_io_fake_end(w.net, peers[3].conn);
+    EXPECT_INT(wshub_client_set_kind(w.hub, peers[3].client, 1), WSHUB_ERR_STALE);
+    EXPECT_INT(wshub_client_kind(w.hub, peers[3].client), 0);
+    EXPECT_INT(room_send(&w, "ws-default", "m", "1"), WSHUB_OK);
+    EXPECT_INT(room_send(&w, "ws-default", "m", "1"), WSHUB_OK);
+    EXPECT_INT(all[3].calls, 4);
+    world_stop(&w);
+}
+
+TEST(what_is_queued_stays_as_it_was_written_when_a_client_changes_its_kind) { /* SEND-5 */
+    world w;
+    wire a, b;
+    peer p, q;
+    wshub_msg m = msg("m", "2");
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    wire_add(&w, &a, "a");
+    wire_add(&w, &b, "b");
+    p = peer_of(&w, NULL, &a);
+    q = peer_of(&w, NULL, &a);
+    EXPECT_INT(room_send(&w, "ws-default", "m", "1"), WSHUB_OK);
+    EXPECT_INT(room_send(&w, "ws-default", "m", "1"), WSHUB_OK); /* is gathered */
+    EXPECT(w.hub->gathered);
+    EXPECT_INT(wshub_client_set_kind(w.hub, p.client, b.kind), WSHUB_OK);
+    EXPECT_INT(wshub_client_send(w.hub, p.client, &m), WSHUB_OK);
+    EXPECT_INT(room_send(&w, "ws-default", "m", "3"), WSHUB_OK);
+    EXPECT_INT(wshub_client_set_kind(w.hub, p.client, 0), WSHUB_OK);
+    EXPECT_INT(room_send(&w, "ws-default", "m", "4"), WSHUB_OK);
+    EXPECT_INT(room_send(&w, "ws-default", "m", "5"), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_TEXT(&w, p.conn, "a:m(1)");
+    EXPECT_TEXT(&w, p.conn, "a:m(1)");
+    EXPECT_TEXT(&w, p.conn, "b:m(2)");
+    EXPECT_TEXT(&w, p.conn, "b:m(3)");
+    EXPECT_TEXT(&w, p.conn, "{\"event\":\"m\",\"data\":4}");
+    EXPECT_TEXT(&w, p.conn, "{\"event\":\"m\",\"data\":5}");
+    EXPECT_SILENCE(&w, p.conn);
+    EXPECT_TEXT(&w, q.conn, "a:m(1)");
+    EXPECT_TEXT(&w, q.conn, "a:m(1)");
+    EXPECT_TEXT(&w, q.conn, "a:m(3)");
+    EXPECT_TEXT(&w, q.conn, "a:m(4)");
+    EXPECT_TEXT(&w, q.conn, "a:m(5)");
+    EXPECT_SILENCE(&w, q.conn);
+    world_stop(&w);
+}
+
+/* ---- what cannot be written ---- */
+
+TEST(what_a_kind_cannot_say_is_counted_for_each_of_its_clients) { /* SEND-1 */
+    world w;
+    wire a, b;
+    peer plain, as[2], one;
+    wshub_msg odd = msg("odd", "1");
+    uint64_t before;
+    int i;
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    wire_add(&w, &a, "a");
+    wire_add(&w, &b, "b");
+    plain = peer_of(&w, "u", NULL);
+    for (i = 0; i < 2; i++) as[i] = peer_of(&w, "u", &a);
+    one = peer_of(&w, "u", &b);
+
+    /* To one of them it is the sender's error, to a room it is none. */
+    EXPECT_INT(wshub_client_send(w.hub, as[0].client, &odd), WSHUB_ERR_PARAM);
+    EXPECT_INT(stats(&w).unsayable, 1);
+    EXPECT_INT(wshub_user_send_here(w.hub, S("u"), &odd), WSHUB_OK);
+    EXPECT_INT(stats(&w).unsayable, 4);
+
+    /* However often it is said, and whatever is said in between: gathered or not. */
+    for (i = 0; i < 4; i++) EXPECT_INT(room_send(&w, "ws-default", "odd", "2"), WSHUB_OK);
+    EXPECT_INT(stats(&w).unsayable, 4 + 4 * 3);
+    for (i = 0; i < 3; i++) EXPECT_INT(room_send(&w, "ws-default", "m", "3"), WSHUB_OK);
+    for (i = 0; i < 2; i++) EXPECT_INT(room_send(&w, "ws-default", "odd", "4"), WSHUB_OK);
+    EXPECT_INT(room_send(&w, "ws-default", "m", "5"), WSHUB_OK);
+    EXPECT_INT(stats(&w).unsayable, 4 + 4 * 3 + 2 * 3);
+    wshub_io_fake_run(w.net);
+    EXPECT_TEXT(&w, plain.conn, "{\"event\":\"odd\",\"data\":1}");
+    for (i = 0; i < 4; i++) EXPECT_TEXT(&w, plain.conn, "{\"event\":\"odd\",\"data\":2}");
+    for (i = 0; i < 3; i++) EXPECT_TEXT(&w, plain.conn, "{\"event\":\"m\",\"data\":3}");
+    for (i = 0; i < 2; i++) EXPECT_TEXT(&w, plain.conn, "{\"event\":\"odd\",\"data\":4}");
+    EXPECT_TEXT(&w, plain.conn, "{\"event\":\"m\",\"data\":5}");
+    for (i = 0; i < 3; i++) EXPECT_TEXT(&w, as[0].conn, "a:m(3)");
+    EXPECT_TEXT(&w, as[0].conn, "a:m(5)");
+    for (i = 0; i < 3; i++) EXPECT_TEXT(&w, one.conn, "b:m(3)");
+    EXPECT_TEXT(&w, one.conn, "b:m(5)");
+    EXPECT_SILENCE(&w, as[0].conn);
+    for (i = 0; i < 3; i++) EXPECT_TEXT(&w, as[1].conn, "a:m(3)");
+    EXPECT_TEXT(&w, as[1].conn, "a:m(5)");
+
+    /* Where nobody else is there, too. */
+    wshub_io_fake_end(w.net, plain.conn);
+    before = stats(&w).unsayable;
+    for (i = 0; i < 3; i++) EXPECT_INT(room_send(&w, "ws-default", "odd", "6"), WSHUB_OK);
+    EXPECT_INT(stats(&w).unsayable, before + 3 * 3);
+    EXPECT_SILENCE(&w, as[1].conn);
+    world_stop(&w);
+}
+
+TEST(an_encode_function_that_fails_loses_that_message_for_its_kind_alone) {
+    world w;
+    wire a;
+    peer plain, as;
+    wshub_msg m = msg("m", "1");
+    int i;
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    wire_add(&w, &a, "a");
+    plain = peer_of(&w, NULL, NULL);
+    as = peer_of(&w, NULL, &a);
+    a.says = WSHUB_ERR_NOMEM; /* what it has written is not sent */
+    EXPECT_INT(wshub_client_send(w.hub, as.client, &m), WSHUB_ERR_NOMEM);
+    a.pad = 100000; /* a segment of its own */
+    EXPECT_INT(wshub_client_send(w.hub, as.client, &m), WSHUB_ERR_NOMEM);
+    a.pad = 0;
+    a.silent = true;
+    EXPECT_INT(wshub_client_send(w.hub, as.client, &m), WSHUB_ERR_NOMEM);
+    a.says = WSHUB_OK; /* it says that it has written, and has not */
+    EXPECT_INT(wshub_client_send(w.hub, as.client, &m), WSHUB_ERR_APP);
+    for (i = 0; i < 3; i++) EXPECT_INT(room_send(&w, "ws-default", "m", "1"), WSHUB_OK);
+    EXPECT_INT(stats(&w).unsayable, 0);
+    a.silent = false;
+    for (i = 0; i < 3; i++) EXPECT_INT(room_send(&w, "ws-default", "m", "2"), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    for (i = 0; i < 3; i++) EXPECT_TEXT(&w, plain.conn, "{\"event\":\"m\",\"data\":1}");
+    for (i = 0; i < 3; i++) EXPECT_TEXT(&w, plain.conn, "{\"event\":\"m\",\"data\":2}");
+    for (i = 0; i < 3; i++) EXPECT_TEXT(&w, as.conn, "a:m(2)");
+    EXPECT_SILENCE(&w, as.conn);
+
+    /* NOMEM is said where nobody got it. */
+    a.says = WSHUB_ERR_NOMEM;
+    EXPECT_INT(room_send(&w, "ws-default", "m", "3"), WSHUB_OK);
+    EXPECT_INT(room_send(&w, as.id, "m", "3"), WSHUB_ERR_NOMEM);
+    wshub_io_fake_end(w.net, plain.conn);
+    EXPECT_INT(room_send(&w, "ws-default", "m", "3"), WSHUB_ERR_NOMEM);
+    EXPECT_INT(room_send(&w, "ws-default", "m", "3"), WSHUB_ERR_NOMEM);
+    world_stop(&w);
+}
+
+TEST(what_is_written_piece_by_piece_stays_one_piece) {
+    static const size_t pads[] = {0, 30000, 50000, 65000, 70000, 200000};
+    size_t k;
+    for (k = 0; k < sizeof pads / sizeof pads[0]; k++) {
+        long n;
+        for (n = 0; n < 12; n++) { /* n: which allocation fails */
+            world w;
+            wire a;
+            peer p;
+            wshub_msg m = msg("m", "1");
+            wshub_io_fake_frame f;
+            wshub_err err;
+            world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+            wire_add(&w, &a, "a");
+            p = peer_of(&w, NULL, &a);
+            a.in_pieces = true;
+            EXPECT_INT(wshub_client_send(w.hub, p.client, &m), WSHUB_OK); /* begins the log */
+            a.pad = pads[k];
+            w.fail_at = n;
+            err = wshub_client_send(w.hub, p.client, &m);
+            w.fail_at = 0;
+            EXPECT(err == WSHUB_OK || (n && err == WSHUB_ERR_NOMEM));
+            wshub_io_fake_run(w.net);
+            EXPECT_TEXT(&w, p.conn, "a:m(1)");
+            if (!err) {
+                EXPECT(wshub_io_fake_next(w.net, p.conn, &f));
+                EXPECT_INT(f.payload.len, 6 + pads[k]);
+                EXPECT(memcmp(f.payload.ptr, "a:m(1)", 6) == 0);
+                EXPECT(!pads[k] || f.payload.ptr[5 + pads[k]] == '.');
+            }
+            EXPECT_SILENCE(&w, p.conn);
+            world_stop(&w);
+        }
+    }
+}
+
+static wshub_err wire_greedy(wshub *hub, wshub_kind kind, const wshub_packet *packet,
+                             wshub_writer *out, void *user) {
+    (void)hub;
+    (void)kind;
+    (void)packet;
+    (void)user;
+    EXPECT(!wshub_writer_room(out, SIZE_MAX));
+    EXPECT(!wshub_writer_room(out, 0x7FFFFFFF)); /* as long as a queue may be, no segment is */
+    return wshub_writer_room(out, 0x80000000u) ? WSHUB_OK : WSHUB_ERR_NOMEM;
+}
+
+TEST(nobody_gets_room_for_more_than_a_queue_holds) { /* SEND-6 */
+    world w;
+    wshub_kind_desc desc;
+    wshub_kind kind;
+    wshub_msg m = msg("m", "1");
+    char id[37];
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    memset(&desc, 0, sizeof desc);
+    desc.encode = wire_greedy;
+    desc.name = "greedy";
+    EXPECT_INT(wshub_kind_add(w.hub, &desc, &kind), WSHUB_OK);
+    (void)world_client(&w, NULL, id);
+    EXPECT_INT(wshub_client_set_kind(w.hub, world_handle(&w, id), kind), WSHUB_OK);
+    EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id), &m), WSHUB_ERR_NOMEM);
+    world_stop(&w);
+}
+
+TEST(every_allocation_of_sends_to_several_kinds_may_fail) {
+    long n;
+    for (n = 1; n < 60; n++) {
+        world w;
+        wire a, b;
+        peer p, q, r;
+        int i;
+        world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+        wire_add(&w, &a, "a");
+        wire_add(&w, &b, "b");
+        p = peer_of(&w, NULL, NULL);
+        q = peer_of(&w, NULL, &a);
+        r = peer_of(&w, NULL, &b);
+        a.pad = 30000;
+        wshub_io_fake_window(w.net, r.conn, 3);
+        w.fail_at = n;
+        for (i = 0; i < 5; i++) (void)room_send(&w, "ws-default", "m", "1");
+        wshub_io_fake_run(w.net);
+        for (i = 0; i < 3; i++) (void)room_send(&w, "ws-default", "m", "2");
+        w.fail_at = 0;
+        wshub_io_fake_run(w.net);
+        wshub_io_fake_window(w.net, r.conn, UINT64_MAX);
+
+        /* Whatever was lost, what follows comes whole. */
+        a.pad = 0;
+        for (i = 0; i < 2; i++) EXPECT_INT(room_send(&w, "ws-default", "m", "3"), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        {
+            wshub_io_fake_frame f;
+            int k = 0;
+            while (wshub_io_fake_next(w.net, p.conn, &f)) k++;
+            EXPECT(k >= 2);
+            for (k = 0; wshub_io_fake_next(w.net, q.conn, &f); k++)
+                EXPECT(memcmp(f.payload.ptr, "a:m(", 4) == 0);
+            EXPECT(k >= 2);
+            for (k = 0; wshub_io_fake_next(w.net, r.conn, &f); k++)
+                EXPECT(memcmp(f.payload.ptr, "b:m(", 4) == 0);
+            EXPECT(k >= 2);
+        }
+        world_stop(&w);
+    }
+}
+
+/* ---- gathered sends ---- */
+
+/* Two hubs are told the same; the second is looked at behind every word, which ends what it has
+ * gathered. What each client gets, byte by byte, and what is counted is the same. */
+enum { TWINS = 10, WIRES = 4 };
+typedef struct twin {
+    world w;
+    wire wires[WIRES];
+    peer peers[TWINS];
+    wshub_session lent; /* of the last of them: an out-queue without a stream */
+} twin;
+
+static wshub_err twin_accepted(wshub *hub, wshub_client client, const wshub_acceptance *what,
+                               void *user) {
+    wshub_msg m = msg("hello", NULL);
+    (void)what;
+    (void)user;
+    return wshub_client_welcome(hub, client, &m);
+}
+static void twin_owed(wshub *hub, wshub_session session, size_t bytes, void *user) {
+    (void)hub;
+    (void)session;
+    (void)bytes;
+    (void)user;
+}
+
+static wshub_session lend(world *w, void *owner) {
+    wshub_dialect table;
+    wshub_session session = {0};
+    uint32_t dialect = 0;
+    memset(&table, 0, sizeof table);
+    table.version = WSHUB_DIALECT_VERSION;
+    table.name = "lends";
+    table.accepted = twin_accepted;
+    table.owed = twin_owed;
+    EXPECT_INT(wshub_dialect_add(w->hub, &table, NULL, &dialect), WSHUB_OK);
+    EXPECT_INT(wshub_session_lend(w->hub, dialect, owner, &session), WSHUB_OK);
+    return session;
+}
+
+/* A client of a lent session, accepted; what it was told then is taken. */
+static wshub_client lodger(world *w, wshub_session session, const char *id, const wire *kind) {
+    wshub_client_desc desc;
+    wshub_client client = {0};
+    wshub_span span;
+    memset(&desc, 0, sizeof desc);
+    desc.dialect = 1;
+    desc.id = S(id);
+    if (kind) desc.kind = kind->kind;
+    EXPECT_INT(wshub_client_add(w->hub, session, &desc, &client), WSHUB_OK);
+    EXPECT_INT(wshub_client_authenticate(w->hub, client, nul()), WSHUB_OK);
+    wshub_io_fake_run(w->net);
+    EXPECT_INT(wshub_session_spans(w->hub, session, &span, 1), 1);
+    EXPECT_INT(wshub_session_taken(w->hub, session, span.len), WSHUB_OK);
+    return client;
+}
+
+static void twin_start(twin *t, uint32_t seed) {
+    static const char *const names[WIRES] = {"a", "b", "c", "d"};
+    int i;
+    world_start(&t->w,
+                DESC(.on_authenticate = accept_all, .heartbeat_timeout_ms = WSHUB_OFF,
+                     .idle_timeout_ms = WSHUB_OFF, .write_timeout_ms = WSHUB_OFF,
+                     .backpressure_bytes_max = seed % 3 ? 900 : 0),
+                FAKE(.seed = seed, .completion = seed % 4 == 0));
+    for (i = 0; i < WIRES; i++) wire_add(&t->w, &t->wires[i], names[i]);
+    t->wires[1].in_pieces = true;
+    t->lent = lend(&t->w, NULL);
+    for (i = 0; i < TWINS - 1; i++)
+        t->peers[i] = peer_of(&t->w, i % 2 ? "u" : NULL, i % 5 ? &t->wires[i % 5 - 1] : NULL);
+    (void)snprintf(t->peers[i].id, sizeof t->peers[i].id, "lodger");
+    t->peers[i].client = lodger(&t->w, t->lent, "lodger", &t->wires[2]);
+    for (i = 0; i < TWINS; i++)
+        EXPECT_INT(wshub_client_join(t->w.hub, t->peers[i].client, S(i % 3 ? "one" : "two")),
+                   WSHUB_OK);
+}
+
+/* One word of many; the same for both. */
+static void twin_word(twin *t, uint32_t what, uint32_t with, const char *data) {
+    wshub *hub = t->w.hub;
+    const peer *p = &t->peers[with % TWINS];
+    wshub_msg m = msg(with % 11 ? "m" : "odd", data);
+    wshub_str except = S(t->peers[0].id), arg = S(data);
+    const char *room = with % 3 ? "one" : "two";
+    wshub_packet packet;
+    packet_init(&packet, "p", &arg, with % 2);
+    if (what < 20) (void)wshub_room_send_here(hub, S(room), &m, NULL, 0);
+    if (what >= 20 && what < 24) (void)wshub_all_send_here(hub, &m, NULL, 0);
+    if (what == 24) (void)wshub_user_send_here(hub, S("u"), &m);
+    if (what == 25) (void)wshub_client_send(hub, p->client, &m);
+    if (what == 26) (void)wshub_client_send_packet(hub, p->client, &packet);
+    if (what == 27) (void)wshub_packet_send_here(hub, NULL, &packet);
+    if (what == 28) (void)wshub_client_join(hub, p->client, S(room));
+    if (what == 29) (void)wshub_client_leave(hub, p->client, S(room));
+    if (what == 30) (void)wshub_client_set_kind(hub, p->client, (wshub_kind)(with % 5));
+    if (what == 31) (void)wshub_room_send_here(hub, S(room), &m, &except, 1);
+    if (what == 32 && with % 4 == 0) (void)wshub_client_encrypt(hub, p->client); /* in the clear */
+    if (what == 33 && with % 40 == 0) (void)wshub_client_close(hub, p->client, 4000, S("enough"));
+    if (what == 34) {
+        wshub_io_fake_run(t->w.net);
+        wshub_io_fake_window(t->w.net, p->conn, with % 7 ? UINT64_MAX : with % 300);
+    }
+    if (what == 35) {
+        wshub_span span;
+        if (wshub_session_spans(hub, t->lent, &span, 1))
+            EXPECT_INT(wshub_session_taken(hub, t->lent, span.len / (1 + with % 2)), WSHUB_OK);
+    }
+}
+
+static bool twins_same(twin *a, twin *b) {
+    wshub_span spans[2][64];
+    wshub_stats x = stats(&a->w), y = stats(&b->w);
+    size_t n, i;
+    for (i = 0; i < TWINS - 1; i++) {
+        if (!wshub_str_eq(wshub_io_fake_output(a->w.net, a->peers[i].conn),
+                          wshub_io_fake_output(b->w.net, b->peers[i].conn)))
+            return false;
+    }
+    n = wshub_session_spans(a->w.hub, a->lent, spans[0], 64);
+    if (wshub_session_spans(b->w.hub, b->lent, spans[1], 64) != n) return false;
+    for (i = 0; i < n && i < 64; i++) {
+        if (spans[0][i].len != spans[1][i].len ||
+            memcmp(spans[0][i].ptr, spans[1][i].ptr, spans[0][i].len) != 0)
+            return false;
+    }
+    x.segment_bytes = y.segment_bytes = 0;
+    return memcmp(&x, &y, sizeof x) == 0;
+}
+
+TEST(what_is_gathered_for_several_kinds_is_as_if_each_had_been_sent_alone) { /* SEND-5, SEND-6 */
+    static twin twins[2];
+    uint32_t seed, step, runs = 0;
+    int k;
+    for (seed = 1; seed <= 24; seed++) {
+        bool same = true;
+        for (k = 0; k < 2; k++) twin_start(&twins[k], seed);
+        any_seed = seed * 7919;
+        for (step = 0; step < 400 && same; step++) {
+            uint32_t what = any_of(36), with = any_of(1000);
+            char data[32];
+            (void)snprintf(data, sizeof data, "[%u]", (unsigned)step);
+            for (k = 0; k < 2; k++) {
+                twin_word(&twins[k], what, with, data);
+                runs += twins[k].w.hub->gathered && twins[k].w.hub->run.others;
+                if (k == 1) (void)stats(&twins[k].w); /* who looks ends the run */
+            }
+            if (step % 16) continue;
+            for (k = 0; k < 2; k++) wshub_io_fake_run(twins[k].w.net);
+            same = twins_same(&twins[0], &twins[1]);
+        }
+        EXPECT(same);
+        for (k = 0; k < 2; k++) world_stop(&twins[k].w);
+        if (!same) break;
+    }
+    EXPECT(runs > 500);
+}
+
+TEST(an_encrypted_client_of_a_kind_gets_runs_of_its_own_kind) { /* ENC-1, SEND-5 */
+    world w;
+    wire a, b;
+    peer as, bs;
+    int i;
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0)); /* nobody transforms */
+    wire_add(&w, &a, "a");
+    wire_add(&w, &b, "b");
+    as = peer_of(&w, NULL, &a);
+    bs = peer_of(&w, NULL, &b);
+    EXPECT_INT(wshub_client_encrypt(w.hub, as.client), WSHUB_OK);
+    EXPECT_INT(wshub_client_encrypt(w.hub, bs.client), WSHUB_OK);
+    for (i = 0; i < 4; i++) EXPECT_INT(room_send(&w, "ws-default", "m", "1"), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    for (i = 0; i < 4; i++) EXPECT_TEXT(&w, as.conn, "a:m(1)");
+    for (i = 0; i < 4; i++) EXPECT_TEXT(&w, bs.conn, "b:m(1)");
+    EXPECT_SILENCE(&w, as.conn);
+    EXPECT_SILENCE(&w, bs.conn);
+    EXPECT_INT(a.calls, 4);
+    EXPECT_INT(b.calls, 4);
+    world_stop(&w);
+}
