@@ -9678,6 +9678,23 @@ static wshub__chan *wshub__chan_new(wshub *hub, wshub_str channel, bool wanted) 
     return c;
 }
 
+/* There is no memory to note that a channel has come or gone. Nothing is lost for good: for one that
+ * is wanted all is subscribed to anew; one that is not is given up at once instead of some time
+ * later, which needs no note. If the bus has no memory either, it stays, and what comes by it is for
+ * nobody. */
+WSHUB__COLD static void wshub__sub_at_once(wshub *hub, wshub_str channel, bool wanted) {
+    const wshub_bus *bus = &hub->uplink.bus;
+    wshub_bus_channel one;
+    if (wanted) {
+        hub->replay = WSHUB__REPLAY_BASE;
+    } else {
+        one.name = channel;
+        one.pattern = false;
+        (void)bus->unsubscribe(bus->ctx, &one, 1);
+    }
+    wshub__log(hub, WSHUB_LOG_NOMEM, wshub__nobody(), "a channel", channel);
+}
+
 /* The destination that a name of this kind is. */
 static wshub_dest_kind wshub__kind_dest(uint32_t kind) {
     WSHUB_ASSERT(kind == WSHUB__KIND_CLIENT || kind == WSHUB__KIND_USER ||
@@ -9706,9 +9723,8 @@ WSHUB__COLD static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name,
     }
 
     c = wshub__chan_new(hub, channel, wanted);
-    if (!c) { /* nothing is lost for good: all is subscribed to anew */
-        if (wanted) hub->replay = WSHUB__REPLAY_BASE;
-        wshub__log(hub, WSHUB_LOG_NOMEM, wshub__nobody(), "a channel", name);
+    if (!c) {
+        wshub__sub_at_once(hub, channel, wanted);
         return;
     }
 
