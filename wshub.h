@@ -7252,6 +7252,7 @@ static void wshub__exchange_offered(wshub *hub, wshub__conn *conn, wshub_exchang
         wshub__exchange_taken(hub, conn, exchange, take, head);
         exchange = wshub__exchange_get(hub, handle);
     } else if (exchange && exchange->state == WSHUB__EXCHANGE_GONE) {
+        if (exchange->was_open) return; /* a WebSocket that was ended at once is listed already */
         if (take == WSHUB_TAKE_DECLINED)
             wshub__exchange_free(hub, exchange);
         else

@@ -42,6 +42,15 @@ check "cores: all of them" "$(grep -c joined build/heard.out)" '^25$'
 kill $pid; wait $pid
 check "cores ends in order" "$?" '^0$'
 check "cores knows its arguments" "$(./build/cores 8080 0 2>&1)" '1 to 64 threads'
+# dialect_lines: two dialects in one hub
+port=$((port + 1))
+./build/dialect_lines $port >build/dialect_lines.out 2>&1 & pid=$!
+check "dialect_lines speaks lines" "$(./build/probe $port 'auth ada' 1 /lines)" '^hello [0-9a-f-]*$'
+check "dialect_lines knows who it is told" "$(./build/probe $port 'auth' 1 /lines)" '^no you are not known$'
+check "dialect_lines speaks JSON beside them" "$(./build/probe $port '{"event":"authenticate","data":"ada"}')" '"userId":"ada"'
+kill $pid; wait $pid
+check "dialect_lines ends in order" "$?" '^0$'
+check "dialect_lines is short" "$(grep -cv -e '^$' -e '^ *\/\*' -e '^ \*' examples/dialect_lines.c | sed 's/^1\{0,1\}[0-9]\{1,2\}$/short/')" '^short$'
 emit() { e=$("./build/wshub-emit" "$@" 2>&1); echo "$? $e"; }
 check "wshub-emit wants a URL" "$(emit all e 1)" '^2 .*--redis URL is needed'
 check "wshub-emit wants a good URL" "$(emit --redis x all e 1)" '^2 .*begins with redis://'

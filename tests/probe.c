@@ -1,5 +1,5 @@
-/* probe PORT TEXT [COUNT]: connects, upgrades on /ws, sends TEXT as the first message and
- * prints the first answer, or COUNT. What the tests of the examples talk with. */
+/* probe PORT TEXT [COUNT [PATH]]: connects, upgrades on /ws or PATH, sends TEXT as the first
+ * message and prints the first answer, or COUNT. What the tests of the examples talk with. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
@@ -10,9 +10,10 @@
 #include <unistd.h>
 
 int main(int argc, char **argv) {
-    static const char up[] = "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: "
-                             "websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
-                             "dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    static const char asked[] = " HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: "
+                                "websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+                                "dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    char up[512];
     union {
         struct sockaddr any;
         struct sockaddr_in in;
@@ -23,7 +24,8 @@ int main(int argc, char **argv) {
     wshub_frame f;
     struct timeval t = {5, 0};
     int fd = socket(AF_INET, SOCK_STREAM, 0), tries, left = argc > 3 ? atoi(argv[3]) : 1, shown;
-    if (argc < 3 || len > 1900) return 2;
+    int asking = snprintf(up, sizeof up, "GET %s%s", argc > 4 ? argv[4] : "/ws", asked);
+    if (argc < 3 || len > 1900 || asking < 0 || asking >= (int)sizeof up) return 2;
     memset(&a, 0, sizeof a);
     a.in.sin_family = AF_INET;
     a.in.sin_port = htons((uint16_t)atoi(argv[1]));
@@ -41,7 +43,7 @@ int main(int argc, char **argv) {
     f.payload_bytes = len;
     head = wshub_frame_write(&f, out);
     memcpy(out + head, argv[2], len);
-    if (send(fd, up, sizeof up - 1, 0) < 0 || send(fd, out, head + len, 0) < 0) return 4;
+    if (send(fd, up, (size_t)asking, 0) < 0 || send(fd, out, head + len, 0) < 0) return 4;
     for (;;) {
         ssize_t k = recv(fd, in + n, sizeof in - 1 - n, 0);
         if (k <= 0) return 5;

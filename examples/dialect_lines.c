@@ -1,0 +1,200 @@
+/* A dialect of your own on the public functions alone: lines of text on /lines, beside the JSON
+ * messages on /ws in the same hub. Its clients are in a realm of their own, where no name meets one
+ * of a JSON client.
+ *
+ *     a client says                             and hears
+ *     auth ada             who it is            hello 3f1c...        it is in; this is its id
+ *     join tea             into a room          no WHY               something was refused
+ *     say tea hello        to that room         said tea ada hello
+ *     tell 3f1c... psst    to one client        whispered ada psst
+ *     leave tea
+ *
+ * Build: cc dialect_lines.c -I.. -I../backends -o dialect_lines
+ * Try:   ./dialect_lines 8080, then such lines on ws://127.0.0.1:8080/lines */
+#define _GNU_SOURCE
+#define WSHUB_IMPLEMENTATION
+#include "wshub.h"
+#include "wshub_io_auto.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { LINE = 1000, QUOTED = 6 * LINE + 2 }; /* bytes; as JSON, where each may be \u0000 */
+
+static uint32_t dialect;
+static wshub_kind kind;
+static wshub_realm realm;
+
+/* Takes the first word of a line; what is behind the blank is left of it. */
+static wshub_str take_word(wshub_str *line) {
+    const char *blank = line->len ? memchr(line->ptr, ' ', line->len) : NULL;
+    wshub_str word = {line->ptr, blank ? (size_t)(blank - line->ptr) : line->len};
+    line->ptr += word.len + (blank != NULL);
+    line->len -= word.len + (blank != NULL);
+    return word;
+}
+
+/* ---- out: an event is its name, a blank and its text ---- */
+
+static wshub_err encode(wshub *hub, wshub_kind which, const wshub_packet *packet, wshub_writer *out,
+                        void *user) {
+    size_t name = packet->event.len;
+    size_t text = packet->args_count == 1 ? wshub_json_text(packet->args[0], NULL, 0) : SIZE_MAX;
+    wshub_frame frame = {.fin = true, .opcode = 1, .payload_bytes = name + 1 + text};
+    uint8_t head[14], *to;
+    size_t n = wshub_frame_write(&frame, head);
+    (void)hub, (void)which, (void)user;
+    if (!packet->event.ptr || text == SIZE_MAX || packet->attachments_count || packet->id.ptr)
+        return WSHUB_ERR_PARAM; /* a line says one text and nothing else */
+    to = wshub_writer_room(out, n + name + 1 + text);
+    if (!to) return WSHUB_ERR_NOMEM;
+    memcpy(to, head, n);
+    memcpy(to + n, packet->event.ptr, name);
+    to[n + name] = ' ';
+    (void)wshub_json_text(packet->args[0], (char *)to + n + name + 1, text);
+    wshub_writer_commit(out, n + name + 1 + text);
+    return WSHUB_OK;
+}
+
+/* An event with a text of at most LINE bytes; data: where its JSON is put. */
+static wshub_msg line_of(const char *event, wshub_str text, char data[QUOTED]) {
+    return (wshub_msg){wshub_str_z(event), {data, wshub_json_quote(text, data, QUOTED)}, true};
+}
+
+static void say_no(wshub *hub, wshub_client client, const char *why) {
+    char data[QUOTED];
+    wshub_msg msg = line_of("no", wshub_str_z(why), data);
+    (void)wshub_client_tell(hub, client, &msg);
+}
+
+static wshub_err accepted(wshub *hub, wshub_client client, const wshub_acceptance *what,
+                          void *user) {
+    char data[QUOTED];
+    wshub_msg msg = line_of("hello", wshub_client_id(hub, client), data);
+    (void)what, (void)user;
+    return wshub_client_welcome(hub, client, &msg);
+}
+
+static void refused(wshub *hub, wshub_client client, wshub_refusal why, void *user) {
+    (void)why, (void)user;
+    say_no(hub, client, "you are not known");
+    (void)wshub_session_end(hub, wshub_client_session(hub, client), WSHUB_BY_AUTH, 4003,
+                            wshub_str_z("not authenticated"));
+}
+
+/* ---- in: a word, a blank and the rest ---- */
+
+/* Tells a room, or one client, what another has said. */
+static void speak(wshub *hub, wshub_client client, wshub_dest_kind to, wshub_str name,
+                  wshub_str text) {
+    char line[LINE], data[QUOTED];
+    wshub_str from = wshub_client_user_id(hub, client);
+    wshub_dest dest = {.kind = to, .name = name, .realm = realm};
+    bool room = to == WSHUB_DEST_ROOM;
+    int n = snprintf(line, sizeof line, "%.*s%s%.*s %.*s", room ? (int)name.len : 0, name.ptr,
+                     room ? " " : "", (int)from.len, from.ptr, (int)text.len, text.ptr);
+    wshub_msg msg =
+        line_of(room ? "said" : "whispered", (wshub_str){line, n < LINE ? (size_t)n : 0}, data);
+    if (n >= LINE || wshub_send_here(hub, &dest, &msg)) say_no(hub, client, "too long");
+}
+
+/* What somebody says who is in, in clear. */
+static void on_event(wshub *hub, wshub_client client, const wshub_event *event, void *user) {
+    char text[LINE];
+    wshub_str rest = {text, wshub_json_text(event->data, text, LINE)}, name;
+    if (rest.len > LINE) return; /* a transformer has made something else of it */
+    name = take_word(&rest);
+    (void)user;
+    if (wshub_str_eq_z(event->event, "leave")) {
+        (void)wshub_client_leave(hub, client, name);
+    } else if (wshub_str_eq_z(event->event, "say") && wshub_client_in_room(hub, client, name)) {
+        speak(hub, client, WSHUB_DEST_ROOM, name, rest);
+    } else if (wshub_str_eq_z(event->event, "tell") && name.len) {
+        speak(hub, client, WSHUB_DEST_CLIENT, name, rest);
+    } else if (!wshub_str_eq_z(event->event, "join") || !wshub_client_may_join(hub, client, name) ||
+               wshub_client_ask_join(hub, client, &name, 1)) {
+        say_no(hub, client, "not that");
+    }
+}
+
+static void on_line(wshub *hub, wshub_conn conn, uint8_t *bytes, size_t count, bool is_text,
+                    void *user) {
+    char data[QUOTED];
+    wshub_heard heard = wshub_conn_heard(hub, conn, count);
+    wshub_str rest = {(const char *)bytes, is_text ? count : 0}, word = take_word(&rest);
+    wshub_event event = {.event = word, .data = line_of("", rest, data).data};
+    (void)user;
+    if (heard.state == WSHUB_CLIENT_AUTHENTICATED) {
+        (void)wshub_client_receive(hub, heard.client, &event); /* decrypted, then on_event */
+    } else if (heard.state != WSHUB_CLIENT_DISCONNECTED &&
+               (!wshub_str_eq_z(word, "auth") ||
+                wshub_client_authenticate(hub, heard.client, event.data))) {
+        say_no(hub, heard.client, "not now");
+    }
+}
+
+/* An upgrade becomes a client, which has auth_timeout_ms to say who it is (AUTH-1). */
+static wshub_take on_head(wshub *hub, wshub_exchange exchange, const wshub_http *http, void *user) {
+    wshub_client_desc who = {.dialect = dialect, .kind = kind, .realm = realm};
+    wshub_conn conn;
+    wshub_client client;
+    (void)user;
+    if (http->handshake != 101) return WSHUB_TAKE_DECLINED;
+    if (wshub_http_upgrade(hub, exchange, NULL, &conn)) return WSHUB_TAKE_DONE; /* 500 */
+    if (!wshub_client_add(hub, wshub_conn_session(hub, conn), &who, &client))
+        (void)wshub_client_opened(hub, client);
+    else
+        (void)wshub_session_end(hub, wshub_conn_session(hub, conn), WSHUB_BY_APP, 1013,
+                                wshub_str_z("full"));
+    return WSHUB_TAKE_DONE;
+}
+
+static wshub_err lines_open(wshub *hub) {
+    wshub_dialect table = {WSHUB_DIALECT_VERSION, .name = "lines", .accepted = accepted,
+                           .refused = refused, .event = on_event};
+    wshub_mount_desc mount = {WSHUB_MOUNT_VERSION, .path = "/lines", .message_bytes_max = LINE,
+                              .on_head = on_head, .on_message = on_line};
+    wshub_err err = wshub_dialect_add(hub, &table, NULL, &dialect);
+    if (!err) err = wshub_kind_add(hub, &(wshub_kind_desc){encode, "lines", NULL}, &kind);
+    if (!err)
+        err = wshub_realm_create(hub, &(wshub_realm_desc){WSHUB_REALM_VERSION, .name = "lines"},
+                                 &realm);
+    return err ? err : wshub_mount(hub, &mount);
+}
+
+/* ---- the application, of both dialects ---- */
+
+static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
+    char name[64];
+    wshub_identity who = {.user_id = {name, wshub_json_text(auth->data, name, sizeof name)}};
+    (void)user;
+    if (!who.user_id.len || who.user_id.len > sizeof name || wshub_auth_accept(hub, ask, &who))
+        (void)wshub_ask_reject(hub, ask);
+}
+
+static void on_join(wshub *hub, wshub_ask ask, const wshub_join *join, void *user) {
+    (void)user;
+    (void)wshub_join_accept(hub, ask, join->rooms, join->rooms_count);
+}
+
+static wshub_io_sock *net;
+
+static void on_signal(int number) {
+    (void)number;
+    wshub_io_sock_stop(net);
+}
+
+int main(int argc, char **argv) {
+    wshub *hub;
+    wshub_desc desc = {.on_authenticate = on_authenticate, .on_join = on_join};
+    if (wshub_io_auto_create(NULL, &net)) return 1;
+    desc.io = wshub_io_sock_io(net);
+    if (wshub_create(&desc, &hub) || lines_open(hub)) return 1;
+    if (wshub_io_sock_listen(net, "127.0.0.1", (uint16_t)(argc > 1 ? atoi(argv[1]) : 8080), NULL))
+        return fprintf(stderr, "%s\n", wshub_io_sock_error(net)), 1;
+    (void)signal(SIGTERM, on_signal);
+    (void)wshub_io_sock_run(net);
+    wshub_destroy(hub);
+    wshub_io_sock_destroy(net);
+    return 0;
+}
