@@ -613,58 +613,91 @@
  *           1002.
  *
  * ---- >>changes ---------------------------------------------------------------------------------
- * 0.2.0, newest first; each says what to write instead.
+ * 0.2.0. What a program that was written for 0.1.0 says otherwise:
  *
  * - A send whose name ends in `_here` reaches clients of this hub alone, without it clients of
  *   all instances. For wshub_user_send(), wshub_room_send() and wshub_all_send() as they were
  *   write wshub_user_send_here(), wshub_room_send_here(), wshub_all_send_here(); the short
- *   names now publish too. New: wshub_send_here().
- * - Dialects: wshub_dialect_add() and what stands around it (>>dialects); kinds of wire,
- *   packets.
- * - Realms: wshub_realm_create() and what stands around it; fields named realm in wshub_dest
- *   and in what callbacks are given. Who fills a wshub_dest member by member sets realm.id to
- *   0. wshub_client_each() and its relatives go through the first realm, which is all there is
- *   where none was made. New: on_disconnecting.
- * - wshub_request is called wshub_exchange: an HTTP request and its answer.
- * - Mounts: wshub_mount() serves further paths, with limits, callbacks and WebSockets of their
- *   own (>>api-mount). on_request is what answers where no mount takes a request; it is told of
- *   one that it has taken and that ends otherwise (on_exchange_gone). OPTIONS that nobody takes
- *   is answered 204 with Allow, no longer 404.
- * - Statistics, log codes and limits are X lists (WSHUB_STATS, WSHUB_LOGS, WSHUB_LIMITS): who
- *   expands WSHUB_LOGS writes five parameters instead of three. The order of the fields of
- *   wshub_stats and wshub_desc is another one: name them. New: wshub_stats_json(),
- *   wshub_stats_openmetrics(), wshub_log_help(). A payload_bytes_max of nearly 1 GiB no longer
- *   needs a held_bytes_max beside it.
- * - wshub_conn_about() and wshub_client_about() tell the listener, both addresses and what TLS
- *   knows: the entry wshub_io.about takes the place of peer (write the peer's address into
- *   out_about->peer), and connect() takes a wshub_dial, whose address is what it took
- *   (&(wshub_dial){.address = "host:port"}). wshub_client_peer() gives 0 where the text does
- *   not fit, no longer the address without its port.
- * - The bus of one process is a backend, wshub_bus_local.h: include it behind this header, and
- *   write wshub_bus_local_ for wshub_loop_, wshub_bus_local_seat() for wshub_loop_bus(). For
- *   who writes a bus: the optional entry hand_over, and wshub_bus_owner has handed_over and
- *   key. New: wshub_siphash().
- * - Tables and descriptions have a version. For who fills a wshub_io, a wshub_io_sock_poller or
- *   a wshub_bus by hand: set its first member, version, to WSHUB_IO_VERSION,
- *   WSHUB_POLLER_VERSION or WSHUB_BUS_VERSION. wshub_create() and wshub_desc_problem() are
- *   called as before; a binding of another language calls wshub_create_versioned(). New:
- *   wshub_emitter_problem(), wshub_bus_request(), and for who writes a bus the optional entry
- *   request.
- * - For who writes an io: wshub_io_owner.ended (a half-close; NULL: closed() as before),
- *   close(flush) has no clock of the io's while its owner is there, optional entries heard_ms
- *   and taken. For who writes a bus: optional pending and alarm, reports room and late; orders
- *   call no report. Zero a table before you fill it.
- * - wshub_http_reply() refuses headers that frame or speak of the connection (use
- *   wshub_reply.close), and a second Content-Type.
- * - wshub_json_get() and its relatives give nothing out of what is no JSON; wshub_json_int()
- *   and wshub_json_copy() say when something does not fit.
- * - Descriptions that were half right are refused: wshub_desc_problem() says what to write.
- * - Log lines come when the outermost call leaves, not inside it.
+ *   names now publish too.
+ * - wshub_request is called wshub_exchange: an HTTP request and its answer. It is what
+ *   on_request is given and wshub_http_reply() takes.
+ * - The bus of one process is a backend: include wshub_bus_local.h behind this header. For
+ *   wshub_loop and wshub_loop_desc write wshub_bus_local and wshub_bus_local_desc, for
+ *   wshub_loop_create(), wshub_loop_destroy(), wshub_loop_set_down() and wshub_loop_dropped()
+ *   the same names with wshub_bus_local_, and wshub_bus_local_seat() for wshub_loop_bus().
+ * - Who fills a wshub_dest, a wshub_desc, a table or any other struct member by member zeroes
+ *   it first: they have more members than before. The order of the fields of wshub_desc and
+ *   wshub_stats is another one: name them.
+ * - Who expands WSHUB_LOGS writes five parameters instead of three. There are two more codes,
+ *   OWED and BUS_UNCONFIRMED, so the numbers of those behind OWED have changed.
+ * - What takes a description passes its size and version: wshub_create() and wshub_desc_problem(),
+ *   the _create() of the emitter and of all backends, and their _problem(), are called as
+ *   before and compiled into the program. A binding of another language, which finds functions
+ *   by their names in a library, calls wshub_create_versioned() and its relatives.
+ * - Redis over TLS: wshub_bus_redis_desc.tls asks the io for TLS (wshub_dial.secure). It used to
+ *   say that what the io carries is encrypted anyhow; where that is so, leave it out and write
+ *   redis:// for rediss://.
+ * - WSHUB_STATIC is refused where WSHUB_IMPLEMENTATION is not defined.
+ *
+ * What somebody who fills a table says otherwise; zero it first, and set its first member,
+ * version:
+ *
+ * - wshub_io (WSHUB_IO_VERSION): `about` takes the place of `peer`: write the peer's address
+ *   into out_about->peer. connect() takes a wshub_dial, whose address is what it took:
+ *   &(wshub_dial){.address = "host:port"}. close(flush) has no clock of the io's while its
+ *   owner is there. Report a half-close by wshub_io_owner.ended, or closed() as before, where
+ *   that is NULL. Optional: heard_ms, taken.
+ * - wshub_io_sock_poller (WSHUB_POLLER_VERSION): it can be asked for WSHUB_IO_SOCK_GONE alone,
+ *   and tells it with READ and WRITE for an error or the end of both directions.
+ * - wshub_bus (WSHUB_BUS_VERSION): orders call no report. Optional entries: pending, alarm,
+ *   unconfirmed, taken, request, hand_over; optional reports of its owner: room, late,
+ *   handed_over.
+ * - wshub_bus_redis_driver (WSHUB_BUS_REDIS_DRIVER_VERSION): the entry `waiting` is required. Tell
+ *   wshub_bus_redis_heard() of bytes that have come, and where wshub_bus_redis_wants_whole() is
+ *   true give the reply to wshub_bus_redis_answered().
+ *
+ * What is otherwise without a word of yours:
+ *
+ * - A half right description is refused, and wshub_desc_problem() says what to write. The server
+ *   id `emitter` is an emitter's. An io has one hub and a bus one owner at a time: who comes
+ *   second is refused (STATE).
  * - Defaults: http_head_bytes_max 16384, rooms_per_message_max as rooms_per_client_max,
- *   bus_queue_ms_max 15000.
- * - New fields: head_timeout_ms (a request's head; was auth_timeout_ms), transform_timeout_ms,
- *   heartbeat_by_pong, held_bytes_max, http_answers_bytes_max, bus_burst_bytes_max,
- *   allowed_hosts; wshub_emitter_close().
+ *   bus_queue_ms_max 15000. A request's head has a clock of its own, head_timeout_ms, which was
+ *   auth_timeout_ms. A payload_bytes_max of nearly 1 GiB needs no held_bytes_max beside it.
+ * - A client cannot ask for the room that is named like another client's id (ROOM-1).
+ * - A hub that is down refuses to publish (CLOSED).
+ * - OPTIONS that nobody takes is answered 204 with Allow, no longer 404. wshub_http_reply()
+ *   refuses headers that frame or speak of the connection (use wshub_reply.close), and a second
+ *   Content-Type.
+ * - wshub_json_get() and its relatives give nothing out of what is no JSON.
+ * - wshub_client_peer() gives 0 where the text does not fit, no longer the address without its
+ *   port.
+ * - Log lines come when the outermost call leaves, not inside it.
+ *
+ * What is new, the newest first:
+ *
+ * - Dialects: wshub_dialect_add() and what stands around it (>>dialects); kinds of wire,
+ *   packets, sessions; several rooms in one send (wshub_send_here()).
+ * - Realms: wshub_realm_create() and what stands around it, functions that end in `_in`, and
+ *   fields named realm in wshub_dest and in what callbacks are given. wshub_client_each() and
+ *   its relatives go through the first realm, which is all there is where none was made.
+ * - on_disconnecting: a client that goes, seen while it is in its rooms still.
+ * - Mounts: wshub_mount() serves further paths, with limits, callbacks and WebSockets of their
+ *   own (>>api-mount); wshub_http_upgrade(), wshub_http_refuse(), wshub_http_drop().
+ *   on_request is what answers where no mount takes a request; on_exchange_gone tells of one
+ *   that it has taken and that ends otherwise.
+ * - wshub_stats_json(), wshub_stats_openmetrics(), wshub_log_help(): statistics, log codes and
+ *   limits are lists (WSHUB_STATS, WSHUB_LOGS, WSHUB_LIMITS).
+ * - wshub_conn_about() and wshub_client_about() tell the listener, both addresses and what TLS
+ *   knows; wshub_io_sock_listen_place() gives a listener a name.
+ * - wshub_bus_request() asks the broker; wshub_bus_redis_desc.requests_max bounds it.
+ * - wshub_emitter_close() ends an emitter politely; wshub_emitter_problem(),
+ *   wshub_emitter_dropped().
+ * - wshub_json_int() and wshub_json_copy() say when something does not fit; wshub_json_fields()
+ *   and its neighbours, for what has been checked; wshub_siphash().
+ * - Fields: transform_timeout_ms, heartbeat_by_pong, held_bytes_max, http_answers_bytes_max,
+ *   bus_burst_bytes_max, allowed_hosts.
+ * - wshub_io_fake: half-closes, silent peers, a process that is late.
  *
  * 0.1.0, the first version.
  */

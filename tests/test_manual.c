@@ -457,3 +457,99 @@ TEST(every_public_send_is_in_the_table_of_sends) {
     EXPECT(sends >= 12);
     free(header);
 }
+
+/* ---- changes: what 0.1.0 had and is no more, or is otherwise, is named in >>changes ---- */
+
+/* What headers declare in public, without comments, each white space a single blank. */
+static char *declarations(void) {
+    static const char *const files[] = {
+        "wshub.h",
+        "backends/wshub_bus_hiredis.h",
+        "backends/wshub_bus_local.h",
+        "backends/wshub_bus_redis.h",
+        "backends/wshub_io_auto.h",
+        "backends/wshub_io_epoll.h",
+        "backends/wshub_io_fake.h",
+        "backends/wshub_io_kqueue.h",
+        "backends/wshub_io_poll.h",
+        "backends/wshub_io_sock.h",
+    };
+    char *all = (char *)calloc(1, TEXT_MAX);
+    size_t i, n = 1;
+    EXPECT(all != NULL);
+    if (!all) return NULL;
+    all[0] = ' ';
+    for (i = 0; i < sizeof files / sizeof files[0]; i++) {
+        char *text = text_of(files[i]), *p = strstr(text, "extern \"C\" {"),
+             *end = strstr(text, "#ifdef __cplusplus\n}");
+        EXPECT(p && end);
+        while (p && p < end) {
+            if (strncmp(p, "/*", 2) == 0) {
+                p = strstr(p, "*/") + 2;
+            } else if (isspace((unsigned char)*p) || (*p == '\\' && p[1] == '\n')) {
+                if (all[n - 1] != ' ') all[n++] = ' ';
+                p++;
+            } else {
+                all[n++] = *p++;
+            }
+        }
+        free(text);
+    }
+    EXPECT(n < TEXT_MAX);
+    return all;
+}
+
+/* The fields of a struct. The limits and the statistics are lists, which stand elsewhere. */
+static bool has_field(const char *all, const char *name, const char *in) {
+    char word[100];
+    const char *begin, *end;
+    (void)snprintf(word, sizeof word, "typedef struct %s {", in);
+    begin = strstr(all, word);
+    (void)snprintf(word, sizeof word, "} %s;", in);
+    end = begin ? strstr(begin, word) : NULL;
+    if (end && has_word(begin, (size_t)(end - begin), name)) return true;
+    if (strcmp(in, "wshub_stats") == 0) {
+        (void)snprintf(word, sizeof word, "X(%s,", name);
+        return strstr(all, word) != NULL;
+    }
+    (void)snprintf(word, sizeof word, " %s,", name);
+    return strcmp(in, "wshub_desc") == 0 && strstr(all, word);
+}
+/* A type, number or value. Errors and log codes are lists, whose values have short names. */
+static bool has_name(const char *all, const char *name) {
+    char word[100];
+    if (has_word(all, strlen(all), name)) return true;
+    if (strncmp(name, "WSHUB_ERR_", 10) != 0 && strncmp(name, "WSHUB_LOG_", 10) != 0) return false;
+    (void)snprintf(word, sizeof word, "X(%s,", name + 10);
+    return strstr(all, word) != NULL;
+}
+
+TEST(what_0_1_0_declared_is_there_or_named_among_the_changes) {
+    char *all = declarations(), *old = text_of("tests/api-0.1.0.txt"), *header = text_of("wshub.h"),
+         *changes = strstr(header, "---- >>changes -"),
+         *end = changes ? strstr(changes, "*/") : NULL, *line, *next;
+    int seen = 0, gone = 0;
+    EXPECT(all && changes && end);
+    for (line = old; all && changes && end && *line; line = next, seen++) {
+        char kind[10] = "", name[80] = "", *rest;
+        int at = 0;
+        bool there;
+        next = line + strcspn(line, "\n");
+        *next++ = 0;
+        if (sscanf(line, "%9s %79s %n", kind, name, &at) < 2) break;
+        rest = line + at;
+        there = strcmp(kind, "said") == 0    ? strstr(all, rest) != NULL
+                : strcmp(kind, "field") == 0 ? has_field(all, name, rest)
+                                             : has_name(all, name);
+        gone += !there;
+        /* of a struct that is gone with its fields the name is enough */
+        if (strcmp(kind, "field") == 0 && !has_name(all, rest)) name[0] = 0;
+        if (there || has_word(changes, (size_t)(end - changes), name[0] ? name : rest)) continue;
+        test_failures++;
+        (void)printf("  not among the changes: %s %s\n", name, rest);
+    }
+    EXPECT(seen > 600 && gone > 8);
+    free(all);
+    free(old);
+    free(header);
+}
