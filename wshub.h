@@ -64,9 +64,21 @@
  *         return wshub_io_sock_run(net) != WSHUB_OK;
  *     }
  *
- * A client opens ws://127.0.0.1:8080/ws, sends {"event":"authenticate"}, gets
- * {"event":"connected", "data":{...}}, sends {"event":"say","data":"hello"}, and everybody who
- * is connected gets that.
+ * `cc hello.c` builds it, with this file and those of backends/ beside it. A client opens
+ * ws://127.0.0.1:8080/ws, sends {"event":"authenticate"}, gets
+ * {"event":"connected","data":{...}}, sends {"event":"say","data":"hello"}, and everybody who is
+ * connected gets that.
+ *
+ * wshub_io_auto_create() makes an *io*, which is where bytes come from and go to: here, sockets.
+ * wshub_create() makes a hub on it, from a description in which all that is left out has its
+ * default. wshub_io_sock_run() waits, tells the hub what has arrived, and the hub calls you.
+ *
+ * Words that are used from here on. A *stream* is one connection; where the io's number for it
+ * is meant it is a *conn*. A *client* is who is at the far end of a stream that has become a
+ * WebSocket. An *ask* is a question that a callback puts to you, such as who a client is: answer
+ * it at once, inside the callback, or at any time later. A *turn* is what happens between two
+ * waits of the io: reports, callbacks, and at its end the *settle*, in which all that was said
+ * leaves. An *instance* is one hub of several that share a *bus*.
  *
  * ---- >>protocol --------------------------------------------------------------------------------
  * Client and hub speak WebSocket (RFC 6455) in text messages. Each is one JSON object: `event`,
@@ -128,7 +140,18 @@
  * all their digits, objects their order (MSG-7). These texts lie in the receive buffer and end
  * with the callback: copy what you keep. The wshub_json_*() functions read raw JSON without
  * building a tree. A failure that on_message returns is counted and logged, and the client
- * stays (MSG-8).
+ * stays (MSG-8). What is said to a room, by those who are in it, to those who are in it:
+ *
+ *     static wshub_err on_message(wshub *hub, wshub_client client, const wshub_event *e,
+ *                                 void *user) {
+ *         wshub_msg msg = {.event = e->event, .data = e->data};
+ *         char room[64];
+ *         (void)user;
+ *         if (wshub_json_copy(wshub_json_get(e->data, "room"), room, sizeof room, NULL))
+ *             return WSHUB_ERR_APP;  // no string `room` in data, or a long one
+ *         if (!wshub_client_in_room(hub, client, wshub_str_z(room))) return WSHUB_ERR_APP;
+ *         return wshub_room_send(hub, wshub_str_z(room), &msg, NULL, 0);
+ *     }
  *
  * A binary message goes to on_binary if that is set, else it is read like text.
  *
@@ -170,7 +193,12 @@
  *
  * Rooms, users and everybody are authenticated clients alone; the one exception is a client
  * that you have put into a room yourself before it was accepted (SEND-2). A room or everybody
- * can be sent to with a list of client ids to leave out (SEND-1).
+ * can be sent to with a list of client ids to leave out (SEND-1):
+ *
+ *     static wshub_err tell_the_others(wshub *hub, wshub_client client, const wshub_msg *msg) {
+ *         wshub_str self = wshub_client_id(hub, client);
+ *         return wshub_room_send(hub, wshub_str_z("lobby"), msg, &self, 1);
+ *     }
  *
  * Nothing leaves at once. What is sent is put into the queues of its receivers, encoded once
  * for all of them, and leaves in this turn's settle (>>life), one io send for each stream.
@@ -206,6 +234,21 @@
  * clients are its sessions: wshub_user_send() reaches all of them, wshub_user_count() is how
  * many are here, and of those that end the last one's on_disconnected finds 0. A client without
  * a user id is anonymous.
+ *
+ *     static wshub_err on_connected(wshub *hub, wshub_client client, void *user) {
+ *         (void)user;
+ *         return wshub_client_join(hub, client, wshub_str_z("lobby"));  // asks nobody
+ *     }
+ *     static void on_join(wshub *hub, wshub_ask ask, const wshub_join *join, void *user) {
+ *         wshub_str granted[2];
+ *         size_t i, count = 0;
+ *         (void)user;
+ *         for (i = 0; i < join->rooms_count && count < 2; i++) {
+ *             if (wshub_str_eq_z(join->rooms[i], "news")) granted[count++] = join->rooms[i];
+ *             if (wshub_str_eq_z(join->rooms[i], "chess")) granted[count++] = join->rooms[i];
+ *         }
+ *         wshub_join_accept(hub, ask, granted, count);
+ *     }
  *
  * Walks (wshub_client_each(), wshub_room_each_member() and their relatives) may be interrupted
  * by anything, a turn's end too: whoever is there from the first step to the last is seen once.
@@ -293,6 +336,14 @@
  * what it needs comes (BUS-4): for many instances with small rooms. No name from a client leads
  * out of its prefix (BUS-6).
  *
+ *     static wshub_err join_the_others(const wshub_io *io, wshub **out_hub) {
+ *         wshub_bus_redis *redis;
+ *         wshub_err err = wshub_bus_redis_create(
+ *             &(wshub_bus_redis_desc){.io = io, .url = "redis://127.0.0.1:6379"}, &redis);
+ *         if (err) return err;
+ *         return wshub_create(&(wshub_desc){.io = io, .bus = wshub_bus_redis_bus(redis)}, out_hub);
+ *     }
+ *
  * The bus carries at most once. While it is down, delivery here goes on, and what would have
  * been published is kept, at most bus_queue_bytes_max and bus_queue_ms_max, the oldest going
  * first, and sent on recovery (BUS-5). What others published meanwhile is lost; on_bus says how
@@ -340,6 +391,7 @@
  * both at run time, so that a program can print them beside the line:
  *
  *     static void on_log(wshub *hub, const wshub_log *line, void *user) {
+ *         (void)hub, (void)user;
  *         fprintf(stderr, "%s: %s\n", wshub_log_name(line->code), line->text);
  *         if (line->level == WSHUB_LEVEL_ERROR)
  *             fprintf(stderr, "  %s\n", wshub_log_help(line->code));
@@ -359,6 +411,7 @@
  *     static bool on_request(wshub *hub, wshub_exchange request, const wshub_http *http,
  *                            void *user) {
  *         static char text[16384];
+ *         (void)user;
  *         if (!wshub_str_eq_z(http->path, "/metrics")) return false;
  *         wshub_http_reply(hub, request, &(wshub_reply){
  *             .status = 200, .content_type = WSHUB_OPENMETRICS_TYPE,
@@ -376,7 +429,9 @@
  * Not in a description, but fixed: a name has WSHUB_NAME_BYTES_MAX bytes, one from a client
  * WSHUB_NAME_UNITS_MAX UTF-16 code units; a message to be sent WSHUB_MSG_BYTES_MAX bytes; the
  * reason of a Close WSHUB_CLOSE_REASON_MAX bytes; one client's queue 2 GiB - 1; 64 walks are
- * tracked at a time; ten log lines a second of a code.
+ * tracked at a time; ten log lines a second of a code, of 128 bytes each. A hub has at most
+ * WSHUB_MOUNTS_MAX mounts, WSHUB_DIALECTS_MAX dialects, WSHUB_KINDS_MAX kinds of wire and
+ * WSHUB_REALMS_MAX realms; a client's id WSHUB_CLIENT_ID_BYTES_MAX bytes.
  *
  * ---- >>config ----------------------------------------------------------------------------------
  * What a running server may want to change is a field of wshub_desc. What shapes the code is a
@@ -397,10 +452,10 @@
  *                          faster
  *
  * ---- >>life ------------------------------------------------------------------------------------
- * A *conn* is a byte stream that an io owns. It speaks HTTP until it is upgraded; then a
- * *client* is who the hub knows at its end. An *ask* is a question that you have yet to answer:
- * at once, inside the callback, or at any time later, once. A late or second answer is told so
- * (STALE) and harmless. All three are values, not pointers: keep them as long as you like.
+ * A stream speaks HTTP until it is upgraded; then it has a client. A question is answered once; a
+ * late or second answer is told so (STALE) and harmless. The handles of streams, clients and
+ * questions (wshub_conn, wshub_client, wshub_ask) are values, not pointers: keep them as long as
+ * you like. One whose stream, client or question is gone is answered with STALE, too.
  *
  * The *turn*: the io reports what has happened (bytes, ends, room), callbacks run, and
  * everything that they cause is gathered. Then wshub_settle(), which the io calls once before
@@ -440,8 +495,17 @@
  * ---- >>threads ---------------------------------------------------------------------------------
  * A hub belongs to one thread; all functions are called there, callbacks run there. Exactly the
  * functions named wshub_post* may be called from any thread: they copy, queue and wake the hub
- * (examples/auth_later.c). For more cores make a hub per thread, each with its own io, joined
- * by backends/wshub_bus_local.h (examples/cores.c). There is no global variable, so hubs know
+ * (examples/auth_later.c):
+ *
+ *     static void *look_up(void *arg) {  // a thread of its own
+ *         struct { wshub *hub; wshub_ask ask; } *q = arg;
+ *         wshub_identity who = {.user_id = wshub_str_z("ada")};
+ *         wshub_post_auth_accept(q->hub, q->ask, &who);
+ *         return NULL;
+ *     }
+ *
+ * For more cores make a hub per thread, each with its own io, joined by
+ * backends/wshub_bus_local.h (examples/cores.c). There is no global variable, so hubs know
  * nothing of each other.
  *
  * ---- >>memory ----------------------------------------------------------------------------------
@@ -459,8 +523,9 @@
  * four words.
  *
  * ---- >>errors ----------------------------------------------------------------------------------
- * Functions that can fail return wshub_err and nothing else; results come out through out_
- * parameters, untouched on failure; a function does all or nothing. The peer's mistakes end in
+ * Functions that can fail return wshub_err and nothing else: WSHUB_OK, which is 0, or an error,
+ * of which contracts give the short name (STALE is WSHUB_ERR_STALE). Results come out through
+ * out_ parameters, untouched on failure; a function does all or nothing. The peer's mistakes end in
  * a close code or an HTTP status, a counter and a log line, never in an error of yours; the
  * world's in a returned error; yours in WSHUB_ERR_PARAM. The numbers are the contract,
  * wshub_strerror() is for people, and wshub_desc_problem() explains what a description lacks.

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The README's program is examples/hello.c, and its `where is` table names what is there.
+# The README's program is examples/hello.c, and its `where is` table names what is there. The manual of wshub.h begins with the
+# same program, and whatever else of it is code compiles.
 pass=0; fail=0
 sed -n '/^```c$/,/^```$/p' README.md | sed '1d;/^```$/,$d' > build/readme.c
 sed -n '/^#define _GNU_SOURCE/,$p' examples/hello.c > build/hello.part
@@ -10,5 +11,18 @@ done
 for f in $(grep -oE '`(backends|examples|tests)/[a-z_A-Z0-9./]+`' README.md | tr -d '`' | sort -u); do
     if [ -e "$f" ]; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL $f is not there"; fi
 done
+# the manual's code, block by block: lines four further in, up to an empty one
+rm -f build/manual_*.c
+awk '/^#ifndef WSHUB_H$/ { exit }
+    /^ \*     (static|int) / && !out { out = sprintf("build/manual_%d.c", ++n)
+        print "#define _GNU_SOURCE\n#include \"wshub.h\"\n#include \"wshub_io_auto.h\"\n#include \"wshub_bus_redis.h\"\n#include <stdio.h>" >out }
+    /^ \*$/ { out = "" }
+    out { print substr($0, 8) >out }' wshub.h
+bare() { sed '/^#/d;s|//.*||' "$1" | tr '\n' ' ' | sed 's|/\*[^*]*\*/||g' | tr -d ' '; }
+if [ "$(bare build/manual_1.c)" = "$(bare build/hello.part)" ]; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL the manual does not begin with examples/hello.c"; fi
+for f in build/manual_*.c; do
+    if ${CC:-cc} -std=c99 -Wall -Wextra -Wpedantic -Wno-unused-function -Werror -I. -Ibackends -fsyntax-only "$f"; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL $f, which is code of the manual"; fi
+done
+if [ -e build/manual_8.c ]; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL the manual's code was not found"; fi
 echo "readme: $pass passed, $fail failed, 0 skipped"
 [ $fail -eq 0 ]
