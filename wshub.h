@@ -23,11 +23,11 @@
  * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>sha1  >>base64  >>siphash  >>json  >>http  >>frame
  *             >>slots  >>index  >>deadlines
  *   below     >>hub  >>log  >>queue  >>mount  >>conn  >>reply  >>exchange  >>message  >>due
- *             >>flow
+ *             >>flow  >>app-timers
  *   above     >>walks  >>checks  >>realms  >>clients  >>uplink  >>subs  >>rooms  >>ask  >>session
  *             >>gate  >>transform  >>routing  >>auth  >>events  >>answers  >>upper  >>bus
- *             >>asking  >>sends  >>speaking  >>post  >>app-timers  >>dialect-json  >>envelope
- *             >>emitter  >>settle  >>stats  >>public  >>licence
+ *             >>asking  >>sends  >>speaking  >>post  >>dialect-json  >>envelope  >>emitter
+ *             >>settle  >>stats  >>public  >>licence
  */
 
 /* ================================================================================================
@@ -5375,9 +5375,9 @@ static bool wshub__deadlines_agree(const wshub__deadlines *d) {
 /* ---- >>hub -------------------------------------------------------------------------------------
  * The objects of both storeys, and what all rooms share: entering and leaving, the clock,
  * randomness, log lines. on_log is called from wshub__log_tell() alone, never from inside a
- * change (proved by tests/test_logs.c, test_matrix.c). The lower storey, from here to >>flow, is
- * a server of HTTP and WebSocket that knows no client: what stands above it is reached by the
- * pointers of wshub__above. */
+ * change (proved by tests/test_logs.c, test_matrix.c). The lower storey, from here to
+ * >>app-timers, is a server of HTTP and WebSocket that knows no client: what stands above it is
+ * reached by the pointers of wshub__above. */
 
 /* a piece of the frame log; its bytes follow */
 typedef struct wshub__seg {
@@ -5734,7 +5734,9 @@ struct wshub {
     wshub__pool conns; /* indexed by the io's numbers; not taken and freed here */
     uint32_t conns_live;
     wshub__deadlines deadlines; /* of streams */
-    wshub__rx rx;               /* lent to the stream whose bytes are being read */
+    wshub__pool timers;         /* the application's */
+    wshub__deadlines timer_deadlines;
+    wshub__rx rx; /* lent to the stream whose bytes are being read */
     bool rx_lent;
     bool gathered; /* frames wait to be given out together; they come before all others */
     uint32_t notes_head, resume_head;
@@ -5767,7 +5769,7 @@ struct wshub {
     uint32_t kinds_count;
     uint64_t kinds_here;         /* which of them clients have: a bit each */
     struct wshub__piece *pieces; /* used before, to be used again */
-    wshub__pool clients, asks, timers, lents;
+    wshub__pool clients, asks, lents;
     wshub__speaker dialects[WSHUB_DIALECTS_MAX];
     uint32_t dialects_count;
     wshub__realm first_realm;
@@ -5786,7 +5788,6 @@ struct wshub {
         uint64_t kinds;                /* those of its receivers: a bit each */
         uint32_t lens[WSHUB__RUN_MAX]; /* of the plain ones */
     } run;
-    wshub__deadlines timer_deadlines; /* of the application's timers */
     wshub__walk walks[WSHUB__WALKS];
     uint64_t walk_steps;
     uint32_t walk_numbers;
@@ -8674,6 +8675,66 @@ static void wshub__due_run(wshub *hub) {
     uint32_t index;
     while (!hub->destroying && wshub__deadlines_take(&hub->deadlines, hub->heard, &index))
         wshub__conn_due(hub, wshub__conn_at(hub, index));
+}
+
+/* ---- >>app-timers ------------------------------------------------------------------------------
+ * The application's timers, of which a server without clients has use too. Proved by
+ * tests/test_timers.c. */
+
+typedef struct wshub__timer {
+    wshub__slot slot;
+    uint32_t deadline; /* its place among hub->timer_deadlines */
+    void (*fn)(wshub *hub, void *arg);
+    void *arg;
+} wshub__timer;
+
+WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms,
+                                      void (*fn)(wshub *hub, void *arg), void *arg,
+                                      wshub_timer *out_timer) {
+    uint32_t index;
+    wshub__timer *t;
+    if (!fn || delay_ms > UINT64_MAX / 4) return WSHUB_ERR_PARAM;
+    if (!wshub__deadlines_reserve(&hub->mem, &hub->timer_deadlines, hub->timers.live + 1))
+        return WSHUB_ERR_NOMEM;
+    t = (wshub__timer *)wshub__pool_take(&hub->mem, &hub->timers, &index);
+    if (!t) return WSHUB_ERR_NOMEM;
+    wshub__enter(hub);
+    t->fn = fn;
+    t->arg = arg;
+    wshub__deadline_none(&hub->timer_deadlines, index);
+    wshub__deadline_set(&hub->timer_deadlines, index, hub->now + delay_ms);
+    if (out_timer) out_timer->id = wshub__pool_handle(&hub->timers, index);
+    if (hub->depth == 1 && hub->io.wake)
+        hub->io.wake(hub->io.ctx); /* started outside a turn: settle anew */
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_timer_stop(wshub *hub, wshub_timer timer) {
+    wshub__timer *t = (wshub__timer *)wshub__pool_get(&hub->timers, timer.id);
+    if (!t) return WSHUB_ERR_STALE;
+    wshub__deadline_clear(&hub->timer_deadlines, (uint32_t)timer.id);
+    wshub__pool_free(&hub->timers, (uint32_t)timer.id);
+    return WSHUB_OK;
+}
+
+/* The application's timers that are due, of those started before this turn's end began: what a
+ * timer starts with no delay runs in the next turn, so that work in slices lets the loop breathe
+ * (LIVE-3). */
+static void wshub__timers_run(wshub *hub, uint32_t before) {
+    const wshub__deadline *first;
+    while ((first = wshub__deadlines_first(&hub->timer_deadlines)) != NULL && !hub->destroying &&
+           (first->at < hub->now || /* who began in this turn is due now at the soonest, whatever
+                                       number it has */
+            (first->at == hub->now && (int32_t)(first->order - before) < 0))) {
+        uint32_t index = first->owner;
+        wshub__timer *t = (wshub__timer *)wshub__pool_at(&hub->timers, index);
+        void (*fn)(wshub *, void *) = t->fn;
+        void *arg = t->arg;
+        wshub__deadline_clear(&hub->timer_deadlines, index);
+        wshub__pool_free(&hub->timers, index);
+        fn(hub, arg);
+    }
 }
 
 /* ---- >>walks ---------------------------------------------------------------------------------
@@ -13708,65 +13769,6 @@ static void wshub__post_drain(wshub *hub, bool run) {
         if (run && !hub->destroying) wshub__post_run(hub, p);
         (void)WSHUB__SUB(&hub->posted_bytes, p->bytes);
         wshub__mem_free(&hub->mem, p, p->bytes);
-    }
-}
-
-/* ---- >>app-timers ------------------------------------------------------------------------------
- * The application's timers. Proved by tests/test_timers.c. */
-
-typedef struct wshub__timer {
-    wshub__slot slot;
-    uint32_t deadline; /* its place among hub->timer_deadlines */
-    void (*fn)(wshub *hub, void *arg);
-    void *arg;
-} wshub__timer;
-
-WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms,
-                                      void (*fn)(wshub *hub, void *arg), void *arg,
-                                      wshub_timer *out_timer) {
-    uint32_t index;
-    wshub__timer *t;
-    if (!fn || delay_ms > UINT64_MAX / 4) return WSHUB_ERR_PARAM;
-    if (!wshub__deadlines_reserve(&hub->mem, &hub->timer_deadlines, hub->timers.live + 1))
-        return WSHUB_ERR_NOMEM;
-    t = (wshub__timer *)wshub__pool_take(&hub->mem, &hub->timers, &index);
-    if (!t) return WSHUB_ERR_NOMEM;
-    wshub__enter(hub);
-    t->fn = fn;
-    t->arg = arg;
-    wshub__deadline_none(&hub->timer_deadlines, index);
-    wshub__deadline_set(&hub->timer_deadlines, index, hub->now + delay_ms);
-    if (out_timer) out_timer->id = wshub__pool_handle(&hub->timers, index);
-    if (hub->depth == 1 && hub->io.wake)
-        hub->io.wake(hub->io.ctx); /* started outside a turn: settle anew */
-    wshub__leave(hub);
-    return WSHUB_OK;
-}
-
-WSHUB_API wshub_err wshub_timer_stop(wshub *hub, wshub_timer timer) {
-    wshub__timer *t = (wshub__timer *)wshub__pool_get(&hub->timers, timer.id);
-    if (!t) return WSHUB_ERR_STALE;
-    wshub__deadline_clear(&hub->timer_deadlines, (uint32_t)timer.id);
-    wshub__pool_free(&hub->timers, (uint32_t)timer.id);
-    return WSHUB_OK;
-}
-
-/* The application's timers that are due, of those started before this turn's end began: what a
- * timer starts with no delay runs in the next turn, so that work in slices lets the loop breathe
- * (LIVE-3). */
-static void wshub__timers_run(wshub *hub, uint32_t before) {
-    const wshub__deadline *first;
-    while ((first = wshub__deadlines_first(&hub->timer_deadlines)) != NULL && !hub->destroying &&
-           (first->at < hub->now || /* who began in this turn is due now at the soonest, whatever
-                                       number it has */
-            (first->at == hub->now && (int32_t)(first->order - before) < 0))) {
-        uint32_t index = first->owner;
-        wshub__timer *t = (wshub__timer *)wshub__pool_at(&hub->timers, index);
-        void (*fn)(wshub *, void *) = t->fn;
-        void *arg = t->arg;
-        wshub__deadline_clear(&hub->timer_deadlines, index);
-        wshub__pool_free(&hub->timers, index);
-        fn(hub, arg);
     }
 }
 

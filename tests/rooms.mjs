@@ -12,13 +12,13 @@ import readline from 'node:readline';
 // may), nor a type of UPPER_TYPES, nor a type that a room of the upper storey declares. The room >>hub declares the objects of
 // both storeys: there only the functions are looked at.
 const LOWER = `mem atomic buf utf8 sha1 base64 siphash json http frame slots index deadlines
-    hub log queue mount conn reply exchange message due flow`.split(/\s+/);
+    hub log queue mount conn reply exchange message due flow app-timers`.split(/\s+/);
 const ABOVE = '/* ---- above: the hub ---- */';
 // wshub_client is not among these: a log line has the handle of whom it is about, and below that is nobody; to whoever has
 // one, nothing below can be done with it.
 const UPPER_TYPES = `wshub_ask wshub_identity wshub_auth wshub_dest wshub_msg wshub_bus wshub_bus_owner
     wshub__client wshub__group wshub__member wshub__ask wshub__extra wshub__xform wshub__chan wshub__chans wshub__pub
-    wshub__outbox wshub__uplink wshub__words wshub__walk wshub__fan wshub__dialect wshub__envelope wshub__timer
+    wshub__outbox wshub__uplink wshub__words wshub__walk wshub__fan wshub__dialect wshub__envelope
     wshub__groups wshub__realm wshub__speaker wshub_realm wshub_session`.split(/\s+/);
 
 // Private functions that are declared before they are defined, each with its reason.
@@ -31,7 +31,6 @@ const ALLOWED = `
 
 // What functions of the lower storey name of the upper one still, `function: what` a line: to go, and none is to come.
 const ALLOWED_NAMES = `
-wshub__clock: timer_deadlines of struct wshub
 `.trim().split('\n').filter(Boolean);
 
 const [astFile, header, ...options] = process.argv.slice(2);
