@@ -271,6 +271,28 @@
  * a WebSocket without a client: enough for a server without any of the hub's own words, and
  * what a dialect stands on (>>dialects).
  *
+ * An answer that is long, or comes bit by bit, is written in pieces: wshub_http_begin(),
+ * wshub_http_write(), wshub_http_end(). Of such an answer no more than http_answers_bytes_max
+ * and one piece is ever held: write() then says LIMIT, and on_exchange_drained tells when there
+ * is room (SEND-6). To count to ten million for whoever asks (examples/http_server.c):
+ *
+ *     static void count_on(wshub *hub, wshub_exchange exchange, void *owner) {
+ *         struct counter *c = owner;  // on_exchange_drained comes here too
+ *         while (c->next <= 10000000) {
+ *             char line[16];
+ *             int n = snprintf(line, sizeof line, "%d\n", c->next);
+ *             if (wshub_http_write(hub, exchange, line, n)) return;
+ *             c->next++;
+ *         }
+ *         wshub_http_end(hub, exchange);
+ *     }
+ *
+ * A body of known length is sent as it is, one of unknown length in chunks, to HTTP/1.0 until
+ * the stream ends; for HEAD, 204 and 304 what is written is not sent (CONN-5). Whatever cuts a
+ * body short drops its stream. While you wait for room, it is the peer whose clock runs
+ * (write_timeout_ms, idle_timeout_ms); while you have room, yours (answer_timeout_ms, from call
+ * to call).
+ *
  * Who may open a WebSocket: pages of allowed_origins; whom on_upgrade does not refuse; while
  * there is room (clients_max). Under which names the hub answers at all is allowed_hosts (421).
  * The refusals of the hub's own, each with one line of text: 400 malformed, 403 origin or
@@ -680,6 +702,8 @@
  * ---- >>changes ---------------------------------------------------------------------------------
  * 0.2.0. What a program that was written for 0.1.0 says otherwise:
  *
+ * - Answers in pieces: wshub_http_begin(), wshub_http_write(), wshub_http_end(),
+ *   on_exchange_drained. In wshub_http.body_bytes, UINT64_MAX is called WSHUB_LENGTH_UNKNOWN.
  * - A send whose name ends in `_here` reaches clients of this hub alone, without it clients of
  *   all instances. For wshub_user_send(), wshub_room_send() and wshub_all_send() as they were
  *   write wshub_user_send_here(), wshub_room_send_here(), wshub_all_send_here(); the short
@@ -1024,6 +1048,9 @@ typedef struct wshub_header {
     wshub_str value; /* without leading and trailing white space; any bytes but CR, LF and NUL */
 } wshub_header;
 
+/* Instead of the length of a body: it ends where it says so itself. */
+#define WSHUB_LENGTH_UNKNOWN UINT64_MAX
+
 /* An HTTP request. Views, valid until the callback returns; where a mount has keep_head,
  * wshub_exchange_http() gives them as long as the exchange is open. */
 typedef struct wshub_http {
@@ -1035,7 +1062,8 @@ typedef struct wshub_http {
                                     without leading and trailing white space */
     size_t headers_count;
     wshub_str body;      /* whole, without its transfer coding; len 0: none, or not yet read */
-    uint64_t body_bytes; /* how much of it the head announces; UINT64_MAX: it comes in chunks */
+    uint64_t body_bytes; /* how much of it the head announces; WSHUB_LENGTH_UNKNOWN: it comes in
+                            chunks */
     int minor;           /* HTTP/1.minor */
     /* Does it ask for a WebSocket (RFC 6455 4.2.1)? 0: no. 101: as it should, and
      * wshub_http_upgrade() may grant it. 400 or 426, statuses to refuse it with: not as it
@@ -1635,11 +1663,14 @@ typedef struct wshub_mount_desc {
      * Nothing can be done to this exchange meanwhile (STATE). */
     void (*on_answer)(wshub *hub, wshub_exchange exchange, const wshub_http *http, int status,
                       wshub_headers *more, void *owner);
-    /* Tells that a request that was taken has ended, and not by an answer of yours: in settle,
-     * once. The exchange is stale already.
+    /* Tells that a request that was taken has ended, and not by an answer of yours, or in the
+     * middle of one: in settle, once. The exchange is stale already.
      *   cause  BY_PEER: it has gone; BY_TIMEOUT: a clock has run out, yours or the peer's;
      *          BY_PROTOCOL: its body broke a rule or a limit; BY_MEMORY; BY_SHUTDOWN */
     void (*on_exchange_gone)(wshub *hub, wshub_exchange exchange, wshub_cause cause, void *owner);
+    /* Tells that wshub_http_write(), which has said LIMIT, takes bytes again, since all that was
+     * written has left (SEND-6): in settle, once for each time that you were told to wait. */
+    void (*on_exchange_drained)(wshub *hub, wshub_exchange exchange, void *owner);
 
     /* Of the WebSockets that wshub_http_upgrade() makes of requests under this mount: */
 
@@ -1879,6 +1910,8 @@ typedef struct wshub_desc {
      * once, as in wshub_mount_desc. owner: `user`, unless wshub_exchange_set_owner() says
      * otherwise. */
     void (*on_exchange_gone)(wshub *hub, wshub_exchange exchange, wshub_cause cause, void *owner);
+    /* Tells that there is room again for more of an answer: as in wshub_mount_desc. */
+    void (*on_exchange_drained)(wshub *hub, wshub_exchange exchange, void *owner);
     /* Asks about a handshake that is valid in itself: write the answer into *upgrade before you
      * return. NULL: everybody, no subprotocol. */
     void (*on_upgrade)(wshub *hub, const wshub_http *http, wshub_upgrade *upgrade, void *user);
@@ -2649,6 +2682,39 @@ WSHUB_API void wshub_iso_time(uint64_t wall_ms, char out_text[24]);
  *          content_type that is not allowed; NOMEM. After PARAM and NOMEM it can be answered yet.
  * Thread   the hub's; allowed in callbacks. Cost: O(length of the answer), copied once. */
 WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_exchange exchange, const wshub_reply *reply);
+
+/* Begins an answer whose body is written piece by piece: what is too long to be held, or comes
+ * bit by bit. Its head is queued; wshub_http_write() follows, as often as you like, then
+ * wshub_http_end(). Requests behind this one wait until then. From here on answer_timeout_ms runs
+ * from each call to the next, and when it has passed the stream is dropped; it does not run while
+ * you wait for room. If the peer goes, or a clock runs out, on_exchange_gone tells, once; whatever
+ * cuts the body short drops the stream, so that nobody takes it for whole.
+ *   reply   as in wshub_http_reply(), without a body; borrowed
+ *   length  of the body, announced as Content-Length; WSHUB_LENGTH_UNKNOWN: it goes in chunks, to
+ *           a peer of HTTP/1.0 until the stream ends, who cannot tell a drop from that end where
+ *           the io does not show it
+ * A body in answer to HEAD, or with 204 and 304, may be written, and is not sent.
+ * Returns  as wshub_http_reply(); PARAM also for a body in reply. After PARAM and NOMEM it can be
+ *          answered yet.
+ * Thread   the hub's; allowed in callbacks. */
+WSHUB_API wshub_err wshub_http_begin(wshub *hub, wshub_exchange exchange, const wshub_reply *reply,
+                                     uint64_t length);
+/* Writes the next piece of a body.
+ *   bytes  count of them, at most 1 GiB; borrowed. count 0: nothing but your clock starts anew
+ * Returns  OK: it is queued, whole; LIMIT: more than http_answers_bytes_max of this stream is
+ *          unsent (SEND-6), nothing was taken: wait for on_exchange_drained; STALE; STATE: no
+ *          answer has begun; PARAM: more than the length that was announced, or than 1 GiB; NOMEM.
+ *          Unless OK nothing was taken.
+ * Thread   the hub's; allowed in callbacks. Cost: O(count), copied once. */
+WSHUB_API wshub_err wshub_http_write(wshub *hub, wshub_exchange exchange, const void *bytes,
+                                     size_t count);
+/* Ends a body. The exchange is stale from here on; what is unsent leaves, and the next request of
+ * the stream is taken behind it.
+ * Returns  OK; PARAM: less was written than the length that was announced, and the stream is
+ *          dropped, as by wshub_http_drop(); STALE; STATE: no answer has begun; NOMEM: it is open
+ *          still, end it again.
+ * Thread   the hub's; allowed in callbacks. */
+WSHUB_API wshub_err wshub_http_end(wshub *hub, wshub_exchange exchange);
 /* Finds a header field of a request.
  *   name  terminated, in any case; borrowed
  * Returns  its value, a view as long as the request's; of several the first; ptr NULL: absent. */
@@ -4489,7 +4555,6 @@ WSHUB__COLD static int wshub__http_parse(const uint8_t *p, size_t n, wshub_heade
 
 /* Digits of a Content-Length: more than any body may have, and none that a uint64_t has not. */
 #define WSHUB__HTTP_LENGTH_DIGITS_MAX 18u
-#define WSHUB__HTTP_CHUNKED UINT64_MAX /* instead of a length */
 
 /* How the body is framed, by its framing headers alone (RFC 9112 6.3). Returns 0, or the status. */
 WSHUB__COLD static int wshub__http_body(const wshub_http *http, uint64_t *out_length,
@@ -4503,7 +4568,7 @@ WSHUB__COLD static int wshub__http_body(const wshub_http *http, uint64_t *out_le
     if (codings) {
         if (length.ptr || http->minor < 1 || codings != 1) return 400;
         if (!wshub__str_same(wshub_http_header(http, "Transfer-Encoding"), "chunked")) return 501;
-        *out_length = WSHUB__HTTP_CHUNKED;
+        *out_length = WSHUB_LENGTH_UNKNOWN;
         return 0;
     }
 
@@ -4516,7 +4581,7 @@ WSHUB__COLD static int wshub__http_body(const wshub_http *http, uint64_t *out_le
         if (!wshub__is_digit(c)) return 400;
         *out_length = *out_length * 10 + (uint64_t)(c - '0');
     }
-    WSHUB_ASSERT(*out_length != WSHUB__HTTP_CHUNKED);
+    WSHUB_ASSERT(*out_length != WSHUB_LENGTH_UNKNOWN);
     return 0;
 }
 
@@ -4615,7 +4680,8 @@ typedef enum wshub__chunk_state {
     WSHUB__CHUNK_BAD
 } wshub__chunk_state;
 
-#define WSHUB__CHUNK_DIGITS_MAX 8u            /* of a chunk's size */
+#define WSHUB__CHUNK_DIGITS_MAX 8u /* of a chunk's size */
+#define WSHUB__CHUNK_SIZE_BYTES_MAX (WSHUB__CHUNK_DIGITS_MAX + 2u)
 #define WSHUB__CHUNK_OVERHEAD_BYTES_MAX 4096u /* extensions and trailers of a body */
 
 /* The state behind one byte that is not data. A LF without its CR is refused wherever it stands: to
@@ -4664,6 +4730,20 @@ WSHUB__COLD static wshub__chunk_state wshub__chunk_byte(wshub__chunk_state s, ui
     }
     return WSHUB__CHUNK_BAD;
 }
+
+/* What stands before a chunk of n bytes that is sent; behind it comes CR LF. Returns its length. */
+static size_t wshub__chunk_size(size_t n, char to[WSHUB__CHUNK_SIZE_BYTES_MAX]) {
+    size_t at = 0, shift = 4 * (WSHUB__CHUNK_DIGITS_MAX - 1);
+    WSHUB_ASSERT(n && n <= UINT32_MAX); /* of length 0 is the last one */
+    while (!(n >> shift)) shift -= 4;
+    for (; shift; shift -= 4) to[at++] = wshub__hex_digits[n >> shift & 15];
+    to[at++] = wshub__hex_digits[n & 15];
+    to[at++] = '\r';
+    to[at++] = '\n';
+    return at;
+}
+
+#define WSHUB__CHUNK_LAST "0\r\n\r\n" /* behind the last chunk, without trailers */
 
 /* Is this one or more labels of a host, with single dots between them? */
 static bool wshub__http_labels_ok(wshub_str s) {
@@ -5402,7 +5482,8 @@ typedef struct wshub__span {
 typedef enum wshub__conn_state {
     WSHUB__CONN_FREE,
     WSHUB__CONN_HTTP, /* reading a request. Clocks: its head, its body; between requests, silence */
-    WSHUB__CONN_ANSWERING, /* the application has a request. Clock: answer_timeout_ms of its mount */
+    WSHUB__CONN_ANSWERING, /* the application has a request. Clock: answer_timeout_ms of its mount;
+                              while a peer is to take what has been written, silence instead */
     WSHUB__CONN_OPEN, /* a WebSocket. Clocks: silence, a message begun, authentication or heartbeat;
                          while an inbound transformer is asked, transform_timeout_ms instead */
     WSHUB__CONN_CLOSING,  /* our Close is queued; waiting for the peer's. Clock: close_timeout_ms
@@ -5474,7 +5555,9 @@ typedef struct wshub__conn {
     bool fin, in_frame, parsing;
     bool http_close : 1, http_head : 1, chunked : 1, blank_seen : 1; /* of the request */
     bool asked : 1; /* an inbound transformer has its message: no more is read until it answers */
-    bool owes : 1;  /* answers over the limit wait: no more requests are read until they drained */
+    /* Answers over the limit wait: no more requests are read, and no more of an answer is taken,
+     * until they have drained. */
+    bool owes : 1;
     bool io_paused : 1; /* the io has been asked to read no more, while bytes are held */
     bool ended : 1;     /* the peer sends no more; what is held comes before that */
     uint32_t above;     /* who stands above: index + 1; 0: nobody */
@@ -5503,11 +5586,12 @@ typedef struct wshub__mount {
  * stream's. */
 typedef enum wshub__exchange_state {
     WSHUB__EXCHANGE_FREE,
-    WSHUB__EXCHANGE_HEADED, /* its head is whole; its mounts are asked whose it is */
-    WSHUB__EXCHANGE_BODY,   /* it is its mount's; its body is being read */
-    WSHUB__EXCHANGE_HELD,   /* it is its mount's; nothing has been answered */
-    WSHUB__EXCHANGE_OPEN,   /* a WebSocket */
-    WSHUB__EXCHANGE_GONE    /* ended without the application's doing; that is told in settle */
+    WSHUB__EXCHANGE_HEADED,    /* its head is whole; its mounts are asked whose it is */
+    WSHUB__EXCHANGE_BODY,      /* it is its mount's; its body is being read */
+    WSHUB__EXCHANGE_HELD,      /* it is its mount's; nothing has been answered */
+    WSHUB__EXCHANGE_STREAMING, /* an answer has begun, and its body is being written */
+    WSHUB__EXCHANGE_OPEN,      /* a WebSocket */
+    WSHUB__EXCHANGE_GONE       /* ended without the application's doing; that is told in settle */
 } wshub__exchange_state;
 
 /* A head that is kept; its headers and texts follow. */
@@ -5535,6 +5619,12 @@ typedef struct wshub__exchange {
     bool handshake;         /* which may be granted, with the key below */
     bool busy;              /* on_answer is being asked: nothing may be done to it */
     bool was_open;          /* GONE: it was a WebSocket */
+    bool listed;            /* GONE: settle is to tell of it */
+    bool old;               /* asked in HTTP/1.0, which knows no chunks */
+    bool chunked, bodyless; /* STREAMING: how its body is framed; it has none that were sent */
+    bool closes;            /* STREAMING: the stream ends behind it */
+    bool waits;             /* STREAMING: on_exchange_drained is to be told when it has drained */
+    uint64_t left;          /* STREAMING: bytes of its body that are yet to be written */
     char key[24];           /* Sec-WebSocket-Key */
 } wshub__exchange;
 
@@ -6513,9 +6603,10 @@ static bool wshub__out_bytes(wshub *hub, wshub__conn *conn, const void *bytes, s
 #define WSHUB__TO(state) (1u << WSHUB__EXCHANGE_##state)
 static const uint16_t wshub__exchange_follows[] = {
     WSHUB__TO(HEADED),                                                                     /* free */
-    WSHUB__TO(BODY) | WSHUB__TO(HELD) | WSHUB__TO(OPEN) | WSHUB__TO(GONE) | WSHUB__TO(FREE), /* headed */
-    WSHUB__TO(HELD) | WSHUB__TO(GONE) | WSHUB__TO(FREE),                                   /* body */
-    WSHUB__TO(OPEN) | WSHUB__TO(GONE) | WSHUB__TO(FREE),                                   /* held */
+    WSHUB__TO(BODY) | WSHUB__TO(HELD) | WSHUB__TO(STREAMING) | WSHUB__TO(OPEN) | WSHUB__TO(GONE) | WSHUB__TO(FREE), /* headed */
+    WSHUB__TO(HELD) | WSHUB__TO(STREAMING) | WSHUB__TO(GONE) | WSHUB__TO(FREE),            /* body */
+    WSHUB__TO(STREAMING) | WSHUB__TO(OPEN) | WSHUB__TO(GONE) | WSHUB__TO(FREE),            /* held */
+    WSHUB__TO(GONE) | WSHUB__TO(FREE),                                                     /* streaming */
     WSHUB__TO(GONE),                                                                       /* open */
     WSHUB__TO(FREE)                                                                        /* gone */
 };
@@ -6593,6 +6684,8 @@ static void wshub__exchange_free(wshub *hub, wshub__exchange *exchange) {
 /* Settle is to tell whose it is that it has ended. */
 static void wshub__exchange_list(wshub *hub, wshub__exchange *exchange) {
     WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_GONE);
+    WSHUB_ASSERT(!exchange->listed);
+    exchange->listed = true;
     if (hub->exchanges_gone_last) {
         wshub__exchange_at(hub, hub->exchanges_gone_last - 1)->next_gone = exchange->index + 1;
     } else {
@@ -6770,7 +6863,8 @@ static bool wshub__conn_counts_silence(const wshub *hub, const wshub__conn *conn
         (conn->io_paused && !conn->ended &&
          !(conn->owes && hub->desc.write_timeout_ms == WSHUB_OFF)))
         return false;
-    return conn->state == WSHUB__CONN_HTTP || conn->state == WSHUB__CONN_OPEN;
+    return conn->state == WSHUB__CONN_HTTP || conn->state == WSHUB__CONN_OPEN ||
+           (conn->state == WSHUB__CONN_ANSWERING && conn->owes);
 }
 
 /* When this conn must be looked at next, from what it is now. 0: never. */
@@ -6837,10 +6931,16 @@ static void wshub__io_unpause(wshub *hub, wshub__conn *conn) {
 }
 
 /* What is owed, then the end of the stream. What the peer still says is read and counts for
- * nothing. */
+ * nothing. In the middle of a body the stream is dropped instead: an end in order might be taken
+ * for the body's (CONN-5). */
 static void wshub__conn_flush_end(wshub *hub, wshub__conn *conn, wshub_cause cause) {
+    const wshub__exchange *exchange = wshub__exchange_of(hub, conn);
     if (WSHUB__NEVER(conn->state >= WSHUB__CONN_FLUSHING))
         return; /* nothing more of it is read or asked */
+    if (exchange && exchange->state == WSHUB__EXCHANGE_STREAMING) {
+        wshub__conn_abort(hub, conn, cause, 1006, "");
+        return;
+    }
     wshub__conn_end(hub, conn, cause, 1006, wshub__str(NULL, 0));
     wshub__conn_to(hub, conn, WSHUB__CONN_FLUSHING);
     if (conn->rx) wshub__buf_done(&hub->mem, &conn->rx->in);
@@ -6850,14 +6950,18 @@ static void wshub__conn_flush_end(wshub *hub, wshub__conn *conn, wshub_cause cau
     wshub__conn_arm(hub, conn);
 }
 
-/* Has settle read on what is held, or judge the end that stands behind it. */
-static void wshub__resume(wshub *hub, wshub__conn *conn) {
-    if (conn->resume_listed ||
-        !(conn->io_paused || conn->ended || (conn->rx && conn->rx->held.len)))
-        return;
+/* Has settle go on with a stream (wshub__resume_run). */
+static void wshub__resume_list(wshub *hub, wshub__conn *conn) {
+    if (conn->resume_listed) return;
     conn->resume_listed = true;
     conn->resume_next = hub->resume_head;
     hub->resume_head = wshub__conn_index(conn) + 1;
+}
+
+/* Has settle read on what is held, or judge the end that stands behind it. */
+static void wshub__resume(wshub *hub, wshub__conn *conn) {
+    if (conn->io_paused || conn->ended || (conn->rx && conn->rx->held.len))
+        wshub__resume_list(hub, conn);
 }
 
 /* Everything that the peer said has been read, and it says no more (a half-close). Who asked gets
@@ -7073,11 +7177,30 @@ WSHUB__COLD static void wshub__reply_headed(wshub *hub, wshub__buf *b, int statu
     wshub__buf_text(&hub->mem, b, "\r\n\r\n");
 }
 
-/* Queues a whole answer to what the stream is serving; what follows is the caller's
- * (wshub__http_next). Returns OK; NOMEM: nothing was queued; STALE: on_answer has ended the
- * stream. */
+/* How a body ends is said in its head: by its length, or in chunks; of neither it ends with the
+ * stream (RFC 9112 6.3). */
+WSHUB__COLD static void wshub__reply_framing(wshub *hub, wshub__buf *b, uint64_t length,
+                                             bool chunked) {
+    if (length != WSHUB_LENGTH_UNKNOWN) {
+        wshub__buf_text(&hub->mem, b, "\r\nContent-Length: ");
+        wshub__buf_uint(&hub->mem, b, length);
+    } else if (chunked) {
+        wshub__buf_text(&hub->mem, b, "\r\nTransfer-Encoding: chunked");
+    }
+}
+
+/* May a body of this length go in chunks to whom the stream is serving? One of HTTP/1.0 knows
+ * none, and its stream ends behind the answer in any case. */
+static bool wshub__reply_chunked(const wshub *hub, const wshub__conn *conn, uint64_t length) {
+    const wshub__exchange *exchange = wshub__exchange_of(hub, conn);
+    return length == WSHUB_LENGTH_UNKNOWN && !exchange->old;
+}
+
+/* Queues an answer to what the stream is serving: its head, and of the body, which has `length`
+ * bytes, what is in r. What follows is the caller's (wshub__http_next). Returns OK; NOMEM: nothing
+ * was queued; STALE: on_answer has ended the stream. */
 WSHUB__COLD static wshub_err wshub__reply_put(wshub *hub, wshub__conn *conn, const wshub_reply *r,
-                                              bool *out_close) {
+                                              uint64_t length, bool *out_close) {
     wshub_headers more;
     wshub__buf b;
     bool bodyless = wshub__status_has_no_body(r->status);
@@ -7085,10 +7208,8 @@ WSHUB__COLD static wshub_err wshub__reply_put(wshub *hub, wshub__conn *conn, con
     memset(&b, 0, sizeof b);
     if (!err) {
         wshub__reply_begin(hub, &b, r, &more);
-        if (!bodyless) {
-            wshub__buf_text(&hub->mem, &b, "\r\nContent-Length: ");
-            wshub__buf_uint(&hub->mem, &b, r->body.len);
-        }
+        if (!bodyless)
+            wshub__reply_framing(hub, &b, length, wshub__reply_chunked(hub, conn, length));
         *out_close = wshub__reply_closes(hub, conn, r);
         wshub__reply_headed(hub, &b, r->status, *out_close);
         if (!bodyless && !conn->http_head) wshub__buf_add(&hub->mem, &b, r->body.ptr, r->body.len);
@@ -7102,10 +7223,125 @@ WSHUB__COLD static wshub_err wshub__reply_put(wshub *hub, wshub__conn *conn, con
 /* Answers what the stream is serving, and goes on. */
 WSHUB__COLD static wshub_err wshub__http_send(wshub *hub, wshub__conn *conn, const wshub_reply *r) {
     bool close = false;
-    wshub_err err = wshub__reply_put(hub, conn, r, &close);
+    wshub_err err = wshub__reply_put(hub, conn, r, r->body.len, &close);
     if (!err) wshub__http_next(hub, conn, close);
     return err;
 }
+
+/* ---- an answer whose body is written piece by piece ---- */
+
+#define WSHUB__WRITE_BYTES_MAX (1u << 30) /* one piece */
+
+/* The application's clock starts anew with each of its calls, but not while it waits for room:
+ * then it is the peer that is waited for. */
+static void wshub__stream_clock(wshub *hub, wshub__conn *conn, const wshub__exchange *exchange) {
+    WSHUB_ASSERT(conn->state == WSHUB__CONN_ANSWERING);
+    if (exchange->waits) return;
+    conn->phase_due = wshub__after(hub, exchange->mount->desc.answer_timeout_ms);
+    wshub__conn_arm(hub, conn);
+}
+
+/* Queues the head of an answer whose body follows. Returns as wshub__reply_put() does. */
+WSHUB__COLD static wshub_err wshub__stream_begin(wshub *hub, wshub__exchange *exchange,
+                                                 const wshub_reply *r, uint64_t length) {
+    wshub__conn *conn = wshub__exchange_conn(hub, exchange);
+    wshub_err err = wshub__reply_put(hub, conn, r, length, &exchange->closes);
+    if (err) return err;
+    exchange->chunked = wshub__reply_chunked(hub, conn, length);
+    exchange->bodyless = conn->http_head || wshub__status_has_no_body(r->status);
+    exchange->left = length;
+    wshub__exchange_to(exchange, WSHUB__EXCHANGE_STREAMING);
+
+    /* Of a body that was still being read nobody wants the rest: the stream ends behind the
+     * answer. */
+    if (conn->state == WSHUB__CONN_HTTP) {
+        WSHUB_ASSERT(exchange->closes);
+        WSHUB_ASSERT(conn->rx); /* its head lies there */
+        wshub__conn_to(hub, conn, WSHUB__CONN_ANSWERING);
+        wshub__buf_done(&hub->mem, &conn->rx->in);
+    }
+    wshub__stream_clock(hub, conn, exchange);
+    return WSHUB_OK;
+}
+
+/* Queues a piece of a body, copied once, between the words of its framing. False: out of
+ * memory. */
+static bool wshub__body_put(wshub *hub, wshub__conn *conn, bool chunked, const void *bytes,
+                            size_t n) {
+    char before[WSHUB__CHUNK_SIZE_BYTES_MAX];
+    size_t before_len = chunked ? wshub__chunk_size(n, before) : 0, after_len = chunked ? 2 : 0;
+    wshub__seg *seg = wshub__log_room(hub, before_len + n + after_len);
+    uint8_t *to;
+    if (!seg) return false;
+    to = wshub__log_end(seg);
+    if (chunked) {
+        memcpy(to, before, before_len);
+        memcpy(to + before_len + n, "\r\n", 2);
+    }
+    memcpy(to + before_len, bytes, n);
+    return wshub__out_commit(hub, conn, seg, before_len + n + after_len);
+}
+
+/* More than the limit is unsent: from here on the peer is waited for. */
+static void wshub__stream_wait(wshub *hub, wshub__conn *conn, wshub__exchange *exchange) {
+    if (conn->owes) return;
+    exchange->waits = conn->owes = true;
+    conn->phase_due = 0;
+    conn->last_active = hub->now; /* until now nothing was expected of it */
+    wshub__conn_arm(hub, conn);
+}
+
+/* Takes a piece of a body that is not longer than what is left of it. */
+static wshub_err wshub__stream_write(wshub *hub, wshub__exchange *exchange, const void *bytes,
+                                     size_t n) {
+    wshub__conn *conn = wshub__exchange_conn(hub, exchange);
+    if (n && !exchange->bodyless) {
+        if (conn->queued > hub->desc.http_answers_bytes_max) {
+            wshub__stream_wait(hub, conn, exchange);
+            return WSHUB_ERR_LIMIT;
+        }
+        if (!wshub__body_put(hub, conn, exchange->chunked, bytes, n)) return WSHUB_ERR_NOMEM;
+    }
+    if (exchange->left != WSHUB_LENGTH_UNKNOWN) exchange->left -= n;
+    wshub__stream_clock(hub, conn, exchange);
+    return WSHUB_OK;
+}
+
+/* Ends an exchange by the application's doing, and its stream with it. */
+WSHUB__COLD static void wshub__exchange_drop(wshub *hub, wshub__exchange *exchange) {
+    wshub__conn *conn = wshub__exchange_conn(hub, exchange);
+    wshub__exchange_free(hub, exchange);
+    wshub__conn_abort(hub, conn, WSHUB_BY_APP, 1006, "");
+}
+
+/* The body is whole, and says so; or it is short of what was announced. */
+static wshub_err wshub__stream_end(wshub *hub, wshub__exchange *exchange) {
+    wshub__conn *conn = wshub__exchange_conn(hub, exchange);
+    bool sent = !exchange->bodyless;
+    if (sent && exchange->left && exchange->left != WSHUB_LENGTH_UNKNOWN) {
+        wshub__exchange_drop(hub, exchange);
+        return WSHUB_ERR_PARAM;
+    }
+    if (sent && exchange->chunked &&
+        !wshub__out_bytes(hub, conn, WSHUB__CHUNK_LAST, sizeof WSHUB__CHUNK_LAST - 1))
+        return WSHUB_ERR_NOMEM;
+    wshub__http_next(hub, conn, exchange->closes || hub->phase >= WSHUB__STOPPING);
+    return WSHUB_OK;
+}
+
+/* What was written has left (from settle): whoever was told to wait is told to go on. */
+WSHUB__COLD static void wshub__stream_drained(wshub *hub, wshub__conn *conn) {
+    wshub__exchange *exchange = wshub__exchange_of(hub, conn);
+    const wshub_mount_desc *mount = exchange ? &exchange->mount->desc : NULL;
+    if (!mount || !exchange->waits || conn->owes) return;
+    WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_STREAMING);
+    exchange->waits = false;
+    wshub__stream_clock(hub, conn, exchange);
+    if (mount->on_exchange_drained)
+        mount->on_exchange_drained(hub, wshub__exchange_handle(exchange), exchange->owner);
+}
+
+/* ---- refusals ---- */
 
 /* Refuses with a line of text and ends the stream. Of what a mount had taken it is told, unless
  * it is the mount that refuses. Out of memory: the stream is dropped. */
@@ -7129,7 +7365,7 @@ WSHUB__COLD static wshub_err wshub__http_refuse(wshub *hub, wshub__conn *conn, i
     r.content_type = "text/plain; charset=utf-8";
     r.body = wshub__str(body, why.len + 1);
     r.close = true;
-    err = wshub__reply_put(hub, conn, &r, &close);
+    err = wshub__reply_put(hub, conn, &r, r.body.len, &close);
     if (err == WSHUB_ERR_NOMEM) wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
     if (!err && exchange && exchange->state == WSHUB__EXCHANGE_BODY)
         wshub__exchange_lose(hub, exchange, WSHUB_BY_PROTOCOL, 0, wshub__str(NULL, 0));
@@ -7298,7 +7534,8 @@ WSHUB__COLD static void wshub__http_body_begin(wshub *hub, wshub__conn *conn,
     wshub__rx *rx = conn->rx;
     wshub__exchange_to(exchange, WSHUB__EXCHANGE_BODY);
     wshub__conn_to(hub, conn, WSHUB__CONN_HTTP);
-    if (http->body_bytes != UINT64_MAX && http->body_bytes > exchange->mount->desc.body_bytes_max) {
+    if (http->body_bytes != WSHUB_LENGTH_UNKNOWN &&
+        http->body_bytes > exchange->mount->desc.body_bytes_max) {
         (void)wshub__http_refuse(hub, conn, 413, wshub_str_z("body too large"),
                                  exchange->asks_upgrade);
         return;
@@ -7312,7 +7549,7 @@ WSHUB__COLD static void wshub__http_body_begin(wshub *hub, wshub__conn *conn,
         return;
     }
     rx->in.len = rx->part_kept = rx->as.http.head_bytes = head->count;
-    conn->chunked = http->body_bytes == UINT64_MAX;
+    conn->chunked = http->body_bytes == WSHUB_LENGTH_UNKNOWN;
     rx->as.http.body_left = conn->chunked ? 0 : http->body_bytes;
     rx->as.http.chunk_state = WSHUB__CHUNK_SIZE;
     rx->as.http.chunk_digits = rx->as.http.chunk_overhead = 0;
@@ -7351,7 +7588,8 @@ static void wshub__exchange_offered(wshub *hub, wshub__conn *conn, wshub_exchang
         wshub__exchange_taken(hub, conn, exchange, take, head);
         exchange = wshub__exchange_get(hub, handle);
     } else if (exchange && exchange->state == WSHUB__EXCHANGE_GONE) {
-        if (exchange->was_open) return; /* a WebSocket that was ended at once is listed already */
+        if (exchange->listed)
+            return; /* an answer or a WebSocket had begun: it is told of in any case */
         if (take == WSHUB_TAKE_DECLINED)
             wshub__exchange_free(hub, exchange);
         else
@@ -7392,6 +7630,7 @@ static void wshub__exchange_begin(wshub *hub, wshub__conn *conn, wshub__headed *
     exchange->owner = mount->desc.user;
     exchange->http = http;
     exchange->unread = http->body_bytes != 0;
+    exchange->old = http->minor < 1;
     exchange->asks_upgrade = upgrade;
     if (status) {
         upgrade = upgrade && status != 421; /* the host is refused, whatever was wanted of it */
@@ -7714,6 +7953,13 @@ static wshub_err wshub__exchange_find(const wshub *hub, wshub_exchange handle,
     return WSHUB_OK;
 }
 
+/* The same, of one whose answer has begun; STATE: it has not. */
+static wshub_err wshub__exchange_find_streaming(const wshub *hub, wshub_exchange handle,
+                                                wshub__exchange **out_exchange) {
+    wshub_err err = wshub__exchange_find(hub, handle, out_exchange);
+    return !err && (*out_exchange)->state != WSHUB__EXCHANGE_STREAMING ? WSHUB_ERR_STATE : err;
+}
+
 /* The same, of one that nobody has begun to answer. */
 static wshub_err wshub__exchange_find_unanswered(const wshub *hub, wshub_exchange handle,
                                                  wshub__exchange **out_exchange) {
@@ -7768,14 +8014,46 @@ WSHUB__COLD WSHUB_API wshub_err wshub_http_refuse(wshub *hub, wshub_exchange exc
 WSHUB__COLD WSHUB_API wshub_err wshub_http_drop(wshub *hub, wshub_exchange exchange) {
     wshub__exchange *found;
     wshub_err err = wshub__exchange_find(hub, exchange, &found);
-    wshub__conn *conn;
     if (err) return err;
     wshub__enter(hub);
-    conn = wshub__exchange_conn(hub, found);
-    wshub__exchange_free(hub, found);
-    wshub__conn_abort(hub, conn, WSHUB_BY_APP, 1006, "");
+    wshub__exchange_drop(hub, found);
     wshub__leave(hub);
     return WSHUB_OK;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_http_begin(wshub *hub, wshub_exchange exchange,
+                                                 const wshub_reply *reply, uint64_t length) {
+    wshub__exchange *found;
+    wshub_err err = wshub__exchange_find_unanswered(hub, exchange, &found);
+    if (err) return err;
+    if (!reply || reply->body.len || !wshub__reply_ok(reply)) return WSHUB_ERR_PARAM;
+    wshub__enter(hub);
+    err = wshub__stream_begin(hub, found, reply, length);
+    wshub__leave(hub);
+    return err;
+}
+
+WSHUB_API wshub_err wshub_http_write(wshub *hub, wshub_exchange exchange, const void *bytes,
+                                     size_t count) {
+    wshub__exchange *found;
+    wshub_err err = wshub__exchange_find_streaming(hub, exchange, &found);
+    if (err) return err;
+    if ((count && !bytes) || count > WSHUB__WRITE_BYTES_MAX || count > found->left)
+        return WSHUB_ERR_PARAM;
+    wshub__enter(hub);
+    err = wshub__stream_write(hub, found, bytes, count);
+    wshub__leave(hub);
+    return err;
+}
+
+WSHUB_API wshub_err wshub_http_end(wshub *hub, wshub_exchange exchange) {
+    wshub__exchange *found;
+    wshub_err err = wshub__exchange_find_streaming(hub, exchange, &found);
+    if (err) return err;
+    wshub__enter(hub);
+    err = wshub__stream_end(hub, found);
+    wshub__leave(hub);
+    return err;
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_http_upgrade(wshub *hub, wshub_exchange exchange,
@@ -7856,6 +8134,7 @@ static void wshub__mounts_begin(wshub *hub) {
     desc->user = hub->desc.user;
     desc->on_body = wshub__request_bodied;
     desc->on_exchange_gone = wshub__request_gone;
+    desc->on_exchange_drained = hub->desc.on_exchange_drained;
     wshub__mount_put(hub, &hub->fallback);
 }
 
@@ -8068,12 +8347,21 @@ static bool wshub__http_body_awaited(const wshub__conn *conn) {
            conn->rx->in.len == conn->rx->as.http.head_bytes;
 }
 
-/* The application has not answered in time: 503, and the end. */
+/* The application has not answered in time: 503, and the end. Of an answer that has begun nothing
+ * else can be said any more. */
 WSHUB__COLD static void wshub__answer_due(wshub *hub, wshub__conn *conn) {
     wshub__exchange *exchange = wshub__exchange_of(hub, conn);
     wshub_headers more;
     wshub__buf b;
-    wshub_err err = wshub__reply_more(hub, exchange, 503, &more);
+    wshub_err err;
+    WSHUB_ASSERT(exchange);
+    if (exchange->state == WSHUB__EXCHANGE_STREAMING) {
+        wshub__log(hub, WSHUB_LOG_TIMEOUT, wshub__nobody(), "answer not continued",
+                   wshub__str(NULL, 0));
+        wshub__conn_abort(hub, conn, WSHUB_BY_TIMEOUT, 1006, "");
+        return;
+    }
+    err = wshub__reply_more(hub, exchange, 503, &more);
     memset(&b, 0, sizeof b);
     if (!err) {
         wshub__buf_text(&hub->mem, &b, "HTTP/1.1 503 Service Unavailable");
@@ -8372,7 +8660,8 @@ static void wshub__receive(wshub *hub, wshub__conn *conn, uint8_t *p, size_t n, 
     }
 }
 
-/* Goes on with what was held, then with the stream (from settle). */
+/* Goes on with what was held, then with the stream; or with an answer, whose application has been
+ * waiting for room (from settle). */
 WSHUB__COLD static void wshub__resume_run(wshub *hub) {
     while (hub->resume_head && !hub->destroying) {
         wshub__conn *conn = wshub__conn_at(hub, hub->resume_head - 1);
@@ -8380,7 +8669,11 @@ WSHUB__COLD static void wshub__resume_run(wshub *hub) {
         uint32_t at = 0;
         hub->resume_head = conn->resume_next;
         conn->resume_listed = false;
-        if (!conn->id || conn->state >= WSHUB__CONN_FLUSHING || wshub__conn_waits(conn)) continue;
+        if (!conn->id || conn->state >= WSHUB__CONN_FLUSHING) continue;
+        if (wshub__conn_waits(conn)) { /* perhaps for what has drained */
+            wshub__stream_drained(hub, conn);
+            continue;
+        }
         memset(&held, 0, sizeof held);
         if (conn->rx) {
             held = conn->rx->held;
@@ -8612,7 +8905,7 @@ static void wshub__flush_drained(wshub *hub, wshub__conn *conn) {
     handle.id = conn->id;
     if (conn->owes) {
         conn->owes = false;
-        wshub__resume(hub, conn);
+        wshub__resume_list(hub, conn);
     }
     if (conn->state == WSHUB__CONN_HTTP && conn->phase_due && wshub__http_body_awaited(conn))
         conn->phase_due = wshub__after(hub, hub->desc.message_timeout_ms); /* our 100 has left */
