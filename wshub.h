@@ -277,12 +277,12 @@
  * is room (SEND-6). To count to ten million for whoever asks (examples/http_server.c):
  *
  *     static void count_on(wshub *hub, wshub_exchange exchange, void *owner) {
- *         struct counter *c = owner;  // on_exchange_drained comes here too
- *         while (c->next <= 10000000) {
+ *         int *next = (int *)owner;  // on_exchange_drained leads here too
+ *         while (*next <= 10000000) {
  *             char line[16];
- *             int n = snprintf(line, sizeof line, "%d\n", c->next);
- *             if (wshub_http_write(hub, exchange, line, n)) return;
- *             c->next++;
+ *             int n = snprintf(line, sizeof line, "%d\n", *next);
+ *             if (wshub_http_write(hub, exchange, line, (size_t)n)) return;
+ *             ++*next;
  *         }
  *         wshub_http_end(hub, exchange);
  *     }
