@@ -75,10 +75,11 @@
  *
  * Words that are used from here on. A *stream* is one connection; where the io's number for it
  * is meant it is a *conn*. A *client* is who is at the far end of a stream that has become a
- * WebSocket. An *ask* is a question that a callback puts to you, such as who a client is: answer
- * it at once, inside the callback, or at any time later. A *turn* is what happens between two
- * waits of the io: reports, callbacks, and at its end the *settle*, in which all that was said
- * leaves. An *instance* is one hub of several that share a *bus*.
+ * WebSocket, and an *exchange* is a request of one that has not, with its answer. An *ask* is a
+ * question that a callback puts to you, such as who a client is: answer it at once, inside the
+ * callback, or at any time later. A *turn* is what happens between two waits of the io: reports,
+ * callbacks, and at its end the *settle*, in which all that was said leaves. An *instance* is
+ * one hub of several that share a *bus*.
  *
  * ---- >>protocol --------------------------------------------------------------------------------
  * Client and hub speak WebSocket (RFC 6455) in text messages. Each is one JSON object: `event`,
@@ -88,8 +89,8 @@
  *     client                                hub
  *     GET /ws, Upgrade: websocket      -->       CONN-1; on_upgrade may refuse
  *                                      <--  101
- *     {"event":"authenticate",         -->       on_authenticate is asked (AUTH-3); it answers
- *      "data":{"token":"..."}}                   with wshub_auth_accept() at once or later
+ *     {"event":"authenticate",         -->       on_authenticate is asked (AUTH-3): answer it
+ *      "data":{"token":"..."}}                   with wshub_auth_accept(), now or later
  *                                      <--  {"event":"connected","data":{"id":"...",
  *                                            "userId":"...","time":"..."}}
  *     {"event":"join",                 -->       on_join is asked which it may (ROOM-2)
@@ -186,9 +187,10 @@
  *       from a process that    wshub_emitter_send
  *         holds no clients
  *
- * A wshub_dest names the kind of its target, or leaves it open (RESOLVE): then a name is the
- * client of this hub that has it as its id, else the room of that name, and no name is
- * everybody (SEND-3). What goes to other instances has an event and data; what stays here may
+ * A wshub_dest says what kind of target it names (WSHUB_DEST_CLIENT and the like), or leaves it
+ * open (WSHUB_DEST_RESOLVE): then a name is the client of this hub that has it as its id, else
+ * the room of that name, and no name is everybody (SEND-3). Packets are for other dialects than
+ * JSON (>>dialects). What goes to other instances has an event and data; what stays here may
  * lack either.
  *
  * Rooms, users and everybody are authenticated clients alone; the one exception is a client
@@ -230,11 +232,6 @@
  *   name reaches that client, on whatever instance it is (AUTH-7).
  * - rooms_per_client_max, rooms_per_message_max and rooms_max bound all of it (ROOM-6).
  *
- * A user is who several clients may be: wshub_identity.user_id, given with acceptance. Its
- * clients are its sessions: wshub_user_send() reaches all of them, wshub_user_count() is how
- * many are here, and of those that end the last one's on_disconnected finds 0. A client without
- * a user id is anonymous.
- *
  *     static wshub_err on_connected(wshub *hub, wshub_client client, void *user) {
  *         (void)user;
  *         return wshub_client_join(hub, client, wshub_str_z("lobby"));  // asks nobody
@@ -250,17 +247,22 @@
  *         wshub_join_accept(hub, ask, granted, count);
  *     }
  *
+ * A user is somebody with one client or several, such as a phone and two windows of a browser:
+ * all that were accepted with the same wshub_identity.user_id. wshub_user_send() reaches all of
+ * them, wshub_user_count() is how many are here, and of those that end the last one's
+ * on_disconnected finds 0. A client without a user id is anonymous.
+ *
  * Walks (wshub_client_each(), wshub_room_each_member() and their relatives) may be interrupted
  * by anything, a turn's end too: whoever is there from the first step to the last is seen once.
  *
- * All these names are names in a realm (>>api-realm). A hub has one, unless a dialect of yours
- * makes more: then what is equal in two of them has nothing to do with each other.
+ * All these names are names in a *realm* (>>api-realm). A hub has one, unless a dialect of yours
+ * makes more: then names that are equal in two of them have nothing to do with each other.
  *
  * ---- >>http-requests ---------------------------------------------------------------------------
  * A stream speaks HTTP/1.1, with keep-alive and requests behind one another, until it is
  * upgraded. An upgrade on wshub_desc.path becomes a client (CONN-1). Every other request goes
  * to on_request, which returns true and answers with wshub_http_reply() at once or later:
- * health checks, metrics (wshub_stats_openmetrics()), a page. Who returns false, or has no
+ * health checks, metrics (>>statistics has one), a page. Who returns false, or has no
  * on_request, answers 404. After http_timeout_ms without an answer it is 503.
  *
  * Who serves more than one thing mounts them: wshub_mount() gives a path its own body limit,
@@ -430,12 +432,12 @@
  * `wshub_<name>_total`, gauges as `wshub_<name>`. The table of all figures, with type, unit and
  * meaning, is the list WSHUB_STATS in >>types. A page of metrics is:
  *
- *     static bool on_request(wshub *hub, wshub_exchange request, const wshub_http *http,
+ *     static bool on_request(wshub *hub, wshub_exchange exchange, const wshub_http *http,
  *                            void *user) {
  *         static char text[16384];
  *         (void)user;
  *         if (!wshub_str_eq_z(http->path, "/metrics")) return false;
- *         wshub_http_reply(hub, request, &(wshub_reply){
+ *         wshub_http_reply(hub, exchange, &(wshub_reply){
  *             .status = 200, .content_type = WSHUB_OPENMETRICS_TYPE,
  *             .body = {text, wshub_stats_openmetrics(hub, text, sizeof text)}});
  *         return true;
@@ -472,6 +474,11 @@
  *                          (NOWAKE)
  *   WSHUB_PORTABLE         use nothing but ISO C where a compiler's own ways are known to be
  *                          faster
+ *   WSHUB_IO_SOCK_IMPLEMENTATION and the like
+ *                          emit the code of that backend here, without that of the others: for
+ *                          who gives it a file of its own
+ *   _GNU_SOURCE            yours to define before the first #include, where a compiler is told
+ *                          to be strict (-std=c99): systems then hide their sockets
  *
  * ---- >>life ------------------------------------------------------------------------------------
  * A stream speaks HTTP until it is upgraded; then it has a client. A question is answered once; a
@@ -482,7 +489,7 @@
  * The *turn*: the io reports what has happened (bytes, ends, room), callbacks run, and
  * everything that they cause is gathered. Then wshub_settle(), which the io calls once before
  * it waits, runs what is due by the clock, hands each stream what is queued for it in one send,
- * publishes, and buries what was closed. So a callback may call anything, closing its own
+ * publishes, and frees what was closed. So a callback may call anything, closing its own
  * client or destroying the hub included, and a hundred messages to one client in one turn are
  * one send.
  *
@@ -497,11 +504,11 @@
  *
  * ---- >>ends-clocks -----------------------------------------------------------------------------
  * An end is a state (LIVE-3). Whoever ends a stream in whatever way, what it is owed is sent as
- * long as it makes progress, what the peer says is read meanwhile, our Close leaves behind the
- * last message and our FIN behind that; the peer's end is then waited for, and only then does
- * close_timeout_ms run. Before that only write_timeout_ms without a byte of progress gives up.
- * A peer that half-closes still gets its answers. A stream's state is written by
- * wshub__conn_to() alone, and wshub__conn_follows says which state may follow which.
+ * long as that makes progress, and what the peer says is read meanwhile. Our Close leaves behind
+ * the last message, and behind that the end of our sending side (TCP's FIN). Then the peer's end
+ * is waited for, and only now does close_timeout_ms run: before, nothing gives up on a stream
+ * but write_timeout_ms without a byte of progress. A peer that half-closes, so that it says no
+ * more and still listens, gets its answers.
  *
  * Clocks measure silence or want of progress, never the length of honest work: a reader of a
  * large page, a sender of a large body, a client whose inbound transformer is slow is not
@@ -515,8 +522,10 @@
  * peer never reaches it (LIVE-2).
  *
  * ---- >>threads ---------------------------------------------------------------------------------
- * A hub belongs to one thread; all functions are called there, callbacks run there. Exactly the
- * functions named wshub_post* may be called from any thread: they copy, queue and wake the hub
+ * A hub belongs to one thread; all functions are called there, callbacks run there. Of those that
+ * are given a hub exactly the ones named wshub_post* may be called from any thread: they copy,
+ * queue and wake the hub. (What is pure goes anywhere, too: >>api-codec, wshub_strerror(),
+ * wshub_desc_problem().) An answer from elsewhere
  * (examples/auth_later.c):
  *
  *     static void *look_up(void *arg) {  // a thread of its own
