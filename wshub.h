@@ -5468,17 +5468,18 @@ static bool wshub__deadlines_agree(const wshub__deadlines *d) {
  * >>app-timers, is a server of HTTP and WebSocket that knows no client: what stands above it is
  * reached by the pointers of wshub__above. */
 
-/* a piece of the frame log; its bytes follow */
+/* A segment: a piece of the frame log. Its bytes follow. */
 typedef struct wshub__seg {
     struct wshub__seg *prev, *next;
     uint64_t held; /* bytes that queues still owe from it, counted once a queue */
     uint32_t refs; /* spans in queues and elsewhere, and one while it is the log */
     uint32_t used, cap;
-    uint16_t lags;   /* 1: a pressured client's queue has or had some of it, so that it counts as
-                      lagging */
+    uint16_t lags;   /* 1: it counts as lagging: some of it is or was in the queue of a client who
+                        is pressured */
     uint16_t is_log; /* 1: somebody may write at its end */
 } wshub__seg;
 
+/* Bytes of a segment, which a queue owes. */
 typedef struct wshub__span {
     wshub__seg *seg;
     uint32_t at, len;
@@ -5505,12 +5506,15 @@ typedef enum wshub__conn_state {
     WSHUB__CONN_ENDING     /* dropped; waiting for the io's closed(), which it owes us */
 } wshub__conn_state;
 
+/* What settle has yet to tell of a stream's backpressure, a bit each: it began, messages were
+ * dropped, it ended. */
 enum { WSHUB__NOTE_ON = 1, WSHUB__NOTE_DROPPED = 2, WSHUB__NOTE_OFF = 4 };
 
-/* spans behind the first; they follow */
+/* The spans of a queue behind its first. They follow, cap of them. */
 typedef struct wshub__queue {
-    uint32_t head, count, cap, bytes; /* those before head have been moved up; bytes: of this block
-                                       */
+    uint32_t head; /* those before it have been moved up */
+    uint32_t count, cap;
+    uint32_t bytes; /* of this block */
 } wshub__queue;
 
 /* What has arrived of something that is not yet whole. A stream has it only as long as there is
@@ -5519,16 +5523,18 @@ typedef struct wshub__rx {
     /* by the conn's state */
     union {
         struct {
-            uint64_t frame_bytes, frame_at; /* payload of the current frame, and how much has
-                                               arrived */
-            uint32_t utf8;
+            uint64_t frame_bytes; /* payload of the current frame */
+            uint64_t frame_at;    /* how much of it has arrived */
+            uint32_t utf8;        /* the state behind the message's last byte (>>utf8) */
             uint8_t mask[4];
-            uint8_t head[14], head_len; /* a frame's head that has not wholly arrived */
+            uint8_t head[WSHUB__FRAME_HEAD_BYTES_MAX]; /* what has arrived of the next one's head */
+            uint8_t head_len;
         } ws;
         struct {
             uint64_t body_left;
-            uint32_t head_bytes, scanned; /* of `in`: the head; looked through for its end */
-            uint32_t chunk_state, chunk_digits, chunk_overhead;
+            uint32_t head_bytes; /* the head's part of `in`; 0: it is not whole yet */
+            uint32_t scanned;    /* how much of `in` has been looked through for the head's end */
+            uint32_t chunk_state, chunk_digits, chunk_overhead; /* see wshub__chunk_byte() */
         } http;
     } as;
     wshub__buf in;   /* the message, or the HTTP head and body, as far as it arrived */
@@ -5543,7 +5549,7 @@ typedef struct wshub__rx {
  * is a byte of its own, what is asked seldom a bit, and a state shares its clock with the message
  * that is begun in it. */
 typedef struct wshub__conn {
-    /* what a fan-out and a flush touch */
+    /* What a fan-out and a flush touch, together in front. */
     wshub__span first;                 /* the front of the queue */
     wshub__queue *more;                /* the rest of it; NULL: there is none */
     uint32_t queued;                   /* bytes in the queue */
@@ -5558,7 +5564,7 @@ typedef struct wshub__conn {
     bool pinged : 1;  /* since it was last heard of */
     bool discard : 1; /* messages that arrive count for nothing any more */
 
-    /* what is being received */
+    /* What is being received. */
     uint8_t opcode;     /* of the frame whose payload is being received */
     uint8_t msg_opcode; /* of the message; 0: none has begun */
     bool fin, in_frame, parsing;
@@ -5572,7 +5578,7 @@ typedef struct wshub__conn {
     uint32_t above;     /* who stands above: index + 1; 0: nobody */
     uint32_t exchange;  /* what it serves: index + 1; 0: none, or a WebSocket with others above */
     uint32_t allowance; /* bytes of messages that it may still bring; UINT32_MAX: no limit */
-    uint32_t message_bytes_max; /* one message */
+    uint32_t message_bytes_max; /* of one message */
     uint32_t deadline;          /* its place among hub->deadlines */
     wshub__rx *rx;              /* NULL: nothing has arrived that is not whole */
     uint64_t last_active;       /* when a byte came, or left a stream that had been blocked */
@@ -5714,11 +5720,14 @@ typedef struct wshub__walk {
 
 #define WSHUB__LINES 32u /* lines of one step; more of them are counted as suppressed */
 
+#define WSHUB__LINE_BYTES 129u /* of a line's text, its terminator included */
+
+/* A log line that on_log has not been given yet. */
 typedef struct wshub__line {
     wshub_log_code code;
     wshub_client client;
     uint64_t suppressed;
-    char text[129];
+    char text[WSHUB__LINE_BYTES];
 } wshub__line;
 
 /* What stands above a stream, reached by pointer, so that the lower storey calls nothing of it by
@@ -5731,32 +5740,36 @@ typedef struct wshub__above {
      * decided. */
     void (*ended)(wshub *hub, wshub__conn *conn, wshub_cause cause, uint16_t code,
                   wshub_str reason);
-    void (*closed)(wshub *hub,
-                   wshub__conn *conn); /* the io's last word; the conn is freed behind it */
-    void (*heard)(wshub *hub,
-                  wshub__conn *conn); /* what its peer did, or could not do, is no silence */
-    uint64_t (*due)(const wshub *hub,
-                    const wshub__conn *conn); /* when its peer must be heard of; 0: never */
+    /* The io has said its last word about the stream, which is freed behind this. */
+    void (*closed)(wshub *hub, wshub__conn *conn);
+    /* What its peer did, or could not do, is not to be taken for silence. */
+    void (*heard)(wshub *hub, wshub__conn *conn);
+    /* When its peer must be heard of. 0: never. */
+    uint64_t (*due)(const wshub *hub, const wshub__conn *conn);
     /* That time has passed, but a late turn kept us from asking it (LIVE-3): true, and it is
      * asked now. */
     bool (*asked)(wshub *hub, wshub__conn *conn);
-    void (*late)(wshub *hub,
-                 wshub__conn *conn); /* that time has passed, and it has not been heard of */
-    void (*waited)(
-        wshub *hub,
-        wshub__conn *conn); /* the clock of an answer that the conn waits for has run out */
-    wshub_client (*who)(const wshub *hub, const wshub__conn *conn); /* for log lines */
-    void (*owed)(wshub *hub, wshub__conn *conn);      /* something is queued for a lent stream */
-    void (*lent_gone)(wshub *hub, wshub__conn *conn); /* a lent stream is to be freed */
-    void (*run_out)(wshub *hub); /* what is gathered for many is given out, see wshub__run_out() */
-    void (*free)(wshub *hub);    /* the hub is to be freed, and nobody is inside it any more */
+    /* That time has passed, and it has not been heard of. */
+    void (*late)(wshub *hub, wshub__conn *conn);
+    /* The clock of an answer that the stream waits for has run out. */
+    void (*waited)(wshub *hub, wshub__conn *conn);
+    /* Whom log lines name. */
+    wshub_client (*who)(const wshub *hub, const wshub__conn *conn);
+    /* Something is queued for a lent stream; a lent stream is to be freed. */
+    void (*owed)(wshub *hub, wshub__conn *conn);
+    void (*lent_gone)(wshub *hub, wshub__conn *conn);
+    /* What is gathered for many is to be given out (wshub__run_out). */
+    void (*run_out)(wshub *hub);
+    /* The hub is to be freed, and nobody is inside it any more. */
+    void (*free)(wshub *hub);
 } wshub__above;
 
 struct wshub__group;
 
-typedef struct wshub__tally { /* what has been given out since it was last booked */
-    uint32_t receivers,
-        fresh; /* fresh: of those, whose queue was empty: it holds the segment once more */
+/* What has been given out since it was last booked. */
+typedef struct wshub__tally {
+    uint32_t receivers;
+    uint32_t fresh; /* those of them whose queue was empty: it holds the segment once more */
 } wshub__tally;
 
 /* A delivery as one kind of wire has it. */
@@ -5771,16 +5784,18 @@ typedef struct wshub__piece {
     struct wshub__piece *next;
 } wshub__piece;
 
-typedef struct wshub__wire { /* a kind of wire */
+/* A kind of wire. */
+typedef struct wshub__wire {
     wshub_kind_desc desc;
-    wshub__seg
-        *log; /* where its messages are written; the plain kind has the hub's. NULL: none yet */
+    wshub__seg *log;  /* where its messages are written; NULL: there are none yet. The plain kind
+                         has the hub's */
     uint32_t clients; /* that have it */
 } wshub__wire;
 
 #define WSHUB__RUN_MAX 256u /* messages in a run */
 
-typedef struct wshub__speaker { /* a dialect of this hub */
+/* A dialect of this hub. */
+typedef struct wshub__speaker {
     wshub_dialect table;
     void *user;
 } wshub__speaker;
@@ -5839,13 +5854,14 @@ struct wshub {
     bool rx_lent;
     bool gathered; /* frames wait to be given out together; they come before all others */
     uint32_t notes_head, resume_head;
-    uint64_t *dirty, *dirty_words; /* one bit a conn to be looked at in settle; one bit a word of
-                                      those that is not 0 */
-    uint32_t dirty_cap, dirty_words_cap, dirty_lo, dirty_hi; /* lo, hi: of dirty_words */
-    uint64_t *laggards; /* one bit a conn whose queue the stream has not taken whole; seen to by
-                           wshub__out_compact() */
+    uint64_t *dirty;       /* a bit for each conn that settle is to look at */
+    uint64_t *dirty_words; /* a bit for each word of these that is not 0 */
+    uint32_t dirty_cap, dirty_words_cap;
+    uint32_t dirty_lo, dirty_hi; /* which of dirty_words may not be 0 */
+    uint64_t *laggards; /* a bit for each conn whose queue its stream has not taken whole, which
+                           wshub__out_compact() sees to */
     uint32_t laggards_cap;
-    uint64_t compacted[2];  /* the bytes queued and in segments when laggards were last looked
+    uint64_t compacted[2];  /* bytes queued, and bytes in segments, when laggards were last looked
                                through */
     wshub__seg *log, *segs; /* the one being written; all */
     wshub__mount *mounts;   /* in the order in which they are asked; the last is `fallback` */
@@ -5876,11 +5892,11 @@ struct wshub {
     uint32_t rooms_live, users_live, own_rooms; /* of all realms together */
     uint32_t mark; /* of the last fan-out with exclusions: wshub__exclude() */
     uint32_t gone_head, gone_tail;
-    const void *last_target; /* the room that was sent to, or a realm's `oldest`: all; only to be
-                                compared with */
-    struct
-    { /* messages to one room, one behind the other in their logs, not yet given out: there are
-                some if `gathered` */
+    const void *last_target; /* what was sent to last: a room, or for all of a realm its `oldest`;
+                                only to be compared with */
+    /* A run: messages to one room, one behind the other in their logs, that have not been given
+     * out yet. There is one if `gathered`. */
+    struct {
         wshub__realm *realm;
         struct wshub__group *room; /* NULL: to all of the realm */
         wshub__piece plain, *others;
@@ -5912,6 +5928,8 @@ struct wshub {
  * has no conn), whose numbers have the top bit. So both are found in one table, and neither has a
  * gap. */
 #define WSHUB__LENT 0x80000000u
+
+/* The index of the stream that an io, or a pool of lent ones, knows by this number. */
 static uint32_t wshub__conn_slot(uint32_t number) {
     uint32_t lent = number >> 31;
     return (number / WSHUB__PAGE * 2 + lent) * WSHUB__PAGE + number % WSHUB__PAGE;
@@ -5941,6 +5959,7 @@ static wshub__conn *wshub__conn_find(const wshub *hub, uint32_t index) {
 static wshub__conn *wshub__conn_next_open(const wshub *hub, uint32_t *at) {
     while (*at / WSHUB__PAGE < hub->conns.pages_count) {
         wshub__conn *conn;
+
         if (!hub->conns.pages[*at / WSHUB__PAGE]) {
             *at += WSHUB__PAGE - *at % WSHUB__PAGE;
             continue;
@@ -5958,12 +5977,14 @@ static uint64_t wshub__stride(const wshub *hub) {
     return hub->desc.heartbeat_interval_ms > 1000 ? hub->desc.heartbeat_interval_ms : 1000;
 }
 
-/* Time passes between turns, not within one. */
+/* Reads the io's clock. Time passes between turns, not within one. */
 static void wshub__clock(wshub *hub) {
-    uint64_t t = hub->io.now_ms(hub->io.ctx), passed = t > hub->io_now ? t - hub->io_now : 0;
+    uint64_t now = hub->io.now_ms(hub->io.ctx);
+    uint64_t passed = now > hub->io_now ? now - hub->io_now : 0;
+
     if ((hub->deadlines.count || hub->timer_deadlines.count) && passed > wshub__stride(hub))
         passed = wshub__stride(hub);
-    hub->io_now = t;
+    hub->io_now = now;
     hub->now += passed;
 }
 
@@ -5972,9 +5993,12 @@ static void wshub__clock(wshub *hub) {
 static void wshub__clock_heard(wshub *hub) {
     uint64_t heard = hub->io.heard_ms ? hub->io.heard_ms(hub->io.ctx) : hub->io_now;
     uint64_t lag = heard < hub->io_now ? hub->io_now - heard : 0;
+
     hub->heard = lag < hub->now ? hub->now - lag : 0;
+    WSHUB_ASSERT(hub->heard <= hub->now);
 }
 
+/* A call into the hub begins. The outermost one reads the clock. */
 static void wshub__enter(wshub *hub) {
     if (hub->depth++ == 0) wshub__clock(hub);
 }
@@ -6013,22 +6037,25 @@ WSHUB_API const char *wshub_strerror(wshub_err err) {
  * leaves and between the steps of settle. What on_log's own doing logs is told here too; it comes
  * to an end, as the clock stands still and each code has ten lines a second. */
 WSHUB__COLD static void wshub__log_tell(wshub *hub) {
+    WSHUB_ASSERT(hub->lines_count <= WSHUB__LINES);
     while (hub->lines_count) {
-        wshub__line line = hub->lines[hub->lines_head]; /* its place is free for what on_log causes
-                                                         */
-        wshub_log l;
+        /* Taken out first: its place is free for what on_log causes. */
+        wshub__line line = hub->lines[hub->lines_head];
+        wshub_log told;
         hub->lines_head = (hub->lines_head + 1) % WSHUB__LINES;
         hub->lines_count--;
-        l.code = line.code;
-        l.level = wshub__logs[line.code].level;
-        l.text = line.text;
-        l.client = line.client;
-        l.suppressed = line.suppressed;
-        hub->desc.on_log(hub, &l, hub->desc.user);
+
+        told.code = line.code;
+        told.level = wshub__logs[line.code].level;
+        told.text = line.text;
+        told.client = line.client;
+        told.suppressed = line.suppressed;
+        hub->desc.on_log(hub, &told, hub->desc.user);
     }
 }
 
-static void wshub__leave(wshub *hub) { /* hub may be gone afterwards */
+/* A call into the hub ends. Behind the outermost one the hub may be gone. */
+static void wshub__leave(wshub *hub) {
     WSHUB_ASSERT(hub->depth > 0);
     if (hub->lines_count && hub->depth == 1) wshub__log_tell(hub);
     if (--hub->depth == 0 && hub->destroying) hub->above->free(hub);
@@ -6042,100 +6069,132 @@ static void wshub__log_leave(wshub *hub) {
     wshub__leave(hub);
 }
 
+/* The handle that names no client. */
 static wshub_client wshub__nobody(void) {
     wshub_client nobody;
     nobody.id = 0;
     return nobody;
 }
 
-/* Writes one line, which on_log is given later (wshub__log_tell): the caller may be in the middle
- * of a change. Allocates nothing. detail: ours. text: somebody's, escaped. client: {0}: none. */
-WSHUB__COLD static void wshub__log(wshub *hub, wshub_log_code code, wshub_client client,
-                                   const char *detail, wshub_str text) {
-    static const char hex[] = "0123456789abcdef";
-    wshub__line *l;
-    char *line;
-    size_t at = 0, i, end = sizeof hub->lines[0].text;
-    const char *parts[3];
-    if (hub->logs[code].second != hub->now / 1000) {
-        hub->logs[code].second = hub->now / 1000;
+#define WSHUB__LINES_A_SECOND 10u /* of one code */
+
+/* Adds what there is room for of a text of ours to a line. Returns where the line ends then. */
+static size_t wshub__line_add(char *line, size_t at, const char *text) {
+    while (*text && at < WSHUB__LINE_BYTES - 1) line[at++] = *text++;
+    return at;
+}
+
+/* The same of a text that somebody else chose: what is not printable ASCII is escaped, and so is
+ * the backslash. There is room as long as an escape would fit. */
+static size_t wshub__line_add_escaped(char *line, size_t at, wshub_str text) {
+    size_t i;
+
+    for (i = 0; i < text.len && at + 4 < WSHUB__LINE_BYTES; i++) {
+        uint8_t c = (uint8_t)text.ptr[i];
+        if (c >= 0x20 && c < 0x7F && c != '\\') {
+            line[at++] = (char)c;
+            continue;
+        }
+        line[at++] = '\\';
+        line[at++] = 'x';
+        line[at++] = wshub__hex_digits[c >> 4];
+        line[at++] = wshub__hex_digits[c & 15];
+    }
+    return at;
+}
+
+/* May a line of this code be written now? Of more than a few in a second only their number is
+ * kept. */
+static bool wshub__line_allowed(wshub *hub, wshub_log_code code) {
+    uint64_t second = hub->now / 1000;
+
+    if (hub->logs[code].second != second) {
+        hub->logs[code].second = second;
         hub->logs[code].lines = 0;
     }
-    if (!hub->desc.on_log || hub->destroying) return;
-    if (++hub->logs[code].lines > 10 || hub->lines_count == WSHUB__LINES) {
-        hub->logs[code].suppressed++;
-        hub->stats.log_suppressed++;
-        return;
-    }
-    l = &hub->lines[(hub->lines_head + hub->lines_count++) % WSHUB__LINES];
-    line = l->text;
-    parts[0] = wshub__logs[code].text;
-    parts[1] = *detail ? ": " : "";
-    parts[2] = detail;
-    for (i = 0; i < 3; i++) {
-        const char *p = parts[i];
-        while (*p && at < end - 1) line[at++] = *p++;
-    }
+    if (!hub->desc.on_log || hub->destroying) return false;
+    if (++hub->logs[code].lines <= WSHUB__LINES_A_SECOND && hub->lines_count < WSHUB__LINES)
+        return true;
+
+    hub->logs[code].suppressed++;
+    hub->stats.log_suppressed++;
+    return false;
+}
+
+/* Writes one line, which on_log is given later (wshub__log_tell): the caller may be in the middle
+ * of a change. Allocates nothing.
+ *   client  whom it is about; {0}: nobody
+ *   detail  of ours; empty: none
+ *   text    somebody's, which is escaped; ptr NULL: none */
+WSHUB__COLD static void wshub__log(wshub *hub, wshub_log_code code, wshub_client client,
+                                   const char *detail, wshub_str text) {
+    wshub__line *line;
+    size_t at;
+
+    if (!wshub__line_allowed(hub, code)) return;
+    line = &hub->lines[(hub->lines_head + hub->lines_count++) % WSHUB__LINES];
+
+    at = wshub__line_add(line->text, 0, wshub__logs[code].text);
+    if (*detail) at = wshub__line_add(line->text, at, ": ");
+    at = wshub__line_add(line->text, at, detail);
     if (text.ptr) {
-        if (at + 2 < end) {
-            line[at++] = ':';
-            line[at++] = ' ';
-        }
-        for (i = 0; i < text.len && at + 4 < end; i++) {
-            uint8_t c = (uint8_t)text.ptr[i];
-            if (c >= 0x20 && c < 0x7F && c != '\\') {
-                line[at++] = (char)c;
-            } else {
-                line[at++] = '\\';
-                line[at++] = 'x';
-                line[at++] = hex[c >> 4];
-                line[at++] = hex[c & 15];
-            }
-        }
+        if (at + 2 < WSHUB__LINE_BYTES) at = wshub__line_add(line->text, at, ": ");
+        at = wshub__line_add_escaped(line->text, at, text);
     }
-    line[at] = 0;
-    l->code = code;
-    l->client = client;
-    l->suppressed = hub->logs[code].suppressed;
+    WSHUB_ASSERT(at < WSHUB__LINE_BYTES);
+    line->text[at] = 0;
+
+    line->code = code;
+    line->client = client;
+    line->suppressed = hub->logs[code].suppressed;
     hub->logs[code].suppressed = 0;
 }
 
-/* Never the same bytes twice, whatever the io gives: each refill is mixed with its number under the
- * hub's secret key, which creation has shown to come from randomness. Should the io run dry, that
- * alone goes on. */
+/* Fills the hub's store of random bytes: what the io gives, mixed under the hub's secret key with
+ * the number of the refill and the place. So no two refills are the same, whatever the io gives;
+ * should it give nothing, the key alone, which creation has shown to come from randomness, goes
+ * on. */
+WSHUB__COLD static void wshub__random_refill(wshub *hub) {
+    uint64_t nonce[2], word;
+    uint32_t at;
+
+    if (!hub->io.random(hub->io.ctx, hub->random, sizeof hub->random))
+        memset(hub->random, 0, sizeof hub->random);
+    nonce[0] = hub->random_refills++;
+    for (at = 0; at < sizeof hub->random; at += 8) {
+        nonce[1] = at;
+        memcpy(&word, hub->random + at, 8);
+        word ^= wshub__siphash(hub->key, nonce, sizeof nonce, 'i');
+        memcpy(hub->random + at, &word, 8);
+    }
+    hub->random_left = sizeof hub->random;
+}
+
+/* Random bytes, each of which is handed out once. */
 WSHUB__COLD static void wshub__random(wshub *hub, uint8_t *bytes, size_t count) {
     size_t i;
+
     for (i = 0; i < count; i++) {
-        if (hub->random_left == 0) {
-            uint64_t nonce[2], w;
-            uint32_t k;
-            if (!hub->io.random(hub->io.ctx, hub->random, sizeof hub->random))
-                memset(hub->random, 0, sizeof hub->random);
-            nonce[0] = hub->random_refills++;
-            for (k = 0; k < sizeof hub->random; k += 8) {
-                nonce[1] = k;
-                memcpy(&w, hub->random + k, 8);
-                w ^= wshub__siphash(hub->key, nonce, sizeof nonce, 'i');
-                memcpy(hub->random + k, &w, 8);
-            }
-            hub->random_left = sizeof hub->random;
-        }
+        if (hub->random_left == 0) wshub__random_refill(hub);
+        WSHUB_ASSERT(hub->random_left <= sizeof hub->random);
         bytes[i] = hub->random[--hub->random_left];
-        hub->random[hub->random_left] = 0; /* handed out once */
+        hub->random[hub->random_left] = 0;
     }
 }
 
-static void wshub__uuid(const uint8_t bytes[16], char out[36]) { /* RFC 9562 5.4 */
-    static const char hex[] = "0123456789abcdef";
+/* Random bytes as a UUID of version 4 (RFC 9562 5.4). */
+static void wshub__uuid(const uint8_t bytes[16], char out[36]) {
     size_t i, at = 0;
+
     for (i = 0; i < 16; i++) {
         uint8_t b = bytes[i];
-        if (i == 6) b = (uint8_t)((b & 0x0F) | 0x40);
-        if (i == 8) b = (uint8_t)((b & 0x3F) | 0x80);
+        if (i == 6) b = (uint8_t)((b & 0x0F) | 0x40); /* the version */
+        if (i == 8) b = (uint8_t)((b & 0x3F) | 0x80); /* the variant */
         if (i == 4 || i == 6 || i == 8 || i == 10) out[at++] = '-';
-        out[at++] = hex[b >> 4];
-        out[at++] = hex[b & 15];
+        out[at++] = wshub__hex_digits[b >> 4];
+        out[at++] = wshub__hex_digits[b & 15];
     }
+    WSHUB_ASSERT(at == 36);
 }
 
 static void wshub__two_digits(char *to, uint32_t n) {
@@ -6143,29 +6202,39 @@ static void wshub__two_digits(char *to, uint32_t n) {
     to[1] = (char)('0' + n % 10);
 }
 
+static bool wshub__is_leap_year(uint32_t year) {
+    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+}
+
+#define WSHUB__DAY_MS 86400000u
+
 /* Milliseconds since 1970 to `2026-01-31T09:30:00.000Z`. Years beyond 9999 are not expected. */
 WSHUB__COLD WSHUB_API void wshub_iso_time(uint64_t ms, char out[24]) {
-    static const uint16_t before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365};
-    uint64_t days = ms / 86400000u;
-    uint32_t in_day = (uint32_t)(ms % 86400000u), year = 1970, month = 1, doy;
+    static const uint8_t lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    uint64_t days = ms / WSHUB__DAY_MS;
+    uint32_t in_day = (uint32_t)(ms % WSHUB__DAY_MS), year = 1970, month, day;
+
+    /* Whole years are taken off the days, then whole months. */
     for (;;) {
-        uint32_t len = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 ? 366 : 365;
-        if (days < len || year >= 9999) break;
-        days -= len;
+        uint32_t length = wshub__is_leap_year(year) ? 366 : 365;
+        if (days < length || year >= 9999) break;
+        days -= length;
         year++;
     }
-    doy = (uint32_t)(days % 366);
+    day = (uint32_t)(days % 366);
     for (month = 1; month < 12; month++) {
-        uint32_t leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 ? 1 : 0;
-        if (doy < before[month] + (month >= 2 ? leap : 0)) break;
+        uint32_t length = lengths[month - 1];
+        if (month == 2 && wshub__is_leap_year(year)) length++;
+        if (day < length) break;
+        day -= length;
     }
-    doy -= before[month - 1] +
-           (month > 2 && ((year % 4 == 0 && year % 100 != 0) || year % 400 == 0) ? 1u : 0u);
+
     memcpy(out, "0000-00-00T00:00:00.000Z", 24);
     wshub__two_digits(out, year / 100);
     wshub__two_digits(out + 2, year);
     wshub__two_digits(out + 5, month);
-    wshub__two_digits(out + 8, doy + 1);
+    wshub__two_digits(out + 8, day + 1);
+
     wshub__two_digits(out + 11, in_day / 3600000);
     wshub__two_digits(out + 14, in_day / 60000 % 60);
     wshub__two_digits(out + 17, in_day / 1000 % 60);
@@ -6173,11 +6242,13 @@ WSHUB__COLD WSHUB_API void wshub_iso_time(uint64_t ms, char out[24]) {
     wshub__two_digits(out + 21, in_day % 100);
 }
 
-static uint64_t wshub__after(const wshub *hub, uint32_t ms) { /* 0: never */
+/* When so many milliseconds will have passed. 0: never, as they are WSHUB_OFF. */
+static uint64_t wshub__after(const wshub *hub, uint32_t ms) {
     return ms == WSHUB_OFF ? 0 : hub->now + ms;
 }
 
-static uint64_t wshub__sooner(uint64_t a, uint64_t b) { /* 0: never */
+/* The sooner of two moments, each of which may be 0: never. */
+static uint64_t wshub__sooner(uint64_t a, uint64_t b) {
     return !a || (b && b < a) ? b : a;
 }
 
