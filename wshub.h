@@ -6708,8 +6708,11 @@ static wshub__exchange *wshub__exchange_get(const wshub *hub, wshub_exchange han
     return (wshub__exchange *)wshub__pool_get(&hub->exchanges, handle.id);
 }
 
+/* The handle by which the application knows an exchange. */
 static wshub_exchange wshub__exchange_handle(const wshub__exchange *exchange) {
     wshub_exchange handle;
+
+    WSHUB_ASSERT(exchange->slot.link == WSHUB__LIVE);
     handle.id = (uint64_t)exchange->slot.generation << 32 | exchange->index;
     return handle;
 }
@@ -6733,10 +6736,13 @@ static bool wshub__exchange_unanswered(const wshub__exchange *exchange) {
 /* Begins the exchange of a stream whose head is whole. NULL: out of memory. */
 static wshub__exchange *wshub__exchange_new(wshub *hub, wshub__conn *conn) {
     uint32_t index;
-    wshub__exchange *exchange =
-        (wshub__exchange *)wshub__pool_take(&hub->mem, &hub->exchanges, &index);
-    WSHUB_ASSERT(!conn->exchange);
+    wshub__exchange *exchange;
+
+    WSHUB_ASSERT(!conn->exchange); /* one at a time is served */
+    WSHUB_ASSERT(conn->state == WSHUB__CONN_HTTP);
+    exchange = (wshub__exchange *)wshub__pool_take(&hub->mem, &hub->exchanges, &index);
     if (!exchange) return NULL;
+
     exchange->index = index;
     exchange->conn.id = conn->id;
     conn->exchange = index + 1;
@@ -6747,12 +6753,14 @@ static wshub__exchange *wshub__exchange_new(wshub *hub, wshub__conn *conn) {
 /* Its stream serves it no more. */
 static void wshub__exchange_part(wshub *hub, wshub__exchange *exchange) {
     wshub__conn *conn = wshub__exchange_conn(hub, exchange);
+
     if (!conn) return;
     WSHUB_ASSERT(conn->exchange == exchange->index + 1);
     conn->exchange = 0;
     exchange->parted = true;
 }
 
+/* The last of an exchange: what it holds goes, and its handle is stale. */
 static void wshub__exchange_free(wshub *hub, wshub__exchange *exchange) {
     wshub__exchange_part(hub, exchange);
     if (exchange->head) wshub__mem_free(&hub->mem, exchange->head, exchange->head->bytes);
@@ -6765,6 +6773,8 @@ static void wshub__exchange_free(wshub *hub, wshub__exchange *exchange) {
 static void wshub__exchange_list(wshub *hub, wshub__exchange *exchange) {
     WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_GONE);
     WSHUB_ASSERT(!exchange->listed);
+    WSHUB_ASSERT(!exchange->next_gone);
+    WSHUB_ASSERT(!hub->exchanges_gone == !hub->exchanges_gone_last);
     exchange->listed = true;
     if (hub->exchanges_gone_last) {
         wshub__exchange_at(hub, hub->exchanges_gone_last - 1)->next_gone = exchange->index + 1;
@@ -6780,6 +6790,7 @@ static void wshub__exchange_list(wshub *hub, wshub__exchange *exchange) {
 static void wshub__exchange_lose(wshub *hub, wshub__exchange *exchange, wshub_cause cause,
                                  uint16_t code, wshub_str reason) {
     bool offered = exchange->state == WSHUB__EXCHANGE_HEADED;
+
     exchange->was_open = exchange->state == WSHUB__EXCHANGE_OPEN;
     wshub__exchange_part(hub, exchange);
     wshub__exchange_to(exchange, WSHUB__EXCHANGE_GONE);
@@ -6794,6 +6805,9 @@ static void wshub__exchanges_tell(wshub *hub) {
     while (hub->exchanges_gone) {
         wshub__exchange *exchange = wshub__exchange_at(hub, hub->exchanges_gone - 1);
         const wshub_mount_desc *mount = &exchange->mount->desc;
+
+        /* It leaves the list first, as callbacks may end others. */
+        WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_GONE);
         hub->exchanges_gone = exchange->next_gone;
         if (!hub->exchanges_gone) hub->exchanges_gone_last = 0;
 
@@ -6808,8 +6822,10 @@ static void wshub__exchanges_tell(wshub *hub) {
     }
 }
 
+/* Copies a text to *at, which moves on. One that is absent stays absent. */
 static wshub_str wshub__head_copy(char **at, wshub_str text) {
     wshub_str copy = wshub__str(text.ptr ? *at : NULL, text.len);
+
     if (text.len) memcpy(*at, text.ptr, text.len); /* NOLINT */
     *at += text.len;
     return copy;
@@ -6822,6 +6838,8 @@ WSHUB__COLD static bool wshub__head_keep(wshub *hub, wshub__exchange *exchange,
     wshub_header *headers;
     wshub__head *head;
     char *at;
+
+    /* How long the block is: the head, its headers, all their texts. */
     WSHUB_ASSERT(!exchange->head);
     bytes += http->method.len + http->target.len + http->path.len + http->query.len;
     for (i = 0; i < n; i++) bytes += http->headers[i].name.len + http->headers[i].value.len;
@@ -6841,6 +6859,7 @@ WSHUB__COLD static bool wshub__head_keep(wshub *hub, wshub__exchange *exchange,
         headers[i].name = wshub__head_copy(&at, http->headers[i].name);
         headers[i].value = wshub__head_copy(&at, http->headers[i].value);
     }
+    WSHUB_ASSERT(at == (char *)head + bytes);
     exchange->head = head;
     exchange->http = &head->http;
     return true;
@@ -6869,13 +6888,14 @@ static bool wshub__mount_before(const wshub__mount *a, const wshub__mount *b) {
 
 /* Puts a mount among the others, in the order in which they are asked. */
 static void wshub__mount_put(wshub *hub, wshub__mount *mount) {
-    const wshub_desc *d = &hub->desc;
-    wshub_mount_desc *m = &mount->desc;
+    const wshub_desc *defaults = &hub->desc;
+    wshub_mount_desc *desc = &mount->desc;
     wshub__mount **at = &hub->mounts;
-    mount->path = wshub_str_z(m->path);
-    if (!m->answer_timeout_ms) m->answer_timeout_ms = d->http_timeout_ms;
-    if (!m->body_bytes_max) m->body_bytes_max = d->http_body_bytes_max;
-    if (!m->message_bytes_max) m->message_bytes_max = d->payload_bytes_max;
+
+    mount->path = wshub_str_z(desc->path);
+    if (!desc->answer_timeout_ms) desc->answer_timeout_ms = defaults->http_timeout_ms;
+    if (!desc->body_bytes_max) desc->body_bytes_max = defaults->http_body_bytes_max;
+    if (!desc->message_bytes_max) desc->message_bytes_max = defaults->payload_bytes_max;
 
     while (*at && wshub__mount_before(*at, mount)) at = &(*at)->next;
     mount->next = *at;
@@ -6884,8 +6904,9 @@ static void wshub__mount_put(wshub *hub, wshub__mount *mount) {
 
 /* ---- >>conn ------------------------------------------------------------------------------------
  * The life of a stream: its states, which wshub__conn_to() alone changes, its deadlines, closing
- * in all its ways. Closing only marks and queues; >>flow sends and >>settle buries. Who stands
- * above is told once that a stream ends. Proved by tests/test_ends.c, test_clocks.c. */
+ * in all its ways. Closing only marks and queues; >>flow sends, and >>settle tells of the end and
+ * frees. Who stands above is told once that a stream ends. Proved by tests/test_ends.c,
+ * test_clocks.c. */
 
 /* clang-format off */
 /* Which states may follow a state: a bit for each. The io may report the end of a stream in any. */
@@ -6932,6 +6953,7 @@ static bool wshub__conn_waits(const wshub__conn *conn) {
 /* For how long a stream may take none of what it owes. An end is bounded also where that is off. */
 static uint32_t wshub__write_patience(const wshub *hub, const wshub__conn *conn) {
     uint32_t ms = hub->desc.write_timeout_ms;
+
     return ms == WSHUB_OFF && conn->state >= WSHUB__CONN_CLOSING ? hub->desc.close_timeout_ms : ms;
 }
 
@@ -6939,9 +6961,11 @@ static uint32_t wshub__write_patience(const wshub *hub, const wshub__conn *conn)
  * nothing. */
 static bool wshub__conn_counts_silence(const wshub *hub, const wshub__conn *conn) {
     if (wshub__conn_is_lent(conn)) return false; /* who lends it has clocks of its own */
-    if (hub->desc.idle_timeout_ms == WSHUB_OFF ||
-        (conn->io_paused && !conn->ended &&
-         !(conn->owes && hub->desc.write_timeout_ms == WSHUB_OFF)))
+    if (hub->desc.idle_timeout_ms == WSHUB_OFF) return false;
+
+    /* While the io is paused the peer is not heard, and its silence is ours; but where it is paused
+     * until the peer takes its answers, and no other clock runs for that, this one does. */
+    if (conn->io_paused && !conn->ended && !(conn->owes && hub->desc.write_timeout_ms == WSHUB_OFF))
         return false;
     return conn->state == WSHUB__CONN_HTTP || conn->state == WSHUB__CONN_OPEN ||
            (conn->state == WSHUB__CONN_ANSWERING && conn->owes);
@@ -6949,13 +6973,15 @@ static bool wshub__conn_counts_silence(const wshub *hub, const wshub__conn *conn
 
 /* When this conn must be looked at next, from what it is now. 0: never. */
 static uint64_t wshub__conn_next(const wshub *hub, const wshub__conn *conn) {
-    const wshub_desc *d = &hub->desc;
     uint64_t at = wshub__sooner(conn->phase_due, conn->write_due);
+
     if (conn->state >= WSHUB__CONN_ABORTING) return 0;
+
+    /* A silent peer is asked half way to the idle timeout (LIVE-2). */
     if (wshub__conn_counts_silence(hub, conn)) {
-        bool ping = conn->state == WSHUB__CONN_OPEN && !d->no_pings && !conn->pinged;
-        at = wshub__sooner(at, conn->last_active +
-                                   (ping ? d->idle_timeout_ms / 2 : d->idle_timeout_ms));
+        uint32_t idle = hub->desc.idle_timeout_ms;
+        bool ping = conn->state == WSHUB__CONN_OPEN && !hub->desc.no_pings && !conn->pinged;
+        at = wshub__sooner(at, conn->last_active + (ping ? idle / 2 : idle));
     }
     return conn->above ? wshub__sooner(at, hub->above->due(hub, conn)) : at;
 }
@@ -6973,9 +6999,11 @@ WSHUB__COLD static void wshub__conn_log(wshub *hub, wshub_log_code code, const w
                wshub__str(NULL, 0));
 }
 
+/* It is decided that a stream ends: its exchange is lost, and who stands above is told. */
 static void wshub__conn_end(wshub *hub, wshub__conn *conn, wshub_cause cause, uint16_t code,
                             wshub_str reason) {
     wshub__exchange *exchange = wshub__exchange_of(hub, conn);
+
     if (exchange) wshub__exchange_lose(hub, exchange, cause, code, reason);
     if (conn->above) hub->above->ended(hub, conn, cause, code, reason);
 }
@@ -6989,8 +7017,10 @@ WSHUB__COLD static void wshub__conn_abort(wshub *hub, wshub__conn *conn, wshub_c
     wshub__dirty(hub, wshub__conn_index(conn));
 }
 
+/* What is held will not be read. */
 static void wshub__held_drop(wshub *hub, wshub__conn *conn) {
     if (!conn->rx) return;
+    WSHUB_ASSERT(conn->rx->held_at <= conn->rx->held.len);
     hub->stats.held_bytes -= conn->rx->held.len - conn->rx->held_at;
     wshub__buf_done(&hub->mem, &conn->rx->held);
     conn->rx->held_at = 0;
@@ -7000,6 +7030,7 @@ static void wshub__held_drop(wshub *hub, wshub__conn *conn) {
  * meanwhile is not held against it. */
 static void wshub__io_unpause(wshub *hub, wshub__conn *conn) {
     wshub_conn handle;
+
     if (!conn->io_paused) return;
     handle.id = conn->id;
     conn->io_paused = false;
@@ -7015,13 +7046,15 @@ static void wshub__io_unpause(wshub *hub, wshub__conn *conn) {
  * for the body's (CONN-5). */
 static void wshub__conn_flush_end(wshub *hub, wshub__conn *conn, wshub_cause cause) {
     const wshub__exchange *exchange = wshub__exchange_of(hub, conn);
-    if (WSHUB__NEVER(conn->state >= WSHUB__CONN_FLUSHING))
-        return; /* nothing more of it is read or asked */
+
+    /* Nothing more is read or asked of one that has come so far. */
+    if (WSHUB__NEVER(conn->state >= WSHUB__CONN_FLUSHING)) return;
     if (exchange && exchange->state == WSHUB__EXCHANGE_STREAMING) {
-        wshub__conn_abort(hub, conn, cause, 1006, "");
+        wshub__conn_abort(hub, conn, cause, WSHUB__CLOSE_ABNORMAL, "");
         return;
     }
-    wshub__conn_end(hub, conn, cause, 1006, wshub__str(NULL, 0));
+
+    wshub__conn_end(hub, conn, cause, WSHUB__CLOSE_ABNORMAL, wshub__str(NULL, 0));
     wshub__conn_to(hub, conn, WSHUB__CONN_FLUSHING);
     if (conn->rx) wshub__buf_done(&hub->mem, &conn->rx->in);
     wshub__held_drop(hub, conn);
@@ -7045,23 +7078,28 @@ static void wshub__resume(wshub *hub, wshub__conn *conn) {
 }
 
 /* Everything that the peer said has been read, and it says no more (a half-close). Who asked gets
- * the answer; whose WebSocket ends without a Close is gone (1006), and what it is owed leaves. */
+ * the answer; whose WebSocket ends without a Close is gone (code 1006), and what it is owed
+ * leaves. */
 static void wshub__conn_heard_all(wshub *hub, wshub__conn *conn) {
     if (!conn->ended || conn->state >= WSHUB__CONN_FLUSHING || wshub__conn_waits(conn)) return;
     wshub__conn_flush_end(hub, conn, WSHUB_BY_PEER);
 }
 
+/* Queues a Close frame (RFC 6455 5.5.1). code 0: one that says nothing. False: out of memory, and
+ * the stream is dropped. */
 static bool wshub__conn_close_frame(wshub *hub, wshub__conn *conn, uint16_t code,
                                     wshub_str reason) {
-    uint8_t payload[125];
-    size_t n = code ? 2 + reason.len : 0;
+    uint8_t payload[WSHUB__CONTROL_BYTES_MAX];
+    size_t count = code ? 2 + reason.len : 0;
+
+    WSHUB_ASSERT(count <= sizeof payload);
     if (code) {
         payload[0] = (uint8_t)(code >> 8);
         payload[1] = (uint8_t)code;
         if (reason.len) memcpy(payload + 2, reason.ptr, reason.len);
     }
-    if (wshub__out_frame(hub, conn, WSHUB__OP_CLOSE, payload, n)) return true;
-    wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "out of memory");
+    if (wshub__out_frame(hub, conn, WSHUB__OP_CLOSE, payload, count)) return true;
+    wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "out of memory");
     return false;
 }
 
@@ -7069,27 +7107,31 @@ static bool wshub__conn_close_frame(wshub *hub, wshub__conn *conn, uint16_t code
 static void wshub__conn_close(wshub *hub, wshub__conn *conn, wshub_cause cause, uint16_t code,
                               wshub_str reason) {
     if (conn->state != WSHUB__CONN_OPEN) return;
-    wshub__conn_end(hub, conn, cause, code ? code : 1005, reason);
+    wshub__conn_end(hub, conn, cause, code ? code : WSHUB__CLOSE_NO_CODE, reason);
     if (!wshub__conn_close_frame(hub, conn, code, reason)) return;
-    wshub__conn_to(hub, conn, WSHUB__CONN_CLOSING); /* its clock starts when our Close has left,
-                                                    wshub__flush_conn() */
+
+    /* The clock of this state starts when our Close has left (wshub__flush_conn). Among what is
+     * held may be the peer's. */
+    wshub__conn_to(hub, conn, WSHUB__CONN_CLOSING);
     conn->discard = true;
     if (conn->rx) wshub__buf_done(&hub->mem, &conn->rx->in);
-    wshub__resume(hub, conn); /* among what is held may be its Close */
+    wshub__resume(hub, conn);
 }
 
 /* The peer broke a rule: Close with the code, and the end (RFC 6455 7.1.7). */
 WSHUB__COLD static void wshub__conn_fail(wshub *hub, wshub__conn *conn, uint16_t code,
                                          const char *why) {
-    bool ours = code == 1011; /* no fault of the peer's */
+    bool ours = code == WSHUB__CLOSE_INTERNAL; /* no fault of the peer's */
+    wshub_cause cause = ours ? WSHUB_BY_MEMORY : WSHUB_BY_PROTOCOL;
+
     if (!ours) hub->stats.protocol_errors++;
     wshub__conn_log(hub, ours ? WSHUB_LOG_NOMEM : WSHUB_LOG_PROTO, conn, why);
+
     if (conn->state == WSHUB__CONN_OPEN) {
-        wshub__conn_end(hub, conn, ours ? WSHUB_BY_MEMORY : WSHUB_BY_PROTOCOL, code,
-                        wshub_str_z(why));
+        wshub__conn_end(hub, conn, cause, code, wshub_str_z(why));
         if (!wshub__conn_close_frame(hub, conn, code, wshub_str_z(why))) return;
     }
-    wshub__conn_flush_end(hub, conn, ours ? WSHUB_BY_MEMORY : WSHUB_BY_PROTOCOL);
+    wshub__conn_flush_end(hub, conn, cause);
 }
 
 /* ---- >>reply -----------------------------------------------------------------------------------
@@ -8232,111 +8274,157 @@ static void wshub__mounts_done(wshub *hub) {
  * there is delivered from there, any other is gathered in the conn. Any cut of the stream gives the
  * same. Proved by tests/test_frame.c, tests/test_golden.c (frame-*), both at every cut. */
 
-/* What the first two bytes of a frame can be wrong in; NULL: nothing. */
-static const char *wshub__frame_judge(const wshub__conn *conn, const wshub_frame *f,
+/* What can be wrong in the first two bytes of a frame. NULL: nothing. */
+static const char *wshub__frame_judge(const wshub__conn *conn, const wshub_frame *frame,
                                       uint8_t second) {
-    if (f->rsv) return "reserved bits are set";
-    if (!wshub__op_known(f->opcode)) return "reserved opcode";
-    if (f->opcode >= WSHUB__OP_CLOSE && !f->fin) return "fragmented control frame";
-    if (f->opcode >= WSHUB__OP_CLOSE && (second & 0x7F) > WSHUB__CONTROL_BYTES_MAX)
+    bool control = frame->opcode >= WSHUB__OP_CLOSE;
+
+    if (frame->rsv) return "reserved bits are set";
+    if (!wshub__op_known(frame->opcode)) return "reserved opcode";
+    if (control && !frame->fin) return "fragmented control frame";
+    if (control && (second & 0x7F) > WSHUB__CONTROL_BYTES_MAX)
         return "control frame over 125 bytes";
-    if (!f->masked) return "frame is not masked";
-    if (f->opcode == WSHUB__OP_CONTINUATION && !conn->msg_opcode) return "continuation of nothing";
-    if ((f->opcode == WSHUB__OP_TEXT || f->opcode == WSHUB__OP_BINARY) && conn->msg_opcode)
-        return "new message inside a fragmented one";
-    return NULL;
+    if (!frame->masked) return "frame is not masked";
+
+    /* Of the frames of a message only the first says what it is (RFC 6455 5.4). */
+    if (control) return NULL;
+    if (frame->opcode == WSHUB__OP_CONTINUATION)
+        return conn->msg_opcode ? NULL : "continuation of nothing";
+    return conn->msg_opcode ? "new message inside a fragmented one" : NULL;
 }
 
-/* Takes a frame's head from the stream. Returns the bytes used; the frame has begun if c->in_frame.
- */
-static size_t wshub__ws_head(wshub *hub, wshub__conn *conn, const uint8_t *p, size_t n) {
-    wshub_frame f;
-    const char *why = NULL;
-    size_t used = 0;
-    int r = 0;
-    WSHUB_ASSERT(p && n);
-    memset(&f, 0, sizeof f);
-    if (!conn->rx->as.ws.head_len && (r = wshub_frame_read(p, n, &f)) != 0) {
-        why = wshub__frame_judge(conn, &f, p[1]);
-        used = r > 0 ? f.head_bytes : n;
-    } else {
-        while (r == 0 && !why && used < n) {
-            conn->rx->as.ws.head[conn->rx->as.ws.head_len++] = p[used++];
-            r = wshub_frame_read(conn->rx->as.ws.head, conn->rx->as.ws.head_len, &f);
-            if (conn->rx->as.ws.head_len >= 2)
-                why = wshub__frame_judge(conn, &f, conn->rx->as.ws.head[1]);
-        }
+/* Reads a frame's head from the stream, or more of one that has arrived in part.
+ *   out_used  how many bytes of these it took
+ *   out_why   what is wrong with it; NULL: nothing
+ * Returns what wshub_frame_read() does. */
+static int wshub__ws_head_read(wshub__rx *rx, const wshub__conn *conn, const uint8_t *bytes,
+                               size_t count, wshub_frame *frame, size_t *out_used,
+                               const char **out_why) {
+    uint8_t *head = rx->as.ws.head;
+    int read = 0;
+
+    WSHUB_ASSERT(count > 0);
+    WSHUB_ASSERT(rx->as.ws.head_len < WSHUB__FRAME_HEAD_BYTES_MAX);
+    *out_used = 0;
+    *out_why = NULL;
+    if (!rx->as.ws.head_len && (read = wshub_frame_read(bytes, count, frame)) != 0) {
+        *out_why = wshub__frame_judge(conn, frame, bytes[1]);
+        *out_used = read > 0 ? frame->head_bytes : count;
     }
-    if (!why && r < 0) why = "length is not minimal";
+
+    /* Byte by byte, as it may be wrong in its first two and never become whole. */
+    while (read == 0 && !*out_why && *out_used < count) {
+        head[rx->as.ws.head_len++] = bytes[(*out_used)++];
+        read = wshub_frame_read(head, rx->as.ws.head_len, frame);
+        if (rx->as.ws.head_len >= 2) *out_why = wshub__frame_judge(conn, frame, head[1]);
+    }
+    if (!*out_why && read < 0) *out_why = "length is not minimal";
+    return read;
+}
+
+/* May so much more of a message come? That is asked at the head of each of its frames, so that
+ * nothing of what is too much is taken. */
+static bool wshub__ws_size_ok(wshub *hub, wshub__conn *conn, const wshub_frame *frame) {
+    uint64_t most = conn->message_bytes_max, begun = conn->rx->in.len;
+
+    if (frame->payload_bytes > most || begun + frame->payload_bytes > most) {
+        wshub__conn_fail(hub, conn, WSHUB__CLOSE_TOO_BIG, "message too big");
+        return false;
+    }
+    if (begun + frame->payload_bytes > conn->allowance) {
+        wshub__conn_fail(hub, conn, WSHUB__CLOSE_POLICY, "too much before authentication");
+        return false;
+    }
+    return true;
+}
+
+/* Takes a frame's head from the stream. Returns the bytes used; the frame has begun if
+ * conn->in_frame. */
+static size_t wshub__ws_head(wshub *hub, wshub__conn *conn, const uint8_t *bytes, size_t count) {
+    wshub__rx *rx = conn->rx;
+    wshub_frame frame;
+    const char *why;
+    size_t used;
+    int read;
+
+    WSHUB_ASSERT(!conn->in_frame);
+    memset(&frame, 0, sizeof frame);
+    read = wshub__ws_head_read(rx, conn, bytes, count, &frame, &used, &why);
     if (why) {
-        wshub__conn_fail(hub, conn, 1002, why);
-        return n;
+        wshub__conn_fail(hub, conn, WSHUB__CLOSE_PROTOCOL, why);
+        return count;
     }
-    if (r == 0) return used;
-    conn->rx->as.ws.head_len = 0;
-    if (f.opcode < WSHUB__OP_CLOSE && !conn->discard) {
-        if (f.payload_bytes > conn->message_bytes_max ||
-            conn->rx->in.len + f.payload_bytes > conn->message_bytes_max) {
-            wshub__conn_fail(hub, conn, 1009, "message too big"); /* at the head: nothing of it is
-                                                                  taken */
-            return n;
-        }
-        if (conn->rx->in.len + f.payload_bytes > conn->allowance) {
-            wshub__conn_fail(hub, conn, 1008, "too much before authentication"); /* likewise */
-            return n;
-        }
-    }
+    if (read == 0) return used;
+    rx->as.ws.head_len = 0;
+    if (frame.opcode < WSHUB__OP_CLOSE && !conn->discard && !wshub__ws_size_ok(hub, conn, &frame))
+        return count;
+
     conn->in_frame = true;
-    conn->opcode = f.opcode;
-    conn->fin = f.fin;
-    memcpy(conn->rx->as.ws.mask, f.mask, 4);
-    conn->rx->as.ws.frame_bytes = f.payload_bytes;
-    conn->rx->as.ws.frame_at = 0;
-    if (f.opcode == WSHUB__OP_TEXT || f.opcode == WSHUB__OP_BINARY) {
-        conn->msg_opcode = f.opcode;
-        conn->rx->as.ws.utf8 = WSHUB__UTF8_OK;
+    conn->opcode = frame.opcode;
+    conn->fin = frame.fin;
+    memcpy(rx->as.ws.mask, frame.mask, 4);
+    rx->as.ws.frame_bytes = frame.payload_bytes;
+    rx->as.ws.frame_at = 0;
+    if (frame.opcode == WSHUB__OP_TEXT || frame.opcode == WSHUB__OP_BINARY) {
+        conn->msg_opcode = frame.opcode;
+        rx->as.ws.utf8 = WSHUB__UTF8_OK;
     }
     return used;
 }
 
-WSHUB__COLD static void wshub__ws_close(wshub *hub, wshub__conn *conn, const uint8_t *p, size_t n) {
-    uint16_t code = (uint16_t)(n >= 2 ? p[0] << 8 | p[1] : 0);
-    wshub_str reason = wshub__str(n > 2 ? p + 2 : NULL, n > 2 ? n - 2 : 0);
-    if (n == 1 || (n >= 2 && !wshub__close_code_ok(code))) {
-        wshub__conn_fail(hub, conn, 1002, "malformed close");
+/* A whole Close frame (RFC 6455 5.5.1): a code and a reason, or nothing. */
+WSHUB__COLD static void wshub__ws_close(wshub *hub, wshub__conn *conn, const uint8_t *bytes,
+                                        size_t count) {
+    uint16_t code = (uint16_t)(count >= 2 ? bytes[0] << 8 | bytes[1] : 0);
+    wshub_str reason = wshub__str(count > 2 ? bytes + 2 : NULL, count > 2 ? count - 2 : 0);
+
+    if (count == 1 || (count >= 2 && !wshub__close_code_ok(code))) {
+        wshub__conn_fail(hub, conn, WSHUB__CLOSE_PROTOCOL, "malformed close");
         return;
     }
     if (reason.len && !wshub_utf8_check((const uint8_t *)reason.ptr, reason.len)) {
-        wshub__conn_fail(hub, conn, 1007, "close reason is not UTF-8");
+        wshub__conn_fail(hub, conn, WSHUB__CLOSE_NOT_UTF8, "close reason is not UTF-8");
         return;
     }
-    if (conn->state == WSHUB__CONN_OPEN) { /* RFC 6455 5.5.1: answer with the same code */
-        wshub__conn_end(hub, conn, WSHUB_BY_PEER, code ? code : 1005, reason);
+
+    /* Unless it is the answer to ours, it is answered with the same code. */
+    if (conn->state == WSHUB__CONN_OPEN) {
+        wshub__conn_end(hub, conn, WSHUB_BY_PEER, code ? code : WSHUB__CLOSE_NO_CODE, reason);
         if (!wshub__conn_close_frame(hub, conn, code, reason)) return;
     }
     wshub__conn_flush_end(hub, conn, WSHUB_BY_PEER);
 }
 
-static void wshub__ws_control(wshub *hub, wshub__conn *conn, const uint8_t *p, size_t n) {
-    if (conn->opcode == WSHUB__OP_CLOSE) {
-        wshub__ws_close(hub, conn, p, n);
+/* Answers a ping: at once, or when the peer reads again. Only the latest need be answered then
+ * (RFC 6455 5.5.3). */
+static void wshub__ws_pong(wshub *hub, wshub__conn *conn, const uint8_t *bytes, size_t count) {
+    wshub__buf *pong = &conn->rx->pong;
+
+    if (!conn->pressured && !conn->inflight) {
+        (void)wshub__out_frame(hub, conn, WSHUB__OP_PONG, bytes, count);
         return;
     }
-    if (hub->desc.heartbeat_by_pong) /* LIVE-2; a ping too: who pings has no pong to send */
-        wshub__conn_heard(hub, conn);
+    pong->len = 0;
+    wshub__buf_add(&hub->mem, pong, bytes, count);
+    conn->pong_late = !pong->bad;
+    if (!conn->pong_late) wshub__buf_done(&hub->mem, pong);
+}
+
+/* A whole control frame (RFC 6455 5.5). */
+static void wshub__ws_control(wshub *hub, wshub__conn *conn, const uint8_t *bytes, size_t count) {
+    WSHUB_ASSERT(conn->opcode >= WSHUB__OP_CLOSE);
+    WSHUB_ASSERT(count <= WSHUB__CONTROL_BYTES_MAX);
+    if (conn->opcode == WSHUB__OP_CLOSE) {
+        wshub__ws_close(hub, conn, bytes, count);
+        return;
+    }
+
+    /* LIVE-2: a ping counts as a sign of life too, as who pings has no pong to send. */
+    if (hub->desc.heartbeat_by_pong) wshub__conn_heard(hub, conn);
     if (conn->opcode == WSHUB__OP_PONG) {
         hub->stats.pongs_received++;
     } else if (conn->state == WSHUB__CONN_OPEN) {
-        if (conn->pressured ||
-            conn->inflight) { /* RFC 6455 5.5.3: only the latest ping need be answered
-                                            */
-            conn->rx->pong.len = 0;
-            wshub__buf_add(&hub->mem, &conn->rx->pong, p, n);
-            conn->pong_late = !conn->rx->pong.bad;
-            if (!conn->pong_late) wshub__buf_done(&hub->mem, &conn->rx->pong);
-        } else {
-            (void)wshub__out_frame(hub, conn, WSHUB__OP_PONG, p, n);
-        }
+        wshub__ws_pong(hub, conn, bytes, count);
     }
 }
 
@@ -8345,6 +8433,9 @@ static void wshub__message_give(wshub *hub, wshub__conn *conn, uint8_t *bytes, s
                                 bool text) {
     const wshub__exchange *exchange = wshub__exchange_of(hub, conn);
     wshub_conn handle;
+
+    WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN);
+    WSHUB_ASSERT(!conn->msg_opcode); /* the next one may begin */
     handle.id = conn->id;
     if (!exchange) {
         hub->above->message(hub, handle, bytes, count, text);
@@ -8353,67 +8444,106 @@ static void wshub__message_give(wshub *hub, wshub__conn *conn, uint8_t *bytes, s
     }
 }
 
+/* Takes payload of a control frame: gathered, if it does not lie there in one piece.
+ *   whole  these bytes are all of it
+ *   done   they are the last of it
+ * False: out of memory, and the stream is dropped. */
+static bool wshub__ws_control_part(wshub *hub, wshub__conn *conn, const uint8_t *bytes,
+                                   size_t count, bool whole, bool done) {
+    wshub__buf *control = &conn->rx->control, gathered;
+
+    if (!whole) wshub__buf_add(&hub->mem, control, bytes, count);
+    if (control->bad) {
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
+        return false;
+    }
+    if (!done) return true;
+
+    /* The clock was its own, unless a message is waited for beside it. */
+    if (!conn->msg_opcode && conn->state == WSHUB__CONN_OPEN) conn->phase_due = 0;
+    gathered = *control;
+    memset(control, 0, sizeof *control);
+    wshub__ws_control(hub, conn, whole ? bytes : gathered.ptr, whole ? count : gathered.len);
+    wshub__buf_done(&hub->mem, &gathered);
+    return true;
+}
+
+/* Is what has come of a text UTF-8 so far, and whole at its end? It is refused at the first bad
+ * byte (RFC 6455 8.1). last: these bytes are the message's last. */
+static bool wshub__ws_text_ok(wshub *hub, wshub__conn *conn, const uint8_t *bytes, size_t count,
+                              bool last) {
+    uint32_t *state = &conn->rx->as.ws.utf8;
+
+    if (count) *state = wshub__utf8_feed(*state, bytes, count);
+    if (*state != WSHUB__UTF8_BAD && !(last && *state != WSHUB__UTF8_OK)) return true;
+    wshub__conn_fail(hub, conn, WSHUB__CLOSE_NOT_UTF8, "text is not UTF-8");
+    return false;
+}
+
+/* The message has ended, before it is handed on. Returns whether it is a text. */
+static bool wshub__ws_message_end(wshub__conn *conn) {
+    bool text = conn->msg_opcode == WSHUB__OP_TEXT;
+
+    WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN); /* in any other it is discarded */
+    conn->msg_opcode = 0;
+    conn->phase_due = 0;
+    return text;
+}
+
+/* For a frame up to this length room is made at once; a longer one has to come first. */
+#define WSHUB__FRAME_ROOM_BYTES 4096u
+
+/* Gathers payload of a message that does not lie there in one piece. False: out of memory. */
+static bool wshub__ws_gather(wshub *hub, wshub__conn *conn, const uint8_t *bytes, size_t count) {
+    wshub__buf *in = &conn->rx->in;
+    uint64_t frame_bytes = conn->rx->as.ws.frame_bytes;
+
+    if (in->cap == 0 && count && frame_bytes <= WSHUB__FRAME_ROOM_BYTES)
+        (void)wshub__buf_room(&hub->mem, in, (size_t)frame_bytes);
+    wshub__buf_add(&hub->mem, in, bytes, count);
+    if (!in->bad) return true;
+    wshub__conn_fail(hub, conn, WSHUB__CLOSE_INTERNAL, "out of memory");
+    return false;
+}
+
 /* Takes payload of the current frame. Returns the bytes used. */
-static size_t wshub__ws_payload(wshub *hub, wshub__conn *conn, uint8_t *p, size_t n) {
-    uint64_t left = conn->rx->as.ws.frame_bytes - conn->rx->as.ws.frame_at;
-    size_t k = n < left ? n : (size_t)left;
-    bool whole = k == conn->rx->as.ws.frame_bytes, done = k == left;
-    if (k) wshub_mask(p, k, conn->rx->as.ws.mask, conn->rx->as.ws.frame_at);
-    conn->rx->as.ws.frame_at += k;
+static size_t wshub__ws_payload(wshub *hub, wshub__conn *conn, uint8_t *bytes, size_t count) {
+    wshub__rx *rx = conn->rx;
+    uint64_t left = rx->as.ws.frame_bytes - rx->as.ws.frame_at;
+    size_t part = count < left ? count : (size_t)left;
+    bool whole = part == rx->as.ws.frame_bytes, done = part == left, last = done && conn->fin;
+
+    WSHUB_ASSERT(conn->in_frame);
+    WSHUB_ASSERT(rx->as.ws.frame_at <= rx->as.ws.frame_bytes);
+    if (part) wshub_mask(bytes, part, rx->as.ws.mask, rx->as.ws.frame_at);
+    rx->as.ws.frame_at += part;
     if (done) conn->in_frame = false;
-    if (conn->opcode >= WSHUB__OP_CLOSE) {
-        wshub__buf keep;
-        if (!whole) wshub__buf_add(&hub->mem, &conn->rx->control, p, k);
-        if (conn->rx->control.bad) {
-            wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
-            return n;
-        }
-        if (!done) return k;
-        if (!conn->msg_opcode && conn->state == WSHUB__CONN_OPEN) conn->phase_due = 0;
-        keep = conn->rx->control;
-        memset(&conn->rx->control, 0, sizeof conn->rx->control);
-        wshub__ws_control(hub, conn, whole ? p : keep.ptr, whole ? k : keep.len);
-        wshub__buf_done(&hub->mem, &keep);
-        return k;
-    }
+
+    if (conn->opcode >= WSHUB__OP_CLOSE)
+        return wshub__ws_control_part(hub, conn, bytes, part, whole, done) ? part : count;
     if (conn->discard) {
-        if (done && conn->fin) conn->msg_opcode = 0;
-        return k;
+        if (last) conn->msg_opcode = 0;
+        return part;
     }
-    if (conn->msg_opcode == WSHUB__OP_TEXT) { /* RFC 6455 8.1, at the first bad byte */
-        if (k) conn->rx->as.ws.utf8 = wshub__utf8_feed(conn->rx->as.ws.utf8, p, k);
-        if (conn->rx->as.ws.utf8 == WSHUB__UTF8_BAD ||
-            (done && conn->fin && conn->rx->as.ws.utf8 != WSHUB__UTF8_OK)) {
-            wshub__conn_fail(hub, conn, 1007, "text is not UTF-8");
-            return n;
-        }
+    if (conn->msg_opcode == WSHUB__OP_TEXT && !wshub__ws_text_ok(hub, conn, bytes, part, last))
+        return count;
+
+    /* A message that lies there in one piece is handed on from there. */
+    if (last && whole && rx->in.len == 0) {
+        bool text = wshub__ws_message_end(conn);
+        wshub__message_give(hub, conn, bytes, part, text);
+        return part;
     }
-    if (done && conn->fin && whole && conn->rx->in.len == 0) { /* it lies in one piece: no copy */
-        bool text = conn->msg_opcode == WSHUB__OP_TEXT;
-        conn->msg_opcode = 0;
-        WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN); /* any other discards it */
-        conn->phase_due = 0;
-        wshub__message_give(hub, conn, p, k, text);
-        return k;
+
+    if (!wshub__ws_gather(hub, conn, bytes, part)) return count;
+    if (last) {
+        wshub__buf message = rx->in;
+        bool text = wshub__ws_message_end(conn);
+        memset(&rx->in, 0, sizeof rx->in);
+        wshub__message_give(hub, conn, message.ptr, message.len, text);
+        wshub__buf_done(&hub->mem, &message);
     }
-    if (conn->rx->in.cap == 0 && k && conn->rx->as.ws.frame_bytes <= 4096)
-        (void)wshub__buf_room(&hub->mem, &conn->rx->in, (size_t)conn->rx->as.ws.frame_bytes);
-    wshub__buf_add(&hub->mem, &conn->rx->in, p, k);
-    if (conn->rx->in.bad) {
-        wshub__conn_fail(hub, conn, 1011, "out of memory");
-        return n;
-    }
-    if (done && conn->fin) {
-        wshub__buf msg = conn->rx->in;
-        bool text = conn->msg_opcode == WSHUB__OP_TEXT;
-        memset(&conn->rx->in, 0, sizeof conn->rx->in);
-        conn->msg_opcode = 0;
-        WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN); /* any other discards it */
-        conn->phase_due = 0;
-        wshub__message_give(hub, conn, msg.ptr, msg.len, text);
-        wshub__buf_done(&hub->mem, &msg);
-    }
-    return k;
+    return part;
 }
 
 /* ---- >>due -------------------------------------------------------------------------------------
@@ -8432,27 +8562,33 @@ static bool wshub__http_body_awaited(const wshub__conn *conn) {
 WSHUB__COLD static void wshub__answer_due(wshub *hub, wshub__conn *conn) {
     wshub__exchange *exchange = wshub__exchange_of(hub, conn);
     wshub_headers more;
-    wshub__buf b;
+    wshub__buf text;
     wshub_err err;
+
     WSHUB_ASSERT(exchange);
+    WSHUB_ASSERT(conn->state == WSHUB__CONN_ANSWERING);
     if (exchange->state == WSHUB__EXCHANGE_STREAMING) {
         wshub__log(hub, WSHUB_LOG_TIMEOUT, wshub__nobody(), "answer not continued",
                    wshub__str(NULL, 0));
-        wshub__conn_abort(hub, conn, WSHUB_BY_TIMEOUT, 1006, "");
+        wshub__conn_abort(hub, conn, WSHUB_BY_TIMEOUT, WSHUB__CLOSE_ABNORMAL, "");
         return;
     }
+
+    /* on_answer may add headers, and may itself have ended the stream. */
     err = wshub__reply_more(hub, exchange, 503, &more);
-    memset(&b, 0, sizeof b);
+    memset(&text, 0, sizeof text);
     if (!err) {
-        wshub__buf_text(&hub->mem, &b, "HTTP/1.1 503 Service Unavailable");
-        wshub__buf_add(&hub->mem, &b, more.text.ptr, more.text.len);
-        wshub__buf_text(&hub->mem, &b, "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-        if (b.bad || !wshub__out_bytes(hub, conn, b.ptr, b.len)) err = WSHUB_ERR_NOMEM;
+        wshub__buf_text(&hub->mem, &text, "HTTP/1.1 503 Service Unavailable");
+        wshub__buf_add(&hub->mem, &text, more.text.ptr, more.text.len);
+        wshub__buf_text(&hub->mem, &text, "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        if (text.bad || !wshub__out_bytes(hub, conn, text.ptr, text.len)) err = WSHUB_ERR_NOMEM;
     }
-    wshub__buf_done(&hub->mem, &b);
+    wshub__buf_done(&hub->mem, &text);
     wshub__buf_done(&hub->mem, &more.text);
+
     if (!err) wshub__conn_flush_end(hub, conn, WSHUB_BY_TIMEOUT);
-    if (err == WSHUB_ERR_NOMEM) wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
+    if (err == WSHUB_ERR_NOMEM)
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
 }
 
 /* The clock of a WebSocket has run out: of a message begun, or of who is asked about one. */
@@ -8462,7 +8598,7 @@ WSHUB__COLD static void wshub__open_due(wshub *hub, wshub__conn *conn) {
         return;
     }
     hub->stats.message_timeouts++;
-    wshub__conn_fail(hub, conn, 1008, "message not finished in time");
+    wshub__conn_fail(hub, conn, WSHUB__CLOSE_POLICY, "message not finished in time");
 }
 
 /* The clock of a stream's state has run out. */
@@ -8481,12 +8617,14 @@ WSHUB__COLD static void wshub__phase_due(wshub *hub, wshub__conn *conn) {
                    wshub__str(NULL, 0));
         wshub__conn_flush_end(hub, conn, WSHUB_BY_TIMEOUT);
         break;
+
+    case WSHUB__CONN_OPEN: wshub__open_due(hub, conn); break;
     case WSHUB__CONN_CLOSING:
     case WSHUB__CONN_LINGERING:
         wshub__conn_log(hub, WSHUB_LOG_TIMEOUT, conn, "close");
-        wshub__conn_abort(hub, conn, WSHUB_BY_TIMEOUT, 1006, "");
+        wshub__conn_abort(hub, conn, WSHUB_BY_TIMEOUT, WSHUB__CLOSE_ABNORMAL, "");
         break;
-    case WSHUB__CONN_OPEN: wshub__open_due(hub, conn); break;
+
     case WSHUB__CONN_FREE:
     case WSHUB__CONN_FLUSHING: /* never: these have no such clock */
     case WSHUB__CONN_ABORTING:
@@ -8497,25 +8635,29 @@ WSHUB__COLD static void wshub__phase_due(wshub *hub, wshub__conn *conn) {
 /* The peer is to answer a ping, and has half the idle timeout for it, however late it is asked. */
 static void wshub__peer_ask(wshub *hub, wshub__conn *conn) {
     uint64_t half = hub->desc.idle_timeout_ms / 2; /* has passed since it was last heard of */
+
+    WSHUB_ASSERT(hub->heard >= half);
     if (conn->last_active < hub->heard - half) conn->last_active = hub->heard - half;
     conn->pinged = true;
-    conn->ping_late = true; /* it leaves at once, or when what is before it has drained,
-                               wshub__flush_conn() */
+
+    /* It leaves in settle, or when what is before it has drained (wshub__flush_conn). */
+    conn->ping_late = true;
     wshub__dirty(hub, wshub__conn_index(conn));
 }
 
 /* LIVE-2: half way to the idle timeout the peer is asked, at the end it is dropped. */
 WSHUB__COLD static void wshub__silence_due(wshub *hub, wshub__conn *conn) {
     uint64_t silent = hub->heard > conn->last_active ? hub->heard - conn->last_active : 0;
-    /* whom a late turn kept us from asking is asked first */
     bool asks = conn->state == WSHUB__CONN_OPEN && !hub->desc.no_pings && !conn->pinged;
+
+    /* Whom a late turn kept us from asking is asked first, however long it has been silent. */
     if (silent >= hub->desc.idle_timeout_ms && !asks) {
         hub->stats.idle_timeouts++;
         if (conn->state == WSHUB__CONN_HTTP) {
-            /* the system may still have answers that a slow reader takes */
+            /* The system may still have answers that a slow reader takes. */
             wshub__conn_flush_end(hub, conn, WSHUB_BY_TIMEOUT);
         } else {
-            wshub__conn_abort(hub, conn, WSHUB_BY_TIMEOUT, 1006, "");
+            wshub__conn_abort(hub, conn, WSHUB_BY_TIMEOUT, WSHUB__CLOSE_ABNORMAL, "");
         }
     } else if (silent >= hub->desc.idle_timeout_ms / 2 && asks) {
         wshub__peer_ask(hub, conn);
@@ -8526,12 +8668,13 @@ WSHUB__COLD static void wshub__silence_due(wshub *hub, wshub__conn *conn) {
 WSHUB__COLD static void wshub__conn_late(wshub *hub, wshub__conn *conn) {
     uint64_t now = hub->heard, at = conn->above ? hub->above->due(hub, conn) : 0;
     bool late = at && now >= at && !hub->above->asked(hub, conn);
+
     if (conn->phase_due && now >= conn->phase_due) {
         wshub__phase_due(hub, conn);
     } else if (conn->write_due && now >= conn->write_due) {
         hub->stats.write_timeouts++;
         wshub__conn_log(hub, WSHUB_LOG_TIMEOUT, conn, "no progress in sending");
-        wshub__conn_abort(hub, conn, WSHUB_BY_TIMEOUT, 1006, "");
+        wshub__conn_abort(hub, conn, WSHUB_BY_TIMEOUT, WSHUB__CLOSE_ABNORMAL, "");
     } else if (late) {
         hub->above->late(hub, conn);
     }
