@@ -3129,32 +3129,32 @@ static void *wshub__mem_default(void *user, void *ptr, size_t old_bytes, size_t 
 
 /* fn: the application's allocator; NULL: the C library's. */
 static wshub__mem wshub__mem_make(wshub_alloc_fn fn, void *user) {
-    wshub__mem m;
-    m.fn = fn ? fn : wshub__mem_default;
-    m.user = fn ? user : NULL;
-    return m;
+    wshub__mem mem;
+    mem.fn = fn ? fn : wshub__mem_default;
+    mem.user = fn ? user : NULL;
+    return mem;
 }
 
 /* Zeroed memory. NULL: there is none. */
-static void *wshub__mem_new(const wshub__mem *m, size_t bytes) {
+static void *wshub__mem_new(const wshub__mem *mem, size_t bytes) {
     void *p;
 
     WSHUB_ASSERT(bytes > 0); /* a new size of 0 would mean: free it */
-    p = m->fn(m->user, NULL, 0, bytes);
+    p = mem->fn(mem->user, NULL, 0, bytes);
     if (p) memset(p, 0, bytes);
     return p;
 }
 
 /* Gives memory back, if there is any. bytes: as many as were asked for. */
-static void wshub__mem_free(const wshub__mem *m, void *ptr, size_t bytes) {
+static void wshub__mem_free(const wshub__mem *mem, void *ptr, size_t bytes) {
     if (!ptr) return;
     WSHUB_ASSERT(bytes > 0);
-    (void)m->fn(m->user, ptr, bytes, 0);
+    (void)mem->fn(mem->user, ptr, bytes, 0);
 }
 
 /* Makes room for `want` items in *items. The capacity is doubled, so that adding items one by one
  * costs a constant for each. False: out of memory, nothing changed. */
-static bool wshub__mem_grow(const wshub__mem *m, void **items, uint32_t *cap, uint32_t want,
+static bool wshub__mem_grow(const wshub__mem *mem, void **items, uint32_t *cap, uint32_t want,
                             size_t item_bytes) {
     uint32_t next = *cap ? *cap : item_bytes == 1 ? 8 : 2;
     void *p;
@@ -3165,7 +3165,7 @@ static bool wshub__mem_grow(const wshub__mem *m, void **items, uint32_t *cap, ui
     if (want > UINT32_MAX / 2) return false; /* doubling would begin at 0 again */
     while (next < want) next *= 2;
 
-    p = m->fn(m->user, *items, (size_t)*cap * item_bytes, (size_t)next * item_bytes);
+    p = mem->fn(mem->user, *items, (size_t)*cap * item_bytes, (size_t)next * item_bytes);
     if (!p) return false;
     *items = p;
     *cap = next;
@@ -3178,7 +3178,7 @@ static bool wshub__mem_grow(const wshub__mem *m, void **items, uint32_t *cap, ui
 
 /* Gives back what the most items ever took, once an eighth of it is in use at most; what stays is
  * room for twice as many as there are. Out of memory: it stays as it is. */
-WSHUB__COLD static void wshub__mem_shrink(const wshub__mem *m, void **items, uint32_t *cap,
+WSHUB__COLD static void wshub__mem_shrink(const wshub__mem *mem, void **items, uint32_t *cap,
                                           uint32_t count, size_t item_bytes) {
     uint32_t next = *cap;
     void *p;
@@ -3188,7 +3188,7 @@ WSHUB__COLD static void wshub__mem_shrink(const wshub__mem *m, void **items, uin
     while (next > WSHUB__CAP_LEAST && count <= next / 4) next /= 2;
     WSHUB_ASSERT(count <= next);
 
-    p = m->fn(m->user, *items, (size_t)*cap * item_bytes, (size_t)next * item_bytes);
+    p = mem->fn(mem->user, *items, (size_t)*cap * item_bytes, (size_t)next * item_bytes);
     if (!p) return;
     *items = p;
     *cap = next;
@@ -3341,38 +3341,39 @@ typedef struct wshub__buf {
 #define WSHUB__BUF_BYTES_MAX (1u << 30)
 
 /* Makes room for `more` bytes behind those that are there. False: the buffer is bad. */
-static bool wshub__buf_room(const wshub__mem *m, wshub__buf *b, size_t more) {
-    void *p = b->ptr;
-    uint32_t cap = b->cap;
+static bool wshub__buf_room(const wshub__mem *mem, wshub__buf *buf, size_t more) {
+    void *p = buf->ptr;
+    uint32_t cap = buf->cap;
 
-    WSHUB_ASSERT(b->len <= cap);
-    if (b->bad || more > WSHUB__BUF_BYTES_MAX - b->len ||
-        !wshub__mem_grow(m, &p, &cap, b->len + (uint32_t)more, 1)) {
-        b->bad = true;
+    WSHUB_ASSERT(buf->len <= cap);
+    if (buf->bad || more > WSHUB__BUF_BYTES_MAX - buf->len ||
+        !wshub__mem_grow(mem, &p, &cap, buf->len + (uint32_t)more, 1)) {
+        buf->bad = true;
         return false;
     }
 
-    b->ptr = (uint8_t *)p;
-    b->cap = cap & (WSHUB__BUF_BYTES_MAX * 2 - 1); /* all of it: the mask says that it fits */
-    WSHUB_ASSERT(b->cap == cap);
-    WSHUB_ASSERT(more <= b->cap - b->len);
+    buf->ptr = (uint8_t *)p;
+    buf->cap = cap & (WSHUB__BUF_BYTES_MAX * 2 - 1); /* all of it: the mask says that it fits */
+    WSHUB_ASSERT(buf->cap == cap);
+    WSHUB_ASSERT(more <= buf->cap - buf->len);
     return true;
 }
 
 /* Adds bytes at the end, or makes the buffer bad. */
-static void wshub__buf_add(const wshub__mem *m, wshub__buf *b, const void *bytes, size_t count) {
-    if (count == 0 || !wshub__buf_room(m, b, count)) return;
-    memcpy(b->ptr + b->len, bytes, count);
-    b->len += (uint32_t)count;
-    WSHUB_ASSERT(b->len <= b->cap);
+static void wshub__buf_add(const wshub__mem *mem, wshub__buf *buf, const void *bytes,
+                           size_t count) {
+    if (count == 0 || !wshub__buf_room(mem, buf, count)) return;
+    memcpy(buf->ptr + buf->len, bytes, count);
+    buf->len += (uint32_t)count;
+    WSHUB_ASSERT(buf->len <= buf->cap);
 }
 
-static void wshub__buf_text(const wshub__mem *m, wshub__buf *b, const char *text) {
-    wshub__buf_add(m, b, text, strlen(text));
+static void wshub__buf_text(const wshub__mem *mem, wshub__buf *buf, const char *text) {
+    wshub__buf_add(mem, buf, text, strlen(text));
 }
 
 /* Adds a number in decimal digits. */
-static void wshub__buf_uint(const wshub__mem *m, wshub__buf *b, uint64_t n) {
+static void wshub__buf_uint(const wshub__mem *mem, wshub__buf *buf, uint64_t n) {
     char digits[20]; /* as many as 2^64 - 1 has; they are filled from the back */
     size_t first = sizeof digits;
 
@@ -3381,14 +3382,14 @@ static void wshub__buf_uint(const wshub__mem *m, wshub__buf *b, uint64_t n) {
         digits[--first] = (char)('0' + (int)(n % 10));
         n /= 10;
     } while (n);
-    wshub__buf_add(m, b, digits + first, sizeof digits - first);
+    wshub__buf_add(mem, buf, digits + first, sizeof digits - first);
 }
 
 /* Gives the memory back; what is left is an empty buffer that is not bad. */
-static void wshub__buf_done(const wshub__mem *m, wshub__buf *b) {
-    WSHUB_ASSERT(!b->ptr == !b->cap);
-    wshub__mem_free(m, b->ptr, b->cap);
-    memset(b, 0, sizeof *b);
+static void wshub__buf_done(const wshub__mem *mem, wshub__buf *buf) {
+    WSHUB_ASSERT(!buf->ptr == !buf->cap);
+    wshub__mem_free(mem, buf->ptr, buf->cap);
+    memset(buf, 0, sizeof *buf);
 }
 
 /* ---- >>utf8 ----------------------------------------------------------------------------------
@@ -4232,12 +4233,12 @@ WSHUB_API size_t wshub_json_quote(wshub_str text, char *buf, size_t cap) {
 }
 
 /* Adds a text as a JSON string. */
-static void wshub__buf_quote(const wshub__mem *m, wshub__buf *b, wshub_str s) {
+static void wshub__buf_quote(const wshub__mem *mem, wshub__buf *buf, wshub_str s) {
     size_t n = wshub_json_quoted_len(s);
 
-    if (!wshub__buf_room(m, b, n)) return;
-    b->len += (uint32_t)wshub_json_quote(s, (char *)b->ptr + b->len, n);
-    WSHUB_ASSERT(b->len <= b->cap);
+    if (!wshub__buf_room(mem, buf, n)) return;
+    buf->len += (uint32_t)wshub_json_quote(s, (char *)buf->ptr + buf->len, n);
+    WSHUB_ASSERT(buf->len <= buf->cap);
 }
 
 /* ---- >>http ----------------------------------------------------------------------------------
@@ -4978,24 +4979,25 @@ static void *wshub__pool_at(const wshub__pool *pool, uint32_t index) {
 }
 
 /* Makes the page of an index. Pages before it that nobody has asked for stay absent. */
-WSHUB__COLD static bool wshub__pool_reach(const wshub__mem *m, wshub__pool *pool, uint32_t index) {
+WSHUB__COLD static bool wshub__pool_reach(const wshub__mem *mem, wshub__pool *pool,
+                                          uint32_t index) {
     uint32_t page = index / WSHUB__PAGE;
 
     if (page >= pool->pages_count) {
         void *pages = pool->pages;
-        if (!wshub__mem_grow(m, &pages, &pool->pages_cap, page + 1, sizeof(void *))) return false;
+        if (!wshub__mem_grow(mem, &pages, &pool->pages_cap, page + 1, sizeof(void *))) return false;
         pool->pages = (void **)pages;
         while (pool->pages_count <= page) pool->pages[pool->pages_count++] = NULL;
     }
     WSHUB_ASSERT(pool->pages_count <= pool->pages_cap);
 
     if (!pool->pages[page])
-        pool->pages[page] = wshub__mem_new(m, (size_t)WSHUB__PAGE * pool->item_bytes);
+        pool->pages[page] = wshub__mem_new(mem, (size_t)WSHUB__PAGE * pool->item_bytes);
     return pool->pages[page] != NULL;
 }
 
 /* Takes a slot, zeroed but for its generation. NULL: out of memory. */
-static void *wshub__pool_take(const wshub__mem *m, wshub__pool *pool, uint32_t *out_index) {
+static void *wshub__pool_take(const wshub__mem *mem, wshub__pool *pool, uint32_t *out_index) {
     wshub__slot *slot;
     uint32_t generation;
 
@@ -5006,7 +5008,7 @@ static void *wshub__pool_take(const wshub__mem *m, wshub__pool *pool, uint32_t *
         slot = (wshub__slot *)wshub__pool_at(pool, *out_index);
         pool->free_head = slot->link;
     } else {
-        if (!wshub__pool_reach(m, pool, pool->used)) return NULL;
+        if (!wshub__pool_reach(mem, pool, pool->used)) return NULL;
         *out_index = pool->used++;
         slot = (wshub__slot *)wshub__pool_at(pool, *out_index);
     }
@@ -5056,16 +5058,16 @@ static void *wshub__pool_get(const wshub__pool *pool, uint64_t handle) {
 }
 
 /* Gives a page back, if it has been made. */
-static void wshub__page_free(const wshub__mem *m, wshub__pool *pool, uint32_t page) {
+static void wshub__page_free(const wshub__mem *mem, wshub__pool *pool, uint32_t page) {
     if (!pool->pages[page]) return;
-    wshub__mem_free(m, pool->pages[page], (size_t)WSHUB__PAGE * pool->item_bytes);
+    wshub__mem_free(mem, pool->pages[page], (size_t)WSHUB__PAGE * pool->item_bytes);
     pool->pages[page] = NULL;
 }
 
 /* Frees the pages behind the one in which slot `keep` - 1 lies. */
-WSHUB__COLD static void wshub__pool_cut(const wshub__mem *m, wshub__pool *pool, uint32_t keep) {
+WSHUB__COLD static void wshub__pool_cut(const wshub__mem *mem, wshub__pool *pool, uint32_t keep) {
     while (pool->pages_count * WSHUB__PAGE >= keep + WSHUB__PAGE)
-        wshub__page_free(m, pool, --pool->pages_count);
+        wshub__page_free(mem, pool, --pool->pages_count);
 }
 
 /* Can a slot be handed out again? */
@@ -5090,13 +5092,13 @@ static uint32_t wshub__pool_end(wshub__pool *pool) {
 
 /* Gives back the pages at the end in which nothing lives, where that is a good part of all; low
  * slots are taken first from there on. */
-WSHUB__COLD static void wshub__pool_give_back(const wshub__mem *m, wshub__pool *pool) {
+WSHUB__COLD static void wshub__pool_give_back(const wshub__mem *mem, wshub__pool *pool) {
     uint32_t i, end;
 
     if (pool->used <= 4 * WSHUB__PAGE || pool->live > pool->used / 4) return;
     end = wshub__pool_end(pool);
     if (end > pool->used - pool->used / 8) return; /* too little to go through all of them for */
-    wshub__pool_cut(m, pool, end);
+    wshub__pool_cut(mem, pool, end);
     if (pool->used > pool->pages_count * WSHUB__PAGE) pool->used = pool->pages_count * WSHUB__PAGE;
 
     /* The list of free slots is made anew, the lowest in front. */
@@ -5111,11 +5113,11 @@ WSHUB__COLD static void wshub__pool_give_back(const wshub__mem *m, wshub__pool *
 }
 
 /* Gives all memory back; the pool is empty then and fit to be used again. */
-WSHUB__COLD static void wshub__pool_done(const wshub__mem *m, wshub__pool *pool) {
+WSHUB__COLD static void wshub__pool_done(const wshub__mem *mem, wshub__pool *pool) {
     uint32_t i;
 
-    for (i = 0; i < pool->pages_count; i++) wshub__page_free(m, pool, i);
-    wshub__mem_free(m, pool->pages, pool->pages_cap * sizeof(void *));
+    for (i = 0; i < pool->pages_count; i++) wshub__page_free(mem, pool, i);
+    wshub__mem_free(mem, pool->pages, pool->pages_cap * sizeof(void *));
     wshub__pool_init(pool, pool->item_bytes, pool->first);
 }
 
@@ -5153,21 +5155,21 @@ typedef struct wshub__index {
 } wshub__index;
 
 /* Never 0, which stands for an empty place. */
-static uint32_t wshub__index_hash(const wshub__index *ix, wshub__kind kind, wshub_str s) {
-    uint64_t h = wshub__siphash(ix->key, s.ptr, s.len, (uint8_t)kind);
+static uint32_t wshub__index_hash(const wshub__index *index, wshub__kind kind, wshub_str s) {
+    uint64_t h = wshub__siphash(index->key, s.ptr, s.len, (uint8_t)kind);
     uint32_t folded = (uint32_t)(h ^ h >> 32);
     return folded ? folded : 1;
 }
 
 /* The place at which a name stands, or at which it would be put. */
-static uint32_t wshub__index_slot(const wshub__index *ix, wshub__kind kind, wshub_str s,
+static uint32_t wshub__index_slot(const wshub__index *index, wshub__kind kind, wshub_str s,
                                   uint32_t hash) {
-    uint32_t i = hash & (ix->cap - 1);
+    uint32_t i = hash & (index->cap - 1);
 
-    WSHUB_ASSERT(ix->count < ix->cap); /* or the search would not end */
-    for (; ix->hashes[i]; i = (i + 1) & (ix->cap - 1)) {
-        const wshub__name *n = ix->names[i];
-        if (ix->hashes[i] == hash && n->kind == (uint32_t)kind && n->len == s.len &&
+    WSHUB_ASSERT(index->count < index->cap); /* or the search would not end */
+    for (; index->hashes[i]; i = (i + 1) & (index->cap - 1)) {
+        const wshub__name *n = index->names[i];
+        if (index->hashes[i] == hash && n->kind == (uint32_t)kind && n->len == s.len &&
             (s.len == 0 || memcmp(n->ptr, s.ptr, s.len) == 0)) {
             break;
         }
@@ -5176,118 +5178,119 @@ static uint32_t wshub__index_slot(const wshub__index *ix, wshub__kind kind, wshu
 }
 
 /* NULL: nobody has that name. */
-static wshub__name *wshub__index_find(const wshub__index *ix, wshub__kind kind, wshub_str s) {
+static wshub__name *wshub__index_find(const wshub__index *index, wshub__kind kind, wshub_str s) {
     uint32_t i;
 
-    if (!ix->count || !s.ptr) return NULL;
-    i = wshub__index_slot(ix, kind, s, wshub__index_hash(ix, kind, s));
-    return ix->hashes[i] ? ix->names[i] : NULL;
+    if (!index->count || !s.ptr) return NULL;
+    i = wshub__index_slot(index, kind, s, wshub__index_hash(index, kind, s));
+    return index->hashes[i] ? index->names[i] : NULL;
 }
 
 /* Moves all to arrays of another length. False: out of memory, nothing changed. */
-WSHUB__COLD static bool wshub__index_resize(const wshub__mem *m, wshub__index *ix, uint32_t cap) {
-    wshub__index next = *ix;
+WSHUB__COLD static bool wshub__index_resize(const wshub__mem *mem, wshub__index *index,
+                                            uint32_t cap) {
+    wshub__index next = *index;
     uint32_t i;
 
     WSHUB_ASSERT((cap & (cap - 1)) == 0);
-    WSHUB_ASSERT(ix->count < cap);
+    WSHUB_ASSERT(index->count < cap);
     if (cap > UINT32_MAX / 4) return false;
     next.cap = cap;
-    next.hashes = (uint32_t *)wshub__mem_new(m, cap * sizeof(uint32_t));
-    next.names = (wshub__name **)wshub__mem_new(m, cap * sizeof(wshub__name *));
+    next.hashes = (uint32_t *)wshub__mem_new(mem, cap * sizeof(uint32_t));
+    next.names = (wshub__name **)wshub__mem_new(mem, cap * sizeof(wshub__name *));
     if (!next.hashes || !next.names) {
-        wshub__mem_free(m, next.hashes, cap * sizeof(uint32_t));
-        wshub__mem_free(m, next.names, cap * sizeof(wshub__name *));
+        wshub__mem_free(mem, next.hashes, cap * sizeof(uint32_t));
+        wshub__mem_free(mem, next.names, cap * sizeof(wshub__name *));
         return false;
     }
 
     /* Each goes to its place among `cap`, or to the first free one behind that. */
-    for (i = 0; i < ix->cap; i++) {
+    for (i = 0; i < index->cap; i++) {
         uint32_t at;
-        if (!ix->hashes[i]) continue;
-        at = ix->hashes[i] & (cap - 1);
+        if (!index->hashes[i]) continue;
+        at = index->hashes[i] & (cap - 1);
         while (next.hashes[at]) at = (at + 1) & (cap - 1);
-        next.hashes[at] = ix->hashes[i];
-        next.names[at] = ix->names[i];
+        next.hashes[at] = index->hashes[i];
+        next.names[at] = index->names[i];
     }
 
-    wshub__mem_free(m, ix->hashes, ix->cap * sizeof(uint32_t));
-    wshub__mem_free(m, ix->names, ix->cap * sizeof(wshub__name *));
-    *ix = next;
+    wshub__mem_free(mem, index->hashes, index->cap * sizeof(uint32_t));
+    wshub__mem_free(mem, index->names, index->cap * sizeof(wshub__name *));
+    *index = next;
     return true;
 }
 
 #define WSHUB__INDEX_CAP_LEAST 16u
 
 /* Makes sure that the next wshub__index_add() cannot fail. */
-WSHUB__COLD static bool wshub__index_reserve(const wshub__mem *m, wshub__index *ix) {
-    if (ix->cap && ix->count + 1 <= ix->cap / 4 * 3) return true;
-    return wshub__index_resize(m, ix, ix->cap ? ix->cap * 2 : WSHUB__INDEX_CAP_LEAST);
+WSHUB__COLD static bool wshub__index_reserve(const wshub__mem *mem, wshub__index *index) {
+    if (index->cap && index->count + 1 <= index->cap / 4 * 3) return true;
+    return wshub__index_resize(mem, index, index->cap ? index->cap * 2 : WSHUB__INDEX_CAP_LEAST);
 }
 
 /* Gives back what the most names ever took, by the measures of wshub__mem_shrink(). */
-WSHUB__COLD static void wshub__index_give_back(const wshub__mem *m, wshub__index *ix) {
-    uint32_t cap = ix->cap;
+WSHUB__COLD static void wshub__index_give_back(const wshub__mem *mem, wshub__index *index) {
+    uint32_t cap = index->cap;
 
-    if (cap <= WSHUB__CAP_KEPT || ix->count > cap / 8) return;
-    while (cap > WSHUB__CAP_LEAST && ix->count <= cap / 4) cap /= 2;
-    (void)wshub__index_resize(m, ix, cap);
+    if (cap <= WSHUB__CAP_KEPT || index->count > cap / 8) return;
+    while (cap > WSHUB__CAP_LEAST && index->count <= cap / 4) cap /= 2;
+    (void)wshub__index_resize(mem, index, cap);
 }
 
 /* Puts a name in, for which room has been reserved. False: it is there already, nothing changed. */
-static bool wshub__index_put(wshub__index *ix, wshub__name *name) {
+static bool wshub__index_put(wshub__index *index, wshub__name *name) {
     wshub_str s = wshub__str(name->ptr, name->len);
     wshub__kind kind = (wshub__kind)name->kind;
     uint32_t i;
 
-    name->hash = wshub__index_hash(ix, kind, s);
-    i = wshub__index_slot(ix, kind, s, name->hash);
-    if (ix->hashes[i]) return false;
+    name->hash = wshub__index_hash(index, kind, s);
+    i = wshub__index_slot(index, kind, s, name->hash);
+    if (index->hashes[i]) return false;
 
-    ix->hashes[i] = name->hash;
-    ix->names[i] = name;
-    ix->count++;
-    WSHUB_ASSERT(ix->count < ix->cap); /* or the next search would not end */
+    index->hashes[i] = name->hash;
+    index->names[i] = name;
+    index->count++;
+    WSHUB_ASSERT(index->count < index->cap); /* or the next search would not end */
     return true;
 }
 
 /* Puts a name in that is known not to be there. */
-static void wshub__index_add(wshub__index *ix, wshub__name *name) {
-    bool fresh = wshub__index_put(ix, name);
+static void wshub__index_add(wshub__index *index, wshub__name *name) {
+    bool fresh = wshub__index_put(index, name);
     WSHUB_ASSERT(fresh);
     (void)fresh;
 }
 
 /* Takes a name out and closes the gap: what stands behind it without a gap moves up, unless its own
  * place lies behind the gap. */
-static void wshub__index_remove(wshub__index *ix, wshub__name *name) {
-    uint32_t mask = ix->cap - 1, hole = name->hash & mask, i;
+static void wshub__index_remove(wshub__index *index, wshub__name *name) {
+    uint32_t mask = index->cap - 1, hole = name->hash & mask, i;
 
-    WSHUB_ASSERT(ix->count > 0);
-    while (ix->names[hole] != name) {
-        WSHUB_ASSERT(ix->hashes[hole]); /* a name that is taken out is there */
+    WSHUB_ASSERT(index->count > 0);
+    while (index->names[hole] != name) {
+        WSHUB_ASSERT(index->hashes[hole]); /* a name that is taken out is there */
         hole = (hole + 1) & mask;
     }
 
-    for (i = (hole + 1) & mask; ix->hashes[i]; i = (i + 1) & mask) {
-        uint32_t home = ix->hashes[i] & mask;
+    for (i = (hole + 1) & mask; index->hashes[i]; i = (i + 1) & mask) {
+        uint32_t home = index->hashes[i] & mask;
         if (((i - home) & mask) >= ((i - hole) & mask)) {
-            ix->hashes[hole] = ix->hashes[i];
-            ix->names[hole] = ix->names[i];
+            index->hashes[hole] = index->hashes[i];
+            index->names[hole] = index->names[i];
             hole = i;
         }
     }
 
-    ix->hashes[hole] = 0;
-    ix->names[hole] = NULL;
-    ix->count--;
+    index->hashes[hole] = 0;
+    index->names[hole] = NULL;
+    index->count--;
 }
 
 /* Gives the memory back; the names are their owners'. */
-WSHUB__COLD static void wshub__index_done(const wshub__mem *m, wshub__index *ix) {
-    wshub__mem_free(m, ix->hashes, ix->cap * sizeof(uint32_t));
-    wshub__mem_free(m, ix->names, ix->cap * sizeof(wshub__name *));
-    memset(ix, 0, sizeof *ix);
+WSHUB__COLD static void wshub__index_done(const wshub__mem *mem, wshub__index *index) {
+    wshub__mem_free(mem, index->hashes, index->cap * sizeof(uint32_t));
+    wshub__mem_free(mem, index->names, index->cap * sizeof(wshub__name *));
+    memset(index, 0, sizeof *index);
 }
 
 /* ---- >>deadlines -----------------------------------------------------------------------------
@@ -5318,15 +5321,16 @@ typedef struct wshub__deadlines {
 } wshub__deadlines;
 
 /* Makes an empty heap. pool: of the owners; place_at: where in each its place is remembered. */
-static void wshub__deadlines_init(wshub__deadlines *d, const wshub__pool *pool, size_t place_at) {
-    memset(d, 0, sizeof *d);
-    d->pool = pool;
-    d->place_at = place_at;
+static void wshub__deadlines_init(wshub__deadlines *heap, const wshub__pool *pool,
+                                  size_t place_at) {
+    memset(heap, 0, sizeof *heap);
+    heap->pool = pool;
+    heap->place_at = place_at;
 }
 
 /* Where an owner remembers its place in the heap. */
-static uint32_t *wshub__deadline_place(const wshub__deadlines *d, uint32_t owner) {
-    return (uint32_t *)(void *)((uint8_t *)wshub__pool_at(d->pool, owner) + d->place_at);
+static uint32_t *wshub__deadline_place(const wshub__deadlines *heap, uint32_t owner) {
+    return (uint32_t *)(void *)((uint8_t *)wshub__pool_at(heap->pool, owner) + heap->place_at);
 }
 
 /* Does a pass before b? Of equal moments the one that was set first. */
@@ -5335,127 +5339,129 @@ static bool wshub__deadline_before(const wshub__deadline *a, const wshub__deadli
 }
 
 /* Puts a deadline at a place of the heap, which its owner remembers. */
-static void wshub__deadline_put(wshub__deadlines *d, uint32_t i, wshub__deadline one) {
-    WSHUB_ASSERT(i < d->count);
-    d->items[i] = one;
-    *wshub__deadline_place(d, one.owner) = i;
+static void wshub__deadline_put(wshub__deadlines *heap, uint32_t i, wshub__deadline one) {
+    WSHUB_ASSERT(i < heap->count);
+    heap->items[i] = one;
+    *wshub__deadline_place(heap, one.owner) = i;
 }
 
 /* Moves what stands at i to where it belongs: to the front past all that are later, or else to the
  * back past all that are sooner. */
-static void wshub__deadline_sift(wshub__deadlines *d, uint32_t i) {
-    wshub__deadline one = d->items[i];
+static void wshub__deadline_sift(wshub__deadlines *heap, uint32_t i) {
+    wshub__deadline one = heap->items[i];
 
-    WSHUB_ASSERT(i < d->count);
-    while (i > 0 && wshub__deadline_before(&one, &d->items[(i - 1) / 2])) {
-        wshub__deadline_put(d, i, d->items[(i - 1) / 2]);
+    WSHUB_ASSERT(i < heap->count);
+    while (i > 0 && wshub__deadline_before(&one, &heap->items[(i - 1) / 2])) {
+        wshub__deadline_put(heap, i, heap->items[(i - 1) / 2]);
         i = (i - 1) / 2;
     }
 
     for (;;) {
         uint32_t child = 2 * i + 1;
-        if (child >= d->count) break;
-        if (child + 1 < d->count && wshub__deadline_before(&d->items[child + 1], &d->items[child]))
+        if (child >= heap->count) break;
+        if (child + 1 < heap->count &&
+            wshub__deadline_before(&heap->items[child + 1], &heap->items[child]))
             child++;
-        if (!wshub__deadline_before(&d->items[child], &one)) break;
-        wshub__deadline_put(d, i, d->items[child]);
+        if (!wshub__deadline_before(&heap->items[child], &one)) break;
+        wshub__deadline_put(heap, i, heap->items[child]);
         i = child;
     }
-    wshub__deadline_put(d, i, one);
+    wshub__deadline_put(heap, i, one);
 }
 
 /* Room for `total` owners, each of whom has a deadline at most. */
-static bool wshub__deadlines_reserve(const wshub__mem *m, wshub__deadlines *d, uint32_t total) {
-    void *items = d->items;
+static bool wshub__deadlines_reserve(const wshub__mem *mem, wshub__deadlines *heap,
+                                     uint32_t total) {
+    void *items = heap->items;
 
-    if (!wshub__mem_grow(m, &items, &d->cap, total, sizeof *d->items)) return false;
-    d->items = (wshub__deadline *)items;
-    WSHUB_ASSERT(d->cap >= total);
+    if (!wshub__mem_grow(mem, &items, &heap->cap, total, sizeof *heap->items)) return false;
+    heap->items = (wshub__deadline *)items;
+    WSHUB_ASSERT(heap->cap >= total);
     return true;
 }
 
 /* To be called of each owner that is new, before all else here. */
-static void wshub__deadline_none(const wshub__deadlines *d, uint32_t owner) {
-    *wshub__deadline_place(d, owner) = WSHUB__NONE;
+static void wshub__deadline_none(const wshub__deadlines *heap, uint32_t owner) {
+    *wshub__deadline_place(heap, owner) = WSHUB__NONE;
 }
 
 /* Sets an owner's deadline, or moves the one that it has. */
-static void wshub__deadline_set(wshub__deadlines *d, uint32_t owner, uint64_t at) {
-    uint32_t i = *wshub__deadline_place(d, owner);
+static void wshub__deadline_set(wshub__deadlines *heap, uint32_t owner, uint64_t at) {
+    uint32_t i = *wshub__deadline_place(heap, owner);
     wshub__deadline one;
 
-    WSHUB_ASSERT(i == WSHUB__NONE || i < d->count);
-    WSHUB_ASSERT(i == WSHUB__NONE || d->items[i].owner == owner);
+    WSHUB_ASSERT(i == WSHUB__NONE || i < heap->count);
+    WSHUB_ASSERT(i == WSHUB__NONE || heap->items[i].owner == owner);
     one.at = at;
     one.owner = owner;
-    one.order = d->orders++;
+    one.order = heap->orders++;
 
-    if (i == WSHUB__NONE) i = d->count++;
-    WSHUB_ASSERT(d->count <= d->cap); /* room has been made beforehand */
-    d->items[i] = one;
-    wshub__deadline_sift(d, i);
+    if (i == WSHUB__NONE) i = heap->count++;
+    WSHUB_ASSERT(heap->count <= heap->cap); /* room has been made beforehand */
+    heap->items[i] = one;
+    wshub__deadline_sift(heap, i);
 }
 
 /* The same, unless the one that it has is as soon. */
-static void wshub__deadline_sooner(wshub__deadlines *d, uint32_t owner, uint64_t at) {
-    uint32_t i = *wshub__deadline_place(d, owner);
+static void wshub__deadline_sooner(wshub__deadlines *heap, uint32_t owner, uint64_t at) {
+    uint32_t i = *wshub__deadline_place(heap, owner);
 
-    if (i == WSHUB__NONE || d->items[i].at > at) wshub__deadline_set(d, owner, at);
+    if (i == WSHUB__NONE || heap->items[i].at > at) wshub__deadline_set(heap, owner, at);
 }
 
 /* Takes an owner's deadline off, if it has one. */
-static void wshub__deadline_clear(wshub__deadlines *d, uint32_t owner) {
-    uint32_t i = *wshub__deadline_place(d, owner);
+static void wshub__deadline_clear(wshub__deadlines *heap, uint32_t owner) {
+    uint32_t i = *wshub__deadline_place(heap, owner);
 
     if (i == WSHUB__NONE) return;
-    WSHUB_ASSERT(i < d->count);
-    WSHUB_ASSERT(d->items[i].owner == owner);
+    WSHUB_ASSERT(i < heap->count);
+    WSHUB_ASSERT(heap->items[i].owner == owner);
 
     /* The last one fills the gap. */
-    *wshub__deadline_place(d, owner) = WSHUB__NONE;
-    d->count--;
-    if (i == d->count) return;
-    d->items[i] = d->items[d->count];
-    wshub__deadline_sift(d, i);
+    *wshub__deadline_place(heap, owner) = WSHUB__NONE;
+    heap->count--;
+    if (i == heap->count) return;
+    heap->items[i] = heap->items[heap->count];
+    wshub__deadline_sift(heap, i);
 }
 
 /* The soonest. NULL: there is none. */
-static const wshub__deadline *wshub__deadlines_first(const wshub__deadlines *d) {
-    return d->count ? &d->items[0] : NULL;
+static const wshub__deadline *wshub__deadlines_first(const wshub__deadlines *heap) {
+    return heap->count ? &heap->items[0] : NULL;
 }
 
 /* Takes the soonest off, if it has come at that time. */
-static bool wshub__deadlines_take(wshub__deadlines *d, uint64_t now, uint32_t *out_owner) {
-    if (!d->count || d->items[0].at > now) return false;
-    *out_owner = d->items[0].owner;
-    wshub__deadline_clear(d, *out_owner);
+static bool wshub__deadlines_take(wshub__deadlines *heap, uint64_t now, uint32_t *out_owner) {
+    if (!heap->count || heap->items[0].at > now) return false;
+    *out_owner = heap->items[0].owner;
+    wshub__deadline_clear(heap, *out_owner);
     return true;
 }
 
 /* Gives back what the most owners ever took; `total` of them are there. */
-WSHUB__COLD static void wshub__deadlines_give_back(const wshub__mem *m, wshub__deadlines *d,
+WSHUB__COLD static void wshub__deadlines_give_back(const wshub__mem *mem, wshub__deadlines *heap,
                                                    uint32_t total) {
-    void *items = d->items;
+    void *items = heap->items;
 
-    WSHUB_ASSERT(d->count <= total);
-    wshub__mem_shrink(m, &items, &d->cap, total, sizeof *d->items);
-    d->items = (wshub__deadline *)items;
-    WSHUB_ASSERT(d->count <= d->cap);
+    WSHUB_ASSERT(heap->count <= total);
+    wshub__mem_shrink(mem, &items, &heap->cap, total, sizeof *heap->items);
+    heap->items = (wshub__deadline *)items;
+    WSHUB_ASSERT(heap->count <= heap->cap);
 }
 
 /* Gives the memory back; the heap is empty then and fit to be used again. */
-WSHUB__COLD static void wshub__deadlines_done(const wshub__mem *m, wshub__deadlines *d) {
-    wshub__mem_free(m, d->items, d->cap * sizeof *d->items);
-    wshub__deadlines_init(d, d->pool, d->place_at);
+WSHUB__COLD static void wshub__deadlines_done(const wshub__mem *mem, wshub__deadlines *heap) {
+    wshub__mem_free(mem, heap->items, heap->cap * sizeof *heap->items);
+    wshub__deadlines_init(heap, heap->pool, heap->place_at);
 }
 
 #ifdef WSHUB_SELF_CHECK
 /* Does every owner know its place, and is none sooner than the one in front of it? */
-static bool wshub__deadlines_agree(const wshub__deadlines *d) {
+static bool wshub__deadlines_agree(const wshub__deadlines *heap) {
     uint32_t i;
-    for (i = 0; i < d->count; i++) {
-        if (*wshub__deadline_place(d, d->items[i].owner) != i) return false;
-        if (i && wshub__deadline_before(&d->items[i], &d->items[(i - 1) / 2])) return false;
+    for (i = 0; i < heap->count; i++) {
+        if (*wshub__deadline_place(heap, heap->items[i].owner) != i) return false;
+        if (i && wshub__deadline_before(&heap->items[i], &heap->items[(i - 1) / 2])) return false;
     }
     return true;
 }
@@ -9500,23 +9506,25 @@ static wshub__realm *wshub__realm_next(const wshub *hub, const wshub__realm *rea
 }
 
 /* Memory of the most names there ever were is given back when few are left. */
-WSHUB__COLD static void wshub__realm_give_back(const wshub__mem *m, wshub__realm *realm) {
+WSHUB__COLD static void wshub__realm_give_back(const wshub__mem *mem, wshub__realm *realm) {
     void *rooms = realm->rooms.items, *users = realm->users.items;
-    wshub__index_give_back(m, &realm->index);
-    wshub__mem_shrink(m, &rooms, &realm->rooms.cap, realm->rooms.count, sizeof *realm->rooms.items);
-    wshub__mem_shrink(m, &users, &realm->users.cap, realm->users.count, sizeof *realm->users.items);
+    wshub__index_give_back(mem, &realm->index);
+    wshub__mem_shrink(mem, &rooms, &realm->rooms.cap, realm->rooms.count,
+                      sizeof *realm->rooms.items);
+    wshub__mem_shrink(mem, &users, &realm->users.cap, realm->users.count,
+                      sizeof *realm->users.items);
     realm->rooms.items = (struct wshub__group **)rooms;
     realm->users.items = (struct wshub__group **)users;
 }
 
 /* Frees what a realm holds. Nobody is in it any more. */
-WSHUB__COLD static void wshub__realm_done(const wshub__mem *m, wshub__realm *realm) {
+WSHUB__COLD static void wshub__realm_done(const wshub__mem *mem, wshub__realm *realm) {
     WSHUB_ASSERT(!realm->oldest && !realm->index.count);
     WSHUB_ASSERT(!realm->rooms.count && !realm->users.count);
-    wshub__index_done(m, &realm->index);
-    wshub__mem_free(m, realm->rooms.items, realm->rooms.cap * sizeof *realm->rooms.items);
-    wshub__mem_free(m, realm->users.items, realm->users.cap * sizeof *realm->users.items);
-    if (realm->texts) wshub__mem_free(m, realm->texts, realm->texts_bytes);
+    wshub__index_done(mem, &realm->index);
+    wshub__mem_free(mem, realm->rooms.items, realm->rooms.cap * sizeof *realm->rooms.items);
+    wshub__mem_free(mem, realm->users.items, realm->users.cap * sizeof *realm->users.items);
+    if (realm->texts) wshub__mem_free(mem, realm->texts, realm->texts_bytes);
 }
 
 /* Copies a terminated text to *at, which moves on. */
@@ -9554,14 +9562,14 @@ WSHUB__COLD static bool wshub__realm_rooms_ok(const wshub *hub, const char *cons
 }
 
 /* Keeps the texts of a realm in one block, if it has any. False: out of memory, nothing changed. */
-WSHUB__COLD static bool wshub__realm_texts(const wshub__mem *m, wshub__realm *realm,
+WSHUB__COLD static bool wshub__realm_texts(const wshub__mem *mem, wshub__realm *realm,
                                            const wshub_realm_desc *desc) {
     size_t bytes = wshub__list_bytes(desc->default_rooms, desc->default_rooms_count) +
                    (desc->name ? strlen(desc->name) + 1 : 0);
     char *at;
     realm->name = wshub_str_z("");
     if (!bytes) return true;
-    realm->texts = wshub__mem_new(m, bytes);
+    realm->texts = wshub__mem_new(mem, bytes);
     if (!realm->texts) return false;
     realm->texts_bytes = bytes;
 
@@ -10277,15 +10285,15 @@ static wshub_err wshub__uplink_attach(const wshub__mem *m, wshub__uplink *u, con
 
 /* ---- what has come or gone ---- */
 
-static void wshub__chan_free(wshub *hub, wshub__chan *c) {
-    wshub__chans *list = c->out ? &hub->subs_out : &hub->subs_in;
+static void wshub__chan_free(wshub *hub, wshub__chan *chan) {
+    wshub__chans *list = chan->out ? &hub->subs_out : &hub->subs_in;
     WSHUB_ASSERT(hub->subs_count > 0);
-    *(c->prev ? &c->prev->next : &list->head) = c->next;
-    *(c->next ? &c->next->prev : &list->tail) = c->prev;
+    *(chan->prev ? &chan->prev->next : &list->head) = chan->next;
+    *(chan->next ? &chan->next->prev : &list->tail) = chan->prev;
     hub->subs_count--;
-    if (c->out) hub->stats.bus_lingering--;
-    wshub__index_remove(&hub->channels, &c->name);
-    wshub__mem_free(&hub->mem, c, sizeof *c + c->name.len);
+    if (chan->out) hub->stats.bus_lingering--;
+    wshub__index_remove(&hub->channels, &chan->name);
+    wshub__mem_free(&hub->mem, chan, sizeof *chan + chan->name.len);
 }
 
 WSHUB__COLD static void wshub__subs_clear(wshub *hub) {
@@ -10298,12 +10306,12 @@ WSHUB__COLD static void wshub__subs_clear(wshub *hub) {
 static size_t wshub__chans_run(wshub *hub, wshub__chans *chans, bool *ok) {
     const wshub_bus *bus = &hub->uplink.bus;
     wshub_bus_channel list[WSHUB_BUS_BATCH];
-    wshub__chan *c = chans->head;
+    wshub__chan *chan = chans->head;
     size_t n = 0, i;
-    for (; c && n < WSHUB_BUS_BATCH; c = c->next, n++) {
-        if (c->due > hub->now && hub->stats.bus_lingering <= (uint64_t)hub->desc.rooms_max + n)
+    for (; chan && n < WSHUB_BUS_BATCH; chan = chan->next, n++) {
+        if (chan->due > hub->now && hub->stats.bus_lingering <= (uint64_t)hub->desc.rooms_max + n)
             break;
-        list[n].name = wshub__name_str(&c->name);
+        list[n].name = wshub__name_str(&chan->name);
         list[n].pattern = false;
     }
     if (!n) return 0;
@@ -10334,24 +10342,24 @@ static bool wshub__subs_out_run(wshub *hub) {
 static wshub__chan *wshub__chan_new(wshub *hub, wshub_str channel, bool wanted) {
     wshub__chans *list = wanted ? &hub->subs_in : &hub->subs_out;
     uint32_t linger = hub->desc.bus_linger_ms;
-    wshub__chan *c;
+    wshub__chan *chan;
     if (!wshub__index_reserve(&hub->mem, &hub->channels)) return NULL;
-    c = (wshub__chan *)wshub__mem_new(&hub->mem, sizeof *c + channel.len);
-    if (!c) return NULL;
+    chan = (wshub__chan *)wshub__mem_new(&hub->mem, sizeof *chan + channel.len);
+    if (!chan) return NULL;
 
-    memcpy(c + 1, channel.ptr, channel.len);
-    c->name.ptr = (const char *)(c + 1);
-    c->name.len = channel.len & WSHUB__NAME_LEN_MAX;
-    c->name.kind = WSHUB__KIND_CHANNEL;
-    c->out = !wanted;
-    c->due = hub->now + (wanted || linger == WSHUB_OFF ? 0 : linger);
-    c->prev = list->tail;
-    *(c->prev ? &c->prev->next : &list->head) = c;
-    list->tail = c;
+    memcpy(chan + 1, channel.ptr, channel.len);
+    chan->name.ptr = (const char *)(chan + 1);
+    chan->name.len = channel.len & WSHUB__NAME_LEN_MAX;
+    chan->name.kind = WSHUB__KIND_CHANNEL;
+    chan->out = !wanted;
+    chan->due = hub->now + (wanted || linger == WSHUB_OFF ? 0 : linger);
+    chan->prev = list->tail;
+    *(chan->prev ? &chan->prev->next : &list->head) = chan;
+    list->tail = chan;
     hub->subs_count++;
-    if (c->out) hub->stats.bus_lingering++;
-    wshub__index_add(&hub->channels, &c->name);
-    return c;
+    if (chan->out) hub->stats.bus_lingering++;
+    wshub__index_add(&hub->channels, &chan->name);
+    return chan;
 }
 
 /* There is no memory to note that a channel has come or gone. Nothing is lost for good: for one that
@@ -10385,27 +10393,27 @@ static wshub_dest_kind wshub__kind_dest(uint32_t kind) {
 WSHUB__COLD static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name, bool wanted) {
     char text[WSHUB__CHANNEL_BYTES_MAX];
     wshub_str channel;
-    wshub__chan *c;
+    wshub__chan *chan;
     if (!hub->desc.bus_exact || hub->dead) return;
     if (!wshub__uplink_is_linked(&hub->uplink)) return; /* a replay is to come */
     WSHUB_ASSERT(name.ptr && name.len <= WSHUB_NAME_BYTES_MAX);
     channel = wshub__str(text, hub->uplink.words->channel(text, wshub__kind_dest(kind), name));
 
     /* On its way out and wanted again, or the other way round: it stays as it is. */
-    c = (wshub__chan *)(void *)wshub__index_find(&hub->channels, WSHUB__KIND_CHANNEL, channel);
-    if (c) {
-        if (c->out == wanted) wshub__chan_free(hub, c);
+    chan = (wshub__chan *)(void *)wshub__index_find(&hub->channels, WSHUB__KIND_CHANNEL, channel);
+    if (chan) {
+        if (chan->out == wanted) wshub__chan_free(hub, chan);
         return;
     }
 
-    c = wshub__chan_new(hub, channel, wanted);
-    if (!c) {
+    chan = wshub__chan_new(hub, channel, wanted);
+    if (!chan) {
         wshub__sub_at_once(hub, channel, wanted);
         return;
     }
 
     /* A turn that leaves very many hands them over in its middle: an order makes no report. */
-    if (c->out && hub->stats.bus_lingering > hub->desc.rooms_max &&
+    if (chan->out && hub->stats.bus_lingering > hub->desc.rooms_max &&
         (hub->stats.bus_lingering - hub->desc.rooms_max) % WSHUB_BUS_BATCH == 0)
         (void)wshub__subs_out_run(hub);
 }
@@ -10420,28 +10428,28 @@ typedef struct wshub__batch {
     uint32_t count;
 } wshub__batch;
 
-static void wshub__batch_add(wshub *hub, wshub__batch *b, uint32_t kind, wshub_str name) {
+static void wshub__batch_add(wshub *hub, wshub__batch *batch, uint32_t kind, wshub_str name) {
     size_t n;
-    WSHUB_ASSERT(b->count < WSHUB_BUS_BATCH);
-    if (!wshub__buf_room(&hub->mem, &b->names, WSHUB__CHANNEL_BYTES_MAX)) return;
-    n = hub->uplink.words->channel((char *)b->names.ptr + b->names.len, wshub__kind_dest(kind),
-                                   name);
-    b->names.len += (uint32_t)n;
-    b->list[b->count].name.len = n;
-    b->list[b->count++].pattern = false;
+    WSHUB_ASSERT(batch->count < WSHUB_BUS_BATCH);
+    if (!wshub__buf_room(&hub->mem, &batch->names, WSHUB__CHANNEL_BYTES_MAX)) return;
+    n = hub->uplink.words->channel((char *)batch->names.ptr + batch->names.len,
+                                   wshub__kind_dest(kind), name);
+    batch->names.len += (uint32_t)n;
+    batch->list[batch->count].name.len = n;
+    batch->list[batch->count++].pattern = false;
 }
 
 /* Subscribes to them. False: there is no memory, or the bus has no room. */
-static bool wshub__batch_run(wshub *hub, wshub__batch *b) {
+static bool wshub__batch_run(wshub *hub, wshub__batch *batch) {
     const wshub_bus *bus = &hub->uplink.bus;
-    const char *at = (const char *)b->names.ptr;
+    const char *at = (const char *)batch->names.ptr;
     uint32_t i;
-    if (b->names.bad) return false;
-    for (i = 0; i < b->count; i++) {
-        b->list[i].name.ptr = at;
-        at += b->list[i].name.len;
+    if (batch->names.bad) return false;
+    for (i = 0; i < batch->count; i++) {
+        batch->list[i].name.ptr = at;
+        at += batch->list[i].name.len;
     }
-    return b->count == 0 || bus->subscribe(bus->ctx, b->list, b->count);
+    return batch->count == 0 || bus->subscribe(bus->ctx, batch->list, batch->count);
 }
 
 /* How many things a phase goes through. */
@@ -10454,22 +10462,22 @@ static uint32_t wshub__replay_count(const wshub *hub) {
 
 /* Adds what one thing of the phase is called on the bus. A client whose own room holds nobody
  * else has a channel for that room too (AUTH-7). */
-static void wshub__replay_one(wshub *hub, wshub__batch *b, uint32_t at) {
+static void wshub__replay_one(wshub *hub, wshub__batch *batch, uint32_t at) {
     const wshub__realm *realm = &hub->first_realm; /* see wshub__realm_named() */
     const wshub__client *client;
     const wshub__name *name;
     if (hub->replay != WSHUB__REPLAY_CLIENTS) {
         name =
             &(hub->replay == WSHUB__REPLAY_ROOMS ? &realm->rooms : &realm->users)->items[at]->name;
-        wshub__batch_add(hub, b, name->kind, wshub__name_str(name));
+        wshub__batch_add(hub, batch, name->kind, wshub__name_str(name));
         return;
     }
 
     client = wshub__client_at(hub, at);
     if (client->slot.link != WSHUB__LIVE || client->realm != realm->number) return;
-    wshub__batch_add(hub, b, WSHUB__KIND_CLIENT, wshub__name_str(&client->name));
+    wshub__batch_add(hub, batch, WSHUB__KIND_CLIENT, wshub__name_str(&client->name));
     if (client->own_room)
-        wshub__batch_add(hub, b, WSHUB__KIND_ROOM, wshub__name_str(&client->name));
+        wshub__batch_add(hub, batch, WSHUB__KIND_ROOM, wshub__name_str(&client->name));
 }
 
 /* Subscribes to what every instance listens to, all of it or nothing. */
@@ -10573,8 +10581,8 @@ static void wshub__client_unlink(wshub *hub, wshub__client *client) {
 
 /* ---- groups: a name and its members ---- */
 
-static wshub__member *wshub__members(wshub__group *g) {
-    return g->cap ? g->at.many : &g->at.one;
+static wshub__member *wshub__members(wshub__group *group) {
+    return group->cap ? group->at.many : &group->at.one;
 }
 
 static wshub__group *wshub__group_find(const wshub__realm *realm, wshub__kind kind,
@@ -10584,10 +10592,10 @@ static wshub__group *wshub__group_find(const wshub__realm *realm, wshub__kind ki
 
 /* The memory of a group that is in no index any more goes once its name is not shown either: a
  * user's is, until the end of its last client has been told. */
-static void wshub__group_end(wshub *hub, wshub__group *g) {
-    if (g->count || g->pins) return;
-    if (g->cap) wshub__mem_free(&hub->mem, g->at.many, g->cap * sizeof(wshub__member));
-    wshub__mem_free(&hub->mem, g, sizeof *g + g->name.len);
+static void wshub__group_end(wshub *hub, wshub__group *group) {
+    if (group->count || group->pins) return;
+    if (group->cap) wshub__mem_free(&hub->mem, group->at.many, group->cap * sizeof(wshub__member));
+    wshub__mem_free(&hub->mem, group, sizeof *group + group->name.len);
 }
 
 /* The list of a realm in which groups of a kind are. */
@@ -10609,7 +10617,7 @@ static wshub_err wshub__group_new(wshub *hub, wshub__realm *realm, wshub__kind k
     uint32_t *live = wshub__groups_live(hub, kind),
              most = kind == WSHUB__KIND_ROOM ? hub->desc.rooms_max : hub->desc.users_max;
     void *items = list->items;
-    wshub__group *g;
+    wshub__group *group;
     if (*live >= most) return WSHUB_ERR_LIMIT;
 
     /* All that is needed of memory, before anything changes. */
@@ -10617,29 +10625,29 @@ static wshub_err wshub__group_new(wshub *hub, wshub__realm *realm, wshub__kind k
         return WSHUB_ERR_NOMEM;
     list->items = (wshub__group **)items;
     if (!wshub__index_reserve(&hub->mem, &realm->index)) return WSHUB_ERR_NOMEM;
-    g = (wshub__group *)wshub__mem_new(&hub->mem, sizeof *g + name.len);
-    if (!g) return WSHUB_ERR_NOMEM;
+    group = (wshub__group *)wshub__mem_new(&hub->mem, sizeof *group + name.len);
+    if (!group) return WSHUB_ERR_NOMEM;
 
-    memcpy((char *)(g + 1), name.ptr, name.len);
-    g->name.ptr = (const char *)(g + 1);
-    g->name.len = name.len & WSHUB__NAME_LEN_MAX;
-    g->name.kind = (uint32_t)kind & 15;
-    g->realm = (uint16_t)realm->number;
+    memcpy((char *)(group + 1), name.ptr, name.len);
+    group->name.ptr = (const char *)(group + 1);
+    group->name.len = name.len & WSHUB__NAME_LEN_MAX;
+    group->name.kind = (uint32_t)kind & 15;
+    group->realm = (uint16_t)realm->number;
 
-    g->pos = list->count;
-    list->items[list->count++] = g;
+    group->pos = list->count;
+    list->items[list->count++] = group;
     ++*live;
-    wshub__index_add(&realm->index, &g->name);
+    wshub__index_add(&realm->index, &group->name);
     wshub__realm_named(hub, realm, kind, name, true);
-    *out = g;
+    *out = group;
     return WSHUB_OK;
 }
 
 /* Takes a group out of the list of its realm. The last of the list fills the gap, behind whom
  * walks over the list have yet to see. */
-static void wshub__groups_remove(wshub *hub, wshub__groups *list, const wshub__group *g) {
-    uint32_t hole = g->pos, from;
-    WSHUB_ASSERT(hole < list->count && list->items[hole] == g);
+static void wshub__groups_remove(wshub *hub, wshub__groups *list, const wshub__group *group) {
+    uint32_t hole = group->pos, from;
+    WSHUB_ASSERT(hole < list->count && list->items[hole] == group);
     while (list->walked &&
            (from = wshub__walk_shift(hub, list, hole, &list->walked)) != WSHUB__NONE) {
         list->items[hole] = list->items[from];
@@ -10653,43 +10661,43 @@ static void wshub__groups_remove(wshub *hub, wshub__groups *list, const wshub__g
 }
 
 /* The last member has left, or the first could not come in. */
-static void wshub__group_free(wshub *hub, wshub__group *g) {
-    wshub__kind kind = (wshub__kind)g->name.kind;
-    wshub__realm *realm = wshub__realm_at(hub, g->realm);
-    WSHUB_ASSERT(g->count == 0);
-    wshub__realm_named(hub, realm, kind, wshub__name_str(&g->name), false);
-    wshub__index_remove(&realm->index, &g->name);
-    if (g->walked) wshub__walk_stop(hub, g);
-    wshub__groups_remove(hub, wshub__realm_groups(realm, kind), g);
+static void wshub__group_free(wshub *hub, wshub__group *group) {
+    wshub__kind kind = (wshub__kind)group->name.kind;
+    wshub__realm *realm = wshub__realm_at(hub, group->realm);
+    WSHUB_ASSERT(group->count == 0);
+    wshub__realm_named(hub, realm, kind, wshub__name_str(&group->name), false);
+    wshub__index_remove(&realm->index, &group->name);
+    if (group->walked) wshub__walk_stop(hub, group);
+    wshub__groups_remove(hub, wshub__realm_groups(realm, kind), group);
     --*wshub__groups_live(hub, kind);
-    wshub__group_end(hub, g);
+    wshub__group_end(hub, group);
 }
 
 /* Room for more members than there are; the first lay in the group itself. False: out of memory,
  * nothing changed. */
-WSHUB__COLD static bool wshub__group_grow(wshub *hub, wshub__group *g) {
-    wshub__member one = *wshub__members(g);
-    void *many = g->cap ? g->at.many : NULL;
-    bool here = !g->cap;
-    if (!wshub__mem_grow(&hub->mem, &many, &g->cap, g->count + 1, sizeof one)) return false;
+WSHUB__COLD static bool wshub__group_grow(wshub *hub, wshub__group *group) {
+    wshub__member one = *wshub__members(group);
+    void *many = group->cap ? group->at.many : NULL;
+    bool here = !group->cap;
+    if (!wshub__mem_grow(&hub->mem, &many, &group->cap, group->count + 1, sizeof one)) return false;
     if (here) *(wshub__member *)many = one;
-    g->at.many = (wshub__member *)many;
+    group->at.many = (wshub__member *)many;
     return true;
 }
 
 /* Makes sure that a group has room for one member more. False: out of memory, nothing changed. */
-static bool wshub__group_room(wshub *hub, wshub__group *g) {
-    return g->count < (g->cap ? g->cap : 1) || wshub__group_grow(hub, g);
+static bool wshub__group_room(wshub *hub, wshub__group *group) {
+    return group->count < (group->cap ? group->cap : 1) || wshub__group_grow(hub, group);
 }
 
 /* Adds a member; there is room. Returns its position. place: of the room in the client's list;
  * not used of users. */
-static uint32_t wshub__group_add(wshub__group *g, uint32_t client, uint32_t place) {
-    wshub__member *m = &wshub__members(g)[g->count];
-    WSHUB_ASSERT(g->count < (g->cap ? g->cap : 1));
+static uint32_t wshub__group_add(wshub__group *group, uint32_t client, uint32_t place) {
+    wshub__member *m = &wshub__members(group)[group->count];
+    WSHUB_ASSERT(group->count < (group->cap ? group->cap : 1));
     m->client = client;
     m->place = place;
-    return g->count++;
+    return group->count++;
 }
 
 /* ---- a client's list of rooms ----
@@ -10805,12 +10813,12 @@ static wshub_err wshub__room_add(wshub *hub, wshub__client *client, wshub__group
 /* ---- leaving ---- */
 
 /* Moves a member of a group to another position, over whoever is there. */
-static void wshub__group_move(wshub *hub, wshub__group *g, uint32_t from, uint32_t to) {
-    wshub__member *members = wshub__members(g);
+static void wshub__group_move(wshub *hub, wshub__group *group, uint32_t from, uint32_t to) {
+    wshub__member *members = wshub__members(group);
     wshub__client *client = wshub__client_at(hub, members[from].client);
     if (from == to) return;
     members[to] = members[from];
-    if (g->name.kind == WSHUB__KIND_ROOM) {
+    if (group->name.kind == WSHUB__KIND_ROOM) {
         WSHUB_ASSERT(wshub__room_positions(client)[members[to].place] == from);
         wshub__room_positions(client)[members[to].place] = to;
     } else {
@@ -10821,31 +10829,31 @@ static void wshub__group_move(wshub *hub, wshub__group *g, uint32_t from, uint32
 
 /* A member leaves a position in front of walks over the group: whom these have yet to see moves
  * up. Returns where the gap is then, which the last of all may fill. */
-WSHUB__COLD static uint32_t wshub__group_shift(wshub *hub, wshub__group *g, uint32_t pos) {
+WSHUB__COLD static uint32_t wshub__group_shift(wshub *hub, wshub__group *group, uint32_t pos) {
     uint32_t from;
     bool walked = true;
-    while ((from = wshub__walk_shift(hub, g, pos, &walked)) != WSHUB__NONE) {
-        wshub__group_move(hub, g, from, pos);
+    while ((from = wshub__walk_shift(hub, group, pos, &walked)) != WSHUB__NONE) {
+        wshub__group_move(hub, group, from, pos);
         pos = from;
     }
-    g->walked = walked;
+    group->walked = walked;
     return pos;
 }
 
 /* Takes the member at a position out of a group, and frees the group with its last. */
-static void wshub__group_remove(wshub *hub, wshub__group *g, uint32_t pos) {
-    WSHUB_ASSERT(pos < g->count);
-    if (hub->run.room == g) wshub__run_out(hub);
-    if (g->walked) pos = wshub__group_shift(hub, g, pos);
-    wshub__group_move(hub, g, --g->count, pos);
+static void wshub__group_remove(wshub *hub, wshub__group *group, uint32_t pos) {
+    WSHUB_ASSERT(pos < group->count);
+    if (hub->run.room == group) wshub__run_out(hub);
+    if (group->walked) pos = wshub__group_shift(hub, group, pos);
+    wshub__group_move(hub, group, --group->count, pos);
 
     /* A crowd has gone. */
-    if (g->cap > WSHUB__CAP_KEPT && g->count <= g->cap / 8) {
-        void *many = g->at.many;
-        wshub__mem_shrink(&hub->mem, &many, &g->cap, g->count, sizeof(wshub__member));
-        g->at.many = (wshub__member *)many;
+    if (group->cap > WSHUB__CAP_KEPT && group->count <= group->cap / 8) {
+        void *many = group->at.many;
+        wshub__mem_shrink(&hub->mem, &many, &group->cap, group->count, sizeof(wshub__member));
+        group->at.many = (wshub__member *)many;
     }
-    if (g->count == 0) wshub__group_free(hub, g);
+    if (group->count == 0) wshub__group_free(hub, group);
 }
 
 /* Moves a room of a client's list to another place, over what is there. */
@@ -13370,11 +13378,11 @@ WSHUB_API wshub_err wshub_client_leave(wshub *hub, wshub_client client, wshub_st
 
 WSHUB_API bool wshub_client_in_room(const wshub *hub, wshub_client client, wshub_str room) {
     const wshub__client *found = wshub__client_known(hub, client);
-    const wshub__group *g;
+    const wshub__group *group;
     if (!found) return false;
     if (found->own_room && wshub_str_eq(room, wshub__name_str(&found->name))) return true;
-    g = wshub__group_find(wshub__realm_of(hub, found), WSHUB__KIND_ROOM, room);
-    return g && wshub__room_place(found, g) != WSHUB__NONE;
+    group = wshub__group_find(wshub__realm_of(hub, found), WSHUB__KIND_ROOM, room);
+    return group && wshub__room_place(found, group) != WSHUB__NONE;
 }
 
 WSHUB__COLD WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client client,
@@ -13409,9 +13417,9 @@ static wshub__client *wshub__room_alone(const wshub__realm *realm, wshub_str roo
 
 WSHUB_API size_t wshub_room_count_in(const wshub *hub, wshub_realm realm, wshub_str room) {
     const wshub__realm *r = wshub__realm_get(hub, realm);
-    const wshub__group *g = r ? wshub__group_find(r, WSHUB__KIND_ROOM, room) : NULL;
+    const wshub__group *group = r ? wshub__group_find(r, WSHUB__KIND_ROOM, room) : NULL;
     if (!r) return 0;
-    if (g) return g->count;
+    if (group) return group->count;
     return wshub__room_alone(r, room) ? 1 : 0;
 }
 
@@ -13420,17 +13428,17 @@ WSHUB_API size_t wshub_room_count(const wshub *hub, wshub_str room) {
 }
 
 /* One more member of a room or user, from the back. */
-static bool wshub__group_each(const wshub *hub, wshub__group *g, wshub_iter *iter,
+static bool wshub__group_each(const wshub *hub, wshub__group *group, wshub_iter *iter,
                               wshub_client *out_client) {
-    wshub__walk *walk = wshub__walk_step(hub, iter, g, g->count);
+    wshub__walk *walk = wshub__walk_step(hub, iter, group, group->count);
     if (!walk) return false;
-    g->walked = true;
-    if (walk->left > g->count)
-        walk->left = g->count; /* it was over a room of that name that is no
+    group->walked = true;
+    if (walk->left > group->count)
+        walk->left = group->count; /* it was over a room of that name that is no
                                                          more */
     while (walk->left) {
         const wshub__client *client =
-            wshub__client_at(hub, wshub__members(g)[walk->left - 1].client);
+            wshub__client_at(hub, wshub__members(group)[walk->left - 1].client);
         wshub__walk_seen(walk, iter, walk->left - 1);
         if (wshub__is_gone(client)) continue;
         *out_client = wshub__client_handle(hub, client);
@@ -13442,10 +13450,10 @@ static bool wshub__group_each(const wshub *hub, wshub__group *g, wshub_iter *ite
 WSHUB_API bool wshub_room_each_member_in(const wshub *hub, wshub_realm realm, wshub_str room,
                                          wshub_iter *iter, wshub_client *out_client) {
     const wshub__realm *r = wshub__realm_get(hub, realm);
-    wshub__group *g = r ? wshub__group_find(r, WSHUB__KIND_ROOM, room) : NULL;
+    wshub__group *group = r ? wshub__group_find(r, WSHUB__KIND_ROOM, room) : NULL;
     const wshub__client *alone;
     if (!r) return false;
-    if (g) return wshub__group_each(hub, g, iter, out_client);
+    if (group) return wshub__group_each(hub, group, iter, out_client);
 
     alone = wshub__room_alone(r, room);
     if (!alone || iter->phase) return false;
@@ -13501,12 +13509,12 @@ WSHUB__COLD WSHUB_API bool wshub_room_each_in(const wshub *hub, wshub_realm real
     wshub__realm *r = wshub__realm_get(hub, realm);
     if (!r) return false;
     while (iter->phase < WSHUB__OWN_ROOMS) {
-        const wshub__group *g = wshub__groups_each(hub, &r->rooms, iter);
-        if (!g) {
+        const wshub__group *group = wshub__groups_each(hub, &r->rooms, iter);
+        if (!group) {
             iter->phase = WSHUB__OWN_ROOMS;
             iter->pos = 0;
-        } else if (!wshub__client_by_id(r, wshub__name_str(&g->name))) {
-            *out_room = wshub__name_str(&g->name);
+        } else if (!wshub__client_by_id(r, wshub__name_str(&group->name))) {
+            *out_room = wshub__name_str(&group->name);
             return true;
         }
     }
@@ -13520,8 +13528,8 @@ WSHUB__COLD WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter,
 
 WSHUB_API size_t wshub_user_count_in(const wshub *hub, wshub_realm realm, wshub_str user_id) {
     const wshub__realm *r = wshub__realm_get(hub, realm);
-    const wshub__group *g = r ? wshub__group_find(r, WSHUB__KIND_USER, user_id) : NULL;
-    return g ? g->count : 0;
+    const wshub__group *group = r ? wshub__group_find(r, WSHUB__KIND_USER, user_id) : NULL;
+    return group ? group->count : 0;
 }
 
 WSHUB_API size_t wshub_user_count(const wshub *hub, wshub_str user_id) {
@@ -13531,8 +13539,8 @@ WSHUB_API size_t wshub_user_count(const wshub *hub, wshub_str user_id) {
 WSHUB_API bool wshub_user_each_client_in(const wshub *hub, wshub_realm realm, wshub_str user_id,
                                          wshub_iter *iter, wshub_client *out_client) {
     const wshub__realm *r = wshub__realm_get(hub, realm);
-    wshub__group *g = r ? wshub__group_find(r, WSHUB__KIND_USER, user_id) : NULL;
-    return g && wshub__group_each(hub, g, iter, out_client);
+    wshub__group *group = r ? wshub__group_find(r, WSHUB__KIND_USER, user_id) : NULL;
+    return group && wshub__group_each(hub, group, iter, out_client);
 }
 
 WSHUB_API bool wshub_user_each_client(const wshub *hub, wshub_str user_id, wshub_iter *iter,
@@ -13543,9 +13551,9 @@ WSHUB_API bool wshub_user_each_client(const wshub *hub, wshub_str user_id, wshub
 WSHUB__COLD WSHUB_API bool wshub_user_each_in(const wshub *hub, wshub_realm realm, wshub_iter *iter,
                                               wshub_str *out_user_id) {
     wshub__realm *r = wshub__realm_get(hub, realm);
-    const wshub__group *g = r ? wshub__groups_each(hub, &r->users, iter) : NULL;
-    if (!g) return false;
-    *out_user_id = wshub__name_str(&g->name);
+    const wshub__group *group = r ? wshub__groups_each(hub, &r->users, iter) : NULL;
+    if (!group) return false;
+    *out_user_id = wshub__name_str(&group->name);
     return true;
 }
 
@@ -16125,15 +16133,16 @@ typedef struct wshub__census {
 } wshub__census;
 
 /* One membership: the member knows its place in its client's list, and the list knows it. */
-WSHUB__COLD static const char *wshub__check_member(const wshub *hub, wshub__group *g, uint32_t i) {
-    const wshub__client *client = wshub__client_at(hub, wshub__members(g)[i].client);
-    uint32_t place = wshub__members(g)[i].place;
+WSHUB__COLD static const char *wshub__check_member(const wshub *hub, wshub__group *group,
+                                                   uint32_t i) {
+    const wshub__client *client = wshub__client_at(hub, wshub__members(group)[i].client);
+    uint32_t place = wshub__members(group)[i].place;
     if (client->slot.link != WSHUB__LIVE) return "a member is dead";
-    if (client->realm != g->realm) return "a member of another realm";
-    if (g->name.kind == WSHUB__KIND_USER)
-        return client->user != g || client->user_pos != i ? "a user's session" : NULL;
-    if (place >= client->rooms_count || client->rooms[place] != g ||
-        wshub__room_place(client, g) != place || wshub__room_positions(client)[place] != i)
+    if (client->realm != group->realm) return "a member of another realm";
+    if (group->name.kind == WSHUB__KIND_USER)
+        return client->user != group || client->user_pos != i ? "a user's session" : NULL;
+    if (place >= client->rooms_count || client->rooms[place] != group ||
+        wshub__room_place(client, group) != place || wshub__room_positions(client)[place] != i)
         return "a member's place";
     return NULL;
 }
@@ -16145,17 +16154,18 @@ WSHUB__COLD static const char *wshub__check_groups(const wshub *hub, const wshub
     uint32_t i, k;
     *out_members = 0;
     for (i = 0; i < list->count; i++) {
-        wshub__group *g = list->items[i];
-        if (g->pos != i || g->count == 0 || g->count > (g->cap ? g->cap : 1))
+        wshub__group *group = list->items[i];
+        if (group->pos != i || group->count == 0 || group->count > (group->cap ? group->cap : 1))
             return "a group's place or count";
-        if (g->realm != realm->number) return "a group of another realm";
-        if (wshub__group_find(realm, (wshub__kind)g->name.kind, wshub__name_str(&g->name)) != g)
+        if (group->realm != realm->number) return "a group of another realm";
+        if (wshub__group_find(realm, (wshub__kind)group->name.kind,
+                              wshub__name_str(&group->name)) != group)
             return "a group is not indexed";
-        for (k = 0; k < g->count; k++) {
-            const char *why = wshub__check_member(hub, g, k);
+        for (k = 0; k < group->count; k++) {
+            const char *why = wshub__check_member(hub, group, k);
             if (why) return why;
         }
-        *out_members += g->count;
+        *out_members += group->count;
     }
     return NULL;
 }
