@@ -4315,6 +4315,7 @@ static size_t wshub__http_count(const wshub_http *http, const char *name) {
 /* Is the token an element of the list that all fields of that name make up together? */
 static bool wshub__http_has_token(const wshub_http *http, const char *name, const char *token) {
     size_t i;
+
     for (i = 0; i < http->headers_count; i++) {
         wshub_str list = http->headers[i].value, item;
         if (!wshub__str_same(http->headers[i].name, name)) continue;
@@ -4758,6 +4759,7 @@ static size_t wshub__chunk_size(size_t n, char to[WSHUB__CHUNK_SIZE_BYTES_MAX]) 
 /* Is this one or more labels of a host, with single dots between them? */
 static bool wshub__http_labels_ok(wshub_str s) {
     size_t i;
+
     WSHUB_ASSERT(s.len);
     for (i = 0; i < s.len; i++) {
         uint8_t c = (uint8_t)s.ptr[i];
@@ -7113,7 +7115,7 @@ static bool wshub__conn_close_frame(wshub *hub, wshub__conn *conn, uint16_t code
 static void wshub__conn_close(wshub *hub, wshub__conn *conn, wshub_cause cause, uint16_t code,
                               wshub_str reason) {
     if (conn->state != WSHUB__CONN_OPEN) return;
-    wshub__conn_end(hub, conn, cause, code ? code : WSHUB__CLOSE_NO_CODE, reason);
+    wshub__conn_end(hub, conn, cause, code ? code : (uint16_t)WSHUB__CLOSE_NO_CODE, reason);
     if (!wshub__conn_close_frame(hub, conn, code, reason)) return;
 
     /* The clock of this state starts when our Close has left (wshub__flush_conn). Among what is
@@ -8395,7 +8397,8 @@ WSHUB__COLD static void wshub__ws_close(wshub *hub, wshub__conn *conn, const uin
 
     /* Unless it is the answer to ours, it is answered with the same code. */
     if (conn->state == WSHUB__CONN_OPEN) {
-        wshub__conn_end(hub, conn, WSHUB_BY_PEER, code ? code : WSHUB__CLOSE_NO_CODE, reason);
+        wshub__conn_end(hub, conn, WSHUB_BY_PEER, code ? code : (uint16_t)WSHUB__CLOSE_NO_CODE,
+                        reason);
         if (!wshub__conn_close_frame(hub, conn, code, reason)) return;
     }
     wshub__conn_flush_end(hub, conn, WSHUB_BY_PEER);
@@ -9215,6 +9218,7 @@ WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms,
                                       wshub_timer *out_timer) {
     uint32_t index;
     wshub__timer *t;
+
     if (!fn || delay_ms > UINT64_MAX / 4) return WSHUB_ERR_PARAM;
     if (!wshub__deadlines_reserve(&hub->mem, &hub->timer_deadlines, hub->timers.live + 1))
         return WSHUB_ERR_NOMEM;
@@ -9245,6 +9249,7 @@ WSHUB_API wshub_err wshub_timer_stop(wshub *hub, wshub_timer timer) {
  * (LIVE-3). */
 static void wshub__timers_run(wshub *hub, uint32_t before) {
     const wshub__deadline *first;
+
     while ((first = wshub__deadlines_first(&hub->timer_deadlines)) != NULL && !hub->destroying &&
            (first->at < hub->now || /* who began in this turn is due now at the soonest, whatever
                                        number it has */
@@ -9300,6 +9305,7 @@ static wshub__walk *wshub__walk_step(const wshub *hub, wshub_iter *iter, const v
                                      uint32_t left) {
     wshub *h = hub->self;
     wshub__walk *walk;
+
     WSHUB_ASSERT(key);
     if (iter->phase == WSHUB__WALK_ENDED) return NULL;
     if (iter->phase) {
@@ -9355,6 +9361,7 @@ WSHUB__COLD static void wshub__walk_stop(wshub *hub, const void *key) {
 WSHUB__COLD static uint32_t wshub__walk_shift(wshub *hub, const void *key, uint32_t hole,
                                               bool *out_walked) {
     uint32_t i, nearest = WSHUB__NONE;
+
     *out_walked = false;
     for (i = 0; i < WSHUB__WALKS; i++) {
         const wshub__walk *walk = &hub->walks[i];
@@ -9376,6 +9383,7 @@ WSHUB__COLD static uint32_t wshub__walk_shift(wshub *hub, const void *key, uint3
 WSHUB__COLD static void wshub__walk_past(wshub *hub, wshub__realm *realm, uint32_t last,
                                          uint32_t before) {
     uint32_t i;
+
     realm->clients_walked = false;
     for (i = 0; i < WSHUB__WALKS; i++) {
         wshub__walk *walk = &hub->walks[i];
@@ -9445,6 +9453,7 @@ static bool wshub__names_ok(const wshub_str *names, size_t count) {
 
 WSHUB__COLD static wshub_err wshub__dest_check(const wshub_dest *dest) {
     bool named = dest->kind >= WSHUB_DEST_CLIENT;
+
     if (dest->kind > WSHUB_DEST_ROOM) return WSHUB_ERR_PARAM;
     if (dest->rooms_count && dest->kind != WSHUB_DEST_ROOM) return WSHUB_ERR_PARAM;
     if (dest->kind != WSHUB_DEST_ALL && dest->name.len && !wshub__name_ok(dest->name))
@@ -9508,6 +9517,7 @@ static wshub__realm *wshub__realm_next(const wshub *hub, const wshub__realm *rea
 /* Memory of the most names there ever were is given back when few are left. */
 WSHUB__COLD static void wshub__realm_give_back(const wshub__mem *mem, wshub__realm *realm) {
     void *rooms = realm->rooms.items, *users = realm->users.items;
+
     wshub__index_give_back(mem, &realm->index);
     wshub__mem_shrink(mem, &rooms, &realm->rooms.cap, realm->rooms.count,
                       sizeof *realm->rooms.items);
@@ -9552,6 +9562,7 @@ static size_t wshub__list_bytes(const char *const *texts, size_t count) {
 WSHUB__COLD static bool wshub__realm_rooms_ok(const wshub *hub, const char *const *rooms,
                                               size_t count) {
     size_t i;
+
     if (!rooms != !count) return false;
     if (count >= hub->desc.rooms_per_client_max || count > hub->desc.rooms_max) return false;
     for (i = 0; i < count; i++) {
@@ -9567,6 +9578,7 @@ WSHUB__COLD static bool wshub__realm_texts(const wshub__mem *mem, wshub__realm *
     size_t bytes = wshub__list_bytes(desc->default_rooms, desc->default_rooms_count) +
                    (desc->name ? strlen(desc->name) + 1 : 0);
     char *at;
+
     realm->name = wshub_str_z("");
     if (!bytes) return true;
     realm->texts = wshub__mem_new(mem, bytes);
@@ -9586,6 +9598,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_realm_create(wshub *hub, const wshub_realm
                                                    wshub_realm *out_realm) {
     wshub__realm *realm;
     uint32_t index;
+
     if (!desc || desc->version != WSHUB_REALM_VERSION || !out_realm) return WSHUB_ERR_PARAM;
     if (desc->name && !wshub__name_ok(wshub_str_z(desc->name))) return WSHUB_ERR_PARAM;
     if (!wshub__realm_rooms_ok(hub, desc->default_rooms, desc->default_rooms_count))
@@ -9612,6 +9625,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_realm_create(wshub *hub, const wshub_realm
 
 WSHUB__COLD WSHUB_API wshub_err wshub_realm_destroy(wshub *hub, wshub_realm handle) {
     wshub__realm *realm = wshub__realm_get(hub, handle);
+
     if (!realm) return WSHUB_ERR_STALE;
     if (realm == &hub->first_realm || realm->oldest) return WSHUB_ERR_STATE;
 
@@ -9773,6 +9787,7 @@ static void wshub__client_to(wshub *hub, wshub__client *client, wshub__client_st
  * (>>routing). What has been gathered is for what it was. */
 static void wshub__client_wire(wshub *hub, wshub__client *client, wshub_kind kind, bool encrypted) {
     wshub__wire *was = &hub->kinds[client->kind], *is = &hub->kinds[kind];
+
     WSHUB_ASSERT(kind < hub->kinds_count && was->clients);
     wshub__run_out(hub);
     if (--was->clients == 0) hub->kinds_here &= ~(UINT64_C(1) << client->kind);
@@ -9871,6 +9886,7 @@ static void wshub__client_end(wshub *hub, wshub__client *client, wshub_cause cau
 /* Replaces a client's metadata: JSON, or ptr NULL: none. All or nothing. */
 static wshub_err wshub__metadata_set(wshub *hub, wshub__client *client, wshub_str metadata) {
     wshub__buf b;
+
     memset(&b, 0, sizeof b);
     if (metadata.ptr) wshub__buf_add(&hub->mem, &b, metadata.ptr, metadata.len);
     if (b.bad || (b.ptr && !wshub__extra_take(hub, client))) {
@@ -10287,6 +10303,7 @@ static wshub_err wshub__uplink_attach(const wshub__mem *m, wshub__uplink *u, con
 
 static void wshub__chan_free(wshub *hub, wshub__chan *chan) {
     wshub__chans *list = chan->out ? &hub->subs_out : &hub->subs_in;
+
     WSHUB_ASSERT(hub->subs_count > 0);
     *(chan->prev ? &chan->prev->next : &list->head) = chan->next;
     *(chan->next ? &chan->next->prev : &list->tail) = chan->prev;
@@ -10308,6 +10325,7 @@ static size_t wshub__chans_run(wshub *hub, wshub__chans *chans, bool *ok) {
     wshub_bus_channel list[WSHUB_BUS_BATCH];
     wshub__chan *chan = chans->head;
     size_t n = 0, i;
+
     for (; chan && n < WSHUB_BUS_BATCH; chan = chan->next, n++) {
         if (chan->due > hub->now && hub->stats.bus_lingering <= (uint64_t)hub->desc.rooms_max + n)
             break;
@@ -10343,6 +10361,7 @@ static wshub__chan *wshub__chan_new(wshub *hub, wshub_str channel, bool wanted) 
     wshub__chans *list = wanted ? &hub->subs_in : &hub->subs_out;
     uint32_t linger = hub->desc.bus_linger_ms;
     wshub__chan *chan;
+
     if (!wshub__index_reserve(&hub->mem, &hub->channels)) return NULL;
     chan = (wshub__chan *)wshub__mem_new(&hub->mem, sizeof *chan + channel.len);
     if (!chan) return NULL;
@@ -10369,6 +10388,7 @@ static wshub__chan *wshub__chan_new(wshub *hub, wshub_str channel, bool wanted) 
 WSHUB__COLD static void wshub__sub_at_once(wshub *hub, wshub_str channel, bool wanted) {
     const wshub_bus *bus = &hub->uplink.bus;
     wshub_bus_channel one;
+
     if (wanted) {
         hub->replay = WSHUB__REPLAY_BASE;
     } else {
@@ -10394,6 +10414,7 @@ WSHUB__COLD static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name,
     char text[WSHUB__CHANNEL_BYTES_MAX];
     wshub_str channel;
     wshub__chan *chan;
+
     if (!hub->desc.bus_exact || hub->dead) return;
     if (!wshub__uplink_is_linked(&hub->uplink)) return; /* a replay is to come */
     WSHUB_ASSERT(name.ptr && name.len <= WSHUB_NAME_BYTES_MAX);
@@ -10430,6 +10451,7 @@ typedef struct wshub__batch {
 
 static void wshub__batch_add(wshub *hub, wshub__batch *batch, uint32_t kind, wshub_str name) {
     size_t n;
+
     WSHUB_ASSERT(batch->count < WSHUB_BUS_BATCH);
     if (!wshub__buf_room(&hub->mem, &batch->names, WSHUB__CHANNEL_BYTES_MAX)) return;
     n = hub->uplink.words->channel((char *)batch->names.ptr + batch->names.len,
@@ -10444,6 +10466,7 @@ static bool wshub__batch_run(wshub *hub, wshub__batch *batch) {
     const wshub_bus *bus = &hub->uplink.bus;
     const char *at = (const char *)batch->names.ptr;
     uint32_t i;
+
     if (batch->names.bad) return false;
     for (i = 0; i < batch->count; i++) {
         batch->list[i].name.ptr = at;
@@ -10466,6 +10489,7 @@ static void wshub__replay_one(wshub *hub, wshub__batch *batch, uint32_t at) {
     const wshub__realm *realm = &hub->first_realm; /* see wshub__realm_named() */
     const wshub__client *client;
     const wshub__name *name;
+
     if (hub->replay != WSHUB__REPLAY_CLIENTS) {
         name =
             &(hub->replay == WSHUB__REPLAY_ROOMS ? &realm->rooms : &realm->users)->items[at]->name;
@@ -10499,6 +10523,7 @@ WSHUB__COLD static bool wshub__replay_run(wshub *hub) {
     wshub__batch batch;
     uint32_t at, count;
     bool ok = true;
+
     memset(&batch.names, 0, sizeof batch.names);
     if (hub->replay == WSHUB__REPLAY_BASE && !wshub__replay_base(hub)) return false;
 
@@ -10551,6 +10576,7 @@ static void wshub__client_link(wshub *hub, wshub__realm *realm, wshub__client *c
 /* Takes a client out of its realm: from here on its id names nobody there. */
 static void wshub__client_unlink(wshub *hub, wshub__client *client) {
     wshub__realm *realm = wshub__realm_of(hub, client);
+
     wshub__realm_named(hub, realm, WSHUB__KIND_CLIENT, wshub__name_str(&client->name), false);
     wshub__index_remove(&realm->index, &client->name);
 
@@ -10618,6 +10644,7 @@ static wshub_err wshub__group_new(wshub *hub, wshub__realm *realm, wshub__kind k
              most = kind == WSHUB__KIND_ROOM ? hub->desc.rooms_max : hub->desc.users_max;
     void *items = list->items;
     wshub__group *group;
+
     if (*live >= most) return WSHUB_ERR_LIMIT;
 
     /* All that is needed of memory, before anything changes. */
@@ -10647,6 +10674,7 @@ static wshub_err wshub__group_new(wshub *hub, wshub__realm *realm, wshub__kind k
  * walks over the list have yet to see. */
 static void wshub__groups_remove(wshub *hub, wshub__groups *list, const wshub__group *group) {
     uint32_t hole = group->pos, from;
+
     WSHUB_ASSERT(hole < list->count && list->items[hole] == group);
     while (list->walked &&
            (from = wshub__walk_shift(hub, list, hole, &list->walked)) != WSHUB__NONE) {
@@ -10664,6 +10692,7 @@ static void wshub__groups_remove(wshub *hub, wshub__groups *list, const wshub__g
 static void wshub__group_free(wshub *hub, wshub__group *group) {
     wshub__kind kind = (wshub__kind)group->name.kind;
     wshub__realm *realm = wshub__realm_at(hub, group->realm);
+
     WSHUB_ASSERT(group->count == 0);
     wshub__realm_named(hub, realm, kind, wshub__name_str(&group->name), false);
     wshub__index_remove(&realm->index, &group->name);
@@ -10735,6 +10764,7 @@ static uint32_t wshub__rooms_entry(const wshub__client *client, const wshub__gro
 static void wshub__rooms_forget(wshub__client *client, const wshub__group *room) {
     uint32_t *table = wshub__rooms_table(client);
     uint32_t mask = 2 * client->rooms_cap - 1, hole = wshub__rooms_entry(client, room), i;
+
     WSHUB_ASSERT(table[hole]);
     for (i = (hole + 1) & mask; table[i]; i = (i + 1) & mask) {
         uint32_t home = client->rooms[table[i] - 1]->name.hash & mask;
@@ -10749,6 +10779,7 @@ static void wshub__rooms_forget(wshub__client *client, const wshub__group *room)
 /* The place of a room in a client's list. WSHUB__NONE: it is not in there. */
 static uint32_t wshub__room_place(const wshub__client *client, const wshub__group *room) {
     uint32_t i;
+
     if (client->rooms_cap > WSHUB__ROOMS_FEW) {
         i = wshub__rooms_table(client)[wshub__rooms_entry(client, room)];
         return i ? i - 1 : WSHUB__NONE;
@@ -10765,6 +10796,7 @@ static bool wshub__rooms_resize(wshub *hub, wshub__client *client, uint32_t cap)
     wshub__client old = *client;
     uint32_t i;
     void *block;
+
     WSHUB_ASSERT(cap >= client->rooms_count && (cap & (cap - 1)) == 0);
     if (WSHUB__NEVER(cap > WSHUB__ROOMS_MOST)) return false;
     block = hub->mem.fn(hub->mem.user, NULL, 0, wshub__rooms_bytes(cap));
@@ -10791,6 +10823,7 @@ static bool wshub__rooms_resize(wshub *hub, wshub__client *client, uint32_t cap)
 /* Puts a client into a room in which it is not. All or nothing. */
 static wshub_err wshub__room_add(wshub *hub, wshub__client *client, wshub__group *room) {
     uint32_t place = client->rooms_count;
+
     WSHUB_ASSERT(client->realm == room->realm);
     if (place == client->rooms_cap &&
         !wshub__rooms_resize(hub, client, client->rooms_cap ? client->rooms_cap * 2 : 2))
@@ -10816,6 +10849,7 @@ static wshub_err wshub__room_add(wshub *hub, wshub__client *client, wshub__group
 static void wshub__group_move(wshub *hub, wshub__group *group, uint32_t from, uint32_t to) {
     wshub__member *members = wshub__members(group);
     wshub__client *client = wshub__client_at(hub, members[from].client);
+
     if (from == to) return;
     members[to] = members[from];
     if (group->name.kind == WSHUB__KIND_ROOM) {
@@ -10832,6 +10866,7 @@ static void wshub__group_move(wshub *hub, wshub__group *group, uint32_t from, ui
 WSHUB__COLD static uint32_t wshub__group_shift(wshub *hub, wshub__group *group, uint32_t pos) {
     uint32_t from;
     bool walked = true;
+
     while ((from = wshub__walk_shift(hub, group, pos, &walked)) != WSHUB__NONE) {
         wshub__group_move(hub, group, from, pos);
         pos = from;
@@ -10882,6 +10917,7 @@ WSHUB__COLD static uint32_t wshub__place_shift(wshub *hub, wshub__client *client
 static void wshub__room_drop(wshub *hub, wshub__client *client, uint32_t place) {
     wshub__group *room = client->rooms[place];
     uint32_t pos = wshub__room_positions(client)[place];
+
     WSHUB_ASSERT(place < client->rooms_count);
     WSHUB_ASSERT(wshub__members(room)[pos].client == client->index);
     if (client->rooms_cap > WSHUB__ROOMS_FEW) wshub__rooms_forget(client, room);
@@ -10904,6 +10940,7 @@ WSHUB__COLD static wshub_err wshub__room_make(wshub *hub, wshub__realm *realm, w
                                               wshub__group **out_room) {
     wshub__client *owner = wshub__client_by_id(realm, name);
     wshub_err err = wshub__group_new(hub, realm, WSHUB__KIND_ROOM, name, out_room);
+
     if (err || !owner || !owner->own_room) return err;
 
     if (!wshub__is_gone(owner)) err = wshub__room_add(hub, owner, *out_room);
@@ -10923,6 +10960,7 @@ static wshub_err wshub__room_join(wshub *hub, wshub__client *client, wshub_str n
     wshub__realm *realm = wshub__realm_of(hub, client);
     wshub__group *room = wshub__group_find(realm, WSHUB__KIND_ROOM, name);
     wshub_err err;
+
     if (client->own_room && wshub_str_eq(name, wshub__name_str(&client->name))) return WSHUB_OK;
     if (room && wshub__room_place(client, room) != WSHUB__NONE) return WSHUB_OK;
     if (client->rooms_count + (client->own_room ? 1u : 0u) >= hub->desc.rooms_per_client_max)
@@ -10939,6 +10977,7 @@ static bool wshub__room_leave(wshub *hub, wshub__client *client, wshub_str name)
     wshub__realm *realm = wshub__realm_of(hub, client);
     wshub__group *room;
     uint32_t place;
+
     if (client->own_room && wshub_str_eq(name, wshub__name_str(&client->name))) {
         client->own_room = false;
         hub->own_rooms--;
@@ -10959,6 +10998,7 @@ static wshub_err wshub__room_join_own(wshub *hub, wshub__client *client) {
     wshub__realm *realm = wshub__realm_of(hub, client);
     wshub_str name = wshub__name_str(&client->name);
     wshub__group *room = wshub__group_find(realm, WSHUB__KIND_ROOM, name);
+
     if (room)
         return wshub__room_place(client, room) == WSHUB__NONE ? wshub__room_add(hub, client, room)
                                                               : WSHUB_OK;
@@ -10983,6 +11023,7 @@ static void wshub__room_leave_all(wshub *hub, wshub__client *client) {
 static wshub_err wshub__user_add(wshub *hub, wshub__client *client, wshub_str id) {
     wshub__realm *realm = wshub__realm_of(hub, client);
     wshub__group *user = wshub__group_find(realm, WSHUB__KIND_USER, id);
+
     WSHUB_ASSERT(!client->user);
     if (!user) {
         wshub_err err = wshub__group_new(hub, realm, WSHUB__KIND_USER, id, &user);
@@ -11041,6 +11082,7 @@ static wshub__ask *wshub__ask_new(wshub *hub, wshub__client *client, wshub__ask_
                                   wshub_ask *out_ask) {
     uint32_t index;
     wshub__ask *ask = (wshub__ask *)wshub__pool_take(&hub->mem, &hub->asks, &index);
+
     if (!ask) return NULL;
     WSHUB_ASSERT(client->state == wshub__ask_asked_in[kind]);
 
@@ -11061,6 +11103,7 @@ static wshub__ask *wshub__ask_new(wshub *hub, wshub__client *client, wshub__ask_
 /* A question is answered, or its client has left: from here on its handle is stale. */
 static void wshub__ask_free(wshub *hub, wshub__ask *ask) {
     wshub__client *client = wshub__client_at(hub, ask->client);
+
     WSHUB_ASSERT(client->asks_count > 0);
     WSHUB_ASSERT(ask->prev || client->asks == ask->index + 1);
 
@@ -12239,6 +12282,7 @@ static const wshub__speaker *wshub__client_speaker(const wshub *hub, const wshub
 WSHUB__COLD static void wshub__client_dismiss(wshub *hub, wshub__client *client, wshub_cause cause,
                                               uint16_t code, wshub_str reason) {
     const wshub__speaker *speaker = wshub__client_speaker(hub, client);
+
     if (wshub__is_gone(client) || client->conn == WSHUB__NONE) return;
     if (speaker->table.close) {
         speaker->table.close(hub, wshub__client_handle(hub, client), cause, code, reason,
@@ -12254,6 +12298,7 @@ WSHUB__COLD static void wshub__auth_refuse(wshub *hub, wshub__client *client, ws
     static const char *const texts[] = {"", "Authentication failed", "Authentication error",
                                         "Encryption handshake failed", "Encryption required"};
     const wshub__speaker *speaker = wshub__client_speaker(hub, client);
+
     WSHUB_ASSERT(why >= WSHUB_REFUSED_AUTH && why <= WSHUB_REFUSED_CLEAR);
     if (why == WSHUB_REFUSED_FAILED) {
         hub->stats.auth_failed++;
@@ -12277,6 +12322,7 @@ static wshub_err wshub__auth_enter(wshub *hub, wshub__client *client, wshub_str 
     const wshub__realm *realm = wshub__realm_of(hub, client);
     wshub_err err = WSHUB_OK;
     size_t i;
+
     if (user_id.len) err = wshub__user_add(hub, client, user_id);
     if (!err) err = wshub__room_join_own(hub, client);
     for (i = 0; i < realm->default_rooms_count && !err; i++)
@@ -12293,6 +12339,7 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *client, wshub_str
     uint32_t before = client->rooms_count;
     wshub_acceptance what;
     wshub_err err;
+
     what.user_id = client->has_user ? user_id : wshub__str(NULL, 0);
     what.server_public_key = key;
     what.salt = salt;
@@ -12333,6 +12380,7 @@ WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *cl
     wshub_handshake h;
     wshub_ask ask;
     wshub__buf data;
+
     if (!hub->desc.on_handshake) {
         wshub__ask_free(hub, first);
         wshub__auth_refuse(hub, client, WSHUB_REFUSED_CLEAR);
@@ -12431,6 +12479,7 @@ WSHUB__COLD static wshub_str wshub__event_kept_text(const char **at, uint32_t ke
 WSHUB__COLD static bool wshub__event_keep(wshub *hub, wshub__client *client,
                                           const wshub_event *event) {
     wshub__extra *own = wshub__extra_take(hub, client);
+
     if (!own) return false;
     own->inbound_event = wshub__event_keep_text(hub, &own->inbound, event->event);
     own->inbound_data = wshub__event_keep_text(hub, &own->inbound, event->data);
@@ -12446,6 +12495,7 @@ WSHUB__COLD static void wshub__event_transform(wshub *hub, wshub__client *client
                                                const wshub_event *event) {
     wshub__conn *conn = wshub__conn_at(hub, client->conn);
     wshub_ask ask;
+
     if (!wshub__event_keep(hub, client, event)) {
         wshub__client_log(hub, WSHUB_LOG_NOMEM, client, "inbound transformer", wshub__str(NULL, 0));
         return;
@@ -12467,6 +12517,7 @@ WSHUB__COLD static void wshub__event_transform(wshub *hub, wshub__client *client
 /* The client is heard again. What it could not say meanwhile is not held against it. */
 WSHUB__COLD static void wshub__event_listen(wshub *hub, wshub__client *client) {
     wshub__conn *conn = wshub__conn_at(hub, client->conn);
+
     conn->asked = false;
     if (conn->state == WSHUB__CONN_OPEN) /* the rest of a message begun is waited for from now on */
         conn->phase_due =
@@ -12484,6 +12535,7 @@ WSHUB__COLD static void wshub__event_answered(wshub *hub, wshub__client *client,
     wshub__buf text = own->inbound;
     const char *at = (const char *)text.ptr;
     wshub_event event;
+
     memset(&own->inbound, 0, sizeof own->inbound);
     event.event = wshub__event_kept_text(&at, own->inbound_event);
     event.data = wshub__event_kept_text(&at, own->inbound_data);
@@ -12523,6 +12575,7 @@ WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_ide
     wshub_str user_id = who ? who->user_id : wshub__str(NULL, 0),
               metadata = who ? who->metadata : wshub__str(NULL, 0);
     wshub__buf before;
+
     if (err) return err;
     if (a->kind != WSHUB__ASK_AUTH) return WSHUB_ERR_STATE;
     if (user_id.ptr && !wshub__name_ok(user_id)) return WSHUB_ERR_PARAM;
@@ -12576,6 +12629,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask
     wshub__ask *a;
     wshub__client *client;
     wshub_err err = wshub__ask_find(hub, ask, &a, &client);
+
     if (err) return err;
     if (a->kind != WSHUB__ASK_HANDSHAKE) return WSHUB_ERR_STATE;
     if (!wshub__text_ok(server_public_key) || !wshub__text_ok(salt)) return WSHUB_ERR_PARAM;
@@ -12596,6 +12650,7 @@ WSHUB_API wshub_err wshub_join_accept(wshub *hub, wshub_ask ask, const wshub_str
     wshub__client *client;
     wshub_err err = wshub__ask_find(hub, ask, &a, &client), first = WSHUB_OK;
     size_t i;
+
     if (err) return err;
     if (a->kind != WSHUB__ASK_JOIN) return WSHUB_ERR_STATE;
     if (!wshub__rooms_ok(rooms, count)) return WSHUB_ERR_PARAM;
@@ -12619,6 +12674,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask
     wshub__client *client;
     wshub__xform *x;
     wshub_err err = wshub__ask_find(hub, ask, &a, &client);
+
     if (err) return err;
     if (a->kind != WSHUB__ASK_OUT && a->kind != WSHUB__ASK_IN) return WSHUB_ERR_STATE;
     if (msg && (err = wshub__msg_check(hub, msg)) != WSHUB_OK) return err;
@@ -12652,6 +12708,7 @@ WSHUB__COLD static wshub_err wshub__ask_deny(wshub *hub, wshub_ask ask, bool fai
     wshub__xform *x;
     wshub__ask_kind kind;
     wshub_err err = wshub__ask_find(hub, ask, &a, &client);
+
     if (err) return err;
     wshub__enter(hub);
     kind = a->kind;
@@ -12695,6 +12752,7 @@ WSHUB_API wshub_err wshub_ask_fail(wshub *hub, wshub_ask ask) {
  * tokens. */
 static bool wshub__upgrade_protocols(const wshub_http *h, wshub_str *protocols, size_t *out_count) {
     size_t i, count = 0;
+
     for (i = 0; i < h->headers_count; i++) {
         wshub_str list = h->headers[i].value;
         if (!wshub__str_same(h->headers[i].name, "Sec-WebSocket-Protocol")) continue;
@@ -12710,6 +12768,7 @@ static bool wshub__upgrade_protocols(const wshub_http *h, wshub_str *protocols, 
 static bool wshub__upgrade_origin(const wshub *hub, const wshub_http *h) {
     wshub_str origin = wshub_http_header(h, "Origin");
     size_t i;
+
     if (!origin.ptr || hub->origins_any) return true;
     if (wshub__http_count(h, "Origin") > 1) return false;
     for (i = 0; i < hub->desc.allowed_origins_count; i++) {
@@ -12740,6 +12799,7 @@ static void wshub__upgrade_grant(wshub *hub, wshub_exchange exchange, const wshu
     wshub_upgrade_answer answer;
     wshub_client_desc desc;
     wshub__client *client;
+
     memset(&desc, 0, sizeof desc);
     desc.user_ptr = up->user_ptr;
     if (wshub__client_new(hub, conn, &desc, &client)) {
@@ -12769,6 +12829,7 @@ static wshub_take wshub__upgrade(wshub *hub, wshub_exchange exchange, const wshu
     wshub_upgrade up;
     const char *why;
     int status;
+
     if (!h->handshake) return WSHUB_TAKE_DECLINED;
     memset(&up, 0, sizeof up);
     up.protocol = -1;
@@ -12802,6 +12863,7 @@ static uint64_t wshub__client_due(const wshub *hub, const wshub__conn *conn,
                                   const wshub__client *client) {
     const wshub_desc *d = &hub->desc;
     uint64_t due, step = d->heartbeat_interval_ms;
+
     if (wshub__is_gone(client)) return 0;
     if (client->state != WSHUB_CLIENT_AUTHENTICATED) return client->time; /* AUTH-1, AUTH-2 */
 
@@ -12845,6 +12907,7 @@ static void wshub__above_heard(wshub *hub, wshub__conn *conn) {
 WSHUB__COLD static bool wshub__above_asked(wshub *hub, wshub__conn *conn) {
     wshub__client *client = NULL;
     bool asked = false;
+
     if (!hub->desc.heartbeat_by_pong || conn->pinged || wshub__conn_is_lent(conn)) return false;
     while ((client = wshub__session_next(hub, conn, client)) != NULL) {
         if (client->state != WSHUB_CLIENT_AUTHENTICATED) continue;
@@ -12886,6 +12949,7 @@ WSHUB__COLD static void wshub__above_lent_gone(wshub *hub, wshub__conn *conn) {
     const wshub__speaker *speaker = &hub->dialects[lent->dialect];
     wshub_session session = wshub__session_handle(conn);
     uint32_t number = (uint32_t)conn->id & ~WSHUB__LENT;
+
     if (speaker->table.session_gone)
         speaker->table.session_gone(hub, session, lent->cause, speaker->user);
     wshub__above_closed(hub, conn);
@@ -12963,6 +13027,7 @@ static void wshub__bus_route(wshub *hub, const wshub_dest *dest, wshub__delivery
 static void wshub__bus_read(wshub *hub, wshub_str channel, wshub_str payload) {
     wshub__letter letter;
     wshub__delivery delivery;
+
     switch (hub->uplink.words->read(hub, channel, payload, &letter)) {
     case WSHUB__LETTER_FINE:
         wshub__delivery_init(&delivery, letter.event, letter.data);
@@ -12986,6 +13051,7 @@ static void wshub__bus_read(wshub *hub, wshub_str channel, wshub_str payload) {
 
 static void wshub__bus_received(void *ctx, wshub_str channel, wshub_str payload) {
     wshub *hub = (wshub *)ctx;
+
     if (hub->destroying) return;
     wshub__enter(hub);
     hub->stats.bus_received++;
@@ -13002,6 +13068,7 @@ static void wshub__bus_handed_over(void *ctx, const wshub_bus_handover *message)
     wshub *hub = (wshub *)ctx;
     wshub__brief brief;
     wshub__delivery delivery;
+
     if (hub->destroying) return;
     wshub__enter(hub);
     hub->stats.bus_received++;
@@ -13043,6 +13110,7 @@ WSHUB__COLD static void wshub__bus_state(void *ctx, wshub_bus_state state) { /* 
     wshub *hub = (wshub *)ctx;
     bool was_up = wshub__uplink_is_up(&hub->uplink), up = state == WSHUB_BUS_UP;
     uint64_t down;
+
     if (hub->destroying || !wshub__uplink_hear(&hub->uplink, state)) return;
     wshub__enter(hub);
     if (!up) wshub__subs_clear(hub); /* whatever was subscribed to is forgotten */
@@ -13071,6 +13139,7 @@ WSHUB__COLD static wshub_err wshub__bus_attach(wshub *hub, const wshub_bus *bus,
                                                const wshub__words *words) {
     wshub_bus_owner owner;
     uint64_t key[2];
+
     memset(&owner, 0, sizeof owner); /* room: settle does what there is to do */
     owner.ctx = hub;
     owner.received = wshub__bus_received;
@@ -13106,6 +13175,7 @@ WSHUB__COLD static uint64_t wshub__bus_expire(wshub *hub) {
 static uint64_t wshub__bus_settle(wshub *hub) {
     wshub__uplink *u = &hub->uplink;
     uint64_t next = 0;
+
     if (!wshub__uplink_is_there(u)) return 0;
     if (wshub__uplink_is_linked(u) && !hub->dead && (hub->subs_count || hub->replay)) {
         if (!wshub__subs_run(hub)) next = hub->now + WSHUB__SUBS_AGAIN_MS;
@@ -13164,6 +13234,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_bus_request(
     wshub__uplink *u = &hub->uplink;
     wshub__bus_question *q;
     wshub_err err;
+
     if (!argv || !argc || !on_reply) return WSHUB_ERR_PARAM;
     if (!wshub__uplink_is_there(u) || !u->bus.request) return WSHUB_ERR_STATE;
 
@@ -13220,6 +13291,7 @@ static wshub__client *wshub__clients_each(const wshub *hub, wshub__realm *realm,
                                           bool all) {
     wshub__walk *walk = wshub__walk_step(hub, iter, &realm->oldest, 0);
     uint32_t i = 0;
+
     if (!walk) return NULL;
 
     if (wshub__clients_known(hub, realm, walk->left))
@@ -13390,6 +13462,7 @@ WSHUB__COLD WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client
     wshub__client *found = wshub__client_known(hub, client);
     bool first = !iter->phase;
     wshub__walk *walk;
+
     if (!found) return false;
     walk = wshub__walk_step(hub, iter, &found->rooms, found->rooms_count);
     if (!walk) return false;
@@ -13431,6 +13504,7 @@ WSHUB_API size_t wshub_room_count(const wshub *hub, wshub_str room) {
 static bool wshub__group_each(const wshub *hub, wshub__group *group, wshub_iter *iter,
                               wshub_client *out_client) {
     wshub__walk *walk = wshub__walk_step(hub, iter, group, group->count);
+
     if (!walk) return false;
     group->walked = true;
     if (walk->left > group->count)
@@ -13452,6 +13526,7 @@ WSHUB_API bool wshub_room_each_member_in(const wshub *hub, wshub_realm realm, ws
     const wshub__realm *r = wshub__realm_get(hub, realm);
     wshub__group *group = r ? wshub__group_find(r, WSHUB__KIND_ROOM, room) : NULL;
     const wshub__client *alone;
+
     if (!r) return false;
     if (group) return wshub__group_each(hub, group, iter, out_client);
 
@@ -13471,6 +13546,7 @@ WSHUB_API bool wshub_room_each_member(const wshub *hub, wshub_str room, wshub_it
 static const wshub__group *wshub__groups_each(const wshub *hub, wshub__groups *list,
                                               wshub_iter *iter) {
     wshub__walk *walk = wshub__walk_step(hub, iter, list, list->count);
+
     if (!walk) return NULL;
     list->walked = true;
     if (walk->left > list->count) walk->left = list->count;
@@ -13492,6 +13568,7 @@ static bool wshub__own_room_each(const wshub *hub, wshub__realm *realm, wshub_it
                                  wshub_str *out_room) {
     wshub_iter clients;
     const wshub__client *client;
+
     clients.pos = iter->pos;
     clients.phase = iter->phase - WSHUB__OWN_ROOMS;
     while ((client = wshub__clients_each(hub, realm, &clients, true)) != NULL) {
@@ -13507,6 +13584,7 @@ static bool wshub__own_room_each(const wshub *hub, wshub__realm *realm, wshub_it
 WSHUB__COLD WSHUB_API bool wshub_room_each_in(const wshub *hub, wshub_realm realm, wshub_iter *iter,
                                               wshub_str *out_room) {
     wshub__realm *r = wshub__realm_get(hub, realm);
+
     if (!r) return false;
     while (iter->phase < WSHUB__OWN_ROOMS) {
         const wshub__group *group = wshub__groups_each(hub, &r->rooms, iter);
@@ -13569,6 +13647,7 @@ WSHUB__COLD WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter,
 static wshub_err wshub__send_local(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
     wshub__delivery delivery;
     wshub_err err;
+
     wshub__enter(hub);
     wshub__delivery_init(&delivery, msg->event, msg->data);
     err = wshub__route(hub, &hub->first_realm, dest, &delivery);
@@ -13580,6 +13659,7 @@ static wshub_err wshub__send_local(wshub *hub, const wshub_dest *dest, const wsh
 static wshub_err wshub__client_send(wshub *hub, wshub_client client, wshub__delivery *delivery) {
     wshub__client *found = wshub__client_get(hub, client);
     wshub_err err;
+
     if (!found) return WSHUB_ERR_STALE;
     wshub__enter(hub);
     if (wshub__is_clear_refused(hub, found)) {
@@ -13605,6 +13685,7 @@ WSHUB_API wshub_err wshub_client_send_binary(wshub *hub, wshub_client client, co
                                              size_t count) {
     wshub__delivery delivery;
     static const uint8_t nothing = 0;
+
     wshub__delivery_init(&delivery, wshub__str(NULL, 0), wshub__str(NULL, 0));
     if (count && !bytes) return WSHUB_ERR_PARAM;
     if (count > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
@@ -13618,6 +13699,7 @@ static wshub_err wshub__send_kind(wshub *hub, wshub_dest_kind kind, wshub_str na
                                   size_t exclude_count) {
     wshub_dest dest;
     wshub_err err = wshub__msg_check(hub, msg);
+
     memset(&dest, 0, sizeof dest);
     if (err) return err;
     if ((exclude_count && !exclude) || (name.len && !wshub__name_ok(name))) return WSHUB_ERR_PARAM;
@@ -13647,6 +13729,7 @@ WSHUB_API wshub_err wshub_all_send_here(wshub *hub, const wshub_msg *msg, const 
 static wshub_dest wshub__dest_resolve(const wshub__realm *realm, const wshub_dest *dest) {
     wshub_dest out;
     wshub__client *client;
+
     memset(&out, 0, sizeof out);
     if (dest) out = *dest;
     if (out.kind != WSHUB_DEST_RESOLVE) return out;
@@ -13662,6 +13745,7 @@ static wshub_err wshub__send_out(wshub *hub, const wshub_dest *dest, wshub__deli
     wshub__realm *realm = &hub->first_realm;
     wshub_dest to;
     wshub_err err;
+
     if (dest && wshub__dest_check(dest)) return WSHUB_ERR_PARAM;
     if (dest) realm = wshub__realm_get(hub, dest->realm);
     if (!realm) return WSHUB_ERR_STALE;
@@ -13683,6 +13767,7 @@ WSHUB_API wshub_err wshub_send_here(wshub *hub, const wshub_dest *dest, const ws
 
 static wshub_err wshub__packet_check(const wshub *hub, const wshub_packet *packet) {
     size_t i;
+
     if (!packet || !wshub__name_ok(packet->event)) return WSHUB_ERR_PARAM;
     if ((packet->args_count && !packet->args) ||
         (packet->attachments_count && !packet->attachments))
@@ -13719,6 +13804,7 @@ WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_m
     wshub_dest to;
     wshub__delivery delivery;
     wshub_err err = wshub__msg_check(hub, msg), published = WSHUB_OK;
+
     if (err) return err;
     if (!msg->event.len || !msg->data.ptr || (dest && wshub__dest_check(dest)))
         return WSHUB_ERR_PARAM; /* SEND-3 */
@@ -14084,6 +14170,7 @@ static wshub_err wshub__post_put(wshub *hub, const wshub__post *proto, const wsh
     wshub__post *p;
     wshub_str *strs;
     char *at;
+
     if (!WSHUB__THREADS || !hub->io.wake) return WSHUB_ERR_NOWAKE;
     if (b_count > most / sizeof(wshub_str) || a_count > most / sizeof(wshub_str) - b_count)
         return WSHUB_ERR_LIMIT;
@@ -14140,6 +14227,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *de
     wshub_str s[3];
     wshub_dest d;
     wshub_err err = wshub__msg_check(hub, msg);
+
     if (err) return err;
     memset(&d, 0, sizeof d);
     if (dest) d = *dest;
@@ -14158,6 +14246,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client 
     wshub__post p = wshub__post_make(WSHUB__POST_CLIENT_SEND, client.id);
     wshub_str s[2];
     wshub_err err = wshub__msg_check(hub, msg);
+
     if (err) return err;
     s[0] = msg->event;
     s[1] = msg->data;
@@ -14218,6 +14307,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_transform_accept(wshub *hub, wshub_as
     wshub__post p = wshub__post_make(WSHUB__POST_TRANSFORM, ask.id);
     wshub_str s[2];
     wshub_err err = msg ? wshub__msg_check(hub, msg) : WSHUB_OK;
+
     if (err) return err;
     s[0] = msg ? msg->event : wshub__str(NULL, 0);
     s[1] = msg ? msg->data : wshub__str(NULL, 0);
@@ -14242,6 +14332,7 @@ WSHUB__COLD static void wshub__post_run(wshub *hub, wshub__post *p) {
     wshub_msg msg;
     wshub_dest dest;
     wshub_identity who;
+
     client.id = ask.id = p->handle;
     memset(&msg, 0, sizeof msg);
     msg.data_is_json = p->flag;
@@ -14287,6 +14378,7 @@ WSHUB__COLD static void wshub__post_run(wshub *hub, wshub__post *p) {
 
 static void wshub__post_drain(wshub *hub, bool run) {
     wshub__node *n = wshub__stack_take(&hub->posts);
+
     while (n) {
         wshub__post *p = (wshub__post *)(void *)n;
         n = n->next;
@@ -14308,6 +14400,7 @@ WSHUB__COLD static void wshub__json_error(wshub *hub, wshub_client client, const
     char data[96];
     size_t n = strlen(message);
     wshub_msg msg;
+
     WSHUB_ASSERT(sizeof open + n + sizeof end <= sizeof data);
     memcpy(data, open, sizeof open - 1);
     memcpy(data + sizeof open - 1, message, n);
@@ -14399,6 +14492,7 @@ WSHUB__COLD static wshub_err wshub__json_accepted(wshub *hub, wshub_client clien
     size_t n;
     wshub_msg msg;
     wshub_err err;
+
     (void)user;
     wshub_iso_time(wshub_wall_ms(hub), time);
     n = wshub__json_connected(id, wshub__str(time, sizeof time), what, small, sizeof small);
@@ -14441,6 +14535,7 @@ WSHUB__COLD static void wshub__json_names_read(wshub *hub, wshub_client client, 
     uint32_t over = 0;
     wshub_iter it;
     wshub_str item;
+
     memset(&it, 0, sizeof it);
     while (wshub_json_next(list, &it, &item)) {
         wshub_str name;
@@ -14469,6 +14564,7 @@ WSHUB__COLD static wshub__json_names wshub__json_names_of(wshub *hub, wshub_clie
                                                           wshub_str data, bool valid_only) {
     wshub_str list = data.ptr ? wshub_json_find(data, "rooms") : data;
     wshub__json_names out;
+
     memset(&out, 0, sizeof out);
     if (wshub_json_peek(list) != WSHUB_JSON_ARRAY) {
         wshub__json_no_names(hub, client, "no list of rooms");
@@ -14549,6 +14645,7 @@ static bool wshub__json_read(wshub *hub, wshub_client client, uint8_t *bytes, si
                              bool text, wshub_event *out_event) {
     wshub_json_field fields[3];
     wshub_json_result result = WSHUB_JSON_BAD;
+
     memset(fields, 0, sizeof fields);
     fields[0].key = "event";
     fields[1].key = "data";
@@ -14585,6 +14682,7 @@ static void wshub__json_message(wshub *hub, wshub_conn conn, uint8_t *bytes, siz
     wshub_heard heard = wshub_conn_heard(hub, conn, count);
     bool accepted = heard.state == WSHUB_CLIENT_AUTHENTICATED;
     wshub_event event;
+
     if (heard.state == WSHUB_CLIENT_DISCONNECTED) return;
     if (accepted && !text && wshub_client_binary(hub, heard.client, bytes, count) == WSHUB_OK)
         return;
@@ -14605,6 +14703,7 @@ static uint8_t *wshub__json_frame(wshub_writer *out, uint8_t opcode, size_t n) {
     uint8_t *to = wshub_writer_room(out, n + 14); /* the longest head */
     wshub_frame frame;
     size_t head_bytes;
+
     if (!to) return NULL;
     memset(&frame, 0, sizeof frame);
     frame.fin = true;
@@ -14623,6 +14722,7 @@ static wshub_err wshub__json_encode(wshub *hub, wshub_kind kind, const wshub_pac
     wshub_str data;
     size_t quoted, n;
     uint8_t *to;
+
     (void)hub;
     (void)kind;
     (void)user;
@@ -14726,6 +14826,7 @@ static bool wshub__channel_fits(wshub_str channel, const wshub_dest *dest) {
 static void wshub__envelope_write(const wshub__mem *m, wshub__buf *b, wshub_str server_id,
                                   const wshub_dest *dest, const wshub_msg *msg) {
     size_t i;
+
     wshub__buf_text(m, b, "{\"serverId\":");
     wshub__buf_quote(m, b, server_id);
     wshub__buf_text(m, b, ",\"type\":\"");
@@ -14773,6 +14874,7 @@ static bool wshub__envelope_read(wshub_str payload, uint32_t depth_max, wshub__e
     static const char *const keys[6] = {"serverId", "type", "target", "event", "data", "exclude"};
     wshub_json_field f[6];
     size_t i;
+
     for (i = 0; i < 6; i++) {
         f[i].key = keys[i];
         f[i].value = wshub__str(NULL, 0);
@@ -14802,6 +14904,7 @@ static wshub_str wshub__take_text(wshub_str raw, char **at) {
 /* The kind of destination that a raw `type` is; RESOLVE: none. */
 static wshub_dest_kind wshub__envelope_kind(wshub_str type) {
     int kind;
+
     if (wshub_json_peek(type) != WSHUB_JSON_STRING) return WSHUB_DEST_RESOLVE;
     for (kind = WSHUB_DEST_ALL; kind <= WSHUB_DEST_ROOM; kind++) {
         const char *word = wshub__bus_types[kind];
@@ -14818,6 +14921,7 @@ static bool wshub__letter_room(const wshub *hub, const wshub__envelope *e, wshub
     wshub_iter it;
     wshub_str item;
     size_t count = 0;
+
     memset(&it, 0, sizeof it);
     while (wshub_json_next(e->exclude, &it, &item)) count++;
     out->block_bytes = count * sizeof(wshub_str) + e->server_id.len + e->event.len + e->target.len +
@@ -14834,6 +14938,7 @@ static wshub__letter_verdict wshub__letter_fill(const wshub *hub, wshub_str chan
     wshub_str *exclude = (wshub_str *)(void *)out->block, item;
     char *at = out->block + excluded * sizeof *exclude;
     wshub_iter it;
+
     if (wshub_str_eq(wshub__take_text(e->server_id, &at), hub->server_id)) return WSHUB__LETTER_OWN;
     out->event = wshub__take_text(e->event, &at);
     out->data = e->data;
@@ -14863,6 +14968,7 @@ static wshub__letter_verdict wshub__envelope_open(const wshub *hub, wshub_str ch
     wshub__envelope e;
     wshub__letter_verdict verdict;
     size_t excluded;
+
     memset(out, 0, sizeof *out);
     if (!wshub__envelope_read(payload, hub->desc.json_depth_max, &e)) return WSHUB__LETTER_BAD;
     if (!wshub__letter_room(hub, &e, out, &excluded)) return WSHUB__LETTER_NOMEM;
@@ -14936,6 +15042,7 @@ WSHUB__COLD static void wshub__emitter_late(void *ctx) {
 WSHUB__COLD static void wshub__emitter_state(void *ctx, wshub_bus_state state) {
     wshub_emitter *em = (wshub_emitter *)ctx;
     bool was_up = wshub__uplink_is_up(&em->uplink);
+
     if (!wshub__uplink_hear(&em->uplink, state)) return;
 
     /* What a busy time left is kept as far as an outage may keep. */
@@ -14989,6 +15096,7 @@ WSHUB__COLD static wshub_err wshub__emitter_new(const wshub_emitter_desc *desc,
     wshub_bus_owner owner;
     wshub_err err;
     wshub_emitter *em = (wshub_emitter *)wshub__mem_new(&m, sizeof *em);
+
     if (!em) {
         (void)desc->bus->attach(desc->bus->ctx, NULL);
         return WSHUB_ERR_NOMEM;
@@ -15040,6 +15148,7 @@ WSHUB__COLD WSHUB_API void wshub_emitter_close(wshub_emitter *emitter, uint32_t 
                                                void (*on_closed)(uint64_t lost, void *arg),
                                                void *arg) {
     const wshub_bus *bus;
+
     if (!emitter || emitter->closing) return;
     wshub__uplink_pump(&emitter->uplink);
     bus = &emitter->uplink.bus;
@@ -15076,6 +15185,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const
     wshub_err err;
     wshub__pub *p;
     uint32_t max;
+
     memset(&d, 0, sizeof d);
     if (dest) d = *dest;
     if (d.kind == WSHUB_DEST_RESOLVE) d.kind = d.name.len ? WSHUB_DEST_ROOM : WSHUB_DEST_ALL;
@@ -15109,6 +15219,7 @@ WSHUB_API uint64_t wshub_emitter_dropped(const wshub_emitter *emitter) {
 WSHUB__COLD static wshub_gone wshub__gone_make(const wshub *hub, const wshub__client *client) {
     wshub_gone gone;
     const wshub__extra *extra = client->extra;
+
     gone.client = wshub__client_handle(hub, client);
     gone.id = wshub__name_str(&client->name);
     gone.user_id = wshub__user_id(client);
@@ -15142,6 +15253,7 @@ static void wshub__unindex(wshub *hub, wshub__client *client) {
 /* The end of a client: nobody knows it any more. */
 WSHUB__COLD static void wshub__client_free(wshub *hub, wshub__client *client) {
     wshub__extra *extra = client->extra;
+
     WSHUB_ASSERT(client->state == WSHUB__CLIENT_LEFT);
     WSHUB_ASSERT(!client->rooms && !client->asks);
     if (client->user) {
@@ -15236,6 +15348,7 @@ WSHUB__COLD static void wshub__session_dismiss(wshub *hub, wshub__conn *conn) {
 WSHUB__COLD static void wshub__stop(wshub *hub) {
     uint32_t at = 0;
     wshub__conn *conn;
+
     if (hub->phase >= WSHUB__STOPPING) return;
     hub->phase = WSHUB__STOPPING;
     hub->stop_due = hub->now + hub->desc.shutdown_timeout_ms;
@@ -15253,6 +15366,7 @@ WSHUB__COLD static void wshub__stop(wshub *hub) {
 WSHUB__COLD static void wshub__drain_realm(wshub *hub, const wshub__realm *realm,
                                            uint64_t allowed) {
     uint32_t i = realm->oldest;
+
     while (i && hub->drain_done < allowed) {
         wshub__client *client = wshub__client_at(hub, i - 1);
         i = client->next;
@@ -15268,6 +15382,7 @@ WSHUB__COLD static void wshub__drain_realm(wshub *hub, const wshub__realm *realm
 WSHUB__COLD static uint64_t wshub__drain_run(wshub *hub) {
     uint64_t allowed = (hub->now - hub->drain_start) * hub->drain_per_second / 1000 + 1;
     const wshub__realm *realm = NULL;
+
     while ((realm = wshub__realm_next(hub, realm)) != NULL) wshub__drain_realm(hub, realm, allowed);
     if (hub->clients.live)
         return hub->drain_start +
@@ -15282,6 +15397,7 @@ WSHUB__COLD static uint64_t wshub__drain_run(wshub *hub) {
 WSHUB__COLD static uint64_t wshub__stop_run(wshub *hub) {
     uint32_t at = 0;
     wshub__conn *conn;
+
     if (hub->conns_live && hub->heard < hub->stop_due) return hub->stop_due;
     if (WSHUB__NEVER(hub->gone_head)) return hub->now; /* all were closed when stopping began */
     while ((conn = wshub__conn_next_open(hub, &at)) != NULL)
@@ -15328,6 +15444,7 @@ WSHUB__COLD static void wshub__give_back(wshub *hub) {
     const wshub__mem *m = &hub->mem;
     uint32_t end = hub->conns.pages_count * WSHUB__PAGE;
     wshub__realm *realm = NULL;
+
     hub->give_back_due = hub->now + 1000;
     wshub__pool_give_back(m, &hub->clients);
     wshub__pool_give_back(m, &hub->exchanges);
@@ -15359,6 +15476,7 @@ WSHUB__COLD static void wshub__give_back(wshub *hub) {
  * Returns when drain or shutdown must be looked at again; 0: not at a time. */
 static uint64_t wshub__settle_pass(wshub *hub, uint32_t timers) {
     uint64_t next;
+
     wshub__uplink_pump(&hub->uplink);
     wshub__post_drain(hub, true);
     wshub__timers_run(hub, timers);
@@ -15402,6 +15520,7 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
     bool more = true;
     uint32_t timers = hub->timer_deadlines.orders;
     int passes;
+
     if (hub->depth) return 0; /* inside a callback, or while the hub is freed */
     wshub__enter(hub);
     wshub__clock_heard(hub);
@@ -15428,6 +15547,7 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
 /* The logs of all kinds, and what deliveries were written with. */
 WSHUB__COLD static void wshub__wires_free(wshub *hub) {
     uint32_t kind;
+
     for (kind = 1; kind < hub->kinds_count; kind++) {
         if (hub->kinds[kind].log) wshub__seg_unref(hub, hub->kinds[kind].log);
     }
@@ -15444,6 +15564,7 @@ WSHUB__COLD static void wshub__wires_free(wshub *hub) {
 WSHUB__COLD static void wshub__end_all(wshub *hub) {
     const wshub__realm *realm = NULL;
     uint32_t i;
+
     while ((realm = wshub__realm_next(hub, realm)) != NULL) {
         for (i = realm->oldest; i; i = wshub__client_at(hub, i - 1)->next) {
             wshub__client *client = wshub__client_at(hub, i - 1);
@@ -15458,6 +15579,7 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__realm *realm = NULL;
     wshub__conn *conn;
     uint32_t at = 0;
+
     hub->dead = true;
     hub->depth++;
 
@@ -15573,6 +15695,7 @@ static uint64_t wshub__stats_at(const wshub_stats *stats, size_t i) {
 static size_t wshub__stats_print_json(const wshub_stats *stats, char *buf, size_t cap) {
     wshub__print p = {buf, cap, 0};
     size_t i;
+
     for (i = 0; i < WSHUB__STATS_COUNT; i++) {
         wshub__print_text(&p, i ? ",\"" : "{\"");
         wshub__print_text(&p, wshub__stats[i].name);
@@ -15601,6 +15724,7 @@ static void wshub__print_meta(wshub__print *p, const char *what, const char *nam
 static size_t wshub__stats_print_openmetrics(const wshub_stats *stats, char *buf, size_t cap) {
     wshub__print p = {buf, cap, 0};
     size_t i;
+
     for (i = 0; i < WSHUB__STATS_COUNT; i++) {
         const char *name = wshub__stats[i].name, *unit = wshub__stats[i].unit;
         bool counter = wshub__stats[i].counter;
@@ -15664,6 +15788,7 @@ static uint64_t wshub__limit_get(const wshub_desc *d, const wshub__limit *limit)
     const char *field = (const char *)d + limit->at;
     uint32_t narrow;
     uint64_t wide;
+
     if (limit->wide) {
         memcpy(&wide, field, sizeof wide);
         return wide;
@@ -15686,6 +15811,7 @@ static void wshub__limit_set(wshub_desc *d, const wshub__limit *limit, uint64_t 
 WSHUB__COLD static void wshub__desc_defaults(wshub_desc *d) {
     static const char *const rooms[] = {"ws-default", "ws-notification"};
     size_t i;
+
     if (!d->path) d->path = "/ws";
     if (d->no_default_rooms) {
         d->default_rooms_count = 0;
@@ -15710,6 +15836,7 @@ WSHUB__COLD static void wshub__desc_defaults(wshub_desc *d) {
 /* The range of each limit by itself. NULL: all are in theirs. Defaults are filled in. */
 WSHUB__COLD static const char *wshub__desc_ranges(const wshub_desc *d) {
     size_t i;
+
     for (i = 0; i < sizeof wshub__limits / sizeof wshub__limits[0]; i++) {
         const wshub__limit *limit = &wshub__limits[i];
         uint64_t value = wshub__limit_get(d, limit);
@@ -15759,6 +15886,7 @@ WSHUB__COLD static const char *wshub__desc_lists(const wshub_desc *d) {
  * 65535 in plain digits. Given back in *out_port; 0: none. */
 WSHUB__COLD static bool wshub__host_rule_ok(wshub_str s, uint32_t *out_port) {
     size_t i = 0, labels = 0;
+
     *out_port = 0;
     if (s.len > 2 && s.ptr[0] == '*' && s.ptr[1] == '.') {
         s = wshub__str(s.ptr + 2, s.len - 2);
@@ -15795,6 +15923,7 @@ WSHUB__COLD static bool wshub__origin_rule_ok(const char *o) {
     wshub_str scheme;
     uint32_t port;
     size_t i;
+
     if (o && (strcmp(o, "*") == 0 || strcmp(o, "null") == 0)) return true;
     if (!at || at == o) return false;
     scheme = wshub__str(o, (size_t)(at - o));
@@ -15815,6 +15944,7 @@ WSHUB__COLD static bool wshub__origin_rule_ok(const char *o) {
  * in. */
 WSHUB__COLD static const char *wshub__desc_shut(const wshub_desc *d) {
     size_t own_and_default = 1 + d->default_rooms_count, path = strlen(d->path), i;
+
     for (i = 0; i < path; i++) {
         uint8_t c = (uint8_t)d->path[i];
         if (c <= 0x20 || c >= 0x7F || c == '#')
@@ -15835,6 +15965,7 @@ WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *d) {
     const char *why;
     uint32_t port;
     size_t i;
+
     if (!d->io->attach || !d->io->send || !d->io->close || !d->io->now_ms || !d->io->wall_ms ||
         !d->io->random) {
         return "io: attach, send, close, now_ms, wall_ms and random are required";
@@ -15891,6 +16022,7 @@ WSHUB__COLD WSHUB_API const char *
 wshub_desc_problem_versioned(const wshub_desc *desc, size_t desc_bytes, uint32_t version) {
     wshub_desc d;
     const char *problem;
+
     if (!desc) return "io: required; make one with wshub_io_auto_create()";
     if (!wshub__desc_known(desc, desc_bytes, version))
         return "wshub_desc: the program was compiled with another wshub.h than the file that has "
@@ -15913,6 +16045,7 @@ WSHUB__COLD static bool wshub__copy_texts(wshub *hub, const char *server_id) {
                    wshub__list_bytes(d->allowed_hosts, d->allowed_hosts_count) + strlen(d->path) +
                    1 + strlen(server_id) + 1;
     char *at;
+
     hub->texts = wshub__mem_new(&hub->mem, bytes);
     if (!hub->texts) return false;
     hub->texts_bytes = bytes;
@@ -15972,6 +16105,7 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     wshub_io_owner owner;
     uint8_t seed[32];
     char id[37];
+
     if (wshub__desc_lists(desc)) return WSHUB_ERR_PARAM;
     d = *desc;
     wshub__desc_defaults(&d);
@@ -16039,6 +16173,7 @@ WSHUB_API wshub_err wshub_create_versioned(const wshub_desc *desc, size_t desc_b
                                            uint32_t version, wshub **out_hub) {
     wshub *hub = NULL;
     wshub_err err;
+
     if (!wshub__desc_known(desc, desc_bytes, version)) return WSHUB_ERR_PARAM;
     /* Of a bus that is laid out otherwise, or is another's, nothing is touched. */
     if (desc->bus && !wshub__bus_fits(desc->bus)) return WSHUB_ERR_PARAM;
@@ -16137,6 +16272,7 @@ WSHUB__COLD static const char *wshub__check_member(const wshub *hub, wshub__grou
                                                    uint32_t i) {
     const wshub__client *client = wshub__client_at(hub, wshub__members(group)[i].client);
     uint32_t place = wshub__members(group)[i].place;
+
     if (client->slot.link != WSHUB__LIVE) return "a member is dead";
     if (client->realm != group->realm) return "a member of another realm";
     if (group->name.kind == WSHUB__KIND_USER)
@@ -16152,6 +16288,7 @@ WSHUB__COLD static const char *wshub__check_groups(const wshub *hub, const wshub
                                                    const wshub__groups *list,
                                                    uint32_t *out_members) {
     uint32_t i, k;
+
     *out_members = 0;
     for (i = 0; i < list->count; i++) {
         wshub__group *group = list->items[i];
@@ -16193,6 +16330,7 @@ WSHUB__COLD static const char *wshub__check_realm(const wshub *hub, const wshub_
                                                   wshub__census *census) {
     uint32_t i, prev = 0, clients = 0, memberships = 0, sessions = 0, members;
     const char *why;
+
     for (i = realm->oldest; i; prev = i, i = wshub__client_at(hub, i - 1)->next, clients++) {
         const wshub__client *client = wshub__client_at(hub, i - 1);
         if (client->slot.link != WSHUB__LIVE || client->prev != prev || client->index != i - 1)
@@ -16223,6 +16361,7 @@ WSHUB__COLD static const char *wshub__check_realm(const wshub *hub, const wshub_
 
 WSHUB__COLD static const char *wshub__check_realms(const wshub *hub, wshub__census *census) {
     const wshub__realm *realm = NULL;
+
     while ((realm = wshub__realm_next(hub, realm)) != NULL) {
         const char *why = wshub__check_realm(hub, realm, census);
         if (why) return why;
@@ -16249,6 +16388,7 @@ WSHUB__COLD static const char *wshub__check_channels(const wshub *hub) {
 WSHUB__COLD static uint64_t wshub__check_queue(const wshub__conn *conn, uint32_t *out_spans) {
     uint64_t sum = conn->first.len;
     uint32_t k;
+
     *out_spans += conn->first.len ? 1u : 0u;
     for (k = conn->more ? conn->more->head : 0; conn->more && k < conn->more->count; k++) {
         sum += wshub__queue_spans(conn->more)[k].len;
@@ -16267,6 +16407,7 @@ WSHUB__COLD static bool wshub__check_deadline(const wshub *hub, const wshub__con
 WSHUB__COLD static const char *wshub__check_conns(const wshub *hub, wshub__census *census) {
     const wshub__conn *conn;
     uint32_t at = 0;
+
     while ((conn = wshub__conn_next_open(hub, &at)) != NULL) {
         census->conns++;
         if (wshub__check_queue(conn, &census->spans) != conn->queued) return "a queue's bytes";
@@ -16290,6 +16431,7 @@ WSHUB__COLD static const char *wshub__check_log(const wshub *hub, const wshub__c
     uint64_t held = 0, cap = 0, lagging = 0;
     uint32_t refs = 0, logs = 1, kind;
     const wshub__seg *seg;
+
     for (seg = hub->segs; seg; seg = seg->next) {
         refs += seg->refs;
         held += seg->held;
@@ -16308,6 +16450,7 @@ WSHUB__COLD static const char *wshub__check_log(const wshub *hub, const wshub__c
 WSHUB_API const char *wshub_self_check(const wshub *hub) {
     wshub__census census;
     const char *why;
+
     memset(&census, 0, sizeof census);
     wshub__look(hub);
     why = wshub__check_realms(hub, &census);
