@@ -4745,6 +4745,7 @@ WSHUB__COLD static wshub__chunk_state wshub__chunk_byte(wshub__chunk_state s, ui
 /* What stands before a chunk of n bytes that is sent; behind it comes CR LF. Returns its length. */
 static size_t wshub__chunk_size(size_t n, char to[WSHUB__CHUNK_SIZE_BYTES_MAX]) {
     size_t at = 0, shift = 4 * (WSHUB__CHUNK_DIGITS_MAX - 1);
+
     WSHUB_ASSERT(n && n <= UINT32_MAX); /* of length 0 is the last one */
     while (!(n >> shift)) shift -= 4;
     for (; shift; shift -= 4) to[at++] = wshub__hex_digits[n >> shift & 15];
