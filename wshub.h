@@ -14233,6 +14233,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *de
     memset(&d, 0, sizeof d);
     if (dest) d = *dest;
     if (!msg->event.len || !msg->data.ptr || wshub__dest_check(&d)) return WSHUB_ERR_PARAM;
+    if (d.rooms_count || d.except_rooms_count) return WSHUB_ERR_PARAM; /* as wshub_send() */
     s[0] = d.name;
     s[1] = msg->event;
     s[2] = msg->data;

@@ -84,6 +84,7 @@ TEST(posts_that_are_refused) {
     wshub_msg ok = msg("e", "1"), bad = msg("e", "1");
     wshub_dest to = {0};
     wshub_ask ask = {0};
+    wshub_str room = S("a");
     memset(&to, 0, sizeof to);
     world_start(&w, DESC(.on_authenticate = accept_all, .post_bytes_max = 1000), FAKE(0));
     conn = world_client(&w, "u", id);
@@ -103,6 +104,15 @@ TEST(posts_that_are_refused) {
     EXPECT_INT(wshub_post_send(w.hub, &to, &ok), WSHUB_ERR_PARAM);
     to.exclude_count = 0;
     to.kind = (wshub_dest_kind)9;
+    EXPECT_INT(wshub_post_send(w.hub, &to, &ok), WSHUB_ERR_PARAM);
+    to.kind = WSHUB_DEST_ROOM; /* SEND-4: several rooms are this hub's alone, as in wshub_send() */
+    to.rooms = &room;
+    to.rooms_count = 1;
+    EXPECT_INT(wshub_post_send(w.hub, &to, &ok), WSHUB_ERR_PARAM);
+    to.name = room;
+    to.rooms_count = 0;
+    to.except_rooms = &room;
+    to.except_rooms_count = 1;
     EXPECT_INT(wshub_post_send(w.hub, &to, &ok), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_post_close(w.hub, c, 1006, nul()), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_post_close(w.hub, c, 0, S("x")), WSHUB_ERR_PARAM);
