@@ -9304,28 +9304,32 @@ static wshub__walk *wshub__walk_place(wshub *hub) {
  * NULL: it has ended. */
 static wshub__walk *wshub__walk_step(const wshub *hub, wshub_iter *iter, const void *key,
                                      uint32_t left) {
-    wshub *h = hub->self;
+    wshub *self = hub->self;
     wshub__walk *walk;
 
     WSHUB_ASSERT(key);
     if (iter->phase == WSHUB__WALK_ENDED) return NULL;
+
+    /* It goes on where it is kept, or, where others have pushed it out, by what its iterator
+     * knows. */
     if (iter->phase) {
-        walk = wshub__walk_kept(h, iter);
+        walk = wshub__walk_kept(self, iter);
         if (walk) {
-            walk->used = ++h->walk_steps;
+            walk->used = ++self->walk_steps;
             return walk;
         }
         left = (uint32_t)iter->pos;
     }
 
-    walk = wshub__walk_place(h);
-    if (++h->walk_numbers == 0) h->walk_numbers = 1;
+    walk = wshub__walk_place(self);
+    if (++self->walk_numbers == 0) self->walk_numbers = 1;
     walk->key = key;
-    walk->number = h->walk_numbers;
+    walk->number = self->walk_numbers;
     walk->left = left;
-    walk->used = ++h->walk_steps;
-    iter->phase = WSHUB__WALKS + (uint32_t)(walk - h->walks);
+    walk->used = ++self->walk_steps;
+    iter->phase = WSHUB__WALKS + (uint32_t)(walk - self->walks);
     wshub__walk_note(walk, iter);
+    WSHUB_ASSERT(wshub__walk_kept(self, iter) == walk);
     return walk;
 }
 
@@ -9363,6 +9367,7 @@ WSHUB__COLD static uint32_t wshub__walk_shift(wshub *hub, const void *key, uint3
                                               bool *out_walked) {
     uint32_t i, nearest = WSHUB__NONE;
 
+    /* Which walk has the gap in front of it and is nearest to it? */
     *out_walked = false;
     for (i = 0; i < WSHUB__WALKS; i++) {
         const wshub__walk *walk = &hub->walks[i];
@@ -9397,15 +9402,18 @@ WSHUB__COLD static void wshub__walk_past(wshub *hub, wshub__realm *realm, uint32
 /* ---- >>checks ----------------------------------------------------------------------------------
  * What the public functions ask of their arguments: names, texts, JSON, messages, targets. Pure. */
 
+/* May this be a name: of an event, a room, a user? The empty one may, for some. */
 static bool wshub__name_ok(wshub_str s) {
     return s.ptr && s.len <= WSHUB_NAME_BYTES_MAX &&
            wshub_utf8_check((const uint8_t *)s.ptr, s.len);
 }
 
-static bool wshub__text_ok(wshub_str text) { /* UTF-8, or absent */
+/* Is this UTF-8, or absent? */
+static bool wshub__text_ok(wshub_str text) {
     return !text.ptr || wshub_utf8_check((const uint8_t *)text.ptr, text.len);
 }
 
+/* Are these names of rooms, none of them empty? */
 static bool wshub__rooms_ok(const wshub_str *rooms, size_t count) {
     size_t i;
     if (count && !rooms) return false;
@@ -9443,6 +9451,7 @@ static wshub_err wshub__msg_check(const wshub *hub, const wshub_msg *msg) {
     return WSHUB_OK;
 }
 
+/* Are these names? */
 static bool wshub__names_ok(const wshub_str *names, size_t count) {
     size_t i;
     if (count && !names) return false;
@@ -9460,6 +9469,7 @@ WSHUB__COLD static wshub_err wshub__dest_check(const wshub_dest *dest) {
     if (dest->kind != WSHUB_DEST_ALL && dest->name.len && !wshub__name_ok(dest->name))
         return WSHUB_ERR_PARAM;
     if (named && dest->name.len == 0 && !dest->rooms_count) return WSHUB_ERR_PARAM;
+
     if (!wshub__names_ok(dest->exclude, dest->exclude_count) ||
         !wshub__names_ok(dest->rooms, dest->rooms_count) ||
         !wshub__names_ok(dest->except_rooms, dest->except_rooms_count))
@@ -9491,8 +9501,11 @@ static wshub__realm *wshub__realm_get(const wshub *hub, wshub_realm realm) {
                     : &hub->self->first_realm;
 }
 
+/* The handle of a realm; 0 is the first one's. */
 static wshub_realm wshub__realm_handle(const wshub__realm *realm) {
     wshub_realm handle;
+
+    WSHUB_ASSERT(!realm->number || realm->slot.link == WSHUB__LIVE);
     handle.id = realm->number ? (uint64_t)realm->slot.generation << 32 | (realm->number - 1) : 0;
     return handle;
 }
@@ -9526,12 +9539,16 @@ WSHUB__COLD static void wshub__realm_give_back(const wshub__mem *mem, wshub__rea
                       sizeof *realm->users.items);
     realm->rooms.items = (struct wshub__group **)rooms;
     realm->users.items = (struct wshub__group **)users;
+    WSHUB_ASSERT(realm->rooms.count <= realm->rooms.cap);
+    WSHUB_ASSERT(realm->users.count <= realm->users.cap);
 }
 
 /* Frees what a realm holds. Nobody is in it any more. */
 WSHUB__COLD static void wshub__realm_done(const wshub__mem *mem, wshub__realm *realm) {
-    WSHUB_ASSERT(!realm->oldest && !realm->index.count);
-    WSHUB_ASSERT(!realm->rooms.count && !realm->users.count);
+    WSHUB_ASSERT(!realm->oldest);
+    WSHUB_ASSERT(!realm->index.count);
+    WSHUB_ASSERT(!realm->rooms.count);
+    WSHUB_ASSERT(!realm->users.count);
     wshub__index_done(mem, &realm->index);
     wshub__mem_free(mem, realm->rooms.items, realm->rooms.cap * sizeof *realm->rooms.items);
     wshub__mem_free(mem, realm->users.items, realm->users.cap * sizeof *realm->users.items);
@@ -9630,8 +9647,8 @@ WSHUB__COLD WSHUB_API wshub_err wshub_realm_destroy(wshub *hub, wshub_realm hand
     if (!realm) return WSHUB_ERR_STALE;
     if (realm == &hub->first_realm || realm->oldest) return WSHUB_ERR_STATE;
 
-    /* Its place may be another realm's next: nothing that is kept by address may take that for
-     * it. */
+    /* Its place in memory may be another realm's soon, which nothing that is kept by address may
+     * take for this one. */
     wshub__walk_stop(hub, &realm->oldest);
     wshub__walk_stop(hub, &realm->rooms);
     wshub__walk_stop(hub, &realm->users);
@@ -9643,13 +9660,13 @@ WSHUB__COLD WSHUB_API wshub_err wshub_realm_destroy(wshub *hub, wshub_realm hand
 }
 
 WSHUB_API wshub_str wshub_realm_name(const wshub *hub, wshub_realm realm) {
-    const wshub__realm *r = wshub__realm_get(hub, realm);
-    return r ? r->name : wshub__str(NULL, 0);
+    const wshub__realm *found = wshub__realm_get(hub, realm);
+    return found ? found->name : wshub__str(NULL, 0);
 }
 
 WSHUB_API void *wshub_realm_user(const wshub *hub, wshub_realm realm) {
-    const wshub__realm *r = wshub__realm_get(hub, realm);
-    return r ? r->user : NULL;
+    const wshub__realm *found = wshub__realm_get(hub, realm);
+    return found ? found->user : NULL;
 }
 
 /* ---- >>clients ---------------------------------------------------------------------------------
@@ -9659,6 +9676,7 @@ WSHUB_API void *wshub_realm_user(const wshub *hub, wshub_realm realm) {
  * nowhere else.
  * Calls >>realms. Proved by tests/test_shutdown.c, test_disconnecting.c, test_ends.c. */
 
+/* A member of a room or a user. */
 typedef struct wshub__member {
     uint32_t client; /* index */
     uint32_t place;  /* of the room in the client's list */
@@ -9700,7 +9718,7 @@ typedef enum wshub__client_state {
     WSHUB__CLIENT_UNAUTHORIZED = WSHUB_CLIENT_UNAUTHORIZED,
     WSHUB__CLIENT_AUTHENTICATING = WSHUB_CLIENT_AUTHENTICATING,
     WSHUB__CLIENT_AUTHENTICATED = WSHUB_CLIENT_AUTHENTICATED,
-    WSHUB__CLIENT_DISCONNECTED = WSHUB_CLIENT_DISCONNECTED, /* waits for its burial in settle */
+    WSHUB__CLIENT_DISCONNECTED = WSHUB_CLIENT_DISCONNECTED, /* settle has yet to take it out */
     WSHUB__CLIENT_LEAVING, /* on_disconnecting is told; it is in its rooms still, and can be asked */
     WSHUB__CLIENT_LEFT     /* is in no index any more; on_disconnected is told */
 } wshub__client_state;
@@ -9729,7 +9747,7 @@ typedef struct wshub__client {
     uint16_t code;
     uint16_t realm;     /* its realm's number */
     uint32_t prev;      /* link: the one before it among those of the realm */
-    uint32_t next_gone; /* link: who waits to be buried */
+    uint32_t next_gone; /* link: the next that settle is to take out */
     uint32_t preauth_messages;
     uint32_t asks, asks_count; /* link to the first question about it; how many there are */
     uint32_t user_pos;         /* among its user's clients */
@@ -9753,7 +9771,8 @@ static wshub__realm *wshub__realm_of(const wshub *hub, const wshub__client *clie
     return wshub__realm_at(hub, client->realm);
 }
 
-/* A client that is gone answers to nobody any more; it is in the indexes until settle buries it. */
+/* A client that is gone answers to nobody any more; it is in the indexes until settle takes it
+ * out. */
 static bool wshub__is_gone(const wshub__client *client) {
     return client->state >= WSHUB__CLIENT_DISCONNECTED;
 }
@@ -9776,6 +9795,7 @@ static const uint8_t wshub__client_follows[] = {
 /* The one door: nobody else writes a client's state. Counts who is authenticated; a client that
  * was counts until it has left the indexes. */
 static void wshub__client_to(wshub *hub, wshub__client *client, wshub__client_state to) {
+    WSHUB_ASSERT(client->slot.link == WSHUB__LIVE);
     WSHUB_ASSERT(wshub__client_follows[client->state] >> to & 1);
     if (to == WSHUB__CLIENT_AUTHENTICATED) hub->stats.authenticated++;
     if (to == WSHUB__CLIENT_DISCONNECTED) client->state_last = client->state;
@@ -9789,7 +9809,9 @@ static void wshub__client_to(wshub *hub, wshub__client *client, wshub__client_st
 static void wshub__client_wire(wshub *hub, wshub__client *client, wshub_kind kind, bool encrypted) {
     wshub__wire *was = &hub->kinds[client->kind], *is = &hub->kinds[kind];
 
-    WSHUB_ASSERT(kind < hub->kinds_count && was->clients);
+    WSHUB_ASSERT(kind < hub->kinds_count);
+    WSHUB_ASSERT(was->clients > 0);
+    WSHUB_ASSERT(hub->kinds_here >> client->kind & 1);
     wshub__run_out(hub);
     if (--was->clients == 0) hub->kinds_here &= ~(UINT64_C(1) << client->kind);
     if (is->clients++ == 0) hub->kinds_here |= UINT64_C(1) << kind;
@@ -9822,9 +9844,12 @@ static const wshub__conn *wshub__client_conn(const wshub *hub, const wshub__clie
     return client->conn == WSHUB__NONE ? NULL : wshub__conn_at(hub, client->conn);
 }
 
+/* The handle by which the application knows a client. */
 static wshub_client wshub__client_handle(const wshub *hub, const wshub__client *client) {
     wshub_client handle;
+
     (void)hub;
+    WSHUB_ASSERT(client->slot.link == WSHUB__LIVE);
     handle.id = (uint64_t)client->slot.generation << 32 | client->index;
     return handle;
 }
@@ -10302,10 +10327,14 @@ static wshub_err wshub__uplink_attach(const wshub__mem *m, wshub__uplink *u, con
 
 /* ---- what has come or gone ---- */
 
+/* A channel is on its way no more: the bus has it, or it is not wanted any more. */
 static void wshub__chan_free(wshub *hub, wshub__chan *chan) {
     wshub__chans *list = chan->out ? &hub->subs_out : &hub->subs_in;
 
     WSHUB_ASSERT(hub->subs_count > 0);
+    WSHUB_ASSERT(!chan->out || hub->stats.bus_lingering > 0);
+    WSHUB_ASSERT(chan->prev || list->head == chan);
+    WSHUB_ASSERT(chan->next || list->tail == chan);
     *(chan->prev ? &chan->prev->next : &list->head) = chan->next;
     *(chan->next ? &chan->next->prev : &list->tail) = chan->prev;
     hub->subs_count--;
@@ -10327,6 +10356,7 @@ static size_t wshub__chans_run(wshub *hub, wshub__chans *chans, bool *ok) {
     wshub__chan *chan = chans->head;
     size_t n = 0, i;
 
+    /* Those whose time has come, and the oldest of more than may linger. */
     for (; chan && n < WSHUB_BUS_BATCH; chan = chan->next, n++) {
         if (chan->due > hub->now && hub->stats.bus_lingering <= (uint64_t)hub->desc.rooms_max + n)
             break;
@@ -10379,6 +10409,7 @@ static wshub__chan *wshub__chan_new(wshub *hub, wshub_str channel, bool wanted) 
     hub->subs_count++;
     if (chan->out) hub->stats.bus_lingering++;
     wshub__index_add(&hub->channels, &chan->name);
+    WSHUB_ASSERT(hub->channels.count == hub->subs_count);
     return chan;
 }
 
@@ -10402,8 +10433,7 @@ WSHUB__COLD static void wshub__sub_at_once(wshub *hub, wshub_str channel, bool w
 
 /* The destination that a name of this kind is. */
 static wshub_dest_kind wshub__kind_dest(uint32_t kind) {
-    WSHUB_ASSERT(kind == WSHUB__KIND_CLIENT || kind == WSHUB__KIND_USER ||
-                 kind == WSHUB__KIND_ROOM);
+    WSHUB_ASSERT(kind >= WSHUB__KIND_CLIENT && kind <= WSHUB__KIND_ROOM);
     return kind == WSHUB__KIND_CLIENT ? WSHUB_DEST_CLIENT
            : kind == WSHUB__KIND_USER ? WSHUB_DEST_USER
                                       : WSHUB_DEST_ROOM;
@@ -10450,6 +10480,7 @@ typedef struct wshub__batch {
     uint32_t count;
 } wshub__batch;
 
+/* Adds the channel of a name to a batch, or makes its buffer bad. */
 static void wshub__batch_add(wshub *hub, wshub__batch *batch, uint32_t kind, wshub_str name) {
     size_t n;
 
@@ -10608,6 +10639,8 @@ static void wshub__client_unlink(wshub *hub, wshub__client *client) {
 
 /* ---- groups: a name and its members ---- */
 
+/* The members of a group, in no order and without gaps: the first of them in the group itself, as
+ * long as there has been but one. */
 static wshub__member *wshub__members(wshub__group *group) {
     return group->cap ? group->at.many : &group->at.one;
 }
@@ -10641,8 +10674,8 @@ static uint32_t *wshub__groups_live(wshub *hub, wshub__kind kind) {
 static wshub_err wshub__group_new(wshub *hub, wshub__realm *realm, wshub__kind kind, wshub_str name,
                                   wshub__group **out) {
     wshub__groups *list = wshub__realm_groups(realm, kind);
-    uint32_t *live = wshub__groups_live(hub, kind),
-             most = kind == WSHUB__KIND_ROOM ? hub->desc.rooms_max : hub->desc.users_max;
+    uint32_t *live = wshub__groups_live(hub, kind);
+    uint32_t most = kind == WSHUB__KIND_ROOM ? hub->desc.rooms_max : hub->desc.users_max;
     void *items = list->items;
     wshub__group *group;
 
@@ -10662,6 +10695,8 @@ static wshub_err wshub__group_new(wshub *hub, wshub__realm *realm, wshub__kind k
     group->name.kind = (uint32_t)kind & 15;
     group->realm = (uint16_t)realm->number;
 
+    /* From here on nothing can fail. */
+    WSHUB_ASSERT(list->count < list->cap);
     group->pos = list->count;
     list->items[list->count++] = group;
     ++*live;
@@ -10676,7 +10711,8 @@ static wshub_err wshub__group_new(wshub *hub, wshub__realm *realm, wshub__kind k
 static void wshub__groups_remove(wshub *hub, wshub__groups *list, const wshub__group *group) {
     uint32_t hole = group->pos, from;
 
-    WSHUB_ASSERT(hole < list->count && list->items[hole] == group);
+    WSHUB_ASSERT(hole < list->count);
+    WSHUB_ASSERT(list->items[hole] == group);
     while (list->walked &&
            (from = wshub__walk_shift(hub, list, hole, &list->walked)) != WSHUB__NONE) {
         list->items[hole] = list->items[from];
@@ -10695,6 +10731,7 @@ static void wshub__group_free(wshub *hub, wshub__group *group) {
     wshub__realm *realm = wshub__realm_at(hub, group->realm);
 
     WSHUB_ASSERT(group->count == 0);
+    WSHUB_ASSERT(*wshub__groups_live(hub, kind) > 0);
     wshub__realm_named(hub, realm, kind, wshub__name_str(&group->name), false);
     wshub__index_remove(&realm->index, &group->name);
     if (group->walked) wshub__walk_stop(hub, group);
@@ -10723,10 +10760,11 @@ static bool wshub__group_room(wshub *hub, wshub__group *group) {
 /* Adds a member; there is room. Returns its position. place: of the room in the client's list;
  * not used of users. */
 static uint32_t wshub__group_add(wshub__group *group, uint32_t client, uint32_t place) {
-    wshub__member *m = &wshub__members(group)[group->count];
+    wshub__member *member = &wshub__members(group)[group->count];
+
     WSHUB_ASSERT(group->count < (group->cap ? group->cap : 1));
-    m->client = client;
-    m->place = place;
+    member->client = client;
+    member->place = place;
     return group->count++;
 }
 
@@ -10798,7 +10836,8 @@ static bool wshub__rooms_resize(wshub *hub, wshub__client *client, uint32_t cap)
     uint32_t i;
     void *block;
 
-    WSHUB_ASSERT(cap >= client->rooms_count && (cap & (cap - 1)) == 0);
+    WSHUB_ASSERT(cap >= client->rooms_count);
+    WSHUB_ASSERT((cap & (cap - 1)) == 0);
     if (WSHUB__NEVER(cap > WSHUB__ROOMS_MOST)) return false;
     block = hub->mem.fn(hub->mem.user, NULL, 0, wshub__rooms_bytes(cap));
     if (!block) return false;
@@ -10841,6 +10880,8 @@ static wshub_err wshub__room_add(wshub *hub, wshub__client *client, wshub__group
         wshub__rooms_table(client)[entry] = place + 1;
     }
     client->rooms_count++;
+    WSHUB_ASSERT(client->rooms_count <= client->rooms_cap);
+    WSHUB_ASSERT(wshub__members(room)[wshub__room_positions(client)[place]].place == place);
     return WSHUB_OK;
 }
 
@@ -10851,6 +10892,7 @@ static void wshub__group_move(wshub *hub, wshub__group *group, uint32_t from, ui
     wshub__member *members = wshub__members(group);
     wshub__client *client = wshub__client_at(hub, members[from].client);
 
+    WSHUB_ASSERT(to <= from); /* gaps are filled from behind */
     if (from == to) return;
     members[to] = members[from];
     if (group->name.kind == WSHUB__KIND_ROOM) {
@@ -10879,6 +10921,7 @@ WSHUB__COLD static uint32_t wshub__group_shift(wshub *hub, wshub__group *group, 
 /* Takes the member at a position out of a group, and frees the group with its last. */
 static void wshub__group_remove(wshub *hub, wshub__group *group, uint32_t pos) {
     WSHUB_ASSERT(pos < group->count);
+    WSHUB_ASSERT(group->count <= (group->cap ? group->cap : 1));
     if (hub->run.room == group) wshub__run_out(hub);
     if (group->walked) pos = wshub__group_shift(hub, group, pos);
     wshub__group_move(hub, group, --group->count, pos);
@@ -10920,7 +10963,9 @@ static void wshub__room_drop(wshub *hub, wshub__client *client, uint32_t place) 
     uint32_t pos = wshub__room_positions(client)[place];
 
     WSHUB_ASSERT(place < client->rooms_count);
+    WSHUB_ASSERT(pos < room->count);
     WSHUB_ASSERT(wshub__members(room)[pos].client == client->index);
+    WSHUB_ASSERT(wshub__members(room)[pos].place == place);
     if (client->rooms_cap > WSHUB__ROOMS_FEW) wshub__rooms_forget(client, room);
     if (client->rooms_walked) place = wshub__place_shift(hub, client, place);
     wshub__place_move(client, --client->rooms_count, place);
@@ -10950,6 +10995,7 @@ WSHUB__COLD static wshub_err wshub__room_make(wshub *hub, wshub__realm *realm, w
         wshub__realm_named(hub, realm, WSHUB__KIND_ROOM, name, true); /* it is the owner's still */
         return err;
     }
+    WSHUB_ASSERT(hub->own_rooms > 0);
     owner->own_room = false;
     hub->own_rooms--;
     return WSHUB_OK;
@@ -10980,6 +11026,7 @@ static bool wshub__room_leave(wshub *hub, wshub__client *client, wshub_str name)
     uint32_t place;
 
     if (client->own_room && wshub_str_eq(name, wshub__name_str(&client->name))) {
+        WSHUB_ASSERT(hub->own_rooms > 0);
         client->own_room = false;
         hub->own_rooms--;
         wshub__realm_named(hub, realm, WSHUB__KIND_ROOM, name, false);
@@ -11000,6 +11047,7 @@ static wshub_err wshub__room_join_own(wshub *hub, wshub__client *client) {
     wshub_str name = wshub__name_str(&client->name);
     wshub__group *room = wshub__group_find(realm, WSHUB__KIND_ROOM, name);
 
+    WSHUB_ASSERT(!client->own_room);
     if (room)
         return wshub__room_place(client, room) == WSHUB__NONE ? wshub__room_add(hub, client, room)
                                                               : WSHUB_OK;
@@ -11037,8 +11085,10 @@ static wshub_err wshub__user_add(wshub *hub, wshub__client *client, wshub_str id
     return WSHUB_OK;
 }
 
+/* A client is its user's no more, if it has one. */
 static void wshub__user_drop(wshub *hub, wshub__client *client) {
     if (!client->user) return;
+    WSHUB_ASSERT(wshub__members(client->user)[client->user_pos].client == client->index);
     wshub__group_remove(hub, client->user, client->user_pos);
     client->user = NULL;
 }
@@ -11084,8 +11134,8 @@ static wshub__ask *wshub__ask_new(wshub *hub, wshub__client *client, wshub__ask_
     uint32_t index;
     wshub__ask *ask = (wshub__ask *)wshub__pool_take(&hub->mem, &hub->asks, &index);
 
-    if (!ask) return NULL;
     WSHUB_ASSERT(client->state == wshub__ask_asked_in[kind]);
+    if (!ask) return NULL;
 
     ask->kind = kind;
     ask->index = index;
@@ -11105,6 +11155,7 @@ static wshub__ask *wshub__ask_new(wshub *hub, wshub__client *client, wshub__ask_
 static void wshub__ask_free(wshub *hub, wshub__ask *ask) {
     wshub__client *client = wshub__client_at(hub, ask->client);
 
+    WSHUB_ASSERT(client->slot.link == WSHUB__LIVE);
     WSHUB_ASSERT(client->asks_count > 0);
     WSHUB_ASSERT(ask->prev || client->asks == ask->index + 1);
 
