@@ -8,7 +8,20 @@ if cmp -s build/readme.c build/hello.part; then pass=$((pass + 1)); else fail=$(
 for tag in $(grep -oE '`>>[a-z0-9-]+`' README.md | tr -d '`' | sort -u); do
     if grep -qE "^(/\*| \*) ---- $tag " wshub.h; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL $tag is no room of wshub.h"; fi
 done
-for f in $(grep -oE '`(backends|examples|tests)/[a-z_A-Z0-9./]+`' README.md | tr -d '`' | sort -u); do
+# every backend and example is named, once at least
+for f in backends/*.h examples/*; do
+    if grep -qF "$f" README.md; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL $f is not named in README.md"; fi
+done
+# what CONTRIBUTING.md calls by its name is there, in the room that it names with it
+for f in $(grep -oE '`wshub_[a-z_0-9]+\(\)`' CONTRIBUTING.md | tr -d '`()' | sort -u); do
+    room=$(tr '\n' ' ' <CONTRIBUTING.md | grep -oE "\`$f\(\)\`( \(|, )\`>>[a-z0-9-]+\`" | grep -oE '>>[a-z0-9-]+' | head -1)
+    found=$(awk -v f="$f(" '/^\/\* ---- >>/ { room = $3 } !/^ / && !/;$/ && index($0, f) { print room }' wshub.h | tail -1)
+    if [ -n "$found" ] && [ "${room:-$found}" = "$found" ]; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL CONTRIBUTING.md: $f is in ${found:-no room}, not in $room"; fi
+done
+for tag in $(grep -oE '`>>[a-z0-9-]+`' CONTRIBUTING.md | tr -d '`' | sort -u); do
+    if grep -qE "^(/\*| \*) ---- $tag " wshub.h; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL $tag is no room of wshub.h"; fi
+done
+for f in $(grep -oE '`(backends|examples|tests)/[a-z_A-Z0-9./]+`' README.md CONTRIBUTING.md | sed 's/.*://' | tr -d '`' | sort -u); do
     if [ -e "$f" ]; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL $f is not there"; fi
 done
 # the manual's code, block by block: lines four further in, up to an empty one
