@@ -2300,9 +2300,9 @@ WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter, wshub_str *ou
 /* Sends to one client of this hub, in any state (SEND-2).
  * Returns  further: STALE; CLEAR: its keys are not agreed; DROPPED: it has too much unsent, or
  *          close_on_backpressure has ended it for that (SEND-6); PARAM: its dialect has no words
- *          for it (the statistic unsayable). To a client with a transformer before it, OK means
- *          that the transformer is asked: what is dropped there is counted and told
- *          (on_pressure). */
+ *          for it (the statistic unsayable); or what else its kind's encode function has
+ *          returned. To a client with a transformer before it, OK means that the transformer is
+ *          asked: what is dropped there is counted and told (on_pressure). */
 WSHUB_API wshub_err wshub_client_send(wshub *hub, wshub_client client, const wshub_msg *msg);
 /* Sends bytes as they are to one client of this hub, as a binary WebSocket message.
  *   bytes  count of them, at most WSHUB_MSG_BYTES_MAX; borrowed; NULL with count 0: an empty one
@@ -2509,7 +2509,8 @@ typedef struct wshub_kind_desc {
      * or whatever its transport takes. What it wrote is never looked into again. Must call
      * nothing that changes the hub. Required.
      *   packet  event ptr NULL: bytes for wshub_client_send_binary(), in attachments[0]
-     * Returns  OK; PARAM: this kind cannot say it (counted, nobody of this kind gets it); NOMEM. */
+     * Returns  OK; PARAM: this kind cannot say it (counted, nobody of this kind gets it); NOMEM. OK
+     *          without a byte that was committed counts as APP. */
     wshub_err (*encode)(wshub *hub, wshub_kind kind, const wshub_packet *packet, wshub_writer *out,
                         void *user);
     /* For people, and for hubs of one process, which find a kind by it; required; borrowed as long

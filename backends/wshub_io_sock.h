@@ -188,8 +188,8 @@ WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net, const char *host, u
 /* Listens on a Unix socket. A socket file in its place that nobody serves is replaced; one that
  * is served, and any other file, is an error, told without waiting. When the listener is closed
  * the file is removed, if it is still the same.
- *   path  at most as long as the system takes; copied
- * Returns and thread as wshub_io_sock_listen(). */
+ *   path  not empty, and not longer than the system takes (107 bytes on Linux); copied
+ * Returns and thread as wshub_io_sock_listen(); NOMEM. */
 WSHUB_API wshub_err wshub_io_sock_listen_unix(wshub_io_sock *net, const char *path);
 
 /* A place to listen on. Zero: all IPv4 addresses, any port. */
@@ -206,7 +206,7 @@ typedef struct wshub_io_sock_place {
 /* Listens on a place that may have a name.
  *   place     borrowed; its texts are copied
  *   out_port  may be NULL; not written for a Unix socket
- * Returns and thread as wshub_io_sock_listen(); PARAM also for one name too many. */
+ * Returns and thread as wshub_io_sock_listen(); PARAM also for one name too many; NOMEM. */
 WSHUB_API wshub_err wshub_io_sock_listen_place(wshub_io_sock *net, const wshub_io_sock_place *place,
                                                uint16_t *out_port);
 
