@@ -12327,7 +12327,9 @@ static wshub_err wshub__route(wshub *hub, wshub__realm *realm, const wshub_dest 
  * AUTH-7). What a client is told of it is its dialect's to say. Proved by tests/test_auth.c,
  * tests/test_golden.c (auth-*, enc-*). */
 
+/* The dialect that a client's session speaks. */
 static const wshub__speaker *wshub__client_speaker(const wshub *hub, const wshub__client *client) {
+    WSHUB_ASSERT(client->dialect < hub->dialects_count);
     return &hub->dialects[client->dialect];
 }
 
@@ -12346,13 +12348,15 @@ WSHUB__COLD static void wshub__client_dismiss(wshub *hub, wshub__client *client,
     wshub__session_close(hub, wshub__conn_at(hub, client->conn), cause, code, reason);
 }
 
-/* AUTH-4, AUTH-5. */
+/* A client is not accepted (AUTH-4, AUTH-5): it is counted, logged, and its dialect finds the
+ * words. */
 WSHUB__COLD static void wshub__auth_refuse(wshub *hub, wshub__client *client, wshub_refusal why) {
     static const char *const texts[] = {"", "Authentication failed", "Authentication error",
                                         "Encryption handshake failed", "Encryption required"};
     const wshub__speaker *speaker = wshub__client_speaker(hub, client);
 
     WSHUB_ASSERT(why >= WSHUB_REFUSED_AUTH && why <= WSHUB_REFUSED_CLEAR);
+    WSHUB_ASSERT(client->state == WSHUB__CLIENT_AUTHENTICATING);
     if (why == WSHUB_REFUSED_FAILED) {
         hub->stats.auth_failed++;
     } else {
@@ -12385,7 +12389,9 @@ static wshub_err wshub__auth_enter(wshub *hub, wshub__client *client, wshub_str 
     return err;
 }
 
-/* AUTH-7, all or nothing: on failure the client is what it was. */
+/* A client is accepted (AUTH-7), all or nothing: on failure it is what it was.
+ *   user_id    len 0: it has none
+ *   key, salt  of a handshake; ptr NULL: there was none */
 static wshub_err wshub__auth_finish(wshub *hub, wshub__client *client, wshub_str user_id,
                                     wshub_str key, wshub_str salt) {
     wshub__conn *conn = wshub__conn_at(hub, client->conn);
@@ -12393,6 +12399,8 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *client, wshub_str
     wshub_acceptance what;
     wshub_err err;
 
+    WSHUB_ASSERT(client->state == WSHUB__CLIENT_AUTHENTICATING);
+    WSHUB_ASSERT(!client->user);
     what.user_id = client->has_user ? user_id : wshub__str(NULL, 0);
     what.server_public_key = key;
     what.salt = salt;
@@ -12404,36 +12412,41 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *client, wshub_str
         return err;
     }
 
-    wshub__run_out(hub); /* what was sent before is not its */
+    /* What was gathered before is not for it. */
+    wshub__run_out(hub);
     hub->stats.auth_accepted++;
     wshub__client_to(hub, client, WSHUB__CLIENT_AUTHENTICATED);
     client->time = hub->now;
     conn->allowance = UINT32_MAX;
+
+    /* The user's name is the group's from here on. */
     if (client->extra) {
-        wshub__buf_done(&hub->mem, &client->extra->user_id); /* the group's name is kept */
+        wshub__buf_done(&hub->mem, &client->extra->user_id);
         wshub__buf_done(&hub->mem, &client->extra->auth_data);
     }
     wshub__conn_arm(hub, conn);
     return WSHUB_OK;
 }
 
+/* Tells the application that a client is accepted. */
 static void wshub__auth_connected(wshub *hub, wshub__client *client) {
+    wshub_client handle = wshub__client_handle(hub, client);
+
     if (!hub->desc.on_connected || hub->destroying) return;
-    if (hub->desc.on_connected(hub, wshub__client_handle(hub, client), hub->desc.user) !=
-        WSHUB_OK) {
-        hub->stats.app_failures++;
-        wshub__client_log(hub, WSHUB_LOG_APP_FAILED, client, "on_connected", wshub__str(NULL, 0));
-    }
+    if (hub->desc.on_connected(hub, handle, hub->desc.user) == WSHUB_OK) return;
+    hub->stats.app_failures++;
+    wshub__client_log(hub, WSHUB_LOG_APP_FAILED, client, "on_connected", wshub__str(NULL, 0));
 }
 
-/* Accepted, but keys are still to be agreed (AUTH-5, AUTH-6). The ask of the first answer is freed.
- */
+/* Accepted, but keys are still to be agreed (AUTH-5, AUTH-6): the second question is asked, and
+ * the first is freed. NOMEM: nothing has changed. */
 WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *client,
                                                    wshub__ask *first, wshub_str user_id) {
-    wshub_handshake h;
+    wshub_handshake handshake;
     wshub_ask ask;
     wshub__buf data;
 
+    WSHUB_ASSERT(client->extra); /* where the data is kept since the first question */
     if (!hub->desc.on_handshake) {
         wshub__ask_free(hub, first);
         wshub__auth_refuse(hub, client, WSHUB_REFUSED_CLEAR);
@@ -12441,25 +12454,37 @@ WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *cl
     }
     if (!wshub__ask_new(hub, client, WSHUB__ASK_HANDSHAKE, &ask)) return WSHUB_ERR_NOMEM;
     wshub__ask_free(hub, first);
-    h.client = wshub__client_handle(hub, client);
-    h.id = wshub__name_str(&client->name);
-    h.realm = wshub__realm_handle(wshub__realm_of(hub, client));
-    h.user_id = user_id; /* the caller's, and the data kept here: an answer at once frees what the
-                            client has of both */
+
+    /* The user's id is the caller's, and the data is kept here: an answer at once frees what the
+     * client has of both. */
     data = client->extra->auth_data;
     memset(&client->extra->auth_data, 0, sizeof data);
-    h.data = wshub__str(data.ptr, data.len);
-    hub->desc.on_handshake(hub, ask, &h, hub->desc.user);
+    handshake.client = wshub__client_handle(hub, client);
+    handshake.id = wshub__name_str(&client->name);
+    handshake.realm = wshub__realm_handle(wshub__realm_of(hub, client));
+    handshake.user_id = user_id;
+    handshake.data = wshub__str(data.ptr, data.len);
+    hub->desc.on_handshake(hub, ask, &handshake, hub->desc.user);
     wshub__buf_done(&hub->mem, &data);
     return WSHUB_OK;
 }
 
-WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *client,
-                                          wshub_str data) { /* AUTH-2,
-                                                                                             AUTH-3
-                                                                                           */
+/* Keeps what a client has said of itself, for the question that follows on this one. False: out
+ * of memory. */
+WSHUB__COLD static bool wshub__auth_keep(wshub *hub, wshub__client *client, wshub_str data) {
+    if (!hub->desc.require_encryption) return true;
+    if (!wshub__extra_take(hub, client)) return false;
+    wshub__buf_add(&hub->mem, &client->extra->auth_data, data.ptr, data.len);
+    return !client->extra->auth_data.bad;
+}
+
+/* A client wishes to be authenticated (AUTH-2, AUTH-3): the application is asked, and has three
+ * times as long for its answer as the client had for its wish. data: what the client said; ptr
+ * NULL: nothing. */
+WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *client, wshub_str data) {
     wshub_auth auth;
     wshub_ask ask;
+
     if (!data.ptr) data = wshub_str_z("{}");
     wshub__client_to(hub, client, WSHUB__CLIENT_AUTHENTICATING);
     client->time = hub->now + 3 * (uint64_t)hub->desc.auth_timeout_ms;
@@ -12467,14 +12492,13 @@ WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *client,
         wshub__auth_refuse(hub, client, WSHUB_REFUSED_AUTH);
         return;
     }
-    if (hub->desc.require_encryption && wshub__extra_take(hub, client))
-        wshub__buf_add(&hub->mem, &client->extra->auth_data, data.ptr, data.len);
-    if ((hub->desc.require_encryption && (!client->extra || client->extra->auth_data.bad)) ||
+    if (!wshub__auth_keep(hub, client, data) ||
         !wshub__ask_new(hub, client, WSHUB__ASK_AUTH, &ask)) {
         wshub__client_log(hub, WSHUB_LOG_NOMEM, client, "authenticate", wshub__str(NULL, 0));
         wshub__auth_refuse(hub, client, WSHUB_REFUSED_FAILED);
         return;
     }
+
     auth.client = wshub__client_handle(hub, client);
     auth.id = wshub__name_str(&client->name);
     auth.data = data;
@@ -12487,6 +12511,7 @@ WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *client,
  * the application (MSG-7, MSG-8). Knows no words of any dialect. Proved by
  * tests/test_transform.c, tests/test_matrix.c. */
 
+/* A callback of the application has failed on an event of this client. what: its name. */
 WSHUB__COLD static void wshub__event_failed(wshub *hub, wshub__client *client, const char *what) {
     hub->stats.app_failures++;
     wshub__client_log(hub, WSHUB_LOG_APP_FAILED, client, what, wshub__str(NULL, 0));
@@ -12621,54 +12646,73 @@ WSHUB__COLD static bool wshub__event_late(wshub *hub, wshub__client *client) {
  * What the application's answers do (>>ask): accept, join, transform, refuse.
  * Proved by tests/test_auth.c, tests/test_matrix.c. */
 
+/* Puts a client's metadata back, as it was before it was not accepted after all. */
+static void wshub__metadata_back(wshub *hub, wshub__client *client, wshub__buf before) {
+    if (!client->extra) return;
+    wshub__buf_done(&hub->mem, &client->extra->metadata);
+    client->extra->metadata = before;
+}
+
+/* Replaces a client's metadata. *out_before: what it had, which is kept until it is clear that it
+ * is accepted. NOMEM: it has what it had. */
+static wshub_err wshub__metadata_swap(wshub *hub, wshub__client *client, wshub_str metadata,
+                                      wshub__buf *out_before) {
+    wshub_err err;
+
+    memset(out_before, 0, sizeof *out_before);
+    if (client->extra) {
+        *out_before = client->extra->metadata;
+        memset(&client->extra->metadata, 0, sizeof *out_before);
+    }
+    err = wshub__metadata_set(hub, client, metadata);
+    if (err) wshub__metadata_back(hub, client, *out_before);
+    return err;
+}
+
+/* The first answer is yes: keys are agreed, where they must be, or that was all. On failure the
+ * question stays open. */
+static wshub_err wshub__auth_go_on(wshub *hub, wshub__client *client, wshub__ask *ask,
+                                   wshub_str user_id) {
+    wshub_err err;
+
+    if (!hub->desc.require_encryption) {
+        err = wshub__auth_finish(hub, client, user_id, wshub__str(NULL, 0), wshub__str(NULL, 0));
+        if (err) return err;
+        wshub__ask_free(hub, ask);
+        wshub__auth_connected(hub, client);
+        return WSHUB_OK;
+    }
+
+    wshub__buf_done(&hub->mem, &client->extra->user_id);
+    wshub__buf_add(&hub->mem, &client->extra->user_id, user_id.ptr, user_id.len);
+    err = client->extra->user_id.bad ? WSHUB_ERR_NOMEM
+                                     : wshub__auth_handshake(hub, client, ask, user_id);
+    if (err) wshub__buf_done(&hub->mem, &client->extra->user_id);
+    return err;
+}
+
 WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who) {
-    wshub__ask *a;
+    wshub__ask *found;
     wshub__client *client;
-    wshub_err err = wshub__ask_find(hub, ask, &a, &client);
+    wshub_err err = wshub__ask_find(hub, ask, &found, &client);
     wshub_str user_id = who ? who->user_id : wshub__str(NULL, 0),
               metadata = who ? who->metadata : wshub__str(NULL, 0);
     wshub__buf before;
 
     if (err) return err;
-    if (a->kind != WSHUB__ASK_AUTH) return WSHUB_ERR_STATE;
+    if (found->kind != WSHUB__ASK_AUTH) return WSHUB_ERR_STATE;
     if (user_id.ptr && !wshub__name_ok(user_id)) return WSHUB_ERR_PARAM;
     if (metadata.ptr && !wshub__json_ok(hub, metadata)) return WSHUB_ERR_JSON;
-    memset(&before, 0, sizeof before);
-    if (client->extra) { /* what it had is kept until it is clear that it is accepted */
-        before = client->extra->metadata;
-        memset(&client->extra->metadata, 0, sizeof before);
-    }
-    err = wshub__metadata_set(hub, client, metadata);
-    if (err) {
-        if (client->extra) client->extra->metadata = before;
-        return err;
-    }
+    err = wshub__metadata_swap(hub, client, metadata, &before);
+    if (err) return err;
+
     if (!user_id.ptr) user_id.len = 0;
     wshub__enter(hub);
     client->has_user = user_id.ptr != NULL;
-    if (hub->desc.require_encryption) {
-        wshub__buf_done(&hub->mem, &client->extra->user_id);
-        wshub__buf_add(&hub->mem, &client->extra->user_id, user_id.ptr, user_id.len);
-        if (client->extra->user_id.bad) {
-            wshub__buf_done(&hub->mem, &client->extra->user_id);
-            err = WSHUB_ERR_NOMEM;
-        } else {
-            err = wshub__auth_handshake(hub, client, a, user_id);
-        }
-    } else {
-        err = wshub__auth_finish(hub, client, user_id, wshub__str(NULL, 0), wshub__str(NULL, 0));
-        if (!err) {
-            wshub__ask_free(hub, a);
-            wshub__auth_connected(hub, client);
-        }
-    }
+    err = wshub__auth_go_on(hub, client, found, user_id);
     if (err) {
         client->has_user = false;
-        if (client->extra) {
-            wshub__buf_done(&hub->mem, &client->extra->user_id);
-            wshub__buf_done(&hub->mem, &client->extra->metadata);
-            client->extra->metadata = before;
-        }
+        wshub__metadata_back(hub, client, before);
     } else {
         wshub__buf_done(&hub->mem, &before);
     }
@@ -12679,17 +12723,18 @@ WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_ide
 WSHUB__COLD WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask,
                                                        wshub_str server_public_key,
                                                        wshub_str salt) {
-    wshub__ask *a;
+    wshub__ask *found;
     wshub__client *client;
-    wshub_err err = wshub__ask_find(hub, ask, &a, &client);
+    wshub_err err = wshub__ask_find(hub, ask, &found, &client);
 
     if (err) return err;
-    if (a->kind != WSHUB__ASK_HANDSHAKE) return WSHUB_ERR_STATE;
+    if (found->kind != WSHUB__ASK_HANDSHAKE) return WSHUB_ERR_STATE;
     if (!wshub__text_ok(server_public_key) || !wshub__text_ok(salt)) return WSHUB_ERR_PARAM;
+
     wshub__enter(hub);
     err = wshub__auth_finish(hub, client, wshub__user_id(client), server_public_key, salt);
     if (!err) {
-        wshub__ask_free(hub, a);
+        wshub__ask_free(hub, found);
         wshub__client_wire(hub, client, client->kind, true);
         wshub__auth_connected(hub, client);
     }
@@ -12699,74 +12744,85 @@ WSHUB__COLD WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask
 
 WSHUB_API wshub_err wshub_join_accept(wshub *hub, wshub_ask ask, const wshub_str *rooms,
                                       size_t count) {
-    wshub__ask *a;
+    wshub__ask *found;
     wshub__client *client;
-    wshub_err err = wshub__ask_find(hub, ask, &a, &client), first = WSHUB_OK;
+    wshub_err err = wshub__ask_find(hub, ask, &found, &client), first = WSHUB_OK;
     size_t i;
 
     if (err) return err;
-    if (a->kind != WSHUB__ASK_JOIN) return WSHUB_ERR_STATE;
+    if (found->kind != WSHUB__ASK_JOIN) return WSHUB_ERR_STATE;
     if (!wshub__rooms_ok(rooms, count)) return WSHUB_ERR_PARAM;
+
+    /* Those that cannot be joined do not keep it out of the others. */
     wshub__enter(hub);
-    wshub__ask_free(hub, a);
+    wshub__ask_free(hub, found);
     for (i = 0; i < count; i++) {
         err = wshub__room_join(hub, client, rooms[i]);
-        if (err) {
-            hub->stats.joins_refused++;
-            wshub__client_log(hub, WSHUB_LOG_JOIN_REFUSED, client, wshub_strerror(err), rooms[i]);
-            if (!first) first = err;
-        }
+        if (!err) continue;
+        hub->stats.joins_refused++;
+        wshub__client_log(hub, WSHUB_LOG_JOIN_REFUSED, client, wshub_strerror(err), rooms[i]);
+        if (!first) first = err;
     }
     wshub__leave(hub);
     return first;
 }
 
+/* Keeps what an outbound transformer has made of a message. False: out of memory, and it has made
+ * nothing of it yet. */
+WSHUB__COLD static bool wshub__xform_replace(wshub *hub, wshub__xform *xform,
+                                             const wshub_msg *msg) {
+    size_t data_len = msg->data.ptr ? msg->data.len : 0;
+
+    wshub__buf_add(&hub->mem, &xform->event, msg->event.ptr, msg->event.len);
+    wshub__buf_add(&hub->mem, &xform->data, msg->data.ptr, data_len);
+    xform->has_data = msg->data.ptr != NULL;
+    if (!xform->event.bad && !xform->data.bad) return true;
+    wshub__buf_done(&hub->mem, &xform->event);
+    wshub__buf_done(&hub->mem, &xform->data);
+    return false;
+}
+
 WSHUB__COLD WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask,
                                                        const wshub_msg *msg) {
-    wshub__ask *a;
+    wshub__ask *found;
     wshub__client *client;
-    wshub__xform *x;
-    wshub_err err = wshub__ask_find(hub, ask, &a, &client);
+    wshub__xform *xform;
+    wshub_err err = wshub__ask_find(hub, ask, &found, &client);
 
     if (err) return err;
-    if (a->kind != WSHUB__ASK_OUT && a->kind != WSHUB__ASK_IN) return WSHUB_ERR_STATE;
+    if (found->kind != WSHUB__ASK_OUT && found->kind != WSHUB__ASK_IN) return WSHUB_ERR_STATE;
     if (msg && (err = wshub__msg_check(hub, msg)) != WSHUB_OK) return err;
-    x = a->xform;
-    if (a->kind == WSHUB__ASK_OUT && msg) {
-        wshub__buf_add(&hub->mem, &x->event, msg->event.ptr, msg->event.len);
-        wshub__buf_add(&hub->mem, &x->data, msg->data.ptr, msg->data.ptr ? msg->data.len : 0);
-        x->has_data = msg->data.ptr != NULL;
-        if (x->event.bad || x->data.bad) {
-            wshub__buf_done(&hub->mem, &x->event);
-            wshub__buf_done(&hub->mem, &x->data);
-            return WSHUB_ERR_NOMEM;
-        }
-    }
+    xform = found->xform;
+    if (found->kind == WSHUB__ASK_OUT && msg && !wshub__xform_replace(hub, xform, msg))
+        return WSHUB_ERR_NOMEM;
+
     wshub__enter(hub);
-    if (a->kind == WSHUB__ASK_OUT) {
-        wshub__xform_answered(hub, client, x);
-        wshub__ask_free(hub, a);
-        wshub__xform_end(hub, x, msg ? WSHUB__XFORM_REPLACE : WSHUB__XFORM_KEEP);
+    if (found->kind == WSHUB__ASK_OUT) {
+        wshub__xform_answered(hub, client, xform);
+        wshub__ask_free(hub, found);
+        wshub__xform_end(hub, xform, msg ? WSHUB__XFORM_REPLACE : WSHUB__XFORM_KEEP);
     } else {
-        wshub__ask_free(hub, a);
+        wshub__ask_free(hub, found);
         wshub__event_answered(hub, client, msg, false);
     }
     wshub__leave(hub);
     return WSHUB_OK;
 }
 
+/* The answer to a question, of any kind, is no. failed: the application could not answer it. */
 WSHUB__COLD static wshub_err wshub__ask_deny(wshub *hub, wshub_ask ask, bool failed) {
-    wshub__ask *a;
+    wshub__ask *found;
     wshub__client *client;
-    wshub__xform *x;
+    wshub__xform *xform;
     wshub__ask_kind kind;
-    wshub_err err = wshub__ask_find(hub, ask, &a, &client);
+    wshub_err err = wshub__ask_find(hub, ask, &found, &client);
 
     if (err) return err;
     wshub__enter(hub);
-    kind = a->kind;
-    x = a->xform;
-    wshub__ask_free(hub, a);
+    kind = found->kind;
+    xform = found->xform;
+    wshub__ask_free(hub, found);
+
     switch (kind) {
     case WSHUB__ASK_AUTH:
         wshub__auth_refuse(hub, client, failed ? WSHUB_REFUSED_FAILED : WSHUB_REFUSED_AUTH);
@@ -12780,7 +12836,7 @@ WSHUB__COLD static wshub_err wshub__ask_deny(wshub *hub, wshub_ask ask, bool fai
                           "on_join", wshub__str(NULL, 0));
         if (failed) hub->stats.app_failures++;
         break;
-    case WSHUB__ASK_OUT: wshub__xform_end(hub, x, WSHUB__XFORM_FAILED); break;
+    case WSHUB__ASK_OUT: wshub__xform_end(hub, xform, WSHUB__XFORM_FAILED); break;
     case WSHUB__ASK_IN: wshub__event_answered(hub, client, NULL, true); break;
     }
     wshub__leave(hub);
@@ -12803,27 +12859,29 @@ WSHUB_API wshub_err wshub_ask_fail(wshub *hub, wshub_ask ask) {
 
 /* The subprotocols that are offered, in the client's order. False: what is offered is no list of
  * tokens. */
-static bool wshub__upgrade_protocols(const wshub_http *h, wshub_str *protocols, size_t *out_count) {
+static bool wshub__upgrade_protocols(const wshub_http *http, wshub_str *protocols,
+                                     size_t *out_count) {
     size_t i, count = 0;
 
-    for (i = 0; i < h->headers_count; i++) {
-        wshub_str list = h->headers[i].value;
-        if (!wshub__str_same(h->headers[i].name, "Sec-WebSocket-Protocol")) continue;
+    for (i = 0; i < http->headers_count; i++) {
+        wshub_str list = http->headers[i].value;
+        if (!wshub__str_same(http->headers[i].name, "Sec-WebSocket-Protocol")) continue;
         while (count < WSHUB__PROTOCOLS_MAX && wshub__http_list(&list, &protocols[count])) {
             if (!wshub__http_is_token(protocols[count++])) return false;
         }
     }
+    WSHUB_ASSERT(count <= WSHUB__PROTOCOLS_MAX);
     *out_count = count;
     return true;
 }
 
 /* May a page of this origin connect? A program, which says none, may. */
-static bool wshub__upgrade_origin(const wshub *hub, const wshub_http *h) {
-    wshub_str origin = wshub_http_header(h, "Origin");
+static bool wshub__upgrade_origin(const wshub *hub, const wshub_http *http) {
+    wshub_str origin = wshub_http_header(http, "Origin");
     size_t i;
 
     if (!origin.ptr || hub->origins_any) return true;
-    if (wshub__http_count(h, "Origin") > 1) return false;
+    if (wshub__http_count(http, "Origin") > 1) return false;
     for (i = 0; i < hub->desc.allowed_origins_count; i++) {
         if (wshub__origin_match(origin, hub->origins[i])) return true;
     }
@@ -12831,14 +12889,14 @@ static bool wshub__upgrade_origin(const wshub *hub, const wshub_http *h) {
 }
 
 /* What the hub itself has against an upgrade. 0: nothing; else the status to refuse it with. */
-static int wshub__upgrade_judge(const wshub *hub, const wshub_http *h, wshub_upgrade *up,
+static int wshub__upgrade_judge(const wshub *hub, const wshub_http *http, wshub_upgrade *up,
                                 wshub_str *protocols, const char **why) {
-    *why = h->handshake_problem;
-    if (h->handshake != 101) return h->handshake;
+    *why = http->handshake_problem;
+    if (http->handshake != 101) return http->handshake;
     *why = "malformed Sec-WebSocket-Protocol";
-    if (!wshub__upgrade_protocols(h, protocols, &up->protocols_count)) return 400;
+    if (!wshub__upgrade_protocols(http, protocols, &up->protocols_count)) return 400;
     *why = "this origin may not connect";
-    if (!wshub__upgrade_origin(hub, h)) return 403;
+    if (!wshub__upgrade_origin(hub, http)) return 403;
     *why = "shutting down";
     if (hub->phase != WSHUB__RUNNING) return 503;
     *why = "too many clients";
@@ -12875,7 +12933,7 @@ static void wshub__upgrade_grant(wshub *hub, wshub_exchange exchange, const wshu
 }
 
 /* The mount of wshub_desc.path: WebSockets there become clients (CONN-1, CONN-2). */
-static wshub_take wshub__upgrade(wshub *hub, wshub_exchange exchange, const wshub_http *h,
+static wshub_take wshub__upgrade(wshub *hub, wshub_exchange exchange, const wshub_http *http,
                                  void *user) {
     wshub_str protocols[WSHUB__PROTOCOLS_MAX];
     wshub__exchange *found;
@@ -12883,19 +12941,21 @@ static wshub_take wshub__upgrade(wshub *hub, wshub_exchange exchange, const wshu
     const char *why;
     int status;
 
-    if (!h->handshake) return WSHUB_TAKE_DECLINED;
+    if (!http->handshake) return WSHUB_TAKE_DECLINED;
     memset(&up, 0, sizeof up);
     up.protocol = -1;
     up.protocols = protocols;
-    status = wshub__upgrade_judge(hub, h, &up, protocols, &why);
+    status = wshub__upgrade_judge(hub, http, &up, protocols, &why);
 
+    /* The application is asked last. It may have answered the exchange itself. */
     if (!status && hub->desc.on_upgrade) {
-        hub->desc.on_upgrade(hub, h, &up, user);
+        hub->desc.on_upgrade(hub, http, &up, user);
         if (hub->destroying || wshub__exchange_find_unanswered(hub, exchange, &found))
             return WSHUB_TAKE_DONE;
         if (up.refuse) status = up.refuse < 400 || up.refuse > 599 ? 403 : up.refuse;
         why = "refused by the application";
     }
+
     if (status) {
         (void)wshub_http_refuse(hub, exchange, status, why);
     } else {
@@ -12914,43 +12974,55 @@ static wshub__client *wshub__session_next(const wshub *hub, const wshub__conn *c
 /* When a client must have been heard of. 0: never. */
 static uint64_t wshub__client_due(const wshub *hub, const wshub__conn *conn,
                                   const wshub__client *client) {
-    const wshub_desc *d = &hub->desc;
-    uint64_t due, step = d->heartbeat_interval_ms;
+    uint32_t timeout = hub->desc.heartbeat_timeout_ms;
+    uint64_t due, step = hub->desc.heartbeat_interval_ms;
 
     if (wshub__is_gone(client)) return 0;
     if (client->state != WSHUB_CLIENT_AUTHENTICATED) return client->time; /* AUTH-1, AUTH-2 */
 
     /* A message that is on its way has a clock of its own. */
-    if (d->heartbeat_timeout_ms == WSHUB_OFF || wshub__conn_waits(conn) || conn->phase_due)
-        return 0;
-    due = client->time + d->heartbeat_timeout_ms + 1; /* LIVE-1: found by the sweep behind it */
+    if (timeout == WSHUB_OFF || wshub__conn_waits(conn) || conn->phase_due) return 0;
+
+    /* LIVE-1: who is late is found by the sweep behind that moment. */
+    WSHUB_ASSERT(step > 0);
+    due = client->time + timeout + 1;
     return (due + step - 1) / step * step;
 }
 
+/* When the first of a session's clients must have been heard of. 0: none must. */
 static uint64_t wshub__above_due(const wshub *hub, const wshub__conn *conn) {
     const wshub__client *client = NULL;
     uint64_t due = 0;
+
     while ((client = wshub__session_next(hub, conn, client)) != NULL)
         due = wshub__sooner(due, wshub__client_due(hub, conn, client));
     return due;
 }
 
+/* A stream ends, and its clients with it. */
 static void wshub__above_ended(wshub *hub, wshub__conn *conn, wshub_cause cause, uint16_t code,
                                wshub_str reason) {
     wshub__client *client = NULL;
+
     while ((client = wshub__session_next(hub, conn, client)) != NULL)
         wshub__client_end(hub, client, cause, code, reason);
 }
 
-/* Clients are buried in settle, after their stream. */
+/* A stream is to be freed. Its clients outlive it until settle takes them out. */
 static void wshub__above_closed(wshub *hub, wshub__conn *conn) {
     wshub__client *client = NULL;
-    wshub__above_ended(hub, conn, WSHUB_BY_PEER, 1006, wshub__str(NULL, 0));
-    while ((client = wshub__session_next(hub, conn, client)) != NULL) client->conn = WSHUB__NONE;
+
+    wshub__above_ended(hub, conn, WSHUB_BY_PEER, WSHUB__CLOSE_ABNORMAL, wshub__str(NULL, 0));
+    while ((client = wshub__session_next(hub, conn, client)) != NULL) {
+        WSHUB_ASSERT(wshub__is_gone(client));
+        client->conn = WSHUB__NONE;
+    }
 }
 
+/* The peer of a stream has been heard of, and so have its clients. */
 static void wshub__above_heard(wshub *hub, wshub__conn *conn) {
     wshub__client *client = NULL;
+
     while ((client = wshub__session_next(hub, conn, client)) != NULL) {
         if (client->state == WSHUB_CLIENT_AUTHENTICATED) client->time = hub->now;
     }
@@ -12971,6 +13043,7 @@ WSHUB__COLD static bool wshub__above_asked(wshub *hub, wshub__conn *conn) {
     return asked;
 }
 
+/* A client has not been heard of in time, or has not authenticated. */
 WSHUB__COLD static void wshub__client_late(wshub *hub, wshub__client *client) {
     if (client->state != WSHUB_CLIENT_AUTHENTICATED) { /* AUTH-1, AUTH-2 */
         hub->stats.auth_timeouts++;
@@ -12981,8 +13054,10 @@ WSHUB__COLD static void wshub__client_late(wshub *hub, wshub__client *client) {
     }
 }
 
+/* A moment has passed at which one of a session's clients must have been heard of. */
 WSHUB__COLD static void wshub__above_late(wshub *hub, wshub__conn *conn) {
     wshub__client *client = NULL;
+
     while ((client = wshub__session_next(hub, conn, client)) != NULL) {
         uint64_t due = wshub__client_due(hub, conn, client);
         if (due && hub->heard >= due) wshub__client_late(hub, client);
@@ -12992,7 +13067,9 @@ WSHUB__COLD static void wshub__above_late(wshub *hub, wshub__conn *conn) {
 /* A lent session has something queued: its dialect hands it out. */
 static void wshub__above_owed(wshub *hub, wshub__conn *conn) {
     const wshub__speaker *speaker = &hub->dialects[wshub__session_lent(hub, conn)->dialect];
-    WSHUB_ASSERT(conn->queued && speaker->table.owed);
+
+    WSHUB_ASSERT(conn->queued);
+    WSHUB_ASSERT(speaker->table.owed);
     speaker->table.owed(hub, wshub__session_handle(conn), conn->queued, speaker->user);
 }
 
@@ -13017,6 +13094,7 @@ WSHUB__COLD static void wshub__above_waited(wshub *hub, wshub__conn *conn) {
         at = wshub__client_at(hub, at - 1)->next_of_session;
 }
 
+/* Whom a log line about a stream names: its first client. */
 static wshub_client wshub__above_who(const wshub *hub, const wshub__conn *conn) {
     return wshub__client_handle(hub, wshub__conn_client(hub, conn));
 }
@@ -13030,7 +13108,7 @@ static wshub_client wshub__above_who(const wshub *hub, const wshub__conn *conn) 
 
 /* ---- out ---- */
 
-/* limit: the name of the one that was reached. */
+/* Publications were dropped. limit: the name of the one that was reached. */
 WSHUB__COLD static void wshub__bus_dropped(wshub *hub, uint64_t count, const char *limit) {
     if (!count) return;
     hub->stats.bus_dropped += count;
@@ -13046,16 +13124,17 @@ static wshub_err wshub__publish(wshub *hub, const wshub_dest *dest, const wshub_
     wshub__piece *plain = &delivery->plain;
     uint64_t max = up ? hub->desc.bus_burst_bytes_max : hub->desc.bus_queue_bytes_max, dropped = 0;
     wshub_str frame = wshub__str(NULL, 0);
-    wshub__pub *p;
+    wshub__pub *pub;
 
     /* Where the bus hands over what is encoded, it is encoded even if nobody here is a
      * receiver. */
+    WSHUB_ASSERT(wshub__uplink_is_there(&hub->uplink));
     if (hub->uplink.bus.hand_over && wshub__piece_encode(hub, delivery, plain) == WSHUB_OK)
         frame = wshub__str(wshub__seg_bytes(plain->span.seg) + plain->span.at, plain->span.len);
-    p = wshub__pub_new(&hub->mem, hub->uplink.words, hub->now, hub->server_id, dest, msg, frame);
-    if (!p) return WSHUB_ERR_NOMEM;
+    pub = wshub__pub_new(&hub->mem, hub->uplink.words, hub->now, hub->server_id, dest, msg, frame);
+    if (!pub) return WSHUB_ERR_NOMEM;
 
-    if (wshub__uplink_push(&hub->mem, &hub->uplink, p, max, &dropped, &hub->stats.bus_published))
+    if (wshub__uplink_push(&hub->mem, &hub->uplink, pub, max, &dropped, &hub->stats.bus_published))
         dropped++;
     if (up) hub->stats.bus_dropped_up += dropped;
     wshub__bus_dropped(hub, dropped, up ? "bus_burst_bytes_max" : "bus_queue_bytes_max");
@@ -13064,6 +13143,7 @@ static wshub_err wshub__publish(wshub *hub, const wshub_dest *dest, const wshub_
 
 /* ---- in ---- */
 
+/* What came from the bus is no message that this hub can read. */
 WSHUB__COLD static void wshub__bus_bad(wshub *hub, const char *why, wshub_str channel) {
     hub->stats.bus_bad++;
     wshub__log(hub, WSHUB_LOG_BUS_BAD, wshub__nobody(), why, channel);
@@ -13077,6 +13157,7 @@ static void wshub__bus_route(wshub *hub, const wshub_dest *dest, wshub__delivery
     wshub__delivery_done(hub, delivery);
 }
 
+/* Reads what another instance has published, and delivers it or says why not. */
 static void wshub__bus_read(wshub *hub, wshub_str channel, wshub_str payload) {
     wshub__letter letter;
     wshub__delivery delivery;
@@ -13090,6 +13171,7 @@ static void wshub__bus_read(wshub *hub, wshub_str channel, wshub_str payload) {
     case WSHUB__LETTER_OWN: hub->stats.bus_self_echo++; break;
     case WSHUB__LETTER_BAD: wshub__bus_bad(hub, "", channel); break;
     case WSHUB__LETTER_NOMEM: wshub__bus_bad(hub, "out of memory", channel); break;
+
     case WSHUB__LETTER_NOWHERE:
         hub->stats.bus_discarded++;
         wshub__log(hub, WSHUB_LOG_BUS_BAD, wshub__nobody(), "type or target", channel);
@@ -13102,6 +13184,7 @@ static void wshub__bus_read(wshub *hub, wshub_str channel, wshub_str payload) {
     }
 }
 
+/* The bus reports a message. What this hub published itself comes back too. */
 static void wshub__bus_received(void *ctx, wshub_str channel, wshub_str payload) {
     wshub *hub = (wshub *)ctx;
 
@@ -13143,6 +13226,7 @@ static void wshub__bus_handed_over(void *ctx, const wshub_bus_handover *message)
 WSHUB__COLD static void wshub__bus_unconfirmed(wshub *hub, uint64_t pending) {
     uint64_t broken = wshub__uplink_broken(&hub->uplink);
     uint64_t more = broken - hub->bus_broken + pending;
+
     WSHUB_ASSERT(hub->depth > 0);
     hub->bus_broken = broken;
     hub->stats.bus_unconfirmed += more;
@@ -13159,7 +13243,8 @@ WSHUB__COLD static void wshub__bus_lost(wshub *hub) {
         "bus_queue_bytes_max");
 }
 
-WSHUB__COLD static void wshub__bus_state(void *ctx, wshub_bus_state state) { /* BUS-5 */
+/* The bus reports how it stands (BUS-5). */
+WSHUB__COLD static void wshub__bus_state(void *ctx, wshub_bus_state state) {
     wshub *hub = (wshub *)ctx;
     bool was_up = wshub__uplink_is_up(&hub->uplink), up = state == WSHUB_BUS_UP;
     uint64_t down;
@@ -13182,7 +13267,8 @@ WSHUB__COLD static void wshub__bus_state(void *ctx, wshub_bus_state state) { /* 
     wshub__leave(hub);
 }
 
-static void wshub__bus_wake(void *ctx) { /* any thread */
+/* Any thread. The bus has something to report. */
+static void wshub__bus_wake(void *ctx) {
     wshub *hub = (wshub *)ctx;
     hub->io.wake(hub->io.ctx);
 }
@@ -13226,21 +13312,21 @@ WSHUB__COLD static uint64_t wshub__bus_expire(wshub *hub) {
 /* Hands the bus this turn's changes of subscriptions, batched, then its publications. Returns
  * when to look again; 0: not at a time. */
 static uint64_t wshub__bus_settle(wshub *hub) {
-    wshub__uplink *u = &hub->uplink;
+    wshub__uplink *uplink = &hub->uplink;
     uint64_t next = 0;
 
-    if (!wshub__uplink_is_there(u)) return 0;
-    if (wshub__uplink_is_linked(u) && !hub->dead && (hub->subs_count || hub->replay)) {
+    if (!wshub__uplink_is_there(uplink)) return 0;
+    if (wshub__uplink_is_linked(uplink) && !hub->dead && (hub->subs_count || hub->replay)) {
         if (!wshub__subs_run(hub)) next = hub->now + WSHUB__SUBS_AGAIN_MS;
         if (hub->subs_out.head) next = wshub__sooner(next, hub->subs_out.head->due);
     }
 
-    if (!wshub__uplink_is_up(u)) {
+    if (!wshub__uplink_is_up(uplink)) {
         next = wshub__sooner(next, wshub__bus_expire(hub));
-    } else if (u->outbox.head) {
+    } else if (uplink->outbox.head) {
         wshub__bus_flush(hub);
     }
-    if (u->bus.flush) u->bus.flush(u->bus.ctx);
+    if (uplink->bus.flush) uplink->bus.flush(uplink->bus.ctx);
     return next;
 }
 
@@ -13272,33 +13358,34 @@ typedef struct wshub__bus_question {
     void *arg;
 } wshub__bus_question;
 
+/* The broker has answered, or will not. */
 WSHUB__COLD static void wshub__bus_replied(void *arg, const wshub_bus_reply *reply) {
-    wshub__bus_question q = *(wshub__bus_question *)arg;
-    wshub__mem_free(&q.hub->mem, arg, sizeof q);
+    wshub__bus_question question = *(wshub__bus_question *)arg;
 
-    wshub__enter(q.hub);
-    q.on_reply(q.hub, reply, q.arg);
-    wshub__leave(q.hub);
+    wshub__mem_free(&question.hub->mem, arg, sizeof question);
+    wshub__enter(question.hub);
+    question.on_reply(question.hub, reply, question.arg);
+    wshub__leave(question.hub);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_bus_request(
     wshub *hub, const wshub_str *argv, size_t argc,
     void (*on_reply)(wshub *hub, const wshub_bus_reply *reply, void *arg), void *arg) {
-    wshub__uplink *u = &hub->uplink;
-    wshub__bus_question *q;
+    wshub__uplink *uplink = &hub->uplink;
+    wshub__bus_question *question;
     wshub_err err;
 
     if (!argv || !argc || !on_reply) return WSHUB_ERR_PARAM;
-    if (!wshub__uplink_is_there(u) || !u->bus.request) return WSHUB_ERR_STATE;
+    if (!wshub__uplink_is_there(uplink) || !uplink->bus.request) return WSHUB_ERR_STATE;
 
-    q = (wshub__bus_question *)wshub__mem_new(&hub->mem, sizeof *q);
-    if (!q) return WSHUB_ERR_NOMEM;
-    q->hub = hub;
-    q->on_reply = on_reply;
-    q->arg = arg;
+    question = (wshub__bus_question *)wshub__mem_new(&hub->mem, sizeof *question);
+    if (!question) return WSHUB_ERR_NOMEM;
+    question->hub = hub;
+    question->on_reply = on_reply;
+    question->arg = arg;
 
-    err = u->bus.request(u->bus.ctx, argv, argc, wshub__bus_replied, q);
-    if (err) wshub__mem_free(&hub->mem, q, sizeof *q);
+    err = uplink->bus.request(uplink->bus.ctx, argv, argc, wshub__bus_replied, question);
+    if (err) wshub__mem_free(&hub->mem, question, sizeof *question);
     return err;
 }
 
