@@ -2038,7 +2038,7 @@ WSHUB_API uint64_t wshub_now_ms(const wshub *hub);
 /* Gives wshub_desc.user back. */
 WSHUB_API void *wshub_user(const wshub *hub);
 
-/* Say what an error or a log code is, for people: the text of the error; the name of the code
+/* Say what an error or a log code is, for people: the text of err; the name of the code
  * ("MSG_INVALID"); what the code means and what to do about it. Never NULL; of what is none: a text
  * that says so, or "?". Pure: any thread. */
 WSHUB_API const char *wshub_strerror(wshub_err err);
@@ -2084,7 +2084,8 @@ WSHUB_API void wshub_conn_closed(wshub *hub, wshub_conn conn);
  * Thread   the hub's; allowed in callbacks. */
 WSHUB_API wshub_err wshub_mount(wshub *hub, const wshub_mount_desc *desc);
 /* Says what wshub_mount() would refuse in a description, and what it should be.
- * Returns  one line; NULL: nothing.
+ *   desc     borrowed
+ * Returns  one line, a constant text that begins with the field's name; NULL: nothing.
  * Thread   any; pure. */
 WSHUB_API const char *wshub_mount_problem(const wshub_mount_desc *desc);
 
@@ -2179,18 +2180,21 @@ WSHUB_API wshub_err wshub_post_close_id_in(wshub *hub, wshub_realm realm, wshub_
  * given: O(1). */
 
 /* Finds a client by its id, in any state but DISCONNECTED.
- *   id  36 characters; borrowed
+ *   id          a UUID of 36 characters, or as wshub_client_desc.id said; borrowed
+ *   out_client  whose it is
  * Returns  OK; STALE: nobody here has it. */
 WSHUB_API wshub_err wshub_client_find(const wshub *hub, wshub_str id, wshub_client *out_client);
 
 /* Goes through all clients of the first realm, in whatever state, the oldest first.
- *   iter  zeroed to begin; clients that come or go meanwhile are safe (wshub_iter)
- * Returns  false: no more. */
+ *   iter        zeroed to begin; clients that come or go meanwhile are safe (wshub_iter)
+ *   out_client  the next one
+ * Returns  false: no more, and nothing was written. */
 WSHUB_API bool wshub_client_each(const wshub *hub, wshub_iter *iter, wshub_client *out_client);
 
 /* How far has it come? DISCONNECTED: it is gone. */
 WSHUB_API wshub_state wshub_client_state(const wshub *hub, wshub_client client);
-/* Its id, a UUID of 36 characters, which it has from the upgrade on (CONN-1). */
+/* Its id, which it has from the upgrade on: a UUID of 36 characters (CONN-1), unless its dialect
+ * has given it another (wshub_client_desc.id). */
 WSHUB_API wshub_str wshub_client_id(const wshub *hub, wshub_client client);
 /* Its user's id. ptr NULL: it has none, or is not authenticated. */
 WSHUB_API wshub_str wshub_client_user_id(const wshub *hub, wshub_client client);
@@ -2206,8 +2210,9 @@ WSHUB_API size_t wshub_client_queued_bytes(const wshub *hub, wshub_client client
 /* The pointer that on_upgrade or wshub_client_set_user_ptr() has set; NULL: none. */
 WSHUB_API void *wshub_client_user_ptr(const wshub *hub, wshub_client client);
 
-/* Keeps a pointer of yours with a client. The hub never looks at it and gives it back in
- * wshub_gone.user_ptr. Returns OK; STALE. */
+/* Keeps a pointer of yours with a client.
+ *   ptr  the hub never looks at it, and gives it back in wshub_gone.user_ptr, for you to end
+ * Returns  OK; STALE. */
 WSHUB_API wshub_err wshub_client_set_user_ptr(wshub *hub, wshub_client client, void *ptr);
 
 /* Replaces the metadata of a client.
@@ -2219,8 +2224,9 @@ WSHUB_API wshub_err wshub_client_set_metadata(wshub *hub, wshub_client client, w
  * STALE also for a client that is gone. */
 WSHUB_API wshub_err wshub_client_about(const wshub *hub, wshub_client client,
                                        wshub_about *out_about);
-/* Writes the peer's address, terminated. Returns its length; 0: unknown, or longer than cap allows
- * (64 is enough for any but a path). */
+/* Writes the peer's address (wshub_about.peer), terminated.
+ *   text  of cap bytes, terminator included; 64 are enough for any but a path
+ * Returns  its length; 0, and an empty text: unknown, or it does not fit. */
 WSHUB_API size_t wshub_client_peer(const wshub *hub, wshub_client client, char *text, size_t cap);
 
 /* Closes a client: what is queued is sent, then a Close frame; what it says meanwhile is dropped.
@@ -2258,8 +2264,10 @@ WSHUB_API bool wshub_client_each_room(const wshub *hub, wshub_client client, wsh
  * Rooms and users of this hub; what other instances hold is not seen from here. Members come in
  * no particular order; whoever joins or leaves while you look is safe (wshub_iter). Members that
  * have not authenticated (wshub_client_join()) are among them. Counts hold those who are closed
- * and not yet reported gone, walks do not show them (>>life). Names are borrowed; names that come
- * out are views, valid as long as the room or user is there. Thread: the hub's; allowed in
+ * and not yet reported gone, walks do not show them (>>life). Names that go in are borrowed, names
+ * of no room or user find nobody; names that come out (out_room, out_user_id) are views, valid as
+ * long as the room or user is there. out_client is the next one; where a walk returns false,
+ * nothing was written. Thread: the hub's; allowed in
  * callbacks. Cost: O(1), a step. */
 
 /* How many members has a room? 0: there is no such room. */
@@ -2271,8 +2279,8 @@ WSHUB_API bool wshub_room_each_member(const wshub *hub, wshub_str room, wshub_it
  * that is named like a client's id may be missed if that client goes meanwhile. */
 WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter, wshub_str *out_room);
 
-/* How many clients has a user here? 0: none. Inside on_disconnected the client that is gone is not
- * counted any more. */
+/* How many clients has the user of this user_id here? 0: none. Inside on_disconnected the client
+ * that is gone is not counted any more. */
 WSHUB_API size_t wshub_user_count(const wshub *hub, wshub_str user_id);
 /* Goes through the clients of a user. iter: zeroed to begin. Returns false: no more. */
 WSHUB_API bool wshub_user_each_client(const wshub *hub, wshub_str user_id, wshub_iter *iter,
@@ -2554,8 +2562,9 @@ WSHUB_API wshub_client wshub_conn_client(const wshub *hub, wshub_conn conn);
 WSHUB_API wshub_session wshub_client_session(const wshub *hub, wshub_client client);
 /* Goes through the clients of a session, the newest first. Ending one meanwhile is safe; adding one
  * is not.
- *   iter  zeroed to begin
- * Returns  false: no more. */
+ *   iter        zeroed to begin
+ *   out_client  the next one
+ * Returns  false: no more, or the session is gone. */
 WSHUB_API bool wshub_session_each_client(const wshub *hub, wshub_session session, wshub_iter *iter,
                                          wshub_client *out_client);
 
@@ -2672,11 +2681,15 @@ WSHUB_API void wshub_client_report(wshub *hub, wshub_client client, wshub_log_co
 /* Shows the description of a hub, its defaults filled in; a view, valid as long as the hub. Its
  * lists of texts are NULL: the hub has copies of its own. */
 WSHUB_API const wshub_desc *wshub_desc_get(const wshub *hub);
-/* Gives memory of the hub's allocator, takes it back, or resizes it, as wshub_alloc_fn does. */
+/* Gives memory of the hub's allocator, takes it back, or resizes it, as wshub_alloc_fn does.
+ *   ptr  what this function gave, of old_bytes; NULL if that is 0
+ * Returns  new_bytes of memory; NULL: there is none (ptr is as it was), or new_bytes is 0. */
 WSHUB_API void *wshub_alloc(wshub *hub, void *ptr, size_t old_bytes, size_t new_bytes);
 /* Tells the time of day, in milliseconds since 1970 UTC; it may jump. */
 WSHUB_API uint64_t wshub_wall_ms(const wshub *hub);
-/* Writes a time of day as `2026-01-31T09:30:00.000Z`, not terminated. Pure: any thread. */
+/* Writes a time of day as `2026-01-31T09:30:00.000Z`, 24 bytes, not terminated.
+ *   wall_ms  since 1970 UTC; beyond the year 9999 it means nothing
+ * Thread   any; pure. */
 WSHUB_API void wshub_iso_time(uint64_t wall_ms, char out_text[24]);
 
 /* ---- >>api-http --------------------------------------------------------------------------------
@@ -2902,7 +2915,7 @@ WSHUB_API uint64_t wshub_emitter_dropped(const wshub_emitter *emitter);
 
 /* Makes a wshub_str of a terminated text; NULL gives ptr NULL. Cost: O(its length). */
 WSHUB_API wshub_str wshub_str_z(const char *text);
-/* Are the two the same, byte for byte? An absent text is equal to an empty one. */
+/* Are two texts the same, byte for byte? An absent text is equal to an empty one. */
 WSHUB_API bool wshub_str_eq(wshub_str a, wshub_str b);
 /* The same with a terminated text; NULL counts as empty. */
 WSHUB_API bool wshub_str_eq_z(wshub_str a, const char *b);
@@ -2935,8 +2948,9 @@ WSHUB_API wshub_json_kind wshub_json_type(wshub_str value);
  * Returns  ptr NULL: no JSON, no object, or no such key. */
 WSHUB_API wshub_str wshub_json_get(wshub_str object, const char *key);
 /* Goes through an array.
- *   array  the same in every step
- *   iter   zeroed to begin
+ *   array      the same in every step
+ *   iter       zeroed to begin
+ *   out_value  the next element, raw
  * Returns  false: no more, no JSON, or no array. */
 WSHUB_API bool wshub_json_each(wshub_str array, wshub_iter *iter, wshub_str *out_value);
 /* Decodes a string value to UTF-8 (lone surrogates become U+FFFD).
@@ -3006,7 +3020,8 @@ WSHUB_API bool wshub_utf8_check(const uint8_t *bytes, size_t count);
  *   buf  at least 4 * ((count + 2) / 3) bytes
  * Returns  that length. */
 WSHUB_API size_t wshub_base64(const uint8_t *bytes, size_t count, char *buf);
-/* Makes the SHA-1 digest of bytes, which the handshake wants (RFC 6455 4.2.2). Not for secrets. */
+/* Makes the SHA-1 digest of count bytes, which the handshake wants (RFC 6455 4.2.2). Not for
+ * secrets. Cost: O(count). */
 WSHUB_API void wshub_sha1(const uint8_t *bytes, size_t count, uint8_t out_digest[20]);
 /* SipHash-1-3, for hash tables of names that strangers choose: who lacks the key cannot make
  * names meet. key: secret and random, its bytes as two little-endian numbers. */
@@ -3034,6 +3049,7 @@ WSHUB_API int wshub_frame_read(const uint8_t *bytes, size_t count, wshub_frame *
  * Returns  its length. */
 WSHUB_API size_t wshub_frame_write(const wshub_frame *frame, uint8_t *buf);
 /* Masks or unmasks bytes in place, which is the same.
+ *   mask    the frame's
  *   offset  how many bytes of the payload came before these
  * Cost: O(count), eight bytes and more at a time. */
 WSHUB_API void wshub_mask(uint8_t *bytes, size_t count, const uint8_t mask[4], uint64_t offset);

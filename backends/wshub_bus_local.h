@@ -87,8 +87,8 @@ WSHUB_API void wshub_bus_local_destroy(wshub_bus_local *local);
  * Thread   any. */
 WSHUB_API wshub_err wshub_bus_local_seat(wshub_bus_local *local, wshub_bus *out_seat);
 
-/* Cuts the bus, or mends it: meanwhile publications are refused, and the owners of all seats
- * are told, DOWN and then UP. Thread: any. */
+/* Cuts the bus (`down`), or mends it: meanwhile publications are refused, and the owners of all
+ * seats are told, DOWN and then UP. Thread: any. */
 WSHUB_API void wshub_bus_local_set_down(wshub_bus_local *local, bool down);
 
 /* Returns how many messages were dropped over queue_bytes_max, once for each seat that missed one.

@@ -145,7 +145,8 @@ typedef enum wshub_io_fake_fault_kind {
     WSHUB_IO_FAKE_FAULTS      /* how many there are */
 } wshub_io_fake_fault_kind;
 
-/* Makes one call of wshub_io.send go wrong, the nth from now. nth: 1 is the next one; 0: none. */
+/* Makes one call of wshub_io.send go wrong, in the way that `how` says.
+ *   nth  which one from now: 1 is the next; 0: none */
 WSHUB_API void wshub_io_fake_fault(wshub_io_fake *f, uint64_t nth, wshub_io_fake_fault_kind how);
 
 /* Returns how often wshub_io.send was called so far. */
@@ -212,7 +213,7 @@ WSHUB_API bool wshub_io_fake_dialled(wshub_io_fake *f, wshub_conn *out_conn,
  * verified. A view, valid until it is answered. NULL: nobody dials on this stream. */
 WSHUB_API const wshub_dial *wshub_io_fake_dial(const wshub_io_fake *f, wshub_conn c);
 
-/* Answers it: it is open, and this side is its peer; or it has failed. */
+/* Answers it. ok: it is open, and this side is its peer; else it has failed. */
 WSHUB_API void wshub_io_fake_answer(wshub_io_fake *f, wshub_conn c, bool ok);
 
 /* ---- a WebSocket on top ---- */
@@ -231,7 +232,10 @@ WSHUB_API wshub_conn wshub_io_fake_connect(wshub_io_fake *f, const char *path);
 /* Sends a text message in one frame. */
 WSHUB_API void wshub_io_fake_text(wshub_io_fake *f, wshub_conn c, const char *text);
 
-/* Sends a frame, masked, of any kind: also one that breaks the rules. */
+/* Sends a frame, masked, of any kind: also one that breaks the rules.
+ *   opcode  0..15
+ *   fin     it is the last of its message
+ *   bytes   its payload, count of them; borrowed */
 WSHUB_API void wshub_io_fake_send(wshub_io_fake *f, wshub_conn c, uint8_t opcode, bool fin,
                                   const void *bytes, size_t count);
 
@@ -239,7 +243,7 @@ WSHUB_API void wshub_io_fake_send(wshub_io_fake *f, wshub_conn c, uint8_t opcode
 WSHUB_API void wshub_io_fake_send_close(wshub_io_fake *f, wshub_conn c, uint16_t code,
                                         const char *reason);
 
-/* Takes the next frame that the hub has sent. False: no whole frame is there. */
+/* Takes the next frame that the hub has sent, into *out_frame. False: no whole frame is there. */
 WSHUB_API bool wshub_io_fake_next(wshub_io_fake *f, wshub_conn c, wshub_io_fake_frame *out_frame);
 
 #ifdef __cplusplus
