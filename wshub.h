@@ -179,10 +179,10 @@
  *     one client, by its id    wshub_send, CLIENT       wshub_send_here, CLIENT
  *     a user's clients         wshub_user_send          wshub_user_send_here
  *     a room's members         wshub_room_send          wshub_room_send_here
- *     several rooms' members                            wshub_send_here, rooms
+ *     several rooms' members   (>>dialects)             wshub_send_here, rooms
  *     everybody                wshub_all_send           wshub_all_send_here
  *     whatever a wshub_dest    wshub_send               wshub_send_here
- *       says                                            wshub_packet_send_here
+ *       says, a packet         wshub_packet_send        wshub_packet_send_here
  *       from another thread    wshub_post_send
  *       from a process that    wshub_emitter_send
  *         holds no clients
@@ -384,20 +384,31 @@
  * rooms if you want them to. The hub keeps clients, users, rooms, authentication, encryption,
  * limits, clocks and the bus; a dialect reads and writes words. The JSON dialect is written on
  * the same table as one of yours would be (>>api-dialect), and the core does not know its
- * words. To write one:
+ * words. To write one (examples/dialect_lines.c is a whole one, of plain lines of text):
  *
  * 1. Fill a wshub_dialect, as much of it as you need, and add it: wshub_dialect_add().
  *    `accepted` tells a client that it is in, `refused` that it is not, `close` that it is to
  *    go; `event` gets what has passed the inbound transformer.
  * 2. Mount it: a wshub_mount_desc (>>api-mount) with a path, whose on_head grants upgrades and
  *    whose on_message gets whole messages.
- * 3. For a new stream add a client to its session: wshub_client_add(), then
- *    wshub_client_opened().
- * 4. Way in: say that somebody was heard, wshub_conn_heard(), read the message, and call
- *    wshub_client_authenticate(), wshub_client_ask_join(), wshub_client_leave() or, with an
- *    event of the application's, wshub_client_receive().
- * 5. Way out: what the hub sends is encoded once for each kind of wire that a receiver speaks.
- *    What you have to say yourself, an error say, goes by wshub_client_tell().
+ * 3. For a new stream, when wshub_http_upgrade() has granted it, add a client to its session:
+ *    wshub_client_add(), then wshub_client_opened(); or end the session, if there is no room.
+ * 4. Way in: say that somebody was heard, wshub_conn_heard(), and see from what it returns how
+ *    far the client has come. Read the message. From who is not accepted yet comes
+ *    wshub_client_authenticate(); give all others' to wshub_client_receive(), which decrypts, and
+ *    in `event` call wshub_client_ask_join() with rooms that wshub_client_may_join(),
+ *    wshub_client_leave(), a send, or wshub_client_event() with what is the application's.
+ * 5. Way out: a kind of wire, wshub_kind_add(), whose `encode` writes an event as it looks. It is
+ *    called once for each message that somebody of that kind is to get. What you have to say
+ *    yourself, an error say, goes by wshub_client_tell(), an acceptance by
+ *    wshub_client_welcome().
+ * 6. Other instances: make a realm that names the dialect (wshub_realm_desc.dialect), give the
+ *    dialect a `bus_prefix`, under which all of its channels are, and four words more. `publish`
+ *    says with wshub_bus_publish() what is sent to all instances in that realm; `on_bus_state`
+ *    subscribes when the bus is connected, with wshub_bus_subscribe(); `on_bus` reads what comes,
+ *    drops its own (BUS-3), and hands on the rest with wshub_send_here(). Who wants no more than
+ *    the channels of who is here (BUS-4) has them from `on_name`. Queues, outages and what is
+ *    kept meanwhile (BUS-5) are the hub's.
  *
  * A *session* is one peer with one out-queue and one heartbeat. It is a WebSocket stream, or it
  * is lent (wshub_session_lend()): then it has no stream, and what is queued for it is handed to
@@ -774,6 +785,9 @@
  *
  * What is new, the newest first:
  *
+ * - A dialect speaks on the bus, in its own words and realms: wshub_dialect.publish, on_bus,
+ *   on_name, on_bus_state, wshub_realm_desc.dialect, wshub_bus_publish(), wshub_bus_subscribe();
+ *   wshub_packet_send().
  * - Dialects: wshub_dialect_add() and what stands around it (>>dialects); kinds of wire,
  *   packets, sessions; several rooms in one send (wshub_send_here()).
  * - Realms: wshub_realm_create() and what stands around it, functions that end in `_in`, and
@@ -976,11 +990,11 @@ typedef struct wshub_dest {
     size_t exclude_count;
     wshub_realm realm; /* in which the names are looked up, and whose clients "all" are */
     /* Several rooms instead of name (ROOM), rooms_count of them: who is in more than one hears
-     * once. On this hub only (wshub_send_here()). */
+     * once. On this hub only (wshub_send_here()), or in a realm whose dialect can say it on the
+     * bus. */
     const wshub_str *rooms;
     size_t rooms_count;
-    /* Who is in one of these, except_rooms_count of them, does not hear (ROOM, ALL). On this hub
-     * only. */
+    /* Who is in one of these, except_rooms_count of them, does not hear (ROOM, ALL). As rooms. */
     const wshub_str *except_rooms;
     size_t except_rooms_count;
 } wshub_dest;
@@ -2115,9 +2129,10 @@ WSHUB_API wshub_err wshub_headers_add(wshub_headers *headers, wshub_str name, ws
  * joined with or sent to by a name of another, however equal their names are. Every hub has a first
  * realm, whose handle is {0}: the JSON dialect's clients are in it, and every function that takes a
  * name and no realm means it. Functions that take a realm end in `_in`; wshub_dest has a field for
- * it. Limits and statistics count all realms of a hub together. Other instances hear of the first
- * realm only: what is sent in another stays on this hub. Thread: the hub's; allowed in
- * callbacks. */
+ * it. Limits and statistics count all realms of a hub together. What is sent in the first realm
+ * goes to other instances in the words of the JSON dialect, in another realm in those of the
+ * dialect that it names; in one that names none it stays on this hub. Thread: the hub's; allowed
+ * in callbacks. */
 
 /* Of wshub_realm_desc. */
 #define WSHUB_REALM_VERSION 1u
@@ -2132,14 +2147,17 @@ typedef struct wshub_realm_desc {
     const char *const *default_rooms; /* joined on acceptance; copied; NULL: none */
     size_t default_rooms_count;       /* at most rooms_per_client_max and rooms_max allow */
     void *user;                       /* wshub_realm_user() */
+    /* Who speaks for it on the bus, alone, whichever dialects its clients have: of
+     * wshub_dialect_add(). 0: nobody */
+    uint32_t dialect;
 } wshub_realm_desc;
 
 /* Makes a realm.
  *   desc       borrowed; its texts are copied
  *   out_realm  its handle, valid until wshub_realm_destroy() or the hub's end
  * Returns  OK; PARAM: no desc, no out_realm, a desc of another version, a name or room that is no
- *          name, a list without its count, default rooms under which nobody could be accepted;
- *          LIMIT: WSHUB_REALMS_MAX; NOMEM; CLOSED: the hub is being destroyed. */
+ *          name, a list without its count, default rooms under which nobody could be accepted, no
+ *          such dialect; LIMIT: WSHUB_REALMS_MAX; NOMEM; CLOSED: the hub is being destroyed. */
 WSHUB_API wshub_err wshub_realm_create(wshub *hub, const wshub_realm_desc *desc,
                                        wshub_realm *out_realm);
 /* Ends a realm in which nobody is; walks over it end.
@@ -2344,9 +2362,11 @@ WSHUB_API wshub_err wshub_room_send(wshub *hub, wshub_str room, const wshub_msg 
 WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub_str *exclude,
                                    size_t exclude_count);
 /* Sends to whatever dest says, on all instances (SEND-3, SEND-4): a client by its id, for example.
- * In another realm than the first it reaches this hub alone, as other instances know no other.
- *   dest  borrowed; NULL: everybody; without rooms and except_rooms (PARAM)
- * Returns  as above; further: STALE: no such realm. */
+ * In another realm than the first the dialect that speaks for it tells the others
+ * (wshub_realm_desc.dialect, wshub_dialect.publish); without one it reaches this hub alone.
+ *   dest  borrowed; NULL: everybody; in the first realm without rooms and except_rooms (PARAM),
+ *         which an envelope has no words for
+ * Returns  as above; further: STALE: no such realm; or what that dialect has returned. */
 WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg);
 
 /* ---- >>api-ask ---------------------------------------------------------------------------------
@@ -2432,6 +2452,25 @@ typedef struct wshub_acceptance {
     wshub_str server_public_key, salt; /* of the key exchange (AUTH-5) */
 } wshub_acceptance;
 
+/* All that a message can be; a wshub_msg is one with an event and at most one argument. Zero it
+ * before you fill it. A client whose dialect cannot say a packet does not get it (the statistic
+ * unsayable): the JSON dialect says an event with at most one argument and nothing else.
+ * Borrowed. */
+typedef struct wshub_packet {
+    wshub_str event;       /* UTF-8, unescaped */
+    const wshub_str *args; /* JSON each, args_count of them; checked as wshub_msg.data is */
+    size_t args_count;
+    bool args_are_json;            /* you know that; as wshub_msg.data_is_json */
+    const wshub_span *attachments; /* bytes that belong to it, attachments_count of them */
+    size_t attachments_count;
+    wshub_str id;   /* of what it answers, as that said it; ptr NULL: it answers nothing */
+    uint32_t flags; /* WSHUB_PACKET_..., added up */
+} wshub_packet;
+/* It is worth nothing later: dropped for who has something unsent. */
+#define WSHUB_PACKET_VOLATILE 1u
+/* It is not to be compressed, where that is possible. */
+#define WSHUB_PACKET_NO_COMPRESS 2u
+
 /* Of wshub_dialect, and of what a dialect and its hub hand to each other. */
 #define WSHUB_DIALECT_VERSION 1u
 /* How many dialects one hub may have, the JSON dialect included. */
@@ -2468,40 +2507,84 @@ typedef struct wshub_dialect {
     /* Tells that a lent session ends by the hub's doing (limits, memory, shutdown); it is gone when
      * this returns. Its clients are told of as always. NULL: nobody is told. */
     void (*session_gone)(wshub *hub, wshub_session session, wshub_cause cause, void *user);
+
+    /* On the bus (>>buses), in the realms that name this dialect (wshub_realm_desc.dialect): */
+
+    /* What all channels of this dialect begin with: 1 to WSHUB_BUS_PREFIX_BYTES_MAX bytes of plain
+     * ASCII without `*`, `?`, `[`, `]` and `\`. Two dialects of a hub have prefixes of which
+     * neither begins with the other; `ws:` is that of the JSON dialect. Borrowed as long as the hub
+     * lives. NULL: this dialect does not speak on the bus, and the four below are NULL too. */
+    const char *bus_prefix;
+    /* Publishes in your words, with wshub_bus_publish(), what is sent to all instances in a realm;
+     * here it has been delivered already. Called where there is a bus.
+     *   dest  its kind is not RESOLVE
+     * What is returned the send returns, if the delivery here has not failed. NULL: sends in your
+     * realms stay on this hub. */
+    wshub_err (*publish)(wshub *hub, wshub_realm realm, const wshub_dest *dest,
+                         const wshub_packet *packet, void *user);
+    /* Hands over a message on a channel that you have subscribed to, with wshub_send_here() to be
+     * brought to whom it concerns. It is data from outside: whoever may publish there has written
+     * it. This hub's own messages may come too (put wshub_server_id() into yours, BUS-3), and one
+     * that two subscriptions fit may come twice.
+     *   channel  without the prefix   payload  any bytes */
+    void (*on_bus)(wshub *hub, wshub_str channel, wshub_str payload, void *user);
+    /* Tells that the first client, user or room of a name has come to a realm, or that the last has
+     * gone: for who subscribes to the channels of who is here (BUS-4; wshub_desc.bus_exact asks for
+     * that). Called while the bus is connected; when it has been connected anew, for all that are
+     * here. Called in the middle of a change: must call nothing but questions,
+     * wshub_bus_subscribe() and wshub_bus_unsubscribe().
+     *   kind  CLIENT, USER or ROOM. A client's own room (AUTH-7) is a room too */
+    void (*on_name)(wshub *hub, wshub_realm realm, wshub_dest_kind kind, wshub_str name, bool here,
+                    void *user);
+    /* Tells how the bus is. CONNECTED: nothing is subscribed to (any more): do it now, but for what
+     * on_name asks for, which follows. Also said in settle where wshub_dialect_add() finds the bus
+     * connected (or UP, which is not said then), and again where memory was wanting: subscribing
+     * to what is subscribed to already does no harm. UP and DOWN: as on_bus of wshub_desc, behind
+     * it. */
+    void (*on_bus_state)(wshub *hub, wshub_bus_state state, void *user);
 } wshub_dialect;
+/* The longest bus_prefix, in bytes. */
+#define WSHUB_BUS_PREFIX_BYTES_MAX 64
+/* The longest name of a channel behind it, in bytes: room for two names and what parts them. */
+#define WSHUB_BUS_CHANNEL_BYTES_MAX (2 * WSHUB_NAME_BYTES_MAX + 64)
 
 /* Adds a dialect to a hub, for good.
  *   dialect      borrowed; the table is copied
  *   user         last argument of its functions
  *   out_dialect  what wshub_client_desc.dialect is given; never 0, which is the JSON dialect
- * Returns  OK; PARAM: a table of another version, or without a name; LIMIT: WSHUB_DIALECTS_MAX. */
+ * Returns  OK; PARAM: a table of another version, or without a name, or with a bus_prefix that is
+ *          none or meets another's, or without one that the table needs; LIMIT:
+ *          WSHUB_DIALECTS_MAX. */
 WSHUB_API wshub_err wshub_dialect_add(wshub *hub, const wshub_dialect *dialect, void *user,
                                       uint32_t *out_dialect);
+
+/* Publishes bytes on a channel of a dialect. While the bus is down they are kept, to the limits of
+ * all publications, and what has to go is counted and logged (BUS-5).
+ *   dialect  of wshub_dialect_add(), with a bus_prefix
+ *   channel  behind that: at most WSHUB_BUS_CHANNEL_BYTES_MAX bytes, of any kind
+ *   payload  any bytes, at most WSHUB_MSG_BYTES_MAX
+ * Returns  OK; PARAM: no such dialect, or no such channel; LIMIT: too long a payload; STATE: there
+ *          is no bus, or it has been left; NOMEM. */
+WSHUB_API wshub_err wshub_bus_publish(wshub *hub, uint32_t dialect, wshub_str channel,
+                                      wshub_str payload);
+/* Subscribe to a channel of a dialect, or to all that begin alike, and give it up again, after
+ * bus_linger_ms. What is subscribed to already, or not at all, stays as it is. While the bus is not
+ * connected nothing is done: on_bus_state and on_name will come.
+ *   channel  as above
+ *   pattern  it ends in `*`, which stands for anything; `?`, `[`, `]`, `\` and further `*` are
+ *            not in it. false: all of these are only characters
+ * Return  OK; PARAM: no such dialect or channel; NOMEM: where it was to be subscribed to,
+ *         on_bus_state and on_name are called again in a later turn, for all of it. */
+WSHUB_API wshub_err wshub_bus_subscribe(wshub *hub, uint32_t dialect, wshub_str channel,
+                                        bool pattern);
+WSHUB_API wshub_err wshub_bus_unsubscribe(wshub *hub, uint32_t dialect, wshub_str channel,
+                                          bool pattern);
 
 /* A kind of wire: how an event looks to some clients. Each message is written once for each kind
  * that one of its receivers has. 0: the frames of the JSON dialect, `{"event":...,"data":...}`. */
 typedef uint8_t wshub_kind;
 /* How many kinds one hub may have, the JSON dialect's included. */
 #define WSHUB_KINDS_MAX 64
-
-/* All that a message can be; a wshub_msg is one with an event and at most one argument. Zero it
- * before you fill it. A client whose dialect cannot say a packet does not get it (the statistic
- * unsayable): the JSON dialect says an event with at most one argument and nothing else.
- * Borrowed. */
-typedef struct wshub_packet {
-    wshub_str event;       /* UTF-8, unescaped */
-    const wshub_str *args; /* JSON each, args_count of them; checked as wshub_msg.data is */
-    size_t args_count;
-    bool args_are_json;            /* you know that; as wshub_msg.data_is_json */
-    const wshub_span *attachments; /* bytes that belong to it, attachments_count of them */
-    size_t attachments_count;
-    wshub_str id;   /* of what it answers, as that said it; ptr NULL: it answers nothing */
-    uint32_t flags; /* WSHUB_PACKET_..., added up */
-} wshub_packet;
-/* It is worth nothing later: dropped for who has something unsent. */
-#define WSHUB_PACKET_VOLATILE 1u
-/* It is not to be compressed, where that is possible. */
-#define WSHUB_PACKET_NO_COMPRESS 2u
 
 /* Where an encode function writes. */
 typedef struct wshub_writer wshub_writer;
@@ -2533,14 +2616,18 @@ typedef struct wshub_kind_desc {
  * Returns  OK; PARAM: no encode or no name; LIMIT: WSHUB_KINDS_MAX. */
 WSHUB_API wshub_err wshub_kind_add(wshub *hub, const wshub_kind_desc *desc, wshub_kind *out_kind);
 
-/* Send a packet, as wshub_send_here() and wshub_client_send() send an event. To an encrypted client
- * go events with at most one argument and nothing else: a transformer knows no more; anything else
- * is dropped for it (the statistic unsayable).
+/* Send a packet, as wshub_send_here(), wshub_send() and wshub_client_send() send an event. To all
+ * instances in the first realm goes one with exactly one argument, and nothing else (PARAM), since
+ * that is what an envelope can say. To an encrypted client go events with at most one argument and
+ * nothing else: a transformer knows no more; anything else is dropped for it (the statistic
+ * unsayable).
  * Return   as those, of args as of data; further: PARAM: args or attachments without their list,
  *          an argument without its text; DROPPED, to one client: WSHUB_PACKET_VOLATILE, and it has
  *          something unsent. */
 WSHUB_API wshub_err wshub_packet_send_here(wshub *hub, const wshub_dest *dest,
                                            const wshub_packet *packet);
+WSHUB_API wshub_err wshub_packet_send(wshub *hub, const wshub_dest *dest,
+                                      const wshub_packet *packet);
 WSHUB_API wshub_err wshub_client_send_packet(wshub *hub, wshub_client client,
                                              const wshub_packet *packet);
 
@@ -2671,7 +2758,7 @@ WSHUB_API wshub_err wshub_client_tell(wshub *hub, wshub_client client, const wsh
  * taken to be in order. Returns OK; STALE; NOMEM, also where its kind has no words for it. */
 WSHUB_API wshub_err wshub_client_welcome(wshub *hub, wshub_client client, const wshub_msg *msg);
 /* Logs what was wrong with a message, and counts it where a statistic goes with the code:
- * MSG_INVALID, MSG_IGNORED, JOIN_REFUSED, PROTO.
+ * MSG_INVALID, MSG_IGNORED, JOIN_REFUSED, PROTO, and of the bus BUS_BAD, where client is {0}.
  *   count   how often it is counted; it is logged once
  *   detail  yours, for people, terminated; "": none
  *   text    the peer's, which is escaped; ptr NULL: none */
@@ -5155,7 +5242,8 @@ typedef enum wshub__kind {
     WSHUB__KIND_CLIENT = 1,
     WSHUB__KIND_USER,
     WSHUB__KIND_ROOM,
-    WSHUB__KIND_CHANNEL
+    WSHUB__KIND_CHANNEL,
+    WSHUB__KIND_PATTERN /* of channels */
 } wshub__kind;
 
 /* First member of everything that is indexed. */
@@ -5847,7 +5935,8 @@ typedef struct wshub__realm {
     uint32_t default_rooms_count;
     wshub_str name;
     void *user;
-    void *texts; /* a block with its own texts; NULL: they are elsewhere, or there are none */
+    uint32_t dialect; /* who speaks for it on the bus; 0: the first realm's, or nobody */
+    void *texts;      /* a block with its own texts; NULL: they are elsewhere, or there are none */
     size_t texts_bytes;
 } wshub__realm;
 
@@ -5943,8 +6032,9 @@ struct wshub {
     wshub__chans subs_in, subs_out;
     wshub__index channels; /* those in the two lists */
     uint32_t subs_count;
-    uint32_t replay;    /* wshub__replay_phase */
-    uint32_t replay_at; /* how many of the phase's things are left; UINT32_MAX: all of them */
+    uint32_t replay;       /* wshub__replay_phase */
+    uint32_t replay_realm; /* whose rooms or users it goes through: a realm's number */
+    uint32_t replay_at;    /* how many of these are left; UINT32_MAX: all of them */
     wshub__node *posts;
     size_t posted_bytes; /* a machine word, as it is atomic */
 };
@@ -9638,6 +9728,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_realm_create(wshub *hub, const wshub_realm
     if (desc->name && !wshub__name_ok(wshub_str_z(desc->name))) return WSHUB_ERR_PARAM;
     if (!wshub__realm_rooms_ok(hub, desc->default_rooms, desc->default_rooms_count))
         return WSHUB_ERR_PARAM;
+    if (desc->dialect >= hub->dialects_count) return WSHUB_ERR_PARAM;
     if (hub->destroying) return WSHUB_ERR_CLOSED;
     if (hub->realms.live >= WSHUB_REALMS_MAX - 1) return WSHUB_ERR_LIMIT;
 
@@ -9653,6 +9744,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_realm_create(wshub *hub, const wshub_realm
     }
     realm->number = index + 1;
     realm->user = desc->user;
+    realm->dialect = desc->dialect;
     memcpy(realm->index.key, hub->key, sizeof hub->key);
     *out_realm = wshub__realm_handle(realm);
     return WSHUB_OK;
@@ -10158,20 +10250,39 @@ static uint64_t wshub__pub_bytes(const wshub__pub *p) {
     return (uint64_t)p->channel_len + p->payload_len;
 }
 
+/* The publication that a buffer holds: room for its head, then channel, payload and brief. NULL: it
+ * has not got the memory for all of that. */
+static wshub__pub *wshub__pub_of(const wshub__mem *m, wshub__buf *b, uint64_t now,
+                                 uint32_t channel_len, uint32_t payload_len) {
+    wshub__pub *p;
+    if (b->bad) {
+        wshub__buf_done(m, b);
+        return NULL;
+    }
+    p = (wshub__pub *)(void *)b->ptr;
+    WSHUB_ASSERT(b->len >= sizeof *p + channel_len + payload_len);
+    p->next = NULL;
+    p->at = now;
+    p->channel_len = channel_len;
+    p->payload_len = payload_len;
+    p->brief_len = b->len - (uint32_t)sizeof *p - channel_len - payload_len;
+    p->cap = b->cap;
+    return p;
+}
+
 /* Writes one publication, in one block. frame: the message as it is on the wire, which makes a
  * brief; ptr NULL: there is none. NULL: out of memory. */
 static wshub__pub *wshub__pub_new(const wshub__mem *m, const wshub__words *words, uint64_t now,
                                   wshub_str server_id, const wshub_dest *dest, const wshub_msg *msg,
                                   wshub_str frame) {
     wshub__buf b;
-    wshub__pub *p;
     uint32_t channel_len, payload_at, brief_at;
-    size_t usual = sizeof *p + 160 + 2 * (dest->name.len + msg->event.len) + msg->data.len;
+    size_t usual = sizeof(wshub__pub) + 160 + 2 * (dest->name.len + msg->event.len) + msg->data.len;
     if (frame.ptr) usual += sizeof(wshub__brief_head) + frame.len;
     memset(&b, 0, sizeof b);
     if (!wshub__buf_room(m, &b, usual)) return NULL;
 
-    b.len = sizeof *p;
+    b.len = sizeof(wshub__pub);
     channel_len = (uint32_t)words->channel((char *)b.ptr + b.len, dest->kind, dest->name);
     WSHUB_ASSERT(channel_len <= WSHUB__CHANNEL_BYTES_MAX && b.len + channel_len <= b.cap);
     payload_at = b.len += channel_len;
@@ -10179,19 +10290,23 @@ static wshub__pub *wshub__pub_new(const wshub__mem *m, const wshub__words *words
     brief_at = b.len;
     if (frame.ptr && dest->exclude_count <= WSHUB__BRIEF_EXCLUDES)
         wshub__brief_write(m, &b, dest, msg, frame);
-    if (b.bad) {
-        wshub__buf_done(m, &b);
-        return NULL;
-    }
+    return wshub__pub_of(m, &b, now, channel_len, brief_at - payload_at);
+}
 
-    p = (wshub__pub *)(void *)b.ptr;
-    p->next = NULL;
-    p->at = now;
-    p->channel_len = channel_len;
-    p->payload_len = brief_at - payload_at;
-    p->brief_len = b.len - brief_at;
-    p->cap = b.cap;
-    return p;
+/* The same in the words of another dialect than the built-in one: a channel behind its prefix, and
+ * whatever bytes. */
+static wshub__pub *wshub__pub_bytes_new(const wshub__mem *m, uint64_t now, wshub_str prefix,
+                                        wshub_str channel, wshub_str payload) {
+    wshub__buf b;
+    WSHUB_ASSERT(payload.len <= WSHUB_MSG_BYTES_MAX);
+    memset(&b, 0, sizeof b);
+    if (!wshub__buf_room(m, &b, sizeof(wshub__pub) + prefix.len + channel.len + payload.len))
+        return NULL;
+    b.len = sizeof(wshub__pub);
+    wshub__buf_add(m, &b, prefix.ptr, prefix.len);
+    wshub__buf_add(m, &b, channel.ptr, channel.len);
+    wshub__buf_add(m, &b, payload.ptr, payload.len);
+    return wshub__pub_of(m, &b, now, (uint32_t)(prefix.len + channel.len), (uint32_t)payload.len);
 }
 
 static void wshub__pub_free(const wshub__mem *m, wshub__pub *p) {
@@ -10338,7 +10453,9 @@ static wshub_err wshub__uplink_attach(const wshub__mem *m, wshub__uplink *u, con
  * name that is here, subscribed to when the first comes, given up some time after the last has
  * gone; what changes is handed to the bus in settle, in batches. When the bus is connected,
  * everything is subscribed to anew, a phase after the other (replay), as far at a time as the
- * bus has room. Uses >>uplink, >>clients. Proved by tests/test_channels.c, test_bus.c. */
+ * bus has room. For the names of the first realm the channels are known here; for those of
+ * others the dialect is told that speaks for them, and asks for what it wants.
+ * Uses >>uplink, >>clients. Proved by tests/test_channels.c, test_bus.c, test_dialect_bus.c. */
 
 #define WSHUB__SUBS_AGAIN_MS 50u /* until a bus that had no room is asked again */
 
@@ -10378,7 +10495,7 @@ static size_t wshub__chans_run(wshub *hub, wshub__chans *chans, bool *ok) {
         if (chan->due > hub->now && hub->stats.bus_lingering <= (uint64_t)hub->desc.rooms_max + n)
             break;
         list[n].name = wshub__name_str(&chan->name);
-        list[n].pattern = false;
+        list[n].pattern = chan->name.kind == WSHUB__KIND_PATTERN;
     }
     if (!n) return 0;
 
@@ -10405,7 +10522,7 @@ static bool wshub__subs_out_run(wshub *hub) {
 }
 
 /* A channel on its way in or out, in the index and at its list's end. NULL: out of memory. */
-static wshub__chan *wshub__chan_new(wshub *hub, wshub_str channel, bool wanted) {
+static wshub__chan *wshub__chan_new(wshub *hub, wshub__kind kind, wshub_str channel, bool wanted) {
     wshub__chans *list = wanted ? &hub->subs_in : &hub->subs_out;
     uint32_t linger = hub->desc.bus_linger_ms;
     wshub__chan *chan;
@@ -10417,7 +10534,7 @@ static wshub__chan *wshub__chan_new(wshub *hub, wshub_str channel, bool wanted) 
     memcpy(chan + 1, channel.ptr, channel.len);
     chan->name.ptr = (const char *)(chan + 1);
     chan->name.len = channel.len & WSHUB__NAME_LEN_MAX;
-    chan->name.kind = WSHUB__KIND_CHANNEL;
+    chan->name.kind = (uint32_t)kind & 15;
     chan->out = !wanted;
     chan->due = hub->now + (wanted || linger == WSHUB_OFF ? 0 : linger);
     chan->prev = list->tail;
@@ -10434,7 +10551,8 @@ static wshub__chan *wshub__chan_new(wshub *hub, wshub_str channel, bool wanted) 
  * is wanted all is subscribed to anew; one that is not is given up at once instead of some time
  * later, which needs no note. If the bus has no memory either, it stays, and what comes by it is for
  * nobody. */
-WSHUB__COLD static void wshub__sub_at_once(wshub *hub, wshub_str channel, bool wanted) {
+WSHUB__COLD static void wshub__sub_at_once(wshub *hub, wshub__kind kind, wshub_str channel,
+                                           bool wanted) {
     const wshub_bus *bus = &hub->uplink.bus;
     wshub_bus_channel one;
 
@@ -10442,7 +10560,7 @@ WSHUB__COLD static void wshub__sub_at_once(wshub *hub, wshub_str channel, bool w
         hub->replay = WSHUB__REPLAY_BASE;
     } else {
         one.name = channel;
-        one.pattern = false;
+        one.pattern = kind == WSHUB__KIND_PATTERN;
         (void)bus->unsubscribe(bus->ctx, &one, 1);
     }
     wshub__log(hub, WSHUB_LOG_NOMEM, wshub__nobody(), "a channel", channel);
@@ -10456,35 +10574,57 @@ static wshub_dest_kind wshub__kind_dest(uint32_t kind) {
                                       : WSHUB_DEST_ROOM;
 }
 
-/* The first of a name has come, or its last has gone (BUS-4). The bus hears of it in settle; of
- * what comes and goes within a turn, or returns while its channel lingers, it hears nothing. */
-WSHUB__COLD static void wshub__sub(wshub *hub, wshub__kind kind, wshub_str name, bool wanted) {
-    char text[WSHUB__CHANNEL_BYTES_MAX];
-    wshub_str channel;
-    wshub__chan *chan;
+/* A channel, or a pattern of channels, is wanted from here on, or is not. The bus hears of it in
+ * settle; of what comes and goes within a turn, or returns while it lingers, it hears nothing.
+ * counted: who asks knows that it was not wanted before, or was. Returns OK or NOMEM. */
+WSHUB__COLD static wshub_err wshub__sub(wshub *hub, wshub__kind kind, wshub_str channel,
+                                        bool wanted, bool counted) {
+    wshub__chan *chan = (wshub__chan *)(void *)wshub__index_find(&hub->channels, kind, channel);
+    WSHUB_ASSERT(wshub__uplink_is_linked(&hub->uplink));
+    if (chan && chan->out != wanted) return WSHUB_OK; /* that is noted already */
 
-    if (!hub->desc.bus_exact || hub->dead) return;
-    if (!wshub__uplink_is_linked(&hub->uplink)) return; /* a replay is to come */
-    WSHUB_ASSERT(name.ptr && name.len <= WSHUB_NAME_BYTES_MAX);
-    channel = wshub__str(text, hub->uplink.words->channel(text, wshub__kind_dest(kind), name));
-
-    /* On its way out and wanted again, or the other way round: it stays as it is. */
-    chan = (wshub__chan *)(void *)wshub__index_find(&hub->channels, WSHUB__KIND_CHANNEL, channel);
+    /* On its way out and wanted again, or the other way round: it stays as it is. While all is
+     * subscribed to anew what is on its way out need not have been subscribed to yet. */
     if (chan) {
-        if (chan->out == wanted) wshub__chan_free(hub, chan);
-        return;
+        wshub__chan_free(hub, chan);
+        if (wanted ? !hub->replay : counted) return WSHUB_OK;
     }
 
-    chan = wshub__chan_new(hub, channel, wanted);
+    chan = wshub__chan_new(hub, kind, channel, wanted);
     if (!chan) {
-        wshub__sub_at_once(hub, channel, wanted);
-        return;
+        wshub__sub_at_once(hub, kind, channel, wanted);
+        return WSHUB_ERR_NOMEM;
     }
 
     /* A turn that leaves very many hands them over in its middle: an order makes no report. */
     if (chan->out && hub->stats.bus_lingering > hub->desc.rooms_max &&
         (hub->stats.bus_lingering - hub->desc.rooms_max) % WSHUB_BUS_BATCH == 0)
         (void)wshub__subs_out_run(hub);
+    return WSHUB_OK;
+}
+
+/* May a change of what is wanted be noted? Where the bus is not connected, a replay is to come. */
+static bool wshub__subs_open(const wshub *hub) {
+    return !hub->dead && wshub__uplink_is_linked(&hub->uplink);
+}
+
+/* The same for a name of the first realm: its first has come, or its last has gone (BUS-4). */
+WSHUB__COLD static void wshub__sub_name(wshub *hub, wshub__kind kind, wshub_str name, bool wanted) {
+    char text[WSHUB__CHANNEL_BYTES_MAX];
+    wshub_str channel;
+    if (!hub->desc.bus_exact || !wshub__subs_open(hub)) return;
+    WSHUB_ASSERT(name.ptr && name.len <= WSHUB_NAME_BYTES_MAX);
+    channel = wshub__str(text, hub->uplink.words->channel(text, wshub__kind_dest(kind), name));
+    (void)wshub__sub(hub, WSHUB__KIND_CHANNEL, channel, wanted, true);
+}
+
+/* The same for a name of another realm: who speaks for that is told. */
+WSHUB__COLD static void wshub__tell_name(wshub *hub, const wshub__realm *realm, uint32_t kind,
+                                         wshub_str name, bool here) {
+    const wshub__speaker *speaker = &hub->dialects[realm->dialect];
+    if (speaker->table.on_name)
+        speaker->table.on_name(hub, wshub__realm_handle(realm), wshub__kind_dest(kind), name, here,
+                               speaker->user);
 }
 
 /* ---- everything anew ---- */
@@ -10495,6 +10635,7 @@ typedef struct wshub__batch {
     wshub_bus_channel list[WSHUB_BUS_BATCH];
     wshub__buf names;
     uint32_t count;
+    uint32_t told; /* names that dialects have been told of meanwhile */
 } wshub__batch;
 
 /* Adds the channel of a name to a batch, or makes its buffer bad. */
@@ -10524,43 +10665,111 @@ static bool wshub__batch_run(wshub *hub, wshub__batch *batch) {
     return batch->count == 0 || bus->subscribe(bus->ctx, batch->list, batch->count);
 }
 
-/* How many things a phase goes through. */
-static uint32_t wshub__replay_count(const wshub *hub) {
-    const wshub__realm *realm = &hub->first_realm; /* see wshub__realm_named() */
-    return hub->replay == WSHUB__REPLAY_ROOMS   ? realm->rooms.count
-           : hub->replay == WSHUB__REPLAY_USERS ? realm->users.count
-                                                : hub->clients.used;
+/* Is anybody to be told of the names of a realm, one by one? */
+static bool wshub__realm_named_singly(const wshub *hub, const wshub__realm *realm) {
+    if (!realm->number) return hub->desc.bus_exact;
+    return realm->slot.link == WSHUB__LIVE && hub->dialects[realm->dialect].table.on_name;
 }
 
-/* Adds what one thing of the phase is called on the bus. A client whose own room holds nobody
- * else has a channel for that room too (AUTH-7). */
+/* The realm whose rooms or users are gone through. NULL: they need not be, or it has been destroyed
+ * meanwhile. */
+static const wshub__realm *wshub__replay_realm(const wshub *hub) {
+    const wshub__realm *realm;
+    if (hub->replay_realm > hub->realms.used) return NULL;
+    realm = wshub__realm_at(hub, hub->replay_realm);
+    return wshub__realm_named_singly(hub, realm) ? realm : NULL;
+}
+
+/* How many things a phase goes through. */
+static uint32_t wshub__replay_count(const wshub *hub) {
+    const wshub__realm *realm = wshub__replay_realm(hub);
+    if (hub->replay == WSHUB__REPLAY_CLIENTS) return hub->clients.used;
+    if (!realm) return 0;
+    return hub->replay == WSHUB__REPLAY_ROOMS ? realm->rooms.count : realm->users.count;
+}
+
+/* A name that is here is to be heard of on the bus. */
+static void wshub__replay_name(wshub *hub, wshub__batch *batch, const wshub__realm *realm,
+                               uint32_t kind, wshub_str name) {
+    if (!realm->number) {
+        wshub__batch_add(hub, batch, kind, name);
+    } else {
+        wshub__tell_name(hub, realm, kind, name, true);
+        batch->told++;
+    }
+}
+
+/* The names of one thing of the phase. A client whose own room holds nobody else has one for that
+ * room too (AUTH-7). */
 static void wshub__replay_one(wshub *hub, wshub__batch *batch, uint32_t at) {
-    const wshub__realm *realm = &hub->first_realm; /* see wshub__realm_named() */
+    const wshub__realm *realm = wshub__replay_realm(hub);
     const wshub__client *client;
     const wshub__name *name;
 
     if (hub->replay != WSHUB__REPLAY_CLIENTS) {
-        name =
-            &(hub->replay == WSHUB__REPLAY_ROOMS ? &realm->rooms : &realm->users)->items[at]->name;
-        wshub__batch_add(hub, batch, name->kind, wshub__name_str(name));
+        const wshub__groups *groups =
+            hub->replay == WSHUB__REPLAY_ROOMS ? &realm->rooms : &realm->users;
+        name = &groups->items[at]->name;
+        wshub__replay_name(hub, batch, realm, name->kind, wshub__name_str(name));
         return;
     }
 
     client = wshub__client_at(hub, at);
-    if (client->slot.link != WSHUB__LIVE || client->realm != realm->number) return;
-    wshub__batch_add(hub, batch, WSHUB__KIND_CLIENT, wshub__name_str(&client->name));
+    if (client->slot.link != WSHUB__LIVE) return;
+    realm = wshub__realm_of(hub, client);
+    if (!wshub__realm_named_singly(hub, realm)) return;
+    wshub__replay_name(hub, batch, realm, WSHUB__KIND_CLIENT, wshub__name_str(&client->name));
     if (client->own_room)
-        wshub__batch_add(hub, batch, WSHUB__KIND_ROOM, wshub__name_str(&client->name));
+        wshub__replay_name(hub, batch, realm, WSHUB__KIND_ROOM, wshub__name_str(&client->name));
 }
 
-/* Subscribes to what every instance listens to, all of it or nothing. */
+/* Subscribes to what every instance listens to, all of it or nothing, and has the dialects do the
+ * same. */
 static bool wshub__replay_base(wshub *hub) {
     const wshub_bus *bus = &hub->uplink.bus;
     const wshub_bus_channel *base;
     size_t count = hub->uplink.words->base(hub->desc.bus_exact, &base);
+    bool singly = hub->desc.bus_exact;
+    uint32_t i;
     if (!bus->subscribe(bus->ctx, base, count)) return false;
-    hub->replay = hub->desc.bus_exact ? WSHUB__REPLAY_ROOMS : WSHUB__REPLAY_DONE;
+    for (i = 1; i < hub->dialects_count; i++) singly |= hub->dialects[i].table.on_name != NULL;
+    hub->replay = singly ? WSHUB__REPLAY_ROOMS : WSHUB__REPLAY_DONE;
+    hub->replay_realm = 0;
     hub->replay_at = UINT32_MAX;
+    for (i = 1; i < hub->dialects_count; i++) {
+        const wshub__speaker *speaker = &hub->dialects[i];
+        if (speaker->table.on_bus_state)
+            speaker->table.on_bus_state(hub, WSHUB_BUS_CONNECTED, speaker->user);
+    }
+    return hub->replay != WSHUB__REPLAY_BASE; /* a dialect had no memory: all of it once more */
+}
+
+/* On to the next realm, or the next phase, when what there is of one has been gone through. */
+static void wshub__replay_next(wshub *hub) {
+    hub->replay_at = UINT32_MAX;
+    if (hub->replay != WSHUB__REPLAY_CLIENTS && ++hub->replay_realm <= hub->realms.used) return;
+    hub->replay_realm = 0;
+    if (hub->replay++ == WSHUB__REPLAY_CLIENTS) hub->replay = WSHUB__REPLAY_DONE;
+}
+
+/* A batch of the phase. False: the bus has no room, or there is no memory. */
+static bool wshub__replay_batch(wshub *hub, wshub__batch *batch) {
+    uint32_t at, count = wshub__replay_count(hub);
+
+    /* What dialects ask for waits in a list, which is not to pile up. */
+    if (hub->subs_count - hub->stats.bus_lingering >= WSHUB_BUS_BATCH && !wshub__subs_in_run(hub))
+        return false;
+    batch->count = batch->told = batch->names.len = 0;
+    at = hub->replay_at < count ? hub->replay_at : count;
+    while (at && batch->count + 1 < WSHUB_BUS_BATCH && batch->told < WSHUB_BUS_BATCH &&
+           !batch->names.bad) {
+        wshub__replay_one(hub, batch, --at);
+        if (hub->replay == WSHUB__REPLAY_BASE) return false; /* a dialect had no memory */
+    }
+    if (!wshub__batch_run(hub, batch)) return false;
+
+    hub->replay_at = at;
+    if (!at) wshub__replay_next(hub);
     return true;
 }
 
@@ -10570,25 +10779,11 @@ static bool wshub__replay_base(wshub *hub) {
  * continued. */
 WSHUB__COLD static bool wshub__replay_run(wshub *hub) {
     wshub__batch batch;
-    uint32_t at, count;
     bool ok = true;
 
     memset(&batch.names, 0, sizeof batch.names);
     if (hub->replay == WSHUB__REPLAY_BASE && !wshub__replay_base(hub)) return false;
-
-    while (hub->replay) {
-        count = wshub__replay_count(hub);
-        batch.count = batch.names.len = 0;
-        at = hub->replay_at < count ? hub->replay_at : count;
-        while (at && batch.count + 1 < WSHUB_BUS_BATCH && !batch.names.bad)
-            wshub__replay_one(hub, &batch, --at);
-        ok = wshub__batch_run(hub, &batch);
-        if (!ok) break;
-
-        /* On to the next phase, when this one has been gone through. */
-        hub->replay_at = at ? at : UINT32_MAX;
-        if (!at && hub->replay++ == WSHUB__REPLAY_CLIENTS) hub->replay = WSHUB__REPLAY_DONE;
-    }
+    while (hub->replay && ok) ok = wshub__replay_batch(hub, &batch);
     wshub__buf_done(&hub->mem, &batch.names);
     return ok;
 }
@@ -10601,13 +10796,15 @@ WSHUB__COLD static bool wshub__subs_run(wshub *hub) {
 }
 
 /* A name of a realm has come, or has gone: which channels the bus is asked for because of that is
- * decided here and nowhere else. For now only the first realm's names are heard of by other
- * instances.
+ * decided here and nowhere else.
  *   kind  of the name: client, user or room
  *   here  true: the first of that name has come; false: the last has gone */
 static void wshub__realm_named(wshub *hub, const wshub__realm *realm, wshub__kind kind,
                                wshub_str name, bool here) {
-    if (realm == &hub->first_realm) wshub__sub(hub, kind, name, here);
+    if (realm == &hub->first_realm)
+        wshub__sub_name(hub, kind, name, here);
+    else if (wshub__subs_open(hub))
+        wshub__tell_name(hub, realm, kind, name, here);
 }
 
 /* Puts a client behind the newest of its realm. */
@@ -13131,14 +13328,23 @@ WSHUB__COLD static void wshub__bus_dropped(wshub *hub, uint64_t count, const cha
     wshub__log(hub, WSHUB_LOG_BUS_DROPPED, wshub__nobody(), limit, wshub__str(NULL, 0));
 }
 
+/* A publication is on its way. One that finds no room is dropped and counted, and no error. */
+static void wshub__bus_push(wshub *hub, wshub__pub *pub) {
+    bool up = wshub__uplink_is_up(&hub->uplink);
+    uint64_t max = up ? hub->desc.bus_burst_bytes_max : hub->desc.bus_queue_bytes_max, dropped = 0;
+
+    WSHUB_ASSERT(wshub__uplink_is_there(&hub->uplink));
+    if (wshub__uplink_push(&hub->mem, &hub->uplink, pub, max, &dropped, &hub->stats.bus_published))
+        dropped++;
+    if (up) hub->stats.bus_dropped_up += dropped;
+    wshub__bus_dropped(hub, dropped, up ? "bus_burst_bytes_max" : "bus_queue_bytes_max");
+}
+
 /* Publishes what has been delivered here, or was to be (SEND-3): delivery is what that has made
- * of it. A message that finds no room is dropped and counted, and no error. Returns OK or
- * NOMEM. */
+ * of it. Returns OK or NOMEM. */
 static wshub_err wshub__publish(wshub *hub, const wshub_dest *dest, const wshub_msg *msg,
                                 wshub__delivery *delivery) {
-    bool up = wshub__uplink_is_up(&hub->uplink);
     wshub__piece *plain = &delivery->plain;
-    uint64_t max = up ? hub->desc.bus_burst_bytes_max : hub->desc.bus_queue_bytes_max, dropped = 0;
     wshub_str frame = wshub__str(NULL, 0);
     wshub__pub *pub;
 
@@ -13149,11 +13355,7 @@ static wshub_err wshub__publish(wshub *hub, const wshub_dest *dest, const wshub_
         frame = wshub__str(wshub__seg_bytes(plain->span.seg) + plain->span.at, plain->span.len);
     pub = wshub__pub_new(&hub->mem, hub->uplink.words, hub->now, hub->server_id, dest, msg, frame);
     if (!pub) return WSHUB_ERR_NOMEM;
-
-    if (wshub__uplink_push(&hub->mem, &hub->uplink, pub, max, &dropped, &hub->stats.bus_published))
-        dropped++;
-    if (up) hub->stats.bus_dropped_up += dropped;
-    wshub__bus_dropped(hub, dropped, up ? "bus_burst_bytes_max" : "bus_queue_bytes_max");
+    wshub__bus_push(hub, pub);
     return WSHUB_OK;
 }
 
@@ -13200,14 +13402,33 @@ static void wshub__bus_read(wshub *hub, wshub_str channel, wshub_str payload) {
     }
 }
 
+/* Whose channel it is, of the dialects that speak on the bus beside the built-in one. NULL: none's. */
+static const wshub__speaker *wshub__bus_speaker(const wshub *hub, wshub_str channel,
+                                                wshub_str *out_rest) {
+    uint32_t i;
+    for (i = 1; i < hub->dialects_count; i++) {
+        const char *prefix = hub->dialects[i].table.bus_prefix;
+        size_t n = prefix ? strlen(prefix) : SIZE_MAX;
+        if (channel.len < n || memcmp(channel.ptr, prefix, n) != 0) continue;
+        *out_rest = wshub__str(channel.ptr + n, channel.len - n);
+        return &hub->dialects[i];
+    }
+    return NULL;
+}
+
 /* The bus reports a message. What this hub published itself comes back too. */
 static void wshub__bus_received(void *ctx, wshub_str channel, wshub_str payload) {
     wshub *hub = (wshub *)ctx;
+    const wshub__speaker *speaker;
+    wshub_str rest;
 
     if (hub->destroying) return;
     wshub__enter(hub);
     hub->stats.bus_received++;
-    if (wshub_str_eq(hub->uplink.words->writer(payload), hub->server_id)) {
+    speaker = wshub__bus_speaker(hub, channel, &rest);
+    if (speaker) {
+        if (speaker->table.on_bus) speaker->table.on_bus(hub, rest, payload, speaker->user);
+    } else if (wshub_str_eq(hub->uplink.words->writer(payload), hub->server_id)) {
         hub->stats.bus_self_echo++;
     } else {
         wshub__bus_read(hub, channel, payload);
@@ -13259,6 +13480,16 @@ WSHUB__COLD static void wshub__bus_lost(wshub *hub) {
         "bus_queue_bytes_max");
 }
 
+/* Tells the dialects that the bus is up or down; CONNECTED is told where all is subscribed to
+ * anew. */
+WSHUB__COLD static void wshub__bus_tell(wshub *hub, wshub_bus_state state) {
+    uint32_t i;
+    for (i = 1; i < hub->dialects_count && !hub->destroying; i++) {
+        const wshub__speaker *speaker = &hub->dialects[i];
+        if (speaker->table.on_bus_state) speaker->table.on_bus_state(hub, state, speaker->user);
+    }
+}
+
 /* The bus reports how it stands (BUS-5). */
 WSHUB__COLD static void wshub__bus_state(void *ctx, wshub_bus_state state) {
     wshub *hub = (wshub *)ctx;
@@ -13279,6 +13510,7 @@ WSHUB__COLD static void wshub__bus_state(void *ctx, wshub_bus_state state) {
         wshub__log(hub, WSHUB_LOG_BUS_STATE, wshub__nobody(), up ? "up" : "down",
                    wshub__str(NULL, 0));
         if (hub->desc.on_bus) hub->desc.on_bus(hub, state, down, hub->desc.user);
+        wshub__bus_tell(hub, state);
     }
     wshub__leave(hub);
 }
@@ -13955,29 +14187,70 @@ WSHUB_API wshub_err wshub_client_send_packet(wshub *hub, wshub_client client,
     return wshub__client_send(hub, client, &delivery);
 }
 
-WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
-    wshub__realm *realm = &hub->first_realm;
-    wshub_dest to;
-    wshub__delivery delivery;
-    wshub_err err = wshub__msg_check(hub, msg), published = WSHUB_OK;
+/* Tells other instances, in the words of whoever speaks for the realm on the bus, what has been
+ * delivered here. */
+static wshub_err wshub__send_publish(wshub *hub, const wshub__realm *realm, const wshub_dest *dest,
+                                     wshub__delivery *delivery) {
+    const wshub__speaker *speaker = &hub->dialects[realm->dialect];
+    wshub_packet packet;
+    wshub_msg msg;
+    if (!realm->number) {
+        memset(&msg, 0, sizeof msg);
+        msg.event = delivery->event;
+        msg.data = delivery->data;
+        return wshub__publish(hub, dest, &msg, delivery);
+    }
+    if (!speaker->table.publish) return WSHUB_OK;
+    memset(&packet, 0, sizeof packet);
+    packet.event = delivery->event;
+    packet.args = &delivery->data;
+    packet.args_count = 1;
+    packet.args_are_json = true;
+    return speaker->table.publish(hub, wshub__realm_handle(realm), dest,
+                                  delivery->packet ? delivery->packet : &packet, speaker->user);
+}
 
-    if (err) return err;
-    if (!msg->event.len || !msg->data.ptr || (dest && wshub__dest_check(dest)))
+/* Delivers here, and tells the others. Ends the delivery. */
+static wshub_err wshub__send_wide(wshub *hub, const wshub_dest *dest, wshub__delivery *delivery) {
+    wshub__realm *realm = &hub->first_realm;
+    wshub_err err, published = WSHUB_OK;
+    wshub_dest to;
+    if (!delivery->event.len || (dest && wshub__dest_check(dest)))
         return WSHUB_ERR_PARAM; /* SEND-3 */
-    if (dest && (dest->rooms_count || dest->except_rooms_count)) return WSHUB_ERR_PARAM;
     if (hub->phase == WSHUB__DOWN) return WSHUB_ERR_CLOSED;
     if (dest) realm = wshub__realm_get(hub, dest->realm);
     if (!realm) return WSHUB_ERR_STALE;
+    if (!realm->number &&
+        ((dest && (dest->rooms_count || dest->except_rooms_count)) || !delivery->data.ptr ||
+         (delivery->packet && !wshub__packet_is_plain(delivery->packet))))
+        return WSHUB_ERR_PARAM; /* an envelope has no words for that */
     to = wshub__dest_resolve(realm, dest);
 
     wshub__enter(hub);
-    wshub__delivery_init(&delivery, msg->event, msg->data);
-    err = wshub__route(hub, realm, &to, &delivery);
-    if (wshub__uplink_is_there(&hub->uplink) && realm == &hub->first_realm)
-        published = wshub__publish(hub, &to, msg, &delivery);
-    wshub__delivery_done(hub, &delivery);
+    err = wshub__route(hub, realm, &to, delivery);
+    if (wshub__uplink_is_there(&hub->uplink))
+        published = wshub__send_publish(hub, realm, &to, delivery);
+    wshub__delivery_done(hub, delivery);
     wshub__leave(hub);
     return err ? err : published;
+}
+
+WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
+    wshub__delivery delivery;
+    wshub_err err = wshub__msg_check(hub, msg);
+    if (err) return err;
+    if (!msg->data.ptr) return WSHUB_ERR_PARAM; /* SEND-3 */
+    wshub__delivery_init(&delivery, msg->event, msg->data);
+    return wshub__send_wide(hub, dest, &delivery);
+}
+
+WSHUB_API wshub_err wshub_packet_send(wshub *hub, const wshub_dest *dest,
+                                      const wshub_packet *packet) {
+    wshub__delivery delivery;
+    wshub_err err = wshub__packet_check(hub, packet);
+    if (err) return err;
+    wshub__delivery_init_packet(&delivery, packet);
+    return wshub__send_wide(hub, dest, &delivery);
 }
 
 static wshub_err wshub__send_everywhere(wshub *hub, wshub_dest_kind kind, wshub_str name,
@@ -14011,16 +14284,98 @@ WSHUB_API wshub_err wshub_all_send(wshub *hub, const wshub_msg *msg, const wshub
  * What a dialect does with the hub: adds itself, clients and lent sessions, tells what has
  * arrived, and says something of its own (>>api-dialect). Proved by tests/test_dialect.c. */
 
+/* Does one of two texts begin with the other? */
+static bool wshub__prefixes_meet(const char *a, const char *b) {
+    size_t n = strlen(a) < strlen(b) ? strlen(a) : strlen(b);
+    return memcmp(a, b, n) == 0;
+}
+
+/* May a dialect have this table, as far as the bus goes? */
+WSHUB__COLD static bool wshub__dialect_bus_ok(const wshub *hub, const wshub_dialect *dialect) {
+    const char *prefix = dialect->bus_prefix, *at;
+    uint32_t i;
+    if (!prefix)
+        return !dialect->publish && !dialect->on_bus && !dialect->on_name && !dialect->on_bus_state;
+    if (!*prefix || strlen(prefix) > WSHUB_BUS_PREFIX_BYTES_MAX) return false;
+    for (at = prefix; *at; at++) {
+        if (*at <= ' ' || *at > '~' || strchr("*?[]\\", *at)) return false;
+    }
+    for (i = 0; i < hub->dialects_count; i++) {
+        const char *other = hub->dialects[i].table.bus_prefix;
+        if (other && wshub__prefixes_meet(prefix, other)) return false;
+    }
+    return true;
+}
+
 WSHUB__COLD WSHUB_API wshub_err wshub_dialect_add(wshub *hub, const wshub_dialect *dialect,
                                                   void *user, uint32_t *out_dialect) {
     wshub__speaker *speaker = &hub->dialects[hub->dialects_count];
     if (!dialect || !out_dialect || dialect->version != WSHUB_DIALECT_VERSION || !dialect->name)
         return WSHUB_ERR_PARAM;
     if (hub->dialects_count == WSHUB_DIALECTS_MAX) return WSHUB_ERR_LIMIT;
+    if (!wshub__dialect_bus_ok(hub, dialect)) return WSHUB_ERR_PARAM;
     speaker->table = *dialect;
     speaker->user = user;
     *out_dialect = hub->dialects_count++;
+
+    /* A bus that is connected already has told nobody of it: settle does that. */
+    if (dialect->on_bus_state && wshub__subs_open(hub)) hub->replay = WSHUB__REPLAY_BASE;
     return WSHUB_OK;
+}
+
+/* The prefix of the channels of a dialect; ptr NULL: there is no such dialect, or it has none, or
+ * none of its channels has this name. */
+static wshub_str wshub__bus_prefix_for(const wshub *hub, uint32_t dialect, wshub_str channel) {
+    const char *prefix;
+    if (!dialect || dialect >= hub->dialects_count || channel.len > WSHUB_BUS_CHANNEL_BYTES_MAX)
+        return wshub__str(NULL, 0);
+    prefix = hub->dialects[dialect].table.bus_prefix;
+    return prefix ? wshub_str_z(prefix) : wshub__str(NULL, 0);
+}
+
+WSHUB_API wshub_err wshub_bus_publish(wshub *hub, uint32_t dialect, wshub_str channel,
+                                      wshub_str payload) {
+    wshub_str prefix = wshub__bus_prefix_for(hub, dialect, channel);
+    wshub__pub *p;
+    if (!prefix.ptr) return WSHUB_ERR_PARAM;
+    if (payload.len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
+    if (!wshub__uplink_is_there(&hub->uplink)) return WSHUB_ERR_STATE;
+    p = wshub__pub_bytes_new(&hub->mem, hub->now, prefix, channel, payload);
+    if (!p) return WSHUB_ERR_NOMEM;
+    wshub__bus_push(hub, p);
+    return WSHUB_OK;
+}
+
+/* In a pattern only the `*` at its end stands for anything (BUS-6). */
+static bool wshub__pattern_ok(wshub_str pattern) {
+    size_t i, n = pattern.len - 1;
+    if (!pattern.len || pattern.ptr[n] != '*') return false;
+    for (i = 0; i < n; i++) {
+        if (!pattern.ptr[i] || strchr("*?[]\\", pattern.ptr[i])) return false;
+    }
+    return true;
+}
+
+static wshub_err wshub__bus_want(wshub *hub, uint32_t dialect, wshub_str channel, bool pattern,
+                                 bool wanted) {
+    char text[WSHUB_BUS_PREFIX_BYTES_MAX + WSHUB_BUS_CHANNEL_BYTES_MAX];
+    wshub_str prefix = wshub__bus_prefix_for(hub, dialect, channel);
+    if (!prefix.ptr || (pattern && !wshub__pattern_ok(channel))) return WSHUB_ERR_PARAM;
+    if (!wshub__subs_open(hub)) return WSHUB_OK;
+    memcpy(text, prefix.ptr, prefix.len);
+    if (channel.len) memcpy(text + prefix.len, channel.ptr, channel.len);
+    return wshub__sub(hub, pattern ? WSHUB__KIND_PATTERN : WSHUB__KIND_CHANNEL,
+                      wshub__str(text, prefix.len + channel.len), wanted, false);
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_bus_subscribe(wshub *hub, uint32_t dialect, wshub_str channel,
+                                                    bool pattern) {
+    return wshub__bus_want(hub, dialect, channel, pattern, true);
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_bus_unsubscribe(wshub *hub, uint32_t dialect,
+                                                      wshub_str channel, bool pattern) {
+    return wshub__bus_want(hub, dialect, channel, pattern, false);
 }
 
 static bool wshub__client_desc_ok(const wshub *hub, const wshub_client_desc *desc) {
@@ -14267,6 +14622,7 @@ WSHUB__COLD WSHUB_API void wshub_client_report(wshub *hub, wshub_client client, 
     if (code == WSHUB_LOG_MSG_IGNORED) hub->stats.msg_ignored += count;
     if (code == WSHUB_LOG_JOIN_REFUSED) hub->stats.joins_refused += count;
     if (code == WSHUB_LOG_PROTO) hub->stats.protocol_errors += count;
+    if (code == WSHUB_LOG_BUS_BAD) hub->stats.bus_bad += count;
     wshub__log(hub, code, client, detail, text);
     wshub__log_leave(hub);
 }
@@ -14928,6 +15284,7 @@ static void wshub__json_table(wshub_dialect *out_table) {
     out_table->refused = wshub__json_refused;
     out_table->close = wshub__json_close;
     out_table->event = wshub__json_event;
+    out_table->bus_prefix = "ws:";
 }
 
 /* ---- >>envelope ------------------------------------------------------------------------------

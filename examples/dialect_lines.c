@@ -1,29 +1,32 @@
 /* A dialect of your own on the public functions alone: lines of text on /lines, beside the JSON
  * messages on /ws in the same hub. Its clients are in a realm of their own, where no name meets one
- * of a JSON client.
+ * of a JSON client; what they say reaches other instances over Redis, if there is one.
  *
  *     a client says                             and hears
  *     auth ada             who it is            hello 3f1c...        it is in; this is its id
- *     join tea             into a room          no WHY               something was refused
+ *     join tea, leave tea  a room               no WHY               something was refused
  *     say tea hello        to that room         said tea ada hello
- *     tell 3f1c... psst    to one client        whispered ada psst
- *     leave tea
+ *     tell 3f1c... psst    to one client        whispered 3f1c... ada psst
  *
  * Build: cc dialect_lines.c -I.. -I../backends -o dialect_lines
- * Try:   ./dialect_lines 8080, then such lines on ws://127.0.0.1:8080/lines */
+ * Try:   ./dialect_lines 8080 [redis-url], then such lines on ws://127.0.0.1:8080/lines */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
 #include "wshub_io_auto.h"
+#include "wshub_bus_redis.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { LINE = 1000, QUOTED = 6 * LINE + 2 }; /* bytes; as JSON, where each may be \u0000 */
 
-static uint32_t dialect;
-static wshub_kind kind;
-static wshub_realm realm;
+/* A hub's; the last argument of all callbacks below. */
+typedef struct lines {
+    uint32_t dialect;
+    wshub_kind kind;
+    wshub_realm realm;
+} lines;
 
 /* Takes the first word of a line; what is behind the blank is left of it. */
 static wshub_str take_word(wshub_str *line) {
@@ -35,15 +38,14 @@ static wshub_str take_word(wshub_str *line) {
 }
 
 /* ---- out: an event is its name, a blank and its text ---- */
-
-static wshub_err encode(wshub *hub, wshub_kind which, const wshub_packet *packet, wshub_writer *out,
+static wshub_err encode(wshub *hub, wshub_kind kind, const wshub_packet *packet, wshub_writer *out,
                         void *user) {
     size_t name = packet->event.len;
     size_t text = packet->args_count == 1 ? wshub_json_text(packet->args[0], NULL, 0) : SIZE_MAX;
     wshub_frame frame = {.fin = true, .opcode = 1, .payload_bytes = name + 1 + text};
     uint8_t head[14], *to;
     size_t n = wshub_frame_write(&frame, head);
-    (void)hub, (void)which, (void)user;
+    (void)hub, (void)kind, (void)user;
     if (!packet->event.ptr || text == SIZE_MAX || packet->attachments_count || packet->id.ptr)
         return WSHUB_ERR_PARAM; /* a line says one text and nothing else */
     to = wshub_writer_room(out, n + name + 1 + text);
@@ -83,19 +85,16 @@ static void refused(wshub *hub, wshub_client client, wshub_refusal why, void *us
 }
 
 /* ---- in: a word, a blank and the rest ---- */
-
 /* Tells a room, or one client, what another has said. */
-static void speak(wshub *hub, wshub_client client, wshub_dest_kind to, wshub_str name,
-                  wshub_str text) {
+static void speak(wshub *hub, const lines *l, wshub_client client, wshub_dest_kind to,
+                  wshub_str name, wshub_str text) {
     char line[LINE], data[QUOTED];
     wshub_str from = wshub_client_user_id(hub, client);
-    wshub_dest dest = {.kind = to, .name = name, .realm = realm};
-    bool room = to == WSHUB_DEST_ROOM;
-    int n = snprintf(line, sizeof line, "%.*s%s%.*s %.*s", room ? (int)name.len : 0, name.ptr,
-                     room ? " " : "", (int)from.len, from.ptr, (int)text.len, text.ptr);
-    wshub_msg msg =
-        line_of(room ? "said" : "whispered", (wshub_str){line, n < LINE ? (size_t)n : 0}, data);
-    if (n >= LINE || wshub_send_here(hub, &dest, &msg)) say_no(hub, client, "too long");
+    wshub_dest dest = {.kind = to, .name = name, .realm = l->realm};
+    int n = snprintf(line, LINE, "%.*s %.*s %.*s", (int)name.len, name.ptr, (int)from.len, from.ptr,
+                     (int)text.len, text.ptr);
+    wshub_msg msg = line_of(to == WSHUB_DEST_ROOM ? "said" : "whispered", wshub_str_z(line), data);
+    if (n >= LINE || wshub_send(hub, &dest, &msg)) say_no(hub, client, "too long");
 }
 
 /* What somebody says who is in, in clear. */
@@ -104,13 +103,12 @@ static void on_event(wshub *hub, wshub_client client, const wshub_event *event, 
     wshub_str rest = {text, wshub_json_text(event->data, text, LINE)}, name;
     if (rest.len > LINE) return; /* a transformer has made something else of it */
     name = take_word(&rest);
-    (void)user;
     if (wshub_str_eq_z(event->event, "leave")) {
         (void)wshub_client_leave(hub, client, name);
     } else if (wshub_str_eq_z(event->event, "say") && wshub_client_in_room(hub, client, name)) {
-        speak(hub, client, WSHUB_DEST_ROOM, name, rest);
+        speak(hub, user, client, WSHUB_DEST_ROOM, name, rest);
     } else if (wshub_str_eq_z(event->event, "tell") && name.len) {
-        speak(hub, client, WSHUB_DEST_CLIENT, name, rest);
+        speak(hub, user, client, WSHUB_DEST_CLIENT, name, rest);
     } else if (!wshub_str_eq_z(event->event, "join") || !wshub_client_may_join(hub, client, name) ||
                wshub_client_ask_join(hub, client, &name, 1)) {
         say_no(hub, client, "not that");
@@ -135,10 +133,10 @@ static void on_line(wshub *hub, wshub_conn conn, uint8_t *bytes, size_t count, b
 
 /* An upgrade becomes a client, which has auth_timeout_ms to say who it is (AUTH-1). */
 static wshub_take on_head(wshub *hub, wshub_exchange exchange, const wshub_http *http, void *user) {
-    wshub_client_desc who = {.dialect = dialect, .kind = kind, .realm = realm};
+    const lines *l = user;
+    wshub_client_desc who = {.dialect = l->dialect, .kind = l->kind, .realm = l->realm};
     wshub_conn conn;
     wshub_client client;
-    (void)user;
     if (http->handshake != 101) return WSHUB_TAKE_DECLINED;
     if (wshub_http_upgrade(hub, exchange, NULL, &conn)) return WSHUB_TAKE_DONE; /* 500 */
     if (!wshub_client_add(hub, wshub_conn_session(hub, conn), &who, &client))
@@ -149,16 +147,55 @@ static wshub_take on_head(wshub *hub, wshub_exchange exchange, const wshub_http 
     return WSHUB_TAKE_DONE;
 }
 
-static wshub_err lines_open(wshub *hub) {
-    wshub_dialect table = {WSHUB_DIALECT_VERSION, .name = "lines", .accepted = accepted,
-                           .refused = refused, .event = on_event};
-    wshub_mount_desc mount = {WSHUB_MOUNT_VERSION, .path = "/lines", .message_bytes_max = LINE,
-                              .on_head = on_head, .on_message = on_line};
-    wshub_err err = wshub_dialect_add(hub, &table, NULL, &dialect);
-    if (!err) err = wshub_kind_add(hub, &(wshub_kind_desc){encode, "lines", NULL}, &kind);
-    if (!err)
-        err = wshub_realm_create(hub, &(wshub_realm_desc){WSHUB_REALM_VERSION, .name = "lines"},
-                                 &realm);
+/* ---- to other instances and from them: who says it, an event, its JSON ---- */
+static const char letters[] = {'a', 'c', 'u', 'r'}; /* of channels, by wshub_dest_kind less 1 */
+
+static wshub_err publish(wshub *hub, wshub_realm realm, const wshub_dest *dest,
+                         const wshub_packet *packet, void *user) {
+    char channel[1 + WSHUB_NAME_BYTES_MAX], payload[LINE + QUOTED];
+    wshub_str id = wshub_server_id(hub), name = dest->name;
+    (void)realm;
+    if (dest->exclude_count || dest->rooms_count || dest->except_rooms_count ||
+        packet->args_count != 1)
+        return WSHUB_ERR_PARAM; /* there are no words for that */
+    int n = snprintf(payload, sizeof payload, "%.*s %.*s %.*s", (int)id.len, id.ptr,
+                     (int)packet->event.len, packet->event.ptr, (int)packet->args->len,
+                     packet->args->ptr);
+    if (n >= (int)sizeof payload) return WSHUB_ERR_LIMIT;
+    channel[0] = letters[dest->kind - WSHUB_DEST_ALL];
+    if (name.len) memcpy(channel + 1, name.ptr, name.len);
+    return wshub_bus_publish(hub, ((const lines *)user)->dialect,
+                             (wshub_str){channel, 1 + name.len}, (wshub_str){payload, (size_t)n});
+}
+
+static void on_bus(wshub *hub, wshub_str channel, wshub_str payload, void *user) {
+    const char *letter = channel.len ? memchr(letters, *channel.ptr, sizeof letters) : NULL;
+    wshub_str who = take_word(&payload), event = take_word(&payload);
+    wshub_msg msg = {event, payload, false};
+    wshub_dest dest = {.realm = ((const lines *)user)->realm};
+    if (!letter || wshub_str_eq(who, wshub_server_id(hub))) return; /* BUS-3: our own */
+    dest.kind = (wshub_dest_kind)(letter - letters + WSHUB_DEST_ALL);
+    dest.name = (wshub_str){channel.ptr + 1, channel.len - 1};
+    if (wshub_send_here(hub, &dest, &msg))
+        wshub_client_report(hub, (wshub_client){0}, WSHUB_LOG_BUS_BAD, 1, "lines", channel);
+}
+
+static void on_bus_state(wshub *hub, wshub_bus_state state, void *user) {
+    if (state == WSHUB_BUS_CONNECTED)
+        (void)wshub_bus_subscribe(hub, ((const lines *)user)->dialect, wshub_str_z("*"), true);
+}
+
+static wshub_err lines_open(wshub *hub, lines *l) {
+    wshub_dialect table = {WSHUB_DIALECT_VERSION, .name = "lines",   .accepted = accepted,
+                           .refused = refused,    .event = on_event, .bus_prefix = "lines:",
+                           .publish = publish,    .on_bus = on_bus,  .on_bus_state = on_bus_state};
+    wshub_mount_desc mount = {WSHUB_MOUNT_VERSION, .path = "/lines",   .message_bytes_max = LINE,
+                              .user = l,           .on_head = on_head, .on_message = on_line};
+    wshub_realm_desc realm = {WSHUB_REALM_VERSION, .name = "lines"};
+    wshub_err err = wshub_dialect_add(hub, &table, l, &l->dialect);
+    realm.dialect = l->dialect;
+    if (!err) err = wshub_kind_add(hub, &(wshub_kind_desc){encode, "lines", l}, &l->kind);
+    if (!err) err = wshub_realm_create(hub, &realm, &l->realm);
     return err ? err : wshub_mount(hub, &mount);
 }
 
@@ -185,16 +222,23 @@ static void on_signal(int number) {
 }
 
 int main(int argc, char **argv) {
+    static lines l;
     wshub *hub;
+    wshub_bus_redis *redis = NULL;
     wshub_desc desc = {.on_authenticate = on_authenticate, .on_join = on_join};
     if (wshub_io_auto_create(NULL, &net)) return 1;
     desc.io = wshub_io_sock_io(net);
-    if (wshub_create(&desc, &hub) || lines_open(hub)) return 1;
+    if (argc > 2 &&
+        wshub_bus_redis_create(&(wshub_bus_redis_desc){.io = desc.io, .url = argv[2]}, &redis))
+        return 2;
+    if (redis) desc.bus = wshub_bus_redis_bus(redis);
+    if (wshub_create(&desc, &hub) || lines_open(hub, &l)) return 1;
     if (wshub_io_sock_listen(net, "127.0.0.1", (uint16_t)(argc > 1 ? atoi(argv[1]) : 8080), NULL))
         return fprintf(stderr, "%s\n", wshub_io_sock_error(net)), 1;
     (void)signal(SIGTERM, on_signal);
     (void)wshub_io_sock_run(net);
     wshub_destroy(hub);
+    wshub_bus_redis_destroy(redis);
     wshub_io_sock_destroy(net);
     return 0;
 }

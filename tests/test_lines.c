@@ -6,11 +6,13 @@
 #include "../examples/dialect_lines.c"
 #undef main
 
+static lines here, there; /* of two hubs */
+
 static void lines_world(world *w) {
     world_start(
         w, DESC(.on_authenticate = on_authenticate, .on_join = on_join, .auth_timeout_ms = 1000),
         FAKE(0));
-    EXPECT_INT(lines_open(w->hub), WSHUB_OK);
+    EXPECT_INT(lines_open(w->hub, &here), WSHUB_OK);
 }
 
 /* Somebody who is in; the id that it was told is written to `id`, 37 bytes. */
@@ -48,7 +50,8 @@ TEST(a_dialect_of_lines_authenticates_joins_publishes_and_whispers) { /* AUTH-3,
     EXPECT_TEXT(&w, c, "no not that");
     (void)snprintf(text, sizeof text, "tell %s psst", b_id);
     say(&w, c, text);
-    EXPECT_TEXT(&w, b, "whispered cem psst");
+    (void)snprintf(text, sizeof text, "whispered %s cem psst", b_id);
+    EXPECT_TEXT(&w, b, text);
     EXPECT_SILENCE(&w, a);
     say(&w, b, "leave tea");
     say(&w, a, "say tea ");
@@ -76,8 +79,8 @@ TEST(lines_and_json_meet_in_one_hub_and_share_no_name) { /* SEND-1, ROOM-5 */
     line = lines_client(&w, "ada", NULL);
     say(&w, line, "join tea");
     EXPECT_INT(wshub_room_count(w.hub, S("tea")), 1);
-    EXPECT_INT(wshub_room_count_in(w.hub, realm, S("tea")), 1);
-    EXPECT_INT(wshub_user_count_in(w.hub, realm, S("ada")), 1);
+    EXPECT_INT(wshub_room_count_in(w.hub, here.realm, S("tea")), 1);
+    EXPECT_INT(wshub_user_count_in(w.hub, here.realm, S("ada")), 1);
     say(&w, line, "say tea mine");
     EXPECT_TEXT(&w, line, "said tea ada mine");
     EXPECT_SILENCE(&w, json);
@@ -88,7 +91,7 @@ TEST(lines_and_json_meet_in_one_hub_and_share_no_name) { /* SEND-1, ROOM-5 */
 
     /* what lines have no words for is counted, and nobody gets it */
     memset(&dest, 0, sizeof dest);
-    dest.realm = realm;
+    dest.realm = here.realm;
     EXPECT_INT(wshub_send_here(w.hub, &dest, &object), WSHUB_OK);
     wshub_io_fake_run(w.net);
     EXPECT_SILENCE(&w, line);
@@ -135,7 +138,7 @@ TEST(no_more_lines_are_taken_than_there_may_be_clients) { /* CONN-2 */
     world w;
     wshub_conn c;
     world_start(&w, DESC(.on_authenticate = on_authenticate, .clients_max = 1), FAKE(0));
-    EXPECT_INT(lines_open(w.hub), WSHUB_OK);
+    EXPECT_INT(lines_open(w.hub, &here), WSHUB_OK);
     (void)lines_client(&w, "ada", NULL);
     c = wshub_io_fake_connect(w.net, "/lines");
     EXPECT_CLOSE(&w, c, 1013);
@@ -143,4 +146,84 @@ TEST(no_more_lines_are_taken_than_there_may_be_clients) { /* CONN-2 */
     wshub_io_fake_input(w.net, c, "GET /lines HTTP/1.1\r\nHost: h\r\n\r\n", 33);
     EXPECT(strstr(wshub_io_fake_output(w.net, c).ptr, "HTTP/1.1 404"));
     world_stop(&w);
+}
+
+/* ---- two instances ---- */
+
+static void two_start(wshub_bus_local **local, world *a, world *b) {
+    world *w;
+    wshub_bus bus;
+    EXPECT_INT(wshub_bus_local_create(NULL, local), WSHUB_OK);
+    for (w = a; w; w = w == a ? b : NULL) {
+        EXPECT_INT(wshub_bus_local_seat(*local, &bus), WSHUB_OK);
+        world_start(w,
+                    DESC(.on_authenticate = on_authenticate, .on_join = on_join, .bus = &bus,
+                         .server_id = w == a ? "A" : "B"),
+                    FAKE(.seed = w == a ? 1 : 2));
+        EXPECT_INT(lines_open(w->hub, w == a ? &here : &there), WSHUB_OK);
+    }
+}
+
+static void two_run(world *a, world *b) {
+    int i;
+    for (i = 0; i < 3; i++) {
+        wshub_io_fake_run(a->net);
+        wshub_io_fake_run(b->net);
+    }
+}
+
+TEST(lines_reach_the_other_instance_and_json_beside_them_does_not_hear) { /* SEND-1, BUS-3, BUS-6 */
+    world a, b;
+    wshub_bus_local *local;
+    wshub_conn ada, bob, json;
+    wshub_io_fake_frame f;
+    char bob_id[37], text[80];
+    wshub_msg m = msg("said", "\"all\"");
+    wshub_dest dest;
+    memset(&dest, 0, sizeof dest);
+    two_start(&local, &a, &b);
+    two_run(&a, &b);
+    ada = lines_client(&a, "ada", NULL);
+    bob = lines_client(&b, "bob", bob_id);
+    json = wshub_io_fake_connect(b.net, "/ws");
+    wshub_io_fake_text(b.net, json, "{\"event\":\"authenticate\",\"data\":\"ada\"}");
+    wshub_io_fake_text(b.net, json, "{\"event\":\"join\",\"data\":{\"rooms\":[\"tea\"]}}");
+    EXPECT(wshub_io_fake_next(b.net, json, &f));
+    say(&a, ada, "join tea");
+    say(&b, bob, "join tea");
+    say(&a, ada, "say tea hello \\ \"there\"");
+    two_run(&a, &b);
+    EXPECT_TEXT(&a, ada, "said tea ada hello \\ \"there\""); /* once: its own is dropped */
+    EXPECT_SILENCE(&a, ada);
+    EXPECT_TEXT(&b, bob, "said tea ada hello \\ \"there\"");
+    (void)snprintf(text, sizeof text, "tell %s psst", bob_id); /* he is nobody on this hub */
+    say(&a, ada, text);
+    two_run(&a, &b);
+    (void)snprintf(text, sizeof text, "whispered %s ada psst", bob_id);
+    EXPECT_TEXT(&b, bob, text);
+
+    /* the first realm speaks JSON on the bus, and rooms of equal names do not meet */
+    EXPECT_INT(wshub_room_send(a.hub, S("tea"), &m, NULL, 0), WSHUB_OK);
+    two_run(&a, &b);
+    EXPECT_TEXT(&b, json, "{\"event\":\"said\",\"data\":\"all\"}");
+    EXPECT_SILENCE(&b, bob);
+    dest.realm = here.realm;
+    EXPECT_INT(wshub_send(a.hub, &dest, &m), WSHUB_OK);
+    two_run(&a, &b);
+    EXPECT_TEXT(&a, ada, "said all");
+    EXPECT_TEXT(&b, bob, "said all");
+    EXPECT_SILENCE(&b, json);
+
+    /* what lines have no words for is not published, and what is no line is counted */
+    dest.exclude = &m.event;
+    dest.exclude_count = 1;
+    EXPECT_INT(wshub_send(a.hub, &dest, &m), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_bus_publish(a.hub, here.dialect, S("rtea"), S("X said {")), WSHUB_OK);
+    EXPECT_INT(wshub_bus_publish(a.hub, here.dialect, S("?"), S("X said 1")), WSHUB_OK);
+    two_run(&a, &b);
+    EXPECT_INT(stats(&b).bus_bad, 1);
+    EXPECT_SILENCE(&b, bob);
+    world_stop(&a);
+    world_stop(&b);
+    wshub_bus_local_destroy(local);
 }
