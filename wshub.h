@@ -14658,7 +14658,7 @@ typedef enum wshub__post_kind {
     WSHUB__POST_FAIL
 } wshub__post_kind;
 
-/* its texts follow: the wshub_strs, then their bytes */
+/* An order of another thread. Its texts follow: the wshub_strs, then their bytes. */
 typedef struct wshub__post {
     wshub__node node;
     wshub__post_kind kind;
@@ -14672,116 +14672,156 @@ typedef struct wshub__post {
     size_t bytes, count;
 } wshub__post;
 
-static wshub_str *wshub__post_strs(wshub__post *p) {
-    return (wshub_str *)(void *)(p + 1);
+/* The texts of an order. */
+static wshub_str *wshub__post_strs(wshub__post *post) {
+    return (wshub_str *)(void *)(post + 1);
 }
 
-static wshub_err wshub__post_put(wshub *hub, const wshub__post *proto, const wshub_str *a,
-                                 size_t a_count, const wshub_str *b, size_t b_count) {
-    size_t most = hub->desc.post_bytes_max, bytes = sizeof(wshub__post), i;
-    wshub__post *p;
-    wshub_str *strs;
-    char *at;
+/* Two lists of texts, one behind the other. */
+typedef struct wshub__post_texts {
+    const wshub_str *first, *second;
+    size_t first_count, count; /* count: of both together */
+} wshub__post_texts;
+
+static const wshub_str *wshub__post_text(const wshub__post_texts *texts, size_t i) {
+    WSHUB_ASSERT(i < texts->count);
+    return i < texts->first_count ? &texts->first[i] : &texts->second[i - texts->first_count];
+}
+
+/* How many bytes an order with these texts takes. 0: more than `most`. No sum wraps, however many
+ * and long the texts are. */
+static size_t wshub__post_bytes(const wshub__post_texts *texts, size_t most) {
+    size_t bytes = sizeof(wshub__post) + texts->count * sizeof(wshub_str), i;
+
+    for (i = 0; i < texts->count; i++) {
+        const wshub_str *text = wshub__post_text(texts, i);
+        if (bytes > most || (text->ptr && text->len > most - bytes)) return 0;
+        if (text->ptr) bytes += text->len;
+    }
+    return bytes;
+}
+
+/* Copies the texts behind an order. One that is absent stays absent. */
+static void wshub__post_copy(wshub__post *post, const wshub__post_texts *texts) {
+    wshub_str *strs = wshub__post_strs(post);
+    char *at = (char *)(strs + texts->count);
+    size_t i;
+
+    for (i = 0; i < texts->count; i++) {
+        const wshub_str *text = wshub__post_text(texts, i);
+        /* No list is NULL but an empty one. */
+        strs[i] = wshub__str(text->ptr ? at : NULL, text->ptr ? text->len : 0); /* NOLINT */
+        if (text->ptr && text->len) memcpy(at, text->ptr, text->len);
+        at += strs[i].len;
+    }
+    WSHUB_ASSERT(at == (char *)post + post->bytes);
+}
+
+/* Any thread. Hands the hub an order: what `proto` says, with two lists of texts, which are
+ * copied. Bytes are counted before there is memory for them, so that what all threads have posted
+ * together stays below its limit. */
+static wshub_err wshub__post_put(wshub *hub, const wshub__post *proto, const wshub_str *first,
+                                 size_t first_count, const wshub_str *second, size_t second_count) {
+    size_t most = hub->desc.post_bytes_max, texts_most = most / sizeof(wshub_str), bytes;
+    wshub__post_texts texts;
+    wshub__post *post;
 
     if (!WSHUB__THREADS || !hub->io.wake) return WSHUB_ERR_NOWAKE;
-    if (b_count > most / sizeof(wshub_str) || a_count > most / sizeof(wshub_str) - b_count)
+    if (second_count > texts_most || first_count > texts_most - second_count)
         return WSHUB_ERR_LIMIT;
-    bytes += (a_count + b_count) * sizeof(wshub_str);
-    for (i = 0; i < a_count + b_count; i++) { /* no sum wraps, however many and long they are */
-        const wshub_str *s = i < a_count ? &a[i] : &b[i - a_count];
-        if (bytes > most || (s->ptr && s->len > most - bytes)) return WSHUB_ERR_LIMIT;
-        if (s->ptr) bytes += s->len;
-    }
-    if (WSHUB__ADD(&hub->posted_bytes, bytes) > hub->desc.post_bytes_max) {
+    texts.first = first;
+    texts.second = second;
+    texts.first_count = first_count;
+    texts.count = first_count + second_count;
+    bytes = wshub__post_bytes(&texts, most);
+    if (!bytes) return WSHUB_ERR_LIMIT;
+
+    if (WSHUB__ADD(&hub->posted_bytes, bytes) > most) {
         (void)WSHUB__SUB(&hub->posted_bytes, bytes);
         return WSHUB_ERR_LIMIT;
     }
-    p = (wshub__post *)hub->mem.fn(hub->mem.user, NULL, 0, bytes);
-    if (!p) {
+    post = (wshub__post *)hub->mem.fn(hub->mem.user, NULL, 0, bytes);
+    if (!post) {
         (void)WSHUB__SUB(&hub->posted_bytes, bytes);
         return WSHUB_ERR_NOMEM;
     }
-    *p = *proto;
-    p->bytes = bytes;
-    p->count = a_count + b_count;
-    strs = wshub__post_strs(p);
-    at = (char *)(strs + p->count);
-    for (i = 0; i < p->count; i++) {
-        const wshub_str *s = i < a_count ? &a[i] : &b[i - a_count];
-        strs[i] = wshub__str(s->ptr ? at : NULL, s->ptr ? s->len : 0); /* NOLINT: no list is NULL
-                                                                          but an empty one */
-        if (s->ptr && s->len) memcpy(at, s->ptr, s->len);
-        at += strs[i].len;
-    }
-    if (wshub__stack_push(&hub->posts, &p->node)) hub->io.wake(hub->io.ctx);
+
+    *post = *proto;
+    post->bytes = bytes;
+    post->count = texts.count;
+    wshub__post_copy(post, &texts);
+    if (wshub__stack_push(&hub->posts, &post->node)) hub->io.wake(hub->io.ctx);
     return WSHUB_OK;
 }
 
+/* An order about a client or a question, or about neither (handle 0). */
 static wshub__post wshub__post_make(wshub__post_kind kind, uint64_t handle) {
-    wshub__post p;
-    memset(&p, 0, sizeof p);
-    p.kind = kind;
-    p.handle = handle;
-    return p;
+    wshub__post post;
+
+    memset(&post, 0, sizeof post);
+    post.kind = kind;
+    post.handle = handle;
+    return post;
 }
 
 WSHUB_API wshub_err wshub_post(wshub *hub, void (*fn)(wshub *hub, void *arg), void *arg) {
-    wshub__post p = wshub__post_make(WSHUB__POST_FN, 0);
+    wshub__post post = wshub__post_make(WSHUB__POST_FN, 0);
     if (!fn) return WSHUB_ERR_PARAM;
-    p.fn = fn;
-    p.arg = arg;
-    return wshub__post_put(hub, &p, NULL, 0, NULL, 0);
+    post.fn = fn;
+    post.arg = arg;
+    return wshub__post_put(hub, &post, NULL, 0, NULL, 0);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *dest,
                                                 const wshub_msg *msg) {
-    wshub__post p = wshub__post_make(WSHUB__POST_SEND, 0);
-    wshub_str s[3];
-    wshub_dest d;
+    wshub__post post = wshub__post_make(WSHUB__POST_SEND, 0);
+    wshub_str texts[3];
+    wshub_dest to;
     wshub_err err = wshub__msg_check(hub, msg);
 
     if (err) return err;
-    memset(&d, 0, sizeof d);
-    if (dest) d = *dest;
-    if (!msg->event.len || !msg->data.ptr || wshub__dest_check(&d)) return WSHUB_ERR_PARAM;
-    if (d.rooms_count || d.except_rooms_count) return WSHUB_ERR_PARAM; /* as wshub_send() */
-    s[0] = d.name;
-    s[1] = msg->event;
-    s[2] = msg->data;
-    p.dest = d.kind;
-    p.realm = d.realm;
-    p.flag = true; /* it has just been seen */
-    return wshub__post_put(hub, &p, s, 3, d.exclude, d.exclude_count);
+    memset(&to, 0, sizeof to);
+    if (dest) to = *dest;
+    if (!msg->event.len || !msg->data.ptr || wshub__dest_check(&to)) return WSHUB_ERR_PARAM;
+    if (to.rooms_count || to.except_rooms_count) return WSHUB_ERR_PARAM; /* as wshub_send() */
+
+    texts[0] = to.name;
+    texts[1] = msg->event;
+    texts[2] = msg->data;
+    post.dest = to.kind;
+    post.realm = to.realm;
+    post.flag = true; /* that it is JSON has just been seen */
+    return wshub__post_put(hub, &post, texts, 3, to.exclude, to.exclude_count);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client client,
                                                        const wshub_msg *msg) {
-    wshub__post p = wshub__post_make(WSHUB__POST_CLIENT_SEND, client.id);
-    wshub_str s[2];
+    wshub__post post = wshub__post_make(WSHUB__POST_CLIENT_SEND, client.id);
+    wshub_str texts[2];
     wshub_err err = wshub__msg_check(hub, msg);
 
     if (err) return err;
-    s[0] = msg->event;
-    s[1] = msg->data;
-    p.flag = true;
-    return wshub__post_put(hub, &p, s, 2, NULL, 0);
+    texts[0] = msg->event;
+    texts[1] = msg->data;
+    post.flag = true;
+    return wshub__post_put(hub, &post, texts, 2, NULL, 0);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_post_close(wshub *hub, wshub_client client, uint16_t code,
                                                  wshub_str reason) {
-    wshub__post p = wshub__post_make(WSHUB__POST_CLOSE, client.id);
+    wshub__post post = wshub__post_make(WSHUB__POST_CLOSE, client.id);
     if (!wshub__close_ok(code, reason)) return WSHUB_ERR_PARAM;
-    p.code = code;
-    return wshub__post_put(hub, &p, &reason, 1, NULL, 0);
+    post.code = code;
+    return wshub__post_put(hub, &post, &reason, 1, NULL, 0);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_post_close_id_in(wshub *hub, wshub_realm realm, wshub_str id,
                                                        uint16_t code, wshub_str reason) {
-    wshub__post p = wshub__post_make(WSHUB__POST_CLOSE_ID, 0);
+    wshub__post post = wshub__post_make(WSHUB__POST_CLOSE_ID, 0);
     if (!wshub__close_ok(code, reason)) return WSHUB_ERR_PARAM;
-    p.code = code;
-    p.realm = realm;
-    return wshub__post_put(hub, &p, &reason, 1, &id, 1);
+    post.code = code;
+    post.realm = realm;
+    return wshub__post_put(hub, &post, &reason, 1, &id, 1);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_post_close_id(wshub *hub, wshub_str id, uint16_t code,
@@ -14791,97 +14831,112 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_close_id(wshub *hub, wshub_str id, ui
 
 WSHUB__COLD WSHUB_API wshub_err wshub_post_auth_accept(wshub *hub, wshub_ask ask,
                                                        const wshub_identity *who) {
-    wshub__post p = wshub__post_make(WSHUB__POST_AUTH, ask.id);
-    wshub_str s[2];
-    s[0] = who ? who->user_id : wshub__str(NULL, 0);
-    s[1] = who ? who->metadata : wshub__str(NULL, 0);
-    if (s[0].ptr && !wshub__name_ok(s[0])) return WSHUB_ERR_PARAM;
-    if (s[1].ptr && !wshub__json_ok(hub, s[1])) return WSHUB_ERR_JSON;
-    return wshub__post_put(hub, &p, s, 2, NULL, 0);
+    wshub__post post = wshub__post_make(WSHUB__POST_AUTH, ask.id);
+    wshub_str texts[2];
+    texts[0] = who ? who->user_id : wshub__str(NULL, 0);
+    texts[1] = who ? who->metadata : wshub__str(NULL, 0);
+    if (texts[0].ptr && !wshub__name_ok(texts[0])) return WSHUB_ERR_PARAM;
+    if (texts[1].ptr && !wshub__json_ok(hub, texts[1])) return WSHUB_ERR_JSON;
+    return wshub__post_put(hub, &post, texts, 2, NULL, 0);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_post_handshake_accept(wshub *hub, wshub_ask ask,
                                                             wshub_str server_public_key,
                                                             wshub_str salt) {
-    wshub__post p = wshub__post_make(WSHUB__POST_HANDSHAKE, ask.id);
+    wshub__post post = wshub__post_make(WSHUB__POST_HANDSHAKE, ask.id);
     if (!wshub__text_ok(server_public_key) || !wshub__text_ok(salt)) return WSHUB_ERR_PARAM;
-    return wshub__post_put(hub, &p, &server_public_key, 1, &salt, 1);
+    return wshub__post_put(hub, &post, &server_public_key, 1, &salt, 1);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_post_join_accept(wshub *hub, wshub_ask ask,
                                                        const wshub_str *rooms, size_t count) {
-    wshub__post p = wshub__post_make(WSHUB__POST_JOIN, ask.id);
+    wshub__post post = wshub__post_make(WSHUB__POST_JOIN, ask.id);
     if (!wshub__rooms_ok(rooms, count)) return WSHUB_ERR_PARAM;
-    return wshub__post_put(hub, &p, rooms, count, NULL, 0);
+    return wshub__post_put(hub, &post, rooms, count, NULL, 0);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_post_transform_accept(wshub *hub, wshub_ask ask,
                                                             const wshub_msg *msg) {
-    wshub__post p = wshub__post_make(WSHUB__POST_TRANSFORM, ask.id);
-    wshub_str s[2];
+    wshub__post post = wshub__post_make(WSHUB__POST_TRANSFORM, ask.id);
+    wshub_str texts[2];
     wshub_err err = msg ? wshub__msg_check(hub, msg) : WSHUB_OK;
 
     if (err) return err;
-    s[0] = msg ? msg->event : wshub__str(NULL, 0);
-    s[1] = msg ? msg->data : wshub__str(NULL, 0);
-    p.flag = true;
-    return wshub__post_put(hub, &p, s, 2, NULL, 0);
+    texts[0] = msg ? msg->event : wshub__str(NULL, 0);
+    texts[1] = msg ? msg->data : wshub__str(NULL, 0);
+    post.flag = true;
+    return wshub__post_put(hub, &post, texts, 2, NULL, 0);
 }
 
 WSHUB_API wshub_err wshub_post_ask_reject(wshub *hub, wshub_ask ask) {
-    wshub__post p = wshub__post_make(WSHUB__POST_REJECT, ask.id);
-    return wshub__post_put(hub, &p, NULL, 0, NULL, 0);
+    wshub__post post = wshub__post_make(WSHUB__POST_REJECT, ask.id);
+    return wshub__post_put(hub, &post, NULL, 0, NULL, 0);
 }
 
 WSHUB_API wshub_err wshub_post_ask_fail(wshub *hub, wshub_ask ask) {
-    wshub__post p = wshub__post_make(WSHUB__POST_FAIL, ask.id);
-    return wshub__post_put(hub, &p, NULL, 0, NULL, 0);
+    wshub__post post = wshub__post_make(WSHUB__POST_FAIL, ask.id);
+    return wshub__post_put(hub, &post, NULL, 0, NULL, 0);
 }
 
-WSHUB__COLD static void wshub__post_run(wshub *hub, wshub__post *p) {
-    wshub_str *s = wshub__post_strs(p);
+/* The message of an order. */
+static wshub_msg wshub__post_msg(const wshub__post *post, wshub_str event, wshub_str data) {
+    wshub_msg msg;
+
+    memset(&msg, 0, sizeof msg);
+    msg.event = event;
+    msg.data = data;
+    msg.data_is_json = post->flag;
+    return msg;
+}
+
+/* Carries out a send: a name, event and data, then who is left out. */
+WSHUB__COLD static void wshub__post_run_send(wshub *hub, const wshub__post *post,
+                                             const wshub_str *texts) {
+    wshub_msg msg = wshub__post_msg(post, texts[1], texts[2]);
+    wshub_dest dest;
+
+    WSHUB_ASSERT(post->count >= 3);
+    memset(&dest, 0, sizeof dest);
+    dest.kind = post->dest;
+    dest.realm = post->realm;
+    dest.name = texts[0];
+    dest.exclude = texts + 3;
+    dest.exclude_count = post->count - 3;
+    (void)wshub_send(hub, &dest, &msg);
+}
+
+/* Carries out an order. What has become meanwhile of whom it is about is found out by the functions
+ * that the application would have called itself. */
+WSHUB__COLD static void wshub__post_run(wshub *hub, wshub__post *post) {
+    const wshub_str *texts = wshub__post_strs(post);
     wshub_client client;
     wshub_ask ask;
     wshub_msg msg;
-    wshub_dest dest;
     wshub_identity who;
 
-    client.id = ask.id = p->handle;
-    memset(&msg, 0, sizeof msg);
-    msg.data_is_json = p->flag;
-    switch (p->kind) {
-    case WSHUB__POST_FN: p->fn(hub, p->arg); break;
-    case WSHUB__POST_SEND:
-        memset(&dest, 0, sizeof dest);
-        dest.kind = p->dest;
-        dest.realm = p->realm;
-        dest.name = s[0];
-        dest.exclude = s + 3;
-        dest.exclude_count = p->count - 3;
-        msg.event = s[1];
-        msg.data = s[2];
-        (void)wshub_send(hub, &dest, &msg);
-        break;
+    client.id = ask.id = post->handle;
+    switch (post->kind) {
+    case WSHUB__POST_FN: post->fn(hub, post->arg); break;
+    case WSHUB__POST_SEND: wshub__post_run_send(hub, post, texts); break;
     case WSHUB__POST_CLIENT_SEND:
-        msg.event = s[0];
-        msg.data = s[1];
+        msg = wshub__post_msg(post, texts[0], texts[1]);
         (void)wshub_client_send(hub, client, &msg);
         break;
-    case WSHUB__POST_CLOSE: (void)wshub_client_close(hub, client, p->code, s[0]); break;
+    case WSHUB__POST_CLOSE: (void)wshub_client_close(hub, client, post->code, texts[0]); break;
     case WSHUB__POST_CLOSE_ID:
-        if (wshub_client_find_in(hub, p->realm, s[1], &client) == WSHUB_OK)
-            (void)wshub_client_close(hub, client, p->code, s[0]);
+        if (wshub_client_find_in(hub, post->realm, texts[1], &client) == WSHUB_OK)
+            (void)wshub_client_close(hub, client, post->code, texts[0]);
         break;
+
     case WSHUB__POST_AUTH:
-        who.user_id = s[0];
-        who.metadata = s[1];
+        who.user_id = texts[0];
+        who.metadata = texts[1];
         (void)wshub_auth_accept(hub, ask, &who);
         break;
-    case WSHUB__POST_HANDSHAKE: (void)wshub_handshake_accept(hub, ask, s[0], s[1]); break;
-    case WSHUB__POST_JOIN: (void)wshub_join_accept(hub, ask, s, p->count); break;
+    case WSHUB__POST_HANDSHAKE: (void)wshub_handshake_accept(hub, ask, texts[0], texts[1]); break;
+    case WSHUB__POST_JOIN: (void)wshub_join_accept(hub, ask, texts, post->count); break;
     case WSHUB__POST_TRANSFORM:
-        msg.event = s[0];
-        msg.data = s[1];
+        msg = wshub__post_msg(post, texts[0], texts[1]);
         (void)wshub_transform_accept(hub, ask, msg.event.ptr ? &msg : NULL);
         break;
     case WSHUB__POST_REJECT: (void)wshub_ask_reject(hub, ask); break;
@@ -14889,15 +14944,16 @@ WSHUB__COLD static void wshub__post_run(wshub *hub, wshub__post *p) {
     }
 }
 
+/* Takes what has been posted, in its order. run: and carries it out. */
 static void wshub__post_drain(wshub *hub, bool run) {
-    wshub__node *n = wshub__stack_take(&hub->posts);
+    wshub__node *node = wshub__stack_take(&hub->posts);
 
-    while (n) {
-        wshub__post *p = (wshub__post *)(void *)n;
-        n = n->next;
-        if (run && !hub->destroying) wshub__post_run(hub, p);
-        (void)WSHUB__SUB(&hub->posted_bytes, p->bytes);
-        wshub__mem_free(&hub->mem, p, p->bytes);
+    while (node) {
+        wshub__post *post = (wshub__post *)(void *)node;
+        node = node->next;
+        if (run && !hub->destroying) wshub__post_run(hub, post);
+        (void)WSHUB__SUB(&hub->posted_bytes, post->bytes);
+        wshub__mem_free(&hub->mem, post, post->bytes);
     }
 }
 
@@ -14907,20 +14963,21 @@ static void wshub__post_drain(wshub *hub, bool run) {
  * them. It stands on the public functions alone, as a dialect of yours does (>>api-dialect).
  * Proved by tests/test_golden.c, tests/test_matrix.c. */
 
-/* `{"message":"..."}`; message: ours, nothing in it needs an escape. */
+/* Sends `{"message":"..."}`. message: one of ours, in which nothing needs an escape. */
 WSHUB__COLD static void wshub__json_error(wshub *hub, wshub_client client, const char *message) {
     static const char open[] = "{\"message\":\"", end[] = "\"}";
     char data[96];
-    size_t n = strlen(message);
+    size_t len = strlen(message);
     wshub_msg msg;
 
-    WSHUB_ASSERT(sizeof open + n + sizeof end <= sizeof data);
+    WSHUB_ASSERT(sizeof open + len + sizeof end <= sizeof data);
     memcpy(data, open, sizeof open - 1);
-    memcpy(data + sizeof open - 1, message, n);
-    memcpy(data + sizeof open - 1 + n, end, sizeof end - 1);
+    memcpy(data + sizeof open - 1, message, len);
+    memcpy(data + sizeof open - 1 + len, end, sizeof end - 1);
+
     memset(&msg, 0, sizeof msg);
     msg.event = wshub_str_z("error");
-    msg.data = wshub__str(data, sizeof open - 1 + n + sizeof end - 1);
+    msg.data = wshub__str(data, sizeof open - 1 + len + sizeof end - 1);
     msg.data_is_json = true;
     (void)wshub_client_tell(hub, client, &msg);
 }
@@ -14932,37 +14989,52 @@ WSHUB__COLD static void wshub__json_end(wshub *hub, wshub_client client, wshub_c
                             wshub_str_z(reason));
 }
 
+/* Close codes of this dialect (AUTH-1, AUTH-4, AUTH-5, LIVE-1). */
+enum {
+    WSHUB__JSON_CLOSE_AUTH_TIMEOUT = 4001,
+    WSHUB__JSON_CLOSE_HEARTBEAT = 4002,
+    WSHUB__JSON_CLOSE_AUTH_FAILED = 4003,
+    WSHUB__JSON_CLOSE_ENCRYPTION = 4004
+};
+
+/* A client is not accepted: the word for that, where there is one, and the end. */
 WSHUB__COLD static void wshub__json_refused(wshub *hub, wshub_client client, wshub_refusal why,
                                             void *user) {
     (void)user;
     switch (why) {
     case WSHUB_REFUSED_AUTH: /* AUTH-4 */
         wshub__json_error(hub, client, "Authentication failed");
-        wshub__json_end(hub, client, WSHUB_BY_AUTH, 4003, "Authentication failed");
+        wshub__json_end(hub, client, WSHUB_BY_AUTH, WSHUB__JSON_CLOSE_AUTH_FAILED,
+                        "Authentication failed");
         break;
     case WSHUB_REFUSED_FAILED: /* AUTH-4 */
         wshub__json_error(hub, client, "Authentication error");
-        wshub__json_end(hub, client, WSHUB_BY_AUTH, 4003, "Authentication failed");
+        wshub__json_end(hub, client, WSHUB_BY_AUTH, WSHUB__JSON_CLOSE_AUTH_FAILED,
+                        "Authentication failed");
         break;
     case WSHUB_REFUSED_HANDSHAKE: /* AUTH-5 */
         wshub__json_error(hub, client, "Encryption handshake failed");
-        wshub__json_end(hub, client, WSHUB_BY_AUTH, 4004, "Encryption required");
+        wshub__json_end(hub, client, WSHUB_BY_AUTH, WSHUB__JSON_CLOSE_ENCRYPTION,
+                        "Encryption required");
         break;
     case WSHUB_REFUSED_CLEAR: /* AUTH-5 */
-        wshub__json_end(hub, client, WSHUB_BY_AUTH, 4004, "Encryption required");
+        wshub__json_end(hub, client, WSHUB_BY_AUTH, WSHUB__JSON_CLOSE_ENCRYPTION,
+                        "Encryption required");
         break;
     }
 }
 
+/* A client is to go: the code and the reason that its cause has in this dialect. */
 WSHUB__COLD static void wshub__json_close(wshub *hub, wshub_client client, wshub_cause cause,
                                           uint16_t code, wshub_str reason, void *user) {
     (void)user;
     if (cause == WSHUB_BY_AUTH) { /* AUTH-1 */
-        wshub__json_end(hub, client, cause, 4001, "Authentication timeout");
+        wshub__json_end(hub, client, cause, WSHUB__JSON_CLOSE_AUTH_TIMEOUT,
+                        "Authentication timeout");
     } else if (cause == WSHUB_BY_TIMEOUT) { /* LIVE-1 */
-        wshub__json_end(hub, client, cause, 4002, "Heartbeat timeout");
+        wshub__json_end(hub, client, cause, WSHUB__JSON_CLOSE_HEARTBEAT, "Heartbeat timeout");
     } else if (cause == WSHUB_BY_SHUTDOWN && !code) { /* BYE-2 */
-        wshub__json_end(hub, client, cause, 1001, "Server shutting down");
+        wshub__json_end(hub, client, cause, WSHUB__CLOSE_GOING_AWAY, "Server shutting down");
     } else {
         (void)wshub_session_end(hub, wshub_client_session(hub, client), cause, code, reason);
     }
@@ -14998,29 +15070,31 @@ WSHUB__COLD static size_t wshub__json_connected(wshub_str id, wshub_str time,
     return wshub__json_put(text, cap, at, "}");
 }
 
+/* A client is accepted: `connected` is the first that it hears (AUTH-7). */
 WSHUB__COLD static wshub_err wshub__json_accepted(wshub *hub, wshub_client client,
                                                   const wshub_acceptance *what, void *user) {
     wshub_str id = wshub_client_id(hub, client);
     char time[24], small[512], *text = small;
-    size_t n;
+    size_t len;
     wshub_msg msg;
     wshub_err err;
 
+    /* On the stack, unless keys and names are unusually long. */
     (void)user;
     wshub_iso_time(wshub_wall_ms(hub), time);
-    n = wshub__json_connected(id, wshub__str(time, sizeof time), what, small, sizeof small);
-    if (n > sizeof small) {
-        text = (char *)wshub_alloc(hub, NULL, 0, n);
+    len = wshub__json_connected(id, wshub__str(time, sizeof time), what, small, sizeof small);
+    if (len > sizeof small) {
+        text = (char *)wshub_alloc(hub, NULL, 0, len);
         if (!text) return WSHUB_ERR_NOMEM;
-        (void)wshub__json_connected(id, wshub__str(time, sizeof time), what, text, n);
+        (void)wshub__json_connected(id, wshub__str(time, sizeof time), what, text, len);
     }
 
     memset(&msg, 0, sizeof msg);
     msg.event = wshub_str_z("connected");
-    msg.data = wshub__str(text, n);
+    msg.data = wshub__str(text, len);
     msg.data_is_json = true;
     err = wshub_client_welcome(hub, client, &msg);
-    if (text != small) (void)wshub_alloc(hub, text, n, 0);
+    if (text != small) (void)wshub_alloc(hub, text, len, 0);
     return err;
 }
 
@@ -15031,11 +15105,13 @@ static bool wshub__json_room_ok(const wshub *hub, wshub_client client, wshub_str
     return wshub_client_may_join(hub, client, name);
 }
 
-typedef struct wshub__json_names { /* decoded from data.rooms; one block */
-    wshub_str *names;              /* NULL: nothing usable, and it has been told */
+/* Names of rooms, decoded, in one block of so many bytes; the texts lie behind the list. */
+typedef struct wshub__json_names {
+    wshub_str *names;
     size_t count, most, bytes;
 } wshub__json_names;
 
+/* A wish to join or to leave has named nothing that could be. */
 WSHUB__COLD static void wshub__json_no_names(wshub *hub, wshub_client client, const char *why) {
     wshub_client_report(hub, client, WSHUB_LOG_JOIN_REFUSED, 1, why, wshub__str(NULL, 0));
 }
@@ -15046,12 +15122,13 @@ WSHUB__COLD static void wshub__json_names_read(wshub *hub, wshub_client client, 
                                                bool valid_only, wshub__json_names *out) {
     char *text = (char *)(out->names + out->most);
     uint32_t over = 0;
-    wshub_iter it;
+    wshub_iter iter;
     wshub_str item;
 
-    memset(&it, 0, sizeof it);
-    while (wshub_json_next(list, &it, &item)) {
+    memset(&iter, 0, sizeof iter);
+    while (wshub_json_next(list, &iter, &item)) {
         wshub_str name;
+
         if (item.ptr[0] != '"') continue;
         name = wshub__str(text, wshub_json_unescape((const uint8_t *)item.ptr + 1, item.len - 2,
                                                     (uint8_t *)text, item.len));
@@ -15063,6 +15140,8 @@ WSHUB__COLD static void wshub__json_names_read(wshub *hub, wshub_client client, 
         out->names[out->count++] = name;
         text += name.len;
     }
+
+    WSHUB_ASSERT(text <= (char *)out->names + out->bytes);
     if (over)
         wshub_client_report(hub, client, WSHUB_LOG_JOIN_REFUSED, over,
                             "too many rooms in one message", wshub__str(NULL, 0));
@@ -15073,6 +15152,8 @@ static void wshub__json_names_free(wshub *hub, wshub__json_names *names) {
     names->names = NULL;
 }
 
+/* The rooms that a wish to join or to leave names. names NULL: none that is of use, and that has
+ * been told. */
 WSHUB__COLD static wshub__json_names wshub__json_names_of(wshub *hub, wshub_client client,
                                                           wshub_str data, bool valid_only) {
     wshub_str list = data.ptr ? wshub_json_find(data, "rooms") : data;
@@ -15101,16 +15182,20 @@ WSHUB__COLD static wshub__json_names wshub__json_names_of(wshub *hub, wshub_clie
     return out;
 }
 
+/* `join`: the application is asked (ROOM-1, ROOM-2). */
 WSHUB__COLD static void wshub__json_join(wshub *hub, wshub_client client, wshub_str data) {
-    wshub__json_names names = wshub__json_names_of(hub, client, data, true); /* ROOM-1, ROOM-2 */
+    wshub__json_names names = wshub__json_names_of(hub, client, data, true);
+
     if (!names.names) return;
     (void)wshub_client_ask_join(hub, client, names.names, names.count);
     wshub__json_names_free(hub, &names);
 }
 
+/* `leave`: nobody need be asked (ROOM-3). */
 WSHUB__COLD static void wshub__json_leave(wshub *hub, wshub_client client, wshub_str data) {
-    wshub__json_names names = wshub__json_names_of(hub, client, data, false); /* ROOM-3 */
+    wshub__json_names names = wshub__json_names_of(hub, client, data, false);
     size_t i;
+
     if (!names.names) return;
     for (i = 0; i < names.count; i++) (void)wshub_client_leave(hub, client, names.names[i]);
     wshub__json_names_free(hub, &names);
@@ -15163,6 +15248,7 @@ static bool wshub__json_read(wshub *hub, wshub_client client, uint8_t *bytes, si
     fields[0].key = "event";
     fields[1].key = "data";
     fields[2].key = "id";
+
     if (text || wshub_utf8_check(bytes, count))
         result = wshub_json_fields(bytes, count, wshub_desc_get(hub)->json_depth_max, fields, 3);
     if (result == WSHUB_JSON_BAD) { /* MSG-2 */
@@ -15179,6 +15265,7 @@ static bool wshub__json_read(wshub *hub, wshub_client client, uint8_t *bytes, si
         wshub_client_report(hub, client, WSHUB_LOG_MSG_IGNORED, 1, "", wshub__str(NULL, 0));
         return false;
     }
+
     out_event->event.ptr++;
     out_event->event.len -= 2;
     if (memchr(out_event->event.ptr, '\\', out_event->event.len)) {
@@ -15213,7 +15300,7 @@ static void wshub__json_message(wshub *hub, wshub_conn conn, uint8_t *bytes, siz
 /* Writes a whole frame with n bytes of payload, but for the payload. Returns where that goes;
  * NULL: out of memory. */
 static uint8_t *wshub__json_frame(wshub_writer *out, uint8_t opcode, size_t n) {
-    uint8_t *to = wshub_writer_room(out, n + 14); /* the longest head */
+    uint8_t *to = wshub_writer_room(out, n + WSHUB__FRAME_HEAD_BYTES_MAX);
     wshub_frame frame;
     size_t head_bytes;
 
@@ -15225,6 +15312,27 @@ static uint8_t *wshub__json_frame(wshub_writer *out, uint8_t opcode, size_t n) {
     head_bytes = wshub_frame_write(&frame, to);
     wshub_writer_commit(out, head_bytes + n);
     return to + head_bytes;
+}
+
+/* Writes a text as a JSON string of `quoted` bytes. Returns behind it. */
+static uint8_t *wshub__json_put_quoted(uint8_t *to, wshub_str text, size_t quoted) {
+    if (quoted != text.len + 2) return to + wshub_json_quote(text, (char *)to, quoted);
+
+    /* Nothing in it needs an escape. */
+    *to++ = '"';
+    if (text.len) memcpy(to, text.ptr, text.len);
+    to += text.len;
+    *to++ = '"';
+    return to;
+}
+
+/* Bytes in a binary frame. */
+static wshub_err wshub__json_encode_binary(wshub_writer *out, wshub_span bytes) {
+    uint8_t *to = wshub__json_frame(out, WSHUB__OP_BINARY, bytes.len);
+
+    if (!to) return WSHUB_ERR_NOMEM;
+    if (bytes.len) memcpy(to, bytes.ptr, bytes.len);
+    return WSHUB_OK;
 }
 
 /* `{"event":...,"data":...}` in one text frame, nothing between the tokens; or bytes in a binary
@@ -15242,29 +15350,16 @@ static wshub_err wshub__json_encode(wshub *hub, wshub_kind kind, const wshub_pac
     if (packet->args_count > 1 || packet->id.ptr ||
         (packet->event.ptr && packet->attachments_count))
         return WSHUB_ERR_PARAM;
-    data = packet->args_count ? packet->args[0] : wshub__str(NULL, 0);
-    if (!packet->event.ptr) {
-        to = wshub__json_frame(out, 2, packet->attachments[0].len);
-        if (!to) return WSHUB_ERR_NOMEM;
-        if (packet->attachments[0].len)
-            memcpy(to, packet->attachments[0].ptr, packet->attachments[0].len);
-        return WSHUB_OK;
-    }
+    if (!packet->event.ptr) return wshub__json_encode_binary(out, packet->attachments[0]);
 
+    data = packet->args_count ? packet->args[0] : wshub__str(NULL, 0);
     quoted = wshub_json_quoted_len(packet->event);
     n = sizeof open - 1 + quoted + 1 + (data.ptr ? sizeof mid - 1 + data.len : 0);
-    to = wshub__json_frame(out, 1, n);
+    to = wshub__json_frame(out, WSHUB__OP_TEXT, n);
     if (!to) return WSHUB_ERR_NOMEM;
+
     memcpy(to, open, sizeof open - 1);
-    to += sizeof open - 1;
-    if (quoted == packet->event.len + 2) {
-        *to++ = '"';
-        if (packet->event.len) memcpy(to, packet->event.ptr, packet->event.len);
-        to += packet->event.len;
-        *to++ = '"';
-    } else {
-        to += wshub_json_quote(packet->event, (char *)to, quoted);
-    }
+    to = wshub__json_put_quoted(to + sizeof open - 1, packet->event, quoted);
     if (data.ptr) {
         memcpy(to, mid, sizeof mid - 1);
         memcpy(to + sizeof mid - 1, data.ptr, data.len);
@@ -15276,6 +15371,7 @@ static wshub_err wshub__json_encode(wshub *hub, wshub_kind kind, const wshub_pac
 
 static const wshub_kind_desc wshub__json_kind = {wshub__json_encode, "json", NULL};
 
+/* The entries of this dialect's table. Those that it leaves out it has no need of. */
 static void wshub__json_table(wshub_dialect *out_table) {
     memset(out_table, 0, sizeof *out_table);
     out_table->version = WSHUB_DIALECT_VERSION;
