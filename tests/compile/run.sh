@@ -98,7 +98,7 @@ if [ -z "$bad" ]; then ok; else no "writable globals: $bad"; fi
 
 # the contents list and the banners name the same rooms, each once
 standing=$(grep -oE '(^/\* ---- |^ \* ---- )>>[a-z0-9-]+' wshub.h | grep -oE '>>[a-z0-9-]+' | sort)
-list2=$(sed -n '2,31p' wshub.h | grep -oE '>>[a-z0-9-]+' | sort)
+list2=$(sed '/\*\//q' wshub.h | grep -oE '>>[a-z0-9-]+' | sort)
 if [ "$list2" = "$standing" ]; then ok; else no "contents and banners differ: $(printf '%s\n%s\n' "$list2" "$standing" | sort | uniq -u | tr '\n' ' ')"; fi
 # every test that the header and the backends name is there
 for f in $(grep -ohE 'tests/[a-z_/]+\.[ch]' wshub.h backends/*.h | sort -u); do
