@@ -402,13 +402,13 @@
  *    called once for each message that somebody of that kind is to get. What you have to say
  *    yourself, an error say, goes by wshub_client_tell(), an acceptance by
  *    wshub_client_welcome().
- * 6. Other instances: make a realm that names the dialect (wshub_realm_desc.dialect), give the
- *    dialect a `bus_prefix`, under which all of its channels are, and four words more. `publish`
- *    says with wshub_bus_publish() what is sent to all instances in that realm; `on_bus_state`
- *    subscribes when the bus is connected, with wshub_bus_subscribe(); `on_bus` reads what comes,
- *    drops its own (BUS-3), and hands on the rest with wshub_send_here(). Who wants no more than
- *    the channels of who is here (BUS-4) has them from `on_name`. Queues, outages and what is
- *    kept meanwhile (BUS-5) are the hub's.
+ * 6. Other instances: give the dialect a `bus_prefix`, under which all of its channels are, and
+ *    make a realm that names the dialect (wshub_realm_desc.dialect). Four functions more:
+ *    `publish` says with wshub_bus_publish() what is sent to all instances in that realm;
+ *    `on_bus_state` subscribes, with wshub_bus_subscribe(), whenever the bus has been connected;
+ *    `on_bus` reads what comes, drops what this hub has published itself (BUS-3), and hands on
+ *    the rest with wshub_send_here(); `on_name` tells who is here, to whoever wants to hear of
+ *    no more than that (BUS-4). Queues, outages and what is kept meanwhile (BUS-5) are the hub's.
  *
  * A *session* is one peer with one out-queue and one heartbeat. It is a WebSocket stream, or it
  * is lent (wshub_session_lend()): then it has no stream, and what is queued for it is handed to
@@ -416,8 +416,8 @@
  *
  * A *realm* is what ids, users and rooms are names in (>>api-realm). Every hub has a first one,
  * in which the clients of the JSON dialect are and which every function means that does not
- * name another; a dialect with namespaces makes one for each. Names of one realm are nobody in
- * another.
+ * name another; a dialect with namespaces makes one for each. A name of one realm finds nobody
+ * in another.
  *
  * ---- >>logs ------------------------------------------------------------------------------------
  * on_log gets one line for whatever an operator may want to know: a code, a level, a text,
@@ -2332,7 +2332,9 @@ WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter, wshub_str *ou
 WSHUB_API wshub_err wshub_client_send(wshub *hub, wshub_client client, const wshub_msg *msg);
 /* Sends bytes as they are to one client of this hub, as a binary WebSocket message.
  *   bytes  count of them, at most WSHUB_MSG_BYTES_MAX; borrowed; NULL with count 0: an empty one
- * Returns  as above; CLEAR also to an encrypted client, where there is on_transform_out. */
+ * Returns  as wshub_client_send(); CLEAR also to an encrypted client, where there is
+ *          on_transform_out; PARAM: bytes is NULL and count is not 0; LIMIT: over
+ *          WSHUB_MSG_BYTES_MAX. */
 WSHUB_API wshub_err wshub_client_send_binary(wshub *hub, wshub_client client, const uint8_t *bytes,
                                              size_t count);
 
@@ -2873,7 +2875,9 @@ WSHUB_API wshub_err wshub_http_upgrade(wshub *hub, wshub_exchange exchange,
 WSHUB_API wshub_err wshub_post(wshub *hub, void (*fn)(wshub *hub, void *arg), void *arg);
 
 /* Send: to a destination on all instances (wshub_send()), or to one client of this hub
- * (wshub_client_send()). Return as above; LIMIT also for data over WSHUB_MSG_BYTES_MAX. */
+ * (wshub_client_send()).
+ *   dest     without rooms and except_rooms, whatever its realm (PARAM)
+ * Return   as above; LIMIT also for data over WSHUB_MSG_BYTES_MAX. */
 WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg);
 WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client client, const wshub_msg *msg);
 
