@@ -594,7 +594,7 @@
  *   (wshub__log_tell; tests/test_logs.c, test_matrix.c). Who is there from a walk's first step
  *   to its last is seen once, whoever leaves meanwhile (>>walks; tests/test_walks.c).
  * - Presence is told in the order in which it happened, each end before the next one's
- *   (wshub__bury; tests/test_walks.c).
+ *   (wshub__gone_run; tests/test_walks.c).
  * - Costs grow as their declarations say, in 16 times as much too, whatever names strangers
  *   choose (tests/test_work.c).
  * - A busy turn is no outage: over a bus that is up what is published waits for room, up to
@@ -12087,7 +12087,7 @@ static void wshub__text_run(wshub *hub, wshub__text *t) {
         }
         client = wshub__client_at(hub, x->client);
         if (wshub__is_gone(
-                client)) { /* closed in this turn: nobody need be asked; burying it frees this */
+                client)) { /* closed in this turn: nobody need be asked; this is freed with it */
             x->state = WSHUB__XFORM_FAILED;
             continue;
         }
@@ -13677,7 +13677,7 @@ static bool wshub__clients_known(const wshub *hub, const wshub__realm *realm, ui
 }
 
 /* One more client of a realm, the oldest first.
- *   all  those who are gone and not yet buried too
+ *   all  those who are gone and not yet taken out too
  * NULL: no more. */
 static wshub__client *wshub__clients_each(const wshub *hub, wshub__realm *realm, wshub_iter *iter,
                                           bool all) {
@@ -15406,24 +15406,28 @@ static const char *const wshub__bus_prefixes[] = {"", "ws:broadcast",
 
 /* ---- channels ---- */
 
+/* The channels that every instance listens to. The first of them is for everybody, in exact mode
+ * too. */
 static size_t wshub__envelope_base(bool exact, const wshub_bus_channel **out_channels) {
-    /* The first of them is for everybody, in exact mode too. */
     static const wshub_bus_channel base[] = {{{"ws:broadcast", 12}, false},
                                              {{"ws:room:*", 9}, true},
                                              {{"ws:client:*", 11}, true},
                                              {{"ws:user:*", 9}, true}};
+
     *out_channels = base;
     return exact ? 1 : sizeof base / sizeof base[0];
 }
 
+/* What the channel of a destination is called. to: room for WSHUB__CHANNEL_BYTES_MAX. */
 static size_t wshub__envelope_channel(char *to, wshub_dest_kind kind, wshub_str name) {
-    size_t n = strlen(wshub__bus_prefixes[kind]);
+    size_t prefix = strlen(wshub__bus_prefixes[kind]);
+
     WSHUB_ASSERT(kind != WSHUB_DEST_RESOLVE);
-    memcpy(to, wshub__bus_prefixes[kind], n);
-    if (kind == WSHUB_DEST_ALL) return n;
-    WSHUB_ASSERT(n + name.len <= WSHUB__CHANNEL_BYTES_MAX);
-    memcpy(to + n, name.ptr, name.len);
-    return n + name.len;
+    memcpy(to, wshub__bus_prefixes[kind], prefix);
+    if (kind == WSHUB_DEST_ALL) return prefix;
+    WSHUB_ASSERT(prefix + name.len <= WSHUB__CHANNEL_BYTES_MAX);
+    memcpy(to + prefix, name.ptr, name.len);
+    return prefix + name.len;
 }
 
 /* Whoever may publish to a channel may send to what it names, not more: rights on channels mean
@@ -15437,36 +15441,36 @@ static bool wshub__channel_fits(wshub_str channel, const wshub_dest *dest) {
 
 /* ---- writing ---- */
 
-static void wshub__envelope_write(const wshub__mem *m, wshub__buf *b, wshub_str server_id,
+static void wshub__envelope_write(const wshub__mem *mem, wshub__buf *buf, wshub_str server_id,
                                   const wshub_dest *dest, const wshub_msg *msg) {
     size_t i;
 
-    wshub__buf_text(m, b, "{\"serverId\":");
-    wshub__buf_quote(m, b, server_id);
-    wshub__buf_text(m, b, ",\"type\":\"");
-    wshub__buf_text(m, b, wshub__bus_types[dest->kind]);
-    wshub__buf_text(m, b, "\"");
+    wshub__buf_text(mem, buf, "{\"serverId\":");
+    wshub__buf_quote(mem, buf, server_id);
+    wshub__buf_text(mem, buf, ",\"type\":\"");
+    wshub__buf_text(mem, buf, wshub__bus_types[dest->kind]);
+    wshub__buf_text(mem, buf, "\"");
     if (dest->kind != WSHUB_DEST_ALL) {
-        wshub__buf_text(m, b, ",\"target\":");
-        wshub__buf_quote(m, b, dest->name);
+        wshub__buf_text(mem, buf, ",\"target\":");
+        wshub__buf_quote(mem, buf, dest->name);
     }
 
-    wshub__buf_text(m, b, ",\"event\":");
-    wshub__buf_quote(m, b, msg->event);
+    wshub__buf_text(mem, buf, ",\"event\":");
+    wshub__buf_quote(mem, buf, msg->event);
     if (msg->data.ptr) {
-        wshub__buf_text(m, b, ",\"data\":");
-        wshub__buf_add(m, b, msg->data.ptr, msg->data.len);
+        wshub__buf_text(mem, buf, ",\"data\":");
+        wshub__buf_add(mem, buf, msg->data.ptr, msg->data.len);
     }
 
     if (dest->exclude) {
-        wshub__buf_text(m, b, ",\"exclude\":[");
+        wshub__buf_text(mem, buf, ",\"exclude\":[");
         for (i = 0; i < dest->exclude_count; i++) {
-            if (i) wshub__buf_text(m, b, ",");
-            wshub__buf_quote(m, b, dest->exclude[i]);
+            if (i) wshub__buf_text(mem, buf, ",");
+            wshub__buf_quote(mem, buf, dest->exclude[i]);
         }
-        wshub__buf_text(m, b, "]");
+        wshub__buf_text(mem, buf, "]");
     }
-    wshub__buf_text(m, b, "}");
+    wshub__buf_text(mem, buf, "}");
 }
 
 /* ---- reading ---- */
@@ -15486,33 +15490,35 @@ static wshub_str wshub__envelope_peek(wshub_str payload) {
 /* Finds the fields of an envelope. False: it is none. */
 static bool wshub__envelope_read(wshub_str payload, uint32_t depth_max, wshub__envelope *out) {
     static const char *const keys[6] = {"serverId", "type", "target", "event", "data", "exclude"};
-    wshub_json_field f[6];
+    const uint8_t *bytes = (const uint8_t *)payload.ptr;
+    wshub_json_field fields[6];
     size_t i;
 
     for (i = 0; i < 6; i++) {
-        f[i].key = keys[i];
-        f[i].value = wshub__str(NULL, 0);
+        fields[i].key = keys[i];
+        fields[i].value = wshub__str(NULL, 0);
     }
-    if (!wshub_utf8_check((const uint8_t *)payload.ptr, payload.len)) return false;
-    if (wshub_json_fields((const uint8_t *)payload.ptr, payload.len, depth_max, f, 6) !=
-        WSHUB_JSON_FIELDS)
+    if (!wshub_utf8_check(bytes, payload.len)) return false;
+    if (wshub_json_fields(bytes, payload.len, depth_max, fields, 6) != WSHUB_JSON_FIELDS)
         return false;
 
-    out->server_id = f[0].value;
-    out->type = f[1].value;
-    out->target = f[2].value;
-    out->event = f[3].value;
-    out->data = f[4].value;
-    out->exclude = f[5].value;
+    out->server_id = fields[0].value;
+    out->type = fields[1].value;
+    out->target = fields[2].value;
+    out->event = fields[3].value;
+    out->data = fields[4].value;
+    out->exclude = fields[5].value;
     return wshub_json_peek(out->server_id) == WSHUB_JSON_STRING &&
            wshub_json_peek(out->event) == WSHUB_JSON_STRING;
 }
 
 /* Decodes a raw JSON string to *at, which moves on. */
 static wshub_str wshub__take_text(wshub_str raw, char **at) {
-    wshub_str s = wshub__str(*at, wshub_json_text(raw, *at, raw.len));
-    *at += s.len;
-    return s;
+    wshub_str text = wshub__str(*at, wshub_json_text(raw, *at, raw.len));
+
+    WSHUB_ASSERT(text.len <= raw.len); /* it has been seen to be a string */
+    *at += text.len;
+    return text;
 }
 
 /* The kind of destination that a raw `type` is; RESOLVE: none. */
@@ -15530,44 +15536,46 @@ static wshub_dest_kind wshub__envelope_kind(wshub_str type) {
 
 /* Room for the decoded texts of an envelope, none of which is longer than it is raw, and before
  * them for the array of excluded ids. False: out of memory. */
-static bool wshub__letter_room(const wshub *hub, const wshub__envelope *e, wshub__letter *out,
-                               size_t *out_excluded) {
-    wshub_iter it;
+static bool wshub__letter_room(const wshub *hub, const wshub__envelope *envelope,
+                               wshub__letter *out, size_t *out_excluded) {
+    wshub_iter iter;
     wshub_str item;
     size_t count = 0;
 
-    memset(&it, 0, sizeof it);
-    while (wshub_json_next(e->exclude, &it, &item)) count++;
-    out->block_bytes = count * sizeof(wshub_str) + e->server_id.len + e->event.len + e->target.len +
-                       e->exclude.len;
+    memset(&iter, 0, sizeof iter);
+    while (wshub_json_next(envelope->exclude, &iter, &item)) count++;
+    out->block_bytes = count * sizeof(wshub_str) + envelope->server_id.len + envelope->event.len +
+                       envelope->target.len + envelope->exclude.len;
     out->block = (char *)wshub__mem_new(&hub->mem, out->block_bytes);
     *out_excluded = count;
     return out->block != NULL;
 }
 
-/* Decodes an envelope into a letter that has room. */
+/* Decodes an envelope into a letter that has room for it. */
 static wshub__letter_verdict wshub__letter_fill(const wshub *hub, wshub_str channel,
-                                                const wshub__envelope *e, size_t excluded,
+                                                const wshub__envelope *envelope, size_t excluded,
                                                 wshub__letter *out) {
     wshub_str *exclude = (wshub_str *)(void *)out->block, item;
     char *at = out->block + excluded * sizeof *exclude;
-    wshub_iter it;
+    wshub_iter iter;
 
-    if (wshub_str_eq(wshub__take_text(e->server_id, &at), hub->server_id)) return WSHUB__LETTER_OWN;
-    out->event = wshub__take_text(e->event, &at);
-    out->data = e->data;
+    if (wshub_str_eq(wshub__take_text(envelope->server_id, &at), hub->server_id))
+        return WSHUB__LETTER_OWN;
+    out->event = wshub__take_text(envelope->event, &at);
+    out->data = envelope->data;
 
-    out->dest.kind = wshub__envelope_kind(e->type);
-    if (wshub_json_peek(e->target) == WSHUB_JSON_STRING)
-        out->dest.name = wshub__take_text(e->target, &at);
+    /* To whom, and whether its channel allows that. */
+    out->dest.kind = wshub__envelope_kind(envelope->type);
+    if (wshub_json_peek(envelope->target) == WSHUB_JSON_STRING)
+        out->dest.name = wshub__take_text(envelope->target, &at);
     if (out->dest.kind == WSHUB_DEST_RESOLVE ||
         (out->dest.kind != WSHUB_DEST_ALL && out->dest.name.len == 0))
         return WSHUB__LETTER_NOWHERE;
     if (!hub->desc.bus_any_channel && !wshub__channel_fits(channel, &out->dest))
         return WSHUB__LETTER_MISFIT;
 
-    memset(&it, 0, sizeof it);
-    while (wshub_json_next(e->exclude, &it, &item)) {
+    memset(&iter, 0, sizeof iter);
+    while (wshub_json_next(envelope->exclude, &iter, &item)) {
         if (wshub_json_peek(item) == WSHUB_JSON_STRING)
             exclude[out->dest.exclude_count++] = wshub__take_text(item, &at);
     }
@@ -15579,15 +15587,16 @@ static wshub__letter_verdict wshub__letter_fill(const wshub *hub, wshub_str chan
 
 static wshub__letter_verdict wshub__envelope_open(const wshub *hub, wshub_str channel,
                                                   wshub_str payload, wshub__letter *out) {
-    wshub__envelope e;
+    wshub__envelope envelope;
     wshub__letter_verdict verdict;
     size_t excluded;
 
     memset(out, 0, sizeof *out);
-    if (!wshub__envelope_read(payload, hub->desc.json_depth_max, &e)) return WSHUB__LETTER_BAD;
-    if (!wshub__letter_room(hub, &e, out, &excluded)) return WSHUB__LETTER_NOMEM;
+    if (!wshub__envelope_read(payload, hub->desc.json_depth_max, &envelope))
+        return WSHUB__LETTER_BAD;
+    if (!wshub__letter_room(hub, &envelope, out, &excluded)) return WSHUB__LETTER_NOMEM;
 
-    verdict = wshub__letter_fill(hub, channel, &e, excluded, out);
+    verdict = wshub__letter_fill(hub, channel, &envelope, excluded, out);
     if (verdict != WSHUB__LETTER_FINE) wshub__mem_free(&hub->mem, out->block, out->block_bytes);
     return verdict;
 }
@@ -15618,66 +15627,72 @@ static void wshub__emitter_received(void *ctx, wshub_str channel, wshub_str payl
     (void)payload;
 }
 
-static void wshub__emitter_flush(wshub_emitter *em) {
-    wshub__uplink *u = &em->uplink;
-    if (!wshub__uplink_is_up(u)) return;
-    em->published += wshub__uplink_flush(&em->mem, u);
-    if (u->bus.flush) u->bus.flush(u->bus.ctx);
+/* Hands over what the bus takes now. */
+static void wshub__emitter_flush(wshub_emitter *emitter) {
+    wshub__uplink *uplink = &emitter->uplink;
+
+    if (!wshub__uplink_is_up(uplink)) return;
+    emitter->published += wshub__uplink_flush(&emitter->mem, uplink);
+    if (uplink->bus.flush) uplink->bus.flush(uplink->bus.ctx);
 }
 
 /* The one end of an emitter: hands over what the bus takes now, leaves it, says what is lost or
  * unknown. */
-WSHUB__COLD static void wshub__emitter_end(wshub_emitter *em) {
-    void (*on_closed)(uint64_t, void *) = em->on_closed;
-    void *arg = em->closed_arg;
+WSHUB__COLD static void wshub__emitter_end(wshub_emitter *emitter) {
+    void (*on_closed)(uint64_t, void *) = emitter->on_closed;
+    void *arg = emitter->closed_arg;
     uint64_t lost;
-    wshub__emitter_flush(em);
-    lost = em->dropped + em->uplink.outbox.count;
-    lost += wshub__uplink_pending(&em->uplink) + wshub__uplink_broken(&em->uplink);
+    wshub__emitter_flush(emitter);
+    lost = emitter->dropped + emitter->uplink.outbox.count;
+    lost += wshub__uplink_pending(&emitter->uplink) + wshub__uplink_broken(&emitter->uplink);
 
-    wshub__uplink_leave(&em->mem, &em->uplink);
-    wshub__mem_free(&em->mem, em, sizeof *em);
+    wshub__uplink_leave(&emitter->mem, &emitter->uplink);
+    wshub__mem_free(&emitter->mem, emitter, sizeof *emitter);
     if (on_closed) on_closed(lost, arg);
 }
 
 /* Hands over; a closing one that owes nothing any more ends, and is gone afterwards. */
 static void wshub__emitter_run(void *ctx) {
-    wshub_emitter *em = (wshub_emitter *)ctx;
-    wshub__emitter_flush(em);
-    if (em->closing && !em->uplink.outbox.head && !wshub__uplink_pending(&em->uplink))
-        wshub__emitter_end(em);
+    wshub_emitter *emitter = (wshub_emitter *)ctx;
+    wshub__emitter_flush(emitter);
+    if (emitter->closing && !emitter->uplink.outbox.head &&
+        !wshub__uplink_pending(&emitter->uplink))
+        wshub__emitter_end(emitter);
 }
 
+/* The time is over that a closing emitter had. */
 WSHUB__COLD static void wshub__emitter_late(void *ctx) {
-    wshub_emitter *em = (wshub_emitter *)ctx;
-    if (em->closing) wshub__emitter_end(em);
+    wshub_emitter *emitter = (wshub_emitter *)ctx;
+    if (emitter->closing) wshub__emitter_end(emitter);
 }
 
+/* The bus reports how it stands (BUS-5). */
 WSHUB__COLD static void wshub__emitter_state(void *ctx, wshub_bus_state state) {
-    wshub_emitter *em = (wshub_emitter *)ctx;
-    bool was_up = wshub__uplink_is_up(&em->uplink);
+    wshub_emitter *emitter = (wshub_emitter *)ctx;
+    wshub__outbox *box = &emitter->uplink.outbox;
+    bool was_up = wshub__uplink_is_up(&emitter->uplink);
 
-    if (!wshub__uplink_hear(&em->uplink, state)) return;
+    if (!wshub__uplink_hear(&emitter->uplink, state)) return;
 
     /* What a busy time left is kept as far as an outage may keep. */
     if (was_up)
-        em->dropped += wshub__outbox_trim(&em->mem, &em->uplink.outbox, em->queue_bytes_max, 0);
-    wshub__emitter_run(em);
+        emitter->dropped += wshub__outbox_trim(&emitter->mem, box, emitter->queue_bytes_max, 0);
+    wshub__emitter_run(emitter);
 }
 
-static uint32_t wshub__emitter_queue(const wshub_emitter_desc *d) {
-    return d->bus_queue_bytes_max ? d->bus_queue_bytes_max : WSHUB__BUS_QUEUE_BYTES;
+static uint32_t wshub__emitter_queue(const wshub_emitter_desc *desc) {
+    return desc->bus_queue_bytes_max ? desc->bus_queue_bytes_max : WSHUB__BUS_QUEUE_BYTES;
 }
 
-static uint32_t wshub__emitter_burst(const wshub_emitter_desc *d) {
-    return d->bus_burst_bytes_max ? d->bus_burst_bytes_max
-                                  : wshub__bus_burst(wshub__emitter_queue(d));
+static uint32_t wshub__emitter_burst(const wshub_emitter_desc *desc) {
+    return desc->bus_burst_bytes_max ? desc->bus_burst_bytes_max
+                                     : wshub__bus_burst(wshub__emitter_queue(desc));
 }
 
 /* Whether a description is laid out as this header lays it out; another one cannot be read. */
-static bool wshub__emitter_desc_known(const wshub_emitter_desc *d, size_t desc_bytes,
+static bool wshub__emitter_desc_known(const wshub_emitter_desc *desc, size_t desc_bytes,
                                       uint32_t version) {
-    return d && desc_bytes == sizeof *d && version == WSHUB_DESC_VERSION;
+    return desc && desc_bytes == sizeof *desc && version == WSHUB_DESC_VERSION;
 }
 
 /* What is wrong with a description that can be read. NULL: nothing. */
@@ -15706,33 +15721,33 @@ WSHUB__COLD WSHUB_API const char *wshub_emitter_problem_versioned(const wshub_em
 /* Makes an emitter of a description that is right. On an error the bus has been left. */
 WSHUB__COLD static wshub_err wshub__emitter_new(const wshub_emitter_desc *desc,
                                                 wshub_emitter **out_emitter) {
-    wshub__mem m = wshub__mem_make(desc->alloc, desc->alloc_user);
+    wshub__mem mem = wshub__mem_make(desc->alloc, desc->alloc_user);
     wshub_bus_owner owner;
     wshub_err err;
-    wshub_emitter *em = (wshub_emitter *)wshub__mem_new(&m, sizeof *em);
+    wshub_emitter *emitter = (wshub_emitter *)wshub__mem_new(&mem, sizeof *emitter);
 
-    if (!em) {
+    if (!emitter) {
         (void)desc->bus->attach(desc->bus->ctx, NULL);
         return WSHUB_ERR_NOMEM;
     }
-    em->mem = m;
-    em->queue_bytes_max = wshub__emitter_queue(desc);
-    em->burst_bytes_max = wshub__emitter_burst(desc);
-    em->json_depth_max = desc->json_depth_max ? desc->json_depth_max : WSHUB__JSON_DEPTH;
+    emitter->mem = mem;
+    emitter->queue_bytes_max = wshub__emitter_queue(desc);
+    emitter->burst_bytes_max = wshub__emitter_burst(desc);
+    emitter->json_depth_max = desc->json_depth_max ? desc->json_depth_max : WSHUB__JSON_DEPTH;
 
     memset(&owner, 0, sizeof owner);
-    owner.ctx = em;
+    owner.ctx = emitter;
     owner.received = wshub__emitter_received;
     owner.state = wshub__emitter_state;
     owner.room = wshub__emitter_run;
     owner.late = wshub__emitter_late;
-    err = wshub__uplink_attach(&m, &em->uplink, desc->bus, &wshub__envelope_words, &owner);
+    err = wshub__uplink_attach(&mem, &emitter->uplink, desc->bus, &wshub__envelope_words, &owner);
     if (err) {
-        wshub__mem_free(&m, em, sizeof *em);
+        wshub__mem_free(&mem, emitter, sizeof *emitter);
         return err;
     }
-    wshub__uplink_pump(&em->uplink);
-    *out_emitter = em;
+    wshub__uplink_pump(&emitter->uplink);
+    *out_emitter = emitter;
     return WSHUB_OK;
 }
 
@@ -15780,39 +15795,39 @@ WSHUB__COLD WSHUB_API void wshub_emitter_close(wshub_emitter *emitter, uint32_t 
 }
 
 /* What is wrong with a message for this emitter. */
-WSHUB__COLD static wshub_err wshub__emitter_check(const wshub_emitter *em, const wshub_dest *dest,
-                                                  const wshub_msg *msg) {
-    if (em->closing) return WSHUB_ERR_STATE;
+WSHUB__COLD static wshub_err wshub__emitter_check(const wshub_emitter *emitter,
+                                                  const wshub_dest *dest, const wshub_msg *msg) {
+    if (emitter->closing) return WSHUB_ERR_STATE;
     if (wshub__dest_check(dest) || !msg || !wshub__name_ok(msg->event)) return WSHUB_ERR_PARAM;
     /* What the envelope has no words for (BUS-2). */
     if (dest->realm.id || dest->rooms_count || dest->except_rooms_count) return WSHUB_ERR_PARAM;
     if (msg->data.len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
     if (msg->data.ptr && (!msg->data_is_json || !msg->data.len) &&
-        !wshub__data_ok(msg->data, em->json_depth_max))
+        !wshub__data_ok(msg->data, emitter->json_depth_max))
         return WSHUB_ERR_JSON;
     return WSHUB_OK;
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest,
                                                    const wshub_msg *msg) {
-    wshub_dest d;
+    wshub__uplink *uplink = &emitter->uplink;
+    wshub_dest to;
     wshub_err err;
-    wshub__pub *p;
+    wshub__pub *pub;
     uint32_t max;
 
-    memset(&d, 0, sizeof d);
-    if (dest) d = *dest;
-    if (d.kind == WSHUB_DEST_RESOLVE) d.kind = d.name.len ? WSHUB_DEST_ROOM : WSHUB_DEST_ALL;
-    err = wshub__emitter_check(emitter, &d, msg);
+    memset(&to, 0, sizeof to);
+    if (dest) to = *dest;
+    if (to.kind == WSHUB_DEST_RESOLVE) to.kind = to.name.len ? WSHUB_DEST_ROOM : WSHUB_DEST_ALL;
+    err = wshub__emitter_check(emitter, &to, msg);
     if (err) return err;
-    wshub__uplink_pump(&emitter->uplink);
 
-    p = wshub__pub_new(&emitter->mem, emitter->uplink.words, 0, wshub_str_z("emitter"), &d, msg,
-                       wshub__str(NULL, 0));
-    if (!p) return WSHUB_ERR_NOMEM;
-    max =
-        wshub__uplink_is_up(&emitter->uplink) ? emitter->burst_bytes_max : emitter->queue_bytes_max;
-    err = wshub__uplink_push(&emitter->mem, &emitter->uplink, p, max, NULL, &emitter->published);
+    wshub__uplink_pump(uplink);
+    pub = wshub__pub_new(&emitter->mem, uplink->words, 0, wshub_str_z("emitter"), &to, msg,
+                         wshub__str(NULL, 0));
+    if (!pub) return WSHUB_ERR_NOMEM;
+    max = wshub__uplink_is_up(uplink) ? emitter->burst_bytes_max : emitter->queue_bytes_max;
+    err = wshub__uplink_push(&emitter->mem, uplink, pub, max, NULL, &emitter->published);
     if (!err) wshub__emitter_flush(emitter);
     return err;
 }
@@ -15826,7 +15841,7 @@ WSHUB_API uint64_t wshub_emitter_dropped(const wshub_emitter *emitter) {
 }
 
 /* ---- >>settle --------------------------------------------------------------------------------
- * The turn's end: everything gathered is carried out, the dead are buried (BYE-1, BYE-2).
+ * The turn's end: everything gathered is carried out, who is gone is taken out (BYE-1, BYE-2).
  * Proved by tests/test_shutdown.c, tests/test_matrix.c. */
 
 /* What is told of a client that is gone: views of what it has, until it is freed. */
@@ -15869,8 +15884,11 @@ WSHUB__COLD static void wshub__client_free(wshub *hub, wshub__client *client) {
     wshub__extra *extra = client->extra;
 
     WSHUB_ASSERT(client->state == WSHUB__CLIENT_LEFT);
-    WSHUB_ASSERT(!client->rooms && !client->asks);
+    WSHUB_ASSERT(!client->rooms);
+    WSHUB_ASSERT(!client->own_room);
+    WSHUB_ASSERT(!client->asks);
     if (client->user) {
+        WSHUB_ASSERT(client->user->pins > 0);
         client->user->pins--;
         wshub__group_end(hub, client->user);
     }
@@ -15888,8 +15906,9 @@ WSHUB__COLD static void wshub__client_free(wshub *hub, wshub__client *client) {
 /* One client: told that it is about to leave, while it is in its rooms still, then out of all
  * indexes, then told that it is gone. Whatever the callbacks do, orders do not reach it any
  * more. */
-static void wshub__bury_one(wshub *hub, wshub__client *client) {
+static void wshub__gone_leave(wshub *hub, wshub__client *client) {
     wshub_gone gone = wshub__gone_make(hub, client);
+
     wshub__client_to(hub, client, WSHUB__CLIENT_LEAVING);
     if (hub->desc.on_disconnecting) hub->desc.on_disconnecting(hub, &gone, hub->desc.user);
     wshub__unindex(hub, client);
@@ -15897,16 +15916,18 @@ static void wshub__bury_one(wshub *hub, wshub__client *client) {
     wshub__client_free(hub, client);
 }
 
-/* Buries who is gone, in the order in which they ended: each has left all indexes and has been
+/* Takes out who is gone, in the order in which they ended: each has left all indexes and has been
  * told of before the next does, so that presence is told once, by the last (BYE-1). What one's
  * callbacks announce reaches none of the others, who are marked already (BYE-2: at a shutdown
  * that is everybody). */
-static void wshub__bury(wshub *hub) {
+static void wshub__gone_run(wshub *hub) {
     while (hub->gone_head) {
         wshub__client *client = wshub__client_at(hub, hub->gone_head - 1);
+
+        WSHUB_ASSERT(client->state == WSHUB__CLIENT_DISCONNECTED);
         hub->gone_head = client->next_gone;
         if (!hub->gone_head) hub->gone_tail = 0;
-        wshub__bury_one(hub, client);
+        wshub__gone_leave(hub, client);
     }
 }
 
@@ -15914,6 +15935,7 @@ static void wshub__bury(wshub *hub) {
 WSHUB__COLD static void wshub__note_tell(wshub *hub, wshub__conn *conn, uint8_t note,
                                          wshub_pressure what) {
     wshub__client *client = wshub__conn_client(hub, conn);
+
     if (!client || wshub__is_gone(client)) return;
     if (note == WSHUB__NOTE_DROPPED)
         wshub__client_log(hub, WSHUB_LOG_DROPPED, client, "", wshub__str(NULL, 0));
@@ -15953,9 +15975,11 @@ WSHUB__COLD static void wshub__notes(wshub *hub) {
  * stream alone gets the code. */
 WSHUB__COLD static void wshub__session_dismiss(wshub *hub, wshub__conn *conn) {
     wshub__client *client = NULL;
+
     while ((client = wshub__session_next(hub, conn, client)) != NULL)
         wshub__client_dismiss(hub, client, WSHUB_BY_SHUTDOWN, 0, wshub__str(NULL, 0));
-    wshub__session_close(hub, conn, WSHUB_BY_SHUTDOWN, 1001, wshub__str(NULL, 0));
+    wshub__session_close(hub, conn, WSHUB_BY_SHUTDOWN, WSHUB__CLOSE_GOING_AWAY,
+                         wshub__str(NULL, 0));
 }
 
 /* Service ends (BYE-2): from here on stop_due is the clock. */
@@ -15984,7 +16008,7 @@ WSHUB__COLD static void wshub__drain_realm(wshub *hub, const wshub__realm *realm
     while (i && hub->drain_done < allowed) {
         wshub__client *client = wshub__client_at(hub, i - 1);
         i = client->next;
-        if (WSHUB__NEVER(wshub__is_gone(client))) continue; /* they have just been buried */
+        if (WSHUB__NEVER(wshub__is_gone(client))) continue; /* they have just been taken out */
         wshub__client_dismiss(hub, client, WSHUB_BY_SHUTDOWN, hub->drain_code,
                               wshub__str(hub->drain_reason.ptr, hub->drain_reason.len));
         hub->drain_done++;
@@ -16055,19 +16079,19 @@ WSHUB__COLD static void wshub__wires_give_back(wshub *hub) {
  * when few are left: looked after once a second, between turns, when nobody holds a place in any
  * of it. */
 WSHUB__COLD static void wshub__give_back(wshub *hub) {
-    const wshub__mem *m = &hub->mem;
+    const wshub__mem *mem = &hub->mem;
     uint32_t end = hub->conns.pages_count * WSHUB__PAGE;
     wshub__realm *realm = NULL;
 
     hub->give_back_due = hub->now + 1000;
-    wshub__pool_give_back(m, &hub->clients);
-    wshub__pool_give_back(m, &hub->exchanges);
-    wshub__pool_give_back(m, &hub->asks);
-    wshub__pool_give_back(m, &hub->lents);
-    wshub__pool_give_back(m, &hub->timers);
-    wshub__pool_give_back(m, &hub->realms);
-    wshub__index_give_back(m, &hub->channels);
-    while ((realm = wshub__realm_next(hub, realm)) != NULL) wshub__realm_give_back(m, realm);
+    wshub__pool_give_back(mem, &hub->clients);
+    wshub__pool_give_back(mem, &hub->exchanges);
+    wshub__pool_give_back(mem, &hub->asks);
+    wshub__pool_give_back(mem, &hub->lents);
+    wshub__pool_give_back(mem, &hub->timers);
+    wshub__pool_give_back(mem, &hub->realms);
+    wshub__index_give_back(mem, &hub->channels);
+    while ((realm = wshub__realm_next(hub, realm)) != NULL) wshub__realm_give_back(mem, realm);
     wshub__wires_give_back(hub);
 
     /* Streams have no free list: their pages are cut behind the last that is open. */
@@ -16075,10 +16099,10 @@ WSHUB__COLD static void wshub__give_back(wshub *hub) {
         !hub->resume_head) {
         const wshub__conn *conn;
         while (end && (!(conn = wshub__conn_find(hub, end - 1)) || !conn->id)) end--;
-        wshub__pool_cut(m, &hub->conns, end);
+        wshub__pool_cut(mem, &hub->conns, end);
     }
-    wshub__deadlines_give_back(m, &hub->deadlines, hub->conns_live);
-    wshub__deadlines_give_back(m, &hub->timer_deadlines, hub->timers.live);
+    wshub__deadlines_give_back(mem, &hub->deadlines, hub->conns_live);
+    wshub__deadlines_give_back(mem, &hub->timer_deadlines, hub->timers.live);
 }
 
 #define WSHUB__PASSES 8 /* of a turn's end, at most; what is left then is the next turn's */
@@ -16098,7 +16122,7 @@ static uint64_t wshub__settle_pass(wshub *hub, uint32_t timers) {
     wshub__resume_run(hub);
 
     wshub__log_tell(hub);
-    wshub__bury(hub);
+    wshub__gone_run(hub);
     if (hub->exchanges_gone) wshub__exchanges_tell(hub);
     next = wshub__phase_run(hub);
 
@@ -16183,22 +16207,42 @@ WSHUB__COLD static void wshub__end_all(wshub *hub) {
         for (i = realm->oldest; i; i = wshub__client_at(hub, i - 1)->next) {
             wshub__client *client = wshub__client_at(hub, i - 1);
             wshub__client_dismiss(hub, client, WSHUB_BY_SHUTDOWN, 0, wshub__str(NULL, 0));
-            wshub__client_end(hub, client, WSHUB_BY_SHUTDOWN, 1001, wshub__str(NULL, 0));
+            wshub__client_end(hub, client, WSHUB_BY_SHUTDOWN, WSHUB__CLOSE_GOING_AWAY,
+                              wshub__str(NULL, 0));
         }
     }
 }
 
+/* Gives back the memory of pools, indexes and deadlines, in which nothing is any more. */
+WSHUB__COLD static void wshub__tables_done(wshub *hub) {
+    const wshub__mem *mem = &hub->mem;
+
+    wshub__pool_done(mem, &hub->realms);
+    wshub__pool_done(mem, &hub->conns);
+    wshub__pool_done(mem, &hub->clients);
+    wshub__pool_done(mem, &hub->asks);
+    wshub__pool_done(mem, &hub->lents);
+    wshub__pool_done(mem, &hub->timers);
+    wshub__index_done(mem, &hub->channels);
+
+    wshub__mem_free(mem, hub->dirty, hub->dirty_cap * sizeof *hub->dirty);
+    wshub__mem_free(mem, hub->dirty_words, hub->dirty_words_cap * sizeof *hub->dirty_words);
+    wshub__mem_free(mem, hub->laggards, hub->laggards_cap * sizeof *hub->laggards);
+    wshub__deadlines_done(mem, &hub->deadlines);
+    wshub__deadlines_done(mem, &hub->timer_deadlines);
+}
+
+/* The end of a hub. Everybody in it is told first, while it can still be asked. */
 WSHUB__COLD static void wshub__free(wshub *hub) {
-    wshub__mem m = hub->mem;
+    wshub__mem mem = hub->mem;
     wshub__realm *realm = NULL;
     wshub__conn *conn;
     uint32_t at = 0;
 
     hub->dead = true;
     hub->depth++;
-
     wshub__end_all(hub);
-    wshub__bury(hub);
+    wshub__gone_run(hub);
     wshub__exchanges_end(hub);
     wshub__run_out(hub); /* of last words to those who are gone */
 
@@ -16209,27 +16253,21 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__post_drain(hub, false);
     while ((conn = wshub__conn_next_open(hub, &at)) != NULL) wshub__conn_free(hub, conn);
     wshub__subs_clear(hub);
-    wshub__buf_done(&m, &hub->drain_reason);
+    wshub__buf_done(&mem, &hub->drain_reason);
     wshub__wires_free(hub);
-    WSHUB_ASSERT(!hub->segs && !hub->rooms_live && !hub->users_live && !hub->own_rooms);
-    WSHUB_ASSERT(!hub->clients.live && !hub->channels.count);
 
-    while ((realm = wshub__realm_next(hub, realm)) != NULL) wshub__realm_done(&m, realm);
-    wshub__pool_done(&m, &hub->realms);
+    WSHUB_ASSERT(!hub->segs);
+    WSHUB_ASSERT(!hub->conns_live);
+    WSHUB_ASSERT(!hub->clients.live);
+    WSHUB_ASSERT(!hub->rooms_live);
+    WSHUB_ASSERT(!hub->users_live);
+    WSHUB_ASSERT(!hub->own_rooms);
+    WSHUB_ASSERT(!hub->channels.count);
+    while ((realm = wshub__realm_next(hub, realm)) != NULL) wshub__realm_done(&mem, realm);
     wshub__mounts_done(hub);
-    wshub__pool_done(&m, &hub->conns);
-    wshub__pool_done(&m, &hub->clients);
-    wshub__pool_done(&m, &hub->asks);
-    wshub__pool_done(&m, &hub->lents);
-    wshub__pool_done(&m, &hub->timers);
-    wshub__index_done(&m, &hub->channels);
-    wshub__mem_free(&m, hub->dirty, hub->dirty_cap * sizeof *hub->dirty);
-    wshub__mem_free(&m, hub->dirty_words, hub->dirty_words_cap * sizeof *hub->dirty_words);
-    wshub__mem_free(&m, hub->laggards, hub->laggards_cap * sizeof *hub->laggards);
-    wshub__deadlines_done(&m, &hub->deadlines);
-    wshub__deadlines_done(&m, &hub->timer_deadlines);
-    wshub__mem_free(&m, hub->texts, hub->texts_bytes);
-    wshub__mem_free(&m, hub, sizeof *hub);
+    wshub__tables_done(hub);
+    wshub__mem_free(&mem, hub->texts, hub->texts_bytes);
+    wshub__mem_free(&mem, hub, sizeof *hub);
 }
 
 static const wshub__above wshub__hub_above = {
@@ -16280,44 +16318,51 @@ typedef struct wshub__print {
     size_t cap, len;
 } wshub__print;
 
-static void wshub__print_bytes(wshub__print *p, const char *bytes, size_t count) {
-    size_t room = p->len < p->cap ? p->cap - p->len : 0;
-    if (room) memcpy(p->buf + p->len, bytes, count < room ? count : room);
-    p->len += count;
+/* Adds what there is room for, and counts all. */
+static void wshub__print_bytes(wshub__print *print, const char *bytes, size_t count) {
+    size_t room = print->len < print->cap ? print->cap - print->len : 0;
+
+    if (room) memcpy(print->buf + print->len, bytes, count < room ? count : room);
+    print->len += count;
 }
 
-static void wshub__print_text(wshub__print *p, const char *text) {
-    wshub__print_bytes(p, text, strlen(text));
+static void wshub__print_text(wshub__print *print, const char *text) {
+    wshub__print_bytes(print, text, strlen(text));
 }
 
-static void wshub__print_uint(wshub__print *p, uint64_t n) {
-    char digits[20];
-    size_t i = sizeof digits;
+/* Adds a number in decimal digits. */
+static void wshub__print_uint(wshub__print *print, uint64_t n) {
+    char digits[20]; /* as many as 2^64 - 1 has; they are filled from the back */
+    size_t first = sizeof digits;
+
     do {
-        digits[--i] = (char)('0' + (int)(n % 10));
+        digits[--first] = (char)('0' + (int)(n % 10));
         n /= 10;
     } while (n);
-    wshub__print_bytes(p, digits + i, sizeof digits - i);
+    wshub__print_bytes(print, digits + first, sizeof digits - first);
 }
 
+/* A figure, by its place in the list. */
 static uint64_t wshub__stats_at(const wshub_stats *stats, size_t i) {
     uint64_t value;
+
+    WSHUB_ASSERT(i < WSHUB__STATS_COUNT);
     memcpy(&value, (const char *)stats + wshub__stats[i].at, sizeof value);
     return value;
 }
 
 static size_t wshub__stats_print_json(const wshub_stats *stats, char *buf, size_t cap) {
-    wshub__print p = {buf, cap, 0};
+    wshub__print print = {buf, cap, 0};
     size_t i;
 
     for (i = 0; i < WSHUB__STATS_COUNT; i++) {
-        wshub__print_text(&p, i ? ",\"" : "{\"");
-        wshub__print_text(&p, wshub__stats[i].name);
-        wshub__print_text(&p, "\":");
-        wshub__print_uint(&p, wshub__stats_at(stats, i));
+        wshub__print_text(&print, i ? ",\"" : "{\"");
+        wshub__print_text(&print, wshub__stats[i].name);
+        wshub__print_text(&print, "\":");
+        wshub__print_uint(&print, wshub__stats_at(stats, i));
     }
-    wshub__print_text(&p, "}");
-    return p.len;
+    wshub__print_text(&print, "}");
+    return print.len;
 }
 
 /* A name may be said to have a unit only if it ends with it (OpenMetrics 1.0, "Unit"). */
@@ -16326,35 +16371,36 @@ static bool wshub__stats_ends_with_unit(const char *name, const char *unit) {
     return last && strcmp(last + 1, unit) == 0;
 }
 
-static void wshub__print_meta(wshub__print *p, const char *what, const char *name,
+/* A line of metadata: what it says, of which figure, and its value. */
+static void wshub__print_meta(wshub__print *print, const char *what, const char *name,
                               const char *value) {
-    wshub__print_text(p, what);
-    wshub__print_text(p, name);
-    wshub__print_text(p, " ");
-    wshub__print_text(p, value);
-    wshub__print_text(p, "\n");
+    wshub__print_text(print, what);
+    wshub__print_text(print, name);
+    wshub__print_text(print, " ");
+    wshub__print_text(print, value);
+    wshub__print_text(print, "\n");
 }
 
 static size_t wshub__stats_print_openmetrics(const wshub_stats *stats, char *buf, size_t cap) {
-    wshub__print p = {buf, cap, 0};
+    wshub__print print = {buf, cap, 0};
     size_t i;
 
     for (i = 0; i < WSHUB__STATS_COUNT; i++) {
         const char *name = wshub__stats[i].name, *unit = wshub__stats[i].unit;
         bool counter = wshub__stats[i].counter;
-        wshub__print_meta(&p, "# TYPE wshub_", name, counter ? "counter" : "gauge");
+        wshub__print_meta(&print, "# TYPE wshub_", name, counter ? "counter" : "gauge");
         if (wshub__stats_ends_with_unit(name, unit))
-            wshub__print_meta(&p, "# UNIT wshub_", name, unit);
-        wshub__print_meta(&p, "# HELP wshub_", name, wshub__stats[i].help);
+            wshub__print_meta(&print, "# UNIT wshub_", name, unit);
+        wshub__print_meta(&print, "# HELP wshub_", name, wshub__stats[i].help);
 
-        wshub__print_text(&p, "wshub_");
-        wshub__print_text(&p, name);
-        wshub__print_text(&p, counter ? "_total " : " ");
-        wshub__print_uint(&p, wshub__stats_at(stats, i));
-        wshub__print_text(&p, "\n");
+        wshub__print_text(&print, "wshub_");
+        wshub__print_text(&print, name);
+        wshub__print_text(&print, counter ? "_total " : " ");
+        wshub__print_uint(&print, wshub__stats_at(stats, i));
+        wshub__print_text(&print, "\n");
     }
-    wshub__print_text(&p, "# EOF\n");
-    return p.len;
+    wshub__print_text(&print, "# EOF\n");
+    return print.len;
 }
 
 WSHUB_API size_t wshub_stats_json(const wshub *hub, char *buf, size_t cap) {
@@ -16398,8 +16444,9 @@ static const wshub__limit wshub__limits[] = {
 #undef WSHUB__LIMIT_ALWAYS
 };
 
-static uint64_t wshub__limit_get(const wshub_desc *d, const wshub__limit *limit) {
-    const char *field = (const char *)d + limit->at;
+/* What a description says for a limit. */
+static uint64_t wshub__limit_get(const wshub_desc *desc, const wshub__limit *limit) {
+    const char *field = (const char *)desc + limit->at;
     uint32_t narrow;
     uint64_t wide;
 
@@ -16411,9 +16458,12 @@ static uint64_t wshub__limit_get(const wshub_desc *d, const wshub__limit *limit)
     return narrow;
 }
 
-static void wshub__limit_set(wshub_desc *d, const wshub__limit *limit, uint64_t value) {
-    char *field = (char *)d + limit->at;
+/* Writes a limit into a description. */
+static void wshub__limit_set(wshub_desc *desc, const wshub__limit *limit, uint64_t value) {
+    char *field = (char *)desc + limit->at;
     uint32_t narrow = (uint32_t)value;
+
+    WSHUB_ASSERT(limit->wide || value <= UINT32_MAX);
     if (limit->wide) {
         memcpy(field, &value, sizeof value);
     } else {
@@ -16422,38 +16472,40 @@ static void wshub__limit_set(wshub_desc *d, const wshub__limit *limit, uint64_t 
 }
 
 /* The one place where defaults are filled in; they stand beside the fields in >>desc. */
-WSHUB__COLD static void wshub__desc_defaults(wshub_desc *d) {
+WSHUB__COLD static void wshub__desc_defaults(wshub_desc *desc) {
     static const char *const rooms[] = {"ws-default", "ws-notification"};
     size_t i;
 
-    if (!d->path) d->path = "/ws";
-    if (d->no_default_rooms) {
-        d->default_rooms_count = 0;
-    } else if (!d->default_rooms) {
-        d->default_rooms = rooms;
-        d->default_rooms_count = 2;
+    if (!desc->path) desc->path = "/ws";
+    if (desc->no_default_rooms) {
+        desc->default_rooms_count = 0;
+    } else if (!desc->default_rooms) {
+        desc->default_rooms = rooms;
+        desc->default_rooms_count = 2;
     }
 
     for (i = 0; i < sizeof wshub__limits / sizeof wshub__limits[0]; i++) {
         const wshub__limit *limit = &wshub__limits[i];
-        if (!wshub__limit_get(d, limit)) wshub__limit_set(d, limit, limit->usual);
+        if (!wshub__limit_get(desc, limit)) wshub__limit_set(desc, limit, limit->usual);
     }
 
     /* Those whose default depends on another field: the list says 0. */
-    if (!d->held_bytes_max)
-        d->held_bytes_max =
-            d->payload_bytes_max < (1u << 30) - 262144 ? d->payload_bytes_max + 262144 : 1u << 30;
-    if (!d->rooms_per_message_max) d->rooms_per_message_max = d->rooms_per_client_max;
-    if (!d->bus_burst_bytes_max) d->bus_burst_bytes_max = wshub__bus_burst(d->bus_queue_bytes_max);
+    if (!desc->held_bytes_max)
+        desc->held_bytes_max = desc->payload_bytes_max < (1u << 30) - 262144
+                                   ? desc->payload_bytes_max + 262144
+                                   : 1u << 30;
+    if (!desc->rooms_per_message_max) desc->rooms_per_message_max = desc->rooms_per_client_max;
+    if (!desc->bus_burst_bytes_max)
+        desc->bus_burst_bytes_max = wshub__bus_burst(desc->bus_queue_bytes_max);
 }
 
 /* The range of each limit by itself. NULL: all are in theirs. Defaults are filled in. */
-WSHUB__COLD static const char *wshub__desc_ranges(const wshub_desc *d) {
+WSHUB__COLD static const char *wshub__desc_ranges(const wshub_desc *desc) {
     size_t i;
 
     for (i = 0; i < sizeof wshub__limits / sizeof wshub__limits[0]; i++) {
         const wshub__limit *limit = &wshub__limits[i];
-        uint64_t value = wshub__limit_get(d, limit);
+        uint64_t value = wshub__limit_get(desc, limit);
         if (limit->off && value == WSHUB_OFF) continue;
         if (value < limit->least || value > limit->greatest) return limit->problem;
     }
@@ -16462,85 +16514,103 @@ WSHUB__COLD static const char *wshub__desc_ranges(const wshub_desc *d) {
 
 /* Whether a description is laid out as this header lays it out; another one cannot be read. The
  * size is asked as well, which tells of a change whose author has forgotten the version. */
-static bool wshub__desc_known(const wshub_desc *d, size_t desc_bytes, uint32_t version) {
-    return d && desc_bytes == sizeof *d && version == WSHUB_DESC_VERSION;
+static bool wshub__desc_known(const wshub_desc *desc, size_t desc_bytes, uint32_t version) {
+    return desc && desc_bytes == sizeof *desc && version == WSHUB_DESC_VERSION;
 }
 
 /* The tables of a description. One that is laid out otherwise must not be called: an entry would be
  * taken for another one. */
-WSHUB__COLD static const char *wshub__desc_tables(const wshub_desc *d) {
-    if (!d->io) return "io: required; make one with wshub_io_auto_create()";
-    if (d->io->version != WSHUB_IO_VERSION)
+WSHUB__COLD static const char *wshub__desc_tables(const wshub_desc *desc) {
+    if (!desc->io) return "io: required; make one with wshub_io_auto_create()";
+    if (desc->io->version != WSHUB_IO_VERSION)
         return "io: its table is of another wshub.h; compile this backend anew with the one of the "
                "hub, and in a table of your own set version to WSHUB_IO_VERSION";
-    if (d->bus && !wshub__bus_fits(d->bus)) return WSHUB__BUS_MISFIT;
+    if (desc->bus && !wshub__bus_fits(desc->bus)) return WSHUB__BUS_MISFIT;
     return NULL;
 }
 
 /* The lists of a description, before defaults are filled in: a list without its count, or a count
  * without its list, is what somebody forgot, and none is taken for "any" or for "none". */
-WSHUB__COLD static const char *wshub__desc_lists(const wshub_desc *d) {
-    if ((d->default_rooms != NULL) != (d->default_rooms_count != 0))
+WSHUB__COLD static const char *wshub__desc_lists(const wshub_desc *desc) {
+    if ((desc->default_rooms != NULL) != (desc->default_rooms_count != 0))
         return "default_rooms: a list needs its default_rooms_count, and the other way round; "
                "none: no_default_rooms";
-    if (d->default_rooms && d->no_default_rooms)
+    if (desc->default_rooms && desc->no_default_rooms)
         return "no_default_rooms: there is a list of default_rooms too";
-    if (d->allowed_origins && !d->allowed_origins_count && d->allowed_origins[0])
+    if (desc->allowed_origins && !desc->allowed_origins_count && desc->allowed_origins[0])
         return "allowed_origins: a list needs its allowed_origins_count; nobody: a list whose "
                "first entry is NULL";
-    if (!d->allowed_origins && d->allowed_origins_count)
+    if (!desc->allowed_origins && desc->allowed_origins_count)
         return "allowed_origins: a count without a list";
-    if ((d->allowed_hosts != NULL) != (d->allowed_hosts_count != 0))
+    if ((desc->allowed_hosts != NULL) != (desc->allowed_hosts_count != 0))
         return "allowed_hosts: a list needs its allowed_hosts_count, and the other way round; any "
                "host: NULL";
     return NULL;
 }
 
-/* Is this a host that a browser could name: labels, an address, or [v6]? An optional port, 1 to
- * 65535 in plain digits. Given back in *out_port; 0: none. */
-WSHUB__COLD static bool wshub__host_rule_ok(wshub_str s, uint32_t *out_port) {
-    size_t i = 0, labels = 0;
+/* Are these labels of a host, from the first byte to `end`, one at least? Browsers write other
+ * letters as xn--, programs as they are. */
+WSHUB__COLD static bool wshub__host_labels_ok(wshub_str host, size_t end) {
+    size_t i;
 
-    *out_port = 0;
-    if (s.len > 2 && s.ptr[0] == '*' && s.ptr[1] == '.') {
-        s = wshub__str(s.ptr + 2, s.len - 2);
-        if (s.ptr[0] == '[') return false; /* an address has no subdomains */
+    for (i = 0; i < end; i++) {
+        uint8_t c = (uint8_t)host.ptr[i];
+        bool dot = c == '.' && i > 0 && host.ptr[i - 1] != '.';
+        if (!wshub__is_alnum(c) && c != '-' && c != '_' && !dot && c < 0x80) return false;
     }
-    if (s.len && s.ptr[0] == '[') {
-        while (i < s.len && s.ptr[i] != ']') i++;
-        if (!wshub__http_host_ok(wshub__str(s.ptr, i < s.len ? i + 1 : i))) return false;
-        i++;
-    } else {
-        for (; i < s.len && s.ptr[i] != ':'; i++) {
-            uint8_t c = wshub__lower((uint8_t)s.ptr[i]);
-            bool dot = c == '.' && i > 0 && s.ptr[i - 1] != '.';
-            if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '_' || dot ||
-                  c >= 0x80))
-                return false;
-            labels++; /* browsers write other letters as xn--, programs as they are */
-        }
-        if (!labels) return false;
-    }
-    if (i == s.len) return true;
-    if (s.ptr[i++] != ':' || i == s.len || s.ptr[i] == '0' || s.len - i > 5) return false;
-    for (; i < s.len; i++) {
-        if (s.ptr[i] < '0' || s.ptr[i] > '9') return false;
-        *out_port = *out_port * 10 + (uint32_t)(s.ptr[i] - '0');
+    return end > 0;
+}
+
+/* Is this a port behind a host, with its colon: 1 to 65535 in plain digits? */
+WSHUB__COLD static bool wshub__host_port_ok(wshub_str text, uint32_t *out_port) {
+    size_t i;
+
+    WSHUB_ASSERT(text.len > 0);
+    if (text.ptr[0] != ':' || text.len < 2 || text.ptr[1] == '0' || text.len > 6) return false;
+    for (i = 1; i < text.len; i++) {
+        if (!wshub__is_digit((uint8_t)text.ptr[i])) return false;
+        *out_port = *out_port * 10 + (uint32_t)(text.ptr[i] - '0');
     }
     return *out_port <= 65535;
 }
 
+/* Is this a host that a browser could name: labels, an address, or [v6], with `*.` before it for
+ * its subdomains? *out_port: the port behind it; 0: none. */
+WSHUB__COLD static bool wshub__host_rule_ok(wshub_str rule, uint32_t *out_port) {
+    wshub_str host = rule;
+    size_t end = 0;
+
+    *out_port = 0;
+    if (host.len > 2 && host.ptr[0] == '*' && host.ptr[1] == '.') {
+        host = wshub__str(rule.ptr + 2, rule.len - 2);
+        if (host.ptr[0] == '[') return false; /* an address has no subdomains */
+    }
+
+    if (host.len && host.ptr[0] == '[') {
+        while (end < host.len && host.ptr[end] != ']') end++;
+        if (!wshub__http_host_ok(wshub__str(host.ptr, end < host.len ? end + 1 : end)))
+            return false;
+        end++;
+    } else {
+        while (end < host.len && host.ptr[end] != ':') end++;
+        if (!wshub__host_labels_ok(host, end)) return false;
+    }
+    return end == host.len ||
+           wshub__host_port_ok(wshub__str(host.ptr + end, host.len - end), out_port);
+}
+
 /* An entry of allowed_origins that a browser can send (RFC 6454 6.2, as browsers write it):
  * anything else would match nothing, which is not what its author meant. */
-WSHUB__COLD static bool wshub__origin_rule_ok(const char *o) {
-    const char *at = o ? strstr(o, "://") : NULL;
+WSHUB__COLD static bool wshub__origin_rule_ok(const char *rule) {
+    const char *at = rule ? strstr(rule, "://") : NULL;
     wshub_str scheme;
     uint32_t port;
     size_t i;
 
-    if (o && (strcmp(o, "*") == 0 || strcmp(o, "null") == 0)) return true;
-    if (!at || at == o) return false;
-    scheme = wshub__str(o, (size_t)(at - o));
+    if (rule && (strcmp(rule, "*") == 0 || strcmp(rule, "null") == 0)) return true;
+    if (!at || at == rule) return false;
+
+    scheme = wshub__str(rule, (size_t)(at - rule));
     for (i = 0; i < scheme.len; i++) {
         uint8_t c = wshub__lower((uint8_t)scheme.ptr[i]);
         bool later = (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
@@ -16549,6 +16619,8 @@ WSHUB__COLD static bool wshub__origin_rule_ok(const char *o) {
     if (wshub__str_same(scheme, "file")) return at[3] == 0; /* some web views say `file://` */
     if (wshub__str_same(scheme, "ws") || wshub__str_same(scheme, "wss"))
         return false; /* a page's scheme is another */
+
+    /* Nor does a browser write the scheme's own port. */
     if (!wshub__host_rule_ok(wshub_str_z(at + 3), &port)) return false;
     return !(port == 80 && wshub__str_same(scheme, "http")) &&
            !(port == 443 && wshub__str_same(scheme, "https"));
@@ -16556,80 +16628,95 @@ WSHUB__COLD static bool wshub__origin_rule_ok(const char *o) {
 
 /* Limits under which nobody could be accepted, or could ever connect (ROOM-6). Defaults are filled
  * in. */
-WSHUB__COLD static const char *wshub__desc_shut(const wshub_desc *d) {
-    size_t own_and_default = 1 + d->default_rooms_count, path = strlen(d->path), i;
+WSHUB__COLD static const char *wshub__desc_shut(const wshub_desc *desc) {
+    size_t own_and_default = 1 + desc->default_rooms_count, path = strlen(desc->path), i;
 
     for (i = 0; i < path; i++) {
-        uint8_t c = (uint8_t)d->path[i];
+        uint8_t c = (uint8_t)desc->path[i];
         if (c <= 0x20 || c >= 0x7F || c == '#')
             return "path: a request's target is plain ASCII without blanks and `#`";
     }
-    if (d->rooms_per_client_max < own_and_default)
+    if (desc->rooms_per_client_max < own_and_default)
         return "rooms_per_client_max: at least the default rooms and the client's own (ROOM-6)";
-    if (d->rooms_max < d->default_rooms_count) return "rooms_max: at least the default rooms";
-    if (d->http_head_bytes_max < 136 + path)
+    if (desc->rooms_max < desc->default_rooms_count) return "rooms_max: at least the default rooms";
+    if (desc->http_head_bytes_max < 136 + path)
         return "http_head_bytes_max: at least 136 and the path, for the shortest upgrade";
-    if (d->idle_timeout_ms < 2 && !d->no_pings)
+    if (desc->idle_timeout_ms < 2 && !desc->no_pings)
         return "idle_timeout_ms: at least 2; pings are sent after half of it";
     return NULL;
 }
 
-/* What is wrong with a description whose defaults are filled in. NULL: nothing. */
-WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *d) {
-    const char *why;
+/* The names and the path in a description. */
+WSHUB__COLD static const char *wshub__desc_names(const wshub_desc *desc) {
+    const char *id = desc->server_id;
+    size_t i;
+
+    if (desc->path[0] != '/' || strlen(desc->path) > 1024 || strchr(desc->path, '?'))
+        return "path: begins with /, has no query and at most 1024 bytes";
+    if (id && (strlen(id) > 63 || !id[0] || !wshub__name_ok(wshub_str_z(id))))
+        return "server_id: 1 to 63 bytes of UTF-8";
+    if (id && strcmp(id, "emitter") == 0)
+        return "server_id: `emitter` is how emitters sign, whom a hub of that name would take for "
+               "itself (EMIT-1)";
+
+    for (i = 0; i < desc->default_rooms_count; i++) {
+        const char *room = desc->default_rooms[i];
+        if (!room || !room[0] || !wshub__name_ok(wshub_str_z(room)))
+            return "default_rooms: names of 1 to WSHUB_NAME_BYTES_MAX bytes of UTF-8";
+    }
+    return NULL;
+}
+
+/* The rules of a description: which pages may connect, and under which hosts. */
+WSHUB__COLD static const char *wshub__desc_rules(const wshub_desc *desc) {
     uint32_t port;
     size_t i;
 
-    if (!d->io->attach || !d->io->send || !d->io->close || !d->io->now_ms || !d->io->wall_ms ||
-        !d->io->random) {
-        return "io: attach, send, close, now_ms, wall_ms and random are required";
-    }
-    why = wshub__desc_ranges(d);
-    if (why) return why;
-    if (d->heartbeat_by_pong && (d->no_pings || d->idle_timeout_ms == WSHUB_OFF ||
-                                 d->idle_timeout_ms / 2 >= d->heartbeat_timeout_ms)) {
-        return "heartbeat_by_pong: needs pings, at half of idle_timeout_ms, more often than "
-               "heartbeat_timeout_ms";
-    }
-    if (d->path[0] != '/' || strlen(d->path) > 1024 || strchr(d->path, '?')) {
-        return "path: begins with /, has no query and at most 1024 bytes";
-    }
-    if (d->server_id && (strlen(d->server_id) > 63 || !d->server_id[0] ||
-                         !wshub__name_ok(wshub_str_z(d->server_id)))) {
-        return "server_id: 1 to 63 bytes of UTF-8";
-    }
-    if (d->server_id && strcmp(d->server_id, "emitter") == 0) {
-        return "server_id: `emitter` is how emitters sign, whom a hub of that name would take for "
-               "itself (EMIT-1)";
-    }
-    for (i = 0; i < d->default_rooms_count; i++) {
-        const char *room = d->default_rooms[i];
-        if (!room || !room[0] || !wshub__name_ok(wshub_str_z(room))) {
-            return "default_rooms: names of 1 to WSHUB_NAME_BYTES_MAX bytes of UTF-8";
-        }
-    }
-    for (i = 0; i < d->allowed_origins_count; i++) {
-        if (!wshub__origin_rule_ok(d->allowed_origins[i])) {
+    for (i = 0; i < desc->allowed_origins_count; i++) {
+        if (!wshub__origin_rule_ok(desc->allowed_origins[i]))
             return "allowed_origins: `https://host[:port]`, no path, no slash behind it, no "
                    "default port, with `*.` before "
                    "the host for its subdomains; or `null`, or `*`";
-        }
     }
-    for (i = 0; i < d->allowed_hosts_count; i++) {
-        if (!d->allowed_hosts[i] || !wshub__host_rule_ok(wshub_str_z(d->allowed_hosts[i]), &port))
+    for (i = 0; i < desc->allowed_hosts_count; i++) {
+        const char *host = desc->allowed_hosts[i];
+        if (!host || !wshub__host_rule_ok(wshub_str_z(host), &port))
             return "allowed_hosts: `host` or `host:port`, with `*.` before it for its subdomains";
     }
-    why = wshub__desc_shut(d);
-    if (why) return why;
-    if (d->bus_burst_bytes_max < d->bus_queue_bytes_max) {
+    return NULL;
+}
+
+/* The bus of a description, and what may wait for it. */
+WSHUB__COLD static const char *wshub__desc_bus(const wshub_desc *desc) {
+    const wshub_bus *bus = desc->bus;
+
+    if (desc->bus_burst_bytes_max < desc->bus_queue_bytes_max)
         return "bus_burst_bytes_max: at least bus_queue_bytes_max; a busy turn may keep what an "
                "outage may";
-    }
-    if (d->bus &&
-        (!d->bus->attach || !d->bus->publish || !d->bus->subscribe || !d->bus->unsubscribe))
+    if (bus && (!bus->attach || !bus->publish || !bus->subscribe || !bus->unsubscribe))
         return "bus: attach, publish, subscribe and unsubscribe are required";
-    if (d->bus && !d->io->wake) return "bus: needs an io that can be woken";
+    if (bus && !desc->io->wake) return "bus: needs an io that can be woken";
     return NULL;
+}
+
+/* What is wrong with a description whose defaults are filled in. NULL: nothing. */
+WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *desc) {
+    const wshub_io *io = desc->io;
+    const char *why;
+
+    if (!io->attach || !io->send || !io->close || !io->now_ms || !io->wall_ms || !io->random)
+        return "io: attach, send, close, now_ms, wall_ms and random are required";
+    why = wshub__desc_ranges(desc);
+    if (why) return why;
+    if (desc->heartbeat_by_pong && (desc->no_pings || desc->idle_timeout_ms == WSHUB_OFF ||
+                                    desc->idle_timeout_ms / 2 >= desc->heartbeat_timeout_ms))
+        return "heartbeat_by_pong: needs pings, at half of idle_timeout_ms, more often than "
+               "heartbeat_timeout_ms";
+
+    why = wshub__desc_names(desc);
+    if (!why) why = wshub__desc_rules(desc);
+    if (!why) why = wshub__desc_shut(desc);
+    return why ? why : wshub__desc_bus(desc);
 }
 
 WSHUB__COLD WSHUB_API const char *
@@ -16652,12 +16739,12 @@ wshub_desc_problem_versioned(const wshub_desc *desc, size_t desc_bytes, uint32_t
 
 /* Keeps all texts of the description in one block: first the slices, then what they show. */
 WSHUB__COLD static bool wshub__copy_texts(wshub *hub, const char *server_id) {
-    wshub_desc *d = &hub->desc;
+    wshub_desc *desc = &hub->desc;
     wshub__realm *realm = &hub->first_realm;
-    size_t bytes = wshub__list_bytes(d->default_rooms, d->default_rooms_count) +
-                   wshub__list_bytes(d->allowed_origins, d->allowed_origins_count) +
-                   wshub__list_bytes(d->allowed_hosts, d->allowed_hosts_count) + strlen(d->path) +
-                   1 + strlen(server_id) + 1;
+    size_t bytes = wshub__list_bytes(desc->default_rooms, desc->default_rooms_count) +
+                   wshub__list_bytes(desc->allowed_origins, desc->allowed_origins_count) +
+                   wshub__list_bytes(desc->allowed_hosts, desc->allowed_hosts_count) +
+                   strlen(desc->path) + 1 + strlen(server_id) + 1;
     char *at;
 
     hub->texts = wshub__mem_new(&hub->mem, bytes);
@@ -16665,22 +16752,22 @@ WSHUB__COLD static bool wshub__copy_texts(wshub *hub, const char *server_id) {
     hub->texts_bytes = bytes;
 
     realm->default_rooms = (wshub_str *)hub->texts;
-    realm->default_rooms_count = (uint32_t)d->default_rooms_count;
-    hub->origins = realm->default_rooms + d->default_rooms_count;
-    hub->hosts = hub->origins + d->allowed_origins_count;
-    at = (char *)(hub->hosts + d->allowed_hosts_count);
-    wshub__copy_list(realm->default_rooms, d->default_rooms, d->default_rooms_count, &at);
-    wshub__copy_list(hub->origins, d->allowed_origins, d->allowed_origins_count, &at);
-    wshub__copy_list(hub->hosts, d->allowed_hosts, d->allowed_hosts_count, &at);
-    hub->path = wshub__copy_text(&at, d->path);
+    realm->default_rooms_count = (uint32_t)desc->default_rooms_count;
+    hub->origins = realm->default_rooms + desc->default_rooms_count;
+    hub->hosts = hub->origins + desc->allowed_origins_count;
+    at = (char *)(hub->hosts + desc->allowed_hosts_count);
+    wshub__copy_list(realm->default_rooms, desc->default_rooms, desc->default_rooms_count, &at);
+    wshub__copy_list(hub->origins, desc->allowed_origins, desc->allowed_origins_count, &at);
+    wshub__copy_list(hub->hosts, desc->allowed_hosts, desc->allowed_hosts_count, &at);
+    hub->path = wshub__copy_text(&at, desc->path);
     hub->server_id = wshub__copy_text(&at, server_id);
     WSHUB_ASSERT(at == (char *)hub->texts + bytes);
 
     /* From here on the copies are what counts; of the lists nothing in the description is left. */
-    d->path = hub->path.ptr;
-    d->server_id = hub->server_id.ptr;
-    hub->origins_any = !d->allowed_origins;
-    d->default_rooms = d->allowed_origins = d->allowed_hosts = NULL;
+    desc->path = hub->path.ptr;
+    desc->server_id = hub->server_id.ptr;
+    hub->origins_any = !desc->allowed_origins;
+    desc->default_rooms = desc->allowed_origins = desc->allowed_hosts = NULL;
     return true;
 }
 
@@ -16712,62 +16799,39 @@ static uint64_t wshub__owner_settle(void *ctx) {
     return wshub_settle((wshub *)ctx);
 }
 
-WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_hub) {
-    wshub_desc d;
-    wshub__mem m;
-    wshub *hub;
-    wshub_io_owner owner;
-    uint8_t seed[32];
-    char id[37];
-
-    if (wshub__desc_lists(desc)) return WSHUB_ERR_PARAM;
-    d = *desc;
-    wshub__desc_defaults(&d);
-    if (wshub__desc_check(&d)) return d.bus && !d.io->wake ? WSHUB_ERR_NOWAKE : WSHUB_ERR_PARAM;
-    if (d.io->taken && d.io->taken(d.io->ctx)) return WSHUB_ERR_STATE;
-    if (!d.io->random(d.io->ctx, seed, sizeof seed)) return WSHUB_ERR_RANDOM;
-    if (d.backpressure_bytes_max == WSHUB_OFF) d.backpressure_bytes_max = WSHUB__QUEUE_MAX;
-    m = wshub__mem_make(d.alloc, d.alloc_user);
-    hub = (wshub *)wshub__mem_new(&m, sizeof *hub);
-    if (!hub) return WSHUB_ERR_NOMEM;
-    hub->mem = m;
-    hub->desc = d;
-    hub->io = *d.io;
-    wshub__json_table(&hub->dialects[0].table);
-    hub->dialects_count = 1;
-    hub->above = &wshub__hub_above;
-    hub->kinds[0].desc = wshub__json_kind;
-    hub->kinds_count = 1;
-    hub->dirty_lo = UINT32_MAX;
-    wshub__pool_init(&hub->conns, sizeof(wshub__conn), 0);
-    hub->self = hub;
-    wshub__deadlines_init(&hub->deadlines, &hub->conns, offsetof(wshub__conn, deadline));
-    wshub__deadlines_init(&hub->timer_deadlines, &hub->timers, offsetof(wshub__timer, deadline));
+/* The objects of a hub that own nothing yet. seed: its secret key. */
+WSHUB__COLD static void wshub__objects_init(wshub *hub, const uint8_t seed[16]) {
     memcpy(hub->key, seed, 16);
     memcpy(hub->first_realm.index.key, seed, 16);
     memcpy(hub->channels.key, seed, 16);
     hub->first_realm.name = wshub_str_z("");
+
+    wshub__json_table(&hub->dialects[0].table);
+    hub->dialects_count = 1;
+    hub->kinds[0].desc = wshub__json_kind;
+    hub->kinds_count = 1;
+    hub->above = &wshub__hub_above;
+    hub->self = hub;
+
+    wshub__pool_init(&hub->conns, sizeof(wshub__conn), 0);
     wshub__pool_init(&hub->clients, sizeof(wshub__client), wshub__pool_first(hub->key, 'c'));
     wshub__pool_init(&hub->asks, sizeof(wshub__ask), wshub__pool_first(hub->key, 'a'));
     wshub__pool_init(&hub->lents, sizeof(wshub__lent), wshub__pool_first(hub->key, 'l'));
     wshub__pool_init(&hub->timers, sizeof(wshub__timer), wshub__pool_first(hub->key, 't'));
     wshub__pool_init(&hub->realms, sizeof(wshub__realm), wshub__pool_first(hub->key, 'm'));
+    wshub__deadlines_init(&hub->deadlines, &hub->conns, offsetof(wshub__conn, deadline));
+    wshub__deadlines_init(&hub->timer_deadlines, &hub->timers, offsetof(wshub__timer, deadline));
+    hub->dirty_lo = UINT32_MAX; /* nothing is dirty */
     wshub__mounts_begin(hub);
-    wshub__uuid(seed + 16, id);
-    id[36] = 0;
-    if (!wshub__copy_texts(hub, d.server_id ? d.server_id : id) ||
-        !(hub->log = wshub__seg_new(hub, WSHUB__SEG_BYTES))) {
-        if (hub->texts) wshub__mem_free(&m, hub->texts, hub->texts_bytes);
-        wshub__mem_free(&m, hub, sizeof *hub);
-        return WSHUB_ERR_NOMEM;
-    }
-    hub->json.desc.path = hub->desc.path;
-    hub->json.desc.user = hub->desc.user;
-    hub->json.desc.on_head = wshub__upgrade;
-    wshub__mount_put(hub, &hub->json);
-    hub->log->is_log = 1;
+}
+
+/* The hub is what its io reports to from here on. */
+WSHUB__COLD static void wshub__io_attach(wshub *hub) {
+    wshub_io_owner owner;
+
     hub->now = 1; /* 0 is never, among deadlines */
     hub->io_now = hub->io.now_ms(hub->io.ctx);
+
     memset(&owner, 0, sizeof owner);
     owner.ctx = hub;
     owner.opened = wshub__owner_opened;
@@ -16779,7 +16843,57 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     owner.settle = wshub__owner_settle;
     hub->depth = 1; /* an io or a bus that reports while it is attached may run callbacks */
     hub->io.attach(hub->io.ctx, &owner);
-    *out_hub = hub;
+}
+
+/* Makes a hub of a description whose defaults are filled in and which has been checked. seed: its
+ * secret key, and behind that what its id is made of where none is given. NULL: out of memory. */
+WSHUB__COLD static wshub *wshub__hub_new(const wshub_desc *desc, const uint8_t seed[32]) {
+    wshub__mem mem = wshub__mem_make(desc->alloc, desc->alloc_user);
+    wshub *hub = (wshub *)wshub__mem_new(&mem, sizeof *hub);
+    char id[WSHUB__UUID_BYTES + 1];
+
+    if (!hub) return NULL;
+    hub->mem = mem;
+    hub->desc = *desc;
+    hub->io = *desc->io;
+    wshub__objects_init(hub, seed);
+
+    wshub__uuid(seed + 16, id);
+    id[WSHUB__UUID_BYTES] = 0;
+    if (!wshub__copy_texts(hub, desc->server_id ? desc->server_id : id) ||
+        !(hub->log = wshub__seg_new(hub, WSHUB__SEG_BYTES))) {
+        if (hub->texts) wshub__mem_free(&mem, hub->texts, hub->texts_bytes);
+        wshub__mem_free(&mem, hub, sizeof *hub);
+        return NULL;
+    }
+    hub->log->is_log = 1;
+
+    hub->json.desc.path = hub->desc.path;
+    hub->json.desc.user = hub->desc.user;
+    hub->json.desc.on_head = wshub__upgrade;
+    wshub__mount_put(hub, &hub->json);
+    return hub;
+}
+
+/* Makes a hub of a description whose tables can be read. What it is attached to is its io alone:
+ * the bus comes behind that. */
+WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_hub) {
+    wshub_desc filled = *desc;
+    uint8_t seed[32];
+
+    if (wshub__desc_lists(desc)) return WSHUB_ERR_PARAM;
+    wshub__desc_defaults(&filled);
+    if (wshub__desc_check(&filled))
+        return filled.bus && !filled.io->wake ? WSHUB_ERR_NOWAKE : WSHUB_ERR_PARAM;
+    if (filled.io->taken && filled.io->taken(filled.io->ctx)) return WSHUB_ERR_STATE;
+    if (!filled.io->random(filled.io->ctx, seed, sizeof seed)) return WSHUB_ERR_RANDOM;
+
+    /* Off means as much as a queue can hold. */
+    if (filled.backpressure_bytes_max == WSHUB_OFF)
+        filled.backpressure_bytes_max = WSHUB__QUEUE_MAX;
+    *out_hub = wshub__hub_new(&filled, seed);
+    if (!*out_hub) return WSHUB_ERR_NOMEM;
+    wshub__io_attach(*out_hub);
     return WSHUB_OK;
 }
 
