@@ -460,43 +460,79 @@ TEST(every_public_send_is_in_the_table_of_sends) {
 
 /* ---- changes: what 0.1.0 had and is no more, or is otherwise, is named in >>changes ---- */
 
-/* What headers declare in public, without comments, each white space a single blank. */
-static char *declarations(void) {
-    static const char *const files[] = {
-        "wshub.h",
-        "backends/wshub_bus_hiredis.h",
-        "backends/wshub_bus_local.h",
-        "backends/wshub_bus_redis.h",
-        "backends/wshub_io_auto.h",
-        "backends/wshub_io_epoll.h",
-        "backends/wshub_io_fake.h",
-        "backends/wshub_io_kqueue.h",
-        "backends/wshub_io_poll.h",
-        "backends/wshub_io_sock.h",
-    };
+static const char *const headers[] = {
+    "wshub.h",
+    "backends/wshub_bus_hiredis.h",
+    "backends/wshub_bus_local.h",
+    "backends/wshub_bus_redis.h",
+    "backends/wshub_io_auto.h",
+    "backends/wshub_io_epoll.h",
+    "backends/wshub_io_fake.h",
+    "backends/wshub_io_kqueue.h",
+    "backends/wshub_io_poll.h",
+    "backends/wshub_io_sock.h",
+};
+#define HEADERS (sizeof headers / sizeof headers[0])
+
+/* Adds a text without its comments to another of n bytes, each white space a single blank. Returns
+ * the new length. */
+static size_t add_code(char *all, size_t n, const char *p, const char *end) {
+    while (p < end) {
+        if (strncmp(p, "/*", 2) == 0) {
+            p = strstr(p, "*/") + 2;
+        } else if (isspace((unsigned char)*p) || (*p == '\\' && p[1] == '\n')) {
+            if (n && all[n - 1] != ' ') all[n++] = ' ';
+            p++;
+        } else {
+            all[n++] = *p++;
+        }
+    }
+    return n;
+}
+/* What headers declare in public, or all that they are made of, without comments. */
+static char *code_of_headers(bool all_of_it) {
     char *all = (char *)calloc(1, TEXT_MAX);
-    size_t i, n = 1;
+    size_t i, n = 0;
     EXPECT(all != NULL);
-    if (!all) return NULL;
-    all[0] = ' ';
-    for (i = 0; i < sizeof files / sizeof files[0]; i++) {
-        char *text = text_of(files[i]), *p = strstr(text, "extern \"C\" {"),
+    for (i = 0; all && i < HEADERS; i++) {
+        char *text = text_of(headers[i]), *p = strstr(text, "extern \"C\" {"),
              *end = strstr(text, "#ifdef __cplusplus\n}");
         EXPECT(p && end);
-        while (p && p < end) {
-            if (strncmp(p, "/*", 2) == 0) {
-                p = strstr(p, "*/") + 2;
-            } else if (isspace((unsigned char)*p) || (*p == '\\' && p[1] == '\n')) {
-                if (all[n - 1] != ' ') all[n++] = ' ';
-                p++;
-            } else {
-                all[n++] = *p++;
-            }
-        }
+        if (all_of_it) end = text + strlen(text);
+        if (p && end) n = add_code(all, n, p, end);
         free(text);
     }
     EXPECT(n < TEXT_MAX);
     return all;
+}
+
+/* A function that a comment names is there: who is sent to it finds it. */
+TEST(every_function_that_a_comment_names_is_there) {
+    char *code = code_of_headers(true);
+    int seen = 0;
+    size_t i;
+    for (i = 0; code && i < HEADERS; i++) {
+        char *text = text_of(headers[i]), *changes = strstr(text, "---- >>changes -"), *p, *end;
+        for (p = text; (p = strstr(p, "/*")) != NULL; p = end) {
+            end = strstr(p, "*/");
+            if (changes && p < changes && changes < end) end = changes; /* of old names, too */
+            for (; (p = strstr(p, "wshub_")) != NULL && p < end;) {
+                char name[80];
+                size_t n = strspn(p, "abcdefghijklmnopqrstuvwxyz0123456789_");
+                (void)snprintf(name, sizeof name, "%.*s", (int)n, p);
+                p += n;
+                if (*p != '(' || p[-1] == '_') continue;
+                seen++;
+                if (has_word(code, strlen(code), name)) continue;
+                test_failures++;
+                (void)printf("  %s: there is no %s()\n", headers[i], name);
+            }
+            if (end == changes) end = strstr(changes, "*/");
+        }
+        free(text);
+    }
+    EXPECT(seen > 300);
+    free(code);
 }
 
 /* The fields of a struct. The limits and the statistics are lists, which stand elsewhere. */
@@ -525,8 +561,8 @@ static bool has_name(const char *all, const char *name) {
 }
 
 TEST(what_0_1_0_declared_is_there_or_named_among_the_changes) {
-    char *all = declarations(), *old = text_of("tests/api-0.1.0.txt"), *header = text_of("wshub.h"),
-         *changes = strstr(header, "---- >>changes -"),
+    char *all = code_of_headers(false), *old = text_of("tests/api-0.1.0.txt"),
+         *header = text_of("wshub.h"), *changes = strstr(header, "---- >>changes -"),
          *end = changes ? strstr(changes, "*/") : NULL, *line, *next;
     int seen = 0, gone = 0;
     EXPECT(all && changes && end);
