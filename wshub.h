@@ -2209,12 +2209,12 @@ WSHUB_API wshub_err wshub_client_find(const wshub *hub, wshub_str id, wshub_clie
  * Returns  false: no more, and nothing was written. */
 WSHUB_API bool wshub_client_each(const wshub *hub, wshub_iter *iter, wshub_client *out_client);
 
-/* How far has it come? DISCONNECTED: it is gone. */
+/* How far has it come (CONN-4)? DISCONNECTED: it is gone. */
 WSHUB_API wshub_state wshub_client_state(const wshub *hub, wshub_client client);
 /* Its id, which it has from the upgrade on: a UUID of 36 characters (CONN-1), unless its dialect
  * has given it another (wshub_client_desc.id). */
 WSHUB_API wshub_str wshub_client_id(const wshub *hub, wshub_client client);
-/* Its user's id. ptr NULL: it has none, or is not authenticated. */
+/* Its user's id (AUTH-7). ptr NULL: it has none, or is not authenticated. */
 WSHUB_API wshub_str wshub_client_user_id(const wshub *hub, wshub_client client);
 /* Its metadata, JSON of yours. ptr NULL: none. */
 WSHUB_API wshub_str wshub_client_metadata(const wshub *hub, wshub_client client);
@@ -2248,7 +2248,7 @@ WSHUB_API wshub_err wshub_client_about(const wshub *hub, wshub_client client,
 WSHUB_API size_t wshub_client_peer(const wshub *hub, wshub_client client, char *text, size_t cap);
 
 /* Closes a client: what is queued is sent, then a Close frame; what it says meanwhile is dropped.
- * It leaves the indexes in this turn's settle, which calls on_disconnected (cause APP).
+ * It leaves the indexes in this turn's settle, which calls on_disconnected (cause APP; BYE-1).
  *   code    1000, 1001, 1003, 1007..1014, 3000..4999; 0: a Close frame without a code
  *   reason  UTF-8, at most WSHUB_CLOSE_REASON_MAX bytes, empty if code is 0; borrowed
  * Returns  OK; STALE: gone already; PARAM. Allowed in callbacks, also those about this client. */
@@ -2679,8 +2679,8 @@ WSHUB_API wshub_err wshub_session_taken(wshub *hub, wshub_session session, size_
 /* Says that a session's peer has been heard of (a pong of its own): that is no silence (LIVE-1).
  * Returns OK; STALE. */
 WSHUB_API wshub_err wshub_session_heard(wshub *hub, wshub_session session);
-/* Ends a session: its clients are gone, with cause, code and reason, and told of in settle; a
- * conn is closed with that code. code and reason: as in wshub_client_close(). Returns OK; STALE;
+/* Ends a session: its clients are gone, with cause, code and reason, and told of in settle (BYE-1);
+ * a conn is closed with that code. code and reason: as in wshub_client_close(). Returns OK; STALE;
  * PARAM. */
 WSHUB_API wshub_err wshub_session_end(wshub *hub, wshub_session session, wshub_cause cause,
                                       uint16_t code, wshub_str reason);
@@ -2846,9 +2846,9 @@ WSHUB_API wshub_err wshub_http_refuse(wshub *hub, wshub_exchange exchange, int s
  * Returns  OK; STALE; STATE: on_answer is being asked about it.
  * Thread   the hub's; allowed in callbacks. */
 WSHUB_API wshub_err wshub_http_drop(wshub *hub, wshub_exchange exchange);
-/* Grants a request for a WebSocket (wshub_http.handshake is 101), now or later. What its peer says
- * before is held, up to held_bytes_max, and read then. The exchange is stale from here on, and the
- * WebSocket has the callbacks of its mount.
+/* Grants a request for a WebSocket (wshub_http.handshake is 101; RFC 6455 4.2.2), now or later.
+ * What its peer says before is held, up to held_bytes_max, and read then. The exchange is stale
+ * from here on, and the WebSocket has the callbacks of its mount.
  *   answer    borrowed; NULL: no subprotocol, no further headers
  *   out_conn  the WebSocket; NULL: not wanted
  * Returns  OK; STALE; STATE: it is no such request, or an answer has begun; PARAM: a protocol or
