@@ -6802,13 +6802,14 @@ static bool wshub__out_bytes(wshub *hub, wshub__conn *conn, const void *bytes, s
 /* Which states may follow a state: a bit for each. */
 #define WSHUB__TO(state) (1u << WSHUB__EXCHANGE_##state)
 static const uint16_t wshub__exchange_follows[] = {
-    WSHUB__TO(HEADED),                                                                     /* free */
-    WSHUB__TO(BODY) | WSHUB__TO(HELD) | WSHUB__TO(STREAMING) | WSHUB__TO(OPEN) | WSHUB__TO(GONE) | WSHUB__TO(FREE), /* headed */
-    WSHUB__TO(HELD) | WSHUB__TO(STREAMING) | WSHUB__TO(GONE) | WSHUB__TO(FREE),            /* body */
-    WSHUB__TO(STREAMING) | WSHUB__TO(OPEN) | WSHUB__TO(GONE) | WSHUB__TO(FREE),            /* held */
-    WSHUB__TO(GONE) | WSHUB__TO(FREE),                                                     /* streaming */
-    WSHUB__TO(GONE),                                                                       /* open */
-    WSHUB__TO(FREE)                                                                        /* gone */
+    /* free      */ WSHUB__TO(HEADED),
+    /* headed    */ WSHUB__TO(BODY) | WSHUB__TO(HELD) | WSHUB__TO(STREAMING) | WSHUB__TO(OPEN) |
+                    WSHUB__TO(GONE) | WSHUB__TO(FREE),
+    /* body      */ WSHUB__TO(HELD) | WSHUB__TO(STREAMING) | WSHUB__TO(GONE) | WSHUB__TO(FREE),
+    /* held      */ WSHUB__TO(STREAMING) | WSHUB__TO(OPEN) | WSHUB__TO(GONE) | WSHUB__TO(FREE),
+    /* streaming */ WSHUB__TO(GONE) | WSHUB__TO(FREE),
+    /* open      */ WSHUB__TO(GONE),
+    /* gone      */ WSHUB__TO(FREE)
 };
 #undef WSHUB__TO
 /* clang-format on */
@@ -7032,15 +7033,18 @@ static void wshub__mount_put(wshub *hub, wshub__mount *mount) {
 /* Which states may follow a state: a bit for each. The io may report the end of a stream in any. */
 #define WSHUB__TO(state) (1u << WSHUB__CONN_##state)
 static const uint16_t wshub__conn_follows[] = {
-    WSHUB__TO(HTTP) | WSHUB__TO(OPEN),                                                           /* free */
-    WSHUB__TO(ANSWERING) | WSHUB__TO(FLUSHING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE),          /* http */
-    WSHUB__TO(HTTP) | WSHUB__TO(OPEN) | WSHUB__TO(FLUSHING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE), /* answering */
-    WSHUB__TO(CLOSING) | WSHUB__TO(FLUSHING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE),            /* open */
-    WSHUB__TO(FLUSHING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE),                                 /* closing */
-    WSHUB__TO(LINGERING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE),                                /* flushing */
-    WSHUB__TO(ABORTING) | WSHUB__TO(FREE),                                                       /* lingering */
-    WSHUB__TO(ENDING) | WSHUB__TO(FREE),                                                         /* aborting */
-    WSHUB__TO(FREE)                                                                              /* ending */
+    /* free      */ WSHUB__TO(HTTP) | WSHUB__TO(OPEN),
+    /* http      */ WSHUB__TO(ANSWERING) | WSHUB__TO(FLUSHING) |
+                    WSHUB__TO(ABORTING) | WSHUB__TO(FREE),
+    /* answering */ WSHUB__TO(HTTP) | WSHUB__TO(OPEN) | WSHUB__TO(FLUSHING) |
+                    WSHUB__TO(ABORTING) | WSHUB__TO(FREE),
+    /* open      */ WSHUB__TO(CLOSING) | WSHUB__TO(FLUSHING) |
+                    WSHUB__TO(ABORTING) | WSHUB__TO(FREE),
+    /* closing   */ WSHUB__TO(FLUSHING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE),
+    /* flushing  */ WSHUB__TO(LINGERING) | WSHUB__TO(ABORTING) | WSHUB__TO(FREE),
+    /* lingering */ WSHUB__TO(ABORTING) | WSHUB__TO(FREE),
+    /* aborting  */ WSHUB__TO(ENDING) | WSHUB__TO(FREE),
+    /* ending    */ WSHUB__TO(FREE)
 };
 #undef WSHUB__TO
 /* clang-format on */
@@ -8824,73 +8828,90 @@ WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *conn) {
  * or is held until it may be read; in settle each stream that was touched is handed its queue, in
  * one send. Proved by tests/test_flow.c, test_ends.c. */
 
-/* Makes room among what is held: what has been read of it goes. */
-static void wshub__held_close_gap(wshub__rx *r) {
-    if (r->held_at < r->held.len / 2)
-        return; /* each byte is moved once for as many that were read */
-    memmove(r->held.ptr, r->held.ptr + r->held_at, r->held.len - r->held_at);
-    r->held.len -= r->held_at;
-    r->held_at = 0;
+/* Makes room among what is held: what has been read of it goes. Each byte is moved once at most
+ * for as many that were read. */
+static void wshub__held_close_gap(wshub__rx *rx) {
+    WSHUB_ASSERT(rx->held_at <= rx->held.len);
+    if (rx->held_at < rx->held.len / 2) return;
+    memmove(rx->held.ptr, rx->held.ptr + rx->held_at, rx->held.len - rx->held_at);
+    rx->held.len -= rx->held_at;
+    rx->held_at = 0;
+}
+
+/* Asks the io to read no more of a stream, while something of it is held. */
+WSHUB__COLD static void wshub__io_pause(wshub *hub, wshub__conn *conn) {
+    wshub_conn handle;
+
+    if (!hub->io.pause || conn->io_paused || !wshub__conn_waits(conn)) return;
+    handle.id = conn->id;
+    conn->io_paused = true;
+    hub->io.pause(hub->io.ctx, handle, true);
 }
 
 /* Keeps bytes that must wait, behind those that do already. The io is asked for no more if it can
  * be. */
-WSHUB__COLD static void wshub__hold(wshub *hub, wshub__conn *conn, const uint8_t *p, size_t n) {
-    wshub__rx *r = conn->rx;
-    wshub_conn handle;
-    if (!r) r = conn->rx = (wshub__rx *)wshub__mem_new(&hub->mem, sizeof *r);
-    if (!r) {
-        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
+WSHUB__COLD static void wshub__hold(wshub *hub, wshub__conn *conn, const uint8_t *bytes,
+                                    size_t count) {
+    wshub__rx *rx = conn->rx;
+
+    if (!rx) rx = conn->rx = (wshub__rx *)wshub__mem_new(&hub->mem, sizeof *rx);
+    if (!rx) {
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
         return;
     }
-    if (r->held.len && (uint64_t)(r->held.len - r->held_at) + n > hub->desc.held_bytes_max) {
+    WSHUB_ASSERT(rx->held_at <= rx->held.len);
+    if (rx->held.len && (uint64_t)(rx->held.len - rx->held_at) + count > hub->desc.held_bytes_max) {
         hub->stats.held_refused++;
-        wshub__conn_fail(hub, conn, 1008, "too much while waiting");
+        wshub__conn_fail(hub, conn, WSHUB__CLOSE_POLICY, "too much while waiting");
         return;
     }
-    if (r->held_at) wshub__held_close_gap(r);
-    wshub__buf_add(&hub->mem, &r->held, p, n);
-    if (r->held.bad) {
-        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
+
+    if (rx->held_at) wshub__held_close_gap(rx);
+    wshub__buf_add(&hub->mem, &rx->held, bytes, count);
+    if (rx->held.bad) {
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
         return;
     }
-    hub->stats.held_bytes += n;
-    if (hub->io.pause && !conn->io_paused && wshub__conn_waits(conn)) {
-        handle.id = conn->id;
-        conn->io_paused = true;
-        hub->io.pause(hub->io.ctx, handle, true);
-    }
+    hub->stats.held_bytes += count;
+    wshub__io_pause(hub, conn);
 }
 
 /* The rest of what has just arrived must wait, before whatever was reported inside the callbacks
  * for its beginning. */
-WSHUB__COLD static void wshub__hold_first(wshub *hub, wshub__conn *conn, const uint8_t *p,
-                                          size_t n) {
+WSHUB__COLD static void wshub__hold_first(wshub *hub, wshub__conn *conn, const uint8_t *bytes,
+                                          size_t count) {
     wshub__buf later = conn->rx->held;
     uint32_t at = conn->rx->held_at;
+
+    WSHUB_ASSERT(at <= later.len);
     memset(&conn->rx->held, 0, sizeof conn->rx->held);
     conn->rx->held_at = 0;
     hub->stats.held_bytes -= later.len - at;
-    wshub__hold(hub, conn, p, n);
+    wshub__hold(hub, conn, bytes, count);
     if (conn->state < WSHUB__CONN_FLUSHING) wshub__hold(hub, conn, later.ptr + at, later.len - at);
     wshub__buf_done(&hub->mem, &later);
 }
 
-/* The rest of what was held, n bytes at its end, goes on waiting where it lies: nothing is copied
- * for what has been read. */
-WSHUB__COLD static void wshub__hold_on(wshub *hub, wshub__conn *conn, wshub__buf *from, size_t n) {
+/* The rest of what was held, `count` bytes at its end, goes on waiting where it lies: nothing is
+ * copied for what has been read. */
+WSHUB__COLD static void wshub__hold_on(wshub *hub, wshub__conn *conn, wshub__buf *from,
+                                       size_t count) {
     wshub__buf later = conn->rx->held;
+
+    WSHUB_ASSERT(count <= from->len);
     conn->rx->held = *from;
-    conn->rx->held_at = from->len - (uint32_t)n;
-    hub->stats.held_bytes += n;
+    conn->rx->held_at = from->len - (uint32_t)count;
+    hub->stats.held_bytes += count;
     memset(from, 0, sizeof *from);
     if (!later.len) return;
+
+    /* Behind it comes what was reported inside the callbacks for its beginning. */
     hub->stats.held_bytes -= later.len;
-    wshub__hold(hub, conn, later.ptr,
-                later.len); /* reported inside the callbacks for what was held */
+    wshub__hold(hub, conn, later.ptr, later.len);
     wshub__buf_done(&hub->mem, &later);
 }
 
+/* Nothing that has arrived of a stream is kept. */
 static void wshub__rx_drop(wshub *hub, wshub__conn *conn) {
     if (!conn->rx) return;
     wshub__buf_done(&hub->mem, &conn->rx->in);
@@ -8908,6 +8929,8 @@ static bool wshub__rx_begin(wshub *hub, wshub__conn *conn, bool *out_lent) {
     if (*out_lent) {
         hub->rx_lent = true;
         conn->rx = &hub->rx; /* its buffers are empty, as the last one left them */
+        WSHUB_ASSERT(!conn->rx->in.ptr);
+        WSHUB_ASSERT(!conn->rx->held.ptr);
         if (conn->state == WSHUB__CONN_HTTP)
             memset(&conn->rx->as, 0, sizeof conn->rx->as);
         else
@@ -8915,88 +8938,112 @@ static bool wshub__rx_begin(wshub *hub, wshub__conn *conn, bool *out_lent) {
     } else if (!conn->rx) {
         conn->rx = (wshub__rx *)wshub__mem_new(&hub->mem, sizeof *conn->rx);
     }
-    if (!conn->rx) wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
+    if (!conn->rx) wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
     return conn->rx != NULL;
+}
+
+/* A stream keeps what is not whole yet, in memory of its own. */
+static void wshub__rx_keep(wshub *hub, wshub__conn *conn) {
+    wshub__rx *own = (wshub__rx *)hub->mem.fn(hub->mem.user, NULL, 0, sizeof *own);
+
+    WSHUB_ASSERT(conn->rx == &hub->rx);
+    if (!own) {
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
+        wshub__rx_drop(hub, conn);
+        return;
+    }
+    *own = hub->rx;
+    memset(&hub->rx, 0, sizeof hub->rx);
+    conn->rx = own;
 }
 
 /* After they have been read: keeps what is not whole yet. */
 static void wshub__rx_end(wshub *hub, wshub__conn *conn) {
-    wshub__rx *r = conn->rx;
+    wshub__rx *rx = conn->rx;
     bool ws = conn->state == WSHUB__CONN_OPEN || conn->state == WSHUB__CONN_CLOSING;
-    bool empty = !r->in.ptr && !r->held.ptr && !r->control.ptr && !r->pong.ptr &&
-                 !(ws && (conn->in_frame || conn->msg_opcode || r->as.ws.head_len));
-    bool over = conn->state >= WSHUB__CONN_FLUSHING; /* perhaps for want of memory: its buffers
-                                                     remember that, and the hub's own must not hand
-                                                     it on to the next stream */
-    if (empty && !over && r == &hub->rx) {           /* the usual case */
+    bool empty = !rx->in.ptr && !rx->held.ptr && !rx->control.ptr && !rx->pong.ptr &&
+                 !(ws && (conn->in_frame || conn->msg_opcode || rx->as.ws.head_len));
+
+    /* Where the stream is over, perhaps for want of memory, its buffers remember that, and the
+     * hub's own must not hand it on to the next stream. */
+    bool over = conn->state >= WSHUB__CONN_FLUSHING;
+
+    if (empty && !over && rx == &hub->rx) { /* the usual case */
         conn->rx = NULL;
     } else if (empty || over) {
         wshub__rx_drop(hub, conn);
-    } else if (r == &hub->rx) {
-        conn->rx = (wshub__rx *)hub->mem.fn(hub->mem.user, NULL, 0, sizeof *r);
-        if (conn->rx) {
-            *conn->rx = *r;
-            memset(r, 0, sizeof *r);
-        } else {
-            conn->rx = r;
-            wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
-            wshub__rx_drop(hub, conn);
-        }
+    } else if (rx == &hub->rx) {
+        wshub__rx_keep(hub, conn);
     }
 }
 
-/* Takes what can be taken of n bytes at p now: one head, a piece of a body, a frame's head or
- * payload. */
-static size_t wshub__receive_some(wshub *hub, wshub__conn *conn, uint8_t *p, size_t n) {
-    if (conn->state == WSHUB__CONN_HTTP) return wshub__http_feed(hub, conn, p, n);
-    return conn->in_frame ? wshub__ws_payload(hub, conn, p, n) : wshub__ws_head(hub, conn, p, n);
+/* Takes what can be taken of these bytes now: one head, a piece of a body, a frame's head or
+ * payload. Returns how many. */
+static size_t wshub__receive_some(wshub *hub, wshub__conn *conn, uint8_t *bytes, size_t count) {
+    if (conn->state == WSHUB__CONN_HTTP) return wshub__http_feed(hub, conn, bytes, count);
+    return conn->in_frame ? wshub__ws_payload(hub, conn, bytes, count)
+                          : wshub__ws_head(hub, conn, bytes, count);
 }
 
 /* Is there something to take? Bytes, or the payload of a frame that has none. */
-static bool wshub__receive_more(wshub *hub, wshub__conn *conn, size_t n) {
+static bool wshub__receive_more(wshub *hub, wshub__conn *conn, size_t count) {
     if (conn->state >= WSHUB__CONN_FLUSHING || wshub__conn_waits(conn)) return false;
-    if (conn->state ==
-        WSHUB__CONN_HTTP) /* a request that has begun is read to its end: its deadline
-                                         runs (LIVE-3) */
-        return n && (conn->rx->in.len || !wshub__http_owes(hub, conn));
-    return n || (conn->in_frame && conn->rx->as.ws.frame_at == conn->rx->as.ws.frame_bytes);
+
+    /* A request that has begun is read to its end, as its deadline runs (LIVE-3). */
+    if (conn->state == WSHUB__CONN_HTTP)
+        return count && (conn->rx->in.len || !wshub__http_owes(hub, conn));
+    return count || (conn->in_frame && conn->rx->as.ws.frame_at == conn->rx->as.ws.frame_bytes);
 }
 
-/* Reads what has arrived, as far as it may be read now; the rest waits. from: what p lies in the
- * end of, if that was held; NULL: the io's. */
-static void wshub__receive(wshub *hub, wshub__conn *conn, uint8_t *p, size_t n, wshub__buf *from) {
+/* Something of what has arrived must wait. from: as of wshub__receive(). */
+WSHUB__COLD static void wshub__receive_wait(wshub *hub, wshub__conn *conn, const uint8_t *bytes,
+                                            size_t count, wshub__buf *from) {
+    if (from) {
+        wshub__hold_on(hub, conn, from, count);
+    } else if (conn->rx->held.len) {
+        wshub__hold_first(hub, conn, bytes, count);
+    } else {
+        wshub__hold(hub, conn, bytes, count);
+    }
+}
+
+/* A message has begun that is not whole: its clock runs, and is put back by what comes of it. */
+static void wshub__receive_clock(wshub *hub, wshub__conn *conn) {
+    if (conn->phase_due) {
+        wshub__part_clock(hub, conn);
+        return;
+    }
+    conn->phase_due = wshub__after(hub, hub->desc.message_timeout_ms);
+    conn->rx->part_kept = conn->rx->in.len;
+    wshub__conn_arm(hub, conn);
+}
+
+/* Reads what has arrived, as far as it may be read now; the rest waits. from: the buffer in whose
+ * end the bytes lie, if they were held; NULL: they are the io's. */
+static void wshub__receive(wshub *hub, wshub__conn *conn, uint8_t *bytes, size_t count,
+                           wshub__buf *from) {
     uint64_t id = conn->id;
     bool lent;
+
+    WSHUB_ASSERT(!conn->parsing);
     if (!wshub__rx_begin(hub, conn, &lent)) return;
     conn->parsing = true;
-    while (!hub->destroying && conn->id == id && wshub__receive_more(hub, conn, n)) {
-        size_t used = wshub__receive_some(hub, conn, p, n);
-        if (used) p += used;
-        n -= used;
+    while (!hub->destroying && conn->id == id && wshub__receive_more(hub, conn, count)) {
+        size_t used = wshub__receive_some(hub, conn, bytes, count);
+        WSHUB_ASSERT(used <= count);
+        if (used) bytes += used;
+        count -= used;
     }
     if (lent) hub->rx_lent = false;
-    if (conn->id != id) return;
+    if (conn->id != id) return; /* a callback has ended it */
     conn->parsing = false;
 
-    if (n && conn->state < WSHUB__CONN_FLUSHING) {
-        if (from) {
-            wshub__hold_on(hub, conn, from, n);
-        } else if (conn->rx->held.len) {
-            wshub__hold_first(hub, conn, p, n);
-        } else {
-            wshub__hold(hub, conn, p, n);
-        }
-    }
-    if (conn->state == WSHUB__CONN_OPEN && wshub__part_begun(conn)) {
-        if (!conn->phase_due) {
-            conn->phase_due = wshub__after(hub, hub->desc.message_timeout_ms);
-            conn->rx->part_kept = conn->rx->in.len;
-            wshub__conn_arm(hub, conn);
-        } else {
-            wshub__part_clock(hub, conn);
-        }
-    }
+    if (count && conn->state < WSHUB__CONN_FLUSHING)
+        wshub__receive_wait(hub, conn, bytes, count, from);
+    if (conn->state == WSHUB__CONN_OPEN && wshub__part_begun(conn)) wshub__receive_clock(hub, conn);
     wshub__rx_end(hub, conn);
+
+    /* Nothing waits any more: the io is heard again, and its end, if that has come. */
     if (conn->state < WSHUB__CONN_FLUSHING && !wshub__conn_waits(conn) &&
         !(conn->rx && conn->rx->held.len)) {
         if (conn->io_paused) wshub__io_unpause(hub, conn);
@@ -9004,30 +9051,38 @@ static void wshub__receive(wshub *hub, wshub__conn *conn, uint8_t *p, size_t n, 
     }
 }
 
+/* Reads on what of a stream is held, and then the stream. */
+static void wshub__resume_read(wshub *hub, wshub__conn *conn) {
+    wshub__buf held;
+    uint32_t at = 0;
+
+    memset(&held, 0, sizeof held);
+    if (conn->rx) {
+        held = conn->rx->held;
+        at = conn->rx->held_at;
+        WSHUB_ASSERT(at <= held.len);
+        hub->stats.held_bytes -= held.len - at;
+        memset(&conn->rx->held, 0, sizeof held);
+        conn->rx->held_at = 0;
+    }
+    wshub__receive(hub, conn, held.ptr ? held.ptr + at : NULL, held.len - at, &held);
+    wshub__buf_done(&hub->mem, &held);
+}
+
 /* Goes on with what was held, then with the stream; or with an answer, whose application has been
  * waiting for room (from settle). */
 WSHUB__COLD static void wshub__resume_run(wshub *hub) {
     while (hub->resume_head && !hub->destroying) {
         wshub__conn *conn = wshub__conn_at(hub, hub->resume_head - 1);
-        wshub__buf held;
-        uint32_t at = 0;
+
         hub->resume_head = conn->resume_next;
         conn->resume_listed = false;
         if (!conn->id || conn->state >= WSHUB__CONN_FLUSHING) continue;
-        if (wshub__conn_waits(conn)) { /* perhaps for what has drained */
-            wshub__stream_drained(hub, conn);
-            continue;
+        if (wshub__conn_waits(conn)) {
+            wshub__stream_drained(hub, conn); /* perhaps for what has drained */
+        } else {
+            wshub__resume_read(hub, conn);
         }
-        memset(&held, 0, sizeof held);
-        if (conn->rx) {
-            held = conn->rx->held;
-            at = conn->rx->held_at;
-            hub->stats.held_bytes -= held.len - at;
-            memset(&conn->rx->held, 0, sizeof held);
-            conn->rx->held_at = 0;
-        }
-        wshub__receive(hub, conn, held.ptr ? held.ptr + at : NULL, held.len - at, &held);
-        wshub__buf_done(&hub->mem, &held);
     }
 }
 
@@ -9061,11 +9116,13 @@ static wshub__conn *wshub__conn_make(wshub *hub, uint32_t index, uint64_t id) {
 WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn) {
     uint32_t number = (uint32_t)conn.id;
     wshub__conn *found = NULL;
+
     if (hub->destroying) return;
     wshub__enter(hub);
     if (hub->conns_live < hub->desc.conns_max && number < UINT32_MAX / 4 &&
         hub->phase < WSHUB__STOPPING)
         found = wshub__conn_make(hub, wshub__conn_slot(number), conn.id);
+
     if (found) {
         wshub__conn_to(hub, found, WSHUB__CONN_HTTP);
         found->last_active = hub->now;
@@ -9079,9 +9136,11 @@ WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn) {
     wshub__leave(hub);
 }
 
+/* The stream of an io's conn. NULL: it has ended, or this io knows of no such one. */
 static wshub__conn *wshub__conn_get(const wshub *hub, wshub_conn conn) {
     wshub__conn *found;
-    if (conn.id & WSHUB__LENT) return NULL; /* no io knows of such */
+
+    if (conn.id & WSHUB__LENT) return NULL;
     found = wshub__conn_find(hub, wshub__conn_slot((uint32_t)conn.id));
     return found && found->id == conn.id && conn.id ? found : NULL;
 }
@@ -9099,14 +9158,15 @@ WSHUB__COLD WSHUB_API wshub_err wshub_conn_about(const wshub *hub, wshub_conn co
 
 WSHUB_API void wshub_conn_received(wshub *hub, wshub_conn conn, uint8_t *bytes, size_t count) {
     wshub__conn *found = wshub__conn_get(hub, conn);
+
     if (!found || count == 0 || hub->destroying) return;
     wshub__enter(hub);
     found->last_active = hub->now;
     found->pinged = found->ping_late = false;
     hub->stats.bytes_in += count;
-    if (found->parsing || wshub__conn_waits(found) ||
-        (found->rx && found->rx->held.len)) { /* order is kept, inside
-                                                                               callbacks too */
+
+    /* Order is kept, inside callbacks too: behind what waits, this waits. */
+    if (found->parsing || wshub__conn_waits(found) || (found->rx && found->rx->held.len)) {
         if (found->state < WSHUB__CONN_FLUSHING) {
             wshub__hold(hub, found, bytes, count);
             wshub__resume(hub, found);
@@ -9117,29 +9177,34 @@ WSHUB_API void wshub_conn_received(wshub *hub, wshub_conn conn, uint8_t *bytes, 
     wshub__leave(hub);
 }
 
+/* Who takes an answer is not silent. A WebSocket is asked for a sign of life of its own. */
+static void wshub__conn_took(wshub *hub, wshub__conn *conn) {
+    if (conn->state < WSHUB__CONN_OPEN) conn->last_active = hub->now;
+    wshub__dirty(hub, wshub__conn_index(conn));
+}
+
 WSHUB_API void wshub_conn_drained(wshub *hub, wshub_conn conn) {
     wshub__conn *found = wshub__conn_get(hub, conn);
+
     if (!found || hub->destroying) return;
     wshub__enter(hub);
     found->blocked = false;
-    if (found->state < WSHUB__CONN_OPEN)
-        found->last_active = hub->now; /* who takes an answer is not silent; a WebSocket is asked */
-    wshub__dirty(hub, wshub__conn_index(found));
+    wshub__conn_took(hub, found);
     wshub__leave(hub);
 }
 
 WSHUB_API void wshub_conn_sent(wshub *hub, wshub_conn conn, size_t count) {
     wshub__conn *found = wshub__conn_get(hub, conn);
+
     if (!found || hub->destroying) return;
     wshub__enter(hub);
+    WSHUB_ASSERT(found->inflight <= found->queued);
     if (count > found->inflight) count = found->inflight;
     found->inflight -= (uint32_t)count;
     wshub__queue_consume(hub, found, count);
     found->write_due = 0;
-    if (found->state < WSHUB__CONN_OPEN)
-        found->last_active = hub->now; /* as in wshub_conn_drained() */
     if (found->queued) wshub__out_moved(hub, found);
-    wshub__dirty(hub, wshub__conn_index(found));
+    wshub__conn_took(hub, found);
     wshub__leave(hub);
 }
 
@@ -9152,18 +9217,25 @@ static bool wshub__half_close_ends(const wshub *hub, const wshub__conn *conn) {
 
 WSHUB_API void wshub_conn_ended(wshub *hub, wshub_conn conn) {
     wshub__conn *found = wshub__conn_get(hub, conn);
+
     if (!found || hub->destroying || found->ended) return;
     wshub__enter(hub);
     found->ended = true;
     if (wshub__half_close_ends(hub, found)) wshub__conn_flush_end(hub, found, WSHUB_BY_PEER);
+
+    /* It stands behind what is held, and behind what is just being read. */
     if (!found->parsing && !(found->rx && found->rx->held.len)) wshub__conn_heard_all(hub, found);
     if (found->parsing) wshub__resume(hub, found);
     wshub__conn_arm(hub, found);
     wshub__leave(hub);
 }
 
+/* The last of a stream: what it holds goes, and its place is free. */
 static void wshub__conn_free(wshub *hub, wshub__conn *conn) {
     uint32_t index = wshub__conn_index(conn);
+
+    WSHUB_ASSERT(conn->id);
+    WSHUB_ASSERT(hub->conns_live > 0);
     wshub__queue_drop(hub, conn);
     wshub__rx_drop(hub, conn);
     wshub__deadline_clear(&hub->deadlines, index);
@@ -9177,9 +9249,11 @@ static void wshub__conn_free(wshub *hub, wshub__conn *conn) {
 
 WSHUB_API void wshub_conn_closed(wshub *hub, wshub_conn conn) {
     wshub__conn *found = wshub__conn_get(hub, conn);
+
     if (!found || hub->dead) return;
     wshub__enter(hub);
-    if (found->exchange) wshub__conn_end(hub, found, WSHUB_BY_PEER, 1006, wshub__str(NULL, 0));
+    if (found->exchange)
+        wshub__conn_end(hub, found, WSHUB_BY_PEER, WSHUB__CLOSE_ABNORMAL, wshub__str(NULL, 0));
     if (found->above) hub->above->closed(hub, found);
     wshub__conn_free(hub, found);
     wshub__leave(hub);
@@ -9189,23 +9263,27 @@ WSHUB_API void wshub_conn_closed(wshub *hub, wshub_conn conn) {
 WSHUB__COLD static void wshub__exchanges_end(wshub *hub) {
     wshub__conn *conn;
     uint32_t at = 0;
+
     while ((conn = wshub__conn_next_open(hub, &at)) != NULL) {
         if (conn->exchange)
-            wshub__conn_end(hub, conn, WSHUB_BY_SHUTDOWN, 1001, wshub__str(NULL, 0));
+            wshub__conn_end(hub, conn, WSHUB_BY_SHUTDOWN, WSHUB__CLOSE_GOING_AWAY,
+                            wshub__str(NULL, 0));
     }
     wshub__exchanges_tell(hub);
 }
 
-/* A stream is dropped: the io is told, once, and what no completion io holds is forgotten. */
+/* A stream is dropped: the io is told, once. What a completion io holds of it stays until that has
+ * said its last word. */
 WSHUB__COLD static void wshub__flush_dropped(wshub *hub, wshub__conn *conn) {
     wshub_conn handle;
+
+    WSHUB_ASSERT(conn->state >= WSHUB__CONN_ABORTING);
     if (wshub__conn_is_lent(conn)) {
         hub->above->lent_gone(hub, conn);
         return;
     }
     handle.id = conn->id;
-    if (!conn->inflight)
-        wshub__queue_drop(hub, conn); /* what a completion io holds stays until closed() */
+    if (!conn->inflight) wshub__queue_drop(hub, conn);
     if (conn->state == WSHUB__CONN_ENDING) return;
     wshub__conn_to(hub, conn, WSHUB__CONN_ENDING);
     hub->io.close(hub->io.ctx, handle, false);
@@ -9222,9 +9300,10 @@ WSHUB__COLD static void wshub__flush_late(wshub *hub, wshub__conn *conn) {
             wshub__rx_end(hub, conn);
         }
     }
+
+    /* The peer has half the idle timeout for its pong, whenever the ping could leave. */
     if (conn->ping_late) {
-        uint64_t half = hub->desc.idle_timeout_ms / 2; /* for the pong, whenever the ping could
-                                                          leave */
+        uint64_t half = hub->desc.idle_timeout_ms / 2;
         if (conn->last_active < hub->now - half) conn->last_active = hub->now - half;
         conn->ping_late = false;
         if (wshub__out_frame(hub, conn, WSHUB__OP_PING, NULL, 0)) hub->stats.pings_sent++;
@@ -9232,9 +9311,11 @@ WSHUB__COLD static void wshub__flush_late(wshub *hub, wshub__conn *conn) {
     wshub__out_send(hub, conn);
 }
 
-/* Something is owed: from now on there must be progress. */
+/* Something is owed: from now on there must be progress. A lent stream's is handed out by who lent
+ * it, who has clocks of its own. */
 static void wshub__flush_owed(wshub *hub, wshub__conn *conn) {
-    if (wshub__conn_is_lent(conn)) { /* handed out by who lent it, who has clocks of its own */
+    WSHUB_ASSERT(conn->queued > 0);
+    if (wshub__conn_is_lent(conn)) {
         hub->above->owed(hub, conn);
         return;
     }
@@ -9246,16 +9327,20 @@ static void wshub__flush_owed(wshub *hub, wshub__conn *conn) {
 /* Nothing is owed any more: whoever was waiting for that goes on. */
 static void wshub__flush_drained(wshub *hub, wshub__conn *conn) {
     wshub_conn handle;
+
+    WSHUB_ASSERT(conn->queued == 0);
     handle.id = conn->id;
     if (conn->owes) {
         conn->owes = false;
         wshub__resume_list(hub, conn);
     }
+
+    /* Our 100 has left, and the body may come. */
     if (conn->state == WSHUB__CONN_HTTP && conn->phase_due && wshub__http_body_awaited(conn))
-        conn->phase_due = wshub__after(hub, hub->desc.message_timeout_ms); /* our 100 has left */
-    if (conn->state == WSHUB__CONN_CLOSING &&
-        !conn->phase_due) { /* our Close has left: now the peer's is
-                                                               waited for */
+        conn->phase_due = wshub__after(hub, hub->desc.message_timeout_ms);
+
+    /* Our Close has left, and the peer's is waited for; or the last byte, and our end follows. */
+    if (conn->state == WSHUB__CONN_CLOSING && !conn->phase_due) {
         conn->phase_due = wshub__after(hub, hub->desc.close_timeout_ms);
         wshub__conn_arm(hub, conn);
     } else if (conn->state == WSHUB__CONN_FLUSHING) {
@@ -9265,11 +9350,13 @@ static void wshub__flush_drained(wshub *hub, wshub__conn *conn) {
     }
 }
 
+/* One stream in settle: what it owes is sent, and what follows from that is done. */
 static void wshub__flush_conn(wshub *hub, wshub__conn *conn) {
     if (conn->state >= WSHUB__CONN_ABORTING) {
         wshub__flush_dropped(hub, conn);
         return;
     }
+
     wshub__out_send(hub, conn);
     if (conn->queued) {
         wshub__flush_owed(hub, conn);
@@ -9280,13 +9367,14 @@ static void wshub__flush_conn(wshub *hub, wshub__conn *conn) {
     }
 }
 
+/* The streams of one word that settle is to look at. Whoever ends takes its mark away. */
 static void wshub__flush_word(wshub *hub, uint32_t word) {
     uint64_t bits = hub->dirty[word];
+
     hub->dirty[word] = 0;
     for (; bits; bits &= bits - 1) {
         wshub__conn *conn = wshub__conn_at(hub, word * 64 + wshub__lowest_bit(bits));
-        if (!WSHUB__NEVER(!conn->id))
-            wshub__flush_conn(hub, conn); /* its end takes its mark away */
+        if (!WSHUB__NEVER(!conn->id)) wshub__flush_conn(hub, conn);
     }
 }
 
@@ -9294,11 +9382,14 @@ static void wshub__flush_word(wshub *hub, uint32_t word) {
  * (PERFORMANCE). */
 static void wshub__flush(wshub *hub) {
     uint32_t lo, hi, group;
+
     wshub__run_out(hub);
     lo = hub->dirty_lo;
     hi = hub->dirty_hi;
+    WSHUB_ASSERT(hi <= hub->dirty_words_cap);
     hub->dirty_lo = UINT32_MAX;
     hub->dirty_hi = 0;
+
     for (group = lo; group < hi; group++) {
         uint64_t words = hub->dirty_words[group];
         hub->dirty_words[group] = 0;
