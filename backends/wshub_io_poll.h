@@ -28,6 +28,12 @@ WSHUB_API const wshub_io_sock_poller *wshub_io_poll_poller(void);
 #include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#ifndef WSHUB_ASSERT
+#include <assert.h>
+#define WSHUB_ASSERT(x) assert(x)
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -40,107 +46,140 @@ typedef struct wshub_io_poll__p {
     int pipe[2];
 } wshub_io_poll__p;
 
+/* An end of the pipe neither blocks nor is inherited. */
 static bool wshub_io_poll__prepare(int fd) {
     return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL, 0) | O_NONBLOCK) == 0 &&
            fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
 }
 
 static void wshub_io_poll__destroy(void *ctx) {
-    wshub_io_poll__p *p = (wshub_io_poll__p *)ctx;
-    if (p->pipe[0] >= 0) (void)close(p->pipe[0]);
-    if (p->pipe[1] >= 0) (void)close(p->pipe[1]);
-    free(p->fds);
-    free(p->tags);
-    free(p->where);
-    free(p);
+    wshub_io_poll__p *poller = (wshub_io_poll__p *)ctx;
+
+    if (poller->pipe[0] >= 0) (void)close(poller->pipe[0]);
+    if (poller->pipe[1] >= 0) (void)close(poller->pipe[1]);
+    free(poller->fds);
+    free(poller->tags);
+    free(poller->where);
+    free(poller);
 }
 
-static bool wshub_io_poll__grow(wshub_io_poll__p *p, int fd) {
-    if (p->count == p->cap) {
-        int cap = p->cap ? p->cap * 2 : 64;
-        struct pollfd *fds = (struct pollfd *)realloc(p->fds, (size_t)cap * sizeof *fds);
-        uint64_t *tags;
-        if (!fds) return false;
-        p->fds = fds;
-        tags = (uint64_t *)realloc(p->tags, (size_t)cap * sizeof *tags);
-        if (!tags) return false;
-        p->tags = tags;
-        p->cap = cap;
-    }
-    if (fd >= p->where_cap) {
-        int cap = p->where_cap ? p->where_cap : 64;
-        int *where;
-        while (cap <= fd) cap *= 2;
-        where = (int *)realloc(p->where, (size_t)cap * sizeof *where);
-        if (!where) return false;
-        memset(where + p->where_cap, 0, (size_t)(cap - p->where_cap) * sizeof *where);
-        p->where = where;
-        p->where_cap = cap;
-    }
+/* Makes room for one descriptor more. False: out of memory; what has grown stays so. */
+static bool wshub_io_poll__grow_list(wshub_io_poll__p *poller) {
+    int cap = poller->cap ? poller->cap * 2 : 64;
+    struct pollfd *fds;
+    uint64_t *tags;
+
+    if (poller->count < poller->cap) return true;
+    fds = (struct pollfd *)realloc(poller->fds, (size_t)cap * sizeof *fds);
+    if (!fds) return false;
+    poller->fds = fds;
+    tags = (uint64_t *)realloc(poller->tags, (size_t)cap * sizeof *tags);
+    if (!tags) return false;
+    poller->tags = tags;
+    poller->cap = cap;
     return true;
+}
+
+/* Makes room for the place of a descriptor. False: out of memory. */
+static bool wshub_io_poll__grow_where(wshub_io_poll__p *poller, int fd) {
+    int cap = poller->where_cap ? poller->where_cap : 64;
+    int *where;
+
+    if (fd < poller->where_cap) return true;
+    while (cap <= fd) cap *= 2;
+    where = (int *)realloc(poller->where, (size_t)cap * sizeof *where);
+    if (!where) return false;
+    memset(where + poller->where_cap, 0, (size_t)(cap - poller->where_cap) * sizeof *where);
+    poller->where = where;
+    poller->where_cap = cap;
+    return true;
+}
+
+/* Takes a descriptor out of the list; the last fills the gap. */
+static void wshub_io_poll__unwatch(wshub_io_poll__p *poller, int fd) {
+    int at = poller->where[fd];
+
+    WSHUB_ASSERT(at < poller->count);
+    WSHUB_ASSERT(poller->fds[at].fd == fd);
+    poller->where[fd] = 0;
+    if (at == --poller->count) return;
+    poller->fds[at] = poller->fds[poller->count];
+    poller->tags[at] = poller->tags[poller->count];
+    poller->where[poller->fds[at].fd] = at;
 }
 
 static bool wshub_io_poll__watch(void *ctx, int fd, uint64_t tag, unsigned had, unsigned want) {
-    wshub_io_poll__p *p = (wshub_io_poll__p *)ctx;
+    wshub_io_poll__p *poller = (wshub_io_poll__p *)ctx;
     int at;
-    if (fd < 0 || (!had && !wshub_io_poll__grow(p, fd))) return false;
-    at = had ? p->where[fd] : p->count++;
+
+    if (fd < 0) return false;
+    if (!had && (!wshub_io_poll__grow_list(poller) || !wshub_io_poll__grow_where(poller, fd)))
+        return false;
     if (!want) {
-        p->where[fd] = 0;
-        if (at != --p->count) {
-            p->fds[at] = p->fds[p->count];
-            p->tags[at] = p->tags[p->count];
-            p->where[p->fds[at].fd] = at;
-        }
+        wshub_io_poll__unwatch(poller, fd);
         return true;
     }
-    p->where[fd] = at;
-    p->tags[at] = tag;
-    p->fds[at].fd = fd;
-    p->fds[at].events = (short)((want & WSHUB_IO_SOCK_READ ? POLLIN : 0) |
-                                (want & WSHUB_IO_SOCK_WRITE ? POLLOUT : 0));
-    p->fds[at].revents = 0;
+
+    at = had ? poller->where[fd] : poller->count++;
+    WSHUB_ASSERT(at < poller->count);
+    WSHUB_ASSERT(poller->count <= poller->cap);
+    poller->where[fd] = at;
+    poller->tags[at] = tag;
+    poller->fds[at].fd = fd;
+    poller->fds[at].events = (short)((want & WSHUB_IO_SOCK_READ ? POLLIN : 0) |
+                                     (want & WSHUB_IO_SOCK_WRITE ? POLLOUT : 0));
+    poller->fds[at].revents = 0;
     return true;
 }
 
+/* The list, and in its first place a pipe that wakes us. NULL: out of memory or descriptors. */
 static void *wshub_io_poll__create(void) {
-    wshub_io_poll__p *p = (wshub_io_poll__p *)calloc(1, sizeof *p);
-    if (!p) return NULL;
-    p->pipe[0] = p->pipe[1] = -1;
-    if (pipe(p->pipe) != 0 || !wshub_io_poll__prepare(p->pipe[0]) ||
-        !wshub_io_poll__prepare(p->pipe[1]) ||
-        !wshub_io_poll__watch(p, p->pipe[0], UINT64_MAX, 0, WSHUB_IO_SOCK_READ)) {
-        wshub_io_poll__destroy(p);
+    wshub_io_poll__p *poller = (wshub_io_poll__p *)calloc(1, sizeof *poller);
+
+    if (!poller) return NULL;
+    poller->pipe[0] = poller->pipe[1] = -1;
+    if (pipe(poller->pipe) != 0 || !wshub_io_poll__prepare(poller->pipe[0]) ||
+        !wshub_io_poll__prepare(poller->pipe[1]) ||
+        !wshub_io_poll__watch(poller, poller->pipe[0], UINT64_MAX, 0, WSHUB_IO_SOCK_READ)) {
+        wshub_io_poll__destroy(poller);
         return NULL;
     }
-    return p;
+    return poller;
+}
+
+/* What the system says of a descriptor. Its end and its errors are told, asked for or not. */
+static unsigned wshub_io_poll__ready(short told) {
+    bool gone = (told & (POLLHUP | POLLERR | POLLNVAL)) != 0;
+
+    return (gone || (told & POLLIN) ? (unsigned)WSHUB_IO_SOCK_READ : 0u) |
+           (gone || (told & POLLOUT) ? (unsigned)WSHUB_IO_SOCK_WRITE : 0u) |
+           (gone ? (unsigned)WSHUB_IO_SOCK_GONE : 0u);
 }
 
 static int wshub_io_poll__wait(void *ctx, wshub_io_sock_event *events, int cap, int timeout_ms) {
-    wshub_io_poll__p *p = (wshub_io_poll__p *)ctx;
-    int n = poll(p->fds, (nfds_t)p->count, timeout_ms), i, out = 0, others = p->count - 1;
-    if (n < 0) return errno == EINTR ? 0 : -1;
-    if (p->fds[0].revents) {
+    wshub_io_poll__p *poller = (wshub_io_poll__p *)ctx;
+    int left = poll(poller->fds, (nfds_t)poller->count, timeout_ms), i, out = 0;
+    int others = poller->count - 1;
+
+    if (left < 0) return errno == EINTR ? 0 : -1;
+    if (poller->fds[0].revents) {
         char junk[64];
-        while (read(p->pipe[0], junk, sizeof junk) > 0) {
+        while (read(poller->pipe[0], junk, sizeof junk) > 0) {
         }
-        n--;
+        left--;
     }
-    for (i = 0; i < others && n > 0 && out < cap; i++) { /* from another place each time, so that
-                                                            all get their turn */
-        int at = 1 + (p->turn + i) % others;
-        short r = p->fds[at].revents;
-        if (!r) continue;
-        n--;
-        events[out].tag = p->tags[at];
-        events[out].ready =
-            (r & (POLLIN | POLLHUP | POLLERR | POLLNVAL) ? (unsigned)WSHUB_IO_SOCK_READ : 0u) |
-            (r & (POLLOUT | POLLHUP | POLLERR | POLLNVAL) ? (unsigned)WSHUB_IO_SOCK_WRITE : 0u) |
-            (r & (POLLHUP | POLLERR | POLLNVAL) ? (unsigned)WSHUB_IO_SOCK_GONE : 0u); /* asked for
-                                                                                         or not */
+
+    /* From another place each time, so that all get their turn. */
+    for (i = 0; i < others && left > 0 && out < cap; i++) {
+        int at = 1 + (poller->turn + i) % others;
+        if (!poller->fds[at].revents) continue;
+        left--;
+        events[out].tag = poller->tags[at];
+        events[out].ready = wshub_io_poll__ready(poller->fds[at].revents);
         out++;
     }
-    p->turn = others > 0 ? (p->turn + i) % others : 0;
+    poller->turn = others > 0 ? (poller->turn + i) % others : 0;
+    WSHUB_ASSERT(out <= cap);
     return out;
 }
 
