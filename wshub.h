@@ -412,7 +412,10 @@
  *
  * A *session* is one peer with one out-queue and one heartbeat. It is a WebSocket stream, or it
  * is lent (wshub_session_lend()): then it has no stream, and what is queued for it is handed to
- * the dialect, which brings it to a peer that polls. A session has one client or several.
+ * the dialect, which brings it to a peer that polls (wshub_session_spans(),
+ * wshub_session_taken()). wshub_session_move() moves it to a WebSocket when the peer has opened
+ * one, with its clients and with what waits, rewritten by `convert`. A session has one client or
+ * several.
  *
  * A *realm* is what ids, users and rooms are names in (>>api-realm). Every hub has a first one,
  * in which the clients of the JSON dialect are and which every function means that does not
@@ -787,7 +790,8 @@
  *
  * - A dialect speaks on the bus, in its own words and realms: wshub_dialect.publish, on_bus,
  *   on_name, on_bus_state, wshub_realm_desc.dialect, wshub_bus_publish(), wshub_bus_subscribe();
- *   wshub_packet_send().
+ *   wshub_packet_send(). A lent session moves to a WebSocket: wshub_session_move(),
+ *   wshub_dialect.convert.
  * - Dialects: wshub_dialect_add() and what stands around it (>>dialects); kinds of wire,
  *   packets, sessions; several rooms in one send (wshub_send_here()).
  * - Realms: wshub_realm_create() and what stands around it, functions that end in `_in`, and
@@ -2478,6 +2482,14 @@ typedef struct wshub_packet {
 /* How many dialects one hub may have, the JSON dialect included. */
 #define WSHUB_DIALECTS_MAX 16
 
+/* Where a function of yours writes: encode of a kind, convert of a dialect. */
+typedef struct wshub_writer wshub_writer;
+/* Makes room behind what has been committed. What was not committed is lost with the next call.
+ * Returns  bytes bytes to write to; NULL: out of memory. Inside encode and convert only. */
+WSHUB_API uint8_t *wshub_writer_room(wshub_writer *out, size_t bytes);
+/* Says that so many of them have been written, at most those that were asked for. */
+WSHUB_API void wshub_writer_commit(wshub_writer *out, size_t bytes);
+
 /* The functions of a dialect, which the hub calls. Zero a table before you fill it. user: what
  * wshub_dialect_add() was given. */
 typedef struct wshub_dialect {
@@ -2509,6 +2521,13 @@ typedef struct wshub_dialect {
     /* Tells that a lent session ends by the hub's doing (limits, memory, shutdown); it is gone when
      * this returns. Its clients are told of as always. NULL: nobody is told. */
     void (*session_gone)(wshub *hub, wshub_session session, wshub_cause cause, void *user);
+    /* Writes a message that waits in a lent session as the wire has it to which that moves
+     * (wshub_session_move()). Writing nothing leaves it out. Must call nothing that changes the
+     * hub.
+     *   message  whole, as its kind wrote it
+     * Returns  OK; whatever else: the session does not move. NULL: messages stay as they are. */
+    wshub_err (*convert)(wshub *hub, wshub_session session, wshub_span message, wshub_writer *out,
+                         void *user);
 
     /* On the bus (>>buses), in the realms that name this dialect (wshub_realm_desc.dialect): */
 
@@ -2587,14 +2606,6 @@ WSHUB_API wshub_err wshub_bus_unsubscribe(wshub *hub, uint32_t dialect, wshub_st
 typedef uint8_t wshub_kind;
 /* How many kinds one hub may have, the JSON dialect's included. */
 #define WSHUB_KINDS_MAX 64
-
-/* Where an encode function writes. */
-typedef struct wshub_writer wshub_writer;
-/* Makes room behind what has been committed. What was not committed is lost with the next call.
- * Returns  bytes bytes to write to; NULL: out of memory. Inside encode only. */
-WSHUB_API uint8_t *wshub_writer_room(wshub_writer *out, size_t bytes);
-/* Says that so many of them have been written, at most those that were asked for. */
-WSHUB_API void wshub_writer_commit(wshub_writer *out, size_t bytes);
 
 /* How a kind writes. */
 typedef struct wshub_kind_desc {
@@ -2684,6 +2695,25 @@ WSHUB_API wshub_err wshub_session_heard(wshub *hub, wshub_session session);
  * PARAM. */
 WSHUB_API wshub_err wshub_session_end(wshub *hub, wshub_session session, wshub_cause cause,
                                       uint16_t code, wshub_str reason);
+
+/* Which kind of wire becomes which, where a session moves. */
+typedef struct wshub_kind_change {
+    wshub_kind from, to; /* of wshub_kind_add(), or 0 */
+} wshub_kind_change;
+/* Moves a lent session to a WebSocket (an upgrade of Engine.IO): what waits goes over, rewritten
+ * message by message (wshub_dialect.convert), behind what is queued there already and whatever the
+ * limits, then the clients, who keep their handles, names, rooms, metadata and what is still with a
+ * transformer. Statistics do not count again what was queued before. The lent session has ended
+ * then, and session_gone is told of it (BY_APP).
+ *   from     a lent session whose first message has not been handed out in part
+ *   to       that of an open WebSocket without clients (wshub_conn_session())
+ *   changes  of the clients' kinds, changes_count of them; kinds that are not among them stay;
+ *            borrowed; NULL: none
+ * Returns  OK; STALE: one of them is gone or ends; PARAM: from is not lent, to is, or no such kind;
+ *          STATE: to has clients, or a message has been handed out in part; NOMEM; or what convert
+ *          has returned. Unless OK nothing has changed. Cost: O(what waits). */
+WSHUB_API wshub_err wshub_session_move(wshub *hub, wshub_session from, wshub_session to,
+                                       const wshub_kind_change *changes, size_t changes_count);
 
 /* A new client. Zero it before you fill it. Borrowed. */
 typedef struct wshub_client_desc {
@@ -6576,6 +6606,44 @@ static bool wshub__queue_push(wshub *hub, wshub__conn *conn, wshub__span span) {
     if (conn->pressured) wshub__seg_lags(hub, span.seg);
     conn->queued += span.len;
     hub->stats.queued_bytes += span.len;
+    wshub__dirty(hub, wshub__conn_index(conn));
+    return true;
+}
+
+/* Makes room for so many spans more behind the first. False: out of memory, nothing changed. */
+WSHUB__COLD static bool wshub__queue_reserve(wshub *hub, wshub__conn *conn, uint32_t more) {
+    wshub__queue *q = conn->more;
+    uint32_t count = q ? q->count : 0, bytes;
+    if (!more || (q && q->cap - count >= more)) return true;
+    if (more > (1u << 26) - count) return false; /* never: in tests, it is a gibibyte of spans */
+    bytes = (uint32_t)(sizeof *q + (count + more) * sizeof(wshub__span));
+    q = (wshub__queue *)hub->mem.fn(hub->mem.user, q, q ? q->bytes : 0, bytes);
+    if (!q) return false;
+    if (!conn->more) memset(q, 0, sizeof *q);
+    q->bytes = bytes;
+    q->cap = count + more;
+    conn->more = q;
+    return true;
+}
+
+/* Appends spans together with the references that they hold, all or none. False: out of memory, or
+ * the queue would pass WSHUB__QUEUE_MAX: nothing changed. */
+WSHUB__COLD static bool wshub__queue_append(wshub *hub, wshub__conn *conn, const wshub__span *spans,
+                                            uint32_t count) {
+    uint32_t taken = count && !conn->first.len ? 1 : 0, i;
+    uint64_t bytes = 0;
+    for (i = 0; i < count; i++) bytes += spans[i].len;
+    if (bytes > WSHUB__QUEUE_MAX - conn->queued) return false; /* never: in tests, it is 2 GiB */
+    if (!wshub__queue_reserve(hub, conn, count - taken)) return false;
+
+    if (taken) conn->first = spans[0];
+    for (i = taken; i < count; i++) wshub__queue_spans(conn->more)[conn->more->count++] = spans[i];
+    for (i = 0; i < count; i++) {
+        spans[i].seg->held += spans[i].len;
+        if (conn->pressured) wshub__seg_lags(hub, spans[i].seg);
+    }
+    conn->queued += (uint32_t)bytes;
+    hub->stats.queued_bytes += bytes;
     wshub__dirty(hub, wshub__conn_index(conn));
     return true;
 }
@@ -11500,6 +11568,7 @@ typedef struct wshub__lent {
     void *owner;
     uint32_t dialect;
     wshub_cause cause; /* of its end */
+    bool split;        /* a part of its first message has been handed out */
 } wshub__lent;
 
 /* The index of a stream, and the half of its id that tells it from those that had the index
@@ -11713,10 +11782,22 @@ WSHUB_API size_t wshub_session_spans(const wshub *hub, wshub_session session, ws
     return count;
 }
 
+/* Would a message be handed out in part with so many bytes? */
+static bool wshub__session_splits(wshub__conn *conn, size_t bytes) {
+    uint32_t k = 0;
+    for (; bytes; k++) {
+        uint32_t len = wshub__queue_span(conn, k)->len;
+        if (bytes < len) return true;
+        bytes -= len;
+    }
+    return false;
+}
+
 WSHUB_API wshub_err wshub_session_taken(wshub *hub, wshub_session session, size_t bytes) {
     wshub__conn *conn = wshub__session_get(hub, session);
     if (!conn) return WSHUB_ERR_STALE;
     if (!wshub__conn_is_lent(conn) || bytes > conn->queued) return WSHUB_ERR_PARAM;
+    if (bytes) wshub__session_lent(hub, conn)->split = wshub__session_splits(conn, bytes);
     wshub__queue_consume(hub, conn, bytes);
     return WSHUB_OK;
 }
@@ -14471,6 +14552,147 @@ WSHUB__COLD WSHUB_API wshub_err wshub_bus_subscribe(wshub *hub, uint32_t dialect
 WSHUB__COLD WSHUB_API wshub_err wshub_bus_unsubscribe(wshub *hub, uint32_t dialect,
                                                       wshub_str channel, bool pattern) {
     return wshub__bus_want(hub, dialect, channel, pattern, false);
+}
+
+/* ---- a session that moves ---- */
+
+/* Rewrites one message for the wire to which its session moves; len 0: there is nothing left of it.
+ * The span that comes out holds a reference. */
+static wshub_err wshub__move_message(wshub *hub, wshub__conn *from, const wshub__span *message,
+                                     wshub__span *out_span) {
+    const wshub__speaker *speaker = &hub->dialects[wshub__session_lent(hub, from)->dialect];
+    wshub_writer out;
+    wshub_span view;
+    wshub_err err;
+
+    *out_span = *message;
+    if (!speaker->table.convert) {
+        message->seg->refs++;
+        return WSHUB_OK;
+    }
+
+    out.hub = hub;
+    out.log = &hub->log;
+    out.seg = NULL;
+    out.len = 0;
+    view.ptr = wshub__seg_bytes(message->seg) + message->at;
+    view.len = message->len;
+    err = speaker->table.convert(hub, wshub__session_handle(from), view, &out, speaker->user);
+    out_span->len = 0;
+    if (!err && out.len) {
+        *out_span = wshub__log_commit(out.seg, out.len);
+    } else if (out.seg && !out.seg->refs) {
+        wshub__seg_drop(hub, out.seg); /* one of its own */
+    }
+    return err;
+}
+
+/* The messages of a session, rewritten, with a reference each; neighbours are one span. spans: room
+ * for as many as there are messages. */
+static wshub_err wshub__move_messages(wshub *hub, wshub__conn *from, wshub__span *spans,
+                                      uint32_t *out_count) {
+    uint32_t count = from->queued ? wshub__queue_count(from) : 0, k;
+    *out_count = 0;
+    for (k = 0; k < count; k++) {
+        wshub__span *last = *out_count ? &spans[*out_count - 1] : NULL, span;
+        wshub_err err = wshub__move_message(hub, from, wshub__queue_span(from, k), &span);
+        if (err) return err;
+        if (!span.len) continue;
+        if (last && last->seg == span.seg && last->at + last->len == span.at) {
+            last->len += span.len;
+            wshub__seg_unref(hub, span.seg);
+        } else {
+            spans[(*out_count)++] = span;
+        }
+    }
+    return WSHUB_OK;
+}
+
+/* What waits goes over, all of it or nothing. */
+static wshub_err wshub__move_queue(wshub *hub, wshub__conn *from, wshub__conn *to) {
+    size_t bytes = from->queued ? wshub__queue_count(from) * sizeof(wshub__span) : 0;
+    wshub__span *spans = (wshub__span *)(bytes ? wshub__mem_new(&hub->mem, bytes) : NULL);
+    uint32_t count, k;
+    wshub_err err;
+    if (bytes && !spans) return WSHUB_ERR_NOMEM;
+
+    err = wshub__move_messages(hub, from, spans, &count);
+    if (!err && !wshub__queue_append(hub, to, spans, count)) err = WSHUB_ERR_NOMEM;
+    if (err) {
+        for (k = 0; k < count; k++) wshub__seg_unref(hub, spans[k].seg);
+    } else {
+        wshub__queue_drop(hub, from);
+    }
+    if (bytes) wshub__mem_free(&hub->mem, spans, bytes);
+    return err;
+}
+
+static wshub_kind wshub__move_kind(wshub_kind kind, const wshub_kind_change *changes,
+                                   size_t count) {
+    size_t i = 0;
+    while (i < count && changes[i].from != kind) i++;
+    return i < count ? changes[i].to : kind;
+}
+
+/* The clients go over, and what there was to be said about them. */
+static void wshub__move_clients(wshub *hub, wshub__conn *from, wshub__conn *to,
+                                const wshub_kind_change *changes, size_t changes_count) {
+    wshub__client *client;
+    uint32_t at = from->above;
+    WSHUB_ASSERT(!to->above && !to->asked);
+    for (; at; at = client->next_of_session) {
+        client = wshub__client_at(hub, at - 1);
+        client->conn = wshub__conn_index(to);
+        wshub__client_wire(hub, client, wshub__move_kind(client->kind, changes, changes_count),
+                           client->encrypted);
+    }
+
+    to->above = from->above;
+    to->allowance = from->allowance;
+    if (from->asked) {
+        to->asked = true;
+        to->phase_due = from->phase_due;
+    }
+    if (from->notes & WSHUB__NOTE_DROPPED) wshub__out_note(hub, to, WSHUB__NOTE_DROPPED);
+    from->above = 0;
+    from->notes = 0;
+    from->asked = false;
+    wshub__conn_arm(hub, to);
+}
+
+/* Are these kinds? */
+static bool wshub__move_kinds_ok(const wshub *hub, const wshub_kind_change *changes, size_t count) {
+    size_t i;
+    if (count && !changes) return false;
+    for (i = 0; i < count; i++) {
+        if (changes[i].from >= hub->kinds_count || changes[i].to >= hub->kinds_count) return false;
+    }
+    return true;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_session_move(wshub *hub, wshub_session from_session,
+                                                   wshub_session to_session,
+                                                   const wshub_kind_change *changes,
+                                                   size_t changes_count) {
+    wshub__conn *from = wshub__session_get(hub, from_session);
+    wshub__conn *to = wshub__session_get(hub, to_session);
+    wshub_err err;
+    if (!from || !to || from->state != WSHUB__CONN_OPEN || to->state != WSHUB__CONN_OPEN)
+        return WSHUB_ERR_STALE;
+    if (!wshub__conn_is_lent(from) || wshub__conn_is_lent(to) ||
+        !wshub__move_kinds_ok(hub, changes, changes_count))
+        return WSHUB_ERR_PARAM;
+    if (to->above || wshub__session_lent(hub, from)->split) return WSHUB_ERR_STATE;
+
+    wshub__enter(hub);
+    wshub__run_out(hub);
+    err = wshub__move_queue(hub, from, to);
+    if (!err) {
+        wshub__move_clients(hub, from, to, changes, changes_count);
+        wshub__session_close(hub, from, WSHUB_BY_APP, 0, wshub__str(NULL, 0));
+    }
+    wshub__leave(hub);
+    return err;
 }
 
 static bool wshub__client_desc_ok(const wshub *hub, const wshub_client_desc *desc) {
