@@ -2489,6 +2489,10 @@ typedef struct wshub_writer wshub_writer;
 WSHUB_API uint8_t *wshub_writer_room(wshub_writer *out, size_t bytes);
 /* Says that so many of them have been written, at most those that were asked for. */
 WSHUB_API void wshub_writer_commit(wshub_writer *out, size_t bytes);
+/* Writes and commits a whole WebSocket frame, text or binary, but for its payload.
+ * Returns  where payload_bytes bytes of payload are to be written before anything else is made room
+ *          for; NULL: out of memory. Inside encode only. */
+WSHUB_API uint8_t *wshub_writer_frame(wshub_writer *out, bool text, size_t payload_bytes);
 
 /* The functions of a dialect, which the hub calls. Zero a table before you fill it. user: what
  * wshub_dialect_add() was given. */
@@ -3550,7 +3554,7 @@ static uint32_t wshub__utf8_state(uint32_t missing, uint32_t least, uint32_t mos
 
 /* The state behind a character's first byte. */
 static uint32_t wshub__utf8_lead(uint8_t c) {
-    if (c < 0x80) return WSHUB__UTF8_OK;
+    WSHUB_ASSERT(c >= 0x80);              /* ASCII has been passed over */
     if (c < 0xC2) return WSHUB__UTF8_BAD; /* a continuation, or an overlong form of two bytes */
     if (c < 0xE0) return wshub__utf8_state(1, 0x80, 0xBF);
     if (c == 0xE0) return wshub__utf8_state(2, 0xA0, 0xBF); /* overlong below */
@@ -3585,6 +3589,7 @@ static uint32_t wshub__utf8_feed(uint32_t state, const uint8_t *p, size_t n) {
                 if (w & UINT64_C(0x8080808080808080)) break;
                 i += 8;
             }
+            while (i < n && p[i] < 0x80) i++;
             if (i == n) return state;
             state = wshub__utf8_lead(p[i++]);
         } else {
@@ -3737,7 +3742,7 @@ static uint64_t wshub__rol64(uint64_t x, int n) {
 
 /* One round over the four words of the state, in the order and with the rotations of its
  * authors' paper. */
-static void wshub__sip_round(uint64_t v[4]) {
+static inline void wshub__sip_round(uint64_t v[4]) {
     v[0] += v[1];
     v[1] = wshub__rol64(v[1], 13) ^ v[0];
     v[0] = wshub__rol64(v[0], 32);
@@ -3751,14 +3756,11 @@ static void wshub__sip_round(uint64_t v[4]) {
     v[2] = wshub__rol64(v[2], 32);
 }
 
-/* Up to eight bytes as a number, the first of them its lowest. */
-static uint64_t wshub__load64le(const uint8_t *p, size_t n) {
-    uint64_t w = 0;
-    size_t i;
-
-    WSHUB_ASSERT(n <= 8);
-    for (i = 0; i < n; i++) w |= (uint64_t)p[i] << 8 * i;
-    return w;
+/* Eight bytes as a number, the first of them its lowest: written so that compilers see one load. */
+static inline uint64_t wshub__load64le(const uint8_t *p) {
+    return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
+           (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 |
+           (uint64_t)p[7] << 56;
 }
 
 /* kind: what the bytes name. Equal bytes of different kinds have hashes that say nothing of each
@@ -3767,7 +3769,7 @@ static uint64_t wshub__siphash(const uint64_t key[2], const void *bytes, size_t 
                                uint8_t kind) {
     const uint8_t *p = (const uint8_t *)bytes;
     uint64_t v[4], w;
-    size_t i;
+    size_t i, k;
 
     v[0] = key[0] ^ UINT64_C(0x736f6d6570736575);
     v[1] = key[1] ^ UINT64_C(0x646f72616e646f6d) ^ kind;
@@ -3776,22 +3778,21 @@ static uint64_t wshub__siphash(const uint64_t key[2], const void *bytes, size_t 
 
     /* One round for each eight bytes; the last have the length in their top byte. */
     for (i = 0; i + 8 <= count; i += 8) {
-        w = wshub__load64le(p + i, 8);
+        w = wshub__load64le(p + i);
         v[3] ^= w;
         wshub__sip_round(v);
         v[0] ^= w;
     }
     WSHUB_ASSERT(count - i < 8); /* so that the top byte is free */
-    w = wshub__load64le(p + i, count - i) | (uint64_t)(count & 0xFF) << 56;
+    w = (uint64_t)(count & 0xFF) << 56;
+    for (k = 0; i + k < count; k++) w |= (uint64_t)p[i + k] << 8 * k;
     v[3] ^= w;
     wshub__sip_round(v);
     v[0] ^= w;
 
     /* Three rounds at the end. */
     v[2] ^= 0xFF;
-    wshub__sip_round(v);
-    wshub__sip_round(v);
-    wshub__sip_round(v);
+    for (i = 0; i < 3; i++) wshub__sip_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
@@ -4996,25 +4997,38 @@ WSHUB_API int wshub_frame_read(const uint8_t *bytes, size_t count, wshub_frame *
     return 1;
 }
 
-WSHUB_API size_t wshub_frame_write(const wshub_frame *frame, uint8_t *buf) {
-    size_t at = 2, i;
-    uint64_t n = frame->payload_bytes;
-    uint8_t masked = frame->masked ? 0x80 : 0;
-
-    buf[0] = (uint8_t)((frame->fin ? 0x80 : 0) | (frame->rsv & 7) << 4 | (frame->opcode & 15));
+/* The first byte of a head as it is to be, the length with the bit `masked` (0x80 or 0). Returns how
+ * many bytes these are. */
+static inline size_t wshub__frame_put(uint8_t *buf, uint8_t first, uint8_t masked, uint64_t n) {
+    size_t i;
+    buf[0] = first;
     if (n < WSHUB__LENGTH_IN_2) {
         buf[1] = (uint8_t)(masked | n);
-    } else if (n <= UINT16_MAX) {
+        return 2;
+    }
+
+    if (n <= UINT16_MAX) {
         buf[1] = (uint8_t)(masked | WSHUB__LENGTH_IN_2);
         buf[2] = (uint8_t)(n >> 8);
         buf[3] = (uint8_t)n;
-        at = 4;
-    } else {
-        buf[1] = (uint8_t)(masked | WSHUB__LENGTH_IN_8);
-        for (i = 0; i < 8; i++) buf[2 + i] = (uint8_t)(n >> (56 - 8 * i));
-        at = 10;
+        return 4;
     }
 
+    buf[1] = (uint8_t)(masked | WSHUB__LENGTH_IN_8);
+    for (i = 0; i < 8; i++) buf[2 + i] = (uint8_t)(n >> (56 - 8 * i));
+    return 10;
+}
+
+/* The head of a whole frame as servers send it: not masked. */
+static inline size_t wshub__frame_head(uint8_t *buf, uint8_t opcode, uint64_t payload_bytes) {
+    WSHUB_ASSERT(wshub__op_known(opcode));
+    return wshub__frame_put(buf, (uint8_t)(0x80 | opcode), 0, payload_bytes);
+}
+
+WSHUB_API size_t wshub_frame_write(const wshub_frame *frame, uint8_t *buf) {
+    uint8_t first = (uint8_t)((frame->fin ? 0x80 : 0) | (frame->rsv & 7) << 4);
+    size_t at = wshub__frame_put(buf, (uint8_t)(first | (frame->opcode & 15)),
+                                 frame->masked ? 0x80 : 0, frame->payload_bytes);
     if (frame->masked) {
         memcpy(buf + at, frame->mask, 4);
         at += 4;
@@ -5304,8 +5318,8 @@ static uint32_t wshub__index_hash(const wshub__index *index, wshub__kind kind, w
 }
 
 /* The place at which a name stands, or at which it would be put. */
-static uint32_t wshub__index_slot(const wshub__index *index, wshub__kind kind, wshub_str s,
-                                  uint32_t hash) {
+static inline uint32_t wshub__index_slot(const wshub__index *index, wshub__kind kind, wshub_str s,
+                                         uint32_t hash) {
     uint32_t i = hash & (index->cap - 1);
 
     WSHUB_ASSERT(index->count < index->cap); /* or the search would not end */
@@ -6049,7 +6063,8 @@ struct wshub {
         wshub__realm *realm;
         struct wshub__group *room; /* NULL: to all of the realm */
         wshub__piece plain, *others;
-        uint64_t kinds;                /* those of its receivers: a bit each */
+        uint64_t kinds; /* those of its receivers: a bit each */
+        bool never; /* by the description: what is sent depends on each receiver, or may end one */
         uint32_t lens[WSHUB__RUN_MAX]; /* of the plain ones */
     } run;
     wshub__walk walks[WSHUB__WALKS];
@@ -6129,9 +6144,10 @@ static uint64_t wshub__stride(const wshub *hub) {
 
 /* Reads the io's clock. Time passes between turns, not within one. */
 static void wshub__clock(wshub *hub) {
-    uint64_t now = hub->io.now_ms(hub->io.ctx);
-    uint64_t passed = now > hub->io_now ? now - hub->io_now : 0;
+    uint64_t now = hub->io.now_ms(hub->io.ctx), passed;
 
+    if (now == hub->io_now) return; /* mostly: a millisecond has many turns */
+    passed = now > hub->io_now ? now - hub->io_now : 0;
     if ((hub->deadlines.count || hub->timer_deadlines.count) && passed > wshub__stride(hub))
         passed = wshub__stride(hub);
     hub->io_now = now;
@@ -6461,14 +6477,11 @@ static void wshub__seg_drop(wshub *hub, wshub__seg *seg) {
     wshub__seg_unref(hub, seg);
 }
 
-/* A segment with room for n bytes at the end of a log (of a kind of wire, see >>gate; `*log`
- * NULL: there is none yet), or one of its own. NULL: out of memory. Whoever was given one writes
- * at wshub__log_end() and then calls wshub__log_commit(), or wshub__seg_drop() if it is one of
- * its own and nothing came of it. */
-static wshub__seg *wshub__log_room_in(wshub *hub, wshub__seg **log, size_t n) {
+/* The log has no room for n bytes, or nobody holds any of it. */
+static wshub__seg *wshub__log_turn(wshub *hub, wshub__seg **log, size_t n) {
     wshub__seg *seg = *log, *next;
     if (n > WSHUB__SEG_BYTES) return wshub__seg_big(hub, n);
-    if (seg && seg->refs == 1) { /* nobody holds any of it: begin again, in warm memory */
+    if (seg && seg->refs == 1) { /* begin again, in warm memory */
         seg->used = 0;
         if (seg->lags) hub->stats.lagging_bytes -= seg->cap;
         seg->lags = 0;
@@ -6484,6 +6497,17 @@ static wshub__seg *wshub__log_room_in(wshub *hub, wshub__seg **log, size_t n) {
         wshub__seg_unref(hub, seg);
     }
     return next;
+}
+
+/* A segment with room for n bytes at the end of a log (of a kind of wire, see >>gate; `*log`
+ * NULL: there is none yet), or one of its own. NULL: out of memory. Whoever was given one writes
+ * at wshub__log_end() and then calls wshub__log_commit(), or wshub__seg_drop() if it is one of
+ * its own and nothing came of it. */
+static inline wshub__seg *wshub__log_room_in(wshub *hub, wshub__seg **log, size_t n) {
+    wshub__seg *seg = *log;
+    WSHUB_ASSERT(!seg || (seg->is_log && seg->refs && seg->cap == WSHUB__SEG_BYTES));
+    if (seg && seg->refs > 1 && n <= seg->cap - seg->used) return seg;
+    return wshub__log_turn(hub, log, n);
 }
 
 static wshub__seg *wshub__log_room(wshub *hub, size_t n) {
@@ -6837,17 +6861,12 @@ static bool wshub__out_commit(wshub *hub, wshub__conn *conn, wshub__seg *s, size
 
 static bool wshub__out_frame(wshub *hub, wshub__conn *conn, uint8_t opcode, const void *payload,
                              size_t n) {
-    wshub_frame f;
-    wshub__seg *s = wshub__log_room(hub, n + 14);
+    wshub__seg *s = wshub__log_room(hub, n + WSHUB__FRAME_HEAD_BYTES_MAX);
     uint8_t *to;
     size_t head;
     if (!s) return false;
     to = wshub__log_end(s);
-    memset(&f, 0, sizeof f);
-    f.fin = true;
-    f.opcode = opcode;
-    f.payload_bytes = n;
-    head = wshub_frame_write(&f, to);
+    head = wshub__frame_head(to, opcode, n);
     if (n) memcpy(to + head, payload, n);
     return wshub__out_commit(hub, conn, s, head + n);
 }
@@ -11830,25 +11849,46 @@ WSHUB_API wshub_err wshub_session_end(wshub *hub, wshub_session session, wshub_c
 struct wshub__text;
 
 typedef struct wshub__delivery {
-    wshub_str event, data;
-    const wshub_packet *packet; /* all of it, where it is more than event and data; or NULL */
-    const uint8_t *binary;      /* a binary message instead */
-    size_t binary_len;
-    wshub__piece plain;       /* of kind 0 */
-    wshub__piece *others;     /* of other kinds that were met */
-    bool reached;             /* somebody had to be written to */
-    bool starved;             /* for somebody there was no memory to write it */
-    struct wshub__text *text; /* a copy, once a transformer needs it */
-    wshub_str
-        ready; /* the plain frame, encoded by another hub of this process. ptr NULL: not yet */
+    const wshub_packet *packet; /* what is delivered: `own`, or the caller's */
+    wshub_packet own;           /* an event with its data, or bytes: most that is sent is no more */
+    wshub_str data;             /* the first argument; ptr NULL: it has none */
+    wshub_span bytes;           /* of a binary message */
+    wshub__piece plain;         /* of kind 0 */
+    wshub__piece *others;       /* of other kinds that were met */
+    bool reached;               /* somebody had to be written to */
+    bool starved;               /* for somebody there was no memory to write it */
+    struct wshub__text *text;   /* a copy, once a transformer needs it */
+    wshub_str ready; /* the plain frame, encoded by another hub of this process. ptr NULL: none */
 } wshub__delivery;
 
-static void wshub__delivery_init(wshub__delivery *delivery, wshub_str event, wshub_str data) {
-    memset(delivery, 0, sizeof *delivery);
-    delivery->event = event;
+/* Every send pays for this: what is not read before it has been written is left as it is. */
+static inline void wshub__delivery_init(wshub__delivery *delivery, wshub_str event,
+                                        wshub_str data) {
+    wshub_packet *own = &delivery->own;
+    if (!data.ptr) data.len = 0; /* absent, whatever its length says */
+    delivery->packet = own;
     delivery->data = data;
+    own->event = event;
+    own->args = &delivery->data;
+    own->args_count = data.ptr ? 1 : 0;
+    own->args_are_json = true;
+    own->attachments = &delivery->bytes;
+    own->attachments_count = 0;
+    own->id.ptr = NULL;
+    own->id.len = 0;
+    own->flags = 0;
+
+    delivery->plain.span.seg = NULL;
     delivery->plain.messages = 1;
-    if (!data.ptr) delivery->data.len = 0; /* absent, whatever its length says */
+    delivery->plain.lens = NULL;
+    delivery->plain.kind = 0;
+    delivery->plain.encoded = false;
+    delivery->plain.failed = WSHUB_OK;
+    delivery->plain.next = NULL;
+    delivery->others = NULL;
+    delivery->reached = delivery->starved = false;
+    delivery->text = NULL;
+    delivery->ready.ptr = NULL;
 }
 
 /* Is it an event with at most one argument, and nothing else? */
@@ -11856,11 +11896,20 @@ static bool wshub__packet_is_plain(const wshub_packet *packet) {
     return packet->args_count <= 1 && !packet->attachments_count && !packet->id.ptr;
 }
 
-/* event and data are for a transformer, which knows nothing more. */
+/* A whole packet of the caller's. A transformer is shown its event and first argument. */
 static void wshub__delivery_init_packet(wshub__delivery *delivery, const wshub_packet *packet) {
     wshub__delivery_init(delivery, packet->event,
                          packet->args_count ? packet->args[0] : wshub__str(NULL, 0));
     delivery->packet = packet;
+}
+
+/* Bytes instead of an event. */
+static void wshub__delivery_init_bytes(wshub__delivery *delivery, const uint8_t *bytes,
+                                       size_t count) {
+    wshub__delivery_init(delivery, wshub__str(NULL, 0), wshub__str(NULL, 0));
+    delivery->bytes.ptr = bytes;
+    delivery->bytes.len = count;
+    delivery->own.attachments_count = 1;
 }
 
 /* Pieces of other kinds come from a list of those that have been used, so that a turn allocates
@@ -11894,10 +11943,10 @@ static void wshub__pieces_release(wshub *hub, wshub__piece **chain) {
     }
 }
 
-static void wshub__delivery_release(wshub *hub, wshub__delivery *delivery) {
+static inline void wshub__delivery_release(wshub *hub, wshub__delivery *delivery) {
     if (delivery->plain.span.seg) wshub__seg_unref(hub, delivery->plain.span.seg);
     delivery->plain.span.seg = NULL;
-    wshub__pieces_release(hub, &delivery->others);
+    if (delivery->others) wshub__pieces_release(hub, &delivery->others);
 }
 
 /* The piece of a kind, not yet encoded at first. NULL: out of memory. */
@@ -11921,25 +11970,48 @@ struct wshub_writer {
     size_t len;      /* written so far */
 };
 
-/* What has been written goes along where it has to move, so that it stays one piece. */
-WSHUB_API uint8_t *wshub_writer_room(wshub_writer *out, size_t bytes) {
+/* Room for more behind what has been written, which goes along where it has to move, so that it
+ * stays one piece. */
+static wshub__seg *wshub__writer_more(const wshub_writer *out, size_t bytes) {
     wshub__seg *had = out->seg, *seg;
-    if (bytes > WSHUB__QUEUE_MAX - out->len) return NULL;
-    if (had) had->refs++; /* until it has been copied */
+    had->refs++; /* until it has been copied */
     seg = wshub__log_room_in(out->hub, out->log, out->len + bytes);
     if (!seg) {
-        if (had) had->refs--;
+        had->refs--;
         return NULL;
     }
-    if (had && seg != had) memcpy(wshub__log_end(seg), wshub__log_end(had), out->len);
-    if (had) wshub__seg_unref(out->hub, had);
+    if (seg != had) memcpy(wshub__log_end(seg), wshub__log_end(had), out->len);
+    wshub__seg_unref(out->hub, had);
+    return seg;
+}
+
+static inline uint8_t *wshub__writer_room(wshub_writer *out, size_t bytes) {
+    wshub__seg *seg;
+    if (bytes > WSHUB__QUEUE_MAX - out->len) return NULL;
+    seg = out->seg ? wshub__writer_more(out, bytes) : wshub__log_room_in(out->hub, out->log, bytes);
+    if (!seg) return NULL;
     out->seg = seg;
     return wshub__log_end(seg) + out->len;
+}
+
+WSHUB_API uint8_t *wshub_writer_room(wshub_writer *out, size_t bytes) {
+    return wshub__writer_room(out, bytes);
 }
 
 WSHUB_API void wshub_writer_commit(wshub_writer *out, size_t bytes) {
     WSHUB_ASSERT(out->seg && out->seg->cap - out->seg->used >= out->len + bytes);
     out->len += bytes;
+}
+
+WSHUB_API uint8_t *wshub_writer_frame(wshub_writer *out, bool text, size_t payload_bytes) {
+    uint8_t *to, *payload;
+    if (payload_bytes > WSHUB__QUEUE_MAX) return NULL;
+    to = wshub__writer_room(out, payload_bytes + WSHUB__FRAME_HEAD_BYTES_MAX);
+    if (!to) return NULL;
+    payload = to + wshub__frame_head(to, text ? WSHUB__OP_TEXT : WSHUB__OP_BINARY, payload_bytes);
+    out->len += (size_t)(payload - to) + payload_bytes;
+    WSHUB_ASSERT(out->seg->cap - out->seg->used >= out->len);
+    return payload;
 }
 
 /* Copies a frame that is encoded into the log: what follows it there is one piece with it. */
@@ -11951,42 +12023,20 @@ static wshub_err wshub__piece_adopt(wshub_writer *out, wshub_str ready) {
     return WSHUB_OK;
 }
 
-/* Has the kind's encode function write the message. */
-static wshub_err wshub__piece_write(wshub *hub, const wshub__delivery *delivery, wshub_kind kind,
-                                    wshub_writer *out) {
-    const wshub_kind_desc *desc = &hub->kinds[kind].desc;
-    wshub_packet packet;
-    wshub_span bytes;
-    if (delivery->packet) return desc->encode(hub, kind, delivery->packet, out, desc->user);
-    packet.event = delivery->event;
-    packet.args = &delivery->data;
-    packet.args_count = delivery->data.ptr ? 1 : 0;
-    packet.args_are_json = true;
-    packet.attachments = NULL;
-    packet.attachments_count = 0;
-    packet.id = wshub__str(NULL, 0);
-    packet.flags = 0;
-    if (delivery->binary) {
-        bytes.ptr = delivery->binary;
-        bytes.len = delivery->binary_len;
-        packet.attachments = &bytes;
-        packet.attachments_count = 1;
-    }
-    return desc->encode(hub, kind, &packet, out, desc->user);
-}
-
 /* A piece is encoded once; if that fails its receivers get nothing of this message. */
 static wshub_err wshub__piece_encode(wshub *hub, wshub__delivery *delivery, wshub__piece *piece) {
+    const wshub_kind_desc *desc = &hub->kinds[piece->kind].desc;
     wshub_writer out;
     if (piece->encoded) return WSHUB_OK;
     if (piece->failed) return piece->failed;
+
     out.hub = hub;
     out.log = piece->kind ? &hub->kinds[piece->kind].log : &hub->log;
     out.seg = NULL;
     out.len = 0;
-    piece->failed = !piece->kind && delivery->ready.ptr
+    piece->failed = delivery->ready.ptr && !piece->kind
                         ? wshub__piece_adopt(&out, delivery->ready)
-                        : wshub__piece_write(hub, delivery, piece->kind, &out);
+                        : desc->encode(hub, piece->kind, delivery->packet, &out, desc->user);
     if (!piece->failed && !out.seg) piece->failed = WSHUB_ERR_APP; /* it has written nothing */
     if (piece->failed) {
         if (out.seg && !out.seg->refs) wshub__seg_drop(hub, out.seg); /* one of its own */
@@ -12045,8 +12095,7 @@ static wshub_err wshub__gate_push(wshub *hub, wshub__client *client, wshub__deli
     }
     if (err) return err;
 
-    if (delivery->packet && delivery->packet->flags & WSHUB_PACKET_VOLATILE && conn->pressured &&
-        conn->queued) {
+    if (delivery->packet->flags & WSHUB_PACKET_VOLATILE && conn->pressured && conn->queued) {
         hub->stats.dropped_pressure++;
         return WSHUB_ERR_DROPPED;
     }
@@ -12156,8 +12205,9 @@ static bool wshub__xform_fits(wshub *hub, wshub__conn *conn, uint64_t waits, uin
 }
 
 static bool wshub__transform_queue(wshub *hub, wshub__client *client, wshub__delivery *delivery) {
+    wshub_str event = delivery->packet->event, data = delivery->data;
     wshub__conn *conn = wshub__conn_at(hub, client->conn);
-    uint64_t bytes = WSHUB__XFORM_COST + (uint64_t)delivery->event.len + delivery->data.len; /* as
+    uint64_t bytes = WSHUB__XFORM_COST + (uint64_t)event.len + data.len; /* as
                                                                                       wshub__xform_bytes()
                                                                                       will say */
     wshub__extra *own;
@@ -12167,21 +12217,20 @@ static bool wshub__transform_queue(wshub *hub, wshub__client *client, wshub__del
         return true;
     }
     if (!delivery->text) {
-        wshub__text *t = (wshub__text *)wshub__mem_new(&hub->mem, sizeof *t + delivery->event.len +
-                                                                      delivery->data.len);
+        wshub__text *t = (wshub__text *)wshub__mem_new(&hub->mem, sizeof *t + event.len + data.len);
         if (!t) {
             hub->stats.dropped_memory++;
             return false;
         }
-        hub->stats.transform_bytes += sizeof *t + delivery->event.len + delivery->data.len;
-        t->event_len = (uint32_t)delivery->event.len;
-        t->data_len = (uint32_t)delivery->data.len;
-        t->has_data = delivery->data.ptr != NULL;
-        if (delivery->event.len) memcpy((char *)(t + 1), delivery->event.ptr, delivery->event.len);
-        if (delivery->data.len) /* and then there is data, see wshub__delivery_init() */
-            memcpy((char *)(t + 1) + delivery->event.len, delivery->data.ptr, /* NOLINT */
-                   delivery->data.len);                                       /* NOLINT */
-        t->busy = true; /* until wshub__delivery_done() */
+        hub->stats.transform_bytes += sizeof *t + event.len + data.len;
+        t->event_len = (uint32_t)event.len;
+        t->data_len = (uint32_t)data.len;
+        t->has_data = data.ptr != NULL;
+        if (event.len) memcpy((char *)(t + 1), event.ptr, event.len);
+        if (data.len) /* and then there is data, see wshub__delivery_init() */
+            memcpy((char *)(t + 1) + event.len, data.ptr, /* NOLINT */
+                   data.len);                             /* NOLINT */
+        t->busy = true;                                   /* until wshub__delivery_done() */
         delivery->text = t;
     }
     own = wshub__extra_take(hub, client);
@@ -12323,7 +12372,7 @@ WSHUB__COLD static void wshub__xform_drop_all(wshub *hub, wshub__client *client)
  * by tests/test_send.c, tests/test_runs.c, tests/test_golden.c (send-*). */
 
 /* Ends a delivery: what waits for a transformer is begun. May run callbacks. */
-static void wshub__delivery_done(wshub *hub, wshub__delivery *delivery) {
+static inline void wshub__delivery_done(wshub *hub, wshub__delivery *delivery) {
     wshub__delivery_release(hub, delivery);
     if (delivery->text) wshub__text_run(hub, delivery->text);
     delivery->text = NULL;
@@ -12333,9 +12382,9 @@ static void wshub__delivery_done(wshub *hub, wshub__delivery *delivery) {
  * which takes the same decision where it is plain: in clear, encoded already, and within all
  * limits. */
 static wshub_err wshub__deliver(wshub *hub, wshub__client *client, wshub__delivery *delivery) {
-    if (client->encrypted && hub->desc.on_transform_out) { /* ENC-1 */
-        if (delivery->binary) return WSHUB_ERR_CLEAR;
-        if (delivery->packet && !wshub__packet_is_plain(delivery->packet)) {
+    if (client->encrypted && hub->desc.on_transform_out) {        /* ENC-1 */
+        if (!delivery->packet->event.ptr) return WSHUB_ERR_CLEAR; /* bytes */
+        if (!wshub__packet_is_plain(delivery->packet)) {
             hub->stats.unsayable++; /* a transformer knows events and data */
             return WSHUB_ERR_PARAM;
         }
@@ -12574,7 +12623,7 @@ static wshub__piece *wshub__run_other(const wshub *hub, wshub_kind kind) {
 /* May the delivery be added to the run that there is? */
 static bool wshub__run_takes(const wshub *hub, const wshub__delivery *delivery) {
     const wshub__piece *piece;
-    if (!hub->gathered) return false; /* and it is this target's: others end it */
+    WSHUB_ASSERT(hub->gathered); /* and it is this target's: others end it */
     WSHUB_ASSERT(delivery->plain.encoded == hub->run.plain.encoded); /* it has the same kinds */
     if (delivery->plain.encoded && !wshub__run_joins(&hub->run.plain, &delivery->plain))
         return false;
@@ -12637,12 +12686,11 @@ static bool wshub__run_add(wshub *hub, wshub__realm *realm, wshub__group *room,
     hub->last_target = target;
 
     /* What depends on each receiver, and what ends one, is done at once. */
-    if (!again || (!room && !realm->oldest) || except != WSHUB__NOBODY || delivery->packet ||
-        hub->desc.on_transform_out || hub->desc.require_encryption ||
-        hub->desc.close_on_backpressure)
+    if (!again || (!room && !realm->oldest) || except != WSHUB__NOBODY ||
+        delivery->packet != &delivery->own || hub->run.never)
         return false;
     if (!wshub__run_encode(hub, room, delivery)) return false;
-    if (!wshub__run_takes(hub, delivery)) {
+    if (!hub->gathered || !wshub__run_takes(hub, delivery)) {
         wshub__run_out(hub);
         return wshub__run_begin(hub, realm, room, delivery);
     }
@@ -12672,13 +12720,10 @@ static void wshub__route_room(wshub *hub, wshub__realm *realm, wshub_str name,
 /* To several rooms, nobody twice: who has heard bears the mark. */
 static void wshub__route_rooms(wshub *hub, wshub__realm *realm, const wshub_dest *dest,
                                wshub__delivery *delivery, uint32_t except) {
-    size_t i;
-    if (!dest->rooms_count) {
-        wshub__route_room(hub, realm, dest->name, delivery, except, false);
-        return;
-    }
-    for (i = 0; i < dest->rooms_count; i++)
-        wshub__route_room(hub, realm, dest->rooms[i], delivery, except, dest->rooms_count > 1);
+    const wshub_str *rooms = dest->rooms_count ? dest->rooms : &dest->name;
+    size_t i, count = dest->rooms_count ? dest->rooms_count : 1;
+    for (i = 0; i < count; i++)
+        wshub__route_room(hub, realm, rooms[i], delivery, except, count > 1);
 }
 
 static void wshub__route_client(wshub *hub, const wshub__realm *realm, wshub_str id,
@@ -14250,11 +14295,9 @@ WSHUB_API wshub_err wshub_client_send_binary(wshub *hub, wshub_client client, co
     wshub__delivery delivery;
     static const uint8_t nothing = 0;
 
-    wshub__delivery_init(&delivery, wshub__str(NULL, 0), wshub__str(NULL, 0));
     if (count && !bytes) return WSHUB_ERR_PARAM;
     if (count > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
-    delivery.binary = bytes ? bytes : &nothing;
-    delivery.binary_len = count;
+    wshub__delivery_init_bytes(&delivery, bytes ? bytes : &nothing, count);
     return wshub__client_send(hub, client, &delivery);
 }
 
@@ -14368,22 +14411,17 @@ WSHUB_API wshub_err wshub_client_send_packet(wshub *hub, wshub_client client,
 static wshub_err wshub__send_publish(wshub *hub, const wshub__realm *realm, const wshub_dest *dest,
                                      wshub__delivery *delivery) {
     const wshub__speaker *speaker = &hub->dialects[realm->dialect];
-    wshub_packet packet;
     wshub_msg msg;
-    if (!realm->number) {
-        memset(&msg, 0, sizeof msg);
-        msg.event = delivery->event;
-        msg.data = delivery->data;
-        return wshub__publish(hub, dest, &msg, delivery);
+
+    if (realm->number) {
+        if (!speaker->table.publish) return WSHUB_OK;
+        return speaker->table.publish(hub, wshub__realm_handle(realm), dest, delivery->packet,
+                                      speaker->user);
     }
-    if (!speaker->table.publish) return WSHUB_OK;
-    memset(&packet, 0, sizeof packet);
-    packet.event = delivery->event;
-    packet.args = &delivery->data;
-    packet.args_count = 1;
-    packet.args_are_json = true;
-    return speaker->table.publish(hub, wshub__realm_handle(realm), dest,
-                                  delivery->packet ? delivery->packet : &packet, speaker->user);
+    memset(&msg, 0, sizeof msg);
+    msg.event = delivery->packet->event;
+    msg.data = delivery->data;
+    return wshub__publish(hub, dest, &msg, delivery);
 }
 
 /* Delivers here, and tells the others. Ends the delivery. */
@@ -14391,14 +14429,13 @@ static wshub_err wshub__send_wide(wshub *hub, const wshub_dest *dest, wshub__del
     wshub__realm *realm = &hub->first_realm;
     wshub_err err, published = WSHUB_OK;
     wshub_dest to;
-    if (!delivery->event.len || (dest && wshub__dest_check(dest)))
+    if (!delivery->packet->event.len || (dest && wshub__dest_check(dest)))
         return WSHUB_ERR_PARAM; /* SEND-3 */
     if (hub->phase == WSHUB__DOWN) return WSHUB_ERR_CLOSED;
     if (dest) realm = wshub__realm_get(hub, dest->realm);
     if (!realm) return WSHUB_ERR_STALE;
-    if (!realm->number &&
-        ((dest && (dest->rooms_count || dest->except_rooms_count)) || !delivery->data.ptr ||
-         (delivery->packet && !wshub__packet_is_plain(delivery->packet))))
+    if (!realm->number && ((dest && (dest->rooms_count || dest->except_rooms_count)) ||
+                           !delivery->data.ptr || !wshub__packet_is_plain(delivery->packet)))
         return WSHUB_ERR_PARAM; /* an envelope has no words for that */
     to = wshub__dest_resolve(realm, dest);
 
@@ -15614,23 +15651,6 @@ static void wshub__json_message(wshub *hub, wshub_conn conn, uint8_t *bytes, siz
     }
 }
 
-/* Writes a whole frame with n bytes of payload, but for the payload. Returns where that goes;
- * NULL: out of memory. */
-static uint8_t *wshub__json_frame(wshub_writer *out, uint8_t opcode, size_t n) {
-    uint8_t *to = wshub_writer_room(out, n + WSHUB__FRAME_HEAD_BYTES_MAX);
-    wshub_frame frame;
-    size_t head_bytes;
-
-    if (!to) return NULL;
-    memset(&frame, 0, sizeof frame);
-    frame.fin = true;
-    frame.opcode = opcode;
-    frame.payload_bytes = n;
-    head_bytes = wshub_frame_write(&frame, to);
-    wshub_writer_commit(out, head_bytes + n);
-    return to + head_bytes;
-}
-
 /* Writes a text as a JSON string of `quoted` bytes. Returns behind it. */
 static uint8_t *wshub__json_put_quoted(uint8_t *to, wshub_str text, size_t quoted) {
     if (quoted != text.len + 2) return to + wshub_json_quote(text, (char *)to, quoted);
@@ -15645,7 +15665,7 @@ static uint8_t *wshub__json_put_quoted(uint8_t *to, wshub_str text, size_t quote
 
 /* Bytes in a binary frame. */
 static wshub_err wshub__json_encode_binary(wshub_writer *out, wshub_span bytes) {
-    uint8_t *to = wshub__json_frame(out, WSHUB__OP_BINARY, bytes.len);
+    uint8_t *to = wshub_writer_frame(out, false, bytes.len);
 
     if (!to) return WSHUB_ERR_NOMEM;
     if (bytes.len) memcpy(to, bytes.ptr, bytes.len);
@@ -15672,7 +15692,7 @@ static wshub_err wshub__json_encode(wshub *hub, wshub_kind kind, const wshub_pac
     data = packet->args_count ? packet->args[0] : wshub__str(NULL, 0);
     quoted = wshub_json_quoted_len(packet->event);
     n = sizeof open - 1 + quoted + 1 + (data.ptr ? sizeof mid - 1 + data.len : 0);
-    to = wshub__json_frame(out, WSHUB__OP_TEXT, n);
+    to = wshub_writer_frame(out, true, n);
     if (!to) return WSHUB_ERR_NOMEM;
 
     memcpy(to, open, sizeof open - 1);
@@ -17123,6 +17143,8 @@ WSHUB__COLD static void wshub__objects_init(wshub *hub, const uint8_t seed[16]) 
     hub->dialects_count = 1;
     hub->kinds[0].desc = wshub__json_kind;
     hub->kinds_count = 1;
+    hub->run.never = hub->desc.on_transform_out || hub->desc.require_encryption ||
+                     hub->desc.close_on_backpressure;
     hub->above = &wshub__hub_above;
     hub->self = hub;
 

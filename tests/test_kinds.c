@@ -391,7 +391,7 @@ static wshub_err wire_greedy(wshub *hub, wshub_kind kind, const wshub_packet *pa
     (void)kind;
     (void)packet;
     (void)user;
-    EXPECT(!wshub_writer_room(out, SIZE_MAX));
+    EXPECT(!wshub_writer_room(out, SIZE_MAX) && !wshub_writer_frame(out, true, SIZE_MAX));
     EXPECT(!wshub_writer_room(out, 0x7FFFFFFF)); /* as long as a queue may be, no segment is */
     return wshub_writer_room(out, 0x80000000u) ? WSHUB_OK : WSHUB_ERR_NOMEM;
 }
