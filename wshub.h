@@ -10269,7 +10269,7 @@ typedef struct wshub__words {
 /* ---- the state of the connection ---- */
 
 /* The one door to the state of an uplink. */
-static void wshub__uplink_to(wshub__uplink *u, wshub__uplink_state to) {
+static void wshub__uplink_to(wshub__uplink *uplink, wshub__uplink_state to) {
     enum {
         NONE = 1 << WSHUB__UPLINK_NONE,
         DOWN = 1 << WSHUB__UPLINK_DOWN,
@@ -10282,32 +10282,33 @@ static void wshub__uplink_to(wshub__uplink *u, wshub__uplink_state to) {
         LINKED | UP | DOWN | NONE, /* LINKED: and again where the connection is another one */
         LINKED | DOWN | NONE       /* UP */
     };
-    WSHUB_ASSERT(wshub__uplink_follows[u->state] >> to & 1);
+    WSHUB_ASSERT(wshub__uplink_follows[uplink->state] >> to & 1);
     (void)wshub__uplink_follows;
-    u->state = (uint8_t)to;
+    uplink->state = (uint8_t)to;
 }
 
 /* Takes what a bus reports. False: it says nothing new, and nothing has changed. */
-static bool wshub__uplink_hear(wshub__uplink *u, wshub_bus_state reported) {
+static bool wshub__uplink_hear(wshub__uplink *uplink, wshub_bus_state reported) {
     wshub__uplink_state to = reported == WSHUB_BUS_UP          ? WSHUB__UPLINK_UP
                              : reported == WSHUB_BUS_CONNECTED ? WSHUB__UPLINK_LINKED
                                                                : WSHUB__UPLINK_DOWN;
-    if (u->state == WSHUB__UPLINK_NONE) return false; /* it has been left: nobody listens */
-    if (u->state == (uint8_t)to && to != WSHUB__UPLINK_LINKED) return false;
-    wshub__uplink_to(u, to);
+
+    if (uplink->state == WSHUB__UPLINK_NONE) return false; /* it has been left: nobody listens */
+    if (uplink->state == (uint8_t)to && to != WSHUB__UPLINK_LINKED) return false;
+    wshub__uplink_to(uplink, to);
     return true;
 }
 
-static bool wshub__uplink_is_up(const wshub__uplink *u) {
-    return u->state == WSHUB__UPLINK_UP;
+static bool wshub__uplink_is_up(const wshub__uplink *uplink) {
+    return uplink->state == WSHUB__UPLINK_UP;
 }
 
-static bool wshub__uplink_is_linked(const wshub__uplink *u) {
-    return u->state >= WSHUB__UPLINK_LINKED;
+static bool wshub__uplink_is_linked(const wshub__uplink *uplink) {
+    return uplink->state >= WSHUB__UPLINK_LINKED;
 }
 
-static bool wshub__uplink_is_there(const wshub__uplink *u) {
-    return u->state != WSHUB__UPLINK_NONE;
+static bool wshub__uplink_is_there(const wshub__uplink *uplink) {
+    return uplink->state != WSHUB__UPLINK_NONE;
 }
 
 #define WSHUB__BUS_MISFIT                                                                          \
@@ -10320,22 +10321,24 @@ static bool wshub__bus_fits(const wshub_bus *bus) {
     return bus->version == WSHUB_BUS_VERSION;
 }
 
+/* Is a bus another's already? */
 static bool wshub__bus_taken(const wshub_bus *bus) {
     return bus->taken && bus->taken(bus->ctx);
 }
 
 /* Of what the bus has taken: how much waits for the broker's word (BYE-2), and how much will
  * never have one, since its connection broke. */
-static uint64_t wshub__uplink_pending(const wshub__uplink *u) {
-    return u->bus.pending ? u->bus.pending(u->bus.ctx) : 0;
+static uint64_t wshub__uplink_pending(const wshub__uplink *uplink) {
+    return uplink->bus.pending ? uplink->bus.pending(uplink->bus.ctx) : 0;
 }
 
-static uint64_t wshub__uplink_broken(const wshub__uplink *u) {
-    return u->bus.unconfirmed ? u->bus.unconfirmed(u->bus.ctx) : 0;
+static uint64_t wshub__uplink_broken(const wshub__uplink *uplink) {
+    return uplink->bus.unconfirmed ? uplink->bus.unconfirmed(uplink->bus.ctx) : 0;
 }
 
-static void wshub__uplink_pump(wshub__uplink *u) {
-    if (wshub__uplink_is_there(u) && u->bus.pump) u->bus.pump(u->bus.ctx);
+/* Lets the bus report what has come meanwhile, where it waits to be asked. */
+static void wshub__uplink_pump(wshub__uplink *uplink) {
+    if (wshub__uplink_is_there(uplink) && uplink->bus.pump) uplink->bus.pump(uplink->bus.ctx);
 }
 
 /* ---- briefs: the same message for hubs of this process ----
@@ -10359,30 +10362,32 @@ typedef struct wshub__brief {
     wshub_str exclude[WSHUB__BRIEF_EXCLUDES];
 } wshub__brief;
 
-static void wshub__brief_write(const wshub__mem *m, wshub__buf *b, const wshub_dest *dest,
+/* Appends the brief of a message whose frame is known. */
+static void wshub__brief_write(const wshub__mem *mem, wshub__buf *buf, const wshub_dest *dest,
                                const wshub_msg *msg, wshub_str frame) {
-    wshub__brief_head h;
+    wshub__brief_head head;
     uint32_t i;
+
     WSHUB_ASSERT(dest->kind != WSHUB_DEST_RESOLVE);
     WSHUB_ASSERT(dest->exclude_count <= WSHUB__BRIEF_EXCLUDES);
     WSHUB_ASSERT(frame.len > msg->data.len);
-    h.kind = (uint32_t)dest->kind;
-    h.name_len = dest->kind == WSHUB_DEST_ALL ? 0 : (uint32_t)dest->name.len;
-    h.event_len = (uint32_t)msg->event.len;
-    h.data_len = (uint32_t)msg->data.len;
-    h.exclude_count = (uint32_t)dest->exclude_count;
-    h.frame_len = (uint32_t)frame.len;
+    head.kind = (uint32_t)dest->kind;
+    head.name_len = dest->kind == WSHUB_DEST_ALL ? 0 : (uint32_t)dest->name.len;
+    head.event_len = (uint32_t)msg->event.len;
+    head.data_len = (uint32_t)msg->data.len;
+    head.exclude_count = (uint32_t)dest->exclude_count;
+    head.frame_len = (uint32_t)frame.len;
 
-    wshub__buf_add(m, b, &h, sizeof h);
-    for (i = 0; i < h.exclude_count; i++) {
+    wshub__buf_add(mem, buf, &head, sizeof head);
+    for (i = 0; i < head.exclude_count; i++) {
         uint32_t len = (uint32_t)dest->exclude[i].len;
-        wshub__buf_add(m, b, &len, sizeof len);
+        wshub__buf_add(mem, buf, &len, sizeof len);
     }
-    wshub__buf_add(m, b, dest->name.ptr, h.name_len);
-    wshub__buf_add(m, b, msg->event.ptr, msg->event.len);
-    for (i = 0; i < h.exclude_count; i++)
-        wshub__buf_add(m, b, dest->exclude[i].ptr, dest->exclude[i].len);
-    wshub__buf_add(m, b, frame.ptr, frame.len);
+    wshub__buf_add(mem, buf, dest->name.ptr, head.name_len);
+    wshub__buf_add(mem, buf, msg->event.ptr, msg->event.len);
+    for (i = 0; i < head.exclude_count; i++)
+        wshub__buf_add(mem, buf, dest->exclude[i].ptr, dest->exclude[i].len);
+    wshub__buf_add(mem, buf, frame.ptr, frame.len);
 }
 
 /* The text of so many bytes at *at, which moves on. */
@@ -10392,27 +10397,29 @@ static wshub_str wshub__brief_text(const char **at, uint32_t len) {
     return s;
 }
 
+/* Reads a brief that a hub of this process has written. */
 static void wshub__brief_read(wshub_str brief, wshub__brief *out) {
-    wshub__brief_head h;
-    const char *lens = brief.ptr + sizeof h, *at;
+    wshub__brief_head head;
+    const char *lens = brief.ptr + sizeof head, *at;
     uint32_t i;
-    memcpy(&h, brief.ptr, sizeof h);
-    WSHUB_ASSERT(h.exclude_count <= WSHUB__BRIEF_EXCLUDES);
-    at = lens + h.exclude_count * sizeof(uint32_t);
+
+    memcpy(&head, brief.ptr, sizeof head);
+    WSHUB_ASSERT(head.exclude_count <= WSHUB__BRIEF_EXCLUDES);
+    at = lens + head.exclude_count * sizeof(uint32_t);
 
     memset(&out->dest, 0, sizeof out->dest);
-    out->dest.kind = (wshub_dest_kind)h.kind;
-    out->dest.name = wshub__brief_text(&at, h.name_len);
-    out->event = wshub__brief_text(&at, h.event_len);
-    for (i = 0; i < h.exclude_count; i++) {
+    out->dest.kind = (wshub_dest_kind)head.kind;
+    out->dest.name = wshub__brief_text(&at, head.name_len);
+    out->event = wshub__brief_text(&at, head.event_len);
+    for (i = 0; i < head.exclude_count; i++) {
         uint32_t len;
         memcpy(&len, lens + i * sizeof len, sizeof len);
         out->exclude[i] = wshub__brief_text(&at, len);
     }
     out->dest.exclude = out->exclude;
-    out->dest.exclude_count = h.exclude_count;
-    out->frame = wshub__brief_text(&at, h.frame_len);
-    out->data = wshub__str(out->frame.ptr + h.frame_len - 1 - h.data_len, h.data_len);
+    out->dest.exclude_count = head.exclude_count;
+    out->frame = wshub__brief_text(&at, head.frame_len);
+    out->data = wshub__str(out->frame.ptr + head.frame_len - 1 - head.data_len, head.data_len);
     WSHUB_ASSERT(at == brief.ptr + brief.len);
 }
 
@@ -10428,108 +10435,118 @@ static uint32_t wshub__bus_burst(uint32_t queue_bytes_max) {
 
 /* What a publication counts against limits: not its brief, which never has more than the
  * payload and its texts once again. */
-static uint64_t wshub__pub_bytes(const wshub__pub *p) {
-    return (uint64_t)p->channel_len + p->payload_len;
+static uint64_t wshub__pub_bytes(const wshub__pub *pub) {
+    return (uint64_t)pub->channel_len + pub->payload_len;
 }
 
 /* The publication that a buffer holds: room for its head, then channel, payload and brief. NULL: it
  * has not got the memory for all of that. */
-static wshub__pub *wshub__pub_of(const wshub__mem *m, wshub__buf *b, uint64_t now,
+static wshub__pub *wshub__pub_of(const wshub__mem *mem, wshub__buf *buf, uint64_t now,
                                  uint32_t channel_len, uint32_t payload_len) {
-    wshub__pub *p;
-    if (b->bad) {
-        wshub__buf_done(m, b);
+    wshub__pub *pub;
+
+    if (buf->bad) {
+        wshub__buf_done(mem, buf);
         return NULL;
     }
-    p = (wshub__pub *)(void *)b->ptr;
-    WSHUB_ASSERT(b->len >= sizeof *p + channel_len + payload_len);
-    p->next = NULL;
-    p->at = now;
-    p->channel_len = channel_len;
-    p->payload_len = payload_len;
-    p->brief_len = b->len - (uint32_t)sizeof *p - channel_len - payload_len;
-    p->cap = b->cap;
-    return p;
+    pub = (wshub__pub *)(void *)buf->ptr;
+    WSHUB_ASSERT(buf->len >= sizeof *pub + channel_len + payload_len);
+    pub->next = NULL;
+    pub->at = now;
+    pub->channel_len = channel_len;
+    pub->payload_len = payload_len;
+    pub->brief_len = buf->len - (uint32_t)sizeof *pub - channel_len - payload_len;
+    pub->cap = buf->cap;
+    return pub;
 }
 
 /* Writes one publication, in one block. frame: the message as it is on the wire, which makes a
  * brief; ptr NULL: there is none. NULL: out of memory. */
-static wshub__pub *wshub__pub_new(const wshub__mem *m, const wshub__words *words, uint64_t now,
+static wshub__pub *wshub__pub_new(const wshub__mem *mem, const wshub__words *words, uint64_t now,
                                   wshub_str server_id, const wshub_dest *dest, const wshub_msg *msg,
                                   wshub_str frame) {
-    wshub__buf b;
+    wshub__buf buf;
     uint32_t channel_len, payload_at, brief_at;
     size_t usual = sizeof(wshub__pub) + 160 + 2 * (dest->name.len + msg->event.len) + msg->data.len;
-    if (frame.ptr) usual += sizeof(wshub__brief_head) + frame.len;
-    memset(&b, 0, sizeof b);
-    if (!wshub__buf_room(m, &b, usual)) return NULL;
 
-    b.len = sizeof(wshub__pub);
-    channel_len = (uint32_t)words->channel((char *)b.ptr + b.len, dest->kind, dest->name);
-    WSHUB_ASSERT(channel_len <= WSHUB__CHANNEL_BYTES_MAX && b.len + channel_len <= b.cap);
-    payload_at = b.len += channel_len;
-    words->write(m, &b, server_id, dest, msg);
-    brief_at = b.len;
+    if (frame.ptr) usual += sizeof(wshub__brief_head) + frame.len;
+    memset(&buf, 0, sizeof buf);
+    if (!wshub__buf_room(mem, &buf, usual)) return NULL;
+
+    buf.len = sizeof(wshub__pub);
+    channel_len = (uint32_t)words->channel((char *)buf.ptr + buf.len, dest->kind, dest->name);
+    WSHUB_ASSERT(channel_len <= WSHUB__CHANNEL_BYTES_MAX);
+    WSHUB_ASSERT(buf.len + channel_len <= buf.cap);
+    payload_at = buf.len += channel_len;
+    words->write(mem, &buf, server_id, dest, msg);
+    brief_at = buf.len;
     if (frame.ptr && dest->exclude_count <= WSHUB__BRIEF_EXCLUDES)
-        wshub__brief_write(m, &b, dest, msg, frame);
-    return wshub__pub_of(m, &b, now, channel_len, brief_at - payload_at);
+        wshub__brief_write(mem, &buf, dest, msg, frame);
+    return wshub__pub_of(mem, &buf, now, channel_len, brief_at - payload_at);
 }
 
 /* The same in the words of another dialect than the built-in one: a channel behind its prefix, and
  * whatever bytes. */
-static wshub__pub *wshub__pub_bytes_new(const wshub__mem *m, uint64_t now, wshub_str prefix,
+static wshub__pub *wshub__pub_bytes_new(const wshub__mem *mem, uint64_t now, wshub_str prefix,
                                         wshub_str channel, wshub_str payload) {
-    wshub__buf b;
+    wshub__buf buf;
+
     WSHUB_ASSERT(payload.len <= WSHUB_MSG_BYTES_MAX);
-    memset(&b, 0, sizeof b);
-    if (!wshub__buf_room(m, &b, sizeof(wshub__pub) + prefix.len + channel.len + payload.len))
+    memset(&buf, 0, sizeof buf);
+    if (!wshub__buf_room(mem, &buf, sizeof(wshub__pub) + prefix.len + channel.len + payload.len))
         return NULL;
-    b.len = sizeof(wshub__pub);
-    wshub__buf_add(m, &b, prefix.ptr, prefix.len);
-    wshub__buf_add(m, &b, channel.ptr, channel.len);
-    wshub__buf_add(m, &b, payload.ptr, payload.len);
-    return wshub__pub_of(m, &b, now, (uint32_t)(prefix.len + channel.len), (uint32_t)payload.len);
+    buf.len = sizeof(wshub__pub);
+    wshub__buf_add(mem, &buf, prefix.ptr, prefix.len);
+    wshub__buf_add(mem, &buf, channel.ptr, channel.len);
+    wshub__buf_add(mem, &buf, payload.ptr, payload.len);
+    return wshub__pub_of(mem, &buf, now, (uint32_t)(prefix.len + channel.len),
+                         (uint32_t)payload.len);
 }
 
-static void wshub__pub_free(const wshub__mem *m, wshub__pub *p) {
-    wshub__mem_free(m, p, p->cap);
+static void wshub__pub_free(const wshub__mem *mem, wshub__pub *pub) {
+    wshub__mem_free(mem, pub, pub->cap);
 }
 
-static void wshub__outbox_push(wshub__outbox *box, wshub__pub *p) {
+/* Puts a publication behind those that wait. */
+static void wshub__outbox_push(wshub__outbox *box, wshub__pub *pub) {
     WSHUB_ASSERT((box->head == NULL) == (box->count == 0));
-    *(box->tail ? &box->tail->next : &box->head) = p;
-    box->tail = p;
-    box->bytes += wshub__pub_bytes(p);
+    *(box->tail ? &box->tail->next : &box->head) = pub;
+    box->tail = pub;
+    box->bytes += wshub__pub_bytes(pub);
     box->count++;
+    WSHUB_ASSERT(!pub->next);
 }
 
-static void wshub__outbox_pop(const wshub__mem *m, wshub__outbox *box) {
-    wshub__pub *p = box->head;
-    WSHUB_ASSERT(p && box->bytes >= wshub__pub_bytes(p));
-    box->head = p->next;
+/* Frees the oldest publication. */
+static void wshub__outbox_pop(const wshub__mem *mem, wshub__outbox *box) {
+    wshub__pub *pub = box->head;
+
+    WSHUB_ASSERT(box->count > 0);
+    WSHUB_ASSERT(box->bytes >= wshub__pub_bytes(pub));
+    box->head = pub->next;
     if (!box->head) box->tail = NULL;
-    box->bytes -= wshub__pub_bytes(p);
+    box->bytes -= wshub__pub_bytes(pub);
     box->count--;
-    wshub__pub_free(m, p);
+    wshub__pub_free(mem, pub);
 }
 
-static void wshub__outbox_done(const wshub__mem *m, wshub__outbox *box) {
-    while (box->head) wshub__outbox_pop(m, box);
+static void wshub__outbox_done(const wshub__mem *mem, wshub__outbox *box) {
+    while (box->head) wshub__outbox_pop(mem, box);
 }
 
 /* The oldest go until `more` bytes fit in. Returns how many have gone. */
-static uint64_t wshub__outbox_trim(const wshub__mem *m, wshub__outbox *box, uint64_t max,
+static uint64_t wshub__outbox_trim(const wshub__mem *mem, wshub__outbox *box, uint64_t max,
                                    uint64_t more) {
     uint64_t dropped = 0;
-    for (; box->head && box->bytes + more > max; dropped++) wshub__outbox_pop(m, box);
+    for (; box->head && box->bytes + more > max; dropped++) wshub__outbox_pop(mem, box);
     return dropped;
 }
 
 /* Those that have waited for so long go. Returns how many. */
-static uint64_t wshub__outbox_expire(const wshub__mem *m, wshub__outbox *box, uint64_t now,
+static uint64_t wshub__outbox_expire(const wshub__mem *mem, wshub__outbox *box, uint64_t now,
                                      uint32_t ms) {
     uint64_t dropped = 0;
-    for (; box->head && box->head->at + ms <= now; dropped++) wshub__outbox_pop(m, box);
+    for (; box->head && box->head->at + ms <= now; dropped++) wshub__outbox_pop(mem, box);
     return dropped;
 }
 
@@ -10538,46 +10555,50 @@ static uint64_t wshub__outbox_expire(const wshub__mem *m, wshub__outbox *box, ui
 
 /* Offers the bus the oldest publications, with their briefs if it takes them. Returns how many
  * it took of how many. */
-static size_t wshub__uplink_offer(const wshub__uplink *u, size_t *out_offered) {
+static size_t wshub__uplink_offer(const wshub__uplink *uplink, size_t *out_offered) {
     wshub_bus_msg msgs[WSHUB__OFFER_MAX];
     wshub_bus_handover items[WSHUB__OFFER_MAX];
-    const wshub_bus *bus = &u->bus;
-    const wshub__pub *p = u->outbox.head;
+    const wshub_bus *bus = &uplink->bus;
+    const wshub__pub *pub = uplink->outbox.head;
     size_t n = 0;
-    for (; p && n < WSHUB__OFFER_MAX; p = p->next, n++) {
-        wshub_str channel = wshub__str(p + 1, p->channel_len);
-        wshub_str payload = wshub__str(channel.ptr + p->channel_len, p->payload_len);
+
+    for (; pub && n < WSHUB__OFFER_MAX; pub = pub->next, n++) {
+        wshub_str channel = wshub__str(pub + 1, pub->channel_len);
+        wshub_str payload = wshub__str(channel.ptr + pub->channel_len, pub->payload_len);
         if (bus->hand_over) {
             items[n].channel = channel;
             items[n].payload = payload;
-            items[n].brief = wshub__str(payload.ptr + p->payload_len, p->brief_len);
+            items[n].brief = wshub__str(payload.ptr + pub->payload_len, pub->brief_len);
         } else {
             msgs[n].channel = channel;
             msgs[n].payload = payload;
         }
     }
+    WSHUB_ASSERT(n <= uplink->outbox.count);
+
     *out_offered = n;
     return bus->hand_over ? bus->hand_over(bus->ctx, items, n) : bus->publish(bus->ctx, msgs, n);
 }
 
 /* Hands over what the bus takes, to the network at once where it is full otherwise. Returns how
  * many. */
-static uint64_t wshub__uplink_flush(const wshub__mem *m, wshub__uplink *u) {
-    wshub__outbox *box = &u->outbox;
+static uint64_t wshub__uplink_flush(const wshub__mem *mem, wshub__uplink *uplink) {
+    wshub__outbox *box = &uplink->outbox;
     uint64_t sent = 0;
     bool flushed = false; /* since it took something last */
-    WSHUB_ASSERT(wshub__uplink_is_up(u));
+
+    WSHUB_ASSERT(wshub__uplink_is_up(uplink));
     while (box->head) {
-        size_t offered, took = wshub__uplink_offer(u, &offered);
+        size_t offered, took = wshub__uplink_offer(uplink, &offered);
         WSHUB_ASSERT(took <= offered);
         sent += took;
         offered -= took;
         if (took) flushed = false;
-        while (took--) wshub__outbox_pop(m, box);
+        while (took--) wshub__outbox_pop(mem, box);
 
         if (!offered) continue;
-        if (flushed || !u->bus.flush) break;
-        u->bus.flush(u->bus.ctx);
+        if (flushed || !uplink->bus.flush) break;
+        uplink->bus.flush(uplink->bus.ctx);
         flushed = true;
     }
     box->left = box->bytes;
@@ -10590,21 +10611,23 @@ static uint64_t wshub__uplink_flush(const wshub__mem *m, wshub__uplink *u) {
  *   dropped  counts the oldest, which go for it over the limit. NULL: nothing goes for it
  *   sent     counts what was handed over
  * Returns OK, or LIMIT: it is longer than may wait, or nothing goes for it. */
-static wshub_err wshub__uplink_push(const wshub__mem *m, wshub__uplink *u, wshub__pub *p,
+static wshub_err wshub__uplink_push(const wshub__mem *mem, wshub__uplink *uplink, wshub__pub *pub,
                                     uint64_t max, uint64_t *dropped, uint64_t *sent) {
-    wshub__outbox *box = &u->outbox;
-    uint64_t bytes = wshub__pub_bytes(p);
-    bool up = wshub__uplink_is_up(u);
-    WSHUB_ASSERT(wshub__uplink_is_there(u));
-    if (up && box->bytes + bytes > max) *sent += wshub__uplink_flush(m, u);
+    wshub__outbox *box = &uplink->outbox;
+    uint64_t bytes = wshub__pub_bytes(pub);
+    bool up = wshub__uplink_is_up(uplink);
+
+    WSHUB_ASSERT(wshub__uplink_is_there(uplink));
+    if (up && box->bytes + bytes > max) *sent += wshub__uplink_flush(mem, uplink);
     if ((!up && bytes > max) || (!dropped && box->head && box->bytes + bytes > max)) {
-        wshub__pub_free(m, p);
+        wshub__pub_free(mem, pub);
         return WSHUB_ERR_LIMIT;
     }
 
-    if (dropped) *dropped += wshub__outbox_trim(m, box, max, bytes);
-    wshub__outbox_push(box, p);
-    if (up && box->bytes >= box->left + WSHUB__HANDOVER_BYTES) *sent += wshub__uplink_flush(m, u);
+    if (dropped) *dropped += wshub__outbox_trim(mem, box, max, bytes);
+    wshub__outbox_push(box, pub);
+    if (up && box->bytes >= box->left + WSHUB__HANDOVER_BYTES)
+        *sent += wshub__uplink_flush(mem, uplink);
     return WSHUB_OK;
 }
 
@@ -10612,21 +10635,23 @@ static wshub_err wshub__uplink_push(const wshub__mem *m, wshub__uplink *u, wshub
 
 /* Leaves the bus; what waits is lost. From here on nothing is published, not even by those who
  * are told meanwhile that their requests will not be answered. */
-static void wshub__uplink_leave(const wshub__mem *m, wshub__uplink *u) {
-    wshub__uplink_to(u, WSHUB__UPLINK_NONE);
-    (void)u->bus.attach(u->bus.ctx, NULL);
-    wshub__outbox_done(m, &u->outbox);
+static void wshub__uplink_leave(const wshub__mem *mem, wshub__uplink *uplink) {
+    wshub__uplink_to(uplink, WSHUB__UPLINK_NONE);
+    (void)uplink->bus.attach(uplink->bus.ctx, NULL);
+    wshub__outbox_done(mem, &uplink->outbox);
 }
 
 /* Takes a bus for an owner. If that fails, the bus has been left again. */
-static wshub_err wshub__uplink_attach(const wshub__mem *m, wshub__uplink *u, const wshub_bus *bus,
-                                      const wshub__words *words, const wshub_bus_owner *owner) {
+static wshub_err wshub__uplink_attach(const wshub__mem *mem, wshub__uplink *uplink,
+                                      const wshub_bus *bus, const wshub__words *words,
+                                      const wshub_bus_owner *owner) {
     wshub_err err;
-    u->bus = *bus;
-    u->words = words;
-    wshub__uplink_to(u, WSHUB__UPLINK_DOWN);
-    err = u->bus.attach(u->bus.ctx, owner);
-    if (err) wshub__uplink_leave(m, u);
+
+    uplink->bus = *bus;
+    uplink->words = words;
+    wshub__uplink_to(uplink, WSHUB__UPLINK_DOWN);
+    err = uplink->bus.attach(uplink->bus.ctx, owner);
+    if (err) wshub__uplink_leave(mem, uplink);
     return err;
 }
 
@@ -12126,7 +12151,7 @@ typedef enum wshub__xform_state {
     WSHUB__XFORM_FAILED
 } wshub__xform_state;
 
-/* event and data follow */
+/* A text that waits for the transformer: one event for all its receivers. Event and data follow. */
 typedef struct wshub__text {
     uint32_t refs; /* nodes */
     uint32_t running, event_len, data_len;
@@ -12134,6 +12159,7 @@ typedef struct wshub__text {
     struct wshub__xform *wait_head, *wait_tail;
 } wshub__text;
 
+/* A message of one client on its way through the transformer: a node in that client's queue. */
 typedef struct wshub__xform {
     struct wshub__xform *next;      /* of the same client, in order */
     struct wshub__xform *wait_next; /* of the same text */
@@ -12146,27 +12172,31 @@ typedef struct wshub__xform {
     bool has_data;
 } wshub__xform;
 
-static wshub_str wshub__text_event(const wshub__text *t) {
-    return wshub__str(t + 1, t->event_len);
+static wshub_str wshub__text_event(const wshub__text *text) {
+    return wshub__str(text + 1, text->event_len);
 }
 
-static wshub_str wshub__text_data(const wshub__text *t) {
-    return wshub__str(t->has_data ? (const char *)(t + 1) + t->event_len : NULL, t->data_len);
+static wshub_str wshub__text_data(const wshub__text *text) {
+    return wshub__str(text->has_data ? (const char *)(text + 1) + text->event_len : NULL,
+                      text->data_len);
 }
 
-static size_t wshub__text_bytes(const wshub__text *t) {
-    return sizeof *t + t->event_len + t->data_len;
+/* How many bytes the block of a text has. */
+static size_t wshub__text_bytes(const wshub__text *text) {
+    return sizeof *text + text->event_len + text->data_len;
 }
 
-static void wshub__text_free(wshub *hub, wshub__text *t) {
-    hub->stats.transform_bytes -= wshub__text_bytes(t);
-    wshub__mem_free(&hub->mem, t, wshub__text_bytes(t));
+static void wshub__text_free(wshub *hub, wshub__text *text) {
+    WSHUB_ASSERT(text->refs == 0);
+    WSHUB_ASSERT(!text->wait_head);
+    hub->stats.transform_bytes -= wshub__text_bytes(text);
+    wshub__mem_free(&hub->mem, text, wshub__text_bytes(text));
 }
 
 /* What a message in a client's queue for the transformer holds, but for its text: the node, the
  * question, the answer. */
-static uint64_t wshub__xform_own_bytes(const wshub__xform *x) {
-    return sizeof *x + sizeof(wshub__ask) + x->event.cap + x->data.cap;
+static uint64_t wshub__xform_own_bytes(const wshub__xform *xform) {
+    return sizeof *xform + sizeof(wshub__ask) + xform->event.cap + xform->data.cap;
 }
 
 /* Node, question and text's head as a 64-bit machine has them: a limit means the same on every
@@ -12175,24 +12205,32 @@ static uint64_t wshub__xform_own_bytes(const wshub__xform *x) {
 
 /* What it counts against the client's limit: the text too, though others may share it, as with a
  * frame in a queue. */
-static uint64_t wshub__xform_bytes(const wshub__xform *x) {
-    WSHUB_ASSERT(sizeof *x + sizeof(wshub__ask) + sizeof(wshub__text) <= WSHUB__XFORM_COST);
-    return WSHUB__XFORM_COST + x->event.cap + x->data.cap + x->text->event_len + x->text->data_len;
+static uint64_t wshub__xform_bytes(const wshub__xform *xform) {
+    const wshub__text *text = xform->text;
+
+    WSHUB_ASSERT(sizeof *xform + sizeof(wshub__ask) + sizeof(wshub__text) <= WSHUB__XFORM_COST);
+    return WSHUB__XFORM_COST + xform->event.cap + xform->data.cap + text->event_len +
+           text->data_len;
 }
 
 /* The answer, which waits for those before it, counts too. */
-static void wshub__xform_answered(wshub *hub, wshub__client *client, wshub__xform *x) {
-    client->extra->xform_bytes += x->event.cap + x->data.cap;
-    hub->stats.transform_bytes += x->event.cap + x->data.cap;
+static void wshub__xform_answered(wshub *hub, wshub__client *client, wshub__xform *xform) {
+    WSHUB_ASSERT(client->extra);
+    WSHUB_ASSERT(xform->state == WSHUB__XFORM_RUNNING);
+    client->extra->xform_bytes += xform->event.cap + xform->data.cap;
+    hub->stats.transform_bytes += xform->event.cap + xform->data.cap;
 }
 
-static void wshub__xform_free(wshub *hub, wshub__xform *x) {
-    wshub__text *t = x->text;
-    hub->stats.transform_bytes -= wshub__xform_own_bytes(x);
-    wshub__buf_done(&hub->mem, &x->event);
-    wshub__buf_done(&hub->mem, &x->data);
-    wshub__mem_free(&hub->mem, x, sizeof *x);
-    if (--t->refs == 0 && !t->busy) wshub__text_free(hub, t);
+/* Frees a node, which is in no list any more, and its text with the last. */
+static void wshub__xform_free(wshub *hub, wshub__xform *xform) {
+    wshub__text *text = xform->text;
+
+    WSHUB_ASSERT(text->refs > 0);
+    hub->stats.transform_bytes -= wshub__xform_own_bytes(xform);
+    wshub__buf_done(&hub->mem, &xform->event);
+    wshub__buf_done(&hub->mem, &xform->data);
+    wshub__mem_free(&hub->mem, xform, sizeof *xform);
+    if (--text->refs == 0 && !text->busy) wshub__text_free(hub, text);
 }
 
 /* Is there room for one more in front of the transformer? What it has not answered has been offered
@@ -12259,109 +12297,140 @@ static bool wshub__transform_queue(wshub *hub, wshub__client *client, wshub__del
     return true;
 }
 
+/* Sends a message as the transformer has left or made it. */
+static void wshub__xform_send(wshub *hub, wshub__client *client, const wshub__xform *xform) {
+    wshub__delivery delivery;
+    wshub_str event = wshub__text_event(xform->text), data = wshub__text_data(xform->text);
+
+    if (xform->state == WSHUB__XFORM_REPLACE) {
+        event =
+            xform->event.ptr ? wshub__str(xform->event.ptr, xform->event.len) : wshub__str("", 0);
+        data = wshub__str(xform->has_data ? xform->data.ptr : NULL, xform->data.len);
+    }
+    wshub__delivery_init(&delivery, event, data);
+    (void)wshub__gate_push(hub, client, &delivery);
+    wshub__delivery_release(hub, &delivery);
+}
+
 /* Sends what is ready at the front of a client's queue. Once it is gone, which a message may bring
  * about that is over its limit (SEND-6), the rest is dropped. */
 static void wshub__xform_flush(wshub *hub, wshub__client *client) {
     wshub__extra *own = client->extra;
+
     while (own->xform_head && own->xform_head->state >= WSHUB__XFORM_KEEP) {
-        wshub__xform *x = own->xform_head;
-        own->xform_head = x->next;
-        if (!x->next) own->xform_tail = NULL;
-        own->xform_bytes -= wshub__xform_bytes(x);
+        wshub__xform *xform = own->xform_head;
+
+        own->xform_head = xform->next;
+        if (!xform->next) own->xform_tail = NULL;
+        WSHUB_ASSERT(own->xform_bytes >= wshub__xform_bytes(xform));
+        own->xform_bytes -= wshub__xform_bytes(xform);
+
         if (wshub__is_gone(client)) {
             hub->stats.dropped_transform++;
-        } else if (x->state == WSHUB__XFORM_FAILED) { /* ENC-2 */
+        } else if (xform->state == WSHUB__XFORM_FAILED) { /* ENC-2 */
             hub->stats.dropped_transform++;
             wshub__client_log(hub, WSHUB_LOG_TRANSFORM_FAILED, client, "", wshub__str(NULL, 0));
         } else {
-            wshub__delivery delivery;
-            if (x->state == WSHUB__XFORM_KEEP) {
-                wshub__delivery_init(&delivery, wshub__text_event(x->text),
-                                     wshub__text_data(x->text));
-            } else {
-                wshub__delivery_init(
-                    &delivery,
-                    wshub__str(x->event.ptr ? (const void *)x->event.ptr : "", x->event.len),
-                    wshub__str(x->has_data ? x->data.ptr : NULL, x->data.len));
-            }
-            (void)wshub__gate_push(hub, client, &delivery);
-            wshub__delivery_release(hub, &delivery);
+            wshub__xform_send(hub, client, xform);
         }
-        wshub__xform_free(hub, x);
+        wshub__xform_free(hub, xform);
     }
 }
 
-/* Asks the application for what waits at a text, as far as ENC-3 allows, and ends the text. */
-static void wshub__text_run(wshub *hub, wshub__text *t) {
-    t->busy = true; /* an answer inside the callback comes back to this loop, not into another */
-    while (t->wait_head && (t->running < hub->desc.encrypted_batch_max || t->wait_head->orphan)) {
-        wshub__xform *x = t->wait_head;
-        wshub__client *client;
-        wshub__ask *a;
-        wshub_ask ask;
-        wshub_event e;
-        t->wait_head = x->wait_next;
-        if (!t->wait_head) t->wait_tail = NULL;
-        if (x->orphan) {
-            wshub__xform_free(hub, x);
-            continue;
-        }
-        client = wshub__client_at(hub, x->client);
-        if (wshub__is_gone(
-                client)) { /* closed in this turn: nobody need be asked; this is freed with it */
-            x->state = WSHUB__XFORM_FAILED;
-            continue;
-        }
-        a = !hub->destroying ? wshub__ask_new(hub, client, WSHUB__ASK_OUT, &ask) : NULL;
-        if (!a) {
-            x->state = WSHUB__XFORM_FAILED;
-            wshub__xform_flush(hub, client);
-            continue;
-        }
-        a->xform = x;
-        x->ask = ask;
-        x->state = WSHUB__XFORM_RUNNING;
-        t->running++;
-        e.event = wshub__text_event(t);
-        e.data = wshub__text_data(t);
-        e.id = wshub__str(NULL, 0);
-        hub->desc.on_transform_out(hub, ask, wshub__client_handle(hub, client), &e, hub->desc.user);
+/* Asks the application for one message. False: there is no memory to ask, or nobody to be asked
+ * any more. */
+static bool wshub__xform_ask(wshub *hub, wshub__client *client, wshub__xform *xform) {
+    wshub__text *text = xform->text;
+    wshub__ask *asked;
+    wshub_ask ask;
+    wshub_event event;
+
+    WSHUB_ASSERT(xform->state == WSHUB__XFORM_WAITING);
+    asked = !hub->destroying ? wshub__ask_new(hub, client, WSHUB__ASK_OUT, &ask) : NULL;
+    if (!asked) return false;
+    asked->xform = xform;
+    xform->ask = ask;
+    xform->state = WSHUB__XFORM_RUNNING;
+    text->running++;
+
+    event.event = wshub__text_event(text);
+    event.data = wshub__text_data(text);
+    event.id = wshub__str(NULL, 0);
+    hub->desc.on_transform_out(hub, ask, wshub__client_handle(hub, client), &event, hub->desc.user);
+    return true;
+}
+
+/* Begins what waits at a text in front: asks the application, if somebody waits for it still. */
+static void wshub__text_begin_one(wshub *hub, wshub__text *text) {
+    wshub__xform *xform = text->wait_head;
+    wshub__client *client;
+
+    text->wait_head = xform->wait_next;
+    if (!text->wait_head) text->wait_tail = NULL;
+    if (xform->orphan) {
+        wshub__xform_free(hub, xform);
+        return;
     }
-    t->busy = false;
-    if (t->refs == 0) wshub__text_free(hub, t);
+
+    /* Of a client that was closed in this turn nothing need be asked; this is freed with it. */
+    client = wshub__client_at(hub, xform->client);
+    if (wshub__is_gone(client)) {
+        xform->state = WSHUB__XFORM_FAILED;
+        return;
+    }
+    if (!wshub__xform_ask(hub, client, xform)) {
+        xform->state = WSHUB__XFORM_FAILED;
+        wshub__xform_flush(hub, client);
+    }
+}
+
+/* Asks the application for what waits at a text, as far as ENC-3 allows, and ends the text. An
+ * answer inside the callback comes back to this loop, and not into another. */
+static void wshub__text_run(wshub *hub, wshub__text *text) {
+    uint32_t most = hub->desc.encrypted_batch_max;
+
+    text->busy = true;
+    while (text->wait_head && (text->running < most || text->wait_head->orphan))
+        wshub__text_begin_one(hub, text);
+    text->busy = false;
+    if (text->refs == 0) wshub__text_free(hub, text);
 }
 
 /* A transformation has ended, one way or another; its ask has been freed. */
-static void wshub__xform_end(wshub *hub, wshub__xform *x, wshub__xform_state state) {
-    wshub__text *t = x->text;
-    bool run = !t->busy;
-    x->state = state;
-    t->running--;
-    t->busy = true; /* keeps it alive */
-    if (x->orphan) {
-        wshub__xform_free(hub, x);
+static void wshub__xform_end(wshub *hub, wshub__xform *xform, wshub__xform_state state) {
+    wshub__text *text = xform->text;
+    bool run = !text->busy;
+
+    WSHUB_ASSERT(xform->state == WSHUB__XFORM_RUNNING);
+    WSHUB_ASSERT(text->running > 0);
+    xform->state = state;
+    text->running--;
+    text->busy = true; /* keeps it alive */
+    if (xform->orphan) {
+        wshub__xform_free(hub, xform);
     } else {
-        wshub__xform_flush(hub, wshub__client_at(hub, x->client));
+        wshub__xform_flush(hub, wshub__client_at(hub, xform->client));
     }
-    if (run) wshub__text_run(hub, t);
+    if (run) wshub__text_run(hub, text);
 }
 
 /* A client is gone, and its questions with it: what has not begun is left to its text, what ran is
  * forgotten. */
 WSHUB__COLD static void wshub__xform_drop_all(wshub *hub, wshub__client *client) {
-    wshub__xform *x = client->extra ? client->extra->xform_head : NULL;
-    if (!x) return;
+    wshub__xform *xform = client->extra ? client->extra->xform_head : NULL;
+
+    if (!xform) return;
     client->extra->xform_head = client->extra->xform_tail = NULL;
     client->extra->xform_bytes = 0;
-    while (x) {
-        wshub__xform *next = x->next;
-        x->orphan = true;
-        if (x->state == WSHUB__XFORM_RUNNING) {
-            wshub__xform_end(hub, x, WSHUB__XFORM_FAILED);
-        } else if (x->state != WSHUB__XFORM_WAITING) {
-            wshub__xform_free(hub, x);
+    while (xform) {
+        wshub__xform *next = xform->next;
+        xform->orphan = true;
+        if (xform->state == WSHUB__XFORM_RUNNING) {
+            wshub__xform_end(hub, xform, WSHUB__XFORM_FAILED);
+        } else if (xform->state != WSHUB__XFORM_WAITING) {
+            wshub__xform_free(hub, xform);
         }
-        x = next;
+        xform = next;
     }
 }
 
