@@ -23,7 +23,7 @@
  * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>sha1  >>base64  >>siphash  >>json  >>http  >>frame
  *             >>slots  >>index  >>deadlines
  *   below     >>hub  >>log  >>queue  >>mount  >>conn  >>reply  >>exchange  >>message  >>due
- *             >>flow  >>app-timers
+ *             >>flow  >>sockets  >>app-timers
  *   above     >>walks  >>checks  >>realms  >>clients  >>uplink  >>subs  >>rooms  >>ask  >>session
  *             >>gate  >>transform  >>routing  >>auth  >>events  >>answers  >>upper  >>bus
  *             >>asking  >>sends  >>speaking  >>post  >>dialect-json  >>envelope  >>emitter
@@ -186,6 +186,7 @@
  *       from another thread    wshub_post_send
  *       from a process that    wshub_emitter_send
  *         holds no clients
+ *     a mount's WebSocket                               wshub_conn_send
  *
  * A wshub_dest says what kind of target it names (WSHUB_DEST_CLIENT and the like), or leaves it
  * open (WSHUB_DEST_RESOLVE): then a name is the client of this hub that has it as its id, else
@@ -269,9 +270,16 @@
  * clock and callbacks (>>api-mount). on_head sees the head before anything of the body is read
  * and takes the request, or leaves it to another; the longest path that fits is asked first,
  * on_request last. An exchange that was taken is open until it is answered, as long as that may
- * take, and if it ends otherwise the mount is told, once. A mount can also turn a request into
- * a WebSocket without a client: enough for a server without any of the hub's own words, and
- * what a dialect stands on (>>dialects).
+ * take, and if it ends otherwise the mount is told, once.
+ *
+ * A mount can also turn a request into a WebSocket without a client, wshub_http_upgrade():
+ * enough for a server without any of the hub's own words (examples/ws_echo.c), and what a
+ * dialect stands on (>>dialects). Its messages come to on_message, and yours go by
+ * wshub_conn_send(). What waits for its peer has the limit that a client's has (SEND-6): beyond,
+ * wshub_conn_send() says DROPPED, and on_drained tells when all has left. Who answers what it is
+ * asked, and does not want to hear more than its peer reads, says
+ * wshub_conn_pause_until_drained(). Pings keep a live peer's WebSocket (LIVE-2); heartbeats are
+ * a matter of clients.
  *
  * An answer that is long, or comes bit by bit, is written in pieces: wshub_http_begin(),
  * wshub_http_write(), wshub_http_end(). Of such an answer no more than http_answers_bytes_max
@@ -533,7 +541,7 @@
  *
  * Two clocks watch a client: heartbeat_timeout_ms counts from its last message (LIVE-1),
  * idle_timeout_ms from the last byte in either direction, and pings are sent so that a live
- * peer never reaches it (LIVE-2).
+ * peer never reaches it (LIVE-2). A WebSocket without a client has the second alone.
  *
  * ---- >>threads ---------------------------------------------------------------------------------
  * A hub belongs to one thread; all functions are called there, callbacks run there. Of those that
@@ -591,7 +599,7 @@
  * test that tries to break it.
  * - A large message is an ordinary message: the limit is on what waits, so a client that owes
  *   nothing gets a message of any length, and behind the largest thing ever said a turn costs
- *   and holds what it did (wshub__gate_fits, wshub__log_room; tests/test_costs.c, `make after`).
+ *   and holds what it did (wshub__out_fits, wshub__log_room; tests/test_costs.c, `make after`).
  * - Callbacks may do anything, on_log included, and none is called in the middle of a change:
  *   log lines are kept and told when the outermost call leaves or between the steps of settle
  *   (wshub__log_tell; tests/test_logs.c, test_matrix.c). Who is there from a walk's first step
@@ -679,9 +687,9 @@
  *   SEND-4  The kind of a destination can be named.
  *   SEND-5  Messages to one client keep their order, whatever their kinds and however late a
  *           transformer answers. (departs)
- *   SEND-6  What waits for a client, or in answers for a stream, has a limit; who owes nothing
- *           is sent a message of any length. Beyond: dropped, counted, told, or closed if so
- *           set.
+ *   SEND-6  What waits for a client, for a mount's WebSocket, or in answers for a stream, has a
+ *           limit; who owes nothing is sent a message of any length. Beyond: dropped, counted,
+ *           told, or closed if so set.
  *
  *   Encryption
  *   ENC-1   All that goes to an encrypted client, but `connected`, passes the transformer, if
@@ -727,6 +735,8 @@
  *
  * - Answers in pieces: wshub_http_begin(), wshub_http_write(), wshub_http_end(),
  *   on_exchange_drained. In wshub_http.body_bytes, UINT64_MAX is called WSHUB_LENGTH_UNKNOWN.
+ * - The WebSockets of mounts are spoken to: wshub_conn_send() and its relatives (>>api-mount), and
+ *   on_drained is called.
  * - A send whose name ends in `_here` reaches clients of this hub alone, without it clients of
  *   all instances. For wshub_user_send(), wshub_room_send() and wshub_all_send() as they were
  *   write wshub_user_send_here(), wshub_room_send_here(), wshub_all_send_here(); the short
@@ -1193,7 +1203,8 @@ typedef enum wshub_bus_state {
       "A peer broke RFC 6455 or a limit before authentication and was closed (BYE-3).",            \
       "Nothing, for single ones. Code 1009 often: payload_bytes_max may be too small.")            \
     X(DROPPED, WARN, "message dropped for a slow client",                                          \
-      "The client owes more than backpressure_bytes_max would allow (SEND-6).",                    \
+      "The client, or a mount's WebSocket, would be owed more than backpressure_bytes_max "        \
+      "(SEND-6).",                                                                                 \
       "Send less to it, let it fetch anew (on_pressure), raise the limit, or "                     \
       "close_on_backpressure.")                                                                    \
     X(CLEAR_REFUSED, WARN, "send refused: keys not agreed",                                        \
@@ -1296,8 +1307,8 @@ typedef struct wshub_log {
     /* messages; out: once for each receiver */                                                    \
     X(messages_in,        COUNTER, "",      "Messages from clients.")                              \
     X(bytes_in,           COUNTER, "bytes", "Bytes received from streams.")                        \
-    X(messages_out,       COUNTER, "",      "Messages queued for clients, once for each "          \
-                                            "receiver.")                                           \
+    X(messages_out,       COUNTER, "",      "Messages queued for clients and for the WebSockets "  \
+                                            "of mounts, once for each receiver.")                  \
     X(bytes_out,          COUNTER, "bytes", "Bytes of these messages, their frames' heads "        \
                                             "included.")                                           \
     X(msg_invalid,        COUNTER, "",      "Messages that were no JSON (MSG-2).")                 \
@@ -1318,8 +1329,8 @@ typedef struct wshub_log {
     X(write_timeouts,     COUNTER, "",      "Streams dropped for write_timeout_ms.")               \
     X(message_timeouts,   COUNTER, "",      "Streams ended for message_timeout_ms.")               \
     X(protocol_errors,    COUNTER, "",      "Streams ended for a broken rule (BYE-3).")            \
-    X(dropped_pressure,   COUNTER, "",      "Messages dropped for slow clients, or clients "       \
-                                            "closed for it (SEND-6).")                             \
+    X(dropped_pressure,   COUNTER, "",      "Messages dropped for slow peers, or peers closed "    \
+                                            "for it (SEND-6).")                                    \
     X(dropped_memory,     COUNTER, "",      "Messages dropped for want of memory.")                \
     X(dropped_transform,  COUNTER, "",      "Messages dropped for the transformer (ENC-2).")       \
     X(unsayable,          COUNTER, "",      "Messages that a receiver's dialect cannot say.")      \
@@ -1705,7 +1716,9 @@ typedef struct wshub_mount_desc {
      * UTF-8. NULL: messages are dropped. */
     void (*on_message)(wshub *hub, wshub_conn conn, uint8_t *bytes, size_t count, bool text,
                        void *owner);
-    /* Tells that all that had to wait for the peer has left (SEND-6): in settle. */
+    /* Tells that the peer, which did not take all that it was offered, has now taken it (SEND-6):
+     * in settle. It follows every DROPPED of wshub_conn_send(), unless the WebSocket ends. What all
+     * leaves at once is not told. */
     void (*on_drained)(wshub *hub, wshub_conn conn, void *owner);
     /* Tells that one has ended: in settle, once for each. The conn is stale already.
      *   code    of the Close that was sent or received; 1005: none in it; 1006: there was none
@@ -1872,8 +1885,9 @@ typedef struct wshub_desc {
     bool heartbeat_by_pong; /* a pong, or a ping of the client's, counts as a heartbeat: for clients
                                that only listen (LIVE-2). Needs pings more often than
                                heartbeat_timeout_ms */
-    bool close_on_backpressure; /* over backpressure_bytes_max: close the client (cause
-                                   BACKPRESSURE, no Close frame) instead of dropping the message */
+    bool close_on_backpressure; /* over backpressure_bytes_max: close the client, or the WebSocket
+                                   of a mount (cause BACKPRESSURE, no Close frame), instead of
+                                   dropping the message */
     bool require_encryption;    /* keys are agreed before a client is authenticated (AUTH-5) */
     bool bus_exact;       /* subscribe to the channels of who is here, not to patterns (BUS-4) */
     bool bus_any_channel; /* an envelope's type and target decide, whatever channel it comes on, as
@@ -2081,6 +2095,12 @@ WSHUB_API const char *wshub_self_check(const wshub *hub);
  *          calls. */
 WSHUB_API wshub_err wshub_conn_about(const wshub *hub, wshub_conn conn, wshub_about *out_about);
 
+/* Tells how much is queued for a stream that its peer has yet to take, in bytes: what waits for
+ * this turn's settle too.
+ * Returns  0: nothing, or there is no such stream.
+ * Thread   the hub's; allowed in callbacks. Cost: O(1). */
+WSHUB_API size_t wshub_conn_queued_bytes(const wshub *hub, wshub_conn conn);
+
 /* Report to the hub what happened to a stream, for whoever writes an io without a table of
  * owners. The contract is that of wshub_io_owner, entry by entry; streams that the hub does not
  * know are ignored. Any of them may run callbacks. Thread: the hub's; not from inside an order of
@@ -2127,6 +2147,54 @@ WSHUB_API void *wshub_exchange_owner(const wshub *hub, wshub_exchange exchange);
  * Returns  OK; PARAM: a name or value that is not allowed; NOMEM, and the answer fails with that.
  * Thread   the hub's. */
 WSHUB_API wshub_err wshub_headers_add(wshub_headers *headers, wshub_str name, wshub_str value);
+
+/* The WebSockets of mounts: those that wshub_http_upgrade() has made. Each of these functions
+ * returns STATE for a stream that is none, though it is there: one that speaks HTTP still, or that
+ * of a client of the JSON dialect, whose messages have an order and perhaps an encryption that
+ * bytes from elsewhere would break (ENC-1, SEND-5); and STALE from the moment at which its end has
+ * been decided, by whomever, before on_conn_closed tells of it. Where a dialect has clients at its
+ * WebSocket, it may speak here beside them in words of its transport (a ping of its own, say):
+ * these pass no transformer, and go before what still waits for one. */
+
+/* Sends a message over a WebSocket. It is queued, behind all that was sent before, and leaves in
+ * this turn's settle. The limit is on what waits, not on a message (SEND-6): while the peer takes
+ * all that it is offered, a message of any length is.
+ *   bytes  count of them; borrowed, copied once; NULL: none
+ *   text   they are UTF-8 and go as a text message; false: as a binary one
+ * Returns  OK; STALE; STATE; PARAM: a count without bytes, or text that is not UTF-8; LIMIT: over
+ *          WSHUB_MSG_BYTES_MAX bytes; NOMEM: it is not sent, counted (dropped_memory); DROPPED: the
+ *          peer would be owed more than backpressure_bytes_max, or all of them more than
+ *          segment_bytes_max: it is not sent, counted (dropped_pressure) and logged, and
+ *          on_drained follows when the peer has taken all that it is owed. With
+ *          close_on_backpressure it ends instead (1006, BACKPRESSURE).
+ * Thread   the hub's; allowed in callbacks. Cost: O(count). */
+WSHUB_API wshub_err wshub_conn_send(wshub *hub, wshub_conn conn, const void *bytes, size_t count,
+                                    bool text);
+/* Reads no further message of a WebSocket until its peer has taken all that it is owed: whoever
+ * does not read what it is told is not listened to either, so that what waits for it stays within
+ * what you have sent so far. What it says meanwhile is held, up to held_bytes_max, and the io is
+ * asked to read no more (wshub_io.pause); it goes on by itself, behind on_drained. A peer that
+ * takes not a byte meanwhile is dropped after write_timeout_ms, as any. Where nothing is owed, or
+ * the io takes all of it at once, nothing happens.
+ * Returns  OK; STALE; STATE.
+ * Thread   the hub's; allowed in callbacks, for another WebSocket too. Cost: O(1), an io send. */
+WSHUB_API wshub_err wshub_conn_pause_until_drained(wshub *hub, wshub_conn conn);
+/* Closes a WebSocket: what it is owed leaves, our Close behind it, and on_conn_closed is called in
+ * this turn's settle (cause BY_APP, with this code and reason; code 0: 1005). Nothing more of what
+ * its peer says is handed over. Clients that a dialect has there are gone with the same.
+ *   code, reason  as in wshub_client_close()
+ * Returns  OK; STALE; STATE; PARAM.
+ * Thread   the hub's; allowed in callbacks, that of its own message too. */
+WSHUB_API wshub_err wshub_conn_close(wshub *hub, wshub_conn conn, uint16_t code, wshub_str reason);
+/* Says whose a WebSocket is: `owner` is the last argument of its callbacks from now on, of
+ * on_conn_closed too. What was the owner before is not looked at again, so that it can be freed.
+ * Returns  OK; STALE; STATE.
+ * Thread   the hub's; allowed in callbacks. */
+WSHUB_API wshub_err wshub_conn_set_owner(wshub *hub, wshub_conn conn, void *owner);
+/* Tells whose a WebSocket is.
+ * Returns  at first wshub_upgrade_answer.owner, or whose the exchange was; NULL: STALE, STATE.
+ * Thread   the hub's; allowed in callbacks. */
+WSHUB_API void *wshub_conn_owner(const wshub *hub, wshub_conn conn);
 
 /* ---- >>api-realm ----------------------------------------------------------------------------
  * A realm is what ids, users and rooms are names in: a client of one realm is not found, counted,
@@ -4960,6 +5028,11 @@ static bool wshub__op_known(uint8_t opcode) {
 #define WSHUB__LENGTH_IN_2 126u
 #define WSHUB__LENGTH_IN_8 127u
 
+/* How long a frame of ours is: its head, which has no mask, and its payload. */
+static uint64_t wshub__frame_bytes(uint64_t payload) {
+    return payload + (payload < WSHUB__LENGTH_IN_2 ? 2 : payload <= UINT16_MAX ? 4 : 10);
+}
+
 WSHUB_API int wshub_frame_read(const uint8_t *bytes, size_t count, wshub_frame *out_frame) {
     size_t need = 2, i;
     uint64_t n;
@@ -5732,8 +5805,8 @@ typedef struct wshub__conn {
     bool fin, in_frame, parsing;
     bool http_close : 1, http_head : 1, chunked : 1, blank_seen : 1; /* of the request */
     bool asked : 1; /* an inbound transformer has its message: no more is read until it answers */
-    /* Answers over the limit wait: no more requests are read, and no more of an answer is taken,
-     * until they have drained. */
+    /* No more requests or messages are read, and no more of an answer is taken, until what is queued
+     * has left. */
     bool owes : 1;
     bool io_paused : 1; /* the io has been asked to read no more, while bytes are held */
     bool ended : 1;     /* the peer sends no more; what is held comes before that */
@@ -5917,6 +5990,8 @@ typedef struct wshub__above {
     void (*waited)(wshub *hub, wshub__conn *conn);
     /* Whom log lines name. */
     wshub_client (*who)(const wshub *hub, const wshub__conn *conn);
+    /* What its queue has come to, WSHUB__NOTE_*: from settle. */
+    void (*noted)(wshub *hub, wshub__conn *conn, uint8_t notes);
     /* Something is queued for a lent stream; a lent stream is to be freed. */
     void (*owed)(wshub *hub, wshub__conn *conn);
     void (*lent_gone)(wshub *hub, wshub__conn *conn);
@@ -5994,6 +6069,7 @@ struct wshub {
     wshub_desc desc; /* with defaults filled in; its texts are ours */
     wshub_io io;
     const wshub__above *above;
+    wshub *self;    /* for wshub__look() */
     uint32_t depth; /* how many calls into the hub are open */
     bool destroying, dead;
     wshub__phase phase;
@@ -6041,7 +6117,6 @@ struct wshub {
     uint32_t lines_head, lines_count;
 
     /* ---- above: the hub ---- */
-    wshub *self;       /* for wshub__look() */
     wshub__mount json; /* wshub_desc.path */
     wshub__wire kinds[WSHUB_KINDS_MAX];
     uint32_t kinds_count;
@@ -6577,6 +6652,11 @@ static void wshub__run_out(wshub *hub) {
     if (hub->gathered) hub->above->run_out(hub);
 }
 
+/* Who looks at queues or counts sees what was sent. */
+static void wshub__look(const wshub *hub) {
+    wshub__run_out(hub->self);
+}
+
 static wshub__span *wshub__queue_spans(wshub__queue *q) {
     return (wshub__span *)(void *)(q + 1);
 }
@@ -6768,8 +6848,12 @@ static void wshub__conn_heard(wshub *hub, wshub__conn *conn) {
     if (conn->above) hub->above->heard(hub, conn);
 }
 
+/* Notes what settle is to tell of a queue, where somebody is there to be told: whoever stands
+ * above, or the mount of a WebSocket. */
 static void wshub__out_note(wshub *hub, wshub__conn *conn, uint8_t note) {
-    if (!conn->above || (!hub->desc.on_pressure && !hub->desc.on_log)) return;
+    bool above = conn->above && (hub->desc.on_pressure || hub->desc.on_log);
+    bool mount = conn->exchange && conn->state == WSHUB__CONN_OPEN;
+    if (!above && !mount) return;
     if (!conn->note_listed) {
         conn->note_listed = true;
         conn->next_note = hub->notes_head;
@@ -6790,6 +6874,17 @@ static void wshub__out_moved(wshub *hub, wshub__conn *conn) {
     conn->last_active = hub->now;
     conn->pinged = conn->ping_late;
     if (hub->desc.heartbeat_by_pong) wshub__conn_heard(hub, conn); /* its ping waits behind this */
+}
+
+/* Something waits for the peer. It is pressured until its queue is empty again, and what is shared
+ * of that counts as lagging. */
+WSHUB__COLD static void wshub__out_waits(wshub *hub, wshub__conn *conn) {
+    uint32_t i, count = wshub__queue_count(conn);
+    WSHUB_ASSERT(conn->queued && !conn->pressured);
+    for (i = 0; i < count; i++) wshub__seg_lags(hub, wshub__queue_span(conn, i)->seg);
+    conn->pressured = true;
+    wshub__out_lags(hub, conn);
+    wshub__out_note(hub, conn, WSHUB__NOTE_ON);
 }
 
 /* Offers a queue to the io. Calls no callback: what the application is to be told is noted. */
@@ -6835,15 +6930,33 @@ static void wshub__out_send(wshub *hub, wshub__conn *conn) {
         if ((size_t)took < total) conn->blocked = true;
     }
     if (conn->queued && !conn->pressured) {
-        uint32_t k, n = wshub__queue_count(conn);
-        for (k = 0; k < n; k++) wshub__seg_lags(hub, wshub__queue_span(conn, k)->seg);
-        conn->pressured = true;
-        wshub__out_lags(hub, conn);
-        wshub__out_note(hub, conn, WSHUB__NOTE_ON);
+        wshub__out_waits(hub, conn);
     } else if (!conn->queued && conn->pressured && !wshub__conn_is_lent(conn)) {
         conn->pressured = false;
         wshub__out_note(hub, conn, WSHUB__NOTE_OFF);
     }
+}
+
+/* Would a stream whose peer is owed `owed` bytes stay within the limits with len more? */
+static bool wshub__out_within(const wshub *hub, const wshub__conn *conn, uint64_t owed,
+                              uint64_t len) {
+    return owed + len <= hub->desc.backpressure_bytes_max &&
+           (!conn->pressured || hub->stats.lagging_bytes + len <= hub->desc.segment_bytes_max);
+}
+
+/* Does the stream take all that it is offered? The limits are on what waits, so what only waits for
+ * settle is offered first; what a completion io has taken does not wait. */
+static bool wshub__out_taken(wshub *hub, wshub__conn *conn) {
+    if (!conn->blocked && !conn->inflight) wshub__out_send(hub, conn);
+    return conn->queued == conn->inflight;
+}
+
+/* Is there room for len more bytes to this conn (SEND-6)? For one whose stream takes all there is,
+ * whatever len is; for any other within the limits. */
+static bool wshub__out_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
+    if (wshub__out_within(hub, conn, conn->queued, len)) return true;
+    if (wshub__out_taken(hub, conn)) return conn->queued + len <= WSHUB__QUEUE_MAX;
+    return wshub__out_within(hub, conn, conn->queued, len); /* it may have taken some */
 }
 
 static void wshub__queue_drop(wshub *hub, wshub__conn *conn) {
@@ -7153,12 +7266,11 @@ static bool wshub__part_begun(const wshub__conn *conn) {
     return conn->rx && (conn->rx->as.ws.head_len || conn->in_frame || conn->msg_opcode);
 }
 
-/* Must what arrives wait? For an answer of the application, or until answers that are owed have
- * drained. */
+/* Must what arrives wait? For an answer of the application, or until what the peer is owed has
+ * left. */
 static bool wshub__conn_waits(const wshub__conn *conn) {
-    return conn->state == WSHUB__CONN_ANSWERING ||
-           (conn->state == WSHUB__CONN_HTTP && conn->owes) ||
-           (conn->state == WSHUB__CONN_OPEN && conn->asked);
+    return conn->state <= WSHUB__CONN_OPEN &&
+           (conn->state == WSHUB__CONN_ANSWERING || conn->owes || conn->asked);
 }
 
 /* For how long a stream may take none of what it owes. An end is bounded also where that is off. */
@@ -7228,6 +7340,16 @@ WSHUB__COLD static void wshub__conn_abort(wshub *hub, wshub__conn *conn, wshub_c
     wshub__dirty(hub, wshub__conn_index(conn));
 }
 
+/* A message did not fit into what may wait for a peer (SEND-6). */
+static void wshub__conn_dropped(wshub *hub, wshub__conn *conn) {
+    hub->stats.dropped_pressure++;
+    if (hub->desc.close_on_backpressure) {
+        wshub__conn_abort(hub, conn, WSHUB_BY_BACKPRESSURE, 1006, "");
+        return;
+    }
+    wshub__out_note(hub, conn, WSHUB__NOTE_DROPPED);
+}
+
 /* What is held will not be read. */
 static void wshub__held_drop(wshub *hub, wshub__conn *conn) {
     if (!conn->rx) return;
@@ -7294,6 +7416,13 @@ static void wshub__resume(wshub *hub, wshub__conn *conn) {
 static void wshub__conn_heard_all(wshub *hub, wshub__conn *conn) {
     if (!conn->ended || conn->state >= WSHUB__CONN_FLUSHING || wshub__conn_waits(conn)) return;
     wshub__conn_flush_end(hub, conn, WSHUB_BY_PEER);
+}
+
+/* Is this a close that RFC 6455 5.5.1 and 7.4 allow an endpoint to send? */
+static bool wshub__close_ok(uint16_t code, wshub_str reason) {
+    if (!code) return reason.len == 0;
+    return wshub__close_code_ok(code) && reason.len <= WSHUB_CLOSE_REASON_MAX &&
+           (!reason.len || wshub_utf8_check((const uint8_t *)reason.ptr, reason.len));
 }
 
 /* Queues a Close frame (RFC 6455 5.5.1). code 0: one that says nothing. False: out of memory, and
@@ -8264,9 +8393,9 @@ static void wshub__upgrade_done(wshub *hub, wshub__conn *conn, wshub__exchange *
         if (owner) exchange->owner = owner;
         conn->allowance = UINT32_MAX;
     }
+    wshub__conn_to(hub, conn, WSHUB__CONN_OPEN);
     if (conn->pressured)
         wshub__out_note(hub, conn, WSHUB__NOTE_ON); /* by answers to what was asked before */
-    wshub__conn_to(hub, conn, WSHUB__CONN_OPEN);
     if (conn->rx) memset(&conn->rx->as, 0, sizeof conn->rx->as);
     conn->last_active = hub->now;
     conn->pinged = false;
@@ -8809,6 +8938,7 @@ WSHUB__COLD static void wshub__open_due(wshub *hub, wshub__conn *conn) {
         hub->above->waited(hub, conn);
         return;
     }
+    if (conn->owes) return; /* we do not read on: it has its whole time behind that */
     hub->stats.message_timeouts++;
     wshub__conn_fail(hub, conn, WSHUB__CLOSE_POLICY, "message not finished in time");
 }
@@ -9492,6 +9622,158 @@ static void wshub__due_run(wshub *hub) {
         wshub__conn_due(hub, wshub__conn_at(hub, index));
 }
 
+/* ---- >>sockets ---------------------------------------------------------------------------------
+ * The WebSockets of mounts, as an application has them: whose they are, what is sent to them within
+ * the limits on what waits (SEND-6), and what is told of that, from settle. A stream that has a
+ * client and no mount to speak for it is nobody's here. Uses >>queue, >>mount, >>conn, >>flow.
+ * Proved by tests/test_socket.c, test_socket_ends.c. */
+
+/* The exchange behind a WebSocket of a mount. Returns OK; STALE: it is none any more; STATE: it is
+ * none, and a stream nevertheless. */
+static wshub_err wshub__socket_find(const wshub *hub, wshub_conn handle, wshub__conn **out_conn,
+                                    wshub__exchange **out_exchange) {
+    wshub__conn *conn = wshub__conn_get(hub, handle);
+    wshub__exchange *exchange = conn ? wshub__exchange_of(hub, conn) : NULL;
+    if (!conn || conn->state > WSHUB__CONN_OPEN) return WSHUB_ERR_STALE;
+    if (exchange && exchange->state == WSHUB__EXCHANGE_OPEN) {
+        WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN);
+        *out_conn = conn;
+        *out_exchange = exchange;
+        return WSHUB_OK;
+    }
+
+    /* While a hub ends, its WebSockets have nobody any more before their streams have ended. */
+    return conn->state == WSHUB__CONN_OPEN && !conn->above ? WSHUB_ERR_STALE : WSHUB_ERR_STATE;
+}
+
+/* Queues a message, if it fits. What is dropped for a peer is noted, and so is that it waits, also
+ * where a completion io holds all that there is: settle tells when that has left. */
+static wshub_err wshub__socket_send(wshub *hub, wshub__conn *conn, uint8_t opcode,
+                                    const void *bytes, size_t count) {
+    uint64_t frame_bytes = wshub__frame_bytes(count);
+    wshub__run_out(hub);
+    if (!wshub__out_fits(hub, conn, frame_bytes)) {
+        if (!conn->pressured) wshub__out_waits(hub, conn);
+        wshub__conn_dropped(hub, conn);
+        return WSHUB_ERR_DROPPED;
+    }
+    if (!wshub__out_frame(hub, conn, opcode, bytes, count)) {
+        hub->stats.dropped_memory++;
+        return WSHUB_ERR_NOMEM;
+    }
+    hub->stats.messages_out++;
+    hub->stats.bytes_out += frame_bytes;
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_conn_send(wshub *hub, wshub_conn conn, const void *bytes, size_t count,
+                                    bool text) {
+    wshub__exchange *exchange;
+    wshub__conn *found;
+    wshub_err err = wshub__socket_find(hub, conn, &found, &exchange);
+    if (err) return err;
+    if (count > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
+    if (count && !bytes) return WSHUB_ERR_PARAM;
+    if (text && !wshub_utf8_check((const uint8_t *)bytes, count)) return WSHUB_ERR_PARAM;
+
+    wshub__enter(hub);
+    err = wshub__socket_send(hub, found, text ? WSHUB__OP_TEXT : WSHUB__OP_BINARY, bytes, count);
+    wshub__leave(hub);
+    return err;
+}
+
+WSHUB_API wshub_err wshub_conn_pause_until_drained(wshub *hub, wshub_conn conn) {
+    wshub__exchange *exchange;
+    wshub__conn *found;
+    wshub_err err = wshub__socket_find(hub, conn, &found, &exchange);
+    if (err) return err;
+    wshub__enter(hub);
+    wshub__run_out(hub);
+    (void)wshub__out_taken(hub, found);
+    if (found->queued) {
+        if (!found->pressured) wshub__out_waits(hub, found);
+        found->owes = true;
+    }
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_conn_close(wshub *hub, wshub_conn conn, uint16_t code, wshub_str reason) {
+    wshub__exchange *exchange;
+    wshub__conn *found;
+    wshub_err err = wshub__socket_find(hub, conn, &found, &exchange);
+    if (err) return err;
+    if (!wshub__close_ok(code, reason)) return WSHUB_ERR_PARAM;
+    wshub__enter(hub);
+    wshub__conn_close(hub, found, WSHUB_BY_APP, code, reason);
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_conn_set_owner(wshub *hub, wshub_conn conn, void *owner) {
+    wshub__exchange *exchange;
+    wshub__conn *found;
+    wshub_err err = wshub__socket_find(hub, conn, &found, &exchange);
+    if (!err) exchange->owner = owner;
+    return err;
+}
+
+WSHUB_API void *wshub_conn_owner(const wshub *hub, wshub_conn conn) {
+    wshub__exchange *exchange;
+    wshub__conn *found;
+    return wshub__socket_find(hub, conn, &found, &exchange) ? NULL : exchange->owner;
+}
+
+WSHUB_API size_t wshub_conn_queued_bytes(const wshub *hub, wshub_conn conn) {
+    const wshub__conn *found;
+    wshub__look(hub);
+    found = wshub__conn_get(hub, conn);
+    return found ? found->queued : 0;
+}
+
+/* ---- what is told of queues ---- */
+
+/* Tells the mount of a WebSocket what its queue has come to, and reads on where that was waited
+ * for. */
+WSHUB__COLD static void wshub__socket_noted(wshub *hub, wshub__conn *conn, uint8_t notes) {
+    const wshub__exchange *exchange = wshub__exchange_of(hub, conn);
+    const wshub_mount_desc *mount = &exchange->mount->desc;
+    wshub_conn handle;
+    handle.id = conn->id;
+    if (notes & WSHUB__NOTE_DROPPED && !conn->above)
+        wshub__conn_log(hub, WSHUB_LOG_DROPPED, conn, "");
+    if (!(notes & WSHUB__NOTE_OFF)) return;
+
+    if (conn->owes) {
+        conn->owes = false;
+        if (!conn->asked && wshub__part_begun(conn))
+            conn->phase_due = wshub__after(hub, hub->desc.message_timeout_ms);
+        wshub__conn_arm(hub, conn);
+        wshub__resume(hub, conn);
+    }
+    if (mount->on_drained) mount->on_drained(hub, handle, exchange->owner);
+}
+
+/* Tells of pressure (SEND-6). What a callback's own sends cause is told in the next turn, so
+ * that an application which sends on every drop does not keep the hub here for ever. */
+WSHUB__COLD static void wshub__notes(wshub *hub) {
+    uint32_t at = hub->notes_head;
+    hub->notes_head = 0;
+    while (at) {
+        wshub__conn *conn = wshub__conn_at(hub, at - 1);
+        uint8_t notes = conn->notes;
+        uint64_t id = conn->id;
+        at = conn->next_note;
+        conn->note_listed = false;
+        conn->notes = 0;
+
+        /* A callback may end the stream, and another may have its place then. */
+        if (hub->destroying) continue;
+        if (conn->exchange) wshub__socket_noted(hub, conn, notes);
+        if (conn->id == id && conn->above) hub->above->noted(hub, conn, notes);
+    }
+}
+
 /* ---- >>app-timers ------------------------------------------------------------------------------
  * The application's timers, of which a server without clients has use too. Proved by
  * tests/test_timers.c. */
@@ -9722,13 +10004,6 @@ static bool wshub__data_ok(wshub_str data, uint32_t depth_max) {
     wshub_json_kind kind = wshub_json_type(data);
     if (depth_max > 1) return wshub_json_check(data, depth_max - 1);
     return kind != WSHUB_JSON_OBJECT && kind != WSHUB_JSON_ARRAY && wshub_json_check(data, 1);
-}
-
-/* Is this a close that RFC 6455 5.5.1 and 7.4 allow an endpoint to send? */
-static bool wshub__close_ok(uint16_t code, wshub_str reason) {
-    if (!code) return reason.len == 0;
-    return wshub__close_code_ok(code) && reason.len <= WSHUB_CLOSE_REASON_MAX &&
-           (!reason.len || wshub_utf8_check((const uint8_t *)reason.ptr, reason.len));
 }
 
 static wshub_err wshub__msg_check(const wshub *hub, const wshub_msg *msg) {
@@ -12072,37 +12347,6 @@ static wshub_err wshub__piece_encode(wshub *hub, wshub__delivery *delivery, wshu
     return WSHUB_OK;
 }
 
-static void wshub__delivery_dropped(wshub *hub, wshub__conn *conn) {
-    hub->stats.dropped_pressure++;
-    if (hub->desc.close_on_backpressure) {
-        wshub__conn_abort(hub, conn, WSHUB_BY_BACKPRESSURE, 1006, "");
-        return;
-    }
-    wshub__out_note(hub, conn, WSHUB__NOTE_DROPPED);
-}
-
-/* Would a conn that owes `owed` bytes stay within the limits with len more? */
-static bool wshub__gate_within(const wshub *hub, const wshub__conn *conn, uint64_t owed,
-                               uint64_t len) {
-    return owed + len <= hub->desc.backpressure_bytes_max &&
-           (!conn->pressured || hub->stats.lagging_bytes + len <= hub->desc.segment_bytes_max);
-}
-
-/* Does the stream take all that it is offered? The limits are on what waits, so what only waits for
- * settle is offered first; what a completion io has taken does not wait. */
-static bool wshub__gate_taken(wshub *hub, wshub__conn *conn) {
-    if (!conn->blocked && !conn->inflight) wshub__out_send(hub, conn);
-    return conn->queued == conn->inflight;
-}
-
-/* Is there room for len more bytes to this conn (SEND-6)? For one whose stream takes all there is,
- * whatever len is; for any other within the limits. */
-static bool wshub__gate_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
-    if (wshub__gate_within(hub, conn, conn->queued, len)) return true;
-    if (wshub__gate_taken(hub, conn)) return conn->queued + len <= WSHUB__QUEUE_MAX;
-    return wshub__gate_within(hub, conn, conn->queued, len); /* it may have taken some */
-}
-
 /* Behind encryption and its order: the client's piece, encoded if it is the first of its kind,
  * into its queue. What was gathered comes first, and counts against the limit. */
 static wshub_err wshub__gate_push(wshub *hub, wshub__client *client, wshub__delivery *delivery) {
@@ -12124,8 +12368,8 @@ static wshub_err wshub__gate_push(wshub *hub, wshub__client *client, wshub__deli
         hub->stats.dropped_pressure++;
         return WSHUB_ERR_DROPPED;
     }
-    if (!wshub__gate_fits(hub, conn, piece->span.len)) {
-        wshub__delivery_dropped(hub, conn);
+    if (!wshub__out_fits(hub, conn, piece->span.len)) {
+        wshub__conn_dropped(hub, conn);
         return WSHUB_ERR_DROPPED;
     }
     if (!wshub__queue_push(hub, conn, piece->span)) {
@@ -12237,9 +12481,9 @@ static void wshub__xform_free(wshub *hub, wshub__xform *xform) {
  * to nobody: a client whose stream takes all there is may have up to its limit waiting there, and
  * one message beyond, so that none is too long; for any other both count together. */
 static bool wshub__xform_fits(wshub *hub, wshub__conn *conn, uint64_t waits, uint64_t len) {
-    if (wshub__gate_within(hub, conn, conn->queued + waits, len)) return true;
-    if (wshub__gate_taken(hub, conn)) return waits < hub->desc.backpressure_bytes_max;
-    return wshub__gate_within(hub, conn, conn->queued + waits, len);
+    if (wshub__out_within(hub, conn, conn->queued + waits, len)) return true;
+    if (wshub__out_taken(hub, conn)) return waits < hub->desc.backpressure_bytes_max;
+    return wshub__out_within(hub, conn, conn->queued + waits, len);
 }
 
 static bool wshub__transform_queue(wshub *hub, wshub__client *client, wshub__delivery *delivery) {
@@ -12251,7 +12495,7 @@ static bool wshub__transform_queue(wshub *hub, wshub__client *client, wshub__del
     wshub__extra *own;
     wshub__xform *x;
     if (!wshub__xform_fits(hub, conn, client->extra ? client->extra->xform_bytes : 0, bytes)) {
-        wshub__delivery_dropped(hub, conn);
+        wshub__conn_dropped(hub, conn);
         return true;
     }
     if (!delivery->text) {
@@ -13934,10 +14178,6 @@ WSHUB__COLD WSHUB_API wshub_err wshub_bus_request(
  * (wshub__client_get).
  * Calls >>walks, >>realms, >>clients, >>rooms, >>session.
  * Proved by tests/test_misuse.c, test_walks.c. */
-
-static void wshub__look(const wshub *hub) { /* who looks at queues or counts sees what was sent */
-    wshub__run_out(hub->self);
-}
 
 WSHUB_API wshub_err wshub_client_find_in(const wshub *hub, wshub_realm realm, wshub_str id,
                                          wshub_client *out_client) {
@@ -16346,30 +16586,20 @@ WSHUB__COLD static void wshub__note_tell(wshub *hub, wshub__conn *conn, uint8_t 
                               hub->desc.user);
 }
 
-/* Tells of pressure (SEND-6). What a callback's own sends cause is told in the next turn, so
- * that an application which sends on every drop does not keep the hub here for ever. */
-WSHUB__COLD static void wshub__notes(wshub *hub) {
+/* The same of all that its queue has come to. A callback may end the stream, and another may have
+ * its place then. */
+WSHUB__COLD static void wshub__above_noted(wshub *hub, wshub__conn *conn, uint8_t notes) {
     static const struct {
         uint8_t note;
         wshub_pressure what;
     } all[] = {{WSHUB__NOTE_ON, WSHUB_PRESSURE_ON},
                {WSHUB__NOTE_DROPPED, WSHUB_PRESSURE_DROPPED},
                {WSHUB__NOTE_OFF, WSHUB_PRESSURE_OFF}};
-    uint32_t at = hub->notes_head;
-    hub->notes_head = 0;
-    while (at) {
-        wshub__conn *conn = wshub__conn_at(hub, at - 1);
-        uint8_t notes = conn->notes, i;
-        uint64_t id = conn->id;
-        at = conn->next_note;
-        conn->note_listed = false;
-        conn->notes = 0;
-
-        /* A callback may end the stream, and another may have its place then. */
-        for (i = 0; i < sizeof all / sizeof all[0]; i++) { /* NOLINT */
-            if (notes & all[i].note && id && conn->id == id && !hub->destroying)
-                wshub__note_tell(hub, conn, all[i].note, all[i].what);
-        }
+    uint64_t id = conn->id;
+    size_t i;
+    for (i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if (notes & all[i].note && conn->id == id && !hub->destroying)
+            wshub__note_tell(hub, conn, all[i].note, all[i].what);
     }
 }
 
@@ -16673,10 +16903,10 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
 }
 
 static const wshub__above wshub__hub_above = {
-    wshub__json_message, wshub__above_ended, wshub__above_closed,    wshub__above_heard,
-    wshub__above_due,    wshub__above_asked, wshub__above_late,      wshub__above_waited,
-    wshub__above_who,    wshub__above_owed,  wshub__above_lent_gone, wshub__run_end,
-    wshub__free,
+    wshub__json_message, wshub__above_ended, wshub__above_closed, wshub__above_heard,
+    wshub__above_due,    wshub__above_asked, wshub__above_late,   wshub__above_waited,
+    wshub__above_who,    wshub__above_noted, wshub__above_owed,   wshub__above_lent_gone,
+    wshub__run_end,      wshub__free,
 };
 
 /* ---- >>stats ---------------------------------------------------------------------------------

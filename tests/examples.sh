@@ -3,6 +3,7 @@
 pass=0; fail=0; skip=0
 check() { if printf '%s' "$2" | grep -q "$3"; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL $1: $2"; fi; }
 ${CC:-cc} -std=gnu99 -O1 -I. tests/probe.c -o build/probe || exit 1
+${CC:-cc} -std=gnu99 -O1 -I. tests/slow_reader.c -o build/slow_reader || exit 1
 check unit_test "$(./build/unit_test)" '^unit_test: passed$'
 port=18480
 ./build/hello >build/hello.out 2>&1 & pid=$!
@@ -27,6 +28,18 @@ for e in auth_later custom_io chat; do
     wait $pid; status=$?
     if [ $status -eq 0 ]; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL $e ended with status $status"; fi
 done
+# ws_echo: a peer that does not read 64 MB of echo is told to wait, costs little, and loses nothing
+port=$((port + 1))
+./build/ws_echo $port >build/ws_echo.out 2>&1 & pid=$!
+check "ws_echo echoes" "$(./build/probe $port 'say it again' 1 /echo)" '^say it again$'
+check "ws_echo makes a slow reader wait" "$(./build/slow_reader $port /echo 640 100000; echo $?)" '^waited after [0-9]*, 640 came back'
+if [ -r /proc/$pid/status ]; then
+    check "ws_echo holds little meanwhile" "$(awk '/VmHWM/ { print ($2 < 16384) ? "little" : $2 }' /proc/$pid/status)" '^little$'
+fi
+check "ws_echo still echoes" "$(./build/probe $port 'and again' 1 /echo)" '^and again$'
+kill $pid; wait $pid
+check "ws_echo ends in order" "$?" '^0$'
+check "ws_echo is told of ends" "$(cat build/ws_echo.out)" '^closed: 1006'
 # cores: whoever joins is told to all, whichever thread the system gave them to
 port=$((port + 1))
 ./build/cores $port 2 >build/cores.out 2>&1 & pid=$!
