@@ -79,6 +79,15 @@ if command -v redis-server >/dev/null && command -v redis-cli >/dev/null; then
     redis-cli -p 18488 psubscribe 'ws:*' >build/emitted.out 2>&1 & cli=$!
     for i in 1 2 3 4 5 6 7 8 9 10; do grep -q psubscribe build/emitted.out && break; sleep 0.1; done
     r="--redis redis://127.0.0.1:18488"
+    # dialect_lines hears what another instance says in its words
+    ./build/dialect_lines 18487 redis://127.0.0.1:18488 >build/dialect_lines.out 2>&1 & lines=$!
+    ./build/probe 18487 'auth ada' 2 /lines >build/lines.out & probe=$!
+    for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        kill -0 $probe 2>/dev/null || break
+        redis-cli -p 18488 publish lines:a 'another said "hi"' >/dev/null; sleep 0.1
+    done
+    wait $probe; kill $lines; wait $lines 2>/dev/null
+    check "dialect_lines hears other instances" "$(cat build/lines.out)" '^said hi$'
     check "wshub-emit to a room" "$(emit $r --exclude a room r e '{"n":1}')" '^0 $'
     check "wshub-emit from standard input" "$(printf ' [1,\n2]\n' | emit $r user u e -)" '^0 $'
     check "wshub-emit without data" "$(emit $r all e)" '^0 $'

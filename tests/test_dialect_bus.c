@@ -224,6 +224,13 @@ TEST(what_comes_on_a_dialects_channels_is_the_dialects_byte_for_byte) { /* BUS-3
     deaf.on_bus = NULL;
     deaf.on_bus_state = NULL;
     EXPECT_INT(wshub_dialect_add(w.hub, &deaf, &x, &id), WSHUB_OK);
+    memset(&deaf, 0, sizeof deaf);
+    deaf.version = WSHUB_DIALECT_VERSION;
+    deaf.name = "elsewhere"; /* it does not speak on the bus at all */
+    EXPECT_INT(wshub_dialect_add(w.hub, &deaf, &x, &id), WSHUB_OK);
+    deaf = tongue_table(false);
+    deaf.bus_prefix = "v#";
+    EXPECT_INT(wshub_dialect_add(w.hub, &deaf, &x, &id), WSHUB_OK);
     t.owner.received(t.owner.ctx, S("t#c"), wshub__str("\0\xFF", 2));
     EXPECT(x.payload_len == 2 && memcmp(x.heard, "channel:c payload:", 18) == 0);
     x.heard_len = 0;
@@ -234,6 +241,9 @@ TEST(what_comes_on_a_dialects_channels_is_the_dialects_byte_for_byte) { /* BUS-3
     EXPECT_INT(stats(&w).bus_bad, 1); /* the last is no envelope either */
     wshub_client_report(w.hub, wshub__nobody(), WSHUB_LOG_BUS_BAD, 2, "odd", S("c"));
     EXPECT_INT(stats(&w).bus_bad, 3);
+    told_state(&w, &t, WSHUB_BUS_CONNECTED);
+    told_state(&w, &t, WSHUB_BUS_UP);
+    EXPECT_HEARD(&x, "state:connected state:connected state:up state:up "); /* two of the four */
     world_stop(&w);
 }
 
@@ -348,8 +358,17 @@ TEST(names_of_a_realm_are_told_first_in_last_out_and_at_every_connection) { /* B
     told t;
     tongue x;
     wshub_client a, b;
+    wshub_realm_desc desc;
+    wshub_realm brief;
     told_start(&w, &t, false);
     tongue_start(&w, &x, true);
+    memset(&desc, 0, sizeof desc);
+    desc.version = WSHUB_REALM_VERSION;
+    desc.dialect = x.dialect;
+    EXPECT_INT(wshub_realm_create(w.hub, &desc, &brief), WSHUB_OK);
+    EXPECT_INT(wshub_realm_destroy(w.hub, brief), WSHUB_OK); /* nobody is told of that one's */
+    desc.dialect = 0;
+    EXPECT_INT(wshub_realm_create(w.hub, &desc, &brief), WSHUB_OK); /* nor of this one's */
     told_state(&w, &t, WSHUB_BUS_CONNECTED);
     told_state(&w, &t, WSHUB_BUS_UP);
     EXPECT_TOLD(&t, "+ws:broadcast +ws:room:* +ws:client:* +ws:user:* +t#* ");
@@ -482,6 +501,12 @@ TEST(a_realm_may_end_while_all_is_subscribed_to_anew) { /* BUS-5 */
     calls_left = 100;
     wshub_io_fake_advance(w.net, 6000);
     EXPECT_INT(w.hub->replay + w.hub->subs_count, 0);
+
+    /* also where the place that it had is there no more */
+    w.hub->replay = WSHUB__REPLAY_ROOMS;
+    w.hub->replay_realm = 5000;
+    wshub_io_fake_advance(w.net, 60);
+    EXPECT_INT(w.hub->replay, WSHUB__REPLAY_DONE);
     world_stop(&w);
 }
 
