@@ -2553,13 +2553,16 @@ typedef struct wshub_packet {
 /* Where a function of yours writes: encode of a kind, convert of a dialect. */
 typedef struct wshub_writer wshub_writer;
 /* Makes room behind what has been committed. What was not committed is lost with the next call.
- * Returns  bytes bytes to write to; NULL: out of memory. Inside encode and convert only. */
+ *   bytes    how many are to be written at most
+ * Returns  where they go; NULL: out of memory.
+ * Inside encode and convert only. */
 WSHUB_API uint8_t *wshub_writer_room(wshub_writer *out, size_t bytes);
 /* Says that so many of them have been written, at most those that were asked for. */
 WSHUB_API void wshub_writer_commit(wshub_writer *out, size_t bytes);
 /* Writes and commits a whole WebSocket frame, text or binary, but for its payload.
- * Returns  where payload_bytes bytes of payload are to be written before anything else is made room
- *          for; NULL: out of memory. Inside encode only. */
+ *   payload_bytes  how long that is
+ * Returns  where it goes, to be written before anything else is made room for; NULL: out of memory.
+ * Inside encode only. */
 WSHUB_API uint8_t *wshub_writer_frame(wshub_writer *out, bool text, size_t payload_bytes);
 
 /* The functions of a dialect, which the hub calls. Zero a table before you fill it. user: what
