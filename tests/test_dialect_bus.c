@@ -290,7 +290,7 @@ TEST(no_two_dialects_meet_on_the_bus) { /* BUS-6 */
 
 TEST(channels_that_are_none_are_refused) { /* BUS-6 */
     static const char *const bad[] = {"", "a", "a?*", "a[*", "a]*", "a**", "a\\*"};
-    static char long_name[WSHUB_BUS_CHANNEL_BYTES_MAX + 1];
+    static char long_channel[WSHUB_BUS_CHANNEL_BYTES_MAX + 1];
     world w;
     told t;
     tongue x;
@@ -309,7 +309,7 @@ TEST(channels_that_are_none_are_refused) { /* BUS-6 */
                WSHUB_ERR_PARAM); /* JSON's are JSON's */
     EXPECT_INT(wshub_bus_subscribe(w.hub, 9, S("a"), false), WSHUB_ERR_PARAM);
     EXPECT_INT(
-        wshub_bus_subscribe(w.hub, x.dialect, wshub__str(long_name, sizeof long_name), false),
+        wshub_bus_subscribe(w.hub, x.dialect, wshub__str(long_channel, sizeof long_channel), false),
         WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_bus_publish(w.hub, 0, S("room:a"), S("p")), WSHUB_ERR_PARAM);
     huge = wshub__str("p", WSHUB_MSG_BYTES_MAX + 1);

@@ -391,10 +391,10 @@ TEST(a_session_does_not_move_where_it_cannot) { /* SEND-6, CONN-4 */
 }
 
 TEST(a_move_for_which_there_is_no_memory_leaves_everything_as_it_was) { /* SEND-6 */
-    static char long_name[4097];
+    static char long_text[4097];
     bool failed = false, done = false;
     long n;
-    memset(long_name, 'x', 4096);
+    memset(long_text, 'x', 4096);
     for (n = 1; n < 60 && !done; n++) {
         world w;
         polls p;
@@ -405,7 +405,7 @@ TEST(a_move_for_which_there_is_no_memory_leaves_everything_as_it_was) { /* SEND-
         polls_start(&p, &w, DESC(.user = NULL), FAKE(0), false);
         up = wshub_io_fake_connect(w.net, "/up");
         wshub_io_fake_window(w.net, up, 0);
-        for (i = 0; i < 40; i++) send(&p, p.a, long_name); /* more than one segment */
+        for (i = 0; i < 40; i++) send(&p, p.a, long_text); /* more than one segment */
         send(&p, p.a, "end");
         queued = wshub_client_queued_bytes(w.hub, p.a);
         bytes = (size_t)stats(&w).queued_bytes;
@@ -426,7 +426,7 @@ TEST(a_move_for_which_there_is_no_memory_leaves_everything_as_it_was) { /* SEND-
         wshub_io_fake_window(w.net, up, 1000000);
         wshub_io_fake_run(w.net);
         EXPECT_INT(wshub_client_queued_bytes(w.hub, p.a), 0);
-        for (i = 0; i < 40; i++) EXPECT_TEXT(&w, up, long_name);
+        for (i = 0; i < 40; i++) EXPECT_TEXT(&w, up, long_text);
         EXPECT_TEXT(&w, up, "end");
         EXPECT_INT(stats(&w).queued_bytes, 0);
         world_stop(&w);
