@@ -9792,50 +9792,60 @@ WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms,
                                       void (*fn)(wshub *hub, void *arg), void *arg,
                                       wshub_timer *out_timer) {
     uint32_t index;
-    wshub__timer *t;
+    wshub__timer *timer;
 
     if (!fn || delay_ms > UINT64_MAX / 4) return WSHUB_ERR_PARAM;
     if (!wshub__deadlines_reserve(&hub->mem, &hub->timer_deadlines, hub->timers.live + 1))
         return WSHUB_ERR_NOMEM;
-    t = (wshub__timer *)wshub__pool_take(&hub->mem, &hub->timers, &index);
-    if (!t) return WSHUB_ERR_NOMEM;
+    timer = (wshub__timer *)wshub__pool_take(&hub->mem, &hub->timers, &index);
+    if (!timer) return WSHUB_ERR_NOMEM;
+
     wshub__enter(hub);
-    t->fn = fn;
-    t->arg = arg;
+    timer->fn = fn;
+    timer->arg = arg;
     wshub__deadline_none(&hub->timer_deadlines, index);
     wshub__deadline_set(&hub->timer_deadlines, index, hub->now + delay_ms);
+    WSHUB_ASSERT(hub->timer_deadlines.count == hub->timers.live);
     if (out_timer) out_timer->id = wshub__pool_handle(&hub->timers, index);
-    if (hub->depth == 1 && hub->io.wake)
-        hub->io.wake(hub->io.ctx); /* started outside a turn: settle anew */
+
+    /* Started outside a turn: settle is to look at the clock anew. */
+    if (hub->depth == 1 && hub->io.wake) hub->io.wake(hub->io.ctx);
     wshub__leave(hub);
     return WSHUB_OK;
 }
 
+/* A timer has passed or is stopped: its handle is stale. */
+static void wshub__timer_free(wshub *hub, uint32_t index) {
+    wshub__deadline_clear(&hub->timer_deadlines, index);
+    wshub__pool_free(&hub->timers, index);
+    WSHUB_ASSERT(hub->timer_deadlines.count == hub->timers.live);
+}
+
 WSHUB_API wshub_err wshub_timer_stop(wshub *hub, wshub_timer timer) {
-    wshub__timer *t = (wshub__timer *)wshub__pool_get(&hub->timers, timer.id);
-    if (!t) return WSHUB_ERR_STALE;
-    wshub__deadline_clear(&hub->timer_deadlines, (uint32_t)timer.id);
-    wshub__pool_free(&hub->timers, (uint32_t)timer.id);
+    if (!wshub__pool_get(&hub->timers, timer.id)) return WSHUB_ERR_STALE;
+    wshub__timer_free(hub, (uint32_t)timer.id);
     return WSHUB_OK;
 }
 
-/* The application's timers that are due, of those started before this turn's end began: what a
- * timer starts with no delay runs in the next turn, so that work in slices lets the loop breathe
- * (LIVE-3). */
+/* Is a timer's moment due? Of those that are due just now only the ones that were started before
+ * `before`: what a timer starts with no delay runs in the next turn, so that work in slices lets
+ * the loop breathe (LIVE-3). One that was due earlier cannot have been started in this turn. */
+static bool wshub__timer_due(const wshub *hub, const wshub__deadline *timer, uint32_t before) {
+    if (timer->at != hub->now) return timer->at < hub->now;
+    return (int32_t)(timer->order - before) < 0;
+}
+
+/* Runs the application's timers that are due, of those started before this turn's end began. */
 static void wshub__timers_run(wshub *hub, uint32_t before) {
     const wshub__deadline *first;
 
     while ((first = wshub__deadlines_first(&hub->timer_deadlines)) != NULL && !hub->destroying &&
-           (first->at < hub->now || /* who began in this turn is due now at the soonest, whatever
-                                       number it has */
-            (first->at == hub->now && (int32_t)(first->order - before) < 0))) {
+           wshub__timer_due(hub, first, before)) {
         uint32_t index = first->owner;
-        wshub__timer *t = (wshub__timer *)wshub__pool_at(&hub->timers, index);
-        void (*fn)(wshub *, void *) = t->fn;
-        void *arg = t->arg;
-        wshub__deadline_clear(&hub->timer_deadlines, index);
-        wshub__pool_free(&hub->timers, index);
-        fn(hub, arg);
+        wshub__timer timer = *(wshub__timer *)wshub__pool_at(&hub->timers, index);
+
+        wshub__timer_free(hub, index);
+        timer.fn(hub, timer.arg);
     }
 }
 
@@ -14184,8 +14194,8 @@ WSHUB__COLD WSHUB_API wshub_err wshub_bus_request(
 
 WSHUB_API wshub_err wshub_client_find_in(const wshub *hub, wshub_realm realm, wshub_str id,
                                          wshub_client *out_client) {
-    const wshub__realm *r = wshub__realm_get(hub, realm);
-    wshub__client *client = r ? wshub__client_by_id(r, id) : NULL;
+    const wshub__realm *where = wshub__realm_get(hub, realm);
+    wshub__client *client = where ? wshub__client_by_id(where, id) : NULL;
     if (!client || wshub__is_gone(client)) return WSHUB_ERR_STALE;
     *out_client = wshub__client_handle(hub, client);
     return WSHUB_OK;
@@ -14231,8 +14241,8 @@ static wshub__client *wshub__clients_each(const wshub *hub, wshub__realm *realm,
 
 WSHUB_API bool wshub_client_each_in(const wshub *hub, wshub_realm realm, wshub_iter *iter,
                                     wshub_client *out_client) {
-    wshub__realm *r = wshub__realm_get(hub, realm);
-    const wshub__client *client = r ? wshub__clients_each(hub, r, iter, false) : NULL;
+    wshub__realm *where = wshub__realm_get(hub, realm);
+    const wshub__client *client = where ? wshub__clients_each(hub, where, iter, false) : NULL;
     if (!client) return false;
     *out_client = wshub__client_handle(hub, client);
     return true;
@@ -14410,11 +14420,11 @@ static wshub__client *wshub__room_alone(const wshub__realm *realm, wshub_str roo
 }
 
 WSHUB_API size_t wshub_room_count_in(const wshub *hub, wshub_realm realm, wshub_str room) {
-    const wshub__realm *r = wshub__realm_get(hub, realm);
-    const wshub__group *group = r ? wshub__group_find(r, WSHUB__KIND_ROOM, room) : NULL;
-    if (!r) return 0;
+    const wshub__realm *where = wshub__realm_get(hub, realm);
+    const wshub__group *group = where ? wshub__group_find(where, WSHUB__KIND_ROOM, room) : NULL;
+    if (!where) return 0;
     if (group) return group->count;
-    return wshub__room_alone(r, room) ? 1 : 0;
+    return wshub__room_alone(where, room) ? 1 : 0;
 }
 
 WSHUB_API size_t wshub_room_count(const wshub *hub, wshub_str room) {
@@ -14428,12 +14438,13 @@ static bool wshub__group_each(const wshub *hub, wshub__group *group, wshub_iter 
 
     if (!walk) return false;
     group->walked = true;
-    if (walk->left > group->count)
-        walk->left = group->count; /* it was over a room of that name that is no
-                                                         more */
+
+    /* It may have begun over a room of that name that is no more. */
+    if (walk->left > group->count) walk->left = group->count;
     while (walk->left) {
         const wshub__client *client =
             wshub__client_at(hub, wshub__members(group)[walk->left - 1].client);
+
         wshub__walk_seen(walk, iter, walk->left - 1);
         if (wshub__is_gone(client)) continue;
         *out_client = wshub__client_handle(hub, client);
@@ -14444,14 +14455,14 @@ static bool wshub__group_each(const wshub *hub, wshub__group *group, wshub_iter 
 
 WSHUB_API bool wshub_room_each_member_in(const wshub *hub, wshub_realm realm, wshub_str room,
                                          wshub_iter *iter, wshub_client *out_client) {
-    const wshub__realm *r = wshub__realm_get(hub, realm);
-    wshub__group *group = r ? wshub__group_find(r, WSHUB__KIND_ROOM, room) : NULL;
+    const wshub__realm *where = wshub__realm_get(hub, realm);
+    wshub__group *group = where ? wshub__group_find(where, WSHUB__KIND_ROOM, room) : NULL;
     const wshub__client *alone;
 
-    if (!r) return false;
+    if (!where) return false;
     if (group) return wshub__group_each(hub, group, iter, out_client);
 
-    alone = wshub__room_alone(r, room);
+    alone = wshub__room_alone(where, room);
     if (!alone || iter->phase) return false;
     iter->phase = WSHUB__WALK_ENDED; /* who is seen now is not seen again when others have come */
     *out_client = wshub__client_handle(hub, alone);
@@ -14504,20 +14515,20 @@ static bool wshub__own_room_each(const wshub *hub, wshub__realm *realm, wshub_it
 
 WSHUB__COLD WSHUB_API bool wshub_room_each_in(const wshub *hub, wshub_realm realm, wshub_iter *iter,
                                               wshub_str *out_room) {
-    wshub__realm *r = wshub__realm_get(hub, realm);
+    wshub__realm *where = wshub__realm_get(hub, realm);
 
-    if (!r) return false;
+    if (!where) return false;
     while (iter->phase < WSHUB__OWN_ROOMS) {
-        const wshub__group *group = wshub__groups_each(hub, &r->rooms, iter);
+        const wshub__group *group = wshub__groups_each(hub, &where->rooms, iter);
         if (!group) {
             iter->phase = WSHUB__OWN_ROOMS;
             iter->pos = 0;
-        } else if (!wshub__client_by_id(r, wshub__name_str(&group->name))) {
+        } else if (!wshub__client_by_id(where, wshub__name_str(&group->name))) {
             *out_room = wshub__name_str(&group->name);
             return true;
         }
     }
-    return iter->phase != WSHUB__WALK_ENDED && wshub__own_room_each(hub, r, iter, out_room);
+    return iter->phase != WSHUB__WALK_ENDED && wshub__own_room_each(hub, where, iter, out_room);
 }
 
 WSHUB__COLD WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter,
@@ -14526,8 +14537,8 @@ WSHUB__COLD WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter,
 }
 
 WSHUB_API size_t wshub_user_count_in(const wshub *hub, wshub_realm realm, wshub_str user_id) {
-    const wshub__realm *r = wshub__realm_get(hub, realm);
-    const wshub__group *group = r ? wshub__group_find(r, WSHUB__KIND_USER, user_id) : NULL;
+    const wshub__realm *where = wshub__realm_get(hub, realm);
+    const wshub__group *group = where ? wshub__group_find(where, WSHUB__KIND_USER, user_id) : NULL;
     return group ? group->count : 0;
 }
 
@@ -14537,8 +14548,8 @@ WSHUB_API size_t wshub_user_count(const wshub *hub, wshub_str user_id) {
 
 WSHUB_API bool wshub_user_each_client_in(const wshub *hub, wshub_realm realm, wshub_str user_id,
                                          wshub_iter *iter, wshub_client *out_client) {
-    const wshub__realm *r = wshub__realm_get(hub, realm);
-    wshub__group *group = r ? wshub__group_find(r, WSHUB__KIND_USER, user_id) : NULL;
+    const wshub__realm *where = wshub__realm_get(hub, realm);
+    wshub__group *group = where ? wshub__group_find(where, WSHUB__KIND_USER, user_id) : NULL;
     return group && wshub__group_each(hub, group, iter, out_client);
 }
 
@@ -14549,8 +14560,8 @@ WSHUB_API bool wshub_user_each_client(const wshub *hub, wshub_str user_id, wshub
 
 WSHUB__COLD WSHUB_API bool wshub_user_each_in(const wshub *hub, wshub_realm realm, wshub_iter *iter,
                                               wshub_str *out_user_id) {
-    wshub__realm *r = wshub__realm_get(hub, realm);
-    const wshub__group *group = r ? wshub__groups_each(hub, &r->users, iter) : NULL;
+    wshub__realm *where = wshub__realm_get(hub, realm);
+    const wshub__group *group = where ? wshub__groups_each(hub, &where->users, iter) : NULL;
     if (!group) return false;
     *out_user_id = wshub__name_str(&group->name);
     return true;
@@ -15667,6 +15678,7 @@ enum {
 WSHUB__COLD static void wshub__json_refused(wshub *hub, wshub_client client, wshub_refusal why,
                                             void *user) {
     (void)user;
+
     switch (why) {
     case WSHUB_REFUSED_AUTH: /* AUTH-4 */
         wshub__json_error(hub, client, "Authentication failed");
