@@ -229,6 +229,7 @@ static bool wshub_bus_hiredis__counted(wshub_bus_hiredis__link *l, const redisRe
 static bool wshub_bus_hiredis__begins(wshub_bus_hiredis__link *l, int type, wshub_str text,
                                       int64_t elements) {
     bool array = type == REDIS_REPLY_ARRAY;
+
     if (l->state == WSHUB_BUS_HIREDIS__SUBSCRIBED && array) {
         if (elements >= 3) return elements < 5; /* a message, an acknowledgement */
         if (elements < 2) return false;
@@ -430,6 +431,7 @@ static void wshub_bus_hiredis__give_up(wshub_bus_hiredis__link *l, const char *w
 static void wshub_bus_hiredis__answered(wshub_bus_hiredis__link *l, const redisReply *from) {
     size_t parts = wshub_bus_hiredis__parts(from);
     wshub_bus_reply *nodes = (wshub_bus_reply *)malloc(parts * sizeof *nodes), *next;
+
     if (!nodes) {
         wshub_bus_hiredis__give_up(l, "out of memory");
         return;
@@ -447,6 +449,7 @@ static void wshub_bus_hiredis__replied(redisAsyncContext *ac, void *reply, void 
     const redisReply *from = (const redisReply *)reply;
     wshub_resp r;
     size_t i;
+
     (void)privdata;
     if (!l || !from) return; /* let go; or the connection is ending, which is told apart */
     if (wshub_bus_redis_wants_whole(l->owner->redis, wshub_bus_hiredis__index(l))) {
@@ -469,6 +472,7 @@ static void wshub_bus_hiredis__replied(redisAsyncContext *ac, void *reply, void 
 
 static void wshub_bus_hiredis__connected(const redisAsyncContext *ac, int status) {
     wshub_bus_hiredis__link *l = (wshub_bus_hiredis__link *)ac->data;
+
     if (!l) return;
     if (status != REDIS_OK) {
         wshub_bus_hiredis__ended(l, ac->errstr);
@@ -491,6 +495,7 @@ static redisAsyncContext *wshub_bus_hiredis__dial(const char *address) {
     const char *colon = strrchr(address, ':');
     size_t n = colon ? (size_t)(colon - address) : 0;
     char host[280];
+
     if (*address == '/') return redisAsyncConnectUnix(address);
     if (*address == '[' && n > 2) {
         address++;
@@ -505,6 +510,7 @@ static bool wshub_bus_hiredis__open(void *ctx, wshub_bus_redis *redis, int link,
     wshub_bus_hiredis *b = (wshub_bus_hiredis *)ctx;
     wshub_bus_hiredis__link *l = &b->links[link];
     redisAsyncContext *ac = wshub_bus_hiredis__dial(address);
+
     (void)redis;
     if (!ac || ac->err) {
         wshub_bus_hiredis__failed(b, ac ? ac->errstr : "out of memory");
@@ -531,6 +537,7 @@ static bool wshub_bus_hiredis__open(void *ctx, wshub_bus_redis *redis, int link,
 static void wshub_bus_hiredis__close(void *ctx, int link, bool flush) {
     wshub_bus_hiredis__link *l = &((wshub_bus_hiredis *)ctx)->links[link];
     redisAsyncContext *ac = l->ac;
+
     if (!ac) return;
     if (flush) redisAsyncHandleWrite(ac); /* as much as the socket takes */
     if (l->ac != ac) return;              /* that was its end */
@@ -545,6 +552,7 @@ static bool wshub_bus_hiredis__prefixed(const char **argv, size_t *lens, size_t 
                                         wshub_str prefix, char **block) {
     size_t bytes = 0, i;
     char *at;
+
     *block = NULL;
     for (i = from; prefix.len && i < to; i++) bytes += prefix.len + lens[i];
     if (!bytes) return true;
@@ -579,6 +587,7 @@ static bool wshub_bus_hiredis__command(void *ctx, int link, const wshub_str *arg
     size_t lens[WSHUB_BUS_REDIS_WORDS_MAX], i;
     char *block;
     int status;
+
     WSHUB_ASSERT(count > 0 && count <= WSHUB_BUS_REDIS_WORDS_MAX);
     WSHUB_ASSERT(from <= to && to <= count);
     if (!l->ac) return false;
@@ -617,6 +626,7 @@ static void wshub_bus_hiredis__pump(void *ctx) {
     wshub_bus_hiredis *b = (wshub_bus_hiredis *)ctx;
     wshub_resp r;
     int i;
+
     memset(&r, 0, sizeof r);
     r.value.kind = '*';
     r.items_count = 3;
@@ -658,6 +668,7 @@ WSHUB_API wshub_err wshub_bus_hiredis_create_versioned(const wshub_bus_hiredis_d
     uint32_t message_bytes_max;
     wshub_err err;
     int i;
+
     if (!desc || desc_bytes != sizeof *desc || version != WSHUB_BUS_HIREDIS_DESC_VERSION)
         return WSHUB_ERR_PARAM;
     if (!desc->attach || !out_bus) return WSHUB_ERR_PARAM;

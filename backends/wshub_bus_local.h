@@ -159,6 +159,7 @@ static void wshub_bus_local__unlock(bool *lock) {
 static bool wshub_bus_local__push(wshub_bus_local__node **top, wshub_bus_local__node *node) {
     wshub_bus_local__node *old = __atomic_load_n(top, __ATOMIC_ACQUIRE);
     bool pushed;
+
     do {
         node->next = old;
         pushed =
@@ -206,6 +207,7 @@ static wshub_bus_local__node *wshub_bus_local__take_newest_first(wshub_bus_local
  * stack while somebody looks at it (the ABA problem) can do no harm. */
 static wshub_bus_local__node *wshub_bus_local__take(wshub_bus_local__node **top) {
     wshub_bus_local__node *newest = wshub_bus_local__take_newest_first(top), *oldest = NULL;
+
     while (newest) {
         wshub_bus_local__node *next = newest->next;
         newest->next = oldest;
@@ -354,6 +356,7 @@ static bool wshub_bus_local__rehang(wshub_bus_local *local, wshub_bus_local__nam
     wshub_bus_local__name **buckets =
         (wshub_bus_local__name **)wshub_bus_local__new(local, count * sizeof *buckets);
     size_t i;
+
     WSHUB_ASSERT(count && (count & (count - 1)) == 0);
     if (!buckets) return false;
 
@@ -378,6 +381,7 @@ static wshub_bus_local__name *wshub_bus_local__name_new(wshub_bus_local *local, 
                                                         uint64_t hash) {
     wshub_bus_local__name *name =
         (wshub_bus_local__name *)wshub_bus_local__new(local, sizeof *name + text.len);
+
     if (!name) return NULL;
     name->next = NULL;
     name->hash = hash;
@@ -401,6 +405,7 @@ static bool wshub_bus_local__names_add(wshub_bus_local *local, wshub_bus_local__
     wshub_str text = channel->name;
     uint64_t hash;
     wshub_bus_local__name **at;
+
     if (text.len > WSHUB_BUS_LOCAL__NAME_BYTES_MAX) return false;
     if (channel->pattern) {
         if (text.len == 0) return false; /* not even a `*` */
@@ -429,6 +434,7 @@ static void wshub_bus_local__names_remove(wshub_bus_local *local, wshub_bus_loca
                                           const wshub_bus_channel *channel) {
     wshub_str text = channel->name;
     wshub_bus_local__name **at;
+
     if (channel->pattern) {
         if (text.len == 0) return;
         text.len--;
@@ -453,6 +459,7 @@ static void wshub_bus_local__names_remove(wshub_bus_local *local, wshub_bus_loca
 /* Forgets all but the key. */
 static void wshub_bus_local__names_clear(wshub_bus_local *local, wshub_bus_local__names *names) {
     size_t i;
+
     for (i = 0; i < names->buckets_count; i++) {
         while (names->buckets[i]) wshub_bus_local__name_end(local, &names->buckets[i]);
     }
@@ -511,6 +518,7 @@ static wshub_bus_local__parcel *wshub_bus_local__parcel_new(wshub_bus_local *loc
     size_t most = local->queue_bytes_max / 4, bytes = 0, n = 0, i;
     wshub_bus_local__parcel *parcel;
     char *at;
+
     WSHUB_ASSERT(count > 0);
     if (most > WSHUB_BUS_LOCAL__PARCEL_BYTES) most = WSHUB_BUS_LOCAL__PARCEL_BYTES;
     do {
@@ -546,6 +554,7 @@ static wshub_bus_local__parcel *wshub_bus_local__parcel_new(wshub_bus_local *loc
 static wshub_bus_handover wshub_bus_local__parcel_read(const char **at) {
     wshub_bus_local__head head;
     wshub_bus_handover item;
+
     memcpy(&head, *at, sizeof head);
     item.channel.ptr = *at + sizeof head;
     item.channel.len = head.channel_len;
@@ -576,6 +585,7 @@ static void wshub_bus_local__seat_to(wshub_bus_local__seat *seat, wshub_bus_loca
         CONNECTED | LEFT,        /* DOWN */
         0                        /* LEFT */
     };
+
     WSHUB_ASSERT(follows[seat->state] >> to & 1);
     (void)follows;
     wshub_bus_local__lock(&seat->lock);
@@ -629,6 +639,7 @@ static void wshub_bus_local__seat_forget(wshub_bus_local__seat *seat) {
 /* Room for so many others. The list is empty. False: out of memory, there is none. */
 static bool wshub_bus_local__seat_room(wshub_bus_local__seat *seat, size_t want) {
     wshub_bus_local *local = seat->local;
+
     WSHUB_ASSERT(!seat->others_count);
     if (want <= seat->others_cap) return true;
     wshub_bus_local__free(local, seat->others, seat->others_cap * sizeof *seat->others);
@@ -647,6 +658,7 @@ static bool wshub_bus_local__seat_learn(wshub_bus_local__seat *seat) {
     wshub_bus_local__seat *other;
     size_t want;
     bool fits;
+
     wshub_bus_local__seat_forget(seat);
     do {
         wshub_bus_local__lock(&local->lock);
@@ -673,6 +685,7 @@ static bool wshub_bus_local__seat_learn(wshub_bus_local__seat *seat) {
 /* Puts a seat into the list of those with an owner: from here on others publish to it. */
 static void wshub_bus_local__seat_enlist(wshub_bus_local__seat *seat) {
     wshub_bus_local *local = seat->local;
+
     WSHUB_ASSERT(wshub_bus_local__has_owner(seat));
     WSHUB_ASSERT(!seat->prev && !seat->next);
     wshub_bus_local__lock(&local->lock);
@@ -687,6 +700,7 @@ static void wshub_bus_local__seat_enlist(wshub_bus_local__seat *seat) {
 /* Takes it out. Others may publish to it until they look at the list again. */
 static void wshub_bus_local__seat_delist(wshub_bus_local__seat *seat) {
     wshub_bus_local *local = seat->local;
+
     wshub_bus_local__lock(&local->lock);
     WSHUB_ASSERT(local->seats_count > 0);
     *(seat->prev ? &seat->prev->next : &local->seats) = seat->next;
@@ -699,6 +713,7 @@ static void wshub_bus_local__seat_delist(wshub_bus_local__seat *seat) {
 /* The owner's end, or that of a seat that nobody took. */
 static void wshub_bus_local__seat_leave(wshub_bus_local__seat *seat) {
     wshub_bus_local *local = seat->local;
+
     if (wshub_bus_local__has_owner(seat)) wshub_bus_local__seat_delist(seat);
     wshub_bus_local__seat_to(seat, WSHUB_BUS_LOCAL__LEFT);
 
@@ -738,6 +753,7 @@ static size_t wshub_bus_local__seat_send(wshub_bus_local__seat *from,
         wshub_bus_local__parcel_new(local, from->others_count, items, count);
     wshub_bus_local__node *nodes;
     size_t i, n, bytes, kept = 1;
+
     if (!parcel) return 0;
     n = parcel->count;
     bytes = wshub_bus_local__parcel_bytes(parcel);
@@ -765,6 +781,7 @@ static size_t wshub_bus_local__hand_over(void *ctx, const wshub_bus_handover *it
     wshub_bus_local__seat *seat = (wshub_bus_local__seat *)ctx;
     wshub_bus_local *local = seat->local;
     size_t done = 0, n = 1;
+
     if (wshub_bus_local__load(&local->down)) return 0; /* BUS-5: it is offered again */
     if (seat->edition != wshub_bus_local__load(&local->edition) &&
         !wshub_bus_local__seat_learn(seat))
@@ -780,6 +797,7 @@ static size_t wshub_bus_local__hand_over(void *ctx, const wshub_bus_handover *it
 /* For owners that have nothing to say beside the message. */
 static size_t wshub_bus_local__publish(void *ctx, const wshub_bus_msg *msgs, size_t count) {
     size_t done = 0, took;
+
     do {
         wshub_bus_handover items[16];
         size_t n = 0;
@@ -823,6 +841,7 @@ static bool wshub_bus_local__unsubscribe(void *ctx, const wshub_bus_channel *cha
 /* Tells the owner how the bus is, if that has changed (BUS-5); it may leave from inside. */
 static void wshub_bus_local__seat_follow(wshub_bus_local__seat *seat) {
     bool down = wshub_bus_local__load(&seat->local->down) != 0;
+
     if (seat->state == WSHUB_BUS_LOCAL__CONNECTED) return; /* it pumps from inside that report */
     if (seat->state == (down ? WSHUB_BUS_LOCAL__DOWN : WSHUB_BUS_LOCAL__UP)) return;
 
@@ -842,6 +861,7 @@ static void wshub_bus_local__seat_follow(wshub_bus_local__seat *seat) {
 static void wshub_bus_local__seat_hear(wshub_bus_local__seat *seat,
                                        const wshub_bus_handover *item) {
     const wshub_bus_owner *owner = &seat->owner;
+
     if (!wshub_bus_local__has_pattern_for(&seat->names, item->channel) &&
         !wshub_bus_local__has_channel(&seat->names, item->channel))
         return;
@@ -855,6 +875,7 @@ static void wshub_bus_local__seat_hear(wshub_bus_local__seat *seat,
 static void wshub_bus_local__pump(void *ctx) {
     wshub_bus_local__seat *seat = (wshub_bus_local__seat *)ctx;
     wshub_bus_local__node *node;
+
     wshub_bus_local__add(&seat->refs, 1); /* its owner may leave from inside a report */
     wshub_bus_local__seat_follow(seat);
 
@@ -879,6 +900,7 @@ static void wshub_bus_local__pump(void *ctx) {
 static wshub_err wshub_bus_local__attach(void *ctx, const wshub_bus_owner *owner) {
     wshub_bus_local__seat *seat = (wshub_bus_local__seat *)ctx;
     static const uint8_t none[sizeof owner->key] = {0};
+
     if (!owner) {
         wshub_bus_local__seat_leave(seat);
         return WSHUB_OK;
@@ -919,6 +941,7 @@ WSHUB_API wshub_err wshub_bus_local_create_versioned(const wshub_bus_local_desc 
                                                      wshub_bus_local **out_local) {
     wshub_bus_local_desc d;
     wshub_bus_local *local;
+
     if (!WSHUB_BUS_LOCAL__THREADS) return WSHUB_ERR_NOWAKE; /* never: both in one build */
     if (desc_bytes != sizeof d || version != WSHUB_BUS_LOCAL_DESC_VERSION || !out_local)
         return WSHUB_ERR_PARAM;
@@ -946,6 +969,7 @@ WSHUB_API void wshub_bus_local_destroy(wshub_bus_local *local) {
 
 WSHUB_API wshub_err wshub_bus_local_seat(wshub_bus_local *local, wshub_bus *out_seat) {
     wshub_bus_local__seat *seat;
+
     if (!local || !out_seat) return WSHUB_ERR_PARAM;
     seat = (wshub_bus_local__seat *)wshub_bus_local__new(local, sizeof *seat);
     if (!seat) return WSHUB_ERR_NOMEM;

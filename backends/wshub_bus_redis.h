@@ -422,6 +422,7 @@ extern "C" {
 static bool wshub_bus_redis__number(const uint8_t *p, const uint8_t *end, int64_t *out) {
     bool minus = p < end && *p == '-';
     uint64_t n = 0, most = (uint64_t)INT64_MAX + (minus ? 1 : 0);
+
     if (minus) p++;
     if (p == end || end - p > 19) return false;
 
@@ -445,21 +446,22 @@ typedef struct wshub_bus_redis__reader {
     int64_t cost;  /* how much of WSHUB_RESP_ELEMENTS_MAX was taken so far */
 } wshub_bus_redis__reader;
 
-static void wshub_bus_redis__reader_begin(wshub_bus_redis__reader *rd, const uint8_t *bytes,
+static void wshub_bus_redis__reader_begin(wshub_bus_redis__reader *reader, const uint8_t *bytes,
                                           size_t count, uint32_t bulk_max) {
-    rd->bytes = bytes;
-    rd->count = count;
-    rd->at = 0;
-    rd->bulk_max = bulk_max;
-    rd->bytes_max = (uint64_t)bulk_max + WSHUB_RESP_LINE_MAX;
-    rd->parts = rd->cost = 0;
-    rd->note = false;
+    reader->bytes = bytes;
+    reader->count = count;
+    reader->at = 0;
+    reader->bulk_max = bulk_max;
+    reader->bytes_max = (uint64_t)bulk_max + WSHUB_RESP_LINE_MAX;
+    reader->parts = reader->cost = 0;
+    reader->note = false;
 }
 
 /* Reads a line: its first byte is the kind of a value, the others are its text. */
-static int wshub_bus_redis__read_line(wshub_bus_redis__reader *rd, wshub_resp_value *v) {
-    const uint8_t *line = rd->bytes + rd->at, *end;
-    size_t most = rd->count - rd->at;
+static int wshub_bus_redis__read_line(wshub_bus_redis__reader *reader, wshub_resp_value *value) {
+    const uint8_t *line = reader->bytes + reader->at, *end;
+    size_t most = reader->count - reader->at;
+
     WSHUB_ASSERT(most > 0);
     if (most > WSHUB_RESP_LINE_MAX) most = WSHUB_RESP_LINE_MAX;
 
@@ -467,113 +469,119 @@ static int wshub_bus_redis__read_line(wshub_bus_redis__reader *rd, wshub_resp_va
     if (!end) return most == WSHUB_RESP_LINE_MAX ? WSHUB_RESP_BROKEN : WSHUB_RESP_MORE;
     if (end - line < 2 || end[-1] != '\r') return WSHUB_RESP_BROKEN;
 
-    v->kind = (char)*line;
-    v->number = 0;
-    v->text.ptr = (const char *)line + 1;
-    v->text.len = (size_t)(end - line) - 2;
-    rd->at = (size_t)(end - rd->bytes) + 1;
+    value->kind = (char)*line;
+    value->number = 0;
+    value->text.ptr = (const char *)line + 1;
+    value->text.len = (size_t)(end - line) - 2;
+    reader->at = (size_t)(end - reader->bytes) + 1;
     return WSHUB_RESP_DONE;
 }
 
 /* Makes a value the one null, whichever of its forms it came in. */
-static int wshub_bus_redis__read_null(wshub_resp_value *v) {
-    v->kind = '_';
-    v->number = 0;
-    v->text.ptr = NULL;
-    v->text.len = 0;
+static int wshub_bus_redis__read_null(wshub_resp_value *value) {
+    value->kind = '_';
+    value->number = 0;
+    value->text.ptr = NULL;
+    value->text.len = 0;
     return WSHUB_RESP_DONE;
 }
 
 /* Reads a line whose text is a number. Most have few digits, and are read without looking for the
  * end of the line first. */
-static int wshub_bus_redis__read_number(wshub_bus_redis__reader *rd, wshub_resp_value *v,
+static int wshub_bus_redis__read_number(wshub_bus_redis__reader *reader, wshub_resp_value *value,
                                         int64_t *out) {
     enum { FEW = 9, LONGEST = 1 + FEW + 2 };
-    const uint8_t *digits = rd->bytes + rd->at + 1, *p = digits;
+    const uint8_t *digits = reader->bytes + reader->at + 1, *p = digits;
     unsigned digit;
     int64_t n = 0;
-    if (rd->count - rd->at >= LONGEST) {
+    if (reader->count - reader->at >= LONGEST) {
         for (; p < digits + FEW && (digit = (unsigned)*p - '0') < 10; p++) n = n * 10 + digit;
     }
 
     if (p > digits && p[0] == '\r' && p[1] == '\n') {
-        v->kind = (char)digits[-1];
-        v->number = 0;
-        rd->at = (size_t)(p - rd->bytes) + 2;
+        value->kind = (char)digits[-1];
+        value->number = 0;
+        reader->at = (size_t)(p - reader->bytes) + 2;
     } else {
-        int got = wshub_bus_redis__read_line(rd, v);
+        int got = wshub_bus_redis__read_line(reader, value);
         if (got != WSHUB_RESP_DONE) return got;
-        if (!wshub_bus_redis__number(digits, digits + v->text.len, &n)) return WSHUB_RESP_BROKEN;
+        if (!wshub_bus_redis__number(digits, digits + value->text.len, &n))
+            return WSHUB_RESP_BROKEN;
     }
-    v->text.ptr = NULL;
-    v->text.len = 0;
+    value->text.ptr = NULL;
+    value->text.len = 0;
     *out = n;
     return WSHUB_RESP_DONE;
 }
 
 /* Reads the text of given length behind its line. */
-static int wshub_bus_redis__read_bulk(wshub_bus_redis__reader *rd, wshub_resp_value *v) {
+static int wshub_bus_redis__read_bulk(wshub_bus_redis__reader *reader, wshub_resp_value *value) {
     int64_t n = 0;
-    int got = wshub_bus_redis__read_number(rd, v, &n);
+    int got = wshub_bus_redis__read_number(reader, value, &n);
+
     if (got != WSHUB_RESP_DONE) return got;
-    if (n < 0) return n == -1 ? wshub_bus_redis__read_null(v) : WSHUB_RESP_BROKEN;
-    if ((uint64_t)n > rd->bulk_max) {
-        v->number = n;
+    if (n < 0) return n == -1 ? wshub_bus_redis__read_null(value) : WSHUB_RESP_BROKEN;
+    if ((uint64_t)n > reader->bulk_max) {
+        value->number = n;
         return WSHUB_RESP_OVERSIZED;
     }
 
-    if (rd->at + (uint64_t)n > rd->bytes_max) return WSHUB_RESP_BROKEN;
-    if (rd->count - rd->at < (size_t)n + 2) return WSHUB_RESP_MORE;
+    if (reader->at + (uint64_t)n > reader->bytes_max) return WSHUB_RESP_BROKEN;
+    if (reader->count - reader->at < (size_t)n + 2) return WSHUB_RESP_MORE;
 
-    v->text.ptr = (const char *)rd->bytes + rd->at;
-    v->text.len = (size_t)n;
-    rd->at += (size_t)n + 2;
-    if (rd->bytes[rd->at - 2] != '\r' || rd->bytes[rd->at - 1] != '\n') return WSHUB_RESP_BROKEN;
+    value->text.ptr = (const char *)reader->bytes + reader->at;
+    value->text.len = (size_t)n;
+    reader->at += (size_t)n + 2;
+    if (reader->bytes[reader->at - 2] != '\r' || reader->bytes[reader->at - 1] != '\n')
+        return WSHUB_RESP_BROKEN;
     return WSHUB_RESP_DONE;
 }
 
 /* Takes a line as the head of an aggregate: how many parts will follow. An empty one and an
  * attribute cost one besides, since they could otherwise be said again and again without an end. */
-static int wshub_bus_redis__read_parts(wshub_bus_redis__reader *rd, wshub_resp_value *v) {
+static int wshub_bus_redis__read_parts(wshub_bus_redis__reader *reader, wshub_resp_value *value) {
     int64_t n = 0;
-    int got = wshub_bus_redis__read_number(rd, v, &n);
+    int got = wshub_bus_redis__read_number(reader, value, &n);
+
     if (got != WSHUB_RESP_DONE) return got;
-    if (n < 0) return n == -1 ? wshub_bus_redis__read_null(v) : WSHUB_RESP_BROKEN;
+    if (n < 0) return n == -1 ? wshub_bus_redis__read_null(value) : WSHUB_RESP_BROKEN;
     if (n > WSHUB_RESP_ELEMENTS_MAX) return WSHUB_RESP_BROKEN;
 
-    rd->note = v->kind == '|';
-    rd->parts = v->number = v->kind == '%' || rd->note ? 2 * n : n;
-    rd->cost += rd->parts + (rd->note || n == 0);
-    return rd->cost > WSHUB_RESP_ELEMENTS_MAX ? WSHUB_RESP_BROKEN : WSHUB_RESP_DONE;
+    reader->note = value->kind == '|';
+    reader->parts = value->number = value->kind == '%' || reader->note ? 2 * n : n;
+    reader->cost += reader->parts + (reader->note || n == 0);
+    return reader->cost > WSHUB_RESP_ELEMENTS_MAX ? WSHUB_RESP_BROKEN : WSHUB_RESP_DONE;
 }
 
 /* Reads one value; of an aggregate its head alone. */
-static int wshub_bus_redis__read_value(wshub_bus_redis__reader *rd, wshub_resp_value *v) {
+static int wshub_bus_redis__read_value(wshub_bus_redis__reader *reader, wshub_resp_value *value) {
     int got;
-    rd->parts = 0;
-    rd->note = false;
-    if (rd->at == rd->count) return WSHUB_RESP_MORE;
-    if (rd->bytes[rd->at] == '$') return wshub_bus_redis__read_bulk(rd, v); /* of a message, most */
 
-    switch (rd->bytes[rd->at]) {
+    reader->parts = 0;
+    reader->note = false;
+    if (reader->at == reader->count) return WSHUB_RESP_MORE;
+    if (reader->bytes[reader->at] == '$')
+        return wshub_bus_redis__read_bulk(reader, value); /* of a message, most */
+
+    switch (reader->bytes[reader->at]) {
     case '+':
     case '-':
     case '(':
     case ',':
-    case '#': return wshub_bus_redis__read_line(rd, v);
+    case '#': return wshub_bus_redis__read_line(reader, value);
     case '_':
-        got = wshub_bus_redis__read_line(rd, v);
-        return got == WSHUB_RESP_DONE ? wshub_bus_redis__read_null(v) : got;
-    case ':': return wshub_bus_redis__read_number(rd, v, &v->number);
+        got = wshub_bus_redis__read_line(reader, value);
+        return got == WSHUB_RESP_DONE ? wshub_bus_redis__read_null(value) : got;
+    case ':': return wshub_bus_redis__read_number(reader, value, &value->number);
     case '!':
-    case '=': return wshub_bus_redis__read_bulk(rd, v);
+    case '=': return wshub_bus_redis__read_bulk(reader, value);
     case '*':
     case '~':
     case '>':
     case '%':
-    case '|': return wshub_bus_redis__read_parts(rd, v);
+    case '|': return wshub_bus_redis__read_parts(reader, value);
     default: /* of no kind; a line all the same, until that is known to be wrong, too */
-        got = wshub_bus_redis__read_line(rd, v);
+        got = wshub_bus_redis__read_line(reader, value);
         return got == WSHUB_RESP_DONE ? WSHUB_RESP_BROKEN : got;
     }
 }
@@ -594,18 +602,18 @@ static void wshub_bus_redis__nest_begin(wshub_bus_redis__nest *nest) {
 /* A value has been read: goes into it if it has parts, else out of all that it was the last part
  * of. False: too deep. */
 static bool wshub_bus_redis__nest_step(wshub_bus_redis__nest *nest,
-                                       const wshub_bus_redis__reader *rd) {
+                                       const wshub_bus_redis__reader *reader) {
     WSHUB_ASSERT(nest->left[nest->depth] > 0);
-    if (rd->parts) {
+    if (reader->parts) {
         if (nest->depth == WSHUB_RESP_DEPTH_MAX) return false;
         nest->depth++;
-        nest->left[nest->depth] = rd->parts;
-        nest->note[nest->depth] = rd->note;
-        nest->notes += rd->note;
+        nest->left[nest->depth] = reader->parts;
+        nest->note[nest->depth] = reader->note;
+        nest->notes += reader->note;
         return true;
     }
 
-    if (rd->note || --nest->left[nest->depth] > 0) return true;
+    if (reader->note || --nest->left[nest->depth] > 0) return true;
     while (nest->depth && nest->left[nest->depth] == 0) {
         bool note = nest->note[nest->depth--];
         if (note)
@@ -618,17 +626,19 @@ static bool wshub_bus_redis__nest_step(wshub_bus_redis__nest *nest,
 
 WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_max,
                               wshub_resp *out) {
-    wshub_bus_redis__reader rd;
+    wshub_bus_redis__reader reader;
     wshub_bus_redis__nest nest;
     wshub_resp_value deeper, *v = &out->value;
+
     memset(v, 0, sizeof *v);
     out->items_count = out->bytes = out->values = 0;
-    wshub_bus_redis__reader_begin(&rd, bytes, count, bulk_max);
+    wshub_bus_redis__reader_begin(&reader, bytes, count, bulk_max);
     wshub_bus_redis__nest_begin(&nest);
 
     while (nest.left[0]) {
-        size_t from = rd.at;
-        int got = rd.at > rd.bytes_max ? WSHUB_RESP_BROKEN : wshub_bus_redis__read_value(&rd, v);
+        size_t from = reader.at;
+        int got = reader.at > reader.bytes_max ? WSHUB_RESP_BROKEN
+                                               : wshub_bus_redis__read_value(&reader, v);
         if (got == WSHUB_RESP_OVERSIZED) {
             out->bytes = from;
             out->value.number = v->number;
@@ -636,17 +646,17 @@ WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_
         if (got != WSHUB_RESP_DONE) return got;
 
         /* An attribute is not kept: what it stands before takes its place. */
-        if (nest.depth == 1 && v != &deeper && !rd.note) out->items_count++;
-        if (!wshub_bus_redis__nest_step(&nest, &rd)) return WSHUB_RESP_BROKEN;
+        if (nest.depth == 1 && v != &deeper && !reader.note) out->items_count++;
+        if (!wshub_bus_redis__nest_step(&nest, &reader)) return WSHUB_RESP_BROKEN;
         v = &deeper;
         if (nest.depth == 0) v = &out->value;
         if (nest.depth == 1 && !nest.notes && out->items_count < WSHUB_RESP_ITEMS)
             v = &out->items[out->items_count];
     }
 
-    WSHUB_ASSERT(rd.at <= count);
-    out->values = (size_t)rd.cost + 1;
-    out->bytes = rd.at;
+    WSHUB_ASSERT(reader.at <= count);
+    out->values = (size_t)reader.cost + 1;
+    out->bytes = reader.at;
     return WSHUB_RESP_DONE;
 }
 
@@ -655,33 +665,33 @@ WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_
  * all that was read before them. Proved by tests/test_redis_request.c. */
 
 /* Shows one value, of an array its size alone. */
-static void wshub_bus_redis__show(const wshub_resp_value *v, wshub_bus_reply *out) {
+static void wshub_bus_redis__show(const wshub_resp_value *value, wshub_bus_reply *out) {
     memset(out, 0, sizeof *out);
     out->kind = WSHUB_BUS_REPLY_TEXT;
-    out->text = v->text;
+    out->text = value->text;
 
-    switch (v->kind) {
+    switch (value->kind) {
     case '-':
     case '!': out->kind = WSHUB_BUS_REPLY_ERROR; break;
     case '=': /* `txt:` or `mkd:` stands in front of the text and says how it is to be shown */
-        if (v->text.len < 4) break;
+        if (value->text.len < 4) break;
         out->text.ptr += 4;
         out->text.len -= 4;
         break;
     case ':':
         out->kind = WSHUB_BUS_REPLY_INTEGER;
-        out->integer = v->number;
+        out->integer = value->number;
         break;
     case '#':
         out->kind = WSHUB_BUS_REPLY_INTEGER;
-        out->integer = wshub_str_eq_z(v->text, "t");
+        out->integer = wshub_str_eq_z(value->text, "t");
         break;
     case '*':
     case '~':
     case '>':
     case '%':
         out->kind = WSHUB_BUS_REPLY_ARRAY;
-        out->count = (size_t)v->number;
+        out->count = (size_t)value->number;
         break;
     case '_': out->kind = WSHUB_BUS_REPLY_NULL; break;
     default: break;
@@ -695,30 +705,31 @@ static void wshub_bus_redis__show(const wshub_resp_value *v, wshub_bus_reply *ou
  * `values`, the first of them is the reply. Attributes are left out. */
 static void wshub_bus_redis__build(const uint8_t *bytes, size_t count, uint32_t bulk_max,
                                    wshub_bus_reply *nodes, size_t values) {
-    wshub_bus_redis__reader rd;
+    wshub_bus_redis__reader reader;
     wshub_bus_redis__nest nest;
     wshub_bus_reply *next[WSHUB_RESP_DEPTH_MAX + 1]; /* where the next value goes, by depth */
     size_t used = 1;
-    wshub_bus_redis__reader_begin(&rd, bytes, count, bulk_max);
+
+    wshub_bus_redis__reader_begin(&reader, bytes, count, bulk_max);
     wshub_bus_redis__nest_begin(&nest);
     next[0] = nodes;
 
     while (nest.left[0]) {
         wshub_bus_reply *node = NULL;
-        wshub_resp_value v;
-        int got = wshub_bus_redis__read_value(&rd, &v);
+        wshub_resp_value value;
+        int got = wshub_bus_redis__read_value(&reader, &value);
         bool fits;
         WSHUB_ASSERT(got == WSHUB_RESP_DONE);
 
-        if (!rd.note && !nest.notes) {
+        if (!reader.note && !nest.notes) {
             node = next[nest.depth]++;
             WSHUB_ASSERT((size_t)(node - nodes) < values);
-            wshub_bus_redis__show(&v, node);
+            wshub_bus_redis__show(&value, node);
         }
 
-        fits = wshub_bus_redis__nest_step(&nest, &rd);
+        fits = wshub_bus_redis__nest_step(&nest, &reader);
         WSHUB_ASSERT(fits);
-        if (node && rd.parts) {
+        if (node && reader.parts) {
             node->items = next[nest.depth] = nodes + used;
             used += node->count;
         }
@@ -726,7 +737,7 @@ static void wshub_bus_redis__build(const uint8_t *bytes, size_t count, uint32_t 
         (void)fits;
     }
 
-    WSHUB_ASSERT(rd.at == count);
+    WSHUB_ASSERT(reader.at == count);
     WSHUB_ASSERT(used <= values);
     (void)values;
 }
@@ -952,8 +963,8 @@ struct wshub_bus_redis {
 /* ---- states: the two doors ------------------------------------------------------------------ */
 
 /* Whether somebody has the bus. Every report may end that. */
-static bool wshub_bus_redis__owned(const wshub_bus_redis *r) {
-    return r->state != WSHUB_BUS_REDIS__IDLE;
+static bool wshub_bus_redis__owned(const wshub_bus_redis *bus) {
+    return bus->state != WSHUB_BUS_REDIS__IDLE;
 }
 
 /* Whether the io or the driver still has this connection. */
@@ -966,20 +977,20 @@ static bool wshub_bus_redis__open(const wshub_bus_redis__link *link) {
     return link->state >= WSHUB_BUS_REDIS__LINK_GREETING;
 }
 
-static bool wshub_bus_redis__ready(const wshub_bus_redis *r, int which) {
-    return r->links[which].state == WSHUB_BUS_REDIS__LINK_READY;
+static bool wshub_bus_redis__ready(const wshub_bus_redis *bus, int which) {
+    return bus->links[which].state == WSHUB_BUS_REDIS__LINK_READY;
 }
 
 /* Whether those connections that carry messages will do. */
-static bool wshub_bus_redis__all_ready(const wshub_bus_redis *r) {
-    return wshub_bus_redis__ready(r, WSHUB_BUS_REDIS__PUB) &&
-           (r->desc.publish_only || wshub_bus_redis__ready(r, WSHUB_BUS_REDIS__SUB));
+static bool wshub_bus_redis__all_ready(const wshub_bus_redis *bus) {
+    return wshub_bus_redis__ready(bus, WSHUB_BUS_REDIS__PUB) &&
+           (bus->desc.publish_only || wshub_bus_redis__ready(bus, WSHUB_BUS_REDIS__SUB));
 }
 
-static bool wshub_bus_redis__no_links(const wshub_bus_redis *r) {
+static bool wshub_bus_redis__no_links(const wshub_bus_redis *bus) {
     int which;
     for (which = 0; which < WSHUB_BUS_REDIS__LINKS; which++) {
-        if (r->links[which].state != WSHUB_BUS_REDIS__LINK_NONE) return false;
+        if (bus->links[which].state != WSHUB_BUS_REDIS__LINK_NONE) return false;
     }
     return true;
 }
@@ -993,25 +1004,25 @@ static void wshub_bus_redis__link_to(wshub_bus_redis__link *link, wshub_bus_redi
 }
 
 /* The state as owners know it. */
-static wshub_bus_state wshub_bus_redis__told(const wshub_bus_redis *r) {
-    if (r->state == WSHUB_BUS_REDIS__UP) return WSHUB_BUS_UP;
-    return r->state == WSHUB_BUS_REDIS__FILLING ? WSHUB_BUS_CONNECTED : WSHUB_BUS_DOWN;
+static wshub_bus_state wshub_bus_redis__told(const wshub_bus_redis *bus) {
+    if (bus->state == WSHUB_BUS_REDIS__UP) return WSHUB_BUS_UP;
+    return bus->state == WSHUB_BUS_REDIS__FILLING ? WSHUB_BUS_CONNECTED : WSHUB_BUS_DOWN;
 }
 
 /* The one door of the bus's state. Between connections nothing is subscribed or
  * owed, and no heartbeat is on its way. */
-static void wshub_bus_redis__to(wshub_bus_redis *r, wshub_bus_redis__state to) {
-    WSHUB_ASSERT(wshub_bus_redis__follows[r->state] >> to & 1u);
-    r->state = to;
-    r->stats.state = wshub_bus_redis__told(r);
+static void wshub_bus_redis__to(wshub_bus_redis *bus, wshub_bus_redis__state to) {
+    WSHUB_ASSERT(wshub_bus_redis__follows[bus->state] >> to & 1u);
+    bus->state = to;
+    bus->stats.state = wshub_bus_redis__told(bus);
     if (to == WSHUB_BUS_REDIS__IDLE || to == WSHUB_BUS_REDIS__WAITING) {
-        WSHUB_ASSERT(wshub_bus_redis__no_links(r));
-        r->unanswered = r->stats.subscribed = r->stats.unacknowledged = 0;
-        memset(&r->beats, 0, sizeof r->beats);
+        WSHUB_ASSERT(wshub_bus_redis__no_links(bus));
+        bus->unanswered = bus->stats.subscribed = bus->stats.unacknowledged = 0;
+        memset(&bus->beats, 0, sizeof bus->beats);
     }
-    WSHUB_ASSERT(to < WSHUB_BUS_REDIS__FILLING || wshub_bus_redis__all_ready(r));
-    WSHUB_ASSERT(to < WSHUB_BUS_REDIS__ASKING || !r->requests.count);
-    WSHUB_ASSERT(to != WSHUB_BUS_REDIS__UP || !r->stats.unacknowledged);
+    WSHUB_ASSERT(to < WSHUB_BUS_REDIS__FILLING || wshub_bus_redis__all_ready(bus));
+    WSHUB_ASSERT(to < WSHUB_BUS_REDIS__ASKING || !bus->requests.count);
+    WSHUB_ASSERT(to != WSHUB_BUS_REDIS__UP || !bus->stats.unacknowledged);
     (void)wshub_bus_redis__follows;
     (void)wshub_bus_redis__no_links; /* neither is needed where nothing is asserted */
 }
@@ -1020,18 +1031,19 @@ static void wshub_bus_redis__to(wshub_bus_redis *r, wshub_bus_redis__state to) {
  * Buffers grow as they must, up to what the limits of the description let come to wait in them, and
  * go with their connection. */
 
-static void *wshub_bus_redis__alloc(const wshub_bus_redis_desc *d, void *ptr, size_t old_bytes,
+static void *wshub_bus_redis__alloc(const wshub_bus_redis_desc *desc, void *ptr, size_t old_bytes,
                                     size_t new_bytes) {
-    if (d->alloc) return d->alloc(d->alloc_user, ptr, old_bytes, new_bytes);
+    if (desc->alloc) return desc->alloc(desc->alloc_user, ptr, old_bytes, new_bytes);
     if (new_bytes) return realloc(ptr, new_bytes);
     free(ptr);
     return NULL;
 }
 
 /* Makes room for so many bytes more behind what is there. False: out of memory. */
-static bool wshub_bus_redis__room(wshub_bus_redis *r, wshub_bus_redis__bytes *b, size_t more) {
+static bool wshub_bus_redis__room(wshub_bus_redis *bus, wshub_bus_redis__bytes *b, size_t more) {
     size_t cap = b->cap ? b->cap : 4096;
     void *p;
+
     WSHUB_ASSERT(b->at <= b->len);
     WSHUB_ASSERT(b->len <= b->cap);
 
@@ -1044,7 +1056,7 @@ static bool wshub_bus_redis__room(wshub_bus_redis *r, wshub_bus_redis__bytes *b,
     if (b->len + more <= b->cap) return true;
 
     while (cap < b->len + more) cap *= 2;
-    p = wshub_bus_redis__alloc(&r->desc, b->ptr, b->cap, cap);
+    p = wshub_bus_redis__alloc(&bus->desc, b->ptr, b->cap, cap);
     if (!p) return false;
     b->ptr = (uint8_t *)p;
     b->cap = cap;
@@ -1052,8 +1064,8 @@ static bool wshub_bus_redis__room(wshub_bus_redis *r, wshub_bus_redis__bytes *b,
     return true;
 }
 
-static void wshub_bus_redis__release(wshub_bus_redis *r, wshub_bus_redis__bytes *b) {
-    if (b->ptr) (void)wshub_bus_redis__alloc(&r->desc, b->ptr, b->cap, 0);
+static void wshub_bus_redis__release(wshub_bus_redis *bus, wshub_bus_redis__bytes *b) {
+    if (b->ptr) (void)wshub_bus_redis__alloc(&bus->desc, b->ptr, b->cap, 0);
     memset(b, 0, sizeof *b);
 }
 
@@ -1096,35 +1108,36 @@ static void wshub_bus_redis__printable(char *text) {
 
 /* Our own clock: a turn counts as one heartbeat at most, so that a process that was stopped, or a
  * machine that slept, does not take its own absence for that of the broker. */
-static void wshub_bus_redis__clock(wshub_bus_redis *r) {
-    uint64_t t = r->io.now_ms(r->io.ctx), passed = t > r->io_now ? t - r->io_now : 0;
-    r->io_now = t;
-    r->now += passed < r->desc.heartbeat_ms ? passed : r->desc.heartbeat_ms;
+static void wshub_bus_redis__clock(wshub_bus_redis *bus) {
+    uint64_t t = bus->io.now_ms(bus->io.ctx), passed = t > bus->io_now ? t - bus->io_now : 0;
+    bus->io_now = t;
+    bus->now += passed < bus->desc.heartbeat_ms ? passed : bus->desc.heartbeat_ms;
 }
 
-static void wshub_bus_redis__enter(wshub_bus_redis *r) {
-    if (r->depth++ == 0) wshub_bus_redis__clock(r);
+static void wshub_bus_redis__enter(wshub_bus_redis *bus) {
+    if (bus->depth++ == 0) wshub_bus_redis__clock(bus);
 }
 
 /* Tells the log. Lines wait until nothing is half done, since on_log may end hub and bus at any of
  * them. */
-static void wshub_bus_redis__tell(wshub_bus_redis *r) {
-    while (r->lines_count) {
+static void wshub_bus_redis__tell(wshub_bus_redis *bus) {
+    while (bus->lines_count) {
         char line[WSHUB_BUS_REDIS__LINE_BYTES];
-        memcpy(line, r->lines[0], sizeof line);
-        r->lines_count--;
-        memmove(r->lines[0], r->lines[1], (size_t)r->lines_count * sizeof line);
-        r->desc.on_log(line, r->desc.user);
+        memcpy(line, bus->lines[0], sizeof line);
+        bus->lines_count--;
+        memmove(bus->lines[0], bus->lines[1], (size_t)bus->lines_count * sizeof line);
+        bus->desc.on_log(line, bus->desc.user);
     }
 }
 
 #ifdef WSHUB_SELF_CHECK
 /* How many answers of one kind are to come. */
-static uint64_t wshub_bus_redis__owed(const wshub_bus_redis *r, int which,
+static uint64_t wshub_bus_redis__owed(const wshub_bus_redis *bus, int which,
                                       wshub_bus_redis__what what) {
-    const wshub_bus_redis__link *link = &r->links[which];
+    const wshub_bus_redis__link *link = &bus->links[which];
     uint64_t owed = 0;
     uint32_t i;
+
     for (i = 0; i < link->cmds_count; i++) {
         const wshub_bus_redis__cmd *cmd = &link->cmds[(link->cmds_head + i) & (link->cmds_cap - 1)];
         WSHUB_ASSERT(cmd->count > 0);
@@ -1134,45 +1147,47 @@ static uint64_t wshub_bus_redis__owed(const wshub_bus_redis *r, int which,
 }
 
 /* What is counted apart agrees with what the connections still owe. */
-static void wshub_bus_redis__check(const wshub_bus_redis *r) {
+static void wshub_bus_redis__check(const wshub_bus_redis *bus) {
     int pub = WSHUB_BUS_REDIS__PUB, sub = WSHUB_BUS_REDIS__SUB;
-    WSHUB_ASSERT(wshub_bus_redis__owed(r, pub, WSHUB_BUS_REDIS__PUBLISH) == r->unanswered);
-    WSHUB_ASSERT(wshub_bus_redis__owed(r, pub, WSHUB_BUS_REDIS__BEAT) ==
-                 r->beats.sent - r->beats.answered);
-    WSHUB_ASSERT(wshub_bus_redis__owed(r, pub, WSHUB_BUS_REDIS__REQUEST) == r->requests.count);
-    WSHUB_ASSERT(wshub_bus_redis__owed(r, sub, WSHUB_BUS_REDIS__SUBSCRIBE) +
-                     wshub_bus_redis__owed(r, sub, WSHUB_BUS_REDIS__UNSUBSCRIBE) +
-                     wshub_bus_redis__owed(r, sub, WSHUB_BUS_REDIS__BEAT_CHANNEL) ==
-                 r->stats.unacknowledged);
-    WSHUB_ASSERT((wshub_bus_redis__owed(r, sub, WSHUB_BUS_REDIS__PROBE) > 0) ==
-                 (r->beats.probed > 0));
+
+    WSHUB_ASSERT(wshub_bus_redis__owed(bus, pub, WSHUB_BUS_REDIS__PUBLISH) == bus->unanswered);
+    WSHUB_ASSERT(wshub_bus_redis__owed(bus, pub, WSHUB_BUS_REDIS__BEAT) ==
+                 bus->beats.sent - bus->beats.answered);
+    WSHUB_ASSERT(wshub_bus_redis__owed(bus, pub, WSHUB_BUS_REDIS__REQUEST) == bus->requests.count);
+    WSHUB_ASSERT(wshub_bus_redis__owed(bus, sub, WSHUB_BUS_REDIS__SUBSCRIBE) +
+                     wshub_bus_redis__owed(bus, sub, WSHUB_BUS_REDIS__UNSUBSCRIBE) +
+                     wshub_bus_redis__owed(bus, sub, WSHUB_BUS_REDIS__BEAT_CHANNEL) ==
+                 bus->stats.unacknowledged);
+    WSHUB_ASSERT((wshub_bus_redis__owed(bus, sub, WSHUB_BUS_REDIS__PROBE) > 0) ==
+                 (bus->beats.probed > 0));
 }
 #else
-static void wshub_bus_redis__check(const wshub_bus_redis *r) {
-    (void)r;
+static void wshub_bus_redis__check(const wshub_bus_redis *bus) {
+    (void)bus;
 }
 #endif
 
 static void wshub_bus_redis__free(wshub_bus_redis *r);
 
 /* The bus may be gone afterwards. */
-static void wshub_bus_redis__leave(wshub_bus_redis *r) {
-    WSHUB_ASSERT(r->depth > 0);
-    if (r->depth == 1) wshub_bus_redis__check(r);
-    if (r->depth == 1) wshub_bus_redis__tell(r);
-    if (--r->depth == 0 && r->destroyed && !wshub_bus_redis__owned(r)) wshub_bus_redis__free(r);
+static void wshub_bus_redis__leave(wshub_bus_redis *bus) {
+    WSHUB_ASSERT(bus->depth > 0);
+    if (bus->depth == 1) wshub_bus_redis__check(bus);
+    if (bus->depth == 1) wshub_bus_redis__tell(bus);
+    if (--bus->depth == 0 && bus->destroyed && !wshub_bus_redis__owned(bus))
+        wshub_bus_redis__free(bus);
 }
 
 /* Keeps a line for the log. Within one turn the first ones say why, and what is not to be said
  * always is said once a second. */
-static void wshub_bus_redis__log(wshub_bus_redis *r, const char *line, bool always) {
-    uint64_t second = r->now / 1000 + 1;
-    if (!r->desc.on_log || (!always && r->log_second == second)) return;
-    if (r->lines_count == WSHUB_BUS_REDIS__LINES) return;
+static void wshub_bus_redis__log(wshub_bus_redis *bus, const char *line, bool always) {
+    uint64_t second = bus->now / 1000 + 1;
+    if (!bus->desc.on_log || (!always && bus->log_second == second)) return;
+    if (bus->lines_count == WSHUB_BUS_REDIS__LINES) return;
 
-    r->log_second = second;
-    (void)snprintf(r->lines[r->lines_count], sizeof r->lines[0], "%s", line);
-    wshub_bus_redis__printable(r->lines[r->lines_count++]);
+    bus->log_second = second;
+    (void)snprintf(bus->lines[bus->lines_count], sizeof bus->lines[0], "%s", line);
+    wshub_bus_redis__printable(bus->lines[bus->lines_count++]);
 }
 
 /* ---- commands and their order ------------------------------------------------------------------
@@ -1186,16 +1201,17 @@ static wshub_bus_redis__cmd *wshub_bus_redis__cmd_at(const wshub_bus_redis__link
 }
 
 /* Makes room in the ring for one entry more. False: out of memory. */
-static bool wshub_bus_redis__cmd_room(wshub_bus_redis *r, wshub_bus_redis__link *link) {
+static bool wshub_bus_redis__cmd_room(wshub_bus_redis *bus, wshub_bus_redis__link *link) {
     uint32_t cap = link->cmds_cap ? link->cmds_cap * 2 : 16, i;
     wshub_bus_redis__cmd *cmds;
+
     if (link->cmds_count < link->cmds_cap) return true;
 
-    cmds = (wshub_bus_redis__cmd *)wshub_bus_redis__alloc(&r->desc, NULL, 0, cap * sizeof *cmds);
+    cmds = (wshub_bus_redis__cmd *)wshub_bus_redis__alloc(&bus->desc, NULL, 0, cap * sizeof *cmds);
     if (!cmds) return false;
     for (i = 0; i < link->cmds_count; i++) cmds[i] = *wshub_bus_redis__cmd_at(link, i);
     if (link->cmds)
-        (void)wshub_bus_redis__alloc(&r->desc, link->cmds, link->cmds_cap * sizeof *cmds, 0);
+        (void)wshub_bus_redis__alloc(&bus->desc, link->cmds, link->cmds_cap * sizeof *cmds, 0);
 
     link->cmds = cmds;
     link->cmds_cap = cap;
@@ -1206,12 +1222,13 @@ static bool wshub_bus_redis__cmd_room(wshub_bus_redis *r, wshub_bus_redis__link 
 }
 
 /* Notes that so many answers of a kind will come, behind those that are noted. */
-static bool wshub_bus_redis__cmd_add(wshub_bus_redis *r, wshub_bus_redis__link *link,
+static bool wshub_bus_redis__cmd_add(wshub_bus_redis *bus, wshub_bus_redis__link *link,
                                      wshub_bus_redis__what what, uint32_t count) {
     wshub_bus_redis__cmd *last;
+
     WSHUB_ASSERT(count > 0);
     WSHUB_ASSERT(wshub_bus_redis__open(link));
-    if (!link->cmds_count) link->progress = r->now;
+    if (!link->cmds_count) link->progress = bus->now;
 
     last = link->cmds_count ? wshub_bus_redis__cmd_at(link, link->cmds_count - 1) : NULL;
     if (last && last->what == what && last->count < UINT32_MAX - count) {
@@ -1219,7 +1236,7 @@ static bool wshub_bus_redis__cmd_add(wshub_bus_redis *r, wshub_bus_redis__link *
         return true;
     }
 
-    if (!wshub_bus_redis__cmd_room(r, link)) return false;
+    if (!wshub_bus_redis__cmd_room(bus, link)) return false;
     link->cmds_count++;
     last = wshub_bus_redis__cmd_at(link, link->cmds_count - 1);
     last->what = what;
@@ -1239,6 +1256,7 @@ static void wshub_bus_redis__cmd_undo(wshub_bus_redis__link *link, uint32_t coun
 static wshub_bus_redis__what wshub_bus_redis__cmd_done(wshub_bus_redis__link *link) {
     wshub_bus_redis__cmd *first = wshub_bus_redis__cmd_at(link, 0);
     wshub_bus_redis__what what = first->what;
+
     WSHUB_ASSERT(first->count > 0);
     if (--first->count == 0) {
         link->cmds_head = (link->cmds_head + 1) & (link->cmds_cap - 1);
@@ -1267,6 +1285,7 @@ static void wshub_bus_redis__head(uint8_t **at, char kind, size_t n) {
     uint64_t limit = 10; /* what has one digit more than was counted begins there */
     size_t digits = 1, i;
     uint8_t *p = *at;
+
     for (; n >= limit && digits < 19; limit *= 10) digits++;
 
     *p++ = (uint8_t)kind;
@@ -1295,40 +1314,41 @@ typedef struct wshub_bus_redis__words {
 } wshub_bus_redis__words;
 
 static wshub_bus_redis__words wshub_bus_redis__plain(const wshub_str *args, size_t count) {
-    wshub_bus_redis__words w;
-    w.args = args;
-    w.count = count;
-    w.from = w.to = count;
-    w.prefix = wshub_bus_redis__none();
-    return w;
+    wshub_bus_redis__words words;
+    words.args = args;
+    words.count = count;
+    words.from = words.to = count;
+    words.prefix = wshub_bus_redis__none();
+    return words;
 }
 
 /* What goes before the name of a channel, or before a pattern of names. */
-static wshub_str wshub_bus_redis__prefix(const wshub_bus_redis *r, bool pattern) {
+static wshub_str wshub_bus_redis__prefix(const wshub_bus_redis *bus, bool pattern) {
     wshub_str prefix;
-    prefix.ptr = pattern ? r->glob : r->desc.channel_prefix;
-    prefix.len = pattern ? r->glob_len : r->prefix_len;
+    prefix.ptr = pattern ? bus->glob : bus->desc.channel_prefix;
+    prefix.len = pattern ? bus->glob_len : bus->prefix_len;
     return prefix;
 }
 
 /* Writes a command to a connection of our own. */
-static bool wshub_bus_redis__command_write(wshub_bus_redis *r, wshub_bus_redis__link *link,
+static bool wshub_bus_redis__command_write(wshub_bus_redis *bus, wshub_bus_redis__link *link,
                                            wshub_bus_redis__what what, uint32_t answers,
-                                           const wshub_bus_redis__words *w) {
+                                           const wshub_bus_redis__words *words) {
     enum { HEAD_BYTES = 32 }; /* the head and the end of a word or of the whole, at most */
     size_t bytes = HEAD_BYTES, i;
     uint8_t *at;
-    for (i = 0; i < w->count; i++) bytes += w->args[i].len + w->prefix.len + HEAD_BYTES;
-    if (!wshub_bus_redis__room(r, &link->out, bytes) ||
-        !wshub_bus_redis__cmd_add(r, link, what, answers))
+    for (i = 0; i < words->count; i++) bytes += words->args[i].len + words->prefix.len + HEAD_BYTES;
+    if (!wshub_bus_redis__room(bus, &link->out, bytes) ||
+        !wshub_bus_redis__cmd_add(bus, link, what, answers))
         return false;
     WSHUB_ASSERT(link->out.cap - link->out.len >= bytes);
 
     at = link->out.ptr + link->out.len;
-    wshub_bus_redis__head(&at, '*', w->count);
-    for (i = 0; i < w->count; i++) {
-        bool prefixed = i >= w->from && i < w->to;
-        wshub_bus_redis__word(&at, prefixed ? w->prefix : wshub_bus_redis__none(), w->args[i]);
+    wshub_bus_redis__head(&at, '*', words->count);
+    for (i = 0; i < words->count; i++) {
+        bool prefixed = i >= words->from && i < words->to;
+        wshub_bus_redis__word(&at, prefixed ? words->prefix : wshub_bus_redis__none(),
+                              words->args[i]);
     }
 
     WSHUB_ASSERT((size_t)(at - link->out.ptr) <= link->out.len + bytes);
@@ -1337,12 +1357,15 @@ static bool wshub_bus_redis__command_write(wshub_bus_redis *r, wshub_bus_redis__
 }
 
 /* Gives a command to a connection of a driver. */
-static bool wshub_bus_redis__command_hand(wshub_bus_redis *r, int which, wshub_bus_redis__what what,
-                                          uint32_t answers, const wshub_bus_redis__words *w) {
-    const wshub_bus_redis_driver *driver = r->desc.driver;
-    wshub_bus_redis__link *link = &r->links[which];
-    if (!wshub_bus_redis__cmd_add(r, link, what, answers)) return false;
-    if (driver->command(driver->ctx, which, w->args, w->count, w->from, w->to, w->prefix))
+static bool wshub_bus_redis__command_hand(wshub_bus_redis *bus, int which,
+                                          wshub_bus_redis__what what, uint32_t answers,
+                                          const wshub_bus_redis__words *words) {
+    const wshub_bus_redis_driver *driver = bus->desc.driver;
+    wshub_bus_redis__link *link = &bus->links[which];
+
+    if (!wshub_bus_redis__cmd_add(bus, link, what, answers)) return false;
+    if (driver->command(driver->ctx, which, words->args, words->count, words->from, words->to,
+                        words->prefix))
         return true;
 
     wshub_bus_redis__cmd_undo(link, answers); /* no answer will come */
@@ -1350,70 +1373,73 @@ static bool wshub_bus_redis__command_hand(wshub_bus_redis *r, int which, wshub_b
 }
 
 /* Says a command that will have so many answers. False: out of memory, nothing was said. */
-static bool wshub_bus_redis__command(wshub_bus_redis *r, int which, wshub_bus_redis__what what,
-                                     uint32_t answers, const wshub_bus_redis__words *w) {
-    WSHUB_ASSERT(wshub_bus_redis__open(&r->links[which]));
-    WSHUB_ASSERT(w->count <= WSHUB_BUS_REDIS_WORDS_MAX);
-    if (r->desc.driver) return wshub_bus_redis__command_hand(r, which, what, answers, w);
-    return wshub_bus_redis__command_write(r, &r->links[which], what, answers, w);
+static bool wshub_bus_redis__command(wshub_bus_redis *bus, int which, wshub_bus_redis__what what,
+                                     uint32_t answers, const wshub_bus_redis__words *words) {
+    WSHUB_ASSERT(wshub_bus_redis__open(&bus->links[which]));
+    WSHUB_ASSERT(words->count <= WSHUB_BUS_REDIS_WORDS_MAX);
+    if (bus->desc.driver) return wshub_bus_redis__command_hand(bus, which, what, answers, words);
+    return wshub_bus_redis__command_write(bus, &bus->links[which], what, answers, words);
 }
 
 /* Says a command of terminated words, up to the first NULL; it has one answer. */
-static bool wshub_bus_redis__say(wshub_bus_redis *r, int which, wshub_bus_redis__what what,
+static bool wshub_bus_redis__say(wshub_bus_redis *bus, int which, wshub_bus_redis__what what,
                                  const char *a, const char *b, const char *c) {
-    wshub_bus_redis__words w;
+    wshub_bus_redis__words words;
     wshub_str args[3];
     size_t n = 0;
+
     args[n++] = wshub_str_z(a);
     if (b) args[n++] = wshub_str_z(b);
     if (b && c) args[n++] = wshub_str_z(c);
-    w = wshub_bus_redis__plain(args, n);
-    return wshub_bus_redis__command(r, which, what, 1, &w);
+    words = wshub_bus_redis__plain(args, n);
+    return wshub_bus_redis__command(bus, which, what, 1, &words);
 }
 
 /* ---- sending -----------------------------------------------------------------------------------
  * What was written leaves at the end of a turn, in one call for each connection. */
 
-static void wshub_bus_redis__flight_free(wshub_bus_redis *r, wshub_bus_redis__flight *f) {
-    wshub_bus_redis__release(r, &f->bytes);
-    (void)wshub_bus_redis__alloc(&r->desc, f, sizeof *f, 0);
+static void wshub_bus_redis__flight_free(wshub_bus_redis *bus, wshub_bus_redis__flight *flight) {
+    wshub_bus_redis__release(bus, &flight->bytes);
+    (void)wshub_bus_redis__alloc(&bus->desc, flight, sizeof *flight, 0);
 }
 
 /* A completion io took everything and copied nothing: the bytes stay where they are until it has
  * reported them. */
-static void wshub_bus_redis__flight_begin(wshub_bus_redis *r, wshub_bus_redis__link *link) {
-    wshub_bus_redis__flight *f = r->spare;
-    WSHUB_ASSERT(f);
+static void wshub_bus_redis__flight_begin(wshub_bus_redis *bus, wshub_bus_redis__link *link) {
+    wshub_bus_redis__flight *flight = bus->spare;
+
+    WSHUB_ASSERT(flight);
     WSHUB_ASSERT(link->out.at < link->out.len);
     WSHUB_ASSERT(!link->blocked);
-    r->spare = NULL;
-    f->next = r->flights;
-    f->conn = link->conn.id;
-    f->bytes = link->out;
-    r->flights = f;
+    bus->spare = NULL;
+    flight->next = bus->flights;
+    flight->conn = link->conn.id;
+    flight->bytes = link->out;
+    bus->flights = flight;
     memset(&link->out, 0, sizeof link->out);
     link->blocked = true;
 }
 
-static void wshub_bus_redis__send(wshub_bus_redis *r, wshub_bus_redis__link *link) {
+static void wshub_bus_redis__send(wshub_bus_redis *bus, wshub_bus_redis__link *link) {
     wshub_bus_redis__bytes *out = &link->out;
     wshub_span s;
     int64_t took;
+
     if (!wshub_bus_redis__open(link) || link->blocked || out->at == out->len) return;
-    WSHUB_ASSERT(!r->desc.driver);
+    WSHUB_ASSERT(!bus->desc.driver);
 
     /* Whether the io completes is known only once it has the bytes: a flight is ready before. When
      * there is no memory for one, there is a next turn. */
-    if (!r->spare)
-        r->spare =
-            (wshub_bus_redis__flight *)wshub_bus_redis__alloc(&r->desc, NULL, 0, sizeof *r->spare);
-    if (!r->spare) return;
+    if (!bus->spare)
+        bus->spare = (wshub_bus_redis__flight *)wshub_bus_redis__alloc(&bus->desc, NULL, 0,
+                                                                       sizeof *bus->spare);
+    if (!bus->spare) return;
 
     s.ptr = out->ptr + out->at;
     s.len = out->len - out->at;
-    took = r->io.send(r->io.ctx, link->conn, &s, 1);
+    took = bus->io.send(bus->io.ctx, link->conn, &s, 1);
     if (took == WSHUB_IO_PENDING) {
-        wshub_bus_redis__flight_begin(r, link);
+        wshub_bus_redis__flight_begin(bus, link);
         return;
     }
 
@@ -1424,32 +1450,32 @@ static void wshub_bus_redis__send(wshub_bus_redis *r, wshub_bus_redis__link *lin
 
     /* Empty again: what has grown for a burst goes. */
     out->at = out->len = 0;
-    if (out->cap > (size_t)r->desc.output_bytes_max) wshub_bus_redis__release(r, out);
+    if (out->cap > (size_t)bus->desc.output_bytes_max) wshub_bus_redis__release(bus, out);
 }
 
 /* Bytes that were given and have not been sent. */
-static size_t wshub_bus_redis__waiting(const wshub_bus_redis *r, int which) {
-    const wshub_bus_redis__link *link = &r->links[which];
-    const wshub_bus_redis_driver *driver = r->desc.driver;
+static size_t wshub_bus_redis__waiting(const wshub_bus_redis *bus, int which) {
+    const wshub_bus_redis__link *link = &bus->links[which];
+    const wshub_bus_redis_driver *driver = bus->desc.driver;
     if (!driver) return link->out.len - link->out.at;
     return wshub_bus_redis__open(link) ? driver->waiting(driver->ctx, which) : 0;
 }
 
-static bool wshub_bus_redis__full(const wshub_bus_redis *r, int which) {
-    return wshub_bus_redis__waiting(r, which) >= r->desc.output_bytes_max;
+static bool wshub_bus_redis__full(const wshub_bus_redis *bus, int which) {
+    return wshub_bus_redis__waiting(bus, which) >= bus->desc.output_bytes_max;
 }
 
 /* Tells the owner that a publish() that was short may go on. */
-static void wshub_bus_redis__room_again(wshub_bus_redis *r) {
-    if (!r->publish_short || r->state != WSHUB_BUS_REDIS__UP) return;
-    if (wshub_bus_redis__full(r, WSHUB_BUS_REDIS__PUB)) return;
-    WSHUB_ASSERT(r->depth > 0);
+static void wshub_bus_redis__room_again(wshub_bus_redis *bus) {
+    if (!bus->publish_short || bus->state != WSHUB_BUS_REDIS__UP) return;
+    if (wshub_bus_redis__full(bus, WSHUB_BUS_REDIS__PUB)) return;
+    WSHUB_ASSERT(bus->depth > 0);
 
-    r->publish_short = false;
-    if (r->owner.room)
-        r->owner.room(r->owner.ctx);
-    else if (r->owner.wake)
-        r->owner.wake(r->owner.ctx);
+    bus->publish_short = false;
+    if (bus->owner.room)
+        bus->owner.room(bus->owner.ctx);
+    else if (bus->owner.wake)
+        bus->owner.wake(bus->owner.ctx);
 }
 
 /* ---- requests ----------------------------------------------------------------------------------
@@ -1458,38 +1484,41 @@ static void wshub_bus_redis__room_again(wshub_bus_redis *r) {
  * Proved by tests/test_redis_request.c. */
 
 /* Makes room for one more. False: out of memory. */
-static bool wshub_bus_redis__request_room(wshub_bus_redis *r) {
-    wshub_bus_redis__requests *q = &r->requests;
+static bool wshub_bus_redis__request_room(wshub_bus_redis *bus) {
+    wshub_bus_redis__requests *requests = &bus->requests;
     wshub_bus_redis__request *ring;
-    uint32_t cap = q->cap ? q->cap * 2 : 16, i;
-    WSHUB_ASSERT(q->count <= q->cap);
-    if (q->count < q->cap) return true;
+    uint32_t cap = requests->cap ? requests->cap * 2 : 16, i;
+
+    WSHUB_ASSERT(requests->count <= requests->cap);
+    if (requests->count < requests->cap) return true;
 
     ring =
-        (wshub_bus_redis__request *)wshub_bus_redis__alloc(&r->desc, NULL, 0, cap * sizeof *ring);
+        (wshub_bus_redis__request *)wshub_bus_redis__alloc(&bus->desc, NULL, 0, cap * sizeof *ring);
     if (!ring) return false;
-    for (i = 0; i < q->count; i++) ring[i] = q->ring[(q->head + i) & (q->cap - 1)];
-    if (q->ring) (void)wshub_bus_redis__alloc(&r->desc, q->ring, q->cap * sizeof *ring, 0);
+    for (i = 0; i < requests->count; i++)
+        ring[i] = requests->ring[(requests->head + i) & (requests->cap - 1)];
+    if (requests->ring)
+        (void)wshub_bus_redis__alloc(&bus->desc, requests->ring, requests->cap * sizeof *ring, 0);
 
-    q->ring = ring;
-    q->cap = cap;
-    q->head = 0;
-    WSHUB_ASSERT(q->count < q->cap);
+    requests->ring = ring;
+    requests->cap = cap;
+    requests->head = 0;
+    WSHUB_ASSERT(requests->count < requests->cap);
     return true;
 }
 
-static void wshub_bus_redis__request_push(wshub_bus_redis__requests *q,
+static void wshub_bus_redis__request_push(wshub_bus_redis__requests *requests,
                                           wshub_bus_redis__request request) {
     WSHUB_ASSERT(request.on_reply);
-    WSHUB_ASSERT(q->count < q->cap);
-    q->ring[(q->head + q->count++) & (q->cap - 1)] = request;
+    WSHUB_ASSERT(requests->count < requests->cap);
+    requests->ring[(requests->head + requests->count++) & (requests->cap - 1)] = request;
 }
 
-static wshub_bus_redis__request wshub_bus_redis__request_pop(wshub_bus_redis__requests *q) {
-    wshub_bus_redis__request request = q->ring[q->head];
-    WSHUB_ASSERT(q->count > 0);
-    q->head = (q->head + 1) & (q->cap - 1);
-    q->count--;
+static wshub_bus_redis__request wshub_bus_redis__request_pop(wshub_bus_redis__requests *requests) {
+    wshub_bus_redis__request request = requests->ring[requests->head];
+    WSHUB_ASSERT(requests->count > 0);
+    requests->head = (requests->head + 1) & (requests->cap - 1);
+    requests->count--;
     return request;
 }
 
@@ -1593,6 +1622,7 @@ static bool wshub_bus_redis__is_unfit(const wshub_bus_redis__unfit *unfit, const
 WSHUB_API const char *wshub_bus_redis_request_problem(const wshub_str *argv, size_t argc) {
     const wshub_bus_redis__unfit *unfit = wshub_bus_redis__unfits;
     size_t i, count = sizeof wshub_bus_redis__unfits / sizeof *unfit;
+
     if (!argv || !argc || !argv[0].len) return "request: a command is required";
     if (argc > WSHUB_BUS_REDIS_WORDS_MAX) return "request: at most WSHUB_BUS_REDIS_WORDS_MAX words";
     for (i = 0; i < count; i++, unfit++) {
@@ -1605,20 +1635,21 @@ WSHUB_API const char *wshub_bus_redis_request_problem(const wshub_str *argv, siz
  * Dialling, the first commands, and the one way in which everything is lost. */
 
 /* Closes a connection, whatever its state, and forgets all about it. */
-static void wshub_bus_redis__link_close(wshub_bus_redis *r, int which, bool flush) {
-    wshub_bus_redis__link *link = &r->links[which];
+static void wshub_bus_redis__link_close(wshub_bus_redis *bus, int which, bool flush) {
+    wshub_bus_redis__link *link = &bus->links[which];
     wshub_conn conn = link->conn;
     bool there = wshub_bus_redis__there(link);
+
     if (link->state == WSHUB_BUS_REDIS__LINK_NONE) return;
 
     wshub_bus_redis__link_to(link, WSHUB_BUS_REDIS__LINK_NONE);
-    if (there && r->desc.driver)
-        r->desc.driver->close(r->desc.driver->ctx, which, flush);
+    if (there && bus->desc.driver)
+        bus->desc.driver->close(bus->desc.driver->ctx, which, flush);
     else if (there)
-        r->io.close(r->io.ctx, conn, flush);
+        bus->io.close(bus->io.ctx, conn, flush);
 
-    wshub_bus_redis__release(r, &link->in);
-    wshub_bus_redis__release(r, &link->out);
+    wshub_bus_redis__release(bus, &link->in);
+    wshub_bus_redis__release(bus, &link->out);
     link->blocked = link->cut = false;
     link->said[0] = 0;
     link->skip = 0;
@@ -1626,24 +1657,25 @@ static void wshub_bus_redis__link_close(wshub_bus_redis *r, int which, bool flus
     WSHUB_ASSERT(!link->conn.id);
 }
 
-static bool wshub_bus_redis__link_open(wshub_bus_redis *r, int which, const char *address) {
-    wshub_bus_redis__link *link = &r->links[which];
-    const wshub_bus_redis_driver *driver = r->desc.driver;
+static bool wshub_bus_redis__link_open(wshub_bus_redis *bus, int which, const char *address) {
+    wshub_bus_redis__link *link = &bus->links[which];
+    const wshub_bus_redis_driver *driver = bus->desc.driver;
     wshub_dial dial;
     bool begun;
+
     WSHUB_ASSERT(!link->cmds_count);
     WSHUB_ASSERT(!link->in.len && !link->out.len);
     wshub_bus_redis__link_to(link, WSHUB_BUS_REDIS__LINK_DIALLING);
-    link->progress = r->now;
+    link->progress = bus->now;
     memset(&dial, 0, sizeof dial);
     dial.address = address;
-    dial.secure = r->desc.tls;
+    dial.secure = bus->desc.tls;
 
     if (driver) {
         link->conn.id = 1;
-        begun = driver->open(driver->ctx, r, which, address);
+        begun = driver->open(driver->ctx, bus, which, address);
     } else {
-        begun = r->io.connect(r->io.ctx, r, &dial, &link->conn) == WSHUB_OK;
+        begun = bus->io.connect(bus->io.ctx, bus, &dial, &link->conn) == WSHUB_OK;
     }
     if (!begun) wshub_bus_redis__link_to(link, WSHUB_BUS_REDIS__LINK_NONE);
     WSHUB_ASSERT(!begun == !link->conn.id);
@@ -1651,215 +1683,224 @@ static bool wshub_bus_redis__link_open(wshub_bus_redis *r, int which, const char
 }
 
 /* Opens those connections that carry messages. */
-static bool wshub_bus_redis__dial(wshub_bus_redis *r, const char *address) {
-    WSHUB_ASSERT(r->state == WSHUB_BUS_REDIS__GREETING);
-    return wshub_bus_redis__link_open(r, WSHUB_BUS_REDIS__PUB, address) &&
-           (r->desc.publish_only || wshub_bus_redis__link_open(r, WSHUB_BUS_REDIS__SUB, address));
+static bool wshub_bus_redis__dial(wshub_bus_redis *bus, const char *address) {
+    WSHUB_ASSERT(bus->state == WSHUB_BUS_REDIS__GREETING);
+    return wshub_bus_redis__link_open(bus, WSHUB_BUS_REDIS__PUB, address) &&
+           (bus->desc.publish_only ||
+            wshub_bus_redis__link_open(bus, WSHUB_BUS_REDIS__SUB, address));
 }
 
 /* Full or half of it, by chance: hubs that lost their broker together do not come back in step. */
-static uint64_t wshub_bus_redis__jitter(wshub_bus_redis *r, uint64_t ms) {
+static uint64_t wshub_bus_redis__jitter(wshub_bus_redis *bus, uint64_t ms) {
     uint8_t b[2] = {0, 0};
-    (void)r->io.random(r->io.ctx, b, 2);
+    (void)bus->io.random(bus->io.ctx, b, 2);
     WSHUB_ASSERT(ms <= UINT32_MAX);
     return ms / 2 + (ms - ms / 2) * (uint64_t)(b[0] << 8 | b[1]) / 65535;
 }
 
 /* Sets when the next attempt begins, and where. The wait grows once each address has been tried. */
-static void wshub_bus_redis__schedule(wshub_bus_redis *r) {
-    uint64_t step = r->failures / r->addresses_count, wait = r->desc.retry_max_ms;
-    WSHUB_ASSERT(r->state == WSHUB_BUS_REDIS__WAITING);
-    WSHUB_ASSERT(r->addresses_count > 0);
-    if (step < 16) wait = (uint64_t)r->desc.retry_min_ms << step;
-    if (wait > r->desc.retry_max_ms) wait = r->desc.retry_max_ms;
+static void wshub_bus_redis__schedule(wshub_bus_redis *bus) {
+    uint64_t step = bus->failures / bus->addresses_count, wait = bus->desc.retry_max_ms;
 
-    r->address_at = (r->address_at + 1) % r->addresses_count;
-    r->retry_at = r->now + wshub_bus_redis__jitter(r, wait);
-    r->failures++;
+    WSHUB_ASSERT(bus->state == WSHUB_BUS_REDIS__WAITING);
+    WSHUB_ASSERT(bus->addresses_count > 0);
+    if (step < 16) wait = (uint64_t)bus->desc.retry_min_ms << step;
+    if (wait > bus->desc.retry_max_ms) wait = bus->desc.retry_max_ms;
+
+    bus->address_at = (bus->address_at + 1) % bus->addresses_count;
+    bus->retry_at = bus->now + wshub_bus_redis__jitter(bus, wait);
+    bus->failures++;
 }
 
 /* Whoever waits for the answer to a request is told that it will not come. Each may call anything,
  * also leave the bus, which comes back here: so each is taken off before it is told. */
-static void wshub_bus_redis__lose_requests(wshub_bus_redis *r) {
-    WSHUB_ASSERT(r->depth > 0);
-    while (r->requests.count) {
-        wshub_bus_redis__request request = wshub_bus_redis__request_pop(&r->requests);
-        r->stats.requests_lost++;
+static void wshub_bus_redis__lose_requests(wshub_bus_redis *bus) {
+    WSHUB_ASSERT(bus->depth > 0);
+    while (bus->requests.count) {
+        wshub_bus_redis__request request = wshub_bus_redis__request_pop(&bus->requests);
+        bus->stats.requests_lost++;
         request.on_reply(request.arg, NULL);
     }
 }
 
 /* Everything is closed, the owner is told, the next attempt is set. A connection that owes an
  * answer is never used again. The owner may have left the bus afterwards. */
-static void wshub_bus_redis__fail(wshub_bus_redis *r, const char *why, wshub_str detail) {
-    bool was_up = r->state == WSHUB_BUS_REDIS__UP;
-    bool told = wshub_bus_redis__told(r) != WSHUB_BUS_DOWN;
+static void wshub_bus_redis__fail(wshub_bus_redis *bus, const char *why, wshub_str detail) {
+    bool was_up = bus->state == WSHUB_BUS_REDIS__UP;
+    bool told = wshub_bus_redis__told(bus) != WSHUB_BUS_DOWN;
     char line[WSHUB_BUS_REDIS__LINE_BYTES], text[WSHUB_BUS_REDIS__SAID_BYTES + 1];
     int which;
-    if (r->state <= WSHUB_BUS_REDIS__WAITING) return;
-    WSHUB_ASSERT(r->depth > 0);
-    WSHUB_ASSERT(was_up || !r->unanswered);
+
+    if (bus->state <= WSHUB_BUS_REDIS__WAITING) return;
+    WSHUB_ASSERT(bus->depth > 0);
+    WSHUB_ASSERT(was_up || !bus->unanswered);
 
     wshub_bus_redis__copy(text, sizeof text, detail);
-    (void)snprintf(r->error, sizeof r->error, "%s%s%s", why, text[0] ? ": " : "", text);
-    wshub_bus_redis__printable(r->error);
+    (void)snprintf(bus->error, sizeof bus->error, "%s%s%s", why, text[0] ? ": " : "", text);
+    wshub_bus_redis__printable(bus->error);
     (void)snprintf(line, sizeof line, "%s %s: %s; trying again", was_up ? "lost" : "cannot use",
-                   wshub_bus_redis_address(r), r->error);
+                   wshub_bus_redis_address(bus), bus->error);
 
-    r->stats.unconfirmed += r->unanswered;
-    r->stats.downs += was_up;
+    bus->stats.unconfirmed += bus->unanswered;
+    bus->stats.downs += was_up;
     for (which = 0; which < WSHUB_BUS_REDIS__LINKS; which++)
-        wshub_bus_redis__link_close(r, which, false);
-    wshub_bus_redis__to(r, WSHUB_BUS_REDIS__WAITING);
+        wshub_bus_redis__link_close(bus, which, false);
+    wshub_bus_redis__to(bus, WSHUB_BUS_REDIS__WAITING);
 
     /* After a good connection it begins anew, with the shortest wait. */
-    if (was_up && r->now - r->up_since >= WSHUB_BUS_REDIS__GOOD_MS) r->failures = 0;
-    wshub_bus_redis__schedule(r);
+    if (was_up && bus->now - bus->up_since >= WSHUB_BUS_REDIS__GOOD_MS) bus->failures = 0;
+    wshub_bus_redis__schedule(bus);
 
-    wshub_bus_redis__log(r, line, was_up);
-    if (told) r->owner.state(r->owner.ctx, WSHUB_BUS_DOWN);
-    wshub_bus_redis__lose_requests(r);
+    wshub_bus_redis__log(bus, line, was_up);
+    if (told) bus->owner.state(bus->owner.ctx, WSHUB_BUS_DOWN);
+    wshub_bus_redis__lose_requests(bus);
 }
 
-static void wshub_bus_redis__fail_plain(wshub_bus_redis *r, const char *why) {
-    wshub_bus_redis__fail(r, why, wshub_bus_redis__none());
+static void wshub_bus_redis__fail_plain(wshub_bus_redis *bus, const char *why) {
+    wshub_bus_redis__fail(bus, why, wshub_bus_redis__none());
 }
 
-static void wshub_bus_redis__fail_memory(wshub_bus_redis *r) {
-    wshub_bus_redis__fail_plain(r, "out of memory");
+static void wshub_bus_redis__fail_memory(wshub_bus_redis *bus) {
+    wshub_bus_redis__fail_plain(bus, "out of memory");
 }
 
 /* Fails with what is to be done about it behind the text of the broker. */
-static void wshub_bus_redis__fail_hint(wshub_bus_redis *r, const char *why, wshub_str text,
+static void wshub_bus_redis__fail_hint(wshub_bus_redis *bus, const char *why, wshub_str text,
                                        const char *hint) {
     char said[111], both[WSHUB_BUS_REDIS__SAID_BYTES + 1];
     wshub_bus_redis__copy(said, sizeof said, text);
     (void)snprintf(both, sizeof both, "%s%s", said, hint);
-    wshub_bus_redis__fail(r, why, wshub_str_z(both));
+    wshub_bus_redis__fail(bus, why, wshub_str_z(both));
 }
 
 /* A connection is of no use any more. A sentinel that is only watched takes the bus down with it
  * least of all: another one is asked with the next heartbeat. */
-static void wshub_bus_redis__link_fail(wshub_bus_redis *r, int which, const char *why,
+static void wshub_bus_redis__link_fail(wshub_bus_redis *bus, int which, const char *why,
                                        wshub_str detail) {
-    WSHUB_ASSERT(r->links[which].state != WSHUB_BUS_REDIS__LINK_NONE);
-    if (which == WSHUB_BUS_REDIS__SENTINEL && r->state != WSHUB_BUS_REDIS__ASKING)
-        wshub_bus_redis__link_close(r, which, false);
+    WSHUB_ASSERT(bus->links[which].state != WSHUB_BUS_REDIS__LINK_NONE);
+    if (which == WSHUB_BUS_REDIS__SENTINEL && bus->state != WSHUB_BUS_REDIS__ASKING)
+        wshub_bus_redis__link_close(bus, which, false);
     else
-        wshub_bus_redis__fail(r, why, detail);
+        wshub_bus_redis__fail(bus, why, detail);
 }
 
 /* What the io or the driver says of the last failure. */
-static const char *wshub_bus_redis__io_error(const wshub_bus_redis *r, const char *otherwise) {
-    if (r->desc.driver) return r->desc.driver->error(r->desc.driver->ctx);
-    return r->io.error ? r->io.error(r->io.ctx) : otherwise;
+static const char *wshub_bus_redis__io_error(const wshub_bus_redis *bus, const char *otherwise) {
+    if (bus->desc.driver) return bus->desc.driver->error(bus->desc.driver->ctx);
+    return bus->io.error ? bus->io.error(bus->io.ctx) : otherwise;
 }
 
-static void wshub_bus_redis__attempt(wshub_bus_redis *r) {
-    const char *address = r->addresses[r->address_at];
+static void wshub_bus_redis__attempt(wshub_bus_redis *bus) {
+    const char *address = bus->addresses[bus->address_at];
     bool begun;
-    WSHUB_ASSERT(r->depth > 0);
-    WSHUB_ASSERT(r->address_at < r->addresses_count);
-    r->stats.attempts++;
-    r->deadline = r->now + r->desc.connect_timeout_ms;
-    r->short_of_room = r->half_done = r->publish_short = false;
-    r->known_len = 0;
-    r->asks_role = true;
 
-    if (r->desc.sentinel) {
-        wshub_bus_redis__to(r, WSHUB_BUS_REDIS__ASKING);
-        r->master[0] = 0;
-        begun = wshub_bus_redis__link_open(r, WSHUB_BUS_REDIS__SENTINEL, address);
+    WSHUB_ASSERT(bus->depth > 0);
+    WSHUB_ASSERT(bus->address_at < bus->addresses_count);
+    bus->stats.attempts++;
+    bus->deadline = bus->now + bus->desc.connect_timeout_ms;
+    bus->short_of_room = bus->half_done = bus->publish_short = false;
+    bus->known_len = 0;
+    bus->asks_role = true;
+
+    if (bus->desc.sentinel) {
+        wshub_bus_redis__to(bus, WSHUB_BUS_REDIS__ASKING);
+        bus->master[0] = 0;
+        begun = wshub_bus_redis__link_open(bus, WSHUB_BUS_REDIS__SENTINEL, address);
     } else {
-        wshub_bus_redis__to(r, WSHUB_BUS_REDIS__GREETING);
-        begun = wshub_bus_redis__dial(r, address);
+        wshub_bus_redis__to(bus, WSHUB_BUS_REDIS__GREETING);
+        begun = wshub_bus_redis__dial(bus, address);
     }
-    if (!begun) wshub_bus_redis__fail_plain(r, wshub_bus_redis__io_error(r, "cannot connect"));
+    if (!begun) wshub_bus_redis__fail_plain(bus, wshub_bus_redis__io_error(bus, "cannot connect"));
 }
 
-static bool wshub_bus_redis__greet_auth(wshub_bus_redis *r, int which, const char *user,
+static bool wshub_bus_redis__greet_auth(wshub_bus_redis *bus, int which, const char *user,
                                         const char *password) {
     if (!password || !*password) return true;
     if (!user || !*user)
-        return wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__AUTH, "AUTH", password, NULL);
-    return wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__AUTH, "AUTH", user, password);
+        return wshub_bus_redis__say(bus, which, WSHUB_BUS_REDIS__AUTH, "AUTH", password, NULL);
+    return wshub_bus_redis__say(bus, which, WSHUB_BUS_REDIS__AUTH, "AUTH", user, password);
 }
 
 /* Where the master is, and tell us when that changes. */
-static bool wshub_bus_redis__greet_sentinel(wshub_bus_redis *r) {
+static bool wshub_bus_redis__greet_sentinel(wshub_bus_redis *bus) {
     int which = WSHUB_BUS_REDIS__SENTINEL;
-    WSHUB_ASSERT(r->desc.sentinel);
-    return wshub_bus_redis__greet_auth(r, which, r->desc.sentinel_user,
-                                       r->desc.sentinel_password) &&
-           wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__MASTER, "SENTINEL",
-                                "get-master-addr-by-name", r->desc.sentinel) &&
-           wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__WATCH, "SUBSCRIBE", "+switch-master",
+
+    WSHUB_ASSERT(bus->desc.sentinel);
+    return wshub_bus_redis__greet_auth(bus, which, bus->desc.sentinel_user,
+                                       bus->desc.sentinel_password) &&
+           wshub_bus_redis__say(bus, which, WSHUB_BUS_REDIS__MASTER, "SENTINEL",
+                                "get-master-addr-by-name", bus->desc.sentinel) &&
+           wshub_bus_redis__say(bus, which, WSHUB_BUS_REDIS__WATCH, "SUBSCRIBE", "+switch-master",
                                 NULL);
 }
 
 /* Who we are, in which dialect, and what the broker is. Drivers keep to RESP2. */
-static bool wshub_bus_redis__greet_broker(wshub_bus_redis *r, int which) {
-    bool ok = wshub_bus_redis__greet_auth(r, which, r->user, r->password);
-    WSHUB_ASSERT(which != WSHUB_BUS_REDIS__SENTINEL);
-    if (r->desc.resp3 && !r->resp2_only && !r->desc.driver)
-        ok = ok && wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__HELLO, "HELLO", "3", NULL);
-    if (*r->desc.client_name)
-        ok = ok && wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__SETNAME, "CLIENT", "SETNAME",
-                                        r->desc.client_name);
-    if (*r->db && strcmp(r->db, "0") != 0)
-        ok = ok && wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__SELECT, "SELECT", r->db, NULL);
+static bool wshub_bus_redis__greet_broker(wshub_bus_redis *bus, int which) {
+    bool ok = wshub_bus_redis__greet_auth(bus, which, bus->user, bus->password);
 
-    return ok && wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__ROLE, "ROLE", NULL, NULL) &&
-           wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__READY, "PING", NULL, NULL);
+    WSHUB_ASSERT(which != WSHUB_BUS_REDIS__SENTINEL);
+    if (bus->desc.resp3 && !bus->resp2_only && !bus->desc.driver)
+        ok = ok && wshub_bus_redis__say(bus, which, WSHUB_BUS_REDIS__HELLO, "HELLO", "3", NULL);
+    if (*bus->desc.client_name)
+        ok = ok && wshub_bus_redis__say(bus, which, WSHUB_BUS_REDIS__SETNAME, "CLIENT", "SETNAME",
+                                        bus->desc.client_name);
+    if (*bus->db && strcmp(bus->db, "0") != 0)
+        ok = ok &&
+             wshub_bus_redis__say(bus, which, WSHUB_BUS_REDIS__SELECT, "SELECT", bus->db, NULL);
+
+    return ok && wshub_bus_redis__say(bus, which, WSHUB_BUS_REDIS__ROLE, "ROLE", NULL, NULL) &&
+           wshub_bus_redis__say(bus, which, WSHUB_BUS_REDIS__READY, "PING", NULL, NULL);
 }
 
 /* A connection is there: its first commands leave in one piece, without waiting for answers. */
-static void wshub_bus_redis__greet(wshub_bus_redis *r, int which) {
+static void wshub_bus_redis__greet(wshub_bus_redis *bus, int which) {
     bool ok;
-    WSHUB_ASSERT(r->depth > 0);
-    WSHUB_ASSERT(r->state > WSHUB_BUS_REDIS__WAITING);
-    wshub_bus_redis__link_to(&r->links[which], WSHUB_BUS_REDIS__LINK_GREETING);
-    r->links[which].progress = r->now;
-    ok = which == WSHUB_BUS_REDIS__SENTINEL ? wshub_bus_redis__greet_sentinel(r)
-                                            : wshub_bus_redis__greet_broker(r, which);
+
+    WSHUB_ASSERT(bus->depth > 0);
+    WSHUB_ASSERT(bus->state > WSHUB_BUS_REDIS__WAITING);
+    wshub_bus_redis__link_to(&bus->links[which], WSHUB_BUS_REDIS__LINK_GREETING);
+    bus->links[which].progress = bus->now;
+    ok = which == WSHUB_BUS_REDIS__SENTINEL ? wshub_bus_redis__greet_sentinel(bus)
+                                            : wshub_bus_redis__greet_broker(bus, which);
     if (ok)
-        wshub_bus_redis__send(r, &r->links[which]);
+        wshub_bus_redis__send(bus, &bus->links[which]);
     else
-        wshub_bus_redis__fail_memory(r);
+        wshub_bus_redis__fail_memory(bus);
 }
 
 /* Once both connections have said that they will do, the owner subscribes to all that it wants,
  * inside the report, behind the channel of our heartbeat. */
-static void wshub_bus_redis__greeted(wshub_bus_redis *r) {
-    if (r->state != WSHUB_BUS_REDIS__GREETING || !wshub_bus_redis__all_ready(r)) return;
-    WSHUB_ASSERT(!r->stats.unacknowledged);
-    wshub_bus_redis__to(r, WSHUB_BUS_REDIS__FILLING);
+static void wshub_bus_redis__greeted(wshub_bus_redis *bus) {
+    if (bus->state != WSHUB_BUS_REDIS__GREETING || !wshub_bus_redis__all_ready(bus)) return;
+    WSHUB_ASSERT(!bus->stats.unacknowledged);
+    wshub_bus_redis__to(bus, WSHUB_BUS_REDIS__FILLING);
 
-    if (!r->desc.publish_only && !r->desc.no_heartbeat) {
-        if (!wshub_bus_redis__say(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__BEAT_CHANNEL,
-                                  "SUBSCRIBE", r->beat, NULL)) {
-            wshub_bus_redis__fail_memory(r);
+    if (!bus->desc.publish_only && !bus->desc.no_heartbeat) {
+        if (!wshub_bus_redis__say(bus, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__BEAT_CHANNEL,
+                                  "SUBSCRIBE", bus->beat, NULL)) {
+            wshub_bus_redis__fail_memory(bus);
             return;
         }
-        r->stats.unacknowledged++;
+        bus->stats.unacknowledged++;
     }
-    r->owner.state(r->owner.ctx, WSHUB_BUS_CONNECTED);
+    bus->owner.state(bus->owner.ctx, WSHUB_BUS_CONNECTED);
 }
 
 /* Every subscription is acknowledged. */
-static void wshub_bus_redis__up(wshub_bus_redis *r) {
+static void wshub_bus_redis__up(wshub_bus_redis *bus) {
     char line[WSHUB_BUS_REDIS__LINE_BYTES];
-    WSHUB_ASSERT(!r->unanswered);
-    wshub_bus_redis__to(r, WSHUB_BUS_REDIS__UP);
-    r->stats.ups++;
-    r->up_since = r->beats.next_at = r->now;
-    r->beats.late_at = 0;
 
-    if (r->failures || r->stats.ups > 1) {
-        (void)snprintf(line, sizeof line, "back at %s", wshub_bus_redis_address(r));
-        wshub_bus_redis__log(r, line, true);
+    WSHUB_ASSERT(!bus->unanswered);
+    wshub_bus_redis__to(bus, WSHUB_BUS_REDIS__UP);
+    bus->stats.ups++;
+    bus->up_since = bus->beats.next_at = bus->now;
+    bus->beats.late_at = 0;
+
+    if (bus->failures || bus->stats.ups > 1) {
+        (void)snprintf(line, sizeof line, "back at %s", wshub_bus_redis_address(bus));
+        wshub_bus_redis__log(bus, line, true);
     }
-    r->owner.state(r->owner.ctx, WSHUB_BUS_UP);
+    bus->owner.state(bus->owner.ctx, WSHUB_BUS_UP);
 }
 
 /* ---- answers -----------------------------------------------------------------------------------
@@ -1872,11 +1913,12 @@ static bool wshub_bus_redis__is_error(const wshub_resp *reply) {
 }
 
 /* A sentinel's answer, or its news that another is master now. */
-static void wshub_bus_redis__master(wshub_bus_redis *r, wshub_str host, wshub_str port) {
+static void wshub_bus_redis__master(wshub_bus_redis *bus, wshub_str host, wshub_str port) {
     char address[WSHUB_BUS_REDIS__MASTER_BYTES];
     bool v6 = host.len && memchr(host.ptr, ':', host.len) != NULL;
+
     if (!host.len || host.len > 255 || !port.len || port.len > 5) {
-        wshub_bus_redis__link_fail(r, WSHUB_BUS_REDIS__SENTINEL,
+        wshub_bus_redis__link_fail(bus, WSHUB_BUS_REDIS__SENTINEL,
                                    "the sentinel's answer is no address", wshub_bus_redis__none());
         return;
     }
@@ -1884,25 +1926,26 @@ static void wshub_bus_redis__master(wshub_bus_redis *r, wshub_str host, wshub_st
                    host.ptr, (int)port.len, port.ptr);
 
     /* It moved while it was in use: the next attempt, at once, asks for it anew. */
-    if (r->state != WSHUB_BUS_REDIS__ASKING) {
-        if (strcmp(address, r->master) == 0) return;
-        wshub_bus_redis__fail(r, "the master has moved to", wshub_str_z(address));
-        r->retry_at = r->now;
+    if (bus->state != WSHUB_BUS_REDIS__ASKING) {
+        if (strcmp(address, bus->master) == 0) return;
+        wshub_bus_redis__fail(bus, "the master has moved to", wshub_str_z(address));
+        bus->retry_at = bus->now;
         return;
     }
 
-    WSHUB_ASSERT(!wshub_bus_redis__there(&r->links[WSHUB_BUS_REDIS__PUB]));
-    memcpy(r->master, address, sizeof address);
-    wshub_bus_redis__to(r, WSHUB_BUS_REDIS__GREETING);
-    if (!wshub_bus_redis__dial(r, r->master))
-        wshub_bus_redis__fail_plain(r, "cannot connect to the master");
+    WSHUB_ASSERT(!wshub_bus_redis__there(&bus->links[WSHUB_BUS_REDIS__PUB]));
+    memcpy(bus->master, address, sizeof address);
+    wshub_bus_redis__to(bus, WSHUB_BUS_REDIS__GREETING);
+    if (!wshub_bus_redis__dial(bus, bus->master))
+        wshub_bus_redis__fail_plain(bus, "cannot connect to the master");
 }
 
 /* News of a failover: `name old-host old-port new-host new-port`. */
-static void wshub_bus_redis__switched(wshub_bus_redis *r, wshub_str text) {
+static void wshub_bus_redis__switched(wshub_bus_redis *bus, wshub_str text) {
     wshub_str words[5];
     size_t i, n = 0, at = 0;
-    WSHUB_ASSERT(r->desc.sentinel);
+
+    WSHUB_ASSERT(bus->desc.sentinel);
     memset(words, 0, sizeof words);
     for (i = 0; i <= text.len && n < 5; i++) {
         if (i < text.len && text.ptr[i] != ' ') continue;
@@ -1910,207 +1953,213 @@ static void wshub_bus_redis__switched(wshub_bus_redis *r, wshub_str text) {
         words[n++].len = i - at;
         at = i + 1;
     }
-    if (n == 5 && wshub_str_eq_z(words[0], r->desc.sentinel))
-        wshub_bus_redis__master(r, words[3], words[4]);
+    if (n == 5 && wshub_str_eq_z(words[0], bus->desc.sentinel))
+        wshub_bus_redis__master(bus, words[3], words[4]);
 }
 
 /* Our heartbeat has come back. It says when it left. */
-static void wshub_bus_redis__beat_came(wshub_bus_redis *r, wshub_str payload) {
+static void wshub_bus_redis__beat_came(wshub_bus_redis *bus, wshub_str payload) {
     const uint8_t *p = (const uint8_t *)payload.ptr;
     int64_t sent = 0;
-    r->beats.late_at = 0;
-    r->beats.missing = false;
-    if (wshub_bus_redis__number(p, p + payload.len, &sent) && (uint64_t)sent <= r->now)
-        r->stats.round_trip_ms = r->now - (uint64_t)sent;
+    bus->beats.late_at = 0;
+    bus->beats.missing = false;
+    if (wshub_bus_redis__number(p, p + payload.len, &sent) && (uint64_t)sent <= bus->now)
+        bus->stats.round_trip_ms = bus->now - (uint64_t)sent;
 }
 
 /* A message. Before the owner has subscribed there are none, whatever the broker says. */
-static void wshub_bus_redis__message(wshub_bus_redis *r, wshub_str channel,
+static void wshub_bus_redis__message(wshub_bus_redis *bus, wshub_str channel,
                                      const wshub_resp_value *payload) {
-    WSHUB_ASSERT(wshub_bus_redis__open(&r->links[WSHUB_BUS_REDIS__SUB]));
-    if (r->state < WSHUB_BUS_REDIS__FILLING) return;
+    WSHUB_ASSERT(wshub_bus_redis__open(&bus->links[WSHUB_BUS_REDIS__SUB]));
+    if (bus->state < WSHUB_BUS_REDIS__FILLING) return;
     if (payload->kind != '$') { /* it was too large, and has been skipped */
-        r->stats.oversized++;
+        bus->stats.oversized++;
         return;
     }
-    if (wshub_str_eq_z(channel, r->beat)) {
-        wshub_bus_redis__beat_came(r, payload->text);
+    if (wshub_str_eq_z(channel, bus->beat)) {
+        wshub_bus_redis__beat_came(bus, payload->text);
         return;
     }
 
-    if (!channel.ptr || channel.len < r->prefix_len ||
-        memcmp(channel.ptr, r->desc.channel_prefix, r->prefix_len) != 0)
+    if (!channel.ptr || channel.len < bus->prefix_len ||
+        memcmp(channel.ptr, bus->desc.channel_prefix, bus->prefix_len) != 0)
         return;
-    channel.ptr += r->prefix_len;
-    channel.len -= r->prefix_len;
-    r->stats.received++;
-    r->stats.received_bytes += payload->text.len;
-    r->owner.received(r->owner.ctx, channel, payload->text);
+    channel.ptr += bus->prefix_len;
+    channel.len -= bus->prefix_len;
+    bus->stats.received++;
+    bus->stats.received_bytes += payload->text.len;
+    bus->owner.received(bus->owner.ctx, channel, payload->text);
 }
 
 /* What is published on a replica reaches nobody on its master: only a master will do, or any
  * node of a Cluster. Who may not ask, or is told something else, is content. */
-static void wshub_bus_redis__answered_role(wshub_bus_redis *r, int which, const wshub_resp *reply) {
+static void wshub_bus_redis__answered_role(wshub_bus_redis *bus, int which,
+                                           const wshub_resp *reply) {
     wshub_str role = reply->items_count ? reply->items[0].text : wshub_bus_redis__none();
+
     WSHUB_ASSERT(which != WSHUB_BUS_REDIS__SENTINEL);
     if (wshub_bus_redis__is_error(reply)) role = wshub_bus_redis__none();
     if (wshub_str_eq_z(role, "master")) return;
 
     if (wshub_str_eq_z(role, "sentinel")) {
         wshub_bus_redis__fail_plain(
-            r, "a sentinel, which forwards nothing: name its master in desc.sentinel");
+            bus, "a sentinel, which forwards nothing: name its master in desc.sentinel");
         return;
     }
     if (!wshub_str_eq_z(role, "slave")) {
-        r->asks_role = false;
+        bus->asks_role = false;
         return;
     }
 
     /* A replica: of a Cluster's? When it was a master before, or a sentinel's word, then not. */
-    if (r->links[which].state != WSHUB_BUS_REDIS__LINK_GREETING || r->desc.sentinel) {
-        wshub_bus_redis__fail(r, "not a master (yet)", role);
+    if (bus->links[which].state != WSHUB_BUS_REDIS__LINK_GREETING || bus->desc.sentinel) {
+        wshub_bus_redis__fail(bus, "not a master (yet)", role);
         return;
     }
-    wshub_bus_redis__link_to(&r->links[which], WSHUB_BUS_REDIS__LINK_UNSURE);
-    if (!wshub_bus_redis__say(r, which, WSHUB_BUS_REDIS__CLUSTER, "INFO", "cluster", NULL))
-        wshub_bus_redis__fail_memory(r);
+    wshub_bus_redis__link_to(&bus->links[which], WSHUB_BUS_REDIS__LINK_UNSURE);
+    if (!wshub_bus_redis__say(bus, which, WSHUB_BUS_REDIS__CLUSTER, "INFO", "cluster", NULL))
+        wshub_bus_redis__fail_memory(bus);
 }
 
-static void wshub_bus_redis__answered_cluster(wshub_bus_redis *r, int which,
+static void wshub_bus_redis__answered_cluster(wshub_bus_redis *bus, int which,
                                               const wshub_resp *reply) {
-    WSHUB_ASSERT(r->links[which].state == WSHUB_BUS_REDIS__LINK_UNSURE);
+    WSHUB_ASSERT(bus->links[which].state == WSHUB_BUS_REDIS__LINK_UNSURE);
     if (wshub_bus_redis__is_error(reply) ||
         !wshub_bus_redis__has(reply->value.text, "cluster_enabled:1")) {
-        wshub_bus_redis__fail_plain(r, "a replica: what is published there reaches nobody else");
+        wshub_bus_redis__fail_plain(bus, "a replica: what is published there reaches nobody else");
         return;
     }
-    r->asks_role = false;
-    wshub_bus_redis__link_to(&r->links[which], WSHUB_BUS_REDIS__LINK_READY);
-    wshub_bus_redis__greeted(r);
+    bus->asks_role = false;
+    wshub_bus_redis__link_to(&bus->links[which], WSHUB_BUS_REDIS__LINK_READY);
+    wshub_bus_redis__greeted(bus);
 }
 
 /* The greeting is over. A broker that cannot save can still forward. Where its role is in doubt the
  * answer to that, which comes behind this one, decides. */
-static void wshub_bus_redis__answered_ready(wshub_bus_redis *r, int which,
+static void wshub_bus_redis__answered_ready(wshub_bus_redis *bus, int which,
                                             const wshub_resp *reply) {
-    wshub_bus_redis__link *link = &r->links[which];
+    wshub_bus_redis__link *link = &bus->links[which];
     wshub_str text = reply->value.text;
+
     if (wshub_bus_redis__is_error(reply) && !wshub_bus_redis__begins(text, "MISCONF")) {
-        wshub_bus_redis__fail(r, "not ready", text);
+        wshub_bus_redis__fail(bus, "not ready", text);
         return;
     }
     if (link->state == WSHUB_BUS_REDIS__LINK_UNSURE) return;
     WSHUB_ASSERT(link->state == WSHUB_BUS_REDIS__LINK_GREETING);
     wshub_bus_redis__link_to(link, WSHUB_BUS_REDIS__LINK_READY);
-    wshub_bus_redis__greeted(r);
+    wshub_bus_redis__greeted(bus);
 }
 
 /* RESP3 was refused: what follows is RESP2, and good. */
-static void wshub_bus_redis__answered_hello(wshub_bus_redis *r, const wshub_resp *reply) {
+static void wshub_bus_redis__answered_hello(wshub_bus_redis *bus, const wshub_resp *reply) {
     wshub_str text = reply->value.text;
     if (!wshub_bus_redis__is_error(reply)) return;
     if (wshub_bus_redis__has(text, "unknown command") || wshub_bus_redis__begins(text, "NOPROTO"))
-        r->resp2_only = true;
+        bus->resp2_only = true;
 }
 
 /* A publication was refused. Who writes to a replica, or is not let in any more, is at the wrong
  * broker. */
-static void wshub_bus_redis__publish_refused(wshub_bus_redis *r, wshub_str text) {
+static void wshub_bus_redis__publish_refused(wshub_bus_redis *bus, wshub_str text) {
     char said[161];
-    WSHUB_ASSERT(r->stats.refused < r->stats.published);
-    r->stats.refused++;
+
+    WSHUB_ASSERT(bus->stats.refused < bus->stats.published);
+    bus->stats.refused++;
     wshub_bus_redis__copy(said, sizeof said, text);
-    (void)snprintf(r->error, sizeof r->error, "a publication is refused: %s", said);
-    wshub_bus_redis__printable(r->error);
-    wshub_bus_redis__log(r, r->error, false);
+    (void)snprintf(bus->error, sizeof bus->error, "a publication is refused: %s", said);
+    wshub_bus_redis__printable(bus->error);
+    wshub_bus_redis__log(bus, bus->error, false);
     if (wshub_bus_redis__begins(text, "READONLY") || wshub_bus_redis__begins(text, "NOAUTH"))
-        wshub_bus_redis__fail(r, "a publication is refused", text);
+        wshub_bus_redis__fail(bus, "a publication is refused", text);
 }
 
-static void wshub_bus_redis__answered_publish(wshub_bus_redis *r, const wshub_resp *reply) {
-    WSHUB_ASSERT(r->unanswered > 0);
-    r->unanswered--;
+static void wshub_bus_redis__answered_publish(wshub_bus_redis *bus, const wshub_resp *reply) {
+    WSHUB_ASSERT(bus->unanswered > 0);
+    bus->unanswered--;
     if (wshub_bus_redis__is_error(reply))
-        wshub_bus_redis__publish_refused(r, reply->value.text);
+        wshub_bus_redis__publish_refused(bus, reply->value.text);
     else if (reply->value.number > 0)
-        r->stats.receivers += (uint64_t)reply->value.number;
+        bus->stats.receivers += (uint64_t)reply->value.number;
 
     /* Somebody waits for the last of them. */
-    if (!r->pending_asked || r->unanswered || r->state != WSHUB_BUS_REDIS__UP) return;
-    r->pending_asked = false;
-    r->publish_short = true;
-    wshub_bus_redis__room_again(r);
+    if (!bus->pending_asked || bus->unanswered || bus->state != WSHUB_BUS_REDIS__UP) return;
+    bus->pending_asked = false;
+    bus->publish_short = true;
+    wshub_bus_redis__room_again(bus);
 }
 
-static void wshub_bus_redis__answered_beat(wshub_bus_redis *r, const wshub_resp *reply) {
-    r->beats.answered++;
-    WSHUB_ASSERT(r->beats.answered <= r->beats.sent);
+static void wshub_bus_redis__answered_beat(wshub_bus_redis *bus, const wshub_resp *reply) {
+    bus->beats.answered++;
+    WSHUB_ASSERT(bus->beats.answered <= bus->beats.sent);
     if (wshub_bus_redis__is_error(reply))
-        wshub_bus_redis__fail_hint(r, "the heartbeat is refused", reply->value.text,
+        wshub_bus_redis__fail_hint(bus, "the heartbeat is refused", reply->value.text,
                                    " (allow &wshub:hb:* or set no_heartbeat)");
 }
 
 /* What left behind the heartbeat on the subscribing connection was answered. */
-static void wshub_bus_redis__probed(wshub_bus_redis *r) {
-    WSHUB_ASSERT(r->beats.probed);
-    if (r->beats.late_at && r->beats.probed == r->beats.watched) r->beats.missing = true;
-    r->beats.probed = 0;
+static void wshub_bus_redis__probed(wshub_bus_redis *bus) {
+    WSHUB_ASSERT(bus->beats.probed);
+    if (bus->beats.late_at && bus->beats.probed == bus->beats.watched) bus->beats.missing = true;
+    bus->beats.probed = 0;
 }
 
 /* The answer of a broker to a probe; a driver's probes are acknowledged as subscriptions are. */
-static void wshub_bus_redis__answered_probe(wshub_bus_redis *r, const wshub_resp *reply) {
-    WSHUB_ASSERT(!r->desc.publish_only);
-    if (r->desc.driver)
-        wshub_bus_redis__fail(r, "a subscription is refused", reply->value.text);
+static void wshub_bus_redis__answered_probe(wshub_bus_redis *bus, const wshub_resp *reply) {
+    WSHUB_ASSERT(!bus->desc.publish_only);
+    if (bus->desc.driver)
+        wshub_bus_redis__fail(bus, "a subscription is refused", reply->value.text);
     else
-        wshub_bus_redis__probed(r);
+        wshub_bus_redis__probed(bus);
 }
 
-static void wshub_bus_redis__answered_master(wshub_bus_redis *r, const wshub_resp *reply) {
+static void wshub_bus_redis__answered_master(wshub_bus_redis *bus, const wshub_resp *reply) {
     int which = WSHUB_BUS_REDIS__SENTINEL;
-    WSHUB_ASSERT(r->links[which].state == WSHUB_BUS_REDIS__LINK_GREETING);
+
+    WSHUB_ASSERT(bus->links[which].state == WSHUB_BUS_REDIS__LINK_GREETING);
     if (wshub_bus_redis__is_error(reply)) {
-        wshub_bus_redis__link_fail(r, which, "the sentinel refuses", reply->value.text);
+        wshub_bus_redis__link_fail(bus, which, "the sentinel refuses", reply->value.text);
     } else if (reply->items_count != 2) {
-        wshub_bus_redis__link_fail(r, which, "the sentinel knows no master of that name",
-                                   wshub_str_z(r->desc.sentinel));
+        wshub_bus_redis__link_fail(bus, which, "the sentinel knows no master of that name",
+                                   wshub_str_z(bus->desc.sentinel));
     } else {
-        wshub_bus_redis__link_to(&r->links[which], WSHUB_BUS_REDIS__LINK_READY);
-        wshub_bus_redis__master(r, reply->items[0].text, reply->items[1].text);
+        wshub_bus_redis__link_to(&bus->links[which], WSHUB_BUS_REDIS__LINK_READY);
+        wshub_bus_redis__master(bus, reply->items[0].text, reply->items[1].text);
     }
 }
 
 /* Subscriptions are acknowledged one by one, elsewhere: here one was refused as a whole. */
-static void wshub_bus_redis__subscription_refused(wshub_bus_redis *r, int which, wshub_str text) {
-    if (wshub_bus_redis__next_is(&r->links[which], WSHUB_BUS_REDIS__BEAT_CHANNEL))
-        wshub_bus_redis__fail_hint(r, "a subscription is refused", text,
+static void wshub_bus_redis__subscription_refused(wshub_bus_redis *bus, int which, wshub_str text) {
+    if (wshub_bus_redis__next_is(&bus->links[which], WSHUB_BUS_REDIS__BEAT_CHANNEL))
+        wshub_bus_redis__fail_hint(bus, "a subscription is refused", text,
                                    " (the heartbeat's: allow &wshub:hb:* or set no_heartbeat)");
     else
-        wshub_bus_redis__link_fail(r, which, "a subscription is refused", text);
+        wshub_bus_redis__link_fail(bus, which, "a subscription is refused", text);
 }
 
 /* What an answer says, to what it was asked. */
-static void wshub_bus_redis__understand(wshub_bus_redis *r, int which, wshub_bus_redis__what what,
+static void wshub_bus_redis__understand(wshub_bus_redis *bus, int which, wshub_bus_redis__what what,
                                         const wshub_resp *reply) {
     bool error = wshub_bus_redis__is_error(reply);
     wshub_str text = reply->value.text;
-    WSHUB_ASSERT(r->depth > 0);
+
+    WSHUB_ASSERT(bus->depth > 0);
 
     switch (what) {
-    case WSHUB_BUS_REDIS__HELLO: wshub_bus_redis__answered_hello(r, reply); break;
+    case WSHUB_BUS_REDIS__HELLO: wshub_bus_redis__answered_hello(bus, reply); break;
     case WSHUB_BUS_REDIS__AUTH:
-        if (error) wshub_bus_redis__fail(r, "authentication is refused", text);
+        if (error) wshub_bus_redis__fail(bus, "authentication is refused", text);
         break;
     case WSHUB_BUS_REDIS__SELECT:
-        if (error) wshub_bus_redis__fail(r, "the database is refused", text);
+        if (error) wshub_bus_redis__fail(bus, "the database is refused", text);
         break;
-    case WSHUB_BUS_REDIS__ROLE: wshub_bus_redis__answered_role(r, which, reply); break;
-    case WSHUB_BUS_REDIS__CLUSTER: wshub_bus_redis__answered_cluster(r, which, reply); break;
-    case WSHUB_BUS_REDIS__READY: wshub_bus_redis__answered_ready(r, which, reply); break;
-    case WSHUB_BUS_REDIS__PUBLISH: wshub_bus_redis__answered_publish(r, reply); break;
-    case WSHUB_BUS_REDIS__BEAT: wshub_bus_redis__answered_beat(r, reply); break;
-    case WSHUB_BUS_REDIS__PROBE: wshub_bus_redis__answered_probe(r, reply); break;
-    case WSHUB_BUS_REDIS__MASTER: wshub_bus_redis__answered_master(r, reply); break;
+    case WSHUB_BUS_REDIS__ROLE: wshub_bus_redis__answered_role(bus, which, reply); break;
+    case WSHUB_BUS_REDIS__CLUSTER: wshub_bus_redis__answered_cluster(bus, which, reply); break;
+    case WSHUB_BUS_REDIS__READY: wshub_bus_redis__answered_ready(bus, which, reply); break;
+    case WSHUB_BUS_REDIS__PUBLISH: wshub_bus_redis__answered_publish(bus, reply); break;
+    case WSHUB_BUS_REDIS__BEAT: wshub_bus_redis__answered_beat(bus, reply); break;
+    case WSHUB_BUS_REDIS__PROBE: wshub_bus_redis__answered_probe(bus, reply); break;
+    case WSHUB_BUS_REDIS__MASTER: wshub_bus_redis__answered_master(bus, reply); break;
     case WSHUB_BUS_REDIS__SETNAME: /* nice to have */
     case WSHUB_BUS_REDIS__PING:    /* an error is life as well */
     case WSHUB_BUS_REDIS__REQUEST: /* never: wshub_bus_redis_answered() */
@@ -2122,12 +2171,13 @@ static void wshub_bus_redis__understand(wshub_bus_redis *r, int which, wshub_bus
 }
 
 /* An answer to the oldest command. */
-static void wshub_bus_redis__answer(wshub_bus_redis *r, int which, const wshub_resp *reply) {
-    wshub_bus_redis__link *link = &r->links[which];
+static void wshub_bus_redis__answer(wshub_bus_redis *bus, int which, const wshub_resp *reply) {
+    wshub_bus_redis__link *link = &bus->links[which];
     bool error = wshub_bus_redis__is_error(reply);
     wshub_str text = reply->value.text;
+
     if (!link->cmds_count) {
-        wshub_bus_redis__link_fail(r, which, "an answer to no question",
+        wshub_bus_redis__link_fail(bus, which, "an answer to no question",
                                    error ? text : wshub_bus_redis__none());
         return;
     }
@@ -2135,29 +2185,31 @@ static void wshub_bus_redis__answer(wshub_bus_redis *r, int which, const wshub_r
         wshub_bus_redis__next_is(link, WSHUB_BUS_REDIS__UNSUBSCRIBE) ||
         wshub_bus_redis__next_is(link, WSHUB_BUS_REDIS__WATCH) ||
         wshub_bus_redis__next_is(link, WSHUB_BUS_REDIS__BEAT_CHANNEL)) {
-        wshub_bus_redis__subscription_refused(r, which, text);
+        wshub_bus_redis__subscription_refused(bus, which, text);
         return;
     }
 
     WSHUB_ASSERT(!wshub_bus_redis__next_is(link, WSHUB_BUS_REDIS__REQUEST));
     if (error) wshub_bus_redis__copy(link->said, sizeof link->said, text);
-    wshub_bus_redis__understand(r, which, wshub_bus_redis__cmd_done(link), reply);
+    wshub_bus_redis__understand(bus, which, wshub_bus_redis__cmd_done(link), reply);
 }
 
 /* Takes a reply as a message, if it is one. Of a sentinel there is one kind, that of its news. */
-static bool wshub_bus_redis__heard_message(wshub_bus_redis *r, int which, const wshub_resp *reply) {
+static bool wshub_bus_redis__heard_message(wshub_bus_redis *bus, int which,
+                                           const wshub_resp *reply) {
     const wshub_resp_value *items = reply->items;
+
     WSHUB_ASSERT(which != WSHUB_BUS_REDIS__PUB);
     if (reply->items_count == 3 && wshub_str_eq_z(items[0].text, "message")) {
         if (which == WSHUB_BUS_REDIS__SENTINEL)
-            wshub_bus_redis__switched(r, items[2].text);
+            wshub_bus_redis__switched(bus, items[2].text);
         else
-            wshub_bus_redis__message(r, items[1].text, &items[2]);
+            wshub_bus_redis__message(bus, items[1].text, &items[2]);
         return true;
     }
     if (which == WSHUB_BUS_REDIS__SUB && reply->items_count == 4 &&
         wshub_str_eq_z(items[0].text, "pmessage")) {
-        wshub_bus_redis__message(r, items[2].text, &items[3]);
+        wshub_bus_redis__message(bus, items[2].text, &items[3]);
         return true;
     }
     return false;
@@ -2173,51 +2225,55 @@ static bool wshub_bus_redis__acknowledges(const wshub_bus_redis__link *link, boo
 }
 
 /* Takes a reply as the acknowledgement of a subscription or of its end, if it is one. */
-static bool wshub_bus_redis__heard_acknowledgement(wshub_bus_redis *r, int which,
+static bool wshub_bus_redis__heard_acknowledgement(wshub_bus_redis *bus, int which,
                                                    const wshub_resp *reply) {
-    wshub_bus_redis__link *link = &r->links[which];
+    wshub_bus_redis__link *link = &bus->links[which];
     wshub_str kind = reply->items[0].text;
     bool sub = wshub_str_eq_z(kind, "subscribe") || wshub_str_eq_z(kind, "psubscribe");
     bool unsub = wshub_str_eq_z(kind, "unsubscribe") || wshub_str_eq_z(kind, "punsubscribe");
     int64_t now_subscribed = reply->items[2].number, ours;
+
     WSHUB_ASSERT(which != WSHUB_BUS_REDIS__PUB);
     WSHUB_ASSERT(reply->items_count >= 3);
     if (!sub && !unsub) return false;
     if (!wshub_bus_redis__acknowledges(link, sub)) {
-        wshub_bus_redis__link_fail(r, which, "a subscription was taken away", reply->items[1].text);
+        wshub_bus_redis__link_fail(bus, which, "a subscription was taken away",
+                                   reply->items[1].text);
         return true;
     }
 
     if (wshub_bus_redis__cmd_done(link) == WSHUB_BUS_REDIS__PROBE) {
-        wshub_bus_redis__probed(r);
+        wshub_bus_redis__probed(bus);
     } else if (which == WSHUB_BUS_REDIS__SUB) {
         /* The channel of the heartbeat is none of the owner's. A driver may not know (-1). */
-        ours = now_subscribed > 0 && !r->desc.no_heartbeat;
-        if (now_subscribed >= 0) r->stats.subscribed = (uint64_t)(now_subscribed - ours);
-        WSHUB_ASSERT(r->stats.unacknowledged > 0);
-        r->stats.unacknowledged--;
+        ours = now_subscribed > 0 && !bus->desc.no_heartbeat;
+        if (now_subscribed >= 0) bus->stats.subscribed = (uint64_t)(now_subscribed - ours);
+        WSHUB_ASSERT(bus->stats.unacknowledged > 0);
+        bus->stats.unacknowledged--;
     }
     return true;
 }
 
-static void wshub_bus_redis__reply(wshub_bus_redis *r, int which, const wshub_resp *reply) {
+static void wshub_bus_redis__reply(wshub_bus_redis *bus, int which, const wshub_resp *reply) {
     bool list = reply->value.kind == '*' || reply->value.kind == '>';
-    WSHUB_ASSERT(wshub_bus_redis__open(&r->links[which]));
+
+    WSHUB_ASSERT(wshub_bus_redis__open(&bus->links[which]));
     if (list && which != WSHUB_BUS_REDIS__PUB && reply->items_count >= 3) {
-        if (wshub_bus_redis__heard_message(r, which, reply)) return;
-        if (wshub_bus_redis__heard_acknowledgement(r, which, reply)) return;
+        if (wshub_bus_redis__heard_message(bus, which, reply)) return;
+        if (wshub_bus_redis__heard_acknowledgement(bus, which, reply)) return;
     }
     if (reply->value.kind == '>') return; /* a push of a kind that nobody asked for */
-    wshub_bus_redis__answer(r, which, reply);
+    wshub_bus_redis__answer(bus, which, reply);
 }
 
 /* The answer to a request. Whoever waits for it may call anything. */
-static void wshub_bus_redis__request_answered(wshub_bus_redis *r, const wshub_bus_reply *reply) {
-    wshub_bus_redis__link *link = &r->links[WSHUB_BUS_REDIS__PUB];
-    wshub_bus_redis__request request = wshub_bus_redis__request_pop(&r->requests);
+static void wshub_bus_redis__request_answered(wshub_bus_redis *bus, const wshub_bus_reply *reply) {
+    wshub_bus_redis__link *link = &bus->links[WSHUB_BUS_REDIS__PUB];
+    wshub_bus_redis__request request = wshub_bus_redis__request_pop(&bus->requests);
     wshub_bus_redis__what what = wshub_bus_redis__cmd_done(link);
+
     WSHUB_ASSERT(what == WSHUB_BUS_REDIS__REQUEST);
-    WSHUB_ASSERT(r->depth > 0);
+    WSHUB_ASSERT(bus->depth > 0);
     (void)what;
     if (reply->kind == WSHUB_BUS_REPLY_ERROR) /* NOLINT: every reply has a kind */
         wshub_bus_redis__copy(link->said, sizeof link->said, reply->text);
@@ -2229,10 +2285,10 @@ static void wshub_bus_redis__request_answered(wshub_bus_redis *r, const wshub_bu
  * io gave them, and one that was closed by us is none of ours any more. */
 
 /* Which connection it is. -1: none of ours. */
-static int wshub_bus_redis__which(const wshub_bus_redis *r, wshub_conn conn) {
+static int wshub_bus_redis__which(const wshub_bus_redis *bus, wshub_conn conn) {
     int which;
     for (which = 0; which < WSHUB_BUS_REDIS__LINKS; which++) {
-        if (conn.id && r->links[which].conn.id == conn.id) return which;
+        if (conn.id && bus->links[which].conn.id == conn.id) return which;
     }
     return -1;
 }
@@ -2282,6 +2338,7 @@ WSHUB_API void wshub_bus_redis_closed(wshub_bus_redis *redis, int link) {
     wshub_bus_redis__link *l = &redis->links[link];
     bool was_open = wshub_bus_redis__open(l);
     const char *why = redis->desc.driver || !was_open ? wshub_bus_redis__io_error(redis, "") : "";
+
     wshub_bus_redis__enter(redis);
     if (wshub_bus_redis__there(l)) {
         char said[WSHUB_BUS_REDIS__SAID_BYTES];
@@ -2300,9 +2357,9 @@ WSHUB_API void wshub_bus_redis_closed(wshub_bus_redis *redis, int link) {
 }
 
 static void wshub_bus_redis__on_opened(void *ctx, wshub_conn conn) {
-    wshub_bus_redis *r = (wshub_bus_redis *)ctx;
-    int which = wshub_bus_redis__which(r, conn);
-    if (which >= 0) wshub_bus_redis_opened(r, which);
+    wshub_bus_redis *bus = (wshub_bus_redis *)ctx;
+    int which = wshub_bus_redis__which(bus, conn);
+    if (which >= 0) wshub_bus_redis_opened(bus, which);
 }
 
 /* A text is too long: what has come of it goes, what is still to come will be skipped, and its head
@@ -2331,48 +2388,50 @@ static void wshub_bus_redis__skip_text(wshub_bus_redis__link *link, uint8_t *hea
 }
 
 /* One whole reply that answers a request. */
-static void wshub_bus_redis__answer_request(wshub_bus_redis *r, const uint8_t *bytes,
+static void wshub_bus_redis__answer_request(wshub_bus_redis *bus, const uint8_t *bytes,
                                             const wshub_resp *reply) {
-    wshub_bus_redis__link *link = &r->links[WSHUB_BUS_REDIS__PUB];
+    wshub_bus_redis__link *link = &bus->links[WSHUB_BUS_REDIS__PUB];
     wshub_bus_reply one, *nodes = &one;
     size_t nodes_bytes = reply->values * sizeof *nodes;
+
     WSHUB_ASSERT(reply->values > 0);
     if (link->cut) {
-        r->stats.requests_oversized++;
+        bus->stats.requests_oversized++;
         memset(&one, 0, sizeof one);
         one.kind = WSHUB_BUS_REPLY_ERROR;
         one.text = wshub_str_z("the answer has a text over message_bytes_max");
         link->cut = false;
-        wshub_bus_redis__request_answered(r, &one);
+        wshub_bus_redis__request_answered(bus, &one);
         return;
     }
 
     /* Only what has parts takes memory, for as long as it is shown. */
     if (reply->values > 1)
-        nodes = (wshub_bus_reply *)wshub_bus_redis__alloc(&r->desc, NULL, 0, nodes_bytes);
+        nodes = (wshub_bus_reply *)wshub_bus_redis__alloc(&bus->desc, NULL, 0, nodes_bytes);
     if (!nodes) {
-        wshub_bus_redis__fail_memory(r);
+        wshub_bus_redis__fail_memory(bus);
         return;
     }
-    wshub_bus_redis__build(bytes, reply->bytes, r->desc.message_bytes_max, nodes, reply->values);
-    wshub_bus_redis__request_answered(r, nodes);
-    if (nodes != &one) (void)wshub_bus_redis__alloc(&r->desc, nodes, nodes_bytes, 0);
+    wshub_bus_redis__build(bytes, reply->bytes, bus->desc.message_bytes_max, nodes, reply->values);
+    wshub_bus_redis__request_answered(bus, nodes);
+    if (nodes != &one) (void)wshub_bus_redis__alloc(&bus->desc, nodes, nodes_bytes, 0);
 }
 
 /* Reads replies off the front. Returns how many bytes are done with; *count shrinks by what is
  * skipped. Each reply may end the connection. */
-static size_t wshub_bus_redis__parse(wshub_bus_redis *r, int which, wshub_conn conn, uint8_t *bytes,
-                                     size_t *count) {
-    wshub_bus_redis__link *link = &r->links[which];
-    uint32_t most = r->desc.message_bytes_max;
+static size_t wshub_bus_redis__parse(wshub_bus_redis *bus, int which, wshub_conn conn,
+                                     uint8_t *bytes, size_t *count) {
+    wshub_bus_redis__link *link = &bus->links[which];
+    uint32_t most = bus->desc.message_bytes_max;
     size_t at = 0;
+
     while (at < *count && wshub_bus_redis__still(link, conn)) {
         uint8_t *from = bytes + at;
         wshub_resp reply;
         int got = wshub_resp_read(from, *count - at, most, &reply);
         if (got == WSHUB_RESP_MORE) break;
         if (got == WSHUB_RESP_BROKEN) {
-            wshub_bus_redis__link_fail(r, which, "what came is not RESP, or over its limits",
+            wshub_bus_redis__link_fail(bus, which, "what came is not RESP, or over its limits",
                                        wshub_bus_redis__none());
             break;
         }
@@ -2385,11 +2444,11 @@ static size_t wshub_bus_redis__parse(wshub_bus_redis *r, int which, wshub_conn c
         }
 
         at += reply.bytes;
-        if (reply.value.kind != '>' && wshub_bus_redis_wants_whole(r, which)) {
-            wshub_bus_redis__answer_request(r, from, &reply);
+        if (reply.value.kind != '>' && wshub_bus_redis_wants_whole(bus, which)) {
+            wshub_bus_redis__answer_request(bus, from, &reply);
         } else {
             link->cut = false;
-            wshub_bus_redis__reply(r, which, &reply);
+            wshub_bus_redis__reply(bus, which, &reply);
         }
     }
     WSHUB_ASSERT(at <= *count);
@@ -2397,15 +2456,16 @@ static size_t wshub_bus_redis__parse(wshub_bus_redis *r, int which, wshub_conn c
 }
 
 /* Reads where the io has the bytes, and keeps what is not whole. */
-static void wshub_bus_redis__read(wshub_bus_redis *r, int which, wshub_conn conn, uint8_t *bytes,
+static void wshub_bus_redis__read(wshub_bus_redis *bus, int which, wshub_conn conn, uint8_t *bytes,
                                   size_t count) {
-    wshub_bus_redis__link *link = &r->links[which];
-    size_t done = wshub_bus_redis__parse(r, which, conn, bytes, &count);
+    wshub_bus_redis__link *link = &bus->links[which];
+    size_t done = wshub_bus_redis__parse(bus, which, conn, bytes, &count);
+
     if (!wshub_bus_redis__still(link, conn) || done == count) return;
 
     WSHUB_ASSERT(link->in.len == 0);
-    if (!wshub_bus_redis__room(r, &link->in, count - done)) {
-        wshub_bus_redis__fail_memory(r);
+    if (!wshub_bus_redis__room(bus, &link->in, count - done)) {
+        wshub_bus_redis__fail_memory(bus);
         return;
     }
     memcpy(link->in.ptr, bytes + done, count - done);
@@ -2414,15 +2474,16 @@ static void wshub_bus_redis__read(wshub_bus_redis *r, int which, wshub_conn conn
 
 /* Reads behind what was kept. A report may close the connection, and its buffer with it: it is
  * taken out meanwhile. */
-static void wshub_bus_redis__read_on(wshub_bus_redis *r, int which, wshub_conn conn,
+static void wshub_bus_redis__read_on(wshub_bus_redis *bus, int which, wshub_conn conn,
                                      const uint8_t *bytes, size_t count) {
-    wshub_bus_redis__link *link = &r->links[which];
+    wshub_bus_redis__link *link = &bus->links[which];
     wshub_bus_redis__bytes in;
     size_t done;
+
     WSHUB_ASSERT(link->in.len > 0);
     WSHUB_ASSERT(link->in.at == 0);
-    if (!wshub_bus_redis__room(r, &link->in, count)) {
-        wshub_bus_redis__fail_memory(r);
+    if (!wshub_bus_redis__room(bus, &link->in, count)) {
+        wshub_bus_redis__fail_memory(bus);
         return;
     }
     memcpy(link->in.ptr + link->in.len, bytes, count);
@@ -2430,9 +2491,9 @@ static void wshub_bus_redis__read_on(wshub_bus_redis *r, int which, wshub_conn c
 
     in = link->in;
     memset(&link->in, 0, sizeof link->in);
-    done = wshub_bus_redis__parse(r, which, conn, in.ptr, &in.len);
+    done = wshub_bus_redis__parse(bus, which, conn, in.ptr, &in.len);
     if (!wshub_bus_redis__still(link, conn) || done == in.len) {
-        wshub_bus_redis__release(r, &in);
+        wshub_bus_redis__release(bus, &in);
         return;
     }
     memmove(in.ptr, in.ptr + done, in.len - done);
@@ -2441,77 +2502,81 @@ static void wshub_bus_redis__read_on(wshub_bus_redis *r, int which, wshub_conn c
 }
 
 static void wshub_bus_redis__on_received(void *ctx, wshub_conn conn, uint8_t *bytes, size_t count) {
-    wshub_bus_redis *r = (wshub_bus_redis *)ctx;
-    int which = wshub_bus_redis__which(r, conn);
-    wshub_bus_redis__link *link = &r->links[which < 0 ? 0 : which];
+    wshub_bus_redis *bus = (wshub_bus_redis *)ctx;
+    int which = wshub_bus_redis__which(bus, conn);
+    wshub_bus_redis__link *link = &bus->links[which < 0 ? 0 : which];
     size_t skipped = count < link->skip ? count : (size_t)link->skip;
+
     if (which < 0) return;
 
-    wshub_bus_redis__enter(r);
+    wshub_bus_redis__enter(bus);
     WSHUB_ASSERT(wshub_bus_redis__there(link));
     WSHUB_ASSERT(skipped <= link->skip);
-    link->progress = r->now;
+    link->progress = bus->now;
     link->skip -= skipped;
     bytes += skipped;
     count -= skipped;
     if (count && link->in.len)
-        wshub_bus_redis__read_on(r, which, conn, bytes, count);
+        wshub_bus_redis__read_on(bus, which, conn, bytes, count);
     else if (count)
-        wshub_bus_redis__read(r, which, conn, bytes, count);
-    wshub_bus_redis__leave(r);
+        wshub_bus_redis__read(bus, which, conn, bytes, count);
+    wshub_bus_redis__leave(bus);
 }
 
 /* What was in the way has left: that is life, too, and the owner may have more to subscribe to. */
-static void wshub_bus_redis__unblocked(wshub_bus_redis *r, int which) {
-    wshub_bus_redis__link *link = &r->links[which];
-    wshub_bus_redis__enter(r);
+static void wshub_bus_redis__unblocked(wshub_bus_redis *bus, int which) {
+    wshub_bus_redis__link *link = &bus->links[which];
+
+    wshub_bus_redis__enter(bus);
     WSHUB_ASSERT(wshub_bus_redis__there(link));
     link->blocked = false;
-    link->progress = r->now;
-    wshub_bus_redis__send(r, link);
-    wshub_bus_redis__room_again(r);
-    if (wshub_bus_redis__owned(r) && r->owner.wake) r->owner.wake(r->owner.ctx);
-    wshub_bus_redis__leave(r);
+    link->progress = bus->now;
+    wshub_bus_redis__send(bus, link);
+    wshub_bus_redis__room_again(bus);
+    if (wshub_bus_redis__owned(bus) && bus->owner.wake) bus->owner.wake(bus->owner.ctx);
+    wshub_bus_redis__leave(bus);
 }
 
 static void wshub_bus_redis__on_drained(void *ctx, wshub_conn conn) {
-    wshub_bus_redis *r = (wshub_bus_redis *)ctx;
-    int which = wshub_bus_redis__which(r, conn);
-    if (which >= 0) wshub_bus_redis__unblocked(r, which);
+    wshub_bus_redis *bus = (wshub_bus_redis *)ctx;
+    int which = wshub_bus_redis__which(bus, conn);
+    if (which >= 0) wshub_bus_redis__unblocked(bus, which);
 }
 
 /* A completion io is done with some of its bytes; with all of them, the next may go. */
 static void wshub_bus_redis__on_sent(void *ctx, wshub_conn conn, size_t count) {
-    wshub_bus_redis *r = (wshub_bus_redis *)ctx;
-    int which = wshub_bus_redis__which(r, conn);
+    wshub_bus_redis *bus = (wshub_bus_redis *)ctx;
+    int which = wshub_bus_redis__which(bus, conn);
     wshub_bus_redis__flight **at, *f;
-    for (at = &r->flights; (f = *at) != NULL && f->conn != conn.id;) at = &f->next;
+
+    for (at = &bus->flights; (f = *at) != NULL && f->conn != conn.id;) at = &f->next;
     if (!f) return;
 
     f->bytes.at += count;
     WSHUB_ASSERT(f->bytes.at <= f->bytes.len);
     if (f->bytes.at < f->bytes.len) {
-        if (which >= 0) r->links[which].progress = r->now;
+        if (which >= 0) bus->links[which].progress = bus->now;
         return;
     }
     *at = f->next;
-    wshub_bus_redis__flight_free(r, f);
-    if (which >= 0) wshub_bus_redis__unblocked(r, which);
+    wshub_bus_redis__flight_free(bus, f);
+    if (which >= 0) wshub_bus_redis__unblocked(bus, which);
 }
 
 static void wshub_bus_redis__on_closed(void *ctx, wshub_conn conn) {
-    wshub_bus_redis *r = (wshub_bus_redis *)ctx;
-    int which = wshub_bus_redis__which(r, conn);
+    wshub_bus_redis *bus = (wshub_bus_redis *)ctx;
+    int which = wshub_bus_redis__which(bus, conn);
     wshub_bus_redis__flight **at, *f;
-    for (at = &r->flights; (f = *at) != NULL;) {
+
+    for (at = &bus->flights; (f = *at) != NULL;) {
         if (f->conn != conn.id) {
             at = &f->next;
             continue;
         }
         *at = f->next;
-        wshub_bus_redis__flight_free(r, f);
+        wshub_bus_redis__flight_free(bus, f);
     }
-    if (which >= 0) wshub_bus_redis_closed(r, which);
+    if (which >= 0) wshub_bus_redis_closed(bus, which);
 }
 
 /* ---- time --------------------------------------------------------------------------------------
@@ -2519,51 +2584,53 @@ static void wshub_bus_redis__on_closed(void *ctx, wshub_conn conn) {
 
 /* Says a command of one word, unless an answer to the last of its kind is still to come: a slow
  * connection is not made slower. */
-static bool wshub_bus_redis__ask(wshub_bus_redis *r, int which, wshub_bus_redis__what what,
+static bool wshub_bus_redis__ask(wshub_bus_redis *bus, int which, wshub_bus_redis__what what,
                                  const char *word) {
-    WSHUB_ASSERT(wshub_bus_redis__open(&r->links[which]));
-    if (wshub_bus_redis__awaits(&r->links[which], what)) return true;
-    return wshub_bus_redis__say(r, which, what, word, NULL, NULL);
+    WSHUB_ASSERT(wshub_bus_redis__open(&bus->links[which]));
+    if (wshub_bus_redis__awaits(&bus->links[which], what)) return true;
+    return wshub_bus_redis__say(bus, which, what, word, NULL, NULL);
 }
 
 /* Asks a driver's subscribing connection for a word. hiredis loses the answer to a PING there: it
  * subscribes once more to what is subscribed. *asked: whether there was anything to ask about. */
-static bool wshub_bus_redis__probe_driver(wshub_bus_redis *r, bool *asked) {
-    const wshub_bus_redis__link *link = &r->links[WSHUB_BUS_REDIS__SUB];
-    bool pattern = r->desc.no_heartbeat && r->known_pattern;
-    wshub_bus_redis__words w;
+static bool wshub_bus_redis__probe_driver(wshub_bus_redis *bus, bool *asked) {
+    const wshub_bus_redis__link *link = &bus->links[WSHUB_BUS_REDIS__SUB];
+    bool pattern = bus->desc.no_heartbeat && bus->known_pattern;
+    wshub_bus_redis__words words;
     wshub_str args[2];
-    WSHUB_ASSERT(r->desc.driver);
-    WSHUB_ASSERT(r->known_len <= sizeof r->known);
+
+    WSHUB_ASSERT(bus->desc.driver);
+    WSHUB_ASSERT(bus->known_len <= sizeof bus->known);
     *asked = false;
     if (wshub_bus_redis__awaits(link, WSHUB_BUS_REDIS__UNSUBSCRIBE)) return true;
-    if (r->desc.no_heartbeat && !r->known_len) return true; /* then nothing can be missed */
+    if (bus->desc.no_heartbeat && !bus->known_len) return true; /* then nothing can be missed */
 
     args[0] = wshub_str_z(pattern ? "PSUBSCRIBE" : "SUBSCRIBE");
-    args[1] = wshub_str_z(r->beat);
-    w = wshub_bus_redis__plain(args, 2);
-    if (r->desc.no_heartbeat) {
-        args[1].ptr = r->known;
-        args[1].len = r->known_len;
-        w.from = 1;
-        w.prefix = wshub_bus_redis__prefix(r, pattern);
+    args[1] = wshub_str_z(bus->beat);
+    words = wshub_bus_redis__plain(args, 2);
+    if (bus->desc.no_heartbeat) {
+        args[1].ptr = bus->known;
+        args[1].len = bus->known_len;
+        words.from = 1;
+        words.prefix = wshub_bus_redis__prefix(bus, pattern);
     }
     *asked = true;
-    return wshub_bus_redis__command(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__PROBE, 1, &w);
+    return wshub_bus_redis__command(bus, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__PROBE, 1, &words);
 }
 
 /* Asks the subscribing connection for a word. What is asked behind the answer to a heartbeat,
  * and is answered, proves that the heartbeat itself is missing; other probes prove only life. */
-static bool wshub_bus_redis__probe(wshub_bus_redis *r) {
-    wshub_bus_redis__beats *beats = &r->beats;
+static bool wshub_bus_redis__probe(wshub_bus_redis *bus) {
+    wshub_bus_redis__beats *beats = &bus->beats;
     bool asked = true, ok;
-    WSHUB_ASSERT(wshub_bus_redis__ready(r, WSHUB_BUS_REDIS__SUB));
+
+    WSHUB_ASSERT(wshub_bus_redis__ready(bus, WSHUB_BUS_REDIS__SUB));
     if (beats->probed) return true;
 
-    if (r->desc.driver)
-        ok = wshub_bus_redis__probe_driver(r, &asked);
+    if (bus->desc.driver)
+        ok = wshub_bus_redis__probe_driver(bus, &asked);
     else
-        ok = wshub_bus_redis__say(r, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__PROBE, "PING", NULL,
+        ok = wshub_bus_redis__say(bus, WSHUB_BUS_REDIS__SUB, WSHUB_BUS_REDIS__PROBE, "PING", NULL,
                                   NULL);
     if (!ok || !asked) return ok;
 
@@ -2573,150 +2640,158 @@ static bool wshub_bus_redis__probe(wshub_bus_redis *r) {
 }
 
 /* Publishes a heartbeat, once the last one was answered, and watches for it to come back. */
-static bool wshub_bus_redis__beat_publish(wshub_bus_redis *r) {
-    wshub_bus_redis__beats *beats = &r->beats;
+static bool wshub_bus_redis__beat_publish(wshub_bus_redis *bus) {
+    wshub_bus_redis__beats *beats = &bus->beats;
     char n[24];
+
     WSHUB_ASSERT(beats->answered <= beats->sent);
     WSHUB_ASSERT(beats->watched <= beats->sent);
     if (beats->answered < beats->sent) return true;
-    (void)snprintf(n, sizeof n, "%llu", (unsigned long long)r->now);
-    if (!wshub_bus_redis__say(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__BEAT, "PUBLISH", r->beat,
-                              n))
+    (void)snprintf(n, sizeof n, "%llu", (unsigned long long)bus->now);
+    if (!wshub_bus_redis__say(bus, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__BEAT, "PUBLISH",
+                              bus->beat, n))
         return false;
 
     beats->sent++;
     if (beats->late_at) return true; /* an older one is watched for */
     beats->watched = beats->sent;
     beats->missing = false;
-    beats->late_at = r->now + r->desc.heartbeat_timeout_ms;
+    beats->late_at = bus->now + bus->desc.heartbeat_timeout_ms;
     return true;
 }
 
 /* A sentinel that is silent would miss the next failover, and one that was lost is replaced. */
-static bool wshub_bus_redis__beat_sentinel(wshub_bus_redis *r) {
+static bool wshub_bus_redis__beat_sentinel(wshub_bus_redis *bus) {
     int which = WSHUB_BUS_REDIS__SENTINEL;
-    WSHUB_ASSERT(r->desc.sentinel);
-    if (wshub_bus_redis__open(&r->links[which]))
-        return wshub_bus_redis__ask(r, which, WSHUB_BUS_REDIS__PING, "PING");
 
-    if (r->links[which].state == WSHUB_BUS_REDIS__LINK_NONE) {
-        r->address_at = (r->address_at + 1) % r->addresses_count;
-        (void)wshub_bus_redis__link_open(r, which, r->addresses[r->address_at]);
+    WSHUB_ASSERT(bus->desc.sentinel);
+    if (wshub_bus_redis__open(&bus->links[which]))
+        return wshub_bus_redis__ask(bus, which, WSHUB_BUS_REDIS__PING, "PING");
+
+    if (bus->links[which].state == WSHUB_BUS_REDIS__LINK_NONE) {
+        bus->address_at = (bus->address_at + 1) % bus->addresses_count;
+        (void)wshub_bus_redis__link_open(bus, which, bus->addresses[bus->address_at]);
     }
     return true;
 }
 
 /* Asks for the broker's role, for a word where else nothing would be said, and sends a
  * heartbeat. */
-static void wshub_bus_redis__beat(wshub_bus_redis *r) {
-    bool beats = !r->desc.publish_only && !r->desc.no_heartbeat, ok = true;
-    WSHUB_ASSERT(wshub_bus_redis__all_ready(r));
-    r->beats.next_at = r->now + r->desc.heartbeat_ms;
+static void wshub_bus_redis__beat(wshub_bus_redis *bus) {
+    bool beats = !bus->desc.publish_only && !bus->desc.no_heartbeat, ok = true;
 
-    if (r->asks_role)
-        ok = wshub_bus_redis__ask(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__ROLE, "ROLE");
+    WSHUB_ASSERT(wshub_bus_redis__all_ready(bus));
+    bus->beats.next_at = bus->now + bus->desc.heartbeat_ms;
+
+    if (bus->asks_role)
+        ok = wshub_bus_redis__ask(bus, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__ROLE, "ROLE");
     else if (!beats)
-        ok = wshub_bus_redis__ask(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__PING, "PING");
-    if (!r->desc.publish_only) ok = ok && wshub_bus_redis__probe(r);
-    if (beats) ok = ok && wshub_bus_redis__beat_publish(r);
-    if (r->desc.sentinel) ok = ok && wshub_bus_redis__beat_sentinel(r);
+        ok = wshub_bus_redis__ask(bus, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__PING, "PING");
+    if (!bus->desc.publish_only) ok = ok && wshub_bus_redis__probe(bus);
+    if (beats) ok = ok && wshub_bus_redis__beat_publish(bus);
+    if (bus->desc.sentinel) ok = ok && wshub_bus_redis__beat_sentinel(bus);
 
-    if (!ok) wshub_bus_redis__fail_memory(r);
+    if (!ok) wshub_bus_redis__fail_memory(bus);
 }
 
 /* Whether a connection has left a command unanswered for too long. */
-static bool wshub_bus_redis__silent(const wshub_bus_redis *r, int which) {
-    const wshub_bus_redis__link *link = &r->links[which];
+static bool wshub_bus_redis__silent(const wshub_bus_redis *bus, int which) {
+    const wshub_bus_redis__link *link = &bus->links[which];
     return wshub_bus_redis__open(link) && link->cmds_count &&
-           r->now - link->progress > r->desc.heartbeat_timeout_ms;
+           bus->now - link->progress > bus->desc.heartbeat_timeout_ms;
 }
 
 /* Whether a sentinel has not answered our call for too long. */
-static bool wshub_bus_redis__unreached(const wshub_bus_redis *r, int which) {
-    const wshub_bus_redis__link *link = &r->links[which];
+static bool wshub_bus_redis__unreached(const wshub_bus_redis *bus, int which) {
+    const wshub_bus_redis__link *link = &bus->links[which];
     return link->state == WSHUB_BUS_REDIS__LINK_DIALLING &&
-           r->now - link->progress > r->desc.connect_timeout_ms;
+           bus->now - link->progress > bus->desc.connect_timeout_ms;
 }
 
 /* Judges a bus that is up, and sends its heartbeat. Bytes that keep coming are life, however long
  * the heartbeat waits behind them: it is missed only once what left behind it was answered. */
-static void wshub_bus_redis__watch(wshub_bus_redis *r) {
-    const wshub_bus_redis__beats *beats = &r->beats;
+static void wshub_bus_redis__watch(wshub_bus_redis *bus) {
+    const wshub_bus_redis__beats *beats = &bus->beats;
     int sentinel = WSHUB_BUS_REDIS__SENTINEL;
-    WSHUB_ASSERT(r->state == WSHUB_BUS_REDIS__UP);
+
+    WSHUB_ASSERT(bus->state == WSHUB_BUS_REDIS__UP);
     WSHUB_ASSERT(!beats->missing || beats->late_at);
-    if (beats->late_at && beats->missing && r->now >= beats->late_at) {
-        wshub_bus_redis__fail_plain(r, "the heartbeat does not come back");
+    if (beats->late_at && beats->missing && bus->now >= beats->late_at) {
+        wshub_bus_redis__fail_plain(bus, "the heartbeat does not come back");
         return;
     }
-    if (wshub_bus_redis__silent(r, WSHUB_BUS_REDIS__PUB) ||
-        wshub_bus_redis__silent(r, WSHUB_BUS_REDIS__SUB)) {
-        wshub_bus_redis__fail_plain(r, "no answer within heartbeat_timeout_ms");
+    if (wshub_bus_redis__silent(bus, WSHUB_BUS_REDIS__PUB) ||
+        wshub_bus_redis__silent(bus, WSHUB_BUS_REDIS__SUB)) {
+        wshub_bus_redis__fail_plain(bus, "no answer within heartbeat_timeout_ms");
         return;
     }
 
-    if (wshub_bus_redis__silent(r, sentinel) || wshub_bus_redis__unreached(r, sentinel))
-        wshub_bus_redis__link_close(r, sentinel, false);
-    if (r->now >= beats->next_at) wshub_bus_redis__beat(r);
+    if (wshub_bus_redis__silent(bus, sentinel) || wshub_bus_redis__unreached(bus, sentinel))
+        wshub_bus_redis__link_close(bus, sentinel, false);
+    if (bus->now >= beats->next_at) wshub_bus_redis__beat(bus);
 }
 
 /* What the state and the time ask for. Each step may lead to the next one's state. */
-static void wshub_bus_redis__step(wshub_bus_redis *r) {
-    const wshub_bus_redis__link *sub = &r->links[WSHUB_BUS_REDIS__SUB];
-    if (r->half_done) {
-        r->half_done = false;
-        wshub_bus_redis__fail_memory(r);
+static void wshub_bus_redis__step(wshub_bus_redis *bus) {
+    const wshub_bus_redis__link *sub = &bus->links[WSHUB_BUS_REDIS__SUB];
+
+    if (bus->half_done) {
+        bus->half_done = false;
+        wshub_bus_redis__fail_memory(bus);
     }
-    if (r->state == WSHUB_BUS_REDIS__WAITING && r->now >= r->retry_at) wshub_bus_redis__attempt(r);
+    if (bus->state == WSHUB_BUS_REDIS__WAITING && bus->now >= bus->retry_at)
+        wshub_bus_redis__attempt(bus);
 
-    if (r->state == WSHUB_BUS_REDIS__FILLING && !r->short_of_room && !r->stats.unacknowledged &&
-        (r->desc.publish_only || !sub->cmds_count))
-        wshub_bus_redis__up(r);
+    if (bus->state == WSHUB_BUS_REDIS__FILLING && !bus->short_of_room &&
+        !bus->stats.unacknowledged && (bus->desc.publish_only || !sub->cmds_count))
+        wshub_bus_redis__up(bus);
 
-    if (r->state > WSHUB_BUS_REDIS__WAITING && r->state < WSHUB_BUS_REDIS__UP &&
-        r->now >= r->deadline)
-        wshub_bus_redis__fail_plain(r, "no connection within connect_timeout_ms");
-    if (r->state == WSHUB_BUS_REDIS__UP) wshub_bus_redis__watch(r);
+    if (bus->state > WSHUB_BUS_REDIS__WAITING && bus->state < WSHUB_BUS_REDIS__UP &&
+        bus->now >= bus->deadline)
+        wshub_bus_redis__fail_plain(bus, "no connection within connect_timeout_ms");
+    if (bus->state == WSHUB_BUS_REDIS__UP) wshub_bus_redis__watch(bus);
 }
 
 /* When it wants to be asked next, by the io's clock. */
-static uint64_t wshub_bus_redis__next(const wshub_bus_redis *r) {
-    uint64_t due = r->deadline, in;
-    if (!wshub_bus_redis__owned(r)) return WSHUB_NEVER;
-    if (r->state == WSHUB_BUS_REDIS__WAITING) due = r->retry_at;
-    if (r->state == WSHUB_BUS_REDIS__UP) due = r->beats.next_at;
+static uint64_t wshub_bus_redis__next(const wshub_bus_redis *bus) {
+    uint64_t due = bus->deadline, in;
+
+    if (!wshub_bus_redis__owned(bus)) return WSHUB_NEVER;
+    if (bus->state == WSHUB_BUS_REDIS__WAITING) due = bus->retry_at;
+    if (bus->state == WSHUB_BUS_REDIS__UP) due = bus->beats.next_at;
 
     /* Our clock takes a turn for one heartbeat at most, and of a driver's io nothing is heard. */
-    in = due > r->now ? due - r->now : 1;
-    if (in > r->desc.heartbeat_ms) in = r->desc.heartbeat_ms;
-    if (r->desc.driver && (r->stats.unacknowledged || r->publish_short) &&
+    in = due > bus->now ? due - bus->now : 1;
+    if (in > bus->desc.heartbeat_ms) in = bus->desc.heartbeat_ms;
+    if (bus->desc.driver && (bus->stats.unacknowledged || bus->publish_short) &&
         in > WSHUB_BUS_REDIS__DRIVER_MS)
         in = WSHUB_BUS_REDIS__DRIVER_MS;
 
-    due = r->io_now + in;
-    return r->alarm_at && r->alarm_at < due ? r->alarm_at : due;
+    due = bus->io_now + in;
+    return bus->alarm_at && bus->alarm_at < due ? bus->alarm_at : due;
 }
 
 static uint64_t wshub_bus_redis__settle(void *ctx) {
-    wshub_bus_redis *r = (wshub_bus_redis *)ctx;
+    wshub_bus_redis *bus = (wshub_bus_redis *)ctx;
     uint64_t next;
     int which;
-    wshub_bus_redis__enter(r);
-    if (r->desc.driver) r->desc.driver->pump(r->desc.driver->ctx);
-    wshub_bus_redis__step(r);
+
+    wshub_bus_redis__enter(bus);
+    if (bus->desc.driver) bus->desc.driver->pump(bus->desc.driver->ctx);
+    wshub_bus_redis__step(bus);
 
     /* Of a driver nobody tells when its output has left. */
-    if (r->desc.driver) wshub_bus_redis__room_again(r);
-    if (wshub_bus_redis__owned(r) && r->alarm_at && r->io_now >= r->alarm_at) {
-        r->alarm_at = 0;
-        r->owner.late(r->owner.ctx);
+    if (bus->desc.driver) wshub_bus_redis__room_again(bus);
+    if (wshub_bus_redis__owned(bus) && bus->alarm_at && bus->io_now >= bus->alarm_at) {
+        bus->alarm_at = 0;
+        bus->owner.late(bus->owner.ctx);
     }
 
     for (which = 0; which < WSHUB_BUS_REDIS__LINKS; which++)
-        wshub_bus_redis__send(r, &r->links[which]);
-    next = wshub_bus_redis__next(r);
-    WSHUB_ASSERT(next >= r->io_now || next == r->alarm_at);
-    wshub_bus_redis__leave(r);
+        wshub_bus_redis__send(bus, &bus->links[which]);
+    next = wshub_bus_redis__next(bus);
+    WSHUB_ASSERT(next >= bus->io_now || next == bus->alarm_at);
+    wshub_bus_redis__leave(bus);
     return next;
 }
 
@@ -2726,22 +2801,23 @@ static uint64_t wshub_bus_redis__settle(void *ctx) {
 
 /* The owner leaves: what is written may still go, nothing is reported any more. Whoever waits for
  * the answer to a request is told last, when all else is over: it may even take the bus again. */
-static void wshub_bus_redis__detach(wshub_bus_redis *r) {
+static void wshub_bus_redis__detach(wshub_bus_redis *bus) {
     wshub_io_owner me;
     int which;
-    if (!wshub_bus_redis__owned(r)) return;
+
+    if (!wshub_bus_redis__owned(bus)) return;
     for (which = 0; which < WSHUB_BUS_REDIS__LINKS; which++) {
-        wshub_bus_redis__send(r, &r->links[which]);
-        wshub_bus_redis__link_close(r, which, true);
+        wshub_bus_redis__send(bus, &bus->links[which]);
+        wshub_bus_redis__link_close(bus, which, true);
     }
-    wshub_bus_redis__to(r, WSHUB_BUS_REDIS__IDLE);
-    WSHUB_ASSERT(r->depth > 0);
-    r->alarm_at = 0;
+    wshub_bus_redis__to(bus, WSHUB_BUS_REDIS__IDLE);
+    WSHUB_ASSERT(bus->depth > 0);
+    bus->alarm_at = 0;
 
     memset(&me, 0, sizeof me);
-    me.ctx = r;
-    (void)r->io.guest(r->io.ctx, &me, false);
-    wshub_bus_redis__lose_requests(r);
+    me.ctx = bus;
+    (void)bus->io.guest(bus->io.ctx, &me, false);
+    wshub_bus_redis__lose_requests(bus);
 }
 
 static bool wshub_bus_redis__taken(void *ctx) {
@@ -2749,61 +2825,63 @@ static bool wshub_bus_redis__taken(void *ctx) {
 }
 
 static wshub_err wshub_bus_redis__attach(void *ctx, const wshub_bus_owner *owner) {
-    wshub_bus_redis *r = (wshub_bus_redis *)ctx;
+    wshub_bus_redis *bus = (wshub_bus_redis *)ctx;
     wshub_io_owner me;
     wshub_err err;
+
     if (!owner) {
-        r->depth++; /* an end looks at no clock */
-        wshub_bus_redis__detach(r);
-        wshub_bus_redis__leave(r);
+        bus->depth++; /* an end looks at no clock */
+        wshub_bus_redis__detach(bus);
+        wshub_bus_redis__leave(bus);
         return WSHUB_OK;
     }
-    if (wshub_bus_redis__owned(r)) return WSHUB_ERR_STATE;
+    if (wshub_bus_redis__owned(bus)) return WSHUB_ERR_STATE;
 
     memset(&me, 0, sizeof me);
-    me.ctx = r;
+    me.ctx = bus;
     me.opened = wshub_bus_redis__on_opened;
     me.received = wshub_bus_redis__on_received;
     me.drained = wshub_bus_redis__on_drained;
     me.sent = wshub_bus_redis__on_sent;
     me.closed = wshub_bus_redis__on_closed;
     me.settle = wshub_bus_redis__settle;
-    err = r->io.guest(r->io.ctx, &me, true);
+    err = bus->io.guest(bus->io.ctx, &me, true);
     if (err) return err;
 
-    wshub_bus_redis__to(r, WSHUB_BUS_REDIS__WAITING);
-    WSHUB_ASSERT(!r->requests.count);
-    r->owner = *owner;
-    r->unconfirmed_before = r->stats.unconfirmed;
-    r->io_now = r->io.now_ms(r->io.ctx);
-    r->retry_at = r->now;
-    r->failures = 0;
+    wshub_bus_redis__to(bus, WSHUB_BUS_REDIS__WAITING);
+    WSHUB_ASSERT(!bus->requests.count);
+    bus->owner = *owner;
+    bus->unconfirmed_before = bus->stats.unconfirmed;
+    bus->io_now = bus->io.now_ms(bus->io.ctx);
+    bus->retry_at = bus->now;
+    bus->failures = 0;
     return WSHUB_OK;
 }
 
 static size_t wshub_bus_redis__publish(void *ctx, const wshub_bus_msg *msgs, size_t count) {
-    wshub_bus_redis *r = (wshub_bus_redis *)ctx;
-    wshub_bus_redis__words w;
+    wshub_bus_redis *bus = (wshub_bus_redis *)ctx;
+    wshub_bus_redis__words words;
     wshub_str args[3];
     size_t taken = 0;
-    args[0] = wshub_str_z("PUBLISH");
-    w = wshub_bus_redis__plain(args, 3);
-    w.from = 1;
-    w.to = 2;
-    w.prefix = wshub_bus_redis__prefix(r, false);
 
-    for (; taken < count && r->state == WSHUB_BUS_REDIS__UP; taken++) {
+    args[0] = wshub_str_z("PUBLISH");
+    words = wshub_bus_redis__plain(args, 3);
+    words.from = 1;
+    words.to = 2;
+    words.prefix = wshub_bus_redis__prefix(bus, false);
+
+    for (; taken < count && bus->state == WSHUB_BUS_REDIS__UP; taken++) {
         int pub = WSHUB_BUS_REDIS__PUB;
-        if (wshub_bus_redis__full(r, pub)) break;
+        if (wshub_bus_redis__full(bus, pub)) break;
         args[1] = msgs[taken].channel;
         args[2] = msgs[taken].payload;
-        if (!wshub_bus_redis__command(r, pub, WSHUB_BUS_REDIS__PUBLISH, 1, &w)) break;
-        r->unanswered++;
+        if (!wshub_bus_redis__command(bus, pub, WSHUB_BUS_REDIS__PUBLISH, 1, &words)) break;
+        bus->unanswered++;
     }
-    r->stats.published += taken;
-    r->publish_short = taken < count;
+    bus->stats.published += taken;
+    bus->publish_short = taken < count;
     WSHUB_ASSERT(taken <= count);
-    WSHUB_ASSERT(r->unanswered <= r->stats.published);
+    WSHUB_ASSERT(bus->unanswered <= bus->stats.published);
     return taken;
 }
 
@@ -2811,89 +2889,92 @@ static wshub_err wshub_bus_redis__request_take(void *ctx, const wshub_str *argv,
                                                void (*on_reply)(void *arg,
                                                                 const wshub_bus_reply *reply),
                                                void *arg) {
-    wshub_bus_redis *r = (wshub_bus_redis *)ctx;
-    wshub_bus_redis__words w = wshub_bus_redis__plain(argv, argc);
+    wshub_bus_redis *bus = (wshub_bus_redis *)ctx;
+    wshub_bus_redis__words words = wshub_bus_redis__plain(argv, argc);
     wshub_bus_redis__request request;
     uint64_t bytes = 0;
     size_t waiting, i;
+
     if (!on_reply || wshub_bus_redis_request_problem(argv, argc)) return WSHUB_ERR_PARAM;
     for (i = 0; i < argc; i++) {
         bytes += argv[i].len;
-        if (bytes > r->desc.output_bytes_max) return WSHUB_ERR_PARAM;
+        if (bytes > bus->desc.output_bytes_max) return WSHUB_ERR_PARAM;
     }
-    if (r->state != WSHUB_BUS_REDIS__UP) return WSHUB_ERR_STATE;
+    if (bus->state != WSHUB_BUS_REDIS__UP) return WSHUB_ERR_STATE;
 
-    WSHUB_ASSERT(r->requests.count <= r->desc.requests_max);
-    waiting = wshub_bus_redis__waiting(r, WSHUB_BUS_REDIS__PUB);
-    if (waiting >= r->desc.output_bytes_max) return WSHUB_ERR_LIMIT;
-    if (r->requests.count >= r->desc.requests_max) return WSHUB_ERR_LIMIT;
-    if (!wshub_bus_redis__request_room(r)) return WSHUB_ERR_NOMEM;
-    if (!wshub_bus_redis__command(r, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__REQUEST, 1, &w))
+    WSHUB_ASSERT(bus->requests.count <= bus->desc.requests_max);
+    waiting = wshub_bus_redis__waiting(bus, WSHUB_BUS_REDIS__PUB);
+    if (waiting >= bus->desc.output_bytes_max) return WSHUB_ERR_LIMIT;
+    if (bus->requests.count >= bus->desc.requests_max) return WSHUB_ERR_LIMIT;
+    if (!wshub_bus_redis__request_room(bus)) return WSHUB_ERR_NOMEM;
+    if (!wshub_bus_redis__command(bus, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__REQUEST, 1, &words))
         return WSHUB_ERR_NOMEM;
 
     request.on_reply = on_reply;
     request.arg = arg;
-    wshub_bus_redis__request_push(&r->requests, request);
-    r->stats.requests++;
+    wshub_bus_redis__request_push(&bus->requests, request);
+    bus->stats.requests++;
 
     /* Asked outside a turn, the first to wait calls for one. */
-    if (!waiting && !r->depth && r->io.wake) r->io.wake(r->io.ctx);
+    if (!waiting && !bus->depth && bus->io.wake) bus->io.wake(bus->io.ctx);
     return WSHUB_OK;
 }
 
 static uint64_t wshub_bus_redis__pending(void *ctx) {
-    wshub_bus_redis *r = (wshub_bus_redis *)ctx;
-    WSHUB_ASSERT(!r->unanswered || r->state == WSHUB_BUS_REDIS__UP);
-    r->pending_asked = r->unanswered > 0;
-    return r->unanswered;
+    wshub_bus_redis *bus = (wshub_bus_redis *)ctx;
+    WSHUB_ASSERT(!bus->unanswered || bus->state == WSHUB_BUS_REDIS__UP);
+    bus->pending_asked = bus->unanswered > 0;
+    return bus->unanswered;
 }
 
 static uint64_t wshub_bus_redis__unconfirmed(void *ctx) {
-    const wshub_bus_redis *r = (const wshub_bus_redis *)ctx;
-    WSHUB_ASSERT(r->stats.unconfirmed >= r->unconfirmed_before);
-    return r->stats.unconfirmed - r->unconfirmed_before;
+    const wshub_bus_redis *bus = (const wshub_bus_redis *)ctx;
+    WSHUB_ASSERT(bus->stats.unconfirmed >= bus->unconfirmed_before);
+    return bus->stats.unconfirmed - bus->unconfirmed_before;
 }
 
 /* Given outside a turn it calls for one, since what the io waits for has changed. */
 static void wshub_bus_redis__alarm(void *ctx, uint32_t ms) {
-    wshub_bus_redis *r = (wshub_bus_redis *)ctx;
-    r->alarm_at = r->io.now_ms(r->io.ctx) + ms;
-    if (!r->alarm_at) r->alarm_at = 1;
-    if (r->io.wake) r->io.wake(r->io.ctx);
+    wshub_bus_redis *bus = (wshub_bus_redis *)ctx;
+    bus->alarm_at = bus->io.now_ms(bus->io.ctx) + ms;
+    if (!bus->alarm_at) bus->alarm_at = 1;
+    if (bus->io.wake) bus->io.wake(bus->io.ctx);
 }
 
 /* Keeps one of the owner's channels in mind, to ask a driver's connection about. */
-static void wshub_bus_redis__know(wshub_bus_redis *r, const wshub_bus_channel *channels,
+static void wshub_bus_redis__know(wshub_bus_redis *bus, const wshub_bus_channel *channels,
                                   size_t count, bool want) {
     size_t i;
+
     for (i = 0; i < count; i++) {
         const wshub_bus_channel *c = &channels[i];
-        bool same = r->known_len && c->pattern == r->known_pattern && c->name.len == r->known_len &&
-                    memcmp(c->name.ptr, r->known, r->known_len) == 0;
-        if (same && !want) r->known_len = 0;
-        if (!want || r->known_len || !c->name.len || c->name.len > sizeof r->known) continue;
+        bool same = bus->known_len && c->pattern == bus->known_pattern &&
+                    c->name.len == bus->known_len &&
+                    memcmp(c->name.ptr, bus->known, bus->known_len) == 0;
+        if (same && !want) bus->known_len = 0;
+        if (!want || bus->known_len || !c->name.len || c->name.len > sizeof bus->known) continue;
 
-        memcpy(r->known, c->name.ptr, c->name.len);
-        r->known_len = c->name.len;
-        r->known_pattern = c->pattern;
+        memcpy(bus->known, c->name.ptr, c->name.len);
+        bus->known_len = c->name.len;
+        bus->known_pattern = c->pattern;
     }
 }
 
 /* Whether a change of subscriptions must wait for a later turn. hiredis mixes up a channel that is
  * left and entered, so that a driver is given one kind of change at a time. */
-static bool wshub_bus_redis__change_waits(const wshub_bus_redis *r, bool want) {
-    const wshub_bus_redis__link *link = &r->links[WSHUB_BUS_REDIS__SUB];
-    WSHUB_ASSERT(!r->desc.publish_only);
-    if (wshub_bus_redis__full(r, WSHUB_BUS_REDIS__SUB)) return true;
-    if (!r->desc.driver) return false;
-    if (!want && r->beats.probed) return true;
+static bool wshub_bus_redis__change_waits(const wshub_bus_redis *bus, bool want) {
+    const wshub_bus_redis__link *link = &bus->links[WSHUB_BUS_REDIS__SUB];
+    WSHUB_ASSERT(!bus->desc.publish_only);
+    if (wshub_bus_redis__full(bus, WSHUB_BUS_REDIS__SUB)) return true;
+    if (!bus->desc.driver) return false;
+    if (!want && bus->beats.probed) return true;
     return wshub_bus_redis__awaits(link, want ? WSHUB_BUS_REDIS__UNSUBSCRIBE
                                               : WSHUB_BUS_REDIS__SUBSCRIBE);
 }
 
 /* Says one command: those at the front that are all names, or all patterns. Returns how many;
  * 0: out of memory. */
-static size_t wshub_bus_redis__change_some(wshub_bus_redis *r, const wshub_bus_channel *channels,
+static size_t wshub_bus_redis__change_some(wshub_bus_redis *bus, const wshub_bus_channel *channels,
                                            size_t count, bool want) {
     static const char *const words[2][2] = {{"UNSUBSCRIBE", "PUNSUBSCRIBE"},
                                             {"SUBSCRIBE", "PSUBSCRIBE"}};
@@ -2902,36 +2983,38 @@ static size_t wshub_bus_redis__change_some(wshub_bus_redis *r, const wshub_bus_c
     wshub_bus_redis__words w;
     bool pattern = channels[0].pattern;
     size_t n = 0;
+
     WSHUB_ASSERT(count > 0 && count <= WSHUB_BUS_BATCH);
     args[0] = wshub_str_z(words[want][pattern]);
     for (; n < count && channels[n].pattern == pattern; n++) args[n + 1] = channels[n].name;
 
     w = wshub_bus_redis__plain(args, n + 1);
     w.from = 1;
-    w.prefix = wshub_bus_redis__prefix(r, pattern);
-    if (!wshub_bus_redis__command(r, WSHUB_BUS_REDIS__SUB, what, (uint32_t)n, &w)) return 0;
+    w.prefix = wshub_bus_redis__prefix(bus, pattern);
+    if (!wshub_bus_redis__command(bus, WSHUB_BUS_REDIS__SUB, what, (uint32_t)n, &w)) return 0;
 
-    r->stats.unacknowledged += n;
-    r->deadline += n / 100;
+    bus->stats.unacknowledged += n;
+    bus->deadline += n / 100;
     return n;
 }
 
 /* Subscribes, or ends it. False: none was taken. What fails half way is begun anew by the next
  * turn, with a new connection, since an order makes no report. */
-static bool wshub_bus_redis__change(wshub_bus_redis *r, const wshub_bus_channel *channels,
+static bool wshub_bus_redis__change(wshub_bus_redis *bus, const wshub_bus_channel *channels,
                                     size_t count, bool want) {
     size_t i, n;
-    if (r->desc.publish_only || r->state < WSHUB_BUS_REDIS__FILLING) return true;
-    WSHUB_ASSERT(wshub_bus_redis__ready(r, WSHUB_BUS_REDIS__SUB));
-    r->short_of_room = wshub_bus_redis__change_waits(r, want);
-    if (r->short_of_room) return false;
 
-    if (r->desc.driver) wshub_bus_redis__know(r, channels, count, want);
+    if (bus->desc.publish_only || bus->state < WSHUB_BUS_REDIS__FILLING) return true;
+    WSHUB_ASSERT(wshub_bus_redis__ready(bus, WSHUB_BUS_REDIS__SUB));
+    bus->short_of_room = wshub_bus_redis__change_waits(bus, want);
+    if (bus->short_of_room) return false;
+
+    if (bus->desc.driver) wshub_bus_redis__know(bus, channels, count, want);
     for (i = 0; i < count; i += n) {
-        n = wshub_bus_redis__change_some(r, channels + i, count - i, want);
+        n = wshub_bus_redis__change_some(bus, channels + i, count - i, want);
         if (n) continue;
-        r->short_of_room = i == 0;
-        r->half_done = i > 0;
+        bus->short_of_room = i == 0;
+        bus->half_done = i > 0;
         return i > 0;
     }
     return true;
@@ -2947,9 +3030,9 @@ static bool wshub_bus_redis__unsubscribe(void *ctx, const wshub_bus_channel *cha
 }
 
 static void wshub_bus_redis__flush(void *ctx) {
-    wshub_bus_redis *r = (wshub_bus_redis *)ctx;
-    wshub_bus_redis__send(r, &r->links[WSHUB_BUS_REDIS__PUB]);
-    wshub_bus_redis__send(r, &r->links[WSHUB_BUS_REDIS__SUB]);
+    wshub_bus_redis *bus = (wshub_bus_redis *)ctx;
+    wshub_bus_redis__send(bus, &bus->links[WSHUB_BUS_REDIS__PUB]);
+    wshub_bus_redis__send(bus, &bus->links[WSHUB_BUS_REDIS__SUB]);
 }
 
 /* ---- URLs --------------------------------------------------------------------------------------
@@ -2966,6 +3049,7 @@ static int wshub_bus_redis__hex(char c) {
  * would cut it short. */
 static const char *wshub_bus_redis__decode(const char *from, const char *end, char **at) {
     const char *start = *at;
+
     for (; from < end; from++) {
         int high, low;
         if (*from != '%') {
@@ -2985,6 +3069,7 @@ static const char *wshub_bus_redis__decode(const char *from, const char *end, ch
 /* Whether these may be a host's name or number; in brackets: of IPv6, with a zone perhaps. */
 static bool wshub_bus_redis__host_ok(const char *p, const char *end, bool v6) {
     bool colon = false;
+
     for (; p < end; p++) {
         unsigned char c = (unsigned char)*p;
         colon = colon || c == ':';
@@ -2998,6 +3083,7 @@ static bool wshub_bus_redis__host_ok(const char *p, const char *end, bool v6) {
 static bool wshub_bus_redis__port_ok(const char *colon, const char *end) {
     const char *p;
     long n = 0;
+
     if (end - colon > 6) return false;
     for (p = colon + 1; p < end; p++) {
         if (*p < '0' || *p > '9') return false;
@@ -3015,6 +3101,7 @@ static void wshub_bus_redis__put(char **at, const char *text, size_t n) {
  * none. */
 static const char *wshub_bus_redis__host_end(const char *from, const char *end) {
     const char *p = from;
+
     if (from < end && *from == '[') {
         p = (const char *)memchr(from, ']', (size_t)(end - from));
         if (!p || !wshub_bus_redis__host_ok(from + 1, p, true)) return NULL;
@@ -3029,6 +3116,7 @@ static const char *wshub_bus_redis__host_end(const char *from, const char *end) 
 static const char *wshub_bus_redis__host(const char *from, const char *end, const char *port,
                                          char **at) {
     const char *start = *at, *host_end = wshub_bus_redis__host_end(from, end);
+
     if (!host_end || host_end - from > 255) return NULL;
     if (host_end < end && !wshub_bus_redis__port_ok(host_end, end)) return NULL;
     if (from < host_end && *from == '.') return NULL; /* an io would take it for a path */
@@ -3055,6 +3143,7 @@ enum {
 /* Which of the schemes it begins with, in any case. -1: none. */
 static int wshub_bus_redis__scheme(const char *url) {
     int i;
+
     for (i = 0; i < WSHUB_BUS_REDIS__SCHEMES; i++) {
         const char *s = wshub_bus_redis__schemes[i], *p = url;
         while (*s && (*p == *s || (*p >= 'A' && *p <= 'Z' && *p + 32 == *s))) {
@@ -3067,46 +3156,49 @@ static int wshub_bus_redis__scheme(const char *url) {
 }
 
 /* Who we are: what stands before the last @ in front of a path. *at moves behind it. */
-static const char *wshub_bus_redis__url_who(wshub_bus_redis *r, const char **at, char **to) {
+static const char *wshub_bus_redis__url_who(wshub_bus_redis *bus, const char **at, char **to) {
     const char *p = *at, *sign = p, *colon, *q;
+
     for (q = p; *q && *q != '/'; q++) {
         if (*q == '@') sign = q;
     }
     if (*sign != '@') return NULL;
 
     colon = (const char *)memchr(p, ':', (size_t)(sign - p));
-    r->user = wshub_bus_redis__decode(p, colon ? colon : sign, to);
-    r->password = colon ? wshub_bus_redis__decode(colon + 1, sign, to) : "";
-    if (!r->user || !r->password)
+    bus->user = wshub_bus_redis__decode(p, colon ? colon : sign, to);
+    bus->password = colon ? wshub_bus_redis__decode(colon + 1, sign, to) : "";
+    if (!bus->user || !bus->password)
         return "url: a % in user or password is followed by two hex digits, and not by 00";
-    if (*r->user && !*r->password) return "url: a user needs a password: user:password@";
+    if (*bus->user && !*bus->password) return "url: a user needs a password: user:password@";
     *at = sign + 1;
     return NULL;
 }
 
 /* Where it is, when that is a socket in the file system, up to `stop`. */
-static const char *wshub_bus_redis__url_path(wshub_bus_redis *r, const char *p, const char *stop,
+static const char *wshub_bus_redis__url_path(wshub_bus_redis *bus, const char *p, const char *stop,
                                              char **to) {
     if (*p != '/') return "url: unix:// is followed by the path of a socket, which begins with /";
-    r->addresses[r->addresses_count++] = wshub_bus_redis__decode(p, stop, to);
-    if (!r->addresses[0]) return "url: a % in a path is followed by two hex digits, and not by 00";
-    if (strlen(r->addresses[0]) > 107) return "url: the path of a socket has at most 107 bytes";
+    bus->addresses[bus->addresses_count++] = wshub_bus_redis__decode(p, stop, to);
+    if (!bus->addresses[0])
+        return "url: a % in a path is followed by two hex digits, and not by 00";
+    if (strlen(bus->addresses[0]) > 107) return "url: the path of a socket has at most 107 bytes";
     return NULL;
 }
 
 /* Where it is, when that is a list of hosts, up to `stop`. */
-static const char *wshub_bus_redis__url_hosts(wshub_bus_redis *r, const char *p, const char *stop,
+static const char *wshub_bus_redis__url_hosts(wshub_bus_redis *bus, const char *p, const char *stop,
                                               const char *port, char **to) {
     const char *from = p;
+
     for (;;) {
         const char *comma = (const char *)memchr(p, ',', (size_t)(stop - p));
         const char *end = comma ? comma : stop;
-        if (r->addresses_count == WSHUB_BUS_REDIS__ADDRESSES) return "url: at most 16 addresses";
+        if (bus->addresses_count == WSHUB_BUS_REDIS__ADDRESSES) return "url: at most 16 addresses";
         if (p == end && (comma || p != from))
             return "url: an address is empty; a list has one between any two commas";
 
-        r->addresses[r->addresses_count] = wshub_bus_redis__host(p, end, port, to);
-        if (!r->addresses[r->addresses_count++])
+        bus->addresses[bus->addresses_count] = wshub_bus_redis__host(p, end, port, to);
+        if (!bus->addresses[bus->addresses_count++])
             return "url: an address is host, host:port or [v6]:port; a / in user or password "
                    "is written %2F";
         if (!comma) return NULL;
@@ -3115,8 +3207,9 @@ static const char *wshub_bus_redis__url_hosts(wshub_bus_redis *r, const char *p,
 }
 
 /* Which of its databases: behind the addresses, as a path or a query. */
-static const char *wshub_bus_redis__url_database(wshub_bus_redis *r, const char *p, char *to) {
+static const char *wshub_bus_redis__url_database(wshub_bus_redis *bus, const char *p, char *to) {
     const char *stop;
+
     if (*p == '/') p++;
     stop = p + strcspn(p, "?");
     if (*stop == '?' && stop[1]) {
@@ -3128,7 +3221,7 @@ static const char *wshub_bus_redis__url_database(wshub_bus_redis *r, const char 
     if (stop - p > 9 || strspn(p, "0123456789") != (size_t)(stop - p))
         return "url: a database is a number";
 
-    r->db = to;
+    bus->db = to;
     wshub_bus_redis__put(&to, p, (size_t)(stop - p));
     *to = 0;
     return NULL;
@@ -3136,77 +3229,79 @@ static const char *wshub_bus_redis__url_database(wshub_bus_redis *r, const char 
 
 /* Takes a URL apart; what it finds is written to `texts`, which has room for twice its length and
  * 32 bytes for each address. NULL, or what is wrong. */
-static const char *wshub_bus_redis__url(wshub_bus_redis *r, const wshub_bus_redis_desc *d,
+static const char *wshub_bus_redis__url(wshub_bus_redis *bus, const wshub_bus_redis_desc *desc,
                                         char *texts) {
-    const char *p = d->url, *stop, *problem, *port = d->sentinel ? "26379" : "6379";
+    const char *p = desc->url, *stop, *problem, *port = desc->sentinel ? "26379" : "6379";
     int scheme = wshub_bus_redis__scheme(p);
     bool secure =
         scheme == WSHUB_BUS_REDIS__SCHEME_REDISS || scheme == WSHUB_BUS_REDIS__SCHEME_VALKEYS;
     bool local = scheme == WSHUB_BUS_REDIS__SCHEME_UNIX;
-    r->user = r->password = r->db = "";
-    r->addresses_count = 0;
+
+    bus->user = bus->password = bus->db = "";
+    bus->addresses_count = 0;
     if (scheme < 0) return "url: begins with redis://, valkey://, rediss://, valkeys:// or unix://";
-    if (secure != d->tls && !local)
-        return d->tls ? "url: begins with rediss://, since desc.tls says that the io encrypts"
-                      : "url: rediss:// needs an io that encrypts, and desc.tls to say so";
+    if (secure != desc->tls && !local)
+        return desc->tls ? "url: begins with rediss://, since desc.tls says that the io encrypts"
+                         : "url: rediss:// needs an io that encrypts, and desc.tls to say so";
 
     p += strlen(wshub_bus_redis__schemes[scheme]);
-    problem = wshub_bus_redis__url_who(r, &p, &texts);
+    problem = wshub_bus_redis__url_who(bus, &p, &texts);
     if (problem) return problem;
     if (strchr(p, '#')) return "url: has no fragment; a # in user, password or path is written %23";
 
     stop = p + strcspn(p, local ? "?" : "/?");
-    problem = local ? wshub_bus_redis__url_path(r, p, stop, &texts)
-                    : wshub_bus_redis__url_hosts(r, p, stop, port, &texts);
-    return problem ? problem : wshub_bus_redis__url_database(r, stop, texts);
+    problem = local ? wshub_bus_redis__url_path(bus, p, stop, &texts)
+                    : wshub_bus_redis__url_hosts(bus, p, stop, port, &texts);
+    return problem ? problem : wshub_bus_redis__url_database(bus, stop, texts);
 }
 
 /* ---- making and ending ---------------------------------------------------------------------- */
 
 /* The one place where defaults are filled in; they stand in front of each field's meaning. */
-static void wshub_bus_redis__defaults(wshub_bus_redis_desc *d) {
-    if (!d->client_name) d->client_name = "wshub";
-    if (!d->channel_prefix) d->channel_prefix = "";
-    if (!d->connect_timeout_ms) d->connect_timeout_ms = 5000;
-    if (!d->retry_min_ms) d->retry_min_ms = 50;
-    if (!d->retry_max_ms) d->retry_max_ms = 5000;
-    if (!d->heartbeat_ms) d->heartbeat_ms = 1000;
-    if (!d->heartbeat_timeout_ms) d->heartbeat_timeout_ms = 3000;
-    if (!d->message_bytes_max) d->message_bytes_max = WSHUB_BUS_REDIS_MESSAGE_BYTES;
-    if (!d->output_bytes_max) d->output_bytes_max = 1048576;
-    if (!d->requests_max) d->requests_max = WSHUB_BUS_REDIS_REQUESTS;
+static void wshub_bus_redis__defaults(wshub_bus_redis_desc *desc) {
+    if (!desc->client_name) desc->client_name = "wshub";
+    if (!desc->channel_prefix) desc->channel_prefix = "";
+    if (!desc->connect_timeout_ms) desc->connect_timeout_ms = 5000;
+    if (!desc->retry_min_ms) desc->retry_min_ms = 50;
+    if (!desc->retry_max_ms) desc->retry_max_ms = 5000;
+    if (!desc->heartbeat_ms) desc->heartbeat_ms = 1000;
+    if (!desc->heartbeat_timeout_ms) desc->heartbeat_timeout_ms = 3000;
+    if (!desc->message_bytes_max) desc->message_bytes_max = WSHUB_BUS_REDIS_MESSAGE_BYTES;
+    if (!desc->output_bytes_max) desc->output_bytes_max = 1048576;
+    if (!desc->requests_max) desc->requests_max = WSHUB_BUS_REDIS_REQUESTS;
 }
 
-static const char *wshub_bus_redis__texts_problem(const wshub_bus_redis_desc *d) {
-    if (strlen(d->channel_prefix) > 128) return "channel_prefix: at most 128 bytes";
-    if (strlen(d->client_name) > 128 || strpbrk(d->client_name, " \t\r\n"))
+static const char *wshub_bus_redis__texts_problem(const wshub_bus_redis_desc *desc) {
+    if (strlen(desc->channel_prefix) > 128) return "channel_prefix: at most 128 bytes";
+    if (strlen(desc->client_name) > 128 || strpbrk(desc->client_name, " \t\r\n"))
         return "client_name: at most 128 bytes, no spaces";
-    if (d->sentinel && (!*d->sentinel || strlen(d->sentinel) > 128))
+    if (desc->sentinel && (!*desc->sentinel || strlen(desc->sentinel) > 128))
         return "sentinel: the name of a master, 1 to 128 bytes";
     return NULL;
 }
 
-static const char *wshub_bus_redis__limits_problem(const wshub_bus_redis_desc *d) {
+static const char *wshub_bus_redis__limits_problem(const wshub_bus_redis_desc *desc) {
     const uint32_t least = 1024, most = 1u << 30;
-    if (d->retry_min_ms > d->retry_max_ms) return "retry_min_ms: at most retry_max_ms";
-    if (d->heartbeat_timeout_ms <= d->heartbeat_ms)
+
+    if (desc->retry_min_ms > desc->retry_max_ms) return "retry_min_ms: at most retry_max_ms";
+    if (desc->heartbeat_timeout_ms <= desc->heartbeat_ms)
         return "heartbeat_timeout_ms: more than heartbeat_ms";
-    if (d->message_bytes_max < least || d->message_bytes_max > most)
+    if (desc->message_bytes_max < least || desc->message_bytes_max > most)
         return "message_bytes_max: 1 KiB to 1 GiB";
-    if (d->output_bytes_max < least || d->output_bytes_max > most)
+    if (desc->output_bytes_max < least || desc->output_bytes_max > most)
         return "output_bytes_max: 1 KiB to 1 GiB";
-    if (d->requests_max > WSHUB_BUS_REDIS_REQUESTS_MAX)
+    if (desc->requests_max > WSHUB_BUS_REDIS_REQUESTS_MAX)
         return "requests_max: at most WSHUB_BUS_REDIS_REQUESTS_MAX";
     return NULL;
 }
 
-static const char *wshub_bus_redis__tables_problem(const wshub_bus_redis_desc *d) {
-    if (!d->io) return "io: required, usually that of the hub";
-    if (d->io->version != WSHUB_IO_VERSION)
+static const char *wshub_bus_redis__tables_problem(const wshub_bus_redis_desc *desc) {
+    if (!desc->io) return "io: required, usually that of the hub";
+    if (desc->io->version != WSHUB_IO_VERSION)
         return "io: its table is of another wshub.h; compile it and this backend with the same one";
-    if (d->driver && d->driver->version != WSHUB_BUS_REDIS_DRIVER_VERSION)
+    if (desc->driver && desc->driver->version != WSHUB_BUS_REDIS_DRIVER_VERSION)
         return "driver: its table is of another wshub_bus_redis.h; compile both with the same one";
-    if (!d->io->guest || (!d->io->connect && !d->driver) || !d->io->random)
+    if (!desc->io->guest || (!desc->io->connect && !desc->driver) || !desc->io->random)
         return "io: needs guest, connect and random; wshub_io_sock.h has them";
     return NULL;
 }
@@ -3214,9 +3309,10 @@ static const char *wshub_bus_redis__tables_problem(const wshub_bus_redis_desc *d
 WSHUB_API const char *wshub_bus_redis_desc_problem_versioned(const wshub_bus_redis_desc *desc,
                                                              size_t desc_bytes, uint32_t version) {
     wshub_bus_redis_desc d;
-    wshub_bus_redis r;
+    wshub_bus_redis bus;
     char texts[2 * 4096 + 1024]; /* as wshub_bus_redis_create() has them for a URL */
     const char *problem;
+
     if (!desc) return "io: required, usually that of the hub";
     if (desc_bytes != sizeof *desc || version != WSHUB_BUS_REDIS_DESC_VERSION)
         return "wshub_bus_redis_desc: the program was compiled with another wshub_bus_redis.h than "
@@ -3232,8 +3328,8 @@ WSHUB_API const char *wshub_bus_redis_desc_problem_versioned(const wshub_bus_red
     if (!problem) problem = wshub_bus_redis__limits_problem(&d);
     if (problem) return problem;
 
-    memset(&r, 0, sizeof r);
-    return wshub_bus_redis__url(&r, &d, texts);
+    memset(&bus, 0, sizeof bus);
+    return wshub_bus_redis__url(&bus, &d, texts);
 }
 
 /* Copies a text into the bus's own; NULL stays NULL. */
@@ -3249,123 +3345,131 @@ static size_t wshub_bus_redis__keep_bytes(const char *text) {
 }
 
 /* The texts of a description, and the parts of its URL, in one piece of memory. */
-static size_t wshub_bus_redis__texts_bytes(const wshub_bus_redis_desc *d) {
-    return 3 * strlen(d->url) + 1024 + wshub_bus_redis__keep_bytes(d->client_name) +
-           wshub_bus_redis__keep_bytes(d->channel_prefix) +
-           wshub_bus_redis__keep_bytes(d->sentinel) +
-           wshub_bus_redis__keep_bytes(d->sentinel_user) +
-           wshub_bus_redis__keep_bytes(d->sentinel_password);
+static size_t wshub_bus_redis__texts_bytes(const wshub_bus_redis_desc *desc) {
+    return 3 * strlen(desc->url) + 1024 + wshub_bus_redis__keep_bytes(desc->client_name) +
+           wshub_bus_redis__keep_bytes(desc->channel_prefix) +
+           wshub_bus_redis__keep_bytes(desc->sentinel) +
+           wshub_bus_redis__keep_bytes(desc->sentinel_user) +
+           wshub_bus_redis__keep_bytes(desc->sentinel_password);
 }
 
-static void wshub_bus_redis__keep_texts(wshub_bus_redis *r) {
-    wshub_bus_redis_desc *d = &r->desc;
-    char *at = r->texts;
+static void wshub_bus_redis__keep_texts(wshub_bus_redis *bus) {
+    wshub_bus_redis_desc *desc = &bus->desc;
+    char *at = bus->texts;
     const char *problem;
-    d->url = wshub_bus_redis__keep(&at, d->url);
-    d->client_name = wshub_bus_redis__keep(&at, d->client_name);
-    d->channel_prefix = wshub_bus_redis__keep(&at, d->channel_prefix);
-    d->sentinel = wshub_bus_redis__keep(&at, d->sentinel);
-    d->sentinel_user = wshub_bus_redis__keep(&at, d->sentinel_user);
-    d->sentinel_password = wshub_bus_redis__keep(&at, d->sentinel_password);
 
-    problem = wshub_bus_redis__url(r, d, at);
+    desc->url = wshub_bus_redis__keep(&at, desc->url);
+    desc->client_name = wshub_bus_redis__keep(&at, desc->client_name);
+    desc->channel_prefix = wshub_bus_redis__keep(&at, desc->channel_prefix);
+    desc->sentinel = wshub_bus_redis__keep(&at, desc->sentinel);
+    desc->sentinel_user = wshub_bus_redis__keep(&at, desc->sentinel_user);
+    desc->sentinel_password = wshub_bus_redis__keep(&at, desc->sentinel_password);
+
+    problem = wshub_bus_redis__url(bus, desc, at);
     WSHUB_ASSERT(!problem);
     (void)problem;
 }
 
 /* The prefix of channels, and the same as a pattern, in which only the star behind it is one
  * (BUS-6). */
-static void wshub_bus_redis__name_prefix(wshub_bus_redis *r) {
-    const char *prefix = r->desc.channel_prefix;
+static void wshub_bus_redis__name_prefix(wshub_bus_redis *bus) {
+    const char *prefix = bus->desc.channel_prefix;
     size_t i;
-    r->prefix_len = strlen(prefix);
-    for (i = 0; i < r->prefix_len; i++) {
-        if (strchr("*?[]\\^", prefix[i])) r->glob[r->glob_len++] = '\\';
-        r->glob[r->glob_len++] = prefix[i];
+
+    bus->prefix_len = strlen(prefix);
+    for (i = 0; i < bus->prefix_len; i++) {
+        if (strchr("*?[]\\^", prefix[i])) bus->glob[bus->glob_len++] = '\\';
+        bus->glob[bus->glob_len++] = prefix[i];
     }
-    WSHUB_ASSERT(r->glob_len <= sizeof r->glob);
+    WSHUB_ASSERT(bus->glob_len <= sizeof bus->glob);
 }
 
 /* The channel of our heartbeat, which nobody else has. */
-static void wshub_bus_redis__name_beat(wshub_bus_redis *r, const uint8_t *id, size_t count) {
+static void wshub_bus_redis__name_beat(wshub_bus_redis *bus, const uint8_t *id, size_t count) {
     static const char hex[] = "0123456789abcdef";
-    size_t i, n = (size_t)snprintf(r->beat, sizeof r->beat, "%swshub:hb:", r->desc.channel_prefix);
-    WSHUB_ASSERT(n + 2 * count < sizeof r->beat);
+    size_t i,
+        n = (size_t)snprintf(bus->beat, sizeof bus->beat, "%swshub:hb:", bus->desc.channel_prefix);
+
+    WSHUB_ASSERT(n + 2 * count < sizeof bus->beat);
     for (i = 0; i < count; i++) {
-        r->beat[n++] = hex[id[i] >> 4];
-        r->beat[n++] = hex[id[i] & 15];
+        bus->beat[n++] = hex[id[i] >> 4];
+        bus->beat[n++] = hex[id[i] & 15];
     }
 }
 
-static void wshub_bus_redis__fill_table(wshub_bus_redis *r) {
-    r->bus.version = WSHUB_BUS_VERSION;
-    r->bus.ctx = r;
-    r->bus.attach = wshub_bus_redis__attach;
-    r->bus.publish = wshub_bus_redis__publish;
-    r->bus.subscribe = wshub_bus_redis__subscribe;
-    r->bus.unsubscribe = wshub_bus_redis__unsubscribe;
-    r->bus.flush = wshub_bus_redis__flush;
-    r->bus.pending = wshub_bus_redis__pending;
-    r->bus.alarm = wshub_bus_redis__alarm;
-    r->bus.unconfirmed = wshub_bus_redis__unconfirmed;
-    r->bus.taken = wshub_bus_redis__taken;
-    r->bus.request = wshub_bus_redis__request_take;
+static void wshub_bus_redis__fill_table(wshub_bus_redis *bus) {
+    bus->bus.version = WSHUB_BUS_VERSION;
+    bus->bus.ctx = bus;
+    bus->bus.attach = wshub_bus_redis__attach;
+    bus->bus.publish = wshub_bus_redis__publish;
+    bus->bus.subscribe = wshub_bus_redis__subscribe;
+    bus->bus.unsubscribe = wshub_bus_redis__unsubscribe;
+    bus->bus.flush = wshub_bus_redis__flush;
+    bus->bus.pending = wshub_bus_redis__pending;
+    bus->bus.alarm = wshub_bus_redis__alarm;
+    bus->bus.unconfirmed = wshub_bus_redis__unconfirmed;
+    bus->bus.taken = wshub_bus_redis__taken;
+    bus->bus.request = wshub_bus_redis__request_take;
 }
 
 WSHUB_API wshub_err wshub_bus_redis_create_versioned(const wshub_bus_redis_desc *desc,
                                                      size_t desc_bytes, uint32_t version,
                                                      wshub_bus_redis **out_redis) {
     wshub_bus_redis_desc d;
-    wshub_bus_redis *r;
+    wshub_bus_redis *bus;
     uint8_t id[8];
+
     if (!out_redis || wshub_bus_redis_desc_problem_versioned(desc, desc_bytes, version))
         return WSHUB_ERR_PARAM;
     d = *desc;
     wshub_bus_redis__defaults(&d);
     if (!d.io->random(d.io->ctx, id, sizeof id)) return WSHUB_ERR_RANDOM;
 
-    r = (wshub_bus_redis *)wshub_bus_redis__alloc(&d, NULL, 0, sizeof *r);
-    if (!r) return WSHUB_ERR_NOMEM;
-    memset(r, 0, sizeof *r);
-    r->desc = d;
-    r->io = *d.io;
-    r->texts_bytes = wshub_bus_redis__texts_bytes(&d);
-    r->texts = (char *)wshub_bus_redis__alloc(&d, NULL, 0, r->texts_bytes);
-    if (!r->texts) {
-        (void)wshub_bus_redis__alloc(&d, r, sizeof *r, 0);
+    bus = (wshub_bus_redis *)wshub_bus_redis__alloc(&d, NULL, 0, sizeof *bus);
+    if (!bus) return WSHUB_ERR_NOMEM;
+    memset(bus, 0, sizeof *bus);
+    bus->desc = d;
+    bus->io = *d.io;
+    bus->texts_bytes = wshub_bus_redis__texts_bytes(&d);
+    bus->texts = (char *)wshub_bus_redis__alloc(&d, NULL, 0, bus->texts_bytes);
+    if (!bus->texts) {
+        (void)wshub_bus_redis__alloc(&d, bus, sizeof *bus, 0);
         return WSHUB_ERR_NOMEM;
     }
 
-    wshub_bus_redis__keep_texts(r);
-    wshub_bus_redis__name_prefix(r);
-    wshub_bus_redis__name_beat(r, id, sizeof id);
-    wshub_bus_redis__fill_table(r);
-    *out_redis = r;
+    wshub_bus_redis__keep_texts(bus);
+    wshub_bus_redis__name_prefix(bus);
+    wshub_bus_redis__name_beat(bus, id, sizeof id);
+    wshub_bus_redis__fill_table(bus);
+    *out_redis = bus;
     return WSHUB_OK;
 }
 
-static void wshub_bus_redis__free(wshub_bus_redis *r) {
-    wshub_bus_redis_desc d = r->desc;
-    wshub_bus_redis__requests *q = &r->requests;
+static void wshub_bus_redis__free(wshub_bus_redis *bus) {
+    wshub_bus_redis_desc desc = bus->desc;
+    wshub_bus_redis__requests *requests = &bus->requests;
     int which;
-    WSHUB_ASSERT(r->depth == 0);
-    WSHUB_ASSERT(!wshub_bus_redis__owned(r));
-    WSHUB_ASSERT(q->count == 0);
 
-    if (r->spare) (void)wshub_bus_redis__alloc(&d, r->spare, sizeof *r->spare, 0);
-    while (r->flights) {
-        wshub_bus_redis__flight *f = r->flights;
-        r->flights = f->next;
-        wshub_bus_redis__flight_free(r, f);
+    WSHUB_ASSERT(bus->depth == 0);
+    WSHUB_ASSERT(!wshub_bus_redis__owned(bus));
+    WSHUB_ASSERT(requests->count == 0);
+
+    if (bus->spare) (void)wshub_bus_redis__alloc(&desc, bus->spare, sizeof *bus->spare, 0);
+    while (bus->flights) {
+        wshub_bus_redis__flight *flight = bus->flights;
+        bus->flights = flight->next;
+        wshub_bus_redis__flight_free(bus, flight);
     }
     for (which = 0; which < WSHUB_BUS_REDIS__LINKS; which++) {
-        wshub_bus_redis__link *link = &r->links[which];
+        wshub_bus_redis__link *link = &bus->links[which];
         if (link->cmds)
-            (void)wshub_bus_redis__alloc(&d, link->cmds, link->cmds_cap * sizeof *link->cmds, 0);
+            (void)wshub_bus_redis__alloc(&desc, link->cmds, link->cmds_cap * sizeof *link->cmds, 0);
     }
-    if (q->ring) (void)wshub_bus_redis__alloc(&d, q->ring, q->cap * sizeof *q->ring, 0);
-    (void)wshub_bus_redis__alloc(&d, r->texts, r->texts_bytes, 0);
-    (void)wshub_bus_redis__alloc(&d, r, sizeof *r, 0);
+    if (requests->ring)
+        (void)wshub_bus_redis__alloc(&desc, requests->ring, requests->cap * sizeof *requests->ring,
+                                     0);
+    (void)wshub_bus_redis__alloc(&desc, bus->texts, bus->texts_bytes, 0);
+    (void)wshub_bus_redis__alloc(&desc, bus, sizeof *bus, 0);
 }
 
 WSHUB_API void wshub_bus_redis_destroy(wshub_bus_redis *redis) {

@@ -49,6 +49,7 @@ WSHUB_API wshub_err wshub_io_auto_create_versioned(const wshub_io_sock_desc *des
                                                    size_t desc_bytes, uint32_t version,
                                                    wshub_io_sock **out_net) {
     wshub_io_sock_desc d;
+
     if (desc_bytes != sizeof d || version != WSHUB_IO_SOCK_DESC_VERSION) return WSHUB_ERR_PARAM;
 
     memset(&d, 0, sizeof d);

@@ -360,29 +360,29 @@ static bool wshub_io_fake__add(wshub_io_fake__bytes *b, const void *bytes, size_
     return true;
 }
 
-static wshub_io_fake__peer *wshub_io_fake__get(const wshub_io_fake *f, wshub_conn c) {
+static wshub_io_fake__peer *wshub_io_fake__get(const wshub_io_fake *fake, wshub_conn c) {
     uint32_t i = (uint32_t)c.id;
-    return i < f->count && f->peers[i].id == c.id && c.id ? &f->peers[i] : NULL;
+    return i < fake->count && fake->peers[i].id == c.id && c.id ? &fake->peers[i] : NULL;
 }
 
 /* Whom a stream's reports go to. NULL: nobody. */
-static const wshub_io_owner *wshub_io_fake__whose(const wshub_io_fake *f,
-                                                  const wshub_io_fake__peer *p) {
-    if (!p->guest) return f->owned ? &f->owner : NULL;
-    return p->guest == WSHUB_IO_FAKE__NOBODY ? NULL : &f->guests[p->guest - 1];
+static const wshub_io_owner *wshub_io_fake__whose(const wshub_io_fake *fake,
+                                                  const wshub_io_fake__peer *peer) {
+    if (!peer->guest) return fake->owned ? &fake->owner : NULL;
+    return peer->guest == WSHUB_IO_FAKE__NOBODY ? NULL : &fake->guests[peer->guest - 1];
 }
 
 /* There is something to report of it, perhaps. */
-static void wshub_io_fake__list(wshub_io_fake *f, wshub_io_fake__peer *p) {
-    f->awake = true;
-    if (p->listed) return;
-    WSHUB_ASSERT(f->todo_count < 2 * f->cap);
-    p->listed = true;
-    f->todo[f->todo_count++] = (uint32_t)p->id;
+static void wshub_io_fake__list(wshub_io_fake *fake, wshub_io_fake__peer *peer) {
+    fake->awake = true;
+    if (peer->listed) return;
+    WSHUB_ASSERT(fake->todo_count < 2 * fake->cap);
+    peer->listed = true;
+    fake->todo[fake->todo_count++] = (uint32_t)peer->id;
 }
 
 /* The one door: changes a stream's state. */
-static void wshub_io_fake__to(wshub_io_fake__peer *p, wshub_io_fake__state to) {
+static void wshub_io_fake__to(wshub_io_fake__peer *peer, wshub_io_fake__state to) {
 #define WSHUB_IO_FAKE__BIT(state) (1u << WSHUB_IO_FAKE__##state)
     static const unsigned follows[] = {
         /* FREE */ WSHUB_IO_FAKE__BIT(UNTOLD) | WSHUB_IO_FAKE__BIT(DIALLING) |
@@ -395,83 +395,87 @@ static void wshub_io_fake__to(wshub_io_fake__peer *p, wshub_io_fake__state to) {
         /* SHUT */ WSHUB_IO_FAKE__BIT(GONE),
         /* GONE */ WSHUB_IO_FAKE__BIT(FREE)};
 #undef WSHUB_IO_FAKE__BIT
-    WSHUB_ASSERT(p->id);
-    WSHUB_ASSERT(follows[p->state] >> to & 1u);
-    p->state = to;
-    if (to == WSHUB_IO_FAKE__ENDING || to == WSHUB_IO_FAKE__SHUT) p->paused = p->blocked = false;
-    if (to == WSHUB_IO_FAKE__GONE) p->in_flight = false;
+    WSHUB_ASSERT(peer->id);
+    WSHUB_ASSERT(follows[peer->state] >> to & 1u);
+    peer->state = to;
+    if (to == WSHUB_IO_FAKE__ENDING || to == WSHUB_IO_FAKE__SHUT)
+        peer->paused = peer->blocked = false;
+    if (to == WSHUB_IO_FAKE__GONE) peer->in_flight = false;
 }
 
 /* Makes room for one more stream. False: out of memory; what has grown stays so. */
-static bool wshub_io_fake__grow(wshub_io_fake *f) {
-    uint32_t cap = f->cap ? f->cap * 2 : 16;
+static bool wshub_io_fake__grow(wshub_io_fake *fake) {
+    uint32_t cap = fake->cap ? fake->cap * 2 : 16;
     wshub_io_fake__peer *peers;
     uint32_t *list;
-    if (f->count < f->cap) return true;
 
-    peers = (wshub_io_fake__peer *)realloc(f->peers, cap * sizeof *peers);
+    if (fake->count < fake->cap) return true;
+
+    peers = (wshub_io_fake__peer *)realloc(fake->peers, cap * sizeof *peers);
     if (!peers) return false;
-    f->peers = peers;
-    list = (uint32_t *)realloc(f->free_list, cap * sizeof *list);
+    fake->peers = peers;
+    list = (uint32_t *)realloc(fake->free_list, cap * sizeof *list);
     if (!list) return false;
-    f->free_list = list;
-    list = (uint32_t *)realloc(f->todo, 2 * cap * sizeof *list);
+    fake->free_list = list;
+    list = (uint32_t *)realloc(fake->todo, 2 * cap * sizeof *list);
     if (!list) return false;
-    f->todo = list;
-    f->cap = cap;
+    fake->todo = list;
+    fake->cap = cap;
     return true;
 }
 
 /* A new stream, in one of the states that a stream begins in, and not yet reported. NULL: out of
  * memory. */
-static wshub_io_fake__peer *wshub_io_fake__new(wshub_io_fake *f, wshub_io_fake__state state) {
-    wshub_io_fake__peer *p;
+static wshub_io_fake__peer *wshub_io_fake__new(wshub_io_fake *fake, wshub_io_fake__state state) {
+    wshub_io_fake__peer *peer;
     bool listed = false;
-    if (f->free_count) {
-        p = &f->peers[f->free_list[--f->free_count]];
-        listed = p->listed; /* a round may still lead through it */
+
+    if (fake->free_count) {
+        peer = &fake->peers[fake->free_list[--fake->free_count]];
+        listed = peer->listed; /* a round may still lead through it */
     } else {
-        if (!wshub_io_fake__grow(f)) return NULL;
-        p = &f->peers[f->count++];
+        if (!wshub_io_fake__grow(fake)) return NULL;
+        peer = &fake->peers[fake->count++];
     }
 
-    memset(p, 0, sizeof *p);
-    p->listed = listed;
-    p->id = (uint64_t)++f->generation << 32 | (uint64_t)(p - f->peers);
-    p->window = UINT64_MAX;
-    p->about = f->about;
-    wshub_io_fake__to(p, state);
-    return p;
+    memset(peer, 0, sizeof *peer);
+    peer->listed = listed;
+    peer->id = (uint64_t)++fake->generation << 32 | (uint64_t)(peer - fake->peers);
+    peer->window = UINT64_MAX;
+    peer->about = fake->about;
+    wshub_io_fake__to(peer, state);
+    return peer;
 }
 
-static void wshub_io_fake__free(wshub_io_fake__peer *p) {
-    free(p->out.ptr);
-    free(p->in.ptr);
-    free(p->spans);
-    free(p->texts);
+static void wshub_io_fake__free(wshub_io_fake__peer *peer) {
+    free(peer->out.ptr);
+    free(peer->in.ptr);
+    free(peer->spans);
+    free(peer->texts);
 }
 
 /* ---- the table: owners ---- */
 
 /* Nobody is left to tell what becomes of their streams. */
-static void wshub_io_fake__disown(wshub_io_fake *f, uint8_t guest) {
+static void wshub_io_fake__disown(wshub_io_fake *fake, uint8_t guest) {
     uint32_t i;
-    for (i = 0; i < f->count; i++) {
-        wshub_io_fake__peer *p = &f->peers[i];
-        if (!p->id || p->guest != guest) continue;
-        if (p->state != WSHUB_IO_FAKE__GONE) wshub_io_fake__to(p, WSHUB_IO_FAKE__GONE);
-        p->guest = WSHUB_IO_FAKE__NOBODY;
+    for (i = 0; i < fake->count; i++) {
+        wshub_io_fake__peer *peer = &fake->peers[i];
+        if (!peer->id || peer->guest != guest) continue;
+        if (peer->state != WSHUB_IO_FAKE__GONE) wshub_io_fake__to(peer, WSHUB_IO_FAKE__GONE);
+        peer->guest = WSHUB_IO_FAKE__NOBODY;
     }
 }
 
 static void wshub_io_fake__attach(void *ctx, const wshub_io_owner *owner) {
-    wshub_io_fake *f = (wshub_io_fake *)ctx;
-    f->owned = owner != NULL;
+    wshub_io_fake *fake = (wshub_io_fake *)ctx;
+
+    fake->owned = owner != NULL;
     if (owner) {
-        f->owner = *owner;
-        f->next = 0;
+        fake->owner = *owner;
+        fake->next = 0;
     } else {
-        wshub_io_fake__disown(f, 0);
+        wshub_io_fake__disown(fake, 0);
     }
 }
 
@@ -480,31 +484,32 @@ static bool wshub_io_fake__taken(void *ctx) {
 }
 
 /* The place of a guest (is_there), or a free one. -1: there is none. */
-static int wshub_io_fake__guest_place(const wshub_io_fake *f, bool is_there,
+static int wshub_io_fake__guest_place(const wshub_io_fake *fake, bool is_there,
                                       const void *guest_ctx) {
     int i;
     for (i = 0; i < WSHUB_IO_FAKE__GUESTS; i++) {
-        bool taken = f->guests[i].settle != NULL;
-        if (is_there ? taken && f->guests[i].ctx == guest_ctx : !taken) return i;
+        bool taken = fake->guests[i].settle != NULL;
+        if (is_there ? taken && fake->guests[i].ctx == guest_ctx : !taken) return i;
     }
     return -1;
 }
 
 static wshub_err wshub_io_fake__guest(void *ctx, const wshub_io_owner *owner, bool on) {
-    wshub_io_fake *f = (wshub_io_fake *)ctx;
-    int place = wshub_io_fake__guest_place(f, !on, owner->ctx);
+    wshub_io_fake *fake = (wshub_io_fake *)ctx;
+    int place = wshub_io_fake__guest_place(fake, !on, owner->ctx);
+
     if (place < 0) return on ? WSHUB_ERR_LIMIT : WSHUB_OK;
     if (on) {
-        f->guests[place] = *owner;
-        f->guests_count++;
-        f->next = 0;
+        fake->guests[place] = *owner;
+        fake->guests_count++;
+        fake->next = 0;
         return WSHUB_OK;
     }
 
-    WSHUB_ASSERT(f->guests_count);
-    memset(&f->guests[place], 0, sizeof f->guests[place]);
-    f->guests_count--;
-    wshub_io_fake__disown(f, (uint8_t)(place + 1));
+    WSHUB_ASSERT(fake->guests_count);
+    memset(&fake->guests[place], 0, sizeof fake->guests[place]);
+    fake->guests_count--;
+    wshub_io_fake__disown(fake, (uint8_t)(place + 1));
     return WSHUB_OK;
 }
 
@@ -512,143 +517,152 @@ static wshub_err wshub_io_fake__guest(void *ctx, const wshub_io_owner *owner, bo
 
 /* A send that completes later: its spans are read then, since the owner has promised that they lie
  * where they are. */
-static int64_t wshub_io_fake__send_later(wshub_io_fake *f, wshub_io_fake__peer *p,
+static int64_t wshub_io_fake__send_later(wshub_io_fake *fake, wshub_io_fake__peer *peer,
                                          const wshub_span *spans, size_t count, uint64_t total) {
-    wshub_span *kept = (wshub_span *)realloc(p->spans, (count ? count : 1) * sizeof *spans);
-    WSHUB_ASSERT(!p->in_flight);
+    wshub_span *kept = (wshub_span *)realloc(peer->spans, (count ? count : 1) * sizeof *spans);
+
+    WSHUB_ASSERT(!peer->in_flight);
     if (!kept) return 0;
-    p->spans = kept;
-    memcpy(p->spans, spans, count * sizeof *spans);
-    p->spans_count = count;
-    p->in_flight = true;
-    p->flight_bytes = total;
-    p->flown = 0;
-    wshub_io_fake__list(f, p);
+    peer->spans = kept;
+    memcpy(peer->spans, spans, count * sizeof *spans);
+    peer->spans_count = count;
+    peer->in_flight = true;
+    peer->flight_bytes = total;
+    peer->flown = 0;
+    wshub_io_fake__list(fake, peer);
     return WSHUB_IO_PENDING;
 }
 
 /* How many of so many bytes a send takes, by window, take_bytes and fault. */
-static uint64_t wshub_io_fake__room(const wshub_io_fake *f, const wshub_io_fake__peer *p,
+static uint64_t wshub_io_fake__room(const wshub_io_fake *fake, const wshub_io_fake__peer *peer,
                                     uint64_t total, bool faulty) {
-    uint64_t room = total < p->window ? total : p->window, most = room;
-    if (f->desc.take_bytes && room > f->desc.take_bytes) room = f->desc.take_bytes;
+    uint64_t room = total < peer->window ? total : peer->window, most = room;
+
+    if (fake->desc.take_bytes && room > fake->desc.take_bytes) room = fake->desc.take_bytes;
     if (!faulty) return room;
 
-    if (f->fault == WSHUB_IO_FAKE_TAKES_NONE) most = 0;
-    if (f->fault == WSHUB_IO_FAKE_TAKES_ONE) most = 1;
-    if (f->fault == WSHUB_IO_FAKE_TAKES_HALF) most = total / 2;
-    if (f->fault == WSHUB_IO_FAKE_TAKES_MOST) most = total - 1;
+    if (fake->fault == WSHUB_IO_FAKE_TAKES_NONE) most = 0;
+    if (fake->fault == WSHUB_IO_FAKE_TAKES_ONE) most = 1;
+    if (fake->fault == WSHUB_IO_FAKE_TAKES_HALF) most = total / 2;
+    if (fake->fault == WSHUB_IO_FAKE_TAKES_MOST) most = total - 1;
     return room < most ? room : most;
 }
 
-static void wshub_io_fake__use_window(wshub_io_fake__peer *p, uint64_t bytes) {
-    WSHUB_ASSERT(bytes <= p->window);
-    if (p->window != UINT64_MAX) p->window -= bytes;
+static void wshub_io_fake__use_window(wshub_io_fake__peer *peer, uint64_t bytes) {
+    WSHUB_ASSERT(bytes <= peer->window);
+    if (peer->window != UINT64_MAX) peer->window -= bytes;
 }
 
 /* Bytes of spans reach the peer: so many, from `skip` on. */
-static void wshub_io_fake__arrive(wshub_io_fake__peer *p, const wshub_span *spans, size_t count,
+static void wshub_io_fake__arrive(wshub_io_fake__peer *peer, const wshub_span *spans, size_t count,
                                   uint64_t skip, uint64_t bytes) {
     size_t i;
+
     for (i = 0; i < count && bytes; i++) {
         uint64_t from = skip < spans[i].len ? skip : spans[i].len, take = spans[i].len - from;
         skip -= from;
         if (take > bytes) take = bytes;
-        if (take) (void)wshub_io_fake__add(&p->out, spans[i].ptr + from, (size_t)take);
+        if (take) (void)wshub_io_fake__add(&peer->out, spans[i].ptr + from, (size_t)take);
         bytes -= take;
     }
 }
 
 static int64_t wshub_io_fake__send(void *ctx, wshub_conn c, const wshub_span *spans, size_t count) {
-    wshub_io_fake *f = (wshub_io_fake *)ctx;
-    wshub_io_fake__peer *p = wshub_io_fake__get(f, c);
-    bool faulty = f->fault_in && --f->fault_in == 0;
+    wshub_io_fake *fake = (wshub_io_fake *)ctx;
+    wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
+    bool faulty = fake->fault_in && --fake->fault_in == 0;
     uint64_t total = 0, room;
     size_t i;
-    f->sends++;
-    for (i = 0; i < count; i++) total += spans[i].len;
-    if (!p || p->state != WSHUB_IO_FAKE__OPEN) return (int64_t)total;
 
-    if (faulty && f->fault == WSHUB_IO_FAKE_BREAKS) {
-        wshub_io_fake__to(p, WSHUB_IO_FAKE__SHUT);
-        wshub_io_fake__list(f, p);
+    fake->sends++;
+    for (i = 0; i < count; i++) total += spans[i].len;
+    if (!peer || peer->state != WSHUB_IO_FAKE__OPEN) return (int64_t)total;
+
+    if (faulty && fake->fault == WSHUB_IO_FAKE_BREAKS) {
+        wshub_io_fake__to(peer, WSHUB_IO_FAKE__SHUT);
+        wshub_io_fake__list(fake, peer);
         return (int64_t)total;
     }
-    if (f->desc.completion || (faulty && f->fault == WSHUB_IO_FAKE_PENDS))
-        return wshub_io_fake__send_later(f, p, spans, count, total);
+    if (fake->desc.completion || (faulty && fake->fault == WSHUB_IO_FAKE_PENDS))
+        return wshub_io_fake__send_later(fake, peer, spans, count, total);
 
-    room = wshub_io_fake__room(f, p, total, faulty);
-    wshub_io_fake__use_window(p, room);
-    wshub_io_fake__arrive(p, spans, count, 0, room);
+    room = wshub_io_fake__room(fake, peer, total, faulty);
+    wshub_io_fake__use_window(peer, room);
+    wshub_io_fake__arrive(peer, spans, count, 0, room);
     if (room < total) {
-        p->blocked = true;
-        wshub_io_fake__list(f, p);
+        peer->blocked = true;
+        wshub_io_fake__list(fake, peer);
     }
     return (int64_t)room;
 }
 
 /* Behind our end the peer's is waited for, unless it has come already or comes at once. */
 static void wshub_io_fake__close(void *ctx, wshub_conn c, bool flush) {
-    wshub_io_fake *f = (wshub_io_fake *)ctx;
-    wshub_io_fake__peer *p = wshub_io_fake__get(f, c);
-    if (!p || p->state == WSHUB_IO_FAKE__GONE || p->state == WSHUB_IO_FAKE__SHUT) return;
-    if (!flush || p->state == WSHUB_IO_FAKE__DIALLING || p->half || !p->silent)
-        wshub_io_fake__to(p, WSHUB_IO_FAKE__SHUT);
-    else if (p->state == WSHUB_IO_FAKE__OPEN)
-        wshub_io_fake__to(p, WSHUB_IO_FAKE__ENDING);
-    wshub_io_fake__list(f, p);
+    wshub_io_fake *fake = (wshub_io_fake *)ctx;
+    wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
+
+    if (!peer || peer->state == WSHUB_IO_FAKE__GONE || peer->state == WSHUB_IO_FAKE__SHUT) return;
+    if (!flush || peer->state == WSHUB_IO_FAKE__DIALLING || peer->half || !peer->silent)
+        wshub_io_fake__to(peer, WSHUB_IO_FAKE__SHUT);
+    else if (peer->state == WSHUB_IO_FAKE__OPEN)
+        wshub_io_fake__to(peer, WSHUB_IO_FAKE__ENDING);
+    wshub_io_fake__list(fake, peer);
 }
 
 static void wshub_io_fake__pause(void *ctx, wshub_conn c, bool paused) {
-    wshub_io_fake *f = (wshub_io_fake *)ctx;
-    wshub_io_fake__peer *p = wshub_io_fake__get(f, c);
-    if (!p || p->state != WSHUB_IO_FAKE__OPEN) return;
-    p->paused = paused;
-    wshub_io_fake__list(f, p);
+    wshub_io_fake *fake = (wshub_io_fake *)ctx;
+    wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
+    if (!peer || peer->state != WSHUB_IO_FAKE__OPEN) return;
+    peer->paused = paused;
+    wshub_io_fake__list(fake, peer);
 }
 
 static bool wshub_io_fake__about(void *ctx, wshub_conn c, wshub_about *out_about) {
-    const wshub_io_fake__peer *p = wshub_io_fake__get((wshub_io_fake *)ctx, c);
+    const wshub_io_fake__peer *peer = wshub_io_fake__get((wshub_io_fake *)ctx, c);
     memset(out_about, 0, sizeof *out_about);
-    if (!p) return false;
-    *out_about = p->about;
+    if (!peer) return false;
+    *out_about = peer->about;
     return true;
 }
 
 /* Keeps what a guest asked for, and lets the stream say so of itself. texts: room for both. */
-static void wshub_io_fake__dial_keep(wshub_io_fake__peer *p, const wshub_dial *dial, char *texts) {
+static void wshub_io_fake__dial_keep(wshub_io_fake__peer *peer, const wshub_dial *dial,
+                                     char *texts) {
     size_t n = strlen(dial->address) + 1;
-    p->texts = texts;
-    p->dial = *dial;
-    p->dial.address = (const char *)memcpy(texts, dial->address, n);
+
+    peer->texts = texts;
+    peer->dial = *dial;
+    peer->dial.address = (const char *)memcpy(texts, dial->address, n);
     if (dial->server_name)
-        p->dial.server_name =
+        peer->dial.server_name =
             (const char *)memcpy(texts + n, dial->server_name, strlen(dial->server_name) + 1);
 
-    p->about.peer = wshub_str_z(p->dial.address);
-    p->about.secure = dial->secure;
-    if (dial->secure && dial->server_name) p->about.server_name = wshub_str_z(p->dial.server_name);
+    peer->about.peer = wshub_str_z(peer->dial.address);
+    peer->about.secure = dial->secure;
+    if (dial->secure && dial->server_name)
+        peer->about.server_name = wshub_str_z(peer->dial.server_name);
 }
 
 static wshub_err wshub_io_fake__connect(void *ctx, void *guest_ctx, const wshub_dial *dial,
                                         wshub_conn *out_conn) {
-    wshub_io_fake *f = (wshub_io_fake *)ctx;
-    int guest = wshub_io_fake__guest_place(f, true, guest_ctx);
-    wshub_io_fake__peer *p;
+    wshub_io_fake *fake = (wshub_io_fake *)ctx;
+    int guest = wshub_io_fake__guest_place(fake, true, guest_ctx);
+    wshub_io_fake__peer *peer;
     char *texts;
     size_t n;
+
     if (guest < 0 || !dial->address || !*dial->address) return WSHUB_ERR_PARAM;
 
     n = strlen(dial->address) + 1 + (dial->server_name ? strlen(dial->server_name) + 1 : 0);
     texts = (char *)malloc(n);
-    p = texts ? wshub_io_fake__new(f, WSHUB_IO_FAKE__DIALLING) : NULL;
-    if (!p) {
+    peer = texts ? wshub_io_fake__new(fake, WSHUB_IO_FAKE__DIALLING) : NULL;
+    if (!peer) {
         free(texts);
         return WSHUB_ERR_NOMEM;
     }
-    wshub_io_fake__dial_keep(p, dial, texts);
-    p->guest = (uint8_t)(guest + 1);
-    out_conn->id = p->id;
+    wshub_io_fake__dial_keep(peer, dial, texts);
+    peer->guest = (uint8_t)(guest + 1);
+    out_conn->id = peer->id;
     return WSHUB_OK;
 }
 
@@ -663,8 +677,8 @@ static uint64_t wshub_io_fake__now(void *ctx) {
     return ((wshub_io_fake *)ctx)->now;
 }
 static uint64_t wshub_io_fake__heard(void *ctx) {
-    wshub_io_fake *f = (wshub_io_fake *)ctx;
-    return f->late ? f->heard : f->now;
+    wshub_io_fake *fake = (wshub_io_fake *)ctx;
+    return fake->late ? fake->heard : fake->now;
 }
 static uint64_t wshub_io_fake__wall(void *ctx) {
     return ((wshub_io_fake *)ctx)->wall;
@@ -672,11 +686,12 @@ static uint64_t wshub_io_fake__wall(void *ctx) {
 
 /* splitmix64: repeatable, which is what a test wants. */
 static bool wshub_io_fake__random(void *ctx, uint8_t *bytes, size_t count) {
-    wshub_io_fake *f = (wshub_io_fake *)ctx;
+    wshub_io_fake *fake = (wshub_io_fake *)ctx;
     size_t i;
-    if (f->random_fails) return false;
+
+    if (fake->random_fails) return false;
     for (i = 0; i < count; i++) {
-        uint64_t z = f->random += UINT64_C(0x9E3779B97F4A7C15);
+        uint64_t z = fake->random += UINT64_C(0x9E3779B97F4A7C15);
         z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
         z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
         bytes[i] = (uint8_t)(z >> 56);
@@ -691,16 +706,17 @@ static void wshub_io_fake__wake(void *ctx) {
 /* ---- the turn ---- */
 
 /* Settles all owners once, guests first. Returns when the first of them wants to again. */
-static uint64_t wshub_io_fake__settle_owners(wshub_io_fake *f) {
+static uint64_t wshub_io_fake__settle_owners(wshub_io_fake *fake) {
     uint64_t next = WSHUB_NEVER, at;
     int i;
-    for (i = 0; i < WSHUB_IO_FAKE__GUESTS && f->guests_count; i++) {
-        if (!f->guests[i].settle) continue;
-        at = f->guests[i].settle(f->guests[i].ctx);
+
+    for (i = 0; i < WSHUB_IO_FAKE__GUESTS && fake->guests_count; i++) {
+        if (!fake->guests[i].settle) continue;
+        at = fake->guests[i].settle(fake->guests[i].ctx);
         if (at < next) next = at;
     }
-    if (f->owned) {
-        at = f->owner.settle(f->owner.ctx);
+    if (fake->owned) {
+        at = fake->owner.settle(fake->owner.ctx);
         if (at < next) next = at;
     }
     return next;
@@ -708,88 +724,92 @@ static uint64_t wshub_io_fake__settle_owners(wshub_io_fake *f) {
 
 /* Settles, and once more for what is due by then, which need not be the same: a few times, since a
  * timer of nought that starts itself is always due. */
-static void wshub_io_fake__settle(wshub_io_fake *f) {
+static void wshub_io_fake__settle(wshub_io_fake *fake) {
     int i;
-    for (i = 0; (f->owned || f->guests_count) && i < WSHUB_IO_FAKE__SETTLES; i++) {
-        f->next = wshub_io_fake__settle_owners(f);
-        if (f->desc.on_step) f->desc.on_step(f->desc.user);
-        if (f->next > f->now || f->late) break;
+    for (i = 0; (fake->owned || fake->guests_count) && i < WSHUB_IO_FAKE__SETTLES; i++) {
+        fake->next = wshub_io_fake__settle_owners(fake);
+        if (fake->desc.on_step) fake->desc.on_step(fake->desc.user);
+        if (fake->next > fake->now || fake->late) break;
     }
 }
 
 /* Reports bytes, in pieces of cut_bytes, each in memory of its own, so that a reader beyond its
  * end is caught. A report may pause the stream, close it and end its owner. */
-static void wshub_io_fake__deliver(wshub_io_fake *f, wshub_conn c, const uint8_t *bytes, size_t n) {
-    size_t step = f->desc.cut_bytes ? f->desc.cut_bytes : n, at = 0;
+static void wshub_io_fake__deliver(wshub_io_fake *fake, wshub_conn c, const uint8_t *bytes,
+                                   size_t n) {
+    size_t step = fake->desc.cut_bytes ? fake->desc.cut_bytes : n, at = 0;
+
     while (at < n) {
-        wshub_io_fake__peer *p = wshub_io_fake__get(f, c);
-        const wshub_io_owner *o = p ? wshub_io_fake__whose(f, p) : NULL;
+        wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
+        const wshub_io_owner *owner = peer ? wshub_io_fake__whose(fake, peer) : NULL;
         size_t k = n - at < step ? n - at : step;
         uint8_t *copy;
-        if (!o || p->state != WSHUB_IO_FAKE__OPEN) return;
-        if (p->paused) {
-            (void)wshub_io_fake__add(&p->in, bytes + at, n - at);
+        if (!owner || peer->state != WSHUB_IO_FAKE__OPEN) return;
+        if (peer->paused) {
+            (void)wshub_io_fake__add(&peer->in, bytes + at, n - at);
             return;
         }
 
         copy = (uint8_t *)malloc(k);
         if (!copy) return;
         memcpy(copy, bytes + at, k);
-        o->received(o->ctx, c, copy, k);
+        owner->received(owner->ctx, c, copy, k);
         free(copy);
         at += k;
-        if (!f->hold && !f->late && at < n) wshub_io_fake__settle(f);
+        if (!fake->hold && !fake->late && at < n) wshub_io_fake__settle(fake);
     }
 }
 
 /* What was pending has left, or a part of it. */
-static void wshub_io_fake__report_sent(wshub_io_fake *f, wshub_io_fake__peer *p,
-                                       const wshub_io_owner *o) {
-    wshub_conn c = {p->id};
-    uint64_t n = p->flight_bytes - p->flown;
-    WSHUB_ASSERT(p->flown <= p->flight_bytes);
-    if (f->desc.take_bytes && n > f->desc.take_bytes) n = f->desc.take_bytes;
-    if (n > p->window) n = p->window;
+static void wshub_io_fake__report_sent(wshub_io_fake *fake, wshub_io_fake__peer *peer,
+                                       const wshub_io_owner *owner) {
+    wshub_conn c = {peer->id};
+    uint64_t n = peer->flight_bytes - peer->flown;
 
-    wshub_io_fake__use_window(p, n);
-    wshub_io_fake__arrive(p, p->spans, p->spans_count, p->flown, n);
-    p->flown += n;
-    if (p->flown == p->flight_bytes) p->in_flight = false;
-    o->sent(o->ctx, c, (size_t)n);
+    WSHUB_ASSERT(peer->flown <= peer->flight_bytes);
+    if (fake->desc.take_bytes && n > fake->desc.take_bytes) n = fake->desc.take_bytes;
+    if (n > peer->window) n = peer->window;
+
+    wshub_io_fake__use_window(peer, n);
+    wshub_io_fake__arrive(peer, peer->spans, peer->spans_count, peer->flown, n);
+    peer->flown += n;
+    if (peer->flown == peer->flight_bytes) peer->in_flight = false;
+    owner->sent(owner->ctx, c, (size_t)n);
 }
 
 /* What it said while it was paused or the process late. */
-static void wshub_io_fake__report_input(wshub_io_fake *f, wshub_io_fake__peer *p) {
-    wshub_conn c = {p->id};
-    wshub_io_fake__bytes in = p->in;
-    memset(&p->in, 0, sizeof p->in);
-    wshub_io_fake__deliver(f, c, in.ptr + in.at, in.len - in.at);
+static void wshub_io_fake__report_input(wshub_io_fake *fake, wshub_io_fake__peer *peer) {
+    wshub_conn c = {peer->id};
+    wshub_io_fake__bytes in = peer->in;
+    memset(&peer->in, 0, sizeof peer->in);
+    wshub_io_fake__deliver(fake, c, in.ptr + in.at, in.len - in.at);
     free(in.ptr);
 }
 
 /* The peer sends no more. For an owner that does not want to know, that is all. */
-static void wshub_io_fake__report_ended(wshub_io_fake__peer *p, const wshub_io_owner *o) {
-    wshub_conn c = {p->id};
-    p->half_told = true;
-    if (o->ended)
-        o->ended(o->ctx, c);
+static void wshub_io_fake__report_ended(wshub_io_fake__peer *peer, const wshub_io_owner *owner) {
+    wshub_conn c = {peer->id};
+    peer->half_told = true;
+    if (owner->ended)
+        owner->ended(owner->ctx, c);
     else
-        wshub_io_fake__to(p, WSHUB_IO_FAKE__SHUT);
+        wshub_io_fake__to(peer, WSHUB_IO_FAKE__SHUT);
 }
 
 /* Reports one thing of what has become of a stream while it is open. False: there is nothing. */
-static bool wshub_io_fake__report_open(wshub_io_fake *f, wshub_io_fake__peer *p,
-                                       const wshub_io_owner *o) {
-    wshub_conn c = {p->id};
-    if (p->blocked && p->window) {
-        p->blocked = false;
-        o->drained(o->ctx, c);
-    } else if (!p->paused && p->in.len > p->in.at) {
-        wshub_io_fake__report_input(f, p);
-    } else if (p->left) {
-        wshub_io_fake__to(p, WSHUB_IO_FAKE__SHUT);
-    } else if (p->half && !p->half_told && !p->paused) {
-        wshub_io_fake__report_ended(p, o);
+static bool wshub_io_fake__report_open(wshub_io_fake *fake, wshub_io_fake__peer *peer,
+                                       const wshub_io_owner *owner) {
+    wshub_conn c = {peer->id};
+
+    if (peer->blocked && peer->window) {
+        peer->blocked = false;
+        owner->drained(owner->ctx, c);
+    } else if (!peer->paused && peer->in.len > peer->in.at) {
+        wshub_io_fake__report_input(fake, peer);
+    } else if (peer->left) {
+        wshub_io_fake__to(peer, WSHUB_IO_FAKE__SHUT);
+    } else if (peer->half && !peer->half_told && !peer->paused) {
+        wshub_io_fake__report_ended(peer, owner);
     } else {
         return false;
     }
@@ -797,31 +817,32 @@ static bool wshub_io_fake__report_open(wshub_io_fake *f, wshub_io_fake__peer *p,
 }
 
 /* Reports one thing of what has become of a stream. False: there is nothing. */
-static bool wshub_io_fake__report(wshub_io_fake *f, wshub_io_fake__peer *p) {
-    wshub_conn c = {p->id};
-    const wshub_io_owner *o = wshub_io_fake__whose(f, p);
-    if (!o) return false;
-    if (p->in_flight && p->window) {
-        wshub_io_fake__report_sent(f, p, o);
+static bool wshub_io_fake__report(wshub_io_fake *fake, wshub_io_fake__peer *peer) {
+    wshub_conn c = {peer->id};
+    const wshub_io_owner *owner = wshub_io_fake__whose(fake, peer);
+
+    if (!owner) return false;
+    if (peer->in_flight && peer->window) {
+        wshub_io_fake__report_sent(fake, peer, owner);
         return true;
     }
 
-    switch (p->state) {
+    switch (peer->state) {
     case WSHUB_IO_FAKE__FREE:
     case WSHUB_IO_FAKE__DIALLING:
     case WSHUB_IO_FAKE__GONE: return false;
     case WSHUB_IO_FAKE__UNTOLD:
-        wshub_io_fake__to(p, WSHUB_IO_FAKE__OPEN);
-        o->opened(o->ctx, c);
+        wshub_io_fake__to(peer, WSHUB_IO_FAKE__OPEN);
+        owner->opened(owner->ctx, c);
         return true;
-    case WSHUB_IO_FAKE__OPEN: return wshub_io_fake__report_open(f, p, o);
+    case WSHUB_IO_FAKE__OPEN: return wshub_io_fake__report_open(fake, peer, owner);
     case WSHUB_IO_FAKE__ENDING:
-        if (!p->half && !p->left && p->silent) return false;
-        wshub_io_fake__to(p, WSHUB_IO_FAKE__SHUT); /* both sides have ended */
+        if (!peer->half && !peer->left && peer->silent) return false;
+        wshub_io_fake__to(peer, WSHUB_IO_FAKE__SHUT); /* both sides have ended */
         return true;
     case WSHUB_IO_FAKE__SHUT:
-        wshub_io_fake__to(p, WSHUB_IO_FAKE__GONE);
-        o->closed(o->ctx, c);
+        wshub_io_fake__to(peer, WSHUB_IO_FAKE__GONE);
+        owner->closed(owner->ctx, c);
         return true;
     }
     return false;
@@ -829,357 +850,375 @@ static bool wshub_io_fake__report(wshub_io_fake *f, wshub_io_fake__peer *p) {
 
 /* Reports one thing of each who is listed; those listed meanwhile have their turn in the next
  * round. False: there was nothing. */
-static bool wshub_io_fake__round(wshub_io_fake *f) {
-    uint32_t i, count = f->todo_count;
+static bool wshub_io_fake__round(wshub_io_fake *fake) {
+    uint32_t i, count = fake->todo_count;
     bool more = false;
+
     for (i = 0; i < count; i++) {
-        uint32_t at = f->todo[i];
-        f->peers[at].listed = false;
-        if (!f->peers[at].id || !wshub_io_fake__report(f, &f->peers[at])) continue;
+        uint32_t at = fake->todo[i];
+        fake->peers[at].listed = false;
+        if (!fake->peers[at].id || !wshub_io_fake__report(fake, &fake->peers[at])) continue;
         more = true;
-        if (f->peers[at].id) wshub_io_fake__list(f, &f->peers[at]); /* look again */
+        if (fake->peers[at].id) wshub_io_fake__list(fake, &fake->peers[at]); /* look again */
     }
 
-    WSHUB_ASSERT(f->todo_count >= count);
-    if (count) memmove(f->todo, f->todo + count, (f->todo_count - count) * sizeof *f->todo);
-    f->todo_count -= count;
+    WSHUB_ASSERT(fake->todo_count >= count);
+    if (count)
+        memmove(fake->todo, fake->todo + count, (fake->todo_count - count) * sizeof *fake->todo);
+    fake->todo_count -= count;
     return more;
 }
 
-WSHUB_API void wshub_io_fake_run(wshub_io_fake *f) {
+WSHUB_API void wshub_io_fake_run(wshub_io_fake *fake) {
     bool more = true;
-    if (f->hold || f->running || f->stalled) return;
-    f->running = true;
-    while (more && (f->owned || f->guests_count)) {
-        f->awake = false;
-        wshub_io_fake__settle(f);
-        more = wshub_io_fake__round(f);
-        if (f->awake && f->todo_count) more = true;
-        if (f->late && !more) {
-            f->late = false; /* now all is known, and deadlines can be judged */
+
+    if (fake->hold || fake->running || fake->stalled) return;
+    fake->running = true;
+    while (more && (fake->owned || fake->guests_count)) {
+        fake->awake = false;
+        wshub_io_fake__settle(fake);
+        more = wshub_io_fake__round(fake);
+        if (fake->awake && fake->todo_count) more = true;
+        if (fake->late && !more) {
+            fake->late = false; /* now all is known, and deadlines can be judged */
             more = true;
         }
     }
-    f->running = false;
+    fake->running = false;
 }
 
-WSHUB_API void wshub_io_fake_hold(wshub_io_fake *f, bool hold) {
-    f->hold = hold;
-    if (!hold) wshub_io_fake_run(f);
+WSHUB_API void wshub_io_fake_hold(wshub_io_fake *fake, bool hold) {
+    fake->hold = hold;
+    if (!hold) wshub_io_fake_run(fake);
 }
 
-WSHUB_API void wshub_io_fake_stall(wshub_io_fake *f, bool stalled) {
-    if (stalled && !f->stalled && !f->late) f->heard = f->now;
-    if (stalled) f->late = true;
-    f->stalled = stalled;
-    wshub_io_fake_run(f);
+WSHUB_API void wshub_io_fake_stall(wshub_io_fake *fake, bool stalled) {
+    if (stalled && !fake->stalled && !fake->late) fake->heard = fake->now;
+    if (stalled) fake->late = true;
+    fake->stalled = stalled;
+    wshub_io_fake_run(fake);
 }
 
-static void wshub_io_fake__pass(wshub_io_fake *f, uint64_t until) {
-    f->wall += until - f->now;
-    f->now = until;
+static void wshub_io_fake__pass(wshub_io_fake *fake, uint64_t until) {
+    fake->wall += until - fake->now;
+    fake->now = until;
 }
 
-WSHUB_API void wshub_io_fake_advance(wshub_io_fake *f, uint64_t ms) {
-    uint64_t until = f->now + ms;
-    wshub_io_fake_run(f);
-    while ((f->owned || f->guests_count) && f->next <= until && f->now < until && !f->stalled &&
-           !f->hold && !f->running) {
-        wshub_io_fake__pass(f, f->next > f->now ? f->next : f->now + 1); /* "soon": time passes */
-        wshub_io_fake_run(f);
+WSHUB_API void wshub_io_fake_advance(wshub_io_fake *fake, uint64_t ms) {
+    uint64_t until = fake->now + ms;
+
+    wshub_io_fake_run(fake);
+    while ((fake->owned || fake->guests_count) && fake->next <= until && fake->now < until &&
+           !fake->stalled && !fake->hold && !fake->running) {
+        wshub_io_fake__pass(fake, fake->next > fake->now ? fake->next
+                                                         : fake->now + 1); /* "soon": time passes */
+        wshub_io_fake_run(fake);
     }
-    if (until > f->now) wshub_io_fake__pass(f, until);
-    wshub_io_fake_run(f);
+    if (until > fake->now) wshub_io_fake__pass(fake, until);
+    wshub_io_fake_run(fake);
 }
 
-WSHUB_API void wshub_io_fake_jump(wshub_io_fake *f, uint64_t now_ms) {
-    f->now = now_ms;
-    wshub_io_fake_run(f);
+WSHUB_API void wshub_io_fake_jump(wshub_io_fake *fake, uint64_t now_ms) {
+    fake->now = now_ms;
+    wshub_io_fake_run(fake);
 }
-WSHUB_API uint64_t wshub_io_fake_now(const wshub_io_fake *f) {
-    return f->now;
+WSHUB_API uint64_t wshub_io_fake_now(const wshub_io_fake *fake) {
+    return fake->now;
 }
-WSHUB_API uint64_t wshub_io_fake_deadline(const wshub_io_fake *f) {
-    return f->next;
+WSHUB_API uint64_t wshub_io_fake_deadline(const wshub_io_fake *fake) {
+    return fake->next;
 }
-WSHUB_API void wshub_io_fake_set_random(wshub_io_fake *f, bool fails) {
-    f->random_fails = fails;
+WSHUB_API void wshub_io_fake_set_random(wshub_io_fake *fake, bool fails) {
+    fake->random_fails = fails;
 }
-WSHUB_API void wshub_io_fake_set_cut(wshub_io_fake *f, uint32_t cut_bytes, uint32_t take_bytes) {
-    f->desc.cut_bytes = cut_bytes;
-    f->desc.take_bytes = take_bytes;
+WSHUB_API void wshub_io_fake_set_cut(wshub_io_fake *fake, uint32_t cut_bytes, uint32_t take_bytes) {
+    fake->desc.cut_bytes = cut_bytes;
+    fake->desc.take_bytes = take_bytes;
 }
-WSHUB_API void wshub_io_fake_fault(wshub_io_fake *f, uint64_t nth, wshub_io_fake_fault_kind how) {
-    f->fault_in = nth;
-    f->fault = how;
+WSHUB_API void wshub_io_fake_fault(wshub_io_fake *fake, uint64_t nth,
+                                   wshub_io_fake_fault_kind how) {
+    fake->fault_in = nth;
+    fake->fault = how;
 }
-WSHUB_API uint64_t wshub_io_fake_sends(const wshub_io_fake *f) {
-    return f->sends;
+WSHUB_API uint64_t wshub_io_fake_sends(const wshub_io_fake *fake) {
+    return fake->sends;
 }
 
 /* ---- making and ending one ---- */
 
-WSHUB_API void wshub_io_fake_set_about(wshub_io_fake *f, const wshub_about *about) {
-    memset(&f->about, 0, sizeof f->about);
+WSHUB_API void wshub_io_fake_set_about(wshub_io_fake *fake, const wshub_about *about) {
+    memset(&fake->about, 0, sizeof fake->about);
     if (about)
-        f->about = *about;
+        fake->about = *about;
     else
-        f->about.peer = wshub_str_z("fake");
+        fake->about.peer = wshub_str_z("fake");
 }
 
-static void wshub_io_fake__table(wshub_io_fake *f) {
-    f->io.version = WSHUB_IO_VERSION;
-    f->io.ctx = f;
-    f->io.attach = wshub_io_fake__attach;
-    f->io.taken = wshub_io_fake__taken;
-    f->io.send = wshub_io_fake__send;
-    f->io.close = wshub_io_fake__close;
-    f->io.now_ms = wshub_io_fake__now;
-    f->io.heard_ms = f->desc.no_heard ? NULL : wshub_io_fake__heard;
-    f->io.wall_ms = wshub_io_fake__wall;
-    f->io.random = wshub_io_fake__random;
-    f->io.wake = f->desc.no_wake ? NULL : wshub_io_fake__wake;
-    f->io.pause = f->desc.no_pause ? NULL : wshub_io_fake__pause;
-    f->io.about = wshub_io_fake__about;
-    f->io.guest = wshub_io_fake__guest;
-    f->io.connect = wshub_io_fake__connect;
-    f->io.error = wshub_io_fake__error;
+static void wshub_io_fake__table(wshub_io_fake *fake) {
+    fake->io.version = WSHUB_IO_VERSION;
+    fake->io.ctx = fake;
+    fake->io.attach = wshub_io_fake__attach;
+    fake->io.taken = wshub_io_fake__taken;
+    fake->io.send = wshub_io_fake__send;
+    fake->io.close = wshub_io_fake__close;
+    fake->io.now_ms = wshub_io_fake__now;
+    fake->io.heard_ms = fake->desc.no_heard ? NULL : wshub_io_fake__heard;
+    fake->io.wall_ms = wshub_io_fake__wall;
+    fake->io.random = wshub_io_fake__random;
+    fake->io.wake = fake->desc.no_wake ? NULL : wshub_io_fake__wake;
+    fake->io.pause = fake->desc.no_pause ? NULL : wshub_io_fake__pause;
+    fake->io.about = wshub_io_fake__about;
+    fake->io.guest = wshub_io_fake__guest;
+    fake->io.connect = wshub_io_fake__connect;
+    fake->io.error = wshub_io_fake__error;
 }
 
 WSHUB_API wshub_err wshub_io_fake_create_versioned(const wshub_io_fake_desc *desc,
                                                    size_t desc_bytes, uint32_t version,
                                                    wshub_io_fake **out_fake) {
-    wshub_io_fake *f;
+    wshub_io_fake *fake;
+
     if (!out_fake || desc_bytes != sizeof *desc || version != WSHUB_IO_FAKE_DESC_VERSION)
         return WSHUB_ERR_PARAM;
-    f = (wshub_io_fake *)calloc(1, sizeof *f);
-    if (!f) return WSHUB_ERR_NOMEM;
+    fake = (wshub_io_fake *)calloc(1, sizeof *fake);
+    if (!fake) return WSHUB_ERR_NOMEM;
 
-    if (desc) f->desc = *desc;
-    f->now = f->desc.start_ms ? f->desc.start_ms : 1000;
-    f->wall = f->desc.wall_ms ? f->desc.wall_ms : UINT64_C(1769851800000);
-    f->random = f->desc.seed ? f->desc.seed : 1;
-    f->next = WSHUB_NEVER;
-    wshub_io_fake_set_about(f, NULL);
-    wshub_io_fake__table(f);
-    *out_fake = f;
+    if (desc) fake->desc = *desc;
+    fake->now = fake->desc.start_ms ? fake->desc.start_ms : 1000;
+    fake->wall = fake->desc.wall_ms ? fake->desc.wall_ms : UINT64_C(1769851800000);
+    fake->random = fake->desc.seed ? fake->desc.seed : 1;
+    fake->next = WSHUB_NEVER;
+    wshub_io_fake_set_about(fake, NULL);
+    wshub_io_fake__table(fake);
+    *out_fake = fake;
     return WSHUB_OK;
 }
 
-WSHUB_API void wshub_io_fake_destroy(wshub_io_fake *f) {
+WSHUB_API void wshub_io_fake_destroy(wshub_io_fake *fake) {
     uint32_t i;
-    if (!f) return;
-    for (i = 0; i < f->count; i++) wshub_io_fake__free(&f->peers[i]);
-    free(f->peers);
-    free(f->free_list);
-    free(f->todo);
-    free(f);
+    if (!fake) return;
+    for (i = 0; i < fake->count; i++) wshub_io_fake__free(&fake->peers[i]);
+    free(fake->peers);
+    free(fake->free_list);
+    free(fake->todo);
+    free(fake);
 }
 
-WSHUB_API const wshub_io *wshub_io_fake_io(wshub_io_fake *f) {
-    return &f->io;
+WSHUB_API const wshub_io *wshub_io_fake_io(wshub_io_fake *fake) {
+    return &fake->io;
 }
 
 /* ---- what peers do ---- */
 
-WSHUB_API wshub_conn wshub_io_fake_open(wshub_io_fake *f) {
-    wshub_io_fake__peer *p;
+WSHUB_API wshub_conn wshub_io_fake_open(wshub_io_fake *fake) {
+    wshub_io_fake__peer *peer;
     wshub_conn c = {0};
-    if (!f->owned) return c;
-    p = wshub_io_fake__new(f, f->late ? WSHUB_IO_FAKE__UNTOLD : WSHUB_IO_FAKE__OPEN);
-    if (!p) return c;
 
-    c.id = p->id;
-    if (f->late)
-        wshub_io_fake__list(f, p);
+    if (!fake->owned) return c;
+    peer = wshub_io_fake__new(fake, fake->late ? WSHUB_IO_FAKE__UNTOLD : WSHUB_IO_FAKE__OPEN);
+    if (!peer) return c;
+
+    c.id = peer->id;
+    if (fake->late)
+        wshub_io_fake__list(fake, peer);
     else
-        f->owner.opened(f->owner.ctx, c);
-    wshub_io_fake_run(f);
+        fake->owner.opened(fake->owner.ctx, c);
+    wshub_io_fake_run(fake);
     return c;
 }
 
-WSHUB_API bool wshub_io_fake_dialled(wshub_io_fake *f, wshub_conn *out_conn,
+WSHUB_API bool wshub_io_fake_dialled(wshub_io_fake *fake, wshub_conn *out_conn,
                                      const char **out_address) {
     uint32_t i;
-    for (i = 0; i < f->count; i++) {
-        const wshub_io_fake__peer *p = &f->peers[i];
-        if (!p->id || p->state != WSHUB_IO_FAKE__DIALLING) continue;
-        out_conn->id = p->id;
-        if (out_address) *out_address = p->dial.address;
+
+    for (i = 0; i < fake->count; i++) {
+        const wshub_io_fake__peer *peer = &fake->peers[i];
+        if (!peer->id || peer->state != WSHUB_IO_FAKE__DIALLING) continue;
+        out_conn->id = peer->id;
+        if (out_address) *out_address = peer->dial.address;
         return true;
     }
     return false;
 }
 
-WSHUB_API const wshub_dial *wshub_io_fake_dial(const wshub_io_fake *f, wshub_conn c) {
-    const wshub_io_fake__peer *p = wshub_io_fake__get(f, c);
-    return p && p->state == WSHUB_IO_FAKE__DIALLING ? &p->dial : NULL;
+WSHUB_API const wshub_dial *wshub_io_fake_dial(const wshub_io_fake *fake, wshub_conn c) {
+    const wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
+    return peer && peer->state == WSHUB_IO_FAKE__DIALLING ? &peer->dial : NULL;
 }
 
-WSHUB_API void wshub_io_fake_answer(wshub_io_fake *f, wshub_conn c, bool ok) {
-    wshub_io_fake__peer *p = wshub_io_fake__get(f, c);
-    const wshub_io_owner *o;
-    if (!p || p->state != WSHUB_IO_FAKE__DIALLING) return;
+WSHUB_API void wshub_io_fake_answer(wshub_io_fake *fake, wshub_conn c, bool ok) {
+    wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
+    const wshub_io_owner *owner;
+
+    if (!peer || peer->state != WSHUB_IO_FAKE__DIALLING) return;
     if (!ok) {
-        wshub_io_fake_end(f, c);
+        wshub_io_fake_end(fake, c);
         return;
     }
-    o = wshub_io_fake__whose(f, p);
-    WSHUB_ASSERT(o); /* who leaves takes what it dials along */
-    wshub_io_fake__to(p, WSHUB_IO_FAKE__OPEN);
-    o->opened(o->ctx, c);
-    wshub_io_fake_run(f);
+    owner = wshub_io_fake__whose(fake, peer);
+    WSHUB_ASSERT(owner); /* who leaves takes what it dials along */
+    wshub_io_fake__to(peer, WSHUB_IO_FAKE__OPEN);
+    owner->opened(owner->ctx, c);
+    wshub_io_fake_run(fake);
 }
 
-WSHUB_API void wshub_io_fake_forget(wshub_io_fake *f, wshub_conn c) {
-    wshub_io_fake__peer *p = wshub_io_fake__get(f, c);
+WSHUB_API void wshub_io_fake_forget(wshub_io_fake *fake, wshub_conn c) {
+    wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
     bool listed;
-    if (!p || p->state != WSHUB_IO_FAKE__GONE) return;
-    wshub_io_fake__to(p, WSHUB_IO_FAKE__FREE);
-    wshub_io_fake__free(p);
-    listed = p->listed; /* a round may still lead through it */
-    memset(p, 0, sizeof *p);
-    p->listed = listed;
-    f->free_list[f->free_count++] = (uint32_t)c.id;
+
+    if (!peer || peer->state != WSHUB_IO_FAKE__GONE) return;
+    wshub_io_fake__to(peer, WSHUB_IO_FAKE__FREE);
+    wshub_io_fake__free(peer);
+    listed = peer->listed; /* a round may still lead through it */
+    memset(peer, 0, sizeof *peer);
+    peer->listed = listed;
+    fake->free_list[fake->free_count++] = (uint32_t)c.id;
 }
 
-WSHUB_API void wshub_io_fake_input(wshub_io_fake *f, wshub_conn c, const void *bytes,
+WSHUB_API void wshub_io_fake_input(wshub_io_fake *fake, wshub_conn c, const void *bytes,
                                    size_t count) {
-    wshub_io_fake__peer *p = wshub_io_fake__get(f, c);
-    if (!p || p->half || p->left || !count) return;
-    if (p->state != WSHUB_IO_FAKE__OPEN && p->state != WSHUB_IO_FAKE__UNTOLD) return;
-    if (p->in.len > p->in.at || f->late) { /* behind what waits */
-        (void)wshub_io_fake__add(&p->in, bytes, count);
-        wshub_io_fake__list(f, p);
+    wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
+
+    if (!peer || peer->half || peer->left || !count) return;
+    if (peer->state != WSHUB_IO_FAKE__OPEN && peer->state != WSHUB_IO_FAKE__UNTOLD) return;
+    if (peer->in.len > peer->in.at || fake->late) { /* behind what waits */
+        (void)wshub_io_fake__add(&peer->in, bytes, count);
+        wshub_io_fake__list(fake, peer);
     } else {
-        wshub_io_fake__deliver(f, c, (const uint8_t *)bytes, count);
+        wshub_io_fake__deliver(fake, c, (const uint8_t *)bytes, count);
     }
-    wshub_io_fake_run(f);
+    wshub_io_fake_run(fake);
 }
 
-WSHUB_API void wshub_io_fake_end(wshub_io_fake *f, wshub_conn c) {
-    wshub_io_fake__peer *p = wshub_io_fake__get(f, c);
-    const wshub_io_owner *o;
-    if (!p || p->state == WSHUB_IO_FAKE__GONE) return;
-    o = wshub_io_fake__whose(f, p);
-    if (f->late) {
-        p->left = true;
-        if (p->state == WSHUB_IO_FAKE__DIALLING) wshub_io_fake__to(p, WSHUB_IO_FAKE__SHUT);
-        wshub_io_fake__list(f, p);
+WSHUB_API void wshub_io_fake_end(wshub_io_fake *fake, wshub_conn c) {
+    wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
+    const wshub_io_owner *owner;
+
+    if (!peer || peer->state == WSHUB_IO_FAKE__GONE) return;
+    owner = wshub_io_fake__whose(fake, peer);
+    if (fake->late) {
+        peer->left = true;
+        if (peer->state == WSHUB_IO_FAKE__DIALLING) wshub_io_fake__to(peer, WSHUB_IO_FAKE__SHUT);
+        wshub_io_fake__list(fake, peer);
     } else {
-        wshub_io_fake__to(p, WSHUB_IO_FAKE__GONE);
-        if (o) o->closed(o->ctx, c);
+        wshub_io_fake__to(peer, WSHUB_IO_FAKE__GONE);
+        if (owner) owner->closed(owner->ctx, c);
     }
-    wshub_io_fake_run(f);
+    wshub_io_fake_run(fake);
 }
 
-WSHUB_API void wshub_io_fake_half_close(wshub_io_fake *f, wshub_conn c) {
-    wshub_io_fake__peer *p = wshub_io_fake__get(f, c);
-    if (!p || p->state == WSHUB_IO_FAKE__DIALLING || p->state >= WSHUB_IO_FAKE__SHUT) return;
-    p->half = true;
-    wshub_io_fake__list(f, p);
-    wshub_io_fake_run(f);
+WSHUB_API void wshub_io_fake_half_close(wshub_io_fake *fake, wshub_conn c) {
+    wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
+    if (!peer || peer->state == WSHUB_IO_FAKE__DIALLING || peer->state >= WSHUB_IO_FAKE__SHUT)
+        return;
+    peer->half = true;
+    wshub_io_fake__list(fake, peer);
+    wshub_io_fake_run(fake);
 }
 
-WSHUB_API void wshub_io_fake_silent(wshub_io_fake *f, wshub_conn c, bool silent) {
-    wshub_io_fake__peer *p = wshub_io_fake__get(f, c);
-    if (!p || p->state == WSHUB_IO_FAKE__GONE) return;
-    p->silent = silent;
-    wshub_io_fake__list(f, p);
-    wshub_io_fake_run(f);
+WSHUB_API void wshub_io_fake_silent(wshub_io_fake *fake, wshub_conn c, bool silent) {
+    wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
+    if (!peer || peer->state == WSHUB_IO_FAKE__GONE) return;
+    peer->silent = silent;
+    wshub_io_fake__list(fake, peer);
+    wshub_io_fake_run(fake);
 }
 
-WSHUB_API void wshub_io_fake_window(wshub_io_fake *f, wshub_conn c, uint64_t bytes) {
-    wshub_io_fake__peer *p = wshub_io_fake__get(f, c);
-    if (!p) return;
-    p->window = bytes;
-    wshub_io_fake__list(f, p); /* told in the run that follows */
-    wshub_io_fake_run(f);
+WSHUB_API void wshub_io_fake_window(wshub_io_fake *fake, wshub_conn c, uint64_t bytes) {
+    wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
+    if (!peer) return;
+    peer->window = bytes;
+    wshub_io_fake__list(fake, peer); /* told in the run that follows */
+    wshub_io_fake_run(fake);
 }
 
-WSHUB_API bool wshub_io_fake_is_open(const wshub_io_fake *f, wshub_conn c) {
-    const wshub_io_fake__peer *p = wshub_io_fake__get(f, c);
-    return p && p->state < WSHUB_IO_FAKE__ENDING && !p->left;
+WSHUB_API bool wshub_io_fake_is_open(const wshub_io_fake *fake, wshub_conn c) {
+    const wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
+    return peer && peer->state < WSHUB_IO_FAKE__ENDING && !peer->left;
 }
 
-WSHUB_API bool wshub_io_fake_is_gone(const wshub_io_fake *f, wshub_conn c) {
-    const wshub_io_fake__peer *p = wshub_io_fake__get(f, c);
-    return !p || p->state == WSHUB_IO_FAKE__GONE;
+WSHUB_API bool wshub_io_fake_is_gone(const wshub_io_fake *fake, wshub_conn c) {
+    const wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
+    return !peer || peer->state == WSHUB_IO_FAKE__GONE;
 }
 
-WSHUB_API wshub_str wshub_io_fake_output(const wshub_io_fake *f, wshub_conn c) {
-    const wshub_io_fake__peer *p = wshub_io_fake__get(f, c);
+WSHUB_API wshub_str wshub_io_fake_output(const wshub_io_fake *fake, wshub_conn c) {
+    const wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
     wshub_str s;
-    s.ptr = p && p->out.ptr ? (const char *)p->out.ptr + p->out.at : "";
-    s.len = p ? p->out.len - p->out.at : 0;
+    s.ptr = peer && peer->out.ptr ? (const char *)peer->out.ptr + peer->out.at : "";
+    s.len = peer ? peer->out.len - peer->out.at : 0;
     return s;
 }
 
-WSHUB_API void wshub_io_fake_take(wshub_io_fake *f, wshub_conn c, size_t count) {
-    wshub_io_fake__peer *p = wshub_io_fake__get(f, c);
-    if (p) p->out.at += count < p->out.len - p->out.at ? count : p->out.len - p->out.at;
+WSHUB_API void wshub_io_fake_take(wshub_io_fake *fake, wshub_conn c, size_t count) {
+    wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
+    if (peer)
+        peer->out.at += count < peer->out.len - peer->out.at ? count : peer->out.len - peer->out.at;
 }
 
 /* ---- a WebSocket on top ---- */
 
 /* Sends the shortest upgrade that there is. False: out of memory. */
-static bool wshub_io_fake__upgrade(wshub_io_fake *f, wshub_conn c, const char *path) {
+static bool wshub_io_fake__upgrade(wshub_io_fake *fake, wshub_conn c, const char *path) {
     static const char tail[] =
         " HTTP/1.1\r\nHost: fake\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     size_t n = strlen(path), len = 4 + n + sizeof tail - 1;
     char *text = (char *)malloc(len);
+
     if (!text) return false;
     memcpy(text, "GET ", 4);
     memcpy(text + 4, path, n);
     memcpy(text + 4 + n, tail, sizeof tail - 1);
-    wshub_io_fake_input(f, c, text, len);
+    wshub_io_fake_input(fake, c, text, len);
     free(text);
     return true;
 }
 
-WSHUB_API wshub_conn wshub_io_fake_connect(wshub_io_fake *f, const char *path) {
+WSHUB_API wshub_conn wshub_io_fake_connect(wshub_io_fake *fake, const char *path) {
     static const char switching[] = "HTTP/1.1 101";
-    wshub_conn c = wshub_io_fake_open(f), none = {0};
+    wshub_conn c = wshub_io_fake_open(fake), none = {0};
     wshub_str out;
     size_t end = 0;
-    if (!c.id || !wshub_io_fake__upgrade(f, c, path)) return none;
 
-    out = wshub_io_fake_output(f, c);
+    if (!c.id || !wshub_io_fake__upgrade(fake, c, path)) return none;
+
+    out = wshub_io_fake_output(fake, c);
     if (out.len < sizeof switching || memcmp(out.ptr, switching, sizeof switching - 1) != 0)
         return none;
     while (end + 4 <= out.len && memcmp(out.ptr + end, "\r\n\r\n", 4) != 0) end++;
     if (end + 4 > out.len) return none;
-    wshub_io_fake_take(f, c, end + 4);
+    wshub_io_fake_take(fake, c, end + 4);
     return c;
 }
 
-WSHUB_API void wshub_io_fake_send(wshub_io_fake *f, wshub_conn c, uint8_t opcode, bool fin,
+WSHUB_API void wshub_io_fake_send(wshub_io_fake *fake, wshub_conn c, uint8_t opcode, bool fin,
                                   const void *bytes, size_t count) {
     wshub_frame h;
     uint8_t *text = (uint8_t *)malloc(count + 14); /* the longest head */
     size_t n, i;
+
     if (!text) return;
     memset(&h, 0, sizeof h);
     h.fin = fin;
     h.opcode = opcode;
     h.masked = true;
     h.payload_bytes = count;
-    f->masks += UINT64_C(0x9E3779B97F4A7C15);
-    for (i = 0; i < 4; i++) h.mask[i] = (uint8_t)(f->masks >> (32 + 8 * i));
+    fake->masks += UINT64_C(0x9E3779B97F4A7C15);
+    for (i = 0; i < 4; i++) h.mask[i] = (uint8_t)(fake->masks >> (32 + 8 * i));
 
     n = wshub_frame_write(&h, text);
     if (count) memcpy(text + n, bytes, count);
     wshub_mask(text + n, count, h.mask, 0);
-    wshub_io_fake_input(f, c, text, n + count);
+    wshub_io_fake_input(fake, c, text, n + count);
     free(text);
 }
 
-WSHUB_API void wshub_io_fake_text(wshub_io_fake *f, wshub_conn c, const char *text) {
-    wshub_io_fake_send(f, c, WSHUB_IO_FAKE__TEXT, true, text, strlen(text));
+WSHUB_API void wshub_io_fake_text(wshub_io_fake *fake, wshub_conn c, const char *text) {
+    wshub_io_fake_send(fake, c, WSHUB_IO_FAKE__TEXT, true, text, strlen(text));
 }
 
-WSHUB_API void wshub_io_fake_send_close(wshub_io_fake *f, wshub_conn c, uint16_t code,
+WSHUB_API void wshub_io_fake_send_close(wshub_io_fake *fake, wshub_conn c, uint16_t code,
                                         const char *reason) {
     uint8_t payload[2 + WSHUB_CLOSE_REASON_MAX];
     size_t n = reason ? strlen(reason) : 0;
@@ -1187,12 +1226,14 @@ WSHUB_API void wshub_io_fake_send_close(wshub_io_fake *f, wshub_conn c, uint16_t
     payload[0] = (uint8_t)(code >> 8);
     payload[1] = (uint8_t)code;
     if (n) memcpy(payload + 2, reason, n);
-    wshub_io_fake_send(f, c, WSHUB_IO_FAKE__CLOSE, true, payload, code ? n + 2 : 0);
+    wshub_io_fake_send(fake, c, WSHUB_IO_FAKE__CLOSE, true, payload, code ? n + 2 : 0);
 }
 
-WSHUB_API bool wshub_io_fake_next(wshub_io_fake *f, wshub_conn c, wshub_io_fake_frame *out_frame) {
-    wshub_str out = wshub_io_fake_output(f, c);
+WSHUB_API bool wshub_io_fake_next(wshub_io_fake *fake, wshub_conn c,
+                                  wshub_io_fake_frame *out_frame) {
+    wshub_str out = wshub_io_fake_output(fake, c);
     wshub_frame h;
+
     if (wshub_frame_read((const uint8_t *)out.ptr, out.len, &h) != 1) return false;
     if (out.len - h.head_bytes < h.payload_bytes) return false;
 
@@ -1206,7 +1247,7 @@ WSHUB_API bool wshub_io_fake_next(wshub_io_fake *f, wshub_conn c, wshub_io_fake_
         out_frame->reason.ptr = out_frame->payload.ptr + 2;
         out_frame->reason.len = out_frame->payload.len - 2;
     }
-    wshub_io_fake_take(f, c, h.head_bytes + (size_t)h.payload_bytes);
+    wshub_io_fake_take(fake, c, h.head_bytes + (size_t)h.payload_bytes);
     return true;
 }
 

@@ -507,68 +507,71 @@ static void wshub_io_sock__unix_address(wshub_io_sock__address *at, const char *
 
 static wshub_io_sock__conn *wshub_io_sock__get(const wshub_io_sock *net, uint64_t id) {
     uint32_t i = (uint32_t)id;
-    wshub_io_sock__conn *c;
+    wshub_io_sock__conn *conn;
     if (i >= net->used) return NULL;
-    c = &net->conns[i];
-    return c->generation == (uint32_t)(id >> 32) && c->state != WSHUB_IO_SOCK__FREE ? c : NULL;
+    conn = &net->conns[i];
+    return conn->generation == (uint32_t)(id >> 32) && conn->state != WSHUB_IO_SOCK__FREE ? conn
+                                                                                          : NULL;
 }
 
-static wshub_conn wshub_io_sock__id(const wshub_io_sock *net, const wshub_io_sock__conn *c) {
+static wshub_conn wshub_io_sock__id(const wshub_io_sock *net, const wshub_io_sock__conn *conn) {
     wshub_conn id;
-    id.id = (uint64_t)c->generation << 32 | (uint64_t)(c - net->conns);
+    id.id = (uint64_t)conn->generation << 32 | (uint64_t)(conn - net->conns);
     return id;
 }
 
 /* Whom a stream's reports go to. NULL: nobody any more. */
 static const wshub_io_owner *wshub_io_sock__whose(const wshub_io_sock *net,
-                                                  const wshub_io_sock__conn *c) {
-    if (!c->guest) return net->owned ? &net->owner : NULL;
-    return c->guest == WSHUB_IO_SOCK__NOBODY ? NULL : &net->guests[c->guest - 1];
+                                                  const wshub_io_sock__conn *conn) {
+    if (!conn->guest) return net->owned ? &net->owner : NULL;
+    return conn->guest == WSHUB_IO_SOCK__NOBODY ? NULL : &net->guests[conn->guest - 1];
 }
 
 /* The list of those who are LEFT, the oldest first, so that the first one is the next to be
  * due. */
-static void wshub_io_sock__left_add(wshub_io_sock *net, wshub_io_sock__conn *c) {
-    uint32_t i = (uint32_t)(c - net->conns) + 1;
-    c->due = net->now + net->desc.linger_ms;
-    c->next = 0;
-    c->prev = net->left_tail;
-    if (c->prev)
-        net->conns[c->prev - 1].next = i;
+static void wshub_io_sock__left_add(wshub_io_sock *net, wshub_io_sock__conn *conn) {
+    uint32_t i = (uint32_t)(conn - net->conns) + 1;
+
+    conn->due = net->now + net->desc.linger_ms;
+    conn->next = 0;
+    conn->prev = net->left_tail;
+    if (conn->prev)
+        net->conns[conn->prev - 1].next = i;
     else
         net->left_head = i;
     net->left_tail = i;
 }
-static void wshub_io_sock__left_remove(wshub_io_sock *net, const wshub_io_sock__conn *c) {
+static void wshub_io_sock__left_remove(wshub_io_sock *net, const wshub_io_sock__conn *conn) {
     WSHUB_ASSERT(net->left_head && net->left_tail);
-    if (c->prev)
-        net->conns[c->prev - 1].next = c->next;
+    if (conn->prev)
+        net->conns[conn->prev - 1].next = conn->next;
     else
-        net->left_head = c->next;
-    if (c->next)
-        net->conns[c->next - 1].prev = c->prev;
+        net->left_head = conn->next;
+    if (conn->next)
+        net->conns[conn->next - 1].prev = conn->prev;
     else
-        net->left_tail = c->prev;
+        net->left_tail = conn->prev;
 }
 
-static void wshub_io_sock__push(wshub_io_sock *net, uint32_t *head, wshub_io_sock__conn *c) {
-    c->next = *head;
-    *head = (uint32_t)(c - net->conns) + 1;
+static void wshub_io_sock__push(wshub_io_sock *net, uint32_t *head, wshub_io_sock__conn *conn) {
+    conn->next = *head;
+    *head = (uint32_t)(conn - net->conns) + 1;
 }
 
 /* What is always so, between two changes. */
-static void wshub_io_sock__check(const wshub_io_sock *net, const wshub_io_sock__conn *c) {
-    bool has_socket = c->fd >= 0;
-    bool is_behind = c->state == WSHUB_IO_SOCK__ENDING || c->state == WSHUB_IO_SOCK__LEFT;
-    WSHUB_ASSERT(has_socket || !c->watched);
-    WSHUB_ASSERT(has_socket || c->state != WSHUB_IO_SOCK__OPEN);
+static void wshub_io_sock__check(const wshub_io_sock *net, const wshub_io_sock__conn *conn) {
+    bool has_socket = conn->fd >= 0;
+    bool is_behind = conn->state == WSHUB_IO_SOCK__ENDING || conn->state == WSHUB_IO_SOCK__LEFT;
+
+    WSHUB_ASSERT(has_socket || !conn->watched);
+    WSHUB_ASSERT(has_socket || conn->state != WSHUB_IO_SOCK__OPEN);
     WSHUB_ASSERT(has_socket || !is_behind);
-    WSHUB_ASSERT(!has_socket || c->state != WSHUB_IO_SOCK__SHUT);
-    WSHUB_ASSERT(!has_socket || c->state != WSHUB_IO_SOCK__FREE);
-    WSHUB_ASSERT(!is_behind || (!c->paused && !c->blocked && !c->hung));
-    WSHUB_ASSERT(c->guest <= WSHUB_IO_SOCK__GUESTS || c->guest == WSHUB_IO_SOCK__NOBODY);
-    WSHUB_ASSERT(c->state != WSHUB_IO_SOCK__LEFT || c->guest == WSHUB_IO_SOCK__NOBODY);
-    WSHUB_ASSERT(c->listener <= net->names_count);
+    WSHUB_ASSERT(!has_socket || conn->state != WSHUB_IO_SOCK__SHUT);
+    WSHUB_ASSERT(!has_socket || conn->state != WSHUB_IO_SOCK__FREE);
+    WSHUB_ASSERT(!is_behind || (!conn->paused && !conn->blocked && !conn->hung));
+    WSHUB_ASSERT(conn->guest <= WSHUB_IO_SOCK__GUESTS || conn->guest == WSHUB_IO_SOCK__NOBODY);
+    WSHUB_ASSERT(conn->state != WSHUB_IO_SOCK__LEFT || conn->guest == WSHUB_IO_SOCK__NOBODY);
+    WSHUB_ASSERT(conn->listener <= net->names_count);
     WSHUB_ASSERT(net->live <= net->used);
     (void)net;
     (void)has_socket;
@@ -576,7 +579,8 @@ static void wshub_io_sock__check(const wshub_io_sock *net, const wshub_io_sock__
 }
 
 /* The one door: changes a stream's state, and puts it on the list of those that are in it. */
-static void wshub_io_sock__to(wshub_io_sock *net, wshub_io_sock__conn *c, wshub_io_sock__state to) {
+static void wshub_io_sock__to(wshub_io_sock *net, wshub_io_sock__conn *conn,
+                              wshub_io_sock__state to) {
 #define WSHUB_IO_SOCK__BIT(state) (1u << WSHUB_IO_SOCK__##state)
     static const uint8_t follows[] = {
         WSHUB_IO_SOCK__BIT(DIALLING) | WSHUB_IO_SOCK__BIT(OPEN), /* FREE */
@@ -587,42 +591,44 @@ static void wshub_io_sock__to(wshub_io_sock *net, wshub_io_sock__conn *c, wshub_
         WSHUB_IO_SOCK__BIT(FREE)                                 /* SHUT */
     };
 #undef WSHUB_IO_SOCK__BIT
-    wshub_io_sock__state from = (wshub_io_sock__state)c->state;
+    wshub_io_sock__state from = (wshub_io_sock__state)conn->state;
     WSHUB_ASSERT(follows[from] >> to & 1u);
 
     if (from == WSHUB_IO_SOCK__FREE) net->live++;
-    if (from == WSHUB_IO_SOCK__LEFT) wshub_io_sock__left_remove(net, c);
-    c->state = (uint8_t)to;
+    if (from == WSHUB_IO_SOCK__LEFT) wshub_io_sock__left_remove(net, conn);
+    conn->state = (uint8_t)to;
     switch (to) {
     case WSHUB_IO_SOCK__DIALLING:
     case WSHUB_IO_SOCK__OPEN:
     case WSHUB_IO_SOCK__ENDING: break;
-    case WSHUB_IO_SOCK__LEFT: wshub_io_sock__left_add(net, c); break;
-    case WSHUB_IO_SOCK__SHUT: wshub_io_sock__push(net, &net->shut_head, c); break;
+    case WSHUB_IO_SOCK__LEFT: wshub_io_sock__left_add(net, conn); break;
+    case WSHUB_IO_SOCK__SHUT: wshub_io_sock__push(net, &net->shut_head, conn); break;
     case WSHUB_IO_SOCK__FREE:
-        wshub_io_sock__push(net, &net->free_head, c);
+        wshub_io_sock__push(net, &net->free_head, conn);
         net->live--;
         break;
     }
-    wshub_io_sock__check(net, c);
+    wshub_io_sock__check(net, conn);
 }
 
-/* A place for one more stream. NULL: out of memory. */
+/* A place that is free, or a new one. NULL: out of memory. */
 static wshub_io_sock__conn *wshub_io_sock__place(wshub_io_sock *net) {
-    wshub_io_sock__conn *c;
+    wshub_io_sock__conn *conn, *conns;
     uint32_t cap = net->cap ? net->cap * 2 : 64;
+
+    WSHUB_ASSERT(net->used <= net->cap);
     if (net->free_head) {
-        c = &net->conns[net->free_head - 1];
-        WSHUB_ASSERT(c->state == WSHUB_IO_SOCK__FREE);
-        net->free_head = c->next;
-        return c;
+        conn = &net->conns[net->free_head - 1];
+        WSHUB_ASSERT(conn->state == WSHUB_IO_SOCK__FREE);
+        net->free_head = conn->next;
+        return conn;
     }
     if (net->used < net->cap) return &net->conns[net->used++];
 
-    c = (wshub_io_sock__conn *)realloc(net->conns, cap * sizeof *c);
-    if (!c) return NULL;
-    memset(c + net->cap, 0, (cap - net->cap) * sizeof *c);
-    net->conns = c;
+    conns = (wshub_io_sock__conn *)realloc(net->conns, cap * sizeof *conns);
+    if (!conns) return NULL;
+    memset(conns + net->cap, 0, (cap - net->cap) * sizeof *conns);
+    net->conns = conns;
     net->cap = cap;
     return &net->conns[net->used++];
 }
@@ -630,72 +636,75 @@ static wshub_io_sock__conn *wshub_io_sock__place(wshub_io_sock *net) {
 /* A new stream, OPEN on a socket or DIALLING without one as yet (fd -1). NULL: there are as
  * many as there may be, or out of memory; the socket is not touched. */
 static wshub_io_sock__conn *wshub_io_sock__new(wshub_io_sock *net, int fd) {
-    wshub_io_sock__conn *c;
-    if (net->live >= net->desc.conns_max) return NULL;
-    c = wshub_io_sock__place(net);
-    if (!c) return NULL;
+    wshub_io_sock__conn *conn;
 
-    if (++c->generation >= UINT32_MAX - 1) c->generation = 1; /* above are the tags of listeners */
-    c->fd = fd;
-    c->watched = c->listener = c->guest = 0;
-    c->paused = c->blocked = c->ended = c->hung = false;
-    c->next = c->prev = 0;
-    wshub_io_sock__to(net, c, fd < 0 ? WSHUB_IO_SOCK__DIALLING : WSHUB_IO_SOCK__OPEN);
-    return c;
+    if (net->live >= net->desc.conns_max) return NULL;
+    conn = wshub_io_sock__place(net);
+    if (!conn) return NULL;
+
+    if (++conn->generation >= UINT32_MAX - 1)
+        conn->generation = 1; /* above are the tags of listeners */
+    conn->fd = fd;
+    conn->watched = conn->listener = conn->guest = 0;
+    conn->paused = conn->blocked = conn->ended = conn->hung = false;
+    conn->next = conn->prev = 0;
+    wshub_io_sock__to(net, conn, fd < 0 ? WSHUB_IO_SOCK__DIALLING : WSHUB_IO_SOCK__OPEN);
+    return conn;
 }
 
 /* Has a stream's socket watched for `want`. False: the system refused. */
-static bool wshub_io_sock__watch(wshub_io_sock *net, wshub_io_sock__conn *c, unsigned want) {
-    WSHUB_ASSERT(c->fd >= 0);
-    if (c->watched == want) return true;
-    if (!net->desc.poller->watch(net->poller, c->fd, wshub_io_sock__id(net, c).id, c->watched,
-                                 want))
+static bool wshub_io_sock__watch(wshub_io_sock *net, wshub_io_sock__conn *conn, unsigned want) {
+    WSHUB_ASSERT(conn->fd >= 0);
+    if (conn->watched == want) return true;
+    if (!net->desc.poller->watch(net->poller, conn->fd, wshub_io_sock__id(net, conn).id,
+                                 conn->watched, want))
         return false;
-    c->watched = (uint8_t)want;
+    conn->watched = (uint8_t)want;
     return true;
 }
 
 /* Closes a stream's socket, if it has one. Its state stays as it is. */
-static void wshub_io_sock__drop(wshub_io_sock *net, wshub_io_sock__conn *c) {
-    if (c->fd < 0) return;
-    (void)wshub_io_sock__watch(net, c, 0);
-    (void)close(c->fd);
-    c->fd = -1;
-    c->watched = 0;
+static void wshub_io_sock__drop(wshub_io_sock *net, wshub_io_sock__conn *conn) {
+    if (conn->fd < 0) return;
+    (void)wshub_io_sock__watch(net, conn, 0);
+    (void)close(conn->fd);
+    conn->fd = -1;
+    conn->watched = 0;
 }
 
 /* Closes a stream. closed() follows from the loop. */
-static void wshub_io_sock__shut(wshub_io_sock *net, wshub_io_sock__conn *c) {
-    if (c->state == WSHUB_IO_SOCK__SHUT) return;
-    wshub_io_sock__drop(net, c);
-    wshub_io_sock__to(net, c, WSHUB_IO_SOCK__SHUT);
+static void wshub_io_sock__shut(wshub_io_sock *net, wshub_io_sock__conn *conn) {
+    if (conn->state == WSHUB_IO_SOCK__SHUT) return;
+    wshub_io_sock__drop(net, conn);
+    wshub_io_sock__to(net, conn, WSHUB_IO_SOCK__SHUT);
 }
 
 /* What a connected stream is watched for follows from its state, here alone. What is
  * level-triggered and not served would be told again and again, so whoever is not read is not
  * watched for reading; and whoever is neither read nor waited for is watched for its death,
  * which would else not be noticed. A stream that cannot be watched is ended. */
-static void wshub_io_sock__rewatch(wshub_io_sock *net, wshub_io_sock__conn *c) {
+static void wshub_io_sock__rewatch(wshub_io_sock *net, wshub_io_sock__conn *conn) {
     unsigned want = WSHUB_IO_SOCK_READ; /* for the peer's end */
-    WSHUB_ASSERT(c->state != WSHUB_IO_SOCK__FREE && c->state != WSHUB_IO_SOCK__SHUT);
-    if (c->state == WSHUB_IO_SOCK__OPEN) {
+
+    WSHUB_ASSERT(conn->state != WSHUB_IO_SOCK__FREE && conn->state != WSHUB_IO_SOCK__SHUT);
+    if (conn->state == WSHUB_IO_SOCK__OPEN) {
         want = 0;
-        if (!c->paused && !c->ended) want |= WSHUB_IO_SOCK_READ;
-        if (c->blocked) want |= WSHUB_IO_SOCK_WRITE;
-        if (!want && !c->hung) want = WSHUB_IO_SOCK_GONE;
+        if (!conn->paused && !conn->ended) want |= WSHUB_IO_SOCK_READ;
+        if (conn->blocked) want |= WSHUB_IO_SOCK_WRITE;
+        if (!want && !conn->hung) want = WSHUB_IO_SOCK_GONE;
     }
-    if (!wshub_io_sock__watch(net, c, want)) wshub_io_sock__shut(net, c);
+    if (!wshub_io_sock__watch(net, conn, want)) wshub_io_sock__shut(net, conn);
 }
 
 /* The last word about each stream that was shut. A report may shut more, and destroy the owner. */
 static void wshub_io_sock__report_closed(wshub_io_sock *net) {
     while (net->shut_head) {
-        wshub_io_sock__conn *c = &net->conns[net->shut_head - 1];
-        wshub_conn id = wshub_io_sock__id(net, c);
-        const wshub_io_owner *o = wshub_io_sock__whose(net, c);
-        net->shut_head = c->next;
-        wshub_io_sock__to(net, c, WSHUB_IO_SOCK__FREE);
-        if (o) o->closed(o->ctx, id);
+        wshub_io_sock__conn *conn = &net->conns[net->shut_head - 1];
+        wshub_conn id = wshub_io_sock__id(net, conn);
+        const wshub_io_owner *owner = wshub_io_sock__whose(net, conn);
+        net->shut_head = conn->next;
+        wshub_io_sock__to(net, conn, WSHUB_IO_SOCK__FREE);
+        if (owner) owner->closed(owner->ctx, id);
     }
 }
 
@@ -703,14 +712,15 @@ static void wshub_io_sock__report_closed(wshub_io_sock *net) {
  * nobody else is left who would have a clock for them. */
 static void wshub_io_sock__disown(wshub_io_sock *net, uint8_t guest) {
     uint32_t i;
+
     for (i = 0; i < net->used; i++) {
-        wshub_io_sock__conn *c = &net->conns[i];
-        if (c->state == WSHUB_IO_SOCK__FREE || c->guest != guest) continue;
-        c->guest = WSHUB_IO_SOCK__NOBODY;
-        if (c->state == WSHUB_IO_SOCK__ENDING && net->desc.linger_ms != WSHUB_OFF)
-            wshub_io_sock__to(net, c, WSHUB_IO_SOCK__LEFT);
+        wshub_io_sock__conn *conn = &net->conns[i];
+        if (conn->state == WSHUB_IO_SOCK__FREE || conn->guest != guest) continue;
+        conn->guest = WSHUB_IO_SOCK__NOBODY;
+        if (conn->state == WSHUB_IO_SOCK__ENDING && net->desc.linger_ms != WSHUB_OFF)
+            wshub_io_sock__to(net, conn, WSHUB_IO_SOCK__LEFT);
         else
-            wshub_io_sock__shut(net, c);
+            wshub_io_sock__shut(net, conn);
     }
 }
 
@@ -727,14 +737,15 @@ static wshub_err wshub_io_sock__cannot_listen(wshub_io_sock *net, const char *wh
 static void wshub_io_sock__listeners_watch(wshub_io_sock *net) {
     bool on = net->owned && !net->accept_again;
     int i;
+
     for (i = 0; i < net->listeners_count; i++) {
-        wshub_io_sock__listener *l = &net->listeners[i];
+        wshub_io_sock__listener *listener = &net->listeners[i];
         uint64_t tag = WSHUB_IO_SOCK__LISTENER_TAG | (uint64_t)i;
-        unsigned had = l->watched ? (unsigned)WSHUB_IO_SOCK_READ : 0u;
+        unsigned had = listener->watched ? (unsigned)WSHUB_IO_SOCK_READ : 0u;
         unsigned want = on ? (unsigned)WSHUB_IO_SOCK_READ : 0u;
         if (had == want) continue;
-        if (net->desc.poller->watch(net->poller, l->fd, tag, had, want))
-            l->watched = on;
+        if (net->desc.poller->watch(net->poller, listener->fd, tag, had, want))
+            listener->watched = on;
         else if (on) /* out of memory, say: once more a little later */
             net->accept_again = net->now + WSHUB_IO_SOCK__REST_MS;
     }
@@ -750,6 +761,7 @@ static int wshub_io_sock__lock_folder(const char *path) {
     const char *slash = strrchr(path, '/');
     size_t n = slash ? (size_t)(slash - path) : 0;
     int fd, tries = 0;
+
     WSHUB_ASSERT(n < sizeof folder - 1);
     memcpy(folder, path, n);
     if (!n) folder[n++] = slash ? '/' : '.';
@@ -782,9 +794,10 @@ static bool wshub_io_sock__same_file(const char *path, dev_t dev, ino_t ino) {
 }
 
 /* Removes the file of a Unix socket. One that is another's by now stays. */
-static void wshub_io_sock__unlink(const wshub_io_sock__listener *l) {
-    int lock = wshub_io_sock__lock_folder(l->path);
-    if (wshub_io_sock__same_file(l->path, l->dev, l->ino)) (void)unlink(l->path);
+static void wshub_io_sock__unlink(const wshub_io_sock__listener *listener) {
+    int lock = wshub_io_sock__lock_folder(listener->path);
+    if (wshub_io_sock__same_file(listener->path, listener->dev, listener->ino))
+        (void)unlink(listener->path);
     wshub_io_sock__unlock_folder(lock);
 }
 
@@ -792,11 +805,12 @@ static void wshub_io_sock__unlink(const wshub_io_sock__listener *l) {
 static void wshub_io_sock__unlisten_to(wshub_io_sock *net, int count) {
     WSHUB_ASSERT(count >= 0 && count <= net->listeners_count);
     while (net->listeners_count > count) {
-        wshub_io_sock__listener *l = &net->listeners[--net->listeners_count];
-        if (l->watched) (void)net->desc.poller->watch(net->poller, l->fd, 0, WSHUB_IO_SOCK_READ, 0);
-        if (l->path) wshub_io_sock__unlink(l);
-        free(l->path);
-        (void)close(l->fd);
+        wshub_io_sock__listener *listener = &net->listeners[--net->listeners_count];
+        if (listener->watched)
+            (void)net->desc.poller->watch(net->poller, listener->fd, 0, WSHUB_IO_SOCK_READ, 0);
+        if (listener->path) wshub_io_sock__unlink(listener);
+        free(listener->path);
+        (void)close(listener->fd);
     }
 }
 WSHUB_API void wshub_io_sock_unlisten(wshub_io_sock *net) {
@@ -809,6 +823,7 @@ static uint8_t wshub_io_sock__name_keep(wshub_io_sock *net, const char *name) {
     size_t n = strlen(name) + 1;
     char **list, *copy;
     uint8_t i;
+
     for (i = 0; i < net->names_count; i++) {
         if (strcmp(net->names[i], name) == 0) return (uint8_t)(i + 1);
     }
@@ -825,20 +840,23 @@ static uint8_t wshub_io_sock__name_keep(wshub_io_sock *net, const char *name) {
 
 /* Begins to listen with a socket that is bound. Returns 0, or what the system said. *l: which
  * file it is, where it has a path. */
-static int wshub_io_sock__listen_begin(wshub_io_sock *net, wshub_io_sock__listener *l) {
+static int wshub_io_sock__listen_begin(wshub_io_sock *net, wshub_io_sock__listener *listener) {
     uint64_t tag = WSHUB_IO_SOCK__LISTENER_TAG | (uint64_t)net->listeners_count;
     struct stat st;
-    if (l->path && lstat(l->path, &st) == 0) {
-        l->dev = st.st_dev;
-        l->ino = st.st_ino;
+
+    if (listener->path && lstat(listener->path, &st) == 0) {
+        listener->dev = st.st_dev;
+        listener->ino = st.st_ino;
     }
-    if (listen(l->fd, WSHUB_IO_SOCK__BACKLOG) != 0) return errno;
+    if (listen(listener->fd, WSHUB_IO_SOCK__BACKLOG) != 0) return errno;
 
     /* Before it listened it looked dead to another server, who may have taken the path. */
-    if (l->path && !wshub_io_sock__same_file(l->path, l->dev, l->ino)) return EADDRINUSE;
+    if (listener->path && !wshub_io_sock__same_file(listener->path, listener->dev, listener->ino))
+        return EADDRINUSE;
 
-    l->watched = net->owned && !net->accept_again;
-    if (l->watched && !net->desc.poller->watch(net->poller, l->fd, tag, 0, WSHUB_IO_SOCK_READ))
+    listener->watched = net->owned && !net->accept_again;
+    if (listener->watched &&
+        !net->desc.poller->watch(net->poller, listener->fd, tag, 0, WSHUB_IO_SOCK_READ))
         return errno;
     return 0;
 }
@@ -846,20 +864,21 @@ static int wshub_io_sock__listen_begin(wshub_io_sock *net, wshub_io_sock__listen
 /* Takes a bound socket among the listeners. path: of a Unix socket, given if it succeeds.
  * False: errno says why; the socket is closed. */
 static bool wshub_io_sock__listen_on(wshub_io_sock *net, int fd, char *path, uint8_t name) {
-    wshub_io_sock__listener *l = &net->listeners[net->listeners_count];
+    wshub_io_sock__listener *listener = &net->listeners[net->listeners_count];
     int e;
+
     WSHUB_ASSERT(net->listeners_count < WSHUB_IO_SOCK__LISTENERS);
-    memset(l, 0, sizeof *l);
-    l->fd = fd;
-    l->path = path;
-    l->name = name;
-    e = wshub_io_sock__listen_begin(net, l);
+    memset(listener, 0, sizeof *listener);
+    listener->fd = fd;
+    listener->path = path;
+    listener->name = name;
+    e = wshub_io_sock__listen_begin(net, listener);
     if (!e) {
         net->listeners_count++;
         return true;
     }
 
-    if (path && wshub_io_sock__same_file(path, l->dev, l->ino)) (void)unlink(path);
+    if (path && wshub_io_sock__same_file(path, listener->dev, listener->ino)) (void)unlink(path);
     (void)close(fd);
     errno = e;
     return false;
@@ -871,6 +890,7 @@ static int wshub_io_sock__bind(const wshub_io_sock *net, const struct addrinfo *
                                int alone) {
     wshub_io_sock__address at;
     int one = 1, e, fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol);
+
     if (fd < 0) return -1;
 
     memset(&at, 0, sizeof at);
@@ -1005,6 +1025,7 @@ static wshub_err wshub_io_sock__listen_tcp(wshub_io_sock *net, const char *host,
  * does; or another error of the system's. */
 static int wshub_io_sock__probe(const wshub_io_sock__address *at) {
     int e, fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
     if (fd < 0) return errno;
     if (!wshub_io_sock__prepare(fd)) {
         e = errno;
@@ -1043,6 +1064,7 @@ static int wshub_io_sock__make_way(const wshub_io_sock__address *at, const char 
 static int wshub_io_sock__bind_unix(int fd, const wshub_io_sock__address *at,
                                     const char **out_hint) {
     int tries, e;
+
     *out_hint = "";
     for (tries = 0; tries < 8; tries++) { /* others may come between who lock nothing */
         if (bind(fd, &at->any, sizeof at->un) == 0) return 0;
@@ -1064,6 +1086,7 @@ static int wshub_io_sock__listen_path(wshub_io_sock *net, char *path, uint8_t na
                                       const char **out_hint) {
     wshub_io_sock__address at;
     int e, lock = wshub_io_sock__lock_folder(path), fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
     wshub_io_sock__unix_address(&at, path);
     e = fd >= 0 && wshub_io_sock__prepare(fd) ? wshub_io_sock__bind_unix(fd, &at, out_hint) : errno;
     if (e && fd >= 0) (void)close(fd);
@@ -1076,6 +1099,7 @@ static wshub_err wshub_io_sock__listen_unix(wshub_io_sock *net, const char *path
     const char *hint = "";
     char *copy;
     int e;
+
     if (!path || !*path)
         return wshub_io_sock__cannot_listen(net, "a Unix socket", "the path is empty");
     if (strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path)
@@ -1114,58 +1138,59 @@ WSHUB_API wshub_err wshub_io_sock_listen_place(wshub_io_sock *net, const wshub_i
 
 /* ---- dialling: outgoing streams until they are connected ---- */
 
-static void wshub_io_sock__dial_free(wshub_io_sock__dial *d) {
-    if (d->list) freeaddrinfo(d->list);
-    free(d);
+static void wshub_io_sock__dial_free(wshub_io_sock__dial *dial) {
+    if (dial->list) freeaddrinfo(dial->list);
+    free(dial);
 }
 
 /* Finds the addresses of a name, which can take as long as the system likes. */
-static void wshub_io_sock__resolve(wshub_io_sock__dial *d, int flags) {
+static void wshub_io_sock__resolve(wshub_io_sock__dial *dial, int flags) {
     struct addrinfo hints;
     memset(&hints, 0, sizeof hints);
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_NUMERICSERV | flags;
-    d->problem = getaddrinfo(d->host, d->port, &hints, &d->list);
-    d->at = d->problem ? NULL : d->list;
+    dial->problem = getaddrinfo(dial->host, dial->port, &hints, &dial->list);
+    dial->at = dial->problem ? NULL : dial->list;
 }
 
 #if WSHUB_IO_SOCK__THREADS
-static void wshub_io_sock__dial_lock(wshub_io_sock__dial *d) {
-    while (__atomic_test_and_set(&d->lock, __ATOMIC_ACQUIRE)) { /* held for a few instructions */
+static void wshub_io_sock__dial_lock(wshub_io_sock__dial *dial) {
+    while (__atomic_test_and_set(&dial->lock, __ATOMIC_ACQUIRE)) { /* held for a few instructions */
     }
 }
-static void wshub_io_sock__dial_unlock(wshub_io_sock__dial *d) {
-    __atomic_clear(&d->lock, __ATOMIC_RELEASE);
+static void wshub_io_sock__dial_unlock(wshub_io_sock__dial *dial) {
+    __atomic_clear(&dial->lock, __ATOMIC_RELEASE);
 }
 
 /* getaddrinfo() knows no deadline: it runs here, and whoever has no more patience leaves the
  * dial an orphan, which is freed here. As long as it is none the io is there to be woken. */
 static void *wshub_io_sock__resolver(void *arg) {
-    wshub_io_sock__dial *d = (wshub_io_sock__dial *)arg;
+    wshub_io_sock__dial *dial = (wshub_io_sock__dial *)arg;
     bool orphan;
-    wshub_io_sock__resolve(d, 0);
 
-    wshub_io_sock__dial_lock(d);
-    d->resolving = false;
-    orphan = d->orphan;
-    if (!orphan) d->net->desc.poller->wake(d->net->poller);
-    wshub_io_sock__dial_unlock(d);
-    if (orphan) wshub_io_sock__dial_free(d);
+    wshub_io_sock__resolve(dial, 0);
+
+    wshub_io_sock__dial_lock(dial);
+    dial->resolving = false;
+    orphan = dial->orphan;
+    if (!orphan) dial->net->desc.poller->wake(dial->net->poller);
+    wshub_io_sock__dial_unlock(dial);
+    if (orphan) wshub_io_sock__dial_free(dial);
     return NULL;
 }
 
 /* Resolves in a thread. False: there can be none. */
-static bool wshub_io_sock__resolve_apart(wshub_io_sock__dial *d) {
+static bool wshub_io_sock__resolve_apart(wshub_io_sock__dial *dial) {
     pthread_t thread;
     pthread_attr_t attr;
     int e;
     if (!WSHUB_IO_SOCK__HAS_THREADS || pthread_attr_init(&attr) != 0) return false;
 
     (void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    d->resolving = true;
-    e = wshub_io_sock__pthread_create(&thread, &attr, wshub_io_sock__resolver, d);
-    if (e) d->resolving = false;
+    dial->resolving = true;
+    e = wshub_io_sock__pthread_create(&thread, &attr, wshub_io_sock__resolver, dial);
+    if (e) dial->resolving = false;
     (void)pthread_attr_destroy(&attr);
     return e == 0;
 }
@@ -1173,15 +1198,15 @@ static bool wshub_io_sock__resolve_apart(wshub_io_sock__dial *d) {
 
 /* Whether a thread is still resolving its name. gone: nobody waits for it any more, which the
  * thread is told; it may have freed the dial by the time this returns true. */
-static bool wshub_io_sock__is_resolving(wshub_io_sock__dial *d, bool gone) {
+static bool wshub_io_sock__is_resolving(wshub_io_sock__dial *dial, bool gone) {
     bool resolving = false;
 #if WSHUB_IO_SOCK__THREADS
-    wshub_io_sock__dial_lock(d);
-    resolving = d->resolving;
-    d->orphan = gone;
-    wshub_io_sock__dial_unlock(d);
+    wshub_io_sock__dial_lock(dial);
+    resolving = dial->resolving;
+    dial->orphan = gone;
+    wshub_io_sock__dial_unlock(dial);
 #else
-    (void)d;
+    (void)dial;
     (void)gone;
 #endif
     return resolving;
@@ -1189,86 +1214,90 @@ static bool wshub_io_sock__is_resolving(wshub_io_sock__dial *d, bool gone) {
 
 /* All addresses have been tried: those that were silent once more, with twice the patience.
  * False: all have failed. */
-static bool wshub_io_sock__round(wshub_io_sock__dial *d) {
-    if (!d->again) return false;
-    d->again = false;
-    d->patience_ms *= 2;
-    d->at = d->list;
+static bool wshub_io_sock__round(wshub_io_sock__dial *dial) {
+    if (!dial->again) return false;
+    dial->again = false;
+    dial->patience_ms *= 2;
+    dial->at = dial->list;
     return true;
 }
 
 /* Begins to connect to an address. Returns 0: it is under way; or what the system said, and
  * there is no socket. */
-static int wshub_io_sock__try_one(wshub_io_sock *net, wshub_io_sock__conn *c,
+static int wshub_io_sock__try_one(wshub_io_sock *net, wshub_io_sock__conn *conn,
                                   const struct addrinfo *a) {
     int e;
-    WSHUB_ASSERT(c->state == WSHUB_IO_SOCK__DIALLING && c->fd < 0);
-    c->fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol);
-    if (c->fd >= 0 && wshub_io_sock__prepare(c->fd)) {
-        wshub_io_sock__tune(c->fd, a->ai_family != AF_UNIX);
-        if ((connect(c->fd, a->ai_addr, a->ai_addrlen) == 0 || errno == EINPROGRESS) &&
-            wshub_io_sock__watch(net, c, WSHUB_IO_SOCK_WRITE))
+
+    WSHUB_ASSERT(conn->state == WSHUB_IO_SOCK__DIALLING && conn->fd < 0);
+    conn->fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol);
+    if (conn->fd >= 0 && wshub_io_sock__prepare(conn->fd)) {
+        wshub_io_sock__tune(conn->fd, a->ai_family != AF_UNIX);
+        if ((connect(conn->fd, a->ai_addr, a->ai_addrlen) == 0 || errno == EINPROGRESS) &&
+            wshub_io_sock__watch(net, conn, WSHUB_IO_SOCK_WRITE))
             return 0;
     }
     e = errno;
-    wshub_io_sock__drop(net, c);
+    wshub_io_sock__drop(net, conn);
     return e;
 }
 
 /* Begins to connect to the next address that lets itself be tried. One that is silent does not
  * hold up the others for longer than its patience. False: there is none left. */
-static bool wshub_io_sock__try(wshub_io_sock *net, wshub_io_sock__conn *c, wshub_io_sock__dial *d) {
+static bool wshub_io_sock__try(wshub_io_sock *net, wshub_io_sock__conn *conn,
+                               wshub_io_sock__dial *dial) {
     int e = 0;
-    if (d->problem) {
-        (void)snprintf(net->error, sizeof net->error, "cannot connect to %.120s: %s", d->where,
-                       gai_strerror(d->problem));
+
+    if (dial->problem) {
+        (void)snprintf(net->error, sizeof net->error, "cannot connect to %.120s: %s", dial->where,
+                       gai_strerror(dial->problem));
         return false;
     }
-    while (d->at || wshub_io_sock__round(d)) {
-        const struct addrinfo *a = d->at;
+    while (dial->at || wshub_io_sock__round(dial)) {
+        const struct addrinfo *a = dial->at;
         WSHUB_ASSERT(a);
-        d->at = a->ai_next;
-        d->due = d->list->ai_next ? net->now + d->patience_ms : 0;
-        e = wshub_io_sock__try_one(net, c, a);
+        dial->at = a->ai_next;
+        dial->due = dial->list->ai_next ? net->now + dial->patience_ms : 0;
+        e = wshub_io_sock__try_one(net, conn, a);
         if (!e) return true;
     }
     if (e) {
         errno = e;
-        (void)wshub_io_sock__fail(net, "cannot connect to", d->where, "");
+        (void)wshub_io_sock__fail(net, "cannot connect to", dial->where, "");
     }
     return false;
 }
 
 static wshub_io_sock__dial *wshub_io_sock__dial_of(const wshub_io_sock *net, uint64_t conn) {
-    wshub_io_sock__dial *d = net->dials;
-    while (d && d->conn != conn) d = d->next;
-    return d;
+    wshub_io_sock__dial *dial = net->dials;
+    while (dial && dial->conn != conn) dial = dial->next;
+    return dial;
 }
 
 /* Goes on with a dial whose name is resolved. False: all its addresses have failed, and its
  * stream is shut. */
-static bool wshub_io_sock__dial_step(wshub_io_sock *net, wshub_io_sock__conn *c,
-                                     wshub_io_sock__dial *d) {
-    if (c->fd >= 0 && d->due && net->now >= d->due) { /* silent for too long */
-        wshub_io_sock__drop(net, c);
-        d->again = true;
+static bool wshub_io_sock__dial_step(wshub_io_sock *net, wshub_io_sock__conn *conn,
+                                     wshub_io_sock__dial *dial) {
+    if (conn->fd >= 0 && dial->due && net->now >= dial->due) { /* silent for too long */
+        wshub_io_sock__drop(net, conn);
+        dial->again = true;
     }
-    if (c->fd >= 0 || wshub_io_sock__try(net, c, d)) return true;
-    wshub_io_sock__shut(net, c);
+    if (conn->fd >= 0 || wshub_io_sock__try(net, conn, dial)) return true;
+    wshub_io_sock__shut(net, conn);
     return false;
 }
 
 /* Names that have been resolved meanwhile are tried; what nobody waits for any more is let go. */
 static void wshub_io_sock__dials_run(wshub_io_sock *net) {
     wshub_io_sock__dial **at = &net->dials, *d;
+
     while ((d = *at) != NULL) {
-        wshub_io_sock__conn *c = wshub_io_sock__get(net, d->conn);
+        wshub_io_sock__conn *conn = wshub_io_sock__get(net, d->conn);
         wshub_io_sock__dial *next = d->next;
-        bool gone = !c || c->state != WSHUB_IO_SOCK__DIALLING;
+        bool gone = !conn || conn->state != WSHUB_IO_SOCK__DIALLING;
         bool resolving = wshub_io_sock__is_resolving(d, gone);
         if (gone && resolving) { /* from here on it is its thread's */
             *at = next;
-        } else if (gone || (!resolving && !wshub_io_sock__dial_step(net, c, d))) {
+        } else if (gone || (!resolving && !wshub_io_sock__dial_step(net, conn, d))) {
             *at = next;
             wshub_io_sock__dial_free(d);
         } else {
@@ -1290,64 +1319,69 @@ static bool wshub_io_sock__met_itself(int fd) {
 
 /* An outgoing stream is connected, or has failed: then the next address of its name has its
  * turn. */
-static void wshub_io_sock__dialled(wshub_io_sock *net, wshub_conn id, wshub_io_sock__conn *c) {
-    wshub_io_sock__dial *d = wshub_io_sock__dial_of(net, id.id);
-    const wshub_io_owner *o = wshub_io_sock__whose(net, c);
-    int e = wshub_io_sock__pending_error(c->fd);
-    WSHUB_ASSERT(d && o);
-    if (!e && wshub_io_sock__met_itself(c->fd)) e = ECONNREFUSED;
+static void wshub_io_sock__dialled(wshub_io_sock *net, wshub_conn id, wshub_io_sock__conn *conn) {
+    wshub_io_sock__dial *dial = wshub_io_sock__dial_of(net, id.id);
+    const wshub_io_owner *owner = wshub_io_sock__whose(net, conn);
+    int e = wshub_io_sock__pending_error(conn->fd);
+
+    WSHUB_ASSERT(dial && owner);
+    if (!e && wshub_io_sock__met_itself(conn->fd)) e = ECONNREFUSED;
     if (!e) {
-        wshub_io_sock__to(net, c, WSHUB_IO_SOCK__OPEN);
-        wshub_io_sock__rewatch(net, c);
-        if (c->state == WSHUB_IO_SOCK__OPEN) o->opened(o->ctx, id);
+        wshub_io_sock__to(net, conn, WSHUB_IO_SOCK__OPEN);
+        wshub_io_sock__rewatch(net, conn);
+        if (conn->state == WSHUB_IO_SOCK__OPEN) owner->opened(owner->ctx, id);
         return;
     }
 
     errno = e;
-    (void)wshub_io_sock__fail(net, "cannot connect to", d->where, "");
-    wshub_io_sock__drop(net, c);
-    if (!wshub_io_sock__try(net, c, d)) wshub_io_sock__shut(net, c);
+    (void)wshub_io_sock__fail(net, "cannot connect to", dial->where, "");
+    wshub_io_sock__drop(net, conn);
+    if (!wshub_io_sock__try(net, conn, dial)) wshub_io_sock__shut(net, conn);
 }
 
 /* Takes an address apart: `host:port` or `[v6]:port`. False: it is neither. */
-static bool wshub_io_sock__dial_parse(wshub_io_sock__dial *d, const char *address) {
+static bool wshub_io_sock__dial_parse(wshub_io_sock__dial *dial, const char *address) {
     const char *colon = strrchr(address, ':'), *host = address, *port = colon ? colon + 1 : "";
     size_t n = colon ? (size_t)(colon - address) : 0;
+
     if (*address == '[') {
         if (n < 2 || colon[-1] != ']') return false;
         host++;
         n -= 2;
     }
-    if (!n || n >= sizeof d->host) return false;
+    if (!n || n >= sizeof dial->host) return false;
     if (strlen(port) > 5 || strspn(port, "0123456789") != strlen(port)) return false;
     if (atoi(port) < 1 || atoi(port) > 65535) return false; /* NOLINT: at most five digits */
 
-    memcpy(d->host, host, n);
-    memcpy(d->port, port, strlen(port) + 1);
+    memcpy(dial->host, host, n);
+    memcpy(dial->port, port, strlen(port) + 1);
     return true;
 }
 
 /* Connects to a Unix socket, which the system does at once or not at all. */
-static void wshub_io_sock__dial_unix(wshub_io_sock *net, wshub_io_sock__conn *c, const char *path) {
+static void wshub_io_sock__dial_unix(wshub_io_sock *net, wshub_io_sock__conn *conn,
+                                     const char *path) {
     wshub_io_sock__address at;
+
     wshub_io_sock__unix_address(&at, path);
-    c->fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    if (c->fd >= 0 && wshub_io_sock__prepare(c->fd) && connect(c->fd, &at.any, sizeof at.un) == 0 &&
-        wshub_io_sock__watch(net, c, WSHUB_IO_SOCK_WRITE))
+    conn->fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (conn->fd >= 0 && wshub_io_sock__prepare(conn->fd) &&
+        connect(conn->fd, &at.any, sizeof at.un) == 0 &&
+        wshub_io_sock__watch(net, conn, WSHUB_IO_SOCK_WRITE))
         return;
     (void)wshub_io_sock__fail(net, "cannot connect to", path, "");
-    wshub_io_sock__shut(net, c);
+    wshub_io_sock__shut(net, conn);
 }
 
 /* Connects to a host: at once if it is an address, behind a resolver if it is a name. */
-static void wshub_io_sock__dial_tcp(wshub_io_sock *net, wshub_io_sock__conn *c,
-                                    wshub_io_sock__dial *d) {
-    wshub_io_sock__resolve(d, AI_NUMERICHOST);
+static void wshub_io_sock__dial_tcp(wshub_io_sock *net, wshub_io_sock__conn *conn,
+                                    wshub_io_sock__dial *dial) {
+    wshub_io_sock__resolve(dial, AI_NUMERICHOST);
 #if WSHUB_IO_SOCK__THREADS
-    if (d->problem && wshub_io_sock__resolve_apart(d)) return;
+    if (dial->problem && wshub_io_sock__resolve_apart(dial)) return;
 #endif
-    if (d->problem) wshub_io_sock__resolve(d, 0);
-    if (!wshub_io_sock__try(net, c, d)) wshub_io_sock__shut(net, c);
+    if (dial->problem) wshub_io_sock__resolve(dial, 0);
+    if (!wshub_io_sock__try(net, conn, dial)) wshub_io_sock__shut(net, conn);
 }
 
 /* ---- owners: the hub, and guests beside it ---- */
@@ -1355,6 +1389,7 @@ static void wshub_io_sock__dial_tcp(wshub_io_sock *net, wshub_io_sock__conn *c,
 /* Frees everything. Nobody is attached any more, and nobody inside. */
 static void wshub_io_sock__free(wshub_io_sock *net) {
     uint32_t i;
+
     WSHUB_ASSERT(!net->depth && !net->owned && !net->guests_count);
     if (net->poller) {
         wshub_io_sock_unlisten(net);
@@ -1383,6 +1418,7 @@ static void wshub_io_sock__bury(wshub_io_sock *net) {
 
 static void wshub_io_sock__attach(void *ctx, const wshub_io_owner *owner) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
+
     net->owned = owner != NULL;
     if (owner)
         net->owner = *owner;
@@ -1410,6 +1446,7 @@ static int wshub_io_sock__guest_place(const wshub_io_sock *net, bool is_there,
 static wshub_err wshub_io_sock__guest(void *ctx, const wshub_io_owner *owner, bool on) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
     int place = wshub_io_sock__guest_place(net, !on, owner->ctx);
+
     if (place < 0) return on ? WSHUB_ERR_LIMIT : WSHUB_OK;
 
     if (on) {
@@ -1434,6 +1471,7 @@ static wshub_err wshub_io_sock__guest(void *ctx, const wshub_io_owner *owner, bo
 static ssize_t wshub_io_sock__send_copied(wshub_io_sock *net, int fd, const wshub_span *spans,
                                           size_t count, size_t skip, size_t *out_asked) {
     size_t i, asked = 0;
+
     for (i = 0; i < count && asked < WSHUB_IO_SOCK__SCRATCH; i++, skip = 0) {
         size_t room = WSHUB_IO_SOCK__SCRATCH - asked, n = spans[i].len - skip;
         if (n > room) n = room;
@@ -1489,16 +1527,18 @@ static bool wshub_io_sock__is_full(int e) {
 static int64_t wshub_io_sock__send(void *ctx, wshub_conn conn, const wshub_span *spans,
                                    size_t count) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
-    wshub_io_sock__conn *c = wshub_io_sock__get(net, conn.id);
+    wshub_io_sock__conn *found = wshub_io_sock__get(net, conn.id);
     size_t i, total = 0, done = 0, skip = 0, asked = 0;
+
     for (i = 0; i < count; i++) total += spans[i].len;
-    if (!c || c->state != WSHUB_IO_SOCK__OPEN) return (int64_t)total;
+    if (!found || found->state != WSHUB_IO_SOCK__OPEN) return (int64_t)total;
 
     while (done < total) {
-        ssize_t n = wshub_io_sock__send_some(net, c->fd, spans, count, skip, total - done, &asked);
+        ssize_t n =
+            wshub_io_sock__send_some(net, found->fd, spans, count, skip, total - done, &asked);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && !wshub_io_sock__is_full(errno)) {
-            wshub_io_sock__shut(net, c); /* a broken stream takes everything */
+            wshub_io_sock__shut(net, found); /* a broken stream takes everything */
             return (int64_t)total;
         }
         if (n > 0) {
@@ -1508,9 +1548,9 @@ static int64_t wshub_io_sock__send(void *ctx, wshub_conn conn, const wshub_span 
 
         /* The system took less than it was offered: it will say when there is room. */
         if (n < 0 || (size_t)n < asked) {
-            c->blocked = true;
-            wshub_io_sock__rewatch(net, c);
-            return (int64_t)(c->state == WSHUB_IO_SOCK__SHUT ? total : done);
+            found->blocked = true;
+            wshub_io_sock__rewatch(net, found);
+            return (int64_t)(found->state == WSHUB_IO_SOCK__SHUT ? total : done);
         }
         for (; count > 1 && skip >= spans[0].len; spans++, count--) skip -= spans[0].len;
     }
@@ -1521,26 +1561,28 @@ static int64_t wshub_io_sock__send(void *ctx, wshub_conn conn, const wshub_span 
  * ended already, or is gone, nothing is left to wait for. */
 static void wshub_io_sock__close(void *ctx, wshub_conn conn, bool flush) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
-    wshub_io_sock__conn *c = wshub_io_sock__get(net, conn.id);
-    if (!c || c->state == WSHUB_IO_SOCK__SHUT) return;
-    if (flush && c->state == WSHUB_IO_SOCK__ENDING) return;
-    if (!flush || c->state != WSHUB_IO_SOCK__OPEN || c->ended || shutdown(c->fd, SHUT_WR) != 0) {
-        wshub_io_sock__shut(net, c);
+    wshub_io_sock__conn *found = wshub_io_sock__get(net, conn.id);
+
+    if (!found || found->state == WSHUB_IO_SOCK__SHUT) return;
+    if (flush && found->state == WSHUB_IO_SOCK__ENDING) return;
+    if (!flush || found->state != WSHUB_IO_SOCK__OPEN || found->ended ||
+        shutdown(found->fd, SHUT_WR) != 0) {
+        wshub_io_sock__shut(net, found);
         return;
     }
 
-    c->paused = c->blocked = c->hung = false;
-    wshub_io_sock__to(net, c, WSHUB_IO_SOCK__ENDING);
-    wshub_io_sock__rewatch(net, c);
+    found->paused = found->blocked = found->hung = false;
+    wshub_io_sock__to(net, found, WSHUB_IO_SOCK__ENDING);
+    wshub_io_sock__rewatch(net, found);
 }
 
 static void wshub_io_sock__pause(void *ctx, wshub_conn conn, bool paused) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
-    wshub_io_sock__conn *c = wshub_io_sock__get(net, conn.id);
-    if (!c || c->state != WSHUB_IO_SOCK__OPEN) return;
-    c->paused = paused;
-    c->hung = false;
-    wshub_io_sock__rewatch(net, c);
+    wshub_io_sock__conn *found = wshub_io_sock__get(net, conn.id);
+    if (!found || found->state != WSHUB_IO_SOCK__OPEN) return;
+    found->paused = paused;
+    found->hung = false;
+    wshub_io_sock__rewatch(net, found);
 }
 
 /* Within a turn time stands still. Outside of one it is asked for by whoever calls the owner
@@ -1560,6 +1602,7 @@ static uint64_t wshub_io_sock__wall(void *ctx) {
 
 static bool wshub_io_sock__random(void *ctx, uint8_t *bytes, size_t count) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
+
     while (count) {
         ssize_t n = read(net->urandom, bytes, count);
         if (n < 0 && errno == EINTR) continue;
@@ -1594,6 +1637,7 @@ static wshub_str wshub_io_sock__address_text(const wshub_io_sock__address *at, s
                                              bool is_given, char *text, size_t cap) {
     char host[96], port[8];
     wshub_str none = {NULL, 0};
+
     if (at->any.sa_family == AF_UNIX) {
         bool has_path = is_given && at_len > offsetof(struct sockaddr_un, sun_path);
         (void)snprintf(text, cap, "%.*s", (int)sizeof at->un.sun_path,
@@ -1609,22 +1653,23 @@ static wshub_str wshub_io_sock__address_text(const wshub_io_sock__address *at, s
 
 static bool wshub_io_sock__about(void *ctx, wshub_conn conn, wshub_about *out_about) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
-    const wshub_io_sock__conn *c = wshub_io_sock__get(net, conn.id);
+    const wshub_io_sock__conn *found = wshub_io_sock__get(net, conn.id);
     wshub_io_sock__address at;
     socklen_t n = sizeof at;
+
     memset(out_about, 0, sizeof *out_about);
     memset(&at, 0, sizeof at);
-    if (!c) return false;
-    if (c->listener) out_about->listener = wshub_str_z(net->names[c->listener - 1]);
+    if (!found) return false;
+    if (found->listener) out_about->listener = wshub_str_z(net->names[found->listener - 1]);
 
     /* Of a stream whose socket is gone, or not yet there, no address is known. */
-    if (c->fd >= 0 && getsockname(c->fd, &at.any, &n) == 0)
-        out_about->local = wshub_io_sock__address_text(&at, n, !c->guest, net->about_local,
+    if (found->fd >= 0 && getsockname(found->fd, &at.any, &n) == 0)
+        out_about->local = wshub_io_sock__address_text(&at, n, !found->guest, net->about_local,
                                                        sizeof net->about_local);
     memset(&at, 0, sizeof at);
     n = sizeof at;
-    if (c->fd >= 0 && getpeername(c->fd, &at.any, &n) == 0)
-        out_about->peer = wshub_io_sock__address_text(&at, n, c->guest != 0, net->about_peer,
+    if (found->fd >= 0 && getpeername(found->fd, &at.any, &n) == 0)
+        out_about->peer = wshub_io_sock__address_text(&at, n, found->guest != 0, net->about_peer,
                                                       sizeof net->about_peer);
     return true;
 }
@@ -1632,21 +1677,21 @@ static bool wshub_io_sock__about(void *ctx, wshub_conn conn, wshub_about *out_ab
 /* What is wrong with where a guest wants to go, kept as a line. False: nothing is. d: taken
  * apart. */
 static bool wshub_io_sock__dial_refused(wshub_io_sock *net, const wshub_dial *dial, bool is_path,
-                                        wshub_io_sock__dial *d) {
+                                        wshub_io_sock__dial *dialled) {
     if (dial->secure) {
         (void)snprintf(
             net->error, sizeof net->error,
             "cannot connect to %.120s: plain sockets have no TLS; put an io with TLS over "
             "this one, or do not ask for a secure stream",
-            d->where);
+            dialled->where);
         return true;
     }
     if (is_path ? strlen(dial->address) < sizeof((struct sockaddr_un *)0)->sun_path
-                : wshub_io_sock__dial_parse(d, d->where))
+                : wshub_io_sock__dial_parse(dialled, dialled->where))
         return false;
     (void)snprintf(net->error, sizeof net->error,
                    "cannot connect to %.150s: an address is host:port, [v6]:port or a path",
-                   d->where);
+                   dialled->where);
     return true;
 }
 
@@ -1656,31 +1701,32 @@ static wshub_err wshub_io_sock__connect(void *ctx, void *guest_ctx, const wshub_
     const char *address = dial->address ? dial->address : "";
     bool is_path = *address == '/' || *address == '.';
     int guest = wshub_io_sock__guest_place(net, true, guest_ctx);
-    wshub_io_sock__dial *d = (wshub_io_sock__dial *)calloc(1, sizeof *d);
-    wshub_io_sock__conn *c;
-    if (!d) return WSHUB_ERR_NOMEM;
-    (void)snprintf(d->where, sizeof d->where, "%.299s", address);
-    if (guest < 0 || wshub_io_sock__dial_refused(net, dial, is_path, d)) {
-        free(d);
+    wshub_io_sock__dial *dialled = (wshub_io_sock__dial *)calloc(1, sizeof *dialled);
+    wshub_io_sock__conn *conn;
+
+    if (!dialled) return WSHUB_ERR_NOMEM;
+    (void)snprintf(dialled->where, sizeof dialled->where, "%.299s", address);
+    if (guest < 0 || wshub_io_sock__dial_refused(net, dial, is_path, dialled)) {
+        free(dialled);
         return WSHUB_ERR_PARAM;
     }
-    c = wshub_io_sock__new(net, -1);
-    if (!c) {
-        free(d);
+    conn = wshub_io_sock__new(net, -1);
+    if (!conn) {
+        free(dialled);
         return WSHUB_ERR_LIMIT;
     }
 
-    c->guest = (uint8_t)(guest + 1);
-    *out_conn = wshub_io_sock__id(net, c);
-    d->net = net;
-    d->patience_ms = WSHUB_IO_SOCK__PATIENCE_MS;
-    d->conn = out_conn->id;
-    d->next = net->dials;
-    net->dials = d;
+    conn->guest = (uint8_t)(guest + 1);
+    *out_conn = wshub_io_sock__id(net, conn);
+    dialled->net = net;
+    dialled->patience_ms = WSHUB_IO_SOCK__PATIENCE_MS;
+    dialled->conn = out_conn->id;
+    dialled->next = net->dials;
+    net->dials = dialled;
     if (is_path)
-        wshub_io_sock__dial_unix(net, c, address);
+        wshub_io_sock__dial_unix(net, conn, address);
     else
-        wshub_io_sock__dial_tcp(net, c, d);
+        wshub_io_sock__dial_tcp(net, conn, dialled);
     net->desc.poller->wake(net->poller); /* what has failed already is told from the loop */
     return WSHUB_OK;
 }
@@ -1695,6 +1741,7 @@ static const char *wshub_io_sock__last_error(void *ctx) {
  * accepting rests. */
 static void wshub_io_sock__shed(wshub_io_sock *net, int listener) {
     int fd;
+
     if (net->reserve >= 0) {
         (void)close(net->reserve);
         fd = accept(listener, NULL, NULL);
@@ -1731,33 +1778,36 @@ static int wshub_io_sock__accept_fd(int listener) {
 }
 
 /* A connection was taken. It becomes a stream, or is closed at once if there are too many. */
-static void wshub_io_sock__accepted(wshub_io_sock *net, const wshub_io_sock__listener *l, int fd) {
-    wshub_io_sock__conn *c;
+static void wshub_io_sock__accepted(wshub_io_sock *net, const wshub_io_sock__listener *listener,
+                                    int fd) {
+    wshub_io_sock__conn *conn;
+
     net->accept_wait = 0;
     net->stats.accepted++;
-    c = wshub_io_sock__new(net, fd);
-    if (!c) {
+    conn = wshub_io_sock__new(net, fd);
+    if (!conn) {
         (void)close(fd);
         net->stats.shed++;
         return;
     }
-    c->listener = l->name;
-    wshub_io_sock__tune(fd, !l->path);
-    wshub_io_sock__rewatch(net, c);
-    net->owner.opened(net->owner.ctx, wshub_io_sock__id(net, c));
+    conn->listener = listener->name;
+    wshub_io_sock__tune(fd, !listener->path);
+    wshub_io_sock__rewatch(net, conn);
+    net->owner.opened(net->owner.ctx, wshub_io_sock__id(net, conn));
 }
 
 /* Takes who waits at a listener. A report may close it, and end the owner. */
 static void wshub_io_sock__accept(wshub_io_sock *net, int index) {
     int n;
+
     WSHUB_ASSERT(index >= 0 && index < WSHUB_IO_SOCK__LISTENERS);
     for (n = 0; n < WSHUB_IO_SOCK__ACCEPTS && net->owned && index < net->listeners_count; n++) {
-        const wshub_io_sock__listener *l = &net->listeners[index];
-        int fd = wshub_io_sock__accept_fd(l->fd);
+        const wshub_io_sock__listener *listener = &net->listeners[index];
+        int fd = wshub_io_sock__accept_fd(listener->fd);
         if (fd >= 0) {
-            wshub_io_sock__accepted(net, l, fd);
+            wshub_io_sock__accepted(net, listener, fd);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            wshub_io_sock__shed(net, l->fd);
+            wshub_io_sock__shed(net, listener->fd);
             return;
         } else if (errno != EINTR && errno != ECONNABORTED) {
             return;
@@ -1767,75 +1817,79 @@ static void wshub_io_sock__accept(wshub_io_sock *net, int index) {
 
 /* The peer sends no more. Who wants to know goes on sending; for others, and behind our own
  * end, that is all. */
-static void wshub_io_sock__ended(wshub_io_sock *net, wshub_conn id, wshub_io_sock__conn *c) {
-    const wshub_io_owner *o = wshub_io_sock__whose(net, c);
-    if (c->state != WSHUB_IO_SOCK__OPEN || !o || !o->ended) {
-        wshub_io_sock__shut(net, c);
+static void wshub_io_sock__ended(wshub_io_sock *net, wshub_conn id, wshub_io_sock__conn *conn) {
+    const wshub_io_owner *owner = wshub_io_sock__whose(net, conn);
+
+    if (conn->state != WSHUB_IO_SOCK__OPEN || !owner || !owner->ended) {
+        wshub_io_sock__shut(net, conn);
         return;
     }
-    WSHUB_ASSERT(!c->ended);
-    c->ended = true;
-    wshub_io_sock__rewatch(net, c);
-    o->ended(o->ctx, id);
+    WSHUB_ASSERT(!conn->ended);
+    conn->ended = true;
+    wshub_io_sock__rewatch(net, conn);
+    owner->ended(owner->ctx, id);
 }
 
 /* Reads once and reports it. True: there may be more. */
 static bool wshub_io_sock__read_once(wshub_io_sock *net, wshub_conn id) {
-    wshub_io_sock__conn *c = wshub_io_sock__get(net, id.id);
-    const wshub_io_owner *o;
+    wshub_io_sock__conn *conn = wshub_io_sock__get(net, id.id);
+    const wshub_io_owner *owner;
     ssize_t n;
-    if (!c || c->state == WSHUB_IO_SOCK__SHUT || c->paused || c->ended) return false;
-    WSHUB_ASSERT(c->fd >= 0);
+
+    if (!conn || conn->state == WSHUB_IO_SOCK__SHUT || conn->paused || conn->ended) return false;
+    WSHUB_ASSERT(conn->fd >= 0);
 
     net->stats.reads++;
-    n = recv(c->fd, net->buf, net->desc.read_bytes, 0);
+    n = recv(conn->fd, net->buf, net->desc.read_bytes, 0);
     if (n < 0 && errno == EINTR) return true;
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
     if (n < 0) {
-        wshub_io_sock__shut(net, c);
+        wshub_io_sock__shut(net, conn);
         return false;
     }
     if (n == 0) {
-        wshub_io_sock__ended(net, id, c);
+        wshub_io_sock__ended(net, id, conn);
         return false;
     }
 
     /* Behind our end it is thrown away. */
-    o = wshub_io_sock__whose(net, c);
-    if (c->state == WSHUB_IO_SOCK__OPEN && o) o->received(o->ctx, id, net->buf, (size_t)n);
+    owner = wshub_io_sock__whose(net, conn);
+    if (conn->state == WSHUB_IO_SOCK__OPEN && owner)
+        owner->received(owner->ctx, id, net->buf, (size_t)n);
     return (size_t)n == net->desc.read_bytes;
 }
 
 /* A stream that nobody reads is dead: after a reset, or when the peer had ended before, nothing
  * is left of it. Else what lies unread (of a Unix socket whose peer has closed) waits for the
  * owner, and the poller is asked for it no more, or it would tell of it again and again. */
-static void wshub_io_sock__gone(wshub_io_sock *net, wshub_io_sock__conn *c) {
-    if (wshub_io_sock__pending_error(c->fd) || c->ended) {
-        wshub_io_sock__shut(net, c);
+static void wshub_io_sock__gone(wshub_io_sock *net, wshub_io_sock__conn *conn) {
+    if (wshub_io_sock__pending_error(conn->fd) || conn->ended) {
+        wshub_io_sock__shut(net, conn);
         return;
     }
-    c->hung = true;
-    wshub_io_sock__rewatch(net, c);
+    conn->hung = true;
+    wshub_io_sock__rewatch(net, conn);
 }
 
 /* A stream is ready. A report may close it. */
-static void wshub_io_sock__ready(wshub_io_sock *net, wshub_conn id, wshub_io_sock__conn *c,
+static void wshub_io_sock__ready(wshub_io_sock *net, wshub_conn id, wshub_io_sock__conn *conn,
                                  unsigned ready) {
-    const wshub_io_owner *o = wshub_io_sock__whose(net, c);
+    const wshub_io_owner *owner = wshub_io_sock__whose(net, conn);
     int turns = WSHUB_IO_SOCK__READS;
-    wshub_io_sock__check(net, c);
-    if (c->state == WSHUB_IO_SOCK__DIALLING) {
-        wshub_io_sock__dialled(net, id, c);
+
+    wshub_io_sock__check(net, conn);
+    if (conn->state == WSHUB_IO_SOCK__DIALLING) {
+        wshub_io_sock__dialled(net, id, conn);
         return;
     }
-    if ((ready & WSHUB_IO_SOCK_GONE) && c->watched == WSHUB_IO_SOCK_GONE) {
-        wshub_io_sock__gone(net, c);
+    if ((ready & WSHUB_IO_SOCK_GONE) && conn->watched == WSHUB_IO_SOCK_GONE) {
+        wshub_io_sock__gone(net, conn);
         return;
     }
-    if ((ready & WSHUB_IO_SOCK_WRITE) && c->blocked) {
-        c->blocked = false;
-        wshub_io_sock__rewatch(net, c);
-        if (c->state == WSHUB_IO_SOCK__OPEN && o) o->drained(o->ctx, id);
+    if ((ready & WSHUB_IO_SOCK_WRITE) && conn->blocked) {
+        conn->blocked = false;
+        wshub_io_sock__rewatch(net, conn);
+        if (conn->state == WSHUB_IO_SOCK__OPEN && owner) owner->drained(owner->ctx, id);
     }
     while ((ready & WSHUB_IO_SOCK_READ) && turns-- > 0 && wshub_io_sock__read_once(net, id)) {
     }
@@ -1844,8 +1898,9 @@ static void wshub_io_sock__ready(wshub_io_sock *net, wshub_conn id, wshub_io_soc
 /* One event. guests: only if it is a guest's stream (true), or none (false). */
 static void wshub_io_sock__event(wshub_io_sock *net, const wshub_io_sock_event *e, bool guests) {
     wshub_conn id;
-    wshub_io_sock__conn *c;
+    wshub_io_sock__conn *conn;
     bool is_guest;
+
     if ((e->tag & WSHUB_IO_SOCK__LISTENER_TAG) == WSHUB_IO_SOCK__LISTENER_TAG) {
         if (!guests) wshub_io_sock__accept(net, (int)(uint32_t)e->tag);
         return;
@@ -1853,10 +1908,10 @@ static void wshub_io_sock__event(wshub_io_sock *net, const wshub_io_sock_event *
 
     /* What was reported before it in this turn may have ended it. */
     id.id = e->tag;
-    c = wshub_io_sock__get(net, id.id);
-    if (!c || c->state == WSHUB_IO_SOCK__SHUT) return;
-    is_guest = c->guest && c->guest != WSHUB_IO_SOCK__NOBODY;
-    if (is_guest == guests) wshub_io_sock__ready(net, id, c, e->ready);
+    conn = wshub_io_sock__get(net, id.id);
+    if (!conn || conn->state == WSHUB_IO_SOCK__SHUT) return;
+    is_guest = conn->guest && conn->guest != WSHUB_IO_SOCK__NOBODY;
+    if (is_guest == guests) wshub_io_sock__ready(net, id, conn, e->ready);
 }
 
 /* ---- the turn ---- */
@@ -1881,6 +1936,7 @@ static void wshub_io_sock__heard_up_to(wshub_io_sock *net, uint64_t before, uint
 static uint64_t wshub_io_sock__settle_owners(wshub_io_sock *net) {
     uint64_t next = WSHUB_NEVER, at;
     int i;
+
     for (i = 0; net->guests_count && i < WSHUB_IO_SOCK__GUESTS; i++) {
         if (!net->guests[i].settle) continue;
         at = net->guests[i].settle(net->guests[i].ctx);
@@ -1897,6 +1953,7 @@ static uint64_t wshub_io_sock__settle_owners(wshub_io_sock *net) {
  * others have their turn. */
 static void wshub_io_sock__settle(wshub_io_sock *net) {
     int rounds = 4;
+
     WSHUB_ASSERT(net->depth);
     (void)wshub_io_sock__exchange(&net->woken, false); /* who asks from here on gets another turn */
     if (net->dials) wshub_io_sock__dials_run(net);
@@ -1912,11 +1969,12 @@ static void wshub_io_sock__settle(wshub_io_sock *net) {
 /* How long may be waited from `now` on; -1: for ever. */
 static int wshub_io_sock__patience(const wshub_io_sock *net, uint64_t now) {
     uint64_t next = net->owned || net->guests_count ? net->next : WSHUB_NEVER, wait;
-    const wshub_io_sock__dial *d;
+    const wshub_io_sock__dial *dial;
+
     if (net->shut_head) return 0; /* to be told */
 
-    for (d = net->dials; d; d = d->next) {
-        if (d->due && d->due < next) next = d->due;
+    for (dial = net->dials; dial; dial = dial->next) {
+        if (dial->due && dial->due < next) next = dial->due;
     }
     if (net->left_head && net->conns[net->left_head - 1].due < next)
         next = net->conns[net->left_head - 1].due;
@@ -1947,6 +2005,7 @@ static wshub_err wshub_io_sock__serve(wshub_io_sock *net, int timeout_ms) {
     wshub_io_sock_event events[WSHUB_IO_SOCK__EVENTS];
     uint64_t before = wshub_io_sock__clock(CLOCK_MONOTONIC);
     int n, i, most = wshub_io_sock__patience(net, before);
+
     if (most >= 0 && (timeout_ms < 0 || most < timeout_ms)) timeout_ms = most;
 
     net->stats.waits++;
@@ -1974,6 +2033,7 @@ static void wshub_io_sock__leave(wshub_io_sock *net) {
 static wshub_err wshub_io_sock__turn(wshub_io_sock *net, int timeout_ms) {
     bool somebody = net->owned || net->guests_count;
     wshub_err err;
+
     net->depth++;
     net->now = wshub_io_sock__clock(CLOCK_MONOTONIC);
     wshub_io_sock__settle(net);
@@ -2012,6 +2072,7 @@ WSHUB_API const char *wshub_io_sock_desc_problem_versioned(const wshub_io_sock_d
                                                            size_t desc_bytes, uint32_t version) {
     static const char required[] =
         "poller: required; wshub_io_auto_create() takes the best there is";
+
     if (!desc) return required;
     if (desc_bytes != sizeof *desc || version != WSHUB_IO_SOCK_DESC_VERSION)
         return "wshub_io_sock_desc: the program was compiled with another wshub_io_sock.h than the "
@@ -2023,10 +2084,10 @@ WSHUB_API const char *wshub_io_sock_desc_problem_versioned(const wshub_io_sock_d
     return NULL;
 }
 
-static void wshub_io_sock__defaults(wshub_io_sock_desc *d) {
-    if (!d->read_bytes) d->read_bytes = 262144;
-    if (!d->linger_ms) d->linger_ms = 2000;
-    if (!d->conns_max) d->conns_max = 1000000;
+static void wshub_io_sock__defaults(wshub_io_sock_desc *desc) {
+    if (!desc->read_bytes) desc->read_bytes = 262144;
+    if (!desc->linger_ms) desc->linger_ms = 2000;
+    if (!desc->conns_max) desc->conns_max = 1000000;
 }
 
 static void wshub_io_sock__table(wshub_io_sock *net) {
@@ -2052,6 +2113,7 @@ WSHUB_API wshub_err wshub_io_sock_create_versioned(const wshub_io_sock_desc *des
                                                    size_t desc_bytes, uint32_t version,
                                                    wshub_io_sock **out_net) {
     wshub_io_sock *net;
+
     if (!out_net || wshub_io_sock_desc_problem_versioned(desc, desc_bytes, version))
         return WSHUB_ERR_PARAM;
     net = (wshub_io_sock *)calloc(1, sizeof *net);
