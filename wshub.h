@@ -5073,8 +5073,8 @@ WSHUB_API int wshub_frame_read(const uint8_t *bytes, size_t count, wshub_frame *
     return 1;
 }
 
-/* The first byte of a head as it is to be, the length with the bit `masked` (0x80 or 0). Returns how
- * many bytes these are. */
+/* The first byte of a head as it is to be, the length with the bit `masked` (0x80 or 0). Returns
+ * how many bytes these are. */
 static inline size_t wshub__frame_put(uint8_t *buf, uint8_t first, uint8_t masked, uint64_t n) {
     size_t i;
     buf[0] = first;
@@ -5783,9 +5783,9 @@ typedef struct wshub__rx {
     wshub__buf pong;    /* the latest pong, while the peer does not read */
 } wshub__rx;
 
-/* A stream. Its size is the greater part of what an idle client costs: what is asked for each message
- * is a byte of its own, what is asked seldom a bit, and a state shares its clock with the message
- * that is begun in it. */
+/* A stream. Its size is the greater part of what an idle client costs: what is asked for each
+ * message is a byte of its own, what is asked seldom a bit, and a state shares its clock with the
+ * message that is begun in it. */
 typedef struct wshub__conn {
     /* What a fan-out and a flush touch, together in front. */
     wshub__span first;                 /* the front of the queue */
@@ -10298,7 +10298,7 @@ typedef enum wshub__client_state {
     WSHUB__CLIENT_AUTHENTICATING = WSHUB_CLIENT_AUTHENTICATING,
     WSHUB__CLIENT_AUTHENTICATED = WSHUB_CLIENT_AUTHENTICATED,
     WSHUB__CLIENT_DISCONNECTED = WSHUB_CLIENT_DISCONNECTED, /* settle has yet to take it out */
-    WSHUB__CLIENT_LEAVING, /* on_disconnecting is told; it is in its rooms still, and can be asked */
+    WSHUB__CLIENT_LEAVING, /* on_disconnecting is told; it is in its rooms still, can be asked */
     WSHUB__CLIENT_LEFT     /* is in no index any more; on_disconnected is told */
 } wshub__client_state;
 
@@ -11042,10 +11042,10 @@ static wshub__chan *wshub__chan_new(wshub *hub, wshub__kind kind, wshub_str chan
     return chan;
 }
 
-/* There is no memory to note that a channel has come or gone. Nothing is lost for good: for one that
- * is wanted all is subscribed to anew; one that is not is given up at once instead of some time
- * later, which needs no note. If the bus has no memory either, it stays, and what comes by it is for
- * nobody. */
+/* There is no memory to note that a channel has come or gone. Nothing is lost for good: for one
+ * that is wanted all is subscribed to anew; one that is not is given up at once instead of some
+ * time later, which needs no note. If the bus has no memory either, it stays, and what comes by it
+ * is for nobody. */
 WSHUB__COLD static void wshub__sub_at_once(wshub *hub, wshub__kind kind, wshub_str channel,
                                            bool wanted) {
     const wshub_bus *bus = &hub->uplink.bus;
@@ -12071,10 +12071,12 @@ WSHUB__COLD WSHUB_API wshub_err wshub_session_lend(wshub *hub, uint32_t dialect,
     wshub__conn *conn = NULL;
     wshub__lent *lent;
     uint32_t number;
+
     if (!out_session || dialect >= hub->dialects_count || !hub->dialects[dialect].table.owed)
         return WSHUB_ERR_PARAM;
     if (hub->phase >= WSHUB__STOPPING) return WSHUB_ERR_CLOSED;
     if (hub->conns_live >= hub->desc.conns_max) return WSHUB_ERR_LIMIT;
+
     lent = (wshub__lent *)wshub__pool_take(&hub->mem, &hub->lents, &number);
     if (!lent) return WSHUB_ERR_NOMEM;
     conn = wshub__conn_make(hub, wshub__conn_slot(WSHUB__LENT | number),
@@ -12086,10 +12088,12 @@ WSHUB__COLD WSHUB_API wshub_err wshub_session_lend(wshub *hub, uint32_t dialect,
     lent->owner = owner;
     lent->dialect = dialect;
     lent->cause = WSHUB_BY_SHUTDOWN;
+
+    /* There is no io that takes anything, and each message lies by itself. */
     wshub__conn_to(hub, conn, WSHUB__CONN_OPEN);
     conn->allowance = WSHUB__NONE;
-    conn->blocked = conn->pressured =
-        true; /* its io takes nothing, and each message lies by itself */
+    conn->blocked = conn->pressured = true;
+    WSHUB_ASSERT(wshub__conn_is_lent(conn));
     *out_session = wshub__session_handle(conn);
     return WSHUB_OK;
 }
@@ -12312,7 +12316,8 @@ WSHUB_API uint8_t *wshub_writer_room(wshub_writer *out, size_t bytes) {
 }
 
 WSHUB_API void wshub_writer_commit(wshub_writer *out, size_t bytes) {
-    WSHUB_ASSERT(out->seg && out->seg->cap - out->seg->used >= out->len + bytes);
+    WSHUB_ASSERT(out->seg);
+    WSHUB_ASSERT(out->seg->cap - out->seg->used >= out->len + bytes);
     out->len += bytes;
 }
 
@@ -12340,6 +12345,8 @@ static wshub_err wshub__piece_adopt(wshub_writer *out, wshub_str ready) {
 static wshub_err wshub__piece_encode(wshub *hub, wshub__delivery *delivery, wshub__piece *piece) {
     const wshub_kind_desc *desc = &hub->kinds[piece->kind].desc;
     wshub_writer out;
+
+    WSHUB_ASSERT(piece->kind < hub->kinds_count);
     if (piece->encoded) return WSHUB_OK;
     if (piece->failed) return piece->failed;
 
@@ -12499,58 +12506,78 @@ static bool wshub__xform_fits(wshub *hub, wshub__conn *conn, uint64_t waits, uin
     return wshub__out_within(hub, conn, conn->queued + waits, len);
 }
 
-static bool wshub__transform_queue(wshub *hub, wshub__client *client, wshub__delivery *delivery) {
+/* The text of a delivery, copied for the transformer once. It stays, whoever has it, until
+ * wshub__delivery_done(). NULL: out of memory. */
+static wshub__text *wshub__text_of(wshub *hub, wshub__delivery *delivery) {
     wshub_str event = delivery->packet->event, data = delivery->data;
+    size_t bytes = sizeof(wshub__text) + event.len + data.len;
+    wshub__text *text = delivery->text;
+    char *to;
+
+    if (text) return text;
+    text = (wshub__text *)wshub__mem_new(&hub->mem, bytes);
+    if (!text) return NULL;
+    hub->stats.transform_bytes += bytes;
+    text->event_len = (uint32_t)event.len;
+    text->data_len = (uint32_t)data.len;
+    text->has_data = data.ptr != NULL;
+    text->busy = true;
+
+    /* What has a length has bytes, see wshub__delivery_init(). */
+    to = (char *)(text + 1);
+    if (event.len) memcpy(to, event.ptr, event.len);
+    if (data.len) memcpy(to + event.len, data.ptr, data.len); /* NOLINT */
+    delivery->text = text;
+    return text;
+}
+
+/* Puts a node behind those of its client, and behind those that wait at its text. */
+static void wshub__xform_link(wshub__extra *own, wshub__xform *xform) {
+    wshub__text *text = xform->text;
+
+    WSHUB_ASSERT(!own->xform_head == !own->xform_tail);
+    WSHUB_ASSERT(!text->wait_head == !text->wait_tail);
+    if (own->xform_tail) {
+        own->xform_tail->next = xform;
+    } else {
+        own->xform_head = xform;
+    }
+    own->xform_tail = xform;
+
+    if (text->wait_tail) {
+        text->wait_tail->wait_next = xform;
+    } else {
+        text->wait_head = xform;
+    }
+    text->wait_tail = xform;
+    text->refs++;
+}
+
+/* Puts a delivery into the queue that a client has in front of the transformer. What finds no room
+ * there is dropped (SEND-6). False: out of memory. */
+static bool wshub__transform_queue(wshub *hub, wshub__client *client, wshub__delivery *delivery) {
     wshub__conn *conn = wshub__conn_at(hub, client->conn);
-    uint64_t bytes = WSHUB__XFORM_COST + (uint64_t)event.len + data.len; /* as
-                                                                                      wshub__xform_bytes()
-                                                                                      will say */
+    uint64_t bytes = WSHUB__XFORM_COST + (uint64_t)delivery->packet->event.len + delivery->data.len;
     wshub__extra *own;
-    wshub__xform *x;
+    wshub__xform *xform = NULL;
+
     if (!wshub__xform_fits(hub, conn, client->extra ? client->extra->xform_bytes : 0, bytes)) {
         wshub__conn_dropped(hub, conn);
         return true;
     }
-    if (!delivery->text) {
-        wshub__text *t = (wshub__text *)wshub__mem_new(&hub->mem, sizeof *t + event.len + data.len);
-        if (!t) {
-            hub->stats.dropped_memory++;
-            return false;
-        }
-        hub->stats.transform_bytes += sizeof *t + event.len + data.len;
-        t->event_len = (uint32_t)event.len;
-        t->data_len = (uint32_t)data.len;
-        t->has_data = data.ptr != NULL;
-        if (event.len) memcpy((char *)(t + 1), event.ptr, event.len);
-        if (data.len) /* and then there is data, see wshub__delivery_init() */
-            memcpy((char *)(t + 1) + event.len, data.ptr, /* NOLINT */
-                   data.len);                             /* NOLINT */
-        t->busy = true;                                   /* until wshub__delivery_done() */
-        delivery->text = t;
-    }
-    own = wshub__extra_take(hub, client);
-    x = own ? (wshub__xform *)wshub__mem_new(&hub->mem, sizeof *x) : NULL;
-    if (!x) {
+
+    own = wshub__text_of(hub, delivery) ? wshub__extra_take(hub, client) : NULL;
+    if (own) xform = (wshub__xform *)wshub__mem_new(&hub->mem, sizeof *xform);
+    if (!xform) {
         hub->stats.dropped_memory++;
         return false;
     }
-    x->text = delivery->text;
-    x->client = client->index;
-    x->text->refs++;
-    if (own->xform_tail) {
-        own->xform_tail->next = x;
-    } else {
-        own->xform_head = x;
-    }
-    own->xform_tail = x;
+    xform->text = delivery->text;
+    xform->client = client->index;
+    wshub__xform_link(own, xform);
+    WSHUB_ASSERT(bytes == wshub__xform_bytes(xform));
     own->xform_bytes += bytes;
-    hub->stats.transform_bytes += wshub__xform_own_bytes(x);
-    if (x->text->wait_tail) {
-        x->text->wait_tail->wait_next = x;
-    } else {
-        x->text->wait_head = x;
-    }
-    x->text->wait_tail = x;
+    hub->stats.transform_bytes += wshub__xform_own_bytes(xform);
     return true;
 }
 
@@ -12768,7 +12795,10 @@ static uint32_t wshub__exclude(wshub *hub, const wshub__realm *realm, const wshu
  * not once for each. */
 static void wshub__tally_book(wshub *hub, const wshub__piece *piece, wshub__tally *tally) {
     uint64_t bytes = (uint64_t)tally->receivers * piece->span.len;
+
+    WSHUB_ASSERT(tally->fresh <= tally->receivers);
     if (!tally->receivers) return;
+    WSHUB_ASSERT(piece->encoded);
     piece->span.seg->refs += tally->fresh;
     piece->span.seg->held += bytes;
     hub->stats.queued_bytes += bytes;
@@ -12857,31 +12887,38 @@ static inline void wshub__deliver_each(wshub *hub, wshub__client *client, wshub_
         wshub__deliver_long(hub, client, delivery, tally);
 }
 
-/* To all members but those who bear the mark `except`; each bears it afterwards if `once`. */
+/* To all members but those who bear the mark `except`; each bears it afterwards if `once`. What is
+ * needed soon of each member is fetched meanwhile, as each would be a miss of the cache. */
 static void wshub__route_group(wshub *hub, wshub__group *group, wshub__delivery *delivery,
                                uint32_t except, bool once) {
     const wshub__member *members = wshub__members(group);
     wshub__tally tally = {0, 0};
     uint32_t i;
+
     wshub__run_out(hub); /* everybody's messages keep their order */
+    WSHUB_ASSERT(!hub->gathered);
     for (i = 0; i < group->count; i++) {
         wshub__client *client = wshub__client_at(hub, members[i].client);
-        if (i + 16 < group->count) { /* what is needed soon is fetched meanwhile: each is a miss */
+
+        if (i + 16 < group->count) {
             const wshub__client *soon = wshub__client_at(hub, members[i + 8].client);
             WSHUB__PREFETCH(wshub__client_at(hub, members[i + 16].client));
             if (soon->conn != WSHUB__NONE) WSHUB__PREFETCH(wshub__conn_at(hub, soon->conn));
         }
+
+        /* One who is not accepted is in it by the application's own join. */
         if (client->state != WSHUB_CLIENT_AUTHENTICATED) {
-            if (wshub__is_gone(client) || wshub__is_clear_refused(hub, client))
-                continue; /* in it by the application's own join */
+            if (wshub__is_gone(client) || wshub__is_clear_refused(hub, client)) continue;
         }
         if (client->mark == except) continue;
         if (once) client->mark = except;
         wshub__deliver_each(hub, client, delivery, &tally);
     }
     wshub__tallies_book(hub, delivery, &tally);
+    WSHUB_ASSERT(!tally.receivers);
 }
 
+/* To all clients of a realm but those who bear the mark `except`. */
 static void wshub__route_all(wshub *hub, const wshub__realm *realm, wshub__delivery *delivery,
                              uint32_t except) {
     wshub__tally tally = {0, 0};
@@ -12911,8 +12948,8 @@ WSHUB__COLD static uint64_t wshub__kinds_among(const wshub *hub, wshub__group *r
 static void wshub__run_end(wshub *hub) {
     wshub__group *room = hub->run.room;
     wshub__delivery delivery;
-    wshub__delivery_init(&delivery, wshub__str(NULL, 0), wshub__str(NULL, 0));
     WSHUB_ASSERT(hub->gathered);
+    wshub__delivery_init(&delivery, wshub__str(NULL, 0), wshub__str(NULL, 0));
     delivery.plain = hub->run.plain;
     delivery.others = hub->run.others;
     memset(&hub->run.plain, 0, sizeof hub->run.plain);
@@ -12933,8 +12970,11 @@ static bool wshub__run_joins(const wshub__piece *run, const wshub__piece *piece)
            run->messages < WSHUB__RUN_MAX;
 }
 
+/* The run's piece of a kind becomes longer by one message, which lies right behind it. */
 static void wshub__run_extend(wshub__piece *run, const wshub__piece *piece) {
-    WSHUB_ASSERT(run->kind == piece->kind && run->lens && run->messages < WSHUB__RUN_MAX);
+    WSHUB_ASSERT(run->kind == piece->kind);
+    WSHUB_ASSERT(run->lens);
+    WSHUB_ASSERT(run->messages < WSHUB__RUN_MAX);
     run->lens[run->messages++] = piece->span.len;
     run->span.len += piece->span.len;
 }
@@ -12964,6 +13004,8 @@ static bool wshub__run_takes(const wshub *hub, const wshub__delivery *delivery) 
 static bool wshub__run_begin(wshub *hub, wshub__realm *realm, wshub__group *room,
                              wshub__delivery *delivery) {
     wshub__piece *piece;
+
+    WSHUB_ASSERT(!hub->gathered);
     for (piece = delivery->others; piece; piece = piece->next) {
         if (!piece->lens)
             piece->lens = (uint32_t *)wshub__mem_new(&hub->mem, WSHUB__RUN_MAX * sizeof(uint32_t));
@@ -13026,6 +13068,7 @@ static bool wshub__run_add(wshub *hub, wshub__realm *realm, wshub__group *room,
     return true;
 }
 
+/* To a room, at once or as a part of a run; once: see wshub__route_group(). */
 static void wshub__route_room(wshub *hub, wshub__realm *realm, wshub_str name,
                               wshub__delivery *delivery, uint32_t except, bool once) {
     wshub__group *room = wshub__group_find(realm, WSHUB__KIND_ROOM, name);
@@ -13052,6 +13095,7 @@ static void wshub__route_rooms(wshub *hub, wshub__realm *realm, const wshub_dest
         wshub__route_room(hub, realm, rooms[i], delivery, except, count > 1);
 }
 
+/* To the client of an id, if it is here. */
 static void wshub__route_client(wshub *hub, const wshub__realm *realm, wshub_str id,
                                 wshub__delivery *delivery) {
     wshub__client *client = wshub__client_by_id(realm, id);
@@ -13064,6 +13108,8 @@ static wshub_err wshub__route(wshub *hub, wshub__realm *realm, const wshub_dest 
                               wshub__delivery *delivery) {
     uint32_t except = WSHUB__NOBODY;
     wshub__group *user;
+
+    WSHUB_ASSERT(dest->kind != WSHUB_DEST_RESOLVE);
     if (dest->kind == WSHUB_DEST_ALL || dest->kind == WSHUB_DEST_ROOM)
         except = wshub__exclude(hub, realm, dest);
     switch (dest->kind) {
@@ -13949,7 +13995,8 @@ static void wshub__bus_read(wshub *hub, wshub_str channel, wshub_str payload) {
     }
 }
 
-/* Whose channel it is, of the dialects that speak on the bus beside the built-in one. NULL: none's. */
+/* Whose channel it is, of the dialects that speak on the bus beside the built-in one. NULL:
+ * none's. */
 static const wshub__speaker *wshub__bus_speaker(const wshub *hub, wshub_str channel,
                                                 wshub_str *out_rest) {
     uint32_t i;
@@ -15718,7 +15765,8 @@ WSHUB__COLD static void wshub__json_close(wshub *hub, wshub_client client, wshub
     }
 }
 
-/* Appends to a text of cap bytes as far as it fits. Returns where the text ends then, fit or not. */
+/* Appends to a text of cap bytes as far as it fits. Returns where the text ends then, whether it
+ * has been written or not. */
 static size_t wshub__json_put(char *text, size_t cap, size_t at, const char *more) {
     size_t n = strlen(more);
     if (at + n <= cap) memcpy(text + at, more, n);

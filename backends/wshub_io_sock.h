@@ -404,8 +404,8 @@ struct wshub_io_sock {
     wshub_io io;
     void *poller;
 
-    /* Any thread may write these two; they stand apart from what the owner's alone does, since a compiler
-     * may read small neighbours together. */
+    /* Any thread may write these two; they stand apart from what the owner's alone does, since a
+     * compiler may read small neighbours together. */
     bool woken;           /* wake() was called since the last settle began */
     wshub_io_owner owner; /* whom it serves, and its guests */
     bool stopping;        /* stop() was called */
