@@ -1941,7 +1941,7 @@ typedef struct wshub_desc {
      * indexes. */
     void (*on_disconnected)(wshub *hub, const wshub_gone *gone, void *user);
     /* Tells how a client's queue fares (SEND-6), at most once a turn for each `what`. queued_bytes:
-     * what its stream has yet to take. */
+     * what its stream has yet to take. Clients of one session share a queue: all are told. */
     void (*on_pressure)(wshub *hub, wshub_client client, wshub_pressure what, size_t queued_bytes,
                         void *user);
     /* Hands over an HTTP request that is no upgrade on `path`. Return true and answer with
@@ -2593,8 +2593,9 @@ typedef struct wshub_dialect {
      * out now or later, with wshub_session_spans() and wshub_session_taken(). Required for who
      * lends. */
     void (*owed)(wshub *hub, wshub_session session, size_t bytes, void *user);
-    /* Tells that a lent session ends by the hub's doing (limits, memory, shutdown); it is gone when
-     * this returns. Its clients are told of as always. NULL: nobody is told. */
+    /* Tells that a lent session ends, once, whoever has ended it: limits, memory, a shutdown, the
+     * end of the hub, you; it is gone when this returns. Its clients are told of as always. NULL:
+     * nobody is told. */
     void (*session_gone)(wshub *hub, wshub_session session, wshub_cause cause, void *user);
     /* Writes a message that waits in a lent session as the wire has it to which that moves
      * (wshub_session_move()). Writing nothing leaves it out. Must call nothing that changes the
@@ -2710,8 +2711,8 @@ WSHUB_API wshub_err wshub_kind_add(wshub *hub, const wshub_kind_desc *desc, wshu
  * nothing else: a transformer knows no more; anything else is dropped for it (the statistic
  * unsayable).
  * Return   as those, of args as of data; further: PARAM: args or attachments without their list,
- *          an argument without its text; DROPPED, to one client: WSHUB_PACKET_VOLATILE, and it has
- *          something unsent. */
+ *          an argument or attachment without its bytes; DROPPED, to one client:
+ *          WSHUB_PACKET_VOLATILE, and it has something unsent. */
 WSHUB_API wshub_err wshub_packet_send_here(wshub *hub, const wshub_dest *dest,
                                            const wshub_packet *packet);
 WSHUB_API wshub_err wshub_packet_send(wshub *hub, const wshub_dest *dest,
@@ -2847,7 +2848,8 @@ WSHUB_API wshub_err wshub_client_ask_join(wshub *hub, wshub_client client, const
                                           size_t count);
 /* Says that an event of an authenticated client has arrived: it goes through the inbound
  * transformer, if the client is encrypted and there is one, then to wshub_dialect.event (ENC-1).
- * Returns  OK, also if it was dropped and counted; STALE; STATE: not authenticated. */
+ * Returns  OK, also if it was dropped and counted; STALE; STATE: it is not authenticated, or the
+ *          transformer has an event of it and has yet to answer: keep this one until then. */
 WSHUB_API wshub_err wshub_client_receive(wshub *hub, wshub_client client, const wshub_event *event);
 /* Hand an event to the application (on_message), or bytes (on_binary): a failure is counted and
  * logged (MSG-8), an event that nobody takes is counted (MSG-7). Return OK; STALE; of bytes also
@@ -13144,7 +13146,8 @@ WSHUB__COLD static void wshub__client_dismiss(wshub *hub, wshub__client *client,
                                               uint16_t code, wshub_str reason) {
     const wshub__speaker *speaker = wshub__client_speaker(hub, client);
 
-    if (wshub__is_gone(client) || client->conn == WSHUB__NONE) return;
+    if (wshub__is_gone(client)) return;
+    WSHUB_ASSERT(client->conn != WSHUB__NONE);
     if (speaker->table.close) {
         speaker->table.close(hub, wshub__client_handle(hub, client), cause, code, reason,
                              speaker->user);
@@ -13373,8 +13376,16 @@ WSHUB__COLD static bool wshub__event_keep(wshub *hub, wshub__client *client,
     return false;
 }
 
+/* The question to the inbound transformer about an event of a client. NULL: it has none. */
+static wshub__ask *wshub__event_ask(const wshub *hub, const wshub__client *client) {
+    uint32_t at = client->asks;
+    while (at && wshub__ask_at(hub, at - 1)->kind != WSHUB__ASK_IN)
+        at = wshub__ask_at(hub, at - 1)->next;
+    return at ? wshub__ask_at(hub, at - 1) : NULL;
+}
+
 /* Hands an event of an encrypted client to the inbound transformer. Until it answers, nothing
- * more of this client is read, so that its messages keep their order. */
+ * more of this client's stream is read, so that its messages keep their order. */
 WSHUB__COLD static void wshub__event_transform(wshub *hub, wshub__client *client,
                                                const wshub_event *event) {
     wshub__conn *conn = wshub__conn_at(hub, client->conn);
@@ -13398,15 +13409,17 @@ WSHUB__COLD static void wshub__event_transform(wshub *hub, wshub__client *client
     wshub__conn_arm(hub, conn);
 }
 
-/* The client is heard again. What it could not say meanwhile is not held against it. */
-WSHUB__COLD static void wshub__event_listen(wshub *hub, wshub__client *client) {
-    wshub__conn *conn = wshub__conn_at(hub, client->conn);
+/* A stream is heard again, unless another of its clients has an event with the transformer. */
+WSHUB__COLD static void wshub__event_listen(wshub *hub, wshub__conn *conn) {
+    uint32_t at;
 
+    for (at = conn->above; at; at = wshub__client_at(hub, at - 1)->next_of_session) {
+        if (wshub__event_ask(hub, wshub__client_at(hub, at - 1))) return;
+    }
     conn->asked = false;
     if (conn->state == WSHUB__CONN_OPEN) /* the rest of a message begun is waited for from now on */
         conn->phase_due =
             wshub__part_begun(conn) ? wshub__after(hub, hub->desc.message_timeout_ms) : 0;
-    if (client->state == WSHUB_CLIENT_AUTHENTICATED) client->time = hub->now;
     wshub__conn_arm(hub, conn);
     wshub__resume(hub, conn);
 }
@@ -13434,18 +13447,18 @@ WSHUB__COLD static void wshub__event_answered(wshub *hub, wshub__client *client,
     }
     if (!failed && event.event.len) wshub__event_clear(hub, client, &event);
     wshub__buf_done(&hub->mem, &text);
-    if (client->conn != WSHUB__NONE) wshub__event_listen(hub, client);
+
+    /* What it could not say meanwhile is not held against it. */
+    if (client->state == WSHUB_CLIENT_AUTHENTICATED) client->time = hub->now;
+    if (client->conn != WSHUB__NONE) wshub__event_listen(hub, wshub__conn_at(hub, client->conn));
 }
 
-/* The inbound transformer has not answered in time. False: none of this client's was asked. */
-WSHUB__COLD static bool wshub__event_late(wshub *hub, wshub__client *client) {
-    uint32_t at = client->asks;
-    while (at && wshub__ask_at(hub, at - 1)->kind != WSHUB__ASK_IN)
-        at = wshub__ask_at(hub, at - 1)->next;
-    if (!at) return false;
-    wshub__ask_free(hub, wshub__ask_at(hub, at - 1));
+/* The inbound transformer has not answered in time. */
+WSHUB__COLD static void wshub__event_late(wshub *hub, wshub__client *client) {
+    wshub__ask *ask = wshub__event_ask(hub, client);
+    if (!ask) return;
+    wshub__ask_free(hub, ask);
     wshub__event_answered(hub, client, NULL, true);
-    return true;
 }
 
 /* ---- >>answers ---------------------------------------------------------------------------------
@@ -13810,6 +13823,8 @@ static void wshub__above_ended(wshub *hub, wshub__conn *conn, wshub_cause cause,
                                wshub_str reason) {
     wshub__client *client = NULL;
 
+    if (wshub__conn_is_lent(conn) && conn->state < WSHUB__CONN_ABORTING)
+        wshub__session_lent(hub, conn)->cause = cause;
     while ((client = wshub__session_next(hub, conn, client)) != NULL)
         wshub__client_end(hub, client, cause, code, reason);
 }
@@ -13893,11 +13908,11 @@ WSHUB__COLD static void wshub__above_lent_gone(wshub *hub, wshub__conn *conn) {
     wshub__pool_free(&hub->lents, number);
 }
 
-/* The clock of an answer of the inbound transformer: of the client whose event it has. */
+/* The clock of answers of the inbound transformer: of all clients whose event it has. */
 WSHUB__COLD static void wshub__above_waited(wshub *hub, wshub__conn *conn) {
-    uint32_t at = conn->above;
-    while (at && !wshub__event_late(hub, wshub__client_at(hub, at - 1)))
-        at = wshub__client_at(hub, at - 1)->next_of_session;
+    wshub__client *client = NULL;
+    while ((client = wshub__session_next(hub, conn, client)) != NULL)
+        wshub__event_late(hub, client);
 }
 
 /* Whom a log line about a stream names: its first client. */
@@ -14752,8 +14767,12 @@ static wshub_err wshub__packet_check(const wshub *hub, const wshub_packet *packe
     for (i = 0; i < packet->args_count; i++) {
         if (!packet->args[i].ptr) return WSHUB_ERR_PARAM;
         if (packet->args[i].len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
-        if (!packet->args_are_json && !wshub__data_ok(packet->args[i], hub->desc.json_depth_max))
+        if ((!packet->args_are_json || !packet->args[i].len) &&
+            !wshub__data_ok(packet->args[i], hub->desc.json_depth_max))
             return WSHUB_ERR_JSON;
+    }
+    for (i = 0; i < packet->attachments_count; i++) {
+        if (packet->attachments[i].len && !packet->attachments[i].ptr) return WSHUB_ERR_PARAM;
     }
     return WSHUB_OK;
 }
@@ -15271,10 +15290,13 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_ask_join(wshub *hub, wshub_client c
 WSHUB_API wshub_err wshub_client_receive(wshub *hub, wshub_client client,
                                          const wshub_event *event) {
     wshub__client *found = wshub__client_get(hub, client);
+    bool transforms;
     if (!found) return WSHUB_ERR_STALE;
     if (found->state != WSHUB_CLIENT_AUTHENTICATED) return WSHUB_ERR_STATE;
+    transforms = found->encrypted && hub->desc.on_transform_in;
+    if (transforms && wshub__event_ask(hub, found)) return WSHUB_ERR_STATE;
     wshub__enter(hub);
-    if (found->encrypted && hub->desc.on_transform_in) {
+    if (transforms) {
         wshub__event_transform(hub, found, event);
     } else {
         wshub__event_clear(hub, found, event);
@@ -16570,6 +16592,7 @@ WSHUB__COLD static wshub_gone wshub__gone_make(const wshub *hub, const wshub__cl
 /* A client leaves its user, its rooms, its realm and its session. Its user's name is kept until
  * its end has been told. */
 static void wshub__unindex(wshub *hub, wshub__client *client) {
+    wshub__conn *conn = client->conn == WSHUB__NONE ? NULL : wshub__conn_at(hub, client->conn);
     wshub__client_to(hub, client, WSHUB__CLIENT_LEFT);
     if (client->user) {
         client->user->pins++;
@@ -16577,8 +16600,9 @@ static void wshub__unindex(wshub *hub, wshub__client *client) {
     }
     wshub__room_leave_all(hub, client);
     wshub__client_unlink(hub, client);
-    if (client->conn != WSHUB__NONE) wshub__session_unlink(hub, client);
+    if (conn) wshub__session_unlink(hub, client);
     while (client->asks) wshub__ask_free(hub, wshub__ask_at(hub, client->asks - 1));
+    if (conn && conn->asked) wshub__event_listen(hub, conn); /* it may have waited for this one */
 
     /* Last, as others may be asked about from here. */
     wshub__xform_drop_all(hub, client);
@@ -16636,17 +16660,21 @@ static void wshub__gone_run(wshub *hub) {
     }
 }
 
-/* Tells the client of a stream of one thing that its queue has come to (SEND-6). */
-WSHUB__COLD static void wshub__note_tell(wshub *hub, wshub__conn *conn, uint8_t note,
+/* Tells the clients of a stream of one thing that its queue, which they share, has come to
+ * (SEND-6). A callback may end any of them, or all. */
+WSHUB__COLD static void wshub__note_tell(wshub *hub, const wshub__conn *conn, uint8_t note,
                                          wshub_pressure what) {
-    wshub__client *client = wshub__conn_client(hub, conn);
+    wshub_session session = wshub__session_handle(conn);
+    wshub_iter iter;
+    wshub_client client;
 
-    if (!client || wshub__is_gone(client)) return;
-    if (note == WSHUB__NOTE_DROPPED)
-        wshub__client_log(hub, WSHUB_LOG_DROPPED, client, "", wshub__str(NULL, 0));
-    if (hub->desc.on_pressure)
-        hub->desc.on_pressure(hub, wshub__client_handle(hub, client), what, conn->queued,
-                              hub->desc.user);
+    memset(&iter, 0, sizeof iter);
+    while (!hub->destroying && wshub_session_each_client(hub, session, &iter, &client)) {
+        if (note == WSHUB__NOTE_DROPPED)
+            wshub__log(hub, WSHUB_LOG_DROPPED, client, "", wshub__str(NULL, 0));
+        if (hub->desc.on_pressure)
+            hub->desc.on_pressure(hub, client, what, conn->queued, hub->desc.user);
+    }
 }
 
 /* The same of all that its queue has come to. A callback may end the stream, and another may have
@@ -16939,6 +16967,10 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__end_all(hub);
     wshub__gone_run(hub);
     wshub__exchanges_end(hub);
+    while ((conn = wshub__conn_next_open(hub, &at)) != NULL) {
+        if (wshub__conn_is_lent(conn)) wshub__above_lent_gone(hub, conn);
+    }
+    at = 0;
     wshub__run_out(hub); /* of last words to those who are gone */
 
     /* The bus before the io, which it may wake from other threads until then, and which may be

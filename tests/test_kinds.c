@@ -635,3 +635,299 @@ TEST(an_encrypted_client_of_a_kind_gets_runs_of_its_own_kind) { /* ENC-1, SEND-5
     EXPECT_INT(b.calls, 4);
     world_stop(&w);
 }
+
+/* ---- packets ---- */
+
+TEST(a_packet_says_more_than_an_event_to_who_can_hear_it) { /* SEND-1 */
+    static const wshub_span files[] = {{(const uint8_t *)"F", 1}, {(const uint8_t *)"GH", 2}};
+    world w;
+    wire a;
+    peer plain, as;
+    wshub_str args[3];
+    wshub_packet packet;
+    wshub_dest dest;
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    wire_add(&w, &a, "a");
+    plain = peer_of(&w, "u", NULL);
+    as = peer_of(&w, "u", &a);
+    args[0] = S("1");
+    args[1] = S("\"x\"");
+    args[2] = S("{\"k\":[]}");
+    packet_init(&packet, "p", args, 3);
+    packet.attachments = files;
+    packet.attachments_count = 2;
+    packet.id = S("77");
+    packet.flags = WSHUB_PACKET_NO_COMPRESS;
+    EXPECT_INT(wshub_client_send_packet(w.hub, as.client, &packet), WSHUB_OK);
+    EXPECT_INT(wshub_client_send_packet(w.hub, plain.client, &packet), WSHUB_ERR_PARAM);
+    EXPECT_INT(stats(&w).unsayable, 1);
+    memset(&dest, 0, sizeof dest);
+    dest.kind = WSHUB_DEST_USER;
+    dest.name = S("u");
+    EXPECT_INT(wshub_packet_send_here(w.hub, &dest, &packet), WSHUB_OK);
+    EXPECT_INT(stats(&w).unsayable, 2);
+
+    /* Of all that the JSON dialect says an event with one argument or none. */
+    packet_init(&packet, "p", args, 2);
+    EXPECT_INT(wshub_client_send_packet(w.hub, plain.client, &packet), WSHUB_ERR_PARAM);
+    packet.args_count = 1;
+    packet.id = S("1");
+    EXPECT_INT(wshub_client_send_packet(w.hub, plain.client, &packet), WSHUB_ERR_PARAM);
+    packet.id = nul();
+    packet.attachments = files;
+    packet.attachments_count = 1;
+    EXPECT_INT(wshub_client_send_packet(w.hub, plain.client, &packet), WSHUB_ERR_PARAM);
+    packet.attachments_count = 0;
+    packet.flags = WSHUB_PACKET_VOLATILE | WSHUB_PACKET_NO_COMPRESS;
+    EXPECT_INT(wshub_packet_send_here(w.hub, NULL, &packet), WSHUB_OK);
+    packet.args_count = 0;
+    EXPECT_INT(wshub_packet_send_here(w.hub, NULL, &packet), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_TEXT(&w, as.conn, "a:p(1,\"x\",{\"k\":[]})+F+GH#77!");
+    EXPECT_TEXT(&w, as.conn, "a:p(1,\"x\",{\"k\":[]})+F+GH#77!");
+    EXPECT_TEXT(&w, as.conn, "a:p(1)~!");
+    EXPECT_TEXT(&w, as.conn, "a:p()~!");
+    EXPECT_SILENCE(&w, as.conn);
+    EXPECT_TEXT(&w, plain.conn, "{\"event\":\"p\",\"data\":1}");
+    EXPECT_TEXT(&w, plain.conn, "{\"event\":\"p\"}");
+    EXPECT_SILENCE(&w, plain.conn);
+    world_stop(&w);
+}
+
+TEST(packets_that_break_their_contract_are_refused) { /* MSG-9 */
+    static const wshub_span nothing[] = {{NULL, 3}}, empty[] = {{NULL, 0}};
+    world w;
+    wire a;
+    peer as;
+    wshub_str args[1], none[1];
+    wshub_packet packet;
+    world_start(&w, DESC(.on_authenticate = accept_all, .json_depth_max = 2), FAKE(0));
+    wire_add(&w, &a, "a");
+    as = peer_of(&w, NULL, &a);
+    none[0] = nul();
+#define REFUSED(want)                                                                              \
+    do {                                                                                           \
+        EXPECT_INT(wshub_client_send_packet(w.hub, as.client, &packet), want);                     \
+        EXPECT_INT(wshub_packet_send_here(w.hub, NULL, &packet), want);                            \
+    } while (0)
+    EXPECT_INT(wshub_client_send_packet(w.hub, as.client, NULL), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_packet_send_here(w.hub, NULL, NULL), WSHUB_ERR_PARAM);
+    packet_init(&packet, "p", NULL, 1);
+    REFUSED(WSHUB_ERR_PARAM);
+    packet_init(&packet, "p", none, 1);
+    REFUSED(WSHUB_ERR_PARAM);
+    packet_init(&packet, "p", args, 0);
+    packet.event = nul();
+    REFUSED(WSHUB_ERR_PARAM);
+    packet.event = too_long();
+    REFUSED(WSHUB_ERR_PARAM);
+    packet.event = wshub__str("\xFF", 1);
+    REFUSED(WSHUB_ERR_PARAM);
+    packet_init(&packet, "p", NULL, 0);
+    packet.attachments_count = 1;
+    REFUSED(WSHUB_ERR_PARAM);
+    packet.attachments = nothing; /* bytes, and nobody knows where */
+    REFUSED(WSHUB_ERR_PARAM);
+
+    /* Arguments are JSON, a level less deep than the message around them may be. */
+    packet_init(&packet, "p", args, 1);
+    args[0] = S("[1");
+    REFUSED(WSHUB_ERR_JSON);
+    args[0] = S("[[1]]");
+    REFUSED(WSHUB_ERR_JSON);
+    args[0] = S("");
+    REFUSED(WSHUB_ERR_JSON);
+    packet.args_are_json = true; /* nobody knows that of an empty text */
+    REFUSED(WSHUB_ERR_JSON);
+    args[0].len = WSHUB_MSG_BYTES_MAX + 1u;
+    REFUSED(WSHUB_ERR_LIMIT);
+#undef REFUSED
+    args[0] = S("[[1]]"); /* whoever says so is believed */
+    EXPECT_INT(wshub_client_send_packet(w.hub, as.client, &packet), WSHUB_OK);
+    args[0] = S("[1]");
+    packet.args_are_json = false;
+    packet.attachments = empty;
+    packet.attachments_count = 1;
+    EXPECT_INT(wshub_client_send_packet(w.hub, as.client, &packet), WSHUB_OK);
+    EXPECT_INT(wshub_client_send_packet(w.hub, (wshub_client){0}, &packet), WSHUB_ERR_STALE);
+    wshub_io_fake_run(w.net);
+    EXPECT_TEXT(&w, as.conn, "a:p([[1]])");
+    EXPECT_TEXT(&w, as.conn, "a:p([1])+");
+    EXPECT_SILENCE(&w, as.conn);
+    world_stop(&w);
+}
+
+TEST(what_is_volatile_is_for_who_has_nothing_unsent) { /* SEND-6 */
+    world w;
+    wire a;
+    peer fast, slow;
+    wshub_session lent;
+    wshub_client polls;
+    wshub_span span;
+    wshub_packet packet;
+    wshub_msg m = msg("m", NULL);
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    wire_add(&w, &a, "a");
+    fast = peer_of(&w, NULL, &a);
+    slow = peer_of(&w, NULL, &a);
+    lent = lend(&w, NULL);
+    polls = lodger(&w, lent, "polls", &a);
+    packet_init(&packet, "p", NULL, 0);
+    packet.flags = WSHUB_PACKET_VOLATILE;
+
+    /* Nobody owes anything; who polls takes it with what comes next. */
+    EXPECT_INT(wshub_packet_send_here(w.hub, NULL, &packet), WSHUB_OK);
+    EXPECT_INT(wshub_session_spans(w.hub, lent, &span, 1), 1);
+    EXPECT_INT(stats(&w).dropped_pressure, 0);
+    wshub_io_fake_run(w.net);
+
+    wshub_io_fake_window(w.net, slow.conn, 0);
+    EXPECT_INT(wshub_client_send(w.hub, slow.client, &m), WSHUB_OK);
+    EXPECT_INT(wshub_client_send_packet(w.hub, slow.client, &packet), WSHUB_OK); /* not yet known */
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(wshub_client_send_packet(w.hub, slow.client, &packet), WSHUB_ERR_DROPPED);
+    EXPECT_INT(wshub_client_send_packet(w.hub, polls, &packet), WSHUB_ERR_DROPPED);
+    EXPECT_INT(wshub_client_send_packet(w.hub, fast.client, &packet), WSHUB_OK);
+    EXPECT_INT(wshub_packet_send_here(w.hub, NULL, &packet), WSHUB_OK);
+    EXPECT_INT(stats(&w).dropped_pressure, 4);
+
+    packet.flags = 0; /* what is not waits with the rest */
+    EXPECT_INT(wshub_client_send_packet(w.hub, slow.client, &packet), WSHUB_OK);
+    EXPECT_INT(wshub_session_spans(w.hub, lent, NULL, 0), 1);
+    EXPECT_INT(wshub_session_taken(w.hub, lent, span.len), WSHUB_OK);
+    packet.flags = WSHUB_PACKET_VOLATILE;
+    EXPECT_INT(wshub_client_send_packet(w.hub, polls, &packet), WSHUB_OK);
+    wshub_io_fake_window(w.net, slow.conn, UINT64_MAX);
+    EXPECT_TEXT(&w, slow.conn, "a:p()~");
+    EXPECT_TEXT(&w, slow.conn, "a:m()");
+    EXPECT_TEXT(&w, slow.conn, "a:p()~");
+    EXPECT_TEXT(&w, slow.conn, "a:p()");
+    EXPECT_SILENCE(&w, slow.conn);
+    EXPECT_TEXT(&w, fast.conn, "a:p()~");
+    EXPECT_TEXT(&w, fast.conn, "a:p()~");
+    EXPECT_TEXT(&w, fast.conn, "a:p()~");
+    EXPECT_SILENCE(&w, fast.conn);
+    world_stop(&w);
+}
+
+/* ---- the gate ---- */
+
+/* Doubles the data; an event `none` becomes `odd`, which kinds cannot say. */
+static void twice(wshub *hub, wshub_ask ask, wshub_client client, const wshub_event *e,
+                  void *user) {
+    char data[32];
+    wshub_msg m;
+    (void)client;
+    (void)user;
+    (void)snprintf(data, sizeof data, "[%.*s,%.*s]", (int)e->data.len, e->data.ptr,
+                   (int)e->data.len, e->data.ptr);
+    m = msg(wshub_str_eq_z(e->event, "none") ? "odd" : "secret", e->data.ptr ? data : NULL);
+    EXPECT_INT(wshub_transform_accept(hub, ask, &m), WSHUB_OK);
+}
+
+TEST(what_goes_to_encrypted_clients_of_all_kinds_passes_the_transformer) { /* ENC-1, ENC-2 */
+    static const wshub_span file = {(const uint8_t *)"F", 1};
+    world w;
+    wire a;
+    peer plain, open, closed, hidden;
+    wshub_str args[2];
+    wshub_packet packet;
+    wshub_msg m = msg("m", "1"), none = msg("none", NULL);
+    int i;
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_transform_out = twice), FAKE(0));
+    wire_add(&w, &a, "a");
+    plain = peer_of(&w, NULL, NULL);
+    open = peer_of(&w, NULL, &a);
+    closed = peer_of(&w, NULL, &a);
+    hidden = peer_of(&w, NULL, NULL);
+    EXPECT_INT(wshub_client_encrypt(w.hub, closed.client), WSHUB_OK);
+    EXPECT_INT(wshub_client_encrypt(w.hub, hidden.client), WSHUB_OK);
+    for (i = 0; i < 3; i++) EXPECT_INT(room_send(&w, "ws-default", "m", "1"), WSHUB_OK);
+
+    /* A transformer knows an event and data, and nothing else. */
+    args[0] = S("2");
+    args[1] = S("3");
+    packet_init(&packet, "p", args, 2);
+    EXPECT_INT(wshub_client_send_packet(w.hub, closed.client, &packet), WSHUB_ERR_PARAM);
+    packet.args_count = 0;
+    packet.attachments = &file;
+    packet.attachments_count = 1;
+    EXPECT_INT(wshub_client_send_packet(w.hub, closed.client, &packet), WSHUB_ERR_PARAM);
+    packet.attachments_count = 0;
+    packet.id = S("5");
+    EXPECT_INT(wshub_client_send_packet(w.hub, hidden.client, &packet), WSHUB_ERR_PARAM);
+    EXPECT_INT(stats(&w).unsayable, 3);
+    packet.id = nul();
+    packet.args_count = 1;
+    EXPECT_INT(wshub_packet_send_here(w.hub, NULL, &packet), WSHUB_OK);
+    packet.args_count = 0;
+    EXPECT_INT(wshub_packet_send_here(w.hub, NULL, &packet), WSHUB_OK);
+    EXPECT_INT(wshub_client_send_binary(w.hub, closed.client, (const uint8_t *)"x", 1),
+               WSHUB_ERR_CLEAR);
+
+    /* What a kind cannot say of what has become of it is dropped. */
+    EXPECT_INT(wshub_client_send(w.hub, closed.client, &none), WSHUB_OK);
+    EXPECT_INT(stats(&w).unsayable, 4);
+
+    /* From a changed kind on it is written in that. */
+    EXPECT_INT(wshub_client_set_kind(w.hub, hidden.client, a.kind), WSHUB_OK);
+    EXPECT(wshub_client_is_encrypted(w.hub, hidden.client));
+    EXPECT_INT(wshub_client_send(w.hub, hidden.client, &m), WSHUB_OK);
+    EXPECT_INT(wshub_client_set_kind(w.hub, hidden.client, 0), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    for (i = 0; i < 3; i++) {
+        EXPECT_TEXT(&w, plain.conn, "{\"event\":\"m\",\"data\":1}");
+        EXPECT_TEXT(&w, open.conn, "a:m(1)");
+        EXPECT_TEXT(&w, closed.conn, "a:secret([1,1])");
+        EXPECT_TEXT(&w, hidden.conn, "{\"event\":\"secret\",\"data\":[1,1]}");
+    }
+    EXPECT_TEXT(&w, plain.conn, "{\"event\":\"p\",\"data\":2}");
+    EXPECT_TEXT(&w, open.conn, "a:p(2)");
+    EXPECT_TEXT(&w, closed.conn, "a:secret([2,2])");
+    EXPECT_TEXT(&w, hidden.conn, "{\"event\":\"secret\",\"data\":[2,2]}");
+    EXPECT_TEXT(&w, closed.conn, "a:secret()");
+    EXPECT_TEXT(&w, hidden.conn, "{\"event\":\"secret\"}");
+    EXPECT_TEXT(&w, hidden.conn, "a:secret([1,1])");
+    EXPECT_SILENCE(&w, hidden.conn);
+    EXPECT_SILENCE(&w, closed.conn);
+    world_stop(&w);
+}
+
+TEST(limits_on_what_waits_hold_for_every_kind) { /* SEND-6 */
+    int closes;
+    for (closes = 0; closes < 2; closes++) {
+        world w;
+        wire a;
+        peer plain, slow;
+        wshub_session lent;
+        wshub_client polls;
+        wshub_stats s;
+        int i, k;
+        world_start(&w,
+                    DESC(.on_authenticate = accept_all, .backpressure_bytes_max = 100,
+                         .close_on_backpressure = closes == 1),
+                    FAKE(0));
+        wire_add(&w, &a, "a");
+        plain = peer_of(&w, NULL, NULL);
+        slow = peer_of(&w, NULL, &a);
+        lent = lend(&w, NULL);
+        polls = lodger(&w, lent, "polls", &a);
+        wshub_io_fake_window(w.net, slow.conn, 0);
+        for (k = 0; k < 4; k++) {
+            for (i = 0; i < 5; i++) EXPECT_INT(room_send(&w, "ws-default", "m", "1"), WSHUB_OK);
+            wshub_io_fake_run(w.net);
+        }
+
+        /* Eight bytes each: twelve of twenty wait, and others notice nothing. */
+        s = stats(&w);
+        for (i = 0; i < 20; i++) EXPECT_TEXT(&w, plain.conn, "{\"event\":\"m\",\"data\":1}");
+        EXPECT_INT(wshub_client_state(w.hub, polls),
+                   closes ? WSHUB_CLIENT_DISCONNECTED : WSHUB_CLIENT_AUTHENTICATED);
+        EXPECT_INT(wshub_client_state(w.hub, slow.client),
+                   closes ? WSHUB_CLIENT_DISCONNECTED : WSHUB_CLIENT_AUTHENTICATED);
+        EXPECT_INT(s.dropped_pressure, closes ? 2 : 16);
+        EXPECT_INT(wshub_session_spans(w.hub, lent, NULL, 0), closes ? 0 : 12);
+        if (!closes) EXPECT_INT(wshub_client_queued_bytes(w.hub, slow.client), 12 * 8);
+        world_stop(&w);
+    }
+}
