@@ -478,3 +478,47 @@ TEST(what_a_handshake_is_given_outlives_the_answer) {
         }
     }
 }
+
+static bool accepts_long; /* whether the answer found memory */
+static void accept_long(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
+    static char name[2000];
+    wshub_identity who;
+    (void)auth;
+    (void)user;
+    memset(name, '"', sizeof name); /* each is written as two */
+    memset(&who, 0, sizeof who);
+    who.user_id = wshub__str(name, sizeof name);
+    accepts_long = wshub_auth_accept(hub, ask, &who) == WSHUB_OK;
+    if (!accepts_long) EXPECT_INT(wshub_ask_fail(hub, ask), WSHUB_OK);
+}
+
+TEST(connected_says_the_longest_user_id_or_nothing) { /* AUTH-4, AUTH-7 */
+    long n;
+    int said = 0, failed = 0;
+    for (n = 0; n < 30; n++) {
+        world w;
+        wshub_conn c;
+        wshub_io_fake_frame f;
+        world_start(&w, DESC(.on_authenticate = accept_long), FAKE(0));
+        c = wshub_io_fake_connect(w.net, "/ws");
+        accepts_long = false;
+        w.fail_at = n;
+        wshub_io_fake_text(w.net, c, AUTH);
+        w.fail_at = 0;
+        if (accepts_long) {
+            wshub_str data;
+            said++;
+            EXPECT(wshub_io_fake_next(w.net, c, &f));
+            data = wshub_json_get(f.payload, "data");
+            EXPECT_INT(wshub_json_get(data, "userId").len, 2 + 2 * 2000);
+            EXPECT(wshub_json_get(data, "time").ptr != NULL);
+            EXPECT_INT(stats(&w).authenticated, 1);
+        } else {
+            failed++;
+            EXPECT_INT(stats(&w).authenticated, 0);
+            EXPECT_INT(stats(&w).users, 0);
+        }
+        world_stop(&w);
+    }
+    EXPECT(said > 0 && failed > 0);
+}

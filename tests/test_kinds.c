@@ -931,3 +931,34 @@ TEST(limits_on_what_waits_hold_for_every_kind) { /* SEND-6 */
         world_stop(&w);
     }
 }
+
+TEST(a_welcome_that_cannot_be_written_is_no_acceptance) { /* AUTH-7 */
+    long n;
+    for (n = 0; n < 12; n++) {
+        world w;
+        wire a;
+        wshub_session lent;
+        wshub_client_desc desc;
+        wshub_client client;
+        world_start(&w, DESC(.on_authenticate = keep_auth, .no_default_rooms = true), FAKE(0));
+        kept_asks_count = 0;
+        wire_add(&w, &a, "a");
+        lent = lend(&w, NULL);
+        memset(&desc, 0, sizeof desc);
+        desc.dialect = 1;
+        desc.kind = a.kind;
+        EXPECT_INT(wshub_client_add(w.hub, lent, &desc, &client), WSHUB_OK);
+        EXPECT_INT(wshub_client_authenticate(w.hub, client, nul()), WSHUB_OK);
+        w.fail_at = n;
+        if (wshub_auth_accept(w.hub, kept_asks[0], NULL)) {
+            w.fail_at = 0;
+            EXPECT_INT(wshub_client_state(w.hub, client), WSHUB_CLIENT_AUTHENTICATING);
+            EXPECT_INT(wshub_session_spans(w.hub, lent, NULL, 0), 0);
+            EXPECT_INT(wshub_auth_accept(w.hub, kept_asks[0], NULL), WSHUB_OK);
+        }
+        w.fail_at = 0;
+        EXPECT_INT(wshub_client_state(w.hub, client), WSHUB_CLIENT_AUTHENTICATED);
+        EXPECT_INT(wshub_session_spans(w.hub, lent, NULL, 0), 1);
+        world_stop(&w);
+    }
+}

@@ -16,20 +16,17 @@ static wshub_realm new_realm(const char *name) {
     return realm;
 }
 
-/* A client of a realm, unauthorized. The one that its upgrade has made is taken back: the JSON
- * dialect's clients are in the first realm, with ids that are UUIDs. */
+/* A client of a realm, unauthorized, at a WebSocket. The one that its upgrade has made is taken back:
+ * the JSON dialect's clients are in the first realm, with ids that are UUIDs. */
 static wshub_conn open_in(wshub_realm realm, const char *id, wshub_err want) {
     wshub_conn wire = wshub_io_fake_connect(w.net, "/ws");
-    wshub__conn *conn = wshub__conn_get(w.hub, wire);
-    wshub__client *client = wshub__conn_client(w.hub, conn), *fresh;
+    wshub_client fresh;
     wshub_client_desc desc;
-    wshub__client_unlink(w.hub, client);
-    wshub__session_unlink(w.hub, client);
-    wshub__pool_free(&w.hub->clients, client->index);
+    EXPECT_INT(wshub_client_cancel(w.hub, wshub_conn_client(w.hub, wire)), WSHUB_OK);
     memset(&desc, 0, sizeof desc);
     desc.realm = realm;
     if (id) desc.id = S(id);
-    EXPECT_INT(wshub__client_new(w.hub, conn, &desc, &fresh), want);
+    EXPECT_INT(wshub_client_add(w.hub, wshub_conn_session(w.hub, wire), &desc, &fresh), want);
     return wire;
 }
 
@@ -872,6 +869,7 @@ TEST(an_emitter_speaks_of_the_first_realm) { /* EMIT-1 */
 static bool poor_round(long n, wshub_realm *realm) {
     wshub_realm_desc desc;
     static const char *const rooms[] = {"lobby"};
+    wshub_client_desc who;
     wshub_client client;
     memset(&desc, 0, sizeof desc);
     desc.version = WSHUB_REALM_VERSION;
@@ -880,17 +878,10 @@ static bool poor_round(long n, wshub_realm *realm) {
     desc.default_rooms_count = 1;
     w.fail_at = n;
     if (wshub_realm_create(w.hub, &desc, realm)) return true;
-    {
-        wshub_client_desc who;
-        wshub_conn wire = one;
-        wshub__conn *conn = wshub__conn_get(w.hub, wire);
-        wshub__client *made;
-        memset(&who, 0, sizeof who);
-        who.realm = *realm;
-        who.id = S("twin");
-        if (wshub__client_new(w.hub, conn, &who, &made)) return true;
-        client = wshub__client_handle(w.hub, made);
-    }
+    memset(&who, 0, sizeof who);
+    who.realm = *realm;
+    who.id = S("twin");
+    if (wshub_client_add(w.hub, wshub_conn_session(w.hub, one), &who, &client)) return true;
     (void)wshub_client_join(w.hub, client, S("a"));
     (void)wshub_client_join(w.hub, client, S("b"));
     (void)wshub_client_join(w.hub, client, S("c"));

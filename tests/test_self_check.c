@@ -24,7 +24,7 @@ TEST(the_self_check_sees_what_is_wrong) {
         memcpy(&(place), test_keep, test_n);                                                       \
         EXPECT(wshub_self_check(w.hub) == NULL);                                                   \
     } while (0)
-    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_request = keep_request), FAKE(0));
     (void)world_client(&w, "u", id);
     slow = world_client(&w, "u", other);
     wshub_io_fake_window(w.net, slow, 0);
@@ -93,6 +93,17 @@ TEST(the_self_check_sees_what_is_wrong) {
             EXPECT_INT(wshub_client_join(w.hub, world_handle(&w, id), S(name)), WSHUB_OK);
         }
         WRONG(wshub__rooms_table(c)[wshub__rooms_entry(c, c->rooms[3])], 0);
+    }
+    { /* a request that waits for its answer */
+        wshub_conn c = wshub_io_fake_open(w.net);
+        wshub__exchange *asked;
+        wshub_io_fake_input(w.net, c, GET, sizeof GET - 1);
+        asked = wshub__exchange_get(w.hub, kept_request);
+        EXPECT(asked != NULL);
+        WRONG(asked->slot.link, 0);
+        WRONG(asked->parted, true);
+        WRONG(asked->conn.id, slow.id);
+        WRONG(asked->state, WSHUB__EXCHANGE_FREE);
     }
     {
         uint32_t count =

@@ -514,3 +514,16 @@ TEST(a_stream_is_heard_again_when_the_client_it_waited_for_has_gone) { /* ENC-1,
         world_stop(&w);
     }
 }
+
+TEST(events_of_an_encrypted_client_are_taken_as_they_are_where_nobody_transforms) { /* ENC-1 */
+    wshub_client a;
+    start(DESC(.on_message = on_message), NULL);
+    said[0] = 0;
+    a = accepted(lend(), "a");
+    EXPECT_INT(wshub_client_encrypt(w.hub, a), WSHUB_OK);
+    EXPECT(!wshub_client_heard(w.hub, a, 1).transforms);
+    EXPECT_INT(receive(a, "clear"), WSHUB_OK);
+    EXPECT_INT(receive(a, "again"), WSHUB_OK);
+    EXPECT(strcmp(said, "clear again ") == 0);
+    world_stop(&w);
+}
