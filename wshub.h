@@ -10435,9 +10435,10 @@ static wshub_client wshub__client_handle(const wshub *hub, const wshub__client *
     return handle;
 }
 
-/* The first client of a stream's session, which in the JSON dialect is all it has. NULL: none. */
+/* The first client of a stream's session, which in the JSON dialect is all it has. It has one. */
 static wshub__client *wshub__conn_client(const wshub *hub, const wshub__conn *conn) {
-    return conn->above ? wshub__client_at(hub, conn->above - 1) : NULL;
+    WSHUB_ASSERT(conn->above);
+    return wshub__client_at(hub, conn->above - 1);
 }
 
 /* Finds a client by its id, gone ones too. */
@@ -13379,6 +13380,7 @@ WSHUB__COLD static bool wshub__event_keep(wshub *hub, wshub__client *client,
 /* The question to the inbound transformer about an event of a client. NULL: it has none. */
 static wshub__ask *wshub__event_ask(const wshub *hub, const wshub__client *client) {
     uint32_t at = client->asks;
+
     while (at && wshub__ask_at(hub, at - 1)->kind != WSHUB__ASK_IN)
         at = wshub__ask_at(hub, at - 1)->next;
     return at ? wshub__ask_at(hub, at - 1) : NULL;
@@ -13456,6 +13458,7 @@ WSHUB__COLD static void wshub__event_answered(wshub *hub, wshub__client *client,
 /* The inbound transformer has not answered in time. */
 WSHUB__COLD static void wshub__event_late(wshub *hub, wshub__client *client) {
     wshub__ask *ask = wshub__event_ask(hub, client);
+
     if (!ask) return;
     wshub__ask_free(hub, ask);
     wshub__event_answered(hub, client, NULL, true);
@@ -16602,7 +16605,7 @@ static void wshub__unindex(wshub *hub, wshub__client *client) {
     wshub__client_unlink(hub, client);
     if (conn) wshub__session_unlink(hub, client);
     while (client->asks) wshub__ask_free(hub, wshub__ask_at(hub, client->asks - 1));
-    if (conn && conn->asked) wshub__event_listen(hub, conn); /* it may have waited for this one */
+    if (conn && conn->asked) wshub__event_listen(hub, conn); /* for this one's event, perhaps */
 
     /* Last, as others may be asked about from here. */
     wshub__xform_drop_all(hub, client);

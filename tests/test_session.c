@@ -480,6 +480,14 @@ TEST(a_client_says_one_thing_at_a_time_to_the_transformer) { /* ENC-1, SEND-5 */
     EXPECT_INT(receive(a, "fourth"), WSHUB_OK);
     EXPECT_INT(wshub_transform_accept(w.hub, kept_asks[5], NULL), WSHUB_OK);
     EXPECT(strcmp(said, "clear first other second fourth ") == 0);
+
+    /* And who was not asked about loses nothing. */
+    EXPECT_INT(receive(a, "fifth"), WSHUB_OK);
+    wshub_io_fake_advance(w.net, 101);
+    EXPECT_INT(stats(&w).dropped_transform, 3);
+    EXPECT_INT(receive(b, "sixth"), WSHUB_OK);
+    EXPECT_INT(wshub_transform_accept(w.hub, kept_asks[7], NULL), WSHUB_OK);
+    EXPECT(strcmp(said, "clear first other second fourth sixth ") == 0);
     world_stop(&w);
 }
 
