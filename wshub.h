@@ -279,7 +279,8 @@
  * wshub_conn_send() says DROPPED, and on_drained tells when all has left. Who answers what it is
  * asked, and does not want to hear more than its peer reads, says
  * wshub_conn_pause_until_drained(). Pings keep a live peer's WebSocket (LIVE-2); heartbeats are
- * a matter of clients.
+ * a matter of clients. With wshub_desc.no_dialect mounts are all there is, and the hub takes no
+ * upgrade of its own (examples/http_server.c).
  *
  * An answer that is long, or comes bit by bit, is written in pieces: wshub_http_begin(),
  * wshub_http_write(), wshub_http_end(). Of such an answer no more than http_answers_bytes_max
@@ -733,6 +734,7 @@
  * ---- >>changes ---------------------------------------------------------------------------------
  * 0.2.0. What a program that was written for 0.1.0 says otherwise:
  *
+ * - New: wshub_desc.no_dialect, a hub that serves HTTP and WebSocket by its mounts alone.
  * - Answers in pieces: wshub_http_begin(), wshub_http_write(), wshub_http_end(),
  *   on_exchange_drained. In wshub_http.body_bytes, UINT64_MAX is called WSHUB_LENGTH_UNKNOWN.
  * - The WebSockets of mounts are spoken to: wshub_conn_send() and its relatives (>>api-mount), and
@@ -1881,6 +1883,10 @@ typedef struct wshub_desc {
 
     /* ---- ways; false is the usual one ---- */
 
+    /* Without the JSON dialect: no upgrade is taken but by mounts of yours (wshub_mount()), so that
+     * this is a server of HTTP and WebSocket. Clients are those that a dialect of yours adds. path
+     * must be NULL. */
+    bool no_dialect;
     bool no_pings;          /* send none: silent streams are then dropped after idle_timeout_ms */
     bool heartbeat_by_pong; /* a pong, or a ping of the client's, counts as a heartbeat: for clients
                                that only listen (LIVE-2). Needs pings more often than
@@ -17272,6 +17278,9 @@ WSHUB__COLD static const char *wshub__desc_lists(const wshub_desc *desc) {
                "first entry is NULL";
     if (!desc->allowed_origins && desc->allowed_origins_count)
         return "allowed_origins: a count without a list";
+    if (desc->path && desc->no_dialect)
+        return "path: it is where the JSON dialect is mounted, and there is none (no_dialect); a "
+               "mount of yours has its own";
     if ((desc->allowed_hosts != NULL) != (desc->allowed_hosts_count != 0))
         return "allowed_hosts: a list needs its allowed_hosts_count, and the other way round; any "
                "host: NULL";
@@ -17603,7 +17612,7 @@ WSHUB__COLD static wshub *wshub__hub_new(const wshub_desc *desc, const uint8_t s
     hub->json.desc.path = hub->desc.path;
     hub->json.desc.user = hub->desc.user;
     hub->json.desc.on_head = wshub__upgrade;
-    wshub__mount_put(hub, &hub->json);
+    if (!hub->desc.no_dialect) wshub__mount_put(hub, &hub->json);
     return hub;
 }
 
@@ -17655,7 +17664,7 @@ WSHUB_API wshub_err wshub_create_versioned(const wshub_desc *desc, size_t desc_b
         return err;
     }
 
-    if (hub->origins_any)
+    if (hub->origins_any && !desc->no_dialect)
         wshub__log(hub, WSHUB_LOG_ORIGINS_OPEN, wshub__nobody(), "", wshub__str(NULL, 0));
     if (desc->require_encryption && !desc->on_transform_out)
         wshub__log(hub, WSHUB_LOG_NO_TRANSFORMER, wshub__nobody(), "", wshub__str(NULL, 0));

@@ -55,6 +55,8 @@ TEST(limits_under_which_nobody_could_be_accepted) {
     NO_DESC("path", .path = "/ws#x");
     NO_DESC("path", .path = "/w\xC3\xBC");
     YES_DESC(.path = "/~a%20b!");
+    NO_DESC("path", .path = "/ws", .no_dialect = true);
+    YES_DESC(.no_dialect = true);
     wshub_io_fake_destroy(refusal_net);
     for (n = 0; n < 12; n++) {
         static const char up[] =
@@ -216,4 +218,25 @@ TEST(a_hub_with_a_bus_needs_an_io_that_wakes) {
     wshub_destroy(hub);
     wshub_io_fake_destroy(net);
     wshub_bus_local_destroy(local);
+}
+
+static int lines_about_origins;
+static void count_origins(wshub *hub, const wshub_log *line, void *user) {
+    (void)hub, (void)user;
+    lines_about_origins += line->code == WSHUB_LOG_ORIGINS_OPEN;
+}
+
+TEST(without_its_dialect_a_hub_takes_no_upgrade_itself) { /* CONN-1, CONN-2 */
+    world w;
+    int none;
+    for (none = 0; none < 2; none++) {
+        lines_about_origins = 0;
+        world_start(&w, DESC(.no_dialect = none, .on_log = count_origins), FAKE(0));
+        EXPECT((wshub_io_fake_connect(w.net, "/ws").id == 0) == (none == 1));
+        EXPECT(!wshub_io_fake_connect(w.net, "/else").id);
+        wshub_io_fake_run(w.net);
+        EXPECT_INT(stats(&w).clients, !none);
+        EXPECT_INT(lines_about_origins, !none); /* whose pages could connect to nothing */
+        world_stop(&w);
+    }
 }
