@@ -65,6 +65,24 @@ kill $pid; wait $pid
 check "dialect_lines ends in order" "$?" '^0$'
 n=$(grep -cv -e '^$' -e '^ *\/\*' -e '^ \*' examples/dialect_lines.c) # neither blank nor comments
 check "dialect_lines is short: $n lines" "$([ $n -lt 200 ] && echo short)" short
+# http_server: pages, bodies, a long answer and a late one, without a client
+if command -v curl >/dev/null; then
+    port=$((port + 1)); at=http://127.0.0.1:$port
+    ./build/http_server $port >build/http_server.out 2>&1 & pid=$!
+    get() { curl -sS --retry 20 --retry-connrefused --retry-delay 0 "$@" 2>&1; }
+    check "http_server has a page" "$(get $at/)" '^<!doctype html>'
+    check "http_server measures a body" "$(get -d hello $at/length)" '^5$'
+    check "http_server counts to ten million" "$(get $at/numbers | tail -n 1)" '^10000000$'
+    check "http_server skips no number, also without chunks" "$(get --http1.0 $at/numbers | awk '$1 != NR { exit } END { print NR }')" '^10000000$'
+    check "http_server answers later" "$(get $at/wait)" '^a second has passed$'
+    check "http_server knows what it has not" "$(get -i $at/else)" '^HTTP/1.1 404'
+    kill $pid; wait $pid
+    check "http_server ends in order" "$?" '^0$'
+    n=$(wc -l <examples/http_server.c)
+    check "http_server is short: $n lines" "$([ "$n" -lt 150 ] && echo short)" short
+else
+    echo "  skipped http_server: curl is not installed"; skip=$((skip + 1))
+fi
 emit() { e=$("./build/wshub-emit" "$@" 2>&1); echo "$? $e"; }
 check "wshub-emit wants a URL" "$(emit all e 1)" '^2 .*--redis URL is needed'
 check "wshub-emit wants a good URL" "$(emit --redis x all e 1)" '^2 .*begins with redis://'
@@ -98,7 +116,7 @@ if command -v redis-server >/dev/null && command -v redis-cli >/dev/null; then
     check "the user's envelope" "$(tr '\n' ' ' <build/emitted.out)" '"type":"user","target":"u","event":"e","data":\[1, 2\]}'
     check "an envelope without data" "$(cat build/emitted.out)" '^{"serverId":"emitter","type":"broadcast","event":"e"}$'
 else
-    echo "  skipped wshub_emit_over_redis: redis-server or redis-cli is not installed"; skip=1
+    echo "  skipped wshub_emit_over_redis: redis-server or redis-cli is not installed"; skip=$((skip + 1))
 fi
 echo "examples: $pass passed, $fail failed, $skip skipped"
 [ $fail -eq 0 ]
