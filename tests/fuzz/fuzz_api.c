@@ -211,6 +211,16 @@ static bool on_request(wshub *hub, wshub_exchange r, const wshub_http *h, void *
     maybe(hub);
     return pick(4) != 0;
 }
+static void on_drained(wshub *hub, wshub_exchange r, void *owner) {
+    (void)owner;
+    requests[pick(4)] = r;
+    maybe(hub);
+}
+static void on_exchange_gone(wshub *hub, wshub_exchange r, wshub_cause cause, void *owner) {
+    (void)owner;
+    MUST(wshub_http_end(hub, r) == WSHUB_ERR_STALE && cause);
+    maybe(hub);
+}
 static void on_upgrade(wshub *hub, const wshub_http *h, wshub_upgrade *up, void *user) {
     static const int refuse[] = {0, 0, 0, 0, 403, 399, 600, 503};
     (void)user;
@@ -276,6 +286,8 @@ static void start(int i) {
     d.on_disconnected = on_gone;
     d.on_pressure = on_pressure;
     d.on_request = on_request;
+    d.on_exchange_drained = on_drained;
+    d.on_exchange_gone = on_exchange_gone;
     d.on_upgrade = on_upgrade;
     d.on_bus = on_bus;
     d.on_shutdown = on_shutdown;
@@ -406,7 +418,20 @@ static void act(wshub *hub) {
     case 27: (void)wshub_transform_accept(hub, ask, pick(2) ? &m : NULL); break;
     case 28: (void)wshub_ask_reject(hub, ask); break;
     case 29: (void)wshub_ask_fail(hub, ask); break;
-    case 30:
+    case 30: /* an answer in pieces */
+        n = pick(4);
+        memset(&r, 0, sizeof r);
+        r.status = 190 + (int)take() * 2;
+        if (n == 0) {
+            (void)wshub_http_begin(hub, requests[pick(4)], pick(16) ? &r : NULL,
+                                   pick(3) ? WSHUB_LENGTH_UNKNOWN : pick(200));
+        } else if (n == 3) {
+            (void)wshub_http_end(hub, requests[pick(4)]);
+        } else {
+            (void)wshub_http_write(hub, requests[pick(4)], pick(16) ? long_text : NULL,
+                                   pick(64) * 40u);
+        }
+        break;
     case 31:
         memset(&r, 0, sizeof r);
         r.status = 190 + (int)take() * 2;
