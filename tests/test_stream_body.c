@@ -803,7 +803,7 @@ TEST(a_peer_that_goes_while_its_answer_waits_is_told_of_as_gone_alone) { /* SEND
 }
 
 TEST(a_half_close_while_an_answer_waits_changes_nothing) { /* LIVE-3, SEND-6 */
-    start();
+    start_with(DESC(0), (wshub_mount_desc){0}, FAKE(.no_pause = true));
     say(ASK("GET", "/a") "GET /b");
     wshub_io_fake_window(w.net, peer, 0);
     EXPECT_INT(begin(WSHUB_LENGTH_UNKNOWN), WSHUB_OK);
