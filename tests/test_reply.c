@@ -329,7 +329,21 @@ static void answer_other(wshub *hub, void *arg) {
     (void)arg;
     if (re.held_count) (void)plain_answer(hub, re.held[0], false);
 }
-#define DOINGS 26
+/* The same answer in pieces. */
+static void answer_in_pieces(wshub *hub, wshub_exchange request) {
+    wshub_reply r;
+    memset(&r, 0, sizeof r);
+    r.status = 200;
+    if (wshub_http_begin(hub, request, &r, 10)) return;
+    if (wshub_http_write(hub, request, "01234", 5) == WSHUB_ERR_LIMIT) {
+        EXPECT_INT(wshub_http_drop(hub, request), WSHUB_OK); /* who does not want to wait */
+        re.ends = true;
+        return;
+    }
+    EXPECT_INT(wshub_http_write(hub, request, "56789", 5), WSHUB_OK);
+    EXPECT_INT(wshub_http_end(hub, request), WSHUB_OK);
+}
+#define DOINGS 27
 static void do_it(wshub *hub, int n) {
     static const char frame[] = "\x89\x80\0\0\0\0";
     wshub_iter it;
@@ -378,6 +392,7 @@ static void do_it(wshub *hub, int n) {
         (void)wshub_drain(hub, 1, 1001, wshub_str_z(""));
         re.ends = true;
         break;
+    case 25: answer_in_pieces(hub, re.now); break;
     default:
         wshub_destroy(hub);
         served.hub = NULL;
