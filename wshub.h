@@ -7816,11 +7816,10 @@ WSHUB__COLD static void wshub__stream_drained(wshub *hub, wshub__conn *conn) {
 
 /* ---- refusals ---- */
 
-/* Refuses with a line of text and ends the stream. Of what a mount had taken it is told, unless
- * it is the mount that refuses. Out of memory: the stream is dropped. */
-WSHUB__COLD static wshub_err wshub__http_refuse(wshub *hub, wshub__conn *conn, int status,
+/* Queues a refusal with a line of text, counts and logs it. Returns as wshub__reply_put() does, but
+ * out of memory the stream is dropped already. */
+WSHUB__COLD static wshub_err wshub__refusal_put(wshub *hub, wshub__conn *conn, int status,
                                                 wshub_str why, bool upgrade) {
-    wshub__exchange *exchange = wshub__exchange_of(hub, conn);
     wshub_reply r;
     wshub_err err;
     bool close;
@@ -7840,10 +7839,26 @@ WSHUB__COLD static wshub_err wshub__http_refuse(wshub *hub, wshub__conn *conn, i
     r.close = true;
     err = wshub__reply_put(hub, conn, &r, r.body.len, &close);
     if (err == WSHUB_ERR_NOMEM) wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
-    if (!err && exchange && exchange->state == WSHUB__EXCHANGE_BODY)
-        wshub__exchange_lose(hub, exchange, WSHUB_BY_PROTOCOL, 0, wshub__str(NULL, 0));
+    return err;
+}
+
+/* Refuses what the stream is serving, and ends the stream. */
+WSHUB__COLD static wshub_err wshub__http_refuse(wshub *hub, wshub__conn *conn, int status,
+                                                wshub_str why, bool upgrade) {
+    wshub_err err = wshub__refusal_put(hub, conn, status, why, upgrade);
     if (!err) wshub__http_next(hub, conn, true);
     return err;
+}
+
+/* The same for the body of a request that its mount has taken already: it is told that the rest
+ * will not come. */
+WSHUB__COLD static void wshub__body_refuse(wshub *hub, wshub__conn *conn, int status,
+                                           const char *why) {
+    wshub__exchange *exchange = wshub__exchange_of(hub, conn);
+    WSHUB_ASSERT(exchange && exchange->state == WSHUB__EXCHANGE_BODY);
+    if (wshub__refusal_put(hub, conn, status, wshub_str_z(why), exchange->asks_upgrade)) return;
+    wshub__exchange_lose(hub, exchange, WSHUB_BY_PROTOCOL, 0, wshub__str(NULL, 0));
+    wshub__http_next(hub, conn, true);
 }
 
 /* ---- >>exchange --------------------------------------------------------------------------------
@@ -8009,8 +8024,7 @@ WSHUB__COLD static void wshub__http_body_begin(wshub *hub, wshub__conn *conn,
     wshub__conn_to(hub, conn, WSHUB__CONN_HTTP);
     if (http->body_bytes != WSHUB_LENGTH_UNKNOWN &&
         http->body_bytes > exchange->mount->desc.body_bytes_max) {
-        (void)wshub__http_refuse(hub, conn, 413, wshub_str_z("body too large"),
-                                 exchange->asks_upgrade);
+        wshub__body_refuse(hub, conn, 413, "body too large");
         return;
     }
 
@@ -8200,14 +8214,14 @@ static bool wshub__http_chunk_byte(wshub *hub, wshub__conn *conn, uint8_t byte) 
                           &rx->as.http.chunk_digits, &rx->as.http.chunk_overhead);
     rx->as.http.chunk_state = state;
     if (state == WSHUB__CHUNK_BAD) {
-        (void)wshub__http_refuse(hub, conn, 400, wshub_str_z("malformed chunked body"), false);
+        wshub__body_refuse(hub, conn, 400, "malformed chunked body");
         return false;
     }
 
     /* Judged as it is announced: nothing of a chunk that is too large is taken. */
     if (state == WSHUB__CHUNK_DATA && rx->in.len - rx->as.http.head_bytes + rx->as.http.body_left >
                                           exchange->mount->desc.body_bytes_max) {
-        (void)wshub__http_refuse(hub, conn, 413, wshub_str_z("body too large"), false);
+        wshub__body_refuse(hub, conn, 413, "body too large");
         return false;
     }
     return true;
