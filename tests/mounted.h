@@ -209,6 +209,9 @@ UNUSED static void do_destroy(site *s, wshub *hub) {
     s->w->hub = NULL;
     wshub_destroy(hub);
 }
+UNUSED static void do_destroy_once(site *s, wshub *hub) {
+    if (s->w->hub) do_destroy(s, hub);
+}
 UNUSED static void do_shut_down(site *s, wshub *hub) {
     (void)s;
     EXPECT_INT(wshub_shutdown(hub), WSHUB_OK);
