@@ -7062,7 +7062,8 @@ static wshub__conn *wshub__exchange_conn(const wshub *hub, const wshub__exchange
 
 /* Whether nothing has been answered yet, and somebody may. */
 static bool wshub__exchange_unanswered(const wshub__exchange *exchange) {
-    return exchange->state >= WSHUB__EXCHANGE_HEADED && exchange->state <= WSHUB__EXCHANGE_HELD;
+    WSHUB_ASSERT(exchange->state != WSHUB__EXCHANGE_FREE);
+    return exchange->state <= WSHUB__EXCHANGE_HELD;
 }
 
 /* Begins the exchange of a stream whose head is whole. NULL: out of memory. */
@@ -7204,11 +7205,12 @@ static bool wshub__mount_serves(const wshub__mount *mount, wshub_str path) {
     return memcmp(path.ptr, mount->path.ptr, mount->path.len) == 0;
 }
 
-/* The next mount that serves a path, behind `mount`; NULL: the first. */
+/* The next mount that serves a path, behind `mount`; NULL: the first. There always is one, as the
+ * last serves all paths, and nobody asks for one behind that. */
 static wshub__mount *wshub__mount_next(const wshub *hub, const wshub__mount *mount,
                                        wshub_str path) {
     wshub__mount *next = mount ? mount->next : hub->mounts;
-    while (next && !wshub__mount_serves(next, path)) next = next->next;
+    while (!wshub__mount_serves(next, path)) next = next->next;
     return next;
 }
 
@@ -7616,8 +7618,10 @@ static bool wshub__status_has_no_body(int status) { /* RFC 9110 6.4.1 */
  * not been read would be read as a request. */
 static bool wshub__reply_closes(const wshub *hub, const wshub__conn *conn, const wshub_reply *r) {
     const wshub__exchange *exchange = wshub__exchange_of(hub, conn);
-    return r->close || conn->http_close || hub->phase >= WSHUB__STOPPING ||
-           (exchange && exchange->unread);
+
+    if (r->close || conn->http_close || hub->phase >= WSHUB__STOPPING) return true;
+    WSHUB_ASSERT(exchange); /* without one there are refusals alone */
+    return exchange->unread;
 }
 
 /* The head of an answer but for what frames it. A 426 says to which protocol, and a proxy must
@@ -8086,7 +8090,8 @@ static void wshub__exchange_offered(wshub *hub, wshub__conn *conn, wshub_exchang
     if (!exchange || exchange->parted) return;
 
     /* It goes on behind this call, and with it, if its mount wants that, its head. */
-    exchange->http = exchange->head ? &exchange->head->http : NULL;
+    WSHUB_ASSERT(!exchange->head);
+    exchange->http = NULL;
     if (exchange->mount->desc.keep_head && exchange->state != WSHUB__EXCHANGE_OPEN &&
         !wshub__head_keep(hub, exchange, &head->http))
         wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
@@ -8992,9 +8997,9 @@ WSHUB__COLD static void wshub__phase_due(wshub *hub, wshub__conn *conn) {
         wshub__conn_abort(hub, conn, WSHUB_BY_TIMEOUT, WSHUB__CLOSE_ABNORMAL, "");
         break;
 
-    case WSHUB__CONN_FREE:
-    case WSHUB__CONN_FLUSHING: /* never: these have no such clock */
-    case WSHUB__CONN_ABORTING:
+    case WSHUB__CONN_FREE:          /* never: these have no such clock */
+    case WSHUB__CONN_FLUSHING:      /* never: the same */
+    case WSHUB__CONN_ABORTING:      /* never: the same */
     case WSHUB__CONN_ENDING: break; /* never: the same */
     }
 }

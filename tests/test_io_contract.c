@@ -92,7 +92,7 @@ static void sock_contract(const wshub_io_sock_poller *poller, const char *local,
     memset(&s, 0, sizeof s);
     s.listener = listen_apart(local, s.address);
     w.address = s.address;
-    w.nowhere = local ? "./build/nowhere.sock" : "127.0.0.1:1";
+    w.nowhere = local ? own_path("nowhere.sock") : "127.0.0.1:1";
     w.accept = sock_accept;
     EXPECT_INT(
         wshub_io_sock_create(&(wshub_io_sock_desc){.poller = poller, .linger_ms = 200}, &s.net),
@@ -132,19 +132,19 @@ TEST(poll_keeps_the_contract) {
 }
 
 TEST(kqueue_keeps_the_contract) {
-    sock_contract(wshub_io_kqueue_poller(), "./build/guest.sock", NULL);
+    sock_contract(wshub_io_kqueue_poller(), own_path("guest.sock"), NULL);
 }
 
 TEST(unix_sockets_keep_the_contract) {
-    sock_contract(BEST, "./build/guest.sock", "build/peers.sock");
+    sock_contract(BEST, own_path("guest.sock"), own_path("peers.sock"));
 }
 
 TEST(unix_sockets_keep_the_contract_on_poll) {
-    sock_contract(wshub_io_poll_poller(), NULL, "build/peers.sock");
+    sock_contract(wshub_io_poll_poller(), NULL, own_path("peers.sock"));
 }
 
 TEST(unix_sockets_keep_the_contract_on_kqueue) {
-    sock_contract(wshub_io_kqueue_poller(), NULL, "build/peers.sock");
+    sock_contract(wshub_io_kqueue_poller(), NULL, own_path("peers.sock"));
 }
 
 static void *fake_dial(io_world *w) {

@@ -38,7 +38,7 @@ static int test_getaddrinfo(const char *host, const char *service, const struct 
 TEST(listening_fails_with_one_clear_line) {
     wshub_io_sock *net, *other;
     uint16_t port;
-    char path[] = "build/test.sock";
+    const char *path = own_path("test.sock");
     EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
     EXPECT_INT(wshub_io_auto_create(NULL, &other), WSHUB_OK);
     EXPECT_INT(wshub_io_sock_listen(net, "127.0.0.1", 0, &port), WSHUB_OK);
@@ -62,7 +62,7 @@ TEST(listening_fails_with_one_clear_line) {
         } a;
         memset(&a, 0, sizeof a);
         a.un.sun_family = AF_UNIX;
-        memcpy(a.un.sun_path, path, sizeof path);
+        (void)snprintf(a.un.sun_path, sizeof a.un.sun_path, "%.107s", path);
         EXPECT_INT(bind(dead, &a.any, sizeof a.un), 0);
         (void)close(dead);
         EXPECT_INT(wshub_io_sock_listen_unix(other, path), WSHUB_OK);
@@ -80,7 +80,8 @@ TEST(ipv6_and_unix_sockets_carry_clients) {
         struct sockaddr_in6 in6;
         struct sockaddr_un un;
     } a;
-    char path[] = "build/test2.sock", text[64];
+    const char *path = own_path("carries.sock");
+    char text[64];
     wshub_iter it = {0, 0};
     wshub_client c;
     EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
@@ -105,7 +106,7 @@ TEST(ipv6_and_unix_sockets_carry_clients) {
     EXPECT_INT(wshub_io_sock_listen_unix(net, path), WSHUB_OK);
     memset(&a, 0, sizeof a);
     a.un.sun_family = AF_UNIX;
-    memcpy(a.un.sun_path, path, sizeof path);
+    (void)snprintf(a.un.sun_path, sizeof a.un.sun_path, "%.107s", path);
     fd = socket(AF_UNIX, SOCK_STREAM, 0);
     EXPECT_INT(connect(fd, &a.any, sizeof a.un), 0);
     talk(net, fd, "\"connected\"");
@@ -195,17 +196,21 @@ static const struct {
 
 TEST(a_unix_path_is_served_or_refused_at_once_by_what_the_system_said) { /* kind 12 */
     static char too_long[200];
+    const char *at = own_path("at"), *file = own_path("at/file"), *dead = own_path("at/dead"),
+               *shut = own_path("at/shut"), *below_none = own_path("at/none/s"),
+               *below_file = own_path("at/file/s"), *below_shut = own_path("at/shut/s"),
+               *usual = own_path("at/s");
     int kind;
     memset(too_long, 'x', sizeof too_long - 1);
-    (void)mkdir("build/at", 0777);
+    (void)mkdir(at, 0777);
     for (kind = 0; kind < AT_KINDS; kind++) {
-        const char *path = kind == AT_NO_FOLDER        ? "build/at/none/s"
-                           : kind == AT_FILE_AS_FOLDER ? "build/at/file/s"
+        const char *path = kind == AT_NO_FOLDER        ? below_none
+                           : kind == AT_FILE_AS_FOLDER ? below_file
                            : kind == AT_EMPTY          ? ""
                            : kind == AT_NULL           ? NULL
                            : kind == AT_LONG           ? too_long
-                           : kind == AT_FORBIDDEN      ? "build/at/shut/s"
-                                                       : "build/at/s";
+                           : kind == AT_FORBIDDEN      ? below_shut
+                                                       : usual;
         wshub_io_sock *net, *other = NULL;
         wshub_err err;
         int fds[300], n = 0, live = -1, i;
@@ -225,12 +230,12 @@ TEST(a_unix_path_is_served_or_refused_at_once_by_what_the_system_said) { /* kind
         case AT_DATAGRAM: live = unix_socket(path, SOCK_DGRAM, -1); break;
         case AT_FILE:
         case AT_FILE_AS_FOLDER:
-            f = fopen(kind == AT_FILE ? path : "build/at/file", "w");
+            f = fopen(kind == AT_FILE ? path : file, "w");
             EXPECT(f && fclose(f) == 0);
             break;
         case AT_FOLDER: EXPECT_INT(mkdir(path, 0777), 0); break;
         case AT_LINK_TO_DEAD:
-            (void)close(unix_socket("build/at/dead", SOCK_STREAM, 1));
+            (void)close(unix_socket(dead, SOCK_STREAM, 1));
             EXPECT_INT(symlink("dead", path), 0);
             break;
         case AT_LINK_TO_NOTHING: EXPECT_INT(symlink("none", path), 0); break;
@@ -238,7 +243,7 @@ TEST(a_unix_path_is_served_or_refused_at_once_by_what_the_system_said) { /* kind
             EXPECT_INT(wshub_io_auto_create(NULL, &other), WSHUB_OK);
             EXPECT_INT(wshub_io_sock_listen_unix(other, path), WSHUB_OK);
             break;
-        case AT_FORBIDDEN: EXPECT_INT(mkdir("build/at/shut", 0555), 0); break;
+        case AT_FORBIDDEN: EXPECT_INT(mkdir(shut, 0555), 0); break;
         }
         before = path ? file_number(path) : 0;
         from = wall_ms();
@@ -267,11 +272,11 @@ TEST(a_unix_path_is_served_or_refused_at_once_by_what_the_system_said) { /* kind
         if (live >= 0) (void)close(live);
         for (i = 0; i < n; i++) (void)close(fds[i]);
         if (path && *path && unlink(path) != 0) (void)rmdir(path);
-        (void)unlink("build/at/dead");
-        (void)unlink("build/at/file");
-        (void)rmdir("build/at/shut");
+        (void)unlink(dead);
+        (void)unlink(file);
+        (void)rmdir(shut);
     }
-    (void)rmdir("build/at");
+    (void)rmdir(at);
 }
 
 /* What happens to a path while a server has it, and what its end may then remove. */
@@ -279,14 +284,14 @@ TEST(the_end_removes_a_socket_file_only_if_it_is_still_its_own) {
     enum { STAYS, REMOVED, SUCCESSOR, SUCCESSOR_GONE, BECAME_FILE, MOVED, CASES };
     int kind;
     for (kind = 0; kind < CASES; kind++) {
-        static const char path[] = "build/own.sock";
+        const char *path = own_path("own.sock"), *moved = own_path("moved.sock");
         wshub_io_sock *net, *next = NULL;
         FILE *f;
         (void)unlink(path);
         EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
         EXPECT_INT(wshub_io_sock_listen_unix(net, path), WSHUB_OK);
         if (kind != STAYS && kind != MOVED) EXPECT_INT(unlink(path), 0);
-        if (kind == MOVED) EXPECT_INT(rename(path, "build/moved.sock"), 0);
+        if (kind == MOVED) EXPECT_INT(rename(path, moved), 0);
         if (kind == SUCCESSOR || kind == SUCCESSOR_GONE) {
             EXPECT_INT(wshub_io_auto_create(NULL, &next), WSHUB_OK);
             EXPECT_INT(wshub_io_sock_listen_unix(next, path), WSHUB_OK);
@@ -309,12 +314,12 @@ TEST(the_end_removes_a_socket_file_only_if_it_is_still_its_own) {
             wshub_io_sock_destroy(next);
         }
         (void)unlink(path);
-        (void)unlink("build/moved.sock");
+        (void)unlink(moved);
     }
 }
 
 /* Servers that start at the same time over one dead socket: whoever is told OK can be reached. */
-static const char raced[] = "build/raced.sock";
+static const char *raced;
 static pthread_barrier_t race_start, race_end;
 static void *racer(void *arg) {
     wshub_io_sock *net;
@@ -335,6 +340,7 @@ TEST(of_servers_that_start_together_one_has_the_path) {
     pthread_t t[3];
     bool has[3];
     int i, round, served = 0;
+    raced = own_path("raced.sock");
     EXPECT_INT(pthread_barrier_init(&race_start, NULL, 4), 0);
     EXPECT_INT(pthread_barrier_init(&race_end, NULL, 4), 0);
     for (i = 0; i < 3; i++) EXPECT_INT(pthread_create(&t[i], NULL, racer, &has[i]), 0);
@@ -454,6 +460,7 @@ TEST(a_name_is_all_of_its_addresses) { /* every list of up to three of these, wh
 }
 
 TEST(there_are_so_many_listeners_and_no_more) {
+    const char *many = own_path("many.sock");
     wshub_io_sock *net;
     uint16_t port = 0;
     int i;
@@ -466,12 +473,12 @@ TEST(there_are_so_many_listeners_and_no_more) {
     EXPECT_INT(wshub_io_sock_listen(net, "many.test", 0, &port), WSHUB_ERR_IO);
     names_count = 0;
     EXPECT_INT(net->listeners_count, 15);
-    EXPECT_INT(wshub_io_sock_listen_unix(net, "build/many.sock"), WSHUB_OK);
-    EXPECT_INT(wshub_io_sock_listen_unix(net, "build/more.sock"), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_io_sock_listen_unix(net, many), WSHUB_OK);
+    EXPECT_INT(wshub_io_sock_listen_unix(net, own_path("more.sock")), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_io_sock_listen(net, "127.0.0.1", 0, NULL), WSHUB_ERR_PARAM);
     EXPECT(strstr(wshub_io_sock_error(net), "as many listeners as can be"));
     wshub_io_sock_unlisten(net);
-    EXPECT_INT(file_number("build/many.sock"), 0);
+    EXPECT_INT(file_number(many), 0);
     EXPECT_INT(wshub_io_sock_listen(net, "127.0.0.1", 0, NULL), WSHUB_OK);
     wshub_io_sock_destroy(net);
 }

@@ -580,6 +580,13 @@ TEST(a_head_is_kept_as_long_as_its_exchange_if_its_mount_wants_that) { /* CONN-3
             s.at_head = do_answer;
             c = said(&w, LONG_HEAD "body");
             EXPECT_LOG(&w, "head s;200 by s;head seen by s;");
+
+            /* and of a WebSocket there is none */
+            s.at_head = do_upgrade;
+            s.at_answer = NULL;
+            c = said(&w, WANT_WS("/s/x"));
+            EXPECT(!wshub_exchange_http(w.hub, s.exchange));
+            EXPECT_LOG(&w, "head s;101 by s;");
             world_stop(&w);
         }
     }

@@ -310,6 +310,7 @@ TEST(an_upgrade_says_a_subprotocol_and_headers) { /* RFC 6455 4.2.2 */
         {"chat",    {{"Sec-WebSocket-", 14}, {"x", 1}}, WSHUB_ERR_PARAM},
         {"chat",    {{"sec-websocket-accept", 20}, {"x", 1}}, WSHUB_ERR_PARAM},
         {"chat",    {{"Sec-WebSocket", 13}, {"x", 1}}, WSHUB_OK},
+        {"chat",    {{"Sec-WebSockets-", 15}, {"x", 1}}, WSHUB_OK},
     };
     /* clang-format on */
     site s = {.name = "s", .take = WSHUB_TAKE_HELD};

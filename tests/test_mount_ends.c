@@ -223,6 +223,38 @@ TEST(mounts_do_without_memory_at_every_allocation) { /* CONN-3, BYE-1 */
     }
 }
 
+TEST(an_answer_that_finds_no_room_in_the_log_is_not_sent) { /* CONN-2 */
+    int timeout;
+    long nth;
+    for (timeout = 0; timeout < 2; timeout++) {
+        bool spent = false;
+        int failed = 0;
+        for (nth = 1; !spent && nth < 20; nth++) {
+            site s = {.name = "s", .take = WSHUB_TAKE_HELD};
+            world w;
+            wshub_conn c;
+            bool open;
+            world_start(&w, DESC(.http_timeout_ms = 1000, .on_authenticate = accept_all), FAKE(0));
+            MOUNT(&w, &s, .path = "/s");
+            fill_log(&w);
+            c = said(&w, WANT_WS("/s"));
+            w.fail_at = nth;
+            if (timeout)
+                wshub_io_fake_advance(w.net, 1000);
+            else
+                failed += wshub_http_upgrade(w.hub, s.exchange, NULL, NULL) == WSHUB_ERR_NOMEM;
+            spent = w.fail_at != 0;
+            w.fail_at = 0;
+            wshub_io_fake_run(w.net);
+            open = wshub_io_fake_is_open(w.net, c);
+            if (timeout) failed += s.gone && s.cause == WSHUB_BY_MEMORY;
+            EXPECT(open == !timeout); /* an upgrade can be answered otherwise */
+            world_stop(&w);
+        }
+        EXPECT(spent && failed >= 2);
+    }
+}
+
 static void add_without_memory(site *s, wshub *hub, wshub_headers *more) {
     (void)hub;
     s->w->fail_all = true;
