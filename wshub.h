@@ -3175,6 +3175,86 @@ WSHUB_API bool wshub_json_uint(wshub_str value, uint64_t *out_number);
 /* Reads a number without fraction and exponent, min..max. Returns OK; JSON: no such number;
  * LIMIT: one that is out of range. After an error *out_number is untouched. */
 WSHUB_API wshub_err wshub_json_int(wshub_str value, int64_t min, int64_t max, int64_t *out_number);
+/* Reads any number. Returns OK; JSON: no number; LIMIT: beyond what a double holds, or written with
+ * more than 512 characters. After an error *out_number is untouched. */
+WSHUB_API wshub_err wshub_json_double(wshub_str value, double *out_number);
+/* Reads `true` or `false`. Returns false: neither, and *out_bool is untouched. */
+WSHUB_API bool wshub_json_bool(wshub_str value, bool *out_bool);
+/* Is this a string with exactly this text? Without a copy, escapes decoded.
+ *   text  terminated, UTF-8, at most 256 bytes: a longer one is equal to none */
+WSHUB_API bool wshub_json_is(wshub_str value, const char *text);
+/* Goes through an object, in the order in which it was written, equal keys included.
+ *   object   the same in every step
+ *   iter     zeroed to begin
+ *   out_key  raw, with its quotes: wshub_json_is() compares it, wshub_json_copy() decodes it
+ * Returns  false: no more, no JSON, or no object. */
+WSHUB_API bool wshub_json_each_member(wshub_str object, wshub_iter *iter, wshub_str *out_key,
+                                      wshub_str *out_value);
+/* Finds a value by its path, a JSON Pointer (RFC 6901): `/user/names/0` is the first of `names` of
+ * `user`, an empty one the value itself; `~1` in a key stands for a slash and `~0` for a tilde. Of
+ * equal keys the last.
+ *   path  terminated; keys are decoded, at most 256 bytes each
+ * Returns  ptr NULL: no JSON, or nothing is there. */
+WSHUB_API wshub_str wshub_json_at(wshub_str value, const char *path);
+
+/* Writes one JSON value into a buffer of yours, piece by piece, without allocation. What goes wrong
+ * on the way is remembered and told once, by wshub_json_done():
+ *
+ *     char text[200];
+ *     wshub_json_writer w;
+ *     wshub_json_begin(&w, text, sizeof text);
+ *     wshub_json_put_object(&w, NULL);
+ *     wshub_json_put_str(&w, "name", name);
+ *     wshub_json_put_int(&w, "age", 7);
+ *     wshub_json_put_end(&w);
+ *     if (wshub_json_done(&w, &msg.data) != WSHUB_OK) ...
+ *
+ * `key` is the value's name where it goes into an object (terminated, UTF-8, escaped here), and NULL
+ * in an array and for the outermost value. All is borrowed for the call. Thread: any, one at a
+ * time. */
+typedef struct wshub_json_writer {
+    char *buf;
+    size_t cap;
+    size_t len;     /* of the whole, also where that does not fit */
+    uint64_t array; /* a bit a level: it is an array */
+    uint8_t depth;  /* levels that are open */
+    bool some;      /* something stands in the level already */
+    wshub_err err;  /* the first that went wrong */
+} wshub_json_writer;
+/* How deep a writer can nest. */
+#define WSHUB_JSON_WRITER_DEPTH_MAX 64
+
+/* Begins a value.
+ *   buf  of cap bytes, yours until the writer is done; may be NULL if cap is 0, to learn the
+ *        length */
+WSHUB_API void wshub_json_begin(wshub_json_writer *w, char *buf, size_t cap);
+/* Open an object, an array; what follows goes into it, until wshub_json_put_end(). */
+WSHUB_API void wshub_json_put_object(wshub_json_writer *w, const char *key);
+WSHUB_API void wshub_json_put_array(wshub_json_writer *w, const char *key);
+/* Ends the object or array that was opened last. */
+WSHUB_API void wshub_json_put_end(wshub_json_writer *w);
+/* Put a text, which is escaped; ptr NULL, and NULL, put `null`. */
+WSHUB_API void wshub_json_put_str(wshub_json_writer *w, const char *key, wshub_str text);
+WSHUB_API void wshub_json_put_text(wshub_json_writer *w, const char *key, const char *text);
+/* Put a whole number. JavaScript holds numbers up to 2^53 - 1 exactly. */
+WSHUB_API void wshub_json_put_int(wshub_json_writer *w, const char *key, int64_t number);
+WSHUB_API void wshub_json_put_uint(wshub_json_writer *w, const char *key, uint64_t number);
+/* Puts a number as shortly as reads back the same; one that is not finite is an error (PARAM), as
+ * JSON has none. */
+WSHUB_API void wshub_json_put_double(wshub_json_writer *w, const char *key, double number);
+WSHUB_API void wshub_json_put_bool(wshub_json_writer *w, const char *key, bool yes);
+WSHUB_API void wshub_json_put_null(wshub_json_writer *w, const char *key);
+/* Puts a value that is JSON already, as it is. What is no JSON is an error (JSON); ptr NULL puts
+ * `null`. Cost: O(its length), as it is checked. */
+WSHUB_API void wshub_json_put_raw(wshub_json_writer *w, const char *key, wshub_str json);
+/* Ends the writing.
+ *   out_text  the value, a view of buf, not terminated; after an error ptr NULL. May be NULL
+ * Returns  OK; LIMIT: it does not fit: w->len says how much it would have been; PARAM: a key where
+ *          none belongs or none where one does, a text that is not UTF-8, more than one outermost
+ *          value or none, an end too many or too few, nested too deep, a number that is not finite;
+ *          JSON: what wshub_json_put_raw() was given is none. */
+WSHUB_API wshub_err wshub_json_done(wshub_json_writer *w, wshub_str *out_text);
+
 /* Writes a text as a JSON string with its quotes.
  *   text  UTF-8
  *   buf   at most cap bytes are written, no terminator; may be NULL if cap is 0
@@ -3278,6 +3358,7 @@ WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]);
 #if defined(WSHUB_IMPLEMENTATION) && !defined(WSHUB__IMPLEMENTED)
 #define WSHUB__IMPLEMENTED
 
+#include <stdio.h> /* numbers with a fraction, in JSON */
 #include <stdlib.h>
 
 #ifndef WSHUB_ASSERT
@@ -4394,6 +4475,129 @@ WSHUB_API bool wshub_json_uint(wshub_str value, uint64_t *out_number) {
     return true;
 }
 
+/* The longest number that is handed to the C library. */
+#define WSHUB__JSON_NUMBER_BYTES_MAX 512u
+
+/* Whatever the locale has for a decimal point, JSON has a dot. */
+static char wshub__json_point(void) {
+    char text[8];
+    (void)snprintf(text, sizeof text, "%.1f", 0.5);
+    return text[1];
+}
+
+WSHUB_API wshub_err wshub_json_double(wshub_str value, double *out_number) {
+    char text[WSHUB__JSON_NUMBER_BYTES_MAX + 1], *dot;
+    double number;
+
+    if (wshub_json_type(value) != WSHUB_JSON_NUMBER) return WSHUB_ERR_JSON;
+    value = wshub__json_trim(value);
+    if (value.len > WSHUB__JSON_NUMBER_BYTES_MAX) return WSHUB_ERR_LIMIT;
+    memcpy(text, value.ptr, value.len);
+    text[value.len] = 0;
+    dot = strchr(text, '.');
+    if (dot) *dot = wshub__json_point();
+
+    number = strtod(text, NULL);
+    if (number - number != 0) return WSHUB_ERR_LIMIT; /* no infinity is equal to itself so */
+    *out_number = number;
+    return WSHUB_OK;
+}
+
+WSHUB_API bool wshub_json_bool(wshub_str value, bool *out_bool) {
+    if (wshub_json_type(value) != WSHUB_JSON_BOOL) return false;
+    *out_bool = wshub__json_trim(value).ptr[0] == 't';
+    return true;
+}
+
+WSHUB_API bool wshub_json_is(wshub_str value, const char *text) {
+    uint8_t plain[WSHUB__JSON_KEY_BYTES_MAX];
+    size_t n = wshub_json_text(value, (char *)plain, sizeof plain);
+
+    return text && n <= sizeof plain && wshub_str_eq_z(wshub__str(plain, n), text);
+}
+
+/* The next member of an object that has been checked. iter->pos: behind the last value. */
+static bool wshub__json_next_member(wshub_str object, wshub_iter *iter, wshub_str *out_key,
+                                    wshub_str *out_value) {
+    const uint8_t *p = (const uint8_t *)object.ptr, *end, *name, *value, *behind;
+
+    if (!p || iter->pos > object.len) return false;
+    end = p + object.len;
+    p = wshub__json_ws(p + iter->pos, end);
+    if (p >= end || *p != (iter->pos ? ',' : '{')) return false;
+
+    name = wshub__json_ws(p + 1, end);
+    value = wshub__json_key(name, end);
+    behind = value ? wshub__json_value(value, end, WSHUB_JSON_DEPTH_MAX) : NULL;
+    if (!behind) return false;
+    *out_key = wshub__str(name, (size_t)(wshub__json_string(name + 1, end) - name));
+    *out_value = wshub__str(value, (size_t)(behind - value));
+    iter->pos = (uint64_t)(behind - (const uint8_t *)object.ptr);
+    return true;
+}
+
+WSHUB_API bool wshub_json_each_member(wshub_str object, wshub_iter *iter, wshub_str *out_key,
+                                      wshub_str *out_value) {
+    if (iter->pos == 0 && !wshub_json_check(object, WSHUB_JSON_DEPTH_MAX)) return false;
+    return wshub__json_next_member(object, iter, out_key, out_value);
+}
+
+/* Takes the escapes out of a step of a path (RFC 6901 3, 4). False: it has none that is right, or
+ * is longer than any key that is looked for. */
+static bool wshub__json_step(const char *step, size_t n,
+                             char out_name[WSHUB__JSON_KEY_BYTES_MAX + 1]) {
+    size_t i, at = 0;
+
+    for (i = 0; i < n; i++) {
+        char byte = step[i];
+        if (byte == '~') {
+            if (++i >= n || (step[i] != '0' && step[i] != '1')) return false;
+            byte = step[i] == '0' ? '~' : '/';
+        }
+        if (at == WSHUB__JSON_KEY_BYTES_MAX) return false;
+        out_name[at++] = byte;
+    }
+    out_name[at] = 0;
+    return true;
+}
+
+/* The element of an array that a step names: digits, without a leading zero (RFC 6901 4). */
+static wshub_str wshub__json_element(wshub_str array, const char *step) {
+    wshub_str digits = wshub_str_z(step), value = wshub__str(NULL, 0);
+    wshub_iter iter;
+    int64_t wanted, i;
+
+    if (wshub_json_int(digits, 0, INT64_MAX, &wanted) || step[0] == '-') return value;
+    memset(&iter, 0, sizeof iter);
+    for (i = 0; i <= wanted; i++) {
+        if (!wshub_json_next(array, &iter, &value)) return wshub__str(NULL, 0);
+    }
+    return value;
+}
+
+WSHUB_API wshub_str wshub_json_at(wshub_str value, const char *path) {
+    const wshub_str absent = wshub__str(NULL, 0);
+    char name[WSHUB__JSON_KEY_BYTES_MAX + 1];
+
+    if (!path || !wshub_json_check(value, WSHUB_JSON_DEPTH_MAX)) return absent;
+    value = wshub__json_trim(value);
+    while (*path) {
+        size_t n;
+        if (*path++ != '/') return absent;
+        n = strcspn(path, "/");
+        if (!wshub__json_step(path, n, name)) return absent;
+        path += n;
+
+        switch (wshub_json_peek(value)) {
+        case WSHUB_JSON_OBJECT: value = wshub_json_find(value, name); break;
+        case WSHUB_JSON_ARRAY: value = wshub__json_element(value, name); break;
+        default: return absent;
+        }
+        if (!value.ptr) return absent;
+    }
+    return value;
+}
+
 /* How many bytes more than itself a byte takes inside a JSON string, as JSON.stringify writes it:
  * a backslash, or \u00 and two digits instead of the byte. */
 static uint32_t wshub__json_extra(uint8_t c) {
@@ -4448,6 +4652,163 @@ WSHUB_API size_t wshub_json_quote(wshub_str text, char *buf, size_t cap) {
     }
     if (at < cap) buf[at] = '"';
     return at + 1;
+}
+
+/* ---- the writer ---- */
+
+WSHUB_API void wshub_json_begin(wshub_json_writer *w, char *buf, size_t cap) {
+    memset(w, 0, sizeof *w);
+    w->buf = buf;
+    w->cap = buf ? cap : 0;
+}
+
+/* The first thing that goes wrong counts; that something does not fit only where nothing else is
+ * wrong, which wshub_json_done() sees by the length. */
+static void wshub__writes_wrong(wshub_json_writer *w, wshub_err err) {
+    if (!w->err) w->err = err;
+}
+
+static void wshub__writes_add(wshub_json_writer *w, const char *bytes, size_t n) {
+    if (w->len < w->cap) memcpy(w->buf + w->len, bytes, n < w->cap - w->len ? n : w->cap - w->len);
+    w->len = w->len + n < n ? SIZE_MAX : w->len + n;
+}
+
+static void wshub__writes_add_quoted(wshub_json_writer *w, wshub_str text) {
+    size_t room = w->len < w->cap ? w->cap - w->len : 0;
+
+    if (!wshub_utf8_check((const uint8_t *)text.ptr, text.len))
+        wshub__writes_wrong(w, WSHUB_ERR_PARAM);
+    w->len += wshub_json_quote(text, room ? w->buf + w->len : NULL, room);
+}
+
+static bool wshub__writes_in_array(const wshub_json_writer *w) {
+    return w->depth && (w->array >> (w->depth - 1) & 1);
+}
+
+/* What stands in front of every value: a comma unless it is the first, and in an object its key. */
+static void wshub__writes_lead(wshub_json_writer *w, const char *key) {
+    bool named = w->depth && !wshub__writes_in_array(w);
+
+    if (named != (key != NULL)) wshub__writes_wrong(w, WSHUB_ERR_PARAM);
+    if (w->some && !w->depth)
+        wshub__writes_wrong(w, WSHUB_ERR_PARAM); /* a second outermost value */
+    if (w->some) wshub__writes_add(w, ",", 1);
+    w->some = true;
+    if (!named || !key) return;
+    wshub__writes_add_quoted(w, wshub_str_z(key));
+    wshub__writes_add(w, ":", 1);
+}
+
+static void wshub__writes_put(wshub_json_writer *w, const char *key, const char *text) {
+    wshub__writes_lead(w, key);
+    wshub__writes_add(w, text, strlen(text));
+}
+
+static void wshub__writes_open(wshub_json_writer *w, const char *key, bool array) {
+    wshub__writes_put(w, key, array ? "[" : "{");
+    if (w->depth == WSHUB_JSON_WRITER_DEPTH_MAX) {
+        wshub__writes_wrong(w, WSHUB_ERR_PARAM);
+        return;
+    }
+    w->array &= ~(UINT64_C(1) << w->depth);
+    w->array |= (uint64_t)array << w->depth;
+    w->depth++;
+    w->some = false;
+}
+
+WSHUB_API void wshub_json_put_object(wshub_json_writer *w, const char *key) {
+    wshub__writes_open(w, key, false);
+}
+
+WSHUB_API void wshub_json_put_array(wshub_json_writer *w, const char *key) {
+    wshub__writes_open(w, key, true);
+}
+
+WSHUB_API void wshub_json_put_end(wshub_json_writer *w) {
+    if (!w->depth) {
+        wshub__writes_wrong(w, WSHUB_ERR_PARAM);
+        return;
+    }
+    wshub__writes_add(w, wshub__writes_in_array(w) ? "]" : "}", 1);
+    w->depth--;
+    w->some = true;
+}
+
+WSHUB_API void wshub_json_put_str(wshub_json_writer *w, const char *key, wshub_str text) {
+    if (!text.ptr) {
+        wshub_json_put_null(w, key);
+        return;
+    }
+    wshub__writes_lead(w, key);
+    wshub__writes_add_quoted(w, text);
+}
+
+WSHUB_API void wshub_json_put_text(wshub_json_writer *w, const char *key, const char *text) {
+    wshub_json_put_str(w, key, wshub_str_z(text));
+}
+
+static void wshub__writes_digits(wshub_json_writer *w, const char *key, bool minus,
+                                 uint64_t magnitude) {
+    char text[22]; /* a sign, as many digits as 2^64 - 1 has, an end; filled from the back */
+    size_t first = sizeof text - 1;
+
+    text[first] = 0;
+    do {
+        text[--first] = (char)('0' + (int)(magnitude % 10));
+        magnitude /= 10;
+    } while (magnitude);
+    if (minus) text[--first] = '-';
+    wshub__writes_put(w, key, text + first);
+}
+
+WSHUB_API void wshub_json_put_int(wshub_json_writer *w, const char *key, int64_t number) {
+    wshub__writes_digits(w, key, number < 0, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
+}
+
+WSHUB_API void wshub_json_put_uint(wshub_json_writer *w, const char *key, uint64_t number) {
+    wshub__writes_digits(w, key, false, number);
+}
+
+WSHUB_API void wshub_json_put_double(wshub_json_writer *w, const char *key, double number) {
+    char text[40], *point;
+    int digits;
+
+    if (number - number != 0) { /* infinite, or no number */
+        wshub__writes_wrong(w, WSHUB_ERR_PARAM);
+        return;
+    }
+    for (digits = 15; digits <= 17; digits++) { /* 17 read back the same always */
+        (void)snprintf(text, sizeof text, "%.*g", digits, number);
+        if (!(strtod(text, NULL) < number) && !(strtod(text, NULL) > number)) break;
+    }
+    point = strchr(text, wshub__json_point());
+    if (point) *point = '.';
+    wshub__writes_put(w, key, text);
+}
+
+WSHUB_API void wshub_json_put_bool(wshub_json_writer *w, const char *key, bool yes) {
+    wshub__writes_put(w, key, yes ? "true" : "false");
+}
+
+WSHUB_API void wshub_json_put_null(wshub_json_writer *w, const char *key) {
+    wshub__writes_put(w, key, "null");
+}
+
+WSHUB_API void wshub_json_put_raw(wshub_json_writer *w, const char *key, wshub_str json) {
+    if (!json.ptr) {
+        wshub_json_put_null(w, key);
+        return;
+    }
+    if (!wshub_json_check(json, WSHUB_JSON_DEPTH_MAX)) wshub__writes_wrong(w, WSHUB_ERR_JSON);
+    wshub__writes_lead(w, key);
+    wshub__writes_add(w, json.ptr, json.len);
+}
+
+WSHUB_API wshub_err wshub_json_done(wshub_json_writer *w, wshub_str *out_text) {
+    if (w->depth || !w->some) wshub__writes_wrong(w, WSHUB_ERR_PARAM);
+    if (w->len > w->cap) wshub__writes_wrong(w, WSHUB_ERR_LIMIT);
+    if (out_text) *out_text = w->err ? wshub__str(NULL, 0) : wshub__str(w->buf, w->len);
+    return w->err;
 }
 
 /* Adds a text as a JSON string. */

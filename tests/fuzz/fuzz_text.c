@@ -8,6 +8,51 @@
 #include "wshub.h"
 #include "oracle.h"
 
+/* An object is written anew from its members, which are found again by the path of their keys; its
+ * last member is what its key names. Numbers come back as they were. */
+static void members_and_numbers(wshub_str s) {
+    char text[8192], name[260], path[530];
+    wshub_json_writer w;
+    wshub_iter it = {0, 0};
+    wshub_str key, value, last = {NULL, 0}, all, found;
+    double number, again;
+    size_t n, at = 0, i;
+    MUST(wshub_json_at(s, "").ptr);
+    wshub_json_begin(&w, text, sizeof text);
+    wshub_json_put_object(&w, NULL);
+    while (wshub_json_each_member(s, &it, &key, &value)) {
+        MUST(wshub_json_type(key) == WSHUB_JSON_STRING && wshub_json_check(value, 20));
+        n = wshub_json_text(key, name, sizeof name - 1);
+        if (n > 256) continue;
+        name[n] = 0;
+        if (strlen(name) != n) continue; /* a NUL */
+        MUST(wshub_json_is(key, name));
+        wshub_json_put_raw(&w, name, value);
+        last = value;
+        for (i = at = 0; i < n; i++) {
+            if (i == 0) path[at++] = '/';
+            if (name[i] == '~' || name[i] == '/') path[at++] = '~';
+            path[at++] = name[i] == '~' ? '0' : name[i] == '/' ? '1' : name[i];
+        }
+        if (n == 0) path[at++] = '/';
+        path[at] = 0;
+        if (wshub_json_get(s, name).ptr == value.ptr) {
+            found = wshub_json_at(s, path);
+            MUST(found.ptr == value.ptr && found.len == value.len);
+        }
+    }
+    wshub_json_put_end(&w);
+    MUST(wshub_json_done(&w, &all) == (w.len > sizeof text ? WSHUB_ERR_LIMIT : WSHUB_OK));
+    if (all.ptr) MUST(oracle_is_json((const uint8_t *)all.ptr, all.len, 21));
+    if (last.ptr && wshub_json_double(last, &number) == WSHUB_OK) {
+        wshub_json_begin(&w, text, sizeof text);
+        wshub_json_put_double(&w, NULL, number);
+        MUST(wshub_json_done(&w, &all) == WSHUB_OK &&
+             oracle_is_json((const uint8_t *)all.ptr, all.len, 1));
+        MUST(wshub_json_double(all, &again) == WSHUB_OK && !(again < number) && !(again > number));
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     wshub_str s = {(const char *)data, size}, value, text;
 
@@ -29,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         value = wshub_json_get(s, "a");
         MUST(!value.ptr || (value.ptr >= s.ptr && value.ptr + value.len <= s.ptr + s.len &&
                             oracle_is_json((const uint8_t *)value.ptr, value.len, 20)));
+        members_and_numbers(s);
         while (wshub_json_each(s, &it, &value))
             MUST(oracle_is_json((const uint8_t *)value.ptr, value.len, 20));
         if (wshub_json_type(s) == WSHUB_JSON_STRING) {
