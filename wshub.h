@@ -163,7 +163,22 @@
  *
  * To clients. A wshub_msg is an event and a `data` that is JSON already; it travels as
  * {"event":...,"data":...} with nothing between the tokens and with your `data` byte for byte.
- * The hub checks that it is JSON, unless data_is_json says that you know it.
+ * The hub checks that it is JSON, unless data_is_json says that you know it. A wshub_json_writer
+ * writes `data` into a buffer of yours, and says if it does not fit; for reading there are also
+ * wshub_json_at(), which follows a path (`/user/names/0`), and wshub_json_each_member():
+ *
+ *     static wshub_err tell_score(wshub *hub, wshub_str room, wshub_str who, int64_t points) {
+ *         char text[200];
+ *         wshub_json_writer w;
+ *         wshub_msg msg = {.event = wshub_str_z("score"), .data_is_json = true};
+ *         wshub_json_begin(&w, text, sizeof text);
+ *         wshub_json_put_object(&w, NULL);
+ *         wshub_json_put_str(&w, "who", who);
+ *         wshub_json_put_int(&w, "points", points);
+ *         wshub_json_put_end(&w);
+ *         if (wshub_json_done(&w, &msg.data)) return WSHUB_ERR_LIMIT;
+ *         return wshub_room_send(hub, room, &msg, NULL, 0);
+ *     }
  *
  * ---- >>sending ---------------------------------------------------------------------------------
  * One rule for names: a send whose name ends in `_here` reaches clients of this hub alone;
@@ -4670,7 +4685,7 @@ static void wshub__writes_wrong(wshub_json_writer *w, wshub_err err) {
 
 static void wshub__writes_add(wshub_json_writer *w, const char *bytes, size_t n) {
     if (w->len < w->cap) memcpy(w->buf + w->len, bytes, n < w->cap - w->len ? n : w->cap - w->len);
-    w->len = w->len + n < n ? SIZE_MAX : w->len + n;
+    w->len = n > SIZE_MAX - w->len ? SIZE_MAX : w->len + n;
 }
 
 static void wshub__writes_add_quoted(wshub_json_writer *w, wshub_str text) {

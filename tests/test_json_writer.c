@@ -160,6 +160,19 @@ TEST(what_would_be_no_json_is_refused_and_the_first_error_stays) { /* MSG-9 */
     }
 }
 
+TEST(a_length_beyond_all_memory_stays_the_greatest_there_is) { /* where size_t is small */
+    char buf[8];
+    wshub_json_writer w;
+    wshub_str text;
+    wshub_json_begin(&w, buf, sizeof buf);
+    wshub_json_put_array(&w, NULL);
+    w.len = SIZE_MAX - 2;
+    wshub_json_put_bool(&w, NULL, true);
+    wshub_json_put_end(&w);
+    EXPECT_INT(wshub_json_done(&w, &text), WSHUB_ERR_LIMIT);
+    EXPECT(w.len == SIZE_MAX && !text.ptr);
+}
+
 TEST(numbers_with_a_fraction_come_back_as_they_were) { /* MSG-7 */
     static const double numbers[] = {
         0, 0.1, 1.0 / 3, -2.5, 1e21, 1e-7, DBL_MAX, DBL_MIN, 123456789012345678.0, 5e-324};
