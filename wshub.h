@@ -3224,12 +3224,12 @@ WSHUB_API wshub_str wshub_json_at(wshub_str value, const char *path);
  *     wshub_json_put_end(&w);
  *     if (wshub_json_done(&w, &msg.data) != WSHUB_OK) ...
  *
- * `key` is the value's name where it goes into an object (terminated, UTF-8, escaped here), and NULL
- * in an array and for the outermost value. All is borrowed for the call. Thread: any, one at a
- * time. */
+ * `key` is the value's name where it goes into an object (terminated, UTF-8, escaped here), and
+ * NULL in an array and for the outermost value. All is borrowed for the call. Thread: any, one at
+ * a time. */
 typedef struct wshub_json_writer {
-    char *buf;
-    size_t cap;
+    char *buf;      /* what wshub_json_begin() was given; what fits of the value */
+    size_t cap;     /* its bytes */
     size_t len;     /* of the whole, also where that does not fit */
     uint64_t array; /* a bit a level: it is an array */
     uint8_t depth;  /* levels that are open */
