@@ -95,9 +95,9 @@ TEST(the_self_check_sees_what_is_wrong) {
         WRONG(wshub__rooms_table(c)[wshub__rooms_entry(c, c->rooms[3])], 0);
     }
     { /* a request that waits for its answer */
-        wshub_conn c = wshub_io_fake_open(w.net);
+        wshub_conn asker = wshub_io_fake_open(w.net);
         wshub__exchange *asked;
-        wshub_io_fake_input(w.net, c, GET, sizeof GET - 1);
+        wshub_io_fake_input(w.net, asker, GET, sizeof GET - 1);
         asked = wshub__exchange_get(w.hub, kept_request);
         EXPECT(asked != NULL);
         WRONG(asked->slot.link, 0);
