@@ -422,8 +422,9 @@
  *    wshub_client_authenticate(); give all others' to wshub_client_receive(), which decrypts, and
  *    in `event` call wshub_client_ask_join() with rooms that wshub_client_may_join(),
  *    wshub_client_leave(), a send, or wshub_client_event() with what is the application's.
- * 5. Way out: a kind of wire, wshub_kind_add(), whose `encode` writes an event as it looks. It is
- *    called once for each message that somebody of that kind is to get. What you have to say
+ * 5. Way out: a kind of wire, wshub_kind_add(), whose `encode` writes an event as it looks, in a
+ *    frame of wshub_writer_frame() say. It is called once for each message that somebody of that
+ *    kind is to get. What you have to say
  *    yourself, an error say, goes by wshub_client_tell(), an acceptance by
  *    wshub_client_welcome().
  * 6. Other instances: give the dialect a `bus_prefix`, under which all of its channels are, and
@@ -2583,7 +2584,7 @@ WSHUB_API void wshub_writer_commit(wshub_writer *out, size_t bytes);
 /* Writes and commits a whole WebSocket frame, text or binary, but for its payload.
  *   payload_bytes  how long that is
  * Returns  where it goes, to be written before anything else is made room for; NULL: out of memory.
- * Inside encode only. */
+ * Inside encode and convert only. */
 WSHUB_API uint8_t *wshub_writer_frame(wshub_writer *out, bool text, size_t payload_bytes);
 
 /* The functions of a dialect, which the hub calls. Zero a table before you fill it. user: what
@@ -7105,6 +7106,7 @@ static bool wshub__queue_push(wshub *hub, wshub__conn *conn, wshub__span span) {
 WSHUB__COLD static bool wshub__queue_reserve(wshub *hub, wshub__conn *conn, uint32_t more) {
     wshub__queue *q = conn->more;
     uint32_t count = q ? q->count : 0, bytes;
+
     if (!more || (q && q->cap - count >= more)) return true;
     if (more > (1u << 26) - count) return false; /* never: in tests, it is a gibibyte of spans */
     bytes = (uint32_t)(sizeof *q + (count + more) * sizeof(wshub__span));
@@ -7123,7 +7125,11 @@ WSHUB__COLD static bool wshub__queue_append(wshub *hub, wshub__conn *conn, const
                                             uint32_t count) {
     uint32_t taken = count && !conn->first.len ? 1 : 0, i;
     uint64_t bytes = 0;
-    for (i = 0; i < count; i++) bytes += spans[i].len;
+
+    for (i = 0; i < count; i++) {
+        WSHUB_ASSERT(spans[i].len && spans[i].seg->refs > 0);
+        bytes += spans[i].len;
+    }
     if (bytes > WSHUB__QUEUE_MAX - conn->queued) return false; /* never: in tests, it is 2 GiB */
     if (!wshub__queue_reserve(hub, conn, count - taken)) return false;
 
@@ -11630,21 +11636,27 @@ static bool wshub__replay_base(wshub *hub) {
     size_t count = hub->uplink.words->base(hub->desc.bus_exact, &base);
     bool singly = hub->desc.bus_exact;
     uint32_t i;
+
+    WSHUB_ASSERT(hub->replay == WSHUB__REPLAY_BASE);
     if (!bus->subscribe(bus->ctx, base, count)) return false;
+
+    /* What comes next, but where a dialect has no memory: then all of it once more. */
     for (i = 1; i < hub->dialects_count; i++) singly |= hub->dialects[i].table.on_name != NULL;
     hub->replay = singly ? WSHUB__REPLAY_ROOMS : WSHUB__REPLAY_DONE;
     hub->replay_realm = 0;
     hub->replay_at = UINT32_MAX;
+
     for (i = 1; i < hub->dialects_count; i++) {
         const wshub__speaker *speaker = &hub->dialects[i];
         if (speaker->table.on_bus_state)
             speaker->table.on_bus_state(hub, WSHUB_BUS_CONNECTED, speaker->user);
     }
-    return hub->replay != WSHUB__REPLAY_BASE; /* a dialect had no memory: all of it once more */
+    return hub->replay != WSHUB__REPLAY_BASE;
 }
 
 /* On to the next realm, or the next phase, when what there is of one has been gone through. */
 static void wshub__replay_next(wshub *hub) {
+    WSHUB_ASSERT(hub->replay > WSHUB__REPLAY_BASE);
     hub->replay_at = UINT32_MAX;
     if (hub->replay != WSHUB__REPLAY_CLIENTS && ++hub->replay_realm <= hub->realms.used) return;
     hub->replay_realm = 0;
@@ -11656,8 +11668,11 @@ static bool wshub__replay_batch(wshub *hub, wshub__batch *batch) {
     uint32_t at, count = wshub__replay_count(hub);
 
     /* What dialects ask for waits in a list, which is not to pile up. */
+    WSHUB_ASSERT(hub->replay > WSHUB__REPLAY_BASE);
+    WSHUB_ASSERT(hub->subs_count >= hub->stats.bus_lingering);
     if (hub->subs_count - hub->stats.bus_lingering >= WSHUB_BUS_BATCH && !wshub__subs_in_run(hub))
         return false;
+
     batch->count = batch->told = batch->names.len = 0;
     at = hub->replay_at < count ? hub->replay_at : count;
     while (at && batch->count + 1 < WSHUB_BUS_BATCH && batch->told < WSHUB_BUS_BATCH &&
@@ -15222,6 +15237,7 @@ static wshub_err wshub__send_wide(wshub *hub, const wshub_dest *dest, wshub__del
     wshub__realm *realm = &hub->first_realm;
     wshub_err err, published = WSHUB_OK;
     wshub_dest to;
+
     if (!delivery->packet->event.len || (dest && wshub__dest_check(dest)))
         return WSHUB_ERR_PARAM; /* SEND-3 */
     if (hub->phase == WSHUB__DOWN) return WSHUB_ERR_CLOSED;
@@ -15300,12 +15316,16 @@ static bool wshub__prefixes_meet(const char *a, const char *b) {
 WSHUB__COLD static bool wshub__dialect_bus_ok(const wshub *hub, const wshub_dialect *dialect) {
     const char *prefix = dialect->bus_prefix, *at;
     uint32_t i;
+
     if (!prefix)
         return !dialect->publish && !dialect->on_bus && !dialect->on_name && !dialect->on_bus_state;
     if (!*prefix || strlen(prefix) > WSHUB_BUS_PREFIX_BYTES_MAX) return false;
+
+    /* Plain letters, and none that stands for others in a pattern. */
     for (at = prefix; *at; at++) {
         if (*at <= ' ' || *at > '~' || strchr("*?[]\\", *at)) return false;
     }
+
     for (i = 0; i < hub->dialects_count; i++) {
         const char *other = hub->dialects[i].table.bus_prefix;
         if (other && wshub__prefixes_meet(prefix, other)) return false;
@@ -15342,13 +15362,14 @@ static wshub_str wshub__bus_prefix_for(const wshub *hub, uint32_t dialect, wshub
 WSHUB_API wshub_err wshub_bus_publish(wshub *hub, uint32_t dialect, wshub_str channel,
                                       wshub_str payload) {
     wshub_str prefix = wshub__bus_prefix_for(hub, dialect, channel);
-    wshub__pub *p;
+    wshub__pub *pub;
+
     if (!prefix.ptr) return WSHUB_ERR_PARAM;
     if (payload.len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
     if (!wshub__uplink_is_there(&hub->uplink)) return WSHUB_ERR_STATE;
-    p = wshub__pub_bytes_new(&hub->mem, hub->now, prefix, channel, payload);
-    if (!p) return WSHUB_ERR_NOMEM;
-    wshub__bus_push(hub, p);
+    pub = wshub__pub_bytes_new(&hub->mem, hub->now, prefix, channel, payload);
+    if (!pub) return WSHUB_ERR_NOMEM;
+    wshub__bus_push(hub, pub);
     return WSHUB_OK;
 }
 
@@ -15366,8 +15387,10 @@ static wshub_err wshub__bus_want(wshub *hub, uint32_t dialect, wshub_str channel
                                  bool wanted) {
     char text[WSHUB_BUS_PREFIX_BYTES_MAX + WSHUB_BUS_CHANNEL_BYTES_MAX];
     wshub_str prefix = wshub__bus_prefix_for(hub, dialect, channel);
+
     if (!prefix.ptr || (pattern && !wshub__pattern_ok(channel))) return WSHUB_ERR_PARAM;
     if (!wshub__subs_open(hub)) return WSHUB_OK;
+
     memcpy(text, prefix.ptr, prefix.len);
     if (channel.len) memcpy(text + prefix.len, channel.ptr, channel.len);
     return wshub__sub(hub, pattern ? WSHUB__KIND_PATTERN : WSHUB__KIND_CHANNEL,
@@ -15444,6 +15467,7 @@ static wshub_err wshub__move_queue(wshub *hub, wshub__conn *from, wshub__conn *t
     wshub__span *spans = (wshub__span *)(bytes ? wshub__mem_new(&hub->mem, bytes) : NULL);
     uint32_t count, k;
     wshub_err err;
+
     if (bytes && !spans) return WSHUB_ERR_NOMEM;
 
     err = wshub__move_messages(hub, from, spans, &count);
@@ -15469,7 +15493,9 @@ static void wshub__move_clients(wshub *hub, wshub__conn *from, wshub__conn *to,
                                 const wshub_kind_change *changes, size_t changes_count) {
     wshub__client *client;
     uint32_t at = from->above;
+
     WSHUB_ASSERT(!to->above && !to->asked);
+    WSHUB_ASSERT(!from->queued);
     for (; at; at = client->next_of_session) {
         client = wshub__client_at(hub, at - 1);
         client->conn = wshub__conn_index(to);
@@ -15507,6 +15533,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_session_move(wshub *hub, wshub_session fro
     wshub__conn *from = wshub__session_get(hub, from_session);
     wshub__conn *to = wshub__session_get(hub, to_session);
     wshub_err err;
+
     if (!from || !to || from->state != WSHUB__CONN_OPEN || to->state != WSHUB__CONN_OPEN)
         return WSHUB_ERR_STALE;
     if (!wshub__conn_is_lent(from) || wshub__conn_is_lent(to) ||

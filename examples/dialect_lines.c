@@ -42,19 +42,15 @@ static wshub_err encode(wshub *hub, wshub_kind kind, const wshub_packet *packet,
                         void *user) {
     size_t name = packet->event.len;
     size_t text = packet->args_count == 1 ? wshub_json_text(packet->args[0], NULL, 0) : SIZE_MAX;
-    wshub_frame frame = {.fin = true, .opcode = 1, .payload_bytes = name + 1 + text};
-    uint8_t head[14], *to;
-    size_t n = wshub_frame_write(&frame, head);
+    uint8_t *to;
     (void)hub, (void)kind, (void)user;
     if (!packet->event.ptr || text == SIZE_MAX || packet->attachments_count || packet->id.ptr)
         return WSHUB_ERR_PARAM; /* a line says one text and nothing else */
-    to = wshub_writer_room(out, n + name + 1 + text);
+    to = wshub_writer_frame(out, true, name + 1 + text);
     if (!to) return WSHUB_ERR_NOMEM;
-    memcpy(to, head, n);
-    memcpy(to + n, packet->event.ptr, name);
-    to[n + name] = ' ';
-    (void)wshub_json_text(packet->args[0], (char *)to + n + name + 1, text);
-    wshub_writer_commit(out, n + name + 1 + text);
+    memcpy(to, packet->event.ptr, name);
+    to[name] = ' ';
+    (void)wshub_json_text(packet->args[0], (char *)to + name + 1, text);
     return WSHUB_OK;
 }
 

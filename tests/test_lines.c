@@ -123,7 +123,7 @@ TEST(a_dialect_of_lines_refuses_what_it_does_not_know) { /* AUTH-1, AUTH-4, MSG-
     say(&w, c, "tell");
     EXPECT_TEXT(&w, c, "no not that");
     say(&w, c, "join tea");
-    memset(long_line, 'x', sizeof long_line);
+    memset(long_line, 'x', sizeof long_line - 1);
     memcpy(long_line, "say tea ", 8);
     long_line[LINE] = 0;
     say(&w, c, long_line);
