@@ -287,20 +287,11 @@
  * on_request last. An exchange that was taken is open until it is answered, as long as that may
  * take, and if it ends otherwise the mount is told, once.
  *
- * A mount can also turn a request into a WebSocket without a client, wshub_http_upgrade():
- * enough for a server without any of the hub's own words (examples/ws_echo.c), and what a
- * dialect stands on (>>dialects). Its messages come to on_message, and yours go by
- * wshub_conn_send(). What waits for its peer has the limit that a client's has (SEND-6): beyond,
- * wshub_conn_send() says DROPPED, and on_drained tells when all has left. Who answers what it is
- * asked, and does not want to hear more than its peer reads, says
- * wshub_conn_pause_until_drained(). Pings keep a live peer's WebSocket (LIVE-2); heartbeats are
- * a matter of clients. With wshub_desc.no_dialect mounts are all there is, and the hub takes no
- * upgrade of its own (examples/http_server.c).
- *
  * An answer that is long, or comes bit by bit, is written in pieces: wshub_http_begin(),
  * wshub_http_write(), wshub_http_end(). Of such an answer no more than http_answers_bytes_max
- * and one piece is ever held: write() then says LIMIT, and on_exchange_drained tells when there
- * is room (SEND-6). To count to ten million for whoever asks (examples/http_server.c):
+ * and one piece is ever held: wshub_http_write() then says LIMIT, and on_exchange_drained tells
+ * when there is room (SEND-6). To count to ten million for whoever asks
+ * (examples/http_server.c), whose exchange has been given a number as its owner and been begun:
  *
  *     static void count_on(wshub *hub, wshub_exchange exchange, void *owner) {
  *         int *next = (int *)owner;  // on_exchange_drained leads here too
@@ -318,6 +309,16 @@
  * body short drops its stream. While you wait for room, it is the peer whose clock runs
  * (write_timeout_ms, idle_timeout_ms); while you have room, yours (answer_timeout_ms, from call
  * to call).
+ *
+ * A mount can also turn a request into a WebSocket without a client, wshub_http_upgrade():
+ * enough for a server without any of the hub's own words (examples/ws_echo.c), and what a
+ * dialect stands on (>>dialects). Its messages come to on_message, and yours go by
+ * wshub_conn_send(). What waits for its peer has the limit that a client's has (SEND-6): beyond,
+ * wshub_conn_send() says DROPPED, and on_drained tells when all has left. Who answers what it is
+ * asked, and does not want to hear more than its peer reads, says
+ * wshub_conn_pause_until_drained(). Pings keep a live peer's WebSocket (LIVE-2); heartbeats are
+ * a matter of clients. With wshub_desc.no_dialect mounts are all there is, and the hub takes no
+ * upgrade of its own (examples/http_server.c).
  *
  * Who may open a WebSocket: pages of allowed_origins; whom on_upgrade does not refuse; while
  * there is room (clients_max). Under which names the hub answers at all is allowed_hosts (421).
@@ -750,11 +751,6 @@
  * ---- >>changes ---------------------------------------------------------------------------------
  * 0.2.0. What a program that was written for 0.1.0 says otherwise:
  *
- * - New: wshub_desc.no_dialect, a hub that serves HTTP and WebSocket by its mounts alone.
- * - Answers in pieces: wshub_http_begin(), wshub_http_write(), wshub_http_end(),
- *   on_exchange_drained. In wshub_http.body_bytes, UINT64_MAX is called WSHUB_LENGTH_UNKNOWN.
- * - The WebSockets of mounts are spoken to: wshub_conn_send() and its relatives (>>api-mount), and
- *   on_drained is called.
  * - A send whose name ends in `_here` reaches clients of this hub alone, without it clients of
  *   all instances. For wshub_user_send(), wshub_room_send() and wshub_all_send() as they were
  *   write wshub_user_send_here(), wshub_room_send_here(), wshub_all_send_here(); the short
@@ -816,6 +812,14 @@
  *
  * What is new, the newest first:
  *
+ * - JSON at hand: wshub_json_begin() and what stands around it write a value into memory of
+ *   yours; wshub_json_at(), wshub_json_each_member(), wshub_json_double(), wshub_json_bool(),
+ *   wshub_json_is() read one.
+ * - wshub_desc.no_dialect: a hub that serves HTTP and WebSocket by its mounts alone.
+ * - Answers in pieces: wshub_http_begin(), wshub_http_write(), wshub_http_end(),
+ *   on_exchange_drained. In wshub_http.body_bytes, UINT64_MAX is called WSHUB_LENGTH_UNKNOWN.
+ * - The WebSockets of mounts are spoken to: wshub_conn_send() and its relatives (>>api-mount);
+ *   on_drained.
  * - A dialect speaks on the bus, in its own words and realms: wshub_dialect.publish, on_bus,
  *   on_name, on_bus_state, wshub_realm_desc.dialect, wshub_bus_publish(), wshub_bus_subscribe();
  *   wshub_packet_send(). A lent session moves to a WebSocket: wshub_session_move(),

@@ -24,6 +24,10 @@ done
 for f in $(grep -oE '`(backends|examples|tests)/[a-z_A-Z0-9./]+`' README.md CONTRIBUTING.md | sed 's/.*://' | tr -d '`' | sort -u); do
     if [ -e "$f" ]; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL $f is not there"; fi
 done
+# what the manual and the backends send their reader to is there
+for f in $(grep -ohE '(examples|backends)/[a-z_A-Z0-9-]+\.(h|c|sh)' wshub.h backends/*.h | sort -u); do
+    if [ -e "$f" ]; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL $f is named by a header and is not there"; fi
+done
 # the manual's code, block by block: lines four further in, up to an empty one
 rm -f build/manual_*.c
 awk '/^#ifndef WSHUB_H$/ { exit }
