@@ -3204,9 +3204,10 @@ WSHUB_API bool wshub_json_bool(wshub_str value, bool *out_bool);
  *   text  terminated, UTF-8, at most 256 bytes: a longer one is equal to none */
 WSHUB_API bool wshub_json_is(wshub_str value, const char *text);
 /* Goes through an object, in the order in which it was written, equal keys included.
- *   object   the same in every step
- *   iter     zeroed to begin
- *   out_key  raw, with its quotes: wshub_json_is() compares it, wshub_json_copy() decodes it
+ *   object     the same in every step
+ *   iter       zeroed to begin
+ *   out_key    raw, with its quotes: wshub_json_is() compares it, wshub_json_copy() decodes it
+ *   out_value  its value, raw
  * Returns  false: no more, no JSON, or no object. */
 WSHUB_API bool wshub_json_each_member(wshub_str object, wshub_iter *iter, wshub_str *out_key,
                                       wshub_str *out_value);
@@ -3262,6 +3263,7 @@ WSHUB_API void wshub_json_put_uint(wshub_json_writer *w, const char *key, uint64
 /* Puts a number as shortly as reads back the same; one that is not finite is an error (PARAM), as
  * JSON has none. */
 WSHUB_API void wshub_json_put_double(wshub_json_writer *w, const char *key, double number);
+/* Put `true` or `false`, and `null`. */
 WSHUB_API void wshub_json_put_bool(wshub_json_writer *w, const char *key, bool yes);
 WSHUB_API void wshub_json_put_null(wshub_json_writer *w, const char *key);
 /* Puts a value that is JSON already, as it is. What is no JSON is an error (JSON); ptr NULL puts
