@@ -962,3 +962,32 @@ TEST(a_welcome_that_cannot_be_written_is_no_acceptance) { /* AUTH-7 */
         world_stop(&w);
     }
 }
+
+TEST(what_another_hub_hands_over_is_written_anew_for_further_kinds) { /* BUS-3, SEND-1 */
+    world one, other;
+    wshub_bus_local *local;
+    wshub_bus seats[2];
+    wire a;
+    peer plain, as;
+    wshub_msg m = msg("m", "[1]");
+    int i;
+    EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
+    for (i = 0; i < 2; i++) EXPECT_INT(wshub_bus_local_seat(local, &seats[i]), WSHUB_OK);
+    world_start(&one, DESC(.on_authenticate = accept_all, .bus = &seats[0]), FAKE(.seed = 1));
+    world_start(&other, DESC(.on_authenticate = accept_all, .bus = &seats[1]), FAKE(.seed = 2));
+    wire_add(&other, &a, "a");
+    plain = peer_of(&other, NULL, NULL);
+    as = peer_of(&other, NULL, &a);
+    for (i = 0; i < 3; i++) EXPECT_INT(wshub_all_send(one.hub, &m, NULL, 0), WSHUB_OK);
+    wshub_io_fake_run(one.net);
+    wshub_io_fake_run(other.net);
+    for (i = 0; i < 3; i++) {
+        EXPECT_TEXT(&other, plain.conn, "{\"event\":\"m\",\"data\":[1]}");
+        EXPECT_TEXT(&other, as.conn, "a:m([1])");
+    }
+    EXPECT_SILENCE(&other, as.conn);
+    EXPECT_INT(a.calls, 3);
+    world_stop(&one);
+    world_stop(&other);
+    wshub_bus_local_destroy(local);
+}
