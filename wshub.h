@@ -6900,37 +6900,43 @@ static uint8_t *wshub__seg_bytes(wshub__seg *seg) {
     return (uint8_t *)(seg + 1);
 }
 
+/* A new segment, in the list of all, with one reference. NULL: out of memory. */
 static wshub__seg *wshub__seg_new(wshub *hub, uint32_t cap) {
-    wshub__seg *s = (wshub__seg *)hub->mem.fn(hub->mem.user, NULL, 0, sizeof(wshub__seg) + cap);
-    if (!s) return NULL;
-    memset(s, 0, sizeof *s);
-    s->cap = cap;
-    s->refs = 1;
-    s->next = hub->segs;
-    if (s->next) s->next->prev = s;
-    hub->segs = s;
+    wshub__seg *seg = (wshub__seg *)hub->mem.fn(hub->mem.user, NULL, 0, sizeof *seg + cap);
+
+    if (!seg) return NULL;
+    memset(seg, 0, sizeof *seg);
+    seg->cap = cap;
+    seg->refs = 1;
+    seg->next = hub->segs;
+    if (seg->next) seg->next->prev = seg;
+    hub->segs = seg;
     hub->stats.segment_bytes += cap;
-    return s;
+    return seg;
 }
 
-static void wshub__seg_unref(wshub *hub, wshub__seg *s) {
-    WSHUB_ASSERT(s->refs > 0);
-    if (--s->refs) return;
-    if (s->prev) {
-        s->prev->next = s->next;
+/* Gives a reference back; with the last the segment goes. */
+static void wshub__seg_unref(wshub *hub, wshub__seg *seg) {
+    WSHUB_ASSERT(seg->refs > 0);
+    if (--seg->refs) return;
+
+    WSHUB_ASSERT(seg->used <= seg->cap);
+    if (seg->prev) {
+        seg->prev->next = seg->next;
     } else {
-        hub->segs = s->next;
+        hub->segs = seg->next;
     }
-    if (s->next) s->next->prev = s->prev;
-    hub->stats.segment_bytes -= s->cap;
-    if (s->lags) hub->stats.lagging_bytes -= s->cap;
-    wshub__mem_free(&hub->mem, s, sizeof(wshub__seg) + s->cap);
+    if (seg->next) seg->next->prev = seg->prev;
+    hub->stats.segment_bytes -= seg->cap;
+    if (seg->lags) hub->stats.lagging_bytes -= seg->cap;
+    wshub__mem_free(&hub->mem, seg, sizeof *seg + seg->cap);
 }
 
-static void wshub__seg_lags(wshub *hub, wshub__seg *s) {
-    if (s->lags) return;
-    s->lags = 1;
-    hub->stats.lagging_bytes += s->cap;
+/* Some of a segment is in the queue of a stream that is pressured. */
+static void wshub__seg_lags(wshub *hub, wshub__seg *seg) {
+    if (seg->lags) return;
+    seg->lags = 1;
+    hub->stats.lagging_bytes += seg->cap;
 }
 
 /* A segment of its own for what no segment of the log could hold; it never becomes the log. */
@@ -6940,8 +6946,10 @@ WSHUB__COLD static wshub__seg *wshub__seg_big(wshub *hub, size_t n) {
     return s;
 }
 
+/* Frees a segment of its own in which nothing has been written after all. */
 static void wshub__seg_drop(wshub *hub, wshub__seg *seg) {
-    WSHUB_ASSERT(!seg->refs && !seg->is_log);
+    WSHUB_ASSERT(!seg->refs);
+    WSHUB_ASSERT(!seg->is_log);
     seg->refs = 1;
     wshub__seg_unref(hub, seg);
 }
@@ -6949,6 +6957,7 @@ static void wshub__seg_drop(wshub *hub, wshub__seg *seg) {
 /* The log has no room for n bytes, or nobody holds any of it. */
 static wshub__seg *wshub__log_turn(wshub *hub, wshub__seg **log, size_t n) {
     wshub__seg *seg = *log, *next;
+
     if (n > WSHUB__SEG_BYTES) return wshub__seg_big(hub, n);
     if (seg && seg->refs == 1) { /* begin again, in warm memory */
         seg->used = 0;
@@ -6974,7 +6983,9 @@ static wshub__seg *wshub__log_turn(wshub *hub, wshub__seg **log, size_t n) {
  * its own and nothing came of it. */
 static inline wshub__seg *wshub__log_room_in(wshub *hub, wshub__seg **log, size_t n) {
     wshub__seg *seg = *log;
-    WSHUB_ASSERT(!seg || (seg->is_log && seg->refs && seg->cap == WSHUB__SEG_BYTES));
+    WSHUB_ASSERT(!seg || seg->is_log);
+    WSHUB_ASSERT(!seg || seg->refs > 0);
+    WSHUB_ASSERT(!seg || seg->cap == WSHUB__SEG_BYTES);
     if (seg && seg->refs > 1 && n <= seg->cap - seg->used) return seg;
     return wshub__log_turn(hub, log, n);
 }
@@ -6987,14 +6998,17 @@ static uint8_t *wshub__log_end(wshub__seg *s) {
     return wshub__seg_bytes(s) + s->used;
 }
 
-static wshub__span wshub__log_commit(wshub__seg *s, size_t n) { /* the caller has a reference from
-                                                                   here on */
+/* What has been written at the end of a segment stays there. The span holds a reference, which is
+ * the caller's. */
+static wshub__span wshub__log_commit(wshub__seg *seg, size_t n) {
     wshub__span span;
-    span.seg = s;
-    span.at = s->used;
+
+    WSHUB_ASSERT(n <= seg->cap - seg->used);
+    span.seg = seg;
+    span.at = seg->used;
     span.len = (uint32_t)n;
-    s->used += (uint32_t)n;
-    s->refs++;
+    seg->used += (uint32_t)n;
+    seg->refs++;
     return span;
 }
 
@@ -7003,8 +7017,6 @@ static wshub__span wshub__log_commit(wshub__seg *s, size_t n) { /* the caller ha
  * one contiguous piece for each member. Offers queues to the io, in settle or when a limit asks;
  * knows conns, not clients. Uses >>log, >>frame. Proved by tests/test_send.c,
  * tests/bench/after.sh. */
-
-#define WSHUB__QUEUE_MAX 0x7FFFFFFFu /* bytes in one queue; sums of two fit into 32 bits */
 
 static uint32_t wshub__lowest_bit(uint64_t bits) { /* bits: not 0 */
 #if defined(__GNUC__) || defined(__clang__)
@@ -7058,25 +7070,31 @@ static wshub__span *wshub__queue_spans(wshub__queue *q) {
 /* Room for one span more. False: out of memory, nothing changed. Grows by the number of spans, not
  * by their size, so that the same happens on every machine. */
 static bool wshub__queue_room(wshub *hub, wshub__conn *conn) {
-    wshub__queue *q = conn->more;
-    uint32_t cap = q ? q->cap * 2 : 2, bytes = (uint32_t)(sizeof *q + cap * sizeof(wshub__span));
-    if (q && q->head > 8 && q->head > q->count / 2) { /* close the gap in front */
-        q->count -= q->head;
-        memmove(wshub__queue_spans(q), wshub__queue_spans(q) + q->head,
-                q->count * sizeof(wshub__span));
-        q->head = 0;
+    wshub__queue *queue = conn->more;
+    uint32_t cap = queue ? queue->cap * 2 : 2;
+    uint32_t bytes = (uint32_t)(sizeof *queue + cap * sizeof(wshub__span));
+
+    /* The gap in front is closed where it is the greater part. */
+    if (queue && queue->head > 8 && queue->head > queue->count / 2) {
+        queue->count -= queue->head;
+        memmove(wshub__queue_spans(queue), wshub__queue_spans(queue) + queue->head,
+                queue->count * sizeof(wshub__span));
+        queue->head = 0;
     }
-    if (q && q->count < q->cap) return true;
+    if (queue && queue->count < queue->cap) return true;
+
     if (cap > 1u << 26) return false; /* never: in tests, it is a gibibyte of spans */
-    q = (wshub__queue *)hub->mem.fn(hub->mem.user, q, q ? q->bytes : 0, bytes);
-    if (!q) return false;
-    if (!conn->more) memset(q, 0, sizeof *q);
-    q->bytes = bytes;
-    q->cap = cap;
-    conn->more = q;
+    queue = (wshub__queue *)hub->mem.fn(hub->mem.user, queue, queue ? queue->bytes : 0, bytes);
+    if (!queue) return false;
+    if (!conn->more) memset(queue, 0, sizeof *queue);
+    queue->bytes = bytes;
+    queue->cap = cap;
+    conn->more = queue;
+    WSHUB_ASSERT(queue->count < queue->cap);
     return true;
 }
 
+/* The last span of a queue. NULL: there is nothing in it. */
 static wshub__span *wshub__queue_last(wshub__conn *conn) {
     if (!conn->first.len) return NULL;
     return conn->more ? &wshub__queue_spans(conn->more)[conn->more->count - 1] : &conn->first;
@@ -7086,8 +7104,13 @@ static wshub__span *wshub__queue_last(wshub__conn *conn) {
  * limits of the description: nothing changed. */
 static bool wshub__queue_push(wshub *hub, wshub__conn *conn, wshub__span span) {
     wshub__span *last;
+
+    WSHUB_ASSERT(span.len > 0);
     wshub__run_out(hub); /* it comes first */
     if (span.len > WSHUB__QUEUE_MAX - conn->queued) return false;
+
+    /* What lies right behind the last is one piece with it; but a lent stream's dialect is handed
+     * message by message. */
     last = wshub__queue_last(conn);
     if (last && last->seg == span.seg && last->at + last->len == span.at &&
         !wshub__conn_is_lent(conn)) {
@@ -7100,6 +7123,7 @@ static bool wshub__queue_push(wshub *hub, wshub__conn *conn, wshub__span span) {
         wshub__queue_spans(conn->more)[conn->more->count++] = span;
         span.seg->refs++;
     }
+
     span.seg->held += span.len;
     if (conn->pressured) wshub__seg_lags(hub, span.seg);
     conn->queued += span.len;
@@ -7133,7 +7157,8 @@ WSHUB__COLD static bool wshub__queue_append(wshub *hub, wshub__conn *conn, const
     uint64_t bytes = 0;
 
     for (i = 0; i < count; i++) {
-        WSHUB_ASSERT(spans[i].len && spans[i].seg->refs > 0);
+        WSHUB_ASSERT(spans[i].len > 0);
+        WSHUB_ASSERT(spans[i].seg->refs > 0);
         bytes += spans[i].len;
     }
     if (bytes > WSHUB__QUEUE_MAX - conn->queued) return false; /* never: in tests, it is 2 GiB */
@@ -7151,33 +7176,41 @@ WSHUB__COLD static bool wshub__queue_append(wshub *hub, wshub__conn *conn, const
     return true;
 }
 
-static void wshub__queue_shift(wshub *hub, wshub__conn *conn) { /* the front span is used up */
-    wshub__seg *s = conn->first.seg;
-    wshub__queue *q = conn->more;
-    if (q) {
-        conn->first = wshub__queue_spans(q)[q->head++];
-        if (q->head == q->count) {
-            wshub__mem_free(&hub->mem, q, q->bytes);
+/* The front span is used up: the next takes its place. */
+static void wshub__queue_shift(wshub *hub, wshub__conn *conn) {
+    wshub__seg *seg = conn->first.seg;
+    wshub__queue *queue = conn->more;
+
+    WSHUB_ASSERT(!conn->first.len);
+    if (queue) {
+        WSHUB_ASSERT(queue->head < queue->count);
+        conn->first = wshub__queue_spans(queue)[queue->head++];
+        if (queue->head == queue->count) {
+            wshub__mem_free(&hub->mem, queue, queue->bytes);
             conn->more = NULL;
         }
     } else {
         memset(&conn->first, 0, sizeof conn->first);
     }
-    wshub__seg_unref(hub, s);
+    wshub__seg_unref(hub, seg);
 }
 
+/* The first n bytes of a queue are owed no more. */
 static void wshub__queue_consume(wshub *hub, wshub__conn *conn, size_t n) {
     WSHUB_ASSERT(n <= conn->queued);
     conn->queued -= (uint32_t)n;
     hub->stats.queued_bytes -= n;
     while (n) {
-        uint32_t k = conn->first.len < n ? conn->first.len : (uint32_t)n;
-        conn->first.at += k;
-        conn->first.len -= k;
-        conn->first.seg->held -= k;
-        n -= k;
+        uint32_t part = conn->first.len < n ? conn->first.len : (uint32_t)n;
+
+        WSHUB_ASSERT(part > 0); /* spans cover what is queued */
+        conn->first.at += part;
+        conn->first.len -= part;
+        conn->first.seg->held -= part;
+        n -= part;
         if (!conn->first.len) wshub__queue_shift(hub, conn);
     }
+    WSHUB_ASSERT(!conn->queued == !conn->first.len);
 }
 
 /* The span of a queue that is k-th from the front. */
@@ -7185,15 +7218,16 @@ static wshub__span *wshub__queue_span(wshub__conn *conn, uint32_t k) {
     return k ? &wshub__queue_spans(conn->more)[conn->more->head + k - 1] : &conn->first;
 }
 
-static uint32_t
-wshub__queue_count(const wshub__conn *conn) { /* of a queue in which there is something
-                                                            */
+/* How many spans a queue has in which there is something. */
+static uint32_t wshub__queue_count(const wshub__conn *conn) {
+    WSHUB_ASSERT(conn->first.len > 0);
     return conn->more ? conn->more->count - conn->more->head + 1 : 1;
 }
 
 /* Copies what a laggard holds of segments less than half in use. False: out of memory. */
 WSHUB__COLD static bool wshub__compact_conn(wshub *hub, wshub__conn *conn) {
     uint32_t k, n = wshub__queue_count(conn);
+
     for (k = 0; k < n; k++) {
         wshub__span *span = wshub__queue_span(conn, k), old = *span;
         wshub__seg *to;
@@ -7218,6 +7252,7 @@ WSHUB__COLD static bool wshub__compact_conn(wshub *hub, wshub__conn *conn) {
 WSHUB__COLD static void wshub__out_compact(wshub *hub) {
     uint32_t i;
     uint64_t left;
+
     if (hub->compacted[0] == hub->stats.queued_bytes &&
         hub->compacted[1] == hub->stats.segment_bytes)
         return;
@@ -7252,14 +7287,16 @@ static void wshub__conn_heard(wshub *hub, wshub__conn *conn) {
 static void wshub__out_note(wshub *hub, wshub__conn *conn, uint8_t note) {
     bool above = conn->above && (hub->desc.on_pressure || hub->desc.on_log);
     bool mount = conn->exchange && conn->state == WSHUB__CONN_OPEN;
+
     if (!above && !mount) return;
     if (!conn->note_listed) {
         conn->note_listed = true;
         conn->next_note = hub->notes_head;
         hub->notes_head = wshub__conn_index(conn) + 1;
     }
-    if (note == WSHUB__NOTE_ON && conn->notes & WSHUB__NOTE_OFF) { /* on, off, on: what is told ends
-                                                                   with what is */
+
+    /* On, off and on again in one turn: what is told ends with what is. */
+    if (note == WSHUB__NOTE_ON && conn->notes & WSHUB__NOTE_OFF) {
         conn->notes &= (uint8_t)~WSHUB__NOTE_OFF;
         return;
     }
@@ -7279,29 +7316,69 @@ static void wshub__out_moved(wshub *hub, wshub__conn *conn) {
  * of that counts as lagging. */
 WSHUB__COLD static void wshub__out_waits(wshub *hub, wshub__conn *conn) {
     uint32_t i, count = wshub__queue_count(conn);
-    WSHUB_ASSERT(conn->queued && !conn->pressured);
+    WSHUB_ASSERT(conn->queued > 0);
+    WSHUB_ASSERT(!conn->pressured);
     for (i = 0; i < count; i++) wshub__seg_lags(hub, wshub__queue_span(conn, i)->seg);
     conn->pressured = true;
     wshub__out_lags(hub, conn);
     wshub__out_note(hub, conn, WSHUB__NOTE_ON);
 }
 
+#define WSHUB__SEND_SPANS 64u /* in one send of the io */
+
+/* The spans in front of a queue. Returns how many; *out_total: their bytes. */
+static inline size_t wshub__out_spans(const wshub__conn *conn, wshub_span spans[WSHUB__SEND_SPANS],
+                                      size_t *out_total) {
+    uint32_t at = conn->more ? conn->more->head : 0, end = conn->more ? conn->more->count : 0;
+    const wshub__span *span = &conn->first;
+    size_t n = 0, total = 0;
+
+    for (;;) {
+        spans[n].ptr = wshub__seg_bytes(span->seg) + span->at;
+        spans[n].len = span->len;
+        total += span->len;
+        if (++n == WSHUB__SEND_SPANS || at == end) break;
+        span = &wshub__queue_spans(conn->more)[at++];
+    }
+    WSHUB_ASSERT(total <= conn->queued);
+    *out_total = total;
+    return n;
+}
+
+/* The usual case: there was one span, and all of it, `total` bytes, is gone. */
+static inline void wshub__out_gone(wshub *hub, wshub__conn *conn, size_t total) {
+    wshub__seg *seg = conn->first.seg;
+
+    WSHUB_ASSERT(!conn->more);
+    WSHUB_ASSERT(conn->queued == total);
+    seg->held -= total;
+    hub->stats.queued_bytes -= total;
+    conn->queued = 0;
+    conn->write_due = 0;
+    memset(&conn->first, 0, sizeof conn->first);
+    wshub__seg_unref(hub, seg);
+}
+
+/* An io has taken a part of what it was offered, or all of several spans. */
+static void wshub__out_took(wshub *hub, wshub__conn *conn, int64_t took, size_t offered) {
+    if (took < 0) took = 0;
+    if ((uint64_t)took > offered) took = (int64_t)offered;
+    if (took) {
+        wshub__queue_consume(hub, conn, (size_t)took);
+        conn->write_due = 0;
+        if (conn->pressured && conn->queued) wshub__out_moved(hub, conn);
+    }
+    if ((size_t)took < offered) conn->blocked = true;
+}
+
 /* Offers a queue to the io. Calls no callback: what the application is to be told is noted. */
 static void wshub__out_send(wshub *hub, wshub__conn *conn) {
     while (conn->queued && !conn->blocked && !conn->inflight) {
-        wshub_span spans[64];
-        size_t n = 0, total = 0;
-        uint32_t k = conn->more ? conn->more->head : 0, end = conn->more ? conn->more->count : 0;
-        const wshub__span *s = &conn->first;
-        int64_t took;
+        wshub_span spans[WSHUB__SEND_SPANS];
+        size_t total, n = wshub__out_spans(conn, spans, &total);
         wshub_conn handle;
-        for (;;) {
-            spans[n].ptr = wshub__seg_bytes(s->seg) + s->at;
-            spans[n].len = s->len;
-            total += s->len;
-            if (++n == 64 || k == end) break;
-            s = &wshub__queue_spans(conn->more)[k++];
-        }
+        int64_t took;
+
         handle.id = conn->id;
         took = hub->io.send(hub->io.ctx, handle, spans, n);
         if (took == WSHUB_IO_PENDING) {
@@ -7309,25 +7386,13 @@ static void wshub__out_send(wshub *hub, wshub__conn *conn) {
             wshub__out_lags(hub, conn);
             return;
         }
-        if ((uint64_t)took == total && !conn->more) { /* the usual case: one span, and it is gone */
-            wshub__seg *seg = conn->first.seg;
-            seg->held -= total;
-            hub->stats.queued_bytes -= total;
-            conn->queued = 0;
-            conn->write_due = 0;
-            memset(&conn->first, 0, sizeof conn->first);
-            wshub__seg_unref(hub, seg);
+        if ((uint64_t)took == total && !conn->more) {
+            wshub__out_gone(hub, conn, total);
             break;
         }
-        if (took < 0) took = 0;
-        if ((uint64_t)took > total) took = (int64_t)total;
-        if (took) {
-            wshub__queue_consume(hub, conn, (size_t)took);
-            conn->write_due = 0;
-            if (conn->pressured && conn->queued) wshub__out_moved(hub, conn);
-        }
-        if ((size_t)took < total) conn->blocked = true;
+        wshub__out_took(hub, conn, took, total);
     }
+
     if (conn->queued && !conn->pressured) {
         wshub__out_waits(hub, conn);
     } else if (!conn->queued && conn->pressured && !wshub__conn_is_lent(conn)) {
@@ -7358,36 +7423,41 @@ static bool wshub__out_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
     return wshub__out_within(hub, conn, conn->queued, len); /* it may have taken some */
 }
 
+/* Nothing of a queue is owed any more. */
 static void wshub__queue_drop(wshub *hub, wshub__conn *conn) {
     if (conn->queued) wshub__queue_consume(hub, conn, conn->queued);
     conn->inflight = 0;
 }
 
-/* Queues one whole frame with a given payload, whatever the limits: Close, Pong, Ping, HTTP
- * answers. */
-static bool wshub__out_commit(wshub *hub, wshub__conn *conn, wshub__seg *s, size_t n) {
-    bool ok = wshub__queue_push(hub, conn, wshub__log_commit(s, n));
-    wshub__seg_unref(hub, s);
+/* Queues what has been written at a log's end, whatever the limits. */
+static bool wshub__out_commit(wshub *hub, wshub__conn *conn, wshub__seg *seg, size_t n) {
+    bool ok = wshub__queue_push(hub, conn, wshub__log_commit(seg, n));
+
+    wshub__seg_unref(hub, seg);
     return ok;
 }
 
+/* Queues one whole frame with a given payload, whatever the limits: Close, Pong, Ping. */
 static bool wshub__out_frame(wshub *hub, wshub__conn *conn, uint8_t opcode, const void *payload,
                              size_t n) {
-    wshub__seg *s = wshub__log_room(hub, n + WSHUB__FRAME_HEAD_BYTES_MAX);
+    wshub__seg *seg = wshub__log_room(hub, n + WSHUB__FRAME_HEAD_BYTES_MAX);
     uint8_t *to;
     size_t head;
-    if (!s) return false;
-    to = wshub__log_end(s);
+
+    if (!seg) return false;
+    to = wshub__log_end(seg);
     head = wshub__frame_head(to, opcode, n);
     if (n) memcpy(to + head, payload, n);
-    return wshub__out_commit(hub, conn, s, head + n);
+    return wshub__out_commit(hub, conn, seg, head + n);
 }
 
+/* Queues bytes, whatever the limits: HTTP answers. */
 static bool wshub__out_bytes(wshub *hub, wshub__conn *conn, const void *bytes, size_t n) {
-    wshub__seg *s = wshub__log_room(hub, n);
-    if (!s) return false;
-    memcpy(wshub__log_end(s), bytes, n);
-    return wshub__out_commit(hub, conn, s, n);
+    wshub__seg *seg = wshub__log_room(hub, n);
+
+    if (!seg) return false;
+    memcpy(wshub__log_end(seg), bytes, n);
+    return wshub__out_commit(hub, conn, seg, n);
 }
 
 /* ---- >>mount -----------------------------------------------------------------------------------
@@ -10052,6 +10122,7 @@ static wshub_err wshub__socket_find(const wshub *hub, wshub_conn handle, wshub__
                                     wshub__exchange **out_exchange) {
     wshub__conn *conn = wshub__conn_get(hub, handle);
     wshub__exchange *exchange = conn ? wshub__exchange_of(hub, conn) : NULL;
+
     if (!conn || conn->state > WSHUB__CONN_OPEN) return WSHUB_ERR_STALE;
     if (exchange && exchange->state == WSHUB__EXCHANGE_OPEN) {
         WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN);
@@ -10069,6 +10140,7 @@ static wshub_err wshub__socket_find(const wshub *hub, wshub_conn handle, wshub__
 static wshub_err wshub__socket_send(wshub *hub, wshub__conn *conn, uint8_t opcode,
                                     const void *bytes, size_t count) {
     uint64_t frame_bytes = wshub__frame_bytes(count);
+
     wshub__run_out(hub);
     if (!wshub__out_fits(hub, conn, frame_bytes)) {
         if (!conn->pressured) wshub__out_waits(hub, conn);
@@ -10089,6 +10161,7 @@ WSHUB_API wshub_err wshub_conn_send(wshub *hub, wshub_conn conn, const void *byt
     wshub__exchange *exchange;
     wshub__conn *found;
     wshub_err err = wshub__socket_find(hub, conn, &found, &exchange);
+
     if (err) return err;
     if (count > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
     if (count && !bytes) return WSHUB_ERR_PARAM;
@@ -10104,6 +10177,7 @@ WSHUB_API wshub_err wshub_conn_pause_until_drained(wshub *hub, wshub_conn conn) 
     wshub__exchange *exchange;
     wshub__conn *found;
     wshub_err err = wshub__socket_find(hub, conn, &found, &exchange);
+
     if (err) return err;
     wshub__enter(hub);
     wshub__run_out(hub);
@@ -10120,6 +10194,7 @@ WSHUB_API wshub_err wshub_conn_close(wshub *hub, wshub_conn conn, uint16_t code,
     wshub__exchange *exchange;
     wshub__conn *found;
     wshub_err err = wshub__socket_find(hub, conn, &found, &exchange);
+
     if (err) return err;
     if (!wshub__close_ok(code, reason)) return WSHUB_ERR_PARAM;
     wshub__enter(hub);
@@ -10157,6 +10232,7 @@ WSHUB__COLD static void wshub__socket_noted(wshub *hub, wshub__conn *conn, uint8
     const wshub__exchange *exchange = wshub__exchange_of(hub, conn);
     const wshub_mount_desc *mount = &exchange->mount->desc;
     wshub_conn handle;
+
     handle.id = conn->id;
     if (notes & WSHUB__NOTE_DROPPED && !conn->above)
         wshub__conn_log(hub, WSHUB_LOG_DROPPED, conn, "");
@@ -10176,6 +10252,7 @@ WSHUB__COLD static void wshub__socket_noted(wshub *hub, wshub__conn *conn, uint8
  * that an application which sends on every drop does not keep the hub here for ever. */
 WSHUB__COLD static void wshub__notes(wshub *hub) {
     uint32_t at = hub->notes_head;
+
     hub->notes_head = 0;
     while (at) {
         wshub__conn *conn = wshub__conn_at(hub, at - 1);
@@ -12374,6 +12451,7 @@ WSHUB_API bool wshub_session_each_client(const wshub *hub, wshub_session session
     const wshub__conn *conn = wshub__session_get(hub, session);
     const wshub__client *client;
     uint32_t at;
+
     if (!conn || iter->phase > 1) return false;
     at = iter->phase ? (uint32_t)iter->pos : conn->above;
     while (at && wshub__is_gone(wshub__client_at(hub, at - 1)))
@@ -12396,6 +12474,7 @@ static void wshub__session_link(wshub__conn *conn, wshub__client *client) {
 static void wshub__session_unlink(const wshub *hub, wshub__client *client) {
     wshub__conn *conn = wshub__conn_at(hub, client->conn);
     uint32_t at = conn->above;
+
     if (at == client->index + 1) {
         conn->above = client->next_of_session;
         return;
@@ -12410,6 +12489,7 @@ static void wshub__session_unlink(const wshub *hub, wshub__client *client) {
 static bool wshub__client_name(wshub *hub, wshub__realm *realm, wshub__client *client, wshub_str id,
                                bool *out_taken) {
     uint8_t bytes[16];
+
     *out_taken = false;
     if (id.ptr) {
         WSHUB_ASSERT(id.len && id.len <= WSHUB__ID_BYTES);
@@ -12436,6 +12516,7 @@ static wshub_err wshub__client_new(wshub *hub, wshub__conn *conn, const wshub_cl
     wshub__client *client;
     uint32_t index;
     bool taken;
+
     if (!realm) return WSHUB_ERR_STALE;
     client = (wshub__client *)wshub__pool_take(&hub->mem, &hub->clients, &index);
     if (!client) return WSHUB_ERR_NOMEM;
@@ -12532,6 +12613,7 @@ WSHUB_API size_t wshub_session_spans(const wshub *hub, wshub_session session, ws
                                      size_t cap) {
     wshub__conn *conn = wshub__session_get(hub, session);
     size_t count, i;
+
     if (!conn || !wshub__conn_is_lent(conn) || !conn->queued) return 0;
     wshub__run_out(hub->self);
     count = wshub__queue_count(conn);
@@ -12607,6 +12689,7 @@ typedef struct wshub__delivery {
 static inline void wshub__delivery_init(wshub__delivery *delivery, wshub_str event,
                                         wshub_str data) {
     wshub_packet *own = &delivery->own;
+
     if (!data.ptr) data.len = 0; /* absent, whatever its length says */
     delivery->packet = own;
     delivery->data = data;
@@ -12658,6 +12741,7 @@ static void wshub__delivery_init_bytes(wshub__delivery *delivery, const uint8_t 
  * none. */
 static wshub__piece *wshub__piece_new(wshub *hub, wshub_kind kind) {
     wshub__piece *piece = hub->pieces;
+
     if (piece) {
         hub->pieces = piece->next;
     } else {
@@ -12694,6 +12778,7 @@ static inline void wshub__delivery_release(wshub *hub, wshub__delivery *delivery
 /* The piece of a kind, not yet encoded at first. NULL: out of memory. */
 static wshub__piece *wshub__delivery_piece(wshub *hub, wshub__delivery *delivery, wshub_kind kind) {
     wshub__piece *piece = delivery->others;
+
     if (!kind) return &delivery->plain;
     while (piece && piece->kind != kind) piece = piece->next;
     if (piece) return piece;
@@ -12716,6 +12801,7 @@ struct wshub_writer {
  * stays one piece. */
 static wshub__seg *wshub__writer_more(const wshub_writer *out, size_t bytes) {
     wshub__seg *had = out->seg, *seg;
+
     had->refs++; /* until it has been copied */
     seg = wshub__log_room_in(out->hub, out->log, out->len + bytes);
     if (!seg) {
@@ -12748,6 +12834,7 @@ WSHUB_API void wshub_writer_commit(wshub_writer *out, size_t bytes) {
 
 WSHUB_API uint8_t *wshub_writer_frame(wshub_writer *out, bool text, size_t payload_bytes) {
     uint8_t *to, *payload;
+
     if (payload_bytes > WSHUB__QUEUE_MAX) return NULL;
     to = wshub__writer_room(out, payload_bytes + WSHUB__FRAME_HEAD_BYTES_MAX);
     if (!to) return NULL;
@@ -12798,6 +12885,7 @@ static wshub_err wshub__gate_push(wshub *hub, wshub__client *client, wshub__deli
     wshub__conn *conn = wshub__conn_at(hub, client->conn);
     wshub__piece *piece = wshub__delivery_piece(hub, delivery, client->kind);
     wshub_err err = piece ? WSHUB_OK : WSHUB_ERR_NOMEM;
+
     if (WSHUB__NEVER(wshub__is_gone(client) || conn->state != WSHUB__CONN_OPEN))
         return WSHUB_ERR_STALE; /* who routes looks */
     wshub__run_out(hub);
@@ -12933,7 +13021,7 @@ static bool wshub__xform_fits(wshub *hub, wshub__conn *conn, uint64_t waits, uin
 
 /* The text of a delivery, copied for the transformer once. It stays, whoever has it, until
  * wshub__delivery_done(). NULL: out of memory. */
-static wshub__text *wshub__text_of(wshub *hub, wshub__delivery *delivery) {
+WSHUB__COLD static wshub__text *wshub__text_of(wshub *hub, wshub__delivery *delivery) {
     wshub_str event = delivery->packet->event, data = delivery->data;
     size_t bytes = sizeof(wshub__text) + event.len + data.len;
     wshub__text *text = delivery->text;
@@ -13204,6 +13292,7 @@ static void wshub__mark_room(wshub *hub, const wshub__realm *realm, wshub_str na
 static uint32_t wshub__exclude(wshub *hub, const wshub__realm *realm, const wshub_dest *dest) {
     uint32_t mark;
     size_t i;
+
     if (!dest->exclude_count && !dest->except_rooms_count && dest->rooms_count < 2)
         return WSHUB__NOBODY;
     mark = wshub__mark_new(hub);
@@ -13247,6 +13336,7 @@ WSHUB__COLD static void wshub__deliver_apart(wshub *hub, wshub__client *client,
     wshub__delivery one;
     wshub__piece *piece;
     uint32_t i;
+
     wshub__delivery_init(&one, wshub__str(NULL, 0), wshub__str(NULL, 0));
     piece = wshub__delivery_piece(hub, &one, run->kind);
     if (!piece) {
@@ -13291,6 +13381,7 @@ static inline bool wshub__deliver_fast(wshub *hub, uint32_t index, wshub__conn *
 static void wshub__deliver_long(wshub *hub, wshub__client *client, wshub__delivery *delivery,
                                 wshub__tally *tally) {
     wshub__piece *piece = client->kind ? delivery->others : &delivery->plain;
+
     while (piece && piece->kind != client->kind) piece = piece->next;
     if (client->kind && piece && !client->encrypted &&
         wshub__deliver_fast(hub, client->conn, wshub__conn_at(hub, client->conn), piece,
@@ -13348,6 +13439,7 @@ static void wshub__route_all(wshub *hub, const wshub__realm *realm, wshub__deliv
                              uint32_t except) {
     wshub__tally tally = {0, 0};
     uint32_t i = realm->oldest;
+
     wshub__run_out(hub);
     while (i) {
         wshub__client *client = wshub__client_at(hub, i - 1);
@@ -13373,6 +13465,7 @@ WSHUB__COLD static uint64_t wshub__kinds_among(const wshub *hub, wshub__group *r
 static void wshub__run_end(wshub *hub) {
     wshub__group *room = hub->run.room;
     wshub__delivery delivery;
+
     WSHUB_ASSERT(hub->gathered);
     wshub__delivery_init(&delivery, wshub__str(NULL, 0), wshub__str(NULL, 0));
     delivery.plain = hub->run.plain;
@@ -13414,6 +13507,7 @@ static wshub__piece *wshub__run_other(const wshub *hub, wshub_kind kind) {
 /* May the delivery be added to the run that there is? */
 static bool wshub__run_takes(const wshub *hub, const wshub__delivery *delivery) {
     const wshub__piece *piece;
+
     WSHUB_ASSERT(hub->gathered); /* and it is this target's: others end it */
     WSHUB_ASSERT(delivery->plain.encoded == hub->run.plain.encoded); /* it has the same kinds */
     if (delivery->plain.encoded && !wshub__run_joins(&hub->run.plain, &delivery->plain))
@@ -13453,6 +13547,7 @@ static bool wshub__run_begin(wshub *hub, wshub__realm *realm, wshub__group *room
  * say it; then it goes to each receiver by itself, where that is counted. */
 static bool wshub__run_encode(wshub *hub, wshub__group *room, wshub__delivery *delivery) {
     uint64_t left, kinds;
+
     if (hub->kinds_here <= 1) { /* the usual hub: there is but one kind */
         hub->run.kinds = 1;
         return wshub__piece_encode(hub, delivery, &delivery->plain) == WSHUB_OK;
@@ -13476,6 +13571,7 @@ static bool wshub__run_add(wshub *hub, wshub__realm *realm, wshub__group *room,
     const void *target = room ? (const void *)room : (const void *)&realm->oldest;
     bool again = hub->last_target == target;
     wshub__piece *piece;
+
     hub->last_target = target;
 
     /* What depends on each receiver, and what ends one, is done at once. */
@@ -13498,6 +13594,7 @@ static void wshub__route_room(wshub *hub, wshub__realm *realm, wshub_str name,
                               wshub__delivery *delivery, uint32_t except, bool once) {
     wshub__group *room = wshub__group_find(realm, WSHUB__KIND_ROOM, name);
     wshub__client *owner;
+
     if (room) {
         if (once || !wshub__run_add(hub, realm, room, delivery, except))
             wshub__route_group(hub, room, delivery, except, once);
@@ -15342,6 +15439,7 @@ WSHUB__COLD static bool wshub__dialect_bus_ok(const wshub *hub, const wshub_dial
 WSHUB__COLD WSHUB_API wshub_err wshub_dialect_add(wshub *hub, const wshub_dialect *dialect,
                                                   void *user, uint32_t *out_dialect) {
     wshub__speaker *speaker = &hub->dialects[hub->dialects_count];
+
     if (!dialect || !out_dialect || dialect->version != WSHUB_DIALECT_VERSION || !dialect->name)
         return WSHUB_ERR_PARAM;
     if (hub->dialects_count == WSHUB_DIALECTS_MAX) return WSHUB_ERR_LIMIT;
@@ -15451,6 +15549,7 @@ static wshub_err wshub__move_message(wshub *hub, wshub__conn *from, const wshub_
 static wshub_err wshub__move_messages(wshub *hub, wshub__conn *from, wshub__span *spans,
                                       uint32_t *out_count) {
     uint32_t count = from->queued ? wshub__queue_count(from) : 0, k;
+
     *out_count = 0;
     for (k = 0; k < count; k++) {
         wshub__span *last = *out_count ? &spans[*out_count - 1] : NULL, span;
@@ -15571,6 +15670,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_add(wshub *hub, wshub_session sessi
     wshub__conn *conn = wshub__session_get(hub, session);
     wshub__client *client;
     wshub_err err;
+
     if (!out_client || !wshub__client_desc_ok(hub, desc)) return WSHUB_ERR_PARAM;
     if (!conn || conn->state != WSHUB__CONN_OPEN) return WSHUB_ERR_STALE;
     if (hub->phase != WSHUB__RUNNING) return WSHUB_ERR_CLOSED;
@@ -15584,6 +15684,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_add(wshub *hub, wshub_session sessi
 
 WSHUB__COLD WSHUB_API wshub_err wshub_client_cancel(wshub *hub, wshub_client client) {
     wshub__client *found = wshub__client_get(hub, client);
+
     if (!found) return WSHUB_ERR_STALE;
     if (found->state != WSHUB_CLIENT_UNAUTHORIZED || found->rooms_count || found->extra)
         return WSHUB_ERR_STATE;
@@ -15626,6 +15727,7 @@ WSHUB__COLD static wshub_state wshub__heard_early(wshub *hub, wshub__client *cli
 
 static wshub_heard wshub__heard(wshub *hub, wshub__client *client, size_t bytes) {
     wshub_heard heard;
+
     memset(&heard, 0, sizeof heard);
     heard.state = WSHUB_CLIENT_DISCONNECTED;
     if (!client || wshub__is_gone(client)) return heard;
@@ -15686,6 +15788,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_authenticate(wshub *hub, wshub_clie
 WSHUB_API bool wshub_client_may_join(const wshub *hub, wshub_client client, wshub_str room) {
     const wshub__client *found = wshub__client_get(hub, client), *owner;
     const wshub__realm *realm;
+
     if (!found || !room.len) return false;
     if (room.len > WSHUB__ID_BYTES) return true;
     realm = wshub__realm_of(hub, found);
@@ -15706,6 +15809,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_ask_join(wshub *hub, wshub_client c
     wshub__client *found = wshub__client_get(hub, client);
     wshub_join join;
     wshub_ask ask;
+
     if (!found) return WSHUB_ERR_STALE;
     if (found->state != WSHUB_CLIENT_AUTHENTICATED) return WSHUB_ERR_STATE;
     if (!hub->desc.on_join) return wshub__join_refused(hub, found, WSHUB_ERR_APP, "no on_join");
@@ -15754,6 +15858,7 @@ WSHUB_API wshub_err wshub_client_event(wshub *hub, wshub_client client, const ws
 WSHUB_API wshub_err wshub_client_binary(wshub *hub, wshub_client client, const uint8_t *bytes,
                                         size_t count) {
     wshub__client *found = wshub__client_get(hub, client);
+
     if (!found) return WSHUB_ERR_STALE;
     if (!hub->desc.on_binary) return WSHUB_ERR_STATE;
     wshub__enter(hub);
@@ -15768,6 +15873,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_tell(wshub *hub, wshub_client clien
     wshub__client *found = wshub__client_get(hub, client);
     wshub_err err;
     wshub__delivery delivery;
+
     if (!found) return WSHUB_ERR_STALE;
     err = wshub__msg_check(hub, msg);
     if (err) return err;
@@ -15788,6 +15894,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_welcome(wshub *hub, wshub_client cl
     wshub__delivery delivery;
     wshub__piece *piece;
     bool ok;
+
     if (!found) return WSHUB_ERR_STALE;
     conn = wshub__conn_at(hub, found->conn);
     wshub__delivery_init(&delivery, msg->event, msg->data);
