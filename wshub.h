@@ -6921,6 +6921,8 @@ static void wshub__seg_unref(wshub *hub, wshub__seg *seg) {
     if (--seg->refs) return;
 
     WSHUB_ASSERT(seg->used <= seg->cap);
+    WSHUB_ASSERT(seg->prev ? seg->prev->next == seg : hub->segs == seg);
+    WSHUB_ASSERT(!seg->lags || hub->stats.lagging_bytes >= seg->cap);
     if (seg->prev) {
         seg->prev->next = seg->next;
     } else {
@@ -6934,14 +6936,18 @@ static void wshub__seg_unref(wshub *hub, wshub__seg *seg) {
 
 /* Some of a segment is in the queue of a stream that is pressured. */
 static void wshub__seg_lags(wshub *hub, wshub__seg *seg) {
+    WSHUB_ASSERT(seg->refs > 0);
     if (seg->lags) return;
     seg->lags = 1;
     hub->stats.lagging_bytes += seg->cap;
+    WSHUB_ASSERT(hub->stats.lagging_bytes <= hub->stats.segment_bytes);
 }
 
 /* A segment of its own for what no segment of the log could hold; it never becomes the log. */
 WSHUB__COLD static wshub__seg *wshub__seg_big(wshub *hub, size_t n) {
     wshub__seg *s = n > UINT32_MAX / 4 ? NULL : wshub__seg_new(hub, (uint32_t)n);
+
+    WSHUB_ASSERT(n > WSHUB__SEG_BYTES);
     if (s) s->refs = 0; /* the first reference is that of wshub__log_commit() */
     return s;
 }
@@ -6995,6 +7001,7 @@ static wshub__seg *wshub__log_room(wshub *hub, size_t n) {
 }
 
 static uint8_t *wshub__log_end(wshub__seg *s) {
+    WSHUB_ASSERT(s->used <= s->cap);
     return wshub__seg_bytes(s) + s->used;
 }
 
@@ -7798,6 +7805,8 @@ static void wshub__conn_end(wshub *hub, wshub__conn *conn, wshub_cause cause, ui
                             wshub_str reason) {
     wshub__exchange *exchange = wshub__exchange_of(hub, conn);
 
+    WSHUB_ASSERT(conn->id);
+    WSHUB_ASSERT(conn->state != WSHUB__CONN_FREE);
     if (exchange) wshub__exchange_lose(hub, exchange, cause, code, reason);
     if (conn->above) hub->above->ended(hub, conn, cause, code, reason);
 }
@@ -7825,6 +7834,7 @@ static void wshub__conn_dropped(wshub *hub, wshub__conn *conn) {
 static void wshub__held_drop(wshub *hub, wshub__conn *conn) {
     if (!conn->rx) return;
     WSHUB_ASSERT(conn->rx->held_at <= conn->rx->held.len);
+    WSHUB_ASSERT(hub->stats.held_bytes >= conn->rx->held.len - conn->rx->held_at);
     hub->stats.held_bytes -= conn->rx->held.len - conn->rx->held_at;
     wshub__buf_done(&hub->mem, &conn->rx->held);
     conn->rx->held_at = 0;
@@ -7836,6 +7846,8 @@ static void wshub__io_unpause(wshub *hub, wshub__conn *conn) {
     wshub_conn handle;
 
     if (!conn->io_paused) return;
+    WSHUB_ASSERT(hub->io.pause);
+    WSHUB_ASSERT(!wshub__conn_is_lent(conn));
     handle.id = conn->id;
     conn->io_paused = false;
     conn->last_active = hub->now;
@@ -7858,6 +7870,7 @@ static void wshub__conn_flush_end(wshub *hub, wshub__conn *conn, wshub_cause cau
         return;
     }
 
+    WSHUB_ASSERT(!wshub__conn_is_lent(conn)); /* there is no io that would flush it */
     wshub__conn_end(hub, conn, cause, WSHUB__CLOSE_ABNORMAL, wshub__str(NULL, 0));
     wshub__conn_to(hub, conn, WSHUB__CONN_FLUSHING);
     if (conn->rx) wshub__buf_done(&hub->mem, &conn->rx->in);
@@ -7870,6 +7883,8 @@ static void wshub__conn_flush_end(wshub *hub, wshub__conn *conn, wshub_cause cau
 /* Has settle go on with a stream (wshub__resume_run). */
 static void wshub__resume_list(wshub *hub, wshub__conn *conn) {
     if (conn->resume_listed) return;
+    WSHUB_ASSERT(conn->id);
+    WSHUB_ASSERT(hub->resume_head != wshub__conn_index(conn) + 1);
     conn->resume_listed = true;
     conn->resume_next = hub->resume_head;
     hub->resume_head = wshub__conn_index(conn) + 1;
@@ -7904,6 +7919,8 @@ static bool wshub__conn_close_frame(wshub *hub, wshub__conn *conn, uint16_t code
     size_t count = code ? 2 + reason.len : 0;
 
     WSHUB_ASSERT(count <= sizeof payload);
+    WSHUB_ASSERT(code || !reason.len);
+    WSHUB_ASSERT(!wshub__conn_is_lent(conn));
     if (code) {
         payload[0] = (uint8_t)(code >> 8);
         payload[1] = (uint8_t)code;
@@ -7935,6 +7952,8 @@ WSHUB__COLD static void wshub__conn_fail(wshub *hub, wshub__conn *conn, uint16_t
     bool ours = code == WSHUB__CLOSE_INTERNAL; /* no fault of the peer's */
     wshub_cause cause = ours ? WSHUB_BY_MEMORY : WSHUB_BY_PROTOCOL;
 
+    WSHUB_ASSERT(wshub__close_code_ok(code));
+    WSHUB_ASSERT(!wshub__conn_is_lent(conn));
     if (!ours) hub->stats.protocol_errors++;
     wshub__conn_log(hub, ours ? WSHUB_LOG_NOMEM : WSHUB_LOG_PROTO, conn, why);
 
@@ -10912,6 +10931,7 @@ static wshub_state wshub__client_reached(const wshub__client *client) {
 
 /* The stream at whose end a client is. NULL: that has ended. */
 static const wshub__conn *wshub__client_conn(const wshub *hub, const wshub__client *client) {
+    WSHUB_ASSERT(client->conn != WSHUB__NONE || wshub__is_gone(client));
     return client->conn == WSHUB__NONE ? NULL : wshub__conn_at(hub, client->conn);
 }
 
@@ -10946,6 +10966,8 @@ WSHUB__COLD static void wshub__client_log(wshub *hub, wshub_log_code code,
 /* The id that the application gave it, which may be empty (AUTH-7); ptr NULL: none. */
 static wshub_str wshub__user_id(const wshub__client *client) {
     const wshub__extra *extra = client->extra;
+
+    WSHUB_ASSERT(client->has_user || !client->user);
     if (!client->has_user) return wshub__str(NULL, 0);
     if (client->user) return wshub__name_str(&client->user->name);
     if (extra && extra->user_id.len) return wshub__str(extra->user_id.ptr, extra->user_id.len);
@@ -10963,6 +10985,7 @@ static wshub__extra *wshub__extra_take(wshub *hub, wshub__client *client) {
  * and tells the application (BYE-1). The first cause counts. */
 static void wshub__client_end(wshub *hub, wshub__client *client, wshub_cause cause, uint16_t code,
                               wshub_str reason) {
+    WSHUB_ASSERT(client->slot.link == WSHUB__LIVE);
     if (wshub__is_gone(client)) return;
     wshub__run_out(hub); /* what was sent before is still its */
     wshub__client_to(hub, client, WSHUB__CLIENT_DISCONNECTED);
@@ -12466,6 +12489,8 @@ WSHUB_API bool wshub_session_each_client(const wshub *hub, wshub_session session
 
 /* A client joins the chain of its stream, or leaves it. */
 static void wshub__session_link(wshub__conn *conn, wshub__client *client) {
+    WSHUB_ASSERT(conn->id);
+    WSHUB_ASSERT(conn->above != client->index + 1);
     client->conn = wshub__conn_index(conn);
     client->next_of_session = conn->above;
     conn->above = client->index + 1;
@@ -12617,6 +12642,7 @@ WSHUB_API size_t wshub_session_spans(const wshub *hub, wshub_session session, ws
     if (!conn || !wshub__conn_is_lent(conn) || !conn->queued) return 0;
     wshub__run_out(hub->self);
     count = wshub__queue_count(conn);
+    WSHUB_ASSERT(count > 0);
     for (i = 0; i < count && i < cap; i++) {
         const wshub__span *span = wshub__queue_span(conn, (uint32_t)i);
         spans[i].ptr = wshub__seg_bytes(span->seg) + span->at;
@@ -12628,6 +12654,8 @@ WSHUB_API size_t wshub_session_spans(const wshub *hub, wshub_session session, ws
 /* Would a message be handed out in part with so many bytes? */
 static bool wshub__session_splits(wshub__conn *conn, size_t bytes) {
     uint32_t k = 0;
+
+    WSHUB_ASSERT(bytes <= conn->queued);
     for (; bytes; k++) {
         uint32_t len = wshub__queue_span(conn, k)->len;
         if (bytes < len) return true;

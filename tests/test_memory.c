@@ -48,7 +48,7 @@ TEST(an_idle_authenticated_client_costs_at_most_487_bytes) {
     heads = (with_heads - heads) / 10000;
     (void)printf("  %u bytes for each of 10000, %u with the allocator's own\n", (unsigned)each,
                  (unsigned)heads);
-    EXPECT(each <= 463 && heads <= 487);
+    EXPECT(each <= 464 && heads <= 487);
     EXPECT_INT(stats(&w).authenticated, 10000);
     EXPECT(wshub_self_check(w.hub) == NULL);
     world_stop(&w);
