@@ -7824,7 +7824,7 @@ WSHUB__COLD static void wshub__conn_abort(wshub *hub, wshub__conn *conn, wshub_c
 static void wshub__conn_dropped(wshub *hub, wshub__conn *conn) {
     hub->stats.dropped_pressure++;
     if (hub->desc.close_on_backpressure) {
-        wshub__conn_abort(hub, conn, WSHUB_BY_BACKPRESSURE, 1006, "");
+        wshub__conn_abort(hub, conn, WSHUB_BY_BACKPRESSURE, WSHUB__CLOSE_ABNORMAL, "");
         return;
     }
     wshub__out_note(hub, conn, WSHUB__NOTE_DROPPED);
@@ -8265,7 +8265,7 @@ static wshub_err wshub__stream_write(wshub *hub, wshub__exchange *exchange, cons
 WSHUB__COLD static void wshub__exchange_drop(wshub *hub, wshub__exchange *exchange) {
     wshub__conn *conn = wshub__exchange_conn(hub, exchange);
     wshub__exchange_free(hub, exchange);
-    wshub__conn_abort(hub, conn, WSHUB_BY_APP, 1006, "");
+    wshub__conn_abort(hub, conn, WSHUB_BY_APP, WSHUB__CLOSE_ABNORMAL, "");
 }
 
 /* The body is whole, and says so; or it is short of what was announced. */
@@ -8319,7 +8319,8 @@ WSHUB__COLD static wshub_err wshub__refusal_put(wshub *hub, wshub__conn *conn, i
     r.body = wshub__str(body, why.len + 1);
     r.close = true;
     err = wshub__reply_put(hub, conn, &r, r.body.len, &close);
-    if (err == WSHUB_ERR_NOMEM) wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
+    if (err == WSHUB_ERR_NOMEM)
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
     return err;
 }
 
@@ -8462,7 +8463,7 @@ WSHUB__COLD static void wshub__exchange_unclaimed(wshub *hub, wshub__conn *conn,
         r.body = wshub_str_z("Not Found\n");
     }
     if (wshub__http_send(hub, conn, &r) == WSHUB_ERR_NOMEM)
-        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
 }
 
 /* The last mount serves all paths: what no other takes goes to on_request (CONN-2). */
@@ -8513,7 +8514,7 @@ WSHUB__COLD static void wshub__http_body_begin(wshub *hub, wshub__conn *conn,
     memset(&head->in, 0, sizeof head->in);
     if (rx->in.len == 0) wshub__buf_add(&hub->mem, &rx->in, head->bytes, head->count);
     if (rx->in.bad) {
-        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
         return;
     }
     rx->in.len = rx->part_kept = rx->as.http.head_bytes = head->count;
@@ -8571,7 +8572,7 @@ static void wshub__exchange_offered(wshub *hub, wshub__conn *conn, wshub_exchang
     exchange->http = NULL;
     if (exchange->mount->desc.keep_head && exchange->state != WSHUB__EXCHANGE_OPEN &&
         !wshub__head_keep(hub, exchange, &head->http))
-        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
 }
 
 /* A head that can be read is whole: it begins an exchange. */
@@ -8679,7 +8680,7 @@ static size_t wshub__http_body_bytes(wshub *hub, wshub__conn *conn, const uint8_
     size_t take = n < rx->as.http.body_left ? n : (size_t)rx->as.http.body_left;
     wshub__buf_add(&hub->mem, &rx->in, p, take);
     if (rx->in.bad) {
-        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
         return 0;
     }
     rx->as.http.body_left -= take;
@@ -8714,6 +8715,8 @@ WSHUB__COLD static size_t wshub__http_feed_body(wshub *hub, wshub__conn *conn, c
     wshub__rx *rx = conn->rx;
     size_t used = 0;
     bool done = false;
+
+    WSHUB_ASSERT(rx->as.http.head_bytes > 0);
     while (used < n && !done) {
         if (!conn->chunked || rx->as.http.chunk_state == WSHUB__CHUNK_DATA) {
             size_t taken = wshub__http_body_bytes(hub, conn, p + used, n - used);
@@ -8725,6 +8728,8 @@ WSHUB__COLD static size_t wshub__http_feed_body(wshub *hub, wshub__conn *conn, c
             done = rx->as.http.chunk_state == WSHUB__CHUNK_DONE;
         }
     }
+    WSHUB_ASSERT(used <= n);
+
     if (done) {
         wshub__http_bodied(hub, conn);
     } else {
@@ -8782,7 +8787,7 @@ static size_t wshub__http_gather(wshub *hub, wshub__conn *conn, const uint8_t *p
     int end;
     wshub__buf_add(&hub->mem, in, p, n < (size_t)max - before ? n : (size_t)max - before);
     if (in->bad) {
-        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, 1006, "");
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
         return n;
     }
 
@@ -8858,32 +8863,36 @@ static bool wshub__upgrade_ok(const wshub_upgrade_answer *answer) {
     return true;
 }
 
-/* Queues the 101. Returns as wshub__reply_put() does. */
+/* Queues the 101 (RFC 6455 4.2.2). Returns as wshub__reply_put() does. */
 static wshub_err wshub__upgrade_put(wshub *hub, wshub__conn *conn, wshub__exchange *exchange,
                                     const wshub_upgrade_answer *answer) {
+    const wshub__mem *mem = &hub->mem;
     wshub_headers more;
-    wshub__buf b;
+    wshub__buf text;
     char accept[28];
     size_t i;
     wshub_err err = wshub__reply_more(hub, exchange, 101, &more);
-    memset(&b, 0, sizeof b);
+
+    memset(&text, 0, sizeof text);
     if (!err) {
         wshub_accept_key(wshub__str(exchange->key, sizeof exchange->key), accept);
         wshub__buf_text(
-            &hub->mem, &b,
+            mem, &text,
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade");
-        wshub__http_field(hub, &b, wshub_str_z("Sec-WebSocket-Accept"),
+        wshub__http_field(hub, &text, wshub_str_z("Sec-WebSocket-Accept"),
                           wshub__str(accept, sizeof accept));
         if (answer->protocol.ptr)
-            wshub__http_field(hub, &b, wshub_str_z("Sec-WebSocket-Protocol"), answer->protocol);
+            wshub__http_field(hub, &text, wshub_str_z("Sec-WebSocket-Protocol"), answer->protocol);
+
+        /* Then what the caller adds, and what on_answer has. */
         for (i = 0; i < answer->headers_count; i++)
-            wshub__http_field(hub, &b, answer->headers[i].name, answer->headers[i].value);
-        wshub__buf_add(&hub->mem, &b, more.text.ptr, more.text.len);
-        wshub__buf_text(&hub->mem, &b, "\r\n\r\n");
-        if (b.bad || !wshub__out_bytes(hub, conn, b.ptr, b.len)) err = WSHUB_ERR_NOMEM;
+            wshub__http_field(hub, &text, answer->headers[i].name, answer->headers[i].value);
+        wshub__buf_add(mem, &text, more.text.ptr, more.text.len);
+        wshub__buf_text(mem, &text, "\r\n\r\n");
+        if (text.bad || !wshub__out_bytes(hub, conn, text.ptr, text.len)) err = WSHUB_ERR_NOMEM;
     }
-    wshub__buf_done(&hub->mem, &b);
-    wshub__buf_done(&hub->mem, &more.text);
+    wshub__buf_done(mem, &text);
+    wshub__buf_done(mem, &more.text);
     return err;
 }
 
@@ -13701,7 +13710,7 @@ WSHUB__COLD static void wshub__client_dismiss(wshub *hub, wshub__client *client,
                              speaker->user);
         return;
     }
-    if (!code) code = cause == WSHUB_BY_SHUTDOWN ? 1001 : 1008;
+    if (!code) code = cause == WSHUB_BY_SHUTDOWN ? WSHUB__CLOSE_GOING_AWAY : WSHUB__CLOSE_POLICY;
     wshub__session_close(hub, wshub__conn_at(hub, client->conn), cause, code, reason);
 }
 
@@ -15749,7 +15758,7 @@ WSHUB__COLD static wshub_state wshub__heard_early(wshub *hub, wshub__client *cli
         conn->allowance -= bytes < conn->allowance ? (uint32_t)bytes : conn->allowance;
     if (++client->preauth_messages <= hub->desc.preauth_messages_max)
         return (wshub_state)client->state;
-    wshub__session_fail(hub, conn, 1008, "too much before authentication");
+    wshub__session_fail(hub, conn, WSHUB__CLOSE_POLICY, "too much before authentication");
     return WSHUB_CLIENT_DISCONNECTED;
 }
 
@@ -17334,7 +17343,7 @@ WSHUB__COLD static uint64_t wshub__stop_run(wshub *hub) {
     if (hub->conns_live && hub->heard < hub->stop_due) return hub->stop_due;
     if (WSHUB__NEVER(hub->gone_head)) return hub->now; /* all were closed when stopping began */
     while ((conn = wshub__conn_next_open(hub, &at)) != NULL)
-        wshub__conn_abort(hub, conn, WSHUB_BY_SHUTDOWN, 1006, "");
+        wshub__conn_abort(hub, conn, WSHUB_BY_SHUTDOWN, WSHUB__CLOSE_ABNORMAL, "");
 
     /* The bus wakes us before that time if it has all. */
     if (hub->now < hub->stop_due && wshub__bus_owes(hub)) return hub->stop_due;
