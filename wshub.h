@@ -6268,8 +6268,10 @@ typedef struct wshub__exchange {
     bool chunked, bodyless; /* STREAMING: how its body is framed; it has none that were sent */
     bool closes;            /* STREAMING: the stream ends behind it */
     bool waits;             /* STREAMING: on_exchange_drained is to be told when it has drained */
-    uint64_t left;          /* STREAMING: bytes of its body that are yet to be written */
-    char key[24];           /* Sec-WebSocket-Key */
+    union {
+        char key[24];  /* Sec-WebSocket-Key, until it is answered */
+        uint64_t left; /* STREAMING: bytes of its body that are yet to be written */
+    } as;
 } wshub__exchange;
 
 #define WSHUB__HEADERS_MAX 256u       /* greatest http_headers_max */
@@ -8203,7 +8205,7 @@ WSHUB__COLD static wshub_err wshub__stream_begin(wshub *hub, wshub__exchange *ex
     if (err) return err;
     exchange->chunked = wshub__reply_chunked(hub, conn, length);
     exchange->bodyless = conn->http_head || wshub__status_has_no_body(r->status);
-    exchange->left = length;
+    exchange->as.left = length;
     wshub__exchange_to(exchange, WSHUB__EXCHANGE_STREAMING);
 
     /* Of a body that was still being read nobody wants the rest: the stream ends behind the
@@ -8256,7 +8258,7 @@ static wshub_err wshub__stream_write(wshub *hub, wshub__exchange *exchange, cons
         }
         if (!wshub__body_put(hub, conn, exchange->chunked, bytes, n)) return WSHUB_ERR_NOMEM;
     }
-    if (exchange->left != WSHUB_LENGTH_UNKNOWN) exchange->left -= n;
+    if (exchange->as.left != WSHUB_LENGTH_UNKNOWN) exchange->as.left -= n;
     wshub__stream_clock(hub, conn, exchange);
     return WSHUB_OK;
 }
@@ -8272,7 +8274,7 @@ WSHUB__COLD static void wshub__exchange_drop(wshub *hub, wshub__exchange *exchan
 static wshub_err wshub__stream_end(wshub *hub, wshub__exchange *exchange) {
     wshub__conn *conn = wshub__exchange_conn(hub, exchange);
     bool sent = !exchange->bodyless;
-    if (sent && exchange->left && exchange->left != WSHUB_LENGTH_UNKNOWN) {
+    if (sent && exchange->as.left && exchange->as.left != WSHUB_LENGTH_UNKNOWN) {
         wshub__exchange_drop(hub, exchange);
         return WSHUB_ERR_PARAM;
     }
@@ -8608,8 +8610,8 @@ static void wshub__exchange_begin(wshub *hub, wshub__conn *conn, wshub__headed *
     } else {
         if (http->handshake == 101) {
             exchange->handshake = true;
-            memcpy(exchange->key, wshub_http_header(http, "Sec-WebSocket-Key").ptr,
-                   sizeof exchange->key);
+            memcpy(exchange->as.key, wshub_http_header(http, "Sec-WebSocket-Key").ptr,
+                   sizeof exchange->as.key);
         }
         wshub__conn_to(hub, conn, WSHUB__CONN_ANSWERING);
         take = wshub__exchange_offer(hub, exchange, http);
@@ -8875,7 +8877,7 @@ static wshub_err wshub__upgrade_put(wshub *hub, wshub__conn *conn, wshub__exchan
 
     memset(&text, 0, sizeof text);
     if (!err) {
-        wshub_accept_key(wshub__str(exchange->key, sizeof exchange->key), accept);
+        wshub_accept_key(wshub__str(exchange->as.key, sizeof exchange->as.key), accept);
         wshub__buf_text(
             mem, &text,
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade");
@@ -9016,7 +9018,7 @@ WSHUB_API wshub_err wshub_http_write(wshub *hub, wshub_exchange exchange, const 
     wshub__exchange *found;
     wshub_err err = wshub__exchange_find_streaming(hub, exchange, &found);
     if (err) return err;
-    if ((count && !bytes) || count > WSHUB__WRITE_BYTES_MAX || count > found->left)
+    if ((count && !bytes) || count > WSHUB__WRITE_BYTES_MAX || count > found->as.left)
         return WSHUB_ERR_PARAM;
     wshub__enter(hub);
     err = wshub__stream_write(hub, found, bytes, count);
@@ -13626,10 +13628,22 @@ static bool wshub__run_add(wshub *hub, wshub__realm *realm, wshub__group *room,
     return true;
 }
 
+/* The room of a name. The one that is gathered for, which is mostly meant again, is known without
+ * a search. */
+static inline wshub__group *wshub__room_meant(const wshub *hub, const wshub__realm *realm,
+                                              wshub_str name) {
+    wshub__group *room = hub->run.room;
+    WSHUB_ASSERT(!room || (hub->gathered && room->count && room->name.len));
+    if (room && hub->run.realm == realm && room->name.len == name.len &&
+        memcmp(room->name.ptr, name.ptr, name.len) == 0)
+        return room;
+    return wshub__group_find(realm, WSHUB__KIND_ROOM, name);
+}
+
 /* To a room, at once or as a part of a run; once: see wshub__route_group(). */
 static void wshub__route_room(wshub *hub, wshub__realm *realm, wshub_str name,
                               wshub__delivery *delivery, uint32_t except, bool once) {
-    wshub__group *room = wshub__group_find(realm, WSHUB__KIND_ROOM, name);
+    wshub__group *room = wshub__room_meant(hub, realm, name);
     wshub__client *owner;
 
     if (room) {
@@ -15196,19 +15210,6 @@ WSHUB__COLD WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter,
 /* ---- >>sends ---------------------------------------------------------------------------------
  * The application's sends, here and everywhere. Proved by tests/test_send.c, test_bus.c. */
 
-/* Routes to one kind of destination, from a public door. */
-static wshub_err wshub__send_local(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
-    wshub__delivery delivery;
-    wshub_err err;
-
-    wshub__enter(hub);
-    wshub__delivery_init(&delivery, msg->event, msg->data);
-    err = wshub__route(hub, &hub->first_realm, dest, &delivery);
-    wshub__delivery_done(hub, &delivery);
-    wshub__leave(hub);
-    return err;
-}
-
 static wshub_err wshub__client_send(wshub *hub, wshub_client client, wshub__delivery *delivery) {
     wshub__client *found = wshub__client_get(hub, client);
     wshub_err err;
@@ -15245,21 +15246,29 @@ WSHUB_API wshub_err wshub_client_send_binary(wshub *hub, wshub_client client, co
     return wshub__client_send(hub, client, &delivery);
 }
 
+/* Here, in the first realm, to all, a user or a room. Not by wshub_send_here(): what a destination
+ * may say beyond that, these calls need not look for. */
 static wshub_err wshub__send_kind(wshub *hub, wshub_dest_kind kind, wshub_str name,
                                   const wshub_msg *msg, const wshub_str *exclude,
                                   size_t exclude_count) {
+    wshub__delivery delivery;
     wshub_dest dest;
     wshub_err err = wshub__msg_check(hub, msg);
 
-    memset(&dest, 0, sizeof dest);
     if (err) return err;
     if ((exclude_count && !exclude) || (name.len && !wshub__name_ok(name))) return WSHUB_ERR_PARAM;
+    memset(&dest, 0, sizeof dest);
     dest.kind = kind;
     dest.name = name;
     dest.exclude = exclude;
     dest.exclude_count = exclude_count;
-    dest.realm = wshub__first();
-    return wshub__send_local(hub, &dest, msg);
+
+    wshub__enter(hub);
+    wshub__delivery_init(&delivery, msg->event, msg->data);
+    err = wshub__route(hub, &hub->first_realm, &dest, &delivery);
+    wshub__delivery_done(hub, &delivery);
+    wshub__leave(hub);
+    return err;
 }
 
 WSHUB_API wshub_err wshub_user_send_here(wshub *hub, wshub_str user_id, const wshub_msg *msg) {
