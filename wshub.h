@@ -6580,7 +6580,9 @@ static wshub__conn *wshub__conn_at(const wshub *hub, uint32_t index) {
     return (wshub__conn *)wshub__pool_at(&hub->conns, index);
 }
 
+/* The index of a stream among hub->conns. */
 static uint32_t wshub__conn_index(const wshub__conn *conn) {
+    WSHUB_ASSERT(conn->id);
     return wshub__conn_slot((uint32_t)conn->id);
 }
 
@@ -7817,6 +7819,7 @@ static void wshub__conn_end(wshub *hub, wshub__conn *conn, wshub_cause cause, ui
 WSHUB__COLD static void wshub__conn_abort(wshub *hub, wshub__conn *conn, wshub_cause cause,
                                           uint16_t code, const char *why) {
     wshub__conn_end(hub, conn, cause, code, wshub_str_z(why));
+    WSHUB_ASSERT(!conn->exchange); /* it has been lost */
     if (conn->state >= WSHUB__CONN_ABORTING) return;
     wshub__conn_to(hub, conn, WSHUB__CONN_ABORTING);
     wshub__dirty(hub, wshub__conn_index(conn));
@@ -10292,8 +10295,9 @@ WSHUB__COLD static void wshub__notes(wshub *hub) {
         conn->note_listed = false;
         conn->notes = 0;
 
-        /* A callback may end the stream, and another may have its place then. */
-        if (hub->destroying) continue;
+        /* It may have ended since it was noted. A callback may end it too, and another stream may
+         * have its place then. */
+        if (hub->destroying || !id) continue;
         if (conn->exchange) wshub__socket_noted(hub, conn, notes);
         if (conn->id == id && conn->above) hub->above->noted(hub, conn, notes);
     }
@@ -12511,6 +12515,7 @@ static void wshub__session_unlink(const wshub *hub, wshub__client *client) {
     wshub__conn *conn = wshub__conn_at(hub, client->conn);
     uint32_t at = conn->above;
 
+    WSHUB_ASSERT(at); /* it is in this chain */
     if (at == client->index + 1) {
         conn->above = client->next_of_session;
         return;
@@ -17301,6 +17306,7 @@ WSHUB__COLD static void wshub__stop(wshub *hub) {
     wshub__conn *conn;
 
     if (hub->phase >= WSHUB__STOPPING) return;
+    WSHUB_ASSERT(hub->depth > 0);
     hub->phase = WSHUB__STOPPING;
     hub->stop_due = hub->now + hub->desc.shutdown_timeout_ms;
     while ((conn = wshub__conn_next_open(hub, &at)) != NULL) {
@@ -17334,6 +17340,8 @@ WSHUB__COLD static uint64_t wshub__drain_run(wshub *hub) {
     uint64_t allowed = (hub->now - hub->drain_start) * hub->drain_per_second / 1000 + 1;
     const wshub__realm *realm = NULL;
 
+    WSHUB_ASSERT(hub->phase == WSHUB__DRAINING);
+    WSHUB_ASSERT(hub->drain_per_second > 0);
     while ((realm = wshub__realm_next(hub, realm)) != NULL) wshub__drain_realm(hub, realm, allowed);
     if (hub->clients.live)
         return hub->drain_start +
@@ -17349,6 +17357,7 @@ WSHUB__COLD static uint64_t wshub__stop_run(wshub *hub) {
     uint32_t at = 0;
     wshub__conn *conn;
 
+    WSHUB_ASSERT(hub->phase == WSHUB__STOPPING);
     if (hub->conns_live && hub->heard < hub->stop_due) return hub->stop_due;
     if (WSHUB__NEVER(hub->gone_head)) return hub->now; /* all were closed when stopping began */
     while ((conn = wshub__conn_next_open(hub, &at)) != NULL)
@@ -17428,6 +17437,7 @@ WSHUB__COLD static void wshub__give_back(wshub *hub) {
 static uint64_t wshub__settle_pass(wshub *hub, uint32_t timers) {
     uint64_t next;
 
+    WSHUB_ASSERT(hub->depth == 1); /* nobody holds a place in anything */
     wshub__uplink_pump(&hub->uplink);
     wshub__post_drain(hub, true);
     wshub__timers_run(hub, timers);
