@@ -7356,14 +7356,14 @@ static inline size_t wshub__out_spans(const wshub__conn *conn, wshub_span spans[
     return n;
 }
 
-/* The usual case: there was one span, and all of it, `total` bytes, is gone. */
-static inline void wshub__out_gone(wshub *hub, wshub__conn *conn, size_t total) {
+/* The usual case: there was one span, and all of it is gone. */
+static inline void wshub__out_gone(wshub *hub, wshub__conn *conn) {
     wshub__seg *seg = conn->first.seg;
 
     WSHUB_ASSERT(!conn->more);
-    WSHUB_ASSERT(conn->queued == total);
-    seg->held -= total;
-    hub->stats.queued_bytes -= total;
+    WSHUB_ASSERT(conn->queued == conn->first.len);
+    seg->held -= conn->queued;
+    hub->stats.queued_bytes -= conn->queued;
     conn->queued = 0;
     conn->write_due = 0;
     memset(&conn->first, 0, sizeof conn->first);
@@ -7371,7 +7371,8 @@ static inline void wshub__out_gone(wshub *hub, wshub__conn *conn, size_t total) 
 }
 
 /* An io has taken a part of what it was offered, or all of several spans. */
-static void wshub__out_took(wshub *hub, wshub__conn *conn, int64_t took, size_t offered) {
+WSHUB__COLD static void wshub__out_took(wshub *hub, wshub__conn *conn, int64_t took,
+                                        size_t offered) {
     if (took < 0) took = 0;
     if ((uint64_t)took > offered) took = (int64_t)offered;
     if (took) {
@@ -7398,10 +7399,10 @@ static void wshub__out_send(wshub *hub, wshub__conn *conn) {
             return;
         }
         if ((uint64_t)took == total && !conn->more) {
-            wshub__out_gone(hub, conn, total);
-            break;
+            wshub__out_gone(hub, conn);
+        } else {
+            wshub__out_took(hub, conn, took, total);
         }
-        wshub__out_took(hub, conn, took, total);
     }
 
     if (conn->queued && !conn->pressured) {
