@@ -4704,7 +4704,8 @@ static void wshub__writes_add_quoted(wshub_json_writer *w, wshub_str text) {
 }
 
 static bool wshub__writes_in_array(const wshub_json_writer *w) {
-    return w->depth && (w->array >> (w->depth - 1) & 1);
+    WSHUB_ASSERT(w->depth > 0);
+    return w->array >> (w->depth - 1) & 1;
 }
 
 /* What stands in front of every value: a comma unless it is the first, and in an object its key. */
@@ -4799,7 +4800,7 @@ WSHUB_API void wshub_json_put_double(wshub_json_writer *w, const char *key, doub
         wshub__writes_wrong(w, WSHUB_ERR_PARAM);
         return;
     }
-    for (digits = 15; digits <= 17; digits++) { /* 17 read back the same always */
+    for (digits = 15; digits <= 17; digits++) { /* never: 17 read back the same always */
         (void)snprintf(text, sizeof text, "%.*g", digits, number);
         if (!(strtod(text, NULL) < number) && !(strtod(text, NULL) > number)) break;
     }

@@ -265,6 +265,9 @@ TEST(members_come_in_the_order_in_which_they_stand) { /* MSG-9 */
     EXPECT(!wshub_json_each_member(wshub_str_z(NULL), &iter, &key, &value));
     iter.pos = 100; /* of another text: nothing is read behind this one */
     EXPECT(!wshub_json_each_member(object, &iter, &key, &value));
+    EXPECT(!wshub_json_each_member(wshub_str_z(NULL), &iter, &key, &value));
+    iter.pos = object.len;
+    EXPECT(!wshub_json_each_member(object, &iter, &key, &value));
     iter.pos = 5;
     EXPECT(!wshub_json_each_member(object, &iter, &key, &value));
     iter.pos = 12; /* a comma behind which no member stands whole */
