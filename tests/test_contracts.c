@@ -48,7 +48,7 @@ static bool begins(lines l, const char *with) {
     return l.len >= strlen(with) && memcmp(l.ptr, with, strlen(with)) == 0;
 }
 static bool holds(lines l, const char *word) {
-    return memmem(l.ptr, l.len, word, strlen(word)) != NULL;
+    return l.ptr && memmem(l.ptr, l.len, word, strlen(word)) != NULL;
 }
 static lines unindented(lines l) {
     while (l.len && *l.ptr == ' ') {
