@@ -16,7 +16,7 @@ typedef struct wire {
 } wire;
 
 static size_t put(char *text, size_t at, wshub_str s) {
-    memcpy(text + at, s.ptr, s.len);
+    if (s.len) memcpy(text + at, s.ptr, s.len);
     return at + s.len;
 }
 
