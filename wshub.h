@@ -7499,6 +7499,7 @@ static const uint16_t wshub__exchange_follows[] = {
 /* The one door: nobody else writes the state. */
 static void wshub__exchange_to(wshub__exchange *exchange, wshub__exchange_state to) {
     WSHUB_ASSERT(wshub__exchange_follows[exchange->state] >> to & 1);
+    (void)wshub__exchange_follows;
     exchange->state = (uint8_t)to;
 }
 
@@ -7738,6 +7739,7 @@ static const uint16_t wshub__conn_follows[] = {
  * happens. */
 static void wshub__conn_to(wshub *hub, wshub__conn *conn, wshub__conn_state to) {
     WSHUB_ASSERT(wshub__conn_follows[conn->state] >> to & 1);
+    (void)wshub__conn_follows;
     conn->state = (uint8_t)to;
     conn->phase_due = 0;
     if (to == WSHUB__CONN_LINGERING)
@@ -10904,6 +10906,7 @@ static const uint8_t wshub__client_follows[] = {
 static void wshub__client_to(wshub *hub, wshub__client *client, wshub__client_state to) {
     WSHUB_ASSERT(client->slot.link == WSHUB__LIVE);
     WSHUB_ASSERT(wshub__client_follows[client->state] >> to & 1);
+    (void)wshub__client_follows;
     if (to == WSHUB__CLIENT_AUTHENTICATED) hub->stats.authenticated++;
     if (to == WSHUB__CLIENT_DISCONNECTED) client->state_last = client->state;
     if (to == WSHUB__CLIENT_LEFT && client->state_last == WSHUB__CLIENT_AUTHENTICATED)
@@ -12386,6 +12389,7 @@ static wshub__ask *wshub__ask_new(wshub *hub, wshub__client *client, wshub__ask_
     wshub__ask *ask = (wshub__ask *)wshub__pool_take(&hub->mem, &hub->asks, &index);
 
     WSHUB_ASSERT(client->state == wshub__ask_asked_in[kind]);
+    (void)wshub__ask_asked_in;
     if (!ask) return NULL;
 
     ask->kind = kind;

@@ -397,6 +397,7 @@ static void wshub_io_fake__to(wshub_io_fake__peer *peer, wshub_io_fake__state to
 #undef WSHUB_IO_FAKE__BIT
     WSHUB_ASSERT(peer->id);
     WSHUB_ASSERT(follows[peer->state] >> to & 1u);
+    (void)follows;
     peer->state = to;
     if (to == WSHUB_IO_FAKE__ENDING || to == WSHUB_IO_FAKE__SHUT)
         peer->paused = peer->blocked = false;

@@ -593,6 +593,7 @@ static void wshub_io_sock__to(wshub_io_sock *net, wshub_io_sock__conn *conn,
 #undef WSHUB_IO_SOCK__BIT
     wshub_io_sock__state from = (wshub_io_sock__state)conn->state;
     WSHUB_ASSERT(follows[from] >> to & 1u);
+    (void)follows;
 
     if (from == WSHUB_IO_SOCK__FREE) net->live++;
     if (from == WSHUB_IO_SOCK__LEFT) wshub_io_sock__left_remove(net, conn);

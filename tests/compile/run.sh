@@ -74,6 +74,14 @@ for cxx in g++ clang++; do
     done
 done
 
+# without assertions what they alone read is no warning either
+for cc in gcc clang; do
+    command -v $cc >/dev/null || continue
+    for f in impl all; do
+        if $cc -std=c99 -DNDEBUG $W -D_GNU_SOURCE -Itests/shim -I. -Ibackends -fsyntax-only $dir/$f.c; then ok; else no "$cc -DNDEBUG $f.c"; fi
+    done
+done
+
 # static functions without their code are refused in words
 if ${CC:-cc} -I. -c $dir/refused.c -o $dir/refused.o 2>&1 | grep -q 'error.*WSHUB_STATIC'; then ok; else no "WSHUB_STATIC without WSHUB_IMPLEMENTATION"; fi
 
