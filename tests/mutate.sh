@@ -4,6 +4,9 @@
 # Prints those that survive.
 count=${1:-100}; seed=${2:-1}; dir=build/mutate; rm -rf $dir; mkdir -p $dir
 list() { # file, from pattern, to pattern: candidates as file:line:from:to
+    for room in "$2" "$3"; do
+        [ "$room" = 'end of file' ] || grep -qE "$room" "$1" || echo "  no $room in $1" >&2
+    done
     awk -v file="$1" -v from="$2" -v to="$3" '
         $0 ~ from { on = 1 } on && $0 ~ to { on = 0 }
         !on || /^ ?\*|^\/\*|WSHUB_ASSERT|WSHUB__NEVER|static const|^#/ { next }
@@ -19,13 +22,16 @@ list() { # file, from pattern, to pattern: candidates as file:line:from:to
 { # the tests that lie nearest come first
     list wshub.h '^/. ---- >>index' '^/. ---- >>deadlines' | sed 's/$/@test_index test_slots test_hostile/'
     list wshub.h '^/. ---- >>frame' '^/. ---- >>slots' | sed 's/$/@test_frame test_codec fuzz\/fuzz_wire/'
-    list wshub.h '^/. ---- >>auth' '^/. ---- >>dispatch' | sed 's/$/@test_auth test_stats test_golden/'
-    list wshub.h '^/. ---- >>receive' '^/. ---- >>bus' | sed 's/$/@test_frame test_flow test_ends test_clocks test_exchange test_golden/'
+    list wshub.h '^/. ---- >>auth' '^/. ---- >>events' | sed 's/$/@test_auth test_stats test_golden/'
+    list wshub.h '^/. ---- >>message' '^/. ---- >>sockets' | sed 's/$/@test_frame test_flow test_ends test_clocks test_exchange test_golden/'
     list wshub.h '^/. ---- >>http ' '^/. ---- >>frame' | sed 's/$/@test_exchange test_reply test_http test_upgrade test_negative_http/'
-    list wshub.h '^/. ---- >>out' '^/. ---- >>conn' | sed 's/$/@test_queue test_pressure test_send test_ends/'
-    list wshub.h '^/. ---- >>conn ' '^/. ---- >>rooms' | sed 's/$/@test_ends test_clocks test_heartbeat test_hostile/'
-    list wshub.h '^/. ---- >>rooms' '^/. ---- >>transform' | sed 's/$/@test_rooms test_send test_walks test_costs test_runs test_bus/'
-    list wshub.h '^/. ---- >>exchange' '^/. ---- >>receive' | sed 's/$/@test_exchange test_reply test_ends test_http test_negative_http/'
+    list wshub.h '^/. ---- >>queue' '^/. ---- >>mount' | sed 's/$/@test_queue test_pressure test_send test_ends/'
+    list wshub.h '^/. ---- >>mount' '^/. ---- >>conn ' | sed 's/$/@test_mount test_mount_ends test_mount_answers test_exchange/'
+    list wshub.h '^/. ---- >>conn ' '^/. ---- >>reply' | sed 's/$/@test_ends test_clocks test_heartbeat test_hostile/'
+    list wshub.h '^/. ---- >>rooms' '^/. ---- >>ask' | sed 's/$/@test_rooms test_send test_walks test_costs test_runs test_bus/'
+    list wshub.h '^/. ---- >>gate' '^/. ---- >>transform' | sed 's/$/@test_send test_runs test_costs test_transform/'
+    list wshub.h '^/. ---- >>routing' '^/. ---- >>auth' | sed 's/$/@test_send test_runs test_rooms test_bus/'
+    list wshub.h '^/. ---- >>reply' '^/. ---- >>message' | sed 's/$/@test_exchange test_reply test_mount test_mount_answers test_ends test_http test_negative_http/'
     list backends/wshub_bus_local.h '^/. ---- threads' 'end of file' | sed 's/$/@test_bus_local test_bus test_bus_contract test_threads/'
     list wshub.h '^/. ---- >>settle' '^/. ---- >>public' | sed 's/$/@test_shutdown test_ends test_matrix test_logs/'
     list backends/wshub_bus_redis.h '^WSHUB_API int wshub_resp_read' '^/. ---- the objects' | sed 's/$/@fuzz\/fuzz_wire test_redis_wire/'
