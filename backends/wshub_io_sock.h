@@ -1738,6 +1738,12 @@ static const char *wshub_io_sock__last_error(void *ctx) {
 
 /* ---- what is ready ---- */
 
+/* The spare descriptor was given up, and somebody else had its number first: it is taken again as
+ * soon as there is one. */
+static void wshub_io_sock__reserve_again(wshub_io_sock *net) {
+    if (net->reserve < 0) net->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 /* Out of descriptors or memory: the waiting peer is answered with an end instead of silence, then
  * accepting rests. */
 static void wshub_io_sock__shed(wshub_io_sock *net, int listener) {
@@ -1785,6 +1791,7 @@ static void wshub_io_sock__accepted(wshub_io_sock *net, const wshub_io_sock__lis
 
     net->accept_wait = 0;
     net->stats.accepted++;
+    wshub_io_sock__reserve_again(net);
     conn = wshub_io_sock__new(net, fd);
     if (!conn) {
         (void)close(fd);
@@ -1996,8 +2003,7 @@ static void wshub_io_sock__clocks(wshub_io_sock *net) {
 
     if (!net->accept_again || net->now < net->accept_again) return;
     net->accept_again = 0;
-    if (net->reserve < 0) /* somebody had it first */
-        net->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    wshub_io_sock__reserve_again(net);
     wshub_io_sock__listeners_watch(net);
 }
 
