@@ -23,7 +23,7 @@
  * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>sha1  >>base64  >>siphash  >>json  >>http  >>frame
  *             >>slots  >>index  >>deadlines
  *   below     >>hub  >>log  >>queue  >>mount  >>conn  >>reply  >>exchange  >>message  >>due
- *             >>flow  >>sockets  >>app-timers
+ *             >>link  >>flow  >>sockets  >>forward  >>app-timers
  *   above     >>walks  >>checks  >>realms  >>clients  >>uplink  >>subs  >>rooms  >>ask  >>session
  *             >>gate  >>transform  >>routing  >>auth  >>events  >>answers  >>upper  >>bus
  *             >>asking  >>sends  >>speaking  >>post  >>dialect-json  >>envelope  >>emitter
@@ -309,6 +309,10 @@
  * body short drops its stream. While you wait for room, it is the peer whose clock runs
  * (write_timeout_ms, idle_timeout_ms); while you have room, yours (answer_timeout_ms, from call
  * to call).
+ *
+ * Where a hub runs on each core, a request may come to another hub than the one that knows the
+ * answer, such as the next poll of a session that lives there: wshub_http_forward() hands it over,
+ * and the answer, in pieces too, comes back to this stream. Either hub may end first.
  *
  * A mount can also turn a request into a WebSocket without a client, wshub_http_upgrade():
  * enough for a server without any of the hub's own words (examples/ws_echo.c), and what a
@@ -815,6 +819,8 @@
  * - JSON at hand: wshub_json_begin() and what stands around it write a value into memory of
  *   yours; wshub_json_at(), wshub_json_each_member(), wshub_json_double(), wshub_json_bool(),
  *   wshub_json_is() read one.
+ * - wshub_http_forward(): another hub of the program answers a request.
+ * - wshub_writer_frame(): the head of a frame, for a dialect's encode.
  * - wshub_desc.no_dialect: a hub that serves HTTP and WebSocket by its mounts alone.
  * - Answers in pieces: wshub_http_begin(), wshub_http_write(), wshub_http_end(),
  *   on_exchange_drained. In wshub_http.body_bytes, UINT64_MAX is called WSHUB_LENGTH_UNKNOWN.
@@ -2974,6 +2980,22 @@ WSHUB_API wshub_str wshub_http_header(const wshub_http *http, const char *name);
  * Thread   the hub's; allowed in callbacks. */
 WSHUB_API wshub_err wshub_http_refuse(wshub *hub, wshub_exchange exchange, int status,
                                       const char *text);
+/* Hands a request over to another hub of this program, which another thread may run: what it says
+ * is answered there, whole or in pieces, as if it had come there, with that hub's mounts, limits
+ * and clocks; the stream stays here, and what is answered goes out on it byte for byte. The
+ * exchange is stale from here on. If the peer leaves, the exchange there has gone (BY_PEER); if
+ * that hub has no room for it or is shut down, 503 is answered here, and the stream is dropped if
+ * an answer had begun. wshub_conn_about() of http->conn knows nothing there.
+ *   exchange  nothing of it has been answered, its head can be looked at, its body has come whole
+ *             or it has none
+ *   to        another hub, alive during this call; it may be destroyed afterwards, as this one may
+ * Returns  OK; STALE; STATE: an answer has begun, the head or body is not there (wait for on_body,
+ *          or keep_head where there is no body), or it asks for a WebSocket; PARAM: no other hub;
+ *          NOWAKE: an io of the two cannot be woken, or WSHUB_NO_THREADS; NOMEM.
+ * Thread   the hub's; allowed in callbacks. The allocator of this hub is called by the thread of
+ *          `to` as well, until both are destroyed.
+ * Cost     the request is written anew once; of the answer 64 KiB at a time cross over. */
+WSHUB_API wshub_err wshub_http_forward(wshub *hub, wshub_exchange exchange, wshub *to);
 /* Drops the stream of an exchange in this turn, without an answer or without the rest of one.
  * on_exchange_gone is not called.
  * Returns  OK; STALE; STATE: on_answer is being asked about it.
@@ -3539,6 +3561,10 @@ WSHUB__COLD static void wshub__mem_shrink(const wshub__mem *mem, void **items, u
 #define WSHUB__ADD(p, v) __atomic_add_fetch((p), (v), __ATOMIC_ACQ_REL)
 #define WSHUB__SUB(p, v) __atomic_sub_fetch((p), (v), __ATOMIC_ACQ_REL)
 #define WSHUB__LOAD(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define WSHUB__LOCK(p)                                                                             \
+    while (__atomic_exchange_n((p), 1u, __ATOMIC_ACQUIRE)) {                                       \
+    }
+#define WSHUB__UNLOCK(p) __atomic_store_n((p), 0u, __ATOMIC_RELEASE)
 #else
 #define WSHUB__THREADS 0
 #endif
@@ -3546,6 +3572,8 @@ WSHUB__COLD static void wshub__mem_shrink(const wshub__mem *mem, void **items, u
 #define WSHUB__ADD(p, v) (*(p) += (v))
 #define WSHUB__SUB(p, v) (*(p) -= (v))
 #define WSHUB__LOAD(p) (*(p))
+#define WSHUB__LOCK(p) ((void)(p))
+#define WSHUB__UNLOCK(p) ((void)(p))
 #endif
 
 /* first member of whatever is pushed */
@@ -6200,8 +6228,8 @@ typedef struct wshub__conn {
     bool fin, in_frame, parsing;
     bool http_close : 1, http_head : 1, chunked : 1, blank_seen : 1; /* of the request */
     bool asked : 1; /* an inbound transformer has its message: no more is read until it answers */
-    /* No more requests or messages are read, and no more of an answer is taken, until what is queued
-     * has left. */
+    /* No more requests or messages are read, and no more of an answer is taken, until what is
+     * queued has left. */
     bool owes : 1;
     bool io_paused : 1; /* the io has been asked to read no more, while bytes are held */
     bool ended : 1;     /* the peer sends no more; what is held comes before that */
@@ -6236,6 +6264,7 @@ typedef enum wshub__exchange_state {
     WSHUB__EXCHANGE_HELD,      /* it is its mount's; nothing has been answered */
     WSHUB__EXCHANGE_STREAMING, /* an answer has begun, and its body is being written */
     WSHUB__EXCHANGE_OPEN,      /* a WebSocket */
+    WSHUB__EXCHANGE_FORWARDED, /* another hub of the program answers it (>>link) */
     WSHUB__EXCHANGE_GONE       /* ended without the application's doing; that is told in settle */
 } wshub__exchange_state;
 
@@ -6497,12 +6526,16 @@ struct wshub {
     uint64_t *laggards; /* a bit for each conn whose queue its stream has not taken whole, which
                            wshub__out_compact() sees to */
     uint32_t laggards_cap;
-    uint64_t compacted[2];  /* bytes queued, and bytes in segments, when laggards were last looked
+    uint64_t compacted[2];   /* bytes queued, and bytes in segments, when laggards were last looked
                                through */
-    wshub__seg *log, *segs; /* the one being written; all */
-    wshub__mount *mounts;   /* in the order in which they are asked; the last is `fallback` */
-    wshub__mount fallback;  /* serves all paths: on_request */
-    uint32_t mounts_count;  /* those of wshub_mount() */
+    wshub__seg *log, *segs;  /* the one being written; all */
+    wshub__mount *mounts;    /* in the order in which they are asked; the last is `fallback` */
+    wshub__mount fallback;   /* serves all paths: on_request */
+    uint32_t mounts_count;   /* those of wshub_mount() */
+    wshub__pool lents;       /* streams without a conn of the io's: wshub__lent */
+    wshub__mount forwarding; /* serves no path: of exchanges that another hub answers */
+    struct wshub__link_side *ends; /* of the links that this hub has an end of */
+    wshub__node *calls;            /* ends that it is to look at; any thread pushes */
     wshub__pool exchanges;
     uint32_t exchanges_gone, exchanges_gone_last; /* to be told of: index + 1 */
     wshub_stats stats;
@@ -6519,7 +6552,7 @@ struct wshub {
     uint32_t kinds_count;
     uint64_t kinds_here;         /* which of them clients have: a bit each */
     struct wshub__piece *pieces; /* used before, to be used again */
-    wshub__pool clients, asks, lents;
+    wshub__pool clients, asks;
     wshub__speaker dialects[WSHUB_DIALECTS_MAX];
     uint32_t dialects_count;
     wshub__realm first_realm;
@@ -6575,6 +6608,27 @@ static uint32_t wshub__conn_slot(uint32_t number) {
 /* Has this stream no conn of an io? Its queue is handed out by who lent it. */
 static bool wshub__conn_is_lent(const wshub__conn *conn) {
     return (conn->id & WSHUB__LENT) != 0;
+}
+
+/* What a stream has that was lent: to a session of a dialect's, which has its queue, or to a
+ * request that another hub has handed over. */
+typedef struct wshub__lent {
+    wshub__slot slot;
+    void *owner; /* the session's */
+    uint32_t dialect;
+    wshub_cause cause;             /* of its end */
+    bool split;                    /* a part of its first message has been handed out */
+    struct wshub__link_side *link; /* NULL: a session's */
+} wshub__lent;
+
+static wshub__lent *wshub__conn_lent(const wshub *hub, const wshub__conn *conn) {
+    WSHUB_ASSERT(wshub__conn_is_lent(conn));
+    return (wshub__lent *)wshub__pool_at(&hub->lents, (uint32_t)conn->id & ~WSHUB__LENT);
+}
+
+/* The end of a link that a stream is. NULL: it is the io's, or a session's. */
+static struct wshub__link_side *wshub__conn_link(const wshub *hub, const wshub__conn *conn) {
+    return wshub__conn_is_lent(conn) ? wshub__conn_lent(hub, conn)->link : NULL;
 }
 
 static wshub__conn *wshub__conn_at(const wshub *hub, uint32_t index) {
@@ -7486,11 +7540,13 @@ static bool wshub__out_bytes(wshub *hub, wshub__conn *conn, const void *bytes, s
 static const uint16_t wshub__exchange_follows[] = {
     /* free      */ WSHUB__TO(HEADED),
     /* headed    */ WSHUB__TO(BODY) | WSHUB__TO(HELD) | WSHUB__TO(STREAMING) | WSHUB__TO(OPEN) |
-                    WSHUB__TO(GONE) | WSHUB__TO(FREE),
+                    WSHUB__TO(FORWARDED) | WSHUB__TO(GONE) | WSHUB__TO(FREE),
     /* body      */ WSHUB__TO(HELD) | WSHUB__TO(STREAMING) | WSHUB__TO(GONE) | WSHUB__TO(FREE),
-    /* held      */ WSHUB__TO(STREAMING) | WSHUB__TO(OPEN) | WSHUB__TO(GONE) | WSHUB__TO(FREE),
+    /* held      */ WSHUB__TO(STREAMING) | WSHUB__TO(OPEN) | WSHUB__TO(FORWARDED) |
+                    WSHUB__TO(GONE) | WSHUB__TO(FREE),
     /* streaming */ WSHUB__TO(GONE) | WSHUB__TO(FREE),
     /* open      */ WSHUB__TO(GONE),
+    /* forwarded */ WSHUB__TO(GONE) | WSHUB__TO(FREE),
     /* gone      */ WSHUB__TO(FREE)
 };
 #undef WSHUB__TO
@@ -7874,12 +7930,13 @@ static void wshub__conn_flush_end(wshub *hub, wshub__conn *conn, wshub_cause cau
 
     /* Nothing more is read or asked of one that has come so far. */
     if (WSHUB__NEVER(conn->state >= WSHUB__CONN_FLUSHING)) return;
-    if (exchange && exchange->state == WSHUB__EXCHANGE_STREAMING) {
+    if (exchange && (exchange->state == WSHUB__EXCHANGE_STREAMING ||
+                     exchange->state == WSHUB__EXCHANGE_FORWARDED)) {
         wshub__conn_abort(hub, conn, cause, WSHUB__CLOSE_ABNORMAL, "");
         return;
     }
 
-    WSHUB_ASSERT(!wshub__conn_is_lent(conn)); /* there is no io that would flush it */
+    WSHUB_ASSERT(!wshub__conn_is_lent(conn) || wshub__conn_link(hub, conn));
     wshub__conn_end(hub, conn, cause, WSHUB__CLOSE_ABNORMAL, wshub__str(NULL, 0));
     wshub__conn_to(hub, conn, WSHUB__CONN_FLUSHING);
     if (conn->rx) wshub__buf_done(&hub->mem, &conn->rx->in);
@@ -8297,7 +8354,8 @@ WSHUB__COLD static void wshub__stream_drained(wshub *hub, wshub__conn *conn) {
     wshub__exchange *exchange = wshub__exchange_of(hub, conn);
     const wshub_mount_desc *mount = exchange ? &exchange->mount->desc : NULL;
     if (!mount || !exchange->waits || conn->owes) return;
-    WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_STREAMING);
+    WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_STREAMING ||
+                 exchange->state == WSHUB__EXCHANGE_FORWARDED);
     exchange->waits = false;
     wshub__stream_clock(hub, conn, exchange);
     if (mount->on_exchange_drained)
@@ -9565,6 +9623,146 @@ WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *conn) {
     if (at) wshub__deadline_set(&hub->deadlines, wshub__conn_index(conn), at);
 }
 
+/* ---- >>link ------------------------------------------------------------------------------------
+ * The way between two hubs of a program for one request that was handed over. HERE has the stream,
+ * THERE answers it, on a stream of its own that no io knows. What THERE has to send lies in the
+ * link until HERE takes it, so much at a time; that is all the memory that a link can come to.
+ * Either end tells the other to look by a node that it owns, so that no end needs memory to end.
+ * What both touch is touched under the link's lock, for a few lines and a wake. Uses >>queue,
+ * >>conn, >>atomic. Proved by tests/test_forward.c. */
+
+#define WSHUB__LINK_BYTES_MAX 65536u
+
+/* What becomes of the stream when all that was answered has been taken. */
+typedef enum wshub__link_fate {
+    WSHUB__LINK_RUNNING, /* there is more to come */
+    WSHUB__LINK_NEXT,    /* its next request is read */
+    WSHUB__LINK_CLOSE,   /* its end follows */
+    WSHUB__LINK_REFUSED, /* nobody there can answer: nothing was sent */
+    WSHUB__LINK_ABORT    /* it is dropped, in the middle of an answer perhaps */
+} wshub__link_fate;
+
+typedef struct wshub__link_side {
+    wshub__node node; /* in the other threads' hands while `called` */
+    struct wshub__link *link;
+    wshub *hub;  /* NULL: it has left, and nobody calls it any more */
+    bool called; /* its hub is to look */
+    /* its hub's own */
+    struct wshub__link_side *prev, *next; /* in hub->ends */
+    uint64_t id;                          /* HERE: the exchange; THERE: the stream; 0: none yet */
+} wshub__link_side;
+
+typedef struct wshub__link {
+    wshub__mem mem;
+    unsigned lock;
+    unsigned held;  /* sides that are not given back yet */
+    uint8_t *bytes; /* from THERE to HERE; NULL: none */
+    uint32_t bytes_count;
+    uint8_t fate; /* wshub__link_fate; written by THERE */
+    bool gone;    /* the stream has ended; written by HERE */
+    bool room;    /* HERE can take more */
+    wshub__link_side here, there;
+    size_t request_bytes; /* the request follows, as it is read THERE */
+} wshub__link;
+
+/* Any thread, with the lock. The hub of an end is to look at it. */
+static void wshub__link_call(wshub__link_side *side) {
+    wshub *hub = side->hub;
+    if (!hub || side->called) return;
+    side->called = true;
+    if (wshub__stack_push(&hub->calls, &side->node)) hub->io.wake(hub->io.ctx);
+}
+
+/* An end is given back; with the second the link goes. */
+static void wshub__link_give_back(wshub__link *link) {
+    bool last;
+    WSHUB__LOCK(&link->lock);
+    WSHUB_ASSERT(link->held > 0);
+    last = --link->held == 0;
+    WSHUB__UNLOCK(&link->lock);
+    if (!last) return;
+
+    WSHUB_ASSERT(!link->here.hub && !link->there.hub);
+    wshub__mem_free(&link->mem, link->bytes, link->bytes_count);
+    wshub__mem_free(&link->mem, link, sizeof *link + link->request_bytes);
+}
+
+/* A hub has an end from here on. */
+static void wshub__link_join(wshub *hub, wshub__link_side *side) {
+    side->next = hub->ends;
+    if (side->next) side->next->prev = side;
+    hub->ends = side;
+}
+
+/* A hub leaves a link. One that is called just now is given back when its node comes by. */
+static void wshub__link_leave(wshub *hub, wshub__link_side *side) {
+    bool called;
+    WSHUB_ASSERT(side->hub == hub);
+    WSHUB_ASSERT(side->prev ? side->prev->next == side : hub->ends == side);
+    *(side->prev ? &side->prev->next : &hub->ends) = side->next;
+    if (side->next) side->next->prev = side->prev;
+
+    WSHUB__LOCK(&side->link->lock);
+    side->hub = NULL;
+    called = side->called;
+    WSHUB__UNLOCK(&side->link->lock);
+    if (!called) wshub__link_give_back(side->link);
+}
+
+/* THERE: how it ends, for HERE to carry out behind what was sent. The first word counts. */
+static void wshub__link_end(wshub__link_side *side, wshub__link_fate fate) {
+    wshub__link *link = side->link;
+    WSHUB__LOCK(&link->lock);
+    if (link->fate == WSHUB__LINK_RUNNING) link->fate = (uint8_t)fate;
+    wshub__link_call(&link->here);
+    WSHUB__UNLOCK(&link->lock);
+}
+
+/* HERE: there is room for more, or nobody is there any more who would take it. */
+static void wshub__link_answer(wshub__link_side *side, bool gone) {
+    wshub__link *link = side->link;
+    WSHUB__LOCK(&link->lock);
+    link->room = !gone;
+    link->gone = gone;
+    wshub__link_call(&link->there);
+    WSHUB__UNLOCK(&link->lock);
+}
+
+/* THERE: what is queued crosses over, as much as the other side has room for. Nobody but this
+ * thread adds to what lies in a link. */
+static void wshub__link_owed(wshub *hub, wshub__conn *conn, wshub__link_side *side) {
+    wshub__link *link = side->link;
+    uint32_t most = conn->queued < WSHUB__LINK_BYTES_MAX ? conn->queued : WSHUB__LINK_BYTES_MAX;
+    uint32_t count = 0, k = 0;
+    uint8_t *bytes;
+    bool may;
+
+    WSHUB__LOCK(&link->lock);
+    may = link->room;
+    WSHUB_ASSERT(!may || (!link->bytes && !link->gone));
+    WSHUB__UNLOCK(&link->lock);
+    if (!may) return;
+    bytes = (uint8_t *)link->mem.fn(link->mem.user, NULL, 0, most);
+    if (!bytes) {
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
+        return;
+    }
+
+    for (; count < most; k++) {
+        const wshub__span *span = wshub__queue_span(conn, k);
+        uint32_t n = span->len < most - count ? span->len : most - count;
+        memcpy(bytes + count, wshub__seg_bytes(span->seg) + span->at, n);
+        count += n;
+    }
+    wshub__queue_consume(hub, conn, most);
+    WSHUB__LOCK(&link->lock);
+    link->bytes = bytes;
+    link->bytes_count = most;
+    link->room = false;
+    wshub__link_call(&link->here);
+    WSHUB__UNLOCK(&link->lock);
+}
+
 /* ---- >>flow ------------------------------------------------------------------------------------
  * The way of a byte through the lower storey: what an io reports goes to >>exchange or >>message,
  * or is held until it may be read; in settle each stream that was touched is handed its queue, in
@@ -10014,12 +10212,40 @@ WSHUB__COLD static void wshub__exchanges_end(wshub *hub) {
     wshub__exchanges_tell(hub);
 }
 
+/* THERE: its stream has ended, and with it this end of the link. */
+WSHUB__COLD static void wshub__linked_free(wshub *hub, wshub__conn *conn) {
+    wshub__link_side *side = wshub__conn_link(hub, conn);
+    uint32_t number = (uint32_t)conn->id & ~WSHUB__LENT;
+
+    wshub__link_end(side, WSHUB__LINK_ABORT); /* unless it has ended in another way */
+    wshub__link_leave(hub, side);
+    wshub__conn_free(hub, conn);
+    wshub__pool_free(&hub->lents, number);
+}
+
+/* THERE: all that was answered has crossed over. */
+static void wshub__linked_drained(wshub *hub, wshub__conn *conn, wshub__link_side *side) {
+    if (conn->state == WSHUB__CONN_HTTP) {
+        WSHUB_ASSERT(!conn->exchange); /* it came whole */
+        wshub__link_end(side, WSHUB__LINK_NEXT);
+    } else if (conn->state == WSHUB__CONN_FLUSHING) {
+        wshub__link_end(side, WSHUB__LINK_CLOSE);
+    } else {
+        return; /* nothing has been answered yet, or not all */
+    }
+    wshub__conn_abort(hub, conn, WSHUB_BY_APP, WSHUB__CLOSE_ABNORMAL, "");
+}
+
 /* A stream is dropped: the io is told, once. What a completion io holds of it stays until that has
  * said its last word. */
 WSHUB__COLD static void wshub__flush_dropped(wshub *hub, wshub__conn *conn) {
     wshub_conn handle;
 
     WSHUB_ASSERT(conn->state >= WSHUB__CONN_ABORTING);
+    if (wshub__conn_link(hub, conn)) {
+        wshub__linked_free(hub, conn);
+        return;
+    }
     if (wshub__conn_is_lent(conn)) {
         hub->above->lent_gone(hub, conn);
         return;
@@ -10057,6 +10283,7 @@ WSHUB__COLD static void wshub__flush_late(wshub *hub, wshub__conn *conn) {
  * it, who has clocks of its own. */
 static void wshub__flush_owed(wshub *hub, wshub__conn *conn) {
     WSHUB_ASSERT(conn->queued > 0);
+    if (wshub__conn_link(hub, conn)) return; /* the other hub has that clock */
     if (wshub__conn_is_lent(conn)) {
         hub->above->owed(hub, conn);
         return;
@@ -10075,6 +10302,10 @@ static void wshub__flush_drained(wshub *hub, wshub__conn *conn) {
     if (conn->owes) {
         conn->owes = false;
         wshub__resume_list(hub, conn);
+    }
+    if (wshub__conn_link(hub, conn)) {
+        wshub__linked_drained(hub, conn, wshub__conn_link(hub, conn));
+        return;
     }
 
     /* Our 100 has left, and the body may come. */
@@ -10100,6 +10331,8 @@ static void wshub__flush_conn(wshub *hub, wshub__conn *conn) {
     }
 
     wshub__out_send(hub, conn);
+    if (conn->queued && wshub__conn_link(hub, conn))
+        wshub__link_owed(hub, conn, wshub__conn_link(hub, conn));
     if (conn->queued) {
         wshub__flush_owed(hub, conn);
     } else if (conn->state != WSHUB__CONN_OPEN) {
@@ -10305,6 +10538,257 @@ WSHUB__COLD static void wshub__notes(wshub *hub) {
         if (conn->exchange) wshub__socket_noted(hub, conn, notes);
         if (conn->id == id && conn->above) hub->above->noted(hub, conn, notes);
     }
+}
+
+/* ---- >>forward ---------------------------------------------------------------------------------
+ * A request that is handed over to another hub of the program: written anew, read there as if it
+ * had come there, and what is answered carried back (>>link). Whichever of the two hubs ends first,
+ * the other finds its own end of the link. Uses >>link, >>exchange, >>flow. Proved by
+ * tests/test_forward.c. */
+
+/* ---- HERE, where the stream is ---- */
+
+/* Fields that frame a request or are about its stream: they are said anew. */
+static bool wshub__forward_skips(wshub_str name) {
+    static const char *const ours[] = {"Connection", "Keep-Alive",        "Proxy-Connection",
+                                       "Expect",     "Transfer-Encoding", "Content-Length",
+                                       "TE",         "Upgrade",           "Trailer"};
+    size_t i;
+    for (i = 0; i < sizeof ours / sizeof ours[0]; i++) {
+        if (wshub__str_same(name, ours[i])) return true;
+    }
+    return false;
+}
+
+/* Writes a request as the other hub is to read it: its body has come, so its length is known. */
+WSHUB__COLD static void wshub__forward_write(wshub *hub, const wshub_http *http, bool close,
+                                             wshub__buf *to) {
+    const wshub__mem *mem = &hub->mem;
+    bool framed = http->body_bytes || wshub_http_header(http, "Content-Length").ptr;
+    size_t i;
+    wshub__buf_add(mem, to, http->method.ptr, http->method.len);
+    wshub__buf_text(mem, to, " ");
+    wshub__buf_add(mem, to, http->target.ptr, http->target.len);
+    wshub__buf_text(mem, to, http->minor < 1 ? " HTTP/1.0" : " HTTP/1.1");
+
+    for (i = 0; i < http->headers_count; i++) {
+        if (!wshub__forward_skips(http->headers[i].name))
+            wshub__http_field(hub, to, http->headers[i].name, http->headers[i].value);
+    }
+    if (close) wshub__buf_text(mem, to, "\r\nConnection: close");
+    if (framed) {
+        wshub__buf_text(mem, to, "\r\nContent-Length: ");
+        wshub__buf_uint(mem, to, http->body.len);
+    }
+    wshub__buf_text(mem, to, "\r\n\r\n");
+    wshub__buf_add(mem, to, http->body.ptr, http->body.len);
+}
+
+/* A link between the two with the request in it. NULL: out of memory. */
+WSHUB__COLD static wshub__link *wshub__link_new(wshub *hub, wshub *to, const wshub__buf *request) {
+    wshub__link *link =
+        (wshub__link *)wshub__mem_new(&hub->mem, sizeof(wshub__link) + request->len);
+    if (!link) return NULL;
+    link->mem = hub->mem;
+    link->held = 2;
+    link->room = true;
+    link->here.link = link->there.link = link;
+    link->here.hub = hub;
+    link->there.hub = to;
+    link->request_bytes = request->len;
+    memcpy(link + 1, request->ptr, request->len);
+    return link;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_http_forward(wshub *hub, wshub_exchange exchange, wshub *to) {
+    const wshub_http *http;
+    wshub__exchange *found;
+    wshub__link *link;
+    wshub__buf request;
+    wshub_err err = wshub__exchange_find_unanswered(hub, exchange, &found);
+    if (err) return err;
+    if (!to || to == hub) return WSHUB_ERR_PARAM;
+    if (!WSHUB__THREADS || !hub->io.wake || !to->io.wake) return WSHUB_ERR_NOWAKE;
+    http = found->http;
+    if (!http || http->handshake || found->unread || (http->body_bytes && !http->body.ptr))
+        return WSHUB_ERR_STATE;
+
+    memset(&request, 0, sizeof request);
+    wshub__forward_write(hub, http, wshub__exchange_conn(hub, found)->http_close, &request);
+    link = request.bad ? NULL : wshub__link_new(hub, to, &request);
+    wshub__buf_done(&hub->mem, &request);
+    if (!link) return WSHUB_ERR_NOMEM;
+
+    wshub__enter(hub);
+    wshub__exchange_to(found, WSHUB__EXCHANGE_FORWARDED);
+    found->mount = &hub->forwarding;
+    found->owner = &link->here;
+    link->here.id = exchange.id;
+    wshub__exchange_conn(hub, found)->phase_due = 0; /* the other hub has the clock of answers */
+    wshub__link_join(hub, &link->here);
+    WSHUB__LOCK(&link->lock);
+    wshub__link_call(&link->there);
+    WSHUB__UNLOCK(&link->lock);
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+/* The peer has gone, or the hub ends: nobody takes the answer any more. */
+WSHUB__COLD static void wshub__forward_gone(wshub *hub, wshub_exchange exchange, wshub_cause cause,
+                                            void *owner) {
+    wshub__link_side *side = (wshub__link_side *)owner;
+    (void)exchange, (void)cause;
+    wshub__link_answer(side, true);
+    wshub__link_leave(hub, side);
+}
+
+/* What was carried over has left. */
+WSHUB__COLD static void wshub__forward_drained(wshub *hub, wshub_exchange exchange, void *owner) {
+    (void)hub, (void)exchange;
+    wshub__link_answer((wshub__link_side *)owner, false);
+}
+
+/* All that was answered has been queued: the stream goes on, as the other hub said. */
+WSHUB__COLD static void wshub__forward_end(wshub *hub, wshub__conn *conn, wshub__exchange *exchange,
+                                           wshub__link_fate fate) {
+    wshub__link_leave(hub, (wshub__link_side *)exchange->owner);
+    if (fate == WSHUB__LINK_REFUSED) {
+        (void)wshub__http_refuse(hub, conn, 503, wshub_str_z("nobody can answer now"), false);
+    } else if (fate == WSHUB__LINK_ABORT) {
+        wshub__exchange_drop(hub, exchange);
+    } else {
+        wshub__http_next(hub, conn, fate == WSHUB__LINK_CLOSE);
+    }
+}
+
+/* Something has been answered, or all. */
+WSHUB__COLD static void wshub__forward_look(wshub *hub, wshub__link_side *side) {
+    wshub__link *link = side->link;
+    wshub_exchange handle;
+    wshub__exchange *exchange;
+    wshub__conn *conn;
+    wshub__link_fate fate;
+    uint8_t *bytes;
+    uint32_t count;
+    bool queued;
+    handle.id = side->id;
+    exchange = wshub__exchange_get(hub, handle);
+    WSHUB_ASSERT(exchange); /* it has not been told of its end yet, or this end would have left */
+    if (exchange->state != WSHUB__EXCHANGE_FORWARDED) return;
+
+    WSHUB__LOCK(&link->lock);
+    bytes = link->bytes;
+    count = link->bytes_count;
+    fate = (wshub__link_fate)link->fate;
+    link->bytes = NULL;
+    link->bytes_count = 0;
+    WSHUB__UNLOCK(&link->lock);
+    conn = wshub__exchange_conn(hub, exchange);
+    queued = !bytes || wshub__out_bytes(hub, conn, bytes, count);
+    wshub__mem_free(&link->mem, bytes, count);
+
+    if (!queued) {
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
+    } else if (fate != WSHUB__LINK_RUNNING) {
+        wshub__forward_end(hub, conn, exchange, fate);
+    } else if (conn->queued > hub->desc.http_answers_bytes_max) {
+        wshub__stream_wait(hub, conn, exchange);
+    } else {
+        WSHUB_ASSERT(bytes);
+        wshub__link_answer(side, false);
+    }
+}
+
+/* ---- THERE, where it is answered ---- */
+
+/* A request has come by a link: it is read on a stream of its own. False: there is no room or no
+ * memory for one, or the hub shuts down. */
+WSHUB__COLD static bool wshub__linked_begin(wshub *hub, wshub__link_side *side) {
+    wshub__link *link = side->link;
+    wshub__lent *lent;
+    wshub__conn *conn = NULL;
+    uint32_t number;
+    if (hub->destroying || hub->phase >= WSHUB__STOPPING || hub->conns_live >= hub->desc.conns_max)
+        return false;
+    lent = (wshub__lent *)wshub__pool_take(&hub->mem, &hub->lents, &number);
+    if (!lent) return false;
+    conn = wshub__conn_make(hub, wshub__conn_slot(WSHUB__LENT | number),
+                            wshub__pool_handle(&hub->lents, number) | WSHUB__LENT);
+    if (!conn) {
+        wshub__pool_free(&hub->lents, number);
+        return false;
+    }
+
+    lent->link = side;
+    side->id = conn->id;
+    wshub__conn_to(hub, conn, WSHUB__CONN_HTTP);
+    conn->blocked = conn->pressured = true; /* there is no io that takes anything */
+    conn->last_active = hub->now;
+    wshub__receive(hub, conn, (uint8_t *)(link + 1), link->request_bytes, NULL);
+    return true;
+}
+
+/* A request has come, there is room for more of its answer, or nobody waits for it any more. */
+WSHUB__COLD static void wshub__linked_look(wshub *hub, wshub__link_side *side) {
+    wshub__conn *conn;
+    bool gone;
+    WSHUB__LOCK(&side->link->lock);
+    gone = side->link->gone;
+    WSHUB__UNLOCK(&side->link->lock);
+
+    if (!side->id && !gone) {
+        wshub__link_join(hub, side);
+        if (wshub__linked_begin(hub, side)) return;
+        wshub__link_end(side, WSHUB__LINK_REFUSED);
+        wshub__link_leave(hub, side);
+        return;
+    }
+    if (!side->id) { /* it has gone before it was read */
+        wshub__link_join(hub, side);
+        wshub__link_leave(hub, side);
+        return;
+    }
+    conn = wshub__conn_find(hub, wshub__conn_slot((uint32_t)side->id));
+    WSHUB_ASSERT(conn && conn->id == side->id);
+    if (gone) {
+        wshub__conn_abort(hub, conn, WSHUB_BY_PEER, WSHUB__CLOSE_ABNORMAL, "");
+    } else {
+        wshub__dirty(hub, wshub__conn_index(conn));
+    }
+}
+
+/* ---- both ---- */
+
+/* Looks at the links that the other hubs have called for (from settle, and when the hub ends). */
+WSHUB__COLD static void wshub__links_run(wshub *hub) {
+    wshub__node *node = wshub__stack_take(&hub->calls);
+    while (node) {
+        wshub__link_side *side = (wshub__link_side *)(void *)node;
+        bool left;
+        node = node->next;
+        WSHUB__LOCK(&side->link->lock);
+        side->called = false;
+        left = !side->hub;
+        WSHUB__UNLOCK(&side->link->lock);
+        if (left) {
+            wshub__link_give_back(side->link);
+        } else if (hub->destroying && side->id) {
+            continue; /* it leaves as its stream or exchange ends */
+        } else if (side == &side->link->here) {
+            wshub__forward_look(hub, side);
+        } else {
+            wshub__linked_look(hub, side);
+        }
+    }
+}
+
+WSHUB__COLD static void wshub__forwarding_begin(wshub *hub) {
+    wshub_mount_desc *desc = &hub->forwarding.desc;
+    wshub__pool_init(&hub->lents, sizeof(wshub__lent), wshub__pool_first(hub->key, 'l'));
+    desc->version = WSHUB_MOUNT_VERSION;
+    desc->answer_timeout_ms = WSHUB_OFF;
+    desc->on_exchange_gone = wshub__forward_gone;
+    desc->on_exchange_drained = wshub__forward_drained;
 }
 
 /* ---- >>app-timers ------------------------------------------------------------------------------
@@ -12440,15 +12924,6 @@ static wshub_err wshub__ask_find(const wshub *hub, wshub_ask ask, wshub__ask **o
  * stream without a conn, whose queue its dialect hands out. The clients of a session hang in a
  * chain at its stream. Proved by tests/test_dialect.c. */
 
-/* What a lent session has beside its stream, where other streams keep what they have received. */
-typedef struct wshub__lent {
-    wshub__slot slot;
-    void *owner;
-    uint32_t dialect;
-    wshub_cause cause; /* of its end */
-    bool split;        /* a part of its first message has been handed out */
-} wshub__lent;
-
 /* The index of a stream, and the half of its id that tells it from those that had the index
  * before. */
 static wshub_session wshub__session_handle(const wshub__conn *conn) {
@@ -12459,7 +12934,8 @@ static wshub_session wshub__session_handle(const wshub__conn *conn) {
 
 static wshub__conn *wshub__session_get(const wshub *hub, wshub_session session) {
     wshub__conn *conn = wshub__conn_find(hub, (uint32_t)session.id);
-    return conn && conn->id && conn->id >> 32 == session.id >> 32 ? conn : NULL;
+    if (!conn || !conn->id || conn->id >> 32 != session.id >> 32) return NULL;
+    return wshub__conn_link(hub, conn) ? NULL : conn;
 }
 
 WSHUB_API wshub_session wshub_conn_session(const wshub *hub, wshub_conn conn) {
@@ -12589,11 +13065,6 @@ static wshub_err wshub__client_new(wshub *hub, wshub__conn *conn, const wshub_cl
     return WSHUB_OK;
 }
 
-static wshub__lent *wshub__session_lent(const wshub *hub, const wshub__conn *conn) {
-    WSHUB_ASSERT(wshub__conn_is_lent(conn));
-    return (wshub__lent *)wshub__pool_at(&hub->lents, (uint32_t)conn->id & ~WSHUB__LENT);
-}
-
 /* Ends a session: its clients first, then the stream, with that code if there is a conn. */
 static void wshub__session_close(wshub *hub, wshub__conn *conn, wshub_cause cause, uint16_t code,
                                  wshub_str reason) {
@@ -12602,7 +13073,7 @@ static void wshub__session_close(wshub *hub, wshub__conn *conn, wshub_cause caus
         return;
     }
     if (conn->state >= WSHUB__CONN_ABORTING) return;
-    wshub__session_lent(hub, conn)->cause = cause;
+    wshub__conn_lent(hub, conn)->cause = cause;
     wshub__conn_end(hub, conn, cause, code, reason);
     wshub__conn_abort(hub, conn, cause, code, "");
 }
@@ -12653,7 +13124,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_session_lend(wshub *hub, uint32_t dialect,
 
 WSHUB_API void *wshub_session_owner(const wshub *hub, wshub_session session) {
     const wshub__conn *conn = wshub__session_get(hub, session);
-    return conn && wshub__conn_is_lent(conn) ? wshub__session_lent(hub, conn)->owner : NULL;
+    return conn && wshub__conn_is_lent(conn) ? wshub__conn_lent(hub, conn)->owner : NULL;
 }
 
 WSHUB_API size_t wshub_session_spans(const wshub *hub, wshub_session session, wshub_span *spans,
@@ -12690,7 +13161,7 @@ WSHUB_API wshub_err wshub_session_taken(wshub *hub, wshub_session session, size_
     wshub__conn *conn = wshub__session_get(hub, session);
     if (!conn) return WSHUB_ERR_STALE;
     if (!wshub__conn_is_lent(conn) || bytes > conn->queued) return WSHUB_ERR_PARAM;
-    if (bytes) wshub__session_lent(hub, conn)->split = wshub__session_splits(conn, bytes);
+    if (bytes) wshub__conn_lent(hub, conn)->split = wshub__session_splits(conn, bytes);
     wshub__queue_consume(hub, conn, bytes);
     return WSHUB_OK;
 }
@@ -14408,7 +14879,7 @@ static void wshub__above_ended(wshub *hub, wshub__conn *conn, wshub_cause cause,
     wshub__client *client = NULL;
 
     if (wshub__conn_is_lent(conn) && conn->state < WSHUB__CONN_ABORTING)
-        wshub__session_lent(hub, conn)->cause = cause;
+        wshub__conn_lent(hub, conn)->cause = cause;
     while ((client = wshub__session_next(hub, conn, client)) != NULL)
         wshub__client_end(hub, client, cause, code, reason);
 }
@@ -14471,7 +14942,7 @@ WSHUB__COLD static void wshub__above_late(wshub *hub, wshub__conn *conn) {
 
 /* A lent session has something queued: its dialect hands it out. */
 static void wshub__above_owed(wshub *hub, wshub__conn *conn) {
-    const wshub__speaker *speaker = &hub->dialects[wshub__session_lent(hub, conn)->dialect];
+    const wshub__speaker *speaker = &hub->dialects[wshub__conn_lent(hub, conn)->dialect];
 
     WSHUB_ASSERT(conn->queued);
     WSHUB_ASSERT(speaker->table.owed);
@@ -14480,7 +14951,7 @@ static void wshub__above_owed(wshub *hub, wshub__conn *conn) {
 
 /* A lent session ends: its dialect is told, its clients have been. */
 WSHUB__COLD static void wshub__above_lent_gone(wshub *hub, wshub__conn *conn) {
-    const wshub__lent *lent = wshub__session_lent(hub, conn);
+    const wshub__lent *lent = wshub__conn_lent(hub, conn);
     const wshub__speaker *speaker = &hub->dialects[lent->dialect];
     wshub_session session = wshub__session_handle(conn);
     uint32_t number = (uint32_t)conn->id & ~WSHUB__LENT;
@@ -15574,7 +16045,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_bus_unsubscribe(wshub *hub, uint32_t diale
  * The span that comes out holds a reference. */
 static wshub_err wshub__move_message(wshub *hub, wshub__conn *from, const wshub__span *message,
                                      wshub__span *out_span) {
-    const wshub__speaker *speaker = &hub->dialects[wshub__session_lent(hub, from)->dialect];
+    const wshub__speaker *speaker = &hub->dialects[wshub__conn_lent(hub, from)->dialect];
     wshub_writer out;
     wshub_span view;
     wshub_err err;
@@ -15701,7 +16172,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_session_move(wshub *hub, wshub_session fro
     if (!wshub__conn_is_lent(from) || wshub__conn_is_lent(to) ||
         !wshub__move_kinds_ok(hub, changes, changes_count))
         return WSHUB_ERR_PARAM;
-    if (to->above || wshub__session_lent(hub, from)->split) return WSHUB_ERR_STATE;
+    if (to->above || wshub__conn_lent(hub, from)->split) return WSHUB_ERR_STATE;
 
     wshub__enter(hub);
     wshub__run_out(hub);
@@ -17446,6 +17917,7 @@ static uint64_t wshub__settle_pass(wshub *hub, uint32_t timers) {
     WSHUB_ASSERT(hub->depth == 1); /* nobody holds a place in anything */
     wshub__uplink_pump(&hub->uplink);
     wshub__post_drain(hub, true);
+    wshub__links_run(hub);
     wshub__timers_run(hub, timers);
     wshub__due_run(hub);
     wshub__resume_run(hub);
@@ -17574,8 +18046,12 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__gone_run(hub);
     wshub__exchanges_end(hub);
     while ((conn = wshub__conn_next_open(hub, &at)) != NULL) {
-        if (wshub__conn_is_lent(conn)) wshub__above_lent_gone(hub, conn);
+        if (wshub__conn_link(hub, conn))
+            wshub__linked_free(hub, conn);
+        else if (wshub__conn_is_lent(conn))
+            wshub__above_lent_gone(hub, conn);
     }
+    wshub__links_run(hub); /* what was called for: they are given back */
     at = 0;
     wshub__run_out(hub); /* of last words to those who are gone */
 
@@ -18154,7 +18630,7 @@ WSHUB__COLD static void wshub__objects_init(wshub *hub, const uint8_t seed[16]) 
     wshub__pool_init(&hub->conns, sizeof(wshub__conn), 0);
     wshub__pool_init(&hub->clients, sizeof(wshub__client), wshub__pool_first(hub->key, 'c'));
     wshub__pool_init(&hub->asks, sizeof(wshub__ask), wshub__pool_first(hub->key, 'a'));
-    wshub__pool_init(&hub->lents, sizeof(wshub__lent), wshub__pool_first(hub->key, 'l'));
+    wshub__forwarding_begin(hub);
     wshub__pool_init(&hub->timers, sizeof(wshub__timer), wshub__pool_first(hub->key, 't'));
     wshub__pool_init(&hub->realms, sizeof(wshub__realm), wshub__pool_first(hub->key, 'm'));
     wshub__deadlines_init(&hub->deadlines, &hub->conns, offsetof(wshub__conn, deadline));

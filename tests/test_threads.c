@@ -1,10 +1,9 @@
 /* Posts from other threads, and hubs of several threads on one local bus. `make tsan` runs this under
  * ThreadSanitizer. Sockets carry the io because only a real one can be woken. */
 #define _GNU_SOURCE
-#define WSHUB_IMPLEMENTATION
-#include "wshub.h"
-#include "wshub_bus_local.h"
+#include "hubtest.h"
 #include "wshub_io_auto.h"
+#include "sock_peer.h"
 #include "test.h"
 #include <pthread.h>
 #include <unistd.h>
@@ -237,4 +236,116 @@ TEST(seats_come_and_go_while_others_publish) {
     EXPECT_INT(received, 10 * SAID + 2 * visits);
     EXPECT_INT(wshub_bus_local_dropped(local), 0);
     wshub_bus_local_destroy(local);
+}
+
+/* ---- a request answered by the hub of another thread ---- */
+
+static wshub *answering; /* THERE, while the other thread may hand over to it */
+static bool hand_over(wshub *hub, wshub_exchange exchange, const wshub_http *http, void *user) {
+    (void)http, (void)user;
+    return wshub_http_forward(hub, exchange, answering) == WSHUB_OK;
+}
+/* The body as it came, in one; or twenty times, in pieces. */
+static bool say_again(wshub *hub, wshub_exchange exchange, const wshub_http *http, void *user) {
+    int i;
+    (void)user;
+    if (wshub_str_eq_z(http->path, "/never")) return true;
+    if (!wshub_str_eq_z(http->path, "/pieces"))
+        return wshub_http_reply(hub, exchange, &(wshub_reply){.status = 200, .body = http->body}) ==
+               WSHUB_OK;
+    if (wshub_http_begin(hub, exchange, &(wshub_reply){.status = 200}, http->body.len * 20))
+        return false;
+    for (i = 0; i < 20; i++)
+        EXPECT_INT(wshub_http_write(hub, exchange, http->body.ptr, http->body.len), WSHUB_OK);
+    (void)wshub_http_end(hub, exchange);
+    return true;
+}
+static uint16_t forwarding_port;
+enum { ASKERS = 4, ASKED = 150 };
+/* Asks on one stream after the other; every seventh is left in the middle of its answer. */
+static void *asker(void *arg) {
+    char ask[200], got[4000];
+    int i, fd = -1, seed = *(int *)arg;
+    for (i = 0; i < ASKED; i++) {
+        bool leaves = (i + seed) % 7 == 0, pieces = i % 3 == 0;
+        size_t n = 0, want = pieces ? 400 : 20;
+        const char *body = NULL;
+        if (fd < 0) fd = dial_port(forwarding_port);
+        EXPECT(fd >= 0);
+        (void)snprintf(ask, sizeof ask,
+                       "POST /%s HTTP/1.1\r\nHost: h\r\nContent-Length: 20\r\n\r\n%020d",
+                       leaves   ? "never"
+                       : pieces ? "pieces"
+                                : "whole",
+                       i);
+        EXPECT(send(fd, ask, strlen(ask), MSG_NOSIGNAL) == (ssize_t)strlen(ask));
+        while (!leaves && (!body || n - (size_t)(body - got) < want)) {
+            ssize_t more = recv(fd, got + n, sizeof got - 1 - n, 0);
+            EXPECT(more > 0);
+            if (more <= 0) return NULL;
+            n += (size_t)more;
+            got[n] = 0;
+            body = strstr(got, "\r\n\r\n");
+            if (body) body += 4;
+        }
+        if (!leaves) {
+            EXPECT_INT(n - (size_t)(body - got), want);
+            EXPECT_INT(strtol(body, NULL, 10), pieces ? strtol(body, NULL, 10) : i);
+            EXPECT(memcmp(got, "HTTP/1.1 200", 12) == 0);
+            continue;
+        }
+        (void)close(fd);
+        fd = -1;
+    }
+    if (fd >= 0) (void)close(fd);
+    return NULL;
+}
+
+TEST(requests_are_answered_by_the_hub_of_another_thread) { /* CONN-5 */
+    int first;
+    for (first = 0; first < 2; first++) { /* which hub ends first, with requests under way */
+        server here, there;
+        pthread_t askers[ASKERS];
+        int seeds[ASKERS], left[8], i;
+        memset(&here, 0, sizeof here);
+        memset(&there, 0, sizeof there);
+        EXPECT_INT(wshub_io_auto_create(NULL, &here.net), WSHUB_OK);
+        EXPECT_INT(wshub_io_auto_create(NULL, &there.net), WSHUB_OK);
+        EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(there.net),
+                                              .on_request = say_again,
+                                              .no_dialect = true},
+                                &there.hub),
+                   WSHUB_OK);
+        answering = there.hub;
+        EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(here.net),
+                                              .on_request = hand_over,
+                                              .no_dialect = true},
+                                &here.hub),
+                   WSHUB_OK);
+        EXPECT_INT(wshub_io_sock_listen(here.net, "127.0.0.1", 0, &forwarding_port), WSHUB_OK);
+        EXPECT_INT(pthread_create(&here.thread, NULL, serve, &here), 0);
+        EXPECT_INT(pthread_create(&there.thread, NULL, serve, &there), 0);
+        for (i = 0; i < ASKERS; i++) {
+            seeds[i] = i;
+            EXPECT_INT(pthread_create(&askers[i], NULL, asker, &seeds[i]), 0);
+        }
+        for (i = 0; i < ASKERS; i++) EXPECT_INT(pthread_join(askers[i], NULL), 0);
+
+        for (i = 0; i < 8; i++) { /* these wait for ever */
+            static const char never[] = "GET /never HTTP/1.1\r\nHost: h\r\n\r\n";
+            left[i] = dial_port(forwarding_port);
+            EXPECT(send(left[i], never, sizeof never - 1, MSG_NOSIGNAL) > 0);
+        }
+        (void)usleep(50000);
+        wshub_io_sock_stop(first ? here.net : there.net);
+        EXPECT_INT(pthread_join(first ? here.thread : there.thread, NULL), 0);
+        wshub_destroy(first ? here.hub : there.hub);
+        (void)usleep(20000);
+        wshub_io_sock_stop(first ? there.net : here.net);
+        EXPECT_INT(pthread_join(first ? there.thread : here.thread, NULL), 0);
+        wshub_destroy(first ? there.hub : here.hub);
+        wshub_io_sock_destroy(here.net);
+        wshub_io_sock_destroy(there.net);
+        for (i = 0; i < 8; i++) (void)close(left[i]);
+    }
 }
