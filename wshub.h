@@ -14056,7 +14056,8 @@ static bool wshub__run_begin(wshub *hub, wshub__realm *realm, wshub__group *room
     hub->run.room = room;
     hub->run.plain = delivery->plain;
     hub->run.plain.lens = hub->run.lens;
-    hub->run.lens[0] = delivery->plain.span.len;
+    /* That of nothing where no receiver was plain: it is looked at where the piece is encoded. */
+    hub->run.lens[0] = delivery->plain.span.len; /* NOLINT */
     hub->run.others = delivery->others;
     delivery->others = NULL;
     if (delivery->plain.encoded) delivery->plain.span.seg->refs++;
@@ -15072,7 +15073,10 @@ static const wshub__speaker *wshub__bus_speaker(const wshub *hub, wshub_str chan
     uint32_t i;
     for (i = 1; i < hub->dialects_count; i++) {
         const char *prefix = hub->dialects[i].table.bus_prefix;
-        size_t n = prefix ? strlen(prefix) : SIZE_MAX;
+        size_t n;
+
+        if (!prefix) continue;
+        n = strlen(prefix);
         if (channel.len < n || memcmp(channel.ptr, prefix, n) != 0) continue;
         *out_rest = wshub__str(channel.ptr + n, channel.len - n);
         return &hub->dialects[i];
@@ -16088,7 +16092,7 @@ static wshub_err wshub__move_messages(wshub *hub, wshub__conn *from, wshub__span
             last->len += span.len;
             wshub__seg_unref(hub, span.seg);
         } else {
-            spans[(*out_count)++] = span;
+            spans[(*out_count)++] = span; /* NOLINT: there is room for each */
         }
     }
     return WSHUB_OK;
