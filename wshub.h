@@ -3724,17 +3724,24 @@ static void wshub__buf_text(const wshub__mem *mem, wshub__buf *buf, const char *
     wshub__buf_add(mem, buf, text, strlen(text));
 }
 
-/* Adds a number in decimal digits. */
-static void wshub__buf_uint(const wshub__mem *mem, wshub__buf *buf, uint64_t n) {
-    char digits[20]; /* as many as 2^64 - 1 has; they are filled from the back */
-    size_t first = sizeof digits;
+#define WSHUB__DIGITS_MAX 20u /* as many as 2^64 - 1 has */
+
+/* Writes a number in decimal digits, from the back of the room. Returns where they begin. */
+static char *wshub__digits(uint64_t n, char room[WSHUB__DIGITS_MAX]) {
+    char *first = room + WSHUB__DIGITS_MAX;
 
     do {
-        WSHUB_ASSERT(first > 0);
-        digits[--first] = (char)('0' + (int)(n % 10));
+        *--first = (char)('0' + (int)(n % 10));
         n /= 10;
     } while (n);
-    wshub__buf_add(mem, buf, digits + first, sizeof digits - first);
+    WSHUB_ASSERT(first >= room);
+    return first;
+}
+
+/* Adds a number in decimal digits. */
+static void wshub__buf_uint(const wshub__mem *m, wshub__buf *b, uint64_t n) {
+    char room[WSHUB__DIGITS_MAX], *first = wshub__digits(n, room);
+    wshub__buf_add(m, b, first, (size_t)(room + sizeof room - first));
 }
 
 /* Gives the memory back; what is left is an empty buffer that is not bad. */
@@ -4380,28 +4387,35 @@ static bool wshub__json_is_key(wshub_str name, wshub_str key) {
     return wshub__json_plain(&name, plain) && wshub_str_eq(name, key);
 }
 
-/* wshub_json_get() for a text that the hub has checked. */
+/* The next member of an object that has been checked. iter->pos: behind the last value. */
+static bool wshub__json_next_member(wshub_str object, wshub_iter *iter, wshub_str *out_key,
+                                    wshub_str *out_value) {
+    const uint8_t *p = (const uint8_t *)object.ptr, *end, *name, *value, *behind;
+
+    if (!p || iter->pos > object.len) return false;
+    end = p + object.len;
+    p = wshub__json_ws(p + iter->pos, end);
+    if (p >= end || *p != (iter->pos ? ',' : '{')) return false;
+
+    name = wshub__json_ws(p + 1, end);
+    value = wshub__json_key(name, end);
+    behind = value ? wshub__json_value(value, end, WSHUB_JSON_DEPTH_MAX) : NULL;
+    if (!behind) return false;
+    *out_key = wshub__str(name, (size_t)(wshub__json_string(name + 1, end) - name));
+    *out_value = wshub__str(value, (size_t)(behind - value));
+    iter->pos = (uint64_t)(behind - (const uint8_t *)object.ptr);
+    return true;
+}
+
+/* wshub_json_get() for a text that the hub has checked: through all members, as the last of equal
+ * keys counts (MSG-9). */
 WSHUB_API wshub_str wshub_json_find(wshub_str object, const char *key) {
-    const uint8_t *p = (const uint8_t *)object.ptr, *end = p + object.len;
-    wshub_str found = wshub__str(NULL, 0), wanted = wshub_str_z(key);
+    wshub_str wanted = wshub_str_z(key), found = wshub__str(NULL, 0), name, value;
+    wshub_iter iter;
 
-    p = wshub__json_ws(p, end);
-    if (p >= end || *p != '{') return found;
-    p = wshub__json_ws(p + 1, end);
-
-    /* Through all of them, as the last of equal keys counts (MSG-9). */
-    while (p < end && *p == '"') {
-        const uint8_t *name = p + 1, *behind, *value = wshub__json_key(p, end);
-        if (!value) break;
-        behind = wshub__json_string(name, end);
-        p = wshub__json_value(value, end, WSHUB_JSON_DEPTH_MAX);
-        if (!p) break;
-        if (wshub__json_is_key(wshub__str(name, (size_t)(behind - name) - 1), wanted))
-            found = wshub__str(value, (size_t)(p - value));
-
-        p = wshub__json_ws(p, end);
-        if (p >= end || *p != ',') break;
-        p = wshub__json_ws(p + 1, end);
+    memset(&iter, 0, sizeof iter);
+    while (wshub__json_next_member(object, &iter, &name, &value)) {
+        if (wshub__json_is_key(wshub__str(name.ptr + 1, name.len - 2), wanted)) found = value;
     }
     return found;
 }
@@ -4566,26 +4580,6 @@ WSHUB_API bool wshub_json_is(wshub_str value, const char *text) {
     return text && n <= sizeof plain && wshub_str_eq_z(wshub__str(plain, n), text);
 }
 
-/* The next member of an object that has been checked. iter->pos: behind the last value. */
-static bool wshub__json_next_member(wshub_str object, wshub_iter *iter, wshub_str *out_key,
-                                    wshub_str *out_value) {
-    const uint8_t *p = (const uint8_t *)object.ptr, *end, *name, *value, *behind;
-
-    if (!p || iter->pos > object.len) return false;
-    end = p + object.len;
-    p = wshub__json_ws(p + iter->pos, end);
-    if (p >= end || *p != (iter->pos ? ',' : '{')) return false;
-
-    name = wshub__json_ws(p + 1, end);
-    value = wshub__json_key(name, end);
-    behind = value ? wshub__json_value(value, end, WSHUB_JSON_DEPTH_MAX) : NULL;
-    if (!behind) return false;
-    *out_key = wshub__str(name, (size_t)(wshub__json_string(name + 1, end) - name));
-    *out_value = wshub__str(value, (size_t)(behind - value));
-    iter->pos = (uint64_t)(behind - (const uint8_t *)object.ptr);
-    return true;
-}
-
 WSHUB_API bool wshub_json_each_member(wshub_str object, wshub_iter *iter, wshub_str *out_key,
                                       wshub_str *out_value) {
     if (iter->pos == 0 && !wshub_json_check(object, WSHUB_JSON_DEPTH_MAX)) return false;
@@ -4714,51 +4708,51 @@ WSHUB_API void wshub_json_begin(wshub_json_writer *w, char *buf, size_t cap) {
 
 /* The first thing that goes wrong counts; that something does not fit only where nothing else is
  * wrong, which wshub_json_done() sees by the length. */
-static void wshub__writes_wrong(wshub_json_writer *w, wshub_err err) {
+static void wshub__json_writer_wrong(wshub_json_writer *w, wshub_err err) {
     if (!w->err) w->err = err;
 }
 
-static void wshub__writes_add(wshub_json_writer *w, const char *bytes, size_t n) {
+static void wshub__json_writer_add(wshub_json_writer *w, const char *bytes, size_t n) {
     if (w->len < w->cap) memcpy(w->buf + w->len, bytes, n < w->cap - w->len ? n : w->cap - w->len);
     w->len = n > SIZE_MAX - w->len ? SIZE_MAX : w->len + n;
 }
 
-static void wshub__writes_add_quoted(wshub_json_writer *w, wshub_str text) {
+static void wshub__json_writer_add_quoted(wshub_json_writer *w, wshub_str text) {
     size_t room = w->len < w->cap ? w->cap - w->len : 0;
 
     if (!wshub_utf8_check((const uint8_t *)text.ptr, text.len))
-        wshub__writes_wrong(w, WSHUB_ERR_PARAM);
+        wshub__json_writer_wrong(w, WSHUB_ERR_PARAM);
     w->len += wshub_json_quote(text, room ? w->buf + w->len : NULL, room);
 }
 
-static bool wshub__writes_in_array(const wshub_json_writer *w) {
+static bool wshub__json_writer_in_array(const wshub_json_writer *w) {
     WSHUB_ASSERT(w->depth > 0);
     return w->array >> (w->depth - 1) & 1;
 }
 
 /* What stands in front of every value: a comma unless it is the first, and in an object its key. */
-static void wshub__writes_lead(wshub_json_writer *w, const char *key) {
-    bool named = w->depth && !wshub__writes_in_array(w);
+static void wshub__json_writer_lead(wshub_json_writer *w, const char *key) {
+    bool named = w->depth && !wshub__json_writer_in_array(w);
 
-    if (named != (key != NULL)) wshub__writes_wrong(w, WSHUB_ERR_PARAM);
+    if (named != (key != NULL)) wshub__json_writer_wrong(w, WSHUB_ERR_PARAM);
     if (w->some && !w->depth)
-        wshub__writes_wrong(w, WSHUB_ERR_PARAM); /* a second outermost value */
-    if (w->some) wshub__writes_add(w, ",", 1);
+        wshub__json_writer_wrong(w, WSHUB_ERR_PARAM); /* a second outermost value */
+    if (w->some) wshub__json_writer_add(w, ",", 1);
     w->some = true;
     if (!named || !key) return;
-    wshub__writes_add_quoted(w, wshub_str_z(key));
-    wshub__writes_add(w, ":", 1);
+    wshub__json_writer_add_quoted(w, wshub_str_z(key));
+    wshub__json_writer_add(w, ":", 1);
 }
 
-static void wshub__writes_put(wshub_json_writer *w, const char *key, const char *text) {
-    wshub__writes_lead(w, key);
-    wshub__writes_add(w, text, strlen(text));
+static void wshub__json_writer_put(wshub_json_writer *w, const char *key, const char *text) {
+    wshub__json_writer_lead(w, key);
+    wshub__json_writer_add(w, text, strlen(text));
 }
 
-static void wshub__writes_open(wshub_json_writer *w, const char *key, bool array) {
-    wshub__writes_put(w, key, array ? "[" : "{");
+static void wshub__json_writer_open(wshub_json_writer *w, const char *key, bool array) {
+    wshub__json_writer_put(w, key, array ? "[" : "{");
     if (w->depth == WSHUB_JSON_WRITER_DEPTH_MAX) {
-        wshub__writes_wrong(w, WSHUB_ERR_PARAM);
+        wshub__json_writer_wrong(w, WSHUB_ERR_PARAM);
         return;
     }
     w->array &= ~(UINT64_C(1) << w->depth);
@@ -4768,19 +4762,19 @@ static void wshub__writes_open(wshub_json_writer *w, const char *key, bool array
 }
 
 WSHUB_API void wshub_json_put_object(wshub_json_writer *w, const char *key) {
-    wshub__writes_open(w, key, false);
+    wshub__json_writer_open(w, key, false);
 }
 
 WSHUB_API void wshub_json_put_array(wshub_json_writer *w, const char *key) {
-    wshub__writes_open(w, key, true);
+    wshub__json_writer_open(w, key, true);
 }
 
 WSHUB_API void wshub_json_put_end(wshub_json_writer *w) {
     if (!w->depth) {
-        wshub__writes_wrong(w, WSHUB_ERR_PARAM);
+        wshub__json_writer_wrong(w, WSHUB_ERR_PARAM);
         return;
     }
-    wshub__writes_add(w, wshub__writes_in_array(w) ? "]" : "}", 1);
+    wshub__json_writer_add(w, wshub__json_writer_in_array(w) ? "]" : "}", 1);
     w->depth--;
     w->some = true;
 }
@@ -4790,34 +4784,30 @@ WSHUB_API void wshub_json_put_str(wshub_json_writer *w, const char *key, wshub_s
         wshub_json_put_null(w, key);
         return;
     }
-    wshub__writes_lead(w, key);
-    wshub__writes_add_quoted(w, text);
+    wshub__json_writer_lead(w, key);
+    wshub__json_writer_add_quoted(w, text);
 }
 
 WSHUB_API void wshub_json_put_text(wshub_json_writer *w, const char *key, const char *text) {
     wshub_json_put_str(w, key, wshub_str_z(text));
 }
 
-static void wshub__writes_digits(wshub_json_writer *w, const char *key, bool minus,
-                                 uint64_t magnitude) {
-    char text[22]; /* a sign, as many digits as 2^64 - 1 has, an end; filled from the back */
-    size_t first = sizeof text - 1;
+static void wshub__json_writer_digits(wshub_json_writer *w, const char *key, bool minus,
+                                      uint64_t magnitude) {
+    char room[WSHUB__DIGITS_MAX], *first = wshub__digits(magnitude, room);
 
-    text[first] = 0;
-    do {
-        text[--first] = (char)('0' + (int)(magnitude % 10));
-        magnitude /= 10;
-    } while (magnitude);
-    if (minus) text[--first] = '-';
-    wshub__writes_put(w, key, text + first);
+    wshub__json_writer_lead(w, key);
+    if (minus) wshub__json_writer_add(w, "-", 1);
+    wshub__json_writer_add(w, first, (size_t)(room + sizeof room - first));
 }
 
 WSHUB_API void wshub_json_put_int(wshub_json_writer *w, const char *key, int64_t number) {
-    wshub__writes_digits(w, key, number < 0, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
+    wshub__json_writer_digits(w, key, number < 0,
+                              number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
 }
 
 WSHUB_API void wshub_json_put_uint(wshub_json_writer *w, const char *key, uint64_t number) {
-    wshub__writes_digits(w, key, false, number);
+    wshub__json_writer_digits(w, key, false, number);
 }
 
 WSHUB_API void wshub_json_put_double(wshub_json_writer *w, const char *key, double number) {
@@ -4825,7 +4815,7 @@ WSHUB_API void wshub_json_put_double(wshub_json_writer *w, const char *key, doub
     int digits;
 
     if (number - number != 0) { /* infinite, or no number */
-        wshub__writes_wrong(w, WSHUB_ERR_PARAM);
+        wshub__json_writer_wrong(w, WSHUB_ERR_PARAM);
         return;
     }
     for (digits = 15; digits <= 17; digits++) { /* never: 17 read back the same always */
@@ -4834,15 +4824,15 @@ WSHUB_API void wshub_json_put_double(wshub_json_writer *w, const char *key, doub
     }
     point = strchr(text, wshub__json_point());
     if (point) *point = '.';
-    wshub__writes_put(w, key, text);
+    wshub__json_writer_put(w, key, text);
 }
 
 WSHUB_API void wshub_json_put_bool(wshub_json_writer *w, const char *key, bool yes) {
-    wshub__writes_put(w, key, yes ? "true" : "false");
+    wshub__json_writer_put(w, key, yes ? "true" : "false");
 }
 
 WSHUB_API void wshub_json_put_null(wshub_json_writer *w, const char *key) {
-    wshub__writes_put(w, key, "null");
+    wshub__json_writer_put(w, key, "null");
 }
 
 WSHUB_API void wshub_json_put_raw(wshub_json_writer *w, const char *key, wshub_str json) {
@@ -4850,14 +4840,14 @@ WSHUB_API void wshub_json_put_raw(wshub_json_writer *w, const char *key, wshub_s
         wshub_json_put_null(w, key);
         return;
     }
-    if (!wshub_json_check(json, WSHUB_JSON_DEPTH_MAX)) wshub__writes_wrong(w, WSHUB_ERR_JSON);
-    wshub__writes_lead(w, key);
-    wshub__writes_add(w, json.ptr, json.len);
+    if (!wshub_json_check(json, WSHUB_JSON_DEPTH_MAX)) wshub__json_writer_wrong(w, WSHUB_ERR_JSON);
+    wshub__json_writer_lead(w, key);
+    wshub__json_writer_add(w, json.ptr, json.len);
 }
 
 WSHUB_API wshub_err wshub_json_done(wshub_json_writer *w, wshub_str *out_text) {
-    if (w->depth || !w->some) wshub__writes_wrong(w, WSHUB_ERR_PARAM);
-    if (w->len > w->cap) wshub__writes_wrong(w, WSHUB_ERR_LIMIT);
+    if (w->depth || !w->some) wshub__json_writer_wrong(w, WSHUB_ERR_PARAM);
+    if (w->len > w->cap) wshub__json_writer_wrong(w, WSHUB_ERR_LIMIT);
     if (out_text) *out_text = w->err ? wshub__str(NULL, 0) : wshub__str(w->buf, w->len);
     return w->err;
 }
