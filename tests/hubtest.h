@@ -94,6 +94,7 @@ UNUSED static void world_stop(world *w) {
 
 #define DESC(...) ((wshub_desc){__VA_ARGS__})
 #define FAKE(...) ((wshub_io_fake_desc){__VA_ARGS__})
+#define DIALECT(...) ((wshub_dialect){.version = WSHUB_DIALECT_VERSION, __VA_ARGS__})
 
 /* The next frame is text and reads so. */
 #define EXPECT_TEXT(w, c, want)                                                                    \
@@ -115,6 +116,15 @@ UNUSED static void world_stop(world *w) {
             (void)printf("  %s:%d: %s: got %.*s\n", __FILE__, __LINE__, test_name,                 \
                          (int)test_f.payload.len, test_f.payload.ptr);                             \
         }                                                                                          \
+    } while (0)
+/* The next frames are these texts, in this order, and no more. */
+#define EXPECT_TEXTS(w, c, ...)                                                                    \
+    do {                                                                                           \
+        const char *const test_texts[] = {__VA_ARGS__};                                            \
+        size_t test_i;                                                                             \
+        for (test_i = 0; test_i < sizeof test_texts / sizeof test_texts[0]; test_i++)              \
+            EXPECT_TEXT(w, c, test_texts[test_i]);                                                 \
+        EXPECT_SILENCE(w, c);                                                                      \
     } while (0)
 /* The next frame is a Close with this code (0: none in it), and the stream ends. */
 #define EXPECT_CLOSE(w, c, want)                                                                   \

@@ -107,6 +107,18 @@ UNUSED static wshub_err send_bytes(world *w, wshub_conn conn, size_t count) {
 UNUSED static wshub_err send_text(world *w, wshub_conn conn, const char *text) {
     return wshub_conn_send(w->hub, conn, text, strlen(text), true);
 }
+/* The peer takes nothing, and is owed a message of so many bytes. */
+UNUSED static void owe(world *w, wshub_conn conn, size_t count) {
+    wshub_io_fake_window(w->net, conn, 0);
+    EXPECT_INT(send_bytes(w, conn, count), WSHUB_OK);
+    wshub_io_fake_run(w->net);
+}
+/* The peer takes nothing, is owed "x", and is not read until it has taken that. */
+UNUSED static void owe_and_pause(world *w, wshub_conn conn) {
+    wshub_io_fake_window(w->net, conn, 0);
+    EXPECT_INT(send_text(w, conn, "x"), WSHUB_OK);
+    EXPECT_INT(wshub_conn_pause_until_drained(w->hub, conn), WSHUB_OK);
+}
 /* How many messages of so many bytes have arrived. */
 UNUSED static int arrived(world *w, wshub_conn conn, size_t bytes) {
     wshub_io_fake_frame f;

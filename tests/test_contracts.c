@@ -4,20 +4,6 @@
 #include <ctype.h>
 #include "texts.h"
 
-static const char *const headers[] = {
-    "wshub.h",
-    "backends/wshub_bus_hiredis.h",
-    "backends/wshub_bus_local.h",
-    "backends/wshub_bus_redis.h",
-    "backends/wshub_io_auto.h",
-    "backends/wshub_io_epoll.h",
-    "backends/wshub_io_fake.h",
-    "backends/wshub_io_kqueue.h",
-    "backends/wshub_io_poll.h",
-    "backends/wshub_io_sock.h",
-};
-#define HEADERS (sizeof headers / sizeof headers[0])
-
 /* ---- the public part of a header, declaration by declaration ---- */
 
 /* A piece of the text: whole lines, without the last one's end. */
@@ -32,15 +18,17 @@ typedef enum kind { FUNCTION, TYPE, NUMBER, VALUE, FIELD, KINDS } kind;
  * between, and no blank line. len 0: there is none. */
 typedef struct declared {
     kind kind;
-    lines text, comment;
-    bool close; /* the comment ends on the very line above */
+    lines text, comment, before; /* before: the declaration in front of it */
+    bool close;                  /* the comment ends on the very line above */
 } declared;
 
 typedef struct reader {
+    size_t which; /* of the headers */
     const char *file, *at, *end;
     char *whole;                  /* the text of the file */
     bool in_enum, names;          /* names: those that comments explain are looked for */
     lines comment, section, head; /* the latest one, the section's banner, the file's first */
+    lines before;
     bool close;
 } reader;
 
@@ -190,14 +178,19 @@ static bool next_declared(reader *r, declared *out) {
             r->at = strstr(r->at, "\n}") + 2;
             continue;
         }
-        if (out->kind != KINDS && l.ptr[l.len - 1] != ')') return true;
+        if (out->kind == KINDS || l.ptr[l.len - 1] == ')') continue;
+        out->before = r->before;
+        r->before = l;
+        return true;
     }
     return false;
 }
 
 static void open_header(reader *r, size_t which) {
     char *begin;
-    memset(r, 0, sizeof *r);
+    r->which = which;
+    r->in_enum = r->close = false;
+    r->comment.len = r->section.len = r->before.len = 0;
     r->file = headers[which];
     r->whole = text_of(r->file);
     r->head.ptr = r->whole;
@@ -207,6 +200,18 @@ static void open_header(reader *r, size_t which) {
     EXPECT(begin && r->end && begin < r->end);
     r->at = begin && r->end ? strchr(begin, '\n') + 1 : r->whole;
     if (!begin || !r->end) r->end = r->whole;
+}
+
+/* The next declaration of all headers, of a zeroed reader first the first. false: no more; every
+ * text has been given back then. */
+static bool next_of_all(reader *r, declared *out) {
+    if (!r->whole) open_header(r, 0);
+    while (!next_declared(r, out)) {
+        free(r->whole);
+        if (r->which + 1 == HEADERS) return false;
+        open_header(r, r->which + 1);
+    }
+    return true;
 }
 
 /* ---- what is asked of each ---- */
@@ -228,21 +233,14 @@ static bool is_count_of(lines field, lines before) {
 
 TEST(every_public_declaration_has_a_comment) {
     int seen[KINDS] = {0};
-    size_t i;
-    for (i = 0; i < HEADERS; i++) {
-        reader r;
-        declared d;
-        lines before = {"", 0};
-        open_header(&r, i);
-        while (next_declared(&r, &d)) {
-            bool own = d.close || (d.kind != FUNCTION && holds(d.text, "/*"));
-            seen[d.kind]++;
-            if (d.kind == FUNCTION ? d.comment.len == 0
-                                   : !own && !(d.kind == FIELD && is_count_of(d.text, before)))
-                complain(&r, d.text, "no comment", d.text);
-            before = d.text;
-        }
-        free(r.whole);
+    reader r = {0};
+    declared d;
+    while (next_of_all(&r, &d)) {
+        bool own = d.close || (d.kind != FUNCTION && holds(d.text, "/*"));
+        seen[d.kind]++;
+        if (d.kind == FUNCTION ? d.comment.len == 0
+                               : !own && !(d.kind == FIELD && is_count_of(d.text, d.before)))
+            complain(&r, d.text, "no comment", d.text);
     }
     EXPECT(seen[FUNCTION] > 200 && seen[TYPE] > 60 && seen[NUMBER] > 25 && seen[VALUE] > 70 &&
            seen[FIELD] > 300);
@@ -250,62 +248,46 @@ TEST(every_public_declaration_has_a_comment) {
 
 TEST(every_public_function_that_can_fail_says_how) {
     int seen = 0;
-    size_t i;
-    for (i = 0; i < HEADERS; i++) {
-        reader r;
-        declared d;
-        open_header(&r, i);
-        while (next_declared(&r, &d)) {
-            if (d.kind != FUNCTION || !(begins(d.text, "WSHUB_API wshub_err ") ||
-                                        begins(d.text, "WSHUB_INLINE wshub_err ")))
-                continue;
-            seen++;
-            if (!holds(d.comment, "Returns ") && !holds(d.comment, "Return "))
-                complain(&r, d.text, "no word on what it returns", d.text);
-        }
-        free(r.whole);
+    reader r = {0};
+    declared d;
+    while (next_of_all(&r, &d)) {
+        if (d.kind != FUNCTION ||
+            !(begins(d.text, "WSHUB_API wshub_err ") || begins(d.text, "WSHUB_INLINE wshub_err ")))
+            continue;
+        seen++;
+        if (!holds(d.comment, "Returns ") && !holds(d.comment, "Return "))
+            complain(&r, d.text, "no word on what it returns", d.text);
     }
     EXPECT(seen > 80);
 }
 
 TEST(every_name_that_a_contract_explains_is_declared) {
     int seen = 0;
-    size_t i;
-    for (i = 0; i < HEADERS; i++) {
-        reader r;
-        declared d;
-        open_header(&r, i);
-        r.names = true;
-        while (next_declared(&r, &d)) seen++;
-        free(r.whole);
-    }
+    reader r = {.names = true};
+    declared d;
+    while (next_of_all(&r, &d)) seen++;
     EXPECT(seen > 700);
 }
 
 TEST(every_public_function_has_a_thread_rule) { /* its own, or that of its section or file */
     int seen = 0;
-    size_t i;
-    for (i = 0; i < HEADERS; i++) {
-        reader r;
-        declared d;
-        open_header(&r, i);
-        while (next_declared(&r, &d)) {
-            if (d.kind != FUNCTION) continue;
-            seen++;
-            if (!holds(d.comment, "hread") && !holds(r.section, "hread") &&
-                !(i > 0 && holds(r.head, "hread")))
-                complain(&r, d.text, "no word on threads", d.text);
-        }
-        free(r.whole);
+    reader r = {0};
+    declared d;
+    while (next_of_all(&r, &d)) {
+        if (d.kind != FUNCTION) continue;
+        seen++;
+        if (!holds(d.comment, "hread") && !holds(r.section, "hread") &&
+            !(r.which > 0 && holds(r.head, "hread")))
+            complain(&r, d.text, "no word on threads", d.text);
     }
     EXPECT(seen > 200);
 }
 
 TEST(public_lines_are_at_most_100_columns_wide) {
+    reader r = {0};
+    lines l;
     size_t i;
     for (i = 0; i < HEADERS; i++) {
-        reader r;
-        lines l;
         open_header(&r, i);
         for (l = line_at(r.whole, r.end); l.ptr < r.end; l = line_behind(&r, l))
             if (l.len > 100 && !begins(l, "#error")) complain(&r, l, "too wide", l);

@@ -55,16 +55,8 @@ static void say_gone(wshub *hub, wshub_session session, wshub_cause cause, void 
 }
 
 static wshub_dialect table_of(void) {
-    wshub_dialect t;
-    memset(&t, 0, sizeof t);
-    t.version = WSHUB_DIALECT_VERSION;
-    t.name = "words";
-    t.accepted = say_accepted;
-    t.refused = say_refused;
-    t.close = say_close;
-    t.owed = say_owed;
-    t.session_gone = say_gone;
-    return t;
+    return DIALECT(.name = "words", .accepted = say_accepted, .refused = say_refused,
+                   .close = say_close, .owed = say_owed, .session_gone = say_gone);
 }
 
 /* Adds the dialect, and a lent session. */

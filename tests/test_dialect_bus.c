@@ -71,16 +71,9 @@ static void tongue_state(wshub *hub, wshub_bus_state state, void *user) {
     } while (0)
 
 static wshub_dialect tongue_table(bool named) {
-    wshub_dialect table;
-    memset(&table, 0, sizeof table);
-    table.version = WSHUB_DIALECT_VERSION;
-    table.name = "tongue";
-    table.bus_prefix = "t#";
-    table.publish = tongue_publish;
-    table.on_bus = tongue_bus;
-    table.on_name = named ? tongue_name : NULL;
-    table.on_bus_state = tongue_state;
-    return table;
+    return DIALECT(.name = "tongue", .bus_prefix = "t#", .publish = tongue_publish,
+                   .on_bus = tongue_bus, .on_name = named ? tongue_name : NULL,
+                   .on_bus_state = tongue_state);
 }
 
 static void tongue_start(world *w, tongue *t, bool named) {
@@ -224,9 +217,7 @@ TEST(what_comes_on_a_dialects_channels_is_the_dialects_byte_for_byte) { /* BUS-3
     deaf.on_bus = NULL;
     deaf.on_bus_state = NULL;
     EXPECT_INT(wshub_dialect_add(w.hub, &deaf, &x, &id), WSHUB_OK);
-    memset(&deaf, 0, sizeof deaf);
-    deaf.version = WSHUB_DIALECT_VERSION;
-    deaf.name = "elsewhere"; /* it does not speak on the bus at all */
+    deaf = DIALECT(.name = "elsewhere"); /* it does not speak on the bus at all */
     EXPECT_INT(wshub_dialect_add(w.hub, &deaf, &x, &id), WSHUB_OK);
     deaf = tongue_table(false);
     deaf.bus_prefix = "v#";
@@ -273,9 +264,7 @@ TEST(no_two_dialects_meet_on_the_bus) { /* BUS-6 */
 
     /* who has no channels has no words for them */
     for (i = 0; i < 4; i++) {
-        memset(&table, 0, sizeof table);
-        table.version = WSHUB_DIALECT_VERSION;
-        table.name = "mute";
+        table = DIALECT(.name = "mute");
         if (i == 0) table.publish = tongue_publish;
         if (i == 1) table.on_bus = tongue_bus;
         if (i == 2) table.on_name = tongue_name;
@@ -403,22 +392,29 @@ TEST(names_of_a_realm_are_told_first_in_last_out_and_at_every_connection) { /* B
     world_stop(&w);
 }
 
+/* A hub with a dialect that subscribes to each name, and a client of it in 600 rooms. */
+static wshub_client many_names(world *w, told *t, tongue *x, bool exact) {
+    wshub_client client;
+    char name[16];
+    int i;
+    told_start(w, t, exact);
+    tongue_start(w, x, true);
+    client = tongue_client(w, x, "a", "u");
+    for (i = 0; i < 600; i++) {
+        (void)snprintf(name, sizeof name, "%d", i);
+        EXPECT_INT(wshub_client_join(w->hub, client, S(name)), WSHUB_OK);
+    }
+    return client;
+}
+
 TEST(a_bus_without_room_is_asked_for_everything_all_the_same) { /* BUS-5 */
     static const char *const wanted[] = {"+t#r:599 ", "+t#r:5 ", "+t#r:0 ", "+t#u:u ", "+t#c:a "};
     bool seen[5] = {false, false, false, false, false};
     world w;
     told t;
     tongue x;
-    wshub_client a;
-    char name[16];
     int i, round;
-    told_start(&w, &t, true);
-    tongue_start(&w, &x, true);
-    a = tongue_client(&w, &x, "a", "u");
-    for (i = 0; i < 600; i++) {
-        (void)snprintf(name, sizeof name, "%d", i);
-        EXPECT_INT(wshub_client_join(w.hub, a, S(name)), WSHUB_OK);
-    }
+    (void)many_names(&w, &t, &x, true);
     t.full = true;
     told_state(&w, &t, WSHUB_BUS_CONNECTED);
     EXPECT_TOLD(&t, "");
@@ -441,6 +437,10 @@ static bool (*all_calls)(void *ctx, const wshub_bus_channel *channels, size_t co
 static bool some_calls(void *ctx, const wshub_bus_channel *channels, size_t count) {
     return calls_left-- > 0 && all_calls(ctx, channels, count);
 }
+static void limit_calls(world *w) {
+    all_calls = w->hub->uplink.bus.subscribe;
+    w->hub->uplink.bus.subscribe = some_calls;
+}
 
 TEST(what_goes_and_comes_while_all_is_subscribed_to_anew_is_not_missed) { /* BUS-4, BUS-5 */
     world w;
@@ -452,8 +452,7 @@ TEST(what_goes_and_comes_while_all_is_subscribed_to_anew_is_not_missed) { /* BUS
     for (speaker = 0; speaker < 2; speaker++) {
         told_start(&w, &t, true);
         tongue_start(&w, &x, true);
-        all_calls = w.hub->uplink.bus.subscribe;
-        w.hub->uplink.bus.subscribe = some_calls;
+        limit_calls(&w);
         (void)world_client(&w, "v", id);
         json = world_handle(&w, id);
         a = speaker ? tongue_client(&w, &x, "a", "u") : json;
@@ -478,18 +477,8 @@ TEST(a_realm_may_end_while_all_is_subscribed_to_anew) { /* BUS-5 */
     world w;
     told t;
     tongue x;
-    wshub_client a;
-    char name[16];
-    int i;
-    told_start(&w, &t, false);
-    tongue_start(&w, &x, true);
-    all_calls = w.hub->uplink.bus.subscribe;
-    w.hub->uplink.bus.subscribe = some_calls;
-    a = tongue_client(&w, &x, "a", "u");
-    for (i = 0; i < 600; i++) {
-        (void)snprintf(name, sizeof name, "%d", i);
-        EXPECT_INT(wshub_client_join(w.hub, a, S(name)), WSHUB_OK);
-    }
+    wshub_client a = many_names(&w, &t, &x, false);
+    limit_calls(&w);
     calls_left = 1;
     told_state(&w, &t, WSHUB_BUS_CONNECTED);
     EXPECT_INT(w.hub->replay, WSHUB__REPLAY_ROOMS);

@@ -460,20 +460,6 @@ TEST(every_public_send_is_in_the_table_of_sends) {
 
 /* ---- changes: what 0.1.0 had and is no more, or is otherwise, is named in >>changes ---- */
 
-static const char *const headers[] = {
-    "wshub.h",
-    "backends/wshub_bus_hiredis.h",
-    "backends/wshub_bus_local.h",
-    "backends/wshub_bus_redis.h",
-    "backends/wshub_io_auto.h",
-    "backends/wshub_io_epoll.h",
-    "backends/wshub_io_fake.h",
-    "backends/wshub_io_kqueue.h",
-    "backends/wshub_io_poll.h",
-    "backends/wshub_io_sock.h",
-};
-#define HEADERS (sizeof headers / sizeof headers[0])
-
 /* Adds a text without its comments to another of n bytes, each white space a single blank. Returns
  * the new length. */
 static size_t add_code(char *all, size_t n, const char *p, const char *end) {

@@ -545,50 +545,52 @@ static void look_when_answering(site *s, wshub *hub, wshub_headers *more) {
     site_note(s, head_is_long(s->http) ? "head seen by" : "no head for");
 }
 
+static void head_is_kept(bool keeps, uint32_t cut) {
+    site s = {.name = "s", .take = WSHUB_TAKE_BODY};
+    world w;
+    wshub_conn c;
+    s.at_head = look_at_head;
+    s.at_body = look_at_body;
+    s.at_answer = look_when_answering;
+    s.at_gone = keeps ? look_at_gone : look_in_vain;
+    world_start(&w, DESC(0), FAKE(.cut_bytes = cut));
+    MOUNT(&w, &s, .path = "/s/", .prefix = true, .keep_head = keeps);
+    c = said(&w, LONG_HEAD);
+    EXPECT_INT(head_is_long(wshub_exchange_http(w.hub, s.exchange)), keeps);
+    say(&w, c, "body");
+    EXPECT_INT(head_is_long(wshub_exchange_http(w.hub, s.exchange)), keeps);
+    EXPECT_INT(answer(w.hub, s.exchange, "x"), WSHUB_OK);
+    EXPECT(!wshub_exchange_http(w.hub, s.exchange));
+    EXPECT_LOG(&w, keeps ? "head s;body body to s;200 by s;head seen by s;"
+                         : "head s;body body to s;200 by s;no head for s;");
+
+    /* told of at its end */
+    say(&w, c, LONG_HEAD "body");
+    wshub_io_fake_end(w.net, c);
+    EXPECT_LOG(&w, "head s;body body to s;gone 1 s;");
+
+    /* answered in on_head and in on_body: there it is in any case */
+    s.at_body = do_answer;
+    c = said(&w, LONG_HEAD "body");
+    EXPECT_LOG(&w, "head s;body body to s;200 by s;head seen by s;");
+    s.at_head = do_answer;
+    c = said(&w, LONG_HEAD "body");
+    EXPECT_LOG(&w, "head s;200 by s;head seen by s;");
+
+    /* and of a WebSocket there is none */
+    s.at_head = do_upgrade;
+    s.at_answer = NULL;
+    c = said(&w, WANT_WS("/s/x"));
+    EXPECT(!wshub_exchange_http(w.hub, s.exchange));
+    EXPECT_LOG(&w, "head s;101 by s;");
+    world_stop(&w);
+}
+
 TEST(a_head_is_kept_as_long_as_its_exchange_if_its_mount_wants_that) { /* CONN-3 */
-    int keeps;
     uint32_t cut;
-    for (keeps = 0; keeps < 2; keeps++) {
-        for (cut = 0; cut < 2; cut++) {
-            site s = {.name = "s", .take = WSHUB_TAKE_BODY};
-            world w;
-            wshub_conn c;
-            s.at_head = look_at_head;
-            s.at_body = look_at_body;
-            s.at_answer = look_when_answering;
-            s.at_gone = keeps ? look_at_gone : look_in_vain;
-            world_start(&w, DESC(0), FAKE(.cut_bytes = cut));
-            MOUNT(&w, &s, .path = "/s/", .prefix = true, .keep_head = keeps != 0);
-            c = said(&w, LONG_HEAD);
-            EXPECT_INT(head_is_long(wshub_exchange_http(w.hub, s.exchange)), keeps);
-            say(&w, c, "body");
-            EXPECT_INT(head_is_long(wshub_exchange_http(w.hub, s.exchange)), keeps);
-            EXPECT_INT(answer(w.hub, s.exchange, "x"), WSHUB_OK);
-            EXPECT(!wshub_exchange_http(w.hub, s.exchange));
-            EXPECT_LOG(&w, keeps ? "head s;body body to s;200 by s;head seen by s;"
-                                 : "head s;body body to s;200 by s;no head for s;");
-
-            /* told of at its end */
-            say(&w, c, LONG_HEAD "body");
-            wshub_io_fake_end(w.net, c);
-            EXPECT_LOG(&w, "head s;body body to s;gone 1 s;");
-
-            /* answered in on_head and in on_body: there it is in any case */
-            s.at_body = do_answer;
-            c = said(&w, LONG_HEAD "body");
-            EXPECT_LOG(&w, "head s;body body to s;200 by s;head seen by s;");
-            s.at_head = do_answer;
-            c = said(&w, LONG_HEAD "body");
-            EXPECT_LOG(&w, "head s;200 by s;head seen by s;");
-
-            /* and of a WebSocket there is none */
-            s.at_head = do_upgrade;
-            s.at_answer = NULL;
-            c = said(&w, WANT_WS("/s/x"));
-            EXPECT(!wshub_exchange_http(w.hub, s.exchange));
-            EXPECT_LOG(&w, "head s;101 by s;");
-            world_stop(&w);
-        }
+    for (cut = 0; cut < 2; cut++) {
+        head_is_kept(false, cut);
+        head_is_kept(true, cut);
     }
 }
 

@@ -47,14 +47,8 @@ static void end_client(wshub *hub, wshub_client client, wshub_cause cause, uint1
 }
 
 static wshub_dialect table_of(void) {
-    wshub_dialect table;
-    memset(&table, 0, sizeof table);
-    table.version = WSHUB_DIALECT_VERSION;
-    table.name = "speaks";
-    table.accepted = say_accepted;
-    table.owed = hear_owed;
-    table.session_gone = hear_gone;
-    return table;
+    return DIALECT(.name = "speaks", .accepted = say_accepted, .owed = hear_owed,
+                   .session_gone = hear_gone);
 }
 
 static void start(wshub_desc desc, const wshub_dialect *table) {

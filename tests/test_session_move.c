@@ -103,22 +103,17 @@ static wshub_take grant(wshub *hub, wshub_exchange exchange, const wshub_http *h
 
 static void polls_start(polls *p, world *w, wshub_desc desc, wshub_io_fake_desc fd,
                         bool no_convert) {
-    wshub_dialect table;
+    wshub_dialect table = DIALECT(.name = "polls", .owed = owed, .session_gone = gone,
+                                  .convert = no_convert ? NULL : convert);
     wshub_mount_desc mount;
     wshub_client_desc client;
     memset(p, 0, sizeof *p);
-    memset(&table, 0, sizeof table);
     memset(&mount, 0, sizeof mount);
     memset(&client, 0, sizeof client);
     p->w = w;
     desc.on_authenticate = accept_all;
     desc.no_default_rooms = true;
     world_start(w, desc, fd);
-    table.version = WSHUB_DIALECT_VERSION;
-    table.name = "polls";
-    table.owed = owed;
-    table.session_gone = gone;
-    table.convert = no_convert ? NULL : convert;
     EXPECT_INT(wshub_dialect_add(w->hub, &table, p, &p->dialect), WSHUB_OK);
     EXPECT_INT(wshub_kind_add(w->hub, &(wshub_kind_desc){encode_polled, "polled", p}, &p->polled),
                WSHUB_OK);

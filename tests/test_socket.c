@@ -205,9 +205,7 @@ static void all_on_its_way(world *w, site *s) {
     wshub_conn speaker =
         site_start(w, s, DESC(.backpressure_bytes_max = 1000), FAKE(.completion = true));
     s->other = wshub_io_fake_connect(w->net, "/s");
-    wshub_io_fake_window(w->net, s->other, 0);
-    EXPECT_INT(send_bytes(w, s->other, 2000), WSHUB_OK);
-    wshub_io_fake_run(w->net);
+    owe(w, s->other, 2000);
     wshub_io_fake_stall(w->net, true);
     wshub_io_fake_text(w->net, speaker, "now");
     wshub_io_fake_window(w->net, s->other, UINT64_MAX);
@@ -252,40 +250,26 @@ static void both_take(world *w, wshub_conn a, wshub_conn b) {
 }
 
 TEST(on_drained_may_send_end_others_end_itself_or_destroy_the_hub) { /* SEND-6 */
-    wshub_conn a, b;
-    world w;
-    {
-        site s = {.at_drained = send_again};
-        two_wait(&w, &s, &a, &b);
-        both_take(&w, a, b);
-        EXPECT_INT(s.drained, 2); /* what was sent left at once, which is not told */
-        world_stop(&w);
-    }
-    {
-        site s = {.at_drained = end_other};
-        two_wait(&w, &s, &a, &b);
-        s.other = a; /* told behind b, and gone by then */
-        both_take(&w, a, b);
-        EXPECT_INT(s.drained, 1);
-        EXPECT_INT(s.closed, 1);
-        world_stop(&w);
-    }
-    {
-        site s = {.at_drained = end_own};
-        two_wait(&w, &s, &a, &b);
-        both_take(&w, a, b);
-        EXPECT_INT(s.drained, 2);
-        EXPECT_INT(s.closed, 2);
-        EXPECT_INT(s.cause, WSHUB_BY_PEER);
-        world_stop(&w);
-    }
-    {
-        site s = {.at_drained = destroy};
-        two_wait(&w, &s, &a, &b);
-        both_take(&w, a, b);
-        EXPECT_INT(s.drained, 1);
-        EXPECT_INT(s.closed, 2);
-        EXPECT_INT(s.cause, WSHUB_BY_SHUTDOWN);
+    static const struct {
+        action at_drained;
+        int drained, closed;
+        wshub_cause cause;
+    } cases[] = {
+        {send_again, 2, 0, (wshub_cause)0}, /* what was sent left at once, which is not told */
+        {end_other, 1, 1, WSHUB_BY_PEER},   /* the other would be told next, and is gone by then */
+        {end_own, 2, 2, WSHUB_BY_PEER},
+        {destroy, 1, 2, WSHUB_BY_SHUTDOWN},
+    };
+    size_t i;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        site s = {.at_drained = cases[i].at_drained};
+        wshub_conn newer;
+        world w;
+        two_wait(&w, &s, &s.other, &newer);
+        both_take(&w, s.other, newer);
+        EXPECT_INT(s.drained, cases[i].drained);
+        EXPECT_INT(s.closed, cases[i].closed);
+        EXPECT_INT(s.cause, cases[i].cause);
         world_stop(&w);
     }
 }
@@ -294,9 +278,7 @@ TEST(what_drains_and_waits_again_in_a_turn_is_told_when_it_has_drained) { /* SEN
     site s = {0};
     world w;
     wshub_conn conn = site_start(&w, &s, DESC(.backpressure_bytes_max = 1000), FAKE(0));
-    wshub_io_fake_window(w.net, conn, 0);
-    EXPECT_INT(send_bytes(&w, conn, 1000), WSHUB_OK);
-    wshub_io_fake_run(w.net);
+    owe(&w, conn, 1000);
     wshub_io_fake_hold(w.net, true);
     wshub_io_fake_window(w.net, conn, 1004); /* all of it, and nothing more */
     EXPECT_INT(send_bytes(&w, conn, 900), WSHUB_ERR_DROPPED);
@@ -469,9 +451,7 @@ TEST(who_takes_nothing_while_paused_is_dropped_in_time) { /* LIVE-3 */
     site s = {0};
     world w;
     wshub_conn conn = site_start(&w, &s, DESC(.write_timeout_ms = 5000), FAKE(0));
-    wshub_io_fake_window(w.net, conn, 0);
-    EXPECT_INT(send_text(&w, conn, "x"), WSHUB_OK);
-    EXPECT_INT(wshub_conn_pause_until_drained(w.hub, conn), WSHUB_OK);
+    owe_and_pause(&w, conn);
     wshub_io_fake_text(w.net, conn, "held");
     wshub_io_fake_advance(w.net, 4999);
     EXPECT_INT(s.closed, 0);
@@ -487,9 +467,7 @@ TEST(a_paused_socket_that_is_closed_is_read_to_its_peers_close) { /* RFC 6455 7.
     site s = {0};
     world w;
     wshub_conn conn = site_start(&w, &s, DESC(0), FAKE(0));
-    wshub_io_fake_window(w.net, conn, 0);
-    EXPECT_INT(send_text(&w, conn, "x"), WSHUB_OK);
-    EXPECT_INT(wshub_conn_pause_until_drained(w.hub, conn), WSHUB_OK);
+    owe_and_pause(&w, conn);
     wshub_io_fake_text(w.net, conn, "held");
     wshub_io_fake_send_close(w.net, conn, 4321, "");
     EXPECT_INT(s.closed, 0); /* its Close waits behind what is not read */
@@ -507,9 +485,7 @@ TEST(a_peer_that_ends_while_it_is_paused_has_ended_behind_what_it_said) { /* LIV
     site s = {0};
     world w;
     wshub_conn conn = site_start(&w, &s, DESC(0), FAKE(0));
-    wshub_io_fake_window(w.net, conn, 0);
-    EXPECT_INT(send_text(&w, conn, "x"), WSHUB_OK);
-    EXPECT_INT(wshub_conn_pause_until_drained(w.hub, conn), WSHUB_OK);
+    owe_and_pause(&w, conn);
     wshub_io_fake_text(w.net, conn, "last words");
     wshub_io_fake_half_close(w.net, conn);
     EXPECT_INT(s.closed, 0);

@@ -340,7 +340,7 @@ static void note_gone(wshub *hub, const wshub_gone *gone, void *user) {
 
 /* A WebSocket of a mount with a client of a dialect. */
 static wshub_conn dialect_start(world *w, site *s, wshub_client *client) {
-    wshub_dialect table;
+    wshub_dialect table = DIALECT(.name = "bare");
     wshub_client_desc desc;
     wshub_conn conn = site_start(w, s,
                                  DESC(.on_authenticate = accept_all, .on_pressure = note_pressure,
@@ -348,9 +348,6 @@ static wshub_conn dialect_start(world *w, site *s, wshub_client *client) {
                                       .message_timeout_ms = 1000, .on_disconnected = note_gone,
                                       .backpressure_bytes_max = 1000),
                                  FAKE(0));
-    memset(&table, 0, sizeof table);
-    table.version = WSHUB_DIALECT_VERSION;
-    table.name = "bare";
     memset(&desc, 0, sizeof desc);
     EXPECT_INT(wshub_dialect_add(w->hub, &table, NULL, &desc.dialect), WSHUB_OK);
     EXPECT_INT(wshub_client_add(w->hub, wshub_conn_session(w->hub, conn), &desc, client), WSHUB_OK);
@@ -390,9 +387,7 @@ TEST(who_ends_in_on_drained_is_told_of_nothing_more) { /* SEND-6 */
         world w;
         wshub_client client;
         wshub_conn conn = dialect_start(&w, &s, &client);
-        wshub_io_fake_window(w.net, conn, 0);
-        EXPECT_INT(send_bytes(&w, conn, 2000), WSHUB_OK);
-        wshub_io_fake_run(w.net);
+        owe(&w, conn, 2000);
         EXPECT(strcmp(w.log, "on;") == 0);
         wshub_io_fake_window(w.net, conn, UINT64_MAX);
         EXPECT(strcmp(w.log, "on;site drained;gone otherwise;site closed;") == 0);
@@ -420,9 +415,7 @@ TEST(who_takes_the_place_of_one_that_drained_is_told_nothing_of_it) { /* SEND-6 
     world w;
     wshub_client client;
     wshub_conn conn = dialect_start(&w, &s, &client);
-    wshub_io_fake_window(w.net, conn, 0);
-    EXPECT_INT(send_bytes(&w, conn, 2000), WSHUB_OK);
-    wshub_io_fake_run(w.net);
+    owe(&w, conn, 2000);
     wshub_io_fake_window(w.net, conn, UINT64_MAX);
     EXPECT(strcmp(w.log, "on;site drained;gone otherwise;site closed;") == 0);
     wshub_conn_closed(w.hub, s.other);

@@ -7,6 +7,21 @@
 
 #define TEXT_MAX (2u << 20)
 
+/* What a program may include. */
+UNUSED static const char *const headers[] = {
+    "wshub.h",
+    "backends/wshub_bus_hiredis.h",
+    "backends/wshub_bus_local.h",
+    "backends/wshub_bus_redis.h",
+    "backends/wshub_io_auto.h",
+    "backends/wshub_io_epoll.h",
+    "backends/wshub_io_fake.h",
+    "backends/wshub_io_kqueue.h",
+    "backends/wshub_io_poll.h",
+    "backends/wshub_io_sock.h",
+};
+#define HEADERS (sizeof headers / sizeof headers[0])
+
 UNUSED static char *text_of(const char *path) { /* the caller frees it; it ends with a zero */
     FILE *f = fopen(path, "rb");
     char *text = (char *)calloc(1, TEXT_MAX);
