@@ -6612,8 +6612,12 @@ typedef struct wshub__lent {
 } wshub__lent;
 
 static wshub__lent *wshub__conn_lent(const wshub *hub, const wshub__conn *conn) {
+    wshub__lent *lent =
+        (wshub__lent *)wshub__pool_at(&hub->lents, (uint32_t)conn->id & ~WSHUB__LENT);
+
     WSHUB_ASSERT(wshub__conn_is_lent(conn));
-    return (wshub__lent *)wshub__pool_at(&hub->lents, (uint32_t)conn->id & ~WSHUB__LENT);
+    WSHUB_ASSERT(lent->slot.link == WSHUB__LIVE); /* it is freed behind its stream */
+    return lent;
 }
 
 /* The end of a link that a stream is. NULL: it is the io's, or a session's. */
@@ -6678,12 +6682,14 @@ static void wshub__clock_heard(wshub *hub) {
     uint64_t heard = hub->io.heard_ms ? hub->io.heard_ms(hub->io.ctx) : hub->io_now;
     uint64_t lag = heard < hub->io_now ? hub->io_now - heard : 0;
 
+    WSHUB_ASSERT(hub->depth > 0); /* the clock has been read */
     hub->heard = lag < hub->now ? hub->now - lag : 0;
     WSHUB_ASSERT(hub->heard <= hub->now);
 }
 
 /* A call into the hub begins. The outermost one reads the clock. */
 static void wshub__enter(wshub *hub) {
+    WSHUB_ASSERT(!hub->destroying || hub->depth > 0); /* or it would have been freed */
     if (hub->depth++ == 0) wshub__clock(hub);
 }
 
@@ -6721,11 +6727,14 @@ WSHUB_API const char *wshub_strerror(wshub_err err) {
  * leaves and between the steps of settle. What on_log's own doing logs is told here too; it comes
  * to an end, as the clock stands still and each code has ten lines a second. */
 WSHUB__COLD static void wshub__log_tell(wshub *hub) {
+    WSHUB_ASSERT(hub->depth == 1); /* no other call is in the middle of anything */
     WSHUB_ASSERT(hub->lines_count <= WSHUB__LINES);
     while (hub->lines_count) {
         /* Taken out first: its place is free for what on_log causes. */
         wshub__line line = hub->lines[hub->lines_head];
         wshub_log told;
+
+        WSHUB_ASSERT(hub->desc.on_log); /* without it no line is written */
         hub->lines_head = (hub->lines_head + 1) % WSHUB__LINES;
         hub->lines_count--;
 
@@ -6764,6 +6773,7 @@ static wshub_client wshub__nobody(void) {
 
 /* Adds what there is room for of a text of ours to a line. Returns where the line ends then. */
 static size_t wshub__line_add(char *line, size_t at, const char *text) {
+    WSHUB_ASSERT(at < WSHUB__LINE_BYTES);
     while (*text && at < WSHUB__LINE_BYTES - 1) line[at++] = *text++;
     return at;
 }
@@ -6773,6 +6783,7 @@ static size_t wshub__line_add(char *line, size_t at, const char *text) {
 static size_t wshub__line_add_escaped(char *line, size_t at, wshub_str text) {
     size_t i;
 
+    WSHUB_ASSERT(at < WSHUB__LINE_BYTES);
     for (i = 0; i < text.len && at + 4 < WSHUB__LINE_BYTES; i++) {
         uint8_t c = (uint8_t)text.ptr[i];
         if (c >= 0x20 && c < 0x7F && c != '\\') {
@@ -6792,6 +6803,7 @@ static size_t wshub__line_add_escaped(char *line, size_t at, wshub_str text) {
 static bool wshub__line_allowed(wshub *hub, wshub_log_code code) {
     uint64_t second = hub->now / 1000;
 
+    WSHUB_ASSERT((unsigned)code < WSHUB_LOG_COUNT);
     if (hub->logs[code].second != second) {
         hub->logs[code].second = second;
         hub->logs[code].lines = 0;
@@ -6817,6 +6829,7 @@ WSHUB__COLD static void wshub__log(wshub *hub, wshub_log_code code, wshub_client
 
     if (!wshub__line_allowed(hub, code)) return;
     line = &hub->lines[(hub->lines_head + hub->lines_count++) % WSHUB__LINES];
+    WSHUB_ASSERT(hub->lines_count <= WSHUB__LINES); /* or the oldest would be written over */
 
     at = wshub__line_add(line->text, 0, wshub__logs[code].text);
     if (*detail) at = wshub__line_add(line->text, at, ": ");
@@ -6842,6 +6855,7 @@ WSHUB__COLD static void wshub__random_refill(wshub *hub) {
     uint64_t nonce[2], word;
     uint32_t at;
 
+    WSHUB_ASSERT(hub->random_left == 0); /* what is left is handed out first */
     if (!hub->io.random(hub->io.ctx, hub->random, sizeof hub->random))
         memset(hub->random, 0, sizeof hub->random);
     nonce[0] = hub->random_refills++;
@@ -7074,7 +7088,8 @@ static wshub__span wshub__log_commit(wshub__seg *seg, size_t n) {
  * knows conns, not clients. Uses >>log, >>frame. Proved by tests/test_send.c,
  * tests/bench/after.sh. */
 
-static uint32_t wshub__lowest_bit(uint64_t bits) { /* bits: not 0 */
+/* The number of the lowest bit that is set; there is one. */
+static uint32_t wshub__lowest_bit(uint64_t bits) {
 #if defined(__GNUC__) || defined(__clang__)
     return (uint32_t)__builtin_ctzll(bits);
 #else
@@ -7089,6 +7104,9 @@ static uint32_t wshub__lowest_bit(uint64_t bits) { /* bits: not 0 */
 static void wshub__dirty(wshub *hub, uint32_t index) {
     uint32_t word = index / 64, group = word / 64;
     uint64_t was = hub->dirty[word];
+
+    WSHUB_ASSERT(word < hub->dirty_cap); /* there is room since the stream was made */
+    WSHUB_ASSERT(group < hub->dirty_words_cap);
     hub->dirty[word] = was | UINT64_C(1) << index % 64;
     if (was) return;
     hub->dirty_words[group] |= UINT64_C(1) << word % 64;
@@ -7112,15 +7130,28 @@ WSHUB__COLD static bool wshub__words_reach(wshub *hub, uint64_t **words, uint32_
  * this first. */
 static void wshub__run_out(wshub *hub) {
     if (hub->gathered) hub->above->run_out(hub);
+    WSHUB_ASSERT(!hub->gathered);
 }
 
 /* Who looks at queues or counts sees what was sent. */
 static void wshub__look(const wshub *hub) {
+    WSHUB_ASSERT(hub->self == hub);
     wshub__run_out(hub->self);
 }
 
 static wshub__span *wshub__queue_spans(wshub__queue *q) {
     return (wshub__span *)(void *)(q + 1);
+}
+
+/* What holds of every queue, whoever has just changed it. */
+static inline void wshub__queue_agrees(const wshub__conn *conn) {
+    WSHUB_ASSERT(!conn->queued == !conn->first.len); /* the front is empty where all is */
+    WSHUB_ASSERT(conn->first.len <= conn->queued);
+    WSHUB_ASSERT(!conn->more || conn->first.len);
+    WSHUB_ASSERT(!conn->more || conn->more->head < conn->more->count); /* or it would be freed */
+    WSHUB_ASSERT(!conn->more || conn->more->count <= conn->more->cap);
+    WSHUB_ASSERT(conn->inflight <= conn->queued); /* what an io has is owed still */
+    (void)conn;
 }
 
 /* Room for one span more. False: out of memory, nothing changed. Grows by the number of spans, not
@@ -7129,6 +7160,8 @@ static bool wshub__queue_room(wshub *hub, wshub__conn *conn) {
     wshub__queue *queue = conn->more;
     uint32_t cap = queue ? queue->cap * 2 : 2;
     uint32_t bytes = (uint32_t)(sizeof *queue + cap * sizeof(wshub__span));
+
+    WSHUB_ASSERT(conn->first.len > 0); /* it is for what comes behind that */
 
     /* The gap in front is closed where it is the greater part. */
     if (queue && queue->head > 8 && queue->head > queue->count / 2) {
@@ -7153,6 +7186,7 @@ static bool wshub__queue_room(wshub *hub, wshub__conn *conn) {
 /* The last span of a queue. NULL: there is nothing in it. */
 static wshub__span *wshub__queue_last(wshub__conn *conn) {
     if (!conn->first.len) return NULL;
+    WSHUB_ASSERT(!conn->more || conn->more->head < conn->more->count);
     return conn->more ? &wshub__queue_spans(conn->more)[conn->more->count - 1] : &conn->first;
 }
 
@@ -7162,6 +7196,8 @@ static bool wshub__queue_push(wshub *hub, wshub__conn *conn, wshub__span span) {
     wshub__span *last;
 
     WSHUB_ASSERT(span.len > 0);
+    WSHUB_ASSERT(span.seg->refs > 0); /* the caller's, until the queue has its own */
+    WSHUB_ASSERT(span.at + span.len <= span.seg->used);
     wshub__run_out(hub); /* it comes first */
     if (span.len > WSHUB__QUEUE_MAX - conn->queued) return false;
 
@@ -7184,6 +7220,7 @@ static bool wshub__queue_push(wshub *hub, wshub__conn *conn, wshub__span span) {
     if (conn->pressured) wshub__seg_lags(hub, span.seg);
     conn->queued += span.len;
     hub->stats.queued_bytes += span.len;
+    wshub__queue_agrees(conn);
     wshub__dirty(hub, wshub__conn_index(conn));
     return true;
 }
@@ -7202,6 +7239,7 @@ WSHUB__COLD static bool wshub__queue_reserve(wshub *hub, wshub__conn *conn, uint
     q->bytes = bytes;
     q->cap = count + more;
     conn->more = q;
+    WSHUB_ASSERT(q->cap - q->count >= more);
     return true;
 }
 
@@ -7228,6 +7266,7 @@ WSHUB__COLD static bool wshub__queue_append(wshub *hub, wshub__conn *conn, const
     }
     conn->queued += (uint32_t)bytes;
     hub->stats.queued_bytes += bytes;
+    wshub__queue_agrees(conn);
     wshub__dirty(hub, wshub__conn_index(conn));
     return true;
 }
@@ -7266,12 +7305,7 @@ static void wshub__queue_consume(wshub *hub, wshub__conn *conn, size_t n) {
         n -= part;
         if (!conn->first.len) wshub__queue_shift(hub, conn);
     }
-    WSHUB_ASSERT(!conn->queued == !conn->first.len);
-}
-
-/* The span of a queue that is k-th from the front. */
-static wshub__span *wshub__queue_span(wshub__conn *conn, uint32_t k) {
-    return k ? &wshub__queue_spans(conn->more)[conn->more->head + k - 1] : &conn->first;
+    wshub__queue_agrees(conn);
 }
 
 /* How many spans a queue has in which there is something. */
@@ -7280,13 +7314,22 @@ static uint32_t wshub__queue_count(const wshub__conn *conn) {
     return conn->more ? conn->more->count - conn->more->head + 1 : 1;
 }
 
+/* The span of a queue that is k-th from the front. */
+static wshub__span *wshub__queue_span(wshub__conn *conn, uint32_t k) {
+    WSHUB_ASSERT(k < wshub__queue_count(conn));
+    return k ? &wshub__queue_spans(conn->more)[conn->more->head + k - 1] : &conn->first;
+}
+
 /* Copies what a laggard holds of segments less than half in use. False: out of memory. */
 WSHUB__COLD static bool wshub__compact_conn(wshub *hub, wshub__conn *conn) {
     uint32_t k, n = wshub__queue_count(conn);
 
+    WSHUB_ASSERT(!conn->inflight); /* or an io would still read what moves */
     for (k = 0; k < n; k++) {
         wshub__span *span = wshub__queue_span(conn, k), old = *span;
         wshub__seg *to;
+
+        WSHUB_ASSERT(old.seg->held >= old.len);
         if (old.seg->is_log || old.seg->held >= old.seg->cap / 2) continue;
         to = wshub__log_room(hub, old.len);
         if (!to) return false;
@@ -7315,6 +7358,8 @@ WSHUB__COLD static void wshub__out_compact(wshub *hub) {
     for (i = 0; i < hub->laggards_cap; i++) {
         for (left = hub->laggards[i]; left; left &= left - 1) {
             wshub__conn *conn = wshub__conn_at(hub, i * 64 + wshub__lowest_bit(left));
+
+            WSHUB_ASSERT(conn->id); /* whoever ends takes its bit away */
             if (!conn->first.len) {
                 hub->laggards[i] &= ~(left & (~left + 1)); /* it has caught up */
             } else if (!conn->inflight && !wshub__compact_conn(hub, conn)) {
@@ -7329,6 +7374,8 @@ WSHUB__COLD static void wshub__out_compact(wshub *hub) {
 /* The stream has not taken the whole queue. */
 WSHUB__COLD static void wshub__out_lags(wshub *hub, wshub__conn *conn) {
     uint32_t index = wshub__conn_index(conn);
+
+    WSHUB_ASSERT(index / 64 < hub->laggards_cap);
     hub->laggards[index / 64] |= UINT64_C(1) << index % 64;
 }
 
@@ -7363,6 +7410,7 @@ static void wshub__out_note(wshub *hub, wshub__conn *conn, uint8_t note) {
  * (LIVE-2). The last of it proves nothing, since the system takes that whether or not there is a
  * peer. */
 static void wshub__out_moved(wshub *hub, wshub__conn *conn) {
+    WSHUB_ASSERT(conn->queued > 0);
     conn->last_active = hub->now;
     conn->pinged = conn->ping_late;
     if (hub->desc.heartbeat_by_pong) wshub__conn_heard(hub, conn); /* its ping waits behind this */
@@ -7372,6 +7420,7 @@ static void wshub__out_moved(wshub *hub, wshub__conn *conn) {
  * of that counts as lagging. */
 WSHUB__COLD static void wshub__out_waits(wshub *hub, wshub__conn *conn) {
     uint32_t i, count = wshub__queue_count(conn);
+
     WSHUB_ASSERT(conn->queued > 0);
     WSHUB_ASSERT(!conn->pressured);
     for (i = 0; i < count; i++) wshub__seg_lags(hub, wshub__queue_span(conn, i)->seg);
@@ -7406,6 +7455,7 @@ static inline void wshub__out_gone(wshub *hub, wshub__conn *conn) {
     wshub__seg *seg = conn->first.seg;
 
     WSHUB_ASSERT(!conn->more);
+    WSHUB_ASSERT(!conn->inflight);
     WSHUB_ASSERT(conn->queued == conn->first.len);
     seg->held -= conn->queued;
     hub->stats.queued_bytes -= conn->queued;
@@ -7415,9 +7465,12 @@ static inline void wshub__out_gone(wshub *hub, wshub__conn *conn) {
     wshub__seg_unref(hub, seg);
 }
 
-/* An io has taken a part of what it was offered, or all of several spans. */
+/* An io has taken a part of what it was offered, or all of several spans. One that says less than
+ * nothing, or more than all, is not believed. */
 WSHUB__COLD static void wshub__out_took(wshub *hub, wshub__conn *conn, int64_t took,
                                         size_t offered) {
+    WSHUB_ASSERT(offered > 0);
+    WSHUB_ASSERT(offered <= conn->queued);
     if (took < 0) took = 0;
     if ((uint64_t)took > offered) took = (int64_t)offered;
     if (took) {
@@ -7430,12 +7483,14 @@ WSHUB__COLD static void wshub__out_took(wshub *hub, wshub__conn *conn, int64_t t
 
 /* Offers a queue to the io. Calls no callback: what the application is to be told is noted. */
 static void wshub__out_send(wshub *hub, wshub__conn *conn) {
+    wshub__queue_agrees(conn);
     while (conn->queued && !conn->blocked && !conn->inflight) {
         wshub_span spans[WSHUB__SEND_SPANS];
         size_t total, n = wshub__out_spans(conn, spans, &total);
         wshub_conn handle;
         int64_t took;
 
+        WSHUB_ASSERT(!wshub__conn_is_lent(conn)); /* that is blocked for ever */
         handle.id = conn->id;
         took = hub->io.send(hub->io.ctx, handle, spans, n);
         if (took == WSHUB_IO_PENDING) {
@@ -7482,8 +7537,10 @@ static bool wshub__out_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
 
 /* Nothing of a queue is owed any more. */
 static void wshub__queue_drop(wshub *hub, wshub__conn *conn) {
-    if (conn->queued) wshub__queue_consume(hub, conn, conn->queued);
     conn->inflight = 0;
+    if (conn->queued) wshub__queue_consume(hub, conn, conn->queued);
+    WSHUB_ASSERT(!conn->first.len);
+    WSHUB_ASSERT(!conn->more);
 }
 
 /* Queues what has been written at a log's end, whatever the limits. */
@@ -7501,6 +7558,8 @@ static bool wshub__out_frame(wshub *hub, wshub__conn *conn, uint8_t opcode, cons
     uint8_t *to;
     size_t head;
 
+    WSHUB_ASSERT(!wshub__conn_is_lent(conn)); /* there are no frames there */
+    WSHUB_ASSERT(opcode < WSHUB__OP_CLOSE || n <= WSHUB__CONTROL_BYTES_MAX);
     if (!seg) return false;
     to = wshub__log_end(seg);
     head = wshub__frame_head(to, opcode, n);
