@@ -7628,13 +7628,22 @@ static wshub_exchange wshub__exchange_handle(const wshub__exchange *exchange) {
 
 /* What a stream is serving: an exchange, or the WebSocket that one has become. NULL: neither. */
 static wshub__exchange *wshub__exchange_of(const wshub *hub, const wshub__conn *conn) {
-    return conn->exchange ? wshub__exchange_at(hub, conn->exchange - 1) : NULL;
+    wshub__exchange *exchange = conn->exchange ? wshub__exchange_at(hub, conn->exchange - 1) : NULL;
+
+    WSHUB_ASSERT(!exchange || exchange->slot.link == WSHUB__LIVE);
+    WSHUB_ASSERT(!exchange || !exchange->parted);
+    return exchange;
 }
 
 /* The stream that serves an exchange. NULL: none does. */
 static wshub__conn *wshub__exchange_conn(const wshub *hub, const wshub__exchange *exchange) {
+    wshub__conn *conn;
+
     if (exchange->parted) return NULL;
-    return wshub__conn_at(hub, wshub__conn_slot((uint32_t)exchange->conn.id));
+    conn = wshub__conn_at(hub, wshub__conn_slot((uint32_t)exchange->conn.id));
+    WSHUB_ASSERT(conn->id == exchange->conn.id); /* it would have parted with its end */
+    WSHUB_ASSERT(conn->exchange == exchange->index + 1);
+    return conn;
 }
 
 /* Whether nothing has been answered yet, and somebody may. */
@@ -7665,13 +7674,13 @@ static void wshub__exchange_part(wshub *hub, wshub__exchange *exchange) {
     wshub__conn *conn = wshub__exchange_conn(hub, exchange);
 
     if (!conn) return;
-    WSHUB_ASSERT(conn->exchange == exchange->index + 1);
     conn->exchange = 0;
     exchange->parted = true;
 }
 
 /* The last of an exchange: what it holds goes, and its handle is stale. */
 static void wshub__exchange_free(wshub *hub, wshub__exchange *exchange) {
+    WSHUB_ASSERT(!exchange->busy); /* whoever asks on_answer goes on with it */
     wshub__exchange_part(hub, exchange);
     if (exchange->head) wshub__mem_free(&hub->mem, exchange->head, exchange->head->bytes);
     wshub__buf_done(&hub->mem, &exchange->reason);
@@ -7718,6 +7727,8 @@ static void wshub__exchanges_tell(wshub *hub) {
 
         /* It leaves the list first, as callbacks may end others. */
         WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_GONE);
+        WSHUB_ASSERT(exchange->listed);
+        WSHUB_ASSERT(exchange->parted);
         hub->exchanges_gone = exchange->next_gone;
         if (!hub->exchanges_gone) hub->exchanges_gone_last = 0;
 
@@ -7787,6 +7798,8 @@ static bool wshub__mount_serves(const wshub__mount *mount, wshub_str path) {
 static wshub__mount *wshub__mount_next(const wshub *hub, const wshub__mount *mount,
                                        wshub_str path) {
     wshub__mount *next = mount ? mount->next : hub->mounts;
+
+    WSHUB_ASSERT(next);
     while (!wshub__mount_serves(next, path)) next = next->next;
     return next;
 }
@@ -7803,6 +7816,7 @@ static void wshub__mount_put(wshub *hub, wshub__mount *mount) {
     wshub_mount_desc *desc = &mount->desc;
     wshub__mount **at = &hub->mounts;
 
+    WSHUB_ASSERT(!mount->next);
     mount->path = wshub_str_z(desc->path);
     if (!desc->answer_timeout_ms) desc->answer_timeout_ms = defaults->http_timeout_ms;
     if (!desc->body_bytes_max) desc->body_bytes_max = defaults->http_body_bytes_max;
@@ -7811,6 +7825,7 @@ static void wshub__mount_put(wshub *hub, wshub__mount *mount) {
     while (*at && wshub__mount_before(*at, mount)) at = &(*at)->next;
     mount->next = *at;
     *at = mount;
+    WSHUB_ASSERT(!hub->fallback.next); /* the last */
 }
 
 /* ---- >>conn ------------------------------------------------------------------------------------
@@ -7843,6 +7858,7 @@ static const uint16_t wshub__conn_follows[] = {
  * beginning; those that wait for something (a first byte, our Close that leaves) start where that
  * happens. */
 static void wshub__conn_to(wshub *hub, wshub__conn *conn, wshub__conn_state to) {
+    WSHUB_ASSERT(conn->id);
     WSHUB_ASSERT(wshub__conn_follows[conn->state] >> to & 1);
     (void)wshub__conn_follows;
     conn->state = (uint8_t)to;
@@ -8093,6 +8109,8 @@ WSHUB__COLD static void wshub__http_date(uint64_t ms, char out[29]) { /* RFC 911
     uint32_t month;
     wshub_iso_time(ms, iso);
     month = (uint32_t)(iso[5] - '0') * 10 + (uint32_t)(iso[6] - '0');
+    WSHUB_ASSERT(month >= 1);
+    WSHUB_ASSERT(month <= 12);
     memcpy(out, "Thu, 01 Jan 1970 00:00:00 GMT", 29);
     memcpy(out, days + ms / 86400000u % 7 * 3, 3);
     memcpy(out + 5, iso + 8, 2);
@@ -8169,14 +8187,17 @@ WSHUB__COLD WSHUB_API wshub_err wshub_headers_add(wshub_headers *headers, wshub_
 WSHUB__COLD static wshub_err wshub__reply_more(wshub *hub, wshub__exchange *exchange, int status,
                                                wshub_headers *out) {
     const wshub_mount_desc *mount = exchange ? &exchange->mount->desc : NULL;
+
     memset(out, 0, sizeof *out);
     out->hub = hub;
     if (!mount || !mount->on_answer) return WSHUB_OK;
 
     WSHUB_ASSERT(!exchange->busy);
+    WSHUB_ASSERT(!exchange->parted);
     exchange->busy = true;
     mount->on_answer(hub, wshub__exchange_handle(exchange), exchange->http, status, out,
                      exchange->owner);
+    WSHUB_ASSERT(exchange->busy); /* it is the same still */
     exchange->busy = false;
     if (exchange->parted || hub->destroying) return WSHUB_ERR_STALE;
     return out->text.bad ? WSHUB_ERR_NOMEM : WSHUB_OK;
@@ -8187,17 +8208,21 @@ WSHUB__COLD static wshub_err wshub__reply_more(wshub *hub, wshub__exchange *exch
 /* After an answer: the next request, or the end. */
 static void wshub__http_next(wshub *hub, wshub__conn *conn, bool close) {
     wshub__exchange *exchange = wshub__exchange_of(hub, conn);
+
     if (exchange) wshub__exchange_free(hub, exchange);
+    WSHUB_ASSERT(!conn->exchange); /* the next may begin */
     if (close) {
         wshub__conn_flush_end(hub, conn, WSHUB_BY_APP);
         return;
     }
+
+    WSHUB_ASSERT(exchange); /* behind a refusal of what is no request there is no next one */
     wshub__conn_to(hub, conn, WSHUB__CONN_HTTP);
     if (conn->rx) conn->rx->as.http.head_bytes = conn->rx->as.http.scanned = 0;
     conn->blank_seen = false;
-    conn->last_active =
-        hub->now; /* between requests silence counts; the head's deadline starts with
-                                     its first byte */
+
+    /* Between requests silence counts; the head's deadline starts with its first byte. */
+    conn->last_active = hub->now;
     wshub__resume(hub, conn);
     wshub__conn_arm(hub, conn);
 }
@@ -8222,6 +8247,9 @@ WSHUB__COLD static void wshub__reply_begin(wshub *hub, wshub__buf *b, const wshu
                                            const wshub_headers *more) {
     char date[29];
     size_t i;
+
+    WSHUB_ASSERT(r->status >= 200); /* a 101 is written by wshub__upgrade_put() */
+    WSHUB_ASSERT(r->status <= 599);
     wshub__buf_text(&hub->mem, b, "HTTP/1.1 ");
     wshub__buf_uint(&hub->mem, b, (uint64_t)r->status);
     wshub__buf_text(&hub->mem, b, " ");
@@ -8262,7 +8290,10 @@ WSHUB__COLD static void wshub__reply_framing(wshub *hub, wshub__buf *b, uint64_t
  * none, and its stream ends behind the answer in any case. */
 static bool wshub__reply_chunked(const wshub *hub, const wshub__conn *conn, uint64_t length) {
     const wshub__exchange *exchange = wshub__exchange_of(hub, conn);
-    return length == WSHUB_LENGTH_UNKNOWN && !exchange->old;
+
+    if (length != WSHUB_LENGTH_UNKNOWN) return false;
+    WSHUB_ASSERT(exchange); /* what the hub itself answers has a length */
+    return !exchange->old;
 }
 
 /* Queues an answer to what the stream is serving: its head, and of the body, which has `length`
@@ -8274,13 +8305,17 @@ WSHUB__COLD static wshub_err wshub__reply_put(wshub *hub, wshub__conn *conn, con
     wshub__buf b;
     bool bodyless = wshub__status_has_no_body(r->status);
     wshub_err err = wshub__reply_more(hub, wshub__exchange_of(hub, conn), r->status, &more);
+
     memset(&b, 0, sizeof b);
     if (!err) {
+        WSHUB_ASSERT(conn->state <= WSHUB__CONN_ANSWERING); /* on_answer has not ended it */
         wshub__reply_begin(hub, &b, r, &more);
         if (!bodyless)
             wshub__reply_framing(hub, &b, length, wshub__reply_chunked(hub, conn, length));
         *out_close = wshub__reply_closes(hub, conn, r);
         wshub__reply_headed(hub, &b, r->status, *out_close);
+
+        /* Whoever asked with HEAD gets no body, but its length in the head (RFC 9110 9.3.2). */
         if (!bodyless && !conn->http_head) wshub__buf_add(&hub->mem, &b, r->body.ptr, r->body.len);
         if (b.bad || !wshub__out_bytes(hub, conn, b.ptr, b.len)) err = WSHUB_ERR_NOMEM;
     }
@@ -8305,6 +8340,7 @@ WSHUB__COLD static wshub_err wshub__http_send(wshub *hub, wshub__conn *conn, con
  * then it is the peer that is waited for. */
 static void wshub__stream_clock(wshub *hub, wshub__conn *conn, const wshub__exchange *exchange) {
     WSHUB_ASSERT(conn->state == WSHUB__CONN_ANSWERING);
+    WSHUB_ASSERT(conn->exchange == exchange->index + 1);
     if (exchange->waits) return;
     conn->phase_due = wshub__after(hub, exchange->mount->desc.answer_timeout_ms);
     wshub__conn_arm(hub, conn);
@@ -8315,7 +8351,9 @@ WSHUB__COLD static wshub_err wshub__stream_begin(wshub *hub, wshub__exchange *ex
                                                  const wshub_reply *r, uint64_t length) {
     wshub__conn *conn = wshub__exchange_conn(hub, exchange);
     wshub_err err = wshub__reply_put(hub, conn, r, length, &exchange->closes);
+
     if (err) return err;
+    WSHUB_ASSERT(wshub__exchange_unanswered(exchange)); /* its key is wanted no more */
     exchange->chunked = wshub__reply_chunked(hub, conn, length);
     exchange->bodyless = conn->http_head || wshub__status_has_no_body(r->status);
     exchange->as.left = length;
@@ -8341,6 +8379,9 @@ static bool wshub__body_put(wshub *hub, wshub__conn *conn, bool chunked, const v
     size_t before_len = chunked ? wshub__chunk_size(n, before) : 0, after_len = chunked ? 2 : 0;
     wshub__seg *seg = wshub__log_room(hub, before_len + n + after_len);
     uint8_t *to;
+
+    WSHUB_ASSERT(n > 0); /* a chunk of nothing would be the last (RFC 9112 7.1) */
+    WSHUB_ASSERT(before_len <= sizeof before);
     if (!seg) return false;
     to = wshub__log_end(seg);
     if (chunked) {
@@ -8353,6 +8394,9 @@ static bool wshub__body_put(wshub *hub, wshub__conn *conn, bool chunked, const v
 
 /* More than the limit is unsent: from here on the peer is waited for. */
 static void wshub__stream_wait(wshub *hub, wshub__conn *conn, wshub__exchange *exchange) {
+    WSHUB_ASSERT(conn->state == WSHUB__CONN_ANSWERING);
+    WSHUB_ASSERT(conn->queued > 0); /* or nothing would end the wait */
+    WSHUB_ASSERT(!conn->owes || exchange->waits);
     if (conn->owes) return;
     exchange->waits = conn->owes = true;
     conn->phase_due = 0;
@@ -8364,6 +8408,9 @@ static void wshub__stream_wait(wshub *hub, wshub__conn *conn, wshub__exchange *e
 static wshub_err wshub__stream_write(wshub *hub, wshub__exchange *exchange, const void *bytes,
                                      size_t n) {
     wshub__conn *conn = wshub__exchange_conn(hub, exchange);
+
+    WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_STREAMING);
+    WSHUB_ASSERT(n <= exchange->as.left);
     if (n && !exchange->bodyless) {
         if (conn->queued > hub->desc.http_answers_bytes_max) {
             wshub__stream_wait(hub, conn, exchange);
@@ -8387,6 +8434,8 @@ WSHUB__COLD static void wshub__exchange_drop(wshub *hub, wshub__exchange *exchan
 static wshub_err wshub__stream_end(wshub *hub, wshub__exchange *exchange) {
     wshub__conn *conn = wshub__exchange_conn(hub, exchange);
     bool sent = !exchange->bodyless;
+
+    WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_STREAMING);
     if (sent && exchange->as.left && exchange->as.left != WSHUB_LENGTH_UNKNOWN) {
         wshub__exchange_drop(hub, exchange);
         return WSHUB_ERR_PARAM;
@@ -8402,6 +8451,7 @@ static wshub_err wshub__stream_end(wshub *hub, wshub__exchange *exchange) {
 WSHUB__COLD static void wshub__stream_drained(wshub *hub, wshub__conn *conn) {
     wshub__exchange *exchange = wshub__exchange_of(hub, conn);
     const wshub_mount_desc *mount = exchange ? &exchange->mount->desc : NULL;
+
     if (!mount || !exchange->waits || conn->owes) return;
     WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_STREAMING ||
                  exchange->state == WSHUB__EXCHANGE_FORWARDED);
@@ -8421,6 +8471,8 @@ WSHUB__COLD static wshub_err wshub__refusal_put(wshub *hub, wshub__conn *conn, i
     wshub_err err;
     bool close;
     char body[WSHUB__REFUSAL_BYTES_MAX + 1];
+
+    WSHUB_ASSERT(status >= 400);
     WSHUB_ASSERT(why.len <= WSHUB__REFUSAL_BYTES_MAX);
     hub->stats.http_bad++;
     if (upgrade) hub->stats.upgrades_refused++;
@@ -8435,6 +8487,7 @@ WSHUB__COLD static wshub_err wshub__refusal_put(wshub *hub, wshub__conn *conn, i
     r.body = wshub__str(body, why.len + 1);
     r.close = true;
     err = wshub__reply_put(hub, conn, &r, r.body.len, &close);
+    WSHUB_ASSERT(err || close); /* what stands behind a refused request is not read */
     if (err == WSHUB_ERR_NOMEM)
         wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
     return err;
@@ -8453,7 +8506,9 @@ WSHUB__COLD static wshub_err wshub__http_refuse(wshub *hub, wshub__conn *conn, i
 WSHUB__COLD static void wshub__body_refuse(wshub *hub, wshub__conn *conn, int status,
                                            const char *why) {
     wshub__exchange *exchange = wshub__exchange_of(hub, conn);
-    WSHUB_ASSERT(exchange && exchange->state == WSHUB__EXCHANGE_BODY);
+
+    WSHUB_ASSERT(exchange);
+    WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_BODY);
     if (wshub__refusal_put(hub, conn, status, wshub_str_z(why), exchange->asks_upgrade)) return;
     wshub__exchange_lose(hub, exchange, WSHUB_BY_PROTOCOL, 0, wshub__str(NULL, 0));
     wshub__http_next(hub, conn, true);
@@ -19009,7 +19064,7 @@ WSHUB__COLD static const char *wshub__check_conns(const wshub *hub, wshub__censu
         census->queued += conn->queued;
         if (!wshub__check_deadline(hub, conn)) return "a conn's deadline";
         if (conn->exchange) {
-            const wshub__exchange *exchange = wshub__exchange_of(hub, conn);
+            const wshub__exchange *exchange = wshub__exchange_at(hub, conn->exchange - 1);
             if (exchange->slot.link != WSHUB__LIVE || exchange->parted ||
                 exchange->conn.id != conn->id || !exchange->state)
                 return "what a conn serves";
