@@ -868,7 +868,7 @@
 /* clang-format off */
 /* Stands in front of every public function. WSHUB_STATIC makes them static (see >>config). */
 #if defined(WSHUB_STATIC) && !defined(WSHUB_IMPLEMENTATION)
-#error "WSHUB_STATIC: static functions are of no use without their code; define WSHUB_IMPLEMENTATION before wshub.h is first included"
+#error "WSHUB_STATIC without WSHUB_IMPLEMENTATION: static functions are of no use without code"
 #elif defined(WSHUB_STATIC) && defined(__GNUC__)
 #define WSHUB_API static __attribute__((unused)) /* nobody need use all of it */
 #elif defined(WSHUB_STATIC)

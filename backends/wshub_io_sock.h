@@ -287,7 +287,7 @@ WSHUB_API void wshub_io_sock_stats_get(const wshub_io_sock *net, wshub_io_sock_s
 #endif
 /* clang-format off */
 #ifndef AI_PASSIVE
-#error "POSIX is hidden: define _GNU_SOURCE or _DEFAULT_SOURCE before the first include, or use -std=gnu99"
+#error "POSIX is hidden: define _GNU_SOURCE or _DEFAULT_SOURCE before all includes, or -std=gnu99"
 #endif
 /* clang-format on */
 

@@ -1,8 +1,9 @@
-/* Authentication by a worker thread: the hub asks, a slow look-up answers from elsewhere, the hub goes on
- * serving meanwhile. What the worker may call are the wshub_post functions, and only those.
+/* Authentication by a worker thread: the hub asks, a slow look-up answers from elsewhere, the hub
+ * goes on serving meanwhile. What the worker may call are the wshub_post functions, and only those.
  *
  * Build: cc auth_later.c -I.. -I../backends -pthread -o auth_later
- * Try:   ./auth_later 8080, then {"event":"authenticate","data":{"token":"secret:ada"}} on ws://127.0.0.1:8080/ws */
+ * Try:   ./auth_later 8080, then on ws://127.0.0.1:8080/ws
+ *        {"event":"authenticate","data":{"token":"secret:ada"}} */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"

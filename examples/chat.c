@@ -1,12 +1,13 @@
 /* A chat with rooms, users and presence, and the page to it, served by the hub's own HTTP callback.
  *
  * Build and run: make run     Try: http://127.0.0.1:8080 in two windows
- * Several on one Redis: build/chat 8080 redis://127.0.0.1:6379 (examples/two_instances.sh shows what happens then
- * when Redis goes away)
+ * Several on one Redis: build/chat 8080 redis://127.0.0.1:6379 (examples/two_instances.sh shows
+ * what happens then when Redis goes away)
  *
- * The client says `say` {room,text} and `here` {room}; it hears `said`, `people` (who is in the room), `came`
- * and `went`. Who somebody is stands in the client's metadata; rooms are the hub's own. Chats on one Redis share
- * their rooms: wshub_send() reaches the members on every instance. `bus` {up,down_ms} tells of a gap between them. */
+ * The client says `say` {room,text} and `here` {room}; it hears `said`, `people` (who is in the
+ * room), `came` and `went`. Who somebody is stands in the client's metadata; rooms are the hub's
+ * own. Chats on one Redis share their rooms: wshub_send() reaches the members on every
+ * instance. `bus` {up,down_ms} tells of a gap between them. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"

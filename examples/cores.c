@@ -1,5 +1,6 @@
-/* A hub on each core. Every thread has an io of its own on the same port, so that the system spreads the connections, and a
- * hub of its own, which needs no lock; one in-process bus joins them, so that what is sent on one reaches the clients of all.
+/* A hub on each core. Every thread has an io of its own on the same port, so that the system
+ * spreads the connections, and a hub of its own, which needs no lock; one in-process bus joins
+ * them, so that what is sent on one reaches the clients of all.
  *
  *     cc -O2 -I. -Ibackends -o cores examples/cores.c -pthread
  *     ./cores [PORT [THREADS]]                                   8080, one a core */

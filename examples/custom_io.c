@@ -1,5 +1,5 @@
-/* An io of one's own: the hub over plain poll(). Copy this to carry the hub on another loop, another
- * transport, another system.
+/* An io of one's own: the hub over plain poll(). Copy this to carry the hub on another loop,
+ * another transport, another system.
  *
  * Build: cc custom_io.c -I.. -o custom_io     Try: ./custom_io 8080, then ws://127.0.0.1:8080/ws
  *

@@ -1,9 +1,9 @@
-/* A small HTTP server on the lower storey alone: paths are mounted, requests come as exchanges, and of
- * the hub's own words none is needed.
+/* A small HTTP server on the lower storey alone: paths are mounted, requests come as exchanges, and
+ * of the hub's own words none is needed.
  *
  *     GET /          a page
  *     POST /length   how long the body was
- *     GET /numbers   one to ten million, a line each, written as fast as the peer reads and never held
+ *     GET /numbers   one to ten million, a line each, as fast as the peer reads, and never held
  *     GET /wait      an answer that comes a second later, as in long polling
  *     anything else  404
  *

@@ -1,5 +1,5 @@
-/* Testing real-time code without a socket and without a sleep: a waiting room that opens after ten seconds, on
- * the fake io with a clock turned by hand.
+/* Testing real-time code without a socket and without a sleep: a waiting room that opens after ten
+ * seconds, on the fake io with a clock turned by hand.
  *
  * Build: cc unit_test.c -I.. -I../backends -o unit_test     Run: ./unit_test */
 #define WSHUB_IMPLEMENTATION

@@ -1,9 +1,9 @@
 /* A WebSocket echo on streams alone: whatever a peer sends it hears again, text or bytes. A mount
  * serves the path; the rest of wshub.h is not touched.
  *
- * Who does not read what it is told is not listened to either: over OWED_BYTES that it has not taken
- * the echo reads on only when all has left. So a peer costs little, however much it sends, and
- * nothing is lost: TCP tells it to wait.
+ * Who does not read what it is told is not listened to either: over OWED_BYTES that it has not
+ * taken the echo reads on only when all has left. So a peer costs little, however much it sends,
+ * and nothing is lost: TCP tells it to wait.
  *
  * Build: cc ws_echo.c -I.. -I../backends -o ws_echo     Try: ./ws_echo 8080, then any WebSocket
  * program on ws://127.0.0.1:8080/echo */
@@ -19,8 +19,8 @@
 enum { MESSAGE_BYTES = 512 * 1024, OWED_BYTES = 64 * 1024 };
 static wshub_io_sock *net;
 
-/* A request's head is there. http->handshake: 101, if it asks for a WebSocket as it should; else what
- * to refuse it with; 0: it asks for none. */
+/* A request's head is there. http->handshake: 101, if it asks for a WebSocket as it should; else
+ * what to refuse it with; 0: it asks for none. */
 static wshub_take on_head(wshub *hub, wshub_exchange exchange, const wshub_http *http, void *mine) {
     wshub_err err;
     (void)mine;

@@ -1,11 +1,13 @@
-/* Publishes one event to every instance from the command line, without holding a client: EMIT-1 as a tool, and how
- * any other process does it as a library (three objects: an io, the Redis bus, an emitter).
+/* Publishes one event to every instance from the command line, without holding a client: EMIT-1 as
+ * a tool, and how any other process does it as a library (three objects: an io, the Redis bus, an
+ * emitter).
  *
  * Build:  cc -I. -Ibackends -o wshub-emit examples/wshub-emit.c
  * Try:    ./wshub-emit --redis redis://127.0.0.1:6379 room ws-default news '{"n":1}'
  *
- * Exit status: 0 the broker has it; 2 the command line is wrong; 3 the data is no JSON; 4 the broker was not
- * reached; 5 the broker refused it; 6 the connection broke before the broker confirmed it. */
+ * Exit status: 0 the broker has it; 2 the command line is wrong; 3 the data is no JSON; 4 the
+ * broker was not reached; 5 the broker refused it; 6 the connection broke before the broker
+ * confirmed it. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
