@@ -18108,7 +18108,7 @@ WSHUB__COLD static void wshub__wires_free(wshub *hub) {
 }
 
 /* All clients of a hub end, realm by realm, the oldest first. */
-WSHUB__COLD static void wshub__end_all(wshub *hub) {
+WSHUB__COLD static void wshub__clients_end(wshub *hub) {
     const wshub__realm *realm = NULL;
     uint32_t i;
 
@@ -18122,10 +18122,56 @@ WSHUB__COLD static void wshub__end_all(wshub *hub) {
     }
 }
 
-/* Gives back the memory of pools, indexes and deadlines, in which nothing is any more. */
+/* All lent streams end: who has lent a session, and the other hub behind a link, are told. */
+WSHUB__COLD static void wshub__lents_end(wshub *hub) {
+    wshub__conn *conn;
+    uint32_t at = 0;
+
+    while ((conn = wshub__conn_next_open(hub, &at)) != NULL) {
+        if (wshub__conn_link(hub, conn))
+            wshub__linked_free(hub, conn);
+        else if (wshub__conn_is_lent(conn))
+            wshub__above_lent_gone(hub, conn);
+    }
+    wshub__links_run(hub); /* what was called for: they are given back */
+}
+
+/* Everybody in a hub ends and is told of it: clients, exchanges and WebSockets of mounts, lent
+ * streams. */
+WSHUB__COLD static void wshub__end_all(wshub *hub) {
+    wshub__clients_end(hub);
+    wshub__gone_run(hub);
+    wshub__exchanges_end(hub);
+    wshub__lents_end(hub);
+    wshub__run_out(hub); /* of last words to those who are gone */
+}
+
+/* Leaves the bus, then the io, which the bus may wake from other threads until then, and which may
+ * be gone behind that. Behind both nobody reports or posts anything any more. */
+WSHUB__COLD static void wshub__detach(wshub *hub) {
+    wshub__bus_leave(hub);
+    hub->io.attach(hub->io.ctx, NULL);
+    wshub__post_drain(hub, false);
+}
+
+/* Frees the streams, what was still to be asked of the bus, and with the logs what was written. */
+WSHUB__COLD static void wshub__streams_free(wshub *hub) {
+    wshub__conn *conn;
+    uint32_t at = 0;
+
+    while ((conn = wshub__conn_next_open(hub, &at)) != NULL) wshub__conn_free(hub, conn);
+    wshub__subs_clear(hub);
+    wshub__wires_free(hub);
+}
+
+/* Gives back the memory of realms, mounts, pools, indexes and deadlines, in which nothing is any
+ * more, and of texts. */
 WSHUB__COLD static void wshub__tables_done(wshub *hub) {
     const wshub__mem *mem = &hub->mem;
+    wshub__realm *realm = NULL;
 
+    while ((realm = wshub__realm_next(hub, realm)) != NULL) wshub__realm_done(mem, realm);
+    wshub__mounts_done(hub);
     wshub__pool_done(mem, &hub->realms);
     wshub__pool_done(mem, &hub->conns);
     wshub__pool_done(mem, &hub->clients);
@@ -18139,39 +18185,21 @@ WSHUB__COLD static void wshub__tables_done(wshub *hub) {
     wshub__mem_free(mem, hub->laggards, hub->laggards_cap * sizeof *hub->laggards);
     wshub__deadlines_done(mem, &hub->deadlines);
     wshub__deadlines_done(mem, &hub->timer_deadlines);
+
+    wshub__buf_done(mem, &hub->drain_reason);
+    wshub__mem_free(mem, hub->texts, hub->texts_bytes);
 }
 
-/* The end of a hub. Everybody in it is told first, while it can still be asked. */
+/* The end of a hub. Everybody in it is told first, while it can still be asked; then it leaves those
+ * outside it, and gives its memory back. */
 WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__mem mem = hub->mem;
-    wshub__realm *realm = NULL;
-    wshub__conn *conn;
-    uint32_t at = 0;
 
     hub->dead = true;
     hub->depth++;
     wshub__end_all(hub);
-    wshub__gone_run(hub);
-    wshub__exchanges_end(hub);
-    while ((conn = wshub__conn_next_open(hub, &at)) != NULL) {
-        if (wshub__conn_link(hub, conn))
-            wshub__linked_free(hub, conn);
-        else if (wshub__conn_is_lent(conn))
-            wshub__above_lent_gone(hub, conn);
-    }
-    wshub__links_run(hub); /* what was called for: they are given back */
-    at = 0;
-    wshub__run_out(hub); /* of last words to those who are gone */
-
-    /* The bus before the io, which it may wake from other threads until then, and which may be
-     * gone behind that. */
-    wshub__bus_leave(hub);
-    hub->io.attach(hub->io.ctx, NULL);
-    wshub__post_drain(hub, false);
-    while ((conn = wshub__conn_next_open(hub, &at)) != NULL) wshub__conn_free(hub, conn);
-    wshub__subs_clear(hub);
-    wshub__buf_done(&mem, &hub->drain_reason);
-    wshub__wires_free(hub);
+    wshub__detach(hub);
+    wshub__streams_free(hub);
 
     WSHUB_ASSERT(!hub->segs);
     WSHUB_ASSERT(!hub->conns_live);
@@ -18180,10 +18208,7 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     WSHUB_ASSERT(!hub->users_live);
     WSHUB_ASSERT(!hub->own_rooms);
     WSHUB_ASSERT(!hub->channels.count);
-    while ((realm = wshub__realm_next(hub, realm)) != NULL) wshub__realm_done(&mem, realm);
-    wshub__mounts_done(hub);
     wshub__tables_done(hub);
-    wshub__mem_free(&mem, hub->texts, hub->texts_bytes);
     wshub__mem_free(&mem, hub, sizeof *hub);
 }
 
