@@ -4684,12 +4684,15 @@ WSHUB_API size_t wshub_json_quote(wshub_str text, char *buf, size_t cap) {
     if (at < cap) buf[at] = '"';
     at++;
     for (i = 0; i < text.len; i++) {
-        char out[6];
-        size_t len = 1;
+        char byte = text.ptr[i], out[6];
+        size_t len;
 
-        out[0] = text.ptr[i];
-        if (wshub__json_extra((uint8_t)out[0]))
-            len = wshub__json_write_escape((uint8_t)out[0], out);
+        if (!wshub__json_extra((uint8_t)byte)) {
+            if (at < cap) buf[at] = byte;
+            at++;
+            continue;
+        }
+        len = wshub__json_write_escape((uint8_t)byte, out);
         for (k = 0; k < len; k++, at++) {
             if (at < cap) buf[at] = out[k];
         }
