@@ -16892,23 +16892,22 @@ static void wshub__post_drain(wshub *hub, bool run) {
  * them. It stands on the public functions alone, as a dialect of yours does (>>api-dialect).
  * Proved by tests/test_golden.c, tests/test_matrix.c. */
 
-/* Sends `{"message":"..."}`. message: one of ours, in which nothing needs an escape. */
+/* Sends `error` with `{"message":"..."}`, one of ours. */
 WSHUB__COLD static void wshub__json_error(wshub *hub, wshub_client client, const char *message) {
-    static const char open[] = "{\"message\":\"", end[] = "\"}";
     char data[96];
-    size_t len = strlen(message);
+    wshub_json_writer w;
     wshub_msg msg;
 
-    WSHUB_ASSERT(sizeof open + len + sizeof end <= sizeof data);
-    memcpy(data, open, sizeof open - 1);
-    memcpy(data + sizeof open - 1, message, len);
-    memcpy(data + sizeof open - 1 + len, end, sizeof end - 1);
+    wshub_json_begin(&w, data, sizeof data);
+    wshub_json_put_object(&w, NULL);
+    wshub_json_put_text(&w, "message", message);
+    wshub_json_put_end(&w);
 
     memset(&msg, 0, sizeof msg);
     msg.event = wshub_str_z("error");
-    msg.data = wshub__str(data, sizeof open - 1 + len + sizeof end - 1);
     msg.data_is_json = true;
-    (void)wshub_client_tell(hub, client, &msg);
+    if (!WSHUB__NEVER(wshub_json_done(&w, &msg.data))) /* there is room for each of them */
+        (void)wshub_client_tell(hub, client, &msg);
 }
 
 /* Ends the stream of a client, which has no other clients. */
@@ -16970,22 +16969,9 @@ WSHUB__COLD static void wshub__json_close(wshub *hub, wshub_client client, wshub
     }
 }
 
-/* Appends to a text of cap bytes as far as it fits. Returns where the text ends then, whether it
- * has been written or not. */
-static size_t wshub__json_put(char *text, size_t cap, size_t at, const char *more) {
-    size_t n = strlen(more);
-    if (at + n <= cap) memcpy(text + at, more, n);
-    return at + n;
-}
-
-/* The same for a string, behind what introduces it. ptr NULL: nothing. */
-static size_t wshub__json_put_text(char *text, size_t cap, size_t at, const char *key,
-                                   wshub_str value) {
-    size_t n = value.ptr ? wshub_json_quoted_len(value) : 0;
-    if (!value.ptr) return at;
-    at = wshub__json_put(text, cap, at, key);
-    if (at + n <= cap) (void)wshub_json_quote(value, text + at, n);
-    return at + n;
+/* Puts a text that may be absent; nothing stands for it then. */
+static void wshub__json_put_some(wshub_json_writer *w, const char *key, wshub_str text) {
+    if (text.ptr) wshub_json_put_str(w, key, text);
 }
 
 /* The `data` of `connected`, keys in the order of AUTH-7. Returns its length; it is written if it
@@ -16993,12 +16979,17 @@ static size_t wshub__json_put_text(char *text, size_t cap, size_t at, const char
 WSHUB__COLD static size_t wshub__json_connected(wshub_str id, wshub_str time,
                                                 const wshub_acceptance *what, char *text,
                                                 size_t cap) {
-    size_t at = wshub__json_put_text(text, cap, 0, "{\"id\":", id);
-    at = wshub__json_put_text(text, cap, at, ",\"userId\":", what->user_id);
-    at = wshub__json_put_text(text, cap, at, ",\"time\":", time);
-    at = wshub__json_put_text(text, cap, at, ",\"serverPublicKey\":", what->server_public_key);
-    at = wshub__json_put_text(text, cap, at, ",\"salt\":", what->salt);
-    return wshub__json_put(text, cap, at, "}");
+    wshub_json_writer w;
+
+    wshub_json_begin(&w, text, cap);
+    wshub_json_put_object(&w, NULL);
+    wshub_json_put_str(&w, "id", id);
+    wshub__json_put_some(&w, "userId", what->user_id);
+    wshub_json_put_str(&w, "time", time);
+    wshub__json_put_some(&w, "serverPublicKey", what->server_public_key);
+    wshub__json_put_some(&w, "salt", what->salt);
+    wshub_json_put_end(&w);
+    return w.len;
 }
 
 /* A client is accepted: `connected` is the first that it hears (AUTH-7). */
@@ -18193,8 +18184,8 @@ WSHUB__COLD static void wshub__tables_done(wshub *hub) {
     wshub__mem_free(mem, hub->texts, hub->texts_bytes);
 }
 
-/* The end of a hub. Everybody in it is told first, while it can still be asked; then it leaves those
- * outside it, and gives its memory back. */
+/* The end of a hub. Everybody in it is told first, while it can still be asked; then it leaves
+ * those outside it, and gives its memory back. */
 WSHUB__COLD static void wshub__free(wshub *hub) {
     wshub__mem mem = hub->mem;
 
@@ -18277,14 +18268,8 @@ static void wshub__print_text(wshub__print *print, const char *text) {
 
 /* Adds a number in decimal digits. */
 static void wshub__print_uint(wshub__print *print, uint64_t n) {
-    char digits[20]; /* as many as 2^64 - 1 has; they are filled from the back */
-    size_t first = sizeof digits;
-
-    do {
-        digits[--first] = (char)('0' + (int)(n % 10));
-        n /= 10;
-    } while (n);
-    wshub__print_bytes(print, digits + first, sizeof digits - first);
+    char room[WSHUB__DIGITS_MAX], *first = wshub__digits(n, room);
+    wshub__print_bytes(print, first, (size_t)(room + sizeof room - first));
 }
 
 /* A figure, by its place in the list. */
@@ -18297,17 +18282,15 @@ static uint64_t wshub__stats_at(const wshub_stats *stats, size_t i) {
 }
 
 static size_t wshub__stats_print_json(const wshub_stats *stats, char *buf, size_t cap) {
-    wshub__print print = {buf, cap, 0};
+    wshub_json_writer w;
     size_t i;
 
-    for (i = 0; i < WSHUB__STATS_COUNT; i++) {
-        wshub__print_text(&print, i ? ",\"" : "{\"");
-        wshub__print_text(&print, wshub__stats[i].name);
-        wshub__print_text(&print, "\":");
-        wshub__print_uint(&print, wshub__stats_at(stats, i));
-    }
-    wshub__print_text(&print, "}");
-    return print.len;
+    wshub_json_begin(&w, buf, cap);
+    wshub_json_put_object(&w, NULL);
+    for (i = 0; i < WSHUB__STATS_COUNT; i++)
+        wshub_json_put_uint(&w, wshub__stats[i].name, wshub__stats_at(stats, i));
+    wshub_json_put_end(&w);
+    return w.len;
 }
 
 /* A name may be said to have a unit only if it ends with it (OpenMetrics 1.0, "Unit"). */
