@@ -19,9 +19,9 @@
  *             >>rules  >>changes
  * THE API     >>types  >>tables  >>desc  >>api-hub  >>api-conn  >>api-mount  >>api-realm
  *             >>api-client  >>api-room  >>api-send  >>api-ask  >>api-dialect  >>api-http
- *             >>api-post  >>api-bus  >>api-codec
- * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>sha1  >>base64  >>siphash  >>json  >>http  >>frame
- *             >>slots  >>index  >>deadlines
+ *             >>api-http-hand  >>api-post  >>api-bus  >>api-codec
+ * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>sha1  >>base64  >>dates  >>siphash  >>json  >>http
+ *             >>http-hand  >>frame  >>slots  >>index  >>deadlines
  *   below     >>hub  >>log  >>queue  >>mount  >>conn  >>reply  >>exchange  >>message  >>due
  *             >>link  >>flow  >>sockets  >>forward  >>app-timers
  *   above     >>walks  >>checks  >>realms  >>clients  >>uplink  >>subs  >>rooms  >>ask  >>session
@@ -659,6 +659,14 @@
  *   CONN-5  The framing headers alone decide where a request ends. A body is never read as a
  *           request, and the framing of answers is the hub's.
  *
+ *   HTTP at hand
+ *   HTTP-1  Queries, cookies and lists are cut before they are decoded, which is done once; what
+ *           is written badly stays as it is or is not found, and nothing else is lost with it.
+ *   HTTP-2  Conditions are those of RFC 9110 13: tags before dates, weak ones for If-None-Match,
+ *           strong ones for If-Match and If-Range.
+ *   HTTP-3  One range of a body is answered as 206, cut where that ends; several and bad ones
+ *           mean the whole, and none that is there 416 with the length.
+ *
  *   Messages from clients
  *   MSG-1   Any message counts as activity.
  *   MSG-2   What is no JSON in UTF-8: `error` Invalid message format; the client stays.
@@ -816,6 +824,8 @@
  *
  * What is new, the newest first:
  *
+ * - HTTP at hand (>>api-http-hand): queries, forms, cookies and lists of a request, dates, tags,
+ *   conditions and ranges; WSHUB_ERR_ABSENT.
  * - JSON at hand: wshub_json_begin() and what stands around it write a value into memory of
  *   yours; wshub_json_at(), wshub_json_each_member(), wshub_json_double(), wshub_json_bool(),
  *   wshub_json_is() read one.
@@ -945,7 +955,8 @@ typedef struct wshub_conn { uint64_t id; } wshub_conn;
     X(RANDOM, -11, "the io has no randomness to give; ids would be guessable")                     \
     X(PROTO, -12, "the bytes break the protocol")                                                  \
     X(IO, -13, "the system refused; the backend's error text says what")                           \
-    X(APP, -14, "the application's callback reported a failure")
+    X(APP, -14, "the application's callback reported a failure")                                   \
+    X(ABSENT, -15, "nothing of that name is there")
 
 /* What functions that can fail return: OK, or one of the errors above, which are negative. */
 typedef enum wshub_err {
@@ -2966,11 +2977,6 @@ WSHUB_API wshub_err wshub_http_write(wshub *hub, wshub_exchange exchange, const 
  *          still, end it again.
  * Thread   the hub's; allowed in callbacks. */
 WSHUB_API wshub_err wshub_http_end(wshub *hub, wshub_exchange exchange);
-/* Finds a header field of a request.
- *   name  terminated, in any case; borrowed
- * Returns  its value, a view as long as the request's; of several the first; ptr NULL: absent. */
-WSHUB_API wshub_str wshub_http_header(const wshub_http *http, const char *name);
-
 /* Refuses a request with a line of text and the end of its stream; counted and logged as the hub's
  * own refusals are (http_bad, and upgrades_refused).
  *   status  400..599
@@ -3012,6 +3018,128 @@ WSHUB_API wshub_err wshub_http_drop(wshub *hub, wshub_exchange exchange);
  * Thread   the hub's; allowed in callbacks. */
 WSHUB_API wshub_err wshub_http_upgrade(wshub *hub, wshub_exchange exchange,
                                        const wshub_upgrade_answer *answer, wshub_conn *out_conn);
+
+/* ---- >>api-http-hand ---------------------------------------------------------------------------
+ * HTTP at hand: what stands in a request, and what it wants of an answer. All of these are pure: no
+ * hub, no allocation, any thread. What they are given is borrowed; texts that come out are views
+ * into it, raw unless it is said otherwise. A peer may have written anything: what is not written
+ * as it should be is not found, and nothing is read past its end (HTTP-1). */
+
+/* Finds a header field of a request.
+ *   name  terminated, in any case; borrowed
+ * Returns  its value, a view as long as the request's; of several the first; ptr NULL: absent. */
+WSHUB_API wshub_str wshub_http_header(const wshub_http *http, const char *name);
+/* Goes through the fields of one name, in the order in which they came.
+ *   name       terminated, in any case
+ *   iter       zeroed to begin
+ *   out_value  the next one's value
+ * Returns  false: no more. Cost: O(headers_count) for all steps together. */
+WSHUB_API bool wshub_http_each_header(const wshub_http *http, const char *name, wshub_iter *iter,
+                                      wshub_str *out_value);
+/* Goes through a list as values of header fields are, `gzip, br;q=0.5`: separated by commas, of
+ * which those inside quotes do not count; empty elements are passed over (RFC 9110 5.6.1). Fields
+ * of the same name are one list: go through each of them (RFC 9110 5.3).
+ *   list      the same in every step
+ *   iter      zeroed to begin
+ *   out_item  the next element, without blanks around it, with its quotes and parameters
+ * Returns  false: no more. */
+WSHUB_API bool wshub_http_each_item(wshub_str list, wshub_iter *iter, wshub_str *out_item);
+
+/* Goes through a query (wshub_http.query), or a body of application/x-www-form-urlencoded: cut at
+ * each `&`, and every piece at its first `=`. What is decoded before that would be cut where its
+ * sender had written `%26`. Empty pieces are passed over.
+ *   query      the same in every step
+ *   iter       zeroed to begin
+ *   out_name   raw: wshub_percent_decode() decodes it, with plus_is_space
+ *   out_value  the same; ptr NULL: the piece has no `=`
+ * Returns  false: no more. */
+WSHUB_API bool wshub_query_each(wshub_str query, wshub_iter *iter, wshub_str *out_name,
+                                wshub_str *out_value);
+/* Decodes the value of a name in a query or form to a terminated text, all of it or nothing.
+ *   name     terminated; compared decoded; of several the first
+ *   buf      of cap bytes, terminator included. What comes out is any bytes, not always UTF-8
+ *   out_len  its length; may be NULL
+ * Returns  OK, also for a name without `=`, whose text is empty; ABSENT: there is no such name;
+ *          LIMIT: it does not fit; PARAM: it holds a NUL, which would end it early. After an error
+ *          nothing is written. */
+WSHUB_API wshub_err wshub_query_copy(wshub_str query, const char *name, char *buf, size_t cap,
+                                     size_t *out_len);
+/* Decodes `%41` and its like (RFC 3986 2.1), once. What is no escape, such as `%`, `%4` and `%zz`,
+ * stays as it is.
+ *   plus_is_space  `+` is a blank, as in queries and forms; not so in paths
+ *   buf            at most cap bytes are written, no terminator; may be the text itself; may be
+ *                  NULL if cap is 0
+ * Returns  the decoded length, which is never more than text's; above cap: it was cut. Any byte may
+ *          come out, a NUL too. */
+WSHUB_API size_t wshub_percent_decode(wshub_str text, bool plus_is_space, char *buf, size_t cap);
+
+/* Finds a cookie of a request.
+ *   name  terminated; upper and lower case differ
+ * Returns  its value, raw, quotes included; of several the first, as browsers send those of longer
+ *          paths first (though RFC 6265 5.4 promises no order); ptr NULL: absent. */
+WSHUB_API wshub_str wshub_http_cookie(const wshub_http *http, const char *name);
+/* Goes through the cookies of one `Cookie` field: cut at each `;`, whatever is quoted, and every
+ * piece at its first `=`. A piece without `=` is passed over: the others count.
+ *   field      the same in every step
+ *   iter       zeroed to begin
+ *   out_name   without blanks around it
+ *   out_value  the same; raw: nothing is decoded, as each application does that in its own way
+ * Returns  false: no more. */
+WSHUB_API bool wshub_cookie_each(wshub_str field, wshub_iter *iter, wshub_str *out_name,
+                                 wshub_str *out_value);
+
+/* Instead of a moment: there is none. */
+#define WSHUB_NO_DATE INT64_MIN
+/* Reads a date as HTTP has it (RFC 9110 5.6.7), also in the two obsolete forms, where years of two
+ * digits are those from 1970 to 2069.
+ *   out_s  seconds since 1970 UTC; below 0 before that
+ * Returns  false: it is none, the day of the week included; *out_s is untouched. */
+WSHUB_API bool wshub_http_date_read(wshub_str text, int64_t *out_s);
+/* Writes a date as HTTP has it, `Sun, 06 Nov 1994 08:49:37 GMT`, terminated.
+ *   s  seconds since 1970 UTC
+ * Returns  its length, 29; 0: it lies before the year 0 or behind 9999, and buf is empty. */
+WSHUB_API size_t wshub_http_date_write(int64_t s, char buf[30]);
+
+/* Is a tag in a list of tags, as If-None-Match and If-Match have them (RFC 9110 8.8.3)? `*` names
+ * all. What is written badly ends the list.
+ *   list  a field's value: tags are quoted, and may have commas inside
+ *   etag  as you send it in ETag: `"abc"`, or W/"abc" for a weak one; ptr NULL: there is none
+ *   weak  whether W/ is looked at: true: it is not (If-None-Match); false: two tags are the same
+ *         only where neither has it (If-Match, If-Range) */
+WSHUB_API bool wshub_http_etag_match(wshub_str list, wshub_str etag, bool weak);
+/* Judges the conditions that a request sets for something that is there: If-Match,
+ * If-Unmodified-Since, If-None-Match, If-Modified-Since, in the order of RFC 9110 13.2.2. A date is
+ * looked at only where there are no tags for the same (HTTP-2).
+ *   etag        its tag, as in wshub_http_etag_match(); ptr NULL: it has none
+ *   modified_s  its last change, as Last-Modified says it; WSHUB_NO_DATE: not known
+ * Returns  0: go on; 304: answer so, without a body, with the same ETag; 412: answer so, and do
+ *          nothing. */
+WSHUB_API int wshub_http_condition(const wshub_http *http, wshub_str etag, int64_t modified_s);
+
+/* What of a body is asked for, and how that is answered. */
+typedef struct wshub_range {
+    int status;      /* 200: all of it; 206: a part; 416: nothing of it is there */
+    uint64_t first;  /* 0 for 200 and 416 */
+    uint64_t count;  /* bytes from there; 0 for 416 */
+    uint64_t length; /* of the whole */
+} wshub_range;
+/* Reads a Range (RFC 9110 14.2; HTTP-3). One range is answered, cut where the body ends. What is no
+ * range of bytes, and two or more ranges of which something is there, mean the whole, so that
+ * nobody makes a server gather pieces. Of an empty body, too, the whole is sent.
+ *   value   of the field, `bytes=0-99`; ptr NULL: there is none
+ *   length  of the whole body */
+WSHUB_API wshub_range wshub_http_range_read(wshub_str value, uint64_t length);
+/* What of a body a request wants: its Range, if it is a GET and has one, and if If-Range, where it
+ * has that, names what is there: the very tag, which is not weak, or the exact date (RFC 9110
+ * 13.1.5). Ask wshub_http_condition() before.
+ *   length            of the whole body
+ *   etag, modified_s  as in wshub_http_condition() */
+WSHUB_API wshub_range wshub_http_range(const wshub_http *http, uint64_t length, wshub_str etag,
+                                       int64_t modified_s);
+/* Writes the Content-Range that belongs to a 206, which names part and length, or to a 416, which
+ * names the length alone; terminated.
+ * Returns  its length; 0: for 200 there is none, and buf is empty. */
+WSHUB_API size_t wshub_http_range_write(const wshub_range *range, char buf[72]);
 
 /* ---- >>api-post --------------------------------------------------------------------------------
  * The functions that any thread may call, at any time while the hub is there. They copy, queue,
@@ -3944,6 +4072,203 @@ WSHUB_API size_t wshub_base64(const uint8_t *bytes, size_t count, char *buf) {
         buf[at++] = i + 2 < count ? digits[w & 63] : '=';
     }
     return at;
+}
+
+/* ---- >>dates ---------------------------------------------------------------------------------
+ * The calendar: days to dates and back, and how moments are written (AUTH-7; RFC 9110 5.6.7). It is
+ * the Gregorian one, for the years 0 to 9999, in UTC; days are counted from 0000-01-01. Knows no
+ * clock and no zones; allocates nothing. Calls >>buf. Proved by tests/test_codec.c and
+ * test_http_hand.c, which count the days one by one. */
+
+/* A day of the calendar; month and day begin with 1. */
+typedef struct wshub__date {
+    uint32_t year, month, day;
+} wshub__date;
+
+#define WSHUB__DAYS_TO_1970 719528u   /* to the first of that year */
+#define WSHUB__DAYS_TO_10000 3652425u /* the same: nothing is written from there on */
+#define WSHUB__DAY_S 86400u           /* seconds of a day; nobody counts leap seconds here */
+#define WSHUB__HTTP_DATE_BYTES 29u    /* `Sun, 06 Nov 1994 08:49:37 GMT` */
+
+/* In the order in which days are counted: the first of all was a Saturday. */
+static const char *const wshub__weekdays[] = {"Saturday",  "Sunday",   "Monday", "Tuesday",
+                                              "Wednesday", "Thursday", "Friday"};
+static const char *const wshub__months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+static void wshub__two_digits(char *to, uint32_t n) {
+    to[0] = (char)('0' + n / 10 % 10);
+    to[1] = (char)('0' + n % 10);
+}
+
+static void wshub__four_digits(char *to, uint32_t n) {
+    wshub__two_digits(to, n / 100);
+    wshub__two_digits(to + 2, n);
+}
+
+/* Days to the first of a year. */
+static uint32_t wshub__year_days(uint32_t year) {
+    return 365 * year + (year + 3) / 4 - (year + 99) / 100 + (year + 399) / 400;
+}
+
+/* Days of a year that lie before its month; of month 13, all of them. */
+static uint32_t wshub__month_days(uint32_t year, uint32_t month) {
+    static const uint16_t before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+    WSHUB_ASSERT(month >= 1 && month <= 13);
+    return before[month - 1] + (leap && month > 2 ? 1u : 0u);
+}
+
+/* Which day it is, so many days after the first of all. */
+static wshub__date wshub__date_of(uint32_t days) {
+    wshub__date date;
+
+    /* 400 years have 146097 days, whichever they are; a year guessed by that is the right one or
+     * one of its neighbours. */
+    WSHUB_ASSERT(days < WSHUB__DAYS_TO_10000);
+    date.year = (uint32_t)((uint64_t)days * 400 / 146097);
+    if (wshub__year_days(date.year) > days) date.year--;
+    if (wshub__year_days(date.year + 1) <= days) date.year++;
+    days -= wshub__year_days(date.year);
+
+    /* No month is longer than 31 days, so that it is this one or the next. */
+    date.month = days / 31 + 1;
+    if (wshub__month_days(date.year, date.month + 1) <= days) date.month++;
+    date.day = days - wshub__month_days(date.year, date.month) + 1;
+    WSHUB_ASSERT(date.month <= 12 && date.day <= 31);
+    return date;
+}
+
+/* Writes a time of day as `09:30:00`, eight bytes. */
+static void wshub__clock_write(uint32_t second, char *to) {
+    WSHUB_ASSERT(second < WSHUB__DAY_S);
+    wshub__two_digits(to, second / 3600);
+    to[2] = ':';
+    wshub__two_digits(to + 3, second / 60 % 60);
+    to[5] = ':';
+    wshub__two_digits(to + 6, second % 60);
+}
+
+WSHUB__COLD WSHUB_API void wshub_iso_time(uint64_t ms, char out[24]) {
+    uint64_t days = ms / 1000 / WSHUB__DAY_S + WSHUB__DAYS_TO_1970;
+    uint32_t last = WSHUB__DAYS_TO_10000 - 1;
+    wshub__date date = wshub__date_of(days < last ? (uint32_t)days : last);
+
+    memcpy(out, "0000-00-00T00:00:00.000Z", 24);
+    wshub__four_digits(out, date.year);
+    wshub__two_digits(out + 5, date.month);
+    wshub__two_digits(out + 8, date.day);
+    wshub__clock_write((uint32_t)(ms / 1000 % WSHUB__DAY_S), out + 11);
+    out[20] = (char)('0' + ms % 1000 / 100);
+    wshub__two_digits(out + 21, (uint32_t)(ms % 100));
+}
+
+WSHUB__COLD WSHUB_API size_t wshub_http_date_write(int64_t s, char buf[30]) {
+    const int64_t first = -(int64_t)WSHUB__DAYS_TO_1970 * WSHUB__DAY_S;
+    const int64_t behind = first + (int64_t)WSHUB__DAYS_TO_10000 * WSHUB__DAY_S;
+    uint32_t days;
+    wshub__date date;
+
+    buf[0] = 0;
+    if (s < first || s >= behind) return 0;
+    days = (uint32_t)((s - first) / WSHUB__DAY_S);
+    date = wshub__date_of(days);
+
+    memcpy(buf, "Sun, 06 Nov 1994 08:49:37 GMT", WSHUB__HTTP_DATE_BYTES + 1);
+    memcpy(buf, wshub__weekdays[days % 7], 3);
+    wshub__two_digits(buf + 5, date.day);
+    memcpy(buf + 8, wshub__months[date.month - 1], 3);
+    wshub__four_digits(buf + 12, date.year);
+    wshub__clock_write((uint32_t)((s - first) % WSHUB__DAY_S), buf + 17);
+    return WSHUB__HTTP_DATE_BYTES;
+}
+
+/* What stands in the text of a date. */
+typedef struct wshub__date_text {
+    uint32_t weekday, month; /* places in the lists of names */
+    uint32_t day, year, hour, minute, second;
+} wshub__date_text;
+
+/* Takes the name of one of a list off a text. letters: how many of each name are written; 0:
+ * all. */
+static bool wshub__date_name(wshub_str *text, const char *const *names, uint32_t count,
+                             size_t letters, uint32_t *out) {
+    uint32_t i;
+
+    for (i = 0; i < count; i++) {
+        size_t n = letters ? letters : strlen(names[i]);
+        if (text->len < n || memcmp(text->ptr, names[i], n) != 0) continue;
+        *text = wshub__str(text->ptr + n, text->len - n);
+        *out = i;
+        return true;
+    }
+    return false;
+}
+
+/* Which number of a date a letter of a form stands for. NULL: none. */
+static uint32_t *wshub__date_number(wshub__date_text *date, char letter) {
+    switch (letter) {
+    case 'd': return &date->day;
+    case 'y': return &date->year;
+    case 'h': return &date->hour;
+    case 'n': return &date->minute;
+    case 's': return &date->second;
+    default: return NULL;
+    }
+}
+
+/* Reads a text by a form, in which `d`, `y`, `h`, `n` and `s` stand for a digit each of their
+ * number, `_` for one of the day or a blank, `w` for a day of the week in three letters, `W` for
+ * its whole name, `m` for a month, and all else for itself. */
+static bool wshub__date_scan(wshub_str text, const char *form, wshub__date_text *out) {
+    memset(out, 0, sizeof *out);
+    for (; *form; form++) {
+        uint32_t *number = wshub__date_number(out, *form == '_' ? 'd' : *form);
+
+        if (*form == 'm') {
+            if (!wshub__date_name(&text, wshub__months, 12, 3, &out->month)) return false;
+            continue;
+        }
+        if (*form == 'w' || *form == 'W') {
+            size_t letters = *form == 'w' ? 3 : 0;
+            if (!wshub__date_name(&text, wshub__weekdays, 7, letters, &out->weekday)) return false;
+            continue;
+        }
+
+        if (text.len == 0) return false;
+        if (number && wshub__is_digit((uint8_t)*text.ptr))
+            *number = *number * 10 + (uint32_t)(*text.ptr - '0');
+        else if (*text.ptr != (*form == '_' ? ' ' : *form) || (number && *form != '_'))
+            return false;
+        text = wshub__str(text.ptr + 1, text.len - 1);
+    }
+    return text.len == 0;
+}
+
+WSHUB__COLD WSHUB_API bool wshub_http_date_read(wshub_str text, int64_t *out_s) {
+    wshub__date_text date;
+    uint32_t days;
+
+    if (wshub__date_scan(text, "W, dd-m-yy hh:nn:ss GMT", &date)) {
+        date.year += date.year < 70 ? 2000 : 1900;
+    } else if (!wshub__date_scan(text, "w, dd m yyyy hh:nn:ss GMT", &date) &&
+               !wshub__date_scan(text, "w m _d hh:nn:ss yyyy", &date)) {
+        return false;
+    }
+
+    /* A day that the calendar has, and that was such a day of the week. */
+    days = wshub__year_days(date.year) + wshub__month_days(date.year, date.month + 1) + date.day;
+    if (date.day == 0 || wshub__month_days(date.year, date.month + 1) + date.day >
+                             wshub__month_days(date.year, date.month + 2))
+        return false;
+    if (date.hour > 23 || date.minute > 59 || date.second > 59) return false;
+    days--;
+    if (days % 7 != date.weekday) return false;
+
+    *out_s = ((int64_t)days - (int64_t)WSHUB__DAYS_TO_1970) * (int64_t)WSHUB__DAY_S +
+             (int64_t)(date.hour * 3600 + date.minute * 60 + date.second);
+    return true;
 }
 
 /* ---- >>siphash -------------------------------------------------------------------------------
@@ -4901,16 +5226,23 @@ static wshub_str wshub__http_trim(wshub_str s) {
     return s;
 }
 
-/* Takes the next element off a comma separated list; empty ones are skipped (RFC 9110 5.6.1). */
+/* Takes what stands before the next sign off a text, and that sign with it; without one, all. What
+ * is left is absent where there was no sign. */
+static wshub_str wshub__http_cut(wshub_str *text, char sign) {
+    const char *at = text->len ? (const char *)memchr(text->ptr, sign, text->len) : NULL;
+    size_t n = at ? (size_t)(at - text->ptr) : text->len;
+    wshub_str piece = wshub__str(text->ptr, n);
+
+    WSHUB_ASSERT(n <= text->len);
+    *text = at ? wshub__str(at + 1, text->len - n - 1) : wshub__str(NULL, 0);
+    return piece;
+}
+
+/* Takes the next element off a list of tokens, separated by commas; empty ones are skipped (RFC
+ * 9110 5.6.1). Quotes are no part of a token, so they protect nothing here. */
 static bool wshub__http_list(wshub_str *list, wshub_str *out_item) {
     while (list->len) {
-        const char *comma = (const char *)memchr(list->ptr, ',', list->len);
-        size_t n = comma ? (size_t)(comma - list->ptr) : list->len;
-        wshub_str item = wshub__http_trim(wshub__str(list->ptr, n));
-
-        WSHUB_ASSERT(n <= list->len);
-        list->ptr += comma ? n + 1 : n;
-        list->len -= comma ? n + 1 : n;
+        wshub_str item = wshub__http_trim(wshub__http_cut(list, ','));
         if (item.len) {
             *out_item = item;
             return true;
@@ -4919,29 +5251,43 @@ static bool wshub__http_list(wshub_str *list, wshub_str *out_item) {
     return false;
 }
 
+/* Where the next field of that name stands, from a place on; headers_count: there is none. */
+static size_t wshub__http_find(const wshub_http *http, const char *name, size_t from) {
+    while (from < http->headers_count && !wshub__str_same(http->headers[from].name, name)) from++;
+    return from;
+}
+
 WSHUB_API wshub_str wshub_http_header(const wshub_http *http, const char *name) {
-    size_t i;
-    for (i = 0; i < http->headers_count; i++) {
-        if (wshub__str_same(http->headers[i].name, name)) return http->headers[i].value;
-    }
-    return wshub__str(NULL, 0);
+    size_t at = wshub__http_find(http, name, 0);
+    return at < http->headers_count ? http->headers[at].value : wshub__str(NULL, 0);
+}
+
+WSHUB_API bool wshub_http_each_header(const wshub_http *http, const char *name, wshub_iter *iter,
+                                      wshub_str *out_value) {
+    size_t at = wshub__http_find(http, name, (size_t)iter->pos);
+
+    if (at >= http->headers_count) return false;
+    iter->pos = at + 1;
+    *out_value = http->headers[at].value;
+    return true;
 }
 
 /* How many fields of that name there are. */
 static size_t wshub__http_count(const wshub_http *http, const char *name) {
-    size_t i, n = 0;
-    for (i = 0; i < http->headers_count; i++)
-        n += wshub__str_same(http->headers[i].name, name) ? 1u : 0u;
+    wshub_iter iter = {0, 0};
+    wshub_str value;
+    size_t n = 0;
+
+    while (wshub_http_each_header(http, name, &iter, &value)) n++;
     return n;
 }
 
 /* Is the token an element of the list that all fields of that name make up together? */
 static bool wshub__http_has_token(const wshub_http *http, const char *name, const char *token) {
-    size_t i;
+    wshub_iter iter = {0, 0};
+    wshub_str list, item;
 
-    for (i = 0; i < http->headers_count; i++) {
-        wshub_str list = http->headers[i].value, item;
-        if (!wshub__str_same(http->headers[i].name, name)) continue;
+    while (wshub_http_each_header(http, name, &iter, &list)) {
         while (wshub__http_list(&list, &item)) {
             if (wshub__str_same(item, token)) return true;
         }
@@ -5270,11 +5616,14 @@ static const char *wshub__http_phrase(int status) {
     case 201: return "Created";
     case 202: return "Accepted";
     case 204: return "No Content";
+    case 206: return "Partial Content";
 
     case 301: return "Moved Permanently";
     case 302: return "Found";
     case 303: return "See Other";
     case 304: return "Not Modified";
+    case 307: return "Temporary Redirect";
+    case 308: return "Permanent Redirect";
 
     case 400: return "Bad Request";
     case 401: return "Unauthorized";
@@ -5283,7 +5632,9 @@ static const char *wshub__http_phrase(int status) {
     case 405: return "Method Not Allowed";
     case 408: return "Request Timeout";
     case 409: return "Conflict";
+    case 412: return "Precondition Failed";
     case 413: return "Content Too Large";
+    case 416: return "Range Not Satisfiable";
     case 421: return "Misdirected Request";
     case 426: return "Upgrade Required";
     case 429: return "Too Many Requests";
@@ -5411,6 +5762,387 @@ WSHUB__COLD static bool wshub__origin_match(wshub_str origin, wshub_str rule) {
                wshub__http_labels_ok(wshub__str(origin.ptr + scheme, origin.len - tail - scheme));
     }
     return origin.len == rule.len && wshub__same(origin.ptr, rule.ptr, rule.len);
+}
+
+/* ---- >>http-hand -----------------------------------------------------------------------------
+ * What applications look for in a request: pieces of queries, forms, cookies and lists, and what
+ * conditions and ranges ask of an answer (HTTP-1 to HTTP-3). Everything is cut before it is decoded
+ * and is a view of what came in; what peers wrote badly is not found. Pure: knows no hub, no
+ * stream, no file; allocates nothing. Calls >>buf, >>dates, >>http. Proved by
+ * tests/test_http_hand.c, tests/fuzz/fuzz_http_hand.c. */
+
+/* ---- lists, queries, cookies ---- */
+
+/* What a walk through a text has before it. */
+static wshub_str wshub__iter_rest(wshub_str text, const wshub_iter *iter) {
+    if (iter->pos >= text.len) return wshub__str(NULL, 0);
+    return wshub__str(text.ptr + iter->pos, text.len - (size_t)iter->pos);
+}
+
+/* How long the first element of a list is, which ends before a comma that stands in no quotes
+ * (RFC 9110 5.6.4: a backslash in them takes its meaning from what follows it). */
+static size_t wshub__http_item_len(wshub_str list) {
+    bool quoted = false;
+    size_t i;
+
+    for (i = 0; i < list.len; i++) {
+        char c = list.ptr[i];
+        if (c == ',' && !quoted) break;
+        if (c == '"') quoted = !quoted;
+        if (c == '\\' && quoted && i + 1 < list.len) i++;
+    }
+    return i;
+}
+
+WSHUB_API bool wshub_http_each_item(wshub_str list, wshub_iter *iter, wshub_str *out_item) {
+    wshub_str rest = wshub__iter_rest(list, iter);
+
+    while (rest.len) {
+        size_t n = wshub__http_item_len(rest);
+        wshub_str item = wshub__http_trim(wshub__str(rest.ptr, n));
+
+        n += n < rest.len ? 1 : 0; /* the comma */
+        rest = wshub__str(rest.ptr + n, rest.len - n);
+        iter->pos = list.len - rest.len;
+        if (item.len) {
+            *out_item = item;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The next piece of a text that is cut at a sign, itself cut at its first `=`. Without one
+ * *out_value is absent. */
+static bool wshub__pair_next(wshub_str text, char sign, wshub_iter *iter, wshub_str *out_name,
+                             wshub_str *out_value) {
+    wshub_str rest = wshub__iter_rest(text, iter);
+
+    while (rest.len) {
+        wshub_str piece = wshub__http_cut(&rest, sign), name;
+
+        WSHUB_ASSERT(rest.len < text.len);
+        iter->pos = text.len - rest.len;
+        if (piece.len == 0) continue;
+        name = wshub__http_cut(&piece, '=');
+        *out_value = piece;
+        *out_name = name;
+        return true;
+    }
+    return false;
+}
+
+WSHUB_API bool wshub_query_each(wshub_str query, wshub_iter *iter, wshub_str *out_name,
+                                wshub_str *out_value) {
+    return wshub__pair_next(query, '&', iter, out_name, out_value);
+}
+
+WSHUB_API bool wshub_cookie_each(wshub_str field, wshub_iter *iter, wshub_str *out_name,
+                                 wshub_str *out_value) {
+    wshub_str name, value;
+
+    while (wshub__pair_next(field, ';', iter, &name, &value)) {
+        if (!value.ptr) continue;
+        *out_name = wshub__http_trim(name);
+        *out_value = wshub__http_trim(value);
+        return true;
+    }
+    return false;
+}
+
+WSHUB_API wshub_str wshub_http_cookie(const wshub_http *http, const char *name) {
+    wshub_iter fields = {0, 0};
+    wshub_str field, found, value;
+
+    while (wshub_http_each_header(http, "Cookie", &fields, &field)) {
+        wshub_iter cookies = {0, 0};
+        while (wshub_cookie_each(field, &cookies, &found, &value)) {
+            if (wshub_str_eq_z(found, name)) return value;
+        }
+    }
+    return wshub__str(NULL, 0);
+}
+
+/* ---- percent-encoding ---- */
+
+/* Takes a byte off a text that is not empty, decoded. */
+static uint8_t wshub__percent_next(wshub_str *text, bool plus_is_space) {
+    uint8_t c = (uint8_t)text->ptr[0];
+    size_t n = 1;
+
+    WSHUB_ASSERT(text->len);
+    if (c == '%' && text->len > 2) {
+        int high = wshub__hex((uint8_t)text->ptr[1]), low = wshub__hex((uint8_t)text->ptr[2]);
+        if (high >= 0 && low >= 0) {
+            c = (uint8_t)(high << 4 | low);
+            n = 3;
+        }
+    } else if (c == '+' && plus_is_space) {
+        c = ' ';
+    }
+    *text = wshub__str(text->ptr + n, text->len - n);
+    return c;
+}
+
+WSHUB_API size_t wshub_percent_decode(wshub_str text, bool plus_is_space, char *buf, size_t cap) {
+    size_t n = 0;
+
+    while (text.len) {
+        /* What is written lies before what is read, where both are the same memory. */
+        uint8_t c = wshub__percent_next(&text, plus_is_space);
+        if (n < cap) buf[n] = (char)c;
+        n++;
+    }
+    return n;
+}
+
+/* Is this the name of a query, decoded? */
+static bool wshub__query_is(wshub_str raw, const char *name) {
+    for (; raw.len && *name; name++) {
+        if (wshub__percent_next(&raw, true) != (uint8_t)*name) return false;
+    }
+    return raw.len == 0 && *name == 0;
+}
+
+WSHUB_API wshub_err wshub_query_copy(wshub_str query, const char *name, char *buf, size_t cap,
+                                     size_t *out_len) {
+    wshub_iter iter = {0, 0};
+    wshub_str found, value, rest;
+    size_t n = 0;
+
+    for (;;) {
+        if (!wshub_query_each(query, &iter, &found, &value)) return WSHUB_ERR_ABSENT;
+        if (wshub__query_is(found, name)) break;
+    }
+
+    for (rest = value; rest.len; n++) {
+        if (wshub__percent_next(&rest, true) == 0) return WSHUB_ERR_PARAM;
+    }
+    if (n >= cap) return WSHUB_ERR_LIMIT;
+    (void)wshub_percent_decode(value, true, buf, cap);
+    buf[n] = 0;
+    if (out_len) *out_len = n;
+    return WSHUB_OK;
+}
+
+/* ---- conditions ---- */
+
+/* Takes a tag off the front of a text (RFC 9110 8.8.3), with its quotes and without W/. */
+static bool wshub__etag_take(wshub_str *text, wshub_str *out_tag, bool *out_weak) {
+    wshub_str rest = *text;
+    size_t n = 1;
+
+    *out_weak = rest.len > 2 && rest.ptr[0] == 'W' && rest.ptr[1] == '/';
+    if (*out_weak) rest = wshub__str(rest.ptr + 2, rest.len - 2);
+    if (rest.len < 2 || rest.ptr[0] != '"') return false;
+    while (n < rest.len && rest.ptr[n] != '"') {
+        uint8_t c = (uint8_t)rest.ptr[n++];
+        if (c <= 0x20 || c == 0x7F) return false;
+    }
+    if (n == rest.len) return false;
+
+    *out_tag = wshub__str(rest.ptr, n + 1);
+    *text = wshub__str(rest.ptr + n + 1, rest.len - n - 1);
+    return true;
+}
+
+/* Is the tag at the front of a text, which is taken off, the same as another? *ok says whether
+ * there was one. */
+static bool wshub__etag_same(wshub_str *text, wshub_str etag, bool weak, bool *ok) {
+    bool weak_there, weak_ours;
+    wshub_str there, ours;
+
+    *ok = wshub__etag_take(text, &there, &weak_there);
+    if (!*ok || !wshub__etag_take(&etag, &ours, &weak_ours) || etag.len) return false;
+    return wshub_str_eq(there, ours) && (weak || (!weak_there && !weak_ours));
+}
+
+WSHUB_API bool wshub_http_etag_match(wshub_str list, wshub_str etag, bool weak) {
+    bool ok = true;
+
+    list = wshub__http_trim(list);
+    if (wshub_str_eq_z(list, "*")) return true;
+    while (ok) {
+        while (list.len && list.ptr[0] == ',')
+            list = wshub__http_trim(wshub__str(list.ptr + 1, list.len - 1));
+        if (wshub__etag_same(&list, etag, weak, &ok)) return true;
+        list = wshub__http_trim(list);
+        ok = ok && list.len && list.ptr[0] == ',';
+    }
+    return false;
+}
+
+/* Do the fields of that name, which are lists of tags, name one? *out_there: there is such a
+ * field. */
+static bool wshub__http_tagged(const wshub_http *http, const char *name, wshub_str etag, bool weak,
+                               bool *out_there) {
+    wshub_iter iter = {0, 0};
+    wshub_str list;
+
+    *out_there = false;
+    while (wshub_http_each_header(http, name, &iter, &list)) {
+        *out_there = true;
+        if (wshub_http_etag_match(list, etag, weak)) return true;
+    }
+    return false;
+}
+
+/* The date of a field. WSHUB_NO_DATE: it is not there, or twice, or says none, and is not looked at
+ * then (RFC 9110 13.1.3). */
+static int64_t wshub__http_dated(const wshub_http *http, const char *name) {
+    int64_t s = WSHUB_NO_DATE;
+
+    if (wshub__http_count(http, name) == 1)
+        (void)wshub_http_date_read(wshub_http_header(http, name), &s);
+    return s;
+}
+
+WSHUB_API int wshub_http_condition(const wshub_http *http, wshub_str etag, int64_t modified_s) {
+    bool reads = wshub_str_eq_z(http->method, "GET") || wshub_str_eq_z(http->method, "HEAD");
+    bool there, named = wshub__http_tagged(http, "If-Match", etag, false, &there);
+    int64_t since;
+
+    /* Is it what its sender believes it to be? */
+    since = there ? WSHUB_NO_DATE : wshub__http_dated(http, "If-Unmodified-Since");
+    if (there && !named) return 412;
+    if (since != WSHUB_NO_DATE && modified_s > since) return 412;
+
+    /* Is it something that its sender does not have yet? */
+    named = wshub__http_tagged(http, "If-None-Match", etag, true, &there);
+    if (named) return reads ? 304 : 412;
+    since = there || !reads ? WSHUB_NO_DATE : wshub__http_dated(http, "If-Modified-Since");
+    return since != WSHUB_NO_DATE && modified_s != WSHUB_NO_DATE && modified_s <= since ? 304 : 0;
+}
+
+/* ---- ranges ---- */
+
+/* Takes a number off the front of a text; one that is too large is the largest there is. False:
+ * there is no digit. */
+static bool wshub__http_number(wshub_str *text, uint64_t *out_number) {
+    uint64_t n = 0;
+    size_t i;
+
+    for (i = 0; i < text->len && wshub__is_digit((uint8_t)text->ptr[i]); i++) {
+        uint64_t digit = (uint64_t)(text->ptr[i] - '0');
+        n = n > (UINT64_MAX - digit) / 10 ? UINT64_MAX : n * 10 + digit;
+    }
+    *text = wshub__str(text->ptr + i, text->len - i);
+    if (i) *out_number = n;
+    return i > 0;
+}
+
+/* What one range of a list is. */
+typedef enum wshub__range_kind {
+    WSHUB__RANGE_BAD,    /* none, and the whole list with it */
+    WSHUB__RANGE_BEHIND, /* nothing of it is there */
+    WSHUB__RANGE_THERE
+} wshub__range_kind;
+
+/* Reads one range, `first-last`, `first-`, or `-count`, of a body that is not empty. */
+static wshub__range_kind wshub__range_one(wshub_str text, wshub_range *range) {
+    uint64_t first = 0, last = UINT64_MAX, end = range->length - 1;
+    bool has_first = wshub__http_number(&text, &first), has_last;
+
+    WSHUB_ASSERT(range->length);
+    if (text.len == 0 || text.ptr[0] != '-') return WSHUB__RANGE_BAD;
+    text = wshub__str(text.ptr + 1, text.len - 1);
+    has_last = wshub__http_number(&text, &last);
+    if (text.len || (!has_first && !has_last) || last < first) return WSHUB__RANGE_BAD;
+
+    /* Without a first byte it is the last that are counted, from the end. */
+    if (!has_first) {
+        if (last == 0) return WSHUB__RANGE_BEHIND;
+        first = last > end ? 0 : range->length - last;
+        last = end;
+    }
+    if (first > end) return WSHUB__RANGE_BEHIND;
+    range->status = 206;
+    range->first = first;
+    range->count = (last < end ? last : end) - first + 1;
+    WSHUB_ASSERT(range->count <= range->length - first);
+    return WSHUB__RANGE_THERE;
+}
+
+/* All of a body. */
+static wshub_range wshub__range_whole(uint64_t length) {
+    wshub_range whole;
+
+    whole.status = 200;
+    whole.first = 0;
+    whole.count = whole.length = length;
+    return whole;
+}
+
+WSHUB_API wshub_range wshub_http_range_read(wshub_str value, uint64_t length) {
+    static const char unit[] = "bytes=";
+    const size_t unit_len = sizeof unit - 1;
+    wshub_range whole = wshub__range_whole(length), found = whole;
+    size_t ranges = 0, there = 0;
+    wshub_str item;
+
+    if (length == 0 || value.len < unit_len || !wshub__same(value.ptr, unit, unit_len))
+        return whole;
+
+    value = wshub__str(value.ptr + unit_len, value.len - unit_len);
+    for (; wshub__http_list(&value, &item); ranges++) {
+        wshub__range_kind kind = wshub__range_one(item, &found);
+        if (kind == WSHUB__RANGE_BAD) return whole;
+        if (kind == WSHUB__RANGE_THERE && there++) return whole;
+    }
+
+    if (ranges && !there) {
+        found.status = 416;
+        found.count = 0;
+    }
+    return found;
+}
+
+/* Does If-Range, if there is one, name what is there? */
+static bool wshub__http_range_holds(const wshub_http *http, wshub_str etag, int64_t modified_s) {
+    wshub_str value = wshub_http_header(http, "If-Range");
+    bool same, ok;
+    int64_t s;
+
+    if (!value.ptr) return true;
+    if (wshub__http_count(http, "If-Range") > 1) return false;
+    same = wshub__etag_same(&value, etag, false, &ok);
+    if (ok) return same && value.len == 0;
+    return wshub_http_date_read(value, &s) && s == modified_s;
+}
+
+WSHUB_API wshub_range wshub_http_range(const wshub_http *http, uint64_t length, wshub_str etag,
+                                       int64_t modified_s) {
+    if (!wshub_str_eq_z(http->method, "GET") || wshub__http_count(http, "Range") != 1 ||
+        !wshub__http_range_holds(http, etag, modified_s))
+        return wshub__range_whole(length);
+    return wshub_http_range_read(wshub_http_header(http, "Range"), length);
+}
+
+/* Adds a number, and one character behind it, at the end of a text. Returns the end. */
+static char *wshub__range_number(char *to, uint64_t number, char behind) {
+    char room[WSHUB__DIGITS_MAX], *digits = wshub__digits(number, room);
+    size_t n = (size_t)(room + sizeof room - digits);
+
+    memcpy(to, digits, n);
+    to[n] = behind;
+    return to + n + 1;
+}
+
+WSHUB_API size_t wshub_http_range_write(const wshub_range *range, char buf[72]) {
+    char *at = buf + 6;
+
+    buf[0] = 0;
+    if (range->status != 206 && range->status != 416) return 0;
+    memcpy(buf, "bytes ", 6);
+    if (range->status == 206) {
+        at = wshub__range_number(at, range->first, '-');
+        at = wshub__range_number(at, range->first + range->count - 1, '/');
+    } else {
+        *at++ = '*';
+        *at++ = '/';
+    }
+    at = wshub__range_number(at, range->length, 0);
+    return (size_t)(at - buf) - 1;
 }
 
 /* ---- >>frame ---------------------------------------------------------------------------------
@@ -6898,51 +7630,6 @@ static void wshub__uuid(const uint8_t bytes[16], char out[36]) {
     WSHUB_ASSERT(at == 36);
 }
 
-static void wshub__two_digits(char *to, uint32_t n) {
-    to[0] = (char)('0' + n / 10 % 10);
-    to[1] = (char)('0' + n % 10);
-}
-
-static bool wshub__is_leap_year(uint32_t year) {
-    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-}
-
-#define WSHUB__DAY_MS 86400000u
-
-/* Milliseconds since 1970 to `2026-01-31T09:30:00.000Z`. Years beyond 9999 are not expected. */
-WSHUB__COLD WSHUB_API void wshub_iso_time(uint64_t ms, char out[24]) {
-    static const uint8_t lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    uint64_t days = ms / WSHUB__DAY_MS;
-    uint32_t in_day = (uint32_t)(ms % WSHUB__DAY_MS), year = 1970, month, day;
-
-    /* Whole years are taken off the days, then whole months. */
-    for (;;) {
-        uint32_t length = wshub__is_leap_year(year) ? 366 : 365;
-        if (days < length || year >= 9999) break;
-        days -= length;
-        year++;
-    }
-    day = (uint32_t)(days % 366);
-    for (month = 1; month < 12; month++) {
-        uint32_t length = lengths[month - 1];
-        if (month == 2 && wshub__is_leap_year(year)) length++;
-        if (day < length) break;
-        day -= length;
-    }
-
-    memcpy(out, "0000-00-00T00:00:00.000Z", 24);
-    wshub__two_digits(out, year / 100);
-    wshub__two_digits(out + 2, year);
-    wshub__two_digits(out + 5, month);
-    wshub__two_digits(out + 8, day + 1);
-
-    wshub__two_digits(out + 11, in_day / 3600000);
-    wshub__two_digits(out + 14, in_day / 60000 % 60);
-    wshub__two_digits(out + 17, in_day / 1000 % 60);
-    out[20] = (char)('0' + in_day % 1000 / 100);
-    wshub__two_digits(out + 21, in_day % 100);
-}
-
 /* When so many milliseconds will have passed. 0: never, as they are WSHUB_OFF. */
 static uint64_t wshub__after(const wshub *hub, uint32_t ms) {
     return ms == WSHUB_OFF ? 0 : hub->now + ms;
@@ -8105,23 +8792,6 @@ WSHUB__COLD static void wshub__conn_fail(wshub *hub, wshub__conn *conn, uint16_t
  * what is still there. Uses >>queue, >>conn, >>mount. Proved by tests/test_reply.c,
  * test_exchange.c. */
 
-WSHUB__COLD static void wshub__http_date(uint64_t ms, char out[29]) { /* RFC 9110 5.6.7 */
-    static const char days[] = "ThuFriSatSunMonTueWed",
-                      months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    char iso[24];
-    uint32_t month;
-    wshub_iso_time(ms, iso);
-    month = (uint32_t)(iso[5] - '0') * 10 + (uint32_t)(iso[6] - '0');
-    WSHUB_ASSERT(month >= 1);
-    WSHUB_ASSERT(month <= 12);
-    memcpy(out, "Thu, 01 Jan 1970 00:00:00 GMT", 29);
-    memcpy(out, days + ms / 86400000u % 7 * 3, 3);
-    memcpy(out + 5, iso + 8, 2);
-    memcpy(out + 8, months + (month - 1) * 3, 3);
-    memcpy(out + 12, iso, 4);
-    memcpy(out + 17, iso + 11, 8);
-}
-
 static void wshub__http_field(wshub *hub, wshub__buf *b, wshub_str name, wshub_str value) {
     wshub__buf_text(&hub->mem, b, "\r\n");
     wshub__buf_add(&hub->mem, b, name.ptr, name.len);
@@ -8248,7 +8918,7 @@ static bool wshub__reply_closes(const wshub *hub, const wshub__conn *conn, const
  * know that Upgrade is for it alone (CONN-2, RFC 9110 7.8). */
 WSHUB__COLD static void wshub__reply_begin(wshub *hub, wshub__buf *b, const wshub_reply *r,
                                            const wshub_headers *more) {
-    char date[29];
+    char date[WSHUB__HTTP_DATE_BYTES + 1];
     size_t i;
 
     WSHUB_ASSERT(r->status >= 200); /* a 101 is written by wshub__upgrade_put() */
@@ -8257,8 +8927,8 @@ WSHUB__COLD static void wshub__reply_begin(wshub *hub, wshub__buf *b, const wshu
     wshub__buf_uint(&hub->mem, b, (uint64_t)r->status);
     wshub__buf_text(&hub->mem, b, " ");
     wshub__buf_text(&hub->mem, b, wshub__http_phrase(r->status));
-    wshub__http_date(hub->io.wall_ms(hub->io.ctx), date);
-    wshub__http_field(hub, b, wshub_str_z("Date"), wshub__str(date, sizeof date));
+    if (wshub_http_date_write((int64_t)(hub->io.wall_ms(hub->io.ctx) / 1000), date))
+        wshub__http_field(hub, b, wshub_str_z("Date"), wshub_str_z(date)); /* RFC 9110 6.6.1 */
     if (r->status == 426)
         wshub__buf_text(&hub->mem, b, "\r\nSec-WebSocket-Version: 13\r\nUpgrade: websocket");
 
@@ -14843,11 +15513,11 @@ WSHUB_API wshub_err wshub_ask_fail(wshub *hub, wshub_ask ask) {
  * tokens. */
 static bool wshub__upgrade_protocols(const wshub_http *http, wshub_str *protocols,
                                      size_t *out_count) {
-    size_t i, count = 0;
+    wshub_iter iter = {0, 0};
+    size_t count = 0;
+    wshub_str list;
 
-    for (i = 0; i < http->headers_count; i++) {
-        wshub_str list = http->headers[i].value;
-        if (!wshub__str_same(http->headers[i].name, "Sec-WebSocket-Protocol")) continue;
+    while (wshub_http_each_header(http, "Sec-WebSocket-Protocol", &iter, &list)) {
         while (count < WSHUB__PROTOCOLS_MAX && wshub__http_list(&list, &protocols[count])) {
             if (!wshub__http_is_token(protocols[count++])) return false;
         }
