@@ -7226,7 +7226,7 @@ struct wshub {
     wshub__phase phase;
     uint64_t now, io_now; /* the hub's clock; the io's when it was last read */
     uint64_t heard; /* up to then all that peers said has been reported: they are judged by this */
-    wshub_str path, server_id;
+    wshub_str server_id;
     wshub_str *origins, *hosts;
     void *texts; /* one block with all texts of the description */
     size_t texts_bytes;
@@ -9950,7 +9950,6 @@ WSHUB__COLD WSHUB_API wshub_err wshub_mount(wshub *hub, const wshub_mount_desc *
 static void wshub__mounts_begin(wshub *hub) {
     wshub_mount_desc *desc = &hub->fallback.desc;
     wshub__pool_init(&hub->exchanges, sizeof(wshub__exchange), wshub__pool_first(hub->key, 'r'));
-    desc->version = WSHUB_MOUNT_VERSION;
     desc->path = "";
     desc->prefix = true;
     desc->user = hub->desc.user;
@@ -11562,7 +11561,6 @@ WSHUB__COLD static void wshub__links_run(wshub *hub) {
 WSHUB__COLD static void wshub__forwarding_begin(wshub *hub) {
     wshub_mount_desc *desc = &hub->forwarding.desc;
     wshub__pool_init(&hub->lents, sizeof(wshub__lent), wshub__pool_first(hub->key, 'l'));
-    desc->version = WSHUB_MOUNT_VERSION;
     desc->answer_timeout_ms = WSHUB_OFF;
     desc->on_exchange_gone = wshub__forward_gone;
     desc->on_exchange_drained = wshub__forward_drained;
@@ -14242,7 +14240,6 @@ typedef struct wshub__xform {
     uint32_t client; /* index */
     bool orphan;     /* its client is gone; freed by its text */
     wshub__xform_state state;
-    wshub_ask ask;
     wshub__buf event, data; /* replaced */
     bool has_data;
 } wshub__xform;
@@ -14276,7 +14273,7 @@ static uint64_t wshub__xform_own_bytes(const wshub__xform *xform) {
 
 /* Node, question and text's head as a 64-bit machine has them: a limit means the same on every
  * machine. */
-#define WSHUB__XFORM_COST 168u
+#define WSHUB__XFORM_COST 160u
 
 /* What it counts against the client's limit: the text too, though others may share it, as with a
  * frame in a queue. */
@@ -14444,7 +14441,6 @@ static bool wshub__xform_ask(wshub *hub, wshub__client *client, wshub__xform *xf
     asked = !hub->destroying ? wshub__ask_new(hub, client, WSHUB__ASK_OUT, &ask) : NULL;
     if (!asked) return false;
     asked->xform = xform;
-    xform->ask = ask;
     xform->state = WSHUB__XFORM_RUNNING;
     text->running++;
 
@@ -17262,7 +17258,6 @@ typedef struct wshub__post {
     wshub__node node;
     wshub__post_kind kind;
     uint16_t code;
-    bool flag; /* data_is_json, or "unchanged" */
     wshub_dest_kind dest;
     wshub_realm realm; /* in which names are looked up */
     uint64_t handle;
@@ -17389,7 +17384,6 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *de
     texts[2] = msg->data;
     post.dest = to.kind;
     post.realm = to.realm;
-    post.flag = true; /* that it is JSON has just been seen */
     return wshub__post_put(hub, &post, texts, 3, to.exclude, to.exclude_count);
 }
 
@@ -17402,7 +17396,6 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client 
     if (err) return err;
     texts[0] = msg->event;
     texts[1] = msg->data;
-    post.flag = true;
     return wshub__post_put(hub, &post, texts, 2, NULL, 0);
 }
 
@@ -17463,7 +17456,6 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_transform_accept(wshub *hub, wshub_as
     if (err) return err;
     texts[0] = msg ? msg->event : wshub__str(NULL, 0);
     texts[1] = msg ? msg->data : wshub__str(NULL, 0);
-    post.flag = true;
     return wshub__post_put(hub, &post, texts, 2, NULL, 0);
 }
 
@@ -17477,21 +17469,21 @@ WSHUB_API wshub_err wshub_post_ask_fail(wshub *hub, wshub_ask ask) {
     return wshub__post_put(hub, &post, NULL, 0, NULL, 0);
 }
 
-/* The message of an order. */
-static wshub_msg wshub__post_msg(const wshub__post *post, wshub_str event, wshub_str data) {
+/* The message of an order. Its data was checked by the thread that posted it. */
+static wshub_msg wshub__post_msg(wshub_str event, wshub_str data) {
     wshub_msg msg;
 
     memset(&msg, 0, sizeof msg);
     msg.event = event;
     msg.data = data;
-    msg.data_is_json = post->flag;
+    msg.data_is_json = true;
     return msg;
 }
 
 /* Carries out a send: a name, event and data, then who is left out. */
 WSHUB__COLD static void wshub__post_run_send(wshub *hub, const wshub__post *post,
                                              const wshub_str *texts) {
-    wshub_msg msg = wshub__post_msg(post, texts[1], texts[2]);
+    wshub_msg msg = wshub__post_msg(texts[1], texts[2]);
     wshub_dest dest;
 
     WSHUB_ASSERT(post->count >= 3);
@@ -17518,7 +17510,7 @@ WSHUB__COLD static void wshub__post_run(wshub *hub, wshub__post *post) {
     case WSHUB__POST_FN: post->fn(hub, post->arg); break;
     case WSHUB__POST_SEND: wshub__post_run_send(hub, post, texts); break;
     case WSHUB__POST_CLIENT_SEND:
-        msg = wshub__post_msg(post, texts[0], texts[1]);
+        msg = wshub__post_msg(texts[0], texts[1]);
         (void)wshub_client_send(hub, client, &msg);
         break;
     case WSHUB__POST_CLOSE: (void)wshub_client_close(hub, client, post->code, texts[0]); break;
@@ -17535,7 +17527,7 @@ WSHUB__COLD static void wshub__post_run(wshub *hub, wshub__post *post) {
     case WSHUB__POST_HANDSHAKE: (void)wshub_handshake_accept(hub, ask, texts[0], texts[1]); break;
     case WSHUB__POST_JOIN: (void)wshub_join_accept(hub, ask, texts, post->count); break;
     case WSHUB__POST_TRANSFORM:
-        msg = wshub__post_msg(post, texts[0], texts[1]);
+        msg = wshub__post_msg(texts[0], texts[1]);
         (void)wshub_transform_accept(hub, ask, msg.event.ptr ? &msg : NULL);
         break;
     case WSHUB__POST_REJECT: (void)wshub_ask_reject(hub, ask); break;
@@ -19360,12 +19352,11 @@ WSHUB__COLD static bool wshub__copy_texts(wshub *hub, const char *server_id) {
     wshub__copy_list(realm->default_rooms, desc->default_rooms, desc->default_rooms_count, &at);
     wshub__copy_list(hub->origins, desc->allowed_origins, desc->allowed_origins_count, &at);
     wshub__copy_list(hub->hosts, desc->allowed_hosts, desc->allowed_hosts_count, &at);
-    hub->path = wshub__copy_text(&at, desc->path);
+    desc->path = wshub__copy_text(&at, desc->path).ptr;
     hub->server_id = wshub__copy_text(&at, server_id);
     WSHUB_ASSERT(at == (char *)hub->texts + bytes);
 
     /* From here on the copies are what counts; of the lists nothing in the description is left. */
-    desc->path = hub->path.ptr;
     desc->server_id = hub->server_id.ptr;
     hub->origins_any = !desc->allowed_origins;
     desc->default_rooms = desc->allowed_origins = desc->allowed_hosts = NULL;
