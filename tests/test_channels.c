@@ -193,7 +193,7 @@ static wshub_err leaves_starving(wshub *hub, wshub_client c, const wshub_event *
 }
 
 /* BUS-4: it cannot be noted for later, so it is given up at once */
-TEST(a_channel_that_cannot_linger_for_want_of_memory_is_given_up_and_told) {
+TEST(a_channel_that_cannot_linger_for_want_of_memory_is_given_up_and_told) { /* BUS-4 */
     int inside;
     for (inside = 0; inside < 2; inside++) {
         world w;

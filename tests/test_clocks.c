@@ -288,7 +288,7 @@ TEST(who_is_not_listened_to_is_not_silent) {
 
 /* ENC-2, LIVE-3: a dialect may hand over an event while another message is on its way, which has its
  * whole time once its client is listened to again. */
-TEST(a_message_begun_has_its_time_once_its_client_is_heard_again) {
+TEST(a_message_begun_has_its_time_once_its_client_is_heard_again) { /* LIVE-3 */
     world w;
     wshub_conn c;
     wshub_event e;

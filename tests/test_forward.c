@@ -420,7 +420,7 @@ TEST(what_cannot_be_handed_over_is_refused_and_unchanged) { /* CONN-5 */
 }
 
 TEST(whatever_memory_fails_the_peer_has_an_answer_or_an_end) { /* CONN-5 */
-    int there, stage;
+    int there, stage, failed = 0;
     long n;
     for (there = 0; there < 2; there++) {
         for (stage = 0; stage < 3; stage++) { /* 2: the peer does not read at first */
@@ -444,6 +444,7 @@ TEST(whatever_memory_fails_the_peer_has_an_answer_or_an_end) { /* CONN-5 */
                     ask(&p, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
                 }
                 pair_run(&p);
+                failed += !p.here.fail_at && !p.there.fail_at;
                 p.here.fail_at = p.there.fail_at = 0;
                 wshub_io_fake_window(p.here.net, p.conn, 1000000);
                 pair_run(&p);
@@ -455,6 +456,7 @@ TEST(whatever_memory_fails_the_peer_has_an_answer_or_an_end) { /* CONN-5 */
             }
         }
     }
+    EXPECT(failed > 20);
 }
 
 TEST(several_cross_over_at_once_and_end_in_any_order) { /* CONN-5 */
@@ -482,12 +484,15 @@ TEST(several_cross_over_at_once_and_end_in_any_order) { /* CONN-5 */
                 wshub_io_fake_run(p.there.net);
                 if (i == 1) pair_run(&p);
             }
-        } else { /* its peer leaves before anything has been read, or has been read and not taken */
+        } else { /* its peer leaves before it has been read THERE, and behind that */
             wshub_io_fake_end(p.here.net, conns[orders[order][0]]);
             pair_run(&p);
+            EXPECT_INT(p.gone_count, 0);
             wshub_io_fake_end(p.here.net, conns[orders[order][1]]);
         }
         pair_run(&p);
+        EXPECT_INT(p.gone_count, order % 2 ? 0 : 1);
+        EXPECT_INT(p.there.hub->ends ? 1 : 0, order % 2 ? 0 : 1); /* the third waits on */
         for (i = 0; i < 3 && order % 2; i++) {
             p.conn = conns[i];
             EXPECT(heard(&p, "HTTP/1.1 204 No Content\r\n\r\n"));
@@ -513,6 +518,7 @@ TEST(what_was_called_for_is_passed_over_where_its_end_was_faster) { /* CONN-5 */
         wshub_io_fake_hold(p.here.net, false);
         pair_run(&p);
         if (how >= 2) EXPECT(heard(&p, "HTTP/1.1 204 No Content\r\n\r\n"));
+        EXPECT_INT(p.gone_count, 0); /* it has been answered, whatever became of that */
         pair_stop(&p);
     }
 }
@@ -570,11 +576,14 @@ TEST(a_shutdown_here_waits_for_the_other_hubs_answer) { /* BYE-2 */
         to_stage(&p, WRITTEN);
         EXPECT_INT(wshub_shutdown(p.here.hub), WSHUB_OK);
         pair_run(&p);
+        EXPECT(!wshub_is_down(p.here.hub));
         if (answers) {
+            wshub_str out;
             EXPECT_INT(wshub_http_write(p.there.hub, p.kept, piece, 50), WSHUB_OK);
             EXPECT_INT(wshub_http_end(p.there.hub, p.kept), WSHUB_OK);
             pair_run(&p);
-            EXPECT(wshub_io_fake_output(p.here.net, p.conn).len > 100);
+            out = wshub_io_fake_output(p.here.net, p.conn);
+            EXPECT(out.len > 100 && memcmp(out.ptr + out.len - 100, piece, 100) == 0);
         }
         wshub_io_fake_advance(p.here.net, 60000);
         pair_run(&p);

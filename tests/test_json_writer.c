@@ -160,7 +160,7 @@ TEST(what_would_be_no_json_is_refused_and_the_first_error_stays) { /* MSG-9 */
     }
 }
 
-TEST(a_length_beyond_all_memory_stays_the_greatest_there_is) { /* where size_t is small */
+TEST(a_length_beyond_all_memory_stays_the_greatest_there_is) { /* MSG-9, where size_t is small */
     char buf[8];
     wshub_json_writer w;
     wshub_str text;
@@ -197,7 +197,7 @@ TEST(numbers_with_a_fraction_come_back_as_they_were) { /* MSG-7 */
             {"1e400", WSHUB_ERR_LIMIT}, {"-1e400", WSHUB_ERR_LIMIT}, {"1.", WSHUB_ERR_JSON},
             {"\"1\"", WSHUB_ERR_JSON},  {"1e-400", WSHUB_OK},        {" 2.50 ", WSHUB_OK},
             {"", WSHUB_ERR_JSON},       {"nan", WSHUB_ERR_JSON},     {"0x1", WSHUB_ERR_JSON}};
-        char longest[WSHUB__JSON_NUMBER_BYTES_MAX + 1];
+        char longest[512 + 1]; /* a character more than a number may be written with */
         double back = -7;
         for (i = 0; i < sizeof rows / sizeof rows[0]; i++)
             EXPECT_INT(wshub_json_double(wshub_str_z(rows[i].text), &back), rows[i].err);
@@ -227,7 +227,6 @@ TEST(truth_and_texts_are_read_without_a_copy) { /* MSG-7 */
     memset(longest, 'x', sizeof longest);
     longest[0] = longest[257] = '"';
     longest[258] = 0;
-    EXPECT_INT(strlen(longest), 258);
     {
         char want[260];
         memset(want, 'x', sizeof want);

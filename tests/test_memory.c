@@ -39,7 +39,7 @@ static void light_start(world *w) { /* blocks are not moved, as they are with wo
 }
 
 /* with a user of its own and three rooms */
-TEST(an_idle_authenticated_client_costs_at_most_487_bytes) {
+TEST(an_idle_authenticated_client_costs_at_most_487_bytes) { /* >>memory */
     world w;
     size_t each, heads;
     light_start(&w);

@@ -174,7 +174,7 @@ TEST(nobody_comes_to_a_session_that_ends) { /* CONN-4 */
     world_stop(&w);
 }
 
-TEST(a_client_that_nobody_was_told_of_can_be_taken_back) {
+TEST(a_client_that_nobody_was_told_of_can_be_taken_back) { /* BYE-1 */
     wshub_session session;
     wshub_client client, first;
     start(DESC(0), NULL); /* without on_opened there is nobody to tell */
@@ -285,7 +285,7 @@ TEST(pressure_on_a_stream_is_told_to_all_its_clients) { /* SEND-6 */
     ends_all = false;
 }
 
-TEST(lent_sessions_are_no_conns_but_count_against_their_limit) {
+TEST(lent_sessions_are_no_conns_but_count_against_their_limit) { /* CONN-2 */
     wshub_session session, more;
     start(DESC(.conns_max = 2), NULL);
     session = lend();
