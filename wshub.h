@@ -281,6 +281,22 @@
  * health checks, metrics (>>statistics has one), a page. Who returns false, or has no
  * on_request, answers 404. After http_timeout_ms without an answer it is 503.
  *
+ * The usual answers take one line, wshub_http_reply_text(), wshub_http_reply_json(),
+ * wshub_http_redirect(), and what stands in a request is found by the functions of
+ * >>api-http-hand: header fields, values of a query or a form, cookies, conditions, ranges.
+ *
+ *     static bool on_request(wshub *hub, wshub_exchange exchange, const wshub_http *http,
+ *                            void *user) {
+ *         char name[80];
+ *         (void)user;
+ *         if (!wshub_str_eq_z(http->path, "/hello")) return false;  // 404
+ *         if (wshub_query_copy(http->query, "name", name, sizeof name, NULL))
+ *             wshub_http_reply_text(hub, exchange, 400, wshub_str_z("?name= is missing\n"));
+ *         else
+ *             wshub_http_reply_text(hub, exchange, 200, wshub_str_z(name));
+ *         return true;
+ *     }
+ *
  * Who serves more than one thing mounts them: wshub_mount() gives a path its own body limit,
  * clock and callbacks (>>api-mount). on_head sees the head before anything of the body is read
  * and takes the request, or leaves it to another; the longest path that fits is asked first,
@@ -825,7 +841,8 @@
  * What is new, the newest first:
  *
  * - HTTP at hand (>>api-http-hand): queries, forms, cookies and lists of a request, dates, tags,
- *   conditions and ranges; WSHUB_ERR_ABSENT.
+ *   conditions and ranges; WSHUB_ERR_ABSENT. Answers in one line: wshub_http_reply_text(),
+ *   wshub_http_reply_json(), wshub_http_redirect().
  * - JSON at hand: wshub_json_begin() and what stands around it write a value into memory of
  *   yours; wshub_json_at(), wshub_json_each_member(), wshub_json_double(), wshub_json_bool(),
  *   wshub_json_is() read one.
@@ -2944,6 +2961,33 @@ WSHUB_API void wshub_iso_time(uint64_t wall_ms, char out_text[24]);
  *          content_type that is not allowed; NOMEM. After PARAM and NOMEM it can be answered yet.
  * Thread   the hub's; allowed in callbacks. Cost: O(length of the answer), copied once. */
 WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_exchange exchange, const wshub_reply *reply);
+
+/* Answers with a text, as `text/plain; charset=utf-8`.
+ *   status  200..599
+ *   text    UTF-8; borrowed
+ * Returns  as wshub_http_reply().
+ * Thread   the hub's; allowed in callbacks. Cost: O(length of the text). */
+WSHUB_API wshub_err wshub_http_reply_text(wshub *hub, wshub_exchange exchange, int status,
+                                          wshub_str text);
+/* Answers with JSON, as `application/json`.
+ *   status  200..599
+ *   json    a whole value in UTF-8, which is checked (MSG-9), to WSHUB_JSON_DEPTH_MAX levels;
+ *           borrowed
+ * Returns  as wshub_http_reply(); JSON: it is none, and the request can be answered yet.
+ * Thread   the hub's; allowed in callbacks. Cost: O(length of the JSON). */
+WSHUB_API wshub_err wshub_http_reply_json(wshub *hub, wshub_exchange exchange, int status,
+                                          wshub_str json);
+/* Sends whoever asks elsewhere, with an empty body.
+ *   status    301, 308: for good; 302, 307: this time; 303: to what answers a form that was posted,
+ *             by GET. With 307 and 308 the method stays
+ *   location  an absolute or relative reference (RFC 3986 4.1), in ASCII, percent-encoded where
+ *             that is needed; borrowed. Where it comes from a peer, see that it leads nobody away:
+ *             `//elsewhere.example` is another host
+ * Returns  as wshub_http_reply(); PARAM also for another status, and for a location that is empty
+ *          or has a character that no such reference has.
+ * Thread   the hub's; allowed in callbacks. */
+WSHUB_API wshub_err wshub_http_redirect(wshub *hub, wshub_exchange exchange, int status,
+                                        wshub_str location);
 
 /* Begins an answer whose body is written piece by piece: what is too long to be held, or comes
  * bit by bit. Its head is queued; wshub_http_write() follows, as often as you like, then
@@ -8825,6 +8869,17 @@ static bool wshub__header_ok(wshub_str name, wshub_str value) {
            (!value.len || value.ptr) && wshub__header_value_ok(value);
 }
 
+#define WSHUB__TEXT_TYPE "text/plain; charset=utf-8"
+
+/* An answer without headers of its own. content_type NULL: it has no type. */
+static void wshub__reply_init(wshub_reply *reply, int status, const char *content_type,
+                              wshub_str body) {
+    memset(reply, 0, sizeof *reply);
+    reply->status = status;
+    reply->content_type = content_type;
+    reply->body = body;
+}
+
 /* Is this an answer that can be sent as it stands? */
 WSHUB__COLD static bool wshub__reply_ok(const wshub_reply *r) {
     size_t i;
@@ -9154,10 +9209,7 @@ WSHUB__COLD static wshub_err wshub__refusal_put(wshub *hub, wshub__conn *conn, i
     memcpy(body, why.ptr, why.len);
     body[why.len] = '\n';
 
-    memset(&r, 0, sizeof r);
-    r.status = status;
-    r.content_type = "text/plain; charset=utf-8";
-    r.body = wshub__str(body, why.len + 1);
+    wshub__reply_init(&r, status, WSHUB__TEXT_TYPE, wshub__str(body, why.len + 1));
     r.close = true;
     err = wshub__reply_put(hub, conn, &r, r.body.len, &close);
     WSHUB_ASSERT(err || close); /* what stands behind a refused request is not read */
@@ -9294,17 +9346,14 @@ WSHUB__COLD static void wshub__exchange_unclaimed(wshub *hub, wshub__conn *conn,
     const wshub__mount *mount = wshub__mount_next(hub, NULL, http->path);
     wshub_header allow;
     wshub_reply r;
-    memset(&r, 0, sizeof r);
+
+    wshub__reply_init(&r, 404, WSHUB__TEXT_TYPE, wshub_str_z("Not Found\n"));
     if (wshub_str_eq_z(http->method, "OPTIONS")) {
+        wshub__reply_init(&r, 204, NULL, wshub__str(NULL, 0));
         allow.name = wshub_str_z("Allow");
         allow.value = wshub_str_z(mount->desc.allow ? mount->desc.allow : WSHUB__ALLOW);
-        r.status = 204;
         r.headers = &allow;
         r.headers_count = 1;
-    } else {
-        r.status = 404;
-        r.content_type = "text/plain; charset=utf-8";
-        r.body = wshub_str_z("Not Found\n");
     }
     if (wshub__http_send(hub, conn, &r) == WSHUB_ERR_NOMEM)
         wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
@@ -9816,6 +9865,56 @@ WSHUB__COLD WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_exchange exch
     err = wshub__http_send(hub, wshub__exchange_conn(hub, found), reply);
     wshub__leave(hub);
     return err;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_http_reply_text(wshub *hub, wshub_exchange exchange,
+                                                      int status, wshub_str text) {
+    wshub_reply reply;
+
+    wshub__reply_init(&reply, status, WSHUB__TEXT_TYPE, text);
+    return wshub_http_reply(hub, exchange, &reply);
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_http_reply_json(wshub *hub, wshub_exchange exchange,
+                                                      int status, wshub_str json) {
+    wshub_reply reply;
+    wshub__exchange *found;
+    wshub_err err = wshub__exchange_find_unanswered(hub, exchange, &found);
+
+    if (err) return err;
+    if (!wshub_json_check(json, WSHUB_JSON_DEPTH_MAX)) return WSHUB_ERR_JSON;
+    wshub__reply_init(&reply, status, "application/json", json);
+    return wshub_http_reply(hub, exchange, &reply);
+}
+
+/* May this stand in Location: is it made of what a URI reference is made of (RFC 3986 2)? */
+static bool wshub__location_ok(wshub_str location) {
+    size_t i;
+
+    if (location.len == 0 || !location.ptr) return false;
+    for (i = 0; i < location.len; i++) {
+        uint8_t c = (uint8_t)location.ptr[i];
+        if (!wshub__is_alnum(c) && (c == 0 || !strchr("-._~:/?#[]@!$&'()*+,;=%", c))) return false;
+    }
+    return true;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_http_redirect(wshub *hub, wshub_exchange exchange, int status,
+                                                    wshub_str location) {
+    bool redirects = (status >= 301 && status <= 303) || status == 307 || status == 308;
+    wshub__exchange *found;
+    wshub_reply reply;
+    wshub_header header;
+    wshub_err err = wshub__exchange_find_unanswered(hub, exchange, &found);
+
+    if (err) return err;
+    if (!redirects || !wshub__location_ok(location)) return WSHUB_ERR_PARAM;
+    wshub__reply_init(&reply, status, NULL, wshub__str(NULL, 0));
+    header.name = wshub_str_z("Location");
+    header.value = location;
+    reply.headers = &header;
+    reply.headers_count = 1;
+    return wshub_http_reply(hub, exchange, &reply);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_http_refuse(wshub *hub, wshub_exchange exchange, int status,

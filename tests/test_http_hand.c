@@ -691,3 +691,95 @@ TEST(a_content_range_says_the_length_in_any_case) { /* HTTP-3, RFC 9110 14.4 */
     EXPECT_INT(wshub_http_range_write(&r, buf), 0);
     EXPECT(buf[0] == 0);
 }
+
+/* ---- answers in one line ---- */
+
+#define ASKED "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+
+/* What a stream has been sent since the last time, without the line of its date. */
+static const char *sent(world *w, wshub_conn c) {
+    static char out[2000];
+    char *date;
+    wshub_str got;
+    wshub_io_fake_run(w->net);
+    got = wshub_io_fake_output(w->net, c);
+    (void)snprintf(out, sizeof out, "%.*s", (int)got.len, got.ptr ? got.ptr : "");
+    wshub_io_fake_take(w->net, c, got.len);
+    date = strstr(out, "\r\nDate: ");
+    if (date) memmove(date, strstr(date + 2, "\r\n"), strlen(strstr(date + 2, "\r\n")) + 1);
+    return out;
+}
+
+TEST(usual_answers_take_one_line) { /* CONN-2, CONN-5, MSG-9 */
+    static const int redirects[] = {301, 302, 303, 307, 308};
+    world w;
+    wshub_conn c;
+    size_t i;
+    world_start(&w, DESC(.on_request = keep_request), FAKE(0));
+    c = wshub_io_fake_open(w.net);
+
+    wshub_io_fake_input(w.net, c, ASKED, strlen(ASKED));
+    EXPECT_INT(wshub_http_reply_text(w.hub, kept_request, 201, S("h\xC3\xA4\n")), WSHUB_OK);
+    EXPECT(strcmp(sent(&w, c), "HTTP/1.1 201 Created\r\n"
+                               "Content-Type: text/plain; charset=utf-8\r\n"
+                               "Content-Length: 4\r\n\r\nh\xC3\xA4\n") == 0);
+    EXPECT_INT(wshub_http_reply_text(w.hub, kept_request, 200, S("x")), WSHUB_ERR_STALE);
+    EXPECT_INT(wshub_http_reply_json(w.hub, kept_request, 200, S("1")), WSHUB_ERR_STALE);
+    EXPECT_INT(wshub_http_redirect(w.hub, kept_request, 303, S("/")), WSHUB_ERR_STALE);
+
+    wshub_io_fake_input(w.net, c, ASKED, strlen(ASKED));
+    EXPECT_INT(wshub_http_reply_text(w.hub, kept_request, 199, S("x")), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_http_reply_json(w.hub, kept_request, 600, S("1")), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_http_reply_json(w.hub, kept_request, 200, S("{\"a\":1")), WSHUB_ERR_JSON);
+    EXPECT_INT(wshub_http_reply_json(w.hub, kept_request, 200, S("")), WSHUB_ERR_JSON);
+    EXPECT_INT(wshub_http_reply_json(w.hub, kept_request, 200, nul()), WSHUB_ERR_JSON);
+    EXPECT_INT(wshub_http_reply_json(w.hub, kept_request, 200, S("\"\xFF\"")), WSHUB_ERR_JSON);
+    EXPECT(strcmp(sent(&w, c), "") == 0); /* it can be answered yet */
+    EXPECT_INT(wshub_http_reply_json(w.hub, kept_request, 200, S("{\"a\":1}")), WSHUB_OK);
+    EXPECT(strcmp(sent(&w, c), "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                               "Content-Length: 7\r\n\r\n{\"a\":1}") == 0);
+
+    for (i = 0; i < sizeof redirects / sizeof *redirects; i++) {
+        wshub_io_fake_input(w.net, c, ASKED, strlen(ASKED));
+        EXPECT_INT(wshub_http_redirect(w.hub, kept_request, redirects[i], S("/a?b=%20#c")),
+                   WSHUB_OK);
+        EXPECT(strstr(sent(&w, c), "\r\nLocation: /a?b=%20#c\r\nContent-Length: 0\r\n\r\n"));
+    }
+    world_stop(&w);
+}
+
+TEST(
+    a_redirect_leads_nowhere_by_mistake) { /* CONN-5, RFC 3986 2: characters of a reference alone */
+    /* clang-format off */
+    static const char *const bad[] = {
+        "", "/a b", " /", "/\r\nX: y", "/\n", "/\t", "/\x7f", "/\xC3\xA4", "/\\elsewhere", "/<",
+        "/>", "/\"", "/`", "/{", "/|", "/}", "/^",
+    };
+    static const char *const good[] = {
+        "/", "?q", "#f", "a", "../b", "https://h:8080/x~_.-y?a=%C3%A4&b=[1]@!$'()*+,;#z",
+    };
+    /* clang-format on */
+    static const int no_redirects[] = {200, 300, 304, 305, 306, 309, 400};
+    world w;
+    wshub_conn c;
+    size_t i;
+    world_start(&w, DESC(.on_request = keep_request), FAKE(0));
+    c = wshub_io_fake_open(w.net);
+    wshub_io_fake_input(w.net, c, ASKED, strlen(ASKED));
+    for (i = 0; i < sizeof bad / sizeof *bad; i++)
+        EXPECT_INT(wshub_http_redirect(w.hub, kept_request, 302, S(bad[i])), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_http_redirect(w.hub, kept_request, 302, wshub__str("/\0/", 3)),
+               WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_http_redirect(w.hub, kept_request, 302, nul()), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_http_redirect(w.hub, kept_request, 302, wshub__str(NULL, 3)), WSHUB_ERR_PARAM);
+    for (i = 0; i < sizeof no_redirects / sizeof *no_redirects; i++)
+        EXPECT_INT(wshub_http_redirect(w.hub, kept_request, no_redirects[i], S("/")),
+                   WSHUB_ERR_PARAM);
+    EXPECT(strcmp(sent(&w, c), "") == 0);
+    for (i = 0; i < sizeof good / sizeof *good; i++) {
+        EXPECT_INT(wshub_http_redirect(w.hub, kept_request, 302, S(good[i])), WSHUB_OK);
+        EXPECT(strncmp(sent(&w, c), "HTTP/1.1 302 Found\r\n", 20) == 0);
+        wshub_io_fake_input(w.net, c, ASKED, strlen(ASKED));
+    }
+    world_stop(&w);
+}
