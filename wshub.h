@@ -83,8 +83,8 @@
  *
  * ---- >>protocol --------------------------------------------------------------------------------
  * Client and hub speak WebSocket (RFC 6455) in text messages. Each is one JSON object: `event`,
- * a string; `data`, any JSON; from a client also `id`, any JSON, which the application gets to
- * see.
+ * a string; `data`, any JSON; and `id`, any JSON, by which a client finds the answer to what it
+ * sent: the application gets to see it, and wshub_client_reply() sends it back (SEND-7).
  *
  *     client                                hub
  *     GET /ws, Upgrade: websocket      -->       CONN-1; on_upgrade may refuse
@@ -96,6 +96,9 @@
  *     {"event":"join",                 -->       on_join is asked which it may (ROOM-2)
  *      "data":{"rooms":["a","b"]}}
  *     {"event":"say","data":"hello"}   -->       on_message (MSG-7)
+ *     {"event":"add","data":[2,3],     -->       on_message, which answers with
+ *      "id":7}                                   wshub_client_reply()
+ *                                      <--  {"event":"sum","data":5,"id":7}
  *                                      <--  {"event":...,"data":...} whatever is sent to it
  *     {"event":"leave",                -->
  *      "data":{"rooms":["b"]}}
@@ -188,9 +191,11 @@
  *
  *     to                       everywhere               here alone
  *     one client, by handle                             wshub_client_send
+ *       in answer to its message                        wshub_client_reply
  *       the same, bytes                                 wshub_client_send_binary
  *       the same, a packet                              wshub_client_send_packet
- *       from another thread                             wshub_post_client_send
+ *       from another thread                             wshub_post_client_send,
+ *                                                         wshub_post_client_reply
  *     one client, by its id    wshub_send, CLIENT       wshub_send_here, CLIENT
  *     a user's clients         wshub_user_send          wshub_user_send_here
  *     a room's members         wshub_room_send          wshub_room_send_here
@@ -736,6 +741,8 @@
  *   SEND-6  What waits for a client, for a mount's WebSocket, or in answers for a stream, has a
  *           limit; who owes nothing is sent a message of any length. Beyond: dropped, counted,
  *           told, or closed if so set.
+ *   SEND-7  An answer to a message bears its `id`, byte for byte, behind `data`; no transformer
+ *           sees it. (beyond the reference)
  *
  *   Encryption
  *   ENC-1   All that goes to an encrypted client, but `connected`, passes the transformer, if
@@ -843,6 +850,8 @@
  * - HTTP at hand (>>api-http-hand): queries, forms, cookies and lists of a request, dates, tags,
  *   conditions and ranges; WSHUB_ERR_ABSENT. Answers in one line: wshub_http_reply_text(),
  *   wshub_http_reply_json(), wshub_http_redirect().
+ * - wshub_client_reply(), wshub_post_client_reply(): an answer that bears the id of what it
+ *   answers.
  * - JSON at hand: wshub_json_begin() and what stands around it write a value into memory of
  *   yours; wshub_json_at(), wshub_json_each_member(), wshub_json_double(), wshub_json_bool(),
  *   wshub_json_is() read one.
@@ -2470,6 +2479,15 @@ WSHUB_API wshub_err wshub_client_send(wshub *hub, wshub_client client, const wsh
 WSHUB_API wshub_err wshub_client_send_binary(wshub *hub, wshub_client client, const uint8_t *bytes,
                                              size_t count);
 
+/* Answers a message of a client of this hub: as wshub_client_send(), and the message bears the id
+ * of what it answers, so that a page that waits for it can tell (SEND-7):
+ * {"event":...,"data":...,"id":...}.
+ *   id  raw JSON: wshub_event.id, or what you have kept of it; borrowed; ptr NULL: the client gave
+ *       none, and gets an event like any other
+ * Returns  further: JSON also where id is none; LIMIT also where it is over WSHUB_MSG_BYTES_MAX. */
+WSHUB_API wshub_err wshub_client_reply(wshub *hub, wshub_client client, wshub_str id,
+                                       const wshub_msg *msg);
+
 /* Send to the clients of a user, to the members of a room, to everybody, on this hub (SEND-1). The
  * event may be empty, and data may be absent.
  * Return   as above, without STALE, CLEAR and DROPPED. */
@@ -2588,7 +2606,7 @@ typedef struct wshub_acceptance {
 
 /* All that a message can be; a wshub_msg is one with an event and at most one argument. Zero it
  * before you fill it. A client whose dialect cannot say a packet does not get it (the statistic
- * unsayable): the JSON dialect says an event with at most one argument and nothing else.
+ * unsayable): the JSON dialect says an event with at most one argument and an id.
  * Borrowed. */
 typedef struct wshub_packet {
     wshub_str event;       /* UTF-8, unescaped */
@@ -2597,7 +2615,7 @@ typedef struct wshub_packet {
     bool args_are_json;            /* you know that; as wshub_msg.data_is_json */
     const wshub_span *attachments; /* bytes that belong to it, attachments_count of them */
     size_t attachments_count;
-    wshub_str id;   /* of what it answers, as that said it; ptr NULL: it answers nothing */
+    wshub_str id;   /* JSON, of what it answers (SEND-7); ptr NULL: it answers nothing */
     uint32_t flags; /* WSHUB_PACKET_..., added up */
 } wshub_packet;
 /* It is worth nothing later: dropped for who has something unsent. */
@@ -3202,11 +3220,13 @@ WSHUB_API size_t wshub_http_range_write(const wshub_range *range, char buf[72]);
 WSHUB_API wshub_err wshub_post(wshub *hub, void (*fn)(wshub *hub, void *arg), void *arg);
 
 /* Send: to a destination on all instances (wshub_send()), or to one client of this hub
- * (wshub_client_send()).
+ * (wshub_client_send(), wshub_client_reply()).
  *   dest     without rooms and except_rooms, whatever its realm (PARAM)
  * Return   as above; LIMIT also for data over WSHUB_MSG_BYTES_MAX. */
 WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg);
 WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client client, const wshub_msg *msg);
+WSHUB_API wshub_err wshub_post_client_reply(wshub *hub, wshub_client client, wshub_str id,
+                                            const wshub_msg *msg);
 
 /* Close a client, by its handle (wshub_client_close()) or by its id. Return as above. */
 WSHUB_API wshub_err wshub_post_close(wshub *hub, wshub_client client, uint16_t code,
@@ -11907,6 +11927,13 @@ static bool wshub__data_ok(wshub_str data, uint32_t depth_max) {
     return kind != WSHUB_JSON_OBJECT && kind != WSHUB_JSON_ARRAY && wshub_json_check(data, 1);
 }
 
+/* Is it the id of a message that is answered, or none? It goes where data goes. */
+static wshub_err wshub__reply_id_check(const wshub *hub, wshub_str id) {
+    if (!id.ptr) return WSHUB_OK;
+    if (id.len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
+    return wshub__data_ok(id, hub->desc.json_depth_max) ? WSHUB_OK : WSHUB_ERR_JSON;
+}
+
 static wshub_err wshub__msg_check(const wshub *hub, const wshub_msg *msg) {
     if (!msg || !wshub__name_ok(msg->event)) return WSHUB_ERR_PARAM;
     if (msg->data.len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
@@ -14111,9 +14138,16 @@ static inline void wshub__delivery_init(wshub__delivery *delivery, wshub_str eve
     delivery->ready.ptr = NULL;
 }
 
-/* Is it an event with at most one argument, and nothing else? */
+/* Is it an event with at most one argument, and nothing else but the id of what it answers? */
 static bool wshub__packet_is_plain(const wshub_packet *packet) {
-    return packet->args_count <= 1 && !packet->attachments_count && !packet->id.ptr;
+    return packet->args_count <= 1 && !packet->attachments_count;
+}
+
+/* The id of what it answers; len 0: nothing (SEND-7). */
+static wshub_str wshub__delivery_id(const wshub__delivery *delivery) {
+    wshub_str id = delivery->packet->id;
+    if (!id.ptr) id.len = 0;
+    return id;
 }
 
 /* A whole packet of the caller's. A transformer is shown its event and first argument. */
@@ -14323,10 +14357,12 @@ typedef enum wshub__xform_state {
     WSHUB__XFORM_FAILED
 } wshub__xform_state;
 
-/* A text that waits for the transformer: one event for all its receivers. Event and data follow. */
+/* A text that waits for the transformer: one event for all its receivers. Event and data follow,
+ * then the id of what it answers, which the transformer neither sees nor changes (SEND-7): that of
+ * a message which comes in is read before the transformer, too. */
 typedef struct wshub__text {
     uint32_t refs; /* nodes */
-    uint32_t running, event_len, data_len;
+    uint32_t running, event_len, data_len, id_len;
     bool has_data, busy;
     struct wshub__xform *wait_head, *wait_tail;
 } wshub__text;
@@ -14352,9 +14388,20 @@ static wshub_str wshub__text_data(const wshub__text *text) {
                       text->data_len);
 }
 
+/* ptr NULL: it answers nothing. */
+static wshub_str wshub__text_id(const wshub__text *text) {
+    const char *at = (const char *)(text + 1) + text->event_len + text->data_len;
+    return wshub__str(text->id_len ? at : NULL, text->id_len);
+}
+
+/* How many bytes its event, data and id have. */
+static size_t wshub__text_len(const wshub__text *text) {
+    return (size_t)text->event_len + text->data_len + text->id_len;
+}
+
 /* How many bytes the block of a text has. */
 static size_t wshub__text_bytes(const wshub__text *text) {
-    return sizeof *text + text->event_len + text->data_len;
+    return sizeof *text + wshub__text_len(text);
 }
 
 static void wshub__text_free(wshub *hub, wshub__text *text) {
@@ -14380,8 +14427,7 @@ static uint64_t wshub__xform_bytes(const wshub__xform *xform) {
     const wshub__text *text = xform->text;
 
     WSHUB_ASSERT(sizeof *xform + sizeof(wshub__ask) + sizeof(wshub__text) <= WSHUB__XFORM_COST);
-    return WSHUB__XFORM_COST + xform->event.cap + xform->data.cap + text->event_len +
-           text->data_len;
+    return WSHUB__XFORM_COST + xform->event.cap + xform->data.cap + wshub__text_len(text);
 }
 
 /* The answer, which waits for those before it, counts too. */
@@ -14416,8 +14462,9 @@ static bool wshub__xform_fits(wshub *hub, wshub__conn *conn, uint64_t waits, uin
 /* The text of a delivery, copied for the transformer once. It stays, whoever has it, until
  * wshub__delivery_done(). NULL: out of memory. */
 WSHUB__COLD static wshub__text *wshub__text_of(wshub *hub, wshub__delivery *delivery) {
-    wshub_str event = delivery->packet->event, data = delivery->data;
-    size_t bytes = sizeof(wshub__text) + event.len + data.len;
+    wshub_str event = delivery->packet->event, data = delivery->data,
+              id = wshub__delivery_id(delivery);
+    size_t bytes = sizeof(wshub__text) + event.len + data.len + id.len;
     wshub__text *text = delivery->text;
     char *to;
 
@@ -14427,13 +14474,15 @@ WSHUB__COLD static wshub__text *wshub__text_of(wshub *hub, wshub__delivery *deli
     hub->stats.transform_bytes += bytes;
     text->event_len = (uint32_t)event.len;
     text->data_len = (uint32_t)data.len;
+    text->id_len = (uint32_t)id.len;
     text->has_data = data.ptr != NULL;
     text->busy = true;
 
     /* What has a length has bytes, see wshub__delivery_init(). */
     to = (char *)(text + 1);
     if (event.len) memcpy(to, event.ptr, event.len);
-    if (data.len) memcpy(to + event.len, data.ptr, data.len); /* NOLINT */
+    if (data.len) memcpy(to + event.len, data.ptr, data.len);      /* NOLINT */
+    if (id.len) memcpy(to + event.len + data.len, id.ptr, id.len); /* NOLINT */
     delivery->text = text;
     return text;
 }
@@ -14464,7 +14513,8 @@ static void wshub__xform_link(wshub__extra *own, wshub__xform *xform) {
  * there is dropped (SEND-6). False: out of memory. */
 static bool wshub__transform_queue(wshub *hub, wshub__client *client, wshub__delivery *delivery) {
     wshub__conn *conn = wshub__conn_at(hub, client->conn);
-    uint64_t bytes = WSHUB__XFORM_COST + (uint64_t)delivery->packet->event.len + delivery->data.len;
+    uint64_t bytes = WSHUB__XFORM_COST + (uint64_t)delivery->packet->event.len +
+                     delivery->data.len + wshub__delivery_id(delivery).len;
     wshub__extra *own;
     wshub__xform *xform = NULL;
 
@@ -14499,6 +14549,7 @@ static void wshub__xform_send(wshub *hub, wshub__client *client, const wshub__xf
         data = wshub__str(xform->has_data ? xform->data.ptr : NULL, xform->data.len);
     }
     wshub__delivery_init(&delivery, event, data);
+    delivery.own.id = wshub__text_id(xform->text);
     (void)wshub__gate_push(hub, client, &delivery);
     wshub__delivery_release(hub, &delivery);
 }
@@ -14644,7 +14695,7 @@ static wshub_err wshub__deliver(wshub *hub, wshub__client *client, wshub__delive
     if (client->encrypted && hub->desc.on_transform_out) {        /* ENC-1 */
         if (!delivery->packet->event.ptr) return WSHUB_ERR_CLEAR; /* bytes */
         if (!wshub__packet_is_plain(delivery->packet)) {
-            hub->stats.unsayable++; /* a transformer knows events and data */
+            hub->stats.unsayable++; /* a transformer is shown an event and data */
             return WSHUB_ERR_PARAM;
         }
         return wshub__transform_queue(hub, client, delivery) ? WSHUB_OK : WSHUB_ERR_NOMEM;
@@ -16593,6 +16644,18 @@ WSHUB_API wshub_err wshub_client_send(wshub *hub, wshub_client client, const wsh
     return wshub__client_send(hub, client, &delivery);
 }
 
+WSHUB_API wshub_err wshub_client_reply(wshub *hub, wshub_client client, wshub_str id,
+                                       const wshub_msg *msg) {
+    wshub__delivery delivery;
+    wshub_err err = wshub__msg_check(hub, msg);
+
+    if (!err) err = wshub__reply_id_check(hub, id);
+    if (err) return err;
+    wshub__delivery_init(&delivery, msg->event, msg->data);
+    delivery.own.id = id;
+    return wshub__client_send(hub, client, &delivery);
+}
+
 WSHUB_API wshub_err wshub_client_send_binary(wshub *hub, wshub_client client, const uint8_t *bytes,
                                              size_t count) {
     wshub__delivery delivery;
@@ -16700,7 +16763,7 @@ static wshub_err wshub__packet_check(const wshub *hub, const wshub_packet *packe
     for (i = 0; i < packet->attachments_count; i++) {
         if (packet->attachments[i].len && !packet->attachments[i].ptr) return WSHUB_ERR_PARAM;
     }
-    return WSHUB_OK;
+    return wshub__reply_id_check(hub, packet->id);
 }
 
 WSHUB_API wshub_err wshub_packet_send_here(wshub *hub, const wshub_dest *dest,
@@ -16750,8 +16813,9 @@ static wshub_err wshub__send_wide(wshub *hub, const wshub_dest *dest, wshub__del
     if (hub->phase == WSHUB__DOWN) return WSHUB_ERR_CLOSED;
     if (dest) realm = wshub__realm_get(hub, dest->realm);
     if (!realm) return WSHUB_ERR_STALE;
-    if (!realm->number && ((dest && (dest->rooms_count || dest->except_rooms_count)) ||
-                           !delivery->data.ptr || !wshub__packet_is_plain(delivery->packet)))
+    if (!realm->number &&
+        ((dest && (dest->rooms_count || dest->except_rooms_count)) || !delivery->data.ptr ||
+         delivery->packet->id.ptr || !wshub__packet_is_plain(delivery->packet)))
         return WSHUB_ERR_PARAM; /* an envelope has no words for that */
     to = wshub__dest_resolve(realm, dest);
 
@@ -17341,7 +17405,7 @@ WSHUB_API uint64_t wshub_wall_ms(const wshub *hub) {
 typedef enum wshub__post_kind {
     WSHUB__POST_FN,
     WSHUB__POST_SEND,
-    WSHUB__POST_CLIENT_SEND,
+    WSHUB__POST_CLIENT_REPLY,
     WSHUB__POST_CLOSE,
     WSHUB__POST_CLOSE_ID,
     WSHUB__POST_AUTH,
@@ -17486,16 +17550,22 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *de
     return wshub__post_put(hub, &post, texts, 3, to.exclude, to.exclude_count);
 }
 
-WSHUB__COLD WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client client,
-                                                       const wshub_msg *msg) {
-    wshub__post post = wshub__post_make(WSHUB__POST_CLIENT_SEND, client.id);
-    wshub_str texts[2];
+WSHUB__COLD WSHUB_API wshub_err wshub_post_client_reply(wshub *hub, wshub_client client,
+                                                        wshub_str id, const wshub_msg *msg) {
+    wshub__post post = wshub__post_make(WSHUB__POST_CLIENT_REPLY, client.id);
+    wshub_str texts[3];
     wshub_err err = wshub__msg_check(hub, msg);
 
+    if (!err) err = wshub__reply_id_check(hub, id);
     if (err) return err;
     texts[0] = msg->event;
     texts[1] = msg->data;
-    return wshub__post_put(hub, &post, texts, 2, NULL, 0);
+    texts[2] = id;
+    return wshub__post_put(hub, &post, texts, 3, NULL, 0);
+}
+
+WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client client, const wshub_msg *msg) {
+    return wshub_post_client_reply(hub, client, wshub__str(NULL, 0), msg);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_post_close(wshub *hub, wshub_client client, uint16_t code,
@@ -17608,9 +17678,9 @@ WSHUB__COLD static void wshub__post_run(wshub *hub, wshub__post *post) {
     switch (post->kind) {
     case WSHUB__POST_FN: post->fn(hub, post->arg); break;
     case WSHUB__POST_SEND: wshub__post_run_send(hub, post, texts); break;
-    case WSHUB__POST_CLIENT_SEND:
+    case WSHUB__POST_CLIENT_REPLY:
         msg = wshub__post_msg(texts[0], texts[1]);
-        (void)wshub_client_send(hub, client, &msg);
+        (void)wshub_client_reply(hub, client, texts[2], &msg);
         break;
     case WSHUB__POST_CLOSE: (void)wshub_client_close(hub, client, post->code, texts[0]); break;
     case WSHUB__POST_CLOSE_ID:
@@ -18001,11 +18071,25 @@ static wshub_err wshub__json_encode_binary(wshub_writer *out, wshub_span bytes) 
     return WSHUB_OK;
 }
 
-/* `{"event":...,"data":...}` in one text frame, nothing between the tokens; or bytes in a binary
- * one. */
+/* A member of an object behind others, with what introduces it; ptr NULL: it is absent. */
+static inline size_t wshub__json_member_len(size_t key_len, wshub_str value) {
+    return value.ptr ? key_len + value.len : 0;
+}
+
+/* Writes it. Returns behind it. */
+static inline uint8_t *wshub__json_put_member(uint8_t *to, const char *key, size_t key_len,
+                                              wshub_str value) {
+    if (!value.ptr) return to;
+    memcpy(to, key, key_len);
+    memcpy(to + key_len, value.ptr, value.len);
+    return to + key_len + value.len;
+}
+
+/* `{"event":...,"data":...,"id":...}` in one text frame, nothing between the tokens, without what
+ * is absent (SEND-7); or bytes in a binary one. */
 static wshub_err wshub__json_encode(wshub *hub, wshub_kind kind, const wshub_packet *packet,
                                     wshub_writer *out, void *user) {
-    static const char open[] = "{\"event\":", mid[] = ",\"data\":";
+    static const char open[] = "{\"event\":", data_key[] = ",\"data\":", id_key[] = ",\"id\":";
     wshub_str data;
     size_t quoted, n;
     uint8_t *to;
@@ -18013,24 +18097,21 @@ static wshub_err wshub__json_encode(wshub *hub, wshub_kind kind, const wshub_pac
     (void)hub;
     (void)kind;
     (void)user;
-    if (packet->args_count > 1 || packet->id.ptr ||
-        (packet->event.ptr && packet->attachments_count))
+    if (packet->args_count > 1 || (packet->event.ptr && packet->attachments_count))
         return WSHUB_ERR_PARAM;
     if (!packet->event.ptr) return wshub__json_encode_binary(out, packet->attachments[0]);
 
     data = packet->args_count ? packet->args[0] : wshub__str(NULL, 0);
     quoted = wshub_json_quoted_len(packet->event);
-    n = sizeof open - 1 + quoted + 1 + (data.ptr ? sizeof mid - 1 + data.len : 0);
+    n = sizeof open - 1 + quoted + 1 + wshub__json_member_len(sizeof data_key - 1, data) +
+        wshub__json_member_len(sizeof id_key - 1, packet->id);
     to = wshub_writer_frame(out, true, n);
     if (!to) return WSHUB_ERR_NOMEM;
 
     memcpy(to, open, sizeof open - 1);
     to = wshub__json_put_quoted(to + sizeof open - 1, packet->event, quoted);
-    if (data.ptr) {
-        memcpy(to, mid, sizeof mid - 1);
-        memcpy(to + sizeof mid - 1, data.ptr, data.len);
-        to += sizeof mid - 1 + data.len;
-    }
+    to = wshub__json_put_member(to, data_key, sizeof data_key - 1, data);
+    to = wshub__json_put_member(to, id_key, sizeof id_key - 1, packet->id);
     *to = '}';
     return WSHUB_OK;
 }
