@@ -10673,11 +10673,13 @@ static void wshub__held_close_gap(wshub__rx *rx) {
     rx->held_at = 0;
 }
 
-/* Asks the io to read no more of a stream, while something of it is held. */
+/* Asks the io to read no more of a stream, while something of it is held. Of what another hub has
+ * handed over everything has come. */
 WSHUB__COLD static void wshub__io_pause(wshub *hub, wshub__conn *conn) {
     wshub_conn handle;
 
     if (!hub->io.pause || conn->io_paused || !wshub__conn_waits(conn)) return;
+    if (wshub__conn_is_lent(conn)) return;
     handle.id = conn->id;
     conn->io_paused = true;
     hub->io.pause(hub->io.ctx, handle, true);

@@ -459,6 +459,32 @@ TEST(whatever_memory_fails_the_peer_has_an_answer_or_an_end) { /* CONN-5 */
     EXPECT(failed > 20);
 }
 
+static wshub_exchange unread;
+static wshub_take hold_unread(wshub *hub, wshub_exchange exchange, const wshub_http *http,
+                              void *user) {
+    (void)hub, (void)http, (void)user;
+    unread = exchange;
+    return WSHUB_TAKE_HELD;
+}
+
+TEST(a_body_that_the_other_hub_does_not_want_waits_there_without_its_io) { /* CONN-5 */
+    wshub_mount_desc m;
+    pair p;
+    pair_start(&p, DESC(.no_dialect = true), DESC(.no_dialect = true));
+    memset(&m, 0, sizeof m);
+    m.version = WSHUB_MOUNT_VERSION;
+    m.path = "/m";
+    m.on_head = hold_unread;
+    EXPECT_INT(wshub_mount(p.there.hub, &m), WSHUB_OK);
+    ask(&p, "POST /m HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody");
+    pair_run(&p);
+    EXPECT_INT(wshub_http_reply(p.there.hub, unread, &(wshub_reply){.status = 204}), WSHUB_OK);
+    pair_run(&p);
+    EXPECT(heard(&p, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"));
+    EXPECT(!wshub_io_fake_is_open(p.here.net, p.conn));
+    pair_stop(&p);
+}
+
 TEST(several_cross_over_at_once_and_end_in_any_order) { /* CONN-5 */
     static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
                                      {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
