@@ -9311,6 +9311,7 @@ WSHUB__COLD static int wshub__http_refusal(wshub *hub, wshub_http *h, const char
 /* The application has it from here on, and a time to answer. */
 static void wshub__exchange_hold(wshub *hub, wshub__conn *conn, wshub__exchange *exchange) {
     WSHUB_ASSERT(conn->state == WSHUB__CONN_ANSWERING);
+    WSHUB_ASSERT(conn->exchange == exchange->index + 1);
     wshub__exchange_to(exchange, WSHUB__EXCHANGE_HELD);
     conn->phase_due = wshub__after(hub, exchange->mount->desc.answer_timeout_ms);
     wshub__conn_arm(hub, conn);
@@ -9321,16 +9322,19 @@ static void wshub__exchange_hold(wshub *hub, wshub__conn *conn, wshub__exchange 
 static wshub_take wshub__exchange_offer(wshub *hub, wshub__exchange *exchange,
                                         const wshub_http *http) {
     wshub_exchange handle = wshub__exchange_handle(exchange);
+
+    WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_HEADED);
+    WSHUB_ASSERT(exchange->http == http);
     for (;;) {
         const wshub_mount_desc *mount = &exchange->mount->desc;
         wshub_take take = WSHUB_TAKE_BODY;
+
         if (mount->on_head) take = mount->on_head(hub, handle, http, mount->user);
         if (take != WSHUB_TAKE_DECLINED || hub->destroying ||
             wshub__exchange_get(hub, handle) != exchange ||
             exchange->state != WSHUB__EXCHANGE_HEADED)
             return take;
         exchange->mount = wshub__mount_next(hub, exchange->mount, http->path);
-        WSHUB_ASSERT(exchange->mount); /* the last takes all */
         exchange->owner = exchange->mount->desc.user;
     }
 }
@@ -9341,6 +9345,9 @@ WSHUB__COLD static void wshub__exchange_bodied(wshub *hub, wshub__conn *conn,
                                                uint8_t *bytes, size_t count) {
     const wshub_mount_desc *mount = &exchange->mount->desc;
     wshub_exchange handle = wshub__exchange_handle(exchange);
+
+    WSHUB_ASSERT(exchange->state <= WSHUB__EXCHANGE_BODY);
+    WSHUB_ASSERT(!exchange->head || exchange->http == &exchange->head->http);
     http->body = wshub__str(bytes, count);
     if (exchange->head) {
         exchange->head->http.body = http->body;
@@ -9367,6 +9374,7 @@ WSHUB__COLD static void wshub__exchange_unclaimed(wshub *hub, wshub__conn *conn,
     wshub_header allow;
     wshub_reply r;
 
+    WSHUB_ASSERT(conn->state == WSHUB__CONN_ANSWERING);
     wshub__reply_init(&r, 404, WSHUB__TEXT_TYPE, wshub_str_z("Not Found\n"));
     if (wshub_str_eq_z(http->method, "OPTIONS")) {
         wshub__reply_init(&r, 204, NULL, wshub__str(NULL, 0));
@@ -9384,7 +9392,9 @@ WSHUB__COLD static void wshub__request_bodied(wshub *hub, wshub_exchange handle,
                                               size_t count, void *owner) {
     const wshub_http *http = wshub_exchange_http(hub, handle);
     wshub__exchange *exchange;
+
     (void)bytes, (void)count, (void)owner;
+    WSHUB_ASSERT(http); /* while its body is handed out, its head can be looked at */
     if (hub->desc.on_request && hub->desc.on_request(hub, handle, http, hub->desc.user)) return;
     exchange = wshub__exchange_get(hub, handle);
     if (hub->destroying || !exchange || exchange->state != WSHUB__EXCHANGE_HELD) return;
@@ -9415,6 +9425,9 @@ WSHUB__COLD static void wshub__http_body_begin(wshub *hub, wshub__conn *conn,
     const wshub_http *http = &head->http;
     bool expects = wshub__http_has_token(http, "Expect", "100-continue") && http->minor >= 1;
     wshub__rx *rx = conn->rx;
+
+    WSHUB_ASSERT(http->body_bytes > 0);
+    WSHUB_ASSERT(!rx->in.ptr); /* what was there is the head's */
     wshub__exchange_to(exchange, WSHUB__EXCHANGE_BODY);
     wshub__conn_to(hub, conn, WSHUB__CONN_HTTP);
     if (http->body_bytes != WSHUB_LENGTH_UNKNOWN &&
@@ -9443,6 +9456,8 @@ WSHUB__COLD static void wshub__http_body_begin(wshub *hub, wshub__conn *conn,
 /* What its mounts have said to an exchange that they have left open is carried out. */
 static void wshub__exchange_taken(wshub *hub, wshub__conn *conn, wshub__exchange *exchange,
                                   wshub_take take, wshub__headed *head) {
+    WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_HEADED);
+    WSHUB_ASSERT(!exchange->parted);
     if (take == WSHUB_TAKE_DECLINED) {
         wshub__exchange_free(hub, exchange); /* the hub ends, so nobody more is asked */
     } else if (hub->destroying) { /* NOLINT: as the last branch, for a reason of its own */
@@ -9466,12 +9481,13 @@ static void wshub__exchange_taken(wshub *hub, wshub__conn *conn, wshub__exchange
 static void wshub__exchange_offered(wshub *hub, wshub__conn *conn, wshub_exchange handle,
                                     wshub_take take, wshub__headed *head) {
     wshub__exchange *exchange = wshub__exchange_get(hub, handle);
+
     if (exchange && exchange->state == WSHUB__EXCHANGE_HEADED) {
         wshub__exchange_taken(hub, conn, exchange, take, head);
         exchange = wshub__exchange_get(hub, handle);
     } else if (exchange && exchange->state == WSHUB__EXCHANGE_GONE) {
-        if (exchange->listed)
-            return; /* an answer or a WebSocket had begun: it is told of in any case */
+        /* Where an answer or a WebSocket had begun, it is told of in any case. */
+        if (exchange->listed) return;
         if (take == WSHUB_TAKE_DECLINED)
             wshub__exchange_free(hub, exchange);
         else
@@ -9498,6 +9514,8 @@ static void wshub__exchange_begin(wshub *hub, wshub__conn *conn, wshub__headed *
     int status = wshub__http_refusal(hub, http, &why);
     wshub__mount *mount = wshub__mount_next(hub, NULL, http->path);
     bool upgrade = http->handshake && mount != &hub->fallback; /* that might have been granted */
+    wshub_str key;
+
     http->conn.id = conn->id;
     conn->http_close = http->minor < 1 || wshub__http_has_token(http, "Connection", "close");
     if (!exchange) {
@@ -9520,9 +9538,10 @@ static void wshub__exchange_begin(wshub *hub, wshub__conn *conn, wshub__headed *
         (void)wshub__http_refuse(hub, conn, status, wshub_str_z(why), upgrade);
     } else {
         if (http->handshake == 101) {
+            key = wshub_http_header(http, "Sec-WebSocket-Key");
+            WSHUB_ASSERT(key.len == sizeof exchange->as.key); /* wshub__http_judge() asks for it */
+            memcpy(exchange->as.key, key.ptr, sizeof exchange->as.key);
             exchange->handshake = true;
-            memcpy(exchange->as.key, wshub_http_header(http, "Sec-WebSocket-Key").ptr,
-                   sizeof exchange->as.key);
         }
         wshub__conn_to(hub, conn, WSHUB__CONN_ANSWERING);
         take = wshub__exchange_offer(hub, exchange, http);
@@ -9537,13 +9556,18 @@ static void wshub__http_headed(wshub *hub, wshub__conn *conn, const uint8_t *p, 
     const char *why;
     int status =
         wshub__http_parse(p, n, head.headers, hub->desc.http_headers_max, &head.http, &why);
-    conn->http_head =
-        wshub_str_eq_z(head.http.method, "HEAD"); /* a refusal of it has no body either
-                                                                   (RFC 9110 9.3.2) */
+
+    WSHUB_ASSERT(n > 0);
+    WSHUB_ASSERT(n <= hub->desc.http_head_bytes_max);
+
+    /* A refusal of HEAD has no body either (RFC 9110 9.3.2). */
+    conn->http_head = wshub_str_eq_z(head.http.method, "HEAD");
     if (status) {
         (void)wshub__http_refuse(hub, conn, status, wshub_str_z(why), false);
         return;
     }
+
+    /* Its bytes stay where they are until its mount has seen it. */
     head.bytes = p;
     head.count = n;
     head.in = conn->rx->in;
@@ -9557,9 +9581,13 @@ WSHUB__COLD static void wshub__http_bodied(wshub *hub, wshub__conn *conn) {
     wshub__exchange *exchange = wshub__exchange_of(hub, conn);
     wshub__headed head;
     const char *why;
-    WSHUB_ASSERT(exchange && exchange->state == WSHUB__EXCHANGE_BODY);
+
+    WSHUB_ASSERT(exchange);
+    WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_BODY);
+    WSHUB_ASSERT(conn->rx->as.http.body_left == 0);
     head.in = conn->rx->in;
     head.count = conn->rx->as.http.head_bytes;
+    WSHUB_ASSERT(head.in.len >= head.count);
     memset(&conn->rx->in, 0, sizeof conn->rx->in);
     conn->rx->as.http.head_bytes = conn->rx->as.http.scanned = 0;
     hub->stats.http_requests++;
@@ -9581,6 +9609,7 @@ WSHUB__COLD static void wshub__http_bodied(wshub *hub, wshub__conn *conn) {
  * one (LIVE-3). */
 #define WSHUB__PART_BYTES 4096u
 static void wshub__part_clock(wshub *hub, wshub__conn *conn) {
+    WSHUB_ASSERT(conn->rx->part_kept <= conn->rx->in.len);
     if (conn->rx->in.len - conn->rx->part_kept < WSHUB__PART_BYTES) return;
     conn->rx->part_kept = conn->rx->in.len;
     conn->phase_due = wshub__after(hub, hub->desc.message_timeout_ms);
@@ -9591,6 +9620,8 @@ static void wshub__part_clock(wshub *hub, wshub__conn *conn) {
 static size_t wshub__http_body_bytes(wshub *hub, wshub__conn *conn, const uint8_t *p, size_t n) {
     wshub__rx *rx = conn->rx;
     size_t take = n < rx->as.http.body_left ? n : (size_t)rx->as.http.body_left;
+
+    WSHUB_ASSERT(take > 0); /* 0 says that there was no memory */
     wshub__buf_add(&hub->mem, &rx->in, p, take);
     if (rx->in.bad) {
         wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
@@ -9608,6 +9639,9 @@ static bool wshub__http_chunk_byte(wshub *hub, wshub__conn *conn, uint8_t byte) 
     wshub__chunk_state state =
         wshub__chunk_byte((wshub__chunk_state)rx->as.http.chunk_state, byte, &rx->as.http.body_left,
                           &rx->as.http.chunk_digits, &rx->as.http.chunk_overhead);
+
+    WSHUB_ASSERT(conn->chunked);
+    WSHUB_ASSERT(rx->in.len >= rx->as.http.head_bytes);
     rx->as.http.chunk_state = state;
     if (state == WSHUB__CHUNK_BAD) {
         wshub__body_refuse(hub, conn, 400, "malformed chunked body");
@@ -9657,6 +9691,8 @@ WSHUB__COLD static size_t wshub__http_feed_body(wshub *hub, wshub__conn *conn, c
  * has. */
 static int wshub__http_end(const uint8_t *p, size_t n, uint32_t *scanned) {
     size_t i = *scanned;
+
+    WSHUB_ASSERT(i <= n);
     for (; i < n; i++) {
         bool after_cr = i > 0 && p[i - 1] == '\r';
         if (p[i] == '\n') {
@@ -9678,6 +9714,8 @@ static int wshub__http_end(const uint8_t *p, size_t n, uint32_t *scanned) {
 WSHUB__COLD static size_t wshub__http_no_head(wshub *hub, wshub__conn *conn, int status,
                                               const char *why, size_t n) {
     const wshub__buf *in = &conn->rx->in;
+
+    WSHUB_ASSERT(!conn->exchange); /* the one before has had its answer */
     conn->http_head = in->len >= 5 && memcmp(in->ptr, "HEAD ", 5) == 0;
     (void)wshub__http_refuse(hub, conn, status, wshub_str_z(why), false);
     return n;
@@ -9698,6 +9736,8 @@ static size_t wshub__http_gather(wshub *hub, wshub__conn *conn, const uint8_t *p
     wshub__buf *in = &conn->rx->in;
     uint32_t max = hub->desc.http_head_bytes_max, before = in->len, length;
     int end;
+
+    WSHUB_ASSERT(before < max); /* or it would have been refused */
     wshub__buf_add(&hub->mem, in, p, n < (size_t)max - before ? n : (size_t)max - before);
     if (in->bad) {
         wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
@@ -9709,6 +9749,7 @@ static size_t wshub__http_gather(wshub *hub, wshub__conn *conn, const uint8_t *p
         if (conn->blank_seen) return wshub__http_no_head(hub, conn, 400, "malformed head", n);
         wshub__http_blank(hub, conn);
         wshub__buf_done(&hub->mem, in);
+        WSHUB_ASSERT(before < 2);
         return 2 - before;
     }
     if (end < 0) return wshub__http_no_head(hub, conn, 400, "malformed head", n);
@@ -9716,6 +9757,7 @@ static size_t wshub__http_gather(wshub *hub, wshub__conn *conn, const uint8_t *p
         return wshub__http_no_head(hub, conn, 431, "request head too large", n);
     if (end == 0) return n;
     length = conn->rx->as.http.scanned;
+    WSHUB_ASSERT(length > before); /* it was not whole before */
     wshub__http_headed(hub, conn, in->ptr, length);
     return length - before;
 }
@@ -9724,6 +9766,9 @@ static size_t wshub__http_gather(wshub *hub, wshub__conn *conn, const uint8_t *p
 static size_t wshub__http_feed(wshub *hub, wshub__conn *conn, const uint8_t *p, size_t n) {
     uint32_t max = hub->desc.http_head_bytes_max, *scanned = &conn->rx->as.http.scanned, length;
     bool begins = conn->rx->in.len == 0;
+
+    WSHUB_ASSERT(n > 0);
+    WSHUB_ASSERT(!conn->exchange == !conn->rx->as.http.head_bytes); /* it is that body's */
     if (conn->rx->as.http.head_bytes) return wshub__http_feed_body(hub, conn, p, n);
     if (begins && n >= 2 && p[0] == '\r' && p[1] == '\n') {
         if (conn->blank_seen) return wshub__http_no_head(hub, conn, 400, "malformed head", n);
@@ -9751,6 +9796,9 @@ static size_t wshub__http_feed(wshub *hub, wshub__conn *conn, const uint8_t *p, 
  * only waits for settle is offered to it first. */
 WSHUB__COLD static bool wshub__http_owes(wshub *hub, wshub__conn *conn) {
     uint32_t max = hub->desc.http_answers_bytes_max;
+
+    WSHUB_ASSERT(!conn->owes); /* whoever owes is not asked again */
+    WSHUB_ASSERT(!conn->exchange);
     if (conn->queued <= max) return false;
     if (!conn->blocked && !conn->inflight) wshub__out_send(hub, conn);
     if (conn->queued <= max) return false;
@@ -9786,6 +9834,7 @@ static wshub_err wshub__upgrade_put(wshub *hub, wshub__conn *conn, wshub__exchan
     size_t i;
     wshub_err err = wshub__reply_more(hub, exchange, 101, &more);
 
+    WSHUB_ASSERT(exchange->handshake); /* its key is there */
     memset(&text, 0, sizeof text);
     if (!err) {
         wshub_accept_key(wshub__str(exchange->as.key, sizeof exchange->as.key), accept);
@@ -9813,6 +9862,7 @@ static wshub_err wshub__upgrade_put(wshub *hub, wshub__conn *conn, wshub__exchan
  * stands above who does. */
 static void wshub__upgrade_done(wshub *hub, wshub__conn *conn, wshub__exchange *exchange,
                                 void *owner) {
+    WSHUB_ASSERT(conn->exchange == exchange->index + 1);
     hub->stats.upgrades++;
     conn->message_bytes_max = exchange->mount->desc.message_bytes_max;
     if (conn->above) {
@@ -9822,9 +9872,11 @@ static void wshub__upgrade_done(wshub *hub, wshub__conn *conn, wshub__exchange *
         if (owner) exchange->owner = owner;
         conn->allowance = UINT32_MAX;
     }
+    WSHUB_ASSERT(!conn->above != !conn->exchange); /* either speaks for it */
     wshub__conn_to(hub, conn, WSHUB__CONN_OPEN);
-    if (conn->pressured)
-        wshub__out_note(hub, conn, WSHUB__NOTE_ON); /* by answers to what was asked before */
+
+    /* Answers to what was asked before may still wait for its peer. */
+    if (conn->pressured) wshub__out_note(hub, conn, WSHUB__NOTE_ON);
     if (conn->rx) memset(&conn->rx->as, 0, sizeof conn->rx->as);
     conn->last_active = hub->now;
     conn->pinged = false;
@@ -9838,7 +9890,9 @@ static void wshub__upgrade_done(wshub *hub, wshub__conn *conn, wshub__exchange *
 static wshub_err wshub__exchange_find(const wshub *hub, wshub_exchange handle,
                                       wshub__exchange **out_exchange) {
     wshub__exchange *exchange = wshub__exchange_get(hub, handle);
+
     if (!exchange || exchange->state >= WSHUB__EXCHANGE_OPEN) return WSHUB_ERR_STALE;
+    WSHUB_ASSERT(!exchange->parted); /* only what has ended has no stream */
     if (exchange->busy) return WSHUB_ERR_STATE;
     *out_exchange = exchange;
     return WSHUB_OK;
@@ -10068,6 +10122,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_mount(wshub *hub, const wshub_mount_desc *
  * on_request. */
 static void wshub__mounts_begin(wshub *hub) {
     wshub_mount_desc *desc = &hub->fallback.desc;
+
     wshub__pool_init(&hub->exchanges, sizeof(wshub__exchange), wshub__pool_first(hub->key, 'r'));
     desc->path = "";
     desc->prefix = true;
@@ -10079,8 +10134,10 @@ static void wshub__mounts_begin(wshub *hub) {
 }
 
 static void wshub__mounts_done(wshub *hub) {
+    WSHUB_ASSERT(!hub->exchanges.live);
     while (hub->mounts) {
         wshub__mount *mount = hub->mounts;
+
         hub->mounts = mount->next;
         if (mount->bytes) wshub__mem_free(&hub->mem, mount, mount->bytes);
     }
