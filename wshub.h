@@ -10202,6 +10202,8 @@ static int wshub__ws_head_read(wshub__rx *rx, const wshub__conn *conn, const uin
 static bool wshub__ws_size_ok(wshub *hub, wshub__conn *conn, const wshub_frame *frame) {
     uint64_t most = conn->message_bytes_max, begun = conn->rx->in.len;
 
+    WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN); /* in any other its messages are discarded */
+    WSHUB_ASSERT(begun == 0 || conn->msg_opcode);
     if (frame->payload_bytes > most || begun + frame->payload_bytes > most) {
         wshub__conn_fail(hub, conn, WSHUB__CLOSE_TOO_BIG, "message too big");
         return false;
@@ -10328,7 +10330,10 @@ static bool wshub__ws_control_part(wshub *hub, wshub__conn *conn, const uint8_t 
                                    size_t count, bool whole, bool done) {
     wshub__buf *control = &conn->rx->control, gathered;
 
+    WSHUB_ASSERT(!whole || done);
+    WSHUB_ASSERT(!whole || !control->len);
     if (!whole) wshub__buf_add(&hub->mem, control, bytes, count);
+    WSHUB_ASSERT(control->len <= WSHUB__CONTROL_BYTES_MAX);
     if (control->bad) {
         wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
         return false;
@@ -10350,6 +10355,7 @@ static bool wshub__ws_text_ok(wshub *hub, wshub__conn *conn, const uint8_t *byte
                               bool last) {
     uint32_t *state = &conn->rx->as.ws.utf8;
 
+    WSHUB_ASSERT(*state != WSHUB__UTF8_BAD); /* the stream would have ended there */
     if (count) *state = wshub__utf8_feed(*state, bytes, count);
     if (*state != WSHUB__UTF8_BAD && !(last && *state != WSHUB__UTF8_OK)) return true;
     wshub__conn_fail(hub, conn, WSHUB__CLOSE_NOT_UTF8, "text is not UTF-8");
@@ -10361,6 +10367,8 @@ static bool wshub__ws_message_end(wshub__conn *conn) {
     bool text = conn->msg_opcode == WSHUB__OP_TEXT;
 
     WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN); /* in any other it is discarded */
+    WSHUB_ASSERT(conn->msg_opcode);
+    WSHUB_ASSERT(!conn->in_frame);
     conn->msg_opcode = 0;
     conn->phase_due = 0;
     return text;
@@ -10374,6 +10382,7 @@ static bool wshub__ws_gather(wshub *hub, wshub__conn *conn, const uint8_t *bytes
     wshub__buf *in = &conn->rx->in;
     uint64_t frame_bytes = conn->rx->as.ws.frame_bytes;
 
+    WSHUB_ASSERT(in->len + (uint64_t)count <= conn->message_bytes_max); /* wshub__ws_size_ok() */
     if (in->cap == 0 && count && frame_bytes <= WSHUB__FRAME_ROOM_BYTES)
         (void)wshub__buf_room(&hub->mem, in, (size_t)frame_bytes);
     wshub__buf_add(&hub->mem, in, bytes, count);
@@ -10451,6 +10460,7 @@ WSHUB__COLD static void wshub__answer_due(wshub *hub, wshub__conn *conn) {
     }
 
     /* on_answer may add headers, and may itself have ended the stream. */
+    WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_HELD);
     err = wshub__reply_more(hub, exchange, 503, &more);
     memset(&text, 0, sizeof text);
     if (!err) {
@@ -10470,10 +10480,12 @@ WSHUB__COLD static void wshub__answer_due(wshub *hub, wshub__conn *conn) {
 /* The clock of a WebSocket has run out: of a message begun, or of who is asked about one. */
 WSHUB__COLD static void wshub__open_due(wshub *hub, wshub__conn *conn) {
     if (conn->asked) {
+        WSHUB_ASSERT(conn->above); /* whose event the transformer has */
         hub->above->waited(hub, conn);
         return;
     }
     if (conn->owes) return; /* we do not read on: it has its whole time behind that */
+    WSHUB_ASSERT(wshub__part_begun(conn));
     hub->stats.message_timeouts++;
     wshub__conn_fail(hub, conn, WSHUB__CLOSE_POLICY, "message not finished in time");
 }
@@ -10513,6 +10525,8 @@ WSHUB__COLD static void wshub__phase_due(wshub *hub, wshub__conn *conn) {
 static void wshub__peer_ask(wshub *hub, wshub__conn *conn) {
     uint64_t half = hub->desc.idle_timeout_ms / 2; /* has passed since it was last heard of */
 
+    WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN);
+    WSHUB_ASSERT(!conn->pinged);
     WSHUB_ASSERT(hub->heard >= half);
     if (conn->last_active < hub->heard - half) conn->last_active = hub->heard - half;
     conn->pinged = true;
@@ -10526,6 +10540,9 @@ static void wshub__peer_ask(wshub *hub, wshub__conn *conn) {
 WSHUB__COLD static void wshub__silence_due(wshub *hub, wshub__conn *conn) {
     uint64_t silent = hub->heard > conn->last_active ? hub->heard - conn->last_active : 0;
     bool asks = conn->state == WSHUB__CONN_OPEN && !hub->desc.no_pings && !conn->pinged;
+
+    WSHUB_ASSERT(hub->desc.idle_timeout_ms != WSHUB_OFF);
+    WSHUB_ASSERT(!wshub__conn_is_lent(conn));
 
     /* Whom a late turn kept us from asking is asked first, however long it has been silent. */
     if (silent >= hub->desc.idle_timeout_ms && !asks) {
@@ -10560,6 +10577,9 @@ WSHUB__COLD static void wshub__conn_late(wshub *hub, wshub__conn *conn) {
 /* A deadline may have passed, by what has been heard. Puts the timer back for what remains. */
 WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *conn) {
     uint64_t now = hub->heard, at, id = conn->id;
+
+    WSHUB_ASSERT(conn->id); /* whoever ends takes its deadline away */
+    WSHUB_ASSERT(conn->deadline == WSHUB__NONE);
 
     /* There may be room again. */
     if (conn->write_due && now >= conn->write_due && !conn->blocked && !conn->inflight)
@@ -10620,7 +10640,9 @@ typedef struct wshub__link {
 /* Any thread, with the lock. The hub of an end is to look at it. */
 static void wshub__link_call(wshub__link_side *side) {
     wshub *hub = side->hub;
+
     if (!hub || side->called) return;
+    WSHUB_ASSERT(hub->io.wake); /* or it would not have been forwarded to, or from */
     side->called = true;
     if (wshub__stack_push(&hub->calls, &side->node)) hub->io.wake(hub->io.ctx);
 }
@@ -10628,6 +10650,7 @@ static void wshub__link_call(wshub__link_side *side) {
 /* An end is given back; with the second the link goes. */
 static void wshub__link_give_back(wshub__link *link) {
     bool last;
+
     WSHUB__LOCK(&link->lock);
     WSHUB_ASSERT(link->held > 0);
     last = --link->held == 0;
@@ -10641,6 +10664,9 @@ static void wshub__link_give_back(wshub__link *link) {
 
 /* A hub has an end from here on. */
 static void wshub__link_join(wshub *hub, wshub__link_side *side) {
+    WSHUB_ASSERT(side->hub == hub);
+    WSHUB_ASSERT(!side->prev);
+    WSHUB_ASSERT(!side->next);
     side->next = hub->ends;
     if (side->next) side->next->prev = side;
     hub->ends = side;
@@ -10649,6 +10675,7 @@ static void wshub__link_join(wshub *hub, wshub__link_side *side) {
 /* A hub leaves a link. One that is called just now is given back when its node comes by. */
 static void wshub__link_leave(wshub *hub, wshub__link_side *side) {
     bool called;
+
     WSHUB_ASSERT(side->hub == hub);
     WSHUB_ASSERT(side->prev ? side->prev->next == side : hub->ends == side);
     *(side->prev ? &side->prev->next : &hub->ends) = side->next;
@@ -10664,6 +10691,8 @@ static void wshub__link_leave(wshub *hub, wshub__link_side *side) {
 /* THERE: how it ends, for HERE to carry out behind what was sent. The first word counts. */
 static void wshub__link_end(wshub__link_side *side, wshub__link_fate fate) {
     wshub__link *link = side->link;
+
+    WSHUB_ASSERT(side == &link->there);
     WSHUB__LOCK(&link->lock);
     if (link->fate == WSHUB__LINK_RUNNING) link->fate = (uint8_t)fate;
     wshub__link_call(&link->here);
@@ -10673,7 +10702,10 @@ static void wshub__link_end(wshub__link_side *side, wshub__link_fate fate) {
 /* HERE: there is room for more, or nobody is there any more who would take it. */
 static void wshub__link_answer(wshub__link_side *side, bool gone) {
     wshub__link *link = side->link;
+
+    WSHUB_ASSERT(side == &link->here);
     WSHUB__LOCK(&link->lock);
+    WSHUB_ASSERT(!link->gone); /* that is its last word */
     link->room = !gone;
     link->gone = gone;
     wshub__link_call(&link->there);
@@ -10689,11 +10721,14 @@ static void wshub__link_owed(wshub *hub, wshub__conn *conn, wshub__link_side *si
     uint8_t *bytes;
     bool may;
 
+    WSHUB_ASSERT(side == &link->there);
+    WSHUB_ASSERT(most > 0);
     WSHUB__LOCK(&link->lock);
     may = link->room;
     WSHUB_ASSERT(!may || (!link->bytes && !link->gone));
     WSHUB__UNLOCK(&link->lock);
     if (!may) return;
+
     bytes = (uint8_t *)link->mem.fn(link->mem.user, NULL, 0, most);
     if (!bytes) {
         wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
@@ -10707,7 +10742,9 @@ static void wshub__link_owed(wshub *hub, wshub__conn *conn, wshub__link_side *si
         count += n;
     }
     wshub__queue_consume(hub, conn, most);
+
     WSHUB__LOCK(&link->lock);
+    WSHUB_ASSERT(!link->bytes); /* nobody else has put anything there meanwhile */
     link->bytes = bytes;
     link->bytes_count = most;
     link->room = false;
