@@ -10785,6 +10785,8 @@ WSHUB__COLD static void wshub__hold(wshub *hub, wshub__conn *conn, const uint8_t
                                     size_t count) {
     wshub__rx *rx = conn->rx;
 
+    WSHUB_ASSERT(count > 0);
+    WSHUB_ASSERT(conn->state < WSHUB__CONN_FLUSHING); /* or it would count for nothing */
     if (!rx) rx = conn->rx = (wshub__rx *)wshub__mem_new(&hub->mem, sizeof *rx);
     if (!rx) {
         wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
@@ -10815,6 +10817,7 @@ WSHUB__COLD static void wshub__hold_first(wshub *hub, wshub__conn *conn, const u
     uint32_t at = conn->rx->held_at;
 
     WSHUB_ASSERT(at <= later.len);
+    WSHUB_ASSERT(hub->stats.held_bytes >= later.len - at);
     memset(&conn->rx->held, 0, sizeof conn->rx->held);
     conn->rx->held_at = 0;
     hub->stats.held_bytes -= later.len - at;
@@ -10830,6 +10833,7 @@ WSHUB__COLD static void wshub__hold_on(wshub *hub, wshub__conn *conn, wshub__buf
     wshub__buf later = conn->rx->held;
 
     WSHUB_ASSERT(count <= from->len);
+    WSHUB_ASSERT(conn->rx->held_at == 0); /* nothing has been read of what came since */
     conn->rx->held = *from;
     conn->rx->held_at = from->len - (uint32_t)count;
     hub->stats.held_bytes += count;
@@ -10862,6 +10866,8 @@ static bool wshub__rx_begin(wshub *hub, wshub__conn *conn, bool *out_lent) {
         conn->rx = &hub->rx; /* its buffers are empty, as the last one left them */
         WSHUB_ASSERT(!conn->rx->in.ptr);
         WSHUB_ASSERT(!conn->rx->held.ptr);
+        WSHUB_ASSERT(!conn->rx->control.ptr);
+        WSHUB_ASSERT(!conn->rx->pong.ptr);
         if (conn->state == WSHUB__CONN_HTTP)
             memset(&conn->rx->as, 0, sizeof conn->rx->as);
         else
@@ -10870,6 +10876,7 @@ static bool wshub__rx_begin(wshub *hub, wshub__conn *conn, bool *out_lent) {
         conn->rx = (wshub__rx *)wshub__mem_new(&hub->mem, sizeof *conn->rx);
     }
     if (!conn->rx) wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
+    WSHUB_ASSERT(*out_lent == (conn->rx == &hub->rx));
     return conn->rx != NULL;
 }
 
@@ -10899,6 +10906,7 @@ static void wshub__rx_end(wshub *hub, wshub__conn *conn) {
      * hub's own must not hand it on to the next stream. */
     bool over = conn->state >= WSHUB__CONN_FLUSHING;
 
+    WSHUB_ASSERT(!conn->parsing);
     if (empty && !over && rx == &hub->rx) { /* the usual case */
         conn->rx = NULL;
     } else if (empty || over) {
@@ -10906,6 +10914,7 @@ static void wshub__rx_end(wshub *hub, wshub__conn *conn) {
     } else if (rx == &hub->rx) {
         wshub__rx_keep(hub, conn);
     }
+    WSHUB_ASSERT(conn->rx != &hub->rx); /* the next stream may borrow it */
 }
 
 /* Takes what can be taken of these bytes now: one head, a piece of a body, a frame's head or
@@ -10957,6 +10966,7 @@ static void wshub__receive(wshub *hub, wshub__conn *conn, uint8_t *bytes, size_t
     bool lent;
 
     WSHUB_ASSERT(!conn->parsing);
+    WSHUB_ASSERT(!wshub__conn_waits(conn)); /* or these bytes would be held */
     if (!wshub__rx_begin(hub, conn, &lent)) return;
     conn->parsing = true;
     while (!hub->destroying && conn->id == id && wshub__receive_more(hub, conn, count)) {
@@ -10992,6 +11002,7 @@ static void wshub__resume_read(wshub *hub, wshub__conn *conn) {
         held = conn->rx->held;
         at = conn->rx->held_at;
         WSHUB_ASSERT(at <= held.len);
+        WSHUB_ASSERT(hub->stats.held_bytes >= held.len - at);
         hub->stats.held_bytes -= held.len - at;
         memset(&conn->rx->held, 0, sizeof held);
         conn->rx->held_at = 0;
@@ -11006,6 +11017,7 @@ WSHUB__COLD static void wshub__resume_run(wshub *hub) {
     while (hub->resume_head && !hub->destroying) {
         wshub__conn *conn = wshub__conn_at(hub, hub->resume_head - 1);
 
+        WSHUB_ASSERT(conn->resume_listed);
         hub->resume_head = conn->resume_next;
         conn->resume_listed = false;
         if (!conn->id || conn->state >= WSHUB__CONN_FLUSHING) continue;
@@ -11020,12 +11032,15 @@ WSHUB__COLD static void wshub__resume_run(wshub *hub) {
 /* Makes the stream of an index, in its first state. NULL: out of memory, nothing changed. */
 static wshub__conn *wshub__conn_make(wshub *hub, uint32_t index, uint64_t id) {
     wshub__conn *conn, links;
+
+    WSHUB_ASSERT(hub->conns_live < hub->desc.conns_max);
     if (!wshub__pool_reach(&hub->mem, &hub->conns, index) ||
         !wshub__deadlines_reserve(&hub->mem, &hub->deadlines, hub->conns_live + 1) ||
         !wshub__words_reach(hub, &hub->dirty, &hub->dirty_cap, index / 64) ||
         !wshub__words_reach(hub, &hub->dirty_words, &hub->dirty_words_cap, index / 4096) ||
         !wshub__words_reach(hub, &hub->laggards, &hub->laggards_cap, index / 64))
         return NULL;
+
     conn = wshub__conn_at(hub, index);
     WSHUB_ASSERT(conn->id == 0);
 
@@ -11167,6 +11182,7 @@ static void wshub__conn_free(wshub *hub, wshub__conn *conn) {
 
     WSHUB_ASSERT(conn->id);
     WSHUB_ASSERT(hub->conns_live > 0);
+    WSHUB_ASSERT(!conn->exchange); /* it has been lost with the end */
     wshub__queue_drop(hub, conn);
     wshub__rx_drop(hub, conn);
     wshub__deadline_clear(&hub->deadlines, index);
@@ -11208,6 +11224,7 @@ WSHUB__COLD static void wshub__linked_free(wshub *hub, wshub__conn *conn) {
     wshub__link_side *side = wshub__conn_link(hub, conn);
     uint32_t number = (uint32_t)conn->id & ~WSHUB__LENT;
 
+    WSHUB_ASSERT(side->id == conn->id);
     wshub__link_end(side, WSHUB__LINK_ABORT); /* unless it has ended in another way */
     wshub__link_leave(hub, side);
     wshub__conn_free(hub, conn);
@@ -11263,6 +11280,8 @@ WSHUB__COLD static void wshub__flush_late(wshub *hub, wshub__conn *conn) {
     /* The peer has half the idle timeout for its pong, whenever the ping could leave. */
     if (conn->ping_late) {
         uint64_t half = hub->desc.idle_timeout_ms / 2;
+
+        WSHUB_ASSERT(hub->now >= half); /* so long it had been silent when it was to be asked */
         if (conn->last_active < hub->now - half) conn->last_active = hub->now - half;
         conn->ping_late = false;
         if (wshub__out_frame(hub, conn, WSHUB__OP_PING, NULL, 0)) hub->stats.pings_sent++;
@@ -11337,6 +11356,7 @@ static void wshub__flush_conn(wshub *hub, wshub__conn *conn) {
 static void wshub__flush_word(wshub *hub, uint32_t word) {
     uint64_t bits = hub->dirty[word];
 
+    WSHUB_ASSERT(word < hub->dirty_cap);
     hub->dirty[word] = 0;
     for (; bits; bits &= bits - 1) {
         wshub__conn *conn = wshub__conn_at(hub, word * 64 + wshub__lowest_bit(bits));
@@ -11402,6 +11422,8 @@ static wshub_err wshub__socket_send(wshub *hub, wshub__conn *conn, uint8_t opcod
                                     const void *bytes, size_t count) {
     uint64_t frame_bytes = wshub__frame_bytes(count);
 
+    WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN);
+    WSHUB_ASSERT(conn->exchange); /* its mount is told of what is dropped */
     wshub__run_out(hub);
     if (!wshub__out_fits(hub, conn, frame_bytes)) {
         if (!conn->pressured) wshub__out_waits(hub, conn);
@@ -11494,6 +11516,7 @@ WSHUB__COLD static void wshub__socket_noted(wshub *hub, wshub__conn *conn, uint8
     const wshub_mount_desc *mount = &exchange->mount->desc;
     wshub_conn handle;
 
+    WSHUB_ASSERT(!notes || exchange->state == WSHUB__EXCHANGE_OPEN);
     handle.id = conn->id;
     if (notes & WSHUB__NOTE_DROPPED && !conn->above)
         wshub__conn_log(hub, WSHUB_LOG_DROPPED, conn, "");
@@ -11519,6 +11542,8 @@ WSHUB__COLD static void wshub__notes(wshub *hub) {
         wshub__conn *conn = wshub__conn_at(hub, at - 1);
         uint8_t notes = conn->notes;
         uint64_t id = conn->id;
+
+        WSHUB_ASSERT(conn->note_listed);
         at = conn->next_note;
         conn->note_listed = false;
         conn->notes = 0;
@@ -11557,6 +11582,9 @@ WSHUB__COLD static void wshub__forward_write(wshub *hub, const wshub_http *http,
     const wshub__mem *mem = &hub->mem;
     bool framed = http->body_bytes || wshub_http_header(http, "Content-Length").ptr;
     size_t i;
+
+    WSHUB_ASSERT(!http->handshake); /* nobody there could carry frames back */
+    WSHUB_ASSERT(!http->body_bytes || http->body.ptr);
     wshub__buf_add(mem, to, http->method.ptr, http->method.len);
     wshub__buf_text(mem, to, " ");
     wshub__buf_add(mem, to, http->target.ptr, http->target.len);
@@ -11579,6 +11607,9 @@ WSHUB__COLD static void wshub__forward_write(wshub *hub, const wshub_http *http,
 WSHUB__COLD static wshub__link *wshub__link_new(wshub *hub, wshub *to, const wshub__buf *request) {
     wshub__link *link =
         (wshub__link *)wshub__mem_new(&hub->mem, sizeof(wshub__link) + request->len);
+
+    WSHUB_ASSERT(hub != to);
+    WSHUB_ASSERT(request->len > 0);
     if (!link) return NULL;
     link->mem = hub->mem;
     link->held = 2;
@@ -11642,6 +11673,8 @@ WSHUB__COLD static void wshub__forward_drained(wshub *hub, wshub_exchange exchan
 /* All that was answered has been queued: the stream goes on, as the other hub said. */
 WSHUB__COLD static void wshub__forward_end(wshub *hub, wshub__conn *conn, wshub__exchange *exchange,
                                            wshub__link_fate fate) {
+    WSHUB_ASSERT(fate != WSHUB__LINK_RUNNING);
+    WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_FORWARDED);
     wshub__link_leave(hub, (wshub__link_side *)exchange->owner);
     if (fate == WSHUB__LINK_REFUSED) {
         (void)wshub__http_refuse(hub, conn, 503, wshub_str_z("nobody can answer now"), false);
@@ -11662,11 +11695,14 @@ WSHUB__COLD static void wshub__forward_look(wshub *hub, wshub__link_side *side) 
     uint8_t *bytes;
     uint32_t count;
     bool queued;
+
+    WSHUB_ASSERT(side == &link->here);
     handle.id = side->id;
     exchange = wshub__exchange_get(hub, handle);
     WSHUB_ASSERT(exchange); /* it has not been told of its end yet, or this end would have left */
     if (exchange->state != WSHUB__EXCHANGE_FORWARDED) return;
 
+    /* What lies in the link is taken out of it, and may be queued behind the lock. */
     WSHUB__LOCK(&link->lock);
     bytes = link->bytes;
     count = link->bytes_count;
@@ -11674,7 +11710,9 @@ WSHUB__COLD static void wshub__forward_look(wshub *hub, wshub__link_side *side) 
     link->bytes = NULL;
     link->bytes_count = 0;
     WSHUB__UNLOCK(&link->lock);
+
     conn = wshub__exchange_conn(hub, exchange);
+    WSHUB_ASSERT(conn->state == WSHUB__CONN_ANSWERING);
     queued = !bytes || wshub__out_bytes(hub, conn, bytes, count);
     wshub__mem_free(&link->mem, bytes, count);
 
@@ -11699,6 +11737,8 @@ WSHUB__COLD static bool wshub__linked_begin(wshub *hub, wshub__link_side *side) 
     wshub__lent *lent;
     wshub__conn *conn = NULL;
     uint32_t number;
+
+    WSHUB_ASSERT(!side->id); /* it is begun once */
     if (hub->destroying || hub->phase >= WSHUB__STOPPING || hub->conns_live >= hub->desc.conns_max)
         return false;
     lent = (wshub__lent *)wshub__pool_take(&hub->mem, &hub->lents, &number);
@@ -11723,6 +11763,8 @@ WSHUB__COLD static bool wshub__linked_begin(wshub *hub, wshub__link_side *side) 
 WSHUB__COLD static void wshub__linked_look(wshub *hub, wshub__link_side *side) {
     wshub__conn *conn;
     bool gone;
+
+    WSHUB_ASSERT(side->hub == hub);
     WSHUB__LOCK(&side->link->lock);
     gone = side->link->gone;
     WSHUB__UNLOCK(&side->link->lock);
@@ -11739,8 +11781,10 @@ WSHUB__COLD static void wshub__linked_look(wshub *hub, wshub__link_side *side) {
         wshub__link_leave(hub, side);
         return;
     }
+
     conn = wshub__conn_find(hub, wshub__conn_slot((uint32_t)side->id));
-    WSHUB_ASSERT(conn && conn->id == side->id);
+    WSHUB_ASSERT(conn);
+    WSHUB_ASSERT(conn->id == side->id); /* this end leaves with its stream */
     if (gone) {
         wshub__conn_abort(hub, conn, WSHUB_BY_PEER, WSHUB__CLOSE_ABNORMAL, "");
     } else {
@@ -11756,8 +11800,10 @@ WSHUB__COLD static void wshub__links_run(wshub *hub) {
     while (node) {
         wshub__link_side *side = (wshub__link_side *)(void *)node;
         bool left;
+
         node = node->next;
         WSHUB__LOCK(&side->link->lock);
+        WSHUB_ASSERT(side->called);
         side->called = false;
         left = !side->hub;
         WSHUB__UNLOCK(&side->link->lock);
@@ -11775,6 +11821,7 @@ WSHUB__COLD static void wshub__links_run(wshub *hub) {
 
 WSHUB__COLD static void wshub__forwarding_begin(wshub *hub) {
     wshub_mount_desc *desc = &hub->forwarding.desc;
+
     wshub__pool_init(&hub->lents, sizeof(wshub__lent), wshub__pool_first(hub->key, 'l'));
     desc->answer_timeout_ms = WSHUB_OFF;
     desc->on_exchange_gone = wshub__forward_gone;
