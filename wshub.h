@@ -1303,7 +1303,24 @@ typedef enum wshub_bus_state {
     X(BUS_UNCONFIRMED, WARN,                                                                       \
       "published without the broker's word: its connection, or the hub, has ended",                \
       "Messages were on their way to the broker; whether they arrived is not known (BYE-2).",      \
-      "Send again what must not be lost; give wshub_shutdown() more time.")
+      "Send again what must not be lost; give wshub_shutdown() more time.")                        \
+    X(QUIET, WARN, "not shown below warn (WSHUB_LOG=debug, or log_level)",                         \
+      "A peer was refused something; told once, since lines of its level are not shown.",          \
+      "Let the program run with log_level, or the environment's WSHUB_LOG, at debug.")             \
+    X(REFUSED, DEBUG, "refused",                                                                   \
+      "What a peer was refused, with what it had: an origin, a host, a room's name (CONN-2, "      \
+      "ROOM-1); or a question that was not answered in time (AUTH-2).",                            \
+      "See that the list or the callback that the line names says what you mean.")                 \
+    X(LIMIT, DEBUG, "limit met",                                                                   \
+      "The limit of the description (WSHUB_LIMITS) that the line names was met, with its value.",  \
+      "Raise it, or look at who met it.")                                                          \
+    X(IGNORED, DEBUG, "ignored",                                                                   \
+      "What came too late, twice, too early, or for nobody: it had no effect (MSG-5, MSG-6, "      \
+      "AUTH-3).",                                                                                  \
+      "Nothing, where peers leave at any time; else look at who said it.")                         \
+    X(CLOSED, DEBUG, "client closed",                                                              \
+      "A client is gone; the line says by whom, for what, and the close code (BYE-1).",            \
+      "Nothing; 4002 often: clients that forget their heartbeats.")
 /* clang-format on */
 
 /* What a log line is about: one value for each entry of WSHUB_LOGS. */
@@ -1314,27 +1331,34 @@ typedef enum wshub_log_code {
         WSHUB_LOG_COUNT /* how many there are */
 } wshub_log_code;
 
-/* How much a log line matters. */
+/* How much a log line matters. 0 is none of them: where a level is asked for, the default. */
 typedef enum wshub_log_level {
-    WSHUB_LEVEL_INFO, /* what peers do wrong, or what passes */
-    WSHUB_LEVEL_WARN, /* somebody loses a message, or it could be an oversight of yours */
-    WSHUB_LEVEL_ERROR /* what should not happen: a callback failed, memory is out */
+    WSHUB_LEVEL_DEBUG = 1, /* why somebody was refused or closed, which limit was met, what was
+                              ignored: for who looks for the reason */
+    WSHUB_LEVEL_INFO,      /* what peers do wrong, or what passes */
+    WSHUB_LEVEL_WARN,      /* somebody loses a message, or it could be an oversight of yours */
+    WSHUB_LEVEL_ERROR      /* what should not happen: a callback failed, memory is out */
 } wshub_log_level;
 
-/* One line. Its text is escaped ASCII of at most 128 bytes, never payload or token. Of one code at
- * most ten lines a second are written; how many were held back, the next one says. A line is given
- * to on_log when the outermost call into the hub is about to return, and between the steps of
- * wshub_settle(), in the order in which the lines were written: never in the middle of a change,
- * and not before wshub_create() has returned. So on_log may call anything, as other callbacks
- * may. */
+/* One line. Its texts are escaped ASCII, never payload, token or query. Of one code at most ten
+ * lines a second are written; how many were held back, the next one says. A line is given to
+ * on_log, or to the io, when the outermost call into the hub is about to return, and between the
+ * steps of wshub_settle(), in the order in which the lines were written: never in the middle of a
+ * change, and not before wshub_create() has returned. So on_log may call anything, as other
+ * callbacks may. */
 typedef struct wshub_log {
     wshub_log_code code;   /* what kind of line it is (WSHUB_LOGS) */
     wshub_log_level level; /* the code's */
-    const char *text;      /* terminated; what happened, with detail; a view until the callback
-                            returns */
-    wshub_client client;   /* whom it is about; {0}: none. It may be gone by now */
-    uint64_t suppressed;   /* lines of this code held back since the last one */
+    const char *text;    /* terminated; what happened, with detail; at most 128 bytes; a view until
+                              the callback returns */
+    wshub_client client; /* whom it is about; {0}: none. It may be gone by now */
+    const char *who;     /* terminated, at most 63 bytes: the client's id, else the peer's address;
+                              empty: neither is known; a view as text is */
+    uint64_t suppressed; /* lines of this code held back since the last one */
 } wshub_log;
+
+/* How long a line is that wshub_log_line() writes, at most, with its terminator. */
+#define WSHUB_LOG_LINE_BYTES 256
 
 /* Figures of a hub: name, type, unit, help. One list makes wshub_stats, wshub_stats_json() and
  * wshub_stats_openmetrics(), and is the table of the manual. A COUNTER counts since creation and
@@ -1456,7 +1480,7 @@ typedef struct wshub_iter {
 
 /* Of wshub_io, of its owner's table, and of what they hand to each other: whoever agrees with an
  * io on this number can also be its owner. */
-#define WSHUB_IO_VERSION 1
+#define WSHUB_IO_VERSION 2
 
 /* Whom bytes are for: a hub, a layer such as TLS, a guest. Its io calls these on the owner's
  * thread, and never from inside an order. Any report may give orders, and may end the owner: the
@@ -1589,6 +1613,14 @@ typedef struct wshub_io {
     /* One line on what failed last, in words for an operator; "" if nothing did. A view, valid
      * until the next call into the io. NULL: it cannot say. */
     const char *(*error)(void *ctx);
+    /* Shows a line to whoever runs the program: `level CODE who: text` as wshub_log_line() writes
+     * it, printable ASCII without a line's end, terminated; borrowed. The time in front of it is
+     * the io's. A hub without on_log calls it, and guests may. It calls no report and waits for
+     * nobody: a line that nobody takes is lost. NULL: nothing is shown. */
+    void (*log)(void *ctx, wshub_log_level level, const char *line);
+    /* From which level on log() wants lines, where whoever runs the program has said so: it goes
+     * before what a description says. 0: nobody has said. */
+    wshub_log_level log_level;
 } wshub_io;
 
 /* One message on a bus; both may hold any bytes. */
@@ -1938,6 +1970,11 @@ typedef struct wshub_desc {
     const char *const *allowed_hosts;
     size_t allowed_hosts_count;
 
+    /* From which level on log lines are written (>>logs). 0: for on_log INFO; where there is none,
+     * and lines go to the io, WARN. What the io has been told by whoever runs the program
+     * (wshub_io.log_level) goes before this. */
+    wshub_log_level log_level;
+
     /* ---- limits and clocks: the fields of WSHUB_LIMITS; 0: the default ---- */
 
 #define WSHUB__X(type, name, unit, usual, least, greatest, off, help) type name;
@@ -1950,6 +1987,7 @@ typedef struct wshub_desc {
      * this is a server of HTTP and WebSocket. Clients are those that a dialect of yours adds. path
      * must be NULL. */
     bool no_dialect;
+    bool no_log;            /* where there is no on_log: nothing is given to the io either */
     bool no_pings;          /* send none: silent streams are then dropped after idle_timeout_ms */
     bool heartbeat_by_pong; /* a pong, or a ping of the client's, counts as a heartbeat: for clients
                                that only listen (LIVE-2). Needs pings more often than
@@ -2032,7 +2070,7 @@ typedef struct wshub_desc {
     /* Tells that shutdown or drain has finished (BYE-2): nobody is left, the bus is left. A good
      * place to stop the loop. */
     void (*on_shutdown)(wshub *hub, void *user);
-    /* Hands over a log line (>>logs). NULL: nothing is written. */
+    /* Hands over a log line (>>logs). NULL: the io shows it, unless no_log. */
     void (*on_log)(wshub *hub, const wshub_log *line, void *user);
 } wshub_desc;
 
@@ -2145,6 +2183,11 @@ WSHUB_API void *wshub_user(const wshub *hub);
 WSHUB_API const char *wshub_strerror(wshub_err err);
 WSHUB_API const char *wshub_log_name(wshub_log_code code);
 WSHUB_API const char *wshub_log_help(wshub_log_code code);
+/* Returns the name of a level: "debug", "info", "warn", "error"; "?": it is none. Any thread. */
+WSHUB_API const char *wshub_log_level_name(wshub_log_level level);
+/* Writes a log line as the io shows it: `level CODE who: text`, and how many like it were held
+ * back. Printable ASCII without a line's end, terminated. Any thread. */
+WSHUB_API void wshub_log_line(const wshub_log *line, char out_text[WSHUB_LOG_LINE_BYTES]);
 
 #ifdef WSHUB_SELF_CHECK
 /* Walks every index and byte account, for tests. NULL: all agrees; else a text that names the first
@@ -7171,12 +7214,14 @@ typedef struct wshub__walk {
 #define WSHUB__LINES 32u /* lines of one step; more of them are counted as suppressed */
 
 #define WSHUB__LINE_BYTES 129u /* of a line's text, its terminator included */
+#define WSHUB__WHO_BYTES 64u   /* of whom it is about, the same */
 
-/* A log line that on_log has not been given yet. */
+/* A log line that nobody has been given yet. */
 typedef struct wshub__line {
     wshub_log_code code;
     wshub_client client;
     uint64_t suppressed;
+    char who[WSHUB__WHO_BYTES];
     char text[WSHUB__LINE_BYTES];
 } wshub__line;
 
@@ -7203,8 +7248,9 @@ typedef struct wshub__above {
     void (*late)(wshub *hub, wshub__conn *conn);
     /* The clock of an answer that the stream waits for has run out. */
     void (*waited)(wshub *hub, wshub__conn *conn);
-    /* Whom log lines name. */
+    /* Whom log lines name, and the id of one. ptr NULL: it is gone. */
     wshub_client (*who)(const wshub *hub, const wshub__conn *conn);
+    wshub_str (*id)(const wshub *hub, wshub_client client);
     /* What its queue has come to, WSHUB__NOTE_*: from settle. */
     void (*noted)(wshub *hub, wshub__conn *conn, uint8_t notes);
     /* Something is queued for a lent stream; a lent stream is to be freed. */
@@ -7332,8 +7378,10 @@ struct wshub {
         uint64_t second, suppressed;
         uint32_t lines;
     } logs[WSHUB_LOG_COUNT];
-    wshub__line lines[WSHUB__LINES]; /* a ring of those that on_log has not been given yet */
+    wshub__line lines[WSHUB__LINES]; /* a ring of those that nobody has been given yet */
     uint32_t lines_head, lines_count;
+    uint8_t log_from; /* the lowest level that is written: a wshub_log_level, or LOG_NONE */
+    bool log_quiet;   /* that lines are not shown is to be told with the first of them (QUIET) */
 
     /* ---- above: the hub ---- */
     wshub__mount json; /* wshub_desc.path */
@@ -7510,6 +7558,11 @@ WSHUB_API const char *wshub_log_help(wshub_log_code code) {
     return (unsigned)code < WSHUB_LOG_COUNT ? wshub__logs[code].help : "?";
 }
 
+WSHUB_API const char *wshub_log_level_name(wshub_log_level level) {
+    static const char *const names[] = {"?", "debug", "info", "warn", "error"};
+    return (unsigned)level < sizeof names / sizeof names[0] ? names[level] : "?";
+}
+
 WSHUB_API const char *wshub_strerror(wshub_err err) {
     switch (err) {
     case WSHUB_OK: return "ok";
@@ -7522,18 +7575,94 @@ WSHUB_API const char *wshub_strerror(wshub_err err) {
     return "unknown error";
 }
 
-/* Gives on_log what was logged. Called only where nothing is half done: when the outermost call
- * leaves and between the steps of settle. What on_log's own doing logs is told here too; it comes
- * to an end, as the clock stands still and each code has ten lines a second. */
+/* ---- log lines ---- */
+
+#define WSHUB__LOG_NONE 255u      /* as wshub.log_from: above every level */
+#define WSHUB__LINES_A_SECOND 10u /* of one code */
+
+/* Adds what there is room for of a text of ours to one of cap bytes. Returns where that ends
+ * then. */
+static size_t wshub__line_add(char *line, size_t cap, size_t at, const char *text) {
+    WSHUB_ASSERT(at < cap);
+    while (*text && at < cap - 1) line[at++] = *text++;
+    return at;
+}
+
+/* The same of a text that somebody else chose: what is not printable ASCII is escaped, and so is
+ * the backslash; of a name the space, too. There is room as long as an escape would fit. */
+static size_t wshub__line_add_escaped(char *line, size_t cap, size_t at, wshub_str text,
+                                      bool is_name) {
+    size_t i;
+
+    WSHUB_ASSERT(at < cap);
+    for (i = 0; i < text.len && at + 4 < cap; i++) {
+        uint8_t c = (uint8_t)text.ptr[i];
+        if (c >= (is_name ? 0x21 : 0x20) && c < 0x7F && c != '\\') {
+            line[at++] = (char)c;
+            continue;
+        }
+        line[at++] = '\\';
+        line[at++] = 'x';
+        line[at++] = wshub__hex_digits[c >> 4];
+        line[at++] = wshub__hex_digits[c & 15];
+    }
+    return at;
+}
+
+WSHUB__COLD WSHUB_API void wshub_log_line(const wshub_log *line,
+                                          char out_text[WSHUB_LOG_LINE_BYTES]) {
+    const size_t cap = WSHUB_LOG_LINE_BYTES;
+    char room[WSHUB__DIGITS_MAX + 1] = "";
+    size_t at = wshub__line_add(out_text, cap, 0, wshub_log_level_name(line->level));
+
+    at = wshub__line_add(out_text, cap, at, " ");
+    at = wshub__line_add(out_text, cap, at, wshub_log_name(line->code));
+    if (*line->who) at = wshub__line_add(out_text, cap, at, " ");
+    at = wshub__line_add(out_text, cap, at, line->who);
+    at = wshub__line_add(out_text, cap, at, ": ");
+    at = wshub__line_add(out_text, cap, at, line->text);
+
+    if (line->suppressed) {
+        at = wshub__line_add(out_text, cap, at, " (and ");
+        at = wshub__line_add(out_text, cap, at, wshub__digits(line->suppressed, room));
+        at = wshub__line_add(out_text, cap, at, " more)");
+    }
+    WSHUB_ASSERT(at < cap);
+    out_text[at] = 0;
+}
+
+/* From which level on a hub's lines are written (>>logs). Whoever runs the program goes before
+ * who wrote it. */
+WSHUB__COLD static void wshub__log_begin(wshub *hub) {
+    const wshub_desc *desc = &hub->desc;
+    unsigned from = desc->log_level;
+
+    if (desc->on_log) {
+        if (!from) from = WSHUB_LEVEL_INFO;
+    } else if (!hub->io.log || desc->no_log) {
+        from = WSHUB__LOG_NONE;
+    } else if (hub->io.log_level) {
+        from = hub->io.log_level;
+    } else if (!from) {
+        from = WSHUB_LEVEL_WARN;
+        hub->log_quiet = true;
+    }
+    hub->log_from = (uint8_t)from;
+}
+
+/* Gives on_log, or the io, what was logged. Called only where nothing is half done: when the
+ * outermost call leaves and between the steps of settle. What on_log's own doing logs is told here
+ * too; it comes to an end, as the clock stands still and each code has ten lines a second. */
 WSHUB__COLD static void wshub__log_tell(wshub *hub) {
     WSHUB_ASSERT(hub->depth == 1); /* no other call is in the middle of anything */
     WSHUB_ASSERT(hub->lines_count <= WSHUB__LINES);
     while (hub->lines_count) {
         /* Taken out first: its place is free for what on_log causes. */
         wshub__line line = hub->lines[hub->lines_head];
+        char text[WSHUB_LOG_LINE_BYTES];
         wshub_log told;
 
-        WSHUB_ASSERT(hub->desc.on_log); /* without it no line is written */
+        WSHUB_ASSERT(hub->desc.on_log || hub->io.log); /* else no line is written */
         hub->lines_head = (hub->lines_head + 1) % WSHUB__LINES;
         hub->lines_count--;
 
@@ -7541,8 +7670,14 @@ WSHUB__COLD static void wshub__log_tell(wshub *hub) {
         told.level = wshub__logs[line.code].level;
         told.text = line.text;
         told.client = line.client;
+        told.who = line.who;
         told.suppressed = line.suppressed;
-        hub->desc.on_log(hub, &told, hub->desc.user);
+        if (hub->desc.on_log) {
+            hub->desc.on_log(hub, &told, hub->desc.user);
+        } else {
+            wshub_log_line(&told, text);
+            hub->io.log(hub->io.ctx, told.level, text);
+        }
     }
 }
 
@@ -7568,46 +7703,17 @@ static wshub_client wshub__nobody(void) {
     return nobody;
 }
 
-#define WSHUB__LINES_A_SECOND 10u /* of one code */
-
-/* Adds what there is room for of a text of ours to a line. Returns where the line ends then. */
-static size_t wshub__line_add(char *line, size_t at, const char *text) {
-    WSHUB_ASSERT(at < WSHUB__LINE_BYTES);
-    while (*text && at < WSHUB__LINE_BYTES - 1) line[at++] = *text++;
-    return at;
-}
-
-/* The same of a text that somebody else chose: what is not printable ASCII is escaped, and so is
- * the backslash. There is room as long as an escape would fit. */
-static size_t wshub__line_add_escaped(char *line, size_t at, wshub_str text) {
-    size_t i;
-
-    WSHUB_ASSERT(at < WSHUB__LINE_BYTES);
-    for (i = 0; i < text.len && at + 4 < WSHUB__LINE_BYTES; i++) {
-        uint8_t c = (uint8_t)text.ptr[i];
-        if (c >= 0x20 && c < 0x7F && c != '\\') {
-            line[at++] = (char)c;
-            continue;
-        }
-        line[at++] = '\\';
-        line[at++] = 'x';
-        line[at++] = wshub__hex_digits[c >> 4];
-        line[at++] = wshub__hex_digits[c & 15];
-    }
-    return at;
-}
-
 /* May a line of this code be written now? Of more than a few in a second only their number is
  * kept. */
 static bool wshub__line_allowed(wshub *hub, wshub_log_code code) {
     uint64_t second = hub->now / 1000;
 
     WSHUB_ASSERT((unsigned)code < WSHUB_LOG_COUNT);
+    if (hub->destroying) return false;
     if (hub->logs[code].second != second) {
         hub->logs[code].second = second;
         hub->logs[code].lines = 0;
     }
-    if (!hub->desc.on_log || hub->destroying) return false;
     if (++hub->logs[code].lines <= WSHUB__LINES_A_SECOND && hub->lines_count < WSHUB__LINES)
         return true;
 
@@ -7616,34 +7722,101 @@ static bool wshub__line_allowed(wshub *hub, wshub_log_code code) {
     return false;
 }
 
-/* Writes one line, which on_log is given later (wshub__log_tell): the caller may be in the middle
- * of a change. Allocates nothing.
- *   client  whom it is about; {0}: nobody
- *   detail  of ours; empty: none
- *   text    somebody's, which is escaped; ptr NULL: none */
-WSHUB__COLD static void wshub__log(wshub *hub, wshub_log_code code, wshub_client client,
-                                   const char *detail, wshub_str text) {
-    wshub__line *line;
-    size_t at;
+/* Whom a line is about: a client's id, else the address of a stream's peer. A lent stream has
+ * none. */
+WSHUB__COLD static void wshub__line_who(const wshub *hub, wshub__line *line, wshub_conn conn) {
+    wshub_str who = wshub__str(NULL, 0);
+    wshub_about about;
 
-    if (!wshub__line_allowed(hub, code)) return;
+    if (line->client.id) who = hub->above->id(hub, line->client);
+    memset(&about, 0, sizeof about);
+    if (!who.ptr && conn.id && !(conn.id & WSHUB__LENT) && hub->io.about &&
+        hub->io.about(hub->io.ctx, conn, &about))
+        who = about.peer;
+    line->who[wshub__line_add_escaped(line->who, sizeof line->who, 0, who, true)] = 0;
+}
+
+/* What a line says. hidden: its level is not shown, and this is told in its place (QUIET). */
+WSHUB__COLD static void wshub__line_write(wshub__line *line, wshub_log_code code, bool hidden,
+                                          const char *detail, wshub_str text) {
+    const size_t cap = WSHUB__LINE_BYTES;
+    size_t at = 0;
+
+    if (hidden) {
+        at = wshub__line_add(line->text, cap, at, wshub__logs[WSHUB_LOG_QUIET].text);
+        at = wshub__line_add(line->text, cap, at, ": ");
+    }
+    at = wshub__line_add(line->text, cap, at, wshub__logs[code].text);
+    if (*detail) at = wshub__line_add(line->text, cap, at, ": ");
+    at = wshub__line_add(line->text, cap, at, detail);
+    if (text.ptr) {
+        if (at + 2 < cap) at = wshub__line_add(line->text, cap, at, ": ");
+        at = wshub__line_add_escaped(line->text, cap, at, text, false);
+    }
+    WSHUB_ASSERT(at < cap);
+    line->text[at] = 0;
+}
+
+/* Is a line of this code, whose level is not shown, the first refusal of which that has to be
+ * said? Who sees nothing at all would not know where to look. */
+static bool wshub__log_is_first(wshub *hub, wshub_log_code code) {
+    if (!hub->log_quiet || hub->destroying) return false;
+    if (wshub__logs[code].level == WSHUB_LEVEL_DEBUG || code == WSHUB_LOG_TIMEOUT ||
+        code == WSHUB_LOG_OWED)
+        return false;
+    hub->log_quiet = false;
+    return true;
+}
+
+/* Writes one line, which is given to on_log or to the io later (wshub__log_tell): the caller may
+ * be in the middle of a change. Allocates nothing.
+ *   client, conn  whom it is about; {0}: nobody. Of a client its stream need not be named
+ *   detail        of ours; empty: none
+ *   text          somebody's, which is escaped; ptr NULL: none */
+WSHUB__COLD static void wshub__log_of(wshub *hub, wshub_log_code code, wshub_client client,
+                                      wshub_conn conn, const char *detail, wshub_str text) {
+    bool hidden = (unsigned)wshub__logs[code].level < hub->log_from;
+    wshub_log_code as = hidden ? WSHUB_LOG_QUIET : code;
+    wshub__line *line;
+
+    if (hidden && !wshub__log_is_first(hub, code)) return;
+    if (!wshub__line_allowed(hub, as)) return;
     line = &hub->lines[(hub->lines_head + hub->lines_count++) % WSHUB__LINES];
     WSHUB_ASSERT(hub->lines_count <= WSHUB__LINES); /* or the oldest would be written over */
 
-    at = wshub__line_add(line->text, 0, wshub__logs[code].text);
-    if (*detail) at = wshub__line_add(line->text, at, ": ");
-    at = wshub__line_add(line->text, at, detail);
-    if (text.ptr) {
-        if (at + 2 < WSHUB__LINE_BYTES) at = wshub__line_add(line->text, at, ": ");
-        at = wshub__line_add_escaped(line->text, at, text);
-    }
-    WSHUB_ASSERT(at < WSHUB__LINE_BYTES);
-    line->text[at] = 0;
-
-    line->code = code;
+    wshub__line_write(line, code, hidden, detail, text);
+    line->code = as;
     line->client = client;
-    line->suppressed = hub->logs[code].suppressed;
-    hub->logs[code].suppressed = 0;
+    line->suppressed = hub->logs[as].suppressed;
+    hub->logs[as].suppressed = 0;
+    wshub__line_who(hub, line, conn);
+}
+
+/* The same where no stream is known. */
+WSHUB__COLD static void wshub__log(wshub *hub, wshub_log_code code, wshub_client client,
+                                   const char *detail, wshub_str text) {
+    wshub_conn none;
+    none.id = 0;
+    wshub__log_of(hub, code, client, none, detail, text);
+}
+
+/* Is it worth a word why somebody was refused, or something ignored? */
+static inline bool wshub__debugs(const wshub *hub) {
+    return hub->log_from <= WSHUB_LEVEL_DEBUG;
+}
+
+/* A limit of the description was met, by a client or a stream. name: the field's. */
+WSHUB__COLD static void wshub__log_limit(wshub *hub, wshub_client client, wshub_conn conn,
+                                         const char *name, uint64_t value) {
+    char text[64], room[WSHUB__DIGITS_MAX + 1] = "";
+    size_t at;
+
+    if (!wshub__debugs(hub)) return;
+    at = wshub__line_add(text, sizeof text, 0, name);
+    at = wshub__line_add(text, sizeof text, at, " ");
+    at = wshub__line_add(text, sizeof text, at, wshub__digits(value, room));
+    text[at] = 0;
+    wshub__log_of(hub, WSHUB_LOG_LIMIT, client, conn, text, wshub__str(NULL, 0));
 }
 
 /* Fills the hub's store of random bytes: what the io gives, mixed under the hub's secret key with
@@ -8142,7 +8315,8 @@ static void wshub__conn_heard(wshub *hub, wshub__conn *conn) {
 /* Notes what settle is to tell of a queue, where somebody is there to be told: whoever stands
  * above, or the mount of a WebSocket. */
 static void wshub__out_note(wshub *hub, wshub__conn *conn, uint8_t note) {
-    bool above = conn->above && (hub->desc.on_pressure || hub->desc.on_log);
+    bool logs = note == WSHUB__NOTE_DROPPED && hub->log_from <= WSHUB_LEVEL_WARN;
+    bool above = conn->above && (hub->desc.on_pressure || logs);
     bool mount = conn->exchange && conn->state == WSHUB__CONN_OPEN;
 
     if (!above && !mount) return;
@@ -8677,10 +8851,28 @@ static void wshub__conn_arm(wshub *hub, wshub__conn *conn) {
     if (at) wshub__deadline_sooner(&hub->deadlines, wshub__conn_index(conn), at);
 }
 
+/* Writes a log line about a stream, or whoever stands above it. */
+WSHUB__COLD static void wshub__conn_log_text(wshub *hub, wshub_log_code code,
+                                             const wshub__conn *conn, const char *detail,
+                                             wshub_str text) {
+    wshub_conn handle;
+    handle.id = conn->id;
+    wshub__log_of(hub, code, conn->above ? hub->above->who(hub, conn) : wshub__nobody(), handle,
+                  detail, text);
+}
+
 WSHUB__COLD static void wshub__conn_log(wshub *hub, wshub_log_code code, const wshub__conn *conn,
                                         const char *detail) {
-    wshub__log(hub, code, conn->above ? hub->above->who(hub, conn) : wshub__nobody(), detail,
-               wshub__str(NULL, 0));
+    wshub__conn_log_text(hub, code, conn, detail, wshub__str(NULL, 0));
+}
+
+/* A stream has met a limit of the description. name: the field's. */
+WSHUB__COLD static void wshub__conn_limit(wshub *hub, const wshub__conn *conn, const char *name,
+                                          uint64_t value) {
+    wshub_conn handle;
+    handle.id = conn->id;
+    wshub__log_limit(hub, conn->above ? hub->above->who(hub, conn) : wshub__nobody(), handle, name,
+                     value);
 }
 
 /* It is decided that a stream ends: its exchange is lost, and who stands above is told. */
@@ -8704,9 +8896,14 @@ WSHUB__COLD static void wshub__conn_abort(wshub *hub, wshub__conn *conn, wshub_c
     wshub__dirty(hub, wshub__conn_index(conn));
 }
 
-/* A message did not fit into what may wait for a peer (SEND-6). */
-static void wshub__conn_dropped(wshub *hub, wshub__conn *conn) {
+/* A message of so many bytes did not fit into what may wait for a peer (SEND-6). */
+static void wshub__conn_dropped(wshub *hub, wshub__conn *conn, uint64_t bytes) {
+    const wshub_desc *desc = &hub->desc;
+    bool all = conn->pressured && hub->stats.lagging_bytes + bytes > desc->segment_bytes_max;
+
     hub->stats.dropped_pressure++;
+    wshub__conn_limit(hub, conn, all ? "segment_bytes_max" : "backpressure_bytes_max",
+                      all ? desc->segment_bytes_max : desc->backpressure_bytes_max);
     if (hub->desc.close_on_backpressure) {
         wshub__conn_abort(hub, conn, WSHUB_BY_BACKPRESSURE, WSHUB__CLOSE_ABNORMAL, "");
         return;
@@ -9224,8 +9421,8 @@ WSHUB__COLD static wshub_err wshub__refusal_put(wshub *hub, wshub__conn *conn, i
     WSHUB_ASSERT(why.len <= WSHUB__REFUSAL_BYTES_MAX);
     hub->stats.http_bad++;
     if (upgrade) hub->stats.upgrades_refused++;
-    wshub__log(hub, upgrade ? WSHUB_LOG_UPGRADE_REFUSED : WSHUB_LOG_HTTP_BAD, wshub__nobody(), "",
-               why);
+    wshub__conn_log_text(hub, upgrade ? WSHUB_LOG_UPGRADE_REFUSED : WSHUB_LOG_HTTP_BAD, conn, "",
+                         why);
     memcpy(body, why.ptr, why.len);
     body[why.len] = '\n';
 
@@ -9303,6 +9500,8 @@ WSHUB__COLD static int wshub__http_refusal(wshub *hub, wshub_http *h, const char
     *why = "this host is not served here";
     if (wshub__host_allowed(hub, h)) return 0;
     hub->stats.hosts_refused++;
+    wshub__log_of(hub, WSHUB_LOG_REFUSED, wshub__nobody(), h->conn, "not in allowed_hosts",
+                  wshub__http_authority(h));
     return 421;
 }
 
@@ -9432,6 +9631,7 @@ WSHUB__COLD static void wshub__http_body_begin(wshub *hub, wshub__conn *conn,
     wshub__conn_to(hub, conn, WSHUB__CONN_HTTP);
     if (http->body_bytes != WSHUB_LENGTH_UNKNOWN &&
         http->body_bytes > exchange->mount->desc.body_bytes_max) {
+        wshub__conn_limit(hub, conn, "http_body_bytes_max", exchange->mount->desc.body_bytes_max);
         wshub__body_refuse(hub, conn, 413, "body too large");
         return;
     }
@@ -9464,8 +9664,7 @@ static void wshub__exchange_taken(wshub *hub, wshub__conn *conn, wshub__exchange
         wshub__exchange_hold(hub, conn, exchange); /* and is told of its end */
     } else if (take == WSHUB_TAKE_DONE) {
         hub->stats.app_failures++;
-        wshub__log(hub, WSHUB_LOG_APP_FAILED, wshub__nobody(), "on_head",
-                   wshub_str_z("done, and not answered"));
+        wshub__conn_log(hub, WSHUB_LOG_APP_FAILED, conn, "on_head: done, and not answered");
         (void)wshub__http_refuse(hub, conn, 500, wshub_str_z("no answer was given"), false);
     } else if (take == WSHUB_TAKE_BODY && head->http.body_bytes) {
         wshub__http_body_begin(hub, conn, exchange, head);
@@ -9511,12 +9710,14 @@ static void wshub__exchange_begin(wshub *hub, wshub__conn *conn, wshub__headed *
     wshub_take take = WSHUB_TAKE_DECLINED;
     wshub_exchange handle;
     const char *why;
-    int status = wshub__http_refusal(hub, http, &why);
+    int status;
     wshub__mount *mount = wshub__mount_next(hub, NULL, http->path);
-    bool upgrade = http->handshake && mount != &hub->fallback; /* that might have been granted */
+    bool upgrade;
     wshub_str key;
 
     http->conn.id = conn->id;
+    status = wshub__http_refusal(hub, http, &why);
+    upgrade = http->handshake && mount != &hub->fallback; /* that might have been granted */
     conn->http_close = http->minor < 1 || wshub__http_has_token(http, "Connection", "close");
     if (!exchange) {
         (void)wshub__http_refuse(
@@ -9563,6 +9764,8 @@ static void wshub__http_headed(wshub *hub, wshub__conn *conn, const uint8_t *p, 
     /* A refusal of HEAD has no body either (RFC 9110 9.3.2). */
     conn->http_head = wshub_str_eq_z(head.http.method, "HEAD");
     if (status) {
+        if (status == 431)
+            wshub__conn_limit(hub, conn, "http_headers_max", hub->desc.http_headers_max);
         (void)wshub__http_refuse(hub, conn, status, wshub_str_z(why), false);
         return;
     }
@@ -9651,6 +9854,8 @@ static bool wshub__http_chunk_byte(wshub *hub, wshub__conn *conn, uint8_t byte) 
     /* Judged as it is announced: nothing of a chunk that is too large is taken. */
     if (state == WSHUB__CHUNK_DATA && rx->in.len - rx->as.http.head_bytes + rx->as.http.body_left >
                                           exchange->mount->desc.body_bytes_max) {
+        wshub__conn_limit(hub, conn, "http_body_bytes_max",
+                          wshub__exchange_of(hub, conn)->mount->desc.body_bytes_max);
         wshub__body_refuse(hub, conn, 413, "body too large");
         return false;
     }
@@ -9753,8 +9958,10 @@ static size_t wshub__http_gather(wshub *hub, wshub__conn *conn, const uint8_t *p
         return 2 - before;
     }
     if (end < 0) return wshub__http_no_head(hub, conn, 400, "malformed head", n);
-    if (end == 0 && in->len >= max)
+    if (end == 0 && in->len >= max) {
+        wshub__conn_limit(hub, conn, "http_head_bytes_max", max);
         return wshub__http_no_head(hub, conn, 431, "request head too large", n);
+    }
     if (end == 0) return n;
     length = conn->rx->as.http.scanned;
     WSHUB_ASSERT(length > before); /* it was not whole before */
@@ -9804,7 +10011,8 @@ WSHUB__COLD static bool wshub__http_owes(wshub *hub, wshub__conn *conn) {
     if (conn->queued <= max) return false;
     conn->owes = true;
     hub->stats.http_owed++;
-    wshub__log(hub, WSHUB_LOG_OWED, wshub__nobody(), "", wshub__str(NULL, 0));
+    wshub__conn_log(hub, WSHUB_LOG_OWED, conn, "");
+    wshub__conn_limit(hub, conn, "http_answers_bytes_max", max);
     return true;
 }
 
@@ -10205,10 +10413,12 @@ static bool wshub__ws_size_ok(wshub *hub, wshub__conn *conn, const wshub_frame *
     WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN); /* in any other its messages are discarded */
     WSHUB_ASSERT(begun == 0 || conn->msg_opcode);
     if (frame->payload_bytes > most || begun + frame->payload_bytes > most) {
+        wshub__conn_limit(hub, conn, "payload_bytes_max", most);
         wshub__conn_fail(hub, conn, WSHUB__CLOSE_TOO_BIG, "message too big");
         return false;
     }
     if (begun + frame->payload_bytes > conn->allowance) {
+        wshub__conn_limit(hub, conn, "preauth_bytes_max", hub->desc.preauth_bytes_max);
         wshub__conn_fail(hub, conn, WSHUB__CLOSE_POLICY, "too much before authentication");
         return false;
     }
@@ -10319,6 +10529,8 @@ static void wshub__message_give(wshub *hub, wshub__conn *conn, uint8_t *bytes, s
         hub->above->message(hub, handle, bytes, count, text);
     } else if (exchange->mount->desc.on_message) {
         exchange->mount->desc.on_message(hub, handle, bytes, count, text, exchange->owner);
+    } else if (wshub__debugs(hub)) {
+        wshub__conn_log(hub, WSHUB_LOG_IGNORED, conn, "message: its mount has no on_message");
     }
 }
 
@@ -10453,8 +10665,7 @@ WSHUB__COLD static void wshub__answer_due(wshub *hub, wshub__conn *conn) {
     WSHUB_ASSERT(exchange);
     WSHUB_ASSERT(conn->state == WSHUB__CONN_ANSWERING);
     if (exchange->state == WSHUB__EXCHANGE_STREAMING) {
-        wshub__log(hub, WSHUB_LOG_TIMEOUT, wshub__nobody(), "answer not continued",
-                   wshub__str(NULL, 0));
+        wshub__conn_log(hub, WSHUB_LOG_TIMEOUT, conn, "answer not continued");
         wshub__conn_abort(hub, conn, WSHUB_BY_TIMEOUT, WSHUB__CLOSE_ABNORMAL, "");
         return;
     }
@@ -10487,6 +10698,7 @@ WSHUB__COLD static void wshub__open_due(wshub *hub, wshub__conn *conn) {
     if (conn->owes) return; /* we do not read on: it has its whole time behind that */
     WSHUB_ASSERT(wshub__part_begun(conn));
     hub->stats.message_timeouts++;
+    wshub__conn_limit(hub, conn, "message_timeout_ms", hub->desc.message_timeout_ms);
     wshub__conn_fail(hub, conn, WSHUB__CLOSE_POLICY, "message not finished in time");
 }
 
@@ -10502,8 +10714,7 @@ WSHUB__COLD static void wshub__phase_due(wshub *hub, wshub__conn *conn) {
             break;
         }
         /* Answers to earlier requests may still be on their way. */
-        wshub__log(hub, WSHUB_LOG_TIMEOUT, wshub__nobody(), "request head or body",
-                   wshub__str(NULL, 0));
+        wshub__conn_log(hub, WSHUB_LOG_TIMEOUT, conn, "request head or body");
         wshub__conn_flush_end(hub, conn, WSHUB_BY_TIMEOUT);
         break;
 
@@ -10547,6 +10758,7 @@ WSHUB__COLD static void wshub__silence_due(wshub *hub, wshub__conn *conn) {
     /* Whom a late turn kept us from asking is asked first, however long it has been silent. */
     if (silent >= hub->desc.idle_timeout_ms && !asks) {
         hub->stats.idle_timeouts++;
+        wshub__conn_limit(hub, conn, "idle_timeout_ms", hub->desc.idle_timeout_ms);
         if (conn->state == WSHUB__CONN_HTTP) {
             /* The system may still have answers that a slow reader takes. */
             wshub__conn_flush_end(hub, conn, WSHUB_BY_TIMEOUT);
@@ -10567,6 +10779,7 @@ WSHUB__COLD static void wshub__conn_late(wshub *hub, wshub__conn *conn) {
         wshub__phase_due(hub, conn);
     } else if (conn->write_due && now >= conn->write_due) {
         hub->stats.write_timeouts++;
+        wshub__conn_limit(hub, conn, "write_timeout_ms", hub->desc.write_timeout_ms);
         wshub__conn_log(hub, WSHUB_LOG_TIMEOUT, conn, "no progress in sending");
         wshub__conn_abort(hub, conn, WSHUB_BY_TIMEOUT, WSHUB__CLOSE_ABNORMAL, "");
     } else if (late) {
@@ -10795,6 +11008,7 @@ WSHUB__COLD static void wshub__hold(wshub *hub, wshub__conn *conn, const uint8_t
     WSHUB_ASSERT(rx->held_at <= rx->held.len);
     if (rx->held.len && (uint64_t)(rx->held.len - rx->held_at) + count > hub->desc.held_bytes_max) {
         hub->stats.held_refused++;
+        wshub__conn_limit(hub, conn, "held_bytes_max", hub->desc.held_bytes_max);
         wshub__conn_fail(hub, conn, WSHUB__CLOSE_POLICY, "too much while waiting");
         return;
     }
@@ -11077,6 +11291,10 @@ WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn) {
         wshub__conn_arm(hub, found);
     } else {
         hub->stats.conns_refused++;
+        if (hub->conns_live >= hub->desc.conns_max)
+            wshub__log_limit(hub, wshub__nobody(), conn, "conns_max", hub->desc.conns_max);
+        wshub__log_of(hub, WSHUB_LOG_REFUSED, wshub__nobody(), conn, "connection",
+                      wshub__str(NULL, 0));
         hub->io.close(hub->io.ctx, conn, false);
     }
     wshub__leave(hub);
@@ -11427,7 +11645,7 @@ static wshub_err wshub__socket_send(wshub *hub, wshub__conn *conn, uint8_t opcod
     wshub__run_out(hub);
     if (!wshub__out_fits(hub, conn, frame_bytes)) {
         if (!conn->pressured) wshub__out_waits(hub, conn);
-        wshub__conn_dropped(hub, conn);
+        wshub__conn_dropped(hub, conn, frame_bytes);
         return WSHUB_ERR_DROPPED;
     }
     if (!wshub__out_frame(hub, conn, opcode, bytes, count)) {
@@ -12511,6 +12729,33 @@ WSHUB__COLD static void wshub__client_log(wshub *hub, wshub_log_code code,
     wshub__log(hub, code, wshub__client_handle(hub, client), detail, text);
 }
 
+/* A client has met a limit of the description. name: the field's. */
+WSHUB__COLD static void wshub__client_limit(wshub *hub, const wshub__client *client,
+                                            const char *name, uint64_t value) {
+    wshub_conn none;
+    none.id = 0;
+    wshub__log_limit(hub, wshub__client_handle(hub, client), none, name, value);
+}
+
+/* Says by whom, for what and with which code a client was closed. What a peer gives as its reason
+ * is not ours to show. */
+WSHUB__COLD static void wshub__client_log_end(wshub *hub, const wshub__client *client,
+                                              wshub_cause cause, uint16_t code, wshub_str reason) {
+    static const char *const causes[] = {
+        "?",        "by its peer",  "by the application", "authentication", "timeout",
+        "protocol", "backpressure", "out of memory",      "shutdown"};
+    char text[64], room[WSHUB__DIGITS_MAX + 1] = "";
+    size_t at;
+
+    WSHUB_ASSERT((size_t)cause < sizeof causes / sizeof causes[0]);
+    at = wshub__line_add(text, sizeof text, 0, causes[cause]);
+    at = wshub__line_add(text, sizeof text, at, ", code ");
+    at = wshub__line_add(text, sizeof text, at, wshub__digits(code, room));
+    text[at] = 0;
+    if (cause == WSHUB_BY_PEER || !reason.len) reason = wshub__str(NULL, 0);
+    wshub__client_log(hub, WSHUB_LOG_CLOSED, client, text, reason);
+}
+
 /* The id that the application gave it, which may be empty (AUTH-7); ptr NULL: none. */
 static wshub_str wshub__user_id(const wshub__client *client) {
     const wshub__extra *extra = client->extra;
@@ -12536,6 +12781,7 @@ static void wshub__client_end(wshub *hub, wshub__client *client, wshub_cause cau
     WSHUB_ASSERT(client->slot.link == WSHUB__LIVE);
     if (wshub__is_gone(client)) return;
     wshub__run_out(hub); /* what was sent before is still its */
+    if (wshub__debugs(hub)) wshub__client_log_end(hub, client, cause, code, reason);
     wshub__client_to(hub, client, WSHUB__CLIENT_DISCONNECTED);
     client->cause = (unsigned)cause & 15u;
     client->code = code;
@@ -13792,10 +14038,16 @@ static wshub_err wshub__room_join(wshub *hub, wshub__client *client, wshub_str n
 
     if (client->own_room && wshub_str_eq(name, wshub__name_str(&client->name))) return WSHUB_OK;
     if (room && wshub__room_place(client, room) != WSHUB__NONE) return WSHUB_OK;
-    if (client->rooms_count + (client->own_room ? 1u : 0u) >= hub->desc.rooms_per_client_max)
+    if (client->rooms_count + (client->own_room ? 1u : 0u) >= hub->desc.rooms_per_client_max) {
+        wshub__client_limit(hub, client, "rooms_per_client_max", hub->desc.rooms_per_client_max);
         return WSHUB_ERR_LIMIT;
+    }
 
-    if (!room && (err = wshub__room_make(hub, realm, name, &room)) != WSHUB_OK) return err;
+    if (!room && (err = wshub__room_make(hub, realm, name, &room)) != WSHUB_OK) {
+        if (err == WSHUB_ERR_LIMIT)
+            wshub__client_limit(hub, client, "rooms_max", hub->desc.rooms_max);
+        return err;
+    }
     err = wshub__room_add(hub, client, room);
     if (err && !room->count) wshub__group_free(hub, room);
     return err;
@@ -13858,6 +14110,8 @@ static wshub_err wshub__user_add(wshub *hub, wshub__client *client, wshub_str id
     WSHUB_ASSERT(!client->user);
     if (!user) {
         wshub_err err = wshub__group_new(hub, realm, WSHUB__KIND_USER, id, &user);
+        if (err == WSHUB_ERR_LIMIT)
+            wshub__client_limit(hub, client, "users_max", hub->desc.users_max);
         if (err) return err;
     }
     if (!wshub__group_room(hub, user)) return WSHUB_ERR_NOMEM; /* never of a new one */
@@ -13960,6 +14214,14 @@ static wshub_err wshub__ask_find(const wshub *hub, wshub_ask ask, wshub__ask **o
     if (!*out_ask) return WSHUB_ERR_STALE;
     *out_client = wshub__client_at(hub, (*out_ask)->client);
     return wshub__is_gone(*out_client) ? WSHUB_ERR_STALE : WSHUB_OK;
+}
+
+/* An answer came too late, or twice: it does no harm (AUTH-3). */
+WSHUB__COLD static wshub_err wshub__ask_stale(wshub *hub) {
+    wshub__log(hub, WSHUB_LOG_IGNORED, wshub__nobody(), "answer to a question that is gone",
+               wshub__str(NULL, 0));
+    wshub__log_leave(hub);
+    return WSHUB_ERR_STALE;
 }
 
 /* ---- >>session -------------------------------------------------------------------------------
@@ -14474,7 +14736,7 @@ static wshub_err wshub__gate_push(wshub *hub, wshub__client *client, wshub__deli
         return WSHUB_ERR_DROPPED;
     }
     if (!wshub__out_fits(hub, conn, piece->span.len)) {
-        wshub__conn_dropped(hub, conn);
+        wshub__conn_dropped(hub, conn, piece->span.len);
         return WSHUB_ERR_DROPPED;
     }
     if (!wshub__queue_push(hub, conn, piece->span)) {
@@ -14662,7 +14924,7 @@ static bool wshub__transform_queue(wshub *hub, wshub__client *client, wshub__del
     wshub__xform *xform = NULL;
 
     if (!wshub__xform_fits(hub, conn, client->extra ? client->extra->xform_bytes : 0, bytes)) {
-        wshub__conn_dropped(hub, conn);
+        wshub__conn_dropped(hub, conn, bytes);
         return true;
     }
 
@@ -15278,8 +15540,9 @@ WSHUB__COLD static void wshub__client_dismiss(wshub *hub, wshub__client *client,
 }
 
 /* A client is not accepted (AUTH-4, AUTH-5): it is counted, logged, and its dialect finds the
- * words. */
-WSHUB__COLD static void wshub__auth_refuse(wshub *hub, wshub__client *client, wshub_refusal why) {
+ * words. reason: for the log. */
+WSHUB__COLD static void wshub__auth_refuse(wshub *hub, wshub__client *client, wshub_refusal why,
+                                           const char *reason) {
     static const char *const texts[] = {"", "Authentication failed", "Authentication error",
                                         "Encryption handshake failed", "Encryption required"};
     const wshub__speaker *speaker = wshub__client_speaker(hub, client);
@@ -15291,7 +15554,7 @@ WSHUB__COLD static void wshub__auth_refuse(wshub *hub, wshub__client *client, ws
     } else {
         hub->stats.auth_rejected++;
     }
-    wshub__client_log(hub, WSHUB_LOG_AUTH_FAILED, client, texts[why], wshub__str(NULL, 0));
+    wshub__client_log(hub, WSHUB_LOG_AUTH_FAILED, client, texts[why], wshub_str_z(reason));
 
     if (speaker->table.refused) {
         speaker->table.refused(hub, wshub__client_handle(hub, client), why, speaker->user);
@@ -15378,7 +15641,7 @@ WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *cl
     WSHUB_ASSERT(client->extra); /* where the data is kept since the first question */
     if (!hub->desc.on_handshake) {
         wshub__ask_free(hub, first);
-        wshub__auth_refuse(hub, client, WSHUB_REFUSED_CLEAR);
+        wshub__auth_refuse(hub, client, WSHUB_REFUSED_CLEAR, "no on_handshake");
         return WSHUB_OK;
     }
     if (!wshub__ask_new(hub, client, WSHUB__ASK_HANDSHAKE, &ask)) return WSHUB_ERR_NOMEM;
@@ -15418,13 +15681,13 @@ WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *client, wsh
     wshub__client_to(hub, client, WSHUB__CLIENT_AUTHENTICATING);
     client->time = hub->now + 3 * (uint64_t)hub->desc.auth_timeout_ms;
     if (!hub->desc.on_authenticate) {
-        wshub__auth_refuse(hub, client, WSHUB_REFUSED_AUTH);
+        wshub__auth_refuse(hub, client, WSHUB_REFUSED_AUTH, "no on_authenticate");
         return;
     }
     if (!wshub__auth_keep(hub, client, data) ||
         !wshub__ask_new(hub, client, WSHUB__ASK_AUTH, &ask)) {
         wshub__client_log(hub, WSHUB_LOG_NOMEM, client, "authenticate", wshub__str(NULL, 0));
-        wshub__auth_refuse(hub, client, WSHUB_REFUSED_FAILED);
+        wshub__auth_refuse(hub, client, WSHUB_REFUSED_FAILED, "out of memory");
         return;
     }
 
@@ -15450,6 +15713,9 @@ WSHUB__COLD static void wshub__event_failed(wshub *hub, wshub__client *client, c
 static void wshub__event_app(wshub *hub, wshub__client *client, const wshub_event *event) {
     if (!hub->desc.on_message) {
         hub->stats.msg_unhandled++;
+        if (wshub__debugs(hub))
+            wshub__client_log(hub, WSHUB_LOG_IGNORED, client, "event: there is no on_message",
+                              wshub__str(NULL, 0));
     } else if (hub->desc.on_message(hub, wshub__client_handle(hub, client), event,
                                     hub->desc.user) != WSHUB_OK) { /* MSG-8 */
         wshub__event_failed(hub, client, "on_message");
@@ -15640,7 +15906,7 @@ WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_ide
               metadata = who ? who->metadata : wshub__str(NULL, 0);
     wshub__buf before;
 
-    if (err) return err;
+    if (err) return wshub__ask_stale(hub);
     if (found->kind != WSHUB__ASK_AUTH) return WSHUB_ERR_STATE;
     if (user_id.ptr && !wshub__name_ok(user_id)) return WSHUB_ERR_PARAM;
     if (metadata.ptr && !wshub__json_ok(hub, metadata)) return WSHUB_ERR_JSON;
@@ -15668,7 +15934,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask
     wshub__client *client;
     wshub_err err = wshub__ask_find(hub, ask, &found, &client);
 
-    if (err) return err;
+    if (err) return wshub__ask_stale(hub);
     if (found->kind != WSHUB__ASK_HANDSHAKE) return WSHUB_ERR_STATE;
     if (!wshub__text_ok(server_public_key) || !wshub__text_ok(salt)) return WSHUB_ERR_PARAM;
 
@@ -15690,7 +15956,7 @@ WSHUB_API wshub_err wshub_join_accept(wshub *hub, wshub_ask ask, const wshub_str
     wshub_err err = wshub__ask_find(hub, ask, &found, &client), first = WSHUB_OK;
     size_t i;
 
-    if (err) return err;
+    if (err) return wshub__ask_stale(hub);
     if (found->kind != WSHUB__ASK_JOIN) return WSHUB_ERR_STATE;
     if (!wshub__rooms_ok(rooms, count)) return WSHUB_ERR_PARAM;
 
@@ -15730,7 +15996,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask
     wshub__xform *xform;
     wshub_err err = wshub__ask_find(hub, ask, &found, &client);
 
-    if (err) return err;
+    if (err) return wshub__ask_stale(hub);
     if (found->kind != WSHUB__ASK_OUT && found->kind != WSHUB__ASK_IN) return WSHUB_ERR_STATE;
     if (msg && (err = wshub__msg_check(hub, msg)) != WSHUB_OK) return err;
     xform = found->xform;
@@ -15758,7 +16024,7 @@ WSHUB__COLD static wshub_err wshub__ask_deny(wshub *hub, wshub_ask ask, bool fai
     wshub__ask_kind kind;
     wshub_err err = wshub__ask_find(hub, ask, &found, &client);
 
-    if (err) return err;
+    if (err) return wshub__ask_stale(hub);
     wshub__enter(hub);
     kind = found->kind;
     xform = found->xform;
@@ -15766,10 +16032,12 @@ WSHUB__COLD static wshub_err wshub__ask_deny(wshub *hub, wshub_ask ask, bool fai
 
     switch (kind) {
     case WSHUB__ASK_AUTH:
-        wshub__auth_refuse(hub, client, failed ? WSHUB_REFUSED_FAILED : WSHUB_REFUSED_AUTH);
+        wshub__auth_refuse(hub, client, failed ? WSHUB_REFUSED_FAILED : WSHUB_REFUSED_AUTH,
+                           "the application's answer");
         break;
     case WSHUB__ASK_HANDSHAKE: /* AUTH-5 */
-        wshub__auth_refuse(hub, client, failed ? WSHUB_REFUSED_FAILED : WSHUB_REFUSED_HANDSHAKE);
+        wshub__auth_refuse(hub, client, failed ? WSHUB_REFUSED_FAILED : WSHUB_REFUSED_HANDSHAKE,
+                           "the application's answer");
         break;
     case WSHUB__ASK_JOIN:
         hub->stats.joins_refused++;
@@ -15830,18 +16098,24 @@ static bool wshub__upgrade_origin(const wshub *hub, const wshub_http *http) {
 }
 
 /* What the hub itself has against an upgrade. 0: nothing; else the status to refuse it with. */
-static int wshub__upgrade_judge(const wshub *hub, const wshub_http *http, wshub_upgrade *up,
+static int wshub__upgrade_judge(wshub *hub, const wshub_http *http, wshub_upgrade *up,
                                 wshub_str *protocols, const char **why) {
     *why = http->handshake_problem;
     if (http->handshake != 101) return http->handshake;
     *why = "malformed Sec-WebSocket-Protocol";
     if (!wshub__upgrade_protocols(http, protocols, &up->protocols_count)) return 400;
     *why = "this origin may not connect";
-    if (!wshub__upgrade_origin(hub, http)) return 403;
+    if (!wshub__upgrade_origin(hub, http)) {
+        wshub__log_of(hub, WSHUB_LOG_REFUSED, wshub__nobody(), http->conn, "not in allowed_origins",
+                      wshub_http_header(http, "Origin"));
+        return 403;
+    }
     *why = "shutting down";
     if (hub->phase != WSHUB__RUNNING) return 503;
     *why = "too many clients";
-    return hub->clients.live >= hub->desc.clients_max ? 503 : 0;
+    if (hub->clients.live < hub->desc.clients_max) return 0;
+    wshub__log_limit(hub, wshub__nobody(), http->conn, "clients_max", hub->desc.clients_max);
+    return 503;
 }
 
 /* Makes a client of it, then answers 101; all or nothing. */
@@ -15989,10 +16263,16 @@ WSHUB__COLD static bool wshub__above_asked(wshub *hub, wshub__conn *conn) {
 /* A client has not been heard of in time, or has not authenticated. */
 WSHUB__COLD static void wshub__client_late(wshub *hub, wshub__client *client) {
     if (client->state != WSHUB_CLIENT_AUTHENTICATED) { /* AUTH-1, AUTH-2 */
+        bool asked = client->state != WSHUB_CLIENT_UNAUTHORIZED;
         hub->stats.auth_timeouts++;
+        wshub__client_log(hub, WSHUB_LOG_REFUSED, client,
+                          asked ? "the application has not answered within 3 * auth_timeout_ms"
+                                : "not a word of authentication within auth_timeout_ms",
+                          wshub__str(NULL, 0));
         wshub__client_dismiss(hub, client, WSHUB_BY_AUTH, 0, wshub__str(NULL, 0));
     } else { /* LIVE-1 */
         hub->stats.heartbeat_timeouts++;
+        wshub__client_limit(hub, client, "heartbeat_timeout_ms", hub->desc.heartbeat_timeout_ms);
         wshub__client_dismiss(hub, client, WSHUB_BY_TIMEOUT, 0, wshub__str(NULL, 0));
     }
 }
@@ -16766,7 +17046,12 @@ static wshub_err wshub__client_send(wshub *hub, wshub_client client, wshub__deli
     wshub__client *found = wshub__client_get(hub, client);
     wshub_err err;
 
-    if (!found) return WSHUB_ERR_STALE;
+    if (!found) {
+        wshub__log(hub, WSHUB_LOG_IGNORED, client, "message to a client that is gone",
+                   wshub__str(NULL, 0));
+        wshub__log_leave(hub);
+        return WSHUB_ERR_STALE;
+    }
     wshub__enter(hub);
     if (wshub__is_clear_refused(hub, found)) {
         wshub__client_log(hub, WSHUB_LOG_CLEAR_REFUSED, found, "", wshub__str(NULL, 0));
@@ -17332,6 +17617,7 @@ WSHUB__COLD static wshub_state wshub__heard_early(wshub *hub, wshub__client *cli
         conn->allowance -= bytes < conn->allowance ? (uint32_t)bytes : conn->allowance;
     if (++client->preauth_messages <= hub->desc.preauth_messages_max)
         return (wshub_state)client->state;
+    wshub__conn_limit(hub, conn, "preauth_messages_max", hub->desc.preauth_messages_max);
     wshub__session_fail(hub, conn, WSHUB__CLOSE_POLICY, "too much before authentication");
     return WSHUB_CLIENT_DISCONNECTED;
 }
@@ -17424,8 +17710,10 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_ask_join(wshub *hub, wshub_client c
     if (!found) return WSHUB_ERR_STALE;
     if (found->state != WSHUB_CLIENT_AUTHENTICATED) return WSHUB_ERR_STATE;
     if (!hub->desc.on_join) return wshub__join_refused(hub, found, WSHUB_ERR_APP, "no on_join");
-    if (found->asks_count >= hub->desc.asks_per_client_max)
+    if (found->asks_count >= hub->desc.asks_per_client_max) {
+        wshub__client_limit(hub, found, "asks_per_client_max", hub->desc.asks_per_client_max);
         return wshub__join_refused(hub, found, WSHUB_ERR_LIMIT, "too many joins not yet answered");
+    }
     if (!wshub__ask_new(hub, found, WSHUB__ASK_JOIN, &ask))
         return wshub__join_refused(hub, found, WSHUB_ERR_NOMEM, "out of memory");
 
@@ -18028,7 +18316,10 @@ WSHUB__COLD static void wshub__json_names_read(wshub *hub, wshub_client client, 
         if (item.ptr[0] != '"') continue;
         name = wshub__str(text, wshub_json_unescape((const uint8_t *)item.ptr + 1, item.len - 2,
                                                     (uint8_t *)text, item.len));
-        if (valid_only && !wshub__json_room_ok(hub, client, name)) continue;
+        if (valid_only && !wshub__json_room_ok(hub, client, name)) {
+            wshub_client_report(hub, client, WSHUB_LOG_REFUSED, 1, "room name (ROOM-1)", name);
+            continue;
+        }
         if (out->count >= out->most) {
             over++;
             continue;
@@ -18038,9 +18329,12 @@ WSHUB__COLD static void wshub__json_names_read(wshub *hub, wshub_client client, 
     }
 
     WSHUB_ASSERT(text <= (char *)out->names + out->bytes);
-    if (over)
+    if (over) {
+        wshub_client_report(hub, client, WSHUB_LOG_LIMIT, over, "rooms_per_message_max",
+                            wshub__str(NULL, 0));
         wshub_client_report(hub, client, WSHUB_LOG_JOIN_REFUSED, over,
                             "too many rooms in one message", wshub__str(NULL, 0));
+    }
 }
 
 static void wshub__json_names_free(wshub *hub, wshub__json_names *names) {
@@ -18103,15 +18397,22 @@ static bool wshub__json_servers_word(wshub_str event) {
            wshub_str_eq_z(event, "error") || wshub_str_eq_z(event, "encrypted");
 }
 
+/* An event has no effect, and the client is told so. */
+WSHUB__COLD static void wshub__json_ignored(wshub *hub, wshub_client client, const char *what) {
+    wshub_client_report(hub, client, WSHUB_LOG_IGNORED, 1, what, wshub__str(NULL, 0));
+}
+
 /* An event of an authenticated client, in clear. */
 static void wshub__json_event(wshub *hub, wshub_client client, const wshub_event *event,
                               void *user) {
     (void)user;
     if (wshub_str_eq_z(event->event, "heartbeat")) return; /* MSG-4 */
     if (wshub_str_eq_z(event->event, "authenticate")) {    /* MSG-5 */
+        wshub__json_ignored(hub, client, "`authenticate` a second time");
         wshub__json_error(hub, client, "Already authenticated");
     } else if (wshub__json_servers_word(event->event)) { /* MSG-7: it is ours to say */
-        wshub_client_report(hub, client, WSHUB_LOG_MSG_IGNORED, 1, "", wshub__str(NULL, 0));
+        wshub_client_report(hub, client, WSHUB_LOG_MSG_IGNORED, 1, "one that servers alone send",
+                            wshub__str(NULL, 0));
     } else if (wshub_str_eq_z(event->event, "join")) {
         wshub__json_join(hub, client, event->data);
     } else if (wshub_str_eq_z(event->event, "leave")) {
@@ -18126,8 +18427,10 @@ WSHUB__COLD static void wshub__json_early(wshub *hub, wshub_client client,
                                           const wshub_event *event) {
     if (wshub_str_eq_z(event->event, "heartbeat")) return; /* MSG-4 */
     if (!wshub_str_eq_z(event->event, "authenticate")) {   /* MSG-6 */
+        wshub__json_ignored(hub, client, "an event before `connected`");
         wshub__json_error(hub, client, "Not authenticated");
     } else if (wshub_client_authenticate(hub, client, event->data) == WSHUB_ERR_STATE) { /* MSG-5 */
+        wshub__json_ignored(hub, client, "`authenticate` a second time");
         wshub__json_error(hub, client, "Already authenticated");
     }
 }
@@ -18158,7 +18461,10 @@ static bool wshub__json_read(wshub *hub, wshub_client client, uint8_t *bytes, si
     out_event->id = fields[2].value;
     if (result != WSHUB_JSON_FIELDS || !out_event->event.ptr || out_event->event.ptr[0] != '"' ||
         out_event->event.len <= 2) { /* MSG-3 */
-        wshub_client_report(hub, client, WSHUB_LOG_MSG_IGNORED, 1, "", wshub__str(NULL, 0));
+        wshub_client_report(hub, client, WSHUB_LOG_MSG_IGNORED, 1,
+                            result != WSHUB_JSON_FIELDS ? "it is no object"
+                                                        : "no string in `event`",
+                            wshub__str(NULL, 0));
         return false;
     }
 
@@ -19192,10 +19498,10 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
 }
 
 static const wshub__above wshub__hub_above = {
-    wshub__json_message, wshub__above_ended, wshub__above_closed, wshub__above_heard,
-    wshub__above_due,    wshub__above_asked, wshub__above_late,   wshub__above_waited,
-    wshub__above_who,    wshub__above_noted, wshub__above_owed,   wshub__above_lent_gone,
-    wshub__run_end,      wshub__free,
+    wshub__json_message,    wshub__above_ended, wshub__above_closed, wshub__above_heard,
+    wshub__above_due,       wshub__above_asked, wshub__above_late,   wshub__above_waited,
+    wshub__above_who,       wshub_client_id,    wshub__above_noted,  wshub__above_owed,
+    wshub__above_lent_gone, wshub__run_end,     wshub__free,
 };
 
 /* ---- >>stats ---------------------------------------------------------------------------------
@@ -19455,6 +19761,10 @@ WSHUB__COLD static const char *wshub__desc_lists(const wshub_desc *desc) {
                "first entry is NULL";
     if (!desc->allowed_origins && desc->allowed_origins_count)
         return "allowed_origins: a count without a list";
+    if ((unsigned)desc->log_level > WSHUB_LEVEL_ERROR)
+        return "log_level: WSHUB_LEVEL_DEBUG to WSHUB_LEVEL_ERROR, or 0";
+    if (desc->no_log && (desc->on_log || desc->log_level))
+        return "no_log: it leaves nothing for on_log or log_level to say; set one or the other";
     if (desc->path && desc->no_dialect)
         return "path: it is where the JSON dialect is mounted, and there is none (no_dialect); a "
                "mount of yours has its own";
@@ -19773,6 +20083,7 @@ WSHUB__COLD static wshub *wshub__hub_new(const wshub_desc *desc, const uint8_t s
     hub->mem = mem;
     hub->desc = *desc;
     hub->io = *desc->io;
+    wshub__log_begin(hub);
     wshub__objects_init(hub, seed);
 
     wshub__uuid(seed + 16, id);

@@ -8,6 +8,7 @@
  *     late
  * [x] guests and their outgoing streams, answered or refused by the test
  * [x] what is known about a stream, TLS and certificates included, as the test says
+ * [x] log lines are kept, to be looked at
  * [x] completion style sending (WSHUB_IO_PENDING), pausing, sends and randomness that fail; all of
  *     it repeatable, by seed
  * [ ] no sockets, no threads, no real time
@@ -59,15 +60,17 @@ typedef struct wshub_io_fake wshub_io_fake;
 /* What a fake is like. Zero is the default of every field. Its size and version are passed
  * beside it by wshub_io_fake_create(). */
 typedef struct wshub_io_fake_desc {
-    uint64_t start_ms;   /* 1000; where the monotonic clock begins */
-    uint64_t wall_ms;    /* 2026-01-31T09:30:00.000Z; where the calendar does, since 1970 */
-    uint64_t seed;       /* 1; of the randomness that the hub gets */
-    uint32_t cut_bytes;  /* whole; input arrives in pieces of so many bytes */
-    uint32_t take_bytes; /* all; each send takes at most so many bytes */
-    bool completion;     /* sends complete later, in pieces of take_bytes */
-    bool no_pause;       /* leave wshub_io.pause NULL */
-    bool no_wake;        /* leave wshub_io.wake NULL */
-    bool no_heard;       /* leave wshub_io.heard_ms NULL */
+    uint64_t start_ms;         /* 1000; where the monotonic clock begins */
+    uint64_t wall_ms;          /* 2026-01-31T09:30:00.000Z; where the calendar does, since 1970 */
+    uint64_t seed;             /* 1; of the randomness that the hub gets */
+    uint32_t cut_bytes;        /* whole; input arrives in pieces of so many bytes */
+    uint32_t take_bytes;       /* all; each send takes at most so many bytes */
+    bool completion;           /* sends complete later, in pieces of take_bytes */
+    bool no_pause;             /* leave wshub_io.pause NULL */
+    bool no_wake;              /* leave wshub_io.wake NULL */
+    bool no_heard;             /* leave wshub_io.heard_ms NULL */
+    bool no_log;               /* leave wshub_io.log NULL */
+    wshub_log_level log_level; /* 0: as the hub's description says; wshub_io.log_level */
     /* Called after every settle, as for wshub_self_check(). NULL: nothing is. */
     void (*on_step)(void *user);
     void *user; /* for on_step */
@@ -157,6 +160,16 @@ WSHUB_API void wshub_io_fake_set_random(wshub_io_fake *f, bool fails);
 
 /* Changes cut_bytes and take_bytes of the description from now on; 0: whole, all. */
 WSHUB_API void wshub_io_fake_set_cut(wshub_io_fake *f, uint32_t cut_bytes, uint32_t take_bytes);
+
+/* ---- log lines ---- */
+
+/* Returns the log lines that a hub without on_log has written since the last
+ * wshub_io_fake_log_forget(), each with its line's end, without a time; terminated. Of more than
+ * 64 KiB the oldest are forgotten. A view, valid until the next line. */
+WSHUB_API wshub_str wshub_io_fake_log(const wshub_io_fake *f);
+
+/* Forgets them. */
+WSHUB_API void wshub_io_fake_log_forget(wshub_io_fake *f);
 
 /* ---- streams: this side is the peer. What names no stream is passed over ---- */
 
@@ -267,6 +280,7 @@ enum {
     WSHUB_IO_FAKE__GUESTS = 8,
     WSHUB_IO_FAKE__NOBODY = 255, /* as peer.guest: the owner has left */
     WSHUB_IO_FAKE__SETTLES = 16, /* in a row, at one moment */
+    WSHUB_IO_FAKE__LOG = 65536,  /* bytes of log lines that are kept */
     WSHUB_IO_FAKE__TEXT = 1,     /* opcodes (RFC 6455 5.2) */
     WSHUB_IO_FAKE__CLOSE = 8
 };
@@ -330,6 +344,7 @@ struct wshub_io_fake {
     uint64_t sends, fault_in; /* fault_in: which send from now goes wrong; 0: none */
     wshub_io_fake_fault_kind fault;
     wshub_about about; /* of what is opened from now on */
+    wshub_io_fake__bytes log;
 
     wshub_io_fake__peer *peers;
     uint32_t count, cap, generation;
@@ -945,6 +960,32 @@ WSHUB_API uint64_t wshub_io_fake_sends(const wshub_io_fake *fake) {
     return fake->sends;
 }
 
+/* Keeps a log line. Without memory it is lost. */
+static void wshub_io_fake__log(void *ctx, wshub_log_level level, const char *line) {
+    wshub_io_fake *fake = (wshub_io_fake *)ctx;
+    wshub_io_fake__bytes *log = &fake->log;
+
+    (void)level;
+    if (log->len > WSHUB_IO_FAKE__LOG) { /* the older half goes, up to the end of a line */
+        size_t cut = log->len / 2;
+        while (cut < log->len && log->ptr[cut - 1] != '\n') cut++;
+        log->len -= cut;
+        memmove(log->ptr, log->ptr + cut, log->len + 1);
+    }
+    if (wshub_io_fake__add(log, line, strlen(line))) (void)wshub_io_fake__add(log, "\n", 1);
+}
+
+WSHUB_API wshub_str wshub_io_fake_log(const wshub_io_fake *fake) {
+    wshub_str text;
+    text.ptr = fake->log.len ? (const char *)fake->log.ptr : "";
+    text.len = fake->log.len;
+    return text;
+}
+
+WSHUB_API void wshub_io_fake_log_forget(wshub_io_fake *fake) {
+    fake->log.len = 0;
+}
+
 /* ---- making and ending one ---- */
 
 WSHUB_API void wshub_io_fake_set_about(wshub_io_fake *fake, const wshub_about *about) {
@@ -972,6 +1013,8 @@ static void wshub_io_fake__table(wshub_io_fake *fake) {
     fake->io.guest = wshub_io_fake__guest;
     fake->io.connect = wshub_io_fake__connect;
     fake->io.error = wshub_io_fake__error;
+    fake->io.log = fake->desc.no_log ? NULL : wshub_io_fake__log;
+    fake->io.log_level = fake->desc.log_level;
 }
 
 WSHUB_API wshub_err wshub_io_fake_create_versioned(const wshub_io_fake_desc *desc,
@@ -1002,6 +1045,7 @@ WSHUB_API void wshub_io_fake_destroy(wshub_io_fake *fake) {
     free(fake->peers);
     free(fake->free_list);
     free(fake->todo);
+    free(fake->log.ptr);
     free(fake);
 }
 

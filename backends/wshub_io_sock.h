@@ -21,6 +21,8 @@
  *     thread of their own with glibc and macOS, elsewhere (or with WSHUB_IO_SOCK_NO_THREADS) in
  *     place, where they hold up the loop
  * [x] a stream can be asked for its listener's name and for both its addresses
+ * [x] log lines on standard error, each with its time and in one write, from the level on that the
+ *     environment's WSHUB_LOG says; one that nobody takes is lost, and never waited for
  * [ ] TLS: that is an io over this io; a wshub_dial that is to be secure is refused in words
  * [ ] Windows
  *
@@ -123,9 +125,14 @@ typedef struct wshub_io_sock_desc {
     uint32_t conns_max; /* 1000000; who comes beyond that is closed at once */
     bool reuse_port;    /* listens with SO_REUSEPORT, so that several hubs share a port */
     /* Told of what an operator has to mend: one line, a view until it returns, at most one a
-     * second. NULL: nobody; wshub_io_sock_error() says the same. On the io's thread. */
+     * second. NULL: it is a log line; wshub_io_sock_error() says the same. On the io's thread. */
     void (*on_error)(const char *text, void *user);
     void *user; /* for on_error */
+    /* From which level on log lines go to standard error (wshub_io.log_level), whatever WSHUB_LOG
+     * says. 0: as the environment's WSHUB_LOG says when the io is made: debug, info, warn, error,
+     * or off; without it as the hub's description says. */
+    wshub_log_level log_level;
+    bool no_log; /* none goes there, whatever WSHUB_LOG says */
 } wshub_io_sock_desc;
 
 /* Makes an io of sockets, with nothing to listen on as yet.
@@ -271,6 +278,8 @@ WSHUB_API void wshub_io_sock_stats_get(const wshub_io_sock *net, wshub_io_sock_s
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -438,6 +447,15 @@ struct wshub_io_sock {
     char **names;
     uint8_t names_count;
 
+    /* Standard error. */
+    bool log_there; /* it was open when this was made, and was then: */
+    dev_t log_dev;
+    ino_t log_ino;
+    int terminal; /* a descriptor of our own for the terminal that it is; -1: none, or no terminal */
+    dev_t terminal_is;
+    bool log_torn;     /* the last line has come out in part */
+    uint64_t log_lost; /* lines that nobody took since the last one */
+
     int urandom, reserve; /* reserve: a descriptor to give up for a moment when there are no more */
     uint8_t *buf;         /* what is read, read_bytes of it */
     uint8_t *scratch;     /* small spans, copied together */
@@ -455,6 +473,164 @@ static uint64_t wshub_io_sock__clock(clockid_t which) {
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+/* ---- lines to standard error ---- */
+
+/* What standard error is, as far as writing to it goes. */
+typedef enum wshub_io_sock__log_kind {
+    WSHUB_IO_SOCK__LOG_NONE, /* not to be written to */
+    WSHUB_IO_SOCK__LOG_FILE, /* takes everything at once, or says why not */
+    WSHUB_IO_SOCK__LOG_PIPE, /* can be asked whether it takes a line */
+    WSHUB_IO_SOCK__LOG_SOCKET,
+    WSHUB_IO_SOCK__LOG_TERMINAL
+} wshub_io_sock__log_kind;
+
+/* Looks at standard error anew with each line: programs put it elsewhere. A pipe or socket is
+ * written to only if it is the one that was there when the io was made: a program may have closed
+ * standard error since, and its number may be a peer's stream by now. */
+static wshub_io_sock__log_kind wshub_io_sock__log_look(const wshub_io_sock *net, struct stat *is) {
+    if (!net->log_there || fstat(STDERR_FILENO, is) != 0) return WSHUB_IO_SOCK__LOG_NONE;
+    if (S_ISREG(is->st_mode)) return WSHUB_IO_SOCK__LOG_FILE;
+    if (S_ISCHR(is->st_mode))
+        return isatty(STDERR_FILENO) ? WSHUB_IO_SOCK__LOG_TERMINAL : WSHUB_IO_SOCK__LOG_FILE;
+    if (is->st_dev != net->log_dev || is->st_ino != net->log_ino) return WSHUB_IO_SOCK__LOG_NONE;
+    if (S_ISFIFO(is->st_mode)) return WSHUB_IO_SOCK__LOG_PIPE;
+    return S_ISSOCK(is->st_mode) ? WSHUB_IO_SOCK__LOG_SOCKET : WSHUB_IO_SOCK__LOG_NONE;
+}
+
+/* A terminal that is slow or stopped takes part of a line and then blocks. O_NONBLOCK belongs to
+ * what all programs on it share, the shell too, so we open it once more for ourselves. Returns -1:
+ * that cannot be done. */
+static int wshub_io_sock__terminal(wshub_io_sock *net, const struct stat *is) {
+    char name[256];
+
+    if (net->terminal >= 0 && net->terminal_is == is->st_rdev) return net->terminal;
+    if (net->terminal >= 0) (void)close(net->terminal);
+    net->terminal = ttyname_r(STDERR_FILENO, name, sizeof name) == 0
+                        ? open(name, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+                        : -1;
+    net->terminal_is = is->st_rdev;
+    return net->terminal;
+}
+
+/* Writes a line to standard error if that takes it at once. Returns how many bytes it took; -1:
+ * none. Pipes take lines as short as ours whole or not at all (POSIX: PIPE_BUF). */
+static ssize_t wshub_io_sock__log_write(wshub_io_sock *net, const char *line, size_t bytes) {
+    struct stat is;
+    struct pollfd ready = {STDERR_FILENO, POLLOUT, 0};
+    int fd = STDERR_FILENO;
+
+    switch (wshub_io_sock__log_look(net, &is)) {
+    case WSHUB_IO_SOCK__LOG_NONE: return -1;
+    case WSHUB_IO_SOCK__LOG_FILE: break;
+    case WSHUB_IO_SOCK__LOG_SOCKET: return send(fd, line, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+    case WSHUB_IO_SOCK__LOG_TERMINAL:
+        fd = wshub_io_sock__terminal(net, &is);
+        if (fd >= 0) break;
+        fd = STDERR_FILENO;
+        if (poll(&ready, 1, 0) != 1 || ready.revents != POLLOUT) return -1;
+        break;
+    case WSHUB_IO_SOCK__LOG_PIPE: /* nobody at its other end: an error, not room */
+        if (poll(&ready, 1, 0) != 1 || ready.revents != POLLOUT) return -1;
+        break;
+    }
+    return write(fd, line, bytes);
+}
+
+/* Takes back a signal that our own write has raised, unless it was pending before. */
+static void wshub_io_sock__log_unraise(const sigset_t *before, int number) {
+    sigset_t now, one;
+
+    (void)sigpending(&now);
+    if (sigismember(before, number) || !sigismember(&now, number)) return;
+    (void)sigemptyset(&one);
+    (void)sigaddset(&one, number);
+#if defined(__linux__) || defined(__FreeBSD__) || defined(__NetBSD__)
+    {
+        struct timespec none = {0, 0};
+        (void)sigtimedwait(&one, NULL, &none);
+    }
+#else
+    (void)sigwait(&one, &number);
+#endif
+}
+
+/* The same without a signal: neither a pipe that breaks at this moment (SIGPIPE), nor a file that
+ * has come to its limit (SIGXFSZ), nor a terminal that stops who writes from the background
+ * (SIGTTOU) ends or stops the program. Of other threads the mask stays as it is. */
+static ssize_t wshub_io_sock__log_quietly(wshub_io_sock *net, const char *line, size_t bytes) {
+    sigset_t quiet, mask, before;
+    ssize_t taken;
+
+    (void)sigemptyset(&quiet);
+    (void)sigaddset(&quiet, SIGPIPE);
+    (void)sigaddset(&quiet, SIGXFSZ);
+    (void)sigaddset(&quiet, SIGTTOU);
+    (void)sigprocmask(SIG_BLOCK, &quiet, &mask);
+    (void)sigpending(&before);
+
+    taken = wshub_io_sock__log_write(net, line, bytes);
+
+    wshub_io_sock__log_unraise(&before, SIGPIPE);
+    wshub_io_sock__log_unraise(&before, SIGXFSZ);
+    (void)sigprocmask(SIG_SETMASK, &mask, NULL);
+    return taken;
+}
+
+/* One line with its time, in one write, so that lines of several threads and programs do not get
+ * into each other. What was lost before is said behind it. */
+static void wshub_io_sock__log(void *ctx, wshub_log_level level, const char *line) {
+    wshub_io_sock *net = (wshub_io_sock *)ctx;
+    char text[400], time[24], lost[64] = "";
+    int saved = errno, bytes;
+    ssize_t taken;
+
+    (void)level;
+    wshub_iso_time(wshub_io_sock__clock(CLOCK_REALTIME), time);
+    if (net->log_lost)
+        (void)snprintf(lost, sizeof lost, " (and %llu lines before it were lost)",
+                       (unsigned long long)net->log_lost);
+    bytes = snprintf(text, sizeof text, "%s%.24s %.*s%s\n", net->log_torn ? "\n" : "", time,
+                     WSHUB_LOG_LINE_BYTES, line, lost);
+    WSHUB_ASSERT(bytes > 0 && bytes < (int)sizeof text);
+
+    taken = wshub_io_sock__log_quietly(net, text, (size_t)bytes);
+    if (taken == bytes) {
+        net->log_lost = 0;
+    } else {
+        net->log_lost++;
+    }
+    if (taken > 0) net->log_torn = taken < bytes;
+    errno = saved;
+}
+
+/* Sets up what log lines need: before anything of ours is opened, since standard error may be
+ * closed, and its number free. */
+static void wshub_io_sock__log_begin(wshub_io_sock *net) {
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    const char *said = getenv("WSHUB_LOG");
+    unsigned level = net->desc.log_level;
+    struct stat is;
+
+    net->terminal = -1;
+    if (fstat(STDERR_FILENO, &is) == 0) {
+        net->log_there = true;
+        net->log_dev = is.st_dev;
+        net->log_ino = is.st_ino;
+    }
+
+    if (!level && said) {
+        while (level < 4 && strcmp(said, names[level]) != 0) level++;
+        level = level < 4 ? level + WSHUB_LEVEL_DEBUG : 0;
+        if (strcmp(said, "off") == 0) return;
+        if (!level && *said && !net->desc.no_log)
+            wshub_io_sock__log(net, WSHUB_LEVEL_WARN,
+                               "warn IO: WSHUB_LOG: debug, info, warn, error or off");
+    }
+    if (net->desc.no_log) return;
+    net->io.log = wshub_io_sock__log;
+    net->io.log_level = (wshub_log_level)level;
+}
+
 /* Keeps a line on what the system has refused, by errno. hint: what to do about it; "": none. */
 static wshub_err wshub_io_sock__fail(wshub_io_sock *net, const char *what, const char *where,
                                      const char *hint) {
@@ -465,10 +641,17 @@ static wshub_err wshub_io_sock__fail(wshub_io_sock *net, const char *what, const
 
 /* Keeps a line, and tells it to the application, at most one a second. */
 static void wshub_io_sock__tell(wshub_io_sock *net, const char *text) {
+    char line[WSHUB_LOG_LINE_BYTES];
+
     (void)snprintf(net->error, sizeof net->error, "%s", text);
-    if (net->error_second == net->now / 1000 || !net->desc.on_error) return;
+    if (net->error_second == net->now / 1000) return;
     net->error_second = net->now / 1000;
-    net->desc.on_error(text, net->desc.user);
+    if (net->desc.on_error) {
+        net->desc.on_error(text, net->desc.user);
+    } else if (net->io.log && net->io.log_level <= WSHUB_LEVEL_WARN) {
+        (void)snprintf(line, sizeof line, "warn IO: %s", text);
+        net->io.log(net, WSHUB_LEVEL_WARN, line);
+    }
 }
 
 /* Makes a descriptor one that does not block and is not inherited. False: errno says why. */
@@ -1403,6 +1586,7 @@ static void wshub_io_sock__free(wshub_io_sock *net) {
     }
     if (net->urandom >= 0) (void)close(net->urandom);
     if (net->reserve >= 0) (void)close(net->reserve);
+    if (net->terminal >= 0) (void)close(net->terminal);
 
     while (net->names_count) free(net->names[--net->names_count]);
     free(net->names);
@@ -2088,6 +2272,10 @@ WSHUB_API const char *wshub_io_sock_desc_problem_versioned(const wshub_io_sock_d
     if (desc->poller->version != WSHUB_POLLER_VERSION)
         return "poller: its table is of another wshub_io_sock.h; compile the poller anew with this "
                "one, and in a table of your own set version to WSHUB_POLLER_VERSION";
+    if ((unsigned)desc->log_level > WSHUB_LEVEL_ERROR)
+        return "log_level: WSHUB_LEVEL_DEBUG to WSHUB_LEVEL_ERROR, or 0";
+    if (desc->log_level && desc->no_log)
+        return "no_log: there is a log_level too; set one or the other";
     return NULL;
 }
 
@@ -2129,6 +2317,7 @@ WSHUB_API wshub_err wshub_io_sock_create_versioned(const wshub_io_sock_desc *des
     net->desc = *desc;
     wshub_io_sock__defaults(&net->desc);
     wshub_io_sock__table(net);
+    wshub_io_sock__log_begin(net);
     net->next = WSHUB_NEVER;
     net->now = net->heard = wshub_io_sock__clock(CLOCK_MONOTONIC);
     net->buf = (uint8_t *)malloc(net->desc.read_bytes);

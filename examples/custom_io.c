@@ -105,6 +105,11 @@ static bool my_random(void *ctx, uint8_t *bytes, size_t count) {
     if (f) fclose(f);
     return ok;
 }
+/* One line, shown at once; standard error is not buffered. */
+static void my_log(void *ctx, wshub_log_level level, const char *line) {
+    (void)ctx, (void)level;
+    fprintf(stderr, "%s\n", line);
+}
 static const wshub_io my_table = {.version = WSHUB_IO_VERSION,
                                   .attach = my_attach,
                                   .taken = my_taken,
@@ -113,7 +118,8 @@ static const wshub_io my_table = {.version = WSHUB_IO_VERSION,
                                   .now_ms = my_now,
                                   .heard_ms = my_heard,
                                   .wall_ms = my_wall,
-                                  .random = my_random};
+                                  .random = my_random,
+                                  .log = my_log};
 
 /* ---- the reports to the hub ---- */
 
