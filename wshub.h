@@ -474,22 +474,69 @@
  * in another.
  *
  * ---- >>logs ------------------------------------------------------------------------------------
- * on_log gets one line for whatever an operator may want to know: a code, a level, a text,
- * perhaps the client. There is no other output. The table of all codes, with what each means
- * and what to do, is the list WSHUB_LOGS in >>types; wshub_log_name() and wshub_log_help() give
- * both at run time, so that a program can print them beside the line:
+ * A hub writes one line for whatever an operator may want to know: a level, a code, whom it is
+ * about, a text. Without a word of yours the io shows it; wshub_io_sock.h writes warnings and
+ * errors to standard error, each with its time, and waits for nobody there. What hello.c of the
+ * README says when it starts, and when a page then sends rubbish and asks for a room:
+ *
+ *     2026-11-26T16:52:29.475Z warn ORIGINS_OPEN: no allowed_origins: any web page may connect
+ *     2026-11-26T16:52:30.616Z warn QUIET aa179b79-5d78-4dd3-8aa2-c109a216edbe: not shown below
+ *         warn (WSHUB_LOG=debug, or log_level): message is not JSON
+ *     2026-11-26T16:52:31.017Z warn JOIN_REFUSED aa179b79-5d78-4dd3-8aa2-c109a216edbe: join or
+ *         leave refused: no on_join
+ *
+ * (A line is one line; here the long ones are broken, and ids are shortened below.) Whom a line is
+ * about is a client's id, or the peer's address where there is no client yet. The levels:
+ *
+ *     debug  why somebody was refused or closed, which limit was met, what was ignored
+ *     info   what peers do wrong, or what passes
+ *     warn   what costs somebody a message, or could be an oversight of yours
+ *     error  what should not happen: a callback that failed, memory that is out
+ *
+ * Why does my client not get in? Start the program with WSHUB_LOG=debug. A page of a foreign
+ * origin, a wrong token, a frame that is none:
+ *
+ *     16:52:48.098Z debug REFUSED 127.0.0.1:36576: refused: not in allowed_origins:
+ *         http://evil.example
+ *     16:52:48.098Z info UPGRADE_REFUSED 127.0.0.1:36576: upgrade refused: this origin may not
+ *         connect
+ *     16:52:48.199Z info AUTH_FAILED 22453034: authentication did not succeed: Authentication
+ *         failed: the application's answer
+ *     16:52:48.199Z debug CLOSED 22453034: client closed: authentication, code 4003:
+ *         Authentication failed
+ *     16:52:48.601Z info PROTO fc9adb06: protocol error: reserved bits are set
+ *     16:52:48.601Z debug CLOSED fc9adb06: client closed: protocol, code 1002: reserved bits are
+ *         set
+ *
+ * From which level on lines are written, who says it goes before who stands below:
+ *
+ *     where there is no on_log                       where there is one
+ *     wshub_desc.no_log: none
+ *     wshub_io_sock_desc.no_log: none
+ *     wshub_io_sock_desc.log_level
+ *     WSHUB_LOG in the environment: debug, info,
+ *       warn, error, off
+ *     wshub_desc.log_level                           wshub_desc.log_level
+ *     else warn                                      else info
+ *
+ * on_log gets the lines instead of the io. The table of all codes, with what each means and what to
+ * do, is the list WSHUB_LOGS in >>types; wshub_log_name() and wshub_log_help() give both at run
+ * time, and wshub_log_line() the line as the io would show it:
  *
  *     static void on_log(wshub *hub, const wshub_log *line, void *user) {
+ *         char text[WSHUB_LOG_LINE_BYTES];
  *         (void)hub, (void)user;
- *         fprintf(stderr, "%s: %s\n", wshub_log_name(line->code), line->text);
+ *         wshub_log_line(line, text);
+ *         fprintf(stderr, "%s\n", text);
  *         if (line->level == WSHUB_LEVEL_ERROR)
  *             fprintf(stderr, "  %s\n", wshub_log_help(line->code));
  *     }
  *
- * INFO is what peers do wrong, WARN what costs somebody a message or could be an oversight of
- * yours, ERROR what should not happen: a callback that failed, memory that is out. Texts are
- * escaped ASCII and never hold a payload or a token. Of one code at most ten lines a second are
- * written, and the next one says how many were held back.
+ * Texts are escaped ASCII and never hold a payload, a token or a query; names of rooms, origins
+ * and hosts that were refused they do. Of one code at most ten lines a second are written, and the
+ * next one says how many were held back. Where nobody has chosen a level, the first refusal that
+ * is not shown is told once (QUIET), so that silence is not taken for consent. A bus tells what it
+ * has to say by a callback of its own (wshub_bus_redis_desc.on_log).
  *
  * ---- >>statistics ------------------------------------------------------------------------------
  * wshub_stats_get() reads all figures at once, wshub_stats_json() writes them as one JSON
@@ -810,6 +857,11 @@
  *   redis:// for rediss://.
  * - WSHUB_STATIC is refused where WSHUB_IMPLEMENTATION is not defined.
  *
+ * - A hub without on_log shows warnings and errors: wshub_io_sock.h writes them to standard error,
+ *   as it does what on_error would be told. Who wants silence as before sets no_log, in wshub_desc
+ *   or wshub_io_sock_desc. wshub_log_level has a level below, WSHUB_LEVEL_DEBUG, and its numbers
+ *   begin with 1.
+ *
  * What somebody who fills a table says otherwise; zero it first, and set its first member,
  * version:
  *
@@ -817,7 +869,7 @@
  *   into out_about->peer. connect() takes a wshub_dial, whose address is what it took:
  *   &(wshub_dial){.address = "host:port"}. close(flush) has no clock of the io's while its
  *   owner is there. Report a half-close by wshub_io_owner.ended, or closed() as before, where
- *   that is NULL. Optional: heard_ms, taken.
+ *   that is NULL. Optional: heard_ms, taken, log, log_level.
  * - wshub_io_sock_poller (WSHUB_POLLER_VERSION): it can be asked for WSHUB_IO_SOCK_GONE alone,
  *   and tells it with READ and WRITE for an error or the end of both directions.
  * - wshub_bus (WSHUB_BUS_VERSION): orders call no report. Optional entries: pending, alarm,
@@ -847,6 +899,9 @@
  *
  * What is new, the newest first:
  *
+ * - Logs by default (>>logs): wshub_io.log, wshub_desc.log_level and no_log, the environment's
+ *   WSHUB_LOG, codes that say why somebody was refused; wshub_log.who, wshub_log_line(),
+ *   wshub_log_level_name(), wshub_io_fake_log().
  * - HTTP at hand (>>api-http-hand): queries, forms, cookies and lists of a request, dates, tags,
  *   conditions and ranges; WSHUB_ERR_ABSENT. Answers in one line: wshub_http_reply_text(),
  *   wshub_http_reply_json(), wshub_http_redirect().

@@ -47,7 +47,7 @@ TEST(lines_are_told_when_the_outermost_call_leaves) {
 TEST(the_ring_goes_round_and_counts_what_does_not_fit) {
     world w;
     int round, i, n = 0;
-    world_start(&w, DESC(.on_log = keep), FAKE(0));
+    world_start(&w, DESC(.on_log = keep, .log_level = WSHUB_LEVEL_DEBUG), FAKE(0));
     for (round = 0; round < 40; round++) { /* each length, at each place of the ring */
         uint64_t before = stats(&w).log_suppressed;
         wshub_io_fake_advance(w.net, 1000);
@@ -78,7 +78,7 @@ static void log_again(wshub *hub, const wshub_log *l, void *user) { /* each line
 
 TEST(a_line_that_causes_a_line_comes_to_an_end) {
     world w;
-    world_start(&w, DESC(.on_log = log_again), FAKE(0));
+    world_start(&w, DESC(.on_log = log_again, .log_level = WSHUB_LEVEL_DEBUG), FAKE(0));
     endless = 0;
     wshub_io_fake_advance(w.net, 1000);
     wshub__enter(w.hub);
