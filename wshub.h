@@ -680,9 +680,10 @@
  * turned by hand, for unit tests (examples/unit_test.c). A loop of your own is an io of 150
  * lines (examples/custom_io.c). A bus (wshub_bus) carries messages between hubs:
  * backends/wshub_bus_local.h within a process, wshub_bus_redis.h over Redis or Valkey,
- * wshub_bus_hiredis.h the same for who has hiredis. A backend is a file to copy beside wshub.h
- * and to include behind it; it uses nothing but what is declared here. Each opens with what it
- * does and does not.
+ * wshub_bus_hiredis.h the same for who has hiredis. An extension stands on the public
+ * functions alone: backends/wshub_ext_files.h serves the files of a folder. A backend is a
+ * file to copy beside wshub.h and to include behind it; it uses nothing but what is declared
+ * here. Each opens with what it does and does not.
  *
  * ---- >>promises --------------------------------------------------------------------------------
  * What else holds, whoever is at the other end; in brackets the one place that keeps it and the
@@ -734,6 +735,12 @@
  *           strong ones for If-Match and If-Range.
  *   HTTP-3  One range of a body is answered as 206, cut where that ends; several and bad ones
  *           mean the whole, and none that is there 416 with the length.
+ *   FILE-1  A path is decoded once, then cut at each slash; what could lead out of the folder, or
+ *           mean something else than a name, on any system is no name on all of them.
+ *   FILE-2  Only regular files are served; links are not followed, unless so set.
+ *   FILE-3  A file is sent with the length that it had: one that grows is cut there, one that
+ *           shrinks ends the stream.
+ *   FILE-4  Tags are strong, but of files that were changed within the last two seconds.
  *
  *   Messages from clients
  *   MSG-1   Any message counts as activity.
@@ -899,6 +906,7 @@
  *
  * What is new, the newest first:
  *
+ * - Files: backends/wshub_ext_files.h serves a folder, with ranges, tags and conditions.
  * - Logs by default (>>logs): wshub_io.log, wshub_desc.log_level and no_log, the environment's
  *   WSHUB_LOG, codes that say why somebody was refused; wshub_log.who, wshub_log_line(),
  *   wshub_log_level_name(), wshub_io_fake_log().

@@ -13,6 +13,7 @@ UNUSED static const char *const headers[] = {
     "backends/wshub_bus_hiredis.h",
     "backends/wshub_bus_local.h",
     "backends/wshub_bus_redis.h",
+    "backends/wshub_ext_files.h",
     "backends/wshub_io_auto.h",
     "backends/wshub_io_epoll.h",
     "backends/wshub_io_fake.h",

@@ -29,6 +29,7 @@ cat > $dir/all.c <<'C'
 #include "wshub_io_auto.h"
 #include "wshub_bus_redis.h"
 #include "wshub_bus_local.h"
+#include "wshub_ext_files.h"
 int main(void) { wshub_io_sock *n; return wshub_io_auto_create(0, &n); }
 C
 cat > $dir/static.c <<'C'
@@ -39,6 +40,7 @@ cat > $dir/static.c <<'C'
 #include "wshub_io_fake.h"
 #include "wshub_bus_redis.h"
 #include "wshub_bus_local.h"
+#include "wshub_ext_files.h"
 int main(void) { return wshub_strerror(WSHUB_OK) == 0; }
 C
 cat > $dir/refused.c <<'C'
