@@ -837,6 +837,15 @@
  *   BYE-3   Over the largest message: 1009. Text that is not UTF-8: 1007. Any other breach:
  *           1002.
  *
+ *   Logs
+ *   LOG-1   Lines go to on_log, else to the io, from the level on that was chosen; by default info
+ *           for the former, warnings and errors for the latter, and one word of the first refusal
+ *           that is not shown.
+ *   LOG-2   A line is printable ASCII of bounded length, ten a second of a code; no payload, token
+ *           or query is in it.
+ *   LOG-3   An io never waits for whoever reads the lines, and outlives that; what nobody takes is
+ *           lost, counted, and said with the next line.
+ *
  * ---- >>changes ---------------------------------------------------------------------------------
  * 0.2.0. What a program that was written for 0.1.0 says otherwise:
  *

@@ -451,7 +451,7 @@ struct wshub_io_sock {
     bool log_there; /* it was open when this was made, and was then: */
     dev_t log_dev;
     ino_t log_ino;
-    int terminal; /* a descriptor of our own for the terminal that it is; -1: none, or no terminal */
+    int terminal; /* a descriptor of our own, where it is a terminal; -1: none */
     dev_t terminal_is;
     bool log_torn;     /* the last line has come out in part */
     uint64_t log_lost; /* lines that nobody took since the last one */
