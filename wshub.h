@@ -6401,6 +6401,7 @@ WSHUB_API int wshub_frame_read(const uint8_t *bytes, size_t count, wshub_frame *
  * how many bytes these are. */
 static inline size_t wshub__frame_put(uint8_t *buf, uint8_t first, uint8_t masked, uint64_t n) {
     size_t i;
+
     buf[0] = first;
     if (n < WSHUB__LENGTH_IN_2) {
         buf[1] = (uint8_t)(masked | n);
@@ -6429,6 +6430,7 @@ WSHUB_API size_t wshub_frame_write(const wshub_frame *frame, uint8_t *buf) {
     uint8_t first = (uint8_t)((frame->fin ? 0x80 : 0) | (frame->rsv & 7) << 4);
     size_t at = wshub__frame_put(buf, (uint8_t)(first | (frame->opcode & 15)),
                                  frame->masked ? 0x80 : 0, frame->payload_bytes);
+
     if (frame->masked) {
         memcpy(buf + at, frame->mask, 4);
         at += 4;
@@ -8370,7 +8372,7 @@ WSHUB__COLD static void wshub__out_compact(wshub *hub) {
     hub->compacted[1] = hub->stats.segment_bytes;
 }
 
-/* The stream has not taken the whole queue. */
+/* A stream has not taken its whole queue: wshub__out_compact() is to look at it. */
 WSHUB__COLD static void wshub__out_lags(wshub *hub, wshub__conn *conn) {
     uint32_t index = wshub__conn_index(conn);
 
@@ -9139,6 +9141,7 @@ static bool wshub__header_is_ours(wshub_str name) {
         "Content-Length", "Transfer-Encoding", "Connection", "Upgrade",
         "Keep-Alive",     "Trailer",           "TE",         "Date"};
     size_t i;
+
     for (i = 0; i < sizeof ours / sizeof ours[0]; i++) {
         if (wshub__str_same(name, ours[i])) return true;
     }
@@ -9172,6 +9175,7 @@ static void wshub__reply_init(wshub_reply *reply, int status, const char *conten
 /* Is this an answer that can be sent as it stands? */
 WSHUB__COLD static bool wshub__reply_ok(const wshub_reply *r) {
     size_t i;
+
     if (r->status < 200 || r->status > 599) return false;
     if ((r->headers_count && !r->headers) || (r->body.len && !r->body.ptr)) return false;
     if (r->content_type && !wshub__header_value_ok(wshub_str_z(r->content_type))) return false;
@@ -9539,6 +9543,7 @@ WSHUB__COLD static void wshub__body_refuse(wshub *hub, wshub__conn *conn, int st
 static bool wshub__host_allowed(const wshub *hub, const wshub_http *h) {
     wshub_str host;
     size_t i;
+
     if (!hub->desc.allowed_hosts_count) return true;
     host = wshub__http_authority(h);
     for (i = 0; i < hub->desc.allowed_hosts_count && host.ptr; i++) {
@@ -9562,6 +9567,7 @@ static void wshub__http_handshake(wshub_http *h) {
  * is framed, whatever it wants (CONN-5). 0: nothing; else the status to refuse it with. */
 WSHUB__COLD static int wshub__http_refusal(wshub *hub, wshub_http *h, const char **why) {
     int status = wshub__http_body(h, &h->body_bytes, why);
+
     wshub__http_handshake(h);
     if (status) return status;
     *why = "CONNECT is not served";
@@ -9732,8 +9738,8 @@ static void wshub__exchange_taken(wshub *hub, wshub__conn *conn, wshub__exchange
     WSHUB_ASSERT(!exchange->parted);
     if (take == WSHUB_TAKE_DECLINED) {
         wshub__exchange_free(hub, exchange); /* the hub ends, so nobody more is asked */
-    } else if (hub->destroying) { /* NOLINT: as the last branch, for a reason of its own */
-        wshub__exchange_hold(hub, conn, exchange); /* and is told of its end */
+    } else if (hub->destroying) { /* NOLINT: the last branch again: it is lost with the hub */
+        wshub__exchange_hold(hub, conn, exchange);
     } else if (take == WSHUB_TAKE_DONE) {
         hub->stats.app_failures++;
         wshub__conn_log(hub, WSHUB_LOG_APP_FAILED, conn, "on_head: done, and not answered");
@@ -9867,7 +9873,7 @@ WSHUB__COLD static void wshub__http_bodied(wshub *hub, wshub__conn *conn) {
     conn->rx->as.http.head_bytes = conn->rx->as.http.scanned = 0;
     hub->stats.http_requests++;
 
-    /* It was right before. */
+    /* It could be read when it came, and its bytes are the same. */
     if (!WSHUB__NEVER(wshub__http_parse(head.in.ptr, head.count, head.headers,
                                         hub->desc.http_headers_max, &head.http, &why))) {
         (void)wshub__http_body(&head.http, &head.http.body_bytes, &why);
@@ -10094,6 +10100,7 @@ WSHUB__COLD static bool wshub__http_owes(wshub *hub, wshub__conn *conn) {
 static bool wshub__upgrade_ok(const wshub_upgrade_answer *answer) {
     static const char ours[] = "Sec-WebSocket-";
     size_t i, n = sizeof ours - 1;
+
     if (answer->headers_count && !answer->headers) return false;
     if (answer->protocol.ptr && !wshub__http_is_token(answer->protocol)) return false;
     for (i = 0; i < answer->headers_count; i++) {
@@ -10213,6 +10220,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_exchange exch
                                                  const wshub_reply *reply) {
     wshub__exchange *found;
     wshub_err err = wshub__exchange_find_unanswered(hub, exchange, &found);
+
     if (err) return err;
     if (!reply || !wshub__reply_ok(reply)) return WSHUB_ERR_PARAM;
     wshub__enter(hub);
@@ -10276,6 +10284,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_http_refuse(wshub *hub, wshub_exchange exc
     wshub__exchange *found;
     wshub_err err = wshub__exchange_find_unanswered(hub, exchange, &found);
     wshub_str why = wshub_str_z(text);
+
     if (err) return err;
     if (status < 400 || status > 599 || !text || why.len > WSHUB__REFUSAL_BYTES_MAX)
         return WSHUB_ERR_PARAM;
@@ -10289,6 +10298,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_http_refuse(wshub *hub, wshub_exchange exc
 WSHUB__COLD WSHUB_API wshub_err wshub_http_drop(wshub *hub, wshub_exchange exchange) {
     wshub__exchange *found;
     wshub_err err = wshub__exchange_find(hub, exchange, &found);
+
     if (err) return err;
     wshub__enter(hub);
     wshub__exchange_drop(hub, found);
@@ -10300,6 +10310,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_http_begin(wshub *hub, wshub_exchange exch
                                                  const wshub_reply *reply, uint64_t length) {
     wshub__exchange *found;
     wshub_err err = wshub__exchange_find_unanswered(hub, exchange, &found);
+
     if (err) return err;
     if (!reply || reply->body.len || !wshub__reply_ok(reply)) return WSHUB_ERR_PARAM;
     wshub__enter(hub);
@@ -10312,6 +10323,7 @@ WSHUB_API wshub_err wshub_http_write(wshub *hub, wshub_exchange exchange, const 
                                      size_t count) {
     wshub__exchange *found;
     wshub_err err = wshub__exchange_find_streaming(hub, exchange, &found);
+
     if (err) return err;
     if ((count && !bytes) || count > WSHUB__WRITE_BYTES_MAX || count > found->as.left)
         return WSHUB_ERR_PARAM;
@@ -10324,6 +10336,7 @@ WSHUB_API wshub_err wshub_http_write(wshub *hub, wshub_exchange exchange, const 
 WSHUB_API wshub_err wshub_http_end(wshub *hub, wshub_exchange exchange) {
     wshub__exchange *found;
     wshub_err err = wshub__exchange_find_streaming(hub, exchange, &found);
+
     if (err) return err;
     wshub__enter(hub);
     err = wshub__stream_end(hub, found);
@@ -10338,6 +10351,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_http_upgrade(wshub *hub, wshub_exchange ex
     wshub__exchange *found;
     wshub__conn *conn;
     wshub_err err = wshub__exchange_find_unanswered(hub, exchange, &found);
+
     if (err) return err;
     if (!answer) answer = &plain;
     if (!found->handshake) return WSHUB_ERR_STATE;
@@ -10378,6 +10392,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_mount(wshub *hub, const wshub_mount_desc *
     size_t bytes, path, allow;
     wshub__mount *mount;
     char *at;
+
     if (wshub_mount_problem(desc)) return WSHUB_ERR_PARAM;
     if (hub->mounts_count >= WSHUB_MOUNTS_MAX) return WSHUB_ERR_LIMIT;
     path = strlen(desc->path) + 1;
@@ -10866,7 +10881,7 @@ WSHUB__COLD static void wshub__conn_due(wshub *hub, wshub__conn *conn) {
     WSHUB_ASSERT(conn->id); /* whoever ends takes its deadline away */
     WSHUB_ASSERT(conn->deadline == WSHUB__NONE);
 
-    /* There may be room again. */
+    /* What has been queued since it was last offered is offered before anybody is judged for it. */
     if (conn->write_due && now >= conn->write_due && !conn->blocked && !conn->inflight)
         wshub__out_send(hub, conn);
 
@@ -11384,6 +11399,7 @@ static wshub__conn *wshub__conn_get(const wshub *hub, wshub_conn conn) {
 WSHUB__COLD WSHUB_API wshub_err wshub_conn_about(const wshub *hub, wshub_conn conn,
                                                  wshub_about *out_about) {
     wshub_about about;
+
     if (!wshub__conn_get(hub, conn)) return WSHUB_ERR_STALE;
 
     memset(&about, 0, sizeof about);
@@ -11654,8 +11670,8 @@ static void wshub__flush_word(wshub *hub, uint32_t word) {
     }
 }
 
-/* In the order of the io's numbers: of accepting, mostly, whatever the order of the rooms
- * (PERFORMANCE). */
+/* Hands every stream that was touched its queue. They come in the order of the io's numbers, which
+ * is mostly that of accepting, whatever the order in the rooms: so memory is walked one way. */
 static void wshub__flush(wshub *hub) {
     uint32_t lo, hi, group;
 
@@ -11860,6 +11876,7 @@ static bool wshub__forward_skips(wshub_str name) {
                                        "Expect",     "Transfer-Encoding", "Content-Length",
                                        "TE",         "Upgrade",           "Trailer"};
     size_t i;
+
     for (i = 0; i < sizeof ours / sizeof ours[0]; i++) {
         if (wshub__str_same(name, ours[i])) return true;
     }
@@ -11918,6 +11935,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_http_forward(wshub *hub, wshub_exchange ex
     wshub__link *link;
     wshub__buf request;
     wshub_err err = wshub__exchange_find_unanswered(hub, exchange, &found);
+
     if (err) return err;
     if (!to || to == hub) return WSHUB_ERR_PARAM;
     if (!WSHUB__THREADS || !hub->io.wake || !to->io.wake) return WSHUB_ERR_NOWAKE;
@@ -12087,6 +12105,7 @@ WSHUB__COLD static void wshub__linked_look(wshub *hub, wshub__link_side *side) {
 /* Looks at the links that the other hubs have called for (from settle, and when the hub ends). */
 WSHUB__COLD static void wshub__links_run(wshub *hub) {
     wshub__node *node = wshub__stack_take(&hub->calls);
+
     while (node) {
         wshub__link_side *side = (wshub__link_side *)(void *)node;
         bool left;
