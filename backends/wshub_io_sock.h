@@ -606,7 +606,7 @@ static void wshub_io_sock__log(void *ctx, wshub_log_level level, const char *lin
 /* Sets up what log lines need: before anything of ours is opened, since standard error may be
  * closed, and its number free. */
 static void wshub_io_sock__log_begin(wshub_io_sock *net) {
-    static const char *const names[] = {"debug", "info", "warn", "error"};
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
     const char *said = getenv("WSHUB_LOG");
     unsigned level = net->desc.log_level;
     struct stat is;
@@ -619,7 +619,7 @@ static void wshub_io_sock__log_begin(wshub_io_sock *net) {
     }
 
     if (!level && said) {
-        while (level < 4 && strcmp(said, names[level]) != 0) level++;
+        while (level < 4 && strcmp(said, levels[level]) != 0) level++;
         level = level < 4 ? level + WSHUB_LEVEL_DEBUG : 0;
         if (strcmp(said, "off") == 0) return;
         if (!level && *said && !net->desc.no_log)
