@@ -347,6 +347,9 @@
  *
  * Who may open a WebSocket: pages of allowed_origins; whom on_upgrade does not refuse; while
  * there is room (clients_max). Under which names the hub answers at all is allowed_hosts (421).
+ * Which pages of other origins may read what is answered is said by wshub_desc.cors and
+ * wshub_mount_desc.cors (HTTP-4): the hub writes the headers that browsers ask for.
+ *
  * The refusals of the hub's own, each with one line of text: 400 malformed, 403 origin or
  * on_upgrade, 413 body, 421 host, 426 another WebSocket version, 431 head, 500 memory, 501
  * CONNECT or a coding, 503 full or shutting down, 505 HTTP version (CONN-2, CONN-3).
@@ -735,6 +738,8 @@
  *           strong ones for If-Match and If-Range.
  *   HTTP-3  One range of a body is answered as 206, cut where that ends; several and bad ones
  *           mean the whole, and none that is there 416 with the length.
+ *   HTTP-4  Pages of the origins that a mount's cors names may read its answers, refusals of the
+ *           hub too; pages of others are told nothing. Preflights are answered by the hub.
  *   FILE-1  A path is decoded once, then cut at each slash; what could lead out of the folder, or
  *           mean something else than a name, on any system is no name on all of them.
  *   FILE-2  Only regular files are served; links are not followed, unless so set.
@@ -920,7 +925,8 @@
  *   WSHUB_LOG, codes that say why somebody was refused; wshub_log.who, wshub_log_line(),
  *   wshub_log_level_name(), wshub_io_fake_log().
  * - HTTP at hand (>>api-http-hand): queries, forms, cookies and lists of a request, dates, tags,
- *   conditions and ranges; WSHUB_ERR_ABSENT. Answers in one line: wshub_http_reply_text(),
+ *   conditions and ranges; WSHUB_ERR_ABSENT. Pages of other origins: wshub_desc.cors,
+ *   wshub_mount_desc.cors. Answers in one line: wshub_http_reply_text(),
  *   wshub_http_reply_json(), wshub_http_redirect().
  * - wshub_client_reply(), wshub_post_client_reply(): an answer that bears the id of what it
  *   answers.
@@ -1260,6 +1266,28 @@ typedef struct wshub_reply {
     wshub_str body; /* not sent in answer to HEAD, nor with 204 and 304 */
     bool close;     /* end the stream after it */
 } wshub_reply;
+
+/* Which pages of other origins may read answers, and what they may ask with (CORS, as the Fetch
+ * standard has it; HTTP-4): wshub_desc.cors, wshub_mount_desc.cors. The hub writes the headers
+ * then, in every answer but a 101, its own refusals too, and answers preflights, of which no
+ * callback but on_answer hears; an `Access-Control-` header of yours is refused (PARAM). It is what
+ * browsers allow their pages: a simple request of any page arrives all the same. */
+typedef struct wshub_cors {
+    /* Required: as wshub_desc.allowed_origins, origins_count of them, one at least. An origin that
+     * none of them allows gets no such header. */
+    const char *const *origins;
+    size_t origins_count;
+    /* Lists, terminated, separated by commas; copied. */
+    const char
+        *methods; /* that a page may use; NULL: "GET, HEAD, POST", which all may in any case */
+    const char
+        *headers;       /* that it may set in a request; NULL: those that all may set in any case */
+    const char *expose; /* that it may read in an answer; NULL: the simple ones, as Content-Type */
+    bool credentials;   /* pages may send cookies and read what comes then. Not with `*` or `null`,
+                            which would let any page act as whoever looks at it */
+    uint32_t max_age_s; /* for which a browser may remember a preflight; 0: it is not said, and
+                            browsers take 5 s */
+} wshub_cors;
 
 /* What a mount says to a request (wshub_mount_desc.on_head). */
 typedef enum wshub_take {
@@ -1856,7 +1884,9 @@ typedef struct wshub_mount_desc {
                                    beyond: 1009 */
     const char *allow; /* methods, for an OPTIONS that nobody takes; "GET, HEAD, POST, PUT, PATCH,
                           DELETE, OPTIONS"; copied */
-    void *user;        /* last argument of on_head, and of all callbacks at first */
+    const wshub_cors *cors; /* pages of which origins may read answers; NULL: this hub's own alone;
+                               copied */
+    void *user;             /* last argument of on_head, and of all callbacks at first */
 
     /* Asks whose a request is, when its head is whole and nothing of its body has been read. NULL:
      * it is mine, with its body. */
@@ -2041,6 +2071,9 @@ typedef struct wshub_desc {
      * its own (DNS rebinding). NULL: any, for hubs behind a proxy that asks. */
     const char *const *allowed_hosts;
     size_t allowed_hosts_count;
+    /* Which pages of other origins may read what on_request answers, and the 404 of what it
+     * declines; mounts have their own (wshub_mount_desc.cors). NULL: none but this hub's own. */
+    const wshub_cors *cors;
 
     /* From which level on log lines are written (>>logs). 0: for on_log INFO; where there is none,
      * and lines go to the io, WARN. What the io has been told by whoever runs the program
@@ -3988,6 +4021,27 @@ static bool wshub__same(const char *a, const char *b, size_t n) {
 
 static bool wshub__str_same(wshub_str a, const char *b) {
     return a.len == strlen(b) && wshub__same(a.ptr, b, a.len);
+}
+
+/* Copies a terminated text to *at, which moves on. */
+static wshub_str wshub__copy_text(char **at, const char *text) {
+    wshub_str s = wshub__str(*at, strlen(text));
+    memcpy(*at, text, s.len + 1);
+    *at += s.len + 1;
+    return s;
+}
+
+/* Copies a list of terminated texts to *at, which moves on. */
+static void wshub__copy_list(wshub_str *list, const char *const *texts, size_t count, char **at) {
+    size_t i;
+    for (i = 0; i < count; i++) list[i] = wshub__copy_text(at, texts[i]);
+}
+
+/* How many bytes a list of terminated texts takes, with the slices that show them. */
+static size_t wshub__list_bytes(const char *const *texts, size_t count) {
+    size_t i, bytes = count * sizeof(wshub_str);
+    for (i = 0; i < count; i++) bytes += strlen(texts[i]) + 1;
+    return bytes;
 }
 
 typedef struct wshub__buf {
@@ -5943,6 +5997,96 @@ WSHUB__COLD static bool wshub__origin_match(wshub_str origin, wshub_str rule) {
     return origin.len == rule.len && wshub__same(origin.ptr, rule.ptr, rule.len);
 }
 
+/* Is the Origin of a request, said once, one that a rule of a list allows? */
+WSHUB__COLD static bool wshub__origin_in(const wshub_http *http, const wshub_str *rules,
+                                         size_t count) {
+    size_t i;
+
+    if (wshub__http_count(http, "Origin") != 1) return false;
+    for (i = 0; i < count; i++) {
+        if (wshub__origin_match(wshub_http_header(http, "Origin"), rules[i])) return true;
+    }
+    return false;
+}
+
+/* Are these labels of a host, from the first byte to `end`, one at least? Browsers write other
+ * letters as xn--, programs as they are. */
+WSHUB__COLD static bool wshub__host_labels_ok(wshub_str host, size_t end) {
+    size_t i;
+
+    for (i = 0; i < end; i++) {
+        uint8_t c = (uint8_t)host.ptr[i];
+        bool dot = c == '.' && i > 0 && host.ptr[i - 1] != '.';
+        if (!wshub__is_alnum(c) && c != '-' && c != '_' && !dot && c < 0x80) return false;
+    }
+    return end > 0;
+}
+
+/* Is this a port behind a host, with its colon: 1 to 65535 in plain digits? */
+WSHUB__COLD static bool wshub__host_port_ok(wshub_str text, uint32_t *out_port) {
+    size_t i;
+
+    WSHUB_ASSERT(text.len > 0);
+    if (text.ptr[0] != ':' || text.len < 2 || text.ptr[1] == '0' || text.len > 6) return false;
+    for (i = 1; i < text.len; i++) {
+        if (!wshub__is_digit((uint8_t)text.ptr[i])) return false;
+        *out_port = *out_port * 10 + (uint32_t)(text.ptr[i] - '0');
+    }
+    return *out_port <= 65535;
+}
+
+/* Is this a host that a browser could name: labels, an address, or [v6], with `*.` before it for
+ * its subdomains? *out_port: the port behind it; 0: none. */
+WSHUB__COLD static bool wshub__host_rule_ok(wshub_str rule, uint32_t *out_port) {
+    wshub_str host = rule;
+    size_t end = 0;
+
+    *out_port = 0;
+    if (host.len > 2 && host.ptr[0] == '*' && host.ptr[1] == '.') {
+        host = wshub__str(rule.ptr + 2, rule.len - 2);
+        if (host.ptr[0] == '[') return false; /* an address has no subdomains */
+    }
+
+    if (host.len && host.ptr[0] == '[') {
+        while (end < host.len && host.ptr[end] != ']') end++;
+        if (!wshub__http_host_ok(wshub__str(host.ptr, end < host.len ? end + 1 : end)))
+            return false;
+        end++;
+    } else {
+        while (end < host.len && host.ptr[end] != ':') end++;
+        if (!wshub__host_labels_ok(host, end)) return false;
+    }
+    return end == host.len ||
+           wshub__host_port_ok(wshub__str(host.ptr + end, host.len - end), out_port);
+}
+
+/* An entry of allowed_origins that a browser can send (RFC 6454 6.2, as browsers write it):
+ * anything else would match nothing, which is not what its author meant. */
+WSHUB__COLD static bool wshub__origin_rule_ok(const char *rule) {
+    const char *at = rule ? strstr(rule, "://") : NULL;
+    wshub_str scheme;
+    uint32_t port;
+    size_t i;
+
+    if (rule && (strcmp(rule, "*") == 0 || strcmp(rule, "null") == 0)) return true;
+    if (!at || at == rule) return false;
+
+    scheme = wshub__str(rule, (size_t)(at - rule));
+    for (i = 0; i < scheme.len; i++) {
+        uint8_t c = wshub__lower((uint8_t)scheme.ptr[i]);
+        bool later = (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
+        if (!((c >= 'a' && c <= 'z') || (i > 0 && later))) return false;
+    }
+    if (wshub__str_same(scheme, "file")) return at[3] == 0; /* some web views say `file://` */
+    if (wshub__str_same(scheme, "ws") || wshub__str_same(scheme, "wss"))
+        return false; /* a page's scheme is another */
+
+    /* Nor does a browser write the scheme's own port. */
+    if (!wshub__host_rule_ok(wshub_str_z(at + 3), &port)) return false;
+    return !(port == 80 && wshub__str_same(scheme, "http")) &&
+           !(port == 443 && wshub__str_same(scheme, "https"));
+}
+
 /* ---- >>http-hand -----------------------------------------------------------------------------
  * What applications look for in a request: pieces of queries, forms, cookies and lists, and what
  * conditions and ranges ask of an answer (HTTP-1 to HTTP-3). Everything is cut before it is decoded
@@ -7151,12 +7295,24 @@ typedef struct wshub__conn {
     uint32_t next_note, resume_next; /* links of two lists: index + 1 */
 } wshub__conn;
 
+/* Which pages of other origins may read answers: wshub_cors, copied (HTTP-4). */
+typedef struct wshub__cors {
+    size_t bytes; /* of this block; its texts follow */
+    wshub_str *origins;
+    size_t origins_count;
+    bool any; /* `*` is one of them */
+    bool credentials;
+    uint32_t max_age_s;                 /* 0: not said */
+    wshub_str methods, headers, expose; /* ptr NULL: not said */
+} wshub__cors;
+
 /* What is served on a path (>>mount). */
 typedef struct wshub__mount {
     struct wshub__mount *next; /* asked behind this one */
     wshub_mount_desc desc;     /* with defaults filled in; its texts follow, or are the hub's */
     wshub_str path;
-    size_t bytes; /* of this block; 0: a part of the hub */
+    wshub__cors *cors; /* NULL: only the hub's own pages may read its answers */
+    size_t bytes;      /* of this block; 0: a part of the hub */
 } wshub__mount;
 
 /* An HTTP request and its answer; then, if that was 101 and nobody else stands above its stream,
@@ -7189,6 +7345,7 @@ typedef struct wshub__exchange {
     void *owner;            /* last argument of its callbacks */
     const wshub_http *http; /* its head, as long as that can be looked at; NULL */
     wshub__head *head;      /* kept; NULL */
+    wshub__buf origin;      /* that of the page that asks, if its mount's cors allows it */
     wshub__buf reason;      /* of a WebSocket's end */
     uint16_t code;          /* the same */
     uint8_t cause;          /* of its end */
@@ -8686,6 +8843,7 @@ static void wshub__exchange_free(wshub *hub, wshub__exchange *exchange) {
     wshub__exchange_part(hub, exchange);
     if (exchange->head) wshub__mem_free(&hub->mem, exchange->head, exchange->head->bytes);
     wshub__buf_done(&hub->mem, &exchange->reason);
+    wshub__buf_done(&hub->mem, &exchange->origin);
     wshub__exchange_to(exchange, WSHUB__EXCHANGE_FREE);
     wshub__pool_free(&hub->exchanges, exchange->index);
 }
@@ -9172,8 +9330,159 @@ static void wshub__reply_init(wshub_reply *reply, int status, const char *conten
     reply->body = body;
 }
 
-/* Is this an answer that can be sent as it stands? */
-WSHUB__COLD static bool wshub__reply_ok(const wshub_reply *r) {
+/* ---- pages of other origins (HTTP-4; the Fetch standard calls it the CORS protocol) ---- */
+
+#define WSHUB__CORS_METHODS "GET, HEAD, POST" /* what any page may use without being asked */
+
+/* Is this a list of one token or more, or none at all (NULL)? */
+static bool wshub__cors_list_ok(const char *text) {
+    wshub_str list = wshub_str_z(text), item;
+    size_t n = 0;
+
+    for (; wshub__http_list(&list, &item); n++) {
+        if (!wshub__http_is_token(item)) return false;
+    }
+    return n || !text;
+}
+
+/* Does a list have this element? */
+static bool wshub__cors_list_has(const char *text, const char *what) {
+    wshub_str list = wshub_str_z(text), item;
+
+    while (wshub__http_list(&list, &item)) {
+        if (wshub_str_eq_z(item, what)) return true;
+    }
+    return false;
+}
+
+/* What is wrong with a description, which may be NULL. NULL: nothing. */
+WSHUB__COLD static const char *wshub__cors_problem(const wshub_cors *cors) {
+    size_t i;
+
+    if (!cors) return NULL;
+    if (!cors->origins || !cors->origins_count)
+        return "cors: origins and origins_count are required, one at least; pages of any origin: "
+               "`*`";
+    for (i = 0; i < cors->origins_count; i++) {
+        const char *rule = cors->origins[i];
+        if (!wshub__origin_rule_ok(rule))
+            return "cors: origins are written as those of allowed_origins are";
+        if (cors->credentials && (strcmp(rule, "*") == 0 || strcmp(rule, "null") == 0))
+            return "cors: with credentials `*` and `null` would let any page act as whoever looks "
+                   "at it; name the origins";
+    }
+
+    if (!wshub__cors_list_ok(cors->methods) || !wshub__cors_list_ok(cors->headers) ||
+        !wshub__cors_list_ok(cors->expose))
+        return "cors: methods, headers and expose are names, separated by commas, or NULL";
+    if (cors->credentials &&
+        (wshub__cors_list_has(cors->methods, "*") || wshub__cors_list_has(cors->headers, "*") ||
+         wshub__cors_list_has(cors->expose, "*")))
+        return "cors: with credentials browsers take `*` for a name in methods, headers and "
+               "expose; write down the names";
+    return NULL;
+}
+
+/* A copy of a text; ptr NULL: there is none. */
+static wshub_str wshub__cors_text(char **at, const char *text) {
+    return text ? wshub__copy_text(at, text) : wshub__str(NULL, 0);
+}
+
+/* Copies a description in which nothing is wrong, into one block. False: out of memory. *out is
+ * NULL where there is none. */
+WSHUB__COLD static bool wshub__cors_new(const wshub__mem *mem, const wshub_cors *cors,
+                                        wshub__cors **out) {
+    const char *methods;
+    size_t bytes, i;
+    wshub__cors *copy;
+    char *at;
+
+    *out = NULL;
+    if (!cors) return true;
+    methods = cors->methods ? cors->methods : WSHUB__CORS_METHODS;
+    bytes =
+        sizeof *copy + wshub__list_bytes(cors->origins, cors->origins_count) + strlen(methods) + 1;
+    if (cors->headers) bytes += strlen(cors->headers) + 1;
+    if (cors->expose) bytes += strlen(cors->expose) + 1;
+    copy = (wshub__cors *)wshub__mem_new(mem, bytes);
+    if (!copy) return false;
+
+    copy->bytes = bytes;
+    copy->credentials = cors->credentials;
+    copy->max_age_s = cors->max_age_s;
+    copy->origins = (wshub_str *)(void *)(copy + 1);
+    copy->origins_count = cors->origins_count;
+    at = (char *)(copy->origins + cors->origins_count);
+    wshub__copy_list(copy->origins, cors->origins, cors->origins_count, &at);
+    for (i = 0; i < copy->origins_count; i++)
+        copy->any = copy->any || wshub_str_eq_z(copy->origins[i], "*");
+    copy->methods = wshub__copy_text(&at, methods);
+    copy->headers = wshub__cors_text(&at, cors->headers);
+    copy->expose = wshub__cors_text(&at, cors->expose);
+    WSHUB_ASSERT(at == (char *)copy + bytes);
+    *out = copy;
+    return true;
+}
+
+/* Gives a copy back. cors: may be NULL. */
+static void wshub__cors_free(const wshub__mem *mem, wshub__cors *cors) {
+    if (cors) wshub__mem_free(mem, cors, cors->bytes);
+}
+
+/* Remembers the page that asks, where the mount that is asked allows it: its answer may come when
+ * the head is no longer there. Out of memory the buffer is bad. */
+WSHUB__COLD static void wshub__cors_judge(wshub *hub, wshub__exchange *exchange,
+                                          const wshub_http *http) {
+    const wshub__cors *cors = exchange->mount->cors;
+    wshub_str origin;
+
+    wshub__buf_done(&hub->mem, &exchange->origin);
+    if (!cors || cors->any || !wshub__origin_in(http, cors->origins, cors->origins_count)) return;
+    origin = wshub_http_header(http, "Origin");
+    wshub__buf_add(&hub->mem, &exchange->origin, origin.ptr, origin.len);
+}
+
+/* Whom an answer names as who may read it: what it writes into Access-Control-Allow-Origin. ptr
+ * NULL: nobody else. */
+static wshub_str wshub__cors_reader(const wshub__exchange *exchange) {
+    if (exchange->mount->cors->any) return wshub_str_z("*");
+    return wshub__str(exchange->origin.ptr, exchange->origin.len);
+}
+
+/* Adds what every answer says, so that no cache gives one page the answer for another. */
+WSHUB__COLD static void wshub__cors_say(wshub *hub, wshub__buf *b,
+                                        const wshub__exchange *exchange) {
+    const wshub__cors *cors = exchange->mount->cors;
+    wshub_str reader = wshub__cors_reader(exchange);
+
+    wshub__http_field(hub, b, wshub_str_z("Vary"), wshub_str_z("Origin"));
+    if (!reader.ptr) return;
+    wshub__http_field(hub, b, wshub_str_z("Access-Control-Allow-Origin"), reader);
+    if (cors->credentials)
+        wshub__http_field(hub, b, wshub_str_z("Access-Control-Allow-Credentials"),
+                          wshub_str_z("true"));
+    if (cors->expose.ptr)
+        wshub__http_field(hub, b, wshub_str_z("Access-Control-Expose-Headers"), cors->expose);
+}
+
+/* Is this a browser that asks whether its page may ask? */
+static bool wshub__cors_preflight(const wshub_http *http) {
+    return wshub_str_eq_z(http->method, "OPTIONS") && wshub_http_header(http, "Origin").ptr &&
+           wshub_http_header(http, "Access-Control-Request-Method").ptr;
+}
+
+/* Is it the hub that says this in answers of an exchange, and nobody else? */
+static bool wshub__cors_is_ours(const wshub__exchange *exchange, wshub_str name) {
+    static const char ours[] = "Access-Control-";
+    size_t n = sizeof ours - 1;
+
+    return exchange->mount->cors && name.len >= n && wshub__same(name.ptr, ours, n);
+}
+
+/* ---- what an application says ---- */
+
+/* Is this an answer to an exchange that can be sent as it stands? */
+WSHUB__COLD static bool wshub__reply_ok(const wshub__exchange *exchange, const wshub_reply *r) {
     size_t i;
 
     if (r->status < 200 || r->status > 599) return false;
@@ -9182,6 +9491,7 @@ WSHUB__COLD static bool wshub__reply_ok(const wshub_reply *r) {
     for (i = 0; i < r->headers_count; i++) {
         const wshub_header *h = &r->headers[i];
         if (!wshub__header_ok(h->name, h->value)) return false;
+        if (wshub__cors_is_ours(exchange, h->name)) return false;
         if (r->content_type && wshub__str_same(h->name, "Content-Type")) return false;
     }
     return true;
@@ -9191,28 +9501,26 @@ WSHUB__COLD static bool wshub__reply_ok(const wshub_reply *r) {
 
 struct wshub_headers {
     wshub *hub;
+    const wshub__exchange *exchange;
     wshub__buf text; /* each with the end of the line before it */
 };
 
 WSHUB__COLD WSHUB_API wshub_err wshub_headers_add(wshub_headers *headers, wshub_str name,
                                                   wshub_str value) {
-    if (!wshub__header_ok(name, value) || wshub__str_same(name, "Content-Type"))
+    if (!wshub__header_ok(name, value) || wshub__str_same(name, "Content-Type") ||
+        wshub__cors_is_ours(headers->exchange, name))
         return WSHUB_ERR_PARAM;
     wshub__http_field(headers->hub, &headers->text, name, value);
     return headers->text.bad ? WSHUB_ERR_NOMEM : WSHUB_OK;
 }
 
-/* Asks the mount of an exchange what it adds to an answer. Out: freed by the caller, whatever is
- * returned. STALE: the callback has ended the stream. Nothing else can happen to the exchange
- * meanwhile, as it is busy. */
-WSHUB__COLD static wshub_err wshub__reply_more(wshub *hub, wshub__exchange *exchange, int status,
-                                               wshub_headers *out) {
-    const wshub_mount_desc *mount = exchange ? &exchange->mount->desc : NULL;
+/* Asks the mount of an exchange what it adds to an answer. False: the callback has ended the
+ * stream. Nothing else can happen to the exchange meanwhile, as it is busy. */
+WSHUB__COLD static bool wshub__reply_asked(wshub *hub, wshub__exchange *exchange, int status,
+                                           wshub_headers *out) {
+    const wshub_mount_desc *mount = &exchange->mount->desc;
 
-    memset(out, 0, sizeof *out);
-    out->hub = hub;
-    if (!mount || !mount->on_answer) return WSHUB_OK;
-
+    if (!mount->on_answer) return true;
     WSHUB_ASSERT(!exchange->busy);
     WSHUB_ASSERT(!exchange->parted);
     exchange->busy = true;
@@ -9220,7 +9528,20 @@ WSHUB__COLD static wshub_err wshub__reply_more(wshub *hub, wshub__exchange *exch
                      exchange->owner);
     WSHUB_ASSERT(exchange->busy); /* it is the same still */
     exchange->busy = false;
-    if (exchange->parted || hub->destroying) return WSHUB_ERR_STALE;
+    return !exchange->parted && !hub->destroying;
+}
+
+/* What is added to an answer: by its mount, and for pages of other origins, to which a 101 does not
+ * matter (CONN-2). exchange: NULL: it has none. Out: freed by the caller, whatever is returned.
+ * STALE: the callback has ended the stream. */
+WSHUB__COLD static wshub_err wshub__reply_more(wshub *hub, wshub__exchange *exchange, int status,
+                                               wshub_headers *out) {
+    memset(out, 0, sizeof *out);
+    out->hub = hub;
+    out->exchange = exchange;
+    if (!exchange) return WSHUB_OK;
+    if (!wshub__reply_asked(hub, exchange, status, out)) return WSHUB_ERR_STALE;
+    if (exchange->mount->cors && status != 101) wshub__cors_say(hub, &out->text, exchange);
     return out->text.bad ? WSHUB_ERR_NOMEM : WSHUB_OK;
 }
 
@@ -9594,6 +9915,62 @@ static void wshub__exchange_hold(wshub *hub, wshub__conn *conn, wshub__exchange 
     wshub__conn_arm(hub, conn);
 }
 
+/* It is up to this mount from here on what becomes of an exchange whose head can be looked at.
+ * False: out of memory, and the stream is dropped. */
+static bool wshub__exchange_to_mount(wshub *hub, wshub__exchange *exchange, wshub__mount *mount) {
+    WSHUB_ASSERT(mount); /* the last takes all */
+    exchange->mount = mount;
+    exchange->owner = mount->desc.user;
+    if (!mount->cors && !exchange->origin.ptr) return true;
+
+    wshub__cors_judge(hub, exchange, exchange->http);
+    if (!exchange->origin.bad) return true;
+    wshub__conn_abort(hub, wshub__exchange_conn(hub, exchange), WSHUB_BY_MEMORY,
+                      WSHUB__CLOSE_ABNORMAL, "");
+    return false;
+}
+
+/* Answers a preflight: what a page may ask with, if it may read the answer (HTTP-4). */
+WSHUB__COLD static void wshub__exchange_preflight(wshub *hub, wshub__exchange *exchange) {
+    const wshub__cors *cors = exchange->mount->cors;
+    wshub__conn *conn = wshub__exchange_conn(hub, exchange);
+    char digits[WSHUB__DIGITS_MAX], *age = wshub__digits(cors->max_age_s, digits);
+    wshub_header headers[3];
+    wshub_reply reply;
+
+    headers[0].name = wshub_str_z("Access-Control-Allow-Methods");
+    headers[0].value = cors->methods;
+    headers[1].name = wshub_str_z("Access-Control-Allow-Headers");
+    headers[1].value = cors->headers;
+    headers[2].name = wshub_str_z("Access-Control-Max-Age");
+    headers[2].value = wshub__str(age, (size_t)(digits + sizeof digits - age));
+
+    /* What is not said is left out. */
+    wshub__reply_init(&reply, 204, NULL, wshub__str(NULL, 0));
+    reply.headers = headers;
+    if (wshub__cors_reader(exchange).ptr) {
+        reply.headers_count = 1;
+        if (cors->headers.ptr) reply.headers_count = 2;
+        if (cors->max_age_s) headers[reply.headers_count++] = headers[2];
+    }
+    if (wshub__http_send(hub, conn, &reply) == WSHUB_ERR_NOMEM)
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
+}
+
+/* Asks a mount whether it takes an exchange. A preflight is not its to answer where it says itself
+ * which pages may ask. */
+static wshub_take wshub__exchange_ask(wshub *hub, wshub__exchange *exchange,
+                                      const wshub_http *http) {
+    const wshub_mount_desc *mount = &exchange->mount->desc;
+
+    if (exchange->mount->cors && wshub__cors_preflight(http)) {
+        wshub__exchange_preflight(hub, exchange);
+        return WSHUB_TAKE_DONE;
+    }
+    if (!mount->on_head) return WSHUB_TAKE_BODY;
+    return mount->on_head(hub, wshub__exchange_handle(exchange), http, mount->user);
+}
+
 /* Offers an exchange to the mounts of its path, from its first on, until one takes it. It may have
  * been answered afterwards, or be gone. */
 static wshub_take wshub__exchange_offer(wshub *hub, wshub__exchange *exchange,
@@ -9603,16 +9980,15 @@ static wshub_take wshub__exchange_offer(wshub *hub, wshub__exchange *exchange,
     WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_HEADED);
     WSHUB_ASSERT(exchange->http == http);
     for (;;) {
-        const wshub_mount_desc *mount = &exchange->mount->desc;
-        wshub_take take = WSHUB_TAKE_BODY;
+        wshub_take take = wshub__exchange_ask(hub, exchange, http);
 
-        if (mount->on_head) take = mount->on_head(hub, handle, http, mount->user);
         if (take != WSHUB_TAKE_DECLINED || hub->destroying ||
             wshub__exchange_get(hub, handle) != exchange ||
             exchange->state != WSHUB__EXCHANGE_HEADED)
             return take;
-        exchange->mount = wshub__mount_next(hub, exchange->mount, http->path);
-        exchange->owner = exchange->mount->desc.user;
+        if (!wshub__exchange_to_mount(hub, exchange,
+                                      wshub__mount_next(hub, exchange->mount, http->path)))
+            return take;
     }
 }
 
@@ -9790,7 +10166,7 @@ static void wshub__exchange_begin(wshub *hub, wshub__conn *conn, wshub__headed *
     const char *why;
     int status;
     wshub__mount *mount = wshub__mount_next(hub, NULL, http->path);
-    bool upgrade;
+    bool upgrade, served;
     wshub_str key;
 
     http->conn.id = conn->id;
@@ -9806,16 +10182,15 @@ static void wshub__exchange_begin(wshub *hub, wshub__conn *conn, wshub__headed *
 
     /* Until it is offered it is that of the mount whose path it has. */
     handle = wshub__exchange_handle(exchange);
-    exchange->mount = mount;
-    exchange->owner = mount->desc.user;
     exchange->http = http;
     exchange->unread = http->body_bytes != 0;
     exchange->old = http->minor < 1;
     exchange->asks_upgrade = upgrade;
-    if (status) {
+    served = wshub__exchange_to_mount(hub, exchange, mount);
+    if (served && status) {
         upgrade = upgrade && status != 421; /* the host is refused, whatever was wanted of it */
         (void)wshub__http_refuse(hub, conn, status, wshub_str_z(why), upgrade);
-    } else {
+    } else if (served) {
         if (http->handshake == 101) {
             key = wshub_http_header(http, "Sec-WebSocket-Key");
             WSHUB_ASSERT(key.len == sizeof exchange->as.key); /* wshub__http_judge() asks for it */
@@ -10156,6 +10531,7 @@ static void wshub__upgrade_done(wshub *hub, wshub__conn *conn, wshub__exchange *
         wshub__exchange_free(hub, exchange);
     } else {
         wshub__exchange_to(exchange, WSHUB__EXCHANGE_OPEN);
+        wshub__buf_done(&hub->mem, &exchange->origin);
         if (owner) exchange->owner = owner;
         conn->allowance = UINT32_MAX;
     }
@@ -10222,7 +10598,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_exchange exch
     wshub_err err = wshub__exchange_find_unanswered(hub, exchange, &found);
 
     if (err) return err;
-    if (!reply || !wshub__reply_ok(reply)) return WSHUB_ERR_PARAM;
+    if (!reply || !wshub__reply_ok(found, reply)) return WSHUB_ERR_PARAM;
     wshub__enter(hub);
     err = wshub__http_send(hub, wshub__exchange_conn(hub, found), reply);
     wshub__leave(hub);
@@ -10312,7 +10688,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_http_begin(wshub *hub, wshub_exchange exch
     wshub_err err = wshub__exchange_find_unanswered(hub, exchange, &found);
 
     if (err) return err;
-    if (!reply || reply->body.len || !wshub__reply_ok(reply)) return WSHUB_ERR_PARAM;
+    if (!reply || reply->body.len || !wshub__reply_ok(found, reply)) return WSHUB_ERR_PARAM;
     wshub__enter(hub);
     err = wshub__stream_begin(hub, found, reply, length);
     wshub__leave(hub);
@@ -10385,7 +10761,7 @@ WSHUB__COLD WSHUB_API const char *wshub_mount_problem(const wshub_mount_desc *de
     if (desc->message_bytes_max > 1u << 30) return "message_bytes_max: at most 1 GiB";
     if (desc->allow && !wshub__header_value_ok(wshub_str_z(desc->allow)))
         return "allow: methods, separated by commas";
-    return NULL;
+    return wshub__cors_problem(desc->cors);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_mount(wshub *hub, const wshub_mount_desc *desc) {
@@ -10400,6 +10776,10 @@ WSHUB__COLD WSHUB_API wshub_err wshub_mount(wshub *hub, const wshub_mount_desc *
     bytes = sizeof *mount + path + allow;
     mount = (wshub__mount *)wshub__mem_new(&hub->mem, bytes);
     if (!mount) return WSHUB_ERR_NOMEM;
+    if (!wshub__cors_new(&hub->mem, desc->cors, &mount->cors)) {
+        wshub__mem_free(&hub->mem, mount, bytes);
+        return WSHUB_ERR_NOMEM;
+    }
 
     at = (char *)(mount + 1);
     memcpy(at, desc->path, path);
@@ -10408,6 +10788,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_mount(wshub *hub, const wshub_mount_desc *
     mount->desc = *desc;
     mount->desc.path = at;
     mount->desc.allow = allow ? at + path : NULL;
+    mount->desc.cors = NULL; /* from here on the copy is what counts */
     wshub__mount_put(hub, mount);
     hub->mounts_count++;
     return WSHUB_OK;
@@ -10434,6 +10815,7 @@ static void wshub__mounts_done(wshub *hub) {
         wshub__mount *mount = hub->mounts;
 
         hub->mounts = mount->next;
+        wshub__cors_free(&hub->mem, mount->cors);
         if (mount->bytes) wshub__mem_free(&hub->mem, mount, mount->bytes);
     }
     wshub__pool_done(&hub->mem, &hub->exchanges);
@@ -12497,27 +12879,6 @@ WSHUB__COLD static void wshub__realm_done(const wshub__mem *mem, wshub__realm *r
     wshub__mem_free(mem, realm->rooms.items, realm->rooms.cap * sizeof *realm->rooms.items);
     wshub__mem_free(mem, realm->users.items, realm->users.cap * sizeof *realm->users.items);
     if (realm->texts) wshub__mem_free(mem, realm->texts, realm->texts_bytes);
-}
-
-/* Copies a terminated text to *at, which moves on. */
-static wshub_str wshub__copy_text(char **at, const char *text) {
-    wshub_str s = wshub__str(*at, strlen(text));
-    memcpy(*at, text, s.len + 1);
-    *at += s.len + 1;
-    return s;
-}
-
-/* Copies a list of terminated texts to *at, which moves on. */
-static void wshub__copy_list(wshub_str *list, const char *const *texts, size_t count, char **at) {
-    size_t i;
-    for (i = 0; i < count; i++) list[i] = wshub__copy_text(at, texts[i]);
-}
-
-/* How many bytes a list of terminated texts takes, with the slices that show them. */
-static size_t wshub__list_bytes(const char *const *texts, size_t count) {
-    size_t i, bytes = count * sizeof(wshub_str);
-    for (i = 0; i < count; i++) bytes += strlen(texts[i]) + 1;
-    return bytes;
 }
 
 /* Are these names of rooms, few enough that a client can be in all of them and in its own? */
@@ -16177,15 +16538,8 @@ static bool wshub__upgrade_protocols(const wshub_http *http, wshub_str *protocol
 
 /* May a page of this origin connect? A program, which says none, may. */
 static bool wshub__upgrade_origin(const wshub *hub, const wshub_http *http) {
-    wshub_str origin = wshub_http_header(http, "Origin");
-    size_t i;
-
-    if (!origin.ptr || hub->origins_any) return true;
-    if (wshub__http_count(http, "Origin") > 1) return false;
-    for (i = 0; i < hub->desc.allowed_origins_count; i++) {
-        if (wshub__origin_match(origin, hub->origins[i])) return true;
-    }
-    return false;
+    if (hub->origins_any || !wshub_http_header(http, "Origin").ptr) return true;
+    return wshub__origin_in(http, hub->origins, hub->desc.allowed_origins_count);
 }
 
 /* What the hub itself has against an upgrade. 0: nothing; else the status to refuse it with. */
@@ -19865,84 +20219,6 @@ WSHUB__COLD static const char *wshub__desc_lists(const wshub_desc *desc) {
     return NULL;
 }
 
-/* Are these labels of a host, from the first byte to `end`, one at least? Browsers write other
- * letters as xn--, programs as they are. */
-WSHUB__COLD static bool wshub__host_labels_ok(wshub_str host, size_t end) {
-    size_t i;
-
-    for (i = 0; i < end; i++) {
-        uint8_t c = (uint8_t)host.ptr[i];
-        bool dot = c == '.' && i > 0 && host.ptr[i - 1] != '.';
-        if (!wshub__is_alnum(c) && c != '-' && c != '_' && !dot && c < 0x80) return false;
-    }
-    return end > 0;
-}
-
-/* Is this a port behind a host, with its colon: 1 to 65535 in plain digits? */
-WSHUB__COLD static bool wshub__host_port_ok(wshub_str text, uint32_t *out_port) {
-    size_t i;
-
-    WSHUB_ASSERT(text.len > 0);
-    if (text.ptr[0] != ':' || text.len < 2 || text.ptr[1] == '0' || text.len > 6) return false;
-    for (i = 1; i < text.len; i++) {
-        if (!wshub__is_digit((uint8_t)text.ptr[i])) return false;
-        *out_port = *out_port * 10 + (uint32_t)(text.ptr[i] - '0');
-    }
-    return *out_port <= 65535;
-}
-
-/* Is this a host that a browser could name: labels, an address, or [v6], with `*.` before it for
- * its subdomains? *out_port: the port behind it; 0: none. */
-WSHUB__COLD static bool wshub__host_rule_ok(wshub_str rule, uint32_t *out_port) {
-    wshub_str host = rule;
-    size_t end = 0;
-
-    *out_port = 0;
-    if (host.len > 2 && host.ptr[0] == '*' && host.ptr[1] == '.') {
-        host = wshub__str(rule.ptr + 2, rule.len - 2);
-        if (host.ptr[0] == '[') return false; /* an address has no subdomains */
-    }
-
-    if (host.len && host.ptr[0] == '[') {
-        while (end < host.len && host.ptr[end] != ']') end++;
-        if (!wshub__http_host_ok(wshub__str(host.ptr, end < host.len ? end + 1 : end)))
-            return false;
-        end++;
-    } else {
-        while (end < host.len && host.ptr[end] != ':') end++;
-        if (!wshub__host_labels_ok(host, end)) return false;
-    }
-    return end == host.len ||
-           wshub__host_port_ok(wshub__str(host.ptr + end, host.len - end), out_port);
-}
-
-/* An entry of allowed_origins that a browser can send (RFC 6454 6.2, as browsers write it):
- * anything else would match nothing, which is not what its author meant. */
-WSHUB__COLD static bool wshub__origin_rule_ok(const char *rule) {
-    const char *at = rule ? strstr(rule, "://") : NULL;
-    wshub_str scheme;
-    uint32_t port;
-    size_t i;
-
-    if (rule && (strcmp(rule, "*") == 0 || strcmp(rule, "null") == 0)) return true;
-    if (!at || at == rule) return false;
-
-    scheme = wshub__str(rule, (size_t)(at - rule));
-    for (i = 0; i < scheme.len; i++) {
-        uint8_t c = wshub__lower((uint8_t)scheme.ptr[i]);
-        bool later = (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
-        if (!((c >= 'a' && c <= 'z') || (i > 0 && later))) return false;
-    }
-    if (wshub__str_same(scheme, "file")) return at[3] == 0; /* some web views say `file://` */
-    if (wshub__str_same(scheme, "ws") || wshub__str_same(scheme, "wss"))
-        return false; /* a page's scheme is another */
-
-    /* Nor does a browser write the scheme's own port. */
-    if (!wshub__host_rule_ok(wshub_str_z(at + 3), &port)) return false;
-    return !(port == 80 && wshub__str_same(scheme, "http")) &&
-           !(port == 443 && wshub__str_same(scheme, "https"));
-}
-
 /* Limits under which nobody could be accepted, or could ever connect (ROOM-6). Defaults are filled
  * in. */
 WSHUB__COLD static const char *wshub__desc_shut(const wshub_desc *desc) {
@@ -19984,7 +20260,7 @@ WSHUB__COLD static const char *wshub__desc_names(const wshub_desc *desc) {
     return NULL;
 }
 
-/* The rules of a description: which pages may connect, and under which hosts. */
+/* The rules of a description: which pages may connect or read answers, and under which hosts. */
 WSHUB__COLD static const char *wshub__desc_rules(const wshub_desc *desc) {
     uint32_t port;
     size_t i;
@@ -20000,7 +20276,7 @@ WSHUB__COLD static const char *wshub__desc_rules(const wshub_desc *desc) {
         if (!host || !wshub__host_rule_ok(wshub_str_z(host), &port))
             return "allowed_hosts: `host` or `host:port`, with `*.` before it for its subdomains";
     }
-    return NULL;
+    return wshub__cors_problem(desc->cors);
 }
 
 /* The bus of a description, and what may wait for it. */
@@ -20180,12 +20456,15 @@ WSHUB__COLD static wshub *wshub__hub_new(const wshub_desc *desc, const uint8_t s
     wshub__uuid(seed + 16, id);
     id[WSHUB__UUID_BYTES] = 0;
     if (!wshub__copy_texts(hub, desc->server_id ? desc->server_id : id) ||
+        !wshub__cors_new(&mem, desc->cors, &hub->fallback.cors) ||
         !(hub->log = wshub__seg_new(hub, WSHUB__SEG_BYTES))) {
+        wshub__cors_free(&mem, hub->fallback.cors);
         if (hub->texts) wshub__mem_free(&mem, hub->texts, hub->texts_bytes);
         wshub__mem_free(&mem, hub, sizeof *hub);
         return NULL;
     }
     hub->log->is_log = 1;
+    hub->desc.cors = NULL; /* from here on the copy is what counts */
 
     hub->json.desc.path = hub->desc.path;
     hub->json.desc.user = hub->desc.user;
