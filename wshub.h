@@ -10874,6 +10874,18 @@ static int wshub__ws_head_read(wshub__rx *rx, const wshub__conn *conn, const uin
     return read;
 }
 
+/* Refuses a message that is too big for one, or with what came before it for who has not
+ * authenticated. */
+WSHUB__COLD static void wshub__ws_too_much(wshub *hub, wshub__conn *conn, bool one) {
+    if (one) {
+        wshub__conn_limit(hub, conn, "payload_bytes_max", conn->message_bytes_max);
+        wshub__conn_fail(hub, conn, WSHUB__CLOSE_TOO_BIG, "message too big");
+    } else {
+        wshub__conn_limit(hub, conn, "preauth_bytes_max", hub->desc.preauth_bytes_max);
+        wshub__conn_fail(hub, conn, WSHUB__CLOSE_POLICY, "too much before authentication");
+    }
+}
+
 /* May so much more of a message come? That is asked at the head of each of its frames, so that
  * nothing of what is too much is taken. */
 static bool wshub__ws_size_ok(wshub *hub, wshub__conn *conn, const wshub_frame *frame) {
@@ -10882,13 +10894,11 @@ static bool wshub__ws_size_ok(wshub *hub, wshub__conn *conn, const wshub_frame *
     WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN); /* in any other its messages are discarded */
     WSHUB_ASSERT(begun == 0 || conn->msg_opcode);
     if (frame->payload_bytes > most || begun + frame->payload_bytes > most) {
-        wshub__conn_limit(hub, conn, "payload_bytes_max", most);
-        wshub__conn_fail(hub, conn, WSHUB__CLOSE_TOO_BIG, "message too big");
+        wshub__ws_too_much(hub, conn, true);
         return false;
     }
     if (begun + frame->payload_bytes > conn->allowance) {
-        wshub__conn_limit(hub, conn, "preauth_bytes_max", hub->desc.preauth_bytes_max);
-        wshub__conn_fail(hub, conn, WSHUB__CLOSE_POLICY, "too much before authentication");
+        wshub__ws_too_much(hub, conn, false);
         return false;
     }
     return true;
@@ -10998,8 +11008,6 @@ static void wshub__message_give(wshub *hub, wshub__conn *conn, uint8_t *bytes, s
         hub->above->message(hub, handle, bytes, count, text);
     } else if (exchange->mount->desc.on_message) {
         exchange->mount->desc.on_message(hub, handle, bytes, count, text, exchange->owner);
-    } else if (wshub__debugs(hub)) {
-        wshub__conn_log(hub, WSHUB_LOG_IGNORED, conn, "message: its mount has no on_message");
     }
 }
 
@@ -16161,13 +16169,16 @@ WSHUB__COLD static void wshub__event_failed(wshub *hub, wshub__client *client, c
     wshub__client_log(hub, WSHUB_LOG_APP_FAILED, client, what, wshub__str(NULL, 0));
 }
 
+WSHUB__COLD static void wshub__event_unheard(wshub *hub, const wshub__client *client) {
+    wshub__client_log(hub, WSHUB_LOG_IGNORED, client, "event: there is no on_message",
+                      wshub__str(NULL, 0));
+}
+
 /* To the application. */
 static void wshub__event_app(wshub *hub, wshub__client *client, const wshub_event *event) {
     if (!hub->desc.on_message) {
         hub->stats.msg_unhandled++;
-        if (wshub__debugs(hub))
-            wshub__client_log(hub, WSHUB_LOG_IGNORED, client, "event: there is no on_message",
-                              wshub__str(NULL, 0));
+        if (wshub__debugs(hub)) wshub__event_unheard(hub, client);
     } else if (hub->desc.on_message(hub, wshub__client_handle(hub, client), event,
                                     hub->desc.user) != WSHUB_OK) { /* MSG-8 */
         wshub__event_failed(hub, client, "on_message");
@@ -18842,9 +18853,11 @@ static bool wshub__json_servers_word(wshub_str event) {
            wshub_str_eq_z(event, "error") || wshub_str_eq_z(event, "encrypted");
 }
 
-/* An event has no effect, and the client is told so. */
-WSHUB__COLD static void wshub__json_ignored(wshub *hub, wshub_client client, const char *what) {
-    wshub_client_report(hub, client, WSHUB_LOG_IGNORED, 1, what, wshub__str(NULL, 0));
+/* `authenticate` of who has said it before has no effect (MSG-5). */
+WSHUB__COLD static void wshub__json_again(wshub *hub, wshub_client client) {
+    wshub_client_report(hub, client, WSHUB_LOG_IGNORED, 1, "`authenticate` a second time",
+                        wshub__str(NULL, 0));
+    wshub__json_error(hub, client, "Already authenticated");
 }
 
 /* An event of an authenticated client, in clear. */
@@ -18853,8 +18866,7 @@ static void wshub__json_event(wshub *hub, wshub_client client, const wshub_event
     (void)user;
     if (wshub_str_eq_z(event->event, "heartbeat")) return; /* MSG-4 */
     if (wshub_str_eq_z(event->event, "authenticate")) {    /* MSG-5 */
-        wshub__json_ignored(hub, client, "`authenticate` a second time");
-        wshub__json_error(hub, client, "Already authenticated");
+        wshub__json_again(hub, client);
     } else if (wshub__json_servers_word(event->event)) { /* MSG-7: it is ours to say */
         wshub_client_report(hub, client, WSHUB_LOG_MSG_IGNORED, 1, "one that servers alone send",
                             wshub__str(NULL, 0));
@@ -18872,12 +18884,20 @@ WSHUB__COLD static void wshub__json_early(wshub *hub, wshub_client client,
                                           const wshub_event *event) {
     if (wshub_str_eq_z(event->event, "heartbeat")) return; /* MSG-4 */
     if (!wshub_str_eq_z(event->event, "authenticate")) {   /* MSG-6 */
-        wshub__json_ignored(hub, client, "an event before `connected`");
+        wshub_client_report(hub, client, WSHUB_LOG_IGNORED, 1, "an event before `connected`",
+                            wshub__str(NULL, 0));
         wshub__json_error(hub, client, "Not authenticated");
     } else if (wshub_client_authenticate(hub, client, event->data) == WSHUB_ERR_STATE) { /* MSG-5 */
-        wshub__json_ignored(hub, client, "`authenticate` a second time");
-        wshub__json_error(hub, client, "Already authenticated");
+        wshub__json_again(hub, client);
     }
+}
+
+/* JSON without an event that could be meant is dropped (MSG-3). */
+WSHUB__COLD static void wshub__json_eventless(wshub *hub, wshub_client client,
+                                              wshub_json_result result) {
+    wshub_client_report(hub, client, WSHUB_LOG_MSG_IGNORED, 1,
+                        result == WSHUB_JSON_FIELDS ? "no string in `event`" : "it is no object",
+                        wshub__str(NULL, 0));
 }
 
 /* Reads a message: checks it, and finds event, data and id in it, where they stand. The event's
@@ -18906,10 +18926,7 @@ static bool wshub__json_read(wshub *hub, wshub_client client, uint8_t *bytes, si
     out_event->id = fields[2].value;
     if (result != WSHUB_JSON_FIELDS || !out_event->event.ptr || out_event->event.ptr[0] != '"' ||
         out_event->event.len <= 2) { /* MSG-3 */
-        wshub_client_report(hub, client, WSHUB_LOG_MSG_IGNORED, 1,
-                            result != WSHUB_JSON_FIELDS ? "it is no object"
-                                                        : "no string in `event`",
-                            wshub__str(NULL, 0));
+        wshub__json_eventless(hub, client, result);
         return false;
     }
 

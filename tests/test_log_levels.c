@@ -638,35 +638,6 @@ TEST(late_answers_and_messages_to_who_is_gone_are_ignored_aloud) { /* AUTH-3, SE
     world_stop(&w);
 }
 
-TEST(a_message_to_a_mount_that_takes_none_is_ignored_aloud) { /* SEND-6 */
-    int k;
-    for (k = 0; k < 2; k++) {
-        world w;
-        site s;
-        wshub_mount_desc d;
-        wshub_conn c;
-        memset(&s, 0, sizeof s);
-        memset(&d, 0, sizeof d);
-        world_start(&w, DESC(.log_level = k ? WSHUB_LEVEL_DEBUG : WSHUB_LEVEL_INFO), FAKE(0));
-        s.name = "m";
-        s.w = &w;
-        s.take = WSHUB_TAKE_HELD;
-        d.version = WSHUB_MOUNT_VERSION;
-        d.path = "/m";
-        d.user = &s;
-        d.on_head = site_head;
-        EXPECT_INT(wshub_mount(w.hub, &d), WSHUB_OK);
-        c = wshub_io_fake_open(w.net);
-        wshub_io_fake_input(w.net, c, WANT_WS("/m"), strlen(WANT_WS("/m")));
-        EXPECT_INT(wshub_http_upgrade(w.hub, s.exchange, NULL, NULL), WSHUB_OK);
-        wshub_io_fake_text(w.net, c, "nobody hears this");
-        EXPECT_INT(logged(&w, "debug IGNORED fake: ignored: message: its mount has no "
-                              "on_message\n"),
-                   k);
-        world_stop(&w);
-    }
-}
-
 /* ---- nothing that is nobody's business ---- */
 
 TEST(no_payload_no_token_and_no_query_is_ever_in_a_line) { /* LOG-2 */
