@@ -10157,6 +10157,16 @@ static void wshub__exchange_offered(wshub *hub, wshub__conn *conn, wshub_exchang
         wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
 }
 
+/* A WebSocket may be granted to it: the key of its handshake is kept until it is answered. */
+static void wshub__exchange_key(wshub__exchange *exchange, const wshub_http *http) {
+    wshub_str key = wshub_http_header(http, "Sec-WebSocket-Key");
+
+    WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_HEADED);
+    WSHUB_ASSERT(key.len == sizeof exchange->as.key); /* or the handshake would be wrong */
+    memcpy(exchange->as.key, key.ptr, sizeof exchange->as.key);
+    exchange->handshake = true;
+}
+
 /* A head that can be read is whole: it begins an exchange. */
 static void wshub__exchange_begin(wshub *hub, wshub__conn *conn, wshub__headed *head) {
     wshub_http *http = &head->http;
@@ -10167,7 +10177,6 @@ static void wshub__exchange_begin(wshub *hub, wshub__conn *conn, wshub__headed *
     int status;
     wshub__mount *mount = wshub__mount_next(hub, NULL, http->path);
     bool upgrade, served;
-    wshub_str key;
 
     http->conn.id = conn->id;
     status = wshub__http_refusal(hub, http, &why);
@@ -10191,12 +10200,7 @@ static void wshub__exchange_begin(wshub *hub, wshub__conn *conn, wshub__headed *
         upgrade = upgrade && status != 421; /* the host is refused, whatever was wanted of it */
         (void)wshub__http_refuse(hub, conn, status, wshub_str_z(why), upgrade);
     } else if (served) {
-        if (http->handshake == 101) {
-            key = wshub_http_header(http, "Sec-WebSocket-Key");
-            WSHUB_ASSERT(key.len == sizeof exchange->as.key); /* wshub__http_judge() asks for it */
-            memcpy(exchange->as.key, key.ptr, sizeof exchange->as.key);
-            exchange->handshake = true;
-        }
+        if (http->handshake == 101) wshub__exchange_key(exchange, http);
         wshub__conn_to(hub, conn, WSHUB__CONN_ANSWERING);
         take = wshub__exchange_offer(hub, exchange, http);
         if (http->body_bytes && take != WSHUB_TAKE_BODY) hub->stats.http_requests++;
