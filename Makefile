@@ -84,7 +84,7 @@ test: $(TESTS:%=build/%) $(FIXTURES:%=build/%) build/sim ## every rule, transcri
 check: all $(TESTS:%=build/check/%) $(FIXTURES:%=build/check/%) $(FUZZERS:%=build/check/%) build/check/sim build/sim ## all of it, cut everywhere, under ASan and UBSan; fuzz corpora, compilers, examples, browsers
 	@WSHUB_WHOLE=1 sh tests/run.sh $(TESTS:%=build/check/%) $(FUZZERS:%=build/check/%) build/check/sim build/sim -- \
 	tests/compile/run.sh tests/readme.sh tests/examples.sh tests/browser.sh tests/two_instances.sh
-tsan: build/tsan/test_threads build/tsan/test_io_contract ## the tests with threads under ThreadSanitizer
+tsan: build/tsan/test_threads build/tsan/test_serve build/tsan/test_io_contract ## the tests with threads under ThreadSanitizer
 	@WSHUB_WHOLE=1 sh tests/run.sh $^
 oom: build/check/test_golden ## every allocation of every transcript fails, also with input in pieces and with completions
 	WSHUB_OOM_ALL=1 ./build/check/test_golden every_allocation

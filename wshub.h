@@ -61,7 +61,7 @@
  *         if (wshub_io_sock_listen(net, "127.0.0.1", 8080, NULL))
  *             return puts(wshub_io_sock_error(net)), 1;
  *         puts("ws://127.0.0.1:8080/ws");
- *         return wshub_io_sock_run(net) != WSHUB_OK;
+ *         return wshub_io_sock_serve(net, hub) != WSHUB_OK;  // until SIGTERM or SIGINT
  *     }
  *
  * `cc hello.c` builds it, with this file and those of backends/ beside it. A client opens
@@ -71,7 +71,8 @@
  *
  * wshub_io_auto_create() makes an *io*, which is where bytes come from and go to: here, sockets.
  * wshub_create() makes a hub on it, from a description in which all that is left out has its
- * default. wshub_io_sock_run() waits, tells the hub what has arrived, and the hub calls you.
+ * default. wshub_io_sock_serve() waits, tells the hub what has arrived, and the hub calls you;
+ * when it is told to end it ends in order (>>life).
  *
  * Words that are used from here on. A *stream* is one connection; where the io's number for it
  * is meant it is a *conn*. A *client* is who is at the far end of a stream that has become a
@@ -615,7 +616,9 @@
  *
  * A server that is to end says so: wshub_shutdown() closes everybody with 1001, waits for them
  * and for the broker, and calls on_shutdown (BYE-2); wshub_drain() does it at a pace.
- * wshub_destroy() waits for nothing.
+ * wshub_destroy() waits for nothing. With sockets wshub_io_sock_serve() is all of it in one call:
+ * at SIGTERM or SIGINT it listens no more, drains, shuts down within nine seconds and returns; a
+ * second signal hurries (wshub_io_sock_serve_desc says how to set that).
  *
  * ---- >>ends-clocks -----------------------------------------------------------------------------
  * An end is a state (LIVE-3). Whoever ends a stream in whatever way, what it is owed is sent as
@@ -920,6 +923,8 @@
  *
  * What is new, the newest first:
  *
+ * - A program's life in one call: wshub_io_sock_serve(), wshub_io_sock_serve_with(), for one
+ *   thread or several. wshub_io_sock_run() and the rest of the pieces are as they were.
  * - Files: backends/wshub_ext_files.h serves a folder, with ranges, tags and conditions.
  * - Logs by default (>>logs): wshub_io.log, wshub_desc.log_level and no_log, the environment's
  *   WSHUB_LOG, codes that say why somebody was refused; wshub_log.who, wshub_log_line(),

@@ -7,7 +7,9 @@
  *
  * [x] TCP over IPv4 and IPv6, all addresses of a name, Unix sockets, several listeners, which can
  *     have names; SO_REUSEPORT on request; they rest while nobody is there to serve
- * [x] TCP_NODELAY; no signal is raised or handled; descriptors close on exec
+ * [x] TCP_NODELAY; no signal is raised; descriptors close on exec
+ * [x] a program's life in one call: serves until SIGTERM or SIGINT, which are taken by nothing else
+ *     here, then stops listening, drains at a pace and shuts down with a deadline
  * [x] out of descriptors: a waiting peer is told so by an end, accepting rests, then goes on; one
  *     line a second says so
  * [x] wake from any thread; its descriptor can be driven by another loop
@@ -39,9 +41,20 @@
  *     if (wshub_io_auto_create(NULL, &net)) return 1;
  *     if (wshub_create(&(wshub_desc){ .io = wshub_io_sock_io(net) }, &hub)) return 1;
  *     if (wshub_io_sock_listen(net, NULL, 8080, NULL)) return puts(wshub_io_sock_error(net)), 1;
- *     wshub_io_sock_run(net);            (until wshub_io_sock_stop(), as from a signal handler)
+ *     wshub_io_sock_serve(net, hub);     (until SIGTERM, SIGINT or wshub_io_sock_stop())
  *     wshub_destroy(hub);
  *     wshub_io_sock_destroy(net);
+ *
+ * A program that handles signals itself, or ends in another way, calls what that is made of:
+ * wshub_io_sock_run(), wshub_io_sock_stop() in its handler, wshub_io_sock_unlisten(),
+ * wshub_drain(), wshub_shutdown(), and wshub_io_sock_run_once() until wshub_is_down().
+ *
+ * ---- signals ----
+ * They belong to the process, so who serves with them stands in a list that is the process's: the
+ * one global of this file, and for the handler's sake alone. It is filled by wshub_io_sock_serve(),
+ * from any number of threads, and holds nobody after the last of them has returned: SIGTERM and
+ * SIGINT are then handled as they were before the first one came. A child that is forked meanwhile
+ * has our handlers until it calls exec().
  *
  * ---- the turn ----
  * wshub_io_sock_run() repeats: settle (closed() for what has ended, the guests' settle, the
@@ -227,6 +240,53 @@ WSHUB_API const char *wshub_io_sock_error(const wshub_io_sock *net);
 
 /* ---- serving ---- */
 
+/* Serves a hub for the life of a program: until SIGTERM or SIGINT, or wshub_io_sock_stop(); then
+ * ends its service, by the defaults of wshub_io_sock_serve_desc.
+ * Returns and thread as wshub_io_sock_serve_with(), where all is said. */
+WSHUB_API wshub_err wshub_io_sock_serve(wshub_io_sock *net, wshub *hub);
+
+/* How service ends. Zero is the default of every field. */
+typedef struct wshub_io_sock_serve_desc {
+    /* 500; how many clients a second are closed at the least, the oldest first, so that they do not
+     * come back all at once elsewhere: 1..1000000. WSHUB_OFF: all at once. */
+    uint32_t drain_per_second;
+    /* 9000, since many who send SIGTERM kill after ten seconds; from the first signal on. By half
+     * of it all clients are closed, at a faster pace where needed, and the other half is for their
+     * answers and for the broker's. At its end it returns, whoever is left. WSHUB_OFF: there is
+     * none, and draining takes as long as its pace says. */
+    uint32_t deadline_ms;
+    uint16_t code;      /* 1001; of the Close that drained clients get; 1012: "come back" */
+    const char *reason; /* "Server shutting down"; its reason, as of wshub_drain(); borrowed */
+    bool no_signals;    /* none is taken: only wshub_io_sock_stop() ends it */
+} wshub_io_sock_serve_desc;
+
+/* Serves as wshub_io_sock_serve(), and ends as it is told.
+ *   hub   the one that net serves, itself or by a layer in between
+ *   desc  borrowed; NULL: the defaults
+ *
+ * The first signal: it listens no more, drains (wshub_drain()), and when nobody is left shuts the
+ * hub down (wshub_shutdown()), which closes what is no client's. The second one hurries: whoever is
+ * left is closed at once. The third: it returns without waiting for answers. A wshub_io_sock_stop()
+ * is a signal for this net alone; two of one turn count once.
+ *
+ * Signals are taken by this call alone. It lets SIGTERM and SIGINT through to its thread if they
+ * were blocked there, also one that was pending, and takes them where they were ignored. When the
+ * last such call of the process returns, both are handled, and in this thread blocked, as before;
+ * but a handler that the program has set meanwhile stays. Whoever wants to clean up undisturbed
+ * afterwards blocks both before the call. In several threads, each with a net and a hub of its own
+ * (examples/cores.c), a signal is for all: for those who serve, and for those nets that were there
+ * and whose call comes only now.
+ *
+ * If the application drains or shuts the hub down by itself it is the same without the deadline.
+ * Afterwards the hub is as wshub_shutdown() leaves it: destroy it, then net. Guests of the io may
+ * be there still.
+ * Returns  OK: the hub is down or destroyed, or time or patience is over, which wshub_is_down()
+ *          tells; PARAM: wshub_io_sock_error() says which field; STATE: net serves no hub, or this
+ *          is a callback; IO: waiting failed.
+ * Thread   its own; not in callbacks. */
+WSHUB_API wshub_err wshub_io_sock_serve_with(wshub_io_sock *net, wshub *hub,
+                                             const wshub_io_sock_serve_desc *desc);
+
 /* Serves until wshub_io_sock_stop(), or until its hub is destroyed and its guests have left;
  * returns at once if there are none. Returns OK; IO: waiting failed. Thread: its own; not in
  * callbacks. */
@@ -236,8 +296,9 @@ WSHUB_API wshub_err wshub_io_sock_run(wshub_io_sock *net);
  * wshub_io_sock_stop() it does not wait. Returns and thread as wshub_io_sock_run(). */
 WSHUB_API wshub_err wshub_io_sock_run_once(wshub_io_sock *net, int timeout_ms);
 
-/* Makes wshub_io_sock_run() return, the one under way or else the next. Any thread, and in signal
- * handlers, which a program takes away before it destroys net. */
+/* Makes wshub_io_sock_run() return, the one under way or else the next; wshub_io_sock_serve() takes
+ * it as a signal. Any thread, and in signal handlers, which a program takes away before it destroys
+ * net. */
 WSHUB_API void wshub_io_sock_stop(wshub_io_sock *net);
 
 /* For another loop, which watches the descriptor for reading, and calls
@@ -421,9 +482,14 @@ struct wshub_io_sock {
 
     wshub_io_owner guests[WSHUB_IO_SOCK__GUESTS]; /* one without settle: none */
     int guests_count;
-    bool owned;     /* there is an owner */
-    bool doomed;    /* to be destroyed once nobody is inside or attached */
-    uint32_t depth; /* of calls that serve */
+    bool owned;      /* there is an owner */
+    uint32_t owners; /* how many it has had */
+    bool doomed;     /* to be destroyed once nobody is inside or attached */
+    uint32_t depth;  /* of calls that serve */
+
+    /* Signals. */
+    wshub_io_sock *serving_next; /* in the list of those who serve with them */
+    unsigned signals_seen;       /* of all that were taken in this process */
 
     /* Time. */
     uint64_t now;          /* stands still within a turn */
@@ -1605,6 +1671,7 @@ static void wshub_io_sock__attach(void *ctx, const wshub_io_owner *owner) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
 
     net->owned = owner != NULL;
+    net->owners++;
     if (owner)
         net->owner = *owner;
     else
@@ -2257,6 +2324,264 @@ WSHUB_API void wshub_io_sock_stop(wshub_io_sock *net) {
     net->desc.poller->wake(net->poller);
 }
 
+/* ---- a program's life: signals, and the end of service ---- */
+
+#if defined(__GNUC__)
+#define WSHUB_IO_SOCK__LOAD(at) __atomic_load_n(at, __ATOMIC_SEQ_CST)
+#define WSHUB_IO_SOCK__STORE(at, value) __atomic_store_n(at, value, __ATOMIC_SEQ_CST)
+#define WSHUB_IO_SOCK__ADD(at, n) ((void)__atomic_add_fetch(at, n, __ATOMIC_SEQ_CST))
+#define WSHUB_IO_SOCK__SUB(at, n) ((void)__atomic_sub_fetch(at, n, __ATOMIC_SEQ_CST))
+#else /* one thread that serves */
+#define WSHUB_IO_SOCK__LOAD(at) (*(at))
+#define WSHUB_IO_SOCK__STORE(at, value) ((void)(*(at) = (value)))
+#define WSHUB_IO_SOCK__ADD(at, n) ((void)(*(at) += (n)))
+#define WSHUB_IO_SOCK__SUB(at, n) ((void)(*(at) -= (n)))
+#endif
+
+static const int wshub_io_sock__signal_numbers[2] = {SIGTERM, SIGINT};
+
+/* What a signal handler must find, and so the only global here. The list is changed under `lock`,
+ * and read by handlers without it; `inside` tells when none of them can have hold any more of who
+ * has left it. */
+static struct {
+    wshub_io_sock *first; /* who serves with signals */
+    unsigned taken;       /* signals, in the life of the process */
+    unsigned inside;      /* handlers that run at this moment */
+    bool lock;
+    struct sigaction was[2]; /* how the program handled them before the first one came */
+} wshub_io_sock__signals;
+
+static void wshub_io_sock__signals_lock(void) {
+    while (wshub_io_sock__exchange(&wshub_io_sock__signals.lock, true)) { /* a few system calls */
+    }
+}
+static void wshub_io_sock__signals_unlock(void) {
+    (void)wshub_io_sock__exchange(&wshub_io_sock__signals.lock, false);
+}
+
+/* The handler: counts, and wakes all who serve. In any thread, at any place of the program. */
+static void wshub_io_sock__on_signal(int number) {
+    int saved = errno;
+    wshub_io_sock *net;
+
+    (void)number;
+    WSHUB_IO_SOCK__ADD(&wshub_io_sock__signals.inside, 1u);
+    WSHUB_IO_SOCK__ADD(&wshub_io_sock__signals.taken, 1u);
+    net = WSHUB_IO_SOCK__LOAD(&wshub_io_sock__signals.first);
+    for (; net; net = WSHUB_IO_SOCK__LOAD(&net->serving_next)) net->desc.poller->wake(net->poller);
+    WSHUB_IO_SOCK__SUB(&wshub_io_sock__signals.inside, 1u);
+    errno = saved;
+}
+
+/* Puts net on the list of those who serve; the first one takes the signals. */
+static void wshub_io_sock__signals_take(wshub_io_sock *net) {
+    struct sigaction ours;
+    int i;
+
+    memset(&ours, 0, sizeof ours);
+    ours.sa_handler = wshub_io_sock__on_signal;
+    ours.sa_flags = SA_RESTART; /* other threads of the program are not to notice */
+    (void)sigemptyset(&ours.sa_mask);
+    for (i = 0; i < 2; i++) (void)sigaddset(&ours.sa_mask, wshub_io_sock__signal_numbers[i]);
+
+    wshub_io_sock__signals_lock();
+    for (i = 0; i < 2 && !wshub_io_sock__signals.first; i++)
+        (void)sigaction(wshub_io_sock__signal_numbers[i], &ours, &wshub_io_sock__signals.was[i]);
+    WSHUB_IO_SOCK__STORE(&net->serving_next, wshub_io_sock__signals.first);
+    WSHUB_IO_SOCK__STORE(&wshub_io_sock__signals.first, net);
+    wshub_io_sock__signals_unlock();
+}
+
+/* Takes net off the list; the last one gives the signals back, but for a handler that the program
+ * has set meanwhile. */
+static void wshub_io_sock__signals_give(wshub_io_sock *net) {
+    wshub_io_sock **at = &wshub_io_sock__signals.first;
+    struct sigaction now;
+    int i;
+
+    wshub_io_sock__signals_lock();
+    while (*at != net) at = &(*at)->serving_next;
+    WSHUB_IO_SOCK__STORE(at, net->serving_next);
+    for (i = 0; i < 2 && !wshub_io_sock__signals.first; i++) {
+        int number = wshub_io_sock__signal_numbers[i];
+        if (sigaction(number, NULL, &now) == 0 && now.sa_handler == wshub_io_sock__on_signal)
+            (void)sigaction(number, &wshub_io_sock__signals.was[i], NULL);
+    }
+    wshub_io_sock__signals_unlock();
+
+    /* One that runs in another thread may be about to wake it, and net may be destroyed next. */
+    while (WSHUB_IO_SOCK__LOAD(&wshub_io_sock__signals.inside)) {
+    }
+}
+
+/* How far the end of service has come. */
+typedef enum wshub_io_sock__stage {
+    WSHUB_IO_SOCK__SERVING,
+    WSHUB_IO_SOCK__DRAINS,    /* clients are closed at a pace */
+    WSHUB_IO_SOCK__SHUTS_DOWN /* all are closed, and their answers awaited */
+} wshub_io_sock__stage;
+
+/* A serve under way. */
+typedef struct wshub_io_sock__life {
+    wshub_io_sock_serve_desc desc;
+    wshub *hub;
+    uint32_t owners; /* net's count while the hub is its owner */
+    wshub_io_sock__stage stage;
+    unsigned asked; /* how often it was told to end */
+    uint64_t since; /* when that was, the first time */
+} wshub_io_sock__life;
+
+static bool wshub_io_sock__close_code_ok(uint16_t code) {
+    if (code >= 3000) return code <= 4999;
+    return code == 1000 || code == 1001 || code == 1003 || (code >= 1007 && code <= 1014);
+}
+
+/* What is wrong with a description whose defaults are filled in. NULL: nothing. */
+static const char *wshub_io_sock__serve_problem(const wshub_io_sock_serve_desc *desc) {
+    size_t n = strlen(desc->reason);
+
+    if (desc->drain_per_second > 1000000 && desc->drain_per_second != WSHUB_OFF)
+        return "drain_per_second: 1 to 1000000; WSHUB_OFF: all clients at once";
+    if (!wshub_io_sock__close_code_ok(desc->code))
+        return "code: one that a Close may have: 1001, 1012 for \"come back\", 3000 to 4999";
+    if (n > WSHUB_CLOSE_REASON_MAX || !wshub_utf8_check((const uint8_t *)desc->reason, n))
+        return "reason: UTF-8 of at most WSHUB_CLOSE_REASON_MAX (123) bytes";
+    return NULL;
+}
+
+/* Checks what a serve is given, and fills in what is left out. */
+static wshub_err wshub_io_sock__life_init(wshub_io_sock *net, wshub_io_sock__life *life, wshub *hub,
+                                          const wshub_io_sock_serve_desc *desc) {
+    const char *problem;
+
+    memset(life, 0, sizeof *life);
+    if (desc) life->desc = *desc;
+    if (!life->desc.drain_per_second) life->desc.drain_per_second = 500;
+    if (!life->desc.deadline_ms) life->desc.deadline_ms = 9000;
+    if (!life->desc.code) life->desc.code = 1001;
+    if (!life->desc.reason) life->desc.reason = "Server shutting down";
+    life->hub = hub;
+    life->owners = net->owners;
+
+    problem = hub ? wshub_io_sock__serve_problem(&life->desc) : "hub: it is NULL, and required";
+    if (problem) {
+        (void)snprintf(net->error, sizeof net->error, "%s", problem);
+        return WSHUB_ERR_PARAM;
+    }
+    if (net->owned && !net->depth) return WSHUB_OK;
+    (void)snprintf(net->error, sizeof net->error, "cannot serve: %s",
+                   net->depth ? "this is a callback of a call that serves already"
+                              : "no hub is there; create it on wshub_io_sock_io() first");
+    return WSHUB_ERR_STATE;
+}
+
+/* Looks whether somebody has said since that it is to end. */
+static void wshub_io_sock__life_listen(wshub_io_sock *net, wshub_io_sock__life *life) {
+    unsigned taken;
+
+    if (wshub_io_sock__exchange(&net->stopping, false)) life->asked++;
+    if (life->desc.no_signals) return;
+    taken = WSHUB_IO_SOCK__LOAD(&wshub_io_sock__signals.taken);
+    life->asked += taken - net->signals_seen;
+    net->signals_seen = taken;
+}
+
+/* Begins to close clients, at a pace by which half of the deadline suffices. A drain that the
+ * application has begun goes on. */
+static void wshub_io_sock__life_drain(wshub_io_sock__life *life) {
+    uint64_t pace = life->desc.drain_per_second, needed = 0;
+    wshub_stats stats;
+
+    if (wshub_is_draining(life->hub)) return;
+    wshub_stats_get(life->hub, &stats);
+    if (life->desc.deadline_ms != WSHUB_OFF)
+        needed = stats.clients * 2000 / life->desc.deadline_ms + 1;
+    if (pace < needed) pace = needed;
+    if (pace > 1000000) pace = 1000000; /* OFF among them: more clients than that are not here */
+    if (wshub_drain(life->hub, (uint32_t)pace, life->desc.code, wshub_str_z(life->desc.reason)))
+        (void)wshub_shutdown(life->hub); /* out of memory for the reason */
+}
+
+/* Goes on with the end, as far as it was asked for and as its clock says. False: there is nothing
+ * more to wait for. */
+static bool wshub_io_sock__life_step(wshub_io_sock *net, wshub_io_sock__life *life) {
+    bool hurries = life->asked > 1 || life->desc.drain_per_second == WSHUB_OFF, timed;
+    uint64_t passed;
+
+    if (wshub_is_down(life->hub)) return false;
+    if (life->asked || wshub_is_draining(life->hub)) wshub_io_sock_unlisten(net);
+    if (!life->asked) return true;
+
+    if (life->stage == WSHUB_IO_SOCK__SERVING) {
+        life->stage = WSHUB_IO_SOCK__DRAINS;
+        life->since = net->now;
+        if (!hurries) wshub_io_sock__life_drain(life);
+    }
+    timed = life->desc.deadline_ms != WSHUB_OFF;
+    passed = net->now - life->since;
+    if (life->stage == WSHUB_IO_SOCK__DRAINS &&
+        (hurries || (timed && passed >= life->desc.deadline_ms / 2))) {
+        life->stage = WSHUB_IO_SOCK__SHUTS_DOWN;
+        (void)wshub_shutdown(life->hub);
+    }
+    return life->asked < 3 && !(timed && passed >= life->desc.deadline_ms);
+}
+
+/* For how long the next turn may wait, as far as the end is concerned; -1: for ever. */
+static int wshub_io_sock__life_patience(const wshub_io_sock *net, const wshub_io_sock__life *life) {
+    uint64_t deadline = life->desc.deadline_ms, due, now;
+
+    if (life->stage == WSHUB_IO_SOCK__SERVING || deadline == WSHUB_OFF) return -1;
+    due = life->since + (life->stage == WSHUB_IO_SOCK__DRAINS ? deadline / 2 : deadline);
+    now = net->now;
+    if (due <= now) return 0;
+    return due - now > INT_MAX ? INT_MAX : (int)(due - now);
+}
+
+/* Turns until the hub is down or gone, or until nobody wants to wait any more. */
+static wshub_err wshub_io_sock__live(wshub_io_sock *net, wshub_io_sock__life *life) {
+    wshub_err err = WSHUB_OK;
+
+    net->now = wshub_io_sock__clock(CLOCK_MONOTONIC);
+    while (!err && net->owned && net->owners == life->owners) {
+        wshub_io_sock__life_listen(net, life);
+        if (!wshub_io_sock__life_step(net, life)) break;
+        err = wshub_io_sock__turn(net, wshub_io_sock__life_patience(net, life));
+    }
+    return err;
+}
+
+WSHUB_API wshub_err wshub_io_sock_serve_with(wshub_io_sock *net, wshub *hub,
+                                             const wshub_io_sock_serve_desc *desc) {
+    wshub_io_sock__life life;
+    sigset_t ours, mask;
+    wshub_err err = wshub_io_sock__life_init(net, &life, hub, desc);
+    bool signals = !life.desc.no_signals;
+    int i;
+
+    if (err) return err;
+    net->depth++; /* if it is destroyed meanwhile, it is gone when the signals are given back */
+    if (signals) {
+        (void)sigemptyset(&ours);
+        for (i = 0; i < 2; i++) (void)sigaddset(&ours, wshub_io_sock__signal_numbers[i]);
+        wshub_io_sock__signals_take(net);
+        (void)sigprocmask(SIG_UNBLOCK, &ours, &mask);
+    }
+
+    err = wshub_io_sock__live(net, &life);
+
+    if (signals) {
+        (void)sigprocmask(SIG_SETMASK, &mask, NULL);
+        wshub_io_sock__signals_give(net);
+    }
+    wshub_io_sock__leave(net);
+    return err;
+}
+
+WSHUB_API wshub_err wshub_io_sock_serve(wshub_io_sock *net, wshub *hub) {
+    return wshub_io_sock_serve_with(net, hub, NULL);
+}
+
 /* ---- making and ending one ---- */
 
 WSHUB_API const char *wshub_io_sock_desc_problem_versioned(const wshub_io_sock_desc *desc,
@@ -2319,6 +2644,7 @@ WSHUB_API wshub_err wshub_io_sock_create_versioned(const wshub_io_sock_desc *des
     wshub_io_sock__table(net);
     wshub_io_sock__log_begin(net);
     net->next = WSHUB_NEVER;
+    net->signals_seen = WSHUB_IO_SOCK__LOAD(&wshub_io_sock__signals.taken);
     net->now = net->heard = wshub_io_sock__clock(CLOCK_MONOTONIC);
     net->buf = (uint8_t *)malloc(net->desc.read_bytes);
     net->scratch = (uint8_t *)malloc(WSHUB_IO_SOCK__SCRATCH);

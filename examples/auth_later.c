@@ -79,12 +79,8 @@ static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, v
     pthread_cond_signal(&queue.more);
     pthread_mutex_unlock(&queue.lock);
 }
-static void on_signal(int number) {
-    (void)number;
-    wshub_io_sock_stop(net);
-}
-
 int main(int argc, char **argv) {
+    sigset_t stop;
     pthread_t thread;
     uint16_t port = (uint16_t)(argc > 1 ? atoi(argv[1]) : 8080);
     if (wshub_io_auto_create(NULL, &net)) return 1;
@@ -93,19 +89,19 @@ int main(int argc, char **argv) {
         return 1;
     if (wshub_io_sock_listen(net, "127.0.0.1", port, NULL))
         return fprintf(stderr, "%s\n", wshub_io_sock_error(net)), 1;
+    sigemptyset(&stop); /* blocked, they come to the call that serves and disturb nothing else */
+    sigaddset(&stop, SIGTERM);
+    sigaddset(&stop, SIGINT);
+    sigprocmask(SIG_BLOCK, &stop, NULL);
     if (pthread_create(&thread, NULL, worker, NULL)) return 1;
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
     printf("ws://127.0.0.1:%u/ws\n", (unsigned)port);
     fflush(stdout);
-    (void)wshub_io_sock_run(net);
+    (void)wshub_io_sock_serve(net, queue.hub); /* until SIGTERM or SIGINT */
     pthread_mutex_lock(&queue.lock);
     queue.stop = true;
     pthread_cond_signal(&queue.more);
     pthread_mutex_unlock(&queue.lock);
     pthread_join(thread, NULL); /* before the hub: nobody may post to one that is gone */
-    signal(SIGTERM, SIG_IGN);   /* one that comes now would find no loop to stop */
-    signal(SIGINT, SIG_IGN);
     wshub_destroy(queue.hub);
     wshub_io_sock_destroy(net);
     return 0;

@@ -146,17 +146,17 @@ static bool on_request(wshub *hub, wshub_exchange request, const wshub_http *htt
     return wshub_http_reply(hub, request, &page) == WSHUB_OK;
 }
 
-static void on_signal(int number) {
-    (void)number;
-    wshub_io_sock_stop(net);
-}
-
 int main(int argc, char **argv) {
+    sigset_t stop;
     wshub *hub;
     wshub_bus_redis *redis = NULL;
     unsigned port = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 8080;
     if (port == 0 || port > 65535)
         return fprintf(stderr, "usage: %s [port [redis-url]]\n", argv[0]), 2;
+    sigemptyset(&stop); /* blocked, they come to the call that serves and disturb nothing else */
+    sigaddset(&stop, SIGTERM);
+    sigaddset(&stop, SIGINT);
+    sigprocmask(SIG_BLOCK, &stop, NULL);
     if (wshub_io_auto_create(NULL, &net)) return 1;
     if (argc > 2) {
         wshub_bus_redis_desc rd = {
@@ -176,15 +176,9 @@ int main(int argc, char **argv) {
         return 1;
     if (wshub_io_sock_listen(net, "127.0.0.1", (uint16_t)port, NULL))
         return fprintf(stderr, "chat: %s\n", wshub_io_sock_error(net)), 1;
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
     printf("chat on http://127.0.0.1:%u (ctrl-c ends it)\n", port);
     fflush(stdout);
-    (void)wshub_io_sock_run(net);
-    (void)wshub_shutdown(hub); /* says goodbye: close 1001 */
-    while (!wshub_is_down(hub)) (void)wshub_io_sock_run_once(net, 100);
-    signal(SIGTERM, SIG_IGN); /* one that comes now would find no loop to stop */
-    signal(SIGINT, SIG_IGN);
+    (void)wshub_io_sock_serve(net, hub); /* says goodbye when it is told to end: close 1001 */
     wshub_destroy(hub);
     wshub_bus_redis_destroy(redis);
     wshub_io_sock_destroy(net);

@@ -43,7 +43,8 @@ static wshub_err on_message(wshub *hub, wshub_client client, const wshub_event *
                                                                                        all cores */
 }
 static void *run(void *arg) {
-    (void)wshub_io_sock_run(((struct core *)arg)->net);
+    struct core *c = arg;
+    (void)wshub_io_sock_serve(c->net, c->hub); /* a signal is for all threads */
     return NULL;
 }
 static int open_core(struct core *c, wshub_bus_local *local, uint16_t port) {
@@ -62,7 +63,7 @@ static int open_core(struct core *c, wshub_bus_local *local, uint16_t port) {
         (void)fprintf(stderr, "%s\n", wshub_io_sock_error(c->net));
         return -1;
     }
-    return pthread_create(&c->thread, NULL, run, c);
+    return 0;
 }
 
 int main(int argc, char **argv) {
@@ -70,13 +71,13 @@ int main(int argc, char **argv) {
     long wanted = argc > 2 ? atol(argv[2]) : sysconf(_SC_NPROCESSORS_ONLN);
     wshub_bus_local *local;
     sigset_t stop;
-    int number, i;
+    int i;
     if (port == 0 || wanted < 1 || wanted > MOST)
         return fprintf(stderr, "cores [PORT [THREADS]]: 1 to %d threads\n", MOST), 1;
     sigemptyset(&stop);
     sigaddset(&stop, SIGINT);
     sigaddset(&stop, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &stop, NULL); /* in all threads: this one waits for them */
+    pthread_sigmask(SIG_BLOCK, &stop, NULL); /* in all threads, but where one serves */
     if (wshub_bus_local_create(NULL, &local)) return 1;
     for (count = 0; count < (int)wanted; count++) {
         cores[count].number = count;
@@ -84,8 +85,8 @@ int main(int argc, char **argv) {
     }
     (void)printf("ws://127.0.0.1:%u/ws on %d threads\n", (unsigned)port, count);
     (void)fflush(stdout);
-    (void)sigwait(&stop, &number);
-    for (i = 0; i < count; i++) wshub_io_sock_stop(cores[i].net);
+    for (i = 0; i < count; i++)
+        if (pthread_create(&cores[i].thread, NULL, run, &cores[i])) return 1;
     for (i = 0; i < count; i++) (void)pthread_join(cores[i].thread, NULL);
     for (i = 0; i < count; i++) {
         wshub_destroy(cores[i].hub);

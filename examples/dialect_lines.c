@@ -15,7 +15,6 @@
 #include "wshub.h"
 #include "wshub_io_auto.h"
 #include "wshub_bus_redis.h"
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -210,15 +209,9 @@ static void on_join(wshub *hub, wshub_ask ask, const wshub_join *join, void *use
     (void)wshub_join_accept(hub, ask, join->rooms, join->rooms_count);
 }
 
-static wshub_io_sock *net;
-
-static void on_signal(int number) {
-    (void)number;
-    wshub_io_sock_stop(net);
-}
-
 int main(int argc, char **argv) {
     static lines l;
+    wshub_io_sock *net;
     wshub *hub;
     wshub_bus_redis *redis = NULL;
     wshub_desc desc = {.on_authenticate = on_authenticate, .on_join = on_join};
@@ -231,8 +224,7 @@ int main(int argc, char **argv) {
     if (wshub_create(&desc, &hub) || lines_open(hub, &l)) return 1;
     if (wshub_io_sock_listen(net, "127.0.0.1", (uint16_t)(argc > 1 ? atoi(argv[1]) : 8080), NULL))
         return fprintf(stderr, "%s\n", wshub_io_sock_error(net)), 1;
-    (void)signal(SIGTERM, on_signal);
-    (void)wshub_io_sock_run(net);
+    (void)wshub_io_sock_serve(net, hub); /* until SIGTERM or SIGINT */
     wshub_destroy(hub);
     wshub_bus_redis_destroy(redis);
     wshub_io_sock_destroy(net);

@@ -28,5 +28,5 @@ int main(void) {
     if (wshub_io_sock_listen(net, "127.0.0.1", 8080, NULL))
         return puts(wshub_io_sock_error(net)), 1;
     puts("ws://127.0.0.1:8080/ws");
-    return wshub_io_sock_run(net) != WSHUB_OK;
+    return wshub_io_sock_serve(net, hub) != WSHUB_OK; /* until SIGTERM or SIGINT */
 }

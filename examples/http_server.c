@@ -13,7 +13,6 @@
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
 #include "wshub_io_auto.h"
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -118,13 +117,6 @@ static wshub_take on_wait(wshub *hub, wshub_exchange exchange, const wshub_http 
     return WSHUB_TAKE_DONE;
 }
 
-static wshub_io_sock *net;
-
-static void on_signal(int number) {
-    (void)number;
-    wshub_io_sock_stop(net);
-}
-
 int main(int argc, char **argv) {
     static const wshub_mount_desc served[] = {
         {WSHUB_MOUNT_VERSION, .path = "/", .on_head = on_page},
@@ -132,6 +124,7 @@ int main(int argc, char **argv) {
         {WSHUB_MOUNT_VERSION, .path = "/numbers", .on_head = on_numbers,
          .on_exchange_drained = count_on, .on_exchange_gone = on_numbers_gone},
         {WSHUB_MOUNT_VERSION, .path = "/wait", .on_head = on_wait}};
+    wshub_io_sock *net;
     wshub *hub;
     size_t i;
     if (wshub_io_auto_create(NULL, &net) ||
@@ -141,8 +134,7 @@ int main(int argc, char **argv) {
         if (wshub_mount(hub, &served[i])) return 1;
     if (wshub_io_sock_listen(net, "127.0.0.1", (uint16_t)(argc > 1 ? atoi(argv[1]) : 8080), NULL))
         return fprintf(stderr, "%s\n", wshub_io_sock_error(net)), 1;
-    (void)signal(SIGTERM, on_signal);
-    (void)wshub_io_sock_run(net);
+    (void)wshub_io_sock_serve(net, hub); /* until SIGTERM or SIGINT */
     wshub_destroy(hub);
     wshub_io_sock_destroy(net);
     return 0;

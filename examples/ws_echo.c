@@ -11,7 +11,6 @@
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
 #include "wshub_io_auto.h"
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -49,11 +48,6 @@ static void on_conn_closed(wshub *hub, wshub_conn conn, uint16_t code, wshub_str
     fflush(stdout);
 }
 
-static void on_signal(int number) {
-    (void)number;
-    wshub_io_sock_stop(net);
-}
-
 int main(int argc, char **argv) {
     uint16_t port = (uint16_t)(argc > 1 ? atoi(argv[1]) : 8080);
     wshub *hub;
@@ -68,11 +62,9 @@ int main(int argc, char **argv) {
         return 1;
     if (wshub_io_sock_listen(net, "127.0.0.1", port, NULL))
         return fprintf(stderr, "%s\n", wshub_io_sock_error(net)), 1;
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
     printf("ws://127.0.0.1:%u/echo\n", (unsigned)port);
     fflush(stdout);
-    (void)wshub_io_sock_run(net);
+    (void)wshub_io_sock_serve(net, hub); /* until SIGTERM or SIGINT */
     wshub_destroy(hub);
     wshub_io_sock_destroy(net);
     return 0;
