@@ -5,7 +5,7 @@ tool() { command -v "$1" || ls /usr/lib/llvm-*/bin/"$1" 2>/dev/null | tail -1; }
 cov=$(tool llvm-cov); prof=$(tool llvm-profdata)
 [ -n "$cov" ] && [ -n "$prof" ] || { echo "needs llvm-cov and llvm-profdata"; exit 1; }
 dir=build/fuzzcov; rm -rf $dir; mkdir -p $dir; objects=
-for t in text wire conn hub api desc bus; do
+for t in text wire conn hub api desc bus http_hand; do
     clang -std=gnu99 -O1 -g -DNDEBUG -DFUZZ_MANGLED=0 -fprofile-instr-generate -fcoverage-mapping -I. -Ibackends -Itests -o $dir/fuzz_$t tests/fuzz/fuzz_$t.c || exit 1
     LLVM_PROFILE_FILE=$dir/$t.profraw $dir/fuzz_$t >/dev/null || exit 1
     objects="$objects -object $dir/fuzz_$t"
