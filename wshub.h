@@ -6551,6 +6551,7 @@ WSHUB_API int wshub_frame_read(const uint8_t *bytes, size_t count, wshub_frame *
 static inline size_t wshub__frame_put(uint8_t *buf, uint8_t first, uint8_t masked, uint64_t n) {
     size_t i;
 
+    WSHUB_ASSERT(!(masked & 0x7F)); /* the length is written beside it */
     buf[0] = first;
     if (n < WSHUB__LENGTH_IN_2) {
         buf[1] = (uint8_t)(masked | n);
@@ -9773,6 +9774,8 @@ static wshub_err wshub__stream_write(wshub *hub, wshub__exchange *exchange, cons
 /* Ends an exchange by the application's doing, and its stream with it. */
 WSHUB__COLD static void wshub__exchange_drop(wshub *hub, wshub__exchange *exchange) {
     wshub__conn *conn = wshub__exchange_conn(hub, exchange);
+
+    WSHUB_ASSERT(!exchange->parted); /* only what is open is dropped */
     wshub__exchange_free(hub, exchange);
     wshub__conn_abort(hub, conn, WSHUB_BY_APP, WSHUB__CLOSE_ABNORMAL, "");
 }
