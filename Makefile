@@ -124,7 +124,7 @@ build/bench_%: tests/bench/bench_%.c $(HEADERS)
 bench: build/bench build/bench_peers ## CPU time per message, beside Bun and ws where these are
 	./build/bench
 	./build/bench_peers
-bench-%: build/bench_% ## of bench-hub (no kernel below), bench-cores (a hub a thread), bench-redis, bench-peers
+bench-%: build/bench_% ## of bench-hub (no kernel below), bench-cores (a hub a thread), bench-redis, bench-peers, bench-files
 	./$<
 counts: ## instructions of each work of bench-hub against the committed figures
 	@sh tests/bench/counts.sh

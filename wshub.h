@@ -926,6 +926,8 @@
  * - A program's life in one call: wshub_io_sock_serve(), wshub_io_sock_serve_with(), for one
  *   thread or several. wshub_io_sock_run() and the rest of the pieces are as they were.
  * - Files: backends/wshub_ext_files.h serves a folder, with ranges, tags and conditions.
+ *   wshub_http_room() and wshub_http_wait(): a body that is not copied, and who lets others go
+ *   first.
  * - Logs by default (>>logs): wshub_io.log, wshub_desc.log_level and no_log, the environment's
  *   WSHUB_LOG, codes that say why somebody was refused; wshub_log.who, wshub_log_line(),
  *   wshub_log_level_name(), wshub_io_fake_log().
@@ -3185,6 +3187,25 @@ WSHUB_API wshub_err wshub_http_begin(wshub *hub, wshub_exchange exchange, const 
  * Thread   the hub's; allowed in callbacks. Cost: O(count), copied once. */
 WSHUB_API wshub_err wshub_http_write(wshub *hub, wshub_exchange exchange, const void *bytes,
                                      size_t count);
+/* Makes room for the next piece of a body where it is sent from, so that it need not be copied:
+ * read a file into it, and give what has become of it, from its first byte on, to
+ * wshub_http_write(), before any other call into the hub. What is not given is forgotten.
+ *   count      how many bytes at most, 1..WSHUB_HTTP_ROOM_MAX
+ *   out_bytes  where they go
+ * Returns  OK; LIMIT, STALE, STATE, NOMEM: as wshub_http_write(), to which you need not go with
+ *          them then; PARAM: the count.
+ * Thread   the hub's; allowed in callbacks. Cost: O(1). */
+WSHUB_API wshub_err wshub_http_room(wshub *hub, wshub_exchange exchange, size_t count,
+                                    uint8_t **out_bytes);
+/* The most room that can be made at a time, in bytes. */
+#define WSHUB_HTTP_ROOM_MAX 32768
+/* Says that what has been written is enough for now, though there would be room:
+ * on_exchange_drained tells when all of it has left. So the others have their turn in between, and
+ * little lies about unsent, which is also quicker, as it is still in the processor's caches when it
+ * leaves.
+ * Returns  OK; STATE: no answer has begun, or nothing is unsent, and you can go on; STALE.
+ * Thread   the hub's; allowed in callbacks. Cost: O(1). */
+WSHUB_API wshub_err wshub_http_wait(wshub *hub, wshub_exchange exchange);
 /* Ends a body. The exchange is stale from here on; what is unsent leaves, and the next request of
  * the stream is taken behind it.
  * Returns  OK; PARAM: less was written than the length that was announced, and the stream is
@@ -9719,8 +9740,8 @@ WSHUB__COLD static wshub_err wshub__stream_begin(wshub *hub, wshub__exchange *ex
     return WSHUB_OK;
 }
 
-/* Queues a piece of a body, copied once, between the words of its framing. False: out of
- * memory. */
+/* Queues a piece of a body between the words of its framing, copied once, unless it lies there
+ * already (wshub__stream_room()). False: out of memory. */
 static bool wshub__body_put(wshub *hub, wshub__conn *conn, bool chunked, const void *bytes,
                             size_t n) {
     char before[WSHUB__CHUNK_SIZE_BYTES_MAX];
@@ -9732,11 +9753,11 @@ static bool wshub__body_put(wshub *hub, wshub__conn *conn, bool chunked, const v
     WSHUB_ASSERT(before_len <= sizeof before);
     if (!seg) return false;
     to = wshub__log_end(seg);
+    if (bytes != to + before_len) memmove(to + before_len, bytes, n); /* from the room, or ours */
     if (chunked) {
         memcpy(to, before, before_len);
         memcpy(to + before_len + n, "\r\n", 2);
     }
-    memcpy(to + before_len, bytes, n);
     return wshub__out_commit(hub, conn, seg, before_len + n + after_len);
 }
 
@@ -9768,6 +9789,26 @@ static wshub_err wshub__stream_write(wshub *hub, wshub__exchange *exchange, cons
     }
     if (exchange->as.left != WSHUB_LENGTH_UNKNOWN) exchange->as.left -= n;
     wshub__stream_clock(hub, conn, exchange);
+    return WSHUB_OK;
+}
+
+/* Room for a piece at the log's end, behind that for the words in front of it. Nothing need be kept
+ * of it: if the log is used otherwise before the piece is written, the piece is moved. */
+static wshub_err wshub__stream_room(wshub *hub, wshub__exchange *exchange, size_t n,
+                                    uint8_t **out_bytes) {
+    wshub__conn *conn = wshub__exchange_conn(hub, exchange);
+    size_t before_len = exchange->chunked ? WSHUB__CHUNK_SIZE_BYTES_MAX : 0;
+    wshub__seg *seg;
+
+    WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_STREAMING);
+    if (!exchange->bodyless && conn->queued > hub->desc.http_answers_bytes_max) {
+        wshub__stream_wait(hub, conn, exchange);
+        return WSHUB_ERR_LIMIT;
+    }
+    seg = wshub__log_room(hub, WSHUB__CHUNK_SIZE_BYTES_MAX + n + 2);
+    if (!seg) return WSHUB_ERR_NOMEM;
+    WSHUB_ASSERT(seg->is_log); /* nothing has to be given back if nobody writes there */
+    *out_bytes = wshub__log_end(seg) + before_len;
     return WSHUB_OK;
 }
 
@@ -10719,6 +10760,31 @@ WSHUB_API wshub_err wshub_http_write(wshub *hub, wshub_exchange exchange, const 
     err = wshub__stream_write(hub, found, bytes, count);
     wshub__leave(hub);
     return err;
+}
+
+WSHUB_API wshub_err wshub_http_room(wshub *hub, wshub_exchange exchange, size_t count,
+                                    uint8_t **out_bytes) {
+    wshub__exchange *found;
+    wshub_err err = wshub__exchange_find_streaming(hub, exchange, &found);
+    if (err) return err;
+    if (count == 0 || count > WSHUB_HTTP_ROOM_MAX || !out_bytes) return WSHUB_ERR_PARAM;
+    wshub__enter(hub);
+    err = wshub__stream_room(hub, found, count, out_bytes);
+    wshub__leave(hub);
+    return err;
+}
+
+WSHUB_API wshub_err wshub_http_wait(wshub *hub, wshub_exchange exchange) {
+    wshub__exchange *found;
+    wshub__conn *conn;
+    wshub_err err = wshub__exchange_find_streaming(hub, exchange, &found);
+    if (err) return err;
+    conn = wshub__exchange_conn(hub, found);
+    if (conn->queued == 0) return WSHUB_ERR_STATE;
+    wshub__enter(hub);
+    wshub__stream_wait(hub, conn, found);
+    wshub__leave(hub);
+    return WSHUB_OK;
 }
 
 WSHUB_API wshub_err wshub_http_end(wshub *hub, wshub_exchange exchange) {

@@ -6,7 +6,7 @@
  * [x] no way out of the folder: a path is decoded once and then cut, links are not followed unless
  *     so set, and what could mean something else on any system is no name on all of them
  * [x] nothing but regular files, and nothing of them is held: a slow peer costs a descriptor and
- *     what http_answers_bytes_max lets wait
+ *     192 KiB, or less where http_answers_bytes_max says so
  * [x] a file that changes while it is sent is never glued together: one that grows is cut at the
  *     length that was promised, one that shrinks ends the stream
  * [ ] compressed files beside the plain ones, lists of folders
@@ -18,7 +18,7 @@
  * Include  behind wshub.h. The code is emitted where WSHUB_IMPLEMENTATION is defined, or
  *          WSHUB_EXT_FILES_IMPLEMENTATION for a file of its own.
  * Threads  Any number of hubs, each on its thread, may serve one wshub_ext_files at a time: nothing
- *          in it changes. Files are read on the hub's thread, 16 KiB at a time; a disk that is slow
+ *          in it changes. Files are read on the hub's thread, 32 KiB at a time; a disk that is slow
  *          holds up the loop.
  *
  *     wshub_ext_files *files;
@@ -140,7 +140,8 @@ extern "C" {
 #endif
 
 enum {
-    WSHUB_EXT_FILES__PIECE = 16384,     /* what is read at a time */
+    WSHUB_EXT_FILES__PIECE = 32768,     /* what is read at a time */
+    WSHUB_EXT_FILES__TURN = 131072,     /* and sent before others have their turn */
     WSHUB_EXT_FILES__PATH_MAX = 4096,   /* of a path, decoded; what is longer names nothing */
     WSHUB_EXT_FILES__SEGMENT_MAX = 255, /* of a name in it */
     WSHUB_EXT_FILES__YOUNG_S = 2        /* changed so lately: may change again, unseen */
@@ -366,38 +367,49 @@ static void wshub_ext_files__close(wshub_ext_files__file *file) {
     file->fd = -1;
 }
 
-/* Reads the next piece. Returns how much; 0: the file has ended before its time, or cannot be
+/* Reads into `bytes`. Returns how much; 0: the file has ended before its time, or cannot be
  * read. */
 static size_t wshub_ext_files__read(const wshub_ext_files__file *file, uint8_t *bytes, size_t cap) {
     ssize_t n;
 
-    if (cap > file->left) cap = (size_t)file->left;
     do {
         n = pread(file->fd, bytes, cap, (off_t)file->at);
     } while (n < 0 && errno == EINTR);
     return n > 0 ? (size_t)n : 0;
 }
 
-/* Sends what the stream takes. Returns false: there is more to send when there is room again; true:
- * all is said, or the stream is dropped, since what is short of its promise is nobody's file
- * (FILE-3). */
+/* Sends the next piece. Returns OK; LIMIT: when there is room; others: never. */
+static wshub_err wshub_ext_files__piece(wshub *hub, wshub_exchange exchange,
+                                        wshub_ext_files__file *file) {
+    size_t n = file->left < WSHUB_EXT_FILES__PIECE ? (size_t)file->left : WSHUB_EXT_FILES__PIECE;
+    uint8_t *bytes = NULL;
+    wshub_err err = wshub_http_room(hub, exchange, n, &bytes);
+
+    if (err) return err;
+    n = wshub_ext_files__read(file, bytes, n);
+    if (!n) return WSHUB_ERR_IO;
+    err = wshub_http_write(hub, exchange, bytes, n);
+    if (err) return err;
+    file->at += n;
+    file->left -= n;
+    return WSHUB_OK;
+}
+
+/* Sends what may be sent in one turn. Returns false: there is more, when that has left; true: all
+ * is said, or the stream is dropped, since what is short of its promise is nobody's file (FILE-3).
+ * */
 static bool wshub_ext_files__send(wshub *hub, wshub_exchange exchange,
                                   wshub_ext_files__file *file) {
-    uint8_t bytes[WSHUB_EXT_FILES__PIECE];
+    uint64_t until = file->at + WSHUB_EXT_FILES__TURN;
+    wshub_err err = WSHUB_OK;
 
-    while (file->left) {
-        size_t n = wshub_ext_files__read(file, bytes, sizeof bytes);
-        wshub_err err = n ? wshub_http_write(hub, exchange, bytes, n) : WSHUB_ERR_IO;
-
-        if (err == WSHUB_ERR_LIMIT) return false; /* nothing was taken: it is read again */
-        if (err) {
-            (void)wshub_http_drop(hub, exchange);
-            return true;
-        }
-        file->at += n;
-        file->left -= n;
+    while (file->left && !err) {
+        if (file->at >= until && wshub_http_wait(hub, exchange) == WSHUB_OK) return false;
+        err = wshub_ext_files__piece(hub, exchange, file);
     }
-    if (wshub_http_end(hub, exchange)) (void)wshub_http_drop(hub, exchange);
+    if (err == WSHUB_ERR_LIMIT) return false;
+    if (!err) err = wshub_http_end(hub, exchange);
+    if (err) (void)wshub_http_drop(hub, exchange);
     return true;
 }
 
