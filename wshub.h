@@ -539,8 +539,8 @@
  * Texts are escaped ASCII and never hold a payload, a token or a query; names of rooms, origins
  * and hosts that were refused they do. Of one code at most ten lines a second are written, and the
  * next one says how many were held back. Where nobody has chosen a level, the first refusal that
- * is not shown is told once (QUIET), so that silence is not taken for consent. A bus tells what it
- * has to say by a callback of its own (wshub_bus_redis_desc.on_log).
+ * is not shown is told once (QUIET), so that silence is not taken for consent. A bus has
+ * lines of its own, from the same level on: wshub_bus_redis_desc.on_log and no_log.
  *
  * ---- >>statistics ------------------------------------------------------------------------------
  * wshub_stats_get() reads all figures at once, wshub_stats_json() writes them as one JSON
@@ -882,9 +882,9 @@
  * - WSHUB_STATIC is refused where WSHUB_IMPLEMENTATION is not defined.
  *
  * - A hub without on_log shows warnings and errors: wshub_io_sock.h writes them to standard error,
- *   as it does what on_error would be told. Who wants silence as before sets no_log, in wshub_desc
- *   or wshub_io_sock_desc. wshub_log_level has a level below, WSHUB_LEVEL_DEBUG, and its numbers
- *   begin with 1.
+ *   as it does what on_error, and the on_log of the bus over Redis, would be told. Who wants
+ *   silence as before sets no_log, in wshub_desc, wshub_io_sock_desc or wshub_bus_redis_desc.
+ *   wshub_log_level has a level below, WSHUB_LEVEL_DEBUG, and its numbers begin with 1.
  *
  * What somebody who fills a table says otherwise; zero it first, and set its first member,
  * version:

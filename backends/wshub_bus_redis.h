@@ -59,7 +59,8 @@
  * and every subscription. Only when those are acknowledged the bus is up.
  *
  * Nothing is sent twice. What was on its way when a connection broke has arrived or is lost, and is
- * counted as unconfirmed. What failed is told to desc.on_log in one line, without passwords.
+ * counted as unconfirmed. What failed is told in one line, without passwords: to desc.on_log, or to
+ * the io.
  *
  * ---- Limits ------------------------------------------------------------------------------------
  * output_bytes_max    what was taken and has not been sent; the hub's own queue keeps the rest
@@ -174,11 +175,12 @@ typedef struct wshub_bus_redis_desc {
     /* NULL: realloc and free. For everything that is allocated here. */
     wshub_alloc_fn alloc;
     void *alloc_user; /* the first argument of alloc */
-    /* NULL: nobody is told. One line on what failed, and that it is back; no passwords. The line is
-     * a view until it returns. At most one a second for a broker that stays away. It may call
-     * anything, wshub_destroy() included. */
+    /* NULL: the io shows it (wshub_io.log), as `warn REDIS: ...`. One line on what failed, and that
+     * it is back; no passwords. The line is a view until it returns. At most one a second for a
+     * broker that stays away. It may call anything, wshub_destroy() included. */
     void (*on_log)(const char *line, void *user);
-    void *user; /* the last argument of on_log */
+    void *user;  /* the last argument of on_log */
+    bool no_log; /* where there is no on_log: nothing is given to the io either */
     /* NULL: this file's own client. Borrowed until destroy; see wshub_bus_redis_driver. */
     const struct wshub_bus_redis_driver *driver;
 } wshub_bus_redis_desc;
@@ -1118,6 +1120,23 @@ static void wshub_bus_redis__enter(wshub_bus_redis *bus) {
     if (bus->depth++ == 0) wshub_bus_redis__clock(bus);
 }
 
+/* Does anybody want lines? Without on_log the io does that shows warnings. */
+static bool wshub_bus_redis__logs(const wshub_bus_redis *bus) {
+    if (bus->desc.on_log) return true;
+    return !bus->desc.no_log && bus->io.log && bus->io.log_level <= WSHUB_LEVEL_WARN;
+}
+
+/* Has the io show a line: as much as it takes of it. */
+static void wshub_bus_redis__print(wshub_bus_redis *bus, const char *line) {
+    char text[WSHUB_LOG_LINE_BYTES], *p;
+
+    (void)snprintf(text, sizeof text, "warn REDIS: %.*s", (int)sizeof text - 13, line);
+    for (p = text; *p; p++) {
+        if ((unsigned char)*p > 126) *p = '?';
+    }
+    bus->io.log(bus->io.ctx, WSHUB_LEVEL_WARN, text);
+}
+
 /* Tells the log. Lines wait until nothing is half done, since on_log may end hub and bus at any of
  * them. */
 static void wshub_bus_redis__tell(wshub_bus_redis *bus) {
@@ -1126,7 +1145,10 @@ static void wshub_bus_redis__tell(wshub_bus_redis *bus) {
         memcpy(line, bus->lines[0], sizeof line);
         bus->lines_count--;
         memmove(bus->lines[0], bus->lines[1], (size_t)bus->lines_count * sizeof line);
-        bus->desc.on_log(line, bus->desc.user);
+        if (bus->desc.on_log)
+            bus->desc.on_log(line, bus->desc.user);
+        else
+            wshub_bus_redis__print(bus, line);
     }
 }
 
@@ -1182,7 +1204,7 @@ static void wshub_bus_redis__leave(wshub_bus_redis *bus) {
  * always is said once a second. */
 static void wshub_bus_redis__log(wshub_bus_redis *bus, const char *line, bool always) {
     uint64_t second = bus->now / 1000 + 1;
-    if (!bus->desc.on_log || (!always && bus->log_second == second)) return;
+    if (!wshub_bus_redis__logs(bus) || (!always && bus->log_second == second)) return;
     if (bus->lines_count == WSHUB_BUS_REDIS__LINES) return;
 
     bus->log_second = second;

@@ -715,7 +715,7 @@ static void wshub_io_sock__tell(wshub_io_sock *net, const char *text) {
     if (net->desc.on_error) {
         net->desc.on_error(text, net->desc.user);
     } else if (net->io.log && net->io.log_level <= WSHUB_LEVEL_WARN) {
-        (void)snprintf(line, sizeof line, "warn IO: %s", text);
+        (void)snprintf(line, sizeof line, "warn IO: %.*s", (int)sizeof line - 10, text);
         net->io.log(net, WSHUB_LEVEL_WARN, line);
     }
 }

@@ -3,6 +3,7 @@
  * is met and each thing that is ignored, the line that says so. When lines are told is in
  * test_logs.c; what standard error makes of them in test_io_log.c. */
 #include "mounted.h"
+#include "wshub_bus_redis.h"
 
 /* ---- levels ---- */
 
@@ -253,6 +254,60 @@ TEST(the_fake_keeps_lines_up_to_a_bound) { /* LOG-1 */
     wshub_io_fake_log_forget(w.net);
     EXPECT(!logged(&w, "debug"));
     world_stop(&w);
+}
+
+static int redis_lines;
+static void count_redis(const char *line, void *user) {
+    (void)line;
+    (void)user;
+    redis_lines++;
+}
+
+TEST(a_bus_without_on_log_has_the_io_say_what_failed) { /* LOG-1 */
+    static const struct {
+        bool on_log, no_log, io_none;
+        int level;
+        bool want;
+    } cases[] = {
+        {false, false, false, 0, true}, {false, false, false, WSHUB_LEVEL_WARN, true},
+        {true, false, false, 0, false}, {false, true, false, 0, false},
+        {false, false, true, 0, false}, {false, false, false, WSHUB_LEVEL_ERROR, false},
+    };
+    size_t i;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        wshub_io_fake *net;
+        wshub_bus_redis *redis;
+        wshub *hub;
+        wshub_conn c;
+        const char *said;
+        EXPECT_INT(wshub_io_fake_create(&FAKE(.no_log = cases[i].io_none,
+                                              .log_level = (wshub_log_level)cases[i].level),
+                                        &net),
+                   WSHUB_OK);
+        EXPECT_INT(wshub_bus_redis_create(
+                       &(wshub_bus_redis_desc){.io = wshub_io_fake_io(net),
+                                               .url = "redis://me:SECRET@brok\xC3\xA9r",
+                                               .no_log = cases[i].no_log,
+                                               .on_log = cases[i].on_log ? count_redis : NULL},
+                       &redis),
+                   WSHUB_OK);
+        EXPECT_INT(wshub_create(&DESC(.io = wshub_io_fake_io(net),
+                                      .bus = wshub_bus_redis_bus(redis), .no_log = true),
+                                &hub),
+                   WSHUB_OK);
+        redis_lines = 0;
+        wshub_io_fake_run(net);
+        while (wshub_io_fake_dialled(net, &c, NULL)) wshub_io_fake_answer(net, c, false);
+        wshub_io_fake_advance(net, 5000);
+        said = wshub_io_fake_log(net).ptr;
+        EXPECT_INT(strncmp(said, "warn REDIS: ", 12) == 0, cases[i].want);
+        EXPECT_INT(strstr(said, "brok??r") != NULL, cases[i].want); /* printable ASCII */
+        EXPECT(!strstr(said, "SECRET"));
+        EXPECT_INT(*said != 0, cases[i].want);
+        EXPECT_INT(redis_lines > 0, cases[i].on_log);
+        wshub_destroy(hub);
+        wshub_io_fake_destroy(net);
+    }
 }
 
 /* ---- bad inputs, and the line that each gets ---- */
