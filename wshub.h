@@ -12449,12 +12449,21 @@ WSHUB__COLD static void wshub__forward_drained(wshub *hub, wshub_exchange exchan
 /* All that was answered has been queued: the stream goes on, as the other hub said. */
 WSHUB__COLD static void wshub__forward_end(wshub *hub, wshub__conn *conn, wshub__exchange *exchange,
                                            wshub__link_fate fate) {
+    wshub__link_side *side = (wshub__link_side *)exchange->owner;
+
     WSHUB_ASSERT(fate != WSHUB__LINK_RUNNING);
     WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_FORWARDED);
-    wshub__link_leave(hub, (wshub__link_side *)exchange->owner);
+
+    /* A stream without memory for its 503 is dropped, and its exchange told of as gone: that
+     * leaves the link, which must be there still. */
     if (fate == WSHUB__LINK_REFUSED) {
-        (void)wshub__http_refuse(hub, conn, 503, wshub_str_z("nobody can answer now"), false);
-    } else if (fate == WSHUB__LINK_ABORT) {
+        if (!wshub__http_refuse(hub, conn, 503, wshub_str_z("nobody can answer now"), false))
+            wshub__link_leave(hub, side);
+        return;
+    }
+
+    wshub__link_leave(hub, side);
+    if (fate == WSHUB__LINK_ABORT) {
         wshub__exchange_drop(hub, exchange);
     } else {
         wshub__http_next(hub, conn, fate == WSHUB__LINK_CLOSE);

@@ -59,6 +59,17 @@ static void test_register(test_case *t) {
                          test_name, #got, test_g, test_w);                                         \
         }                                                                                          \
     } while (0)
+/* Two terminated texts, or NULL. */
+#define EXPECT_STR(got, want)                                                                      \
+    do {                                                                                           \
+        const char *test_g = (got), *test_w = (want);                                              \
+        if (test_g && test_w ? strcmp(test_g, test_w) != 0 : test_g != test_w) {                   \
+            test_failures++;                                                                       \
+            (void)printf("  %s:%d: %s: %s is %s\n    expected %s\n", __FILE__, __LINE__,           \
+                         test_name, #got, test_g ? test_g : "(nothing)",                           \
+                         test_w ? test_w : "(nothing)");                                           \
+        }                                                                                          \
+    } while (0)
 #define SKIP(why)                                                                                  \
     do {                                                                                           \
         (void)printf("  skipped %s: %s\n", test_name, why);                                        \

@@ -1,6 +1,6 @@
 /* Whatever wshub.h and the backends declare in public has its contract where it is declared: each
- * function, type, number, value and field (CONTRIBUTING.md, How to add: anything public). Run from the
- * root of the tree, whose files it reads. */
+ * function, type, number, value and field (CONTRIBUTING.md, How to add: anything public). Run
+ * from the root of the tree, whose files it reads. */
 #define _GNU_SOURCE
 #include <ctype.h>
 #include "texts.h"

@@ -64,8 +64,7 @@ static void tongue_state(wshub *hub, wshub_bus_state state, void *user) {
 
 #define EXPECT_HEARD(t, want)                                                                      \
     do {                                                                                           \
-        EXPECT(strcmp((t)->heard, want) == 0);                                                     \
-        if (strcmp((t)->heard, want) != 0) (void)printf("    heard %s\n", (t)->heard);             \
+        EXPECT_STR((t)->heard, want);                                                              \
         (t)->heard_len = 0;                                                                        \
         (t)->heard[0] = 0;                                                                         \
     } while (0)
@@ -235,6 +234,44 @@ TEST(what_comes_on_a_dialects_channels_is_the_dialects_byte_for_byte) { /* BUS-3
     told_state(&w, &t, WSHUB_BUS_CONNECTED);
     told_state(&w, &t, WSHUB_BUS_UP);
     EXPECT_HEARD(&x, "state:connected state:connected state:up state:up "); /* two of the four */
+    world_stop(&w);
+}
+
+TEST(a_channel_is_that_dialects_under_whose_prefix_it_lies) { /* BUS-3, BUS-6 */
+    /* Who hears of a channel, and by which name: dialect 0 has `t#`, 2 has `v#x`; 1, between
+     * them, has no prefix. */
+    static const struct {
+        const char *channel;
+        int whose; /* -1: the JSON dialect's, or nobody's */
+        const char *rest;
+    } t[] = {
+        {"t#c", 0, "c"},          {"t#", 0, ""},    {"t#v#xc", 0, "v#xc"}, {"v#xc", 2, "c"},
+        {"v#x", 2, ""},           {"v#xx", 2, "x"}, {"v#", -1, NULL},      {"v#y", -1, NULL},
+        {"t", -1, NULL},          {"", -1, NULL},   {"T#c", -1, NULL},     {"xt#c", -1, NULL},
+        {"ws:room:t#", -1, NULL},
+    };
+    world w;
+    told bus;
+    tongue x[3];
+    wshub_dialect none = DIALECT(.name = "none"), last = tongue_table(false);
+    size_t i;
+    int k;
+    told_start(&w, &bus, false);
+    memset(x, 0, sizeof x);
+    tongue_start(&w, &x[0], false);
+    last.bus_prefix = "v#x";
+    EXPECT_INT(wshub_dialect_add(w.hub, &none, &x[1], &x[1].dialect), WSHUB_OK);
+    EXPECT_INT(wshub_dialect_add(w.hub, &last, &x[2], &x[2].dialect), WSHUB_OK);
+    for (i = 0; i < sizeof t / sizeof *t; i++) {
+        uint64_t bad = stats(&w).bus_bad;
+        char want[80] = "";
+        if (t[i].rest)
+            (void)snprintf(want, sizeof want, "channel:%s payload:{\"p\":1} ", t[i].rest);
+        bus.owner.received(bus.owner.ctx, S(t[i].channel), S("{\"p\":1}"));
+        for (k = 0; k < 3; k++) EXPECT_HEARD(&x[k], k == t[i].whose ? want : "");
+        EXPECT_INT(stats(&w).bus_bad - bad, t[i].whose < 0); /* read as an envelope, and none */
+    }
+    EXPECT_INT(stats(&w).bus_received, i);
     world_stop(&w);
 }
 

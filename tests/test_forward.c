@@ -485,6 +485,27 @@ TEST(a_body_that_the_other_hub_does_not_want_waits_there_without_its_io) { /* CO
     pair_stop(&p);
 }
 
+TEST(a_503_for_the_other_hub_that_finds_no_memory_is_the_end_of_the_stream) { /* BYE-2, CONN-5 */
+    int failed = 0;
+    long n;
+    for (n = 1; n < 8; n++) {
+        pair p;
+        pair_start(&p, DESC(.no_dialect = true), DESC(.no_dialect = true));
+        EXPECT_INT(wshub_shutdown(p.there.hub), WSHUB_OK);
+        ask(&p, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+        wshub_io_fake_run(p.there.net); /* which refuses it */
+        p.here.hub->log->used = p.here.hub->log->cap;
+        p.here.fail_at = n;
+        pair_run(&p);
+        failed += !p.here.fail_at;
+        p.here.fail_at = 0;
+        EXPECT(!wshub_io_fake_is_open(p.here.net, p.conn));
+        EXPECT(!p.here.hub->ends);
+        pair_stop(&p);
+    }
+    EXPECT(failed > 0);
+}
+
 TEST(several_cross_over_at_once_and_end_in_any_order) { /* CONN-5 */
     static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
                                      {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};

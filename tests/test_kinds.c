@@ -1,6 +1,7 @@
-/* Further kinds of wire (>>api-dialect): what is written for whom, how often, in which order, within
- * which limits; packets, which say more than an event; and destinations of several rooms. Half of it
- * looks at clients of several kinds in one room, whose sends are gathered kind by kind. */
+/* Further kinds of wire (>>api-dialect): what is written for whom, how often, in which order,
+ * within which limits; packets, which say more than an event; and destinations of several rooms.
+ * Half of it looks at clients of several kinds in one room, whose sends are gathered kind by
+ * kind. */
 #include "hubtest.h"
 
 /* How a kind of these tests writes: a text frame `name:event(arg,arg)` and behind it what else the

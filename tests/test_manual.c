@@ -1,5 +1,5 @@
-/* The manual is true: what wshub.h says about itself in lists and tables agrees with what
- * stands in the code (CONTRIBUTING.md, How to add). Run from the root of the tree, whose files it reads. */
+/* The manual is true: what wshub.h says about itself in lists and tables agrees with what stands in
+ * the code (CONTRIBUTING.md, How to add). Run from the root of the tree, whose files it reads. */
 #define _GNU_SOURCE
 #include "hubtest.h"
 #include <ctype.h>

@@ -337,7 +337,7 @@ static void note_gone(wshub *hub, const wshub_gone *gone, void *user) {
 }
 
 /* A WebSocket of a mount with a client of a dialect. */
-static wshub_conn dialect_start(world *w, site *s, wshub_client *client) {
+static wshub_conn dialect_start_on(world *w, site *s, wshub_client *client, wshub_io_fake_desc fd) {
     wshub_dialect table = DIALECT(.name = "bare");
     wshub_client_desc desc;
     wshub_conn conn = site_start(w, s,
@@ -345,13 +345,16 @@ static wshub_conn dialect_start(world *w, site *s, wshub_client *client) {
                                       .on_log = keep_line, .on_transform_in = keep_event,
                                       .message_timeout_ms = 1000, .on_disconnected = note_gone,
                                       .backpressure_bytes_max = 1000),
-                                 FAKE(0));
+                                 fd);
     memset(&desc, 0, sizeof desc);
     EXPECT_INT(wshub_dialect_add(w->hub, &table, NULL, &desc.dialect), WSHUB_OK);
     EXPECT_INT(wshub_client_add(w->hub, wshub_conn_session(w->hub, conn), &desc, client), WSHUB_OK);
     w->log_len = 0;
     w->log[0] = 0;
     return conn;
+}
+static wshub_conn dialect_start(world *w, site *s, wshub_client *client) {
+    return dialect_start_on(w, s, client, FAKE(0));
 }
 
 TEST(a_dialect_speaks_beside_its_clients_and_both_are_told_of_pressure) { /* SEND-6, >>dialects */
@@ -489,5 +492,77 @@ TEST(who_waits_for_two_things_is_read_behind_both) { /* SEND-5, SEND-6, LIVE-3 *
         EXPECT_INT(s.messages, 2);
         EXPECT(strcmp(s.last, "2") == 0);
         world_stop(&w);
+    }
+}
+
+/* Each message is answered to a peer that takes nothing, and goes to the transformer; which of the
+ * two waits begins first alternates. */
+static char read_so_far[400];
+static void ask_and_pause(site *s, wshub_conn conn) {
+    size_t n = strlen(read_so_far);
+    (void)snprintf(read_so_far + n, sizeof read_so_far - n, "%.8s ", s->last);
+    EXPECT_INT(send_text(s->w, conn, "x"), WSHUB_OK);
+    if (s->messages % 2) to_transformer(s, conn);
+    EXPECT_INT(wshub_conn_pause_until_drained(s->w->hub, conn), WSHUB_OK);
+    if (s->messages % 2 == 0) to_transformer(s, conn);
+}
+
+/* How the two waits end. */
+typedef enum both { DRAINED_FIRST, ANSWERED_FIRST, IN_ONE_TURN, BOTHS } both;
+
+static void end_both(world *w, const site *s, wshub_conn conn, both way) {
+    wshub_ask ask = kept_asks[(kept_asks_count - 1) % 8];
+    int before = s->messages;
+    wshub_io_fake_hold(w->net, way == IN_ONE_TURN);
+    if (way == ANSWERED_FIRST) EXPECT_INT(wshub_transform_accept(w->hub, ask, NULL), WSHUB_OK);
+    if (way != ANSWERED_FIRST) wshub_io_fake_window(w->net, conn, 3); /* one answer */
+    wshub_io_fake_run(w->net);
+    EXPECT_INT(s->messages, before);
+    if (way == ANSWERED_FIRST) wshub_io_fake_window(w->net, conn, 3);
+    if (way != ANSWERED_FIRST) EXPECT_INT(wshub_transform_accept(w->hub, ask, NULL), WSHUB_OK);
+    wshub_io_fake_hold(w->net, false);
+}
+
+static void all_is_read_in_order(int kind, both way) {
+    /* `1`, `2`, `3` and half of `45`, in one piece; the other half comes while nothing is read */
+    static const char begun[] = "\x81\x81\0\0\0\0"
+                                "1\x81\x81\0\0\0\0"
+                                "2\x81\x81\0\0\0\0"
+                                "3\x81\x82\0\0\0\0"
+                                "4";
+    static const char *const read[] = {"1 ", "1 2 ", "1 2 3 ", "1 2 3 45 "};
+    site s = {.at_message = ask_and_pause};
+    world w;
+    wshub_conn conn = dialect_start_on(&w, &s, &transformed, io_kind(kind));
+    int i;
+    kept_asks_count = 0;
+    read_so_far[0] = 0;
+    EXPECT_INT(wshub_client_authenticate(w.hub, transformed, nul()), WSHUB_OK);
+    EXPECT_INT(wshub_client_encrypt(w.hub, transformed), WSHUB_OK);
+    wshub_io_fake_window(w.net, conn, 0);
+    wshub_io_fake_input(w.net, conn, begun, sizeof begun - 1);
+    wshub_io_fake_input(w.net, conn, "5", 1);
+    for (i = 0; i < 4; i++) {
+        EXPECT_STR(read_so_far, read[i]);
+        EXPECT_INT(s.drained, i);
+        end_both(&w, &s, conn, way);
+    }
+
+    /* All of it was read once, nothing is kept, and the stream is heard again. */
+    EXPECT_INT(s.drained, 4);
+    EXPECT_INT(stats(&w).held_bytes, 0);
+    s.at_message = NULL;
+    wshub_io_fake_text(w.net, conn, "again");
+    EXPECT_STR(s.last, "again");
+    EXPECT_INT(s.messages, 5);
+    EXPECT_INT(s.closed, 0);
+    EXPECT_TEXTS(&w, conn, "x", "x", "x", "x");
+    world_stop(&w);
+}
+
+TEST(who_is_asked_about_and_paused_at_once_loses_nothing) { /* ENC-1, SEND-5, SEND-6 */
+    int kind, way;
+    for (kind = 0; kind < IO_KINDS; kind++) {
+        for (way = 0; way < BOTHS; way++) all_is_read_in_order(kind, (both)way);
     }
 }

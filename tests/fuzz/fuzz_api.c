@@ -1,6 +1,6 @@
 /* The application's side: the bytes choose which function is called with which arguments, good
  * and bad, outside and inside callbacks, on two hubs that a local bus joins and an emitter
- * beside them; and what peers, memory and time do meanwhile. After every step all indexes agree
+ * beside them, and which hand requests over to each other; and what peers, memory and time do meanwhile. After every step all indexes agree
  * with themselves; at the end nothing is held. */
 #ifndef FUZZ_MANGLED
 #define FUZZ_MANGLED 3
@@ -38,6 +38,7 @@ static wshub_emitter *emitter;
 static size_t held;
 static long fail_in; /* the so-manieth allocation fails; < 0: all do */
 static int depth;
+static bool crossed; /* a request was handed over, and what waits may wait for the other hub */
 
 static void *alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
     void *p;
@@ -204,12 +205,22 @@ static void on_pressure(wshub *hub, wshub_client c, wshub_pressure what, size_t 
     (void)c;
     maybe(hub);
 }
+/* To the other hub mostly, which may not be there; or to itself, which is refused. */
+static void hand_over(wshub *hub, wshub_exchange r, bool itself) {
+    wshub *to = itself ? hub : side[hub == side[0].hub].hub;
+    wshub_err err = wshub_http_forward(hub, r, to);
+    MUST(err != WSHUB_OK || (to && to != hub));
+    if (!err) crossed = true;
+}
 static bool on_request(wshub *hub, wshub_exchange r, const wshub_http *h, void *user) {
+    uint8_t what;
     (void)user;
     (void)wshub_http_header(h, "Host");
     requests[pick(4)] = r;
     maybe(hub);
-    return pick(4) != 0;
+    what = take();
+    if (what >= 192) hand_over(hub, r, what == 192);
+    return what % 4 != 0;
 }
 static void on_drained(wshub *hub, wshub_exchange r, void *owner) {
     (void)owner;
@@ -418,8 +429,8 @@ static void act(wshub *hub) {
     case 27: (void)wshub_transform_accept(hub, ask, pick(2) ? &m : NULL); break;
     case 28: (void)wshub_ask_reject(hub, ask); break;
     case 29: (void)wshub_ask_fail(hub, ask); break;
-    case 30: /* an answer in pieces */
-        n = pick(4);
+    case 30: /* an answer in pieces, or by the other hub */
+        n = pick(6);
         memset(&r, 0, sizeof r);
         r.status = 190 + (int)take() * 2;
         if (n == 0) {
@@ -427,6 +438,9 @@ static void act(wshub *hub) {
                                    pick(3) ? WSHUB_LENGTH_UNKNOWN : pick(200));
         } else if (n == 3) {
             (void)wshub_http_end(hub, requests[pick(4)]);
+        } else if (n > 3) {
+            wshub_exchange request = requests[pick(4)];
+            hand_over(hub, request, pick(8) == 0);
         } else {
             (void)wshub_http_write(hub, requests[pick(4)], pick(16) ? long_text : NULL,
                                    pick(64) * 40u);
@@ -617,6 +631,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     left = size;
     held = 0;
     fail_in = 0;
+    crossed = false;
     memset(asks, 0, sizeof asks);
     memset(requests, 0, sizeof requests);
     memset(timers, 0, sizeof timers);
@@ -665,8 +680,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (i = 0; i < 2; i++) {
         if (side[i].hub) wshub_io_fake_hold(side[i].net, false);
         if (side[i].hub) wshub_io_fake_stall(side[i].net, false);
-        if (side[i].hub) wshub_io_fake_advance(side[i].net, 400000); /* whatever waits has an end */
-        if (side[i].hub && !side[i].endless) {
+    }
+    for (i = 0; i < 6; i++) { /* whatever waits has an end, what waits for the other hub too */
+        if (side[i % 2].hub) wshub_io_fake_advance(side[i % 2].net, 400000);
+    }
+    for (i = 0; i < 2; i++) {
+        if (side[i].hub && !side[i].endless && !(crossed && side[1 - i].endless)) {
             wshub_stats stats;
             wshub_stats_get(side[i].hub, &stats);
             /* whoever is silent, and whatever is not read */
