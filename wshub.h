@@ -5485,13 +5485,14 @@ static wshub_str wshub__http_trim(wshub_str s) {
     return s;
 }
 
-/* Takes what stands before the next sign off a text, and that sign with it; without one, all. What
- * is left is absent where there was no sign. */
+/* Takes what stands before the next sign off a text that is not empty, and that sign with it;
+ * without one, all. What is left is absent where there was no sign. */
 static wshub_str wshub__http_cut(wshub_str *text, char sign) {
-    const char *at = text->len ? (const char *)memchr(text->ptr, sign, text->len) : NULL;
+    const char *at = (const char *)memchr(text->ptr, sign, text->len);
     size_t n = at ? (size_t)(at - text->ptr) : text->len;
     wshub_str piece = wshub__str(text->ptr, n);
 
+    WSHUB_ASSERT(text->len);
     WSHUB_ASSERT(n <= text->len);
     *text = at ? wshub__str(at + 1, text->len - n - 1) : wshub__str(NULL, 0);
     return piece;
@@ -9441,8 +9442,9 @@ WSHUB__COLD static bool wshub__cors_new(const wshub__mem *mem, const wshub_cors 
     copy->origins_count = cors->origins_count;
     at = (char *)(copy->origins + cors->origins_count);
     wshub__copy_list(copy->origins, cors->origins, cors->origins_count, &at);
-    for (i = 0; i < copy->origins_count; i++)
-        copy->any = copy->any || wshub_str_eq_z(copy->origins[i], "*");
+    for (i = 0; i < copy->origins_count; i++) {
+        if (wshub_str_eq_z(copy->origins[i], "*")) copy->any = true;
+    }
     copy->methods = wshub__copy_text(&at, methods);
     copy->headers = wshub__cors_text(&at, cors->headers);
     copy->expose = wshub__cors_text(&at, cors->expose);

@@ -254,6 +254,7 @@ static void add_headers(site *s, wshub *hub, wshub_headers *more) {
     (void)s, (void)hub;
     EXPECT_INT(wshub_headers_add(more, S("access-control-allow-origin"), S("*")), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_headers_add(more, S("Access-Control"), S("x")), WSHUB_OK);
+    EXPECT_INT(wshub_headers_add(more, S("X-As-Long-As-That"), S("x")), WSHUB_OK);
     EXPECT_INT(wshub_headers_add(more, S("Vary"), S("Accept")), WSHUB_OK);
 }
 static void head_answers(site *s, wshub *hub) {
@@ -307,6 +308,20 @@ TEST(each_mount_has_pages_of_its_own) { /* HTTP-4 */
     EXPECT(says(got, ORIGIN, "https://shop.example"));
     got = answered(&w, FROM("GET", "/hello", "http://127.0.0.1:3000"));
     EXPECT(strncmp(got, "HTTP/1.1 200 ", 13) == 0 && says(got, ORIGIN, NULL));
+    world_stop(&w);
+}
+
+TEST(who_declines_takes_its_pages_along) { /* HTTP-4: whoever answers says who may read it */
+    static site chain = {.name = "chain", .take = WSHUB_TAKE_DECLINED};
+    wshub_cors cors = cors_of(shops, 2);
+    world w;
+    const char *got;
+    world_start(&w, DESC(.on_request = request_hello), FAKE(0));
+    MOUNT(&w, &chain, .path = "/hello", .cors = &cors);
+    got = answered(&w, FROM("GET", "/hello", "https://shop.example"));
+    EXPECT(strncmp(got, "HTTP/1.1 200 ", 13) == 0 && says(got, "Vary", NULL));
+    EXPECT(times(got, "Access-Control-") == 0);
+    EXPECT(strstr(w.log, "head chain;") != NULL);
     world_stop(&w);
 }
 
