@@ -628,6 +628,33 @@ TEST(what_waits_too_long_or_too_much_names_its_limit) { /* LIVE-1, LIVE-2, SEND-
     world_stop(&w);
 }
 
+TEST(a_drop_that_nobody_is_to_be_told_of_is_counted) { /* LOG-1, SEND-6 */
+    int k;
+    for (k = 0; k < 2; k++) {
+        world w;
+        wshub_conn c;
+        char id[37], big[300];
+        wshub_msg m;
+        memset(big, '1', sizeof big - 1);
+        big[sizeof big - 1] = 0;
+        m = msg("e", big);
+        world_start(
+            &w,
+            DESC(.no_log = k != 0, .on_authenticate = accept_all, .backpressure_bytes_max = 400),
+            FAKE(0));
+        c = world_client(&w, NULL, id);
+        wshub_io_fake_log_forget(w.net);
+        wshub_io_fake_window(w.net, c, 0);
+        EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id), &m), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id), &m), WSHUB_ERR_DROPPED);
+        wshub_io_fake_run(w.net);
+        EXPECT_INT(lines_of(&w), !k);
+        EXPECT_INT(stats(&w).dropped_pressure, 1);
+        world_stop(&w);
+    }
+}
+
 TEST(input_beyond_what_may_wait_and_answers_not_taken_name_their_limit) { /* ENC-1, SEND-6 */
     world w;
     wshub_conn c;
