@@ -1,11 +1,13 @@
 #!/bin/sh
 # Changes one operator or constant at a time in the rooms for frames, authentication, RESP, the index, streams and their
-# ends, HTTP, rooms, routing, the in-process bus and the end of a turn, and sees whether the tests notice. sh tests/mutate.sh [COUNT [SEED]]: so many mutants, chosen by the seed; 0: all of them.
-# Prints those that survive.
+# ends, HTTP, rooms, routing, the in-process bus and the end of a turn, and sees whether the tests notice. Prints the
+# mutants that survive.
+#   sh tests/mutate.sh [COUNT [SEED]]   so many mutants, chosen by the seed; 0: all of them
+#   sh tests/mutate.sh look             none: whether all rooms and all entries of tests/mutate.equivalent are found
 count=${1:-100}; seed=${2:-1}; dir=build/mutate; rm -rf $dir; mkdir -p $dir
 list() { # file, from pattern, to pattern: candidates as file:line:from:to
     for room in "$2" "$3"; do
-        [ "$room" = 'end of file' ] || grep -qE "$room" "$1" || echo "  no $room in $1" >&2
+        [ "$room" = 'end of file' ] || grep -qE "$room" "$1" || echo "  no $room in $1" >>$dir/missing
     done
     awk -v file="$1" -v from="$2" -v to="$3" '
         $0 ~ from { on = 1 } on && $0 ~ to { on = 0 }
@@ -36,14 +38,21 @@ list() { # file, from pattern, to pattern: candidates as file:line:from:to
     list wshub.h '^/. ---- >>settle' '^/. ---- >>public' | sed 's/$/@test_shutdown test_ends test_matrix test_logs/'
     list backends/wshub_bus_redis.h '^WSHUB_API int wshub_resp_read' '^/. ---- the objects' | sed 's/$/@fuzz\/fuzz_wire test_redis_wire/'
 } > $dir/candidates
-# those that tests/mutate.equivalent lists, with the reason, change nothing that can be seen
-while IFS=@ read -r file line from to near; do
-    text=$(sed -n "${line}p" "$file"); known=
-    while IFS=@ read -r part efrom eto why; do
-        case $text in *"$part"*) [ "$from@$to" = "$efrom@$eto" ] && known=1 ;; esac
-    done < tests/mutate.equivalent
-    [ -n "$known" ] || echo "$file@$line@$from@$to@$near"
-done < $dir/candidates > $dir/all
+# those that tests/mutate.equivalent lists, with the reason, change nothing that can be seen: part of a line, from, to
+awk -F@ -v missing=$dir/missing '
+    NR == FNR { part[++n] = $1; from[n] = $2; to[n] = $3; next }
+    !($1 in read) { read[$1] = 1; at = 0; while ((getline text < $1) > 0) line[$1, ++at] = text }
+    {
+        known = 0
+        for (k = 1; k <= n; k++) {
+            if (from[k] == $3 && to[k] == $4 && index(line[$1, $2], part[k])) known = found[k] = 1
+        }
+        if (!known) print
+    }
+    END { for (k = 1; k <= n; k++) if (!found[k]) print "  no line with " part[k] " and " from[k] >>missing }
+' tests/mutate.equivalent $dir/candidates > $dir/all
+[ ! -s $dir/missing ] || cat $dir/missing >&2
+[ "$count" != look ] || { [ ! -s $dir/missing ]; exit; }
 total=$(wc -l < $dir/all)
 awk -v s="$seed" 'BEGIN { srand(s) } { print rand() "@" $0 }' $dir/all | sort | cut -d@ -f2- > $dir/shuffled
 [ "$count" -gt 0 ] && head -n "$count" $dir/shuffled > $dir/chosen || cp $dir/shuffled $dir/chosen
