@@ -1902,7 +1902,7 @@ typedef struct wshub_mount_desc {
      * yours, to write into, until you return; count may be 0. NULL: the request is held. */
     void (*on_body)(wshub *hub, wshub_exchange exchange, uint8_t *bytes, size_t count, void *owner);
     /* Asks what is to be said in every answer under this mount, 101 and the hub's own refusals
-     * too (CORS, a cookie): add it with wshub_headers_add().
+     * too (a cookie, a policy): add it with wshub_headers_add().
      *   http  NULL: the head is not there any more (keep_head)
      * Nothing can be done to this exchange meanwhile (STATE). */
     void (*on_answer)(wshub *hub, wshub_exchange exchange, const wshub_http *http, int status,

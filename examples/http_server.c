@@ -2,6 +2,7 @@
  * of the hub's own words none is needed.
  *
  *     GET /          a page
+ *     GET /hello     a greeting, for ?name=
  *     POST /length   how long the body was
  *     GET /numbers   one to ten million, a line each, as fast as the peer reads, and never held
  *     GET /wait      an answer that comes a second later, as in long polling
@@ -18,24 +19,29 @@
 
 enum { LAST = 10000000, LINE = 10 /* of the longest number, with its end and a NUL */ };
 
-/* A whole answer. If the peer has gone meanwhile, that is STALE and does no harm. */
-static void answer(wshub *hub, wshub_exchange exchange, const char *type, const char *text) {
-    wshub_reply reply = {.status = 200, .content_type = type, .body = wshub_str_z(text)};
-    (void)wshub_http_reply(hub, exchange, &reply);
-}
-
 /* Whatever is declined is answered by the hub: 404. */
 static bool is(const wshub_http *http, const char *method) {
     return wshub_str_eq_z(http->method, method);
 }
 
-/* ---- / ---- */
+/* ---- /, and /hello, which looks into the query ---- */
 
 static wshub_take on_page(wshub *hub, wshub_exchange exchange, const wshub_http *http, void *user) {
+    static const char page[] = "<!doctype html><p>Ten million <a href=/numbers>numbers</a>.\n";
+    wshub_reply reply = {.status = 200, .content_type = "text/html", .body = wshub_str_z(page)};
     (void)user;
     if (!is(http, "GET") && !is(http, "HEAD")) return WSHUB_TAKE_DECLINED;
-    answer(hub, exchange, "text/html; charset=utf-8",
-           "<!doctype html><title>wshub</title><p>Ten million <a href=/numbers>numbers</a>.\n");
+    (void)wshub_http_reply(hub, exchange, &reply);
+    return WSHUB_TAKE_DONE;
+}
+
+static wshub_take on_hello(wshub *hub, wshub_exchange exchange, const wshub_http *http,
+                           void *user) {
+    char name[80] = "stranger", line[100];
+    (void)user;
+    (void)wshub_query_copy(http->query, "name", name, sizeof name, NULL); /* if it has one */
+    (void)snprintf(line, sizeof line, "Hello, %s\n", name);
+    (void)wshub_http_reply_text(hub, exchange, 200, wshub_str_z(line));
     return WSHUB_TAKE_DONE;
 }
 
@@ -52,7 +58,7 @@ static void on_length_body(wshub *hub, wshub_exchange exchange, uint8_t *bytes, 
     char text[24];
     (void)bytes, (void)owner;
     (void)snprintf(text, sizeof text, "%lu\n", (unsigned long)count);
-    answer(hub, exchange, "text/plain", text);
+    (void)wshub_http_reply_text(hub, exchange, 200, wshub_str_z(text));
 }
 
 /* ---- /numbers: a long answer, piece by piece ---- */
@@ -102,7 +108,8 @@ static wshub_take on_numbers(wshub *hub, wshub_exchange exchange, const wshub_ht
 /* ---- /wait: the exchange is held, and a timer answers it ---- */
 
 static void on_time(wshub *hub, void *arg) {
-    answer(hub, *(wshub_exchange *)arg, "text/plain", "a second has passed\n");
+    wshub_str text = wshub_str_z("a second has passed\n");
+    (void)wshub_http_reply_text(hub, *(wshub_exchange *)arg, 200, text); /* or nobody waits */
     free(arg);
 }
 
@@ -120,6 +127,7 @@ static wshub_take on_wait(wshub *hub, wshub_exchange exchange, const wshub_http 
 int main(int argc, char **argv) {
     static const wshub_mount_desc served[] = {
         {WSHUB_MOUNT_VERSION, .path = "/", .on_head = on_page},
+        {WSHUB_MOUNT_VERSION, .path = "/hello", .on_head = on_hello},
         {WSHUB_MOUNT_VERSION, .path = "/length", .on_head = on_length, .on_body = on_length_body},
         {WSHUB_MOUNT_VERSION, .path = "/numbers", .on_head = on_numbers,
          .on_exchange_drained = count_on, .on_exchange_gone = on_numbers_gone},

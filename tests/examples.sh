@@ -71,6 +71,8 @@ if command -v curl >/dev/null; then
     ./build/http_server $port >build/http_server.out 2>&1 & pid=$!
     get() { curl -sS --retry 20 --retry-connrefused --retry-delay 0 "$@" 2>&1; }
     check "http_server has a page" "$(get $at/)" '^<!doctype html>'
+    check "http_server greets by the query" "$(get "$at/hello?name=J%C3%B6rg+X")" '^Hello, Jörg X$'
+    check "http_server greets who has no name" "$(get $at/hello)" '^Hello, stranger$'
     check "http_server measures a body" "$(get -d hello $at/length)" '^5$'
     check "http_server counts to ten million" "$(get $at/numbers | tail -n 1)" '^10000000$'
     check "http_server skips no number, also without chunks" "$(get --http1.0 $at/numbers | awk '$1 != NR { exit } END { print NR }')" '^10000000$'

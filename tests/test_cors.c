@@ -343,6 +343,29 @@ TEST(a_websocket_of_a_mount_needs_no_cors) { /* HTTP-4, CONN-1 */
     world_stop(&w);
 }
 
+static wshub *other_hub;
+static bool request_forwarded(wshub *hub, wshub_exchange exchange, const wshub_http *http,
+                              void *user) {
+    (void)http, (void)user;
+    return wshub_http_forward(hub, exchange, other_hub) == WSHUB_OK;
+}
+
+TEST(whoever_answers_for_another_hub_says_who_may_read_it) { /* HTTP-4, CONN-5 */
+    wshub_cors here_cors = cors_of(many, 2), there_cors = cors_of(shops, 2);
+    world here, there;
+    wshub_conn c;
+    int i;
+    world_start(&there, DESC(.on_request = request_hello, .cors = &there_cors), FAKE(.seed = 2));
+    world_start(&here, DESC(.on_request = request_forwarded, .cors = &here_cors), FAKE(.seed = 1));
+    other_hub = there.hub;
+    c = said(&here, FROM("GET", "/hello", "https://shop.example"));
+    for (i = 0; i < 6; i++) wshub_io_fake_run(there.net), wshub_io_fake_run(here.net);
+    EXPECT(strncmp(wshub_io_fake_output(here.net, c).ptr, "HTTP/1.1 200 ", 13) == 0);
+    EXPECT(says(wshub_io_fake_output(here.net, c).ptr, ORIGIN, "https://shop.example"));
+    world_stop(&here);
+    world_stop(&there);
+}
+
 TEST(what_the_hub_says_of_pages_nobody_else_says) { /* HTTP-4, CONN-5 */
     wshub_cors cors = cors_of(shops, 2);
     int with;

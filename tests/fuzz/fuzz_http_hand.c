@@ -175,6 +175,59 @@ static void one_range(wshub_range r, uint64_t length) {
     }
 }
 
+/* What a list of ranges asks of ten bytes, by looking at each of them: which of the ten it names. 0:
+ * nothing, and the list is right; -1: it is none; else a bit a byte. *out_ranges: how many of them
+ * name something. */
+static int ten_bytes(wshub_str s, int *out_ranges) {
+    char text[200], *at, *next;
+    int bytes = 0, any = 0;
+    *out_ranges = 0;
+    if (s.len < 6 || s.len >= sizeof text || memchr(s.ptr, 0, s.len)) return -1;
+    memcpy(text, s.ptr, s.len);
+    text[s.len] = 0;
+    for (at = text; at < text + 6; at++) *at = (char)(*at | (*at >= 'A' && *at <= 'Z' ? 32 : 0));
+    if (strncmp(text, "bytes=", 6) != 0) return -1;
+    for (at = text + 6; at; at = next) {
+        size_t digits, more;
+        double first = -1, last = -1; /* which are exact where it matters */
+        int i, named = 0;
+        next = strchr(at, ',');
+        if (next) *next++ = 0;
+        at += strspn(at, " \t");
+        while (*at && strchr(" \t", at[strlen(at) - 1])) at[strlen(at) - 1] = 0;
+        if (!*at) continue;
+        digits = strspn(at, "0123456789");
+        if (at[digits] != '-') return -1;
+        more = strspn(at + digits + 1, "0123456789");
+        if (at[digits + 1 + more] || (!digits && !more)) return -1;
+        if (digits) first = strtod(at, NULL);
+        if (more) last = strtod(at + digits + 1, NULL);
+        if (digits && more && last < first) return -1;
+        any++;
+        for (i = 0; i < 10; i++)
+            if (digits ? i >= first && (!more || i <= last) : i >= 10 - last) named |= 1 << i;
+        if (named) ++*out_ranges;
+        bytes |= named;
+    }
+    return any ? bytes : -1;
+}
+
+static void ranges_of_ten(wshub_str s) {
+    wshub_range r = wshub_http_range_read(s, 10);
+    int ranges, bytes, i;
+    if (s.len > 120) return; /* numbers that a double tells apart */
+    bytes = ten_bytes(s, &ranges);
+    if (bytes < 0 || ranges > 1) {
+        MUST(r.status == 200);
+    } else if (bytes == 0) {
+        MUST(r.status == 416);
+    } else {
+        MUST(r.status == 206);
+        for (i = 0; i < 10; i++)
+            MUST((bytes >> i & 1) == ((uint64_t)i >= r.first && (uint64_t)i < r.first + r.count));
+    }
+}
+
 /* As the value of fields of a request, if it can be one. */
 static void request(wshub_str s) {
     static const char *const names[] = {"Cookie",        "Range",    "If-Range",
@@ -225,6 +278,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     date(s);
     tags(s);
     for (i = 0; i < 5; i++) one_range(wshub_http_range_read(s, lengths[i]), lengths[i]);
+    ranges_of_ten(s);
     request(s);
     return 0;
 }
