@@ -12700,12 +12700,14 @@ static void wshub__timers_run(wshub *hub, uint32_t before) {
 /* An iterator holds where its walk is kept (its phase), the number that the walk has there, and
  * how far it is, should the walk have lost its place to another. */
 static void wshub__walk_note(const wshub__walk *walk, wshub_iter *iter) {
+    WSHUB_ASSERT(walk->number); /* 0 is that of a place which nobody has had */
     iter->pos = (uint64_t)walk->number << 32 | walk->left;
 }
 
 /* The walk that an iterator has begun. NULL: others have taken its place since. */
 static wshub__walk *wshub__walk_kept(wshub *hub, const wshub_iter *iter) {
     wshub__walk *walk = &hub->walks[iter->phase % WSHUB__WALKS];
+    WSHUB_ASSERT(iter->phase != WSHUB__WALK_ENDED);
     return walk->number && walk->number == (uint32_t)(iter->pos >> 32) ? walk : NULL;
 }
 
@@ -12758,6 +12760,7 @@ static wshub__walk *wshub__walk_step(const wshub *hub, wshub_iter *iter, const v
 
 /* The walk has seen one more. */
 static void wshub__walk_seen(wshub__walk *walk, wshub_iter *iter, uint32_t left) {
+    WSHUB_ASSERT(iter->phase != WSHUB__WALK_ENDED);
     walk->left = left;
     wshub__walk_note(walk, iter);
 }
@@ -12804,6 +12807,7 @@ WSHUB__COLD static uint32_t wshub__walk_shift(wshub *hub, const void *key, uint3
         if (hub->walks[i].key == key && hub->walks[i].left == nearest) hub->walks[i].left--;
     }
     WSHUB_ASSERT(nearest - 1 >= hole);
+    WSHUB_ASSERT(*out_walked);
     return nearest - 1;
 }
 
@@ -12813,6 +12817,8 @@ WSHUB__COLD static void wshub__walk_past(wshub *hub, wshub__realm *realm, uint32
                                          uint32_t before) {
     uint32_t i;
 
+    WSHUB_ASSERT(last);
+    WSHUB_ASSERT(last != before);
     realm->clients_walked = false;
     for (i = 0; i < WSHUB__WALKS; i++) {
         wshub__walk *walk = &hub->walks[i];
@@ -12914,6 +12920,7 @@ static wshub_str wshub__name_str(const wshub__name *n) {
 
 /* The realm of a number. */
 static wshub__realm *wshub__realm_at(const wshub *hub, uint32_t number) {
+    WSHUB_ASSERT(number <= hub->realms.used);
     return number ? (wshub__realm *)wshub__pool_at(&hub->realms, number - 1)
                   : &hub->self->first_realm;
 }
@@ -13041,7 +13048,10 @@ WSHUB__COLD WSHUB_API wshub_err wshub_realm_create(wshub *hub, const wshub_realm
     realm->user = desc->user;
     realm->dialect = desc->dialect;
     memcpy(realm->index.key, hub->key, sizeof hub->key);
+    WSHUB_ASSERT(!realm->oldest);
+    WSHUB_ASSERT(!realm->index.count);
     *out_realm = wshub__realm_handle(realm);
+    WSHUB_ASSERT(wshub__realm_get(hub, *out_realm) == realm);
     return WSHUB_OK;
 }
 
@@ -13057,6 +13067,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_realm_destroy(wshub *hub, wshub_realm hand
     wshub__walk_stop(hub, &realm->rooms);
     wshub__walk_stop(hub, &realm->users);
     if (hub->last_target == &realm->oldest) hub->last_target = NULL;
+    WSHUB_ASSERT(!hub->gathered || hub->run.realm != realm); /* nobody of it is there to hear */
 
     wshub__realm_done(&hub->mem, realm);
     wshub__pool_free(&hub->realms, realm->number - 1);
@@ -14719,6 +14730,7 @@ static wshub__ask *wshub__ask_new(wshub *hub, wshub__client *client, wshub__ask_
     uint32_t index;
     wshub__ask *ask = (wshub__ask *)wshub__pool_take(&hub->mem, &hub->asks, &index);
 
+    WSHUB_ASSERT(!client->asks == !client->asks_count);
     WSHUB_ASSERT(client->state == wshub__ask_asked_in[kind]);
     (void)wshub__ask_asked_in;
     if (!ask) return NULL;
@@ -14754,6 +14766,7 @@ static void wshub__ask_free(wshub *hub, wshub__ask *ask) {
     client->asks_count--;
 
     wshub__pool_free(&hub->asks, ask->index);
+    WSHUB_ASSERT(!client->asks == !client->asks_count);
 }
 
 /* Finds a question and its client, who must be there still. */
@@ -14762,6 +14775,8 @@ static wshub_err wshub__ask_find(const wshub *hub, wshub_ask ask, wshub__ask **o
     *out_ask = (wshub__ask *)wshub__pool_get(&hub->asks, ask.id);
     if (!*out_ask) return WSHUB_ERR_STALE;
     *out_client = wshub__client_at(hub, (*out_ask)->client);
+    WSHUB_ASSERT((*out_client)->slot.link == WSHUB__LIVE); /* it takes its questions along */
+    WSHUB_ASSERT((*out_client)->asks);
     return wshub__is_gone(*out_client) ? WSHUB_ERR_STALE : WSHUB_OK;
 }
 
@@ -14783,6 +14798,8 @@ WSHUB__COLD static wshub_err wshub__ask_stale(wshub *hub) {
  * before. */
 static wshub_session wshub__session_handle(const wshub__conn *conn) {
     wshub_session handle;
+    WSHUB_ASSERT(conn->id);
+    WSHUB_ASSERT(conn->id >> 32); /* so that no session is {0} */
     handle.id = (conn->id & ~(uint64_t)UINT32_MAX) | wshub__conn_index(conn);
     return handle;
 }
@@ -14846,12 +14863,14 @@ static void wshub__session_link(wshub__conn *conn, wshub__client *client) {
     client->conn = wshub__conn_index(conn);
     client->next_of_session = conn->above;
     conn->above = client->index + 1;
+    WSHUB_ASSERT(client->next_of_session != conn->above);
 }
 
 static void wshub__session_unlink(const wshub *hub, wshub__client *client) {
     wshub__conn *conn = wshub__conn_at(hub, client->conn);
     uint32_t at = conn->above;
 
+    WSHUB_ASSERT(client->slot.link == WSHUB__LIVE);
     WSHUB_ASSERT(at); /* it is in this chain */
     if (at == client->index + 1) {
         conn->above = client->next_of_session;
@@ -14880,6 +14899,7 @@ static bool wshub__client_name(wshub *hub, wshub__realm *realm, wshub__client *c
     client->name.ptr = client->id;
     client->name.len = id.len & WSHUB__NAME_LEN_MAX;
     client->name.kind = WSHUB__KIND_CLIENT;
+    WSHUB_ASSERT(client->name.len == id.len); /* it fits into the bits that there are for it */
     if (!wshub__index_reserve(&hub->mem, &realm->index)) return false;
     *out_taken = !wshub__index_put(&realm->index, &client->name);
     realm->id_lengths |= UINT64_C(1) << id.len;
@@ -14905,6 +14925,9 @@ static wshub_err wshub__client_new(wshub *hub, wshub__conn *conn, const wshub_cl
 
     client->index = index;
     client->realm = (uint16_t)realm->number;
+    WSHUB_ASSERT(client->realm == realm->number);
+    WSHUB_ASSERT(desc->dialect < hub->dialects_count);
+    WSHUB_ASSERT(desc->kind < hub->kinds_count);
     client->dialect = desc->dialect & 15;
     client->kind = desc->kind;
     client->special = desc->kind != 0;
@@ -14916,6 +14939,8 @@ static wshub_err wshub__client_new(wshub *hub, wshub__conn *conn, const wshub_cl
     wshub__client_link(hub, realm, client);
     wshub__session_link(conn, client);
     wshub__realm_named(hub, realm, WSHUB__KIND_CLIENT, wshub__name_str(&client->name), true);
+    WSHUB_ASSERT(client->state == WSHUB__CLIENT_UNAUTHORIZED);
+    WSHUB_ASSERT(wshub__client_by_id(realm, wshub__name_str(&client->name)) == client);
     *out_client = client;
     return WSHUB_OK;
 }
@@ -14929,6 +14954,7 @@ static void wshub__session_close(wshub *hub, wshub__conn *conn, wshub_cause caus
     }
     if (conn->state >= WSHUB__CONN_ABORTING) return;
     wshub__conn_lent(hub, conn)->cause = cause;
+    WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN); /* of a lent session there is nothing between */
     wshub__conn_end(hub, conn, cause, code, reason);
     wshub__conn_abort(hub, conn, cause, code, "");
 }
@@ -14936,6 +14962,8 @@ static void wshub__session_close(wshub *hub, wshub__conn *conn, wshub_cause caus
 /* The peer broke a rule. */
 WSHUB__COLD static void wshub__session_fail(wshub *hub, wshub__conn *conn, uint16_t code,
                                             const char *why) {
+    WSHUB_ASSERT(conn->id);
+    WSHUB_ASSERT(why[0]);
     if (!wshub__conn_is_lent(conn)) {
         wshub__conn_fail(hub, conn, code, why);
         return;
@@ -14989,6 +15017,7 @@ WSHUB_API size_t wshub_session_spans(const wshub *hub, wshub_session session, ws
 
     if (!conn || !wshub__conn_is_lent(conn) || !conn->queued) return 0;
     wshub__run_out(hub->self);
+    WSHUB_ASSERT(!hub->gathered);
     count = wshub__queue_count(conn);
     WSHUB_ASSERT(count > 0);
     for (i = 0; i < count && i < cap; i++) {
@@ -15114,6 +15143,7 @@ static void wshub__delivery_init_packet(wshub__delivery *delivery, const wshub_p
 /* Bytes instead of an event. */
 static void wshub__delivery_init_bytes(wshub__delivery *delivery, const uint8_t *bytes,
                                        size_t count) {
+    WSHUB_ASSERT(bytes);
     wshub__delivery_init(delivery, wshub__str(NULL, 0), wshub__str(NULL, 0));
     delivery->bytes.ptr = bytes;
     delivery->bytes.len = count;
@@ -15125,6 +15155,8 @@ static void wshub__delivery_init_bytes(wshub__delivery *delivery, const uint8_t 
 static wshub__piece *wshub__piece_new(wshub *hub, wshub_kind kind) {
     wshub__piece *piece = hub->pieces;
 
+    WSHUB_ASSERT(kind); /* the plain piece is the delivery's own */
+    WSHUB_ASSERT(kind < hub->kinds_count);
     if (piece) {
         hub->pieces = piece->next;
     } else {
@@ -15185,6 +15217,7 @@ struct wshub_writer {
 static wshub__seg *wshub__writer_more(const wshub_writer *out, size_t bytes) {
     wshub__seg *had = out->seg, *seg;
 
+    WSHUB_ASSERT(out->len <= had->cap - had->used);
     had->refs++; /* until it has been copied */
     seg = wshub__log_room_in(out->hub, out->log, out->len + bytes);
     if (!seg) {
@@ -15259,6 +15292,7 @@ static wshub_err wshub__piece_encode(wshub *hub, wshub__delivery *delivery, wshu
     }
     piece->span = wshub__log_commit(out.seg, out.len);
     piece->encoded = delivery->reached = true;
+    WSHUB_ASSERT(piece->span.len == out.len);
     return WSHUB_OK;
 }
 
@@ -15273,6 +15307,8 @@ static wshub_err wshub__gate_push(wshub *hub, wshub__client *client, wshub__deli
         return WSHUB_ERR_STALE; /* who routes looks */
     wshub__run_out(hub);
     if (piece) err = wshub__piece_encode(hub, delivery, piece);
+    WSHUB_ASSERT(!hub->gathered);
+    WSHUB_ASSERT(!piece || piece->kind == client->kind);
     if (err == WSHUB_ERR_PARAM) hub->stats.unsayable++;
     if (err == WSHUB_ERR_NOMEM) {
         hub->stats.dropped_memory++;
@@ -15744,6 +15780,9 @@ WSHUB__COLD static void wshub__deliver_apart(wshub *hub, wshub__client *client,
     piece->encoded = true;
     piece->span = run->span;
     piece->span.seg->refs++;
+    WSHUB_ASSERT(run->encoded);
+    WSHUB_ASSERT(run->messages > 1);
+    WSHUB_ASSERT(piece->kind == client->kind);
     for (i = 0; i < run->messages; i++) {
         piece->span.len = run->lens[i];
         (void)wshub__deliver(hub, client, &one);
@@ -15839,6 +15878,7 @@ static void wshub__route_all(wshub *hub, const wshub__realm *realm, wshub__deliv
     uint32_t i = realm->oldest;
 
     wshub__run_out(hub);
+    WSHUB_ASSERT(!hub->gathered);
     while (i) {
         wshub__client *client = wshub__client_at(hub, i - 1);
         i = client->next;
@@ -15872,6 +15912,7 @@ static void wshub__run_end(wshub *hub) {
     hub->run.room = NULL;
     hub->run.others = NULL;
     hub->gathered = false;
+    WSHUB_ASSERT(delivery.plain.encoded || delivery.others); /* somebody hears it */
     if (room) {
         wshub__route_group(hub, room, &delivery, WSHUB__NOBODY, false);
     } else {
@@ -15898,6 +15939,8 @@ static void wshub__run_extend(wshub__piece *run, const wshub__piece *piece) {
 /* The run's piece of a kind but the plain one: it has one of each that its target has. */
 static wshub__piece *wshub__run_other(const wshub *hub, wshub_kind kind) {
     wshub__piece *run = hub->run.others;
+    WSHUB_ASSERT(hub->gathered);
+    WSHUB_ASSERT(kind);
     while (run->kind != kind) run = run->next;
     return run;
 }
@@ -15939,6 +15982,7 @@ static bool wshub__run_begin(wshub *hub, wshub__realm *realm, wshub__group *room
     delivery->others = NULL;
     if (delivery->plain.encoded) delivery->plain.span.seg->refs++;
     hub->gathered = true;
+    WSHUB_ASSERT(hub->run.plain.messages == 1);
     return true;
 }
 
@@ -16042,6 +16086,7 @@ static wshub_err wshub__route(wshub *hub, wshub__realm *realm, const wshub_dest 
     uint32_t except = WSHUB__NOBODY;
     wshub__group *user;
 
+    WSHUB_ASSERT(hub->depth > 0); /* what is sent leaves when this call does */
     WSHUB_ASSERT(dest->kind != WSHUB_DEST_RESOLVE);
     if (dest->kind == WSHUB_DEST_ALL || dest->kind == WSHUB_DEST_ROOM)
         except = wshub__exclude(hub, realm, dest);
@@ -16121,6 +16166,7 @@ static wshub_err wshub__auth_enter(wshub *hub, wshub__client *client, wshub_str 
     wshub_err err = WSHUB_OK;
     size_t i;
 
+    WSHUB_ASSERT(!user_id.len || client->has_user);
     if (user_id.len) err = wshub__user_add(hub, client, user_id);
     if (!err) err = wshub__room_join_own(hub, client);
     for (i = 0; i < realm->default_rooms_count && !err; i++)
@@ -16150,6 +16196,8 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *client, wshub_str
         while (client->rooms_count > before) wshub__room_drop(hub, client, client->rooms_count - 1);
         if (client->own_room) (void)wshub__room_leave(hub, client, wshub__name_str(&client->name));
         wshub__user_drop(hub, client);
+        WSHUB_ASSERT(client->rooms_count == before);
+        WSHUB_ASSERT(!client->user);
         return err;
     }
 
@@ -16159,6 +16207,7 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *client, wshub_str
     wshub__client_to(hub, client, WSHUB__CLIENT_AUTHENTICATED);
     client->time = hub->now;
     conn->allowance = UINT32_MAX;
+    WSHUB_ASSERT(!client->user == !user_id.len);
 
     /* The user's name is the group's from here on. */
     if (client->extra) {
@@ -16173,6 +16222,7 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *client, wshub_str
 static void wshub__auth_connected(wshub *hub, wshub__client *client) {
     wshub_client handle = wshub__client_handle(hub, client);
 
+    WSHUB_ASSERT(client->slot.link == WSHUB__LIVE);
     if (!hub->desc.on_connected || hub->destroying) return;
     if (hub->desc.on_connected(hub, handle, hub->desc.user) == WSHUB_OK) return;
     hub->stats.app_failures++;
@@ -16188,6 +16238,8 @@ WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *cl
     wshub__buf data;
 
     WSHUB_ASSERT(client->extra); /* where the data is kept since the first question */
+    WSHUB_ASSERT(first->kind == WSHUB__ASK_AUTH);
+    WSHUB_ASSERT(first->client == client->index);
     if (!hub->desc.on_handshake) {
         wshub__ask_free(hub, first);
         wshub__auth_refuse(hub, client, WSHUB_REFUSED_CLEAR, "no on_handshake");
@@ -16227,6 +16279,8 @@ WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *client, wsh
     wshub_ask ask;
 
     if (!data.ptr) data = wshub_str_z("{}");
+    WSHUB_ASSERT(client->state == WSHUB__CLIENT_UNAUTHORIZED);
+    WSHUB_ASSERT(!client->asks);
     wshub__client_to(hub, client, WSHUB__CLIENT_AUTHENTICATING);
     client->time = hub->now + 3 * (uint64_t)hub->desc.auth_timeout_ms;
     if (!hub->desc.on_authenticate) {
@@ -16265,6 +16319,7 @@ WSHUB__COLD static void wshub__event_unheard(wshub *hub, const wshub__client *cl
 
 /* To the application. */
 static void wshub__event_app(wshub *hub, wshub__client *client, const wshub_event *event) {
+    WSHUB_ASSERT(client->slot.link == WSHUB__LIVE);
     if (!hub->desc.on_message) {
         hub->stats.msg_unhandled++;
         if (wshub__debugs(hub)) wshub__event_unheard(hub, client);
@@ -16306,6 +16361,7 @@ WSHUB__COLD static bool wshub__event_keep(wshub *hub, wshub__client *client,
     wshub__extra *own = wshub__extra_take(hub, client);
 
     if (!own) return false;
+    WSHUB_ASSERT(!own->inbound.len); /* one at a time: nothing more is read meanwhile */
     own->inbound_event = wshub__event_keep_text(hub, &own->inbound, event->event);
     own->inbound_data = wshub__event_keep_text(hub, &own->inbound, event->data);
     own->inbound_id = wshub__event_keep_text(hub, &own->inbound, event->id);
@@ -16330,6 +16386,8 @@ WSHUB__COLD static void wshub__event_transform(wshub *hub, wshub__client *client
     wshub__conn *conn = wshub__conn_at(hub, client->conn);
     wshub_ask ask;
 
+    WSHUB_ASSERT(client->encrypted);
+    WSHUB_ASSERT(!wshub__event_ask(hub, client));
     if (!wshub__event_keep(hub, client, event)) {
         wshub__client_log(hub, WSHUB_LOG_NOMEM, client, "inbound transformer", wshub__str(NULL, 0));
         return;
@@ -16372,10 +16430,12 @@ WSHUB__COLD static void wshub__event_answered(wshub *hub, wshub__client *client,
     const char *at = (const char *)text.ptr;
     wshub_event event;
 
+    WSHUB_ASSERT(!wshub__event_ask(hub, client)); /* it has been answered, and is gone */
     memset(&own->inbound, 0, sizeof own->inbound);
     event.event = wshub__event_kept_text(&at, own->inbound_event);
     event.data = wshub__event_kept_text(&at, own->inbound_data);
     event.id = wshub__event_kept_text(&at, own->inbound_id);
+    WSHUB_ASSERT(at == (const char *)text.ptr + text.len);
 
     if (failed) {
         hub->stats.dropped_transform++;
@@ -16903,6 +16963,8 @@ static wshub_err wshub__publish(wshub *hub, const wshub_dest *dest, const wshub_
     wshub_str frame = wshub__str(NULL, 0);
     wshub__pub *pub;
 
+    WSHUB_ASSERT(msg->event.len && msg->data.ptr); /* SEND-3 */
+    WSHUB_ASSERT(dest->kind != WSHUB_DEST_RESOLVE);
     /* Where the bus hands over what is encoded, it is encoded even if nobody here is a
      * receiver. */
     WSHUB_ASSERT(wshub__uplink_is_there(&hub->uplink));
@@ -16924,6 +16986,7 @@ WSHUB__COLD static void wshub__bus_bad(wshub *hub, const char *why, wshub_str ch
 
 /* Delivers here what another instance has sent (BUS-3). */
 static void wshub__bus_route(wshub *hub, const wshub_dest *dest, wshub__delivery *delivery) {
+    WSHUB_ASSERT(dest->kind != WSHUB_DEST_RESOLVE);
     (void)wshub__route(hub, &hub->first_realm, dest, delivery);
     if (!delivery->reached && !delivery->text)
         hub->stats.bus_discarded++; /* nobody here wanted it */
@@ -16935,6 +16998,7 @@ static void wshub__bus_read(wshub *hub, wshub_str channel, wshub_str payload) {
     wshub__letter letter;
     wshub__delivery delivery;
 
+    WSHUB_ASSERT(hub->depth > 0);
     switch (hub->uplink.words->read(hub, channel, payload, &letter)) {
     case WSHUB__LETTER_FINE:
         wshub__delivery_init(&delivery, letter.event, letter.data);
@@ -17008,6 +17072,7 @@ static void wshub__bus_handed_over(void *ctx, const wshub_bus_handover *message)
         hub->stats.bus_self_echo++;
     } else {
         wshub__brief_read(message->brief, &brief);
+        WSHUB_ASSERT(brief.frame.len); /* the frame is what briefs are for */
         wshub__delivery_init(&delivery, brief.event, brief.data);
         delivery.ready = brief.frame;
         wshub__bus_route(hub, &brief.dest, &delivery);
@@ -17023,6 +17088,7 @@ WSHUB__COLD static void wshub__bus_unconfirmed(wshub *hub, uint64_t pending) {
     uint64_t broken = wshub__uplink_broken(&hub->uplink);
     uint64_t more = broken - hub->bus_broken + pending;
 
+    WSHUB_ASSERT(broken >= hub->bus_broken); /* it counts, and never falls */
     WSHUB_ASSERT(hub->depth > 0);
     hub->bus_broken = broken;
     hub->stats.bus_unconfirmed += more;
@@ -17031,6 +17097,7 @@ WSHUB__COLD static void wshub__bus_unconfirmed(wshub *hub, uint64_t pending) {
 
 /* The bus is not up any more. What a busy turn left is kept as far as an outage may keep. */
 WSHUB__COLD static void wshub__bus_lost(wshub *hub) {
+    WSHUB_ASSERT(!wshub__uplink_is_up(&hub->uplink));
     hub->bus_since = hub->now;
     hub->stats.bus_downs++;
     wshub__bus_unconfirmed(hub, 0);
@@ -17057,6 +17124,7 @@ WSHUB__COLD static void wshub__bus_state(void *ctx, wshub_bus_state state) {
 
     if (hub->destroying || !wshub__uplink_hear(&hub->uplink, state)) return;
     wshub__enter(hub);
+    WSHUB_ASSERT(up == wshub__uplink_is_up(&hub->uplink));
     if (!up) wshub__subs_clear(hub); /* whatever was subscribed to is forgotten */
     if (was_up) wshub__bus_lost(hub);
     down = was_up ? 0 : hub->now - hub->bus_since;
@@ -17077,6 +17145,7 @@ WSHUB__COLD static void wshub__bus_state(void *ctx, wshub_bus_state state) {
 /* Any thread. The bus has something to report. */
 static void wshub__bus_wake(void *ctx) {
     wshub *hub = (wshub *)ctx;
+    WSHUB_ASSERT(hub->io.wake); /* or the bus had been refused */
     hub->io.wake(hub->io.ctx);
 }
 
@@ -17102,6 +17171,7 @@ WSHUB__COLD static wshub_err wshub__bus_attach(wshub *hub, const wshub_bus *bus,
 /* ---- the turn's end, and the hub's ---- */
 
 static void wshub__bus_flush(wshub *hub) {
+    WSHUB_ASSERT(wshub__uplink_is_up(&hub->uplink));
     hub->stats.bus_published += wshub__uplink_flush(&hub->mem, &hub->uplink);
 }
 
@@ -17110,6 +17180,7 @@ static void wshub__bus_flush(wshub *hub) {
 WSHUB__COLD static uint64_t wshub__bus_expire(wshub *hub) {
     wshub__outbox *box = &hub->uplink.outbox;
     uint32_t most = hub->desc.bus_queue_ms_max;
+    WSHUB_ASSERT(!wshub__uplink_is_up(&hub->uplink));
     if (!box->head || most == WSHUB_OFF) return 0;
     wshub__bus_dropped(hub, wshub__outbox_expire(&hub->mem, box, hub->now, most),
                        "bus_queue_ms_max");
@@ -17154,6 +17225,7 @@ WSHUB__COLD static void wshub__bus_leave(wshub *hub) {
     wshub__bus_unconfirmed(hub, wshub__uplink_pending(&hub->uplink));
     wshub__uplink_leave(&hub->mem, &hub->uplink);
     wshub__bus_dropped(hub, kept, "shutdown_timeout_ms");
+    WSHUB_ASSERT(!wshub__uplink_is_there(&hub->uplink));
 }
 
 /* ---- questions to the broker ---- */
