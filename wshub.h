@@ -18771,22 +18771,19 @@ static void wshub__post_drain(wshub *hub, bool run) {
  * them. It stands on the public functions alone, as a dialect of yours does (>>api-dialect).
  * Proved by tests/test_golden.c, tests/test_matrix.c. */
 
-/* Sends `error` with `{"message":"..."}`, one of ours. */
-WSHUB__COLD static void wshub__json_error(wshub *hub, wshub_client client, const char *message) {
-    char data[96];
-    wshub_json_writer w;
+/* The data of an `error`. text: a literal in which nothing needs an escape. */
+#define WSHUB__JSON_SAYS(text) "{\"message\":\"" text "\"}"
+
+/* Sends `error`. data: WSHUB__JSON_SAYS(). */
+WSHUB__COLD static void wshub__json_error(wshub *hub, wshub_client client, const char *data) {
     wshub_msg msg;
 
-    wshub_json_begin(&w, data, sizeof data);
-    wshub_json_put_object(&w, NULL);
-    wshub_json_put_text(&w, "message", message);
-    wshub_json_put_end(&w);
-
+    WSHUB_ASSERT(data[0] == '{');
     memset(&msg, 0, sizeof msg);
     msg.event = wshub_str_z("error");
+    msg.data = wshub_str_z(data);
     msg.data_is_json = true;
-    if (!WSHUB__NEVER(wshub_json_done(&w, &msg.data))) /* there is room for each of them */
-        (void)wshub_client_tell(hub, client, &msg);
+    (void)wshub_client_tell(hub, client, &msg);
 }
 
 /* Ends the stream of a client, which has no other clients. */
@@ -18811,17 +18808,17 @@ WSHUB__COLD static void wshub__json_refused(wshub *hub, wshub_client client, wsh
 
     switch (why) {
     case WSHUB_REFUSED_AUTH: /* AUTH-4 */
-        wshub__json_error(hub, client, "Authentication failed");
+        wshub__json_error(hub, client, WSHUB__JSON_SAYS("Authentication failed"));
         wshub__json_end(hub, client, WSHUB_BY_AUTH, WSHUB__JSON_CLOSE_AUTH_FAILED,
                         "Authentication failed");
         break;
     case WSHUB_REFUSED_FAILED: /* AUTH-4 */
-        wshub__json_error(hub, client, "Authentication error");
+        wshub__json_error(hub, client, WSHUB__JSON_SAYS("Authentication error"));
         wshub__json_end(hub, client, WSHUB_BY_AUTH, WSHUB__JSON_CLOSE_AUTH_FAILED,
                         "Authentication failed");
         break;
     case WSHUB_REFUSED_HANDSHAKE: /* AUTH-5 */
-        wshub__json_error(hub, client, "Encryption handshake failed");
+        wshub__json_error(hub, client, WSHUB__JSON_SAYS("Encryption handshake failed"));
         wshub__json_end(hub, client, WSHUB_BY_AUTH, WSHUB__JSON_CLOSE_ENCRYPTION,
                         "Encryption required");
         break;
@@ -19018,7 +19015,7 @@ static bool wshub__json_servers_word(wshub_str event) {
 WSHUB__COLD static void wshub__json_again(wshub *hub, wshub_client client) {
     wshub_client_report(hub, client, WSHUB_LOG_IGNORED, 1, "`authenticate` a second time",
                         wshub__str(NULL, 0));
-    wshub__json_error(hub, client, "Already authenticated");
+    wshub__json_error(hub, client, WSHUB__JSON_SAYS("Already authenticated"));
 }
 
 /* An event of an authenticated client, in clear. */
@@ -19047,7 +19044,7 @@ WSHUB__COLD static void wshub__json_early(wshub *hub, wshub_client client,
     if (!wshub_str_eq_z(event->event, "authenticate")) {   /* MSG-6 */
         wshub_client_report(hub, client, WSHUB_LOG_IGNORED, 1, "an event before `connected`",
                             wshub__str(NULL, 0));
-        wshub__json_error(hub, client, "Not authenticated");
+        wshub__json_error(hub, client, WSHUB__JSON_SAYS("Not authenticated"));
     } else if (wshub_client_authenticate(hub, client, event->data) == WSHUB_ERR_STATE) { /* MSG-5 */
         wshub__json_again(hub, client);
     }
@@ -19078,7 +19075,7 @@ static bool wshub__json_read(wshub *hub, wshub_client client, uint8_t *bytes, si
         result = wshub_json_fields(bytes, count, wshub_desc_get(hub)->json_depth_max, fields, 3);
     if (result == WSHUB_JSON_BAD) { /* MSG-2 */
         wshub_client_report(hub, client, WSHUB_LOG_MSG_INVALID, 1, "", wshub__str(NULL, 0));
-        wshub__json_error(hub, client, "Invalid message format");
+        wshub__json_error(hub, client, WSHUB__JSON_SAYS("Invalid message format"));
         return false;
     }
 
