@@ -306,6 +306,7 @@ TEST(a_bus_without_on_log_has_the_io_say_what_failed) { /* LOG-1 */
         EXPECT_INT(*said != 0, cases[i].want);
         EXPECT_INT(redis_lines > 0, cases[i].on_log);
         wshub_destroy(hub);
+        wshub_bus_redis_destroy(redis);
         wshub_io_fake_destroy(net);
     }
 }
