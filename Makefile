@@ -1,6 +1,7 @@
 # `make help` lists what can be made. There is no configure step: what a part needs is asked of the compiler, and what is
 # missing is skipped aloud. A test is a program of its own, tests/test_NAME.c, found by itself; alone, or a part of it:
 #   make build/test_NAME && build/test_NAME [part of the name of a test]
+# Steps are short lines, `CC build/test_NAME`; the whole commands with make V=1.
 CC      ?= cc
 CXX     ?= c++
 CFLAGS  ?= -O2 -g
@@ -21,6 +22,8 @@ LIBRARY  = $(filter-out wshub_bus_hiredis,$(patsubst %.h,%,wshub.h $(notdir $(wi
 SHIM    := $(if $(filter Linux,$(shell uname)),-Itests/shim)
 # $(call asks,program,flags): the flags, if the program compiles with them
 asks     = $(shell mkdir -p build; printf '$(1)' | $(CC) -x c - -o build/asked $(2) 2>/dev/null && echo '$(2)')
+# $(call say,CC): in front of a command that is shown so; not at all with -s
+say      = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@echo '$(1) $@';)
 MAIN     = int main(void){return 0;}
 ASAN     = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SANITIZE := $(call asks,$(MAIN),$(ASAN))
@@ -29,7 +32,7 @@ all: $(EXAMPLES) build/fixture-server ## the examples and the fixture's server
 
 build/%: examples/%.c $(HEADERS)
 	@mkdir -p build
-	$(CC) -std=c99 $(WARN) $(CFLAGS) $(INCLUDE) -o $@ $< -pthread
+	$(call say,CC)$(CC) -std=c99 $(WARN) $(CFLAGS) $(INCLUDE) -o $@ $< -pthread
 build/chat_page.h: examples/chat.html
 	@mkdir -p build
 	@{ echo 'static const char chat_page[] ='; sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $<; echo ';'; } > $@
@@ -54,17 +57,18 @@ before = $(if $(filter-out wshub,$(1)),-include build/open/wshub.h) $(if $(filte
 define flavour # directory, flags
 $(1)/lib/%.o: build/open/%.c $(OPENED) Makefile
 	@mkdir -p $$(@D)
-	$$(CC) -std=c99 $$(WARN) -O1 -g $(2) -D_GNU_SOURCE -DWSHUB_IMPLEMENTATION -DWSHUB_SELF_CHECK -Ibuild/open $$(SHIM) $$(call before,$$*) -c -o $$@ $$<
+	$$(call say,CC)$$(CC) -std=c99 $$(WARN) -O1 -g $(2) -D_GNU_SOURCE -DWSHUB_IMPLEMENTATION -DWSHUB_SELF_CHECK -Ibuild/open $$(SHIM) $$(call before,$$*) -c -o $$@ $$<
 $(1)/libwshub.a: $(LIBRARY:%=$(1)/lib/%.o)
-	@rm -f $$@; $$(AR) rcs $$@ $$^
+	@rm -f $$@
+	$$(call say,AR)$$(AR) rcs $$@ $$^
 $(1)/test_%: tests/test_%.c $(OPENED) $(1)/libwshub.a $(wildcard tests/*.h)
-	$$(CC) -std=c99 $$(WARN) -O1 -g $(2) -Ibuild/open $$(INCLUDE) $$(SHIM) -o $$@ $$< $(1)/libwshub.a -pthread $$(MORE)
+	$$(call say,CC)$$(CC) -std=c99 $$(WARN) -O1 -g $(2) -Ibuild/open $$(INCLUDE) $$(SHIM) -o $$@ $$< $(1)/libwshub.a -pthread $$(MORE)
 $(1)/fixture-%: tests/fixture_%.c $(OPENED) $(1)/libwshub.a $(wildcard tests/*.h)
-	$$(CC) -std=c99 $$(WARN) -O1 -g $(2) -Ibuild/open $$(INCLUDE) $$(SHIM) -o $$@ $$< $(1)/libwshub.a -pthread
+	$$(call say,CC)$$(CC) -std=c99 $$(WARN) -O1 -g $(2) -Ibuild/open $$(INCLUDE) $$(SHIM) -o $$@ $$< $(1)/libwshub.a -pthread
 $(1)/fuzz_%: tests/fuzz/fuzz_%.c $(OPENED) $(1)/libwshub.a $(wildcard tests/*.h tests/fuzz/*.h)
-	$$(CC) -std=gnu99 -Wall -Wextra -Werror -O1 -g $(2) -Ibuild/open $$(INCLUDE) -o $$@ $$< $(1)/libwshub.a
+	$$(call say,CC)$$(CC) -std=gnu99 -Wall -Wextra -Werror -O1 -g $(2) -Ibuild/open $$(INCLUDE) -o $$@ $$< $(1)/libwshub.a
 $(1)/sim: tests/sim.c $(OPENED) $(1)/libwshub.a $(wildcard tests/*.h)
-	$$(CC) -std=c99 $$(WARN) -O1 -g $(2) -Ibuild/open $$(INCLUDE) -o $$@ $$< $(1)/libwshub.a
+	$$(call say,CC)$$(CC) -std=c99 $$(WARN) -O1 -g $(2) -Ibuild/open $$(INCLUDE) -o $$@ $$< $(1)/libwshub.a
 endef
 $(eval $(call flavour,build,))
 # gcc guesses worse how long texts are where sanitizers stand between
@@ -76,7 +80,7 @@ $(if $(FLAVOUR),$(eval $(call flavour,build/$(FLAVOUR),$(FLAGS))))
 # basic blocks are counted where the compiler announces them
 build/test_work build/check/test_work: tests/test_work.c $(HEADERS)
 	@mkdir -p $(@D)
-	$(CC) -std=gnu99 -Wall -Wextra -Werror -O1 -g $(INCLUDE) -o $@ $< $(call asks,void __sanitizer_cov_trace_pc(void){}\n$(MAIN),-fsanitize-coverage=trace-pc -DCOUNTS_BLOCKS)
+	$(call say,CC)$(CC) -std=gnu99 -Wall -Wextra -Werror -O1 -g $(INCLUDE) -o $@ $< $(call asks,void __sanitizer_cov_trace_pc(void){}\n$(MAIN),-fsanitize-coverage=trace-pc -DCOUNTS_BLOCKS)
 
 fixtures: $(FIXTURES:%=build/%) ## programs that speak as the reference's do
 test: $(TESTS:%=build/%) $(FIXTURES:%=build/%) build/sim ## every rule, transcript and unit once, without sanitizers
@@ -117,10 +121,10 @@ format-check: ## clang-format changes nothing
 
 build/bench: tests/bench/bench.c $(HEADERS)
 	@mkdir -p build
-	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< -pthread
+	$(call say,CC)$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< -pthread
 build/bench_%: tests/bench/bench_%.c $(HEADERS)
 	@mkdir -p build
-	$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< -pthread
+	$(call say,CC)$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< -pthread
 bench: build/bench build/bench_peers ## CPU time per message, beside Bun and ws where these are
 	./build/bench
 	./build/bench_peers
