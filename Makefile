@@ -13,7 +13,7 @@ WARN     = -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wst
 INCLUDE  = -I. -Ibackends -Itests
 HEADERS  = wshub.h $(wildcard backends/*.h tests/*.h tests/shim/sys/*.h tests/bench/*.h)
 TESTS    = $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
-FIXTURES = fixture-server fixture-emitter fixture-http
+FIXTURES = fixture-server fixture-emitter fixture-http fixture-cors
 FUZZERS  = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 EXAMPLES = $(patsubst examples/%.c,build/%,$(wildcard examples/*.c))
 OPENED   = $(LIBRARY:%=build/open/%.h)
@@ -87,7 +87,7 @@ test: $(TESTS:%=build/%) $(FIXTURES:%=build/%) build/sim ## every rule, transcri
 	@sh tests/run.sh $(TESTS:%=build/%) build/sim -- tests/readme.sh
 check: all $(TESTS:%=build/check/%) $(FIXTURES:%=build/check/%) $(FUZZERS:%=build/check/%) build/check/sim build/sim ## all of it, cut everywhere, under ASan and UBSan; fuzz corpora, compilers, examples, browsers
 	@WSHUB_WHOLE=1 sh tests/run.sh $(TESTS:%=build/check/%) $(FUZZERS:%=build/check/%) build/check/sim build/sim -- \
-	tests/compile/run.sh tests/readme.sh tests/examples.sh tests/browser.sh tests/two_instances.sh
+	tests/compile/run.sh tests/readme.sh tests/examples.sh tests/browser.sh tests/cors.sh tests/two_instances.sh
 tsan: build/tsan/test_threads build/tsan/test_serve build/tsan/test_io_contract ## the tests with threads under ThreadSanitizer
 	@WSHUB_WHOLE=1 sh tests/run.sh $^
 oom: build/check/test_golden ## every allocation of every transcript fails, also with input in pieces and with completions
