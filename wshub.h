@@ -10647,12 +10647,20 @@ WSHUB_API void *wshub_exchange_owner(const wshub *hub, wshub_exchange exchange) 
     return wshub__exchange_find(hub, exchange, &found) ? NULL : found->owner;
 }
 
+/* An answer came too late, or is the second one: it has no effect. */
+WSHUB__COLD static wshub_err wshub__exchange_late(wshub *hub, wshub_err err) {
+    wshub__log(hub, WSHUB_LOG_IGNORED, wshub__nobody(),
+               "answer to a request that is gone, or has one", wshub__str(NULL, 0));
+    wshub__log_leave(hub);
+    return err;
+}
+
 WSHUB__COLD WSHUB_API wshub_err wshub_http_reply(wshub *hub, wshub_exchange exchange,
                                                  const wshub_reply *reply) {
     wshub__exchange *found;
     wshub_err err = wshub__exchange_find_unanswered(hub, exchange, &found);
 
-    if (err) return err;
+    if (err) return wshub__exchange_late(hub, err);
     if (!reply || !wshub__reply_ok(found, reply)) return WSHUB_ERR_PARAM;
     wshub__enter(hub);
     err = wshub__http_send(hub, wshub__exchange_conn(hub, found), reply);
@@ -10742,7 +10750,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_http_begin(wshub *hub, wshub_exchange exch
     wshub__exchange *found;
     wshub_err err = wshub__exchange_find_unanswered(hub, exchange, &found);
 
-    if (err) return err;
+    if (err) return wshub__exchange_late(hub, err);
     if (!reply || reply->body.len || !wshub__reply_ok(found, reply)) return WSHUB_ERR_PARAM;
     wshub__enter(hub);
     err = wshub__stream_begin(hub, found, reply, length);

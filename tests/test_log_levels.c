@@ -679,6 +679,18 @@ TEST(input_beyond_what_may_wait_and_answers_not_taken_name_their_limit) { /* ENC
         wshub_io_fake_run(w.net);
     }
     EXPECT(refused_by(&w, "debug LIMIT fake: limit met: http_answers_bytes_max 1000\n"));
+
+    /* A second answer has no effect, and that is said. */
+    for (i = 0; i < 2; i++) {
+        wshub_reply r = {.status = 200};
+        wshub_io_fake_log_forget(w.net);
+        if (i)
+            EXPECT(wshub_http_begin(w.hub, held_exchange, &r, 1) != WSHUB_OK);
+        else
+            EXPECT(wshub_http_reply(w.hub, held_exchange, &r) != WSHUB_OK);
+        EXPECT(refused_by(&w, "debug IGNORED: ignored: answer to a request that is gone, or has "
+                              "one\n"));
+    }
     world_stop(&w);
 }
 
