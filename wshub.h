@@ -20,8 +20,8 @@
  * THE API     >>types  >>tables  >>desc  >>api-hub  >>api-conn  >>api-mount  >>api-realm
  *             >>api-client  >>api-room  >>api-send  >>api-ask  >>api-dialect  >>api-http
  *             >>api-http-hand  >>api-post  >>api-bus  >>api-codec
- * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>sha1  >>base64  >>dates  >>siphash  >>json  >>http
- *             >>http-hand  >>frame  >>slots  >>index  >>deadlines
+ * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>explain  >>sha1  >>base64  >>dates  >>siphash
+ *             >>json  >>http  >>http-hand  >>frame  >>slots  >>index  >>deadlines
  *   below     >>hub  >>log  >>queue  >>mount  >>conn  >>reply  >>exchange  >>message  >>due
  *             >>link  >>flow  >>sockets  >>forward  >>app-timers
  *   above     >>walks  >>checks  >>realms  >>clients  >>uplink  >>subs  >>rooms  >>ask  >>session
@@ -677,7 +677,26 @@
  * out_ parameters, untouched on failure; a function does all or nothing. The peer's mistakes end in
  * a close code or an HTTP status, a counter and a log line, never in an error of yours; the
  * world's in a returned error; yours in WSHUB_ERR_PARAM. The numbers are the contract,
- * wshub_strerror() is for people, and wshub_desc_problem() explains what a description lacks.
+ * wshub_strerror() is for people.
+ *
+ * What makes something says why it could not, in a line that names the field, what is in it and
+ * what to do. There are two of them. A _problem() says what is asked for, in a constant text that
+ * is valid for ever. An _explain() says what is there instead as well, and so writes into memory
+ * of yours: that text is of whom the memory is, and as long valid; no thread shares it.
+ *
+ *     wshub_desc desc = {.io = wshub_io_sock_io(net), .auth_timeout_ms = WSHUB_OFF};
+ *     char why[WSHUB_EXPLAIN_BYTES];
+ *     wshub_err err = wshub_create(&desc, &hub);
+ *     if (err) wshub_desc_explain(&desc, err, why, sizeof why), puts(why);
+ *
+ *     auth_timeout_ms is 4294967295 (WSHUB_OFF), but must be 1..4294967294 ms: from the upgrade
+ *         to `authenticate` (AUTH-1), three times that for the answer (AUTH-2); cannot be off,
+ *         or a peer could stay for ever
+ *
+ * A hub that could not be made says this by its io as well, as a line `error CREATE` (>>logs), so
+ * a program that only ends is not silent. The same stand beside the emitter, mounts, realms, the
+ * io of sockets and the buses to Redis (whose passwords are not shown); why it does not listen is
+ * told by wshub_io_sock_error().
  *
  * ---- >>backends --------------------------------------------------------------------------------
  * An io (wshub_io) is where bytes come from. backends/wshub_io_sock.h serves sockets over one
@@ -923,6 +942,9 @@
  *
  * What is new, the newest first:
  *
+ * - Errors that help (>>errors): wshub_desc_explain() and its relatives for mounts, realms, the
+ *   emitter and the backends say what is in the field that is wrong; wshub_realm_problem(),
+ *   wshub_explain() for backends. A hub that cannot be made says why by its io.
  * - A program's life in one call: wshub_io_sock_serve(), wshub_io_sock_serve_with(), for one
  *   thread or several. wshub_io_sock_run() and the rest of the pieces are as they were.
  * - Files: backends/wshub_ext_files.h serves a folder, with ranges, tags and conditions.
@@ -2204,23 +2226,42 @@ WSHUB_INLINE wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub);
  * name, and what it should be. NULL: nothing. desc: borrowed. Pure: any thread. */
 WSHUB_INLINE const char *wshub_desc_problem(const wshub_desc *desc);
 
-/* What the two above call, with what the header that your program includes says of wshub_desc. If
+/* Says why wshub_create() has failed, or would: `auth_timeout_ms is 4294967295 (WSHUB_OFF), but
+ * must be 1..4294967294 ms: ...`. Where wshub_desc_problem() is a constant text that says what is
+ * asked for, this one also says what is there instead; so it is written into memory of yours, which
+ * is as long valid and as much of one thread as you like.
+ *   desc  as wshub_create() was given it; borrowed. Of its bus nothing is called
+ *   err   what that returned; OK: it was not called yet
+ *   buf   terminated, if cap is not 0; may be NULL if it is. WSHUB_EXPLAIN_BYTES hold any
+ * Returns  the length of the whole text without its terminator, which cap may cut; 0: nothing is
+ *          wrong. Thread: that of the io. */
+WSHUB_INLINE size_t wshub_desc_explain(const wshub_desc *desc, wshub_err err, char *buf,
+                                       size_t cap);
+
+/* What the three above call, with what the header that your program includes says of wshub_desc. If
  * the header with WSHUB_IMPLEMENTATION says otherwise, the description is refused (PARAM) and
  * nothing in it is read, its bus included. For bindings of other languages, which lay the struct
  * out themselves.
  *   desc_bytes  sizeof(wshub_desc)
  *   version     WSHUB_DESC_VERSION
- * Return   as wshub_create() and wshub_desc_problem(). */
+ * Return   as wshub_create(), wshub_desc_problem() and wshub_desc_explain(). */
 WSHUB_API wshub_err wshub_create_versioned(const wshub_desc *desc, size_t desc_bytes,
                                            uint32_t version, wshub **out_hub);
 WSHUB_API const char *wshub_desc_problem_versioned(const wshub_desc *desc, size_t desc_bytes,
                                                    uint32_t version);
+WSHUB_API size_t wshub_desc_explain_versioned(const wshub_desc *desc, size_t desc_bytes,
+                                              uint32_t version, wshub_err err, char *buf,
+                                              size_t cap);
 
 WSHUB_INLINE wshub_err wshub_create(const wshub_desc *desc, wshub **out_hub) {
     return wshub_create_versioned(desc, sizeof *desc, WSHUB_DESC_VERSION, out_hub);
 }
 WSHUB_INLINE const char *wshub_desc_problem(const wshub_desc *desc) {
     return wshub_desc_problem_versioned(desc, sizeof *desc, WSHUB_DESC_VERSION);
+}
+WSHUB_INLINE size_t wshub_desc_explain(const wshub_desc *desc, wshub_err err, char *buf,
+                                       size_t cap) {
+    return wshub_desc_explain_versioned(desc, sizeof *desc, WSHUB_DESC_VERSION, err, buf, cap);
 }
 
 /* Ends a hub: every client is reported gone (cause SHUTDOWN, code 1001 where none was sent),
@@ -2295,6 +2336,40 @@ WSHUB_API void *wshub_user(const wshub *hub);
 WSHUB_API const char *wshub_strerror(wshub_err err);
 WSHUB_API const char *wshub_log_name(wshub_log_code code);
 WSHUB_API const char *wshub_log_help(wshub_log_code code);
+/* For who writes a backend with a description of its own: how a field is read, so that a text about
+ * it can say what is in it. */
+typedef enum wshub_field_type {
+    WSHUB_FIELD_BOOL = 1, /* a bool */
+    WSHUB_FIELD_UINT,     /* without a sign, of 2, 4 or 8 bytes; an enum too */
+    WSHUB_FIELD_TEXT,     /* terminated, or NULL */
+    WSHUB_FIELD_POINTER   /* told as set or NULL */
+} wshub_field_type;
+
+/* One field of a description. */
+typedef struct wshub_field {
+    const char *name;      /* the member's */
+    const char *also;      /* another one, whose value is told with it; NULL: none */
+    wshub_field_type type; /* how it is read */
+    size_t at, bytes;      /* where it is in the struct, and its size */
+} wshub_field;
+
+/* A wshub_field: of which struct, its member's name, BOOL, UINT, TEXT or POINTER, also. */
+#define WSHUB_FIELD(desc, name, type, also)                                                        \
+    { #name, also, WSHUB_FIELD_##type, offsetof(desc, name), sizeof(((desc *)0)->name) }
+
+/* Writes what is wrong with a description together with what is there: `name is value: problem`.
+ * Texts are shown in quotes, of long ones the beginning.
+ *   problem  `name: what it should be`; of a name that is none of the fields it is the whole
+ *            text. NULL: nothing is wrong
+ *   desc     with its defaults filled in, if those are looked at; borrowed
+ *   fields   fields_count of them
+ *   buf      as for wshub_desc_explain()
+ * Returns  as that. Pure: any thread. */
+WSHUB_API size_t wshub_explain(const char *problem, const void *desc, const wshub_field *fields,
+                               size_t fields_count, char *buf, size_t cap);
+/* A text that wshub_explain() and its relatives write is shorter than this. */
+#define WSHUB_EXPLAIN_BYTES 768
+
 /* Returns the name of a level: "debug", "info", "warn", "error"; "?": it is none. Any thread. */
 WSHUB_API const char *wshub_log_level_name(wshub_log_level level);
 /* Writes a log line as the io shows it: `level CODE who: text`, and how many like it were held
@@ -2350,6 +2425,11 @@ WSHUB_API wshub_err wshub_mount(wshub *hub, const wshub_mount_desc *desc);
  * Returns  one line, a constant text that begins with the field's name; NULL: nothing.
  * Thread   any; pure. */
 WSHUB_API const char *wshub_mount_problem(const wshub_mount_desc *desc);
+/* Says why wshub_mount() has failed, or would, with what is there instead, as wshub_desc_explain().
+ *   err  what that returned; OK: it was not called yet
+ * Returns  as that. Pure: any thread. */
+WSHUB_API size_t wshub_mount_explain(const wshub_mount_desc *desc, wshub_err err, char *buf,
+                                     size_t cap);
 
 /* Looks at the request of an exchange: in on_head, on_body and on_request, there with its body; and
  * where its mount has keep_head, as long as it is open and in on_exchange_gone.
@@ -2451,11 +2531,19 @@ typedef struct wshub_realm_desc {
 /* Makes a realm.
  *   desc       borrowed; its texts are copied
  *   out_realm  its handle, valid until wshub_realm_destroy() or the hub's end
- * Returns  OK; PARAM: no desc, no out_realm, a desc of another version, a name or room that is no
- *          name, a list without its count, default rooms under which nobody could be accepted, no
- *          such dialect; LIMIT: WSHUB_REALMS_MAX; NOMEM; CLOSED: the hub is being destroyed. */
+ * Returns  OK; PARAM: no out_realm, or wshub_realm_problem() says what is wrong with desc; LIMIT:
+ *          WSHUB_REALMS_MAX; NOMEM; CLOSED: the hub is being destroyed. */
 WSHUB_API wshub_err wshub_realm_create(wshub *hub, const wshub_realm_desc *desc,
                                        wshub_realm *out_realm);
+/* Says what wshub_realm_create() would refuse in a description, beginning with the field's name,
+ * and what it should be: a constant text. NULL: nothing. */
+WSHUB_API const char *wshub_realm_problem(const wshub *hub, const wshub_realm_desc *desc);
+/* Says why wshub_realm_create() has failed, or would, with what is there instead, as
+ * wshub_desc_explain().
+ *   err  what that returned; OK: it was not called yet
+ * Returns  as that. */
+WSHUB_API size_t wshub_realm_explain(const wshub *hub, const wshub_realm_desc *desc, wshub_err err,
+                                     char *buf, size_t cap);
 /* Ends a realm in which nobody is; walks over it end.
  * Returns  OK; STALE: no such realm; STATE: it is the first, or clients are in it, those included
  *          that are closed and not yet reported gone. */
@@ -3469,7 +3557,14 @@ WSHUB_INLINE wshub_err wshub_emitter_create(const wshub_emitter_desc *desc,
  * be. NULL: nothing. Pure. */
 WSHUB_INLINE const char *wshub_emitter_problem(const wshub_emitter_desc *desc);
 
-/* What the two above call, as wshub_create_versioned().
+/* Says why wshub_emitter_create() has failed, or would, with what is there instead, as
+ * wshub_desc_explain(). Of the bus nothing is called.
+ *   err  what that returned; OK: it was not called yet
+ * Returns  as that. Pure: any thread. */
+WSHUB_INLINE size_t wshub_emitter_explain(const wshub_emitter_desc *desc, wshub_err err, char *buf,
+                                          size_t cap);
+
+/* What the three above call, as wshub_create_versioned().
  *   desc_bytes  sizeof(wshub_emitter_desc)
  *   version     WSHUB_DESC_VERSION
  * Return   as those; PARAM, or a text, for a description of another header. */
@@ -3478,14 +3573,21 @@ WSHUB_API wshub_err wshub_emitter_create_versioned(const wshub_emitter_desc *des
                                                    wshub_emitter **out_emitter);
 WSHUB_API const char *wshub_emitter_problem_versioned(const wshub_emitter_desc *desc,
                                                       size_t desc_bytes, uint32_t version);
+WSHUB_API size_t wshub_emitter_explain_versioned(const wshub_emitter_desc *desc, size_t desc_bytes,
+                                                 uint32_t version, wshub_err err, char *buf,
+                                                 size_t cap);
 
-/* The two, as they are compiled into your program. */
+/* The three, as they are compiled into your program. */
 WSHUB_INLINE wshub_err wshub_emitter_create(const wshub_emitter_desc *desc,
                                             wshub_emitter **out_emitter) {
     return wshub_emitter_create_versioned(desc, sizeof *desc, WSHUB_DESC_VERSION, out_emitter);
 }
 WSHUB_INLINE const char *wshub_emitter_problem(const wshub_emitter_desc *desc) {
     return wshub_emitter_problem_versioned(desc, sizeof *desc, WSHUB_DESC_VERSION);
+}
+WSHUB_INLINE size_t wshub_emitter_explain(const wshub_emitter_desc *desc, wshub_err err, char *buf,
+                                          size_t cap) {
+    return wshub_emitter_explain_versioned(desc, sizeof *desc, WSHUB_DESC_VERSION, err, buf, cap);
 }
 
 /* Publishes one event to all instances: handed to the bus before this returns, if that is up
@@ -4244,6 +4346,168 @@ static size_t wshub__utf8_write(uint32_t cp, uint8_t out[4]) {
     out[2] = (uint8_t)(0x80 | (cp >> 6 & 0x3F));
     out[3] = (uint8_t)(0x80 | (cp & 0x3F));
     return 4;
+}
+
+/* ---- >>explain -------------------------------------------------------------------------------
+ * Text into memory of a caller's, and what a description has in the field that is wrong. Knows no
+ * description: a table says where its fields are. Whether something is wrong is said by who checks,
+ * in a constant text that begins with the field's name; here the value comes into it.
+ * Allocates nothing. Calls >>buf, >>utf8. Proved by tests/test_explain.c. */
+
+/* Text on its way into memory of the caller's, which may be too small for it: what does not fit is
+ * counted and not written. */
+typedef struct wshub__print {
+    char *buf;
+    size_t cap, len;
+} wshub__print;
+
+/* Adds what there is room for, and counts all. */
+static void wshub__print_bytes(wshub__print *print, const char *bytes, size_t count) {
+    size_t room = print->len < print->cap ? print->cap - print->len : 0;
+
+    if (room) memcpy(print->buf + print->len, bytes, count < room ? count : room);
+    print->len += count;
+}
+
+static void wshub__print_text(wshub__print *print, const char *text) {
+    wshub__print_bytes(print, text, strlen(text));
+}
+
+/* Adds a number in decimal digits. */
+static void wshub__print_uint(wshub__print *print, uint64_t n) {
+    char room[WSHUB__DIGITS_MAX], *first = wshub__digits(n, room);
+    wshub__print_bytes(print, first, (size_t)(room + sizeof room - first));
+}
+
+enum { WSHUB__SHOWN_BYTES = 64 }; /* of a text that stands in another one */
+
+/* Ends a text with a terminator, which takes the place of its last byte where it has no room of its
+ * own. Returns its length. */
+static size_t wshub__print_end(const wshub__print *print) {
+    if (print->cap) print->buf[print->len < print->cap ? print->len : print->cap - 1] = 0;
+    return print->len;
+}
+
+/* Adds a byte that people cannot read. */
+static void wshub__print_hex(wshub__print *print, uint8_t byte) {
+    char text[5] = "\\x";
+
+    text[2] = wshub__hex_digits[byte >> 4];
+    text[3] = wshub__hex_digits[byte & 15];
+    wshub__print_text(print, text);
+}
+
+/* Adds a text in quotes, of a long one the beginning. */
+static void wshub__print_shown(wshub__print *print, const char *text) {
+    size_t len = strlen(text), shown = len, i;
+    bool is_text = wshub_utf8_check((const uint8_t *)text, len);
+
+    if (shown > WSHUB__SHOWN_BYTES) {
+        shown = WSHUB__SHOWN_BYTES;
+        while (is_text && ((uint8_t)text[shown] & 0xC0) == 0x80) shown--; /* whole characters */
+    }
+    wshub__print_text(print, "\"");
+    for (i = 0; i < shown; i++) {
+        uint8_t c = (uint8_t)text[i];
+        if (c < 0x20 || c == 0x7F || (c >= 0x80 && !is_text)) {
+            wshub__print_hex(print, c);
+        } else {
+            wshub__print_bytes(print, text + i, 1);
+        }
+    }
+    wshub__print_text(print, shown < len ? "...\" (" : "\"");
+    if (shown == len) return;
+    wshub__print_uint(print, len);
+    wshub__print_text(print, " bytes)");
+}
+
+/* Adds a number, and what it is called if it has a name. */
+static void wshub__print_limit(wshub__print *print, uint64_t value) {
+    wshub__print_uint(print, value);
+    if (value == WSHUB_OFF) wshub__print_text(print, " (WSHUB_OFF)");
+}
+
+/* A number of a description, of whatever size. */
+static uint64_t wshub__field_uint(const char *at, size_t bytes) {
+    uint16_t n16;
+    uint32_t n32;
+    uint64_t n64;
+
+    if (bytes == sizeof n16) {
+        memcpy(&n16, at, sizeof n16);
+        return n16;
+    }
+    if (bytes == sizeof n32) {
+        memcpy(&n32, at, sizeof n32);
+        return n32;
+    }
+    WSHUB_ASSERT(bytes == sizeof n64);
+    memcpy(&n64, at, sizeof n64);
+    return n64;
+}
+
+/* Adds `name is value`. */
+static void wshub__print_field(wshub__print *print, const void *desc, const wshub_field *field) {
+    const char *at = (const char *)desc + field->at, *text;
+    bool flag;
+
+    wshub__print_text(print, field->name);
+    wshub__print_text(print, " is ");
+    switch (field->type) {
+    case WSHUB_FIELD_BOOL:
+        memcpy(&flag, at, sizeof flag);
+        wshub__print_text(print, flag ? "true" : "false");
+        break;
+    case WSHUB_FIELD_UINT: wshub__print_limit(print, wshub__field_uint(at, field->bytes)); break;
+    case WSHUB_FIELD_TEXT:
+        memcpy(&text, at, sizeof text);
+        if (text)
+            wshub__print_shown(print, text);
+        else
+            wshub__print_text(print, "NULL");
+        break;
+    case WSHUB_FIELD_POINTER:
+        memcpy(&text, at, sizeof text);
+        wshub__print_text(print, text ? "set" : "NULL");
+        break;
+    }
+}
+
+/* The field of a name. NULL: none of them. */
+static const wshub_field *wshub__field_named(const wshub_field *fields, size_t count,
+                                             const char *name, size_t name_len) {
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        if (strlen(fields[i].name) == name_len && memcmp(fields[i].name, name, name_len) == 0)
+            return &fields[i];
+    }
+    return NULL;
+}
+
+WSHUB__COLD WSHUB_API size_t wshub_explain(const char *problem, const void *desc,
+                                           const wshub_field *fields, size_t fields_count,
+                                           char *buf, size_t cap) {
+    wshub__print print = {buf, cap, 0};
+    const wshub_field *field, *also;
+    size_t name;
+
+    if (!problem) return wshub__print_end(&print);
+    name = strcspn(problem, ":");
+    field = wshub__field_named(fields, fields_count, problem, name);
+    if (field) {
+        wshub__print_field(&print, desc, field);
+        also = field->also
+                   ? wshub__field_named(fields, fields_count, field->also, strlen(field->also))
+                   : NULL;
+        if (also) {
+            wshub__print_text(&print, ", ");
+            wshub__print_field(&print, desc, also);
+        }
+        problem += name;
+    }
+    wshub__print_text(&print, problem);
+    return wshub__print_end(&print);
 }
 
 /* ---- >>sha1 ----------------------------------------------------------------------------------
@@ -10841,15 +11105,37 @@ WSHUB__COLD WSHUB_API const char *wshub_mount_problem(const wshub_mount_desc *de
         return "version: WSHUB_MOUNT_VERSION; a program that says another was compiled with "
                "another "
                "wshub.h";
-    if (!desc->path || desc->path[0] != '/') return "path: required, begins with `/`";
-    if (strlen(desc->path) > WSHUB_NAME_BYTES_MAX) return "path: at most 4096 bytes";
+    if (!desc->path || desc->path[0] != '/')
+        return "path: required, and must begin with `/`, as in \"/files\"";
+    if (strlen(desc->path) > WSHUB_NAME_BYTES_MAX) return "path: may have at most 4096 bytes";
     if (strcspn(desc->path, "?# \t\r\n") != strlen(desc->path))
-        return "path: without query, fragment and white space; no request has such a one";
-    if (desc->body_bytes_max > 1u << 30) return "body_bytes_max: at most 1 GiB";
-    if (desc->message_bytes_max > 1u << 30) return "message_bytes_max: at most 1 GiB";
+        return "path: must be without query, fragment and white space; no request has such a one";
+    if (desc->body_bytes_max > 1u << 30)
+        return "body_bytes_max: must be at most 1073741824 (1 GiB); what is larger is read piece "
+               "by piece, in on_body";
+    if (desc->message_bytes_max > 1u << 30)
+        return "message_bytes_max: must be at most 1073741824 (1 GiB)";
     if (desc->allow && !wshub__header_value_ok(wshub_str_z(desc->allow)))
-        return "allow: methods, separated by commas";
+        return "allow: must be methods, separated by commas, as in \"GET, HEAD\"";
     return wshub__cors_problem(desc->cors);
+}
+
+WSHUB__COLD WSHUB_API size_t wshub_mount_explain(const wshub_mount_desc *desc, wshub_err err,
+                                                 char *buf, size_t cap) {
+    static const wshub_field fields[] = {
+        WSHUB_FIELD(wshub_mount_desc, version, UINT, NULL),
+        WSHUB_FIELD(wshub_mount_desc, path, TEXT, NULL),
+        WSHUB_FIELD(wshub_mount_desc, body_bytes_max, UINT, NULL),
+        WSHUB_FIELD(wshub_mount_desc, message_bytes_max, UINT, NULL),
+        WSHUB_FIELD(wshub_mount_desc, allow, TEXT, NULL),
+    };
+    const char *problem = wshub_mount_problem(desc);
+
+    if (!problem && err == WSHUB_ERR_LIMIT)
+        problem = "path: there are WSHUB_MOUNTS_MAX (1000) mounts, and no more can be; one serves "
+                  "many paths, and its on_head may look at them itself";
+    if (!problem && err) problem = wshub_strerror(err);
+    return wshub_explain(problem, desc, fields, sizeof fields / sizeof fields[0], buf, cap);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_mount(wshub *hub, const wshub_mount_desc *desc) {
@@ -12993,18 +13279,87 @@ WSHUB__COLD static void wshub__realm_done(const wshub__mem *mem, wshub__realm *r
     if (realm->texts) wshub__mem_free(mem, realm->texts, realm->texts_bytes);
 }
 
-/* Are these names of rooms, few enough that a client can be in all of them and in its own? */
-WSHUB__COLD static bool wshub__realm_rooms_ok(const wshub *hub, const char *const *rooms,
-                                              size_t count) {
-    size_t i;
+/* A name of a room, as a description has it. */
+WSHUB__COLD static bool wshub__room_rule_ok(const char *room) {
+    return room && room[0] && wshub__name_ok(wshub_str_z(room));
+}
 
-    if (!rooms != !count) return false;
-    if (count >= hub->desc.rooms_per_client_max || count > hub->desc.rooms_max) return false;
-    for (i = 0; i < count; i++) {
-        wshub_str room = wshub_str_z(rooms[i]);
-        if (!room.len || !wshub__name_ok(room)) return false;
+/* The first entry of a list that is not as it should be. Returns count: all are. */
+WSHUB__COLD static size_t wshub__list_bad(const char *const *list, size_t count,
+                                          bool (*ok)(const char *entry)) {
+    size_t i = 0;
+
+    while (i < count && ok(list[i])) i++;
+    return i;
+}
+
+/* Writes which entry of a list is wrong: `name[index] is value: problem`. */
+WSHUB__COLD static size_t wshub__list_explain(const char *problem, size_t name_len, size_t index,
+                                              const char *entry, char *buf, size_t cap) {
+    wshub__print print = {buf, cap, 0};
+
+    wshub__print_bytes(&print, problem, name_len);
+    wshub__print_text(&print, "[");
+    wshub__print_uint(&print, index);
+    wshub__print_text(&print, "] is ");
+    if (entry)
+        wshub__print_shown(&print, entry);
+    else
+        wshub__print_text(&print, "NULL");
+    wshub__print_text(&print, problem + name_len);
+    return wshub__print_end(&print);
+}
+
+#define WSHUB__ROOMS_PROBLEM                                                                       \
+    "default_rooms: must be names of 1 to WSHUB_NAME_BYTES_MAX (4096) bytes of UTF-8"
+
+WSHUB__COLD WSHUB_API const char *wshub_realm_problem(const wshub *hub,
+                                                      const wshub_realm_desc *desc) {
+    size_t count = desc ? desc->default_rooms_count : 0;
+
+    if (!desc) return "wshub_realm_desc: required";
+    if (desc->version != WSHUB_REALM_VERSION)
+        return "version: must be WSHUB_REALM_VERSION; a program that says another was compiled "
+               "with another wshub.h";
+    if (desc->name && !wshub__name_ok(wshub_str_z(desc->name)))
+        return "name: must be UTF-8 of at most WSHUB_NAME_BYTES_MAX (4096) bytes";
+    if (!desc->default_rooms != !count)
+        return "default_rooms: a list needs its default_rooms_count, and the other way round";
+    if (count >= hub->desc.rooms_per_client_max)
+        return "default_rooms_count: must be less than the hub's rooms_per_client_max, for the "
+               "client's own room (ROOM-6)";
+    if (count > hub->desc.rooms_max)
+        return "default_rooms_count: must be at most the hub's rooms_max";
+    if (wshub__list_bad(desc->default_rooms, count, wshub__room_rule_ok) < count)
+        return WSHUB__ROOMS_PROBLEM;
+    if (desc->dialect >= hub->dialects_count)
+        return "dialect: must be what wshub_dialect_add() has given, or 0";
+    return NULL;
+}
+
+WSHUB__COLD WSHUB_API size_t wshub_realm_explain(const wshub *hub, const wshub_realm_desc *desc,
+                                                 wshub_err err, char *buf, size_t cap) {
+    static const wshub_field fields[] = {
+        WSHUB_FIELD(wshub_realm_desc, version, UINT, NULL),
+        WSHUB_FIELD(wshub_realm_desc, name, TEXT, NULL),
+        WSHUB_FIELD(wshub_realm_desc, default_rooms, POINTER, "default_rooms_count"),
+        WSHUB_FIELD(wshub_realm_desc, default_rooms_count, UINT, NULL),
+        WSHUB_FIELD(wshub_realm_desc, dialect, UINT, NULL),
+    };
+    static const char rooms[] = WSHUB__ROOMS_PROBLEM;
+    const char *problem = wshub_realm_problem(hub, desc);
+
+    if (problem && strcmp(problem, rooms) == 0) {
+        size_t bad =
+            wshub__list_bad(desc->default_rooms, desc->default_rooms_count, wshub__room_rule_ok);
+        return wshub__list_explain(problem, strcspn(problem, ":"), bad, desc->default_rooms[bad],
+                                   buf, cap);
     }
-    return true;
+    if (!problem && err == WSHUB_ERR_PARAM) problem = "out_realm: required, and NULL";
+    if (!problem && err == WSHUB_ERR_LIMIT)
+        problem = "there are WSHUB_REALMS_MAX (65536) realms, and no more can be; destroy some";
+    if (!problem && err) problem = wshub_strerror(err);
+    return wshub_explain(problem, desc, fields, sizeof fields / sizeof fields[0], buf, cap);
 }
 
 /* Keeps the texts of a realm in one block, if it has any. False: out of memory, nothing changed. */
@@ -13034,11 +13389,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_realm_create(wshub *hub, const wshub_realm
     wshub__realm *realm;
     uint32_t index;
 
-    if (!desc || desc->version != WSHUB_REALM_VERSION || !out_realm) return WSHUB_ERR_PARAM;
-    if (desc->name && !wshub__name_ok(wshub_str_z(desc->name))) return WSHUB_ERR_PARAM;
-    if (!wshub__realm_rooms_ok(hub, desc->default_rooms, desc->default_rooms_count))
-        return WSHUB_ERR_PARAM;
-    if (desc->dialect >= hub->dialects_count) return WSHUB_ERR_PARAM;
+    if (!out_realm || wshub_realm_problem(hub, desc)) return WSHUB_ERR_PARAM;
     if (hub->destroying) return WSHUB_ERR_CLOSED;
     if (hub->realms.live >= WSHUB_REALMS_MAX - 1) return WSHUB_ERR_LIMIT;
 
@@ -13477,6 +13828,8 @@ static bool wshub__uplink_is_there(const wshub__uplink *uplink) {
     return uplink->state != WSHUB__UPLINK_NONE;
 }
 
+#define WSHUB__BUS_TAKEN                                                                           \
+    "bus: another hub or emitter has it, and a bus has one owner; make one for each"
 #define WSHUB__BUS_MISFIT                                                                          \
     "bus: its table is of another wshub.h; compile this backend anew with the one of the hub, "    \
     "and in a table of your own set version to WSHUB_BUS_VERSION"
@@ -19515,27 +19868,55 @@ static bool wshub__emitter_desc_known(const wshub_emitter_desc *desc, size_t des
     return desc && desc_bytes == sizeof *desc && version == WSHUB_DESC_VERSION;
 }
 
+#define WSHUB__EMITTER_NO_BUS                                                                      \
+    "bus: required; wshub_bus_redis_create() or wshub_bus_local_seat() make one"
+
 /* What is wrong with a description that can be read. NULL: nothing. */
 WSHUB__COLD static const char *wshub__emitter_problem(const wshub_emitter_desc *desc) {
-    if (!desc->bus) return "bus: required";
+    if (!desc->bus) return WSHUB__EMITTER_NO_BUS;
     if (!wshub__bus_fits(desc->bus)) return WSHUB__BUS_MISFIT;
-    if (!desc->bus->attach || !desc->bus->publish) return "bus: attach and publish are required";
+    if (!desc->bus->attach || !desc->bus->publish)
+        return "bus: its table must have attach and publish";
     if (wshub__emitter_burst(desc) < wshub__emitter_queue(desc))
-        return "bus_burst_bytes_max: at least bus_queue_bytes_max";
+        return "bus_burst_bytes_max: must be at least bus_queue_bytes_max";
     if (desc->json_depth_max > WSHUB_JSON_DEPTH_MAX)
-        return "json_depth_max: at most WSHUB_JSON_DEPTH_MAX, which can be defined larger";
+        return "json_depth_max: must be at most WSHUB_JSON_DEPTH_MAX, which can be defined larger";
     return NULL;
 }
 
 WSHUB__COLD WSHUB_API const char *wshub_emitter_problem_versioned(const wshub_emitter_desc *desc,
                                                                   size_t desc_bytes,
                                                                   uint32_t version) {
-    if (!desc) return "bus: required";
+    if (!desc) return WSHUB__EMITTER_NO_BUS;
     if (!wshub__emitter_desc_known(desc, desc_bytes, version))
         return "wshub_emitter_desc: the program was compiled with another wshub.h than the file "
                "that "
                "has WSHUB_IMPLEMENTATION; compile both with the same one";
     return wshub__emitter_problem(desc);
+}
+
+WSHUB__COLD WSHUB_API size_t wshub_emitter_explain_versioned(const wshub_emitter_desc *desc,
+                                                             size_t desc_bytes, uint32_t version,
+                                                             wshub_err err, char *buf, size_t cap) {
+    static const wshub_field fields[] = {
+        WSHUB_FIELD(wshub_emitter_desc, bus, POINTER, NULL),
+        WSHUB_FIELD(wshub_emitter_desc, bus_burst_bytes_max, UINT, "bus_queue_bytes_max"),
+        WSHUB_FIELD(wshub_emitter_desc, bus_queue_bytes_max, UINT, NULL),
+        WSHUB_FIELD(wshub_emitter_desc, json_depth_max, UINT, NULL),
+    };
+    const char *problem = wshub_emitter_problem_versioned(desc, desc_bytes, version);
+    wshub_emitter_desc filled;
+
+    if (!wshub__emitter_desc_known(desc, desc_bytes, version))
+        return wshub_explain(problem, NULL, NULL, 0, buf, cap);
+    if (!problem && err == WSHUB_ERR_PARAM) problem = "out_emitter: required, and NULL";
+    if (!problem && err == WSHUB_ERR_STATE) problem = WSHUB__BUS_TAKEN;
+    if (!problem && err) problem = wshub_strerror(err);
+
+    filled = *desc;
+    filled.bus_queue_bytes_max = wshub__emitter_queue(desc);
+    filled.bus_burst_bytes_max = wshub__emitter_burst(desc);
+    return wshub_explain(problem, &filled, fields, sizeof fields / sizeof fields[0], buf, cap);
 }
 
 /* Makes an emitter of a description that is right. On an error the bus has been left. */
@@ -20166,31 +20547,6 @@ static const struct {
 
 #define WSHUB__STATS_COUNT (sizeof wshub__stats / sizeof wshub__stats[0])
 
-/* Text on its way into memory of the caller's, which may be too small for it: what does not fit is
- * counted and not written. */
-typedef struct wshub__print {
-    char *buf;
-    size_t cap, len;
-} wshub__print;
-
-/* Adds what there is room for, and counts all. */
-static void wshub__print_bytes(wshub__print *print, const char *bytes, size_t count) {
-    size_t room = print->len < print->cap ? print->cap - print->len : 0;
-
-    if (room) memcpy(print->buf + print->len, bytes, count < room ? count : room);
-    print->len += count;
-}
-
-static void wshub__print_text(wshub__print *print, const char *text) {
-    wshub__print_bytes(print, text, strlen(text));
-}
-
-/* Adds a number in decimal digits. */
-static void wshub__print_uint(wshub__print *print, uint64_t n) {
-    char room[WSHUB__DIGITS_MAX], *first = wshub__digits(n, room);
-    wshub__print_bytes(print, first, (size_t)(room + sizeof room - first));
-}
-
 /* A figure, by its place in the list. */
 static uint64_t wshub__stats_at(const wshub_stats *stats, size_t i) {
     uint64_t value;
@@ -20268,9 +20624,10 @@ WSHUB_API size_t wshub_stats_openmetrics(const wshub *hub, char *buf, size_t cap
 /* WSHUB_LIMITS as wshub_desc_problem() and the defaults read it. */
 typedef struct wshub__limit {
     const char *problem; /* said of a value that is out of range */
-    size_t at;           /* of the field in wshub_desc */
-    bool wide;           /* 64 bits; else 32 */
-    bool off;            /* WSHUB_OFF is allowed */
+    const char *unit;
+    size_t at; /* of the field in wshub_desc */
+    bool wide; /* 64 bits; else 32 */
+    bool off;  /* WSHUB_OFF is allowed */
     uint64_t usual, least, greatest;
 } wshub__limit;
 
@@ -20279,6 +20636,7 @@ static const wshub__limit wshub__limits[] = {
 #define WSHUB__LIMIT_ALWAYS false
 #define WSHUB__X(type, name, unit, usual, least, greatest, off, help)                              \
     {#name ": " help,                                                                              \
+     unit,                                                                                         \
      offsetof(wshub_desc, name),                                                                   \
      sizeof(type) > sizeof(uint32_t),                                                              \
      WSHUB__LIMIT_##off,                                                                           \
@@ -20410,55 +20768,54 @@ WSHUB__COLD static const char *wshub__desc_shut(const wshub_desc *desc) {
     for (i = 0; i < path; i++) {
         uint8_t c = (uint8_t)desc->path[i];
         if (c <= 0x20 || c >= 0x7F || c == '#')
-            return "path: a request's target is plain ASCII without blanks and `#`";
+            return "path: must be plain ASCII without blanks and `#`, as a request's target is";
     }
     if (desc->rooms_per_client_max < own_and_default)
-        return "rooms_per_client_max: at least the default rooms and the client's own (ROOM-6)";
-    if (desc->rooms_max < desc->default_rooms_count) return "rooms_max: at least the default rooms";
+        return "rooms_per_client_max: must be at least the default rooms and the client's own "
+               "(ROOM-6)";
+    if (desc->rooms_max < desc->default_rooms_count)
+        return "rooms_max: must be at least the default rooms";
     if (desc->http_head_bytes_max < 136 + path)
-        return "http_head_bytes_max: at least 136 and the path, for the shortest upgrade";
+        return "http_head_bytes_max: must be at least 136 and the path, for the shortest upgrade";
     if (desc->idle_timeout_ms < 2 && !desc->no_pings)
-        return "idle_timeout_ms: at least 2; pings are sent after half of it";
+        return "idle_timeout_ms: must be at least 2, since pings are sent after half of it";
     return NULL;
 }
 
 /* The names and the path in a description. */
 WSHUB__COLD static const char *wshub__desc_names(const wshub_desc *desc) {
     const char *id = desc->server_id;
-    size_t i;
 
     if (desc->path[0] != '/' || strlen(desc->path) > 1024 || strchr(desc->path, '?'))
-        return "path: begins with /, has no query and at most 1024 bytes";
+        return "path: must begin with /, without a query, in at most 1024 bytes";
     if (id && (strlen(id) > 63 || !id[0] || !wshub__name_ok(wshub_str_z(id))))
-        return "server_id: 1 to 63 bytes of UTF-8";
+        return "server_id: must be 1 to 63 bytes of UTF-8";
     if (id && strcmp(id, "emitter") == 0)
         return "server_id: `emitter` is how emitters sign, whom a hub of that name would take for "
                "itself (EMIT-1)";
 
-    for (i = 0; i < desc->default_rooms_count; i++) {
-        const char *room = desc->default_rooms[i];
-        if (!room || !room[0] || !wshub__name_ok(wshub_str_z(room)))
-            return "default_rooms: names of 1 to WSHUB_NAME_BYTES_MAX bytes of UTF-8";
-    }
+    if (wshub__list_bad(desc->default_rooms, desc->default_rooms_count, wshub__room_rule_ok) <
+        desc->default_rooms_count)
+        return WSHUB__ROOMS_PROBLEM;
     return NULL;
+}
+
+/* An entry of allowed_hosts. */
+WSHUB__COLD static bool wshub__host_entry_ok(const char *rule) {
+    uint32_t port;
+    return rule && wshub__host_rule_ok(wshub_str_z(rule), &port);
 }
 
 /* The rules of a description: which pages may connect or read answers, and under which hosts. */
 WSHUB__COLD static const char *wshub__desc_rules(const wshub_desc *desc) {
-    uint32_t port;
-    size_t i;
+    size_t origins = desc->allowed_origins_count, hosts = desc->allowed_hosts_count;
 
-    for (i = 0; i < desc->allowed_origins_count; i++) {
-        if (!wshub__origin_rule_ok(desc->allowed_origins[i]))
-            return "allowed_origins: `https://host[:port]`, no path, no slash behind it, no "
-                   "default port, with `*.` before "
-                   "the host for its subdomains; or `null`, or `*`";
-    }
-    for (i = 0; i < desc->allowed_hosts_count; i++) {
-        const char *host = desc->allowed_hosts[i];
-        if (!host || !wshub__host_rule_ok(wshub_str_z(host), &port))
-            return "allowed_hosts: `host` or `host:port`, with `*.` before it for its subdomains";
-    }
+    if (wshub__list_bad(desc->allowed_origins, origins, wshub__origin_rule_ok) < origins)
+        return "allowed_origins: must be `https://host[:port]`, no path, no slash behind it, no "
+               "default port, with `*.` before the host for its subdomains; or `null`, or `*`";
+    if (wshub__list_bad(desc->allowed_hosts, hosts, wshub__host_entry_ok) < hosts)
+        return "allowed_hosts: must be `host` or `host:port`, with `*.` before it for its "
+               "subdomains";
     return wshub__cors_problem(desc->cors);
 }
 
@@ -20467,11 +20824,12 @@ WSHUB__COLD static const char *wshub__desc_bus(const wshub_desc *desc) {
     const wshub_bus *bus = desc->bus;
 
     if (desc->bus_burst_bytes_max < desc->bus_queue_bytes_max)
-        return "bus_burst_bytes_max: at least bus_queue_bytes_max; a busy turn may keep what an "
-               "outage may";
+        return "bus_burst_bytes_max: must be at least bus_queue_bytes_max; a busy turn may keep "
+               "what an outage may";
     if (bus && (!bus->attach || !bus->publish || !bus->subscribe || !bus->unsubscribe))
-        return "bus: attach, publish, subscribe and unsubscribe are required";
-    if (bus && !desc->io->wake) return "bus: needs an io that can be woken";
+        return "bus: its table must have attach, publish, subscribe and unsubscribe";
+    if (bus && !desc->io->wake)
+        return "bus: it needs an io that can be woken, whose table has wake";
     return NULL;
 }
 
@@ -20481,7 +20839,7 @@ WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *desc) {
     const char *why;
 
     if (!io->attach || !io->send || !io->close || !io->now_ms || !io->wall_ms || !io->random)
-        return "io: attach, send, close, now_ms, wall_ms and random are required";
+        return "io: its table must have attach, send, close, now_ms, wall_ms and random";
     why = wshub__desc_ranges(desc);
     if (why) return why;
     if (desc->heartbeat_by_pong && (desc->no_pings || desc->idle_timeout_ms == WSHUB_OFF ||
@@ -20511,6 +20869,124 @@ wshub_desc_problem_versioned(const wshub_desc *desc, size_t desc_bytes, uint32_t
     d = *desc;
     wshub__desc_defaults(&d);
     return wshub__desc_check(&d);
+}
+
+/* Fields that a text may be about, and what is told with them; limits stand behind them. */
+static const wshub_field wshub__desc_fields[] = {
+    WSHUB_FIELD(wshub_desc, io, POINTER, NULL),
+    WSHUB_FIELD(wshub_desc, bus, POINTER, NULL),
+    WSHUB_FIELD(wshub_desc, path, TEXT, NULL),
+    WSHUB_FIELD(wshub_desc, server_id, TEXT, NULL),
+    WSHUB_FIELD(wshub_desc, default_rooms, POINTER, "default_rooms_count"),
+    WSHUB_FIELD(wshub_desc, default_rooms_count, UINT, NULL),
+    WSHUB_FIELD(wshub_desc, no_default_rooms, BOOL, "default_rooms_count"),
+    WSHUB_FIELD(wshub_desc, allowed_origins, POINTER, "allowed_origins_count"),
+    WSHUB_FIELD(wshub_desc, allowed_origins_count, UINT, NULL),
+    WSHUB_FIELD(wshub_desc, allowed_hosts, POINTER, "allowed_hosts_count"),
+    WSHUB_FIELD(wshub_desc, allowed_hosts_count, UINT, NULL),
+    WSHUB_FIELD(wshub_desc, log_level, UINT, NULL),
+    WSHUB_FIELD(wshub_desc, no_log, BOOL, "log_level"),
+    WSHUB_FIELD(wshub_desc, heartbeat_by_pong, BOOL, "idle_timeout_ms"),
+    WSHUB_FIELD(wshub_desc, rooms_per_client_max, UINT, "default_rooms_count"),
+    WSHUB_FIELD(wshub_desc, rooms_max, UINT, "default_rooms_count"),
+    WSHUB_FIELD(wshub_desc, http_head_bytes_max, UINT, "path"),
+    WSHUB_FIELD(wshub_desc, bus_burst_bytes_max, UINT, "bus_queue_bytes_max"),
+#define WSHUB__X(type, name, unit, usual, least, greatest, off, help)                              \
+    WSHUB_FIELD(wshub_desc, name, UINT, NULL),
+    WSHUB_LIMITS(WSHUB__X)
+#undef WSHUB__X
+};
+
+/* Lists of texts in a description, each with the rule of its entries. */
+static const struct {
+    const char *name;
+    size_t list, count;
+    bool (*ok)(const char *entry);
+} wshub__desc_texts[] = {
+    {"default_rooms", offsetof(wshub_desc, default_rooms),
+     offsetof(wshub_desc, default_rooms_count), wshub__room_rule_ok},
+    {"allowed_origins", offsetof(wshub_desc, allowed_origins),
+     offsetof(wshub_desc, allowed_origins_count), wshub__origin_rule_ok},
+    {"allowed_hosts", offsetof(wshub_desc, allowed_hosts),
+     offsetof(wshub_desc, allowed_hosts_count), wshub__host_entry_ok},
+};
+
+/* Writes that a limit is out of its range: `name is value, but must be least..greatest unit:
+ * help`. */
+WSHUB__COLD static size_t wshub__limit_explain(const wshub_desc *desc, const wshub__limit *limit,
+                                               char *buf, size_t cap) {
+    wshub__print print = {buf, cap, 0};
+    size_t name = strcspn(limit->problem, ":");
+
+    wshub__print_bytes(&print, limit->problem, name);
+    wshub__print_text(&print, " is ");
+    wshub__print_limit(&print, wshub__limit_get(desc, limit));
+    wshub__print_text(&print, ", but must be ");
+    wshub__print_uint(&print, limit->least);
+    wshub__print_text(&print, "..");
+    wshub__print_uint(&print, limit->greatest);
+    if (limit->unit[0]) wshub__print_text(&print, " ");
+    wshub__print_text(&print, limit->unit);
+    if (limit->off) wshub__print_text(&print, " or WSHUB_OFF");
+    wshub__print_text(&print, limit->problem + name);
+    return wshub__print_end(&print);
+}
+
+/* Writes what is wrong with a description that can be read. */
+WSHUB__COLD static size_t wshub__desc_explain(const wshub_desc *desc, const char *problem,
+                                              char *buf, size_t cap) {
+    wshub_desc filled = *desc;
+    const char *const *list;
+    size_t i, count, bad, name = strcspn(problem, ":");
+
+    if (wshub__desc_tables(desc) || wshub__desc_lists(desc))
+        return wshub_explain(problem, desc, wshub__desc_fields,
+                             sizeof wshub__desc_fields / sizeof wshub__desc_fields[0], buf, cap);
+
+    wshub__desc_defaults(&filled);
+    for (i = 0; i < sizeof wshub__limits / sizeof wshub__limits[0]; i++) {
+        if (problem == wshub__limits[i].problem)
+            return wshub__limit_explain(&filled, &wshub__limits[i], buf, cap);
+    }
+    for (i = 0; i < sizeof wshub__desc_texts / sizeof wshub__desc_texts[0]; i++) {
+        if (strlen(wshub__desc_texts[i].name) != name ||
+            memcmp(problem, wshub__desc_texts[i].name, name) != 0)
+            continue;
+        memcpy(&list, (const char *)&filled + wshub__desc_texts[i].list, sizeof list);
+        memcpy(&count, (const char *)&filled + wshub__desc_texts[i].count, sizeof count);
+        bad = wshub__list_bad(list, count, wshub__desc_texts[i].ok);
+        WSHUB_ASSERT(bad < count);
+        return wshub__list_explain(problem, name, bad, list[bad], buf, cap);
+    }
+    return wshub_explain(problem, &filled, wshub__desc_fields,
+                         sizeof wshub__desc_fields / sizeof wshub__desc_fields[0], buf, cap);
+}
+
+/* Why a creation has failed though its description is right. */
+WSHUB__COLD static const char *wshub__create_problem(const wshub_desc *desc, wshub_err err) {
+    const wshub_io *io = desc->io;
+
+    if (err == WSHUB_OK) return NULL;
+    if (err == WSHUB_ERR_PARAM) return "out_hub: required, and NULL";
+    if (err == WSHUB_ERR_RANDOM)
+        return "io: its random() has failed, and without it ids could be guessed; "
+               "wshub_io_sock.h reads /dev/urandom, which must be there";
+    if (err != WSHUB_ERR_STATE) return wshub_strerror(err);
+    return io->taken && io->taken(io->ctx)
+               ? "io: it serves a hub already; make one for each hub, or destroy that one first"
+               : WSHUB__BUS_TAKEN;
+}
+
+WSHUB__COLD WSHUB_API size_t wshub_desc_explain_versioned(const wshub_desc *desc, size_t desc_bytes,
+                                                          uint32_t version, wshub_err err,
+                                                          char *buf, size_t cap) {
+    const char *problem = wshub_desc_problem_versioned(desc, desc_bytes, version);
+
+    if (!wshub__desc_known(desc, desc_bytes, version))
+        return wshub_explain(problem, NULL, NULL, 0, buf, cap);
+    if (problem) return wshub__desc_explain(desc, problem, buf, cap);
+    return wshub_explain(wshub__create_problem(desc, err), desc, wshub__desc_fields,
+                         sizeof wshub__desc_fields / sizeof wshub__desc_fields[0], buf, cap);
 }
 
 /* Keeps all texts of the description in one block: first the slices, then what they show. */
@@ -20678,6 +21154,26 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
     return WSHUB_OK;
 }
 
+/* Shows by the io why a creation has failed (>>logs), for programs that look at no more than that
+ * it has. */
+WSHUB__COLD static void wshub__create_tell(const wshub_desc *desc, wshub_err err) {
+    char text[WSHUB_EXPLAIN_BYTES], line[WSHUB_LOG_LINE_BYTES];
+    const wshub_io *io = desc->io;
+    size_t at, i;
+
+    if (!io || io->version != WSHUB_IO_VERSION || !io->log || desc->no_log) return;
+    (void)wshub_desc_explain(desc, err, text, sizeof text);
+    at = wshub__line_add(line, sizeof line, 0, "error CREATE: ");
+    for (i = 0; text[i] && at + 4 < sizeof line; i++) {
+        if ((uint8_t)text[i] < 0x80) /* what is none that people can read has been escaped */
+            line[at++] = text[i];
+        else
+            at = wshub__line_add_escaped(line, sizeof line, at, wshub__str(text + i, 1), false);
+    }
+    line[at] = 0;
+    io->log(io->ctx, WSHUB_LEVEL_ERROR, line);
+}
+
 WSHUB_API wshub_err wshub_create_versioned(const wshub_desc *desc, size_t desc_bytes,
                                            uint32_t version, wshub **out_hub) {
     wshub *hub = NULL;
@@ -20686,10 +21182,14 @@ WSHUB_API wshub_err wshub_create_versioned(const wshub_desc *desc, size_t desc_b
     if (!wshub__desc_known(desc, desc_bytes, version)) return WSHUB_ERR_PARAM;
     /* Of a bus that is laid out otherwise, or is another's, nothing is touched. */
     if (desc->bus && !wshub__bus_fits(desc->bus)) return WSHUB_ERR_PARAM;
-    if (desc->bus && wshub__bus_taken(desc->bus)) return WSHUB_ERR_STATE;
+    if (desc->bus && wshub__bus_taken(desc->bus)) {
+        wshub__create_tell(desc, WSHUB_ERR_STATE);
+        return WSHUB_ERR_STATE;
+    }
 
     err = out_hub && !wshub__desc_tables(desc) ? wshub__create(desc, &hub) : WSHUB_ERR_PARAM;
     if (err) {
+        wshub__create_tell(desc, err);
         if (desc->bus && desc->bus->attach)
             (void)desc->bus->attach(desc->bus->ctx, NULL); /* it was given */
         return err;

@@ -66,7 +66,8 @@ static void (*handler_of(int number))(int) {
     return now.sa_handler;
 }
 
-/* Sends signals to this process, one after the other, so that none is merged with another. */
+/* Sends signals to this process: the one, then the other, then the one again much later, since one
+ * that is still pending is merged with another of its number. */
 typedef struct sender {
     int number, count;
     unsigned first_ms, then_ms;
@@ -76,8 +77,8 @@ static void *send_signals(void *arg) {
     const sender *s = (const sender *)arg;
     int i;
     for (i = 0; i < s->count; i++) {
-        (void)usleep((i ? s->then_ms : s->first_ms) * 1000);
-        (void)kill(getpid(), s->number);
+        (void)usleep((i ? s->then_ms * (i == 1 ? 1u : 6u) : s->first_ms) * 1000);
+        (void)kill(getpid(), i % 2 ? SIGINT + SIGTERM - s->number : s->number);
     }
     return NULL;
 }
