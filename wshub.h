@@ -10914,7 +10914,7 @@ WSHUB_API void *wshub_exchange_owner(const wshub *hub, wshub_exchange exchange) 
 /* An answer came too late, or is the second one: it has no effect. */
 WSHUB__COLD static wshub_err wshub__exchange_late(wshub *hub, wshub_err err) {
     wshub__log(hub, WSHUB_LOG_IGNORED, wshub__nobody(),
-               "answer to a request that is gone, or has one", wshub__str(NULL, 0));
+               "a second answer, or one to a request that is gone", wshub__str(NULL, 0));
     wshub__log_leave(hub);
     return err;
 }

@@ -688,8 +688,8 @@ TEST(input_beyond_what_may_wait_and_answers_not_taken_name_their_limit) { /* ENC
             EXPECT(wshub_http_begin(w.hub, held_exchange, &r, 1) != WSHUB_OK);
         else
             EXPECT(wshub_http_reply(w.hub, held_exchange, &r) != WSHUB_OK);
-        EXPECT(refused_by(&w, "debug IGNORED: ignored: answer to a request that is gone, or has "
-                              "one\n"));
+        EXPECT(refused_by(&w, "debug IGNORED: ignored: a second answer, or one to a request "
+                              "that is gone\n"));
     }
     world_stop(&w);
 }
