@@ -42,21 +42,33 @@ static void test_register(test_case *t) {
     }                                                                                              \
     static void test_##id(void)
 
+/* A failure, and where it is; what was seen and what was expected follows on it. */
+UNUSED static void test_fail(const char *file, int line) {
+    test_failures++;
+    (void)printf("  %s:%d: %s: ", file, line, test_name);
+}
 #define EXPECT(cond)                                                                               \
     do {                                                                                           \
         if (!(cond)) {                                                                             \
-            test_failures++;                                                                       \
-            (void)printf("  %s:%d: %s: expected %s, which is false\n", __FILE__, __LINE__,         \
-                         test_name, #cond);                                                        \
+            test_fail(__FILE__, __LINE__);                                                         \
+            (void)printf("expected %s, which is false\n", #cond);                                  \
         }                                                                                          \
     } while (0)
 #define EXPECT_INT(got, want)                                                                      \
     do {                                                                                           \
         long long test_g = (long long)(got), test_w = (long long)(want);                           \
         if (test_g != test_w) {                                                                    \
-            test_failures++;                                                                       \
-            (void)printf("  %s:%d: %s: %s is %lld, expected %lld\n", __FILE__, __LINE__,           \
-                         test_name, #got, test_g, test_w);                                         \
+            test_fail(__FILE__, __LINE__);                                                         \
+            (void)printf("%s is %lld, expected %lld\n", #got, test_g, test_w);                     \
+        }                                                                                          \
+    } while (0)
+/* Numbers that compare so: EXPECT_OP(count, >, 3). */
+#define EXPECT_OP(got, op, want)                                                                   \
+    do {                                                                                           \
+        long long test_g = (long long)(got), test_w = (long long)(want);                           \
+        if (!(test_g op test_w)) {                                                                 \
+            test_fail(__FILE__, __LINE__);                                                         \
+            (void)printf("%s is %lld, expected %s %lld\n", #got, test_g, #op, test_w);             \
         }                                                                                          \
     } while (0)
 /* Two terminated texts, or NULL. */
@@ -64,10 +76,19 @@ static void test_register(test_case *t) {
     do {                                                                                           \
         const char *test_g = (got), *test_w = (want);                                              \
         if (test_g && test_w ? strcmp(test_g, test_w) != 0 : test_g != test_w) {                   \
-            test_failures++;                                                                       \
-            (void)printf("  %s:%d: %s: %s is %s\n    expected %s\n", __FILE__, __LINE__,           \
-                         test_name, #got, test_g ? test_g : "(nothing)",                           \
+            test_fail(__FILE__, __LINE__);                                                         \
+            (void)printf("%s is %s\n    expected %s\n", #got, test_g ? test_g : "(nothing)",       \
                          test_w ? test_w : "(nothing)");                                           \
+        }                                                                                          \
+    } while (0)
+/* A terminated text with that in it. */
+#define EXPECT_HAS(text, part)                                                                     \
+    do {                                                                                           \
+        const char *test_t = (text), *test_p = (part);                                             \
+        if (!test_t || !strstr(test_t, test_p)) {                                                  \
+            test_fail(__FILE__, __LINE__);                                                         \
+            (void)printf("%s is %.2000s\n    expected %s in it\n", #text,                          \
+                         test_t ? test_t : "(nothing)", test_p);                                   \
         }                                                                                          \
     } while (0)
 #define SKIP(why)                                                                                  \

@@ -168,7 +168,7 @@ TEST(a_dial_says_what_is_wanted_of_the_peer) {
     memset(name, 'x', sizeof name - 1);
     EXPECT(wshub_io_fake_dial(net, c) &&
            strcmp(wshub_io_fake_dial(net, c)->address, "broker.example:6380") == 0);
-    EXPECT(strcmp(wshub_io_fake_dial(net, c)->server_name, "redis.internal") == 0);
+    EXPECT_STR(wshub_io_fake_dial(net, c)->server_name, "redis.internal");
     EXPECT(wshub_io_fake_dial(net, c)->secure &&
            wshub_io_fake_dial(net, c)->verify == WSHUB_VERIFY_CHAIN);
     guest_opened_count = 0;

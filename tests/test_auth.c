@@ -61,7 +61,7 @@ TEST(before_acceptance_messages_and_bytes_are_few) { /* LIMITS 2; CVE-2025-21605
         wshub_io_fake_text(w.net, c, "junk");
     EXPECT_INT(i > 20, 1);
     EXPECT_INT(stats(&w).clients, 0);
-    EXPECT(w.peak < 400000);
+    EXPECT_OP(w.peak, <, 400000);
     wshub_io_fake_window(w.net, c, UINT64_MAX);
     while (wshub_io_fake_next(w.net, c, &f)) errors += f.opcode == 1;
     EXPECT_INT(errors, 1); /* one outstanding error reply */
@@ -262,12 +262,12 @@ TEST(users_absent_empty_and_named) { /* AUTH-5, AUTH-7 */
                     FAKE(0));
         c = wshub_io_fake_connect(w.net, "/ws");
         wshub_io_fake_text(w.net, c, AUTH);
-        EXPECT(strcmp(handshake_user, words[i]) == 0);
+        EXPECT_STR(handshake_user, words[i]);
         EXPECT(wshub_io_fake_next(w.net, c, &f));
         EXPECT(!strstr(f.payload.ptr, "userId") == (i == 0));
         EXPECT_INT(stats(&w).users, i == 2);
         wshub_io_fake_end(w.net, c);
-        EXPECT(strcmp(gone_user, words[i]) == 0);
+        EXPECT_STR(gone_user, words[i]);
         world_stop(&w);
     }
 }
@@ -342,7 +342,7 @@ TEST(a_user_of_no_name_is_told_and_no_user) { /* AUTH-7, BYE-1 */
     EXPECT(user.ptr && user.len == 0);
     EXPECT_INT(stats(&w).users, 0);
     wshub_io_fake_end(w.net, c);
-    EXPECT(strcmp(w.log, "gone") == 0);
+    EXPECT_STR(w.log, "gone");
     world_stop(&w);
 }
 

@@ -90,7 +90,7 @@ TEST(while_the_bus_is_down_local_service_goes_on_and_the_newest_are_kept) { /* B
     }
     EXPECT_INT(first + got, 100);
     EXPECT_INT(got + (int)stats(&p.a).bus_dropped, 100);
-    EXPECT(strcmp(p.a.log, "up down up ") == 0);
+    EXPECT_STR(p.a.log, "up down up ");
     pair_stop(&p);
 }
 
@@ -179,7 +179,7 @@ TEST(envelopes_read_as_the_reference_writes_them) {
         ob.pump(ob.ctx);
         if (strcmp(seen, cases[i].want) != 0)
             (void)printf("  got  %s\n  want %s\n", seen, cases[i].want);
-        EXPECT(strcmp(seen, cases[i].want) == 0);
+        EXPECT_STR(seen, cases[i].want);
     }
     {
         wshub_msg m = msg("m", "1"), bad = msg("m", "{");

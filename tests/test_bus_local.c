@@ -301,7 +301,7 @@ TEST(all_that_is_held_for_a_seat_counts_and_none_is_too_long_for_an_empty_one) {
         }
         b.pump(b.ctx);
         EXPECT_INT(ear_heard + wshub_bus_local_dropped(local), sent);
-        EXPECT(ear_heard > 0);
+        EXPECT_OP(ear_heard, >, 0);
         EXPECT_INT(local_bytes, before);
         (void)a.attach(a.ctx, NULL);
         (void)b.attach(b.ctx, NULL);
@@ -428,7 +428,7 @@ TEST(an_owner_may_pump_and_leave_in_any_report) {
                 wshub_bus_local_set_down(local, i / 2 == 1);
                 one.bus.pump(one.bus.ctx);
             }
-            EXPECT(strcmp(one.log, logs[way]) == 0);
+            EXPECT_STR(one.log, logs[way]);
             if (!way) (void)one.bus.attach(one.bus.ctx, NULL);
             wshub_bus_local_destroy(local);
             EXPECT_INT(local_bytes, 0);

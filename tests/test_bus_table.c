@@ -156,10 +156,10 @@ TEST(descriptions_of_emitters_and_of_a_local_bus_of_another_header_are_refused) 
     memset(&ld, 0, sizeof ld);
     memset(&whole, 0, sizeof whole);
     whole.bus = hand_bus(&h);
-    EXPECT(strstr(wshub_emitter_problem_versioned(short_one, bytes, WSHUB_DESC_VERSION),
-                  "compiled with another"));
-    EXPECT(strstr(wshub_emitter_problem_versioned(&whole, sizeof whole, WSHUB_DESC_VERSION + 1),
-                  "compiled with another"));
+    EXPECT_HAS(wshub_emitter_problem_versioned(short_one, bytes, WSHUB_DESC_VERSION),
+               "compiled with another");
+    EXPECT_HAS(wshub_emitter_problem_versioned(&whole, sizeof whole, WSHUB_DESC_VERSION + 1),
+               "compiled with another");
     EXPECT_INT(wshub_emitter_create_versioned(short_one, bytes, WSHUB_DESC_VERSION, &em),
                WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_emitter_create_versioned(&whole, sizeof whole, WSHUB_DESC_VERSION + 1, &em),
@@ -243,7 +243,7 @@ TEST(a_question_to_the_broker_is_answered_once) { /* wshub_bus.request */
 
     EXPECT_INT(wshub_bus_request(w.hub, words, 3, on_reply_again, (void *)"numsub="), WSHUB_OK);
     EXPECT_INT(wshub_bus_request(w.hub, words, 1, on_reply, (void *)"pubsub="), WSHUB_OK);
-    EXPECT(strcmp(h.asked[0].text, "PUBSUB NUMSUB ws:room:a ") == 0);
+    EXPECT_STR(h.asked[0].text, "PUBSUB NUMSUB ws:room:a ");
     EXPECT(heard[0] == 0); /* never from inside */
 
     memset(&r, 0, sizeof r);
@@ -256,7 +256,7 @@ TEST(a_question_to_the_broker_is_answered_once) { /* wshub_bus.request */
     items[1].kind = WSHUB_BUS_REPLY_INTEGER;
     items[1].integer = -7;
     hand_answer(&h, &r);
-    EXPECT(strcmp(heard, "numsub=[ws:room:a;-7;]") == 0);
+    EXPECT_STR(heard, "numsub=[ws:room:a;-7;]");
     wshub_io_fake_run(w.net);
     EXPECT_TEXT(&w, c, "{\"event\":\"e\",\"data\":1}");
 
@@ -265,7 +265,7 @@ TEST(a_question_to_the_broker_is_answered_once) { /* wshub_bus.request */
     hand_answer(&h, &items[0]);
     items[0].kind = WSHUB_BUS_REPLY_NULL;
     hand_answer(&h, &items[0]); /* the one that the answer asked */
-    EXPECT(strcmp(heard, "pubsub=!ws:room:a;again=null;") == 0);
+    EXPECT_STR(heard, "pubsub=!ws:room:a;again=null;");
     world_stop(&w);
 }
 
@@ -330,13 +330,13 @@ TEST(questions_that_wait_when_the_bus_is_left_are_told) {
             memset(&r, 0, sizeof r);
             hand_answer(&h, &r);
             w.hub = NULL;
-            EXPECT(strcmp(heard, "a=null;b=lost;") == 0);
+            EXPECT_STR(heard, "a=null;b=lost;");
         } else {
-            if (way == 1) EXPECT(strcmp(heard, "a=lost;b=lost;") == 0);
+            if (way == 1) EXPECT_STR(heard, "a=lost;b=lost;");
         }
         EXPECT_INT(h.left, way == 0 ? 0 : 1);
         world_stop(&w);
-        EXPECT(strcmp(heard, way == 2 ? "a=null;b=lost;" : "a=lost;b=lost;") == 0);
+        EXPECT_STR(heard, way == 2 ? "a=null;b=lost;" : "a=lost;b=lost;");
         EXPECT_INT(h.left, 1);
     }
 }
@@ -481,7 +481,7 @@ TEST(each_change_of_the_connection_is_told_once_in_whatever_order_it_is_reported
                                        : c == 'C' ? WSHUB_BUS_CONNECTED
                                                   : WSHUB_BUS_UP);
         }
-        EXPECT(strcmp(told_bus_log, cases[i].told) == 0);
+        EXPECT_STR(told_bus_log, cases[i].told);
         EXPECT_INT(stats(&w).bus_downs, cases[i].downs);
 
         EXPECT_INT(wshub_shutdown(w.hub), WSHUB_OK);
@@ -506,7 +506,7 @@ TEST(an_emitter_hears_each_change_once) { /* EMIT-1 */
     EXPECT_INT(wshub_emitter_create(&d, &em), WSHUB_OK);
     h.owner.state(h.owner.ctx, WSHUB_BUS_DOWN);
     EXPECT_INT(wshub_emitter_send(em, NULL, &m), WSHUB_OK);
-    EXPECT(wshub_emitter_queued_bytes(em) > 0);
+    EXPECT_OP(wshub_emitter_queued_bytes(em), >, 0);
     h.owner.state(h.owner.ctx, WSHUB_BUS_UP);
     h.owner.state(h.owner.ctx, WSHUB_BUS_UP);
     EXPECT_INT(wshub_emitter_queued_bytes(em), 0);
@@ -559,10 +559,10 @@ TEST(a_bus_may_report_while_it_is_attached) {
         EXPECT_INT(wshub_create(&d, &hub), eager_says);
         EXPECT((hub != NULL) == !(way & 1));
         EXPECT_INT(h.left, way & 1);
-        EXPECT(strcmp(heard, way & 1 ? "ping=lost;" : "") == 0);
+        EXPECT_STR(heard, way & 1 ? "ping=lost;" : "");
         w.hub = hub;
         world_stop(&w);
-        EXPECT(strcmp(heard, "ping=lost;") == 0);
+        EXPECT_STR(heard, "ping=lost;");
         EXPECT_INT(h.left, 1);
     }
 }

@@ -10,7 +10,7 @@ TEST(every_connection_is_told_all_that_is_wanted) { /* BUS-1, BUS-5 */
     EXPECT_TOLD(&t, "");
     told_state(&w, &t, WSHUB_BUS_CONNECTED);
     EXPECT_TOLD(&t, "+ws:broadcast +ws:room:* +ws:client:* +ws:user:* ");
-    EXPECT(strcmp(w.log, "") == 0); /* not up before it is acknowledged */
+    EXPECT_STR(w.log, ""); /* not up before it is acknowledged */
     wshub_io_fake_advance(w.net, 70);
     told_state(&w, &t, WSHUB_BUS_UP);
     told_state(&w, &t, WSHUB_BUS_DOWN);
@@ -25,7 +25,7 @@ TEST(every_connection_is_told_all_that_is_wanted) { /* BUS-1, BUS-5 */
     told_state(&w, &t, WSHUB_BUS_UP);
     EXPECT_INT(stats(&w).bus_down_ms, 160);
     EXPECT_INT(stats(&w).bus_downs, 1);
-    EXPECT(strcmp(w.log, "up down up ") == 0);
+    EXPECT_STR(w.log, "up down up ");
     world_stop(&w);
 }
 
@@ -226,7 +226,7 @@ TEST(a_channel_that_cannot_linger_for_want_of_memory_is_given_up_and_told) { /* 
             w.fail_all = false;
         }
         EXPECT_INT(no_memory_lines, 1);
-        EXPECT(strcmp(mute_given_up, "ws:room:r") == 0);
+        EXPECT_STR(mute_given_up, "ws:room:r");
         EXPECT(!wshub_client_in_room(w.hub, world_handle(&w, id), wshub_str_z("r")));
         world_stop(&w);
     }

@@ -208,18 +208,19 @@ TEST(times_are_written_right) { /* AUTH-7 */
 TEST(errors_and_log_codes_have_texts) {
     EXPECT(strcmp(wshub_strerror(WSHUB_OK), "ok") == 0 &&
            strcmp(wshub_strerror((wshub_err)-77), "unknown error") == 0);
-    EXPECT(strstr(wshub_strerror(WSHUB_ERR_NOMEM), "memory") != NULL);
+    EXPECT_HAS(wshub_strerror(WSHUB_ERR_NOMEM), "memory");
     EXPECT(strcmp(wshub_log_name(WSHUB_LOG_PROTO), "PROTO") == 0 &&
            strcmp(wshub_log_name(WSHUB_LOG_COUNT), "?") == 0);
 }
 
 TEST(texts_of_errors_and_logs) {
     int e;
-    EXPECT(strcmp(wshub_strerror(WSHUB_OK), "ok") == 0);
-    for (e = -1; e >= -15; e--) EXPECT(strlen(wshub_strerror((wshub_err)e)) > 10);
+    EXPECT_STR(wshub_strerror(WSHUB_OK), "ok");
+    for (e = -1; e >= -15; e--) EXPECT_OP(strlen(wshub_strerror((wshub_err)e)), >, 10);
     EXPECT(strlen(wshub_strerror((wshub_err)-999)) > 0 &&
            strlen(wshub_strerror((wshub_err)77)) > 0);
-    for (e = 0; e < WSHUB_LOG_COUNT; e++) EXPECT(strlen(wshub_log_name((wshub_log_code)e)) > 3);
+    for (e = 0; e < WSHUB_LOG_COUNT; e++)
+        EXPECT_OP(strlen(wshub_log_name((wshub_log_code)e)), >, 3);
     EXPECT(strcmp(wshub_log_name(WSHUB_LOG_COUNT), "?") == 0 &&
            strcmp(wshub_log_name((wshub_log_code)-1), "?") == 0);
 }

@@ -259,7 +259,7 @@ TEST(every_public_function_that_can_fail_says_how) {
         if (!holds(d.comment, "Returns ") && !holds(d.comment, "Return "))
             complain(&r, d.text, "no word on what it returns", d.text);
     }
-    EXPECT(seen > 80);
+    EXPECT_OP(seen, >, 80);
 }
 
 TEST(every_name_that_a_contract_explains_is_declared) {
@@ -267,7 +267,7 @@ TEST(every_name_that_a_contract_explains_is_declared) {
     reader r = {.names = true};
     declared d;
     while (next_of_all(&r, &d)) seen++;
-    EXPECT(seen > 700);
+    EXPECT_OP(seen, >, 700);
 }
 
 TEST(every_public_function_has_a_thread_rule) { /* its own, or that of its section or file */
@@ -281,7 +281,7 @@ TEST(every_public_function_has_a_thread_rule) { /* its own, or that of its secti
             !(r.which > 0 && holds(r.head, "hread")))
             complain(&r, d.text, "no word on threads", d.text);
     }
-    EXPECT(seen > 200);
+    EXPECT_OP(seen, >, 200);
 }
 
 TEST(public_lines_are_at_most_100_columns_wide) {

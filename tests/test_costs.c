@@ -113,8 +113,8 @@ TEST(the_most_there_ever_was_is_given_back) {
                     (void)printf("  thing %u, order %u: %u before, %u at most, %u after\n",
                                  (unsigned)t, (unsigned)crowd_order, (unsigned)before,
                                  (unsigned)most, (unsigned)w.bytes);
-                EXPECT(w.bytes <= before + 100000);
-                EXPECT(most > before + 150000);
+                EXPECT_OP(w.bytes, <=, before + 100000);
+                EXPECT_OP(most, >, before + 150000);
                 EXPECT(wshub_self_check(w.hub) == NULL);
                 if (things[t] == most_clients && !fails) {
                     wshub_client was[CROWD];

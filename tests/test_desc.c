@@ -181,7 +181,7 @@ TEST(creation_says_what_is_wrong_with_a_description) {
         EXPECT(wshub_desc_problem(&d) &&                                                           \
                strstr(wshub_desc_problem(&d), field)); /* one line that names it */                \
     } while (0)
-    EXPECT(strstr(wshub_desc_problem(&(wshub_desc){0}), "io: required") != NULL);
+    EXPECT_HAS(wshub_desc_problem(&(wshub_desc){0}), "io: required");
     EXPECT(wshub_desc_problem(&(wshub_desc){.io = wshub_io_fake_io(net)}) == NULL);
     EXPECT_INT(wshub_create(&(wshub_desc){0}, &hub), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_create(NULL, &hub), WSHUB_ERR_PARAM);

@@ -143,7 +143,7 @@ TEST(one_good_address_suffices_wherever_it_stands) {
                 (void)printf("  %s: %d opened, %d closed\n", text, g.opened, g.closed);
             EXPECT_INT(g.opened, strchr(text, 'G') != NULL);
             EXPECT_INT(g.closed, strchr(text, 'G') == NULL);
-            EXPECT(turns <= 12 + 4 * silent_before); /* it sleeps in between */
+            EXPECT_OP(turns, <=, 12 + 4 * silent_before); /* it sleeps in between */
             EXPECT_INT(wshub_io_sock_io(net)->guest(wshub_io_sock_io(net)->ctx, &me, false),
                        WSHUB_OK);
             wshub_io_sock_destroy(net);

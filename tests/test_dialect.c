@@ -66,7 +66,7 @@ static uint32_t words_start(world *w, words *d, wshub_session *session) {
     memset(d, 0, sizeof *d);
     d->w = w;
     EXPECT_INT(wshub_dialect_add(w->hub, &t, d, &id), WSHUB_OK);
-    EXPECT(id > 0);
+    EXPECT_OP(id, >, 0);
     EXPECT_INT(wshub_session_lend(w->hub, id, d, session), WSHUB_OK);
     return id;
 }
@@ -167,8 +167,8 @@ TEST(
     EXPECT_INT(wshub_client_authenticate(w.hub, b, nul()), WSHUB_OK);
     turn(&w);
     EXPECT(d.owed > 0 && d.session.id == session.id);
-    EXPECT(strcmp(take(&w, session),
-                  "{\"event\":\"hello\",\"data\":1}|{\"event\":\"hello\",\"data\":1}|") == 0);
+    EXPECT_STR(take(&w, session),
+               "{\"event\":\"hello\",\"data\":1}|{\"event\":\"hello\",\"data\":1}|");
 
     before = stats(&w);
     for (i = 0; i < 3; i++)
@@ -398,7 +398,7 @@ TEST(what_a_dialect_tells_is_counted_limited_and_handed_on) { /* MSG-1, MSG-8, R
            !heard.transforms);
     EXPECT_INT(wshub_client_receive(w.hub, a, &e), WSHUB_OK);
     EXPECT_INT(wshub_client_event(w.hub, a, &e), WSHUB_OK);
-    EXPECT(strcmp(w.log, "event event ") == 0);
+    EXPECT_STR(w.log, "event event ");
     e.event = S("bad");
     EXPECT_INT(wshub_client_event(w.hub, a, &e), WSHUB_OK);
     EXPECT_INT(wshub_client_binary(w.hub, a, (const uint8_t *)"x", 1), WSHUB_OK);

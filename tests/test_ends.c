@@ -189,7 +189,7 @@ static void slowly(const ending *e, wshub_io_fake_desc fd, size_t step) {
         /* progress, though little: longer together than every timeout */
         wshub_io_fake_advance(w.net, WRITE_MS - 10);
     }
-    EXPECT(turns > 5);
+    EXPECT_OP(turns, >, 5);
     if (e->ours && wshub_io_fake_is_open(w.net, c)) wshub_io_fake_send_close(w.net, c, e->code, "");
     expect_whole(&w, c, e);
     wshub_io_fake_advance(w.net, 6000); /* a head that never gets whole has its own clock */
@@ -253,7 +253,7 @@ TEST(a_peer_that_never_ends_is_waited_for_just_so_long) {
         /* its silence came first */
         if (endings[i].begin == http_half_head) wshub_io_fake_advance(w.net, 900);
         EXPECT(wshub_io_fake_is_gone(w.net, c));
-        EXPECT(wshub_io_fake_now(w.net) - t <= 5000);
+        EXPECT_OP(wshub_io_fake_now(w.net) - t, <=, 5000);
         if (test_failures != before) (void)printf("  in: %s\n", endings[i].name);
         world_stop(&w);
     }
@@ -275,7 +275,7 @@ TEST(after_an_end_has_begun_the_peer_is_still_read) {
         wshub_io_fake_input(w.net, c, noise, sizeof noise);
         EXPECT_INT(stats(&w).http_requests, requests);
         EXPECT_INT(stats(&w).held_bytes, 0);
-        EXPECT(w.bytes <= held + 1000);
+        EXPECT_OP(w.bytes, <=, held + 1000);
         if (test_failures != before) (void)printf("  in: %s\n", endings[i].name);
         world_stop(&w);
     }

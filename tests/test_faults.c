@@ -423,7 +423,7 @@ static void scenario(const wshub_io_sock_poller *poller, int second) {
             few_and_much(net, hub, port);
         fault_call = -1; /* the fault is over: another client is served */
         i = client(port);
-        EXPECT(i >= 0);
+        EXPECT_OP(i, >=, 0);
         if (i >= 0) {
             EXPECT(hears(net, hub, i, "\"connected\""));
             say(i, "{\"event\":\"still\",\"data\":[\"there\"]}");
@@ -431,7 +431,7 @@ static void scenario(const wshub_io_sock_poller *poller, int second) {
             (void)close(i);
         }
         i = dial(port); /* and so is a request, of who sends no more */
-        EXPECT(i >= 0);
+        EXPECT_OP(i, >=, 0);
         if (i >= 0) {
             ask(i, "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: "
                    "close\r\n\r\nthere");
@@ -489,7 +489,7 @@ static void faults_on(const wshub_io_sock_poller *poller) {
         }
     }
     (void)printf("  %s: %ld faults injected\n", poller->name, injected);
-    EXPECT(injected > 500);
+    EXPECT_OP(injected, >, 500);
 }
 TEST(every_system_call_may_fail_on_epoll) {
     faults_on(wshub_io_epoll_poller());

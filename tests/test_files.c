@@ -303,7 +303,7 @@ TEST(no_mix_of_pieces_leads_out_of_the_folder) { /* FILE-1 */
             (void)printf("  %s\n", path);
         }
     }
-    EXPECT(served > 200); /* what is inside is found among them */
+    EXPECT_OP(served, >, 200); /* what is inside is found among them */
     EXPECT_INT(remove(outside), 0);
     stop();
 }
@@ -540,7 +540,7 @@ TEST(a_long_file_is_sent_as_its_peer_takes_it_and_never_held) { /* SEND-6 */
     before = w.bytes;
     wshub_io_fake_window(w.net, peer, 1000);
     (void)ask("GET", "/big", "");
-    EXPECT(w.bytes - before < 150000);
+    EXPECT_OP(w.bytes - before, <, 150000);
     EXPECT_INT(w.bytes > before, 1);
     while (said().count < BIG) {
         size_t had = said().count;
@@ -570,14 +570,14 @@ TEST(a_file_that_grows_is_cut_and_one_that_shrinks_ends_the_stream) { /* FILE-3 
         wshub_io_fake_window(w.net, peer, 1000000);
         EXPECT_INT(wshub_io_fake_is_open(w.net, peer), grows);
         if (grows) EXPECT_INT(said().count, BIG);
-        if (!grows) EXPECT(said().count < BIG);
+        if (!grows) EXPECT_OP(said().count, <, BIG);
         stop();
     }
 }
 
 TEST(a_peer_that_goes_in_the_middle_takes_all_along) { /* FILE-3 */
     int i, fd, free_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    EXPECT(free_fd >= 0);
+    EXPECT_OP(free_fd, >=, 0);
     (void)close(free_fd);
     start_with(FILES(.folder = NULL), DESC(.http_answers_bytes_max = 20000));
     big_file("big", BIG);

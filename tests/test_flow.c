@@ -112,12 +112,12 @@ TEST(one_stream_is_read_inside_the_callback_of_another) {
         nested_bytes = whole;
         nested_count = cut;
         wshub_io_fake_text(w.net, a, "{\"event\":\"nest\"}");
-        EXPECT(strcmp(w.log, cut == sizeof whole - 1 ? "<b>" : "") == 0);
+        EXPECT_STR(w.log, cut == sizeof whole - 1 ? "<b>" : "");
         if (cut < sizeof whole - 1) {
-            EXPECT(w.bytes > before);
+            EXPECT_OP(w.bytes, >, before);
             wshub_io_fake_input(w.net, nested_conn, whole + cut, sizeof whole - 1 - cut);
         }
-        EXPECT(strcmp(w.log, "<b>") == 0);
+        EXPECT_STR(w.log, "<b>");
         EXPECT_INT(w.bytes, before); /* nothing is kept between messages */
     }
     /* no memory for what it would keep: that one is dropped, the other goes on */
@@ -126,7 +126,7 @@ TEST(one_stream_is_read_inside_the_callback_of_another) {
     wshub_io_fake_text(w.net, a, "{\"event\":\"nest\"}");
     EXPECT(!wshub_io_fake_is_open(w.net, nested_conn));
     wshub_io_fake_text(w.net, a, "{\"event\":\"on\"}");
-    EXPECT(strcmp(w.log, "<b><on>") == 0);
+    EXPECT_STR(w.log, "<b><on>");
     w.fail_at = 1;
     wshub_io_fake_input(w.net, a, whole, 5); /* nor for what one keeps alone */
     w.fail_at = 0;
@@ -334,7 +334,7 @@ TEST(without_pause_what_waits_has_a_limit) {
     c = world_client(&w, "u", NULL);
     for (i = 0; i < 70 && wshub_io_fake_is_open(w.net, c); i++) wshub_io_fake_text(w.net, c, big);
     EXPECT(i > 60 && i < 70);
-    EXPECT(w.peak < 400000);
+    EXPECT_OP(w.peak, <, 400000);
     EXPECT_INT(stats(&w).protocol_errors, 1);
     EXPECT_CLOSE(&w, c, 1008);
     world_stop(&w);
@@ -403,7 +403,7 @@ static void pipeline(const char *one, size_t answer, int requests, wshub_io_fake
         wshub_io_fake_input(w.net, c, burst, per * n);
         sent += per;
     }
-    EXPECT(w.peak - before < 20000 + 2 * answer + 400000 + 200000);
+    EXPECT_OP(w.peak - before, <, 20000 + 2 * answer + 400000 + 200000);
     EXPECT_INT(late_count <= 1, 1);
     if (fd.no_pause) {
         wshub_io_fake_advance(w.net, 5001);       /* bounded also where write_timeout_ms is off */
@@ -501,7 +501,7 @@ TEST(what_waits_behind_a_late_answer_is_counted_and_not_copied) { /* CONN-3, SEN
         EXPECT_INT(stats(&w).held_bytes, i < 1999 ? (1998 - i) * 31 : 0);
         if (i % 100 == 50) wshub_io_fake_input(w.net, c, "", 0);
     }
-    EXPECT(w.peak < 1999 * 31 * 3); /* what is held stays where it lies */
+    EXPECT_OP(w.peak, <, 1999 * 31 * 3); /* what is held stays where it lies */
     EXPECT_INT(stats(&w).http_requests, 2000);
     world_stop(&w);
 }
@@ -587,7 +587,7 @@ TEST(a_carriage_return_alone_is_no_empty_line) { /* RFC 9112 2.2, CONN-3: in one
         world_start(&w, DESC(.on_request = serve_pages), FAKE(.cut_bytes = (uint32_t)cut));
         c = wshub_io_fake_open(w.net);
         wshub_io_fake_input(w.net, c, "\rGET /small HTTP/1.1\r\nHost: h\r\n\r\n", 34);
-        EXPECT(strstr(wshub_io_fake_output(w.net, c).ptr, "HTTP/1.1 400"));
+        EXPECT_HAS(wshub_io_fake_output(w.net, c).ptr, "HTTP/1.1 400");
         EXPECT(!wshub_io_fake_is_open(w.net, c));
         world_stop(&w);
     }
@@ -622,11 +622,11 @@ TEST(want_of_memory_for_one_stream_does_not_reach_the_next) {
             b = wshub_io_fake_open(w.net);
             wshub_io_fake_input(w.net, b, get, 9);
             wshub_io_fake_input(w.net, b, get + 9, sizeof get - 10);
-            EXPECT(strstr(wshub_io_fake_output(w.net, b).ptr, " 404 ") != NULL);
+            EXPECT_HAS(wshub_io_fake_output(w.net, b).ptr, " 404 ");
             b = wshub_io_fake_connect(w.net, "/ws");
             wshub_io_fake_send(w.net, b, 1, false, "ju", 2);
             wshub_io_fake_send(w.net, b, 0, true, "nk", 2);
-            EXPECT(strstr(wshub_io_fake_output(w.net, b).ptr, "Invalid message format") != NULL);
+            EXPECT_HAS(wshub_io_fake_output(w.net, b).ptr, "Invalid message format");
             world_stop(&w);
         }
     }

@@ -137,14 +137,14 @@ TEST(a_request_is_answered_by_the_other_hub_as_if_it_had_come_there) { /* CONN-5
     EXPECT_INT(wshub_http_reply(p.here.hub, p.asked, &(wshub_reply){.status = 200}),
                WSHUB_ERR_STALE);
     pair_run(&p);
-    EXPECT(strcmp(p.seen, "GET /a?b=c 1.1 Host=h X-One=1 []") == 0);
+    EXPECT_STR(p.seen, "GET /a?b=c 1.1 Host=h X-One=1 []");
     EXPECT(heard(&p, OK_HEAD("10") "\r\n\r\nfrom there"));
 
     /* The stream goes on, with what comes behind, here or there. */
     ask(&p, "POST /b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
             "HEAD /c HTTP/1.1\r\nHost: h\r\n\r\nGET /mine HTTP/1.1\r\nHost: h\r\n\r\n");
     pair_run(&p);
-    EXPECT(strcmp(p.seen, "HEAD /c 1.1 Host=h []") == 0);
+    EXPECT_STR(p.seen, "HEAD /c 1.1 Host=h []");
     EXPECT(heard(&p,
                  OK_HEAD("10") "\r\n\r\nfrom there" OK_HEAD(
                      "10") "\r\n\r\n"
@@ -152,11 +152,11 @@ TEST(a_request_is_answered_by_the_other_hub_as_if_it_had_come_there) { /* CONN-5
                            "Content-Length: 10\r\n\r\nNot Found\n"));
     ask(&p, "PUT /d HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\nbody");
     pair_run(&p);
-    EXPECT(strcmp(p.seen, "PUT /d 1.1 Host=h Content-Length=4 [body]") == 0);
+    EXPECT_STR(p.seen, "PUT /d 1.1 Host=h Content-Length=4 [body]");
     EXPECT(heard(&p, "HTTP/1.1 100 Continue\r\n\r\n" OK_HEAD("10") "\r\n\r\nfrom there"));
     ask(&p, "POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
     pair_run(&p);
-    EXPECT(strcmp(p.seen, "POST /e 1.1 Host=h Content-Length=0 []") == 0);
+    EXPECT_STR(p.seen, "POST /e 1.1 Host=h Content-Length=0 []");
     EXPECT(heard(&p, OK_HEAD("10") "\r\n\r\nfrom there"));
     ask(&p, "OPTIONS /none HTTP/1.1\r\nHost: h\r\n\r\n");
     pair_run(&p);
@@ -212,7 +212,7 @@ TEST(pieces_cross_over_as_fast_as_the_peer_reads_and_no_faster) { /* SEND-6 */
                WSHUB_OK);
     there_write(&p, p.there.hub, p.kept);
     pair_run(&p);
-    EXPECT(p.left > 950000); /* the peer reads nothing: limits hold on both sides */
+    EXPECT_OP(p.left, >, 950000); /* the peer reads nothing: limits hold on both sides */
     EXPECT(stats(&p.here).queued_bytes < 90000);
 
     for (i = 0; i < 3000 && p.here.hub; i++) {
@@ -226,7 +226,7 @@ TEST(pieces_cross_over_as_fast_as_the_peer_reads_and_no_faster) { /* SEND-6 */
     }
     EXPECT_INT(got, 1000000 + strlen("HTTP/1.1 200 OK\r\nDate: Sat, 31 Jan 2026 09:30:00 "
                                      "GMT\r\nContent-Length: 1000000\r\n\r\n"));
-    EXPECT(p.drained > 2);
+    EXPECT_OP(p.drained, >, 2);
     EXPECT_INT(p.gone_count, 0);
     EXPECT(wshub_io_fake_is_open(p.here.net, p.conn));
     pair_stop(&p);
@@ -280,7 +280,7 @@ TEST(either_hub_may_end_first_at_any_stage) { /* BYE-2 */
             pair_end(who ? &p.here : &p.there);
             pair_run(&p);
             if (who == 0 && stage == ASKED) { /* it had not been read */
-                EXPECT(wshub_io_fake_output(p.here.net, p.conn).len > 12);
+                EXPECT_OP(wshub_io_fake_output(p.here.net, p.conn).len, >, 12);
                 EXPECT(memcmp(wshub_io_fake_output(p.here.net, p.conn).ptr, "HTTP/1.1 503", 12) ==
                        0);
             }
@@ -456,7 +456,7 @@ TEST(whatever_memory_fails_the_peer_has_an_answer_or_an_end) { /* CONN-5 */
             }
         }
     }
-    EXPECT(failed > 20);
+    EXPECT_OP(failed, >, 20);
 }
 
 static wshub_exchange unread;
@@ -503,7 +503,7 @@ TEST(a_503_for_the_other_hub_that_finds_no_memory_is_the_end_of_the_stream) { /*
         EXPECT(!p.here.hub->ends);
         pair_stop(&p);
     }
-    EXPECT(failed > 0);
+    EXPECT_OP(failed, >, 0);
 }
 
 TEST(several_cross_over_at_once_and_end_in_any_order) { /* CONN-5 */

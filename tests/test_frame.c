@@ -245,7 +245,7 @@ TEST(an_announced_message_costs_nothing_before_it_comes) { /* RFC6455.md goal 5 
     c = world_client(&w, NULL, NULL);
     before = w.bytes;
     wshub_io_fake_input(w.net, c, "\x82\xFF\0\0\0\0\0\2\0\0\1\2\3\4x", 15);
-    EXPECT(w.bytes - before < sizeof(wshub__rx) + 32);
+    EXPECT_OP(w.bytes - before, <, sizeof(wshub__rx) + 32);
     world_stop(&w);
 }
 
@@ -263,10 +263,10 @@ TEST(a_million_tiny_fragments_cost_what_they_hold) {
     wshub_io_fake_input(w.net, c, o->b, o->n);
     for (o->n = 0, i = 0; i < 10000; i++) text(o, 0x00, "");
     for (i = 0; i < 100; i++) wshub_io_fake_input(w.net, c, o->b, o->n);
-    EXPECT(w.peak - before < 1024);
+    EXPECT_OP(w.peak - before, <, 1024);
     for (o->n = 0, i = 0; i < 9000; i++) text(o, 0x00, "x");
     for (i = 0; i < 14; i++) wshub_io_fake_input(w.net, c, o->b, o->n);
-    EXPECT(w.peak - before <= 2 * 131072 + 1024);
+    EXPECT_OP(w.peak - before, <=, 2 * 131072 + 1024);
     EXPECT(wshub_io_fake_is_open(w.net, c));
     wshub_io_fake_input(w.net, c, o->b, o->n); /* over the limit */
     EXPECT_CLOSE(&w, c, 1009);
@@ -290,7 +290,7 @@ TEST(while_the_peer_does_not_read_only_the_latest_ping_is_answered) { /* RFC6455
         (void)snprintf(p, sizeof p, "%d", i % 1000);
         wshub_io_fake_send(w.net, c, 9, true, p, strlen(p));
     }
-    EXPECT(w.bytes - before < 1024);
+    EXPECT_OP(w.bytes - before, <, 1024);
     wshub_io_fake_window(w.net, c, UINT64_MAX);
     EXPECT_TEXT(&w, c, "{\"event\":\"m\",\"data\":\"block\"}");
     EXPECT(wshub_io_fake_next(w.net, c, &f) && f.opcode == 10 && wshub_str_eq_z(f.payload, "999"));

@@ -160,7 +160,7 @@ static int play_all(world *w, const char *how) {
     size_t n = golden_files(files, 256), i;
     int played_count = 0;
     net.ctx = w;
-    EXPECT(n > 90);
+    EXPECT_OP(n, >, 90);
     for (i = 0; i < n; i++) {
         char *file = golden_load(files[i]);
         bool played;
@@ -276,7 +276,7 @@ TEST_WHOLE(every_allocation_may_fail) {
             }
         }
     (void)printf("  %ld failing allocations injected\n", injected);
-    EXPECT(injected > 5000);
+    EXPECT_OP(injected, >, 5000);
 }
 
 /* Plays once; strictly: the transcript must hold in spite of the fault. Returns what it did

@@ -307,7 +307,7 @@ static void play_all(wshub_io_fake_desc fd) {
         n++;
     }
     if (d) (void)closedir(d);
-    EXPECT(n >= 19);
+    EXPECT_OP(n, >=, 19);
 }
 
 TEST(transcripts_with_a_broker) {

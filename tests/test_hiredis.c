@@ -333,7 +333,7 @@ TEST(a_connection_that_the_network_forgot_is_noticed_whichever_it_is) {
             while (real_ms() < start + 900) scene_step(&s); /* as long as it answers it is up */
             EXPECT_INT(scene_stats(&s).downs, 0);
             for (i = 0; i < s.count; i++) s.deaf[i] = s.subscribed[i] == (which == 1);
-            EXPECT(sub < s.count);
+            EXPECT_OP(sub, <, s.count);
             start = real_ms();
             while (real_ms() < start + 3000 && !scene_stats(&s).downs) scene_step(&s);
             EXPECT_INT(scene_stats(&s).downs, 1);
@@ -404,7 +404,7 @@ TEST(what_a_broker_says_or_does_not_read_is_bounded_with_hiredis_too) {
                 watch_step(s.net);
             }
             EXPECT_INT(scene_stats(&s).downs, 1);
-            EXPECT(sent < 8000000);
+            EXPECT_OP(sent, <, 8000000);
         }
         scene_stop(&s);
     }
@@ -457,7 +457,7 @@ TEST(answers_of_every_shape_come_whole_through_hiredis_or_end_the_connection) {
         }
         (void)snprintf(want, sizeof want, "q: %s\n", shapes[i].shown ? shapes[i].shown : "lost");
         if (strcmp(got.text, want) != 0) (void)printf("  %zu: %s", i, got.text);
-        EXPECT(strcmp(got.text, want) == 0);
+        EXPECT_STR(got.text, want);
         EXPECT_INT(scene_stats(&s).downs, shapes[i].shown ? 0 : 1);
         scene_stop(&s);
         EXPECT_INT(got.count, 1);

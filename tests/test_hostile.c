@@ -50,7 +50,7 @@ TEST(a_million_bad_messages_and_no_reading) { /* CVE-2025-21605 */
     for (i = 0; i < 1000; i++) report(&w, c, bad, sizeof bad);
     wshub_io_fake_run(w.net);
     EXPECT(!wshub_io_fake_is_open(w.net, c) || stats(&w).protocol_errors == 1);
-    EXPECT(w.peak < before + 70000);
+    EXPECT_OP(w.peak, <, before + 70000);
     wshub_io_fake_advance(w.net, 60000); /* LIVE-3: an end is bounded by want of progress */
     EXPECT(!wshub_io_fake_is_open(w.net, c));
     served(&w);
@@ -62,7 +62,7 @@ TEST(a_million_bad_messages_and_no_reading) { /* CVE-2025-21605 */
         if (i % 100 == 0) (void)wshub_settle(w.hub);
     }
     wshub_io_fake_run(w.net);
-    EXPECT(w.peak < before + 70000);
+    EXPECT_OP(w.peak, <, before + 70000);
     EXPECT(stats(&w).queued_bytes <= 4096 && stats(&w).dropped_pressure > 900000 &&
            stats(&w).msg_invalid == 1000000 + 16);
     served(&w);
@@ -93,7 +93,7 @@ TEST(a_million_crumbs) { /* CVE-2026-48779: fragments of one byte, and of none *
         if (i == 99998) EXPECT_INT(stats(&w).protocol_errors, 0);
     }
     EXPECT_INT(stats(&w).protocol_errors, 1); /* at the byte that is one too many */
-    EXPECT(w.peak < before + 2 * 131072 + 70000);
+    EXPECT_OP(w.peak, <, before + 2 * 131072 + 70000);
     wshub_io_fake_run(w.net);
     served(&w);
     c = world_client(&w, "mallory", NULL); /* Pings, unread: the latest is answered */
@@ -103,7 +103,7 @@ TEST(a_million_crumbs) { /* CVE-2026-48779: fragments of one byte, and of none *
         report(&w, c, ping, sizeof ping);
         if (i % 100 == 0) (void)wshub_settle(w.hub);
     }
-    EXPECT(w.peak <= before + 2000);
+    EXPECT_OP(w.peak, <=, before + 2000);
     served(&w);
     world_stop(&w);
 }
@@ -200,7 +200,7 @@ TEST(a_hundred_thousand_half_open_streams) {
         if (i % 3 == 1) wshub_io_fake_input(w.net, c, "GET /ws HT", 10);
         if (i % 3 == 2) wshub_io_fake_input(w.net, c, upgrade, sizeof upgrade - 1);
     }
-    EXPECT((w.bytes - begun) / N < 700);
+    EXPECT_OP((w.bytes - begun) / N, <, 700);
     served(&w);
     wshub_io_fake_advance(w.net, 5000);
     wshub_io_fake_advance(w.net, 6000);
@@ -346,7 +346,7 @@ TEST(every_limit_at_its_ends) { /* CVE-2025-32049: no setting means "without bou
             EXPECT(wshub_all_send_here(w.hub, &m, NULL, 0) == WSHUB_OK || i == 16);
             (void)wshub_post(w.hub, NULL, NULL);
             EXPECT(wshub_self_check(w.hub) == NULL);
-            EXPECT(w.peak < 400000); /* a large limit costs nothing before it is used */
+            EXPECT_OP(w.peak, <, 400000); /* a large limit costs nothing before it is used */
             wshub_io_fake_advance(w.net, 100000);
             EXPECT(wshub_self_check(w.hub) == NULL);
             wshub_io_fake_end(w.net, c);
@@ -355,7 +355,7 @@ TEST(every_limit_at_its_ends) { /* CVE-2025-32049: no setting means "without bou
             world_stop(&w);
         }
     }
-    EXPECT(ran > 200);
+    EXPECT_OP(ran, >, 200);
 }
 
 TEST(clocks_that_jump) { /* LIMITS: -1 h, +1 h, 49.7 days, 2^31, 2^32, 2^63 */

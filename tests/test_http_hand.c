@@ -64,7 +64,7 @@ static const char *pieces(wshub_str text,
     while (each(text, &it, &name, &value)) {
         char a[200], b[200];
         size_t n = name.len, m = value.len;
-        EXPECT(rounds++ <= text.len);
+        EXPECT_OP(rounds++, <=, text.len);
         EXPECT(n < sizeof a && m < sizeof b);
         if (n) memcpy(a, name.ptr, n);
         if (m) memcpy(b, value.ptr, m);
@@ -109,7 +109,7 @@ TEST(queries_are_cut_and_then_decoded) { /* HTTP-1 */
         EXPECT(
             same(wshub_str_z(pieces(q, wshub_query_each, true)), cases[i].decoded, cases[i].query));
     }
-    EXPECT(strcmp(pieces(nul(), wshub_query_each, false), "") == 0); /* no `?` was there */
+    EXPECT_STR(pieces(nul(), wshub_query_each, false), ""); /* no `?` was there */
 }
 
 TEST(escapes_are_decoded_once_and_to_any_length) { /* HTTP-1, RFC 3986 2.1 */
@@ -383,7 +383,7 @@ TEST(dates_are_written_as_they_are_read) { /* HTTP-2: every day of ten thousand 
     EXPECT_INT(days, 3652425);
     EXPECT_INT(wrong, 0);
     EXPECT_INT(wshub_http_date_write(784111777, buf), 29);
-    EXPECT(strcmp(buf, "Sun, 06 Nov 1994 08:49:37 GMT") == 0);
+    EXPECT_STR(buf, "Sun, 06 Nov 1994 08:49:37 GMT");
     EXPECT_INT(wshub_http_date_write(INT64_C(253402300800), buf), 0); /* the year 10000 */
     EXPECT(buf[0] == 0);
     EXPECT_INT(wshub_http_date_write(INT64_C(-62167219201), buf), 0); /* before the year 0 */
@@ -676,17 +676,17 @@ TEST(a_content_range_says_the_length_in_any_case) { /* HTTP-3, RFC 9110 14.4 */
     wshub_range r;
     r = wshub_http_range_read(W("bytes=-4"), 10);
     EXPECT_INT(wshub_http_range_write(&r, buf), 12);
-    EXPECT(strcmp(buf, "bytes 6-9/10") == 0);
+    EXPECT_STR(buf, "bytes 6-9/10");
     r = wshub_http_range_read(W("bytes=-9999"), 1058);
     EXPECT_INT(wshub_http_range_write(&r, buf), 17);
-    EXPECT(strcmp(buf, "bytes 0-1057/1058") == 0);
+    EXPECT_STR(buf, "bytes 0-1057/1058");
     r = wshub_http_range_read(W("bytes=10-"), 10);
     EXPECT_INT(wshub_http_range_write(&r, buf), 10);
-    EXPECT(strcmp(buf, "bytes */10") == 0);
+    EXPECT_STR(buf, "bytes */10");
     r = wshub_http_range_read(W("bytes=18446744073709551614-"), UINT64_MAX); /* the longest */
     EXPECT_INT(wshub_http_range_write(&r, buf), 68);
-    EXPECT(strcmp(buf, "bytes 18446744073709551614-18446744073709551614/"
-                       "18446744073709551615") == 0);
+    EXPECT_STR(buf, "bytes 18446744073709551614-18446744073709551614/"
+                    "18446744073709551615");
     r = wshub_http_range_read(W("bytes=0-1,3-4"), 10);
     EXPECT_INT(wshub_http_range_write(&r, buf), 0);
     EXPECT(buf[0] == 0);
@@ -720,9 +720,9 @@ TEST(usual_answers_take_one_line) { /* CONN-2, CONN-5, MSG-9 */
 
     wshub_io_fake_input(w.net, c, ASKED, strlen(ASKED));
     EXPECT_INT(wshub_http_reply_text(w.hub, kept_request, 201, S("h\xC3\xA4\n")), WSHUB_OK);
-    EXPECT(strcmp(sent(&w, c), "HTTP/1.1 201 Created\r\n"
-                               "Content-Type: text/plain; charset=utf-8\r\n"
-                               "Content-Length: 4\r\n\r\nh\xC3\xA4\n") == 0);
+    EXPECT_STR(sent(&w, c), "HTTP/1.1 201 Created\r\n"
+                            "Content-Type: text/plain; charset=utf-8\r\n"
+                            "Content-Length: 4\r\n\r\nh\xC3\xA4\n");
     EXPECT_INT(wshub_http_reply_text(w.hub, kept_request, 200, S("x")), WSHUB_ERR_STALE);
     EXPECT_INT(wshub_http_reply_json(w.hub, kept_request, 200, S("1")), WSHUB_ERR_STALE);
     EXPECT_INT(wshub_http_redirect(w.hub, kept_request, 303, S("/")), WSHUB_ERR_STALE);
@@ -734,16 +734,16 @@ TEST(usual_answers_take_one_line) { /* CONN-2, CONN-5, MSG-9 */
     EXPECT_INT(wshub_http_reply_json(w.hub, kept_request, 200, S("")), WSHUB_ERR_JSON);
     EXPECT_INT(wshub_http_reply_json(w.hub, kept_request, 200, nul()), WSHUB_ERR_JSON);
     EXPECT_INT(wshub_http_reply_json(w.hub, kept_request, 200, S("\"\xFF\"")), WSHUB_ERR_JSON);
-    EXPECT(strcmp(sent(&w, c), "") == 0); /* it can be answered yet */
+    EXPECT_STR(sent(&w, c), ""); /* it can be answered yet */
     EXPECT_INT(wshub_http_reply_json(w.hub, kept_request, 200, S("{\"a\":1}")), WSHUB_OK);
-    EXPECT(strcmp(sent(&w, c), "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-                               "Content-Length: 7\r\n\r\n{\"a\":1}") == 0);
+    EXPECT_STR(sent(&w, c), "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                            "Content-Length: 7\r\n\r\n{\"a\":1}");
 
     for (i = 0; i < sizeof redirects / sizeof *redirects; i++) {
         wshub_io_fake_input(w.net, c, ASKED, strlen(ASKED));
         EXPECT_INT(wshub_http_redirect(w.hub, kept_request, redirects[i], S("/a?b=%20#c")),
                    WSHUB_OK);
-        EXPECT(strstr(sent(&w, c), "\r\nLocation: /a?b=%20#c\r\nContent-Length: 0\r\n\r\n"));
+        EXPECT_HAS(sent(&w, c), "\r\nLocation: /a?b=%20#c\r\nContent-Length: 0\r\n\r\n");
     }
     world_stop(&w);
 }
@@ -775,7 +775,7 @@ TEST(
     for (i = 0; i < sizeof no_redirects / sizeof *no_redirects; i++)
         EXPECT_INT(wshub_http_redirect(w.hub, kept_request, no_redirects[i], S("/")),
                    WSHUB_ERR_PARAM);
-    EXPECT(strcmp(sent(&w, c), "") == 0);
+    EXPECT_STR(sent(&w, c), "");
     for (i = 0; i < sizeof good / sizeof *good; i++) {
         EXPECT_INT(wshub_http_redirect(w.hub, kept_request, 302, S(good[i])), WSHUB_OK);
         EXPECT(strncmp(sent(&w, c), "HTTP/1.1 302 Found\r\n", 20) == 0);

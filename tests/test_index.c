@@ -114,7 +114,7 @@ TEST(names_that_collide) { /* hash flooding */
         run = ix.hashes[i] ? run + 1 : 0;
         if (run > longest) longest = run;
     }
-    EXPECT(longest < 60);
+    EXPECT_OP(longest, <, 60);
     wshub__index_done(&m, &ix);
     memset(&ix, 0, sizeof ix);
     ix.key[0] = 6;

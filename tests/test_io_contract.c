@@ -24,7 +24,7 @@ static void *sock_dial(io_world *w) {
     const sock_ctx *s = (const sock_ctx *)w->ctx;
     sock_peer *p = (sock_peer *)calloc(1, sizeof *p);
     p->fd = s->path ? dial_path(s->path) : dial_port(s->port);
-    EXPECT(p->fd >= 0);
+    EXPECT_OP(p->fd, >=, 0);
     return p;
 }
 static void sock_say(io_world *w, void *peer, const char *bytes, size_t n) {

@@ -46,7 +46,7 @@ TEST(listening_fails_with_one_clear_line) {
     EXPECT(strstr(wshub_io_sock_error(other), "in use") &&
            strstr(wshub_io_sock_error(other), "choose another port"));
     EXPECT_INT(wshub_io_sock_listen(other, "no.such.host.invalid", 0, NULL), WSHUB_ERR_PARAM);
-    EXPECT(strstr(wshub_io_sock_error(other), "no such address"));
+    EXPECT_HAS(wshub_io_sock_error(other), "no such address");
     EXPECT_INT(wshub_io_sock_listen(other, "192.0.2.1", 0, NULL), WSHUB_ERR_IO);
     (void)unlink(path);
     EXPECT_INT(wshub_io_sock_listen_unix(net, path), WSHUB_OK);
@@ -225,7 +225,7 @@ TEST(a_unix_path_is_served_or_refused_at_once_by_what_the_system_said) { /* kind
         case AT_FULL:
             live = unix_socket(path, SOCK_STREAM, 0);
             n = fill_backlog(path, fds, 300);
-            EXPECT(n < 300);
+            EXPECT_OP(n, <, 300);
             break;
         case AT_DATAGRAM: live = unix_socket(path, SOCK_DGRAM, -1); break;
         case AT_FILE:
@@ -248,20 +248,20 @@ TEST(a_unix_path_is_served_or_refused_at_once_by_what_the_system_said) { /* kind
         before = path ? file_number(path) : 0;
         from = wall_ms();
         err = wshub_io_sock_listen_unix(net, path);
-        EXPECT(wall_ms() - from < 500);
+        EXPECT_OP(wall_ms() - from, <, 500);
         EXPECT_INT(err, at_path[kind].number == 0  ? WSHUB_OK
                         : at_path[kind].number < 0 ? WSHUB_ERR_PARAM
                                                    : WSHUB_ERR_IO);
         if (err) {
             if (at_path[kind].number > 0)
-                EXPECT(strstr(wshub_io_sock_error(net), strerror(at_path[kind].number)));
+                EXPECT_HAS(wshub_io_sock_error(net), strerror(at_path[kind].number));
             EXPECT(strstr(wshub_io_sock_error(net), at_path[kind].hint) &&
                    strncmp(wshub_io_sock_error(net), "cannot listen on ", 17) == 0);
             if (test_failures)
                 (void)printf("  at %s: %s\n", at_path[kind].name, wshub_io_sock_error(net));
         } else {
             int fd = dial_path(path);
-            EXPECT(fd >= 0);
+            EXPECT_OP(fd, >=, 0);
             (void)close(fd);
         }
         wshub_io_sock_destroy(net);
@@ -309,7 +309,7 @@ TEST(the_end_removes_a_socket_file_only_if_it_is_still_its_own) {
         EXPECT_INT(file_number(path) != 0, kind == SUCCESSOR || kind == BECAME_FILE);
         if (next) {
             int fd = dial_path(path);
-            EXPECT(fd >= 0);
+            EXPECT_OP(fd, >=, 0);
             (void)close(fd);
             wshub_io_sock_destroy(next);
         }
@@ -351,9 +351,9 @@ TEST(of_servers_that_start_together_one_has_the_path) {
         (void)pthread_barrier_wait(&race_start);
         (void)pthread_barrier_wait(&race_end);
         fd = dial_path(raced);
-        EXPECT(has[0] + has[1] + has[2] <= 1);
+        EXPECT_OP(has[0] + has[1] + has[2], <=, 1);
         if (has[0] || has[1] || has[2]) {
-            EXPECT(fd >= 0);
+            EXPECT_OP(fd, >=, 0);
             served++;
         }
         if (fd >= 0) (void)close(fd);
@@ -447,8 +447,8 @@ TEST(a_name_is_all_of_its_addresses) { /* every list of up to three of these, wh
                     } else {
                         EXPECT_INT(net->listeners_count, 0); /* all or nothing */
                         EXPECT_INT(got, 0);
-                        EXPECT(strstr(wshub_io_sock_error(net),
-                                      strerror(fixed == 2 ? EADDRINUSE : EADDRNOTAVAIL)));
+                        EXPECT_HAS(wshub_io_sock_error(net),
+                                   strerror(fixed == 2 ? EADDRINUSE : EADDRNOTAVAIL));
                     }
                     wshub_io_sock_destroy(net);
                     if (taken >= 0) (void)close(taken);
@@ -476,7 +476,7 @@ TEST(there_are_so_many_listeners_and_no_more) {
     EXPECT_INT(wshub_io_sock_listen_unix(net, many), WSHUB_OK);
     EXPECT_INT(wshub_io_sock_listen_unix(net, own_path("more.sock")), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_io_sock_listen(net, "127.0.0.1", 0, NULL), WSHUB_ERR_PARAM);
-    EXPECT(strstr(wshub_io_sock_error(net), "as many listeners as can be"));
+    EXPECT_HAS(wshub_io_sock_error(net), "as many listeners as can be");
     wshub_io_sock_unlisten(net);
     EXPECT_INT(file_number(many), 0);
     EXPECT_INT(wshub_io_sock_listen(net, "127.0.0.1", 0, NULL), WSHUB_OK);
@@ -504,11 +504,11 @@ TEST(listeners_rest_while_nobody_serves) {
         (void)wshub_io_sock_run_once(net, 0);
         for (k = 0; k < 2; k++) { /* before there is a hub, and after it has gone */
             fds[k] = dial_port(port);
-            EXPECT(fds[k] >= 0);
+            EXPECT_OP(fds[k], >=, 0);
             (void)usleep(5000);
             from = wall_ms();
             EXPECT_INT(wshub_io_sock_run_once(net, 60), WSHUB_OK);
-            EXPECT(wall_ms() - from >= 55);
+            EXPECT_OP(wall_ms() - from, >=, 55);
             EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net),
                                                   .on_authenticate = accept_all},
                                     &hub),

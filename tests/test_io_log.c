@@ -105,11 +105,11 @@ TEST(a_level_of_sockets_that_is_none_is_refused) { /* LOG-1 */
     memset(&d, 0, sizeof d);
     d.poller = wshub_io_poll_poller();
     d.log_level = (wshub_log_level)5;
-    EXPECT(strstr(wshub_io_sock_desc_problem(&d), "log_level: ") != NULL);
+    EXPECT_HAS(wshub_io_sock_desc_problem(&d), "log_level: ");
     d.log_level = WSHUB_LEVEL_INFO;
     EXPECT(wshub_io_sock_desc_problem(&d) == NULL);
     d.no_log = true;
-    EXPECT(strstr(wshub_io_sock_desc_problem(&d), "no_log: ") != NULL);
+    EXPECT_HAS(wshub_io_sock_desc_problem(&d), "no_log: ");
 }
 
 /* ---- a line ---- */
@@ -164,8 +164,8 @@ TEST(a_hub_on_sockets_says_what_an_operator_must_know) { /* LOG-1 */
         (void)wshub_io_sock_run_once(net, 10);
         (void)snprintf(text, sizeof text, "%s", one_write(fds[0]));
     }
-    EXPECT(strstr(text, "Z info HTTP_BAD 127.0.0.1:") != NULL);
-    EXPECT(strstr(text, ": bad HTTP request: malformed request line\n") != NULL);
+    EXPECT_HAS(text, "Z info HTTP_BAD 127.0.0.1:");
+    EXPECT_HAS(text, ": bad HTTP request: malformed request line\n");
     wshub_destroy(hub);
     wshub_io_sock_destroy(net);
     error_back();
@@ -214,7 +214,7 @@ TEST(a_pipe_that_nobody_reads_is_not_waited_for) { /* LOG-3 */
     net = net_make(WSHUB_LEVEL_DEBUG, false);
     patience(20);
     for (i = 0; i < 3000; i++) say(net, "warn DROPPED me: text that fills the pipe");
-    EXPECT(net->log_lost > 1000);
+    EXPECT_OP(net->log_lost, >, 1000);
 
     /* What came is whole lines; the next one says how many did not. */
     while ((n = read(fds[0], text, sizeof text - 1)) == (ssize_t)sizeof text - 1) {
@@ -328,8 +328,8 @@ TEST(a_terminal_that_has_stopped_is_not_waited_for) { /* LOG-3 */
     net = net_make(WSHUB_LEVEL_DEBUG, false);
     patience(20);
     for (i = 0; i < 3000; i++) say(net, "warn DROPPED me: text for who does not look at it");
-    EXPECT(net->log_lost > 100);
-    EXPECT(net->terminal > 2);
+    EXPECT_OP(net->log_lost, >, 100);
+    EXPECT_OP(net->terminal, >, 2);
     EXPECT((fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK) == 0); /* others write there as before */
 
     /* When somebody looks again, the next line begins at the left. */
@@ -376,7 +376,7 @@ TEST(a_terminal_that_cannot_be_opened_is_asked_first) { /* LOG-3 */
     EXPECT(setrlimit(RLIMIT_NOFILE, &had) == 0);
     n = read(master, text, sizeof text - 1);
     text[n > 0 ? n : 0] = 0;
-    EXPECT(strstr(text, " warn DROPPED me: text\r\n") != NULL);
+    EXPECT_HAS(text, " warn DROPPED me: text\r\n");
     wshub_io_sock_destroy(net);
     error_back();
     (void)close(master);
@@ -417,7 +417,7 @@ TEST(standard_error_that_is_put_into_a_file_is_followed) { /* LOG-1 */
     error_to_datagrams(fds);
     net = net_make(WSHUB_LEVEL_DEBUG, false);
     say(net, "warn DROPPED me: one");
-    EXPECT(strstr(one_write(fds[0]), "me: one\n") != NULL);
+    EXPECT_HAS(one_write(fds[0]), "me: one\n");
     file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
     (void)unlink(path);
     EXPECT(dup2(file, STDERR_FILENO) == STDERR_FILENO);

@@ -78,7 +78,7 @@ TEST(a_stream_is_asked_for_its_listener_and_addresses) {
     a.in.sin_port = htons(plain);
     ask_about(net, &a.any, sizeof a.in);
     /* that one has no name, whatever those beside it have */
-    EXPECT(strcmp(told_text[0], "-") == 0);
+    EXPECT_STR(told_text[0], "-");
 
     memset(&a, 0, sizeof a);
     a.un.sun_family = AF_UNIX;
@@ -105,7 +105,7 @@ TEST(a_stream_is_asked_for_its_listener_and_addresses) {
     EXPECT_INT(wshub_io_sock_listen_place(
                    net, &(wshub_io_sock_place){.name = "more", .host = "127.0.0.1"}, NULL),
                WSHUB_ERR_PARAM);
-    EXPECT(strstr(wshub_io_sock_error(net), "more"));
+    EXPECT_HAS(wshub_io_sock_error(net), "more");
     wshub_destroy(hub);
     wshub_io_sock_destroy(net);
 }
@@ -113,7 +113,7 @@ TEST(a_stream_is_asked_for_its_listener_and_addresses) {
 static int errors_told;
 static void tell(const char *line, void *user) {
     (void)user;
-    EXPECT(strstr(line, "out of file descriptors") != NULL);
+    EXPECT_HAS(line, "out of file descriptors");
     errors_told++;
 }
 
@@ -148,10 +148,10 @@ TEST(out_of_descriptors_it_sheds_pauses_and_goes_on) { /* LIMITS 2: EMFILE at ac
         char buf[16];
         int k;
         /* those who are in are served */
-        EXPECT(send(first, ping, sizeof ping - 1, MSG_NOSIGNAL) > 0);
+        EXPECT_OP(send(first, ping, sizeof ping - 1, MSG_NOSIGNAL), >, 0);
         for (k = 0; k < 50 && recv(first, buf, sizeof buf, MSG_DONTWAIT) <= 0; k++)
             (void)wshub_io_sock_run_once(net, 5);
-        EXPECT(k < 50);
+        EXPECT_OP(k, <, 50);
     }
     EXPECT_INT(setrlimit(RLIMIT_NOFILE, &old), 0);
     for (i = 0; i < 400 && n < 25; i++) {
@@ -159,7 +159,7 @@ TEST(out_of_descriptors_it_sheds_pauses_and_goes_on) { /* LIMITS 2: EMFILE at ac
         wshub_io_sock_stats_get(net, &st);
         n = (int)st.accepted;
     }
-    EXPECT(n >= 25);
+    EXPECT_OP(n, >=, 25);
     for (i = 0; i < 30; i++) (void)close(fds[i]);
     (void)close(first);
     wshub_destroy(hub);
@@ -388,13 +388,13 @@ TEST(an_io_destroyed_in_a_callback_goes_when_nobody_is_inside) { /* kind 12; >>l
                                WSHUB_OK);
                 fd = dial_port(port);
                 if (where == IN_REQUEST) {
-                    EXPECT(send(fd, get, sizeof get - 1, MSG_NOSIGNAL) > 0);
+                    EXPECT_OP(send(fd, get, sizeof get - 1, MSG_NOSIGNAL), >, 0);
                 } else {
                     EXPECT(send(fd, up, sizeof up - 1, MSG_NOSIGNAL) > 0 &&
                            send(fd, auth, sizeof auth - 1, MSG_NOSIGNAL) > 0);
-                    EXPECT(send(fd, event, sizeof event - 1, MSG_NOSIGNAL) > 0);
+                    EXPECT_OP(send(fd, event, sizeof event - 1, MSG_NOSIGNAL), >, 0);
                     if (where == IN_GONE || where == IN_LOG)
-                        EXPECT(send(fd, bad, sizeof bad - 1, MSG_NOSIGNAL) > 0);
+                        EXPECT_OP(send(fd, bad, sizeof bad - 1, MSG_NOSIGNAL), >, 0);
                 }
                 if (where == IN_TIMER)
                     EXPECT_INT(wshub_timer_start(end_it.hub, 10, end_timer,
@@ -572,7 +572,7 @@ TEST(only_what_an_owner_leaves_behind_has_a_clock_of_the_ios) {
             for (i = 0; i < 100 && !net->live; i++) (void)wshub_io_sock_run_once(net, 5);
             c.id = (uint64_t)net->conns[0].generation << 32;
         }
-        EXPECT(fd >= 0);
+        EXPECT_OP(fd, >=, 0);
         io->close(io->ctx, c, true);
         from = wall_ms();
         while (wall_ms() < from + 120) (void)wshub_io_sock_run_once(net, 20);
@@ -631,7 +631,7 @@ TEST(the_spare_descriptor_is_had_again_when_another_took_it) {
     while (holes_count) (void)close(holes[--holes_count]);
     for (i = 0; i < 400 && net->live < 6; i++) (void)wshub_io_sock_run_once(net, 10);
     EXPECT_INT(net->live, 6);
-    EXPECT(net->reserve >= 0);
+    EXPECT_OP(net->reserve, >=, 0);
     for (i = 0; i < 6; i++) (void)close(fds[i]);
     (void)close(top);
     wshub_destroy(hub);

@@ -89,7 +89,7 @@ static void wire_add(world *w, wire *to, const char *name) {
     desc.name = name;
     desc.user = to;
     EXPECT_INT(wshub_kind_add(w->hub, &desc, &to->kind), WSHUB_OK);
-    EXPECT(to->kind > 0);
+    EXPECT_OP(to->kind, >, 0);
 }
 
 /* A client at a WebSocket of its own, which is written to in a kind's way; `connected` came before
@@ -374,7 +374,7 @@ TEST(what_is_written_piece_by_piece_stays_one_piece) { /* SEND-5 */
             world_stop(&w);
         }
     }
-    EXPECT(failed >= 5); /* each that needs another segment, at least */
+    EXPECT_OP(failed, >=, 5); /* each that needs another segment, at least */
 }
 
 static wshub_err wire_greedy(wshub *hub, wshub_kind kind, const wshub_packet *packet,
@@ -438,17 +438,17 @@ TEST(every_allocation_of_sends_to_several_kinds_may_fail) { /* SEND-5, >>errors 
             wshub_io_fake_frame f;
             int k = 0;
             while (wshub_io_fake_next(w.net, p.conn, &f)) k++;
-            EXPECT(k >= 2);
+            EXPECT_OP(k, >=, 2);
             for (k = 0; wshub_io_fake_next(w.net, q.conn, &f); k++)
                 EXPECT(memcmp(f.payload.ptr, "a:m(", 4) == 0);
-            EXPECT(k >= 2);
+            EXPECT_OP(k, >=, 2);
             for (k = 0; wshub_io_fake_next(w.net, r.conn, &f); k++)
                 EXPECT(memcmp(f.payload.ptr, "b:m(", 4) == 0);
-            EXPECT(k >= 2);
+            EXPECT_OP(k, >=, 2);
         }
         world_stop(&w);
     }
-    EXPECT(failed > 5);
+    EXPECT_OP(failed, >, 5);
 }
 
 /* ---- gathered sends ---- */
@@ -600,7 +600,7 @@ TEST(what_is_gathered_for_several_kinds_is_as_if_each_had_been_sent_alone) { /* 
         for (k = 0; k < 2; k++) world_stop(&twins[k].w);
         if (!same) break;
     }
-    EXPECT(runs > 500);
+    EXPECT_OP(runs, >, 500);
 }
 
 TEST(an_encrypted_client_of_a_kind_gets_runs_of_its_own_kind) { /* ENC-1, SEND-5 */

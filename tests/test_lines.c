@@ -144,7 +144,7 @@ TEST(no_more_lines_are_taken_than_there_may_be_clients) { /* CONN-2 */
     EXPECT_CLOSE(&w, c, 1013);
     c = wshub_io_fake_open(w.net);
     wshub_io_fake_input(w.net, c, "GET /lines HTTP/1.1\r\nHost: h\r\n\r\n", 33);
-    EXPECT(strstr(wshub_io_fake_output(w.net, c).ptr, "HTTP/1.1 404"));
+    EXPECT_HAS(wshub_io_fake_output(w.net, c).ptr, "HTTP/1.1 404");
     world_stop(&w);
 }
 

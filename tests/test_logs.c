@@ -184,7 +184,7 @@ TEST(what_the_last_line_of_a_turn_causes_is_done_in_the_next) {
 
 static void count_log(wshub *hub, const wshub_log *l, void *user) {
     (void)hub;
-    EXPECT(strlen(l->text) <= 128);
+    EXPECT_OP(strlen(l->text), <=, 128);
     for (const char *p = l->text; *p; p++) EXPECT(*p >= 0x20 && *p < 0x7F);
     world_note((world *)user, "L");
     if (l->suppressed) world_note((world *)user, "S");
@@ -244,7 +244,7 @@ TEST(log_lines_are_short_and_plain) { /* threats: log injection and flood */
     world_start(&w, DESC(.on_log = see_log), FAKE(0));
     log_lines = 0;
     log_now(w.hub, "why", S("a\\b\n\x1B[31m\xC3\xBC"));
-    EXPECT(strcmp(log_text, "protocol error: why: a\\x5cb\\x0a\\x1b[31m\\xc3\\xbc") == 0);
+    EXPECT_STR(log_text, "protocol error: why: a\\x5cb\\x0a\\x1b[31m\\xc3\\xbc");
     memset(detail, 'd', sizeof detail - 1);
     detail[sizeof detail - 1] = 0;
     log_now(w.hub, detail, S("x"));

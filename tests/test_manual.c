@@ -89,10 +89,10 @@ TEST(figures_as_text_are_the_figures) {
     s = stats(&w);
     EXPECT(s.clients == 2 && s.users == 1 && s.upgrades == 2);
     n = wshub_stats_json(w.hub, text, STATS_BYTES);
-    EXPECT(n < STATS_BYTES);
+    EXPECT_OP(n, <, STATS_BYTES);
     json_says(wshub__str(text, n), &s);
     n = wshub_stats_openmetrics(w.hub, text, STATS_BYTES);
-    EXPECT(n < STATS_BYTES);
+    EXPECT_OP(n, <, STATS_BYTES);
     text[n] = 0;
     openmetrics_says(text, &s);
     world_stop(&w);
@@ -104,10 +104,10 @@ TEST(figures_fit_however_large_they_are) { /* 16 KiB hold either text, as the he
     size_t n;
     memset(&s, 0xFF, sizeof s);
     n = wshub__stats_print_json(&s, text, STATS_BYTES);
-    EXPECT(n <= STATS_BYTES);
+    EXPECT_OP(n, <=, STATS_BYTES);
     json_says(wshub__str(text, n), &s);
     n = wshub__stats_print_openmetrics(&s, text, STATS_BYTES);
-    EXPECT(n <= STATS_BYTES);
+    EXPECT_OP(n, <=, STATS_BYTES);
     text[n] = 0;
     openmetrics_says(text, &s);
 }
@@ -151,14 +151,14 @@ TEST(every_log_code_says_what_it_means_and_what_to_do) {
         EXPECT(codes[i].meaning[strlen(codes[i].meaning) - 1] == '.' &&
                codes[i].advice[strlen(codes[i].advice) - 1] == '.');
         (void)snprintf(help, sizeof help, "%s %s", codes[i].meaning, codes[i].advice);
-        EXPECT(strcmp(wshub_log_help((wshub_log_code)i), help) == 0);
-        EXPECT(strcmp(wshub_log_name((wshub_log_code)i), codes[i].name) == 0);
+        EXPECT_STR(wshub_log_help((wshub_log_code)i), help);
+        EXPECT_STR(wshub_log_name((wshub_log_code)i), codes[i].name);
         for (k = 0; k < i; k++)
             EXPECT(strcmp(codes[i].name, codes[k].name) != 0 &&
                    strcmp(codes[i].text, codes[k].text) != 0);
     }
-    EXPECT(strcmp(wshub_log_help(WSHUB_LOG_COUNT), "?") == 0);
-    EXPECT(strcmp(wshub_log_name(WSHUB_LOG_COUNT), "?") == 0);
+    EXPECT_STR(wshub_log_help(WSHUB_LOG_COUNT), "?");
+    EXPECT_STR(wshub_log_name(WSHUB_LOG_COUNT), "?");
 }
 
 /* ---- limits: WSHUB_LIMITS ---- */
@@ -421,7 +421,7 @@ TEST(rules_that_are_cited_are_defined_and_the_other_way_round) {
     rules_cited_below("tests/bench", &cited);
     rules_cited_below("tests/fuzz", &cited);
     rules_cited_below("examples", &cited);
-    EXPECT(cited.count > 40);
+    EXPECT_OP(cited.count, >, 40);
     for (i = 0; i < defined.count; i++) EXPECT_INT(defined.times[i], 1);
     for (i = 0; i < cited.count + defined.count; i++) {
         bool is_cited = i < cited.count;
@@ -454,7 +454,7 @@ TEST(every_public_send_is_in_the_table_of_sends) {
         test_failures++;
         (void)printf("  %s is not in the table\n", word);
     }
-    EXPECT(sends >= 12);
+    EXPECT_OP(sends, >=, 12);
     free(header);
 }
 
@@ -488,7 +488,7 @@ static char *code_of_headers(bool all_of_it) {
         if (p && end) n = add_code(all, n, p, end);
         free(text);
     }
-    EXPECT(n < TEXT_MAX);
+    EXPECT_OP(n, <, TEXT_MAX);
     return all;
 }
 
@@ -517,7 +517,7 @@ TEST(every_function_that_a_comment_names_is_there) {
         }
         free(text);
     }
-    EXPECT(seen > 300);
+    EXPECT_OP(seen, >, 300);
     free(code);
 }
 

@@ -217,14 +217,14 @@ static void m_auth(wshub *hub, wshub_ask ask, const wshub_auth *a, void *user) {
     any_ask = ask;
     (void)snprintf(self_id, sizeof self_id, "%.*s", (int)a->id.len, a->id.ptr);
     here(hub, CB_AUTH);
-    EXPECT(a->data.len > 0); /* still readable */
+    EXPECT_OP(a->data.len, >, 0); /* still readable */
     if (w.hub) (void)wshub_auth_accept(hub, ask, &(wshub_identity){.user_id = wshub_str_z("u")});
     (void)user;
 }
 static void m_handshake(wshub *hub, wshub_ask ask, const wshub_handshake *h, void *user) {
     any_ask = ask;
     here(hub, CB_HANDSHAKE);
-    EXPECT(h->data.len > 0);
+    EXPECT_OP(h->data.len, >, 0);
     if (w.hub) (void)wshub_handshake_accept(hub, ask, wshub_str_z("k"), wshub_str_z("s"));
     (void)user;
 }
@@ -252,7 +252,7 @@ static wshub_err m_binary(wshub *hub, wshub_client c, const uint8_t *b, size_t n
 static void m_out(wshub *hub, wshub_ask ask, wshub_client c, const wshub_event *e, void *user) {
     any_ask = ask;
     here(hub, CB_OUT);
-    EXPECT(e->event.len > 0);
+    EXPECT_OP(e->event.len, >, 0);
     if (w.hub) (void)wshub_transform_accept(hub, ask, NULL);
     (void)user;
     (void)c;
@@ -260,7 +260,7 @@ static void m_out(wshub *hub, wshub_ask ask, wshub_client c, const wshub_event *
 static void m_in(wshub *hub, wshub_ask ask, wshub_client c, const wshub_event *e, void *user) {
     any_ask = ask;
     here(hub, CB_IN);
-    EXPECT(e->event.len > 0);
+    EXPECT_OP(e->event.len, >, 0);
     if (w.hub) (void)wshub_transform_accept(hub, ask, NULL);
     (void)user;
     (void)c;
@@ -301,7 +301,7 @@ static bool m_request(wshub *hub, wshub_exchange r, const wshub_http *h, void *u
     memset(&reply, 0, sizeof reply);
     reply.status = 200;
     here(hub, CB_REQUEST);
-    EXPECT(h->path.len > 0);
+    EXPECT_OP(h->path.len, >, 0);
     if (w.hub) (void)wshub_http_reply(hub, r, &reply);
     (void)user;
     return true;
@@ -435,7 +435,7 @@ TEST(every_line_may_call_every_function) {
         if (!reached) break;
     }
     at_line = 0;
-    EXPECT(line > 5);
+    EXPECT_OP(line, >, 5);
     (void)printf("  %d pairs of line and call\n", pairs);
 }
 
@@ -466,6 +466,6 @@ TEST(every_callback_for_want_of_memory_may_call_every_function) {
         }
     }
     fail_from = fail_count = 0;
-    EXPECT(pairs > 300);
+    EXPECT_OP(pairs, >, 300);
     (void)printf("  %d pairs of allocation and call, %ld allocations\n", pairs, most);
 }

@@ -117,7 +117,7 @@ TEST(a_mount_says_what_is_wrong_with_it) { /* >>api-mount */
     world w;
     memset(longest, '/', sizeof longest - 1);
     world_start(&w, DESC(0), FAKE(0));
-    EXPECT(strstr(wshub_mount_problem(NULL), "required"));
+    EXPECT_HAS(wshub_mount_problem(NULL), "required");
     EXPECT_INT(wshub_mount(w.hub, NULL), WSHUB_ERR_PARAM);
     for (i = 0; i < sizeof t / sizeof *t; i++) {
         const char *why = wshub_mount_problem(&t[i].d);
@@ -221,7 +221,7 @@ TEST(each_mount_has_its_own_limit_of_a_message) { /* BYE-3 */
 
     c = wshub_io_fake_connect(w.net, "/own");
     wshub_io_fake_text(w.net, c, json_string(200));
-    EXPECT(strstr(w.log, "text \"xxx"));
+    EXPECT_HAS(w.log, "text \"xxx");
     wshub_io_fake_text(w.net, c, json_string(201));
     EXPECT_CLOSE(&w, c, 1009);
     world_stop(&w);
@@ -621,7 +621,7 @@ TEST(a_head_that_cannot_be_kept_ends_its_stream) { /* CONN-3 */
             world_stop(&w);
         }
     }
-    EXPECT(dropped >= 2);
+    EXPECT_OP(dropped, >=, 2);
 }
 
 /* ---- HEAD, OPTIONS, requests behind one another ---- */
@@ -636,7 +636,7 @@ TEST(an_answer_to_head_has_the_length_and_not_the_body) { /* CONN-5, RFC 9110 9.
     EXPECT_SENT(&w, c, "200", "Content-Length: 1\r\n\r\nHTTP/1.1 200");
     s.at_body = do_refuse;
     c = said(&w, "HEAD /s HTTP/1.1\r\nHost: h\r\n\r\n");
-    EXPECT(strstr(sent(&w, c), "Content-Length: 9\r\nConnection: close\r\n\r\n"));
+    EXPECT_HAS(sent(&w, c), "Content-Length: 9\r\nConnection: close\r\n\r\n");
     EXPECT_INT(wshub_io_fake_output(w.net, c).len, 0);
     world_stop(&w);
 }

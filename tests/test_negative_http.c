@@ -519,7 +519,7 @@ TEST(origins) { /* RFC 6454; CONN-2; LIMITS: a table of 200 */
     static bytes o;
     size_t i;
     court_opens(allowed, sizeof allowed / sizeof *allowed);
-    EXPECT(sizeof yes / sizeof *yes + sizeof no / sizeof *no >= 200);
+    EXPECT_OP(sizeof yes / sizeof *yes + sizeof no / sizeof *no, >=, 200);
     for (i = 0; i < sizeof yes / sizeof *yes + sizeof no / sizeof *no; i++) {
         bool ok = i < sizeof yes / sizeof *yes;
         o.n = 0;

@@ -312,7 +312,7 @@ TEST(a_hub_leaves_its_bus_before_its_io) {
             EXPECT_INT(wshub_timer_start(p.w.hub, 1, destroy_here, &p.w.hub, NULL), WSHUB_OK);
         wshub_io_fake_advance(p.w.net, 10000);
         place_close(&p);
-        EXPECT(strcmp(order, "bi") == 0);
+        EXPECT_STR(order, "bi");
         network_stop();
     }
 }
@@ -412,7 +412,7 @@ TEST(a_second_stop_while_shutting_down_keeps_nobody_from_serving) {
             if (++n == 1000) break;
         }
         EXPECT(wshub_is_down(hub));
-        EXPECT(n < 50);
+        EXPECT_OP(n, <, 50);
         wshub_destroy(hub);
         wshub_io_sock_destroy(net);
         (void)close(fd);
@@ -537,10 +537,10 @@ TEST(a_seat_that_has_left_holds_nothing) {
                     place_turn(&a, 1);
                     if (others) place_turn(&c, 1);
                 }
-                EXPECT(local_bytes >= before + (size_t)count * sizes[s]);
+                EXPECT_OP(local_bytes, >=, before + (size_t)count * sizes[s]);
                 place_close(&b);
                 if (!others) place_close(&c);
-                EXPECT(local_bytes <= before + 4096);
+                EXPECT_OP(local_bytes, <=, before + 4096);
                 if (others) place_close(&c);
                 place_close(&a);
                 network_stop();
@@ -610,7 +610,7 @@ TEST(what_a_broker_says_is_printable_in_lines) {
                 place_turn(&p, 100);
                 look_at(wshub_bus_redis_error(p.redis));
             }
-            EXPECT(lines > 0);
+            EXPECT_OP(lines, >, 0);
             EXPECT_INT(odd_bytes, 0);
             place_close(&p);
             network_stop();
@@ -832,10 +832,10 @@ TEST(a_bus_that_was_given_is_left_in_any_case) {
         EXPECT_INT(wshub_emitter_send(em, &to, &m), WSHUB_ERR_PARAM);
         to.exclude_count = 1;
         EXPECT_INT(wshub_emitter_send(em, &to, &m), WSHUB_OK); /* kept: the bus is not up */
-        EXPECT(wshub_emitter_queued_bytes(em) > 0);
+        EXPECT_OP(wshub_emitter_queued_bytes(em), >, 0);
         bus_room = false;
         bus_owner.state(bus_owner.ctx, WSHUB_BUS_UP); /* nor has it room */
-        EXPECT(wshub_emitter_queued_bytes(em) > 0);
+        EXPECT_OP(wshub_emitter_queued_bytes(em), >, 0);
         bus_owner.received(bus_owner.ctx, S("x"), S("y")); /* an emitter hears nothing */
         bus_room = true;
         EXPECT_INT(wshub_emitter_send(em, NULL, &m), WSHUB_OK);

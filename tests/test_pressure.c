@@ -33,7 +33,7 @@ TEST(a_slow_client_loses_whole_messages_and_others_none) { /* SEND-6 */
         if (i % 7 == 0) wshub_io_fake_run(w.net);
     }
     wshub_io_fake_run(w.net);
-    EXPECT(dropped > 40);
+    EXPECT_OP(dropped, >, 40);
     EXPECT(strncmp(w.log, "on drop ", 8) == 0 && !strstr(w.log, "off"));
     while (wshub_io_fake_next(w.net, fast, &f)) got++;
     EXPECT_INT(got, 50);
@@ -41,7 +41,7 @@ TEST(a_slow_client_loses_whole_messages_and_others_none) { /* SEND-6 */
     for (got = 0; wshub_io_fake_next(w.net, slow, &f); got++) EXPECT_INT(f.payload.len, 93);
     EXPECT_INT(wshub_io_fake_output(w.net, slow).len, 0);
     EXPECT(got > 8 && got < 15);
-    EXPECT(strcmp(w.log + w.log_len - 4, "off ") == 0);
+    EXPECT_STR(w.log + w.log_len - 4, "off ");
     EXPECT_INT(stats(&w).dropped_pressure, 100 - got);
     world_stop(&w);
 }
@@ -67,7 +67,7 @@ TEST(a_slow_client_is_closed_if_so_set) { /* SEND-6 */
     for (i = 0; i < 11; i++) EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
     wshub_io_fake_run(w.net);
     EXPECT(!wshub_io_fake_is_open(w.net, slow));
-    EXPECT(strcmp(w.log, "gone ") == 0);
+    EXPECT_STR(w.log, "gone ");
     EXPECT_INT(stats(&w).clients, 1);
     world_stop(&w);
 }

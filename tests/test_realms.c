@@ -489,7 +489,7 @@ TEST(there_are_so_many_realms_and_no_more) {
     for (i = 1; i < WSHUB_REALMS_MAX; i++)
         EXPECT_INT(wshub_realm_create(w.hub, &desc, &realm), WSHUB_OK);
     EXPECT_INT(wshub_realm_create(w.hub, &desc, &one_more), WSHUB_ERR_LIMIT);
-    EXPECT(w.bytes - before < WSHUB_REALMS_MAX * (size_t)256);
+    EXPECT_OP(w.bytes - before, <, WSHUB_REALMS_MAX * (size_t)256);
 
     /* The last works as the first does. */
     (void)client_in(realm, "a", "u");
@@ -518,7 +518,7 @@ TEST(realms_that_have_ended_are_given_back) {
         (void)snprintf(name, sizeof name, "r%u", (unsigned)i);
         EXPECT_INT(wshub_client_join(w.hub, handle_in(second, "a"), S(name)), WSHUB_OK);
     }
-    EXPECT(w.bytes > before + MANY * sizeof(wshub__realm));
+    EXPECT_OP(w.bytes, >, before + MANY * sizeof(wshub__realm));
     for (i = 0; i < MANY; i++) EXPECT_INT(wshub_realm_destroy(w.hub, realms[i]), WSHUB_OK);
     for (i = 0; i < 4000; i++) {
         (void)snprintf(name, sizeof name, "r%u", (unsigned)i);
@@ -526,7 +526,7 @@ TEST(realms_that_have_ended_are_given_back) {
     }
     wshub_io_fake_advance(w.net, 1500);
     wshub_io_fake_advance(w.net, 1500);
-    EXPECT(w.bytes < before + 16384);
+    EXPECT_OP(w.bytes, <, before + 16384);
     EXPECT_INT(wshub_realm_destroy(w.hub, realms[MANY - 1]), WSHUB_ERR_STALE);
     EXPECT_INT(clients_in(second), 1);
     wshub_io_fake_end(w.net, wire);
@@ -668,7 +668,7 @@ TEST(callbacks_say_which_realm) { /* AUTH-3, AUTH-5, ROOM-2, BYE-1 */
     EXPECT_INT(wshub_room_count_in(w.hub, second, S("q")), 1);
     wshub_io_fake_end(w.net, wires[1]);
     wshub_io_fake_end(w.net, wires[0]);
-    EXPECT(strcmp(heard, "auth1 keys1 join1 auth2 keys2 join2 going2 gone2 going1 gone1 ") == 0);
+    EXPECT_STR(heard, "auth1 keys1 join1 auth2 keys2 join2 going2 gone2 going1 gone1 ");
     world_stop(&w);
 }
 
@@ -685,12 +685,12 @@ TEST(ends_are_told_in_their_order_whatever_realm_they_are_in) { /* BYE-1 */
     wshub_io_fake_end(w.net, wires[2]);
     wshub_io_fake_end(w.net, wires[3]);
     wshub_io_fake_hold(w.net, false);
-    EXPECT(strcmp(heard, "gone2 gone1 gone1 gone2 ") == 0);
+    EXPECT_STR(heard, "gone2 gone1 gone1 gone2 ");
 
     /* A hub that is destroyed tells of all, realm by realm. */
     heard[0] = 0;
     world_stop(&w);
-    EXPECT(strcmp(heard, "gone1 gone2 ") == 0);
+    EXPECT_STR(heard, "gone1 gone2 ");
 }
 
 static wshub_realm doomed;
@@ -745,7 +745,7 @@ TEST(drain_and_shutdown_reach_all_realms) { /* BYE-2 */
         wshub_io_fake_advance(w.net, i ? 1000 : 1);
         EXPECT_INT(stats(&w).clients, 3 - i);
     }
-    EXPECT(strcmp(heard, "gone1 gone1 gone2 gone2 ") == 0);
+    EXPECT_STR(heard, "gone1 gone1 gone2 gone2 ");
     EXPECT_CLOSE(&w, wires[0], 1012);
     EXPECT_CLOSE(&w, wires[2], 1012);
     EXPECT_CLOSE(&w, wires[1], 1012);

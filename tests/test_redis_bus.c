@@ -115,7 +115,7 @@ TEST(a_broker_that_does_not_read_costs_no_more_than_the_limits) {
     EXPECT(rstats(&s).output_bytes >= 10000 && rstats(&s).output_bytes < 12000);
     EXPECT(stats(&s.w).bus_queued_bytes <= 20000 && stats(&s.w).bus_queued_bytes > 19000);
     EXPECT(stats(&s.w).bus_dropped > 1000);
-    EXPECT(s.w.bytes < before + 80000);
+    EXPECT_OP(s.w.bytes, <, before + 80000);
     wshub_io_fake_window(s.w.net, pub_link(b)->conn, UINT64_MAX);
     site_advance(&s, 100);
     EXPECT_INT(stats(&s.w).bus_queued_bytes, 0);
@@ -282,7 +282,7 @@ TEST(an_emitter_publishes_and_says_what_became_of_it) { /* EMIT-1 */
                                     &em),
                WSHUB_OK);
     EXPECT_INT(wshub_emitter_send(em, NULL, &m), WSHUB_OK); /* kept until the broker is there */
-    EXPECT(wshub_emitter_queued_bytes(em) > 0);
+    EXPECT_OP(wshub_emitter_queued_bytes(em), >, 0);
     for (i = 0; i < 10; i++) {
         wshub_io_fake_advance(w.net, 1);
         (void)broker_step(b, w.net);
@@ -365,16 +365,16 @@ TEST(without_a_heartbeat_nothing_is_subscribed_that_the_owner_did_not) { /* BUS-
     EXPECT_INT(sub_link(b)->subs_count, 4);
     EXPECT_INT(rstats(&s).subscribed, 4);
     EXPECT_INT(b->publishes, 0);
-    EXPECT(strstr(b->log, "SUBSCRIBE PSUBSCRIBE"));
+    EXPECT_HAS(b->log, "SUBSCRIBE PSUBSCRIBE");
     sub_link(b)->frozen = true; /* and the network that forgets the subscriber is noticed */
     site_advance(&s, 4200);
     EXPECT_INT(rstats(&s).downs, 1);
-    EXPECT(strstr(s.said, "no answer within heartbeat_timeout_ms"));
+    EXPECT_HAS(s.said, "no answer within heartbeat_timeout_ms");
     site_stop(&s);
     b = fresh();
     b->refuse = "SUBSCRIBE";
     site_start(&s, b, BUSDESC(0), DESC(0), FAKE(0));
-    EXPECT(strstr(s.said, "(the heartbeat's: allow &wshub:hb:* or set no_heartbeat)"));
+    EXPECT_HAS(s.said, "(the heartbeat's: allow &wshub:hb:* or set no_heartbeat)");
     site_stop(&s);
 }
 
@@ -400,7 +400,7 @@ TEST(one_reply_is_gathered_up_to_its_limit_and_endless_pushes_cost_nothing) {
         if (s.w.bytes > most) most = s.w.bytes;
     }
     EXPECT(i < 100 && most < before + 300000);
-    EXPECT(strstr(s.said, "what came is not RESP, or over its limits"));
+    EXPECT_HAS(s.said, "what came is not RESP, or over its limits");
     site_stop(&s);
 }
 
@@ -633,5 +633,5 @@ TEST(a_hub_and_its_bus_may_end_in_on_log_at_every_line) {
             EXPECT_INT(s.w.bytes, 0);
         }
     }
-    EXPECT(most > 4);
+    EXPECT_OP(most, >, 4);
 }

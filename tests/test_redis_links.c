@@ -40,8 +40,7 @@ TEST(it_starts_without_a_broker_tries_for_ever_and_heals) { /* jittered 50 ms to
         EXPECT(waits[i] >= most / 2 && waits[i] <= most + 2);
     }
     EXPECT(waits[n - 1] != waits[n - 2] || waits[n - 2] != waits[n - 3]); /* jittered */
-    EXPECT(
-        strstr(s.said, "cannot use broker:6379: cannot connect: the test says no; trying again"));
+    EXPECT_HAS(s.said, "cannot use broker:6379: cannot connect: the test says no; trying again");
     NOTES(&s, "");
     EXPECT_INT(stats(&s.w).bus_dropped, 1); /* it has waited for over 2 s */
     site_send(&s, "ws-default", "2");
@@ -57,8 +56,8 @@ TEST(it_starts_without_a_broker_tries_for_ever_and_heals) { /* jittered 50 ms to
     site_run(&s);
     EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
     EXPECT(strncmp(s.w.log, "up(", 3) == 0);
-    EXPECT(b->publishes >= 1);
-    EXPECT(strstr(s.said, "back at broker:6379"));
+    EXPECT_OP(b->publishes, >=, 1);
+    EXPECT_HAS(s.said, "back at broker:6379");
     /* lost, and back at once: a connection that was good long enough starts from 50 ms again */
     s.w.log_len = 0;
     s.w.log[0] = 0;
@@ -112,7 +111,7 @@ TEST(no_silence_of_the_broker_goes_unnoticed) { /* no path without a timer */
     s.said[0] = 0;
     b->deaf_beats = true;
     site_advance(&s, 4100);
-    EXPECT(strstr(s.said, "lost broker:6379: the heartbeat does not come back"));
+    EXPECT_HAS(s.said, "lost broker:6379: the heartbeat does not come back");
     b->deaf_beats = false;
     site_advance(&s, 3000);
     EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
@@ -146,7 +145,7 @@ TEST(refusals_are_told_and_tried_again) {
         b->refuse = cases[i].refuse;
         site_start(&s, b, BUSDESC(.url = "redis://:secret@broker/1"), DESC(0), FAKE(0));
         site_advance(&s, 300);
-        EXPECT(strstr(s.said, cases[i].line));
+        EXPECT_HAS(s.said, cases[i].line);
         EXPECT(!strstr(s.said, "secret"));
         EXPECT(rstats(&s).state != WSHUB_BUS_UP);
         EXPECT(rstats(&s).attempts > 2);
@@ -159,9 +158,9 @@ TEST(refusals_are_told_and_tried_again) {
         site_send(&s, "r", "1");
         site_run(&s);
         EXPECT_INT(rstats(&s).refused, 1);
-        EXPECT(strstr(wshub_bus_redis_error(s.redis), "a publication is refused: NOPERM"));
+        EXPECT_HAS(wshub_bus_redis_error(s.redis), "a publication is refused: NOPERM");
         site_advance(&s, 1100);
-        EXPECT(strstr(s.said, "the heartbeat is refused: NOPERM"));
+        EXPECT_HAS(s.said, "the heartbeat is refused: NOPERM");
         site_stop(&s);
     }
     {
@@ -171,7 +170,7 @@ TEST(refusals_are_told_and_tried_again) {
         b->refuse = "CLIENT";
         b->password = "secret";
         site_start(&s, b, BUSDESC(.url = "redis://:wrong@broker"), DESC(0), FAKE(0));
-        EXPECT(strstr(s.said, "WRONGPASS"));
+        EXPECT_HAS(s.said, "WRONGPASS");
         EXPECT(!strstr(s.said, "wrong@"));
         b->password = "wrong";
         site_advance(&s, 300);
@@ -312,16 +311,16 @@ TEST(a_sentinel_is_asked_for_the_master_and_followed) {
     int i;
     b->master_host = NULL;
     site_start(&s, b, BUSDESC(.url = "redis://s1,s2", .sentinel = "main"), DESC(0), FAKE(0));
-    EXPECT(strstr(s.said, "the sentinel knows no master of that name: main"));
+    EXPECT_HAS(s.said, "the sentinel knows no master of that name: main");
     b->master_host = "10.0.0.1";
     b->master_port = "6379";
     b->role = "slave";
     site_advance(&s, 300);
-    EXPECT(strstr(wshub_bus_redis_error(s.redis), "not a master (yet)"));
+    EXPECT_HAS(wshub_bus_redis_error(s.redis), "not a master (yet)");
     b->role = "master";
     site_advance(&s, 3000);
     EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
-    EXPECT(strcmp(wshub_bus_redis_address(s.redis), "10.0.0.1:6379") == 0);
+    EXPECT_STR(wshub_bus_redis_address(s.redis), "10.0.0.1:6379");
     for (watch = NULL, i = 0; i < BROKER_LINKS; i++) {
         if (b->links[i].conn.id && b->links[i].address[0] == 's') watch = &b->links[i];
     }
@@ -339,7 +338,7 @@ TEST(a_sentinel_is_asked_for_the_master_and_followed) {
         "*3\r\n$7\r\nmessage\r\n$14\r\n+switch-master\r\n$27\r\nmain 10.0.0.1 6379 ::2 6379\r\n");
     site_advance(&s, 10);
     EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
-    EXPECT(strcmp(wshub_bus_redis_address(s.redis), "[::2]:6379") == 0);
+    EXPECT_STR(wshub_bus_redis_address(s.redis), "[::2]:6379");
     EXPECT(strncmp(s.w.log, "down up(", 8) == 0);
     /* the watch breaks: the bus stays up, another sentinel is watched, and asked what it knows */
     for (i = 0; i < BROKER_LINKS; i++) {
@@ -350,7 +349,7 @@ TEST(a_sentinel_is_asked_for_the_master_and_followed) {
     EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
     b->master_host = "10.0.0.3";
     site_advance(&s, 1100);
-    EXPECT(strcmp(wshub_bus_redis_address(s.redis), "10.0.0.3:6379") == 0);
+    EXPECT_STR(wshub_bus_redis_address(s.redis), "10.0.0.3:6379");
     site_stop(&s);
 }
 
@@ -429,9 +428,9 @@ TEST(every_odd_answer_to_every_command_heals_or_names_itself) {
                     if (!strstr(s.said, word))
                         (void)printf("  %s, %s, way %d: %s\n", commands[c], answers[a], way,
                                      s.said);
-                    EXPECT(strstr(s.said, word));
+                    EXPECT_HAS(s.said, word);
                 }
-                if (!up) EXPECT(s.said_len > 0);
+                if (!up) EXPECT_OP(s.said_len, >, 0);
                 EXPECT(!strstr(s.said, "secret"));
                 *(up ? &carried : &named) += 1;
                 b->refuse = NULL;
@@ -516,14 +515,14 @@ TEST(never_up_on_a_replica_and_home_again_when_roles_change) {
     site_start(&s, b, BUSDESC(.url = "redis://one,two"), DESC(0), FAKE(0));
     site_advance(&s, 500);
     EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
-    EXPECT(strcmp(wshub_bus_redis_address(s.redis), "two:6379") == 0);
-    EXPECT(strstr(s.said, "a replica: what is published there reaches nobody else"));
+    EXPECT_STR(wshub_bus_redis_address(s.redis), "two:6379");
+    EXPECT_HAS(s.said, "a replica: what is published there reaches nobody else");
     /* the roles change, nobody is disconnected: found with the next heartbeat */
     b->replica = "two:6379";
     site_advance(&s, 1500);
     EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
-    EXPECT(strcmp(wshub_bus_redis_address(s.redis), "one:6379") == 0);
-    EXPECT(strstr(s.said, "lost two:6379: not a master (yet): slave"));
+    EXPECT_STR(wshub_bus_redis_address(s.redis), "one:6379");
+    EXPECT_HAS(s.said, "lost two:6379: not a master (yet): slave");
     EXPECT_INT(stats(&s.w).bus_downs, 1);
     /* cut off again and again: always back where the master is */
     {
@@ -532,7 +531,7 @@ TEST(never_up_on_a_replica_and_home_again_when_roles_change) {
             broker_drop(b, i & 1 ? sub_link(b) : pub_link(b), true);
             site_advance(&s, 700);
             EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
-            EXPECT(strcmp(wshub_bus_redis_address(s.redis), "one:6379") == 0);
+            EXPECT_STR(wshub_bus_redis_address(s.redis), "one:6379");
         }
     }
     site_stop(&s);
@@ -554,7 +553,7 @@ TEST(never_up_on_a_replica_and_home_again_when_roles_change) {
     EXPECT(rstats(&s).state != WSHUB_BUS_UP);
     b->role = "sentinel";
     site_advance(&s, 3000);
-    EXPECT(strstr(wshub_bus_redis_error(s.redis), "name its master in desc.sentinel"));
+    EXPECT_HAS(wshub_bus_redis_error(s.redis), "name its master in desc.sentinel");
     b->role = "master";
     site_advance(&s, 6000);
     EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
@@ -563,7 +562,7 @@ TEST(never_up_on_a_replica_and_home_again_when_roles_change) {
     b->refusal = "-READONLY You can't write against a read only replica.";
     site_send(&s, "r", "1");
     site_run(&s);
-    EXPECT(strstr(wshub_bus_redis_error(s.redis), "READONLY"));
+    EXPECT_HAS(wshub_bus_redis_error(s.redis), "READONLY");
     EXPECT(rstats(&s).state != WSHUB_BUS_UP);
     site_stop(&s);
 }
@@ -584,11 +583,11 @@ TEST(what_is_said_before_the_door_closes_reaches_the_log) { /* maxclients, prote
                        BUSDESC(.resp3 = resp3 & 1, .url = resp3 & 2 ? "redis://:p@broker" : NULL),
                        DESC(0), FAKE(0));
             site_advance(&s, 200);
-            EXPECT(strstr(s.said, greetings[i][0] == '-'
-                                      ? greetings[i][1] == 'E'
-                                            ? "ERR max number of clients"
-                                            : "DENIED Redis is running in protected mode"
-                                      : "cannot use"));
+            EXPECT_HAS(s.said, greetings[i][0] == '-'
+                                   ? greetings[i][1] == 'E'
+                                         ? "ERR max number of clients"
+                                         : "DENIED Redis is running in protected mode"
+                                   : "cannot use");
             b->greeting = NULL;
             b->password = "p";
             site_advance(&s, resp3 & 2 ? 4000 : 10);
@@ -726,7 +725,7 @@ TEST(a_watched_sentinel_that_is_silent_or_odd_is_replaced_and_the_bus_stays_up) 
         EXPECT_INT(rstats(&s).received, 0);
         site_advance(&s, 14000);
         EXPECT_INT(rstats(&s).downs, 0); /* the bus has been up all the time */
-        EXPECT(b->dials >= dials + 1);
+        EXPECT_OP(b->dials, >=, dials + 1);
         b->master_host = NULL; /* one that knows no such master is left for the next one */
         for (k = 0; k < BROKER_LINKS; k++) {
             if (b->links[k].conn.id && b->links[k].address[0] == 's')
@@ -736,7 +735,7 @@ TEST(a_watched_sentinel_that_is_silent_or_odd_is_replaced_and_the_bus_stays_up) 
         EXPECT_INT(rstats(&s).downs, 0);
         b->master_host = "10.0.0.2"; /* and whoever is watched in the end tells of the failover */
         site_advance(&s, 12000);
-        EXPECT(strcmp(wshub_bus_redis_address(s.redis), "10.0.0.2:6379") == 0);
+        EXPECT_STR(wshub_bus_redis_address(s.redis), "10.0.0.2:6379");
         EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
         site_stop(&s);
     }

@@ -93,7 +93,7 @@ TEST(answers_of_every_shape_come_whole_and_in_order_at_every_cut) {
             broker_say(pub, wire, cut);
             broker_say(pub, wire + cut, n - cut);
             if (strcmp(got.text, want) != 0) (void)printf("  %zu cut at %zu: %s", i, cut, got.text);
-            EXPECT(strcmp(got.text, want) == 0);
+            EXPECT_STR(got.text, want);
             EXPECT_INT(rstats(&s).receivers, receivers + 3);
             EXPECT_INT(rstats(&s).requests_pending + rstats(&s).pending, 0);
         }
@@ -121,7 +121,7 @@ TEST(a_command_is_written_as_its_words_are_and_leaves_in_its_turn) {
     EXPECT_INT(out.len, sizeof wire - 1);
     EXPECT(out.len == sizeof wire - 1 && memcmp(out.ptr, wire, out.len) == 0);
     broker_say_z(pub, "+OK\r\n");
-    EXPECT(strcmp(got.text, "q: \"OK\"\n") == 0);
+    EXPECT_STR(got.text, "q: \"OK\"\n");
     site_stop(&s);
 }
 
@@ -240,7 +240,7 @@ TEST(what_would_change_the_connection_or_hold_it_up_is_refused_with_the_reason) 
     for (i = 0; i <= WSHUB_BUS_REDIS_WORDS_MAX; i++) many[i] = wshub_str_z("w");
     EXPECT_INT(wshub_bus_request(s.w.hub, many, WSHUB_BUS_REDIS_WORDS_MAX + 1, answered, &q),
                WSHUB_ERR_PARAM);
-    EXPECT(strstr(wshub_bus_redis_request_problem(many, WSHUB_BUS_REDIS_WORDS_MAX + 1), "words"));
+    EXPECT_HAS(wshub_bus_redis_request_problem(many, WSHUB_BUS_REDIS_WORDS_MAX + 1), "words");
     memset(text, 'x', sizeof text);
     many[1].ptr = text;
     many[1].len = 2000;
@@ -255,7 +255,7 @@ TEST(what_would_change_the_connection_or_hold_it_up_is_refused_with_the_reason) 
     wshub_io_fake_run(s.w.net);
     EXPECT_INT(got.count, 0);
     broker_say_z(pub, ":1\r\n:2\r\n");
-    EXPECT(strcmp(got.text, "q: 1\nq: 2\n") == 0);
+    EXPECT_STR(got.text, "q: 1\nq: 2\n");
     site_stop(&s);
 }
 
@@ -309,12 +309,12 @@ TEST(so_many_may_wait_and_no_more_and_only_on_a_bus_that_is_up) {
         ask(s.w.hub, &q, WSHUB_OK);
         site_advance(&s, 10);
         EXPECT_INT(got.count, 46);
-        EXPECT(strstr(got.text, "q: \"q\"\n"));
+        EXPECT_HAS(got.text, "q: \"q\"\n");
         b->refuse = "ECHO";
         ask(s.w.hub, &q, WSHUB_OK);
         site_advance(&s, 10);
         EXPECT_INT(got.count, 47);
-        EXPECT(strstr(got.text, "q: !\"NOPERM this user has no permissions\"\n"));
+        EXPECT_HAS(got.text, "q: !\"NOPERM this user has no permissions\"\n");
         EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP); /* an answer that is an error is an answer */
         broker_drop_all(b);
         site_run(&s);
@@ -416,7 +416,7 @@ TEST(whoever_waits_when_the_connection_ends_is_told_exactly_once) {
             }
             wshub_io_fake_run(s.w.net);
             if (strcmp(got.text, want) != 0) (void)printf("  way %d: %s", way, got.text);
-            EXPECT(strcmp(got.text, want) == 0);
+            EXPECT_STR(got.text, want);
             EXPECT_INT(rstats(&s).requests_lost, 4 - answered_first);
             EXPECT_INT(rstats(&s).requests_pending, 0);
 
@@ -455,12 +455,12 @@ TEST(an_answer_may_ask_again_and_may_end_the_hub) {
             broker_say_z(pub, "*2\r\n:1\r\n$2\r\nxy\r\n:2\r\n");
         wshub_io_fake_run(s.w.net);
         if (!lost && !ends) {
-            EXPECT(strcmp(got.text, "a: [1 \"xy\"]\nb: 2\n") == 0);
+            EXPECT_STR(got.text, "a: [1 \"xy\"]\nb: 2\n");
             broker_say_z(pub, ":3\r\n:4\r\n");
-            EXPECT(strcmp(got.text, "a: [1 \"xy\"]\nb: 2\nc: 3\nagain: 4\n") == 0);
+            EXPECT_STR(got.text, "a: [1 \"xy\"]\nb: 2\nc: 3\nagain: 4\n");
         } else {
-            EXPECT(strcmp(got.text, lost ? "a: lost\nb: lost\nc: lost\n"
-                                         : "a: [1 \"xy\"]\nb: lost\nc: lost\n") == 0);
+            EXPECT_STR(got.text,
+                       lost ? "a: lost\nb: lost\nc: lost\n" : "a: [1 \"xy\"]\nb: lost\nc: lost\n");
         }
         site_stop(&s);
     }

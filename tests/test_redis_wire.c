@@ -128,7 +128,7 @@ TEST(resp_reads_what_it_should_at_every_cut_and_refuses_the_rest) {
                 got = wshub_resp_read((const uint8_t *)text, n, 1000, &r);
             }
             EXPECT_INT(got, -1);
-            EXPECT(n <= 1000 + WSHUB_RESP_LINE_MAX + 1100);
+            EXPECT_OP(n, <=, 1000 + WSHUB_RESP_LINE_MAX + 1100);
             /* before it has come */
             if (i == 4) EXPECT_INT(wshub_resp_read((const uint8_t *)text, n - 1000, 1000, &r), -1);
         }
@@ -260,7 +260,7 @@ TEST(urls_are_taken_apart_or_refused_with_a_reason) {
         EXPECT(wshub_bus_redis_desc_problem(&d) == NULL);
         EXPECT_INT(wshub_bus_redis_create(&d, &r), WSHUB_OK);
         EXPECT_INT(r->addresses_count, good[i].count);
-        EXPECT(strcmp(r->addresses[0], good[i].address) == 0);
+        EXPECT_STR(r->addresses[0], good[i].address);
         EXPECT(!good[i].last || strcmp(r->addresses[good[i].count - 1], good[i].last) == 0);
         EXPECT(strcmp(r->user, good[i].user) == 0 && strcmp(r->password, good[i].password) == 0 &&
                strcmp(r->db, good[i].db) == 0);
@@ -283,10 +283,10 @@ TEST(urls_are_taken_apart_or_refused_with_a_reason) {
         d.url = "valkeys://h";
         EXPECT(!wshub_bus_redis_desc_problem(&d));
         d.tls = false;
-        EXPECT(strstr(wshub_bus_redis_desc_problem(&d), "rediss:// needs an io that encrypts"));
+        EXPECT_HAS(wshub_bus_redis_desc_problem(&d), "rediss:// needs an io that encrypts");
         d.url = "redis://h";
         d.retry_min_ms = 6000;
-        EXPECT(strstr(wshub_bus_redis_desc_problem(&d), "retry_min_ms"));
+        EXPECT_HAS(wshub_bus_redis_desc_problem(&d), "retry_min_ms");
         EXPECT(wshub_bus_redis_desc_problem(NULL) != NULL);
     }
     wshub_io_fake_destroy(net);
@@ -346,12 +346,12 @@ TEST(descriptions_that_are_refused) {
     REFUSED("io:", (d.driver = &driver, io.random = NULL));
     d = ok; /* of another header: nothing in it is read */
     d.io = NULL;
-    EXPECT(strstr(
+    EXPECT_HAS(
         wshub_bus_redis_desc_problem_versioned(&d, sizeof d, WSHUB_BUS_REDIS_DESC_VERSION + 1),
-        "compiled with another"));
-    EXPECT(strstr(
+        "compiled with another");
+    EXPECT_HAS(
         wshub_bus_redis_desc_problem_versioned(&d, sizeof d - 8, WSHUB_BUS_REDIS_DESC_VERSION),
-        "compiled with another"));
+        "compiled with another");
     EXPECT_INT(
         wshub_bus_redis_create_versioned(&ok, sizeof d + 8, WSHUB_BUS_REDIS_DESC_VERSION, &r),
         WSHUB_ERR_PARAM);
@@ -400,7 +400,7 @@ TEST(the_defaults_agree_with_each_other) {
     memset(&rd, 0, sizeof rd);
     wshub__desc_defaults(&d);
     wshub_bus_redis__defaults(&rd);
-    EXPECT(d.bus_queue_ms_max > rd.retry_max_ms + rd.connect_timeout_ms);
-    EXPECT(rd.heartbeat_timeout_ms > rd.heartbeat_ms);
-    EXPECT(d.bus_burst_bytes_max >= d.bus_queue_bytes_max);
+    EXPECT_OP(d.bus_queue_ms_max, >, rd.retry_max_ms + rd.connect_timeout_ms);
+    EXPECT_OP(rd.heartbeat_timeout_ms, >, rd.heartbeat_ms);
+    EXPECT_OP(d.bus_burst_bytes_max, >=, d.bus_queue_bytes_max);
 }

@@ -167,7 +167,7 @@ TEST(a_run_is_as_if_each_had_been_sent_alone) { /* SEND-1, SEND-5, SEND-6 */
         if (test_failures) break;
     }
     (void)printf("  %u turns the same, %u sends in runs\n", (unsigned)turns, (unsigned)runs);
-    EXPECT(runs > 1000);
+    EXPECT_OP(runs, >, 1000);
 }
 
 TEST(who_comes_later_hears_nothing_of_a_run_to_all) { /* SEND-1 */
@@ -224,7 +224,7 @@ TEST(a_hub_that_ends_in_the_midst_of_a_run) {
     send_one(&w, "1");
     send_one(&w, "2");
     send_one(&w, "3");
-    EXPECT(w.hub->run.plain.messages > 0);
+    EXPECT_OP(w.hub->run.plain.messages, >, 0);
     world_stop(&w); /* with nothing held */
 }
 

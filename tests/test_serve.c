@@ -49,7 +49,7 @@ static void server_stop(server *s) {
 }
 static int client(server *s) {
     int fd = dial_port(s->port);
-    EXPECT(fd >= 0);
+    EXPECT_OP(fd, >=, 0);
     talk(s->net, fd, "\"connected\"");
     return fd;
 }
@@ -119,7 +119,7 @@ TEST(serves_until_a_signal_then_ends_in_order_and_gives_it_back) { /* BYE-2 */
         EXPECT(wshub_is_down(s.hub));
         EXPECT_INT(s.told, 1);
         EXPECT_INT(s.gone, 1);
-        EXPECT(dial_port(s.port) < 0); /* nobody listens any more */
+        EXPECT_OP(dial_port(s.port), <, 0); /* nobody listens any more */
         EXPECT_INT(close_code(fd, reason, sizeof reason), 1000);
         (void)pthread_join(t.thread, NULL);
         EXPECT_INT(__atomic_load_n(&own_signals, __ATOMIC_SEQ_CST), 0);
@@ -144,12 +144,12 @@ TEST(clients_are_told_why_the_oldest_first_at_a_pace) { /* BYE-2, B6 */
     wshub_io_sock_stop(s.net);
     began = wall_ms();
     EXPECT_INT(wshub_io_sock_serve_with(s.net, s.hub, &end), WSHUB_OK);
-    EXPECT(wall_ms() - began >= 150); /* eight, forty a second, the first at once */
+    EXPECT_OP(wall_ms() - began, >=, 150); /* eight, forty a second, the first at once */
     EXPECT(wshub_is_down(s.hub));
     EXPECT_INT(s.gone, 8);
     for (i = 0; i < 8; i++) {
         EXPECT_INT(close_code(fds[i], reason, sizeof reason), 1012);
-        EXPECT(strcmp(reason, "come back") == 0);
+        EXPECT_STR(reason, "come back");
         (void)close(fds[i]);
     }
     server_stop(&s);
@@ -242,7 +242,7 @@ static void drains(wshub *hub, void *arg) {
 static void serves_again(wshub *hub, void *arg) {
     server *s = (server *)arg;
     EXPECT_INT(wshub_io_sock_serve(s->net, hub), WSHUB_ERR_STATE);
-    EXPECT(strstr(wshub_io_sock_error(s->net), "callback"));
+    EXPECT_HAS(wshub_io_sock_error(s->net), "callback");
     wshub_io_sock_stop(s->net);
 }
 
@@ -326,10 +326,10 @@ TEST(what_serve_cannot_be_told_is_refused_in_words) {
     server_start(&s, DESC(0));
     for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         EXPECT_INT(wshub_io_sock_serve_with(s.net, s.hub, &cases[i].desc), WSHUB_ERR_PARAM);
-        EXPECT(strstr(wshub_io_sock_error(s.net), cases[i].says));
+        EXPECT_HAS(wshub_io_sock_error(s.net), cases[i].says);
     }
     EXPECT_INT(wshub_io_sock_serve(s.net, NULL), WSHUB_ERR_PARAM);
-    EXPECT(strstr(wshub_io_sock_error(s.net), "hub: it is NULL"));
+    EXPECT_HAS(wshub_io_sock_error(s.net), "hub: it is NULL");
     EXPECT(handler_of(SIGTERM) == own);
     EXPECT(!wshub_is_draining(s.hub));
     for (i = 0; i < sizeof good / sizeof good[0]; i++) {
@@ -340,7 +340,7 @@ TEST(what_serve_cannot_be_told_is_refused_in_words) {
     }
     wshub_destroy(s.hub);
     EXPECT_INT(wshub_io_sock_serve(s.net, s.hub), WSHUB_ERR_STATE);
-    EXPECT(strstr(wshub_io_sock_error(s.net), "no hub is there"));
+    EXPECT_HAS(wshub_io_sock_error(s.net), "no hub is there");
     wshub_io_sock_destroy(s.net);
     (void)signal(SIGTERM, was);
 }
@@ -488,7 +488,7 @@ TEST(a_program_ends_with_0_when_it_is_told_to) { /* BYE-2 */
     EXPECT(read(ready[0], &byte, 1) == 1);
     fd = dial_path(path);
     EXPECT(fd >= 0 && send(fd, up, sizeof up - 1, MSG_NOSIGNAL) > 0);
-    EXPECT(recv(fd, buf, 16, 0) > 0);
+    EXPECT_OP(recv(fd, buf, 16, 0), >, 0);
     EXPECT_INT(kill(pid, SIGTERM), 0);
     while ((n = recv(fd, buf + got, sizeof buf - (size_t)got, 0)) > 0) got += n;
     EXPECT(memmem(buf, (size_t)got, "\x03\xe9Server shutting down", 22));

@@ -24,7 +24,7 @@ static void hear_owed(wshub *hub, wshub_session session, size_t bytes, void *use
     (void)hub;
     (void)session;
     (void)user;
-    EXPECT(bytes > 0);
+    EXPECT_OP(bytes, >, 0);
     told.owed++;
 }
 static void hear_gone(wshub *hub, wshub_session session, wshub_cause cause, void *user) {
@@ -462,7 +462,7 @@ TEST(a_client_says_one_thing_at_a_time_to_the_transformer) { /* ENC-1, SEND-5 */
     EXPECT_INT(receive(a, "second"), WSHUB_OK);
     EXPECT_INT(wshub_transform_accept(w.hub, kept_asks[1], NULL), WSHUB_OK);
     EXPECT_INT(wshub_transform_accept(w.hub, kept_asks[2], NULL), WSHUB_OK);
-    EXPECT(strcmp(said, "clear first other second ") == 0);
+    EXPECT_STR(said, "clear first other second ");
 
     /* Whoever does not answer in time loses what all of them have said. */
     EXPECT_INT(receive(a, "third"), WSHUB_OK);
@@ -473,7 +473,7 @@ TEST(a_client_says_one_thing_at_a_time_to_the_transformer) { /* ENC-1, SEND-5 */
     EXPECT_INT(stats(&w).dropped_transform, 2);
     EXPECT_INT(receive(a, "fourth"), WSHUB_OK);
     EXPECT_INT(wshub_transform_accept(w.hub, kept_asks[5], NULL), WSHUB_OK);
-    EXPECT(strcmp(said, "clear first other second fourth ") == 0);
+    EXPECT_STR(said, "clear first other second fourth ");
 
     /* And who was not asked about loses nothing. */
     EXPECT_INT(receive(a, "fifth"), WSHUB_OK);
@@ -481,7 +481,7 @@ TEST(a_client_says_one_thing_at_a_time_to_the_transformer) { /* ENC-1, SEND-5 */
     EXPECT_INT(stats(&w).dropped_transform, 3);
     EXPECT_INT(receive(b, "sixth"), WSHUB_OK);
     EXPECT_INT(wshub_transform_accept(w.hub, kept_asks[7], NULL), WSHUB_OK);
-    EXPECT(strcmp(said, "clear first other second fourth sixth ") == 0);
+    EXPECT_STR(said, "clear first other second fourth sixth ");
     world_stop(&w);
 }
 
@@ -505,14 +505,14 @@ TEST(a_stream_is_heard_again_when_the_client_it_waited_for_has_gone) { /* ENC-1,
         EXPECT_INT(receive(a, "waits"), WSHUB_OK);
         if (both) EXPECT_INT(receive(b, "too"), WSHUB_OK);
         wshub_io_fake_text(w.net, c, "{\"event\":\"behind\"}");
-        EXPECT(strcmp(said, "") == 0);
+        EXPECT_STR(said, "");
         EXPECT_INT(wshub_client_end(w.hub, a, WSHUB_BY_APP, 1000, nul()), WSHUB_OK);
         EXPECT_INT(wshub_client_end(w.hub, b, WSHUB_BY_APP, 1000, nul()), WSHUB_OK);
         EXPECT_INT(wshub_client_end(w.hub, json, WSHUB_BY_APP, 1000, nul()), WSHUB_OK);
         json = accepted(session, "json"); /* the newest hears what the stream brings */
         wshub_io_fake_run(w.net);
         EXPECT_INT(wshub_transform_accept(w.hub, kept_asks[0], NULL), WSHUB_ERR_STALE);
-        EXPECT(strcmp(said, "behind ") == 0);
+        EXPECT_STR(said, "behind ");
         world_stop(&w);
     }
 }
@@ -526,6 +526,6 @@ TEST(events_of_an_encrypted_client_are_taken_as_they_are_where_nobody_transforms
     EXPECT(!wshub_client_heard(w.hub, a, 1).transforms);
     EXPECT_INT(receive(a, "clear"), WSHUB_OK);
     EXPECT_INT(receive(a, "again"), WSHUB_OK);
-    EXPECT(strcmp(said, "clear again ") == 0);
+    EXPECT_STR(said, "clear again ");
     world_stop(&w);
 }

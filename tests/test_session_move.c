@@ -468,6 +468,6 @@ TEST(what_is_with_a_transformer_and_what_was_dropped_moves_along) { /* ENC-1, SE
     w.log[0] = 0;
     EXPECT_INT(move(&p), WSHUB_OK);
     wshub_io_fake_run(w.net);
-    EXPECT(strcmp(w.log, "b dropped a dropped ") == 0); /* all who share it */
+    EXPECT_STR(w.log, "b dropped a dropped "); /* all who share it */
     world_stop(&w);
 }

@@ -29,7 +29,7 @@ TEST(shutdown_tells_all_and_waits_for_their_answers) { /* BYE-2 */
     EXPECT_INT(wshub_shutdown(w.hub), WSHUB_OK);
     wshub_io_fake_run(w.net);
     /* once each, none hears another's */
-    EXPECT(strcmp(w.log, "a:3:8:1001 b:3:8:1001 :1:8:1001 ") == 0);
+    EXPECT_STR(w.log, "a:3:8:1001 b:3:8:1001 :1:8:1001 ");
     EXPECT_INT(stats(&w).clients, 0);
     EXPECT_INT(stats(&w).rooms, 0);
     late = wshub_io_fake_open(w.net);
@@ -80,7 +80,7 @@ TEST(destroy_reports_every_client_once) {
     (void)world_client(&w, "a", NULL);
     (void)wshub_io_fake_connect(w.net, "/ws");
     world_stop(&w);
-    EXPECT(strcmp(w.log, "a:3:8:1001 :1:8:1001 ") == 0);
+    EXPECT_STR(w.log, "a:3:8:1001 :1:8:1001 ");
 }
 
 TEST(a_drain_that_fails_can_be_tried_again) {

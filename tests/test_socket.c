@@ -16,7 +16,7 @@ TEST(a_message_goes_whole_in_one_frame_as_text_or_binary) { /* RFC 6455 5.2, 5.6
         EXPECT_INT(wshub_conn_send(w.hub, conn, lengths[i] ? fill() : NULL, lengths[i], i % 2),
                    WSHUB_OK);
         EXPECT_INT(before, 0);
-        EXPECT(wshub_conn_queued_bytes(w.hub, conn) >= lengths[i] + 2);
+        EXPECT_OP(wshub_conn_queued_bytes(w.hub, conn), >=, lengths[i] + 2);
         wshub_io_fake_run(w.net);
         EXPECT_INT(wshub_conn_queued_bytes(w.hub, conn), 0);
         sent += wshub_io_fake_output(w.net, conn).len;
@@ -116,7 +116,7 @@ TEST(who_owes_nothing_is_sent_a_message_of_any_length) { /* SEND-6 */
     EXPECT_INT(send_bytes(&w, conn, 1), WSHUB_ERR_DROPPED);
     wshub_io_fake_run(w.net);
     EXPECT_INT(stats(&w).dropped_pressure, 2);
-    EXPECT(strcmp(w.log, "D;D;") == 0);
+    EXPECT_STR(w.log, "D;D;");
 
     /* Most of it is not all of it. */
     wshub_io_fake_window(w.net, conn, 99500);
@@ -208,7 +208,7 @@ static void all_on_its_way(world *w, site *s) {
     wshub_io_fake_text(w->net, speaker, "now");
     wshub_io_fake_window(w->net, s->other, UINT64_MAX);
     wshub_io_fake_stall(w->net, false);
-    EXPECT(s->messages > 0);
+    EXPECT_OP(s->messages, >, 0);
 }
 
 TEST(a_drop_is_followed_by_on_drained_also_where_all_was_on_its_way) { /* SEND-6 */
@@ -305,7 +305,7 @@ TEST(without_on_drained_drops_are_counted_and_logged_alone) { /* SEND-6 */
     EXPECT_INT(send_bytes(&w, conn, 2000), WSHUB_OK);
     EXPECT_INT(send_bytes(&w, conn, 1), WSHUB_ERR_DROPPED);
     wshub_io_fake_window(w.net, conn, UINT64_MAX);
-    EXPECT(strcmp(w.log, "D;") == 0);
+    EXPECT_STR(w.log, "D;");
     EXPECT_INT(stats(&w).dropped_pressure, 1);
     EXPECT_INT(send_bytes(&w, conn, 1), WSHUB_OK);
     world_stop(&w);
@@ -373,7 +373,7 @@ TEST(who_does_not_read_is_not_read_until_it_has) { /* SEND-6 */
         for (i = 0; i < 10; i++) wshub_io_fake_send(w.net, conn, 2, true, filler, 5000);
         EXPECT_INT(s.messages, 4); /* whose answer waits; the others are not read */
         EXPECT_INT(stats(&w).dropped_pressure, 0);
-        EXPECT(wshub_conn_queued_bytes(w.hub, conn) <= 5004);
+        EXPECT_OP(wshub_conn_queued_bytes(w.hub, conn), <=, 5004);
         EXPECT(stats(&w).held_bytes > 0 || kind == 3);
         wshub_io_fake_window(w.net, conn, 5004); /* one answer: one message more */
         EXPECT_INT(s.messages, 5);
@@ -427,7 +427,7 @@ TEST(a_message_that_we_do_not_read_on_is_not_late) { /* LIVE-3 */
     EXPECT_INT(s.messages, 0);
     wshub_io_fake_window(w.net, conn, UINT64_MAX);
     EXPECT_INT(s.messages, 1);
-    EXPECT(strcmp(s.last, "begun") == 0);
+    EXPECT_STR(s.last, "begun");
 
     /* Read again, it is bound to end in the time that it has from then on. */
     wshub_io_fake_window(w.net, conn, 0);
@@ -488,7 +488,7 @@ TEST(a_peer_that_ends_while_it_is_paused_has_ended_behind_what_it_said) { /* LIV
     wshub_io_fake_half_close(w.net, conn);
     EXPECT_INT(s.closed, 0);
     wshub_io_fake_window(w.net, conn, UINT64_MAX);
-    EXPECT(strcmp(s.last, "last words") == 0);
+    EXPECT_STR(s.last, "last words");
     EXPECT_INT(s.closed, 1);
     EXPECT_INT(s.code, 1006);
     EXPECT_INT(s.cause, WSHUB_BY_PEER);

@@ -24,7 +24,7 @@ TEST(a_socket_is_closed_from_inside_its_own_message) {                 /* RFC 64
     EXPECT_INT(s.closed, 1);
     EXPECT_INT(s.code, 4001);
     EXPECT_INT(s.cause, WSHUB_BY_APP);
-    EXPECT(strcmp(s.reason, "enough") == 0);
+    EXPECT_STR(s.reason, "enough");
     EXPECT_CLOSE(&w, conn, 4001);
     EXPECT_INT(s.closed, 1);
     expect_all(&w, conn, WSHUB_ERR_STALE);
@@ -171,7 +171,7 @@ TEST(an_owner_that_is_changed_inside_a_callback_gets_the_next) { /* >>api-mount 
     wshub_conn conn = site_start(&w, &s, DESC(0), FAKE(0));
     EXPECT(wshub_conn_owner(w.hub, conn) == &s); /* its mount's user */
     wshub_io_fake_text(w.net, conn, "1");
-    EXPECT(strcmp(w.log, "first hears;") == 0);
+    EXPECT_STR(w.log, "first hears;");
     wshub_io_fake_text(w.net, conn, "2");
     wshub_io_fake_window(w.net, conn, 0);
     EXPECT_INT(send_text(&w, conn, "x"), WSHUB_OK);
@@ -179,14 +179,14 @@ TEST(an_owner_that_is_changed_inside_a_callback_gets_the_next) { /* >>api-mount 
     wshub_io_fake_window(w.net, conn, UINT64_MAX);
     EXPECT_INT(wshub_conn_close(w.hub, conn, 1000, nul()), WSHUB_OK);
     wshub_io_fake_run(w.net);
-    EXPECT(strcmp(w.log, "first hears;second hears;second drained;second closed;") == 0);
+    EXPECT_STR(w.log, "first hears;second hears;second drained;second closed;");
 
     own.w = &w;
     s.owner = &own; /* the upgrade's answer says whose it is */
     conn = wshub_io_fake_connect(w.net, "/s");
     EXPECT(wshub_conn_owner(w.hub, conn) == &own);
     wshub_io_fake_end(w.net, conn);
-    EXPECT(strcmp(w.log, "first hears;second hears;second drained;second closed;own closed;") == 0);
+    EXPECT_STR(w.log, "first hears;second hears;second drained;second closed;own closed;");
     world_stop(&w);
 }
 
@@ -370,12 +370,12 @@ TEST(a_dialect_speaks_beside_its_clients_and_both_are_told_of_pressure) { /* SEN
     EXPECT_INT(send_bytes(&w, conn, 2000), WSHUB_OK);
     EXPECT_INT(send_bytes(&w, conn, 1), WSHUB_ERR_DROPPED);
     wshub_io_fake_run(w.net);
-    EXPECT(strcmp(w.log, "on;drop;C;") == 0); /* logged once, as the client's */
+    EXPECT_STR(w.log, "on;drop;C;"); /* logged once, as the client's */
     wshub_io_fake_window(w.net, conn, UINT64_MAX);
-    EXPECT(strcmp(w.log, "on;drop;C;site drained;off;") == 0);
+    EXPECT_STR(w.log, "on;drop;C;site drained;off;");
     EXPECT_INT(wshub_conn_close(w.hub, conn, 4100, nul()), WSHUB_OK);
     wshub_io_fake_run(w.net);
-    EXPECT(strcmp(w.log, "on;drop;C;site drained;off;gone;site closed;") == 0);
+    EXPECT_STR(w.log, "on;drop;C;site drained;off;gone;site closed;");
     EXPECT(wshub_io_fake_next(w.net, conn, &f));
     EXPECT_INT(f.payload.len, 2000);
     EXPECT_CLOSE(&w, conn, 4100);
@@ -391,9 +391,9 @@ TEST(who_ends_in_on_drained_is_told_of_nothing_more) { /* SEND-6 */
         wshub_client client;
         wshub_conn conn = dialect_start(&w, &s, &client);
         owe(&w, conn, 2000);
-        EXPECT(strcmp(w.log, "on;") == 0);
+        EXPECT_STR(w.log, "on;");
         wshub_io_fake_window(w.net, conn, UINT64_MAX);
-        EXPECT(strcmp(w.log, "on;site drained;gone otherwise;site closed;") == 0);
+        EXPECT_STR(w.log, "on;site drained;gone otherwise;site closed;");
         world_stop(&w);
     }
 }
@@ -420,7 +420,7 @@ TEST(who_takes_the_place_of_one_that_drained_is_told_nothing_of_it) { /* SEND-6 
     wshub_conn conn = dialect_start(&w, &s, &client);
     owe(&w, conn, 2000);
     wshub_io_fake_window(w.net, conn, UINT64_MAX);
-    EXPECT(strcmp(w.log, "on;site drained;gone otherwise;site closed;") == 0);
+    EXPECT_STR(w.log, "on;site drained;gone otherwise;site closed;");
     wshub_conn_closed(w.hub, s.other);
     world_stop(&w);
 }
@@ -437,7 +437,7 @@ TEST(what_a_turn_has_gathered_for_clients_counts_before_a_send) { /* SEND-5, SEN
     wshub_io_fake_window(w.net, conn, 0);
     for (i = 0; i < 3; i++) EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
     got = wshub_conn_queued_bytes(w.hub, conn);
-    EXPECT(got > 150);
+    EXPECT_OP(got, >, 150);
     for (i = 0; i < 3; i++) EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
     EXPECT_INT(send_bytes(&w, conn, 1000 - 2 * got + 1 - 4), WSHUB_ERR_DROPPED);
     EXPECT_INT(send_bytes(&w, conn, 1000 - 2 * got - 4), WSHUB_OK);
@@ -490,7 +490,7 @@ TEST(who_waits_for_two_things_is_read_behind_both) { /* SEND-5, SEND-6, LIVE-3 *
         if (first == 0) EXPECT_INT(wshub_transform_accept(w.hub, kept_asks[0], NULL), WSHUB_OK);
         wshub_io_fake_run(w.net);
         EXPECT_INT(s.messages, 2);
-        EXPECT(strcmp(s.last, "2") == 0);
+        EXPECT_STR(s.last, "2");
         world_stop(&w);
     }
 }

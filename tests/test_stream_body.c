@@ -25,7 +25,7 @@ static wshub_cause gone_cause;
 
 static wshub_take on_head(wshub *hub, wshub_exchange exchange, const wshub_http *http, void *user) {
     (void)user;
-    EXPECT(http->path.len > 1);
+    EXPECT_OP(http->path.len, >, 1);
     asked = exchange;
     if (does.on_head) EXPECT_INT(does.on_head(hub, exchange), WSHUB_OK);
     return does.take;
@@ -225,7 +225,7 @@ TEST(a_long_piece_is_one_chunk_in_one_copy) { /* CONN-5, SEND-6 */
     expect_sent(CHUNKED);
     w.peak = w.bytes;
     EXPECT_INT(wshub_http_write(w.hub, asked, piece, sizeof piece), WSHUB_OK);
-    EXPECT(w.peak < w.bytes + sizeof piece); /* nowhere twice */
+    EXPECT_OP(w.peak, <, w.bytes + sizeof piece); /* nowhere twice */
     EXPECT_INT(end(), WSHUB_OK);
     wshub_io_fake_run(w.net);
     out = wshub_io_fake_output(w.net, peer);
@@ -346,7 +346,7 @@ TEST(who_writes_more_than_the_peer_takes_is_told_to_wait_and_then_to_go_on) { /*
         EXPECT_INT(drained, 1);
         wshub_io_fake_window(w.net, peer, 0);
         more = fill();
-        EXPECT(more > LIMIT - 100);
+        EXPECT_OP(more, >, LIMIT - 100);
         wshub_io_fake_window(w.net, peer, UINT64_MAX);
         EXPECT_INT(drained, 2);
         EXPECT_INT(wshub_io_fake_output(w.net, peer).len,
@@ -434,7 +434,7 @@ TEST(a_long_answer_is_never_held_whole_and_arrives_whole) { /* SEND-6, CONN-5 */
         say(ASK("GET", "/numbers"));
         while (next_number < 100000 && ++turns < 10000) wshub_io_fake_run(w.net);
         wshub_io_fake_run(w.net);
-        EXPECT(w.peak < before + 70000 + 10 * LIMIT);
+        EXPECT_OP(w.peak, <, before + 70000 + 10 * LIMIT);
         out = wshub_io_fake_output(w.net, peer);
         EXPECT(out.len > strlen(CHUNKED) && memcmp(out.ptr, CHUNKED, strlen(CHUNKED)) == 0);
         n = unchunk(wshub__str(out.ptr + strlen(CHUNKED), out.len - strlen(CHUNKED)), body);
@@ -771,7 +771,7 @@ TEST(whoever_is_told_to_go_on_may_do_anything) { /* BYE-1, SEND-6 */
         EXPECT_INT(begin(WSHUB_LENGTH_UNKNOWN), WSHUB_OK);
         (void)fill();
         wshub_io_fake_window(w.net, peer, UINT64_MAX);
-        EXPECT(drained >= 1);
+        EXPECT_OP(drained, >=, 1);
         EXPECT_INT(gone, i == 3);
         if (w.hub) {
             world_stop(&w);
@@ -854,7 +854,7 @@ TEST(on_request_answers_piece_by_piece_too) { /* CONN-2, SEND-6 */
     EXPECT_INT(begin(WSHUB_LENGTH_UNKNOWN), WSHUB_OK);
     (void)fill();
     wshub_io_fake_run(w.net);
-    EXPECT(fill() > 0);
+    EXPECT_OP(fill(), >, 0);
     world_stop(&w);
 }
 
@@ -895,5 +895,5 @@ TEST(each_allocation_of_a_long_answer_may_fail) { /* CONN-5: nothing is taken, o
         w.fail_at = 0;
         world_stop(&w);
     }
-    EXPECT(nth > 4);
+    EXPECT_OP(nth, >, 4);
 }

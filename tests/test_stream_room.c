@@ -95,7 +95,7 @@ TEST(room_that_is_not_used_is_forgotten_and_what_comes_in_between_harms_nothing)
         other = said(&w, "GET /none HTTP/1.1\r\nHost: h\r\n\r\n"); /* 404 by the same log */
         (void)room(WSHUB_HTTP_ROOM_MAX);
         wshub_io_fake_run(w.net);
-        EXPECT(wshub_io_fake_output(w.net, peer).len >= 8);
+        EXPECT_OP(wshub_io_fake_output(w.net, peer).len, >=, 8);
         EXPECT(memcmp(wshub_io_fake_output(w.net, peer).ptr, kept, 8) == 0);
         wshub_io_fake_take(w.net, peer, 8);
         wshub_io_fake_end(w.net, other);

@@ -271,7 +271,7 @@ static void *asker(void *arg) {
         size_t n = 0, want = pieces ? 400 : 20, k;
         const char *body = NULL;
         if (fd < 0) fd = dial_port(forwarding_port);
-        EXPECT(fd >= 0);
+        EXPECT_OP(fd, >=, 0);
         (void)snprintf(said, sizeof said, "%020d", i);
         (void)snprintf(ask, sizeof ask,
                        "POST /%s HTTP/1.1\r\nHost: h\r\nContent-Length: 20\r\n\r\n%s",
@@ -282,7 +282,7 @@ static void *asker(void *arg) {
         EXPECT(send(fd, ask, strlen(ask), MSG_NOSIGNAL) == (ssize_t)strlen(ask));
         while (!leaves && (!body || n - (size_t)(body - got) < want)) {
             ssize_t more = recv(fd, got + n, sizeof got - 1 - n, 0);
-            EXPECT(more > 0);
+            EXPECT_OP(more, >, 0);
             if (more <= 0) return NULL;
             n += (size_t)more;
             got[n] = 0;
@@ -335,7 +335,7 @@ TEST(requests_are_answered_by_the_hub_of_another_thread) { /* CONN-5 */
         for (i = 0; i < 8; i++) { /* these wait for ever */
             static const char never[] = "GET /never HTTP/1.1\r\nHost: h\r\n\r\n";
             left[i] = dial_port(forwarding_port);
-            EXPECT(send(left[i], never, sizeof never - 1, MSG_NOSIGNAL) > 0);
+            EXPECT_OP(send(left[i], never, sizeof never - 1, MSG_NOSIGNAL), >, 0);
         }
         (void)usleep(50000);
         wshub_io_sock_stop(first ? here.net : there.net);

@@ -19,7 +19,7 @@ TEST(timers_fire_in_order_and_can_be_stopped) {
     EXPECT_INT(wshub_timer_stop(w.hub, t), WSHUB_OK);
     EXPECT_INT(wshub_timer_stop(w.hub, t), WSHUB_ERR_STALE);
     wshub_io_fake_advance(w.net, 30);
-    EXPECT(strcmp(w.log, "0abc") == 0);
+    EXPECT_STR(w.log, "0abc");
     EXPECT_INT(wshub_timer_stop(w.hub, u), WSHUB_ERR_STALE);
     world_stop(&w);
 }
@@ -45,7 +45,7 @@ TEST(a_timer_of_nought_runs_once_a_turn) { /* LIVE-3 */
             next = wshub_settle(w.hub);
             EXPECT_INT(ticks_turn, many);
             /* the next turn comes at once, and it is one */
-            EXPECT(next <= wshub_io_fake_now(w.net));
+            EXPECT_OP(next, <=, wshub_io_fake_now(w.net));
         }
         world_stop(&w);
     }
@@ -131,7 +131,7 @@ TEST(a_timer_of_nought_that_starts_itself_lets_time_pass_on_the_fake) {
     before = again_count;
     wshub_io_fake_advance(f, 1);
     EXPECT_INT(fired, 1);
-    EXPECT(again_count > before);
+    EXPECT_OP(again_count, >, before);
     wshub_destroy(hub);
     wshub_io_fake_destroy(f);
 }

@@ -78,7 +78,7 @@ TEST(answers_in_any_order_keep_each_client_in_order) { /* SEND-5 */
             while (wshub_io_fake_next(w.net, c[i], &f)) {
                 wshub_str d = wshub_json_get(f.payload, "data");
                 int v = d.ptr ? atoi(d.ptr) : -2;
-                EXPECT(v > last);
+                EXPECT_OP(v, >, last);
                 last = v;
                 n[i]++;
             }
@@ -108,7 +108,7 @@ TEST(no_more_than_the_batch_runs_for_one_fan_out) { /* ENC-3 */
     for (i = 0; i < out_count; i++) {
         out_open--;
         EXPECT_INT(wshub_transform_accept(w.hub, out[i].ask, NULL), WSHUB_OK);
-        EXPECT(out_open <= 10);
+        EXPECT_OP(out_open, <=, 10);
     }
     EXPECT_INT(out_count, 50);
     EXPECT_INT(out_most, 10);
@@ -149,7 +149,7 @@ static void inbound(wshub *hub, wshub_ask ask, wshub_client c, const wshub_event
     wshub_msg m = msg("open", "\"text\"");
     (void)c;
     (void)user;
-    EXPECT(e->event.len > 0);
+    EXPECT_OP(e->event.len, >, 0);
     in_ask = ask;
     if (in_mode == 0) EXPECT_INT(wshub_transform_accept(hub, ask, NULL), WSHUB_OK);
     if (in_mode == 1) EXPECT_INT(wshub_transform_accept(hub, ask, &m), WSHUB_OK);
@@ -254,11 +254,11 @@ TEST(inbound_events_are_opened_before_they_are_dispatched_and_keep_their_order) 
         wshub_io_fake_text(w.net, c, "{\"event\":\"join\",\"data\":{\"rooms\":[\"r\"]}}");
         in_mode = 0;
         wshub_io_fake_text(w.net, c, "{\"event\":\"e\"}");
-        EXPECT(strcmp(w.log, "plain=0 a=[1] open=\"text\" ") == 0);
+        EXPECT_STR(w.log, "plain=0 a=[1] open=\"text\" ");
         EXPECT(!wshub_client_in_room(w.hub, world_handle(&w, id), wshub_str_z("r")));
         EXPECT_INT(wshub_transform_accept(w.hub, in_ask, NULL), WSHUB_OK);
         wshub_io_fake_run(w.net);
-        EXPECT(strcmp(w.log, "plain=0 a=[1] open=\"text\" d=4 e= ") == 0);
+        EXPECT_STR(w.log, "plain=0 a=[1] open=\"text\" d=4 e= ");
         EXPECT(wshub_client_in_room(w.hub, world_handle(&w, id), wshub_str_z("r")));
         EXPECT_INT(stats(&w).dropped_transform, 1);
         in_mode = 3;
@@ -301,7 +301,7 @@ TEST(the_id_of_an_event_outlives_the_inbound_transformer) {
         EXPECT_INT(wshub_transform_accept(w.hub, in_ask, &other), WSHUB_OK);
         wshub_io_fake_run(w.net);
     }
-    EXPECT(strcmp(w.log, "a=[1]#17 open=5#17 b=#\"x\" open=5#\"x\" c=3# open=5# ") == 0);
+    EXPECT_STR(w.log, "a=[1]#17 open=5#17 b=#\"x\" open=5#\"x\" c=3# open=5# ");
     world_stop(&w);
 }
 
@@ -327,7 +327,7 @@ TEST(events_that_servers_alone_send_are_dropped_and_counted) {
         wshub_io_fake_text(w.net, c, "{\"event\":\"encrypt\"}");
     }
     wshub_io_fake_text(w.net, c, "{\"event\":\"connecte\"}");
-    EXPECT(strcmp(w.log, "connecte=# ") == 0);
+    EXPECT_STR(w.log, "connecte=# ");
     world_stop(&w);
 }
 
@@ -521,7 +521,8 @@ TEST(what_the_transformer_holds_is_counted_as_what_it_is) { /* SEND-6, ENC-1 */
             }
             EXPECT(sent >= 1 && stats(&w).dropped_pressure == 4000 - sent);
             most = w.bytes - before;
-            EXPECT(most < max + max / 8 + 2 * sizes[s] + 20000); /* pages of questions come whole */
+            EXPECT_OP(most, <,
+                      max + max / 8 + 2 * sizes[s] + 20000); /* pages of questions come whole */
             /* a page of them was there */
             EXPECT(stats(&w).transform_bytes <= most + WSHUB__PAGE * sizeof(wshub__ask));
             EXPECT_INT(wshub_client_queued_bytes(w.hub, world_handle(&w, id)),

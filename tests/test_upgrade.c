@@ -26,9 +26,9 @@ TEST(the_application_chooses_the_subprotocol_and_may_refuse) {
         wshub_io_fake_input(w.net, c, up, sizeof up - 1);
         out = wshub_io_fake_output(w.net, c).ptr;
         if (choose == -1) EXPECT(strstr(out, " 101 ") && !strstr(out, "WebSocket-Protocol"));
-        if (choose == 0) EXPECT(strstr(out, "Sec-WebSocket-Protocol: chat\r\n"));
-        if (choose == 1) EXPECT(strstr(out, "Sec-WebSocket-Protocol: superchat\r\n"));
-        if (choose == 9) EXPECT(strstr(out, " 403 "));
+        if (choose == 0) EXPECT_HAS(out, "Sec-WebSocket-Protocol: chat\r\n");
+        if (choose == 1) EXPECT_HAS(out, "Sec-WebSocket-Protocol: superchat\r\n");
+        if (choose == 9) EXPECT_HAS(out, " 403 ");
         world_stop(&w);
     }
 }
@@ -50,13 +50,13 @@ TEST(an_upgrade_that_wants_memory_is_refused_as_one) { /* CONN-2 */
         if (strstr(out, " 500 ")) {
             refused++;
             EXPECT_INT(stats(&w).upgrades_refused, 1);
-            EXPECT(strstr(out, "WebSocket upgrade failed\n"));
+            EXPECT_HAS(out, "WebSocket upgrade failed\n");
         } else {
             EXPECT_INT(stats(&w).upgrades_refused, 0);
         }
         world_stop(&w);
     }
-    EXPECT(refused > 0);
+    EXPECT_OP(refused, >, 0);
 }
 
 static wshub_upgrade decide;
@@ -90,7 +90,7 @@ TEST(upgrades_as_the_application_decides) {
         c = wshub_io_fake_open(w.net);
         wshub_io_fake_input(w.net, c, UPGRADE_FROM_ANY "Sec-WebSocket-Protocol: a, b\r\n\r\n",
                             sizeof UPGRADE_FROM_ANY "Sec-WebSocket-Protocol: a, b\r\n\r\n" - 1);
-        EXPECT(strstr(wshub_io_fake_output(w.net, c).ptr, t[i].status));
+        EXPECT_HAS(wshub_io_fake_output(w.net, c).ptr, t[i].status);
         EXPECT(!strstr(wshub_io_fake_output(w.net, c).ptr, "Protocol: ") == (i != 0));
         world_stop(&w);
     }

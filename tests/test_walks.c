@@ -135,7 +135,7 @@ static void step(walk *k) {
             thing = room_named(s);
         /* of one who is gone, others are in it still */
         if ((k->of == ALL_ROOMS || k->of == ROOMS_OF) && thing < 0) return;
-        EXPECT(thing >= 0);
+        EXPECT_OP(thing, >=, 0);
         if (thing < 0) return;
         EXPECT(k->seen[thing] == 0 || k->left[thing]);
         k->seen[thing]++;
@@ -259,7 +259,7 @@ TEST(walks_without_number) {
                wshub_room_each_member(the_world.hub, wshub_str_z("ws-default"), &its[i], &c);
              n++)
             EXPECT(wshub_client_id(the_world.hub, c).ptr != NULL);
-        EXPECT(n < 50);
+        EXPECT_OP(n, <, 50);
     }
     /* numbers come round: none is 0, which is that of a place nobody had */
     the_world.hub->walk_numbers = UINT32_MAX;
@@ -311,7 +311,7 @@ TEST(a_walk_that_was_pushed_out_ends_where_all_have_gone) {
     for (i = 0; i < 70; i++) EXPECT(wshub_client_each(the_world.hub, &others[i], &c));
     for (i = 1; i < MANY; i++) wshub_io_fake_end(the_world.net, conns[i]);
     wshub_io_fake_advance(the_world.net, 3000);
-    EXPECT(the_world.hub->clients.used < MANY);
+    EXPECT_OP(the_world.hub->clients.used, <, MANY);
     EXPECT(!wshub_client_each(the_world.hub, &it, &c) &&
            !wshub_client_each(the_world.hub, &it, &c));
     EXPECT_INT(wshub_client_state(the_world.hub, last), WSHUB_CLIENT_DISCONNECTED);
@@ -404,7 +404,7 @@ TEST(iterations_survive_what_is_done_in_them) {
     for (n = 0; wshub_user_each(w.hub, &it, &r); n++) EXPECT_INT(wshub_user_count(w.hub, r), 2);
     EXPECT_INT(n, 10);
     memset(&it, 0, sizeof it);
-    for (n = 0; wshub_room_each(w.hub, &it, &r); n++) EXPECT(wshub_room_count(w.hub, r) > 0);
+    for (n = 0; wshub_room_each(w.hub, &it, &r); n++) EXPECT_OP(wshub_room_count(w.hub, r), >, 0);
     EXPECT_INT(n, 3 + 10 + 20); /* big and two defaults, ten, own-id rooms */
     EXPECT_INT(n, (int)stats(&w).rooms);
     memset(&it, 0, sizeof it);

@@ -229,7 +229,7 @@ TEST(no_stream_costs_many_times_what_an_honest_one_does) {
     size_t i;
     (void)printf("  honest: %.1f blocks a byte, %.1f when it comes byte by byte\n", honest,
                  one_byte);
-    EXPECT(honest > 1);
+    EXPECT_OP(honest, >, 1);
     for (i = 0; i < sizeof kinds / sizeof *kinds + sizeof slow / sizeof *slow; i++) {
         const kind *k =
             i < sizeof kinds / sizeof *kinds ? &kinds[i] : &slow[i - sizeof kinds / sizeof *kinds];
@@ -337,7 +337,7 @@ static void g_each_room(site *s, uint32_t n) {
     g_join(s, n);
     blocks = 0;
     while (wshub_client_each_room(s->hub, s->clients[0], &it, &room)) seen++;
-    EXPECT(seen >= n);
+    EXPECT_OP(seen, >=, n);
 }
 static void g_room_each(site *s, uint32_t n) {
     wshub_iter it = {0, 0};
@@ -346,7 +346,7 @@ static void g_room_each(site *s, uint32_t n) {
     g_join(s, n);
     blocks = 0;
     while (wshub_room_each(s->hub, &it, &room)) seen++;
-    EXPECT(seen >= n);
+    EXPECT_OP(seen, >=, n);
 }
 /* half of a room's members left out: n members, n / 2 ids */
 static void g_exclude(site *s, uint32_t n) {
