@@ -1,15 +1,17 @@
 #!/bin/sh
 # Runs test programs, JOBS at a time (as many as there are processors), those with servers and sockets first since they
-# wait; then, behind --, test scripts, one after the other. Each one's output comes when it has ended. Adds up their lines
-# `N passed, N failed, N skipped`. An argument may carry arguments of its own: 'build/test_faults on_poll'.
+# wait; then, behind --, test scripts, one after the other. Each one's output comes when it has ended, its line `N passed,
+# N failed, N skipped` with how many have. Says once more what failed, and adds up the lines. An argument may carry
+# arguments of its own: 'build/test_faults on_poll'.
 jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/wshub-tests.XXXXXX") || exit 1
 trap 'rm -rf "$dir"' EXIT
-export dir
+total=0; for t in "$@"; do [ "$t" = -- ] || total=$((total + 1)); done
+export dir total
 one='n=$(echo "$1" | tr -c "a-zA-Z0-9\n" _)
     case $1 in *.sh) sh $1 ;; *) ./$1 ;; esac >"$dir/$n.out" 2>&1
     echo $? >"$dir/$n.status"
-    cat "$dir/$n.out"'
+    sed "/[0-9] passed, [0-9]* failed, [0-9]* skipped/s|^|[$(ls "$dir"/*.status | wc -l)/$total] |" "$dir/$n.out"'
 
 first=$(sh tests/list.sh servers sockets | sed 's/.*/test_&/' | tr '\n' '|')
 : >"$dir/first"; : >"$dir/then"; : >"$dir/scripts"
@@ -23,17 +25,21 @@ done
 cat "$dir/first" "$dir/then" | xargs -P "$jobs" -I{} sh -c "$one" one {}
 xargs -P 1 -I{} sh -c "$one" one {} <"$dir/scripts"
 
+# a failing test with the line behind it, which says how it runs alone
+grep -h -A1 '^FAIL' "$dir"/*.out | grep -E '^FAIL|^ *alone: ' >"$dir/failed" && { echo; echo "What failed:"; cat "$dir/failed"; }
 cat "$dir/first" "$dir/then" "$dir/scripts" | while read -r t; do
     n=$(echo "$t" | tr -c "a-zA-Z0-9\n" _)
     line=$(grep -E '[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped' "$dir/$n.out" | tail -1)
     echo "${line:-none} @$(cat "$dir/$n.status" 2>/dev/null) $t"
 done | awk '
     { status = $0; sub(/.*@/, "", status); program = status; sub(/^[0-9]* /, "", program); sub(/ .*/, "", status) }
-    /^none/ { print "FAIL " program " ended with status " status " and no count"; fail++; next }
+    function alone() { print "    alone: " (program ~ /[.]sh$/ ? "sh " program : "make " test " && " program) }
+    { test = program; sub(/ .*/, "", test) }
+    /^none/ { print "FAIL " program " ended with status " status " and no count"; alone(); fail++; next }
     {
         match($0, /[0-9]+ passed/); pass += substr($0, RSTART) + 0
         match($0, /[0-9]+ failed/); f = substr($0, RSTART) + 0; fail += f
         match($0, /[0-9]+ skipped/); skip += substr($0, RSTART) + 0
-        if (status + 0 && !f) { print "FAIL " program " ended with status " status; fail++ }
+        if (status + 0 && !f) { print "FAIL " program " ended with status " status; alone(); fail++ }
     }
     END { printf "%d passed, %d failed, %d skipped\n", pass, fail, skip; exit fail > 0 }'

@@ -4,6 +4,7 @@
  * fault): it runs where WSHUB_WHOLE is set (make check), or where an argument names it. */
 #ifndef TEST_H
 #define TEST_H
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,6 +110,19 @@ static void test_say_alone(const char *name) {
         (void)printf("    alone: %s %s\n", test_program, name);
 }
 
+/* An assertion or a crash ends the program: it is said in which test that was. Where a sanitizer
+ * listens to the signal already, it says more. */
+static void test_died(int sig) {
+    (void)signal(sig, SIG_DFL);
+    (void)printf("FAIL %s ends the program by signal %d\n", test_name, sig);
+    test_say_alone(test_name);
+    (void)raise(sig);
+}
+static void test_listen(int sig) {
+    void (*before)(int) = signal(sig, test_died);
+    if (before != SIG_DFL) (void)signal(sig, before);
+}
+
 int main(int argc, char **argv) {
     int passed = 0, failed = 0, skipped = 0;
     bool whole = getenv("WSHUB_WHOLE") != NULL;
@@ -119,6 +133,9 @@ int main(int argc, char **argv) {
     (void)setenv("WSHUB_LOG", "off", 0);
 #endif
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    test_listen(SIGABRT);
+    test_listen(SIGSEGV);
+    test_listen(SIGFPE);
     for (t = test_first; t; t = t->next) {
         int before = test_failures;
         if (argc > 1 ? !strstr(t->name, argv[1]) : t->whole && !whole) continue;
