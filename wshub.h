@@ -8119,7 +8119,7 @@ static size_t wshub__line_add_escaped(char *line, size_t cap, size_t at, wshub_s
 
     WSHUB_ASSERT(at < cap);
     for (i = 0; i < text.len && at + 4 < cap; i++) {
-        uint8_t c = (uint8_t)text.ptr[i];
+        uint8_t c = (uint8_t)text.ptr[i]; /* what has a length has bytes: NOLINT */
         if (c >= (is_name ? 0x21 : 0x20) && c < 0x7F && c != '\\') {
             line[at++] = (char)c;
             continue;

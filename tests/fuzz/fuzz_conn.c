@@ -81,12 +81,14 @@ static bool on_request(wshub *hub, wshub_exchange request, const wshub_http *htt
                   : big      ? wshub__str(page, sizeof page)
                              : http->body);
 }
-/* What was kept is answered, one after the other; the next may only come then. */
+/* What was kept is answered, one after the other; the next may only come then. How long an answer
+ * is goes by the order of requests, not by how many were kept at a time. */
+static size_t answered;
 static void answer_kept(wshub *hub, wshub_io_fake *net) {
     size_t i;
     for (i = 0; i < kept_count; i++) {
         /* STALE where the stream has ended meanwhile */
-        (void)answer(hub, kept[i], wshub__str(page, i % 3 * 900));
+        (void)answer(hub, kept[i], wshub__str(page, answered++ % 3 * 900));
         wshub_io_fake_run(net);
     }
     kept_count = 0;
@@ -113,7 +115,7 @@ static size_t run(const uint8_t *data, size_t size, uint32_t cut, int begun, int
     size_t n, rounds;
     memset(&fd, 0, sizeof fd);
     memset(&d, 0, sizeof d);
-    held = peak = kept_count = 0;
+    held = peak = kept_count = answered = 0;
     how = manner;
     MUST(wshub_io_fake_create(&fd, &net) == WSHUB_OK);
     d.io = wshub_io_fake_io(net);
