@@ -39,35 +39,51 @@
  * are in >>rules.
  *
  * ---- >>start -----------------------------------------------------------------------------------
- * A whole server (examples/hello.c, there with its #include lines): everybody may come in, and
- * whatever one says, all hear.
+ * A whole server (examples/hello.c, there with its #include lines): everybody may come in and
+ * join any room, whatever one says, all in the lobby hear, and who asks is answered.
  *
  *     static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
- *         (void)auth, (void)user;  // auth->data is the client's own JSON: decide now or later
+ *         (void)auth, (void)user; // auth->data is the client's own JSON: decide now or later
  *         wshub_auth_accept(hub, ask, NULL);
+ *     }
+ *     static void on_join(wshub *hub, wshub_ask ask, const wshub_join *join, void *user) {
+ *         (void)user; // here everybody may hear everything
+ *         wshub_join_accept(hub, ask, join->rooms, join->rooms_count);
  *     }
  *     static wshub_err on_message(wshub *hub, wshub_client client, const wshub_event *e,
  *                                 void *user) {
- *         (void)client, (void)user;
- *         return wshub_all_send(hub, &(wshub_msg){.event = e->event, .data = e->data}, NULL, 0);
+ *         wshub_msg msg = {.event = e->event, .data = e->data};
+ *         (void)user;
+ *         // A question: who asks hears the answer, and nobody else.
+ *         if (e->id.ptr) return wshub_client_reply(hub, client, e->id, &msg);
+ *         return wshub_room_send(hub, wshub_str_z("lobby"), &msg, NULL, 0);
  *     }
  *     int main(void) {
  *         wshub_io_sock *net;
  *         wshub *hub;
+ *         wshub_ext_files *page;
  *         if (wshub_io_auto_create(NULL, &net)) return 1;
  *         if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net),
  *                                        .on_authenticate = on_authenticate,
- *                                        .on_message = on_message}, &hub)) return 1;
+ *                                        .on_join = on_join,
+ *                                        .on_message = on_message},
+ *                          &hub))
+ *             return 1;
+ *         if (wshub_ext_files_create(&(wshub_ext_files_desc){.folder = "page"}, &page))
+ *             return perror("page"), 1;
+ *         if (wshub_ext_files_mount(page, hub)) return 1;
  *         if (wshub_io_sock_listen(net, "127.0.0.1", 8080, NULL))
  *             return puts(wshub_io_sock_error(net)), 1;
- *         puts("ws://127.0.0.1:8080/ws");
- *         return wshub_io_sock_serve(net, hub) != WSHUB_OK;  // until SIGTERM or SIGINT
+ *         puts("http://127.0.0.1:8080");
+ *         return wshub_io_sock_serve(net, hub) != WSHUB_OK; // until SIGTERM or SIGINT
  *     }
  *
- * `cc hello.c` builds it, with this file and those of backends/ beside it. A client opens
- * ws://127.0.0.1:8080/ws, sends {"event":"authenticate"}, gets
- * {"event":"connected","data":{...}}, sends {"event":"say","data":"hello"}, and everybody who is
- * connected gets that.
+ * `cc hello.c -Ibackends` builds it, with this file and the folder backends/ beside it. A
+ * client opens ws://127.0.0.1:8080/ws, sends {"event":"authenticate"}, gets
+ * {"event":"connected","data":{...}}, sends {"event":"join","data":{"rooms":["lobby"]}}, then
+ * {"event":"say","data":"hello"}, and everybody in the lobby gets that. A page that does so is
+ * in the README and in examples/page; the files of a folder are served by
+ * backends/wshub_ext_files.h.
  *
  * wshub_io_auto_create() makes an *io*, which is where bytes come from and go to: here, sockets.
  * wshub_create() makes a hub on it, from a description in which all that is left out has its
@@ -4217,14 +4233,14 @@ static void wshub__buf_text(const wshub__mem *mem, wshub__buf *buf, const char *
 
 /* Writes a number in decimal digits, from the back of the room. Returns where they begin. */
 static char *wshub__digits(uint64_t n, char room[WSHUB__DIGITS_MAX]) {
-    char *first = room + WSHUB__DIGITS_MAX;
+    uint32_t at = WSHUB__DIGITS_MAX;
 
     do {
-        *--first = (char)('0' + (int)(n % 10));
+        WSHUB_ASSERT(at > 0);
+        room[--at] = (char)('0' + (int)(n % 10));
         n /= 10;
     } while (n);
-    WSHUB_ASSERT(first >= room);
-    return first;
+    return room + at;
 }
 
 /* Adds a number in decimal digits. */

@@ -6,7 +6,7 @@ ${CC:-cc} -std=gnu99 -O1 -I. tests/probe.c -o build/probe || exit 1
 ${CC:-cc} -std=gnu99 -O1 -I. tests/slow_reader.c -o build/slow_reader || exit 1
 check unit_test "$(./build/unit_test)" '^unit_test: passed$'
 port=18480
-./build/hello >build/hello.out 2>&1 & pid=$!
+(cd examples && exec ../build/hello) >build/hello.out 2>&1 & pid=$!
 check hello "$(./build/probe 8080 '{"event":"authenticate"}')" '"connected"'
 kill $pid 2>/dev/null; wait $pid 2>/dev/null
 for e in auth_later custom_io chat; do

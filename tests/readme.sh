@@ -1,10 +1,17 @@
 #!/bin/sh
-# The README's program is examples/hello.c, and its `where is` table names what is there. The manual of wshub.h begins with the
+# The README's program is examples/hello.c and its page examples/page/index.html; both work from an empty folder with what it
+# says to copy, by the command that stands beside them. Its `where is` table names what is there. The manual of wshub.h begins with the
 # same program, and whatever else of it is code compiles.
 pass=0; fail=0
 sed -n '/^```c$/,/^```$/p' README.md | sed '1d;/^```$/,$d' > build/readme.c
 sed -n '/^#define _GNU_SOURCE/,$p' examples/hello.c > build/hello.part
 if cmp -s build/readme.c build/hello.part; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL README's program is not examples/hello.c"; diff build/readme.c build/hello.part; fi
+sed -n '/^```html$/,/^```$/p' README.md | sed '1d;/^```$/,$d' > build/readme.html
+if cmp -s build/readme.html examples/page/index.html; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL README's page is not examples/page/index.html"; diff build/readme.html examples/page/index.html; fi
+rm -rf build/readme; mkdir -p build/readme/page
+cp -r wshub.h backends build/readme; cp build/readme.c build/readme/main.c; cp build/readme.html build/readme/page/index.html
+command=$(sed -n 's/^    \(cc main\.c .*\) && \.\/main .*/\1/p' README.md)
+if (cd build/readme && [ -n "$command" ] && eval "${CC:-cc}${command#cc}" && [ -x main ]); then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL from an empty folder: $command"; fi
 for tag in $(grep -oE '`>>[a-z0-9-]+`' README.md | tr -d '`' | sort -u); do
     if grep -qE "^(/\*| \*) ---- $tag " wshub.h; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL $tag is no room of wshub.h"; fi
 done
@@ -32,7 +39,7 @@ done
 rm -f build/manual_*.c
 awk '/^#ifndef WSHUB_H$/ { exit }
     /^ \*     (static|int) / && !out { out = sprintf("build/manual_%d.c", ++n)
-        print "#define _GNU_SOURCE\n#include \"wshub.h\"\n#include \"wshub_io_auto.h\"\n#include \"wshub_bus_redis.h\"\n#include <stdio.h>" >out }
+        print "#define _GNU_SOURCE\n#include \"wshub.h\"\n#include \"wshub_io_auto.h\"\n#include \"wshub_bus_redis.h\"\n#include \"wshub_ext_files.h\"\n#include <stdio.h>" >out }
     /^ \*$/ { out = "" }
     out { print substr($0, 8) >out }' wshub.h
 bare() { sed '/^#/d;s|//.*||' "$1" | tr '\n' ' ' | sed 's|/\*[^*]*\*/||g' | tr -d ' '; }
