@@ -61,24 +61,48 @@ typedef struct wshub_bus_hiredis_desc {
 /* Makes a bus. It connects once a hub or an emitter has taken it, and not before.
  *   desc     borrowed for the call, all texts are copied
  *   out_bus  given to you; untouched on failure
- * Returns  OK; PARAM: out_bus or attach is NULL, or wshub_bus_redis_desc_problem(&desc->redis) says
- *          what; RANDOM; NOMEM.
+ * Returns  OK; PARAM: out_bus is NULL, or wshub_bus_hiredis_desc_problem() says what; RANDOM;
+ *          NOMEM.
  * Thread   that of desc->redis.io and of the loop. */
 WSHUB_INLINE wshub_err wshub_bus_hiredis_create(const wshub_bus_hiredis_desc *desc,
                                                 wshub_bus_hiredis **out_bus);
 
-/* What it calls, as wshub_bus_redis_create_versioned() of wshub_bus_redis.h.
+/* Says what wshub_bus_hiredis_create() would refuse in a description, as
+ * wshub_bus_redis_desc_problem(), whose words it has for the fields of desc->redis.
+ * Returns  as that: a constant text; NULL: nothing. */
+WSHUB_INLINE const char *wshub_bus_hiredis_desc_problem(const wshub_bus_hiredis_desc *desc);
+/* Says why wshub_bus_hiredis_create() has failed, or would, as wshub_bus_redis_desc_explain().
+ * Returns  as that. */
+WSHUB_INLINE size_t wshub_bus_hiredis_desc_explain(const wshub_bus_hiredis_desc *desc,
+                                                   wshub_err err, char *buf, size_t cap);
+
+/* What they call, as wshub_bus_redis_create_versioned() of wshub_bus_redis.h.
  *   desc_bytes  sizeof(wshub_bus_hiredis_desc)
  *   version     WSHUB_BUS_HIREDIS_DESC_VERSION
- * Returns  as wshub_bus_hiredis_create(). */
+ * Return   as those. */
 WSHUB_API wshub_err wshub_bus_hiredis_create_versioned(const wshub_bus_hiredis_desc *desc,
                                                        size_t desc_bytes, uint32_t version,
                                                        wshub_bus_hiredis **out_bus);
+WSHUB_API const char *wshub_bus_hiredis_desc_problem_versioned(const wshub_bus_hiredis_desc *desc,
+                                                               size_t desc_bytes, uint32_t version);
+WSHUB_API size_t wshub_bus_hiredis_desc_explain_versioned(const wshub_bus_hiredis_desc *desc,
+                                                          size_t desc_bytes, uint32_t version,
+                                                          wshub_err err, char *buf, size_t cap);
 
 WSHUB_INLINE wshub_err wshub_bus_hiredis_create(const wshub_bus_hiredis_desc *desc,
                                                 wshub_bus_hiredis **out_bus) {
     return wshub_bus_hiredis_create_versioned(desc, sizeof *desc, WSHUB_BUS_HIREDIS_DESC_VERSION,
                                               out_bus);
+}
+
+WSHUB_INLINE const char *wshub_bus_hiredis_desc_problem(const wshub_bus_hiredis_desc *desc) {
+    return wshub_bus_hiredis_desc_problem_versioned(desc, sizeof *desc,
+                                                    WSHUB_BUS_HIREDIS_DESC_VERSION);
+}
+WSHUB_INLINE size_t wshub_bus_hiredis_desc_explain(const wshub_bus_hiredis_desc *desc,
+                                                   wshub_err err, char *buf, size_t cap) {
+    return wshub_bus_hiredis_desc_explain_versioned(desc, sizeof *desc,
+                                                    WSHUB_BUS_HIREDIS_DESC_VERSION, err, buf, cap);
 }
 
 /* Gives the table to put into one wshub_desc.bus or wshub_emitter_desc.bus.
@@ -660,6 +684,52 @@ static void wshub_bus_hiredis__fill_driver(wshub_bus_hiredis *b) {
     b->driver.error = wshub_bus_hiredis__error;
 }
 
+/* A description as this backend's bus is made from it. With its own driver the io need not dial. */
+static wshub_bus_redis_desc wshub_bus_hiredis__desc(const wshub_bus_hiredis_desc *desc,
+                                                    const wshub_bus_redis_driver *driver) {
+    wshub_bus_redis_desc d = desc->redis;
+    d.driver = driver;
+    return d;
+}
+
+WSHUB_API const char *wshub_bus_hiredis_desc_problem_versioned(const wshub_bus_hiredis_desc *desc,
+                                                               size_t desc_bytes,
+                                                               uint32_t version) {
+    wshub_bus_redis_driver driver;
+    wshub_bus_redis_desc d;
+
+    if (!desc) return "wshub_bus_hiredis_desc: required";
+    if (desc_bytes != sizeof *desc || version != WSHUB_BUS_HIREDIS_DESC_VERSION)
+        return "wshub_bus_hiredis_desc: the program was compiled with another wshub_bus_hiredis.h "
+               "than the file that has its implementation; compile both anew with the same one";
+    if (!desc->attach)
+        return "attach: required; it puts a connection into your loop, as hiredis' adapters do";
+    memset(&driver, 0, sizeof driver);
+    driver.version = WSHUB_BUS_REDIS_DRIVER_VERSION;
+    d = wshub_bus_hiredis__desc(desc, &driver);
+    return wshub_bus_redis_desc_problem(&d);
+}
+
+WSHUB_API size_t wshub_bus_hiredis_desc_explain_versioned(const wshub_bus_hiredis_desc *desc,
+                                                          size_t desc_bytes, uint32_t version,
+                                                          wshub_err err, char *buf, size_t cap) {
+    static const wshub_field fields[] = {
+        WSHUB_FIELD(wshub_bus_hiredis_desc, attach, POINTER, NULL)};
+    const char *problem = wshub_bus_hiredis_desc_problem_versioned(desc, desc_bytes, version);
+    bool known = desc && desc_bytes == sizeof *desc && version == WSHUB_BUS_HIREDIS_DESC_VERSION;
+    wshub_bus_redis_driver driver;
+    wshub_bus_redis_desc d;
+
+    if (!known || !desc->attach) return wshub_explain(problem, desc, fields, known, buf, cap);
+    if (!problem && err == WSHUB_ERR_PARAM)
+        return wshub_explain("out_bus: required, and NULL", NULL, NULL, 0, buf, cap);
+
+    memset(&driver, 0, sizeof driver);
+    driver.version = WSHUB_BUS_REDIS_DRIVER_VERSION;
+    d = wshub_bus_hiredis__desc(desc, &driver);
+    return wshub_bus_redis_desc_explain(&d, err, buf, cap);
+}
+
 WSHUB_API wshub_err wshub_bus_hiredis_create_versioned(const wshub_bus_hiredis_desc *desc,
                                                        size_t desc_bytes, uint32_t version,
                                                        wshub_bus_hiredis **out_bus) {
@@ -669,9 +739,8 @@ WSHUB_API wshub_err wshub_bus_hiredis_create_versioned(const wshub_bus_hiredis_d
     wshub_err err;
     int i;
 
-    if (!desc || desc_bytes != sizeof *desc || version != WSHUB_BUS_HIREDIS_DESC_VERSION)
+    if (!out_bus || wshub_bus_hiredis_desc_problem_versioned(desc, desc_bytes, version))
         return WSHUB_ERR_PARAM;
-    if (!desc->attach || !out_bus) return WSHUB_ERR_PARAM;
 
     b = (wshub_bus_hiredis *)calloc(1, sizeof *b);
     if (!b) return WSHUB_ERR_NOMEM;
@@ -680,8 +749,7 @@ WSHUB_API wshub_err wshub_bus_hiredis_create_versioned(const wshub_bus_hiredis_d
     for (i = 0; i < WSHUB_BUS_HIREDIS__LINKS; i++) b->links[i].owner = b;
     wshub_bus_hiredis__fill_driver(b);
 
-    d = desc->redis;
-    d.driver = &b->driver;
+    d = wshub_bus_hiredis__desc(desc, &b->driver);
     message_bytes_max = d.message_bytes_max;
     if (!message_bytes_max) message_bytes_max = WSHUB_BUS_REDIS_MESSAGE_BYTES;
     b->reply_bytes_max = (uint64_t)message_bytes_max + WSHUB_RESP_LINE_MAX;

@@ -76,6 +76,10 @@ WSHUB_INLINE wshub_err wshub_bus_local_create(const wshub_bus_local_desc *desc,
                                             out_local);
 }
 
+/* Says why wshub_bus_local_create() or wshub_bus_local_seat() has returned an error, and what to
+ * do: they refuse no value of a field. A constant text, valid for ever. Thread: any; pure. */
+WSHUB_API const char *wshub_bus_local_explain(wshub_err err);
+
 /* Ends it; seats that are in use go on, and the memory goes with the last of them. NULL:
  * nothing. Thread: any. */
 WSHUB_API void wshub_bus_local_destroy(wshub_bus_local *local);
@@ -965,6 +969,17 @@ WSHUB_API wshub_err wshub_bus_local_create_versioned(const wshub_bus_local_desc 
 
 WSHUB_API void wshub_bus_local_destroy(wshub_bus_local *local) {
     if (local) wshub_bus_local__unref(local);
+}
+
+WSHUB_API const char *wshub_bus_local_explain(wshub_err err) {
+    if (err == WSHUB_ERR_PARAM)
+        return "out_local, local or out_seat: required, and NULL; or the program was compiled with "
+               "another wshub_bus_local.h than the file that has its implementation: compile both "
+               "anew with the same one";
+    if (err == WSHUB_ERR_NOWAKE)
+        return "wshub_bus_local: needs atomics, and this compiler has none that are known here, or "
+               "WSHUB_NO_THREADS is defined";
+    return wshub_strerror(err);
 }
 
 WSHUB_API wshub_err wshub_bus_local_seat(wshub_bus_local *local, wshub_bus *out_seat) {

@@ -231,17 +231,31 @@ WSHUB_INLINE const char *wshub_bus_redis_desc_problem(const wshub_bus_redis_desc
 WSHUB_INLINE wshub_err wshub_bus_redis_create(const wshub_bus_redis_desc *desc,
                                               wshub_bus_redis **out_redis);
 
-/* What these two call, as wshub_create_versioned() of wshub.h: with what the header that your
+/* Says why wshub_bus_redis_create() has failed, or would, with what is there instead, as
+ * wshub_desc_explain() of wshub.h. Who and with which password somebody is at the broker is not in
+ * it: of a URL what stands before the last @, and behind ? or #, is left out.
+ *   desc  borrowed
+ *   err   what that returned; OK: it was not called yet
+ *   buf   as there
+ * Returns  as there.
+ * Thread   any; pure. */
+WSHUB_INLINE size_t wshub_bus_redis_desc_explain(const wshub_bus_redis_desc *desc, wshub_err err,
+                                                 char *buf, size_t cap);
+
+/* What these three call, as wshub_create_versioned() of wshub.h: with what the header that your
  * program includes says of the description.
  *   desc_bytes  sizeof(wshub_bus_redis_desc)
  *   version     WSHUB_BUS_REDIS_DESC_VERSION. If the file with the implementation was compiled with
  *               another header the description is refused, and nothing in it is read.
- * Return   as wshub_bus_redis_create() and wshub_bus_redis_desc_problem(). */
+ * Return   as wshub_bus_redis_create(), _desc_problem() and _desc_explain(). */
 WSHUB_API wshub_err wshub_bus_redis_create_versioned(const wshub_bus_redis_desc *desc,
                                                      size_t desc_bytes, uint32_t version,
                                                      wshub_bus_redis **out_redis);
 WSHUB_API const char *wshub_bus_redis_desc_problem_versioned(const wshub_bus_redis_desc *desc,
                                                              size_t desc_bytes, uint32_t version);
+WSHUB_API size_t wshub_bus_redis_desc_explain_versioned(const wshub_bus_redis_desc *desc,
+                                                        size_t desc_bytes, uint32_t version,
+                                                        wshub_err err, char *buf, size_t cap);
 
 WSHUB_INLINE wshub_err wshub_bus_redis_create(const wshub_bus_redis_desc *desc,
                                               wshub_bus_redis **out_redis) {
@@ -250,6 +264,11 @@ WSHUB_INLINE wshub_err wshub_bus_redis_create(const wshub_bus_redis_desc *desc,
 }
 WSHUB_INLINE const char *wshub_bus_redis_desc_problem(const wshub_bus_redis_desc *desc) {
     return wshub_bus_redis_desc_problem_versioned(desc, sizeof *desc, WSHUB_BUS_REDIS_DESC_VERSION);
+}
+WSHUB_INLINE size_t wshub_bus_redis_desc_explain(const wshub_bus_redis_desc *desc, wshub_err err,
+                                                 char *buf, size_t cap) {
+    return wshub_bus_redis_desc_explain_versioned(desc, sizeof *desc, WSHUB_BUS_REDIS_DESC_VERSION,
+                                                  err, buf, cap);
 }
 
 /* Gives the table to put into one wshub_desc.bus or wshub_emitter_desc.bus.
@@ -3203,7 +3222,8 @@ static const char *wshub_bus_redis__url_path(wshub_bus_redis *bus, const char *p
     bus->addresses[bus->addresses_count++] = wshub_bus_redis__decode(p, stop, to);
     if (!bus->addresses[0])
         return "url: a % in a path is followed by two hex digits, and not by 00";
-    if (strlen(bus->addresses[0]) > 107) return "url: the path of a socket has at most 107 bytes";
+    if (strlen(bus->addresses[0]) > 107)
+        return "url: the path of a socket may have at most 107 bytes";
     return NULL;
 }
 
@@ -3215,7 +3235,8 @@ static const char *wshub_bus_redis__url_hosts(wshub_bus_redis *bus, const char *
     for (;;) {
         const char *comma = (const char *)memchr(p, ',', (size_t)(stop - p));
         const char *end = comma ? comma : stop;
-        if (bus->addresses_count == WSHUB_BUS_REDIS__ADDRESSES) return "url: at most 16 addresses";
+        if (bus->addresses_count == WSHUB_BUS_REDIS__ADDRESSES)
+            return "url: may have at most 16 addresses";
         if (p == end && (comma || p != from))
             return "url: an address is empty; a list has one between any two commas";
 
@@ -3241,7 +3262,7 @@ static const char *wshub_bus_redis__url_database(wshub_bus_redis *bus, const cha
         stop = p + strlen(p);
     }
     if (stop - p > 9 || strspn(p, "0123456789") != (size_t)(stop - p))
-        return "url: a database is a number";
+        return "url: a database must be a number, as in redis://host:6379/2";
 
     bus->db = to;
     wshub_bus_redis__put(&to, p, (size_t)(stop - p));
@@ -3261,10 +3282,12 @@ static const char *wshub_bus_redis__url(wshub_bus_redis *bus, const wshub_bus_re
 
     bus->user = bus->password = bus->db = "";
     bus->addresses_count = 0;
-    if (scheme < 0) return "url: begins with redis://, valkey://, rediss://, valkeys:// or unix://";
+    if (scheme < 0)
+        return "url: must begin with redis://, valkey://, rediss://, valkeys:// or unix://";
     if (secure != desc->tls && !local)
-        return desc->tls ? "url: begins with rediss://, since desc.tls says that the io encrypts"
-                         : "url: rediss:// needs an io that encrypts, and desc.tls to say so";
+        return desc->tls
+                   ? "url: must begin with rediss://, since desc.tls says that the io encrypts"
+                   : "url: rediss:// needs an io that encrypts, and desc.tls to say so";
 
     p += strlen(wshub_bus_redis__schemes[scheme]);
     problem = wshub_bus_redis__url_who(bus, &p, &texts);
@@ -3294,26 +3317,27 @@ static void wshub_bus_redis__defaults(wshub_bus_redis_desc *desc) {
 }
 
 static const char *wshub_bus_redis__texts_problem(const wshub_bus_redis_desc *desc) {
-    if (strlen(desc->channel_prefix) > 128) return "channel_prefix: at most 128 bytes";
+    if (strlen(desc->channel_prefix) > 128) return "channel_prefix: must be at most 128 bytes";
     if (strlen(desc->client_name) > 128 || strpbrk(desc->client_name, " \t\r\n"))
-        return "client_name: at most 128 bytes, no spaces";
+        return "client_name: must be at most 128 bytes without spaces";
     if (desc->sentinel && (!*desc->sentinel || strlen(desc->sentinel) > 128))
-        return "sentinel: the name of a master, 1 to 128 bytes";
+        return "sentinel: must be the name of a master, 1 to 128 bytes";
     return NULL;
 }
 
 static const char *wshub_bus_redis__limits_problem(const wshub_bus_redis_desc *desc) {
     const uint32_t least = 1024, most = 1u << 30;
 
-    if (desc->retry_min_ms > desc->retry_max_ms) return "retry_min_ms: at most retry_max_ms";
+    if (desc->retry_min_ms > desc->retry_max_ms)
+        return "retry_min_ms: must be at most retry_max_ms";
     if (desc->heartbeat_timeout_ms <= desc->heartbeat_ms)
-        return "heartbeat_timeout_ms: more than heartbeat_ms";
+        return "heartbeat_timeout_ms: must be more than heartbeat_ms";
     if (desc->message_bytes_max < least || desc->message_bytes_max > most)
-        return "message_bytes_max: 1 KiB to 1 GiB";
+        return "message_bytes_max: must be 1024 to 1073741824 (1 KiB to 1 GiB)";
     if (desc->output_bytes_max < least || desc->output_bytes_max > most)
-        return "output_bytes_max: 1 KiB to 1 GiB";
+        return "output_bytes_max: must be 1024 to 1073741824 (1 KiB to 1 GiB)";
     if (desc->requests_max > WSHUB_BUS_REDIS_REQUESTS_MAX)
-        return "requests_max: at most WSHUB_BUS_REDIS_REQUESTS_MAX";
+        return "requests_max: must be at most WSHUB_BUS_REDIS_REQUESTS_MAX (65536)";
     return NULL;
 }
 
@@ -3324,7 +3348,7 @@ static const char *wshub_bus_redis__tables_problem(const wshub_bus_redis_desc *d
     if (desc->driver && desc->driver->version != WSHUB_BUS_REDIS_DRIVER_VERSION)
         return "driver: its table is of another wshub_bus_redis.h; compile both with the same one";
     if (!desc->io->guest || (!desc->io->connect && !desc->driver) || !desc->io->random)
-        return "io: needs guest, connect and random; wshub_io_sock.h has them";
+        return "io: its table must have guest, connect and random, as wshub_io_sock.h has them";
     return NULL;
 }
 
@@ -3342,7 +3366,7 @@ WSHUB_API const char *wshub_bus_redis_desc_problem_versioned(const wshub_bus_red
     problem = wshub_bus_redis__tables_problem(desc);
     if (problem) return problem;
     if (!desc->url) return "url: required, as redis://127.0.0.1:6379";
-    if (strlen(desc->url) > 4096) return "url: at most 4096 bytes";
+    if (strlen(desc->url) > 4096) return "url: must be at most 4096 bytes";
 
     d = *desc;
     wshub_bus_redis__defaults(&d);
@@ -3352,6 +3376,77 @@ WSHUB_API const char *wshub_bus_redis_desc_problem_versioned(const wshub_bus_red
 
     memset(&bus, 0, sizeof bus);
     return wshub_bus_redis__url(&bus, &d, texts);
+}
+
+/* Copies a URL without what is nobody's business. out_text: room for 8 bytes more than it has. */
+static void wshub_bus_redis__url_shown(const char *url, char *out_text) {
+    const char *from = strstr(url, "://"), *sign = strrchr(url, '@'), *colon;
+    char *to = out_text;
+    size_t n;
+
+    from = from ? from + 3 : url;
+    wshub_bus_redis__put(&to, url, (size_t)(from - url));
+    colon = strchr(from, ':');
+    if (sign && sign >= from) {
+        wshub_bus_redis__put(&to, "***", 3);
+        from = sign;
+    } else if (colon && *from != '[' && strchr(colon + 1, ':')) {
+        /* Somebody has forgotten the @: only an address in brackets has more than one colon. */
+        wshub_bus_redis__put(&to, "***", 3);
+        from = strrchr(from, ':');
+    }
+
+    n = strcspn(from, "?#");
+    wshub_bus_redis__put(&to, from, n);
+    if (from[n]) {
+        wshub_bus_redis__put(&to, from + n, 1);
+        wshub_bus_redis__put(&to, "***", 3);
+    }
+    *to = 0;
+}
+
+WSHUB_API size_t wshub_bus_redis_desc_explain_versioned(const wshub_bus_redis_desc *desc,
+                                                        size_t desc_bytes, uint32_t version,
+                                                        wshub_err err, char *buf, size_t cap) {
+    static const wshub_field fields[] = {
+        WSHUB_FIELD(wshub_bus_redis_desc, url, TEXT, "tls"), /* where the text is about that, too */
+        WSHUB_FIELD(wshub_bus_redis_desc, io, POINTER, NULL),
+        WSHUB_FIELD(wshub_bus_redis_desc, tls, BOOL, NULL),
+        WSHUB_FIELD(wshub_bus_redis_desc, url, TEXT, NULL),
+        WSHUB_FIELD(wshub_bus_redis_desc, sentinel, TEXT, NULL),
+        WSHUB_FIELD(wshub_bus_redis_desc, client_name, TEXT, NULL),
+        WSHUB_FIELD(wshub_bus_redis_desc, channel_prefix, TEXT, NULL),
+        WSHUB_FIELD(wshub_bus_redis_desc, retry_min_ms, UINT, "retry_max_ms"),
+        WSHUB_FIELD(wshub_bus_redis_desc, retry_max_ms, UINT, NULL),
+        WSHUB_FIELD(wshub_bus_redis_desc, heartbeat_timeout_ms, UINT, "heartbeat_ms"),
+        WSHUB_FIELD(wshub_bus_redis_desc, heartbeat_ms, UINT, NULL),
+        WSHUB_FIELD(wshub_bus_redis_desc, message_bytes_max, UINT, NULL),
+        WSHUB_FIELD(wshub_bus_redis_desc, output_bytes_max, UINT, NULL),
+        WSHUB_FIELD(wshub_bus_redis_desc, requests_max, UINT, NULL),
+        WSHUB_FIELD(wshub_bus_redis_desc, driver, POINTER, NULL),
+    };
+    const size_t count = sizeof fields / sizeof fields[0];
+    const char *problem = wshub_bus_redis_desc_problem_versioned(desc, desc_bytes, version);
+    wshub_bus_redis_desc d;
+    char url[4096 + 8];
+    size_t skip;
+
+    if (!desc || desc_bytes != sizeof *desc || version != WSHUB_BUS_REDIS_DESC_VERSION)
+        return wshub_explain(problem, NULL, NULL, 0, buf, cap);
+    if (!problem && err == WSHUB_ERR_PARAM) problem = "out_redis: required, and NULL";
+    if (!problem && err == WSHUB_ERR_RANDOM) problem = "io: its random() has failed";
+    if (!problem && err) problem = wshub_strerror(err);
+
+    d = *desc;
+    wshub_bus_redis__defaults(&d);
+    if (d.url && strlen(d.url) <= 4096) {
+        wshub_bus_redis__url_shown(d.url, url);
+        d.url = url;
+    } else if (d.url) {
+        d.url = "(not shown)";
+    }
+    skip = problem && strstr(problem, "desc.tls") ? 0 : 1;
+    return wshub_explain(problem, &d, fields + skip, count - skip, buf, cap);
 }
 
 /* Copies a text into the bus's own; NULL stays NULL. */

@@ -152,7 +152,7 @@ typedef struct wshub_io_sock_desc {
  *   desc     borrowed
  *   out_net  the io; given to you, end it with wshub_io_sock_destroy()
  * Returns  OK; PARAM: wshub_io_sock_desc_problem() says which field; NOMEM; IO: the system refused,
- *          and errno says why.
+ *          and errno says why. wshub_io_sock_desc_explain() puts all of it into words.
  * Thread   the one that it will belong to. */
 WSHUB_INLINE wshub_err wshub_io_sock_create(const wshub_io_sock_desc *desc,
                                             wshub_io_sock **out_net);
@@ -164,7 +164,17 @@ WSHUB_INLINE wshub_err wshub_io_sock_create(const wshub_io_sock_desc *desc,
  * Thread   any; pure. */
 WSHUB_INLINE const char *wshub_io_sock_desc_problem(const wshub_io_sock_desc *desc);
 
-/* What the two above call, as wshub_create_versioned() of wshub.h: with what the header that your
+/* Says why wshub_io_sock_create() has failed, or would, with what is there instead, as
+ * wshub_desc_explain() of wshub.h; after IO also by errno, so call it at once.
+ *   desc  borrowed
+ *   err   what that returned; OK: it was not called yet
+ *   buf   as there
+ * Returns  as there.
+ * Thread   any; pure. */
+WSHUB_INLINE size_t wshub_io_sock_desc_explain(const wshub_io_sock_desc *desc, wshub_err err,
+                                               char *buf, size_t cap);
+
+/* What the three above call, as wshub_create_versioned() of wshub.h: with what the header that your
  * program includes says of the description.
  *   desc_bytes  sizeof(wshub_io_sock_desc)
  *   version     WSHUB_IO_SOCK_DESC_VERSION
@@ -174,6 +184,9 @@ WSHUB_API wshub_err wshub_io_sock_create_versioned(const wshub_io_sock_desc *des
                                                    wshub_io_sock **out_net);
 WSHUB_API const char *wshub_io_sock_desc_problem_versioned(const wshub_io_sock_desc *desc,
                                                            size_t desc_bytes, uint32_t version);
+WSHUB_API size_t wshub_io_sock_desc_explain_versioned(const wshub_io_sock_desc *desc,
+                                                      size_t desc_bytes, uint32_t version,
+                                                      wshub_err err, char *buf, size_t cap);
 
 WSHUB_INLINE wshub_err wshub_io_sock_create(const wshub_io_sock_desc *desc,
                                             wshub_io_sock **out_net) {
@@ -181,6 +194,11 @@ WSHUB_INLINE wshub_err wshub_io_sock_create(const wshub_io_sock_desc *desc,
 }
 WSHUB_INLINE const char *wshub_io_sock_desc_problem(const wshub_io_sock_desc *desc) {
     return wshub_io_sock_desc_problem_versioned(desc, sizeof *desc, WSHUB_IO_SOCK_DESC_VERSION);
+}
+WSHUB_INLINE size_t wshub_io_sock_desc_explain(const wshub_io_sock_desc *desc, wshub_err err,
+                                               char *buf, size_t cap) {
+    return wshub_io_sock_desc_explain_versioned(desc, sizeof *desc, WSHUB_IO_SOCK_DESC_VERSION, err,
+                                                buf, cap);
 }
 
 /* Ends it, after its hub and its guests. NULL: nothing. In a callback it listens no more from
@@ -976,6 +994,9 @@ static void wshub_io_sock__disown(wshub_io_sock *net, uint8_t guest) {
 
 /* ---- listening: what an operator gives is served, or refused at once with what the system says */
 
+#define WSHUB_IO_SOCK__MOST                                                                        \
+    "an io has at most 16 listeners, and they are there; close some by wshub_io_sock_unlisten()"
+
 static wshub_err wshub_io_sock__cannot_listen(wshub_io_sock *net, const char *where,
                                               const char *why) {
     (void)snprintf(net->error, sizeof net->error, "cannot listen on %.120s: %s", where, why);
@@ -1216,9 +1237,16 @@ static bool wshub_io_sock__listen_all(wshub_io_sock *net, const struct addrinfo 
     return false;
 }
 
-static const char *wshub_io_sock__listen_hint(int e) {
+/* What may help when the system has refused a port. "": nothing that is known. */
+static const char *wshub_io_sock__listen_hint(int e, uint16_t port) {
     if (e == EADDRINUSE) return "stop the program that has it or choose another port";
-    if (e == EACCES) return "ports below 1024 need a privilege; choose another";
+    if (e == EACCES || e == EPERM)
+        return port && port < 1024 ? "ports below 1024 need a privilege; choose another"
+                                   : "something on this system (a sandbox?) forbids it";
+    if (e == EADDRNOTAVAIL) return "give an address that this machine has; for all of them none";
+    if (e == EAFNOSUPPORT) return "this system has no addresses of that kind (IPv6?); give another";
+    if (e == ENOBUFS) return "an io has at most 16 listeners, one for each address of a name";
+    if (e == ENFILE) return "the whole system has no more open files (fs.file-max)";
     return e == EMFILE ? "raise the limit on open files (ulimit -n)" : "";
 }
 
@@ -1246,7 +1274,7 @@ static wshub_err wshub_io_sock__listen_tcp(wshub_io_sock *net, const char *host,
     (void)snprintf(where, sizeof where, strchr(shown, ':') ? "[%.100s]:%u" : "%.100s:%u", shown,
                    (unsigned)port);
     if (net->listeners_count == WSHUB_IO_SOCK__LISTENERS)
-        return wshub_io_sock__cannot_listen(net, where, "there are as many listeners as can be");
+        return wshub_io_sock__cannot_listen(net, where, WSHUB_IO_SOCK__MOST);
 
     e = wshub_io_sock__resolve_own(host && *host ? host : NULL, port, &list);
     if (e) {
@@ -1265,7 +1293,8 @@ static wshub_err wshub_io_sock__listen_tcp(wshub_io_sock *net, const char *host,
     freeaddrinfo(list);
     errno = e;
     if (!ok)
-        return wshub_io_sock__fail(net, "cannot listen on", where, wshub_io_sock__listen_hint(e));
+        return wshub_io_sock__fail(net, "cannot listen on", where,
+                                   wshub_io_sock__listen_hint(e, port));
     if (out_port) *out_port = got;
     return WSHUB_OK;
 }
@@ -1297,13 +1326,15 @@ static int wshub_io_sock__make_way(const wshub_io_sock__address *at, const char 
     if (lstat(at->un.sun_path, &st) != 0)
         return errno == ENOENT ? 0 : errno; /* its owner has just removed it */
     if (!S_ISSOCK(st.st_mode)) {
-        *out_hint = "there is a file of this name that is no socket";
+        *out_hint = "there is a file of this name that is no socket; remove it or choose another "
+                    "path";
         return EADDRINUSE;
     }
     e = wshub_io_sock__probe(at);
     if (e) {
-        *out_hint =
-            e == EADDRINUSE ? "another program serves it" : "there is a socket of this name";
+        *out_hint = e == EADDRINUSE
+                        ? "another program serves it; stop that one or choose another path"
+                        : "there is a socket of this name, and nobody can tell whose";
         return e;
     }
     return unlink(at->un.sun_path) != 0 && errno != ENOENT ? errno : 0;
@@ -1326,7 +1357,7 @@ static int wshub_io_sock__bind_unix(int fd, const wshub_io_sock__address *at,
         e = wshub_io_sock__make_way(at, out_hint);
         if (e) return e;
     }
-    *out_hint = "others take it again and again";
+    *out_hint = "other programs take it again and again; choose another path";
     return EADDRINUSE;
 }
 
@@ -1346,19 +1377,29 @@ static int wshub_io_sock__listen_path(wshub_io_sock *net, char *path, uint8_t na
 }
 
 static wshub_err wshub_io_sock__listen_unix(wshub_io_sock *net, const char *path, uint8_t name) {
+    const size_t most = sizeof((struct sockaddr_un *)0)->sun_path - 1;
     const char *hint = "";
-    char *copy;
+    char *copy, why[128];
     int e;
 
     if (!path || !*path)
-        return wshub_io_sock__cannot_listen(net, "a Unix socket", "the path is empty");
-    if (strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path)
-        return wshub_io_sock__cannot_listen(net, path, "the path is too long for a Unix socket");
+        return wshub_io_sock__cannot_listen(net, "a Unix socket",
+                                            "the path is empty; give one, as in /run/program.sock");
+    if (strlen(path) > most) {
+        (void)snprintf(why, sizeof why,
+                       "the path is too long for a Unix socket, %lu bytes of at most %lu; choose a "
+                       "shorter one",
+                       (unsigned long)strlen(path), (unsigned long)most);
+        return wshub_io_sock__cannot_listen(net, path, why);
+    }
     if (net->listeners_count == WSHUB_IO_SOCK__LISTENERS)
-        return wshub_io_sock__cannot_listen(net, path, "there are as many listeners as can be");
+        return wshub_io_sock__cannot_listen(net, path, WSHUB_IO_SOCK__MOST);
 
     copy = (char *)malloc(strlen(path) + 1);
-    if (!copy) return WSHUB_ERR_NOMEM;
+    if (!copy) {
+        (void)wshub_io_sock__cannot_listen(net, path, "out of memory");
+        return WSHUB_ERR_NOMEM;
+    }
     memcpy(copy, path, strlen(path) + 1);
     e = wshub_io_sock__listen_path(net, copy, name, &hint);
     if (!e) return WSHUB_OK;
@@ -1381,7 +1422,8 @@ WSHUB_API wshub_err wshub_io_sock_listen_place(wshub_io_sock *net, const wshub_i
                                                uint16_t *out_port) {
     uint8_t name = place->name ? wshub_io_sock__name_keep(net, place->name) : 0;
     if (place->name && !name)
-        return wshub_io_sock__cannot_listen(net, place->name, "no more names can be kept");
+        return wshub_io_sock__cannot_listen(
+            net, place->name, "an io keeps at most 255 names of listeners; use them again");
     if (place->path) return wshub_io_sock__listen_unix(net, place->path, name);
     return wshub_io_sock__listen_tcp(net, place->host, place->port, name, out_port);
 }
@@ -2598,10 +2640,42 @@ WSHUB_API const char *wshub_io_sock_desc_problem_versioned(const wshub_io_sock_d
         return "poller: its table is of another wshub_io_sock.h; compile the poller anew with this "
                "one, and in a table of your own set version to WSHUB_POLLER_VERSION";
     if ((unsigned)desc->log_level > WSHUB_LEVEL_ERROR)
-        return "log_level: WSHUB_LEVEL_DEBUG to WSHUB_LEVEL_ERROR, or 0";
+        return "log_level: must be WSHUB_LEVEL_DEBUG (1) to WSHUB_LEVEL_ERROR (4), or 0";
     if (desc->log_level && desc->no_log)
         return "no_log: there is a log_level too; set one or the other";
     return NULL;
+}
+
+/* What the system said, and what may help. */
+static size_t wshub_io_sock__explain_errno(int e, char *buf, size_t cap) {
+    const char *hint = "is /dev mounted here?";
+    char text[WSHUB_EXPLAIN_BYTES];
+
+    if (e == EMFILE) hint = "raise the limit on open files (ulimit -n)";
+    if (e == ENFILE) hint = "the whole system has no more open files (fs.file-max)";
+    (void)snprintf(text, sizeof text,
+                   "the system gives no poller, or no randomness by /dev/urandom: %s; %s",
+                   strerror(e), hint);
+    return wshub_explain(text, NULL, NULL, 0, buf, cap);
+}
+
+WSHUB_API size_t wshub_io_sock_desc_explain_versioned(const wshub_io_sock_desc *desc,
+                                                      size_t desc_bytes, uint32_t version,
+                                                      wshub_err err, char *buf, size_t cap) {
+    static const wshub_field fields[] = {
+        WSHUB_FIELD(wshub_io_sock_desc, poller, POINTER, NULL),
+        WSHUB_FIELD(wshub_io_sock_desc, log_level, UINT, NULL),
+        WSHUB_FIELD(wshub_io_sock_desc, no_log, BOOL, "log_level"),
+    };
+    bool known = desc && desc_bytes == sizeof *desc && version == WSHUB_IO_SOCK_DESC_VERSION;
+    const char *problem;
+
+    if (err == WSHUB_ERR_IO) return wshub_io_sock__explain_errno(errno, buf, cap);
+    problem = wshub_io_sock_desc_problem_versioned(desc, desc_bytes, version);
+    if (err && err != WSHUB_ERR_PARAM) problem = wshub_strerror(err);
+    if (!problem && err) problem = "out_net: required, and NULL";
+    return wshub_explain(problem, desc, fields, known ? sizeof fields / sizeof fields[0] : 0, buf,
+                         cap);
 }
 
 static void wshub_io_sock__defaults(wshub_io_sock_desc *desc) {
@@ -2633,6 +2707,7 @@ WSHUB_API wshub_err wshub_io_sock_create_versioned(const wshub_io_sock_desc *des
                                                    size_t desc_bytes, uint32_t version,
                                                    wshub_io_sock **out_net) {
     wshub_io_sock *net;
+    int e;
 
     if (!out_net || wshub_io_sock_desc_problem_versioned(desc, desc_bytes, version))
         return WSHUB_ERR_PARAM;
@@ -2649,11 +2724,14 @@ WSHUB_API wshub_err wshub_io_sock_create_versioned(const wshub_io_sock_desc *des
     net->buf = (uint8_t *)malloc(net->desc.read_bytes);
     net->scratch = (uint8_t *)malloc(WSHUB_IO_SOCK__SCRATCH);
     net->urandom = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    e = net->urandom < 0 ? errno : 0;
     net->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
     net->poller = desc->poller->create();
     if (!net->buf || !net->scratch || !net->poller || net->urandom < 0) {
         wshub_err err = !net->buf || !net->scratch ? WSHUB_ERR_NOMEM : WSHUB_ERR_IO;
+        if (!e) e = errno; /* the poller's */
         wshub_io_sock__free(net);
+        errno = e;
         return err;
     }
     *out_net = net;

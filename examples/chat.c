@@ -150,6 +150,7 @@ int main(int argc, char **argv) {
     sigset_t stop;
     wshub *hub;
     wshub_bus_redis *redis = NULL;
+    char why[WSHUB_EXPLAIN_BYTES];
     unsigned port = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 8080;
     if (port == 0 || port > 65535)
         return fprintf(stderr, "usage: %s [port [redis-url]]\n", argv[0]), 2;
@@ -161,8 +162,9 @@ int main(int argc, char **argv) {
     if (argc > 2) {
         wshub_bus_redis_desc rd = {
             .io = wshub_io_sock_io(net), .url = argv[2], .on_log = on_redis_log};
-        if (wshub_bus_redis_create(&rd, &redis))
-            return fprintf(stderr, "chat: %s\n", wshub_bus_redis_desc_problem(&rd)), 2;
+        wshub_err err = wshub_bus_redis_create(&rd, &redis);
+        (void)wshub_bus_redis_desc_explain(&rd, err, why, sizeof why);
+        if (err) return fprintf(stderr, "chat: %s\n", why), 2;
     }
     if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net),
                                    .bus = redis ? wshub_bus_redis_bus(redis) : NULL,

@@ -87,12 +87,12 @@ else
 fi
 emit() { e=$("./build/wshub-emit" "$@" 2>&1); echo "$? $e"; }
 check "wshub-emit wants a URL" "$(emit all e 1)" '^2 .*--redis URL is needed'
-check "wshub-emit wants a good URL" "$(emit --redis x all e 1)" '^2 .*begins with redis://'
+check "wshub-emit wants a good URL" "$(emit --redis x all e 1)" '^2 .*begin with redis://'
 check "wshub-emit wants JSON" "$(emit --redis redis://127.0.0.1:1 all e '{')" '^3 .*not JSON'
 check "wshub-emit says that nobody is there" "$(emit --redis redis://127.0.0.1:1 --timeout 200 all e 1)" '^4 .*Connection refused'
 check "wshub-emit excludes from rooms only" "$(emit --redis redis://127.0.0.1:1 --exclude a user u e 1)" '^2 .*for room and all'
 check "wshub-emit knows its options" "$(emit --redis)" '^2 .*lacks its value'
-check "chat wants a good URL" "$(./build/chat 18489 nonsense 2>&1; echo $?)" 'begins with redis://'
+check "chat wants a good URL" "$(./build/chat 18489 nonsense 2>&1; echo $?)" 'begin with redis://'
 if command -v redis-server >/dev/null && command -v redis-cli >/dev/null; then
     redis-server --port 18488 --bind 127.0.0.1 --save '' --dir build >build/redis.out 2>&1 & redis=$!
     for i in 1 2 3 4 5 6 7 8 9 10; do redis-cli -p 18488 ping >/dev/null 2>&1 && break; sleep 0.2; done

@@ -3,12 +3,12 @@
 #define _GNU_SOURCE
 #include "hubtest.h"
 #include "wshub_bus_local.h"
+#include "wshub_bus_redis.h"
 
 static char why[WSHUB_EXPLAIN_BYTES];
 static void says(size_t len, const char *want) {
     EXPECT_INT(len, strlen(want));
-    EXPECT(strcmp(why, want) == 0);
-    if (strcmp(why, want) != 0) (void)printf("  says: %s\n  want: %s\n", why, want);
+    EXPECT_STR(why, want);
 }
 
 #define CREATE                                                                                     \
@@ -190,7 +190,7 @@ TEST(what_no_field_is_to_blame_for_is_told_too) {
     says(wshub_desc_explain(&d, WSHUB_ERR_PARAM, why, sizeof why),
          "io is NULL: required; make one with wshub_io_auto_create()");
     (void)wshub_desc_explain_versioned(&d, sizeof d, 99, WSHUB_ERR_PARAM, why, sizeof why);
-    EXPECT(strstr(why, "wshub_desc: the program was compiled with another wshub.h"));
+    EXPECT_HAS(why, "wshub_desc: the program was compiled with another wshub.h");
     EXPECT_INT(wshub_io_fake_create(NULL, &net), WSHUB_OK);
     d.io = wshub_io_fake_io(net);
 
@@ -414,7 +414,7 @@ TEST(an_emitter_that_cannot_be_made_says_which_field_and_what_is_in_it) { /* EMI
     says(wshub_emitter_explain(&d, WSHUB_ERR_PARAM, why, sizeof why),
          "bus is NULL: required; wshub_bus_redis_create() or wshub_bus_local_seat() make one");
     (void)wshub_emitter_explain_versioned(&d, 8, WSHUB_DESC_VERSION, WSHUB_OK, why, sizeof why);
-    EXPECT(strstr(why, "wshub_emitter_desc: the program was compiled with another wshub.h"));
+    EXPECT_HAS(why, "wshub_emitter_desc: the program was compiled with another wshub.h");
     d.bus = &bus;
     (void)wshub_emitter_explain(&d, WSHUB_ERR_PARAM, why, sizeof why);
     EXPECT(strncmp(why, "bus is set: ", 12) == 0 && strstr(why, "WSHUB_BUS_VERSION"));
@@ -474,4 +474,130 @@ TEST(a_backend_explains_its_own_description) {
         says(wshub_explain(cases[i][0], &m, fields, 5, why, sizeof why), cases[i][1]);
     says(wshub_explain(NULL, NULL, NULL, 0, why, sizeof why), "");
     EXPECT_INT(wshub_explain(NULL, NULL, NULL, 0, NULL, 0), 0);
+}
+
+/* Each kind of bad URL and bad field of a bus to Redis, and no password of anybody. */
+TEST(a_bus_to_redis_that_cannot_be_made_says_which_field_and_what_is_in_it) {
+    static char longest[4200], name[130];
+    static wshub_io no_guest, other_io;
+    static struct {
+        wshub_bus_redis_desc desc;
+        const char *want;
+    } cases[] = {
+        {{.url = NULL}, "url is NULL: required, as redis://127.0.0.1:6379"},
+        {{.url = "127.0.0.1:6379"},
+         "url is \"127.0.0.1:6379\": must begin with redis://, valkey://, rediss://, valkeys:// "
+         "or unix://"},
+        {{.url = "ada:secret@host"},
+         "url is \"***@host\": must begin with redis://, valkey://, rediss://, valkeys:// or "
+         "unix://"},
+        {{.url = "rediss://ada:secret@host"},
+         "url is \"rediss://***@host\", tls is false: rediss:// needs an io that encrypts, and "
+         "desc.tls to say so"},
+        {{.url = "redis://host", .tls = true},
+         "url is \"redis://host\", tls is true: must begin with rediss://, since desc.tls says "
+         "that the io encrypts"},
+        {{.url = "redis://ada:sec/ret@host"},
+         "url is \"redis://***@host\": an address is host, host:port or [v6]:port; a / in user or "
+         "password is written %2F"},
+        {{.url = "redis://ada:sec%zzret@host"},
+         "url is \"redis://***@host\": a % in user or password is followed by two hex digits, and "
+         "not by 00"},
+        {{.url = "redis://ada@host"},
+         "url is \"redis://***@host\": a user needs a password: user:password@"},
+        {{.url = "redis://ada:secret:6379"},
+         "url is \"redis://***:6379\": an address is host, host:port or [v6]:port; a / in user or "
+         "password is written %2F"},
+        {{.url = "redis://[::1:6379"},
+         "url is \"redis://[::1:6379\": an address is host, host:port or [v6]:port; a / in user "
+         "or password is written %2F"},
+        {{.url = "redis://host:99999"},
+         "url is \"redis://host:99999\": an address is host, host:port or [v6]:port; a / in user "
+         "or password is written %2F"},
+        {{.url = "redis://a,,b"},
+         "url is \"redis://a,,b\": an address is empty; a list has one between any two commas"},
+        {{.url = "redis://a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a"},
+         "url is \"redis://a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a\": may have at most 16 addresses"},
+        {{.url = "redis://host/two"},
+         "url is \"redis://host/two\": a database must be a number, as in redis://host:6379/2"},
+        {{.url = "redis://host?password=secret"},
+         "url is \"redis://host?***\": of a query only ?db=N, once; all else is a field of the "
+         "description"},
+        {{.url = "redis://host#secret"},
+         "url is \"redis://host#***\": has no fragment; a # in user, password or path is written "
+         "%23"},
+        {{.url = "unix://run/redis.sock"},
+         "url is \"unix://run/redis.sock\": unix:// is followed by the path of a socket, which "
+         "begins with /"},
+        {{.url = longest}, "url is \"(not shown)\": must be at most 4096 bytes"},
+        {{.url = "redis://h", .sentinel = ""},
+         "sentinel is \"\": must be the name of a master, 1 to 128 bytes"},
+        {{.url = "redis://h", .client_name = "a b"},
+         "client_name is \"a b\": must be at most 128 bytes without spaces"},
+        {{.url = "redis://h", .channel_prefix = name},
+         "channel_prefix is \"pppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp"
+         "...\" (129 bytes): must be at most 128 bytes"},
+        {{.url = "redis://h", .retry_min_ms = 9000},
+         "retry_min_ms is 9000, retry_max_ms is 5000: must be at most retry_max_ms"},
+        {{.url = "redis://h", .heartbeat_ms = 4000},
+         "heartbeat_timeout_ms is 3000, heartbeat_ms is 4000: must be more than heartbeat_ms"},
+        {{.url = "redis://h", .message_bytes_max = 10},
+         "message_bytes_max is 10: must be 1024 to 1073741824 (1 KiB to 1 GiB)"},
+        {{.url = "redis://h", .output_bytes_max = WSHUB_OFF},
+         "output_bytes_max is 4294967295 (WSHUB_OFF): must be 1024 to 1073741824 (1 KiB to 1 GiB)"},
+        {{.url = "redis://h", .requests_max = 70000},
+         "requests_max is 70000: must be at most WSHUB_BUS_REDIS_REQUESTS_MAX (65536)"},
+        {{.url = "redis://h", .io = &no_guest},
+         "io is set: its table must have guest, connect and random, as wshub_io_sock.h has them"},
+        {{.url = "redis://h", .io = &other_io},
+         "io is set: its table is of another wshub.h; compile it and this backend with the same "
+         "one"},
+    };
+    wshub_io_fake *net;
+    wshub_bus_redis *redis = NULL;
+    wshub_bus_redis_desc good;
+    size_t i;
+    EXPECT_INT(wshub_io_fake_create(NULL, &net), WSHUB_OK);
+    memset(longest, 'x', sizeof longest - 1);
+    memset(name, 'p', sizeof name - 1);
+    no_guest = other_io = *wshub_io_fake_io(net);
+    no_guest.guest = NULL;
+    other_io.version = 99;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        wshub_bus_redis_desc *d = &cases[i].desc;
+        if (!d->io) d->io = wshub_io_fake_io(net);
+        EXPECT_INT(wshub_bus_redis_create(d, &redis), WSHUB_ERR_PARAM);
+        says(wshub_bus_redis_desc_explain(d, WSHUB_ERR_PARAM, why, sizeof why), cases[i].want);
+    }
+
+    says(wshub_bus_redis_desc_explain(NULL, WSHUB_ERR_PARAM, why, sizeof why),
+         "io: required, usually that of the hub");
+    (void)wshub_bus_redis_desc_explain_versioned(&cases[0].desc, sizeof good, 77, WSHUB_OK, why,
+                                                 sizeof why);
+    EXPECT_HAS(why, "was compiled with another wshub_bus_redis.h");
+    (void)wshub_bus_redis_desc_explain_versioned(&cases[0].desc, 8, WSHUB_BUS_REDIS_DESC_VERSION,
+                                                 WSHUB_OK, why, sizeof why);
+    EXPECT_HAS(why, "was compiled with another wshub_bus_redis.h");
+    memset(&good, 0, sizeof good);
+    says(wshub_bus_redis_desc_explain(&good, WSHUB_ERR_PARAM, why, sizeof why),
+         "io is NULL: required, usually that of the hub");
+    good.io = wshub_io_fake_io(net);
+    good.url = "redis://h";
+    says(wshub_bus_redis_desc_explain(&good, WSHUB_ERR_PARAM, why, sizeof why),
+         "out_redis: required, and NULL");
+    says(wshub_bus_redis_desc_explain(&good, WSHUB_ERR_RANDOM, why, sizeof why),
+         "io is set: its random() has failed");
+    says(wshub_bus_redis_desc_explain(&good, WSHUB_ERR_NOMEM, why, sizeof why),
+         wshub_strerror(WSHUB_ERR_NOMEM));
+    says(wshub_bus_redis_desc_explain(&good, WSHUB_OK, why, sizeof why), "");
+    wshub_io_fake_destroy(net);
+}
+
+TEST(a_bus_of_one_process_says_what_it_lacks) {
+    wshub_bus_local *local = NULL;
+    EXPECT(strstr(wshub_bus_local_explain(wshub_bus_local_create(NULL, NULL)), "out_local"));
+    EXPECT(strstr(wshub_bus_local_explain(wshub_bus_local_seat(local, NULL)), "out_seat"));
+    EXPECT(strstr(wshub_bus_local_explain(WSHUB_ERR_NOWAKE), "needs atomics"));
+    EXPECT(strcmp(wshub_bus_local_explain(WSHUB_ERR_NOMEM), wshub_strerror(WSHUB_ERR_NOMEM)) == 0);
+    EXPECT(strcmp(wshub_bus_local_explain(WSHUB_OK), "ok") == 0);
 }

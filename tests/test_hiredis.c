@@ -509,4 +509,37 @@ TEST(any_command_is_answered_in_order_and_once_with_hiredis_too) { /* wshub_bus_
     wshub_io_sock_destroy(s.net);
     redis_end(&s.server);
 }
+
+TEST(a_bus_of_hiredis_that_cannot_be_made_says_which_field_and_what_is_in_it) {
+    char why[WSHUB_EXPLAIN_BYTES];
+    wshub_bus_hiredis_desc d;
+    wshub_bus_hiredis *bus = NULL;
+    wshub_io_sock *net;
+    static const wshub_err errs[] = {WSHUB_ERR_PARAM, WSHUB_OK};
+    memset(&d, 0, sizeof d);
+    EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
+    (void)wshub_bus_hiredis_desc_explain(NULL, errs[0], why, sizeof why);
+    EXPECT_STR(why, "wshub_bus_hiredis_desc: required");
+    (void)wshub_bus_hiredis_desc_explain_versioned(&d, sizeof d, 99, errs[0], why, sizeof why);
+    EXPECT_HAS(why, "was compiled with another wshub_bus_hiredis.h");
+    (void)wshub_bus_hiredis_desc_explain(&d, errs[0], why, sizeof why);
+    EXPECT(strncmp(why, "attach is NULL: required", 24) == 0);
+    d.attach = watch_attach;
+    (void)wshub_bus_hiredis_desc_explain(&d, errs[0], why, sizeof why);
+    EXPECT(strncmp(why, "io is NULL: required", 20) == 0);
+    EXPECT_INT(wshub_bus_hiredis_create(&d, &bus), WSHUB_ERR_PARAM);
+    d.redis.io = wshub_io_sock_io(net);
+    d.redis.url = "redis://ada:secret@a,,b";
+    EXPECT_INT(wshub_bus_hiredis_create(&d, &bus), WSHUB_ERR_PARAM);
+    (void)wshub_bus_hiredis_desc_explain(&d, errs[0], why, sizeof why);
+    EXPECT(strncmp(why, "url is \"redis://***@a,,b\": an address is empty", 46) == 0);
+    EXPECT(strstr(wshub_bus_hiredis_desc_problem(&d), "url: an address is empty"));
+    d.redis.url = "redis://a";
+    (void)wshub_bus_hiredis_desc_explain(&d, errs[0], why, sizeof why);
+    EXPECT_STR(why, "out_bus: required, and NULL");
+    EXPECT_INT(wshub_bus_hiredis_create(&d, NULL), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_bus_hiredis_desc_explain(&d, errs[1], why, sizeof why), 0);
+    EXPECT(!wshub_bus_hiredis_desc_problem(&d) && !bus);
+    wshub_io_sock_destroy(net);
+}
 #endif

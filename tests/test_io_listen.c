@@ -476,11 +476,139 @@ TEST(there_are_so_many_listeners_and_no_more) {
     EXPECT_INT(wshub_io_sock_listen_unix(net, many), WSHUB_OK);
     EXPECT_INT(wshub_io_sock_listen_unix(net, own_path("more.sock")), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_io_sock_listen(net, "127.0.0.1", 0, NULL), WSHUB_ERR_PARAM);
-    EXPECT_HAS(wshub_io_sock_error(net), "as many listeners as can be");
+    EXPECT_HAS(wshub_io_sock_error(net), "an io has at most 16 listeners");
     wshub_io_sock_unlisten(net);
     EXPECT_INT(file_number(many), 0);
     EXPECT_INT(wshub_io_sock_listen(net, "127.0.0.1", 0, NULL), WSHUB_OK);
     wshub_io_sock_destroy(net);
+}
+
+/* What is said of each bad place: the place, what the system said, what to do. */
+TEST(a_place_that_cannot_be_listened_on_is_told_with_what_to_do) {
+    static char long_path[200], folder[64], file[64], taken[64], want_long[160];
+    static const struct {
+        wshub_io_sock_place place;
+        wshub_err err;
+        const char *says;
+    } cases[] = {
+        {{.host = "no.such.host.invalid", .port = 80},
+         WSHUB_ERR_PARAM,
+         "cannot listen on no.such.host.invalid:80: no such address ("},
+        {{.host = "192.0.2.1", .port = 8080},
+         WSHUB_ERR_IO,
+         "cannot listen on 192.0.2.1:8080: Cannot assign requested address; give an address that "
+         "this machine has; for all of them none"},
+        {{.host = "1.2.3.4.5", .port = 0},
+         WSHUB_ERR_PARAM,
+         "cannot listen on 1.2.3.4.5:0: no such address ("},
+        {{.path = ""},
+         WSHUB_ERR_PARAM,
+         "cannot listen on a Unix socket: the path is empty; give one, as in /run/program.sock"},
+        {{.path = long_path}, WSHUB_ERR_PARAM, want_long},
+        {{.path = "/no/such/folder/x.sock"},
+         WSHUB_ERR_IO,
+         "cannot listen on /no/such/folder/x.sock: No such file or directory; make its folder "
+         "first"},
+        {{.path = file},
+         WSHUB_ERR_IO,
+         "there is a file of this name that is no socket; remove it or choose another path"},
+        {{.path = folder},
+         WSHUB_ERR_IO,
+         "there is a file of this name that is no socket; remove it or choose another path"},
+        {{.path = taken},
+         WSHUB_ERR_IO,
+         "Address already in use; another program serves it; stop that one or choose another "
+         "path"},
+    };
+    wshub_io_sock *net, *other;
+    size_t i;
+    int fd;
+    EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
+    EXPECT_INT(wshub_io_auto_create(NULL, &other), WSHUB_OK);
+    memset(long_path, 'p', sizeof long_path - 1);
+    (void)snprintf(
+        want_long, sizeof want_long,
+        ": the path is too long for a Unix socket, 199 bytes of at most %d; choose a shorter one",
+        (int)sizeof((struct sockaddr_un *)0)->sun_path - 1);
+    (void)snprintf(folder, sizeof folder, "build");
+    (void)snprintf(file, sizeof file, "%s", own_path("is.file"));
+    (void)snprintf(taken, sizeof taken, "%s", own_path("is.taken"));
+    fd = open(file, O_CREAT | O_WRONLY, 0600);
+    EXPECT(fd >= 0);
+    (void)close(fd);
+    EXPECT_INT(wshub_io_sock_listen_unix(other, taken), WSHUB_OK);
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        EXPECT_INT(wshub_io_sock_listen_place(net, &cases[i].place, NULL), cases[i].err);
+        EXPECT_HAS(wshub_io_sock_error(net), cases[i].says);
+    }
+    if (geteuid() == 0 && seteuid(65534) == 0) { /* as somebody without privileges */
+        EXPECT_INT(wshub_io_sock_listen_unix(net, "/wshub-test.sock"), WSHUB_ERR_IO);
+        EXPECT_HAS(wshub_io_sock_error(net), "/wshub-test.sock: Permission denied; the folder "
+                                             "must let this program write");
+        if (wshub_io_sock_listen(net, "127.0.0.1", 81, NULL)) /* some systems let everybody */
+            EXPECT_HAS(wshub_io_sock_error(net), "127.0.0.1:81: Permission denied; ports below "
+                                                 "1024 need a privilege; choose another");
+        EXPECT_INT(seteuid(0), 0);
+    }
+    EXPECT_HAS(wshub_io_sock__listen_hint(EACCES, 8080), "forbids");
+    EXPECT_HAS(wshub_io_sock__listen_hint(EACCES, 0), "forbids");
+    EXPECT_HAS(wshub_io_sock__listen_hint(EPERM, 80), "privilege");
+    EXPECT_HAS(wshub_io_sock__listen_hint(EAFNOSUPPORT, 80), "IPv6");
+    EXPECT_HAS(wshub_io_sock__listen_hint(ENOBUFS, 80), "16 listeners");
+    EXPECT_HAS(wshub_io_sock__listen_hint(ENFILE, 80), "fs.file-max");
+    EXPECT_HAS(wshub_io_sock__listen_hint(EMFILE, 80), "ulimit -n");
+    EXPECT(!*wshub_io_sock__listen_hint(EIO, 80));
+    (void)unlink(file);
+    wshub_io_sock_destroy(net);
+    wshub_io_sock_destroy(other);
+}
+
+static void *no_poller(void) {
+    errno = EMFILE;
+    return NULL;
+}
+TEST(an_io_that_cannot_be_made_says_why) {
+    char why[WSHUB_EXPLAIN_BYTES];
+    wshub_io_sock *net = NULL;
+    wshub_io_sock_poller none = *wshub_io_poll_poller();
+    wshub_io_sock_desc d = {.poller = NULL}, with = {.poller = &none};
+    wshub_err err;
+    (void)wshub_io_sock_desc_explain(&d, WSHUB_ERR_PARAM, why, sizeof why);
+    EXPECT(strcmp(why,
+                  "poller is NULL: required; wshub_io_auto_create() takes the best there is") == 0);
+    (void)wshub_io_sock_desc_explain(NULL, WSHUB_ERR_PARAM, why, sizeof why);
+    EXPECT(strncmp(why, "poller: required", 16) == 0);
+    d.log_level = (wshub_log_level)7;
+    (void)wshub_io_auto_explain(&d, WSHUB_OK, why, sizeof why);
+    EXPECT_STR(why, "log_level is 7: must be WSHUB_LEVEL_DEBUG (1) to WSHUB_LEVEL_ERROR (4), or "
+                    "0");
+    d.log_level = WSHUB_LEVEL_WARN;
+    d.no_log = true;
+    (void)wshub_io_auto_explain(&d, WSHUB_ERR_PARAM, why, sizeof why);
+    EXPECT_STR(why, "no_log is true, log_level is 3: there is a log_level too; set one or the "
+                    "other");
+    (void)wshub_io_auto_explain_versioned(&d, 8, WSHUB_IO_SOCK_DESC_VERSION, WSHUB_ERR_PARAM, why,
+                                          sizeof why);
+    EXPECT(strncmp(why, "wshub_io_sock_desc: the program was compiled", 44) == 0);
+    (void)wshub_io_auto_explain_versioned(&d, sizeof d, 99, WSHUB_ERR_PARAM, why, sizeof why);
+    EXPECT(strncmp(why, "wshub_io_sock_desc: the program was compiled", 44) == 0);
+    (void)wshub_io_auto_explain(NULL, WSHUB_ERR_PARAM, why, sizeof why);
+    EXPECT_STR(why, "out_net: required, and NULL");
+    (void)wshub_io_auto_explain(NULL, WSHUB_ERR_NOMEM, why, sizeof why);
+    EXPECT_STR(why, wshub_strerror(WSHUB_ERR_NOMEM));
+    EXPECT_INT(wshub_io_auto_explain(NULL, WSHUB_OK, why, sizeof why), 0);
+
+    none.create = no_poller;
+    err = wshub_io_sock_create(&with, &net);
+    (void)wshub_io_sock_desc_explain(&with, err, why, sizeof why);
+    EXPECT_INT(err, WSHUB_ERR_IO);
+    EXPECT_HAS(why, "Too many open files; raise the limit on open files (ulimit -n)");
+    errno = ENFILE;
+    (void)wshub_io_sock_desc_explain(&with, err, why, sizeof why);
+    EXPECT_HAS(why, "fs.file-max");
+    errno = ENOENT;
+    (void)wshub_io_sock_desc_explain(&with, err, why, sizeof why);
+    EXPECT_HAS(why, "is /dev mounted here?");
 }
 
 TEST(listeners_rest_while_nobody_serves) {
