@@ -1,7 +1,7 @@
 #!/bin/sh
 # Changes one operator or constant at a time in the rooms for frames, authentication, RESP, the index, streams and their
-# ends, HTTP, rooms, routing, the in-process bus and the end of a turn, and sees whether the tests notice. Prints the
-# mutants that survive.
+# ends, WebSockets of mounts, requests handed over, HTTP, sessions, rooms, routing, buses and the end of a turn, and sees
+# whether the tests notice. Prints the mutants that survive.
 #   sh tests/mutate.sh [COUNT [SEED]]   so many mutants, chosen by the seed; 0: all of them
 #   sh tests/mutate.sh look             none: whether all rooms and all entries of tests/mutate.equivalent are found
 count=${1:-100}; seed=${2:-1}; dir=build/mutate; rm -rf $dir; mkdir -p $dir
@@ -26,12 +26,15 @@ list() { # file, from pattern, to pattern: candidates as file:line:from:to
     list wshub.h '^/. ---- >>frame' '^/. ---- >>slots' | sed 's/$/@test_frame test_codec fuzz\/fuzz_wire/'
     list wshub.h '^/. ---- >>auth' '^/. ---- >>events' | sed 's/$/@test_auth test_stats test_golden/'
     list wshub.h '^/. ---- >>message' '^/. ---- >>sockets' | sed 's/$/@test_frame test_flow test_ends test_clocks test_exchange test_golden/'
+    list wshub.h '^/. ---- >>sockets' '^/. ---- >>app-timers' | sed 's/$/@test_socket test_socket_ends test_forward test_threads/'
     list wshub.h '^/. ---- >>http ' '^/. ---- >>frame' | sed 's/$/@test_exchange test_reply test_http test_upgrade test_negative_http/'
     list wshub.h '^/. ---- >>queue' '^/. ---- >>mount' | sed 's/$/@test_queue test_pressure test_send test_ends/'
     list wshub.h '^/. ---- >>mount' '^/. ---- >>conn ' | sed 's/$/@test_mount test_mount_ends test_mount_answers test_exchange/'
     list wshub.h '^/. ---- >>conn ' '^/. ---- >>reply' | sed 's/$/@test_ends test_clocks test_heartbeat test_hostile/'
     list wshub.h '^/. ---- >>rooms' '^/. ---- >>ask' | sed 's/$/@test_rooms test_send test_walks test_costs test_runs test_bus/'
-    list wshub.h '^/. ---- >>gate' '^/. ---- >>transform' | sed 's/$/@test_send test_runs test_costs test_transform/'
+    list wshub.h '^/. ---- >>session' '^/. ---- >>gate' | sed 's/$/@test_session test_session_move test_dialect/'
+    list wshub.h '^/. ---- >>bus' '^/. ---- >>asking' | sed 's/$/@test_bus test_dialect_bus test_channels test_bus_table/'
+    list wshub.h '^/. ---- >>gate' '^/. ---- >>transform' | sed 's/$/@test_send test_runs test_kinds test_costs test_transform/'
     list wshub.h '^/. ---- >>routing' '^/. ---- >>auth' | sed 's/$/@test_send test_runs test_rooms test_bus/'
     list wshub.h '^/. ---- >>reply' '^/. ---- >>message' | sed 's/$/@test_exchange test_reply test_mount test_mount_answers test_ends test_http test_negative_http/'
     list backends/wshub_bus_local.h '^/. ---- threads' 'end of file' | sed 's/$/@test_bus_local test_bus test_bus_contract test_threads/'

@@ -308,6 +308,8 @@ TEST(a_hub_without_room_or_that_stops_has_503_answered) { /* BYE-2 */
         EXPECT(heard(&p, "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; "
                          "charset=utf-8\r\nContent-Length: 22\r\nConnection: close\r\n\r\n"
                          "nobody can answer now\n"));
+        EXPECT_INT(stats(&p.here).http_bad, 1);
+        EXPECT_INT(stats(&p.here).upgrades_refused, 0);
         pair_stop(&p);
     }
 }

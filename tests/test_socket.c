@@ -58,6 +58,7 @@ TEST(what_no_peer_could_take_is_refused) { /* RFC 6455 8.1: a text is UTF-8 */
     EXPECT_INT(wshub_conn_send(w.hub, conn, NULL, 1, true), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_conn_send(w.hub, conn, NULL, 1, false), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_conn_send(w.hub, conn, "x", WSHUB_MSG_BYTES_MAX + 1, false), WSHUB_ERR_LIMIT);
+    EXPECT_INT(wshub_conn_send(w.hub, conn, NULL, WSHUB_MSG_BYTES_MAX, false), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_conn_queued_bytes(w.hub, conn), 0);
     EXPECT_INT(wshub_conn_send(w.hub, conn, "\xC3", 1, false), WSHUB_OK);
     EXPECT_INT(wshub_conn_send(w.hub, conn, NULL, 0, true), WSHUB_OK);
