@@ -216,6 +216,33 @@ UNUSED static void keep_event(wshub *hub, wshub_ask ask, wshub_client c, const w
     kept_asks[kept_asks_count++ % 8] = ask;
 }
 
+/* As keep_event(), of so many that none is forgotten. */
+UNUSED static wshub_ask every_ask[4096];
+UNUSED static uint32_t every_ask_count;
+
+UNUSED static void keep_every_event(wshub *hub, wshub_ask ask, wshub_client c, const wshub_event *e,
+                                    void *user) {
+    (void)hub;
+    (void)c;
+    (void)e;
+    (void)user;
+    every_ask[every_ask_count++] = ask;
+}
+
+/* What on_disconnected was told last, and how often it was told anything. */
+UNUSED static struct {
+    wshub_cause cause;
+    int code, times;
+} last_gone;
+
+UNUSED static void keep_gone(wshub *hub, const wshub_gone *gone, void *user) {
+    (void)hub;
+    (void)user;
+    last_gone.cause = gone->cause;
+    last_gone.code = gone->code;
+    last_gone.times++;
+}
+
 UNUSED static wshub_exchange kept_request;
 
 UNUSED static bool keep_request(wshub *hub, wshub_exchange r, const wshub_http *h, void *user) {

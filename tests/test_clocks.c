@@ -52,16 +52,6 @@ TEST(a_message_must_be_finished_in_time) { /* slowloris in a frame */
     }
 }
 
-static wshub_cause told_by;
-static int told_code, told_times;
-static void told(wshub *hub, const wshub_gone *gone, void *user) {
-    (void)hub;
-    (void)user;
-    told_by = gone->cause;
-    told_code = gone->code;
-    told_times++;
-}
-
 /* LIVE: write_timeout_ms is without progress */
 TEST(progress_of_a_send_under_way_begins_its_time_anew) {
     world w;
@@ -69,7 +59,8 @@ TEST(progress_of_a_send_under_way_begins_its_time_anew) {
     char id[37];
     wshub_msg m = msg("event", "\"some text\"");
     world_start(
-        &w, DESC(.on_authenticate = accept_all, .on_disconnected = told, .write_timeout_ms = 1000),
+        &w,
+        DESC(.on_authenticate = accept_all, .on_disconnected = keep_gone, .write_timeout_ms = 1000),
         FAKE(.completion = true));
     c = world_client(&w, "u", id);
     wshub_io_fake_window(w.net, c, 0);
@@ -80,11 +71,11 @@ TEST(progress_of_a_send_under_way_begins_its_time_anew) {
     wshub_io_fake_run(w.net);
     wshub_io_fake_advance(w.net, 999);
     EXPECT(wshub_io_fake_is_open(w.net, c));
-    told_times = 0;
+    last_gone.times = 0;
     wshub_io_fake_advance(w.net, 1);
     EXPECT(!wshub_io_fake_is_open(w.net, c));
-    EXPECT_INT(told_times, 1);
-    EXPECT_INT(told_by, WSHUB_BY_TIMEOUT);
+    EXPECT_INT(last_gone.times, 1);
+    EXPECT_INT(last_gone.cause, WSHUB_BY_TIMEOUT);
     world_stop(&w);
 }
 

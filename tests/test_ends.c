@@ -397,24 +397,14 @@ TEST(after_our_close_the_peer_may_say_what_it_likes) { /* RFC 6455 7.1.2: until 
     world_stop(&w);
 }
 
-static wshub_cause told_by;
-static int told_code, told_times;
-static void told(wshub *hub, const wshub_gone *gone, void *user) {
-    (void)hub;
-    (void)user;
-    told_by = gone->cause;
-    told_code = gone->code;
-    told_times++;
-}
-
 TEST(ways_to_go_and_their_codes) { /* BYE-1; RFC 6455 7.1.5, 7.4.1 */
     static char long_text[5000];
     int how;
     for (how = 0; how < 7; how++) {
         world w;
         wshub_conn c;
-        world_start(&w, DESC(.on_authenticate = accept_all, .on_disconnected = told), FAKE(0));
-        told_times = 0;
+        world_start(&w, DESC(.on_authenticate = accept_all, .on_disconnected = keep_gone), FAKE(0));
+        last_gone.times = 0;
         c = world_client(&w, "u", NULL);
         if (how == 0) { /* a Close without a code */
             wshub_io_fake_send(w.net, c, 8, true, "", 0);
@@ -427,7 +417,7 @@ TEST(ways_to_go_and_their_codes) { /* BYE-1; RFC 6455 7.1.5, 7.4.1 */
         } else if (how == 3) { /* the io drops it */
             wshub_conn_closed(w.hub, c);
             wshub_io_fake_run(w.net);
-            EXPECT_INT(told_times, 1); /* not twice, should the io say it again */
+            EXPECT_INT(last_gone.times, 1); /* not twice, should the io say it again */
             wshub_conn_closed(w.hub, c);
         } else if (how == 4) { /* half a Ping, and no memory to keep it */
             static const uint8_t half[] = {0x89, 0x85, 1, 2, 3, 4, 'h', 'e'};
@@ -448,9 +438,9 @@ TEST(ways_to_go_and_their_codes) { /* BYE-1; RFC 6455 7.1.5, 7.4.1 */
             EXPECT_CLOSE(&w, c, 1011);
             EXPECT_INT(stats(&w).protocol_errors, 0); /* it is not his fault */
         }
-        EXPECT_INT(told_times, 1);
-        EXPECT_INT(told_by, how >= 4 ? WSHUB_BY_MEMORY : WSHUB_BY_PEER);
-        EXPECT_INT(told_code, how == 0 ? 1005 : how == 1 ? 3333 : how > 4 ? 1011 : 1006);
+        EXPECT_INT(last_gone.times, 1);
+        EXPECT_INT(last_gone.cause, how >= 4 ? WSHUB_BY_MEMORY : WSHUB_BY_PEER);
+        EXPECT_INT(last_gone.code, how == 0 ? 1005 : how == 1 ? 3333 : how > 4 ? 1011 : 1006);
         world_stop(&w);
     }
 }

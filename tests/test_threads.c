@@ -115,8 +115,23 @@ static void say(wshub *hub, void *arg) {
     }
 }
 
+/* A hub on the bus, in a thread of its own. */
+static void start_hub(int i) {
+    char id[2] = {(char)('0' + i), 0};
+    wshub_bus bus;
+    EXPECT_INT(wshub_bus_local_seat(local, &bus), WSHUB_OK);
+    EXPECT_INT(wshub_io_auto_create(NULL, &hubs[i].net), WSHUB_OK);
+    EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(hubs[i].net),
+                                          .user = &hubs[i],
+                                          .bus = &bus,
+                                          .server_id = id},
+                            &hubs[i].hub),
+               WSHUB_OK);
+    EXPECT_INT(pthread_create(&hubs[i].thread, NULL, serve, &hubs[i]), 0);
+}
+
 TEST(hubs_of_several_threads_hear_each_other_in_order) {
-    wshub_bus bus, ear;
+    wshub_bus ear;
     wshub_bus_owner owner = {.ctx = heard, .received = hear, .state = ignore_state};
     wshub_bus_channel channel = {{"ws:broadcast", 12}, false};
     int i;
@@ -125,18 +140,7 @@ TEST(hubs_of_several_threads_hear_each_other_in_order) {
     EXPECT_INT(ear.attach(ear.ctx, &owner), WSHUB_OK);
     ear.pump(ear.ctx); /* it is connected */
     EXPECT(ear.subscribe(ear.ctx, &channel, 1));
-    for (i = 0; i < HUBS; i++) {
-        char id[2] = {(char)('0' + i), 0};
-        EXPECT_INT(wshub_bus_local_seat(local, &bus), WSHUB_OK);
-        EXPECT_INT(wshub_io_auto_create(NULL, &hubs[i].net), WSHUB_OK);
-        EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(hubs[i].net),
-                                              .user = &hubs[i],
-                                              .bus = &bus,
-                                              .server_id = id},
-                                &hubs[i].hub),
-                   WSHUB_OK);
-        EXPECT_INT(pthread_create(&hubs[i].thread, NULL, serve, &hubs[i]), 0);
-    }
+    for (i = 0; i < HUBS; i++) start_hub(i);
     for (i = 0; i < HUBS; i++) EXPECT_INT(wshub_post(hubs[i].hub, say, NULL), WSHUB_OK);
     while (heard[0] < SAID || heard[1] < SAID || heard[2] < SAID || heard[3] < SAID)
         ear.pump(ear.ctx);
@@ -176,24 +180,12 @@ static void guest_woken(void *ctx) {
     EXPECT(((wshub_bus *)ctx)->ctx != NULL); /* it is there while it is attached */
 }
 TEST(seats_come_and_go_while_others_publish) {
-    wshub_bus bus;
     wshub_stats st;
     uint64_t received = 0;
     long visits = 0;
     int i;
     EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
-    for (i = 0; i < 2; i++) {
-        char id[2] = {(char)('0' + i), 0};
-        EXPECT_INT(wshub_bus_local_seat(local, &bus), WSHUB_OK);
-        EXPECT_INT(wshub_io_auto_create(NULL, &hubs[i].net), WSHUB_OK);
-        EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(hubs[i].net),
-                                              .user = &hubs[i],
-                                              .bus = &bus,
-                                              .server_id = id},
-                                &hubs[i].hub),
-                   WSHUB_OK);
-        EXPECT_INT(pthread_create(&hubs[i].thread, NULL, serve, &hubs[i]), 0);
-    }
+    for (i = 0; i < 2; i++) start_hub(i);
     for (i = 0; i < 10; i++) EXPECT_INT(wshub_post(hubs[i % 2].hub, say, NULL), WSHUB_OK);
     while (visits < 20 || (visits < 2000 && guests_heard < 1000)) {
         /* gone with the visit: who wakes later is caught */

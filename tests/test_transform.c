@@ -482,23 +482,14 @@ TEST(nobody_is_asked_about_the_gone) {
     world_stop(&w);
 }
 
-static wshub_ask asked[4096];
-static uint32_t asked_count;
-static void ask_later(wshub *hub, wshub_ask ask, wshub_client c, const wshub_event *e, void *user) {
-    (void)hub;
-    (void)c;
-    (void)e;
-    (void)user;
-    asked[asked_count++] = ask;
-}
 static void encrypted_world(world *w, char id[37], wshub_conn *c, uint32_t max) {
     world_start(w,
-                DESC(.on_authenticate = accept_all, .on_transform_out = ask_later,
+                DESC(.on_authenticate = accept_all, .on_transform_out = keep_every_event,
                      .backpressure_bytes_max = max, .encrypted_batch_max = 4096),
                 FAKE(0));
     *c = world_client(w, NULL, id);
     EXPECT_INT(wshub_client_encrypt(w->hub, world_handle(w, id)), WSHUB_OK);
-    asked_count = 0;
+    every_ask_count = 0;
 }
 
 TEST(what_the_transformer_holds_is_counted_as_what_it_is) { /* SEND-6, ENC-1 */
@@ -517,7 +508,7 @@ TEST(what_the_transformer_holds_is_counted_as_what_it_is) { /* SEND-6, ENC-1 */
             for (i = 0; i < 4000; i++) {
                 wshub_err err = wshub_client_send(w.hub, world_handle(&w, id), &m);
                 EXPECT(err == WSHUB_OK || err == WSHUB_ERR_DROPPED || err == WSHUB_ERR_NOMEM);
-                sent += asked_count > sent;
+                sent += every_ask_count > sent;
             }
             EXPECT(sent >= 1 && stats(&w).dropped_pressure == 4000 - sent);
             most = w.bytes - before;
@@ -528,12 +519,12 @@ TEST(what_the_transformer_holds_is_counted_as_what_it_is) { /* SEND-6, ENC-1 */
             EXPECT_INT(wshub_client_queued_bytes(w.hub, world_handle(&w, id)),
                        stats(&w).transform_bytes);
             for (i = sent; i > 1; i--) /* from behind: the answers wait, and count too */
-                EXPECT_INT(wshub_transform_accept(w.hub, asked[i - 1], replaced ? &m : NULL),
+                EXPECT_INT(wshub_transform_accept(w.hub, every_ask[i - 1], replaced ? &m : NULL),
                            WSHUB_OK);
             EXPECT_INT(wshub_client_queued_bytes(w.hub, world_handle(&w, id)),
                        stats(&w).transform_bytes);
             EXPECT(!replaced || stats(&w).transform_bytes >= (sent - 1) * 2 * sizes[s]);
-            EXPECT_INT(wshub_transform_accept(w.hub, asked[0], NULL), WSHUB_OK);
+            EXPECT_INT(wshub_transform_accept(w.hub, every_ask[0], NULL), WSHUB_OK);
             wshub_io_fake_run(w.net);
             EXPECT_INT(stats(&w).transform_bytes, 0);
             for (i = 0; i < sent; i++) {
@@ -555,18 +546,18 @@ TEST(a_message_of_any_length_passes_the_transformer) {
     encrypted_world(&w, id, &c, 1000);
     EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id), &small), WSHUB_OK);
     EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id), &m), WSHUB_OK);
-    EXPECT_INT(asked_count, 2);
+    EXPECT_INT(every_ask_count, 2);
     /* more than the limit waits there now */
     (void)wshub_client_send(w.hub, world_handle(&w, id), &small);
     EXPECT_INT(stats(&w).dropped_pressure, 1);
-    EXPECT_INT(wshub_transform_accept(w.hub, asked[0], NULL), WSHUB_OK);
-    EXPECT_INT(wshub_transform_accept(w.hub, asked[1], NULL), WSHUB_OK);
+    EXPECT_INT(wshub_transform_accept(w.hub, every_ask[0], NULL), WSHUB_OK);
+    EXPECT_INT(wshub_transform_accept(w.hub, every_ask[1], NULL), WSHUB_OK);
     wshub_io_fake_run(w.net);
     EXPECT(wshub_io_fake_next(w.net, c, &f) && f.payload.len == 23 - 1);
     EXPECT(wshub_io_fake_next(w.net, c, &f) && f.payload.len == 50021);
     wshub_io_fake_window(w.net, c, 0); /* one who does not read: both count together */
     EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id), &small), WSHUB_OK);
-    EXPECT_INT(wshub_transform_accept(w.hub, asked[2], NULL), WSHUB_OK);
+    EXPECT_INT(wshub_transform_accept(w.hub, every_ask[2], NULL), WSHUB_OK);
     wshub_io_fake_run(w.net);
     (void)wshub_client_send(w.hub, world_handle(&w, id), &m);
     EXPECT_INT(stats(&w).dropped_pressure, 2);
