@@ -9663,32 +9663,99 @@ static bool wshub__cors_list_has(const char *text, const char *what) {
     return false;
 }
 
-/* What is wrong with a description, which may be NULL. NULL: nothing. */
-WSHUB__COLD static const char *wshub__cors_problem(const wshub_cors *cors) {
+/* What is wrong with a wshub_cors, and what is in the member that it is about. */
+typedef struct wshub__cors_flaw {
+    const char *problem; /* NULL: nothing is */
+    const char *member;  /* NULL: it is about no value */
+    const char *value;
+} wshub__cors_flaw;
+
+WSHUB__COLD static bool wshub__cors_wrong(wshub__cors_flaw *out_flaw, const char *problem,
+                                          const char *member, const char *value) {
+    out_flaw->problem = problem;
+    out_flaw->member = member;
+    out_flaw->value = value;
+    return true;
+}
+
+/* Looks at the origins of a description. False: they are right. */
+WSHUB__COLD static bool wshub__cors_origins_wrong(const wshub_cors *cors,
+                                                  wshub__cors_flaw *out_flaw) {
+    static const char entry[] = "an entry of cors.origins";
     size_t i;
 
-    if (!cors) return NULL;
     if (!cors->origins || !cors->origins_count)
-        return "cors: origins and origins_count are required, one at least; pages of any origin: "
-               "`*`";
+        return wshub__cors_wrong(out_flaw,
+                                 "cors: origins and origins_count are required, one at least; "
+                                 "pages of any origin: `*`",
+                                 NULL, NULL);
     for (i = 0; i < cors->origins_count; i++) {
         const char *rule = cors->origins[i];
         if (!wshub__origin_rule_ok(rule))
-            return "cors: origins are written as those of allowed_origins are";
+            return wshub__cors_wrong(
+                out_flaw, "cors: origins are written as those of allowed_origins are", entry, rule);
         if (cors->credentials && (strcmp(rule, "*") == 0 || strcmp(rule, "null") == 0))
-            return "cors: with credentials `*` and `null` would let any page act as whoever looks "
-                   "at it; name the origins";
+            return wshub__cors_wrong(out_flaw,
+                                     "cors: with credentials `*` and `null` would let any page act "
+                                     "as whoever looks at it; name the origins",
+                                     entry, rule);
     }
+    return false;
+}
 
-    if (!wshub__cors_list_ok(cors->methods) || !wshub__cors_list_ok(cors->headers) ||
-        !wshub__cors_list_ok(cors->expose))
-        return "cors: methods, headers and expose are names, separated by commas, or NULL";
-    if (cors->credentials &&
-        (wshub__cors_list_has(cors->methods, "*") || wshub__cors_list_has(cors->headers, "*") ||
-         wshub__cors_list_has(cors->expose, "*")))
-        return "cors: with credentials browsers take `*` for a name in methods, headers and "
-               "expose; write down the names";
-    return NULL;
+/* Looks at a list of names in it. False: it is right. */
+WSHUB__COLD static bool wshub__cors_list_wrong(const wshub_cors *cors, const char *member,
+                                               const char *list, wshub__cors_flaw *out_flaw) {
+    if (!wshub__cors_list_ok(list))
+        return wshub__cors_wrong(
+            out_flaw, "cors: methods, headers and expose are names, separated by commas, or NULL",
+            member, list);
+    if (cors->credentials && wshub__cors_list_has(list, "*"))
+        return wshub__cors_wrong(out_flaw,
+                                 "cors: with credentials browsers take `*` for a name in methods, "
+                                 "headers and expose; write down the names",
+                                 member, list);
+    return false;
+}
+
+/* Looks at a description, which may be NULL. */
+WSHUB__COLD static wshub__cors_flaw wshub__cors_look(const wshub_cors *cors) {
+    wshub__cors_flaw flaw = {NULL, NULL, NULL};
+
+    if (!cors || wshub__cors_origins_wrong(cors, &flaw)) return flaw;
+    if (!wshub__cors_list_wrong(cors, "cors.methods", cors->methods, &flaw) &&
+        !wshub__cors_list_wrong(cors, "cors.headers", cors->headers, &flaw))
+        (void)wshub__cors_list_wrong(cors, "cors.expose", cors->expose, &flaw);
+    return flaw;
+}
+
+/* What is wrong with a description, which may be NULL. NULL: nothing. */
+WSHUB__COLD static const char *wshub__cors_problem(const wshub_cors *cors) {
+    return wshub__cors_look(cors).problem;
+}
+
+/* Is this a text of wshub__cors_problem()? */
+WSHUB__COLD static bool wshub__cors_is_problem(const char *problem) {
+    return problem && strncmp(problem, "cors: ", 6) == 0;
+}
+
+/* Writes what is wrong, and with which value: `member is value: problem`. */
+WSHUB__COLD static size_t wshub__cors_explain(const wshub_cors *cors, char *buf, size_t cap) {
+    wshub__print print = {buf, cap, 0};
+    wshub__cors_flaw flaw = wshub__cors_look(cors);
+
+    WSHUB_ASSERT(flaw.problem);
+    if (flaw.member) {
+        wshub__print_text(&print, flaw.member);
+        wshub__print_text(&print, " is ");
+        if (flaw.value)
+            wshub__print_shown(&print, flaw.value);
+        else
+            wshub__print_text(&print, "NULL");
+        flaw.problem += strlen("cors");
+    }
+    wshub__print_text(&print, flaw.problem);
+    return wshub__print_end(&print);
 }
 
 /* A copy of a text; ptr NULL: there is none. */
@@ -11147,6 +11214,7 @@ WSHUB__COLD WSHUB_API size_t wshub_mount_explain(const wshub_mount_desc *desc, w
     };
     const char *problem = wshub_mount_problem(desc);
 
+    if (wshub__cors_is_problem(problem)) return wshub__cors_explain(desc->cors, buf, cap);
     if (!problem && err == WSHUB_ERR_LIMIT)
         problem = "path: there are WSHUB_MOUNTS_MAX (1000) mounts, and no more can be; one serves "
                   "many paths, and its on_head may look at them itself";
@@ -20941,7 +21009,7 @@ WSHUB__COLD static size_t wshub__limit_explain(const wshub_desc *desc, const wsh
     wshub__print_uint(&print, limit->least);
     wshub__print_text(&print, "..");
     wshub__print_uint(&print, limit->greatest);
-    if (limit->unit[0]) wshub__print_text(&print, " ");
+    wshub__print_text(&print, " ");
     wshub__print_text(&print, limit->unit);
     if (limit->off) wshub__print_text(&print, " or WSHUB_OFF");
     wshub__print_text(&print, limit->problem + name);
@@ -20959,6 +21027,7 @@ WSHUB__COLD static size_t wshub__desc_explain(const wshub_desc *desc, const char
         return wshub_explain(problem, desc, wshub__desc_fields,
                              sizeof wshub__desc_fields / sizeof wshub__desc_fields[0], buf, cap);
 
+    if (wshub__cors_is_problem(problem)) return wshub__cors_explain(desc->cors, buf, cap);
     wshub__desc_defaults(&filled);
     for (i = 0; i < sizeof wshub__limits / sizeof wshub__limits[0]; i++) {
         if (problem == wshub__limits[i].problem)

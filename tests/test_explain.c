@@ -601,3 +601,44 @@ TEST(a_bus_of_one_process_says_what_it_lacks) {
     EXPECT(strcmp(wshub_bus_local_explain(WSHUB_ERR_NOMEM), wshub_strerror(WSHUB_ERR_NOMEM)) == 0);
     EXPECT(strcmp(wshub_bus_local_explain(WSHUB_OK), "ok") == 0);
 }
+
+TEST(pages_of_other_origins_are_refused_with_the_value_that_is_wrong) { /* HTTP-4 */
+    static const char *const shops[] = {"https://shop.example"}, *const anybody[] = {"*"},
+                             *const bare[] = {"https://a.example", "shop.example"},
+                             *const hole[] = {NULL};
+    static const struct {
+        wshub_cors cors;
+        const char *want;
+    } cases[] = {
+        {{.origins = NULL},
+         "cors: origins and origins_count are required, one at least; pages of any origin: `*`"},
+        {{.origins = bare, .origins_count = 2},
+         "an entry of cors.origins is \"shop.example\": origins are written as those of "
+         "allowed_origins are"},
+        {{.origins = hole, .origins_count = 1},
+         "an entry of cors.origins is NULL: origins are written as those of allowed_origins are"},
+        {{.origins = anybody, .origins_count = 1, .credentials = true},
+         "an entry of cors.origins is \"*\": with credentials `*` and `null` would let any page "
+         "act as whoever looks at it; name the origins"},
+        {{.origins = shops, .origins_count = 1, .methods = "GET PUT"},
+         "cors.methods is \"GET PUT\": methods, headers and expose are names, separated by "
+         "commas, or NULL"},
+        {{.origins = shops, .origins_count = 1, .headers = ","},
+         "cors.headers is \",\": methods, headers and expose are names, separated by commas, or "
+         "NULL"},
+        {{.origins = shops, .origins_count = 1, .expose = "X-A, *", .credentials = true},
+         "cors.expose is \"X-A, *\": with credentials browsers take `*` for a name in methods, "
+         "headers and expose; write down the names"},
+    };
+    wshub_io_fake *net;
+    size_t i;
+    EXPECT_INT(wshub_io_fake_create(NULL, &net), WSHUB_OK);
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        wshub_desc d = DESC(.cors = &cases[i].cors);
+        wshub_mount_desc m = {WSHUB_MOUNT_VERSION, .path = "/", .cors = &cases[i].cors};
+        d.io = wshub_io_fake_io(net);
+        says(wshub_desc_explain(&d, WSHUB_OK, why, sizeof why), cases[i].want);
+        says(wshub_mount_explain(&m, WSHUB_OK, why, sizeof why), cases[i].want);
+    }
+    wshub_io_fake_destroy(net);
+}
