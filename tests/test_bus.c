@@ -328,6 +328,33 @@ TEST(an_envelope_on_a_channel_that_does_not_fit_is_refused_unless_that_is_wanted
     }
 }
 
+TEST(an_envelope_to_no_destination_that_there_is_is_counted_and_dropped) { /* BUS-3 */
+    static const char *const to[] = {
+        "\"type\":\"nobody\"",
+        "\"type\":\"\"",
+        "\"type\":1",
+        "\"type\":\"room\"",
+        "\"type\":\"room\",\"target\":\"\"",
+        "\"type\":\"user\",\"target\":1",
+    };
+    pair p;
+    wshub_conn a;
+    size_t i;
+    pair_start(&p, false);
+    a = world_client(&p.a, "ua", NULL);
+    pair_run(&p);
+    for (i = 0; i < sizeof to / sizeof *to; i++) {
+        char text[200];
+        (void)snprintf(text, sizeof text, "{\"serverId\":\"x\",%s,\"event\":\"m\",\"data\":1}",
+                       to[i]);
+        wshub__bus_received(p.a.hub, S("ws:broadcast"), wshub_str_z(text));
+        wshub_io_fake_run(p.a.net);
+        EXPECT_INT(stats(&p.a).bus_discarded, i + 1);
+        EXPECT_SILENCE(&p.a, a);
+    }
+    pair_stop(&p);
+}
+
 TEST(what_a_hub_hears_from_another_is_what_was_said_whoever_is_excluded) { /* SEND-3, MSG-9 */
     static const char *const events[] = {"m", "\"q\\", "\xC3\xA9\n",
                                          "a longer name of an event than most of them have"};

@@ -334,6 +334,7 @@ TEST(a_dialect_hears_why_a_lent_session_ends) { /* BYE-1, BYE-2, SEND-6 */
         }
         if (how < 6) wshub_io_fake_run(w.net);
         EXPECT_INT(told.gone, how < 6 ? 1 : 0);
+        EXPECT_INT(stats(&w).protocol_errors, how == 1);
         world_stop(&w); /* and at the end of the hub, too */
         EXPECT_INT(told.gone, 1);
         EXPECT_INT(told.cause, causes[how]);
@@ -342,10 +343,12 @@ TEST(a_dialect_hears_why_a_lent_session_ends) { /* BYE-1, BYE-2, SEND-6 */
 }
 
 TEST(a_session_without_clients_ends_with_its_hub) { /* BYE-2 */
+    wshub_session more = {0};
     start(DESC(0), NULL);
     (void)lend();
     (void)lend();
     EXPECT_INT(wshub_shutdown(w.hub), WSHUB_OK);
+    EXPECT_INT(wshub_session_lend(w.hub, speaks, &w, &more), WSHUB_ERR_CLOSED);
     wshub_io_fake_run(w.net);
     EXPECT_INT(told.gone, 2);
     world_stop(&w);
