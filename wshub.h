@@ -367,6 +367,30 @@
  * Which pages of other origins may read what is answered is said by wshub_desc.cors and
  * wshub_mount_desc.cors (HTTP-4): the hub writes the headers that browsers ask for.
  *
+ * Who a client is may be known at its upgrade, by a cookie (wshub_http_cookie()), a bearer token
+ * (wshub_http_bearer()) or its query (wshub_query_copy()). Then it need not authenticate by a
+ * message (AUTH-8): on_upgrade answers the handshake itself, and on_connected follows at once.
+ *
+ *     const char *user_of(wshub_str session);  // yours: whose it is, or NULL
+ *
+ *     static void on_upgrade(wshub *hub, const wshub_http *http, wshub_upgrade *upgrade,
+ *                            void *user) {
+ *         const char *name = user_of(wshub_http_cookie(http, "session"));
+ *         wshub_identity who = {.user_id = wshub_str_z(name ? name : "")};
+ *         wshub_upgrade_answer answer = {.identity = &who};
+ *         (void)user;
+ *         if (name)
+ *             (void)wshub_http_upgrade(hub, upgrade->exchange, &answer, NULL);
+ *         else
+ *             (void)wshub_http_refuse(hub, upgrade->exchange, 401, "log in first");
+ *     }
+ *
+ * Where that takes time, set upgrade->later, keep upgrade->exchange and answer so afterwards, from
+ * another thread by wshub_post(). What the peer says meanwhile is held, up to preauth_bytes_max,
+ * and read behind its acceptance. Name your pages in allowed_origins: browsers send cookies along
+ * whatever page asks, so that without a list nobody is accepted in this way. With
+ * require_encryption the client still sends `authenticate`, for its keys alone.
+ *
  * The refusals of the hub's own, each with one line of text: 400 malformed, 403 origin or
  * on_upgrade, 413 body, 421 host, 426 another WebSocket version, 431 head, 500 memory, 501
  * CONNECT or a coding, 503 full or shutting down, 505 HTTP version (CONN-2, CONN-3).
@@ -812,6 +836,10 @@
  *           and nothing sent to it in the clear. (departs)
  *   AUTH-7  Then, in this order: authenticated, indexed under its user id unless that is empty,
  *           in the room of its own id and the default rooms, sent `connected`, on_connected.
+ *   AUTH-8  The application may say who a client is before it asks: at the upgrade, at once or
+ *           later. What arrives meanwhile is kept, within preauth_bytes_max, until then. Accepted:
+ *           AUTH-7; where encryption is required, once `authenticate` has brought keys. Refused: a
+ *           status and a text, no 101. No subprotocol that carries a token is selected. (beyond)
  *
  *   Rooms
  *   ROOM-1  Names from clients: 1 to 256 UTF-16 code units, not beginning with `ws:`, not the
@@ -958,6 +986,11 @@
  *
  * What is new, the newest first:
  *
+ * - Authentication at the upgrade (AUTH-8): wshub_upgrade.exchange and later,
+ *   wshub_upgrade_answer.identity, wshub_http_upgrade() on wshub_desc.path too,
+ *   wshub_http_bearer(), wshub_client_accept(). Subprotocols that carry a token are not offered
+ *   to on_upgrade any more, and what is said before a WebSocket is granted has the limit
+ *   preauth_bytes_max.
  * - Errors that help (>>errors): wshub_desc_explain() and its relatives for mounts, realms, the
  *   emitter and the backends say what is in the field that is wrong; wshub_realm_problem(),
  *   wshub_explain() for backends. A hub that cannot be made says why by its io.
@@ -1347,25 +1380,41 @@ typedef enum wshub_take {
 /* Headers that are gathered for an answer (wshub_mount_desc.on_answer, wshub_headers_add()). */
 typedef struct wshub_headers wshub_headers;
 
-/* How a request for a WebSocket is granted (wshub_http_upgrade()). Borrowed for the call. */
+/* How a request for a WebSocket is granted (wshub_http_upgrade()). Borrowed for the call; zero it
+ * before you fill it. */
 typedef struct wshub_upgrade_answer {
-    wshub_str protocol;          /* of the subprotocols that were offered; ptr NULL: none */
+    wshub_str protocol; /* of the subprotocols that were offered, and none that carries a token; ptr
+                           NULL: none */
     const wshub_header *headers; /* headers_count further ones; NULL: none. As in wshub_reply, and
                                     no Sec-WebSocket-* */
     size_t headers_count;
-    void *owner; /* last argument of the WebSocket's callbacks; NULL: as the exchange's was */
+    /* Last argument of the WebSocket's callbacks; NULL: as the exchange's was. On wshub_desc.path:
+     * the client's user pointer (wshub_client_user_ptr()). */
+    void *owner;
+    /* On wshub_desc.path alone: who the client is, as wshub_auth_accept() would say it: it need not
+     * ask any more (AUTH-8). NULL: it has yet to authenticate. */
+    const wshub_identity *identity;
 } wshub_upgrade_answer;
 
-/* What on_upgrade may decide about a handshake that is valid in itself. */
+/* A handshake that is valid in itself, about which on_upgrade decides in one of three ways. It
+ * fills the fields `out`, and the client authenticates by a message. Or it answers `exchange`, with
+ * wshub_http_upgrade(), wshub_http_refuse() or wshub_http_reply(), before it returns; what else is
+ * here then counts for nothing. Or it sets `later`, and `exchange` is answered so afterwards. */
 typedef struct wshub_upgrade {
     const wshub_str *protocols; /* offered subprotocols, protocols_count of them, in the client's
-                                   order, 32 at most; views until the callback returns */
+                                   order, 32 at most, without those that carry a token
+                                   (wshub_http_bearer()); views until the callback returns */
     size_t protocols_count;
-    int protocol;   /* out: index of the one to select; -1 (preset): none */
+    wshub_exchange exchange; /* the question, which is stale once it has been answered */
+    int protocol;            /* out: index of the one to select; -1 (preset): none */
     int refuse;     /* out: 0 (preset): go on; else the HTTP status, 400..599, usually 403 (CONN-2);
                        what is no such status counts as 403 */
     void *user_ptr; /* out: becomes the client's user pointer (wshub_client_user_ptr()); NULL
                        (preset) */
+    /* Out: true: it will be answered, within three times auth_timeout_ms, then it is 503 (AUTH-2).
+     * Its head can be looked at until then (wshub_exchange_http()). What the peer says meanwhile is
+     * read when it has been granted. If it ends otherwise, on_exchange_gone is called, once. */
+    bool later;
 } wshub_upgrade;
 
 /* How a bus is (BUS-5). */
@@ -2105,8 +2154,9 @@ typedef struct wshub_desc {
     bool no_default_rooms; /* none; instead of a list */
     /* Who may open a WebSocket from a page, as a browser says it (CONN-2): `https://host[:port]`,
      * `https://`*`.host` for its subdomains, `null`, or `*`: any page. allowed_origins_count of
-     * them. NULL: any page, with a warning. Nobody: a list whose first entry is NULL, of count 0.
-     * Requests without Origin (programs, not pages) always pass. */
+     * them. NULL: any page, with a warning, and nobody is accepted at the upgrade (AUTH-8), as
+     * browsers send cookies along for any page. Nobody: a list whose first entry is NULL, of count
+     * 0. Requests without Origin (programs, not pages) always pass. */
     const char *const *allowed_origins;
     size_t allowed_origins_count;
     /* By which names this hub is called, allowed_hosts_count of them: `host` (any port),
@@ -2183,7 +2233,8 @@ typedef struct wshub_desc {
      * is. */
     void (*on_transform_in)(wshub *hub, wshub_ask ask, wshub_client client,
                             const wshub_event *event, void *user);
-    /* Tells of a client that has been upgraded and has yet to authenticate. */
+    /* Tells of a client that has been upgraded. It has yet to authenticate, unless the answer to
+     * its upgrade said who it is (AUTH-8): then `connected` is queued, and on_connected follows. */
     void (*on_opened)(wshub *hub, wshub_client client, void *user);
     /* Tells of a client that is authenticated: it is indexed, in its rooms, and `connected` is
      * queued for it (AUTH-7). A result other than WSHUB_OK is counted and logged. */
@@ -2204,14 +2255,15 @@ typedef struct wshub_desc {
     /* Hands over an HTTP request that is no upgrade on `path`. Return true and answer with
      * wshub_http_reply(), now or within http_timeout_ms; false: 404. NULL: 404. */
     bool (*on_request)(wshub *hub, wshub_exchange exchange, const wshub_http *http, void *user);
-    /* Tells that a request which on_request has taken has ended, and not by an answer of yours:
-     * once, as in wshub_mount_desc. owner: `user`, unless wshub_exchange_set_owner() says
-     * otherwise. */
+    /* Tells that a request which on_request has taken, or a handshake that on_upgrade answers
+     * later, has ended, and not by an answer of yours: once, as in wshub_mount_desc. owner: `user`,
+     * unless wshub_exchange_set_owner() says otherwise. */
     void (*on_exchange_gone)(wshub *hub, wshub_exchange exchange, wshub_cause cause, void *owner);
     /* Tells that there is room again for more of an answer: as in wshub_mount_desc. */
     void (*on_exchange_drained)(wshub *hub, wshub_exchange exchange, void *owner);
-    /* Asks about a handshake that is valid in itself: write the answer into *upgrade before you
-     * return. NULL: everybody, no subprotocol. */
+    /* Asks about a handshake that is valid in itself (CONN-2, AUTH-8): write the answer into
+     * *upgrade before you return, or answer upgrade->exchange, now or later. NULL: everybody, no
+     * subprotocol. */
     void (*on_upgrade)(wshub *hub, const wshub_http *http, wshub_upgrade *upgrade, void *user);
     /* Tells that the bus went DOWN, or is UP again after down_ms, counted from creation the first
      * time. What others published meanwhile is lost: here is the place to tell clients, to refetch,
@@ -3174,6 +3226,14 @@ WSHUB_API wshub_heard wshub_client_heard(wshub *hub, wshub_client client, size_t
  *   data  raw JSON; ptr NULL: {}
  * Returns  OK, also where the answer is no already; STALE; STATE: it has asked before. */
 WSHUB_API wshub_err wshub_client_authenticate(wshub *hub, wshub_client client, wshub_str data);
+/* Accepts a client that has not asked to be: what it is was found out otherwise, at the upgrade or
+ * by its certificate (AUTH-8). It is authenticated at once (AUTH-7). With require_encryption it
+ * stays UNAUTHORIZED and has auth_timeout_ms to ask, wshub_client_authenticate(), with data that
+ * carries its keys alone: on_authenticate is not asked then, on_handshake is.
+ *   who  copied; NULL: anonymous, without metadata
+ * Returns  OK; STALE; STATE: it has asked, or has been accepted; else as wshub_auth_accept().
+ *          Unless OK nothing has changed. */
+WSHUB_API wshub_err wshub_client_accept(wshub *hub, wshub_client client, const wshub_identity *who);
 /* May a client ask for a room of that name (ROOM-1)? A room that is named like a client of its
  * realm is that client's. */
 WSHUB_API bool wshub_client_may_join(const wshub *hub, wshub_client client, wshub_str room);
@@ -3348,13 +3408,21 @@ WSHUB_API wshub_err wshub_http_forward(wshub *hub, wshub_exchange exchange, wshu
  * Thread   the hub's; allowed in callbacks. */
 WSHUB_API wshub_err wshub_http_drop(wshub *hub, wshub_exchange exchange);
 /* Grants a request for a WebSocket (wshub_http.handshake is 101; RFC 6455 4.2.2), now or later.
- * What its peer says before is held, up to held_bytes_max, and read then. The exchange is stale
- * from here on, and the WebSocket has the callbacks of its mount.
- *   answer    borrowed; NULL: no subprotocol, no further headers
+ * What its peer says before is held, up to preauth_bytes_max, and read then; beyond, its stream
+ * ends. The exchange is stale from here on, and the WebSocket has the callbacks of its mount. On
+ * wshub_desc.path it becomes a client (CONN-1): on_opened is called, and with an identity that
+ * client is accepted, all or nothing: `connected` is queued behind the 101, and on_connected is
+ * called, before this returns (AUTH-7, AUTH-8). With require_encryption it stays UNAUTHORIZED
+ * until its `authenticate` has brought keys, as by wshub_client_accept(). The dialects of others
+ * add their clients themselves, behind this.
+ *   answer    borrowed; NULL: no subprotocol, no further headers, nobody in particular
  *   out_conn  the WebSocket; NULL: not wanted
- * Returns  OK; STALE; STATE: it is no such request, or an answer has begun; PARAM: a protocol or
- *          header that is not allowed; CLOSED: the hub is shutting down; NOMEM. Unless OK it can be
- *          answered yet.
+ * Returns  OK; STALE; STATE: it is no such request, or an answer has begun, or there is an
+ *          identity and no list of allowed_origins; PARAM: a protocol, header or user_id that is
+ *          not allowed, or an identity elsewhere than on wshub_desc.path; JSON: metadata; LIMIT:
+ *          clients_max, or as wshub_auth_accept(); CLOSED: the hub is shutting down; NOMEM. Unless
+ *          OK it can be answered yet; where on_upgrade does not do that, it is refused, with 503
+ *          for LIMIT and CLOSED, else with 500.
  * Thread   the hub's; allowed in callbacks. */
 WSHUB_API wshub_err wshub_http_upgrade(wshub *hub, wshub_exchange exchange,
                                        const wshub_upgrade_answer *answer, wshub_conn *out_conn);
@@ -3427,6 +3495,17 @@ WSHUB_API wshub_str wshub_http_cookie(const wshub_http *http, const char *name);
  * Returns  false: no more. */
 WSHUB_API bool wshub_cookie_each(wshub_str field, wshub_iter *iter, wshub_str *out_name,
                                  wshub_str *out_value);
+
+/* Finds the token that a request carries: `Authorization: Bearer <token>` (RFC 6750 2.1), or, as
+ * pages can send no such field with a WebSocket, a subprotocol `base64url.bearer.<token in
+ * base64url, without padding>`, which is never selected (AUTH-8). Two fields Authorization, and
+ * what is no base64url, are no token.
+ *   buf      of cap bytes, terminator included
+ *   out_len  the token's length; may be NULL
+ * Returns  OK; ABSENT: there is none; LIMIT: it does not fit. After an error nothing is written.
+ *          What comes out is not empty, holds no NUL, and may be any other bytes. */
+WSHUB_API wshub_err wshub_http_bearer(const wshub_http *http, char *buf, size_t cap,
+                                      size_t *out_len);
 
 /* Instead of a moment: there is none. */
 #define WSHUB_NO_DATE INT64_MIN
@@ -6493,6 +6572,101 @@ WSHUB_API wshub_str wshub_http_cookie(const wshub_http *http, const char *name) 
     return wshub__str(NULL, 0);
 }
 
+/* ---- tokens ---- */
+
+/* In front of a token that is offered as a subprotocol, since pages can send no header fields. */
+#define WSHUB__BEARER "base64url.bearer."
+
+/* Does this subprotocol carry a token, whatever that is worth? It is never selected, as that would
+ * send it back (AUTH-8). */
+static bool wshub__bearer_in(wshub_str protocol) {
+    size_t n = sizeof WSHUB__BEARER - 1;
+    return protocol.len >= n && wshub__str_same(wshub__str(protocol.ptr, n), WSHUB__BEARER);
+}
+
+/* The token of a field Authorization, raw (RFC 6750 2.1); ptr NULL: there is none. */
+static wshub_str wshub__bearer_field(const wshub_http *http) {
+    wshub_str token = wshub_http_header(http, "Authorization"), none = wshub__str(NULL, 0);
+    size_t i = 0;
+
+    if (token.len == 0 || wshub__http_count(http, "Authorization") != 1) return none;
+    if (!wshub__str_same(wshub__http_cut(&token, ' '), "Bearer")) return none;
+    token = wshub__http_trim(token);
+    while (i < token.len && (wshub__is_alnum((uint8_t)token.ptr[i]) ||
+                             (token.ptr[i] && strchr("-._~+/", token.ptr[i]))))
+        i++;
+    if (i == 0) return none;
+    while (i < token.len && token.ptr[i] == '=') i++;
+    return i == token.len ? token : none;
+}
+
+/* The subprotocol that carries a token, without what stands in front of that; ptr NULL: none does.
+ */
+static wshub_str wshub__bearer_protocol(const wshub_http *http) {
+    size_t n = sizeof WSHUB__BEARER - 1;
+    wshub_iter iter = {0, 0};
+    wshub_str list, item;
+
+    while (wshub_http_each_header(http, "Sec-WebSocket-Protocol", &iter, &list)) {
+        while (wshub__http_list(&list, &item)) {
+            if (wshub__bearer_in(item)) return wshub__str(item.ptr + n, item.len - n);
+        }
+    }
+    return wshub__str(NULL, 0);
+}
+
+/* The value of a digit of base64url (RFC 4648 5). Below 0: it is none. */
+static int wshub__base64url_digit(uint8_t c) {
+    if (c >= 'A' && c <= 'Z') return c - 'A';
+    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+    if (wshub__is_digit(c)) return c - '0' + 52;
+    if (c == '-') return 62;
+    return c == '_' ? 63 : -1;
+}
+
+/* Decodes base64url without padding, as subprotocols have no `=` in them. At most cap bytes are
+ * written. Returns the length; 0: it is none, or empty, or holds a NUL, which would end it early.
+ */
+static size_t wshub__base64url_decode(wshub_str text, char *buf, size_t cap) {
+    uint32_t bits = 0, have = 0;
+    size_t i, n = 0;
+
+    for (i = 0; i < text.len; i++) {
+        int digit = wshub__base64url_digit((uint8_t)text.ptr[i]);
+
+        if (digit < 0) return 0;
+        bits = (bits << 6 | (uint32_t)digit) & 0x3FFF;
+        have += 6;
+        if (have < 8) continue;
+        have -= 8;
+        if ((bits >> have & 0xFF) == 0) return 0;
+        if (n < cap) buf[n] = (char)(bits >> have & 0xFF);
+        n++;
+    }
+
+    /* What is left over is less than a digit, and nothing but zeros. */
+    return have == 6 || (bits & ((1u << have) - 1)) != 0 ? 0 : n;
+}
+
+WSHUB_API wshub_err wshub_http_bearer(const wshub_http *http, char *buf, size_t cap,
+                                      size_t *out_len) {
+    wshub_str field = wshub__bearer_field(http), coded = wshub__str(NULL, 0);
+    size_t n = field.len;
+
+    if (!field.ptr) {
+        coded = wshub__bearer_protocol(http);
+        n = wshub__base64url_decode(coded, NULL, 0);
+    }
+    if (n == 0) return WSHUB_ERR_ABSENT;
+    if (n >= cap) return WSHUB_ERR_LIMIT;
+
+    if (field.ptr) memcpy(buf, field.ptr, n);
+    if (!field.ptr) (void)wshub__base64url_decode(coded, buf, n);
+    buf[n] = 0;
+    if (out_len) *out_len = n;
+    return WSHUB_OK;
+}
+
 /* ---- percent-encoding ---- */
 
 /* Takes a byte off a text that is not empty, decoded. */
@@ -7669,6 +7843,7 @@ typedef struct wshub__exchange {
     bool chunked, bodyless; /* STREAMING: how its body is framed; it has none that were sent */
     bool closes;            /* STREAMING: the stream ends behind it */
     bool waits;             /* STREAMING: on_exchange_drained is to be told when it has drained */
+    int8_t failed;          /* a wshub_err: it was to be granted, and that has failed */
     union {
         char key[24];  /* Sec-WebSocket-Key, until it is answered */
         uint64_t left; /* STREAMING: bytes of its body that are yet to be written */
@@ -8756,6 +8931,20 @@ static void wshub__queue_shift(wshub *hub, wshub__conn *conn) {
     wshub__seg_unref(hub, seg);
 }
 
+/* The last span of a queue is empty: it goes. */
+WSHUB__COLD static void wshub__queue_pop(wshub *hub, wshub__conn *conn) {
+    wshub__queue *queue = conn->more;
+    wshub__seg *seg = queue ? wshub__queue_spans(queue)[queue->count - 1].seg : conn->first.seg;
+
+    if (!queue) {
+        memset(&conn->first, 0, sizeof conn->first);
+    } else if (--queue->count == queue->head) {
+        wshub__mem_free(&hub->mem, queue, queue->bytes);
+        conn->more = NULL;
+    }
+    wshub__seg_unref(hub, seg);
+}
+
 /* The first n bytes of a queue are owed no more. */
 static void wshub__queue_consume(wshub *hub, wshub__conn *conn, size_t n) {
     WSHUB_ASSERT(n <= conn->queued);
@@ -9000,6 +9189,24 @@ static bool wshub__out_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
     if (wshub__out_within(hub, conn, conn->queued, len)) return true;
     if (wshub__out_taken(hub, conn)) return conn->queued + len <= WSHUB__QUEUE_MAX;
     return wshub__out_within(hub, conn, conn->queued, len); /* it may have taken some */
+}
+
+/* Takes back what was queued last, until no more than `queued` bytes are: nothing of it has been
+ * offered to the io. */
+WSHUB__COLD static void wshub__queue_cut(wshub *hub, wshub__conn *conn, uint32_t queued) {
+    WSHUB_ASSERT(conn->inflight <= queued);
+    while (conn->queued > queued) {
+        wshub__span *last = wshub__queue_last(conn);
+        uint32_t n = conn->queued - queued;
+
+        if (n > last->len) n = last->len;
+        last->len -= n;
+        last->seg->held -= n;
+        conn->queued -= n;
+        hub->stats.queued_bytes -= n;
+        if (!last->len) wshub__queue_pop(hub, conn);
+    }
+    WSHUB_ASSERT(!conn->queued == !conn->first.len);
 }
 
 /* Nothing of a queue is owed any more. */
@@ -10880,6 +11087,7 @@ static bool wshub__upgrade_ok(const wshub_upgrade_answer *answer) {
 
     if (answer->headers_count && !answer->headers) return false;
     if (answer->protocol.ptr && !wshub__http_is_token(answer->protocol)) return false;
+    if (wshub__bearer_in(answer->protocol)) return false;
     for (i = 0; i < answer->headers_count; i++) {
         const wshub_header *h = &answer->headers[i];
         if (!wshub__header_ok(h->name, h->value)) return false;
@@ -11151,31 +11359,6 @@ WSHUB_API wshub_err wshub_http_end(wshub *hub, wshub_exchange exchange) {
     if (err) return err;
     wshub__enter(hub);
     err = wshub__stream_end(hub, found);
-    wshub__leave(hub);
-    return err;
-}
-
-WSHUB__COLD WSHUB_API wshub_err wshub_http_upgrade(wshub *hub, wshub_exchange exchange,
-                                                   const wshub_upgrade_answer *answer,
-                                                   wshub_conn *out_conn) {
-    static const wshub_upgrade_answer plain = {{NULL, 0}, NULL, 0, NULL};
-    wshub__exchange *found;
-    wshub__conn *conn;
-    wshub_err err = wshub__exchange_find_unanswered(hub, exchange, &found);
-
-    if (err) return err;
-    if (!answer) answer = &plain;
-    if (!found->handshake) return WSHUB_ERR_STATE;
-    if (!wshub__upgrade_ok(answer)) return WSHUB_ERR_PARAM;
-    if (hub->phase != WSHUB__RUNNING) return WSHUB_ERR_CLOSED;
-
-    wshub__enter(hub);
-    conn = wshub__exchange_conn(hub, found);
-    err = wshub__upgrade_put(hub, conn, found, answer);
-    if (!err) {
-        if (out_conn) out_conn->id = conn->id;
-        wshub__upgrade_done(hub, conn, found, answer->owner);
-    }
     wshub__leave(hub);
     return err;
 }
@@ -11927,11 +12110,34 @@ WSHUB__COLD static void wshub__io_pause(wshub *hub, wshub__conn *conn) {
     hub->io.pause(hub->io.ctx, handle, true);
 }
 
+/* Does a stream ask for a WebSocket, and nobody has answered yet? */
+static bool wshub__conn_asks_upgrade(const wshub *hub, const wshub__conn *conn) {
+    const wshub__exchange *exchange = wshub__exchange_of(hub, conn);
+    return exchange && exchange->handshake && wshub__exchange_unanswered(exchange);
+}
+
+/* Which limit would be exceeded if `count` bytes more of a stream were kept? NULL: none. Of who
+ * asks for a WebSocket as much is kept as a client may say before it is accepted (AUTH-8), since it
+ * has nothing to say before it is answered (RFC 6455 4.1). Of others one report is kept in any
+ * case. */
+static const char *wshub__hold_limit(const wshub *hub, const wshub__conn *conn, size_t count,
+                                     uint32_t *out_max) {
+    const wshub__rx *rx = conn->rx;
+    uint64_t kept = (uint64_t)(rx->held.len - rx->held_at) + count;
+
+    *out_max = hub->desc.preauth_bytes_max;
+    if (kept > *out_max && wshub__conn_asks_upgrade(hub, conn)) return "preauth_bytes_max";
+    *out_max = hub->desc.held_bytes_max;
+    return rx->held.len && kept > *out_max ? "held_bytes_max" : NULL;
+}
+
 /* Keeps bytes that must wait, behind those that do already. The io is asked for no more if it can
  * be. */
 WSHUB__COLD static void wshub__hold(wshub *hub, wshub__conn *conn, const uint8_t *bytes,
                                     size_t count) {
     wshub__rx *rx = conn->rx;
+    const char *limit;
+    uint32_t max;
 
     WSHUB_ASSERT(count > 0);
     WSHUB_ASSERT(conn->state < WSHUB__CONN_FLUSHING); /* or it would count for nothing */
@@ -11941,9 +12147,10 @@ WSHUB__COLD static void wshub__hold(wshub *hub, wshub__conn *conn, const uint8_t
         return;
     }
     WSHUB_ASSERT(rx->held_at <= rx->held.len);
-    if (rx->held.len && (uint64_t)(rx->held.len - rx->held_at) + count > hub->desc.held_bytes_max) {
+    limit = wshub__hold_limit(hub, conn, count, &max);
+    if (limit) {
         hub->stats.held_refused++;
-        wshub__conn_limit(hub, conn, "held_bytes_max", hub->desc.held_bytes_max);
+        wshub__conn_limit(hub, conn, limit, max);
         wshub__conn_fail(hub, conn, WSHUB__CLOSE_POLICY, "too much while waiting");
         return;
     }
@@ -13234,6 +13441,13 @@ static bool wshub__json_ok(const wshub *hub, wshub_str s) {
     return wshub_json_check(s, hub->desc.json_depth_max);
 }
 
+/* May a client be this? NULL: nobody in particular. */
+static wshub_err wshub__identity_check(const wshub *hub, const wshub_identity *who) {
+    if (!who) return WSHUB_OK;
+    if (who->user_id.ptr && !wshub__name_ok(who->user_id)) return WSHUB_ERR_PARAM;
+    return who->metadata.ptr && !wshub__json_ok(hub, who->metadata) ? WSHUB_ERR_JSON : WSHUB_OK;
+}
+
 /* Whether data may be sent: what is accepted here every equal instance reads, and every client
  * with the same limit, so the level of what it travels in counts, as in MSG-9. */
 static bool wshub__data_ok(wshub_str data, uint32_t depth_max) {
@@ -13598,6 +13812,7 @@ typedef struct wshub__client {
     bool special;       /* encrypted, or of another kind than the plain one */
 
     bool encrypted : 1, has_user : 1;
+    bool identified : 1;            /* accepted before it has asked, but for its keys (AUTH-8) */
     bool own_room;                  /* it is in the room named like its id, alone */
     bool rooms_walked;              /* somebody may be in a walk over its rooms */
     uint8_t cause : 4, dialect : 4; /* wshub_cause; index */
@@ -13775,6 +13990,21 @@ static wshub__extra *wshub__extra_take(wshub *hub, wshub__client *client) {
     if (!client->extra)
         client->extra = (wshub__extra *)wshub__mem_new(&hub->mem, sizeof *client->extra);
     return client->extra;
+}
+
+/* Gives back what only some clients have. */
+static void wshub__extra_free(wshub *hub, wshub__client *client) {
+    wshub__extra *extra = client->extra;
+
+    if (!extra) return;
+    WSHUB_ASSERT(!extra->xform_head);
+    wshub__buf_done(&hub->mem, &extra->metadata);
+    wshub__buf_done(&hub->mem, &extra->user_id);
+    wshub__buf_done(&hub->mem, &extra->auth_data);
+    wshub__buf_done(&hub->mem, &extra->reason);
+    wshub__buf_done(&hub->mem, &extra->inbound);
+    wshub__mem_free(&hub->mem, extra, sizeof *extra);
+    client->extra = NULL;
 }
 
 /* Marks a client as gone. It answers to nobody from here on; settle takes it out of the indexes
@@ -15390,6 +15620,19 @@ static wshub_err wshub__client_new(wshub *hub, wshub__conn *conn, const wshub_cl
     return WSHUB_OK;
 }
 
+/* Takes a client back that nobody has been told of, as if it had never been. */
+WSHUB__COLD static void wshub__client_undo(wshub *hub, wshub__client *client) {
+    WSHUB_ASSERT(client->state == WSHUB__CLIENT_UNAUTHORIZED);
+    WSHUB_ASSERT(!client->rooms_count);
+    WSHUB_ASSERT(!client->user);
+    WSHUB_ASSERT(!client->asks);
+    wshub__room_leave_all(hub, client);
+    wshub__client_unlink(hub, client);
+    wshub__session_unlink(hub, client);
+    wshub__extra_free(hub, client);
+    wshub__pool_free(&hub->clients, client->index);
+}
+
 /* Ends a session: its clients first, then the stream, with that code if there is a conn. */
 static void wshub__session_close(wshub *hub, wshub__conn *conn, wshub_cause cause, uint16_t code,
                                  wshub_str reason) {
@@ -16553,8 +16796,8 @@ static wshub_err wshub__route(wshub *hub, wshub__realm *realm, const wshub_dest 
 
 /* ---- >>auth ----------------------------------------------------------------------------------
  * From the wish to be authenticated to acceptance: questions, answers, the key exchange (AUTH-1 to
- * AUTH-7). What a client is told of it is its dialect's to say. Proved by tests/test_auth.c,
- * tests/test_golden.c (auth-*, enc-*). */
+ * AUTH-8). What a client is told of it is its dialect's to say. Proved by tests/test_auth.c,
+ * test_upgrade_auth.c, test_golden.c (auth-*, enc-*). */
 
 /* The dialect that a client's session speaks. */
 static const wshub__speaker *wshub__client_speaker(const wshub *hub, const wshub__client *client) {
@@ -16631,7 +16874,7 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *client, wshub_str
     wshub_acceptance what;
     wshub_err err;
 
-    WSHUB_ASSERT(client->state == WSHUB__CLIENT_AUTHENTICATING);
+    WSHUB_ASSERT(client->state <= WSHUB__CLIENT_AUTHENTICATING);
     WSHUB_ASSERT(!client->user);
     what.user_id = client->has_user ? user_id : wshub__str(NULL, 0);
     what.server_public_key = key;
@@ -16646,9 +16889,11 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *client, wshub_str
         return err;
     }
 
-    /* What was gathered before is not for it. */
+    /* What was gathered before is not for it. Who has not asked counts as if it had (AUTH-8). */
     wshub__run_out(hub);
     hub->stats.auth_accepted++;
+    if (client->state == WSHUB__CLIENT_UNAUTHORIZED)
+        wshub__client_to(hub, client, WSHUB__CLIENT_AUTHENTICATING);
     wshub__client_to(hub, client, WSHUB__CLIENT_AUTHENTICATED);
     client->time = hub->now;
     conn->allowance = UINT32_MAX;
@@ -16675,7 +16920,7 @@ static void wshub__auth_connected(wshub *hub, wshub__client *client) {
 }
 
 /* Accepted, but keys are still to be agreed (AUTH-5, AUTH-6): the second question is asked, and
- * the first is freed. NOMEM: nothing has changed. */
+ * the first, if there was one, is freed. NOMEM: nothing has changed. */
 WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *client,
                                                    wshub__ask *first, wshub_str user_id) {
     wshub_handshake handshake;
@@ -16683,15 +16928,15 @@ WSHUB__COLD static wshub_err wshub__auth_handshake(wshub *hub, wshub__client *cl
     wshub__buf data;
 
     WSHUB_ASSERT(client->extra); /* where the data is kept since the first question */
-    WSHUB_ASSERT(first->kind == WSHUB__ASK_AUTH);
-    WSHUB_ASSERT(first->client == client->index);
+    WSHUB_ASSERT(!first || first->kind == WSHUB__ASK_AUTH);
+    WSHUB_ASSERT(!first || first->client == client->index);
     if (!hub->desc.on_handshake) {
-        wshub__ask_free(hub, first);
+        if (first) wshub__ask_free(hub, first);
         wshub__auth_refuse(hub, client, WSHUB_REFUSED_CLEAR, "no on_handshake");
         return WSHUB_OK;
     }
     if (!wshub__ask_new(hub, client, WSHUB__ASK_HANDSHAKE, &ask)) return WSHUB_ERR_NOMEM;
-    wshub__ask_free(hub, first);
+    if (first) wshub__ask_free(hub, first);
 
     /* The user's id is the caller's, and the data is kept here: an answer at once frees what the
      * client has of both. */
@@ -16716,6 +16961,30 @@ WSHUB__COLD static bool wshub__auth_keep(wshub *hub, wshub__client *client, wshu
     return !client->extra->auth_data.bad;
 }
 
+/* There is no memory to ask about a client. */
+WSHUB__COLD static void wshub__auth_starved(wshub *hub, wshub__client *client) {
+    wshub__client_log(hub, WSHUB_LOG_NOMEM, client, "authenticate", wshub__str(NULL, 0));
+    wshub__auth_refuse(hub, client, WSHUB_REFUSED_FAILED, "out of memory");
+}
+
+/* Who was accepted before it has asked sends its keys (AUTH-8). */
+WSHUB__COLD static void wshub__auth_keys(wshub *hub, wshub__client *client, wshub_str data) {
+    wshub_str user_id = wshub__user_id(client);
+    wshub__buf copy;
+    bool asked = false;
+
+    /* An answer at once frees what the client has of its user's id, which is still shown then. */
+    memset(&copy, 0, sizeof copy);
+    if (user_id.len) {
+        wshub__buf_add(&hub->mem, &copy, user_id.ptr, user_id.len);
+        user_id.ptr = (const char *)copy.ptr;
+    }
+    if (!copy.bad && wshub__auth_keep(hub, client, data))
+        asked = wshub__auth_handshake(hub, client, NULL, user_id) == WSHUB_OK;
+    wshub__buf_done(&hub->mem, &copy);
+    if (!asked) wshub__auth_starved(hub, client);
+}
+
 /* A client wishes to be authenticated (AUTH-2, AUTH-3): the application is asked, and has three
  * times as long for its answer as the client had for its wish. data: what the client said; ptr
  * NULL: nothing. */
@@ -16728,14 +16997,17 @@ WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *client, wsh
     WSHUB_ASSERT(!client->asks);
     wshub__client_to(hub, client, WSHUB__CLIENT_AUTHENTICATING);
     client->time = hub->now + 3 * (uint64_t)hub->desc.auth_timeout_ms;
+    if (client->identified) {
+        wshub__auth_keys(hub, client, data);
+        return;
+    }
     if (!hub->desc.on_authenticate) {
         wshub__auth_refuse(hub, client, WSHUB_REFUSED_AUTH, "no on_authenticate");
         return;
     }
     if (!wshub__auth_keep(hub, client, data) ||
         !wshub__ask_new(hub, client, WSHUB__ASK_AUTH, &ask)) {
-        wshub__client_log(hub, WSHUB_LOG_NOMEM, client, "authenticate", wshub__str(NULL, 0));
-        wshub__auth_refuse(hub, client, WSHUB_REFUSED_FAILED, "out of memory");
+        wshub__auth_starved(hub, client);
         return;
     }
 
@@ -16933,25 +17205,51 @@ static wshub_err wshub__metadata_swap(wshub *hub, wshub__client *client, wshub_s
     return err;
 }
 
-/* The first answer is yes: keys are agreed, where they must be, or that was all. On failure the
- * question stays open. */
+/* The first answer is yes: keys are agreed, where they must be, or that was all. ask: NULL: nobody
+ * has asked (AUTH-8), and keys are agreed when the client sends its own. On failure the question
+ * stays open. */
 static wshub_err wshub__auth_go_on(wshub *hub, wshub__client *client, wshub__ask *ask,
                                    wshub_str user_id) {
     wshub_err err;
 
     if (!hub->desc.require_encryption) {
         err = wshub__auth_finish(hub, client, user_id, wshub__str(NULL, 0), wshub__str(NULL, 0));
-        if (err) return err;
-        wshub__ask_free(hub, ask);
-        wshub__auth_connected(hub, client);
-        return WSHUB_OK;
+        if (!err && ask) wshub__ask_free(hub, ask);
+        return err;
     }
 
+    if (!wshub__extra_take(hub, client)) return WSHUB_ERR_NOMEM;
     wshub__buf_done(&hub->mem, &client->extra->user_id);
     wshub__buf_add(&hub->mem, &client->extra->user_id, user_id.ptr, user_id.len);
-    err = client->extra->user_id.bad ? WSHUB_ERR_NOMEM
-                                     : wshub__auth_handshake(hub, client, ask, user_id);
-    if (err) wshub__buf_done(&hub->mem, &client->extra->user_id);
+    err = client->extra->user_id.bad ? WSHUB_ERR_NOMEM : WSHUB_OK;
+    if (!err && ask) err = wshub__auth_handshake(hub, client, ask, user_id);
+    if (err) {
+        wshub__buf_done(&hub->mem, &client->extra->user_id);
+    } else if (!ask) {
+        client->identified = true;
+    }
+    return err;
+}
+
+/* Who a client is has been found out: it is accepted, or agrees on its keys first. ask, and on
+ * failure: as above; the client is then what it was. */
+static wshub_err wshub__auth_known(wshub *hub, wshub__client *client, wshub__ask *ask,
+                                   const wshub_identity *who) {
+    wshub_str user_id = who ? who->user_id : wshub__str(NULL, 0),
+              metadata = who ? who->metadata : wshub__str(NULL, 0);
+    wshub__buf before;
+    wshub_err err = wshub__metadata_swap(hub, client, metadata, &before);
+
+    if (err) return err;
+    if (!user_id.ptr) user_id.len = 0;
+    client->has_user = user_id.ptr != NULL;
+    err = wshub__auth_go_on(hub, client, ask, user_id);
+    if (err) {
+        client->has_user = false;
+        wshub__metadata_back(hub, client, before);
+    } else {
+        wshub__buf_done(&hub->mem, &before);
+    }
     return err;
 }
 
@@ -16959,27 +17257,15 @@ WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_ide
     wshub__ask *found;
     wshub__client *client;
     wshub_err err = wshub__ask_find(hub, ask, &found, &client);
-    wshub_str user_id = who ? who->user_id : wshub__str(NULL, 0),
-              metadata = who ? who->metadata : wshub__str(NULL, 0);
-    wshub__buf before;
 
     if (err) return wshub__ask_stale(hub);
     if (found->kind != WSHUB__ASK_AUTH) return WSHUB_ERR_STATE;
-    if (user_id.ptr && !wshub__name_ok(user_id)) return WSHUB_ERR_PARAM;
-    if (metadata.ptr && !wshub__json_ok(hub, metadata)) return WSHUB_ERR_JSON;
-    err = wshub__metadata_swap(hub, client, metadata, &before);
+    err = wshub__identity_check(hub, who);
     if (err) return err;
 
-    if (!user_id.ptr) user_id.len = 0;
     wshub__enter(hub);
-    client->has_user = user_id.ptr != NULL;
-    err = wshub__auth_go_on(hub, client, found, user_id);
-    if (err) {
-        client->has_user = false;
-        wshub__metadata_back(hub, client, before);
-    } else {
-        wshub__buf_done(&hub->mem, &before);
-    }
+    err = wshub__auth_known(hub, client, found, who);
+    if (!err && !hub->desc.require_encryption) wshub__auth_connected(hub, client);
     wshub__leave(hub);
     return err;
 }
@@ -17119,12 +17405,12 @@ WSHUB_API wshub_err wshub_ask_fail(wshub *hub, wshub_ask ask) {
 
 /* ---- >>upper -----------------------------------------------------------------------------------
  * What stands above a stream (wshub__above): a WebSocket that is asked for, its client's clock,
- * its end. Proved by tests/test_upgrade.c, tests/test_golden.c (upgrade-*). */
+ * its end. Proved by tests/test_upgrade.c, test_upgrade_auth.c, test_golden.c (upgrade-*). */
 
 #define WSHUB__PROTOCOLS_MAX 32u /* subprotocols that are looked at */
 
-/* The subprotocols that are offered, in the client's order. False: what is offered is no list of
- * tokens. */
+/* The subprotocols that are offered, in the client's order, without those that carry a token.
+ * False: what is offered is no list of tokens. */
 static bool wshub__upgrade_protocols(const wshub_http *http, wshub_str *protocols,
                                      size_t *out_count) {
     wshub_iter iter = {0, 0};
@@ -17133,7 +17419,8 @@ static bool wshub__upgrade_protocols(const wshub_http *http, wshub_str *protocol
 
     while (wshub_http_each_header(http, "Sec-WebSocket-Protocol", &iter, &list)) {
         while (count < WSHUB__PROTOCOLS_MAX && wshub__http_list(&list, &protocols[count])) {
-            if (!wshub__http_is_token(protocols[count++])) return false;
+            if (!wshub__http_is_token(protocols[count])) return false;
+            if (!wshub__bearer_in(protocols[count])) count++; /* AUTH-8 */
         }
     }
     WSHUB_ASSERT(count <= WSHUB__PROTOCOLS_MAX);
@@ -17168,36 +17455,125 @@ static int wshub__upgrade_judge(wshub *hub, const wshub_http *http, wshub_upgrad
     return 503;
 }
 
-/* Makes a client of it, then answers 101; all or nothing. */
-static void wshub__upgrade_grant(wshub *hub, wshub_exchange exchange, const wshub_upgrade *up) {
-    static const char failed[] = "WebSocket upgrade failed";
-    wshub__conn *conn = wshub__exchange_conn(hub, wshub__exchange_get(hub, exchange));
-    wshub_upgrade_answer answer;
-    wshub_client_desc desc;
-    wshub__client *client;
-
-    memset(&desc, 0, sizeof desc);
-    desc.user_ptr = up->user_ptr;
-    if (wshub__client_new(hub, conn, &desc, &client)) {
-        (void)wshub_http_refuse(hub, exchange, 500, failed);
-        return;
-    }
-
-    memset(&answer, 0, sizeof answer);
-    if (up->protocol >= 0 && (size_t)up->protocol < up->protocols_count)
-        answer.protocol = up->protocols[up->protocol];
-    if (wshub_http_upgrade(hub, exchange, &answer, NULL)) {
-        wshub__client_unlink(hub, client);
-        wshub__session_unlink(hub, client);
-        wshub__pool_free(&hub->clients, client->index);
-        (void)wshub_http_refuse(hub, exchange, 500, failed);
-        return;
-    }
+/* The application is told of a client that has been upgraded, and perhaps accepted with it. */
+static void wshub__upgrade_told(wshub *hub, wshub__client *client) {
     if (hub->desc.on_opened)
         hub->desc.on_opened(hub, wshub__client_handle(hub, client), hub->desc.user);
+    if (client->state == WSHUB__CLIENT_AUTHENTICATED) wshub__auth_connected(hub, client);
 }
 
-/* The mount of wshub_desc.path: WebSockets there become clients (CONN-1, CONN-2). */
+/* Makes a client of who asks for a WebSocket and answers 101, all or nothing; accepts it, where it
+ * is known who it is (AUTH-8). */
+static wshub_err wshub__upgrade_client(wshub *hub, wshub__conn *conn, wshub__exchange *exchange,
+                                       const wshub_upgrade_answer *answer) {
+    uint32_t queued = conn->queued;
+    wshub_client_desc desc;
+    wshub__client *client;
+    wshub_err err;
+
+    if (hub->clients.live >= hub->desc.clients_max) return WSHUB_ERR_LIMIT;
+    memset(&desc, 0, sizeof desc);
+    desc.user_ptr = answer->owner;
+    err = wshub__client_new(hub, conn, &desc, &client);
+    if (err) return err;
+
+    /* `connected` stands behind the 101: what has been queued of the two is taken back, should
+     * anything fail. */
+    err = wshub__upgrade_put(hub, conn, exchange, answer);
+    if (!err && answer->identity) err = wshub__auth_known(hub, client, NULL, answer->identity);
+    if (err) {
+        wshub__queue_cut(hub, conn, queued);
+        wshub__client_undo(hub, client);
+        return err;
+    }
+    wshub__upgrade_done(hub, conn, exchange, NULL);
+    wshub__upgrade_told(hub, client);
+    return WSHUB_OK;
+}
+
+/* May a client be accepted with its upgrade, as this one? Only where it has been said which pages
+ * may connect, since browsers send along what tells who their user is for any page (CONN-2). */
+WSHUB__COLD static wshub_err wshub__upgrade_identity(wshub *hub, const wshub__exchange *exchange,
+                                                     const wshub_identity *who) {
+    wshub_err err = wshub__identity_check(hub, who);
+
+    if (err) return err;
+    if (exchange->mount != &hub->json) return WSHUB_ERR_PARAM;
+    if (!hub->origins_any) return WSHUB_OK;
+    wshub__log(hub, WSHUB_LOG_ORIGINS_OPEN, wshub__nobody(), "so nobody is accepted at the upgrade",
+               wshub__str(NULL, 0));
+    return WSHUB_ERR_STATE;
+}
+
+/* Grants what is asked for, in the way of its mount. */
+static wshub_err wshub__upgrade_grant(wshub *hub, wshub__exchange *exchange,
+                                      const wshub_upgrade_answer *answer) {
+    wshub__conn *conn = wshub__exchange_conn(hub, exchange);
+    wshub_err err = WSHUB_OK;
+
+    if (!wshub__upgrade_ok(answer)) return WSHUB_ERR_PARAM;
+    if (answer->identity) err = wshub__upgrade_identity(hub, exchange, answer->identity);
+    if (err) return err;
+    if (hub->phase != WSHUB__RUNNING) return WSHUB_ERR_CLOSED;
+    if (exchange->mount == &hub->json) return wshub__upgrade_client(hub, conn, exchange, answer);
+    err = wshub__upgrade_put(hub, conn, exchange, answer);
+    if (!err) wshub__upgrade_done(hub, conn, exchange, answer->owner);
+    return err;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_http_upgrade(wshub *hub, wshub_exchange exchange,
+                                                   const wshub_upgrade_answer *answer,
+                                                   wshub_conn *out_conn) {
+    static const wshub_upgrade_answer plain = {{NULL, 0}, NULL, 0, NULL, NULL};
+    wshub__exchange *found;
+    wshub_conn conn;
+    wshub_err err = wshub__exchange_find_unanswered(hub, exchange, &found);
+
+    if (err) return err;
+    if (!found->handshake) return WSHUB_ERR_STATE;
+    conn = found->conn;
+    wshub__enter(hub);
+    err = wshub__upgrade_grant(hub, found, answer ? answer : &plain);
+    if (!err && out_conn) *out_conn = conn;
+    found = wshub__exchange_get(hub, exchange);
+    if (err && found) found->failed = (int8_t)err;
+    wshub__leave(hub);
+    return err;
+}
+
+/* What was to be granted cannot be. */
+WSHUB__COLD static void wshub__upgrade_failed(wshub *hub, wshub_exchange exchange, wshub_err err) {
+    const char *why = "WebSocket upgrade failed";
+    int status = err == WSHUB_ERR_LIMIT || err == WSHUB_ERR_CLOSED ? 503 : 500;
+
+    if (err == WSHUB_ERR_LIMIT) why = "too many clients";
+    if (err == WSHUB_ERR_CLOSED) why = "shutting down";
+    (void)wshub_http_refuse(hub, exchange, status, why);
+}
+
+/* Carries out what on_upgrade has said by its fields about a handshake that nobody has answered. */
+static wshub_take wshub__upgrade_said(wshub *hub, wshub_exchange exchange, const wshub_upgrade *up,
+                                      wshub_err failed) {
+    wshub_upgrade_answer answer;
+
+    if (up->refuse) {
+        int status = up->refuse < 400 || up->refuse > 599 ? 403 : up->refuse;
+        (void)wshub_http_refuse(hub, exchange, status, "refused by the application");
+        return WSHUB_TAKE_DECLINED;
+    }
+    if (up->later) return WSHUB_TAKE_HELD;
+
+    memset(&answer, 0, sizeof answer);
+    answer.owner = up->user_ptr;
+    if (up->protocol >= 0 && (size_t)up->protocol < up->protocols_count)
+        answer.protocol = up->protocols[up->protocol];
+    if (!failed) failed = wshub_http_upgrade(hub, exchange, &answer, NULL);
+    if (failed) wshub__upgrade_failed(hub, exchange, failed);
+    return WSHUB_TAKE_DECLINED;
+}
+
+/* The mount of wshub_desc.path: WebSockets there become clients (CONN-1, CONN-2). Whoever has been
+ * answered, or has gone meanwhile, is nobody's to be told of. */
 static wshub_take wshub__upgrade(wshub *hub, wshub_exchange exchange, const wshub_http *http,
                                  void *user) {
     wshub_str protocols[WSHUB__PROTOCOLS_MAX];
@@ -17208,25 +17584,35 @@ static wshub_take wshub__upgrade(wshub *hub, wshub_exchange exchange, const wshu
 
     if (!http->handshake) return WSHUB_TAKE_DECLINED;
     memset(&up, 0, sizeof up);
+    up.exchange = exchange;
     up.protocol = -1;
     up.protocols = protocols;
     status = wshub__upgrade_judge(hub, http, &up, protocols, &why);
-
-    /* The application is asked last. It may have answered the exchange itself. */
-    if (!status && hub->desc.on_upgrade) {
-        hub->desc.on_upgrade(hub, http, &up, user);
-        if (hub->destroying || wshub__exchange_find_unanswered(hub, exchange, &found))
-            return WSHUB_TAKE_DONE;
-        if (up.refuse) status = up.refuse < 400 || up.refuse > 599 ? 403 : up.refuse;
-        why = "refused by the application";
-    }
-
     if (status) {
         (void)wshub_http_refuse(hub, exchange, status, why);
-    } else {
-        wshub__upgrade_grant(hub, exchange, &up);
+        return WSHUB_TAKE_DECLINED;
     }
-    return WSHUB_TAKE_DONE;
+
+    /* The application is asked last. It may have answered the exchange itself. */
+    if (hub->desc.on_upgrade) hub->desc.on_upgrade(hub, http, &up, user);
+    if (hub->destroying || wshub__exchange_find_unanswered(hub, exchange, &found))
+        return up.later ? WSHUB_TAKE_HELD : WSHUB_TAKE_DECLINED;
+    return wshub__upgrade_said(hub, exchange, &up, (wshub_err)found->failed);
+}
+
+/* Mounts it. Who is to be answered later is kept as a question about a client is (AUTH-2). */
+static void wshub__upgrade_begin(wshub *hub) {
+    wshub_mount_desc *mount = &hub->json.desc;
+    uint32_t ms = hub->desc.auth_timeout_ms;
+
+    mount->path = hub->desc.path;
+    mount->user = hub->desc.user;
+    mount->keep_head = true;
+    mount->answer_timeout_ms = ms < WSHUB_OFF / 3 ? 3 * ms : WSHUB_OFF - 1;
+    mount->on_head = wshub__upgrade;
+    mount->on_exchange_gone = wshub__request_gone;
+    mount->on_exchange_drained = hub->desc.on_exchange_drained;
+    wshub__mount_put(hub, &hub->json);
 }
 
 /* The next client of a session behind `client`; NULL: the first of conn, or there are no more. */
@@ -18646,9 +19032,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_cancel(wshub *hub, wshub_client cli
     if (!found) return WSHUB_ERR_STALE;
     if (found->state != WSHUB_CLIENT_UNAUTHORIZED || found->rooms_count || found->extra)
         return WSHUB_ERR_STATE;
-    wshub__client_unlink(hub, found);
-    wshub__session_unlink(hub, found);
-    wshub__pool_free(&hub->clients, found->index);
+    wshub__client_undo(hub, found);
     return WSHUB_OK;
 }
 
@@ -18742,6 +19126,23 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_authenticate(wshub *hub, wshub_clie
     wshub__auth_begin(hub, found, data);
     wshub__leave(hub);
     return WSHUB_OK;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_client_accept(wshub *hub, wshub_client client,
+                                                    const wshub_identity *who) {
+    wshub__client *found = wshub__client_get(hub, client);
+    wshub_err err;
+
+    if (!found) return WSHUB_ERR_STALE;
+    if (found->state != WSHUB__CLIENT_UNAUTHORIZED || found->identified) return WSHUB_ERR_STATE;
+    err = wshub__identity_check(hub, who);
+    if (err) return err;
+
+    wshub__enter(hub);
+    err = wshub__auth_known(hub, found, NULL, who);
+    if (!err && !hub->desc.require_encryption) wshub__auth_connected(hub, found);
+    wshub__leave(hub);
+    return err;
 }
 
 WSHUB_API bool wshub_client_may_join(const wshub *hub, wshub_client client, wshub_str room) {
@@ -19087,11 +19488,11 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_auth_accept(wshub *hub, wshub_ask ask
                                                        const wshub_identity *who) {
     wshub__post post = wshub__post_make(WSHUB__POST_AUTH, ask.id);
     wshub_str texts[2];
+    wshub_err err;
     texts[0] = who ? who->user_id : wshub__str(NULL, 0);
     texts[1] = who ? who->metadata : wshub__str(NULL, 0);
-    if (texts[0].ptr && !wshub__name_ok(texts[0])) return WSHUB_ERR_PARAM;
-    if (texts[1].ptr && !wshub__json_ok(hub, texts[1])) return WSHUB_ERR_JSON;
-    return wshub__post_put(hub, &post, texts, 2, NULL, 0);
+    err = wshub__identity_check(hub, who);
+    return err ? err : wshub__post_put(hub, &post, texts, 2, NULL, 0);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_post_handshake_accept(wshub *hub, wshub_ask ask,
@@ -20168,8 +20569,6 @@ static void wshub__unindex(wshub *hub, wshub__client *client) {
 
 /* The end of a client: nobody knows it any more. */
 WSHUB__COLD static void wshub__client_free(wshub *hub, wshub__client *client) {
-    wshub__extra *extra = client->extra;
-
     WSHUB_ASSERT(client->state == WSHUB__CLIENT_LEFT);
     WSHUB_ASSERT(!client->rooms);
     WSHUB_ASSERT(!client->own_room);
@@ -20179,14 +20578,7 @@ WSHUB__COLD static void wshub__client_free(wshub *hub, wshub__client *client) {
         client->user->pins--;
         wshub__group_end(hub, client->user);
     }
-    if (extra) {
-        wshub__buf_done(&hub->mem, &extra->metadata);
-        wshub__buf_done(&hub->mem, &extra->user_id);
-        wshub__buf_done(&hub->mem, &extra->auth_data);
-        wshub__buf_done(&hub->mem, &extra->reason);
-        wshub__buf_done(&hub->mem, &extra->inbound);
-        wshub__mem_free(&hub->mem, extra, sizeof *extra);
-    }
+    wshub__extra_free(hub, client);
     wshub__pool_free(&hub->clients, client->index);
 }
 
@@ -21210,10 +21602,7 @@ WSHUB__COLD static wshub *wshub__hub_new(const wshub_desc *desc, const uint8_t s
     hub->log->is_log = 1;
     hub->desc.cors = NULL; /* from here on the copy is what counts */
 
-    hub->json.desc.path = hub->desc.path;
-    hub->json.desc.user = hub->desc.user;
-    hub->json.desc.on_head = wshub__upgrade;
-    if (!hub->desc.no_dialect) wshub__mount_put(hub, &hub->json);
+    if (!hub->desc.no_dialect) wshub__upgrade_begin(hub);
     return hub;
 }
 

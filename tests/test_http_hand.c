@@ -245,6 +245,62 @@ TEST(a_cookie_is_found_by_its_name) { /* HTTP-1 */
     EXPECT(same(wshub_http_cookie(request("GET", ""), "a"), NULL, "no cookies"));
 }
 
+/* ---- tokens ---- */
+
+TEST(a_bearer_token_is_found_where_it_is_written_well) { /* AUTH-8, HTTP-1, RFC 6750 2.1 */
+    static const struct {
+        const char *lines;
+        size_t cap;
+        wshub_err want;
+        const char *token;
+    } cases[] = {
+        /* clang-format off */
+        {"Authorization: Bearer aZ09-._~+/==\r\n", 16, WSHUB_OK, "aZ09-._~+/=="},
+        {"authorization: bEARER  x \r\n", 2, WSHUB_OK, "x"},
+        {"Authorization: Bearer x\r\n", 1, WSHUB_ERR_LIMIT, NULL},
+        {"Authorization: Bearer xyz\r\n", 0, WSHUB_ERR_LIMIT, NULL},
+        {"Authorization: Bearer a b\r\n", 16, WSHUB_ERR_ABSENT, NULL},
+        {"Authorization: Bearer a=b\r\n", 16, WSHUB_ERR_ABSENT, NULL},
+        {"Authorization: Bearer =\r\n", 16, WSHUB_ERR_ABSENT, NULL},
+        {"Authorization: Bearer\r\n", 16, WSHUB_ERR_ABSENT, NULL},
+        {"Authorization:\r\n", 16, WSHUB_ERR_ABSENT, NULL},
+        {"Authorization: Basic eA\r\n", 16, WSHUB_ERR_ABSENT, NULL},
+        {"Authorization: Bearer a\r\nAuthorization: Bearer b\r\n", 16, WSHUB_ERR_ABSENT, NULL},
+        {"", 16, WSHUB_ERR_ABSENT, NULL},
+        {"Sec-WebSocket-Protocol: chat, base64url.bearer.c2VjcmV0\r\n", 7, WSHUB_OK, "secret"},
+        {"Sec-WebSocket-Protocol: chat, base64url.bearer.c2VjcmV0\r\n", 6, WSHUB_ERR_LIMIT, NULL},
+        {"Sec-WebSocket-Protocol: chat\r\n", 16, WSHUB_ERR_ABSENT, NULL},
+        {"Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: Base64url.Bearer.eA\r\n", 16,
+         WSHUB_OK, "x"},
+        {"Authorization: Bearer a\r\nSec-WebSocket-Protocol: base64url.bearer.eA\r\n", 16,
+         WSHUB_OK, "a"},
+        {"Authorization: Basic a\r\nSec-WebSocket-Protocol: base64url.bearer.fn5-_w\r\n", 16,
+         WSHUB_OK, "~~~\xFF"},
+        {"Sec-WebSocket-Protocol: base64url.bearer.\r\n", 16, WSHUB_ERR_ABSENT, NULL},
+        {"Sec-WebSocket-Protocol: base64url.bearer.e\r\n", 16, WSHUB_ERR_ABSENT, NULL},
+        {"Sec-WebSocket-Protocol: base64url.bearer.eB\r\n", 16, WSHUB_ERR_ABSENT, NULL},
+        {"Sec-WebSocket-Protocol: base64url.bearer.eHh4e\r\n", 16, WSHUB_ERR_ABSENT, NULL},
+        {"Sec-WebSocket-Protocol: base64url.bearer.eAB4\r\n", 16, WSHUB_ERR_ABSENT, NULL}, /* NUL */
+        {"Sec-WebSocket-Protocol: base64url.bearer.e.A\r\n", 16, WSHUB_ERR_ABSENT, NULL},
+        {"Sec-WebSocket-Protocol: base64url.bearer.e~A\r\n", 16, WSHUB_ERR_ABSENT, NULL},
+        /* clang-format on */
+    };
+    size_t i;
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char buf[32];
+        size_t len = 99;
+        memset(buf, '#', sizeof buf);
+        EXPECT_INT(wshub_http_bearer(request("GET", cases[i].lines), buf, cases[i].cap, &len),
+                   cases[i].want);
+        if (cases[i].token) {
+            EXPECT(len == strlen(cases[i].token) && strcmp(buf, cases[i].token) == 0);
+            EXPECT_INT(wshub_http_bearer(request("GET", cases[i].lines), buf, 32, NULL), WSHUB_OK);
+        } else {
+            EXPECT(len == 99 && buf[0] == '#');
+        }
+    }
+}
+
 /* ---- fields and lists ---- */
 
 TEST(fields_of_a_name_are_seen_in_their_order) { /* HTTP-1, RFC 9110 5.3 */

@@ -485,7 +485,7 @@ TEST(who_declines_has_no_say_in_whose_it_becomes) { /* CONN-2 */
 TEST(a_websocket_is_whose_the_upgrade_says_or_whose_the_exchange_was) { /* CONN-2 */
     site s = {.name = "s", .take = WSHUB_TAKE_HELD}, other = {.name = "other"},
          third = {.name = "third"};
-    wshub_upgrade_answer up = {{NULL, 0}, NULL, 0, &third};
+    wshub_upgrade_answer up = {{NULL, 0}, NULL, 0, &third, NULL};
     world w;
     wshub_conn c;
     world_start(&w, DESC(0), FAKE(0));

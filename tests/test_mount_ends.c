@@ -160,7 +160,7 @@ TEST(the_reason_of_a_close_is_told_as_far_as_there_is_memory) { /* BYE-1 */
 /* Everything that mounts do, in one go; what cannot be done for want of memory is not. */
 static void everything(world *w, site *page, site *form, site *late, site *socket) {
     static wshub_header header = {{"X-More", 6}, {"1", 1}};
-    wshub_upgrade_answer up = {{"chat", 4}, &header, 1, NULL};
+    wshub_upgrade_answer up = {{"chat", 4}, &header, 1, NULL, NULL};
     wshub_conn c;
     if (site_mount(w, page, (wshub_mount_desc){.path = "/page", .allow = "GET"}) ||
         site_mount(w, form, (wshub_mount_desc){.path = "/form", .keep_head = true}) ||

@@ -228,20 +228,34 @@ static void ranges_of_ten(wshub_str s) {
     }
 }
 
+/* A token is a part of the text, or, decoded, shorter than that, and ends where it says. */
+static void bearer(const wshub_http *http, wshub_str s) {
+    char *token = (char *)malloc(s.len + 1);
+    size_t n = 0;
+    MUST(token);
+    if (wshub_http_bearer(http, token, s.len + 1, &n) == WSHUB_OK) {
+        MUST(n > 0 && n < s.len && strlen(token) == n);
+        MUST(wshub_http_bearer(http, token, n, NULL) == WSHUB_ERR_LIMIT);
+    }
+    free(token);
+}
+
 /* As the value of fields of a request, if it can be one. */
 static void request(wshub_str s) {
-    static const char *const names[] = {"Cookie",        "Range",    "If-Range",
-                                        "If-None-Match", "If-Match", "If-Modified-Since"};
+    static const char *const names[] = {"Cookie",        "Range",
+                                        "If-Range",      "If-None-Match",
+                                        "If-Match",      "If-Modified-Since",
+                                        "Authorization", "Sec-WebSocket-Protocol"};
     const wshub_str etag = wshub_str_z("\"x\"");
-    wshub_header headers[8];
+    wshub_header headers[10];
     wshub_http http;
-    char *head = (char *)malloc(s.len * 6 + 300);
+    char *head = (char *)malloc(s.len * 8 + 400);
     size_t n = (size_t)sprintf(head, "GET / HTTP/1.1\r\nHost: h\r\n"), i;
     const char *why;
     wshub_str whole, value;
     wshub_iter it = {0, 0};
     int status;
-    for (i = 0; i < 6; i++) {
+    for (i = 0; i < sizeof names / sizeof *names; i++) {
         n += (size_t)sprintf(head + n, "%s: ", names[i]);
         if (s.len) memcpy(head + n, s.ptr, s.len);
         n += s.len;
@@ -249,7 +263,8 @@ static void request(wshub_str s) {
     }
     n += (size_t)sprintf(head + n, "\r\n");
     whole = wshub__str(head, n);
-    if (wshub__http_parse((const uint8_t *)head, n, headers, 8, &http, &why) == 0) {
+    if (wshub__http_parse((const uint8_t *)head, n, headers, 10, &http, &why) == 0) {
+        bearer(&http, s);
         value = wshub_http_cookie(&http, "a");
         MUST(inside(value, whole) && !has(value, ';') && !has(value, '\r'));
         one_range(wshub_http_range(&http, 10, etag, 784111777), 10);
