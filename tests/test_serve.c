@@ -67,15 +67,17 @@ static void (*handler_of(int number))(int) {
 }
 
 /* Sends signals to this process: the one, then the other, then the one again much later, since one
- * that is still pending is merged with another of its number. */
+ * that is still pending is merged with another of its number. Not before they are taken. */
 typedef struct sender {
     int number, count;
     unsigned first_ms, then_ms;
+    void (*was)(int);
     pthread_t thread;
 } sender;
 static void *send_signals(void *arg) {
     const sender *s = (const sender *)arg;
     int i;
+    while (handler_of(s->number) == s->was) (void)usleep(1000);
     for (i = 0; i < s->count; i++) {
         (void)usleep((i ? s->then_ms * (i == 1 ? 1u : 6u) : s->first_ms) * 1000);
         (void)kill(getpid(), i % 2 ? SIGINT + SIGTERM - s->number : s->number);
@@ -83,6 +85,7 @@ static void *send_signals(void *arg) {
     return NULL;
 }
 static void sender_start(sender *s) {
+    s->was = handler_of(s->number);
     EXPECT_INT(pthread_create(&s->thread, NULL, send_signals, s), 0);
 }
 
@@ -419,6 +422,7 @@ TEST(one_signal_ends_all_threads_also_who_comes_late) { /* BYE-2 */
             EXPECT_INT(pthread_create(&s[i].thread, NULL, i == round ? serve_late : serve, &s[i]),
                        0);
         }
+        while (handler_of(SIGTERM) == own) (void)usleep(1000); /* until one serves */
         (void)usleep(50000);
         EXPECT_INT(kill(getpid(), SIGTERM), 0);
         for (i = 0; i < THREADS; i++) {
