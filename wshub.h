@@ -6592,8 +6592,8 @@ static wshub_str wshub__bearer_field(const wshub_http *http) {
     if (token.len == 0 || wshub__http_count(http, "Authorization") != 1) return none;
     if (!wshub__str_same(wshub__http_cut(&token, ' '), "Bearer")) return none;
     token = wshub__http_trim(token);
-    while (i < token.len && (wshub__is_alnum((uint8_t)token.ptr[i]) ||
-                             (token.ptr[i] && strchr("-._~+/", token.ptr[i]))))
+    while (i < token.len &&
+           (wshub__is_alnum((uint8_t)token.ptr[i]) || memchr("-._~+/", token.ptr[i], 6) != NULL))
         i++;
     if (i == 0) return none;
     while (i < token.len && token.ptr[i] == '=') i++;
@@ -9191,21 +9191,20 @@ static bool wshub__out_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
     return wshub__out_within(hub, conn, conn->queued, len); /* it may have taken some */
 }
 
-/* Takes back what was queued last, until no more than `queued` bytes are: nothing of it has been
- * offered to the io. */
+/* Takes back what was queued last, in one piece, when `queued` bytes were before: nothing of it has
+ * been offered to the io. */
 WSHUB__COLD static void wshub__queue_cut(wshub *hub, wshub__conn *conn, uint32_t queued) {
-    WSHUB_ASSERT(conn->inflight <= queued);
-    while (conn->queued > queued) {
-        wshub__span *last = wshub__queue_last(conn);
-        uint32_t n = conn->queued - queued;
+    wshub__span *last = wshub__queue_last(conn);
+    uint32_t n = conn->queued - queued;
 
-        if (n > last->len) n = last->len;
-        last->len -= n;
-        last->seg->held -= n;
-        conn->queued -= n;
-        hub->stats.queued_bytes -= n;
-        if (!last->len) wshub__queue_pop(hub, conn);
-    }
+    WSHUB_ASSERT(conn->inflight <= queued);
+    if (n == 0) return;
+    WSHUB_ASSERT(n <= last->len);
+    last->len -= n;
+    last->seg->held -= n;
+    conn->queued -= n;
+    hub->stats.queued_bytes -= n;
+    if (last->len == 0) wshub__queue_pop(hub, conn);
     WSHUB_ASSERT(!conn->queued == !conn->first.len);
 }
 
@@ -17527,16 +17526,17 @@ WSHUB__COLD WSHUB_API wshub_err wshub_http_upgrade(wshub *hub, wshub_exchange ex
     static const wshub_upgrade_answer plain = {{NULL, 0}, NULL, 0, NULL, NULL};
     wshub__exchange *found;
     wshub_conn conn;
+    bool client;
     wshub_err err = wshub__exchange_find_unanswered(hub, exchange, &found);
 
     if (err) return err;
     if (!found->handshake) return WSHUB_ERR_STATE;
     conn = found->conn;
+    client = found->mount == &hub->json;
     wshub__enter(hub);
     err = wshub__upgrade_grant(hub, found, answer ? answer : &plain);
     if (!err && out_conn) *out_conn = conn;
-    found = wshub__exchange_get(hub, exchange);
-    if (err && found) found->failed = (int8_t)err;
+    if (err && client) found->failed = (int8_t)err; /* it is there: nobody else was asked */
     wshub__leave(hub);
     return err;
 }

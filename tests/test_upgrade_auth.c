@@ -35,7 +35,9 @@ static void on_upgrade(wshub *hub, const wshub_http *http, wshub_upgrade *up, vo
 }
 
 static void (*at_opened)(wshub *hub, wshub_client client);
+static wshub_client opened_last;
 static void on_opened(wshub *hub, wshub_client client, void *user) {
+    opened_last = client;
     world_note((world *)user, "opened;");
     if (at_opened) at_opened(hub, client);
 }
@@ -283,7 +285,7 @@ TEST(a_mount_accepts_nobody_by_itself) { /* AUTH-8 */
 
 TEST(a_token_is_never_selected_and_never_logged) { /* AUTH-8, PITFALLS a23 */
     static const char *const lines[] = {
-        "Sec-WebSocket-Protocol: chat, base64url.bearer.c2VjcmV0\r\n",
+        "Sec-WebSocket-Protocol: chat, base64url.bearer.c2VjcmV0, superlongprotocol\r\n",
         "Sec-WebSocket-Protocol: Base64URL.Bearer.c2VjcmV0, chat\r\n",
         "Sec-WebSocket-Protocol: base64url.bearer.c2VjcmV0\r\nSec-WebSocket-Protocol: chat\r\n"};
     char text[600];
@@ -304,7 +306,7 @@ TEST(a_token_is_never_selected_and_never_logged) { /* AUTH-8, PITFALLS a23 */
                        "Authorization: Bearer c2VjcmV0\r\n%s\r\n",
                        lines[i / 2]);
         c = said(&w, text);
-        EXPECT_STR(door.offered, "chat;");
+        EXPECT_STR(door.offered, i < 2 ? "chat;superlongprotocol;" : "chat;");
         EXPECT(!strstr(wshub_io_fake_output(w.net, c).ptr, "c2VjcmV0"));
         if (accepts) take_101(&w, c, "Sec-WebSocket-Protocol: chat\r\n");
         wshub_io_fake_end(w.net, c);
@@ -410,6 +412,41 @@ TEST(more_than_a_stranger_may_say_is_not_held_for_a_late_answer) { /* AUTH-8, LI
     }
 }
 
+TEST(others_who_wait_have_the_limit_of_what_is_held) { /* AUTH-8, SEND-6 */
+    static char text[300];
+    wshub_reply begun = plain_reply(200, "");
+    world w;
+    wshub_conn asks, gets, talks;
+    wshub_exchange late;
+    door_later();
+    memset(text, 'x', sizeof text);
+    world_start(&w,
+                DESC(CALLS, ORIGINS, .preauth_bytes_max = 100, .held_bytes_max = 4096,
+                     .on_request = keep_request, .on_transform_in = keep_event),
+                FAKE(.no_pause = true));
+    asks = said(&w, ASKS(""));
+    late = door.exchange;
+    EXPECT_INT(wshub_http_begin(w.hub, late, &begun, 5), WSHUB_OK);
+    gets = said(&w, GET);
+    door.later = false;
+    at_connected = NULL;
+    talks = wshub_io_fake_connect(w.net, "/ws");
+    wshub_io_fake_text(w.net, talks, AUTH);
+    EXPECT_INT(wshub_client_encrypt(w.hub, opened_last), WSHUB_OK);
+    wshub_io_fake_text(w.net, talks, "{\"event\":\"a\"}"); /* with the transformer */
+    wshub_io_fake_send(w.net, talks, 2, true, text, sizeof text);
+    wshub_io_fake_input(w.net, asks, text, sizeof text);
+    wshub_io_fake_input(w.net, gets, text, sizeof text);
+    EXPECT(wshub_io_fake_is_open(w.net, talks));
+    EXPECT(wshub_io_fake_is_open(w.net, asks));
+    EXPECT(wshub_io_fake_is_open(w.net, gets));
+    EXPECT_INT(stats(&w).held_refused, 0);
+    EXPECT_OP(stats(&w).held_bytes, >, 900);
+    EXPECT_INT(wshub_http_drop(w.hub, late), WSHUB_OK);
+    EXPECT_INT(wshub_http_drop(w.hub, kept_request), WSHUB_OK);
+    world_stop(&w);
+}
+
 TEST(a_peer_that_leaves_before_a_late_answer_is_told_of_once) { /* AUTH-8, BYE-1 */
     world w;
     wshub_conn c;
@@ -497,6 +534,23 @@ TEST(a_hub_that_is_full_when_the_answer_comes_says_so) { /* AUTH-8, CONN-2 */
 }
 
 /* ---- what happens inside the callbacks ---- */
+
+/* As many clients as there are: the callback has let others in. */
+static void act_fill(wshub *hub) {
+    hub->desc.clients_max = (uint32_t)hub->clients.live;
+}
+
+TEST(the_last_place_may_be_taken_while_on_upgrade_is_asked) { /* AUTH-8, CONN-2 */
+    world w;
+    wshub_conn c;
+    door_open();
+    door.acts = act_fill;
+    world_start(&w, DESC(CALLS, ORIGINS), FAKE(0));
+    c = said(&w, ASKS(""));
+    EXPECT_SENT(&w, c, "503", "too many clients\n");
+    EXPECT_INT(stats(&w).clients, 0);
+    world_stop(&w);
+}
 
 static void act_shutdown(wshub *hub) {
     EXPECT_INT(wshub_shutdown(hub), WSHUB_OK);
@@ -738,7 +792,7 @@ TEST(a_client_may_be_accepted_that_has_not_asked) { /* AUTH-8 */
 
 /* Each allocation of an upgrade that is accepted fails, at once and later, with and without
  * something queued in front of it: all or nothing. */
-static int starved_upgrade(bool later, bool keys, bool behind, int n) {
+static int starved_upgrade(bool later, bool keys, int behind, int n) {
     world w;
     wshub_conn c;
     bool done;
@@ -751,14 +805,17 @@ static int starved_upgrade(bool later, bool keys, bool behind, int n) {
     forget_log(&w);
     door.answers = !later;
     door.later = later;
-    door.who.metadata = S("{\"n\":1}");
+    if (!keys) door.who.metadata = S("{\"n\":1}");
     c = wshub_io_fake_open(w.net);
-    if (behind) { /* an answer that is not taken stands in front, and others write behind it */
+    if (behind) { /* answers that are not taken stand in front, in one piece with it or not */
+        int answers = behind == 3 ? 2 : 1;
         wshub_io_fake_window(w.net, c, 3);
-        say(&w, c, GET);
-        EXPECT_INT(answer(w.hub, kept_request, "first"), WSHUB_OK);
-        wshub_io_fake_run(w.net);
-        w.hub->log->used = w.hub->log->cap;
+        while (answers-- > 0) {
+            say(&w, c, GET);
+            EXPECT_INT(answer(w.hub, kept_request, "first"), WSHUB_OK);
+            wshub_io_fake_run(w.net);
+            if (behind > 1) w.hub->log->used = w.hub->log->cap;
+        }
     }
     if (!later) w.fail_at = n;
     say(&w, c, ASKS(""));
@@ -806,11 +863,40 @@ static int starved_upgrade(bool later, bool keys, bool behind, int n) {
 
 TEST(an_upgrade_that_wants_memory_accepts_nobody) { /* AUTH-8, CONN-2 */
     int how, n;
-    for (how = 0; how < 8; how++) {
-        for (n = 1; n < 60 && !starved_upgrade(how & 1, how & 2, how & 4, n); n++) {
+    for (how = 0; how < 16; how++) {
+        for (n = 1; n < 60 && !starved_upgrade(how & 1, how & 2, how >> 2, n); n++) {
         }
         EXPECT(n > 4 && n < 60);
     }
+}
+
+TEST(a_client_that_cannot_be_accepted_is_what_it_was) { /* AUTH-8, AUTH-7 */
+    int n;
+    bool done = false;
+    for (n = 1; n < 40 && !done; n++) {
+        world w;
+        wshub_err err;
+        door_ann();
+        at_opened = keep_opened;
+        door.who.metadata = S("{\"n\":1}");
+        world_start(&w, DESC(CALLS, ORIGINS), FAKE(0));
+        (void)wshub_io_fake_connect(w.net, "/ws");
+        w.fail_at = n;
+        err = wshub_client_accept(w.hub, opened, &door.who);
+        done = w.fail_at > 0;
+        w.fail_at = 0;
+        if (err) {
+            EXPECT_INT(err, WSHUB_ERR_NOMEM);
+            EXPECT_LOG(&w, "asked;opened;");
+            EXPECT_INT(stats(&w).users, 0);
+            EXPECT_INT(wshub_client_state(w.hub, opened), WSHUB_CLIENT_UNAUTHORIZED);
+            EXPECT_INT(wshub_client_accept(w.hub, opened, &door.who), WSHUB_OK);
+        }
+        wshub_io_fake_run(w.net);
+        EXPECT_INT(stats(&w).users, 1);
+        world_stop(&w);
+    }
+    EXPECT(n > 3 && done);
 }
 
 TEST(keys_that_want_memory_are_refused) { /* AUTH-8, AUTH-4 */
