@@ -396,8 +396,8 @@ static wshub_err wshub_ext_files__piece(wshub *hub, wshub_exchange exchange,
 }
 
 /* Sends what may be sent in one turn. Returns false: there is more, when that has left; true: all
- * is said, or the stream is dropped, since what is short of its promise is nobody's file (FILE-3).
- * */
+ * is said, or the stream is dropped, since what is short of its promise is nobody's file
+ * (FILE-3). */
 static bool wshub_ext_files__send(wshub *hub, wshub_exchange exchange,
                                   wshub_ext_files__file *file) {
     uint64_t until = file->at + WSHUB_EXT_FILES__TURN;

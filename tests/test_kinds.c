@@ -663,6 +663,8 @@ TEST(a_packet_says_more_than_an_event_to_who_can_hear_it) { /* SEND-1 */
     packet.args_count = 1;
     packet.id = S("1]");
     EXPECT_INT(wshub_client_send_packet(w.hub, plain.client, &packet), WSHUB_ERR_JSON); /* SEND-7 */
+    packet.id = S("1"); /* an envelope has no words for it */
+    EXPECT_INT(wshub_packet_send(w.hub, NULL, &packet), WSHUB_ERR_PARAM);
     packet.id = nul();
     packet.attachments = files;
     packet.attachments_count = 1;
