@@ -27,57 +27,57 @@ static wshub_str name_of(wshub *hub, wshub_client client) { /* the JSON string u
     return wshub_json_get(wshub_client_metadata(hub, client), "name");
 }
 
-/* Sends {"room":…,"id":…,"name":…[,"text":…]} to a room, wherever its members are connected. */
+/* Sends {"room":…,"id":…,"name":…[,"text":…]} to a room, wherever its members are connected. name and
+ * text are JSON already. */
 static void tell(wshub *hub, const char *event, wshub_str room, wshub_str id, wshub_str name,
                  wshub_str text) {
-    char data[4096], quoted[1600];
-    size_t n = wshub_json_quote(room, quoted, sizeof quoted);
-    wshub_msg msg = {.event = wshub_str_z(event)};
-    int len;
-    if (n > sizeof quoted || name.len > NAME_MAX_BYTES * 6 || text.len > 2000) return;
-    len = snprintf(data, sizeof data, "{\"room\":%.*s,\"id\":\"%.*s\",\"name\":%.*s%s%.*s}", (int)n,
-                   quoted, (int)id.len, id.ptr, (int)name.len, name.ptr,
-                   text.ptr ? ",\"text\":" : "", (int)text.len, text.ptr ? text.ptr : "");
-    msg.data = (wshub_str){data, (size_t)len};
+    char data[4096];
+    wshub_json_writer w;
+    wshub_msg msg = {.event = wshub_str_z(event), .data_is_json = true};
+    wshub_json_begin(&w, data, sizeof data);
+    wshub_json_put_object(&w, NULL);
+    wshub_json_put_str(&w, "room", room);
+    wshub_json_put_str(&w, "id", id);
+    wshub_json_put_raw(&w, "name", name);
+    if (text.ptr) wshub_json_put_raw(&w, "text", text);
+    wshub_json_put_end(&w);
+    if (wshub_json_done(&w, &msg.data)) return; /* too long a text */
     (void)wshub_send(hub, &(wshub_dest){.kind = WSHUB_DEST_ROOM, .name = room}, &msg);
 }
 
 static void tell_people(wshub *hub, wshub_str room) { /* who is here, to those who are here */
-    char data[32768], quoted[1600];
-    size_t at, n = wshub_json_quote(room, quoted, sizeof quoted);
+    char data[LIST_MAX * (NAME_MAX_BYTES * 6 + 3) + 1700];
     int count = 0;
     wshub_iter it = {0};
     wshub_client c;
-    wshub_msg msg = {.event = wshub_str_z("people")};
-    if (n > sizeof quoted) return;
-    at = (size_t)snprintf(data, sizeof data, "{\"room\":%.*s,\"names\":[", (int)n, quoted);
-    while (count < LIST_MAX && wshub_room_each_member(hub, room, &it, &c)) {
-        wshub_str name = name_of(hub, c);
-        if (!name.ptr || at + name.len + 4 > sizeof data) continue;
-        if (count++) data[at++] = ',';
-        memcpy(data + at, name.ptr, name.len);
-        at += name.len;
-    }
-    memcpy(data + at, "]}", 2);
-    msg.data = (wshub_str){data, at + 2};
-    (void)wshub_room_send_here(hub, room, &msg, NULL, 0);
+    wshub_json_writer w;
+    wshub_msg msg = {.event = wshub_str_z("people"), .data_is_json = true};
+    wshub_json_begin(&w, data, sizeof data);
+    wshub_json_put_object(&w, NULL);
+    wshub_json_put_str(&w, "room", room);
+    wshub_json_put_array(&w, "names");
+    while (count++ < LIST_MAX && wshub_room_each_member(hub, room, &it, &c))
+        wshub_json_put_raw(&w, NULL, name_of(hub, c));
+    wshub_json_put_end(&w);
+    wshub_json_put_end(&w);
+    if (!wshub_json_done(&w, &msg.data)) (void)wshub_room_send_here(hub, room, &msg, NULL, 0);
 }
 
 static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
     char meta[NAME_MAX_BYTES * 6 + 16], plain[NAME_MAX_BYTES];
     wshub_str name = wshub_json_get(auth->data, "name");
     size_t n = wshub_json_text(name, plain, sizeof plain);
-    wshub_identity who = {.metadata = {meta, 0}};
+    wshub_json_writer w;
+    wshub_identity who = {.user_id = {plain, n}};
     (void)user;
-    if (n == 0 || n > sizeof plain || name.len > NAME_MAX_BYTES * 6) {
-        (void)wshub_ask_reject(hub, ask); /* a real program would look at a token here, now or later
-                                           */
-        return;
-    }
-    who.metadata.len =
-        (size_t)snprintf(meta, sizeof meta, "{\"name\":%.*s}", (int)name.len, name.ptr);
-    who.user_id = (wshub_str){plain, n};
-    if (wshub_auth_accept(hub, ask, &who) != WSHUB_OK) (void)wshub_ask_fail(hub, ask);
+    wshub_json_begin(&w, meta, sizeof meta);
+    wshub_json_put_object(&w, NULL);
+    wshub_json_put_raw(&w, "name", name);
+    wshub_json_put_end(&w);
+    if (n == 0 || n > sizeof plain || wshub_json_done(&w, &who.metadata))
+        (void)wshub_ask_reject(hub, ask); /* a real program would look at a token, now or later */
+    else if (wshub_auth_accept(hub, ask, &who) != WSHUB_OK)
+        (void)wshub_ask_fail(hub, ask);
 }
 
 static void on_join(wshub *hub, wshub_ask ask, const wshub_join *join, void *user) {
@@ -124,17 +124,15 @@ static void on_disconnected(wshub *hub, const wshub_gone *gone, void *user) {
 /* What other instances said while the bus was down is lost: those who read here should know. */
 static void on_bus(wshub *hub, wshub_bus_state state, uint64_t down_ms, void *user) {
     char data[64];
-    wshub_msg msg = {.event = wshub_str_z("bus"), .data = {data, 0}};
+    wshub_json_writer w;
+    wshub_msg msg = {.event = wshub_str_z("bus")};
     (void)user;
-    msg.data.len =
-        (size_t)snprintf(data, sizeof data, "{\"up\":%s,\"down_ms\":%llu}",
-                         state == WSHUB_BUS_UP ? "true" : "false", (unsigned long long)down_ms);
-    (void)wshub_all_send_here(hub, &msg, NULL, 0);
-}
-
-static void on_redis_log(const char *line, void *user) {
-    (void)user;
-    fprintf(stderr, "chat: redis: %s\n", line);
+    wshub_json_begin(&w, data, sizeof data);
+    wshub_json_put_object(&w, NULL);
+    wshub_json_put_bool(&w, "up", state == WSHUB_BUS_UP);
+    wshub_json_put_uint(&w, "down_ms", down_ms);
+    wshub_json_put_end(&w);
+    if (!wshub_json_done(&w, &msg.data)) (void)wshub_all_send_here(hub, &msg, NULL, 0);
 }
 
 static bool on_request(wshub *hub, wshub_exchange request, const wshub_http *http, void *user) {
@@ -160,8 +158,7 @@ int main(int argc, char **argv) {
     sigprocmask(SIG_BLOCK, &stop, NULL);
     if (wshub_io_auto_create(NULL, &net)) return 1;
     if (argc > 2) {
-        wshub_bus_redis_desc rd = {
-            .io = wshub_io_sock_io(net), .url = argv[2], .on_log = on_redis_log};
+        wshub_bus_redis_desc rd = {.io = wshub_io_sock_io(net), .url = argv[2]};
         wshub_err err = wshub_bus_redis_create(&rd, &redis);
         (void)wshub_bus_redis_desc_explain(&rd, err, why, sizeof why);
         if (err) return fprintf(stderr, "chat: %s\n", why), 2;

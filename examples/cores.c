@@ -30,10 +30,15 @@ static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, v
 }
 static wshub_err on_connected(wshub *hub, wshub_client client, void *user) {
     char data[32];
+    wshub_json_writer w;
+    wshub_msg msg = {.event = wshub_str_z("joined")};
     (void)client;
-    (void)snprintf(data, sizeof data, "{\"core\":%d}", ((struct core *)user)->number);
-    return wshub_send(hub, NULL,
-                      &(wshub_msg){.event = wshub_str_z("joined"), .data = wshub_str_z(data)});
+    wshub_json_begin(&w, data, sizeof data);
+    wshub_json_put_object(&w, NULL);
+    wshub_json_put_int(&w, "core", ((struct core *)user)->number);
+    wshub_json_put_end(&w);
+    if (wshub_json_done(&w, &msg.data)) return WSHUB_ERR_LIMIT;
+    return wshub_all_send(hub, &msg, NULL, 0);
 }
 static wshub_err on_message(wshub *hub, wshub_client client, const wshub_event *e, void *user) {
     (void)client;
