@@ -381,10 +381,12 @@ static size_t wshub_ext_files__read(const wshub_ext_files__file *file, uint8_t *
 /* Sends the next piece. Returns OK; LIMIT: when there is room; others: never. */
 static wshub_err wshub_ext_files__piece(wshub *hub, wshub_exchange exchange,
                                         wshub_ext_files__file *file) {
-    size_t n = file->left < WSHUB_EXT_FILES__PIECE ? (size_t)file->left : WSHUB_EXT_FILES__PIECE;
+    size_t n = WSHUB_EXT_FILES__PIECE;
     uint8_t *bytes = NULL;
-    wshub_err err = wshub_http_room(hub, exchange, n, &bytes);
+    wshub_err err;
 
+    if (file->left < n) n = (size_t)file->left;
+    err = wshub_http_room(hub, exchange, n, &bytes);
     if (err) return err;
     n = wshub_ext_files__read(file, bytes, n);
     if (!n) return WSHUB_ERR_IO;
