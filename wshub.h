@@ -26,8 +26,8 @@
  *             >>link  >>flow  >>sockets  >>forward  >>app-timers
  *   above     >>walks  >>checks  >>realms  >>clients  >>uplink  >>subs  >>rooms  >>ask  >>session
  *             >>gate  >>transform  >>routing  >>auth  >>events  >>answers  >>upper  >>bus
- *             >>asking  >>sends  >>speaking  >>post  >>dialect-json  >>envelope  >>emitter
- *             >>settle  >>stats  >>public  >>licence
+ *             >>asking  >>sends  >>speaking  >>app-channels  >>post  >>dialect-json
+ *             >>envelope  >>emitter  >>settle  >>stats  >>public  >>licence
  */
 
 /* ================================================================================================
@@ -468,6 +468,19 @@
  * long the gap was, so that you can refetch or tell clients. A busy turn is no outage: while
  * the bus is up, bus_burst_bytes_max may wait.
  *
+ * The bus carries bytes of your own, too, from instance to instance and to no client (APP-1): on
+ * channels that you name, under `wshub:app:`. Whoever subscribes hears all of it, the hub that
+ * publishes included, with a bus or without.
+ *
+ *     static void on_price(wshub *hub, const wshub_app_message *message, void *user) {
+ *         prices_set(user, message->bytes);
+ *     }
+ *     ...
+ *     wshub_app_subscribe(hub, wshub_str_z("prices"), on_price, &prices);
+ *     wshub_app_publish(hub, wshub_str_z("prices"), wshub_str_z("tea 3.20"));
+ *
+ * Another program's message begins with a name of its own and a NUL, and then has its bytes.
+ *
  * A process that holds no clients publishes with an emitter (EMIT-1): wshub_emitter_create(),
  * or examples/wshub-emit.c from the command line. wshub_bus_request() asks the broker anything
  * else.
@@ -887,6 +900,9 @@
  *   BUS-5   While the bus is down, what is published is kept, to a limit, and sent on recovery;
  *           what has to go is counted, and the application told of both.
  *   BUS-6   No name from a client chooses a channel outside its prefix, or is a pattern.
+ *   APP-1   What the application publishes on a channel of its own, `wshub:app:<channel>`, each
+ *           subscriber on any instance hears once, on that which published it, too: that
+ *           one's name, a NUL, the bytes. (beyond the reference)
  *   EMIT-1  An emitter publishes without holding clients, under the name `emitter`, which no
  *           hub bears.
  *
@@ -1006,6 +1022,9 @@
  *   conditions and ranges; WSHUB_ERR_ABSENT. Pages of other origins: wshub_desc.cors,
  *   wshub_mount_desc.cors. Answers in one line: wshub_http_reply_text(),
  *   wshub_http_reply_json(), wshub_http_redirect().
+ * - Messages of the application between instances: wshub_app_subscribe(), wshub_app_publish(),
+ *   wshub_post_app_publish(). Brokers with an ACL must allow &wshub:app:* for it; a dialect's
+ *   bus_prefix may not meet `wshub:app:` any more.
  * - wshub_client_reply(), wshub_post_client_reply(): an answer that bears the id of what it
  *   answers.
  * - JSON at hand: wshub_json_begin() and what stands around it write a value into memory of
@@ -2998,8 +3017,8 @@ typedef struct wshub_dialect {
 
     /* What all channels of this dialect begin with: 1 to WSHUB_BUS_PREFIX_BYTES_MAX bytes of plain
      * ASCII without `*`, `?`, `[`, `]` and `\`. Two dialects of a hub have prefixes of which
-     * neither begins with the other; `ws:` is that of the JSON dialect. Borrowed as long as the hub
-     * lives. NULL: this dialect does not speak on the bus, and the four below are NULL too. */
+     * neither begins with the other; `ws:` is that of the JSON dialect, WSHUB_APP_PREFIX that of the
+     * application's channels (APP-1). Borrowed as long as the hub lives. NULL: this dialect does not speak on the bus, and the four below are NULL too. */
     const char *bus_prefix;
     /* Publishes in your words, with wshub_bus_publish(), what is sent to all instances in a realm;
      * here it has been delivered already. Called where there is a bus.
@@ -3585,6 +3604,10 @@ WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client client, cons
 WSHUB_API wshub_err wshub_post_client_reply(wshub *hub, wshub_client client, wshub_str id,
                                             const wshub_msg *msg);
 
+/* Publishes on a channel of the application's (wshub_app_publish(), APP-1). Returns as above; LIMIT
+ * also for bytes over WSHUB_APP_BYTES_MAX. For want of memory on the hub's thread it is lost. */
+WSHUB_API wshub_err wshub_post_app_publish(wshub *hub, wshub_str channel, wshub_str bytes);
+
 /* Close a client, by its handle (wshub_client_close()) or by its id. Return as above. */
 WSHUB_API wshub_err wshub_post_close(wshub *hub, wshub_client client, uint16_t code,
                                      wshub_str reason);
@@ -3619,6 +3642,52 @@ WSHUB_API wshub_err wshub_bus_request(wshub *hub, const wshub_str *argv, size_t 
                                       void (*on_reply)(wshub *hub, const wshub_bus_reply *reply,
                                                        void *arg),
                                       void *arg);
+
+/* The application's own channels, from instance to instance (APP-1, >>buses). On the bus each is
+ * WSHUB_APP_PREFIX and its name, and no dialect's. */
+#define WSHUB_APP_PREFIX "wshub:app:"
+#define WSHUB_APP_CHANNEL_BYTES_MAX 256                 /* of a channel's name, in UTF-8 */
+#define WSHUB_APP_BYTES_MAX (WSHUB_MSG_BYTES_MAX - 64u) /* of one message */
+#define WSHUB_APP_SUBSCRIPTIONS_MAX 1024                /* of one hub */
+
+/* A message on a channel of the application's. All are views until the callback returns. It is data
+ * from outside: whoever may publish there has written it. */
+typedef struct wshub_app_message {
+    wshub_str channel; /* its name, without the prefix */
+    wshub_str bytes;   /* any */
+    wshub_str from;    /* whose it is: wshub_server_id() of the hub that published it, which is this
+                          hub's own for its own */
+} wshub_app_message;
+
+/* Called with a message, on the hub's thread; it may call anything, also unsubscribe itself or
+ * others, who then hear nothing more, and destroy the hub. */
+typedef void (*wshub_app_fn)(wshub *hub, const wshub_app_message *message, void *user);
+
+/* Subscribes to a channel; its subscribers are called in the order in which they came. Who
+ * subscribes inside a callback hears from the next message on.
+ *   channel  1 to WSHUB_APP_CHANNEL_BYTES_MAX bytes of UTF-8; copied. Every character is only one:
+ *            there are no patterns
+ *   fn       called once for each message, as long as the hub lives
+ *   user     its last argument
+ * Returns  OK, also for channel, fn and user that are subscribed already; PARAM: channel, fn; LIMIT:
+ *          WSHUB_APP_SUBSCRIPTIONS_MAX; STATE: the hub ends; NOMEM: nothing was changed.
+ * Thread   the hub's; allowed in callbacks. Without a bus this hub's own messages come. */
+WSHUB_API wshub_err wshub_app_subscribe(wshub *hub, wshub_str channel, wshub_app_fn fn, void *user);
+/* Gives a subscription up: it is not called any more. All three must be those that were given.
+ * Returns OK, also where there is none; PARAM: channel, fn. Thread: the hub's; allowed in
+ * callbacks. */
+WSHUB_API wshub_err wshub_app_unsubscribe(wshub *hub, wshub_str channel, wshub_app_fn fn,
+                                          void *user);
+/* Publishes bytes on a channel, to its subscribers on all instances, this hub included: those who
+ * are subscribed here are called in settle, once, whatever the bus is and however it stands. What
+ * is for the others is kept while the bus is down, to the limits of all publications, and what has
+ * to go is counted and logged (BUS-5).
+ *   channel  as above; borrowed
+ *   bytes    any, at most WSHUB_APP_BYTES_MAX; copied; may be empty
+ * Returns  OK, also without a bus and where nobody is subscribed; PARAM: channel, or bytes without
+ *          ptr; LIMIT: too many bytes; STATE: the hub is down; NOMEM: nobody gets it.
+ * Thread   the hub's; allowed in callbacks. Others: wshub_post_app_publish(). */
+WSHUB_API wshub_err wshub_app_publish(wshub *hub, wshub_str channel, wshub_str bytes);
 
 /* The emitter: publishes for processes that hold no clients (EMIT-1). It belongs to one thread,
  * that of its bus; all that follows is called there. */
@@ -8038,6 +8107,9 @@ typedef struct wshub__realm {
     size_t texts_bytes;
 } wshub__realm;
 
+struct wshub__app_sub;
+struct wshub__app_note;
+
 struct wshub {
     /* ---- below: streams ---- */
     wshub__mem mem;
@@ -8104,8 +8176,17 @@ struct wshub {
     uint64_t kinds_here;         /* which of them clients have: a bit each */
     struct wshub__piece *pieces; /* used before, to be used again */
     wshub__pool clients, asks;
-    wshub__speaker dialects[WSHUB_DIALECTS_MAX];
+    wshub__speaker dialects[WSHUB_DIALECTS_MAX + 1]; /* one more, for >>app-channels */
     uint32_t dialects_count;
+    /* Channels of the application's own (>>app-channels). */
+    struct {
+        struct wshub__app_sub *subs;          /* in the order in which they came */
+        struct wshub__app_note *first, *last; /* published here, not handed out here yet */
+        uint64_t orders;                      /* subscriptions that there have been */
+        uint32_t count;                       /* of those that are not gone */
+        uint32_t walks;                       /* over subs, that go on */
+        uint32_t dialect;                     /* that they are on the bus; 0: not used yet */
+    } apps;
     wshub__realm first_realm;
     wshub__pool realms;                         /* the others */
     uint32_t rooms_live, users_live, own_rooms; /* of all realms together */
@@ -18777,20 +18858,29 @@ WSHUB__COLD static bool wshub__dialect_bus_ok(const wshub *hub, const wshub_dial
         const char *other = hub->dialects[i].table.bus_prefix;
         if (other && wshub__prefixes_meet(prefix, other)) return false;
     }
-    return true;
+    return !wshub__prefixes_meet(prefix, WSHUB_APP_PREFIX); /* APP-1 */
+}
+
+/* Adds a dialect for which there is room. Returns its number. */
+WSHUB__COLD static uint32_t wshub__dialect_put(wshub *hub, const wshub_dialect *dialect,
+                                               void *user) {
+    wshub__speaker *speaker = &hub->dialects[hub->dialects_count];
+
+    WSHUB_ASSERT(hub->dialects_count <= WSHUB_DIALECTS_MAX);
+    speaker->table = *dialect;
+    speaker->user = user;
+    return hub->dialects_count++;
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_dialect_add(wshub *hub, const wshub_dialect *dialect,
                                                   void *user, uint32_t *out_dialect) {
-    wshub__speaker *speaker = &hub->dialects[hub->dialects_count];
+    uint32_t added = hub->dialects_count - (hub->apps.dialect ? 1u : 0u);
 
     if (!dialect || !out_dialect || dialect->version != WSHUB_DIALECT_VERSION || !dialect->name)
         return WSHUB_ERR_PARAM;
-    if (hub->dialects_count == WSHUB_DIALECTS_MAX) return WSHUB_ERR_LIMIT;
+    if (added == WSHUB_DIALECTS_MAX) return WSHUB_ERR_LIMIT;
     if (!wshub__dialect_bus_ok(hub, dialect)) return WSHUB_ERR_PARAM;
-    speaker->table = *dialect;
-    speaker->user = user;
-    *out_dialect = hub->dialects_count++;
+    *out_dialect = wshub__dialect_put(hub, dialect, user);
 
     /* A bus that is connected already has told nobody of it: settle does that. */
     if (dialect->on_bus_state && wshub__subs_open(hub)) hub->replay = WSHUB__REPLAY_BASE;
@@ -19292,6 +19382,263 @@ WSHUB_API uint64_t wshub_wall_ms(const wshub *hub) {
     return hub->io.wall_ms(hub->io.ctx);
 }
 
+/* ---- >>app-channels ----------------------------------------------------------------------------
+ * Channels of the application's own, from instance to instance (APP-1). On the bus they are those of
+ * one more dialect, which is there from the first subscription or publication on. Before the bytes
+ * stands who published them, so that a hub knows its own: these it hands out by itself, in settle.
+ * Subscriptions are a list; one that is given up while it is walked is freed behind the walk.
+ * Uses >>speaking, >>bus. Proved by tests/test_app_channels.c. */
+
+/* A subscription; the channel's name follows. */
+typedef struct wshub__app_sub {
+    struct wshub__app_sub *next;
+    wshub_app_fn fn; /* NULL: it is given up */
+    void *user;
+    uint64_t order;
+    size_t name_len;
+} wshub__app_sub;
+
+/* A message of this hub's own; the channel's name follows, then the payload. */
+typedef struct wshub__app_note {
+    struct wshub__app_note *next;
+    size_t name_len, payload_len;
+} wshub__app_note;
+
+static bool wshub__app_channel_ok(wshub_str channel) {
+    return channel.len && channel.len <= WSHUB_APP_CHANNEL_BYTES_MAX && wshub__name_ok(channel);
+}
+
+/* Is this a subscription to that channel, and not given up? */
+static bool wshub__app_fits(const wshub__app_sub *sub, wshub_str channel) {
+    return sub->fn && wshub_str_eq(wshub__str((const char *)(sub + 1), sub->name_len), channel);
+}
+
+/* Does anybody here subscribe to that channel? */
+static bool wshub__app_heard(const wshub *hub, wshub_str channel) {
+    const wshub__app_sub *sub = hub->apps.subs;
+    while (sub && !wshub__app_fits(sub, channel)) sub = sub->next;
+    return sub != NULL;
+}
+
+/* The subscription with all of this. NULL: there is none. */
+static wshub__app_sub *wshub__app_find(const wshub *hub, wshub_str channel, wshub_app_fn fn,
+                                       const void *user) {
+    wshub__app_sub *sub = hub->apps.subs;
+    while (sub && !(sub->fn == fn && sub->user == user && wshub__app_fits(sub, channel)))
+        sub = sub->next;
+    return sub;
+}
+
+/* Frees what is given up, unless somebody walks over it. */
+static void wshub__app_sweep(wshub *hub) {
+    wshub__app_sub **at = &hub->apps.subs;
+
+    if (hub->apps.walks) return;
+    while (*at) {
+        wshub__app_sub *sub = *at;
+        if (sub->fn) {
+            at = &sub->next;
+            continue;
+        }
+        *at = sub->next;
+        wshub__mem_free(&hub->mem, sub, sizeof *sub + sub->name_len);
+    }
+}
+
+/* Hands a payload out: who published it, a NUL, the bytes. False: that is none. */
+static bool wshub__app_hand_out(wshub *hub, wshub_str channel, wshub_str payload) {
+    const char *nul = payload.len ? (const char *)memchr(payload.ptr, 0, payload.len) : NULL;
+    uint64_t orders = hub->apps.orders;
+    wshub_app_message message;
+    wshub__app_sub *sub;
+
+    WSHUB_ASSERT(hub->depth > 0); /* so that the hub is there, whoever destroys it */
+    if (!nul) return false;
+    message.channel = channel;
+    message.from = wshub__str(payload.ptr, (size_t)(nul - payload.ptr));
+    message.bytes = wshub__str(nul + 1, payload.len - message.from.len - 1);
+
+    /* Who comes meanwhile hears from the next one on. */
+    hub->apps.walks++;
+    for (sub = hub->apps.subs; sub && !hub->destroying; sub = sub->next) {
+        if (sub->order < orders && wshub__app_fits(sub, channel)) sub->fn(hub, &message, sub->user);
+    }
+    hub->apps.walks--;
+    wshub__app_sweep(hub);
+    return true;
+}
+
+/* The bus has brought a message. This hub's own have been handed out already. */
+static void wshub__app_on_bus(wshub *hub, wshub_str channel, wshub_str payload, void *user) {
+    wshub_str own = hub->server_id;
+
+    (void)user;
+    if (payload.len > own.len && memcmp(payload.ptr, own.ptr, own.len) == 0 &&
+        !payload.ptr[own.len])
+        hub->stats.bus_self_echo++;
+    else if (!wshub__app_heard(hub, channel))
+        hub->stats.bus_discarded++; /* it came while the channel lingered */
+    else if (!wshub__app_hand_out(hub, channel, payload))
+        wshub__bus_bad(hub, "without a publisher", channel);
+}
+
+/* The bus has been connected anew: everything is subscribed to again. One name more than once does
+ * no harm. */
+static void wshub__app_on_state(wshub *hub, wshub_bus_state state, void *user) {
+    const wshub__app_sub *sub;
+
+    (void)user;
+    if (state != WSHUB_BUS_CONNECTED) return;
+    for (sub = hub->apps.subs; sub; sub = sub->next) {
+        wshub_str channel = wshub__str((const char *)(sub + 1), sub->name_len);
+        if (sub->fn) (void)wshub_bus_subscribe(hub, hub->apps.dialect, channel, false);
+    }
+}
+
+/* Channels are used: from now on there is a dialect for them. A bus that is connected already has
+ * nothing to be told, since nobody has subscribed yet. */
+static void wshub__app_begin(wshub *hub) {
+    wshub_dialect table;
+
+    if (hub->apps.dialect) return;
+    memset(&table, 0, sizeof table);
+    table.version = WSHUB_DIALECT_VERSION;
+    table.name = "application";
+    table.bus_prefix = WSHUB_APP_PREFIX;
+    table.on_bus = wshub__app_on_bus;
+    table.on_bus_state = wshub__app_on_state;
+    hub->apps.dialect = wshub__dialect_put(hub, &table, NULL);
+    WSHUB_ASSERT(hub->apps.dialect);
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_app_subscribe(wshub *hub, wshub_str channel, wshub_app_fn fn,
+                                                    void *user) {
+    wshub__app_sub *sub, **at = &hub->apps.subs;
+    bool heard;
+
+    if (!wshub__app_channel_ok(channel) || !fn) return WSHUB_ERR_PARAM;
+    if (hub->destroying) return WSHUB_ERR_STATE;
+    if (wshub__app_find(hub, channel, fn, user)) return WSHUB_OK;
+    if (hub->apps.count == WSHUB_APP_SUBSCRIPTIONS_MAX) return WSHUB_ERR_LIMIT;
+    sub = (wshub__app_sub *)wshub__mem_new(&hub->mem, sizeof *sub + channel.len);
+    if (!sub) return WSHUB_ERR_NOMEM;
+
+    heard = wshub__app_heard(hub, channel);
+    sub->next = NULL;
+    sub->fn = fn;
+    sub->user = user;
+    sub->order = hub->apps.orders++;
+    sub->name_len = channel.len;
+    memcpy(sub + 1, channel.ptr, channel.len);
+    while (*at) at = &(*at)->next;
+    *at = sub;
+    hub->apps.count++;
+
+    /* Where memory is wanting for that, everything is subscribed to anew in a later turn. */
+    wshub__app_begin(hub);
+    if (!heard) (void)wshub_bus_subscribe(hub, hub->apps.dialect, channel, false);
+    return WSHUB_OK;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_app_unsubscribe(wshub *hub, wshub_str channel,
+                                                      wshub_app_fn fn, void *user) {
+    wshub__app_sub *sub;
+
+    if (!wshub__app_channel_ok(channel) || !fn) return WSHUB_ERR_PARAM;
+    sub = wshub__app_find(hub, channel, fn, user);
+    if (!sub) return WSHUB_OK;
+
+    sub->fn = NULL;
+    hub->apps.count--;
+    if (!wshub__app_heard(hub, channel))
+        (void)wshub_bus_unsubscribe(hub, hub->apps.dialect, channel, false);
+    wshub__app_sweep(hub);
+    return WSHUB_OK;
+}
+
+static void wshub__app_note_free(wshub *hub, wshub__app_note *note) {
+    wshub__mem_free(&hub->mem, note, sizeof *note + note->name_len + note->payload_len);
+}
+
+static wshub_str wshub__app_note_channel(const wshub__app_note *note) {
+    return wshub__str((const char *)(note + 1), note->name_len);
+}
+
+static wshub_str wshub__app_note_payload(const wshub__app_note *note) {
+    return wshub__str((const char *)(note + 1) + note->name_len, note->payload_len);
+}
+
+/* A message as it goes out. NULL: there is no memory for it. */
+static wshub__app_note *wshub__app_note_new(wshub *hub, wshub_str channel, wshub_str bytes) {
+    wshub_str id = hub->server_id;
+    size_t payload_len = id.len + 1 + bytes.len;
+    wshub__app_note *note =
+        (wshub__app_note *)wshub__mem_new(&hub->mem, sizeof *note + channel.len + payload_len);
+    char *at = (char *)(note + 1);
+
+    if (!note) return NULL;
+    note->next = NULL;
+    note->name_len = channel.len;
+    note->payload_len = payload_len;
+    memcpy(at, channel.ptr, channel.len);
+    at += channel.len;
+    memcpy(at, id.ptr, id.len);
+    at[id.len] = 0;
+    if (bytes.len) memcpy(at + id.len + 1, bytes.ptr, bytes.len);
+    return note;
+}
+
+WSHUB_API wshub_err wshub_app_publish(wshub *hub, wshub_str channel, wshub_str bytes) {
+    wshub__app_note *note;
+    wshub_err err = WSHUB_OK;
+
+    if (!wshub__app_channel_ok(channel) || (!bytes.ptr && bytes.len)) return WSHUB_ERR_PARAM;
+    if (bytes.len > WSHUB_APP_BYTES_MAX) return WSHUB_ERR_LIMIT;
+    if (hub->phase == WSHUB__DOWN || hub->destroying) return WSHUB_ERR_STATE;
+    note = wshub__app_note_new(hub, channel, bytes);
+    if (!note) return WSHUB_ERR_NOMEM;
+
+    wshub__app_begin(hub);
+    if (wshub__uplink_is_there(&hub->uplink))
+        err = wshub_bus_publish(hub, hub->apps.dialect, channel, wshub__app_note_payload(note));
+    if (err || !wshub__app_heard(hub, channel)) {
+        wshub__app_note_free(hub, note);
+        return err;
+    }
+
+    *(hub->apps.last ? &hub->apps.last->next : &hub->apps.first) = note;
+    hub->apps.last = note;
+    if (!hub->depth && hub->io.wake) hub->io.wake(hub->io.ctx);
+    return WSHUB_OK;
+}
+
+/* Hands out here what was published here: what is published meanwhile waits for the next pass.
+ * out: false: it is dropped, as the hub ends. */
+static void wshub__app_run(wshub *hub, bool out) {
+    wshub__app_note *note = hub->apps.first;
+
+    hub->apps.first = hub->apps.last = NULL;
+    while (note) {
+        wshub__app_note *next = note->next;
+        if (out && !hub->destroying)
+            (void)wshub__app_hand_out(hub, wshub__app_note_channel(note),
+                                      wshub__app_note_payload(note));
+        wshub__app_note_free(hub, note);
+        note = next;
+    }
+}
+
+/* The hub ends, and with it what is subscribed. */
+WSHUB__COLD static void wshub__app_free(wshub *hub) {
+    wshub__app_sub *sub;
+
+    WSHUB_ASSERT(!hub->apps.walks);
+    wshub__app_run(hub, false);
+    for (sub = hub->apps.subs; sub; sub = sub->next) sub->fn = NULL;
+    wshub__app_sweep(hub);
+    WSHUB_ASSERT(!hub->apps.subs);
+}
+
 /* ---- >>post ----------------------------------------------------------------------------------
  * What other threads ask for: copied into one block, pushed, and carried out in settle.
  * Proved by tests/test_threads.c. */
@@ -19300,6 +19647,7 @@ typedef enum wshub__post_kind {
     WSHUB__POST_FN,
     WSHUB__POST_SEND,
     WSHUB__POST_CLIENT_REPLY,
+    WSHUB__POST_APP,
     WSHUB__POST_CLOSE,
     WSHUB__POST_CLOSE_ID,
     WSHUB__POST_AUTH,
@@ -19462,6 +19810,14 @@ WSHUB_API wshub_err wshub_post_client_send(wshub *hub, wshub_client client, cons
     return wshub_post_client_reply(hub, client, wshub__str(NULL, 0), msg);
 }
 
+WSHUB__COLD WSHUB_API wshub_err wshub_post_app_publish(wshub *hub, wshub_str channel,
+                                                       wshub_str bytes) {
+    wshub__post post = wshub__post_make(WSHUB__POST_APP, 0);
+    if (!wshub__app_channel_ok(channel) || (!bytes.ptr && bytes.len)) return WSHUB_ERR_PARAM;
+    if (bytes.len > WSHUB_APP_BYTES_MAX) return WSHUB_ERR_LIMIT;
+    return wshub__post_put(hub, &post, &channel, 1, &bytes, 1);
+}
+
 WSHUB__COLD WSHUB_API wshub_err wshub_post_close(wshub *hub, wshub_client client, uint16_t code,
                                                  wshub_str reason) {
     wshub__post post = wshub__post_make(WSHUB__POST_CLOSE, client.id);
@@ -19576,6 +19932,7 @@ WSHUB__COLD static void wshub__post_run(wshub *hub, wshub__post *post) {
         msg = wshub__post_msg(texts[0], texts[1]);
         (void)wshub_client_reply(hub, client, texts[2], &msg);
         break;
+    case WSHUB__POST_APP: (void)wshub_app_publish(hub, texts[0], texts[1]); break;
     case WSHUB__POST_CLOSE: (void)wshub_client_close(hub, client, post->code, texts[0]); break;
     case WSHUB__POST_CLOSE_ID:
         if (wshub_client_find_in(hub, post->realm, texts[1], &client) == WSHUB_OK)
@@ -20738,7 +21095,7 @@ static uint64_t wshub__phase_run(wshub *hub) {
 /* Is there still something to be done in this turn? */
 static bool wshub__unsettled(const wshub *hub) {
     return hub->gone_head || hub->exchanges_gone || hub->resume_head || hub->gathered ||
-           hub->dirty_lo < hub->dirty_hi;
+           hub->apps.first || hub->dirty_lo < hub->dirty_hi;
 }
 
 /* Logs of kinds that nobody is owed anything of. */
@@ -20795,6 +21152,7 @@ static uint64_t wshub__settle_pass(wshub *hub, uint32_t timers) {
     WSHUB_ASSERT(hub->depth == 1); /* nobody holds a place in anything */
     wshub__uplink_pump(&hub->uplink);
     wshub__post_drain(hub, true);
+    if (hub->apps.first) wshub__app_run(hub, true);
     wshub__links_run(hub);
     wshub__timers_run(hub, timers);
     wshub__due_run(hub);
@@ -20922,6 +21280,7 @@ WSHUB__COLD static void wshub__detach(wshub *hub) {
     wshub__bus_leave(hub);
     hub->io.attach(hub->io.ctx, NULL);
     wshub__post_drain(hub, false);
+    wshub__app_free(hub);
 }
 
 /* Frees the streams, what was still to be asked of the bus, and with the logs what was written. */

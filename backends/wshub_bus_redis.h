@@ -73,12 +73,13 @@
  *
  * ---- What the broker must allow ----------------------------------------------------------------
  * An ACL that suffices, with no channel_prefix:
- *     resetchannels &ws:broadcast &ws:room:* &ws:client:* &ws:user:* &wshub:hb:* -@all +subscribe
- *     +psubscribe +unsubscribe +punsubscribe +publish +ping +role +hello +auth +client|setname
- *     +quit
+ *     resetchannels &ws:broadcast &ws:room:* &ws:client:* &ws:user:* &wshub:hb:* &wshub:app:*
+ *     -@all +subscribe +psubscribe +unsubscribe +punsubscribe +publish +ping +role +hello +auth
+ *     +client|setname +quit
  * +select is needed for a database other than 0, and whatever you ask by wshub_bus_request(). With
- * no_heartbeat &wshub:hb:* is not needed. Without +role a replica is not told from a master, and
- * without +info a replica of a Cluster is not told from one that will not do.
+ * no_heartbeat &wshub:hb:* is not needed, and &wshub:app:* only for wshub_app_publish() and
+ * wshub_app_subscribe(). Without +role a replica is not told from a master, and without +info a
+ * replica of a Cluster is not told from one that will not do.
  *
  * ---- Asking ------------------------------------------------------------------------------------
  * wshub_bus_request(hub, argv, argc, on_reply, arg) sends any command on the publishing connection,

@@ -711,8 +711,8 @@ TEST(the_acl_line_of_the_manual_suffices) {
     EXPECT_HAS(
         redis_tell(server.port,
                    "ACL SETUSER hub on >secret resetchannels &ws:broadcast &ws:room:* &ws:client:* "
-                   "&ws:user:* &wshub:hb:* -@all +subscribe +psubscribe +unsubscribe +punsubscribe "
-                   "+publish +ping +hello +auth +client|setname +quit",
+                   "&ws:user:* &wshub:hb:* &wshub:app:* -@all +subscribe +psubscribe "
+                   "+unsubscribe +punsubscribe +publish +ping +hello +auth +client|setname +quit",
                    NULL, 500),
         "OK");
     (void)snprintf(url, sizeof url, "redis://hub:secret@127.0.0.1:%d", server.port);
