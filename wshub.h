@@ -3017,8 +3017,9 @@ typedef struct wshub_dialect {
 
     /* What all channels of this dialect begin with: 1 to WSHUB_BUS_PREFIX_BYTES_MAX bytes of plain
      * ASCII without `*`, `?`, `[`, `]` and `\`. Two dialects of a hub have prefixes of which
-     * neither begins with the other; `ws:` is that of the JSON dialect, WSHUB_APP_PREFIX that of the
-     * application's channels (APP-1). Borrowed as long as the hub lives. NULL: this dialect does not speak on the bus, and the four below are NULL too. */
+     * neither begins with the other; `ws:` is that of the JSON dialect, WSHUB_APP_PREFIX that of
+     * the application's channels (APP-1). Borrowed as long as the hub lives. NULL: this dialect
+     * does not speak on the bus, and the four below are NULL too. */
     const char *bus_prefix;
     /* Publishes in your words, with wshub_bus_publish(), what is sent to all instances in a realm;
      * here it has been delivered already. Called where there is a bus.
@@ -3669,8 +3670,8 @@ typedef void (*wshub_app_fn)(wshub *hub, const wshub_app_message *message, void 
  *            there are no patterns
  *   fn       called once for each message, as long as the hub lives
  *   user     its last argument
- * Returns  OK, also for channel, fn and user that are subscribed already; PARAM: channel, fn; LIMIT:
- *          WSHUB_APP_SUBSCRIPTIONS_MAX; STATE: the hub ends; NOMEM: nothing was changed.
+ * Returns  OK, also for channel, fn and user that are subscribed already; PARAM: channel, fn;
+ *          LIMIT: WSHUB_APP_SUBSCRIPTIONS_MAX; STATE: the hub ends; NOMEM: nothing was changed.
  * Thread   the hub's; allowed in callbacks. Without a bus this hub's own messages come. */
 WSHUB_API wshub_err wshub_app_subscribe(wshub *hub, wshub_str channel, wshub_app_fn fn, void *user);
 /* Gives a subscription up: it is not called any more. All three must be those that were given.
