@@ -8,6 +8,7 @@ typedef struct listener { /* it writes down what it hears */
     size_t len, bytes; /* bytes: of the last message */
     const char *then;  /* what it does inside the callback */
     struct listener *other;
+    told *bus; /* it connects anew inside the callback */
 } listener;
 
 static void listener_fn(wshub *hub, const wshub_app_message *m, void *user) {
@@ -23,6 +24,7 @@ static void listener_fn(wshub *hub, const wshub_app_message *m, void *user) {
         EXPECT_INT(wshub_app_unsubscribe(hub, m->channel, listener_fn, l->other), WSHUB_OK);
     if (!strcmp(then, "add"))
         EXPECT_INT(wshub_app_subscribe(hub, m->channel, listener_fn, l->other), WSHUB_OK);
+    if (l->bus) l->bus->owner.state(l->bus->owner.ctx, WSHUB_BUS_CONNECTED);
     if (!strcmp(then, "say")) {
         l->then = NULL;
         EXPECT_INT(wshub_app_publish(hub, m->channel, S("more")), WSHUB_OK);
@@ -275,6 +277,30 @@ TEST(a_bus_is_told_of_each_name_once_and_brings_back_what_is_ours) { /* APP-1, B
     for (i = 1; i < WSHUB_DIALECTS_MAX; i++)
         EXPECT_INT(wshub_dialect_add(w.hub, &table, NULL, &id), WSHUB_OK);
     EXPECT_INT(wshub_dialect_add(w.hub, &table, NULL, &id), WSHUB_ERR_LIMIT);
+    world_stop(&w);
+}
+
+TEST(a_bus_that_is_connected_anew_inside_a_callback_is_told_who_is_left) { /* APP-1, BUS-5 */
+    world w;
+    told t;
+    listener a, b;
+    memset(&a, 0, sizeof a);
+    memset(&b, 0, sizeof b);
+    told_start(&w, &t, false);
+    hear(&w, "c", &a);
+    hear(&w, "d", &b);
+    told_state(&w, &t, WSHUB_BUS_CONNECTED);
+    told_state(&w, &t, WSHUB_BUS_UP);
+    t.len = 0;
+    t.log[0] = 0;
+    a.bus = &t;
+    a.then = "leave";
+    w.hub->io.wake = NULL; /* an io that cannot be woken settles by itself */
+    say(&w, "c", "1");
+    wshub_io_fake_run(w.net);
+    EXPECT_HEARD(&a, "c=1 ");
+    EXPECT_HAS(t.log, "+wshub:app:d ");
+    EXPECT(!strstr(t.log, "+wshub:app:c "));
     world_stop(&w);
 }
 

@@ -700,7 +700,13 @@ TEST(any_command_is_answered_in_order_and_once) { /* wshub_bus_request() */
 
 /* ---- ACL, Sentinel, Cluster ---- */
 
-TEST(the_acl_line_of_the_manual_suffices) {
+static void app_heard(wshub *hub, const wshub_app_message *message, void *user) {
+    int *heard = (int *)user;
+    EXPECT(wshub_str_eq_z(message->bytes, "own") || wshub_str_eq_z(message->from, "cli"));
+    *heard += wshub_str_eq(message->from, wshub_server_id(hub)) ? 1 : 100;
+}
+
+TEST(the_acl_line_of_the_manual_suffices) { /* APP-1 */
     static node n;
     redis_server server;
     char url[96];
@@ -717,8 +723,9 @@ TEST(the_acl_line_of_the_manual_suffices) {
         "OK");
     (void)snprintf(url, sizeof url, "redis://hub:secret@127.0.0.1:%d", server.port);
     for (i = 0; i < 4; i++) {
-        int k;
+        int k, heard = 0;
         node_start(&n, url, (wshub_bus_redis_desc){.resp3 = i % 2 == 1}, i >= 2, true);
+        EXPECT_INT(wshub_app_subscribe(n.hub, wshub_str_z("c"), app_heard, &heard), WSHUB_OK);
         for (k = 0; k < 2000 && !node_up(&n); k++) node_step(&n, 1);
         EXPECT(node_up(&n));
         node_number(&n, 0);
@@ -728,6 +735,11 @@ TEST(the_acl_line_of_the_manual_suffices) {
         EXPECT_INT(node_redis(&n).receivers, 1);
         EXPECT_INT(n.downs, 0);
         EXPECT_HAS(redis_tell(server.port, "CLIENT LIST", "wshub", 500), "name=wshub");
+        EXPECT_INT(wshub_app_publish(n.hub, wshub_str_z("c"), wshub_str_z("own")), WSHUB_OK);
+        EXPECT_HAS(redis_tell(server.port, "PUBLISH wshub:app:c \"cli\\x00theirs\"", NULL, 500),
+                   ":1");
+        for (k = 0; k < 1500 && heard < 101; k++) node_step(&n, 1);
+        EXPECT_INT(heard, 101); /* its own once, and the other program's */
         node_stop(&n);
     }
     redis_end(&server);
