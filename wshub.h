@@ -2008,7 +2008,8 @@ typedef struct wshub_mount_desc {
      * yours, to write into, until you return; count may be 0. NULL: the request is held. */
     void (*on_body)(wshub *hub, wshub_exchange exchange, uint8_t *bytes, size_t count, void *owner);
     /* Asks what is to be said in every answer under this mount, 101 and the hub's own refusals
-     * too (a cookie, a policy): add it with wshub_headers_add().
+     * too (a cookie, a policy): add it with wshub_headers_add(). Where nobody takes a request (404,
+     * or 204 to OPTIONS), that of its mounts which was asked first is asked this too.
      *   http  NULL: the head is not there any more (keep_head)
      * Nothing can be done to this exchange meanwhile (STATE). */
     void (*on_answer)(wshub *hub, wshub_exchange exchange, const wshub_http *http, int status,
@@ -7909,6 +7910,7 @@ typedef struct wshub__exchange {
     bool busy;              /* on_answer is being asked: nothing may be done to it */
     bool was_open;          /* GONE: it was a WebSocket */
     bool listed;            /* GONE: settle is to tell of it */
+    bool unclaimed;         /* nobody has taken it: the hub answers, nobody is told of its end */
     bool old;               /* asked in HTTP/1.0, which knows no chunks */
     bool chunked, bodyless; /* STREAMING: how its body is framed; it has none that were sent */
     bool closes;            /* STREAMING: the stream ends behind it */
@@ -9492,7 +9494,7 @@ static void wshub__exchanges_tell(wshub *hub) {
             mount->on_conn_closed(hub, exchange->conn, exchange->code,
                                   wshub__str(exchange->reason.ptr, exchange->reason.len),
                                   (wshub_cause)exchange->cause, exchange->owner);
-        if (!exchange->was_open && mount->on_exchange_gone)
+        if (!exchange->was_open && !exchange->unclaimed && mount->on_exchange_gone)
             mount->on_exchange_gone(hub, wshub__exchange_handle(exchange),
                                     (wshub_cause)exchange->cause, exchange->owner);
         wshub__exchange_free(hub, exchange);
@@ -10706,14 +10708,17 @@ WSHUB__COLD static void wshub__exchange_bodied(wshub *hub, wshub__conn *conn,
 }
 
 /* An OPTIONS that nobody takes is answered for the path (RFC 9110 9.3.7); anything else is not
- * here. */
-WSHUB__COLD static void wshub__exchange_unclaimed(wshub *hub, wshub__conn *conn,
+ * here. For its answer it is the first mount's that serves the path. */
+WSHUB__COLD static void wshub__exchange_unclaimed(wshub *hub, wshub__exchange *exchange,
                                                   const wshub_http *http) {
-    const wshub__mount *mount = wshub__mount_next(hub, NULL, http->path);
+    wshub__conn *conn = wshub__exchange_conn(hub, exchange);
+    wshub__mount *mount = wshub__mount_next(hub, NULL, http->path);
     wshub_header allow;
     wshub_reply r;
 
     WSHUB_ASSERT(conn->state == WSHUB__CONN_ANSWERING);
+    exchange->mount = mount;
+    exchange->owner = mount->desc.user;
     wshub__reply_init(&r, 404, WSHUB__TEXT_TYPE, wshub_str_z("Not Found\n"));
     if (wshub_str_eq_z(http->method, "OPTIONS")) {
         wshub__reply_init(&r, 204, NULL, wshub__str(NULL, 0));
@@ -10736,8 +10741,9 @@ WSHUB__COLD static void wshub__request_bodied(wshub *hub, wshub_exchange handle,
     WSHUB_ASSERT(http); /* while its body is handed out, its head can be looked at */
     if (hub->desc.on_request && hub->desc.on_request(hub, handle, http, hub->desc.user)) return;
     exchange = wshub__exchange_get(hub, handle);
-    if (hub->destroying || !exchange || exchange->state != WSHUB__EXCHANGE_HELD) return;
-    wshub__exchange_unclaimed(hub, wshub__exchange_conn(hub, exchange), http);
+    if (!exchange || exchange->state != WSHUB__EXCHANGE_HELD) return;
+    exchange->unclaimed = true;
+    if (!hub->destroying) wshub__exchange_unclaimed(hub, exchange, http);
 }
 
 WSHUB__COLD static void wshub__request_gone(wshub *hub, wshub_exchange handle, wshub_cause cause,

@@ -7,16 +7,18 @@ TEST(of_mounts_that_fit_the_longest_is_asked_first_then_exact_then_earlier) { /*
     static const struct {
         const char *path, *asked;
     } t[] = {
-        {"/a/b", "head exact;head later;head prefix;head second;head dir;head all;request;"},
-        {"/a/bc", "head prefix;head second;head dir;head all;request;"},
-        {"/a/b/c?/a/b", "head prefix;head second;head dir;head all;request;"},
-        {"/a/b?/x", "head exact;head later;head prefix;head second;head dir;head all;request;"},
-        {"/a/", "head dir;head all;request;"},
-        {"/a", "head all;request;"},
-        {"/A/b", "head all;request;"},
-        {"/a/%62", "head dir;head all;request;"},
-        {"/ws", "head all;request;"},
-        {"/", "head all;request;"},
+        {"/a/b",
+         "head exact;head later;head prefix;head second;head dir;head all;request;404 by exact;"},
+        {"/a/bc", "head prefix;head second;head dir;head all;request;404 by prefix;"},
+        {"/a/b/c?/a/b", "head prefix;head second;head dir;head all;request;404 by prefix;"},
+        {"/a/b?/x",
+         "head exact;head later;head prefix;head second;head dir;head all;request;404 by exact;"},
+        {"/a/", "head dir;head all;request;404 by dir;"},
+        {"/a", "head all;request;404 by all;"},
+        {"/A/b", "head all;request;404 by all;"},
+        {"/a/%62", "head dir;head all;request;404 by dir;"},
+        {"/ws", "head all;request;"}, /* the first there is that of the JSON dialect */
+        {"/", "head all;request;404 by all;"},
     };
     site all = {.name = "all"}, dir = {.name = "dir"}, exact = {.name = "exact"},
          later = {.name = "later"}, prefix = {.name = "prefix"}, second = {.name = "second"};
@@ -61,7 +63,7 @@ TEST(a_mount_made_while_mounts_are_asked_is_asked_the_next_time) { /* CONN-2 */
     world_start(&w, DESC(.on_request = note_request), FAKE(0));
     MOUNT(&w, &all, .path = "/", .prefix = true);
     c = said(&w, WANT("/x"));
-    EXPECT_LOG(&w, "head all;request;");
+    EXPECT_LOG(&w, "head all;request;404 by added;");
     EXPECT_SENT(&w, c, "404", NULL);
     say(&w, c, WANT("/x"));
     EXPECT_LOG(&w, "head added;200 by added;");

@@ -191,6 +191,59 @@ TEST(the_stream_or_the_hub_may_end_while_an_answer_is_asked_about) { /* BYE-2, C
     }
 }
 
+static void answer_starved(site *s, wshub *hub, wshub_headers *more) {
+    (void)hub, (void)more;
+    starve(s->w);
+}
+
+/* on_exchange_gone of the description. */
+static void gone_of_desc(wshub *hub, wshub_exchange exchange, wshub_cause cause, void *owner) {
+    (void)hub, (void)exchange, (void)cause;
+    world_note((world *)owner, "gone;");
+}
+
+TEST(what_nobody_takes_is_answered_with_what_its_first_mount_adds) { /* CONN-2 */
+    static const struct {
+        const char *ask, *status, *log;
+    } t[] = {
+        {"OPTIONS /s/up HTTP/1.1\r\nHost: h\r\n\r\n", "204", "head up;head s;204 by up;"},
+        {WANT("/s/up"), "404", "head up;head s;404 by up;"},
+        {WANT("/s/other"), "404", "head s;404 by s;"},
+        {WANT("/"), "404", ""},
+    };
+    site s = {.name = "s", .at_answer = add_two}, up = {.name = "up", .at_answer = add_two};
+    void (*const ends[])(site *, wshub *, wshub_headers *) = {answer_starved, answer_left,
+                                                              answer_destroyed};
+    wshub_conn c;
+    size_t i;
+    world w;
+    world_start(&w, DESC(0), FAKE(0));
+    MOUNT(&w, &s, .path = "/s/", .prefix = true);
+    MOUNT(&w, &up, .path = "/s/up");
+    for (i = 0; i < sizeof t / sizeof *t; i++) {
+        const char *out;
+        c = said(&w, t[i].ask);
+        wshub_io_fake_run(w.net);
+        EXPECT_LOG(&w, t[i].log);
+        out = sent(&w, c);
+        EXPECT(strncmp(out + 9, t[i].status, 3) == 0);
+        EXPECT_INT(strstr(out, "\r\n" TWO) != NULL, t[i].log[0] != 0);
+    }
+    world_stop(&w);
+
+    /* Who has not taken it is not told of its end, however that comes about. */
+    for (i = 0; i < sizeof ends / sizeof *ends; i++) {
+        world_start(&w, DESC(.on_exchange_gone = gone_of_desc, .user = &w), FAKE(0));
+        up.at_answer = ends[i];
+        MOUNT(&w, &up, .path = "/s/up");
+        (void)said(&w, WANT("/s/up"));
+        mend(&w);
+        if (w.hub) wshub_io_fake_run(w.net);
+        EXPECT_LOG(&w, "head up;404 by up;");
+        world_stop(&w);
+    }
+}
+
 /* ---- refusals and dropped streams ---- */
 
 TEST(a_mount_refuses_with_a_line_of_text_and_the_end) { /* CONN-2 */
