@@ -232,12 +232,35 @@ static void on_exchange_gone(wshub *hub, wshub_exchange r, wshub_cause cause, vo
     MUST(wshub_http_end(hub, r) == WSHUB_ERR_STALE && cause);
     maybe(hub);
 }
+/* A handshake is granted, to somebody it may be known who (AUTH-8). */
+static void grant(wshub *hub, wshub_exchange r) {
+    wshub_identity who;
+    wshub_upgrade_answer a;
+    wshub_header h;
+    memset(&a, 0, sizeof a);
+    who.user_id = name();
+    who.metadata = pick(2) ? json() : wshub__str(NULL, 0);
+    if (pick(4)) a.identity = &who;
+    h.name = wshub_str_z("X-A");
+    h.value = wshub_str_z("1");
+    if (pick(2)) {
+        a.headers = &h;
+        a.headers_count = 1;
+    }
+    (void)wshub_http_upgrade(hub, r, pick(8) ? &a : NULL, NULL);
+}
 static void on_upgrade(wshub *hub, const wshub_http *h, wshub_upgrade *up, void *user) {
     static const int refuse[] = {0, 0, 0, 0, 403, 399, 600, 503};
+    uint32_t way = pick(8);
     (void)user;
     (void)h;
-    up->refuse = refuse[pick(8)];
+    up->refuse = refuse[way];
     up->protocol = (int)pick(4) - 1;
+    if (way == 1) grant(hub, up->exchange);
+    if (way == 2) {
+        up->later = true;
+        requests[pick(4)] = up->exchange;
+    }
     maybe(hub);
 }
 static void on_bus(wshub *hub, wshub_bus_state s, uint64_t ms, void *user) {
@@ -259,6 +282,8 @@ static void on_time(wshub *hub, void *arg) {
     (void)arg;
     maybe(hub);
 }
+
+static const char *const any_page[] = {"*"};
 
 static void start(int i) {
     wshub_io_fake_desc fd;
@@ -300,6 +325,10 @@ static void start(int i) {
     d.on_exchange_drained = on_drained;
     d.on_exchange_gone = on_exchange_gone;
     d.on_upgrade = on_upgrade;
+    if (i == 0) { /* where there is no list nobody is accepted at the upgrade */
+        d.allowed_origins = any_page;
+        d.allowed_origins_count = 1;
+    }
     d.on_bus = on_bus;
     d.on_shutdown = on_shutdown;
     d.on_log = on_log;
@@ -348,7 +377,7 @@ static void act(wshub *hub) {
     static const uint16_t codes[] = {0, 1000, 1001, 1005, 1006, 1012, 3000, 4999, 5000, 65535};
     uint16_t code = codes[pick(10)];
     memset(&it, 0, sizeof it);
-    switch (pick(52)) {
+    switch (pick(53)) {
     case 0: (void)wshub_client_send(hub, c, &m); break;
     case 1:
         (void)wshub_client_send_binary(hub, c, (const uint8_t *)long_text, pick(4) * 1500);
@@ -516,6 +545,17 @@ static void act(wshub *hub) {
             d = dest();
             (void)wshub_emitter_send(emitter, pick(8) ? &d : NULL, pick(16) ? &m : NULL);
             (void)wshub_emitter_queued_bytes(emitter);
+        }
+        break;
+    case 51:
+        if (pick(2))
+            grant(hub, requests[pick(4)]);
+        else
+            (void)wshub_http_refuse(hub, requests[pick(4)], 403, "no");
+        if (pick(4) == 0) {
+            who.user_id = s;
+            who.metadata = json();
+            (void)wshub_client_accept(hub, c, pick(2) ? &who : NULL);
         }
         break;
     default: fail_in = pick(4) ? (long)pick(30) : 0; break;
