@@ -3282,7 +3282,8 @@ WSHUB_API wshub_err wshub_client_binary(wshub *hub, wshub_client client, const u
  * CLEAR. */
 WSHUB_API wshub_err wshub_client_tell(wshub *hub, wshub_client client, const wshub_msg *msg);
 /* Says the first word to who is accepted: in clear, whatever waits. Inside `accepted` only; msg is
- * taken to be in order. Returns OK; STALE; NOMEM, also where its kind has no words for it. */
+ * taken to be in order. Returns OK; STALE; NOMEM; PARAM: its kind has no words for it; or what else
+ * its kind's encode function has returned. */
 WSHUB_API wshub_err wshub_client_welcome(wshub *hub, wshub_client client, const wshub_msg *msg);
 /* Logs what was wrong with a message, and counts it where a statistic goes with the code:
  * MSG_INVALID, MSG_IGNORED, JOIN_REFUSED, PROTO, and of the bus BUS_BAD, where client is {0}.
@@ -19352,17 +19353,17 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_welcome(wshub *hub, wshub_client cl
     wshub__conn *conn;
     wshub__delivery delivery;
     wshub__piece *piece;
-    bool ok;
+    wshub_err err;
 
     if (!found) return WSHUB_ERR_STALE;
     conn = wshub__conn_at(hub, found->conn);
     wshub__delivery_init(&delivery, msg->event, msg->data);
     piece = wshub__delivery_piece(hub, &delivery, found->kind);
-    ok = piece && wshub__piece_encode(hub, &delivery, piece) == WSHUB_OK &&
-         wshub__queue_push(hub, conn, piece->span);
+    err = piece ? wshub__piece_encode(hub, &delivery, piece) : WSHUB_ERR_NOMEM;
+    if (!err && !wshub__queue_push(hub, conn, piece->span)) err = WSHUB_ERR_NOMEM;
     wshub__delivery_release(hub, &delivery);
-    if (ok) hub->stats.messages_out++;
-    return ok ? WSHUB_OK : WSHUB_ERR_NOMEM;
+    if (!err) hub->stats.messages_out++;
+    return err;
 }
 
 WSHUB__COLD WSHUB_API void wshub_client_report(wshub *hub, wshub_client client, wshub_log_code code,

@@ -925,6 +925,11 @@ TEST(a_welcome_that_cannot_be_written_is_no_acceptance) { /* AUTH-7 */
         desc.kind = a.kind;
         EXPECT_INT(wshub_client_add(w.hub, lent, &desc, &client), WSHUB_OK);
         EXPECT_INT(wshub_client_authenticate(w.hub, client, nul()), WSHUB_OK);
+        a.silent = true; /* what its kind has to say of that, the answer returns */
+        a.says = WSHUB_ERR_PARAM;
+        EXPECT_INT(wshub_auth_accept(w.hub, kept_asks[0], NULL), WSHUB_ERR_PARAM);
+        a.silent = false;
+        a.says = WSHUB_OK;
         w.fail_at = n;
         if (wshub_auth_accept(w.hub, kept_asks[0], NULL)) {
             w.fail_at = 0;
