@@ -13391,6 +13391,7 @@ static wshub__walk *wshub__walk_place(wshub *hub) {
     for (i = 1; i < WSHUB__WALKS; i++) {
         if (hub->walks[i].used < walk->used) walk = &hub->walks[i];
     }
+    WSHUB_ASSERT(walk->used <= hub->walk_steps); /* 0 where none goes on: taken first */
     return walk;
 }
 
@@ -13434,6 +13435,7 @@ static wshub__walk *wshub__walk_step(const wshub *hub, wshub_iter *iter, const v
 /* The walk has seen one more. */
 static void wshub__walk_seen(wshub__walk *walk, wshub_iter *iter, uint32_t left) {
     WSHUB_ASSERT(iter->phase != WSHUB__WALK_ENDED);
+    WSHUB_ASSERT(walk->used); /* wshub__walk_step() has just given it */
     walk->left = left;
     wshub__walk_note(walk, iter);
 }
@@ -13441,6 +13443,8 @@ static void wshub__walk_seen(wshub__walk *walk, wshub_iter *iter, uint32_t left)
 /* The walk has seen all; its place is the first to be taken again. Returns false, as those who
  * walk do then. */
 static bool wshub__walk_end(wshub__walk *walk, wshub_iter *iter) {
+    WSHUB_ASSERT(iter->phase != WSHUB__WALK_ENDED);
+    WSHUB_ASSERT(walk->used);
     walk->key = NULL;
     walk->used = 0;
     iter->phase = WSHUB__WALK_ENDED;
@@ -13450,6 +13454,8 @@ static bool wshub__walk_end(wshub__walk *walk, wshub_iter *iter) {
 /* What is walked ends: nothing of it is left to be seen. */
 WSHUB__COLD static void wshub__walk_stop(wshub *hub, const void *key) {
     uint32_t i;
+
+    WSHUB_ASSERT(key); /* NULL is that of places which nobody has */
     for (i = 0; i < WSHUB__WALKS; i++) {
         wshub__walk *walk = &hub->walks[i];
         if (walk->key != key) continue;
@@ -13465,6 +13471,8 @@ WSHUB__COLD static void wshub__walk_stop(wshub *hub, const void *key) {
 WSHUB__COLD static uint32_t wshub__walk_shift(wshub *hub, const void *key, uint32_t hole,
                                               bool *out_walked) {
     uint32_t i, nearest = WSHUB__NONE;
+
+    WSHUB_ASSERT(key);
 
     /* Which walk has the gap in front of it and is nearest to it? */
     *out_walked = false;
@@ -13738,6 +13746,7 @@ WSHUB__COLD WSHUB_API size_t wshub_realm_explain(const wshub *hub, const wshub_r
     if (problem && strcmp(problem, rooms) == 0) {
         size_t bad =
             wshub__list_bad(desc->default_rooms, desc->default_rooms_count, wshub__room_rule_ok);
+        WSHUB_ASSERT(bad < desc->default_rooms_count); /* or there was no such problem */
         return wshub__list_explain(problem, strcspn(problem, ":"), bad, desc->default_rooms[bad],
                                    buf, cap);
     }
@@ -13755,6 +13764,7 @@ WSHUB__COLD static bool wshub__realm_texts(const wshub__mem *mem, wshub__realm *
                    (desc->name ? strlen(desc->name) + 1 : 0);
     char *at;
 
+    WSHUB_ASSERT(!realm->texts); /* a realm is described once */
     realm->name = wshub_str_z("");
     if (!bytes) return true;
     realm->texts = wshub__mem_new(mem, bytes);
@@ -13813,6 +13823,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_realm_destroy(wshub *hub, wshub_realm hand
     wshub__walk_stop(hub, &realm->users);
     if (hub->last_target == &realm->oldest) hub->last_target = NULL;
     WSHUB_ASSERT(!hub->gathered || hub->run.realm != realm); /* nobody of it is there to hear */
+    WSHUB_ASSERT(realm->number);                             /* 0 is the first, which is no slot */
 
     wshub__realm_done(&hub->mem, realm);
     wshub__pool_free(&hub->realms, realm->number - 1);
@@ -15635,6 +15646,7 @@ static void wshub__session_unlink(const wshub *hub, wshub__client *client) {
 
     WSHUB_ASSERT(client->slot.link == WSHUB__LIVE);
     WSHUB_ASSERT(at); /* it is in this chain */
+    WSHUB_ASSERT(client->next_of_session != client->index + 1);
     if (at == client->index + 1) {
         conn->above = client->next_of_session;
         return;
@@ -15778,6 +15790,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_session_lend(wshub *hub, uint32_t dialect,
     conn->blocked = conn->pressured = true;
     WSHUB_ASSERT(wshub__conn_is_lent(conn));
     *out_session = wshub__session_handle(conn);
+    WSHUB_ASSERT(wshub__session_get(hub, *out_session) == conn);
     return WSHUB_OK;
 }
 
@@ -15953,6 +15966,8 @@ static wshub__piece *wshub__piece_new(wshub *hub, wshub_kind kind) {
 static void wshub__pieces_release(wshub *hub, wshub__piece **chain) {
     while (*chain) {
         wshub__piece *piece = *chain;
+
+        WSHUB_ASSERT(piece->kind); /* the plain one is part of its delivery */
         *chain = piece->next;
         if (piece->span.seg) wshub__seg_unref(hub, piece->span.seg);
         piece->next = hub->pieces;
@@ -16000,6 +16015,7 @@ static wshub__seg *wshub__writer_more(const wshub_writer *out, size_t bytes) {
         had->refs--;
         return NULL;
     }
+    WSHUB_ASSERT(seg->cap - seg->used >= out->len + bytes);
     if (seg != had) memcpy(wshub__log_end(seg), wshub__log_end(had), out->len);
     wshub__seg_unref(out->hub, had);
     return seg;
@@ -16007,6 +16023,9 @@ static wshub__seg *wshub__writer_more(const wshub_writer *out, size_t bytes) {
 
 static inline uint8_t *wshub__writer_room(wshub_writer *out, size_t bytes) {
     wshub__seg *seg;
+
+    WSHUB_ASSERT(out->seg || !out->len);
+    WSHUB_ASSERT(out->len <= WSHUB__QUEUE_MAX);
     if (bytes > WSHUB__QUEUE_MAX - out->len) return NULL;
     seg = out->seg ? wshub__writer_more(out, bytes) : wshub__log_room_in(out->hub, out->log, bytes);
     if (!seg) return NULL;
@@ -16053,6 +16072,7 @@ static wshub_err wshub__piece_encode(wshub *hub, wshub__delivery *delivery, wshu
     WSHUB_ASSERT(piece->kind < hub->kinds_count);
     if (piece->encoded) return WSHUB_OK;
     if (piece->failed) return piece->failed;
+    WSHUB_ASSERT(!piece->span.seg); /* what is not encoded holds no segment */
 
     out.hub = hub;
     out.log = piece->kind ? &hub->kinds[piece->kind].log : &hub->log;
@@ -16104,6 +16124,7 @@ static wshub_err wshub__gate_push(wshub *hub, wshub__client *client, wshub__deli
         hub->stats.dropped_memory++;
         return WSHUB_ERR_NOMEM;
     }
+    WSHUB_ASSERT(conn->queued >= piece->span.len); /* settle sends, nobody before */
     hub->stats.messages_out++;
     hub->stats.bytes_out += piece->span.len;
     return WSHUB_OK;
@@ -16458,7 +16479,8 @@ static inline void wshub__delivery_done(wshub *hub, wshub__delivery *delivery) {
  * which takes the same decision where it is plain: in clear, encoded already, and within all
  * limits. */
 static wshub_err wshub__deliver(wshub *hub, wshub__client *client, wshub__delivery *delivery) {
-    if (client->encrypted && hub->desc.on_transform_out) {        /* ENC-1 */
+    WSHUB_ASSERT(client->conn != WSHUB__NONE);             /* it is not gone: who routes looks */
+    if (client->encrypted && hub->desc.on_transform_out) { /* ENC-1 */
         if (!delivery->packet->event.ptr) return WSHUB_ERR_CLEAR; /* bytes */
         if (!wshub__packet_is_plain(delivery->packet)) {
             hub->stats.unsayable++; /* a transformer is shown an event and data */
@@ -16492,6 +16514,9 @@ static void wshub__mark_room(wshub *hub, const wshub__realm *realm, wshub_str na
     wshub__group *room = wshub__group_find(realm, WSHUB__KIND_ROOM, name);
     wshub__client *owner = room ? NULL : wshub__client_by_id(realm, name);
     uint32_t i;
+
+    WSHUB_ASSERT(hub->mark); /* 0 is that of who was never marked */
+    WSHUB_ASSERT(hub->mark != WSHUB__NOBODY);
     for (i = 0; room && i < room->count; i++)
         wshub__client_at(hub, wshub__members(room)[i].client)->mark = hub->mark;
     if (owner && owner->own_room) owner->mark = hub->mark;
@@ -16512,6 +16537,7 @@ static uint32_t wshub__exclude(wshub *hub, const wshub__realm *realm, const wshu
     }
     for (i = 0; i < dest->except_rooms_count; i++)
         wshub__mark_room(hub, realm, dest->except_rooms[i]);
+    WSHUB_ASSERT(mark == hub->mark); /* rooms and ids bear the same one */
     return mark;
 }
 
@@ -16564,6 +16590,7 @@ WSHUB__COLD static void wshub__deliver_apart(wshub *hub, wshub__client *client,
         (void)wshub__deliver(hub, client, &one);
         piece->span.at += run->lens[i];
     }
+    WSHUB_ASSERT(piece->span.at == run->span.at + run->span.len); /* that was all of it */
     wshub__delivery_release(hub, &one);
 }
 
@@ -16571,6 +16598,8 @@ WSHUB__COLD static void wshub__deliver_apart(wshub *hub, wshub__client *client,
  * begins: then no more is written than its span. False: it has to go through the gate. */
 static inline bool wshub__deliver_fast(wshub *hub, uint32_t index, wshub__conn *conn,
                                        const wshub__piece *piece, wshub__tally *tally) {
+    WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN);
+    WSHUB_ASSERT(wshub__conn_index(conn) == index);
     if (!piece->encoded || conn->more || conn->pressured ||
         (uint64_t)conn->queued + piece->span.len > hub->desc.backpressure_bytes_max)
         return false;
@@ -16624,7 +16653,8 @@ static void wshub__route_group(wshub *hub, wshub__group *group, wshub__delivery 
     wshub__tally tally = {0, 0};
     uint32_t i;
 
-    wshub__run_out(hub); /* everybody's messages keep their order */
+    WSHUB_ASSERT(!once || except != WSHUB__NOBODY); /* who has heard gets a mark of this delivery */
+    wshub__run_out(hub);                            /* everybody's messages keep their order */
     WSHUB_ASSERT(!hub->gathered);
     for (i = 0; i < group->count; i++) {
         wshub__client *client = wshub__client_at(hub, members[i].client);
@@ -16662,6 +16692,7 @@ static void wshub__route_all(wshub *hub, const wshub__realm *realm, wshub__deliv
             wshub__deliver_each(hub, client, delivery, &tally);
     }
     wshub__tallies_book(hub, delivery, &tally);
+    WSHUB_ASSERT(!tally.receivers);
 }
 
 /* Which kinds are among the members of a room, or of all: a bit each. Asked once a run, and only
@@ -16669,6 +16700,8 @@ static void wshub__route_all(wshub *hub, const wshub__realm *realm, wshub__deliv
 WSHUB__COLD static uint64_t wshub__kinds_among(const wshub *hub, wshub__group *room) {
     uint64_t kinds = 0;
     uint32_t i;
+
+    WSHUB_ASSERT(hub->kinds_here > 1); /* bit 0 is the plain kind */
     if (!room) return hub->kinds_here;
     for (i = 0; i < room->count; i++)
         kinds |= UINT64_C(1) << wshub__client_at(hub, wshub__members(room)[i].client)->kind;
@@ -16826,6 +16859,7 @@ static void wshub__route_room(wshub *hub, wshub__realm *realm, wshub_str name,
     wshub__group *room = wshub__room_meant(hub, realm, name);
     wshub__client *owner;
 
+    WSHUB_ASSERT(!once || except != WSHUB__NOBODY);
     if (room) {
         if (once || !wshub__run_add(hub, realm, room, delivery, except))
             wshub__route_group(hub, room, delivery, except, once);
