@@ -14335,8 +14335,10 @@ static void wshub__brief_read(wshub_str brief, wshub__brief *out) {
     const char *lens = brief.ptr + sizeof head, *at;
     uint32_t i;
 
+    WSHUB_ASSERT(brief.len > sizeof head);
     memcpy(&head, brief.ptr, sizeof head);
     WSHUB_ASSERT(head.exclude_count <= WSHUB__BRIEF_EXCLUDES);
+    WSHUB_ASSERT(head.frame_len > head.data_len); /* data lies in the frame */
     at = lens + head.exclude_count * sizeof(uint32_t);
 
     memset(&out->dest, 0, sizeof out->dest);
@@ -14436,17 +14438,19 @@ static wshub__pub *wshub__pub_bytes_new(const wshub__mem *mem, uint64_t now, wsh
 }
 
 static void wshub__pub_free(const wshub__mem *mem, wshub__pub *pub) {
+    WSHUB_ASSERT(pub->cap >= sizeof *pub); /* it was a buffer's, see wshub__pub_of() */
     wshub__mem_free(mem, pub, pub->cap);
 }
 
 /* Puts a publication behind those that wait. */
 static void wshub__outbox_push(wshub__outbox *box, wshub__pub *pub) {
-    WSHUB_ASSERT((box->head == NULL) == (box->count == 0));
+    WSHUB_ASSERT(!pub->next);
+    WSHUB_ASSERT(!box->head == !box->tail);
+    WSHUB_ASSERT(!box->head == !box->count);
     *(box->tail ? &box->tail->next : &box->head) = pub;
     box->tail = pub;
     box->bytes += wshub__pub_bytes(pub);
     box->count++;
-    WSHUB_ASSERT(!pub->next);
 }
 
 /* Frees the oldest publication. */
@@ -14459,6 +14463,8 @@ static void wshub__outbox_pop(const wshub__mem *mem, wshub__outbox *box) {
     if (!box->head) box->tail = NULL;
     box->bytes -= wshub__pub_bytes(pub);
     box->count--;
+    WSHUB_ASSERT(!box->head == !box->count);
+    WSHUB_ASSERT(box->head || !box->bytes);
     wshub__pub_free(mem, pub);
 }
 
@@ -14506,6 +14512,7 @@ static size_t wshub__uplink_offer(const wshub__uplink *uplink, size_t *out_offer
             msgs[n].payload = payload;
         }
     }
+    WSHUB_ASSERT(n > 0); /* nobody offers what there is not */
     WSHUB_ASSERT(n <= uplink->outbox.count);
 
     *out_offered = n;
@@ -14557,6 +14564,7 @@ static wshub_err wshub__uplink_push(const wshub__mem *mem, wshub__uplink *uplink
     }
 
     if (dropped) *dropped += wshub__outbox_trim(mem, box, max, bytes);
+    WSHUB_ASSERT(!box->head || box->bytes + bytes <= max); /* only one alone may be longer */
     wshub__outbox_push(box, pub);
     if (up && box->bytes >= box->left + WSHUB__HANDOVER_BYTES)
         *sent += wshub__uplink_flush(mem, uplink);
@@ -14579,6 +14587,8 @@ static wshub_err wshub__uplink_attach(const wshub__mem *mem, wshub__uplink *upli
                                       const wshub_bus_owner *owner) {
     wshub_err err;
 
+    WSHUB_ASSERT(wshub__bus_fits(bus)); /* who takes one has looked */
+    WSHUB_ASSERT(!uplink->outbox.head); /* the last one was left */
     uplink->bus = *bus;
     uplink->words = words;
     wshub__uplink_to(uplink, WSHUB__UPLINK_DOWN);
@@ -18058,12 +18068,15 @@ WSHUB__COLD static void wshub__bus_lost(wshub *hub) {
     wshub__bus_dropped(
         hub, wshub__outbox_trim(&hub->mem, &hub->uplink.outbox, hub->desc.bus_queue_bytes_max, 0),
         "bus_queue_bytes_max");
+    WSHUB_ASSERT(hub->uplink.outbox.bytes <= hub->desc.bus_queue_bytes_max);
 }
 
 /* Tells the dialects that the bus is up or down; CONNECTED is told where all is subscribed to
  * anew. */
 WSHUB__COLD static void wshub__bus_tell(wshub *hub, wshub_bus_state state) {
     uint32_t i;
+
+    WSHUB_ASSERT(hub->depth > 0); /* a dialect may destroy the hub, which lives on until then */
     for (i = 1; i < hub->dialects_count && !hub->destroying; i++) {
         const wshub__speaker *speaker = &hub->dialects[i];
         if (speaker->table.on_bus_state) speaker->table.on_bus_state(hub, state, speaker->user);
@@ -18109,6 +18122,7 @@ WSHUB__COLD static wshub_err wshub__bus_attach(wshub *hub, const wshub_bus *bus,
     wshub_bus_owner owner;
     uint64_t key[2];
 
+    WSHUB_ASSERT(!wshub__uplink_is_there(&hub->uplink));
     memset(&owner, 0, sizeof owner); /* room: settle does what there is to do */
     owner.ctx = hub;
     owner.received = wshub__bus_received;
@@ -18195,6 +18209,7 @@ typedef struct wshub__bus_question {
 WSHUB__COLD static void wshub__bus_replied(void *arg, const wshub_bus_reply *reply) {
     wshub__bus_question question = *(wshub__bus_question *)arg;
 
+    WSHUB_ASSERT(question.on_reply);
     wshub__mem_free(&question.hub->mem, arg, sizeof question);
     wshub__enter(question.hub);
     question.on_reply(question.hub, reply, question.arg);
@@ -19734,6 +19749,7 @@ static const wshub_str *wshub__post_text(const wshub__post_texts *texts, size_t 
 static size_t wshub__post_bytes(const wshub__post_texts *texts, size_t most) {
     size_t bytes = sizeof(wshub__post) + texts->count * sizeof(wshub_str), i;
 
+    WSHUB_ASSERT(texts->first_count <= texts->count);
     for (i = 0; i < texts->count; i++) {
         const wshub_str *text = wshub__post_text(texts, i);
         if (bytes > most || (text->ptr && text->len > most - bytes)) return 0;
@@ -19748,6 +19764,7 @@ static void wshub__post_copy(wshub__post *post, const wshub__post_texts *texts) 
     char *at = (char *)(strs + texts->count);
     size_t i;
 
+    WSHUB_ASSERT(post->count == texts->count);
     for (i = 0; i < texts->count; i++) {
         const wshub_str *text = wshub__post_text(texts, i);
         /* No list is NULL but an empty one. */
@@ -19971,17 +19988,20 @@ WSHUB__COLD static void wshub__post_run(wshub *hub, wshub__post *post) {
     case WSHUB__POST_FN: post->fn(hub, post->arg); break;
     case WSHUB__POST_SEND: wshub__post_run_send(hub, post, texts); break;
     case WSHUB__POST_CLIENT_REPLY:
+        WSHUB_ASSERT(post->count == 3);
         msg = wshub__post_msg(texts[0], texts[1]);
         (void)wshub_client_reply(hub, client, texts[2], &msg);
         break;
     case WSHUB__POST_APP: (void)wshub_app_publish(hub, texts[0], texts[1]); break;
     case WSHUB__POST_CLOSE: (void)wshub_client_close(hub, client, post->code, texts[0]); break;
     case WSHUB__POST_CLOSE_ID:
+        WSHUB_ASSERT(post->count == 2);
         if (wshub_client_find_in(hub, post->realm, texts[1], &client) == WSHUB_OK)
             (void)wshub_client_close(hub, client, post->code, texts[0]);
         break;
 
     case WSHUB__POST_AUTH:
+        WSHUB_ASSERT(post->count == 2);
         who.user_id = texts[0];
         who.metadata = texts[1];
         (void)wshub_auth_accept(hub, ask, &who);
@@ -19989,6 +20009,7 @@ WSHUB__COLD static void wshub__post_run(wshub *hub, wshub__post *post) {
     case WSHUB__POST_HANDSHAKE: (void)wshub_handshake_accept(hub, ask, texts[0], texts[1]); break;
     case WSHUB__POST_JOIN: (void)wshub_join_accept(hub, ask, texts, post->count); break;
     case WSHUB__POST_TRANSFORM:
+        WSHUB_ASSERT(post->count == 2);
         msg = wshub__post_msg(texts[0], texts[1]);
         (void)wshub_transform_accept(hub, ask, msg.event.ptr ? &msg : NULL);
         break;
@@ -20004,6 +20025,7 @@ static void wshub__post_drain(wshub *hub, bool run) {
     while (node) {
         wshub__post *post = (wshub__post *)(void *)node;
         node = node->next;
+        WSHUB_ASSERT(post->bytes >= sizeof *post);
         if (run && !hub->destroying) wshub__post_run(hub, post);
         (void)WSHUB__SUB(&hub->posted_bytes, post->bytes);
         wshub__mem_free(&hub->mem, post, post->bytes);
