@@ -14629,6 +14629,8 @@ static void wshub__chan_free(wshub *hub, wshub__chan *chan) {
 WSHUB__COLD static void wshub__subs_clear(wshub *hub) {
     while (hub->subs_in.head) wshub__chan_free(hub, hub->subs_in.head);
     while (hub->subs_out.head) wshub__chan_free(hub, hub->subs_out.head);
+    WSHUB_ASSERT(!hub->subs_count); /* they are all that there were */
+    WSHUB_ASSERT(!hub->stats.bus_lingering);
 }
 
 /* Hands over a batch of what is due of one list, in order. Returns how many; `ok` becomes false
@@ -14771,6 +14773,8 @@ WSHUB__COLD static void wshub__sub_name(wshub *hub, wshub__kind kind, wshub_str 
 WSHUB__COLD static void wshub__tell_name(wshub *hub, const wshub__realm *realm, uint32_t kind,
                                          wshub_str name, bool here) {
     const wshub__speaker *speaker = &hub->dialects[realm->dialect];
+
+    WSHUB_ASSERT(realm->number); /* names of the first realm have channels of their own */
     if (speaker->table.on_name)
         speaker->table.on_name(hub, wshub__realm_handle(realm), wshub__kind_dest(kind), name, here,
                                speaker->user);
@@ -14795,6 +14799,7 @@ static void wshub__batch_add(wshub *hub, wshub__batch *batch, uint32_t kind, wsh
     if (!wshub__buf_room(&hub->mem, &batch->names, WSHUB__CHANNEL_BYTES_MAX)) return;
     n = hub->uplink.words->channel((char *)batch->names.ptr + batch->names.len,
                                    wshub__kind_dest(kind), name);
+    WSHUB_ASSERT(n <= WSHUB__CHANNEL_BYTES_MAX);
     batch->names.len += (uint32_t)n;
     batch->list[batch->count].name.len = n;
     batch->list[batch->count++].pattern = false;
@@ -14811,6 +14816,7 @@ static bool wshub__batch_run(wshub *hub, wshub__batch *batch) {
         batch->list[i].name.ptr = at;
         at += batch->list[i].name.len;
     }
+    WSHUB_ASSERT(at == (const char *)batch->names.ptr + batch->names.len);
     return batch->count == 0 || bus->subscribe(bus->ctx, batch->list, batch->count);
 }
 
@@ -14975,6 +14981,8 @@ static void wshub__client_link(wshub *hub, wshub__realm *realm, wshub__client *c
         realm->oldest = client->index + 1;
     }
     realm->newest = client->index + 1;
+    WSHUB_ASSERT(!client->next);
+    WSHUB_ASSERT(client->prev != client->index + 1);
 }
 
 /* Takes a client out of its realm: from here on its id names nobody there. */
@@ -14996,6 +15004,8 @@ static void wshub__client_unlink(wshub *hub, wshub__client *client) {
     } else {
         realm->newest = client->prev;
     }
+    WSHUB_ASSERT(!realm->newest == !realm->oldest);
+    WSHUB_ASSERT(hub->kinds[client->kind].clients > 0);
     if (realm->clients_walked) wshub__walk_past(hub, realm, client->index + 1, client->prev);
     if (--hub->kinds[client->kind].clients == 0) hub->kinds_here &= ~(UINT64_C(1) << client->kind);
 }
