@@ -19497,7 +19497,7 @@ static wshub__app_sub *wshub__app_find(const wshub *hub, wshub_str channel, wshu
 }
 
 /* Frees what is given up, unless somebody walks over it. */
-static void wshub__app_sweep(wshub *hub) {
+WSHUB__COLD static void wshub__app_sweep(wshub *hub) {
     wshub__app_sub **at = &hub->apps.subs;
 
     if (hub->apps.walks) return;
@@ -19513,7 +19513,7 @@ static void wshub__app_sweep(wshub *hub) {
 }
 
 /* Hands a payload out: who published it, a NUL, the bytes. False: that is none. */
-static bool wshub__app_hand_out(wshub *hub, wshub_str channel, wshub_str payload) {
+WSHUB__COLD static bool wshub__app_hand_out(wshub *hub, wshub_str channel, wshub_str payload) {
     const char *nul = payload.len ? (const char *)memchr(payload.ptr, 0, payload.len) : NULL;
     uint64_t orders = hub->apps.orders;
     wshub_app_message message;
@@ -19536,7 +19536,8 @@ static bool wshub__app_hand_out(wshub *hub, wshub_str channel, wshub_str payload
 }
 
 /* The bus has brought a message. This hub's own have been handed out already. */
-static void wshub__app_on_bus(wshub *hub, wshub_str channel, wshub_str payload, void *user) {
+WSHUB__COLD static void wshub__app_on_bus(wshub *hub, wshub_str channel, wshub_str payload,
+                                          void *user) {
     wshub_str own = hub->server_id;
 
     (void)user;
@@ -19551,7 +19552,7 @@ static void wshub__app_on_bus(wshub *hub, wshub_str channel, wshub_str payload, 
 
 /* The bus has been connected anew: everything is subscribed to again. One name more than once does
  * no harm. */
-static void wshub__app_on_state(wshub *hub, wshub_bus_state state, void *user) {
+WSHUB__COLD static void wshub__app_on_state(wshub *hub, wshub_bus_state state, void *user) {
     const wshub__app_sub *sub;
 
     (void)user;
@@ -19564,7 +19565,7 @@ static void wshub__app_on_state(wshub *hub, wshub_bus_state state, void *user) {
 
 /* Channels are used: from now on there is a dialect for them. A bus that is connected already has
  * nothing to be told, since nobody has subscribed yet. */
-static void wshub__app_begin(wshub *hub) {
+WSHUB__COLD static void wshub__app_begin(wshub *hub) {
     wshub_dialect table;
 
     if (hub->apps.dialect) return;
@@ -19623,7 +19624,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_app_unsubscribe(wshub *hub, wshub_str chan
     return WSHUB_OK;
 }
 
-static void wshub__app_note_free(wshub *hub, wshub__app_note *note) {
+WSHUB__COLD static void wshub__app_note_free(wshub *hub, wshub__app_note *note) {
     wshub__mem_free(&hub->mem, note, sizeof *note + note->name_len + note->payload_len);
 }
 
@@ -19636,7 +19637,8 @@ static wshub_str wshub__app_note_payload(const wshub__app_note *note) {
 }
 
 /* A message as it goes out. NULL: there is no memory for it. */
-static wshub__app_note *wshub__app_note_new(wshub *hub, wshub_str channel, wshub_str bytes) {
+WSHUB__COLD static wshub__app_note *wshub__app_note_new(wshub *hub, wshub_str channel,
+                                                        wshub_str bytes) {
     wshub_str id = hub->server_id;
     size_t payload_len = id.len + 1 + bytes.len;
     wshub__app_note *note =
@@ -19681,7 +19683,7 @@ WSHUB_API wshub_err wshub_app_publish(wshub *hub, wshub_str channel, wshub_str b
 
 /* Hands out here what was published here: what is published meanwhile waits for the next pass.
  * out: false: it is dropped, as the hub ends. */
-static void wshub__app_run(wshub *hub, bool out) {
+WSHUB__COLD static void wshub__app_run(wshub *hub, bool out) {
     wshub__app_note *note = hub->apps.first;
 
     hub->apps.first = hub->apps.last = NULL;
