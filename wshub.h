@@ -371,8 +371,9 @@
  * (wshub_http_bearer()) or its query (wshub_query_copy()). Then it need not authenticate by a
  * message (AUTH-8): on_upgrade answers the handshake itself, and on_connected follows at once.
  *
- *     const char *user_of(wshub_str session);  // yours: whose it is, or NULL
- *
+ *     static const char *user_of(wshub_str session) {
+ *         return wshub_str_eq_z(session, "3f1c") ? "ada" : NULL;  // yours: whose it is
+ *     }
  *     static void on_upgrade(wshub *hub, const wshub_http *http, wshub_upgrade *upgrade,
  *                            void *user) {
  *         const char *name = user_of(wshub_http_cookie(http, "session"));
@@ -473,11 +474,15 @@
  * publishes included, with a bus or without.
  *
  *     static void on_price(wshub *hub, const wshub_app_message *message, void *user) {
- *         prices_set(user, message->bytes);
+ *         (void)hub, (void)user;
+ *         printf("%.*s\n", (int)message->bytes.len, message->bytes.ptr);
  *     }
- *     ...
- *     wshub_app_subscribe(hub, wshub_str_z("prices"), on_price, &prices);
- *     wshub_app_publish(hub, wshub_str_z("prices"), wshub_str_z("tea 3.20"));
+ *     static wshub_err hear_prices(wshub *hub) {
+ *         return wshub_app_subscribe(hub, wshub_str_z("prices"), on_price, NULL);
+ *     }
+ *     static wshub_err tell_price(wshub *hub) {
+ *         return wshub_app_publish(hub, wshub_str_z("prices"), wshub_str_z("tea 3.20"));
+ *     }
  *
  * Another program's message begins with a name of its own and a NUL, and then has its bytes.
  *
