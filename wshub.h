@@ -19455,11 +19455,11 @@ WSHUB_API uint64_t wshub_wall_ms(const wshub *hub) {
 }
 
 /* ---- >>app-channels ----------------------------------------------------------------------------
- * Channels of the application's own, from instance to instance (APP-1). On the bus they are those of
- * one more dialect, which is there from the first subscription or publication on. Before the bytes
- * stands who published them, so that a hub knows its own: these it hands out by itself, in settle.
- * Subscriptions are a list; one that is given up while it is walked is freed behind the walk.
- * Uses >>speaking, >>bus. Proved by tests/test_app_channels.c. */
+ * Channels of the application's own, from instance to instance (APP-1). On the bus they are those
+ * of one more dialect, which is there from the first subscription or publication on. Before the
+ * bytes stands who published them, so that a hub knows its own: these it hands out by itself, in
+ * settle. Subscriptions are a list; one that is given up while it is walked is freed behind the
+ * walk. Uses >>speaking, >>bus. Proved by tests/test_app_channels.c. */
 
 /* A subscription; the channel's name follows. */
 typedef struct wshub__app_sub {
