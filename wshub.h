@@ -19648,12 +19648,13 @@ WSHUB__COLD static wshub__app_note *wshub__app_note_new(wshub *hub, wshub_str ch
     size_t payload_len = id.len + 1 + bytes.len;
     wshub__app_note *note =
         (wshub__app_note *)wshub__mem_new(&hub->mem, sizeof *note + channel.len + payload_len);
-    char *at = (char *)(note + 1);
+    char *at;
 
     if (!note) return NULL;
     note->next = NULL;
     note->name_len = channel.len;
     note->payload_len = payload_len;
+    at = (char *)(note + 1);
     memcpy(at, channel.ptr, channel.len);
     at += channel.len;
     memcpy(at, id.ptr, id.len);
