@@ -6148,9 +6148,11 @@ static int wshub__http_parse_line(const uint8_t *p, const uint8_t *eol, wshub_ht
     WSHUB_ASSERT(p <= eol);
     *why = "malformed request line";
     target = (const uint8_t *)memchr(p, ' ', (size_t)(eol - p));
-    if (!target++) return 400;
+    if (!target) return 400;
+    target++;
     version = (const uint8_t *)memchr(target, ' ', (size_t)(eol - target));
-    if (!version++) return 400;
+    if (!version) return 400;
+    version++;
     out->method = wshub__str(p, (size_t)(target - p) - 1);
     out->target = wshub__str(target, (size_t)(version - target) - 1);
     if (!wshub__http_is_token(out->method)) return 400;
