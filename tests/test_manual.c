@@ -362,7 +362,7 @@ TEST(every_tag_stands_at_one_banner_and_every_banner_in_the_list) {
 static size_t rule_len(const char *begin, const char *p) { /* of `AUTH-3` at p; 0: none */
     /* clang-format off */
     static const char *const families[] = {
-        "CONN", "HTTP", "MSG", "AUTH", "ROOM", "SEND", "ENC", "BUS", "EMIT", "LIVE", "BYE", "LOG",
+        "CONN", "HTTP", "MSG", "AUTH", "ROOM", "SEND", "ENC", "BUS", "EMIT", "LIVE", "BYE", "LOG", "FILE", "APP",
     };
     /* clang-format on */
     size_t i, n;
