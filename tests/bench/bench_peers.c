@@ -57,26 +57,6 @@ static void serve(uint16_t port, bool echo) {
     _exit(0);
 }
 
-static void pin(int core) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET((size_t)core, &set);
-    if (sysconf(_SC_NPROCESSORS_ONLN) > 1) (void)sched_setaffinity(0, sizeof set, &set);
-}
-static uint16_t free_port(void) {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in in;
-    } a;
-    socklen_t len = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    memset(&a, 0, sizeof a);
-    a.in.sin_family = AF_INET;
-    a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (bind(fd, &a.any, sizeof a.in) || getsockname(fd, &a.any, &len)) die("port");
-    (void)close(fd);
-    return ntohs(a.in.sin_port);
-}
 /* Starts a server and waits until it can be reached. */
 static pid_t start(int which, bool echo, uint16_t *port) {
     pid_t pid;
@@ -103,12 +83,6 @@ static pid_t start(int which, bool echo, uint16_t *port) {
     }
     die("a server does not come up");
     return -1;
-}
-static double cpu_of(pid_t pid) {
-    struct timespec t;
-    clockid_t id;
-    if (clock_getcpuclockid(pid, &id) || clock_gettime(id, &t)) die("cpu");
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 static double resident(pid_t pid) { /* bytes */
     char path[64], line[256];

@@ -153,6 +153,37 @@ static bool own_network(void) {
     return ok;
 }
 
+/* ---- servers that are processes of their own ---- */
+
+__attribute__((unused)) static uint16_t free_port(void) {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+    } a;
+    socklen_t len = sizeof a;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    memset(&a, 0, sizeof a);
+    a.in.sin_family = AF_INET;
+    a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(fd, &a.any, sizeof a.in) || getsockname(fd, &a.any, &len)) die("port");
+    (void)close(fd);
+    return ntohs(a.in.sin_port);
+}
+
+__attribute__((unused)) static void pin(int core) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)core, &set);
+    if (sysconf(_SC_NPROCESSORS_ONLN) > 1) (void)sched_setaffinity(0, sizeof set, &set);
+}
+
+__attribute__((unused)) static double cpu_of(pid_t pid) {
+    struct timespec t;
+    clockid_t id;
+    if (clock_getcpuclockid(pid, &id) || clock_gettime(id, &t)) die("cpu");
+    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
 static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
