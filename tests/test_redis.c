@@ -180,6 +180,11 @@ static wshub_bus_redis_stats node_redis(const node *n) {
 static bool node_up(const node *n) {
     return node_redis(n).state == WSHUB_BUS_UP;
 }
+/* The bus is up and the broker knows every channel that the node wants: a client that came in after
+ * UP has its rooms asked for then, and a publication on the other connection may be read first. */
+static bool node_ready(const node *n) {
+    return node_up(n) && !node_redis(n).unacknowledged;
+}
 /* to the room that every client is in, everywhere */
 static void node_number(node *from, long value) {
     char text[24];
@@ -408,12 +413,12 @@ static void losses(long cycles) {
     (void)snprintf(url, sizeof url, "redis://127.0.0.1:%d", c.via.port);
     for (i = 0; i < 2; i++)
         node_start(&c.n[i], url, (wshub_bus_redis_desc){.resp3 = i == 1}, i == 1, true);
-    for (i = 0; i < 2000 && (!node_up(&c.n[0]) || !node_up(&c.n[1])); i++) {
+    for (i = 0; i < 2000 && (!node_ready(&c.n[0]) || !node_ready(&c.n[1])); i++) {
         node_step(&c.n[0], 1);
         node_step(&c.n[1], 0);
         proxy_step(&c.via);
     }
-    EXPECT(node_up(&c.n[0]) && node_up(&c.n[1]));
+    EXPECT(node_ready(&c.n[0]) && node_ready(&c.n[1]));
     for (cycle = 0; cycle < cycles; cycle++) {
         fault what = fault_of(cycle, cycles);
         int downs[2], ups[2];
@@ -512,7 +517,7 @@ TEST(a_hundred_thousand_rooms_are_subscribed_in_batches_under_a_second) { /* BUS
     memset(&server, 0, sizeof server);
     redis_start(&server);
     node_start(&n, server.url, (wshub_bus_redis_desc){0}, true, true);
-    for (i = 0; i < 2000 && !node_up(&n); i++) node_step(&n, 1);
+    for (i = 0; i < 2000 && !node_ready(&n); i++) node_step(&n, 1);
     EXPECT_INT(wshub_client_find(n.hub, wshub_str_z(n.id), &c), WSHUB_OK);
     start = real_ms();
     for (i = 0; i < ROOMS; i++) {
@@ -575,7 +580,7 @@ TEST(at_full_rate_nothing_is_lost_or_reordered_while_the_broker_is_well) {
     memset(&server, 0, sizeof server);
     redis_start(&server);
     for (i = 0; i < 2; i++) node_start(&n[i], server.url, (wshub_bus_redis_desc){0}, false, true);
-    for (i = 0; i < 2000 && (!node_up(&n[0]) || !node_up(&n[1])); i++) {
+    for (i = 0; i < 2000 && (!node_ready(&n[0]) || !node_ready(&n[1])); i++) {
         node_step(&n[0], 1);
         node_step(&n[1], 0);
     }
@@ -686,7 +691,7 @@ TEST(any_command_is_answered_in_order_and_once) { /* wshub_bus_request() */
         memset(&server, 0, sizeof server);
         redis_start(&server);
         node_start(&n, server.url, (wshub_bus_redis_desc){.resp3 = resp3}, false, false);
-        for (i = 0; i < 2000 && !node_up(&n); i++) node_step(&n, 1);
+        for (i = 0; i < 2000 && !node_ready(&n); i++) node_step(&n, 1);
         ask_a_real_redis(n.hub, ask_step, &n);
         EXPECT_INT(node_redis(&n).requests_pending + node_redis(&n).requests_lost, 0);
         ask_server = &server;
@@ -726,8 +731,8 @@ TEST(the_acl_line_of_the_manual_suffices) { /* APP-1 */
         int k, heard = 0;
         node_start(&n, url, (wshub_bus_redis_desc){.resp3 = i % 2 == 1}, i >= 2, true);
         EXPECT_INT(wshub_app_subscribe(n.hub, wshub_str_z("c"), app_heard, &heard), WSHUB_OK);
-        for (k = 0; k < 2000 && !node_up(&n); k++) node_step(&n, 1);
-        EXPECT(node_up(&n));
+        for (k = 0; k < 2000 && !node_ready(&n); k++) node_step(&n, 1);
+        EXPECT(node_ready(&n));
         node_number(&n, 0);
         for (k = 0; k < 1500 && (node_redis(&n).pending || !node_redis(&n).receivers); k++)
             node_step(&n, 1);
@@ -794,7 +799,7 @@ TEST(the_master_of_a_sentinel_is_followed_when_it_dies) {
     (void)snprintf(url, sizeof url, "redis://127.0.0.1:1,127.0.0.1:%d", sentinel.port);
     for (i = 0; i < 2; i++)
         node_start(&n[i], url, (wshub_bus_redis_desc){.sentinel = "main"}, false, true);
-    for (i = 0; i < 5000 && (!node_up(&n[0]) || !node_up(&n[1])); i++) {
+    for (i = 0; i < 5000 && (!node_ready(&n[0]) || !node_ready(&n[1])); i++) {
         node_step(&n[0], 1);
         node_step(&n[1], 0);
     }
@@ -859,7 +864,7 @@ TEST(a_cluster_is_joined_by_any_node_and_left_by_none) {
                        s[(i + 1) % 3].port, s[2].port);
         node_start(&n[i], url, (wshub_bus_redis_desc){0}, i == 1, true);
     }
-    for (i = 0; i < 5000 && (!node_up(&n[0]) || !node_up(&n[1])); i++) {
+    for (i = 0; i < 5000 && (!node_ready(&n[0]) || !node_ready(&n[1])); i++) {
         node_step(&n[0], 1);
         node_step(&n[1], 0);
     }
