@@ -15,16 +15,18 @@
  *
  * THE MANUAL  >>start  >>protocol  >>messages  >>sending  >>rooms-users  >>http-requests
  *             >>encryption  >>buses  >>dialects  >>logs  >>statistics  >>limits  >>config
- *             >>life  >>ends-clocks  >>threads  >>memory  >>errors  >>backends  >>promises
- *             >>rules  >>changes
+ *             >>life  >>ends-clocks  >>threads  >>memory  >>errors  >>backends  >>cron
+ *             >>promises  >>rules  >>changes
  * THE API     >>types  >>tables  >>desc  >>api-hub  >>api-conn  >>api-mount  >>api-realm
  *             >>api-client  >>api-room  >>api-send  >>api-ask  >>api-dialect  >>api-http
- *             >>api-http-hand  >>api-post  >>api-bus  >>api-codec
+ *             >>api-http-hand  >>api-address  >>api-post  >>api-bus  >>api-deflate  >>api-codec
  * THE ROOMS   >>mem  >>atomic  >>buf  >>utf8  >>explain  >>sha1  >>base64  >>dates  >>siphash
- *             >>json  >>http  >>http-hand  >>frame  >>slots  >>index  >>deadlines
- *   below     >>hub  >>log  >>queue  >>mount  >>conn  >>reply  >>exchange  >>message  >>due
- *             >>link  >>flow  >>sockets  >>forward  >>app-timers
- *   above     >>walks  >>checks  >>realms  >>clients  >>uplink  >>subs  >>rooms  >>ask  >>session
+ *             >>address  >>json  >>http  >>http-hand  >>forwarded  >>frame  >>slots  >>index
+ *             >>rates  >>deadlines
+ *   below     >>hub  >>log  >>queue  >>deflate  >>mount  >>conn  >>reply  >>exchange  >>message
+ *             >>due  >>link  >>flow  >>sockets  >>forward  >>app-timers
+ *   above     >>walks  >>checks  >>realms  >>clients  >>uplink  >>subs  >>presence  >>rooms  >>ask
+ *             >>pace  >>session
  *             >>gate  >>transform  >>routing  >>auth  >>events  >>answers  >>upper  >>bus
  *             >>asking  >>sends  >>speaking  >>app-channels  >>post  >>dialect-json
  *             >>envelope  >>emitter  >>settle  >>stats  >>public  >>licence
@@ -62,13 +64,13 @@
  *         wshub_io_sock *net;
  *         wshub *hub;
  *         wshub_ext_files *page;
- *         if (wshub_io_auto_create(NULL, &net)) return 1;
+ *         if (wshub_io_auto_create(NULL, &net)) return perror("sockets"), 1;
  *         if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net),
  *                                        .on_authenticate = on_authenticate,
  *                                        .on_join = on_join,
  *                                        .on_message = on_message},
  *                          &hub))
- *             return 1;
+ *             return 1;  // the io has said why
  *         if (wshub_ext_files_create(&(wshub_ext_files_desc){.folder = "page"}, &page))
  *             return perror("page"), 1;
  *         if (wshub_ext_files_mount(page, hub)) return 1;
@@ -83,7 +85,22 @@
  * {"event":"connected","data":{...}}, sends {"event":"join","data":{"rooms":["lobby"]}}, then
  * {"event":"say","data":"hello"}, and everybody in the lobby gets that. A page that does so is
  * in the README and in examples/page; the files of a folder are served by
- * backends/wshub_ext_files.h.
+ * backends/wshub_ext_files.h. From there it is a step to two rooms, who is in them, and answers to
+ * whoever asks (examples/two_rooms.c).
+ *
+ * There everybody may come in. Where a client has to show something first, such as a token, look
+ * at what it has sent and answer one way or the other in every branch. Whom wshub_ask_reject()
+ * refuses is told so and closed with 4003 (AUTH-4); whom nobody answers is closed in the end, too,
+ * and a line in the log says that it was for want of an answer (AUTH-2):
+ *
+ *     static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
+ *         wshub_identity who = {.user_id = wshub_str_z("ada")};  // whose token it is
+ *         (void)user;
+ *         if (wshub_json_is(wshub_json_get(auth->data, "token"), "3f1c"))
+ *             wshub_auth_accept(hub, ask, &who);
+ *         else
+ *             wshub_ask_reject(hub, ask);
+ *     }
  *
  * wshub_io_auto_create() makes an *io*, which is where bytes come from and go to: here, sockets.
  * wshub_create() makes a hub on it, from a description in which all that is left out has its
@@ -143,8 +160,10 @@
  *     1002  ...                      a breach of RFC 6455; the reason names it (BYE-3)
  *     1007  ...is not UTF-8          a text message, or the reason of a Close (BYE-3)
  *     1008  too much before authentication    preauth_messages_max, preauth_bytes_max
- *     1008  too much while waiting            held_bytes_max
+ *     1008  too much while waiting            held_bytes_max; where the WebSocket is yet to be
+ *                                             granted preauth_bytes_max, and no Close is sent
  *     1008  message not finished in time      message_timeout_ms
+ *     1008  rate of this ... exceeded         client, user or address (RATE-1)
  *     1009  message too big          payload_bytes_max (BYE-3)
  *     1011  out of memory            while a message was being read
  *     4001  Authentication timeout   AUTH-1, AUTH-2
@@ -159,18 +178,24 @@
  * or it is dropped (MSG-3); the hub's own events are carried out; all others go to on_message,
  * which gets the event decoded and `data` and `id` as the raw JSON that was sent: numbers keep
  * all their digits, objects their order (MSG-7). These texts lie in the receive buffer and end
- * with the callback: copy what you keep. The wshub_json_*() functions read raw JSON without
- * building a tree. A failure that on_message returns is counted and logged, and the client
- * stays (MSG-8). What is said to a room, by those who are in it, to those who are in it:
+ * with the callback: copy what you keep. A wshub_str is a pointer and a length, without a
+ * terminator: printf("%.*s", (int)s.len, s.ptr) shows one. The wshub_json_*() functions read raw
+ * JSON without building a tree, and wshub_json_copy() makes a terminated text of a string. A
+ * failure that on_message returns, such as that of a send inside it, is counted and logged as an
+ * `error`, and the client stays (MSG-8): that is for what fails on your side. A client that asks
+ * for what it may not have is answered instead, or any stranger could fill the log with such lines.
+ * What is said to a room, by those who are in it, to those who are in it:
  *
  *     static wshub_err on_message(wshub *hub, wshub_client client, const wshub_event *e,
  *                                 void *user) {
  *         wshub_msg msg = {.event = e->event, .data = e->data};
+ *         wshub_msg no = {.event = wshub_str_z("refused"), .data = wshub_str_z("\"no room\"")};
  *         char room[64];
  *         (void)user;
- *         if (wshub_json_copy(wshub_json_get(e->data, "room"), room, sizeof room, NULL))
- *             return WSHUB_ERR_APP;  // no string `room` in data, or a long one
- *         if (!wshub_client_in_room(hub, client, wshub_str_z(room))) return WSHUB_ERR_APP;
+ *         // No string `room` in data, a long one, or one where it is not.
+ *         if (wshub_json_copy(wshub_json_get(e->data, "room"), room, sizeof room, NULL) ||
+ *             !wshub_client_in_room(hub, client, wshub_str_z(room)))
+ *             return wshub_client_reply(hub, client, e->id, &no);
  *         return wshub_room_send(hub, wshub_str_z(room), &msg, NULL, 0);
  *     }
  *
@@ -209,27 +234,33 @@
  *     to                       everywhere               here alone
  *     one client, by handle                             wshub_client_send
  *       in answer to its message                        wshub_client_reply
- *       the same, bytes                                 wshub_client_send_binary
- *       the same, a packet                              wshub_client_send_packet
- *       from another thread                             wshub_post_client_send,
- *                                                         wshub_post_client_reply
- *     one client, by its id    wshub_send, CLIENT       wshub_send_here, CLIENT
+ *       bytes                                           wshub_client_send_binary
+ *       a packet                                        wshub_client_send_packet
+ *       from another thread                             wshub_post_client_send
+ *         in answer                                     wshub_post_client_reply
  *     a user's clients         wshub_user_send          wshub_user_send_here
  *     a room's members         wshub_room_send          wshub_room_send_here
- *     several rooms' members   (>>dialects)             wshub_send_here, rooms
  *     everybody                wshub_all_send           wshub_all_send_here
- *     whatever a wshub_dest    wshub_send               wshub_send_here
- *       says, a packet         wshub_packet_send        wshub_packet_send_here
+ *     what a wshub_dest says   wshub_send               wshub_send_here
+ *       a packet               wshub_packet_send        wshub_packet_send_here
  *       from another thread    wshub_post_send
  *       from a process that    wshub_emitter_send
  *         holds no clients
+ *         in its own words     wshub_emitter_publish
+ *     programs, not clients    wshub_app_publish
+ *       from another thread    wshub_post_app_publish
  *     a mount's WebSocket                               wshub_conn_send
+ *     for dialects, >>dialects
+ *       a client, in words of                           wshub_client_tell
+ *         the dialect's own                             wshub_client_welcome
+ *       a lent session                                  wshub_session_send
+ *       other instances        wshub_bus_publish
  *
- * A wshub_dest says what kind of target it names (WSHUB_DEST_CLIENT and the like), or leaves it
- * open (WSHUB_DEST_RESOLVE): then a name is the client of this hub that has it as its id, else
- * the room of that name, and no name is everybody (SEND-3). Packets are for other dialects than
- * JSON (>>dialects). What goes to other instances has an event and data; what stays here may
- * lack either.
+ * A wshub_dest says what kind of target it names, by WSHUB_DEST_CLIENT a client by its id, or
+ * leaves it open (WSHUB_DEST_RESOLVE): then a name is the client of this hub that has it as its id,
+ * else the room of that name, and no name is everybody (SEND-3). Here it may name several rooms as
+ * well, of which nobody hears twice. Packets have several arguments, and bytes (>>dialects). What
+ * goes to other instances has an event and data; what stays here may lack either.
  *
  * Rooms, users and everybody are authenticated clients alone; the one exception is a client
  * that you have put into a room yourself before it was accepted (SEND-2). A room or everybody
@@ -249,7 +280,8 @@
  * gets a message of any length. One that does not read owes, at most backpressure_bytes_max: a
  * message that would take it beyond is dropped for it, or the client is closed
  * (close_on_backpressure). Others notice nothing. on_pressure tells when a client begins to
- * owe, when something was dropped for it, and when everything has left.
+ * owe, when something was dropped for it, and when everything has left. Between two polls of a
+ * session that polls something always waits: it owes from 64 KiB on, or half its limit.
  *
  * A send returns WSHUB_OK also when nobody is there. What happens to one receiver of many is
  * counted and logged, and is no error of the sender.
@@ -262,7 +294,9 @@
  *   id of another client of this hub are taken out; the rest goes to on_join, which answers
  *   with wshub_join_accept() and the names that it grants, now or later (ROOM-2). Without
  *   on_join nobody joins anything. Grant no name that you did not make: on another instance it
- *   may be a client's id.
+ *   may be a client's id. Granted or not, the client hears no answer: tell it yourself, in
+ *   on_joined that it is in, in on_join that it is not; which names were not granted is a debug
+ *   line.
  * - The application joins and leaves clients as it likes (ROOM-4): wshub_client_join(),
  *   wshub_client_leave(). That is how most servers do it, from on_connected.
  * - On acceptance each client joins the default rooms, `ws-default` and `ws-notification`
@@ -290,8 +324,64 @@
  * them, wshub_user_count() is how many are here, and of those that end the last one's
  * on_disconnected finds 0. A client without a user id is anonymous.
  *
+ * What you keep of a client hangs on it: a pointer, wshub_client_set_user_ptr(), which callbacks
+ * find by wshub_client_user_ptr() and on_disconnected in wshub_gone.user_ptr, to free it; or the
+ * metadata of its identity, JSON of yours that the hub keeps (wshub_client_metadata()).
+ * wshub_client_close() ends it with a code and a reason, wshub_client_peer() says where it comes
+ * from, and wshub_timer_start() calls a function of yours later, on the hub's thread.
+ *
  * Walks (wshub_client_each(), wshub_room_each_member() and their relatives) may be interrupted
  * by anything, a turn's end too: whoever is there from the first step to the last is seen once.
+ * So a crowd is read in pages: keep the wshub_iter, take the next fifty when they are asked for.
+ * Whoever comes meanwhile may be in none of them, and on_joined tells of them (below). The text
+ * that is read is a view; wshub_client_user_id() and wshub_client_metadata() say who it is:
+ *
+ *     static size_t next_page(wshub *hub, wshub_iter *kept, wshub_json_writer *w) {
+ *         wshub_client client;
+ *         size_t n = 0;
+ *         wshub_json_put_array(w, NULL);
+ *         while (n < 50 && wshub_room_each_member(hub, wshub_str_z("lobby"), kept, &client)) {
+ *             wshub_str metadata = wshub_client_metadata(hub, client);
+ *             wshub_json_put_object(w, NULL);
+ *             wshub_json_put_str(w, "id", wshub_client_id(hub, client));
+ *             wshub_json_put_str(w, "user", wshub_client_user_id(hub, client));
+ *             if (metadata.ptr) wshub_json_put_raw(w, "about", metadata);
+ *             wshub_json_put_end(w);
+ *             n++;
+ *         }
+ *         wshub_json_put_end(w);
+ *         return n;  // 0: that was all
+ *     }
+ *
+ * wshub_room_each_user() does the same for users, each of them once however many windows they have
+ * open.
+ *
+ * *Who is here* is told where you want to know it: on_joined and on_left of each client and room,
+ * on_room_here and on_room_gone, on_user_here and on_user_gone of the first and the last there. All
+ * of it comes in settle, in the order in which it happened, and each coming has one going
+ * (PRES-1, PRES-2). It is of this hub; over several, tell it on with wshub_app_publish(). A room
+ * that shows its members:
+ *
+ *     static void tell_presence(wshub *hub, const wshub_presence *p, const char *event) {
+ *         char text[700];
+ *         wshub_json_writer w;
+ *         wshub_msg msg = {.event = wshub_str_z(event), .data_is_json = true};
+ *         if (!wshub_str_eq_z(p->room, "lobby")) return;  // on_joined tells default rooms, too
+ *         wshub_json_begin(&w, text, sizeof text);
+ *         wshub_json_put_object(&w, NULL);
+ *         wshub_json_put_str(&w, "room", p->room);
+ *         wshub_json_put_str(&w, "id", p->client_id);
+ *         wshub_json_put_end(&w);
+ *         if (!wshub_json_done(&w, &msg.data)) wshub_room_send(hub, p->room, &msg, NULL, 0);
+ *     }
+ *     static void on_joined(wshub *hub, const wshub_presence *p, void *user) {
+ *         (void)user;
+ *         tell_presence(hub, p, "joined");  // who joins hears it, too
+ *     }
+ *     static void on_left(wshub *hub, const wshub_presence *p, void *user) {
+ *         (void)user;
+ *         tell_presence(hub, p, "left");
+ *     }
  *
  * All these names are names in a *realm* (>>api-realm). A hub has one, unless a dialect of yours
  * makes more: then names that are equal in two of them have nothing to do with each other.
@@ -350,7 +440,10 @@
  *
  * Where a hub runs on each core, a request may come to another hub than the one that knows the
  * answer, such as the next poll of a session that lives there: wshub_http_forward() hands it over,
- * and the answer, in pieces too, comes back to this stream. Either hub may end first.
+ * and the answer, in pieces too, comes back to this stream. Either hub may end first. A mount that
+ * sees by the head whose a request is can let the stream itself go there, request and all, also one
+ * for a WebSocket: it takes it with WSHUB_TAKE_LEAVING, and on_leaving says
+ * wshub_conn_hand_over() (CONN-6). Both ios have to be of one kind that can do it, as sockets are.
  *
  * A mount can also turn a request into a WebSocket without a client, wshub_http_upgrade():
  * enough for a server without any of the hub's own words (examples/ws_echo.c), and what a
@@ -363,9 +456,12 @@
  * upgrade of its own (examples/http_server.c).
  *
  * Who may open a WebSocket: pages of allowed_origins; whom on_upgrade does not refuse; while
- * there is room (clients_max). Under which names the hub answers at all is allowed_hosts (421).
- * Which pages of other origins may read what is answered is said by wshub_desc.cors and
- * wshub_mount_desc.cors (HTTP-4): the hub writes the headers that browsers ask for.
+ * there is room (clients_max). That holds of wshub_desc.path and of every dialect that takes its
+ * clients in by wshub_client_upgrade(); a mount that calls wshub_http_upgrade() itself asks what
+ * it wants to know itself, and wshub_origin_allowed() first of all. Under which names the hub
+ * answers at all is allowed_hosts (421). Which pages of other origins may read what is answered is
+ * said by wshub_desc.cors and wshub_mount_desc.cors (HTTP-4): the hub writes the headers that
+ * browsers ask for.
  *
  * Who a client is may be known at its upgrade, by a cookie (wshub_http_cookie()), a bearer token
  * (wshub_http_bearer()) or its query (wshub_query_copy()). Then it need not authenticate by a
@@ -387,10 +483,29 @@
  *     }
  *
  * Where that takes time, set upgrade->later, keep upgrade->exchange and answer so afterwards, from
- * another thread by wshub_post(). What the peer says meanwhile is held, up to preauth_bytes_max,
- * and read behind its acceptance. Name your pages in allowed_origins: browsers send cookies along
- * whatever page asks, so that without a list nobody is accepted in this way. With
- * require_encryption the client still sends `authenticate`, for its keys alone.
+ * another thread by wshub_post_http_upgrade() or wshub_post_http_refuse(). What the peer says
+ * meanwhile is held, up to preauth_bytes_max, and read behind its acceptance. Name your pages in
+ * allowed_origins: browsers send cookies along whatever page asks, so that without a list nobody
+ * is accepted in this way. With require_encryption the client still sends `authenticate`, for its
+ * keys alone.
+ *
+ * Behind a proxy all streams come from the proxy. Whom it speaks for it writes into a header, as
+ * anybody else could, so the hub asks two things: which header that is, and from which addresses
+ * your proxies come. Then the client's address is what wshub_about.peer and wshub_client_peer()
+ * say, what log lines name, and what limits count by; wshub_about.hop is the proxy's (PROXY-2 to
+ * PROXY-4):
+ *
+ *     static const char *const proxies[] = {"127.0.0.1", "10.0.0.0/8"};
+ *     static const wshub_desc behind = {.trusted_proxies = proxies,
+ *                                       .trusted_proxies_count = 2,
+ *                                       .forwarded_header = "X-Forwarded-For"};
+ *
+ * The list in it is walked from the right, where your proxies write, as far as their addresses go;
+ * what stands to the left of the first other one is that one's word, and nobody's here. Of its own
+ * address, too, a client may say what it likes to a proxy that hands it on: no other header is
+ * looked at. Addresses and ranges are read by functions that are yours, too (>>api-address). A
+ * proxy that passes bytes on as they are says whom it speaks for by the PROXY protocol:
+ * wshub_io_sock_place.proxy_protocol in wshub_io_sock.h.
  *
  * The refusals of the hub's own, each with one line of text: 400 malformed, 403 origin or
  * on_upgrade, 413 body, 421 host, 426 another WebSocket version, 431 head, 500 memory, 501
@@ -412,7 +527,8 @@
  *
  * ---- >>encryption ------------------------------------------------------------------------------
  * The hub encrypts nothing itself: it says when keys are agreed, for whom, and sees to it that
- * nothing goes past them. (Against eavesdroppers use TLS; a proxy in front does it.)
+ * nothing goes past them. (Against eavesdroppers use TLS; a proxy in front does it.) What its
+ * callbacks do is yours; backends/wshub_ext_e2e_mbedtls.h has it ready, for pages with WebCrypto.
  *
  * 1. wshub_desc.require_encryption: after on_authenticate has accepted a client, on_handshake
  *    is asked, with the `data` that the client sent along (its public key, say). The answer
@@ -452,8 +568,11 @@
  *
  * A hub subscribes to all of these, by patterns, and drops its own and what nobody here is a
  * receiver of (BUS-3). With bus_exact it subscribes to the channels of whom it holds, and only
- * what it needs comes (BUS-4): for many instances with small rooms. No name from a client leads
- * out of its prefix (BUS-6).
+ * what it needs comes (BUS-4): for many instances with small rooms. With bus_sharded these are
+ * the sharded channels of Redis 7, of the same names and with the same envelopes: in a Redis
+ * Cluster a message then concerns one shard instead of all nodes. That is not what the reference
+ * speaks, whose patterns hear nothing of it (BUS-7). No name from a client leads out of its prefix
+ * (BUS-6).
  *
  *     static wshub_err join_the_others(const wshub_io *io, wshub **out_hub) {
  *         wshub_bus_redis *redis;
@@ -487,8 +606,8 @@
  * Another program's message begins with a name of its own and a NUL, and then has its bytes.
  *
  * A process that holds no clients publishes with an emitter (EMIT-1): wshub_emitter_create(),
- * or examples/wshub-emit.c from the command line. wshub_bus_request() asks the broker anything
- * else.
+ * or examples/wshub-emit.c from the command line; whoever has words of his own on the bus gives
+ * it to wshub_emitter_publish(). wshub_bus_request() asks the broker anything else.
  *
  * ---- >>dialects --------------------------------------------------------------------------------
  * What travels is one dialect: the JSON messages of >>protocol, on wshub_desc.path. A hub can
@@ -500,11 +619,16 @@
  *
  * 1. Fill a wshub_dialect, as much of it as you need, and add it: wshub_dialect_add().
  *    `accepted` tells a client that it is in, `refused` that it is not, `close` that it is to
- *    go; `event` gets what has passed the inbound transformer.
- * 2. Mount it: a wshub_mount_desc (>>api-mount) with a path, whose on_head grants upgrades and
- *    whose on_message gets whole messages.
- * 3. For a new stream, when wshub_http_upgrade() has granted it, add a client to its session:
- *    wshub_client_add(), then wshub_client_opened(); or end the session, if there is no room.
+ *    go; `event` gets what has passed the inbound transformer. `connected`, `disconnecting` and
+ *    `disconnected` tell the dialect of what the application is told next.
+ * 2. Mount it: a wshub_mount_desc (>>api-mount) with a path, whose on_message gets whole
+ *    messages.
+ * 3. In on_head open the door, wshub_client_upgrade(): it checks who asks for a WebSocket as the
+ *    hub does on its own path, pages of other origins and on_upgrade included (CONN-2, AUTH-8),
+ *    answers, and makes the client. on_conn_opened tells when that has been done. Where a
+ *    WebSocket brings its clients later, or several, it opens it for nobody, and
+ *    wshub_client_add() and wshub_client_opened() follow. What comes in by other requests, polls
+ *    say, asks wshub_origin_allowed().
  * 4. Way in: say that somebody was heard, wshub_conn_heard(), and see from what it returns how
  *    far the client has come. Read the message. From who is not accepted yet comes
  *    wshub_client_authenticate(); give all others' to wshub_client_receive(), which decrypts, and
@@ -516,17 +640,19 @@
  *    yourself, an error say, goes by wshub_client_tell(), an acceptance by
  *    wshub_client_welcome().
  * 6. Other instances: give the dialect a `bus_prefix`, under which all of its channels are, and
- *    make a realm that names the dialect (wshub_realm_desc.dialect). Four functions more:
+ *    make a realm that names the dialect (wshub_realm_desc.dialect). Two functions more:
  *    `publish` says with wshub_bus_publish() what is sent to all instances in that realm;
- *    `on_bus_state` subscribes, with wshub_bus_subscribe(), whenever the bus has been connected;
  *    `on_bus` reads what comes, drops what this hub has published itself (BUS-3), and hands on
- *    the rest with wshub_send_here(); `on_name` tells who is here, to whoever wants to hear of
- *    no more than that (BUS-4). Queues, outages and what is kept meanwhile (BUS-5) are the hub's.
+ *    the rest with wshub_send_here(). That is all where it hears all of its channels. For less,
+ *    `on_bus_state` subscribes, with wshub_bus_subscribe(), whenever the bus has been connected,
+ *    and `on_name` tells who is here, to whoever wants to hear of no more than that (BUS-4).
+ *    Queues, outages and what is kept meanwhile (BUS-5) are the hub's.
  *
  * A *session* is one peer with one out-queue and one heartbeat. It is a WebSocket stream, or it
  * is lent (wshub_session_lend()): then it has no stream, and what is queued for it is handed to
  * the dialect, which brings it to a peer that polls (wshub_session_spans(),
- * wshub_session_taken()). wshub_session_move() moves it to a WebSocket when the peer has opened
+ * wshub_session_taken()); what the dialect itself has to say there, it queues with
+ * wshub_session_send(). wshub_session_move() moves it to a WebSocket when the peer has opened
  * one, with its clients and with what waits, rewritten by `convert`. A session has one client or
  * several.
  *
@@ -535,6 +661,11 @@
  * name another; a dialect with namespaces makes one for each. A name of one realm finds nobody
  * in another.
  *
+ * In a realm with clients of several dialects an event is one event, which each kind writes as its
+ * clients know it: for JSON clients with an only argument as its `data`, with several as an array
+ * of them, and with base64 where bytes belong (SEND-8, wshub_packet_data()). A namespace of
+ * backends/wshub_dialect_socketio.h is in such a realm if you give it one; examples/both.c does.
+ *
  * ---- >>logs ------------------------------------------------------------------------------------
  * A hub writes one line for whatever an operator may want to know: a level, a code, whom it is
  * about, a text. Without a word of yours the io shows it; wshub_io_sock.h writes warnings and
@@ -542,8 +673,8 @@
  * README says when it starts, and when a page then sends rubbish and asks for a room:
  *
  *     2026-11-26T16:52:29.475Z warn ORIGINS_OPEN: no allowed_origins: any web page may connect
- *     2026-11-26T16:52:30.616Z warn QUIET aa179b79-5d78-4dd3-8aa2-c109a216edbe: not shown below
- *         warn (WSHUB_LOG=debug, or log_level): message is not JSON
+ *     2026-11-26T16:52:30.616Z warn QUIET aa179b79-5d78-4dd3-8aa2-c109a216edbe: hidden
+ *         (WSHUB_LOG=debug shows all): message is not JSON
  *     2026-11-26T16:52:31.017Z warn JOIN_REFUSED aa179b79-5d78-4dd3-8aa2-c109a216edbe: join or
  *         leave refused: no on_join
  *
@@ -630,6 +761,32 @@
  * tracked at a time; ten log lines a second of a code, of 128 bytes each. A hub has at most
  * WSHUB_MOUNTS_MAX mounts, WSHUB_DIALECTS_MAX dialects, WSHUB_KINDS_MAX kinds of wire and
  * WSHUB_REALMS_MAX realms; a client's id WSHUB_CLIENT_ID_BYTES_MAX bytes.
+ *
+ * How fast somebody may be is not limited, unless you say so (RATE-1 to RATE-4). Here a client may
+ * send ten messages a second and fifty at once, and is not read on beyond; all clients from one
+ * address together may send two hundred, and what is beyond is dropped; and an address may open
+ * five streams a second:
+ *
+ *     wshub_desc desc = {.io = wshub_io_sock_io(net),
+ *                        .client_messages_per_s = 10,
+ *                        .client_messages_burst = 50,
+ *                        .client_over = WSHUB_OVER_DELAY,
+ *                        .address_messages_per_s = 200,
+ *                        .address_conns_per_s = 5};
+ *
+ * All three together cost a dozen nanoseconds a message, and nothing where none is set. What is
+ * remembered of users and addresses is bounded (rate_entries_max): where the table is full, whoever
+ * was silent longest is forgotten, in constant work, and begins with a whole burst when it comes
+ * again. So nobody can have others limited by filling it. Whoever has more addresses than that (for
+ * which IPv6 counts by its first bits, address_prefix_bits) can have himself and others forgotten,
+ * and then sends a burst from each of them; against that stand the limits of the whole hub, such as
+ * conns_max and clients_max. Rates are each hub's own: where several share a port, or a room, each
+ * lets through as much. What is not counted: HTTP requests, pings and pongs, and the WebSockets of
+ * mounts that have no client.
+ *
+ * on_limited tells who is over, the statistics rate_dropped, rate_delayed, rate_closed and
+ * rate_refused how often. Behind a proxy, name it (wshub_desc.trusted_proxies), or all of its
+ * clients are one address.
  *
  * ---- >>config ----------------------------------------------------------------------------------
  * What a running server may want to change is a field of wshub_desc. What shapes the code is a
@@ -751,22 +908,57 @@
  *         to `authenticate` (AUTH-1), three times that for the answer (AUTH-2); cannot be off,
  *         or a peer could stay for ever
  *
- * A hub that could not be made says this by its io as well, as a line `error CREATE` (>>logs), so
- * a program that only ends is not silent. The same stand beside the emitter, mounts, realms, the
- * io of sockets and the buses to Redis (whose passwords are not shown); why it does not listen is
- * told by wshub_io_sock_error().
+ * A hub that could not be made says this by its io as well, as a line `error CREATE` (>>logs), so a
+ * program that only ends is not silent, unless it is the io that was left out. The same stand
+ * beside the emitter, mounts, realms, the io of sockets and the buses to Redis (whose passwords are
+ * not shown); why it does not listen is told by wshub_io_sock_error().
  *
  * ---- >>backends --------------------------------------------------------------------------------
  * An io (wshub_io) is where bytes come from. backends/wshub_io_sock.h serves sockets over one
  * of the pollers wshub_io_epoll.h, wshub_io_kqueue.h, wshub_io_poll.h; wshub_io_auto.h takes
  * the best there is. backends/wshub_io_fake.h is a transport without a network and a clock
- * turned by hand, for unit tests (examples/unit_test.c). A loop of your own is an io of 150
- * lines (examples/custom_io.c). A bus (wshub_bus) carries messages between hubs:
+ * turned by hand, for unit tests (examples/unit_test.c). A loop of your own watches one
+ * descriptor of wshub_io_sock.h, wshub_io_sock_fd(), and asks wshub_io_sock_timeout() how long it
+ * may wait (examples/event_loop.c); or it is an io itself, of some 200 lines
+ * (examples/custom_io.c). A bus (wshub_bus) carries messages between hubs:
  * backends/wshub_bus_local.h within a process, wshub_bus_redis.h over Redis or Valkey,
  * wshub_bus_hiredis.h the same for who has hiredis. An extension stands on the public
- * functions alone: backends/wshub_ext_files.h serves the files of a folder. A backend is a
+ * functions alone: backends/wshub_ext_files.h serves the files of a folder,
+ * backends/wshub_ext_cron.h knows when jobs are due, in zones whose clocks change. A backend is a
  * file to copy beside wshub.h and to include behind it; it uses nothing but what is declared
  * here. Each opens with what it does and does not.
+ *
+ * ---- >>cron ------------------------------------------------------------------------------------
+ * Jobs at times of the day and the year are those of backends/wshub_ext_cron.h: expressions with
+ * seconds, in the time zones of the system, on the hub's thread (CRON-1 to CRON-6).
+ *
+ *     static wshub_ext_cron_outcome report(const wshub_ext_cron_tick *tick, void *user) {
+ *         wshub_msg msg = {.event = wshub_str_z("report")};
+ *         (void)user;
+ *         (void)wshub_send(tick->hub, NULL, &msg);
+ *         return WSHUB_EXT_CRON_OK;
+ *     }
+ *     static wshub_err every_morning(wshub_ext_cron_jobs *jobs) {
+ *         wshub_ext_cron_job_desc job = {.expr = "30 9 * * 1-5", .zone = "Europe/Berlin",
+ *                                        .auto_start = true, .on_tick = report};
+ *         return wshub_ext_cron_job_create(jobs, &job, NULL, NULL);
+ *     }
+ *
+ * The jobs of a hub are made by wshub_ext_cron_jobs_create() and ended behind it. What an
+ * expression means, and when it is due, can be asked without a hub: wshub_ext_cron_parse(),
+ * wshub_ext_cron_next(), wshub_ext_cron_previous(), wshub_ext_cron_describe(), and at the command
+ * line by examples/wshub-cron.c. Where clocks change the hour field decides: an expression with all
+ * 24 hours is an interval, which fires whenever the clock on the wall matches, also in an hour that
+ * comes twice; with fewer hours a time on the wall fires once, in a gap at its end. The table of
+ * expressions, a drawing of both changes, and where days differ from Vixie's cron are in the head
+ * of that file.
+ *
+ * A tick is known by the instant at which it is due. A wall clock that is set back by a minute or
+ * less repeats nothing, and of what was missed one tick runs for all, and says how many there were
+ * (CRON-4). A job with a name in `.cluster` runs once for all hubs on one bus, whichever of them
+ * comes first (CRON-6). A job takes under 200 bytes, and a turn nothing while none is due. In tests
+ * the wall clock of the fake transport is turned by hand, apart from the other one
+ * (wshub_io_fake_set_wall(), wshub_io_fake_advance_apart()): a year of jobs passes in no time.
  *
  * ---- >>promises --------------------------------------------------------------------------------
  * What else holds, whoever is at the other end; in brackets the one place that keeps it and the
@@ -799,7 +991,8 @@
  *
  *   Connections
  *   CONN-1  An upgrade on the configured path becomes a client, unauthorized, with a fresh
- *           random UUID as its id.
+ *           random UUID as its id. So does one that a dialect takes in on a path of its own,
+ *           after the same questions; the dialect may say another id.
  *   CONN-2  Every other request goes to the application, or is answered 404. Refused
  *           handshakes: 400 malformed, 426 another version, 403 a foreign origin or the
  *           application, 503 full, 500 memory. No list of origins: any page; an empty one:
@@ -810,6 +1003,9 @@
  *           back.
  *   CONN-5  The framing headers alone decide where a request ends. A body is never read as a
  *           request, and the framing of answers is the hub's.
+ *   CONN-6  A request can go to another hub of the program with its stream, before anything of it
+ *           is answered and behind all that was answered before it; every byte from its head on
+ *           is read there, once. One that nobody takes there is answered here.
  *
  *   HTTP at hand
  *   HTTP-1  Queries, cookies and lists are cut before they are decoded, which is done once; what
@@ -826,6 +1022,43 @@
  *   FILE-3  A file is sent with the length that it had: one that grows is cut there, one that
  *           shrinks ends the stream.
  *   FILE-4  Tags are strong, but of files that were changed within the last two seconds.
+ *   FILE-5  A file that comes compressed has a tag of its own, and no parts; what may come so says
+ *           Vary, however it comes.
+ *
+ *   Jobs by the clock
+ *   CRON-1  An expression has five or six fields, or is a preset; what it is not is said in the
+ *           words of npm's cron, with the field and the place.
+ *   CRON-2  With all 24 hours an expression fires whenever the clock on the wall matches. With
+ *           fewer a time on the wall fires once: what is skipped at the first instant behind the
+ *           gap, all of one gap together, and what comes twice the first time.
+ *   CRON-3  Zones come from files of a folder that no name leads out of, from rules of POSIX, or
+ *           from the program; a file that is not whole, or contradicts itself, is an error.
+ *   CRON-4  A tick is known by the instant at which it is due on the wall clock, never runs before
+ *           that, and once: a clock that is set back by a minute or less repeats nothing. Of what
+ *           was missed one tick runs for all. The clock is looked at once a minute at least.
+ *   CRON-5  A job is started, stopped, changed and duplicated at any time, inside its own ticks
+ *           too; a change keeps its zone and whether it runs, and completes nothing. Ticks overlap
+ *           unless they wait for each other, and then what comes due meanwhile is left out.
+ *   CRON-6  Of the instances on a bus with a job of one name in a cluster one runs each tick: who
+ *           first sets a key with its instant, which nobody deletes and which outlives what their
+ *           clocks may differ by. Where the broker cannot say, nobody runs it or everybody, as is
+ *           set, and that is told.
+ *
+ *   Behind a proxy
+ *   PROXY-1  Addresses are compared, not texts: ports, brackets and zones are no part of one, and
+ *            an IPv4 address that is mapped into IPv6 is that IPv4 address.
+ *   PROXY-2  One header is read, by its name, and only of who is one of trusted_proxies: its lines
+ *            as one list, from the right, past trusted addresses, to the first that is none. That
+ *            is the client's.
+ *   PROXY-3  What cannot be read as an address ends that walk and is never passed over: the last
+ *            address before it is the client's.
+ *   PROXY-4  The address is taken with each request, and a WebSocket keeps that of its handshake.
+ *            It is whom limits, logs and wshub_about.peer name.
+ *   PROXY-5  Listeners so marked take a PROXY head, version 1 or 2, before everything else, and of
+ *            their proxies alone: whether there is one is never guessed.
+ *   PROXY-6  It has a clock and a length of its own, and takes no byte of what follows. LOCAL and
+ *            UNKNOWN mean the peer itself.
+ *   PROXY-7  A stranger, no head, a wrong one, a late one: each counted, and closed without a word.
  *
  *   Messages from clients
  *   MSG-1   Any message counts as activity.
@@ -843,7 +1076,8 @@
  *
  *   Authentication
  *   AUTH-1  Who has not sent `authenticate` in time is closed with 4001, without `error`.
- *   AUTH-2  The answer has three times that time, from the question.
+ *   AUTH-2  The answer has three times that time, from the question. A dialect may give its
+ *           clients one time for both.
  *   AUTH-3  The application gets the raw `data` ({} if absent) and answers now or later, from
  *           any thread: accepted, rejected or failed. Late and second answers do no harm.
  *   AUTH-4  Rejected: `error` Authentication failed; failed: `error` Authentication error; then
@@ -886,6 +1120,8 @@
  *           told, or closed if so set.
  *   SEND-7  An answer to a message bears its `id`, byte for byte, behind `data`; no transformer
  *           sees it. (beyond the reference)
+ *   SEND-8  Of an event with several arguments `data` is an array of them, of one with bytes in
+ *           them a base64 string stands where these belong. (beyond the reference)
  *
  *   Encryption
  *   ENC-1   All that goes to an encrypted client, but `connected`, passes the transformer, if
@@ -905,6 +1141,8 @@
  *   BUS-5   While the bus is down, what is published is kept, to a limit, and sent on recovery;
  *           what has to go is counted, and the application told of both.
  *   BUS-6   No name from a client chooses a channel outside its prefix, or is a pattern.
+ *   BUS-7   Sharded: the channels and envelopes of BUS-1 and BUS-2 on sharded channels, which
+ *           nobody hears who listens in the usual way.
  *   APP-1   What the application publishes on a channel of its own, `wshub:app:<channel>`, each
  *           subscriber on any instance hears once, on that which published it, too: that
  *           one's name, a NUL, the bytes. (beyond the reference)
@@ -923,11 +1161,37 @@
  *   BYE-1   A client that is closed leaves users, rooms and the table of clients; then
  *           on_disconnected is called, once, whether it ever authenticated or not. Before it
  *           leaves, on_disconnecting is called, once.
- *   BYE-2   Shutdown: no new clients, 1001 for all; on_disconnected when all are closed
- *           (departs); then the bus is left, once the broker has acknowledged what was
- *           published, or a deadline has passed.
+ *   BYE-2   Shutdown: no new clients, 1001 for all, 503 for who waits to be one;
+ *           on_disconnected when all are closed (departs); then the bus is left, once the broker
+ *           has acknowledged what was published, or a deadline has passed.
  *   BYE-3   Over the largest message: 1009. Text that is not UTF-8: 1007. Any other breach:
  *           1002.
+ *
+ *   Rates
+ *   RATE-1  A message over a rate of its client, its user or its address is dropped, or closes its
+ *           session with 1008, or is the last that is read of its stream until the rate allows the
+ *           next, as is set for each of the three; counted, logged, told. Every message counts,
+ *           whatever it says and whether its client is accepted or not; pings and pongs do not.
+ *           Whose reading is put off is neither silent nor late with its authentication meanwhile.
+ *   RATE-2  In any time no more passes than the burst and what that time brings, to a thousandth;
+ *           where reading is put off, beside that one message for each stream that is open, which
+ *           is made up for, and so is one that is longer than the burst of bytes. Who comes anew
+ *           where nothing is left is not read before something is. Who keeps to the rate is never
+ *           held up.
+ *   RATE-3  What is left to a user or an address outlives their clients. Addresses of IPv6 count by
+ *           their first bits, 64 unless set. A bounded number is remembered; who was silent longest
+ *           is forgotten, and begins anew.
+ *   RATE-4  Streams over the rate of their address are closed at once. Those of trusted proxies
+ *           and of Unix sockets are not counted.
+ *
+ *   Presence
+ *   PRES-1  Who is here is told in settle, in the order in which it happened, never in the middle
+ *           of a change. What was undone before it was told is not told, nor is the coming of a
+ *           client that has ended; what a callback of it changes is told behind it. Only
+ *           authenticated clients count, and not the room of a client's own id.
+ *   PRES-2  Each coming that was told is followed by one going, whatever ends it: leaving, the
+ *           client's end, a shutdown. That needs no memory, and cannot fail.
+ *   PRES-3  A room or user is here from its first client that was told to its last.
  *
  *   Logs
  *   LOG-1   Lines go to on_log, else to the io, from the level on that was chosen; by default info
@@ -954,8 +1218,9 @@
  * - Who fills a wshub_dest, a wshub_desc, a table or any other struct member by member zeroes
  *   it first: they have more members than before. The order of the fields of wshub_desc and
  *   wshub_stats is another one: name them.
- * - Who expands WSHUB_LOGS writes five parameters instead of three. There are two more codes,
- *   OWED and BUS_UNCONFIRMED, so the numbers of those behind OWED have changed.
+ * - Who expands WSHUB_LOGS writes five parameters instead of three. There are more codes:
+ *   OWED, BUS_UNCONFIRMED, SEND_REFUSED, ANSWER_REFUSED, UNANSWERED, UNHEARD, QUIET, REFUSED,
+ *   LIMIT, IGNORED and CLOSED, so the numbers of those behind the new ones have changed.
  * - What takes a description passes its size and version: wshub_create() and wshub_desc_problem(),
  *   the _create() of the emitter and of all backends, and their _problem(), are called as
  *   before and compiled into the program. A binding of another language, which finds functions
@@ -977,21 +1242,22 @@
  *   into out_about->peer. connect() takes a wshub_dial, whose address is what it took:
  *   &(wshub_dial){.address = "host:port"}. close(flush) has no clock of the io's while its
  *   owner is there. Report a half-close by wshub_io_owner.ended, or closed() as before, where
- *   that is NULL. Optional: heard_ms, taken, log, log_level.
+ *   that is NULL. Optional: heard_ms, taken, log, log_level. wshub_io_owner.due is for an io that
+ *   somebody else's loop waits for.
  * - wshub_io_sock_poller (WSHUB_POLLER_VERSION): it can be asked for WSHUB_IO_SOCK_GONE alone,
  *   and tells it with READ and WRITE for an error or the end of both directions.
  * - wshub_bus (WSHUB_BUS_VERSION): orders call no report. Optional entries: pending, alarm,
- *   unconfirmed, taken, request, hand_over; optional reports of its owner: room, late,
- *   handed_over.
+ *   unconfirmed, taken, request, hand_over, publish_sharded and its two relatives; optional
+ *   reports of its owner: room, late, handed_over.
  * - wshub_bus_redis_driver (WSHUB_BUS_REDIS_DRIVER_VERSION): the entry `waiting` is required. Tell
  *   wshub_bus_redis_heard() of bytes that have come, and where wshub_bus_redis_wants_whole() is
  *   true give the reply to wshub_bus_redis_answered().
  *
  * What is otherwise without a word of yours:
  *
- * - A half right description is refused, and wshub_desc_problem() says what to write. The server
- *   id `emitter` is an emitter's. An io has one hub and a bus one owner at a time: who comes
- *   second is refused (STATE).
+ * - A half right description is refused, and wshub_desc_problem() says what to write; so is a
+ *   burst, or what happens over a rate, without that rate. The server id `emitter` is an emitter's.
+ *   An io has one hub and a bus one owner at a time: who comes second is refused (STATE).
  * - Defaults: http_head_bytes_max 16384, rooms_per_message_max as rooms_per_client_max,
  *   bus_queue_ms_max 15000. A request's head has a clock of its own, head_timeout_ms, which was
  *   auth_timeout_ms. A payload_bytes_max of nearly 1 GiB needs no held_bytes_max beside it.
@@ -1003,23 +1269,60 @@
  * - wshub_json_get() and its relatives give nothing out of what is no JSON.
  * - wshub_client_peer() gives 0 where the text does not fit, no longer the address without its
  *   port.
- * - Log lines come when the outermost call leaves, not inside it.
+ * - Log lines come when the outermost call leaves, not inside it. A send or an answer of yours that
+ *   was refused, a question that was not answered, and an event without on_message are warnings.
  *
  * What is new, the newest first:
  *
+ * - A Redis that stops without closing is counted, wshub_bus_redis_stats.silences, and a node of a
+ *   Cluster that does is named; a sentinel or a replica that is lost is told of.
+ * - In a Redis Cluster PUBSUB SHARDNUMSUB is put to all nodes too and summed, and nodes that come
+ *   later are asked: wshub_bus_redis_desc.nodes_ms. Slots may be in any number of ranges.
+ * - Compression (>>api-deflate): wshub_desc.deflate, deflate_takeover, deflate_forget,
+ *   deflate_bytes_min, deflate_window_bits; wshub_deflate and backends/wshub_deflate_zlib.h;
+ *   wshub_deflate_whole(), wshub_http_coding(). The statistics deflated, inflated and theirs.
+ * - Socket.IO on several servers, Node's with their adapter for Redis among them:
+ *   wshub_sio_desc.bus of wshub_dialect_socketio.h, wshub_sio_emitter_send(). For it:
+ *   WSHUB_PACKET_COMPRESS, wshub_emitter_publish().
+ * - Clients of the JSON dialect hear packets with several arguments and with attachments (SEND-8),
+ *   which they did not; wshub_packet_data().
+ * - A dialect's mount has a door, wshub_client_upgrade(): allowed_origins and on_upgrade, with all
+ *   that it can say, hold there too, which a dialect had to see to itself, and could forget;
+ *   wshub_mount_desc.on_conn_opened. on_upgrade tells one dialect's path from another's by
+ *   http->path. For who grants upgrades by hand: wshub_origin_allowed().
+ * - A dialect with an on_bus, and neither on_bus_state nor on_name, hears all channels under its
+ *   bus_prefix.
+ * - wshub_shutdown() and wshub_drain() answer open handshakes (AUTH-8) with 503 at once.
+ * - The 503 of an answer that was not given in time has a Date, as all others have.
+ * - wshub_dialect.on_name is told in settle and may change anything, as other callbacks may.
+ * - Behind a proxy (PROXY-1 to PROXY-4): wshub_desc.trusted_proxies and forwarded_header,
+ *   wshub_about.hop; addresses and ranges of them (>>api-address). The PROXY protocol on
+ *   listeners so marked (PROXY-5 to PROXY-7): wshub_io_sock_place.proxy_protocol and proxies,
+ *   wshub_io_sock_desc.proxy_timeout_ms.
  * - Authentication at the upgrade (AUTH-8): wshub_upgrade.exchange and later,
  *   wshub_upgrade_answer.identity, wshub_http_upgrade() on wshub_desc.path too,
- *   wshub_http_bearer(), wshub_client_accept(). Subprotocols that carry a token are not offered
- *   to on_upgrade any more, and what is said before a WebSocket is granted has the limit
- *   preauth_bytes_max.
- * - Errors that help (>>errors): wshub_desc_explain() and its relatives for mounts, realms, the
- *   emitter and the backends say what is in the field that is wrong; wshub_realm_problem(),
- *   wshub_explain() for backends. A hub that cannot be made says why by its io.
+ *   wshub_post_http_upgrade(), wshub_post_http_refuse(), wshub_http_bearer(),
+ *   wshub_client_accept(). Subprotocols that carry a token are not offered to on_upgrade any more,
+ *   and what is said before a WebSocket is granted has the limit preauth_bytes_max.
+ * - Errors that help (>>errors): wshub_desc_explain() and its relatives for mounts, realms,
+ *   dialects, the emitter and the backends say what is in the field that is wrong;
+ *   wshub_realm_problem(), wshub_dialect_problem(), wshub_explain() for backends. A hub that cannot
+ *   be made says why by its io.
  * - A program's life in one call: wshub_io_sock_serve(), wshub_io_sock_serve_with(), for one
  *   thread or several. wshub_io_sock_run() and the rest of the pieces are as they were.
  * - Files: backends/wshub_ext_files.h serves a folder, with ranges, tags and conditions.
+ * - Cron: backends/wshub_ext_cron.h says when an expression with seconds fires in a time zone,
+ *   and runs jobs so. The fake transport's wall clock can be set, and go at a pace of its own.
+ * - Engine.IO: backends/wshub_dialect_engineio.h serves sessions that poll and move to a WebSocket.
+ *   Socket.IO on it: backends/wshub_dialect_socketio.h, for one instance so far.
+ *   For it: wshub_session_send(), wshub_session_limit(), wshub_random_bytes(),
+ *   wshub_client_number(), wshub_dialect.connected, disconnecting and disconnected,
+ *   wshub_client_desc.auth_ms, wshub_packet.ask; an encode function of a kind is told the realm.
  *   wshub_http_room() and wshub_http_wait(): a body that is not copied, and who lets others go
  *   first.
+ * - Rates (>>limits): wshub_desc.client_messages_per_s and its relatives, client_over, on_limited.
+ * - Who is here (>>rooms-users): wshub_desc.on_joined, on_left, on_room_here, on_room_gone,
+ *   on_user_here, on_user_gone; wshub_room_each_user().
  * - Logs by default (>>logs): wshub_io.log, wshub_desc.log_level and no_log, the environment's
  *   WSHUB_LOG, codes that say why somebody was refused; wshub_log.who, wshub_log_line(),
  *   wshub_log_level_name(), wshub_io_fake_log().
@@ -1036,6 +1339,8 @@
  *   yours; wshub_json_at(), wshub_json_each_member(), wshub_json_double(), wshub_json_bool(),
  *   wshub_json_is() read one.
  * - wshub_http_forward(): another hub of the program answers a request.
+ * - wshub_conn_hand_over(): a stream goes to another hub, with its request (CONN-6);
+ *   WSHUB_TAKE_LEAVING, wshub_mount_desc.on_leaving, wshub_io.hand_over, wshub_io_of().
  * - wshub_writer_frame(): the head of a frame, for a dialect's encode.
  * - wshub_desc.no_dialect: a hub that serves HTTP and WebSocket by its mounts alone.
  * - Answers in pieces: wshub_http_begin(), wshub_http_write(), wshub_http_end(),
@@ -1224,7 +1529,8 @@ typedef struct wshub_msg {
     wshub_str event;   /* UTF-8, unescaped, at most WSHUB_NAME_BYTES_MAX bytes; may be empty where
                         nothing is published */
     wshub_str data;    /* JSON, sent byte for byte, at most WSHUB_MSG_BYTES_MAX bytes; ptr NULL: the
-                        message has no `data` */
+                        message has no `data`, and may be sent to clients of this hub alone
+                        (SEND-3): by `_here`, or by their handle */
     bool data_is_json; /* you know that data is JSON in UTF-8, nested less than json_depth_max deep
                           (the message around it is a level, MSG-9). false: it is checked */
 } wshub_msg;
@@ -1302,6 +1608,35 @@ typedef struct wshub_event {
                         ptr NULL: absent, as always for on_transform_out */
 } wshub_event;
 
+/* What happens to a message that is over a rate (RATE-1). */
+typedef enum wshub_over {
+    WSHUB_OVER_DROP = 0, /* nobody reads it; its client stays, and is told nothing */
+    WSHUB_OVER_DELAY, /* it is read, and then nothing more of its stream until the rate allows it;
+                            of a lent session, of which nothing can be left unread, it is dropped */
+    WSHUB_OVER_CLOSE  /* its session is closed with 1008 */
+} wshub_over;
+
+/* Whose rate it was. */
+typedef enum wshub_rate_of {
+    WSHUB_RATE_OF_CLIENT = 1, /* wshub_desc.client_messages_per_s, client_bytes_per_s */
+    WSHUB_RATE_OF_USER,       /* user_messages_per_s, user_bytes_per_s */
+    WSHUB_RATE_OF_ADDRESS     /* address_messages_per_s, address_bytes_per_s */
+} wshub_rate_of;
+
+/* What is told of who is here (PRES-1). Views, valid until the callback returns. */
+typedef struct wshub_presence {
+    wshub_realm realm; /* in which it is so */
+    wshub_str room;    /* of on_joined, on_left, on_room_here, on_room_gone; else ptr NULL */
+    /* Whose coming or leaving it is; of on_room_here, on_room_gone and of users {0}. Of on_left one
+     * that may be gone already: stale then, to match against what you have kept, while the four
+     * below say what it was. */
+    wshub_client client;
+    wshub_str client_id; /* its id; ptr NULL: there is no client */
+    wshub_str user_id;   /* its user's, or the user's that it is about; ptr NULL: it has none */
+    void *user_ptr;      /* wshub_client_user_ptr() */
+    wshub_str metadata;  /* wshub_client_metadata(); ptr NULL: it has none */
+} wshub_presence;
+
 /* A client that is gone, for on_disconnecting and on_disconnected (BYE-1). Views, valid until the
  * callback returns. */
 typedef struct wshub_gone {
@@ -1319,7 +1654,9 @@ typedef struct wshub_gone {
 
 /* What on_pressure tells of a client's queue (SEND-6). */
 typedef enum wshub_pressure {
-    WSHUB_PRESSURE_ON = 1,  /* the first byte that the stream did not take */
+    /* The first byte that the stream did not take; of a session that polls, the first over 64 KiB,
+     * or half its limit. */
+    WSHUB_PRESSURE_ON = 1,
     WSHUB_PRESSURE_DROPPED, /* at least one message was dropped for this client in this turn */
     WSHUB_PRESSURE_OFF      /* everything has left */
 } wshub_pressure;
@@ -1398,7 +1735,10 @@ typedef enum wshub_take {
     WSHUB_TAKE_BODY, /* it is mine; on_body gets its body, which may be empty, when that is whole */
     WSHUB_TAKE_HELD, /* it is mine, and is answered later. A body that it has is not read, and the
                         stream ends behind the answer */
-    WSHUB_TAKE_DONE  /* it has been answered, or an answer has begun; if not, the hub answers 500 */
+    WSHUB_TAKE_DONE, /* it has been answered, or an answer has begun; if not, the hub answers 500 */
+    WSHUB_TAKE_LEAVING /* it is mine, and is to go with its stream to another hub of the program:
+                          on_leaving follows, and until then nothing can be done to it (STATE) but
+                          wshub_http_drop(). Without an on_leaving: as HELD */
 } wshub_take;
 
 /* Headers that are gathered for an answer (wshub_mount_desc.on_answer, wshub_headers_add()). */
@@ -1412,11 +1752,11 @@ typedef struct wshub_upgrade_answer {
     const wshub_header *headers; /* headers_count further ones; NULL: none. As in wshub_reply, and
                                     no Sec-WebSocket-* */
     size_t headers_count;
-    /* Last argument of the WebSocket's callbacks; NULL: as the exchange's was. On wshub_desc.path:
-     * the client's user pointer (wshub_client_user_ptr()). */
+    /* Last argument of the WebSocket's callbacks; NULL: as the exchange's was. To on_upgrade: the
+     * client's user pointer (wshub_client_user_ptr()). */
     void *owner;
-    /* On wshub_desc.path alone: who the client is, as wshub_auth_accept() would say it: it need not
-     * ask any more (AUTH-8). NULL: it has yet to authenticate. */
+    /* Where a client comes with it alone: who that is, as wshub_auth_accept() would say it: it need
+     * not ask any more (AUTH-8). NULL: it has yet to authenticate. */
     const wshub_identity *identity;
 } wshub_upgrade_answer;
 
@@ -1437,7 +1777,8 @@ typedef struct wshub_upgrade {
                        (preset) */
     /* Out: true: it will be answered, within three times auth_timeout_ms, then it is 503 (AUTH-2).
      * Its head can be looked at until then (wshub_exchange_http()). What the peer says meanwhile is
-     * read when it has been granted. If it ends otherwise, on_exchange_gone is called, once. */
+     * read when it has been granted. If it ends otherwise, by a shutdown say, on_exchange_gone is
+     * called, once. */
     bool later;
 } wshub_upgrade;
 
@@ -1445,7 +1786,11 @@ typedef struct wshub_upgrade {
 typedef enum wshub_bus_state {
     WSHUB_BUS_DOWN = 0,  /* nothing goes to other instances or comes from them */
     WSHUB_BUS_CONNECTED, /* only between a bus and its owner: nothing is subscribed, do it now */
-    WSHUB_BUS_UP         /* everything that was subscribed is acknowledged */
+    /* Everything that was subscribed to by then is acknowledged. What is subscribed to later, a
+     * channel, or in exact mode the rooms of who has come since (BUS-4), brings what others publish
+     * once the broker knows of it, a moment later, of which nothing is told. It says nothing of
+     * other instances: one that has lost the broker too may still be on its way back. */
+    WSHUB_BUS_UP
 } wshub_bus_state;
 
 /* Log lines. One list makes the enum, wshub_log_name() and wshub_log_help(), and is the table of
@@ -1474,7 +1819,7 @@ typedef enum wshub_bus_state {
     X(APP_FAILED, ERROR, "a callback failed",                                                      \
       "The named callback reported a failure, at once or by wshub_ask_fail() (MSG-8, AUTH-7, "     \
       "ROOM-2).",                                                                                  \
-      "The reason is known to your callback: let it log it.")                                      \
+      "The line has its error; what led to it only your callback knows.")                          \
     X(AUTH_FAILED, INFO, "authentication did not succeed",                                         \
       "A client was closed with 4003 or 4004; the line says why (AUTH-4, AUTH-5).",                \
       "Many of them: a token service that fails, or somebody who guesses.")                        \
@@ -1493,6 +1838,21 @@ typedef enum wshub_bus_state {
     X(CLEAR_REFUSED, WARN, "send refused: keys not agreed",                                        \
       "A direct send to a client whose keys are still to be agreed; nothing was sent (SEND-2).",   \
       "Send after on_connected.")                                                                  \
+    X(SEND_REFUSED, WARN, "send refused",                                                          \
+      "A send of yours was refused for what it was given, and nobody got anything; the line says " \
+      "why, and which event it was (SEND-1, SEND-3).",                                             \
+      "Look at what the send returned. A string in `data` needs its quotes.")                      \
+    X(ANSWER_REFUSED, WARN, "answer refused",                                                      \
+      "Your answer to the question that the line names was refused, so it is open still (AUTH-3, " \
+      "AUTH-5, ROOM-2).",                                                                          \
+      "Look at what the answer returned; answer again, or say no by wshub_ask_reject().")          \
+    X(UNANSWERED, WARN, "closed for want of an answer",                                            \
+      "A client was closed since the callback that the line names was asked who it is, or for "    \
+      "its keys, and has not answered in time (AUTH-2).",                                          \
+      "Answer each question, if only by wshub_ask_reject(), in every branch of the callback.")     \
+    X(UNHEARD, WARN, "event that nobody hears",                                                    \
+      "A client sent an event of the application's, and there is no on_message (MSG-7).",          \
+      "Set on_message, or look at what the client means to say.")                                  \
     X(TRANSFORM_FAILED, WARN, "transformer failed; message dropped",                               \
       "on_transform_out or on_transform_in failed, refused, or did not answer in time (ENC-2).",   \
       "The reason is known to your transformer; transform_timeout_ms bounds the inbound one.")     \
@@ -1522,19 +1882,19 @@ typedef enum wshub_bus_state {
       "published without the broker's word: its connection, or the hub, has ended",                \
       "Messages were on their way to the broker; whether they arrived is not known (BYE-2).",      \
       "Send again what must not be lost; give wshub_shutdown() more time.")                        \
-    X(QUIET, WARN, "not shown below warn (WSHUB_LOG=debug, or log_level)",                         \
+    X(QUIET, WARN, "hidden (WSHUB_LOG=debug shows all)",                                           \
       "A peer was refused something; told once, since lines of its level are not shown.",          \
       "Let the program run with log_level, or the environment's WSHUB_LOG, at debug.")             \
     X(REFUSED, DEBUG, "refused",                                                                   \
       "What a peer was refused, with what it had: an origin, a host, a room's name (CONN-2, "      \
-      "ROOM-1); or a question that was not answered in time (AUTH-2).",                            \
+      "ROOM-1), one that on_join did not grant (ROOM-2); or who said nothing in time (AUTH-1).",   \
       "See that the list or the callback that the line names says what you mean.")                 \
     X(LIMIT, DEBUG, "limit met",                                                                   \
       "The limit of the description (WSHUB_LIMITS) that the line names was met, with its value.",  \
       "Raise it, or look at who met it.")                                                          \
     X(IGNORED, DEBUG, "ignored",                                                                   \
-      "What came too late, twice, too early, or for nobody: it had no effect (MSG-5, MSG-6, "      \
-      "AUTH-3).",                                                                                  \
+      "What came too late, twice, too early, for nobody, or from whom it is not believed: it had " \
+      "no effect (MSG-5, MSG-6, AUTH-3, PROXY-2, PROXY-3).",                                       \
       "Nothing, where peers leave at any time; else look at who said it.")                         \
     X(CLOSED, DEBUG, "client closed",                                                              \
       "A client is gone; the line says by whom, for what, and the close code (BYE-1).",            \
@@ -1570,8 +1930,9 @@ typedef struct wshub_log {
     const char *text;    /* terminated; what happened, with detail; at most 128 bytes; a view until
                               the callback returns */
     wshub_client client; /* whom it is about; {0}: none. It may be gone by now */
-    const char *who;     /* terminated, at most 63 bytes: the client's id, else the peer's address;
-                              empty: neither is known; a view as text is */
+    const char *who;     /* terminated, at most 63 bytes: the client's id, else the peer's address,
+                              behind a proxy its client's (PROXY-4); empty: neither is known; a
+                              view as text is */
     uint64_t suppressed; /* lines of this code held back since the last one */
 } wshub_log;
 
@@ -1598,7 +1959,8 @@ typedef struct wshub_log {
     X(transform_bytes,    GAUGE,   "bytes", "Held for the outbound transformer.")                  \
     X(held_bytes,         GAUGE,   "bytes", "Received and waiting for an answer or a "             \
                                             "transformer.")                                        \
-    X(held_refused,       COUNTER, "",      "Streams ended for more than held_bytes_max.")         \
+    X(held_refused,       COUNTER, "",      "Streams ended for more than held_bytes_max, or, of "  \
+                                            "who waits for an upgrade, preauth_bytes_max.")        \
     /* streams and HTTP */                                                                         \
     X(conns_opened,       COUNTER, "",      "Streams taken.")                                      \
     X(conns_closed,       COUNTER, "",      "Streams that have ended.")                            \
@@ -1640,10 +2002,24 @@ typedef struct wshub_log {
                                             "for it (SEND-6).")                                    \
     X(dropped_memory,     COUNTER, "",      "Messages dropped for want of memory.")                \
     X(dropped_transform,  COUNTER, "",      "Messages dropped for the transformer (ENC-2).")       \
+    X(rate_dropped,       COUNTER, "",      "Messages dropped for a rate (RATE-1).")               \
+    X(rate_delayed,       COUNTER, "",      "Times that a stream was not read for a rate.")        \
+    X(rate_closed,        COUNTER, "",      "Sessions closed for a rate.")                         \
+    X(rate_refused,       COUNTER, "",      "Streams refused for address_conns_per_s.")            \
     X(unsayable,          COUNTER, "",      "Messages that a receiver's dialect cannot say.")      \
     X(clear_refused,      COUNTER, "",      "Messages not sent for keys not agreed (SEND-2).")     \
     X(pings_sent,         COUNTER, "",      "Pings sent.")                                         \
     X(pongs_received,     COUNTER, "",      "Pongs received.")                                     \
+    /* compression (RFC 7692) */                                                                   \
+    X(deflated,           COUNTER, "",      "Messages compressed, once for all that agreed on "    \
+                                            "the same window.")                                    \
+    X(deflated_in,        COUNTER, "bytes", "Of these messages, before.")                          \
+    X(deflated_out,       COUNTER, "bytes", "Of these messages, behind.")                          \
+    X(inflated,           COUNTER, "",      "Compressed messages that were read.")                 \
+    X(inflated_in,        COUNTER, "bytes", "Of compressed messages, as they came.")               \
+    X(inflated_out,       COUNTER, "bytes", "Of compressed messages, inflated.")                   \
+    X(inflate_refused,    COUNTER, "",      "Streams ended for a compressed message: bad, or "     \
+                                            "over a limit once inflated.")                         \
     /* the bus */                                                                                  \
     X(bus_published,      COUNTER, "",      "Messages that the bus has taken.")                    \
     X(bus_received,       COUNTER, "",      "Messages that came from the bus, own ones too.")      \
@@ -1698,15 +2074,17 @@ typedef struct wshub_iter {
 
 /* Of wshub_io, of its owner's table, and of what they hand to each other: whoever agrees with an
  * io on this number can also be its owner. */
-#define WSHUB_IO_VERSION 2
+#define WSHUB_IO_VERSION 3
 
 /* Whom bytes are for: a hub, a layer such as TLS, a guest. Its io calls these on the owner's
  * thread, and never from inside an order. Any report may give orders, and may end the owner: the
  * io's attach(ctx, NULL), or guest() with `on` false, is then called from inside it. All are
- * required but ended, and sent where send() never pends. */
+ * required but ended, due, and sent where send() never pends. */
 typedef struct wshub_io_owner {
     void *ctx; /* the owner's own; the io hands it back and looks at nothing in it */
-    /* A stream is there: it came in, or what was dialled is connected. The first word about it. */
+    /* A stream is there: it came in, or what was dialled is connected. The first word about it. A
+     * hub refuses, and closes, one that is named as none may be (wshub_conn), or by the number of
+     * another of which closed() has not been said; one that is reported twice stays as it is. */
     void (*opened)(void *ctx, wshub_conn conn);
     /* count > 0 bytes have arrived; they are the owner's, to write into, until it returns. */
     void (*received)(void *ctx, wshub_conn conn, uint8_t *bytes, size_t count);
@@ -1725,6 +2103,12 @@ typedef struct wshub_io_owner {
      * it again at the latest, on the clock of now_ms(); WSHUB_NEVER: not before the next report;
      * 0: at once, when what else is ready has been reported. */
     uint64_t (*settle)(void *ctx);
+    /* Says what settle() would be needed for by now, and carries out nothing: 0 where something
+     * was gathered since, which waits for it; else the next moment that the owner's own clocks
+     * want, on the clock of now_ms(), or WSHUB_NEVER. What settle() returned last holds beside it.
+     * For an io whose wait is somebody else's, who may have sent or started a timer meanwhile.
+     * NULL: what settle() returned is all there is. */
+    uint64_t (*due)(void *ctx);
 } wshub_io_owner;
 
 /* What send() returns when it has taken everything and completes later. */
@@ -1736,9 +2120,13 @@ typedef struct wshub_about {
     /* The name that was given to the listener it came in by. Empty: it has none, or it went out. */
     wshub_str listener;
     wshub_str local; /* our address */
-    /* The peer's; that of a proxy, if one stands between. `unix`: a Unix socket, whose peer has no
-     * address that could be relied on. */
+    /* The peer's. `unix`: a Unix socket, whose peer has no address that could be relied on. Behind
+     * a proxy it is that of the proxy's client, where the proxy says so and is believed
+     * (wshub_desc.trusted_proxies, PROXY-4): without a port, `192.0.2.1`, `2001:db8::1`. */
     wshub_str peer;
+    /* Where peer is what a proxy says: that proxy's own, who is at the other end of the stream.
+     * Empty: peer is who is there. */
+    wshub_str hop;
     bool secure;    /* TLS, here in this program: a proxy's is not known */
     wshub_str alpn; /* secure: the protocol that was agreed on (RFC 7301) */
     /* secure: by which name the client asks for this server (SNI, RFC 6066 3); of a stream that
@@ -1839,6 +2227,17 @@ typedef struct wshub_io {
     /* From which level on log() wants lines, where whoever runs the program has said so: it goes
      * before what a description says. 0: nobody has said. */
     wshub_log_level log_level;
+    /* Gives a stream of the attached owner to the attached owner of another io of this kind, which
+     * another thread may run. The owner says so, of which nothing is unsent or pending. There
+     * follow, on that owner's thread, opened() with another name, received() with what the spans
+     * hold, which is copied, and ended() if that has been reported here; what is known about the
+     * stream goes along. Here nothing follows any more, not even closed().
+     *   to  a table whose hand_over() is this one; alive during this call
+     * Returns OK; STALE: there is no such stream that is open, or `to` has no owner; NOMEM. After
+     * an error nothing has changed. If `to` loses its owner, or has no room, before that is told
+     * of the stream, it is closed there. NULL: streams stay where they are. */
+    wshub_err (*hand_over)(void *ctx, wshub_conn conn, const struct wshub_io *to,
+                           const wshub_span *spans, size_t count);
 } wshub_io;
 
 /* One message on a bus; both may hold any bytes. */
@@ -1906,7 +2305,7 @@ typedef struct wshub_bus_reply {
 
 /* The version of the two tables of a bus, this one and its owner's. It rises whenever either
  * changes, or what hubs hand each other through them. */
-#define WSHUB_BUS_VERSION 1u
+#define WSHUB_BUS_VERSION 2u
 
 /* Carries messages between instances, at most once, in order for each publisher and channel. What
  * is optional is NULL in a table that was zeroed first. Publish, subscribe, unsubscribe, flush,
@@ -1967,10 +2366,20 @@ typedef struct wshub_bus {
      * mean the same by it is vouched for by the version above alone, so it must join only owners
      * that took its table by that version. NULL: hubs make no briefs, and publish() is called. */
     size_t (*hand_over)(void *ctx, const wshub_bus_handover *messages, size_t count);
+    /* publish(), subscribe() and unsubscribe() once more, for channels that a cluster of brokers
+     * keeps in one shard each: the sharded pub/sub of Redis 7. These have a space of names of their
+     * own: what is published so is heard by who has subscribed so, and by nobody else. There are no
+     * patterns among them (pattern is false in each). What comes is reported by received(), as all
+     * is. All three, or none. NULL: this bus has no such channels. */
+    size_t (*publish_sharded)(void *ctx, const wshub_bus_msg *msgs, size_t count);
+    /* As subscribe() and unsubscribe(), for these. */
+    bool (*subscribe_sharded)(void *ctx, const wshub_bus_channel *channels, size_t count);
+    /* The same the other way. */
+    bool (*unsubscribe_sharded)(void *ctx, const wshub_bus_channel *channels, size_t count);
 } wshub_bus;
 
 /* Of wshub_mount_desc, and of what it and its hub hand to each other. */
-#define WSHUB_MOUNT_VERSION 1u
+#define WSHUB_MOUNT_VERSION 2u
 /* How many mounts one hub may have. */
 #define WSHUB_MOUNTS_MAX 1000
 
@@ -1995,6 +2404,9 @@ typedef struct wshub_mount_desc {
     /* A peer that ends its sending side while an exchange is open has gone, as browsers do with
      * requests that they give up; false: it still gets its answer (LIVE-3). */
     bool half_close_ends;
+    /* Close frames by which the hub ends a WebSocket of this mount for what its peer did wrong say
+     * their code alone, as servers of some protocols do; false: their reason, too. */
+    bool no_close_reasons;
     uint32_t answer_timeout_ms; /* http_timeout_ms, or WSHUB_OFF: for your answer, then 503; of one
                                    that has begun, for your next call, then the stream is dropped */
     uint32_t body_bytes_max;    /* http_body_bytes_max; at most 1 GiB; beyond: 413 */
@@ -2027,9 +2439,17 @@ typedef struct wshub_mount_desc {
     /* Tells that wshub_http_write(), which has said LIMIT, takes bytes again, since all that was
      * written has left (SEND-6): in settle, once for each time that you were told to wait. */
     void (*on_exchange_drained)(wshub *hub, wshub_exchange exchange, void *owner);
+    /* Says that a request which was taken with LEAVING can go now, since all that was answered
+     * before it on its stream has left: hand it over, with wshub_conn_hand_over(), from inside this
+     * call; or it is as if it had been taken with HELD, and is answered from now on. Its head can
+     * be looked at, also without keep_head. In settle, once; not if it has ended otherwise. */
+    void (*on_leaving)(wshub *hub, wshub_exchange exchange, void *owner);
 
     /* Of the WebSockets that wshub_http_upgrade() makes of requests under this mount: */
 
+    /* Tells that one is there: behind the 101 and before all that its peer says, from inside the
+     * call that has granted it. */
+    void (*on_conn_opened)(wshub *hub, wshub_conn conn, void *owner);
     /* Hands over a whole message. bytes: yours, to write into, until you return. text: they are
      * UTF-8. NULL: messages are dropped. */
     void (*on_message)(wshub *hub, wshub_conn conn, uint8_t *bytes, size_t count, bool text,
@@ -2118,6 +2538,12 @@ typedef struct wshub_mount_desc {
     X(uint32_t, http_answers_bytes_max, "bytes", 262144, 1, 1u << 30,       ALWAYS,                \
       "unsent answers of a stream: with more, no further request of it is taken until they have "  \
       "drained (SEND-6); one answer may be larger; at most 1 GiB")                                 \
+    /* Compression of messages, where `deflate` is set. */                                         \
+    X(uint32_t, deflate_bytes_min,      "bytes",    256, 1, UINT32_MAX,     ALWAYS,                \
+      "of a message's payload; shorter ones are sent plain")                                       \
+    X(uint32_t, deflate_window_bits,    "bits",      15, 8, 15,             ALWAYS,                \
+      "of the window with which is compressed, 8 to 15: 2^bits bytes; peers may ask for less, "    \
+      "and it costs memory (wshub_deflate)")                                                       \
     /* How many there may be. */                                                                   \
     X(uint32_t, conns_max,              "streams", 1000000, 1, UINT32_MAX,  ALWAYS,                \
       "open at a time; further ones are closed at once")                                           \
@@ -2135,6 +2561,41 @@ typedef struct wshub_mount_desc {
       "joins of one client that are not yet answered")                                             \
     X(uint32_t, encrypted_batch_max,    "questions", 10, 1, UINT32_MAX,     ALWAYS,                \
       "on_transform_out of one message, not yet answered, at a time (ENC-3)")                      \
+    /* Rates: what may come a second in the long run, and at once (RATE-1 to RATE-4). */           \
+    X(uint32_t, client_messages_per_s,  "messages", WSHUB_OFF, 1, UINT32_MAX, OFF,                 \
+      "of one client; or WSHUB_OFF")                                                               \
+    X(uint32_t, client_messages_burst,  "messages",   0, 1, UINT32_MAX,     ALWAYS,                \
+      "of one client at once; client_messages_per_s")                                              \
+    X(uint32_t, client_bytes_per_s,     "bytes", WSHUB_OFF, 1, UINT32_MAX,  OFF,                   \
+      "of messages of one client; or WSHUB_OFF")                                                   \
+    X(uint32_t, client_bytes_burst,     "bytes",      0, 1, UINT32_MAX,     ALWAYS,                \
+      "of messages of one client at once; client_bytes_per_s. A longer message passes where the "  \
+      "burst is whole, and is made up for")                                                        \
+    X(uint32_t, user_messages_per_s,    "messages", WSHUB_OFF, 1, UINT32_MAX, OFF,                 \
+      "of all clients of one user together; or WSHUB_OFF")                                         \
+    X(uint32_t, user_messages_burst,    "messages",   0, 1, UINT32_MAX,     ALWAYS,                \
+      "of one user at once; user_messages_per_s")                                                  \
+    X(uint32_t, user_bytes_per_s,       "bytes", WSHUB_OFF, 1, UINT32_MAX,  OFF,                   \
+      "of messages of one user; or WSHUB_OFF")                                                     \
+    X(uint32_t, user_bytes_burst,       "bytes",      0, 1, UINT32_MAX,     ALWAYS,                \
+      "of messages of one user at once; user_bytes_per_s")                                         \
+    X(uint32_t, address_messages_per_s, "messages", WSHUB_OFF, 1, UINT32_MAX, OFF,                 \
+      "of all clients from one address together; or WSHUB_OFF")                                    \
+    X(uint32_t, address_messages_burst, "messages",   0, 1, UINT32_MAX,     ALWAYS,                \
+      "from one address at once; address_messages_per_s")                                          \
+    X(uint32_t, address_bytes_per_s,    "bytes", WSHUB_OFF, 1, UINT32_MAX,  OFF,                   \
+      "of messages from one address; or WSHUB_OFF")                                                \
+    X(uint32_t, address_bytes_burst,    "bytes",      0, 1, UINT32_MAX,     ALWAYS,                \
+      "of messages from one address at once; address_bytes_per_s")                                 \
+    X(uint32_t, address_conns_per_s,    "streams", WSHUB_OFF, 1, UINT32_MAX, OFF,                  \
+      "opened from one address, beyond: closed at once (RATE-4); or WSHUB_OFF")                    \
+    X(uint32_t, address_conns_burst,    "streams",    0, 1, UINT32_MAX,     ALWAYS,                \
+      "opened from one address at once; address_conns_per_s")                                      \
+    X(uint32_t, address_prefix_bits,    "bits",      64, 1, 128,            ALWAYS,                \
+      "of an IPv6 address by which it is counted, as one peer has many; at most 128 (RATE-3)")     \
+    X(uint32_t, rate_entries_max,       "users and addresses", 65536, 16, 1u << 24, ALWAYS,        \
+      "that are counted at a time, 16 to 16777216, 56 bytes each; beyond, who has been silent "    \
+      "longest is forgotten (RATE-3)")                                                             \
     /* The bus, and other threads. */                                                              \
     X(uint32_t, bus_queue_bytes_max,    "bytes", 1048576, 1, UINT32_MAX,    ALWAYS,                \
       "kept while the bus is down; beyond, the oldest goes (BUS-5)")                               \
@@ -2162,6 +2623,10 @@ typedef struct wshub_desc {
      * hub, or with a creation that fails; refused and left alone where it is another's (STATE) or
      * of another version (PARAM). */
     const wshub_bus *bus;
+    /* Compresses messages for WebSockets whose peers offer it (permessage-deflate, RFC 7692;
+     * >>api-deflate). The table is copied; its ctx must outlive the hub. NULL: nothing is agreed
+     * on, whatever is offered. */
+    const struct wshub_deflate *deflate;
     wshub_alloc_fn alloc; /* NULL: realloc and free */
     void *alloc_user;     /* the first argument of alloc */
     void *user; /* the last argument of every callback; yours, the hub never looks at it */
@@ -2191,6 +2656,17 @@ typedef struct wshub_desc {
      * its own (DNS rebinding). NULL: any, for hubs behind a proxy that asks. */
     const char *const *allowed_hosts;
     size_t allowed_hosts_count;
+    /* Proxies whose word on whom they speak for is taken (PROXY-2), trusted_proxies_count of them:
+     * `192.0.2.1`, `10.0.0.0/8`, `2001:db8::/32`, or `unix`: whoever comes by a Unix socket
+     * (wshub_address_range_read()). Name no address from which anybody else can come: he would be
+     * whoever he likes. NULL: none. */
+    const char *const *trusted_proxies;
+    size_t trusted_proxies_count;
+    /* The header in which they say it, in any case. "Forwarded": as RFC 7239 has it. Any other,
+     * such as "X-Forwarded-For": addresses with commas between them, with a port or without. Name
+     * the one that your proxy writes itself: any other may be its client's word (PROXY-2). NULL:
+     * none. */
+    const char *forwarded_header;
     /* Which pages of other origins may read what on_request answers, and the 404 of what it
      * declines; mounts have their own (wshub_mount_desc.cors). NULL: none but this hub's own. */
     const wshub_cors *cors;
@@ -2217,11 +2693,26 @@ typedef struct wshub_desc {
     bool heartbeat_by_pong; /* a pong, or a ping of the client's, counts as a heartbeat: for clients
                                that only listen (LIVE-2). Needs pings more often than
                                heartbeat_timeout_ms */
+    /* What happens over client_..., user_... and address_messages_per_s or _bytes_per_s. */
+    wshub_over client_over, user_over, address_over;
     bool close_on_backpressure; /* over backpressure_bytes_max: close the client, or the WebSocket
                                    of a mount (cause BACKPRESSURE, no Close frame), instead of
                                    dropping the message */
-    bool require_encryption;    /* keys are agreed before a client is authenticated (AUTH-5) */
-    bool bus_exact;       /* subscribe to the channels of who is here, not to patterns (BUS-4) */
+    /* `deflate`: a window of its own for each stream, kept from message to message: shorter by
+     * much where messages are like each other, but each is compressed for each receiver, and each
+     * stream that was sent to costs a deflater (wshub_deflate). false: nothing is kept, and a
+     * message is compressed once for all receivers whose windows are equally large. */
+    bool deflate_takeover;
+    /* `deflate`: peers may not keep theirs either, so that no stream costs an inflater between two
+     * messages of its peer. */
+    bool deflate_forget;
+    bool require_encryption; /* keys are agreed before a client is authenticated (AUTH-5) */
+    bool bus_exact;          /* subscribe to the channels of who is here, not to patterns (BUS-4) */
+    /* The same, on sharded channels (BUS-7): for a Redis Cluster, where what is published in the
+     * usual way goes to all nodes. The bus must have them, as wshub_bus_redis.h does. All
+     * instances and emitters of one service say so or none does: the names are the same, and the
+     * two kinds do not hear each other. Nor does the reference, which knows patterns alone. */
+    bool bus_sharded;
     bool bus_any_channel; /* an envelope's type and target decide, whatever channel it comes on, as
                              in the reference; false: those that do not agree are refused */
 
@@ -2273,6 +2764,30 @@ typedef struct wshub_desc {
     /* Tells of a client that is gone: once for each that was opened (BYE-1), after it has left all
      * indexes. */
     void (*on_disconnected)(wshub *hub, const wshub_gone *gone, void *user);
+    /* Tells that an authenticated client is in a room now: one of its own id's name is not told to
+     * its owner (AUTH-7), default rooms are. As of all that is told of who is here, it is told in
+     * settle, in the order in which it happened, behind on_connected, and not at all where it was
+     * undone before that or the client has ended (PRES-1). Anything may be called; what it changes
+     * is told behind this, in the same settle unless that goes on and on, then in the next. Of this
+     * and the five below: each may be NULL, and where all of them are, nothing is kept for it;
+     * otherwise 48 bytes a client and room. */
+    void (*on_joined)(wshub *hub, const wshub_presence *presence, void *user);
+    /* Tells that it is in that room no more: once for each on_joined, whatever has ended it
+     * (PRES-2). Of a client that goes, between on_disconnecting and on_disconnected. */
+    void (*on_left)(wshub *hub, const wshub_presence *presence, void *user);
+    /* Tells that a room has its first client, right before that one's on_joined (PRES-3), which
+     * follows also where that client is made to leave or ended in here. */
+    void (*on_room_here)(wshub *hub, const wshub_presence *presence, void *user);
+    /* Tells that a room has lost its last client, right behind that one's on_left. */
+    void (*on_room_gone)(wshub *hub, const wshub_presence *presence, void *user);
+    /* Tells that a user has their first client on this hub (PRES-3). */
+    void (*on_user_here)(wshub *hub, const wshub_presence *presence, void *user);
+    /* Tells that a user has lost their last client on this hub. */
+    void (*on_user_gone)(wshub *hub, const wshub_presence *presence, void *user);
+    /* Tells that a message of a client was over a rate, at most once a second for each client
+     * (RATE-1). What happens to it has been decided. */
+    void (*on_limited)(wshub *hub, wshub_client client, wshub_rate_of whose, wshub_over over,
+                       void *user);
     /* Tells how a client's queue fares (SEND-6), at most once a turn for each `what`. queued_bytes:
      * what its stream has yet to take. Clients of one session share a queue: all are told. */
     void (*on_pressure)(wshub *hub, wshub_client client, wshub_pressure what, size_t queued_bytes,
@@ -2364,14 +2879,15 @@ WSHUB_INLINE size_t wshub_desc_explain(const wshub_desc *desc, wshub_err err, ch
  * tells, call wshub_shutdown() first. NULL: nothing. */
 WSHUB_API void wshub_destroy(wshub *hub);
 
-/* Ends service (BYE-2): no new clients, every client gets close 1001 `Server shutting down`;
- * on_shutdown follows when all streams have ended and the broker has acknowledged what was
- * published, after shutdown_timeout_ms at the latest. The hub can still be queried.
+/* Ends service (BYE-2): no new clients, every client gets close 1001 `Server shutting down`, and
+ * whoever waits for the answer to a handshake 503 (on_exchange_gone tells); on_shutdown follows
+ * when all streams have ended and the broker has acknowledged what was published, after
+ * shutdown_timeout_ms at the latest. The hub can still be queried.
  * Returns  OK, also when it is under way. */
 WSHUB_API wshub_err wshub_shutdown(wshub *hub);
 
-/* Empties the hub at a pace: no new clients; the oldest are closed first, realm by realm. When
- * none are left, it goes on as wshub_shutdown().
+/* Empties the hub at a pace: no new clients, and 503 for who waits to be one; the oldest are closed
+ * first, realm by realm. When none are left, it goes on as wshub_shutdown().
  *   per_second  how many clients a second, 1..1000000
  *   code        of the Close: 1001, or 1012 for "come back"; as in wshub_client_close(), not 0
  *   reason      UTF-8, at most WSHUB_CLOSE_REASON_MAX bytes; copied
@@ -2383,10 +2899,12 @@ WSHUB_API bool wshub_is_draining(const wshub *hub);
 /* Has the shutdown finished? Then nobody is here, the bus is left, and wshub_send() is refused. */
 WSHUB_API bool wshub_is_down(const wshub *hub);
 
-/* Carries out what was gathered (>>life). Ios call it through their owner table; call it yourself
- * after sends from outside any report if your io does not. Inside a callback it does nothing.
- * Returns  when it wants to be called again at the latest, on the io's clock; WSHUB_NEVER: not
- *          before the next report; 0: soon.
+/* Carries out what was gathered (>>life). An io calls it in each of its turns, so that a program
+ * has no need to, whatever it sends and from wherever: who waits in a loop of his own asks the io
+ * how long he may (wshub_io_sock_timeout()). It is for who writes an io. Inside a callback it does
+ * nothing.
+ * Returns  when it wants to be called again at the latest, on the io's clock, which is not to be
+ *          compared with wshub_now_ms(); WSHUB_NEVER: not before the next report; 0: soon.
  * Thread   the hub's. Cost: what is due, and a few ns where nothing is. */
 WSHUB_API uint64_t wshub_settle(wshub *hub);
 
@@ -2417,8 +2935,9 @@ WSHUB_API size_t wshub_stats_openmetrics(const wshub *hub, char *buf, size_t cap
 /* Tells the name under which this hub publishes: wshub_desc.server_id, or the UUID that was made
  * for it. A view, valid as long as the hub. */
 WSHUB_API wshub_str wshub_server_id(const wshub *hub);
-/* Tells the hub's clock, in milliseconds from an unknown beginning: it never goes back and stands
- * still within a turn. */
+/* Tells the hub's clock, in milliseconds from a beginning of its own: it is compared with nothing
+ * but itself, also not with what wshub_settle() returns. It never goes back and stands still within
+ * a turn. */
 WSHUB_API uint64_t wshub_now_ms(const wshub *hub);
 /* Gives wshub_desc.user back. */
 WSHUB_API void *wshub_user(const wshub *hub);
@@ -2492,6 +3011,24 @@ WSHUB_API wshub_err wshub_conn_about(const wshub *hub, wshub_conn conn, wshub_ab
  * Returns  0: nothing, or there is no such stream.
  * Thread   the hub's; allowed in callbacks. Cost: O(1). */
 WSHUB_API size_t wshub_conn_queued_bytes(const wshub *hub, wshub_conn conn);
+
+/* Hands a stream over to another hub of this program, with a request of which nothing has been
+ * answered: to that hub it is one that has just been opened, and on which all has come that the
+ * peer has said from the head of this request on. Here the exchange is stale and the stream is
+ * unknown from here on, and nothing is told of either (CONN-6).
+ *   exchange  of which on_leaving is just being told
+ *   to        wshub_io_of() of the other hub, or a copy; the io behind it is alive during this
+ *             call. Whether that hub is still there, its io knows
+ * Returns  OK; STALE: the exchange, or nobody owns the io; STATE: not inside on_leaving, or
+ *          something has been answered; PARAM: `to` is NULL, this hub's own, or of another kind,
+ *          this io cannot do that (wshub_io.hand_over), or the stream is that of another hub
+ *          (wshub_http_forward()); NOMEM. After an error nothing has changed: answer it.
+ * Thread   the hub's; inside on_leaving. Cost: what has been read is copied once. */
+WSHUB_API wshub_err wshub_conn_hand_over(wshub *hub, wshub_exchange exchange, const wshub_io *to);
+
+/* Returns the io of a hub, as it was taken: a view, valid as long as the hub.
+ * Thread   any. */
+WSHUB_API const wshub_io *wshub_io_of(const wshub *hub);
 
 /* Report to the hub what happened to a stream, for whoever writes an io without a table of
  * owners. The contract is that of wshub_io_owner, entry by entry; streams that the hub does not
@@ -2639,7 +3176,8 @@ WSHUB_API size_t wshub_realm_explain(const wshub *hub, const wshub_realm_desc *d
                                      char *buf, size_t cap);
 /* Ends a realm in which nobody is; walks over it end.
  * Returns  OK; STALE: no such realm; STATE: it is the first, or clients are in it, those included
- *          that are closed and not yet reported gone. */
+ *          that are closed and not yet reported gone (on_left comes before that, and so does
+ *          on_room_gone; on_disconnected is that). */
 WSHUB_API wshub_err wshub_realm_destroy(wshub *hub, wshub_realm realm);
 /* Tell what a realm was made with. The first realm has an empty name and no user. Of a realm that
  * is gone: ptr NULL, NULL. The text is a view, valid until the realm is destroyed. */
@@ -2658,6 +3196,8 @@ WSHUB_API bool wshub_client_each_in(const wshub *hub, wshub_realm realm, wshub_i
 WSHUB_API size_t wshub_room_count_in(const wshub *hub, wshub_realm realm, wshub_str room);
 WSHUB_API bool wshub_room_each_member_in(const wshub *hub, wshub_realm realm, wshub_str room,
                                          wshub_iter *iter, wshub_client *out_client);
+WSHUB_API bool wshub_room_each_user_in(const wshub *hub, wshub_realm realm, wshub_str room,
+                                       wshub_iter *iter, wshub_str *out_user_id);
 WSHUB_API bool wshub_room_each_in(const wshub *hub, wshub_realm realm, wshub_iter *iter,
                                   wshub_str *out_room);
 WSHUB_API size_t wshub_user_count_in(const wshub *hub, wshub_realm realm, wshub_str user_id);
@@ -2697,11 +3237,18 @@ WSHUB_API wshub_str wshub_client_user_id(const wshub *hub, wshub_client client);
 WSHUB_API wshub_str wshub_client_metadata(const wshub *hub, wshub_client client);
 /* Does what is sent to it pass the transformer (ENC-1)? */
 WSHUB_API bool wshub_client_is_encrypted(const wshub *hub, wshub_client client);
-/* Has its stream refused a byte that it has yet to take (SEND-6)? */
+/* Is it under pressure: has its stream refused a byte that it has yet to take, or, of a session
+ * that polls, has more waited than 64 KiB, or half its limit, and not all been taken since
+ * (SEND-6)? */
 WSHUB_API bool wshub_client_is_pressured(const wshub *hub, wshub_client client);
 /* What the hub holds for it, in bytes: what its stream has not taken, and what is with the outbound
  * transformer. */
 WSHUB_API size_t wshub_client_queued_bytes(const wshub *hub, wshub_client client);
+/* Tells the number of a client: no other client of this hub has it at the same time, and numbers
+ * are as small as they can be, so that an array of yours can have what belongs to each. Another may
+ * have it as soon as this one's end has been told: compare handles.
+ * Returns  UINT32_MAX: the client is gone. Cost: O(1). */
+WSHUB_API uint32_t wshub_client_number(const wshub *hub, wshub_client client);
 /* The pointer that on_upgrade or wshub_client_set_user_ptr() has set; NULL: none. */
 WSHUB_API void *wshub_client_user_ptr(const wshub *hub, wshub_client client);
 
@@ -2770,6 +3317,13 @@ WSHUB_API size_t wshub_room_count(const wshub *hub, wshub_str room);
 /* Goes through the members of a room. iter: zeroed to begin. Returns false: no more. */
 WSHUB_API bool wshub_room_each_member(const wshub *hub, wshub_str room, wshub_iter *iter,
                                       wshub_client *out_client);
+/* Goes through the users of whom a client is in a room, each of them once. None is seen twice, and
+ * one of whom a client leaves the room or ends meanwhile may be missed; who joins changes nothing.
+ * iter: zeroed to begin. Returns false: no more.
+ * Cost: O(clients of their users), for each member that is gone over, which are all in the end; a
+ *       step goes over those that have no user or share theirs with one that is still to come. */
+WSHUB_API bool wshub_room_each_user(const wshub *hub, wshub_str room, wshub_iter *iter,
+                                    wshub_str *out_user_id);
 /* Goes through all rooms, own-id rooms too. iter: zeroed to begin. Returns false: no more. A room
  * that is named like a client's id may be missed if that client goes meanwhile. */
 WSHUB_API bool wshub_room_each(const wshub *hub, wshub_iter *iter, wshub_str *out_room);
@@ -2868,7 +3422,7 @@ WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_m
  *   who  copied; NULL: anonymous, without metadata
  * Returns  OK; STALE; STATE; PARAM: user_id is no UTF-8 or too long; JSON: metadata; NOMEM; LIMIT:
  *          users_max, or a limit on rooms; or what wshub_dialect.accepted has returned. After an
- *          error the question stays open. */
+ *          error the question stays open, and a log line ANSWER_REFUSED says why. */
 WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who);
 
 /* Accepts the key exchange of a client (AUTH-5): it is encrypted and authenticated.
@@ -2942,22 +3496,41 @@ typedef struct wshub_acceptance {
 
 /* All that a message can be; a wshub_msg is one with an event and at most one argument. Zero it
  * before you fill it. A client whose dialect cannot say a packet does not get it (the statistic
- * unsayable): the JSON dialect says an event with at most one argument and an id.
- * Borrowed. */
+ * unsayable). The JSON dialect says an event, an id, and as `data` what wshub_packet_data() makes
+ * of arguments and attachments (SEND-8). Borrowed. */
 typedef struct wshub_packet {
     wshub_str event;       /* UTF-8, unescaped */
     const wshub_str *args; /* JSON each, args_count of them; checked as wshub_msg.data is */
     size_t args_count;
-    bool args_are_json;            /* you know that; as wshub_msg.data_is_json */
-    const wshub_span *attachments; /* bytes that belong to it, attachments_count of them */
+    bool args_are_json; /* you know that; as wshub_msg.data_is_json */
+    /* Bytes that belong to it, attachments_count of them. Where they belong in its arguments, an
+     * object stands for them: `{"_placeholder":true,"num":0}` for the first */
+    const wshub_span *attachments;
     size_t attachments_count;
     wshub_str id;   /* JSON, of what it answers (SEND-7); ptr NULL: it answers nothing */
+    wshub_str ask;  /* JSON, by which its receiver is to answer; ptr NULL: no answer is wanted. A
+                       dialect that cannot ask, such as the JSON dialect, says the event alone */
     uint32_t flags; /* WSHUB_PACKET_..., added up */
 } wshub_packet;
 /* It is worth nothing later: dropped for who has something unsent. */
 #define WSHUB_PACKET_VOLATILE 1u
 /* It is not to be compressed, where that is possible. */
 #define WSHUB_PACKET_NO_COMPRESS 2u
+/* It may be compressed. That is so without this flag, which only has it said to other instances in
+ * so many words, where a dialect has some. */
+#define WSHUB_PACKET_COMPRESS 4u
+
+/* Writes the arguments of a packet as one JSON value, which is the `data` of its event in the JSON
+ * dialect (SEND-8): the only one as it is, several as an array of them. An object that stands for
+ * an attachment, with nothing nested in it, becomes a string, its bytes in base64; never more bytes
+ * than all attachments have, so that what strangers have sent gets no longer by it: an object that
+ * names bytes a second time may stay as it is. So does one that names none of the attachments, and
+ * an attachment that no object names is left out.
+ *   packet  args and attachments count; of what is no JSON some text is made, and no harm done
+ *   buf     of cap bytes; not terminated; may be NULL if cap is 0, to learn the length
+ * Returns  the length of the value, which is written if it fits; 0: there are no arguments.
+ * Pure. Cost: O(its length), twice. */
+WSHUB_API size_t wshub_packet_data(const wshub_packet *packet, char *buf, size_t cap);
 
 /* Of wshub_dialect, and of what a dialect and its hub hand to each other. */
 #define WSHUB_DIALECT_VERSION 1u
@@ -2989,20 +3562,32 @@ typedef struct wshub_dialect {
      * nothing else that changes the hub. NULL: it is told nothing. */
     wshub_err (*accepted)(wshub *hub, wshub_client client, const wshub_acceptance *what,
                           void *user);
-    /* Tells a client that it is not accepted, and ends it. NULL: wshub_client_end(). */
+    /* Tells a client that it is not accepted, and ends it or its session. NULL: as `close`, with
+     * BY_AUTH and code 0. */
     void (*refused)(wshub *hub, wshub_client client, wshub_refusal why, void *user);
     /* Tells a client in your words that it is to go, and ends it or its stream.
      *   cause   BY_APP, or BY_SHUTDOWN with a code: wshub_client_close() or wshub_drain() said code
      *           and reason; else code is 0 and the words are yours: BY_AUTH: no authentication in
-     *           time (AUTH-1); BY_TIMEOUT: not heard of (LIVE-1); BY_SHUTDOWN (BYE-2)
-     * NULL: the stream is closed with that code, 0: 1008, and without a reason; at a shutdown with
-     * 1001. */
+     *           time (AUTH-1), or refused where there is no `refused`; BY_TIMEOUT: not heard of
+     *           (LIVE-1); BY_SHUTDOWN (BYE-2)
+     * NULL: the session ends, a stream closed with that code, 0: 1008, and without a reason; at a
+     * shutdown with 1001. */
     void (*close)(wshub *hub, wshub_client client, wshub_cause cause, uint16_t code,
                   wshub_str reason, void *user);
     /* Hands over an event of a client that is authenticated, in clear: it has passed the inbound
      * transformer (ENC-1), if there is one. Call wshub_client_event() with what is the
      * application's. NULL: all of it is. */
     void (*event)(wshub *hub, wshub_client client, const wshub_event *event, void *user);
+    /* Tells of a client that has been accepted: it is authenticated, in its rooms, and what
+     * `accepted` said is queued (AUTH-7); right before on_connected of the application, which does
+     * not follow where this ends the client. NULL: nobody is told. */
+    void (*connected)(wshub *hub, wshub_client client, void *user);
+    /* Tells of the end of a client of this dialect, whatever has ended it, once: while it is in its
+     * rooms still and can be asked about, right before on_disconnecting of the application. Not of
+     * one that was taken back (wshub_client_cancel()). NULL: nobody is told. */
+    void (*disconnecting)(wshub *hub, const wshub_gone *gone, void *user);
+    /* The same, when it has left its rooms: right before on_disconnected. */
+    void (*disconnected)(wshub *hub, const wshub_gone *gone, void *user);
     /* Tells that something is queued for a lent session (wshub_session_lend()), in settle: hand it
      * out now or later, with wshub_session_spans() and wshub_session_taken(). Required for who
      * lends. */
@@ -3027,6 +3612,9 @@ typedef struct wshub_dialect {
      * the application's channels (APP-1). Borrowed as long as the hub lives. NULL: this dialect
      * does not speak on the bus, and the four below are NULL too. */
     const char *bus_prefix;
+    /* false. All channels of this dialect are sharded ones (wshub_bus.publish_sharded): there are
+     * no patterns, and the hub's bus, if it has one, must have such channels. */
+    bool bus_sharded;
     /* Publishes in your words, with wshub_bus_publish(), what is sent to all instances in a realm;
      * here it has been delivered already. Called where there is a bus.
      *   dest  its kind is not RESOLVE
@@ -3042,9 +3630,9 @@ typedef struct wshub_dialect {
     void (*on_bus)(wshub *hub, wshub_str channel, wshub_str payload, void *user);
     /* Tells that the first client, user or room of a name has come to a realm, or that the last has
      * gone: for who subscribes to the channels of who is here (BUS-4; wshub_desc.bus_exact asks for
-     * that). Called while the bus is connected; when it has been connected anew, for all that are
-     * here. Called in the middle of a change: must call nothing but questions,
-     * wshub_bus_subscribe() and wshub_bus_unsubscribe().
+     * that). Called in settle, in the order in which they came and went, while the bus is
+     * connected; when it has been connected anew, for all that are here. Without memory all are
+     * told of once more, and one that has gone may not be.
      *   kind  CLIENT, USER or ROOM. A client's own room (AUTH-7) is a room too */
     void (*on_name)(wshub *hub, wshub_realm realm, wshub_dest_kind kind, wshub_str name, bool here,
                     void *user);
@@ -3052,7 +3640,7 @@ typedef struct wshub_dialect {
      * on_name asks for, which follows. Also said in settle where wshub_dialect_add() finds the bus
      * connected (or UP, which is not said then), and again where memory was wanting: subscribing
      * to what is subscribed to already does no harm. UP and DOWN: as on_bus of wshub_desc, behind
-     * it. */
+     * it. NULL, and on_name too: whoever has an on_bus hears all of its channels. */
     void (*on_bus_state)(wshub *hub, wshub_bus_state state, void *user);
 } wshub_dialect;
 /* The longest bus_prefix, in bytes. */
@@ -3064,11 +3652,19 @@ typedef struct wshub_dialect {
  *   dialect      borrowed; the table is copied
  *   user         last argument of its functions
  *   out_dialect  what wshub_client_desc.dialect is given; never 0, which is the JSON dialect
- * Returns  OK; PARAM: a table of another version, or without a name, or with a bus_prefix that is
- *          none or meets another's, or without one that the table needs; LIMIT:
- *          WSHUB_DIALECTS_MAX. */
+ * Returns  OK; PARAM: no out_dialect, or wshub_dialect_problem() says what is wrong with the table;
+ *          LIMIT: WSHUB_DIALECTS_MAX. */
 WSHUB_API wshub_err wshub_dialect_add(wshub *hub, const wshub_dialect *dialect, void *user,
                                       uint32_t *out_dialect);
+/* Says what wshub_dialect_add() would refuse in a table, beginning with the field's name, and what
+ * it should be: a constant text. NULL: nothing. */
+WSHUB_API const char *wshub_dialect_problem(const wshub *hub, const wshub_dialect *dialect);
+/* Says why wshub_dialect_add() has failed, or would, with what is there instead, as
+ * wshub_desc_explain().
+ *   err  what that returned; OK: it was not called yet
+ * Returns  as that. */
+WSHUB_API size_t wshub_dialect_explain(const wshub *hub, const wshub_dialect *dialect,
+                                       wshub_err err, char *buf, size_t cap);
 
 /* Publishes bytes on a channel of a dialect. While the bus is down they are kept, to the limits of
  * all publications, and what has to go is counted and logged (BUS-5).
@@ -3085,8 +3681,9 @@ WSHUB_API wshub_err wshub_bus_publish(wshub *hub, uint32_t dialect, wshub_str ch
  *   channel  as above
  *   pattern  it ends in `*`, which stands for anything; `?`, `[`, `]`, `\` and further `*` are
  *            not in it. false: all of these are only characters
- * Return  OK; PARAM: no such dialect or channel; NOMEM: where it was to be subscribed to,
- *         on_bus_state and on_name are called again in a later turn, for all of it. */
+ * Return  OK; PARAM: no such dialect or channel, or a pattern where bus_sharded is; NOMEM: where it
+ *         was to be subscribed to, on_bus_state and on_name are called again in a later turn, for
+ *         all of it. */
 WSHUB_API wshub_err wshub_bus_subscribe(wshub *hub, uint32_t dialect, wshub_str channel,
                                         bool pattern);
 WSHUB_API wshub_err wshub_bus_unsubscribe(wshub *hub, uint32_t dialect, wshub_str channel,
@@ -3103,11 +3700,12 @@ typedef struct wshub_kind_desc {
     /* Writes one message as a client of this kind is to get it, whole: frames with their heads,
      * or whatever its transport takes. What it wrote is never looked into again. Must call
      * nothing that changes the hub. Required.
+     *   realm   in which it is sent
      *   packet  event ptr NULL: bytes for wshub_client_send_binary(), in attachments[0]
      * Returns  OK; PARAM: this kind cannot say it (counted, nobody of this kind gets it); NOMEM. OK
      *          without a byte that was committed counts as APP. */
-    wshub_err (*encode)(wshub *hub, wshub_kind kind, const wshub_packet *packet, wshub_writer *out,
-                        void *user);
+    wshub_err (*encode)(wshub *hub, wshub_kind kind, wshub_realm realm, const wshub_packet *packet,
+                        wshub_writer *out, void *user);
     /* For people, and for hubs of one process, which find a kind by it; required; borrowed as long
      * as the hub lives. */
     const char *name;
@@ -3178,6 +3776,24 @@ WSHUB_API size_t wshub_session_spans(const wshub *hub, wshub_session session, ws
 /* Says that so many bytes of it have been handed out. Returns OK; STALE; PARAM: more than is
  * queued, or not lent. */
 WSHUB_API wshub_err wshub_session_taken(wshub *hub, wshub_session session, size_t bytes);
+/* Queues a message of the dialect's own for a lent session, behind all that waits there: what
+ * belongs to none of its clients, or comes before it has one. To a WebSocket such a thing is said
+ * by wshub_conn_send().
+ *   bytes  count of them, at least one, as the kinds of that session write; borrowed, copied once
+ * Returns  OK; STALE; STATE: it is not lent; PARAM: no bytes; LIMIT: over WSHUB_MSG_BYTES_MAX;
+ *          NOMEM: counted (dropped_memory); DROPPED: over the limits on what waits (SEND-6),
+ *          counted (dropped_pressure) and logged.
+ * Cost: O(count). */
+WSHUB_API wshub_err wshub_session_send(wshub *hub, wshub_session session, const void *bytes,
+                                       size_t count);
+/* Sets what may wait for a session's peer, instead of backpressure_bytes_max (SEND-6).
+ *   queue_bytes_max  1 byte to 1 GiB; 0: backpressure_bytes_max. What waits already stays
+ *   whole  its peer has to hear all that it is told, or would go on with a gap: a message that
+ *          cannot be queued, for this limit (cause BACKPRESSURE) or for want of memory (MEMORY),
+ *          ends the session instead of being dropped
+ * Returns  OK; STALE; PARAM: the limit. */
+WSHUB_API wshub_err wshub_session_limit(wshub *hub, wshub_session session, uint32_t queue_bytes_max,
+                                        bool whole);
 /* Says that a session's peer has been heard of (a pong of its own): that is no silence (LIVE-1).
  * Returns OK; STALE. */
 WSHUB_API wshub_err wshub_session_heard(wshub *hub, wshub_session session);
@@ -3200,6 +3816,7 @@ typedef struct wshub_kind_change {
  *   to       that of an open WebSocket without clients (wshub_conn_session())
  *   changes  of the clients' kinds, changes_count of them; kinds that are not among them stay;
  *            borrowed; NULL: none
+ * The limit on what waits goes along (wshub_session_limit()).
  * Returns  OK; STALE: one of them is gone or ends; PARAM: from is not lent, to is, or no such kind;
  *          STATE: to has clients, or a message has been handed out in part; NOMEM; or what convert
  *          has returned. Unless OK nothing has changed. Cost: O(what waits). */
@@ -3214,18 +3831,39 @@ typedef struct wshub_client_desc {
                          NULL: a UUID v4 */
     void *user_ptr;   /* wshub_client_user_ptr() */
     wshub_realm realm; /* in which it is, for good */
+    uint32_t auth_ms;  /* how long it has until it is accepted, the application's answer included;
+                          0: auth_timeout_ms to ask, and three times that for the answer (AUTH-1,
+                          AUTH-2) */
 } wshub_client_desc;
 /* The longest id that a client may be given, in bytes. */
 #define WSHUB_CLIENT_ID_BYTES_MAX 40
 
-/* Adds a client to a session, UNAUTHORIZED: auth_timeout_ms runs from now (AUTH-1). on_opened is
- * not called: see wshub_client_opened().
+/* Adds a client to a session, UNAUTHORIZED: auth_timeout_ms or auth_ms runs from now (AUTH-1).
+ * on_opened is not called: see wshub_client_opened().
  *   desc  borrowed; required
  * Returns  OK; STALE: no such session or realm; PARAM: no desc, no out_client, no such dialect or
  *          kind, or an id that is none; STATE: the id is taken; LIMIT: clients_max; CLOSED:
  *          draining or shutting down; NOMEM. */
 WSHUB_API wshub_err wshub_client_add(wshub *hub, wshub_session session,
                                      const wshub_client_desc *desc, wshub_client *out_client);
+/* Takes a request for a WebSocket in, in on_head of a dialect's mount: whatever is asked of one on
+ * wshub_desc.path is asked here (CONN-1, CONN-2). The handshake and `Origin` are checked, there has
+ * to be room, on_upgrade is asked, with all that it may say, at once or later, an identity too
+ * (AUTH-8); then 101 is answered with the subprotocol that was chosen, or the refusal. With the 101
+ * `who` is a client of the session that it begins, UNAUTHORIZED or accepted, and auth_timeout_ms
+ * runs (AUTH-1). Told are: `accepted`, if it is; on_conn_opened of the mount; on_opened,
+ * on_connected. Until it is answered the exchange is the application's, and so are
+ * on_exchange_gone, on_exchange_drained and wshub_exchange_set_owner(); the owner that it had is
+ * the WebSocket's.
+ *   who  borrowed; copied where the answer comes later. The user pointer that on_upgrade has set
+ *        comes before its user_ptr. NULL: no client yet, which you add to the session later, and no
+ *        identity
+ * Returns  what on_head is to return: DECLINED also where it asks for no WebSocket, so that it is
+ *          offered on: look at http->handshake first if you want it yourself; DONE, and nothing
+ *          was done, outside on_head, and of an exchange that has been answered. What is wrong
+ *          with `who` (as in wshub_client_add()) is logged (APP_FAILED) and answered 500. */
+WSHUB_API wshub_take wshub_client_upgrade(wshub *hub, wshub_exchange exchange,
+                                          const wshub_client_desc *who);
 /* Takes a client back that nobody has been told of, as if it had never been. Returns OK; STALE;
  * STATE: it has asked to be authenticated already, is in a room, or has metadata. */
 WSHUB_API wshub_err wshub_client_cancel(wshub *hub, wshub_client client);
@@ -3239,7 +3877,9 @@ WSHUB_API wshub_err wshub_client_end(wshub *hub, wshub_client client, wshub_caus
 /* What a dialect needs to know of who has sent a message. */
 typedef struct wshub_heard {
     wshub_client client; /* {0}: nobody */
-    wshub_state state;   /* DISCONNECTED: read nothing, the client is gone or has just been ended */
+    /* DISCONNECTED: read nothing, the client is gone or has just been ended, or its message is over
+     * a rate (RATE-1) */
+    wshub_state state;
     bool transforms; /* its events have to pass the inbound transformer: wshub_client_receive() */
 } wshub_heard;
 /* Say that a message of so many bytes has come from a client: it is counted, ends silence
@@ -3283,8 +3923,8 @@ WSHUB_API wshub_err wshub_client_binary(wshub *hub, wshub_client client, const u
 
 /* Says something of the dialect's own to a client (an error, an acknowledgement): encrypted as
  * events are, whatever require_encryption asks. Before acceptance one unread reply is enough: a
- * peer that does not read gets no second one (DROPPED). Returns as wshub_client_send(), but never
- * CLEAR. */
+ * peer that does not read, or polls and has let more than 64 KiB wait, gets no second one
+ * (DROPPED). Returns as wshub_client_send(), but never CLEAR. */
 WSHUB_API wshub_err wshub_client_tell(wshub *hub, wshub_client client, const wshub_msg *msg);
 /* Says the first word to who is accepted: in clear, whatever waits. Inside `accepted` only; msg is
  * taken to be in order. Returns OK; STALE; NOMEM; PARAM: its kind has no words for it; or what else
@@ -3305,6 +3945,10 @@ WSHUB_API const wshub_desc *wshub_desc_get(const wshub *hub);
  *   ptr  what this function gave, of old_bytes; NULL if that is 0
  * Returns  new_bytes of memory; NULL: there is none (ptr is as it was), or new_bytes is 0. */
 WSHUB_API void *wshub_alloc(wshub *hub, void *ptr, size_t old_bytes, size_t new_bytes);
+/* Gives random bytes, such as ids that nobody may guess are made of: those of the io, mixed with a
+ * secret of the hub's; none is given twice.
+ *   bytes  count of them are written */
+WSHUB_API void wshub_random_bytes(wshub *hub, void *bytes, size_t count);
 /* Tells the time of day, in milliseconds since 1970 UTC; it may jump. */
 WSHUB_API uint64_t wshub_wall_ms(const wshub *hub);
 /* Writes a time of day as `2026-01-31T09:30:00.000Z`, 24 bytes, not terminated.
@@ -3436,23 +4080,34 @@ WSHUB_API wshub_err wshub_http_forward(wshub *hub, wshub_exchange exchange, wshu
 WSHUB_API wshub_err wshub_http_drop(wshub *hub, wshub_exchange exchange);
 /* Grants a request for a WebSocket (wshub_http.handshake is 101; RFC 6455 4.2.2), now or later.
  * What its peer says before is held, up to preauth_bytes_max, and read then; beyond, its stream
- * ends. The exchange is stale from here on, and the WebSocket has the callbacks of its mount. On
- * wshub_desc.path it becomes a client (CONN-1): on_opened is called, and with an identity that
- * client is accepted, all or nothing: `connected` is queued behind the 101, and on_connected is
- * called, before this returns (AUTH-7, AUTH-8). With require_encryption it stays UNAUTHORIZED
- * until its `authenticate` has brought keys, as by wshub_client_accept(). The dialects of others
- * add their clients themselves, behind this.
+ * ends. The exchange is stale from here on, and the WebSocket has the callbacks of its mount. What
+ * on_upgrade was asked about becomes a client with it, on wshub_desc.path (CONN-1) and wherever
+ * wshub_client_upgrade() has taken it in: on_opened is called, and with an identity that client is
+ * accepted, all or nothing: `connected` is queued behind the 101, and on_connected is called,
+ * before this returns (AUTH-7, AUTH-8). With require_encryption it stays UNAUTHORIZED until its
+ * `authenticate` has brought keys, as by wshub_client_accept(). For anything else this asks nobody:
+ * whether that page may connect is for wshub_origin_allowed() to say, and yours to ask.
  *   answer    borrowed; NULL: no subprotocol, no further headers, nobody in particular
  *   out_conn  the WebSocket; NULL: not wanted
  * Returns  OK; STALE; STATE: it is no such request, or an answer has begun, or there is an
  *          identity and no list of allowed_origins; PARAM: a protocol, header or user_id that is
- *          not allowed, or an identity elsewhere than on wshub_desc.path; JSON: metadata; LIMIT:
- *          clients_max, or as wshub_auth_accept(); CLOSED: the hub is shutting down; NOMEM. Unless
+ *          not allowed, or an identity where no client comes; JSON: metadata; LIMIT: clients_max,
+ *          or as wshub_auth_accept(); STALE also: the realm of its dialect's client is gone;
+ *          STATE: its id is taken; CLOSED: the hub is shutting down; NOMEM. Unless
  *          OK it can be answered yet; where on_upgrade does not do that, it is refused, with 503
  *          for LIMIT and CLOSED, else with 500.
  * Thread   the hub's; allowed in callbacks. */
 WSHUB_API wshub_err wshub_http_upgrade(wshub *hub, wshub_exchange exchange,
                                        const wshub_upgrade_answer *answer, wshub_conn *out_conn);
+/* May the page that a request comes from open a WebSocket here, as far as
+ * wshub_desc.allowed_origins says (CONN-2)? Browsers let any page ask, and send cookies along:
+ * whoever grants an upgrade by wshub_http_upgrade() without wshub_client_upgrade(), or holds a
+ * session by other requests (polls), has to ask this.
+ *   http  borrowed
+ * Returns  true also where there is no list, and for a request without `Origin`: it is a
+ *          program's, or a simple one of a page of the same origin.
+ * Thread   the hub's; allowed in callbacks. */
+WSHUB_API bool wshub_origin_allowed(const wshub *hub, const wshub_http *http);
 
 /* ---- >>api-http-hand ---------------------------------------------------------------------------
  * HTTP at hand: what stands in a request, and what it wants of an answer. All of these are pure: no
@@ -3587,6 +4242,66 @@ WSHUB_API wshub_range wshub_http_range(const wshub_http *http, uint64_t length, 
  * Returns  its length; 0: for 200 there is none, and buf is empty. */
 WSHUB_API size_t wshub_http_range_write(const wshub_range *range, char buf[72]);
 
+/* ---- >>api-address -----------------------------------------------------------------------------
+ * Addresses of peers, and ranges of them (PROXY-1). All of these are pure: no hub, no allocation,
+ * any thread. What they are given is borrowed, and may be anything. */
+
+/* What an address is. */
+typedef enum wshub_address_kind {
+    WSHUB_ADDRESS_NONE = 0, /* none at all */
+    WSHUB_ADDRESS_V4,       /* IPv4, however it was written: `::ffff:192.0.2.1` is one, too */
+    WSHUB_ADDRESS_V6,       /* IPv6 */
+    WSHUB_ADDRESS_UNIX      /* a Unix socket's peer: all of them are one */
+} wshub_address_kind;
+
+/* An address. Compare it by wshub_address_eq(): ports are no part of it. */
+typedef struct wshub_address {
+    wshub_address_kind kind; /* what the bytes are */
+    uint8_t bytes[16]; /* as on the wire; of IPv4 the last four, behind those of ::ffff:0:0 (RFC
+                          4291 2.5.5.2); of a Unix socket zeros */
+    uint16_t port;     /* 0: none was said */
+} wshub_address;
+
+/* Bytes of an address in words, at most, its terminator included. */
+#define WSHUB_ADDRESS_BYTES 48
+
+/* Reads an address: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`,
+ * `[2001:db8::1]:443`, `unix`. A bare IPv6 address has no port. Numbers have no leading zeros,
+ * since some readers would take these for octal; a zone (`fe80::1%eth0`) is passed over.
+ *   text         nothing may stand around the address
+ *   out_address  untouched if there is none
+ * Returns  false: it is none. */
+WSHUB_API bool wshub_address_read(wshub_str text, wshub_address *out_address);
+/* Writes an address, terminated, as wshub_address_read() reads it, IPv6 as RFC 5952 has it: with
+ * its port `192.0.2.1:80`, `[2001:db8::1]:443`; where that is 0 without, `192.0.2.1`,
+ * `2001:db8::1`.
+ * Returns  its length; 0, and an empty text: there is none. */
+WSHUB_API size_t wshub_address_write(const wshub_address *address, char buf[WSHUB_ADDRESS_BYTES]);
+/* Makes an address of its bytes as they are on the wire: 4 of IPv4, 16 of IPv6.
+ *   bytes        count of them; borrowed
+ *   out_address  untouched if there is none
+ * Returns  false: there are as many in no address. */
+WSHUB_API bool wshub_address_of(const void *bytes, size_t count, uint16_t port,
+                                wshub_address *out_address);
+/* Are these two the same address, whatever their ports? Two that are none are the same. */
+WSHUB_API bool wshub_address_eq(const wshub_address *a, const wshub_address *b);
+
+/* The addresses that begin alike. */
+typedef struct wshub_address_range {
+    wshub_address first; /* all behind `bits` is 0 */
+    uint32_t bits;       /* of first.bytes, 0..128: those that are the same in all of them */
+} wshub_address_range;
+
+/* Reads a range: `10.0.0.0/8`, `2001:db8::/32`, or one address without a port. `unix`: whoever
+ * comes by a Unix socket. A range of IPv6 has no IPv4 in it, not even `::/0`; for all of that say
+ * `0.0.0.0/0`.
+ *   out_range  untouched if there is none
+ * Returns  false: it is none, or says bits behind its length, `10.0.0.1/8`, of which nobody knows
+ *          what they were to mean. */
+WSHUB_API bool wshub_address_range_read(wshub_str text, wshub_address_range *out_range);
+/* Is an address in a range? None is in none. */
+WSHUB_API bool wshub_address_in(const wshub_address *address, const wshub_address_range *range);
+
 /* ---- >>api-post --------------------------------------------------------------------------------
  * The functions that any thread may call, at any time while the hub is there. They copy, queue,
  * and wake the hub, which carries them out in its next settle, in the order of posting for each
@@ -3633,6 +4348,14 @@ WSHUB_API wshub_err wshub_post_transform_accept(wshub *hub, wshub_ask ask, const
 WSHUB_API wshub_err wshub_post_ask_reject(wshub *hub, wshub_ask ask);
 WSHUB_API wshub_err wshub_post_ask_fail(wshub *hub, wshub_ask ask);
 
+/* Answer a handshake that on_upgrade has left for later (wshub_upgrade.later; AUTH-8), or refuse
+ * any request that is held. Return as above: a grant that fails on the hub's thread is lost, and is
+ * 503 when its time has run out. */
+WSHUB_API wshub_err wshub_post_http_upgrade(wshub *hub, wshub_exchange exchange,
+                                            const wshub_upgrade_answer *answer);
+WSHUB_API wshub_err wshub_post_http_refuse(wshub *hub, wshub_exchange exchange, int status,
+                                           const char *text);
+
 /* ---- >>api-bus ---------------------------------------------------------------------------------
  * What a hub asks of the broker behind its bus, and the emitter. Thread: the hub's, and that of an
  * emitter's bus. */
@@ -3672,7 +4395,9 @@ typedef struct wshub_app_message {
 typedef void (*wshub_app_fn)(wshub *hub, const wshub_app_message *message, void *user);
 
 /* Subscribes to a channel; its subscribers are called in the order in which they came. Who
- * subscribes inside a callback hears from the next message on.
+ * subscribes inside a callback hears from the next message on. What other instances publish comes
+ * from when the broker knows of the subscription: where the bus is down, from WSHUB_BUS_UP on;
+ * where it is up, a moment later, of which nothing is told.
  *   channel  1 to WSHUB_APP_CHANNEL_BYTES_MAX bytes of UTF-8; copied. Every character is only one:
  *            there are no patterns
  *   fn       called once for each message, as long as the hub lives
@@ -3689,7 +4414,9 @@ WSHUB_API wshub_err wshub_app_unsubscribe(wshub *hub, wshub_str channel, wshub_a
 /* Publishes bytes on a channel, to its subscribers on all instances, this hub included: those who
  * are subscribed here are called in settle, once, whatever the bus is and however it stands. What
  * is for the others is kept while the bus is down, to the limits of all publications, and what has
- * to go is counted and logged (BUS-5).
+ * to go is counted and logged (BUS-5). It is said once, when this instance's bus is up: who is not
+ * connected then, or has yet to subscribe, does not hear it. What must not be missed is asked for
+ * anew when on_bus says UP.
  *   channel  as above; borrowed
  *   bytes    any, at most WSHUB_APP_BYTES_MAX; copied; may be empty
  * Returns  OK, also without a bus and where nobody is subscribed; PARAM: channel, or bytes without
@@ -3712,6 +4439,7 @@ typedef struct wshub_emitter_desc {
                                      the bus is up and has no room */
     uint32_t json_depth_max; /* 1024, at most WSHUB_JSON_DEPTH_MAX; of the hubs that are to read it
                                 (MSG-9) */
+    bool bus_sharded;        /* on sharded channels, for hubs with wshub_desc.bus_sharded (BUS-7) */
 } wshub_emitter_desc;
 
 /* Makes an emitter and attaches it to its bus.
@@ -3775,6 +4503,16 @@ WSHUB_INLINE size_t wshub_emitter_explain(const wshub_emitter_desc *desc, wshub_
 WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest,
                                        const wshub_msg *msg);
 
+/* Publishes bytes on any channel, for libraries that have words of their own on the bus: as a
+ * dialect's hubs do with wshub_bus_publish(), but that the channel's name is whole here.
+ *   channel  1 to WSHUB_BUS_PREFIX_BYTES_MAX + WSHUB_BUS_CHANNEL_BYTES_MAX bytes, of any kind
+ *   payload  any bytes, at most WSHUB_MSG_BYTES_MAX; may be empty
+ * Both are borrowed. What is published is kept and leaves as what wshub_emitter_send() publishes.
+ * Returns  OK: handed to the bus or kept; PARAM: channel; NOMEM; STATE: the emitter closes; LIMIT:
+ *          the queue is full, or payload is too long. On an error nothing is kept. */
+WSHUB_API wshub_err wshub_emitter_publish(wshub_emitter *emitter, wshub_str channel,
+                                          wshub_str payload);
+
 /* Ends an emitter once the broker has acknowledged everything it took, or deadline_ms have
  * passed, whichever is first: run the loop of its bus until then. Sends are refused meanwhile.
  *   on_closed  called once, from inside this call if there is nothing to wait for, as over a
@@ -3794,6 +4532,114 @@ WSHUB_API uint64_t wshub_emitter_queued_bytes(const wshub_emitter *emitter);
 
 /* Messages that were kept and had to go when the bus went down: over bus_queue_bytes_max. */
 WSHUB_API uint64_t wshub_emitter_dropped(const wshub_emitter *emitter);
+
+/* ---- >>api-deflate -----------------------------------------------------------------------------
+ * Compression. The hub knows permessage-deflate (RFC 7692): what is offered and agreed on, which
+ * messages are compressed, how long they may get; and whoever answers requests asks below what a
+ * client takes. The algorithm is a table, such as backends/wshub_deflate_zlib.h fills in, or one of
+ * yours. Nothing of it runs where wshub_desc.deflate is NULL.
+ *
+ * A message is compressed once for all receivers that have agreed on the same window, and is one
+ * piece of the log for them, as it is plain for the others (>>api-dialect, kinds of wire: for each
+ * kind that somebody hears compressed, a hub has one more, of WSHUB_KINDS_MAX, for each size of
+ * window; where there are no more, it is sent plain). So no window is kept from message to message
+ * (server_no_context_takeover), unless deflate_takeover is set. What was encrypted end to end
+ * does not get shorter; and who compresses a secret together with what a stranger may choose tells
+ * its length (CRIME): WSHUB_PACKET_NO_COMPRESS keeps a packet plain.
+ *
+ * A compressed message counts by what it holds: payload_bytes_max and preauth_bytes_max are asked
+ * before each 4096 bytes of it are kept, so that a bomb costs no more memory than an honest message
+ * (1009 or 1008, the statistic inflate_refused, a LIMIT line); bad data ends the stream with 1007.
+ *
+ * Memory: where deflate_forget is not set, an inflater for each stream that has ever brought a
+ * compressed message (with zlib about 10 KiB, and up to 32 KiB for its window, as it fills); with
+ * deflate_takeover a deflater for each that was ever sent one (with zlib 2^(bits + 2) + 131072
+ * bytes and some: 268 KiB at 15 bits, 132 KiB at 9); without, one deflater a hub for each size of
+ * window. */
+
+/* How what was compressed is wrapped. */
+typedef enum wshub_deflate_form {
+    WSHUB_DEFLATE_RAW = 1, /* not at all (RFC 1951) */
+    WSHUB_DEFLATE_ZLIB,    /* RFC 1950: what HTTP calls `deflate` */
+    WSHUB_DEFLATE_GZIP     /* RFC 1952 */
+} wshub_deflate_form;
+
+/* What an inflater reads and writes; both move on by what was taken and made. */
+typedef struct wshub_inflating {
+    const uint8_t *in; /* in_len bytes */
+    size_t in_len;     /* how many are left */
+    uint8_t *out;      /* room for out_len bytes */
+    size_t out_len;    /* how many are left */
+    bool whole;        /* out: what was taken ends between two blocks: nothing of one is missing */
+    bool last;         /* out: it ends behind one that says it is the last (BFINAL) */
+} wshub_inflating;
+
+/* Of wshub_deflate. */
+#define WSHUB_DEFLATE_VERSION 1u
+/* What `bound` may add to the length of a message, for any codec: an eighth of it, and this. */
+#define WSHUB_DEFLATE_MORE_MAX 1024u
+
+/* A codec: the table that it fills in. Zero it before you fill it. Deflaters and inflaters are
+ * used by one thread at a time, several beside each other. Everything in it is required. */
+typedef struct wshub_deflate {
+    uint32_t version; /* WSHUB_DEFLATE_VERSION */
+    void *ctx;        /* the first argument of every entry */
+    /* The smallest window that a deflater keeps, 8 to 15: it never points back further than
+     * 2^window_bits bytes. */
+    uint8_t window_bits_min;
+    /* Makes a deflater, with memory of alloc. window_bits: window_bits_min to 15. NULL: there is
+     * none. */
+    void *(*deflater)(void *ctx, wshub_alloc_fn alloc, void *alloc_user, wshub_deflate_form form,
+                      uint8_t window_bits);
+    /* Gives it back. */
+    void (*deflater_free)(void *ctx, void *deflater);
+    /* Forgets all that it has compressed: what follows points back to nothing of it. */
+    void (*deflater_reset)(void *ctx, void *deflater);
+    /* How much room `deflate` needs for count bytes at most. */
+    size_t (*bound)(void *ctx, void *deflater, size_t count);
+    /* Compresses a whole message or file. RAW: it ends on a byte, behind an empty stored block, of
+     * which the four bytes 00 00 ff ff are left out (RFC 7692 7.2.1); of nothing it makes one byte,
+     * 00. The next one may point back to this one. ZLIB, GZIP: all of it, with its end.
+     *   out   of at least `bound` bytes: what is made of the same bytes is always the same
+     * Returns OK; APP: it has failed, and nothing of it may be sent. */
+    wshub_err (*deflate)(void *ctx, void *deflater, const uint8_t *bytes, size_t count,
+                         uint8_t *out, size_t *out_count);
+    /* Makes an inflater of RAW, with memory of alloc. window_bits: 8 to 15. NULL: there is none. */
+    void *(*inflater)(void *ctx, wshub_alloc_fn alloc, void *alloc_user, uint8_t window_bits);
+    /* Gives it back. */
+    void (*inflater_free)(void *ctx, void *inflater);
+    /* Forgets all that it has inflated. */
+    void (*inflater_reset)(void *ctx, void *inflater);
+    /* Inflates until all is taken, and nothing more can be made of it, or no room is left. Behind a
+     * block that says it is the last (BFINAL) further ones may follow, and point back to it.
+     * Returns OK; APP: the data is bad, nothing follows; NOMEM. */
+    wshub_err (*inflate)(void *ctx, void *inflater, wshub_inflating *at);
+} wshub_deflate;
+
+/* Says what is wrong with a codec's table, beginning with wshub_desc's field, which is how
+ * wshub_create() refuses it: a constant text. NULL: nothing. Pure: any thread. */
+WSHUB_API const char *wshub_deflate_problem(const wshub_deflate *deflate);
+
+/* Compresses bytes as an answer may have them.
+ *   hub        whose memory is taken
+ *   deflate    borrowed; may be another than the hub's
+ *   form       ZLIB or GZIP
+ *   bytes      count of them; borrowed
+ *   out_bytes  given to you, give *out_cap bytes back with wshub_alloc()
+ *   out_count  how many of these were made
+ * Returns  OK; NOMEM; APP: it cannot be compressed. Cost: that of the codec, and a deflater that is
+ *          made for it. Thread: the hub's. */
+WSHUB_API wshub_err wshub_deflate_whole(wshub *hub, const wshub_deflate *deflate,
+                                        wshub_deflate_form form, const void *bytes, size_t count,
+                                        uint8_t **out_bytes, size_t *out_cap, size_t *out_count);
+
+/* Tells which of two codings a request takes, by its Accept-Encoding with q values (RFC 9110
+ * 12.5.3): the one that it likes better, of equals GZIP; and plain where that is liked better than
+ * both, where it does not say, and where nothing that it says can be read.
+ * Returns  0: plain; GZIP; ZLIB. Pure: any thread. */
+WSHUB_API wshub_deflate_form wshub_http_coding(const wshub_http *http);
+/* The name of a coding in Content-Encoding: "gzip", "deflate"; NULL of others. Pure: any thread. */
+WSHUB_API const char *wshub_deflate_name(wshub_deflate_form form);
 
 /* ---- >>api-codec -------------------------------------------------------------------------------
  * Small functions for texts, JSON, frames and digests. All are pure: no hub, no allocation, any
@@ -4069,6 +4915,16 @@ WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]);
 #define WSHUB__FIRST_BYTE(w) ((w) ? 0 : 8)
 #endif
 
+/* Where processor and compiler have vectors, sixteen bytes are looked at together, before the
+ * eight: each of a wshub__sixteen is all ones or all zeros behind a comparison, and
+ * WSHUB__MARKED() makes a number of their top bits, the first byte's in bit 0. */
+#if !defined(WSHUB_PORTABLE) && defined(__GNUC__) && defined(__SSE2__)
+typedef signed char wshub__sixteen __attribute__((__vector_size__(16)));
+typedef char wshub__sixteen_chars
+    __attribute__((__vector_size__(16))); /* as the builtin wants them */
+#define WSHUB__MARKED(v) ((uint32_t)__builtin_ia32_pmovmskb128((wshub__sixteen_chars)(v)))
+#endif
+
 /* Memory that is written soon is fetched ahead, where the compiler can say so. */
 #if defined(__GNUC__)
 #define WSHUB__PREFETCH(p) __builtin_prefetch(p, 1)
@@ -4080,8 +4936,11 @@ WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]);
  * lines of code that are hot, and the compiler does not copy it into its callers. */
 #if defined(__GNUC__)
 #define WSHUB__COLD __attribute__((noinline, cold))
+#define WSHUB__APART                                                                               \
+    __attribute__((noinline)) /* not cold, and nothing to whoever does not call it */
 #else
 #define WSHUB__COLD
+#define WSHUB__APART
 #endif
 
 #ifdef __cplusplus
@@ -4313,7 +5172,9 @@ static const char wshub__hex_digits[] = "0123456789abcdef";
 /* The same n bytes, but for upper and lower case of ASCII? */
 static bool wshub__same(const char *a, const char *b, size_t n) {
     size_t i;
+    WSHUB_ASSERT(n == 0 || (a && b));
     for (i = 0; i < n; i++) {
+        if (a[i] == b[i]) continue; /* as most names are written in the same way */
         if (wshub__lower((uint8_t)a[i]) != wshub__lower((uint8_t)b[i])) return false;
     }
     return true;
@@ -4426,6 +5287,9 @@ static void wshub__buf_done(const wshub__mem *mem, wshub__buf *buf) {
 #define WSHUB__UTF8_OK 0u
 #define WSHUB__UTF8_BAD UINT32_MAX
 
+/* Of eight bytes the bits that are set where one is not ASCII. */
+#define WSHUB__TOP_BITS UINT64_C(0x8080808080808080)
+
 static uint32_t wshub__utf8_state(uint32_t missing, uint32_t least, uint32_t most) {
     return missing << 16 | least << 8 | most;
 }
@@ -4453,6 +5317,28 @@ static uint32_t wshub__utf8_more(uint32_t state, uint8_t c) {
     return missing == 1 ? WSHUB__UTF8_OK : wshub__utf8_state(missing - 1, 0x80, 0xBF);
 }
 
+/* How many bytes at the front of n are passed over at once, as they are ASCII: sixteen or eight at
+ * a time as long as none has its top bit set. */
+static size_t wshub__utf8_plain(const uint8_t *p, size_t n) {
+    size_t i = 0;
+
+#ifdef WSHUB__MARKED
+    while (n - i >= 16) {
+        wshub__sixteen v;
+        memcpy(&v, p + i, 16);
+        if (WSHUB__MARKED(v)) break;
+        i += 16;
+    }
+#endif
+    while (n - i >= 8) {
+        uint64_t w;
+        memcpy(&w, p + i, 8);
+        if (w & WSHUB__TOP_BITS) break;
+        i += 8;
+    }
+    return i;
+}
+
 /* The state behind n more bytes. */
 static uint32_t wshub__utf8_feed(uint32_t state, const uint8_t *p, size_t n) {
     size_t i = 0;
@@ -4460,13 +5346,7 @@ static uint32_t wshub__utf8_feed(uint32_t state, const uint8_t *p, size_t n) {
     WSHUB_ASSERT(state != WSHUB__UTF8_BAD);
     while (i < n) {
         if (state == WSHUB__UTF8_OK) {
-            /* Most text is ASCII: eight bytes at a time, as long as none has its top bit set. */
-            while (n - i >= 8) {
-                uint64_t w;
-                memcpy(&w, p + i, 8);
-                if (w & UINT64_C(0x8080808080808080)) break;
-                i += 8;
-            }
+            if (n - i >= 8) i += wshub__utf8_plain(p + i, n - i); /* most text is ASCII */
             while (i < n && p[i] < 0x80) i++;
             if (i == n) return state;
             state = wshub__utf8_lead(p[i++]);
@@ -4693,20 +5573,27 @@ static uint32_t wshub__rol(uint32_t x, int n) {
     return x << n | x >> (32 - n);
 }
 
-/* One of the eighty steps over the working variables a to e (FIPS 180-4 6.1.2). */
-static void wshub__sha1_step(uint32_t v[5], uint32_t f, uint32_t k, uint32_t w) {
-    uint32_t t = wshub__rol(v[0], 5) + f + v[4] + k + w;
-    v[4] = v[3];
-    v[3] = v[2];
-    v[2] = wshub__rol(v[1], 30);
-    v[1] = v[0];
-    v[0] = t;
-}
+/* One of the eighty steps over the working variables a to e (FIPS 180-4 6.1.2), where the letters
+ * move on by one, and not what they stand for: the next step is given e, a, b, c, d. After five all
+ * is where it was. f: Ch, Parity or Maj. */
+#define WSHUB__SHA1_STEP(a, b, c, d, e, f, k, w)                                                   \
+    (e += wshub__rol(a, 5) + f(b, c, d) + (k) + (w), b = wshub__rol(b, 30))
+#define WSHUB__SHA1_TWENTY(f, k)                                                                   \
+    for (end = i + 20; i < end; i += 5) {                                                          \
+        WSHUB__SHA1_STEP(a, b, c, d, e, f, k, w[i]);                                               \
+        WSHUB__SHA1_STEP(e, a, b, c, d, f, k, w[i + 1]);                                           \
+        WSHUB__SHA1_STEP(d, e, a, b, c, f, k, w[i + 2]);                                           \
+        WSHUB__SHA1_STEP(c, d, e, a, b, f, k, w[i + 3]);                                           \
+        WSHUB__SHA1_STEP(b, c, d, e, a, f, k, w[i + 4]);                                           \
+    }
+#define WSHUB__SHA1_CH(x, y, z) (((x) & (y)) | (~(x) & (z))) /* 4.1.1 */
+#define WSHUB__SHA1_PARITY(x, y, z) ((x) ^ (y) ^ (z))
+#define WSHUB__SHA1_MAJ(x, y, z) (((x) & (y)) | (((x) | (y)) & (z)))
 
 /* Takes one block into the digest that has come out of those before it (6.1.2). */
 static void wshub__sha1_block(uint32_t h[5], const uint8_t *p) {
-    uint32_t w[80], v[5];
-    int i;
+    uint32_t w[80], a = h[0], b = h[1], c = h[2], d = h[3], e = h[4];
+    int i, end;
 
     /* Sixteen words of the block, and sixty-four more that are made of them. */
     for (i = 0; i < 16; i++, p += 4) {
@@ -4714,14 +5601,17 @@ static void wshub__sha1_block(uint32_t h[5], const uint8_t *p) {
     }
     for (; i < 80; i++) w[i] = wshub__rol(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
 
-    /* Twenty steps each with the functions Ch, Parity, Maj and Parity (4.1.1, 4.2.1). */
-    for (i = 0; i < 5; i++) v[i] = h[i];
-    for (i = 0; i < 20; i++) wshub__sha1_step(v, (v[1] & v[2]) | (~v[1] & v[3]), 0x5A827999u, w[i]);
-    for (; i < 40; i++) wshub__sha1_step(v, v[1] ^ v[2] ^ v[3], 0x6ED9EBA1u, w[i]);
-    for (; i < 60; i++)
-        wshub__sha1_step(v, (v[1] & v[2]) | (v[1] & v[3]) | (v[2] & v[3]), 0x8F1BBCDCu, w[i]);
-    for (; i < 80; i++) wshub__sha1_step(v, v[1] ^ v[2] ^ v[3], 0xCA62C1D6u, w[i]);
-    for (i = 0; i < 5; i++) h[i] += v[i];
+    /* Twenty steps each, with the constants of 4.2.1. */
+    i = 0;
+    WSHUB__SHA1_TWENTY(WSHUB__SHA1_CH, 0x5A827999u)
+    WSHUB__SHA1_TWENTY(WSHUB__SHA1_PARITY, 0x6ED9EBA1u)
+    WSHUB__SHA1_TWENTY(WSHUB__SHA1_MAJ, 0x8F1BBCDCu)
+    WSHUB__SHA1_TWENTY(WSHUB__SHA1_PARITY, 0xCA62C1D6u)
+    h[0] += a;
+    h[1] += b;
+    h[2] += c;
+    h[3] += d;
+    h[4] += e;
 }
 
 WSHUB_API void wshub_sha1(const uint8_t *bytes, size_t count, uint8_t out_digest[20]) {
@@ -4742,7 +5632,12 @@ WSHUB_API void wshub_sha1(const uint8_t *bytes, size_t count, uint8_t out_digest
     for (i = 0; i < 8; i++) tail[tail_bytes - 1 - i] = (uint8_t)((uint64_t)count * 8 >> 8 * i);
     for (i = 0; i < tail_bytes; i += WSHUB__SHA1_BLOCK) wshub__sha1_block(h, tail + i);
 
-    for (i = 0; i < 20; i++) out_digest[i] = (uint8_t)(h[i / 4] >> (24 - 8 * (i % 4)));
+    for (i = 0; i < 5; i++) {
+        out_digest[4 * i] = (uint8_t)(h[i] >> 24);
+        out_digest[4 * i + 1] = (uint8_t)(h[i] >> 16);
+        out_digest[4 * i + 2] = (uint8_t)(h[i] >> 8);
+        out_digest[4 * i + 3] = (uint8_t)h[i];
+    }
 }
 
 /* ---- >>base64 -------------------------------------------------------------------------------
@@ -4993,8 +5888,10 @@ static inline void wshub__sip_round(uint64_t v[4]) {
     v[2] = wshub__rol64(v[2], 32);
 }
 
-/* Eight bytes as a number, the first of them its lowest: written so that compilers see one load. */
+/* Eight bytes as a number, the first of them its lowest: written so that compilers see one load.
+ * The analyzer takes the bytes of a number on the stack for unwritten. */
 static inline uint64_t wshub__load64le(const uint8_t *p) {
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
     return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
            (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 |
            (uint64_t)p[7] << 56;
@@ -5022,7 +5919,11 @@ static uint64_t wshub__siphash(const uint64_t key[2], const void *bytes, size_t 
     }
     WSHUB_ASSERT(count - i < 8); /* so that the top byte is free */
     w = (uint64_t)(count & 0xFF) << 56;
-    for (k = 0; i + k < count; k++) w |= (uint64_t)p[i + k] << 8 * k;
+    if (i && i < count) { /* the end of the last eight, of which the front has been taken */
+        w |= wshub__load64le(p + count - 8) >> 8 * (8 - (count - i));
+    } else {
+        for (k = 0; i + k < count; k++) w |= (uint64_t)p[i + k] << 8 * k;
+    }
     v[3] ^= w;
     wshub__sip_round(v);
     v[0] ^= w;
@@ -5037,6 +5938,332 @@ WSHUB_API uint64_t wshub_siphash(const uint64_t key[2], const void *bytes, size_
     return wshub__siphash(key, bytes, count, 0);
 }
 
+/* ---- >>address -------------------------------------------------------------------------------
+ * Addresses of peers and ranges of them: text to bytes and back (PROXY-1). IPv4 lies in sixteen
+ * bytes as its mapped form does, so that both are one. Strictly: what two readers could understand
+ * differently is no address. Knows no socket and no stream. Allocates nothing. Calls >>buf. Proved
+ * by tests/test_address.c, tests/fuzz/fuzz_address.c. */
+
+/* What stands in front of the four bytes of IPv4 (RFC 4291 2.5.5.2). */
+static const uint8_t wshub__mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
+
+#define WSHUB__ADDRESS_BITS 128u
+#define WSHUB__MAPPED_BITS (8u * (uint32_t)sizeof wshub__mapped)
+
+/* Takes a number of at most so many digits off the front of a text. False: there is none, or it
+ * has a leading zero, or is larger than `most`. */
+static bool wshub__address_number(wshub_str *text, size_t digits_max, uint32_t most,
+                                  uint32_t *out_number) {
+    uint32_t n = 0;
+    size_t i = 0;
+
+    while (i < text->len && i < digits_max && wshub__is_digit((uint8_t)text->ptr[i]))
+        n = n * 10 + (uint32_t)(text->ptr[i++] - '0');
+    if (i == 0 || n > most || (i > 1 && text->ptr[0] == '0')) return false;
+    *text = wshub__str(text->ptr + i, text->len - i);
+    *out_number = n;
+    return true;
+}
+
+/* Takes a sign off the front of a text. False: something else stands there. */
+static bool wshub__address_sign(wshub_str *text, char sign) {
+    if (!text->len || text->ptr[0] != sign) return false;
+    *text = wshub__str(text->ptr + 1, text->len - 1);
+    return true;
+}
+
+/* Reads `192.0.2.1`. False: it is none, and out_bytes may have been written to. */
+static bool wshub__v4_read(wshub_str text, uint8_t out_bytes[4]) {
+    uint32_t n, i;
+
+    for (i = 0; i < 4; i++) {
+        if (i && !wshub__address_sign(&text, '.')) return false;
+        if (!wshub__address_number(&text, 3, 255, &n)) return false;
+        out_bytes[i] = (uint8_t)n;
+    }
+    return text.len == 0;
+}
+
+/* Takes one group off the front of an IPv6 address: one to four hexadecimal digits, two bytes; or,
+ * where an IPv4 address stands at its end, those four. Returns how many bytes it were; 0: none. */
+static size_t wshub__v6_group(wshub_str *text, uint8_t *to, size_t room) {
+    uint32_t group = 0;
+    size_t n = 0;
+    int digit;
+
+    while (n < text->len && (digit = wshub__hex((uint8_t)text->ptr[n])) >= 0) {
+        if (++n > 4) return 0;
+        group = group << 4 | (uint32_t)digit;
+    }
+    if (n < text->len && text->ptr[n] == '.') {
+        if (room < 4 || !wshub__v4_read(*text, to)) return 0;
+        *text = wshub__str(text->ptr + text->len, 0);
+        return 4;
+    }
+    if (n == 0 || room < 2) return 0;
+    to[0] = (uint8_t)(group >> 8);
+    to[1] = (uint8_t)group;
+    *text = wshub__str(text->ptr + n, text->len - n);
+    return 2;
+}
+
+/* Reads IPv6 (RFC 4291 2.2): groups, of which `::` stands for one or more that are 0, once. False:
+ * it is none, and out_bytes may have been written to. */
+static bool wshub__v6_read(wshub_str text, uint8_t out_bytes[16]) {
+    size_t n = 0, took, gap = 16;
+    bool gapped = false;
+
+    memset(out_bytes, 0, 16);
+    if (text.len >= 2 && text.ptr[0] == ':' && text.ptr[1] == ':') {
+        gapped = true;
+        gap = 0;
+        text = wshub__str(text.ptr + 2, text.len - 2);
+        if (!text.len) return true;
+    }
+    for (;;) {
+        took = wshub__v6_group(&text, out_bytes + n, 16 - n);
+        n += took;
+        if (!took) return false;
+        if (!text.len) break;
+
+        /* Behind a colon stands another group, or a second colon, which may be the last. */
+        if (!wshub__address_sign(&text, ':')) return false;
+        if (!wshub__address_sign(&text, ':')) continue;
+        if (gapped) return false;
+        gapped = true;
+        gap = n;
+        if (!text.len) break;
+    }
+    WSHUB_ASSERT(n <= 16);
+    if (!gapped) return n == 16;
+    if (n == 16) return false; /* the gap would stand for nothing */
+
+    /* What came behind the gap stands at the end. */
+    memmove(out_bytes + (16 - (n - gap)), out_bytes + gap, n - gap);
+    memset(out_bytes + gap, 0, 16 - n);
+    return true;
+}
+
+/* Without the zone behind it (RFC 4007 11), which says by which way a link-local address is
+ * reached from where it was written. A zone that is none stays, and is then part of no address. */
+static wshub_str wshub__zone_cut(wshub_str text) {
+    const char *at = (const char *)memchr(text.ptr, '%', text.len);
+    size_t n = at ? (size_t)(at - text.ptr) : text.len, i;
+
+    WSHUB_ASSERT(text.len);
+    if (text.len - n < 2) return text;
+    for (i = n + 1; i < text.len; i++) {
+        uint8_t c = (uint8_t)text.ptr[i];
+        if (!wshub__is_alnum(c) && c != '.' && c != '_' && c != '-') return text;
+    }
+    return wshub__str(text.ptr, n);
+}
+
+/* Gives bytes the kind that they have. */
+static void wshub__address_is(wshub_address *address, const uint8_t bytes[16], uint16_t port) {
+    memset(address, 0, sizeof *address);
+    memcpy(address->bytes, bytes, 16);
+    address->port = port;
+    address->kind = memcmp(bytes, wshub__mapped, sizeof wshub__mapped) == 0 ? WSHUB_ADDRESS_V4
+                                                                            : WSHUB_ADDRESS_V6;
+}
+
+/* Reads an address of IPv4 or IPv6 without port, brackets and zone. v6: IPv6 alone. */
+static bool wshub__address_bare(wshub_str text, bool v6, uint16_t port, wshub_address *out) {
+    uint8_t bytes[16];
+
+    if (text.len && memchr(text.ptr, ':', text.len)) {
+        if (!wshub__v6_read(text, bytes)) return false;
+    } else {
+        memcpy(bytes, wshub__mapped, sizeof wshub__mapped);
+        if (v6 || !wshub__v4_read(text, bytes + sizeof wshub__mapped)) return false;
+    }
+    wshub__address_is(out, bytes, port);
+    return true;
+}
+
+/* Cuts `host:port` or `[host]:port`; *out_port, with its colon, is empty where there is none. Of
+ * several colons outside of brackets none is a port's. False: a bracket is open. */
+static bool wshub__address_cut(wshub_str text, wshub_str *out_host, wshub_str *out_port) {
+    const char *end, *cut, *colon;
+
+    *out_host = text;
+    *out_port = wshub__str(NULL, 0);
+    if (!text.len) return true;
+    end = text.ptr + text.len;
+    if (text.ptr[0] == '[') {
+        cut = (const char *)memchr(text.ptr, ']', text.len);
+        if (!cut) return false;
+        *out_host = wshub__str(text.ptr + 1, (size_t)(cut - text.ptr) - 1);
+        *out_port = wshub__str(cut + 1, (size_t)(end - cut) - 1);
+        return true;
+    }
+    colon = (const char *)memchr(text.ptr, ':', text.len);
+    if (!colon || memchr(colon + 1, ':', (size_t)(end - colon) - 1)) return true;
+    *out_host = wshub__str(text.ptr, (size_t)(colon - text.ptr));
+    *out_port = wshub__str(colon, (size_t)(end - colon));
+    return true;
+}
+
+/* The address of whoever comes by a Unix socket. */
+static void wshub__address_unix(wshub_address *out) {
+    memset(out, 0, sizeof *out);
+    out->kind = WSHUB_ADDRESS_UNIX;
+}
+
+WSHUB_API bool wshub_address_read(wshub_str text, wshub_address *out_address) {
+    wshub_str host, port;
+    uint32_t n = 0;
+    bool bracket = text.len && text.ptr[0] == '[';
+
+    if (wshub_str_eq_z(text, "unix")) {
+        wshub__address_unix(out_address);
+        return true;
+    }
+    if (!wshub__address_cut(text, &host, &port)) return false;
+    if (port.len && (!wshub__address_sign(&port, ':') ||
+                     !wshub__address_number(&port, 5, 65535, &n) || port.len))
+        return false;
+    if (host.len && memchr(host.ptr, ':', host.len)) host = wshub__zone_cut(host);
+    return wshub__address_bare(host, bracket, (uint16_t)n, out_address);
+}
+
+WSHUB_API bool wshub_address_of(const void *bytes, size_t count, uint16_t port,
+                                wshub_address *out_address) {
+    uint8_t all[16];
+
+    if (count != 4 && count != 16) return false;
+    memcpy(all, wshub__mapped, sizeof wshub__mapped);
+    memcpy(all + (16 - count), bytes, count);
+    wshub__address_is(out_address, all, port);
+    return true;
+}
+
+/* Where the longest run of groups that are 0 begins, which `::` stands for: the first of those that
+ * are as long, and two groups at least (RFC 5952 4.2). *out_count: of groups; 0: there is none. */
+static size_t wshub__v6_zeros(const uint8_t bytes[16], size_t *out_count) {
+    size_t i, n, best = 0, most = 1;
+
+    for (i = 0; i < 8; i += n ? n : 1) {
+        for (n = 0; i + n < 8 && !bytes[2 * (i + n)] && !bytes[2 * (i + n) + 1]; n++) {
+        }
+        if (n <= most) continue;
+        most = n;
+        best = i;
+    }
+    *out_count = most > 1 ? most : 0;
+    return best;
+}
+
+/* Writes one group of IPv6 without leading zeros. */
+static void wshub__print_group(wshub__print *print, uint32_t group) {
+    int shift = 12;
+
+    while (shift && !(group >> shift)) shift -= 4;
+    for (; shift >= 0; shift -= 4)
+        wshub__print_bytes(print, &wshub__hex_digits[group >> shift & 15], 1);
+}
+
+/* Writes IPv6 (RFC 5952 4). */
+static void wshub__print_v6(wshub__print *print, const uint8_t bytes[16]) {
+    size_t i, count, zeros = wshub__v6_zeros(bytes, &count);
+
+    for (i = 0; i < 8; i++) {
+        if (count && i == zeros) {
+            wshub__print_text(print, "::");
+            i += count - 1;
+            continue;
+        }
+        if (i && (!count || i != zeros + count)) wshub__print_text(print, ":");
+        wshub__print_group(print, (uint32_t)bytes[2 * i] << 8 | bytes[2 * i + 1]);
+    }
+}
+
+WSHUB_API size_t wshub_address_write(const wshub_address *address, char buf[WSHUB_ADDRESS_BYTES]) {
+    wshub__print print = {buf, WSHUB_ADDRESS_BYTES, 0};
+    bool bracket = address->kind == WSHUB_ADDRESS_V6 && address->port;
+    size_t i;
+
+    switch (address->kind) {
+    case WSHUB_ADDRESS_NONE: return wshub__print_end(&print);
+    case WSHUB_ADDRESS_UNIX: wshub__print_text(&print, "unix"); return wshub__print_end(&print);
+    case WSHUB_ADDRESS_V4:
+        for (i = 12; i < 16; i++) {
+            if (i > 12) wshub__print_text(&print, ".");
+            wshub__print_uint(&print, address->bytes[i]);
+        }
+        break;
+    case WSHUB_ADDRESS_V6:
+        if (bracket) wshub__print_text(&print, "[");
+        wshub__print_v6(&print, address->bytes);
+        if (bracket) wshub__print_text(&print, "]");
+        break;
+    }
+    if (address->port) {
+        wshub__print_text(&print, ":");
+        wshub__print_uint(&print, address->port);
+    }
+    WSHUB_ASSERT(print.len < WSHUB_ADDRESS_BYTES);
+    return wshub__print_end(&print);
+}
+
+WSHUB_API bool wshub_address_eq(const wshub_address *a, const wshub_address *b) {
+    return a->kind == b->kind && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
+/* Do the first bits of two addresses agree? */
+static bool wshub__bits_same(const uint8_t *a, const uint8_t *b, uint32_t bits) {
+    uint32_t whole = bits / 8, rest = bits % 8;
+
+    WSHUB_ASSERT(bits <= WSHUB__ADDRESS_BITS);
+    if (memcmp(a, b, whole) != 0) return false;
+    return rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0;
+}
+
+/* Is all behind the first bits 0? */
+static bool wshub__bits_end(const uint8_t bytes[16], uint32_t bits) {
+    uint32_t at = bits / 8;
+
+    if (bits % 8 && (uint8_t)(bytes[at++] << bits % 8)) return false;
+    while (at < 16) {
+        if (bytes[at++]) return false;
+    }
+    return true;
+}
+
+WSHUB_API bool wshub_address_range_read(wshub_str text, wshub_address_range *out_range) {
+    wshub_str host = text, length = wshub__str(NULL, 0);
+    const char *slash = text.len ? (const char *)memchr(text.ptr, '/', text.len) : NULL;
+    wshub_address first;
+    uint32_t bits = WSHUB__ADDRESS_BITS;
+
+    if (wshub_str_eq_z(text, "unix")) {
+        wshub__address_unix(&first);
+    } else {
+        if (slash) host = wshub__str(text.ptr, (size_t)(slash - text.ptr));
+        if (!wshub__address_bare(host, false, 0, &first)) return false;
+    }
+    if (slash) {
+        bool v4 = memchr(host.ptr, ':', host.len) == NULL;
+        length = wshub__str(slash + 1, text.len - host.len - 1);
+        if (!wshub__address_number(&length, 3, v4 ? 32 : WSHUB__ADDRESS_BITS, &bits) || length.len)
+            return false;
+        if (v4) bits += WSHUB__MAPPED_BITS;
+
+        /* One that begins among mapped addresses and is wider than all of them is of both kinds. */
+        if (first.kind == WSHUB_ADDRESS_V4 && bits < WSHUB__MAPPED_BITS) return false;
+        if (!wshub__bits_end(first.bytes, bits)) return false;
+    }
+    out_range->first = first;
+    out_range->bits = bits;
+    return true;
+}
+
+WSHUB_API bool wshub_address_in(const wshub_address *address, const wshub_address_range *range) {
+    return address->kind != WSHUB_ADDRESS_NONE && address->kind == range->first.kind &&
+           wshub__bits_same(address->bytes, range->first.bytes, range->bits);
+}
+
 /* ---- >>json ----------------------------------------------------------------------------------
  * Finds values in a text and builds no tree: a value is the slice of bytes that it was, and lives
  * as long as these. Strict RFC 8259 (MSG-9), nested as deeply as the caller allows; levels are bits
@@ -5046,16 +6273,21 @@ WSHUB_API uint64_t wshub_siphash(const uint64_t key[2], const void *bytes, size_
  * Two sorts of functions. Those that check a text say NULL, false or WSHUB_JSON_BAD of what is no
  * JSON. Those that read a text which has been checked already (wshub_json_find, _next, _peek,
  * _unescape) do not look at all of it again; should it be no JSON after all, they stay inside.
- * Calls >>buf, >>utf8. Proved by tests/test_json.c (every cut of a text among them), test_golden.c
- * (parse-*), and tests/fuzz/fuzz_text.c against a slow parser. */
+ * Calls >>buf, >>utf8, >>explain. Proved by tests/test_json.c (every cut of a text among them),
+ * test_golden.c (parse-*), and tests/fuzz/fuzz_text.c against a slow parser. */
 
 static bool wshub__json_is_blank(uint8_t c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-static const uint8_t *wshub__json_ws(const uint8_t *p, const uint8_t *end) {
+WSHUB__APART static const uint8_t *wshub__json_blanks(const uint8_t *p, const uint8_t *end) {
     while (p < end && wshub__json_is_blank(*p)) p++;
     return p;
+}
+
+/* Behind white space. Between most tokens there is none, which one comparison shows. */
+static inline const uint8_t *wshub__json_ws(const uint8_t *p, const uint8_t *end) {
+    return p < end && *p <= ' ' ? wshub__json_blanks(p, end) : p;
 }
 
 /* p: behind a value, or NULL. Nothing but white space stands there? */
@@ -5095,20 +6327,37 @@ static uint64_t wshub__json_marks(uint64_t w) {
     return ((w - ones * 0x20) | (quote - ones) | (backslash - ones)) & ~w & high;
 }
 
+/* Behind the bytes of a string that can simply be passed over: at a quote, a backslash, a control
+ * character, or where fewer than eight bytes are left. */
+static inline const uint8_t *wshub__json_plain_bytes(const uint8_t *p, const uint8_t *end) {
+    uint64_t w, marks;
+
+#ifdef WSHUB__MARKED
+    const wshub__sixteen flip = {-128, -128, -128, -128, -128, -128, -128, -128,
+                                 -128, -128, -128, -128, -128, -128, -128, -128};
+    while (end - p >= 16) {
+        wshub__sixteen v;
+        uint32_t found;
+        memcpy(&v, p, 16);
+        /* the comparison is of signed bytes: turned over, those below 0x20 are the lowest */
+        found = WSHUB__MARKED((v == '"') | (v == '\\') | ((v ^ flip) < 0x20 - 128));
+        if (found) return p + __builtin_ctz(found);
+        p += 16;
+    }
+#endif
+    while (end - p >= 8) {
+        memcpy(&w, p, 8);
+        marks = wshub__json_marks(w);
+        if (marks) return p + WSHUB__FIRST_BYTE(marks);
+        p += 8;
+    }
+    return p;
+}
+
 /* p behind the opening quote. Returns behind the closing one; NULL: it is no string. */
 static const uint8_t *wshub__json_string(const uint8_t *p, const uint8_t *end) {
     for (;;) {
-        while (end - p >= 8) {
-            uint64_t w, marks;
-            memcpy(&w, p, 8);
-            marks = wshub__json_marks(w);
-            if (marks) {
-                p += WSHUB__FIRST_BYTE(marks);
-                break;
-            }
-            p += 8;
-        }
-
+        p = wshub__json_plain_bytes(p, end);
         if (p >= end || *p < 0x20) return NULL;
         if (*p == '"') return p + 1;
         if (*p++ != '\\') continue;
@@ -5304,18 +6553,72 @@ static bool wshub__json_plain(wshub_str *name, uint8_t plain[WSHUB__JSON_KEY_BYT
     return n <= WSHUB__JSON_KEY_BYTES_MAX;
 }
 
-/* Gives a value to the field that has its name, if one has: the last of equal ones counts (MSG-9).
- * name: between its quotes. */
-static void wshub__json_field_set(wshub_json_field *fields, size_t fields_count, wshub_str name,
-                                  wshub_str value) {
-    uint8_t plain[WSHUB__JSON_KEY_BYTES_MAX];
-    size_t i;
-
-    if (!wshub__json_plain(&name, plain)) return;
-    for (i = 0; i < fields_count; i++) {
+/* Gives a value to the fields that have its name, from the i-th on: the last of equal ones counts
+ * (MSG-9). */
+static inline void wshub__json_field_give(wshub_json_field *fields, size_t fields_count, size_t i,
+                                          wshub_str name, wshub_str value) {
+    for (; i < fields_count; i++) {
         if (name.len && fields[i].key[0] != name.ptr[0]) continue;
         if (wshub_str_eq_z(name, fields[i].key)) fields[i].value = value;
     }
+}
+
+/* The same for a name that may have escapes. name: between its quotes. */
+static void wshub__json_field_set(wshub_json_field *fields, size_t fields_count, wshub_str name,
+                                  wshub_str value) {
+    uint8_t plain[WSHUB__JSON_KEY_BYTES_MAX];
+    if (wshub__json_plain(&name, plain))
+        wshub__json_field_give(fields, fields_count, 0, name, value);
+}
+
+/* p behind the opening quote of a key. Which field is looked for by just that, so that the key's
+ * end need not be searched? fields_count: none, or it has to be read as any string. Only bytes
+ * above the backslash are compared so, lower-case letters and the underscore among them: no quote,
+ * no escape and no control character can hide in what is equal. */
+static inline size_t wshub__json_known(const uint8_t *p, const uint8_t *end,
+                                       const wshub_json_field *fields, size_t fields_count,
+                                       const uint8_t **out_behind) {
+    size_t left = (size_t)(end - p), i, n;
+
+    for (i = 0; i < fields_count; i++) {
+        const uint8_t *key = (const uint8_t *)fields[i].key;
+        for (n = 0; n < left && p[n] == key[n] && p[n] > '\\';) n++;
+        if (n == left || key[n] || p[n] != '"') continue;
+        *out_behind = p + n + 1;
+        break;
+    }
+    return i;
+}
+
+/* A key and its value, which lies one level deeper. Returns what is behind it; NULL: it is none. */
+static inline const uint8_t *wshub__json_member(const uint8_t *p, const uint8_t *end,
+                                                uint32_t depth_max, wshub_json_field *fields,
+                                                size_t fields_count) {
+    const uint8_t *name = p + 1, *behind, *from;
+    wshub_str key, value;
+    size_t known;
+
+    if (p >= end || *p != '"') return NULL;
+    known = wshub__json_known(name, end, fields, fields_count, &behind);
+    if (known == fields_count) behind = wshub__json_string(name, end);
+    if (!behind) return NULL;
+    from = wshub__json_ws(behind, end);
+    if (from >= end || *from != ':') return NULL;
+
+    from = wshub__json_ws(from + 1, end);
+    p = from < end && *from == '"' ? wshub__json_string(from + 1, end)
+                                   : wshub__json_value(from, end, depth_max - 1);
+    if (!p) return NULL;
+
+    key = wshub__str(name, (size_t)(behind - name) - 1);
+    value = wshub__str(from, (size_t)(p - from));
+    if (known == fields_count) {
+        wshub__json_field_set(fields, fields_count, key, value);
+    } else {
+        fields[known].value = value;
+        wshub__json_field_give(fields, fields_count, known + 1, key, value);
+    }
+    return p;
 }
 
 /* Checks a whole text and, if it is an object, finds the named keys. */
@@ -5338,19 +6641,8 @@ WSHUB_API wshub_json_result wshub_json_fields(const uint8_t *p, size_t n, uint32
         return wshub__json_ends(p + 1, end) ? WSHUB_JSON_FIELDS : WSHUB_JSON_BAD;
 
     for (;;) {
-        const uint8_t *name = p + 1, *behind, *value;
-
-        /* A key and its value, which lies one level deeper. */
-        if (p >= end || *p != '"') return WSHUB_JSON_BAD;
-        behind = wshub__json_string(name, end);
-        if (!behind) return WSHUB_JSON_BAD;
-        value = wshub__json_ws(behind, end);
-        if (value >= end || *value != ':') return WSHUB_JSON_BAD;
-        value = wshub__json_ws(value + 1, end);
-        p = wshub__json_value(value, end, depth_max - 1);
+        p = wshub__json_member(p, end, depth_max, fields, fields_count);
         if (!p) return WSHUB_JSON_BAD;
-        wshub__json_field_set(fields, fields_count, wshub__str(name, (size_t)(behind - name) - 1),
-                              wshub__str(value, (size_t)(p - value)));
 
         /* Behind it the object ends, or a comma says that it goes on. */
         p = wshub__json_ws(p, end);
@@ -5554,6 +6846,7 @@ WSHUB_API bool wshub_json_uint(wshub_str value, uint64_t *out_number) {
     int64_t n;
 
     if (wshub_json_int(value, 0, WSHUB__JSON_UINT_MAX, &n)) return false;
+    WSHUB_ASSERT(value.ptr);                             /* it is a number */
     if (memchr(value.ptr, '-', value.len)) return false; /* -0 */
     *out_number = (uint64_t)n;
     return true;
@@ -5670,9 +6963,18 @@ static uint32_t wshub__json_extra(uint8_t c) {
     return c == '\b' || c == '\t' || c == '\n' || c == '\f' || c == '\r' ? 1 : 5;
 }
 
+/* How many bytes at the front of a text stand in a JSON string as they are. */
+static inline size_t wshub__json_plain_run(wshub_str s) {
+    const uint8_t *p = (const uint8_t *)s.ptr;
+    size_t n = s.len >= 8 ? (size_t)(wshub__json_plain_bytes(p, p + s.len) - p) : 0;
+
+    while (n < s.len && !wshub__json_extra(p[n])) n++;
+    return n;
+}
+
 WSHUB_API size_t wshub_json_quoted_len(wshub_str s) {
-    size_t i, n = s.len + 2;
-    for (i = 0; i < s.len; i++) n += wshub__json_extra((uint8_t)s.ptr[i]);
+    size_t n = s.len + 2, at = wshub__json_plain_run(s);
+    for (; at < s.len; at++) n += wshub__json_extra((uint8_t)s.ptr[at]);
     return n;
 }
 
@@ -5699,26 +7001,30 @@ static size_t wshub__json_write_escape(uint8_t c, char out[6]) {
 }
 
 WSHUB_API size_t wshub_json_quote(wshub_str text, char *buf, size_t cap) {
-    size_t i, k, at = 0;
+    wshub__print print = {buf, cap, 0};
+    size_t used = wshub__json_plain_run(text);
 
-    if (at < cap) buf[at] = '"';
-    at++;
-    for (i = 0; i < text.len; i++) {
-        char byte = text.ptr[i], out[6];
-        size_t len;
-
-        if (!wshub__json_extra((uint8_t)byte)) {
-            if (at < cap) buf[at] = byte;
-            at++;
-            continue;
-        }
-        len = wshub__json_write_escape((uint8_t)byte, out);
-        for (k = 0; k < len; k++, at++) {
-            if (at < cap) buf[at] = out[k];
-        }
+    /* Most often nothing needs an escape, and there is room. */
+    if (used == text.len && cap >= 2 && text.len <= cap - 2) {
+        buf[0] = buf[text.len + 1] = '"';
+        if (text.len) memcpy(buf + 1, text.ptr, text.len);
+        return text.len + 2;
     }
-    if (at < cap) buf[at] = '"';
-    return at + 1;
+
+    /* What may stand as it is, and behind it, unless that is all, the escape of one byte. */
+    wshub__print_bytes(&print, "\"", 1);
+    while (text.len) {
+        wshub__print_bytes(&print, text.ptr, used);
+        if (used < text.len) {
+            char escape[6];
+            size_t n = wshub__json_write_escape((uint8_t)text.ptr[used++], escape);
+            wshub__print_bytes(&print, escape, n);
+        }
+        text = wshub__str(text.ptr + used, text.len - used);
+        used = wshub__json_plain_run(text);
+    }
+    wshub__print_bytes(&print, "\"", 1);
+    return print.len;
 }
 
 /* ---- the writer ---- */
@@ -5897,9 +7203,11 @@ static void wshub__buf_quote(const wshub__mem *mem, wshub__buf *buf, wshub_str s
  * nginx and haproxy are asked too. */
 
 /* May this byte stand in a token, as methods and names of fields are (RFC 9110 5.6.2)? */
-static bool wshub__http_token_char(uint8_t c) {
-    if (wshub__is_alnum(c)) return true;
-    return c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL;
+static inline bool wshub__http_token_char(uint8_t c) {
+    /* A bit for each of ASCII: of 0x20 to 0x3F these are !#$%&'*+-. and the digits, then the
+     * letters with ^ and _, then the small ones with `, | and ~. */
+    static const uint32_t may[4] = {0, 0x03FF6CFAu, 0xC7FFFFFEu, 0x57FFFFFFu};
+    return c < 0x80 && (may[c / 32] >> c % 32 & 1u) != 0;
 }
 
 /* Is this a token: one such byte or more? */
@@ -5968,14 +7276,19 @@ WSHUB_API bool wshub_http_each_header(const wshub_http *http, const char *name, 
     return true;
 }
 
-/* How many fields of that name there are. */
-static size_t wshub__http_count(const wshub_http *http, const char *name) {
-    wshub_iter iter = {0, 0};
-    wshub_str value;
-    size_t n = 0;
+/* How many fields of that name there are. *out_first: the first one's value, absent if there is
+ * none. */
+static size_t wshub__http_fields(const wshub_http *http, const char *name, wshub_str *out_first) {
+    size_t at = wshub__http_find(http, name, 0), n = 0;
 
-    while (wshub_http_each_header(http, name, &iter, &value)) n++;
+    *out_first = at < http->headers_count ? http->headers[at].value : wshub__str(NULL, 0);
+    for (; at < http->headers_count; at = wshub__http_find(http, name, at + 1)) n++;
     return n;
+}
+
+static size_t wshub__http_count(const wshub_http *http, const char *name) {
+    wshub_str first;
+    return wshub__http_fields(http, name, &first);
 }
 
 /* Is the token an element of the list that all fields of that name make up together? */
@@ -6188,10 +7501,11 @@ static bool wshub__http_parse_field(const uint8_t *p, const uint8_t *colon, cons
 
 /* Host: once in HTTP/1.1, at most once before it, and valid (RFC 9112 3.2). */
 static bool wshub__http_has_host(const wshub_http *http) {
-    size_t n = wshub__http_count(http, "Host");
+    wshub_str host;
+    size_t n = wshub__http_fields(http, "Host", &host);
 
     if (n == 0) return http->minor < 1;
-    return n == 1 && wshub__http_host_ok(wshub_http_header(http, "Host"));
+    return n == 1 && wshub__http_host_ok(host);
 }
 
 /* Reads a head: from the request line to the empty line, both included. headers: room for
@@ -6237,22 +7551,23 @@ WSHUB__COLD static int wshub__http_parse(const uint8_t *p, size_t n, wshub_heade
 /* How the body is framed, by its framing headers alone (RFC 9112 6.3). Returns 0, or the status. */
 WSHUB__COLD static int wshub__http_body(const wshub_http *http, uint64_t *out_length,
                                         const char **why) {
-    wshub_str length = wshub_http_header(http, "Content-Length");
-    size_t codings = wshub__http_count(http, "Transfer-Encoding"), i;
+    wshub_str length, coding;
+    size_t lengths = wshub__http_fields(http, "Content-Length", &length), i;
+    size_t codings = wshub__http_fields(http, "Transfer-Encoding", &coding);
 
     /* One coding, which must be `chunked`, and no length beside it. */
     *out_length = 0;
     *why = "malformed Content-Length or Transfer-Encoding";
     if (codings) {
-        if (length.ptr || http->minor < 1 || codings != 1) return 400;
-        if (!wshub__str_same(wshub_http_header(http, "Transfer-Encoding"), "chunked")) return 501;
+        if (lengths || http->minor < 1 || codings != 1) return 400;
+        if (!wshub__str_same(coding, "chunked")) return 501;
         *out_length = WSHUB_LENGTH_UNKNOWN;
         return 0;
     }
 
     /* Or a length, once and in digits; neither: there is no body. */
-    if (!length.ptr) return 0;
-    if (wshub__http_count(http, "Content-Length") != 1) return 400;
+    if (!lengths) return 0;
+    if (lengths != 1) return 400;
     if (length.len == 0 || length.len > WSHUB__HTTP_LENGTH_DIGITS_MAX) return 400;
     for (i = 0; i < length.len; i++) {
         uint8_t c = (uint8_t)length.ptr[i];
@@ -6278,6 +7593,8 @@ static bool wshub__http_ws_key_ok(wshub_str key) {
 
 /* Judges a handshake (RFC 6455 4.2.1). Returns 0, or the status. */
 WSHUB__COLD static int wshub__http_judge(const wshub_http *http, const char **why) {
+    wshub_str value;
+
     *why = "a WebSocket handshake is a GET";
     if (!wshub_str_eq_z(http->method, "GET")) return 400;
     *why = "a WebSocket handshake needs HTTP/1.1";
@@ -6286,11 +7603,11 @@ WSHUB__COLD static int wshub__http_judge(const wshub_http *http, const char **wh
     if (!wshub__http_has_token(http, "Connection", "upgrade")) return 400;
 
     *why = "Sec-WebSocket-Version must be 13";
-    if (wshub__http_count(http, "Sec-WebSocket-Version") > 1) return 400;
-    if (!wshub_str_eq_z(wshub_http_header(http, "Sec-WebSocket-Version"), "13")) return 426;
+    if (wshub__http_fields(http, "Sec-WebSocket-Version", &value) > 1) return 400;
+    if (!wshub_str_eq_z(value, "13")) return 426;
     *why = "Sec-WebSocket-Key must be 16 bytes in base64, once";
-    if (wshub__http_count(http, "Sec-WebSocket-Key") != 1) return 400;
-    return wshub__http_ws_key_ok(wshub_http_header(http, "Sec-WebSocket-Key")) ? 0 : 400;
+    if (wshub__http_fields(http, "Sec-WebSocket-Key", &value) != 1) return 400;
+    return wshub__http_ws_key_ok(value) ? 0 : 400;
 }
 
 WSHUB_API void wshub_accept_key(wshub_str key, char out_accept[28]) {
@@ -7028,6 +8345,177 @@ WSHUB_API size_t wshub_http_range_write(const wshub_range *range, char buf[72]) 
     return (size_t)(at - buf) - 1;
 }
 
+/* ---- >>forwarded -----------------------------------------------------------------------------
+ * For whom a proxy speaks (PROXY-2, PROXY-3): of a request, the name of one header and the proxies
+ * that are trusted comes the address of the client. Lists are walked from the right, where each
+ * proxy has added what it saw; so whatever a client has sent to the first of them, quotes that are
+ * never closed too, stands to the left of all that is believed. Pure: knows no hub and no stream,
+ * allocates nothing. Calls >>buf, >>address, >>http. Proved by tests/test_forwarded.c,
+ * tests/fuzz/fuzz_address.c. */
+
+/* Whose word is taken, and where they give it. */
+typedef struct wshub__proxies {
+    wshub_address_range *ranges;
+    size_t count; /* 0: nobody's */
+    wshub_str header;
+} wshub__proxies;
+
+/* Is this the address of a proxy whose word is taken? */
+static bool wshub__proxy_trusted(const wshub__proxies *proxies, const wshub_address *address) {
+    size_t i;
+
+    for (i = 0; i < proxies->count; i++) {
+        if (wshub_address_in(address, &proxies->ranges[i])) return true;
+    }
+    return false;
+}
+
+/* Takes an element off the end of a list of addresses, with the comma before it; without one, what
+ * is left is absent. False: it is no address. */
+static bool wshub__forwarded_plain(wshub_str *list, wshub_address *out) {
+    size_t from = list->len;
+    wshub_str item;
+
+    while (from && list->ptr[from - 1] != ',') from--;
+    item = wshub__str(list->ptr + from, list->len - from);
+    *list = from ? wshub__str(list->ptr, from - 1) : wshub__str(NULL, 0);
+    return wshub_address_read(wshub__http_trim(item), out) && out->kind != WSHUB_ADDRESS_UNIX;
+}
+
+/* Does an odd number of backslashes stand in front of a byte? */
+static bool wshub__is_escaped(wshub_str text, size_t at) {
+    size_t n = 0;
+
+    WSHUB_ASSERT(at < text.len);
+    while (n < at && text.ptr[at - 1 - n] == '\\') n++;
+    return n % 2 == 1;
+}
+
+/* Where the quoted text begins which this text, a quote at its end, ends with (RFC 9110 5.6.4);
+ * text.len: there is none. */
+static size_t wshub__quoted_from(wshub_str text) {
+    size_t at = text.len - 1;
+
+    WSHUB_ASSERT(text.len && text.ptr[at] == '"');
+    if (wshub__is_escaped(text, at)) return text.len;
+    while (at--) {
+        if (text.ptr[at] == '"' && !wshub__is_escaped(text, at)) return at;
+    }
+    return text.len;
+}
+
+/* How long a text is without the token at its end. */
+static size_t wshub__token_from(wshub_str text) {
+    size_t from = text.len;
+
+    while (from && wshub__http_token_char((uint8_t)text.ptr[from - 1])) from--;
+    return from;
+}
+
+/* Takes a pair `name=value` off the end of a text that is not empty; a value in quotes comes
+ * without them. False: there is none. */
+static bool wshub__forwarded_pair(wshub_str *text, wshub_str *out_name, wshub_str *out_value) {
+    size_t end = text->len, from;
+    bool quoted = text->ptr[end - 1] == '"';
+
+    WSHUB_ASSERT(end);
+    from = quoted ? wshub__quoted_from(*text) : wshub__token_from(*text);
+    if (from == end || from == 0 || text->ptr[from - 1] != '=') return false;
+    *out_value = quoted ? wshub__str(text->ptr + from + 1, end - from - 2)
+                        : wshub__str(text->ptr + from, end - from);
+
+    end = from - 1;
+    from = wshub__token_from(wshub__str(text->ptr, end));
+    *out_name = wshub__str(text->ptr + from, end - from);
+    *text = wshub__str(text->ptr, from);
+    return out_name->len > 0;
+}
+
+/* May this, with its colon, stand behind a node: digits, or a name that hides them (RFC 7239 6)? */
+static bool wshub__node_port_ok(wshub_str port) {
+    bool hidden = port.len > 2 && port.ptr[1] == '_';
+    size_t i;
+
+    if (port.ptr[0] != ':' || port.len < 2 || (!hidden && port.len > 6)) return false;
+    for (i = hidden ? 2 : 1; i < port.len; i++) {
+        uint8_t c = (uint8_t)port.ptr[i];
+        bool ok = wshub__is_digit(c) ||
+                  (hidden && (wshub__is_alnum(c) || c == '.' || c == '_' || c == '-'));
+        if (!ok) return false;
+    }
+    return true;
+}
+
+/* Reads a node (RFC 7239 6): IPv4, or IPv6 in brackets, with a port or without. False: it is
+ * `unknown`, a name that hides an address, or nothing of the kind. */
+static bool wshub__forwarded_node(wshub_str node, wshub_address *out) {
+    wshub_str host, port;
+    bool v6 = node.len && node.ptr[0] == '[';
+
+    if (!wshub__address_cut(node, &host, &port)) return false;
+    if (port.len && !wshub__node_port_ok(port)) return false;
+    if (!v6 && host.len && memchr(host.ptr, ':', host.len)) return false;
+    return wshub__address_bare(host, v6, 0, out);
+}
+
+/* Takes an element of Forwarded (RFC 7239 4) off the end of a list, with the comma before it;
+ * without one, what is left is absent. False: it cannot be read, or its `for` is no address. */
+static bool wshub__forwarded_element(wshub_str *list, wshub_address *out) {
+    wshub_str rest = *list, node = wshub__str(NULL, 0), name, value;
+    bool between = true; /* a pair may end here */
+    char sign = 0;
+
+    *list = node;
+    while (sign != ',') {
+        rest = wshub__http_trim(rest);
+        if (!rest.len) break;
+        sign = rest.ptr[rest.len - 1];
+        if (sign == ',' || sign == ';') {
+            rest = wshub__str(rest.ptr, rest.len - 1);
+            between = true;
+            continue;
+        }
+
+        if (!between || !wshub__forwarded_pair(&rest, &name, &value)) return false;
+        between = false;
+        if (!wshub__str_same(name, "for")) continue;
+        if (node.ptr) return false; /* it would be said twice */
+        node = value;
+    }
+    if (sign == ',') *list = rest;
+    return node.ptr && wshub__forwarded_node(node, out);
+}
+
+/* Whom a request comes from that a peer, `hop`, has brought (PROXY-2).
+ *   out_bad  the field that could not be read to its end (PROXY-3); ptr NULL: there was none */
+static wshub_address wshub__forwarded_client(const wshub__proxies *proxies, const wshub_http *http,
+                                             wshub_address hop, wshub_str *out_bad) {
+    bool rfc7239 = wshub__str_same(proxies->header, "Forwarded");
+    size_t i = http->headers_count;
+    wshub_address next;
+
+    *out_bad = wshub__str(NULL, 0);
+    while (i--) {
+        const wshub_header *field = &http->headers[i];
+        wshub_str list = field->value;
+
+        if (field->name.len != proxies->header.len ||
+            !wshub__same(field->name.ptr, proxies->header.ptr, field->name.len))
+            continue;
+        do {
+            if (!wshub__proxy_trusted(proxies, &hop)) return hop;
+            if (!(rfc7239 ? wshub__forwarded_element(&list, &next)
+                          : wshub__forwarded_plain(&list, &next))) {
+                *out_bad = field->value;
+                return hop;
+            }
+            hop = next;
+            hop.port = 0; /* it is of no use here, and would be another one each time */
+        } while (list.ptr);
+    }
+    return hop;
+}
+
 /* ---- >>frame ---------------------------------------------------------------------------------
  * Heads of WebSocket frames to bytes and back, masking, and which close codes may be sent (RFC 6455
  * 5.2, 5.3, 7.4). Bytes go in and a wshub_frame comes out, or the other way round, in memory of the
@@ -7144,22 +8632,49 @@ WSHUB_API size_t wshub_frame_write(const wshub_frame *frame, uint8_t *buf) {
     return at;
 }
 
-WSHUB_API void wshub_mask(uint8_t *bytes, size_t count, const uint8_t mask[4], uint64_t offset) {
+/* Masks or unmasks. Returns all bytes that came out, or-ed together eight by eight: its top bits
+ * tell whether they are ASCII, so that nobody need look for that a second time. */
+static inline uint64_t wshub__mask_seen(uint8_t *bytes, size_t count, const uint8_t mask[4],
+                                        uint64_t offset) {
     uint8_t key[8]; /* the mask twice, from where the payload goes on */
-    uint64_t k;
+    uint64_t k, seen[2] = {0, 0};
     size_t i;
 
-    for (i = 0; i < 8; i++) key[i] = mask[(offset + i) & 3];
+    memcpy(key, mask, 4);
+    if (offset & 3) {
+        for (i = 0; i < 4; i++) key[i] = mask[(offset + i) & 3];
+    }
+    memcpy(key + 4, key, 4);
     memcpy(&k, key, 8);
 
-    /* Eight bytes at a time, then those that are left. */
-    for (i = 0; i + 8 <= count; i += 8) {
+    /* Sixteen bytes at a time, eight, then those that are left. */
+    for (i = 0; i + 16 <= count; i += 16) {
+        uint64_t w[2];
+        memcpy(w, bytes + i, 16);
+        w[0] ^= k;
+        w[1] ^= k;
+        seen[0] |= w[0];
+        seen[1] |= w[1];
+        memcpy(bytes + i, w, 16);
+    }
+    seen[0] |= seen[1];
+    for (; i + 8 <= count; i += 8) {
         uint64_t w;
         memcpy(&w, bytes + i, 8);
         w ^= k;
+        seen[0] |= w;
         memcpy(bytes + i, &w, 8);
     }
-    for (; i < count; i++) bytes[i] = (uint8_t)(bytes[i] ^ key[i & 7]);
+    for (; i < count; i++) {
+        bytes[i] = (uint8_t)(bytes[i] ^ key[i & 7]);
+        seen[0] |= bytes[i];
+    }
+    return seen[0];
+}
+
+/* The same of who only wants it unmasked: what is seen is not even gathered. */
+WSHUB_API void wshub_mask(uint8_t *bytes, size_t count, const uint8_t mask[4], uint64_t offset) {
+    (void)wshub__mask_seen(bytes, count, mask, offset);
 }
 
 /* Close codes that are used here (RFC 6455 7.4.1). */
@@ -7398,7 +8913,8 @@ typedef enum wshub__kind {
     WSHUB__KIND_USER,
     WSHUB__KIND_ROOM,
     WSHUB__KIND_CHANNEL,
-    WSHUB__KIND_PATTERN /* of channels */
+    WSHUB__KIND_PATTERN, /* of channels */
+    WSHUB__KIND_SHARDED  /* a channel of a shard (BUS-7) */
 } wshub__kind;
 
 /* First member of everything that is indexed. */
@@ -7554,6 +9070,225 @@ WSHUB__COLD static void wshub__index_done(const wshub__mem *mem, wshub__index *i
     wshub__mem_free(mem, index->hashes, index->cap * sizeof(uint32_t));
     wshub__mem_free(mem, index->names, index->cap * sizeof(wshub__name *));
     memset(index, 0, sizeof *index);
+}
+
+/* ---- >>rates ---------------------------------------------------------------------------------
+ * How fast somebody may be (RATE-1 to RATE-3): token buckets in whole numbers, thousandths of a
+ * message and of a byte, so that nothing is lost by rounding; and a table of them, by keyed hashes,
+ * of which the one that was not used for longest makes room for a new one. Proved by
+ * tests/test_rates.c. */
+
+/* A rate and what may come at once: a millisecond brings as many thousandths as a second brings
+ * whole ones. */
+typedef struct wshub__rate {
+    uint32_t messages, bytes;             /* a second; 0: as many as there are */
+    uint64_t messages_burst, bytes_burst; /* thousandths */
+} wshub__rate;
+
+/* What is left of it. Below zero what has been lent. */
+typedef struct wshub__bucket {
+    uint64_t at; /* when it was filled, in ms */
+    int64_t messages, bytes;
+} wshub__bucket;
+
+static bool wshub__rate_is_on(const wshub__rate *rate) {
+    return rate->messages || rate->bytes;
+}
+
+static void wshub__bucket_init(wshub__bucket *bucket, const wshub__rate *rate, uint64_t now) {
+    bucket->at = now;
+    bucket->messages = (int64_t)rate->messages_burst;
+    bucket->bytes = (int64_t)rate->bytes_burst;
+}
+
+/* A level after so many ms. */
+static inline int64_t wshub__level_after(int64_t level, uint32_t rate, uint64_t burst,
+                                         uint64_t ms) {
+    uint64_t missing;
+
+    WSHUB_ASSERT(level <= (int64_t)burst);
+    missing = (uint64_t)((int64_t)burst - level);
+    if (ms <= UINT32_MAX) { /* so that the product has 64 bits; without a division */
+        uint64_t brought = ms * rate;
+        return brought < missing ? level + (int64_t)brought : (int64_t)burst;
+    }
+    if (!rate) return level;
+    return ms > missing / rate ? (int64_t)burst : level + (int64_t)(ms * rate);
+}
+
+/* Fills a bucket with what the time has brought. A clock that goes back brings nothing. */
+static inline void wshub__bucket_fill(wshub__bucket *bucket, const wshub__rate *rate,
+                                      uint64_t now) {
+    uint64_t ms;
+
+    if (now <= bucket->at) return;
+    ms = now - bucket->at;
+    bucket->at = now;
+    bucket->messages =
+        wshub__level_after(bucket->messages, rate->messages, rate->messages_burst, ms);
+    bucket->bytes = wshub__level_after(bucket->bytes, rate->bytes, rate->bytes_burst, ms);
+}
+
+/* Is there enough for a message of so many bytes? For one that is longer than the burst, where the
+ * burst is whole. */
+static bool wshub__bucket_has(const wshub__bucket *bucket, const wshub__rate *rate, size_t bytes) {
+    uint64_t wanted = (uint64_t)bytes * 1000;
+
+    if (rate->messages && bucket->messages < 1000) return false;
+    if (wanted > rate->bytes_burst) wanted = rate->bytes_burst;
+    return !rate->bytes || bucket->bytes >= (int64_t)wanted;
+}
+
+/* Takes a message of so many bytes out, whether there is enough or not. */
+static inline void wshub__bucket_take(wshub__bucket *bucket, const wshub__rate *rate,
+                                      size_t bytes) {
+    if (rate->messages) bucket->messages -= 1000;
+    if (rate->bytes) bucket->bytes -= (int64_t)((uint64_t)bytes * 1000);
+}
+
+/* Is there enough for a message of so many bytes, and for another behind it? */
+static inline bool wshub__bucket_plenty(const wshub__bucket *bucket, const wshub__rate *rate,
+                                        size_t bytes) {
+    if (rate->messages && bucket->messages < 2000) return false;
+    return !rate->bytes || bucket->bytes >= (int64_t)((uint64_t)bytes * 1000 + 1000);
+}
+
+static uint64_t wshub__level_wait(int64_t level, uint32_t rate) {
+    return !rate || level >= 1000 ? 0 : ((uint64_t)(1000 - level) + rate - 1) / rate;
+}
+
+/* In how many ms there will be enough for a message of a byte. */
+static uint64_t wshub__bucket_wait(const wshub__bucket *bucket, const wshub__rate *rate) {
+    uint64_t messages = wshub__level_wait(bucket->messages, rate->messages);
+    uint64_t bytes = wshub__level_wait(bucket->bytes, rate->bytes);
+    return messages > bytes ? messages : bytes;
+}
+
+/* One of the table. Links are number + 1. */
+typedef struct wshub__rated {
+    uint64_t key;
+    wshub__bucket bucket;
+    uint32_t next;         /* of the same place */
+    uint32_t older, newer; /* by when they were used */
+} wshub__rated;
+
+typedef struct wshub__rated_table {
+    wshub__rated *items;
+    uint32_t *places;    /* cap of them: the first of each */
+    uint32_t count, cap; /* cap: a power of two; of both arrays */
+    uint32_t max;
+    uint32_t oldest, newest;
+} wshub__rated_table;
+
+static void wshub__rated_unlink(wshub__rated_table *table, uint32_t number) {
+    const wshub__rated *item = &table->items[number];
+
+    if (item->older) {
+        table->items[item->older - 1].newer = item->newer;
+    } else {
+        table->oldest = item->newer;
+    }
+    WSHUB_ASSERT(item->newer); /* the newest stays where it is */
+    table->items[item->newer - 1].older = item->older;
+}
+
+static void wshub__rated_link(wshub__rated_table *table, uint32_t number) {
+    wshub__rated *item = &table->items[number];
+
+    item->older = table->newest;
+    item->newer = 0;
+    if (table->newest) {
+        table->items[table->newest - 1].newer = number + 1;
+    } else {
+        table->oldest = number + 1;
+    }
+    table->newest = number + 1;
+}
+
+static void wshub__rated_place(wshub__rated_table *table, uint32_t number) {
+    uint32_t *place = &table->places[table->items[number].key & (table->cap - 1)];
+    table->items[number].next = *place;
+    *place = number + 1;
+}
+
+static void wshub__rated_displace(wshub__rated_table *table, uint32_t number) {
+    uint32_t *link = &table->places[table->items[number].key & (table->cap - 1)];
+    while (*link != number + 1) link = &table->items[*link - 1].next;
+    *link = table->items[number].next;
+}
+
+/* Room for as many again. False: out of memory, nothing changed. */
+WSHUB__COLD static bool wshub__rated_grow(const wshub__mem *mem, wshub__rated_table *table) {
+    uint32_t cap = table->cap ? table->cap * 2 : 16, i;
+    wshub__rated *items = (wshub__rated *)wshub__mem_new(mem, cap * sizeof *items);
+    uint32_t *places = (uint32_t *)wshub__mem_new(mem, cap * sizeof *places);
+
+    if (!items || !places) {
+        wshub__mem_free(mem, items, cap * sizeof *items);
+        wshub__mem_free(mem, places, cap * sizeof *places);
+        return false;
+    }
+    if (table->count) memcpy(items, table->items, table->count * sizeof *items);
+    wshub__mem_free(mem, table->items, table->cap * sizeof *items);
+    wshub__mem_free(mem, table->places, table->cap * sizeof *places);
+    table->items = items;
+    table->places = places;
+    table->cap = cap;
+    for (i = 0; i < table->count; i++) wshub__rated_place(table, i);
+    return true;
+}
+
+/* It is the one used last. */
+static inline void wshub__rated_touch(wshub__rated_table *table, uint32_t number) {
+    if (table->newest == number + 1) return;
+    wshub__rated_unlink(table, number);
+    wshub__rated_link(table, number);
+}
+
+/* The number of the bucket of a key, made if it is not there, in the place of the oldest where
+ * there is no more room. WSHUB__NONE: there is no memory for the first. */
+static uint32_t wshub__rated_take(const wshub__mem *mem, wshub__rated_table *table, uint64_t key,
+                                  const wshub__rate *rate, uint64_t now) {
+    uint32_t number = table->cap ? table->places[key & (table->cap - 1)] : 0;
+
+    while (number && table->items[number - 1].key != key) number = table->items[number - 1].next;
+    if (number--) {
+        wshub__rated_touch(table, number);
+        return number;
+    }
+
+    if (table->count < table->max && (table->count < table->cap || wshub__rated_grow(mem, table))) {
+        number = table->count++;
+    } else {
+        if (!table->oldest) return WSHUB__NONE;
+        number = table->oldest - 1;
+        wshub__rated_unlink(table, number);
+        wshub__rated_displace(table, number);
+    }
+    table->items[number].key = key;
+    wshub__bucket_init(&table->items[number].bucket, rate, now);
+    wshub__rated_place(table, number);
+    wshub__rated_link(table, number);
+    WSHUB_ASSERT(table->count <= table->max);
+    return number;
+}
+
+/* The same for who had *number the last time, and mostly has it still; else it is found, or made.
+ */
+static inline void wshub__rated_again(const wshub__mem *mem, wshub__rated_table *table,
+                                      uint64_t key, const wshub__rate *rate, uint64_t now,
+                                      uint32_t *number) {
+    if (*number < table->count && table->items[*number].key == key) {
+        wshub__rated_touch(table, *number);
+    } else {
+        *number = wshub__rated_take(mem, table, key, rate, now);
+    }
+}
+
+WSHUB__COLD static void wshub__rated_done(const wshub__mem *mem, wshub__rated_table *table) {
+    wshub__mem_free(mem, table->items, table->cap * sizeof *table->items);
+    wshub__mem_free(mem, table->places, table->cap * sizeof *table->places);
+    memset(table, 0, sizeof *table);
 }
 
 /* ---- >>deadlines -----------------------------------------------------------------------------
@@ -7824,29 +9559,37 @@ typedef struct wshub__conn {
     uint32_t queued;                   /* bytes in the queue */
     uint32_t inflight;                 /* bytes a completion io has, until sent() */
     uint64_t id;                       /* the io's; 0: free */
+    uint32_t queue_max;                /* bytes that may wait for its peer (SEND-6) */
     uint8_t state;                     /* wshub__conn_state */
     bool blocked;                      /* the stream took less than offered; drained() follows */
-    bool pressured;                    /* unsent bytes since the last time the queue was empty */
+    bool pressured;                    /* unsent bytes since the last time the queue was empty; a
+                                          lent one for ever, as nothing takes what it is offered */
     uint8_t notes;                     /* WSHUB__NOTE_*, to be told in settle */
     bool pong_late : 1, ping_late : 1; /* to be sent when the queue has drained */
     bool note_listed : 1, resume_listed : 1;
     bool pinged : 1;  /* since it was last heard of */
     bool discard : 1; /* messages that arrive count for nothing any more */
+    bool slowed : 1;  /* nothing more is read until a rate allows it */
+    bool whole : 1;   /* a message that cannot be queued ends it (wshub_session_limit()) */
+    bool behind : 1;  /* lent: under pressure, as is told; until its queue is empty */
 
     /* What is being received. */
-    uint8_t opcode;     /* of the frame whose payload is being received */
-    uint8_t msg_opcode; /* of the message; 0: none has begun */
-    bool fin, in_frame, parsing;
+    unsigned msg_opcode : 4; /* of the message; 0: none has begun */
+    bool fin : 1, in_frame : 1, parsing : 1;
     bool http_close : 1, http_head : 1, chunked : 1, blank_seen : 1; /* of the request */
     bool asked : 1; /* an inbound transformer has its message: no more is read until it answers */
     /* No more requests or messages are read, and no more of an answer is taken, until what is
      * queued has left. */
     bool owes : 1;
-    bool io_paused : 1; /* the io has been asked to read no more, while bytes are held */
-    bool ended : 1;     /* the peer sends no more; what is held comes before that */
-    uint32_t above;     /* who stands above: index + 1; 0: nobody */
-    uint32_t exchange;  /* what it serves: index + 1; 0: none, or a WebSocket with others above */
-    uint32_t allowance; /* bytes of messages that it may still bring; UINT32_MAX: no limit */
+    bool io_paused : 1;  /* the io has been asked to read no more, while bytes are held */
+    bool ended : 1;      /* the peer sends no more; what is held comes before that */
+    unsigned opcode : 5; /* of the frame whose payload is being received */
+    bool wordless : 1;   /* wshub_mount_desc.no_close_reasons */
+    bool agreed : 1;     /* with its peer, on permessage-deflate: see wshub__agreed_of() */
+    bool squeezed : 1;   /* the message that has begun is compressed */
+    uint32_t above;      /* who stands above: index + 1; 0: nobody */
+    uint32_t exchange;   /* what it serves: index + 1; 0: none, or a WebSocket with others above */
+    uint32_t allowance;  /* bytes of messages that it may still bring; UINT32_MAX: no limit */
     uint32_t message_bytes_max; /* of one message */
     uint32_t deadline;          /* its place among hub->deadlines */
     wshub__rx *rx;              /* NULL: nothing has arrived that is not whole */
@@ -7855,6 +9598,21 @@ typedef struct wshub__conn {
     uint64_t write_due; /* deadline of progress in sending; 0: none runs */
     uint32_t next_note, resume_next; /* links of two lists: index + 1 */
 } wshub__conn;
+
+/* What of an offer of permessage-deflate is taken (RFC 7692 7.1). */
+typedef struct wshub__offer {
+    uint8_t server_bits, client_bits; /* of the two windows; server_bits 0: nothing is agreed on */
+    bool server_said : 1, client_said : 1; /* the answer says so */
+    bool slides : 1;                       /* our window is kept from message to message */
+    bool forgets : 1;                      /* the peer's is not */
+} wshub__offer;
+
+/* A stream whose peer has agreed. Whatever it holds comes with the first message that needs it. */
+typedef struct wshub__agreed {
+    void *inflater, *deflater;
+    uint32_t inflated; /* bytes, since it was last not read for a while */
+    wshub__offer on;
+} wshub__agreed;
 
 /* Which pages of other origins may read answers: wshub_cors, copied (HTTP-4). */
 typedef struct wshub__cors {
@@ -7874,6 +9632,7 @@ typedef struct wshub__mount {
     wshub_str path;
     wshub__cors *cors; /* NULL: only the hub's own pages may read its answers */
     size_t bytes;      /* of this block; 0: a part of the hub */
+    bool above;        /* what its WebSockets say is for whoever stands above a stream */
 } wshub__mount;
 
 /* An HTTP request and its answer; then, if that was 101 and nobody else stands above its stream,
@@ -7894,8 +9653,18 @@ typedef enum wshub__exchange_state {
 /* A head that is kept; its headers and texts follow. */
 typedef struct wshub__head {
     wshub_http http;
-    size_t bytes; /* of this block */
+    wshub_str raw; /* LEAVING: all of it, as it came */
+    size_t bytes;  /* of this block */
 } wshub__head;
+
+/* A handshake at the door of a dialect (wshub_client_upgrade()): who it is to become. From the
+ * question to on_upgrade until its answer it is the application's exchange, whatever its mount. */
+typedef struct wshub__door {
+    wshub_client_desc who; /* the client */
+    bool nobody;           /* there is none: a WebSocket alone */
+    void *owner;           /* last argument of its mount's callbacks */
+    size_t bytes;          /* of this block, with the id in it; 0: it lies with who asks */
+} wshub__door;
 
 typedef struct wshub__exchange {
     wshub__slot slot;
@@ -7906,6 +9675,7 @@ typedef struct wshub__exchange {
     void *owner;            /* last argument of its callbacks */
     const wshub_http *http; /* its head, as long as that can be looked at; NULL */
     wshub__head *head;      /* kept; NULL */
+    wshub__door *door;      /* unanswered, at a dialect's door; NULL */
     wshub__buf origin;      /* that of the page that asks, if its mount's cors allows it */
     wshub__buf reason;      /* of a WebSocket's end */
     uint16_t code;          /* the same */
@@ -7915,6 +9685,7 @@ typedef struct wshub__exchange {
     bool unread;            /* it has a body that has not been read */
     bool asks_upgrade;      /* whose refusal counts as that of an upgrade */
     bool handshake;         /* which may be granted, with the key below */
+    bool at_door;           /* the application answers it, and is told of it, not its mount */
     bool busy;              /* on_answer is being asked: nothing may be done to it */
     bool was_open;          /* GONE: it was a WebSocket */
     bool listed;            /* GONE: settle is to tell of it */
@@ -7923,7 +9694,10 @@ typedef struct wshub__exchange {
     bool chunked, bodyless; /* STREAMING: how its body is framed; it has none that were sent */
     bool closes;            /* STREAMING: the stream ends behind it */
     bool waits;             /* STREAMING: on_exchange_drained is to be told when it has drained */
+    bool leaving;           /* HELD: it goes elsewhere, when what was answered before has left */
+    bool may_leave;         /* HELD: on_leaving is being told: it can be handed over */
     int8_t failed;          /* a wshub_err: it was to be granted, and that has failed */
+    wshub__offer offer;     /* what would be agreed on with the 101 */
     union {
         char key[24];  /* Sec-WebSocket-Key, until it is answered */
         uint64_t left; /* STREAMING: bytes of its body that are yet to be written */
@@ -7938,8 +9712,9 @@ typedef struct wshub__exchange {
  * bytes. */
 typedef struct wshub__pub {
     struct wshub__pub *next;
-    uint64_t at; /* when it was published */
-    uint32_t channel_len, payload_len, brief_len, cap;
+    uint64_t at;                            /* when it was published */
+    uint32_t channel_len : 31, sharded : 1; /* sharded: the channel is (BUS-7) */
+    uint32_t payload_len, brief_len, cap;
 } wshub__pub;
 
 /* The publications that wait, oldest first. */
@@ -7966,12 +9741,23 @@ typedef struct wshub__uplink {
     wshub__outbox outbox;
 } wshub__uplink;
 
+/* A name of a realm that has come or gone, of which the realm's dialect is yet to be told. The name
+ * follows. */
+typedef struct wshub__named {
+    struct wshub__named *next;
+    wshub_realm realm;
+    uint32_t dialect, len;
+    wshub_dest_kind kind;
+    bool here;
+} wshub__named;
+
 /* Exact mode (BUS-4): a channel on its way in or out; its name follows. */
 typedef struct wshub__chan {
     wshub__name name;
     struct wshub__chan *prev, *next;
     uint64_t due; /* out: subscribed still, until then */
     bool out;
+    bool unsure; /* out: or not subscribed yet */
 } wshub__chan;
 
 typedef struct wshub__chans {
@@ -8040,6 +9826,8 @@ typedef struct wshub__above {
     bool (*asked)(wshub *hub, wshub__conn *conn);
     /* That time has passed, and it has not been heard of. */
     void (*late)(wshub *hub, wshub__conn *conn);
+    /* The stream has not been read for as long as a rate wanted. */
+    void (*rested)(wshub *hub, wshub__conn *conn);
     /* The clock of an answer that the stream waits for has run out. */
     void (*waited)(wshub *hub, wshub__conn *conn);
     /* Whom log lines name, and the id of one. ptr NULL: it is gone. */
@@ -8052,6 +9840,8 @@ typedef struct wshub__above {
     void (*lent_gone)(wshub *hub, wshub__conn *conn);
     /* What is gathered for many is to be given out (wshub__run_out). */
     void (*run_out)(wshub *hub);
+    /* May a stream come, by the rates (RATE-4)? */
+    bool (*stream)(wshub *hub, wshub_conn conn);
     /* The hub is to be freed, and nobody is inside it any more. */
     void (*free)(wshub *hub);
 } wshub__above;
@@ -8079,9 +9869,11 @@ typedef struct wshub__piece {
 /* A kind of wire. */
 typedef struct wshub__wire {
     wshub_kind_desc desc;
-    wshub__seg *log;  /* where its messages are written; NULL: there are none yet. The plain kind
+    wshub__seg *log; /* where its messages are written; NULL: there are none yet. The plain kind
                          has the hub's */
-    uint32_t clients; /* that have it */
+    uint8_t bits;    /* it is `base`, compressed with such a window; 0: it is a kind of its own */
+    bool slides;     /* `base`, compressed for each receiver */
+    wshub_kind base;
 } wshub__wire;
 
 #define WSHUB__RUN_MAX 256u /* messages in a run */
@@ -8091,6 +9883,36 @@ typedef struct wshub__speaker {
     wshub_dialect table;
     void *user;
 } wshub__speaker;
+
+/* A name of which it is kept who is here (>>presence): a room's or a user's, whose text follows. */
+typedef struct wshub__here {
+    wshub__name name;
+    uint32_t stays; /* that are at it */
+    uint32_t told;  /* of these, of which it has been told that they are here */
+} wshub__here;
+
+typedef enum wshub__stay_state {
+    WSHUB__STAY_QUIET,  /* of a client that is not accepted yet, or has ended untold */
+    WSHUB__STAY_COMING, /* to be told */
+    WSHUB__STAY_TOLD,
+    WSHUB__STAY_GOING /* to be told, and then forgotten */
+} wshub__stay_state;
+
+/* That a client is in a room, or is one of a user's, as far as it has been told. */
+typedef struct wshub__stay {
+    wshub__slot slot;
+    wshub__here *here;
+    uint32_t client;     /* index; who is gone is freed behind its last stay */
+    uint32_t prev, next; /* in the order in which it is to be told: number + 1 */
+    uint8_t state;       /* wshub__stay_state */
+} wshub__stay;
+
+/* What of it is to be told, and all that is kept for it. */
+typedef struct wshub__stays {
+    bool kept; /* somebody wants to know */
+    wshub__pool pool;
+    uint32_t first, last, count; /* to be told: number + 1 */
+} wshub__stays;
 
 /* All rooms, or all users, of a realm: in no order, without gaps. */
 typedef struct wshub__groups {
@@ -8104,10 +9926,14 @@ typedef struct wshub__groups {
 typedef struct wshub__realm {
     wshub__slot slot;        /* not of the first */
     wshub__index index;      /* ids of its clients, names of its users and rooms */
+    wshub__index here;       /* names of those of which it is kept who is here */
     uint32_t number;         /* 0: the first; else its index in hub->realms + 1 */
     uint32_t oldest, newest; /* its clients, oldest first: index + 1 */
     uint64_t id_lengths;     /* a bit for each length that an id of a client has had */
-    bool clients_walked;     /* somebody may be in a walk over them */
+    uint64_t kinds_here;     /* which kinds of wire its clients have: a bit each */
+    uint32_t kind_clients[WSHUB_KINDS_MAX]; /* how many of them have each */
+    bool clients_walked;                    /* somebody may be in a walk over them */
+    bool leaving; /* one is in no index any more, and its end is yet to be told */
     wshub__groups rooms, users;
     wshub_str *default_rooms; /* joined on acceptance */
     uint32_t default_rooms_count;
@@ -8135,7 +9961,10 @@ struct wshub {
     uint64_t heard; /* up to then all that peers said has been reported: they are judged by this */
     wshub_str server_id;
     wshub_str *origins, *hosts;
-    void *texts; /* one block with all texts of the description */
+    wshub__proxies proxies;
+    wshub__pool told; /* what proxies have said, by the io's numbers; not taken and freed here */
+    char told_text[WSHUB_ADDRESS_BYTES]; /* the last one that somebody wanted to know */
+    void *texts;                         /* one block with all texts of the description */
     size_t texts_bytes;
     bool origins_any; /* no list of them was given */
     uint64_t key[2];  /* secret; from the io's randomness */
@@ -8158,14 +9987,19 @@ struct wshub {
     uint64_t *laggards; /* a bit for each conn whose queue its stream has not taken whole, which
                            wshub__out_compact() sees to */
     uint32_t laggards_cap;
-    uint64_t compacted[2];   /* bytes queued, and bytes in segments, when laggards were last looked
+    uint64_t compacted[2];  /* bytes queued, and bytes in segments, when laggards were last looked
                                through */
-    wshub__seg *log, *segs;  /* the one being written; all */
-    wshub__mount *mounts;    /* in the order in which they are asked; the last is `fallback` */
-    wshub__mount fallback;   /* serves all paths: on_request */
-    uint32_t mounts_count;   /* those of wshub_mount() */
-    wshub__pool lents;       /* streams without a conn of the io's: wshub__lent */
-    wshub__mount forwarding; /* serves no path: of exchanges that another hub answers */
+    wshub__seg *log, *segs; /* the one being written; all */
+    wshub_deflate codec;    /* version 0: there is none */
+    wshub__pool agreed;     /* by the io's numbers; not taken and freed here */
+    void *deflaters[8];    /* for windows of 8 to 15 bits that are not kept; NULL: not needed yet */
+    void *inflater;        /* for messages of peers that keep no window; NULL */
+    wshub__buf squeezed;   /* where messages are compressed */
+    wshub__mount *mounts;  /* in the order in which they are asked; the last is `fallback` */
+    wshub__mount fallback; /* serves all paths: on_request */
+    uint32_t mounts_count; /* those of wshub_mount() */
+    wshub__pool lents;     /* streams without a conn of the io's: wshub__lent */
+    wshub__mount forwarding;       /* serves no path: of exchanges that another hub answers */
     struct wshub__link_side *ends; /* of the links that this hub has an end of */
     wshub__node *calls;            /* ends that it is to look at; any thread pushes */
     wshub__pool exchanges;
@@ -8184,7 +10018,6 @@ struct wshub {
     wshub__mount json; /* wshub_desc.path */
     wshub__wire kinds[WSHUB_KINDS_MAX];
     uint32_t kinds_count;
-    uint64_t kinds_here;         /* which of them clients have: a bit each */
     struct wshub__piece *pieces; /* used before, to be used again */
     wshub__pool clients, asks;
     wshub__speaker dialects[WSHUB_DIALECTS_MAX + 1]; /* one more, for >>app-channels */
@@ -8199,6 +10032,16 @@ struct wshub {
         uint32_t dialect;                     /* that they are on the bus; 0: not used yet */
     } apps;
     wshub__realm first_realm;
+    wshub__stays stays;
+    struct {
+        bool on, conns_on;    /* of messages; of streams */
+        bool delays;          /* somebody may have to wait */
+        wshub__rate rates[3]; /* by wshub_rate_of, from 0 on */
+        wshub_over over[3];
+        wshub__rate conns;
+        wshub__rated_table table; /* users and addresses */
+        wshub__pool clients;      /* wshub__pace, by their numbers; not taken and freed */
+    } rates;
     wshub__pool realms;                         /* the others */
     uint32_t rooms_live, users_live, own_rooms; /* of all realms together */
     uint32_t mark; /* of the last fan-out with exclusions: wshub__exclude() */
@@ -8229,7 +10072,8 @@ struct wshub {
     wshub__chans subs_in, subs_out;
     wshub__index channels; /* those in the two lists */
     uint32_t subs_count;
-    uint32_t replay;       /* wshub__replay_phase */
+    wshub__named *named_head, *named_tail; /* names that dialects are yet to be told of */
+    uint32_t replay;                       /* wshub__replay_phase */
     uint32_t replay_realm; /* whose rooms or users it goes through: a realm's number */
     uint32_t replay_at;    /* how many of these are left; UINT32_MAX: all of them */
     wshub__node *posts;
@@ -8246,6 +10090,12 @@ struct wshub {
 static uint32_t wshub__conn_slot(uint32_t number) {
     uint32_t lent = number >> 31;
     return (number / WSHUB__PAGE * 2 + lent) * WSHUB__PAGE + number % WSHUB__PAGE;
+}
+
+/* How many numbers of the io's, in whole pages, have their streams among so many indexes. */
+static uint32_t wshub__conn_numbers(uint32_t indexes) {
+    uint32_t pages = (indexes + WSHUB__PAGE - 1) / WSHUB__PAGE;
+    return (pages + 1) / 2 * WSHUB__PAGE;
 }
 
 /* Has this stream no conn of an io? Its queue is handed out by who lent it. */
@@ -8384,7 +10234,7 @@ WSHUB_API const char *wshub_strerror(wshub_err err) {
 /* ---- log lines ---- */
 
 #define WSHUB__LOG_NONE 255u      /* as wshub.log_from: above every level */
-#define WSHUB__LINES_A_SECOND 10u /* of one code */
+#define WSHUB__LINES_A_SECOND 10u /* of one code; of BUS_BAD, which strangers write, one */
 
 /* Adds what there is room for of a text of ours to one of cap bytes. Returns where that ends
  * then. */
@@ -8513,6 +10363,7 @@ static wshub_client wshub__nobody(void) {
  * kept. */
 static bool wshub__line_allowed(wshub *hub, wshub_log_code code) {
     uint64_t second = hub->now / 1000;
+    uint32_t most = code == WSHUB_LOG_BUS_BAD ? 1 : WSHUB__LINES_A_SECOND;
 
     WSHUB_ASSERT((unsigned)code < WSHUB_LOG_COUNT);
     if (hub->destroying) return false;
@@ -8520,12 +10371,46 @@ static bool wshub__line_allowed(wshub *hub, wshub_log_code code) {
         hub->logs[code].second = second;
         hub->logs[code].lines = 0;
     }
-    if (++hub->logs[code].lines <= WSHUB__LINES_A_SECOND && hub->lines_count < WSHUB__LINES)
-        return true;
+    if (++hub->logs[code].lines <= most && hub->lines_count < WSHUB__LINES) return true;
 
     hub->logs[code].suppressed++;
     hub->stats.log_suppressed++;
     return false;
+}
+
+/* Where it is kept whom a stream is for, by what a proxy has said of its request (PROXY-4). NULL:
+ * none has said anything. */
+static wshub_address *wshub__told_of(const wshub *hub, wshub_conn conn) {
+    uint32_t number = (uint32_t)conn.id, page = number / WSHUB__PAGE;
+
+    if (page >= hub->told.pages_count || !hub->told.pages[page]) return NULL;
+    WSHUB_ASSERT(!(conn.id & WSHUB__LENT)); /* no proxy is in front of these */
+    return (wshub_address *)wshub__pool_at(&hub->told, number);
+}
+
+/* From here on nobody has said anything: the request is over, or its stream. */
+static void wshub__told_forget(const wshub *hub, const wshub__conn *conn) {
+    wshub_address *told;
+    wshub_conn handle;
+
+    if (!hub->told.pages_count) return;
+    handle.id = conn->id;
+    told = wshub__told_of(hub, handle);
+    if (told) told->kind = WSHUB_ADDRESS_NONE;
+}
+
+/* What is known of a stream that the io may have: by the io, and by what a proxy has said. False:
+ * the io does not know it. */
+WSHUB__COLD static bool wshub__about(const wshub *hub, wshub_conn conn, wshub_about *out_about) {
+    const wshub_address *told = wshub__told_of(hub, conn);
+    char *text = hub->self->told_text;
+
+    memset(out_about, 0, sizeof *out_about);
+    if (hub->io.about && !hub->io.about(hub->io.ctx, conn, out_about)) return false;
+    if (!told || told->kind == WSHUB_ADDRESS_NONE) return true;
+    if (!out_about->hop.ptr) out_about->hop = out_about->peer;
+    out_about->peer = wshub__str(text, wshub_address_write(told, text));
+    return true;
 }
 
 /* Whom a line is about: a client's id, else the address of a stream's peer. A lent stream has
@@ -8535,9 +10420,7 @@ WSHUB__COLD static void wshub__line_who(const wshub *hub, wshub__line *line, wsh
     wshub_about about;
 
     if (line->client.id) who = hub->above->id(hub, line->client);
-    memset(&about, 0, sizeof about);
-    if (!who.ptr && conn.id && !(conn.id & WSHUB__LENT) && hub->io.about &&
-        hub->io.about(hub->io.ctx, conn, &about))
+    if (!who.ptr && conn.id && !(conn.id & WSHUB__LENT) && wshub__about(hub, conn, &about))
         who = about.peer;
     line->who[wshub__line_add_escaped(line->who, sizeof line->who, 0, who, true)] = 0;
 }
@@ -9177,6 +11060,29 @@ WSHUB__COLD static void wshub__out_waits(wshub *hub, wshub__conn *conn) {
     wshub__out_note(hub, conn, WSHUB__NOTE_ON);
 }
 
+/* What may wait for a lent stream without being pressure, in bytes, at most half of its limit: from
+ * one poll to the next something always does, as it would in a socket's buffer. */
+#define WSHUB__POLLED_BYTES 65536u
+
+/* Does more wait for a lent stream than that? */
+static bool wshub__polled_late(const wshub__conn *conn) {
+    uint32_t half = conn->queue_max / 2;
+
+    WSHUB_ASSERT(wshub__conn_is_lent(conn));
+    return conn->queued > (half < WSHUB__POLLED_BYTES ? half : WSHUB__POLLED_BYTES);
+}
+
+/* A lent stream comes under pressure, or is no longer. */
+WSHUB__COLD static void wshub__polled_note(wshub *hub, wshub__conn *conn, bool late) {
+    if (late && !conn->behind) {
+        conn->behind = true;
+        wshub__out_note(hub, conn, WSHUB__NOTE_ON);
+    } else if (!conn->queued && conn->behind) {
+        conn->behind = false;
+        wshub__out_note(hub, conn, WSHUB__NOTE_OFF);
+    }
+}
+
 #define WSHUB__SEND_SPANS 64u /* in one send of the io */
 
 /* The spans in front of a queue. Returns how many; *out_total: their bytes. */
@@ -9264,7 +11170,7 @@ static void wshub__out_send(wshub *hub, wshub__conn *conn) {
 /* Would a stream whose peer is owed `owed` bytes stay within the limits with len more? */
 static bool wshub__out_within(const wshub *hub, const wshub__conn *conn, uint64_t owed,
                               uint64_t len) {
-    return owed + len <= hub->desc.backpressure_bytes_max &&
+    return owed + len <= conn->queue_max &&
            (!conn->pressured || hub->stats.lagging_bytes + len <= hub->desc.segment_bytes_max);
 }
 
@@ -9275,28 +11181,42 @@ static bool wshub__out_taken(wshub *hub, wshub__conn *conn) {
     return conn->queued == conn->inflight;
 }
 
-/* Is there room for len more bytes to this conn (SEND-6)? For one whose stream takes all there is,
- * whatever len is; for any other within the limits. */
-static bool wshub__out_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
-    if (wshub__out_within(hub, conn, conn->queued, len)) return true;
-    if (wshub__out_taken(hub, conn)) return conn->queued + len <= WSHUB__QUEUE_MAX;
-    return wshub__out_within(hub, conn, conn->queued, len); /* it may have taken some */
+/* The same where it is too much with what waits for settle: that is offered now, and may leave. */
+WSHUB__APART static bool wshub__out_fits_sent(wshub *hub, wshub__conn *conn, uint64_t waits,
+                                              uint64_t len) {
+    if (wshub__out_taken(hub, conn))
+        return waits < conn->queue_max && conn->queued + len <= WSHUB__QUEUE_MAX;
+    return wshub__out_within(hub, conn, conn->queued + waits, len); /* it may have taken some */
 }
 
-/* Takes back what was queued last, in one piece, when `queued` bytes were before: nothing of it has
- * been offered to the io. */
-WSHUB__COLD static void wshub__queue_cut(wshub *hub, wshub__conn *conn, uint32_t queued) {
-    wshub__span *last = wshub__queue_last(conn);
-    uint32_t n = conn->queued - queued;
+/* Is there room for len more bytes to this conn, behind `waits` that are yet to be queued (SEND-6)?
+ * For one whose stream takes all there is as long as no more than the limit waits, whatever len is;
+ * for any other within the limits, all of it together. */
+static inline bool wshub__out_fits_behind(wshub *hub, wshub__conn *conn, uint64_t waits,
+                                          uint64_t len) {
+    return wshub__out_within(hub, conn, conn->queued + waits, len) ||
+           wshub__out_fits_sent(hub, conn, waits, len);
+}
 
+static bool wshub__out_fits(wshub *hub, wshub__conn *conn, uint64_t len) {
+    return wshub__out_fits_behind(hub, conn, 0, len);
+}
+
+/* Takes back what was queued last, when `queued` bytes were before: nothing of it has been offered
+ * to the io. */
+WSHUB__COLD static void wshub__queue_cut(wshub *hub, wshub__conn *conn, uint32_t queued) {
     WSHUB_ASSERT(conn->inflight <= queued);
-    if (n == 0) return;
-    WSHUB_ASSERT(n <= last->len);
-    last->len -= n;
-    last->seg->held -= n;
-    conn->queued -= n;
-    hub->stats.queued_bytes -= n;
-    if (last->len == 0) wshub__queue_pop(hub, conn);
+    while (conn->queued > queued) {
+        wshub__span *last = wshub__queue_last(conn);
+        uint32_t n = conn->queued - queued;
+
+        if (n > last->len) n = last->len;
+        last->len -= n;
+        last->seg->held -= n;
+        conn->queued -= n;
+        hub->stats.queued_bytes -= n;
+        if (last->len == 0) wshub__queue_pop(hub, conn);
+    }
     WSHUB_ASSERT(!conn->queued == !conn->first.len);
 }
 
@@ -9339,6 +11259,397 @@ static bool wshub__out_bytes(wshub *hub, wshub__conn *conn, const void *bytes, s
     if (!seg) return false;
     memcpy(wshub__log_end(seg), bytes, n);
     return wshub__out_commit(hub, conn, seg, n);
+}
+
+/* ---- >>deflate ---------------------------------------------------------------------------------
+ * permessage-deflate (RFC 7692): what is taken of an offer and answered, the deflaters and
+ * inflaters of streams, and messages on their way through the codec. How messages are read stands
+ * in >>message, which receivers share what is compressed in >>gate. Uses >>http, >>frame, >>queue.
+ * Proved by tests/test_deflate.c, tests/test_deflate_zlib.c. */
+
+#define WSHUB__RSV1 4 /* in wshub_frame.rsv: of the first frame of a compressed message */
+
+/* Takes a token off a text, with the blanks behind it. len 0: there is none. */
+static wshub_str wshub__offer_token(wshub_str *text) {
+    size_t n = 0;
+    wshub_str token;
+
+    while (n < text->len && wshub__http_is_token(wshub__str(text->ptr + n, 1))) n++;
+    token = wshub__str(text->ptr, n);
+    while (n < text->len && (text->ptr[n] == ' ' || text->ptr[n] == '\t')) n++;
+    *text = wshub__str(text->ptr + n, text->len - n);
+    return token;
+}
+
+/* Takes a sign off a text, with the blanks behind it, if it begins with it. */
+static bool wshub__offer_sign(wshub_str *text, char sign) {
+    if (!text->len || text->ptr[0] != sign) return false;
+    *text = wshub__str(text->ptr + 1, text->len - 1);
+    while (text->len && (text->ptr[0] == ' ' || text->ptr[0] == '\t'))
+        *text = wshub__str(text->ptr + 1, text->len - 1);
+    return true;
+}
+
+/* Takes the value of a parameter off a text: a token, or one in quotes. False: it is none. */
+static bool wshub__offer_value(wshub_str *text, wshub_str *out_value) {
+    bool quoted = text->len && text->ptr[0] == '"';
+
+    if (quoted) *text = wshub__str(text->ptr + 1, text->len - 1);
+    *out_value = wshub__offer_token(text);
+    return out_value->len && (!quoted || wshub__offer_sign(text, '"'));
+}
+
+/* The size of a window: 8 to 15, without a zero in front. 0: it is none. */
+static uint8_t wshub__offer_bits(wshub_str value) {
+    const char *at = value.ptr;
+
+    if (value.len == 1 && (at[0] == '8' || at[0] == '9')) return (uint8_t)(at[0] - '0');
+    if (value.len == 2 && at[0] == '1' && at[1] >= '0' && at[1] <= '5')
+        return (uint8_t)(10 + at[1] - '0');
+    return 0;
+}
+
+/* What an offer says. */
+typedef struct wshub__offered {
+    unsigned seen;          /* its parameters, a bit each */
+    uint8_t server, client; /* sizes of windows; 0: none was said */
+} wshub__offered;
+
+/* A parameter of an offer; value.ptr NULL: it has none. False: the offer cannot be taken (RFC 7692
+ * 7.1): it is unknown, comes twice, or has no value that it may have. */
+static bool wshub__offer_param(wshub__offered *offered, wshub_str name, wshub_str value) {
+    static const char *const names[] = {"server_no_context_takeover", "client_no_context_takeover",
+                                        "server_max_window_bits", "client_max_window_bits"};
+    unsigned i = 0;
+    uint8_t bits = 0;
+
+    while (i < 4 && !wshub_str_eq_z(name, names[i])) i++;
+    if (i == 4 || offered->seen & 1u << i) return false;
+    offered->seen |= 1u << i;
+    if (i < 2) return !value.ptr;
+    if (value.ptr) bits = wshub__offer_bits(value);
+    if (i == 2) offered->server = bits;
+    if (i == 3) offered->client = bits;
+    return bits || (i == 3 && !value.ptr);
+}
+
+/* Takes the parameters of an offer off a text. False: it breaks the grammar (RFC 6455 9.1).
+ *   out_ok  the offer can be taken */
+static bool wshub__offer_params(wshub_str *text, wshub__offered *offered, bool *out_ok) {
+    while (wshub__offer_sign(text, ';')) {
+        wshub_str name = wshub__offer_token(text), value = {NULL, 0};
+
+        if (!name.len) return false;
+        if (wshub__offer_sign(text, '=') && !wshub__offer_value(text, &value)) return false;
+        if (!wshub__offer_param(offered, name, value)) *out_ok = false;
+    }
+    return !text->len || text->ptr[0] == ',';
+}
+
+/* What is agreed on where this is offered. False: the window that is asked for cannot be kept. */
+static bool wshub__offer_take(const wshub *hub, const wshub__offered *offered, wshub__offer *out) {
+    uint8_t bits = offered->server ? offered->server : 15;
+
+    if (bits > hub->desc.deflate_window_bits) bits = (uint8_t)hub->desc.deflate_window_bits;
+    if (bits < hub->codec.window_bits_min) return false;
+    out->server_bits = bits;
+    out->server_said = offered->server || bits < 15;
+    out->client_bits = offered->client ? offered->client : 15;
+    out->client_said = offered->client != 0;
+    out->slides = hub->desc.deflate_takeover && !(offered->seen & 1u);
+    out->forgets = hub->desc.deflate_forget || offered->seen & 2u;
+    return true;
+}
+
+/* Looks for the first offer in a field that can be taken. What breaks the grammar ends the
+ * field. */
+static bool wshub__offer_in(const wshub *hub, wshub_str text, wshub__offer *out) {
+    while (wshub__offer_sign(&text, ',')) continue; /* empty elements */
+    while (text.len) {
+        wshub__offered offered = {0, 0, 0};
+        wshub_str name = wshub__offer_token(&text);
+        bool ok = wshub_str_eq_z(name, "permessage-deflate");
+
+        if (!name.len || !wshub__offer_params(&text, &offered, &ok)) return false;
+        if (ok && wshub__offer_take(hub, &offered, out)) return true;
+        while (wshub__offer_sign(&text, ',')) continue;
+    }
+    return false;
+}
+
+/* What of a handshake's offers would be agreed on; out zeroed: nothing is. */
+WSHUB__COLD static void wshub__offer_find(const wshub *hub, const wshub_http *http,
+                                          wshub__offer *out) {
+    wshub_iter iter = {0, 0};
+    wshub_str value;
+
+    while (wshub_http_each_header(http, "Sec-WebSocket-Extensions", &iter, &value)) {
+        if (wshub__offer_in(hub, value, out)) return;
+    }
+}
+
+/* Says in a 101 what is agreed on. */
+WSHUB__COLD static void wshub__offer_answer(wshub *hub, wshub__buf *text, const wshub__offer *on) {
+    const wshub__mem *mem = &hub->mem;
+
+    wshub__buf_text(mem, text, "\r\nSec-WebSocket-Extensions: permessage-deflate");
+    if (!on->slides) wshub__buf_text(mem, text, "; server_no_context_takeover");
+    if (on->forgets) wshub__buf_text(mem, text, "; client_no_context_takeover");
+    if (on->server_said) {
+        wshub__buf_text(mem, text, "; server_max_window_bits=");
+        wshub__buf_uint(mem, text, on->server_bits);
+    }
+    if (on->client_said) {
+        wshub__buf_text(mem, text, "; client_max_window_bits=");
+        wshub__buf_uint(mem, text, on->client_bits);
+    }
+}
+
+/* What a stream has agreed on. */
+static wshub__agreed *wshub__agreed_of(const wshub *hub, const wshub__conn *conn) {
+    WSHUB_ASSERT(conn->agreed);
+    return (wshub__agreed *)wshub__pool_at(&hub->agreed, (uint32_t)conn->id);
+}
+
+/* A stream agrees, before its 101 is written; without memory it does not. */
+WSHUB__COLD static void wshub__agree(wshub *hub, wshub__conn *conn, const wshub__offer *offer) {
+    conn->agreed = wshub__pool_reach(&hub->mem, &hub->agreed, (uint32_t)conn->id);
+    if (!conn->agreed) return;
+    memset(wshub__agreed_of(hub, conn), 0, sizeof(wshub__agreed));
+    wshub__agreed_of(hub, conn)->on = *offer;
+}
+
+/* A stream that had agreed has ended. */
+WSHUB__COLD static void wshub__agreed_end(wshub *hub, wshub__conn *conn) {
+    wshub__agreed *agreed = wshub__agreed_of(hub, conn);
+    const wshub_deflate *codec = &hub->codec;
+
+    if (agreed->inflater) codec->inflater_free(codec->ctx, agreed->inflater);
+    if (agreed->deflater) codec->deflater_free(codec->ctx, agreed->deflater);
+    memset(agreed, 0, sizeof *agreed);
+    conn->agreed = conn->squeezed = false;
+}
+
+/* What all streams share goes with the hub. */
+WSHUB__COLD static void wshub__deflate_done(wshub *hub) {
+    const wshub_deflate *codec = &hub->codec;
+    size_t i;
+
+    for (i = 0; i < sizeof hub->deflaters / sizeof hub->deflaters[0]; i++) {
+        if (hub->deflaters[i]) codec->deflater_free(codec->ctx, hub->deflaters[i]);
+    }
+    if (hub->inflater) codec->inflater_free(codec->ctx, hub->inflater);
+    wshub__buf_done(&hub->mem, &hub->squeezed);
+    wshub__pool_done(&hub->mem, &hub->agreed);
+}
+
+/* ---- on the way out ---- */
+
+/* The deflater of a stream whose window slides, or the one for all that keep none, which has
+ * forgotten everything. NULL: out of memory. */
+static void *wshub__deflater(wshub *hub, wshub__agreed *agreed, uint8_t bits) {
+    const wshub_deflate *codec = &hub->codec;
+    bool slides = agreed && agreed->on.slides;
+    void **at;
+
+    WSHUB_ASSERT(bits >= 8 && bits <= 15);
+    at = slides ? &agreed->deflater : &hub->deflaters[bits - 8];
+    if (!*at)
+        *at = codec->deflater(codec->ctx, hub->mem.fn, hub->mem.user, WSHUB_DEFLATE_RAW, bits);
+    else if (!slides)
+        codec->deflater_reset(codec->ctx, *at);
+    return *at;
+}
+
+/* What was compressed last is not sent: what comes next must not point back to it. */
+static void wshub__squeeze_lost(wshub *hub, wshub__agreed *agreed) {
+    if (agreed && agreed->deflater) hub->codec.deflater_reset(hub->codec.ctx, agreed->deflater);
+}
+
+/* Compresses one payload, and adds the frame to hub->squeezed. agreed: NULL: for all with such a
+ * window. False: it cannot be had; hub->squeezed is as it was, and what is sent plain has not
+ * passed the deflater. */
+static bool wshub__squeeze(wshub *hub, wshub__agreed *agreed, uint8_t bits, uint8_t opcode,
+                           const uint8_t *bytes, size_t count) {
+    const wshub_deflate *codec = &hub->codec;
+    void *deflater = wshub__deflater(hub, agreed, bits);
+    wshub__buf *to = &hub->squeezed;
+    size_t made, head;
+    uint8_t *at;
+
+    WSHUB_ASSERT(opcode < WSHUB__OP_CLOSE); /* control frames never are (RFC 7692 6.1) */
+    if (!deflater ||
+        !wshub__buf_room(&hub->mem, to,
+                         codec->bound(codec->ctx, deflater, count) + WSHUB__FRAME_HEAD_BYTES_MAX)) {
+        to->bad = 0;
+        return false;
+    }
+
+    /* The head stands before it: how long that is, is known behind it. */
+    at = to->ptr + to->len;
+    if (codec->deflate(codec->ctx, deflater, bytes, count, at + WSHUB__FRAME_HEAD_BYTES_MAX,
+                       &made)) {
+        codec->deflater_reset(codec->ctx, deflater);
+        return false;
+    }
+    head = wshub__frame_head(at, opcode, made);
+    at[0] |= WSHUB__RSV1 << 4;
+    memmove(at + head, at + WSHUB__FRAME_HEAD_BYTES_MAX, made);
+    to->len += (uint32_t)(head + made);
+    hub->stats.deflated++;
+    hub->stats.deflated_in += count;
+    hub->stats.deflated_out += made;
+    return true;
+}
+
+/* Compresses frames that lie one behind the other into hub->squeezed; those that are short stay as
+ * they are. False: all of them are to stay as they are. */
+static bool wshub__squeeze_frames(wshub *hub, wshub__agreed *agreed, uint8_t bits,
+                                  const uint8_t *bytes, size_t count) {
+    bool any = false;
+    wshub_frame frame;
+    size_t n;
+
+    hub->squeezed.len = 0;
+    for (; count; bytes += n, count -= n) {
+        if (wshub_frame_read(bytes, count, &frame) <= 0 ||
+            frame.payload_bytes > count - frame.head_bytes) {
+            if (any) wshub__squeeze_lost(hub, agreed);
+            return false; /* a kind that writes no frames */
+        }
+        n = frame.head_bytes + (size_t)frame.payload_bytes;
+        if (frame.payload_bytes >= hub->desc.deflate_bytes_min &&
+            wshub__squeeze(hub, agreed, bits, frame.opcode, bytes + frame.head_bytes,
+                           (size_t)frame.payload_bytes)) {
+            any = true;
+            continue;
+        }
+        wshub__buf_add(&hub->mem, &hub->squeezed, bytes, n);
+        if (hub->squeezed.bad) {
+            hub->squeezed.bad = 0;
+            if (any) wshub__squeeze_lost(hub, agreed);
+            return false;
+        }
+    }
+    return any;
+}
+
+/* What was compressed has been copied. Much room goes back. */
+static void wshub__squeezed_free(wshub *hub) {
+    hub->squeezed.len = 0;
+    if (hub->squeezed.cap > WSHUB__SEG_BYTES) wshub__buf_done(&hub->mem, &hub->squeezed);
+}
+
+/* ---- on the way in ---- */
+
+/* The inflater for a message of a stream: its own, or for the time of the message the hub's. False:
+ * out of memory. */
+static bool wshub__inflater_begin(wshub *hub, wshub__agreed *agreed) {
+    const wshub_deflate *codec = &hub->codec;
+
+    if (agreed->inflater) return true;
+    if (agreed->on.forgets && hub->inflater) {
+        agreed->inflater = hub->inflater;
+        hub->inflater = NULL;
+        codec->inflater_reset(codec->ctx, agreed->inflater);
+    } else {
+        agreed->inflater = codec->inflater(codec->ctx, hub->mem.fn, hub->mem.user,
+                                           agreed->on.forgets ? 15 : agreed->on.client_bits);
+    }
+    return agreed->inflater != NULL;
+}
+
+/* The message is over. */
+static void wshub__inflater_end(wshub *hub, wshub__agreed *agreed) {
+    if (!agreed->on.forgets) return;
+    if (hub->inflater) {
+        hub->codec.inflater_free(hub->codec.ctx, agreed->inflater);
+    } else {
+        hub->inflater = agreed->inflater;
+    }
+    agreed->inflater = NULL;
+}
+
+/* ---- tables, and answers of HTTP ---- */
+
+WSHUB__COLD WSHUB_API const char *wshub_deflate_problem(const wshub_deflate *d) {
+    if (d->version != WSHUB_DEFLATE_VERSION)
+        return "deflate: its table is of another wshub.h; compile this backend anew with the one "
+               "of the hub, and in a table of your own set version to WSHUB_DEFLATE_VERSION";
+    if (d->window_bits_min < 8 || d->window_bits_min > 15)
+        return "deflate: window_bits_min must be 8 to 15";
+    if (!d->deflater || !d->deflater_free || !d->deflater_reset || !d->bound || !d->deflate ||
+        !d->inflater || !d->inflater_free || !d->inflater_reset || !d->inflate)
+        return "deflate: everything in its table is required";
+    return NULL;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_deflate_whole(wshub *hub, const wshub_deflate *deflate,
+                                                    wshub_deflate_form form, const void *bytes,
+                                                    size_t count, uint8_t **out_bytes,
+                                                    size_t *out_cap, size_t *out_count) {
+    void *deflater = deflate->deflater(deflate->ctx, hub->mem.fn, hub->mem.user, form, 15),
+         *room = NULL;
+    wshub_err err = WSHUB_ERR_NOMEM;
+
+    if (!deflater) return err;
+    *out_cap = deflate->bound(deflate->ctx, deflater, count);
+    room = hub->mem.fn(hub->mem.user, NULL, 0, *out_cap);
+    if (room)
+        err = deflate->deflate(deflate->ctx, deflater, (const uint8_t *)bytes, count,
+                               (uint8_t *)room, out_count);
+    deflate->deflater_free(deflate->ctx, deflater);
+    if (err && room) hub->mem.fn(hub->mem.user, room, *out_cap, 0);
+    *out_bytes = err ? NULL : (uint8_t *)room;
+    return err;
+}
+
+/* The weight of an element of Accept-Encoding, in thousandths; -1: it is malformed. item: loses
+ * what stands behind its name. */
+static int wshub__coding_weight(wshub_str *item) {
+    wshub_str name = wshub__offer_token(item), rest = *item, q;
+    int weight = 0, unit = 1000;
+    size_t i;
+
+    *item = name;
+    if (!rest.len) return 1000;
+    if (!wshub__offer_sign(&rest, ';')) return -1;
+    q = wshub__offer_token(&rest);
+    if (!wshub__str_same(q, "q") || !wshub__offer_sign(&rest, '=')) return -1;
+    if (!rest.len || rest.len > 5 || (rest.len > 1 && rest.ptr[1] != '.')) return -1;
+    for (i = 0; i < rest.len; i++) {
+        if (i == 1) continue;
+        if (rest.ptr[i] < '0' || rest.ptr[i] > '9') return -1;
+        weight += unit * (rest.ptr[i] - '0');
+        unit /= 10;
+    }
+    return weight <= 1000 ? weight : -1;
+}
+
+WSHUB__COLD WSHUB_API wshub_deflate_form wshub_http_coding(const wshub_http *http) {
+    int gzip = -1, zlib = -1, plain = -1, any = -1;
+    wshub_iter iter = {0, 0};
+    wshub_str list, item;
+
+    while (wshub_http_each_header(http, "Accept-Encoding", &iter, &list)) {
+        while (wshub__http_list(&list, &item)) {
+            int weight = wshub__coding_weight(&item);
+            if (weight < 0) return (wshub_deflate_form)0;
+            if (wshub__str_same(item, "gzip") || wshub__str_same(item, "x-gzip")) gzip = weight;
+            if (wshub__str_same(item, "deflate")) zlib = weight;
+            if (wshub__str_same(item, "identity")) plain = weight;
+            if (wshub__str_same(item, "*")) any = weight;
+        }
+    }
+    if (gzip < 0) gzip = any;
+    if (zlib < 0) zlib = any;
+    if (gzip > 0 && gzip >= zlib && gzip >= plain) return WSHUB_DEFLATE_GZIP;
+    return zlib > 0 && zlib >= plain ? WSHUB_DEFLATE_ZLIB : (wshub_deflate_form)0;
+}
+
+WSHUB_API const char *wshub_deflate_name(wshub_deflate_form form) {
+    if (form == WSHUB_DEFLATE_GZIP) return "gzip";
+    return form == WSHUB_DEFLATE_ZLIB ? "deflate" : NULL;
 }
 
 /* ---- >>mount -----------------------------------------------------------------------------------
@@ -9411,6 +11722,30 @@ static wshub__conn *wshub__exchange_conn(const wshub *hub, const wshub__exchange
     return conn;
 }
 
+/* Whose callbacks tell of an exchange: those of its mount, or the application's. */
+static const wshub_mount_desc *wshub__exchange_tells(const wshub *hub,
+                                                     const wshub__exchange *exchange) {
+    return exchange->at_door ? &hub->fallback.desc : &exchange->mount->desc;
+}
+
+/* For how long an answer may be waited for. A question about a handshake is one about a client
+ * (AUTH-2). */
+static uint32_t wshub__exchange_answer_ms(const wshub *hub, const wshub__exchange *exchange) {
+    uint32_t ms = hub->desc.auth_timeout_ms;
+
+    if (!exchange->at_door) return exchange->mount->desc.answer_timeout_ms;
+    WSHUB_ASSERT(ms < WSHUB_OFF); /* nobody is kept waiting for ever */
+    return ms < WSHUB_OFF / 3 ? 3 * ms : WSHUB_OFF - 1;
+}
+
+/* It is at no door any more. */
+static void wshub__exchange_off_door(wshub *hub, wshub__exchange *exchange) {
+    wshub__door *door = exchange->door;
+
+    if (door && door->bytes) wshub__mem_free(&hub->mem, door, door->bytes);
+    exchange->door = NULL;
+}
+
 /* Whether nothing has been answered yet, and somebody may. */
 static bool wshub__exchange_unanswered(const wshub__exchange *exchange) {
     WSHUB_ASSERT(exchange->state != WSHUB__EXCHANGE_FREE);
@@ -9447,6 +11782,7 @@ static void wshub__exchange_part(wshub *hub, wshub__exchange *exchange) {
 static void wshub__exchange_free(wshub *hub, wshub__exchange *exchange) {
     WSHUB_ASSERT(!exchange->busy); /* whoever asks on_answer goes on with it */
     wshub__exchange_part(hub, exchange);
+    wshub__exchange_off_door(hub, exchange);
     if (exchange->head) wshub__mem_free(&hub->mem, exchange->head, exchange->head->bytes);
     wshub__buf_done(&hub->mem, &exchange->reason);
     wshub__buf_done(&hub->mem, &exchange->origin);
@@ -9489,7 +11825,7 @@ static void wshub__exchange_lose(wshub *hub, wshub__exchange *exchange, wshub_ca
 static void wshub__exchanges_tell(wshub *hub) {
     while (hub->exchanges_gone) {
         wshub__exchange *exchange = wshub__exchange_at(hub, hub->exchanges_gone - 1);
-        const wshub_mount_desc *mount = &exchange->mount->desc;
+        const wshub_mount_desc *mount = wshub__exchange_tells(hub, exchange);
 
         /* It leaves the list first, as callbacks may end others. */
         WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_GONE);
@@ -9518,9 +11854,10 @@ static wshub_str wshub__head_copy(char **at, wshub_str text) {
     return copy;
 }
 
-/* Keeps a head: one block with its texts. False: out of memory. */
+/* Keeps a head: one block with its texts. raw: its bytes, where they are wanted too. False: out of
+ * memory. */
 WSHUB__COLD static bool wshub__head_keep(wshub *hub, wshub__exchange *exchange,
-                                         const wshub_http *http) {
+                                         const wshub_http *http, wshub_str raw) {
     size_t i, n = http->headers_count, bytes = sizeof(wshub__head) + n * sizeof(wshub_header);
     wshub_header *headers;
     wshub__head *head;
@@ -9530,6 +11867,7 @@ WSHUB__COLD static bool wshub__head_keep(wshub *hub, wshub__exchange *exchange,
     WSHUB_ASSERT(!exchange->head);
     bytes += http->method.len + http->target.len + http->path.len + http->query.len;
     for (i = 0; i < n; i++) bytes += http->headers[i].name.len + http->headers[i].value.len;
+    bytes += raw.len;
     head = (wshub__head *)wshub__mem_new(&hub->mem, bytes);
     if (!head) return false;
 
@@ -9546,6 +11884,7 @@ WSHUB__COLD static bool wshub__head_keep(wshub *hub, wshub__exchange *exchange,
         headers[i].name = wshub__head_copy(&at, http->headers[i].name);
         headers[i].value = wshub__head_copy(&at, http->headers[i].value);
     }
+    head->raw = wshub__head_copy(&at, raw);
     WSHUB_ASSERT(at == (char *)head + bytes);
     exchange->head = head;
     exchange->http = &head->http;
@@ -9643,7 +11982,7 @@ static bool wshub__part_begun(const wshub__conn *conn) {
  * left. */
 static bool wshub__conn_waits(const wshub__conn *conn) {
     return conn->state <= WSHUB__CONN_OPEN &&
-           (conn->state == WSHUB__CONN_ANSWERING || conn->owes || conn->asked);
+           (conn->state == WSHUB__CONN_ANSWERING || conn->owes || conn->asked || conn->slowed);
 }
 
 /* For how long a stream may take none of what it owes. An end is bounded also where that is off. */
@@ -9657,7 +11996,7 @@ static uint32_t wshub__write_patience(const wshub *hub, const wshub__conn *conn)
  * nothing. */
 static bool wshub__conn_counts_silence(const wshub *hub, const wshub__conn *conn) {
     if (wshub__conn_is_lent(conn)) return false; /* who lends it has clocks of its own */
-    if (hub->desc.idle_timeout_ms == WSHUB_OFF) return false;
+    if (hub->desc.idle_timeout_ms == WSHUB_OFF || conn->slowed) return false;
 
     /* While the io is paused the peer is not heard, and its silence is ours; but where it is paused
      * until the peer takes its answers, and no other clock runs for that, this one does. */
@@ -9721,7 +12060,8 @@ static void wshub__conn_end(wshub *hub, wshub__conn *conn, wshub_cause cause, ui
     WSHUB_ASSERT(conn->id);
     WSHUB_ASSERT(conn->state != WSHUB__CONN_FREE);
     if (exchange) wshub__exchange_lose(hub, exchange, cause, code, reason);
-    if (conn->above) hub->above->ended(hub, conn, cause, code, reason);
+    if (conn->above || wshub__conn_is_lent(conn)) /* that may be nobody's yet, and its maker's */
+        hub->above->ended(hub, conn, cause, code, reason);
 }
 
 /* Drops the stream in this settle: no Close frame, nothing more is sent. */
@@ -9741,12 +12081,20 @@ static void wshub__conn_dropped(wshub *hub, wshub__conn *conn, uint64_t bytes) {
 
     hub->stats.dropped_pressure++;
     wshub__conn_limit(hub, conn, all ? "segment_bytes_max" : "backpressure_bytes_max",
-                      all ? desc->segment_bytes_max : desc->backpressure_bytes_max);
-    if (hub->desc.close_on_backpressure) {
+                      all ? desc->segment_bytes_max : conn->queue_max);
+    if (hub->desc.close_on_backpressure || conn->whole) {
         wshub__conn_abort(hub, conn, WSHUB_BY_BACKPRESSURE, WSHUB__CLOSE_ABNORMAL, "");
         return;
     }
+    if (wshub__conn_is_lent(conn)) wshub__polled_note(hub, conn, conn->queued > 0);
     wshub__out_note(hub, conn, WSHUB__NOTE_DROPPED);
+}
+
+/* For a message there was no memory: its peer does not get it. */
+WSHUB__COLD static void wshub__conn_starved(wshub *hub, wshub__conn *conn) {
+    hub->stats.dropped_memory++;
+    if (conn->whole)
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "out of memory");
 }
 
 /* What is held will not be read. */
@@ -9879,7 +12227,8 @@ WSHUB__COLD static void wshub__conn_fail(wshub *hub, wshub__conn *conn, uint16_t
 
     if (conn->state == WSHUB__CONN_OPEN) {
         wshub__conn_end(hub, conn, cause, code, wshub_str_z(why));
-        if (!wshub__conn_close_frame(hub, conn, code, wshub_str_z(why))) return;
+        if (!wshub__conn_close_frame(hub, conn, code, wshub_str_z(conn->wordless ? "" : why)))
+            return;
     }
     wshub__conn_flush_end(hub, conn, cause);
 }
@@ -10199,7 +12548,7 @@ WSHUB__COLD static bool wshub__reply_asked(wshub *hub, wshub__exchange *exchange
     WSHUB_ASSERT(!exchange->parted);
     exchange->busy = true;
     mount->on_answer(hub, wshub__exchange_handle(exchange), exchange->http, status, out,
-                     exchange->owner);
+                     exchange->door ? exchange->door->owner : exchange->owner);
     WSHUB_ASSERT(exchange->busy); /* it is the same still */
     exchange->busy = false;
     return !exchange->parted && !hub->destroying;
@@ -10234,6 +12583,7 @@ static void wshub__http_next(wshub *hub, wshub__conn *conn, bool close) {
 
     WSHUB_ASSERT(exchange); /* behind a refusal of what is no request there is no next one */
     wshub__conn_to(hub, conn, WSHUB__CONN_HTTP);
+    wshub__told_forget(hub, conn);
     if (conn->rx) conn->rx->as.http.head_bytes = conn->rx->as.http.scanned = 0;
     conn->blank_seen = false;
 
@@ -10358,7 +12708,7 @@ static void wshub__stream_clock(wshub *hub, wshub__conn *conn, const wshub__exch
     WSHUB_ASSERT(conn->state == WSHUB__CONN_ANSWERING);
     WSHUB_ASSERT(conn->exchange == exchange->index + 1);
     if (exchange->waits) return;
-    conn->phase_due = wshub__after(hub, exchange->mount->desc.answer_timeout_ms);
+    conn->phase_due = wshub__after(hub, wshub__exchange_answer_ms(hub, exchange));
     wshub__conn_arm(hub, conn);
 }
 
@@ -10485,11 +12835,38 @@ static wshub_err wshub__stream_end(wshub *hub, wshub__exchange *exchange) {
     return WSHUB_OK;
 }
 
+/* A request is to go elsewhere with its stream, when all that was answered before it has left: its
+ * mount is told then, and may have answered it, or handed it over, when this returns (CONN-6). */
+WSHUB__COLD static void wshub__exchange_leave(wshub *hub, wshub__conn *conn,
+                                              wshub__exchange *exchange) {
+    wshub_exchange handle = wshub__exchange_handle(exchange);
+
+    WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_HELD);
+    WSHUB_ASSERT(conn->state == WSHUB__CONN_ANSWERING);
+    WSHUB_ASSERT(!exchange->may_leave);
+    wshub__out_send(hub, conn);
+    if (conn->queued) { /* settle comes back to it when that has left */
+        conn->owes = true;
+        wshub__dirty(hub, wshub__conn_index(conn));
+        return;
+    }
+
+    exchange->leaving = false;
+    exchange->may_leave = true;
+    exchange->mount->desc.on_leaving(hub, handle, exchange->owner);
+    exchange = wshub__exchange_get(hub, handle);
+    if (exchange) exchange->may_leave = false;
+}
+
 /* What was written has left (from settle): whoever was told to wait is told to go on. */
 WSHUB__COLD static void wshub__stream_drained(wshub *hub, wshub__conn *conn) {
     wshub__exchange *exchange = wshub__exchange_of(hub, conn);
-    const wshub_mount_desc *mount = exchange ? &exchange->mount->desc : NULL;
+    const wshub_mount_desc *mount = exchange ? wshub__exchange_tells(hub, exchange) : NULL;
 
+    if (exchange && exchange->leaving) {
+        wshub__exchange_leave(hub, conn, exchange);
+        return;
+    }
     if (!mount || !exchange->waits || conn->owes) return;
     WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_STREAMING ||
                  exchange->state == WSHUB__EXCHANGE_FORWARDED);
@@ -10536,24 +12913,46 @@ WSHUB__COLD static wshub_err wshub__http_refuse(wshub *hub, wshub__conn *conn, i
     return err;
 }
 
-/* The same for the body of a request that its mount has taken already: it is told that the rest
- * will not come. */
-WSHUB__COLD static void wshub__body_refuse(wshub *hub, wshub__conn *conn, int status,
-                                           const char *why) {
+/* The same for a request that has been taken already: whose it is is told that it has ended. */
+WSHUB__COLD static void wshub__taken_refuse(wshub *hub, wshub__conn *conn, int status,
+                                            const char *why, wshub_cause cause) {
     wshub__exchange *exchange = wshub__exchange_of(hub, conn);
 
     WSHUB_ASSERT(exchange);
-    WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_BODY);
+    WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_BODY ||
+                 exchange->state == WSHUB__EXCHANGE_HELD);
     if (wshub__refusal_put(hub, conn, status, wshub_str_z(why), exchange->asks_upgrade)) return;
-    wshub__exchange_lose(hub, exchange, WSHUB_BY_PROTOCOL, 0, wshub__str(NULL, 0));
+    wshub__exchange_lose(hub, exchange, cause, 0, wshub__str(NULL, 0));
     wshub__http_next(hub, conn, true);
+}
+
+/* The rest of a body will not come. */
+WSHUB__COLD static void wshub__body_refuse(wshub *hub, wshub__conn *conn, int status,
+                                           const char *why) {
+    WSHUB_ASSERT(wshub__exchange_of(hub, conn)->state == WSHUB__EXCHANGE_BODY);
+    wshub__taken_refuse(hub, conn, status, why, WSHUB_BY_PROTOCOL);
+}
+
+/* No client comes any more: who waits to be one is refused. What a mount holds gets its answer. */
+WSHUB__COLD static void wshub__handshakes_end(wshub *hub) {
+    wshub__conn *conn;
+    uint32_t at = 0;
+
+    while ((conn = wshub__conn_next_open(hub, &at)) != NULL) {
+        const wshub__exchange *exchange = wshub__exchange_of(hub, conn);
+
+        if (exchange && exchange->at_door && exchange->state == WSHUB__EXCHANGE_HELD &&
+            !exchange->busy)
+            wshub__taken_refuse(hub, conn, 503, "shutting down", WSHUB_BY_SHUTDOWN);
+    }
 }
 
 /* ---- >>exchange --------------------------------------------------------------------------------
  * HTTP on a stream: heads and bodies as they arrive, the mounts that are asked about them, the
  * upgrade to a WebSocket (CONN-1 to CONN-3, CONN-5). Any cut of the stream gives the same. While
- * a callback runs, nothing more of its stream is read. Uses >>http, >>mount, >>reply. Proved by
- * tests/test_http.c, test_exchange.c, test_upgrade.c, test_golden.c (upgrade-*). */
+ * a callback runs, nothing more of its stream is read. Uses >>json (to pass over plain bytes),
+ * >>http, >>mount, >>reply. Proved by tests/test_http.c, test_exchange.c, test_upgrade.c,
+ * test_golden.c (upgrade-*). */
 
 /* ---- what is asked for ---- */
 
@@ -10600,6 +12999,38 @@ WSHUB__COLD static int wshub__http_refusal(wshub *hub, wshub_http *h, const char
     return 421;
 }
 
+/* Asks a head for whom its peer speaks, if that is a proxy whose word is taken (PROXY-2, PROXY-4).
+ * False: out of memory. */
+WSHUB__COLD static bool wshub__told_take(wshub *hub, const wshub__conn *conn,
+                                         const wshub_http *http) {
+    const wshub__proxies *proxies = &hub->proxies;
+    wshub_address hop, client;
+    wshub_about about;
+    wshub_conn handle;
+    wshub_str bad;
+
+    handle.id = conn->id;
+    if (wshub__conn_is_lent(conn) || !wshub__about(hub, handle, &about) ||
+        !wshub_address_read(about.peer, &hop) || !wshub_http_header(http, proxies->header.ptr).ptr)
+        return true;
+    if (!wshub__proxy_trusted(proxies, &hop)) {
+        if (wshub__debugs(hub))
+            wshub__log_of(hub, WSHUB_LOG_IGNORED, wshub__nobody(), handle,
+                          "forwarded_header of who is none of trusted_proxies",
+                          wshub__str(NULL, 0));
+        return true;
+    }
+
+    client = wshub__forwarded_client(proxies, http, hop, &bad);
+    if (bad.ptr && wshub__debugs(hub))
+        wshub__log_of(hub, WSHUB_LOG_IGNORED, wshub__nobody(), handle,
+                      "what forwarded_header says from here on", bad);
+    if (wshub_address_eq(&client, &hop)) return true;
+    if (!wshub__pool_reach(&hub->mem, &hub->told, (uint32_t)conn->id)) return false;
+    *wshub__told_of(hub, handle) = client;
+    return true;
+}
+
 /* ---- an exchange, and who takes it ---- */
 
 /* The application has it from here on, and a time to answer. */
@@ -10607,7 +13038,7 @@ static void wshub__exchange_hold(wshub *hub, wshub__conn *conn, wshub__exchange 
     WSHUB_ASSERT(conn->state == WSHUB__CONN_ANSWERING);
     WSHUB_ASSERT(conn->exchange == exchange->index + 1);
     wshub__exchange_to(exchange, WSHUB__EXCHANGE_HELD);
-    conn->phase_due = wshub__after(hub, exchange->mount->desc.answer_timeout_ms);
+    conn->phase_due = wshub__after(hub, wshub__exchange_answer_ms(hub, exchange));
     wshub__conn_arm(hub, conn);
 }
 
@@ -10812,6 +13243,7 @@ static void wshub__exchange_taken(wshub *hub, wshub__conn *conn, wshub__exchange
                                   wshub_take take, wshub__headed *head) {
     WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_HEADED);
     WSHUB_ASSERT(!exchange->parted);
+
     if (take == WSHUB_TAKE_DECLINED) {
         wshub__exchange_free(hub, exchange); /* the hub ends, so nobody more is asked */
     } else if (hub->destroying) { /* NOLINT: the last branch again: it is lost with the hub */
@@ -10826,6 +13258,8 @@ static void wshub__exchange_taken(wshub *hub, wshub__conn *conn, wshub__exchange
         wshub__exchange_bodied(hub, conn, exchange, &head->http, NULL, 0);
     } else {
         wshub__exchange_hold(hub, conn, exchange);
+        exchange->leaving = take == WSHUB_TAKE_LEAVING && exchange->mount->desc.on_leaving;
+        if (exchange->leaving) wshub__resume_list(hub, conn);
     }
 }
 
@@ -10834,11 +13268,13 @@ static void wshub__exchange_taken(wshub *hub, wshub__conn *conn, wshub__exchange
 static void wshub__exchange_offered(wshub *hub, wshub__conn *conn, wshub_exchange handle,
                                     wshub_take take, wshub__headed *head) {
     wshub__exchange *exchange = wshub__exchange_get(hub, handle);
+    wshub_str raw = wshub__str(NULL, 0);
 
     if (exchange && exchange->state == WSHUB__EXCHANGE_HEADED) {
         wshub__exchange_taken(hub, conn, exchange, take, head);
         exchange = wshub__exchange_get(hub, handle);
-    } else if (exchange && exchange->state == WSHUB__EXCHANGE_GONE) {
+    }
+    if (exchange && exchange->state == WSHUB__EXCHANGE_GONE) {
         /* Where an answer or a WebSocket had begun, it is told of in any case. */
         if (exchange->listed) return;
         if (take == WSHUB_TAKE_DECLINED)
@@ -10852,8 +13288,10 @@ static void wshub__exchange_offered(wshub *hub, wshub__conn *conn, wshub_exchang
     /* It goes on behind this call, and with it, if its mount wants that, its head. */
     WSHUB_ASSERT(!exchange->head);
     exchange->http = NULL;
-    if (exchange->mount->desc.keep_head && exchange->state != WSHUB__EXCHANGE_OPEN &&
-        !wshub__head_keep(hub, exchange, &head->http))
+    if (exchange->leaving) raw = wshub__str(head->bytes, head->count);
+    if ((exchange->mount->desc.keep_head || exchange->at_door || exchange->leaving) &&
+        exchange->state != WSHUB__EXCHANGE_OPEN &&
+        !wshub__head_keep(hub, exchange, &head->http, raw))
         wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
 }
 
@@ -10901,6 +13339,8 @@ static void wshub__exchange_begin(wshub *hub, wshub__conn *conn, wshub__headed *
         (void)wshub__http_refuse(hub, conn, status, wshub_str_z(why), upgrade);
     } else if (served) {
         if (http->handshake == 101) wshub__exchange_key(exchange, http);
+        if (hub->codec.version && http->handshake == 101 && !wshub__conn_is_lent(conn))
+            wshub__offer_find(hub, http, &exchange->offer);
         wshub__conn_to(hub, conn, WSHUB__CONN_ANSWERING);
         take = wshub__exchange_offer(hub, exchange, http);
         if (http->body_bytes && take != WSHUB_TAKE_BODY) hub->stats.http_requests++;
@@ -10924,6 +13364,11 @@ static void wshub__http_headed(wshub *hub, wshub__conn *conn, const uint8_t *p, 
         if (status == 431)
             wshub__conn_limit(hub, conn, "http_headers_max", hub->desc.http_headers_max);
         (void)wshub__http_refuse(hub, conn, status, wshub_str_z(why), false);
+        return;
+    }
+
+    if (hub->proxies.count && !wshub__told_take(hub, conn, &head.http)) {
+        wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
         return;
     }
 
@@ -11057,6 +13502,10 @@ static int wshub__http_end(const uint8_t *p, size_t n, uint32_t *scanned) {
     WSHUB_ASSERT(i <= n);
     for (; i < n; i++) {
         bool after_cr = i > 0 && p[i - 1] == '\r';
+
+        /* Most bytes are neither of a line's end nor a NUL. */
+        if (!after_cr) i = (size_t)(wshub__json_plain_bytes(p + i, p + n) - p);
+        if (i == n) break;
         if (p[i] == '\n') {
             if (!after_cr) return -1;
             if (i >= 3 && p[i - 2] == '\n') {
@@ -11191,56 +13640,63 @@ static bool wshub__upgrade_ok(const wshub_upgrade_answer *answer) {
     return true;
 }
 
-/* Queues the 101 (RFC 6455 4.2.2). Returns as wshub__reply_put() does. */
-static wshub_err wshub__upgrade_put(wshub *hub, wshub__conn *conn, wshub__exchange *exchange,
-                                    const wshub_upgrade_answer *answer) {
+#define WSHUB__UPGRADE_BYTES 256u /* most answers are not longer: their memory is asked for once */
+
+/* Queues the 101 (RFC 6455 4.2.2). more: what on_answer adds. Returns OK; NOMEM: nothing was
+ * queued. */
+static wshub_err wshub__upgrade_put(wshub *hub, wshub__conn *conn, const wshub__exchange *exchange,
+                                    const wshub_upgrade_answer *answer, const wshub_headers *more) {
     const wshub__mem *mem = &hub->mem;
-    wshub_headers more;
+    wshub_err err = WSHUB_OK;
     wshub__buf text;
     char accept[28];
     size_t i;
-    wshub_err err = wshub__reply_more(hub, exchange, 101, &more);
 
     WSHUB_ASSERT(exchange->handshake); /* its key is there */
     memset(&text, 0, sizeof text);
-    if (!err) {
-        wshub_accept_key(wshub__str(exchange->as.key, sizeof exchange->as.key), accept);
-        wshub__buf_text(
-            mem, &text,
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade");
-        wshub__http_field(hub, &text, wshub_str_z("Sec-WebSocket-Accept"),
-                          wshub__str(accept, sizeof accept));
-        if (answer->protocol.ptr)
-            wshub__http_field(hub, &text, wshub_str_z("Sec-WebSocket-Protocol"), answer->protocol);
+    wshub_accept_key(wshub__str(exchange->as.key, sizeof exchange->as.key), accept);
+    (void)wshub__buf_room(mem, &text, WSHUB__UPGRADE_BYTES);
+    wshub__buf_text(
+        mem, &text,
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade");
+    wshub__http_field(hub, &text, wshub_str_z("Sec-WebSocket-Accept"),
+                      wshub__str(accept, sizeof accept));
+    if (answer->protocol.ptr)
+        wshub__http_field(hub, &text, wshub_str_z("Sec-WebSocket-Protocol"), answer->protocol);
+    if (conn->agreed) wshub__offer_answer(hub, &text, &exchange->offer);
 
-        /* Then what the caller adds, and what on_answer has. */
-        for (i = 0; i < answer->headers_count; i++)
-            wshub__http_field(hub, &text, answer->headers[i].name, answer->headers[i].value);
-        wshub__buf_add(mem, &text, more.text.ptr, more.text.len);
-        wshub__buf_text(mem, &text, "\r\n\r\n");
-        if (text.bad || !wshub__out_bytes(hub, conn, text.ptr, text.len)) err = WSHUB_ERR_NOMEM;
-    }
+    /* Then what the caller adds, and what on_answer has. */
+    for (i = 0; i < answer->headers_count; i++)
+        wshub__http_field(hub, &text, answer->headers[i].name, answer->headers[i].value);
+    wshub__buf_add(mem, &text, more->text.ptr, more->text.len);
+    wshub__buf_text(mem, &text, "\r\n\r\n");
+    if (text.bad || !wshub__out_bytes(hub, conn, text.ptr, text.len)) err = WSHUB_ERR_NOMEM;
     wshub__buf_done(mem, &text);
-    wshub__buf_done(mem, &more.text);
     return err;
 }
 
-/* The stream is a WebSocket from here on. Whose it is the exchange remembers, unless somebody
- * stands above who does. */
+/* The stream is a WebSocket from here on. Whose it is the exchange remembers, unless its mount is
+ * that of what stands above. */
 static void wshub__upgrade_done(wshub *hub, wshub__conn *conn, wshub__exchange *exchange,
                                 void *owner) {
     WSHUB_ASSERT(conn->exchange == exchange->index + 1);
     hub->stats.upgrades++;
     conn->message_bytes_max = exchange->mount->desc.message_bytes_max;
-    if (conn->above) {
+    conn->wordless = exchange->mount->desc.no_close_reasons;
+    if (exchange->mount->above) {
         wshub__exchange_free(hub, exchange);
     } else {
+        if (exchange->door)
+            exchange->owner = exchange->door->owner;
+        else if (owner)
+            exchange->owner = owner;
+        exchange->at_door = false;
+        wshub__exchange_off_door(hub, exchange);
         wshub__exchange_to(exchange, WSHUB__EXCHANGE_OPEN);
         wshub__buf_done(&hub->mem, &exchange->origin);
-        if (owner) exchange->owner = owner;
-        conn->allowance = UINT32_MAX;
     }
-    WSHUB_ASSERT(!conn->above != !conn->exchange); /* either speaks for it */
+    if (!conn->above) conn->allowance = UINT32_MAX;
+    WSHUB_ASSERT(conn->above || conn->exchange); /* somebody speaks for it */
     wshub__conn_to(hub, conn, WSHUB__CONN_OPEN);
 
     /* Answers to what was asked before may still wait for its peer. */
@@ -11273,11 +13729,15 @@ static wshub_err wshub__exchange_find_streaming(const wshub *hub, wshub_exchange
     return !err && (*out_exchange)->state != WSHUB__EXCHANGE_STREAMING ? WSHUB_ERR_STATE : err;
 }
 
-/* The same, of one that nobody has begun to answer. */
+/* The same, of one that nobody has begun to answer, and that is not on its way elsewhere. */
 static wshub_err wshub__exchange_find_unanswered(const wshub *hub, wshub_exchange handle,
                                                  wshub__exchange **out_exchange) {
     wshub_err err = wshub__exchange_find(hub, handle, out_exchange);
-    return !err && !wshub__exchange_unanswered(*out_exchange) ? WSHUB_ERR_STATE : err;
+
+    if (err) return err;
+    if (!wshub__exchange_unanswered(*out_exchange) || (*out_exchange)->leaving)
+        return WSHUB_ERR_STATE;
+    return WSHUB_OK;
 }
 
 WSHUB_API const wshub_http *wshub_exchange_http(const wshub *hub, wshub_exchange exchange) {
@@ -11368,18 +13828,21 @@ WSHUB__COLD WSHUB_API wshub_err wshub_http_redirect(wshub *hub, wshub_exchange e
     return wshub_http_reply(hub, exchange, &reply);
 }
 
+/* May a request be refused so? */
+WSHUB__COLD static bool wshub__refusal_ok(int status, const char *text) {
+    return status >= 400 && status <= 599 && text && strlen(text) <= WSHUB__REFUSAL_BYTES_MAX;
+}
+
 WSHUB__COLD WSHUB_API wshub_err wshub_http_refuse(wshub *hub, wshub_exchange exchange, int status,
                                                   const char *text) {
     wshub__exchange *found;
     wshub_err err = wshub__exchange_find_unanswered(hub, exchange, &found);
-    wshub_str why = wshub_str_z(text);
 
     if (err) return err;
-    if (status < 400 || status > 599 || !text || why.len > WSHUB__REFUSAL_BYTES_MAX)
-        return WSHUB_ERR_PARAM;
+    if (!wshub__refusal_ok(status, text)) return WSHUB_ERR_PARAM;
     wshub__enter(hub);
-    err =
-        wshub__http_refuse(hub, wshub__exchange_conn(hub, found), status, why, found->asks_upgrade);
+    err = wshub__http_refuse(hub, wshub__exchange_conn(hub, found), status, wshub_str_z(text),
+                             found->asks_upgrade);
     wshub__leave(hub);
     return err;
 }
@@ -11567,7 +14030,10 @@ static const char *wshub__frame_judge(const wshub__conn *conn, const wshub_frame
                                       uint8_t second) {
     bool control = frame->opcode >= WSHUB__OP_CLOSE;
 
-    if (frame->rsv) return "reserved bits are set";
+    /* The first frame of a compressed message bears RSV1, and nothing else does (RFC 7692 6). */
+    if (frame->rsv && !(conn->agreed && frame->rsv == WSHUB__RSV1 &&
+                        (frame->opcode == WSHUB__OP_TEXT || frame->opcode == WSHUB__OP_BINARY)))
+        return "reserved bits are set";
     if (!wshub__op_known(frame->opcode)) return "reserved opcode";
     if (control && !frame->fin) return "fragmented control frame";
     if (control && (second & 0x7F) > WSHUB__CONTROL_BYTES_MAX)
@@ -11622,6 +14088,16 @@ WSHUB__COLD static void wshub__ws_too_much(wshub *hub, wshub__conn *conn, bool o
     }
 }
 
+/* Is it a frame of a compressed message, and not longer than what may be inflated of it could be?
+ * What it holds is counted as it is inflated. */
+static bool wshub__ws_squeezed_ok(const wshub__conn *conn, const wshub_frame *frame) {
+    uint64_t most = conn->message_bytes_max;
+
+    if (!frame->rsv && !conn->squeezed) return false;
+    if (most > conn->allowance) most = conn->allowance;
+    return frame->payload_bytes <= most + most / 8 + WSHUB_DEFLATE_MORE_MAX;
+}
+
 /* May so much more of a message come? That is asked at the head of each of its frames, so that
  * nothing of what is too much is taken. */
 static bool wshub__ws_size_ok(wshub *hub, wshub__conn *conn, const wshub_frame *frame) {
@@ -11629,6 +14105,7 @@ static bool wshub__ws_size_ok(wshub *hub, wshub__conn *conn, const wshub_frame *
 
     WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN); /* in any other its messages are discarded */
     WSHUB_ASSERT(begun == 0 || conn->msg_opcode);
+    if (conn->agreed && wshub__ws_squeezed_ok(conn, frame)) return true;
     if (frame->payload_bytes > most || begun + frame->payload_bytes > most) {
         wshub__ws_too_much(hub, conn, true);
         return false;
@@ -11640,18 +14117,37 @@ static bool wshub__ws_size_ok(wshub *hub, wshub__conn *conn, const wshub_frame *
     return true;
 }
 
+#define WSHUB__USUAL_HEAD_BYTES 6u /* two, four of mask */
+
+/* Is it the head that most messages have, of which nothing else need be asked? It lies there whole,
+ * of an unfragmented text of up to 125 bytes, masked, no reserved bit set, where one may begin. */
+static inline bool wshub__ws_head_usual(const wshub__conn *conn, const uint8_t *bytes,
+                                        size_t count) {
+    return count >= WSHUB__USUAL_HEAD_BYTES && bytes[0] == (0x80 | WSHUB__OP_TEXT) &&
+           bytes[1] >= 0x80 && bytes[1] < (0x80 | WSHUB__LENGTH_IN_2) && !conn->msg_opcode &&
+           !conn->rx->as.ws.head_len;
+}
+
 /* Takes a frame's head from the stream. Returns the bytes used; the frame has begun if
  * conn->in_frame. */
 static size_t wshub__ws_head(wshub *hub, wshub__conn *conn, const uint8_t *bytes, size_t count) {
     wshub__rx *rx = conn->rx;
     wshub_frame frame;
-    const char *why;
-    size_t used;
-    int read;
+    const char *why = NULL;
+    size_t used = WSHUB__USUAL_HEAD_BYTES;
+    int read = 1;
 
     WSHUB_ASSERT(!conn->in_frame);
-    memset(&frame, 0, sizeof frame);
-    read = wshub__ws_head_read(rx, conn, bytes, count, &frame, &used, &why);
+    if (wshub__ws_head_usual(conn, bytes, count)) {
+        frame.fin = true;
+        frame.rsv = 0;
+        frame.opcode = WSHUB__OP_TEXT;
+        frame.payload_bytes = bytes[1] & 0x7F;
+        memcpy(frame.mask, bytes + 2, 4);
+    } else {
+        memset(&frame, 0, sizeof frame);
+        read = wshub__ws_head_read(rx, conn, bytes, count, &frame, &used, &why);
+    }
     if (why) {
         wshub__conn_fail(hub, conn, WSHUB__CLOSE_PROTOCOL, why);
         return count;
@@ -11662,13 +14158,14 @@ static size_t wshub__ws_head(wshub *hub, wshub__conn *conn, const uint8_t *bytes
         return count;
 
     conn->in_frame = true;
-    conn->opcode = frame.opcode;
+    conn->opcode = frame.opcode & 15;
     conn->fin = frame.fin;
     memcpy(rx->as.ws.mask, frame.mask, 4);
     rx->as.ws.frame_bytes = frame.payload_bytes;
     rx->as.ws.frame_at = 0;
     if (frame.opcode == WSHUB__OP_TEXT || frame.opcode == WSHUB__OP_BINARY) {
-        conn->msg_opcode = frame.opcode;
+        conn->msg_opcode = frame.opcode & 15u;
+        if (frame.rsv) conn->squeezed = true;
         rx->as.ws.utf8 = WSHUB__UTF8_OK;
     }
     return used;
@@ -11816,26 +14313,131 @@ static bool wshub__ws_gather(wshub *hub, wshub__conn *conn, const uint8_t *bytes
     return false;
 }
 
+/* So many bytes are inflated of a stream before others have their turn: a thousandth of them may
+ * have come. */
+#define WSHUB__INFLATE_TURN_BYTES (1u << 20)
+
+/* How many bytes are inflated before limits are asked. */
+#define WSHUB__INFLATE_BYTES 4096u
+
+/* A compressed message cannot go on. */
+WSHUB__COLD static bool wshub__ws_inflate_fail(wshub *hub, wshub__conn *conn, wshub_err err) {
+    if (err != WSHUB_ERR_NOMEM) hub->stats.inflate_refused++;
+    wshub__conn_fail(hub, conn,
+                     err == WSHUB_ERR_NOMEM ? WSHUB__CLOSE_INTERNAL : WSHUB__CLOSE_NOT_UTF8,
+                     err == WSHUB_ERR_NOMEM ? "out of memory" : "bad compressed data");
+    return false;
+}
+
+/* Takes what has been inflated of a message, as if it had come so. */
+static bool wshub__ws_inflated(wshub *hub, wshub__conn *conn, const uint8_t *bytes, size_t count) {
+    uint64_t had = conn->rx->in.len;
+
+    if (had + count > conn->message_bytes_max || had + count > conn->allowance) {
+        hub->stats.inflate_refused++;
+        wshub__ws_too_much(hub, conn, had + count > conn->message_bytes_max);
+        return false;
+    }
+    hub->stats.inflated_out += count;
+    wshub__agreed_of(hub, conn)->inflated += (uint32_t)count;
+    if (conn->msg_opcode == WSHUB__OP_TEXT && !wshub__ws_text_ok(hub, conn, bytes, count, false))
+        return false;
+    return wshub__ws_gather(hub, conn, bytes, count);
+}
+
+/* Gives bytes to the inflater of a stream. False: the stream fails. */
+static bool wshub__ws_inflate(wshub *hub, wshub__conn *conn, const uint8_t *bytes, size_t count,
+                              wshub_inflating *at) {
+    const wshub_deflate *codec = &hub->codec;
+    wshub__agreed *agreed = wshub__agreed_of(hub, conn);
+    uint8_t some[WSHUB__INFLATE_BYTES];
+
+    if (!wshub__inflater_begin(hub, agreed))
+        return wshub__ws_inflate_fail(hub, conn, WSHUB_ERR_NOMEM);
+    at->in = bytes;
+    at->in_len = count;
+    do {
+        wshub_err err;
+
+        at->out = some;
+        at->out_len = sizeof some;
+        err = codec->inflate(codec->ctx, agreed->inflater, at);
+        /* What stands before bad data is judged first, so that no cut of the stream matters. */
+        if (!wshub__ws_inflated(hub, conn, some, sizeof some - at->out_len)) return false;
+        if (err) return wshub__ws_inflate_fail(hub, conn, err);
+        WSHUB_ASSERT(!at->in_len || !at->out_len); /* or the codec would be stuck */
+    } while (!at->out_len);
+    return true;
+}
+
+/* Takes payload of a compressed message, and at its end hands it on (RFC 7692 7.2.2). False: the
+ * stream has failed. */
+static bool wshub__ws_squeezed(wshub *hub, wshub__conn *conn, const uint8_t *bytes, size_t count,
+                               bool last) {
+    static const uint8_t tail[] = {0, 0, 0xFF, 0xFF};
+    wshub_inflating at = {NULL, 0, NULL, 0, false, false};
+    wshub__agreed *agreed;
+    wshub__buf message;
+    bool text;
+    uint8_t none = 0;
+
+    hub->stats.inflated_in += count;
+    if (!wshub__ws_inflate(hub, conn, bytes, count, &at)) return false;
+    if (!last) return true;
+
+    /* Behind a last block nothing is left out, and nothing need follow. */
+    if (!at.last && !wshub__ws_inflate(hub, conn, tail, sizeof tail, &at)) return false;
+    if (!at.whole) return wshub__ws_inflate_fail(hub, conn, WSHUB_ERR_APP);
+    if (conn->msg_opcode == WSHUB__OP_TEXT && !wshub__ws_text_ok(hub, conn, bytes, 0, true))
+        return false;
+
+    agreed = wshub__agreed_of(hub, conn);
+    wshub__inflater_end(hub, agreed);
+    hub->stats.inflated++;
+    conn->squeezed = false;
+    message = conn->rx->in;
+    memset(&conn->rx->in, 0, sizeof conn->rx->in);
+    text = wshub__ws_message_end(conn);
+    if (agreed->inflated > WSHUB__INFLATE_TURN_BYTES && conn->allowance == UINT32_MAX) {
+        agreed->inflated = 0;
+        conn->slowed = true; /* as by a rate that leaves nothing for a millisecond */
+        conn->phase_due = hub->now + 1;
+        wshub__conn_arm(hub, conn);
+    }
+    wshub__message_give(hub, conn, message.len ? message.ptr : &none, message.len, text);
+    wshub__buf_done(&hub->mem, &message);
+    return true;
+}
+
+/* Takes payload of a message that counts for nothing any more, or is compressed. */
+static bool wshub__ws_apart(wshub *hub, wshub__conn *conn, const uint8_t *bytes, size_t count,
+                            bool last) {
+    if (!conn->discard) return wshub__ws_squeezed(hub, conn, bytes, count, last);
+    if (last) conn->msg_opcode = 0;
+    return true;
+}
+
 /* Takes payload of the current frame. Returns the bytes used. */
 static size_t wshub__ws_payload(wshub *hub, wshub__conn *conn, uint8_t *bytes, size_t count) {
     wshub__rx *rx = conn->rx;
-    uint64_t left = rx->as.ws.frame_bytes - rx->as.ws.frame_at;
+    uint64_t left = rx->as.ws.frame_bytes - rx->as.ws.frame_at, seen = 0;
     size_t part = count < left ? count : (size_t)left;
     bool whole = part == rx->as.ws.frame_bytes, done = part == left, last = done && conn->fin;
+    bool plain; /* ASCII, between two characters: it needs no other look */
 
     WSHUB_ASSERT(conn->in_frame);
     WSHUB_ASSERT(rx->as.ws.frame_at <= rx->as.ws.frame_bytes);
-    if (part) wshub_mask(bytes, part, rx->as.ws.mask, rx->as.ws.frame_at);
+    if (part) seen = wshub__mask_seen(bytes, part, rx->as.ws.mask, rx->as.ws.frame_at);
     rx->as.ws.frame_at += part;
     if (done) conn->in_frame = false;
 
     if (conn->opcode >= WSHUB__OP_CLOSE)
         return wshub__ws_control_part(hub, conn, bytes, part, whole, done) ? part : count;
-    if (conn->discard) {
-        if (last) conn->msg_opcode = 0;
-        return part;
-    }
-    if (conn->msg_opcode == WSHUB__OP_TEXT && !wshub__ws_text_ok(hub, conn, bytes, part, last))
+    if (conn->discard || conn->squeezed)
+        return wshub__ws_apart(hub, conn, bytes, part, last) ? part : count;
+    plain = !(seen & WSHUB__TOP_BITS) && rx->as.ws.utf8 == WSHUB__UTF8_OK;
+    if (conn->msg_opcode == WSHUB__OP_TEXT && !plain &&
+        !wshub__ws_text_ok(hub, conn, bytes, part, last))
         return count;
 
     /* A message that lies there in one piece is handed on from there. */
@@ -11870,9 +14472,9 @@ static bool wshub__http_body_awaited(const wshub__conn *conn) {
 /* The application has not answered in time: 503, and the end. Of an answer that has begun nothing
  * else can be said any more. */
 WSHUB__COLD static void wshub__answer_due(wshub *hub, wshub__conn *conn) {
-    wshub__exchange *exchange = wshub__exchange_of(hub, conn);
-    wshub_headers more;
-    wshub__buf text;
+    const wshub__exchange *exchange = wshub__exchange_of(hub, conn);
+    wshub_reply reply;
+    bool close;
     wshub_err err;
 
     WSHUB_ASSERT(exchange);
@@ -11885,17 +14487,9 @@ WSHUB__COLD static void wshub__answer_due(wshub *hub, wshub__conn *conn) {
 
     /* on_answer may add headers, and may itself have ended the stream. */
     WSHUB_ASSERT(exchange->state == WSHUB__EXCHANGE_HELD);
-    err = wshub__reply_more(hub, exchange, 503, &more);
-    memset(&text, 0, sizeof text);
-    if (!err) {
-        wshub__buf_text(&hub->mem, &text, "HTTP/1.1 503 Service Unavailable");
-        wshub__buf_add(&hub->mem, &text, more.text.ptr, more.text.len);
-        wshub__buf_text(&hub->mem, &text, "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-        if (text.bad || !wshub__out_bytes(hub, conn, text.ptr, text.len)) err = WSHUB_ERR_NOMEM;
-    }
-    wshub__buf_done(&hub->mem, &text);
-    wshub__buf_done(&hub->mem, &more.text);
-
+    wshub__reply_init(&reply, 503, NULL, wshub__str(NULL, 0));
+    reply.close = true;
+    err = wshub__reply_put(hub, conn, &reply, 0, &close);
     if (!err) wshub__conn_flush_end(hub, conn, WSHUB_BY_TIMEOUT);
     if (err == WSHUB_ERR_NOMEM)
         wshub__conn_abort(hub, conn, WSHUB_BY_MEMORY, WSHUB__CLOSE_ABNORMAL, "");
@@ -11906,6 +14500,10 @@ WSHUB__COLD static void wshub__open_due(wshub *hub, wshub__conn *conn) {
     if (conn->asked) {
         WSHUB_ASSERT(conn->above); /* whose event the transformer has */
         hub->above->waited(hub, conn);
+        return;
+    }
+    if (conn->slowed) {
+        hub->above->rested(hub, conn);
         return;
     }
     if (conn->owes) return; /* we do not read on: it has its whole time behind that */
@@ -12504,37 +15102,11 @@ static wshub__conn *wshub__conn_make(wshub *hub, uint32_t index, uint64_t id) {
     conn->resume_listed = links.resume_listed;
 
     conn->id = id;
+    conn->queue_max = hub->desc.backpressure_bytes_max;
     wshub__deadline_none(&hub->deadlines, index);
     WSHUB_ASSERT(wshub__conn_index(conn) == index);
     hub->conns_live++;
     return conn;
-}
-
-WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn) {
-    uint32_t number = (uint32_t)conn.id;
-    wshub__conn *found = NULL;
-
-    if (hub->destroying) return;
-    wshub__enter(hub);
-    if (hub->conns_live < hub->desc.conns_max && number < UINT32_MAX / 4 &&
-        hub->phase < WSHUB__STOPPING)
-        found = wshub__conn_make(hub, wshub__conn_slot(number), conn.id);
-
-    if (found) {
-        wshub__conn_to(hub, found, WSHUB__CONN_HTTP);
-        found->last_active = hub->now;
-        found->phase_due = wshub__after(hub, hub->desc.head_timeout_ms);
-        hub->stats.conns_opened++;
-        wshub__conn_arm(hub, found);
-    } else {
-        hub->stats.conns_refused++;
-        if (hub->conns_live >= hub->desc.conns_max)
-            wshub__log_limit(hub, wshub__nobody(), conn, "conns_max", hub->desc.conns_max);
-        wshub__log_of(hub, WSHUB_LOG_REFUSED, wshub__nobody(), conn, "connection",
-                      wshub__str(NULL, 0));
-        hub->io.close(hub->io.ctx, conn, false);
-    }
-    wshub__leave(hub);
 }
 
 /* The stream of an io's conn. NULL: it has ended, or this io knows of no such one. */
@@ -12546,14 +15118,59 @@ static wshub__conn *wshub__conn_get(const wshub *hub, wshub_conn conn) {
     return found && found->id == conn.id && conn.id ? found : NULL;
 }
 
+/* May a new stream be named so? It has both of its halves, and no stream that is there has its
+ * number. */
+static bool wshub__conn_id_ok(const wshub *hub, wshub_conn conn) {
+    uint32_t number = (uint32_t)conn.id;
+    const wshub__conn *there;
+
+    if (conn.id >> 32 == 0 || number >= UINT32_MAX / 4) return false;
+    there = wshub__conn_find(hub, wshub__conn_slot(number));
+    return !there || !there->id;
+}
+
+WSHUB_API void wshub_conn_opened(wshub *hub, wshub_conn conn) {
+    bool named = wshub__conn_id_ok(hub, conn), in_time = true;
+    wshub__conn *found = NULL;
+
+    if (hub->destroying) return;
+    wshub__enter(hub);
+    if (named && hub->phase < WSHUB__STOPPING) in_time = hub->above->stream(hub, conn);
+    if (hub->conns_live < hub->desc.conns_max && named && in_time && hub->phase < WSHUB__STOPPING)
+        found = wshub__conn_make(hub, wshub__conn_slot((uint32_t)conn.id), conn.id);
+
+    if (found) {
+        wshub__conn_to(hub, found, WSHUB__CONN_HTTP);
+        found->last_active = hub->now;
+        found->phase_due = wshub__after(hub, hub->desc.head_timeout_ms);
+        hub->stats.conns_opened++;
+        wshub__conn_arm(hub, found);
+    } else {
+        hub->stats.conns_refused++;
+        if (hub->conns_live >= hub->desc.conns_max)
+            wshub__log_limit(hub, wshub__nobody(), conn, "conns_max", hub->desc.conns_max);
+        if (!in_time) {
+            hub->stats.rate_refused++;
+            wshub__log_limit(hub, wshub__nobody(), conn, "address_conns_per_s",
+                             hub->desc.address_conns_per_s);
+        }
+        wshub__log_of(hub, WSHUB_LOG_REFUSED, wshub__nobody(), conn,
+                      named ? "connection" : "connection: no stream may be named so",
+                      wshub__str(NULL, 0));
+
+        /* One that is reported twice stays what it is. */
+        if (!wshub__conn_get(hub, conn)) hub->io.close(hub->io.ctx, conn, false);
+    }
+    wshub__leave(hub);
+}
+
 WSHUB__COLD WSHUB_API wshub_err wshub_conn_about(const wshub *hub, wshub_conn conn,
                                                  wshub_about *out_about) {
     wshub_about about;
 
     if (!wshub__conn_get(hub, conn)) return WSHUB_ERR_STALE;
 
-    memset(&about, 0, sizeof about);
-    if (hub->io.about && !hub->io.about(hub->io.ctx, conn, &about)) return WSHUB_ERR_STALE;
+    if (!wshub__about(hub, conn, &about)) return WSHUB_ERR_STALE;
     *out_about = about;
     return WSHUB_OK;
 }
@@ -12645,6 +15262,8 @@ static void wshub__conn_free(wshub *hub, wshub__conn *conn) {
     hub->dirty[index / 64] &= ~(UINT64_C(1) << index % 64);
     hub->laggards[index / 64] &= ~(UINT64_C(1) << index % 64);
     wshub__conn_to(hub, conn, WSHUB__CONN_FREE);
+    wshub__told_forget(hub, conn);
+    if (conn->agreed) wshub__agreed_end(hub, conn);
     conn->id = 0;
     hub->conns_live--;
     hub->stats.conns_closed++;
@@ -12675,16 +15294,44 @@ WSHUB__COLD static void wshub__exchanges_end(wshub *hub) {
     wshub__exchanges_tell(hub);
 }
 
+/* A lent stream, which nothing takes what it is offered of; it has no state yet. *out_lent: what is
+ * kept of who lends it. NULL: out of memory. */
+WSHUB__COLD static wshub__conn *wshub__lent_make(wshub *hub, wshub__lent **out_lent) {
+    uint32_t number;
+    wshub__lent *lent = (wshub__lent *)wshub__pool_take(&hub->mem, &hub->lents, &number);
+    wshub__conn *conn = NULL;
+
+    if (!lent) return NULL;
+    conn = wshub__conn_make(hub, wshub__conn_slot(WSHUB__LENT | number),
+                            wshub__pool_handle(&hub->lents, number) | WSHUB__LENT);
+    if (!conn) {
+        wshub__pool_free(&hub->lents, number);
+        return NULL;
+    }
+    conn->blocked = conn->pressured = true;
+    WSHUB_ASSERT(wshub__conn_is_lent(conn));
+    WSHUB_ASSERT(wshub__conn_lent(hub, conn) == lent);
+    *out_lent = lent;
+    return conn;
+}
+
+/* The last of one. */
+WSHUB__COLD static void wshub__lent_free(wshub *hub, wshub__conn *conn) {
+    uint32_t number = (uint32_t)conn->id & ~WSHUB__LENT;
+
+    WSHUB_ASSERT(wshub__conn_is_lent(conn));
+    wshub__conn_free(hub, conn);
+    wshub__pool_free(&hub->lents, number);
+}
+
 /* THERE: its stream has ended, and with it this end of the link. */
 WSHUB__COLD static void wshub__linked_free(wshub *hub, wshub__conn *conn) {
     wshub__link_side *side = wshub__conn_link(hub, conn);
-    uint32_t number = (uint32_t)conn->id & ~WSHUB__LENT;
 
     WSHUB_ASSERT(side->id == conn->id);
     wshub__link_end(side, WSHUB__LINK_ABORT); /* unless it has ended in another way */
     wshub__link_leave(hub, side);
-    wshub__conn_free(hub, conn);
-    wshub__pool_free(&hub->lents, number);
+    wshub__lent_free(hub, conn);
 }
 
 /* THERE: all that was answered has crossed over. */
@@ -12752,6 +15399,7 @@ static void wshub__flush_owed(wshub *hub, wshub__conn *conn) {
     if (wshub__conn_link(hub, conn)) return; /* the other hub has that clock */
     if (wshub__conn_is_lent(conn)) {
         hub->above->owed(hub, conn);
+        wshub__polled_note(hub, conn, wshub__polled_late(conn));
         return;
     }
     if (conn->write_due || wshub__write_patience(hub, conn) == WSHUB_OFF) return;
@@ -12872,6 +15520,25 @@ static wshub_err wshub__socket_find(const wshub *hub, wshub_conn handle, wshub__
     return conn->state == WSHUB__CONN_OPEN && !conn->above ? WSHUB_ERR_STALE : WSHUB_ERR_STATE;
 }
 
+/* Queues a message compressed, as its peer has agreed. False: it is to be sent plain. */
+static bool wshub__socket_squeeze(wshub *hub, wshub__conn *conn, uint8_t opcode, const void *bytes,
+                                  size_t count) {
+    wshub__agreed *agreed = wshub__agreed_of(hub, conn);
+
+    if (count < hub->desc.deflate_bytes_min) return false;
+    hub->squeezed.len = 0;
+    if (!wshub__squeeze(hub, agreed, agreed->on.server_bits, opcode, (const uint8_t *)bytes, count))
+        return false;
+    if (!wshub__out_bytes(hub, conn, hub->squeezed.ptr, hub->squeezed.len)) {
+        wshub__squeeze_lost(hub, agreed);
+        return false;
+    }
+    hub->stats.messages_out++;
+    hub->stats.bytes_out += hub->squeezed.len;
+    wshub__squeezed_free(hub);
+    return true;
+}
+
 /* Queues a message, if it fits. What is dropped for a peer is noted, and so is that it waits, also
  * where a completion io holds all that there is: settle tells when that has left. */
 static wshub_err wshub__socket_send(wshub *hub, wshub__conn *conn, uint8_t opcode,
@@ -12886,8 +15553,9 @@ static wshub_err wshub__socket_send(wshub *hub, wshub__conn *conn, uint8_t opcod
         wshub__conn_dropped(hub, conn, frame_bytes);
         return WSHUB_ERR_DROPPED;
     }
+    if (conn->agreed && wshub__socket_squeeze(hub, conn, opcode, bytes, count)) return WSHUB_OK;
     if (!wshub__out_frame(hub, conn, opcode, bytes, count)) {
-        hub->stats.dropped_memory++;
+        wshub__conn_starved(hub, conn);
         return WSHUB_ERR_NOMEM;
     }
     hub->stats.messages_out++;
@@ -12980,7 +15648,7 @@ WSHUB__COLD static void wshub__socket_noted(wshub *hub, wshub__conn *conn, uint8
 
     if (conn->owes) {
         conn->owes = false;
-        if (!conn->asked && wshub__part_begun(conn))
+        if (!conn->asked && !conn->slowed && wshub__part_begun(conn))
             conn->phase_due = wshub__after(hub, hub->desc.message_timeout_ms);
         wshub__conn_arm(hub, conn);
         wshub__resume(hub, conn);
@@ -13195,6 +15863,52 @@ WSHUB__COLD static void wshub__forward_look(wshub *hub, wshub__link_side *side) 
     }
 }
 
+/* ---- a stream that goes there with its request (CONN-6) ---- */
+
+WSHUB__COLD WSHUB_API wshub_err wshub_conn_hand_over(wshub *hub, wshub_exchange exchange,
+                                                     const wshub_io *to) {
+    wshub__exchange *found = wshub__exchange_get(hub, exchange);
+    wshub__conn *conn;
+    wshub_conn handle;
+    wshub_span spans[2];
+    wshub_err err;
+    size_t n = 1;
+
+    if (!found) return WSHUB_ERR_STALE;
+    if (!found->may_leave || found->state != WSHUB__EXCHANGE_HELD || found->busy)
+        return WSHUB_ERR_STATE;
+    conn = wshub__exchange_conn(hub, found);
+    if (!to || !hub->io.hand_over || to->hand_over != hub->io.hand_over || to->ctx == hub->io.ctx ||
+        wshub__conn_is_lent(conn))
+        return WSHUB_ERR_PARAM;
+
+    /* Its head, and all that has been read behind it, which waits for the answer. */
+    WSHUB_ASSERT(found->head->raw.len);
+    WSHUB_ASSERT(!conn->queued);
+    handle.id = conn->id;
+    spans[0].ptr = (const uint8_t *)found->head->raw.ptr;
+    spans[0].len = found->head->raw.len;
+    if (conn->rx) {
+        WSHUB_ASSERT(conn->rx->held.len > conn->rx->held_at);
+        spans[1].ptr = conn->rx->held.ptr + conn->rx->held_at;
+        spans[1].len = conn->rx->held.len - conn->rx->held_at;
+        n = 2;
+    }
+    err = hub->io.hand_over(hub->io.ctx, handle, to, spans, n);
+    if (err) return err;
+
+    wshub__enter(hub);
+    hub->stats.http_requests--; /* it counts where it is answered */
+    wshub__exchange_free(hub, found);
+    wshub__conn_free(hub, conn);
+    wshub__leave(hub);
+    return WSHUB_OK;
+}
+
+WSHUB_API const wshub_io *wshub_io_of(const wshub *hub) {
+    return &hub->io;
+}
+
 /* ---- THERE, where it is answered ---- */
 
 /* A request has come by a link: it is read on a stream of its own. False: there is no room or no
@@ -13202,25 +15916,17 @@ WSHUB__COLD static void wshub__forward_look(wshub *hub, wshub__link_side *side) 
 WSHUB__COLD static bool wshub__linked_begin(wshub *hub, wshub__link_side *side) {
     wshub__link *link = side->link;
     wshub__lent *lent;
-    wshub__conn *conn = NULL;
-    uint32_t number;
+    wshub__conn *conn;
 
     WSHUB_ASSERT(!side->id); /* it is begun once */
     if (hub->destroying || hub->phase >= WSHUB__STOPPING || hub->conns_live >= hub->desc.conns_max)
         return false;
-    lent = (wshub__lent *)wshub__pool_take(&hub->mem, &hub->lents, &number);
-    if (!lent) return false;
-    conn = wshub__conn_make(hub, wshub__conn_slot(WSHUB__LENT | number),
-                            wshub__pool_handle(&hub->lents, number) | WSHUB__LENT);
-    if (!conn) {
-        wshub__pool_free(&hub->lents, number);
-        return false;
-    }
+    conn = wshub__lent_make(hub, &lent);
+    if (!conn) return false;
 
     lent->link = side;
     side->id = conn->id;
     wshub__conn_to(hub, conn, WSHUB__CONN_HTTP);
-    conn->blocked = conn->pressured = true; /* there is no io that takes anything */
     conn->last_active = hub->now;
     wshub__receive(hub, conn, (uint8_t *)(link + 1), link->request_bytes, NULL);
     return true;
@@ -13559,20 +16265,23 @@ static bool wshub__data_ok(wshub_str data, uint32_t depth_max) {
     return kind != WSHUB_JSON_OBJECT && kind != WSHUB_JSON_ARRAY && wshub_json_check(data, 1);
 }
 
-/* Is it the id of a message that is answered, or none? It goes where data goes. */
-static wshub_err wshub__reply_id_check(const wshub *hub, wshub_str id) {
-    if (!id.ptr) return WSHUB_OK;
-    if (id.len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
-    return wshub__data_ok(id, hub->desc.json_depth_max) ? WSHUB_OK : WSHUB_ERR_JSON;
+/* What is wrong with data, if there is some (ptr), that its sender may know to be JSON. What is
+ * empty is none in any case. */
+static inline wshub_err wshub__data_check(wshub_str data, bool is_json, uint32_t depth_max) {
+    if (data.len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
+    if (!data.ptr || (is_json && data.len)) return WSHUB_OK;
+    return wshub__data_ok(data, depth_max) ? WSHUB_OK : WSHUB_ERR_JSON;
 }
 
-static wshub_err wshub__msg_check(const wshub *hub, const wshub_msg *msg) {
+/* The same of the id of a message that is answered, or is to be. It goes where data goes. */
+static wshub_err wshub__reply_id_check(const wshub *hub, wshub_str id) {
+    return id.ptr ? wshub__data_check(id, false, hub->desc.json_depth_max) : WSHUB_OK;
+}
+
+/* The same of a message. */
+static inline wshub_err wshub__msg_check(const wshub_msg *msg, uint32_t depth_max) {
     if (!msg || !wshub__name_ok(msg->event)) return WSHUB_ERR_PARAM;
-    if (msg->data.len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
-    if (msg->data.ptr && (!msg->data_is_json || !msg->data.len) &&
-        !wshub__data_ok(msg->data, hub->desc.json_depth_max))
-        return WSHUB_ERR_JSON;
-    return WSHUB_OK;
+    return wshub__data_check(msg->data, msg->data_is_json, depth_max);
 }
 
 /* Are these names? */
@@ -13658,6 +16367,7 @@ WSHUB__COLD static void wshub__realm_give_back(const wshub__mem *mem, wshub__rea
     void *rooms = realm->rooms.items, *users = realm->users.items;
 
     wshub__index_give_back(mem, &realm->index);
+    wshub__index_give_back(mem, &realm->here);
     wshub__mem_shrink(mem, &rooms, &realm->rooms.cap, realm->rooms.count,
                       sizeof *realm->rooms.items);
     wshub__mem_shrink(mem, &users, &realm->users.cap, realm->users.count,
@@ -13674,7 +16384,9 @@ WSHUB__COLD static void wshub__realm_done(const wshub__mem *mem, wshub__realm *r
     WSHUB_ASSERT(!realm->index.count);
     WSHUB_ASSERT(!realm->rooms.count);
     WSHUB_ASSERT(!realm->users.count);
+    WSHUB_ASSERT(!realm->here.count);
     wshub__index_done(mem, &realm->index);
+    wshub__index_done(mem, &realm->here);
     wshub__mem_free(mem, realm->rooms.items, realm->rooms.cap * sizeof *realm->rooms.items);
     wshub__mem_free(mem, realm->users.items, realm->users.cap * sizeof *realm->users.items);
     if (realm->texts) wshub__mem_free(mem, realm->texts, realm->texts_bytes);
@@ -13810,6 +16522,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_realm_create(wshub *hub, const wshub_realm
     realm->user = desc->user;
     realm->dialect = desc->dialect;
     memcpy(realm->index.key, hub->key, sizeof hub->key);
+    memcpy(realm->here.key, hub->key, sizeof hub->key);
     WSHUB_ASSERT(!realm->oldest);
     WSHUB_ASSERT(!realm->index.count);
     *out_realm = wshub__realm_handle(realm);
@@ -13821,7 +16534,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_realm_destroy(wshub *hub, wshub_realm hand
     wshub__realm *realm = wshub__realm_get(hub, handle);
 
     if (!realm) return WSHUB_ERR_STALE;
-    if (realm == &hub->first_realm || realm->oldest) return WSHUB_ERR_STATE;
+    if (realm == &hub->first_realm || realm->oldest || realm->leaving) return WSHUB_ERR_STATE;
 
     /* Its place in memory may be another realm's soon, which nothing that is kept by address may
      * take for this one. */
@@ -13857,7 +16570,7 @@ WSHUB_API void *wshub_realm_user(const wshub *hub, wshub_realm realm) {
 /* A member of a room or a user. */
 typedef struct wshub__member {
     uint32_t client; /* index */
-    uint32_t place;  /* of the room in the client's list */
+    uint32_t place;  /* of the room in the client's list; of a user: the number of its stay */
 } wshub__member;
 
 /* A room or a user; its name follows. What is done with it is in >>rooms. */
@@ -13919,6 +16632,7 @@ typedef struct wshub__client {
 
     bool encrypted : 1, has_user : 1;
     bool identified : 1;            /* accepted before it has asked, but for its keys (AUTH-8) */
+    bool one_clock : 1;             /* one time for its wish and for the answer */
     bool own_room;                  /* it is in the room named like its id, alone */
     bool rooms_walked;              /* somebody may be in a walk over its rooms */
     uint8_t cause : 4, dialect : 4; /* wshub_cause; index */
@@ -13984,17 +16698,66 @@ static void wshub__client_to(wshub *hub, wshub__client *client, wshub__client_st
     client->state = (uint8_t)to;
 }
 
+/* A realm has a client of a kind of wire more, or one less. */
+static void wshub__realm_wire(wshub__realm *realm, wshub_kind kind, bool more) {
+    uint32_t *clients = &realm->kind_clients[kind];
+
+    WSHUB_ASSERT(kind < WSHUB_KINDS_MAX);
+    WSHUB_ASSERT(more || *clients);
+    *clients = more ? *clients + 1 : *clients - 1;
+    if (*clients) {
+        realm->kinds_here |= UINT64_C(1) << kind;
+    } else {
+        realm->kinds_here &= ~(UINT64_C(1) << kind);
+    }
+}
+
+/* The kind that is this one compressed with such a window, which is made when it is first needed;
+ * where there can be no more of them, this one: what is plain may be sent to everybody. */
+static wshub_kind wshub__kind_squeezed(wshub *hub, wshub_kind base, uint8_t bits, bool slides) {
+    wshub__wire *wire;
+    uint32_t kind;
+
+    WSHUB_ASSERT(!hub->kinds[base].bits);
+    for (kind = 1; kind < hub->kinds_count; kind++) {
+        wire = &hub->kinds[kind];
+        if (wire->bits && wire->base == base && wire->slides == slides &&
+            (slides || wire->bits == bits))
+            return (wshub_kind)kind;
+    }
+    if (kind == WSHUB_KINDS_MAX) return base;
+    wire = &hub->kinds[hub->kinds_count++];
+    wire->desc = hub->kinds[base].desc;
+    wire->base = base;
+    wire->bits = bits;
+    wire->slides = slides;
+    return (wshub_kind)kind;
+}
+
+/* The kind itself, where this one is it compressed. */
+static wshub_kind wshub__kind_base(const wshub *hub, wshub_kind kind) {
+    return hub->kinds[kind].bits ? hub->kinds[kind].base : kind;
+}
+
+/* The kind that a client of a stream has, if it is to have this one. */
+static wshub_kind wshub__kind_on(wshub *hub, const wshub__conn *conn, wshub_kind kind) {
+    const wshub__agreed *agreed;
+
+    if (!conn->agreed) return kind;
+    agreed = wshub__agreed_of(hub, conn);
+    return wshub__kind_squeezed(hub, wshub__kind_base(hub, kind), agreed->on.server_bits,
+                                agreed->on.slides);
+}
+
 /* The one place that writes a client's kind, and that it is encrypted: what makes it special
  * (>>routing). What has been gathered is for what it was. */
 static void wshub__client_wire(wshub *hub, wshub__client *client, wshub_kind kind, bool encrypted) {
-    wshub__wire *was = &hub->kinds[client->kind], *is = &hub->kinds[kind];
+    wshub__realm *realm = wshub__realm_at(hub, client->realm);
 
     WSHUB_ASSERT(kind < hub->kinds_count);
-    WSHUB_ASSERT(was->clients > 0);
-    WSHUB_ASSERT(hub->kinds_here >> client->kind & 1);
     wshub__run_out(hub);
-    if (--was->clients == 0) hub->kinds_here &= ~(UINT64_C(1) << client->kind);
-    if (is->clients++ == 0) hub->kinds_here |= UINT64_C(1) << kind;
+    wshub__realm_wire(realm, client->kind, false);
+    wshub__realm_wire(realm, kind, true);
     client->kind = kind;
     client->encrypted = encrypted;
     client->special = kind != 0 || encrypted;
@@ -14051,6 +16814,14 @@ WSHUB__COLD static void wshub__client_log(wshub *hub, wshub_log_code code,
                                           const wshub__client *client, const char *detail,
                                           wshub_str text) {
     wshub__log(hub, code, wshub__client_handle(hub, client), detail, text);
+}
+
+/* A callback of the application has reported a failure that concerns this client: it is counted,
+ * and told with its error, which is often that of a send inside it. name: the callback's. */
+WSHUB__COLD static void wshub__client_failed(wshub *hub, const wshub__client *client,
+                                             const char *name, wshub_err err) {
+    hub->stats.app_failures++;
+    wshub__client_log(hub, WSHUB_LOG_APP_FAILED, client, name, wshub_str_z(wshub_strerror(err)));
 }
 
 /* A client has met a limit of the description. name: the field's. */
@@ -14394,7 +17165,8 @@ static wshub__pub *wshub__pub_of(const wshub__mem *mem, wshub__buf *buf, uint64_
     WSHUB_ASSERT(buf->len >= sizeof *pub + channel_len + payload_len);
     pub->next = NULL;
     pub->at = now;
-    pub->channel_len = channel_len;
+    pub->channel_len = channel_len & 0x7FFFFFFFu;
+    pub->sharded = 0;
     pub->payload_len = payload_len;
     pub->brief_len = buf->len - (uint32_t)sizeof *pub - channel_len - payload_len;
     pub->cap = buf->cap;
@@ -14498,19 +17270,21 @@ static uint64_t wshub__outbox_expire(const wshub__mem *mem, wshub__outbox *box, 
 #define WSHUB__OFFER_MAX 64u          /* publications in one call of the bus */
 #define WSHUB__HANDOVER_BYTES 262144u /* so much is gathered before a busy turn hands it over */
 
-/* Offers the bus the oldest publications, with their briefs if it takes them. Returns how many
- * it took of how many. */
+/* Offers the bus the oldest publications, as far as they go the same way, with their briefs if it
+ * takes them. Returns how many it took of how many. */
 static size_t wshub__uplink_offer(const wshub__uplink *uplink, size_t *out_offered) {
     wshub_bus_msg msgs[WSHUB__OFFER_MAX];
     wshub_bus_handover items[WSHUB__OFFER_MAX];
     const wshub_bus *bus = &uplink->bus;
     const wshub__pub *pub = uplink->outbox.head;
+    bool sharded = pub->sharded;
+    bool briefs = bus->hand_over && !sharded;
     size_t n = 0;
 
-    for (; pub && n < WSHUB__OFFER_MAX; pub = pub->next, n++) {
+    for (; pub && n < WSHUB__OFFER_MAX && pub->sharded == sharded; pub = pub->next, n++) {
         wshub_str channel = wshub__str(pub + 1, pub->channel_len);
         wshub_str payload = wshub__str(channel.ptr + pub->channel_len, pub->payload_len);
-        if (bus->hand_over) {
+        if (briefs) {
             items[n].channel = channel;
             items[n].payload = payload;
             items[n].brief = wshub__str(payload.ptr + pub->payload_len, pub->brief_len);
@@ -14523,7 +17297,8 @@ static size_t wshub__uplink_offer(const wshub__uplink *uplink, size_t *out_offer
     WSHUB_ASSERT(n <= uplink->outbox.count);
 
     *out_offered = n;
-    return bus->hand_over ? bus->hand_over(bus->ctx, items, n) : bus->publish(bus->ctx, msgs, n);
+    if (briefs) return bus->hand_over(bus->ctx, items, n);
+    return (sharded ? bus->publish_sharded : bus->publish)(bus->ctx, msgs, n);
 }
 
 /* Hands over what the bus takes, to the network at once where it is full otherwise. Returns how
@@ -14576,6 +17351,23 @@ static wshub_err wshub__uplink_push(const wshub__mem *mem, wshub__uplink *uplink
     if (up && box->bytes >= box->left + WSHUB__HANDOVER_BYTES)
         *sent += wshub__uplink_flush(mem, uplink);
     return WSHUB_OK;
+}
+
+/* Asks the bus for channels that are all of one kind, or gives them up. False: it has no room. */
+static bool wshub__uplink_change(const wshub__uplink *uplink, bool sharded, bool wanted,
+                                 const wshub_bus_channel *channels, size_t count) {
+    const wshub_bus *bus = &uplink->bus;
+
+    WSHUB_ASSERT(wshub__uplink_is_linked(uplink));
+    if (sharded)
+        return (wanted ? bus->subscribe_sharded : bus->unsubscribe_sharded)(bus->ctx, channels,
+                                                                            count);
+    return (wanted ? bus->subscribe : bus->unsubscribe)(bus->ctx, channels, count);
+}
+
+/* Has a bus sharded channels? */
+static bool wshub__bus_shards(const wshub_bus *bus) {
+    return bus->publish_sharded && bus->subscribe_sharded && bus->unsubscribe_sharded;
 }
 
 /* ---- taking and leaving a bus ---- */
@@ -14633,48 +17425,58 @@ static void wshub__chan_free(wshub *hub, wshub__chan *chan) {
     wshub__mem_free(&hub->mem, chan, sizeof *chan + chan->name.len);
 }
 
+/* Takes the first of the names that are to be told. NULL: there are none. */
+static wshub__named *wshub__named_take(wshub *hub) {
+    wshub__named *named = hub->named_head;
+
+    if (!named) return NULL;
+    hub->named_head = named->next;
+    if (!hub->named_head) hub->named_tail = NULL;
+    return named;
+}
+
+static void wshub__named_free(wshub *hub, wshub__named *named) {
+    wshub__mem_free(&hub->mem, named, sizeof *named + named->len);
+}
+
 WSHUB__COLD static void wshub__subs_clear(wshub *hub) {
+    wshub__named *named;
+
     while (hub->subs_in.head) wshub__chan_free(hub, hub->subs_in.head);
     while (hub->subs_out.head) wshub__chan_free(hub, hub->subs_out.head);
+    while ((named = wshub__named_take(hub)) != NULL) wshub__named_free(hub, named);
     WSHUB_ASSERT(!hub->subs_count); /* they are all that there were */
     WSHUB_ASSERT(!hub->stats.bus_lingering);
 }
 
-/* Hands over a batch of what is due of one list, in order. Returns how many; `ok` becomes false
- * if the bus has no room. */
-static size_t wshub__chans_run(wshub *hub, wshub__chans *chans, bool *ok) {
-    const wshub_bus *bus = &hub->uplink.bus;
+/* Hands over a batch of what is due of one list, in order, as far as it goes the same way. Returns
+ * how many; `ok` becomes false if the bus has no room. */
+static size_t wshub__chans_hand(wshub *hub, wshub__chans *chans, bool *ok) {
     wshub_bus_channel list[WSHUB_BUS_BATCH];
     wshub__chan *chan = chans->head;
+    bool sharded = chan && chan->name.kind == WSHUB__KIND_SHARDED;
     size_t n = 0, i;
 
     /* Those whose time has come, and the oldest of more than may linger. */
     for (; chan && n < WSHUB_BUS_BATCH; chan = chan->next, n++) {
         if (chan->due > hub->now && hub->stats.bus_lingering <= (uint64_t)hub->desc.rooms_max + n)
             break;
+        if ((chan->name.kind == WSHUB__KIND_SHARDED) != sharded) break;
         list[n].name = wshub__name_str(&chan->name);
         list[n].pattern = chan->name.kind == WSHUB__KIND_PATTERN;
     }
     if (!n) return 0;
 
-    *ok = (chans == &hub->subs_out ? bus->unsubscribe : bus->subscribe)(bus->ctx, list, n);
+    *ok = wshub__uplink_change(&hub->uplink, sharded, chans == &hub->subs_in, list, n);
     for (i = 0; *ok && i < n; i++) wshub__chan_free(hub, chans->head);
     return n;
 }
 
-/* Subscribes to what has come. False: to be continued. */
-static bool wshub__subs_in_run(wshub *hub) {
+/* Subscribes to what has come (hub->subs_in), or unsubscribes from what has lingered long enough
+ * and from the oldest of more than rooms_max (hub->subs_out). False: to be continued. */
+static bool wshub__chans_run(wshub *hub, wshub__chans *chans) {
     bool ok = true;
-    while (wshub__chans_run(hub, &hub->subs_in, &ok) && ok) {
-    }
-    return ok;
-}
-
-/* Unsubscribes from what has lingered long enough, and from the oldest of more than rooms_max.
- * False: to be continued. */
-static bool wshub__subs_out_run(wshub *hub) {
-    bool ok = true;
-    while (wshub__chans_run(hub, &hub->subs_out, &ok) && ok) {
+    while (wshub__chans_hand(hub, chans, &ok) && ok) {
     }
     return ok;
 }
@@ -14711,7 +17513,6 @@ static wshub__chan *wshub__chan_new(wshub *hub, wshub__kind kind, wshub_str chan
  * is for nobody. */
 WSHUB__COLD static void wshub__sub_at_once(wshub *hub, wshub__kind kind, wshub_str channel,
                                            bool wanted) {
-    const wshub_bus *bus = &hub->uplink.bus;
     wshub_bus_channel one;
 
     if (wanted) {
@@ -14719,7 +17520,7 @@ WSHUB__COLD static void wshub__sub_at_once(wshub *hub, wshub__kind kind, wshub_s
     } else {
         one.name = channel;
         one.pattern = kind == WSHUB__KIND_PATTERN;
-        (void)bus->unsubscribe(bus->ctx, &one, 1);
+        (void)wshub__uplink_change(&hub->uplink, kind == WSHUB__KIND_SHARDED, false, &one, 1);
     }
     wshub__log(hub, WSHUB_LOG_NOMEM, wshub__nobody(), "a channel", channel);
 }
@@ -14738,14 +17539,17 @@ static wshub_dest_kind wshub__kind_dest(uint32_t kind) {
 WSHUB__COLD static wshub_err wshub__sub(wshub *hub, wshub__kind kind, wshub_str channel,
                                         bool wanted, bool counted) {
     wshub__chan *chan = (wshub__chan *)(void *)wshub__index_find(&hub->channels, kind, channel);
+    bool unsure = false;
     WSHUB_ASSERT(wshub__uplink_is_linked(&hub->uplink));
     if (chan && chan->out != wanted) return WSHUB_OK; /* that is noted already */
 
     /* On its way out and wanted again, or the other way round: it stays as it is. While all is
-     * subscribed to anew what is on its way out need not have been subscribed to yet. */
+     * subscribed to anew what is on its way out need not have been subscribed to yet, and neither
+     * need what was given up while it was on its way in. */
     if (chan) {
+        unsure = wanted ? chan->unsure || hub->replay : true;
         wshub__chan_free(hub, chan);
-        if (wanted ? !hub->replay : counted) return WSHUB_OK;
+        if (wanted ? !unsure : counted) return WSHUB_OK;
     }
 
     chan = wshub__chan_new(hub, kind, channel, wanted);
@@ -14753,11 +17557,12 @@ WSHUB__COLD static wshub_err wshub__sub(wshub *hub, wshub__kind kind, wshub_str 
         wshub__sub_at_once(hub, kind, channel, wanted);
         return WSHUB_ERR_NOMEM;
     }
+    chan->unsure = unsure;
 
     /* A turn that leaves very many hands them over in its middle: an order makes no report. */
     if (chan->out && hub->stats.bus_lingering > hub->desc.rooms_max &&
         (hub->stats.bus_lingering - hub->desc.rooms_max) % WSHUB_BUS_BATCH == 0)
-        (void)wshub__subs_out_run(hub);
+        (void)wshub__chans_run(hub, &hub->subs_out);
     return WSHUB_OK;
 }
 
@@ -14773,18 +17578,58 @@ WSHUB__COLD static void wshub__sub_name(wshub *hub, wshub__kind kind, wshub_str 
     if (!hub->desc.bus_exact || !wshub__subs_open(hub)) return;
     WSHUB_ASSERT(name.ptr && name.len <= WSHUB_NAME_BYTES_MAX);
     channel = wshub__str(text, hub->uplink.words->channel(text, wshub__kind_dest(kind), name));
-    (void)wshub__sub(hub, WSHUB__KIND_CHANNEL, channel, wanted, true);
+    (void)wshub__sub(hub, hub->desc.bus_sharded ? WSHUB__KIND_SHARDED : WSHUB__KIND_CHANNEL,
+                     channel, wanted, true);
 }
 
-/* The same for a name of another realm: who speaks for that is told. */
-WSHUB__COLD static void wshub__tell_name(wshub *hub, const wshub__realm *realm, uint32_t kind,
-                                         wshub_str name, bool here) {
-    const wshub__speaker *speaker = &hub->dialects[realm->dialect];
+/* Tells the dialect that speaks for a realm of a name there. */
+WSHUB__COLD static void wshub__tell_name(wshub *hub, const wshub__named *named, wshub_str name) {
+    const wshub__speaker *speaker = &hub->dialects[named->dialect];
 
-    WSHUB_ASSERT(realm->number); /* names of the first realm have channels of their own */
-    if (speaker->table.on_name)
-        speaker->table.on_name(hub, wshub__realm_handle(realm), wshub__kind_dest(kind), name, here,
-                               speaker->user);
+    WSHUB_ASSERT(named->realm.id); /* names of the first realm have channels of their own */
+    WSHUB_ASSERT(speaker->table.on_name);
+    speaker->table.on_name(hub, named->realm, named->kind, name, named->here, speaker->user);
+}
+
+/* The same for a name of another realm: who speaks for that is told in settle, since the name comes
+ * or goes in the middle of a change. Without memory for that all names are told once more; of one
+ * that has gone nobody is told then, and its channel stays until the bus is connected anew. */
+WSHUB__COLD static void wshub__name_told_later(wshub *hub, const wshub__realm *realm, uint32_t kind,
+                                               wshub_str name, bool here) {
+    wshub__named *named;
+
+    if (!hub->dialects[realm->dialect].table.on_name) return;
+    named = (wshub__named *)wshub__mem_new(&hub->mem, sizeof *named + name.len);
+    if (!named) {
+        if (here) hub->replay = WSHUB__REPLAY_BASE;
+        wshub__log(hub, WSHUB_LOG_NOMEM, wshub__nobody(), "a name", name);
+        return;
+    }
+    named->realm = wshub__realm_handle(realm);
+    named->dialect = realm->dialect;
+    named->kind = wshub__kind_dest(kind);
+    named->here = here;
+    named->len = (uint32_t)name.len;
+    memcpy(named + 1, name.ptr, name.len);
+
+    WSHUB_ASSERT(!hub->named_head == !hub->named_tail);
+    *(hub->named_tail ? &hub->named_tail->next : &hub->named_head) = named;
+    hub->named_tail = named;
+}
+
+/* Tells of the names that have come and gone (from settle). What comes and goes meanwhile is told
+ * in the next pass; where the bus goes meanwhile, nothing more is. */
+WSHUB__COLD static void wshub__names_tell(wshub *hub) {
+    const wshub__named *last = hub->named_tail;
+    wshub__named *named = wshub__named_take(hub);
+
+    while (named) {
+        bool more = named != last;
+        if (!hub->destroying)
+            wshub__tell_name(hub, named, wshub__str((const char *)(named + 1), named->len));
+        wshub__named_free(hub, named);
+        named = more ? wshub__named_take(hub) : NULL;
+    }
 }
 
 /* ---- everything anew ---- */
@@ -14814,17 +17659,18 @@ static void wshub__batch_add(wshub *hub, wshub__batch *batch, uint32_t kind, wsh
 
 /* Subscribes to them. False: there is no memory, or the bus has no room. */
 static bool wshub__batch_run(wshub *hub, wshub__batch *batch) {
-    const wshub_bus *bus = &hub->uplink.bus;
     const char *at = (const char *)batch->names.ptr;
     uint32_t i;
 
     if (batch->names.bad) return false;
+    if (batch->count == 0) return true; /* there is no text of them either */
     for (i = 0; i < batch->count; i++) {
         batch->list[i].name.ptr = at;
         at += batch->list[i].name.len;
     }
     WSHUB_ASSERT(at == (const char *)batch->names.ptr + batch->names.len);
-    return batch->count == 0 || bus->subscribe(bus->ctx, batch->list, batch->count);
+    return wshub__uplink_change(&hub->uplink, hub->desc.bus_sharded, true, batch->list,
+                                batch->count);
 }
 
 /* Is anybody to be told of the names of a realm, one by one? */
@@ -14853,12 +17699,19 @@ static uint32_t wshub__replay_count(const wshub *hub) {
 /* A name that is here is to be heard of on the bus. */
 static void wshub__replay_name(wshub *hub, wshub__batch *batch, const wshub__realm *realm,
                                uint32_t kind, wshub_str name) {
+    wshub__named named;
+
     if (!realm->number) {
         wshub__batch_add(hub, batch, kind, name);
-    } else {
-        wshub__tell_name(hub, realm, kind, name, true);
-        batch->told++;
+        return;
     }
+    memset(&named, 0, sizeof named);
+    named.realm = wshub__realm_handle(realm);
+    named.dialect = realm->dialect;
+    named.kind = wshub__kind_dest(kind);
+    named.here = true;
+    wshub__tell_name(hub, &named, name);
+    batch->told++;
 }
 
 /* The names of one thing of the phase. A client whose own room holds nobody else has one for that
@@ -14881,21 +17734,41 @@ static void wshub__replay_one(wshub *hub, wshub__batch *batch, uint32_t at) {
     realm = wshub__realm_of(hub, client);
     if (!wshub__realm_named_singly(hub, realm)) return;
     wshub__replay_name(hub, batch, realm, WSHUB__KIND_CLIENT, wshub__name_str(&client->name));
-    if (client->own_room)
+    if (client->own_room && !hub->destroying)
         wshub__replay_name(hub, batch, realm, WSHUB__KIND_ROOM, wshub__name_str(&client->name));
+}
+
+/* Does a dialect hear whatever is published under its prefix, and say nothing of what it wants? */
+static bool wshub__hears_all(const wshub_dialect *table) {
+    return table->on_bus && !table->on_bus_state && !table->on_name;
+}
+
+/* The bus is connected: a dialect subscribes to what it wants, or all of its channels are. Where
+ * there is no memory for that, everything is subscribed to once more. */
+static void wshub__replay_dialect(wshub *hub, const wshub__speaker *speaker) {
+    char text[WSHUB_BUS_PREFIX_BYTES_MAX + 1];
+    size_t n;
+
+    if (speaker->table.on_bus_state)
+        speaker->table.on_bus_state(hub, WSHUB_BUS_CONNECTED, speaker->user);
+    if (!wshub__hears_all(&speaker->table)) return;
+    n = strlen(speaker->table.bus_prefix);
+    WSHUB_ASSERT(n <= WSHUB_BUS_PREFIX_BYTES_MAX);
+    memcpy(text, speaker->table.bus_prefix, n);
+    text[n] = '*';
+    (void)wshub__sub(hub, WSHUB__KIND_PATTERN, wshub__str(text, n + 1), true, false);
 }
 
 /* Subscribes to what every instance listens to, all of it or nothing, and has the dialects do the
  * same. */
 static bool wshub__replay_base(wshub *hub) {
-    const wshub_bus *bus = &hub->uplink.bus;
     const wshub_bus_channel *base;
     size_t count = hub->uplink.words->base(hub->desc.bus_exact, &base);
     bool singly = hub->desc.bus_exact;
     uint32_t i;
 
     WSHUB_ASSERT(hub->replay == WSHUB__REPLAY_BASE);
-    if (!bus->subscribe(bus->ctx, base, count)) return false;
+    if (!wshub__uplink_change(&hub->uplink, hub->desc.bus_sharded, true, base, count)) return false;
 
     /* What comes next, but where a dialect has no memory: then all of it once more. */
     for (i = 1; i < hub->dialects_count; i++) singly |= hub->dialects[i].table.on_name != NULL;
@@ -14903,11 +17776,7 @@ static bool wshub__replay_base(wshub *hub) {
     hub->replay_realm = 0;
     hub->replay_at = UINT32_MAX;
 
-    for (i = 1; i < hub->dialects_count; i++) {
-        const wshub__speaker *speaker = &hub->dialects[i];
-        if (speaker->table.on_bus_state)
-            speaker->table.on_bus_state(hub, WSHUB_BUS_CONNECTED, speaker->user);
-    }
+    for (i = 1; i < hub->dialects_count; i++) wshub__replay_dialect(hub, &hub->dialects[i]);
     return hub->replay != WSHUB__REPLAY_BASE;
 }
 
@@ -14927,7 +17796,8 @@ static bool wshub__replay_batch(wshub *hub, wshub__batch *batch) {
     /* What dialects ask for waits in a list, which is not to pile up. */
     WSHUB_ASSERT(hub->replay > WSHUB__REPLAY_BASE);
     WSHUB_ASSERT(hub->subs_count >= hub->stats.bus_lingering);
-    if (hub->subs_count - hub->stats.bus_lingering >= WSHUB_BUS_BATCH && !wshub__subs_in_run(hub))
+    if (hub->subs_count - hub->stats.bus_lingering >= WSHUB_BUS_BATCH &&
+        !wshub__chans_run(hub, &hub->subs_in))
         return false;
 
     batch->count = batch->told = batch->names.len = 0;
@@ -14936,6 +17806,11 @@ static bool wshub__replay_batch(wshub *hub, wshub__batch *batch) {
            !batch->names.bad) {
         wshub__replay_one(hub, batch, --at);
         if (hub->replay == WSHUB__REPLAY_BASE) return false; /* a dialect had no memory */
+        if (hub->destroying) return false;
+
+        /* Whoever was told may have had somebody leave. */
+        count = wshub__replay_count(hub);
+        if (at > count) at = count;
     }
     if (!wshub__batch_run(hub, batch)) return false;
 
@@ -14963,7 +17838,7 @@ WSHUB__COLD static bool wshub__replay_run(wshub *hub) {
 WSHUB__COLD static bool wshub__subs_run(wshub *hub) {
     WSHUB_ASSERT(wshub__uplink_is_linked(&hub->uplink));
     if (hub->replay && !wshub__replay_run(hub)) return false;
-    return wshub__subs_in_run(hub) && wshub__subs_out_run(hub);
+    return wshub__chans_run(hub, &hub->subs_in) && wshub__chans_run(hub, &hub->subs_out);
 }
 
 /* A name of a realm has come, or has gone: which channels the bus is asked for because of that is
@@ -14975,7 +17850,7 @@ static void wshub__realm_named(wshub *hub, const wshub__realm *realm, wshub__kin
     if (realm == &hub->first_realm)
         wshub__sub_name(hub, kind, name, here);
     else if (wshub__subs_open(hub))
-        wshub__tell_name(hub, realm, kind, name, here);
+        wshub__name_told_later(hub, realm, kind, name, here);
 }
 
 /* Puts a client behind the newest of its realm. */
@@ -15012,9 +17887,225 @@ static void wshub__client_unlink(wshub *hub, wshub__client *client) {
         realm->newest = client->prev;
     }
     WSHUB_ASSERT(!realm->newest == !realm->oldest);
-    WSHUB_ASSERT(hub->kinds[client->kind].clients > 0);
     if (realm->clients_walked) wshub__walk_past(hub, realm, client->index + 1, client->prev);
-    if (--hub->kinds[client->kind].clients == 0) hub->kinds_here &= ~(UINT64_C(1) << client->kind);
+    wshub__realm_wire(realm, client->kind, false);
+}
+
+/* ---- >>presence ------------------------------------------------------------------------------
+ * Who is here, as the application is told it (PRES-1 to PRES-3). Each membership has a stay, from
+ * which it is known whether it has been told; what is to be told is a list in the order in which it
+ * happened. Coming needs memory, all or nothing; leaving needs none: a stay that was told waits in
+ * the list until that is told too, one that was not is forgotten. Told in settle alone
+ * (wshub__presence_tell), by >>settle. Nothing is kept where nobody wants to know. Proved by
+ * tests/test_presence.c. */
+
+#define WSHUB__NO_STAY WSHUB__NONE /* where nothing is kept of a membership */
+
+static wshub__stay *wshub__stay_at(const wshub *hub, uint32_t number) {
+    return (wshub__stay *)wshub__pool_at(&hub->stays.pool, number);
+}
+
+/* Puts a stay behind all that is to be told. */
+static void wshub__stay_list(wshub *hub, uint32_t number) {
+    wshub__stays *stays = &hub->stays;
+    wshub__stay *stay = wshub__stay_at(hub, number);
+
+    WSHUB_ASSERT(stay->state == WSHUB__STAY_COMING || stay->state == WSHUB__STAY_GOING);
+    stay->prev = stays->last;
+    stay->next = 0;
+    if (stays->last) {
+        wshub__stay_at(hub, stays->last - 1)->next = number + 1;
+    } else {
+        stays->first = number + 1;
+    }
+    stays->last = number + 1;
+    stays->count++;
+}
+
+/* Takes a stay out of what is to be told. */
+static void wshub__stay_unlist(wshub *hub, uint32_t number) {
+    wshub__stays *stays = &hub->stays;
+    const wshub__stay *stay = wshub__stay_at(hub, number);
+
+    WSHUB_ASSERT(stays->count > 0);
+    if (stay->prev) {
+        wshub__stay_at(hub, stay->prev - 1)->next = stay->next;
+    } else {
+        stays->first = stay->next;
+    }
+    if (stay->next) {
+        wshub__stay_at(hub, stay->next - 1)->prev = stay->prev;
+    } else {
+        stays->last = stay->prev;
+    }
+    stays->count--;
+    WSHUB_ASSERT(!stays->count == !stays->first);
+}
+
+/* The name at which a stay is to be, made if it is not there. NULL: out of memory. */
+static wshub__here *wshub__here_take(wshub *hub, wshub__realm *realm, wshub__kind kind,
+                                     wshub_str name) {
+    wshub__here *here = (wshub__here *)wshub__index_find(&realm->here, kind, name);
+
+    if (here) return here;
+    if (!wshub__index_reserve(&hub->mem, &realm->here)) return NULL;
+    here = (wshub__here *)wshub__mem_new(&hub->mem, sizeof *here + name.len);
+    if (!here) return NULL;
+    memcpy((char *)(here + 1), name.ptr, name.len);
+    here->name.ptr = (const char *)(here + 1);
+    here->name.len = name.len & WSHUB__NAME_LEN_MAX;
+    here->name.kind = (uint32_t)kind & 15;
+    wshub__index_add(&realm->here, &here->name);
+    return here;
+}
+
+/* The same, given back where nobody is at it. */
+static void wshub__here_drop(wshub *hub, wshub__realm *realm, wshub__here *here) {
+    if (here->stays) return;
+    WSHUB_ASSERT(!here->told);
+    wshub__index_remove(&realm->here, &here->name);
+    wshub__mem_free(&hub->mem, here, sizeof *here + here->name.len);
+}
+
+/* A client comes into a room, or becomes one of a user's.
+ *   out_number  its stay; WSHUB__NO_STAY: nothing is kept of it
+ * False: out of memory, nothing has changed. */
+WSHUB__COLD static bool wshub__stay_begin(wshub *hub, const wshub__client *client, wshub__kind kind,
+                                          wshub_str name, uint32_t *out_number) {
+    wshub__realm *realm = wshub__realm_of(hub, client);
+    wshub__here *here;
+    wshub__stay *stay;
+
+    WSHUB_ASSERT(hub->stays.kept);
+    *out_number = WSHUB__NO_STAY;
+    if (kind == WSHUB__KIND_ROOM && wshub_str_eq(name, wshub__name_str(&client->name)))
+        return true; /* its own */
+
+    here = wshub__here_take(hub, realm, kind, name);
+    if (!here) return false;
+    stay = (wshub__stay *)wshub__pool_take(&hub->mem, &hub->stays.pool, out_number);
+    if (!stay) {
+        wshub__here_drop(hub, realm, here);
+        return false;
+    }
+    here->stays++;
+    stay->here = here;
+    stay->client = client->index;
+    stay->state = WSHUB__STAY_QUIET;
+    if (client->state != WSHUB_CLIENT_AUTHENTICATED) return true;
+    stay->state = WSHUB__STAY_COMING;
+    wshub__stay_list(hub, *out_number);
+    return true;
+}
+
+/* Nothing more is to be known of a stay. */
+static void wshub__stay_free(wshub *hub, uint32_t number) {
+    wshub__stay *stay = wshub__stay_at(hub, number);
+    wshub__here *here = stay->here;
+    wshub__realm *realm = wshub__realm_of(hub, wshub__client_at(hub, stay->client));
+
+    WSHUB_ASSERT(here->stays > 0);
+    here->stays--;
+    wshub__pool_free(&hub->stays.pool, number);
+    wshub__here_drop(hub, realm, here);
+}
+
+/* It leaves: told if its coming was, and else as if it had never come. Needs no memory. */
+WSHUB__COLD static void wshub__stay_end(wshub *hub, uint32_t number) {
+    wshub__stay *stay;
+
+    if (number == WSHUB__NO_STAY) return;
+    stay = wshub__stay_at(hub, number);
+    WSHUB_ASSERT(stay->state != WSHUB__STAY_GOING);
+    if (stay->state == WSHUB__STAY_TOLD) {
+        stay->state = WSHUB__STAY_GOING;
+        wshub__stay_list(hub, number);
+        return;
+    }
+    if (stay->state == WSHUB__STAY_COMING) wshub__stay_unlist(hub, number);
+    wshub__stay_free(hub, number);
+}
+
+/* A client has been accepted: from here on it counts. */
+static void wshub__stay_accepted(wshub *hub, uint32_t number) {
+    wshub__stay *stay;
+
+    if (number == WSHUB__NO_STAY) return;
+    stay = wshub__stay_at(hub, number);
+    WSHUB_ASSERT(stay->state == WSHUB__STAY_QUIET);
+    stay->state = WSHUB__STAY_COMING;
+    wshub__stay_list(hub, number);
+}
+
+typedef void (*wshub__presence_fn)(wshub *hub, const wshub_presence *presence, void *user);
+
+/* What is told of a stay.
+ *   whole  it is about its client; false: about the room or the user */
+static void wshub__presence_call(wshub *hub, const wshub__stay *stay, wshub__presence_fn fn,
+                                 bool whole) {
+    const wshub__client *client = wshub__client_at(hub, stay->client);
+    bool room = stay->here->name.kind == WSHUB__KIND_ROOM;
+    wshub_presence presence;
+
+    if (!fn) return;
+    memset(&presence, 0, sizeof presence);
+    presence.realm = wshub__realm_handle(wshub__realm_of(hub, client));
+    if (room) presence.room = wshub__name_str(&stay->here->name);
+    if (!room) presence.user_id = wshub__name_str(&stay->here->name);
+    if (whole) {
+        presence.client = wshub__client_handle(hub, client);
+        presence.client_id = wshub__name_str(&client->name);
+        presence.user_id = wshub__user_id(client);
+        presence.user_ptr = client->user_ptr;
+        if (client->extra)
+            presence.metadata =
+                wshub__str(client->extra->metadata.ptr, client->extra->metadata.len);
+    }
+    fn(hub, &presence, hub->desc.user);
+}
+
+/* Tells of one that has come: of its room or user first, if it is the first there. */
+static void wshub__presence_come(wshub *hub, wshub__stay *stay) {
+    const wshub_desc *desc = &hub->desc;
+    bool room = stay->here->name.kind == WSHUB__KIND_ROOM;
+    bool fresh = stay->here->told++ == 0;
+
+    stay->state = WSHUB__STAY_TOLD;
+    if (fresh)
+        wshub__presence_call(hub, stay, room ? desc->on_room_here : desc->on_user_here, false);
+    if (room) wshub__presence_call(hub, stay, desc->on_joined, true);
+}
+
+/* Tells of one that has left, and of its room or user behind it, if it was the last there. */
+static void wshub__presence_go(wshub *hub, wshub__stay *stay, uint32_t number) {
+    const wshub_desc *desc = &hub->desc;
+    bool room = stay->here->name.kind == WSHUB__KIND_ROOM;
+    bool last = --stay->here->told == 0;
+
+    if (room) wshub__presence_call(hub, stay, desc->on_left, true);
+    if (last)
+        wshub__presence_call(hub, stay, room ? desc->on_room_gone : desc->on_user_gone, false);
+    wshub__stay_free(hub, number);
+}
+
+/* Tells what has happened so far, in its order. What the callbacks change is the next call's, as
+ * two that undo each other might go on for ever. */
+static void wshub__presence_tell(wshub *hub) {
+    uint32_t left = hub->stays.count;
+
+    for (; left && hub->stays.first; left--) {
+        uint32_t number = hub->stays.first - 1;
+        wshub__stay *stay = wshub__stay_at(hub, number);
+
+        wshub__stay_unlist(hub, number);
+        if (stay->state == WSHUB__STAY_GOING) {
+            wshub__presence_go(hub, stay, number);
+        } else if (wshub__is_gone(wshub__client_at(hub, stay->client))) {
+            stay->state = WSHUB__STAY_QUIET; /* of one that has ended: it leaves untold */
+        } else {
+            wshub__presence_come(hub, stay);
+        }
+    }
 }
 
 /* ---- >>rooms ---------------------------------------------------------------------------------
@@ -15146,8 +18237,7 @@ static bool wshub__group_room(wshub *hub, wshub__group *group) {
     return group->count < (group->cap ? group->cap : 1) || wshub__group_grow(hub, group);
 }
 
-/* Adds a member; there is room. Returns its position. place: of the room in the client's list;
- * not used of users. */
+/* Adds a member; there is room. Returns its position. place: as in wshub__member. */
 static uint32_t wshub__group_add(wshub__group *group, uint32_t client, uint32_t place) {
     wshub__member *member = &wshub__members(group)[group->count];
 
@@ -15162,13 +18252,15 @@ static uint32_t wshub__group_add(wshub__group *group, uint32_t client, uint32_t 
  * WSHUB__ROOMS_FEW a hash table, all in one block. The table has two entries for each room,
  * which hold its place + 1, or 0 where they are empty: open addressing by the keyed hash that
  * the room's name has already. So a room is found in a client's list in the same time however
- * many it is in (ROOM-3, ROOM-5). */
+ * many it is in (ROOM-3, ROOM-5). Where it is kept who is here, the numbers of the stays are
+ * behind that. */
 #define WSHUB__ROOMS_FEW 16u
 #define WSHUB__ROOMS_MOST (1u << 27) /* as many rooms of one client fit into no memory */
 
-static size_t wshub__rooms_bytes(uint32_t cap) {
+static size_t wshub__rooms_bytes(const wshub *hub, uint32_t cap) {
     return cap * (sizeof(wshub__group *) + sizeof(uint32_t)) +
-           (cap > WSHUB__ROOMS_FEW ? 2 * cap * sizeof(uint32_t) : 0);
+           (cap > WSHUB__ROOMS_FEW ? 2 * cap * sizeof(uint32_t) : 0) +
+           (hub->stays.kept ? cap * sizeof(uint32_t) : 0);
 }
 
 static uint32_t *wshub__room_positions(const wshub__client *client) {
@@ -15177,6 +18269,11 @@ static uint32_t *wshub__room_positions(const wshub__client *client) {
 
 static uint32_t *wshub__rooms_table(const wshub__client *client) {
     return wshub__room_positions(client) + client->rooms_cap;
+}
+
+static uint32_t *wshub__room_stays(const wshub__client *client) {
+    return wshub__rooms_table(client) +
+           (client->rooms_cap > WSHUB__ROOMS_FEW ? 2 * client->rooms_cap : 0);
 }
 
 /* Where a room stands in the table, or the empty entry where it would. */
@@ -15228,7 +18325,7 @@ static bool wshub__rooms_resize(wshub *hub, wshub__client *client, uint32_t cap)
     WSHUB_ASSERT(cap >= client->rooms_count);
     WSHUB_ASSERT((cap & (cap - 1)) == 0);
     if (WSHUB__NEVER(cap > WSHUB__ROOMS_MOST)) return false;
-    block = hub->mem.fn(hub->mem.user, NULL, 0, wshub__rooms_bytes(cap));
+    block = hub->mem.fn(hub->mem.user, NULL, 0, wshub__rooms_bytes(hub, cap));
     if (!block) return false;
 
     client->rooms = (wshub__group **)block;
@@ -15237,7 +18334,10 @@ static bool wshub__rooms_resize(wshub *hub, wshub__client *client, uint32_t cap)
         memcpy(client->rooms, old.rooms, old.rooms_count * sizeof *client->rooms);
         memcpy(wshub__room_positions(client), wshub__room_positions(&old),
                old.rooms_count * sizeof(uint32_t));
-        wshub__mem_free(&hub->mem, old.rooms, wshub__rooms_bytes(old.rooms_cap));
+        if (hub->stays.kept)
+            memcpy(wshub__room_stays(client), wshub__room_stays(&old),
+                   old.rooms_count * sizeof(uint32_t));
+        wshub__mem_free(&hub->mem, old.rooms, wshub__rooms_bytes(hub, old.rooms_cap));
     }
     if (cap <= WSHUB__ROOMS_FEW) return true;
 
@@ -15251,13 +18351,18 @@ static bool wshub__rooms_resize(wshub *hub, wshub__client *client, uint32_t cap)
 
 /* Puts a client into a room in which it is not. All or nothing. */
 static wshub_err wshub__room_add(wshub *hub, wshub__client *client, wshub__group *room) {
-    uint32_t place = client->rooms_count;
+    uint32_t place = client->rooms_count, stay;
 
     WSHUB_ASSERT(client->realm == room->realm);
     if (place == client->rooms_cap &&
         !wshub__rooms_resize(hub, client, client->rooms_cap ? client->rooms_cap * 2 : 2))
         return WSHUB_ERR_NOMEM;
     if (!wshub__group_room(hub, room)) return WSHUB_ERR_NOMEM;
+    if (hub->stays.kept) {
+        if (!wshub__stay_begin(hub, client, WSHUB__KIND_ROOM, wshub__name_str(&room->name), &stay))
+            return WSHUB_ERR_NOMEM;
+        wshub__room_stays(client)[place] = stay;
+    }
 
     /* What is gathered goes to those who were there. */
     if (hub->run.room == room) wshub__run_out(hub);
@@ -15325,13 +18430,14 @@ static void wshub__group_remove(wshub *hub, wshub__group *group, uint32_t pos) {
 }
 
 /* Moves a room of a client's list to another place, over what is there. */
-static void wshub__place_move(wshub__client *client, uint32_t from, uint32_t to) {
+static void wshub__place_move(const wshub *hub, wshub__client *client, uint32_t from, uint32_t to) {
     uint32_t *positions = wshub__room_positions(client);
     if (from == to) return;
     if (client->rooms_cap > WSHUB__ROOMS_FEW)
         wshub__rooms_table(client)[wshub__rooms_entry(client, client->rooms[from])] = to + 1;
     client->rooms[to] = client->rooms[from];
     positions[to] = positions[from];
+    if (hub->stays.kept) wshub__room_stays(client)[to] = wshub__room_stays(client)[from];
     wshub__members(client->rooms[to])[positions[to]].place = to;
 }
 
@@ -15340,7 +18446,7 @@ WSHUB__COLD static uint32_t wshub__place_shift(wshub *hub, wshub__client *client
     uint32_t from;
     while ((from = wshub__walk_shift(hub, &client->rooms, place, &client->rooms_walked)) !=
            WSHUB__NONE) {
-        wshub__place_move(client, from, place);
+        wshub__place_move(hub, client, from, place);
         place = from;
     }
     return place;
@@ -15350,6 +18456,7 @@ WSHUB__COLD static uint32_t wshub__place_shift(wshub *hub, wshub__client *client
 static void wshub__room_drop(wshub *hub, wshub__client *client, uint32_t place) {
     wshub__group *room = client->rooms[place];
     uint32_t pos = wshub__room_positions(client)[place];
+    uint32_t stay = hub->stays.kept ? wshub__room_stays(client)[place] : WSHUB__NO_STAY;
 
     WSHUB_ASSERT(place < client->rooms_count);
     WSHUB_ASSERT(pos < room->count);
@@ -15357,12 +18464,13 @@ static void wshub__room_drop(wshub *hub, wshub__client *client, uint32_t place) 
     WSHUB_ASSERT(wshub__members(room)[pos].place == place);
     if (client->rooms_cap > WSHUB__ROOMS_FEW) wshub__rooms_forget(client, room);
     if (client->rooms_walked) place = wshub__place_shift(hub, client, place);
-    wshub__place_move(client, --client->rooms_count, place);
+    wshub__place_move(hub, client, --client->rooms_count, place);
 
     /* What the most rooms ever took is given back; without memory for that, it stays. */
     if (client->rooms_cap > WSHUB__ROOMS_FEW && client->rooms_count <= client->rooms_cap / 8)
         (void)wshub__rooms_resize(hub, client, client->rooms_cap / 4);
     wshub__group_remove(hub, room, pos);
+    if (hub->stays.kept) wshub__stay_end(hub, stay);
 }
 
 /* ---- rooms by their names ---- */
@@ -15456,7 +18564,7 @@ static wshub_err wshub__room_join_own(wshub *hub, wshub__client *client) {
 static void wshub__room_leave_all(wshub *hub, wshub__client *client) {
     if (client->own_room) (void)wshub__room_leave(hub, client, wshub__name_str(&client->name));
     while (client->rooms_count) wshub__room_drop(hub, client, client->rooms_count - 1);
-    wshub__mem_free(&hub->mem, client->rooms, wshub__rooms_bytes(client->rooms_cap));
+    wshub__mem_free(&hub->mem, client->rooms, wshub__rooms_bytes(hub, client->rooms_cap));
     client->rooms = NULL;
     client->rooms_cap = 0;
 }
@@ -15467,6 +18575,7 @@ static void wshub__room_leave_all(wshub *hub, wshub__client *client) {
 static wshub_err wshub__user_add(wshub *hub, wshub__client *client, wshub_str id) {
     wshub__realm *realm = wshub__realm_of(hub, client);
     wshub__group *user = wshub__group_find(realm, WSHUB__KIND_USER, id);
+    uint32_t stay = WSHUB__NO_STAY;
 
     WSHUB_ASSERT(!client->user);
     if (!user) {
@@ -15475,19 +18584,40 @@ static wshub_err wshub__user_add(wshub *hub, wshub__client *client, wshub_str id
             wshub__client_limit(hub, client, "users_max", hub->desc.users_max);
         if (err) return err;
     }
-    if (!wshub__group_room(hub, user)) return WSHUB_ERR_NOMEM; /* never of a new one */
-
+    if (!wshub__group_room(hub, user) || /* of a new one there is */
+        (hub->stays.kept && !wshub__stay_begin(hub, client, WSHUB__KIND_USER, id, &stay))) {
+        if (!user->count) wshub__group_free(hub, user);
+        return WSHUB_ERR_NOMEM;
+    }
     client->user = user;
-    client->user_pos = wshub__group_add(user, client->index, 0);
+    client->user_pos = wshub__group_add(user, client->index, stay);
     return WSHUB_OK;
+}
+
+/* The stay of a client at its user. */
+static uint32_t wshub__user_stay(const wshub__client *client) {
+    return client->user ? wshub__members(client->user)[client->user_pos].place : WSHUB__NO_STAY;
 }
 
 /* A client is its user's no more, if it has one. */
 static void wshub__user_drop(wshub *hub, wshub__client *client) {
+    uint32_t stay = wshub__user_stay(client);
     if (!client->user) return;
     WSHUB_ASSERT(wshub__members(client->user)[client->user_pos].client == client->index);
     wshub__group_remove(hub, client->user, client->user_pos);
     client->user = NULL;
+    wshub__stay_end(hub, stay);
+}
+
+/* A client has been accepted: its user and its rooms are told, also those that the application has
+ * put it into before. */
+static void wshub__client_stays(wshub *hub, const wshub__client *client) {
+    uint32_t place;
+
+    if (!hub->stays.kept) return;
+    wshub__stay_accepted(hub, wshub__user_stay(client));
+    for (place = 0; place < client->rooms_count; place++)
+        wshub__stay_accepted(hub, wshub__room_stays(client)[place]);
 }
 
 /* ---- >>ask -------------------------------------------------------------------------------------
@@ -15520,6 +18650,10 @@ static const uint8_t wshub__ask_asked_in[] = {
     WSHUB__CLIENT_AUTHENTICATED,  /* out */
     WSHUB__CLIENT_AUTHENTICATED   /* in */
 };
+
+/* The callback by which it is asked. */
+static const char *const wshub__ask_names[] = {"on_authenticate", "on_handshake", "on_join",
+                                               "on_transform_out", "on_transform_in"};
 
 static wshub__ask *wshub__ask_at(const wshub *hub, uint32_t index) {
     return (wshub__ask *)wshub__pool_at(&hub->asks, index);
@@ -15587,6 +18721,193 @@ WSHUB__COLD static wshub_err wshub__ask_stale(wshub *hub) {
                wshub__str(NULL, 0));
     wshub__log_leave(hub);
     return WSHUB_ERR_STALE;
+}
+
+/* ---- >>pace ----------------------------------------------------------------------------------
+ * Rates of clients, users and addresses (RATE-1 to RATE-4): what each message costs them, and what
+ * happens where that is too much. What is counted of a client lies beside it; of users and
+ * addresses in the table of >>rates, so that it outlives their clients. Proved by
+ * tests/test_rates.c. */
+
+/* What is kept of a client. */
+typedef struct wshub__pace {
+    wshub__bucket bucket;
+    uint64_t user, address;       /* keys in the table; 0: none, or not known yet */
+    uint32_t user_at, address_at; /* where these were found last */
+    uint64_t told;                /* when on_limited was called last, + 1 */
+    uint64_t unread;              /* when its stream was slowed last */
+} wshub__pace;
+
+static wshub__pace *wshub__pace_at(const wshub *hub, uint32_t index) {
+    return (wshub__pace *)wshub__pool_at(&hub->rates.clients, index);
+}
+
+/* A key of the table; never 0. */
+static uint64_t wshub__pace_key(const wshub *hub, const void *bytes, size_t count, uint8_t kind,
+                                uint32_t realm) {
+    uint64_t key = wshub__siphash(hub->key, bytes, count, kind) ^
+                   (uint64_t)realm * UINT64_C(0x9E3779B97F4A7C15);
+    return key ? key : 1; /* never: one in 2^64 */
+}
+
+/* The key of whoever is at the far end of a stream, by the prefix of an address of IPv6. 0: that is
+ * not known, or is no address. */
+static uint64_t wshub__pace_address(const wshub *hub, wshub_str peer, uint8_t kind) {
+    wshub_address address;
+    uint32_t bits = hub->desc.address_prefix_bits, i;
+
+    if (!wshub_address_read(peer, &address) || address.kind == WSHUB_ADDRESS_UNIX) return 0;
+    address.port = 0;
+    if (address.kind == WSHUB_ADDRESS_V6) {
+        for (i = 0; i < 16; i++) {
+            uint32_t keep = bits > 8 * i ? bits - 8 * i : 0;
+            if (keep < 8) address.bytes[i] &= (uint8_t)(0xFF00u >> keep);
+        }
+    }
+    return wshub__pace_key(hub, address.bytes, sizeof address.bytes, kind, 0);
+}
+
+/* A client has come. False: out of memory. */
+WSHUB__COLD static bool wshub__pace_begin(wshub *hub, const wshub__client *client,
+                                          const wshub__conn *conn) {
+    wshub__pace *pace;
+    wshub_about about;
+    wshub_conn handle;
+
+    if (!wshub__pool_reach(&hub->mem, &hub->rates.clients, client->index)) return false;
+    pace = wshub__pace_at(hub, client->index);
+    memset(pace, 0, sizeof *pace);
+    wshub__bucket_init(&pace->bucket, &hub->rates.rates[0], hub->now);
+    handle.id = conn->id;
+    if (!wshub__conn_is_lent(conn) && wshub__rate_is_on(&hub->rates.rates[2]) &&
+        wshub__about(hub, handle, &about))
+        pace->address = wshub__pace_address(hub, about.peer, 'A');
+    return true;
+}
+
+/* The buckets of a client; NULL where there is no such rate, or nobody to count. */
+static inline void wshub__pace_buckets(wshub *hub, const wshub__client *client,
+                                       wshub__bucket *out_buckets[3]) {
+    wshub__pace *pace = wshub__pace_at(hub, client->index);
+    const wshub__rate *rates = hub->rates.rates;
+    wshub__rated_table *table = &hub->rates.table;
+    bool user, address;
+
+    if (!pace->user && client->user && wshub__rate_is_on(&rates[1]))
+        pace->user = wshub__pace_key(hub, client->user->name.ptr, client->user->name.len, 'U',
+                                     client->realm);
+    /* Both, before either is pointed at: the second may move the table. */
+    if (pace->user)
+        wshub__rated_again(&hub->mem, table, pace->user, &rates[1], hub->now, &pace->user_at);
+    if (pace->address)
+        wshub__rated_again(&hub->mem, table, pace->address, &rates[2], hub->now, &pace->address_at);
+    user = pace->user && pace->user_at != WSHUB__NONE;
+    address = pace->address && pace->address_at != WSHUB__NONE;
+    out_buckets[0] = wshub__rate_is_on(&rates[0]) ? &pace->bucket : NULL;
+    out_buckets[1] = user ? &table->items[pace->user_at].bucket : NULL;
+    out_buckets[2] = address ? &table->items[pace->address_at].bucket : NULL;
+}
+
+/* How long a client has to wait for its next message, in ms, where that is what is done. */
+static uint64_t wshub__pace_wait(wshub *hub, const wshub__client *client) {
+    wshub__bucket *buckets[3];
+    uint64_t wait = 0;
+    int i;
+
+    wshub__pace_buckets(hub, client, buckets);
+    for (i = 0; i < 3; i++) {
+        uint64_t one;
+        if (!buckets[i] || hub->rates.over[i] != WSHUB_OVER_DELAY) continue;
+        wshub__bucket_fill(buckets[i], &hub->rates.rates[i], hub->now);
+        one = wshub__bucket_wait(buckets[i], &hub->rates.rates[i]);
+        if (one > wait) wait = one;
+    }
+    return wait;
+}
+
+/* Reads no more of a stream for a while. The clock of a WebSocket is its own, and ends with it. */
+WSHUB__COLD static void wshub__pace_slow(wshub *hub, wshub__conn *conn, uint64_t wait) {
+    uint32_t at;
+
+    WSHUB_ASSERT(wait > 0);
+    WSHUB_ASSERT(!conn->slowed);
+    WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN);
+    conn->slowed = true;
+    conn->phase_due = hub->now + wait;
+    wshub__conn_arm(hub, conn);
+    hub->stats.rate_delayed++;
+    for (at = conn->above; at; at = wshub__client_at(hub, at - 1)->next_of_session)
+        wshub__pace_at(hub, at - 1)->unread = hub->now;
+}
+
+/* A client has come, or is known to be a user's: of whom nothing is left it is not read before
+ * something is. Else whoever came again and again would have a message let through each time. */
+static void wshub__pace_enter(wshub *hub, const wshub__client *client) {
+    wshub__conn *conn = wshub__conn_at(hub, client->conn);
+    uint64_t wait;
+
+    if (!hub->rates.delays || wshub__conn_is_lent(conn) || wshub__conn_waits(conn)) return;
+    wait = wshub__pace_wait(hub, client);
+    if (wait) wshub__pace_slow(hub, conn, wait);
+}
+
+/* May another stream come from there (RATE-4)? Whoever is trusted to be a proxy brings many. */
+WSHUB__COLD static bool wshub__pace_stream(wshub *hub, wshub_conn conn) {
+    wshub_about about;
+    wshub_address address;
+    uint64_t key;
+    uint32_t number;
+    wshub__bucket *bucket;
+
+    if (!hub->rates.conns_on || !hub->io.about || !hub->io.about(hub->io.ctx, conn, &about))
+        return true;
+    if (wshub_address_read(about.peer, &address) && wshub__proxy_trusted(&hub->proxies, &address))
+        return true;
+    key = wshub__pace_address(hub, about.peer, 'C');
+    if (!key) return true;
+    number = wshub__rated_take(&hub->mem, &hub->rates.table, key, &hub->rates.conns, hub->now);
+    if (number == WSHUB__NONE) return true;
+    bucket = &hub->rates.table.items[number].bucket;
+    wshub__bucket_fill(bucket, &hub->rates.conns, hub->now);
+    if (!wshub__bucket_has(bucket, &hub->rates.conns, 0)) return false;
+    wshub__bucket_take(bucket, &hub->rates.conns, 0);
+    return true;
+}
+
+/* What the description says of rates, as it is counted with. */
+WSHUB__COLD static void wshub__rate_set(wshub__rate *rate, uint32_t messages,
+                                        uint32_t messages_burst, uint32_t bytes,
+                                        uint32_t bytes_burst) {
+    rate->messages = messages == WSHUB_OFF ? 0 : messages;
+    rate->messages_burst = (uint64_t)messages_burst * 1000;
+    rate->bytes = bytes == WSHUB_OFF ? 0 : bytes;
+    rate->bytes_burst = (uint64_t)bytes_burst * 1000;
+}
+
+WSHUB__COLD static void wshub__pace_init(wshub *hub) {
+    const wshub_desc *desc = &hub->desc;
+    wshub__rate *rates = hub->rates.rates;
+    int i;
+
+    wshub__rate_set(&rates[0], desc->client_messages_per_s, desc->client_messages_burst,
+                    desc->client_bytes_per_s, desc->client_bytes_burst);
+    wshub__rate_set(&rates[1], desc->user_messages_per_s, desc->user_messages_burst,
+                    desc->user_bytes_per_s, desc->user_bytes_burst);
+    wshub__rate_set(&rates[2], desc->address_messages_per_s, desc->address_messages_burst,
+                    desc->address_bytes_per_s, desc->address_bytes_burst);
+    wshub__rate_set(&hub->rates.conns, desc->address_conns_per_s, desc->address_conns_burst,
+                    WSHUB_OFF, 1);
+    hub->rates.over[0] = desc->client_over;
+    hub->rates.over[1] = desc->user_over;
+    hub->rates.over[2] = desc->address_over;
+    hub->rates.on = wshub__rate_is_on(&rates[0]) || wshub__rate_is_on(&rates[1]) ||
+                    wshub__rate_is_on(&rates[2]);
+    for (i = 0; i < 3; i++)
+        hub->rates.delays = hub->rates.delays || (wshub__rate_is_on(&rates[i]) &&
+                                                  hub->rates.over[i] == WSHUB_OVER_DELAY);
+    hub->rates.conns_on = wshub__rate_is_on(&hub->rates.conns);
+    hub->rates.table.max = desc->rate_entries_max;
+    wshub__pool_init(&hub->rates.clients, sizeof(wshub__pace), 0);
 }
 
 /* ---- >>session -------------------------------------------------------------------------------
@@ -15708,6 +19029,14 @@ static bool wshub__client_name(wshub *hub, wshub__realm *realm, wshub__client *c
     return !*out_taken;
 }
 
+/* May a client be made of this? */
+static bool wshub__client_desc_ok(const wshub *hub, const wshub_client_desc *desc) {
+    if (!desc || desc->dialect >= hub->dialects_count || desc->kind >= hub->kinds_count)
+        return false;
+    if (!desc->id.ptr) return true;
+    return desc->id.len && desc->id.len <= WSHUB_CLIENT_ID_BYTES_MAX && wshub__name_ok(desc->id);
+}
+
 /* A new client of a realm, unauthorized, at a stream. Returns OK; STALE: no such realm; NOMEM;
  * STATE: the id is taken. On failure nothing has changed. */
 static wshub_err wshub__client_new(wshub *hub, wshub__conn *conn, const wshub_client_desc *desc,
@@ -15727,15 +19056,21 @@ static wshub_err wshub__client_new(wshub *hub, wshub__conn *conn, const wshub_cl
 
     client->index = index;
     client->realm = (uint16_t)realm->number;
+    if (hub->rates.on && !wshub__pace_begin(hub, client, conn)) {
+        wshub__index_remove(&realm->index, &client->name);
+        wshub__pool_free(&hub->clients, index);
+        return WSHUB_ERR_NOMEM;
+    }
     WSHUB_ASSERT(client->realm == realm->number);
     WSHUB_ASSERT(desc->dialect < hub->dialects_count);
     WSHUB_ASSERT(desc->kind < hub->kinds_count);
     client->dialect = desc->dialect & 15;
-    client->kind = desc->kind;
-    client->special = desc->kind != 0;
-    if (hub->kinds[desc->kind].clients++ == 0) hub->kinds_here |= UINT64_C(1) << desc->kind;
+    client->kind = wshub__kind_on(hub, conn, desc->kind);
+    client->special = client->kind != 0;
+    wshub__realm_wire(realm, client->kind, true);
     client->user_ptr = desc->user_ptr;
-    client->time = hub->now + hub->desc.auth_timeout_ms; /* AUTH-1 */
+    client->one_clock = desc->auth_ms != 0;
+    client->time = hub->now + (desc->auth_ms ? desc->auth_ms : hub->desc.auth_timeout_ms);
     wshub__client_to(hub, client, WSHUB__CLIENT_UNAUTHORIZED);
     if (!conn->above) conn->allowance = hub->desc.preauth_bytes_max;
     wshub__client_link(hub, realm, client);
@@ -15790,32 +19125,22 @@ WSHUB__COLD static void wshub__session_fail(wshub *hub, wshub__conn *conn, uint1
 
 WSHUB__COLD WSHUB_API wshub_err wshub_session_lend(wshub *hub, uint32_t dialect, void *owner,
                                                    wshub_session *out_session) {
-    wshub__conn *conn = NULL;
+    wshub__conn *conn;
     wshub__lent *lent;
-    uint32_t number;
 
     if (!out_session || dialect >= hub->dialects_count || !hub->dialects[dialect].table.owed)
         return WSHUB_ERR_PARAM;
     if (hub->phase >= WSHUB__STOPPING) return WSHUB_ERR_CLOSED;
     if (hub->conns_live >= hub->desc.conns_max) return WSHUB_ERR_LIMIT;
 
-    lent = (wshub__lent *)wshub__pool_take(&hub->mem, &hub->lents, &number);
-    if (!lent) return WSHUB_ERR_NOMEM;
-    conn = wshub__conn_make(hub, wshub__conn_slot(WSHUB__LENT | number),
-                            wshub__pool_handle(&hub->lents, number) | WSHUB__LENT);
-    if (!conn) {
-        wshub__pool_free(&hub->lents, number);
-        return WSHUB_ERR_NOMEM;
-    }
+    conn = wshub__lent_make(hub, &lent);
+    if (!conn) return WSHUB_ERR_NOMEM;
     lent->owner = owner;
     lent->dialect = dialect;
     lent->cause = WSHUB_BY_SHUTDOWN;
 
-    /* There is no io that takes anything, and each message lies by itself. */
     wshub__conn_to(hub, conn, WSHUB__CONN_OPEN);
     conn->allowance = WSHUB__NONE;
-    conn->blocked = conn->pressured = true;
-    WSHUB_ASSERT(wshub__conn_is_lent(conn));
     *out_session = wshub__session_handle(conn);
     WSHUB_ASSERT(wshub__session_get(hub, *out_session) == conn);
     return WSHUB_OK;
@@ -15831,9 +19156,10 @@ WSHUB_API size_t wshub_session_spans(const wshub *hub, wshub_session session, ws
     wshub__conn *conn = wshub__session_get(hub, session);
     size_t count, i;
 
-    if (!conn || !wshub__conn_is_lent(conn) || !conn->queued) return 0;
-    wshub__run_out(hub->self);
+    if (!conn || !wshub__conn_is_lent(conn)) return 0;
+    wshub__run_out(hub->self); /* it may be all that there is */
     WSHUB_ASSERT(!hub->gathered);
+    if (!conn->queued) return 0;
     count = wshub__queue_count(conn);
     WSHUB_ASSERT(count > 0);
     for (i = 0; i < count && i < cap; i++) {
@@ -15863,6 +19189,44 @@ WSHUB_API wshub_err wshub_session_taken(wshub *hub, wshub_session session, size_
     if (!wshub__conn_is_lent(conn) || bytes > conn->queued) return WSHUB_ERR_PARAM;
     if (bytes) wshub__conn_lent(hub, conn)->split = wshub__session_splits(conn, bytes);
     wshub__queue_consume(hub, conn, bytes);
+    wshub__polled_note(hub, conn, false);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_session_send(wshub *hub, wshub_session session, const void *bytes,
+                                       size_t count) {
+    wshub__conn *conn = wshub__session_get(hub, session);
+    wshub_err err = WSHUB_OK;
+
+    if (!conn || conn->state > WSHUB__CONN_OPEN) return WSHUB_ERR_STALE;
+    if (!wshub__conn_is_lent(conn)) return WSHUB_ERR_STATE;
+    if (!count || !bytes) return WSHUB_ERR_PARAM;
+    if (count > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
+
+    wshub__enter(hub);
+    wshub__run_out(hub); /* what was said before comes before it */
+    if (!wshub__out_fits(hub, conn, count)) {
+        wshub__conn_dropped(hub, conn, count);
+        err = WSHUB_ERR_DROPPED;
+    } else if (!wshub__out_bytes(hub, conn, bytes, count)) {
+        wshub__conn_starved(hub, conn);
+        err = WSHUB_ERR_NOMEM;
+    } else {
+        hub->stats.messages_out++;
+        hub->stats.bytes_out += count;
+    }
+    wshub__leave(hub);
+    return err;
+}
+
+WSHUB_API wshub_err wshub_session_limit(wshub *hub, wshub_session session, uint32_t queue_bytes_max,
+                                        bool whole) {
+    wshub__conn *conn = wshub__session_get(hub, session);
+    if (!conn) return WSHUB_ERR_STALE;
+    if (queue_bytes_max > WSHUB__QUEUE_MAX) return WSHUB_ERR_PARAM;
+    wshub__run_out(hub); /* what was sent before has the limit of before */
+    conn->queue_max = queue_bytes_max ? queue_bytes_max : hub->desc.backpressure_bytes_max;
+    conn->whole = whole;
     return WSHUB_OK;
 }
 
@@ -15922,6 +19286,8 @@ static inline void wshub__delivery_init(wshub__delivery *delivery, wshub_str eve
     own->attachments_count = 0;
     own->id.ptr = NULL;
     own->id.len = 0;
+    own->ask.ptr = NULL;
+    own->ask.len = 0;
     own->flags = 0;
 
     delivery->plain.span.seg = NULL;
@@ -16091,9 +19457,24 @@ static wshub_err wshub__piece_adopt(wshub_writer *out, wshub_str ready) {
     return WSHUB_OK;
 }
 
-/* A piece is encoded once; if that fails its receivers get nothing of this message. */
-static wshub_err wshub__piece_encode(wshub *hub, wshub__delivery *delivery, wshub__piece *piece) {
+/* What lies in hub->squeezed goes into a log. False: out of memory. The span holds a reference. */
+static bool wshub__squeezed_commit(wshub *hub, wshub__seg **log, wshub__span *out_span) {
+    size_t n = hub->squeezed.len;
+    wshub__seg *seg = wshub__log_room_in(hub, log, n);
+
+    if (!seg) return false;
+    memcpy(wshub__log_end(seg), hub->squeezed.ptr, n);
+    *out_span = wshub__log_commit(seg, n);
+    wshub__squeezed_free(hub);
+    return true;
+}
+
+/* A piece of a kind of its own is written once, for the realm of that number; if that fails its
+ * receivers get nothing of this message. */
+static wshub_err wshub__piece_write(wshub *hub, uint32_t realm, wshub__delivery *delivery,
+                                    wshub__piece *piece) {
     const wshub_kind_desc *desc = &hub->kinds[piece->kind].desc;
+    wshub_realm where = {0};
     wshub_writer out;
 
     WSHUB_ASSERT(piece->kind < hub->kinds_count);
@@ -16105,9 +19486,11 @@ static wshub_err wshub__piece_encode(wshub *hub, wshub__delivery *delivery, wshu
     out.log = piece->kind ? &hub->kinds[piece->kind].log : &hub->log;
     out.seg = NULL;
     out.len = 0;
+    if (piece->kind)
+        where = wshub__realm_handle(wshub__realm_at(hub, realm)); /* plain: no matter */
     piece->failed = delivery->ready.ptr && !piece->kind
                         ? wshub__piece_adopt(&out, delivery->ready)
-                        : desc->encode(hub, piece->kind, delivery->packet, &out, desc->user);
+                        : desc->encode(hub, piece->kind, where, delivery->packet, &out, desc->user);
     if (!piece->failed && !out.seg) piece->failed = WSHUB_ERR_APP; /* it has written nothing */
     if (piece->failed) {
         if (out.seg && !out.seg->refs) wshub__seg_drop(hub, out.seg); /* one of its own */
@@ -16117,6 +19500,67 @@ static wshub_err wshub__piece_encode(wshub *hub, wshub__delivery *delivery, wshu
     piece->encoded = delivery->reached = true;
     WSHUB_ASSERT(piece->span.len == out.len);
     return WSHUB_OK;
+}
+
+/* A piece of a kind that is another one compressed: that one is encoded, if it is not yet, and what
+ * is long enough of it compressed, unless each receiver has a window of its own
+ * (wshub__gate_slide). What is not compressed is shared. */
+static wshub_err wshub__piece_squeeze(wshub *hub, uint32_t realm, wshub__delivery *delivery,
+                                      wshub__piece *piece) {
+    wshub__wire *wire = &hub->kinds[piece->kind];
+    wshub__piece *base = wshub__delivery_piece(hub, delivery, wire->base);
+    wshub__span span;
+
+    if (piece->encoded || piece->failed) return piece->failed;
+    piece->failed = base ? wshub__piece_write(hub, realm, delivery, base) : WSHUB_ERR_NOMEM;
+    if (piece->failed) return piece->failed;
+
+    span = base->span;
+    if (!wire->slides && !(delivery->packet->flags & WSHUB_PACKET_NO_COMPRESS) &&
+        wshub__squeeze_frames(hub, NULL, wire->bits, wshub__seg_bytes(span.seg) + span.at,
+                              span.len) &&
+        wshub__squeezed_commit(hub, &wire->log, &piece->span)) {
+        piece->encoded = true;
+        return WSHUB_OK;
+    }
+    piece->span = span;
+    piece->span.seg->refs++;
+    piece->encoded = true;
+    return WSHUB_OK;
+}
+
+/* A piece is encoded once, whatever its kind. */
+static inline wshub_err wshub__piece_encode(wshub *hub, uint32_t realm, wshub__delivery *delivery,
+                                            wshub__piece *piece) {
+    if (piece->kind && hub->kinds[piece->kind].bits)
+        return wshub__piece_squeeze(hub, realm, delivery, piece);
+    return wshub__piece_write(hub, realm, delivery, piece);
+}
+
+/* To one whose window slides: compressed for it alone, once nothing stands in its way any more.
+ * False: it is to be sent plain. */
+static bool wshub__gate_slide(wshub *hub, wshub__conn *conn, const wshub__delivery *delivery,
+                              const wshub__piece *piece) {
+    wshub__agreed *agreed = wshub__agreed_of(hub, conn);
+    wshub__span span;
+    bool ok;
+
+    if (delivery->packet->flags & WSHUB_PACKET_NO_COMPRESS) return false;
+    if (!wshub__squeeze_frames(hub, agreed, agreed->on.server_bits,
+                               wshub__seg_bytes(piece->span.seg) + piece->span.at, piece->span.len))
+        return false;
+    ok = wshub__squeezed_commit(hub, &hub->log, &span);
+    if (ok) {
+        ok = wshub__queue_push(hub, conn, span);
+        wshub__seg_unref(hub, span.seg);
+    }
+    if (!ok) {
+        wshub__squeeze_lost(hub, agreed);
+        return false;
+    }
+    hub->stats.messages_out++;
+    hub->stats.bytes_out += span.len;
+    return true;
 }
 
 /* Behind encryption and its order: the client's piece, encoded if it is the first of its kind,
@@ -16129,12 +19573,12 @@ static wshub_err wshub__gate_push(wshub *hub, wshub__client *client, wshub__deli
     if (WSHUB__NEVER(wshub__is_gone(client) || conn->state != WSHUB__CONN_OPEN))
         return WSHUB_ERR_STALE; /* who routes looks */
     wshub__run_out(hub);
-    if (piece) err = wshub__piece_encode(hub, delivery, piece);
+    if (piece) err = wshub__piece_encode(hub, client->realm, delivery, piece);
     WSHUB_ASSERT(!hub->gathered);
     WSHUB_ASSERT(!piece || piece->kind == client->kind);
     if (err == WSHUB_ERR_PARAM) hub->stats.unsayable++;
     if (err == WSHUB_ERR_NOMEM) {
-        hub->stats.dropped_memory++;
+        wshub__conn_starved(hub, conn);
         delivery->starved = true;
     }
     if (err) return err;
@@ -16147,8 +19591,11 @@ static wshub_err wshub__gate_push(wshub *hub, wshub__client *client, wshub__deli
         wshub__conn_dropped(hub, conn, piece->span.len);
         return WSHUB_ERR_DROPPED;
     }
+    if (client->kind && hub->kinds[client->kind].slides &&
+        wshub__gate_slide(hub, conn, delivery, piece))
+        return WSHUB_OK;
     if (!wshub__queue_push(hub, conn, piece->span)) {
-        hub->stats.dropped_memory++;
+        wshub__conn_starved(hub, conn);
         return WSHUB_ERR_NOMEM;
     }
     WSHUB_ASSERT(conn->queued >= piece->span.len); /* settle sends, nobody before */
@@ -16264,15 +19711,6 @@ static void wshub__xform_free(wshub *hub, wshub__xform *xform) {
     if (--text->refs == 0 && !text->busy) wshub__text_free(hub, text);
 }
 
-/* Is there room for one more in front of the transformer? What it has not answered has been offered
- * to nobody: a client whose stream takes all there is may have up to its limit waiting there, and
- * one message beyond, so that none is too long; for any other both count together. */
-static bool wshub__xform_fits(wshub *hub, wshub__conn *conn, uint64_t waits, uint64_t len) {
-    if (wshub__out_within(hub, conn, conn->queued + waits, len)) return true;
-    if (wshub__out_taken(hub, conn)) return waits < hub->desc.backpressure_bytes_max;
-    return wshub__out_within(hub, conn, conn->queued + waits, len);
-}
-
 /* The text of a delivery, copied for the transformer once. It stays, whoever has it, until
  * wshub__delivery_done(). NULL: out of memory. */
 WSHUB__COLD static wshub__text *wshub__text_of(wshub *hub, wshub__delivery *delivery) {
@@ -16324,7 +19762,9 @@ static void wshub__xform_link(wshub__extra *own, wshub__xform *xform) {
 }
 
 /* Puts a delivery into the queue that a client has in front of the transformer. What finds no room
- * there is dropped (SEND-6). False: out of memory. */
+ * there is dropped (SEND-6): what the transformer has not answered has been offered to nobody, so a
+ * client whose stream takes all there is may have up to its limit waiting there, and one message
+ * beyond, so that none is too long. False: out of memory. */
 static bool wshub__transform_queue(wshub *hub, wshub__client *client, wshub__delivery *delivery) {
     wshub__conn *conn = wshub__conn_at(hub, client->conn);
     uint64_t bytes = WSHUB__XFORM_COST + (uint64_t)delivery->packet->event.len +
@@ -16332,7 +19772,7 @@ static bool wshub__transform_queue(wshub *hub, wshub__client *client, wshub__del
     wshub__extra *own;
     wshub__xform *xform = NULL;
 
-    if (!wshub__xform_fits(hub, conn, client->extra ? client->extra->xform_bytes : 0, bytes)) {
+    if (!wshub__out_fits_behind(hub, conn, client->extra ? client->extra->xform_bytes : 0, bytes)) {
         wshub__conn_dropped(hub, conn, bytes);
         return true;
     }
@@ -16592,8 +20032,8 @@ static void wshub__tallies_book(wshub *hub, wshub__delivery *delivery, wshub__ta
         wshub__tally_book(hub, piece, &piece->tally);
 }
 
-/* A run to one who cannot take it as one piece: message by message, each on its own. Nobody is
- * closed for what does not fit, see wshub__run_add(). */
+/* A run to one who cannot take it as one piece: message by message, each on its own. Who has to
+ * have all that is sent is closed by the first that does not fit, and hears none behind it. */
 WSHUB__COLD static void wshub__deliver_apart(wshub *hub, wshub__client *client,
                                              const wshub__piece *run) {
     wshub__delivery one;
@@ -16614,7 +20054,7 @@ WSHUB__COLD static void wshub__deliver_apart(wshub *hub, wshub__client *client,
     WSHUB_ASSERT(piece->kind == client->kind);
     for (i = 0; i < run->messages; i++) {
         piece->span.len = run->lens[i];
-        (void)wshub__deliver(hub, client, &one);
+        if (!wshub__is_gone(client)) (void)wshub__deliver(hub, client, &one);
         piece->span.at += run->lens[i];
     }
     WSHUB_ASSERT(piece->span.at == run->span.at + run->span.len); /* that was all of it */
@@ -16628,7 +20068,7 @@ static inline bool wshub__deliver_fast(wshub *hub, uint32_t index, wshub__conn *
     WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN);
     WSHUB_ASSERT(wshub__conn_index(conn) == index);
     if (!piece->encoded || conn->more || conn->pressured ||
-        (uint64_t)conn->queued + piece->span.len > hub->desc.backpressure_bytes_max)
+        (uint64_t)conn->queued + piece->span.len > conn->queue_max)
         return false;
     if (!conn->queued) {
         conn->first = piece->span;
@@ -16652,7 +20092,7 @@ static void wshub__deliver_long(wshub *hub, wshub__client *client, wshub__delive
     wshub__piece *piece = client->kind ? delivery->others : &delivery->plain;
 
     while (piece && piece->kind != client->kind) piece = piece->next;
-    if (client->kind && piece && !client->encrypted &&
+    if (client->kind && piece && !client->encrypted && !hub->kinds[client->kind].slides &&
         wshub__deliver_fast(hub, client->conn, wshub__conn_at(hub, client->conn), piece,
                             &piece->tally))
         return;
@@ -16722,14 +20162,15 @@ static void wshub__route_all(wshub *hub, const wshub__realm *realm, wshub__deliv
     WSHUB_ASSERT(!tally.receivers);
 }
 
-/* Which kinds are among the members of a room, or of all: a bit each. Asked once a run, and only
- * where clients of other kinds are in the hub at all. */
-WSHUB__COLD static uint64_t wshub__kinds_among(const wshub *hub, wshub__group *room) {
+/* Which kinds are among the members of a room, or of all of its realm: a bit each. Its members are
+ * asked once a run, and only where the realm has clients of several kinds. */
+static uint64_t wshub__kinds_among(const wshub *hub, const wshub__realm *realm,
+                                   wshub__group *room) {
     uint64_t kinds = 0;
     uint32_t i;
 
-    WSHUB_ASSERT(hub->kinds_here > 1); /* bit 0 is the plain kind */
-    if (!room) return hub->kinds_here;
+    WSHUB_ASSERT(realm->kinds_here); /* somebody is to hear it */
+    if (!room || !(realm->kinds_here & (realm->kinds_here - 1))) return realm->kinds_here;
     for (i = 0; i < room->count; i++)
         kinds |= UINT64_C(1) << wshub__client_at(hub, wshub__members(room)[i].client)->kind;
     return kinds;
@@ -16824,18 +20265,19 @@ static bool wshub__run_begin(wshub *hub, wshub__realm *realm, wshub__group *room
 
 /* Encodes a delivery for the kinds that its target has. False: one of them cannot be had, or cannot
  * say it; then it goes to each receiver by itself, where that is counted. */
-static bool wshub__run_encode(wshub *hub, wshub__group *room, wshub__delivery *delivery) {
+static bool wshub__run_encode(wshub *hub, const wshub__realm *realm, wshub__group *room,
+                              wshub__delivery *delivery) {
     uint64_t left, kinds;
 
-    if (hub->kinds_here <= 1) { /* the usual hub: there is but one kind */
+    if (realm->kinds_here <= 1) { /* as usual there is but the plain kind */
         hub->run.kinds = 1;
-        return wshub__piece_encode(hub, delivery, &delivery->plain) == WSHUB_OK;
+        return wshub__piece_encode(hub, realm->number, delivery, &delivery->plain) == WSHUB_OK;
     }
-    kinds = hub->gathered ? hub->run.kinds : wshub__kinds_among(hub, room);
+    kinds = hub->gathered ? hub->run.kinds : wshub__kinds_among(hub, realm, room);
     for (left = kinds; left; left &= left - 1) {
         wshub__piece *piece =
             wshub__delivery_piece(hub, delivery, (wshub_kind)wshub__lowest_bit(left));
-        if (!piece || wshub__piece_encode(hub, delivery, piece)) return false;
+        if (!piece || wshub__piece_encode(hub, realm->number, delivery, piece)) return false;
     }
     hub->run.kinds = kinds;
     return true;
@@ -16855,9 +20297,10 @@ static bool wshub__run_add(wshub *hub, wshub__realm *realm, wshub__group *room,
 
     /* What depends on each receiver, and what ends one, is done at once. */
     if (!again || (!room && !realm->oldest) || except != WSHUB__NOBODY ||
-        delivery->packet != &delivery->own || hub->run.never)
+        delivery->packet->flags & (WSHUB_PACKET_VOLATILE | WSHUB_PACKET_NO_COMPRESS) ||
+        hub->run.never)
         return false;
-    if (!wshub__run_encode(hub, room, delivery)) return false;
+    if (!wshub__run_encode(hub, realm, room, delivery)) return false;
     if (!hub->gathered || !wshub__run_takes(hub, delivery)) {
         wshub__run_out(hub);
         return wshub__run_begin(hub, realm, room, delivery);
@@ -17044,6 +20487,7 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *client, wshub_str
     if (client->state == WSHUB__CLIENT_UNAUTHORIZED)
         wshub__client_to(hub, client, WSHUB__CLIENT_AUTHENTICATING);
     wshub__client_to(hub, client, WSHUB__CLIENT_AUTHENTICATED);
+    wshub__client_stays(hub, client);
     client->time = hub->now;
     conn->allowance = UINT32_MAX;
     WSHUB_ASSERT(!client->user == !user_id.len);
@@ -17054,18 +20498,26 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *client, wshub_str
         wshub__buf_done(&hub->mem, &client->extra->auth_data);
     }
     wshub__conn_arm(hub, conn);
+    wshub__pace_enter(hub, client);
     return WSHUB_OK;
 }
 
-/* Tells the application that a client is accepted. */
+/* Tells that a client is accepted: its dialect, then the application. */
 static void wshub__auth_connected(wshub *hub, wshub__client *client) {
-    wshub_client handle = wshub__client_handle(hub, client);
+    const wshub__speaker *speaker = wshub__client_speaker(hub, client);
+    wshub_err err;
 
     WSHUB_ASSERT(client->slot.link == WSHUB__LIVE);
-    if (!hub->desc.on_connected || hub->destroying) return;
-    if (hub->desc.on_connected(hub, handle, hub->desc.user) == WSHUB_OK) return;
-    hub->stats.app_failures++;
-    wshub__client_log(hub, WSHUB_LOG_APP_FAILED, client, "on_connected", wshub__str(NULL, 0));
+    WSHUB_ASSERT(hub->depth > 0); /* whom the dialect ends is there until settle */
+    if (hub->destroying) return;
+    if (speaker->table.connected) {
+        speaker->table.connected(hub, wshub__client_handle(hub, client), speaker->user);
+        if (wshub__is_gone(client)) return;
+    }
+    if (!hub->desc.on_connected) return;
+    err = hub->desc.on_connected(hub, wshub__client_handle(hub, client), hub->desc.user);
+    if (err == WSHUB_OK) return;
+    wshub__client_failed(hub, client, "on_connected", err);
 }
 
 /* Accepted, but keys are still to be agreed (AUTH-5, AUTH-6): the second question is asked, and
@@ -17145,7 +20597,7 @@ WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *client, wsh
     WSHUB_ASSERT(client->state == WSHUB__CLIENT_UNAUTHORIZED);
     WSHUB_ASSERT(!client->asks);
     wshub__client_to(hub, client, WSHUB__CLIENT_AUTHENTICATING);
-    client->time = hub->now + 3 * (uint64_t)hub->desc.auth_timeout_ms;
+    if (!client->one_clock) client->time = hub->now + 3 * (uint64_t)hub->desc.auth_timeout_ms;
     if (client->identified) {
         wshub__auth_keys(hub, client, data);
         return;
@@ -17172,27 +20624,22 @@ WSHUB__COLD static void wshub__auth_begin(wshub *hub, wshub__client *client, wsh
  * the application (MSG-7, MSG-8). Knows no words of any dialect. Proved by
  * tests/test_transform.c, tests/test_matrix.c. */
 
-/* A callback of the application has failed on an event of this client. what: its name. */
-WSHUB__COLD static void wshub__event_failed(wshub *hub, wshub__client *client, const char *what) {
-    hub->stats.app_failures++;
-    wshub__client_log(hub, WSHUB_LOG_APP_FAILED, client, what, wshub__str(NULL, 0));
-}
-
 WSHUB__COLD static void wshub__event_unheard(wshub *hub, const wshub__client *client) {
-    wshub__client_log(hub, WSHUB_LOG_IGNORED, client, "event: there is no on_message",
-                      wshub__str(NULL, 0));
+    hub->stats.msg_unhandled++;
+    wshub__client_log(hub, WSHUB_LOG_UNHEARD, client, "no on_message", wshub__str(NULL, 0));
 }
 
 /* To the application. */
 static void wshub__event_app(wshub *hub, wshub__client *client, const wshub_event *event) {
+    wshub_err err;
+
     WSHUB_ASSERT(client->slot.link == WSHUB__LIVE);
     if (!hub->desc.on_message) {
-        hub->stats.msg_unhandled++;
-        if (wshub__debugs(hub)) wshub__event_unheard(hub, client);
-    } else if (hub->desc.on_message(hub, wshub__client_handle(hub, client), event,
-                                    hub->desc.user) != WSHUB_OK) { /* MSG-8 */
-        wshub__event_failed(hub, client, "on_message");
+        wshub__event_unheard(hub, client);
+        return;
     }
+    err = hub->desc.on_message(hub, wshub__client_handle(hub, client), event, hub->desc.user);
+    if (err) wshub__client_failed(hub, client, "on_message", err); /* MSG-8 */
 }
 
 /* In clear: to the dialect, which knows what is the application's. */
@@ -17280,9 +20727,13 @@ WSHUB__COLD static void wshub__event_listen(wshub *hub, wshub__conn *conn) {
         if (wshub__event_ask(hub, wshub__client_at(hub, at - 1))) return;
     }
     conn->asked = false;
-    if (conn->state == WSHUB__CONN_OPEN) /* the rest of a message begun is waited for from now on */
+    if (conn->state == WSHUB__CONN_OPEN && conn->slowed) {
+        conn->phase_due = hub->now; /* by the same message: its rate is asked again at once */
+    } else if (conn->state == WSHUB__CONN_OPEN) {
+        /* The rest of a message begun is waited for from now on. */
         conn->phase_due =
             wshub__part_begun(conn) ? wshub__after(hub, hub->desc.message_timeout_ms) : 0;
+    }
     wshub__conn_arm(hub, conn);
     wshub__resume(hub, conn);
 }
@@ -17402,19 +20853,45 @@ static wshub_err wshub__auth_known(wshub *hub, wshub__client *client, wshub__ask
     return err;
 }
 
+/* An answer is refused, and its question stays open: who does not look at what it returned would
+ * wait for a client that is closed in the end. asked: the callback; why: NULL: as the error
+ * says. */
+WSHUB__COLD static wshub_err wshub__answer_refused(wshub *hub, const wshub__client *client,
+                                                   const char *asked, wshub_err err,
+                                                   const char *why) {
+    if (err == WSHUB_ERR_STATE) why = "the question is of another kind than the answer";
+    if (!why) why = wshub_strerror(err);
+    wshub__client_log(hub, WSHUB_LOG_ANSWER_REFUSED, client, asked, wshub_str_z(why));
+    wshub__log_leave(hub);
+    return err;
+}
+
+/* What is wrong with an identity. */
+static const char *wshub__identity_problem(wshub_err err) {
+    return err == WSHUB_ERR_JSON ? "metadata is not JSON" : "user_id is no UTF-8, or too long";
+}
+
 WSHUB_API wshub_err wshub_auth_accept(wshub *hub, wshub_ask ask, const wshub_identity *who) {
     wshub__ask *found;
     wshub__client *client;
     wshub_err err = wshub__ask_find(hub, ask, &found, &client);
 
     if (err) return wshub__ask_stale(hub);
-    if (found->kind != WSHUB__ASK_AUTH) return WSHUB_ERR_STATE;
+    if (found->kind != WSHUB__ASK_AUTH)
+        return wshub__answer_refused(hub, client, wshub__ask_names[found->kind], WSHUB_ERR_STATE,
+                                     NULL);
     err = wshub__identity_check(hub, who);
-    if (err) return err;
+    if (err)
+        return wshub__answer_refused(hub, client, wshub__ask_names[WSHUB__ASK_AUTH], err,
+                                     wshub__identity_problem(err));
 
     wshub__enter(hub);
     err = wshub__auth_known(hub, client, found, who);
-    if (!err && !hub->desc.require_encryption) wshub__auth_connected(hub, client);
+    if (err) {
+        (void)wshub__answer_refused(hub, client, wshub__ask_names[WSHUB__ASK_AUTH], err, NULL);
+    } else if (!hub->desc.require_encryption) {
+        wshub__auth_connected(hub, client);
+    }
     wshub__leave(hub);
     return err;
 }
@@ -17427,12 +20904,18 @@ WSHUB__COLD WSHUB_API wshub_err wshub_handshake_accept(wshub *hub, wshub_ask ask
     wshub_err err = wshub__ask_find(hub, ask, &found, &client);
 
     if (err) return wshub__ask_stale(hub);
-    if (found->kind != WSHUB__ASK_HANDSHAKE) return WSHUB_ERR_STATE;
-    if (!wshub__text_ok(server_public_key) || !wshub__text_ok(salt)) return WSHUB_ERR_PARAM;
+    if (found->kind != WSHUB__ASK_HANDSHAKE)
+        return wshub__answer_refused(hub, client, wshub__ask_names[found->kind], WSHUB_ERR_STATE,
+                                     NULL);
+    if (!wshub__text_ok(server_public_key) || !wshub__text_ok(salt))
+        return wshub__answer_refused(hub, client, wshub__ask_names[WSHUB__ASK_HANDSHAKE],
+                                     WSHUB_ERR_PARAM, "a key or salt is no UTF-8");
 
     wshub__enter(hub);
     err = wshub__auth_finish(hub, client, wshub__user_id(client), server_public_key, salt);
-    if (!err) {
+    if (err) {
+        (void)wshub__answer_refused(hub, client, wshub__ask_names[WSHUB__ASK_HANDSHAKE], err, NULL);
+    } else {
         wshub__ask_free(hub, found);
         wshub__client_wire(hub, client, client->kind, true);
         wshub__auth_connected(hub, client);
@@ -17449,8 +20932,12 @@ WSHUB_API wshub_err wshub_join_accept(wshub *hub, wshub_ask ask, const wshub_str
     size_t i;
 
     if (err) return wshub__ask_stale(hub);
-    if (found->kind != WSHUB__ASK_JOIN) return WSHUB_ERR_STATE;
-    if (!wshub__rooms_ok(rooms, count)) return WSHUB_ERR_PARAM;
+    if (found->kind != WSHUB__ASK_JOIN)
+        return wshub__answer_refused(hub, client, wshub__ask_names[found->kind], WSHUB_ERR_STATE,
+                                     NULL);
+    if (!wshub__rooms_ok(rooms, count))
+        return wshub__answer_refused(hub, client, wshub__ask_names[WSHUB__ASK_JOIN],
+                                     WSHUB_ERR_PARAM, "a room's name is no UTF-8, or too long");
 
     /* Those that cannot be joined do not keep it out of the others. */
     wshub__enter(hub);
@@ -17489,8 +20976,12 @@ WSHUB__COLD WSHUB_API wshub_err wshub_transform_accept(wshub *hub, wshub_ask ask
     wshub_err err = wshub__ask_find(hub, ask, &found, &client);
 
     if (err) return wshub__ask_stale(hub);
-    if (found->kind != WSHUB__ASK_OUT && found->kind != WSHUB__ASK_IN) return WSHUB_ERR_STATE;
-    if (msg && (err = wshub__msg_check(hub, msg)) != WSHUB_OK) return err;
+    if (found->kind != WSHUB__ASK_OUT && found->kind != WSHUB__ASK_IN)
+        return wshub__answer_refused(hub, client, wshub__ask_names[found->kind], WSHUB_ERR_STATE,
+                                     NULL);
+    if (msg && (err = wshub__msg_check(msg, hub->desc.json_depth_max)) != WSHUB_OK)
+        return wshub__answer_refused(hub, client, wshub__ask_names[found->kind], err,
+                                     "its event is no name, or its data is not JSON");
     xform = found->xform;
     if (found->kind == WSHUB__ASK_OUT && msg && !wshub__xform_replace(hub, xform, msg))
         return WSHUB_ERR_NOMEM;
@@ -17577,21 +21068,21 @@ static bool wshub__upgrade_protocols(const wshub_http *http, wshub_str *protocol
     return true;
 }
 
-/* May a page of this origin connect? A program, which says none, may. */
-static bool wshub__upgrade_origin(const wshub *hub, const wshub_http *http) {
+WSHUB_API bool wshub_origin_allowed(const wshub *hub, const wshub_http *http) {
     if (hub->origins_any || !wshub_http_header(http, "Origin").ptr) return true;
     return wshub__origin_in(http, hub->origins, hub->desc.allowed_origins_count);
 }
 
-/* What the hub itself has against an upgrade. 0: nothing; else the status to refuse it with. */
-static int wshub__upgrade_judge(wshub *hub, const wshub_http *http, wshub_upgrade *up,
-                                wshub_str *protocols, const char **why) {
+/* What the hub itself has against an upgrade. 0: nothing; else the status to refuse it with.
+ *   clients  how many it is to bring */
+static int wshub__upgrade_judge(wshub *hub, const wshub_http *http, uint32_t clients,
+                                wshub_upgrade *up, wshub_str *protocols, const char **why) {
     *why = http->handshake_problem;
     if (http->handshake != 101) return http->handshake;
     *why = "malformed Sec-WebSocket-Protocol";
     if (!wshub__upgrade_protocols(http, protocols, &up->protocols_count)) return 400;
     *why = "this origin may not connect";
-    if (!wshub__upgrade_origin(hub, http)) {
+    if (!wshub_origin_allowed(hub, http)) {
         wshub__log_of(hub, WSHUB_LOG_REFUSED, wshub__nobody(), http->conn, "not in allowed_origins",
                       wshub_http_header(http, "Origin"));
         return 403;
@@ -17599,75 +21090,104 @@ static int wshub__upgrade_judge(wshub *hub, const wshub_http *http, wshub_upgrad
     *why = "shutting down";
     if (hub->phase != WSHUB__RUNNING) return 503;
     *why = "too many clients";
-    if (hub->clients.live < hub->desc.clients_max) return 0;
+    if (hub->clients.live + clients <= hub->desc.clients_max) return 0;
     wshub__log_limit(hub, wshub__nobody(), http->conn, "clients_max", hub->desc.clients_max);
     return 503;
 }
 
-/* The application is told of a client that has been upgraded, and perhaps accepted with it. */
-static void wshub__upgrade_told(wshub *hub, wshub__client *client) {
-    if (hub->desc.on_opened)
-        hub->desc.on_opened(hub, wshub__client_handle(hub, client), hub->desc.user);
-    if (client->state == WSHUB__CLIENT_AUTHENTICATED) wshub__auth_connected(hub, client);
+/* The application is told of a client that has been upgraded, unless it has ended since; and of its
+ * acceptance, if it was `known` who it is. */
+static void wshub__upgrade_told(wshub *hub, wshub_client handle, bool known) {
+    wshub__client *client = wshub__client_get(hub, handle);
+
+    WSHUB_ASSERT(hub->depth > 0); /* on_opened may end client or hub: both last until settle */
+    if (client && hub->desc.on_opened) {
+        hub->desc.on_opened(hub, handle, hub->desc.user);
+        client = wshub__client_get(hub, handle);
+    }
+    if (client && known && client->state == WSHUB__CLIENT_AUTHENTICATED)
+        wshub__auth_connected(hub, client);
 }
 
 /* Makes a client of who asks for a WebSocket and answers 101, all or nothing; accepts it, where it
  * is known who it is (AUTH-8). */
 static wshub_err wshub__upgrade_client(wshub *hub, wshub__conn *conn, wshub__exchange *exchange,
-                                       const wshub_upgrade_answer *answer) {
+                                       const wshub_upgrade_answer *answer,
+                                       const wshub_headers *more, wshub_client *out_client) {
+    wshub_client_desc who = exchange->door->who;
     uint32_t queued = conn->queued;
-    wshub_client_desc desc;
     wshub__client *client;
     wshub_err err;
 
+    WSHUB_ASSERT(!conn->above); /* until now it was HTTP */
     if (hub->clients.live >= hub->desc.clients_max) return WSHUB_ERR_LIMIT;
-    memset(&desc, 0, sizeof desc);
-    desc.user_ptr = answer->owner;
-    err = wshub__client_new(hub, conn, &desc, &client);
+    if (answer->owner) who.user_ptr = answer->owner;
+    err = wshub__client_new(hub, conn, &who, &client);
     if (err) return err;
 
-    /* `connected` stands behind the 101: what has been queued of the two is taken back, should
-     * anything fail. */
-    err = wshub__upgrade_put(hub, conn, exchange, answer);
+    /* What tells of the acceptance stands behind the 101: what has been queued of the two is taken
+     * back, should anything fail. */
+    err = wshub__upgrade_put(hub, conn, exchange, answer, more);
     if (!err && answer->identity) err = wshub__auth_known(hub, client, NULL, answer->identity);
     if (err) {
         wshub__queue_cut(hub, conn, queued);
         wshub__client_undo(hub, client);
         return err;
     }
-    wshub__upgrade_done(hub, conn, exchange, NULL);
-    wshub__upgrade_told(hub, client);
+    *out_client = wshub__client_handle(hub, client);
     return WSHUB_OK;
 }
 
 /* May a client be accepted with its upgrade, as this one? Only where it has been said which pages
  * may connect, since browsers send along what tells who their user is for any page (CONN-2). */
-WSHUB__COLD static wshub_err wshub__upgrade_identity(wshub *hub, const wshub__exchange *exchange,
+WSHUB__COLD static wshub_err wshub__upgrade_identity(wshub *hub, bool client,
                                                      const wshub_identity *who) {
     wshub_err err = wshub__identity_check(hub, who);
 
-    if (err) return err;
-    if (exchange->mount != &hub->json) return WSHUB_ERR_PARAM;
+    if (err) {
+        wshub__log(hub, WSHUB_LOG_ANSWER_REFUSED, wshub__nobody(), "on_upgrade",
+                   wshub_str_z(wshub__identity_problem(err)));
+        return err;
+    }
+    if (!client) return WSHUB_ERR_PARAM;
     if (!hub->origins_any) return WSHUB_OK;
     wshub__log(hub, WSHUB_LOG_ORIGINS_OPEN, wshub__nobody(), "so nobody is accepted at the upgrade",
                wshub__str(NULL, 0));
     return WSHUB_ERR_STATE;
 }
 
-/* Grants what is asked for, in the way of its mount. */
+/* Grants what is asked for: a WebSocket, and where its dialect says so a client. Of both its mount
+ * is told first. */
 static wshub_err wshub__upgrade_grant(wshub *hub, wshub__exchange *exchange,
                                       const wshub_upgrade_answer *answer) {
     wshub__conn *conn = wshub__exchange_conn(hub, exchange);
+    const wshub_mount_desc *mount = &exchange->mount->desc;
+    bool makes = exchange->door && !exchange->door->nobody, known = answer->identity != NULL;
+    wshub_client client = wshub__nobody();
+    wshub_conn handle = exchange->conn;
+    wshub_headers more;
     wshub_err err = WSHUB_OK;
 
+    WSHUB_ASSERT(exchange->handshake);
     if (!wshub__upgrade_ok(answer)) return WSHUB_ERR_PARAM;
-    if (answer->identity) err = wshub__upgrade_identity(hub, exchange, answer->identity);
+    if (known) err = wshub__upgrade_identity(hub, makes, answer->identity);
     if (err) return err;
     if (hub->phase != WSHUB__RUNNING) return WSHUB_ERR_CLOSED;
-    if (exchange->mount == &hub->json) return wshub__upgrade_client(hub, conn, exchange, answer);
-    err = wshub__upgrade_put(hub, conn, exchange, answer);
-    if (!err) wshub__upgrade_done(hub, conn, exchange, answer->owner);
-    return err;
+
+    /* on_answer is asked before anybody is there whom it might end; it may end the service. */
+    err = wshub__reply_more(hub, exchange, 101, &more);
+    if (!err && hub->phase != WSHUB__RUNNING) err = WSHUB_ERR_CLOSED;
+    if (exchange->offer.server_bits) wshub__agree(hub, conn, &exchange->offer);
+    if (!err)
+        err = makes ? wshub__upgrade_client(hub, conn, exchange, answer, &more, &client)
+                    : wshub__upgrade_put(hub, conn, exchange, answer, &more);
+    wshub__buf_done(&hub->mem, &more.text);
+    if (err) return err;
+    wshub__upgrade_done(hub, conn, exchange, answer->owner);
+    if (makes) wshub__pace_enter(hub, wshub__client_get(hub, client));
+    if (mount->on_conn_opened) mount->on_conn_opened(hub, handle, exchange->owner);
+    wshub__upgrade_told(hub, client, known);
+    return WSHUB_OK;
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_http_upgrade(wshub *hub, wshub_exchange exchange,
@@ -17676,17 +21196,15 @@ WSHUB__COLD WSHUB_API wshub_err wshub_http_upgrade(wshub *hub, wshub_exchange ex
     static const wshub_upgrade_answer plain = {{NULL, 0}, NULL, 0, NULL, NULL};
     wshub__exchange *found;
     wshub_conn conn;
-    bool client;
     wshub_err err = wshub__exchange_find_unanswered(hub, exchange, &found);
 
     if (err) return err;
     if (!found->handshake) return WSHUB_ERR_STATE;
     conn = found->conn;
-    client = found->mount == &hub->json;
     wshub__enter(hub);
     err = wshub__upgrade_grant(hub, found, answer ? answer : &plain);
     if (!err && out_conn) *out_conn = conn;
-    if (err && client) found->failed = (int8_t)err; /* it is there: nobody else was asked */
+    if (err) found->failed = (int8_t)err; /* it is there: nobody else was asked */
     wshub__leave(hub);
     return err;
 }
@@ -17696,72 +21214,138 @@ WSHUB__COLD static void wshub__upgrade_failed(wshub *hub, wshub_exchange exchang
     const char *why = "WebSocket upgrade failed";
     int status = err == WSHUB_ERR_LIMIT || err == WSHUB_ERR_CLOSED ? 503 : 500;
 
+    WSHUB_ASSERT(err);
     if (err == WSHUB_ERR_LIMIT) why = "too many clients";
     if (err == WSHUB_ERR_CLOSED) why = "shutting down";
     (void)wshub_http_refuse(hub, exchange, status, why);
 }
 
+/* What is remembered of a handshake that the application answers later. False: out of memory. */
+WSHUB__COLD static bool wshub__door_keep(wshub *hub, wshub__exchange *exchange) {
+    const wshub__door *door = exchange->door;
+    wshub_str id = door->who.id;
+    size_t bytes = sizeof *door + (id.ptr ? id.len : 0);
+    wshub__door *kept = (wshub__door *)wshub__mem_new(&hub->mem, bytes);
+
+    WSHUB_ASSERT(!door->bytes);
+    WSHUB_ASSERT(exchange->at_door);
+    if (!kept) return false;
+    *kept = *door;
+    kept->bytes = bytes;
+    if (id.ptr) {
+        memcpy(kept + 1, id.ptr, id.len);
+        kept->who.id.ptr = (const char *)(kept + 1);
+    }
+    exchange->door = kept;
+    return true;
+}
+
 /* Carries out what on_upgrade has said by its fields about a handshake that nobody has answered. */
-static wshub_take wshub__upgrade_said(wshub *hub, wshub_exchange exchange, const wshub_upgrade *up,
-                                      wshub_err failed) {
+static wshub_take wshub__upgrade_said(wshub *hub, wshub__exchange *found, const wshub_upgrade *up) {
+    wshub_err failed = (wshub_err)found->failed;
     wshub_upgrade_answer answer;
 
     if (up->refuse) {
         int status = up->refuse < 400 || up->refuse > 599 ? 403 : up->refuse;
-        (void)wshub_http_refuse(hub, exchange, status, "refused by the application");
+        (void)wshub_http_refuse(hub, up->exchange, status, "refused by the application");
         return WSHUB_TAKE_DECLINED;
     }
-    if (up->later) return WSHUB_TAKE_HELD;
+    if (up->later) {
+        failed = hub->phase == WSHUB__RUNNING ? WSHUB_ERR_NOMEM : WSHUB_ERR_CLOSED;
+        if (failed == WSHUB_ERR_NOMEM && wshub__door_keep(hub, found)) return WSHUB_TAKE_HELD;
+    }
 
     memset(&answer, 0, sizeof answer);
     answer.owner = up->user_ptr;
     if (up->protocol >= 0 && (size_t)up->protocol < up->protocols_count)
         answer.protocol = up->protocols[up->protocol];
-    if (!failed) failed = wshub_http_upgrade(hub, exchange, &answer, NULL);
-    if (failed) wshub__upgrade_failed(hub, exchange, failed);
+    if (!failed) failed = wshub_http_upgrade(hub, up->exchange, &answer, NULL);
+    if (failed) wshub__upgrade_failed(hub, up->exchange, failed);
     return WSHUB_TAKE_DECLINED;
 }
 
-/* The mount of wshub_desc.path: WebSockets there become clients (CONN-1, CONN-2). Whoever has been
- * answered, or has gone meanwhile, is nobody's to be told of. */
-static wshub_take wshub__upgrade(wshub *hub, wshub_exchange exchange, const wshub_http *http,
-                                 void *user) {
-    wshub_str protocols[WSHUB__PROTOCOLS_MAX];
+/* The application is asked about a handshake in which the hub has found nothing wrong. Whoever has
+ * been answered, or has gone meanwhile, is nobody's to be told of. */
+static wshub_take wshub__door_ask(wshub *hub, wshub__exchange *exchange, wshub__door *door,
+                                  wshub_upgrade *up) {
+    const wshub_http *http = exchange->http;
     wshub__exchange *found;
+    wshub_take take;
+
+    WSHUB_ASSERT(!exchange->door);
+    door->owner = exchange->owner;
+    exchange->door = door;
+    exchange->at_door = true;
+    exchange->owner = hub->desc.user;
+    if (hub->desc.on_upgrade) hub->desc.on_upgrade(hub, http, up, hub->desc.user);
+
+    if (hub->destroying || wshub__exchange_find_unanswered(hub, up->exchange, &found))
+        take = up->later ? WSHUB_TAKE_HELD : WSHUB_TAKE_DECLINED;
+    else
+        take = wshub__upgrade_said(hub, found, up);
+
+    /* What goes on behind this call without the door's copy can be granted no more. */
+    found = wshub__exchange_get(hub, up->exchange);
+    if (found && found->door == door) {
+        found->door = NULL;
+        found->handshake = false;
+    }
+    return take;
+}
+
+WSHUB_API wshub_take wshub_client_upgrade(wshub *hub, wshub_exchange exchange,
+                                          const wshub_client_desc *who) {
+    wshub_str protocols[WSHUB__PROTOCOLS_MAX];
+    wshub__exchange *found = wshub__exchange_get(hub, exchange);
+    wshub__door door;
     wshub_upgrade up;
     const char *why;
     int status;
 
-    if (!http->handshake) return WSHUB_TAKE_DECLINED;
+    if (!found || found->state != WSHUB__EXCHANGE_HEADED || found->busy || found->at_door)
+        return WSHUB_TAKE_DONE;
+    WSHUB_ASSERT(found->http); /* its mount is just being asked */
+    if (!found->http->handshake) return WSHUB_TAKE_DECLINED;
     memset(&up, 0, sizeof up);
     up.exchange = exchange;
     up.protocol = -1;
     up.protocols = protocols;
-    status = wshub__upgrade_judge(hub, http, &up, protocols, &why);
+    status = wshub__upgrade_judge(hub, found->http, who != NULL, &up, protocols, &why);
     if (status) {
         (void)wshub_http_refuse(hub, exchange, status, why);
         return WSHUB_TAKE_DECLINED;
     }
+    if (who && !wshub__client_desc_ok(hub, who)) {
+        hub->stats.app_failures++;
+        wshub__log_of(hub, WSHUB_LOG_APP_FAILED, wshub__nobody(), found->conn,
+                      "wshub_client_upgrade: no such dialect, kind or id", wshub__str(NULL, 0));
+        wshub__upgrade_failed(hub, exchange, WSHUB_ERR_PARAM);
+        return WSHUB_TAKE_DECLINED;
+    }
 
-    /* The application is asked last. It may have answered the exchange itself. */
-    if (hub->desc.on_upgrade) hub->desc.on_upgrade(hub, http, &up, user);
-    if (hub->destroying || wshub__exchange_find_unanswered(hub, exchange, &found))
-        return up.later ? WSHUB_TAKE_HELD : WSHUB_TAKE_DECLINED;
-    return wshub__upgrade_said(hub, exchange, &up, (wshub_err)found->failed);
+    memset(&door, 0, sizeof door);
+    door.nobody = !who;
+    if (who) door.who = *who;
+    return wshub__door_ask(hub, found, &door, &up);
 }
 
-/* Mounts it. Who is to be answered later is kept as a question about a client is (AUTH-2). */
+/* The mount of wshub_desc.path: WebSockets there become clients of the JSON dialect (CONN-1). */
+static wshub_take wshub__upgrade(wshub *hub, wshub_exchange exchange, const wshub_http *http,
+                                 void *user) {
+    wshub_client_desc who;
+
+    (void)http, (void)user;
+    memset(&who, 0, sizeof who);
+    return wshub_client_upgrade(hub, exchange, &who);
+}
+
 static void wshub__upgrade_begin(wshub *hub) {
     wshub_mount_desc *mount = &hub->json.desc;
-    uint32_t ms = hub->desc.auth_timeout_ms;
 
     mount->path = hub->desc.path;
     mount->user = hub->desc.user;
-    mount->keep_head = true;
-    mount->answer_timeout_ms = ms < WSHUB_OFF / 3 ? 3 * ms : WSHUB_OFF - 1;
     mount->on_head = wshub__upgrade;
-    mount->on_exchange_gone = wshub__request_gone;
-    mount->on_exchange_drained = hub->desc.on_exchange_drained;
+    hub->json.above = true;
     wshub__mount_put(hub, &hub->json);
 }
 
@@ -17779,6 +21363,7 @@ static uint64_t wshub__client_due(const wshub *hub, const wshub__conn *conn,
     uint64_t due, step = hub->desc.heartbeat_interval_ms;
 
     if (wshub__is_gone(client)) return 0;
+    if (client->state == WSHUB_CLIENT_UNAUTHORIZED && conn->slowed) return 0;
     if (client->state != WSHUB_CLIENT_AUTHENTICATED) return client->time; /* AUTH-1, AUTH-2 */
 
     /* A message that is on its way has a clock of its own. */
@@ -17831,30 +21416,56 @@ static void wshub__above_heard(wshub *hub, wshub__conn *conn) {
     }
 }
 
-/* Where pongs are heartbeats, who has not been asked yet is asked before it is judged (LIVE-3). */
+/* Where pongs are heartbeats, who has not been asked yet is asked before it is judged (LIVE-3). Of
+ * whom that is said its timeout has passed, which is longer than half of idle_timeout_ms: so old
+ * the hub is at least. */
 WSHUB__COLD static bool wshub__above_asked(wshub *hub, wshub__conn *conn) {
+    uint32_t half = hub->desc.idle_timeout_ms / 2;
     wshub__client *client = NULL;
     bool asked = false;
 
     if (!hub->desc.heartbeat_by_pong || conn->pinged || wshub__conn_is_lent(conn)) return false;
     while ((client = wshub__session_next(hub, conn, client)) != NULL) {
-        if (client->state != WSHUB_CLIENT_AUTHENTICATED) continue;
-        client->time = hub->heard - hub->desc.idle_timeout_ms / 2;
+        uint64_t due = wshub__client_due(hub, conn, client);
+
+        if (client->state != WSHUB_CLIENT_AUTHENTICATED || !due || hub->heard < due) continue;
+        WSHUB_ASSERT(hub->heard > half);
+        client->time = hub->heard - half;
         asked = true;
     }
     if (asked) wshub__peer_ask(hub, conn);
     return asked;
 }
 
+/* A client has not been accepted in time: it has said nothing, or the application has not
+ * answered (AUTH-1, AUTH-2). */
+WSHUB__COLD static void wshub__client_log_late(wshub *hub, const wshub__client *client) {
+    uint64_t ms = 3 * (uint64_t)hub->desc.auth_timeout_ms;
+    const char *why = "not a word of authentication within auth_timeout_ms";
+    char text[96], room[WSHUB__DIGITS_MAX + 1] = "";
+    size_t at;
+
+    if (client->one_clock) why = "not accepted within its dialect's auth_ms";
+    if (!client->asks) {
+        wshub__client_log(hub, WSHUB_LOG_REFUSED, client, why, wshub__str(NULL, 0));
+        return;
+    }
+    at = wshub__line_add(text, sizeof text, 0,
+                         wshub__ask_names[wshub__ask_at(hub, client->asks - 1)->kind]);
+    at = wshub__line_add(text, sizeof text, at, " has not answered within ");
+    at = wshub__line_add(text, sizeof text, at,
+                         client->one_clock ? "its dialect's auth_ms" : wshub__digits(ms, room));
+    if (!client->one_clock) at = wshub__line_add(text, sizeof text, at, " ms");
+    text[at] = 0;
+    wshub__client_log(hub, WSHUB_LOG_UNANSWERED, client, text, wshub__str(NULL, 0));
+}
+
 /* A client has not been heard of in time, or has not authenticated. */
 WSHUB__COLD static void wshub__client_late(wshub *hub, wshub__client *client) {
+    WSHUB_ASSERT(!wshub__is_gone(client));             /* nothing is due of who is gone */
     if (client->state != WSHUB_CLIENT_AUTHENTICATED) { /* AUTH-1, AUTH-2 */
-        bool asked = client->state != WSHUB_CLIENT_UNAUTHORIZED;
         hub->stats.auth_timeouts++;
-        wshub__client_log(hub, WSHUB_LOG_REFUSED, client,
-                          asked ? "the application has not answered within 3 * auth_timeout_ms"
-                                : "not a word of authentication within auth_timeout_ms",
-                          wshub__str(NULL, 0));
+        wshub__client_log_late(hub, client);
         wshub__client_dismiss(hub, client, WSHUB_BY_AUTH, 0, wshub__str(NULL, 0));
     } else { /* LIVE-1 */
         hub->stats.heartbeat_timeouts++;
@@ -17887,13 +21498,11 @@ WSHUB__COLD static void wshub__above_lent_gone(wshub *hub, wshub__conn *conn) {
     const wshub__lent *lent = wshub__conn_lent(hub, conn);
     const wshub__speaker *speaker = &hub->dialects[lent->dialect];
     wshub_session session = wshub__session_handle(conn);
-    uint32_t number = (uint32_t)conn->id & ~WSHUB__LENT;
 
     if (speaker->table.session_gone)
         speaker->table.session_gone(hub, session, lent->cause, speaker->user);
     wshub__above_closed(hub, conn);
-    wshub__conn_free(hub, conn);
-    wshub__pool_free(&hub->lents, number);
+    wshub__lent_free(hub, conn);
 }
 
 /* The clock of answers of the inbound transformer: of all clients whose event it has. */
@@ -17910,7 +21519,7 @@ static wshub_client wshub__above_who(const wshub *hub, const wshub__conn *conn) 
 
 /* ---- >>bus -----------------------------------------------------------------------------------
  * The hub as the owner of a bus: what it publishes, what it hears from other instances, and how
- * the connection stands (BUS-1 to BUS-6). What is dropped is counted and told, and an end waits
+ * the connection stands (BUS-1 to BUS-7). What is dropped is counted and told, and an end waits
  * for the broker's word (BYE-2). What waits and for how long is >>uplink's, channels and
  * envelopes are the words of the dialect (>>envelope). Proved by tests/test_bus.c,
  * test_outbox.c, test_bus_table.c. */
@@ -17949,10 +21558,12 @@ static wshub_err wshub__publish(wshub *hub, const wshub_dest *dest, const wshub_
     /* Where the bus hands over what is encoded, it is encoded even if nobody here is a
      * receiver. */
     WSHUB_ASSERT(wshub__uplink_is_there(&hub->uplink));
-    if (hub->uplink.bus.hand_over && wshub__piece_encode(hub, delivery, plain) == WSHUB_OK)
+    if (hub->uplink.bus.hand_over &&
+        wshub__piece_encode(hub, hub->first_realm.number, delivery, plain) == WSHUB_OK)
         frame = wshub__str(wshub__seg_bytes(plain->span.seg) + plain->span.at, plain->span.len);
     pub = wshub__pub_new(&hub->mem, hub->uplink.words, hub->now, hub->server_id, dest, msg, frame);
     if (!pub) return WSHUB_ERR_NOMEM;
+    pub->sharded = hub->desc.bus_sharded;
     wshub__bus_push(hub, pub);
     return WSHUB_OK;
 }
@@ -18359,7 +21970,7 @@ WSHUB_API bool wshub_client_is_encrypted(const wshub *hub, wshub_client client) 
 WSHUB_API bool wshub_client_is_pressured(const wshub *hub, wshub_client client) {
     const wshub__client *found = wshub__client_known(hub, client);
     const wshub__conn *conn = found ? wshub__client_conn(hub, found) : NULL;
-    return conn && conn->pressured;
+    return conn && (wshub__conn_is_lent(conn) ? conn->behind : conn->pressured);
 }
 
 WSHUB_API size_t wshub_client_queued_bytes(const wshub *hub, wshub_client client) {
@@ -18368,6 +21979,11 @@ WSHUB_API size_t wshub_client_queued_bytes(const wshub *hub, wshub_client client
     if (!found) return 0;
     wshub__look(hub);
     return (conn ? conn->queued : 0) + (found->extra ? (size_t)found->extra->xform_bytes : 0);
+}
+
+WSHUB_API uint32_t wshub_client_number(const wshub *hub, wshub_client client) {
+    const wshub__client *found = wshub__client_known(hub, client);
+    return found ? found->index : UINT32_MAX;
 }
 
 WSHUB_API void *wshub_client_user_ptr(const wshub *hub, wshub_client client) {
@@ -18544,6 +22160,45 @@ WSHUB_API bool wshub_room_each_member(const wshub *hub, wshub_str room, wshub_it
     return wshub_room_each_member_in(hub, wshub__first(), room, iter, out_client);
 }
 
+/* Is this the one of its user's clients by which the user is counted in a room: the one that a walk
+ * from the back comes to last? Who joins comes to the back, and so neither hides a user that is
+ * still to be seen nor shows one again. room NULL: it is alone in it. */
+static bool wshub__room_counts(const wshub *hub, const wshub__client *client,
+                               const wshub__group *room) {
+    const wshub__member *members = wshub__members(client->user);
+    uint32_t i, place, own;
+
+    if (!room) return true;
+    own = wshub__room_positions(client)[wshub__room_place(client, room)];
+    for (i = 0; i < client->user->count; i++) {
+        const wshub__client *other = wshub__client_at(hub, members[i].client);
+        place = wshub__is_gone(other) ? WSHUB__NONE : wshub__room_place(other, room);
+        if (place != WSHUB__NONE && wshub__room_positions(other)[place] < own) return false;
+    }
+    return true;
+}
+
+WSHUB_API bool wshub_room_each_user_in(const wshub *hub, wshub_realm realm, wshub_str room,
+                                       wshub_iter *iter, wshub_str *out_user_id) {
+    const wshub__realm *where = wshub__realm_get(hub, realm);
+    wshub_client member;
+
+    while (wshub_room_each_member_in(hub, realm, room, iter, &member)) {
+        const wshub__client *client = wshub__client_known(hub, member);
+        const wshub__group *group = wshub__group_find(where, WSHUB__KIND_ROOM, room);
+
+        if (!client->user || !wshub__room_counts(hub, client, group)) continue;
+        *out_user_id = wshub__name_str(&client->user->name);
+        return true;
+    }
+    return false;
+}
+
+WSHUB_API bool wshub_room_each_user(const wshub *hub, wshub_str room, wshub_iter *iter,
+                                    wshub_str *out_user_id) {
+    return wshub_room_each_user_in(hub, wshub__first(), room, iter, out_user_id);
+}
+
 /* One more of a realm's list of all rooms or users, from the back. NULL: no more. */
 static const wshub__group *wshub__groups_each(const wshub *hub, wshub__groups *list,
                                               wshub_iter *iter) {
@@ -18645,6 +22300,28 @@ WSHUB__COLD WSHUB_API bool wshub_user_each(const wshub *hub, wshub_iter *iter,
 /* ---- >>sends ---------------------------------------------------------------------------------
  * The application's sends, here and everywhere. Proved by tests/test_send.c, test_bus.c. */
 
+/* A send is refused for what it was given. Its caller is told by the error; whoever does not look
+ * at that finds it in the log, with the event by which he knows which send it was. */
+WSHUB__COLD static wshub_err wshub__send_refused(wshub *hub, wshub_err err, const char *why,
+                                                 wshub_str event) {
+    wshub__log(hub, WSHUB_LOG_SEND_REFUSED, wshub__nobody(), why, event);
+    wshub__log_leave(hub);
+    return err;
+}
+
+/* What a check of data has found, in words for who wrote it. */
+static const char *wshub__data_problem(wshub_err err) {
+    if (err == WSHUB_ERR_JSON) return "data is not JSON, or too deep (a string needs its quotes)";
+    return err == WSHUB_ERR_LIMIT ? "data is longer than WSHUB_MSG_BYTES_MAX"
+                                  : "the event is no UTF-8, or too long";
+}
+
+/* The same of a message as a whole; err is what its check has said. */
+WSHUB__COLD static wshub_err wshub__msg_refused(wshub *hub, wshub_err err, const wshub_msg *msg) {
+    if (!msg) return wshub__send_refused(hub, err, "no message", wshub__str(NULL, 0));
+    return wshub__send_refused(hub, err, wshub__data_problem(err), msg->event);
+}
+
 static wshub_err wshub__client_send(wshub *hub, wshub_client client, wshub__delivery *delivery) {
     wshub__client *found = wshub__client_get(hub, client);
     wshub_err err;
@@ -18669,8 +22346,8 @@ static wshub_err wshub__client_send(wshub *hub, wshub_client client, wshub__deli
 
 WSHUB_API wshub_err wshub_client_send(wshub *hub, wshub_client client, const wshub_msg *msg) {
     wshub__delivery delivery;
-    wshub_err err = wshub__msg_check(hub, msg);
-    if (err) return err;
+    wshub_err err = wshub__msg_check(msg, hub->desc.json_depth_max);
+    if (err) return wshub__msg_refused(hub, err, msg);
     wshub__delivery_init(&delivery, msg->event, msg->data);
     return wshub__client_send(hub, client, &delivery);
 }
@@ -18678,10 +22355,11 @@ WSHUB_API wshub_err wshub_client_send(wshub *hub, wshub_client client, const wsh
 WSHUB_API wshub_err wshub_client_reply(wshub *hub, wshub_client client, wshub_str id,
                                        const wshub_msg *msg) {
     wshub__delivery delivery;
-    wshub_err err = wshub__msg_check(hub, msg);
+    wshub_err err = wshub__msg_check(msg, hub->desc.json_depth_max);
 
-    if (!err) err = wshub__reply_id_check(hub, id);
-    if (err) return err;
+    if (err) return wshub__msg_refused(hub, err, msg);
+    err = wshub__reply_id_check(hub, id);
+    if (err) return wshub__send_refused(hub, err, "the id is not JSON, or too long", msg->event);
     wshub__delivery_init(&delivery, msg->event, msg->data);
     delivery.own.id = id;
     return wshub__client_send(hub, client, &delivery);
@@ -18692,10 +22370,21 @@ WSHUB_API wshub_err wshub_client_send_binary(wshub *hub, wshub_client client, co
     wshub__delivery delivery;
     static const uint8_t nothing = 0;
 
-    if (count && !bytes) return WSHUB_ERR_PARAM;
-    if (count > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
+    if (count && !bytes)
+        return wshub__send_refused(hub, WSHUB_ERR_PARAM, "no bytes", wshub__str(NULL, 0));
+    if (count > WSHUB_MSG_BYTES_MAX)
+        return wshub__send_refused(hub, WSHUB_ERR_LIMIT, wshub__data_problem(WSHUB_ERR_LIMIT),
+                                   wshub__str(NULL, 0));
     wshub__delivery_init_bytes(&delivery, bytes ? bytes : &nothing, count);
     return wshub__client_send(hub, client, &delivery);
+}
+
+/* A send that reached nobody, to a room in which nobody is: often its name was misspelt. */
+WSHUB__COLD static void wshub__room_empty(wshub *hub, const wshub__realm *realm,
+                                          const wshub_dest *dest) {
+    if (dest->kind != WSHUB_DEST_ROOM || dest->rooms_count) return;
+    if (wshub_room_count_in(hub, wshub__realm_handle(realm), dest->name)) return;
+    wshub__log(hub, WSHUB_LOG_IGNORED, wshub__nobody(), "nobody here is in that room", dest->name);
 }
 
 /* Here, in the first realm, to all, a user or a room. Not by wshub_send_here(): what a destination
@@ -18705,10 +22394,11 @@ static wshub_err wshub__send_kind(wshub *hub, wshub_dest_kind kind, wshub_str na
                                   size_t exclude_count) {
     wshub__delivery delivery;
     wshub_dest dest;
-    wshub_err err = wshub__msg_check(hub, msg);
+    wshub_err err = wshub__msg_check(msg, hub->desc.json_depth_max);
 
-    if (err) return err;
-    if ((exclude_count && !exclude) || (name.len && !wshub__name_ok(name))) return WSHUB_ERR_PARAM;
+    if (err) return wshub__msg_refused(hub, err, msg);
+    if ((exclude_count && !exclude) || (name.len && !wshub__name_ok(name)))
+        return wshub__send_refused(hub, WSHUB_ERR_PARAM, "to whom is not well said", msg->event);
     memset(&dest, 0, sizeof dest);
     dest.kind = kind;
     dest.name = name;
@@ -18718,6 +22408,7 @@ static wshub_err wshub__send_kind(wshub *hub, wshub_dest_kind kind, wshub_str na
     wshub__enter(hub);
     wshub__delivery_init(&delivery, msg->event, msg->data);
     err = wshub__route(hub, &hub->first_realm, &dest, &delivery);
+    if (!delivery.reached && wshub__debugs(hub)) wshub__room_empty(hub, &hub->first_realm, &dest);
     wshub__delivery_done(hub, &delivery);
     wshub__leave(hub);
     return err;
@@ -18758,12 +22449,15 @@ static wshub_err wshub__send_out(wshub *hub, const wshub_dest *dest, wshub__deli
     wshub_dest to;
     wshub_err err;
 
-    if (dest && wshub__dest_check(dest)) return WSHUB_ERR_PARAM;
+    if (dest && wshub__dest_check(dest))
+        return wshub__send_refused(hub, WSHUB_ERR_PARAM, "to whom is not well said",
+                                   delivery->packet->event);
     if (dest) realm = wshub__realm_get(hub, dest->realm);
     if (!realm) return WSHUB_ERR_STALE;
     to = wshub__dest_resolve(realm, dest);
     wshub__enter(hub);
     err = wshub__route(hub, realm, &to, delivery);
+    if (!delivery->reached && wshub__debugs(hub)) wshub__room_empty(hub, realm, &to);
     wshub__delivery_done(hub, delivery);
     wshub__leave(hub);
     return err;
@@ -18771,13 +22465,14 @@ static wshub_err wshub__send_out(wshub *hub, const wshub_dest *dest, wshub__deli
 
 WSHUB_API wshub_err wshub_send_here(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
     wshub__delivery delivery;
-    wshub_err err = wshub__msg_check(hub, msg);
-    if (err) return err;
+    wshub_err err = wshub__msg_check(msg, hub->desc.json_depth_max);
+    if (err) return wshub__msg_refused(hub, err, msg);
     wshub__delivery_init(&delivery, msg->event, msg->data);
     return wshub__send_out(hub, dest, &delivery);
 }
 
 static wshub_err wshub__packet_check(const wshub *hub, const wshub_packet *packet) {
+    wshub_err err;
     size_t i;
 
     if (!packet || !wshub__name_ok(packet->event)) return WSHUB_ERR_PARAM;
@@ -18786,22 +22481,28 @@ static wshub_err wshub__packet_check(const wshub *hub, const wshub_packet *packe
         return WSHUB_ERR_PARAM;
     for (i = 0; i < packet->args_count; i++) {
         if (!packet->args[i].ptr) return WSHUB_ERR_PARAM;
-        if (packet->args[i].len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
-        if ((!packet->args_are_json || !packet->args[i].len) &&
-            !wshub__data_ok(packet->args[i], hub->desc.json_depth_max))
-            return WSHUB_ERR_JSON;
+        err = wshub__data_check(packet->args[i], packet->args_are_json, hub->desc.json_depth_max);
+        if (err) return err;
     }
     for (i = 0; i < packet->attachments_count; i++) {
         if (packet->attachments[i].len && !packet->attachments[i].ptr) return WSHUB_ERR_PARAM;
     }
-    return wshub__reply_id_check(hub, packet->id);
+    err = wshub__reply_id_check(hub, packet->ask);
+    return err ? err : wshub__reply_id_check(hub, packet->id);
+}
+
+WSHUB__COLD static wshub_err wshub__packet_refused(wshub *hub, wshub_err err,
+                                                   const wshub_packet *packet) {
+    const char *why = err == WSHUB_ERR_PARAM ? "the packet lacks something, or its event is no name"
+                                             : "an argument or id of the packet is not JSON";
+    return wshub__send_refused(hub, err, why, packet ? packet->event : wshub__str(NULL, 0));
 }
 
 WSHUB_API wshub_err wshub_packet_send_here(wshub *hub, const wshub_dest *dest,
                                            const wshub_packet *packet) {
     wshub__delivery delivery;
     wshub_err err = wshub__packet_check(hub, packet);
-    if (err) return err;
+    if (err) return wshub__packet_refused(hub, err, packet);
     wshub__delivery_init_packet(&delivery, packet);
     return wshub__send_out(hub, dest, &delivery);
 }
@@ -18810,7 +22511,7 @@ WSHUB_API wshub_err wshub_client_send_packet(wshub *hub, wshub_client client,
                                              const wshub_packet *packet) {
     wshub__delivery delivery;
     wshub_err err = wshub__packet_check(hub, packet);
-    if (err) return err;
+    if (err) return wshub__packet_refused(hub, err, packet);
     wshub__delivery_init_packet(&delivery, packet);
     return wshub__client_send(hub, client, &delivery);
 }
@@ -18839,19 +22540,23 @@ static wshub_err wshub__send_wide(wshub *hub, const wshub_dest *dest, wshub__del
     wshub_err err, published = WSHUB_OK;
     wshub_dest to;
 
-    if (!delivery->packet->event.len || (dest && wshub__dest_check(dest)))
-        return WSHUB_ERR_PARAM; /* SEND-3 */
+    if (!delivery->packet->event.len || (dest && wshub__dest_check(dest))) /* SEND-3 */
+        return wshub__send_refused(hub, WSHUB_ERR_PARAM, "no event, or to whom is not well said",
+                                   delivery->packet->event);
     if (hub->phase == WSHUB__DOWN) return WSHUB_ERR_CLOSED;
     if (dest) realm = wshub__realm_get(hub, dest->realm);
     if (!realm) return WSHUB_ERR_STALE;
-    if (!realm->number &&
-        ((dest && (dest->rooms_count || dest->except_rooms_count)) || !delivery->data.ptr ||
-         delivery->packet->id.ptr || !wshub__packet_is_plain(delivery->packet)))
-        return WSHUB_ERR_PARAM; /* an envelope has no words for that */
+    if (!realm->number && ((dest && (dest->rooms_count || dest->except_rooms_count)) ||
+                           !delivery->data.ptr || delivery->packet->id.ptr ||
+                           delivery->packet->ask.ptr || !wshub__packet_is_plain(delivery->packet)))
+        return wshub__send_refused(hub, WSHUB_ERR_PARAM,
+                                   "other instances have no words for that (wshub_send())",
+                                   delivery->packet->event);
     to = wshub__dest_resolve(realm, dest);
 
     wshub__enter(hub);
     err = wshub__route(hub, realm, &to, delivery);
+    if (!delivery->reached && wshub__debugs(hub)) wshub__room_empty(hub, realm, &to);
     if (wshub__uplink_is_there(&hub->uplink))
         published = wshub__send_publish(hub, realm, &to, delivery);
     wshub__delivery_done(hub, delivery);
@@ -18861,9 +22566,11 @@ static wshub_err wshub__send_wide(wshub *hub, const wshub_dest *dest, wshub__del
 
 WSHUB_API wshub_err wshub_send(wshub *hub, const wshub_dest *dest, const wshub_msg *msg) {
     wshub__delivery delivery;
-    wshub_err err = wshub__msg_check(hub, msg);
-    if (err) return err;
-    if (!msg->data.ptr) return WSHUB_ERR_PARAM; /* SEND-3 */
+    wshub_err err = wshub__msg_check(msg, hub->desc.json_depth_max);
+    if (err) return wshub__msg_refused(hub, err, msg);
+    if (!msg->data.ptr)
+        return wshub__send_refused(hub, WSHUB_ERR_PARAM,
+                                   "without data it reaches this hub alone (SEND-3)", msg->event);
     wshub__delivery_init(&delivery, msg->event, msg->data);
     return wshub__send_wide(hub, dest, &delivery);
 }
@@ -18872,7 +22579,7 @@ WSHUB_API wshub_err wshub_packet_send(wshub *hub, const wshub_dest *dest,
                                       const wshub_packet *packet) {
     wshub__delivery delivery;
     wshub_err err = wshub__packet_check(hub, packet);
-    if (err) return err;
+    if (err) return wshub__packet_refused(hub, err, packet);
     wshub__delivery_init_packet(&delivery, packet);
     return wshub__send_wide(hub, dest, &delivery);
 }
@@ -18914,25 +22621,66 @@ static bool wshub__prefixes_meet(const char *a, const char *b) {
     return memcmp(a, b, n) == 0;
 }
 
-/* May a dialect have this table, as far as the bus goes? */
-WSHUB__COLD static bool wshub__dialect_bus_ok(const wshub *hub, const wshub_dialect *dialect) {
+/* What is wrong with what a dialect says on the bus. NULL: nothing. */
+WSHUB__COLD static const char *wshub__dialect_bus_problem(const wshub *hub,
+                                                          const wshub_dialect *dialect) {
     const char *prefix = dialect->bus_prefix, *at;
+    bool speaks = dialect->publish || dialect->on_bus || dialect->on_name || dialect->on_bus_state;
     uint32_t i;
 
     if (!prefix)
-        return !dialect->publish && !dialect->on_bus && !dialect->on_name && !dialect->on_bus_state;
-    if (!*prefix || strlen(prefix) > WSHUB_BUS_PREFIX_BYTES_MAX) return false;
+        return speaks ? "bus_prefix: required for publish, on_bus, on_name and on_bus_state" : NULL;
+    if (!*prefix || strlen(prefix) > WSHUB_BUS_PREFIX_BYTES_MAX)
+        return "bus_prefix: must have 1 to WSHUB_BUS_PREFIX_BYTES_MAX (64) bytes";
 
     /* Plain letters, and none that stands for others in a pattern. */
     for (at = prefix; *at; at++) {
-        if (*at <= ' ' || *at > '~' || strchr("*?[]\\", *at)) return false;
+        if (*at <= ' ' || *at > '~' || strchr("*?[]\\", *at))
+            return "bus_prefix: must be plain ASCII without blanks, `*`, `?`, `[`, `]` and `\\`";
     }
 
     for (i = 0; i < hub->dialects_count; i++) {
         const char *other = hub->dialects[i].table.bus_prefix;
-        if (other && wshub__prefixes_meet(prefix, other)) return false;
+        if (other && wshub__prefixes_meet(prefix, other))
+            return "bus_prefix: must not begin with that of another dialect, such as `ws:`, nor be "
+                   "the beginning of one, or they would hear each other";
     }
-    return !wshub__prefixes_meet(prefix, WSHUB_APP_PREFIX); /* APP-1 */
+    if (wshub__prefixes_meet(prefix, WSHUB_APP_PREFIX)) /* APP-1 */
+        return "bus_prefix: must not meet `wshub:app:`, below which the application's channels are";
+    if (dialect->bus_sharded && wshub__hears_all(dialect))
+        return "bus_sharded: has no patterns, so that on_bus needs on_bus_state or on_name beside "
+               "it";
+    if (dialect->bus_sharded && wshub__uplink_is_there(&hub->uplink) &&
+        !wshub__bus_shards(&hub->uplink.bus))
+        return "bus_sharded: the hub's bus has no sharded channels; wshub_bus_redis.h has";
+    return NULL;
+}
+
+WSHUB__COLD WSHUB_API const char *wshub_dialect_problem(const wshub *hub,
+                                                        const wshub_dialect *dialect) {
+    if (!dialect) return "wshub_dialect: required";
+    if (dialect->version != WSHUB_DIALECT_VERSION)
+        return "version: must be WSHUB_DIALECT_VERSION; a program that says another was compiled "
+               "with another wshub.h";
+    if (!dialect->name) return "name: required, for people to read";
+    return wshub__dialect_bus_problem(hub, dialect);
+}
+
+WSHUB__COLD WSHUB_API size_t wshub_dialect_explain(const wshub *hub, const wshub_dialect *dialect,
+                                                   wshub_err err, char *buf, size_t cap) {
+    static const wshub_field fields[] = {
+        WSHUB_FIELD(wshub_dialect, version, UINT, NULL),
+        WSHUB_FIELD(wshub_dialect, name, TEXT, NULL),
+        WSHUB_FIELD(wshub_dialect, bus_prefix, TEXT, NULL),
+        WSHUB_FIELD(wshub_dialect, bus_sharded, BOOL, NULL),
+    };
+    const char *problem = wshub_dialect_problem(hub, dialect);
+
+    if (!problem && err == WSHUB_ERR_PARAM) problem = "out_dialect: required, and NULL";
+    if (!problem && err == WSHUB_ERR_LIMIT)
+        problem = "there are WSHUB_DIALECTS_MAX (16) dialects, and no more can be";
+    if (!problem && err) problem = wshub_strerror(err);
+    return wshub_explain(problem, dialect, fields, sizeof fields / sizeof fields[0], buf, cap);
 }
 
 /* Adds a dialect for which there is room. Returns its number. */
@@ -18950,14 +22698,13 @@ WSHUB__COLD WSHUB_API wshub_err wshub_dialect_add(wshub *hub, const wshub_dialec
                                                   void *user, uint32_t *out_dialect) {
     uint32_t added = hub->dialects_count - (hub->apps.dialect ? 1u : 0u);
 
-    if (!dialect || !out_dialect || dialect->version != WSHUB_DIALECT_VERSION || !dialect->name)
-        return WSHUB_ERR_PARAM;
+    if (!out_dialect || wshub_dialect_problem(hub, dialect)) return WSHUB_ERR_PARAM;
     if (added == WSHUB_DIALECTS_MAX) return WSHUB_ERR_LIMIT;
-    if (!wshub__dialect_bus_ok(hub, dialect)) return WSHUB_ERR_PARAM;
     *out_dialect = wshub__dialect_put(hub, dialect, user);
 
     /* A bus that is connected already has told nobody of it: settle does that. */
-    if (dialect->on_bus_state && wshub__subs_open(hub)) hub->replay = WSHUB__REPLAY_BASE;
+    if ((dialect->on_bus_state || wshub__hears_all(dialect)) && wshub__subs_open(hub))
+        hub->replay = WSHUB__REPLAY_BASE;
     return WSHUB_OK;
 }
 
@@ -18981,6 +22728,7 @@ WSHUB_API wshub_err wshub_bus_publish(wshub *hub, uint32_t dialect, wshub_str ch
     if (!wshub__uplink_is_there(&hub->uplink)) return WSHUB_ERR_STATE;
     pub = wshub__pub_bytes_new(&hub->mem, hub->now, prefix, channel, payload);
     if (!pub) return WSHUB_ERR_NOMEM;
+    pub->sharded = hub->dialects[dialect].table.bus_sharded;
     wshub__bus_push(hub, pub);
     return WSHUB_OK;
 }
@@ -18999,14 +22747,18 @@ static wshub_err wshub__bus_want(wshub *hub, uint32_t dialect, wshub_str channel
                                  bool wanted) {
     char text[WSHUB_BUS_PREFIX_BYTES_MAX + WSHUB_BUS_CHANNEL_BYTES_MAX];
     wshub_str prefix = wshub__bus_prefix_for(hub, dialect, channel);
+    wshub__kind kind = pattern ? WSHUB__KIND_PATTERN : WSHUB__KIND_CHANNEL;
 
     if (!prefix.ptr || (pattern && !wshub__pattern_ok(channel))) return WSHUB_ERR_PARAM;
+    if (hub->dialects[dialect].table.bus_sharded) {
+        if (pattern) return WSHUB_ERR_PARAM;
+        kind = WSHUB__KIND_SHARDED;
+    }
     if (!wshub__subs_open(hub)) return WSHUB_OK;
 
     memcpy(text, prefix.ptr, prefix.len);
     if (channel.len) memcpy(text + prefix.len, channel.ptr, channel.len);
-    return wshub__sub(hub, pattern ? WSHUB__KIND_PATTERN : WSHUB__KIND_CHANNEL,
-                      wshub__str(text, prefix.len + channel.len), wanted, false);
+    return wshub__sub(hub, kind, wshub__str(text, prefix.len + channel.len), wanted, false);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_bus_subscribe(wshub *hub, uint32_t dialect, wshub_str channel,
@@ -19084,6 +22836,7 @@ static wshub_err wshub__move_queue(wshub *hub, wshub__conn *from, wshub__conn *t
     if (bytes && !spans) return WSHUB_ERR_NOMEM;
 
     err = wshub__move_messages(hub, from, spans, &count);
+    WSHUB_ASSERT(spans || !count);
     if (!err && !wshub__queue_append(hub, to, spans, count)) err = WSHUB_ERR_NOMEM;
     if (err) {
         for (k = 0; k < count; k++) wshub__seg_unref(hub, spans[k].seg);
@@ -19106,14 +22859,16 @@ static void wshub__move_clients(wshub *hub, wshub__conn *from, wshub__conn *to,
                                 const wshub_kind_change *changes, size_t changes_count) {
     wshub__client *client;
     uint32_t at = from->above;
+    wshub_kind kind;
 
     WSHUB_ASSERT(!to->above && !to->asked);
     WSHUB_ASSERT(!from->queued);
     for (; at; at = client->next_of_session) {
         client = wshub__client_at(hub, at - 1);
         client->conn = wshub__conn_index(to);
-        wshub__client_wire(hub, client, wshub__move_kind(client->kind, changes, changes_count),
-                           client->encrypted);
+        kind = wshub__kind_base(hub, client->kind);
+        kind = wshub__kind_on(hub, to, wshub__move_kind(kind, changes, changes_count));
+        wshub__client_wire(hub, client, kind, client->encrypted);
     }
 
     to->above = from->above;
@@ -19123,6 +22878,14 @@ static void wshub__move_clients(wshub *hub, wshub__conn *from, wshub__conn *to,
         to->phase_due = from->phase_due;
     }
     if (from->notes & WSHUB__NOTE_DROPPED) wshub__out_note(hub, to, WSHUB__NOTE_DROPPED);
+
+    /* Who was told of pressure is told of its end, whoever brings that about. */
+    if (from->behind && !to->queued) {
+        wshub__out_note(hub, to, WSHUB__NOTE_OFF);
+    } else if (from->behind && !to->pressured) {
+        wshub__out_waits(hub, to);
+        to->notes = (uint8_t)((to->notes & ~WSHUB__NOTE_ON) | (from->notes & WSHUB__NOTE_ON));
+    }
     from->above = 0;
     from->notes = 0;
     from->asked = false;
@@ -19159,17 +22922,12 @@ WSHUB__COLD WSHUB_API wshub_err wshub_session_move(wshub *hub, wshub_session fro
     err = wshub__move_queue(hub, from, to);
     if (!err) {
         wshub__move_clients(hub, from, to, changes, changes_count);
+        to->queue_max = from->queue_max;
+        to->whole = from->whole;
         wshub__session_close(hub, from, WSHUB_BY_APP, 0, wshub__str(NULL, 0));
     }
     wshub__leave(hub);
     return err;
-}
-
-static bool wshub__client_desc_ok(const wshub *hub, const wshub_client_desc *desc) {
-    if (!desc || desc->dialect >= hub->dialects_count || desc->kind >= hub->kinds_count)
-        return false;
-    if (!desc->id.ptr) return true;
-    return desc->id.len && desc->id.len <= WSHUB_CLIENT_ID_BYTES_MAX && wshub__name_ok(desc->id);
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_client_add(wshub *hub, wshub_session session,
@@ -19232,6 +22990,156 @@ WSHUB__COLD static wshub_state wshub__heard_early(wshub *hub, wshub__client *cli
     return WSHUB_CLIENT_DISCONNECTED;
 }
 
+/* Nobody of a stream is held to be silent, or late with its authentication, for the time in which
+ * we did not listen. */
+WSHUB__COLD static void wshub__pace_pardon(wshub *hub, const wshub__conn *conn) {
+    wshub__client *client = NULL;
+    while ((client = wshub__session_next(hub, conn, client)) != NULL) {
+        if (client->state == WSHUB_CLIENT_AUTHENTICATED) client->time = hub->now;
+        if (client->state == WSHUB_CLIENT_UNAUTHORIZED)
+            client->time += hub->now - wshub__pace_at(hub, client->index)->unread;
+    }
+}
+
+/* How long a stream has to wait for the next message of any of its clients. */
+WSHUB__COLD static uint64_t wshub__pace_rest(wshub *hub, const wshub__conn *conn) {
+    wshub__client *client = NULL;
+    uint64_t wait = 0;
+    while ((client = wshub__session_next(hub, conn, client)) != NULL) {
+        uint64_t one = wshub__pace_wait(hub, client);
+        if (one > wait) wait = one;
+    }
+    return wait;
+}
+
+/* A stream that was slowed has had its time, or waits on: what others of its user or address have
+ * used meanwhile is not there for it. */
+WSHUB__COLD static void wshub__pace_rested(wshub *hub, wshub__conn *conn) {
+    uint64_t wait = hub->rates.on ? wshub__pace_rest(hub, conn) : 0;
+
+    WSHUB_ASSERT(conn->slowed);
+    WSHUB_ASSERT(!conn->asked); /* whose clock would have run instead */
+    WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN);
+    if (wait) {
+        conn->phase_due = hub->now + wait;
+        return; /* whoever judges the stream's clocks sets the next */
+    }
+    conn->slowed = false;
+    conn->last_active = hub->now;
+    conn->pinged = false;
+    if (hub->rates.on) wshub__pace_pardon(hub, conn);
+    if (wshub__part_begun(conn)) conn->phase_due = wshub__after(hub, hub->desc.message_timeout_ms);
+    wshub__resume(hub, conn);
+}
+
+/* Says that a client was over a rate; the application, once a second. False: it has ended the
+ * client. */
+WSHUB__COLD static bool wshub__pace_tell(wshub *hub, const wshub__client *client, int scope,
+                                         wshub_over over) {
+    static const char *const names[][3] = {
+        {"client_bytes_per_s", "client_messages_per_s",
+         "client_bytes_per_s, or client_messages_per_s"},
+        {"user_bytes_per_s", "user_messages_per_s", "user_bytes_per_s, or user_messages_per_s"},
+        {"address_bytes_per_s", "address_messages_per_s",
+         "address_bytes_per_s, or address_messages_per_s"}};
+    wshub__pace *pace = wshub__pace_at(hub, client->index);
+    uint64_t messages = hub->rates.rates[scope].messages, bytes = hub->rates.rates[scope].bytes;
+    const char *name = names[scope][messages && bytes ? 2 : messages != 0];
+
+    if (pace->told && hub->now < pace->told - 1 + 1000) return true;
+    pace->told = hub->now + 1;
+    wshub__client_limit(hub, client, name, messages ? messages : bytes);
+    if (hub->desc.on_limited)
+        hub->desc.on_limited(hub, wshub__client_handle(hub, client), (wshub_rate_of)(scope + 1),
+                             over, hub->desc.user);
+    return !wshub__is_gone(client);
+}
+
+/* What happens to a message of so many bytes. */
+typedef enum wshub__pace_verdict {
+    WSHUB__PACE_READ,
+    WSHUB__PACE_DROP,
+    WSHUB__PACE_CLOSE
+} wshub__pace_verdict;
+
+/* Judges a message, by buckets that have been filled and are not all well filled, and lets it cost
+ * what it costs if it is read. */
+WSHUB__COLD static wshub__pace_verdict wshub__pace_weigh(wshub *hub, wshub__client *client,
+                                                         wshub__bucket *const buckets[3],
+                                                         size_t bytes) {
+    static const char *const reasons[] = {"rate of this client exceeded",
+                                          "rate of this user exceeded",
+                                          "rate of this address exceeded"};
+    wshub__conn *conn = wshub__conn_at(hub, client->conn);
+    bool lent = wshub__conn_is_lent(conn);
+    wshub__pace_verdict verdict = WSHUB__PACE_READ;
+    uint64_t wait = 0;
+    int i, scope = -1;
+
+    for (i = 0; i < 3; i++) {
+        wshub_over over = hub->rates.over[i];
+        if (!buckets[i] || (over == WSHUB_OVER_DELAY && !lent)) continue;
+        if (verdict == WSHUB__PACE_CLOSE) continue;
+        if (wshub__bucket_has(buckets[i], &hub->rates.rates[i], bytes)) continue;
+        if (verdict != WSHUB__PACE_READ && over != WSHUB_OVER_CLOSE) continue;
+        verdict = over == WSHUB_OVER_CLOSE ? WSHUB__PACE_CLOSE : WSHUB__PACE_DROP;
+        scope = i;
+    }
+    if (verdict != WSHUB__PACE_READ) {
+        if (wshub__pace_tell(hub, client, scope,
+                             verdict == WSHUB__PACE_CLOSE ? WSHUB_OVER_CLOSE : WSHUB_OVER_DROP) &&
+            verdict == WSHUB__PACE_CLOSE) {
+            hub->stats.rate_closed++;
+            wshub__session_fail(hub, conn, WSHUB__CLOSE_POLICY, reasons[scope]);
+        }
+        return verdict;
+    }
+
+    for (i = 0; i < 3; i++) {
+        uint64_t one;
+        if (!buckets[i]) continue;
+        wshub__bucket_take(buckets[i], &hub->rates.rates[i], bytes);
+        if (hub->rates.over[i] != WSHUB_OVER_DELAY || lent) continue;
+        one = wshub__bucket_wait(buckets[i], &hub->rates.rates[i]);
+        if (one <= wait) continue;
+        wait = one;
+        scope = i;
+    }
+    WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN); /* its client is not gone */
+    if (!wait || conn->slowed) return verdict;
+    wshub__pace_slow(hub, conn, wait);
+    return wshub__pace_tell(hub, client, scope, WSHUB_OVER_DELAY) ? verdict : WSHUB__PACE_DROP;
+}
+
+/* The same of any message. Mostly there is enough for it and more. */
+static wshub__pace_verdict wshub__pace_judge(wshub *hub, wshub__client *client, size_t bytes) {
+    const wshub__rate *rates = hub->rates.rates;
+    wshub__bucket *buckets[3];
+    bool plenty = true;
+    int i;
+
+    wshub__pace_buckets(hub, client, buckets);
+    for (i = 0; i < 3; i++) {
+        if (!buckets[i]) continue;
+        wshub__bucket_fill(buckets[i], &rates[i], hub->now);
+        plenty = wshub__bucket_plenty(buckets[i], &rates[i], bytes) && plenty;
+    }
+    if (!plenty) return wshub__pace_weigh(hub, client, buckets, bytes);
+    for (i = 0; i < 3; i++) {
+        if (buckets[i]) wshub__bucket_take(buckets[i], &rates[i], bytes);
+    }
+    return WSHUB__PACE_READ;
+}
+
+/* Is a message to be read, by the rates? If not, it is dropped, or its session closed. */
+WSHUB__APART static bool wshub__heard_in_time(wshub *hub, wshub__client *client, size_t bytes) {
+    wshub__pace_verdict verdict = wshub__pace_judge(hub, client, bytes);
+
+    if (verdict == WSHUB__PACE_READ) return true;
+    if (verdict == WSHUB__PACE_DROP) hub->stats.rate_dropped++;
+    return false;
+}
+
 static wshub_heard wshub__heard(wshub *hub, wshub__client *client, size_t bytes) {
     wshub_heard heard;
 
@@ -19247,6 +23155,9 @@ static wshub_heard wshub__heard(wshub *hub, wshub__client *client, size_t bytes)
     } else {
         heard.state = wshub__heard_early(hub, client, bytes);
     }
+    if (hub->rates.on && heard.state != WSHUB_CLIENT_DISCONNECTED &&
+        !wshub__heard_in_time(hub, client, bytes))
+        heard.state = WSHUB_CLIENT_DISCONNECTED;
     return heard;
 }
 
@@ -19263,13 +23174,14 @@ WSHUB_API wshub_err wshub_client_set_kind(wshub *hub, wshub_client client, wshub
     wshub__client *found = wshub__client_get(hub, client);
     if (!found) return WSHUB_ERR_STALE;
     if (kind >= hub->kinds_count) return WSHUB_ERR_PARAM;
+    kind = wshub__kind_on(hub, wshub__conn_at(hub, found->conn), kind);
     wshub__client_wire(hub, found, kind, found->encrypted);
     return WSHUB_OK;
 }
 
 WSHUB_API wshub_kind wshub_client_kind(const wshub *hub, wshub_client client) {
     const wshub__client *found = wshub__client_get(hub, client);
-    return found ? found->kind : 0;
+    return found ? wshub__kind_base(hub, found->kind) : 0;
 }
 
 WSHUB_API wshub_heard wshub_conn_heard(wshub *hub, wshub_conn conn, size_t bytes) {
@@ -19300,7 +23212,9 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_accept(wshub *hub, wshub_client cli
     if (!found) return WSHUB_ERR_STALE;
     if (found->state != WSHUB__CLIENT_UNAUTHORIZED || found->identified) return WSHUB_ERR_STATE;
     err = wshub__identity_check(hub, who);
-    if (err) return err;
+    if (err)
+        return wshub__answer_refused(hub, found, "wshub_client_accept()", err,
+                                     wshub__identity_problem(err));
 
     wshub__enter(hub);
     err = wshub__auth_known(hub, found, NULL, who);
@@ -19328,6 +23242,19 @@ WSHUB__COLD static wshub_err wshub__join_refused(wshub *hub, wshub__client *clie
     return err;
 }
 
+/* Which rooms on_join, which has answered at once, has not granted: nobody is told of that, so a
+ * name that was misspelt would be looked for in vain (ROOM-2). */
+WSHUB__COLD static void wshub__join_debug(wshub *hub, wshub_ask ask, const wshub_join *join) {
+    const wshub__client *found = wshub__client_get(hub, join->client);
+    size_t i;
+
+    if (!found || wshub__pool_get(&hub->asks, ask.id)) return;
+    for (i = 0; i < join->rooms_count; i++) {
+        if (wshub_client_in_room(hub, join->client, join->rooms[i])) continue;
+        wshub__client_log(hub, WSHUB_LOG_REFUSED, found, "on_join did not grant", join->rooms[i]);
+    }
+}
+
 WSHUB__COLD WSHUB_API wshub_err wshub_client_ask_join(wshub *hub, wshub_client client,
                                                       const wshub_str *rooms, size_t count) {
     wshub__client *found = wshub__client_get(hub, client);
@@ -19350,6 +23277,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_ask_join(wshub *hub, wshub_client c
     join.rooms_count = count;
     join.realm = wshub__realm_handle(wshub__realm_of(hub, found));
     hub->desc.on_join(hub, ask, &join, hub->desc.user);
+    if (wshub__debugs(hub)) wshub__join_debug(hub, ask, &join);
     wshub__leave(hub);
     return WSHUB_OK;
 }
@@ -19384,12 +23312,13 @@ WSHUB_API wshub_err wshub_client_event(wshub *hub, wshub_client client, const ws
 WSHUB_API wshub_err wshub_client_binary(wshub *hub, wshub_client client, const uint8_t *bytes,
                                         size_t count) {
     wshub__client *found = wshub__client_get(hub, client);
+    wshub_err err;
 
     if (!found) return WSHUB_ERR_STALE;
     if (!hub->desc.on_binary) return WSHUB_ERR_STATE;
     wshub__enter(hub);
-    if (hub->desc.on_binary(hub, client, bytes, count, hub->desc.user) != WSHUB_OK)
-        wshub__event_failed(hub, found, "on_binary");
+    err = hub->desc.on_binary(hub, client, bytes, count, hub->desc.user);
+    if (err) wshub__client_failed(hub, found, "on_binary", err);
     wshub__leave(hub);
     return WSHUB_OK;
 }
@@ -19397,13 +23326,16 @@ WSHUB_API wshub_err wshub_client_binary(wshub *hub, wshub_client client, const u
 WSHUB__COLD WSHUB_API wshub_err wshub_client_tell(wshub *hub, wshub_client client,
                                                   const wshub_msg *msg) {
     wshub__client *found = wshub__client_get(hub, client);
+    const wshub__conn *conn;
     wshub_err err;
     wshub__delivery delivery;
 
     if (!found) return WSHUB_ERR_STALE;
-    err = wshub__msg_check(hub, msg);
+    err = wshub__msg_check(msg, hub->desc.json_depth_max);
     if (err) return err;
-    if (found->state != WSHUB_CLIENT_AUTHENTICATED && wshub__conn_at(hub, found->conn)->pressured)
+    conn = wshub__conn_at(hub, found->conn);
+    if (found->state != WSHUB_CLIENT_AUTHENTICATED &&
+        (wshub__conn_is_lent(conn) ? wshub__polled_late(conn) : conn->pressured))
         return WSHUB_ERR_DROPPED;
     wshub__enter(hub);
     wshub__delivery_init(&delivery, msg->event, msg->data);
@@ -19425,10 +23357,13 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_welcome(wshub *hub, wshub_client cl
     conn = wshub__conn_at(hub, found->conn);
     wshub__delivery_init(&delivery, msg->event, msg->data);
     piece = wshub__delivery_piece(hub, &delivery, found->kind);
-    err = piece ? wshub__piece_encode(hub, &delivery, piece) : WSHUB_ERR_NOMEM;
+    err = piece ? wshub__piece_encode(hub, found->realm, &delivery, piece) : WSHUB_ERR_NOMEM;
     if (!err && !wshub__queue_push(hub, conn, piece->span)) err = WSHUB_ERR_NOMEM;
+    if (!err) {
+        hub->stats.messages_out++;
+        hub->stats.bytes_out += piece->span.len;
+    }
     wshub__delivery_release(hub, &delivery);
-    if (!err) hub->stats.messages_out++;
     return err;
 }
 
@@ -19450,6 +23385,10 @@ WSHUB_API const wshub_desc *wshub_desc_get(const wshub *hub) {
 WSHUB_API void *wshub_alloc(wshub *hub, void *ptr, size_t old_bytes, size_t new_bytes) {
     if (!old_bytes && !new_bytes) return NULL;
     return hub->mem.fn(hub->mem.user, ptr, old_bytes, new_bytes);
+}
+
+WSHUB_API void wshub_random_bytes(wshub *hub, void *bytes, size_t count) {
+    wshub__random(hub, (uint8_t *)bytes, count);
 }
 
 WSHUB_API uint64_t wshub_wall_ms(const wshub *hub) {
@@ -19732,14 +23671,16 @@ typedef enum wshub__post_kind {
     WSHUB__POST_JOIN,
     WSHUB__POST_TRANSFORM,
     WSHUB__POST_REJECT,
-    WSHUB__POST_FAIL
+    WSHUB__POST_FAIL,
+    WSHUB__POST_UPGRADE,
+    WSHUB__POST_REFUSE
 } wshub__post_kind;
 
 /* An order of another thread. Its texts follow: the wshub_strs, then their bytes. */
 typedef struct wshub__post {
     wshub__node node;
     wshub__post_kind kind;
-    uint16_t code;
+    uint16_t code; /* of a close; a status; of an upgrade: whether it comes with an identity */
     wshub_dest_kind dest;
     wshub_realm realm; /* in which names are looked up */
     uint64_t handle;
@@ -19855,7 +23796,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_send(wshub *hub, const wshub_dest *de
     wshub__post post = wshub__post_make(WSHUB__POST_SEND, 0);
     wshub_str texts[3];
     wshub_dest to;
-    wshub_err err = wshub__msg_check(hub, msg);
+    wshub_err err = wshub__msg_check(msg, hub->desc.json_depth_max);
 
     if (err) return err;
     memset(&to, 0, sizeof to);
@@ -19875,7 +23816,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_client_reply(wshub *hub, wshub_client
                                                         wshub_str id, const wshub_msg *msg) {
     wshub__post post = wshub__post_make(WSHUB__POST_CLIENT_REPLY, client.id);
     wshub_str texts[3];
-    wshub_err err = wshub__msg_check(hub, msg);
+    wshub_err err = wshub__msg_check(msg, hub->desc.json_depth_max);
 
     if (!err) err = wshub__reply_id_check(hub, id);
     if (err) return err;
@@ -19949,7 +23890,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_post_transform_accept(wshub *hub, wshub_as
                                                             const wshub_msg *msg) {
     wshub__post post = wshub__post_make(WSHUB__POST_TRANSFORM, ask.id);
     wshub_str texts[2];
-    wshub_err err = msg ? wshub__msg_check(hub, msg) : WSHUB_OK;
+    wshub_err err = msg ? wshub__msg_check(msg, hub->desc.json_depth_max) : WSHUB_OK;
 
     if (err) return err;
     texts[0] = msg ? msg->event : wshub__str(NULL, 0);
@@ -19965,6 +23906,51 @@ WSHUB_API wshub_err wshub_post_ask_reject(wshub *hub, wshub_ask ask) {
 WSHUB_API wshub_err wshub_post_ask_fail(wshub *hub, wshub_ask ask) {
     wshub__post post = wshub__post_make(WSHUB__POST_FAIL, ask.id);
     return wshub__post_put(hub, &post, NULL, 0, NULL, 0);
+}
+
+/* What stands in front of the further headers of an upgrade: its protocol, user id, metadata. */
+#define WSHUB__POST_UPGRADE_TEXTS 3u
+
+WSHUB__COLD WSHUB_API wshub_err wshub_post_http_upgrade(wshub *hub, wshub_exchange exchange,
+                                                        const wshub_upgrade_answer *answer) {
+    wshub__post post = wshub__post_make(WSHUB__POST_UPGRADE, exchange.id);
+    wshub_str texts[WSHUB__POST_UPGRADE_TEXTS];
+    const wshub_str *more = NULL;
+    size_t more_count = 0;
+    wshub_err err;
+
+    memset(texts, 0, sizeof texts);
+    if (answer) {
+        const wshub_identity *who = answer->identity;
+
+        if (!wshub__upgrade_ok(answer)) return WSHUB_ERR_PARAM;
+        err = wshub__identity_check(hub, who);
+        if (err) return err;
+        post.arg = answer->owner;
+        post.code = who != NULL;
+        texts[0] = answer->protocol;
+        if (who) {
+            texts[1] = who->user_id;
+            texts[2] = who->metadata;
+        }
+
+        /* A header is two texts, one behind the other. */
+        WSHUB_ASSERT(sizeof(wshub_header) == 2 * sizeof(wshub_str));
+        more = (const wshub_str *)(const void *)answer->headers;
+        more_count = 2 * answer->headers_count;
+    }
+    return wshub__post_put(hub, &post, texts, WSHUB__POST_UPGRADE_TEXTS, more, more_count);
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_post_http_refuse(wshub *hub, wshub_exchange exchange,
+                                                       int status, const char *text) {
+    wshub__post post = wshub__post_make(WSHUB__POST_REFUSE, exchange.id);
+    wshub_str why = wshub_str_z(text);
+
+    if (!wshub__refusal_ok(status, text)) return WSHUB_ERR_PARAM;
+    post.code = (uint16_t)status;
+    why.len++; /* with its end */
+    return wshub__post_put(hub, &post, &why, 1, NULL, 0);
 }
 
 /* The message of an order. Its data was checked by the thread that posted it. */
@@ -19994,12 +23980,32 @@ WSHUB__COLD static void wshub__post_run_send(wshub *hub, const wshub__post *post
     (void)wshub_send(hub, &dest, &msg);
 }
 
+/* Carries out the grant of a handshake. */
+WSHUB__COLD static void wshub__post_run_upgrade(wshub *hub, const wshub__post *post,
+                                                const wshub_str *texts) {
+    wshub_upgrade_answer answer;
+    wshub_exchange exchange;
+    wshub_identity who;
+
+    WSHUB_ASSERT(post->count >= WSHUB__POST_UPGRADE_TEXTS);
+    exchange.id = post->handle;
+    who.user_id = texts[1];
+    who.metadata = texts[2];
+    answer.protocol = texts[0];
+    answer.headers = (const wshub_header *)(const void *)(texts + WSHUB__POST_UPGRADE_TEXTS);
+    answer.headers_count = (post->count - WSHUB__POST_UPGRADE_TEXTS) / 2;
+    answer.owner = post->arg;
+    answer.identity = post->code ? &who : NULL;
+    (void)wshub_http_upgrade(hub, exchange, &answer, NULL);
+}
+
 /* Carries out an order. What has become meanwhile of whom it is about is found out by the functions
  * that the application would have called itself. */
 WSHUB__COLD static void wshub__post_run(wshub *hub, wshub__post *post) {
     const wshub_str *texts = wshub__post_strs(post);
     wshub_client client;
     wshub_ask ask;
+    wshub_exchange exchange;
     wshub_msg msg;
     wshub_identity who;
 
@@ -20035,6 +24041,11 @@ WSHUB__COLD static void wshub__post_run(wshub *hub, wshub__post *post) {
         break;
     case WSHUB__POST_REJECT: (void)wshub_ask_reject(hub, ask); break;
     case WSHUB__POST_FAIL: (void)wshub_ask_fail(hub, ask); break;
+    case WSHUB__POST_UPGRADE: wshub__post_run_upgrade(hub, post, texts); break;
+    case WSHUB__POST_REFUSE:
+        exchange.id = post->handle;
+        (void)wshub_http_refuse(hub, exchange, post->code, texts[0].ptr);
+        break;
     }
 }
 
@@ -20407,7 +24418,7 @@ static void wshub__json_message(wshub *hub, wshub_conn conn, uint8_t *bytes, siz
 }
 
 /* Writes a text as a JSON string of `quoted` bytes. Returns behind it. */
-static uint8_t *wshub__json_put_quoted(uint8_t *to, wshub_str text, size_t quoted) {
+static inline uint8_t *wshub__json_put_quoted(uint8_t *to, wshub_str text, size_t quoted) {
     if (quoted != text.len + 2) return to + wshub_json_quote(text, (char *)to, quoted);
 
     /* Nothing in it needs an escape. */
@@ -20416,6 +24427,104 @@ static uint8_t *wshub__json_put_quoted(uint8_t *to, wshub_str text, size_t quote
     to += text.len;
     *to++ = '"';
     return to;
+}
+
+/* A value on its way: written, or only measured. */
+typedef struct wshub__said {
+    char *to;    /* where the next byte goes; NULL: it is measured */
+    size_t len;  /* so far */
+    size_t left; /* how many bytes of attachments may still be written */
+} wshub__said;
+
+static void wshub__said_put(wshub__said *said, const void *text, size_t len) {
+    said->len += len;
+    if (!said->to) return;
+    memcpy(said->to, text, len);
+    said->to += len;
+}
+
+/* Bytes as a string. */
+static void wshub__said_bytes(wshub__said *said, wshub_span bytes) {
+    WSHUB_ASSERT(bytes.len <= said->left);
+    said->left -= bytes.len;
+    wshub__said_put(said, "\"", 1);
+    said->len += (bytes.len + 2) / 3 * 4;
+    if (said->to) said->to += wshub_base64(bytes.ptr, bytes.len, said->to);
+    wshub__said_put(said, "\"", 1);
+}
+
+/* p at a brace that opens an object. Does it stand for an attachment of the packet? Returns behind
+ * it, and which; NULL: it does not. */
+static const uint8_t *wshub__said_stands(const wshub_packet *packet, const uint8_t *p,
+                                         const uint8_t *end, wshub_span *out_bytes) {
+    wshub_json_field fields[2];
+    const uint8_t *at = p + 1;
+    uint64_t number;
+    bool is;
+
+    memset(fields, 0, sizeof fields);
+    fields[0].key = "_placeholder";
+    fields[1].key = "num";
+
+    /* To the first brace or bracket: in such an object nothing is nested, so that no part of the
+     * text is looked at once for each level that it is in. */
+    while (at && at < end && *at != '}' && *at != '{' && *at != '[')
+        at = *at == '"' ? wshub__json_string(at + 1, end) : at + 1;
+    if (!at || at == end || *at != '}') return NULL;
+
+    at++;
+    if (wshub_json_fields(p, (size_t)(at - p), 1, fields, 2) != WSHUB_JSON_FIELDS) return NULL;
+    if (!wshub_json_bool(fields[0].value, &is) || !is) return NULL;
+    if (!wshub_json_uint(fields[1].value, &number) || number >= packet->attachments_count)
+        return NULL;
+    *out_bytes = packet->attachments[number];
+    return at;
+}
+
+/* One argument, with its attachments in it. */
+static void wshub__said_arg(wshub__said *said, const wshub_packet *packet, wshub_str arg) {
+    const uint8_t *p = (const uint8_t *)arg.ptr, *end = p + arg.len, *from = p, *behind;
+    wshub_span bytes = {NULL, 0};
+
+    if (!packet->attachments_count) p = end; /* nothing has to be looked for */
+    while (p && p < end) {
+        if (*p == '"') {
+            p = wshub__json_string(p + 1, end); /* NULL: it is no JSON */
+            continue;
+        }
+        behind = *p == '{' ? wshub__said_stands(packet, p, end, &bytes) : NULL;
+        if (!behind || bytes.len > said->left) {
+            p++;
+            continue;
+        }
+        wshub__said_put(said, from, (size_t)(p - from));
+        wshub__said_bytes(said, bytes);
+        from = p = behind;
+    }
+    wshub__said_put(said, from, (size_t)(end - from));
+}
+
+/* All arguments as one value. to NULL: it is measured. Returns its length. */
+static size_t wshub__said_args(const wshub_packet *packet, char *to) {
+    wshub__said said;
+    size_t i;
+
+    said.to = to;
+    said.len = said.left = 0;
+    for (i = 0; i < packet->attachments_count; i++) said.left += packet->attachments[i].len;
+    if (packet->args_count > 1) wshub__said_put(&said, "[", 1);
+    for (i = 0; i < packet->args_count; i++) {
+        if (i) wshub__said_put(&said, ",", 1);
+        wshub__said_arg(&said, packet, packet->args[i]);
+    }
+    if (packet->args_count > 1) wshub__said_put(&said, "]", 1);
+    return said.len;
+}
+
+WSHUB_API size_t wshub_packet_data(const wshub_packet *packet, char *buf, size_t cap) {
+    size_t len = wshub__said_args(packet, NULL);
+    if (len && len <= cap) (void)wshub__said_args(packet, buf);
+    return len;
 }
 
 /* Bytes in a binary frame. */
@@ -20441,33 +24550,61 @@ static inline uint8_t *wshub__json_put_member(uint8_t *to, const char *key, size
     return to + key_len + value.len;
 }
 
+/* What stands between the values of a message. */
+static const char wshub__json_event_key[] = "{\"event\":", wshub__json_data_key[] = ",\"data\":",
+                  wshub__json_id_key[] = ",\"id\":";
+
+/* The same of an event whose data has to be made of its arguments first. */
+WSHUB__APART static wshub_err wshub__json_encode_args(const wshub_packet *packet,
+                                                      wshub_writer *out) {
+    size_t quoted = wshub_json_quoted_len(packet->event), len = wshub_packet_data(packet, NULL, 0);
+    size_t n = sizeof wshub__json_event_key - 1 + quoted + 1 +
+               (len ? sizeof wshub__json_data_key - 1 + len : 0) +
+               wshub__json_member_len(sizeof wshub__json_id_key - 1, packet->id);
+    uint8_t *to = wshub_writer_frame(out, true, n);
+
+    WSHUB_ASSERT(packet->event.ptr);
+    if (!to) return WSHUB_ERR_NOMEM;
+    memcpy(to, wshub__json_event_key, sizeof wshub__json_event_key - 1);
+    to = wshub__json_put_quoted(to + sizeof wshub__json_event_key - 1, packet->event, quoted);
+    if (len) {
+        memcpy(to, wshub__json_data_key, sizeof wshub__json_data_key - 1);
+        to += sizeof wshub__json_data_key - 1;
+        to += wshub_packet_data(packet, (char *)to, len);
+    }
+    to = wshub__json_put_member(to, wshub__json_id_key, sizeof wshub__json_id_key - 1, packet->id);
+    *to = '}';
+    return WSHUB_OK;
+}
+
 /* `{"event":...,"data":...,"id":...}` in one text frame, nothing between the tokens, without what
  * is absent (SEND-7); or bytes in a binary one. */
-static wshub_err wshub__json_encode(wshub *hub, wshub_kind kind, const wshub_packet *packet,
-                                    wshub_writer *out, void *user) {
-    static const char open[] = "{\"event\":", data_key[] = ",\"data\":", id_key[] = ",\"id\":";
+static wshub_err wshub__json_encode(wshub *hub, wshub_kind kind, wshub_realm realm,
+                                    const wshub_packet *packet, wshub_writer *out, void *user) {
     wshub_str data;
     size_t quoted, n;
     uint8_t *to;
 
     (void)hub;
     (void)kind;
+    (void)realm;
     (void)user;
     if (packet->args_count > 1 || (packet->event.ptr && packet->attachments_count))
-        return WSHUB_ERR_PARAM;
+        return wshub__json_encode_args(packet, out);
     if (!packet->event.ptr) return wshub__json_encode_binary(out, packet->attachments[0]);
 
     data = packet->args_count ? packet->args[0] : wshub__str(NULL, 0);
     quoted = wshub_json_quoted_len(packet->event);
-    n = sizeof open - 1 + quoted + 1 + wshub__json_member_len(sizeof data_key - 1, data) +
-        wshub__json_member_len(sizeof id_key - 1, packet->id);
+    n = sizeof wshub__json_event_key - 1 + quoted + 1 +
+        wshub__json_member_len(sizeof wshub__json_data_key - 1, data) +
+        wshub__json_member_len(sizeof wshub__json_id_key - 1, packet->id);
     to = wshub_writer_frame(out, true, n);
     if (!to) return WSHUB_ERR_NOMEM;
 
-    memcpy(to, open, sizeof open - 1);
-    to = wshub__json_put_quoted(to + sizeof open - 1, packet->event, quoted);
-    to = wshub__json_put_member(to, data_key, sizeof data_key - 1, data);
-    to = wshub__json_put_member(to, id_key, sizeof id_key - 1, packet->id);
+    memcpy(to, wshub__json_event_key, sizeof wshub__json_event_key - 1);
+    to = wshub__json_put_quoted(to + sizeof wshub__json_event_key - 1, packet->event, quoted);
+    to = wshub__json_put_member(to, wshub__json_data_key, sizeof wshub__json_data_key - 1, data);
+    to = wshub__json_put_member(to, wshub__json_id_key, sizeof wshub__json_id_key - 1, packet->id);
     *to = '}';
     return WSHUB_OK;
 }
@@ -20714,6 +24851,7 @@ struct wshub_emitter {
     wshub__uplink uplink;
     uint32_t queue_bytes_max, burst_bytes_max, json_depth_max;
     uint64_t dropped, published;
+    bool bus_sharded;
     bool closing; /* it takes no more, and ends when everything is acknowledged */
     void (*on_closed)(uint64_t lost, void *arg);
     void *closed_arg;
@@ -20803,6 +24941,8 @@ WSHUB__COLD static const char *wshub__emitter_problem(const wshub_emitter_desc *
     if (!wshub__bus_fits(desc->bus)) return WSHUB__BUS_MISFIT;
     if (!desc->bus->attach || !desc->bus->publish)
         return "bus: its table must have attach and publish";
+    if (desc->bus_sharded && !desc->bus->publish_sharded)
+        return "bus_sharded: the bus has no sharded channels; wshub_bus_redis.h has";
     if (wshub__emitter_burst(desc) < wshub__emitter_queue(desc))
         return "bus_burst_bytes_max: must be at least bus_queue_bytes_max";
     if (desc->json_depth_max > WSHUB_JSON_DEPTH_MAX)
@@ -20826,6 +24966,7 @@ WSHUB__COLD WSHUB_API size_t wshub_emitter_explain_versioned(const wshub_emitter
                                                              wshub_err err, char *buf, size_t cap) {
     static const wshub_field fields[] = {
         WSHUB_FIELD(wshub_emitter_desc, bus, POINTER, NULL),
+        WSHUB_FIELD(wshub_emitter_desc, bus_sharded, BOOL, NULL),
         WSHUB_FIELD(wshub_emitter_desc, bus_burst_bytes_max, UINT, "bus_queue_bytes_max"),
         WSHUB_FIELD(wshub_emitter_desc, bus_queue_bytes_max, UINT, NULL),
         WSHUB_FIELD(wshub_emitter_desc, json_depth_max, UINT, NULL),
@@ -20861,6 +25002,7 @@ WSHUB__COLD static wshub_err wshub__emitter_new(const wshub_emitter_desc *desc,
     emitter->queue_bytes_max = wshub__emitter_queue(desc);
     emitter->burst_bytes_max = wshub__emitter_burst(desc);
     emitter->json_depth_max = desc->json_depth_max ? desc->json_depth_max : WSHUB__JSON_DEPTH;
+    emitter->bus_sharded = desc->bus_sharded;
 
     memset(&owner, 0, sizeof owner);
     owner.ctx = emitter;
@@ -20925,14 +25067,24 @@ WSHUB__COLD WSHUB_API void wshub_emitter_close(wshub_emitter *emitter, uint32_t 
 WSHUB__COLD static wshub_err wshub__emitter_check(const wshub_emitter *emitter,
                                                   const wshub_dest *dest, const wshub_msg *msg) {
     if (emitter->closing) return WSHUB_ERR_STATE;
-    if (wshub__dest_check(dest) || !msg || !wshub__name_ok(msg->event)) return WSHUB_ERR_PARAM;
+    if (wshub__dest_check(dest)) return WSHUB_ERR_PARAM;
     /* What the envelope has no words for (BUS-2). */
     if (dest->realm.id || dest->rooms_count || dest->except_rooms_count) return WSHUB_ERR_PARAM;
-    if (msg->data.len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
-    if (msg->data.ptr && (!msg->data_is_json || !msg->data.len) &&
-        !wshub__data_ok(msg->data, emitter->json_depth_max))
-        return WSHUB_ERR_JSON;
-    return WSHUB_OK;
+    return wshub__msg_check(msg, emitter->json_depth_max);
+}
+
+/* Hands a publication over, or keeps it; it is taken in any case. pub NULL: there was no memory. */
+WSHUB__COLD static wshub_err wshub__emitter_push(wshub_emitter *emitter, wshub__pub *pub) {
+    wshub__uplink *uplink = &emitter->uplink;
+    uint32_t max;
+    wshub_err err;
+
+    if (!pub) return WSHUB_ERR_NOMEM;
+    pub->sharded = emitter->bus_sharded;
+    max = wshub__uplink_is_up(uplink) ? emitter->burst_bytes_max : emitter->queue_bytes_max;
+    err = wshub__uplink_push(&emitter->mem, uplink, pub, max, NULL, &emitter->published);
+    if (!err) wshub__emitter_flush(emitter);
+    return err;
 }
 
 WSHUB__COLD WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const wshub_dest *dest,
@@ -20940,8 +25092,6 @@ WSHUB__COLD WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const
     wshub__uplink *uplink = &emitter->uplink;
     wshub_dest to;
     wshub_err err;
-    wshub__pub *pub;
-    uint32_t max;
 
     memset(&to, 0, sizeof to);
     if (dest) to = *dest;
@@ -20950,13 +25100,21 @@ WSHUB__COLD WSHUB_API wshub_err wshub_emitter_send(wshub_emitter *emitter, const
     if (err) return err;
 
     wshub__uplink_pump(uplink);
-    pub = wshub__pub_new(&emitter->mem, uplink->words, 0, wshub_str_z("emitter"), &to, msg,
-                         wshub__str(NULL, 0));
-    if (!pub) return WSHUB_ERR_NOMEM;
-    max = wshub__uplink_is_up(uplink) ? emitter->burst_bytes_max : emitter->queue_bytes_max;
-    err = wshub__uplink_push(&emitter->mem, uplink, pub, max, NULL, &emitter->published);
-    if (!err) wshub__emitter_flush(emitter);
-    return err;
+    return wshub__emitter_push(emitter, wshub__pub_new(&emitter->mem, uplink->words, 0,
+                                                       wshub_str_z("emitter"), &to, msg,
+                                                       wshub__str(NULL, 0)));
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_emitter_publish(wshub_emitter *emitter, wshub_str channel,
+                                                      wshub_str payload) {
+    if (emitter->closing) return WSHUB_ERR_STATE;
+    if (!channel.len || channel.len > WSHUB_BUS_PREFIX_BYTES_MAX + WSHUB_BUS_CHANNEL_BYTES_MAX)
+        return WSHUB_ERR_PARAM;
+    if (payload.len > WSHUB_MSG_BYTES_MAX) return WSHUB_ERR_LIMIT;
+
+    wshub__uplink_pump(&emitter->uplink);
+    return wshub__emitter_push(
+        emitter, wshub__pub_bytes_new(&emitter->mem, 0, wshub_str_z(""), channel, payload));
 }
 
 WSHUB_API uint64_t wshub_emitter_queued_bytes(const wshub_emitter *emitter) {
@@ -20993,12 +25151,15 @@ WSHUB__COLD static wshub_gone wshub__gone_make(const wshub *hub, const wshub__cl
  * its end has been told. */
 static void wshub__unindex(wshub *hub, wshub__client *client) {
     wshub__conn *conn = client->conn == WSHUB__NONE ? NULL : wshub__conn_at(hub, client->conn);
+    uint32_t stay = wshub__user_stay(client);
+
     wshub__client_to(hub, client, WSHUB__CLIENT_LEFT);
     if (client->user) {
         client->user->pins++;
         wshub__group_remove(hub, client->user, client->user_pos);
     }
     wshub__room_leave_all(hub, client);
+    wshub__stay_end(hub, stay);
     wshub__client_unlink(hub, client);
     if (conn) wshub__session_unlink(hub, client);
     while (client->asks) wshub__ask_free(hub, wshub__ask_at(hub, client->asks - 1));
@@ -21028,10 +25189,18 @@ WSHUB__COLD static void wshub__client_free(wshub *hub, wshub__client *client) {
  * more. */
 static void wshub__gone_leave(wshub *hub, wshub__client *client) {
     wshub_gone gone = wshub__gone_make(hub, client);
+    const wshub__speaker *speaker = &hub->dialects[client->dialect];
+    wshub__realm *realm = wshub__realm_of(hub, client);
 
+    WSHUB_ASSERT(!realm->leaving);
     wshub__client_to(hub, client, WSHUB__CLIENT_LEAVING);
+    if (speaker->table.disconnecting) speaker->table.disconnecting(hub, &gone, speaker->user);
     if (hub->desc.on_disconnecting) hub->desc.on_disconnecting(hub, &gone, hub->desc.user);
+    realm->leaving = true;
     wshub__unindex(hub, client);
+    wshub__presence_tell(hub); /* of it, at last, as it is freed below */
+    realm->leaving = false;
+    if (speaker->table.disconnected) speaker->table.disconnected(hub, &gone, speaker->user);
     if (hub->desc.on_disconnected) hub->desc.on_disconnected(hub, &gone, hub->desc.user);
     wshub__client_free(hub, client);
 }
@@ -21105,6 +25274,7 @@ WSHUB__COLD static void wshub__stop(wshub *hub) {
     WSHUB_ASSERT(hub->depth > 0);
     hub->phase = WSHUB__STOPPING;
     hub->stop_due = hub->now + hub->desc.shutdown_timeout_ms;
+    wshub__handshakes_end(hub);
     while ((conn = wshub__conn_next_open(hub, &at)) != NULL) {
         if (conn->state == WSHUB__CONN_OPEN) {
             wshub__session_dismiss(hub, conn);
@@ -21179,7 +25349,7 @@ static uint64_t wshub__phase_run(wshub *hub) {
 /* Is there still something to be done in this turn? */
 static bool wshub__unsettled(const wshub *hub) {
     return hub->gone_head || hub->exchanges_gone || hub->resume_head || hub->gathered ||
-           hub->apps.first || hub->dirty_lo < hub->dirty_hi;
+           hub->apps.first || hub->named_head || hub->stays.first || hub->dirty_lo < hub->dirty_hi;
 }
 
 /* Logs of kinds that nobody is owed anything of. */
@@ -21209,6 +25379,7 @@ WSHUB__COLD static void wshub__give_back(wshub *hub) {
     wshub__pool_give_back(mem, &hub->timers);
     wshub__pool_give_back(mem, &hub->realms);
     wshub__index_give_back(mem, &hub->channels);
+    wshub__pool_give_back(mem, &hub->stays.pool);
     while ((realm = wshub__realm_next(hub, realm)) != NULL) wshub__realm_give_back(mem, realm);
     wshub__wires_give_back(hub);
 
@@ -21218,6 +25389,8 @@ WSHUB__COLD static void wshub__give_back(wshub *hub) {
         const wshub__conn *conn;
         while (end && (!(conn = wshub__conn_find(hub, end - 1)) || !conn->id)) end--;
         wshub__pool_cut(mem, &hub->conns, end);
+        wshub__pool_cut(mem, &hub->told, wshub__conn_numbers(end));
+        wshub__pool_cut(mem, &hub->agreed, wshub__conn_numbers(end));
     }
     wshub__deadlines_give_back(mem, &hub->deadlines, hub->conns_live);
     wshub__deadlines_give_back(mem, &hub->timer_deadlines, hub->timers.live);
@@ -21244,7 +25417,9 @@ static uint64_t wshub__settle_pass(wshub *hub, uint32_t timers) {
 
     wshub__log_tell(hub);
     wshub__gone_run(hub);
+    wshub__presence_tell(hub);
     if (hub->exchanges_gone) wshub__exchanges_tell(hub);
+    if (hub->named_head) wshub__names_tell(hub);
     next = wshub__phase_run(hub);
 
     wshub__flush(hub);
@@ -21274,6 +25449,27 @@ static uint64_t wshub__settle_next(const wshub *hub, uint64_t next) {
     return next;
 }
 
+/* A time of the hub's clock on the io's, as a table's settle and due say it. 0: there is none. */
+static uint64_t wshub__io_time(const wshub *hub, uint64_t at) {
+    if (!at) return WSHUB_NEVER;
+    return hub->io_now + (at > hub->now ? at - hub->now : 0);
+}
+
+/* When the hub wants to settle because of what has come since it last did (wshub_io_owner.due):
+ * what the bus was not offered yet is one of these, what it would not take has a time of its own
+ * and comes back by its room(). */
+static uint64_t wshub__owner_due(void *ctx) {
+    const wshub *hub = (const wshub *)ctx;
+    const wshub__uplink *uplink = &hub->uplink;
+    uint64_t next = 0;
+
+    if (hub->depth || hub->lines_count || wshub__unsettled(hub)) return 0;
+    if (wshub__uplink_is_up(uplink) && uplink->outbox.bytes > uplink->outbox.left) return 0;
+    if (wshub__uplink_is_linked(uplink) && hub->subs_in.head)
+        next = hub->now + WSHUB__SUBS_AGAIN_MS;
+    return wshub__io_time(hub, wshub__settle_next(hub, next));
+}
+
 WSHUB_API uint64_t wshub_settle(wshub *hub) {
     uint64_t next = 0, result;
     bool more = true;
@@ -21297,7 +25493,7 @@ WSHUB_API uint64_t wshub_settle(wshub *hub) {
     }
 
     next = wshub__settle_next(hub, next);
-    result = more ? 0 : !next ? WSHUB_NEVER : hub->io_now + (next > hub->now ? next - hub->now : 0);
+    result = more ? 0 : wshub__io_time(hub, next);
     if (hub->destroying) result = WSHUB_NEVER;
     wshub__leave(hub);
     return result;
@@ -21387,8 +25583,13 @@ WSHUB__COLD static void wshub__tables_done(wshub *hub) {
     wshub__mounts_done(hub);
     wshub__pool_done(mem, &hub->realms);
     wshub__pool_done(mem, &hub->conns);
+    wshub__pool_done(mem, &hub->told);
+    wshub__deflate_done(hub);
     wshub__pool_done(mem, &hub->clients);
     wshub__pool_done(mem, &hub->asks);
+    wshub__pool_done(mem, &hub->stays.pool);
+    wshub__pool_done(mem, &hub->rates.clients);
+    wshub__rated_done(mem, &hub->rates.table);
     wshub__pool_done(mem, &hub->lents);
     wshub__pool_done(mem, &hub->timers);
     wshub__index_done(mem, &hub->channels);
@@ -21420,16 +25621,18 @@ WSHUB__COLD static void wshub__free(wshub *hub) {
     WSHUB_ASSERT(!hub->rooms_live);
     WSHUB_ASSERT(!hub->users_live);
     WSHUB_ASSERT(!hub->own_rooms);
+    WSHUB_ASSERT(!hub->stays.pool.live);
     WSHUB_ASSERT(!hub->channels.count);
     wshub__tables_done(hub);
     wshub__mem_free(&mem, hub, sizeof *hub);
 }
 
 static const wshub__above wshub__hub_above = {
-    wshub__json_message,    wshub__above_ended, wshub__above_closed, wshub__above_heard,
-    wshub__above_due,       wshub__above_asked, wshub__above_late,   wshub__above_waited,
-    wshub__above_who,       wshub_client_id,    wshub__above_noted,  wshub__above_owed,
-    wshub__above_lent_gone, wshub__run_end,     wshub__free,
+    wshub__json_message, wshub__above_ended,     wshub__above_closed, wshub__above_heard,
+    wshub__above_due,    wshub__above_asked,     wshub__above_late,   wshub__pace_rested,
+    wshub__above_waited, wshub__above_who,       wshub_client_id,     wshub__above_noted,
+    wshub__above_owed,   wshub__above_lent_gone, wshub__run_end,      wshub__pace_stream,
+    wshub__free,
 };
 
 /* ---- >>stats ---------------------------------------------------------------------------------
@@ -21595,6 +25798,89 @@ static void wshub__limit_set(wshub_desc *desc, const wshub__limit *limit, uint64
     }
 }
 
+/* A rate that is not said, or said to be none. */
+static bool wshub__rate_is_off(uint32_t per_s) {
+    return per_s == 0 || per_s == WSHUB_OFF;
+}
+
+/* Bursts, each with the rate of which it is one. */
+/* clang-format off */
+static const struct {
+    const char *problem;
+    size_t burst, per_s;
+} wshub__bursts[] = {
+#define WSHUB__X(of)                                                                               \
+    {#of "_burst: needs " #of "_per_s, without which nothing is limited",                          \
+     offsetof(wshub_desc, of##_burst), offsetof(wshub_desc, of##_per_s)},
+    WSHUB__X(client_messages)
+    WSHUB__X(client_bytes)
+    WSHUB__X(user_messages)
+    WSHUB__X(user_bytes)
+    WSHUB__X(address_messages)
+    WSHUB__X(address_bytes)
+    WSHUB__X(address_conns)
+#undef WSHUB__X
+};
+/* clang-format on */
+
+/* What is wrong with what happens over a rate. NULL: nothing.
+ *   messages, bytes  the rates
+ *   range, alone     the texts for a value that is none, and for one without a rate */
+static const char *wshub__over_problem(wshub_over over, uint32_t messages, uint32_t bytes,
+                                       const char *range, const char *alone) {
+    if ((unsigned)over > WSHUB_OVER_CLOSE) return range;
+    return over && wshub__rate_is_off(messages) && wshub__rate_is_off(bytes) ? alone : NULL;
+}
+
+/* Of a description as it was given: what is said of rates that are not there, so that whoever wrote
+ * it is limited by nothing (RATE-1). NULL: nothing is wrong. */
+WSHUB__COLD static const char *wshub__desc_rates_problem(const wshub_desc *desc) {
+    const char *why;
+    size_t i;
+
+    for (i = 0; i < sizeof wshub__bursts / sizeof wshub__bursts[0]; i++) {
+        uint32_t burst, per_s;
+        memcpy(&burst, (const char *)desc + wshub__bursts[i].burst, sizeof burst);
+        memcpy(&per_s, (const char *)desc + wshub__bursts[i].per_s, sizeof per_s);
+        if (burst && wshub__rate_is_off(per_s)) return wshub__bursts[i].problem;
+    }
+
+    why = wshub__over_problem(
+        desc->client_over, desc->client_messages_per_s, desc->client_bytes_per_s,
+        "client_over: must be WSHUB_OVER_DROP (0), WSHUB_OVER_DELAY (1) or WSHUB_OVER_CLOSE (2)",
+        "client_over: needs client_messages_per_s or client_bytes_per_s, without which nothing is "
+        "limited");
+    if (!why)
+        why = wshub__over_problem(
+            desc->user_over, desc->user_messages_per_s, desc->user_bytes_per_s,
+            "user_over: must be WSHUB_OVER_DROP (0), WSHUB_OVER_DELAY (1) or WSHUB_OVER_CLOSE (2)",
+            "user_over: needs user_messages_per_s or user_bytes_per_s, without which nothing is "
+            "limited");
+    if (!why)
+        why = wshub__over_problem(
+            desc->address_over, desc->address_messages_per_s, desc->address_bytes_per_s,
+            "address_over: must be WSHUB_OVER_DROP (0), WSHUB_OVER_DELAY (1) or WSHUB_OVER_CLOSE "
+            "(2)",
+            "address_over: needs address_messages_per_s or address_bytes_per_s, without which "
+            "nothing is limited");
+    return why;
+}
+
+/* A burst that is not said is as much as a second brings; where there is no rate it is not used. */
+WSHUB__COLD static void wshub__desc_burst(uint32_t per_s, uint32_t *burst) {
+    if (!*burst) *burst = per_s == WSHUB_OFF ? 1 : per_s;
+}
+
+WSHUB__COLD static void wshub__desc_rates(wshub_desc *desc) {
+    wshub__desc_burst(desc->client_messages_per_s, &desc->client_messages_burst);
+    wshub__desc_burst(desc->client_bytes_per_s, &desc->client_bytes_burst);
+    wshub__desc_burst(desc->user_messages_per_s, &desc->user_messages_burst);
+    wshub__desc_burst(desc->user_bytes_per_s, &desc->user_bytes_burst);
+    wshub__desc_burst(desc->address_messages_per_s, &desc->address_messages_burst);
+    wshub__desc_burst(desc->address_bytes_per_s, &desc->address_bytes_burst);
+    wshub__desc_burst(desc->address_conns_per_s, &desc->address_conns_burst);
+}
+
 /* The one place where defaults are filled in; they stand beside the fields in >>desc. */
 WSHUB__COLD static void wshub__desc_defaults(wshub_desc *desc) {
     static const char *const rooms[] = {"ws-default", "ws-notification"};
@@ -21619,6 +25905,8 @@ WSHUB__COLD static void wshub__desc_defaults(wshub_desc *desc) {
                                    ? desc->payload_bytes_max + 262144
                                    : 1u << 30;
     if (!desc->rooms_per_message_max) desc->rooms_per_message_max = desc->rooms_per_client_max;
+    wshub__desc_rates(desc);
+    if (desc->bus_sharded) desc->bus_exact = true; /* there are no patterns to subscribe to */
     if (!desc->bus_burst_bytes_max)
         desc->bus_burst_bytes_max = wshub__bus_burst(desc->bus_queue_bytes_max);
 }
@@ -21650,6 +25938,7 @@ WSHUB__COLD static const char *wshub__desc_tables(const wshub_desc *desc) {
         return "io: its table is of another wshub.h; compile this backend anew with the one of the "
                "hub, and in a table of your own set version to WSHUB_IO_VERSION";
     if (desc->bus && !wshub__bus_fits(desc->bus)) return WSHUB__BUS_MISFIT;
+    if (desc->deflate) return wshub_deflate_problem(desc->deflate);
     return NULL;
 }
 
@@ -21666,6 +25955,7 @@ WSHUB__COLD static const char *wshub__desc_lists(const wshub_desc *desc) {
                "first entry is NULL";
     if (!desc->allowed_origins && desc->allowed_origins_count)
         return "allowed_origins: a count without a list";
+
     if ((unsigned)desc->log_level > WSHUB_LEVEL_ERROR)
         return "log_level: WSHUB_LEVEL_DEBUG to WSHUB_LEVEL_ERROR, or 0";
     if (desc->no_log && (desc->on_log || desc->log_level))
@@ -21673,10 +25963,23 @@ WSHUB__COLD static const char *wshub__desc_lists(const wshub_desc *desc) {
     if (desc->path && desc->no_dialect)
         return "path: it is where the JSON dialect is mounted, and there is none (no_dialect); a "
                "mount of yours has its own";
+
     if ((desc->allowed_hosts != NULL) != (desc->allowed_hosts_count != 0))
         return "allowed_hosts: a list needs its allowed_hosts_count, and the other way round; any "
                "host: NULL";
-    return NULL;
+    if ((desc->trusted_proxies != NULL) != (desc->trusted_proxies_count != 0))
+        return "trusted_proxies: a list needs its trusted_proxies_count, and the other way round; "
+               "none: NULL";
+    if (desc->trusted_proxies && !desc->forwarded_header)
+        return "trusted_proxies: it needs forwarded_header, the name of the header that they write";
+    if (desc->forwarded_header && !desc->trusted_proxies)
+        return "forwarded_header: it needs trusted_proxies, whose word it is; of anybody else it "
+               "is "
+               "not believed (PROXY-2)";
+
+    if (!desc->deflate && (desc->deflate_takeover || desc->deflate_forget))
+        return "deflate_takeover: it and deflate_forget need `deflate`, the codec";
+    return wshub__desc_rates_problem(desc);
 }
 
 /* Limits under which nobody could be accepted, or could ever connect (ROOM-6). Defaults are filled
@@ -21725,9 +26028,16 @@ WSHUB__COLD static bool wshub__host_entry_ok(const char *rule) {
     return rule && wshub__host_rule_ok(wshub_str_z(rule), &port);
 }
 
+/* An entry of trusted_proxies. */
+WSHUB__COLD static bool wshub__proxy_rule_ok(const char *rule) {
+    wshub_address_range range;
+    return rule && wshub_address_range_read(wshub_str_z(rule), &range);
+}
+
 /* The rules of a description: which pages may connect or read answers, and under which hosts. */
 WSHUB__COLD static const char *wshub__desc_rules(const wshub_desc *desc) {
-    size_t origins = desc->allowed_origins_count, hosts = desc->allowed_hosts_count;
+    size_t origins = desc->allowed_origins_count, hosts = desc->allowed_hosts_count,
+           proxies = desc->trusted_proxies_count;
 
     if (wshub__list_bad(desc->allowed_origins, origins, wshub__origin_rule_ok) < origins)
         return "allowed_origins: must be `https://host[:port]`, no path, no slash behind it, no "
@@ -21735,6 +26045,11 @@ WSHUB__COLD static const char *wshub__desc_rules(const wshub_desc *desc) {
     if (wshub__list_bad(desc->allowed_hosts, hosts, wshub__host_entry_ok) < hosts)
         return "allowed_hosts: must be `host` or `host:port`, with `*.` before it for its "
                "subdomains";
+    if (wshub__list_bad(desc->trusted_proxies, proxies, wshub__proxy_rule_ok) < proxies)
+        return "trusted_proxies: must be an address, without a port, or `10.0.0.0/8` or "
+               "`2001:db8::/32`, with nothing but zeros behind its length; or `unix`";
+    if (desc->forwarded_header && !wshub__http_is_token(wshub_str_z(desc->forwarded_header)))
+        return "forwarded_header: must be the name of a header, as in X-Forwarded-For";
     return wshub__cors_problem(desc->cors);
 }
 
@@ -21747,6 +26062,9 @@ WSHUB__COLD static const char *wshub__desc_bus(const wshub_desc *desc) {
                "what an outage may";
     if (bus && (!bus->attach || !bus->publish || !bus->subscribe || !bus->unsubscribe))
         return "bus: its table must have attach, publish, subscribe and unsubscribe";
+    if (bus && desc->bus_sharded && !wshub__bus_shards(bus))
+        return "bus_sharded: the bus has no sharded channels; wshub_bus_redis.h has, without a "
+               "driver";
     if (bus && !desc->io->wake)
         return "bus: it needs an io that can be woken, whose table has wake";
     return NULL;
@@ -21761,6 +26079,8 @@ WSHUB__COLD static const char *wshub__desc_check(const wshub_desc *desc) {
         return "io: its table must have attach, send, close, now_ms, wall_ms and random";
     why = wshub__desc_ranges(desc);
     if (why) return why;
+    if (desc->deflate && desc->deflate_window_bits < desc->deflate->window_bits_min)
+        return "deflate_window_bits: the codec keeps no window as small as that (window_bits_min)";
     if (desc->heartbeat_by_pong && (desc->no_pings || desc->idle_timeout_ms == WSHUB_OFF ||
                                     desc->idle_timeout_ms / 2 >= desc->heartbeat_timeout_ms))
         return "heartbeat_by_pong: needs pings, at half of idle_timeout_ms, more often than "
@@ -21794,6 +26114,7 @@ wshub_desc_problem_versioned(const wshub_desc *desc, size_t desc_bytes, uint32_t
 static const wshub_field wshub__desc_fields[] = {
     WSHUB_FIELD(wshub_desc, io, POINTER, NULL),
     WSHUB_FIELD(wshub_desc, bus, POINTER, NULL),
+    WSHUB_FIELD(wshub_desc, bus_sharded, BOOL, NULL),
     WSHUB_FIELD(wshub_desc, path, TEXT, NULL),
     WSHUB_FIELD(wshub_desc, server_id, TEXT, NULL),
     WSHUB_FIELD(wshub_desc, default_rooms, POINTER, "default_rooms_count"),
@@ -21803,9 +26124,15 @@ static const wshub_field wshub__desc_fields[] = {
     WSHUB_FIELD(wshub_desc, allowed_origins_count, UINT, NULL),
     WSHUB_FIELD(wshub_desc, allowed_hosts, POINTER, "allowed_hosts_count"),
     WSHUB_FIELD(wshub_desc, allowed_hosts_count, UINT, NULL),
+    WSHUB_FIELD(wshub_desc, trusted_proxies, POINTER, "trusted_proxies_count"),
+    WSHUB_FIELD(wshub_desc, trusted_proxies_count, UINT, NULL),
+    WSHUB_FIELD(wshub_desc, forwarded_header, TEXT, NULL),
     WSHUB_FIELD(wshub_desc, log_level, UINT, NULL),
     WSHUB_FIELD(wshub_desc, no_log, BOOL, "log_level"),
     WSHUB_FIELD(wshub_desc, heartbeat_by_pong, BOOL, "idle_timeout_ms"),
+    WSHUB_FIELD(wshub_desc, client_over, UINT, NULL),
+    WSHUB_FIELD(wshub_desc, user_over, UINT, NULL),
+    WSHUB_FIELD(wshub_desc, address_over, UINT, NULL),
     WSHUB_FIELD(wshub_desc, rooms_per_client_max, UINT, "default_rooms_count"),
     WSHUB_FIELD(wshub_desc, rooms_max, UINT, "default_rooms_count"),
     WSHUB_FIELD(wshub_desc, http_head_bytes_max, UINT, "path"),
@@ -21828,6 +26155,8 @@ static const struct {
      offsetof(wshub_desc, allowed_origins_count), wshub__origin_rule_ok},
     {"allowed_hosts", offsetof(wshub_desc, allowed_hosts),
      offsetof(wshub_desc, allowed_hosts_count), wshub__host_entry_ok},
+    {"trusted_proxies", offsetof(wshub_desc, trusted_proxies),
+     offsetof(wshub_desc, trusted_proxies_count), wshub__proxy_rule_ok},
 };
 
 /* Writes that a limit is out of its range: `name is value, but must be least..greatest unit:
@@ -21909,14 +26238,32 @@ WSHUB__COLD WSHUB_API size_t wshub_desc_explain_versioned(const wshub_desc *desc
                          sizeof wshub__desc_fields / sizeof wshub__desc_fields[0], buf, cap);
 }
 
-/* Keeps all texts of the description in one block: first the slices, then what they show. */
+/* Keeps the proxies of a description, the header's name behind the other texts. */
+WSHUB__COLD static void wshub__copy_proxies(wshub *hub, char **at) {
+    wshub__proxies *proxies = &hub->proxies;
+    wshub_desc *desc = &hub->desc;
+    size_t i;
+
+    proxies->count = desc->trusted_proxies_count;
+    for (i = 0; i < proxies->count; i++)
+        (void)wshub_address_range_read(wshub_str_z(desc->trusted_proxies[i]), &proxies->ranges[i]);
+    desc->trusted_proxies = NULL;
+    if (!desc->forwarded_header) return;
+    proxies->header = wshub__copy_text(at, desc->forwarded_header);
+    desc->forwarded_header = proxies->header.ptr;
+}
+
+/* Keeps all texts of the description in one block: first the slices and ranges, then what is shown.
+ */
 WSHUB__COLD static bool wshub__copy_texts(wshub *hub, const char *server_id) {
     wshub_desc *desc = &hub->desc;
     wshub__realm *realm = &hub->first_realm;
     size_t bytes = wshub__list_bytes(desc->default_rooms, desc->default_rooms_count) +
                    wshub__list_bytes(desc->allowed_origins, desc->allowed_origins_count) +
                    wshub__list_bytes(desc->allowed_hosts, desc->allowed_hosts_count) +
-                   strlen(desc->path) + 1 + strlen(server_id) + 1;
+                   strlen(desc->path) + 1 + strlen(server_id) + 1 +
+                   desc->trusted_proxies_count * sizeof(wshub_address_range) +
+                   (desc->forwarded_header ? strlen(desc->forwarded_header) + 1 : 0);
     char *at;
 
     hub->texts = wshub__mem_new(&hub->mem, bytes);
@@ -21927,12 +26274,14 @@ WSHUB__COLD static bool wshub__copy_texts(wshub *hub, const char *server_id) {
     realm->default_rooms_count = (uint32_t)desc->default_rooms_count;
     hub->origins = realm->default_rooms + desc->default_rooms_count;
     hub->hosts = hub->origins + desc->allowed_origins_count;
-    at = (char *)(hub->hosts + desc->allowed_hosts_count);
+    hub->proxies.ranges = (wshub_address_range *)(void *)(hub->hosts + desc->allowed_hosts_count);
+    at = (char *)(hub->proxies.ranges + desc->trusted_proxies_count);
     wshub__copy_list(realm->default_rooms, desc->default_rooms, desc->default_rooms_count, &at);
     wshub__copy_list(hub->origins, desc->allowed_origins, desc->allowed_origins_count, &at);
     wshub__copy_list(hub->hosts, desc->allowed_hosts, desc->allowed_hosts_count, &at);
     desc->path = wshub__copy_text(&at, desc->path).ptr;
     hub->server_id = wshub__copy_text(&at, server_id);
+    wshub__copy_proxies(hub, &at);
     WSHUB_ASSERT(at == (char *)hub->texts + bytes);
 
     /* From here on the copies are what counts; of the lists nothing in the description is left. */
@@ -21987,8 +26336,16 @@ WSHUB__COLD static void wshub__objects_init(wshub *hub, const uint8_t seed[16]) 
     hub->self = hub;
 
     wshub__pool_init(&hub->conns, sizeof(wshub__conn), 0);
+    wshub__pool_init(&hub->told, sizeof(wshub_address), 0);
+    wshub__pool_init(&hub->agreed, sizeof(wshub__agreed), 0);
+    if (hub->desc.deflate) hub->codec = *hub->desc.deflate;
+    hub->desc.deflate = hub->codec.version ? &hub->codec : NULL;
     wshub__pool_init(&hub->clients, sizeof(wshub__client), wshub__pool_first(hub->key, 'c'));
     wshub__pool_init(&hub->asks, sizeof(wshub__ask), wshub__pool_first(hub->key, 'a'));
+    wshub__pool_init(&hub->stays.pool, sizeof(wshub__stay), wshub__pool_first(hub->key, 's'));
+    hub->stays.kept = hub->desc.on_joined || hub->desc.on_left || hub->desc.on_room_here ||
+                      hub->desc.on_room_gone || hub->desc.on_user_here || hub->desc.on_user_gone;
+    wshub__pace_init(hub);
     wshub__forwarding_begin(hub);
     wshub__pool_init(&hub->timers, sizeof(wshub__timer), wshub__pool_first(hub->key, 't'));
     wshub__pool_init(&hub->realms, sizeof(wshub__realm), wshub__pool_first(hub->key, 'm'));
@@ -22014,6 +26371,7 @@ WSHUB__COLD static void wshub__io_attach(wshub *hub) {
     owner.sent = wshub__owner_sent;
     owner.closed = wshub__owner_closed;
     owner.settle = wshub__owner_settle;
+    owner.due = wshub__owner_due;
     hub->depth = 1; /* an io or a bus that reports while it is attached may run callbacks */
     hub->io.attach(hub->io.ctx, &owner);
 }
@@ -22160,6 +26518,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_drain(wshub *hub, uint32_t per_second, uin
     hub->drain_per_second = per_second;
     hub->drain_code = code;
     hub->drain_start = hub->now;
+    wshub__handshakes_end(hub);
     if (hub->io.wake) hub->io.wake(hub->io.ctx);
     wshub__leave(hub);
     return WSHUB_OK;
@@ -22190,28 +26549,72 @@ WSHUB_API void *wshub_user(const wshub *hub) {
 typedef struct wshub__census {
     uint32_t clients, authenticated, rooms, users, own_rooms; /* of all realms */
     uint32_t conns, spans;
+    uint32_t stays; /* of members */
     uint64_t queued;
 } wshub__census;
 
+/* What is kept of a membership, against the client and the name of what it is in. */
+WSHUB__COLD static bool wshub__check_stay(const wshub *hub, const wshub__client *client,
+                                          const wshub__name *name, uint32_t number,
+                                          wshub__census *census) {
+    const wshub__stay *stay;
+    bool own = name->kind == WSHUB__KIND_ROOM &&
+               wshub_str_eq(wshub__name_str(name), wshub__name_str(&client->name));
+
+    if (!hub->stays.kept || own) return number == WSHUB__NO_STAY;
+    if (number >= hub->stays.pool.used) return false;
+    census->stays++;
+    stay = wshub__stay_at(hub, number);
+    return stay->slot.link == WSHUB__LIVE && stay->client == client->index &&
+           stay->here->name.kind == name->kind && stay->here->stays >= stay->here->told &&
+           wshub_str_eq(wshub__name_str(&stay->here->name), wshub__name_str(name)) &&
+           (stay->state == WSHUB__STAY_QUIET
+                ? client->state != WSHUB__CLIENT_AUTHENTICATED
+                : wshub__client_reached(client) == WSHUB_CLIENT_AUTHENTICATED);
+}
+
+/* What is to be told: as many as are counted, linked both ways, and besides those of members only
+ * goings. */
+WSHUB__COLD static const char *wshub__check_stays(const wshub *hub, const wshub__census *census) {
+    const wshub__stays *stays = &hub->stays;
+    uint32_t at = stays->first, prev = 0, count = 0, going = 0;
+
+    for (; at && count < stays->count; count++) {
+        const wshub__stay *stay = wshub__stay_at(hub, at - 1);
+        if (stay->prev != prev ||
+            (stay->state != WSHUB__STAY_COMING && stay->state != WSHUB__STAY_GOING))
+            return "the order of what is to be told";
+        going += stay->state == WSHUB__STAY_GOING;
+        prev = at;
+        at = stay->next;
+    }
+    if (at || count != stays->count || prev != stays->last)
+        return "the number of what is to be told";
+    return stays->pool.live != census->stays + going ? "the number of stays" : NULL;
+}
+
 /* One membership: the member knows its place in its client's list, and the list knows it. */
 WSHUB__COLD static const char *wshub__check_member(const wshub *hub, wshub__group *group,
-                                                   uint32_t i) {
+                                                   uint32_t i, wshub__census *census) {
     const wshub__client *client = wshub__client_at(hub, wshub__members(group)[i].client);
-    uint32_t place = wshub__members(group)[i].place;
+    uint32_t place = wshub__members(group)[i].place, stay = place;
 
     if (client->slot.link != WSHUB__LIVE) return "a member is dead";
     if (client->realm != group->realm) return "a member of another realm";
-    if (group->name.kind == WSHUB__KIND_USER)
-        return client->user != group || client->user_pos != i ? "a user's session" : NULL;
-    if (place >= client->rooms_count || client->rooms[place] != group ||
-        wshub__room_place(client, group) != place || wshub__room_positions(client)[place] != i)
-        return "a member's place";
-    return NULL;
+    if (group->name.kind == WSHUB__KIND_USER) {
+        if (client->user != group || client->user_pos != i) return "a user's session";
+    } else {
+        if (place >= client->rooms_count || client->rooms[place] != group ||
+            wshub__room_place(client, group) != place || wshub__room_positions(client)[place] != i)
+            return "a member's place";
+        stay = hub->stays.kept ? wshub__room_stays(client)[place] : WSHUB__NO_STAY;
+    }
+    return wshub__check_stay(hub, client, &group->name, stay, census) ? NULL : "a member's stay";
 }
 
 /* All rooms, or all users, of a realm. *out_members: how many members they have together. */
 WSHUB__COLD static const char *wshub__check_groups(const wshub *hub, const wshub__realm *realm,
-                                                   const wshub__groups *list,
+                                                   const wshub__groups *list, wshub__census *census,
                                                    uint32_t *out_members) {
     uint32_t i, k;
 
@@ -22225,7 +26628,7 @@ WSHUB__COLD static const char *wshub__check_groups(const wshub *hub, const wshub
                               wshub__name_str(&group->name)) != group)
             return "a group is not indexed";
         for (k = 0; k < group->count; k++) {
-            const char *why = wshub__check_member(hub, group, k);
+            const char *why = wshub__check_member(hub, group, k, census);
             if (why) return why;
         }
         *out_members += group->count;
@@ -22270,10 +26673,10 @@ WSHUB__COLD static const char *wshub__check_realm(const wshub *hub, const wshub_
     }
     if (prev != realm->newest) return "the newest client";
 
-    why = wshub__check_groups(hub, realm, &realm->rooms, &members);
+    why = wshub__check_groups(hub, realm, &realm->rooms, census, &members);
     if (why) return why;
     if (members != memberships) return "the number of memberships";
-    why = wshub__check_groups(hub, realm, &realm->users, &members);
+    why = wshub__check_groups(hub, realm, &realm->users, census, &members);
     if (why) return why;
     if (members != sessions) return "the number of sessions";
     if (realm->index.count != clients + realm->rooms.count + realm->users.count)
@@ -22380,6 +26783,7 @@ WSHUB_API const char *wshub_self_check(const wshub *hub) {
     memset(&census, 0, sizeof census);
     wshub__look(hub);
     why = wshub__check_realms(hub, &census);
+    if (!why) why = wshub__check_stays(hub, &census);
     if (!why) why = wshub__check_channels(hub);
     if (!why) why = wshub__check_conns(hub, &census);
     if (!why) why = wshub__check_log(hub, &census);

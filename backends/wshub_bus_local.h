@@ -9,13 +9,19 @@
  *     counted
  * [x] cut and mended by hand, to see a program with its broker away
  * [ ] other processes: that is wshub_bus_redis.h
- * [ ] requests (wshub_bus.request): there is no broker to ask
+ * [x] `PUBSUB NUMSUB channel ...` by wshub_bus_request(): how many seats have subscribed to each,
+ *     as Redis says it; `SET key value NX PX ms`, by which of several owners one does what all
+ *     could; and `PING`. There is no broker that could be asked anything else
  *
  * Needs ISO C99, the atomics of gcc or clang, and wshub.h before it. With another compiler, or with
  * WSHUB_NO_THREADS, wshub_bus_local_create() refuses (NOWAKE).
  *
  * Threads: the functions below may be called from any. A seat belongs to its owner: its table is
  * called on the owner's thread alone. A hub's io must be one that can be woken.
+ *
+ * A key that was set stays for its time by the calendar clock of the C library, in whole seconds
+ * upwards; with many more than WSHUB_BUS_LOCAL_KEYS_MAX the oldest go before that. It costs a look
+ * at a few keys, under a lock.
  *
  * Cost: a turn's publications are one block of memory for all seats (one for every 64 KiB), and
  * one compare-and-swap a seat. A seat is handed all that is published and sorts out on its own
@@ -40,6 +46,9 @@ extern "C" {
 
 /* One bus. Made by wshub_bus_local_create(), ended by wshub_bus_local_destroy(). */
 typedef struct wshub_bus_local wshub_bus_local;
+
+/* How many keys requests may set at a time; of a bucket that is full the oldest goes. */
+#define WSHUB_BUS_LOCAL_KEYS_MAX 2048
 
 #define WSHUB_BUS_LOCAL_DESC_VERSION 1 /* it rises when the struct below changes */
 
@@ -108,6 +117,7 @@ WSHUB_API uint64_t wshub_bus_local_dropped(wshub_bus_local *local);
     !defined(WSHUB__BUS_LOCAL_DONE)
 #define WSHUB__BUS_LOCAL_DONE
 #include <stdlib.h>
+#include <time.h>
 #ifndef WSHUB_ASSERT
 #include <assert.h>
 #define WSHUB_ASSERT(x) assert(x)
@@ -223,6 +233,8 @@ static wshub_bus_local__node *wshub_bus_local__take(wshub_bus_local__node **top)
 
 /* ---- the objects ---- */
 
+#define WSHUB_BUS_LOCAL__QUESTIONS 1024u /* of one seat, that have no answer yet */
+
 /* A channel, or a pattern without its `*`; the text follows. */
 typedef struct wshub_bus_local__name {
     struct wshub_bus_local__name *next; /* in its bucket, or among the patterns */
@@ -240,6 +252,16 @@ typedef struct wshub_bus_local__names {
 
 /* What a seat's owner knows of the bus. wshub_bus_local__follows says which state may follow
  * which, and wshub_bus_local__seat_to() alone writes it. */
+enum { WSHUB_BUS_LOCAL__KEYS_EACH = 8 }; /* of a bucket */
+#define WSHUB_BUS_LOCAL__KEY_BUCKETS (WSHUB_BUS_LOCAL_KEYS_MAX / WSHUB_BUS_LOCAL__KEYS_EACH)
+
+/* A key that was set; its text lies behind it. */
+typedef struct wshub_bus_local__key {
+    struct wshub_bus_local__key *next; /* the younger come first */
+    int64_t until;                     /* in seconds of the calendar clock */
+    size_t len;
+} wshub_bus_local__key;
+
 typedef enum wshub_bus_local__state {
     WSHUB_BUS_LOCAL__FREE,      /* nobody's yet */
     WSHUB_BUS_LOCAL__TAKEN,     /* it has an owner, who has been told nothing */
@@ -249,6 +271,16 @@ typedef enum wshub_bus_local__state {
     WSHUB_BUS_LOCAL__LEFT /* the owner is gone; others may hold the seat for a while */
 } wshub_bus_local__state;
 
+/* What an owner has asked (wshub_bus.request); answered by the next pump(). The answer's items and
+ * texts follow. */
+typedef struct wshub_bus_local__question {
+    struct wshub_bus_local__question *next;
+    void (*on_reply)(void *arg, const wshub_bus_reply *reply);
+    void *arg;
+    size_t bytes;        /* of this block */
+    wshub_bus_reply all; /* of the answer, whose items are behind this */
+} wshub_bus_local__question;
+
 typedef struct wshub_bus_local__seat {
     struct wshub_bus_local__seat *prev, *next; /* of those with an owner; under the bus's lock */
     wshub_bus_local *local;
@@ -257,7 +289,9 @@ typedef struct wshub_bus_local__seat {
     /* written by its owner's thread under the lock, so that whoever holds it sees an owner who
      * can be woken */
     uint8_t state; /* wshub_bus_local__state */
-    bool lock;
+    bool lock;     /* of the table of names, too, in which others look up what they count */
+    struct wshub_bus_local__question *asked, **asked_end; /* not answered yet, the oldest first */
+    size_t asked_count;
     struct wshub_bus_local__seat **others; /* the other seats, as the list was at `edition` */
     size_t others_count, others_cap, edition;
     /* written by other threads too */
@@ -278,6 +312,8 @@ struct wshub_bus_local {
     size_t edition; /* of that list: it rises with every change */
     size_t refs;    /* the application's, and one for each seat */
     size_t down, dropped;
+    bool keys_lock;
+    wshub_bus_local__key *keys[WSHUB_BUS_LOCAL__KEY_BUCKETS];
 };
 
 static void *wshub_bus_local__alloc_default(void *user, void *ptr, size_t old_bytes,
@@ -297,10 +333,25 @@ static void wshub_bus_local__free(wshub_bus_local *local, void *ptr, size_t byte
     if (ptr) (void)local->alloc(local->alloc_user, ptr, bytes, 0);
 }
 
+static void wshub_bus_local__key_end(wshub_bus_local *local, wshub_bus_local__key *key) {
+    if (key) wshub_bus_local__free(local, key, sizeof *key + key->len);
+}
+static void wshub_bus_local__keys_end(wshub_bus_local *local) {
+    size_t i;
+    for (i = 0; i < WSHUB_BUS_LOCAL__KEY_BUCKETS; i++) {
+        while (local->keys[i]) {
+            wshub_bus_local__key *key = local->keys[i];
+            local->keys[i] = key->next;
+            wshub_bus_local__key_end(local, key);
+        }
+    }
+}
+
 static void wshub_bus_local__unref(wshub_bus_local *local) {
     WSHUB_ASSERT(wshub_bus_local__load(&local->refs) > 0);
     if (wshub_bus_local__sub(&local->refs, 1) > 0) return;
     WSHUB_ASSERT(!local->seats);
+    wshub_bus_local__keys_end(local);
     (void)local->alloc(local->alloc_user, local, sizeof *local, 0);
 }
 
@@ -321,7 +372,10 @@ static bool wshub_bus_local__name_is(const wshub_bus_local__name *name, wshub_st
 /* Where a channel hangs, or would hang at the end of its bucket. There are buckets. */
 static wshub_bus_local__name **wshub_bus_local__channel_at(const wshub_bus_local__names *names,
                                                            wshub_str channel, uint64_t hash) {
-    wshub_bus_local__name **at = &names->buckets[hash & (names->buckets_count - 1)];
+    wshub_bus_local__name **at;
+
+    WSHUB_ASSERT(names->buckets_count);
+    at = &names->buckets[hash & (names->buckets_count - 1)];
     for (; *at; at = &(*at)->next) {
         bool same = (*at)->hash == hash;
         if (same && wshub_bus_local__name_is(*at, channel)) break; /* never: of two, one hash */
@@ -714,12 +768,15 @@ static void wshub_bus_local__seat_delist(wshub_bus_local__seat *seat) {
     wshub_bus_local__unlock(&local->lock);
 }
 
+static void wshub_bus_local__answer(wshub_bus_local__seat *seat, bool lost); /* asking, below */
+
 /* The owner's end, or that of a seat that nobody took. */
 static void wshub_bus_local__seat_leave(wshub_bus_local__seat *seat) {
     wshub_bus_local *local = seat->local;
 
     if (wshub_bus_local__has_owner(seat)) wshub_bus_local__seat_delist(seat);
     wshub_bus_local__seat_to(seat, WSHUB_BUS_LOCAL__LEFT);
+    while (seat->asked) wshub_bus_local__answer(seat, true);
 
     wshub_bus_local__seat_forget(seat);
     wshub_bus_local__free(local, seat->others, seat->others_cap * sizeof *seat->others);
@@ -825,7 +882,9 @@ static size_t wshub_bus_local__publish(void *ctx, const wshub_bus_msg *msgs, siz
 static bool wshub_bus_local__subscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
     wshub_bus_local__seat *seat = (wshub_bus_local__seat *)ctx;
     size_t i = 0;
+    wshub_bus_local__lock(&seat->lock);
     while (i < count && wshub_bus_local__names_add(seat->local, &seat->names, &channels[i])) i++;
+    wshub_bus_local__unlock(&seat->lock);
     wshub_bus_local__seat_listen(seat);
     return i == count;
 }
@@ -834,10 +893,205 @@ static bool wshub_bus_local__unsubscribe(void *ctx, const wshub_bus_channel *cha
                                          size_t count) {
     wshub_bus_local__seat *seat = (wshub_bus_local__seat *)ctx;
     size_t i;
+    wshub_bus_local__lock(&seat->lock);
     for (i = 0; i < count; i++)
         wshub_bus_local__names_remove(seat->local, &seat->names, &channels[i]);
+    wshub_bus_local__unlock(&seat->lock);
     wshub_bus_local__seat_listen(seat);
     return true;
+}
+
+/* ---- the table: asking ---- */
+
+/* How many seats have subscribed to a channel, the asking one included; patterns do not count. */
+static int64_t wshub_bus_local__numsub(wshub_bus_local *local, wshub_str channel) {
+    wshub_bus_local__seat *seat;
+    int64_t count = 0;
+
+    wshub_bus_local__lock(&local->lock);
+    for (seat = local->seats; seat; seat = seat->next) {
+        wshub_bus_local__lock(&seat->lock);
+        count += wshub_bus_local__has_channel(&seat->names, channel);
+        wshub_bus_local__unlock(&seat->lock);
+    }
+    wshub_bus_local__unlock(&local->lock);
+    return count;
+}
+
+/* Puts a key into a bucket, unless one with its text is there whose time has not come. Returns what
+ * is left over: the key itself if it was not put, one that has gone for it, or NULL. Under the
+ * lock. */
+static wshub_bus_local__key *wshub_bus_local__key_put(wshub_bus_local__key **bucket,
+                                                      wshub_bus_local__key *key, int64_t now) {
+    wshub_bus_local__key **at = bucket, *gone = NULL;
+    size_t count = 0;
+
+    for (; *at; at = &(*at)->next) {
+        bool same = (*at)->len == key->len && memcmp(*at + 1, key + 1, key->len) == 0;
+        if (same && (*at)->until > now) return key;
+        if (same || ++count == WSHUB_BUS_LOCAL__KEYS_EACH) break;
+    }
+    if (*at) { /* its time is over, or it is the oldest of a full bucket */
+        gone = *at;
+        *at = gone->next;
+    }
+    key->next = *bucket;
+    *bucket = key;
+    return gone;
+}
+
+/* Sets a key where nobody has. Returns OK; STATE: somebody has; NOMEM. */
+static wshub_err wshub_bus_local__key_set(wshub_bus_local *local, wshub_str text,
+                                          uint64_t hold_ms) {
+    wshub_bus_local__key *key, *left;
+    int64_t now = (int64_t)time(NULL);
+    uint64_t hash;
+    bool put;
+
+    if (text.len > WSHUB_BUS_LOCAL__NAME_BYTES_MAX) return WSHUB_ERR_NOMEM;
+    hash = wshub_siphash(local->key, text.ptr, text.len);
+    key = (wshub_bus_local__key *)wshub_bus_local__new(local, sizeof *key + text.len);
+    if (!key) return WSHUB_ERR_NOMEM;
+    key->until = now + (int64_t)(hold_ms / 1000) + 1;
+    key->len = text.len;
+    if (text.len) memcpy(key + 1, text.ptr, text.len);
+
+    wshub_bus_local__lock(&local->keys_lock);
+    left = wshub_bus_local__key_put(&local->keys[hash % WSHUB_BUS_LOCAL__KEY_BUCKETS], key, now);
+    wshub_bus_local__unlock(&local->keys_lock);
+    put = left != key;
+    wshub_bus_local__key_end(local, left);
+    return put ? WSHUB_OK : WSHUB_ERR_STATE;
+}
+
+/* A number of milliseconds, of up to 15 digits; 0: it is none. */
+static uint64_t wshub_bus_local__ms(wshub_str text) {
+    uint64_t ms = 0;
+    size_t i;
+
+    if (text.len > 15) return 0;
+    for (i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9') return 0;
+        ms = 10 * ms + (uint64_t)(text.ptr[i] - '0');
+    }
+    return ms;
+}
+
+/* Is it `SET key value NX PX ms`? Then out_ms is what stands there. */
+static bool wshub_bus_local__is_set(const wshub_str *argv, size_t argc, uint64_t *out_ms) {
+    if (argc != 6 || !wshub_str_eq_z(argv[0], "SET") || !wshub_str_eq_z(argv[3], "NX") ||
+        !wshub_str_eq_z(argv[4], "PX"))
+        return false;
+    *out_ms = wshub_bus_local__ms(argv[5]);
+    return *out_ms > 0;
+}
+
+/* The answer to it. Returns OK; NOMEM. */
+static wshub_err wshub_bus_local__answer_set(wshub_bus_local *local, wshub_str key, uint64_t ms,
+                                             wshub_bus_reply *reply) {
+    wshub_err err = wshub_bus_local__key_set(local, key, ms);
+
+    reply->kind = err ? WSHUB_BUS_REPLY_NULL : WSHUB_BUS_REPLY_TEXT;
+    reply->text = wshub_str_z(err ? "" : "OK");
+    return err == WSHUB_ERR_NOMEM ? err : WSHUB_OK;
+}
+
+/* Makes a question whose answer has two items for each name: the name, and a number that is counted
+ * when it is answered. NULL: out of memory. */
+static wshub_bus_local__question *
+wshub_bus_local__question_new(wshub_bus_local *local, const wshub_str *names, size_t count) {
+    wshub_bus_local__question *question;
+    wshub_bus_reply *items;
+    size_t bytes = sizeof *question + 2 * count * sizeof *items, i;
+    char *texts;
+
+    for (i = 0; i < count; i++) bytes += names[i].len;
+    question = (wshub_bus_local__question *)wshub_bus_local__new(local, bytes);
+    if (!question) return NULL;
+    memset(question, 0, sizeof *question + 2 * count * sizeof *items);
+    question->bytes = bytes;
+
+    items = (wshub_bus_reply *)(void *)(question + 1);
+    texts = (char *)(items + 2 * count);
+    question->all.items = items;
+    question->all.count = 2 * count;
+    for (i = 0; i < count; i++) {
+        items[2 * i].kind = WSHUB_BUS_REPLY_TEXT;
+        items[2 * i].text.ptr = texts;
+        items[2 * i].text.len = names[i].len;
+        texts = wshub_bus_local__put(texts, names[i]);
+        items[2 * i + 1].kind = WSHUB_BUS_REPLY_INTEGER;
+    }
+    return question;
+}
+
+/* What is answered to a request that is no count. Returns OK; NOMEM. */
+static wshub_err wshub_bus_local__carry_out(wshub_bus_local *local, const wshub_str *argv,
+                                            size_t argc, wshub_bus_reply *reply) {
+    uint64_t ms;
+
+    if (wshub_bus_local__is_set(argv, argc, &ms))
+        return wshub_bus_local__answer_set(local, argv[1], ms, reply);
+    if (argc == 1 && wshub_str_eq_z(argv[0], "PING")) {
+        reply->kind = WSHUB_BUS_REPLY_TEXT;
+        reply->text = wshub_str_z("PONG");
+    } else {
+        reply->kind = WSHUB_BUS_REPLY_ERROR;
+        reply->text =
+            wshub_str_z("there is no broker: only PING, PUBSUB NUMSUB and SET NX PX are known");
+    }
+    return WSHUB_OK;
+}
+
+/* Takes a question, which pump() answers. */
+static wshub_err wshub_bus_local__request(void *ctx, const wshub_str *argv, size_t argc,
+                                          void (*on_reply)(void *arg, const wshub_bus_reply *reply),
+                                          void *arg) {
+    wshub_bus_local__seat *seat = (wshub_bus_local__seat *)ctx;
+    wshub_bus_local__question *question;
+    bool counts;
+
+    if (!argv || !argc || !argv[0].len || !on_reply) return WSHUB_ERR_PARAM;
+    if (seat->state != WSHUB_BUS_LOCAL__UP) return WSHUB_ERR_STATE;
+    if (seat->asked_count >= WSHUB_BUS_LOCAL__QUESTIONS) return WSHUB_ERR_LIMIT;
+    counts = argc >= 2 && wshub_str_eq_z(argv[0], "PUBSUB") && wshub_str_eq_z(argv[1], "NUMSUB");
+    question =
+        wshub_bus_local__question_new(seat->local, counts ? argv + 2 : NULL, counts ? argc - 2 : 0);
+    if (!question) return WSHUB_ERR_NOMEM;
+
+    question->on_reply = on_reply;
+    question->arg = arg;
+    question->all.kind = WSHUB_BUS_REPLY_ARRAY;
+    if (!counts && wshub_bus_local__carry_out(seat->local, argv, argc, &question->all)) {
+        wshub_bus_local__free(seat->local, question, question->bytes);
+        return WSHUB_ERR_NOMEM;
+    }
+    *(seat->asked ? seat->asked_end : &seat->asked) = question;
+    seat->asked_end = &question->next;
+    seat->asked_count++;
+    if (seat->owner.wake) seat->owner.wake(seat->owner.ctx);
+    return WSHUB_OK;
+}
+
+/* Answers the oldest question, or tells that it has no answer any more. */
+static void wshub_bus_local__answer(wshub_bus_local__seat *seat, bool lost) {
+    wshub_bus_local__question *question = seat->asked;
+    wshub_bus_reply *items = (wshub_bus_reply *)(void *)(question + 1);
+    size_t i;
+
+    seat->asked = question->next;
+    seat->asked_count--;
+    for (i = 0; !lost && i < question->all.count; i += 2)
+        items[i + 1].integer = wshub_bus_local__numsub(seat->local, items[i].text);
+    question->on_reply(question->arg, lost ? NULL : &question->all);
+    wshub_bus_local__free(seat->local, question, question->bytes);
+}
+
+/* Those that were asked by now, and none that is asked in an answer: nobody would end. */
+static void wshub_bus_local__answer_all(wshub_bus_local__seat *seat) {
+    size_t left = seat->asked_count;
+    while (left-- && seat->asked) /* an owner who leaves meanwhile has been told of all */
+        wshub_bus_local__answer(seat, seat->state != WSHUB_BUS_LOCAL__UP);
 }
 
 /* ---- the table: hearing ---- */
@@ -850,7 +1104,9 @@ static void wshub_bus_local__seat_follow(wshub_bus_local__seat *seat) {
     if (seat->state == (down ? WSHUB_BUS_LOCAL__DOWN : WSHUB_BUS_LOCAL__UP)) return;
 
     if (!down) {
+        wshub_bus_local__lock(&seat->lock);
         wshub_bus_local__names_clear(seat->local, &seat->names);
+        wshub_bus_local__unlock(&seat->lock);
         wshub_bus_local__seat_to(seat, WSHUB_BUS_LOCAL__CONNECTED);
         seat->owner.state(seat->owner.ctx, WSHUB_BUS_CONNECTED);
         if (!wshub_bus_local__has_owner(seat)) return;
@@ -882,6 +1138,7 @@ static void wshub_bus_local__pump(void *ctx) {
 
     wshub_bus_local__add(&seat->refs, 1); /* its owner may leave from inside a report */
     wshub_bus_local__seat_follow(seat);
+    wshub_bus_local__answer_all(seat);
 
     /* What was said before it left is not heard any more, but let go of. */
     for (node = wshub_bus_local__take(&seat->inbox); node;) {
@@ -1004,6 +1261,7 @@ WSHUB_API wshub_err wshub_bus_local_seat(wshub_bus_local *local, wshub_bus *out_
     out_seat->unsubscribe = wshub_bus_local__unsubscribe;
     out_seat->pump = wshub_bus_local__pump;
     out_seat->taken = wshub_bus_local__taken;
+    out_seat->request = wshub_bus_local__request;
     out_seat->hand_over = wshub_bus_local__hand_over;
     return WSHUB_OK;
 }

@@ -24,9 +24,9 @@
  * [x] a heartbeat through the broker and back: one that answers but forwards nothing is found out
  * [x] any command of the broker by wshub_bus_request(), in one pipeline with what is published
  * [x] limits for all that a broker may send and for all that waits to be sent
- * [ ] sharded pub/sub (SPUBLISH, SSUBSCRIBE); redirections of a Cluster (MOVED is an error)
+ * [x] sharded pub/sub (SPUBLISH, SSUBSCRIBE) of Redis 7, of one node or of a Cluster's masters
  * [ ] transactions, blocking commands and others that change a connection (see Asking)
- * [ ] TLS of its own: with desc.tls the io is asked for it
+ * [ ] TLS of its own: with desc.tls the io is asked for it (wshub_io_openssl.h, wshub_io_mbedtls.h)
  *
  * ---- Where the broker is -----------------------------------------------------------------------
  *     redis://[user:password@][host[:port][,host[:port]...]][/database]
@@ -44,13 +44,44 @@
  * A sentinel that falls silent is replaced by the next one while the bus stays up.
  *
  * Cluster: any node will do, replicas too, since classic PUBLISH reaches every node. List some.
+ * With desc.cluster PUBSUB NUMSUB is put to all of them, and the answers are summed; without, the
+ * answer is that of one node, which knows its own subscribers alone. Socket.IO's classic adapter
+ * counts servers by it: it needs desc.cluster there.
+ *
+ * ---- Sharded channels --------------------------------------------------------------------------
+ * wshub_desc.bus_sharded, and a dialect of that kind, publish by SPUBLISH and subscribe by
+ * SSUBSCRIBE: Redis 7 and Valkey have them, older brokers refuse, and the bus says so and stays
+ * down. With a driver there are none.
+ *
+ * In a Cluster a channel belongs to the master that has its slot. With desc.cluster the node that
+ * is connected is asked which those are (CLUSTER SLOTS), and two connections more are opened to
+ * each: one that publishes and one that subscribes, for sharded channels alone. The bus is up when
+ * all of them are. When one is lost, or a node answers MOVED or takes a channel away because its
+ * slot goes elsewhere, everything is connected anew, the slots are asked for again, and all is
+ * subscribed to where it is then: a gap as with any loss, of which the owner is told. A master that
+ * cannot be reached keeps the bus down until the Cluster has put another in its place. In a Cluster
+ * of which some slots have no master the bus stays up with the others: what is published to such a
+ * slot is refused and counted, and a subscription to one is an error that begins anew.
+ * Slots may be in as many ranges as there are of them. Of requests, PUBSUB NUMSUB and PUBSUB
+ * SHARDNUMSUB go to every master that has slots and every replica of theirs, and the answers are
+ * summed: so it does not matter who has a channel's slot now, and channels may be of several slots.
+ * All other requests go to the node that was asked first. To each replica there is a connection for
+ * this alone: one that cannot be reached is left out of the sum and dialled again with each
+ * heartbeat, and the bus stays up. Whoever subscribes at a replica hears all that is published.
+ * Each nodes_ms the slots are asked for again: nodes that have come since, masters among them, are
+ * connected to and asked as replicas are, and those that have gone are not asked any more. Of
+ * WSHUB_BUS_REDIS_REPLICAS_MAX such nodes those behind are not asked.
  *
  * ---- When it goes away -------------------------------------------------------------------------
  * A connection is lost when the broker ends it, when what comes is not RESP or is over a limit, and
  * when a command is refused that the bus cannot do without. It is lost, too, when an answer is owed
  * and no byte has come for heartbeat_timeout_ms, or when a heartbeat has not come back in that time
  * although what was said behind it has been answered. Bytes that come are a sign of life, also
- * those of an answer that is an error.
+ * those of an answer that is an error. With each heartbeat something is asked on every connection,
+ * so that an answer is always owed soon: a broker that stops without closing (a frozen process, a
+ * cable that was pulled) is found out within heartbeat_ms and heartbeat_timeout_ms, on whichever
+ * connection. It is counted in stats.silences, and told as any loss is; so are a sentinel and a
+ * replica that fall silent, which the bus can do without.
  *
  * Then both connections are closed, the owner is told, and the next attempt begins after a wait: of
  * retry_min_ms at first, doubled each time that all addresses have failed, up to retry_max_ms. Half
@@ -76,6 +107,8 @@
  *     resetchannels &ws:broadcast &ws:room:* &ws:client:* &ws:user:* &wshub:hb:* &wshub:app:*
  *     -@all +subscribe +psubscribe +unsubscribe +punsubscribe +publish +ping +role +hello +auth
  *     +client|setname +quit
+ * For sharded channels +ssubscribe +sunsubscribe +spublish (with desc.cluster +cluster|slots, too)
+ * take the place of +psubscribe and +punsubscribe; the patterns of channels stay the same.
  * +select is needed for a database other than 0, and whatever you ask by wshub_bus_request(). With
  * no_heartbeat &wshub:hb:* is not needed, and &wshub:app:* only for wshub_app_publish() and
  * wshub_app_subscribe(). Without +role a replica is not told from a master, and without +info a
@@ -103,8 +136,9 @@
  * wshub_io_sock_timeout(), and call wshub_settle(hub) after each of its turns.
  *
  * Needs ISO C99 or C++11, and wshub.h before it. Proved by tests/test_redis_wire.c (RESP, URLs),
- * test_redis_links.c (connections), test_redis_bus.c, test_redis_request.c, test_bus_contract.c
- * and, with a real server, test_redis.c.
+ * test_redis_links.c (connections), test_redis_bus.c, test_redis_request.c, test_redis_nodes.c,
+ * test_bus_contract.c, test_sharded.c and, with a real server, test_redis.c, test_redis_brokers.c
+ * and test_redis_shards.c.
  */
 #ifndef WSHUB_BUS_REDIS_H
 #define WSHUB_BUS_REDIS_H
@@ -144,6 +178,11 @@ typedef struct wshub_bus_redis_desc {
     /* false. Nothing is published or subscribed to that the owner did not ask for. PING alone then
      * tells whether the broker lives, and not whether it still forwards. */
     bool no_heartbeat;
+    /* false. The addresses are nodes of a Redis Cluster, of at most WSHUB_BUS_REDIS_NODES_MAX
+     * masters, sharded channels go to the master that has their slot, and PUBSUB NUMSUB and
+     * SHARDNUMSUB to all nodes. Without it, to the node that is connected. Not with a driver, nor
+     * with sentinels. */
+    bool cluster;
     /* NULL: the addresses are those of the broker. A name of 1 to 128 bytes: they are sentinels,
      * and this is the master that they are asked for. */
     const char *sentinel;
@@ -164,6 +203,9 @@ typedef struct wshub_bus_redis_desc {
     /* 3000, and more than heartbeat_ms. For a heartbeat to come back, and for any byte while an
      * answer is owed. */
     uint32_t heartbeat_timeout_ms;
+    /* 5000. With cluster: from one time that its nodes are asked for to the next, which is with a
+     * heartbeat. So long may it take until a node that has come is asked by NUMSUB. */
+    uint32_t nodes_ms;
     /* WSHUB_BUS_REDIS_MESSAGE_BYTES; 1 KiB to 1 GiB. One text from the broker. A longer message is
      * skipped and counted in stats.oversized. */
     uint32_t message_bytes_max;
@@ -207,6 +249,7 @@ typedef struct wshub_bus_redis_stats {
     uint64_t requests_lost;      /* of those: the connection broke before the answer */
     uint64_t requests_pending;   /* gauge, of those: no answer yet */
     uint64_t requests_oversized; /* of those: the answer had a text over message_bytes_max */
+    uint64_t silences;           /* connections that we ended: heartbeat_timeout_ms was over */
 } wshub_bus_redis_stats;
 
 /* Defaults and bounds of the description. */
@@ -214,6 +257,8 @@ enum {
     WSHUB_BUS_REDIS_MESSAGE_BYTES = 16777216,       /* the default of message_bytes_max */
     WSHUB_BUS_REDIS_REQUESTS = 1024,                /* the default of requests_max */
     WSHUB_BUS_REDIS_REQUESTS_MAX = 65536,           /* the most that it may be */
+    WSHUB_BUS_REDIS_NODES_MAX = 32,                 /* masters of a Cluster (desc.cluster) */
+    WSHUB_BUS_REDIS_REPLICAS_MAX = 32,              /* replicas and nodes that came later */
     WSHUB_BUS_REDIS_WORDS_MAX = WSHUB_BUS_BATCH + 8 /* words of one command */
 };
 
@@ -773,7 +818,13 @@ enum {
     WSHUB_BUS_REDIS__PUB,      /* publishes, asks, and sends the heartbeat */
     WSHUB_BUS_REDIS__SUB,      /* subscribes, and hears the heartbeat */
     WSHUB_BUS_REDIS__SENTINEL, /* asks a sentinel for the master, and then watches it */
-    WSHUB_BUS_REDIS__LINKS
+    /* From here on two for each master of a Cluster: one that publishes to sharded channels, one
+     * that subscribes to them. Behind those one for each replica, which is asked who has subscribed
+     * there. */
+    WSHUB_BUS_REDIS__NODES,
+    WSHUB_BUS_REDIS__LINKS =
+        WSHUB_BUS_REDIS__NODES + 2 * WSHUB_BUS_REDIS_NODES_MAX + WSHUB_BUS_REDIS_REPLICAS_MAX,
+    WSHUB_BUS_REDIS__NODES_ALL = WSHUB_BUS_REDIS_NODES_MAX + WSHUB_BUS_REDIS_REPLICAS_MAX
 };
 
 enum {
@@ -782,7 +833,9 @@ enum {
     WSHUB_BUS_REDIS__LINE_BYTES = 640,   /* of one of them */
     WSHUB_BUS_REDIS__SAID_BYTES = 200,   /* of what a broker said, that are kept */
     WSHUB_BUS_REDIS__MASTER_BYTES = 280, /* of a sentinel's answer: host, brackets and port */
-    WSHUB_BUS_REDIS__ERROR_BYTES = 280   /* of what failed last */
+    WSHUB_BUS_REDIS__ERROR_BYTES = 280,  /* of what failed last */
+    WSHUB_BUS_REDIS__SLOTS_ALL = 16384,  /* of a Cluster */
+    WSHUB_BUS_REDIS__NOBODY = 255        /* who has a slot that no master has */
 };
 
 /* After a connection that was up for so long the wait begins with the shortest again. */
@@ -863,6 +916,7 @@ typedef enum wshub_bus_redis__what {
     WSHUB_BUS_REDIS__REQUEST, /* a command of wshub_bus_request() */
     WSHUB_BUS_REDIS__BEAT,
     WSHUB_BUS_REDIS__CLUSTER, /* whether this replica is one of a Cluster's */
+    WSHUB_BUS_REDIS__SLOTS,   /* which master of a Cluster has which slots */
     WSHUB_BUS_REDIS__SUBSCRIBE,
     WSHUB_BUS_REDIS__BEAT_CHANNEL, /* the subscription to the heartbeat */
     WSHUB_BUS_REDIS__PROBE,        /* whether the subscribing connection is alive */
@@ -888,8 +942,11 @@ typedef struct wshub_bus_redis__link {
     wshub_conn conn;                   /* of the io; with a driver 1; {0}: none */
     bool blocked;                      /* the io took less than it was offered, and will say when */
     bool cut;                          /* a text of the reply that is being read was skipped */
+    bool was_ready;                    /* it is, or was until it ended */
     wshub_bus_redis__bytes in, out;
-    uint64_t skip;              /* of a text that is too long: bytes still to come */
+    uint64_t skip; /* of a text that is too long: bytes still to come */
+    /* Channels that the broker says we have; it counts sharded ones by themselves. */
+    uint64_t subscribed, subscribed_sharded;
     wshub_bus_redis__cmd *cmds; /* a ring, the oldest first; cmds_cap is a power of two */
     uint32_t cmds_head, cmds_count, cmds_cap;
     /* When bytes came last, or left behind others, or the oldest unanswered command was given. */
@@ -926,6 +983,37 @@ typedef struct wshub_bus_redis__requests {
     wshub_bus_redis__request *ring;
     uint32_t head, count, cap;
 } wshub_bus_redis__requests;
+
+/* The nodes of a Cluster, of the connection under way. */
+typedef struct wshub_bus_redis__cluster {
+    char addresses[WSHUB_BUS_REDIS_NODES_MAX][WSHUB_BUS_REDIS__MASTER_BYTES]; /* of masters */
+    /* Those that are only asked: replicas, and what has come since the masters were read. "": this
+     * place is free. */
+    char replicas[WSHUB_BUS_REDIS_REPLICAS_MAX][WSHUB_BUS_REDIS__MASTER_BYTES];
+    uint32_t count;          /* of masters; 0: not known yet */
+    uint32_t replicas_count; /* places of those that are asked */
+    bool dialled;            /* they are being connected to */
+    bool reading;            /* of the answer to CLUSTER SLOTS the head was read */
+    uint32_t ranges_left;    /* of which so many are still to come */
+    uint64_t nodes_at;       /* when it is asked for again */
+    /* Those of `replicas` that the answer under way has named. */
+    bool named[WSHUB_BUS_REDIS_REPLICAS_MAX];
+    /* That each is asked: masters, and from WSHUB_BUS_REDIS_NODES_MAX on replicas. */
+    wshub_bus_redis__requests requests[WSHUB_BUS_REDIS__NODES_ALL];
+    uint8_t slots[WSHUB_BUS_REDIS__SLOTS_ALL]; /* which has each slot; NOBODY: none */
+    wshub_bus_redis__link links[WSHUB_BUS_REDIS__LINKS];
+} wshub_bus_redis__cluster;
+
+/* A question that was put to all nodes of a Cluster: how many have subscribed to some channels. Its
+ * items, a name and a sum in turn, and the names stand behind it, in one block. */
+typedef struct wshub_bus_redis__census {
+    wshub_bus_redis *bus;
+    wshub_bus_redis__request asker; /* on_reply NULL: it has been told */
+    wshub_bus_reply sums;           /* what it will be told */
+    uint64_t bytes;                 /* of the block */
+    uint32_t parts;                 /* answers still to come */
+    bool lost;                      /* one of them will not */
+} wshub_bus_redis__census;
 
 struct wshub_bus_redis {
     wshub_bus_redis_desc desc;
@@ -967,9 +1055,13 @@ struct wshub_bus_redis {
     bool resp2_only;   /* the broker knows no RESP3 */
     uint32_t failures; /* attempts since it was up for long enough */
     uint64_t retry_at;
-    wshub_bus_redis__link links[WSHUB_BUS_REDIS__LINKS];
+    wshub_bus_redis__link own[WSHUB_BUS_REDIS__NODES];
+    wshub_bus_redis__link *links;      /* own, or of a Cluster, which has many more */
+    int links_used;                    /* those behind are NONE */
+    wshub_bus_redis__cluster *cluster; /* desc.cluster; NULL: there is none */
     wshub_bus_redis__flight *flights, *spare;
     wshub_bus_redis__requests requests;
+    uint64_t census_more;        /* commands that wait beyond one for each question to all nodes */
     uint64_t now;                /* our own clock, see wshub_bus_redis__clock() */
     uint64_t io_now;             /* the io's */
     uint64_t alarm_at;           /* by the io's; 0: none */
@@ -1003,15 +1095,88 @@ static bool wshub_bus_redis__ready(const wshub_bus_redis *bus, int which) {
     return bus->links[which].state == WSHUB_BUS_REDIS__LINK_READY;
 }
 
-/* Whether those connections that carry messages will do. */
-static bool wshub_bus_redis__all_ready(const wshub_bus_redis *bus) {
+/* Whether the two connections that every bus has will do. */
+static bool wshub_bus_redis__both_ready(const wshub_bus_redis *bus) {
     return wshub_bus_redis__ready(bus, WSHUB_BUS_REDIS__PUB) &&
            (bus->desc.publish_only || wshub_bus_redis__ready(bus, WSHUB_BUS_REDIS__SUB));
 }
 
+/* The connections to a master of a Cluster. */
+static int wshub_bus_redis__node_pub(uint32_t node) {
+    return WSHUB_BUS_REDIS__NODES + 2 * (int)node;
+}
+
+static int wshub_bus_redis__node_sub(uint32_t node) {
+    return WSHUB_BUS_REDIS__NODES + 2 * (int)node + 1;
+}
+
+/* The connection to the first replica: they stand behind those to masters. */
+static int wshub_bus_redis__replicas(const wshub_bus_redis *bus) {
+    return bus->cluster ? wshub_bus_redis__node_pub(bus->cluster->count) : WSHUB_BUS_REDIS__LINKS;
+}
+
+/* Whether a connection is to a replica, which is only asked. */
+static bool wshub_bus_redis__asks_replica(const wshub_bus_redis *bus, int which) {
+    return which >= wshub_bus_redis__replicas(bus);
+}
+
+/* Whether a connection is one of those to a master of a Cluster: the first or the second. */
+static bool wshub_bus_redis__to_node(const wshub_bus_redis *bus, int which, int place) {
+    return which >= WSHUB_BUS_REDIS__NODES && !wshub_bus_redis__asks_replica(bus, which) &&
+           (which - WSHUB_BUS_REDIS__NODES) % 2 == place;
+}
+
+/* Whether a connection subscribes to channels of the owner's. */
+static bool wshub_bus_redis__subscribes(const wshub_bus_redis *bus, int which) {
+    return which == WSHUB_BUS_REDIS__SUB || wshub_bus_redis__to_node(bus, which, 1);
+}
+
+/* Whether a connection publishes what the owner says. */
+static bool wshub_bus_redis__publishes(const wshub_bus_redis *bus, int which) {
+    return which == WSHUB_BUS_REDIS__PUB || wshub_bus_redis__to_node(bus, which, 0);
+}
+
+/* Those who wait for answers on a connection that is asked. */
+static wshub_bus_redis__requests *wshub_bus_redis__requests_of(wshub_bus_redis *bus, int which) {
+    int replica = which - wshub_bus_redis__replicas(bus);
+    if (which == WSHUB_BUS_REDIS__PUB) return &bus->requests;
+    if (replica >= 0) return &bus->cluster->requests[WSHUB_BUS_REDIS_NODES_MAX + replica];
+    return &bus->cluster->requests[(which - WSHUB_BUS_REDIS__NODES) / 2];
+}
+
+/* How many wait, on all of them. */
+static uint32_t wshub_bus_redis__requests_count(const wshub_bus_redis *bus) {
+    uint32_t count = bus->requests.count, node;
+    for (node = 0; bus->cluster && node < WSHUB_BUS_REDIS__NODES_ALL; node++)
+        count += bus->cluster->requests[node].count;
+    return count;
+}
+
+/* The same, a question to all nodes being one. */
+static uint32_t wshub_bus_redis__questions_count(const wshub_bus_redis *bus) {
+    WSHUB_ASSERT(wshub_bus_redis__requests_count(bus) >= bus->census_more);
+    return wshub_bus_redis__requests_count(bus) - (uint32_t)bus->census_more;
+}
+
+/* Whether those connections that carry messages will do. */
+static bool wshub_bus_redis__all_ready(const wshub_bus_redis *bus) {
+    const wshub_bus_redis__cluster *cluster = bus->cluster;
+    uint32_t node;
+
+    if (!wshub_bus_redis__both_ready(bus)) return false;
+    if (!cluster) return true;
+    for (node = 0; node < cluster->count; node++) {
+        if (!wshub_bus_redis__ready(bus, wshub_bus_redis__node_pub(node))) return false;
+        if (!bus->desc.publish_only &&
+            !wshub_bus_redis__ready(bus, wshub_bus_redis__node_sub(node)))
+            return false;
+    }
+    return cluster->dialled;
+}
+
 static bool wshub_bus_redis__no_links(const wshub_bus_redis *bus) {
     int which;
-    for (which = 0; which < WSHUB_BUS_REDIS__LINKS; which++) {
+    for (which = 0; which < bus->links_used; which++) {
         if (bus->links[which].state != WSHUB_BUS_REDIS__LINK_NONE) return false;
     }
     return true;
@@ -1021,6 +1186,8 @@ static bool wshub_bus_redis__no_links(const wshub_bus_redis *bus) {
 static void wshub_bus_redis__link_to(wshub_bus_redis__link *link, wshub_bus_redis__link_state to) {
     WSHUB_ASSERT(wshub_bus_redis__link_follows[link->state] >> to & 1u);
     link->state = to;
+    if (to == WSHUB_BUS_REDIS__LINK_NONE || to == WSHUB_BUS_REDIS__LINK_READY)
+        link->was_ready = to == WSHUB_BUS_REDIS__LINK_READY;
     if (!wshub_bus_redis__there(link)) link->conn.id = 0;
     (void)wshub_bus_redis__link_follows;
 }
@@ -1043,7 +1210,7 @@ static void wshub_bus_redis__to(wshub_bus_redis *bus, wshub_bus_redis__state to)
         memset(&bus->beats, 0, sizeof bus->beats);
     }
     WSHUB_ASSERT(to < WSHUB_BUS_REDIS__FILLING || wshub_bus_redis__all_ready(bus));
-    WSHUB_ASSERT(to < WSHUB_BUS_REDIS__ASKING || !bus->requests.count);
+    WSHUB_ASSERT(to < WSHUB_BUS_REDIS__ASKING || !wshub_bus_redis__requests_count(bus));
     WSHUB_ASSERT(to != WSHUB_BUS_REDIS__UP || !bus->stats.unacknowledged);
     (void)wshub_bus_redis__follows;
     (void)wshub_bus_redis__no_links; /* neither is needed where nothing is asserted */
@@ -1173,10 +1340,9 @@ static void wshub_bus_redis__tell(wshub_bus_redis *bus) {
 }
 
 #ifdef WSHUB_SELF_CHECK
-/* How many answers of one kind are to come. */
-static uint64_t wshub_bus_redis__owed(const wshub_bus_redis *bus, int which,
-                                      wshub_bus_redis__what what) {
-    const wshub_bus_redis__link *link = &bus->links[which];
+/* How many answers of one kind are to come, on one connection. */
+static uint64_t wshub_bus_redis__owed_by(const wshub_bus_redis__link *link,
+                                         wshub_bus_redis__what what) {
     uint64_t owed = 0;
     uint32_t i;
 
@@ -1188,19 +1354,27 @@ static uint64_t wshub_bus_redis__owed(const wshub_bus_redis *bus, int which,
     return owed;
 }
 
+/* The same, on all of them. */
+static uint64_t wshub_bus_redis__owed(const wshub_bus_redis *bus, wshub_bus_redis__what what) {
+    uint64_t owed = 0;
+    int which;
+    for (which = 0; which < bus->links_used; which++)
+        owed += wshub_bus_redis__owed_by(&bus->links[which], what);
+    return owed;
+}
+
 /* What is counted apart agrees with what the connections still owe. */
 static void wshub_bus_redis__check(const wshub_bus_redis *bus) {
-    int pub = WSHUB_BUS_REDIS__PUB, sub = WSHUB_BUS_REDIS__SUB;
-
-    WSHUB_ASSERT(wshub_bus_redis__owed(bus, pub, WSHUB_BUS_REDIS__PUBLISH) == bus->unanswered);
-    WSHUB_ASSERT(wshub_bus_redis__owed(bus, pub, WSHUB_BUS_REDIS__BEAT) ==
+    WSHUB_ASSERT(wshub_bus_redis__owed(bus, WSHUB_BUS_REDIS__PUBLISH) == bus->unanswered);
+    WSHUB_ASSERT(wshub_bus_redis__owed(bus, WSHUB_BUS_REDIS__BEAT) ==
                  bus->beats.sent - bus->beats.answered);
-    WSHUB_ASSERT(wshub_bus_redis__owed(bus, pub, WSHUB_BUS_REDIS__REQUEST) == bus->requests.count);
-    WSHUB_ASSERT(wshub_bus_redis__owed(bus, sub, WSHUB_BUS_REDIS__SUBSCRIBE) +
-                     wshub_bus_redis__owed(bus, sub, WSHUB_BUS_REDIS__UNSUBSCRIBE) +
-                     wshub_bus_redis__owed(bus, sub, WSHUB_BUS_REDIS__BEAT_CHANNEL) ==
+    WSHUB_ASSERT(wshub_bus_redis__owed(bus, WSHUB_BUS_REDIS__REQUEST) ==
+                 wshub_bus_redis__requests_count(bus));
+    WSHUB_ASSERT(wshub_bus_redis__owed(bus, WSHUB_BUS_REDIS__SUBSCRIBE) +
+                     wshub_bus_redis__owed(bus, WSHUB_BUS_REDIS__UNSUBSCRIBE) +
+                     wshub_bus_redis__owed(bus, WSHUB_BUS_REDIS__BEAT_CHANNEL) ==
                  bus->stats.unacknowledged);
-    WSHUB_ASSERT((wshub_bus_redis__owed(bus, sub, WSHUB_BUS_REDIS__PROBE) > 0) ==
+    WSHUB_ASSERT((wshub_bus_redis__owed(bus, WSHUB_BUS_REDIS__PROBE) > 0) ==
                  (bus->beats.probed > 0));
 }
 #else
@@ -1507,10 +1681,21 @@ static bool wshub_bus_redis__full(const wshub_bus_redis *bus, int which) {
     return wshub_bus_redis__waiting(bus, which) >= bus->desc.output_bytes_max;
 }
 
+/* Whether one of the connections that publish, or of those that subscribe, is full. */
+static bool wshub_bus_redis__any_full(const wshub_bus_redis *bus, bool publishing) {
+    int which;
+    for (which = 0; which < bus->links_used; which++) {
+        if (!(publishing ? wshub_bus_redis__publishes : wshub_bus_redis__subscribes)(bus, which))
+            continue;
+        if (wshub_bus_redis__full(bus, which)) return true;
+    }
+    return false;
+}
+
 /* Tells the owner that a publish() that was short may go on. */
 static void wshub_bus_redis__room_again(wshub_bus_redis *bus) {
     if (!bus->publish_short || bus->state != WSHUB_BUS_REDIS__UP) return;
-    if (wshub_bus_redis__full(bus, WSHUB_BUS_REDIS__PUB)) return;
+    if (wshub_bus_redis__any_full(bus, true)) return;
     WSHUB_ASSERT(bus->depth > 0);
 
     bus->publish_short = false;
@@ -1526,8 +1711,8 @@ static void wshub_bus_redis__room_again(wshub_bus_redis *bus) {
  * Proved by tests/test_redis_request.c. */
 
 /* Makes room for one more. False: out of memory. */
-static bool wshub_bus_redis__request_room(wshub_bus_redis *bus) {
-    wshub_bus_redis__requests *requests = &bus->requests;
+static bool wshub_bus_redis__request_room(wshub_bus_redis *bus,
+                                          wshub_bus_redis__requests *requests) {
     wshub_bus_redis__request *ring;
     uint32_t cap = requests->cap ? requests->cap * 2 : 16, i;
 
@@ -1563,6 +1748,92 @@ static wshub_bus_redis__request wshub_bus_redis__request_pop(wshub_bus_redis__re
     requests->count--;
     return request;
 }
+
+/* ---- questions to all nodes ---- */
+
+static wshub_bus_redis__census *wshub_bus_redis__census_new(wshub_bus_redis *bus,
+                                                            const wshub_str *names, size_t count,
+                                                            wshub_bus_redis__request asker) {
+    size_t bytes = sizeof(wshub_bus_redis__census) + 2 * count * sizeof(wshub_bus_reply), i;
+    wshub_bus_redis__census *census;
+    wshub_bus_reply *items;
+    char *to;
+
+    for (i = 0; i < count; i++) bytes += names[i].len;
+    census = (wshub_bus_redis__census *)wshub_bus_redis__alloc(&bus->desc, NULL, 0, bytes);
+    if (!census) return NULL;
+    memset(census, 0, bytes);
+    census->bus = bus;
+    census->asker = asker;
+    census->bytes = bytes;
+    items = (wshub_bus_reply *)(census + 1);
+    to = (char *)(items + 2 * count);
+    for (i = 0; i < count; i++) {
+        if (names[i].len) memcpy(to, names[i].ptr, names[i].len);
+        items[2 * i].kind = WSHUB_BUS_REPLY_TEXT;
+        items[2 * i].text.ptr = to;
+        items[2 * i].text.len = names[i].len;
+        items[2 * i + 1].kind = WSHUB_BUS_REPLY_INTEGER;
+        to += names[i].len;
+    }
+    census->sums.kind = WSHUB_BUS_REPLY_ARRAY;
+    census->sums.items = items;
+    census->sums.count = 2 * count;
+    return census;
+}
+
+/* Adds what one node has said. False: it is no answer to that. Nobody counts below none. */
+static bool wshub_bus_redis__census_add(wshub_bus_redis__census *census,
+                                        const wshub_bus_reply *reply) {
+    wshub_bus_reply *items = (wshub_bus_reply *)(census + 1);
+    size_t i;
+
+    if (reply->kind != WSHUB_BUS_REPLY_ARRAY || reply->count != census->sums.count) return false;
+    for (i = 1; i < reply->count; i += 2) {
+        int64_t some = reply->items[i].integer;
+        if (reply->items[i].kind != WSHUB_BUS_REPLY_INTEGER || some < 0 || some > UINT32_MAX)
+            return false;
+        items[i].integer += some;
+    }
+    return true;
+}
+
+/* Whoever waits is told, once; it may call anything. */
+static void wshub_bus_redis__census_tell(wshub_bus_redis__census *census,
+                                         const wshub_bus_reply *reply) {
+    wshub_bus_redis__request asker = census->asker;
+
+    if (!asker.on_reply) return;
+    census->asker.on_reply = NULL;
+    if (!reply) census->bus->stats.requests_lost++;
+    asker.on_reply(asker.arg, reply);
+}
+
+/* One node has answered, or will not: a replica by itself, which is left out, or all of them. */
+static void wshub_bus_redis__census_part(void *arg, const wshub_bus_reply *reply) {
+    wshub_bus_redis__census *census = (wshub_bus_redis__census *)arg;
+    wshub_bus_redis *bus = census->bus;
+    wshub_bus_reply wrong;
+    bool last = --census->parts == 0;
+
+    WSHUB_ASSERT(bus->depth > 0);
+    if (!last) bus->census_more--;
+    if (!reply) {
+        census->lost = census->lost || bus->state != WSHUB_BUS_REDIS__UP;
+    } else if (reply->kind == WSHUB_BUS_REPLY_ERROR) {
+        wshub_bus_redis__census_tell(census, reply);
+    } else if (!wshub_bus_redis__census_add(census, reply)) {
+        memset(&wrong, 0, sizeof wrong);
+        wrong.kind = WSHUB_BUS_REPLY_ERROR;
+        wrong.text = wshub_str_z("a node of the Cluster does not say how many have subscribed");
+        wshub_bus_redis__census_tell(census, &wrong);
+    }
+    if (!last) return;
+    wshub_bus_redis__census_tell(census, census->lost ? NULL : &census->sums);
+    (void)wshub_bus_redis__alloc(&bus->desc, census, (size_t)census->bytes, 0);
+}
+
+/* ---- what may not be asked ---- */
 
 /* What would change the connection that messages are published on, or hold up all that is
  * behind it. `word`: only with that word, which is looked for from argv[from] on, in so many
@@ -1696,6 +1967,7 @@ static void wshub_bus_redis__link_close(wshub_bus_redis *bus, int which, bool fl
     link->said[0] = 0;
     link->skip = 0;
     link->cmds_head = link->cmds_count = 0;
+    link->subscribed = link->subscribed_sharded = 0;
     WSHUB_ASSERT(!link->conn.id);
 }
 
@@ -1732,6 +2004,42 @@ static bool wshub_bus_redis__dial(wshub_bus_redis *bus, const char *address) {
             wshub_bus_redis__link_open(bus, WSHUB_BUS_REDIS__SUB, address));
 }
 
+/* Opens those to replicas that are not there. It is no matter if one cannot be opened. */
+static void wshub_bus_redis__dial_replicas(wshub_bus_redis *bus) {
+    int used = wshub_bus_redis__replicas(bus) + (int)bus->cluster->replicas_count;
+    uint32_t i;
+
+    if (bus->links_used < used) bus->links_used = used;
+    for (i = 0; i < bus->cluster->replicas_count; i++) {
+        int which = wshub_bus_redis__replicas(bus) + (int)i;
+        if (bus->cluster->replicas[i][0] && bus->links[which].state == WSHUB_BUS_REDIS__LINK_NONE)
+            (void)wshub_bus_redis__link_open(bus, which, bus->cluster->replicas[i]);
+    }
+}
+
+/* Opens those to the nodes of a Cluster. */
+static bool wshub_bus_redis__dial_nodes(wshub_bus_redis *bus) {
+    wshub_bus_redis__cluster *cluster = bus->cluster;
+    uint32_t node;
+    int used;
+
+    WSHUB_ASSERT(bus->state == WSHUB_BUS_REDIS__GREETING);
+    WSHUB_ASSERT(cluster->count <= WSHUB_BUS_REDIS_NODES_MAX);
+    cluster->dialled = true;
+    used = wshub_bus_redis__replicas(bus) + (int)cluster->replicas_count;
+    if (bus->links_used < used) bus->links_used = used;
+    for (node = 0; node < cluster->count; node++) {
+        const char *address = cluster->addresses[node];
+        if (!wshub_bus_redis__link_open(bus, wshub_bus_redis__node_pub(node), address))
+            return false;
+        if (!bus->desc.publish_only &&
+            !wshub_bus_redis__link_open(bus, wshub_bus_redis__node_sub(node), address))
+            return false;
+    }
+    wshub_bus_redis__dial_replicas(bus);
+    return true;
+}
+
 /* Full or half of it, by chance: hubs that lost their broker together do not come back in step. */
 static uint64_t wshub_bus_redis__jitter(wshub_bus_redis *bus, uint64_t ms) {
     uint8_t b[2] = {0, 0};
@@ -1754,14 +2062,23 @@ static void wshub_bus_redis__schedule(wshub_bus_redis *bus) {
     bus->failures++;
 }
 
-/* Whoever waits for the answer to a request is told that it will not come. Each may call anything,
- * also leave the bus, which comes back here: so each is taken off before it is told. */
+static void wshub_bus_redis__lose_request(wshub_bus_redis *bus,
+                                          wshub_bus_redis__requests *requests) {
+    wshub_bus_redis__request request = wshub_bus_redis__request_pop(requests);
+    bus->stats.requests_lost += request.on_reply != wshub_bus_redis__census_part;
+    request.on_reply(request.arg, NULL);
+}
+
+/* Those who wait for answers to requests are told that none will come. Each may call anything, also
+ * leave the bus, which comes back here: so each is taken off before it is told. */
 static void wshub_bus_redis__lose_requests(wshub_bus_redis *bus) {
+    uint32_t node;
+
     WSHUB_ASSERT(bus->depth > 0);
-    while (bus->requests.count) {
-        wshub_bus_redis__request request = wshub_bus_redis__request_pop(&bus->requests);
-        bus->stats.requests_lost++;
-        request.on_reply(request.arg, NULL);
+    while (bus->requests.count) wshub_bus_redis__lose_request(bus, &bus->requests);
+    for (node = 0; bus->cluster && node < WSHUB_BUS_REDIS__NODES_ALL; node++) {
+        while (bus->cluster->requests[node].count)
+            wshub_bus_redis__lose_request(bus, &bus->cluster->requests[node]);
     }
 }
 
@@ -1785,7 +2102,7 @@ static void wshub_bus_redis__fail(wshub_bus_redis *bus, const char *why, wshub_s
 
     bus->stats.unconfirmed += bus->unanswered;
     bus->stats.downs += was_up;
-    for (which = 0; which < WSHUB_BUS_REDIS__LINKS; which++)
+    for (which = 0; which < bus->links_used; which++)
         wshub_bus_redis__link_close(bus, which, false);
     wshub_bus_redis__to(bus, WSHUB_BUS_REDIS__WAITING);
 
@@ -1815,13 +2132,52 @@ static void wshub_bus_redis__fail_hint(wshub_bus_redis *bus, const char *why, ws
     wshub_bus_redis__fail(bus, why, wshub_str_z(both));
 }
 
+/* A replica is not asked any more, until it is dialled again with a heartbeat. Whoever waits for
+ * its part may call anything. */
+static void wshub_bus_redis__replica_lost(wshub_bus_redis *bus, int which) {
+    wshub_bus_redis__requests *requests = wshub_bus_redis__requests_of(bus, which);
+
+    WSHUB_ASSERT(bus->depth > 0);
+    wshub_bus_redis__link_close(bus, which, false);
+    while (requests->count) wshub_bus_redis__lose_request(bus, requests);
+}
+
+/* Where a connection goes to. */
+static const char *wshub_bus_redis__link_address(const wshub_bus_redis *bus, int which) {
+    int replica = which - wshub_bus_redis__replicas(bus);
+    if (which == WSHUB_BUS_REDIS__SENTINEL) return bus->addresses[bus->address_at];
+    if (which < WSHUB_BUS_REDIS__NODES) return wshub_bus_redis_address(bus);
+    if (replica >= 0) return bus->cluster->replicas[replica];
+    return bus->cluster->addresses[(which - WSHUB_BUS_REDIS__NODES) / 2];
+}
+
+/* The bus can do without this one. It is told of if it was good: one that is dialled again and
+ * again in vain is not told of each time. */
+static void wshub_bus_redis__log_aside(wshub_bus_redis *bus, int which, const char *why,
+                                       wshub_str detail) {
+    char line[WSHUB_BUS_REDIS__LINE_BYTES], text[WSHUB_BUS_REDIS__SAID_BYTES + 1];
+
+    if (!bus->links[which].was_ready) return;
+    wshub_bus_redis__copy(text, sizeof text, detail);
+    (void)snprintf(line, sizeof line, "lost the %s %s: %s%s%s; the bus stays up",
+                   which == WSHUB_BUS_REDIS__SENTINEL ? "sentinel" : "node",
+                   wshub_bus_redis__link_address(bus, which), why, text[0] ? ": " : "", text);
+    wshub_bus_redis__log(bus, line, false);
+}
+
 /* A connection is of no use any more. A sentinel that is only watched takes the bus down with it
- * least of all: another one is asked with the next heartbeat. */
+ * least of all: another one is asked with the next heartbeat. So it is with replicas. */
 static void wshub_bus_redis__link_fail(wshub_bus_redis *bus, int which, const char *why,
                                        wshub_str detail) {
+    bool watched = which == WSHUB_BUS_REDIS__SENTINEL && bus->state != WSHUB_BUS_REDIS__ASKING;
+
     WSHUB_ASSERT(bus->links[which].state != WSHUB_BUS_REDIS__LINK_NONE);
-    if (which == WSHUB_BUS_REDIS__SENTINEL && bus->state != WSHUB_BUS_REDIS__ASKING)
+    if (watched || wshub_bus_redis__asks_replica(bus, which))
+        wshub_bus_redis__log_aside(bus, which, why, detail);
+    if (watched)
         wshub_bus_redis__link_close(bus, which, false);
+    else if (wshub_bus_redis__asks_replica(bus, which))
+        wshub_bus_redis__replica_lost(bus, which);
     else
         wshub_bus_redis__fail(bus, why, detail);
 }
@@ -1843,6 +2199,11 @@ static void wshub_bus_redis__attempt(wshub_bus_redis *bus) {
     bus->short_of_room = bus->half_done = bus->publish_short = false;
     bus->known_len = 0;
     bus->asks_role = true;
+    if (bus->cluster) {
+        bus->cluster->count = bus->cluster->replicas_count = 0;
+        bus->cluster->dialled = bus->cluster->reading = false;
+        memset(bus->cluster->slots, WSHUB_BUS_REDIS__NOBODY, sizeof bus->cluster->slots);
+    }
 
     if (bus->desc.sentinel) {
         wshub_bus_redis__to(bus, WSHUB_BUS_REDIS__ASKING);
@@ -1890,8 +2251,13 @@ static bool wshub_bus_redis__greet_broker(wshub_bus_redis *bus, int which) {
         ok = ok &&
              wshub_bus_redis__say(bus, which, WSHUB_BUS_REDIS__SELECT, "SELECT", bus->db, NULL);
 
-    return ok && wshub_bus_redis__say(bus, which, WSHUB_BUS_REDIS__ROLE, "ROLE", NULL, NULL) &&
-           wshub_bus_redis__say(bus, which, WSHUB_BUS_REDIS__READY, "PING", NULL, NULL);
+    /* Whether a Cluster's node is a master its slots say, and MOVED. */
+    if (which < WSHUB_BUS_REDIS__NODES)
+        ok = ok && wshub_bus_redis__say(bus, which, WSHUB_BUS_REDIS__ROLE, "ROLE", NULL, NULL);
+    if (which == WSHUB_BUS_REDIS__PUB && bus->cluster)
+        ok = ok &&
+             wshub_bus_redis__say(bus, which, WSHUB_BUS_REDIS__SLOTS, "CLUSTER", "SLOTS", NULL);
+    return ok && wshub_bus_redis__say(bus, which, WSHUB_BUS_REDIS__READY, "PING", NULL, NULL);
 }
 
 /* A connection is there: its first commands leave in one piece, without waiting for answers. */
@@ -1913,8 +2279,14 @@ static void wshub_bus_redis__greet(wshub_bus_redis *bus, int which) {
 /* Once both connections have said that they will do, the owner subscribes to all that it wants,
  * inside the report, behind the channel of our heartbeat. */
 static void wshub_bus_redis__greeted(wshub_bus_redis *bus) {
-    if (bus->state != WSHUB_BUS_REDIS__GREETING || !wshub_bus_redis__all_ready(bus)) return;
+    if (bus->state != WSHUB_BUS_REDIS__GREETING || !wshub_bus_redis__both_ready(bus)) return;
     WSHUB_ASSERT(!bus->stats.unacknowledged);
+    if (bus->cluster && !bus->cluster->dialled && !wshub_bus_redis__dial_nodes(bus)) {
+        wshub_bus_redis__fail_plain(bus,
+                                    wshub_bus_redis__io_error(bus, "cannot connect to a node"));
+        return;
+    }
+    if (!wshub_bus_redis__all_ready(bus)) return;
     wshub_bus_redis__to(bus, WSHUB_BUS_REDIS__FILLING);
 
     if (!bus->desc.publish_only && !bus->desc.no_heartbeat) {
@@ -1937,6 +2309,7 @@ static void wshub_bus_redis__up(wshub_bus_redis *bus) {
     bus->stats.ups++;
     bus->up_since = bus->beats.next_at = bus->now;
     bus->beats.late_at = 0;
+    if (bus->cluster) bus->cluster->nodes_at = bus->now + bus->desc.nodes_ms;
 
     if (bus->failures || bus->stats.ups > 1) {
         (void)snprintf(line, sizeof line, "back at %s", wshub_bus_redis_address(bus));
@@ -2012,7 +2385,6 @@ static void wshub_bus_redis__beat_came(wshub_bus_redis *bus, wshub_str payload) 
 /* A message. Before the owner has subscribed there are none, whatever the broker says. */
 static void wshub_bus_redis__message(wshub_bus_redis *bus, wshub_str channel,
                                      const wshub_resp_value *payload) {
-    WSHUB_ASSERT(wshub_bus_redis__open(&bus->links[WSHUB_BUS_REDIS__SUB]));
     if (bus->state < WSHUB_BUS_REDIS__FILLING) return;
     if (payload->kind != '$') { /* it was too large, and has been skipped */
         bus->stats.oversized++;
@@ -2084,7 +2456,7 @@ static void wshub_bus_redis__answered_ready(wshub_bus_redis *bus, int which,
     wshub_str text = reply->value.text;
 
     if (wshub_bus_redis__is_error(reply) && !wshub_bus_redis__begins(text, "MISCONF")) {
-        wshub_bus_redis__fail(bus, "not ready", text);
+        wshub_bus_redis__link_fail(bus, which, "not ready", text);
         return;
     }
     if (link->state == WSHUB_BUS_REDIS__LINK_UNSURE) return;
@@ -2112,7 +2484,8 @@ static void wshub_bus_redis__publish_refused(wshub_bus_redis *bus, wshub_str tex
     (void)snprintf(bus->error, sizeof bus->error, "a publication is refused: %s", said);
     wshub_bus_redis__printable(bus->error);
     wshub_bus_redis__log(bus, bus->error, false);
-    if (wshub_bus_redis__begins(text, "READONLY") || wshub_bus_redis__begins(text, "NOAUTH"))
+    if (wshub_bus_redis__begins(text, "READONLY") || wshub_bus_redis__begins(text, "NOAUTH") ||
+        (bus->cluster && wshub_bus_redis__begins(text, "MOVED")))
         wshub_bus_redis__fail(bus, "a publication is refused", text);
 }
 
@@ -2190,10 +2563,10 @@ static void wshub_bus_redis__understand(wshub_bus_redis *bus, int which, wshub_b
     switch (what) {
     case WSHUB_BUS_REDIS__HELLO: wshub_bus_redis__answered_hello(bus, reply); break;
     case WSHUB_BUS_REDIS__AUTH:
-        if (error) wshub_bus_redis__fail(bus, "authentication is refused", text);
+        if (error) wshub_bus_redis__link_fail(bus, which, "authentication is refused", text);
         break;
     case WSHUB_BUS_REDIS__SELECT:
-        if (error) wshub_bus_redis__fail(bus, "the database is refused", text);
+        if (error) wshub_bus_redis__link_fail(bus, which, "the database is refused", text);
         break;
     case WSHUB_BUS_REDIS__ROLE: wshub_bus_redis__answered_role(bus, which, reply); break;
     case WSHUB_BUS_REDIS__CLUSTER: wshub_bus_redis__answered_cluster(bus, which, reply); break;
@@ -2205,6 +2578,7 @@ static void wshub_bus_redis__understand(wshub_bus_redis *bus, int which, wshub_b
     case WSHUB_BUS_REDIS__SETNAME: /* nice to have */
     case WSHUB_BUS_REDIS__PING:    /* an error is life as well */
     case WSHUB_BUS_REDIS__REQUEST: /* never: wshub_bus_redis_answered() */
+    case WSHUB_BUS_REDIS__SLOTS:   /* nor this */
     case WSHUB_BUS_REDIS__SUBSCRIBE:
     case WSHUB_BUS_REDIS__BEAT_CHANNEL:
     case WSHUB_BUS_REDIS__UNSUBSCRIBE:
@@ -2241,15 +2615,16 @@ static bool wshub_bus_redis__heard_message(wshub_bus_redis *bus, int which,
                                            const wshub_resp *reply) {
     const wshub_resp_value *items = reply->items;
 
-    WSHUB_ASSERT(which != WSHUB_BUS_REDIS__PUB);
-    if (reply->items_count == 3 && wshub_str_eq_z(items[0].text, "message")) {
+    WSHUB_ASSERT(!wshub_bus_redis__publishes(bus, which));
+    if (reply->items_count == 3 &&
+        (wshub_str_eq_z(items[0].text, "message") || wshub_str_eq_z(items[0].text, "smessage"))) {
         if (which == WSHUB_BUS_REDIS__SENTINEL)
             wshub_bus_redis__switched(bus, items[2].text);
         else
             wshub_bus_redis__message(bus, items[1].text, &items[2]);
         return true;
     }
-    if (which == WSHUB_BUS_REDIS__SUB && reply->items_count == 4 &&
+    if (wshub_bus_redis__subscribes(bus, which) && reply->items_count == 4 &&
         wshub_str_eq_z(items[0].text, "pmessage")) {
         wshub_bus_redis__message(bus, items[2].text, &items[3]);
         return true;
@@ -2266,16 +2641,32 @@ static bool wshub_bus_redis__acknowledges(const wshub_bus_redis__link *link, boo
            wshub_bus_redis__next_is(link, WSHUB_BUS_REDIS__WATCH);
 }
 
+/* How many channels of a kind the broker says that we have on a connection. That of the heartbeat
+ * is none of the owner's. A driver may not know (-1). */
+static void wshub_bus_redis__subscribed(wshub_bus_redis *bus, int which, bool sharded,
+                                        int64_t count) {
+    wshub_bus_redis__link *link = &bus->links[which];
+    uint64_t *have = sharded ? &link->subscribed_sharded : &link->subscribed;
+    bool ours = !sharded && count > 0 && !bus->desc.no_heartbeat;
+    if (count < 0) return;
+    WSHUB_ASSERT(bus->stats.subscribed >= *have);
+    bus->stats.subscribed -= *have;
+    *have = (uint64_t)count - ours;
+    bus->stats.subscribed += *have;
+}
+
 /* Takes a reply as the acknowledgement of a subscription or of its end, if it is one. */
 static bool wshub_bus_redis__heard_acknowledgement(wshub_bus_redis *bus, int which,
                                                    const wshub_resp *reply) {
     wshub_bus_redis__link *link = &bus->links[which];
     wshub_str kind = reply->items[0].text;
-    bool sub = wshub_str_eq_z(kind, "subscribe") || wshub_str_eq_z(kind, "psubscribe");
-    bool unsub = wshub_str_eq_z(kind, "unsubscribe") || wshub_str_eq_z(kind, "punsubscribe");
-    int64_t now_subscribed = reply->items[2].number, ours;
+    bool sharded = kind.len && kind.ptr[0] == 's' && !wshub_str_eq_z(kind, "subscribe");
+    bool sub = wshub_str_eq_z(kind, "subscribe") || wshub_str_eq_z(kind, "psubscribe") ||
+               wshub_str_eq_z(kind, "ssubscribe");
+    bool unsub = wshub_str_eq_z(kind, "unsubscribe") || wshub_str_eq_z(kind, "punsubscribe") ||
+                 wshub_str_eq_z(kind, "sunsubscribe");
 
-    WSHUB_ASSERT(which != WSHUB_BUS_REDIS__PUB);
+    WSHUB_ASSERT(!wshub_bus_redis__publishes(bus, which));
     WSHUB_ASSERT(reply->items_count >= 3);
     if (!sub && !unsub) return false;
     if (!wshub_bus_redis__acknowledges(link, sub)) {
@@ -2286,10 +2677,8 @@ static bool wshub_bus_redis__heard_acknowledgement(wshub_bus_redis *bus, int whi
 
     if (wshub_bus_redis__cmd_done(link) == WSHUB_BUS_REDIS__PROBE) {
         wshub_bus_redis__probed(bus);
-    } else if (which == WSHUB_BUS_REDIS__SUB) {
-        /* The channel of the heartbeat is none of the owner's. A driver may not know (-1). */
-        ours = now_subscribed > 0 && !bus->desc.no_heartbeat;
-        if (now_subscribed >= 0) bus->stats.subscribed = (uint64_t)(now_subscribed - ours);
+    } else if (wshub_bus_redis__subscribes(bus, which)) {
+        wshub_bus_redis__subscribed(bus, which, sharded, reply->items[2].number);
         WSHUB_ASSERT(bus->stats.unacknowledged > 0);
         bus->stats.unacknowledged--;
     }
@@ -2300,7 +2689,8 @@ static void wshub_bus_redis__reply(wshub_bus_redis *bus, int which, const wshub_
     bool list = reply->value.kind == '*' || reply->value.kind == '>';
 
     WSHUB_ASSERT(wshub_bus_redis__open(&bus->links[which]));
-    if (list && which != WSHUB_BUS_REDIS__PUB && reply->items_count >= 3) {
+    if (list && reply->items_count >= 3 && !wshub_bus_redis__publishes(bus, which) &&
+        !wshub_bus_redis__asks_replica(bus, which)) {
         if (wshub_bus_redis__heard_message(bus, which, reply)) return;
         if (wshub_bus_redis__heard_acknowledgement(bus, which, reply)) return;
     }
@@ -2308,10 +2698,197 @@ static void wshub_bus_redis__reply(wshub_bus_redis *bus, int which, const wshub_
     wshub_bus_redis__answer(bus, which, reply);
 }
 
+/* ---- a Cluster's slots -------------------------------------------------------------------------
+ * Which master has which channel. Proved by tests/test_redis_shards.c, test_sharded.c. */
+
+/* The slot of a channel: of what stands between the first `{` and the next `}`, if there is
+ * something, else of all of it; by CRC-16 as XMODEM has it. */
+static uint32_t wshub_bus_redis__slot(wshub_str prefix, wshub_str name) {
+    uint32_t crc = 0, bit;
+    size_t len = prefix.len + name.len, from = 0, to = len, i;
+
+#define WSHUB_BUS_REDIS__AT(i) (i < prefix.len ? prefix.ptr[i] : name.ptr[i - prefix.len])
+    while (from < len && WSHUB_BUS_REDIS__AT(from) != '{') from++;
+    for (i = from + 1; i < len && WSHUB_BUS_REDIS__AT(i) != '}';) i++;
+    if (i < len && i > from + 1) {
+        from++;
+        to = i;
+    } else {
+        from = 0;
+    }
+    for (i = from; i < to; i++) {
+        crc ^= (uint32_t)(uint8_t)WSHUB_BUS_REDIS__AT(i) << 8;
+        for (bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? crc << 1 ^ 0x1021 : crc << 1;
+        crc &= 0xFFFF;
+    }
+#undef WSHUB_BUS_REDIS__AT
+    return crc % WSHUB_BUS_REDIS__SLOTS_ALL;
+}
+
+/* The master of a channel. NOBODY: it has none. */
+static uint32_t wshub_bus_redis__node_of(const wshub_bus_redis *bus, wshub_str channel) {
+    wshub_str prefix;
+    prefix.ptr = bus->desc.channel_prefix;
+    prefix.len = bus->prefix_len;
+    return bus->cluster->slots[wshub_bus_redis__slot(prefix, channel)];
+}
+
+/* The address of a node: an array whose first are host and port. host "": that of the node that was
+ * asked. False: it is none. */
+static bool wshub_bus_redis__node_address(const wshub_bus_redis *bus, const wshub_bus_reply *node,
+                                          char address[WSHUB_BUS_REDIS__MASTER_BYTES]) {
+    wshub_str asked = wshub_str_z(wshub_bus_redis_address(bus)), host;
+    int64_t port;
+    bool v6;
+
+    if (node->kind != WSHUB_BUS_REPLY_ARRAY || node->count < 2) return false;
+    host = node->items[0].text;
+    port = node->items[1].integer;
+    if (host.len > 255 || port < 1 || port > 65535) return false;
+    v6 = host.len && memchr(host.ptr, ':', host.len) != NULL;
+    if (!host.len || wshub_str_eq_z(host, "?")) {
+        host = asked;
+        while (host.len && host.ptr[host.len - 1] != ':') host.len--;
+        if (host.len) host.len--;
+        v6 = false; /* it has its brackets */
+    }
+    (void)snprintf(address, WSHUB_BUS_REDIS__MASTER_BYTES, v6 ? "[%.*s]:%u" : "%.*s:%u",
+                   (int)host.len, host.ptr, (unsigned)port);
+    return true;
+}
+
+/* The place of an address in a list, which is a new one perhaps. NOBODY: there are too many. */
+static uint32_t wshub_bus_redis__node_put(const char address[WSHUB_BUS_REDIS__MASTER_BYTES],
+                                          char (*list)[WSHUB_BUS_REDIS__MASTER_BYTES],
+                                          uint32_t most, uint32_t *count) {
+    uint32_t i, place = *count;
+
+    for (i = 0; i < *count; i++) {
+        if (strcmp(list[i], address) == 0) return i;
+        if (!list[i][0]) place = i;
+    }
+    if (place == most) return WSHUB_BUS_REDIS__NOBODY;
+    memcpy(list[place], address, WSHUB_BUS_REDIS__MASTER_BYTES);
+    *count += place == *count;
+    return place;
+}
+
+/* A node that is only asked, unless it is one of the masters that are connected to anyhow. One too
+ * many is not asked. */
+static void wshub_bus_redis__node_asked(wshub_bus_redis__cluster *cluster,
+                                        const char address[WSHUB_BUS_REDIS__MASTER_BYTES]) {
+    uint32_t i;
+
+    for (i = 0; cluster->dialled && i < cluster->count; i++) {
+        if (strcmp(cluster->addresses[i], address) == 0) return;
+    }
+    i = wshub_bus_redis__node_put(address, cluster->replicas, WSHUB_BUS_REDIS_REPLICAS_MAX,
+                                  &cluster->replicas_count);
+    if (i != WSHUB_BUS_REDIS__NOBODY) cluster->named[i] = true;
+}
+
+/* One range of slots: its first and last, and its master before its replicas. A replica that is
+ * none, or one too many, is not asked. While the bus is up it is only about who is there: what goes
+ * to a slot's former master is answered with MOVED, and everything is connected anew. */
+static bool wshub_bus_redis__slots_range(wshub_bus_redis *bus, const wshub_bus_reply *range) {
+    wshub_bus_redis__cluster *cluster = bus->cluster;
+    char address[WSHUB_BUS_REDIS__MASTER_BYTES];
+    int64_t from, to;
+    uint32_t node;
+    size_t i;
+
+    if (range->kind != WSHUB_BUS_REPLY_ARRAY || range->count < 3) return false;
+    from = range->items[0].integer;
+    to = range->items[1].integer;
+    if (from < 0 || to < from || to >= WSHUB_BUS_REDIS__SLOTS_ALL) return false;
+
+    if (!wshub_bus_redis__node_address(bus, &range->items[2], address)) return false;
+    if (cluster->dialled) {
+        wshub_bus_redis__node_asked(cluster, address);
+    } else {
+        node = wshub_bus_redis__node_put(address, cluster->addresses, WSHUB_BUS_REDIS_NODES_MAX,
+                                         &cluster->count);
+        if (node == WSHUB_BUS_REDIS__NOBODY) return false;
+        memset(cluster->slots + from, (int)node, (size_t)(to - from + 1));
+    }
+    for (i = 3; i < range->count; i++) {
+        if (wshub_bus_redis__node_address(bus, &range->items[i], address))
+            wshub_bus_redis__node_asked(cluster, address);
+    }
+    return true;
+}
+
+/* All ranges were read. Of a bus that is up, nodes that were not named have gone, and those that
+ * have come are connected to. Whoever waited for one that has gone may call anything. */
+static void wshub_bus_redis__slots_read(wshub_bus_redis *bus) {
+    wshub_bus_redis__cluster *cluster = bus->cluster;
+    uint32_t i;
+
+    cluster->reading = false;
+    (void)wshub_bus_redis__cmd_done(&bus->links[WSHUB_BUS_REDIS__PUB]);
+    if (!cluster->count) wshub_bus_redis__fail_plain(bus, "a Cluster whose slots nobody has");
+    for (i = 0; bus->state == WSHUB_BUS_REDIS__UP && i < cluster->replicas_count; i++) {
+        int which = wshub_bus_redis__replicas(bus) + (int)i;
+        if (cluster->named[i] || !cluster->replicas[i][0]) continue;
+        cluster->replicas[i][0] = 0;
+        if (bus->links[which].state != WSHUB_BUS_REDIS__LINK_NONE)
+            wshub_bus_redis__replica_lost(bus, which);
+    }
+    if (bus->state == WSHUB_BUS_REDIS__UP) wshub_bus_redis__dial_replicas(bus);
+}
+
+/* Reads the head of the answer to CLUSTER SLOTS. What it is the head of is then read as a reply for
+ * each range: there may be thousands, and none has to be gathered with the others. Returns its
+ * length; 0: this is none, or not all of it is there. */
+static size_t wshub_bus_redis__slots_begin(wshub_bus_redis *bus, int which, const uint8_t *bytes,
+                                           size_t count) {
+    wshub_bus_redis__cluster *cluster = bus->cluster;
+    wshub_bus_redis__reader reader;
+    wshub_resp_value head;
+
+    if (!wshub_bus_redis__next_is(&bus->links[which], WSHUB_BUS_REDIS__SLOTS)) return 0;
+    if (cluster->reading || bytes[0] != '*') return 0;
+    wshub_bus_redis__reader_begin(&reader, bytes, count, bus->desc.message_bytes_max);
+    if (wshub_bus_redis__read_line(&reader, &head) != WSHUB_RESP_DONE) return 0;
+    if (!wshub_bus_redis__number((const uint8_t *)head.text.ptr,
+                                 (const uint8_t *)head.text.ptr + head.text.len, &head.number) ||
+        head.number < 0 || head.number > WSHUB_BUS_REDIS__SLOTS_ALL) {
+        wshub_bus_redis__fail_plain(bus, "the slots of the Cluster are none, or too many");
+        return reader.at;
+    }
+    memset(cluster->named, 0, sizeof cluster->named);
+    cluster->reading = true;
+    cluster->ranges_left = (uint32_t)head.number;
+    if (!head.number) wshub_bus_redis__slots_read(bus);
+    return reader.at;
+}
+
+/* One of the ranges has come. */
+static void wshub_bus_redis__slots_ranged(wshub_bus_redis *bus, const wshub_bus_reply *range) {
+    WSHUB_ASSERT(bus->cluster->ranges_left > 0);
+    if (!wshub_bus_redis__slots_range(bus, range))
+        wshub_bus_redis__fail_plain(bus, "the slots of the Cluster are none, or of too many nodes");
+    else if (!--bus->cluster->ranges_left)
+        wshub_bus_redis__slots_read(bus);
+}
+
+/* The answer to CLUSTER SLOTS is none. On a bus that is up we go on with those that we know. */
+static void wshub_bus_redis__slots_refused(wshub_bus_redis *bus, const wshub_bus_reply *reply) {
+    bool error = reply->kind == WSHUB_BUS_REPLY_ERROR;
+
+    WSHUB_ASSERT(bus->cluster);
+    (void)wshub_bus_redis__cmd_done(&bus->links[WSHUB_BUS_REDIS__PUB]);
+    if (bus->state == WSHUB_BUS_REDIS__UP) return;
+    wshub_bus_redis__fail(bus, error ? "no node of a Cluster" : "a Cluster whose slots nobody has",
+                          error ? reply->text : wshub_bus_redis__none());
+}
+
 /* The answer to a request. Whoever waits for it may call anything. */
-static void wshub_bus_redis__request_answered(wshub_bus_redis *bus, const wshub_bus_reply *reply) {
-    wshub_bus_redis__link *link = &bus->links[WSHUB_BUS_REDIS__PUB];
-    wshub_bus_redis__request request = wshub_bus_redis__request_pop(&bus->requests);
+static void wshub_bus_redis__request_answered(wshub_bus_redis *bus, int which,
+                                              const wshub_bus_reply *reply) {
+    wshub_bus_redis__link *link = &bus->links[which];
+    wshub_bus_redis__request request =
+        wshub_bus_redis__request_pop(wshub_bus_redis__requests_of(bus, which));
     wshub_bus_redis__what what = wshub_bus_redis__cmd_done(link);
 
     WSHUB_ASSERT(what == WSHUB_BUS_REDIS__REQUEST);
@@ -2329,7 +2906,7 @@ static void wshub_bus_redis__request_answered(wshub_bus_redis *bus, const wshub_
 /* Which connection it is. -1: none of ours. */
 static int wshub_bus_redis__which(const wshub_bus_redis *bus, wshub_conn conn) {
     int which;
-    for (which = 0; which < WSHUB_BUS_REDIS__LINKS; which++) {
+    for (which = 0; which < bus->links_used; which++) {
         if (conn.id && bus->links[which].conn.id == conn.id) return which;
     }
     return -1;
@@ -2349,7 +2926,8 @@ WSHUB_API void wshub_bus_redis_opened(wshub_bus_redis *redis, int link) {
 }
 
 WSHUB_API bool wshub_bus_redis_wants_whole(const wshub_bus_redis *redis, int link) {
-    return wshub_bus_redis__next_is(&redis->links[link], WSHUB_BUS_REDIS__REQUEST);
+    return wshub_bus_redis__next_is(&redis->links[link], WSHUB_BUS_REDIS__REQUEST) ||
+           wshub_bus_redis__next_is(&redis->links[link], WSHUB_BUS_REDIS__SLOTS);
 }
 
 WSHUB_API void wshub_bus_redis_replied(wshub_bus_redis *redis, int link, const wshub_resp *reply) {
@@ -2368,7 +2946,7 @@ WSHUB_API void wshub_bus_redis_answered(wshub_bus_redis *redis, int link,
     WSHUB_ASSERT(wshub_bus_redis_wants_whole(redis, link));
     wshub_bus_redis__enter(redis);
     redis->links[link].progress = redis->now;
-    wshub_bus_redis__request_answered(redis, reply);
+    wshub_bus_redis__request_answered(redis, link, reply);
     wshub_bus_redis__leave(redis);
 }
 
@@ -2429,21 +3007,32 @@ static void wshub_bus_redis__skip_text(wshub_bus_redis__link *link, uint8_t *hea
     WSHUB_ASSERT(!link->skip || *count == head_bytes); /* what is skipped is at the end */
 }
 
+/* Whoever asked for a whole reply has it. */
+static void wshub_bus_redis__whole_answered(wshub_bus_redis *bus, int which,
+                                            const wshub_bus_reply *reply) {
+    if (!wshub_bus_redis__next_is(&bus->links[which], WSHUB_BUS_REDIS__SLOTS))
+        wshub_bus_redis__request_answered(bus, which, reply);
+    else if (bus->cluster->reading)
+        wshub_bus_redis__slots_ranged(bus, reply);
+    else
+        wshub_bus_redis__slots_refused(bus, reply);
+}
+
 /* One whole reply that answers a request. */
-static void wshub_bus_redis__answer_request(wshub_bus_redis *bus, const uint8_t *bytes,
+static void wshub_bus_redis__answer_request(wshub_bus_redis *bus, int which, const uint8_t *bytes,
                                             const wshub_resp *reply) {
-    wshub_bus_redis__link *link = &bus->links[WSHUB_BUS_REDIS__PUB];
+    wshub_bus_redis__link *link = &bus->links[which];
     wshub_bus_reply one, *nodes = &one;
     size_t nodes_bytes = reply->values * sizeof *nodes;
 
     WSHUB_ASSERT(reply->values > 0);
     if (link->cut) {
-        bus->stats.requests_oversized++;
+        bus->stats.requests_oversized += wshub_bus_redis__next_is(link, WSHUB_BUS_REDIS__REQUEST);
         memset(&one, 0, sizeof one);
         one.kind = WSHUB_BUS_REPLY_ERROR;
         one.text = wshub_str_z("the answer has a text over message_bytes_max");
         link->cut = false;
-        wshub_bus_redis__request_answered(bus, &one);
+        wshub_bus_redis__whole_answered(bus, which, &one);
         return;
     }
 
@@ -2455,7 +3044,7 @@ static void wshub_bus_redis__answer_request(wshub_bus_redis *bus, const uint8_t 
         return;
     }
     wshub_bus_redis__build(bytes, reply->bytes, bus->desc.message_bytes_max, nodes, reply->values);
-    wshub_bus_redis__request_answered(bus, nodes);
+    wshub_bus_redis__whole_answered(bus, which, nodes);
     if (nodes != &one) (void)wshub_bus_redis__alloc(&bus->desc, nodes, nodes_bytes, 0);
 }
 
@@ -2470,7 +3059,12 @@ static size_t wshub_bus_redis__parse(wshub_bus_redis *bus, int which, wshub_conn
     while (at < *count && wshub_bus_redis__still(link, conn)) {
         uint8_t *from = bytes + at;
         wshub_resp reply;
-        int got = wshub_resp_read(from, *count - at, most, &reply);
+        size_t head = wshub_bus_redis__slots_begin(bus, which, from, *count - at);
+        int got;
+
+        at += head;
+        if (head) continue;
+        got = wshub_resp_read(from, *count - at, most, &reply);
         if (got == WSHUB_RESP_MORE) break;
         if (got == WSHUB_RESP_BROKEN) {
             wshub_bus_redis__link_fail(bus, which, "what came is not RESP, or over its limits",
@@ -2487,7 +3081,7 @@ static size_t wshub_bus_redis__parse(wshub_bus_redis *bus, int which, wshub_conn
 
         at += reply.bytes;
         if (reply.value.kind != '>' && wshub_bus_redis_wants_whole(bus, which)) {
-            wshub_bus_redis__answer_request(bus, from, &reply);
+            wshub_bus_redis__answer_request(bus, which, from, &reply);
         } else {
             link->cut = false;
             wshub_bus_redis__reply(bus, which, &reply);
@@ -2717,10 +3311,23 @@ static bool wshub_bus_redis__beat_sentinel(wshub_bus_redis *bus) {
     return true;
 }
 
+/* Replicas that were lost are dialled again, and now and then the nodes are asked for. */
+static bool wshub_bus_redis__beat_nodes(wshub_bus_redis *bus) {
+    const wshub_bus_redis__link *pub = &bus->links[WSHUB_BUS_REDIS__PUB];
+
+    wshub_bus_redis__dial_replicas(bus);
+    if (bus->now < bus->cluster->nodes_at) return true;
+    if (wshub_bus_redis__awaits(pub, WSHUB_BUS_REDIS__SLOTS)) return true;
+    bus->cluster->nodes_at = bus->now + bus->desc.nodes_ms;
+    return wshub_bus_redis__say(bus, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__SLOTS, "CLUSTER",
+                                "SLOTS", NULL);
+}
+
 /* Asks for the broker's role, for a word where else nothing would be said, and sends a
  * heartbeat. */
 static void wshub_bus_redis__beat(wshub_bus_redis *bus) {
     bool beats = !bus->desc.publish_only && !bus->desc.no_heartbeat, ok = true;
+    int which;
 
     WSHUB_ASSERT(wshub_bus_redis__all_ready(bus));
     bus->beats.next_at = bus->now + bus->desc.heartbeat_ms;
@@ -2732,6 +3339,11 @@ static void wshub_bus_redis__beat(wshub_bus_redis *bus) {
     if (!bus->desc.publish_only) ok = ok && wshub_bus_redis__probe(bus);
     if (beats) ok = ok && wshub_bus_redis__beat_publish(bus);
     if (bus->desc.sentinel) ok = ok && wshub_bus_redis__beat_sentinel(bus);
+    if (bus->cluster) ok = ok && wshub_bus_redis__beat_nodes(bus);
+    for (which = WSHUB_BUS_REDIS__NODES; ok && which < bus->links_used; which++) {
+        if (wshub_bus_redis__open(&bus->links[which]))
+            ok = wshub_bus_redis__ask(bus, which, WSHUB_BUS_REDIS__PING, "PING");
+    }
 
     if (!ok) wshub_bus_redis__fail_memory(bus);
 }
@@ -2743,7 +3355,20 @@ static bool wshub_bus_redis__silent(const wshub_bus_redis *bus, int which) {
            bus->now - link->progress > bus->desc.heartbeat_timeout_ms;
 }
 
-/* Whether a sentinel has not answered our call for too long. */
+/* Ends a connection that has left a command unanswered. Of a Cluster's nodes it says which. */
+static void wshub_bus_redis__end_silent(wshub_bus_redis *bus, int which) {
+    const char *address =
+        which < WSHUB_BUS_REDIS__NODES || wshub_bus_redis__asks_replica(bus, which)
+            ? ""
+            : wshub_bus_redis__link_address(bus, which);
+
+    WSHUB_ASSERT(wshub_bus_redis__silent(bus, which));
+    bus->stats.silences++;
+    wshub_bus_redis__link_fail(bus, which, "no answer within heartbeat_timeout_ms",
+                               wshub_str_z(address));
+}
+
+/* Whether a sentinel or a replica has not answered our call for too long. */
 static bool wshub_bus_redis__unreached(const wshub_bus_redis *bus, int which) {
     const wshub_bus_redis__link *link = &bus->links[which];
     return link->state == WSHUB_BUS_REDIS__LINK_DIALLING &&
@@ -2754,7 +3379,7 @@ static bool wshub_bus_redis__unreached(const wshub_bus_redis *bus, int which) {
  * the heartbeat waits behind them: it is missed only once what left behind it was answered. */
 static void wshub_bus_redis__watch(wshub_bus_redis *bus) {
     const wshub_bus_redis__beats *beats = &bus->beats;
-    int sentinel = WSHUB_BUS_REDIS__SENTINEL;
+    int which;
 
     WSHUB_ASSERT(bus->state == WSHUB_BUS_REDIS__UP);
     WSHUB_ASSERT(!beats->missing || beats->late_at);
@@ -2762,14 +3387,17 @@ static void wshub_bus_redis__watch(wshub_bus_redis *bus) {
         wshub_bus_redis__fail_plain(bus, "the heartbeat does not come back");
         return;
     }
-    if (wshub_bus_redis__silent(bus, WSHUB_BUS_REDIS__PUB) ||
-        wshub_bus_redis__silent(bus, WSHUB_BUS_REDIS__SUB)) {
-        wshub_bus_redis__fail_plain(bus, "no answer within heartbeat_timeout_ms");
-        return;
-    }
+    for (which = 0; which < bus->links_used; which++) {
+        bool aside =
+            which == WSHUB_BUS_REDIS__SENTINEL || wshub_bus_redis__asks_replica(bus, which);
 
-    if (wshub_bus_redis__silent(bus, sentinel) || wshub_bus_redis__unreached(bus, sentinel))
-        wshub_bus_redis__link_close(bus, sentinel, false);
+        if (wshub_bus_redis__silent(bus, which))
+            wshub_bus_redis__end_silent(bus, which);
+        else if (aside && wshub_bus_redis__unreached(bus, which))
+            wshub_bus_redis__link_fail(bus, which, "no connection within connect_timeout_ms",
+                                       wshub_bus_redis__none());
+        if (bus->state != WSHUB_BUS_REDIS__UP) return;
+    }
     if (bus->now >= beats->next_at) wshub_bus_redis__beat(bus);
 }
 
@@ -2829,7 +3457,7 @@ static uint64_t wshub_bus_redis__settle(void *ctx) {
         bus->owner.late(bus->owner.ctx);
     }
 
-    for (which = 0; which < WSHUB_BUS_REDIS__LINKS; which++)
+    for (which = 0; which < bus->links_used; which++)
         wshub_bus_redis__send(bus, &bus->links[which]);
     next = wshub_bus_redis__next(bus);
     WSHUB_ASSERT(next >= bus->io_now || next == bus->alarm_at);
@@ -2848,7 +3476,7 @@ static void wshub_bus_redis__detach(wshub_bus_redis *bus) {
     int which;
 
     if (!wshub_bus_redis__owned(bus)) return;
-    for (which = 0; which < WSHUB_BUS_REDIS__LINKS; which++) {
+    for (which = 0; which < bus->links_used; which++) {
         wshub_bus_redis__send(bus, &bus->links[which]);
         wshub_bus_redis__link_close(bus, which, true);
     }
@@ -2891,7 +3519,7 @@ static wshub_err wshub_bus_redis__attach(void *ctx, const wshub_bus_owner *owner
     if (err) return err;
 
     wshub_bus_redis__to(bus, WSHUB_BUS_REDIS__WAITING);
-    WSHUB_ASSERT(!bus->requests.count);
+    WSHUB_ASSERT(!wshub_bus_redis__requests_count(bus));
     bus->owner = *owner;
     bus->unconfirmed_before = bus->stats.unconfirmed;
     bus->io_now = bus->io.now_ms(bus->io.ctx);
@@ -2900,13 +3528,15 @@ static wshub_err wshub_bus_redis__attach(void *ctx, const wshub_bus_owner *owner
     return WSHUB_OK;
 }
 
-static size_t wshub_bus_redis__publish(void *ctx, const wshub_bus_msg *msgs, size_t count) {
-    wshub_bus_redis *bus = (wshub_bus_redis *)ctx;
+/* Publishes, in the usual way or to sharded channels. A channel of a Cluster whose slot nobody has
+ * goes to the node that was asked first, which says so. */
+static size_t wshub_bus_redis__publish_by(wshub_bus_redis *bus, bool sharded,
+                                          const wshub_bus_msg *msgs, size_t count) {
     wshub_bus_redis__words words;
     wshub_str args[3];
     size_t taken = 0;
 
-    args[0] = wshub_str_z("PUBLISH");
+    args[0] = wshub_str_z(sharded ? "SPUBLISH" : "PUBLISH");
     words = wshub_bus_redis__plain(args, 3);
     words.from = 1;
     words.to = 2;
@@ -2914,6 +3544,10 @@ static size_t wshub_bus_redis__publish(void *ctx, const wshub_bus_msg *msgs, siz
 
     for (; taken < count && bus->state == WSHUB_BUS_REDIS__UP; taken++) {
         int pub = WSHUB_BUS_REDIS__PUB;
+        if (sharded && bus->cluster) {
+            uint32_t node = wshub_bus_redis__node_of(bus, msgs[taken].channel);
+            if (node != WSHUB_BUS_REDIS__NOBODY) pub = wshub_bus_redis__node_pub(node);
+        }
         if (wshub_bus_redis__full(bus, pub)) break;
         args[1] = msgs[taken].channel;
         args[2] = msgs[taken].payload;
@@ -2927,15 +3561,78 @@ static size_t wshub_bus_redis__publish(void *ctx, const wshub_bus_msg *msgs, siz
     return taken;
 }
 
+static size_t wshub_bus_redis__publish(void *ctx, const wshub_bus_msg *msgs, size_t count) {
+    return wshub_bus_redis__publish_by((wshub_bus_redis *)ctx, false, msgs, count);
+}
+
+static size_t wshub_bus_redis__publish_sharded(void *ctx, const wshub_bus_msg *msgs, size_t count) {
+    return wshub_bus_redis__publish_by((wshub_bus_redis *)ctx, true, msgs, count);
+}
+
+/* Whether a request is one to all nodes of a Cluster: each knows its own subscribers alone. Those
+ * to a sharded channel are at whoever has its slot, now, and at that one's replicas. */
+static bool wshub_bus_redis__asks_all(const wshub_bus_redis *bus, const wshub_str *argv,
+                                      size_t argc) {
+    return bus->cluster && argc >= 3 && wshub_bus_redis__is_word(argv[0], "PUBSUB") &&
+           (wshub_bus_redis__is_word(argv[1], "NUMSUB") ||
+            wshub_bus_redis__is_word(argv[1], "SHARDNUMSUB"));
+}
+
+/* Says a request on one connection, behind which it will be answered. */
+static wshub_err wshub_bus_redis__request_say(wshub_bus_redis *bus, int which,
+                                              const wshub_str *argv, size_t argc,
+                                              wshub_bus_redis__request request) {
+    wshub_bus_redis__words words = wshub_bus_redis__plain(argv, argc);
+    wshub_bus_redis__requests *requests = wshub_bus_redis__requests_of(bus, which);
+    size_t waiting = wshub_bus_redis__waiting(bus, which);
+
+    if (waiting >= bus->desc.output_bytes_max) return WSHUB_ERR_LIMIT;
+    if (!wshub_bus_redis__request_room(bus, requests)) return WSHUB_ERR_NOMEM;
+    if (!wshub_bus_redis__command(bus, which, WSHUB_BUS_REDIS__REQUEST, 1, &words))
+        return WSHUB_ERR_NOMEM;
+    wshub_bus_redis__request_push(requests, request);
+
+    /* Asked outside a turn, the first to wait calls for one. */
+    if (!waiting && !bus->depth && bus->io.wake) bus->io.wake(bus->io.ctx);
+    return WSHUB_OK;
+}
+
+/* Asks all nodes of a Cluster that can be asked. What fails for one of several is told as lost. */
+static wshub_err wshub_bus_redis__census_take(wshub_bus_redis *bus, const wshub_str *argv,
+                                              size_t argc, wshub_bus_redis__request asker) {
+    wshub_bus_redis__census *census = wshub_bus_redis__census_new(bus, argv + 2, argc - 2, asker);
+    wshub_bus_redis__request part;
+    wshub_err err = WSHUB_OK;
+    int which;
+
+    if (!census) return WSHUB_ERR_NOMEM;
+    part.on_reply = wshub_bus_redis__census_part;
+    part.arg = census;
+    for (which = WSHUB_BUS_REDIS__NODES; !err && which < bus->links_used; which++) {
+        if (!wshub_bus_redis__ready(bus, which) || wshub_bus_redis__subscribes(bus, which))
+            continue;
+        err = wshub_bus_redis__request_say(bus, which, argv, argc, part);
+        census->parts += !err;
+    }
+    WSHUB_ASSERT(err || census->parts >= bus->cluster->count);
+    if (!census->parts) {
+        (void)wshub_bus_redis__alloc(&bus->desc, census, (size_t)census->bytes, 0);
+        return err;
+    }
+    census->lost = err != WSHUB_OK;
+    bus->census_more += census->parts - 1;
+    return WSHUB_OK;
+}
+
 static wshub_err wshub_bus_redis__request_take(void *ctx, const wshub_str *argv, size_t argc,
                                                void (*on_reply)(void *arg,
                                                                 const wshub_bus_reply *reply),
                                                void *arg) {
     wshub_bus_redis *bus = (wshub_bus_redis *)ctx;
-    wshub_bus_redis__words words = wshub_bus_redis__plain(argv, argc);
     wshub_bus_redis__request request;
     uint64_t bytes = 0;
-    size_t waiting, i;
+    wshub_err err;
+    size_t i;
 
     if (!on_reply || wshub_bus_redis_request_problem(argv, argc)) return WSHUB_ERR_PARAM;
     for (i = 0; i < argc; i++) {
@@ -2944,22 +3641,15 @@ static wshub_err wshub_bus_redis__request_take(void *ctx, const wshub_str *argv,
     }
     if (bus->state != WSHUB_BUS_REDIS__UP) return WSHUB_ERR_STATE;
 
-    WSHUB_ASSERT(bus->requests.count <= bus->desc.requests_max);
-    waiting = wshub_bus_redis__waiting(bus, WSHUB_BUS_REDIS__PUB);
-    if (waiting >= bus->desc.output_bytes_max) return WSHUB_ERR_LIMIT;
-    if (bus->requests.count >= bus->desc.requests_max) return WSHUB_ERR_LIMIT;
-    if (!wshub_bus_redis__request_room(bus)) return WSHUB_ERR_NOMEM;
-    if (!wshub_bus_redis__command(bus, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__REQUEST, 1, &words))
-        return WSHUB_ERR_NOMEM;
+    if (wshub_bus_redis__questions_count(bus) >= bus->desc.requests_max) return WSHUB_ERR_LIMIT;
 
     request.on_reply = on_reply;
     request.arg = arg;
-    wshub_bus_redis__request_push(&bus->requests, request);
-    bus->stats.requests++;
-
-    /* Asked outside a turn, the first to wait calls for one. */
-    if (!waiting && !bus->depth && bus->io.wake) bus->io.wake(bus->io.ctx);
-    return WSHUB_OK;
+    err = wshub_bus_redis__asks_all(bus, argv, argc)
+              ? wshub_bus_redis__census_take(bus, argv, argc, request)
+              : wshub_bus_redis__request_say(bus, WSHUB_BUS_REDIS__PUB, argv, argc, request);
+    if (!err) bus->stats.requests++;
+    return err;
 }
 
 static uint64_t wshub_bus_redis__pending(void *ctx) {
@@ -3007,7 +3697,7 @@ static void wshub_bus_redis__know(wshub_bus_redis *bus, const wshub_bus_channel 
 static bool wshub_bus_redis__change_waits(const wshub_bus_redis *bus, bool want) {
     const wshub_bus_redis__link *link = &bus->links[WSHUB_BUS_REDIS__SUB];
     WSHUB_ASSERT(!bus->desc.publish_only);
-    if (wshub_bus_redis__full(bus, WSHUB_BUS_REDIS__SUB)) return true;
+    if (wshub_bus_redis__any_full(bus, false)) return true;
     if (!bus->desc.driver) return false;
     if (!want && bus->beats.probed) return true;
     return wshub_bus_redis__awaits(link, want ? WSHUB_BUS_REDIS__UNSUBSCRIBE
@@ -3017,23 +3707,32 @@ static bool wshub_bus_redis__change_waits(const wshub_bus_redis *bus, bool want)
 /* Says one command: those at the front that are all names, or all patterns. Returns how many;
  * 0: out of memory. */
 static size_t wshub_bus_redis__change_some(wshub_bus_redis *bus, const wshub_bus_channel *channels,
-                                           size_t count, bool want) {
-    static const char *const words[2][2] = {{"UNSUBSCRIBE", "PUNSUBSCRIBE"},
-                                            {"SUBSCRIBE", "PSUBSCRIBE"}};
+                                           size_t count, bool want, bool sharded) {
+    static const char *const words[2][3] = {{"UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"},
+                                            {"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"}};
     wshub_bus_redis__what what = want ? WSHUB_BUS_REDIS__SUBSCRIBE : WSHUB_BUS_REDIS__UNSUBSCRIBE;
     wshub_str args[WSHUB_BUS_BATCH + 1];
     wshub_bus_redis__words w;
     bool pattern = channels[0].pattern;
+    int sub = WSHUB_BUS_REDIS__SUB;
     size_t n = 0;
 
+    /* Of a Cluster a command may name channels of one slot, and hardly two in a row have one. */
+    if (sharded && bus->cluster) {
+        uint32_t node = wshub_bus_redis__node_of(bus, channels[0].name);
+        if (node != WSHUB_BUS_REDIS__NOBODY) sub = wshub_bus_redis__node_sub(node);
+        count = 1;
+    }
+
     WSHUB_ASSERT(count > 0 && count <= WSHUB_BUS_BATCH);
-    args[0] = wshub_str_z(words[want][pattern]);
+    WSHUB_ASSERT(!sharded || !pattern);
+    args[0] = wshub_str_z(words[want][sharded ? 2 : pattern]);
     for (; n < count && channels[n].pattern == pattern; n++) args[n + 1] = channels[n].name;
 
     w = wshub_bus_redis__plain(args, n + 1);
     w.from = 1;
     w.prefix = wshub_bus_redis__prefix(bus, pattern);
-    if (!wshub_bus_redis__command(bus, WSHUB_BUS_REDIS__SUB, what, (uint32_t)n, &w)) return 0;
+    if (!wshub_bus_redis__command(bus, sub, what, (uint32_t)n, &w)) return 0;
 
     bus->stats.unacknowledged += n;
     bus->deadline += n / 100;
@@ -3043,7 +3742,7 @@ static size_t wshub_bus_redis__change_some(wshub_bus_redis *bus, const wshub_bus
 /* Subscribes, or ends it. False: none was taken. What fails half way is begun anew by the next
  * turn, with a new connection, since an order makes no report. */
 static bool wshub_bus_redis__change(wshub_bus_redis *bus, const wshub_bus_channel *channels,
-                                    size_t count, bool want) {
+                                    size_t count, bool want, bool sharded) {
     size_t i, n;
 
     if (bus->desc.publish_only || bus->state < WSHUB_BUS_REDIS__FILLING) return true;
@@ -3053,7 +3752,7 @@ static bool wshub_bus_redis__change(wshub_bus_redis *bus, const wshub_bus_channe
 
     if (bus->desc.driver) wshub_bus_redis__know(bus, channels, count, want);
     for (i = 0; i < count; i += n) {
-        n = wshub_bus_redis__change_some(bus, channels + i, count - i, want);
+        n = wshub_bus_redis__change_some(bus, channels + i, count - i, want, sharded);
         if (n) continue;
         bus->short_of_room = i == 0;
         bus->half_done = i > 0;
@@ -3063,18 +3762,30 @@ static bool wshub_bus_redis__change(wshub_bus_redis *bus, const wshub_bus_channe
 }
 
 static bool wshub_bus_redis__subscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
-    return wshub_bus_redis__change((wshub_bus_redis *)ctx, channels, count, true);
+    return wshub_bus_redis__change((wshub_bus_redis *)ctx, channels, count, true, false);
 }
 
 static bool wshub_bus_redis__unsubscribe(void *ctx, const wshub_bus_channel *channels,
                                          size_t count) {
-    return wshub_bus_redis__change((wshub_bus_redis *)ctx, channels, count, false);
+    return wshub_bus_redis__change((wshub_bus_redis *)ctx, channels, count, false, false);
+}
+
+static bool wshub_bus_redis__subscribe_sharded(void *ctx, const wshub_bus_channel *channels,
+                                               size_t count) {
+    return wshub_bus_redis__change((wshub_bus_redis *)ctx, channels, count, true, true);
+}
+
+static bool wshub_bus_redis__unsubscribe_sharded(void *ctx, const wshub_bus_channel *channels,
+                                                 size_t count) {
+    return wshub_bus_redis__change((wshub_bus_redis *)ctx, channels, count, false, true);
 }
 
 static void wshub_bus_redis__flush(void *ctx) {
     wshub_bus_redis *bus = (wshub_bus_redis *)ctx;
-    wshub_bus_redis__send(bus, &bus->links[WSHUB_BUS_REDIS__PUB]);
-    wshub_bus_redis__send(bus, &bus->links[WSHUB_BUS_REDIS__SUB]);
+    int which;
+    for (which = 0; which < bus->links_used; which++) {
+        if (which != WSHUB_BUS_REDIS__SENTINEL) wshub_bus_redis__send(bus, &bus->links[which]);
+    }
 }
 
 /* ---- URLs --------------------------------------------------------------------------------------
@@ -3312,6 +4023,7 @@ static void wshub_bus_redis__defaults(wshub_bus_redis_desc *desc) {
     if (!desc->retry_max_ms) desc->retry_max_ms = 5000;
     if (!desc->heartbeat_ms) desc->heartbeat_ms = 1000;
     if (!desc->heartbeat_timeout_ms) desc->heartbeat_timeout_ms = 3000;
+    if (!desc->nodes_ms) desc->nodes_ms = 5000;
     if (!desc->message_bytes_max) desc->message_bytes_max = WSHUB_BUS_REDIS_MESSAGE_BYTES;
     if (!desc->output_bytes_max) desc->output_bytes_max = 1048576;
     if (!desc->requests_max) desc->requests_max = WSHUB_BUS_REDIS_REQUESTS;
@@ -3323,6 +4035,8 @@ static const char *wshub_bus_redis__texts_problem(const wshub_bus_redis_desc *de
         return "client_name: must be at most 128 bytes without spaces";
     if (desc->sentinel && (!*desc->sentinel || strlen(desc->sentinel) > 128))
         return "sentinel: must be the name of a master, 1 to 128 bytes";
+    if (desc->sentinel && desc->cluster)
+        return "cluster: a Cluster has no sentinels; name some of its nodes in the url";
     return NULL;
 }
 
@@ -3348,6 +4062,7 @@ static const char *wshub_bus_redis__tables_problem(const wshub_bus_redis_desc *d
         return "io: its table is of another wshub.h; compile it and this backend with the same one";
     if (desc->driver && desc->driver->version != WSHUB_BUS_REDIS_DRIVER_VERSION)
         return "driver: its table is of another wshub_bus_redis.h; compile both with the same one";
+    if (desc->driver && desc->cluster) return "cluster: a driver has no sharded channels";
     if (!desc->io->guest || (!desc->io->connect && !desc->driver) || !desc->io->random)
         return "io: its table must have guest, connect and random, as wshub_io_sock.h has them";
     return NULL;
@@ -3414,6 +4129,7 @@ WSHUB_API size_t wshub_bus_redis_desc_explain_versioned(const wshub_bus_redis_de
         WSHUB_FIELD(wshub_bus_redis_desc, io, POINTER, NULL),
         WSHUB_FIELD(wshub_bus_redis_desc, tls, BOOL, NULL),
         WSHUB_FIELD(wshub_bus_redis_desc, url, TEXT, NULL),
+        WSHUB_FIELD(wshub_bus_redis_desc, cluster, BOOL, NULL),
         WSHUB_FIELD(wshub_bus_redis_desc, sentinel, TEXT, NULL),
         WSHUB_FIELD(wshub_bus_redis_desc, client_name, TEXT, NULL),
         WSHUB_FIELD(wshub_bus_redis_desc, channel_prefix, TEXT, NULL),
@@ -3528,6 +4244,10 @@ static void wshub_bus_redis__fill_table(wshub_bus_redis *bus) {
     bus->bus.unconfirmed = wshub_bus_redis__unconfirmed;
     bus->bus.taken = wshub_bus_redis__taken;
     bus->bus.request = wshub_bus_redis__request_take;
+    if (bus->desc.driver) return; /* hiredis does not know what comes by a sharded channel */
+    bus->bus.publish_sharded = wshub_bus_redis__publish_sharded;
+    bus->bus.subscribe_sharded = wshub_bus_redis__subscribe_sharded;
+    bus->bus.unsubscribe_sharded = wshub_bus_redis__unsubscribe_sharded;
 }
 
 WSHUB_API wshub_err wshub_bus_redis_create_versioned(const wshub_bus_redis_desc *desc,
@@ -3549,11 +4269,18 @@ WSHUB_API wshub_err wshub_bus_redis_create_versioned(const wshub_bus_redis_desc 
     bus->desc = d;
     bus->io = *d.io;
     bus->texts_bytes = wshub_bus_redis__texts_bytes(&d);
+    bus->links_used = WSHUB_BUS_REDIS__NODES;
     bus->texts = (char *)wshub_bus_redis__alloc(&d, NULL, 0, bus->texts_bytes);
-    if (!bus->texts) {
+    if (bus->texts && d.cluster)
+        bus->cluster =
+            (wshub_bus_redis__cluster *)wshub_bus_redis__alloc(&d, NULL, 0, sizeof *bus->cluster);
+    if (bus->cluster) memset(bus->cluster, 0, sizeof *bus->cluster);
+    if (!bus->texts || (d.cluster && !bus->cluster)) {
+        if (bus->texts) (void)wshub_bus_redis__alloc(&d, bus->texts, bus->texts_bytes, 0);
         (void)wshub_bus_redis__alloc(&d, bus, sizeof *bus, 0);
         return WSHUB_ERR_NOMEM;
     }
+    bus->links = bus->cluster ? bus->cluster->links : bus->own;
 
     wshub_bus_redis__keep_texts(bus);
     wshub_bus_redis__name_prefix(bus);
@@ -3563,14 +4290,19 @@ WSHUB_API wshub_err wshub_bus_redis_create_versioned(const wshub_bus_redis_desc 
     return WSHUB_OK;
 }
 
+static void wshub_bus_redis__requests_free(const wshub_bus_redis_desc *desc,
+                                           const wshub_bus_redis__requests *requests) {
+    if (!requests->ring) return;
+    (void)wshub_bus_redis__alloc(desc, requests->ring, requests->cap * sizeof *requests->ring, 0);
+}
+
 static void wshub_bus_redis__free(wshub_bus_redis *bus) {
     wshub_bus_redis_desc desc = bus->desc;
-    wshub_bus_redis__requests *requests = &bus->requests;
     int which;
 
     WSHUB_ASSERT(bus->depth == 0);
     WSHUB_ASSERT(!wshub_bus_redis__owned(bus));
-    WSHUB_ASSERT(requests->count == 0);
+    WSHUB_ASSERT(wshub_bus_redis__requests_count(bus) == 0);
 
     if (bus->spare) (void)wshub_bus_redis__alloc(&desc, bus->spare, sizeof *bus->spare, 0);
     while (bus->flights) {
@@ -3578,14 +4310,15 @@ static void wshub_bus_redis__free(wshub_bus_redis *bus) {
         bus->flights = flight->next;
         wshub_bus_redis__flight_free(bus, flight);
     }
-    for (which = 0; which < WSHUB_BUS_REDIS__LINKS; which++) {
+    for (which = 0; which < bus->links_used; which++) {
         wshub_bus_redis__link *link = &bus->links[which];
         if (link->cmds)
             (void)wshub_bus_redis__alloc(&desc, link->cmds, link->cmds_cap * sizeof *link->cmds, 0);
     }
-    if (requests->ring)
-        (void)wshub_bus_redis__alloc(&desc, requests->ring, requests->cap * sizeof *requests->ring,
-                                     0);
+    wshub_bus_redis__requests_free(&desc, &bus->requests);
+    for (which = 0; bus->cluster && which < WSHUB_BUS_REDIS__NODES_ALL; which++)
+        wshub_bus_redis__requests_free(&desc, &bus->cluster->requests[which]);
+    if (bus->cluster) (void)wshub_bus_redis__alloc(&desc, bus->cluster, sizeof *bus->cluster, 0);
     (void)wshub_bus_redis__alloc(&desc, bus->texts, bus->texts_bytes, 0);
     (void)wshub_bus_redis__alloc(&desc, bus, sizeof *bus, 0);
 }
@@ -3605,8 +4338,8 @@ WSHUB_API void wshub_bus_redis_stats_get(const wshub_bus_redis *redis,
     int which;
     *out_stats = redis->stats;
     out_stats->pending = redis->unanswered;
-    out_stats->requests_pending = redis->requests.count;
-    for (which = 0; which < WSHUB_BUS_REDIS__LINKS; which++)
+    out_stats->requests_pending = wshub_bus_redis__questions_count(redis);
+    for (which = 0; which < redis->links_used; which++)
         out_stats->output_bytes += wshub_bus_redis__waiting(redis, which);
 }
 

@@ -9,6 +9,7 @@
  *     192 KiB, or less where http_answers_bytes_max says so
  * [x] a file that changes while it is sent is never glued together: one that grows is cut at the
  *     length that was promised, one that shrinks ends the stream
+ * [x] what is text is compressed for clients that take it, if so set (FILE-5)
  * [ ] compressed files beside the plain ones, lists of folders
  * [ ] Windows
  *
@@ -29,7 +30,8 @@
  *
  * What is not there is declined, so that whatever else the hub serves is asked: a longer mount
  * comes first, a mount of the same path that was made later, and then on_request, come behind it;
- * at last the hub answers 404. Rules: FILE-1 to FILE-4 of wshub.h. */
+ * at last the hub answers 404. Rules: FILE-1 to FILE-4 of wshub.h. Proved by tests/test_files.c,
+ * tests/fuzz/fuzz_files.c. */
 #ifndef WSHUB_EXT_FILES_H
 #define WSHUB_EXT_FILES_H
 #ifndef WSHUB_H
@@ -48,7 +50,7 @@ typedef struct wshub_ext_files_type {
     const char *type;   /* for Content-Type */
 } wshub_ext_files_type;
 
-#define WSHUB_EXT_FILES_DESC_VERSION 1 /* it rises when the struct below changes */
+#define WSHUB_EXT_FILES_DESC_VERSION 2 /* it rises when the struct below changes */
 /* How many headers of yours every answer may have. */
 #define WSHUB_EXT_FILES_HEADERS_MAX 16
 
@@ -72,6 +74,14 @@ typedef struct wshub_ext_files_desc {
                           there */
     bool dot_files;    /* names that begin with a dot are served; false: only `.well-known` is, and
                        what lies in it (RFC 8615) */
+    /* Compresses files of deflate_bytes_min to deflate_bytes_max bytes whose type is text, JSON,
+     * JavaScript, XML, SVG or WebAssembly, for requests that take that (wshub_http_coding()). It is
+     * done for each answer, and holds up the loop for so long: with zlib some 20 ms for 1 MB.
+     * Nothing is kept. The table is copied; its ctx must outlive this. NULL: none is. */
+    const wshub_deflate *deflate;
+    uint32_t deflate_bytes_min; /* 1024 */
+    uint32_t deflate_bytes_max; /* 262144; larger ones are sent plain, piece by piece; at most
+                                   16 MiB, and no more than http_answers_bytes_max lets wait */
     wshub_alloc_fn alloc; /* NULL: realloc and free; called by the threads of all hubs that serve
                              it */
     void *alloc_user;     /* the first argument of alloc */
@@ -88,7 +98,13 @@ WSHUB_INLINE wshub_err wshub_ext_files_create(const wshub_ext_files_desc *desc,
 /* Says in one line what wshub_ext_files_create() would refuse in a description, beginning with the
  * field's name, and what it should be. NULL: nothing. desc: borrowed. Pure: any thread. */
 WSHUB_INLINE const char *wshub_ext_files_desc_problem(const wshub_ext_files_desc *desc);
-/* What the two above call, as wshub_create_versioned() of wshub.h.
+/* Says why wshub_ext_files_create() has failed, or would, with what is there instead, as
+ * wshub_desc_explain() of wshub.h.
+ *   err  what that returned; OK: it was not called yet
+ * Returns  as that. Pure: any thread. */
+WSHUB_INLINE size_t wshub_ext_files_desc_explain(const wshub_ext_files_desc *desc, wshub_err err,
+                                                 char *buf, size_t cap);
+/* What the three above call, as wshub_create_versioned() of wshub.h.
  *   desc_bytes  sizeof(wshub_ext_files_desc)
  *   version     WSHUB_EXT_FILES_DESC_VERSION
  * Return   as those. */
@@ -97,6 +113,9 @@ WSHUB_API wshub_err wshub_ext_files_create_versioned(const wshub_ext_files_desc 
                                                      wshub_ext_files **out_files);
 WSHUB_API const char *wshub_ext_files_desc_problem_versioned(const wshub_ext_files_desc *desc,
                                                              size_t desc_bytes, uint32_t version);
+WSHUB_API size_t wshub_ext_files_desc_explain_versioned(const wshub_ext_files_desc *desc,
+                                                        size_t desc_bytes, uint32_t version,
+                                                        wshub_err err, char *buf, size_t cap);
 WSHUB_INLINE wshub_err wshub_ext_files_create(const wshub_ext_files_desc *desc,
                                               wshub_ext_files **out_files) {
     return wshub_ext_files_create_versioned(desc, sizeof *desc, WSHUB_EXT_FILES_DESC_VERSION,
@@ -104,6 +123,11 @@ WSHUB_INLINE wshub_err wshub_ext_files_create(const wshub_ext_files_desc *desc,
 }
 WSHUB_INLINE const char *wshub_ext_files_desc_problem(const wshub_ext_files_desc *desc) {
     return wshub_ext_files_desc_problem_versioned(desc, sizeof *desc, WSHUB_EXT_FILES_DESC_VERSION);
+}
+WSHUB_INLINE size_t wshub_ext_files_desc_explain(const wshub_ext_files_desc *desc, wshub_err err,
+                                                 char *buf, size_t cap) {
+    return wshub_ext_files_desc_explain_versioned(desc, sizeof *desc, WSHUB_EXT_FILES_DESC_VERSION,
+                                                  err, buf, cap);
 }
 
 /* Serves it below its path, as long as the hub is there.
@@ -149,6 +173,7 @@ enum {
 
 struct wshub_ext_files {
     wshub_ext_files_desc desc; /* with all defaults */
+    wshub_deflate deflate;     /* if desc.deflate */
     int folder;                /* its descriptor */
 };
 
@@ -309,7 +334,9 @@ typedef struct wshub_ext_files__state {
     uint64_t length;
     int64_t modified_s; /* WSHUB_NO_DATE: in the future, so that nobody relies on it */
     const char *type;
-    char etag[64], modified[30], range[72];
+    char etag[80], modified[30], range[72];
+    bool varies;               /* with Accept-Encoding */
+    wshub_deflate_form coding; /* 0: plain */
 } wshub_ext_files__state;
 
 #if defined(__APPLE__)
@@ -325,6 +352,8 @@ static void wshub_ext_files__describe(const struct stat *st, int64_t now_s,
                                       wshub_ext_files__state *out) {
     bool young = st->st_mtime > now_s - WSHUB_EXT_FILES__YOUNG_S;
 
+    out->varies = false;
+    out->coding = (wshub_deflate_form)0;
     out->length = (uint64_t)st->st_size;
     out->modified_s = st->st_mtime > now_s ? WSHUB_NO_DATE : (int64_t)st->st_mtime;
     out->modified[0] = 0;
@@ -354,7 +383,12 @@ static size_t wshub_ext_files__headers(const wshub_ext_files *files,
     if (status == 416) return count;
     wshub_ext_files__add(headers, &count, "ETag", state->etag);
     wshub_ext_files__add(headers, &count, "Last-Modified", state->modified);
-    if (status != 304) wshub_ext_files__add(headers, &count, "Accept-Ranges", "bytes");
+    if (status != 304 && !state->coding)
+        wshub_ext_files__add(headers, &count, "Accept-Ranges", "bytes");
+    if (state->varies) wshub_ext_files__add(headers, &count, "Vary", "Accept-Encoding");
+    if (state->coding && status == 200)
+        wshub_ext_files__add(headers, &count, "Content-Encoding",
+                             wshub_deflate_name(state->coding));
     for (i = 0; i < files->desc.headers_count; i++) headers[count++] = files->desc.headers[i];
     return count;
 }
@@ -465,13 +499,82 @@ static void wshub_ext_files__gone(wshub *hub, wshub_exchange exchange, wshub_cau
     wshub_ext_files__file_free((wshub_ext_files__file *)owner);
 }
 
+/* ---- compressed ---- */
+
+/* Do files of this type get shorter? */
+static bool wshub_ext_files__shrinks(const char *type) {
+    static const char *const parts[] = {"text/", "json", "javascript", "xml", "wasm"};
+    size_t i;
+
+    for (i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (strstr(type, parts[i])) return true;
+    }
+    return false;
+}
+
+/* Says of a file whether it is to be compressed for this request. It has a tag of its own then
+ * (FILE-5); a part of it is asked for of the plain one. */
+static void wshub_ext_files__code(const wshub_ext_files *files, const wshub_http *http,
+                                  wshub_ext_files__state *state) {
+    const wshub_ext_files_desc *desc = &files->desc;
+    size_t n = strlen(state->etag);
+
+    state->varies = desc->deflate && state->length >= desc->deflate_bytes_min &&
+                    state->length <= desc->deflate_bytes_max &&
+                    wshub_ext_files__shrinks(state->type);
+    if (!state->varies || wshub_http_header(http, "Range").ptr) return;
+    state->coding = wshub_http_coding(http);
+    if (!state->coding) return;
+    (void)snprintf(state->etag + n - 1, sizeof state->etag - n + 1, "-%s\"",
+                   wshub_deflate_name(state->coding));
+}
+
+/* The whole of a file. NULL: it cannot be read, or there is no memory. */
+static uint8_t *wshub_ext_files__whole(const wshub_ext_files__file *from) {
+    const wshub_ext_files_desc *desc = &from->files->desc;
+    wshub_ext_files__file file = *from;
+    size_t length = (size_t)file.left, n = 1;
+    uint8_t *bytes = (uint8_t *)desc->alloc(desc->alloc_user, NULL, 0, length);
+
+    while (bytes && file.left && n) {
+        n = wshub_ext_files__read(&file, bytes + file.at, (size_t)file.left);
+        file.at += n;
+        file.left -= n;
+    }
+    if (!bytes || !file.left) return bytes;
+    (void)desc->alloc(desc->alloc_user, bytes, length, 0);
+    return NULL;
+}
+
+/* Answers with a file that is compressed here and now. False: it cannot be, and nothing was
+ * said. */
+static bool wshub_ext_files__answer_coded(wshub *hub, wshub_exchange exchange, wshub_reply *reply,
+                                          const wshub_ext_files__file *file,
+                                          wshub_deflate_form form) {
+    const wshub_ext_files *files = file->files;
+    const wshub_ext_files_desc *desc = &files->desc;
+    size_t length = (size_t)file->left, cap = 0, count = 0;
+    uint8_t *bytes = wshub_ext_files__whole(file), *coded = NULL;
+    wshub_err err;
+
+    if (!bytes) return false;
+    err = wshub_deflate_whole(hub, &files->deflate, form, bytes, length, &coded, &cap, &count);
+    (void)desc->alloc(desc->alloc_user, bytes, length, 0);
+    if (err) return false;
+    reply->body.ptr = (const char *)coded;
+    reply->body.len = count;
+    err = wshub_http_reply(hub, exchange, reply);
+    (void)wshub_alloc(hub, coded, cap, 0);
+    return !err;
+}
+
 /* ---- answering ---- */
 
 /* Answers with what a request wants of an open file, which is given. */
 static void wshub_ext_files__answer(const wshub_ext_files *files, wshub *hub,
                                     wshub_exchange exchange, const wshub_http *http, int fd,
                                     wshub_ext_files__state *state) {
-    wshub_header headers[4 + WSHUB_EXT_FILES_HEADERS_MAX];
+    wshub_header headers[6 + WSHUB_EXT_FILES_HEADERS_MAX];
     wshub_str etag = wshub_str_z(state->etag);
     wshub_range range = wshub_http_range(http, state->length, etag, state->modified_s);
     int condition = wshub_http_condition(http, etag, state->modified_s);
@@ -494,7 +597,14 @@ static void wshub_ext_files__answer(const wshub_ext_files *files, wshub *hub,
     file.files = files;
     file.fd = fd;
     file.at = range.first;
-    file.left = wshub_str_eq_z(http->method, "HEAD") ? 0 : range.count;
+    file.left = range.count;
+    if (state->coding) {
+        if (!wshub_ext_files__answer_coded(hub, exchange, &reply, &file, state->coding))
+            (void)wshub_http_reply_text(hub, exchange, 503, wshub_str_z("no memory now\n"));
+        wshub_ext_files__close(&file);
+        return;
+    }
+    if (wshub_str_eq_z(http->method, "HEAD")) file.left = 0;
     if (wshub_http_begin(hub, exchange, &reply, range.count)) {
         wshub_ext_files__close(&file); /* not answered: the hub does, with 500 */
         return;
@@ -551,6 +661,7 @@ static wshub_take wshub_ext_files__serve(const wshub_ext_files *files, wshub *hu
 
     state.type = type;
     wshub_ext_files__describe(&st, (int64_t)time(NULL), &state);
+    wshub_ext_files__code(files, http, &state);
     wshub_ext_files__answer(files, hub, exchange, http, fd, &state);
     return WSHUB_TAKE_DONE;
 }
@@ -604,17 +715,19 @@ static bool wshub_ext_files__is_own_header(wshub_str name) {
 static const char *wshub_ext_files__lists_problem(const wshub_ext_files_desc *desc) {
     size_t i;
 
-    if (desc->types_count && !desc->types) return "types: types_count of them are missing";
+    if (desc->types_count && !desc->types) return "types: must be a list of types_count of them";
     for (i = 0; i < desc->types_count; i++) {
         if (!desc->types[i].ending || !desc->types[i].type)
-            return "types: an ending or a type is NULL";
+            return "types: must have an ending and a type each";
     }
-    if (desc->headers_count > WSHUB_EXT_FILES_HEADERS_MAX) return "headers_count: at most 16";
-    if (desc->headers_count && !desc->headers) return "headers: headers_count of them are missing";
+    if (desc->headers_count > WSHUB_EXT_FILES_HEADERS_MAX)
+        return "headers_count: must be at most WSHUB_EXT_FILES_HEADERS_MAX (16)";
+    if (desc->headers_count && !desc->headers)
+        return "headers: must be a list of headers_count of them";
     for (i = 0; i < desc->headers_count; i++) {
         if (wshub_ext_files__is_own_header(desc->headers[i].name))
-            return "headers: ETag, Last-Modified, Accept-Ranges, Content-Range and Content-Type "
-                   "are written here";
+            return "headers: must be without ETag, Last-Modified, Accept-Ranges, Content-Range and "
+                   "Content-Type, which are written here";
     }
     return NULL;
 }
@@ -626,17 +739,47 @@ WSHUB_API const char *wshub_ext_files_desc_problem_versioned(const wshub_ext_fil
     if (desc_bytes != sizeof *desc || version != WSHUB_EXT_FILES_DESC_VERSION)
         return "wshub_ext_files_desc: of another wshub_ext_files.h than the code";
     if (!desc) return "wshub_ext_files_desc: required";
-    if (!desc->folder || !desc->folder[0]) return "folder: required";
+    if (!desc->folder || !desc->folder[0]) return "folder: required, as in \"public\"";
     path = desc->path ? strlen(desc->path) : 1;
     if (desc->path && (desc->path[0] != '/' || desc->path[path - 1] != '/'))
-        return "path: begins and ends with `/`";
-    if (path > WSHUB_NAME_BYTES_MAX) return "path: at most 4096 bytes";
+        return "path: must begin and end with `/`, as in \"/files/\"";
+    if (path > WSHUB_NAME_BYTES_MAX)
+        return "path: must have at most WSHUB_NAME_BYTES_MAX (4096) bytes";
     if (desc->path && strcspn(desc->path, "?# \t\r\n") != path)
-        return "path: without query, fragment and white space; no request has such a one";
+        return "path: must be without query, fragment and white space; no request has such a one";
     if (desc->index &&
         (strchr(desc->index, '/') || strlen(desc->index) > WSHUB_EXT_FILES__SEGMENT_MAX))
-        return "index: the name of a file, at most 255 bytes, without `/`";
+        return "index: must be the name of a file, of at most 255 bytes, without `/`";
+    if (desc->deflate_bytes_max > 16u << 20)
+        return "deflate_bytes_max: must be at most 16777216 (16 MiB)";
+    if (desc->deflate && wshub_deflate_problem(desc->deflate))
+        return wshub_deflate_problem(desc->deflate);
     return wshub_ext_files__lists_problem(desc);
+}
+
+WSHUB_API size_t wshub_ext_files_desc_explain_versioned(const wshub_ext_files_desc *desc,
+                                                        size_t desc_bytes, uint32_t version,
+                                                        wshub_err err, char *buf, size_t cap) {
+    static const wshub_field fields[] = {
+        WSHUB_FIELD(wshub_ext_files_desc, folder, TEXT, NULL),
+        WSHUB_FIELD(wshub_ext_files_desc, path, TEXT, NULL),
+        WSHUB_FIELD(wshub_ext_files_desc, index, TEXT, NULL),
+        WSHUB_FIELD(wshub_ext_files_desc, types, POINTER, "types_count"),
+        WSHUB_FIELD(wshub_ext_files_desc, types_count, UINT, NULL),
+        WSHUB_FIELD(wshub_ext_files_desc, headers, POINTER, "headers_count"),
+        WSHUB_FIELD(wshub_ext_files_desc, headers_count, UINT, NULL),
+        WSHUB_FIELD(wshub_ext_files_desc, deflate_bytes_max, UINT, NULL),
+    };
+    const char *problem = wshub_ext_files_desc_problem_versioned(desc, desc_bytes, version);
+
+    if (!desc || desc_bytes != sizeof *desc || version != WSHUB_EXT_FILES_DESC_VERSION)
+        return wshub_explain(problem, NULL, NULL, 0, buf, cap);
+    if (!problem && err == WSHUB_ERR_PARAM) problem = "out_files: required, and NULL";
+    if (!problem && err == WSHUB_ERR_IO)
+        problem = "folder: must be a folder that is there and may be read by this program, which "
+                  "looks for it from where it was started; errno said what is in the way";
+    if (!problem && err) problem = wshub_strerror(err);
+    return wshub_explain(problem, desc, fields, sizeof fields / sizeof fields[0], buf, cap);
 }
 
 WSHUB_API wshub_err wshub_ext_files_create_versioned(const wshub_ext_files_desc *desc,
@@ -662,6 +805,9 @@ WSHUB_API wshub_err wshub_ext_files_create_versioned(const wshub_ext_files_desc 
     files->desc.alloc = alloc;
     if (!desc->path) files->desc.path = "/";
     if (!desc->index) files->desc.index = "index.html";
+    if (!desc->deflate_bytes_min) files->desc.deflate_bytes_min = 1024;
+    if (!desc->deflate_bytes_max) files->desc.deflate_bytes_max = 262144;
+    if (desc->deflate) files->deflate = *desc->deflate;
     files->folder = folder;
     *out_files = files;
     return WSHUB_OK;

@@ -1,4 +1,5 @@
-/* wshub_io_auto.h - sockets over the best poller of this system: epoll, kqueue, else poll
+/* wshub_io_auto.h - sockets over the best poller of this system: epoll, kqueue, else poll (also on
+ * Windows)
  *
  * Include after wshub.h; it includes the others, which lie beside it. */
 #ifndef WSHUB_IO_AUTO_H

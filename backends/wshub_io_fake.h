@@ -117,6 +117,11 @@ WSHUB_API void wshub_io_fake_hold(wshub_io_fake *f, bool hold);
 /* Turns the clock on by ms, stopping and running at every deadline on the way. While held,
  * stalled or inside a callback time just passes. */
 WSHUB_API void wshub_io_fake_advance(wshub_io_fake *f, uint64_t ms);
+/* The same with a wall clock that is fast or slow: it goes on by wall_ms meanwhile, evenly. Both
+ * below 2^32. */
+WSHUB_API void wshub_io_fake_advance_apart(wshub_io_fake *f, uint64_t ms, uint64_t wall_ms);
+/* Somebody sets the wall clock, forth or back by so much. Nothing runs, and no deadline moves. */
+WSHUB_API void wshub_io_fake_set_wall(wshub_io_fake *f, int64_t by_ms);
 
 /* Stalls the process, as a SIGSTOP or a slow callback does: what peers do lies unread, time
  * passes and nothing settles. Let go, the late turn begins, as a loop's does, by settling
@@ -194,11 +199,19 @@ WSHUB_API void wshub_io_fake_silent(wshub_io_fake *f, wshub_conn c, bool silent)
 /* How many more bytes the peer takes from now on; UINT64_MAX, as at first: any number. */
 WSHUB_API void wshub_io_fake_window(wshub_io_fake *f, wshub_conn c, uint64_t bytes);
 
-/* Returns whether what the hub sends still arrives. */
+/* Returns whether the stream is open. Behind a Close of the hub's it is until the peer has answered
+ * that too (wshub_io_fake_send_close()), or close_timeout_ms has passed; whether the hub has given
+ * the client up is told by wshub_client_state(). */
 WSHUB_API bool wshub_io_fake_is_open(const wshub_io_fake *f, wshub_conn c);
 
 /* Returns whether closed() has been told, or nobody is left to tell. */
 WSHUB_API bool wshub_io_fake_is_gone(const wshub_io_fake *f, wshub_conn c);
+/* Whether a stream was handed over to another fake (wshub_conn_hand_over()), which reports it in
+ * its next run, and how it is called there. It is gone here; what was sent by then can still be
+ * read.
+ * Returns  false: it was not, or has been forgotten; nothing is written. */
+WSHUB_API bool wshub_io_fake_moved(const wshub_io_fake *f, wshub_conn c, wshub_io_fake **out_fake,
+                                   wshub_conn *out_conn);
 
 /* Returns what has been sent and not yet taken by take or next; terminated. A view, valid until
  * the next call on this stream. */
@@ -322,6 +335,8 @@ typedef struct wshub_io_fake__peer {
     wshub_about about;            /* what about() says */
     wshub_dial dial;              /* DIALLING: what was asked for */
     char *texts;                  /* of both */
+    struct wshub_io_fake *moved;  /* GONE: the fake to which it was handed over; NULL: to none */
+    uint64_t moved_id;            /* its name there */
 } wshub_io_fake__peer;
 
 struct wshub_io_fake {
@@ -338,6 +353,9 @@ struct wshub_io_fake {
     bool late;    /* what came during a stall has not yet been reported; until then: */
     uint64_t heard;
     uint64_t now, wall;
+    /* While the wall clock goes at a pace of its own: by pace_wall in pace_ms, of which pace_passed
+     * have passed and pace_told are in the wall clock. pace_ms 0: it does not. */
+    uint64_t pace_ms, pace_wall, pace_passed, pace_told;
     uint64_t next;          /* when an owner wants to settle at the latest */
     uint64_t random, masks; /* where both sequences are */
     bool random_fails;
@@ -410,6 +428,7 @@ static void wshub_io_fake__to(wshub_io_fake__peer *peer, wshub_io_fake__state to
         /* SHUT */ WSHUB_IO_FAKE__BIT(GONE),
         /* GONE */ WSHUB_IO_FAKE__BIT(FREE)};
 #undef WSHUB_IO_FAKE__BIT
+
     WSHUB_ASSERT(peer->id);
     WSHUB_ASSERT(follows[peer->state] >> to & 1u);
     (void)follows;
@@ -639,6 +658,43 @@ static bool wshub_io_fake__about(void *ctx, wshub_conn c, wshub_about *out_about
     if (!peer) return false;
     *out_about = peer->about;
     return true;
+}
+
+/* To another fake, which reports it in its next run. What was sent so far stays with the old name,
+ * for the test to read. */
+static wshub_err wshub_io_fake__hand_over(void *ctx, wshub_conn c, const wshub_io *to,
+                                          const wshub_span *spans, size_t count) {
+    wshub_io_fake *fake = (wshub_io_fake *)ctx, *there = (wshub_io_fake *)to->ctx;
+    wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c), *moved;
+    bool kept = true;
+    size_t i;
+
+    if (!peer || peer->state != WSHUB_IO_FAKE__OPEN || peer->guest || !there->owned)
+        return WSHUB_ERR_STALE;
+    WSHUB_ASSERT(!peer->in_flight && !peer->blocked);
+    moved = wshub_io_fake__new(there, WSHUB_IO_FAKE__UNTOLD);
+    if (!moved) return WSHUB_ERR_NOMEM;
+    for (i = 0; i < count && kept; i++)
+        kept = wshub_io_fake__add(&moved->in, spans[i].ptr, spans[i].len);
+    if (kept && peer->in.len > peer->in.at)
+        kept =
+            wshub_io_fake__add(&moved->in, peer->in.ptr + peer->in.at, peer->in.len - peer->in.at);
+    if (!kept) {
+        wshub_io_fake__to(moved, WSHUB_IO_FAKE__GONE);
+        return WSHUB_ERR_NOMEM;
+    }
+
+    moved->about = peer->about;
+    moved->window = peer->window;
+    moved->half = peer->half;
+    moved->left = peer->left;
+    moved->silent = peer->silent;
+    wshub_io_fake__list(there, moved);
+    peer->in.at = peer->in.len;
+    peer->moved = there;
+    peer->moved_id = moved->id;
+    wshub_io_fake__to(peer, WSHUB_IO_FAKE__GONE);
+    return WSHUB_OK;
 }
 
 /* Keeps what a guest asked for, and lets the stream say so of itself. texts: room for both. */
@@ -915,8 +971,20 @@ WSHUB_API void wshub_io_fake_stall(wshub_io_fake *fake, bool stalled) {
     wshub_io_fake_run(fake);
 }
 
+/* How far the wall clock goes on in so many milliseconds. */
+static uint64_t wshub_io_fake__wall_in(wshub_io_fake *fake, uint64_t ms) {
+    uint64_t told = fake->pace_told, passed;
+
+    if (!fake->pace_ms) return ms;
+    passed = fake->pace_passed += ms;
+    WSHUB_ASSERT(passed <= fake->pace_ms);
+    fake->pace_told = passed * (fake->pace_wall / fake->pace_ms) +
+                      passed * (fake->pace_wall % fake->pace_ms) / fake->pace_ms;
+    return fake->pace_told - told;
+}
+
 static void wshub_io_fake__pass(wshub_io_fake *fake, uint64_t until) {
-    fake->wall += until - fake->now;
+    fake->wall += wshub_io_fake__wall_in(fake, until - fake->now);
     fake->now = until;
 }
 
@@ -932,6 +1000,19 @@ WSHUB_API void wshub_io_fake_advance(wshub_io_fake *fake, uint64_t ms) {
     }
     if (until > fake->now) wshub_io_fake__pass(fake, until);
     wshub_io_fake_run(fake);
+}
+
+WSHUB_API void wshub_io_fake_advance_apart(wshub_io_fake *fake, uint64_t ms, uint64_t wall_ms) {
+    wshub_io_fake_run(fake); /* what is due now has nothing to do with the pace */
+    fake->pace_passed = fake->pace_told = 0;
+    fake->pace_wall = wall_ms;
+    fake->pace_ms = ms;
+    wshub_io_fake_advance(fake, ms);
+    fake->pace_ms = 0;
+}
+
+WSHUB_API void wshub_io_fake_set_wall(wshub_io_fake *fake, int64_t by_ms) {
+    fake->wall += (uint64_t)by_ms;
 }
 
 WSHUB_API void wshub_io_fake_jump(wshub_io_fake *fake, uint64_t now_ms) {
@@ -1009,12 +1090,14 @@ static void wshub_io_fake__table(wshub_io_fake *fake) {
     fake->io.random = wshub_io_fake__random;
     fake->io.wake = fake->desc.no_wake ? NULL : wshub_io_fake__wake;
     fake->io.pause = fake->desc.no_pause ? NULL : wshub_io_fake__pause;
+
     fake->io.about = wshub_io_fake__about;
     fake->io.guest = wshub_io_fake__guest;
     fake->io.connect = wshub_io_fake__connect;
     fake->io.error = wshub_io_fake__error;
     fake->io.log = fake->desc.no_log ? NULL : wshub_io_fake__log;
     fake->io.log_level = fake->desc.log_level;
+    fake->io.hand_over = wshub_io_fake__hand_over;
 }
 
 WSHUB_API wshub_err wshub_io_fake_create_versioned(const wshub_io_fake_desc *desc,
@@ -1185,6 +1268,15 @@ WSHUB_API bool wshub_io_fake_is_open(const wshub_io_fake *fake, wshub_conn c) {
 WSHUB_API bool wshub_io_fake_is_gone(const wshub_io_fake *fake, wshub_conn c) {
     const wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
     return !peer || peer->state == WSHUB_IO_FAKE__GONE;
+}
+
+WSHUB_API bool wshub_io_fake_moved(const wshub_io_fake *fake, wshub_conn c,
+                                   wshub_io_fake **out_fake, wshub_conn *out_conn) {
+    const wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
+    if (!peer || !peer->moved) return false;
+    *out_fake = peer->moved;
+    out_conn->id = peer->moved_id;
+    return true;
 }
 
 WSHUB_API wshub_str wshub_io_fake_output(const wshub_io_fake *fake, wshub_conn c) {

@@ -20,16 +20,20 @@
  *     judged
  * [x] guests and their outgoing streams: every address of a name in turn, also where one is silent
  *     (250 ms each, then twice that, for as long as the guest waits); names are resolved in a
- *     thread of their own with glibc and macOS, elsewhere (or with WSHUB_IO_SOCK_NO_THREADS) in
- *     place, where they hold up the loop
+ *     thread of their own with glibc, macOS and Windows, elsewhere (or with
+ *     WSHUB_IO_SOCK_NO_THREADS) in place, where they hold up the loop
  * [x] a stream can be asked for its listener's name and for both its addresses
+ * [x] a stream can be handed over to another io of this kind, which another thread runs
+ *     (wshub_conn_hand_over()); its listener's name, and whom its PROXY head named, go along
+ * [x] the PROXY protocol, versions 1 and 2, on listeners so marked: whom a proxy speaks for
  * [x] log lines on standard error, each with its time and in one write, from the level on that the
  *     environment's WSHUB_LOG says; one that nobody takes is lost, and never waited for
+ * [x] Windows, with mingw-w64 and wshub_io_poll.h: see below for what is not there
  * [ ] TLS: that is an io over this io; a wshub_dial that is to be secure is refused in words
- * [ ] Windows
  *
  * System   POSIX sockets, and one of wshub_io_epoll.h, wshub_io_kqueue.h, wshub_io_poll.h. Under
- *          plain -std=c99 define _GNU_SOURCE or _DEFAULT_SOURCE before the first include.
+ *          plain -std=c99 define _GNU_SOURCE or _DEFAULT_SOURCE before the first include. Windows
+ *          10 or later: link with -lws2_32.
  * Include  wshub.h, this, then the poller, which includes nothing by itself; or just
  *          wshub_io_auto.h, which does it all. The code is emitted where WSHUB_IMPLEMENTATION is
  *          defined, or WSHUB_IO_SOCK_IMPLEMENTATION for a file of its own.
@@ -56,13 +60,31 @@
  * SIGINT are then handled as they were before the first one came. A child that is forked meanwhile
  * has our handlers until it calls exec().
  *
+ * ---- Windows ----
+ * The same, but for this. A port that is listened on is ours alone (SO_EXCLUSIVEADDRUSE). There are
+ * no Unix sockets: listening on one and dialling one is refused in words, and so is reuse_port; so
+ * several hubs, each in its thread (CreateThread(), or pthread_create() of mingw-w64), have a port
+ * each, or one that listens hands streams over to the others. wshub_io_sock_serve() takes Ctrl+C,
+ * Ctrl+Break and the closing of the console in place of SIGTERM and SIGINT; a service calls
+ * wshub_io_sock_stop() in its own handler. wshub_io_sock_fd() is -1. Log lines are written without
+ * asking whether standard error takes them at once. Sockets are not limited by a number, so nothing
+ * rests for want of descriptors.
+ *
  * ---- the turn ----
  * wshub_io_sock_run() repeats: settle (closed() for what has ended, the guests' settle, the
  * owner's), wait until something is ready or somebody's time has come, report it (guests' streams
  * first, then accept, drained() and received()), settle again.
  *
+ * ---- the PROXY protocol ----
+ * A proxy that passes bytes on without reading them (TCP, or TLS that ends here) can say in front
+ * of everything else in whose name it comes. As nothing in a stream tells such a head from somebody
+ * who pretends, a listener is marked (wshub_io_sock_place.proxy_protocol), and then every stream
+ * there has a head, from one of its proxies; whoever comes otherwise is closed and counted
+ * (PROXY-5 to PROXY-7). wshub_about.peer is then whom the proxy names, wshub_about.hop the proxy.
+ *
  * ---- the states of a stream ----
- * It is accepted OPEN, or DIALLING until it is connected. When its owner closes it with flush it is
+ * It is accepted OPEN, or INTRODUCING while its PROXY head is read, of which the owner knows
+ * nothing; or it is DIALLING until it is connected. When its owner closes it with flush it is
  * ENDING: our FIN is out and what the peer says is read and thrown away until its own end comes;
  * the owner has the clock for that. If the owner leaves meanwhile it is LEFT, with linger_ms for a
  * clock. SHUT means that the socket is closed and closed() is owed, which the next settle tells. */
@@ -136,7 +158,11 @@ typedef struct wshub_io_sock_desc {
      * owner has left meanwhile. */
     uint32_t linger_ms;
     uint32_t conns_max; /* 1000000; who comes beyond that is closed at once */
-    bool reuse_port;    /* listens with SO_REUSEPORT, so that several hubs share a port */
+    /* 3000; how long a PROXY head may take, from the connection on (PROXY-6): 1..600000. It cannot
+     * be off, or a proxy could leave streams here for ever. */
+    uint32_t proxy_timeout_ms;
+    /* Listens with SO_REUSEPORT, so that several hubs share a port; not on Windows. */
+    bool reuse_port;
     /* Told of what an operator has to mend: one line, a view until it returns, at most one a
      * second. NULL: it is a log line; wshub_io_sock_error() says the same. On the io's thread. */
     void (*on_error)(const char *text, void *user);
@@ -223,9 +249,9 @@ WSHUB_API const wshub_io *wshub_io_sock_io(wshub_io_sock *net);
 WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net, const char *host, uint16_t port,
                                          uint16_t *out_port);
 
-/* Listens on a Unix socket. A socket file in its place that nobody serves is replaced; one that
- * is served, and any other file, is an error, told without waiting. When the listener is closed
- * the file is removed, if it is still the same.
+/* Listens on a Unix socket (on Windows: PARAM). A socket file in its place that nobody serves is
+ * replaced; one that is served, and any other file, is an error, told without waiting. When the
+ * listener is closed the file is removed, if it is still the same.
  *   path  not empty, and not longer than the system takes (107 bytes on Linux); copied
  * Returns and thread as wshub_io_sock_listen(); NOMEM. */
 WSHUB_API wshub_err wshub_io_sock_listen_unix(wshub_io_sock *net, const char *path);
@@ -239,12 +265,22 @@ typedef struct wshub_io_sock_place {
     const char *host; /* as wshub_io_sock_listen() takes it */
     uint16_t port;    /* the same */
     const char *path; /* a Unix socket instead, as wshub_io_sock_listen_unix() takes it */
+    /* Each stream that comes in here begins with a PROXY head, of version 1 or 2: haproxy's
+     * `send-proxy` and `send-proxy-v2`, nginx's `proxy_protocol on` in a stream block. What has
+     * none is closed, whoever sends it (PROXY-5): a health check must send one, too (haproxy's
+     * `check-send-proxy`). */
+    bool proxy_protocol;
+    /* proxy_protocol: required: from where proxies may come, proxies_count of them, as in
+     * wshub_desc.trusted_proxies; copied. All others are closed at once. */
+    const char *const *proxies;
+    size_t proxies_count;
 } wshub_io_sock_place;
 
 /* Listens on a place that may have a name.
  *   place     borrowed; its texts are copied
  *   out_port  may be NULL; not written for a Unix socket
- * Returns and thread as wshub_io_sock_listen(); PARAM also for one name too many; NOMEM. */
+ * Returns and thread as wshub_io_sock_listen(); PARAM also for one name too many, and for proxies
+ *          that are none; NOMEM. */
 WSHUB_API wshub_err wshub_io_sock_listen_place(wshub_io_sock *net, const wshub_io_sock_place *place,
                                                uint16_t *out_port);
 
@@ -319,13 +355,18 @@ WSHUB_API wshub_err wshub_io_sock_run_once(wshub_io_sock *net, int timeout_ms);
  * net. */
 WSHUB_API void wshub_io_sock_stop(wshub_io_sock *net);
 
-/* For another loop, which watches the descriptor for reading, and calls
- * wshub_io_sock_run_once(net, 0) when it is readable and at the latest wshub_io_sock_timeout()
- * milliseconds after the last call. Returns -1: this poller (poll) has no descriptor. Valid as
- * long as net. */
+/* For another loop (examples/event_loop.c), which watches the descriptor for reading, asks
+ * wshub_io_sock_timeout() right before each wait how long that may be, and calls
+ * wshub_io_sock_run_once(net, 0) behind each. Returns -1: this poller (poll) has no descriptor, and
+ * wshub_io_sock_run_once() has to do the waiting. Valid as long as net. */
 WSHUB_API int wshub_io_sock_fd(const wshub_io_sock *net);
 
-/* Returns in how many milliseconds something is due; 0: now; -1: not before something is ready. */
+/* Says how long may be waited from now on, without carrying anything out: it knows of what the
+ * program has sent, closed or published, and of the timers that it has started, since the last
+ * turn, wherever that was.
+ * Returns  milliseconds until something is due; 0: something waits for wshub_io_sock_run_once()
+ *          now; -1: nothing before the descriptor is readable.
+ * Thread   its own; callbacks too. */
 WSHUB_API int wshub_io_sock_timeout(wshub_io_sock *net);
 
 /* Returns what waits: "epoll", "kqueue", "poll". */
@@ -338,6 +379,13 @@ typedef struct wshub_io_sock_stats {
     uint64_t accept_pauses; /* times that accepting rested, out of descriptors or memory */
     uint64_t reads, sends;  /* system calls */
     uint64_t waits;         /* turns */
+    /* Of listeners with proxy_protocol (PROXY-7): heads that were taken, and streams closed for
+     * one reason each. */
+    uint64_t proxy_heads;     /* whole and right, also such as name nobody */
+    uint64_t proxy_strangers; /* the peer is none of the place's proxies */
+    uint64_t proxy_missing;   /* what came first is no PROXY head, or nothing came before its end */
+    uint64_t proxy_bad;       /* it began as one, and is wrong, too long, or ended early */
+    uint64_t proxy_late;      /* it was not whole within proxy_timeout_ms */
 } wshub_io_sock_stats;
 
 /* Writes all counters. */
@@ -354,21 +402,34 @@ WSHUB_API void wshub_io_sock_stats_get(const wshub_io_sock *net, wshub_io_sock_s
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <time.h>
+#ifdef _WIN32
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#include <winsock2.h>
+#include <ws2tcpip.h>
+#include <afunix.h>
+#include <io.h>
+#include <process.h>
+#include <windows.h>
+#include <ntsecapi.h>
+#else
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
+#endif
 #ifndef WSHUB_ASSERT /* of its own .c file, without the implementation of wshub.h */
 #include <assert.h>
 #define WSHUB_ASSERT(x) assert(x)
@@ -384,9 +445,11 @@ WSHUB_API void wshub_io_sock_stats_get(const wshub_io_sock *net, wshub_io_sock_s
  * here, by a name of our own, which leaves the program's own untouched; it is NULL where there
  * is none. */
 #if !defined(WSHUB_IO_SOCK_NO_THREADS) && defined(__GNUC__) &&                                     \
-    (defined(__GLIBC__) || defined(__APPLE__))
+    (defined(__GLIBC__) || defined(__APPLE__) || defined(_WIN32))
 #define WSHUB_IO_SOCK__THREADS 1
+#ifndef _WIN32
 #include <pthread.h>
+#endif
 #ifdef __GLIBC__
 static __typeof__(pthread_create) wshub_io_sock__pthread_create
     __attribute__((weakref("pthread_create")));
@@ -401,6 +464,14 @@ static __typeof__(pthread_create) wshub_io_sock__pthread_create
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* where it is not, there is SO_NOSIGPIPE */
+#endif
+
+/* Whether the poller tells GONE of the dead alone: on Windows it has asked the socket, whose error
+ * is told only once. */
+#ifdef _WIN32
+#define WSHUB_IO_SOCK__GONE_IS_DEAD 1
+#else
+#define WSHUB_IO_SOCK__GONE_IS_DEAD 0
 #endif
 #ifdef __cplusplus
 extern "C" {
@@ -419,6 +490,7 @@ enum {
     WSHUB_IO_SOCK__READS = 4,         /* of one stream in a turn, for the same reason */
     WSHUB_IO_SOCK__BACKLOG = 4096,    /* for listen(); the system may have a lower limit */
     WSHUB_IO_SOCK__PATIENCE_MS = 250, /* for one of several addresses (RFC 8305 5) */
+    WSHUB_IO_SOCK__PROXIES = 1024,    /* ranges of one listener */
     WSHUB_IO_SOCK__REST_MS = 50,      /* accepting rests, at first; doubled each time */
     WSHUB_IO_SOCK__REST_MS_MAX = 1000
 };
@@ -428,8 +500,9 @@ enum {
 
 /* What a stream is; see the top of this file. */
 typedef enum wshub_io_sock__state {
-    WSHUB_IO_SOCK__FREE,     /* no stream */
-    WSHUB_IO_SOCK__DIALLING, /* outgoing and not yet connected; without a socket in between */
+    WSHUB_IO_SOCK__FREE,        /* no stream */
+    WSHUB_IO_SOCK__DIALLING,    /* outgoing and not yet connected; without a socket in between */
+    WSHUB_IO_SOCK__INTRODUCING, /* its PROXY head is read; it is nobody's yet */
     WSHUB_IO_SOCK__OPEN,
     WSHUB_IO_SOCK__ENDING, /* our end is out; read and thrown away until the peer's */
     WSHUB_IO_SOCK__LEFT,   /* the same, and its owner has left */
@@ -455,11 +528,47 @@ typedef struct wshub_io_sock__conn {
     bool paused;      /* the owner wants no bytes now */
     bool blocked;     /* a send was short: drained() is owed */
     bool ended;       /* the peer sends no more, and the owner knows */
-    bool hung;     /* paused, and both directions are over: what lies unread is all that is left */
-    uint32_t next; /* in the list of its state (FREE, LEFT, SHUT): index + 1; 0: the last */
-    uint32_t prev; /* LEFT: the same, backwards */
-    uint64_t due;  /* LEFT: until when the peer's end is waited for */
+    bool hung; /* paused, and both directions are over: what lies unread is all that is left */
+    /* In the list of its state (FREE, INTRODUCING, LEFT, SHUT): index + 1; 0: the last. */
+    uint32_t next;
+    uint32_t prev; /* INTRODUCING, LEFT: the same, backwards */
+    /* INTRODUCING: until when its head must be whole. LEFT: until when the peer's end is waited
+     * for. */
+    uint64_t due;
 } wshub_io_sock__conn;
+
+/* Streams of one state, all of which have the same time in it: the oldest is the next to be due.
+ * Index + 1; 0: there are none. */
+typedef struct wshub_io_sock__dues {
+    uint32_t head, tail;
+} wshub_io_sock__dues;
+
+enum {
+    WSHUB_IO_SOCK__SIGN = 12,         /* bytes by which the versions are told apart */
+    WSHUB_IO_SOCK__V1_LINE = 107,     /* the longest head of version 1, CR LF included */
+    WSHUB_IO_SOCK__V2_FIXED = 16,     /* of version 2 in front of the addresses */
+    WSHUB_IO_SOCK__V2_ADDRESSES = 216 /* the longest of these, which are those of Unix sockets */
+};
+
+/* A PROXY head on its way. */
+typedef struct wshub_io_sock__head {
+    uint8_t bytes[WSHUB_IO_SOCK__V2_FIXED + WSHUB_IO_SOCK__V2_ADDRESSES];
+    uint32_t count;   /* of bytes that have come; of version 2 with what is kept of it */
+    uint32_t skipped; /* version 2: of what stands behind the addresses, and is passed over */
+} wshub_io_sock__head;
+
+/* What is known of a stream by its PROXY head. */
+typedef struct wshub_io_sock__intro {
+    wshub_io_sock__head *head; /* INTRODUCING; NULL */
+    wshub_address peer;        /* whom it names; none: nobody */
+} wshub_io_sock__intro;
+
+/* From where the proxies of a place may come. */
+typedef struct wshub_io_sock__proxies {
+    uint32_t listeners; /* that have these */
+    uint32_t count;
+    wshub_address_range ranges[1]; /* count of them */
+} wshub_io_sock__proxies;
 
 typedef struct wshub_io_sock__listener {
     int fd;
@@ -468,7 +577,18 @@ typedef struct wshub_io_sock__listener {
     char *path;   /* of a Unix socket; NULL: TCP */
     dev_t dev;    /* which file is ours at this path, so that no other is removed: */
     ino_t ino;    /* this number is not given again as long as fd is open; 0: none */
+    wshub_io_sock__proxies *proxies; /* whose PROXY heads are read; NULL: none has one */
 } wshub_io_sock__listener;
+
+/* A stream on its way here from another io, with what its peer has said and its listener's name
+ * behind it, which is terminated. */
+typedef struct wshub_io_sock__arrival {
+    struct wshub_io_sock__arrival *next;
+    int fd;
+    bool ended;         /* the peer sends no more, as that io has found out */
+    wshub_address peer; /* whom its PROXY head named; none: it had none */
+    size_t count;       /* of bytes */
+} wshub_io_sock__arrival;
 
 /* An outgoing stream that is not there yet. While a thread resolves its name, `resolving` and
  * `orphan` are guarded by `lock`, and the thread alone writes problem, list and at. */
@@ -492,11 +612,14 @@ struct wshub_io_sock {
     wshub_io io;
     void *poller;
 
-    /* Any thread may write these two; they stand apart from what the owner's alone does, since a
-     * compiler may read small neighbours together. */
-    bool woken;           /* wake() was called since the last settle began */
-    wshub_io_owner owner; /* whom it serves, and its guests */
-    bool stopping;        /* stop() was called */
+    /* Any thread may write these and `stopping`; they stand apart from what the owner's alone does,
+     * since a compiler may read small neighbours together. */
+    bool woken;                       /* wake() was called since the last settle began */
+    bool arrivals_lock;               /* of these two: */
+    bool arrivals_open;               /* there is an owner who takes them */
+    wshub_io_sock__arrival *arrivals; /* the latest first */
+    wshub_io_owner owner;             /* whom it serves, and its guests */
+    bool stopping;                    /* stop() was called */
 
     wshub_io_owner guests[WSHUB_IO_SOCK__GUESTS]; /* one without settle: none */
     int guests_count;
@@ -522,7 +645,10 @@ struct wshub_io_sock {
     /* Streams, by index. */
     wshub_io_sock__conn *conns;
     uint32_t used, cap, live; /* live: those that are not FREE */
-    uint32_t free_head, left_head, left_tail, shut_head;
+    uint32_t free_head, shut_head;
+    wshub_io_sock__dues introducing, left;
+    wshub_io_sock__intro *intros; /* by index, intros_cap of them; NULL: no head has ever come */
+    uint32_t intros_cap;
     wshub_io_sock__dial *dials;
 
     /* Listeners, and what they were ever called: streams outlive them. */
@@ -545,20 +671,192 @@ struct wshub_io_sock {
     uint8_t *scratch;     /* small spans, copied together */
     char about_local[128]; /* what about() has told last */
     char about_peer[128];
+    char about_named[WSHUB_ADDRESS_BYTES];
     wshub_io_sock_stats stats;
     char error[512];
 };
 
-/* ---- small things ---- */
+/* ---- what differs between systems: all of it, but for whole functions that Windows has none of.
+ * Where the system's sockets have names and errors of their own, these functions have POSIX's. */
 
-static uint64_t wshub_io_sock__clock(clockid_t which) {
+#ifdef _WIN32
+/* Windows' errors of sockets, what POSIX calls them, and their text, which its strerror() has
+ * not. */
+static const struct {
+    int windows, posix;
+    const char *text;
+} wshub_io_sock__sys_errors[] = {{WSAEWOULDBLOCK, EAGAIN, "try again"},
+                                 {WSAEINTR, EINTR, "interrupted"},
+                                 {WSAEACCES, EACCES, "permission denied"},
+                                 {WSAEMFILE, EMFILE, "too many open sockets"},
+                                 {WSAENOBUFS, ENOBUFS, "no buffer space"},
+                                 {WSA_NOT_ENOUGH_MEMORY, ENOMEM, "out of memory"},
+                                 {WSAEADDRINUSE, EADDRINUSE, "address already in use"},
+                                 {WSAEADDRNOTAVAIL, EADDRNOTAVAIL, "no such address here"},
+                                 {WSAEAFNOSUPPORT, EAFNOSUPPORT, "address family not supported"},
+                                 {WSAEPROTONOSUPPORT, EPROTONOSUPPORT, "protocol not supported"},
+                                 {WSAECONNREFUSED, ECONNREFUSED, "connection refused"},
+                                 {WSAECONNRESET, ECONNRESET, "connection reset by peer"},
+                                 {WSAECONNABORTED, ECONNABORTED, "connection aborted"},
+                                 {WSAETIMEDOUT, ETIMEDOUT, "connection timed out"},
+                                 {WSAENETUNREACH, ENETUNREACH, "network unreachable"},
+                                 {WSAENETDOWN, ENETDOWN, "network is down"},
+                                 {WSAEHOSTUNREACH, EHOSTUNREACH, "host unreachable"},
+                                 {WSAENOTCONN, ENOTCONN, "not connected"},
+                                 {WSAENOTSOCK, ENOTSOCK, "not a socket"},
+                                 {WSASYSNOTREADY, EIO, "the network subsystem is not there"}};
+enum {
+    WSHUB_IO_SOCK__SYS_ERRORS =
+        (int)(sizeof wshub_io_sock__sys_errors / sizeof wshub_io_sock__sys_errors[0])
+};
+
+/* An error of Windows by POSIX' number. */
+static int wshub_io_sock__sys_error(int windows) {
+    int i;
+
+    if (!windows) return 0;
+    for (i = 0; i < WSHUB_IO_SOCK__SYS_ERRORS; i++) {
+        if (wshub_io_sock__sys_errors[i].windows == windows)
+            return wshub_io_sock__sys_errors[i].posix;
+    }
+    return EIO;
+}
+static const char *wshub_io_sock__sys_text(int e) {
+    int i;
+
+    for (i = 0; i < WSHUB_IO_SOCK__SYS_ERRORS; i++) {
+        if (wshub_io_sock__sys_errors[i].posix == e) return wshub_io_sock__sys_errors[i].text;
+    }
+    return strerror(e);
+}
+
+/* Passes on what a call has returned; where that has failed, errno says why. */
+static int wshub_io_sock__sys_said(int returned) {
+    if (returned < 0) errno = wshub_io_sock__sys_error(WSAGetLastError());
+    return returned;
+}
+
+/* A SOCKET is a handle, and those have 32 significant bits also where pointers have 64; the one
+ * that is none becomes -1. */
+static int wshub_io_sock__sys_socket(int family, int type, int protocol) {
+    return wshub_io_sock__sys_said((int)socket(family, type, protocol));
+}
+static int wshub_io_sock__sys_accept(int fd) {
+    int one = wshub_io_sock__sys_said((int)accept((SOCKET)fd, NULL, NULL));
+    if (one < 0 && errno == ECONNRESET) errno = ECONNABORTED;
+    return one;
+}
+static int wshub_io_sock__sys_bind(int fd, const struct sockaddr *at, size_t bytes) {
+    return wshub_io_sock__sys_said(bind((SOCKET)fd, at, (int)bytes));
+}
+static int wshub_io_sock__sys_listen(int fd, int backlog) {
+    return wshub_io_sock__sys_said(listen((SOCKET)fd, backlog));
+}
+static int wshub_io_sock__sys_connect(int fd, const struct sockaddr *at, size_t bytes) {
+    int n = wshub_io_sock__sys_said(connect((SOCKET)fd, at, (int)bytes));
+    if (n < 0 && errno == EAGAIN) errno = EINPROGRESS;
+    return n;
+}
+static int wshub_io_sock__sys_close(int fd) {
+    return closesocket((SOCKET)fd);
+}
+static int wshub_io_sock__sys_shutdown(int fd) {
+    return shutdown((SOCKET)fd, SD_SEND);
+}
+static ssize_t wshub_io_sock__sys_recv(int fd, void *to, size_t count, int flags) {
+    int most = count > INT_MAX ? INT_MAX : (int)count;
+    return wshub_io_sock__sys_said(recv((SOCKET)fd, (char *)to, most, flags));
+}
+static ssize_t wshub_io_sock__sys_send(int fd, const void *from, size_t count) {
+    int most = count > INT_MAX ? INT_MAX : (int)count;
+    return wshub_io_sock__sys_said(send((SOCKET)fd, (const char *)from, most, 0));
+}
+static int wshub_io_sock__sys_name(int fd, struct sockaddr *at, socklen_t *bytes) {
+    return getsockname((SOCKET)fd, at, bytes);
+}
+static int wshub_io_sock__sys_peer(int fd, struct sockaddr *at, socklen_t *bytes) {
+    return getpeername((SOCKET)fd, at, bytes);
+}
+static void wshub_io_sock__sys_set(int fd, int level, int name, int value) {
+    (void)setsockopt((SOCKET)fd, level, name, (const char *)&value, sizeof value);
+}
+
+static uint64_t wshub_io_sock__sys_ticks(void) {
+    LARGE_INTEGER now, each;
+    (void)QueryPerformanceCounter(&now);
+    (void)QueryPerformanceFrequency(&each);
+    return (uint64_t)(now.QuadPart / each.QuadPart * 1000 +
+                      now.QuadPart % each.QuadPart * 1000 / each.QuadPart);
+}
+static uint64_t wshub_io_sock__sys_date(void) {
+    FILETIME at; /* in tenths of microseconds since 1601 */
+    GetSystemTimeAsFileTime(&at);
+    return ((uint64_t)at.dwHighDateTime << 32 | at.dwLowDateTime) / 10000 -
+           UINT64_C(11644473600000);
+}
+
+/* What the io needs of the system from its beginning to its end. False: it is not there. */
+static bool wshub_io_sock__sys_begin(void) {
+    WSADATA about;
+    int e = WSAStartup(MAKEWORD(2, 2), &about);
+    if (e) errno = wshub_io_sock__sys_error(e);
+    return e == 0;
+}
+static void wshub_io_sock__sys_end(void) {
+    (void)WSACleanup();
+}
+
+/* Sockets are not limited by a number there, and randomness needs no descriptor. */
+static int wshub_io_sock__sys_spare(void) {
+    return -1;
+}
+static int wshub_io_sock__sys_urandom(void) {
+    return 0;
+}
+static void wshub_io_sock__sys_give(int fd) {
+    (void)fd;
+}
+#else
+/* What is the same by another name costs nothing. */
+#define wshub_io_sock__sys_text strerror
+#define wshub_io_sock__sys_socket socket
+#define wshub_io_sock__sys_accept(fd) accept(fd, NULL, NULL)
+#define wshub_io_sock__sys_bind bind
+#define wshub_io_sock__sys_listen listen
+#define wshub_io_sock__sys_connect connect
+#define wshub_io_sock__sys_close close
+#define wshub_io_sock__sys_shutdown(fd) shutdown(fd, SHUT_WR)
+#define wshub_io_sock__sys_recv recv
+#define wshub_io_sock__sys_send(fd, from, count) send(fd, from, count, MSG_NOSIGNAL)
+#define wshub_io_sock__sys_name getsockname
+#define wshub_io_sock__sys_peer getpeername
+#define wshub_io_sock__sys_begin() true
+#define wshub_io_sock__sys_end() ((void)0)
+#define wshub_io_sock__sys_spare() open("/dev/null", O_RDONLY | O_CLOEXEC)
+#define wshub_io_sock__sys_urandom() open("/dev/urandom", O_RDONLY | O_CLOEXEC)
+#define wshub_io_sock__sys_give(fd) ((void)close(fd))
+
+static void wshub_io_sock__sys_set(int fd, int level, int name, int value) {
+    (void)setsockopt(fd, level, name, &value, sizeof value);
+}
+static uint64_t wshub_io_sock__sys_clock(clockid_t which) {
     struct timespec t;
     (void)clock_gettime(which, &t);
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
+#define wshub_io_sock__sys_ticks() wshub_io_sock__sys_clock(CLOCK_MONOTONIC)
+#define wshub_io_sock__sys_date() wshub_io_sock__sys_clock(CLOCK_REALTIME)
+#endif
 
 /* ---- lines to standard error ---- */
 
+#ifdef _WIN32
+/* Without signals and without asking: a console or a pipe that nobody reads may keep us. */
+static ssize_t wshub_io_sock__log_quietly(wshub_io_sock *net, const char *line, size_t bytes) {
+    (void)net;
+    return _write(2, line, (unsigned)bytes);
+}
+#else
 /* What standard error is, as far as writing to it goes. */
 typedef enum wshub_io_sock__log_kind {
     WSHUB_IO_SOCK__LOG_NONE, /* not to be written to */
@@ -659,6 +957,7 @@ static ssize_t wshub_io_sock__log_quietly(wshub_io_sock *net, const char *line, 
     (void)sigprocmask(SIG_SETMASK, &mask, NULL);
     return taken;
 }
+#endif
 
 /* One line with its time, in one write, so that lines of several threads and programs do not get
  * into each other. What was lost before is said behind it. */
@@ -669,7 +968,7 @@ static void wshub_io_sock__log(void *ctx, wshub_log_level level, const char *lin
     ssize_t taken;
 
     (void)level;
-    wshub_iso_time(wshub_io_sock__clock(CLOCK_REALTIME), time);
+    wshub_iso_time(wshub_io_sock__sys_date(), time);
     if (net->log_lost)
         (void)snprintf(lost, sizeof lost, " (and %llu lines before it were lost)",
                        (unsigned long long)net->log_lost);
@@ -696,7 +995,7 @@ static void wshub_io_sock__log_begin(wshub_io_sock *net) {
     struct stat is;
 
     net->terminal = -1;
-    if (fstat(STDERR_FILENO, &is) == 0) {
+    if (fstat(2, &is) == 0) {
         net->log_there = true;
         net->log_dev = is.st_dev;
         net->log_ino = is.st_ino;
@@ -718,8 +1017,8 @@ static void wshub_io_sock__log_begin(wshub_io_sock *net) {
 /* Keeps a line on what the system has refused, by errno. hint: what to do about it; "": none. */
 static wshub_err wshub_io_sock__fail(wshub_io_sock *net, const char *what, const char *where,
                                      const char *hint) {
-    (void)snprintf(net->error, sizeof net->error, "%s %s: %s%s%s", what, where, strerror(errno),
-                   *hint ? "; " : "", hint);
+    (void)snprintf(net->error, sizeof net->error, "%s %s: %s%s%s", what, where,
+                   wshub_io_sock__sys_text(errno), *hint ? "; " : "", hint);
     return WSHUB_ERR_IO;
 }
 
@@ -740,18 +1039,23 @@ static void wshub_io_sock__tell(wshub_io_sock *net, const char *text) {
 
 /* Makes a descriptor one that does not block and is not inherited. False: errno says why. */
 static bool wshub_io_sock__prepare(int fd) {
+#ifdef _WIN32
+    u_long one = 1;
+    (void)SetHandleInformation((HANDLE)(intptr_t)fd, HANDLE_FLAG_INHERIT, 0);
+    return wshub_io_sock__sys_said(ioctlsocket((SOCKET)fd, (long)FIONBIO, &one)) == 0;
+#else
     int flags = fcntl(fd, F_GETFL, 0);
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return false;
     flags = fcntl(fd, F_GETFD, 0);
     return flags >= 0 && fcntl(fd, F_SETFD, flags | FD_CLOEXEC) == 0;
+#endif
 }
 
 /* What a stream's socket needs; where it cannot be set, the stream works all the same. */
 static void wshub_io_sock__tune(int fd, bool is_tcp) {
-    int one = 1;
-    if (is_tcp) (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (is_tcp) wshub_io_sock__sys_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 #ifdef SO_NOSIGPIPE
-    (void)setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &one, sizeof one);
+    wshub_io_sock__sys_set(fd, SOL_SOCKET, SO_NOSIGPIPE, 1);
 #endif
 }
 
@@ -759,7 +1063,12 @@ static void wshub_io_sock__tune(int fd, bool is_tcp) {
 static int wshub_io_sock__pending_error(int fd) {
     int e = 0;
     socklen_t n = sizeof e;
+#ifdef _WIN32
+    if (getsockopt((SOCKET)fd, SOL_SOCKET, SO_ERROR, (char *)&e, &n) != 0) e = WSAGetLastError();
+    e = wshub_io_sock__sys_error(e);
+#else
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &n) != 0) e = errno;
+#endif
     return e;
 }
 
@@ -775,6 +1084,8 @@ static void wshub_io_sock__unix_address(wshub_io_sock__address *at, const char *
 static wshub_io_sock__conn *wshub_io_sock__get(const wshub_io_sock *net, uint64_t id) {
     uint32_t i = (uint32_t)id;
     wshub_io_sock__conn *conn;
+
+    WSHUB_ASSERT(net);
     if (i >= net->used) return NULL;
     conn = &net->conns[i];
     return conn->generation == (uint32_t)(id >> 32) && conn->state != WSHUB_IO_SOCK__FREE ? conn
@@ -794,30 +1105,84 @@ static const wshub_io_owner *wshub_io_sock__whose(const wshub_io_sock *net,
     return conn->guest == WSHUB_IO_SOCK__NOBODY ? NULL : &net->guests[conn->guest - 1];
 }
 
-/* The list of those who are LEFT, the oldest first, so that the first one is the next to be
- * due. */
-static void wshub_io_sock__left_add(wshub_io_sock *net, wshub_io_sock__conn *conn) {
+static void wshub_io_sock__dues_add(wshub_io_sock *net, wshub_io_sock__dues *dues,
+                                    wshub_io_sock__conn *conn, uint32_t ms) {
     uint32_t i = (uint32_t)(conn - net->conns) + 1;
 
-    conn->due = net->now + net->desc.linger_ms;
+    conn->due = net->now + ms;
     conn->next = 0;
-    conn->prev = net->left_tail;
+    conn->prev = dues->tail;
     if (conn->prev)
         net->conns[conn->prev - 1].next = i;
     else
-        net->left_head = i;
-    net->left_tail = i;
+        dues->head = i;
+    dues->tail = i;
 }
-static void wshub_io_sock__left_remove(wshub_io_sock *net, const wshub_io_sock__conn *conn) {
-    WSHUB_ASSERT(net->left_head && net->left_tail);
+static void wshub_io_sock__dues_remove(wshub_io_sock *net, wshub_io_sock__dues *dues,
+                                       const wshub_io_sock__conn *conn) {
+    WSHUB_ASSERT(dues->head && dues->tail);
     if (conn->prev)
         net->conns[conn->prev - 1].next = conn->next;
     else
-        net->left_head = conn->next;
+        dues->head = conn->next;
     if (conn->next)
         net->conns[conn->next - 1].prev = conn->prev;
     else
-        net->left_tail = conn->prev;
+        dues->tail = conn->prev;
+}
+
+/* The first of these streams whose time has passed. NULL: none's has. */
+static wshub_io_sock__conn *wshub_io_sock__due(const wshub_io_sock *net,
+                                               const wshub_io_sock__dues *dues) {
+    wshub_io_sock__conn *conn = dues->head ? &net->conns[dues->head - 1] : NULL;
+    return conn && conn->due <= net->now ? conn : NULL;
+}
+
+/* When the first of these streams is due, or what is sooner. */
+static uint64_t wshub_io_sock__due_by(const wshub_io_sock *net, const wshub_io_sock__dues *dues,
+                                      uint64_t sooner) {
+    uint64_t due = dues->head ? net->conns[dues->head - 1].due : WSHUB_NEVER;
+    return due < sooner ? due : sooner;
+}
+
+/* What is known of a stream by its PROXY head. NULL: it had none. */
+static wshub_io_sock__intro *wshub_io_sock__intro_of(const wshub_io_sock *net,
+                                                     const wshub_io_sock__conn *conn) {
+    uint32_t i = (uint32_t)(conn - net->conns);
+    return i < net->intros_cap ? &net->intros[i] : NULL;
+}
+
+/* Makes room for what is known of a stream. NULL: out of memory. */
+static wshub_io_sock__intro *wshub_io_sock__intro_reach(wshub_io_sock *net,
+                                                        const wshub_io_sock__conn *conn) {
+    wshub_io_sock__intro *intros;
+
+    if (!wshub_io_sock__intro_of(net, conn)) {
+        intros = (wshub_io_sock__intro *)realloc(net->intros, net->cap * sizeof *intros);
+        if (!intros) return NULL;
+        memset(intros + net->intros_cap, 0, (net->cap - net->intros_cap) * sizeof *intros);
+        net->intros = intros;
+        net->intros_cap = net->cap;
+    }
+    intros = wshub_io_sock__intro_of(net, conn);
+    WSHUB_ASSERT(!intros->head && !intros->peer.kind);
+    return intros;
+}
+
+/* Makes room for a head. False: out of memory. */
+static bool wshub_io_sock__intro_begin(wshub_io_sock *net, const wshub_io_sock__conn *conn) {
+    wshub_io_sock__intro *intro = wshub_io_sock__intro_reach(net, conn);
+    if (intro) intro->head = (wshub_io_sock__head *)calloc(1, sizeof *intro->head);
+    return intro && intro->head;
+}
+
+/* Of a stream that is to be free nothing is known any more. */
+static void wshub_io_sock__intro_forget(const wshub_io_sock *net, const wshub_io_sock__conn *conn) {
+    wshub_io_sock__intro *intro = wshub_io_sock__intro_of(net, conn);
+
+    if (!intro) return;
+    free(intro->head);
+    memset(intro, 0, sizeof *intro);
 }
 
 static void wshub_io_sock__push(wshub_io_sock *net, uint32_t *head, wshub_io_sock__conn *conn) {
@@ -838,6 +1203,7 @@ static void wshub_io_sock__check(const wshub_io_sock *net, const wshub_io_sock__
     WSHUB_ASSERT(!is_behind || (!conn->paused && !conn->blocked && !conn->hung));
     WSHUB_ASSERT(conn->guest <= WSHUB_IO_SOCK__GUESTS || conn->guest == WSHUB_IO_SOCK__NOBODY);
     WSHUB_ASSERT(conn->state != WSHUB_IO_SOCK__LEFT || conn->guest == WSHUB_IO_SOCK__NOBODY);
+    WSHUB_ASSERT(conn->state != WSHUB_IO_SOCK__INTRODUCING || has_socket);
     WSHUB_ASSERT(conn->listener <= net->names_count);
     WSHUB_ASSERT(net->live <= net->used);
     (void)net;
@@ -850,12 +1216,15 @@ static void wshub_io_sock__to(wshub_io_sock *net, wshub_io_sock__conn *conn,
                               wshub_io_sock__state to) {
 #define WSHUB_IO_SOCK__BIT(state) (1u << WSHUB_IO_SOCK__##state)
     static const uint8_t follows[] = {
-        WSHUB_IO_SOCK__BIT(DIALLING) | WSHUB_IO_SOCK__BIT(OPEN), /* FREE */
-        WSHUB_IO_SOCK__BIT(OPEN) | WSHUB_IO_SOCK__BIT(SHUT),     /* DIALLING */
-        WSHUB_IO_SOCK__BIT(ENDING) | WSHUB_IO_SOCK__BIT(SHUT),   /* OPEN */
-        WSHUB_IO_SOCK__BIT(LEFT) | WSHUB_IO_SOCK__BIT(SHUT),     /* ENDING */
-        WSHUB_IO_SOCK__BIT(SHUT),                                /* LEFT */
-        WSHUB_IO_SOCK__BIT(FREE)                                 /* SHUT */
+        WSHUB_IO_SOCK__BIT(DIALLING) | WSHUB_IO_SOCK__BIT(INTRODUCING) |
+            WSHUB_IO_SOCK__BIT(OPEN),                        /* FREE */
+        WSHUB_IO_SOCK__BIT(OPEN) | WSHUB_IO_SOCK__BIT(SHUT), /* DIALLING */
+        WSHUB_IO_SOCK__BIT(OPEN) | WSHUB_IO_SOCK__BIT(SHUT), /* INTRODUCING */
+        WSHUB_IO_SOCK__BIT(ENDING) | WSHUB_IO_SOCK__BIT(SHUT) |
+            WSHUB_IO_SOCK__BIT(FREE),                        /* OPEN: FREE where it has moved */
+        WSHUB_IO_SOCK__BIT(LEFT) | WSHUB_IO_SOCK__BIT(SHUT), /* ENDING */
+        WSHUB_IO_SOCK__BIT(SHUT),                            /* LEFT */
+        WSHUB_IO_SOCK__BIT(FREE)                             /* SHUT */
     };
 #undef WSHUB_IO_SOCK__BIT
     wshub_io_sock__state from = (wshub_io_sock__state)conn->state;
@@ -863,15 +1232,23 @@ static void wshub_io_sock__to(wshub_io_sock *net, wshub_io_sock__conn *conn,
     (void)follows;
 
     if (from == WSHUB_IO_SOCK__FREE) net->live++;
-    if (from == WSHUB_IO_SOCK__LEFT) wshub_io_sock__left_remove(net, conn);
+    if (from == WSHUB_IO_SOCK__LEFT) wshub_io_sock__dues_remove(net, &net->left, conn);
+    if (from == WSHUB_IO_SOCK__INTRODUCING)
+        wshub_io_sock__dues_remove(net, &net->introducing, conn);
     conn->state = (uint8_t)to;
     switch (to) {
     case WSHUB_IO_SOCK__DIALLING:
     case WSHUB_IO_SOCK__OPEN:
     case WSHUB_IO_SOCK__ENDING: break;
-    case WSHUB_IO_SOCK__LEFT: wshub_io_sock__left_add(net, conn); break;
+    case WSHUB_IO_SOCK__INTRODUCING:
+        wshub_io_sock__dues_add(net, &net->introducing, conn, net->desc.proxy_timeout_ms);
+        break;
+    case WSHUB_IO_SOCK__LEFT:
+        wshub_io_sock__dues_add(net, &net->left, conn, net->desc.linger_ms);
+        break;
     case WSHUB_IO_SOCK__SHUT: wshub_io_sock__push(net, &net->shut_head, conn); break;
     case WSHUB_IO_SOCK__FREE:
+        wshub_io_sock__intro_forget(net, conn);
         wshub_io_sock__push(net, &net->free_head, conn);
         net->live--;
         break;
@@ -901,14 +1278,19 @@ static wshub_io_sock__conn *wshub_io_sock__place(wshub_io_sock *net) {
     return &net->conns[net->used++];
 }
 
-/* A new stream, OPEN on a socket or DIALLING without one as yet (fd -1). NULL: there are as
- * many as there may be, or out of memory; the socket is not touched. */
-static wshub_io_sock__conn *wshub_io_sock__new(wshub_io_sock *net, int fd) {
+/* A new stream, OPEN or INTRODUCING on a socket, or DIALLING without one as yet (fd -1). NULL:
+ * there are as many as there may be, or out of memory; the socket is not touched. */
+static wshub_io_sock__conn *wshub_io_sock__new(wshub_io_sock *net, int fd,
+                                               wshub_io_sock__state state) {
     wshub_io_sock__conn *conn;
 
     if (net->live >= net->desc.conns_max) return NULL;
     conn = wshub_io_sock__place(net);
     if (!conn) return NULL;
+    if (state == WSHUB_IO_SOCK__INTRODUCING && !wshub_io_sock__intro_begin(net, conn)) {
+        wshub_io_sock__push(net, &net->free_head, conn);
+        return NULL;
+    }
 
     if (++conn->generation >= UINT32_MAX - 1)
         conn->generation = 1; /* above are the tags of listeners */
@@ -916,7 +1298,8 @@ static wshub_io_sock__conn *wshub_io_sock__new(wshub_io_sock *net, int fd) {
     conn->watched = conn->listener = conn->guest = 0;
     conn->paused = conn->blocked = conn->ended = conn->hung = false;
     conn->next = conn->prev = 0;
-    wshub_io_sock__to(net, conn, fd < 0 ? WSHUB_IO_SOCK__DIALLING : WSHUB_IO_SOCK__OPEN);
+    if (state == WSHUB_IO_SOCK__INTRODUCING) conn->guest = WSHUB_IO_SOCK__NOBODY;
+    wshub_io_sock__to(net, conn, state);
     return conn;
 }
 
@@ -935,7 +1318,7 @@ static bool wshub_io_sock__watch(wshub_io_sock *net, wshub_io_sock__conn *conn, 
 static void wshub_io_sock__drop(wshub_io_sock *net, wshub_io_sock__conn *conn) {
     if (conn->fd < 0) return;
     (void)wshub_io_sock__watch(net, conn, 0);
-    (void)close(conn->fd);
+    (void)wshub_io_sock__sys_close(conn->fd);
     conn->fd = -1;
     conn->watched = 0;
 }
@@ -1022,6 +1405,18 @@ static void wshub_io_sock__listeners_watch(wshub_io_sock *net) {
     }
 }
 
+#ifdef _WIN32
+/* There are no listeners that have a file. */
+static bool wshub_io_sock__same_file(const char *path, dev_t dev, ino_t ino) {
+    (void)path;
+    (void)dev;
+    (void)ino;
+    return false;
+}
+static void wshub_io_sock__unlink(const wshub_io_sock__listener *listener) {
+    (void)listener;
+}
+#else
 /* Locks the folder of a Unix socket. What is then found out about the path stays so among those
  * who lock it: a dead socket is not somebody's by the time it is removed, and one that is bound
  * does not look dead before it listens. -1: it cannot be locked (soon), and what follows is
@@ -1071,6 +1466,18 @@ static void wshub_io_sock__unlink(const wshub_io_sock__listener *listener) {
         (void)unlink(listener->path);
     wshub_io_sock__unlock_folder(lock);
 }
+#endif
+
+/* What a listener is besides where it listens. */
+typedef struct wshub_io_sock__mark {
+    uint8_t name;                    /* index + 1 among the names; 0: none */
+    wshub_io_sock__proxies *proxies; /* NULL: none */
+} wshub_io_sock__mark;
+
+/* A listener, or who is about to make some, has these no more. */
+static void wshub_io_sock__proxies_leave(wshub_io_sock__proxies *proxies) {
+    if (proxies && --proxies->listeners == 0) free(proxies);
+}
 
 /* Closes listeners, the last ones first, until `count` are left. */
 static void wshub_io_sock__unlisten_to(wshub_io_sock *net, int count) {
@@ -1081,7 +1488,8 @@ static void wshub_io_sock__unlisten_to(wshub_io_sock *net, int count) {
             (void)net->desc.poller->watch(net->poller, listener->fd, 0, WSHUB_IO_SOCK_READ, 0);
         if (listener->path) wshub_io_sock__unlink(listener);
         free(listener->path);
-        (void)close(listener->fd);
+        wshub_io_sock__proxies_leave(listener->proxies);
+        (void)wshub_io_sock__sys_close(listener->fd);
     }
 }
 WSHUB_API void wshub_io_sock_unlisten(wshub_io_sock *net) {
@@ -1113,13 +1521,15 @@ static uint8_t wshub_io_sock__name_keep(wshub_io_sock *net, const char *name) {
  * file it is, where it has a path. */
 static int wshub_io_sock__listen_begin(wshub_io_sock *net, wshub_io_sock__listener *listener) {
     uint64_t tag = WSHUB_IO_SOCK__LISTENER_TAG | (uint64_t)net->listeners_count;
+#ifndef _WIN32
     struct stat st;
 
     if (listener->path && lstat(listener->path, &st) == 0) {
         listener->dev = st.st_dev;
         listener->ino = st.st_ino;
     }
-    if (listen(listener->fd, WSHUB_IO_SOCK__BACKLOG) != 0) return errno;
+#endif
+    if (wshub_io_sock__sys_listen(listener->fd, WSHUB_IO_SOCK__BACKLOG) != 0) return errno;
 
     /* Before it listened it looked dead to another server, who may have taken the path. */
     if (listener->path && !wshub_io_sock__same_file(listener->path, listener->dev, listener->ino))
@@ -1134,7 +1544,8 @@ static int wshub_io_sock__listen_begin(wshub_io_sock *net, wshub_io_sock__listen
 
 /* Takes a bound socket among the listeners. path: of a Unix socket, given if it succeeds.
  * False: errno says why; the socket is closed. */
-static bool wshub_io_sock__listen_on(wshub_io_sock *net, int fd, char *path, uint8_t name) {
+static bool wshub_io_sock__listen_on(wshub_io_sock *net, int fd, char *path,
+                                     const wshub_io_sock__mark *mark) {
     wshub_io_sock__listener *listener = &net->listeners[net->listeners_count];
     int e;
 
@@ -1142,15 +1553,17 @@ static bool wshub_io_sock__listen_on(wshub_io_sock *net, int fd, char *path, uin
     memset(listener, 0, sizeof *listener);
     listener->fd = fd;
     listener->path = path;
-    listener->name = name;
+    listener->name = mark->name;
+    listener->proxies = mark->proxies;
     e = wshub_io_sock__listen_begin(net, listener);
     if (!e) {
+        if (mark->proxies) mark->proxies->listeners++;
         net->listeners_count++;
         return true;
     }
 
     if (path && wshub_io_sock__same_file(path, listener->dev, listener->ino)) (void)unlink(path);
-    (void)close(fd);
+    (void)wshub_io_sock__sys_close(fd);
     errno = e;
     return false;
 }
@@ -1160,7 +1573,7 @@ static bool wshub_io_sock__listen_on(wshub_io_sock *net, int fd, char *path, uin
 static int wshub_io_sock__bind(const wshub_io_sock *net, const struct addrinfo *a, uint16_t port,
                                int alone) {
     wshub_io_sock__address at;
-    int one = 1, e, fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol);
+    int e, fd = wshub_io_sock__sys_socket(a->ai_family, a->ai_socktype, a->ai_protocol);
 
     if (fd < 0) return -1;
 
@@ -1168,23 +1581,28 @@ static int wshub_io_sock__bind(const wshub_io_sock *net, const struct addrinfo *
     memcpy(&at, a->ai_addr, a->ai_addrlen < sizeof at ? a->ai_addrlen : sizeof at);
     if (a->ai_family == AF_INET6) {
         at.v6.sin6_port = htons(port);
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &alone, sizeof alone);
+        wshub_io_sock__sys_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, alone);
     } else {
         at.v4.sin_port = htons(port);
     }
 
     /* TCP_NODELAY is inherited by who is accepted, where the system does so. */
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+#ifdef SO_EXCLUSIVEADDRUSE /* with Windows' SO_REUSEADDR others could take the port from under us */
+    wshub_io_sock__sys_set(fd, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1);
+#else
+    wshub_io_sock__sys_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+#endif
+    wshub_io_sock__sys_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 #ifdef SO_REUSEPORT
-    if (net->desc.reuse_port) (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+    if (net->desc.reuse_port) wshub_io_sock__sys_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 #else
     (void)net;
 #endif
-    if (wshub_io_sock__prepare(fd) && bind(fd, &at.any, a->ai_addrlen) == 0) return fd;
+    if (wshub_io_sock__prepare(fd) && wshub_io_sock__sys_bind(fd, &at.any, a->ai_addrlen) == 0)
+        return fd;
 
     e = errno;
-    (void)close(fd);
+    (void)wshub_io_sock__sys_close(fd);
     errno = e;
     return -1;
 }
@@ -1193,7 +1611,7 @@ static uint16_t wshub_io_sock__port_of(int fd) {
     wshub_io_sock__address name;
     socklen_t n = sizeof name;
     memset(&name, 0, sizeof name);
-    if (getsockname(fd, &name.any, &n) != 0) return 0;
+    if (wshub_io_sock__sys_name(fd, &name.any, &n) != 0) return 0;
     return ntohs(name.any.sa_family == AF_INET6 ? name.v6.sin6_port : name.v4.sin_port);
 }
 
@@ -1209,8 +1627,8 @@ static bool wshub_io_sock__repeated(const struct addrinfo *list, const struct ad
 
 /* Listens on every address of the list that this machine has, or on none. *port 0: becomes the
  * first one's, and that of all. False: errno says why. */
-static bool wshub_io_sock__listen_all(wshub_io_sock *net, const struct addrinfo *list, uint8_t name,
-                                      uint16_t *port) {
+static bool wshub_io_sock__listen_all(wshub_io_sock *net, const struct addrinfo *list,
+                                      const wshub_io_sock__mark *mark, uint16_t *port) {
     const struct addrinfo *a;
     int before = net->listeners_count, e = EADDRNOTAVAIL;
     for (a = list; a; a = a->ai_next) {
@@ -1221,7 +1639,7 @@ static bool wshub_io_sock__listen_all(wshub_io_sock *net, const struct addrinfo 
             break;
         }
         fd = wshub_io_sock__bind(net, a, *port, list->ai_next != NULL);
-        if (fd >= 0 && wshub_io_sock__listen_on(net, fd, NULL, name)) {
+        if (fd >= 0 && wshub_io_sock__listen_on(net, fd, NULL, mark)) {
             if (!*port) *port = wshub_io_sock__port_of(fd);
             continue;
         }
@@ -1264,7 +1682,7 @@ static int wshub_io_sock__resolve_own(const char *host, uint16_t port, struct ad
 }
 
 static wshub_err wshub_io_sock__listen_tcp(wshub_io_sock *net, const char *host, uint16_t port,
-                                           uint8_t name, uint16_t *out_port) {
+                                           const wshub_io_sock__mark *mark, uint16_t *out_port) {
     struct addrinfo *list = NULL;
     const char *shown = host && *host ? host : "0.0.0.0";
     char where[128];
@@ -1287,7 +1705,7 @@ static wshub_err wshub_io_sock__listen_tcp(wshub_io_sock *net, const char *host,
     /* The port that the system chose for the first address may be taken at another one. */
     do {
         got = port;
-        ok = wshub_io_sock__listen_all(net, list, name, &got);
+        ok = wshub_io_sock__listen_all(net, list, mark, &got);
     } while (!ok && !port && errno == EADDRINUSE && tries++ < 8);
     e = errno;
     freeaddrinfo(list);
@@ -1299,6 +1717,14 @@ static wshub_err wshub_io_sock__listen_tcp(wshub_io_sock *net, const char *host,
     return WSHUB_OK;
 }
 
+#ifdef _WIN32
+static wshub_err wshub_io_sock__listen_unix(wshub_io_sock *net, const char *path,
+                                            const wshub_io_sock__mark *mark) {
+    (void)mark;
+    return wshub_io_sock__cannot_listen(net, path && *path ? path : "a Unix socket",
+                                        "there are none on Windows; listen on a port");
+}
+#else
 /* Who has the path of a Unix socket? Asked without waiting: a full backlog is a live server
  * too, and a datagram socket is somebody's. Returns 0: nobody serves it; EADDRINUSE: somebody
  * does; or another error of the system's. */
@@ -1363,20 +1789,21 @@ static int wshub_io_sock__bind_unix(int fd, const wshub_io_sock__address *at,
 
 /* A Unix socket that listens at a path. path: a copy, given if it succeeds. Returns 0, or what the
  * system said, and *out_hint what to do. */
-static int wshub_io_sock__listen_path(wshub_io_sock *net, char *path, uint8_t name,
-                                      const char **out_hint) {
+static int wshub_io_sock__listen_path(wshub_io_sock *net, char *path,
+                                      const wshub_io_sock__mark *mark, const char **out_hint) {
     wshub_io_sock__address at;
     int e, lock = wshub_io_sock__lock_folder(path), fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
     wshub_io_sock__unix_address(&at, path);
     e = fd >= 0 && wshub_io_sock__prepare(fd) ? wshub_io_sock__bind_unix(fd, &at, out_hint) : errno;
     if (e && fd >= 0) (void)close(fd);
-    if (!e && !wshub_io_sock__listen_on(net, fd, path, name)) e = errno; /* it has closed it */
+    if (!e && !wshub_io_sock__listen_on(net, fd, path, mark)) e = errno; /* it has closed it */
     wshub_io_sock__unlock_folder(lock);
     return e;
 }
 
-static wshub_err wshub_io_sock__listen_unix(wshub_io_sock *net, const char *path, uint8_t name) {
+static wshub_err wshub_io_sock__listen_unix(wshub_io_sock *net, const char *path,
+                                            const wshub_io_sock__mark *mark) {
     const size_t most = sizeof((struct sockaddr_un *)0)->sun_path - 1;
     const char *hint = "";
     char *copy, why[128];
@@ -1401,31 +1828,89 @@ static wshub_err wshub_io_sock__listen_unix(wshub_io_sock *net, const char *path
         return WSHUB_ERR_NOMEM;
     }
     memcpy(copy, path, strlen(path) + 1);
-    e = wshub_io_sock__listen_path(net, copy, name, &hint);
+    e = wshub_io_sock__listen_path(net, copy, mark, &hint);
     if (!e) return WSHUB_OK;
 
     free(copy);
     errno = e;
     return wshub_io_sock__fail(net, "cannot listen on", path, hint);
 }
+#endif
 
 WSHUB_API wshub_err wshub_io_sock_listen(wshub_io_sock *net, const char *host, uint16_t port,
                                          uint16_t *out_port) {
-    return wshub_io_sock__listen_tcp(net, host, port, 0, out_port);
+    wshub_io_sock__mark none = {0, NULL};
+    return wshub_io_sock__listen_tcp(net, host, port, &none, out_port);
 }
 
 WSHUB_API wshub_err wshub_io_sock_listen_unix(wshub_io_sock *net, const char *path) {
-    return wshub_io_sock__listen_unix(net, path, 0);
+    wshub_io_sock__mark none = {0, NULL};
+    return wshub_io_sock__listen_unix(net, path, &none);
+}
+
+/* What is wrong with the proxies of a place. NULL: nothing. */
+static const char *wshub_io_sock__proxies_problem(const wshub_io_sock_place *place) {
+    if (!place->proxy_protocol && (place->proxies || place->proxies_count))
+        return "there are proxies, but no proxy_protocol, by which they would say whom they speak "
+               "for; set both or neither";
+    if (!place->proxy_protocol) return NULL;
+    if (!place->proxies || !place->proxies_count)
+        return "proxy_protocol needs a list of proxies and its proxies_count; anybody could say "
+               "whatever he likes in front of a stream";
+    return place->proxies_count > WSHUB_IO_SOCK__PROXIES
+               ? "proxies: at most 1024 of them; name ranges, as in 10.0.0.0/8"
+               : NULL;
+}
+
+/* Keeps the proxies of a place, which are held by one who is no listener yet. */
+static wshub_err wshub_io_sock__proxies_keep(wshub_io_sock *net, const wshub_io_sock_place *place,
+                                             wshub_io_sock__proxies **out) {
+    const char *problem = wshub_io_sock__proxies_problem(place), *one;
+    wshub_io_sock__proxies *kept;
+    char why[200];
+    size_t i;
+
+    if (problem) return wshub_io_sock__cannot_listen(net, "this place", problem);
+    if (!place->proxy_protocol) return WSHUB_OK;
+    kept = (wshub_io_sock__proxies *)malloc(sizeof *kept +
+                                            place->proxies_count * sizeof kept->ranges[0]);
+    if (!kept) {
+        (void)wshub_io_sock__cannot_listen(net, "this place", "out of memory");
+        return WSHUB_ERR_NOMEM;
+    }
+
+    kept->listeners = 1;
+    kept->count = (uint32_t)place->proxies_count;
+    for (i = 0; i < place->proxies_count; i++) {
+        one = place->proxies[i] ? place->proxies[i] : "(NULL)";
+        if (wshub_address_range_read(wshub_str_z(one), &kept->ranges[i])) continue;
+        free(kept);
+        (void)snprintf(why, sizeof why,
+                       "proxies[%lu] is \"%.60s\"; it must be an address without a port, a range "
+                       "as in 10.0.0.0/8, or `unix`",
+                       (unsigned long)i, one);
+        return wshub_io_sock__cannot_listen(net, "this place", why);
+    }
+    *out = kept;
+    return WSHUB_OK;
 }
 
 WSHUB_API wshub_err wshub_io_sock_listen_place(wshub_io_sock *net, const wshub_io_sock_place *place,
                                                uint16_t *out_port) {
-    uint8_t name = place->name ? wshub_io_sock__name_keep(net, place->name) : 0;
-    if (place->name && !name)
-        return wshub_io_sock__cannot_listen(
+    wshub_io_sock__mark mark = {0, NULL};
+    wshub_err err = wshub_io_sock__proxies_keep(net, place, &mark.proxies);
+
+    if (err) return err;
+    mark.name = place->name ? wshub_io_sock__name_keep(net, place->name) : 0;
+    if (place->name && !mark.name)
+        err = wshub_io_sock__cannot_listen(
             net, place->name, "an io keeps at most 255 names of listeners; use them again");
-    if (place->path) return wshub_io_sock__listen_unix(net, place->path, name);
-    return wshub_io_sock__listen_tcp(net, place->host, place->port, name, out_port);
+    else if (place->path)
+        err = wshub_io_sock__listen_unix(net, place->path, &mark);
+    else
+        err = wshub_io_sock__listen_tcp(net, place->host, place->port, &mark, out_port);
+    wshub_io_sock__proxies_leave(mark.proxies);
+    return err;
 }
 
 /* ---- dialling: outgoing streams until they are connected ---- */
@@ -1457,8 +1942,7 @@ static void wshub_io_sock__dial_unlock(wshub_io_sock__dial *dial) {
 
 /* getaddrinfo() knows no deadline: it runs here, and whoever has no more patience leaves the
  * dial an orphan, which is freed here. As long as it is none the io is there to be woken. */
-static void *wshub_io_sock__resolver(void *arg) {
-    wshub_io_sock__dial *dial = (wshub_io_sock__dial *)arg;
+static void wshub_io_sock__resolve_for(wshub_io_sock__dial *dial) {
     bool orphan;
 
     wshub_io_sock__resolve(dial, 0);
@@ -1469,6 +1953,29 @@ static void *wshub_io_sock__resolver(void *arg) {
     if (!orphan) dial->net->desc.poller->wake(dial->net->poller);
     wshub_io_sock__dial_unlock(dial);
     if (orphan) wshub_io_sock__dial_free(dial);
+}
+
+#ifdef _WIN32
+static unsigned __stdcall wshub_io_sock__resolver(void *arg) {
+    wshub_io_sock__resolve_for((wshub_io_sock__dial *)arg);
+    return 0;
+}
+
+/* Resolves in a thread. False: there can be none. */
+static bool wshub_io_sock__resolve_apart(wshub_io_sock__dial *dial) {
+    uintptr_t thread;
+
+    dial->resolving = true;
+    thread = _beginthreadex(NULL, 0, wshub_io_sock__resolver, dial, 0, NULL);
+    if (thread)
+        (void)CloseHandle((HANDLE)thread);
+    else
+        dial->resolving = false;
+    return thread != 0;
+}
+#else
+static void *wshub_io_sock__resolver(void *arg) {
+    wshub_io_sock__resolve_for((wshub_io_sock__dial *)arg);
     return NULL;
 }
 
@@ -1486,6 +1993,7 @@ static bool wshub_io_sock__resolve_apart(wshub_io_sock__dial *dial) {
     (void)pthread_attr_destroy(&attr);
     return e == 0;
 }
+#endif
 #endif
 
 /* Whether a thread is still resolving its name. gone: nobody waits for it any more, which the
@@ -1521,10 +2029,11 @@ static int wshub_io_sock__try_one(wshub_io_sock *net, wshub_io_sock__conn *conn,
     int e;
 
     WSHUB_ASSERT(conn->state == WSHUB_IO_SOCK__DIALLING && conn->fd < 0);
-    conn->fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol);
+    conn->fd = wshub_io_sock__sys_socket(a->ai_family, a->ai_socktype, a->ai_protocol);
     if (conn->fd >= 0 && wshub_io_sock__prepare(conn->fd)) {
         wshub_io_sock__tune(conn->fd, a->ai_family != AF_UNIX);
-        if ((connect(conn->fd, a->ai_addr, a->ai_addrlen) == 0 || errno == EINPROGRESS) &&
+        if ((wshub_io_sock__sys_connect(conn->fd, a->ai_addr, a->ai_addrlen) == 0 ||
+             errno == EINPROGRESS) &&
             wshub_io_sock__watch(net, conn, WSHUB_IO_SOCK_WRITE))
             return 0;
     }
@@ -1605,8 +2114,10 @@ static bool wshub_io_sock__met_itself(int fd) {
     socklen_t an = sizeof a, bn = sizeof b;
     memset(&a, 0, sizeof a);
     memset(&b, 0, sizeof b);
-    if (getsockname(fd, &a.any, &an) != 0 || getpeername(fd, &b.any, &bn) != 0) return false;
-    return a.any.sa_family != AF_UNIX && an == bn && memcmp(a.bytes, b.bytes, an) == 0;
+    if (wshub_io_sock__sys_name(fd, &a.any, &an) != 0 ||
+        wshub_io_sock__sys_peer(fd, &b.any, &bn) != 0)
+        return false;
+    return a.any.sa_family != AF_UNIX && an == bn && memcmp(a.bytes, b.bytes, (size_t)an) == 0;
 }
 
 /* An outgoing stream is connected, or has failed: then the next address of its name has its
@@ -1656,9 +2167,9 @@ static void wshub_io_sock__dial_unix(wshub_io_sock *net, wshub_io_sock__conn *co
     wshub_io_sock__address at;
 
     wshub_io_sock__unix_address(&at, path);
-    conn->fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    conn->fd = wshub_io_sock__sys_socket(AF_UNIX, SOCK_STREAM, 0);
     if (conn->fd >= 0 && wshub_io_sock__prepare(conn->fd) &&
-        connect(conn->fd, &at.any, sizeof at.un) == 0 &&
+        wshub_io_sock__sys_connect(conn->fd, &at.any, sizeof at.un) == 0 &&
         wshub_io_sock__watch(net, conn, WSHUB_IO_SOCK_WRITE))
         return;
     (void)wshub_io_sock__fail(net, "cannot connect to", path, "");
@@ -1692,11 +2203,14 @@ static void wshub_io_sock__free(wshub_io_sock *net) {
         wshub_io_sock__dials_run(net);
         net->desc.poller->destroy(net->poller);
     }
-    if (net->urandom >= 0) (void)close(net->urandom);
-    if (net->reserve >= 0) (void)close(net->reserve);
-    if (net->terminal >= 0) (void)close(net->terminal);
+    if (net->urandom >= 0) wshub_io_sock__sys_give(net->urandom);
+    if (net->reserve >= 0) wshub_io_sock__sys_give(net->reserve);
+    if (net->terminal >= 0) wshub_io_sock__sys_give(net->terminal);
+    wshub_io_sock__sys_end();
 
     while (net->names_count) free(net->names[--net->names_count]);
+    for (i = 0; i < net->intros_cap; i++) free(net->intros[i].head);
+    free(net->intros);
     free(net->names);
     free(net->conns);
     free(net->buf);
@@ -1709,9 +2223,55 @@ static void wshub_io_sock__bury(wshub_io_sock *net) {
     if (net->doomed && !net->depth && !net->owned && !net->guests_count) wshub_io_sock__free(net);
 }
 
+static void wshub_io_sock__arrivals_lock(wshub_io_sock *net) {
+#if defined(__GNUC__)
+    while (__atomic_test_and_set(&net->arrivals_lock, __ATOMIC_ACQUIRE)) { /* for a few lines */
+    }
+#else
+    (void)net;
+#endif
+}
+static void wshub_io_sock__arrivals_unlock(wshub_io_sock *net) {
+#if defined(__GNUC__)
+    __atomic_clear(&net->arrivals_lock, __ATOMIC_RELEASE);
+#else
+    (void)net;
+#endif
+}
+
+/* Takes all that have come, the first of them first, and says whether others may come. */
+static wshub_io_sock__arrival *wshub_io_sock__arrivals_take(wshub_io_sock *net, bool open) {
+    wshub_io_sock__arrival *latest, *first = NULL, *next;
+
+    wshub_io_sock__arrivals_lock(net);
+    net->arrivals_open = open;
+    latest = net->arrivals;
+    net->arrivals = NULL;
+    wshub_io_sock__arrivals_unlock(net);
+
+    for (; latest; latest = next) {
+        next = latest->next;
+        latest->next = first;
+        first = latest;
+    }
+    return first;
+}
+
+/* The owner comes or goes. What has arrived for one that goes is closed. */
+static void wshub_io_sock__arrivals_open(wshub_io_sock *net, bool open) {
+    wshub_io_sock__arrival *arrival = wshub_io_sock__arrivals_take(net, open), *next;
+
+    for (; arrival; arrival = next) {
+        next = arrival->next;
+        (void)wshub_io_sock__sys_close(arrival->fd);
+        free(arrival);
+    }
+}
+
 static void wshub_io_sock__attach(void *ctx, const wshub_io_owner *owner) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
 
+    wshub_io_sock__arrivals_open(net, owner != NULL);
     net->owned = owner != NULL;
     net->owners++;
     if (owner)
@@ -1773,12 +2333,34 @@ static ssize_t wshub_io_sock__send_copied(wshub_io_sock *net, int fd, const wshu
         asked += n;
     }
     *out_asked = asked;
-    return send(fd, net->scratch, asked, MSG_NOSIGNAL);
+    return wshub_io_sock__sys_send(fd, net->scratch, asked);
 }
 
 /* Large spans, gathered. */
 static ssize_t wshub_io_sock__send_gathered(int fd, const wshub_span *spans, size_t count,
                                             size_t skip, size_t *out_asked) {
+#ifdef _WIN32
+    WSABUF buffers[WSHUB_IO_SOCK__IOVS];
+    DWORD i, taken = 0;
+
+    *out_asked = 0;
+    for (i = 0; i < count && i < WSHUB_IO_SOCK__IOVS; i++, skip = 0) {
+        union {
+            const uint8_t *from;
+            char *to;
+        } cast; /* WSABUF's base is not const */
+        size_t n = spans[i].len - skip;
+        cast.from = spans[i].ptr + skip;
+        buffers[i].buf = cast.to;
+        buffers[i].len = n > INT_MAX ? (ULONG)INT_MAX : (ULONG)n;
+        *out_asked += buffers[i].len;
+        if (buffers[i].len < n || *out_asked > INT_MAX) break;
+    }
+    if (i < count && i < WSHUB_IO_SOCK__IOVS) i++; /* the one that was cut is the last */
+    return wshub_io_sock__sys_said(WSASend((SOCKET)fd, buffers, i, &taken, 0, NULL, NULL)) < 0
+               ? -1
+               : (ssize_t)taken;
+#else
     struct iovec iov[WSHUB_IO_SOCK__IOVS];
     struct msghdr m;
     size_t i;
@@ -1796,8 +2378,9 @@ static ssize_t wshub_io_sock__send_gathered(int fd, const wshub_span *spans, siz
 
     memset(&m, 0, sizeof m);
     m.msg_iov = iov;
-    m.msg_iovlen = i;
+    m.msg_iovlen = (uint16_t)i; /* size_t, or int, as the system likes */
     return sendmsg(fd, &m, MSG_NOSIGNAL);
+#endif
 }
 
 /* Offers spans to the system in one call, `left` bytes from `skip` into the first on. */
@@ -1806,7 +2389,7 @@ static ssize_t wshub_io_sock__send_some(wshub_io_sock *net, int fd, const wshub_
     net->stats.sends++;
     if (count == 1) {
         *out_asked = left;
-        return send(fd, spans[0].ptr + skip, left, MSG_NOSIGNAL);
+        return wshub_io_sock__sys_send(fd, spans[0].ptr + skip, left);
     }
     if (left / count < WSHUB_IO_SOCK__SMALL)
         return wshub_io_sock__send_copied(net, fd, spans, count, skip, out_asked);
@@ -1860,7 +2443,7 @@ static void wshub_io_sock__close(void *ctx, wshub_conn conn, bool flush) {
     if (!found || found->state == WSHUB_IO_SOCK__SHUT) return;
     if (flush && found->state == WSHUB_IO_SOCK__ENDING) return;
     if (!flush || found->state != WSHUB_IO_SOCK__OPEN || found->ended ||
-        shutdown(found->fd, SHUT_WR) != 0) {
+        wshub_io_sock__sys_shutdown(found->fd) != 0) {
         wshub_io_sock__shut(net, found);
         return;
     }
@@ -1883,7 +2466,7 @@ static void wshub_io_sock__pause(void *ctx, wshub_conn conn, bool paused) {
  * from a loop of its own. */
 static uint64_t wshub_io_sock__now(void *ctx) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
-    if (!net->depth) net->now = wshub_io_sock__clock(CLOCK_MONOTONIC);
+    if (!net->depth) net->now = wshub_io_sock__sys_ticks();
     return net->now;
 }
 static uint64_t wshub_io_sock__heard(void *ctx) {
@@ -1891,10 +2474,15 @@ static uint64_t wshub_io_sock__heard(void *ctx) {
 }
 static uint64_t wshub_io_sock__wall(void *ctx) {
     (void)ctx;
-    return wshub_io_sock__clock(CLOCK_REALTIME);
+    return wshub_io_sock__sys_date();
 }
 
 static bool wshub_io_sock__random(void *ctx, uint8_t *bytes, size_t count) {
+#ifdef _WIN32
+    (void)ctx;
+    WSHUB_ASSERT(count <= ULONG_MAX);
+    return RtlGenRandom(bytes, (ULONG)count) != 0;
+#else
     wshub_io_sock *net = (wshub_io_sock *)ctx;
 
     while (count) {
@@ -1905,6 +2493,7 @@ static bool wshub_io_sock__random(void *ctx, uint8_t *bytes, size_t count) {
         count -= (size_t)n;
     }
     return true;
+#endif
 }
 
 /* Sets a flag that any thread may set. Returns what it was. */
@@ -1918,10 +2507,83 @@ static bool wshub_io_sock__exchange(bool *flag, bool value) {
 #endif
 }
 
+#if defined(__GNUC__)
+#define WSHUB_IO_SOCK__LOAD(at) __atomic_load_n(at, __ATOMIC_SEQ_CST)
+#define WSHUB_IO_SOCK__STORE(at, value) __atomic_store_n(at, value, __ATOMIC_SEQ_CST)
+#define WSHUB_IO_SOCK__ADD(at, n) ((void)__atomic_add_fetch(at, n, __ATOMIC_SEQ_CST))
+#define WSHUB_IO_SOCK__SUB(at, n) ((void)__atomic_sub_fetch(at, n, __ATOMIC_SEQ_CST))
+#else /* one thread that serves */
+#define WSHUB_IO_SOCK__LOAD(at) (*(at))
+#define WSHUB_IO_SOCK__STORE(at, value) ((void)(*(at) = (value)))
+#define WSHUB_IO_SOCK__ADD(at, n) ((void)(*(at) += (n)))
+#define WSHUB_IO_SOCK__SUB(at, n) ((void)(*(at) -= (n)))
+#endif
+
 /* One system call wakes for all who ask until the next settle has begun. */
 static void wshub_io_sock__wake(void *ctx) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
     if (!wshub_io_sock__exchange(&net->woken, true)) net->desc.poller->wake(net->poller);
+}
+
+/* A stream with all that goes along. NULL: out of memory. */
+static wshub_io_sock__arrival *wshub_io_sock__pack(const wshub_io_sock *net,
+                                                   const wshub_io_sock__conn *conn,
+                                                   const wshub_span *spans, size_t count) {
+    const char *name = conn->listener ? net->names[conn->listener - 1] : "";
+    const wshub_io_sock__intro *intro = wshub_io_sock__intro_of(net, conn);
+    wshub_io_sock__arrival *arrival;
+    size_t i, total = 0;
+    uint8_t *at;
+
+    for (i = 0; i < count; i++) total += spans[i].len;
+    arrival = (wshub_io_sock__arrival *)calloc(1, sizeof *arrival + total + strlen(name) + 1);
+    if (!arrival) return NULL;
+
+    arrival->fd = conn->fd;
+    arrival->ended = conn->ended;
+    if (intro) arrival->peer = intro->peer;
+    arrival->count = total;
+    at = (uint8_t *)(arrival + 1);
+    for (i = 0; i < count; i++) {
+        memcpy(at, spans[i].ptr, spans[i].len);
+        at += spans[i].len;
+    }
+    memcpy(at, name, strlen(name) + 1);
+    return arrival;
+}
+
+/* This io watches it no more by the time the other one hears of it, or two would. */
+static wshub_err wshub_io_sock__hand_over(void *ctx, wshub_conn conn, const wshub_io *to,
+                                          const wshub_span *spans, size_t count) {
+    wshub_io_sock *net = (wshub_io_sock *)ctx, *there = (wshub_io_sock *)to->ctx;
+    wshub_io_sock__conn *found = wshub_io_sock__get(net, conn.id);
+    wshub_io_sock__arrival *arrival;
+    bool open;
+
+    if (!found || found->state != WSHUB_IO_SOCK__OPEN || found->guest) return WSHUB_ERR_STALE;
+    arrival = wshub_io_sock__pack(net, found, spans, count);
+    if (!arrival) return WSHUB_ERR_NOMEM;
+    (void)wshub_io_sock__watch(net, found, 0);
+
+    wshub_io_sock__arrivals_lock(there);
+    open = there->arrivals_open;
+    if (open) {
+        arrival->next = there->arrivals;
+        there->arrivals = arrival;
+    }
+    wshub_io_sock__arrivals_unlock(there);
+    if (!open) {
+        free(arrival);
+        wshub_io_sock__rewatch(net, found);
+        return WSHUB_ERR_STALE;
+    }
+
+    found->fd = -1;
+    found->watched = 0;
+    found->paused = found->blocked = found->hung = false;
+    wshub_io_sock__to(net, found, WSHUB_IO_SOCK__FREE);
+    there->io.wake(there);
+    return WSHUB_OK;
 }
 
 /* The text of an address, as wshub_dial takes it: `v4:port`, `[v6]:port` (RFC 3986 3.2.2), or
@@ -1933,7 +2595,7 @@ static wshub_str wshub_io_sock__address_text(const wshub_io_sock__address *at, s
     wshub_str none = {NULL, 0};
 
     if (at->any.sa_family == AF_UNIX) {
-        bool has_path = is_given && at_len > offsetof(struct sockaddr_un, sun_path);
+        bool has_path = is_given && (size_t)at_len > offsetof(struct sockaddr_un, sun_path);
         (void)snprintf(text, cap, "%.*s", (int)sizeof at->un.sun_path,
                        has_path && at->un.sun_path[0] ? at->un.sun_path : "unix");
         return wshub_str_z(text);
@@ -1945,9 +2607,25 @@ static wshub_str wshub_io_sock__address_text(const wshub_io_sock__address *at, s
     return wshub_str_z(text);
 }
 
+/* The address at the other end of a socket. False: it is not known. */
+static bool wshub_io_sock__peer_of(int fd, wshub_address *out) {
+    wshub_io_sock__address at;
+    socklen_t n = sizeof at;
+
+    memset(&at, 0, sizeof at);
+    if (wshub_io_sock__sys_peer(fd, &at.any, &n) != 0) return false;
+    switch (at.any.sa_family) {
+    case AF_INET: return wshub_address_of(&at.v4.sin_addr, 4, ntohs(at.v4.sin_port), out);
+    case AF_INET6: return wshub_address_of(&at.v6.sin6_addr, 16, ntohs(at.v6.sin6_port), out);
+    case AF_UNIX: return wshub_address_read(wshub_str_z("unix"), out);
+    default: return false;
+    }
+}
+
 static bool wshub_io_sock__about(void *ctx, wshub_conn conn, wshub_about *out_about) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
     const wshub_io_sock__conn *found = wshub_io_sock__get(net, conn.id);
+    const wshub_io_sock__intro *intro;
     wshub_io_sock__address at;
     socklen_t n = sizeof at;
 
@@ -1957,14 +2635,21 @@ static bool wshub_io_sock__about(void *ctx, wshub_conn conn, wshub_about *out_ab
     if (found->listener) out_about->listener = wshub_str_z(net->names[found->listener - 1]);
 
     /* Of a stream whose socket is gone, or not yet there, no address is known. */
-    if (found->fd >= 0 && getsockname(found->fd, &at.any, &n) == 0)
+    if (found->fd >= 0 && wshub_io_sock__sys_name(found->fd, &at.any, &n) == 0)
         out_about->local = wshub_io_sock__address_text(&at, n, !found->guest, net->about_local,
                                                        sizeof net->about_local);
     memset(&at, 0, sizeof at);
     n = sizeof at;
-    if (found->fd >= 0 && getpeername(found->fd, &at.any, &n) == 0)
+    if (found->fd >= 0 && wshub_io_sock__sys_peer(found->fd, &at.any, &n) == 0)
         out_about->peer = wshub_io_sock__address_text(&at, n, found->guest != 0, net->about_peer,
                                                       sizeof net->about_peer);
+
+    /* Whom a proxy has named it is for. */
+    intro = wshub_io_sock__intro_of(net, found);
+    if (!intro || !intro->peer.kind) return true;
+    out_about->hop = out_about->peer;
+    (void)wshub_address_write(&intro->peer, net->about_named);
+    out_about->peer = wshub_str_z(net->about_named);
     return true;
 }
 
@@ -1980,6 +2665,16 @@ static bool wshub_io_sock__dial_refused(wshub_io_sock *net, const wshub_dial *di
             dialled->where);
         return true;
     }
+
+#ifdef _WIN32
+    if (is_path) {
+        (void)snprintf(net->error, sizeof net->error,
+                       "cannot connect to %.150s: there are no Unix sockets on Windows",
+                       dialled->where);
+        return true;
+    }
+#endif
+
     if (is_path ? strlen(dial->address) < sizeof((struct sockaddr_un *)0)->sun_path
                 : wshub_io_sock__dial_parse(dialled, dialled->where))
         return false;
@@ -2004,7 +2699,7 @@ static wshub_err wshub_io_sock__connect(void *ctx, void *guest_ctx, const wshub_
         free(dialled);
         return WSHUB_ERR_PARAM;
     }
-    conn = wshub_io_sock__new(net, -1);
+    conn = wshub_io_sock__new(net, -1, WSHUB_IO_SOCK__DIALLING);
     if (!conn) {
         free(dialled);
         return WSHUB_ERR_LIMIT;
@@ -2029,12 +2724,304 @@ static const char *wshub_io_sock__last_error(void *ctx) {
     return ((wshub_io_sock *)ctx)->error;
 }
 
+/* ---- PROXY heads: in whose name a stream comes, before everything else (PROXY-5 to PROXY-7).
+ * Pure functions over what has come of a head say what it is, and how much may be read next: never
+ * a byte of what follows. haproxy's proxy-protocol.txt, sections 2.1 and 2.2. */
+
+/* What has come of a head. */
+typedef enum wshub_io_sock__word {
+    WSHUB_IO_SOCK__WORD_PART,    /* there is more to come */
+    WSHUB_IO_SOCK__WORD_NAMED,   /* it is whole, and names somebody */
+    WSHUB_IO_SOCK__WORD_ITSELF,  /* it is whole, and the peer comes for itself */
+    WSHUB_IO_SOCK__WORD_MISSING, /* it is no head */
+    WSHUB_IO_SOCK__WORD_BAD      /* it is one that is wrong */
+} wshub_io_sock__word;
+
+static const uint8_t wshub_io_sock__v1_sign[6] = {'P', 'R', 'O', 'X', 'Y', ' '};
+static const uint8_t wshub_io_sock__v2_sign[WSHUB_IO_SOCK__SIGN] = {
+    '\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q', 'U', 'I', 'T', '\n'};
+
+static bool wshub_io_sock__head_is_v2(const wshub_io_sock__head *head) {
+    return head->count && head->bytes[0] == wshub_io_sock__v2_sign[0];
+}
+
+/* Of version 2, how many bytes follow the fixed ones, and how many of these are kept. */
+static uint32_t wshub_io_sock__v2_length(const wshub_io_sock__head *head, uint32_t *out_kept) {
+    uint32_t length = (uint32_t)head->bytes[14] << 8 | head->bytes[15];
+
+    WSHUB_ASSERT(head->count >= WSHUB_IO_SOCK__V2_FIXED);
+    *out_kept = WSHUB_IO_SOCK__V2_ADDRESSES;
+    if (length < *out_kept) *out_kept = length;
+    return length;
+}
+
+/* How many bytes of a head that is not whole may be taken next, all of which are its own, if they
+ * are taken no further than to the end of a line (*out_line). *out_past: they are passed over. */
+static size_t wshub_io_sock__head_next(const wshub_io_sock__head *head, bool *out_line,
+                                       bool *out_past) {
+    uint32_t kept, length;
+
+    *out_line = *out_past = false;
+    if (head->count < WSHUB_IO_SOCK__SIGN) return WSHUB_IO_SOCK__SIGN - head->count;
+    if (!wshub_io_sock__head_is_v2(head)) {
+        *out_line = true;
+        return WSHUB_IO_SOCK__V1_LINE - head->count;
+    }
+    if (head->count < WSHUB_IO_SOCK__V2_FIXED) return WSHUB_IO_SOCK__V2_FIXED - head->count;
+    length = wshub_io_sock__v2_length(head, &kept);
+    if (head->count < WSHUB_IO_SOCK__V2_FIXED + kept)
+        return WSHUB_IO_SOCK__V2_FIXED + kept - head->count;
+    *out_past = true;
+    return length - kept - head->skipped;
+}
+
+/* Takes what stands before the next blank off a text, and the blank; without one, all. */
+static wshub_str wshub_io_sock__word_cut(wshub_str *text) {
+    const char *at = text->len ? (const char *)memchr(text->ptr, ' ', text->len) : NULL;
+    wshub_str word = *text;
+
+    if (at) word.len = (size_t)(at - text->ptr);
+    text->ptr = at ? at + 1 : NULL;
+    text->len = at ? text->len - word.len - 1 : 0;
+    return word;
+}
+
+/* Reads a port: digits without leading zeros. */
+static bool wshub_io_sock__port_read(wshub_str text, uint16_t *out_port) {
+    uint32_t port = 0;
+    size_t i;
+
+    if (text.len < 1 || text.len > 5 || (text.ptr[0] == '0' && text.len > 1)) return false;
+    for (i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9') return false;
+        port = port * 10 + (uint32_t)(text.ptr[i] - '0');
+    }
+    *out_port = (uint16_t)port;
+    return port <= 65535;
+}
+
+/* Reads an address of one family, and nothing but that: no port, brackets or zone. */
+static bool wshub_io_sock__v1_address(wshub_str text, bool v6, wshub_address *out) {
+    const char *colon = text.len ? (const char *)memchr(text.ptr, ':', text.len) : NULL;
+    size_t behind = colon ? text.len - (size_t)(colon - text.ptr) - 1 : 0;
+
+    if (v6 != (colon && memchr(colon + 1, ':', behind) != NULL) || (!v6 && colon)) return false;
+    if (text.len && (text.ptr[0] == '[' || memchr(text.ptr, '%', text.len))) return false;
+    return wshub_address_read(text, out) && out->kind != WSHUB_ADDRESS_UNIX;
+}
+
+/* Judges a head of version 1: `PROXY TCP4 src dst sport dport` CR LF. */
+static wshub_io_sock__word wshub_io_sock__v1_judge(const wshub_io_sock__head *head,
+                                                   wshub_address *out_peer) {
+    const size_t sign = sizeof wshub_io_sock__v1_sign;
+    wshub_str line, family, from, to, from_port, to_port;
+    wshub_address there, peer;
+    uint16_t port, to_number;
+    bool v6;
+
+    if (!memchr(head->bytes, '\n', head->count))
+        return head->count < WSHUB_IO_SOCK__V1_LINE ? WSHUB_IO_SOCK__WORD_PART
+                                                    : WSHUB_IO_SOCK__WORD_BAD;
+    if (head->count < sign + 2 || head->bytes[head->count - 2] != '\r')
+        return WSHUB_IO_SOCK__WORD_BAD;
+    line.ptr = (const char *)head->bytes + sign;
+    line.len = head->count - sign - 2;
+
+    /* Behind UNKNOWN anything may stand. */
+    family = wshub_io_sock__word_cut(&line);
+    if (wshub_str_eq_z(family, "UNKNOWN")) return WSHUB_IO_SOCK__WORD_ITSELF;
+    v6 = wshub_str_eq_z(family, "TCP6");
+    if (!v6 && !wshub_str_eq_z(family, "TCP4")) return WSHUB_IO_SOCK__WORD_BAD;
+
+    from = wshub_io_sock__word_cut(&line);
+    to = wshub_io_sock__word_cut(&line);
+    from_port = wshub_io_sock__word_cut(&line);
+    to_port = wshub_io_sock__word_cut(&line);
+    if (line.ptr || !wshub_io_sock__v1_address(from, v6, &peer) ||
+        !wshub_io_sock__v1_address(to, v6, &there) || !wshub_io_sock__port_read(from_port, &port) ||
+        !wshub_io_sock__port_read(to_port, &to_number))
+        return WSHUB_IO_SOCK__WORD_BAD;
+    peer.port = port;
+    *out_peer = peer;
+    return WSHUB_IO_SOCK__WORD_NAMED;
+}
+
+/* Judges the fixed bytes of version 2. *out_least: how many the addresses take at least. PART: they
+ * are right, and name somebody; ITSELF: whatever follows is passed over. */
+static wshub_io_sock__word wshub_io_sock__v2_fixed(const wshub_io_sock__head *head,
+                                                   uint32_t *out_least) {
+    uint8_t command = head->bytes[12], family = head->bytes[13];
+
+    *out_least = 0;
+    if (command == 0x20) return WSHUB_IO_SOCK__WORD_ITSELF; /* LOCAL: of whatever family */
+    if (command != 0x21) return WSHUB_IO_SOCK__WORD_BAD;
+    switch (family) {
+    case 0x00: return WSHUB_IO_SOCK__WORD_ITSELF;               /* UNSPEC */
+    case 0x11: *out_least = 12; break;                          /* TCP over IPv4 */
+    case 0x21: *out_least = 36; break;                          /* TCP over IPv6 */
+    case 0x31: *out_least = WSHUB_IO_SOCK__V2_ADDRESSES; break; /* a stream of Unix sockets */
+    default: return WSHUB_IO_SOCK__WORD_BAD; /* datagrams, and what does not exist */
+    }
+    return WSHUB_IO_SOCK__WORD_PART;
+}
+
+/* Judges a head of version 2. What is wrong with its fixed bytes is said before more has come. */
+static wshub_io_sock__word wshub_io_sock__v2_judge(const wshub_io_sock__head *head,
+                                                   wshub_address *out_peer) {
+    const uint8_t *at = head->bytes + WSHUB_IO_SOCK__V2_FIXED;
+    uint32_t least, kept, length;
+    wshub_io_sock__word word;
+
+    if (head->count < WSHUB_IO_SOCK__V2_FIXED) return WSHUB_IO_SOCK__WORD_PART;
+    word = wshub_io_sock__v2_fixed(head, &least);
+    length = wshub_io_sock__v2_length(head, &kept);
+    if (word == WSHUB_IO_SOCK__WORD_BAD || length < least) return WSHUB_IO_SOCK__WORD_BAD;
+    if (head->count < WSHUB_IO_SOCK__V2_FIXED + kept || head->skipped < length - kept)
+        return WSHUB_IO_SOCK__WORD_PART;
+    if (word == WSHUB_IO_SOCK__WORD_ITSELF) return word;
+
+    if (least == 12)
+        (void)wshub_address_of(at, 4, (uint16_t)(at[8] << 8 | at[9]), out_peer);
+    else if (least == 36)
+        (void)wshub_address_of(at, 16, (uint16_t)(at[32] << 8 | at[33]), out_peer);
+    else
+        (void)wshub_address_read(wshub_str_z("unix"), out_peer);
+    return WSHUB_IO_SOCK__WORD_NAMED;
+}
+
+/* Says what has come of a head. *out_peer: whom it names; else untouched. */
+static wshub_io_sock__word wshub_io_sock__head_judge(const wshub_io_sock__head *head,
+                                                     wshub_address *out_peer) {
+    const size_t v1 = sizeof wshub_io_sock__v1_sign, v2 = sizeof wshub_io_sock__v2_sign;
+
+    WSHUB_ASSERT(head->count <= sizeof head->bytes);
+    if (wshub_io_sock__head_is_v2(head))
+        return memcmp(head->bytes, wshub_io_sock__v2_sign, head->count < v2 ? head->count : v2) != 0
+                   ? WSHUB_IO_SOCK__WORD_MISSING
+                   : wshub_io_sock__v2_judge(head, out_peer);
+    if (memcmp(head->bytes, wshub_io_sock__v1_sign, head->count < v1 ? head->count : v1) != 0)
+        return WSHUB_IO_SOCK__WORD_MISSING;
+    return head->count < v1 ? WSHUB_IO_SOCK__WORD_PART : wshub_io_sock__v1_judge(head, out_peer);
+}
+
+/* ---- streams that are introduced ---- */
+
+/* Shows a line to who looks for why a stream was closed. */
+static void wshub_io_sock__debug(wshub_io_sock *net, int fd, const char *why) {
+    char line[WSHUB_LOG_LINE_BYTES], text[WSHUB_ADDRESS_BYTES] = "?";
+    wshub_address peer;
+
+    if (!net->io.log || net->io.log_level != WSHUB_LEVEL_DEBUG) return;
+    if (wshub_io_sock__peer_of(fd, &peer)) (void)wshub_address_write(&peer, text);
+    (void)snprintf(line, sizeof line, "debug IO %s: closed: %s", text, why);
+    net->io.log(net->io.ctx, WSHUB_LEVEL_DEBUG, line);
+}
+
+/* May this peer introduce streams? One that has reset its connection meanwhile, as health checks
+ * do, has no address any more: it may not, and is no stranger either. */
+static bool wshub_io_sock__proxy_listed(wshub_io_sock *net, const wshub_io_sock__proxies *proxies,
+                                        int fd) {
+    wshub_address peer;
+    uint32_t i;
+
+    if (!wshub_io_sock__peer_of(fd, &peer)) return false;
+    for (i = 0; i < proxies->count; i++) {
+        if (wshub_address_in(&peer, &proxies->ranges[i])) return true;
+    }
+    net->stats.proxy_strangers++;
+    wshub_io_sock__debug(net, fd, "none of the proxies of this listener");
+    return false;
+}
+
+/* Closes a stream that was not introduced as it should be. Nobody has heard of it. */
+static void wshub_io_sock__reject(wshub_io_sock *net, wshub_io_sock__conn *conn, uint64_t *counter,
+                                  const char *why) {
+    ++*counter;
+    wshub_io_sock__debug(net, conn->fd, why);
+    wshub_io_sock__shut(net, conn);
+}
+
+/* Takes from the socket what is a head's for sure. Returns as recv(). */
+static ssize_t wshub_io_sock__head_take(wshub_io_sock *net, int fd, wshub_io_sock__head *head) {
+    bool line, past;
+    size_t want = wshub_io_sock__head_next(head, &line, &past);
+    uint8_t *to = past ? net->buf : head->bytes + head->count;
+    const uint8_t *end;
+    ssize_t n;
+
+    WSHUB_ASSERT(want && (past || head->count + want <= sizeof head->bytes));
+    if (past && want > net->desc.read_bytes) want = net->desc.read_bytes;
+    net->stats.reads++;
+    n = wshub_io_sock__sys_recv(fd, to, want, line ? MSG_PEEK : 0);
+    if (line && n > 0) {
+        /* Only as much of it as is the line's. */
+        end = (const uint8_t *)memchr(to, '\n', (size_t)n);
+        n = wshub_io_sock__sys_recv(fd, to, end ? (size_t)(end - to) + 1 : (size_t)n, 0);
+    }
+    if (n > 0 && past) head->skipped += (uint32_t)n;
+    if (n > 0 && !past) head->count += (uint32_t)n;
+    return n;
+}
+
+/* Its head is whole: from here on it is a stream like others, and its owner hears of it. */
+static void wshub_io_sock__introduced(wshub_io_sock *net, wshub_io_sock__conn *conn,
+                                      const wshub_address *peer) {
+    wshub_io_sock__intro *intro = wshub_io_sock__intro_of(net, conn);
+    wshub_conn id = wshub_io_sock__id(net, conn);
+
+    net->stats.proxy_heads++;
+    free(intro->head);
+    intro->head = NULL;
+    intro->peer = *peer;
+    if (!net->owned) { /* it has left meanwhile */
+        wshub_io_sock__shut(net, conn);
+        return;
+    }
+    conn->guest = 0;
+    wshub_io_sock__to(net, conn, WSHUB_IO_SOCK__OPEN);
+    net->owner.opened(net->owner.ctx, id);
+}
+
+/* Reads a head, as far as it has come. True: it is whole, and the stream its owner's. */
+static bool wshub_io_sock__introduce(wshub_io_sock *net, wshub_io_sock__conn *conn) {
+    wshub_io_sock__head *head = wshub_io_sock__intro_of(net, conn)->head;
+    wshub_io_sock__word word = WSHUB_IO_SOCK__WORD_PART;
+    wshub_address peer;
+    ssize_t n;
+
+    memset(&peer, 0, sizeof peer);
+    while (word == WSHUB_IO_SOCK__WORD_PART) {
+        n = wshub_io_sock__head_take(net, conn->fd, head);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
+        if (n > 0) {
+            word = wshub_io_sock__head_judge(head, &peer);
+        } else {
+            word = head->count ? WSHUB_IO_SOCK__WORD_BAD : WSHUB_IO_SOCK__WORD_MISSING;
+        }
+    }
+
+    switch (word) {
+    case WSHUB_IO_SOCK__WORD_PART: break;
+    case WSHUB_IO_SOCK__WORD_MISSING:
+        wshub_io_sock__reject(net, conn, &net->stats.proxy_missing,
+                              "no PROXY head, and this listener has proxy_protocol");
+        break;
+    case WSHUB_IO_SOCK__WORD_BAD:
+        wshub_io_sock__reject(net, conn, &net->stats.proxy_bad, "a PROXY head that is wrong");
+        break;
+    case WSHUB_IO_SOCK__WORD_NAMED:
+    case WSHUB_IO_SOCK__WORD_ITSELF: wshub_io_sock__introduced(net, conn, &peer); return true;
+    }
+    return false;
+}
+
 /* ---- what is ready ---- */
 
 /* The spare descriptor was given up, and somebody else had its number first: it is taken again as
  * soon as there is one. */
 static void wshub_io_sock__reserve_again(wshub_io_sock *net) {
-    if (net->reserve < 0) net->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (net->reserve < 0) net->reserve = wshub_io_sock__sys_spare();
 }
 
 /* Out of descriptors or memory: the waiting peer is answered with an end instead of silence, then
@@ -2043,13 +3030,13 @@ static void wshub_io_sock__shed(wshub_io_sock *net, int listener) {
     int fd;
 
     if (net->reserve >= 0) {
-        (void)close(net->reserve);
-        fd = accept(listener, NULL, NULL);
+        wshub_io_sock__sys_give(net->reserve);
+        fd = wshub_io_sock__sys_accept(listener);
         if (fd >= 0) {
-            (void)close(fd);
+            (void)wshub_io_sock__sys_close(fd);
             net->stats.shed++;
         }
-        net->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        net->reserve = wshub_io_sock__sys_spare();
     }
 
     net->accept_wait *= 2;
@@ -2069,9 +3056,9 @@ static int wshub_io_sock__accept_fd(int listener) {
 #if defined(__linux__) && defined(SOCK_NONBLOCK) && defined(_GNU_SOURCE)
     return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 #else
-    int fd = accept(listener, NULL, NULL);
+    int fd = wshub_io_sock__sys_accept(listener);
     if (fd < 0 || wshub_io_sock__prepare(fd)) return fd;
-    (void)close(fd);
+    (void)wshub_io_sock__sys_close(fd);
     errno = ECONNABORTED;
     return -1;
 #endif
@@ -2085,15 +3072,21 @@ static void wshub_io_sock__accepted(wshub_io_sock *net, const wshub_io_sock__lis
     net->accept_wait = 0;
     net->stats.accepted++;
     wshub_io_sock__reserve_again(net);
-    conn = wshub_io_sock__new(net, fd);
+    if (listener->proxies && !wshub_io_sock__proxy_listed(net, listener->proxies, fd)) {
+        (void)wshub_io_sock__sys_close(fd);
+        return;
+    }
+    conn = wshub_io_sock__new(net, fd,
+                              listener->proxies ? WSHUB_IO_SOCK__INTRODUCING : WSHUB_IO_SOCK__OPEN);
     if (!conn) {
-        (void)close(fd);
+        (void)wshub_io_sock__sys_close(fd);
         net->stats.shed++;
         return;
     }
     conn->listener = listener->name;
     wshub_io_sock__tune(fd, !listener->path);
     wshub_io_sock__rewatch(net, conn);
+    if (listener->proxies) return; /* its owner hears of it behind its head */
     net->owner.opened(net->owner.ctx, wshub_io_sock__id(net, conn));
 }
 
@@ -2141,7 +3134,7 @@ static bool wshub_io_sock__read_once(wshub_io_sock *net, wshub_conn id) {
     WSHUB_ASSERT(conn->fd >= 0);
 
     net->stats.reads++;
-    n = recv(conn->fd, net->buf, net->desc.read_bytes, 0);
+    n = wshub_io_sock__sys_recv(conn->fd, net->buf, net->desc.read_bytes, 0);
     if (n < 0 && errno == EINTR) return true;
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
     if (n < 0) {
@@ -2164,7 +3157,7 @@ static bool wshub_io_sock__read_once(wshub_io_sock *net, wshub_conn id) {
  * is left of it. Else what lies unread (of a Unix socket whose peer has closed) waits for the
  * owner, and the poller is asked for it no more, or it would tell of it again and again. */
 static void wshub_io_sock__gone(wshub_io_sock *net, wshub_io_sock__conn *conn) {
-    if (wshub_io_sock__pending_error(conn->fd) || conn->ended) {
+    if (WSHUB_IO_SOCK__GONE_IS_DEAD || wshub_io_sock__pending_error(conn->fd) || conn->ended) {
         wshub_io_sock__shut(net, conn);
         return;
     }
@@ -2182,6 +3175,12 @@ static void wshub_io_sock__ready(wshub_io_sock *net, wshub_conn id, wshub_io_soc
     if (conn->state == WSHUB_IO_SOCK__DIALLING) {
         wshub_io_sock__dialled(net, id, conn);
         return;
+    }
+    if (conn->state == WSHUB_IO_SOCK__INTRODUCING) {
+        if (!wshub_io_sock__introduce(net, conn)) return;
+        conn = wshub_io_sock__get(net, id.id); /* its owner may have dialled: they have moved */
+        if (!conn || conn->state != WSHUB_IO_SOCK__OPEN) return;
+        owner = wshub_io_sock__whose(net, conn);
     }
     if ((ready & WSHUB_IO_SOCK_GONE) && conn->watched == WSHUB_IO_SOCK_GONE) {
         wshub_io_sock__gone(net, conn);
@@ -2250,6 +3249,65 @@ static uint64_t wshub_io_sock__settle_owners(wshub_io_sock *net) {
     return next;
 }
 
+/* A stream of what has arrived, with what is known of it; its owner has not heard of it yet. NULL:
+ * there is no room or no memory. */
+static wshub_io_sock__conn *wshub_io_sock__unpack(wshub_io_sock *net,
+                                                  const wshub_io_sock__arrival *arrival) {
+    const char *name = (const char *)(arrival + 1) + arrival->count;
+    uint8_t listener = *name ? wshub_io_sock__name_keep(net, name) : 0;
+    wshub_io_sock__intro *intro = NULL;
+    wshub_io_sock__conn *conn;
+
+    /* What decides how far a stream is trusted is not left out. */
+    if (*name && !listener) return NULL;
+    conn = wshub_io_sock__new(net, arrival->fd, WSHUB_IO_SOCK__OPEN);
+    if (!conn) return NULL;
+    conn->listener = listener;
+    if (!arrival->peer.kind) return conn;
+
+    intro = wshub_io_sock__intro_reach(net, conn);
+    if (intro) {
+        intro->peer = arrival->peer;
+        return conn;
+    }
+    conn->fd = -1;
+    wshub_io_sock__to(net, conn, WSHUB_IO_SOCK__FREE);
+    return NULL;
+}
+
+/* A stream has come from another io: its owner is told all that it has not heard. A report may end
+ * the stream, and the owner. */
+static void wshub_io_sock__arrive(wshub_io_sock *net, wshub_io_sock__arrival *arrival) {
+    wshub_io_sock__conn *conn = net->owned ? wshub_io_sock__unpack(net, arrival) : NULL;
+    wshub_conn id;
+
+    if (!conn) {
+        (void)wshub_io_sock__sys_close(arrival->fd);
+        net->stats.shed++;
+        return;
+    }
+    id = wshub_io_sock__id(net, conn);
+    wshub_io_sock__rewatch(net, conn);
+    net->owner.opened(net->owner.ctx, id);
+
+    conn = wshub_io_sock__get(net, id.id);
+    if (conn && conn->state == WSHUB_IO_SOCK__OPEN && !conn->guest && arrival->count)
+        net->owner.received(net->owner.ctx, id, (uint8_t *)(arrival + 1), arrival->count);
+    conn = wshub_io_sock__get(net, id.id);
+    if (conn && conn->state == WSHUB_IO_SOCK__OPEN && arrival->ended)
+        wshub_io_sock__ended(net, id, conn);
+}
+
+static void wshub_io_sock__arrivals(wshub_io_sock *net) {
+    wshub_io_sock__arrival *arrival = wshub_io_sock__arrivals_take(net, net->owned), *next;
+
+    for (; arrival; arrival = next) {
+        next = arrival->next;
+        wshub_io_sock__arrive(net, arrival);
+        free(arrival);
+    }
+}
+
 /* Settles, and tells what has been shut by that, which has to be settled again: a few times, then
  * others have their turn. */
 static void wshub_io_sock__settle(wshub_io_sock *net) {
@@ -2257,6 +3315,7 @@ static void wshub_io_sock__settle(wshub_io_sock *net) {
 
     WSHUB_ASSERT(net->depth);
     (void)wshub_io_sock__exchange(&net->woken, false); /* who asks from here on gets another turn */
+    wshub_io_sock__arrivals(net);
     if (net->dials) wshub_io_sock__dials_run(net);
     wshub_io_sock__report_closed(net);
     while ((net->owned || net->guests_count) && rounds-- > 0) {
@@ -2267,32 +3326,52 @@ static void wshub_io_sock__settle(wshub_io_sock *net) {
     }
 }
 
-/* How long may be waited from `now` on; -1: for ever. */
-static int wshub_io_sock__patience(const wshub_io_sock *net, uint64_t now) {
-    uint64_t next = net->owned || net->guests_count ? net->next : WSHUB_NEVER, wait;
+/* How long may be waited from `now` on, where owners want to settle at `next`; -1: for ever. */
+static int wshub_io_sock__patience(const wshub_io_sock *net, uint64_t next, uint64_t now) {
     const wshub_io_sock__dial *dial;
+    uint64_t wait;
 
     if (net->shut_head) return 0; /* to be told */
 
+    if (!net->owned && !net->guests_count) next = WSHUB_NEVER;
     for (dial = net->dials; dial; dial = dial->next) {
         if (dial->due && dial->due < next) next = dial->due;
     }
-    if (net->left_head && net->conns[net->left_head - 1].due < next)
-        next = net->conns[net->left_head - 1].due;
+    next = wshub_io_sock__due_by(net, &net->left, next);
+    next = wshub_io_sock__due_by(net, &net->introducing, next);
     if (net->accept_again && net->accept_again < next) next = net->accept_again;
     if (next == WSHUB_NEVER) return -1;
     wait = next > now ? next - now : 0;
     return wait > INT_MAX ? INT_MAX : (int)wait;
 }
 
+/* The earlier of a time and of when an owner wants to settle for what has come since it last
+ * did. */
+static uint64_t wshub_io_sock__owner_due(const wshub_io_owner *owner, uint64_t next) {
+    uint64_t due = owner->due ? owner->due(owner->ctx) : WSHUB_NEVER;
+    return due < next ? due : next;
+}
+
+/* Between turns the program may have done what no settle knows of yet, so owners are asked. */
 WSHUB_API int wshub_io_sock_timeout(wshub_io_sock *net) {
-    return wshub_io_sock__patience(net, wshub_io_sock__clock(CLOCK_MONOTONIC));
+    uint64_t now = wshub_io_sock__sys_ticks(), next = net->next;
+    int i;
+
+    if (WSHUB_IO_SOCK__LOAD(&net->woken)) return 0;
+    if (net->owned) next = wshub_io_sock__owner_due(&net->owner, next);
+    for (i = 0; net->guests_count && i < WSHUB_IO_SOCK__GUESTS; i++) {
+        if (net->guests[i].settle) next = wshub_io_sock__owner_due(&net->guests[i], next);
+    }
+    return wshub_io_sock__patience(net, next, now);
 }
 
 /* Those whose time is over, and accepting after a rest. */
 static void wshub_io_sock__clocks(wshub_io_sock *net) {
-    while (net->left_head && net->conns[net->left_head - 1].due <= net->now)
-        wshub_io_sock__shut(net, &net->conns[net->left_head - 1]);
+    wshub_io_sock__conn *conn;
+
+    while ((conn = wshub_io_sock__due(net, &net->left)) != NULL) wshub_io_sock__shut(net, conn);
+    while ((conn = wshub_io_sock__due(net, &net->introducing)) != NULL)
+        wshub_io_sock__reject(net, conn, &net->stats.proxy_late, "its PROXY head took too long");
 
     if (!net->accept_again || net->now < net->accept_again) return;
     net->accept_again = 0;
@@ -2303,14 +3382,14 @@ static void wshub_io_sock__clocks(wshub_io_sock *net) {
 /* One wait, and what it brings. */
 static wshub_err wshub_io_sock__serve(wshub_io_sock *net, int timeout_ms) {
     wshub_io_sock_event events[WSHUB_IO_SOCK__EVENTS];
-    uint64_t before = wshub_io_sock__clock(CLOCK_MONOTONIC);
-    int n, i, most = wshub_io_sock__patience(net, before);
+    uint64_t before = wshub_io_sock__sys_ticks();
+    int n, i, most = wshub_io_sock__patience(net, net->next, before);
 
     if (most >= 0 && (timeout_ms < 0 || most < timeout_ms)) timeout_ms = most;
 
     net->stats.waits++;
     n = net->desc.poller->wait(net->poller, events, WSHUB_IO_SOCK__EVENTS, timeout_ms);
-    net->now = wshub_io_sock__clock(CLOCK_MONOTONIC);
+    net->now = wshub_io_sock__sys_ticks();
     if (n < 0) return wshub_io_sock__fail(net, "waiting failed with", net->desc.poller->name, "");
     WSHUB_ASSERT(n <= WSHUB_IO_SOCK__EVENTS);
 
@@ -2335,7 +3414,7 @@ static wshub_err wshub_io_sock__turn(wshub_io_sock *net, int timeout_ms) {
     wshub_err err;
 
     net->depth++;
-    net->now = wshub_io_sock__clock(CLOCK_MONOTONIC);
+    net->now = wshub_io_sock__sys_ticks();
     wshub_io_sock__settle(net);
     if (somebody && !net->owned && !net->guests_count)
         timeout_ms = 0; /* the last one left in its settle */
@@ -2368,20 +3447,6 @@ WSHUB_API void wshub_io_sock_stop(wshub_io_sock *net) {
 
 /* ---- a program's life: signals, and the end of service ---- */
 
-#if defined(__GNUC__)
-#define WSHUB_IO_SOCK__LOAD(at) __atomic_load_n(at, __ATOMIC_SEQ_CST)
-#define WSHUB_IO_SOCK__STORE(at, value) __atomic_store_n(at, value, __ATOMIC_SEQ_CST)
-#define WSHUB_IO_SOCK__ADD(at, n) ((void)__atomic_add_fetch(at, n, __ATOMIC_SEQ_CST))
-#define WSHUB_IO_SOCK__SUB(at, n) ((void)__atomic_sub_fetch(at, n, __ATOMIC_SEQ_CST))
-#else /* one thread that serves */
-#define WSHUB_IO_SOCK__LOAD(at) (*(at))
-#define WSHUB_IO_SOCK__STORE(at, value) ((void)(*(at) = (value)))
-#define WSHUB_IO_SOCK__ADD(at, n) ((void)(*(at) += (n)))
-#define WSHUB_IO_SOCK__SUB(at, n) ((void)(*(at) -= (n)))
-#endif
-
-static const int wshub_io_sock__signal_numbers[2] = {SIGTERM, SIGINT};
-
 /* What a signal handler must find, and so the only global here. The list is changed under `lock`,
  * and read by handlers without it; `inside` tells when none of them can have hold any more of who
  * has left it. */
@@ -2390,7 +3455,9 @@ static struct {
     unsigned taken;       /* signals, in the life of the process */
     unsigned inside;      /* handlers that run at this moment */
     bool lock;
+#ifndef _WIN32
     struct sigaction was[2]; /* how the program handled them before the first one came */
+#endif
 } wshub_io_sock__signals;
 
 static void wshub_io_sock__signals_lock(void) {
@@ -2401,23 +3468,55 @@ static void wshub_io_sock__signals_unlock(void) {
     (void)wshub_io_sock__exchange(&wshub_io_sock__signals.lock, false);
 }
 
-/* The handler: counts, and wakes all who serve. In any thread, at any place of the program. */
-static void wshub_io_sock__on_signal(int number) {
-    int saved = errno;
+/* Counts, and wakes all who serve. In any thread, at any place of the program. */
+static void wshub_io_sock__signal_came(void) {
     wshub_io_sock *net;
 
-    (void)number;
     WSHUB_IO_SOCK__ADD(&wshub_io_sock__signals.inside, 1u);
     WSHUB_IO_SOCK__ADD(&wshub_io_sock__signals.taken, 1u);
     net = WSHUB_IO_SOCK__LOAD(&wshub_io_sock__signals.first);
     for (; net; net = WSHUB_IO_SOCK__LOAD(&net->serving_next)) net->desc.poller->wake(net->poller);
     WSHUB_IO_SOCK__SUB(&wshub_io_sock__signals.inside, 1u);
+}
+
+#ifdef _WIN32
+/* The console's handler, in a thread of the system's own. When it has returned from what ends the
+ * session, the process is ended, so it does not: main() does, or the system's patience. */
+static BOOL WINAPI wshub_io_sock__on_signal(DWORD event) {
+    if (event != CTRL_C_EVENT && event != CTRL_BREAK_EVENT && event != CTRL_CLOSE_EVENT)
+        return FALSE;
+    wshub_io_sock__signal_came();
+    if (event == CTRL_CLOSE_EVENT) Sleep(INFINITE);
+    return TRUE;
+}
+
+static void wshub_io_sock__signals_handle(bool on) {
+    (void)SetConsoleCtrlHandler(wshub_io_sock__on_signal, on);
+}
+
+/* Whom the console tells is no thread of ours: there is no mask. */
+typedef int wshub_io_sock__mask;
+static void wshub_io_sock__mask_open(wshub_io_sock__mask *was) {
+    *was = 0;
+}
+static void wshub_io_sock__mask_back(const wshub_io_sock__mask *was) {
+    (void)was;
+}
+#else
+static const int wshub_io_sock__signal_numbers[2] = {SIGTERM, SIGINT};
+
+static void wshub_io_sock__on_signal(int number) {
+    int saved = errno;
+
+    (void)number;
+    wshub_io_sock__signal_came();
     errno = saved;
 }
 
-/* Puts net on the list of those who serve; the first one takes the signals. */
-static void wshub_io_sock__signals_take(wshub_io_sock *net) {
-    struct sigaction ours;
+/* Takes the signals (on), or gives them back, but for a handler that the program has set
+ * meanwhile. */
+static void wshub_io_sock__signals_handle(bool on) {
+    struct sigaction ours, now;
     int i;
 
     memset(&ours, 0, sizeof ours);
@@ -2426,29 +3525,47 @@ static void wshub_io_sock__signals_take(wshub_io_sock *net) {
     (void)sigemptyset(&ours.sa_mask);
     for (i = 0; i < 2; i++) (void)sigaddset(&ours.sa_mask, wshub_io_sock__signal_numbers[i]);
 
+    for (i = 0; i < 2; i++) {
+        int number = wshub_io_sock__signal_numbers[i];
+        if (on)
+            (void)sigaction(number, &ours, &wshub_io_sock__signals.was[i]);
+        else if (sigaction(number, NULL, &now) == 0 && now.sa_handler == wshub_io_sock__on_signal)
+            (void)sigaction(number, &wshub_io_sock__signals.was[i], NULL);
+    }
+}
+
+/* Lets the signals through to this thread. *was: what was let through before. */
+typedef sigset_t wshub_io_sock__mask;
+static void wshub_io_sock__mask_open(wshub_io_sock__mask *was) {
+    sigset_t ours;
+    int i;
+
+    (void)sigemptyset(&ours);
+    for (i = 0; i < 2; i++) (void)sigaddset(&ours, wshub_io_sock__signal_numbers[i]);
+    (void)sigprocmask(SIG_UNBLOCK, &ours, was);
+}
+static void wshub_io_sock__mask_back(const wshub_io_sock__mask *was) {
+    (void)sigprocmask(SIG_SETMASK, was, NULL);
+}
+#endif
+
+/* Puts net on the list of those who serve; the first one takes the signals. */
+static void wshub_io_sock__signals_take(wshub_io_sock *net) {
     wshub_io_sock__signals_lock();
-    for (i = 0; i < 2 && !wshub_io_sock__signals.first; i++)
-        (void)sigaction(wshub_io_sock__signal_numbers[i], &ours, &wshub_io_sock__signals.was[i]);
+    if (!wshub_io_sock__signals.first) wshub_io_sock__signals_handle(true);
     WSHUB_IO_SOCK__STORE(&net->serving_next, wshub_io_sock__signals.first);
     WSHUB_IO_SOCK__STORE(&wshub_io_sock__signals.first, net);
     wshub_io_sock__signals_unlock();
 }
 
-/* Takes net off the list; the last one gives the signals back, but for a handler that the program
- * has set meanwhile. */
+/* Takes net off the list; the last one gives the signals back. */
 static void wshub_io_sock__signals_give(wshub_io_sock *net) {
     wshub_io_sock **at = &wshub_io_sock__signals.first;
-    struct sigaction now;
-    int i;
 
     wshub_io_sock__signals_lock();
     while (*at != net) at = &(*at)->serving_next;
     WSHUB_IO_SOCK__STORE(at, net->serving_next);
-    for (i = 0; i < 2 && !wshub_io_sock__signals.first; i++) {
-        int number = wshub_io_sock__signal_numbers[i];
-        if (sigaction(number, NULL, &now) == 0 && now.sa_handler == wshub_io_sock__on_signal)
-            (void)sigaction(number, &wshub_io_sock__signals.was[i], NULL);
-    }
+    if (!wshub_io_sock__signals.first) wshub_io_sock__signals_handle(false);
     wshub_io_sock__signals_unlock();
 
     /* One that runs in another thread may be about to wake it, and net may be destroyed next. */
@@ -2584,7 +3701,7 @@ static int wshub_io_sock__life_patience(const wshub_io_sock *net, const wshub_io
 static wshub_err wshub_io_sock__live(wshub_io_sock *net, wshub_io_sock__life *life) {
     wshub_err err = WSHUB_OK;
 
-    net->now = wshub_io_sock__clock(CLOCK_MONOTONIC);
+    net->now = wshub_io_sock__sys_ticks();
     while (!err && net->owned && net->owners == life->owners) {
         wshub_io_sock__life_listen(net, life);
         if (!wshub_io_sock__life_step(net, life)) break;
@@ -2596,24 +3713,21 @@ static wshub_err wshub_io_sock__live(wshub_io_sock *net, wshub_io_sock__life *li
 WSHUB_API wshub_err wshub_io_sock_serve_with(wshub_io_sock *net, wshub *hub,
                                              const wshub_io_sock_serve_desc *desc) {
     wshub_io_sock__life life;
-    sigset_t ours, mask;
+    wshub_io_sock__mask mask;
     wshub_err err = wshub_io_sock__life_init(net, &life, hub, desc);
     bool signals = !life.desc.no_signals;
-    int i;
 
     if (err) return err;
     net->depth++; /* if it is destroyed meanwhile, it is gone when the signals are given back */
     if (signals) {
-        (void)sigemptyset(&ours);
-        for (i = 0; i < 2; i++) (void)sigaddset(&ours, wshub_io_sock__signal_numbers[i]);
         wshub_io_sock__signals_take(net);
-        (void)sigprocmask(SIG_UNBLOCK, &ours, &mask);
+        wshub_io_sock__mask_open(&mask);
     }
 
     err = wshub_io_sock__live(net, &life);
 
     if (signals) {
-        (void)sigprocmask(SIG_SETMASK, &mask, NULL);
+        wshub_io_sock__mask_back(&mask);
         wshub_io_sock__signals_give(net);
     }
     wshub_io_sock__leave(net);
@@ -2643,6 +3757,15 @@ WSHUB_API const char *wshub_io_sock_desc_problem_versioned(const wshub_io_sock_d
         return "log_level: must be WSHUB_LEVEL_DEBUG (1) to WSHUB_LEVEL_ERROR (4), or 0";
     if (desc->log_level && desc->no_log)
         return "no_log: there is a log_level too; set one or the other";
+#ifdef _WIN32
+    if (desc->reuse_port)
+        return "reuse_port: Windows has no SO_REUSEPORT; let one hub listen, or several on ports "
+               "of "
+               "their own";
+#endif
+    if (desc->proxy_timeout_ms > 600000)
+        return "proxy_timeout_ms: must be 1 to 600000; it cannot be off, or a proxy could leave "
+               "streams here for ever";
     return NULL;
 }
 
@@ -2655,7 +3778,7 @@ static size_t wshub_io_sock__explain_errno(int e, char *buf, size_t cap) {
     if (e == ENFILE) hint = "the whole system has no more open files (fs.file-max)";
     (void)snprintf(text, sizeof text,
                    "the system gives no poller, or no randomness by /dev/urandom: %s; %s",
-                   strerror(e), hint);
+                   wshub_io_sock__sys_text(e), hint);
     return wshub_explain(text, NULL, NULL, 0, buf, cap);
 }
 
@@ -2666,6 +3789,7 @@ WSHUB_API size_t wshub_io_sock_desc_explain_versioned(const wshub_io_sock_desc *
         WSHUB_FIELD(wshub_io_sock_desc, poller, POINTER, NULL),
         WSHUB_FIELD(wshub_io_sock_desc, log_level, UINT, NULL),
         WSHUB_FIELD(wshub_io_sock_desc, no_log, BOOL, "log_level"),
+        WSHUB_FIELD(wshub_io_sock_desc, proxy_timeout_ms, UINT, NULL),
     };
     bool known = desc && desc_bytes == sizeof *desc && version == WSHUB_IO_SOCK_DESC_VERSION;
     const char *problem;
@@ -2682,6 +3806,7 @@ static void wshub_io_sock__defaults(wshub_io_sock_desc *desc) {
     if (!desc->read_bytes) desc->read_bytes = 262144;
     if (!desc->linger_ms) desc->linger_ms = 2000;
     if (!desc->conns_max) desc->conns_max = 1000000;
+    if (!desc->proxy_timeout_ms) desc->proxy_timeout_ms = 3000;
 }
 
 static void wshub_io_sock__table(wshub_io_sock *net) {
@@ -2701,6 +3826,7 @@ static void wshub_io_sock__table(wshub_io_sock *net) {
     net->io.guest = wshub_io_sock__guest;
     net->io.connect = wshub_io_sock__connect;
     net->io.error = wshub_io_sock__last_error;
+    net->io.hand_over = wshub_io_sock__hand_over;
 }
 
 WSHUB_API wshub_err wshub_io_sock_create_versioned(const wshub_io_sock_desc *desc,
@@ -2714,18 +3840,24 @@ WSHUB_API wshub_err wshub_io_sock_create_versioned(const wshub_io_sock_desc *des
     net = (wshub_io_sock *)calloc(1, sizeof *net);
     if (!net) return WSHUB_ERR_NOMEM;
 
+    if (!wshub_io_sock__sys_begin()) {
+        e = errno;
+        free(net);
+        errno = e;
+        return WSHUB_ERR_IO;
+    }
     net->desc = *desc;
     wshub_io_sock__defaults(&net->desc);
     wshub_io_sock__table(net);
     wshub_io_sock__log_begin(net);
     net->next = WSHUB_NEVER;
     net->signals_seen = WSHUB_IO_SOCK__LOAD(&wshub_io_sock__signals.taken);
-    net->now = net->heard = wshub_io_sock__clock(CLOCK_MONOTONIC);
+    net->now = net->heard = wshub_io_sock__sys_ticks();
     net->buf = (uint8_t *)malloc(net->desc.read_bytes);
     net->scratch = (uint8_t *)malloc(WSHUB_IO_SOCK__SCRATCH);
-    net->urandom = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    net->urandom = wshub_io_sock__sys_urandom();
     e = net->urandom < 0 ? errno : 0;
-    net->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    net->reserve = wshub_io_sock__sys_spare();
     net->poller = desc->poller->create();
     if (!net->buf || !net->scratch || !net->poller || net->urandom < 0) {
         wshub_err err = !net->buf || !net->scratch ? WSHUB_ERR_NOMEM : WSHUB_ERR_IO;

@@ -1,7 +1,7 @@
 /* Authentication by a worker thread: the hub asks, a slow look-up answers from elsewhere, the hub
  * goes on serving meanwhile. What the worker may call are the wshub_post functions, and only those.
  *
- * Build: cc auth_later.c -I.. -I../backends -pthread -o auth_later
+ * Build: cc auth_later.c -I.. -I../backends -pthread -o auth_later (in examples/)
  * Try:   ./auth_later 8080, then on ws://127.0.0.1:8080/ws
  *        {"event":"authenticate","data":{"token":"secret:ada"}} */
 #define _GNU_SOURCE
@@ -60,11 +60,9 @@ static void *worker(void *arg) {
 /* ---- the hub's thread ---- */
 static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
     question *q = calloc(1, sizeof *q);
-    size_t n =
-        q ? wshub_json_text(wshub_json_get(auth->data, "token"), q->token, sizeof q->token - 1)
-          : SIZE_MAX;
+    wshub_str token = wshub_json_get(auth->data, "token");
     (void)user;
-    if (n >= sizeof q->token) { /* no string, too long, or out of memory */
+    if (!q || wshub_json_copy(token, q->token, sizeof q->token, NULL)) { /* none, or too long */
         free(q);
         (void)wshub_ask_reject(hub, ask);
         return;
@@ -83,10 +81,10 @@ int main(int argc, char **argv) {
     sigset_t stop;
     pthread_t thread;
     uint16_t port = (uint16_t)(argc > 1 ? atoi(argv[1]) : 8080);
-    if (wshub_io_auto_create(NULL, &net)) return 1;
+    if (wshub_io_auto_create(NULL, &net)) return perror("sockets"), 1;
     if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .on_authenticate = on_authenticate},
                      &queue.hub))
-        return 1;
+        return 1; /* the io has shown why */
     if (wshub_io_sock_listen(net, "127.0.0.1", port, NULL))
         return fprintf(stderr, "%s\n", wshub_io_sock_error(net)), 1;
     sigemptyset(&stop); /* blocked, they come to the call that serves and disturb nothing else */

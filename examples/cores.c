@@ -2,8 +2,9 @@
  * spreads the connections, and a hub of its own, which needs no lock; one in-process bus joins
  * them, so that what is sent on one reaches the clients of all.
  *
- *     cc -O2 -I. -Ibackends -o cores examples/cores.c -pthread
- *     ./cores [PORT [THREADS]]                                   8080, one a core */
+ * Build: cc cores.c -O2 -I.. -I../backends -pthread -o cores (in examples/)
+ * Try:   ./cores [PORT [THREADS]], by default 8080 and one a core; then, in two windows, any
+ *        WebSocket program on ws://127.0.0.1:8080/ws: {"event":"authenticate"} */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
@@ -41,11 +42,9 @@ static wshub_err on_connected(wshub *hub, wshub_client client, void *user) {
     return wshub_all_send(hub, &msg, NULL, 0);
 }
 static wshub_err on_message(wshub *hub, wshub_client client, const wshub_event *e, void *user) {
-    (void)client;
-    (void)user;
-    return wshub_send(hub, NULL, &(wshub_msg){.event = e->event, .data = e->data}); /* NULL: to
-                                                                                       everybody, on
-                                                                                       all cores */
+    wshub_msg msg = {.event = e->event, .data = e->data};
+    (void)client, (void)user;
+    return wshub_all_send(hub, &msg, NULL, 0); /* everybody, on all cores */
 }
 static void *run(void *arg) {
     struct core *c = arg;
@@ -54,8 +53,12 @@ static void *run(void *arg) {
 }
 static int open_core(struct core *c, wshub_bus_local *local, uint16_t port) {
     wshub_bus bus;
-    if (wshub_io_auto_create(&(wshub_io_sock_desc){.reuse_port = true}, &c->net)) return -1;
-    if (wshub_bus_local_seat(local, &bus)) return -1; /* a seat: it ends with its hub */
+    wshub_io_sock_desc shared = {.reuse_port = true};
+    char why[WSHUB_EXPLAIN_BYTES];
+    wshub_err err = wshub_io_auto_create(&shared, &c->net);
+    if (err) return wshub_io_auto_explain(&shared, err, why, sizeof why), puts(why), -1;
+    err = wshub_bus_local_seat(local, &bus); /* a seat: it ends with its hub */
+    if (err) return puts(wshub_bus_local_explain(err)), -1;
     if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(c->net),
                                    .bus = &bus,
                                    .user = c,
@@ -63,7 +66,7 @@ static int open_core(struct core *c, wshub_bus_local *local, uint16_t port) {
                                    .on_connected = on_connected,
                                    .on_message = on_message},
                      &c->hub))
-        return -1;
+        return -1; /* the io has shown why */
     if (wshub_io_sock_listen(c->net, "127.0.0.1", port, NULL)) {
         (void)fprintf(stderr, "%s\n", wshub_io_sock_error(c->net));
         return -1;
@@ -75,6 +78,7 @@ int main(int argc, char **argv) {
     uint16_t port = (uint16_t)(argc > 1 ? atoi(argv[1]) : 8080);
     long wanted = argc > 2 ? atol(argv[2]) : sysconf(_SC_NPROCESSORS_ONLN);
     wshub_bus_local *local;
+    wshub_err err;
     sigset_t stop;
     int i;
     if (port == 0 || wanted < 1 || wanted > MOST)
@@ -83,7 +87,8 @@ int main(int argc, char **argv) {
     sigaddset(&stop, SIGINT);
     sigaddset(&stop, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &stop, NULL); /* in all threads, but where one serves */
-    if (wshub_bus_local_create(NULL, &local)) return 1;
+    err = wshub_bus_local_create(NULL, &local);
+    if (err) return puts(wshub_bus_local_explain(err)), 1;
     for (count = 0; count < (int)wanted; count++) {
         cores[count].number = count;
         if (open_core(&cores[count], local, port)) return 1;

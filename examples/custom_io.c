@@ -1,7 +1,8 @@
 /* An io of one's own: the hub over plain poll(). Copy this to carry the hub on another loop,
  * another transport, another system.
  *
- * Build: cc custom_io.c -I.. -o custom_io     Try: ./custom_io 8080, then ws://127.0.0.1:8080/ws
+ * Build: cc custom_io.c -I.. -o custom_io (in examples/)
+ * Try:   ./custom_io 8080, then any WebSocket program on ws://127.0.0.1:8080/ws
  *
  * An io gives the hub a table of orders (send, close, clocks, randomness) and calls its reports
  * (opened, received, ended, drained, closed); then, once before it waits, settle. An order calls no
@@ -219,7 +220,7 @@ int main(int argc, char **argv) {
     my.now = my.heard = clock_ms(CLOCK_MONOTONIC);
     my.listener = listen_at(port);
     if (my.listener < 0) return perror("listen"), 1;
-    if (wshub_create(&desc, &hub)) return puts(wshub_desc_problem(&desc)), 1;
+    if (wshub_create(&desc, &hub)) return 1; /* my_log() has been told why */
     signal(SIGTERM, on_signal);
     printf("ws://127.0.0.1:%u/ws\n", (unsigned)port);
     fflush(stdout);

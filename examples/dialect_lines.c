@@ -8,7 +8,7 @@
  *     say tea hello        to that room         said tea ada hello
  *     tell 3f1c... psst    to one client        whispered 3f1c... ada psst
  *
- * Build: cc dialect_lines.c -I.. -I../backends -o dialect_lines
+ * Build: cc dialect_lines.c -I.. -I../backends -o dialect_lines (in examples/)
  * Try:   ./dialect_lines 8080 [redis-url], then such lines on ws://127.0.0.1:8080/lines */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
@@ -20,12 +20,8 @@
 
 enum { LINE = 1000, QUOTED = 6 * LINE + 2 }; /* bytes; as JSON, where each may be \u0000 */
 
-/* A hub's; the last argument of all callbacks below. */
-typedef struct lines {
-    uint32_t dialect;
-    wshub_kind kind;
-    wshub_realm realm;
-} lines;
+/* What a client of ours is: its dialect, kind of wire and realm. The last argument of callbacks. */
+typedef wshub_client_desc lines;
 
 /* Takes the first word of a line; what is behind the blank is left of it. */
 static wshub_str take_word(wshub_str *line) {
@@ -37,12 +33,12 @@ static wshub_str take_word(wshub_str *line) {
 }
 
 /* ---- out: an event is its name, a blank and its text ---- */
-static wshub_err encode(wshub *hub, wshub_kind kind, const wshub_packet *packet, wshub_writer *out,
-                        void *user) {
+static wshub_err encode(wshub *hub, wshub_kind kind, wshub_realm realm, const wshub_packet *packet,
+                        wshub_writer *out, void *user) {
     size_t name = packet->event.len;
     size_t text = packet->args_count == 1 ? wshub_json_text(packet->args[0], NULL, 0) : SIZE_MAX;
     uint8_t *to;
-    (void)hub, (void)kind, (void)user;
+    (void)hub, (void)kind, (void)realm, (void)user;
     if (!packet->event.ptr || text == SIZE_MAX || packet->attachments_count || packet->id.ptr)
         return WSHUB_ERR_PARAM; /* a line says one text and nothing else */
     to = wshub_writer_frame(out, true, name + 1 + text);
@@ -63,7 +59,6 @@ static void say_no(wshub *hub, wshub_client client, const char *why) {
     wshub_msg msg = line_of("no", wshub_str_z(why), data);
     (void)wshub_client_tell(hub, client, &msg);
 }
-
 static wshub_err accepted(wshub *hub, wshub_client client, const wshub_acceptance *what,
                           void *user) {
     char data[QUOTED];
@@ -72,15 +67,7 @@ static wshub_err accepted(wshub *hub, wshub_client client, const wshub_acceptanc
     return wshub_client_welcome(hub, client, &msg);
 }
 
-static void refused(wshub *hub, wshub_client client, wshub_refusal why, void *user) {
-    (void)why, (void)user;
-    say_no(hub, client, "you are not known");
-    (void)wshub_session_end(hub, wshub_client_session(hub, client), WSHUB_BY_AUTH, 4003,
-                            wshub_str_z("not authenticated"));
-}
-
-/* ---- in: a word, a blank and the rest ---- */
-/* Tells a room, or one client, what another has said. */
+/* ---- in: a word, a blank and the rest, which a room is told, or one client ---- */
 static void speak(wshub *hub, const lines *l, wshub_client client, wshub_dest_kind to,
                   wshub_str name, wshub_str text) {
     char line[LINE], data[QUOTED];
@@ -126,64 +113,44 @@ static void on_line(wshub *hub, wshub_conn conn, uint8_t *bytes, size_t count, b
     }
 }
 
-/* An upgrade becomes a client, which has auth_timeout_ms to say who it is (AUTH-1). */
+/* Whoever may open a WebSocket becomes a client, which has auth_timeout_ms to say who it is. */
 static wshub_take on_head(wshub *hub, wshub_exchange exchange, const wshub_http *http, void *user) {
-    const lines *l = user;
-    wshub_client_desc who = {.dialect = l->dialect, .kind = l->kind, .realm = l->realm};
-    wshub_conn conn;
-    wshub_client client;
-    if (http->handshake != 101) return WSHUB_TAKE_DECLINED;
-    if (wshub_http_upgrade(hub, exchange, NULL, &conn)) return WSHUB_TAKE_DONE; /* 500 */
-    if (!wshub_client_add(hub, wshub_conn_session(hub, conn), &who, &client))
-        (void)wshub_client_opened(hub, client);
-    else
-        (void)wshub_session_end(hub, wshub_conn_session(hub, conn), WSHUB_BY_APP, 1013,
-                                wshub_str_z("full"));
-    return WSHUB_TAKE_DONE;
+    (void)http;
+    return wshub_client_upgrade(hub, exchange, user);
 }
 
-/* ---- to other instances and from them: who says it, an event, its JSON ---- */
-static const char letters[] = {'a', 'c', 'u', 'r'}; /* of channels, by wshub_dest_kind less 1 */
-
+/* ---- to other instances and from them, on a channel that is named as whom it is for: who
+ * publishes, which kind of destination that is, an event, its JSON ---- */
 static wshub_err publish(wshub *hub, wshub_realm realm, const wshub_dest *dest,
                          const wshub_packet *packet, void *user) {
-    char channel[1 + WSHUB_NAME_BYTES_MAX], payload[LINE + QUOTED];
-    wshub_str id = wshub_server_id(hub), name = dest->name;
+    char payload[LINE + QUOTED];
+    wshub_str id = wshub_server_id(hub), event = packet->event;
+    int n;
     (void)realm;
     if (dest->exclude_count || dest->rooms_count || dest->except_rooms_count ||
         packet->args_count != 1)
         return WSHUB_ERR_PARAM; /* there are no words for that */
-    int n = snprintf(payload, sizeof payload, "%.*s %.*s %.*s", (int)id.len, id.ptr,
-                     (int)packet->event.len, packet->event.ptr, (int)packet->args->len,
-                     packet->args->ptr);
+    n = snprintf(payload, sizeof payload, "%.*s %d %.*s %.*s", (int)id.len, id.ptr, (int)dest->kind,
+                 (int)event.len, event.ptr, (int)packet->args->len, packet->args->ptr);
     if (n >= (int)sizeof payload) return WSHUB_ERR_LIMIT;
-    channel[0] = letters[dest->kind - WSHUB_DEST_ALL];
-    if (name.len) memcpy(channel + 1, name.ptr, name.len);
-    return wshub_bus_publish(hub, ((const lines *)user)->dialect,
-                             (wshub_str){channel, 1 + name.len}, (wshub_str){payload, (size_t)n});
+    return wshub_bus_publish(hub, ((const lines *)user)->dialect, dest->name,
+                             (wshub_str){payload, (size_t)n});
 }
 
 static void on_bus(wshub *hub, wshub_str channel, wshub_str payload, void *user) {
-    const char *letter = channel.len ? memchr(letters, *channel.ptr, sizeof letters) : NULL;
-    wshub_str who = take_word(&payload), event = take_word(&payload);
+    wshub_str who = take_word(&payload), kind = take_word(&payload), event = take_word(&payload);
+    wshub_dest dest = {.name = channel, .realm = ((const lines *)user)->realm};
     wshub_msg msg = {event, payload, false};
-    wshub_dest dest = {.realm = ((const lines *)user)->realm};
-    if (!letter || wshub_str_eq(who, wshub_server_id(hub))) return; /* BUS-3: our own */
-    dest.kind = (wshub_dest_kind)(letter - letters + WSHUB_DEST_ALL);
-    dest.name = (wshub_str){channel.ptr + 1, channel.len - 1};
-    if (wshub_send_here(hub, &dest, &msg))
+    if (wshub_str_eq(who, wshub_server_id(hub))) return; /* BUS-3: our own */
+    if (kind.len == 1) dest.kind = (wshub_dest_kind)(*kind.ptr - '0');
+    if (!dest.kind || wshub_send_here(hub, &dest, &msg))
         wshub_client_report(hub, (wshub_client){0}, WSHUB_LOG_BUS_BAD, 1, "lines", channel);
 }
 
-static void on_bus_state(wshub *hub, wshub_bus_state state, void *user) {
-    if (state == WSHUB_BUS_CONNECTED)
-        (void)wshub_bus_subscribe(hub, ((const lines *)user)->dialect, wshub_str_z("*"), true);
-}
-
 static wshub_err lines_open(wshub *hub, lines *l) {
-    wshub_dialect table = {WSHUB_DIALECT_VERSION, .name = "lines",   .accepted = accepted,
-                           .refused = refused,    .event = on_event, .bus_prefix = "lines:",
-                           .publish = publish,    .on_bus = on_bus,  .on_bus_state = on_bus_state};
+    wshub_dialect table = {WSHUB_DIALECT_VERSION, .name = "lines",    .accepted = accepted,
+                           .event = on_event,     .publish = publish, .on_bus = on_bus,
+                           .bus_prefix = "lines:"};
     wshub_mount_desc mount = {WSHUB_MOUNT_VERSION, .path = "/lines",   .message_bytes_max = LINE,
                               .user = l,           .on_head = on_head, .on_message = on_line};
     wshub_realm_desc realm = {WSHUB_REALM_VERSION, .name = "lines"};
@@ -195,15 +162,13 @@ static wshub_err lines_open(wshub *hub, lines *l) {
 }
 
 /* ---- the application, of both dialects ---- */
-
 static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
     char name[64];
-    wshub_identity who = {.user_id = {name, wshub_json_text(auth->data, name, sizeof name)}};
+    bool told = !wshub_json_copy(auth->data, name, sizeof name, NULL) && *name;
+    wshub_identity who = {.user_id = wshub_str_z(told ? name : NULL)};
     (void)user;
-    if (!who.user_id.len || who.user_id.len > sizeof name || wshub_auth_accept(hub, ask, &who))
-        (void)wshub_ask_reject(hub, ask);
+    if (!told || wshub_auth_accept(hub, ask, &who)) (void)wshub_ask_reject(hub, ask);
 }
-
 static void on_join(wshub *hub, wshub_ask ask, const wshub_join *join, void *user) {
     (void)user;
     (void)wshub_join_accept(hub, ask, join->rooms, join->rooms_count);
@@ -214,17 +179,19 @@ int main(int argc, char **argv) {
     wshub_io_sock *net;
     wshub *hub;
     wshub_bus_redis *redis = NULL;
+    wshub_bus_redis_desc broker = {.url = argc > 2 ? argv[2] : NULL};
     wshub_desc desc = {.on_authenticate = on_authenticate, .on_join = on_join};
-    if (wshub_io_auto_create(NULL, &net)) return 1;
-    desc.io = wshub_io_sock_io(net);
-    if (argc > 2 &&
-        wshub_bus_redis_create(&(wshub_bus_redis_desc){.io = desc.io, .url = argv[2]}, &redis))
-        return 2;
+    char why[WSHUB_EXPLAIN_BYTES];
+    if (wshub_io_auto_create(NULL, &net)) return perror("sockets"), 1;
+    broker.io = desc.io = wshub_io_sock_io(net);
+    if (broker.url && wshub_bus_redis_create(&broker, &redis))
+        return wshub_bus_redis_desc_explain(&broker, WSHUB_ERR_NOMEM, why, sizeof why), puts(why),
+               1;
     if (redis) desc.bus = wshub_bus_redis_bus(redis);
-    if (wshub_create(&desc, &hub) || lines_open(hub, &l)) return 1;
+    if (wshub_create(&desc, &hub) || lines_open(hub, &l)) return 1; /* the io has shown why */
     if (wshub_io_sock_listen(net, "127.0.0.1", (uint16_t)(argc > 1 ? atoi(argv[1]) : 8080), NULL))
         return fprintf(stderr, "%s\n", wshub_io_sock_error(net)), 1;
-    (void)wshub_io_sock_serve(net, hub); /* until SIGTERM or SIGINT */
+    (void)wshub_io_sock_serve(net, hub); /* until a signal */
     wshub_destroy(hub);
     wshub_bus_redis_destroy(redis);
     wshub_io_sock_destroy(net);

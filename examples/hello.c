@@ -28,13 +28,13 @@ int main(void) {
     wshub_io_sock *net;
     wshub *hub;
     wshub_ext_files *page;
-    if (wshub_io_auto_create(NULL, &net)) return 1;
+    if (wshub_io_auto_create(NULL, &net)) return perror("sockets"), 1;
     if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net),
                                    .on_authenticate = on_authenticate,
                                    .on_join = on_join,
                                    .on_message = on_message},
                      &hub))
-        return 1;
+        return 1; /* the io has said why */
     if (wshub_ext_files_create(&(wshub_ext_files_desc){.folder = "page"}, &page))
         return perror("page"), 1;
     if (wshub_ext_files_mount(page, hub)) return 1;

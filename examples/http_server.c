@@ -8,7 +8,7 @@
  *     GET /wait      an answer that comes a second later, as in long polling
  *     anything else  404
  *
- * Build: cc -O2 -I. -Ibackends -o http_server examples/http_server.c
+ * Build: cc http_server.c -O2 -I.. -I../backends -o http_server (in examples/)
  * Try:   ./http_server 8080, then curl http://127.0.0.1:8080/numbers | tail -1 */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
@@ -135,11 +135,11 @@ int main(int argc, char **argv) {
     wshub_io_sock *net;
     wshub *hub;
     size_t i;
-    if (wshub_io_auto_create(NULL, &net) ||
-        wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .no_dialect = true}, &hub))
-        return 1;
+    if (wshub_io_auto_create(NULL, &net)) return perror("sockets"), 1;
+    if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net), .no_dialect = true}, &hub))
+        return 1; /* the io has shown why */
     for (i = 0; i < sizeof served / sizeof *served; i++)
-        if (wshub_mount(hub, &served[i])) return 1;
+        if (wshub_mount(hub, &served[i])) return puts(served[i].path), 1;
     if (wshub_io_sock_listen(net, "127.0.0.1", (uint16_t)(argc > 1 ? atoi(argv[1]) : 8080), NULL))
         return fprintf(stderr, "%s\n", wshub_io_sock_error(net)), 1;
     (void)wshub_io_sock_serve(net, hub); /* until SIGTERM or SIGINT */

@@ -3,9 +3,10 @@
 #
 # Run:  make && sh examples/two_instances.sh          (needs redis-server; Return kills and restarts it)
 #       sh examples/two_instances.sh --auto           (does so by itself, once, and ends)
-# Look: http://127.0.0.1:8081 and http://127.0.0.1:8082, a window each; write in both.
+# Look: http://127.0.0.1:8081 and http://127.0.0.1:8082, a window each; write in both. Lines, rooms and typing are shared;
+#       who is here is told by each chat of its own people.
 set -u
-auto=${1:-}; redis_port=${REDIS_PORT:-6399}; a=${PORT_A:-8081}; b=${PORT_B:-8082}; dir=$(mktemp -d)
+auto=${1:-}; redis_port=${REDIS_PORT:-6399}; a=${PORT_A:-8081}; b=${PORT_B:-8082}; dir=$(mktemp -d); page=$(dirname "$0")/chat
 command -v redis-server >/dev/null || { echo "two_instances: redis-server is not installed"; exit 1; }
 [ -x build/chat ] || { echo "two_instances: build the chat first: make"; exit 1; }
 start_redis() { redis-server --port "$redis_port" --bind 127.0.0.1 --dir "$dir" --save '' >/dev/null & redis=$!; }
@@ -14,8 +15,8 @@ say() { echo "two_instances: $1"; }
 pause() { if [ "$auto" = --auto ]; then sleep 2; else read -r _ || sleep 2; fi; }
 
 start_redis
-build/chat "$a" "redis://127.0.0.1:$redis_port" & chat_a=$!
-build/chat "$b" "redis://127.0.0.1:$redis_port" & chat_b=$!
+build/chat --page "$page" --redis "redis://127.0.0.1:$redis_port" "$a" & chat_a=$!
+build/chat --page "$page" --redis "redis://127.0.0.1:$redis_port" "$b" & chat_b=$!
 trap 'end; exit 130' INT TERM
 say "Redis is there: both chats are one. Return kills Redis."
 pause

@@ -1,7 +1,8 @@
 /* Testing real-time code without a socket and without a sleep: a waiting room that opens after ten
  * seconds, on the fake io with a clock turned by hand.
  *
- * Build: cc unit_test.c -I.. -I../backends -o unit_test     Run: ./unit_test */
+ * Build: cc unit_test.c -I.. -I../backends -o unit_test (in examples/)
+ * Run:   ./unit_test */
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
 #include "wshub_io_fake.h"
@@ -26,12 +27,15 @@ static int failures;
         if (!(cond)) printf("FAIL %s\n", what), failures++;                                        \
     } while (0)
 
+static bool is_event(wshub_str message, const char *name) {
+    return wshub_json_is(wshub_json_at(message, "/event"), name);
+}
 static wshub_conn enter(wshub_io_fake *net) {
     wshub_io_fake_frame f;
     wshub_conn c = wshub_io_fake_connect(net, "/ws");
     wshub_io_fake_text(net, c, "{\"event\":\"authenticate\"}");
     EXPECT("a client is told that it is connected",
-           wshub_io_fake_next(net, c, &f) && strstr(f.payload.ptr, "\"connected\""));
+           wshub_io_fake_next(net, c, &f) && is_event(f.payload, "connected"));
     return c;
 }
 
@@ -55,8 +59,7 @@ int main(void) {
     EXPECT("who left has left the room", wshub_room_count(hub, wshub_str_z("waiting")) == 2);
     wshub_io_fake_advance(net, 1); /* no sleep: the clock is ours */
     EXPECT("who waited is let in",
-           wshub_io_fake_next(net, early, &f) &&
-               wshub_str_eq_z(f.payload, "{\"event\":\"open\",\"data\":true}"));
+           wshub_io_fake_next(net, early, &f) && is_event(f.payload, "open"));
     EXPECT("who came late is let in", wshub_io_fake_next(net, late, &f));
     wshub_io_fake_window(net, early, 0); /* stops reading */
     wshub_io_fake_advance(net, 150000);

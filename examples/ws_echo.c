@@ -5,8 +5,8 @@
  * taken the echo reads on only when all has left. So a peer costs little, however much it sends,
  * and nothing is lost: TCP tells it to wait.
  *
- * Build: cc ws_echo.c -I.. -I../backends -o ws_echo     Try: ./ws_echo 8080, then any WebSocket
- * program on ws://127.0.0.1:8080/echo */
+ * Build: cc ws_echo.c -I.. -I../backends -o ws_echo (in examples/)
+ * Try:   ./ws_echo 8080, then any WebSocket program on ws://127.0.0.1:8080/echo */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
@@ -23,7 +23,9 @@ static wshub_io_sock *net;
 static wshub_take on_head(wshub *hub, wshub_exchange exchange, const wshub_http *http, void *mine) {
     wshub_err err;
     (void)mine;
-    if (http->handshake == 101)
+    if (!wshub_origin_allowed(hub, http)) /* of a page that allowed_origins does not name */
+        err = wshub_http_refuse(hub, exchange, 403, "this origin may not connect");
+    else if (http->handshake == 101)
         err = wshub_http_upgrade(hub, exchange, NULL, NULL);
     else if (http->handshake)
         err = wshub_http_refuse(hub, exchange, http->handshake, http->handshake_problem);
@@ -50,16 +52,20 @@ static void on_conn_closed(wshub *hub, wshub_conn conn, uint16_t code, wshub_str
 
 int main(int argc, char **argv) {
     uint16_t port = (uint16_t)(argc > 1 ? atoi(argv[1]) : 8080);
+    wshub_mount_desc echo = {.version = WSHUB_MOUNT_VERSION,
+                             .path = "/echo",
+                             .message_bytes_max = MESSAGE_BYTES,
+                             .on_head = on_head,
+                             .on_message = on_message,
+                             .on_conn_closed = on_conn_closed};
     wshub *hub;
-    if (wshub_io_auto_create(NULL, &net)) return 1;
-    if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net)}, &hub)) return 1;
-    if (wshub_mount(hub, &(wshub_mount_desc){.version = WSHUB_MOUNT_VERSION,
-                                             .path = "/echo",
-                                             .message_bytes_max = MESSAGE_BYTES,
-                                             .on_head = on_head,
-                                             .on_message = on_message,
-                                             .on_conn_closed = on_conn_closed}))
-        return 1;
+    char why[WSHUB_EXPLAIN_BYTES];
+    wshub_err err;
+    if (wshub_io_auto_create(NULL, &net)) return perror("sockets"), 1;
+    if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net)}, &hub))
+        return 1; /* the io has shown why */
+    err = wshub_mount(hub, &echo);
+    if (err) return wshub_mount_explain(&echo, err, why, sizeof why), puts(why), 1;
     if (wshub_io_sock_listen(net, "127.0.0.1", port, NULL))
         return fprintf(stderr, "%s\n", wshub_io_sock_error(net)), 1;
     printf("ws://127.0.0.1:%u/echo\n", (unsigned)port);

@@ -4,13 +4,22 @@
 #ifndef BROKER_H
 #define BROKER_H
 
-enum { BROKER_LINKS = 64, BROKER_SUBS = 4096 };
+enum { BROKER_LINKS = 64, BROKER_SUBS = 4096, BROKER_KEYS = 256 };
+
+/* A key that was set NX PX; its name ends it */
+typedef struct broker_key {
+    char name[300]; /* "": free */
+    uint64_t until; /* by the clock of whoever asks */
+} broker_key;
 
 typedef struct broker_sub {
     char *name;
     size_t len;
-    bool pattern;
+    int way; /* broker_way */
 } broker_sub;
+
+/* How a channel was subscribed to. */
+typedef enum broker_way { BROKER_EXACT, BROKER_PATTERN, BROKER_SHARDED } broker_way;
 
 struct broker;
 typedef struct broker_late { /* bytes on their way */
@@ -29,6 +38,7 @@ typedef struct broker_link {
     size_t in_len, in_cap;
     broker_sub *subs;
     size_t subs_count;
+    int numsubs; /* how often it was asked who has subscribed */
     char name[64], address[64];
     struct broker *owner;
 } broker_link;
@@ -45,6 +55,9 @@ typedef struct broker {
     const char *role;     /* NULL: "master" */
     const char *replica;  /* an address whose role is "slave"; NULL: none */
     bool cluster;
+    const char *slots; /* the answer to CLUSTER SLOTS; NULL: an error */
+    bool numsub_apart; /* NUMSUB counts who has subscribed at the address where it is asked alone */
+    const char *moved; /* an address that answers SPUBLISH and SSUBSCRIBE so; NULL: none */
     const char *master_host, *master_port; /* what a sentinel says */
     bool away;                             /* dials fail */
     bool mute;                             /* takes everything, answers nothing, forwards nothing */
@@ -58,6 +71,8 @@ typedef struct broker {
     void *ctx;
     char log[4096];
     size_t log_len;
+    broker_key keys[BROKER_KEYS];
+    char set[600]; /* the last SET, its words apart by a blank */
 } broker;
 
 static void broker_drop(broker *b, broker_link *l, bool end) {
@@ -155,48 +170,65 @@ static bool broker_glob(const char *p, size_t pn, const char *s, size_t sn) {
     return sn == 0;
 }
 
-static int broker_deliver(broker *b, wshub_str channel, wshub_str payload) {
-    int i, n = 0, pass;
-    b->publishes++;
-    for (i = 0; b->deaf_beats && (size_t)i + 9 <= channel.len; i++) {
-        if (memcmp(channel.ptr + i, "wshub:hb:", 9) == 0) return 0;
-    }
-    for (pass = 0; pass < 2; pass++) { /* exact ones first, as Redis does */
-        for (i = 0; i < BROKER_LINKS; i++) {
-            broker_link *l = &b->links[i];
-            size_t k;
-            for (k = 0; l->conn.id && k < l->subs_count; k++) {
-                broker_sub *s = &l->subs[k];
-                wshub_str items[4];
-                if (s->pattern != (pass == 1)) continue;
-                if (pass == 0 ? s->len != channel.len || memcmp(s->name, channel.ptr, s->len) != 0
-                              : !broker_glob(s->name, s->len, channel.ptr, channel.len))
-                    continue;
-                items[0] = wshub_str_z(pass ? "pmessage" : "message");
-                items[1].ptr = s->name;
-                items[1].len = s->len;
-                items[2 - (pass ? 0 : 1)] = channel;
-                items[3 - (pass ? 0 : 1)] = payload;
-                n++;
-                broker_array(l, true, items, pass ? 4 : 3);
-                if (!l->conn.id) break;
-            }
+/* To whom a message goes in one way: a pattern stands before the channel it has matched. */
+static int broker_deliver_by(broker *b, wshub_str channel, wshub_str payload, int way) {
+    static const char *const kinds[] = {"message", "pmessage", "smessage"};
+    bool pattern = way == BROKER_PATTERN;
+    int i, n = 0;
+    for (i = 0; i < BROKER_LINKS; i++) {
+        broker_link *l = &b->links[i];
+        size_t k;
+        for (k = 0; l->conn.id && k < l->subs_count; k++) {
+            broker_sub *s = &l->subs[k];
+            wshub_str items[4];
+            if (s->way != way) continue;
+            if (pattern ? !broker_glob(s->name, s->len, channel.ptr, channel.len)
+                        : s->len != channel.len || memcmp(s->name, channel.ptr, s->len) != 0)
+                continue;
+            items[0] = wshub_str_z(kinds[way]);
+            items[1].ptr = s->name;
+            items[1].len = s->len;
+            items[pattern ? 2 : 1] = channel;
+            items[pattern ? 3 : 2] = payload;
+            n++;
+            if (l->frozen) continue;
+            broker_array(l, true, items, pattern ? 4 : 3);
+            if (!l->conn.id) break;
         }
     }
     return n;
 }
 
+static int broker_deliver(broker *b, wshub_str channel, wshub_str payload, bool sharded) {
+    int i, n;
+    b->publishes++;
+    for (i = 0; b->deaf_beats && (size_t)i + 9 <= channel.len; i++) {
+        if (memcmp(channel.ptr + i, "wshub:hb:", 9) == 0) return 0;
+    }
+    if (sharded) return broker_deliver_by(b, channel, payload, BROKER_SHARDED);
+    n = broker_deliver_by(b, channel, payload, BROKER_EXACT); /* these first, as Redis does */
+    return n + broker_deliver_by(b, channel, payload, BROKER_PATTERN);
+}
+
+/* How many a connection has: sharded ones are counted by themselves. */
+static size_t broker_count(const broker_link *l, bool sharded) {
+    size_t i, n = 0;
+    for (i = 0; i < l->subs_count; i++) n += (l->subs[i].way == BROKER_SHARDED) == sharded;
+    return n;
+}
+
 static void broker_subscribe(broker *b, broker_link *l, wshub_str *args, size_t count, bool sub,
-                             bool pattern) {
-    size_t i, k;
+                             int way) {
+    static const char *const kinds[] = {"subscribe",   "psubscribe",   "ssubscribe",
+                                        "unsubscribe", "punsubscribe", "sunsubscribe"};
+    size_t i, k, have = broker_count(l, way == BROKER_SHARDED);
     (void)b;
     for (i = 1; i < count; i++) {
         wshub_str items[3];
         char n[24];
         for (k = 0; k < l->subs_count; k++) {
             broker_sub *s = &l->subs[k];
-            if (s->pattern == pattern && s->len == args[i].len &&
-                memcmp(s->name, args[i].ptr, s->len) == 0)
+            if (s->way == way && s->len == args[i].len && memcmp(s->name, args[i].ptr, s->len) == 0)
                 break;
         }
         if (sub && k == l->subs_count) {
@@ -205,20 +237,71 @@ static void broker_subscribe(broker *b, broker_link *l, wshub_str *args, size_t 
             l->subs[k].name = (char *)malloc(args[i].len + 1);
             memcpy(l->subs[k].name, args[i].ptr, args[i].len);
             l->subs[k].len = args[i].len;
-            l->subs[k].pattern = pattern;
+            l->subs[k].way = way;
             l->subs_count++;
+            have++;
         } else if (!sub && k < l->subs_count) {
             free(l->subs[k].name);
             l->subs[k] = l->subs[--l->subs_count];
+            have--;
         }
-        items[0] = wshub_str_z(sub       ? pattern ? "psubscribe" : "subscribe"
-                               : pattern ? "punsubscribe"
-                                         : "unsubscribe");
+        items[0] = wshub_str_z(kinds[sub ? way : way + 3]);
         items[1] = args[i];
         items[2].ptr = n;
-        items[2].len = (size_t)snprintf(n, sizeof n, "%c%zu", 1, l->subs_count);
+        items[2].len = (size_t)snprintf(n, sizeof n, "%c%zu", 1, have);
         broker_array(l, true, items, 3);
         if (!l->conn.id) return;
+    }
+}
+
+/* SET key value NX PX ms: the only form of it. OK, or null where the key is there. */
+static void broker_set(broker *b, broker_link *l, const wshub_str *args, size_t count) {
+    uint64_t now = wshub_io_fake_now(l->net);
+    broker_key *k = NULL;
+    size_t i, n = 0;
+    for (i = 0; i < count && n < sizeof b->set; i++)
+        n += (size_t)snprintf(b->set + n, sizeof b->set - n, i ? " %.*s" : "%.*s", (int)args[i].len,
+                              args[i].ptr);
+    if (count != 6 || !wshub_str_eq_z(args[3], "NX") || !wshub_str_eq_z(args[4], "PX") ||
+        args[1].len >= sizeof k->name || args[5].len == 0) {
+        broker_say_z(l, "-ERR syntax error\r\n");
+        return;
+    }
+    for (i = 0; i < BROKER_KEYS; i++) {
+        if (b->keys[i].until <= now) b->keys[i].name[0] = 0;
+        if (b->keys[i].name[0] && wshub_str_eq_z(args[1], b->keys[i].name)) break;
+        if (!b->keys[i].name[0]) k = &b->keys[i];
+    }
+    if (i < BROKER_KEYS) {
+        broker_say_z(l, l->resp3 ? "_\r\n" : "$-1\r\n");
+        return;
+    }
+    EXPECT(k != NULL);
+    if (!k) return;
+    (void)snprintf(k->name, sizeof k->name, "%.*s", (int)args[1].len, args[1].ptr);
+    k->until = now + strtoul(args[5].ptr, NULL, 10);
+    broker_say_z(l, "+OK\r\n");
+}
+
+/* PUBSUB NUMSUB or SHARDNUMSUB channel ... */
+static void broker_numsub(broker *b, broker_link *l, const wshub_str *args, size_t count) {
+    int way = args[1].ptr[0] == 'S' ? BROKER_SHARDED : BROKER_EXACT, have;
+    char said[200];
+    broker_link *at;
+    size_t i, k;
+    l->numsubs++;
+    (void)snprintf(said, sizeof said, "*%zu\r\n", 2 * (count - 2));
+    broker_say_z(l, said);
+    for (i = 2; i < count; i++) {
+        for (have = 0, at = b->links; at < b->links + BROKER_LINKS; at++) {
+            if (b->numsub_apart && strcmp(at->address, l->address) != 0) continue;
+            for (k = 0; at->conn.id && k < at->subs_count; k++)
+                have += at->subs[k].way == way && at->subs[k].len == args[i].len &&
+                        memcmp(at->subs[k].name, args[i].ptr, args[i].len) == 0;
+        }
+        (void)snprintf(said, sizeof said, "$%zu\r\n%.*s\r\n:%d\r\n", args[i].len, (int)args[i].len,
+                       args[i].ptr, have);
+        broker_say_z(l, said);
     }
 }
 
@@ -239,6 +322,9 @@ static void broker_command(broker *b, broker_link *l, wshub_str *args, size_t co
         broker_say_z(l, l->authed ? "+OK\r\n" : "-WRONGPASS invalid username-password pair\r\n");
     } else if (b->password && !l->authed) {
         broker_say_z(l, "-NOAUTH Authentication required.\r\n");
+    } else if (b->moved && strcmp(b->moved, l->address) == 0 && args[0].ptr[0] == 'S' &&
+               (args[0].ptr[1] == 'P' || args[0].ptr[1] == 'S')) {
+        broker_say_z(l, "-MOVED 1 n2:2\r\n");
     } else if (wshub_str_eq_z(args[0], "HELLO")) {
         if (b->no_hello) {
             broker_say_z(l, "-ERR unknown command 'HELLO'\r\n");
@@ -274,19 +360,32 @@ static void broker_command(broker *b, broker_link *l, wshub_str *args, size_t co
         (void)snprintf(said, sizeof said, "$%zu\r\n%.*s\r\n", args[1].len, (int)args[1].len,
                        args[1].ptr);
         broker_say_z(l, said);
+    } else if (wshub_str_eq_z(args[0], "SET")) {
+        broker_set(b, l, args, count);
     } else if (wshub_str_eq_z(args[0], "PING")) {
         broker_say_z(l,
                      l->subs_count && !l->resp3 ? "*2\r\n$4\r\npong\r\n$0\r\n\r\n" : "+PONG\r\n");
-    } else if (wshub_str_eq_z(args[0], "PUBLISH")) {
+    } else if (wshub_str_eq_z(args[0], "PUBLISH") || wshub_str_eq_z(args[0], "SPUBLISH")) {
         int n;
         if (b->on_publish) b->on_publish(b->ctx, args[1], args[2]);
-        n = broker_deliver(b, args[1], args[2]);
+        n = broker_deliver(b, args[1], args[2], args[0].ptr[0] == 'S');
         (void)snprintf(said, sizeof said, ":%d\r\n", n);
         broker_say_z(l, said);
+    } else if (wshub_str_eq_z(args[0], "CLUSTER")) {
+        broker_say_z(l,
+                     b->slots ? b->slots : "-ERR This instance has cluster support disabled\r\n");
+    } else if (wshub_str_eq_z(args[0], "PUBSUB") && count >= 3) {
+        broker_numsub(b, l, args, count);
     } else if (wshub_str_eq_z(args[0], "SUBSCRIBE") || wshub_str_eq_z(args[0], "PSUBSCRIBE")) {
-        broker_subscribe(b, l, args, count, true, args[0].ptr[0] == 'P');
+        broker_subscribe(b, l, args, count, true,
+                         args[0].ptr[0] == 'P' ? BROKER_PATTERN : BROKER_EXACT);
+    } else if (wshub_str_eq_z(args[0], "SSUBSCRIBE")) {
+        broker_subscribe(b, l, args, count, true, BROKER_SHARDED);
+    } else if (wshub_str_eq_z(args[0], "SUNSUBSCRIBE")) {
+        broker_subscribe(b, l, args, count, false, BROKER_SHARDED);
     } else if (wshub_str_eq_z(args[0], "UNSUBSCRIBE") || wshub_str_eq_z(args[0], "PUNSUBSCRIBE")) {
-        broker_subscribe(b, l, args, count, false, args[0].ptr[0] == 'P');
+        broker_subscribe(b, l, args, count, false,
+                         args[0].ptr[0] == 'P' ? BROKER_PATTERN : BROKER_EXACT);
     } else {
         broker_say_z(l, "-ERR unknown command\r\n");
     }
@@ -377,7 +476,8 @@ static bool broker_step(broker *b, wshub_io_fake *net) {
         while (l->conn.id && l->in_len && (n = broker_parse(l->in, l->in_len, args, &count)) > 0) {
             uint8_t *command = (uint8_t *)malloc(n);
             if (b->hold_acks &&
-                (wshub_str_eq_z(args[0], "SUBSCRIBE") || wshub_str_eq_z(args[0], "PSUBSCRIBE"))) {
+                (wshub_str_eq_z(args[0], "SUBSCRIBE") || wshub_str_eq_z(args[0], "PSUBSCRIBE") ||
+                 wshub_str_eq_z(args[0], "SSUBSCRIBE"))) {
                 free(command);
                 break;
             }

@@ -9,12 +9,19 @@
 
 /* ---- options ---- */
 
+enum { FIXTURE_LIST_MAX = 8 };
+typedef struct fixture_list { /* of an option that may be repeated */
+    size_t count;
+    const char *of[FIXTURE_LIST_MAX];
+} fixture_list;
 typedef struct fixture_options {
-    const char *host, *path, *redis, *default_rooms, *backend;
+    const char *host, *path, *redis, *default_rooms, *backend, *tls_cert, *tls_key, *tls_ca,
+        *tls_min, *e2e_info, *e2e_aad;
+    fixture_list tls_sni;
     unsigned long port, auth_timeout, heartbeat_interval, heartbeat_timeout, max_payload,
-        backpressure_limit, idle_timeout;
+        backpressure_limit, idle_timeout, deflate_threshold;
     bool close_on_backpressure, no_pings, require_encryption, no_handshake, transform,
-        no_room_validator, no_message_handler, announce, deflate;
+        no_room_validator, no_message_handler, announce, deflate, deflate_takeover, e2e;
 } fixture_options;
 
 typedef struct fixture {
@@ -26,7 +33,12 @@ typedef struct fixture {
     struct fixture_late *lates; /* answers still to come */
 } fixture;
 
-typedef enum fixture_option_kind { FIXTURE_FLAG, FIXTURE_NUMBER, FIXTURE_TEXT } fixture_option_kind;
+typedef enum fixture_option_kind {
+    FIXTURE_FLAG,
+    FIXTURE_NUMBER,
+    FIXTURE_TEXT,
+    FIXTURE_LIST
+} fixture_option_kind;
 typedef struct fixture_option {
     const char *name;
     fixture_option_kind kind;
@@ -41,6 +53,11 @@ static const fixture_option fixture_option_list[] = {
     {"--port",                  FIXTURE_NUMBER, FIXTURE_AT(port),                  0, 65535},
     {"--path",                  FIXTURE_TEXT,   FIXTURE_AT(path),                  0, 0},
     {"--redis",                 FIXTURE_TEXT,   FIXTURE_AT(redis),                 0, 0},
+    {"--tls-cert",              FIXTURE_TEXT,   FIXTURE_AT(tls_cert),              0, 0},
+    {"--tls-key",               FIXTURE_TEXT,   FIXTURE_AT(tls_key),               0, 0},
+    {"--tls-sni",               FIXTURE_LIST,   FIXTURE_AT(tls_sni),               0, 0},
+    {"--tls-ca",                FIXTURE_TEXT,   FIXTURE_AT(tls_ca),                0, 0},
+    {"--tls-min",               FIXTURE_TEXT,   FIXTURE_AT(tls_min),               0, 0},
     {"--default-rooms",         FIXTURE_TEXT,   FIXTURE_AT(default_rooms),         0, 0},
     {"--auth-timeout",          FIXTURE_NUMBER, FIXTURE_AT(auth_timeout),          1, 3600000},
     {"--heartbeat-interval",    FIXTURE_NUMBER, FIXTURE_AT(heartbeat_interval),    1, 3600000},
@@ -53,10 +70,15 @@ static const fixture_option fixture_option_list[] = {
     {"--require-encryption",    FIXTURE_FLAG,   FIXTURE_AT(require_encryption),    0, 0},
     {"--no-handshake",          FIXTURE_FLAG,   FIXTURE_AT(no_handshake),          0, 0},
     {"--transform",             FIXTURE_FLAG,   FIXTURE_AT(transform),             0, 0},
+    {"--e2e",                   FIXTURE_FLAG,   FIXTURE_AT(e2e),                   0, 0},
+    {"--e2e-info",              FIXTURE_TEXT,   FIXTURE_AT(e2e_info),              0, 0},
+    {"--e2e-aad",               FIXTURE_TEXT,   FIXTURE_AT(e2e_aad),               0, 0},
     {"--no-room-validator",     FIXTURE_FLAG,   FIXTURE_AT(no_room_validator),     0, 0},
     {"--no-message-handler",    FIXTURE_FLAG,   FIXTURE_AT(no_message_handler),    0, 0},
     {"--announce",              FIXTURE_FLAG,   FIXTURE_AT(announce),              0, 0},
     {"--deflate",               FIXTURE_FLAG,   FIXTURE_AT(deflate),               0, 0},
+    {"--deflate-threshold",     FIXTURE_NUMBER, FIXTURE_AT(deflate_threshold),     0, 1ul << 30},
+    {"--deflate-takeover",      FIXTURE_FLAG,   FIXTURE_AT(deflate_takeover),      0, 0},
     {"--backend",               FIXTURE_TEXT,   FIXTURE_AT(backend),               0, 0},
 };
 /* clang-format on */
@@ -80,7 +102,8 @@ __attribute__((unused)) static const char *fixture_parse(fixture_options *o, int
                                              .heartbeat_timeout = 90000,
                                              .max_payload = 131072,
                                              .backpressure_limit = 1048576,
-                                             .idle_timeout = 60};
+                                             .idle_timeout = 60,
+                                             .deflate_threshold = 256};
     static char why[256];
     int i;
     *o = defaults;
@@ -94,6 +117,12 @@ __attribute__((unused)) static const char *fixture_parse(fixture_options *o, int
             (void)snprintf(why, sizeof why, "unknown option %.80s", argv[i]);
             return why;
         }
+#ifndef FIXTURE_DEFLATE
+        if (strncmp(argv[i], "--deflate", 9) == 0) {
+            (void)snprintf(why, sizeof why, "%.40s: not built in", argv[i]);
+            return why;
+        }
+#endif
         if (option->kind == FIXTURE_FLAG) {
             *(bool *)(void *)at = true;
             continue;
@@ -106,6 +135,12 @@ __attribute__((unused)) static const char *fixture_parse(fixture_options *o, int
         value = argv[++i];
         if (option->kind == FIXTURE_TEXT) {
             *(const char **)(void *)at = value;
+            continue;
+        }
+        if (option->kind == FIXTURE_LIST) {
+            fixture_list *list = (fixture_list *)(void *)at;
+            if (list->count == FIXTURE_LIST_MAX) return "an option is repeated too often";
+            list->of[list->count++] = value;
             continue;
         }
         number = strtoul(value, NULL, 10);
@@ -578,6 +613,18 @@ static wshub_err call_burst(fixture_call *c) {
     }
     return WSHUB_OK;
 }
+static wshub_err call_deflate(fixture_call *c) {
+    wshub_stats s;
+    wshub_stats_get(c->hub, &s);
+    text_put(&c->reply,
+             "{\"deflated\":%u,\"deflatedIn\":%u,\"deflatedOut\":%u,\"inflated\":%u,"
+             "\"inflatedIn\":%u,\"inflatedOut\":%u}",
+             (unsigned long)s.deflated, (unsigned long)s.deflated_in, (unsigned long)s.deflated_out,
+             (unsigned long)s.inflated, (unsigned long)s.inflated_in,
+             (unsigned long)s.inflated_out);
+    call_reply(c, text_get(&c->reply));
+    return WSHUB_OK;
+}
 static wshub_err call_fail(fixture_call *c) {
     (void)c;
     return WSHUB_ERR_APP;
@@ -601,6 +648,7 @@ static const struct {
     {"room-members", call_room_members},
     {"user-members", call_user_members},
     {"encrypt", call_encrypt},
+    {"deflate", call_deflate},
     {"burst", call_burst},
     {"fail", call_fail},
 };
@@ -678,6 +726,11 @@ __attribute__((unused)) static wshub_desc fixture_desc(fixture *f, const wshub_i
     d.idle_timeout_ms = o->idle_timeout ? (uint32_t)o->idle_timeout * 1000 : WSHUB_OFF;
     d.close_on_backpressure = o->close_on_backpressure;
     d.no_pings = o->no_pings;
+#ifdef FIXTURE_DEFLATE
+    if (o->deflate) d.deflate = wshub_deflate_zlib();
+    d.deflate_takeover = o->deflate && o->deflate_takeover;
+    d.deflate_bytes_min = (uint32_t)(o->deflate_threshold ? o->deflate_threshold : 1);
+#endif
     d.require_encryption = o->require_encryption;
     d.bus_any_channel = true;     /* golden in-channel.jsonl: the reference never looks at it */
     d.shutdown_timeout_ms = 1500; /* a peer that never answers must not hold the test up */

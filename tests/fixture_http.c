@@ -123,6 +123,8 @@ int main(void) {
     (void)wshub_io_sock_run(net);
     while (owed && wshub_io_sock_run_once(net, 10) == WSHUB_OK) {
     }
+    (void)signal(SIGTERM, SIG_IGN); /* one that comes now would find no loop to stop */
+    (void)signal(SIGINT, SIG_IGN);
     wshub_destroy(hub);
     wshub_io_sock_destroy(net);
     return 0;

@@ -8,7 +8,20 @@
 #include "wshub_io_kqueue.h"
 #include "wshub_io_poll.h"
 #include "wshub_bus_redis.h"
+#if defined(FIXTURE_OPENSSL)
+#include "wshub_io_openssl.h"
+#elif defined(FIXTURE_MBEDTLS)
+#include "wshub_io_mbedtls.h"
+#endif
+#ifdef FIXTURE_DEFLATE
+#include "wshub_deflate_zlib.h"
+#endif
+#if defined(FIXTURE_MBEDTLS) || defined(FIXTURE_E2E)
+#include "wshub_ext_e2e_mbedtls.h"
+#endif
 #include "fixture_app.h"
+#include "fixture_tls.h"
+#include "fixture_e2e.h"
 #include <errno.h>
 #include <signal.h>
 
@@ -16,6 +29,11 @@ static wshub_io_sock *net;
 
 static void on_signal(int number) {
     (void)number;
+    wshub_io_sock_stop(net);
+}
+
+static void on_hup(int number) {
+    fixture_tls_on_hup(number);
     wshub_io_sock_stop(net);
 }
 
@@ -57,6 +75,8 @@ static bool bus_ready(wshub_bus_redis *redis) {
 
 int main(int argc, char **argv) {
     static fixture f;
+    static fixture_tls tls;
+    const wshub_io *io;
     wshub_io_sock_desc nd;
     wshub_bus_redis_desc rd;
     wshub_desc d;
@@ -64,12 +84,15 @@ int main(int argc, char **argv) {
     wshub_bus_redis *redis = NULL;
     wshub_bus bus;
     uint16_t port = 0;
+    bool secure;
     const char *why = fixture_parse(&f.opt, argc, argv);
     struct sigaction sa;
     memset(&nd, 0, sizeof nd);
     nd.on_error = on_error;
     if (!why && f.opt.backend) nd.poller = poller_named(f.opt.backend);
     if (!why && f.opt.backend && !nd.poller) why = "bad value for --backend: epoll, poll or kqueue";
+    secure = !why && fixture_tls_wanted(&f.opt, &why);
+    if (!why && f.opt.e2e && !E2E_BUILT_IN) why = "--e2e: not built in";
     if (why) {
         (void)fprintf(stderr, "fixture-server: %s\n", why);
         return 2;
@@ -79,8 +102,14 @@ int main(int argc, char **argv) {
         (void)fprintf(stderr, "fixture-server: cannot start: %s\n", strerror(errno));
         return 1;
     }
+    io = wshub_io_sock_io(net);
+    if (secure && (why = fixture_tls_open(&tls, &f.opt, io)) != NULL) {
+        (void)fprintf(stderr, "fixture-server: %s\n", why);
+        return 2;
+    }
+    if (secure) io = fixture_tls_io(&tls);
     memset(&rd, 0, sizeof rd);
-    rd.io = wshub_io_sock_io(net);
+    rd.io = io;
     rd.url = f.opt.redis;
     rd.on_log = on_error;
     rd.no_heartbeat = true; /* a transcript has everything that is published */
@@ -95,8 +124,12 @@ int main(int argc, char **argv) {
         return 1;
     }
     if (redis) bus = *wshub_bus_redis_bus(redis);
-    d = fixture_desc(&f, wshub_io_sock_io(net));
+    d = fixture_desc(&f, io);
     d.bus = &bus;
+    if (!e2e_set(&f.opt, &d)) {
+        (void)fprintf(stderr, "fixture-server: no randomness, or no memory, for keys\n");
+        return 1;
+    }
     if (wshub_create(&d, &f.hub)) {
         (void)fprintf(stderr, "fixture-server: bad value among the options: %s\n",
                       wshub_desc_problem(&d));
@@ -111,9 +144,11 @@ int main(int argc, char **argv) {
     sa.sa_handler = on_signal;
     (void)sigaction(SIGTERM, &sa, NULL);
     (void)sigaction(SIGINT, &sa, NULL);
+    sa.sa_handler = on_hup;
+    if (secure) (void)sigaction(SIGHUP, &sa, NULL);
     (void)printf("listening %u\n", (unsigned)port);
     (void)fflush(stdout);
-    (void)wshub_io_sock_run(net);
+    fixture_tls_serve(&tls, secure, net);
     wshub_io_sock_unlisten(net);
     (void)wshub_shutdown(f.hub);
     while (!wshub_is_down(f.hub)) {
@@ -124,8 +159,10 @@ int main(int argc, char **argv) {
     (void)signal(SIGTERM, SIG_IGN); /* one that comes now would find no loop to stop */
     (void)signal(SIGINT, SIG_IGN);
     wshub_destroy(f.hub);
+    e2e_end();
     fixture_end(&f);
     wshub_bus_redis_destroy(redis);
+    if (secure) fixture_tls_close(&tls);
     wshub_io_sock_destroy(net);
     wshub_bus_local_destroy(local);
     return 0;

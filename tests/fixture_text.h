@@ -56,21 +56,21 @@ static void text_put(text *t, const char *format, ...) {
     }
     va_end(args);
 }
-static wshub_str text_get(const text *t) {
+__attribute__((unused)) static wshub_str text_get(const text *t) {
     wshub_str s;
     s.ptr = t->ptr ? t->ptr : "";
     s.len = t->len;
     return s;
 }
 
-static wshub_str fixture_none(void) {
+__attribute__((unused)) static wshub_str fixture_none(void) {
     wshub_str s;
     s.ptr = NULL;
     s.len = 0;
     return s;
 }
 /* The string under a key, decoded, to be freed; ptr NULL: lacking. */
-static wshub_str fixture_string(wshub_str data, const char *key) {
+__attribute__((unused)) static wshub_str fixture_string(wshub_str data, const char *key) {
     wshub_str raw = wshub_json_get(data, key), s = fixture_none();
     char *buf;
     if (wshub_json_type(raw) != WSHUB_JSON_STRING) return s;
@@ -80,7 +80,7 @@ static wshub_str fixture_string(wshub_str data, const char *key) {
     s.len = wshub_json_text(raw, buf, raw.len);
     return s;
 }
-static void fixture_free(wshub_str s) {
+__attribute__((unused)) static void fixture_free(wshub_str s) {
     union {
         const char *from;
         void *to;
@@ -88,11 +88,11 @@ static void fixture_free(wshub_str s) {
     u.from = s.ptr;
     free(u.to);
 }
-static bool fixture_is(wshub_str s, const char *prefix) { /* begins with */
+__attribute__((unused)) static bool fixture_is(wshub_str s, const char *prefix) { /* begins with */
     return s.ptr && s.len >= strlen(prefix) && memcmp(s.ptr, prefix, strlen(prefix)) == 0;
 }
 /* By UTF-8 bytes, for qsort(). */
-static int fixture_compare(const void *a, const void *b) {
+__attribute__((unused)) static int fixture_compare(const void *a, const void *b) {
     const wshub_str *x = (const wshub_str *)a, *y = (const wshub_str *)b;
     size_t n = x->len < y->len ? x->len : y->len;
     int c = n ? memcmp(x->ptr, y->ptr, n) : 0;

@@ -38,8 +38,9 @@ typedef struct golden_actor {
 typedef struct golden {
     const golden_net *net;
     const char *name;
-    bool by_value; /* "compare":"json" */
-    bool lenient;  /* allocations fail: play, but expect nothing */
+    bool by_value;   /* "compare":"json" */
+    bool lenient;    /* allocations fail: play, but expect nothing */
+    unsigned slower; /* waits and the server's times are so many times longer */
     golden_actor actors[16];
     int actors_count, slots;
     text cork;

@@ -28,6 +28,7 @@ typedef struct io_world {
     /* says no, where that takes doing */
     void (*refuse)(struct io_world *w);
     bool takes_secure; /* has TLS, or plays it */
+    bool secure;       /* who comes in speaks TLS */
     bool soft;         /* its peers cannot reset: of one that has gone what it said is read first */
     void *ctx;
     /* recorded */
@@ -52,12 +53,12 @@ typedef struct io_guest { /* what a further owner saw */
 
 /* A stream can be asked about from inside opened() on; what is not known is empty, whatever was in
  * the struct before. */
-static void about_opened(io_world *w, wshub_conn c) {
+static void about_opened(io_world *w, wshub_conn c, bool secure) {
     wshub_about a;
     if (!w->io->about) return;
     memset(&a, 0xEE, sizeof a);
     EXPECT(w->io->about(w->io->ctx, c, &a));
-    EXPECT(a.peer.ptr && a.peer.len && !a.listener.ptr && !a.secure && !a.peer_verified);
+    EXPECT(a.peer.ptr && a.peer.len && !a.listener.ptr && a.secure == secure && !a.peer_verified);
     EXPECT(!a.alpn.ptr && !a.server_name.ptr && !a.peer_cert.ptr);
     memset(&a, 0xEE, sizeof a);
     c.id ^= UINT64_C(1) << 63; /* of another generation: nobody */
@@ -67,7 +68,7 @@ static void about_opened(io_world *w, wshub_conn c) {
 
 static void guest_opened(void *ctx, wshub_conn c) {
     io_guest *g = (io_guest *)ctx;
-    about_opened(g->w, c);
+    about_opened(g->w, c, false);
     g->opened = c;
     g->opened_count++;
 }
@@ -102,7 +103,7 @@ static uint64_t guest_settle(void *ctx) {
 static void io_opened(void *ctx, wshub_conn c) {
     io_world *w = (io_world *)ctx;
     EXPECT(c.id >> 32);
-    about_opened(w, c);
+    about_opened(w, c, w->secure);
     w->opened[w->opened_count++ % 64] = c;
 }
 static void io_received(void *ctx, wshub_conn c, uint8_t *bytes, size_t n) {

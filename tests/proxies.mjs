@@ -1,13 +1,17 @@
 // What a proxy takes for one request is one request here (CONN-5). A generated corpus of streams is sent straight to a hub,
 // and through nginx and through haproxy to a hub each. Every request that reaches an application through a proxy carries
 // the id that the proxy gave it and logged; one that carries none, or another's, has been smuggled in.
-//   node tests/proxies.mjs        STREAMS=600 SEED=1; ONLY=n: that stream alone, shown in full
+// And a hub that is told by a proxy, with the lines of README.md, whom it speaks for takes the client for its peer, whatever
+// that one says (PROXY-2 to PROXY-7).
+//   node tests/proxies.mjs DIR    of the fixtures. STREAMS=600 SEED=1; ONLY=n: that stream alone, shown in full; ONLY=behind:
+//   no streams
 import { spawn, execFileSync } from 'node:child_process';
 import { connect, createServer } from 'node:net';
-import { mkdtempSync, writeFileSync, readFileSync, rmSync, existsSync } from 'node:fs';
+import { mkdtempSync, writeFileSync, readFileSync, rmSync, existsSync, openSync, closeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+const FIXTURES = process.argv[2] ?? 'build';
 const STREAMS = Number(process.env.STREAMS || 600), SEED = Number(process.env.SEED || 1), ONLY = process.env.ONLY;
 let passed = 0, failed = 0, skipped = 0;
 const ok = (name, problems) => {
@@ -113,10 +117,10 @@ for (let s = 0; s < STREAMS; s++) {
 
 const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
 const procs = [];
-function start(cmd, args) { // keeps its lines; .ended resolves with them
-    const p = spawn(cmd, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+function start(cmd, args, file) { // keeps its lines, or has them written to a file; .ended resolves with its status
+    const fd = file ? openSync(file, 'w') : 'pipe', p = spawn(cmd, args, { stdio: ['ignore', fd, 'pipe'] });
     const it = { p, out: '', err: '' };
-    p.stdout.on('data', (d) => { it.out += d.toString('latin1'); });
+    if (file) closeSync(fd); else p.stdout.on('data', (d) => { it.out += d.toString('latin1'); });
     p.stderr.on('data', (d) => { it.err += d.toString('latin1'); });
     it.ended = new Promise((r) => p.on('close', (code) => r(code)));
     procs.push(p);
@@ -130,11 +134,13 @@ async function reachable(port) {
     }
     return false;
 }
-async function application() {
-    const it = start(process.argv[2] ?? 'build/fixture-http', []);
-    for (let i = 0; i < 400 && !/listening \d+\n/.test(it.out); i++) await sleep(25);
-    it.port = Number(/listening (\d+)\n/.exec(it.out)[1]);
+async function listening(it) {
+    for (let i = 0; i < 400 && !/listening [\d ]+\n/.test(it.out); i++) await sleep(25);
+    [it.port, it.marked] = /listening ([\d ]+)\n/.exec(it.out)[1].split(' ').map(Number);
     return it;
+}
+async function application() {
+    return listening(start(join(FIXTURES, 'fixture-http'), []));
 }
 const seenBy = (app) => app.out.split('\n').filter((l) => l[0] === '{').map((l) => JSON.parse(l));
 const has = (cmd) => { try { execFileSync('sh', ['-c', `command -v ${cmd}`], { stdio: 'ignore' }); return true; } catch { return false; } };
@@ -289,6 +295,8 @@ async function behindHaproxy(dir, direct) {
 global
     log stdout format raw local0
     maxconn 200
+    nbthread 1
+    hard-stop-after 30s
 defaults
     mode http
     log global
@@ -308,23 +316,166 @@ frontend in
 backend hub
     server one 127.0.0.1:${app.port}
 `);
-    const proxy = start('haproxy', ['-db', '-f', join(dir, 'haproxy.cfg')]);
+    // It drops the lines that a full pipe does not take, and those of a thread that finds another one writing: a file and
+    // one thread lose none.
+    const log = join(dir, 'haproxy.log'), proxy = start('haproxy', ['-db', '-f', join(dir, 'haproxy.cfg')], log);
     if (!(await reachable(port))) { ok(`haproxy: it starts: ${proxy.err}`, ['']); return; }
     await webSocket('haproxy', port);
     const answers = await sayAll(port);
-    await sleep(2500); // the line about a tunnel comes with its end
-    proxy.p.kill('SIGTERM');
+    proxy.p.kill('SIGUSR1'); // no more connections, and an end when the last one has ended: each is logged then
     await proxy.ended;
     app.p.kill('SIGTERM');
     await app.ended;
-    const forwarded = proxy.out.split('\n').filter((l) => l.startsWith('LOG ')).map((l) => l.split(' ')).filter((l) => l[3] !== '<NOSRV>')
+    const forwarded = readFileSync(log, 'latin1').split('\n').filter((l) => l.startsWith('LOG ')).map((l) => l.split(' ')).filter((l) => l[3] !== '<NOSRV>')
         .map(([, id, status, , how, method, target]) => ({ id, status: Number(status), gone: how[0] === 'C', method, target }));
     judge('haproxy', app, answers, forwarded, direct);
 }
 
-const dir = mkdtempSync(join(tmpdir(), 'wshub-proxies-'));
-process.on('exit', () => { for (const p of procs) if (p.exitCode === null) p.kill('SIGKILL'); rmSync(dir, { recursive: true, force: true }); });
-try {
+// ---- whom a hub takes for its peer ----
+
+// The lines of README.md that stand in a block of this name.
+function fromReadme(language) {
+    const block = new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, 'm').exec(readFileSync('README.md', 'utf8'));
+    if (!block) throw new Error(`README.md has no block ${language}`);
+    return block[1];
+}
+function replaced(text, pairs) { // each must be there, or the README's lines are not the ones that run
+    for (const [what, by] of pairs) {
+        if (!text.includes(what)) throw new Error(`README.md: expected ${what} in\n${text}`);
+        text = text.replaceAll(what, by);
+    }
+    return text;
+}
+const FREEBIND = process.platform === 'linux'; // elsewhere 127.0.0.1 is the only address of its kind
+
+// What a client from this address is told that it is. Headers are of its own making.
+function whoAmI(port, localAddress, headers = '', { head = '', upgrade = false, requests = 1 } = {}) {
+    return new Promise((resolve) => {
+        let text = '';
+        const c = connect({ port, host: '127.0.0.1', localAddress }), timer = setTimeout(() => c.destroy(), 5000);
+        const auth = Buffer.from('{"event":"authenticate"}');
+        const local = () => `${c.localAddress}:${c.localPort}`;
+        const told = () => [...text.matchAll(/\{"peer":"([^"]*)","hop":"([^"]*)"\}/g)].map(([, peer, hop]) => ({ peer, hop }));
+        let me = '';
+        const ask = `GET ${upgrade ? '/ws' : '/who'} HTTP/1.1\r\nHost: h\r\n${upgrade ? 'Connection: Upgrade\r\nUpgrade: websocket\r\n' + HANDSHAKE : ''}${headers}\r\n`;
+        c.on('connect', () => { me = local(); c.write(head + ask.repeat(requests)); });
+        if (upgrade) c.once('data', () => c.write(Buffer.concat([Buffer.from([0x81, 0x80 | auth.length, 0, 0, 0, 0]), auth])));
+        c.on('data', (d) => { text += d.toString('latin1'); if (told().length >= requests) c.destroy(); });
+        c.on('close', () => { clearTimeout(timer); resolve({ all: told(), me, text }); });
+        c.on('error', () => {});
+    });
+}
+const CLIENTS = FREEBIND ? ['127.0.0.7', '127.0.0.8'] : [];
+
+// Clients from several addresses, one after the other through the same proxy, plain and as WebSockets. withPort: the proxy
+// tells where they come from to the port.
+async function peersAre(name, port, withPort = false) {
+    const wrong = [], lies = 'X-Forwarded-For: 9.9.9.9\r\nForwarded: for=8.8.8.8\r\nX-Real-IP: 7.7.7.7\r\n';
+    for (let round = 0; round < 3; round++) for (const client of CLIENTS) for (const headers of ['', lies]) for (const upgrade of [false, true]) {
+        const got = await whoAmI(port, client, headers, { upgrade });
+        const [told] = got.all, want = withPort ? got.me : client;
+        if (!told || told.peer !== want || !told.hop.startsWith('127.0.0.1:')) wrong.push(`${client} ${JSON.stringify(headers)} ${upgrade}: ${JSON.stringify(got)}`);
+    }
+    ok(`${name}: the client is the peer, whatever it says itself`, wrong);
+}
+async function proxied(name, command, args, port, run) {
+    const proxy = start(command, args);
+    if (await reachable(port)) await run(); else ok(`${name}: it starts: ${proxy.err}${proxy.out}`, ['']);
+    proxy.p.kill('SIGTERM');
+    await proxy.ended;
+}
+const hubBehind = (header) => listening(start(join(FIXTURES, 'fixture-behind'), [header]));
+async function ends(app) { // how many PROXY heads it has taken, and how many streams it has closed for each reason
+    app.p.kill('SIGTERM');
+    await app.ended;
+    if (app.err) ok(`the application says: ${app.err.slice(0, 2000)}`, ['']);
+    const [taken, strangers, missing, bad, late] = /heads ([\d ]+)\n/.exec(app.out)[1].split(' ').map(Number);
+    return { taken, strangers, missing, bad, late };
+}
+function nginxWith(dir, port, upstream) {
+    const file = join(dir, `behind${port}.conf`);
+    const lines = replaced(fromReadme('nginx'), [['listen 80;', `listen 127.0.0.1:${port};`], ['127.0.0.1:8080', `127.0.0.1:${upstream}`]]);
+    writeFileSync(file, `
+daemon off; master_process off; worker_processes 1; pid ${dir}/behind${port}.pid; error_log ${dir}/behind.log;
+events { worker_connections 64; }
+http {
+    access_log off; client_body_temp_path ${dir}/body; proxy_temp_path ${dir}/proxy; fastcgi_temp_path ${dir}/f; uwsgi_temp_path ${dir}/u; scgi_temp_path ${dir}/s;
+    ${lines}
+}
+`);
+    return ['nginx', ['-c', file, '-p', dir, '-e', join(dir, 'behind.log')], port];
+}
+function haproxyWith(dir, port, lines) {
+    const file = join(dir, `behind${port}.cfg`);
+    writeFileSync(file, `
+global
+    maxconn 100
+defaults
+    timeout connect 2s
+    timeout client 8s
+    timeout server 8s
+${lines}`);
+    return ['haproxy', ['-db', '-f', file], port];
+}
+const haproxyHttp = (port, upstream) => replaced(fromReadme('haproxy'), [['bind :80', `bind 127.0.0.1:${port}`], ['127.0.0.1:8080', `127.0.0.1:${upstream}`]]);
+const haproxyTcp = (port, upstream) => replaced(fromReadme('haproxy-tcp'), [['bind :443', `bind 127.0.0.1:${port}`], ['127.0.0.1:8081', `127.0.0.1:${upstream}`]]);
+
+async function behind(dir) {
+    if (!CLIENTS.length) { console.log('  skipped behind: needs further loopback addresses'); skipped++; return; }
+    const nginx = has('nginx'), haproxy = has('haproxy');
+    for (const [name, there] of [['nginx', nginx], ['haproxy', haproxy]]) if (!there) { console.log(`  skipped behind ${name}: it is not installed`); skipped++; }
+
+    // X-Forwarded-For, as the README has it: one proxy, and one behind another.
+    let app = await hubBehind('X-Forwarded-For');
+    const [n, h, both] = [await freePort(), await freePort(), await freePort()];
+    if (nginx) await proxied('behind nginx', ...nginxWith(dir, n, app.port), () => peersAre('behind nginx', n));
+    if (haproxy) await proxied('behind haproxy', ...haproxyWith(dir, h, haproxyHttp(h, app.port)), () => peersAre('behind haproxy', h));
+    if (nginx && haproxy)
+        await proxied('behind nginx behind haproxy', ...nginxWith(dir, n, app.port), () =>
+            proxied('behind nginx behind haproxy', ...haproxyWith(dir, both, haproxyHttp(both, n)), () => peersAre('behind nginx behind haproxy', both)));
+
+    // Straight to the hub nobody is believed but who comes from a proxy's address.
+    const straight = await whoAmI(app.port, CLIENTS[0], 'X-Forwarded-For: 9.9.9.9\r\n');
+    ok('straight: a client is whom the system says', straight.all[0]?.peer === straight.me ? [] : [JSON.stringify(straight)]);
+    ok('no PROXY head was wanted', [Object.values(await ends(app)).join()].filter((l) => l !== '0,0,0,0,0'));
+
+    // The PROXY protocol: version 2 as the README has it, with its health checks, and version 1.
+    for (const version of haproxy ? [2, 1] : []) {
+        const port = await freePort(), name = `behind haproxy, PROXY version ${version}`;
+        app = await hubBehind('X-Forwarded-For');
+        const lines = haproxyTcp(port, app.marked);
+        await proxied(name, ...haproxyWith(dir, port, version === 2 ? lines : replaced(lines, [['send-proxy-v2', 'send-proxy']])), async () => {
+            await sleep(2500); // a check comes every two seconds
+            await peersAre(name, port, true);
+        });
+        const counts = await ends(app);
+        ok(`${name}: all heads are taken`, counts.taken > 20 && !counts.strangers && !counts.missing && !counts.bad ? [] : [JSON.stringify(counts)]);
+    }
+
+    // A marked port takes nothing else, nor a head from anybody else.
+    app = await hubBehind('X-Forwarded-For');
+    const none = await whoAmI(app.marked, '127.0.0.1'), stranger = await whoAmI(app.marked, CLIENTS[0], '', { head: 'PROXY TCP4 9.9.9.9 127.0.0.1 1 2\r\n' });
+    ok('a marked port says nothing to who has no head', none.text === '' && stranger.text === '' ? [] : [JSON.stringify({ none, stranger })]);
+    const port = await freePort();
+    if (nginx) await proxied('behind nginx at a marked port', ...nginxWith(dir, port, app.marked), async () => {
+        const got = await whoAmI(port, CLIENTS[0]);
+        ok('nginx gets nothing from a marked port', /^HTTP\/1.1 502 /.test(got.text) ? [] : [JSON.stringify(got)]);
+    });
+    const counts = await ends(app);
+    ok('each is counted', counts.taken === 0 && counts.strangers === 1 && counts.missing >= (nginx ? 2 : 1) && !counts.bad ? [] : [JSON.stringify(counts)]);
+
+    // Forwarded, as haproxy can write it: its own line behind its client's.
+    if (haproxy) {
+        app = await hubBehind('Forwarded');
+        const f = await freePort();
+        const lines = replaced(haproxyHttp(f, app.port), [['option forwardfor', 'http-request add-header Forwarded "for=\\"%[src]:%[src_port]\\";proto=http"']]);
+        await proxied('behind haproxy, Forwarded', ...haproxyWith(dir, f, lines), () => peersAre('behind haproxy, Forwarded', f));
+        await ends(app);
+    }
+}
+
+// The same streams, straight and through each of them.
+async function streams() {
     const app = await application(), direct = { answers: await sayAll(app.port) };
     app.p.kill('SIGTERM');
     await app.ended;
@@ -335,6 +486,13 @@ try {
         if (has(name)) await run(dir, direct);
         else { console.log(`  skipped ${name}: it is not installed`); skipped++; }
     }
+}
+
+const dir = mkdtempSync(join(tmpdir(), 'wshub-proxies-'));
+process.on('exit', () => { for (const p of procs) if (p.exitCode === null) p.kill('SIGKILL'); rmSync(dir, { recursive: true, force: true }); });
+try {
+    await behind(dir);
+    if (ONLY !== 'behind') await streams();
 } catch (e) {
     failed++;
     console.log(e);

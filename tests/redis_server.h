@@ -152,7 +152,7 @@ static void redis_spawn(redis_server *r) {
     }
 }
 
-static void redis_start(redis_server *r) {
+UNUSED static void redis_start(redis_server *r) {
     redis_spawn(r);
     EXPECT(redis_ready(r, 10000));
 }
@@ -169,5 +169,39 @@ static void redis_end(redis_server *r) {
     redis_kill(r);
     (void)snprintf(rm, sizeof rm, "rm -rf %s", r->dir);
     if (r->dir[0]) (void)!system(rm);
+}
+
+/* Waits until all three know each other and what they have. */
+UNUSED static void redis_cluster_ok(const redis_server *s) {
+    int i, k;
+    for (i = 0; i < 3; i++) {
+        for (k = 0;
+             k < 2000 && !strstr(redis_tell(s[i].port, "CLUSTER INFO", "cluster_size:3", 100),
+                                 "cluster_state:ok");
+             k++)
+            real_sleep(10);
+    }
+}
+
+/* Starts a Cluster of three masters, a third of the slots each. s: three. */
+UNUSED static void redis_cluster_start(redis_server *s) {
+    char text[128];
+    int i;
+    memset(s, 0, 3 * sizeof *s);
+    for (i = 0; i < 3; i++) {
+        s[i].extra[0] = "--cluster-enabled";
+        s[i].extra[1] = "yes";
+        s[i].extra[2] = "--cluster-node-timeout";
+        s[i].extra[3] = "2000";
+        redis_start(&s[i]);
+    }
+    for (i = 0; i < 3; i++) {
+        (void)snprintf(text, sizeof text, "CLUSTER ADDSLOTSRANGE %d %d", i * 5461,
+                       i == 2 ? 16383 : i * 5461 + 5460);
+        EXPECT_HAS(redis_tell(s[i].port, text, NULL, 10000), "OK");
+        (void)snprintf(text, sizeof text, "CLUSTER MEET 127.0.0.1 %d", s[0].port);
+        if (i) EXPECT_HAS(redis_tell(s[i].port, text, NULL, 10000), "OK");
+    }
+    redis_cluster_ok(s);
 }
 #endif

@@ -11,8 +11,8 @@ import readline from 'node:readline';
 // these alone. In them nothing may name a member that stands behind the line ABOVE in its struct (struct wshub has one, others
 // may), nor a type of UPPER_TYPES, nor a type that a room of the upper storey declares. The room >>hub declares the objects of
 // both storeys: there only the functions are looked at.
-const LOWER = `mem atomic buf utf8 explain sha1 base64 dates siphash json http http-hand frame slots index deadlines
-    hub log queue mount conn reply exchange message due link flow sockets forward app-timers`.split(/\s+/);
+const LOWER = `mem atomic buf utf8 explain sha1 base64 dates siphash address json http http-hand forwarded frame slots index
+    deadlines hub log queue mount conn reply exchange message due link flow sockets forward app-timers`.split(/\s+/);
 const ABOVE = '/* ---- above: the hub ---- */';
 // wshub_client is not among these: a log line has the handle of whom it is about, and below that is nobody; to whoever has
 // one, nothing below can be done with it.

@@ -7,7 +7,8 @@ if ! command -v clang >/dev/null || ! command -v node >/dev/null; then
 fi
 dir=build/rooms; mkdir -p $dir
 printf '#define WSHUB_IMPLEMENTATION\n#define WSHUB_SELF_CHECK\n#include "wshub.h"\n' >$dir/all.c
-clang -std=c99 -I. -fsyntax-only -Xclang -ast-dump=json $dir/all.c >$dir/all.json || exit 1
+# not out of a cache of compilations, which would give the lines of a file that differed in comments
+CCACHE_DISABLE=1 clang -std=c99 -I. -fsyntax-only -Xclang -ast-dump=json $dir/all.c >$dir/all.json || exit 1
 node tests/rooms.mjs $dir/all.json wshub.h "$@"
 status=$?
 rm -f $dir/all.json

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Runs test programs, JOBS at a time (as many as there are processors), those with servers and sockets first since they
-# wait; then, behind --, test scripts, one after the other. Each one's output comes when it has ended, its line `N passed,
-# N failed, N skipped` with how many have. Says once more what failed, and adds up the lines. An argument may carry
-# arguments of its own: 'build/test_faults on_poll'.
-jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
+# Runs test programs: those with servers and sockets, which wait more than they work, JOBS at a time (twice as many as there
+# are processors), and beside them, less urgent, the others, half as many; with WSHUB_WHOLE, where all work hard, only
+# when those have ended; then, behind --, test scripts, one after the other. Each one's output comes when it has ended, its
+# line `N passed, N failed, N skipped` with how many have. Says once more what failed, and adds up the lines. An argument
+# may carry arguments of its own: 'build/test_faults on_poll'.
+jobs=${JOBS:-$((2 * $(nproc 2>/dev/null || echo 2)))}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/wshub-tests.XXXXXX") || exit 1
 trap 'rm -rf "$dir"' EXIT
 total=0; for t in "$@"; do [ "$t" = -- ] || total=$((total + 1)); done
@@ -22,7 +23,12 @@ for t in "$@"; do
     name=${t##*/}
     case "|$first" in *"|${name%% *}|"*) echo "$t" >>"$dir/first" ;; *) echo "$t" >>"$dir/then" ;; esac
 done
-cat "$dir/first" "$dir/then" | xargs -P "$jobs" -I{} sh -c "$one" one {}
+# those that wait longest begin
+{ grep -E 'contract|golden_sock|test_redis$' "$dir/first"; grep -vE 'contract|golden_sock|test_redis$' "$dir/first"; } |
+    xargs -P "$jobs" -I{} sh -c "$one" one {} &
+[ -z "${WSHUB_WHOLE:-}" ] || wait
+nice xargs -P "$(((jobs + 1) / 2))" -I{} sh -c "$one" one {} <"$dir/then"
+wait
 xargs -P 1 -I{} sh -c "$one" one {} <"$dir/scripts"
 
 # a failing test with the line behind it, which says how it runs alone

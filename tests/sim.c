@@ -4,10 +4,12 @@
  * twice or never, an application that joins, leaves, sends, closes and ends its hub inside
  * callbacks. A model made from SPEC.md, not from the code (tests/sim_model.h), says of each
  * message which client must have it, which may and which must not, and in which order; which
- * streams may be ended and when they must be; what a hub may hold for whom. Messages several times
- * as long as a stream may owe, turns that publish many times what the queue keeps for outages,
- * laggards, listeners, processes that were stopped; HTTP beside it all (tests/sim_http.h). Indexes
- * check themselves after every step; ten seconds after the last fault everything works again.
+ * streams may be ended and when they must be; what a hub may hold for whom. Some clients say who
+ * they are at their upgrade, and are accepted at once, later or never (AUTH-8); hubs talk to each
+ * other on channels of the application (APP-1, tests/sim_apps.h). Messages several times as long
+ * as a stream may owe, turns that publish many times what the queue keeps for outages, laggards,
+ * listeners, processes that were stopped; HTTP beside it all (tests/sim_http.h). Indexes check
+ * themselves after every step; ten seconds after the last fault everything works again.
  *
  *     build/sim [SEEDS [HOURS]]       seeds 1 to SEEDS, so many simulated hours each (100, 0.25)
  *     build/sim --seed N [HOURS]      one seed; a failure is shrunk to the steps that it takes
@@ -30,6 +32,7 @@
 
 #include "sim_model.h"
 #include "sim_peers.h"
+#include "sim_apps.h"
 
 /* ---- time ---- */
 
@@ -64,6 +67,7 @@ static void quiet(void) {
     for (i = 0; i < 300 && deliver(); i++) {
     }
     EXPECT(i < 300); /* nobody keeps the others busy for ever */
+    apps_check();
     clients_read();
     callers_read();
 }
@@ -429,7 +433,7 @@ static void step(void) {
     hub_site *s = &sim.hubs[rnd(sim.hubs_count)];
     char text[80];
     int r;
-    switch (rnd(27)) {
+    switch (rnd(30)) {
     case 0:
     case 1:
     case 2:
@@ -502,6 +506,13 @@ static void step(void) {
     case 18:
     case 19:
     case 20: http_step(s); break;
+    case 21:
+    case 22:
+        if (!s->asleep && !s->leaving) app_say(s);
+        break;
+    case 23:
+        if (!s->asleep && !s->leaving && rnd(4) == 0) app_turn(s, rnd(APP_CHANNELS));
+        break;
     default:
         if (s->asleep || s->leaving) break;
         if (rnd(60))
@@ -523,6 +534,7 @@ static void begin(uint64_t seed) {
     wshub_emitter_desc ed;
     memset(&sim, 0, sizeof sim);
     memset(&http, 0, sizeof http);
+    memset(&apps, 0, sizeof apps);
     http_patterns();
     rnd_begin(seed, UINT64_MAX);
     sim.hash = UINT64_C(0xCBF29CE484222325);

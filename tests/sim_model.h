@@ -23,6 +23,7 @@ enum {
     USERS = 5,
     MESSAGES = 8192,
     ASKS = 64,
+    APP_CHANNELS = 3,
     STEPS = 100000
 };
 /* What the model counts with; the descriptions below say the same to the hubs. */
@@ -35,7 +36,7 @@ enum {
     WRITE_MS = 60000,
     HTTP_MS = 30000,
     HEAD_MS = 5000,
-    HELD_BASE = 180000,
+    HELD_BASE = 205000,
     HELD_EACH = 1000,
     HELD_PIECES = 1200000,
     BEAT_MS = 90000,
@@ -62,7 +63,12 @@ typedef struct hub_site {
     wshub_io_fake *net;
     wshub_bus_redis *redis;
     wshub *hub;
-    wshub_ask asks[ASKS]; /* to be answered some time */
+    wshub_ask asks[ASKS];          /* to be answered some time */
+    wshub_exchange upgrades[ASKS]; /* such handshakes (AUTH-8) */
+    /* It subscribes to that channel, since that step, by that coming or going of all. */
+    bool app_on[APP_CHANNELS];
+    uint32_t app_step[APP_CHANNELS], app_turn[APP_CHANNELS];
+    uint32_t app_last[2][1024]; /* the last that it has heard, posted or not, by origin */
     /* counts up with every beginning: of the hub, and after each gap of its bus */
     uint32_t origin;
     uint32_t index, life;
@@ -80,6 +86,10 @@ typedef struct hub_site {
 } hub_site;
 
 typedef enum belief { NO, MAY, YES } belief; /* what the model knows of a membership */
+
+/* What the application says to a handshake: it is like all others, accepted at once, answered some
+ * time or never, refused. */
+typedef enum early { EARLY_NOT, EARLY_NOW, EARLY_LATER, EARLY_NEVER } early;
 
 typedef struct client {
     hub_site *at;
@@ -105,6 +115,8 @@ typedef struct client {
     bool slow;      /* its window is not open */
     bool closing;   /* our Close has come */
     bool later;     /* its question is answered some time, or never */
+    early early;    /* who it is is asked at its upgrade (AUTH-8) */
+    bool upgrading; /* which has yet to be answered */
 } client;
 
 typedef struct message {

@@ -37,11 +37,60 @@ static void answer(hub_site *s, wshub_ask ask) {
     }
 }
 
+/* The answer to a handshake, now or later (AUTH-8): who it is says its query. One that is granted
+ * without an identity is told so by a header, since it has yet to authenticate. */
+static void upgrade_answer(hub_site *s, wshub_exchange exchange, uint32_t chance) {
+    static const wshub_header hello = {{"X-Hello", 7}, {"please", 6}};
+    wshub_upgrade_answer answer;
+    wshub_identity who;
+    char user[16];
+    size_t n = 0;
+    const wshub_http *head = wshub_exchange_http(s->hub, exchange);
+    if (!head) return; /* late, twice, or one's who is gone */
+    memset(&answer, 0, sizeof answer);
+    memset(&who, 0, sizeof who);
+    if (wshub_query_copy(head->query, "user", user, sizeof user, &n) == WSHUB_OK) {
+        who.user_id.ptr = user;
+        who.user_id.len = n;
+    }
+    answer.identity = &who;
+    if (chance == 1) {
+        answer.identity = NULL;
+        answer.headers = &hello;
+        answer.headers_count = 1;
+    }
+    if (chance == 2)
+        (void)wshub_http_refuse(s->hub, exchange, 403, "not you");
+    else
+        (void)wshub_http_upgrade(s->hub, exchange, &answer, NULL);
+}
+static void on_upgrade(wshub *hub, const wshub_http *h, wshub_upgrade *up, void *user) {
+    hub_site *s = (hub_site *)user;
+    char how[8];
+    (void)hub;
+    if (wshub_query_copy(h->query, "how", how, sizeof how, NULL)) return;
+    if (strcmp(how, "now") == 0) {
+        upgrade_answer(s, up->exchange, 0);
+    } else if (strcmp(how, "never") == 0) {
+        if (rnd(2))
+            up->refuse = 403;
+        else
+            upgrade_answer(s, up->exchange, 2);
+    } else {
+        up->later = true;
+        s->upgrades[rnd(ASKS)] = up->exchange;
+    }
+    maybe_meddle(s);
+}
+
+static void app_turn(hub_site *s, uint32_t channel);
+static void app_say(hub_site *s);
 static void meddle(hub_site *s) {
     client *c = some_client();
     wshub_client h;
     int r = (int)rnd(ROOMS);
-    switch (rnd(10)) {
+    uint32_t chance;
+    switch (rnd(13)) {
     case 0:
     case 1:
     case 2: send_some(s, rnd(2)); break;
@@ -68,6 +117,14 @@ static void meddle(hub_site *s) {
         break;
     case 7: answer(s, s->asks[rnd(ASKS)]); break; /* late, twice, or one's who is gone */
     case 9: owing_early(s); break;
+    case 10:
+        chance = rnd(8); /* apart: compilers choose the order of arguments */
+        upgrade_answer(s, s->upgrades[rnd(ASKS)], chance);
+        break;
+    case 11: app_say(s); break;
+    case 12:
+        if (rnd(4) == 0) app_turn(s, rnd(APP_CHANNELS));
+        break;
     case 8:
         (void)wshub_client_set_metadata(
             s->hub,
@@ -175,10 +232,11 @@ static void on_shutdown(wshub *hub, void *user) {
 }
 
 static void hub_start(hub_site *s, uint64_t seed) {
+    static const char *const any_page = "*";
     wshub_io_fake_desc fd;
     wshub_bus_redis_desc rd;
     wshub_desc d;
-    uint32_t index = s->index;
+    uint32_t index = s->index, i;
     memset(s, 0, sizeof *s);
     s->index = index;
     s->life = ++sim.lives;
@@ -214,6 +272,9 @@ static void hub_start(hub_site *s, uint64_t seed) {
     d.on_bus = on_bus;
     d.on_shutdown = on_shutdown;
     d.on_request = on_request;
+    d.on_upgrade = on_upgrade;
+    d.allowed_origins = &any_page;
+    d.allowed_origins_count = 1;
     d.backpressure_bytes_max = d.http_answers_bytes_max = LIMIT;
     d.http_body_bytes_max = BODY_MAX;
     d.bus_queue_bytes_max = QUEUE; /* for outages; a turn may publish many times as much (BUS-5) */
@@ -221,6 +282,9 @@ static void hub_start(hub_site *s, uint64_t seed) {
     d.preauth_messages_max = 100000; /* heartbeats of those whose answer never comes */
     d.preauth_bytes_max = 1u << 30;
     if (wshub_create(&d, &s->hub)) abort();
+    for (i = 0; i < APP_CHANNELS; i++) {
+        if (rnd(2)) app_turn(s, i);
+    }
     wshub_io_fake_run(s->net);
 }
 
@@ -282,7 +346,37 @@ static void client_hello(client *c) {
     client_say(c, hello);
 }
 
+/* It says at its upgrade who it is (AUTH-8), and may say more before it is answered. */
+static void client_open_early(client *c, hub_site *s, early how) {
+    static const char *const words[] = {"", "now", "later", "never"};
+    char head[300], user[16];
+    bool failing = s->fail_at != 0; /* in the very opening, perhaps */
+    wshub_conn conn = wshub_io_fake_open(s->net);
+    client_init(c, s, conn);
+    if (!conn.id) return;
+    if (failing) c->certain = false;
+    c->early = how;
+    c->upgrading = true;
+    c->later = how == EARLY_LATER;
+    c->hello_at = sim.now;
+    c->user = rnd(3) ? (int)rnd(USERS) : -1;
+    c->in[7] = c->certain ? YES : MAY; /* the default room, from acceptance on */
+    (void)snprintf(user, sizeof user, "&user=%s", c->user >= 0 ? users[c->user] : "");
+    (void)snprintf(head, sizeof head,
+                   "GET /ws?how=%s%s HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: "
+                   "websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+                   "dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+                   words[how], c->user >= 0 ? user : "");
+    wshub_io_fake_input(s->net, conn, head, strlen(head));
+    if (how == EARLY_LATER && rnd(4) == 0) client_say(c, "{\"event\":\"x\",\"data\":[1,2,3]}");
+}
+
 static void client_open(client *c, hub_site *s) {
+    uint32_t how = rnd(12);
+    if (how < 4) {
+        client_open_early(c, s, how < 2 ? EARLY_NOW : how == 2 ? EARLY_LATER : EARLY_NEVER);
+        return;
+    }
     client_init(c, s, wshub_io_fake_connect(s->net, "/ws"));
     if (c->conn.id && rnd(30)) client_hello(c); /* who says nothing is closed by its deadline */
 }
@@ -415,9 +509,44 @@ static void client_got(client *c, wshub_str text) {
     }
 }
 
+/* The answer to a handshake that said who it is. Returns true: it has been granted. */
+static bool client_upgraded(client *c) {
+    wshub_str out = wshub_io_fake_output(c->at->net, c->conn);
+    const char *end = out.len ? (const char *)memmem(out.ptr, out.len, "\r\n\r\n", 4) : NULL;
+    int status;
+    bool right;
+    if (!end) return false;
+    status = atoi(out.ptr + 9);
+    trace(out.ptr, 12);
+    if (status == 101) {
+        bool hello = memmem(out.ptr, (size_t)(end - out.ptr), "X-Hello", 7) != NULL;
+        EXPECT(c->early == EARLY_NOW || c->early == EARLY_LATER);
+        wshub_io_fake_take(c->at->net, c->conn, (size_t)(end + 4 - out.ptr));
+        c->upgrading = false;
+        c->opened_at = c->spoke_at = c->byte_at = c->got_at = sim.now;
+        c->later = false;
+        c->hello_at = sim.now;
+        if (hello) client_hello(c);
+        return true;
+    }
+    right = c->early == EARLY_NEVER ? status == 403
+            : c->early == EARLY_LATER
+                ? status == 403 || (status == 503 && sim.now >= client_auth_due(c))
+                : false;
+    if (c->certain && !right && !(status == 503 && c->at->leaving)) {
+        client_blame(c, "its upgrade was answered with", (unsigned)status);
+        EXPECT(!"an upgrade is refused for a reason");
+    }
+    c->certain = false;
+    wshub_io_fake_end(c->at->net, c->conn); /* and it goes */
+    client_gone(c);
+    return false;
+}
+
 static void client_read(client *c) {
     wshub_io_fake_frame f;
-    while (c->conn.id && wshub_io_fake_next(c->at->net, c->conn, &f)) {
+    bool silent = c->upgrading && !client_upgraded(c);
+    while (c->conn.id && !silent && wshub_io_fake_next(c->at->net, c->conn, &f)) {
         if (f.opcode == 1) {
             client_got(c, f.payload); /* nothing is done on the stream before it returns */
         } else if (f.opcode == 9 && c->polite) {

@@ -2,6 +2,9 @@
 #ifndef SOCK_PEER_H
 #define SOCK_PEER_H
 #include "hubtest.h"
+#ifdef _WIN32
+#include "sock_windows.h"
+#else
 #include <fcntl.h>
 #include <arpa/inet.h>
 #include <poll.h>
@@ -9,6 +12,7 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+#endif
 
 /* A path of this process alone, so that tests may run beside each other; good for eight calls. */
 UNUSED static const char *own_path(const char *name) {
@@ -51,9 +55,13 @@ UNUSED static int dial_path(const char *path) {
 }
 
 UNUSED static uint64_t wall_ms(void) {
+#ifdef _WIN32
+    return sock_ticks();
+#else
     struct timespec t;
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+#endif
 }
 
 /* A listener of the test's own. local: a Unix socket of this name, else a port. */
@@ -90,6 +98,8 @@ UNUSED static int listen_apart(const char *local, char *address) {
 
 #ifdef __linux__
 #define BEST wshub_io_epoll_poller()
+#elif defined(_WIN32)
+#define BEST wshub_io_poll_poller()
 #else
 #define BEST wshub_io_kqueue_poller()
 #endif
@@ -98,6 +108,7 @@ UNUSED static const char up[] =
     "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: "
     "websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
+#ifndef _WIN32
 /* upgrade, authenticate, wait for `want` */
 UNUSED static void talk(wshub_io_sock *net, int fd, const char *want) {
     char buf[4096];
@@ -116,6 +127,7 @@ UNUSED static void talk(wshub_io_sock *net, int fd, const char *want) {
     }
     EXPECT(!"an answer");
 }
+#endif
 
 UNUSED static uint64_t quiet_settle(void *ctx) {
     return (void)ctx, WSHUB_NEVER;

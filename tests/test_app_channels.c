@@ -89,6 +89,12 @@ TEST(without_a_bus_the_publisher_hears_itself_and_in_settle) { /* APP-1 */
     world_stop(&w);
 }
 
+static void nobody_listens(wshub *hub, const wshub_app_message *m, void *user) {
+    (void)hub;
+    (void)m;
+    (void)user;
+}
+
 TEST(what_is_no_channel_or_too_long_is_refused) { /* APP-1 */
     static const char zeros[WSHUB_APP_CHANNEL_BYTES_MAX + 2] = {0};
     char name[WSHUB_APP_CHANNEL_BYTES_MAX + 2];
@@ -112,6 +118,9 @@ TEST(what_is_no_channel_or_too_long_is_refused) { /* APP-1 */
     }
     EXPECT_INT(wshub_app_subscribe(w.hub, S("c"), NULL, &a), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_app_unsubscribe(w.hub, S("c"), NULL, &a), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_app_subscribe(w.hub, S("d"), listener_fn, &a), WSHUB_OK);
+    EXPECT_INT(wshub_app_unsubscribe(w.hub, S("d"), nobody_listens, &a), WSHUB_OK); /* none */
+    EXPECT_INT(wshub_app_unsubscribe(w.hub, S("d"), listener_fn, &a), WSHUB_OK);
     EXPECT_INT(wshub_app_publish(w.hub, S("c"), wshub__str(NULL, 1)), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_post_app_publish(w.hub, S("c"), wshub__str(NULL, 1)), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_app_publish(w.hub, S("c"), huge), WSHUB_ERR_LIMIT);
@@ -278,6 +287,34 @@ TEST(a_bus_is_told_of_each_name_once_and_brings_back_what_is_ours) { /* APP-1, B
         EXPECT_INT(wshub_dialect_add(w.hub, &table, NULL, &id), WSHUB_OK);
     EXPECT_INT(wshub_dialect_add(w.hub, &table, NULL, &id), WSHUB_ERR_LIMIT);
     world_stop(&w);
+}
+
+TEST(what_is_given_up_and_wanted_again_at_once_is_subscribed_to) { /* APP-1, BUS-1; by the sim */
+    world w;
+    told t;
+    listener a;
+    int turns;
+    for (turns = 0; turns < 3; turns++) { /* in one turn, and with a turn's end after the words */
+        memset(&a, 0, sizeof a);
+        told_start(&w, &t, true);
+        told_state(&w, &t, WSHUB_BUS_CONNECTED);
+        told_state(&w, &t, WSHUB_BUS_UP);
+        t.len = 0;
+        t.log[0] = 0;
+        hear(&w, "c", &a);
+        unhear(&w, "c", &a);
+        if (turns == 1) wshub_io_fake_run(w.net);
+        hear(&w, "c", &a);
+        wshub_io_fake_run(w.net);
+        EXPECT_TOLD(&t, "+wshub:app:c ");
+
+        unhear(&w, "c", &a); /* which the bus has: it hears nothing of a short absence */
+        if (turns == 2) wshub_io_fake_run(w.net);
+        hear(&w, "c", &a);
+        wshub_io_fake_run(w.net);
+        EXPECT_TOLD(&t, "");
+        world_stop(&w);
+    }
 }
 
 TEST(a_bus_that_is_connected_anew_inside_a_callback_is_told_who_is_left) { /* APP-1, BUS-5 */

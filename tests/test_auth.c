@@ -522,3 +522,34 @@ TEST(connected_says_the_longest_user_id_or_nothing) { /* AUTH-4, AUTH-7 */
     }
     EXPECT(said > 0 && failed > 0);
 }
+
+TEST(what_a_stranger_was_sent_comes_before_connected) { /* SEND-2, SEND-5, AUTH-7 */
+    world w;
+    wshub_conn c;
+    wshub_client client = {0};
+    wshub_iter iter = {0, 0};
+    wshub_msg m = msg("early", "1"), n = msg("later", "2");
+    int i;
+    kept_asks_count = 0;
+    world_start(&w, DESC(.on_authenticate = keep_auth, .no_default_rooms = true), FAKE(0));
+    c = wshub_io_fake_connect(w.net, "/ws");
+    wshub_io_fake_text(w.net, c, "{\"event\":\"authenticate\"}");
+    wshub_io_fake_run(w.net);
+    EXPECT(wshub_client_each(w.hub, &iter, &client));
+    EXPECT_INT(wshub_client_join(w.hub, client, S("lobby")), WSHUB_OK);
+
+    /* All in one turn: sends to a room are gathered, and still keep their order. */
+    for (i = 0; i < 3; i++)
+        EXPECT_INT(wshub_room_send_here(w.hub, S("lobby"), &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_auth_accept(w.hub, kept_asks[0], NULL), WSHUB_OK);
+    EXPECT_INT(wshub_room_send_here(w.hub, S("lobby"), &n, NULL, 0), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    for (i = 0; i < 3; i++) EXPECT_TEXT(&w, c, "{\"event\":\"early\",\"data\":1}");
+    {
+        wshub_io_fake_frame f;
+        EXPECT(wshub_io_fake_next(w.net, c, &f));
+        EXPECT(f.payload.len > 20 && memcmp(f.payload.ptr, "{\"event\":\"connected\"", 20) == 0);
+    }
+    EXPECT_TEXT(&w, c, "{\"event\":\"later\",\"data\":2}");
+    world_stop(&w);
+}

@@ -481,3 +481,185 @@ TEST(whose_key_a_seat_has) {
         }
     }
 }
+
+/* ---- requests ---- */
+
+typedef struct word {
+    char text[400]; /* what was answered, a word each */
+    wshub_bus *bus;
+    bool leave, again;
+} word;
+
+static wshub_err ask(word *a, const char *line);
+static void word_reply(void *arg, const wshub_bus_reply *reply) {
+    static const char *const kinds[] = {"null ", "integer ", "", "error ", "array "};
+    word *a = (word *)arg;
+    size_t n = strlen(a->text);
+    if (!reply)
+        (void)snprintf(a->text + n, sizeof a->text - n, "lost ");
+    else if (reply->kind != WSHUB_BUS_REPLY_TEXT)
+        (void)snprintf(a->text + n, sizeof a->text - n, "%s", kinds[reply->kind]);
+    else
+        (void)snprintf(a->text + n, sizeof a->text - n, "%.*s ", (int)reply->text.len,
+                       reply->text.ptr);
+    if (a->again) {
+        a->again = false;
+        EXPECT_INT(ask(a, "PING"), WSHUB_OK);
+    }
+    if (a->leave) {
+        a->leave = false;
+        EXPECT_INT(a->bus->attach(a->bus->ctx, NULL), WSHUB_OK);
+    }
+}
+/* Asks for a command, whose words stand in a line. */
+static wshub_err ask(word *a, const char *line) {
+    wshub_str argv[8];
+    size_t argc = 0;
+    while (*line && argc < 8) {
+        argv[argc].ptr = line;
+        argv[argc].len = strcspn(line, " ");
+        line += argv[argc++].len;
+        line += *line == ' ';
+    }
+    return a->bus->request(a->bus->ctx, argv, argc, word_reply, a);
+}
+static void expect_word(int line, word *a, const char *want) {
+    a->bus->pump(a->bus->ctx);
+    if (strcmp(a->text, want) != 0) {
+        test_fail(__FILE__, line);
+        (void)printf("answered %s\n    expected %s\n", a->text, want);
+    }
+    a->text[0] = 0;
+}
+#define EXPECT_WORD(a, want) expect_word(__LINE__, a, want)
+
+static void requests_begin(world *w, wshub_bus_local **local, wshub_bus *a, wshub_bus *b) {
+    wshub_bus_local_desc desc = {.alloc = world_alloc, .alloc_user = w};
+    wshub_bus_owner owner;
+    memset(w, 0, sizeof *w);
+    memset(&owner, 0, sizeof owner);
+    owner.received = seat_received;
+    owner.state = seat_state;
+    EXPECT_INT(wshub_bus_local_create(&desc, local), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_seat(*local, a), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_seat(*local, b), WSHUB_OK);
+    EXPECT_INT(a->attach(a->ctx, &owner), WSHUB_OK);
+    EXPECT_INT(b->attach(b->ctx, &owner), WSHUB_OK);
+    a->pump(a->ctx);
+    b->pump(b->ctx);
+}
+
+TEST(a_key_that_one_owner_sets_no_other_does) { /* CRON-6 */
+    static const char *const odd[] = {"SET k v",
+                                      "SET k v NX PX 0",
+                                      "SET k v XX PX 10",
+                                      "SET k v NX EX 10",
+                                      "GET k",
+                                      "SET k v NX PX 1x",
+                                      "SET k v NX PX !0",
+                                      "GET k v NX PX 10",
+                                      "PING me",
+                                      "set k v NX PX 10 x y",
+                                      "SET k v NX PX 1234567890123456"};
+    wshub_bus_local *local;
+    wshub_bus a, b;
+    word first = {.bus = &a}, second = {.bus = &b};
+    world w;
+    size_t i;
+    requests_begin(&w, &local, &a, &b);
+    EXPECT_INT(ask(&first, "SET k v NX PX 60000"), WSHUB_OK);
+    EXPECT_STR(first.text, ""); /* never from inside the call */
+    EXPECT_INT(ask(&second, "SET k w NX PX 60000"), WSHUB_OK);
+    EXPECT_INT(ask(&second, "SET k2 w NX PX 60000"), WSHUB_OK);
+    EXPECT_INT(ask(&first, "SET k v NX PX 60000"), WSHUB_OK);
+    EXPECT_INT(ask(&first, "PING"), WSHUB_OK);
+    EXPECT_WORD(&first, "OK null PONG ");
+    EXPECT_WORD(&second, "null OK ");
+    EXPECT_WORD(&second, "");
+    for (i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        EXPECT_INT(ask(&first, odd[i]), WSHUB_OK);
+        EXPECT_WORD(&first, "error ");
+    }
+    EXPECT_INT(ask(&first, ""), WSHUB_ERR_PARAM);
+    EXPECT_INT(ask(&first, " PING"), WSHUB_ERR_PARAM); /* a command without a name */
+    EXPECT_INT(wshub_bus_local__key_set(local, wshub__str("k", 0x10000000u), 9), WSHUB_ERR_NOMEM);
+    EXPECT_INT(ask(&first, "SET  v NX PX 60000"), WSHUB_OK); /* a key may be empty */
+    EXPECT_INT(ask(&second, "SET  v NX PX 60000"), WSHUB_OK);
+    EXPECT_WORD(&first, "OK ");
+    EXPECT_WORD(&second, "null ");
+
+    first.again = true; /* what is asked meanwhile is answered the next time */
+    EXPECT_INT(ask(&first, "PING"), WSHUB_OK);
+    EXPECT_WORD(&first, "PONG ");
+    EXPECT_WORD(&first, "PONG ");
+    wshub_bus_local_set_down(local, true);
+    a.pump(a.ctx);
+    EXPECT_INT(ask(&first, "PING"), WSHUB_ERR_STATE);
+    wshub_bus_local_set_down(local, false);
+    a.pump(a.ctx);
+    EXPECT_INT(ask(&first, "PING"), WSHUB_OK);
+    EXPECT_WORD(&first, "PONG ");
+
+    w.fail_at = 1;
+    EXPECT_INT(ask(&first, "SET k3 v NX PX 60000"), WSHUB_ERR_NOMEM);
+    w.fail_at = 2;
+    EXPECT_INT(ask(&first, "SET k3 v NX PX 60000"), WSHUB_ERR_NOMEM);
+    w.fail_at = 0;
+    for (i = 0; i < WSHUB_BUS_LOCAL__QUESTIONS; i++) EXPECT_INT(ask(&second, "GET"), WSHUB_OK);
+    EXPECT_INT(ask(&second, "GET"), WSHUB_ERR_LIMIT);
+
+    for (i = 0; i < 3; i++) EXPECT_INT(ask(&first, "PING"), WSHUB_OK);
+    first.leave =
+        true; /* who leaves from inside an answer is told of the others that they are lost */
+    EXPECT_WORD(&first, "PONG lost lost ");
+    second.text[0] = 0;
+    EXPECT_INT(b.attach(b.ctx, NULL), WSHUB_OK);
+    EXPECT_HAS(second.text, "lost lost lost");
+    wshub_bus_local_destroy(local);
+    EXPECT_INT(w.bytes, 0);
+}
+
+static wshub_bus_local__key *key_of(wshub_bus_local *local, int64_t until) {
+    wshub_bus_local__key *key =
+        (wshub_bus_local__key *)wshub_bus_local__new(local, sizeof *key + 1);
+    key->until = until;
+    key->len = 1;
+    return key;
+}
+
+TEST(keys_go_when_their_time_is_over_or_their_bucket_is_full) { /* CRON-6 */
+    wshub_bus_local *local;
+    wshub_bus_local__key **bucket, *key, *left;
+    wshub_bus a, b;
+    world w;
+    int i;
+    requests_begin(&w, &local, &a, &b);
+    bucket = &local->keys[0];
+    key = key_of(local, 10);
+    memcpy(key + 1, "x", 1);
+    EXPECT(wshub_bus_local__key_put(bucket, key, 5) == NULL);
+    left = key_of(local, 20);
+    memcpy(left + 1, "x", 1);
+    EXPECT(wshub_bus_local__key_put(bucket, left, 9) == left); /* it is there */
+    EXPECT(wshub_bus_local__key_put(bucket, left, 10) == key); /* its time is over */
+    wshub_bus_local__key_end(local, key);
+    key = key_of(local, 100); /* the same bytes, and none behind them */
+    key->len = 0;
+    EXPECT(wshub_bus_local__key_put(bucket, key, 10) == NULL);
+    EXPECT(*bucket == key);
+    *bucket = key->next;
+    key->len = 1;
+    wshub_bus_local__key_end(local, key);
+    for (i = 0; i < WSHUB_BUS_LOCAL__KEYS_EACH; i++) {
+        key = key_of(local, 100);
+        memcpy(key + 1, &"abcdefgh"[i], 1);
+        left = wshub_bus_local__key_put(bucket, key, 10);
+        EXPECT((left == NULL) == (i < WSHUB_BUS_LOCAL__KEYS_EACH - 1));
+        if (left) EXPECT(memcmp(left + 1, "x", 1) == 0); /* the oldest */
+        wshub_bus_local__key_end(local, left);
+    }
+    EXPECT_INT(a.attach(a.ctx, NULL), WSHUB_OK);
+    EXPECT_INT(b.attach(b.ctx, NULL), WSHUB_OK);
+    wshub_bus_local_destroy(local);
+    EXPECT_INT(w.bytes, 0);
+}

@@ -693,3 +693,60 @@ TEST(an_emitter_refuses_what_an_envelope_cannot_say) {
         wshub_emitter_destroy(em);
     }
 }
+
+static char channel_out[20000];
+static size_t channel_out_len, payload_out_len;
+static size_t note_publish(void *ctx, const wshub_bus_msg *msgs, size_t count) {
+    (void)ctx;
+    EXPECT_INT(count, 1);
+    channel_out_len = msgs[0].channel.len;
+    payload_out_len = msgs[0].payload.len;
+    memcpy(channel_out, msgs[0].channel.ptr, channel_out_len);
+    memcpy(channel_out + channel_out_len, msgs[0].payload.ptr, payload_out_len);
+    return count;
+}
+static void *none_left(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
+    if (new_bytes && *(const bool *)user) return NULL;
+    if (new_bytes) return realloc(ptr, new_bytes);
+    (void)old_bytes;
+    free(ptr);
+    return NULL;
+}
+/* EMIT-1: bytes of whatever kind, on whatever channel, as they are. */
+TEST(an_emitter_publishes_bytes_on_any_channel) {
+    static char name[WSHUB_BUS_PREFIX_BYTES_MAX + WSHUB_BUS_CHANNEL_BYTES_MAX + 1];
+    hand h;
+    bool fails = false;
+    wshub_emitter *em;
+    wshub_emitter_desc d;
+    memset(&d, 0, sizeof d);
+    memset(name, 'n', sizeof name);
+    d.bus = hand_bus(&h);
+    d.alloc = none_left;
+    d.alloc_user = &fails;
+    h.bus.publish = note_publish;
+    h.bus.alarm = late_alarm;
+    h.bus.pending = late_pending;
+    late_unconfirmed = 0;
+    EXPECT_INT(wshub_emitter_create(&d, &em), WSHUB_OK);
+    h.owner.state(h.owner.ctx, WSHUB_BUS_CONNECTED);
+    h.owner.state(h.owner.ctx, WSHUB_BUS_UP);
+    EXPECT_INT(wshub_emitter_publish(em, S("k#/#r#"), wshub__str("\0\xFF", 2)), WSHUB_OK);
+    EXPECT(channel_out_len == 6 && payload_out_len == 2);
+    EXPECT(memcmp(channel_out, "k#/#r#\0\xFF", 8) == 0);
+    EXPECT_INT(wshub_emitter_publish(em, wshub__str(name, sizeof name - 1), S("")), WSHUB_OK);
+    EXPECT(channel_out_len == sizeof name - 1 && payload_out_len == 0);
+    EXPECT_INT(wshub_emitter_publish(em, wshub__str(name, sizeof name), S("")), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_emitter_publish(em, S(""), S("x")), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_emitter_publish(em, S("c"), wshub__str(name, WSHUB_MSG_BYTES_MAX + (size_t)1)),
+               WSHUB_ERR_LIMIT);
+    fails = true;
+    EXPECT_INT(wshub_emitter_publish(em, S("c"), S("x")), WSHUB_ERR_NOMEM);
+    fails = false;
+    late_unconfirmed = 1;
+    wshub_emitter_close(em, 1000, NULL, NULL);
+    EXPECT_INT(wshub_emitter_publish(em, S("c"), S("x")), WSHUB_ERR_STATE);
+    late_unconfirmed = 0;
+    wshub_emitter_destroy(em);
+    EXPECT_INT(payload_out_len, 0);
+}

@@ -81,6 +81,7 @@ TEST(the_most_there_ever_was_is_given_back) {
         for (crowd_order = 0; crowd_order < 3; crowd_order++) {
             for (fails = 0; fails < 2; fails++) {
                 world w;
+                if ((crowd_order + t + fails) % test_stride(3)) continue;
                 size_t before, most;
                 char id[37];
                 wshub_conn c;

@@ -93,6 +93,43 @@ TEST(limits_under_which_nobody_could_be_accepted) {
     }
 }
 
+/* RATE-1: who says what happens over a rate, or how much at once, and no rate, is limited by
+ * nothing. */
+TEST(bursts_and_consequences_of_rates_that_are_not_there) {
+    char why[WSHUB_EXPLAIN_BYTES];
+    wshub_desc d;
+    EXPECT_INT(wshub_io_fake_create(NULL, &refusal_net), WSHUB_OK);
+    NO_DESC("client_messages_burst", .client_messages_burst = 5);
+    NO_DESC("client_messages_burst", .client_messages_burst = 5,
+            .client_messages_per_s = WSHUB_OFF);
+    NO_DESC("client_bytes_burst", .client_bytes_burst = 1, .client_messages_per_s = 1);
+    NO_DESC("user_messages_burst", .user_messages_burst = 5);
+    NO_DESC("user_bytes_burst", .user_bytes_burst = 5);
+    NO_DESC("address_messages_burst", .address_messages_burst = 5);
+    NO_DESC("address_bytes_burst", .address_bytes_burst = 5);
+    NO_DESC("address_conns_burst", .address_conns_burst = 5);
+    YES_DESC(.client_messages_burst = 5, .client_messages_per_s = 1);
+    NO_DESC("client_over", .client_over = (wshub_over)7, .client_messages_per_s = 1);
+    NO_DESC("client_over", .client_over = WSHUB_OVER_CLOSE);
+    NO_DESC("user_over", .user_over = WSHUB_OVER_DELAY, .client_bytes_per_s = 1);
+    NO_DESC("address_over", .address_over = WSHUB_OVER_DELAY, .address_conns_per_s = 1);
+    YES_DESC(.client_over = WSHUB_OVER_CLOSE, .client_messages_per_s = 1);
+    YES_DESC(.user_over = WSHUB_OVER_CLOSE, .user_bytes_per_s = 1);
+
+    memset(&d, 0, sizeof d);
+    d.io = wshub_io_fake_io(refusal_net);
+    d.client_messages_burst = 5;
+    (void)wshub_desc_explain(&d, WSHUB_ERR_PARAM, why, sizeof why);
+    EXPECT_STR(why, "client_messages_burst is 5: needs client_messages_per_s, without which "
+                    "nothing is limited");
+    d.client_messages_per_s = 1;
+    d.user_over = (wshub_over)7;
+    (void)wshub_desc_explain(&d, WSHUB_ERR_PARAM, why, sizeof why);
+    EXPECT_STR(why, "user_over is 7: must be WSHUB_OVER_DROP (0), WSHUB_OVER_DELAY (1) or "
+                    "WSHUB_OVER_CLOSE (2)");
+    wshub_io_fake_destroy(refusal_net);
+}
+
 static void refused(wshub_desc d, const char *part) {
     wshub *hub = NULL;
     const char *why = wshub_desc_problem(&d);

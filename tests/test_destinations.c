@@ -11,10 +11,11 @@ static char ids[PEERS][37];
 /* Six clients: 0, 1 and 2 are in `a`, 2, 3 and 4 in `b`, 4 and 5 in `c`. The last of them writes in a
  * way of its own. */
 static wshub_kind short_kind;
-static wshub_err encode_short(wshub *hub, wshub_kind kind, const wshub_packet *packet,
-                              wshub_writer *out, void *user) {
+static wshub_err encode_short(wshub *hub, wshub_kind kind, wshub_realm realm,
+                              const wshub_packet *packet, wshub_writer *out, void *user) {
     uint8_t *at = wshub_writer_room(out, 3);
     (void)hub;
+    (void)realm;
     (void)kind;
     (void)user;
     if (!at) return WSHUB_ERR_NOMEM;

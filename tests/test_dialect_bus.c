@@ -379,6 +379,44 @@ TEST(a_dialect_that_comes_later_is_told_that_the_bus_is_there) { /* BUS-5 */
     world_stop(&w);
 }
 
+TEST(a_dialect_that_says_nothing_of_its_channels_hears_all_of_them) { /* BUS-1, BUS-5 */
+    long n;
+    for (n = 0; n < 12; n++) {
+        world w;
+        told t;
+        tongue x, y;
+        wshub_dialect table = tongue_table(false);
+        memset(&x, 0, sizeof x);
+        memset(&y, 0, sizeof y);
+        told_start(&w, &t, false);
+        table.on_bus_state = NULL;
+        EXPECT_INT(wshub_dialect_add(w.hub, &table, &x, &x.dialect), WSHUB_OK);
+        table.bus_prefix = "deaf#";
+        table.on_bus = NULL; /* it only publishes */
+        EXPECT_INT(wshub_dialect_add(w.hub, &table, &x, &y.dialect), WSHUB_OK);
+        w.fail_at = n;
+        told_state(&w, &t, WSHUB_BUS_CONNECTED);
+        w.fail_at = 0;
+        wshub_io_fake_advance(w.net, 100);
+        EXPECT(strstr(t.log, "+t#* ") && !strstr(t.log, "+deaf#"));
+        told_state(&w, &t, WSHUB_BUS_UP);
+        t.owner.received(t.owner.ctx, S("t#c"), S("p"));
+        EXPECT_HEARD(&x, "channel:c payload:p ");
+
+        /* one that comes to a bus that is there, and all at the next connection */
+        table.bus_prefix = "y#";
+        table.on_bus = tongue_bus;
+        EXPECT_INT(wshub_dialect_add(w.hub, &table, &y, &y.dialect), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        EXPECT(strstr(t.log, "+y#* "));
+        told_state(&w, &t, WSHUB_BUS_DOWN);
+        t.len = 0;
+        told_state(&w, &t, WSHUB_BUS_CONNECTED);
+        EXPECT(strstr(t.log, "+t#* ") && strstr(t.log, "+y#* "));
+        world_stop(&w);
+    }
+}
+
 TEST(names_of_a_realm_are_told_first_in_last_out_and_at_every_connection) { /* BUS-4, BUS-5 */
     world w;
     told t;
@@ -646,4 +684,185 @@ TEST(a_dialect_may_end_the_hub_when_the_bus_comes_up) { /* BYE-1 */
     w.hub = NULL;
     wshub_io_fake_destroy(w.net);
     EXPECT_INT(w.bytes, 0);
+}
+
+/* ---- what a dialect does when it is told of a name ---- */
+
+/* A dialect that writes down whom it is told of, and does something at its n-th name. */
+static struct meddler {
+    tongue tongue; /* first: the table's functions take it for theirs */
+    wshub_client client;
+    int at, count;
+    void (*acts)(wshub *hub, wshub_str name);
+} meddler;
+
+static void meddle(wshub *hub, wshub_realm realm, wshub_dest_kind kind, wshub_str name, bool here,
+                   void *user) {
+    struct meddler *m = (struct meddler *)user;
+    EXPECT(realm.id == m->tongue.realm.id && kind > WSHUB_DEST_ALL);
+    tongue_heard(&m->tongue, here ? "+" : "-", name);
+    if (m->count++ == m->at && m->acts) m->acts(hub, name);
+}
+static void act_change(wshub *hub, wshub_str name) {
+    wshub_msg m = msg("m", "1");
+    wshub_dest dest = dest_of(&meddler.tongue, WSHUB_DEST_ALL, "");
+    (void)name;
+    EXPECT_INT(wshub_client_join(hub, meddler.client, S("more")), WSHUB_OK);
+    EXPECT_INT(wshub_client_join(hub, meddler.client, S("brief")), WSHUB_OK);
+    EXPECT_INT(wshub_client_leave(hub, meddler.client, S("brief")), WSHUB_OK);
+    EXPECT_INT(wshub_send_here(hub, &dest, &m), WSHUB_OK);
+    checked(hub);
+}
+static void act_leave(wshub *hub, wshub_str name) {
+    (void)name;
+    EXPECT_INT(wshub_client_leave(hub, meddler.client, S("r1")), WSHUB_OK);
+    EXPECT_INT(wshub_client_leave(hub, meddler.client, S("r2")), WSHUB_OK);
+    EXPECT_INT(wshub_client_leave(hub, meddler.client, S("r3")), WSHUB_OK);
+    checked(hub);
+}
+static void act_end(wshub *hub, wshub_str name) {
+    (void)name;
+    wshub_destroy(hub);
+}
+
+static void meddler_start(world *w, told *t) {
+    wshub_dialect table = tongue_table(false);
+    wshub_realm_desc realm;
+    memset(&meddler, 0, sizeof meddler);
+    meddler.at = -1;
+    told_start(w, t, false);
+    table.on_name = meddle;
+    table.on_bus_state = NULL;
+    EXPECT_INT(wshub_dialect_add(w->hub, &table, &meddler, &meddler.tongue.dialect), WSHUB_OK);
+    memset(&realm, 0, sizeof realm);
+    realm.version = WSHUB_REALM_VERSION;
+    realm.dialect = meddler.tongue.dialect;
+    EXPECT_INT(wshub_realm_create(w->hub, &realm, &meddler.tongue.realm), WSHUB_OK);
+}
+static void meddler_up(world *w, told *t) {
+    told_state(w, t, WSHUB_BUS_CONNECTED);
+    told_state(w, t, WSHUB_BUS_UP);
+}
+
+TEST(whoever_is_told_of_a_name_may_change_anything) { /* BUS-4, ROOM-5 */
+    world w;
+    told t;
+    meddler_start(&w, &t);
+    meddler_up(&w, &t);
+    meddler.client = tongue_client(&w, &meddler.tongue, "a", "u");
+    EXPECT_HEARD(&meddler.tongue, "+:a +:u +:a ");
+    meddler.at = meddler.count;
+    meddler.acts = act_change;
+    EXPECT_INT(wshub_client_join(w.hub, meddler.client, S("r")), WSHUB_OK);
+    EXPECT_HEARD(&meddler.tongue, ""); /* not in the middle of it */
+    EXPECT_INT(wshub_client_join(w.hub, meddler.client, S("s")), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_HEARD(&meddler.tongue, "+:r +:s +:more +:brief -:brief ");
+    EXPECT_INT(wshub_client_end(w.hub, meddler.client, WSHUB_BY_APP, 0, nul()), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT(strstr(meddler.tongue.heard, "-:r ") && strstr(meddler.tongue.heard, "-:u "));
+    world_stop(&w);
+}
+
+TEST(names_may_go_while_all_of_them_are_told) { /* BUS-4, BUS-5 */
+    int at;
+    for (at = 0; at < 6; at++) {
+        world w;
+        told t;
+        meddler_start(&w, &t);
+        meddler.client = tongue_client(&w, &meddler.tongue, "a", "u");
+        EXPECT_INT(wshub_client_join(w.hub, meddler.client, S("r1")), WSHUB_OK);
+        EXPECT_INT(wshub_client_join(w.hub, meddler.client, S("r2")), WSHUB_OK);
+        EXPECT_INT(wshub_client_join(w.hub, meddler.client, S("r3")), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        EXPECT_HEARD(&meddler.tongue, ""); /* there is no bus yet */
+        meddler.at = at;
+        meddler.acts = act_leave;
+        meddler_up(&w, &t);
+        EXPECT(strstr(meddler.tongue.heard, "+:u ") && strstr(meddler.tongue.heard, "+:a "));
+        EXPECT_INT(wshub_client_join(w.hub, meddler.client, S("r4")), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        EXPECT(strstr(meddler.tongue.heard, "-:r1 -:r2 -:r3 +:r4 "));
+        world_stop(&w);
+    }
+}
+
+TEST(a_hub_may_end_when_a_name_is_told) { /* BYE-1, BUS-4 */
+    static const char *const rooms[] = {"p", "q", "r", "s"};
+    int i, at, later;
+    for (later = 0; later < 2; later++) {
+        for (at = 0; at < (later ? 4 : 7); at++) {
+            world w;
+            told t;
+            meddler_start(&w, &t);
+            if (later) meddler_up(&w, &t);
+            meddler.client = tongue_client(&w, &meddler.tongue, "a", "u");
+            for (i = 0; i < 4; i++)
+                EXPECT_INT(wshub_client_join(w.hub, meddler.client, S(rooms[i])), WSHUB_OK);
+            meddler.count = 0;
+            meddler.at = at;
+            meddler.acts = act_end;
+            w.unchecked = true;
+            if (!later) t.owner.state(t.owner.ctx, WSHUB_BUS_CONNECTED);
+            wshub_io_fake_run(w.net);
+            EXPECT_INT(meddler.count, at + 1); /* nobody is told of anything afterwards */
+            w.hub = NULL;
+            wshub_io_fake_destroy(w.net);
+            EXPECT_INT(w.bytes, 0);
+        }
+    }
+}
+
+static told *down_bus;
+static void act_down(wshub *hub, wshub_str name) {
+    (void)hub, (void)name;
+    down_bus->owner.state(down_bus->owner.ctx, WSHUB_BUS_DOWN);
+}
+
+TEST(names_that_wait_to_be_told_are_forgotten_with_the_bus) { /* BUS-4, BUS-5 */
+    world w;
+    told t;
+    meddler_start(&w, &t);
+    meddler_up(&w, &t);
+    meddler.client = tongue_client(&w, &meddler.tongue, "a", "u");
+    EXPECT_HEARD(&meddler.tongue, "+:a +:u +:a ");
+    EXPECT_INT(wshub_client_join(w.hub, meddler.client, S("r")), WSHUB_OK);
+    told_state(&w, &t, WSHUB_BUS_DOWN);
+    EXPECT_HEARD(&meddler.tongue, "");
+    told_state(&w, &t, WSHUB_BUS_CONNECTED);
+    EXPECT_HEARD(&meddler.tongue, "+:r +:u +:a +:a ");
+    EXPECT_INT(wshub_client_join(w.hub, meddler.client, S("s")), WSHUB_OK);
+    EXPECT_INT(wshub_client_join(w.hub, meddler.client, S("t")), WSHUB_OK);
+    down_bus = &t; /* which goes while the first of them is told */
+    meddler.at = meddler.count;
+    meddler.acts = act_down;
+    wshub_io_fake_run(w.net);
+    EXPECT_HEARD(&meddler.tongue, "+:s ");
+    told_state(&w, &t, WSHUB_BUS_CONNECTED);
+    EXPECT_HEARD(&meddler.tongue, "+:t +:s +:r +:u +:a +:a ");
+    EXPECT_INT(wshub_client_join(w.hub, meddler.client, S("x")), WSHUB_OK);
+    world_stop(&w); /* or with the hub */
+}
+
+TEST(without_memory_names_that_are_here_are_told_all_the_same) { /* BUS-4, BUS-5 */
+    world w;
+    told t;
+    meddler_start(&w, &t);
+    meddler_up(&w, &t);
+    meddler.client = tongue_client(&w, &meddler.tongue, "a", "u");
+    EXPECT_INT(wshub_client_join(w.hub, meddler.client, S("r")), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_HEARD(&meddler.tongue, "+:a +:u +:a +:r ");
+    w.fail_all = true; /* one that has gone is not told: its channel stays */
+    EXPECT_INT(wshub_client_leave(w.hub, meddler.client, S("r")), WSHUB_OK);
+    w.fail_all = false;
+    wshub_io_fake_run(w.net);
+    EXPECT_HEARD(&meddler.tongue, "");
+    w.fail_at = 2; /* the room's own memory, then that of its name */
+    EXPECT_INT(wshub_client_join(w.hub, meddler.client, S("s")), WSHUB_OK);
+    EXPECT_INT(w.fail_at, 0);
+    w.fail_at = 0;
+    wshub_io_fake_advance(w.net, 100);
+    EXPECT(strstr(meddler.tongue.heard, "+:s "));
+    world_stop(&w);
 }

@@ -204,7 +204,7 @@ static void run_all_cuts(head *h, size_t nth) {
 
 TEST(framing_decides_what_a_request_is) { /* CONN-5, CONN-1, CONN-2 */
     head h;
-    size_t nth = 0;
+    size_t nth = 0, stride = test_stride(11);
     start();
     memset(&h, 0, sizeof h);
     for (h.method = 0; h.method < COUNT(methods); h.method++)
@@ -217,7 +217,7 @@ TEST(framing_decides_what_a_request_is) { /* CONN-5, CONN-1, CONN-2 */
                                 /* the target's form and the odd lengths know nothing of each
                                  * other */
                                 if (h.target > 1 && (h.length > 4 || h.coding > 4)) continue;
-                                run_all_cuts(&h, nth++);
+                                if (nth++ % stride == 0) run_all_cuts(&h, nth - 1);
                             }
     stop();
 }

@@ -18,7 +18,9 @@ static void says(size_t len, const char *want) {
 TEST(a_hub_that_cannot_be_made_says_which_field_and_what_is_in_it) {
     static const char *const rooms[] = {"a", ""}, *const nothing[] = {"a", NULL},
                              *const origins[] = {"https://a.example", "example.com"},
-                             *const hosts[] = {"a.example:0"}, *const many[] = {"a", "b", "c"};
+                             *const hosts[] = {"a.example:0"},
+                             *const proxies[] = {"10.0.0.0/8", "10.0.0.1/8"},
+                             *const many[] = {"a", "b", "c"};
     static char long_path[1100], wide[200];
     static wshub_io no_send, other_io;
     static wshub_bus no_publish;
@@ -87,6 +89,18 @@ TEST(a_hub_that_cannot_be_made_says_which_field_and_what_is_in_it) {
          WSHUB_ERR_PARAM,
          "allowed_hosts[0] is \"a.example:0\": must be `host` or `host:port`, with `*.` before it "
          "for its subdomains"},
+        {{.trusted_proxies = proxies, .trusted_proxies_count = 2, .forwarded_header = "Forwarded"},
+         WSHUB_ERR_PARAM,
+         "trusted_proxies[1] is \"10.0.0.1/8\": must be an address, without a port, or "
+         "`10.0.0.0/8` or `2001:db8::/32`, with nothing but zeros behind its length; or `unix`"},
+        {{.trusted_proxies = proxies, .trusted_proxies_count = 1, .forwarded_header = "X:"},
+         WSHUB_ERR_PARAM,
+         "forwarded_header is \"X:\": must be the name of a header, as in X-Forwarded-For"},
+        {{.forwarded_header = "Forwarded"},
+         WSHUB_ERR_PARAM,
+         "forwarded_header is \"Forwarded\": it needs trusted_proxies, whose word it is; of "
+         "anybody "
+         "else it is not believed (PROXY-2)"},
         {{.rooms_per_client_max = 3, .default_rooms = many, .default_rooms_count = 3},
          WSHUB_ERR_PARAM,
          "rooms_per_client_max is 3, default_rooms_count is 3: must be at least the default rooms "
@@ -342,6 +356,74 @@ TEST(a_mount_that_is_refused_says_which_field_and_what_is_in_it) {
         says(wshub_mount_explain(&cases[i].desc, cases[i].err, why, sizeof why), cases[i].want);
     }
     says(wshub_mount_explain(NULL, WSHUB_ERR_PARAM, why, sizeof why), "wshub_mount_desc: required");
+    world_stop(&w);
+}
+
+static wshub_err no_publish(wshub *hub, wshub_realm realm, const wshub_dest *dest,
+                            const wshub_packet *packet, void *user) {
+    (void)hub, (void)realm, (void)dest, (void)packet, (void)user;
+    return WSHUB_OK;
+}
+
+TEST(a_dialect_that_is_refused_says_which_field_and_what_is_in_it) { /* BUS-6, APP-1 */
+    static char long_prefix[WSHUB_BUS_PREFIX_BYTES_MAX + 2];
+    struct {
+        wshub_dialect table;
+        wshub_err err;
+        const char *want;
+    } cases[] = {
+        {{.version = 77, .name = "d"},
+         WSHUB_ERR_PARAM,
+         "version is 77: must be WSHUB_DIALECT_VERSION; a program that says another was compiled "
+         "with another wshub.h"},
+        {{.version = WSHUB_DIALECT_VERSION},
+         WSHUB_ERR_PARAM,
+         "name is NULL: required, for people to read"},
+        {{WSHUB_DIALECT_VERSION, .name = "d", .publish = no_publish},
+         WSHUB_ERR_PARAM,
+         "bus_prefix is NULL: required for publish, on_bus, on_name and on_bus_state"},
+        {{WSHUB_DIALECT_VERSION, .name = "d", .bus_prefix = ""},
+         WSHUB_ERR_PARAM,
+         "bus_prefix is \"\": must have 1 to WSHUB_BUS_PREFIX_BYTES_MAX (64) bytes"},
+        {{WSHUB_DIALECT_VERSION, .name = "d", .bus_prefix = long_prefix},
+         WSHUB_ERR_PARAM,
+         "bus_prefix is \"pppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp...\" "
+         "(65 "
+         "bytes): must have 1 to WSHUB_BUS_PREFIX_BYTES_MAX (64) bytes"},
+        {{WSHUB_DIALECT_VERSION, .name = "d", .bus_prefix = "a*"},
+         WSHUB_ERR_PARAM,
+         "bus_prefix is \"a*\": must be plain ASCII without blanks, `*`, `?`, `[`, `]` and `\\`"},
+        {{WSHUB_DIALECT_VERSION, .name = "d", .bus_prefix = "ws:room"},
+         WSHUB_ERR_PARAM,
+         "bus_prefix is \"ws:room\": must not begin with that of another dialect, such as `ws:`, "
+         "nor be the beginning of one, or they would hear each other"},
+        {{WSHUB_DIALECT_VERSION, .name = "d", .bus_prefix = "wshub:"},
+         WSHUB_ERR_PARAM,
+         "bus_prefix is \"wshub:\": must not meet `wshub:app:`, below which the application's "
+         "channels are"},
+        {{WSHUB_DIALECT_VERSION, .name = "d"}, WSHUB_ERR_PARAM, "out_dialect: required, and NULL"},
+        {{WSHUB_DIALECT_VERSION, .name = "d"},
+         WSHUB_ERR_LIMIT,
+         "there are WSHUB_DIALECTS_MAX (16) dialects, and no more can be"},
+        {{WSHUB_DIALECT_VERSION, .name = "d"},
+         WSHUB_ERR_NOMEM,
+         "out of memory; nothing was changed"},
+        {{WSHUB_DIALECT_VERSION, .name = "d"}, WSHUB_OK, ""},
+    };
+    world w;
+    uint32_t dialect;
+    size_t i;
+    memset(long_prefix, 'p', sizeof long_prefix - 1);
+    world_start(&w, DESC(0), FAKE(0));
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        bool good = !wshub_dialect_problem(w.hub, &cases[i].table);
+        EXPECT_INT(wshub_dialect_add(w.hub, &cases[i].table, NULL, good ? NULL : &dialect),
+                   WSHUB_ERR_PARAM);
+        says(wshub_dialect_explain(w.hub, &cases[i].table, cases[i].err, why, sizeof why),
+             cases[i].want);
+    }
+    says(wshub_dialect_explain(w.hub, NULL, WSHUB_ERR_PARAM, why, sizeof why),
+         "wshub_dialect: required");
     world_stop(&w);
 }
 

@@ -1,8 +1,8 @@
 /* The files of a folder (backends/wshub_ext_files.h): what names something and what must not, what
  * is said of it, parts, files that change while they are sent, peers that are slow or go, and want
- * of memory and descriptors (FILE-1 to FILE-4, HTTP-2, HTTP-3; RFC 9110). */
+ * of memory and descriptors (FILE-1 to FILE-5, HTTP-2, HTTP-3; RFC 9110). */
 #define _GNU_SOURCE
-#include "hubtest.h"
+#include "deflate_site.h"
 #include "wshub_ext_files.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -637,23 +637,28 @@ TEST(a_description_is_refused_in_words_that_name_the_field) {
     static char long_path[WSHUB_NAME_BYTES_MAX + 2];
     struct {
         wshub_ext_files_desc desc;
-        const char *field;
+        const char *field, *is; /* is: how it is told, in front of what it should be */
     } rows[] = {
-        {FILES(.folder = NULL), "folder"},
-        {FILES(.folder = ""), "folder"},
-        {FILES(.folder = ".", .path = "p/"), "path"},
-        {FILES(.folder = ".", .path = "/p"), "path"},
-        {FILES(.folder = ".", .path = ""), "path"},
-        {FILES(.folder = ".", .path = "/a b/"), "path"},
-        {FILES(.folder = ".", .path = long_path), "path"},
-        {FILES(.folder = ".", .index = "a/b"), "index"},
-        {FILES(.folder = ".", .index = long_path), "index"},
-        {FILES(.folder = ".", .types_count = 1), "types"},
-        {FILES(.folder = ".", .types = types, .types_count = 1), "types"},
-        {FILES(.folder = ".", .headers_count = 1), "headers"},
-        {FILES(.folder = ".", .headers = etag, .headers_count = 17), "headers_count"},
-        {FILES(.folder = ".", .headers = etag, .headers_count = 1), "headers"},
+        {FILES(.folder = NULL), "folder", "folder is NULL: "},
+        {FILES(.folder = ""), "folder", "folder is \"\": "},
+        {FILES(.folder = ".", .path = "p/"), "path", "path is \"p/\": must begin and end"},
+        {FILES(.folder = ".", .path = "/p"), "path", "path is \"/p\": must begin and end"},
+        {FILES(.folder = ".", .path = ""), "path", "path is \"\": must begin and end"},
+        {FILES(.folder = ".", .path = "/a b/"), "path", "path is \"/a b/\": must be without"},
+        {FILES(.folder = ".", .path = long_path), "path", "path is \"/xxx"},
+        {FILES(.folder = ".", .index = "a/b"), "index", "index is \"a/b\": "},
+        {FILES(.folder = ".", .index = long_path), "index", "index is \"/xxx"},
+        {FILES(.folder = ".", .types_count = 1), "types", "types is NULL, types_count is 1: "},
+        {FILES(.folder = ".", .types = types, .types_count = 1), "types",
+         "types is set, types_count is 1: "},
+        {FILES(.folder = ".", .headers_count = 1), "headers",
+         "headers is NULL, headers_count is 1: "},
+        {FILES(.folder = ".", .headers = etag, .headers_count = 17), "headers_count",
+         "headers_count is 17: "},
+        {FILES(.folder = ".", .headers = etag, .headers_count = 1), "headers",
+         "headers is set, headers_count is 1: "},
     };
+    char told[WSHUB_EXPLAIN_BYTES];
     wshub_ext_files *none = NULL;
     wshub_ext_files_desc good = FILES(.folder = ".");
     size_t i;
@@ -663,6 +668,25 @@ TEST(a_description_is_refused_in_words_that_name_the_field) {
         const char *why = wshub_ext_files_desc_problem(&rows[i].desc);
         EXPECT(why && strncmp(why, rows[i].field, strlen(rows[i].field)) == 0);
         EXPECT_INT(wshub_ext_files_create(&rows[i].desc, &none), WSHUB_ERR_PARAM);
+        EXPECT_OP(wshub_ext_files_desc_explain(&rows[i].desc, WSHUB_ERR_PARAM, told, sizeof told),
+                  <, sizeof told);
+        EXPECT(strncmp(told, rows[i].is, strlen(rows[i].is)) == 0);
+        EXPECT_HAS(told, strchr(why, ':'));
+    }
+    (void)wshub_ext_files_desc_explain(&good, WSHUB_OK, told, sizeof told);
+    EXPECT_STR(told, "");
+    (void)wshub_ext_files_desc_explain(&good, WSHUB_ERR_PARAM, told, sizeof told);
+    EXPECT_STR(told, "out_files: required, and NULL");
+    (void)wshub_ext_files_desc_explain(&good, WSHUB_ERR_NOMEM, told, sizeof told);
+    EXPECT_STR(told, wshub_strerror(WSHUB_ERR_NOMEM));
+    (void)wshub_ext_files_desc_explain(&good, WSHUB_ERR_IO, told, sizeof told);
+    EXPECT_HAS(told, "folder is \".\": must be a folder that is there");
+    (void)wshub_ext_files_desc_explain(NULL, WSHUB_ERR_PARAM, told, sizeof told);
+    EXPECT_STR(told, "wshub_ext_files_desc: required");
+    for (i = 0; i < 2; i++) {
+        (void)wshub_ext_files_desc_explain_versioned(&good, i ? 1 : sizeof good, i ? 1 : 9,
+                                                     WSHUB_ERR_PARAM, told, sizeof told);
+        EXPECT_HAS(told, "of another wshub_ext_files.h");
     }
     EXPECT(!wshub_ext_files_desc_problem(&good));
     EXPECT(wshub_ext_files_desc_problem(NULL) != NULL);
@@ -682,4 +706,132 @@ TEST(a_description_is_refused_in_words_that_name_the_field) {
     EXPECT_INT(wshub_ext_files_create(&good, &none), WSHUB_OK);
     wshub_ext_files_destroy(none);
     wshub_ext_files_destroy(NULL);
+}
+
+/* ---- compressed ---- */
+
+/* The body is this text, as the codec of stored blocks has it. */
+static void expect_coded(const answer *a, const char *text) {
+    static uint8_t want[4000];
+    stored to;
+    wshub_deflate table = stored_codec(&to);
+    size_t n;
+    (void)table.deflate(&to, NULL, (const uint8_t *)text, strlen(text), want, &n);
+    EXPECT_INT(a->count, n);
+    EXPECT(a->count == n && memcmp(a->body, want, n) == 0);
+}
+
+#define GZIP "Accept-Encoding: gzip\r\n"
+
+TEST(
+    a_file_of_a_size_is_compressed_for_who_takes_that) { /* FILE-5; a10; RFC 9110 8.8.3.3, 12.5.3 */
+    static char text[2001], lines[300];
+    char plain[100], coded[100];
+    stored to;
+    wshub_deflate table = stored_codec(&to);
+    answer a;
+    memset(text, 'f', 2000);
+    start_with(FILES(.deflate = &table, .deflate_bytes_max = 2000), DESC(.no_pings = true));
+    memset(&table, 0, sizeof table); /* it was copied */
+    old_file("big", text);           /* of no type that gets shorter */
+    old_file("ten.txt", text);
+
+    a = ask("GET", "/ten.txt", "");
+    expect_body(&a, text);
+    EXPECT_HEADER(&a, "Content-Encoding", "");
+    EXPECT_HEADER(&a, "Vary", "Accept-Encoding");
+    EXPECT_HEADER(&a, "Accept-Ranges", "bytes");
+    (void)snprintf(plain, sizeof plain, "%s", header(&a, "ETag"));
+
+    a = ask("GET", "/ten.txt", GZIP);
+    EXPECT_INT(a.status, 200);
+    expect_coded(&a, text);
+    EXPECT_HEADER(&a, "Content-Encoding", "gzip");
+    EXPECT_HEADER(&a, "Vary", "Accept-Encoding");
+    EXPECT_HEADER(&a, "Content-Type", "text/plain; charset=utf-8");
+    EXPECT_HEADER(&a, "Accept-Ranges", "");
+    (void)snprintf(coded, sizeof coded, "%s", header(&a, "ETag"));
+    EXPECT(strcmp(plain, coded) != 0);
+    EXPECT_HAS(coded, "-gzip\"");
+    a = ask("GET", "/ten.txt", "Accept-Encoding: gzip;q=0.5, deflate\r\n");
+    EXPECT_HEADER(&a, "Content-Encoding", "deflate");
+    EXPECT_HAS(header(&a, "ETag"), "-deflate\"");
+    a = ask("HEAD", "/ten.txt", GZIP);
+    EXPECT_INT(a.status, 200);
+    EXPECT_INT(a.count, 0);
+    EXPECT_HEADER(&a, "Content-Encoding", "gzip");
+    EXPECT_HEADER(&a, "Content-Length", "2006");
+
+    /* Each tag is that of what was sent with it. */
+    (void)snprintf(lines, sizeof lines, GZIP "If-None-Match: %s\r\n", coded);
+    a = ask("GET", "/ten.txt", lines);
+    EXPECT_INT(a.status, 304);
+    EXPECT_HEADER(&a, "ETag", coded);
+    EXPECT_HEADER(&a, "Vary", "Accept-Encoding");
+    EXPECT_HEADER(&a, "Content-Encoding", "");
+    (void)snprintf(lines, sizeof lines, GZIP "If-None-Match: %s\r\n", plain);
+    EXPECT_INT(ask("GET", "/ten.txt", lines).status, 200);
+    (void)snprintf(lines, sizeof lines, "If-None-Match: %s\r\n", coded);
+    EXPECT_INT(ask("GET", "/ten.txt", lines).status, 200);
+
+    /* A part is one of the plain file. */
+    a = ask("GET", "/ten.txt", GZIP "Range: bytes=0-4\r\n");
+    EXPECT_INT(a.status, 206);
+    expect_body(&a, "fffff");
+    EXPECT_HEADER(&a, "Content-Encoding", "");
+    EXPECT_HEADER(&a, "ETag", plain);
+    (void)snprintf(lines, sizeof lines, GZIP "Range: bytes=0-4\r\nIf-Range: %s\r\n", coded);
+    a = ask("GET", "/ten.txt", lines);
+    EXPECT_INT(a.status, 200);
+    expect_body(&a, text);
+
+    /* What is short, long, or does not get shorter, is what it was. */
+    a = ask("GET", "/big", GZIP);
+    EXPECT_HEADER(&a, "Content-Encoding", "");
+    EXPECT_HEADER(&a, "Vary", "");
+    a = ask("GET", "/index.html", GZIP);
+    EXPECT_HEADER(&a, "Vary", "");
+    memset(text, 'f', 2000);
+    write_file("ten.txt", text, 2001);
+    age("ten.txt", 500);
+    a = ask("GET", "/ten.txt", GZIP);
+    EXPECT_HEADER(&a, "Vary", "");
+    EXPECT_INT(to.deflaters, 0);
+    stop();
+}
+
+TEST(a_file_that_cannot_be_compressed_now_is_answered_503) { /* >>errors */
+    static char text[2001];
+    stored to;
+    wshub_deflate table = stored_codec(&to);
+    long nth;
+    memset(text, 'f', 2000);
+    start_with(FILES(.deflate = &table), DESC(.no_pings = true));
+    old_file("ten.txt", text);
+    to.no_deflate = true;
+    EXPECT_INT(ask("GET", "/ten.txt", GZIP).status, 503);
+    to.no_deflate = false;
+    for (nth = 1; nth < 12; nth++) {
+        int status;
+        wshub_io_fake_end(w.net, peer);
+        w.fail_at = nth;
+        status = ask("GET", "/ten.txt", GZIP).status;
+        w.fail_at = 0;
+        EXPECT(status == 200 || status == 503 || status == 500 || status == 0);
+    }
+    EXPECT_INT(ask("GET", "/ten.txt", GZIP).status, 200);
+    EXPECT_INT(to.deflaters, 0);
+    stop();
+}
+
+TEST(a_description_that_cannot_compress_is_refused) {
+    stored to;
+    wshub_deflate table = stored_codec(&to);
+    wshub_ext_files_desc d = FILES(.folder = "/tmp", .deflate = &table);
+    EXPECT(!wshub_ext_files_desc_problem(&d));
+    d.deflate_bytes_max = (16u << 20) + 1;
+    EXPECT_HAS(wshub_ext_files_desc_problem(&d), "deflate_bytes_max");
+    d.deflate_bytes_max = 0;
+    table.version = 9;
+    EXPECT_HAS(wshub_ext_files_desc_problem(&d), "deflate");
 }

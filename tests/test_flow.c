@@ -74,6 +74,43 @@ TEST(reports_inside_reports) {
     world_stop(&w);
 }
 
+static wshub_conn closed_last;
+static int closed_count;
+static void (*close_in)(void *ctx, wshub_conn conn, bool flush);
+static void count_close(void *ctx, wshub_conn conn, bool flush) {
+    closed_last = conn;
+    closed_count++;
+    close_in(ctx, conn, flush);
+}
+
+/* An io that names streams as none may be named finds them refused, and those that are there as
+ * they were. */
+TEST(a_stream_with_an_impossible_name_is_refused) { /* CONN-1 */
+    world w;
+    wshub_conn c;
+    char id[37];
+    size_t i;
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    c = world_client(&w, "u", id);
+    close_in = w.hub->io.close;
+    w.hub->io.close = count_close;
+    for (i = 0; i < 5; i++) {
+        wshub_conn odd[5] = {{0}, {5}, {UINT64_C(1) << 32 | UINT32_MAX / 4}, {0}, {0}};
+        odd[3].id = c.id + (UINT64_C(1) << 32); /* its number is in use */
+        odd[4] = c;                             /* the very one */
+        closed_count = 0;
+        wshub_conn_opened(w.hub, odd[i]);
+        EXPECT_INT(stats(&w).conns_refused, (int)i + 1);
+        EXPECT_INT(closed_count, i < 4);
+        if (i < 4) EXPECT(closed_last.id == odd[i].id);
+        checked(w.hub);
+    }
+    EXPECT_INT(stats(&w).conns, 1);
+    EXPECT_INT(wshub_client_state(w.hub, world_handle(&w, id)), WSHUB_CLIENT_AUTHENTICATED);
+    EXPECT(wshub_io_fake_is_open(w.net, c));
+    world_stop(&w);
+}
+
 /* While one stream's bytes are read, others report: each keeps what of its own is not whole. */
 static wshub_conn nested_conn;
 static const char *nested_bytes;

@@ -325,8 +325,8 @@ TEST(the_other_hubs_clock_and_limits_hold) { /* LIVE-3 */
     EXPECT(wshub_io_fake_output(p.here.net, p.conn).len == 0);
     wshub_io_fake_advance(p.there.net, 2001);
     pair_run(&p);
-    EXPECT(heard(&p, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
-                     "Connection: close\r\n\r\n"));
+    EXPECT(heard(&p, "HTTP/1.1 503 Service Unavailable\r\nDate: Sat, 31 Jan 2026 09:30:02 GMT\r\n"
+                     "Content-Length: 0\r\nConnection: close\r\n\r\n"));
     EXPECT_INT(p.gone, WSHUB_BY_TIMEOUT);
     p.conn = wshub_io_fake_open(p.here.net);
     ask(&p, "POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody");

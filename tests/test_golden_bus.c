@@ -212,7 +212,7 @@ static void play_line(play *p, wshub_str line, const char *name, int argc, char 
     } else if (wshub_json_get(line, "publish").ptr) {
         x = play_text(p, line, "publish");
         y = play_text(p, line, "payload");
-        (void)broker_deliver(&p->b, wshub_str_z(x), wshub_str_z(y));
+        (void)broker_deliver(&p->b, wshub_str_z(x), wshub_str_z(y), false);
         free(x);
         free(y);
         play_run(p);

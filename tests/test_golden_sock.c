@@ -8,6 +8,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#ifdef __linux__
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#endif
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
@@ -20,7 +25,10 @@ typedef struct peer {
     int fd;
     text in;
     size_t at;
+    unsigned port;
     bool ended;
+    bool unread; /* the server may not have read what it has said */
+    bool paused; /* nor did it when that was waited for */
 } peer;
 
 typedef struct world {
@@ -45,7 +53,10 @@ static bool sock_start(void *ctx, int argc, char **argv) {
     int out[2], i;
     char *args[40], line[64] = "";
     size_t n = 0;
-    for (i = 0; i < 64; i++) w->peers[i].fd = -1;
+    for (i = 0; i < 64; i++) {
+        w->peers[i].fd = -1;
+        w->peers[i].unread = false;
+    }
     args[0] = server();
     for (i = 1; i < argc; i++) args[i] = argv[i];
     args[i++] = (char *)(uintptr_t) "--backend";
@@ -94,6 +105,74 @@ static int sock_stop(void *ctx, bool by_signal) {
     return w->status;
 }
 
+#ifdef __linux__
+/* What the kernel knows of the server's end of one connection: asked for it alone, since a walk
+ * through /proc/net/tcp passes all that other tests have left behind. False: it does not say. */
+static bool sock_asked(const world *w, const peer *p, struct inet_diag_msg *told) {
+    struct {
+        struct nlmsghdr head;
+        struct inet_diag_req_v2 ask;
+    } out;
+    union {
+        struct nlmsghdr head;
+        char bytes[4096];
+    } in;
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    ssize_t n = -1;
+
+    memset(&out, 0, sizeof out);
+    out.head.nlmsg_len = sizeof out;
+    out.head.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+    out.head.nlmsg_flags = NLM_F_REQUEST;
+    out.ask.sdiag_family = AF_INET;
+    out.ask.sdiag_protocol = IPPROTO_TCP;
+    out.ask.idiag_states = UINT32_MAX;
+    out.ask.id.idiag_sport = htons((uint16_t)w->port);
+    out.ask.id.idiag_dport = htons((uint16_t)p->port);
+    out.ask.id.idiag_src[0] = out.ask.id.idiag_dst[0] = htonl(INADDR_LOOPBACK);
+    out.ask.id.idiag_cookie[0] = out.ask.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+
+    if (fd >= 0 && send(fd, &out, sizeof out, 0) == (ssize_t)sizeof out)
+        n = recv(fd, &in, sizeof in, 0);
+    if (fd >= 0) (void)close(fd);
+    if (n < (ssize_t)NLMSG_LENGTH(sizeof *told) || in.head.nlmsg_type != SOCK_DIAG_BY_FAMILY)
+        return false;
+    memcpy(told, in.bytes + NLMSG_HDRLEN, sizeof *told);
+    return true;
+}
+#endif
+
+/* Has the server taken what a peer has said? Its end of the connection is accepted and has nothing
+ * unread, or, where the peer has gone, it is gone, too. Where the kernel does not tell: yes. */
+static bool sock_heard(const world *w, const peer *p) {
+#ifdef __linux__
+    struct inet_diag_msg t;
+
+    if (!sock_asked(w, p, &t)) return true;
+    if (t.idiag_state == 1 || t.idiag_state == 3 || t.idiag_state == 8)
+        /* open, being opened, or half closed by us */
+        return p->fd >= 0 && t.idiag_inode && !t.idiag_rqueue;
+#else
+    (void)w;
+    (void)p;
+#endif
+    return true;
+}
+
+/* What one says or does comes before what another does next, however slow the server is. Who is not
+ * read on purpose is waited for once. */
+static void sock_settle(world *w, int but) {
+    int i, k;
+
+    for (i = 0; i < 64; i++) {
+        peer *p = &w->peers[i];
+        if (i == but || !p->unread || p->paused) continue;
+        for (k = 0; k < 60 && !sock_heard(w, p); k++) (void)usleep(k < 20 ? 1000 : 12000);
+        p->unread = false;
+        p->paused = k == 60; /* half a second */
+    }
+}
+
 static bool sock_open(void *ctx, int slot) {
     world *w = (world *)ctx;
     peer *p = &w->peers[slot % 64];
@@ -101,7 +180,9 @@ static bool sock_open(void *ctx, int slot) {
         struct sockaddr any;
         struct sockaddr_in in;
     } a;
+    socklen_t len = sizeof a;
     int one = 1;
+    sock_settle(w, slot % 64);
     memset(&a, 0, sizeof a);
     a.in.sin_family = AF_INET;
     a.in.sin_port = htons((uint16_t)w->port);
@@ -110,11 +191,17 @@ static bool sock_open(void *ctx, int slot) {
     (void)setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     p->ended = false;
     p->in.len = p->at = 0;
-    return connect(p->fd, &a.any, sizeof a.in) == 0;
+    p->unread = true;
+    p->paused = false;
+    if (connect(p->fd, &a.any, sizeof a.in) != 0) return false;
+    if (getsockname(p->fd, &a.any, &len) == 0) p->port = ntohs(a.in.sin_port);
+    return true;
 }
 static void sock_write(void *ctx, int slot, const void *bytes, size_t n) {
     peer *p = &((world *)ctx)->peers[slot % 64];
     const char *at = (const char *)bytes;
+    sock_settle((world *)ctx, slot % 64);
+    p->unread = true;
     while (n && p->fd >= 0) {
         ssize_t k = send(p->fd, at, n, MSG_NOSIGNAL);
         if (k <= 0) return;
@@ -124,9 +211,10 @@ static void sock_write(void *ctx, int slot, const void *bytes, size_t n) {
 }
 static void sock_end(void *ctx, int slot) {
     peer *p = &((world *)ctx)->peers[slot % 64];
+    sock_settle((world *)ctx, -1);
     if (p->fd >= 0) (void)close(p->fd);
     p->fd = -1;
-    p->ended = true;
+    p->ended = p->unread = true;
     (void)usleep(20000);
 }
 static void sock_receive(peer *p, int wait_ms) {
@@ -187,13 +275,20 @@ static void play_all(const char *backend, int every) {
         if (i % (size_t)every) continue;
         if (getenv("WSHUB_TEST_FILE") && !strstr(files[i], getenv("WSHUB_TEST_FILE"))) continue;
         file = golden_load(files[i]);
-        why = golden_play(&player, &net, file, &played);
+        why = golden_play(&player, &net, file, 1, &played);
+        free(file);
+        /* On a busy machine who is to be heard from within 400 ms may say nothing for so long: what
+         * is told by the clock alone must hold when all its times are longer. */
+        if (why && strstr(files[i], "/hb-")) {
+            file = golden_load(files[i]);
+            why = golden_play(&player, &net, file, 8, &played);
+            free(file);
+        }
         if (why) {
             (void)printf("  %s (%s): %s\n", files[i], backend, why);
             test_failures++;
         }
         count += played ? 1 : 0;
-        free(file);
     }
     (void)printf("  %d transcripts over sockets on %s\n", count, backend);
 }

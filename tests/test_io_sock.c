@@ -454,6 +454,138 @@ TEST(a_loop_of_ones_own_that_has_other_work_is_told_how_long_from_now) {
     }
 }
 
+/* Waits as a loop of one's own does, and serves only when there is a reason to. Returns whether
+ * there was one within a second. */
+static bool own_loop_turn(wshub_io_sock *net) {
+    struct pollfd p = {wshub_io_sock_fd(net), POLLIN, 0};
+    int said = wshub_io_sock_timeout(net);
+    bool ready = poll(&p, 1, said < 0 || said > 1000 ? 1000 : said) > 0;
+
+    if (!ready && (said < 0 || said > 1000)) return false;
+    EXPECT_INT(wshub_io_sock_run_once(net, 0), WSHUB_OK);
+    return true;
+}
+
+/* wshub_io_sock_timeout(), LIVE-3: what was done behind a turn needs no turn of the program's. */
+TEST(a_loop_of_ones_own_that_sends_and_starts_timers_behind_its_turn_is_not_late) {
+    static const char upgrade[] =
+        "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    static const uint8_t authenticate[] = {0x81, 0xA2, 0, 0, 0, 0};
+    wshub_io_sock *net;
+    wshub *hub;
+    uint16_t port;
+    wshub_msg m = msg("tick", "1");
+    wshub_iter iter = {0, 0};
+    wshub_client client = {0};
+    uint64_t from;
+    int fd, i, fired = 0;
+    char got[2000];
+    ssize_t n;
+
+    EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
+    EXPECT_INT(wshub_io_sock_timeout(net), -1); /* nobody is there to ask */
+    EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(net),
+                                          .no_log = true,
+                                          .on_authenticate = accept_all},
+                            &hub),
+               WSHUB_OK);
+    EXPECT_INT(wshub_io_sock_listen(net, "127.0.0.1", 0, &port), WSHUB_OK);
+
+    /* A timer in an idle loop, whoever settled in between. */
+    (void)wshub_io_sock_run_once(net, 0);
+    from = wall_ms();
+    EXPECT_INT(wshub_timer_start(hub, 60, count_up, &fired, NULL), WSHUB_OK);
+    EXPECT_INT(wshub_io_sock_timeout(net), 0); /* it has woken the io */
+    (void)wshub_settle(hub);
+    (void)wshub_io_sock_run_once(net, 0);
+    EXPECT_OP(wshub_io_sock_timeout(net), <=, 60);
+    while (!fired && own_loop_turn(net)) continue;
+    EXPECT(fired == 1 && wall_ms() - from >= 59 && wall_ms() - from < 900);
+    EXPECT_INT(wshub_io_sock_timeout(net), -1);
+
+    /* A client, to whom something is sent behind a turn. */
+    fd = dial_port(port);
+    EXPECT_INT(send(fd, upgrade, sizeof upgrade - 1, 0), (ssize_t)sizeof upgrade - 1);
+    EXPECT_INT(send(fd, authenticate, sizeof authenticate, 0), (ssize_t)sizeof authenticate);
+    EXPECT_INT(send(fd, "{\"event\":\"authenticate\",\"data\":{}}", 34, 0), 34);
+    for (i = 0; i < 50 && wshub_client_state(hub, client) != WSHUB_CLIENT_AUTHENTICATED; i++) {
+        (void)own_loop_turn(net);
+        iter.phase = 0;
+        (void)wshub_client_each(hub, &iter, &client);
+    }
+    EXPECT_INT(wshub_client_state(hub, client), WSHUB_CLIENT_AUTHENTICATED);
+    while (recv(fd, got, sizeof got, MSG_DONTWAIT) > 0) continue;
+    EXPECT_OP(wshub_io_sock_timeout(net), >, 0);
+
+    EXPECT_INT(wshub_all_send(hub, &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_io_sock_timeout(net), 0);
+    EXPECT(own_loop_turn(net));
+    n = recv(fd, got, sizeof got, MSG_DONTWAIT);
+    EXPECT(n == 27 && memcmp(got + 2, "{\"event\":\"tick\",\"data\":1}", 25) == 0);
+    EXPECT_OP(wshub_io_sock_timeout(net), >, 0);
+
+    EXPECT_INT(wshub_client_close(hub, client, 0, nul()), WSHUB_OK);
+    EXPECT_INT(wshub_io_sock_timeout(net), 0);
+
+    (void)close(fd);
+    wshub_destroy(hub);
+    wshub_io_sock_destroy(net);
+}
+
+/* wshub_io_owner.due: what the hub would settle for, and nothing is carried out by the question. */
+TEST(a_hub_says_what_it_would_settle_for) {
+    wshub_bus_local *local;
+    wshub_bus seat;
+    wshub_msg m = msg("tick", "1");
+    wshub_client client;
+    char id[37];
+    world w;
+
+    EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_seat(local, &seat), WSHUB_OK);
+    world_start(&w, DESC(.on_authenticate = accept_all, .bus = &seat, .bus_exact = true), FAKE(0));
+    EXPECT_INT(wshub__owner_due(w.hub), WSHUB_NEVER);
+    wshub_io_fake_hold(w.net, true);
+
+    /* What the bus alone is owed. */
+    EXPECT_INT(wshub_room_send(w.hub, S("nobody"), &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub__owner_due(w.hub), 0);
+    EXPECT_INT(wshub__owner_due(w.hub), 0);
+    (void)wshub_settle(w.hub);
+    EXPECT_INT(wshub__owner_due(w.hub), WSHUB_NEVER);
+
+    /* A timer, on the clock of the io. */
+    EXPECT_INT(wshub_timer_start(w.hub, 70, count_up, NULL, NULL), WSHUB_OK);
+    EXPECT_INT(wshub__owner_due(w.hub), wshub_io_fake_now(w.net) + 70);
+    wshub_io_fake_hold(w.net, false);
+
+    /* A room's channel to subscribe to, and a line to tell; inside a callback the turn goes on. */
+    (void)world_client(&w, NULL, id);
+    client = world_handle(&w, id);
+    wshub_io_fake_hold(w.net, true);
+    (void)wshub_settle(w.hub);
+    EXPECT_OP(wshub__owner_due(w.hub), >, wshub_io_fake_now(w.net) + 50);
+    EXPECT_INT(wshub_client_join(w.hub, client, S("a")), WSHUB_OK);
+    EXPECT_INT(wshub__owner_due(w.hub), wshub_io_fake_now(w.net) + 50);
+    (void)wshub_settle(w.hub);
+    w.hub->lines_count++;
+    EXPECT_INT(wshub__owner_due(w.hub), 0);
+    w.hub->lines_count--;
+    w.hub->depth++;
+    EXPECT_INT(wshub__owner_due(w.hub), 0);
+    w.hub->depth--;
+    EXPECT_INT(wshub_user_send(w.hub, S("nobody"), &m), WSHUB_OK);
+    wshub_bus_local_set_down(local, true); /* it waits for the bus, which will tell */
+    (void)wshub_settle(w.hub);
+    EXPECT_INT(wshub_user_send(w.hub, S("nobody"), &m), WSHUB_OK);
+    EXPECT_OP(wshub__owner_due(w.hub), >, 0);
+
+    wshub_io_fake_hold(w.net, false);
+    world_stop(&w);
+    wshub_bus_local_destroy(local);
+}
+
 /* What was said before a stop is heard before anybody is judged, however the stop falls: inside
  * the wait too, and with more streams than one wait tells of. */
 enum { STREAMS_MANY = 700 };

@@ -35,6 +35,42 @@ TEST(json_takes_what_rfc_8259_says_and_nothing_else) { /* MSG-9 */
     EXPECT(!wshub_json_check(wshub__str("\"a\0b\"", 5), 0));
 }
 
+/* Where a string ends, byte by byte; 0: it is none. What comes behind its quote does not matter. */
+static size_t string_end(const uint8_t *text, size_t n) {
+    size_t i;
+    for (i = 1; i < n; i++) {
+        if (text[i] == '"') return i + 1;
+        if (text[i] < 0x20) return 0;
+        if (text[i] == '\\' && (++i == n || !strchr("\"\\/bfnrt", text[i]) || !text[i])) return 0;
+    }
+    return 0;
+}
+
+/* Strings are looked at by sixteen and eight bytes: each byte stands at each place of each length,
+ * alone and with another in front of it that is as special. */
+TEST(a_byte_in_a_string_means_the_same_at_every_place) { /* MSG-9; RFC 8259 7 */
+    static const uint8_t before[] = {'a', 0x80, 0xFF, '\\', '"', 0x1F};
+    uint8_t text[48];
+    size_t n, at, k;
+    uint32_t c;
+    for (n = 2; n < sizeof text; n++) {
+        for (at = 1; at + 1 < n; at++) {
+            for (c = 0; c < 256; c++) {
+                for (k = 0; k < sizeof before; k++) {
+                    const uint8_t *end;
+                    memset(text, 'x', n);
+                    text[0] = text[n - 1] = '"';
+                    if (at > 1) text[at - 1] = before[k];
+                    text[at] = (uint8_t)c;
+                    if (c == 'u' && at > 1 && before[k] == '\\') continue; /* has a test above */
+                    end = wshub__json_string(text + 1, text + n);
+                    EXPECT_INT(end ? (size_t)(end - text) : 0, string_end(text, n));
+                }
+            }
+        }
+    }
+}
+
 TEST(json_nesting_ends_at_the_limit) { /* MSG-9 */
     char text[5000];
     uint32_t depth;

@@ -13,6 +13,7 @@ typedef struct wire {
     bool in_pieces;  /* it asks for room piece by piece */
     size_t pad;      /* bytes more, so that messages get long */
     unsigned calls;  /* messages that were written */
+    wshub_realm at;  /* where the last of them was sent */
     wshub_kind kind; /* as it was added */
 } wire;
 
@@ -39,6 +40,10 @@ static size_t wire_text(const wire *to, const wshub_packet *packet, char *text) 
         at = put(text, at, S("#"));
         at = put(text, at, packet->id);
     }
+    if (packet->ask.ptr) {
+        at = put(text, at, S("?"));
+        at = put(text, at, packet->ask);
+    }
     if (packet->flags & WSHUB_PACKET_VOLATILE) at = put(text, at, S("~"));
     if (packet->flags & WSHUB_PACKET_NO_COMPRESS) at = put(text, at, S("!"));
     memset(text + at, '.', to->pad);
@@ -46,8 +51,8 @@ static size_t wire_text(const wire *to, const wshub_packet *packet, char *text) 
 }
 
 /* An event named `odd` is what no kind but the first can say. */
-static wshub_err wire_encode(wshub *hub, wshub_kind kind, const wshub_packet *packet,
-                             wshub_writer *out, void *user) {
+static wshub_err wire_encode(wshub *hub, wshub_kind kind, wshub_realm realm,
+                             const wshub_packet *packet, wshub_writer *out, void *user) {
     static char text[1 << 20];
     wire *to = (wire *)user;
     uint8_t head[14], *at;
@@ -55,6 +60,7 @@ static wshub_err wire_encode(wshub *hub, wshub_kind kind, const wshub_packet *pa
     wshub_frame frame;
     (void)hub;
     EXPECT_INT(kind, to->kind);
+    to->at = realm;
     to->calls++;
     if (packet->event.ptr && wshub_str_eq_z(packet->event, "odd")) return WSHUB_ERR_PARAM;
     if (to->silent) return to->says;
@@ -377,9 +383,10 @@ TEST(what_is_written_piece_by_piece_stays_one_piece) { /* SEND-5 */
     EXPECT_OP(failed, >=, 5); /* each that needs another segment, at least */
 }
 
-static wshub_err wire_greedy(wshub *hub, wshub_kind kind, const wshub_packet *packet,
-                             wshub_writer *out, void *user) {
+static wshub_err wire_greedy(wshub *hub, wshub_kind kind, wshub_realm realm,
+                             const wshub_packet *packet, wshub_writer *out, void *user) {
     (void)hub;
+    (void)realm;
     (void)kind;
     (void)packet;
     (void)user;
@@ -503,6 +510,115 @@ static wshub_client lodger(world *w, wshub_session session, const char *id, cons
     return client;
 }
 
+/* One kind serves many realms, as that of a dialect with namespaces does. */
+TEST(who_writes_is_told_in_which_realm_a_message_is_sent) { /* >>api-dialect */
+    world w;
+    wire a;
+    wshub_realm_desc named = {.version = WSHUB_REALM_VERSION, .name = "other"};
+    wshub_realm other;
+    wshub_session lent;
+    wshub_client here, there = {0};
+    wshub_client_desc who;
+    wshub_dest all;
+    wshub_packet packet;
+    wshub_msg m = msg("m", "1");
+    int i;
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    wire_add(&w, &a, "a");
+    lent = lend(&w, NULL);
+    here = lodger(&w, lent, "here", &a);
+    EXPECT_INT(wshub_realm_create(w.hub, &named, &other), WSHUB_OK);
+    memset(&who, 0, sizeof who);
+    who.dialect = 1;
+    who.kind = a.kind;
+    who.realm = other;
+    EXPECT_INT(wshub_client_add(w.hub, lent, &who, &there), WSHUB_OK);
+    a.at.id = 77;
+    EXPECT_INT(wshub_client_authenticate(w.hub, there, nul()), WSHUB_OK);
+    EXPECT(a.at.id == other.id); /* what it is told on acceptance */
+
+    memset(&all, 0, sizeof all);
+    all.kind = WSHUB_DEST_ALL;
+    all.realm = other;
+    for (i = 0; i < 3; i++) { /* from the second on they are gathered */
+        a.at.id = 77;
+        EXPECT_INT(wshub_send_here(w.hub, &all, &m), WSHUB_OK);
+        EXPECT(a.at.id == other.id);
+        EXPECT_INT(wshub_send_here(w.hub, NULL, &m), WSHUB_OK);
+        EXPECT(!a.at.id);
+    }
+    EXPECT_INT(wshub_client_send(w.hub, there, &m), WSHUB_OK);
+    EXPECT(a.at.id == other.id);
+    packet_init(&packet, "p", NULL, 0);
+    EXPECT_INT(wshub_client_send_packet(w.hub, here, &packet), WSHUB_OK);
+    EXPECT(!a.at.id);
+    world_stop(&w);
+}
+
+/* What is gathered is written for the kinds that its realm has, not for those of others. */
+TEST(a_message_is_written_for_no_kind_that_only_other_realms_have) { /* SEND-1, SEND-5 */
+    world w;
+    wire a, b;
+    wshub_realm_desc named = {.version = WSHUB_REALM_VERSION, .name = "other"};
+    wshub_realm other;
+    wshub_session lent;
+    wshub_client there = {0};
+    wshub_client_desc who;
+    wshub_dest all, room;
+    wshub_packet packet;
+    uint32_t calls;
+    int i;
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    wire_add(&w, &a, "a");
+    wire_add(&w, &b, "b");
+    lent = lend(&w, NULL);
+    EXPECT_INT(wshub_realm_create(w.hub, &named, &other), WSHUB_OK);
+    memset(&who, 0, sizeof who);
+    who.dialect = 1;
+    who.kind = a.kind;
+    who.realm = other;
+    EXPECT_INT(wshub_client_add(w.hub, lent, &who, &there), WSHUB_OK);
+    EXPECT_INT(wshub_client_authenticate(w.hub, there, nul()), WSHUB_OK);
+    EXPECT_INT(wshub_client_join(w.hub, there, S("den")), WSHUB_OK);
+    (void)peer_of(&w, NULL, &b); /* in the first realm */
+    memset(&all, 0, sizeof all);
+    all.realm = other;
+    all.kind = WSHUB_DEST_ALL;
+    room = all;
+    room.kind = WSHUB_DEST_ROOM;
+    room.name = S("den");
+    packet_init(&packet, "p", NULL, 0);
+    calls = a.calls;
+    for (i = 0; i < 3; i++) EXPECT_INT(wshub_packet_send_here(w.hub, &all, &packet), WSHUB_OK);
+    for (i = 0; i < 3; i++) EXPECT_INT(wshub_packet_send_here(w.hub, &room, &packet), WSHUB_OK);
+    EXPECT_INT(a.calls - calls, 6);
+    EXPECT_INT(b.calls, 0);
+    EXPECT_INT(stats(&w).unsayable, 0);
+    world_stop(&w);
+}
+
+TEST(who_is_asked_is_told_by_what_to_answer_where_its_kind_can_say_it) { /* >>api-dialect */
+    world w;
+    wire a;
+    peer asked, plain;
+    wshub_packet packet;
+    wshub_str arg = S("1");
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    wire_add(&w, &a, "a");
+    asked = peer_of(&w, NULL, &a);
+    plain = peer_of(&w, NULL, NULL);
+    packet_init(&packet, "p", &arg, 1);
+    packet.ask = S("7");
+    EXPECT_INT(wshub_packet_send_here(w.hub, NULL, &packet), WSHUB_OK);
+    EXPECT_INT(wshub_packet_send(w.hub, NULL, &packet), WSHUB_ERR_PARAM); /* no envelope says it */
+    packet.ask = S("7 8");
+    EXPECT_INT(wshub_packet_send_here(w.hub, NULL, &packet), WSHUB_ERR_JSON);
+    wshub_io_fake_run(w.net);
+    EXPECT_TEXTS(&w, asked.conn, "a:p(1)?7");
+    EXPECT_TEXTS(&w, plain.conn, "{\"event\":\"p\",\"data\":1}");
+    world_stop(&w);
+}
+
 static void twin_start(twin *t, uint32_t seed) {
     static const char *const names[WIRES] = {"a", "b", "c", "d"};
     int i;
@@ -531,8 +647,16 @@ static void twin_word(twin *t, uint32_t what, uint32_t with, const char *data) {
     wshub_str except = S(t->peers[0].id), arg = S(data);
     const char *room = with % 3 ? "one" : "two";
     wshub_packet packet;
+    wshub_dest den;
     packet_init(&packet, "p", &arg, with % 2);
-    if (what < 20) (void)wshub_room_send_here(hub, S(room), &m, NULL, 0);
+    memset(&den, 0, sizeof den);
+    den.kind = WSHUB_DEST_ROOM;
+    den.name = S(room);
+    if (what < 15) (void)wshub_room_send_here(hub, S(room), &m, NULL, 0);
+    if (what >= 15 && what < 20) {
+        if (with % 7 == 0) packet.flags = WSHUB_PACKET_VOLATILE;
+        (void)wshub_packet_send_here(hub, &den, &packet);
+    }
     if (what >= 20 && what < 24) (void)wshub_all_send_here(hub, &m, NULL, 0);
     if (what == 24) (void)wshub_user_send_here(hub, S("u"), &m);
     if (what == 25) (void)wshub_client_send(hub, p->client, &m);
@@ -636,6 +760,7 @@ TEST(a_packet_says_more_than_an_event_to_who_can_hear_it) { /* SEND-1 */
     wshub_str args[3];
     wshub_packet packet;
     wshub_dest dest;
+    int i;
     world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
     wire_add(&w, &a, "a");
     plain = peer_of(&w, "u", NULL);
@@ -649,17 +774,15 @@ TEST(a_packet_says_more_than_an_event_to_who_can_hear_it) { /* SEND-1 */
     packet.id = S("77");
     packet.flags = WSHUB_PACKET_NO_COMPRESS;
     EXPECT_INT(wshub_client_send_packet(w.hub, as.client, &packet), WSHUB_OK);
-    EXPECT_INT(wshub_client_send_packet(w.hub, plain.client, &packet), WSHUB_ERR_PARAM);
-    EXPECT_INT(stats(&w).unsayable, 1);
+    EXPECT_INT(wshub_client_send_packet(w.hub, plain.client, &packet), WSHUB_OK);
     memset(&dest, 0, sizeof dest);
     dest.kind = WSHUB_DEST_USER;
     dest.name = S("u");
     EXPECT_INT(wshub_packet_send_here(w.hub, &dest, &packet), WSHUB_OK);
-    EXPECT_INT(stats(&w).unsayable, 2);
 
-    /* Of all that the JSON dialect says an event with one argument or none, and an id. */
+    /* To all instances goes what an envelope has words for. */
     packet_init(&packet, "p", args, 2);
-    EXPECT_INT(wshub_client_send_packet(w.hub, plain.client, &packet), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_packet_send(w.hub, NULL, &packet), WSHUB_ERR_PARAM);
     packet.args_count = 1;
     packet.id = S("1]");
     EXPECT_INT(wshub_client_send_packet(w.hub, plain.client, &packet), WSHUB_ERR_JSON); /* SEND-7 */
@@ -668,7 +791,7 @@ TEST(a_packet_says_more_than_an_event_to_who_can_hear_it) { /* SEND-1 */
     packet.id = nul();
     packet.attachments = files;
     packet.attachments_count = 1;
-    EXPECT_INT(wshub_client_send_packet(w.hub, plain.client, &packet), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_packet_send(w.hub, NULL, &packet), WSHUB_ERR_PARAM);
     packet.attachments_count = 0;
     packet.flags = WSHUB_PACKET_VOLATILE | WSHUB_PACKET_NO_COMPRESS;
     EXPECT_INT(wshub_packet_send_here(w.hub, NULL, &packet), WSHUB_OK);
@@ -677,7 +800,162 @@ TEST(a_packet_says_more_than_an_event_to_who_can_hear_it) { /* SEND-1 */
     wshub_io_fake_run(w.net);
     EXPECT_TEXTS(&w, as.conn, "a:p(1,\"x\",{\"k\":[]})+F+GH#77!",
                  "a:p(1,\"x\",{\"k\":[]})+F+GH#77!", "a:p(1)~!", "a:p()~!");
+    for (i = 0; i < 2; i++)
+        EXPECT_TEXT(&w, plain.conn, "{\"event\":\"p\",\"data\":[1,\"x\",{\"k\":[]}],\"id\":77}");
     EXPECT_TEXTS(&w, plain.conn, "{\"event\":\"p\",\"data\":1}", "{\"event\":\"p\"}");
+    EXPECT_INT(stats(&w).unsayable, 0);
+    world_stop(&w);
+}
+
+/* What an event's arguments are as `data`; the text is kept until the next call. */
+static const char *data_of(const char *const *texts, size_t count, const wshub_span *files,
+                           size_t files_count) {
+    static char text[400];
+    wshub_str args[4];
+    wshub_packet packet;
+    size_t len, i;
+    for (i = 0; i < count; i++) args[i] = S(texts[i]);
+    packet_init(&packet, "p", args, count);
+    packet.attachments = files;
+    packet.attachments_count = files_count;
+    len = wshub_packet_data(&packet, NULL, 0);
+    EXPECT_OP(len, <, sizeof text);
+    memset(text, '?', sizeof text);
+    EXPECT_INT(wshub_packet_data(&packet, text, len - 1), len); /* it does not fit */
+    EXPECT_INT(text[0], '?');
+    EXPECT_INT(wshub_packet_data(&packet, text, len), len);
+    EXPECT_INT(text[len], '?');
+    text[len] = 0;
+    return text;
+}
+#define STANDS(num) "{\"_placeholder\":true,\"num\":" num "}"
+
+TEST(several_arguments_are_an_array_and_bytes_are_base64_in_their_place) { /* SEND-8 */
+    static const wshub_span files[] = {
+        {(const uint8_t *)"F", 1}, {(const uint8_t *)"GHI", 3}, {NULL, 0}};
+    static const char *const none[] = {"1", "{\"a\":" STANDS("0") "}", "[]"};
+    static const char *const deep[] = {
+        "[" STANDS("1") ",{\"x\":[" STANDS("2") ", " STANDS("0") "]}]",
+        "\"{\\\"_placeholder\\\":true,\\\"num\\\":0}\""};
+    /* What stands for nothing: no such attachment, other members, something nested, no JSON. */
+    static const char *const others[] = {STANDS("3"),
+                                         STANDS("-1"),
+                                         STANDS("\"0\""),
+                                         "{\"_placeholder\":false,\"num\":0}",
+                                         "{\"num\":0}",
+                                         "{}",
+                                         "{\"_placeholder\":true}",
+                                         "{\"_placeholder\":1,\"num\":0}",
+                                         "{\"_placeholder\":true,\"num\":0,\"x\":{}}",
+                                         "{\"_placeholder\":true,\"num\":0,\"x\":[]}",
+                                         "{",
+                                         "{\"_placeholder",
+                                         "{\"_placeholder\":true,}",
+                                         "\"open"};
+    static const char *const odd[] = {"{ \"num\" : 1 , \"x\" : 2, \"_place\\u0068older\" : true }"};
+    /* No more bytes are written than there are, however often they are meant. */
+    static const char *const often[] = {STANDS("1"), STANDS("1"), STANDS("0"), STANDS("0")};
+    const char *text;
+    size_t i;
+    EXPECT_STR(data_of(none, 1, NULL, 0), "1");
+    EXPECT_STR(data_of(none, 3, NULL, 0), "[1,{\"a\":" STANDS("0") "},[]]");
+    EXPECT_STR(data_of(none, 3, files, 1), "[1,{\"a\":\"Rg==\"},[]]");
+    EXPECT_STR(data_of(deep, 1, files, 3), "[\"R0hJ\",{\"x\":[\"\", \"Rg==\"]}]");
+    EXPECT_STR(data_of(deep + 1, 1, files, 3), deep[1]);
+    for (i = 0; i < sizeof others / sizeof others[0]; i++) {
+        text = data_of(&others[i], 1, files, 3);
+        EXPECT_STR(text, others[i]);
+    }
+    EXPECT_STR(data_of(odd, 1, files, 3), "\"R0hJ\"");
+    EXPECT_STR(data_of(often, 4, files, 2), "[\"R0hJ\"," STANDS("1") ",\"Rg==\"," STANDS("0") "]");
+}
+
+/* Pieces of JSON and of what is none, put together as chance has it: whatever it is, what is measured
+ * is what is written, it is JSON where the arguments are, and no longer than all bytes make it. */
+static size_t any_text(char *text) {
+    static const char *const pieces[] = {STANDS("0"),  STANDS("1"), "{\"_placeholder\":true,",
+                                         "\"num\":0}", "\"num\":",  "{\"a\":",
+                                         "[",          "]",         "{",
+                                         "}",          ",",         "1",
+                                         "\"",         "\\",        "\\\"",
+                                         " ",          "true",      "\"x\""};
+    size_t len = 0, left = any_of(9);
+    for (; left; left--) {
+        const char *piece = pieces[any_of(sizeof pieces / sizeof pieces[0])];
+        memcpy(text + len, piece, strlen(piece));
+        len += strlen(piece);
+    }
+    return len;
+}
+TEST(data_of_any_arguments_is_as_long_as_is_said) { /* SEND-8 */
+    static char texts[3][400], out[1400];
+    wshub_str args[3];
+    wshub_span files[2];
+    wshub_packet packet;
+    int round, made = 0;
+    any_seed = 41;
+    for (round = 0; round < 40000; round++) {
+        size_t i, len, most = 0, bytes = 0, n = 1 + any_of(3);
+        bool json = true;
+        for (i = 0; i < n; i++) {
+            char *own = (char *)malloc(400); /* whoever reads behind it is seen */
+            size_t count = any_text(texts[i]);
+            memcpy(own + 400 - count, texts[i], count);
+            args[i] = wshub__str(own + 400 - count, count);
+            json = json && wshub_json_check(args[i], 0);
+            most += count + 1;
+        }
+        for (i = 0; i < 2; i++) {
+            files[i].ptr = (const uint8_t *)"0123456789";
+            files[i].len = any_of(11);
+            bytes += files[i].len;
+        }
+        packet_init(&packet, "p", args, n);
+        packet.attachments = files;
+        packet.attachments_count = 2;
+        len = wshub_packet_data(&packet, NULL, 0);
+        EXPECT_INT(wshub_packet_data(&packet, out, sizeof out), len);
+        EXPECT_OP(len, <=, most + 1 + bytes * 4 / 3 + 2 * 6);
+        if (json) EXPECT(wshub_json_check(wshub__str(out, len), 0));
+        made += json && len && memchr(out, '=', len) != NULL;
+        for (i = 0; i < n; i++) free((char *)(uintptr_t)args[i].ptr - (400 - args[i].len));
+    }
+    EXPECT_OP(made, >, 100);
+}
+
+TEST(clients_of_the_json_dialect_hear_packets_whole) { /* SEND-8, SEND-7 */
+    static const wshub_span file = {(const uint8_t *)"GHI", 3};
+    world w;
+    peer plain;
+    wshub_str args[2];
+    wshub_packet packet;
+    static char longest[70000];
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    plain = peer_of(&w, "u", NULL);
+    args[0] = S("1");
+    args[1] = S(STANDS("0"));
+    packet_init(&packet, "a \"b\"", args, 2);
+    packet.attachments = &file;
+    packet.attachments_count = 1;
+    EXPECT_INT(wshub_packet_send_here(w.hub, NULL, &packet), WSHUB_OK);
+    packet.id = S("\"i\"");
+    EXPECT_INT(wshub_client_send_packet(w.hub, plain.client, &packet), WSHUB_OK);
+    packet.args_count = 0; /* bytes that no argument has a place for */
+    EXPECT_INT(wshub_client_send_packet(w.hub, plain.client, &packet), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_TEXTS(&w, plain.conn, "{\"event\":\"a \\\"b\\\"\",\"data\":[1,\"R0hJ\"]}",
+                 "{\"event\":\"a \\\"b\\\"\",\"data\":[1,\"R0hJ\"],\"id\":\"i\"}",
+                 "{\"event\":\"a \\\"b\\\"\",\"id\":\"i\"}");
+
+    /* Where there is no memory for it, it is lost for them, and that is told. */
+    packet_init(&packet, "p", args, 2);
+    memset(longest, '1', sizeof longest);
+    args[1] = wshub__str(longest, sizeof longest);
+    w.fail_all = true;
+    EXPECT_INT(wshub_client_send_packet(w.hub, plain.client, &packet), WSHUB_ERR_NOMEM);
+    w.fail_all = false;
+    EXPECT_INT(stats(&w).dropped_memory, 1);
+    EXPECT_INT(stats(&w).unsayable, 0);
     world_stop(&w);
 }
 

@@ -124,9 +124,7 @@ TEST(the_first_refusal_that_is_not_shown_is_told_once) { /* LOG-1 */
         EXPECT_INT(lines_of(&w), 0);
         (void)wshub_io_fake_text(w.net, wshub_io_fake_connect(w.net, "/ws"), "rubbish");
         EXPECT_INT(lines_of(&w), i == 0);
-        if (!i)
-            EXPECT(logged(&w, ": not shown below warn (WSHUB_LOG=debug, or log_level): message is "
-                              "not JSON\n"));
+        if (!i) EXPECT(logged(&w, ": hidden (WSHUB_LOG=debug shows all): message is not JSON\n"));
         (void)wshub_io_fake_text(w.net, wshub_io_fake_connect(w.net, "/ws"), "rubbish");
         EXPECT_INT(lines_of(&w), i == 0);
         w.hub->log_quiet = i == 0;
@@ -407,7 +405,7 @@ TEST(what_a_message_was_ignored_or_refused_for_is_said) { /* MSG-2 to MSG-7, AUT
         {false, "{\"event\":\"error\"}",
          "info MSG_IGNORED WHO: message without a usable event: one that servers alone send\n"},
         {false, "{\"event\":\"say\"}",
-         "debug IGNORED WHO: ignored: event: there is no on_message\n"},
+         "warn UNHEARD WHO: event that nobody hears: no on_message\n"},
         {false, "{\"event\":\"join\",\"data\":{\"rooms\":[\"ws:x\",\"a\"]}}",
          "debug REFUSED WHO: refused: room name (ROOM-1): ws:x\n"
          "warn JOIN_REFUSED WHO: join or leave refused: no on_join\n"},
@@ -489,7 +487,8 @@ TEST(why_somebody_did_not_authenticate_is_said) { /* AUTH-1 to AUTH-5 */
     world_start(&w, DESC(.log_level = WSHUB_LEVEL_DEBUG, .on_authenticate = keep_auth), FAKE(0));
     (void)world_client(&w, NULL, NULL);
     wshub_io_fake_advance(w.net, 15001);
-    EXPECT(logged(&w, ": refused: the application has not answered within 3 * auth_timeout_ms\n"));
+    EXPECT(logged(&w, ": closed for want of an answer: on_authenticate has not answered within "
+                      "15000 ms\n"));
     world_stop(&w);
 
     world_start(&w, DESC(.log_level = WSHUB_LEVEL_DEBUG, .on_authenticate = reject), FAKE(0));
@@ -505,6 +504,150 @@ TEST(why_somebody_did_not_authenticate_is_said) { /* AUTH-1 to AUTH-5 */
     (void)world_client(&w, NULL, NULL);
     EXPECT(logged(&w, ": authentication did not succeed: Encryption required: no on_handshake\n"));
     world_stop(&w);
+}
+
+/* What a beginner would look for in vain is told without a level that he has not heard of. */
+TEST(what_could_be_an_oversight_is_told_by_default) { /* AUTH-2, AUTH-5, MSG-7 */
+    wshub_identity bad = {.metadata = {"{", 1}}, nameless = {.user_id = {"\xFF", 1}};
+    wshub_str room = {"\xFF", 1};
+    wshub_msg no_json = msg("e", "hello");
+    wshub_conn c;
+    world w;
+
+    world_start(&w, DESC(0), FAKE(0)); /* the word that matters is not cut off */
+    (void)world_client(&w, NULL, NULL);
+    EXPECT(logged(&w, ": hidden (WSHUB_LOG=debug shows all): authentication did not succeed: "
+                      "Authentication failed: no on_authenticate\n"));
+    world_stop(&w);
+
+    /* An answer that is refused, and then none. */
+    kept_asks_count = 0;
+    world_start(&w, DESC(.on_authenticate = keep_auth, .on_join = keep_join), FAKE(0));
+    c = world_client(&w, NULL, NULL);
+    EXPECT_INT(wshub_auth_accept(w.hub, kept_asks[0], &bad), WSHUB_ERR_JSON);
+    EXPECT(logged(&w, ": answer refused: on_authenticate: metadata is not JSON\n"));
+    EXPECT_INT(wshub_auth_accept(w.hub, kept_asks[0], &nameless), WSHUB_ERR_PARAM);
+    EXPECT(logged(&w, ": answer refused: on_authenticate: user_id is no UTF-8, or too long\n"));
+    EXPECT_INT(wshub_join_accept(w.hub, kept_asks[0], NULL, 0), WSHUB_ERR_STATE);
+    EXPECT_INT(wshub_handshake_accept(w.hub, kept_asks[0], nul(), nul()), WSHUB_ERR_STATE);
+    EXPECT_INT(wshub_transform_accept(w.hub, kept_asks[0], NULL), WSHUB_ERR_STATE);
+    EXPECT(logged(&w, ": answer refused: on_authenticate: the question is of another kind than the "
+                      "answer\n"));
+    wshub_io_fake_advance(w.net, 15001);
+    EXPECT(logged(&w, ": closed for want of an answer: on_authenticate has not answered within "
+                      "15000 ms\n"));
+    EXPECT_CLOSE(&w, c, 4001);
+
+    /* A question to join. */
+    c = wshub_io_fake_connect(w.net, "/ws");
+    wshub_io_fake_text(w.net, c, "{\"event\":\"authenticate\"}");
+    w.fail_all = true;
+    EXPECT_INT(wshub_auth_accept(w.hub, kept_asks[1], NULL), WSHUB_ERR_NOMEM);
+    w.fail_all = false;
+    EXPECT(logged(&w, ": answer refused: on_authenticate: out of memory; nothing was changed\n"));
+    EXPECT_INT(wshub_auth_accept(w.hub, kept_asks[1], NULL), WSHUB_OK);
+    wshub_io_fake_text(w.net, c, "{\"event\":\"join\",\"data\":{\"rooms\":[\"a\"]}}");
+    EXPECT_INT(wshub_auth_accept(w.hub, kept_asks[2], NULL), WSHUB_ERR_STATE);
+    EXPECT_INT(wshub_join_accept(w.hub, kept_asks[2], &room, 1), WSHUB_ERR_PARAM);
+    EXPECT(logged(&w, ": answer refused: on_join: a room's name is no UTF-8, or too long\n"));
+
+    /* An event for which there is nobody. */
+    wshub_io_fake_text(w.net, c, "{\"event\":\"say\"}");
+    EXPECT(logged(&w, ": event that nobody hears: no on_message\n"));
+    EXPECT_INT(stats(&w).msg_unhandled, 1);
+    world_stop(&w);
+
+    /* Keys, and what a transformer makes of a message. */
+    kept_asks_count = 0;
+    world_start(&w,
+                DESC(.on_authenticate = accept_all, .on_handshake = keep_handshake,
+                     .on_transform_out = keep_event, .require_encryption = true),
+                FAKE(0));
+    c = wshub_io_fake_connect(w.net, "/ws");
+    wshub_io_fake_text(w.net, c, "{\"event\":\"authenticate\"}");
+    EXPECT_INT(wshub_handshake_accept(w.hub, kept_asks[0], room, nul()), WSHUB_ERR_PARAM);
+    EXPECT(logged(&w, ": answer refused: on_handshake: a key or salt is no UTF-8\n"));
+    w.fail_all = true;
+    EXPECT_INT(wshub_handshake_accept(w.hub, kept_asks[0], nul(), nul()), WSHUB_ERR_NOMEM);
+    w.fail_all = false;
+    EXPECT(logged(&w, ": answer refused: on_handshake: out of memory; nothing was changed\n"));
+    EXPECT_INT(wshub_handshake_accept(w.hub, kept_asks[0], nul(), nul()), WSHUB_OK);
+    EXPECT_INT(wshub_all_send(w.hub, &(wshub_msg){.event = S("e"), .data = S("1")}, NULL, 0),
+               WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(wshub_transform_accept(w.hub, kept_asks[1], &no_json), WSHUB_ERR_JSON);
+    EXPECT(logged(&w, ": answer refused: on_transform_out: its event is no name, or its data is "
+                      "not JSON\n"));
+    c = wshub_io_fake_connect(w.net, "/ws");
+    wshub_io_fake_text(w.net, c, "{\"event\":\"authenticate\"}");
+    wshub_io_fake_advance(w.net, 15001);
+    EXPECT(logged(&w, ": closed for want of an answer: on_handshake has not answered within "
+                      "15000 ms\n"));
+    world_stop(&w);
+}
+
+static void join_some(wshub *hub, wshub_ask ask, const wshub_join *join, void *user) {
+    (void)user;
+    if (wshub_str_eq_z(join->rooms[0], "later")) return;
+    if (wshub_str_eq_z(join->rooms[0], "leave"))
+        EXPECT_INT(wshub_client_close(hub, join->client, 0, nul()), WSHUB_OK);
+    (void)wshub_join_accept(hub, ask, join->rooms, 1);
+}
+
+/* A page hears nothing of rooms that it was not let into. */
+TEST(rooms_that_were_not_granted_are_named_among_debug_lines) { /* ROOM-2 */
+    static const wshub_log_level levels[] = {WSHUB_LEVEL_DEBUG, WSHUB_LEVEL_INFO};
+    int i;
+    for (i = 0; i < 2; i++) {
+        world w;
+        wshub_conn c;
+        world_start(
+            &w, DESC(.log_level = levels[i], .on_authenticate = accept_all, .on_join = join_some),
+            FAKE(0));
+        c = world_client(&w, NULL, NULL);
+        wshub_io_fake_text(w.net, c,
+                           "{\"event\":\"join\",\"data\":{\"rooms\":[\"lobby\",\"loby\"]}}");
+        EXPECT_INT(logged(&w, ": refused: on_join did not grant: loby\n"), i == 0);
+        EXPECT(!logged(&w, "grant: lobby"));
+        wshub_io_fake_text(w.net, c, "{\"event\":\"join\",\"data\":{\"rooms\":[\"later\"]}}");
+        wshub_io_fake_text(w.net, c, "{\"event\":\"join\",\"data\":{\"rooms\":[\"leave\"]}}");
+        EXPECT(!logged(&w, "grant: le") && !logged(&w, "grant: la")); /* gone, or still asked */
+        world_stop(&w);
+    }
+}
+
+/* A room's name that was misspelt, on the side of the application. */
+TEST(a_room_in_which_nobody_is_is_named_among_debug_lines) { /* SEND-1 */
+    static const wshub_log_level levels[] = {WSHUB_LEVEL_DEBUG, WSHUB_LEVEL_INFO};
+    int i;
+    for (i = 0; i < 2; i++) {
+        wshub_str rooms[2] = {S("tea"), S("coffee")}, self;
+        wshub_dest loby = {.kind = WSHUB_DEST_ROOM, .name = S("loby2")},
+                   both = {.kind = WSHUB_DEST_ROOM, .rooms = rooms, .rooms_count = 2};
+        wshub_msg m = msg("e", "1");
+        char id[37];
+        world w;
+
+        world_start(&w, DESC(.log_level = levels[i], .on_authenticate = accept_all), FAKE(0));
+        (void)world_client(&w, NULL, id);
+        self = S(id);
+        EXPECT_INT(wshub_client_join(w.hub, world_handle(&w, id), S("lobby")), WSHUB_OK);
+        EXPECT_INT(wshub_room_send(w.hub, S("loby"), &m, NULL, 0), WSHUB_OK);
+        EXPECT_INT(logged(&w, "debug IGNORED: ignored: nobody here is in that room: loby\n"), !i);
+        EXPECT_INT(wshub_room_send_here(w.hub, S("loby1"), &m, NULL, 0), WSHUB_OK);
+        EXPECT_INT(logged(&w, "in that room: loby1\n"), !i);
+        EXPECT_INT(wshub_send_here(w.hub, &loby, &m), WSHUB_OK);
+        EXPECT_INT(logged(&w, "in that room: loby2\n"), !i);
+        wshub_io_fake_log_forget(w.net);
+
+        EXPECT_INT(wshub_room_send(w.hub, S("lobby"), &m, NULL, 0), WSHUB_OK);
+        EXPECT_INT(wshub_room_send(w.hub, S("lobby"), &m, &self, 1),
+                   WSHUB_OK); /* but nobody else */
+        EXPECT_INT(wshub_send_here(w.hub, &both, &m), WSHUB_OK);
+        EXPECT_INT(wshub_user_send(w.hub, S("who"), &m), WSHUB_OK);
+        EXPECT(!logged(&w, "in that room"));
+        world_stop(&w);
+    }
 }
 
 static bool refused_by(world *w, const char *text) {

@@ -59,6 +59,7 @@ TEST(the_ring_goes_round_and_counts_what_does_not_fit) {
         EXPECT_INT(told_n, round < 32 ? round : 32);
         for (i = 0; i < told_n; i++) EXPECT(line_is(i, i % WSHUB_LOG_COUNT, n - round + i));
         EXPECT_INT(stats(&w).log_suppressed - before, round < 32 ? 0 : round - 32);
+        wshub_io_fake_advance(w.net, 1000);
         wshub__enter(w.hub); /* what did not fit is told with the next line of its code */
         told_n = 0;
         for (i = 0; i < WSHUB_LOG_COUNT; i++) write_line(w.hub, i, 0);
@@ -221,6 +222,21 @@ TEST(log_lines_are_escaped_and_do_not_flood) { /* LIMITS 2: log injection and fl
     world_stop(&w);
 }
 
+/* What callbacks report. */
+static wshub_err fails_with;
+static wshub_err fail_on_message(wshub *hub, wshub_client c, const wshub_event *e, void *user) {
+    (void)hub, (void)c, (void)e, (void)user;
+    return fails_with;
+}
+static wshub_err fail_on_binary(wshub *hub, wshub_client c, const uint8_t *bytes, size_t n,
+                                void *user) {
+    (void)hub, (void)c, (void)bytes, (void)n, (void)user;
+    return fails_with;
+}
+static wshub_err fail_on_connected(wshub *hub, wshub_client c, void *user) {
+    (void)hub, (void)c, (void)user;
+    return fails_with;
+}
 static char log_text[200];
 static int log_lines;
 static void see_log(wshub *hub, const wshub_log *line, void *user) {
@@ -228,6 +244,89 @@ static void see_log(wshub *hub, const wshub_log *line, void *user) {
     (void)user;
     log_lines++;
     (void)snprintf(log_text, sizeof log_text, "%s", line->text);
+}
+
+TEST(a_callback_that_fails_is_told_with_its_error) { /* MSG-8, AUTH-7 */
+    world w;
+    wshub_conn c;
+    world_start(&w,
+                DESC(.on_authenticate = accept_all, .on_connected = fail_on_connected,
+                     .on_message = fail_on_message, .on_binary = fail_on_binary, .on_log = see_log),
+                FAKE(0));
+    fails_with = WSHUB_ERR_NOMEM;
+    c = world_client(&w, "u", NULL);
+    EXPECT_STR(log_text, "a callback failed: on_connected: out of memory; nothing was changed");
+    fails_with = WSHUB_ERR_JSON; /* as a send has returned it */
+    wshub_io_fake_text(w.net, c, "{\"event\":\"x\"}");
+    EXPECT(strstr(log_text, "a callback failed: on_message: ") != NULL);
+    EXPECT(strstr(log_text, wshub_strerror(WSHUB_ERR_JSON)) != NULL);
+    fails_with = (wshub_err)-1000; /* none of ours */
+    wshub_io_fake_send(w.net, c, 2, true, "x", 1);
+    EXPECT_STR(log_text, "a callback failed: on_binary: unknown error");
+    EXPECT_INT(stats(&w).app_failures, 3);
+    log_lines = 0;
+    fails_with = WSHUB_OK;
+    wshub_io_fake_text(w.net, c, "{\"event\":\"x\"}");
+    wshub_io_fake_send(w.net, c, 2, true, "x", 1);
+    EXPECT_INT(log_lines, 0);
+    world_stop(&w);
+}
+
+/* Whoever does not look at what a send returns finds it in the log, at the default level. */
+TEST(a_send_that_is_refused_is_told) { /* SEND-1, SEND-3 */
+    static const wshub_str room = {"tea", 3}, empty = {"", 0};
+    static const uint8_t byte = 0;
+    wshub_msg bad = {.event = S("tick"), .data = S("hello")}, none = {.event = S("e")},
+              good = {.event = S("e"), .data = S("1")}, odd_event = {.event = S("\xFF")},
+              huge = {.event = S("e"), .data = {"1", WSHUB_MSG_BYTES_MAX + 1}};
+    wshub_packet no_json = {.event = S("p"), .args = &bad.data, .args_count = 1}, no_event = {0},
+                 two = {.event = S("p"), .args_count = 2};
+    wshub_str args[2] = {S("1"), S("2")};
+    wshub_dest odd = {.kind = (wshub_dest_kind)99};
+    world w;
+    wshub_client client = {0};
+
+    two.args = args;
+    world_start(&w, DESC(.on_log = see_log), FAKE(0));
+    log_lines = 0;
+    EXPECT_INT(wshub_room_send(w.hub, room, &bad, NULL, 0), WSHUB_ERR_JSON);
+    EXPECT_STR(log_text, "send refused: data is not JSON, or too deep (a string needs its "
+                         "quotes): tick");
+    EXPECT_INT(wshub_all_send(w.hub, &none, NULL, 0), WSHUB_ERR_PARAM); /* SEND-3 */
+    EXPECT_STR(log_text, "send refused: without data it reaches this hub alone (SEND-3): e");
+    EXPECT_INT(wshub_room_send(w.hub, empty, &good, NULL, 0), WSHUB_ERR_PARAM);
+    EXPECT_STR(log_text, "send refused: no event, or to whom is not well said: e");
+    EXPECT_INT(wshub_send_here(w.hub, &odd, &good), WSHUB_ERR_PARAM);
+    EXPECT_STR(log_text, "send refused: to whom is not well said: e");
+    EXPECT_INT(wshub_send_here(w.hub, NULL, &odd_event), WSHUB_ERR_PARAM);
+    EXPECT_STR(log_text, "send refused: the event is no UTF-8, or too long: \\xff");
+    EXPECT_INT(wshub_all_send_here(w.hub, &huge, NULL, 0), WSHUB_ERR_LIMIT);
+    EXPECT_STR(log_text, "send refused: data is longer than WSHUB_MSG_BYTES_MAX: e");
+    EXPECT_INT(wshub_client_send(w.hub, client, NULL), WSHUB_ERR_PARAM);
+    EXPECT_STR(log_text, "send refused: no message");
+    EXPECT_INT(log_lines, 7);
+
+    wshub_io_fake_advance(w.net, 1000);
+    EXPECT_INT(wshub_client_reply(w.hub, client, room, &bad), WSHUB_ERR_JSON);
+    EXPECT_INT(wshub_client_reply(w.hub, client, room, &good), WSHUB_ERR_JSON);
+    EXPECT_STR(log_text, "send refused: the id is not JSON, or too long: e");
+    EXPECT_INT(wshub_client_send_binary(w.hub, client, NULL, 1), WSHUB_ERR_PARAM);
+    EXPECT_STR(log_text, "send refused: no bytes");
+    EXPECT_INT(wshub_client_send_binary(w.hub, client, &byte, WSHUB_MSG_BYTES_MAX + 1u),
+               WSHUB_ERR_LIMIT);
+    EXPECT_STR(log_text, "send refused: data is longer than WSHUB_MSG_BYTES_MAX");
+    EXPECT_INT(wshub_packet_send_here(w.hub, NULL, &no_json), WSHUB_ERR_JSON);
+    EXPECT_STR(log_text, "send refused: an argument or id of the packet is not JSON: p");
+    EXPECT_INT(wshub_packet_send(w.hub, NULL, NULL), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_client_send_packet(w.hub, client, &no_event), WSHUB_ERR_PARAM);
+    EXPECT(strstr(log_text, "send refused: the packet lacks something, or its event") == log_text);
+    EXPECT_INT(wshub_packet_send(w.hub, NULL, &two), WSHUB_ERR_PARAM);
+    EXPECT_STR(log_text, "send refused: other instances have no words for that (wshub_send()): p");
+    EXPECT_INT(log_lines, 15);
+
+    EXPECT_INT(wshub_all_send(w.hub, &good, NULL, 0), WSHUB_OK);
+    EXPECT_INT(log_lines, 15);
+    world_stop(&w);
 }
 
 /* as a call that logs would */

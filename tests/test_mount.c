@@ -229,6 +229,29 @@ TEST(each_mount_has_its_own_limit_of_a_message) { /* BYE-3 */
     world_stop(&w);
 }
 
+TEST(a_mount_may_end_its_sockets_without_a_word) { /* BYE-3 */
+    static const char *const paths[] = {"/words", "/none"};
+    site s[2] = {{.name = "words", .take = WSHUB_TAKE_DONE, .at_head = do_upgrade},
+                 {.name = "none", .take = WSHUB_TAKE_DONE, .at_head = do_upgrade}};
+    world w;
+    int i;
+    world_start(&w, DESC(0), FAKE(0));
+    MOUNT(&w, &s[0], .path = "/words");
+    MOUNT(&w, &s[1], .path = "/none", .no_close_reasons = true);
+    for (i = 0; i < 2; i++) {
+        wshub_conn c = wshub_io_fake_connect(w.net, paths[i]);
+        wshub_io_fake_frame f;
+        wshub_io_fake_send(w.net, c, 3, true, "", 0); /* no such opcode */
+        EXPECT(wshub_io_fake_next(w.net, c, &f) && f.opcode == 8);
+        EXPECT_INT(f.code, 1002);
+        EXPECT_INT(f.reason.len == 0, i);
+        wshub_io_fake_end(w.net, c);
+        EXPECT_LOG(&w, i ? "head none;101 by none;closed 1002 reserved opcode by 5 none;"
+                         : "head words;101 by words;closed 1002 reserved opcode by 5 words;");
+    }
+    world_stop(&w);
+}
+
 TEST(each_mount_has_its_own_time_for_an_answer) { /* LIVE-3 */
     static const char *const paths[] = {"/own", "/short", "/never"};
     site s[3] = {{.name = "own", .take = WSHUB_TAKE_HELD},
@@ -417,7 +440,8 @@ TEST(callbacks_that_a_mount_does_not_have) { /* CONN-2 */
     wshub_io_fake_advance(w.net, 999);
     EXPECT_INT(wshub_io_fake_output(w.net, c).len, 0);
     wshub_io_fake_advance(w.net, 1);
-    EXPECT_SENT(&w, c, "503", "Unavailable\r\nContent-Length: 0\r\n");
+    EXPECT_SENT(&w, c, "503",
+                "Unavailable\r\nDate: Sat, 31 Jan 2026 09:30:01 GMT\r\nContent-Length: 0\r\n");
 
     /* Messages are dropped, and the end of a WebSocket is not told. */
     s.w = &w;

@@ -264,6 +264,28 @@ static void add_without_memory(site *s, wshub *hub, wshub_headers *more) {
     EXPECT_INT(wshub_headers_add(more, S("X"), S("y")), WSHUB_ERR_NOMEM);
 }
 
+static void spend_memory(site *s, wshub *hub) {
+    (void)hub;
+    s->w->fail_all = true;
+}
+
+TEST(a_head_that_was_not_answered_ends_once_where_its_500_finds_no_memory) { /* CONN-2, BYE-1 */
+    site s = {.name = "s", .take = WSHUB_TAKE_DONE, .at_head = spend_memory};
+    world w;
+    wshub_conn c;
+    world_start(&w, DESC(.http_timeout_ms = 1000), FAKE(0));
+    MOUNT(&w, &s, .path = "/s");
+    w.unchecked = true;
+    c = said(&w, WANT("/s"));
+    w.fail_all = w.unchecked = false;
+    wshub_io_fake_run(w.net);
+    EXPECT(!wshub_io_fake_is_open(w.net, c));
+    EXPECT_INT(s.gone, 1);
+    EXPECT_INT(s.cause, WSHUB_BY_MEMORY);
+    EXPECT_INT(wshub_http_drop(w.hub, s.exchange), WSHUB_ERR_STALE);
+    world_stop(&w); /* and nothing of it is left */
+}
+
 TEST(an_answer_that_misses_a_header_is_not_sent) { /* CONN-2 */
     site s = {.name = "s", .take = WSHUB_TAKE_HELD, .at_answer = add_without_memory};
     world w;

@@ -186,3 +186,116 @@ TEST(a_hub_that_a_post_destroys_runs_no_further_post) {
     EXPECT_INT(ran, 1);
     world_stop(&w);
 }
+
+/* ---- answers to handshakes (AUTH-8) ---- */
+
+static wshub_exchange asked_last;
+static void ask_later(wshub *hub, const wshub_http *http, wshub_upgrade *up, void *user) {
+    (void)hub, (void)http, (void)user;
+    asked_last = up->exchange;
+    up->later = true;
+}
+static const char *const pages[] = {"https://page.example"};
+static const char asks[] = "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\n"
+                           "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                           "Sec-WebSocket-Protocol: chat\r\n\r\n";
+static wshub_conn ask_upgrade(world *w) {
+    wshub_conn c = wshub_io_fake_open(w->net);
+    wshub_io_fake_input(w->net, c, asks, sizeof asks - 1);
+    EXPECT_INT(wshub_io_fake_output(w->net, c).len, 0);
+    return c;
+}
+
+TEST(a_handshake_is_granted_from_elsewhere) { /* AUTH-8, AUTH-7 */
+    static int mine;
+    int i;
+    for (i = 0; i < 4; i++) {
+        world w;
+        wshub_conn c;
+        wshub_iter it = {0, 0};
+        wshub_client client = {0};
+        wshub_str out;
+        char name[8] = "ann";
+        wshub_header more[2] = {{{"X-One", 5}, {"1", 1}}, {{"X-Two", 5}, {"", 0}}};
+        wshub_identity who = {{name, 3}, {"{\"n\":1}", 7}};
+        wshub_upgrade_answer answer = {{"chat", 4}, more, 2, &mine, &who};
+        if (i == 1) answer.identity = NULL;
+        if (i == 2) who = (wshub_identity){{NULL, 0}, {NULL, 0}}; /* nobody in particular */
+        if (i == 2) answer.headers_count = 0;
+        world_start(
+            &w, DESC(.on_upgrade = ask_later, .allowed_origins = pages, .allowed_origins_count = 1),
+            FAKE(0));
+        c = ask_upgrade(&w);
+        EXPECT_INT(wshub_post_http_upgrade(w.hub, asked_last, i == 3 ? NULL : &answer), WSHUB_OK);
+        memset(name, 'x', sizeof name); /* it was copied */
+        EXPECT_INT(wshub_post_http_refuse(w.hub, asked_last, 403, "too late"), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        out = wshub_io_fake_output(w.net, c);
+        EXPECT_HAS(out.ptr, "HTTP/1.1 101 ");
+        EXPECT(!strstr(out.ptr, "too late"));
+        EXPECT_INT(strstr(out.ptr, "Sec-WebSocket-Protocol: chat\r\n") != NULL, i != 3);
+        EXPECT_INT(strstr(out.ptr, "X-One: 1\r\nX-Two: \r\n") != NULL, i < 2);
+        EXPECT(wshub_client_each(w.hub, &it, &client));
+        EXPECT(wshub_client_user_ptr(w.hub, client) == (i == 3 ? NULL : (void *)&mine));
+        EXPECT_INT(wshub_client_state(w.hub, client) == WSHUB_CLIENT_AUTHENTICATED, i % 2 == 0);
+        EXPECT_INT(wshub_str_eq_z(wshub_client_user_id(w.hub, client), "ann"), i == 0);
+        EXPECT_INT(wshub_str_eq_z(wshub_client_metadata(w.hub, client), "{\"n\":1}"), i == 0);
+        world_stop(&w);
+    }
+}
+
+TEST(a_handshake_is_refused_from_elsewhere) { /* AUTH-8, AUTH-2 */
+    world w;
+    wshub_conn c;
+    char text[16] = "log in first";
+    world_start(&w, DESC(.on_upgrade = ask_later), FAKE(0));
+    c = ask_upgrade(&w);
+    EXPECT_INT(wshub_post_http_refuse(w.hub, asked_last, 401, text), WSHUB_OK);
+    memset(text, 'x', sizeof text);
+    wshub_io_fake_run(w.net);
+    EXPECT_HAS(wshub_io_fake_output(w.net, c).ptr, "HTTP/1.1 401 ");
+    EXPECT_HAS(wshub_io_fake_output(w.net, c).ptr, "\r\n\r\nlog in first\n");
+    EXPECT_INT(stats(&w).upgrades_refused, 1);
+
+    /* A grant that fails there is lost, and the question runs out of its time. */
+    c = ask_upgrade(&w);
+    EXPECT_INT(wshub_post_http_upgrade(
+                   w.hub, asked_last,
+                   &(wshub_upgrade_answer){.identity = &(wshub_identity){{"ann", 3}, {NULL, 0}}}),
+               WSHUB_OK); /* where any page may connect nobody is accepted so */
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(wshub_io_fake_output(w.net, c).len, 0);
+    wshub_io_fake_advance(w.net, 15001);
+    EXPECT_HAS(wshub_io_fake_output(w.net, c).ptr, "HTTP/1.1 503 ");
+    world_stop(&w);
+}
+
+TEST(answers_to_handshakes_are_checked_at_the_door) { /* AUTH-8 */
+    static const wshub_header bad = {{"Connection", 10}, {"close", 5}};
+    static char long_text[130];
+    world w;
+    wshub_upgrade_answer answer;
+    wshub_identity who = {{"\xFF", 1}, {NULL, 0}};
+    memset(&answer, 0, sizeof answer);
+    memset(long_text, 'x', sizeof long_text - 1);
+    world_start(&w, DESC(.on_upgrade = ask_later, .post_bytes_max = 1000), FAKE(0));
+    (void)ask_upgrade(&w);
+    answer.identity = &who;
+    EXPECT_INT(wshub_post_http_upgrade(w.hub, asked_last, &answer), WSHUB_ERR_PARAM);
+    who.user_id = nul();
+    who.metadata = S("{");
+    EXPECT_INT(wshub_post_http_upgrade(w.hub, asked_last, &answer), WSHUB_ERR_JSON);
+    answer.identity = NULL;
+    answer.headers = &bad;
+    answer.headers_count = 1;
+    EXPECT_INT(wshub_post_http_upgrade(w.hub, asked_last, &answer), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_post_http_refuse(w.hub, asked_last, 399, "x"), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_post_http_refuse(w.hub, asked_last, 600, "x"), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_post_http_refuse(w.hub, asked_last, 400, NULL), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_post_http_refuse(w.hub, asked_last, 400, long_text), WSHUB_ERR_PARAM);
+    w.fail_at = 1;
+    EXPECT_INT(wshub_post_http_refuse(w.hub, asked_last, 400, "x"), WSHUB_ERR_NOMEM);
+    EXPECT_INT(w.hub->posted_bytes, 0);
+    world_stop(&w);
+}

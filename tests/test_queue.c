@@ -223,6 +223,12 @@ TEST(no_queue_passes_two_gib_whatever_the_limits) {
     EXPECT_INT(wshub_client_send(w.hub, world_handle(&w, id), &m), WSHUB_ERR_DROPPED);
     EXPECT(!wshub__out_frame(w.hub, conn, 9, m.data.ptr, 100));
     EXPECT(wshub__out_frame(w.hub, conn, 9, NULL, 0)); /* what fits is taken */
+
+    /* nor where an io has taken all of it */
+    conn->queued = conn->inflight = WSHUB__QUEUE_MAX - 10;
+    EXPECT(!wshub__out_fits(w.hub, conn, 100));
+    EXPECT(wshub__out_fits(w.hub, conn, 10));
+    conn->inflight = 0;
     conn->queued = owed + 2;
     wshub_io_fake_window(w.net, c, UINT64_MAX);
     EXPECT_INT(stats(&w).queued_bytes, 0);

@@ -6,14 +6,7 @@ static void timer_of_nothing(wshub *hub, void *arg) {
     (void)arg;
 }
 
-TEST(the_self_check_sees_what_is_wrong) {
-    world w;
-    char id[37], other[37];
-    wshub__client *c, *d;
-    wshub__conn *conn;
-    wshub__group *room, *user;
-    wshub_conn slow;
-    wshub_msg m = msg("e", "1");
+static world w;
 #define WRONG(place, value)                                                                        \
     do {                                                                                           \
         const size_t test_n = sizeof(place);                                                       \
@@ -24,6 +17,22 @@ TEST(the_self_check_sees_what_is_wrong) {
         memcpy(&(place), test_keep, test_n);                                                       \
         EXPECT(wshub_self_check(w.hub) == NULL);                                                   \
     } while (0)
+#define WRONG_BITS(place, bits, value) /* of a bit-field, which has no address */                  \
+    do {                                                                                           \
+        const uint32_t test_keep = (place);                                                        \
+        (place) = (value);                                                                         \
+        EXPECT(wshub_self_check(w.hub) != NULL);                                                   \
+        (place) = test_keep & (bits);                                                              \
+        EXPECT(wshub_self_check(w.hub) == NULL);                                                   \
+    } while (0)
+
+TEST(the_self_check_sees_what_is_wrong) {
+    char id[37], other[37];
+    wshub__client *c, *d;
+    wshub__conn *conn;
+    wshub__group *room, *user;
+    wshub_conn slow;
+    wshub_msg m = msg("e", "1");
     world_start(&w, DESC(.on_authenticate = accept_all, .on_request = keep_request), FAKE(0));
     (void)world_client(&w, "u", id);
     slow = world_client(&w, "u", other);
@@ -114,5 +123,54 @@ TEST(the_self_check_sees_what_is_wrong) {
         w.hub->first_realm.rooms.count = count;
         w.hub->first_realm.index.count++;
     }
+    world_stop(&w);
+}
+
+static void on_presence(wshub *hub, const wshub_presence *presence, void *user) {
+    (void)hub;
+    (void)presence;
+    (void)user;
+}
+
+TEST(the_self_check_sees_what_is_wrong_with_who_is_here) { /* PRES-1, PRES-2 */
+    char id[37];
+    wshub__client *c;
+    wshub__stay *stay, *later;
+    wshub__stays *stays;
+    uint32_t *numbers;
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_joined = on_presence), FAKE(0));
+    (void)world_client(&w, "u", id);
+    c = wshub__client_get(w.hub, world_handle(&w, id));
+    EXPECT_INT(wshub_client_join(w.hub, world_handle(&w, id), S("den")), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT(wshub_self_check(w.hub) == NULL);
+    numbers = wshub__room_stays(c);
+    stay = wshub__stay_at(w.hub, numbers[c->rooms_count - 1]);
+    stays = &w.hub->stays;
+    WRONG(numbers[c->rooms_count - 1], 7777);
+    WRONG(numbers[c->rooms_count - 1], WSHUB__NO_STAY);
+    WRONG(stay->slot.link, 0);
+    WRONG(stay->client, 9);
+    WRONG_BITS(stay->here->name.kind, 15u, WSHUB__KIND_CLIENT);
+    WRONG(stay->here->told, stay->here->stays + 1);
+    WRONG_BITS(stay->here->name.len, 0xFFFFFFFu, 2);
+    WRONG(stay->state, WSHUB__STAY_QUIET);
+    WRONG(stays->pool.live, stays->pool.live + 1);
+
+    /* Two that are to be told. */
+    EXPECT_INT(wshub_client_join(w.hub, world_handle(&w, id), S("one")), WSHUB_OK);
+    EXPECT_INT(wshub_client_join(w.hub, world_handle(&w, id), S("two")), WSHUB_OK);
+    EXPECT(wshub_self_check(w.hub) == NULL);
+    EXPECT_INT(stays->count, 2);
+    stay = wshub__stay_at(w.hub, stays->first - 1);
+    later = wshub__stay_at(w.hub, stays->last - 1);
+    WRONG(later->prev, 0);
+    WRONG(later->state, WSHUB__STAY_TOLD);
+    WRONG(later->state, WSHUB__STAY_GOING);
+    WRONG(stay->next, 0);
+    WRONG(stays->last, stays->first);
+    WRONG(stays->count, 1);
+    WRONG(stays->count, 3);
+    wshub_io_fake_run(w.net);
     world_stop(&w);
 }

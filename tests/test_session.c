@@ -224,6 +224,277 @@ TEST(each_message_to_a_lent_session_lies_by_itself) { /* SEND-5 */
     world_stop(&w);
 }
 
+static size_t messages_of(wshub_session session, const char *const *texts, size_t count) {
+    wshub_span spans[8];
+    size_t n = wshub_session_spans(w.hub, session, spans, 8), i;
+    EXPECT_INT(n, count);
+    for (i = 0; i < n; i++) {
+        EXPECT_INT(spans[i].len, strlen(texts[i]));
+        EXPECT(memcmp(spans[i].ptr, texts[i], spans[i].len) == 0);
+    }
+    return n;
+}
+
+TEST(what_belongs_to_no_client_is_queued_in_its_order) { /* SEND-5, SEND-6 */
+    static const char *const said[] = {"first", "second", "\x81\x16{\"event\":\"m\",\"data\":1}",
+                                       "third"};
+    wshub_session session;
+    wshub_client client;
+    wshub_msg m = msg("m", "1");
+    wshub_conn c;
+    wshub_stats before;
+    char id[37];
+    int i;
+    start(DESC(.backpressure_bytes_max = 100), NULL);
+    session = lend();
+    EXPECT_INT(wshub_session_send(w.hub, session, "first", 5), WSHUB_OK); /* nobody is in it yet */
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(told.owed, 1);
+    EXPECT_INT(messages_of(session, said, 1), 1);
+    EXPECT_INT(wshub_session_taken(w.hub, session, 5), WSHUB_OK);
+
+    client = accepted(session, "c");
+    (void)take(session);
+    EXPECT_INT(wshub_session_send(w.hub, session, "first", 5), WSHUB_OK);
+    EXPECT_INT(wshub_session_send(w.hub, session, "second", 6), WSHUB_OK);
+    EXPECT_INT(wshub_client_send(w.hub, client, &m), WSHUB_OK);
+    EXPECT_INT(wshub_session_send(w.hub, session, "third", 5), WSHUB_OK);
+    EXPECT_INT(messages_of(session, said, 4), 4);
+    (void)take(session);
+
+    /* What is gathered for many comes first. */
+    for (i = 0; i < 2; i++)
+        EXPECT_INT(wshub_room_send_here(w.hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
+    before = stats(&w);
+    EXPECT_INT(wshub_session_send(w.hub, session, "third", 5), WSHUB_OK);
+    EXPECT_INT(stats(&w).messages_out - before.messages_out, 1);
+    EXPECT_INT(stats(&w).bytes_out - before.bytes_out, 5);
+    {
+        const char *const order[] = {said[2], said[2], "third"};
+        EXPECT_INT(messages_of(session, order, 3), 3);
+    }
+
+    /* Within the limits, and only where there is such a session. */
+    EXPECT_INT(wshub_session_send(w.hub, session, json_string(64), 66), WSHUB_ERR_DROPPED);
+    EXPECT_INT(stats(&w).dropped_pressure - before.dropped_pressure, 1);
+    EXPECT_INT(wshub_session_send(w.hub, session, NULL, 1), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_session_send(w.hub, session, "", 0), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_session_send(w.hub, session, "", (size_t)WSHUB_MSG_BYTES_MAX + 1),
+               WSHUB_ERR_LIMIT);
+    c = world_client(&w, NULL, id);
+    EXPECT_INT(wshub_session_send(w.hub, wshub_conn_session(w.hub, c), "x", 1), WSHUB_ERR_STATE);
+    (void)take(session);
+    EXPECT_INT(wshub_session_end(w.hub, session, WSHUB_BY_APP, 1000, nul()), WSHUB_OK);
+    EXPECT_INT(wshub_session_send(w.hub, session, "x", 1), WSHUB_ERR_STALE); /* it has ended */
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(wshub_session_send(w.hub, session, "x", 1), WSHUB_ERR_STALE); /* it is no more */
+    world_stop(&w);
+}
+
+TEST(a_message_to_a_lent_session_that_finds_no_memory_is_counted) { /* SEND-6 */
+    static char large[200000];
+    wshub_session session;
+    start(DESC(0), NULL);
+    session = lend();
+    w.fail_all = true;
+    EXPECT_INT(wshub_session_send(w.hub, session, large, sizeof large), WSHUB_ERR_NOMEM);
+    w.fail_all = false;
+    EXPECT_INT(stats(&w).dropped_memory, 1);
+    EXPECT_INT(wshub_session_send(w.hub, session, large, sizeof large), WSHUB_OK);
+    EXPECT_INT(take(session), 1);
+    world_stop(&w);
+}
+
+TEST(a_session_has_a_limit_of_its_own_and_may_have_all_or_nothing) { /* SEND-6, BYE-1 */
+    wshub_session session, other;
+    wshub_client client;
+    wshub_msg m = msg("m", json_string(64)), large = msg("m", NULL);
+    static char text[200000];
+    int whole, memory, way;
+    for (way = 0; way < 8; way++) {
+        whole = way & 1;
+        memory = way & 2;
+        start(DESC(.backpressure_bytes_max = 100), NULL);
+        session = lend();
+        other = lend();
+        EXPECT_INT(wshub_session_limit(w.hub, session, 1u << 31, false), WSHUB_ERR_PARAM);
+        EXPECT_INT(wshub_session_limit(w.hub, session, 200000, whole), WSHUB_OK);
+        client = accepted(session, "c");
+        (void)accepted(other, "d");
+        (void)take(session);
+        EXPECT_INT(wshub_client_send(w.hub, client, &m), WSHUB_OK);
+        EXPECT_INT(wshub_client_send(w.hub, client, &m), WSHUB_OK); /* beyond the hub's limit */
+        if (memory) {
+            memset(text, ' ', sizeof text);
+            text[sizeof text - 1] = '1';
+            large.data = wshub__str(text, 150000);
+            large.data_is_json = true;
+            w.fail_all = true;
+            EXPECT_INT(way & 4 ? wshub_session_send(w.hub, session, text, 150000)
+                               : wshub_client_send(w.hub, client, &large),
+                       WSHUB_ERR_NOMEM);
+            w.fail_all = false;
+        } else {
+            EXPECT_INT(wshub_session_limit(w.hub, session, 0, whole), WSHUB_OK);
+            EXPECT_INT(way & 4 ? wshub_session_send(w.hub, session, text, 80)
+                               : wshub_client_send(w.hub, client, &m),
+                       WSHUB_ERR_DROPPED);
+        }
+        wshub_io_fake_run(w.net);
+        EXPECT_INT(told.gone, whole);
+        if (whole) {
+            EXPECT_INT(told.cause, memory ? WSHUB_BY_MEMORY : WSHUB_BY_BACKPRESSURE);
+            EXPECT(told.session.id == session.id);
+        }
+        EXPECT_INT(wshub_session_limit(w.hub, session, 1, false),
+                   whole ? WSHUB_ERR_STALE : WSHUB_OK);
+        EXPECT(wshub_session_owner(w.hub, other) != NULL);
+        world_stop(&w);
+    }
+}
+
+TEST(a_lent_session_without_clients_ends_for_what_has_ended_it) { /* BYE-1, SEND-6 */
+    wshub_session session;
+    start(DESC(.backpressure_bytes_max = 100), NULL);
+    session = lend();
+    EXPECT_INT(wshub_session_limit(w.hub, session, 0, true), WSHUB_OK);
+    EXPECT_INT(wshub_session_send(w.hub, session, json_string(200), 200), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(wshub_session_send(w.hub, session, json_string(200), 200), WSHUB_ERR_DROPPED);
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(told.gone, 1);
+    EXPECT_INT(told.cause, WSHUB_BY_BACKPRESSURE);
+    world_stop(&w);
+}
+
+static char ends[400]; /* what was told of ends, and how many rooms there were still */
+static void note_end(wshub *hub, const wshub_gone *gone, const char *who, bool here) {
+    wshub_iter it = {0, 0};
+    wshub_str room;
+    int rooms = 0;
+    size_t len = strlen(ends);
+    while (wshub_client_each_room(hub, gone->client, &it, &room)) rooms++;
+    EXPECT(here == (wshub_client_number(hub, gone->client) != UINT32_MAX));
+    (void)snprintf(ends + len, sizeof ends - len, "%s %.*s %d;", who, (int)gone->id.len,
+                   gone->id.ptr, rooms);
+}
+static void dialect_leaving(wshub *hub, const wshub_gone *gone, void *user) {
+    (void)user;
+    note_end(hub, gone, "leaving", true);
+}
+static void dialect_left(wshub *hub, const wshub_gone *gone, void *user) {
+    (void)user;
+    note_end(hub, gone, "left", false);
+}
+static void app_leaving(wshub *hub, const wshub_gone *gone, void *user) {
+    (void)user;
+    note_end(hub, gone, "app leaving", true);
+}
+static void app_left(wshub *hub, const wshub_gone *gone, void *user) {
+    (void)user;
+    note_end(hub, gone, "app left", false);
+}
+
+TEST(a_dialect_is_told_of_the_end_of_its_clients_and_has_their_numbers) { /* BYE-1 */
+    wshub_dialect table = table_of();
+    wshub_session session;
+    wshub_client one, two;
+    char id[37];
+    table.disconnecting = dialect_leaving;
+    table.disconnected = dialect_left;
+    start(DESC(.on_disconnecting = app_leaving, .on_disconnected = app_left), &table);
+    session = lend();
+    one = accepted(session, "one");
+    two = accepted(session, "two");
+    EXPECT(wshub_client_number(w.hub, one) != wshub_client_number(w.hub, two));
+    EXPECT_OP(wshub_client_number(w.hub, two), <, 16);
+    EXPECT_INT(wshub_client_number(w.hub, (wshub_client){0}), UINT32_MAX);
+    EXPECT_INT(wshub_client_cancel(w.hub, add(session, "never")), WSHUB_OK);
+    (void)world_client(&w, NULL, id); /* one of another dialect */
+    ends[0] = 0;
+    EXPECT_INT(wshub_client_end(w.hub, one, WSHUB_BY_APP, 0, nul()), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_STR(ends, "leaving one 3;app leaving one 3;left one 0;app left one 0;");
+    ends[0] = 0;
+    EXPECT_INT(wshub_session_end(w.hub, session, WSHUB_BY_APP, 0, nul()), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_STR(ends, "leaving two 3;app leaving two 3;left two 0;app left two 0;");
+    world_stop(&w);
+}
+
+static bool ends_at_once;
+static void dialect_connected(wshub *hub, wshub_client client, void *user) {
+    (void)user;
+    EXPECT_INT(wshub_client_state(hub, client), WSHUB_CLIENT_AUTHENTICATED);
+    EXPECT(wshub_client_in_room(hub, client, wshub_client_id(hub, client)));
+    EXPECT(wshub_client_queued_bytes(hub, client) > 0); /* its welcome */
+    (void)strcat(ends, "dialect;");
+    if (ends_at_once) EXPECT_INT(wshub_client_end(hub, client, WSHUB_BY_APP, 0, nul()), WSHUB_OK);
+}
+static wshub_err app_connected(wshub *hub, wshub_client client, void *user) {
+    (void)hub, (void)client, (void)user;
+    (void)strcat(ends, "app;");
+    return WSHUB_OK;
+}
+
+TEST(a_dialect_is_told_of_an_acceptance_before_the_application_is) { /* AUTH-7, AUTH-8 */
+    wshub_dialect table = table_of();
+    wshub_session session;
+    wshub_client client;
+    table.connected = dialect_connected;
+    start(DESC(.on_connected = app_connected), &table);
+    session = lend();
+    ends[0] = 0;
+    ends_at_once = false;
+    (void)accepted(session, "asks");
+    EXPECT_STR(ends, "dialect;app;");
+    ends[0] = 0;
+    EXPECT_INT(wshub_client_accept(w.hub, add(session, "is known"), NULL), WSHUB_OK);
+    EXPECT_STR(ends, "dialect;app;");
+
+    /* The application is not told of one that the dialect has ended. */
+    ends[0] = 0;
+    ends_at_once = true;
+    client = add(session, "gone");
+    EXPECT_INT(wshub_client_accept(w.hub, client, NULL), WSHUB_OK);
+    EXPECT_INT(wshub_client_state(w.hub, client), WSHUB_CLIENT_DISCONNECTED);
+    EXPECT_STR(ends, "dialect;");
+    world_stop(&w);
+}
+
+TEST(a_client_may_have_one_time_to_be_accepted_in) { /* AUTH-1, AUTH-2 */
+    wshub_client_desc desc;
+    wshub_session session;
+    wshub_client usual, silent, asks;
+    kept_asks_count = 0;
+    start(DESC(.auth_timeout_ms = 50, .on_authenticate = keep_auth), NULL);
+    session = lend();
+    memset(&desc, 0, sizeof desc);
+    desc.dialect = speaks;
+    desc.auth_ms = 300;
+    usual = add(session, "usual");
+    EXPECT_INT(wshub_client_add(w.hub, session, &desc, &silent), WSHUB_OK);
+    EXPECT_INT(wshub_client_add(w.hub, session, &desc, &asks), WSHUB_OK);
+    wshub_io_fake_advance(w.net, 40);
+    EXPECT_INT(wshub_client_authenticate(w.hub, asks, nul()), WSHUB_OK);
+    EXPECT_INT(kept_asks_count, 1);
+
+    EXPECT_INT(wshub_client_end(w.hub, usual, WSHUB_BY_APP, 0, nul()), WSHUB_OK);
+    wshub_io_fake_advance(w.net, 259); /* far over three times 50 from the question */
+    EXPECT_INT(wshub_client_state(w.hub, silent), WSHUB_CLIENT_UNAUTHORIZED);
+    EXPECT_INT(wshub_client_state(w.hub, asks), WSHUB_CLIENT_AUTHENTICATING);
+    EXPECT_INT(stats(&w).auth_timeouts, 0);
+    wshub_io_fake_advance(w.net, 2);
+    EXPECT_INT(wshub_client_state(w.hub, silent), WSHUB_CLIENT_DISCONNECTED);
+    EXPECT_INT(wshub_client_state(w.hub, asks), WSHUB_CLIENT_DISCONNECTED);
+    EXPECT_OP(stats(&w).auth_timeouts, >, 0);
+    EXPECT(strstr(wshub_io_fake_log(w.net).ptr,
+                  ": closed for want of an answer: on_authenticate has not answered "
+                  "within its dialect's auth_ms\n"));
+    EXPECT_INT(wshub_auth_accept(w.hub, kept_asks[0], NULL), WSHUB_ERR_STALE);
+    world_stop(&w);
+}
+
 static int pressed[3]; /* how often each of three clients was told */
 static wshub_client who[3];
 static wshub_pressure last_pressure;
@@ -531,4 +802,192 @@ TEST(events_of_an_encrypted_client_are_taken_as_they_are_where_nobody_transforms
     EXPECT_INT(receive(a, "again"), WSHUB_OK);
     EXPECT_STR(said, "clear again ");
     world_stop(&w);
+}
+
+/* ---- pressure on a session that polls ---- */
+
+static char pressures[200];
+static void hear_pressure(wshub *hub, wshub_client client, wshub_pressure what, size_t queued,
+                          void *user) {
+    size_t n = strlen(pressures);
+    (void)user;
+    EXPECT_INT(wshub_client_queued_bytes(hub, client), queued);
+    EXPECT_INT(wshub_client_is_pressured(hub, client), what != WSHUB_PRESSURE_OFF);
+    (void)snprintf(pressures + n, sizeof pressures - n, "%s ",
+                   what == WSHUB_PRESSURE_ON        ? "on"
+                   : what == WSHUB_PRESSURE_DROPPED ? "dropped"
+                                                    : "off");
+}
+#define EXPECT_PRESSURES(want)                                                                     \
+    do {                                                                                           \
+        wshub_io_fake_run(w.net);                                                                  \
+        EXPECT_STR(pressures, want);                                                               \
+        pressures[0] = 0;                                                                          \
+    } while (0)
+
+/* A message of so many bytes, for a client to be told. */
+static wshub_msg long_msg(size_t count) {
+    static char data[70000];
+    wshub_msg m = msg("m", "\"\"");
+    memset(data, 'x', sizeof data);
+    data[0] = data[count - 1] = '"';
+    m.data = wshub__str(data, count);
+    return m;
+}
+
+TEST(a_stranger_who_polls_hears_more_than_one_reply_and_not_without_end) { /* SEND-6, MSG-5 */
+    wshub_session session;
+    wshub_client client;
+    wshub_msg m = msg("no", NULL), big = long_msg(30000);
+    start(DESC(.close_on_backpressure = false), NULL);
+    session = lend();
+    client = add(session, "a");
+    EXPECT_INT(wshub_client_tell(w.hub, client, &m), WSHUB_OK);
+    EXPECT_INT(wshub_client_tell(w.hub, client, &m), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(wshub_client_tell(w.hub, client, &m), WSHUB_OK);
+    EXPECT_INT(take(session), 3);
+    EXPECT_INT(wshub_client_tell(w.hub, client, &big), WSHUB_OK);
+    EXPECT_INT(wshub_client_tell(w.hub, client, &big), WSHUB_OK);
+    EXPECT_INT(wshub_client_tell(w.hub, client, &big), WSHUB_OK);
+    EXPECT_INT(wshub_client_tell(w.hub, client, &m), WSHUB_ERR_DROPPED);
+    EXPECT_INT(wshub_client_authenticate(w.hub, client, nul()), WSHUB_OK);
+    EXPECT_INT(wshub_client_tell(w.hub, client, &m), WSHUB_OK); /* the limit is its queue's now */
+    EXPECT_INT(take(session), 5);
+    world_stop(&w);
+}
+
+TEST(a_session_that_polls_is_under_pressure_when_much_waits) { /* SEND-6 */
+    wshub_session session;
+    wshub_client client;
+    wshub_msg m = msg("m", NULL), big = long_msg(40000);
+    start(DESC(.on_pressure = hear_pressure), NULL);
+    session = lend();
+    client = accepted(session, "a");
+    pressures[0] = 0;
+    EXPECT_INT(wshub_client_send(w.hub, client, &big), WSHUB_OK);
+    EXPECT_PRESSURES("");
+    EXPECT(!wshub_client_is_pressured(w.hub, client));
+    EXPECT_INT(wshub_client_send(w.hub, client, &big), WSHUB_OK);
+    EXPECT_INT(take(session), 3); /* within one turn that is nobody's silence */
+    EXPECT_INT(wshub_client_send(w.hub, client, &big), WSHUB_OK);
+    EXPECT_INT(wshub_client_send(w.hub, client, &big), WSHUB_OK);
+    EXPECT_PRESSURES("on ");
+    EXPECT_INT(wshub_client_send(w.hub, client, &m), WSHUB_OK);
+    EXPECT_PRESSURES("");
+    EXPECT_INT(wshub_session_taken(w.hub, session, 80000), WSHUB_OK);
+    EXPECT_PRESSURES(""); /* until all has left */
+    EXPECT(wshub_client_is_pressured(w.hub, client));
+    (void)take(session);
+    EXPECT_PRESSURES("off ");
+    EXPECT(!wshub_client_is_pressured(w.hub, client));
+
+    /* half of a limit of its own; what is dropped is pressure in any case */
+    EXPECT_INT(wshub_session_limit(w.hub, session, 50000, false), WSHUB_OK);
+    EXPECT_INT(wshub_client_send(w.hub, client, &m), WSHUB_OK);
+    EXPECT_PRESSURES("");
+    EXPECT_INT(wshub_client_send(w.hub, client, &big), WSHUB_OK);
+    EXPECT_PRESSURES("on ");
+    EXPECT_INT(wshub_client_send(w.hub, client, &big), WSHUB_ERR_DROPPED);
+    EXPECT_PRESSURES("dropped ");
+    (void)take(session);
+    EXPECT_PRESSURES("off ");
+    EXPECT_INT(wshub_client_send(w.hub, client, &m), WSHUB_OK);
+    big = long_msg(60000);
+    EXPECT_INT(wshub_client_send(w.hub, client, &big), WSHUB_ERR_DROPPED);
+    EXPECT_PRESSURES("on dropped ");
+    (void)take(session);
+    EXPECT_PRESSURES("off ");
+    EXPECT_INT(wshub_client_send(w.hub, client, &big), WSHUB_OK); /* who owes nothing: any length */
+    EXPECT_PRESSURES("on ");
+    EXPECT_INT(wshub_session_end(w.hub, session, WSHUB_BY_APP, 0, nul()), WSHUB_OK);
+    EXPECT_PRESSURES("");
+    world_stop(&w);
+}
+
+static void end_when_owed(wshub *hub, wshub_session session, size_t bytes, void *user) {
+    (void)bytes, (void)user;
+    EXPECT_INT(wshub_session_end(hub, session, WSHUB_BY_APP, 0, nul()), WSHUB_OK);
+}
+
+TEST(a_session_may_end_when_it_is_owed_much) { /* SEND-6, BYE-1 */
+    wshub_dialect table = table_of();
+    wshub_session session;
+    wshub_client client;
+    wshub_msg big = long_msg(70000);
+    table.owed = end_when_owed;
+    start(DESC(.on_pressure = hear_pressure), &table);
+    session = lend();
+    client = accepted(session, "a");
+    pressures[0] = 0;
+    EXPECT_INT(wshub_client_send(w.hub, client, &big), WSHUB_OK);
+    EXPECT_PRESSURES("");
+    EXPECT_INT(told.gone, 1);
+    world_stop(&w);
+}
+
+/* ---- what is gathered ---- */
+
+TEST(what_is_handed_out_is_all_that_was_sent_before) { /* SEND-5, SEND-6 */
+    wshub_msg m = msg("m", NULL);
+    wshub_session session;
+    start(DESC(0), NULL);
+    session = lend();
+    (void)accepted(session, "a");
+    (void)accepted(session, "b");
+    (void)take(session);
+    EXPECT_INT(wshub_room_send_here(w.hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(take(session), 2);
+    EXPECT_INT(wshub_room_send_here(w.hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
+    EXPECT(w.hub->gathered); /* that one has yet to be given out */
+    EXPECT_INT(wshub_session_spans(w.hub, session, NULL, 0), 2);
+    EXPECT_INT(take(session), 2);
+    world_stop(&w);
+}
+
+/* Statistics count what an acceptance says as they count any message. */
+TEST(a_welcome_counts_as_a_message_and_in_bytes) { /* AUTH-7, SEND-6 */
+    wshub_session session;
+    wshub_client client;
+    wshub_stats before;
+    start(DESC(0), NULL);
+    session = lend();
+    client = add(session, "a");
+    before = stats(&w);
+    EXPECT_INT(wshub_client_authenticate(w.hub, client, nul()), WSHUB_OK);
+    EXPECT_INT(stats(&w).messages_out, before.messages_out + 1);
+    EXPECT_INT(stats(&w).bytes_out, before.bytes_out + wshub_client_queued_bytes(w.hub, client));
+    world_stop(&w);
+}
+
+/* ---- one who is late beside one who is not ---- */
+
+TEST(a_stranger_who_is_late_has_nobody_else_asked) { /* AUTH-1, LIVE-2, LIVE-3 */
+    int i;
+    for (i = 0; i < 3; i++) {
+        bool waits = i == 1;
+        wshub_dialect table = table_of();
+        wshub_conn c;
+        wshub_session session;
+        wshub_client in, stranger;
+        table.close = end_client;
+        start(DESC(.heartbeat_by_pong = true, .auth_timeout_ms = waits ? 40000 : 1000,
+                   .heartbeat_timeout_ms = i < 2 ? 35000 : WSHUB_OFF),
+              &table);
+        c = world_client(&w, NULL, NULL);
+        session = wshub_conn_session(w.hub, c);
+        in = wshub_session_client(w.hub, session);
+        stranger = add(session, "b");
+        /* At once, in a hub that is not as old as half of idle_timeout_ms: only the stranger. */
+        wshub_io_fake_silent(w.net, c, true);
+        wshub_io_fake_advance(w.net, 1001);
+        EXPECT_INT(stats(&w).pings_sent, 0);
+        EXPECT_INT(told.closes, !waits);
+        EXPECT_INT(wshub_client_state(w.hub, in), WSHUB_CLIENT_AUTHENTICATED);
+        EXPECT_INT(wshub_client_state(w.hub, stranger),
+                   waits ? WSHUB_CLIENT_UNAUTHORIZED : WSHUB_CLIENT_DISCONNECTED);
+        wshub_io_fake_advance(w.net, 29000); /* LIVE-2 */
+        EXPECT_INT(stats(&w).pings_sent, 1);
+        world_stop(&w);
+    }
 }

@@ -1,6 +1,6 @@
-/* A session that moves from where it was lent to a WebSocket, as an upgrade of Engine.IO does: what waits is
- * rewritten message by message, clients keep all they have, and what fails leaves everything as it was
- * (>>api-dialect, wshub_session_move()). */
+/* A session that moves from where it was lent to a WebSocket, as an upgrade of Engine.IO does: what
+ * waits is rewritten message by message, clients keep all they have, and what fails leaves
+ * everything as it was (>>api-dialect, wshub_session_move()). */
 #include "hubtest.h"
 
 typedef struct
@@ -39,10 +39,11 @@ static wshub_err put_frame(wshub_writer *out, const char *bytes, size_t count) {
     return err ? err : put(out, bytes, count);
 }
 
-static wshub_err encode_polled(wshub *hub, wshub_kind kind, const wshub_packet *packet,
-                               wshub_writer *out, void *user) {
+static wshub_err encode_polled(wshub *hub, wshub_kind kind, wshub_realm realm,
+                               const wshub_packet *packet, wshub_writer *out, void *user) {
     static char text[100100];
     (void)hub;
+    (void)realm;
     (void)kind;
     (void)user;
     text[0] = '<';
@@ -51,9 +52,10 @@ static wshub_err encode_polled(wshub *hub, wshub_kind kind, const wshub_packet *
     return put(out, text, packet->event.len + 2);
 }
 
-static wshub_err encode_framed(wshub *hub, wshub_kind kind, const wshub_packet *packet,
-                               wshub_writer *out, void *user) {
+static wshub_err encode_framed(wshub *hub, wshub_kind kind, wshub_realm realm,
+                               const wshub_packet *packet, wshub_writer *out, void *user) {
     (void)hub;
+    (void)realm;
     (void)kind;
     (void)user;
     return put_frame(out, packet->event.ptr, packet->event.len);
@@ -267,6 +269,24 @@ TEST(a_session_moves_behind_what_its_websocket_owes_already) { /* SEND-5, SEND-6
     }
 }
 
+TEST(the_limit_on_what_waits_moves_with_its_session) { /* SEND-6 */
+    world w;
+    polls p;
+    wshub_conn up;
+    wshub_msg m = msg("x", "1");
+    polls_start(&p, &w, DESC(.user = NULL), FAKE(0), false);
+    EXPECT_INT(wshub_session_limit(w.hub, p.session, 3, true), WSHUB_OK);
+    up = wshub_io_fake_connect(w.net, "/up");
+    wshub_io_fake_window(w.net, up, 0);
+    EXPECT_INT(move(&p), WSHUB_OK);
+    send(&p, p.a, "x");
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(wshub_client_send(w.hub, p.a, &m), WSHUB_ERR_DROPPED);
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(stats(&w).clients, 0);
+    world_stop(&w);
+}
+
 TEST(a_session_without_messages_or_with_those_that_stay_as_they_are_moves) { /* BYE-1 */
     world w;
     polls p;
@@ -470,4 +490,43 @@ TEST(what_is_with_a_transformer_and_what_was_dropped_moves_along) { /* ENC-1, SE
     wshub_io_fake_run(w.net);
     EXPECT_STR(w.log, "b dropped a dropped "); /* all who share it */
     world_stop(&w);
+}
+
+static void note_on_off(wshub *hub, wshub_client client, wshub_pressure what, size_t queued,
+                        void *user) {
+    EXPECT_INT(wshub_client_is_pressured(hub, client), what != WSHUB_PRESSURE_OFF);
+    EXPECT_INT(queued > 0, what != WSHUB_PRESSURE_OFF);
+    world_note((world *)user, what == WSHUB_PRESSURE_ON ? "on " : "off ");
+}
+
+TEST(pressure_moves_along_and_its_end_is_told) { /* SEND-6 */
+    int i;
+    for (i = 0; i < 4; i++) {
+        world w;
+        polls p;
+        wshub_conn up;
+        polls_start(&p, &w, DESC(.on_pressure = note_on_off), FAKE(0), false);
+        EXPECT_INT(wshub_client_end(w.hub, p.b, WSHUB_BY_APP, 0, nul()), WSHUB_OK);
+        EXPECT_INT(wshub_session_limit(w.hub, p.session, 20, false), WSHUB_OK);
+        up = wshub_io_fake_connect(w.net, "/up");
+        send(&p, p.a, i == 0 ? "none" : "some"); /* the first: nothing is left when it has moved */
+        send(&p, p.a, i == 0 ? "none" : "some");
+        wshub_io_fake_run(w.net);
+        EXPECT_STR(w.log, "on ");
+        if (i >= 2) wshub_io_fake_window(w.net, up, 0);
+        if (i == 3) { /* something waits there already */
+            EXPECT_INT(wshub_conn_send(w.hub, p.conn, "x", 1, true), WSHUB_OK);
+            wshub_io_fake_run(w.net);
+        }
+        EXPECT_INT(move(&p), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        if (i >= 2) {
+            EXPECT_STR(w.log, "on ");
+            EXPECT(wshub_client_is_pressured(w.hub, p.a));
+            wshub_io_fake_window(w.net, up, 1000);
+            wshub_io_fake_run(w.net);
+        }
+        EXPECT_STR(w.log, "on off ");
+        world_stop(&w);
+    }
 }

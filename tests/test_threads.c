@@ -4,6 +4,7 @@
 #include "hubtest.h"
 #include "wshub_io_auto.h"
 #include "sock_peer.h"
+#include "wshub_ext_cron.h"
 #include "test.h"
 #include <pthread.h>
 #include <unistd.h>
@@ -66,6 +67,72 @@ TEST(eight_threads_post_to_one_hub) {
     EXPECT_INT(st.app_failures, 0);
     wshub_destroy(s.hub);
     wshub_io_sock_destroy(s.net);
+}
+
+/* ---- ticks of jobs that complete in other threads ---- */
+
+enum { COMPLETERS = 4, LATES = 400 };
+static wshub_ext_cron_late *lates[LATES];
+static int lates_count, dones, failures;
+
+static wshub_ext_cron_outcome be_late(const wshub_ext_cron_tick *tick, void *user) {
+    (void)user;
+    lates[lates_count] = wshub_ext_cron_later(tick);
+    EXPECT(lates[lates_count++] != NULL);
+    return WSHUB_EXT_CRON_LATER;
+}
+static void count_done(const wshub_ext_cron_tick *tick, void *user) {
+    (void)tick;
+    (void)user;
+    dones++;
+}
+static void count_failure(const wshub_ext_cron_tick *tick, void *user) {
+    (void)tick;
+    (void)user;
+    failures++;
+}
+static void *complete_some(void *arg) {
+    int i;
+    for (i = *(const int *)arg; i < LATES; i += COMPLETERS)
+        EXPECT_INT(wshub_ext_cron_done(lates[i], i % 2 == 0), WSHUB_OK);
+    return NULL;
+}
+
+TEST(ticks_complete_from_any_thread) { /* CRON-5 */
+    static server s;
+    static const int first[COMPLETERS] = {0, 1, 2, 3};
+    pthread_t completers[COMPLETERS];
+    wshub_ext_cron_jobs *jobs;
+    wshub_ext_cron_job job;
+    int i;
+    lates_count = dones = failures = 0;
+    EXPECT_INT(wshub_io_auto_create(NULL, &s.net), WSHUB_OK);
+    EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(s.net), .user = &s}, &s.hub),
+               WSHUB_OK);
+    EXPECT_INT(wshub_ext_cron_jobs_create(&(wshub_ext_cron_jobs_desc){.hub = s.hub}, &jobs),
+               WSHUB_OK);
+    EXPECT_INT(wshub_ext_cron_job_create(jobs,
+                                         &(wshub_ext_cron_job_desc){.expr = "0 0 29 2 *",
+                                                                    .zone = "UTC",
+                                                                    .on_tick = be_late,
+                                                                    .on_done = count_done,
+                                                                    .on_error = count_failure},
+                                         &job, NULL),
+               WSHUB_OK);
+    for (i = 0; i < LATES; i++) EXPECT_INT(wshub_ext_cron_job_fire(jobs, job), WSHUB_OK);
+    EXPECT_INT(pthread_create(&s.thread, NULL, serve, &s), 0);
+    for (i = 0; i < COMPLETERS; i++)
+        EXPECT_INT(
+            pthread_create(&completers[i], NULL, complete_some, (void *)(uintptr_t)&first[i]), 0);
+    for (i = 0; i < COMPLETERS; i++) (void)pthread_join(completers[i], NULL);
+    wshub_io_sock_stop(s.net);
+    (void)pthread_join(s.thread, NULL);
+    (void)wshub_io_sock_run_once(s.net, 0); /* what was posted last */
+    EXPECT_INT(dones, LATES);
+    EXPECT_INT(failures, LATES / 2);
+    wshub_destroy(s.hub);
+    wshub_io_sock_destroy(s.net);
+    wshub_ext_cron_jobs_destroy(jobs);
 }
 
 TEST(posts_have_a_limit) {
@@ -158,6 +225,82 @@ TEST(hubs_of_several_threads_hear_each_other_in_order) {
         wshub_io_sock_destroy(hubs[i].net);
     }
     (void)ear.attach(ear.ctx, NULL);
+    EXPECT_INT(wshub_bus_local_dropped(local), 0);
+    wshub_bus_local_destroy(local);
+}
+
+/* Threads publish on channels of the application, on hubs of other threads: every hub hears what
+ * each thread has posted to each hub, once and in order, the publisher's own too. */
+enum { SAYERS = 3, WORDS = 2000 };
+typedef struct app_ear {
+    int next[HUBS][SAYERS]; /* by whose hub, and which thread */
+    long all;
+} app_ear;
+
+static void app_hear(wshub *hub, const wshub_app_message *message, void *user) {
+    app_ear *ear = (app_ear *)user;
+    int from = message->from.ptr[0] - '0', sayer = message->bytes.ptr[0] - 'a', n = 0;
+    char text[8] = {0};
+    (void)hub;
+    EXPECT(message->from.len == 1 && message->bytes.len == 6);
+    memcpy(text, message->bytes.ptr + 1, 5);
+    n = atoi(text);
+    EXPECT_INT(n, ear->next[from][sayer]);
+    ear->next[from][sayer] = n + 1;
+    (void)__atomic_add_fetch(&ear->all, 1, __ATOMIC_RELAXED);
+}
+
+static void *app_sayer(void *arg) {
+    int sayer = *(int *)arg, i, k;
+    char text[8];
+    for (i = 0; i < WORDS; i++) {
+        (void)snprintf(text, sizeof text, "%c%05d", 'a' + sayer, i);
+        for (k = 0; k < 2; k++)
+            EXPECT_INT(wshub_post_app_publish(hubs[k].hub, wshub_str_z("c"), wshub_str_z(text)),
+                       WSHUB_OK);
+        if (i % 64 == 0) (void)usleep(100);
+    }
+    return NULL;
+}
+
+static app_ear app_ears[HUBS];
+static void app_listen(wshub *hub, void *arg) {
+    EXPECT_INT(wshub_app_subscribe(hub, wshub_str_z("c"), app_hear, arg), WSHUB_OK);
+    (void)__atomic_add_fetch(&((app_ear *)arg)->all, 1, __ATOMIC_RELAXED);
+}
+static void app_heard_all(int hubs_count, long count) {
+    int i, waits;
+    for (i = 0; i < hubs_count; i++) {
+        for (waits = 0; waits < 20000; waits++) {
+            if (__atomic_load_n(&app_ears[i].all, __ATOMIC_RELAXED) >= count) break;
+            (void)usleep(1000);
+        }
+    }
+}
+
+TEST(threads_publish_on_channels_of_other_threads_hubs) { /* APP-1 */
+    pthread_t sayers[SAYERS];
+    int which[SAYERS], i;
+    memset(app_ears, 0, sizeof app_ears);
+    EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
+    for (i = 0; i < 3; i++) start_hub(i);
+    for (i = 0; i < 3; i++) EXPECT_INT(wshub_post(hubs[i].hub, app_listen, &app_ears[i]), WSHUB_OK);
+    app_heard_all(3, 1); /* all have subscribed */
+    for (i = 0; i < SAYERS; i++) {
+        which[i] = i;
+        EXPECT_INT(pthread_create(&sayers[i], NULL, app_sayer, &which[i]), 0);
+    }
+    for (i = 0; i < SAYERS; i++) (void)pthread_join(sayers[i], NULL);
+    app_heard_all(3, 1 + 2 * SAYERS * WORDS);
+    for (i = 0; i < 3; i++) {
+        wshub_io_sock_stop(hubs[i].net);
+        (void)pthread_join(hubs[i].thread, NULL);
+    }
+    for (i = 0; i < 3; i++) {
+        EXPECT_INT(app_ears[i].all, 1 + 2 * SAYERS * WORDS);
+        wshub_destroy(hubs[i].hub);
+        wshub_io_sock_destroy(hubs[i].net);
+    }
     EXPECT_INT(wshub_bus_local_dropped(local), 0);
     wshub_bus_local_destroy(local);
 }
@@ -341,4 +484,82 @@ TEST(requests_are_answered_by_the_hub_of_another_thread) { /* CONN-5 */
         wshub_io_sock_destroy(there.net);
         for (i = 0; i < 8; i++) (void)close(left[i]);
     }
+}
+
+/* ---- handshakes that other threads answer ---- */
+
+enum { KNOCKS = 40 };
+typedef struct knock { /* one question, and the thread that answers it */
+    wshub *hub;
+    wshub_exchange exchange;
+    pthread_t thread;
+    int number;
+} knock;
+static knock knocks[KNOCKS];
+static int knocks_count;
+
+static void *answer_knock(void *arg) {
+    const knock *k = (const knock *)arg;
+    char name[16];
+    wshub_identity who;
+    wshub_upgrade_answer answer;
+    memset(&who, 0, sizeof who);
+    memset(&answer, 0, sizeof answer);
+    (void)snprintf(name, sizeof name, "u%d", k->number);
+    who.user_id = wshub_str_z(name);
+    answer.identity = &who;
+    (void)usleep(1000 * (unsigned)(k->number % 5));
+    if (k->number % 2)
+        EXPECT_INT(wshub_post_http_refuse(k->hub, k->exchange, 401, name), WSHUB_OK);
+    else
+        EXPECT_INT(wshub_post_http_upgrade(k->hub, k->exchange, &answer), WSHUB_OK);
+    return NULL;
+}
+static void knocked(wshub *hub, const wshub_http *http, wshub_upgrade *ask, void *user) {
+    knock *k = &knocks[knocks_count];
+    (void)http, (void)user;
+    k->hub = hub;
+    k->exchange = ask->exchange;
+    k->number = knocks_count++;
+    ask->later = true;
+    EXPECT_INT(pthread_create(&k->thread, NULL, answer_knock, k), 0);
+}
+
+TEST(handshakes_are_answered_by_other_threads) { /* AUTH-8 */
+    static const char *const nobody[] = {"https://page.example"};
+    server s;
+    uint16_t port;
+    int fds[KNOCKS], i, granted = 0, refused = 0;
+    memset(&s, 0, sizeof s);
+    EXPECT_INT(wshub_io_auto_create(NULL, &s.net), WSHUB_OK);
+    EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(s.net),
+                                          .on_upgrade = knocked,
+                                          .allowed_origins = nobody,
+                                          .allowed_origins_count = 1},
+                            &s.hub),
+               WSHUB_OK);
+    EXPECT_INT(wshub_io_sock_listen(s.net, "127.0.0.1", 0, &port), WSHUB_OK);
+    EXPECT_INT(pthread_create(&s.thread, NULL, serve, &s), 0);
+    for (i = 0; i < KNOCKS; i++) {
+        static const char asks[] = "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\n"
+                                   "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                                   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        fds[i] = dial_port(port);
+        EXPECT_OP(send(fds[i], asks, sizeof asks - 1, MSG_NOSIGNAL), >, 0);
+    }
+    for (i = 0; i < KNOCKS; i++) {
+        char got[14] = "";
+        EXPECT_INT(recv(fds[i], got, 13, MSG_WAITALL), 13);
+        granted += memcmp(got, "HTTP/1.1 101 ", 13) == 0;
+        refused += memcmp(got, "HTTP/1.1 401 ", 13) == 0;
+    }
+    EXPECT_INT(granted, KNOCKS / 2);
+    EXPECT_INT(refused, KNOCKS / 2);
+    wshub_io_sock_stop(s.net);
+    EXPECT_INT(pthread_join(s.thread, NULL), 0);
+    EXPECT_INT(knocks_count, KNOCKS);
+    for (i = 0; i < KNOCKS; i++) EXPECT_INT(pthread_join(knocks[i].thread, NULL), 0);
+    wshub_destroy(s.hub);
+    wshub_io_sock_destroy(s.net);
+    for (i = 0; i < KNOCKS; i++) (void)close(fds[i]);
 }

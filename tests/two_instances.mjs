@@ -33,6 +33,22 @@ try {
   check('Grace hears Ada on the other instance', together);
   await write(b, 'hello to you, over there');
   check('Ada hears Grace', await sees(a, 'hello to you, over there'));
+  check('each tells of its own people, and says so', await a.evaluate(() => [...document.querySelectorAll('#people .name')].map(e => e.textContent).join()) === 'Ada (you)' && await sees(b, 'on this server'));
+  const late = await page(18476, 'Lin');
+  check('who comes late reads what was said over there, too', await sees(late, 'hello to you, over there'));
+  await a.evaluate(() => choose('garden'));
+  check('a room that one makes the other has', await sees(b, '# garden'));
+  await a.evaluate(() => choose('lobby'));
+  await a.type('#text', 'Is it');
+  check('Ada is seen typing over there', await sees(b, 'Ada is typing'));
+  await late.close();
+  // a line is said to one server, the answer is lost, and it is said again to the other
+  const line = { room: 'lobby', id: 'to-both', text: 'said to both' };
+  await a.evaluate(l => ask('say', l), line);
+  check('a line goes over', await sees(b, 'said to both'));
+  await b.evaluate(l => ask('say', l), line);
+  await write(b, 'behind it');
+  check('and comes once, whichever server it is said to again', await sees(a, 'behind it') && await a.evaluate(() => [...document.querySelectorAll('.text')].filter(e => e.textContent === 'said to both').length) === 1);
   show.stdin.write('\n'); // Redis is killed
   check('both are told that the other is out of reach', await sees(a, 'out of reach') && await sees(b, 'out of reach'));
   await write(a, 'is anybody there?');

@@ -33,9 +33,20 @@ static void n_close(void *ctx, wshub_conn c, bool flush) {
     (void)c;
     (void)flush;
 }
+static uint64_t passed_ms; /* since the beginning, where a work has a clock */
 static uint64_t n_now(void *ctx) {
     (void)ctx;
-    return 1000;
+    return 1000 + passed_ms;
+}
+/* Each stream comes from an address of its own. */
+static bool n_about(void *ctx, wshub_conn c, wshub_about *out_about) {
+    static char text[24];
+    uint32_t n = (uint32_t)c.id;
+    (void)ctx;
+    out_about->peer = wshub__str(
+        text, (size_t)snprintf(text, sizeof text, "10.%u.%u.%u:4711", (unsigned)(n >> 16 & 255),
+                               (unsigned)(n >> 8 & 255), (unsigned)(n & 255)));
+    return true;
 }
 static uint32_t chance(uint32_t n) {
     random_state ^= random_state << 13;
@@ -87,17 +98,29 @@ static wshub_err on_message(wshub *h, wshub_client c, const wshub_event *e, void
     if (e->event.len == 1) return wshub_room_send_here(h, wshub_str_z("busy"), &m, NULL, 0);
     return WSHUB_OK;
 }
+static bool rated; /* all rates are set, and never met */
 static void start(void) {
+    static wshub_io knowing;
     wshub_desc d;
     memset(&d, 0, sizeof d);
     d.io = &nothing;
+    if (rated) {
+        knowing = nothing;
+        knowing.about = n_about;
+        d.io = &knowing;
+        d.client_messages_per_s = d.user_messages_per_s = d.address_messages_per_s = 1000000;
+        d.client_bytes_per_s = d.user_bytes_per_s = d.address_bytes_per_s = 1u << 30;
+        d.address_conns_per_s = 1000000;
+    }
     d.alloc = n_alloc;
     d.on_authenticate = yes;
     d.on_message = on_message;
     names = 0;
     if (wshub_create(&d, &hub)) exit(1);
 }
+static wshub__rated_table addresses;
 static void stop(void) {
+    wshub__rated_done(&hub->mem, &addresses);
     wshub_destroy(hub);
     hub = NULL;
 }
@@ -278,12 +301,16 @@ static uint64_t r_rooms(uint64_t amount) {
 static void b_hundred(void) {
     fill(100);
 }
+static uint32_t clocked; /* ms that pass with every ten messages */
 static uint64_t run_echo(uint64_t amount, const char *text) {
     size_t n = strlen(text);
     uint64_t i;
     for (i = 0; i < amount; i++) {
         feed((uint32_t)(i % 100), text, n);
-        if (i % 10 == 9) (void)owner.settle(owner.ctx);
+        if (i % 10 == 9) {
+            passed_ms += clocked;
+            (void)owner.settle(owner.ctx);
+        }
     }
     (void)owner.settle(owner.ctx);
     return amount;
@@ -296,6 +323,46 @@ static uint64_t r_echo(uint64_t amount) {
 static uint64_t r_parse(uint64_t amount) {
     return run_echo(amount, "{\"event\":\"position\",\"data\":{\"x\":12.5,\"y\":-3,\"name\":"
                             "\"somebody\",\"tags\":[\"a\",\"b\",null]},\"id\":4711}");
+}
+static void b_rated(void) {
+    rated = true;
+    fill(100);
+    rated = false;
+}
+/* the same as parse; ten messages a millisecond, so that each bucket is filled each time */
+static uint64_t r_rated(uint64_t amount) {
+    uint64_t units;
+    clocked = 1;
+    units = r_parse(amount);
+    clocked = 0;
+    return units;
+}
+static wshub__rate address_rate;
+static uint64_t address_last;
+/* a full table, as large as is usual */
+static void b_addresses(void) {
+    start();
+    addresses.max = 65536;
+    wshub__rate_set(&address_rate, 10, 10, 1000, 1000);
+    for (address_last = 0; address_last < 65536; address_last++)
+        (void)wshub__rated_take(&hub->mem, &addresses,
+                                wshub__siphash(hub->key, &address_last, 8, 'A'), &address_rate,
+                                1000);
+}
+/* a message of an address that has never been seen: it takes the place of the oldest */
+static uint64_t r_addresses(uint64_t amount) {
+    uint64_t i;
+    for (i = 0; i < amount; i++, address_last++) {
+        uint32_t number =
+            wshub__rated_take(&hub->mem, &addresses,
+                              wshub__siphash(hub->key, &address_last, 8, 'A'), &address_rate, 1000);
+        wshub__bucket *bucket = &addresses.items[number].bucket;
+        wshub__bucket_fill(bucket, &address_rate, 1001);
+        if (!wshub__bucket_has(bucket, &address_rate, 96)) exit(1);
+        wshub__bucket_take(bucket, &address_rate, 96);
+    }
+    if (addresses.count != 65536) exit(1);
+    return amount;
 }
 static void b_start(void) {
     start();
@@ -375,6 +442,9 @@ static const struct work {
     {"rooms", "10,000 rooms of three, per delivery", b_rooms, r_rooms, 3000000, 90000, false},
     {"echo", "echo through the envelope, per message", b_hundred, r_echo, 1000000, 30000, false},
     {"parse", "a message of 96 bytes, nothing sent", b_hundred, r_parse, 1000000, 30000, false},
+    {"rated", "the same, three rates set", b_rated, r_rated, 1000000, 30000, false},
+    {"addresses", "an address never seen, table full", b_addresses, r_addresses, 1000000, 30000,
+     false},
     {"connect", "connect, upgrade, authenticate, leave", b_start, r_connect, 50000, 3000, false},
     {"join", "leave and join a room of 10,000", b_ten_thousand, r_join, 1000000, 20000, false},
     {"mask", "unmask", b_bytes, r_mask, 2000000000, 6553600, true},

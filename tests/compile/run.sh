@@ -3,8 +3,20 @@
 # at hand with all warnings as errors; then looks at what the object exports and how long it took.
 pass=0; fail=0; skip=0
 dir=build/compile; mkdir -p $dir
+jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
 ok() { pass=$((pass + 1)); }
 no() { fail=$((fail + 1)); echo "FAIL $1"; }
+# Compilers run beside each other: `job NAME, COMMAND` writes one down, `together` runs those that are written down.
+: >$dir/jobs
+job() { name=$1; shift; echo "$name|$*" >>$dir/jobs; }
+together() {
+    # shellcheck disable=SC2016
+    one='name=${1%%|*}; if ${1#*|}; then echo ok; else echo "FAIL $name"; fi'
+    tr '\n' '\0' <$dir/jobs | xargs -0 -P "$jobs" -I{} sh -c "$one" one {} >$dir/told
+    grep '^FAIL' $dir/told
+    pass=$((pass + $(grep -c '^ok' $dir/told))); fail=$((fail + $(grep -c '^FAIL' $dir/told)))
+    : >$dir/jobs
+}
 W="-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wcast-qual -Wundef -Wvla -Werror"
 
 cat > $dir/decl.c <<'C'
@@ -26,9 +38,15 @@ cat > $dir/all.c <<'C'
 #include "wshub_io_fake.h"
 #include "wshub_io_kqueue.h"
 #include "wshub_io_poll.h"
+#include "wshub_io_tls.h"
 #include "wshub_io_auto.h"
 #include "wshub_bus_redis.h"
 #include "wshub_bus_local.h"
+#include "wshub_dialect_engineio.h"
+#include "wshub_dialect_socketio.h"
+#include "wshub_ext_client.h"
+#include "wshub_ext_client_socketio.h"
+#include "wshub_ext_cron.h"
 #include "wshub_ext_files.h"
 int main(void) { wshub_io_sock *n; return wshub_io_auto_create(0, &n); }
 C
@@ -38,8 +56,14 @@ cat > $dir/static.c <<'C'
 #include "wshub.h"
 #include "wshub_io_auto.h"
 #include "wshub_io_fake.h"
+#include "wshub_io_tls.h"
 #include "wshub_bus_redis.h"
 #include "wshub_bus_local.h"
+#include "wshub_dialect_engineio.h"
+#include "wshub_dialect_socketio.h"
+#include "wshub_ext_client.h"
+#include "wshub_ext_client_socketio.h"
+#include "wshub_ext_cron.h"
 #include "wshub_ext_files.h"
 int main(void) { return wshub_strerror(WSHUB_OK) == 0; }
 C
@@ -55,34 +79,130 @@ cat > $dir/threads.c <<'C'
 #include "wshub_bus_local.h"
 int main(void) { return 0; }
 C
-for f in decl impl all static threads; do cp $dir/$f.c $dir/$f.cc; done
+cat > $dir/hiredis.c <<'C'
+#define WSHUB_IMPLEMENTATION
+#include "wshub.h"
+#include "wshub_bus_redis.h"
+#include "wshub_bus_hiredis.h"
+int main(void) { return 0; }
+C
+cat > $dir/zlib.c <<'C'
+#define WSHUB_IMPLEMENTATION
+#include "wshub.h"
+#include "wshub_deflate_zlib.h"
+int main(void) { return 0; }
+C
+files="decl impl all static threads"
+if echo '#include <zlib.h>' | ${CC:-cc} -x c -fsyntax-only - 2>/dev/null; then
+    files="$files zlib"
+else
+    echo "  skipped wshub_deflate_zlib.h: zlib is not installed"; skip=$((skip + 1))
+fi
+if echo '#include <hiredis/async.h>' | ${CC:-cc} -x c -fsyntax-only - 2>/dev/null; then
+    files="$files hiredis"
+else
+    echo "  skipped wshub_bus_hiredis.h: hiredis is not installed"; skip=$((skip + 1))
+fi
+for f in $files; do cp $dir/$f.c $dir/$f.cc; done
+# a backend may be emitted by a file of its own, behind the declarations that it asks for
+for f in bus_local bus_redis bus_hiredis deflate_zlib dialect_engineio dialect_socketio ext_client ext_client_socketio ext_cron ext_files io_sock io_epoll io_poll io_kqueue io_auto io_fake; do
+    {
+        echo "#define WSHUB_$(echo $f | tr a-z A-Z)_IMPLEMENTATION"
+        echo '#include "wshub.h"'
+        case $f in io_epoll | io_poll | io_kqueue) echo '#include "wshub_io_sock.h"' ;; bus_hiredis) echo '#include "wshub_bus_redis.h"' ;; dialect_socketio) echo '#include "wshub_dialect_engineio.h"' ;; esac
+        echo "#include \"wshub_$f.h\""
+    } > $dir/only_$f.c
+    cp $dir/only_$f.c $dir/only_$f.cc
+done
 
+# Code is made of all in one file in the oldest and the newest standard, which sees more, and once of the file whose
+# functions are static; the rest is read.
+how() {
+    case $std:$1 in
+    c99:all.* | c++11:all.*) echo "-O2 -c -o $dir/$1.o" ;;
+    c2x:all.* | c++20:all.*) echo "-O1 -c -o $dir/$1.o" ;;
+    c99:static.*) echo "-O0 -c -o $dir/$1.o" ;;
+    *) echo -fsyntax-only ;;
+    esac
+}
 for cc in gcc clang; do
     if ! command -v $cc >/dev/null; then echo "  skipped $cc: not installed"; skip=$((skip + 1)); continue; fi
     for std in c99 c11 c17 c2x; do
-        for f in decl impl all static threads; do
-            x=""; [ $f = all ] && x="-D_GNU_SOURCE"; [ $f = static ] && x="-D_GNU_SOURCE"
-            if $cc -std=$std $W -Wstrict-prototypes $x -Itests/shim -I. -Ibackends -O1 -c $dir/$f.c -o $dir/$f.$cc.$std.o; then ok; else no "$cc -std=$std $f.c"; fi
+        for f in $files; do
+            case $f in all | static | hiredis) x="-D_GNU_SOURCE" ;; *) x="" ;; esac
+            [ $f = hiredis ] && x="$x -fsyntax-only" # its code is compiled below
+            job "$cc -std=$std $f.c" $cc -std=$std $W -Wstrict-prototypes $x -Itests/shim -I. -Ibackends $(how $f.$cc.$std) $dir/$f.c
         done
     done
 done
 for cxx in g++ clang++; do
     if ! command -v $cxx >/dev/null; then echo "  skipped $cxx: not installed"; skip=$((skip + 1)); continue; fi
     for std in c++11 c++14 c++17 c++20; do
-        for f in decl impl all static threads; do
+        for f in $files; do
             x="-Wno-shadow"
-            if $cxx -std=$std $W $x -Itests/shim -I. -Ibackends -O1 -c $dir/$f.cc -o $dir/$f.$cxx.$std.o; then ok; else no "$cxx -std=$std $f.cc"; fi
+            [ $f = hiredis ] && x="$x -fsyntax-only"
+            job "$cxx -std=$std $f.cc" $cxx -std=$std $W $x -Itests/shim -I. -Ibackends $(how $f.$cxx.$std) $dir/$f.cc
         done
     done
 done
 
+# each backend in a file of its own, in the oldest standards
+for f in $dir/only_*.c; do
+    case $files:$f in *hiredis*:*) ;; *:*hiredis*) continue ;; esac
+    case $files:$f in *zlib*:*) ;; *:*zlib*) continue ;; esac
+    for cc in gcc clang; do
+        command -v $cc >/dev/null || continue
+        job "$cc -std=c99 $f" $cc -std=c99 $W -Wstrict-prototypes -D_GNU_SOURCE -Itests/shim -I. -Ibackends -fsyntax-only $f
+    done
+    for cxx in g++ clang++; do
+        command -v $cxx >/dev/null || continue
+        job "$cxx -std=c++11 ${f}c" $cxx -std=c++11 $W -Wno-shadow -Itests/shim -I. -Ibackends -fsyntax-only ${f}c
+    done
+done
+# TLS, and its libraries where they are
+for lib in tls openssl mbedtls; do
+    if [ $lib != tls ] && ! echo "#include <$lib/ssl.h>" | ${CC:-cc} -x c -fsyntax-only - 2>/dev/null; then
+        echo "  skipped wshub_io_$lib.h: $lib is not installed"; skip=$((skip + 1)); continue
+    fi
+    printf '#define WSHUB_IMPLEMENTATION\n#include "wshub.h"\n#include "wshub_io_%s.h"\nint main(void) { return 0; }\n' $lib >$dir/tls_$lib.c
+    cp $dir/tls_$lib.c $dir/tls_$lib.cc
+    for c in "gcc -std=c99 -Wstrict-prototypes" "clang -std=c2x -Wstrict-prototypes" "g++ -std=c++11 -Wno-shadow" "clang++ -std=c++20 -Wno-shadow"; do
+        command -v ${c%% *} >/dev/null || continue
+        case $c in *++*) f=$dir/tls_$lib.cc ;; *) f=$dir/tls_$lib.c ;; esac
+        job "$c $f" $c $W -I. -Ibackends -fsyntax-only $f
+    done
+done
+# and encryption from end to end
+if echo '#include <mbedtls/gcm.h>' | ${CC:-cc} -x c -fsyntax-only - 2>/dev/null; then
+    printf '#define WSHUB_IMPLEMENTATION\n#include "wshub.h"\n#include "wshub_ext_e2e_mbedtls.h"\nint main(void) { return 0; }\n' >$dir/e2e.c
+    cp $dir/e2e.c $dir/e2e.cc
+    for c in "gcc -std=c99 -Wstrict-prototypes" "clang -std=c2x -Wstrict-prototypes" "g++ -std=c++11 -Wno-shadow" "clang++ -std=c++20 -Wno-shadow"; do
+        command -v ${c%% *} >/dev/null || continue
+        case $c in *++*) f=$dir/e2e.cc ;; *) f=$dir/e2e.c ;; esac
+        job "$c $f" $c $W -I. -Ibackends -fsyntax-only $f
+    done
+else
+    echo "  skipped wshub_ext_e2e_mbedtls.h: mbedTLS is not installed"; skip=$((skip + 1))
+fi
+# linked to the hub's own file: none needs what another one keeps private
+objects=$dir/apart_impl.o; libs=
+job "apart_impl.o" ${CC:-cc} -std=c99 -I. -O1 -c $dir/impl.c -o $dir/apart_impl.o
+for f in $dir/only_*.c; do
+    case $files:$f in *hiredis*:*hiredis*) libs="$libs -lhiredis" ;; *:*hiredis*) continue ;; esac
+    case $files:$f in *zlib*:*zlib*) libs="$libs -lz" ;; *:*zlib*) continue ;; esac
+    job "$f apart" ${CC:-cc} -std=c99 -D_GNU_SOURCE -I. -Ibackends -Itests/shim -O1 -c $f -o ${f%.c}.o
+    objects="$objects ${f%.c}.o"
+done
 # without assertions what they alone read is no warning either
 for cc in gcc clang; do
     command -v $cc >/dev/null || continue
     for f in impl all; do
-        if $cc -std=c99 -DNDEBUG $W -D_GNU_SOURCE -Itests/shim -I. -Ibackends -fsyntax-only $dir/$f.c; then ok; else no "$cc -DNDEBUG $f.c"; fi
+        job "$cc -DNDEBUG $f.c" $cc -std=c99 -DNDEBUG $W -D_GNU_SOURCE -Itests/shim -I. -Ibackends -fsyntax-only $dir/$f.c
     done
 done
+
+together
+if ${CC:-cc} -o $dir/apart $objects $libs -pthread; then ok; else no "the backends, each in a file of its own, do not link"; fi
 
 # static functions without their code are refused in words
 if ${CC:-cc} -I. -c $dir/refused.c -o $dir/refused.o 2>&1 | grep -q 'error.*WSHUB_STATIC'; then ok; else no "WSHUB_STATIC without WSHUB_IMPLEMENTATION"; fi

@@ -89,6 +89,33 @@ static void on_auth(wshub *hub, wshub_ask ask, const wshub_auth *a, void *user) 
     (void)wshub_auth_accept(hub, ask, NULL);
 }
 
+/* What came later than most of the corpus: the last two bytes of an input choose. */
+static void later_fields(wshub_desc *d, uint8_t which, uint8_t more) {
+    static const char *const hosts[] = {"h", "*.example:8443", "[::1]", "a b", NULL},
+                             *const proxies[] = {"10.0.0.0/8", "unix", "::1", "x/y", NULL},
+                             *const headers[] = {"X-Forwarded-For", "Forwarded", "a b", ""},
+                             *const origins[] = {"https://a.example", "*", "null", "x", NULL};
+    static wshub_cors cors;
+    if (which & 1) d->log_level = (wshub_log_level)(more % 7);
+    if (which & 2) d->no_log = true;
+    if (which & 4) d->allowed_hosts = hosts + more % 4, d->allowed_hosts_count = more / 4 % 3;
+    if (which & 8) d->trusted_proxies = proxies + more % 4, d->trusted_proxies_count = more / 4 % 3;
+    if (which & 16) d->forwarded_header = headers[more / 16 % 4];
+    if (which & 32) {
+        memset(&cors, 0, sizeof cors);
+        cors.origins = more & 128 ? NULL : origins + more % 4;
+        cors.origins_count = more / 4 % 3;
+        cors.methods = more & 16 ? "PUT, DELETE" : NULL;
+        cors.headers = more & 32 ? "X-A, b c" : NULL;
+        cors.expose = more & 64 ? "X-B" : NULL;
+        cors.credentials = more & 1;
+        cors.max_age_s = more;
+        d->cors = &cors;
+    }
+    if (which & 64) d->no_dialect = true;
+    if (which & 128) d->heartbeat_by_pong = true, d->no_pings = more & 1;
+}
+
 static void walk(wshub_str s, int depth) { /* whatever it is, every walk ends and stays inside */
     static const char *const keys[] = {"a", "event", "", "\xF0\x9F\x98\x80",
                                        "long key that is longer than sixteen bytes"};
@@ -373,6 +400,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         d.bus_any_channel = pick(2);
         joined = true;
     }
+    if (size > 200) later_fields(&d, data[size - 1], data[size - 2]);
     if (pick(8) == 0) fail_in = 1 + (long)pick(20);
     why = wshub_desc_problem(&d);
     n = pick(64);

@@ -5,6 +5,7 @@
 #define FUZZ_MANGLED 300
 #endif
 #include "fuzz.h"
+#include <strings.h>
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
 
@@ -228,16 +229,63 @@ static void ranges_of_ten(wshub_str s) {
     }
 }
 
-/* A token is a part of the text, or, decoded, shorter than that, and ends where it says. */
+/* The token of `Bearer token`, in whatever case; NULL: it is none. */
+static wshub_str token_slowly(wshub_str s) {
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                  "-._~+/";
+    char text[1600];
+    size_t at = 6, end;
+    memset(text, 0, sizeof text);
+    if (s.len) memcpy(text, s.ptr, s.len); /* of a field: without NUL, and trimmed */
+    if (strncasecmp(text, "bearer ", 7) != 0) return wshub__str(NULL, 0);
+    at += strspn(text + at, " \t");
+    end = at + strspn(text + at, letters);
+    if (end == at || end + strspn(text + end, "=") != s.len) return wshub__str(NULL, 0);
+    return wshub__str(s.ptr + at, s.len - at);
+}
+/* What base64url without padding says: each byte by all of its bits. Returns how many bytes; 0: it
+ * is none, or says nothing, or has a NUL. */
+static size_t base64url_slowly(wshub_str s, char *out) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    size_t i, n = s.len * 6 / 8;
+    if (s.len % 4 == 1) return 0;
+    memset(out, 0, n + 1);
+    for (i = 0; i < s.len * 6; i++) {
+        const char *digit = (const char *)memchr(digits, s.ptr[i / 6], 64);
+        if (!digit) return 0;
+        if ((digit - digits) >> (5 - i % 6) & 1) out[i / 8] = (char)(out[i / 8] | 0x80 >> i % 8);
+    }
+    return out[n] || memchr(out, 0, n) ? 0 : n;
+}
+
+/* A token is that of Authorization, or else what the first such subprotocol says; it is copied
+ * whole, and ends where it says. */
 static void bearer(const wshub_http *http, wshub_str s) {
-    char *token = (char *)malloc(s.len + 1);
-    size_t n = 0;
-    MUST(token);
-    if (wshub_http_bearer(http, token, s.len + 1, &n) == WSHUB_OK) {
-        MUST(n > 0 && n < s.len && strlen(token) == n);
+    char *token = (char *)malloc(s.len + 2), *slow = (char *)malloc(s.len + 2);
+    wshub_str value = wshub_http_header(http, "Authorization"), want = token_slowly(value);
+    size_t n = 0, from, to;
+    const char *item;
+    wshub_err err;
+    MUST(token && slow);
+    for (from = 0; !want.ptr && from < value.len; from = to + 1) {
+        for (to = from; to < value.len && value.ptr[to] != ',';) to++;
+        item = value.ptr + from;
+        for (n = to - from; n && strchr(" \t", *item); n--) item++;
+        while (n && strchr(" \t", item[n - 1])) n--;
+        if (n < 17 || strncasecmp(item, "base64url.bearer.", 17) != 0) continue;
+        n = base64url_slowly(wshub__str(item + 17, n - 17), slow);
+        if (n) want = wshub__str(slow, n);
+        break;
+    }
+    n = 0;
+    err = wshub_http_bearer(http, token, s.len + 1, &n);
+    MUST(err == (want.ptr ? WSHUB_OK : WSHUB_ERR_ABSENT));
+    if (want.ptr) {
+        MUST(n == want.len && memcmp(token, want.ptr, n) == 0 && strlen(token) == n);
         MUST(wshub_http_bearer(http, token, n, NULL) == WSHUB_ERR_LIMIT);
     }
     free(token);
+    free(slow);
 }
 
 /* As the value of fields of a request, if it can be one. */

@@ -1,0 +1,2361 @@
+/* wshub_ext_client_socketio.h - a client of Socket.IO in C
+ *
+ * [x] Socket.IO 5 over Engine.IO 4, as Node's servers and wshub_dialect_socketio.h speak it, over
+ *     the WebSockets of wshub_ext_client.h: any io, names, proxies and TLS as those have them
+ * [x] namespaces, several on one connection; what is said at CONNECT fixed or asked for each time
+ * [x] events both ways with several arguments and bytes at any depth; acknowledgements both ways
+ * [x] it comes back: after a backoff with chance, to the server's recovery if that has one; what
+ *     was emitted meanwhile is kept to a limit, and what has run out of time is not sent any more
+ * [x] the flow of the Ignis helper: authenticate, subscribe, join, leave
+ * [ ] long-polling: the transport is WebSocket from the beginning
+ * [ ] `retries` of Node's client: who wants an event to arrive asks, and says it again
+ *
+ * System   ISO C99.
+ * Include  behind wshub.h; it includes wshub_dialect_socketio.h, whose packets it reads and writes,
+ *          and wshub_ext_client.h. The code is emitted where WSHUB_IMPLEMENTATION is defined, or
+ *          WSHUB_EXT_CLIENT_SOCKETIO_IMPLEMENTATION for a file of its own.
+ * Threads  One, that of the io, for everything.
+ *
+ * ---- a client ----
+ *     static void on_connected(wshub_sio_socket *socket, wshub_str id, bool recovered,
+ *                              void *user) {
+ *         wshub_str text = wshub_str_z("\"hello\"");
+ *         wshub_packet packet = {.event = wshub_str_z("say"), .args = &text, .args_count = 1};
+ *         wshub_sio_socket_emit(socket, &packet);
+ *     }
+ *     static const wshub_sio_socket_events events = {.connected = on_connected, .event = on_event};
+ *     static const wshub_sio_client_desc to = {.ws = {.url = "http://localhost:3000"}};
+ *     static const wshub_sio_socket_desc main_space = {.events = &events};
+ *
+ *     wshub_ws_pool_create(&(wshub_ws_pool_desc){.io = wshub_io_sock_io(net)}, &pool);
+ *     wshub_sio_client_create(pool, &to, NULL, &client);
+ *     wshub_sio_socket_create(client, &main_space, NULL, &socket);
+ *     wshub_io_sock_run(net);
+ *     wshub_sio_client_destroy(client);
+ *     wshub_ws_pool_destroy(pool);
+ *
+ * A client is a connection, or the will to have one; it is connected while one of its sockets wants
+ * to be. A socket is a namespace on it. Arguments are JSON; where bytes belong stands an object, as
+ * on the server's side: wshub_sio_bytes() and wshub_sio_put_bytes() read and write it.
+ *
+ * ---- why it was disconnected ----
+ * The words are those of Node's client. `io client disconnect`: it left. `io server disconnect`:
+ * the server has put it out. After these two it does not come back by itself; after the others it
+ * does: `transport close`: the connection was closed or lost; `ping timeout`: the server has not
+ * pinged for the interval and the timeout that it had announced; `transport error`: what came is no
+ * Engine.IO, or no WebSocket; `parse error`: no Socket.IO, or more than a limit allows. A namespace
+ * that refuses tells connect_error(), and it does not come back by itself either.
+ *
+ * ---- coming back ----
+ * It waits for reconnect_delay_ms, doubled each time up to reconnect_delay_max_ms, give or take
+ * half by chance; attempts are counted anew when a namespace has accepted. In order: CONNECT, what
+ * was kept, then connected() is told, then what has come before the answer to CONNECT, which a
+ * recovery sends first. Where the server recovers, the last argument of an event is its offset, and
+ * stays in the arguments; a volatile event that ends in a string is mistaken for one, as by Node's
+ * client, and the next recovery fails for it.
+ *
+ * What asks for an answer is told once: an answer, `operation has timed out`, or
+ * `socket has been disconnected` if the connection was lost while it was under way; what was still
+ * kept then is sent later. An event may come twice only if it is said twice: nothing is
+ * repeated. */
+#ifndef WSHUB_EXT_CLIENT_SOCKETIO_H
+#define WSHUB_EXT_CLIENT_SOCKETIO_H
+#ifndef WSHUB_H
+#error "include wshub.h first"
+#endif
+#include "wshub_dialect_socketio.h"
+#include "wshub_ext_client.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A connection to a server. Made by wshub_sio_client_create(), ended by
+ * wshub_sio_client_destroy(). */
+typedef struct wshub_sio_client wshub_sio_client;
+/* A namespace on it. Made by wshub_sio_socket_create(), ended by wshub_sio_socket_destroy(), or
+ * with its client. */
+typedef struct wshub_sio_socket wshub_sio_socket;
+
+/* How far a client is. */
+typedef enum wshub_sio_client_state {
+    WSHUB_SIO_CLIENT_IDLE = 0,   /* it neither is nor wants to be connected */
+    WSHUB_SIO_CLIENT_WAITING,    /* for the next attempt */
+    WSHUB_SIO_CLIENT_CONNECTING, /* an attempt is under way, until the server's open packet */
+    WSHUB_SIO_CLIENT_OPEN        /* namespaces are asked for, and there */
+} wshub_sio_client_state;
+
+/* How far a socket is. */
+typedef enum wshub_sio_socket_state {
+    WSHUB_SIO_SOCKET_IDLE = 0, /* it neither is nor wants to be connected */
+    WSHUB_SIO_SOCKET_WAITING,  /* for the connection */
+    WSHUB_SIO_SOCKET_JOINING,  /* CONNECT is sent */
+    WSHUB_SIO_SOCKET_CONNECTED /* the server has accepted */
+} wshub_sio_socket_state;
+
+/* How far the helper's flow is. */
+typedef enum wshub_sio_socket_auth {
+    WSHUB_SIO_SOCKET_UNAUTHORIZED = 0, /* also while it is not connected */
+    WSHUB_SIO_SOCKET_AUTHENTICATING,   /* `authenticate` is sent */
+    WSHUB_SIO_SOCKET_AUTHENTICATED     /* the server has said `authenticated` */
+} wshub_sio_socket_auth;
+
+/* Why a socket is not connected. Views, until the callback returns. */
+typedef struct wshub_sio_connect_error {
+    wshub_str message; /* of the server's refusal; else what went wrong, "timeout" among it */
+    wshub_str data;    /* of the server's refusal, JSON; ptr NULL: none */
+    bool refused;      /* the namespace has answered so */
+    bool again;        /* there will be another attempt: by itself, or as a callback wants it */
+    const wshub_ws_gone *gone; /* how an attempt's WebSocket has ended; NULL: something else */
+} wshub_sio_connect_error;
+
+/* What a socket tells. On the io's thread, never from inside an order; each may call anything, also
+ * end the socket or the client. Texts are views until it returns. NULL: not told. */
+typedef struct wshub_sio_socket_events {
+    /* Asked before each CONNECT for what it is to say, a JSON object; ptr NULL: nothing. What is
+     * none is not said. The answer is copied. NULL: desc.auth is said. */
+    wshub_str (*auth)(wshub_sio_socket *socket, void *user);
+    /* The server has accepted it; what was kept is sent already. recovered: as the one that it was,
+     * with its rooms, and what it has missed follows. */
+    void (*connected)(wshub_sio_socket *socket, wshub_str id, bool recovered, void *user);
+    /* An attempt has failed, or it is refused; never together with disconnected(). */
+    void (*connect_error)(wshub_sio_socket *socket, const wshub_sio_connect_error *error,
+                          void *user);
+    /* Once for each connected(). reason: see the top of the file. again: it will come back, by
+     * itself or as a callback that was told before wants it. When an end is told, all sockets that
+     * it concerns have their state already: wshub_sio_socket_connect() for any of them stands. */
+    void (*disconnected)(wshub_sio_socket *socket, const char *reason, bool again, void *user);
+    /* An event, behind the handlers that are subscribed to it. event->ack: an answer is wanted,
+     * wshub_sio_socket_answer(). */
+    void (*event)(wshub_sio_socket *socket, const wshub_sio_event *event, void *user);
+    /* The helper's flow: `authenticated` has come, whose first argument is data (ptr NULL:
+     * none). */
+    void (*authenticated)(wshub_sio_socket *socket, wshub_str data, void *user);
+    /* And `unauthenticated`, with its message (may be empty). */
+    void (*unauthenticated)(wshub_sio_socket *socket, wshub_str message, void *user);
+} wshub_sio_socket_events;
+
+/* What a client tells, as a socket does. */
+typedef struct wshub_sio_client_events {
+    /* It waits for so long, then makes its attempt-th attempt since a namespace was connected. */
+    void (*reconnecting)(wshub_sio_client *client, uint32_t attempt, uint32_t delay_ms, void *user);
+    /* So many attempts have failed, as many as were to be made; wshub_sio_socket_connect() begins
+     * anew. */
+    void (*gave_up)(wshub_sio_client *client, uint32_t attempts, void *user);
+    /* The connection that it has left is closed to its end: nothing of it is under way any more. */
+    void (*closed)(wshub_sio_client *client, void *user);
+} wshub_sio_client_events;
+
+/* Of the descriptions and events of this file. */
+#define WSHUB_SIO_CLIENT_VERSION 1
+
+/* What a client is like. Zero is the default of every field. It is borrowed with all that it points
+ * to until the client is destroyed, so that thousands can share it. */
+typedef struct wshub_sio_client_desc {
+    /* Where to, and how. ws.url: `http`, `https`, `ws` or `wss`, host and port, with at most a `/`
+     * behind them. ws.events and ws.user are ours. ws.idle_timeout_ms: 0 is WSHUB_OFF here, as the
+     * server pings. ws.message_bytes_max: of a text, and of an attachment. ws.connect_timeout_ms:
+     * until the server's open packet. */
+    wshub_ws_desc ws;
+    const char *path;  /* of the mount; NULL: "/socket.io/". A slash is added at its end */
+    const char *query; /* `a=b&c=d`, in front of what the protocol needs; NULL: none */
+    const wshub_sio_client_events *events; /* NULL: none */
+    bool no_reconnect;                     /* it does not come back */
+    uint32_t reconnect_delay_ms;           /* 1000; the first wait */
+    uint32_t reconnect_delay_max_ms;       /* 5000; to which it is doubled */
+    uint32_t reconnect_tries;              /* 0: as often as it takes */
+    uint32_t join_timeout_ms;  /* 45000; for the answer to a CONNECT; WSHUB_OFF: none. Then the
+                                   connection is given up, or if other namespaces are connected the
+                                   socket alone */
+    uint32_t buffer_bytes;     /* 1048576; of what a socket keeps while it cannot send */
+    uint32_t attachments_max;  /* 10; of a packet, both ways; at most 99 */
+    uint32_t packet_bytes_max; /* 10485760; of a packet that comes, with its attachments */
+    uint32_t early_bytes_max;  /* 1048576; of what comes before the answer to CONNECT */
+    uint32_t asks_max;         /* 65536; of a socket's events that wait for an answer */
+    uint32_t unanswered_max;   /* 1024; of the server's events that we may answer yet: the oldest
+                                   are forgotten */
+} wshub_sio_client_desc;
+
+/* Makes a client, which connects when a socket wants it.
+ *   pool        ended after its clients
+ *   desc        borrowed until the client is destroyed
+ *   user        the last argument of its events
+ *   out_client  given to you
+ * Returns  OK; PARAM: wshub_sio_client_desc_problem() says which field; NOMEM.
+ * Thread   the io's. */
+WSHUB_INLINE wshub_err wshub_sio_client_create(wshub_ws_pool *pool,
+                                               const wshub_sio_client_desc *desc, void *user,
+                                               wshub_sio_client **out_client);
+/* Says in one line what wshub_sio_client_create() would refuse in a description, beginning with the
+ * field's name. NULL: nothing. desc: borrowed. Pure: any thread. */
+WSHUB_INLINE const char *wshub_sio_client_desc_problem(const wshub_sio_client_desc *desc);
+/* What the two above call, as wshub_ws_pool_create_versioned(). Return as those. */
+WSHUB_API wshub_err wshub_sio_client_create_versioned(wshub_ws_pool *pool,
+                                                      const wshub_sio_client_desc *desc,
+                                                      size_t desc_bytes, uint32_t version,
+                                                      void *user, wshub_sio_client **out_client);
+WSHUB_API const char *wshub_sio_client_desc_problem_versioned(const wshub_sio_client_desc *desc,
+                                                              size_t desc_bytes, uint32_t version);
+WSHUB_INLINE wshub_err wshub_sio_client_create(wshub_ws_pool *pool,
+                                               const wshub_sio_client_desc *desc, void *user,
+                                               wshub_sio_client **out_client) {
+    return wshub_sio_client_create_versioned(pool, desc, sizeof *desc, WSHUB_SIO_CLIENT_VERSION,
+                                             user, out_client);
+}
+WSHUB_INLINE const char *wshub_sio_client_desc_problem(const wshub_sio_client_desc *desc) {
+    return wshub_sio_client_desc_problem_versioned(desc, sizeof *desc, WSHUB_SIO_CLIENT_VERSION);
+}
+/* Ends it with its sockets, in any state: its stream is cut, and nothing of it is called any more.
+ * In a callback of its own it is gone when that has returned. NULL: nothing. Thread: the io's. */
+WSHUB_API void wshub_sio_client_destroy(wshub_sio_client *client);
+/* Cuts the stream without a word; it comes back as after any loss. Returns OK; STATE: it is not
+ * OPEN. */
+WSHUB_API wshub_err wshub_sio_client_drop(wshub_sio_client *client);
+/* Tells how far it is, and its WebSocket of now ({0}: there is none). */
+WSHUB_API wshub_sio_client_state wshub_sio_client_state_of(const wshub_sio_client *client);
+WSHUB_API wshub_ws wshub_sio_client_ws(const wshub_sio_client *client);
+/* Is the end of a connection awaited that it has left? Then closed() will be told. */
+WSHUB_API bool wshub_sio_client_is_leaving(const wshub_sio_client *client);
+
+/* ---- sockets ---- */
+
+/* What a socket is like. Zero is the default of every field. Borrowed until it is destroyed. */
+typedef struct wshub_sio_socket_desc {
+    const char *name; /* of the namespace; NULL: "/". A slash is added in front; UTF-8, at most 256
+                         bytes, no comma */
+    const wshub_sio_socket_events *events; /* required */
+    const char *auth; /* a JSON object that is said at CONNECT; NULL: none. See events.auth */
+    bool no_connect;  /* it waits for wshub_sio_socket_connect() */
+    bool helper;      /* it speaks the helper's flow: see wshub_sio_socket_authenticate() */
+    bool auto_auth;   /* the helper's: it authenticates after each connection, and then joins again
+                         what it had joined */
+} wshub_sio_socket_desc;
+
+/* Makes a socket, which connects in the next turn unless no_connect.
+ *   desc        borrowed until the socket is destroyed
+ *   user        the last argument of its events
+ *   out_socket  given to you, until its client is destroyed
+ * Returns  OK; PARAM: wshub_sio_socket_desc_problem() says which field; STATE: the client has a
+ *          socket of that name; NOMEM.
+ * Thread   the io's. */
+WSHUB_INLINE wshub_err wshub_sio_socket_create(wshub_sio_client *client,
+                                               const wshub_sio_socket_desc *desc, void *user,
+                                               wshub_sio_socket **out_socket);
+/* As wshub_sio_client_desc_problem(). */
+WSHUB_INLINE const char *wshub_sio_socket_desc_problem(const wshub_sio_socket_desc *desc);
+/* What the two above call, as wshub_ws_pool_create_versioned(). Return as those. */
+WSHUB_API wshub_err wshub_sio_socket_create_versioned(wshub_sio_client *client,
+                                                      const wshub_sio_socket_desc *desc,
+                                                      size_t desc_bytes, uint32_t version,
+                                                      void *user, wshub_sio_socket **out_socket);
+WSHUB_API const char *wshub_sio_socket_desc_problem_versioned(const wshub_sio_socket_desc *desc,
+                                                              size_t desc_bytes, uint32_t version);
+WSHUB_INLINE wshub_err wshub_sio_socket_create(wshub_sio_client *client,
+                                               const wshub_sio_socket_desc *desc, void *user,
+                                               wshub_sio_socket **out_socket) {
+    return wshub_sio_socket_create_versioned(client, desc, sizeof *desc, WSHUB_SIO_CLIENT_VERSION,
+                                             user, out_socket);
+}
+WSHUB_INLINE const char *wshub_sio_socket_desc_problem(const wshub_sio_socket_desc *desc) {
+    return wshub_sio_socket_desc_problem_versioned(desc, sizeof *desc, WSHUB_SIO_CLIENT_VERSION);
+}
+/* Ends it: it leaves as wshub_sio_socket_disconnect() does, and nothing of it is called any more.
+ * In a callback of the client's it is gone when that has returned. NULL: nothing. */
+WSHUB_API void wshub_sio_socket_destroy(wshub_sio_socket *socket);
+
+/* Wants to be connected, also after it was put out or has left; cuts a wait of the client's short,
+ * and attempts are counted anew. Returns OK, also if it is under way or there. */
+WSHUB_API wshub_err wshub_sio_socket_connect(wshub_sio_socket *socket);
+/* Leaves. What is kept stays for the next connection. disconnected() is told in the next turn, if
+ * it was connected; a connection that no socket wants any more is closed. Returns OK, also if it is
+ * not connected. */
+WSHUB_API wshub_err wshub_sio_socket_disconnect(wshub_sio_socket *socket);
+
+/* Emits an event. While it cannot be sent it is kept, in order, and sent once.
+ *   packet  event, arguments, attachments and flags (WSHUB_PACKET_VOLATILE: dropped instead of
+ *           kept); its id and ask are not looked at; copied
+ * Returns  OK; PARAM: no event, a reserved name, or bytes that are not there; JSON: an argument is
+ *          none; STATE: a volatile one that cannot be sent now; LIMIT: over attachments_max, or
+ *          over buffer_bytes; NOMEM; RANDOM. After an error nothing has changed.
+ * Thread   the io's; allowed in callbacks. Cost: one copy, masked. */
+WSHUB_API wshub_err wshub_sio_socket_emit(wshub_sio_socket *socket, const wshub_packet *packet);
+/* Is told the answer to what has asked for one: once, unless its socket is destroyed.
+ *   answers  error, args and attachments; answers and answers_count are not used */
+typedef void (*wshub_sio_reply_fn)(wshub_sio_socket *socket, const wshub_sio_answers *answers,
+                                   void *user);
+/* Emits an event and asks for an answer. What runs out of time while it is kept is not sent any
+ * more.
+ *   timeout_ms  1..86400000, from now on; WSHUB_OFF: as long as it is connected
+ *   fn          required; user: its last argument
+ * Returns  as wshub_sio_socket_emit(); LIMIT also: asks_max wait. */
+WSHUB_API wshub_err wshub_sio_socket_ask(wshub_sio_socket *socket, const wshub_packet *packet,
+                                         uint32_t timeout_ms, wshub_sio_reply_fn fn, void *user);
+/* Answers an event of the server's that has asked, once.
+ *   packet  arguments and attachments
+ * Returns  as wshub_sio_socket_emit(); STALE: it is answered, forgotten (unanswered_max), or of a
+ *          connection that is gone. */
+WSHUB_API wshub_err wshub_sio_socket_answer(wshub_sio_socket *socket, wshub_sio_ack ack,
+                                            const wshub_packet *packet);
+
+/* Tell how far it is, its id while it is connected (empty: it is not; a view until it changes), how
+ * many packets are kept, and its name, with the slash. */
+WSHUB_API wshub_sio_socket_state wshub_sio_socket_state_of(const wshub_sio_socket *socket);
+WSHUB_API wshub_str wshub_sio_socket_id(const wshub_sio_socket *socket);
+WSHUB_API size_t wshub_sio_socket_buffered(const wshub_sio_socket *socket);
+WSHUB_API wshub_str wshub_sio_socket_name(const wshub_sio_socket *socket);
+WSHUB_API wshub_sio_client *wshub_sio_socket_client(const wshub_sio_socket *socket);
+
+/* ---- handlers ---- */
+
+/* Is told an event that it is subscribed to; as wshub_sio_socket_events.event. */
+typedef void (*wshub_sio_handler_fn)(wshub_sio_socket *socket, const wshub_sio_event *event,
+                                     void *user);
+/* Has events told to a handler. Handlers of one event are called in the order of their
+ * subscription; those that are subscribed meanwhile from the next event on.
+ *   events     count names, copied
+ *   duplicate  also if the event has a handler; false: then it is refused
+ * Returns  OK; PARAM: no name, or one over WSHUB_NAME_BYTES_MAX bytes; STATE: one of them has a
+ *          handler; NOMEM. After an error none is subscribed. */
+WSHUB_API wshub_err wshub_sio_socket_subscribe(wshub_sio_socket *socket, wshub_str event,
+                                               wshub_sio_handler_fn fn, void *user, bool duplicate);
+WSHUB_API wshub_err wshub_sio_socket_subscribe_many(wshub_sio_socket *socket,
+                                                    const wshub_str *events, size_t count,
+                                                    wshub_sio_handler_fn fn, void *user,
+                                                    bool duplicate);
+/* Has them told no longer.
+ *   fn  NULL: all handlers of the event
+ * Returns  OK; ABSENT: there is none of one of them, the others are taken away. */
+WSHUB_API wshub_err wshub_sio_socket_unsubscribe(wshub_sio_socket *socket, wshub_str event,
+                                                 wshub_sio_handler_fn fn);
+WSHUB_API wshub_err wshub_sio_socket_unsubscribe_many(wshub_sio_socket *socket,
+                                                      const wshub_str *events, size_t count,
+                                                      wshub_sio_handler_fn fn);
+
+/* ---- the helper's flow (wshub_sio_socket_desc.helper) ----
+ * The client's side of wshub_sio_flow. Every disconnection is the end of an authentication. */
+
+/* Sends `authenticate`; authenticated() or unauthenticated() follows. Returns OK; STATE: it is not
+ * connected, or not UNAUTHORIZED, or no helper; NOMEM; RANDOM. */
+WSHUB_API wshub_err wshub_sio_socket_authenticate(wshub_sio_socket *socket);
+/* Tells how far its authentication is. */
+WSHUB_API wshub_sio_socket_auth wshub_sio_socket_auth_of(const wshub_sio_socket *socket);
+/* Asks to be in rooms, or leaves them. With auto_auth they are remembered, asked for after each
+ * authentication, and forgotten when they are left.
+ *   rooms  UTF-8, count of them; copied
+ * Returns  OK; PARAM: none, no UTF-8, or a name over WSHUB_NAME_BYTES_MAX bytes; STATE: it is not
+ *          connected (and not auto_auth), or no helper; LIMIT: over buffer_bytes of names; NOMEM;
+ *          RANDOM. */
+WSHUB_API wshub_err wshub_sio_socket_join(wshub_sio_socket *socket, const wshub_str *rooms,
+                                          size_t count);
+WSHUB_API wshub_err wshub_sio_socket_leave(wshub_sio_socket *socket, const wshub_str *rooms,
+                                           size_t count);
+/* Leaves, and forgets handlers, rooms, what is kept, and who waits for answers: nothing of it is
+ * told any more, disconnected() neither, until it is connected again. Returns OK. */
+WSHUB_API wshub_err wshub_sio_socket_shutdown(wshub_sio_socket *socket);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* WSHUB_EXT_CLIENT_SOCKETIO_H */
+
+#if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_EXT_CLIENT_SOCKETIO_IMPLEMENTATION)) &&        \
+    !defined(WSHUB__EXT_CLIENT_SOCKETIO_DONE)
+#define WSHUB__EXT_CLIENT_SOCKETIO_DONE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#ifndef WSHUB_ASSERT
+#include <assert.h>
+#define WSHUB_ASSERT(x) assert(x)
+#endif
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    WSHUB_SIO_CLIENT__ATTACHMENTS = 99, /* of a packet, whatever the description says */
+    WSHUB_SIO_CLIENT__NAME_MAX = 256,   /* bytes of a namespace's name */
+    WSHUB_SIO_CLIENT__ID_MAX = 64,      /* a socket's id is shorter, or not told */
+    WSHUB_SIO_CLIENT__TOKEN_MAX = 256,  /* of a pid and an offset as JSON; a longer one is none */
+    WSHUB_SIO_CLIENT__HEADS = 16,       /* what a frame has around its bytes, at most */
+    WSHUB_SIO_CLIENT__SHORT = 512,      /* a text up to here is written where it needs no memory */
+    WSHUB_SIO_CLIENT__LIST = 16,        /* so many arguments are listed there, too */
+    WSHUB_SIO_CLIENT__LATE_MS = 1000    /* a clock that is so late has slept: it asks once more */
+};
+
+/* Bytes that are kept; they stand behind it. A packet is its text, with its attachments as
+ * parts. */
+typedef struct wshub_sio_client__kept {
+    struct wshub_sio_client__kept *next, *part;
+    size_t len;
+    uint64_t ask; /* of an event that asks: the id and 1; 0: none */
+} wshub_sio_client__kept;
+
+/* Packets in order. */
+typedef struct wshub_sio_client__queue {
+    wshub_sio_client__kept *first, *last;
+    size_t bytes, count;
+} wshub_sio_client__queue;
+
+/* Who waits for an answer. */
+typedef struct wshub_sio_client__ask {
+    struct wshub_sio_client__ask *next;
+    wshub_sio_socket *socket;
+    wshub_ws_timer timer;
+    uint64_t id;
+    wshub_sio_reply_fn fn;
+    void *user;
+    bool sent, lost; /* lost: that is still to be told */
+} wshub_sio_client__ask;
+
+/* What the server waits for. */
+typedef struct wshub_sio_client__due {
+    struct wshub_sio_client__due *next;
+    uint64_t handle;
+    size_t len;
+    char id[16]; /* as the server has written it, len digits */
+} wshub_sio_client__due;
+
+/* A handler; the event's name stands behind it. */
+typedef struct wshub_sio_client__handler {
+    struct wshub_sio_client__handler *next;
+    wshub_sio_handler_fn fn;
+    void *user;
+    size_t len;
+    bool gone; /* it is swept up when no callback runs */
+} wshub_sio_client__handler;
+
+/* A room; its name stands behind it. */
+typedef struct wshub_sio_client__room {
+    struct wshub_sio_client__room *next;
+    size_t len;
+} wshub_sio_client__room;
+
+/* A text of ours; ptr NULL: none. */
+typedef struct wshub_sio_client__text {
+    char *ptr;
+    size_t len;
+} wshub_sio_client__text;
+
+enum { /* what a socket has to be told of an end */
+       WSHUB_SIO_SOCKET__OWED_NOTHING,
+       WSHUB_SIO_SOCKET__OWED_LOSS, /* disconnected() */
+       WSHUB_SIO_SOCKET__OWED_ERROR /* connect_error() */
+};
+
+struct wshub_sio_socket {
+    wshub_sio_client *client;
+    wshub_sio_socket *next;
+    const wshub_sio_socket_desc *desc;
+    void *user;
+    wshub_sio_client__text name, pid, offset; /* pid, offset: JSON strings, of a recovery */
+    wshub_ws_timer timer;                     /* of CONNECT's answer */
+    wshub_sio_client__queue kept;             /* to be sent */
+    wshub_sio_client__queue early;            /* come before CONNECT's answer */
+    wshub_sio_client__ask *asks, *asks_last;
+    wshub_sio_client__due *dues, *dues_last;
+    wshub_sio_client__handler *handlers;
+    wshub_sio_client__room *rooms;
+    uint64_t next_ask, last_due;
+    size_t rooms_bytes;
+    uint32_t asks_count, dues_count;
+    uint8_t state, auth, id_len;
+    bool asked;   /* a CONNECT is unanswered in this connection */
+    bool left;    /* disconnected() is owed for having left */
+    uint8_t owed; /* WSHUB_SIO_SOCKET__OWED_..., while an end is told to one after the other */
+    bool mute;    /* shut down */
+    bool doomed;  /* it is freed when no callback runs */
+    char id[WSHUB_SIO_CLIENT__ID_MAX];
+};
+
+struct wshub_sio_client {
+    wshub_ws_pool *pool;
+    const wshub_sio_client_desc *desc;
+    void *user;
+    wshub_sio_client__text url;
+    wshub_ws ws;          /* {0}: none */
+    wshub_ws leaving;     /* the one that it has left, until that has ended */
+    wshub_ws_timer timer; /* of the next attempt, of the open packet, of the server's ping */
+    wshub_ws_timer soon;  /* what is to be done when no order runs */
+    wshub_sio_socket *sockets;
+    wshub_sio_client__kept *partial; /* a packet whose attachments are awaited; NULL: none */
+    size_t partial_bytes;
+    unsigned partial_due; /* how many are */
+    uint32_t silence_ms;  /* the server pings within */
+    uint32_t attempt;
+    uint16_t depth;
+    uint8_t state;
+    bool doomed, sweep;
+    bool excused; /* its clock was late once */
+    uint64_t due_ms;
+};
+
+static uint32_t wshub_sio_client__or(uint32_t value, uint32_t otherwise) {
+    return value ? value : otherwise;
+}
+
+static uint32_t wshub_sio_client__attachments_max(const wshub_sio_client *client) {
+    return wshub_sio_client__or(client->desc->attachments_max, 10);
+}
+
+/* The one door of a client's state. */
+static void wshub_sio_client__to(wshub_sio_client *client, wshub_sio_client_state state) {
+    static const uint8_t after[] = {
+        1 << WSHUB_SIO_CLIENT_WAITING | 1 << WSHUB_SIO_CLIENT_CONNECTING,
+        1 << WSHUB_SIO_CLIENT_IDLE | 1 << WSHUB_SIO_CLIENT_CONNECTING,
+        1 << WSHUB_SIO_CLIENT_IDLE | 1 << WSHUB_SIO_CLIENT_OPEN, 1 << WSHUB_SIO_CLIENT_IDLE};
+
+    WSHUB_ASSERT(after[client->state] >> state & 1);
+    (void)after; /* only asserted */
+    wshub_ws_timer_stop(client->pool, &client->timer);
+    client->state = (uint8_t)state;
+}
+
+/* The one door of a socket's state. */
+static void wshub_sio_socket__to(wshub_sio_socket *socket, wshub_sio_socket_state state) {
+    static const uint8_t after[] = {1 << WSHUB_SIO_SOCKET_WAITING,
+                                    1 << WSHUB_SIO_SOCKET_IDLE | 1 << WSHUB_SIO_SOCKET_JOINING,
+                                    1 << WSHUB_SIO_SOCKET_IDLE | 1 << WSHUB_SIO_SOCKET_WAITING |
+                                        1 << WSHUB_SIO_SOCKET_CONNECTED,
+                                    1 << WSHUB_SIO_SOCKET_IDLE | 1 << WSHUB_SIO_SOCKET_WAITING};
+
+    WSHUB_ASSERT(after[socket->state] >> state & 1);
+    (void)after; /* only asserted */
+    wshub_ws_timer_stop(socket->client->pool, &socket->timer);
+    socket->state = (uint8_t)state;
+    if (state != WSHUB_SIO_SOCKET_CONNECTED) {
+        socket->id_len = 0;
+        socket->auth = WSHUB_SIO_SOCKET_UNAUTHORIZED;
+    }
+}
+
+/* Is it told things? */
+static bool wshub_sio_socket__hears(const wshub_sio_socket *socket) {
+    return !socket->doomed && !socket->mute && !socket->client->doomed;
+}
+
+/* ---- memory ---- */
+
+static void wshub_sio_client__text_drop(wshub_sio_client *client, wshub_sio_client__text *text) {
+    if (text->ptr) (void)wshub_ws_alloc(client->pool, text->ptr, text->len + 1, 0);
+    text->ptr = NULL;
+    text->len = 0;
+}
+
+/* Copies a text, terminated. False: out of memory, and there is none. */
+static bool wshub_sio_client__text_set(wshub_sio_client *client, wshub_sio_client__text *text,
+                                       wshub_str from) {
+    WSHUB_ASSERT(from.len == 0 || from.ptr);
+    wshub_sio_client__text_drop(client, text);
+    text->ptr = (char *)wshub_ws_alloc(client->pool, NULL, 0, from.len + 1);
+    if (!text->ptr) return false;
+    if (from.len) memcpy(text->ptr, from.ptr, from.len);
+    text->ptr[from.len] = 0;
+    text->len = from.len;
+    return true;
+}
+
+static wshub_str wshub_sio_client__text_str(const wshub_sio_client__text *text) {
+    wshub_str str;
+    str.ptr = text->ptr;
+    str.len = text->len;
+    return str;
+}
+
+static wshub_sio_client__kept *wshub_sio_client__kept_new(wshub_sio_client *client,
+                                                          const void *bytes, size_t len) {
+    wshub_sio_client__kept *kept =
+        (wshub_sio_client__kept *)wshub_ws_alloc(client->pool, NULL, 0, sizeof *kept + len);
+
+    if (!kept) return NULL;
+    memset(kept, 0, sizeof *kept);
+    kept->len = len;
+    if (len) memcpy(kept + 1, bytes, len);
+    return kept;
+}
+
+/* Frees a packet with its parts. */
+static void wshub_sio_client__kept_free(wshub_sio_client *client, wshub_sio_client__kept *kept) {
+    while (kept) {
+        wshub_sio_client__kept *part = kept->part;
+        (void)wshub_ws_alloc(client->pool, kept, sizeof *kept + kept->len, 0);
+        kept = part;
+    }
+}
+
+static size_t wshub_sio_client__kept_bytes(const wshub_sio_client__kept *kept) {
+    size_t bytes = 0;
+    for (; kept; kept = kept->part) bytes += kept->len + WSHUB_SIO_CLIENT__HEADS;
+    return bytes;
+}
+
+/* A packet as one that is kept; NULL: out of memory. */
+static wshub_sio_client__kept *wshub_sio_client__kept_of(wshub_sio_client *client, wshub_str text,
+                                                         const wshub_span *attachments,
+                                                         size_t count) {
+    wshub_sio_client__kept *kept = wshub_sio_client__kept_new(client, text.ptr, text.len);
+    wshub_sio_client__kept *last = kept;
+    size_t i;
+
+    for (i = 0; last && i < count; i++) {
+        last->part = wshub_sio_client__kept_new(client, attachments[i].ptr, attachments[i].len);
+        last = last->part;
+    }
+    if (last) return kept;
+    wshub_sio_client__kept_free(client, kept);
+    return NULL;
+}
+
+static void wshub_sio_client__queue_add(wshub_sio_client__queue *queue,
+                                        wshub_sio_client__kept *kept) {
+    if (queue->last)
+        queue->last->next = kept;
+    else
+        queue->first = kept;
+    queue->last = kept;
+    queue->bytes += wshub_sio_client__kept_bytes(kept);
+    queue->count++;
+}
+
+/* Takes what stands behind `before` out, or the first; it is the caller's. */
+static wshub_sio_client__kept *wshub_sio_client__queue_take(wshub_sio_client__queue *queue,
+                                                            wshub_sio_client__kept *before) {
+    wshub_sio_client__kept *kept = before ? before->next : queue->first;
+
+    if (before)
+        before->next = kept->next;
+    else
+        queue->first = kept->next;
+    if (queue->last == kept) queue->last = before;
+    kept->next = NULL;
+    queue->bytes -= wshub_sio_client__kept_bytes(kept);
+    queue->count--;
+    return kept;
+}
+
+static void wshub_sio_client__queue_clear(wshub_sio_client *client,
+                                          wshub_sio_client__queue *queue) {
+    while (queue->first)
+        wshub_sio_client__kept_free(client, wshub_sio_client__queue_take(queue, NULL));
+}
+
+static void wshub_sio_client__partial_drop(wshub_sio_client *client) {
+    wshub_sio_client__kept_free(client, client->partial);
+    client->partial = NULL;
+    client->partial_bytes = 0;
+    client->partial_due = 0;
+}
+
+static void wshub_sio_socket__ask_drop(wshub_sio_socket *socket, wshub_sio_client__ask *ask) {
+    wshub_sio_client__ask **at = &socket->asks, *before = NULL;
+
+    while (*at != ask) {
+        before = *at;
+        at = &(*at)->next;
+    }
+    *at = ask->next;
+    if (socket->asks_last == ask) socket->asks_last = before;
+    socket->asks_count--;
+    wshub_ws_timer_remove(socket->client->pool, &ask->timer);
+    (void)wshub_ws_alloc(socket->client->pool, ask, sizeof *ask, 0);
+}
+
+static void wshub_sio_socket__due_drop(wshub_sio_socket *socket, wshub_sio_client__due *before) {
+    wshub_sio_client__due *due = before ? before->next : socket->dues;
+
+    if (before)
+        before->next = due->next;
+    else
+        socket->dues = due->next;
+    if (socket->dues_last == due) socket->dues_last = before;
+    socket->dues_count--;
+    (void)wshub_ws_alloc(socket->client->pool, due, sizeof *due, 0);
+}
+
+static void wshub_sio_socket__room_drop(wshub_sio_socket *socket, wshub_sio_client__room **at) {
+    wshub_sio_client__room *room = *at;
+
+    *at = room->next;
+    socket->rooms_bytes -= sizeof *room + room->len;
+    (void)wshub_ws_alloc(socket->client->pool, room, sizeof *room + room->len, 0);
+}
+
+/* Takes the handlers away that are gone, or all. */
+static void wshub_sio_socket__handlers_sweep(wshub_sio_socket *socket, bool all) {
+    wshub_sio_client__handler **at = &socket->handlers;
+
+    while (*at) {
+        wshub_sio_client__handler *handler = *at;
+        if (!all && !handler->gone) {
+            at = &handler->next;
+            continue;
+        }
+        *at = handler->next;
+        (void)wshub_ws_alloc(socket->client->pool, handler, sizeof *handler + handler->len, 0);
+    }
+}
+
+/* Forgets all that it has kept, and who waits. */
+static void wshub_sio_socket__forget(wshub_sio_socket *socket) {
+    wshub_sio_client__queue_clear(socket->client, &socket->kept);
+    wshub_sio_client__queue_clear(socket->client, &socket->early);
+    while (socket->asks) wshub_sio_socket__ask_drop(socket, socket->asks);
+    while (socket->dues) wshub_sio_socket__due_drop(socket, NULL);
+    while (socket->rooms) wshub_sio_socket__room_drop(socket, &socket->rooms);
+    wshub_sio_client__text_drop(socket->client, &socket->pid);
+    wshub_sio_client__text_drop(socket->client, &socket->offset);
+}
+
+static void wshub_sio_socket__free(wshub_sio_socket *socket) {
+    wshub_sio_client *client = socket->client;
+    wshub_sio_socket **at = &client->sockets;
+
+    while (*at && *at != socket) at = &(*at)->next;
+    if (*at) *at = socket->next;
+    wshub_sio_socket__forget(socket);
+    wshub_sio_socket__handlers_sweep(socket, true);
+    wshub_sio_client__text_drop(client, &socket->name);
+    wshub_ws_timer_remove(client->pool, &socket->timer);
+    (void)wshub_ws_alloc(client->pool, socket, sizeof *socket, 0);
+}
+
+static void wshub_sio_client__free(wshub_sio_client *client) {
+    (void)wshub_ws_forget(client->pool, client->ws);
+    (void)wshub_ws_forget(client->pool, client->leaving);
+    while (client->sockets) wshub_sio_socket__free(client->sockets);
+    wshub_sio_client__partial_drop(client);
+    wshub_sio_client__text_drop(client, &client->url);
+    wshub_ws_timer_remove(client->pool, &client->timer);
+    wshub_ws_timer_remove(client->pool, &client->soon);
+    (void)wshub_ws_alloc(client->pool, client, sizeof *client, 0);
+}
+
+/* Each report and timer stands between these two: what is destroyed in between goes with the
+ * outermost. */
+static void wshub_sio_client__enter(wshub_sio_client *client) {
+    client->depth++;
+}
+static void wshub_sio_client__leave(wshub_sio_client *client) {
+    wshub_sio_socket *socket, *next;
+
+    WSHUB_ASSERT(client->depth);
+    if (--client->depth) return;
+    if (client->doomed) {
+        wshub_sio_client__free(client);
+        return;
+    }
+    if (!client->sweep) return;
+    client->sweep = false;
+    for (socket = client->sockets; socket; socket = next) {
+        next = socket->next;
+        wshub_sio_socket__handlers_sweep(socket, false);
+        if (socket->doomed) wshub_sio_socket__free(socket);
+    }
+}
+
+/* Has what is owed done when no order runs. */
+static void wshub_sio_client__soon(wshub_sio_client *client) {
+    uint64_t now = wshub_ws_now_ms(client->pool);
+    wshub_ws_timer_start(client->pool, &client->soon, now + !now);
+}
+
+/* ---- sending ---- */
+
+/* Is there room for so many bytes? Where nothing waits there always is. */
+static bool wshub_sio_client__has_room(const wshub_sio_client *client, size_t bytes) {
+    size_t waits = wshub_ws_unsent(client->pool, client->ws);
+    return !waits ||
+           waits + bytes <= wshub_sio_client__or(client->desc->ws.unsent_bytes_max, 1048576);
+}
+
+/* Sends a short text of the protocol's own, however much waits: there are few of these. */
+static wshub_err wshub_sio_client__say(wshub_sio_client *client, const char *text, size_t len) {
+    return wshub_ws_send(client->pool, client->ws, WSHUB_WS_TEXT, text, len);
+}
+
+/* Sends bytes that belong to a text which has gone out: without them the rest would be misread. */
+static void wshub_sio_client__send_bytes(wshub_sio_client *client, const void *bytes, size_t len) {
+    if (wshub_ws_send(client->pool, client->ws, WSHUB_WS_BINARY, bytes, len))
+        (void)wshub_ws_drop(client->pool, client->ws);
+}
+
+/* An event that asks has left. */
+static void wshub_sio_socket__sent(wshub_sio_socket *socket, uint64_t ask) {
+    wshub_sio_client__ask *at = socket->asks;
+
+    while (ask && at && at->id + 1 != ask) at = at->next;
+    if (ask && at) at->sent = true;
+}
+
+/* Sends what is kept, in order, as far as there is room; who calls it sees to the rest. */
+static void wshub_sio_socket__flush(wshub_sio_socket *socket) {
+    wshub_sio_client *client = socket->client;
+
+    while (socket->kept.first && socket->state == WSHUB_SIO_SOCKET_CONNECTED) {
+        wshub_sio_client__kept *kept = socket->kept.first, *part;
+        if (!wshub_sio_client__has_room(client, wshub_sio_client__kept_bytes(kept))) {
+            return;
+        }
+        if (wshub_sio_client__say(client, (const char *)(kept + 1), kept->len)) return;
+        for (part = kept->part; part; part = part->part)
+            wshub_sio_client__send_bytes(client, part + 1, part->len);
+        wshub_sio_socket__sent(socket, kept->ask);
+        wshub_sio_client__kept_free(client, wshub_sio_client__queue_take(&socket->kept, NULL));
+    }
+}
+
+/* Keeps a packet behind the others. */
+static wshub_err wshub_sio_socket__keep(wshub_sio_socket *socket, wshub_str text,
+                                        const wshub_packet *packet, uint64_t ask) {
+    size_t most = wshub_sio_client__or(socket->client->desc->buffer_bytes, 1048576);
+    wshub_sio_client__kept *kept;
+    size_t bytes = text.len + WSHUB_SIO_CLIENT__HEADS, i;
+
+    for (i = 0; i < packet->attachments_count; i++)
+        bytes += packet->attachments[i].len + WSHUB_SIO_CLIENT__HEADS;
+    if (bytes > most || socket->kept.bytes > most - bytes) return WSHUB_ERR_LIMIT;
+    kept = wshub_sio_client__kept_of(socket->client, text, packet->attachments,
+                                     packet->attachments_count);
+    if (!kept) return WSHUB_ERR_NOMEM;
+    kept->ask = ask;
+    wshub_sio_client__queue_add(&socket->kept, kept);
+    if (socket->state == WSHUB_SIO_SOCKET_CONNECTED) wshub_sio_client__soon(socket->client);
+    return WSHUB_OK;
+}
+
+/* Sends a packet now, or keeps it. */
+static wshub_err wshub_sio_socket__push(wshub_sio_socket *socket, wshub_str text,
+                                        const wshub_packet *packet, uint64_t ask) {
+    wshub_sio_client *client = socket->client;
+    size_t bytes = text.len, i;
+    wshub_err err;
+
+    for (i = 0; i < packet->attachments_count; i++)
+        bytes += packet->attachments[i].len + WSHUB_SIO_CLIENT__HEADS;
+    wshub_sio_socket__flush(socket);
+    if (socket->state == WSHUB_SIO_SOCKET_CONNECTED && !socket->kept.first &&
+        wshub_sio_client__has_room(client, bytes)) {
+        err = wshub_sio_client__say(client, text.ptr, text.len);
+        if (!err) {
+            for (i = 0; i < packet->attachments_count; i++)
+                wshub_sio_client__send_bytes(client, packet->attachments[i].ptr,
+                                             packet->attachments[i].len);
+            wshub_sio_socket__sent(socket, ask);
+            return WSHUB_OK;
+        }
+        if (err != WSHUB_ERR_STATE && err != WSHUB_ERR_STALE && err != WSHUB_ERR_DROPPED)
+            return err;
+    }
+    if (packet->flags & WSHUB_PACKET_VOLATILE) return WSHUB_ERR_STATE;
+    return wshub_sio_socket__keep(socket, text, packet, ask);
+}
+
+/* Writes an event or an answer and pushes it.
+ *   id   the packet's id
+ *   ask  as wshub_sio_client__kept.ask */
+static wshub_err wshub_sio_socket__write(wshub_sio_socket *socket, char type, wshub_str id,
+                                         const wshub_packet *packet, uint64_t ask) {
+    wshub_sio_client *client = socket->client;
+    char small[WSHUB_SIO_CLIENT__SHORT], *big = NULL;
+    wshub_sio_packet head;
+    wshub_str text;
+    wshub_err err;
+
+    if (socket->doomed || client->doomed) return WSHUB_ERR_STATE;
+    err = wshub_sio_packet_check(packet, type == '2', wshub_sio_client__attachments_max(client));
+    if (err) return err;
+    memset(&head, 0, sizeof head);
+    head.type = type;
+    head.space = wshub_sio_client__text_str(&socket->name);
+    head.id = id;
+    text.ptr = small;
+    text.len = wshub_sio_packet_write(&head, packet, small, sizeof small);
+    if (text.len > sizeof small) {
+        big = (char *)wshub_ws_alloc(client->pool, NULL, 0, text.len);
+        if (!big) return WSHUB_ERR_NOMEM;
+        (void)wshub_sio_packet_write(&head, packet, big, text.len);
+        text.ptr = big;
+    }
+    err = wshub_sio_socket__push(socket, text, packet, ask);
+    if (big) (void)wshub_ws_alloc(client->pool, big, text.len, 0);
+    return err;
+}
+
+WSHUB_API wshub_err wshub_sio_socket_emit(wshub_sio_socket *socket, const wshub_packet *packet) {
+    wshub_str none = {NULL, 0};
+
+    if (!packet) return WSHUB_ERR_PARAM;
+    return wshub_sio_socket__write(socket, '2', none, packet, 0);
+}
+
+/* Emits an event with one argument, or none. */
+static wshub_err wshub_sio_socket__emit_json(wshub_sio_socket *socket, const char *event,
+                                             wshub_str json) {
+    wshub_packet packet;
+
+    memset(&packet, 0, sizeof packet);
+    packet.event = wshub_str_z(event);
+    packet.args = &json;
+    packet.args_count = json.ptr ? 1 : 0;
+    packet.args_are_json = true;
+    return wshub_sio_socket_emit(socket, &packet);
+}
+
+/* ---- answers ---- */
+
+/* Tells somebody, who waits no more. */
+static void wshub_sio_socket__answered(wshub_sio_socket *socket, wshub_sio_client__ask *ask,
+                                       const wshub_sio_answers *answers) {
+    wshub_sio_reply_fn fn = ask->fn;
+    void *user = ask->user;
+
+    wshub_sio_socket__ask_drop(socket, ask);
+    if (wshub_sio_socket__hears(socket)) fn(socket, answers, user);
+}
+
+static void wshub_sio_socket__unanswered(wshub_sio_socket *socket, wshub_sio_client__ask *ask,
+                                         const char *error) {
+    wshub_sio_answers answers;
+
+    memset(&answers, 0, sizeof answers);
+    answers.error = error;
+    wshub_sio_socket__answered(socket, ask, &answers);
+}
+
+/* No answer has come in time: what was not sent yet is not sent any more. */
+static void wshub_sio_socket__ask_late(void *ctx) {
+    wshub_sio_client__ask *ask = (wshub_sio_client__ask *)ctx;
+    wshub_sio_socket *socket = ask->socket;
+    wshub_sio_client *client = socket->client;
+    wshub_sio_client__kept *kept = socket->kept.first, *before = NULL;
+
+    wshub_sio_client__enter(client);
+    for (; kept && !ask->sent; before = kept, kept = kept->next) {
+        if (kept->ask != ask->id + 1) continue;
+        wshub_sio_client__kept_free(client, wshub_sio_client__queue_take(&socket->kept, before));
+        break;
+    }
+    wshub_sio_socket__unanswered(socket, ask, "operation has timed out");
+    wshub_sio_client__leave(client);
+}
+
+/* Marks who waits for what was under way: their connection is gone. */
+static void wshub_sio_socket__asks_lose(wshub_sio_socket *socket) {
+    wshub_sio_client__ask *ask;
+
+    for (ask = socket->asks; ask; ask = ask->next) {
+        ask->lost = ask->lost || ask->sent;
+        if (ask->lost) wshub_ws_timer_stop(socket->client->pool, &ask->timer);
+    }
+    while (socket->dues) wshub_sio_socket__due_drop(socket, NULL);
+}
+
+/* Tells them. */
+static void wshub_sio_socket__asks_tell(wshub_sio_socket *socket) {
+    wshub_sio_client__ask *ask = socket->asks;
+
+    while (ask) {
+        if (ask->lost) {
+            wshub_sio_socket__unanswered(socket, ask, "socket has been disconnected");
+            ask = socket->asks; /* whatever that has changed */
+        } else {
+            ask = ask->next;
+        }
+    }
+}
+
+WSHUB_API wshub_err wshub_sio_socket_ask(wshub_sio_socket *socket, const wshub_packet *packet,
+                                         uint32_t timeout_ms, wshub_sio_reply_fn fn, void *user) {
+    wshub_sio_client *client = socket->client;
+    wshub_sio_client__ask *ask;
+    char digits[24];
+    wshub_err err;
+
+    if (!packet || !fn || !timeout_ms || (timeout_ms > 86400000 && timeout_ms != WSHUB_OFF))
+        return WSHUB_ERR_PARAM;
+    if (socket->asks_count >= wshub_sio_client__or(client->desc->asks_max, 65536))
+        return WSHUB_ERR_LIMIT;
+    ask = (wshub_sio_client__ask *)wshub_ws_alloc(client->pool, NULL, 0, sizeof *ask);
+    if (!ask) return WSHUB_ERR_NOMEM;
+    memset(ask, 0, sizeof *ask);
+    ask->socket = socket;
+    ask->timer.fire = wshub_sio_socket__ask_late;
+    ask->timer.ctx = ask;
+    ask->id = socket->next_ask;
+    ask->fn = fn;
+    ask->user = user;
+    if (socket->asks_last)
+        socket->asks_last->next = ask;
+    else
+        socket->asks = ask;
+    socket->asks_last = ask;
+    socket->asks_count++;
+
+    (void)snprintf(digits, sizeof digits, "%lu", (unsigned long)ask->id);
+    err = wshub_ws_timer_add(client->pool, &ask->timer);
+    if (!err) err = wshub_sio_socket__write(socket, '2', wshub_str_z(digits), packet, ask->id + 1);
+    if (err) {
+        wshub_sio_socket__ask_drop(socket, ask);
+        return err;
+    }
+    socket->next_ask++;
+    if (timeout_ms != WSHUB_OFF)
+        wshub_ws_timer_start(client->pool, &ask->timer, wshub_ws_now_ms(client->pool) + timeout_ms);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_sio_socket_answer(wshub_sio_socket *socket, wshub_sio_ack ack,
+                                            const wshub_packet *packet) {
+    wshub_sio_client__due *due = socket->dues, *before = NULL;
+    wshub_str id;
+    wshub_err err;
+
+    if (!packet) return WSHUB_ERR_PARAM;
+    for (; due && due->handle != ack.id; before = due, due = due->next) continue;
+    if (!due) return WSHUB_ERR_STALE;
+    id.ptr = due->id;
+    id.len = due->len;
+    err = wshub_sio_socket__write(socket, '3', id, packet, 0);
+    if (!err) wshub_sio_socket__due_drop(socket, before);
+    return err;
+}
+
+/* Notes that an event may be answered. {0}: out of memory, then it cannot. */
+static wshub_sio_ack wshub_sio_socket__due_new(wshub_sio_socket *socket, wshub_str id) {
+    wshub_sio_client *client = socket->client;
+    wshub_sio_client__due *due;
+    wshub_sio_ack ack = {0};
+
+    if (id.len > sizeof due->id) return ack;
+    due = (wshub_sio_client__due *)wshub_ws_alloc(client->pool, NULL, 0, sizeof *due);
+    if (!due) return ack;
+    if (socket->dues_count >= wshub_sio_client__or(client->desc->unanswered_max, 1024))
+        wshub_sio_socket__due_drop(socket, NULL);
+    due->next = NULL;
+    due->len = id.len;
+    memcpy(due->id, id.ptr, id.len);
+    due->handle = ++socket->last_due;
+    if (socket->dues_last)
+        socket->dues_last->next = due;
+    else
+        socket->dues = due;
+    socket->dues_last = due;
+    socket->dues_count++;
+    ack.id = due->handle;
+    return ack;
+}
+
+/* ---- coming and going ---- */
+
+/* Does a socket want to be connected? */
+static bool wshub_sio_client__wanted(const wshub_sio_client *client) {
+    const wshub_sio_socket *socket = client->sockets;
+
+    while (socket && socket->state == WSHUB_SIO_SOCKET_IDLE) socket = socket->next;
+    return socket != NULL;
+}
+
+/* Closes the connection in order; its end is awaited on the side. */
+static void wshub_sio_client__close(wshub_sio_client *client) {
+    wshub_str none = {NULL, 0};
+
+    (void)wshub_ws_forget(client->pool, client->leaving);
+    client->leaving = client->ws;
+    client->ws.id = 0;
+    if (wshub_ws_close(client->pool, client->leaving, 0, none))
+        (void)wshub_ws_drop(client->pool, client->leaving);
+    wshub_sio_client__partial_drop(client);
+    wshub_sio_client__to(client, WSHUB_SIO_CLIENT_IDLE);
+}
+
+/* Nobody wants the connection any more. */
+static void wshub_sio_client__unwanted(wshub_sio_client *client) {
+    if (client->state == WSHUB_SIO_CLIENT_IDLE || wshub_sio_client__wanted(client)) return;
+    if (client->state == WSHUB_SIO_CLIENT_OPEN) {
+        wshub_sio_client__close(client);
+        return;
+    }
+    (void)wshub_ws_forget(client->pool, client->ws);
+    client->ws.id = 0;
+    wshub_sio_client__to(client, WSHUB_SIO_CLIENT_IDLE);
+}
+
+/* Will there be another attempt? */
+static bool wshub_sio_client__again(const wshub_sio_client *client) {
+    const wshub_sio_client_desc *desc = client->desc;
+    return !desc->no_reconnect &&
+           (!desc->reconnect_tries || client->attempt < desc->reconnect_tries);
+}
+
+/* The next wait: doubled each time, and by chance half of it more or less, so that thousands do not
+ * come back at once. */
+static uint32_t wshub_sio_client__delay(wshub_sio_client *client) {
+    uint64_t base = wshub_sio_client__or(client->desc->reconnect_delay_ms, 1000);
+    uint64_t most = wshub_sio_client__or(client->desc->reconnect_delay_max_ms, 5000);
+    uint32_t i, chance = UINT32_MAX / 2;
+
+    for (i = 1; i < client->attempt && base < most; i++) base *= 2;
+    if (base > most) base = most;
+    (void)wshub_ws_random(client->pool, &chance, sizeof chance);
+    return (uint32_t)(base / 2 + (base * chance >> 32));
+}
+
+/* Waits for the next attempt, if one is wanted and a callback has not asked for one at once. */
+static void wshub_sio_client__schedule(wshub_sio_client *client) {
+    const wshub_sio_client_events *events = client->desc->events;
+    uint32_t delay;
+
+    if (client->doomed || client->state != WSHUB_SIO_CLIENT_IDLE ||
+        !wshub_sio_client__wanted(client))
+        return;
+    client->attempt++;
+    delay = wshub_sio_client__delay(client);
+    wshub_sio_client__to(client, WSHUB_SIO_CLIENT_WAITING);
+    wshub_ws_timer_start(client->pool, &client->timer, wshub_ws_now_ms(client->pool) + delay);
+    if (events && events->reconnecting)
+        events->reconnecting(client, client->attempt, delay, client->user);
+}
+
+/* There will be no other attempt by itself. */
+static void wshub_sio_client__give_up(wshub_sio_client *client) {
+    const wshub_sio_client_events *events = client->desc->events;
+
+    if (client->doomed || client->state != WSHUB_SIO_CLIENT_IDLE || client->desc->no_reconnect)
+        return;
+    if (events && events->gave_up) events->gave_up(client, client->attempt, client->user);
+}
+
+static void wshub_sio_socket__tell_error(wshub_sio_socket *socket,
+                                         const wshub_sio_connect_error *error) {
+    if (socket->desc->events->connect_error && wshub_sio_socket__hears(socket))
+        socket->desc->events->connect_error(socket, error, socket->user);
+}
+
+/* Tells what an order of the application's has done: it has left its namespace. */
+static void wshub_sio_socket__tell_left(wshub_sio_socket *socket) {
+    bool left = socket->left;
+
+    socket->left = false;
+    wshub_sio_socket__asks_tell(socket);
+    if (left && socket->desc->events->disconnected && wshub_sio_socket__hears(socket))
+        socket->desc->events->disconnected(socket, "io client disconnect", false, socket->user);
+}
+
+/* A connection is gone, or an attempt to have one: the socket is what it will be from now on, and
+ * what it has to be told is noted. again: it will come back. attempt: who waits is told as well. */
+static void wshub_sio_socket__lose(wshub_sio_socket *socket, bool again, bool attempt) {
+    bool waits = socket->state == WSHUB_SIO_SOCKET_WAITING;
+
+    socket->asked = false;
+    wshub_sio_client__queue_clear(socket->client, &socket->early);
+    if (socket->state == WSHUB_SIO_SOCKET_IDLE || (waits && again && !attempt)) return;
+
+    socket->owed = socket->state == WSHUB_SIO_SOCKET_CONNECTED ? WSHUB_SIO_SOCKET__OWED_LOSS
+                                                               : WSHUB_SIO_SOCKET__OWED_ERROR;
+    if (!waits || !again)
+        wshub_sio_socket__to(socket, again ? WSHUB_SIO_SOCKET_WAITING : WSHUB_SIO_SOCKET_IDLE);
+    wshub_sio_socket__asks_lose(socket);
+}
+
+/* Tells what is noted. Whether it comes back is seen last: replies, and what others were told
+ * before, may have connected or disconnected it. gone: of the attempt, or NULL. */
+static void wshub_sio_socket__tell_loss(wshub_sio_socket *socket, const char *reason,
+                                        const wshub_ws_gone *gone) {
+    uint8_t owed = socket->owed;
+    wshub_sio_connect_error error;
+    bool again;
+
+    socket->owed = WSHUB_SIO_SOCKET__OWED_NOTHING;
+    if (!owed) return;
+    wshub_sio_socket__tell_left(socket);
+
+    again = socket->state != WSHUB_SIO_SOCKET_IDLE;
+    if (owed == WSHUB_SIO_SOCKET__OWED_ERROR) {
+        memset(&error, 0, sizeof error);
+        error.message = wshub_str_z(reason);
+        error.again = again;
+        error.gone = gone;
+        wshub_sio_socket__tell_error(socket, &error);
+    } else if (socket->desc->events->disconnected && wshub_sio_socket__hears(socket)) {
+        socket->desc->events->disconnected(socket, reason, again, socket->user);
+    }
+}
+
+/* What an end means to all sockets. Each is first what it will be, and only then is any of them
+ * told: so what a callback does to another socket stands, and who was not concerned hears
+ * nothing. */
+static void wshub_sio_client__over(wshub_sio_client *client, const char *reason,
+                                   const wshub_ws_gone *gone, bool attempt) {
+    bool again = wshub_sio_client__again(client), wanted = wshub_sio_client__wanted(client);
+    wshub_sio_socket *socket;
+
+    WSHUB_ASSERT(client->state == WSHUB_SIO_CLIENT_IDLE);
+    for (socket = client->sockets; socket; socket = socket->next)
+        wshub_sio_socket__lose(socket, again, attempt);
+    for (socket = client->sockets; socket; socket = socket->next)
+        wshub_sio_socket__tell_loss(socket, reason, gone);
+    if (again)
+        wshub_sio_client__schedule(client);
+    else if (wanted)
+        wshub_sio_client__give_up(client);
+}
+
+/* An attempt has failed: whoever waits for it is told. gone: how, or NULL. */
+static void wshub_sio_client__failed(wshub_sio_client *client, const wshub_ws_gone *gone,
+                                     const char *text) {
+    (void)wshub_ws_forget(client->pool, client->ws);
+    client->ws.id = 0;
+    wshub_sio_client__to(client, WSHUB_SIO_CLIENT_IDLE);
+    wshub_sio_client__over(client, text, gone, true);
+}
+
+/* The connection is gone, or no longer worth having. in_order: it is closed by a Close, if it is
+ * still there. */
+static void wshub_sio_client__lost(wshub_sio_client *client, const char *reason, bool in_order) {
+    if (in_order) {
+        wshub_sio_client__close(client);
+    } else {
+        (void)wshub_ws_forget(client->pool, client->ws);
+        client->ws.id = 0;
+        wshub_sio_client__partial_drop(client);
+        wshub_sio_client__to(client, WSHUB_SIO_CLIENT_IDLE);
+    }
+    wshub_sio_client__over(client, reason, NULL, false);
+}
+
+/* ---- namespaces ---- */
+
+/* Writes what a CONNECT holds: where it was, for a recovery, and what the application says. Returns
+ * its length; what does not fit is not written. */
+static size_t wshub_sio_socket__hello(const wshub_sio_socket *socket, wshub_str auth, char *buf,
+                                      size_t cap) {
+    wshub_iter iter = {0, 0};
+    wshub_str key, value;
+    size_t len = 0;
+    const char *pieces[5];
+    size_t lens[5], i;
+
+    if (!socket->pid.ptr) {
+        if (auth.len && auth.len <= cap) memcpy(buf, auth.ptr, auth.len);
+        return auth.len;
+    }
+    pieces[0] = "{\"pid\":";
+    pieces[1] = socket->pid.ptr;
+    pieces[2] = socket->offset.ptr ? ",\"offset\":" : "";
+    pieces[3] = socket->offset.ptr ? socket->offset.ptr : "";
+    /* what the application says stands behind it, without its brace */
+    pieces[4] = "}";
+    for (i = 0; i < 4; i++) lens[i] = strlen(pieces[i]);
+    lens[4] = 1;
+    if (auth.len && wshub_json_each_member(auth, &iter, &key, &value)) {
+        pieces[4] = key.ptr;
+        lens[4] = (size_t)(auth.ptr + auth.len - key.ptr);
+    }
+    for (i = 0; i < 5; i++) {
+        if (i == 4 && lens[4] > 1) {
+            if (len < cap) buf[len] = ',';
+            len++;
+        }
+        if (len <= cap && lens[i] <= cap - len) memcpy(buf + len, pieces[i], lens[i]);
+        len += lens[i];
+    }
+    return len;
+}
+
+/* What the application says at CONNECT. */
+static wshub_str wshub_sio_socket__auth(wshub_sio_socket *socket) {
+    wshub_str auth = wshub_str_z(socket->desc->auth), none = {NULL, 0};
+    const char *blanks = " \t\r\n";
+
+    if (socket->desc->events->auth && wshub_sio_socket__hears(socket)) {
+        auth = socket->desc->events->auth(socket, socket->user);
+        if (auth.ptr && wshub_json_type(auth) != WSHUB_JSON_OBJECT) return none;
+    }
+    for (; auth.len && strchr(blanks, auth.ptr[0]); auth.len--) auth.ptr++;
+    while (auth.len && strchr(blanks, auth.ptr[auth.len - 1])) auth.len--;
+    return auth;
+}
+
+/* Asks the server for the namespace. */
+static void wshub_sio_socket__join(wshub_sio_socket *socket) {
+    wshub_sio_client *client = socket->client;
+    uint32_t wait = wshub_sio_client__or(client->desc->join_timeout_ms, 45000);
+    wshub_str auth;
+    wshub_sio_packet head;
+    char *text;
+    size_t most, len;
+
+    auth = wshub_sio_socket__auth(socket);
+    if (socket->state != WSHUB_SIO_SOCKET_WAITING || client->state != WSHUB_SIO_CLIENT_OPEN) return;
+    wshub_sio_socket__to(socket, WSHUB_SIO_SOCKET_JOINING);
+    if (wait != WSHUB_OFF)
+        wshub_ws_timer_start(client->pool, &socket->timer, wshub_ws_now_ms(client->pool) + wait);
+    if (socket->asked) return; /* it has left and come again meanwhile */
+
+    memset(&head, 0, sizeof head);
+    head.type = '0';
+    head.space = wshub_sio_client__text_str(&socket->name);
+    most = wshub_sio_socket__hello(socket, auth, NULL, 0);
+    most += wshub_sio_packet_write(&head, NULL, NULL, 0);
+    text = (char *)wshub_ws_alloc(client->pool, NULL, 0, most);
+    if (text) {
+        len = wshub_sio_packet_write(&head, NULL, text, most);
+        (void)wshub_sio_socket__hello(socket, auth, text + len, most - len);
+    }
+    if (!text || wshub_sio_client__say(client, text, most))
+        (void)wshub_ws_drop(client->pool, client->ws); /* and it comes back */
+    else
+        socket->asked = true;
+    if (text) (void)wshub_ws_alloc(client->pool, text, most, 0);
+}
+
+/* Says that a namespace is left. */
+static void wshub_sio_client__bye(wshub_sio_client *client, wshub_str name) {
+    wshub_sio_packet head;
+    char text[WSHUB_SIO_CLIENT__NAME_MAX + 8];
+    size_t len;
+
+    memset(&head, 0, sizeof head);
+    head.type = '1';
+    head.space = name;
+    len = wshub_sio_packet_write(&head, NULL, text, sizeof text);
+    if (len <= sizeof text) (void)wshub_sio_client__say(client, text, len);
+}
+
+/* The server has said nothing to a CONNECT for long. */
+static void wshub_sio_socket__on_timer(void *ctx) {
+    wshub_sio_socket *socket = (wshub_sio_socket *)ctx, *other;
+    wshub_sio_client *client = socket->client;
+    wshub_sio_connect_error error;
+
+    for (other = client->sockets; other && other->state != WSHUB_SIO_SOCKET_CONNECTED;)
+        other = other->next;
+    wshub_sio_client__enter(client);
+    if (!other) {
+        wshub_sio_client__lost(client, "timeout", true);
+    } else {
+        wshub_sio_socket__to(socket, WSHUB_SIO_SOCKET_IDLE);
+        memset(&error, 0, sizeof error);
+        error.message = wshub_str_z("timeout");
+        wshub_sio_socket__tell_error(socket, &error);
+    }
+    wshub_sio_client__leave(client);
+}
+
+WSHUB_API wshub_err wshub_sio_socket_connect(wshub_sio_socket *socket) {
+    wshub_sio_client *client = socket->client;
+    uint64_t now = wshub_ws_now_ms(client->pool);
+
+    if (socket->doomed || client->doomed) return WSHUB_ERR_STATE;
+    socket->mute = false;
+    if (socket->state == WSHUB_SIO_SOCKET_IDLE)
+        wshub_sio_socket__to(socket, WSHUB_SIO_SOCKET_WAITING);
+    if (socket->state != WSHUB_SIO_SOCKET_WAITING) return WSHUB_OK;
+    if (client->state == WSHUB_SIO_CLIENT_OPEN) {
+        wshub_sio_client__soon(client); /* as it is asked for what to say */
+        return WSHUB_OK;
+    }
+    if (client->state == WSHUB_SIO_CLIENT_CONNECTING) return WSHUB_OK;
+    client->attempt = 0;
+    if (client->state == WSHUB_SIO_CLIENT_IDLE)
+        wshub_sio_client__to(client, WSHUB_SIO_CLIENT_WAITING);
+    wshub_ws_timer_start(client->pool, &client->timer, now + !now);
+    return WSHUB_OK;
+}
+
+/* Leaves the namespace, of which nothing is told yet. */
+static void wshub_sio_socket__quit(wshub_sio_socket *socket) {
+    wshub_sio_client *client = socket->client;
+
+    if (socket->state == WSHUB_SIO_SOCKET_IDLE) return;
+    if (socket->state == WSHUB_SIO_SOCKET_CONNECTED) {
+        wshub_sio_socket__flush(socket);
+        wshub_sio_client__bye(client, wshub_sio_client__text_str(&socket->name));
+        socket->left = true;
+        wshub_sio_client__soon(client);
+    }
+    wshub_sio_socket__to(socket, WSHUB_SIO_SOCKET_IDLE);
+    wshub_sio_client__queue_clear(client, &socket->early);
+    wshub_sio_socket__asks_lose(socket);
+    wshub_sio_client__text_drop(client, &socket->pid);
+    wshub_sio_client__text_drop(client, &socket->offset);
+    wshub_sio_client__unwanted(client);
+}
+
+WSHUB_API wshub_err wshub_sio_socket_disconnect(wshub_sio_socket *socket) {
+    wshub_sio_socket__quit(socket);
+    return WSHUB_OK;
+}
+
+WSHUB_API void wshub_sio_socket_destroy(wshub_sio_socket *socket) {
+    if (!socket || socket->doomed || socket->client->doomed) return;
+    wshub_sio_socket__quit(socket);
+    socket->doomed = true;
+    socket->client->sweep = true;
+    if (socket->client->depth) return;
+    wshub_sio_client__enter(socket->client);
+    wshub_sio_client__leave(socket->client);
+}
+
+/* ---- handlers ---- */
+
+static bool wshub_sio_socket__handles(const wshub_sio_socket *socket, wshub_str event) {
+    const wshub_sio_client__handler *at = socket->handlers;
+    wshub_str name;
+
+    for (; at; at = at->next) {
+        name.ptr = (const char *)(at + 1);
+        name.len = at->len;
+        if (!at->gone && wshub_str_eq(name, event)) return true;
+    }
+    return false;
+}
+
+WSHUB_API wshub_err wshub_sio_socket_subscribe_many(wshub_sio_socket *socket,
+                                                    const wshub_str *events, size_t count,
+                                                    wshub_sio_handler_fn fn, void *user,
+                                                    bool duplicate) {
+    wshub_sio_client__handler **end = &socket->handlers, **at, *handler;
+    size_t i;
+
+    if (!fn || !count) return WSHUB_ERR_PARAM;
+    for (i = 0; i < count; i++) {
+        if (!events[i].len || events[i].len > WSHUB_NAME_BYTES_MAX) return WSHUB_ERR_PARAM;
+        if (!duplicate && wshub_sio_socket__handles(socket, events[i])) return WSHUB_ERR_STATE;
+    }
+    while (*end) end = &(*end)->next;
+    for (i = 0, at = end; i < count; i++, at = &(*at)->next) {
+        *at = handler = (wshub_sio_client__handler *)wshub_ws_alloc(
+            socket->client->pool, NULL, 0, sizeof *handler + events[i].len);
+        if (!handler) break;
+        memset(handler, 0, sizeof *handler);
+        handler->fn = fn;
+        handler->user = user;
+        handler->len = events[i].len;
+        memcpy(handler + 1, events[i].ptr, events[i].len);
+    }
+    while (i < count && *end) { /* out of memory: none of them */
+        handler = *end;
+        *end = handler->next;
+        (void)wshub_ws_alloc(socket->client->pool, handler, sizeof *handler + handler->len, 0);
+    }
+    return i == count ? WSHUB_OK : WSHUB_ERR_NOMEM;
+}
+
+WSHUB_API wshub_err wshub_sio_socket_subscribe(wshub_sio_socket *socket, wshub_str event,
+                                               wshub_sio_handler_fn fn, void *user,
+                                               bool duplicate) {
+    return wshub_sio_socket_subscribe_many(socket, &event, 1, fn, user, duplicate);
+}
+
+WSHUB_API wshub_err wshub_sio_socket_unsubscribe_many(wshub_sio_socket *socket,
+                                                      const wshub_str *events, size_t count,
+                                                      wshub_sio_handler_fn fn) {
+    wshub_sio_client__handler *at;
+    wshub_err err = WSHUB_OK;
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        bool found = false;
+        for (at = socket->handlers; at; at = at->next) {
+            wshub_str name;
+            name.ptr = (const char *)(at + 1);
+            name.len = at->len;
+            if (at->gone || (fn && at->fn != fn) || !wshub_str_eq(name, events[i])) continue;
+            at->gone = found = true;
+        }
+        if (!found) err = WSHUB_ERR_ABSENT;
+    }
+    socket->client->sweep = true;
+    if (!socket->client->depth) wshub_sio_socket__handlers_sweep(socket, false);
+    return err;
+}
+
+WSHUB_API wshub_err wshub_sio_socket_unsubscribe(wshub_sio_socket *socket, wshub_str event,
+                                                 wshub_sio_handler_fn fn) {
+    return wshub_sio_socket_unsubscribe_many(socket, &event, 1, fn);
+}
+
+/* ---- the helper's flow ---- */
+
+WSHUB_API wshub_err wshub_sio_socket_authenticate(wshub_sio_socket *socket) {
+    wshub_str none = {NULL, 0};
+    wshub_err err;
+
+    if (!socket->desc->helper || socket->state != WSHUB_SIO_SOCKET_CONNECTED ||
+        socket->auth != WSHUB_SIO_SOCKET_UNAUTHORIZED)
+        return WSHUB_ERR_STATE;
+    err = wshub_sio_socket__emit_json(socket, "authenticate", none);
+    if (!err) socket->auth = WSHUB_SIO_SOCKET_AUTHENTICATING;
+    return err;
+}
+
+/* Emits `join` or `leave` for count rooms, or for all that are remembered (rooms NULL). */
+static wshub_err wshub_sio_socket__rooms_say(wshub_sio_socket *socket, const char *what,
+                                             const wshub_str *rooms, size_t count) {
+    const wshub_sio_client__room *room = socket->rooms;
+    wshub_ws_pool *pool = socket->client->pool;
+    size_t most = 16, len, i;
+    wshub_str name, json;
+    wshub_err err;
+    char *text;
+
+    for (i = 0; i < count; i++) most += wshub_json_quoted_len(rooms[i]) + 1;
+    for (; !rooms && room; room = room->next) most += 6 * room->len + 3;
+    text = (char *)wshub_ws_alloc(pool, NULL, 0, most);
+    if (!text) return WSHUB_ERR_NOMEM;
+    memcpy(text, "{\"rooms\":[", 10);
+    len = 10;
+    room = socket->rooms;
+    for (i = 0; rooms ? i < count : room != NULL; i++) {
+        if (rooms) {
+            name = rooms[i];
+        } else {
+            name.ptr = (const char *)(room + 1);
+            name.len = room->len;
+            room = room->next;
+        }
+        if (i) text[len++] = ',';
+        len += wshub_json_quote(name, text + len, most - len);
+    }
+    memcpy(text + len, "]}", 2);
+    json.ptr = text;
+    json.len = len + 2;
+    err = wshub_sio_socket__emit_json(socket, what, json);
+    (void)wshub_ws_alloc(pool, text, most, 0);
+    return err;
+}
+
+static bool wshub_sio_socket__rooms_ok(const wshub_str *rooms, size_t count) {
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        if (rooms[i].len > WSHUB_NAME_BYTES_MAX ||
+            !wshub_utf8_check((const uint8_t *)rooms[i].ptr, rooms[i].len))
+            return false;
+    }
+    return rooms && count > 0;
+}
+
+/* Where a room is remembered; where the end is, if it is not. */
+static wshub_sio_client__room **wshub_sio_socket__room_find(wshub_sio_socket *socket,
+                                                            wshub_str name) {
+    wshub_sio_client__room **at = &socket->rooms;
+    wshub_str there;
+
+    for (; *at; at = &(*at)->next) {
+        there.ptr = (const char *)(*at + 1);
+        there.len = (*at)->len;
+        if (wshub_str_eq(there, name)) break;
+    }
+    return at;
+}
+
+/* Remembers a room. */
+static wshub_err wshub_sio_socket__remember(wshub_sio_socket *socket, wshub_str name) {
+    size_t most = wshub_sio_client__or(socket->client->desc->buffer_bytes, 1048576);
+    wshub_sio_client__room **at = wshub_sio_socket__room_find(socket, name), *room;
+
+    if (*at) return WSHUB_OK;
+    if (socket->rooms_bytes + sizeof *room + name.len > most) return WSHUB_ERR_LIMIT;
+    room = (wshub_sio_client__room *)wshub_ws_alloc(socket->client->pool, NULL, 0,
+                                                    sizeof *room + name.len);
+    if (!room) return WSHUB_ERR_NOMEM;
+    room->next = NULL;
+    room->len = name.len;
+    if (name.len) memcpy(room + 1, name.ptr, name.len);
+    socket->rooms_bytes += sizeof *room + name.len;
+    *at = room;
+    return WSHUB_OK;
+}
+
+/* May it speak of rooms now? */
+static bool wshub_sio_socket__rooms_may(const wshub_sio_socket *socket) {
+    if (socket->desc->auto_auth) return socket->auth == WSHUB_SIO_SOCKET_AUTHENTICATED;
+    return socket->state == WSHUB_SIO_SOCKET_CONNECTED;
+}
+
+WSHUB_API wshub_err wshub_sio_socket_join(wshub_sio_socket *socket, const wshub_str *rooms,
+                                          size_t count) {
+    wshub_err err = WSHUB_OK;
+    size_t i;
+
+    if (!wshub_sio_socket__rooms_ok(rooms, count)) return WSHUB_ERR_PARAM;
+    if (!socket->desc->helper) return WSHUB_ERR_STATE;
+    for (i = 0; socket->desc->auto_auth && !err && i < count; i++)
+        err = wshub_sio_socket__remember(socket, rooms[i]);
+    if (err) return err;
+    if (!wshub_sio_socket__rooms_may(socket))
+        return socket->desc->auto_auth ? WSHUB_OK : WSHUB_ERR_STATE;
+    return wshub_sio_socket__rooms_say(socket, "join", rooms, count);
+}
+
+WSHUB_API wshub_err wshub_sio_socket_leave(wshub_sio_socket *socket, const wshub_str *rooms,
+                                           size_t count) {
+    size_t i;
+
+    if (!wshub_sio_socket__rooms_ok(rooms, count)) return WSHUB_ERR_PARAM;
+    if (!socket->desc->helper) return WSHUB_ERR_STATE;
+    for (i = 0; i < count; i++) {
+        wshub_sio_client__room **at = wshub_sio_socket__room_find(socket, rooms[i]);
+        if (*at) wshub_sio_socket__room_drop(socket, at);
+    }
+    if (!wshub_sio_socket__rooms_may(socket))
+        return socket->desc->auto_auth ? WSHUB_OK : WSHUB_ERR_STATE;
+    return wshub_sio_socket__rooms_say(socket, "leave", rooms, count);
+}
+
+WSHUB_API wshub_err wshub_sio_socket_shutdown(wshub_sio_socket *socket) {
+    wshub_sio_client__handler *at;
+
+    wshub_sio_socket__quit(socket);
+    socket->left = false;
+    socket->mute = true;
+    wshub_sio_socket__forget(socket);
+    for (at = socket->handlers; at; at = at->next) at->gone = true;
+    socket->client->sweep = true;
+    if (!socket->client->depth) wshub_sio_socket__handlers_sweep(socket, false);
+    return WSHUB_OK;
+}
+
+/* Looks at what the server says of authentication. */
+static void wshub_sio_socket__flow(wshub_sio_socket *socket, const wshub_sio_event *event) {
+    const wshub_sio_socket_events *events = socket->desc->events;
+    wshub_str data = {NULL, 0}, text;
+    char message[256];
+
+    if (event->args_count) data = event->args[0];
+    if (wshub_str_eq_z(event->name, "authenticated") &&
+        socket->auth == WSHUB_SIO_SOCKET_AUTHENTICATING) {
+        socket->auth = WSHUB_SIO_SOCKET_AUTHENTICATED;
+        if (socket->rooms) (void)wshub_sio_socket__rooms_say(socket, "join", NULL, 0);
+        if (events->authenticated) events->authenticated(socket, data, socket->user);
+    } else if (wshub_str_eq_z(event->name, "unauthenticated")) {
+        socket->auth = WSHUB_SIO_SOCKET_UNAUTHORIZED;
+        text.ptr = message;
+        text.len = 0;
+        if (!wshub_json_copy(wshub_json_find(data, "message"), message, sizeof message, NULL))
+            text.len = strlen(message);
+        if (events->unauthenticated) events->unauthenticated(socket, text, socket->user);
+    }
+}
+
+/* ---- what comes ---- */
+
+/* The elements of an array that is checked. small: of WSHUB_SIO_CLIENT__LIST; NULL: out of memory,
+ * which is told by *out_count SIZE_MAX. What comes back is small, or freed by list_free(). */
+static wshub_str *wshub_sio_client__list(wshub_sio_client *client, wshub_str json, wshub_str *small,
+                                         size_t *out_count) {
+    wshub_iter iter = {0, 0};
+    wshub_str value, *list = small;
+    size_t count = 0;
+
+    while (json.len && wshub_json_next(json, &iter, &value)) count++;
+    *out_count = count;
+    if (count > WSHUB_SIO_CLIENT__LIST) {
+        list = (wshub_str *)wshub_ws_alloc(client->pool, NULL, 0, count * sizeof *list);
+        if (!list) return NULL;
+    }
+    memset(&iter, 0, sizeof iter);
+    for (count = 0; count < *out_count; count++) (void)wshub_json_next(json, &iter, &list[count]);
+    return list;
+}
+
+static void wshub_sio_client__list_free(wshub_sio_client *client, wshub_str *list, wshub_str *small,
+                                        size_t count) {
+    if (list && list != small) (void)wshub_ws_alloc(client->pool, list, count * sizeof *list, 0);
+}
+
+/* Where the server's recovery would begin: the last argument, if it is a text (3.5). */
+static void wshub_sio_socket__offset_note(wshub_sio_socket *socket, wshub_str last) {
+    if (!socket->pid.ptr || wshub_json_peek(last) != WSHUB_JSON_STRING) return;
+    if (last.len > WSHUB_SIO_CLIENT__TOKEN_MAX ||
+        !wshub_sio_client__text_set(socket->client, &socket->offset, last))
+        wshub_sio_client__text_drop(socket->client, &socket->offset);
+}
+
+/* Tells an event to all that want it. */
+static void wshub_sio_socket__tell(wshub_sio_socket *socket, const wshub_sio_event *event) {
+    wshub_sio_client__handler *at, *last = socket->handlers;
+    wshub_str name;
+
+    if (socket->desc->helper && wshub_sio_socket__hears(socket))
+        wshub_sio_socket__flow(socket, event);
+    while (last && last->next) last = last->next;
+    for (at = socket->handlers; at && wshub_sio_socket__hears(socket); at = at->next) {
+        name.ptr = (const char *)(at + 1);
+        name.len = at->len;
+        if (!at->gone && wshub_str_eq(name, event->name)) at->fn(socket, event, at->user);
+        if (at == last) break;
+    }
+    if (socket->desc->events->event && wshub_sio_socket__hears(socket))
+        socket->desc->events->event(socket, event, socket->user);
+}
+
+/* An event, with its attachments. Out of memory it is lost, and the connection with it, so that a
+ * recovery can bring it again. */
+static void wshub_sio_socket__event(wshub_sio_socket *socket, const wshub_sio_packet *packet,
+                                    const wshub_span *attachments) {
+    wshub_sio_client *client = socket->client;
+    wshub_str small[WSHUB_SIO_CLIENT__LIST], *list;
+    wshub_sio_client__text name = {NULL, 0};
+    wshub_sio_event event;
+    size_t count;
+
+    if (!packet->json.len) return; /* an event of nothing (3.1) */
+    list = wshub_sio_client__list(client, packet->json, small, &count);
+    WSHUB_ASSERT(!list || count); /* an array without a name is no packet */
+    if (!list || !wshub_sio_client__text_set(client, &name, list[0])) {
+        (void)wshub_ws_drop(client->pool, client->ws);
+        wshub_sio_client__list_free(client, list, small, count);
+        return;
+    }
+    memset(&event, 0, sizeof event);
+    event.name = wshub_sio_client__text_str(&name);
+    if (wshub_json_peek(list[0]) == WSHUB_JSON_STRING)
+        event.name.len = wshub_json_unescape((const uint8_t *)list[0].ptr + 1, list[0].len - 2,
+                                             (uint8_t *)name.ptr, name.len);
+    event.args = list + 1;
+    event.args_count = count - 1;
+    event.attachments = attachments;
+    event.attachments_count = packet->attachments;
+    event.raw = packet->json;
+    if (packet->id.ptr) event.ack = wshub_sio_socket__due_new(socket, packet->id);
+    if (count > 1) wshub_sio_socket__offset_note(socket, list[count - 1]);
+    wshub_sio_socket__tell(socket, &event);
+    wshub_sio_client__text_drop(client, &name);
+    wshub_sio_client__list_free(client, list, small, count);
+}
+
+/* An answer. One that nobody waits for, or no longer, is passed over. */
+static void wshub_sio_socket__ack(wshub_sio_socket *socket, const wshub_sio_packet *packet,
+                                  const wshub_span *attachments) {
+    wshub_sio_client *client = socket->client;
+    wshub_sio_client__ask *ask = socket->asks;
+    wshub_str small[WSHUB_SIO_CLIENT__LIST], *list;
+    wshub_sio_answers answers;
+    uint64_t id;
+    size_t count;
+
+    if (!packet->id.ptr || !wshub_json_uint(packet->id, &id)) return;
+    while (ask && ask->id != id) ask = ask->next;
+    if (!ask || !ask->sent) return;
+    list = wshub_sio_client__list(client, packet->json, small, &count);
+    if (!list) {
+        (void)wshub_ws_drop(client->pool, client->ws);
+        return;
+    }
+    memset(&answers, 0, sizeof answers);
+    answers.args = list;
+    answers.args_count = count;
+    answers.attachments = attachments;
+    answers.attachments_count = packet->attachments;
+    wshub_sio_socket__answered(socket, ask, &answers);
+    wshub_sio_client__list_free(client, list, small, count);
+}
+
+static void wshub_sio_client__packet(wshub_sio_client *client, const wshub_sio_packet *packet,
+                                     wshub_str text, const wshub_span *attachments);
+
+/* Has a packet that is kept told as if it came now. */
+static void wshub_sio_client__replay(wshub_sio_client *client, const wshub_sio_client__kept *kept) {
+    wshub_span spans[WSHUB_SIO_CLIENT__ATTACHMENTS];
+    const wshub_sio_client__kept *part;
+    wshub_sio_packet packet;
+    wshub_str text;
+    size_t count = 0;
+
+    text.ptr = (const char *)(kept + 1);
+    text.len = kept->len;
+    for (part = kept->part; part && count < WSHUB_SIO_CLIENT__ATTACHMENTS; part = part->part) {
+        spans[count].ptr = (const uint8_t *)(part + 1);
+        spans[count++].len = part->len;
+    }
+    if (!wshub_sio_packet_read(text, WSHUB_SIO_CLIENT__ATTACHMENTS, &packet))
+        wshub_sio_client__packet(client, &packet, text, spans);
+}
+
+/* An event that came before its namespace was there waits for that. */
+static void wshub_sio_socket__early(wshub_sio_socket *socket, const wshub_sio_packet *packet,
+                                    wshub_str text, const wshub_span *attachments) {
+    wshub_sio_client *client = socket->client;
+    size_t most = wshub_sio_client__or(client->desc->early_bytes_max, 1048576);
+    wshub_sio_client__kept *kept;
+
+    kept = wshub_sio_client__kept_of(client, text, attachments, packet->attachments);
+    if (!kept) {
+        (void)wshub_ws_drop(client->pool, client->ws);
+        return;
+    }
+    wshub_sio_client__queue_add(&socket->early, kept);
+    if (socket->early.bytes > most) wshub_sio_client__lost(client, "parse error", true);
+}
+
+/* Notes by what it can be recovered. Returns whether it was. */
+static bool wshub_sio_socket__pid_note(wshub_sio_socket *socket, wshub_str pid) {
+    bool recovered =
+        pid.ptr && socket->pid.ptr && wshub_str_eq(wshub_sio_client__text_str(&socket->pid), pid);
+
+    if (recovered) return true;
+    wshub_sio_client__text_drop(socket->client, &socket->offset);
+    wshub_sio_client__text_drop(socket->client, &socket->pid);
+    if (wshub_json_peek(pid) == WSHUB_JSON_STRING && pid.len <= WSHUB_SIO_CLIENT__TOKEN_MAX)
+        (void)wshub_sio_client__text_set(socket->client, &socket->pid, pid);
+    return false;
+}
+
+/* The namespace has refused, or what it says makes no sense: nothing more by itself. */
+static void wshub_sio_socket__refused(wshub_sio_socket *socket, wshub_str message, wshub_str data) {
+    wshub_sio_client *client = socket->client;
+    wshub_sio_connect_error error;
+
+    wshub_sio_socket__to(socket, WSHUB_SIO_SOCKET_IDLE);
+    wshub_sio_client__queue_clear(client, &socket->early);
+    memset(&error, 0, sizeof error);
+    error.message = message;
+    error.data = data;
+    error.refused = true;
+    wshub_sio_socket__tell_error(socket, &error);
+    if (!client->doomed) wshub_sio_client__unwanted(client);
+}
+
+/* The server has accepted: what was kept, then the application, then what came early. */
+static void wshub_sio_socket__accepted(wshub_sio_socket *socket, const wshub_sio_packet *packet) {
+    const wshub_sio_socket_events *events = socket->desc->events;
+    wshub_sio_client *client = socket->client;
+    wshub_str none = {NULL, 0}, sid = wshub_json_find(packet->json, "sid");
+    bool recovered;
+
+    if (socket->state != WSHUB_SIO_SOCKET_JOINING) return; /* said twice */
+    if (!packet->json.len || wshub_json_peek(sid) != WSHUB_JSON_STRING || sid.len < 3) {
+        wshub_sio_socket__refused(socket, wshub_str_z("the server speaks no Socket.IO 5"), none);
+        return;
+    }
+    wshub_sio_socket__to(socket, WSHUB_SIO_SOCKET_CONNECTED);
+    client->attempt = 0;
+    if (wshub_json_copy(sid, socket->id, sizeof socket->id, NULL)) socket->id[0] = 0;
+    socket->id_len = (uint8_t)strlen(socket->id);
+    recovered = wshub_sio_socket__pid_note(socket, wshub_json_find(packet->json, "pid"));
+    wshub_sio_socket__flush(socket);
+    if (socket->kept.first) wshub_sio_client__soon(client);
+    if (events->connected && wshub_sio_socket__hears(socket))
+        events->connected(socket, wshub_sio_socket_id(socket), recovered, socket->user);
+    if (socket->desc->auto_auth && wshub_sio_socket__hears(socket))
+        (void)wshub_sio_socket_authenticate(socket);
+    while (socket->early.first && socket->state == WSHUB_SIO_SOCKET_CONNECTED && !client->doomed) {
+        wshub_sio_client__kept *kept = wshub_sio_client__queue_take(&socket->early, NULL);
+        wshub_sio_client__replay(client, kept);
+        wshub_sio_client__kept_free(client, kept);
+    }
+}
+
+/* CONNECT_ERROR: an object with message and perhaps data, or a text. */
+static void wshub_sio_socket__error(wshub_sio_socket *socket, wshub_str json) {
+    wshub_sio_client__text text = {NULL, 0};
+    wshub_str message = json, data = {NULL, 0}, said = {"", 0};
+
+    if (socket->state != WSHUB_SIO_SOCKET_JOINING) return;
+    if (wshub_json_peek(json) == WSHUB_JSON_OBJECT) {
+        message = wshub_json_find(json, "message");
+        data = wshub_json_find(json, "data");
+    }
+    if (wshub_json_peek(message) == WSHUB_JSON_STRING &&
+        wshub_sio_client__text_set(socket->client, &text, message)) {
+        said.ptr = text.ptr;
+        said.len = wshub_json_text(message, text.ptr, text.len);
+    }
+    wshub_sio_socket__refused(socket, said, data);
+    wshub_sio_client__text_drop(socket->client, &text);
+}
+
+/* The server has put it out. */
+static void wshub_sio_socket__out(wshub_sio_socket *socket) {
+    wshub_sio_client *client = socket->client;
+    wshub_str none = {NULL, 0};
+
+    if (socket->state == WSHUB_SIO_SOCKET_JOINING)
+        wshub_sio_socket__refused(socket, wshub_str_z("io server disconnect"), none);
+    if (socket->state != WSHUB_SIO_SOCKET_CONNECTED) return;
+    wshub_sio_client__text_drop(client, &socket->pid);
+    wshub_sio_client__text_drop(client, &socket->offset);
+    wshub_sio_socket__lose(socket, false, false);
+    wshub_sio_socket__tell_loss(socket, "io server disconnect", NULL);
+    if (!client->doomed) wshub_sio_client__unwanted(client);
+}
+
+/* A packet for a namespace that is not there, or not any more: a late answer to its CONNECT is
+ * answered, or the server would keep it. */
+static void wshub_sio_client__stray(wshub_sio_client *client, wshub_sio_socket *socket,
+                                    const wshub_sio_packet *packet) {
+    if (packet->type == '0' && (!socket || socket->asked))
+        wshub_sio_client__bye(client, packet->space);
+    if (socket && (packet->type == '0' || packet->type == '4')) socket->asked = false;
+    if (socket && socket->state == WSHUB_SIO_SOCKET_WAITING) wshub_sio_client__soon(client);
+}
+
+/* A whole packet.
+ *   text  of it, without the `4` */
+static void wshub_sio_client__packet(wshub_sio_client *client, const wshub_sio_packet *packet,
+                                     wshub_str text, const wshub_span *attachments) {
+    wshub_sio_socket *socket = client->sockets;
+
+    while (socket && (socket->doomed ||
+                      !wshub_str_eq(wshub_sio_client__text_str(&socket->name), packet->space)))
+        socket = socket->next;
+    if (!socket || socket->state < WSHUB_SIO_SOCKET_JOINING) {
+        wshub_sio_client__stray(client, socket, packet);
+        return;
+    }
+    if (packet->type == '0' || packet->type == '4') socket->asked = false;
+    if (packet->type == '0') {
+        wshub_sio_socket__accepted(socket, packet);
+    } else if (packet->type == '1') {
+        wshub_sio_socket__out(socket);
+    } else if (packet->type == '4') {
+        wshub_sio_socket__error(socket, packet->json);
+    } else if (packet->type == '3') {
+        wshub_sio_socket__ack(socket, packet, attachments);
+    } else if (socket->state == WSHUB_SIO_SOCKET_JOINING) {
+        wshub_sio_socket__early(socket, packet, text, attachments);
+    } else {
+        wshub_sio_socket__event(socket, packet, attachments);
+    }
+}
+
+/* A message of text: a packet, whose attachments may follow. */
+static void wshub_sio_client__text_in(wshub_sio_client *client, wshub_str text) {
+    wshub_sio_packet packet;
+
+    if (client->partial ||
+        wshub_sio_packet_read(text, wshub_sio_client__attachments_max(client), &packet)) {
+        wshub_sio_client__lost(client, "parse error", true);
+        return;
+    }
+    if (!packet.attachments) {
+        wshub_sio_client__packet(client, &packet, text, NULL);
+        return;
+    }
+    client->partial = wshub_sio_client__kept_new(client, text.ptr, text.len);
+    client->partial_due = packet.attachments;
+    client->partial_bytes = text.len;
+    if (!client->partial) (void)wshub_ws_drop(client->pool, client->ws);
+}
+
+/* A message of bytes: the next attachment. */
+static void wshub_sio_client__bytes_in(wshub_sio_client *client, const uint8_t *bytes,
+                                       size_t count) {
+    size_t most = wshub_sio_client__or(client->desc->packet_bytes_max, 10485760);
+    wshub_sio_client__kept *kept = client->partial, *last = kept;
+
+    if (!kept || client->partial_bytes + count > most) {
+        wshub_sio_client__lost(client, "parse error", true);
+        return;
+    }
+    while (last->part) last = last->part;
+    last->part = wshub_sio_client__kept_new(client, bytes, count);
+    if (!last->part) {
+        (void)wshub_ws_drop(client->pool, client->ws);
+        return;
+    }
+    client->partial_bytes += count;
+    if (--client->partial_due) return;
+    client->partial = NULL;
+    wshub_sio_client__replay(client, kept);
+    wshub_sio_client__kept_free(client, kept);
+}
+
+/* ---- Engine.IO ---- */
+
+/* The server has pinged, or opened the session: it has to ping again in time. */
+static void wshub_sio_client__watch(wshub_sio_client *client) {
+    client->due_ms = wshub_ws_now_ms(client->pool) + client->silence_ms;
+    client->excused = false;
+    wshub_ws_timer_start(client->pool, &client->timer, client->due_ms);
+}
+
+/* The first packet: what the session is like. */
+static void wshub_sio_client__opened(wshub_sio_client *client, wshub_str json) {
+    wshub_sio_socket *socket;
+    int64_t interval, timeout;
+    wshub_str sid;
+
+    if (wshub_json_type(json) != WSHUB_JSON_OBJECT) json.len = 0;
+    sid = wshub_json_find(json, "sid");
+    if (!json.len || wshub_json_peek(sid) != WSHUB_JSON_STRING || sid.len < 3 ||
+        wshub_json_int(wshub_json_find(json, "pingInterval"), 1, 86400000, &interval) ||
+        wshub_json_int(wshub_json_find(json, "pingTimeout"), 1, 86400000, &timeout)) {
+        wshub_sio_client__failed(client, NULL, "the server's open packet is none");
+        return;
+    }
+    client->silence_ms = (uint32_t)(interval + timeout);
+    wshub_sio_client__to(client, WSHUB_SIO_CLIENT_OPEN);
+    wshub_sio_client__watch(client);
+    for (socket = client->sockets; socket; socket = socket->next) socket->asked = false;
+    for (socket = client->sockets; socket && client->state == WSHUB_SIO_CLIENT_OPEN;
+         socket = socket->next)
+        if (socket->state == WSHUB_SIO_SOCKET_WAITING) wshub_sio_socket__join(socket);
+}
+
+/* A packet of text. */
+static void wshub_sio_client__engine(wshub_sio_client *client, uint8_t *bytes, size_t count) {
+    wshub_str text;
+    char type = count ? (char)bytes[0] : 0;
+
+    text.ptr = (const char *)bytes + 1;
+    text.len = count ? count - 1 : 0;
+    switch (type) {
+    case '0':
+    case '3':
+    case '6': return; /* nothing to us (2.4) */
+    case '1': wshub_sio_client__lost(client, "transport close", true); return;
+    case '2':
+        (void)wshub_sio_client__say(client, "3", 1);
+        wshub_sio_client__watch(client);
+        return;
+    case '4': wshub_sio_client__text_in(client, text); return;
+    case 'b':
+        wshub_sio_client__bytes_in(client, bytes + 1, wshub_eio_binary_read(text, bytes + 1));
+        return;
+    default: wshub_sio_client__lost(client, "transport error", true);
+    }
+}
+
+/* ---- reports of the WebSocket ---- */
+
+static void wshub_sio_client__on_message(wshub_ws_pool *pool, wshub_ws ws, wshub_ws_kind kind,
+                                         uint8_t *bytes, size_t count, void *user) {
+    wshub_sio_client *client = (wshub_sio_client *)user;
+    wshub_str text;
+
+    (void)pool;
+    if (ws.id != client->ws.id || client->doomed) return;
+    wshub_sio_client__enter(client);
+    text.ptr = (const char *)bytes + 1;
+    text.len = count ? count - 1 : 0;
+    if (client->state == WSHUB_SIO_CLIENT_OPEN && kind == WSHUB_WS_BINARY)
+        wshub_sio_client__bytes_in(client, bytes, count);
+    else if (client->state == WSHUB_SIO_CLIENT_OPEN)
+        wshub_sio_client__engine(client, bytes, count);
+    else if (kind == WSHUB_WS_TEXT && count && bytes[0] == '0')
+        wshub_sio_client__opened(client, text);
+    else
+        wshub_sio_client__failed(client, NULL, "the server's first packet does not open a session");
+    wshub_sio_client__leave(client);
+}
+
+/* Sends what is kept for all of them. Returns whether some is left that could be sent. */
+static bool wshub_sio_client__flush_all(wshub_sio_client *client) {
+    wshub_sio_socket *socket;
+    bool more = false;
+
+    for (socket = client->sockets; socket; socket = socket->next) {
+        wshub_sio_socket__flush(socket);
+        more = more || (socket->kept.first && socket->state == WSHUB_SIO_SOCKET_CONNECTED);
+    }
+    return more;
+}
+
+static void wshub_sio_client__on_drained(wshub_ws_pool *pool, wshub_ws ws, void *user) {
+    wshub_sio_client *client = (wshub_sio_client *)user;
+
+    (void)pool;
+    if (ws.id == client->ws.id && !client->doomed && wshub_sio_client__flush_all(client))
+        wshub_sio_client__soon(client);
+}
+
+static void wshub_sio_client__on_ended(wshub_ws_pool *pool, wshub_ws ws, const wshub_ws_gone *gone,
+                                       void *user) {
+    wshub_sio_client *client = (wshub_sio_client *)user;
+    const wshub_sio_client_events *events = client->desc->events;
+
+    (void)pool;
+    if (client->doomed) return;
+    wshub_sio_client__enter(client);
+    if (ws.id == client->leaving.id) {
+        client->leaving.id = 0;
+        if (events && events->closed) events->closed(client, client->user);
+    } else if (ws.id == client->ws.id && client->state == WSHUB_SIO_CLIENT_OPEN) {
+        wshub_sio_client__lost(
+            client, gone->why == WSHUB_WS_END_BROKEN ? "transport error" : "transport close",
+            false);
+    } else if (ws.id == client->ws.id) {
+        wshub_sio_client__failed(client, gone, gone->text);
+    }
+    wshub_sio_client__leave(client);
+}
+
+static const wshub_ws_events wshub_sio_client__ws_events = {NULL, wshub_sio_client__on_message,
+                                                            NULL, wshub_sio_client__on_drained,
+                                                            wshub_sio_client__on_ended};
+
+/* Begins an attempt. */
+static void wshub_sio_client__attempt(wshub_sio_client *client) {
+    wshub_ws_desc desc = client->desc->ws;
+    uint32_t wait = wshub_sio_client__or(desc.connect_timeout_ms, 20000);
+
+    desc.url = client->url.ptr;
+    desc.events = &wshub_sio_client__ws_events;
+    desc.user = client;
+    desc.idle_timeout_ms = wshub_sio_client__or(desc.idle_timeout_ms, WSHUB_OFF);
+    desc.unsent_bytes_max = 1u << 30; /* the limit is kept here, where packets are whole */
+    wshub_sio_client__to(client, WSHUB_SIO_CLIENT_CONNECTING);
+    if (wshub_ws_open(client->pool, &desc, &client->ws)) {
+        client->ws.id = 0;
+        wshub_sio_client__failed(client, NULL, wshub_strerror(WSHUB_ERR_NOMEM));
+        return;
+    }
+    if (wait != WSHUB_OFF)
+        wshub_ws_timer_start(client->pool, &client->timer, wshub_ws_now_ms(client->pool) + wait);
+}
+
+/* The server has not pinged in time. A clock that rings much too late has slept, and what came
+ * meanwhile is not read yet: then it waits once more. */
+static void wshub_sio_client__silent(wshub_sio_client *client) {
+    uint64_t now = wshub_ws_now_ms(client->pool);
+
+    if (client->excused || now < client->due_ms + WSHUB_SIO_CLIENT__LATE_MS) {
+        wshub_sio_client__lost(client, "ping timeout", false);
+        return;
+    }
+    wshub_sio_client__watch(client);
+    client->excused = true;
+}
+
+static void wshub_sio_client__on_timer(void *ctx) {
+    wshub_sio_client *client = (wshub_sio_client *)ctx;
+
+    wshub_sio_client__enter(client);
+    if (client->state == WSHUB_SIO_CLIENT_WAITING)
+        wshub_sio_client__attempt(client);
+    else if (client->state == WSHUB_SIO_CLIENT_CONNECTING)
+        wshub_sio_client__failed(client, NULL, "timeout");
+    else if (client->state == WSHUB_SIO_CLIENT_OPEN)
+        wshub_sio_client__silent(client);
+    wshub_sio_client__leave(client);
+}
+
+/* What is owed: reports of what an order has done, CONNECTs, and what is kept and has room. */
+static void wshub_sio_client__on_soon(void *ctx) {
+    wshub_sio_client *client = (wshub_sio_client *)ctx;
+    bool blocked = wshub_ws_unsent(client->pool, client->ws) > 0; /* then drained() will be told */
+    wshub_sio_socket *socket;
+
+    wshub_sio_client__enter(client);
+    for (socket = client->sockets; socket && !client->doomed; socket = socket->next) {
+        wshub_sio_socket__tell_left(socket);
+        if (socket->state == WSHUB_SIO_SOCKET_WAITING && client->state == WSHUB_SIO_CLIENT_OPEN)
+            wshub_sio_socket__join(socket);
+    }
+    if (!client->doomed && wshub_sio_client__flush_all(client) && !blocked)
+        wshub_sio_client__soon(client);
+    wshub_sio_client__leave(client);
+}
+
+WSHUB_API wshub_err wshub_sio_client_drop(wshub_sio_client *client) {
+    if (client->state != WSHUB_SIO_CLIENT_OPEN || client->doomed) return WSHUB_ERR_STATE;
+    (void)wshub_ws_drop(client->pool, client->ws);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_sio_client_state wshub_sio_client_state_of(const wshub_sio_client *client) {
+    return (wshub_sio_client_state)client->state;
+}
+WSHUB_API wshub_ws wshub_sio_client_ws(const wshub_sio_client *client) {
+    return client->ws;
+}
+WSHUB_API bool wshub_sio_client_is_leaving(const wshub_sio_client *client) {
+    return client->leaving.id != 0;
+}
+WSHUB_API wshub_sio_socket_state wshub_sio_socket_state_of(const wshub_sio_socket *socket) {
+    return (wshub_sio_socket_state)socket->state;
+}
+WSHUB_API wshub_sio_socket_auth wshub_sio_socket_auth_of(const wshub_sio_socket *socket) {
+    return (wshub_sio_socket_auth)socket->auth;
+}
+WSHUB_API wshub_str wshub_sio_socket_id(const wshub_sio_socket *socket) {
+    wshub_str id;
+    id.ptr = socket->id;
+    id.len = socket->id_len;
+    return id;
+}
+WSHUB_API size_t wshub_sio_socket_buffered(const wshub_sio_socket *socket) {
+    return socket->kept.count;
+}
+WSHUB_API wshub_str wshub_sio_socket_name(const wshub_sio_socket *socket) {
+    return wshub_sio_client__text_str(&socket->name);
+}
+WSHUB_API wshub_sio_client *wshub_sio_socket_client(const wshub_sio_socket *socket) {
+    return socket->client;
+}
+
+/* ---- making and ending them ---- */
+
+/* What stands between the scheme and a last slash. secure: `https` or `wss`. False: it is no URL of
+ * a server. */
+static bool wshub_sio_client__origin(const char *url, bool *out_secure, wshub_str *out_rest) {
+    static const char *const schemes[] = {"http://", "ws://", "https://", "wss://"};
+    size_t i, n;
+
+    for (i = 0; url && i < 4; i++) {
+        n = strlen(schemes[i]);
+        if (strncmp(url, schemes[i], n) != 0) continue;
+        *out_secure = i >= 2;
+        *out_rest = wshub_str_z(url + n);
+        if (out_rest->len && out_rest->ptr[out_rest->len - 1] == '/') out_rest->len--;
+        return out_rest->len && out_rest->len <= 300 &&
+               strcspn(out_rest->ptr, "/?#") >= out_rest->len;
+    }
+    return false;
+}
+
+/* Writes the URL of the WebSocket. Returns its length; what does not fit is not written whole. */
+static size_t wshub_sio_client__url(const wshub_sio_client_desc *desc, char *buf, size_t cap) {
+    const char *path = desc->path ? desc->path : "/socket.io/", *query = desc->query;
+    wshub_str rest = {NULL, 0};
+    bool secure = false;
+    size_t n = strlen(path);
+    int len;
+
+    if (!wshub_sio_client__origin(desc->ws.url, &secure, &rest)) return 0;
+    len = snprintf(buf, cap, "%s://%.*s%s%s?%s%sEIO=4&transport=websocket", secure ? "wss" : "ws",
+                   (int)rest.len, rest.ptr, path, n && path[n - 1] == '/' ? "" : "/",
+                   query ? query : "", query && *query ? "&" : "");
+    return len < 0 ? 0 : (size_t)len;
+}
+
+WSHUB_API const char *wshub_sio_client_desc_problem_versioned(const wshub_sio_client_desc *desc,
+                                                              size_t desc_bytes, uint32_t version) {
+    char url[8192];
+    wshub_str rest;
+    bool secure;
+    wshub_ws_desc ws;
+    size_t len;
+
+    if (!desc) return "desc: it is NULL";
+    if (version != WSHUB_SIO_CLIENT_VERSION || desc_bytes != sizeof *desc)
+        return "desc: compiled against another wshub_ext_client_socketio.h than this code";
+    if (!wshub_sio_client__origin(desc->ws.url, &secure, &rest))
+        return "ws.url: http://, https://, ws:// or wss://, host and port, and nothing behind them";
+    if (desc->path && (desc->path[0] != '/' || strcspn(desc->path, "?#") < strlen(desc->path)))
+        return "path: it begins with a slash and has no query";
+    len = wshub_sio_client__url(desc, url, sizeof url);
+    if (!len || len >= sizeof url) return "path, query: too long";
+    ws = desc->ws;
+    ws.url = url;
+    ws.events = &wshub_sio_client__ws_events;
+    if (wshub_ws_desc_problem(&ws)) return wshub_ws_desc_problem(&ws);
+    if (desc->attachments_max > WSHUB_SIO_CLIENT__ATTACHMENTS) return "attachments_max: up to 99";
+    if (desc->reconnect_delay_ms > 86400000 || desc->reconnect_delay_max_ms > 86400000)
+        return "reconnect_delay_ms, reconnect_delay_max_ms: up to a day";
+    if (desc->join_timeout_ms > 86400000 && desc->join_timeout_ms != WSHUB_OFF)
+        return "join_timeout_ms: up to a day, or WSHUB_OFF";
+    if (desc->buffer_bytes > 1u << 30 || desc->packet_bytes_max > 1u << 30 ||
+        desc->early_bytes_max > 1u << 30)
+        return "buffer_bytes, packet_bytes_max, early_bytes_max: up to 2^30";
+    return NULL;
+}
+
+WSHUB_API wshub_err wshub_sio_client_create_versioned(wshub_ws_pool *pool,
+                                                      const wshub_sio_client_desc *desc,
+                                                      size_t desc_bytes, uint32_t version,
+                                                      void *user, wshub_sio_client **out_client) {
+    wshub_sio_client *client;
+    char measured[1]; /* of which nothing is read */
+    size_t len;
+
+    if (!pool || !out_client || wshub_sio_client_desc_problem_versioned(desc, desc_bytes, version))
+        return WSHUB_ERR_PARAM;
+    client = (wshub_sio_client *)wshub_ws_alloc(pool, NULL, 0, sizeof *client);
+    if (!client) return WSHUB_ERR_NOMEM;
+    memset(client, 0, sizeof *client);
+    client->pool = pool;
+    client->desc = desc;
+    client->user = user;
+    client->timer.fire = wshub_sio_client__on_timer;
+    client->timer.ctx = client;
+    client->soon.fire = wshub_sio_client__on_soon;
+    client->soon.ctx = client;
+    len = wshub_sio_client__url(desc, measured, sizeof measured);
+    client->url.ptr = (char *)wshub_ws_alloc(pool, NULL, 0, len + 1);
+    client->url.len = len;
+    if (!client->url.ptr || wshub_ws_timer_add(pool, &client->timer) ||
+        wshub_ws_timer_add(pool, &client->soon)) {
+        wshub_sio_client__free(client);
+        return WSHUB_ERR_NOMEM;
+    }
+    (void)wshub_sio_client__url(desc, client->url.ptr, len + 1);
+    *out_client = client;
+    return WSHUB_OK;
+}
+
+WSHUB_API void wshub_sio_client_destroy(wshub_sio_client *client) {
+    if (!client || client->doomed) return;
+    client->doomed = true;
+    (void)wshub_ws_forget(client->pool, client->ws);
+    (void)wshub_ws_forget(client->pool, client->leaving);
+    if (!client->depth) wshub_sio_client__free(client);
+}
+
+WSHUB_API const char *wshub_sio_socket_desc_problem_versioned(const wshub_sio_socket_desc *desc,
+                                                              size_t desc_bytes, uint32_t version) {
+    wshub_str name;
+
+    if (!desc) return "desc: it is NULL";
+    if (version != WSHUB_SIO_CLIENT_VERSION || desc_bytes != sizeof *desc)
+        return "desc: compiled against another wshub_ext_client_socketio.h than this code";
+    if (!desc->events) return "events: they are required";
+    name = wshub_str_z(desc->name);
+    if (name.len >= WSHUB_SIO_CLIENT__NAME_MAX || (name.len && memchr(name.ptr, ',', name.len)) ||
+        !wshub_utf8_check((const uint8_t *)name.ptr, name.len))
+        return "name: UTF-8 without commas, up to 256 bytes with its slash";
+    if (desc->auth && wshub_json_type(wshub_str_z(desc->auth)) != WSHUB_JSON_OBJECT)
+        return "auth: no JSON object";
+    return NULL;
+}
+
+/* The name with its slash. False: out of memory. */
+static bool wshub_sio_socket__name_set(wshub_sio_socket *socket, const char *name) {
+    char text[WSHUB_SIO_CLIENT__NAME_MAX + 2];
+
+    (void)snprintf(text, sizeof text, "%s%s", name && name[0] == '/' ? "" : "/", name ? name : "");
+    return wshub_sio_client__text_set(socket->client, &socket->name, wshub_str_z(text));
+}
+
+WSHUB_API wshub_err wshub_sio_socket_create_versioned(wshub_sio_client *client,
+                                                      const wshub_sio_socket_desc *desc,
+                                                      size_t desc_bytes, uint32_t version,
+                                                      void *user, wshub_sio_socket **out_socket) {
+    wshub_sio_socket *socket, **at;
+
+    if (!client || client->doomed || !out_socket ||
+        wshub_sio_socket_desc_problem_versioned(desc, desc_bytes, version))
+        return WSHUB_ERR_PARAM;
+    socket = (wshub_sio_socket *)wshub_ws_alloc(client->pool, NULL, 0, sizeof *socket);
+    if (!socket) return WSHUB_ERR_NOMEM;
+    memset(socket, 0, sizeof *socket);
+    socket->client = client;
+    socket->desc = desc;
+    socket->user = user;
+    socket->timer.fire = wshub_sio_socket__on_timer;
+    socket->timer.ctx = socket;
+    if (!wshub_sio_socket__name_set(socket, desc->name) ||
+        wshub_ws_timer_add(client->pool, &socket->timer)) {
+        wshub_sio_socket__free(socket);
+        return WSHUB_ERR_NOMEM;
+    }
+    for (at = &client->sockets; *at; at = &(*at)->next) {
+        if ((*at)->doomed || !wshub_str_eq(wshub_sio_client__text_str(&(*at)->name),
+                                           wshub_sio_client__text_str(&socket->name)))
+            continue;
+        wshub_sio_socket__free(socket);
+        return WSHUB_ERR_STATE;
+    }
+    *at = socket;
+    if (!desc->no_connect) (void)wshub_sio_socket_connect(socket);
+    *out_socket = socket;
+    return WSHUB_OK;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* implementation */

@@ -1,0 +1,512 @@
+/* wshub-bench: many clients of one server, how long its answers take, and who was the bottleneck.
+ *
+ * Build: cc wshub-bench.c -I.. -I../backends -pthread -o wshub-bench (in examples/)
+ *        with TLS and zlib as wshub-cat
+ * Try:   ./wshub-bench ws://127.0.0.1:8080/ws --clients 100 --rate 2 --event echo --seconds 5
+ *
+ * N clients connect, so many a second, authenticate and join rooms. Then, for so many seconds, they
+ * send in turn at an even rate: a message of an event (--raw: of any WebSocket) whose data holds the
+ * time at which it was to leave. Whatever comes back with such a time is counted, and its latency
+ * goes into a histogram of which no sample is lost; a message that left late counts from when it was
+ * due, so a server that stalls is not spared. What the server does with the event is the server's:
+ * it may answer, or send to the sender's room; --data says how it is asked, where %t is the time,
+ * %r the room, %p the padding.
+ *
+ * At the end: sums, percentiles, and whether this program was itself the bottleneck: its share of a
+ * CPU, and how late its own messages left. Exit status: 0 all came back, 1 something did not, 2 the
+ * command line, 3 nobody could connect. */
+#define _GNU_SOURCE
+#define WSHUB_IMPLEMENTATION
+#include "wshub.h"
+#include "wshub_io_auto.h"
+#include "wshub_ext_client.h"
+#include "client_tls.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+
+enum { SUB = 64, TALL = 34, TEXT_MAX = 1 << 20 };
+enum { ALL_WELL, MISSING, USAGE, NOBODY };
+enum { RAMP, LOAD, DRAIN, LEAVE };
+
+/* Counts by microseconds: 64 steps for each power of two, so within 2 %; over four hours: the last. */
+typedef struct histogram {
+    uint64_t count[SUB * TALL], total;
+    double worst;
+} histogram;
+
+typedef struct member {
+    wshub_ext_client *client;
+    uint64_t began_us;
+    uint32_t room;
+    bool there, failed;
+} member;
+
+static wshub_io_sock *net;
+static client_tls tls;
+static wshub_ws_pool *pool;
+static wshub_ext_client_desc desc;
+static wshub_ext_client_events events;
+static wshub_ws_timer timer;
+static member *members;
+static uint32_t *in_room; /* members of each room */
+static uint32_t clients = 10, per_second = 1000, rooms_count, size = 64, seconds = 10, fan,
+                quiet_ms = 2000;
+static double rate = 1;
+static const char *event_name = "echo", *on_name, *data_form, *room_prefix = "bench-";
+static bool raw, json;
+static uint32_t opened, there, failed, dropped_clients;
+static uint64_t sent, refused, heard, expected, bytes_heard, next_message;
+static uint64_t began_us, load_us, load_end_us, last_heard_us, cpu_us, cpu_end_us;
+static int phase;
+static histogram latency, connecting, lateness;
+static char message[TEXT_MAX];
+
+/* ---- time and figures ---- */
+
+static uint64_t now_us(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+/* What this process has computed, the system's part in it included. */
+static uint64_t cpu_now_us(void) {
+    struct rusage u;
+    (void)getrusage(RUSAGE_SELF, &u);
+    return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 +
+           (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+static void note(histogram *h, uint64_t us) {
+    uint64_t top = us, power = 0;
+    while (top >= 2 * SUB) {
+        top >>= 1;
+        power++;
+    }
+    if (power > TALL - 3) power = TALL - 3;
+    if (top >= 2 * SUB) top = 2 * SUB - 1;
+    h->count[us < SUB ? us : (power + 1) * SUB + (top >= SUB ? top - SUB : 0)]++;
+    h->total++;
+    if ((double)us > h->worst) h->worst = (double)us;
+}
+/* Of so many in a thousand at most so long, in milliseconds: the middle of the step. */
+static double percentile(const histogram *h, double thousandth) {
+    uint64_t rank = (uint64_t)((double)h->total * thousandth / 1000 + 0.999999), seen = 0, i;
+    double us = 0;
+    for (i = 0; i < SUB * TALL && rank; i++) {
+        seen += h->count[i];
+        if (seen < rank) continue;
+        us =
+            i < SUB ? (double)i : ((double)(i % SUB + SUB) + 0.5) * (double)(1ULL << (i / SUB - 1));
+        break;
+    }
+    return (us < h->worst ? us : h->worst) / 1000;
+}
+
+/* ---- messages ---- */
+
+/* Writes the data of a message of a member's that is due at us. Returns its length. */
+static size_t write_data(const member *m, uint64_t us) {
+    const char *p;
+    size_t n = 0;
+    for (p = data_form; *p && n < TEXT_MAX - 64; p++) {
+        if (*p != '%') {
+            message[n++] = *p;
+        } else if (*++p == 't') {
+            n += (size_t)snprintf(message + n, 32, "%llu", (unsigned long long)us);
+        } else if (*p == 'r') {
+            n += (size_t)snprintf(message + n, 60, "%.40s%u", room_prefix, (unsigned)m->room);
+        } else if (*p == 'p' && n + size < TEXT_MAX - 64) {
+            memset(message + n, 'x', size);
+            n += size;
+        } else if (!*p) {
+            break;
+        }
+    }
+    return n;
+}
+static void send_one(member *m, uint64_t due_us) {
+    wshub_msg msg;
+    wshub_err err;
+    memset(&msg, 0, sizeof msg);
+    msg.data.ptr = message;
+    msg.data.len = write_data(m, due_us);
+    msg.event = wshub_str_z(event_name);
+    err = raw ? wshub_ws_send(pool, wshub_ext_client_ws(m->client), WSHUB_WS_TEXT, message,
+                              msg.data.len)
+              : wshub_ext_client_emit(m->client, &msg, true);
+    if (err) {
+        refused++;
+        return;
+    }
+    sent++;
+    expected += fan ? fan : rooms_count ? in_room[m->room] : 1;
+}
+/* Sends what is due: message k leaves at k times the even step, by member k modulo their number. */
+static void send_due(uint64_t now) {
+    double step = 1000000 / (rate * clients);
+    while (next_message < (uint64_t)(rate * clients * seconds)) {
+        uint64_t due = load_us + (uint64_t)((double)next_message * step);
+        member *m = &members[next_message % clients];
+        if (due > now) return;
+        next_message++;
+        note(&lateness, now - due);
+        if (m->there) send_one(m, due);
+    }
+    phase = DRAIN;
+    load_end_us = now;
+    cpu_end_us = cpu_now_us();
+}
+static void hear(wshub_str text) {
+    uint64_t now = now_us();
+    int64_t at;
+    if (wshub_json_int(wshub_json_get(text, "t"), 1, (int64_t)1 << 52, &at)) return;
+    heard++;
+    bytes_heard += text.len;
+    last_heard_us = now;
+    note(&latency, now > (uint64_t)at ? now - (uint64_t)at : 0);
+}
+
+/* ---- clients ---- */
+
+static void is_there(member *m) {
+    if (m->there || m->failed) return;
+    m->there = true;
+    there++;
+    note(&connecting, now_us() - m->began_us);
+}
+static void on_connected(wshub_ext_client *c, const wshub_ws_about *about, void *user) {
+    (void)c;
+    (void)about;
+    if (raw) is_there((member *)user);
+}
+static void on_authenticated(wshub_ext_client *c, wshub_str id, wshub_str data, void *user) {
+    (void)c;
+    (void)id;
+    (void)data;
+    is_there((member *)user);
+}
+static void fails(member *m, const char *text) {
+    if (m->failed || phase == LEAVE) return;
+    if (!failed && !dropped_clients) (void)fprintf(stderr, "wshub-bench: a client: %s\n", text);
+    if (m->there) dropped_clients++;
+    m->failed = true;
+    if (!m->there) failed++;
+    m->there = false;
+}
+static void on_connect_error(wshub_ext_client *c, const wshub_ws_gone *gone, bool again,
+                             void *user) {
+    (void)c;
+    (void)again;
+    fails((member *)user, gone->text);
+}
+static void on_disconnected(wshub_ext_client *c, const wshub_ws_gone *gone, bool again,
+                            void *user) {
+    (void)c;
+    (void)again;
+    fails((member *)user, gone->text);
+}
+static void on_event(wshub_ext_client *c, const wshub_event *event, void *user) {
+    (void)c;
+    (void)user;
+    hear(event->data);
+}
+static void on_message(wshub_ext_client *c, wshub_ws_kind kind, uint8_t *bytes, size_t count,
+                       void *user) {
+    wshub_str text;
+    (void)c;
+    (void)kind;
+    (void)user;
+    text.ptr = (const char *)bytes;
+    text.len = count;
+    hear(text);
+}
+static void open_one(void) {
+    member *m = &members[opened];
+    char name[64];
+    wshub_str room;
+    m->room = rooms_count ? opened % rooms_count : 0;
+    m->began_us = now_us();
+    opened++;
+    if (rooms_count) in_room[m->room]++;
+    if (wshub_ext_client_create(pool, &desc, m, &m->client)) {
+        fails(m, "out of memory");
+        return;
+    }
+    if (!raw) (void)wshub_ext_client_subscribe(m->client, wshub_str_z(on_name));
+    (void)snprintf(name, sizeof name, "%.40s%u", room_prefix, (unsigned)m->room);
+    room = wshub_str_z(name);
+    if (rooms_count && !raw) (void)wshub_ext_client_join(m->client, &room, 1);
+}
+
+/* ---- the course ---- */
+
+static void start_load(uint64_t now) {
+    phase = LOAD;
+    load_us = now + 100000; /* what was joined takes effect, the server comes to rest */
+    last_heard_us = load_us;
+    cpu_us = cpu_now_us();
+}
+static void leave(void) {
+    uint32_t i;
+    wshub_str none = {"", 0};
+    phase = LEAVE;
+    for (i = 0; i < opened; i++) {
+        if (members[i].client) (void)wshub_ext_client_disconnect(members[i].client, 1000, none);
+    }
+}
+/* Each millisecond, by a timer of the pool. */
+static void tick(void *ctx) {
+    uint64_t now = now_us();
+    (void)ctx;
+    wshub_ws_timer_start(pool, &timer, wshub_ws_now_ms(pool) + 1);
+    while (phase == RAMP && opened < clients &&
+           (double)opened * 1000000 <= (double)(now - began_us) * per_second)
+        open_one();
+    if (phase == RAMP && opened == clients && there + failed == clients) start_load(now);
+    if (phase == LOAD && !there) {
+        phase = DRAIN;
+        load_end_us = now;
+        cpu_end_us = cpu_now_us();
+    }
+    if (phase == LOAD && now >= load_us) send_due(now);
+    if (phase == DRAIN && (heard >= expected || now > last_heard_us + (uint64_t)quiet_ms * 1000) &&
+        now > load_end_us)
+        leave();
+}
+
+/* ---- what is said ---- */
+
+static void print_latency(const char *what, const histogram *h) {
+    (void)printf("%-10s ms  p50 %.3f  p90 %.3f  p99 %.3f  p99.9 %.3f  max %.3f\n", what,
+                 percentile(h, 500), percentile(h, 900), percentile(h, 990), percentile(h, 999),
+                 h->worst / 1000);
+}
+static void put_latency(wshub_json_writer *w, const char *what, const histogram *h) {
+    wshub_json_put_object(w, what);
+    wshub_json_put_double(w, "p50", percentile(h, 500));
+    wshub_json_put_double(w, "p90", percentile(h, 900));
+    wshub_json_put_double(w, "p99", percentile(h, 990));
+    wshub_json_put_double(w, "p999", percentile(h, 999));
+    wshub_json_put_double(w, "max", h->worst / 1000);
+    wshub_json_put_end(w);
+}
+/* What of the result is this program's own doing; "": nothing. */
+static const char *bottleneck(double cpu) {
+    if (cpu > 80) return "this program's CPU is full: the server may be faster than these figures";
+    if (percentile(&lateness, 990) > 10)
+        return "this program sent late: the machine is busy, and latencies are this program's too";
+    if (refused) return "messages found no room to leave: the rate is more than the way takes";
+    return "";
+}
+static uint64_t missing(void) {
+    return expected > heard ? expected - heard : 0;
+}
+static void report_json(double took, double cpu, bool own) {
+    static char buf[4096];
+    wshub_json_writer w;
+    wshub_str text;
+    wshub_json_begin(&w, buf, sizeof buf);
+    wshub_json_put_object(&w, NULL);
+    wshub_json_put_uint(&w, "clients", clients);
+    wshub_json_put_uint(&w, "failed", failed);
+    wshub_json_put_uint(&w, "lost", dropped_clients);
+    wshub_json_put_uint(&w, "sent", sent);
+    wshub_json_put_uint(&w, "refused", refused);
+    wshub_json_put_uint(&w, "expected", expected);
+    wshub_json_put_uint(&w, "heard", heard);
+    wshub_json_put_uint(&w, "missing", missing());
+    wshub_json_put_double(&w, "seconds", took);
+    put_latency(&w, "connect", &connecting);
+    put_latency(&w, "latency", &latency);
+    put_latency(&w, "late", &lateness);
+    wshub_json_put_double(&w, "cpu", cpu);
+    wshub_json_put_bool(&w, "bottleneck", own);
+    wshub_json_put_end(&w);
+    if (wshub_json_done(&w, &text) == WSHUB_OK) (void)printf("%.*s\n", (int)text.len, text.ptr);
+}
+static void report(void) {
+    double took = load_end_us > load_us ? (double)(load_end_us - load_us) / 1000000 : 1;
+    double cpu = (double)(cpu_end_us - cpu_us) / took / 10000;
+    const char *own = bottleneck(cpu);
+    if (json) {
+        report_json(took, cpu, *own != 0);
+        return;
+    }
+    (void)printf("clients    %u, %u failed, %u lost\n", clients, failed, dropped_clients);
+    (void)printf("messages   %llu sent (%.0f/s), %llu heard (%.0f/s, %.0f bytes each), "
+                 "%llu missing, %llu not taken\n",
+                 (unsigned long long)sent, (double)sent / took, (unsigned long long)heard,
+                 (double)heard / took, heard ? (double)bytes_heard / (double)heard : 0.0,
+                 (unsigned long long)missing(), (unsigned long long)refused);
+    print_latency("connect", &connecting);
+    print_latency("latency", &latency);
+    print_latency("late", &lateness);
+    (void)printf("itself     %.0f %% of a CPU%s%s\n", cpu, *own ? "; BOTTLENECK: " : "", own);
+}
+
+/* ---- the command line ---- */
+
+static int usage(const char *why, const char *what) {
+    if (why) (void)fprintf(stderr, "wshub-bench: %s%s\n", why, what);
+    (void)fputs("usage: wshub-bench ws://HOST[:PORT]/PATH [options]\n"
+                "  --clients N      (10)\n"
+                "  --ramp N         so many connect a second (1000)\n"
+                "  --rate R         messages a second of each client (1)\n"
+                "  --seconds S      of load (10)\n"
+                "  --size BYTES     of padding (64)\n"
+                "  --rooms N        so many rooms, clients spread over them evenly\n"
+                "  --room PREFIX    of their names (bench-)\n"
+                "  --event NAME     what is sent (echo); --on NAME: what is heard (the same)\n"
+                "  --data JSON      what is sent: %t the time, %r the room, %p the padding\n"
+                "  --fan N          how often each message comes back (1, or a room's members)\n"
+                "  --raw            any WebSocket that sends back what it gets\n"
+                "  --quiet MS       how long nothing comes before what is missing is (2000)\n"
+                "  --token T, --auth JSON, --deflate, --cacert FILE, --cert FILE, --key FILE,\n"
+                "  --insecure       as of wshub-cat\n"
+                "  --json           one line of JSON at the end\n",
+                stderr);
+    return USAGE;
+}
+static bool number(const char *value, uint32_t least, uint32_t most, uint32_t *to) {
+    char *stop;
+    unsigned long n = strtoul(value, &stop, 10);
+    *to = (uint32_t)n;
+    return *value >= '0' && *value <= '9' && !*stop && n >= least && n <= most;
+}
+static bool set_rate(const char *value) {
+    char *stop;
+    rate = strtod(value, &stop);
+    return stop != value && !*stop && rate > 0.0001 && rate <= 100000;
+}
+/* {"type":"Bearer","token":T} */
+static bool set_token(const char *token) {
+    static char auth[8192];
+    wshub_json_writer w;
+    wshub_str done;
+    wshub_json_begin(&w, auth, sizeof auth - 1);
+    wshub_json_put_object(&w, NULL);
+    wshub_json_put_text(&w, "type", "Bearer");
+    wshub_json_put_text(&w, "token", token);
+    wshub_json_put_end(&w);
+    desc.auth = auth;
+    return wshub_json_done(&w, &done) == WSHUB_OK;
+}
+static bool flag(const char *name) {
+    if (strcmp(name, "--raw") == 0) return raw = true;
+    if (strcmp(name, "--json") == 0) return json = true;
+    if (strcmp(name, "--deflate") == 0) return client_codec() && (desc.ws.deflate = true);
+    if (strcmp(name, "--insecure") != 0 || !client_has_tls()) return false;
+    desc.ws.verify = WSHUB_VERIFY_NONE;
+    return true;
+}
+static bool option(const char *name, const char *value) {
+    if (strcmp(name, "--clients") == 0) return number(value, 1, 1000000, &clients);
+    if (strcmp(name, "--ramp") == 0) return number(value, 1, 1000000, &per_second);
+    if (strcmp(name, "--rate") == 0) return set_rate(value);
+    if (strcmp(name, "--seconds") == 0) return number(value, 1, 86400, &seconds);
+    if (strcmp(name, "--size") == 0) return number(value, 0, TEXT_MAX / 2, &size);
+    if (strcmp(name, "--rooms") == 0) return number(value, 0, 1000000, &rooms_count);
+    if (strcmp(name, "--fan") == 0) return number(value, 0, 1000000, &fan);
+    if (strcmp(name, "--quiet") == 0) return number(value, 1, 86400000, &quiet_ms);
+    if (strcmp(name, "--room") == 0) return (room_prefix = value) != NULL;
+    if (strcmp(name, "--event") == 0) return (event_name = value) != NULL;
+    if (strcmp(name, "--on") == 0) return (on_name = value) != NULL;
+    if (strcmp(name, "--data") == 0) return (data_form = value) != NULL;
+    if (strcmp(name, "--token") == 0) return set_token(value);
+    if (strcmp(name, "--auth") == 0) return (desc.auth = value) != NULL;
+    if (strcmp(name, "--cacert") == 0) return client_has_tls() && (tls.ca = value);
+    if (strcmp(name, "--cert") == 0) return client_has_tls() && (tls.cert = value);
+    return strcmp(name, "--key") == 0 && client_has_tls() && (tls.key = value);
+}
+static void set_events(void) {
+    events.connected = on_connected;
+    events.connect_error = on_connect_error;
+    events.authenticated = on_authenticated;
+    events.disconnected = on_disconnected;
+    events.event = on_event;
+    if (raw) events.message = on_message;
+    desc.events = &events;
+    desc.no_reconnect = true;
+    if (!raw && !desc.auth) desc.auth = "{}";
+    if (!on_name) on_name = event_name;
+    if (!data_form) data_form = "{\"t\":%t,\"pad\":\"%p\"}";
+}
+static int read_options(int argc, char **argv) {
+    int i;
+    for (i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0) return usage(NULL, "");
+        if (argv[i][0] != '-') {
+            desc.ws.url = argv[i];
+        } else if (!flag(argv[i])) {
+            if (i + 1 == argc || !option(argv[i], argv[i + 1]))
+                return usage("bad option or value, or not built in: ", argv[i]);
+            i++;
+        }
+    }
+    set_events();
+    if (wshub_ext_client_desc_problem(&desc))
+        return usage("", wshub_ext_client_desc_problem(&desc));
+    return 0;
+}
+
+/* As many descriptors as there may be: one a client. */
+static void more_descriptors(void) {
+    struct rlimit most;
+    if (getrlimit(RLIMIT_NOFILE, &most) != 0) return;
+    most.rlim_cur = most.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &most);
+    if (most.rlim_cur < clients + 16)
+        (void)fprintf(stderr, "wshub-bench: only %lu descriptors (ulimit -n)\n",
+                      (unsigned long)most.rlim_cur);
+}
+/* Until all have left; who does not is left behind. */
+static void run(void) {
+    uint32_t i;
+    uint64_t left_us = 0;
+    began_us = now_us();
+    wshub_ws_timer_start(pool, &timer, wshub_ws_now_ms(pool) + 1);
+    for (;;) {
+        if (wshub_io_sock_run_once(net, -1)) return;
+        if (phase != LEAVE) continue;
+        if (!left_us) left_us = now_us();
+        for (i = 0; i < opened; i++) {
+            if (members[i].client &&
+                wshub_ext_client_state_of(members[i].client) != WSHUB_EXT_CLIENT_IDLE)
+                break;
+        }
+        if (i == opened || now_us() > left_us + 2000000) return;
+    }
+}
+
+int main(int argc, char **argv) {
+    wshub_ws_pool_desc d;
+    uint32_t i;
+    int bad = read_options(argc, argv);
+    if (bad) return bad;
+    (void)signal(SIGPIPE, SIG_IGN);
+    more_descriptors();
+    members = (member *)calloc(clients, sizeof *members);
+    in_room = (uint32_t *)calloc(rooms_count + 1, sizeof *in_room);
+    if (!members || !in_room || wshub_io_auto_create(NULL, &net)) return NOBODY;
+    if (!client_tls_open(&tls, wshub_io_sock_io(net))) return usage("TLS: ", tls.why);
+    memset(&d, 0, sizeof d);
+    d.io = tls.io;
+    d.deflate = client_codec();
+    timer.fire = tick;
+    if (wshub_ws_pool_create(&d, &pool) || wshub_ws_timer_add(pool, &timer)) return NOBODY;
+    run();
+    report();
+    for (i = 0; i < opened; i++) wshub_ext_client_destroy(members[i].client);
+    wshub_ws_timer_remove(pool, &timer);
+    wshub_ws_pool_destroy(pool);
+    client_tls_end(&tls);
+    wshub_io_sock_destroy(net);
+    bad = !connecting.total                                           ? NOBODY
+          : failed || dropped_clients || heard != expected || refused ? MISSING
+                                                                      : ALL_WELL;
+    free(members);
+    free(in_room);
+    return bad;
+}

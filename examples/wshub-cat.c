@@ -1,0 +1,435 @@
+/* wshub-cat: lines to a hub or to any WebSocket, and what comes back as lines.
+ *
+ * Build: cc wshub-cat.c -I.. -I../backends -pthread -o wshub-cat (in examples/)
+ *        for wss:// with -DWITH_OPENSSL -lssl -lcrypto or -DWITH_MBEDTLS -lmbedtls -lmbedx509
+ *        -lmbedcrypto, for --deflate with -DWITH_ZLIB -lz
+ * Try:   echo '{"event":"chat","data":{"text":"hi"}}' | ./wshub-cat ws://127.0.0.1:8080/ws --token x
+ *
+ * A line of standard input is a message. With --raw it is sent as it is, to any WebSocket; else the
+ * hub's protocol is spoken, and a line is {"event":...,"data":...}, or with --event NAME the data
+ * of that event: JSON with --json, else a text. What comes is printed a message a line, the same
+ * way; --data prints the data alone. --exact prints and reads raw messages as {"text":...} or
+ * {"hex":...}, so that each comes back byte for byte, whatever lies in it.
+ *
+ * It ends when the server closes, whatever standard input does; or, behind the end of the input,
+ * when nothing has come for --quiet milliseconds (1000). With --reconnect it comes back instead.
+ * Exit status: 0 it ended in order (a Close with 1000, 1001 or without a code, or ours), 1 a line
+ * could not be sent, 2 the command line, 3 no connection, 4 refused (authentication), 5 the
+ * connection was lost, 6 closed with another code. A terminal hands over lines of 4,095 bytes at
+ * most, and loses the rest: paste longer ones by a file. */
+#define _GNU_SOURCE
+#define WSHUB_IMPLEMENTATION
+#include "wshub.h"
+#include "wshub_io_auto.h"
+#include "wshub_ext_client.h"
+#include "client_tls.h"
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { LINE_BYTES_MAX = 16 << 20, UNSENT_MAX = 1 << 18, MANY = 64 };
+enum { IN_ORDER, NOT_SENT, USAGE, NO_CONNECTION, REFUSED, LOST, CLOSED };
+
+static wshub_io_sock *net;
+static client_tls tls;
+static wshub_ws_pool *pool;
+static wshub_ext_client *client;
+static wshub_ext_client_desc desc;
+static wshub_ext_client_events events;
+static wshub_header headers[MANY];
+static wshub_str rooms[MANY];
+static size_t rooms_count;
+static const char *event_name, *on_name;
+static bool raw, json, exact, data_only, reconnect, ended, over, refused;
+static uint32_t quiet_ms = 1000;
+static uint64_t last_ms; /* when something was sent or came */
+static int status;
+
+static char *line; /* what has come of a line */
+static size_t line_len, line_cap;
+
+/* ---- out ---- */
+
+static void put(const void *bytes, size_t count) {
+    if (count) (void)fwrite(bytes, 1, count, stdout);
+}
+static void put_line_end(void) {
+    (void)fputc('\n', stdout);
+    if (fflush(stdout) != 0) ended = true; /* nobody reads any more */
+    last_ms = wshub_ws_now_ms(pool);
+}
+static void put_quoted(wshub_str text) {
+    size_t len = wshub_json_quote(text, NULL, 0);
+    char *quoted = (char *)malloc(len + 1);
+    if (!quoted) exit(LOST);
+    put(quoted, wshub_json_quote(text, quoted, len));
+    free(quoted);
+}
+static void on_message(wshub_ext_client *c, wshub_ws_kind kind, uint8_t *bytes, size_t count,
+                       void *user) {
+    wshub_str text;
+    size_t i;
+    (void)c;
+    (void)user;
+    text.ptr = (const char *)bytes;
+    text.len = count;
+    if (!exact) {
+        put(bytes, count);
+    } else if (kind == WSHUB_WS_TEXT) {
+        put("{\"text\":", 8);
+        put_quoted(text);
+        put("}", 1);
+    } else {
+        put("{\"hex\":\"", 8);
+        for (i = 0; i < count; i++) (void)printf("%02x", bytes[i]);
+        put("\"}", 2);
+    }
+    put_line_end();
+}
+static void on_event(wshub_ext_client *c, const wshub_event *event, void *user) {
+    char *plain;
+    size_t len;
+    (void)c;
+    (void)user;
+    if (!data_only) {
+        put("{\"event\":", 9);
+        put_quoted(event->event);
+        if (event->data.ptr) put(",\"data\":", 8);
+        put(event->data.ptr, event->data.len);
+        put("}", 1);
+    } else if (!json && wshub_json_type(event->data) == WSHUB_JSON_STRING) {
+        plain = (char *)malloc(event->data.len);
+        if (!plain) exit(LOST);
+        len = wshub_json_text(event->data, plain, event->data.len);
+        put(plain, len);
+        free(plain);
+    } else {
+        put(event->data.ptr, event->data.len);
+    }
+    put_line_end();
+}
+static void complain(const char *what, const char *text) {
+    (void)fprintf(stderr, "wshub-cat: %s%s\n", what, text);
+}
+
+/* ---- coming and going ---- */
+
+static void end(int with) {
+    if (!ended && with != IN_ORDER) status = with; /* else a line may not have been sent */
+    ended = true;
+}
+static void on_connected(wshub_ext_client *c, const wshub_ws_about *about, void *user) {
+    (void)c;
+    (void)about;
+    (void)user;
+    last_ms = wshub_ws_now_ms(pool);
+}
+static void on_connect_error(wshub_ext_client *c, const wshub_ws_gone *gone, bool again,
+                             void *user) {
+    (void)c;
+    (void)user;
+    complain("no connection: ", gone->text);
+    if (!again) end(gone->why == WSHUB_WS_END_STATUS ? REFUSED : NO_CONNECTION);
+}
+static void on_authenticated(wshub_ext_client *c, wshub_str id, wshub_str data, void *user) {
+    (void)c;
+    (void)id;
+    (void)data;
+    (void)user;
+    last_ms = wshub_ws_now_ms(pool);
+}
+static void on_unauthenticated(wshub_ext_client *c, wshub_str message, void *user) {
+    (void)c;
+    (void)user;
+    refused = true;
+    (void)fprintf(stderr, "wshub-cat: refused: %.*s\n", (int)message.len, message.ptr);
+}
+static void on_disconnected(wshub_ext_client *c, const wshub_ws_gone *gone, bool again,
+                            void *user) {
+    bool in_order = gone->code == 1000 || gone->code == 1001 || gone->code == 1005;
+    (void)c;
+    (void)user;
+    if (again && !over) return;
+    if (gone->why != WSHUB_WS_END_CLOSE) complain("lost: ", gone->text);
+    end(refused ? REFUSED : gone->why != WSHUB_WS_END_CLOSE ? LOST : in_order ? IN_ORDER : CLOSED);
+}
+
+/* ---- in ---- */
+
+static bool can_send(void) {
+    wshub_ext_client_state state = wshub_ext_client_state_of(client);
+    bool there = raw ? state >= WSHUB_EXT_CLIENT_UNAUTHORIZED && state < WSHUB_EXT_CLIENT_LEAVING
+                     : state == WSHUB_EXT_CLIENT_AUTHENTICATED;
+    return there && wshub_ws_unsent(pool, wshub_ext_client_ws(client)) < UNSENT_MAX;
+}
+static wshub_err send_raw(wshub_ws_kind kind, const void *bytes, size_t count) {
+    return wshub_ws_send(pool, wshub_ext_client_ws(client), kind, bytes, count);
+}
+/* {"text":...} or {"hex":...} as a message. */
+static wshub_err send_exact(wshub_str object) {
+    wshub_str text = wshub_json_get(object, "text"), hex = wshub_json_get(object, "hex");
+    char *bytes = (char *)malloc(object.len + 1);
+    wshub_err err = WSHUB_ERR_JSON;
+    size_t len, i, n = 0;
+    if (!bytes) return WSHUB_ERR_NOMEM;
+    if (wshub_json_type(text) == WSHUB_JSON_STRING) {
+        err = send_raw(WSHUB_WS_TEXT, bytes, wshub_json_text(text, bytes, object.len));
+    } else if (wshub_json_type(hex) == WSHUB_JSON_STRING) {
+        len = wshub_json_text(hex, bytes, object.len);
+        for (i = 0; i + 1 < len; i += 2) {
+            char two[3] = {bytes[i], bytes[i + 1], 0}, *stop;
+            unsigned long byte = strtoul(two, &stop, 16);
+            if (*stop || two[0] == '+' || two[0] == '-' || two[0] == ' ') break;
+            bytes[n++] = (char)byte;
+        }
+        if (i == len) err = send_raw(WSHUB_WS_BINARY, bytes, n);
+    }
+    free(bytes);
+    return err;
+}
+static wshub_err send_event(wshub_str text) {
+    char name[WSHUB_NAME_BYTES_MAX + 1], *quoted = NULL;
+    wshub_msg msg;
+    wshub_err err;
+    memset(&msg, 0, sizeof msg);
+    msg.data = text;
+    msg.event = wshub_str_z(event_name ? event_name : "");
+    if (!event_name) {
+        if (wshub_json_copy(wshub_json_get(text, "event"), name, sizeof name, &msg.event.len))
+            return WSHUB_ERR_JSON;
+        msg.event.ptr = name;
+        msg.data = wshub_json_get(text, "data");
+    } else if (!json) {
+        msg.data.len = wshub_json_quote(text, NULL, 0);
+        msg.data.ptr = quoted = (char *)malloc(msg.data.len + 1);
+        if (!quoted) return WSHUB_ERR_NOMEM;
+        (void)wshub_json_quote(text, quoted, msg.data.len);
+    }
+    err = wshub_ext_client_emit(client, &msg, false);
+    free(quoted);
+    return err;
+}
+static void send_line(void) {
+    wshub_str text;
+    wshub_err err;
+    text.ptr = line ? line : "";
+    text.len = line_len;
+    if (exact)
+        err = send_exact(text);
+    else
+        err = raw ? send_raw(WSHUB_WS_TEXT, text.ptr, text.len) : send_event(text);
+    line_len = 0;
+    last_ms = wshub_ws_now_ms(pool);
+    if (!err) return;
+    complain("a line is not sent: ", wshub_strerror(err));
+    status = NOT_SENT;
+}
+/* Adds a piece to the line. */
+static void add(const char *bytes, size_t count) {
+    if (line_len + count > LINE_BYTES_MAX) {
+        complain("a line is over 16 MiB", "");
+        exit(NOT_SENT);
+    }
+    if (line_len + count + 1 > line_cap) {
+        line_cap = (line_len + count + 1) * 2;
+        line = (char *)realloc(line, line_cap);
+        if (!line) exit(LOST);
+    }
+    memcpy(line + line_len, bytes, count);
+    line_len += count;
+}
+static void read_input(void) {
+    static char bytes[65536];
+    ssize_t n = read(0, bytes, sizeof bytes), i, from = 0;
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    for (i = 0; i < n; i++) {
+        if (bytes[i] != '\n') continue;
+        add(bytes + from, (size_t)(i - from));
+        send_line();
+        from = i + 1;
+    }
+    if (n > 0) add(bytes + from, (size_t)(n - from));
+    if (n > 0) return;
+    if (line_len) send_line(); /* the last one needs no end */
+    over = true;
+}
+
+/* ---- the command line ---- */
+
+static int usage(const char *why, const char *what) {
+    if (why) (void)fprintf(stderr, "wshub-cat: %s%s\n", why, what);
+    (void)fputs("usage: wshub-cat ws://HOST[:PORT]/PATH [options]\n"
+                "  --raw            any WebSocket: each line is a message\n"
+                "  --exact          raw, each message as {\"text\":...} or {\"hex\":...}\n"
+                "  --token T        authenticate with {\"type\":\"Bearer\",\"token\":T}\n"
+                "  --auth JSON      authenticate with this\n"
+                "  --join ROOM      be in a room; may be repeated\n"
+                "  --event NAME     lines are the data of this event\n"
+                "  --on NAME        print this event only\n"
+                "  --json           with --event: the data is JSON\n"
+                "  --data           print the data of events alone\n"
+                "  --header 'N: V'  one more field of the request; may be repeated\n"
+                "  --protocol A,B   subprotocols\n"
+                "  --proxy URL      http://[user:password@]host:port\n"
+                "  --deflate        offer permessage-deflate\n"
+                "  --cacert FILE    wss: trust these roots (PEM), and no others\n"
+                "  --cert FILE      wss: our own certificate; --key FILE: its key\n"
+                "  --insecure       wss: do not verify who answers\n"
+                "  --timeout MS     for a connection (20000)\n"
+                "  --quiet MS       how long nothing comes behind the end of the input (1000)\n"
+                "  --reconnect      come back when the connection is lost\n",
+                stderr);
+    return USAGE;
+}
+static bool add_header(const char *text) {
+    const char *colon = strchr(text, ':');
+    wshub_header *header = &headers[desc.ws.headers_count];
+    if (!colon || desc.ws.headers_count == MANY) return false;
+    header->name.ptr = text;
+    header->name.len = (size_t)(colon - text);
+    header->value = wshub_str_z(colon + 1 + strspn(colon + 1, " "));
+    desc.ws.headers = headers;
+    desc.ws.headers_count++;
+    return true;
+}
+/* {"type":"Bearer","token":T} */
+static bool set_token(const char *token) {
+    static char auth[8192];
+    wshub_json_writer w;
+    wshub_str done;
+    wshub_json_begin(&w, auth, sizeof auth - 1);
+    wshub_json_put_object(&w, NULL);
+    wshub_json_put_text(&w, "type", "Bearer");
+    wshub_json_put_text(&w, "token", token);
+    wshub_json_put_end(&w);
+    desc.auth = auth;
+    return wshub_json_done(&w, &done) == WSHUB_OK;
+}
+static bool set_ms(const char *value, uint32_t *to) {
+    char *stop;
+    unsigned long n = strtoul(value, &stop, 10);
+    *to = (uint32_t)n;
+    return *value >= '0' && *value <= '9' && !*stop && n > 0 && n <= 86400000;
+}
+static bool flag(const char *name) {
+    if (strcmp(name, "--raw") == 0) return raw = true;
+    if (strcmp(name, "--exact") == 0) return raw = exact = true;
+    if (strcmp(name, "--json") == 0) return json = true;
+    if (strcmp(name, "--data") == 0) return data_only = true;
+    if (strcmp(name, "--reconnect") == 0) return reconnect = true;
+    if (strcmp(name, "--deflate") == 0) return client_codec() && (desc.ws.deflate = true);
+    if (strcmp(name, "--insecure") == 0)
+        return client_has_tls() && (desc.ws.verify = WSHUB_VERIFY_NONE) == WSHUB_VERIFY_NONE;
+    return false;
+}
+static bool option(const char *name, const char *value) {
+    if (strcmp(name, "--token") == 0) return set_token(value);
+    if (strcmp(name, "--auth") == 0) return (desc.auth = value) != NULL;
+    if (strcmp(name, "--event") == 0) return (event_name = value) != NULL;
+    if (strcmp(name, "--on") == 0) return (on_name = value) != NULL;
+    if (strcmp(name, "--header") == 0) return add_header(value);
+    if (strcmp(name, "--protocol") == 0) return (desc.ws.protocols = value) != NULL;
+    if (strcmp(name, "--proxy") == 0) return (desc.ws.proxy = value) != NULL;
+    if (strcmp(name, "--cacert") == 0) return client_has_tls() && (tls.ca = value);
+    if (strcmp(name, "--cert") == 0) return client_has_tls() && (tls.cert = value);
+    if (strcmp(name, "--key") == 0) return client_has_tls() && (tls.key = value);
+    if (strcmp(name, "--timeout") == 0) return set_ms(value, &desc.ws.connect_timeout_ms);
+    if (strcmp(name, "--quiet") == 0) return set_ms(value, &quiet_ms);
+    if (strcmp(name, "--join") != 0 || rooms_count == MANY) return false;
+    rooms[rooms_count++] = wshub_str_z(value);
+    return true;
+}
+/* What to say of an option that was not taken. */
+static const char *needs(const char *name) {
+    static const char *const of_tls[] = {"--cacert", "--cert", "--key", "--insecure"};
+    size_t i;
+    if (strcmp(name, "--deflate") == 0 && !client_codec()) return "built without zlib: ";
+    for (i = 0; i < sizeof of_tls / sizeof *of_tls; i++) {
+        if (strcmp(name, of_tls[i]) == 0 && !client_has_tls()) return "built without TLS: ";
+    }
+    return "bad option or value: ";
+}
+static int read_options(int argc, char **argv) {
+    int i;
+    for (i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0) return usage(NULL, "");
+        if (argv[i][0] != '-') {
+            desc.ws.url = argv[i];
+        } else if (!flag(argv[i])) {
+            if (i + 1 == argc || !option(argv[i], argv[i + 1]))
+                return usage(needs(argv[i]), argv[i]);
+            i++;
+        }
+    }
+    desc.no_reconnect = !reconnect;
+    desc.auto_auth = !raw && !desc.auth;
+    if (!raw && !desc.auth) desc.auth = "{}";
+    desc.ws.close_timeout_ms = 500; /* who closes and does not end is not waited for */
+    desc.ws.message_bytes_max = LINE_BYTES_MAX;
+    desc.ws.unsent_bytes_max = 2 * LINE_BYTES_MAX;
+    events.connected = on_connected;
+    events.connect_error = on_connect_error;
+    events.authenticated = on_authenticated;
+    events.unauthenticated = on_unauthenticated;
+    events.disconnected = on_disconnected;
+    events.event = on_event;
+    if (raw) events.message = on_message;
+    desc.events = &events;
+    if (wshub_ext_client_desc_problem(&desc))
+        return usage("", wshub_ext_client_desc_problem(&desc));
+    if (desc.ws.verify == WSHUB_VERIFY_NONE)
+        complain("WARNING: --insecure: whoever answers is believed, and may read and change all",
+                 "");
+    return 0;
+}
+
+/* What the poll waits for at most: behind the end of the input, for the quiet time to pass. */
+static int patience(void) {
+    int net_ms = wshub_io_sock_timeout(net), quiet;
+    uint64_t now = wshub_ws_now_ms(pool);
+    if (!over) return net_ms;
+    quiet = now >= last_ms + quiet_ms ? 0 : (int)(last_ms + quiet_ms - now);
+    return net_ms < 0 || quiet < net_ms ? quiet : net_ms;
+}
+static void serve(void) {
+    wshub_str none = {"", 0};
+    bool leaving = false;
+    while (!ended) {
+        struct pollfd fds[2] = {{0, POLLIN, 0}, {0, POLLIN, 0}};
+        fds[0].fd = wshub_io_sock_fd(net);
+        fds[1].fd = !over && can_send() ? 0 : -1;
+        (void)poll(fds, 2, leaving ? wshub_io_sock_timeout(net) : patience());
+        if (fds[1].revents) read_input();
+        if (wshub_io_sock_run_once(net, 0)) return;
+        if (!over || leaving || !can_send()) continue;
+        if (wshub_ws_now_ms(pool) < last_ms + quiet_ms) continue;
+        leaving = true;
+        (void)wshub_ext_client_disconnect(client, 1000, none);
+    }
+}
+
+int main(int argc, char **argv) {
+    wshub_ws_pool_desc d;
+    int failed = read_options(argc, argv);
+    if (failed) return failed;
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (wshub_io_auto_create(NULL, &net)) return NO_CONNECTION;
+    if (!client_tls_open(&tls, wshub_io_sock_io(net))) return usage("TLS: ", tls.why);
+    memset(&d, 0, sizeof d);
+    d.io = tls.io;
+    d.deflate = client_codec();
+    if (wshub_ws_pool_create(&d, &pool)) return NO_CONNECTION;
+    if (wshub_ext_client_create(pool, &desc, NULL, &client)) return NO_CONNECTION;
+    (void)wshub_ext_client_subscribe(client, wshub_str_z(on_name ? on_name : "*"));
+    if (rooms_count) (void)wshub_ext_client_join(client, rooms, rooms_count);
+    serve();
+    wshub_ext_client_destroy(client);
+    wshub_ws_pool_destroy(pool);
+    client_tls_end(&tls);
+    wshub_io_sock_destroy(net);
+    free(line);
+    return status;
+}

@@ -1,0 +1,90 @@
+/* Recorded of Node's WebCrypto by tests/e2e_vectors.mjs: what a server draws at random (its salt, then its private key),
+ * and what both ends then have to come to. */
+#ifndef E2E_VECTORS_H
+#define E2E_VECTORS_H
+typedef struct e2e_vector {
+    const char *client, *random, *server, *salt, *z, *info, *aad, *key, *text, *iv, *ct;
+} e2e_vector;
+/* clang-format off */
+static const e2e_vector e2e_vectors[] = {
+    {
+        .client = "BK7Boj2FaobjusoHgcET7aSGgF5X6aaBteQi51/oXE1IliXPRb1Zj5x0F29oeYKYBHHUT+abYjCbn8z01mdWcyE=",
+        .random = "af34b63b07bfb80c27e9e8cb8128f336da164cb1434ae3741e73b730df8db553a6cdb332f94c2fc9a444d06418d3f6fd015de3b1a0641ca3424ad9f717949fbe",
+        .server = "BPCwL8W1njk8hKBtzpco5hleOlojrDmMlNY7dioJFNCqmYg78BNVZ8fRRg6dduHKnvuZjlmtPw47xtg1Qp3HZS8=",
+        .salt = "rzS2Owe/uAwn6ejLgSjzNtoWTLFDSuN0HnO3MN+NtVM=",
+        .z = "ab005cf101260ad26428b3713950882a797db0a2edbec9bf03e234bc60a0fbb8",
+        .info = "ignis-ecdh-p256-aes-256-gcm-v1",
+        .aad = "",
+        .key = "d4816b7b74b54e1dcff6d888e9ffbf9c129b84540e018f32c97fcc7e2a0264a1",
+        .text = "{\"event\":\"say\",\"data\":{\"text\":\"hello\"}}",
+        .iv = "3ehxshFUWogk2ioT",
+        .ct = "LKcXDDFJbwyUUq57/eFyBKoqHei2GCEJHPahaVgH8WYAZ0ROZ9gRx8s+0AruArSQviZmjOJA+g==",
+    },
+    {
+        .client = "BAVsw/0jyiM9QeiJKXXj1G981xujHecjMLz1OIhDvlWSJUCvZHCfXjJh//1m/vIaXGkaKSBA0VdLzlNcIwE4zfs=",
+        .random = "68282ae02f83d89c7d2ebdbda80375ca678a032458c5251a99f18e40102ae5e6337dcaebd8fca4fc24d3225e0b80595e8293c01ccb07959f2c8f2eaa6b41c63b",
+        .server = "BLh66jiQmQvdhOSIweWSuCspoPcxy3YHtcCb2GVKJ5e0rBx/YMn0lShirb94bCjokLevvRFcdn6AmzFmIFB6RWE=",
+        .salt = "aCgq4C+D2Jx9Lr29qAN1ymeKAyRYxSUamfGOQBAq5eY=",
+        .z = "39e31e8c884244f3f1e2f9c94fe0cf271373d43bc91e62b13c40319d51d08b91",
+        .info = "ignis-ecdh-p256-aes-256-gcm-v1",
+        .aad = "client-42",
+        .key = "729d7b7519a5545b962173bba0c3fdd0e2b15c503fb22212a5e2165f1672a0d6",
+        .text = "{\"event\":\"x\"}",
+        .iv = "COV1YvoPM1+xm6wN",
+        .ct = "940d1faEy4ISn3v5Bi/KY1bLDGHH5RKCyHWjbd8=",
+    },
+    {
+        .client = "BHn+VRU0sjbGklv5cgI5ItJJDnZY/1nr2UfI3gAnjZWky4fgECbvD3nm00gHKiUnCRi6/d38GZCzBmOVA/n4kE4=",
+        .random = "63e249f5975d6f10de984cdbce207a096c9c75cc5007a82e18fcab805999f13fa52d1ba849527caf2dc024146a6dea3f9b25d4792afe940632357d978c225c5a",
+        .server = "BGX6PN0ekEguYYE1KXH2ePbS98V3ynUlTNcbKwBe1tynyPssS9tBp775Faf4u2WJNJDqb+vOfAUX9dm97ArLfj4=",
+        .salt = "Y+JJ9ZddbxDemEzbziB6CWycdcxQB6guGPyrgFmZ8T8=",
+        .z = "00806df0bcdea7559a14bb6ef75a96568f4d1a13e582cc89da1efc740425fb4b",
+        .info = "ignis-ecdh-p256-aes-256-gcm-v1",
+        .aad = "",
+        .key = "1fe210e560c6410c530e1668a2cb1e9d7e7d4aa82e1618fee92a19b0a46309f4",
+        .text = "{\"event\":\"say\",\"data\":{\"text\":\"hello\"}}",
+        .iv = "zHatFnJEECyNvmBh",
+        .ct = "2ZvjKc3sIZZPxoMODAkUOtG9sy0VzzbeFHmIaaW54uwbWzWH9Zwk/y8d5eWAYc/d0W1KF26wtQ==",
+    },
+    {
+        .client = "BCa6s7eFVNLLblfLaErMgeQr1XMplKMuIBiHKCIdyX5vBC47Mu7A734iieH8ap7iSyUi/IlfBBGD+359iPbM8II=",
+        .random = "f51bec1f3587e143c79eb0f3f94d81c43569d0749a62aa5d4ff602aef7133663ad89439efe801a67af3914a1281aec3602c31cc19b28147c8a28cf15d21cbfb6",
+        .server = "BNiW+fg9tvr9c/xZCvVJY8mnf04/rpHWyB5JIf/Up5b+e/yfFfTypLR2z94bYcV9w4THTu+fT4lEgi20TkJotFU=",
+        .salt = "9RvsHzWH4UPHnrDz+U2BxDVp0HSaYqpdT/YCrvcTNmM=",
+        .z = "0000ad048443e0ecb2f50778c6e17196d482cd076620a32135544644e7322863",
+        .info = "ignis-ecdh-p256-aes-256-gcm-v1",
+        .aad = "",
+        .key = "8accfd052b87bd1658e61e86efa5a56e18da3b4d982fc84d416f7bdc01b46e14",
+        .text = "{\"event\":\"say\",\"data\":{\"text\":\"hello\"}}",
+        .iv = "4Qog4tm0KyPcQr8M",
+        .ct = "jFSV1UmbCqcjNYW9qGpUU+O9yUHOl4Xj3bUWUsDuGHn22+1SRMGxFujMd+sptLj6mVt6k3U3sg==",
+    },
+    {
+        .client = "BGmrOdRd7QDTiNnsPhSqQyqK2vR31vW4P0HLNjXTj96RfcG2AKiZkGWIprnadDhu1SZ74ypkuc2tGDrU48JOR+I=",
+        .random = "1c4d68a4e98f8c27a0d38ad2b8f6383a16c91006758550db4ebe354fa1d4768afeb8c0112474e56e9d2a8e6846fe3f975bad7ebdd908f8a8ac34ddf5a55f19b9",
+        .server = "BCeM3NfsEdBAchlEzacQlkwXR/omsMNAR0nhuXj/VHlwzZWw3j0P9r00Xld9h62IPz3JYUj2kA1KCSxK3TFCbrk=",
+        .salt = "HE1opOmPjCeg04rSuPY4OhbJEAZ1hVDbTr41T6HUdoo=",
+        .z = "c6cc527099d2a7be8213c375d7d7c98958d8cc357c23734323060638265376f4",
+        .info = "another-app-2",
+        .aad = "",
+        .key = "323f70d734da25584ddb292bd26abe9cf580a906dc034dfb71761193af2a0abe",
+        .text = "{\"event\":\"gr\303\274\303\237e\",\"data\":[\"\346\227\245\346\234\254\", 1.50, null]}",
+        .iv = "uzcDkFvu1+igOIHE",
+        .ct = "p/5oofSjLOb/rl1WJFzAJh393DD8px5pVDRnLYhgyC1uNqQyUV9fOA8qSX31xKGk3Lf8PFqWhVU8Q7CGCavouxg=",
+    },
+    {
+        .client = "BLv70E6JjsRcOS1YWckv6X26//tNHZW+vidHmu/nE3eyfREe5b0bDNRMPmdXBMvq8ls9jGhD685h8XjIUihEk8Y=",
+        .random = "e1ffe20e384f16cac44aefdc7a1c41313e92abe20e56a1d23d31bddf506e5f2ec5e0db943b9c62d45149ebfeca9a074c31abab2cc638042ff7c5857b979f9d76",
+        .server = "BNjQQXkg5ERhRBLTglsI5HbDS0llkB36ouMyHnfQtEArv5e577rXJhXXukks0v2zTMVWrdSnwYRmzpimJNgrTC4=",
+        .salt = "4f/iDjhPFsrESu/cehxBMT6Sq+IOVqHSPTG931BuXy4=",
+        .z = "d809113954619121d53a78f1f4cae00ba007a329f0d4a2f41bc243d63801ba64",
+        .info = "",
+        .aad = "\303\244",
+        .key = "83224771da26cf8f507c9acbdbd36e72c481742fa236677053be012bc01cc73e",
+        .text = "{\"event\":\"x\",\"data\":\"012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789\"}",
+        .iv = "24TvVoFPij3QDXNJ",
+        .ct = "02mPj7TkpcZUvK9tYWjhE/fbks2TEKpaRTptUGiQzhcy1axpK8Dk0tswSTgNSZgNeQfADtESRS/EOAfPUOdbDEtJ/Fq4KtdFL7FYNDBi/tOy9MxoIDvUE3HA5LWGAWtGcduOCc7mljpeQnf1bAwVdtGJL5kR+GFOMIOl4Ppue23T3lOER/p0PajgPuXj/Y11IxEb32NYwOJnl4I46LCpRmko5d576VOb+TvRCEiHqwjPAMtViF7aoxhHmINiWv0RD4sZBFDt1z9lt2NpeIA6xdP5eRjE052zXwCcaQ75K/OGSefc3m9qquSJasEgY/ZYVJtjjYN3kFNAQhDDsAxgz1X39YkGLO3EqPKo5FWDN9EVkQ8TiCtNLxw9VkyS3TADddjoMcgutn4ToXkLY+BCQneNDaLjXMFIDBSKaEcoLrnMrBK2KRm478CAmGS3Y0zoOPUw",
+    },
+};
+/* clang-format on */
+#endif

@@ -1,0 +1,22 @@
+// A server of npm's socket.io for tests/socketio_client.sh: prints its port.
+import { createRequire } from 'module';
+import path from 'path';
+const from = createRequire(path.join(path.resolve(process.env.ORACLE_MODULES ?? 'build/node/node_modules'), '..', 'x.js'));
+const { Server } = from('socket.io');
+const http = from('http').createServer();
+const io = new Server(http, { connectionStateRecovery: { maxDisconnectionDuration: 10000, skipMiddlewares: true } });
+io.of('/no').use((socket, next) => next(Object.assign(new Error('not authorized'), { data: { code: 7 } })));
+for (const name of ['/', '/b']) {
+  io.of(name).on('connection', socket => {
+    socket.emit('auth', socket.handshake.auth);
+    socket.on('echo', (...args) => {
+      const answer = typeof args[args.length - 1] === 'function' ? args.pop() : null;
+      if (answer) answer(...args);
+      else socket.emit('echo', ...args);
+    });
+    socket.on('ask', () => socket.timeout(60000).emit('q', 1, (error, ...args) => socket.emit('asked', error ? error.message : args)));
+    socket.on('disconnect', () => setImmediate(() => io.of(name).emit('missed', 1)));
+    socket.on('bye', () => socket.disconnect());
+  });
+}
+http.listen(0, '127.0.0.1', () => console.log(http.address().port));

@@ -1,0 +1,35 @@
+#!/bin/sh
+# The client of Socket.IO as a program against npm's server of Socket.IO. sh tests/socketio_client.sh [folder of the fixtures]
+dir=$1; passed=0; failed=0
+[ -n "$dir" ] || { dir=build; [ -x build/check/fixture-sio-client ] && dir=build/check; }
+if ! command -v node >/dev/null || ! [ -d "${ORACLE_MODULES:-build/node/node_modules}/socket.io" ]; then
+    echo "  skipped socketio_client: node or the npm package socket.io is not installed"; echo "socketio_client: 0 passed, 0 failed, 1 skipped"; exit 0; fi
+make -s $dir/fixture-sio-client || { echo "socketio_client: 0 passed, 1 failed, 0 skipped"; exit 1; }
+rm -f build/socketio_client.out
+node tests/socketio_client.mjs >build/socketio_client.out & peer=$!
+trap 'kill $peer 2>/dev/null' EXIT
+n=0; while [ $n -lt 600 ] && ! [ -s build/socketio_client.out ]; do n=$((n + 1)); sleep 0.1; done
+url=http://127.0.0.1:$(cat build/socketio_client.out)
+check() { # what, seen, expected (a pattern of egrep, all lines joined by `;`)
+    if printf '%s' "$2" | tr '\n' ';' | grep -qE -- "$3"; then passed=$((passed + 1)); else
+        failed=$((failed + 1)); printf 'FAIL socketio_client: %s\n  expected %s\n  seen     %s\n    alone: sh tests/socketio_client.sh\n' "$1" "$3" "$2"; fi
+}
+said=build/socketio_client.said
+talk() { ./$dir/fixture-sio-client --sio --url $url "$@" >$said; echo "status $?" >>$said; }
+await() { n=0; while [ $n -lt 600 ] && ! grep -qE -- "$1" $said; do n=$((n + 1)); sleep 0.1; done; } # until it has printed so, within a minute
+all='{"do":"subscribe","event":"*"}'
+
+: >$said; { echo $all; echo '{"do":"emit","event":"echo","args":[1,{"b":[{"$bin":"00ff"}]}]}'; echo '{"do":"emit","event":"echo","args":[{"$bin":"0102"}],"ack":5,"timeout":60000}'
+    echo '{"do":"emit","event":"ask"}'; await '"event":"q"'; echo '{"do":"ack","ack":1,"args":["r"]}'; await '"event":"asked"'; echo '{"do":"state"}'; echo '{"do":"emit","event":"connect"}'; echo x; } | talk --auth '{"t":1}'
+check "events, bytes, answers both ways" "$(cat $said)" '"do":"emit"\};\{"on":"connect","id":"[^"]{20}","recovered":false\};\{"on":"event","event":"auth","args":\[\{"t":1\},"[^"]*"\]\};\{"on":"event","event":"echo","args":\[1,\{"b":\[\{"\$bin":"00ff"\}\]\},"[^"]*"\]\};\{"on":"ack","id":5,"args":\[\{"\$bin":"0102"\}\]\};\{"on":"event","event":"q","args":\[1\],"ack":1\};\{"on":"ok","do":"ack"\};\{"on":"event","event":"asked","args":\[\["r"\],"[^"]*"\]\};\{"on":"ok","do":"state"\};\{"on":"state","connected":true,"id":"[^"]{20}","buffered":0\};\{"on":"error","do":"emit".*"do":null.*\{"on":"disconnect","reason":"io client disconnect"\};status 0$'
+: >$said; { echo $all; await '"event":"auth"'; echo '{"do":"drop"}'; await '"recovered":true'; await 'auth.*pid'; echo '{"do":"emit","event":"bye"}'; await '"io server disconnect"'; } | talk --reconnect-delay 300
+check "it is recovered with what it has missed" "$(cat $said)" '"recovered":false\}.*"event":"auth".*"do":"drop"\};\{"on":"disconnect","reason":"transport close"\};\{"on":"reconnecting","attempt":1,"delay":[0-9]+\};\{"on":"connect","id":"[^"]{20}","recovered":true\};\{"on":"event","event":"missed","args":\[1,"[^"]*"\]\};\{"on":"event","event":"auth".*\{"on":"disconnect","reason":"io server disconnect"\};status 0$'
+: >$said; { for name in / /b /no /nope; do await "connect[^}]*\"nsp\":\"$name\""; done; } | talk --nsp /,/b,/no,/nope
+check "namespaces share a connection, one refuses" "$(cat $said)" '\{"on":"connect_error","nsp":"/no","message":"not authorized","data":\{"code":7\}\};.*\{"on":"disconnect","nsp":"/b","reason":"io client disconnect"\};status 0$'
+: >$said; await connect_error | talk --nsp /nope
+check "an unknown namespace" "$(cat $said)" '^\{"on":"connect_error","message":"Invalid namespace"\};status 0$'
+: >$said; await connect_error | url=http://127.0.0.1:1 talk --no-reconnect
+check "nobody is there" "$(cat $said)" '^\{"on":"connect_error","message":"[^"]*"\};status 0$'
+check "polling is refused" "$(./$dir/fixture-sio-client --sio --url $url --transports polling 2>&1; echo "status $?")" 'bad value for --transports;status 2$'
+echo "socketio_client: $passed passed, $failed failed, 0 skipped"
+[ $failed = 0 ]

@@ -1,0 +1,364 @@
+// Servers of this library and of Node's on one Redis, in one cluster: each operation from each to each; many messages at once;
+// servers that are killed under load; a Redis that is. Ends with a matrix of operations and directions, C for ours, N for Node's.
+//   node tests/socketio_cluster.mjs FIXTURE EMITTER
+//   ADAPTER (classic; or a mode of the sharded one: dynamic, static, dynamic-private), MESSAGES (10000) in all, CYCLES (6) of
+//   Redis, ROUNDS (1) of the matrix, SERVERS (C1 C2 N1 N2: every second one is killed), VERBOSE (no): what ours log
+import { createRequire } from 'node:module';
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
+const require = createRequire((process.env.ORACLE_MODULES || process.cwd() + '/build/node/node_modules') + '/');
+const { io } = require('socket.io-client');
+const { Redis } = require('ioredis');
+const { Emitter } = require('@socket.io/redis-emitter');
+const { encode } = createRequire(require.resolve('@socket.io/redis-emitter'))('notepack.io');
+const [fixture, emitterProgram] = process.argv.slice(2);
+const messages = +(process.env.MESSAGES || 10000), cycles = +(process.env.CYCLES || 6), rounds = +(process.env.ROUNDS || 1);
+const adapter = process.env.ADAPTER || 'classic', sharded = adapter !== 'classic';
+const test = sharded ? 'socketio_cluster_sharded' : 'socketio_cluster';
+let passed = 0, failed = 0;
+const check = (what, ok) => { ok ? passed++ : (failed++, console.log(`FAIL ${test}: ${what}`)); return ok; };
+const sleep = ms => new Promise(r => setTimeout(r, ms));
+const soon = async (is, ms = 20000) => { for (const end = Date.now() + ms; !is() && Date.now() < end;) await sleep(5); return is(); };
+const running = new Set();
+process.on('exit', () => running.forEach(child => child.kill('SIGKILL')));
+
+function start(command, args) {
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', command === 'node' || process.env.VERBOSE ? 'inherit' : 'ignore'], env: { ...process.env, WSHUB_LOG: 'off' } });
+  running.add(child);
+  child.said = '';
+  child.stdout.on('data', text => { child.said += text; });
+  child.ended = new Promise(done => child.once('exit', () => { running.delete(child); done(); }));
+  return child;
+}
+const freePort = () => new Promise(done => { const s = createServer().listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => done(port)); }); });
+const redisPort = await freePort(), url = `redis://127.0.0.1:${redisPort}`;
+const startRedis = async () => {
+  const child = start('redis-server', ['--port', redisPort, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', 'build', '--client-output-buffer-limit', 'pubsub 0 0 0']);
+  await soon(() => child.said.includes('Ready to accept'));
+  return child;
+};
+
+/* ---- servers, and who is connected to them ---- */
+
+const clients = []; // of all servers, in the order of their names
+async function serve(name) {
+  const child = name[0] === 'C' ? start(fixture, ['--port', '0', '--sio', '/socket.io', '--redis', url, '--sio-name', name, '--sio-requests-timeout', '3000', ...(sharded ? ['--sio-sharded', adapter] : [])])
+    : start('node', ['tests/socketio_node.cjs', url, name, adapter]);
+  await soon(() => /listening \d+\n/.test(child.said));
+  const port = /listening (\d+)/.exec(child.said)?.[1];
+  if (!port) { console.log(`FAIL ${name} does not start`); process.exit(1); }
+  return { name, kind: name[0], child, port };
+}
+function connect(server, rooms, space = '/') {
+  const socket = io(`http://127.0.0.1:${server.port}${space}`, { transports: ['websocket'], forceNew: true, reconnection: false });
+  const it = { server, kind: server.kind, socket, space, rooms, heard: [], gone: null, name: `${server.name}${space}${rooms}` };
+  socket.onAny((...args) => { typeof args.at(-1) === 'function' ? args.pop()(it.name) : it.heard.push(args); });
+  socket.on('disconnect', reason => { it.gone = reason; });
+  it.ask = (...args) => socket.timeout(15000).emitWithAck(...args).catch(e => ({ error: e.message }));
+  it.ready = soon(() => socket.connected).then(async () => { if (rooms.length) await it.ask('join', rooms); });
+  return it;
+}
+async function inhabit(server) {
+  const its = [connect(server, ['red']), connect(server, ['blue']), connect(server, ['red', 'blue']), connect(server, [], '/custom')];
+  clients.push(...its);
+  await Promise.all(its.map(c => c.ready));
+}
+const of = (space, server) => clients.filter(c => c.space === space && (!server || c.server === server));
+
+/* ---- operations, and who hears what ---- */
+
+let redis = await startRedis();
+const servers = await Promise.all((process.env.SERVERS || 'C1 C2 N1 N2').split(' ').map(serve));
+await Promise.all(servers.map(inhabit));
+const control = new Redis(url, { maxRetriesPerRequest: null });
+control.on('error', () => {});
+const [, members] = sharded ? await control.call('PUBSUB', 'SHARDNUMSUB', 'socket.io#/#') : await control.pubsub('NUMSUB', 'socket.io-request#/#');
+const asked = members === servers.length; // do all answer requests?
+
+const matrix = new Map(); // operation: direction: all was right
+const note = (operation, direction, ok, why = '') => {
+  const row = matrix.get(operation) ?? {};
+  row[direction] = (row[direction] ?? true) && ok;
+  matrix.set(operation, row);
+  if (!ok) console.log(`  ${operation} ${direction} ${why}`);
+};
+let number = 0;
+/* Whoever speaks says behind it a word to all, in order: who has heard that has heard what there was to hear. */
+async function heardBy(space, says, mark) {
+  const name = `e${++number}`, end = `end${number}`;
+  await says(name);
+  await mark(end);
+  await soon(() => of(space).every(c => c.heard.some(h => h[0] === end)));
+  return name;
+}
+const bytes = Buffer.from([0, 1, 254, 255]);
+const values = [null, true, 0, -1, 127, 128, 65536, 2 ** 53, -(2 ** 53), 1.5, 1e-7, 'ä€😀\u2028', '', [], {}, [[{ deep: [1, { x: null }] }]], { a: 'b' }];
+const everybody = () => true, among = (...rooms) => c => c.rooms.some(r => rooms.includes(r));
+/* operation: what the sender's client is told, who hears it (but for `socket`: of all), and what */
+const operations = {
+  'emit': [e => ['all', e, ...values], everybody, values],
+  'socket.broadcast': [e => ['bcast', e, 1], (c, me) => c !== me],
+  'to one room': [e => ['in', 'red', e, 1], among('red')],
+  'to two rooms': [e => ['in', ['red', 'blue'], e, 1], among('red', 'blue')],
+  'socket.to': [e => ['to', ['red', 'blue'], e, 1], (c, me) => c !== me],
+  'to a room of nobody': [e => ['in', 'nobody', e, 1], () => false],
+  'except': [e => ['send', { except: ['red'] }, e, 1], c => !among('red')(c)],
+  'rooms and except': [e => ['send', { rooms: 'red', except: 'blue' }, e, 1], c => among('red')(c) && !among('blue')(c)],
+  'volatile': [e => ['send', { volatile: true }, e, 1], everybody],
+  'compress': [e => ['send', { compress: false }, e, 1], everybody],
+  'local': [e => ['send', { local: true }, e, 1], (c, me) => c.server === me.server],
+  'bytes': [e => ['all', e, bytes, { in: [bytes, Buffer.alloc(0)] }], everybody, [bytes, { in: [bytes, Buffer.alloc(0)] }]],
+  'ten attachments': [e => ['in', 'blue', e, ...Array(10).fill(bytes)], among('blue'), Array(10).fill(bytes)],
+  '100,000 bytes': [e => ['all', e, 'x'.repeat(100000)], everybody, ['x'.repeat(100000)]],
+  'a namespace': [e => ['all', e, 1], everybody, [1], '/custom'],
+};
+function compare(operation, from, space, name, hears, args) {
+  for (const to of servers) {
+    const wrong = of(space, to).find(c => !isDeepStrictEqual(c.heard.filter(h => h[0] === name).map(h => h.slice(1)), hears(c) ? [args] : []));
+    const silent = clients.filter(c => c.space !== space).find(c => c.heard.some(h => h[0] === name));
+    note(operation, from === to.name ? `${to.kind} to its own` : `${from.length === 2 ? from[0] : from} to ${to.kind}`, !wrong && !silent, (wrong ?? silent)?.name);
+  }
+}
+for (let round = 0; round < rounds; round++) {
+  for (const [operation, [tell, hears, args = [1], space = '/']] of Object.entries(operations)) {
+    for (const server of servers) {
+      const me = of(space, server)[0];
+      const name = await heardBy(space, e => me.socket.emit(...tell(e)), end => me.socket.emit('all', end));
+      compare(operation, server.name, space, name, c => hears(c, me), args);
+    }
+  }
+  for (const server of servers) { // to one, wherever it is
+    for (const to of servers) {
+      const me = of('/', server)[0], it = of('/', to)[1];
+      const name = await heardBy('/', e => me.socket.emit('in', it.socket.id, e, 1), end => me.socket.emit('all', end));
+      const right = of('/').every(c => c.heard.filter(h => h[0] === name).length === (c === it ? 1 : 0));
+      note('to one socket', server === to ? `${to.kind} to its own` : `${server.kind} to ${to.kind}`, right);
+    }
+  }
+  for (const server of servers.filter(s => s.kind === 'N')) { // a fixture in C has no dates: its emitter has
+    const me = of('/', server)[0];
+    await heardBy('/', () => me.socket.emit('dates'), end => me.socket.emit('all', end));
+    compare('dates', server.name, '/', 'dates', everybody, ['1970-01-01T00:00:00.000Z', { at: ['2023-11-14T22:13:20.123Z', '1969-12-31T23:59:59.999Z'] }]);
+    for (const c of clients) c.heard = [];
+  }
+}
+
+/* ---- emitters ---- */
+
+const ours = start(emitterProgram, ['--sio', '--redis', url]);
+await soon(() => ours.said.includes('ready'));
+let answers = 0;
+const tellOurs = async line => {
+  ours.stdin.write(JSON.stringify(line) + '\n');
+  await soon(() => ours.said.split('\n').length > answers + 2);
+  answers++;
+};
+const nodes = new Redis(url, { maxRetriesPerRequest: null }), node = new Emitter(nodes);
+nodes.on('error', () => {});
+const emitters = {
+  'our emitter': { emit: (e, args, t = {}) => tellOurs({ ...t, event: e, args }) },
+  "Node's emitter": {
+    emit: (e, args, t = {}) => {
+      const real = v => (v?.$bin !== undefined ? Buffer.from(v.$bin, 'hex') : v?.$date !== undefined ? new Date(v.$date) : Array.isArray(v) ? v.map(real)
+        : v && typeof v === 'object' ? Object.fromEntries(Object.entries(v).map(([k, x]) => [k, real(x)])) : v);
+      node.of(t.nsp ?? '/').to(t.rooms ?? []).except(t.except ?? []).emit(e, ...args.map(real));
+    },
+  },
+};
+for (const [who, emitter] of sharded ? [] : Object.entries(emitters)) { // emitters speak to the classic adapter alone
+  const cases = {
+    'emit': [values, {}, everybody, values],
+    'to one room': [[1], { rooms: ['red'] }, among('red'), [1]],
+    'to two rooms': [[1], { rooms: ['red', 'blue'] }, everybody, [1]],
+    'except': [[1], { except: ['red'] }, c => !among('red')(c), [1]],
+    'bytes': [[{ $bin: '0001feff' }, { in: [{ $bin: '' }] }], {}, everybody, [bytes, { in: [Buffer.alloc(0)] }]],
+    'dates': [[{ $date: 0 }, { at: { $date: 1700000000123 } }], {}, everybody, ['1970-01-01T00:00:00.000Z', { at: '2023-11-14T22:13:20.123Z' }]],
+    'a namespace': [[1], { nsp: '/custom' }, everybody, [1]],
+  };
+  for (const [operation, [args, target, hears, want]] of Object.entries(cases)) {
+    const space = target.nsp ?? '/';
+    const name = await heardBy(space, e => emitter.emit(e, args, target), end => emitter.emit(end, [], { nsp: space }));
+    compare(operation, who, space, name, hears, want);
+  }
+}
+
+/* ---- what servers ask of each other ---- */
+
+const sorted = list => [...list].sort();
+async function requests(server) {
+  const me = of('/', server)[0], all = of('/'), ids = kind => sorted(all.filter(c => c.kind === kind).map(c => c.socket.id));
+  const each = (operation, right) => ['C', 'N'].forEach(kind => note(operation, `${server.kind} to ${kind}`, right(kind)));
+  const found = await me.ask('fetch', {}), some = await me.ask('fetch', { rooms: ['red'], except: ['blue'] });
+  const shown = (list, c) => Array.isArray(list) && list.find(s => s.id === c.socket.id);
+  const isShown = (list, c) => isDeepStrictEqual(sorted(shown(list, c)?.rooms ?? []), sorted([...c.rooms, c.socket.id])) && shown(list, c).data.of === c.name && shown(list, c).handshake.includes('headers');
+  each('fetchSockets', kind => Array.isArray(found) && found.length === all.length && all.filter(c => c.kind === kind).every(c => isShown(found, c)));
+  each('fetchSockets of rooms', kind => Array.isArray(some) && some.length === servers.length && all.filter(c => c.kind === kind).every(c => !!shown(some, c) === (c.rooms.join() === 'red')));
+  const rooms = await me.ask('all-rooms');
+  if (!sharded) each('allRooms', kind => Array.isArray(rooms) && ids(kind).every(id => rooms.includes(id)) && rooms.includes('red') && rooms.length === all.length + 2);
+  const count = await me.ask('server-count');
+  each('serverCount', () => count === servers.length);
+  const answered = await me.ask('ask-all', {}, 3000, 'q');
+  each('emit with acks', kind => !answered.error && answered.answers.length === all.length && all.filter(c => c.kind === kind).every(c => answered.answers.includes(c.name)));
+  const of1 = await me.ask('ask-all', { rooms: ['red'], except: ['blue'] }, 3000, 'q');
+  each('emit with acks to rooms', kind => !of1.error && of1.answers.length === servers.length && all.filter(c => c.kind === kind && c.rooms.join() === 'red').every(c => of1.answers.includes(c.name)));
+  const others = servers.filter(s => s !== server);
+  const said = await me.ask('sse-ask', 'what', 5, { a: [] });
+  each('serverSideEmit with acks', kind => !said.error && said.answers?.length === others.length && others.filter(s => s.kind === kind).every(s => said.answers.some(a => isDeepStrictEqual(a, { from: s.name, args: ['what', 5, { a: [] }] }))));
+  if (server.name.endsWith('1')) { // it takes its timeout
+    const quiet = await me.ask('sse-ask', 'silent');
+    each('the same, unanswered', () => quiet.error === `timeout reached: only 0 responses received out of ${others.length}`);
+  }
+  const word = `sse${++number}`;
+  await me.ask('sse', word, 1);
+  await soon(() => others.every(s => of('/', s).every(c => c.heard.some(h => h[1] === word))));
+  each('serverSideEmit', kind => all.filter(c => c.kind === kind).every(c => c.heard.filter(h => h[0] === 'sse' && h[1] === word).length === (c.server === server ? 0 : 1)));
+  await me.ask('sockets-join', { rooms: ['red'], except: ['blue'] }, ['green', `of ${server.name}`]);
+  const inRoom = async (c, room) => (await c.ask('rooms')).includes(room);
+  const allAre = async (room, who) => { // it comes when it comes
+    let right = false;
+    for (let i = 0; i < 200 && !right; i++) right = (await Promise.all(all.map(async c => (await inRoom(c, room)) === who(c)))).every(Boolean) || (await sleep(10), false);
+    return Object.fromEntries(await Promise.all(['C', 'N'].map(async kind => [kind, (await Promise.all(all.filter(c => c.kind === kind).map(async c => (await inRoom(c, room)) === who(c)))).every(Boolean)])));
+  };
+  const joined = await allAre('green', c => c.rooms.join() === 'red');
+  each('socketsJoin', kind => joined[kind]);
+  await me.ask('sockets-leave', {}, ['green', `of ${server.name}`]);
+  const left = await allAre('green', () => false);
+  each('socketsLeave', kind => left[kind]);
+  const guests = servers.map(s => connect(s, [`guests of ${server.name}`]));
+  await Promise.all(guests.map(c => c.ready));
+  await me.ask('sockets-disconnect', { rooms: [`guests of ${server.name}`] }, server.name.endsWith('2'));
+  await soon(() => guests.every(c => c.gone), 5000);
+  each('disconnectSockets', kind => guests.filter(c => c.kind === kind).every(c => c.gone === 'io server disconnect') && all.every(c => !c.gone));
+}
+if (asked) {
+  for (const c of of('/')) await c.ask('data', { of: c.name });
+  for (const server of servers) await requests(server);
+}
+
+/* ---- many at once ---- */
+
+function tally(c, sizes) { // what of the bursts it has heard, by the size that is its sender's
+  const heard = new Map(sizes.map(size => [size, []]));
+  for (const h of c.heard) if (h[0] === 'burst') heard.get(h[2].length)?.push(h[1]);
+  return heard;
+}
+for (const c of clients) c.heard = [];
+/* At once no more than a session may owe its peer, of ours: then it is closed (session_bytes_max). */
+const share = Math.min(2500, Math.ceil(messages / servers.length)), times = Math.max(1, Math.round(messages / servers.length / share));
+const whole = share * servers.length * times;
+const from = Date.now();
+const sizes = servers.map((_, i) => 300 + i), complete = (list, most = share) => list.length === most && list.every((n, i) => n === i % share);
+const patience = 60000 + 4 * messages; // of many messages it takes long until the sockets here have read them
+for (let time = 1; time <= times; time++) {
+  servers.forEach((s, i) => of('/', s)[0].socket.emit('burst', {}, share, 300 + i));
+  await soon(() => of('/').every(c => c.heard.length >= time * share * servers.length), patience);
+}
+for (const c of of('/')) {
+  const heard = tally(c, sizes);
+  servers.forEach((s, i) => note(`${whole} broadcasts`, s === c.server ? `${c.kind} to its own` : `${s.kind} to ${c.kind}`, complete(heard.get(300 + i), times * share), `${heard.get(300 + i).length} of ${times * share}`));
+}
+console.log(`  ${whole} broadcasts from ${servers.length} servers to ${of('/').length} sockets: ${Date.now() - from} ms`);
+
+/* ---- servers that are killed ---- */
+
+for (const c of clients) c.heard = [];
+servers.forEach((s, i) => of('/', s)[0].socket.emit('burst', {}, share, 300 + i));
+await soon(() => of('/').every(c => c.heard.length > 50));
+const dead = servers.filter((_, i) => i % 2), alive = servers.filter((_, i) => i % 2 === 0);
+for (const s of dead) s.child.kill('SIGKILL');
+await Promise.all(dead.map(s => s.child.ended));
+const living = () => of('/').filter(c => alive.includes(c.server)), saidBy = (heard, s) => heard.get(300 + servers.indexOf(s));
+const isWhole = c => { const heard = tally(c, sizes); return alive.every(s => complete(saidBy(heard, s))); };
+await soon(() => living().every(isWhole), patience);
+for (const c of living()) {
+  const heard = tally(c, sizes);
+  for (const s of alive) note('others are killed meanwhile', s === c.server ? `${c.kind} to its own` : `${s.kind} to ${c.kind}`, complete(saidBy(heard, s)));
+  for (const s of dead) note('who is killed meanwhile', `${s.kind} to ${c.kind}`, saidBy(heard, s).every((n, k) => n === k));
+}
+if (asked) {
+  for (const s of alive) {
+    const found = await of('/', s)[0].ask('fetch', {});
+    for (const kind of ['C', 'N']) note('fetchSockets of the living', `${s.kind} to ${kind}`, Array.isArray(found) && isDeepStrictEqual(sorted(found.map(f => f.id)), sorted(living().map(c => c.socket.id))));
+  }
+}
+for (const i of servers.keys()) {
+  if (i % 2 === 0) continue;
+  for (const c of clients.filter(x => x.server === servers[i])) { c.socket.disconnect(); clients.splice(clients.indexOf(c), 1); }
+  servers[i] = await serve(servers[i].name);
+  await inhabit(servers[i]);
+}
+
+/* ---- a Redis that is killed, cuts connections, or cuts those that lag behind ---- */
+
+let ticks = 0;
+const longest = {}, limit = size => control.config('SET', 'client-output-buffer-limit', `pubsub ${size} 0 0`);
+const ticker = setInterval(() => { for (const s of servers) of('/', s)[0].socket.emit('all', 'tick', s.name, ++ticks); }, 4);
+const rises = c => servers.every(s => { // in order, and nothing twice
+  const heard = c.heard.filter(h => h[0] === 'tick' && h[1] === s.name);
+  return heard.every((h, i) => !i || h[2] > heard[i - 1][2]);
+});
+/* Long, and of no matter to anybody: a broadcast for a room of nobody's. */
+const someone = { rooms: ['nobody'], except: [], flags: {} }, packet = { type: 2, data: ['x', 'x'.repeat(1000000)], nsp: '/' };
+const foreign = sharded ? JSON.stringify({ type: 3, data: { packet, opts: someone }, uid: '0123456789abcdef', nsp: '/' }) : encode(['zzzzzz', packet, someone]);
+const outages = {
+  killed: async cycle => {
+    redis.kill('SIGKILL');
+    await redis.ended;
+    await sleep(100 + 150 * (cycle % 3));
+    redis = await startRedis();
+  },
+  cut: async () => { // all connections but the one that says so
+    await control.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await control.call('CLIENT', 'KILL', 'TYPE', 'normal');
+  },
+  limited: async () => { // who subscribes may not be sent much at once: Redis ends the connection
+    const listeners = async () => (await control.call('CLIENT', 'LIST', 'TYPE', 'pubsub')).split('\n').map(line => /^id=(\d+)/.exec(line)?.[1]).filter(Boolean);
+    const before = await listeners();
+    const isCut = async () => { const now = await listeners(); return !before.some(id => now.includes(id)); };
+    await limit(65536);
+    for (let i = 0; i < 200 && !(await isCut()); i++) {
+      await control.call(sharded ? 'SPUBLISH' : 'PUBLISH', 'socket.io#/#', foreign);
+      await sleep(10);
+    }
+    check('Redis has cut who lags behind', before.length >= servers.length && await isCut());
+    await limit(0);
+  },
+};
+for (let cycle = 1; cycle <= cycles; cycle++) {
+  const kind = Object.keys(outages)[(cycle - 1) % 3];
+  for (const c of clients) c.heard = [];
+  await sleep(700); // whose connection was good for a while does not wait long for the next
+  await soon(() => of('/').every(c => c.heard.length > 20));
+  await outages[kind](cycle);
+  const back = Date.now(), word = `back${cycle}`;
+  const isHealed = () => of('/').every(c => servers.every(s => c.heard.some(h => h[0] === word && h[1] === s.name)));
+  while (!isHealed() && Date.now() - back < 30000) {
+    for (const s of servers) of('/', s)[0].socket.emit('all', word, s.name);
+    await sleep(20);
+  }
+  longest[kind] = Math.max(longest[kind] ?? 0, Date.now() - back);
+  if (!isHealed()) check(`all hear all again, in cycle ${cycle}, ${kind}`, false);
+  for (const c of of('/')) if (!rises(c)) check(`${c.name} hears nothing twice and all in order, in cycle ${cycle}, ${kind}`, false);
+  if (cycles > 20 && cycle % 50 === 0) console.log(`  ${cycle} cycles, ${failed} failed, at most ${JSON.stringify(longest)} ms`);
+}
+clearInterval(ticker);
+check(`Redis went away ${cycles} times`, true);
+console.log(`  Redis went away ${cycles} times; in at most so many ms all heard all again: ${JSON.stringify(longest)}`);
+
+/* ---- the end ---- */
+
+const directions = ['C to C', 'C to N', 'N to C', 'N to N', 'C to its own', 'N to its own', 'our emitter to C', 'our emitter to N', "Node's emitter to C", "Node's emitter to N"];
+console.log(`  ${'operation'.padEnd(28)} ${directions.join(' | ')}`);
+for (const [operation, row] of matrix) {
+  console.log(`  ${operation.padEnd(28)} ${directions.map(d => (row[d] === undefined ? '.' : row[d] ? 'ok' : 'FAIL').padEnd(d.length)).join(' | ')}`);
+  for (const [direction, ok] of Object.entries(row)) check(`${operation}, ${direction}`, ok);
+}
+if (!asked) console.log(`  requests are not played: ${members} of ${servers.length} servers take them`);
+for (const c of clients) c.socket.disconnect();
+for (const s of servers) s.child.kill('SIGTERM');
+ours.stdin.end();
+await Promise.all([...servers.map(s => s.child.ended), ours.ended]);
+check('ours end in order', servers.every(s => s.child.exitCode === 0));
+console.log(`${test}: ${passed} passed, ${failed} failed, 0 skipped`);
+process.exit(failed ? 1 : 0);

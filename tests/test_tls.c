@@ -1,0 +1,260 @@
+/* TLS in memory, by each library that is there: both ends over fakes, on which every allocation of
+ * the layer fails, every send goes wrong in every way, and input is cut and ended everywhere. Built
+ * with -DWITH_OPENSSL and -DWITH_MBEDTLS where these are; else it says that it is skipped. */
+#define _GNU_SOURCE
+#include "hubtest.h"
+#if !defined(WITH_OPENSSL) && !defined(WITH_MBEDTLS)
+TEST(two_ends_in_memory) {
+    SKIP("neither OpenSSL nor mbedTLS is installed");
+}
+#else
+#include "tls_pair.h"
+
+/* Runs a test by each way. */
+static tls_way way;
+#define EACH_WAY(id, whole)                                                                        \
+    static void each_##id(void);                                                                   \
+    TEST_CASE(id, whole) {                                                                         \
+        size_t i;                                                                                  \
+        for (i = 0; tls_way_at(i, &way); i++) {                                                    \
+            int before = test_failures;                                                            \
+            each_##id();                                                                           \
+            if (test_failures > before) (void)printf("  by %s\n", way.name);                       \
+        }                                                                                          \
+    }                                                                                              \
+    static void each_##id(void)
+
+static pair the_pair_of_ends;
+static pair *fresh(const wshub_io_fake_desc *fake) {
+    pair *p = &the_pair_of_ends;
+    memset(p, 0, sizeof *p);
+    EXPECT(pair_start(p, &way, fake));
+    return p;
+}
+static void talk(pair *p, size_t want) {
+    EXPECT(pair_dial(p, want));
+    pair_finish(p);
+    pair_went_well(p);
+}
+
+EACH_WAY(talk_in_memory, false) {
+    pair *p = fresh(NULL);
+    EXPECT(
+        !p->server.io->hand_over); /* so wshub_conn_hand_over() refuses (tests/test_hand_over.c) */
+    talk(p, 1);
+    talk(p, 30000);
+    p->server.pauses = p->client.pauses = true;
+    talk(p, 150000); /* more than one report brings: the rest is kept */
+    EXPECT_INT(p->server.tls->stats.handshakes, 3);
+    pair_stop(p);
+}
+
+/* Whatever the pieces in which bytes come and go, the ends hear the same. */
+EACH_WAY(pieces_of_any_size, false) {
+    static const uint32_t sizes[] = {1, 2, 5, 6, 7, 600};
+    wshub_io_fake_desc fake;
+    size_t i;
+    for (i = 0; i < 2 * sizeof sizes / sizeof sizes[0]; i++) {
+        pair *p;
+        memset(&fake, 0, sizeof fake);
+        fake.cut_bytes = fake.take_bytes = sizes[i / 2];
+        fake.completion = i & 1;
+        p = fresh(&fake);
+        p->server.pauses = i & 2;
+        talk(p, i / 2 > 4 ? 40000 : 500);
+        pair_stop(p);
+    }
+}
+
+/* One allocation after the other fails on one side; each time both ends come to an end, and the
+ * next talk goes well. */
+static long out_of_memory(bool client) {
+    long at, failed = 0;
+    for (at = 1; at < 10000; at++) {
+        pair *p = &the_pair_of_ends;
+        memset(p, 0, sizeof *p);
+        (client ? &p->client : &p->server)->counted = true;
+        p->server.pauses = p->client.pauses = true; /* so that bytes are kept */
+        memset(&allocs, 0, sizeof allocs);
+        allocs.fail_at = at;
+        if (pair_start(p, &way, NULL)) {
+            if (pair_dial(p, 150000)) pair_finish(p);
+            pair_holds(p);
+            failed += p->client.got_len != p->client.want;
+            if (allocs.count < at) {
+                pair_went_well(p);
+                at = 10000;
+            }
+            allocs.fail_at = 0;
+            talk(p, 20000);
+            pair_stop(p);
+        }
+    }
+    return failed;
+}
+EACH_WAY(every_allocation_of_a_server_fails, false) {
+    EXPECT_OP(out_of_memory(false), >, 3);
+}
+EACH_WAY(every_allocation_of_a_client_fails, false) {
+    EXPECT_OP(out_of_memory(true), >, 3);
+}
+
+/* The same of OpenSSL's own while it reads certificates and keys, some of them, as there are
+ * thousands: an io that was made all the same has all that it was given, and talks go well. */
+static void inner_out_of_memory(bool client, long step) {
+    long at;
+    for (at = 1; at < 100000; at += step) {
+        pair *p = &the_pair_of_ends;
+        memset(p, 0, sizeof *p);
+        (client ? &p->client : &p->server)->counted = true;
+        memset(&allocs, 0, sizeof allocs);
+        memset(&inner, 0, sizeof inner);
+        inner.on = true;
+        inner.fail_at = at;
+        if (pair_start(p, &way, NULL)) {
+            if (pair_dial(p, 3000)) pair_finish(p);
+            pair_holds(p);
+            if (inner.count < at) at = 100000;
+            talk(p, 3000);
+            pair_stop(p);
+        }
+    }
+    inner.on = false;
+}
+EACH_WAY(allocations_of_the_library_fail, false) {
+    long step = getenv("WSHUB_FAULTS_ALL") ? 1 : 293;
+    if (strcmp(way.name, "mbedTLS") == 0) return; /* it asks the C library itself */
+    (void)fresh(NULL);                            /* what OpenSSL makes once, and never again */
+    talk(&the_pair_of_ends, 10);
+    pair_stop(&the_pair_of_ends);
+    inner_out_of_memory(false, step);
+    inner_out_of_memory(true, step);
+}
+
+/* Every send of one side's io below goes wrong in one way. Nobody notices where it only took less;
+ * where the stream broke, both end. */
+static void sends_go_wrong(bool client, wshub_io_fake_fault_kind how) {
+    pair *p = fresh(NULL);
+    const pair_end *e = client ? &p->client : &p->server;
+    uint64_t nth = 0, before;
+    p->trusting = true;
+    do {
+        before = wshub_io_fake_sends(e->net);
+        wshub_io_fake_fault(e->net, ++nth, how);
+        EXPECT(pair_dial(p, 20000));
+        pair_finish(p);
+        if (how == WSHUB_IO_FAKE_BREAKS)
+            pair_holds(p);
+        else
+            pair_went_well(p);
+    } while (wshub_io_fake_sends(e->net) - before >= nth);
+    EXPECT_OP(nth, >, 4);
+    pair_stop(p);
+}
+EACH_WAY(every_send_goes_wrong_in_every_way, false) {
+    int how;
+    for (how = 0; how < WSHUB_IO_FAKE_FAULTS; how++) {
+        sends_go_wrong(false, (wshub_io_fake_fault_kind)how);
+        sends_go_wrong(true, (wshub_io_fake_fault_kind)how);
+    }
+}
+
+/* How far apart the places are that a test looks at, since each costs a handshake. All of them:
+ * WSHUB_FAULTS_ALL=1 build/check/test_tls every_byte, a minute or two. */
+static size_t stride(void) {
+    if (getenv("WSHUB_FAULTS_ALL")) return 1;
+    return strcmp(way.name, "mbedTLS") == 0 ? 97 : 23;
+}
+
+/* What the client asks the server to do within its records (RFC 8446 4.6.3). */
+static void update_keys(pair *p) {
+#ifdef WITH_OPENSSL
+    wshub_io_tls__stream *s = wshub_io_tls__find(p->client.tls, p->client.conn);
+    if (s && s->session && strcmp(way.name, "OpenSSL, TLS 1.3") == 0)
+        EXPECT_INT(SSL_key_update(((wshub_io_openssl__session *)s->session)->ssl,
+                                  SSL_KEY_UPDATE_REQUESTED),
+                   1);
+#else
+    (void)p;
+#endif
+}
+static void say_more(pair *p) {
+    if (!p->client.opened || p->client.closed) return;
+    update_keys(p);
+    p->client.say_len = p->client.want;
+    pair_say(&p->client);
+}
+
+/* The bytes to one side come in two parts, at every place. */
+static void cut_at_every_byte(bool to_server) {
+    pair *p = fresh(NULL);
+    size_t *limit = to_server ? &p->to_server : &p->to_client;
+    size_t at, all = 1;
+    p->trusting = true;
+    p->client.first = 10; /* and ten behind new keys */
+    for (at = 0; at <= all; at += stride()) {
+        EXPECT(pair_dial(p, 20));
+        *limit = at;
+        pair_pump(p);
+        say_more(p);
+        pair_pump(p);
+        *limit = SIZE_MAX;
+        pair_pump(p);
+        if (p->client.say_len == 10) say_more(p); /* it was not open before */
+        pair_finish(p);
+        pair_went_well(p);
+        all = p->carried[!to_server];
+    }
+    pair_stop(p);
+    EXPECT_OP(all, >, 100);
+}
+EACH_WAY(input_is_cut_at_every_byte, false) {
+    cut_at_every_byte(true);
+    cut_at_every_byte(false);
+}
+
+/* One side's connection ends, half or wholly, behind every byte: within the handshake that is a
+ * failure, behind it a truncation, and an end only behind close_notify, which is the last. */
+static void judge_cut(const pair *p, const pair_end *e, bool whole) {
+    const wshub_io_tls_stats *before = &p->before[e->dials];
+    wshub_io_tls_stats st;
+    wshub_io_tls_stats_get(e->tls, &st);
+    EXPECT_INT(e->ended, whole && !e->dials);
+    EXPECT_INT(st.truncated - before->truncated, !whole && e->opened);
+    EXPECT_INT(st.failed[WSHUB_TLS_FAIL_CUT] - before->failed[WSHUB_TLS_FAIL_CUT],
+               !whole && !e->opened);
+    if (whole) pair_went_well(p);
+}
+static void end_at_every_byte(bool of_client, bool half) {
+    pair *p = fresh(NULL);
+    const pair_end *e = of_client ? &p->server : &p->client;
+    size_t *limit = of_client ? &p->to_server : &p->to_client;
+    size_t at, all = 1;
+    p->trusting = true;
+    for (at = 0; at <= all; at += stride()) {
+        EXPECT(pair_dial(p, 20));
+        *limit = at;
+        pair_pump(p);
+        if (p->carried[!of_client] < at) { /* it has ended by itself */
+            all = p->carried[!of_client];
+        } else {
+            all = at + stride();
+            if (half)
+                wshub_io_fake_half_close(e->net, e->conn);
+            else
+                wshub_io_fake_end(e->net, e->conn);
+        }
+        pair_finish(p);
+        pair_holds(p);
+        judge_cut(p, e, p->server.ended && p->client.got_len == 20);
+    }
+    pair_stop(p);
+    EXPECT_OP(all, >, 100);
+}
+EACH_WAY(input_ends_at_every_byte, false) {
+    end_at_every_byte(true, true);
+    end_at_every_byte(true, false);
+    end_at_every_byte(false, true);
+    end_at_every_byte(false, false);
+}
+#endif

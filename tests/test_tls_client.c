@@ -1,0 +1,257 @@
+/* wss:// of the client (backends/wshub_ext_client.h) by each library of TLS that is there, over
+ * sockets: a hub over TLS answers, with certificates that are right and wrong; each failure has the
+ * kind that decides whether it is tried again. Built with -DWITH_OPENSSL and -DWITH_MBEDTLS where
+ * these are; else it says that it is skipped. */
+#define _GNU_SOURCE
+#include "hubtest.h"
+#include "wshub_io_auto.h"
+#include "wshub_ext_client.h"
+#include "wshub_io_tls.h"
+#ifdef WITH_OPENSSL
+#include "wshub_io_openssl.h"
+#endif
+#ifdef WITH_MBEDTLS
+#include "wshub_io_mbedtls.h"
+#endif
+#include "tls_certs.h"
+#include <signal.h>
+
+static const wshub_tls_engine *engine_at(size_t i) {
+    static const wshub_tls_engine *all[3];
+    size_t n = 0;
+#ifdef WITH_OPENSSL
+    all[n++] = wshub_io_openssl_engine();
+#endif
+#ifdef WITH_MBEDTLS
+    all[n++] = wshub_io_mbedtls_engine();
+#endif
+    return i < n ? all[i] : NULL;
+}
+
+/* A hub over TLS and clients on the same sockets: the server's side and the clients' have an io of
+ * TLS each, as they would in two programs. */
+static wshub_io_sock *server_net, *net;
+static wshub_io_tls *server_tls, *tls;
+static wshub *hub;
+static wshub_ws_pool *pool;
+static wshub_ext_client *client;
+static uint16_t port;
+static char told[512];
+
+static void on_authenticate(wshub *h, wshub_ask ask, const wshub_auth *auth, void *user) {
+    wshub_identity who;
+    (void)auth;
+    (void)user;
+    memset(&who, 0, sizeof who);
+    (void)wshub_auth_accept(h, ask, &who);
+}
+static wshub_err on_message(wshub *h, wshub_client c, const wshub_event *event, void *user) {
+    wshub_msg msg;
+    (void)user;
+    memset(&msg, 0, sizeof msg);
+    msg.event = event->event;
+    msg.data = event->data;
+    return wshub_client_send(h, c, &msg);
+}
+static wshub_io_tls *make(const wshub_tls_engine *engine, const wshub_io *below,
+                          const wshub_tls_pair *pair, const char *roots, const wshub_tls_pair *own,
+                          bool ask) {
+    wshub_io_tls_desc d;
+    wshub_io_tls *made = NULL;
+    char why[300];
+    memset(&d, 0, sizeof d);
+    d.io = below;
+    d.pairs = pair;
+    d.pairs_count = pair ? 1 : 0;
+    d.own = own;
+    if (ask) d.client_roots = roots;
+    if (ask) d.clients = WSHUB_TLS_CLIENTS_REQUIRE;
+    if (!pair) d.roots = roots;
+    EXPECT_INT(wshub_io_tls_create_versioned(&d, sizeof d, WSHUB_IO_TLS_DESC_VERSION, engine, &made,
+                                             why, sizeof why),
+               WSHUB_OK);
+    EXPECT_STR(why, "");
+    return made;
+}
+/* pair NULL: the server is one in the clear. */
+static void start(const wshub_tls_engine *engine, const wshub_tls_pair *pair, const char *roots,
+                  const wshub_tls_pair *own, bool ask) {
+    wshub_desc d;
+    wshub_ws_pool_desc p;
+    (void)signal(SIGPIPE, SIG_IGN);
+    EXPECT_INT(wshub_io_auto_create(NULL, &server_net), WSHUB_OK);
+    EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
+    EXPECT_INT(wshub_io_sock_listen(server_net, "127.0.0.1", 0, &port), WSHUB_OK);
+    memset(&d, 0, sizeof d);
+    server_tls = NULL;
+    if (pair)
+        server_tls = make(engine, wshub_io_sock_io(server_net), pair, tls_root_cert, NULL, ask);
+    d.io = pair ? wshub_io_tls_io(server_tls) : wshub_io_sock_io(server_net);
+    d.on_authenticate = on_authenticate;
+    d.on_message = on_message;
+    d.no_log = true;
+    EXPECT_INT(wshub_create(&d, &hub), WSHUB_OK);
+    tls = make(engine, wshub_io_sock_io(net), NULL, roots, own, false);
+    memset(&p, 0, sizeof p);
+    p.io = wshub_io_tls_io(tls);
+    EXPECT_INT(wshub_ws_pool_create(&p, &pool), WSHUB_OK);
+    told[0] = 0;
+}
+static void stop(void) {
+    wshub_ext_client_destroy(client);
+    wshub_ws_pool_destroy(pool);
+    wshub_io_tls_destroy(tls);
+    wshub_io_sock_destroy(net);
+    wshub_destroy(hub);
+    wshub_io_tls_destroy(server_tls);
+    wshub_io_sock_destroy(server_net);
+}
+static void tell(const char *what, const char *more) {
+    size_t n = strlen(told);
+    (void)snprintf(told + n, sizeof told - n, "%s%s;", what, more);
+}
+/* Until so many things were told. */
+static void until(size_t things) {
+    size_t i, n;
+    const char *at;
+    for (i = 0; i < 2000; i++) {
+        for (n = 0, at = told; *at; at++) n += *at == ';';
+        if (n >= things) return;
+        EXPECT_INT(wshub_io_sock_run_once(server_net, 1), WSHUB_OK);
+        EXPECT_INT(wshub_io_sock_run_once(net, 1), WSHUB_OK);
+    }
+    EXPECT(!"told in time");
+}
+
+static void on_connected(wshub_ext_client *c, const wshub_ws_about *about, void *user) {
+    wshub_about known;
+    const wshub_io *io = wshub_io_tls_io(tls);
+    (void)c;
+    (void)user;
+    EXPECT(io->about(io->ctx, about->conn, &known) && known.secure);
+    tell("connected ", known.peer_verified ? "verified" : "unverified");
+}
+static void on_connect_error(wshub_ext_client *c, const wshub_ws_gone *gone, bool again,
+                             void *user) {
+    (void)c;
+    (void)user;
+    EXPECT(again == (gone->why != WSHUB_WS_END_CERTIFICATE));
+    EXPECT_HAS(gone->text, "TLS with localhost: ");
+    tell("", wshub_ws_why_name(gone->why));
+}
+static void on_disconnected(wshub_ext_client *c, const wshub_ws_gone *gone, bool again,
+                            void *user) {
+    (void)c;
+    (void)gone;
+    (void)again;
+    (void)user;
+    tell("gone", "");
+}
+static void on_event(wshub_ext_client *c, const wshub_event *event, void *user) {
+    char text[64];
+    (void)c;
+    (void)user;
+    (void)snprintf(text, sizeof text, " %.*s", (int)event->data.len, event->data.ptr);
+    tell("event", text);
+}
+static void dial(const char *host, wshub_verify verify) {
+    static wshub_ext_client_events events;
+    static wshub_ext_client_desc d;
+    static char url[64];
+    (void)snprintf(url, sizeof url, "wss://%s:%u/ws", host, (unsigned)port);
+    memset(&events, 0, sizeof events);
+    events.connected = on_connected;
+    events.connect_error = on_connect_error;
+    events.disconnected = on_disconnected;
+    events.event = on_event;
+    memset(&d, 0, sizeof d);
+    d.ws.url = url;
+    d.ws.verify = verify;
+    d.events = &events;
+    d.auth = "{}";
+    d.reconnect_delay_ms = 86400000;
+    d.reconnect_delay_max_ms = 86400000;
+    EXPECT_INT(wshub_ext_client_create(pool, &d, NULL, &client), WSHUB_OK);
+    EXPECT_INT(wshub_ext_client_subscribe(client, wshub_str_z("say")), WSHUB_OK);
+}
+/* One attempt with localhost, of which `want` is told. */
+static void attempt(const wshub_tls_engine *engine, const wshub_tls_pair *pair, const char *roots,
+                    const char *host, wshub_verify verify, const char *want) {
+    start(engine, pair, roots, NULL, false);
+    dial(host, verify);
+    until(1);
+    EXPECT_STR(told, want);
+    stop();
+}
+static const wshub_tls_pair good = {NULL, tls_server_cert, tls_server_key};
+
+static void talks(const wshub_tls_engine *engine) {
+    wshub_msg msg;
+    start(engine, &good, tls_root_cert, NULL, false);
+    dial("localhost", WSHUB_VERIFY_FULL);
+    memset(&msg, 0, sizeof msg);
+    msg.event = wshub_str_z("say");
+    msg.data = wshub_str_z("1.50");
+    EXPECT_INT(wshub_ext_client_emit(client, &msg, false), WSHUB_OK);
+    until(2);
+    EXPECT_STR(told, "connected verified;event 1.50;");
+    EXPECT_INT(wshub_ext_client_disconnect(client, 1000, wshub_str_z("")), WSHUB_OK);
+    until(3);
+    EXPECT_STR(told, "connected verified;event 1.50;gone;");
+    stop();
+}
+static void fails(const wshub_tls_engine *engine) {
+    static const wshub_tls_pair other = {NULL, tls_other_cert, tls_other_key},
+                                expired = {NULL, tls_expired_cert, tls_expired_key},
+                                self = {NULL, tls_self_cert, tls_self_key};
+    const char *root = tls_root_cert;
+    attempt(engine, &good, root, "127.0.0.1", WSHUB_VERIFY_FULL, "connected verified;");
+    attempt(engine, &other, root, "localhost", WSHUB_VERIFY_FULL, "certificate;");
+    attempt(engine, &expired, root, "localhost", WSHUB_VERIFY_FULL, "certificate;");
+    attempt(engine, &self, root, "localhost", WSHUB_VERIFY_FULL, "certificate;");
+    attempt(engine, &self, root, "localhost", WSHUB_VERIFY_NONE, "connected unverified;");
+    attempt(engine, &self, tls_self_cert, "localhost", WSHUB_VERIFY_FULL, "connected verified;");
+    attempt(engine, NULL, root, "localhost", WSHUB_VERIFY_FULL, "tls;"); /* a server in the clear */
+}
+/* A server that wants a certificate gets ours; without one it is no matter of the server's. */
+static void shows(const wshub_tls_engine *engine) {
+    static const wshub_tls_pair own = {NULL, tls_client_cert, tls_client_key};
+    start(engine, &good, tls_root_cert, &own, true);
+    dial("localhost", WSHUB_VERIFY_FULL);
+    until(1);
+    EXPECT_STR(told, "connected verified;");
+    stop();
+}
+/* What is named and cannot be read is found before anybody dials. */
+static void reads(const wshub_tls_engine *engine) {
+    wshub_io_tls_desc d;
+    wshub_tls_pair own = {NULL, tls_client_cert, tls_other_key};
+    wshub_io_tls *made = NULL;
+    char why[300];
+    memset(&d, 0, sizeof d);
+    EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
+    d.io = wshub_io_sock_io(net);
+    d.roots = "no/such/file";
+    EXPECT_INT(wshub_io_tls_create_versioned(&d, sizeof d, WSHUB_IO_TLS_DESC_VERSION, engine, &made,
+                                             why, sizeof why),
+               WSHUB_ERR_PARAM);
+    EXPECT_HAS(why, "no/such/file");
+    d.roots = tls_root_cert;
+    d.own = &own;
+    EXPECT_INT(wshub_io_tls_create_versioned(&d, sizeof d, WSHUB_IO_TLS_DESC_VERSION, engine, &made,
+                                             why, sizeof why),
+               WSHUB_ERR_PARAM);
+    EXPECT(!made);
+    wshub_io_sock_destroy(net);
+}
+
+#define EACH(name, body)                                                                           \
+    TEST(name) {                                                                                   \
+        size_t i;                                                                                  \
+        if (!engine_at(0)) SKIP("no library of TLS is installed");                                 \
+        for (i = 0; engine_at(i); i++) body(engine_at(i));                                         \
+    }
+EACH(wss_talks_to_a_hub, talks)
+EACH(wss_fails_in_words_that_decide_what_follows, fails)
+EACH(wss_shows_its_own_certificate, shows)
+EACH(what_is_named_is_read_at_once, reads)
