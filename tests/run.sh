@@ -4,6 +4,11 @@
 # when those have ended; then, behind --, test scripts, one after the other. Each one's output comes when it has ended, its
 # line `N passed, N failed, N skipped` with how many have. Says once more what failed, and adds up the lines. An argument
 # may carry arguments of its own: 'build/test_faults on_poll'.
+#
+# Whoever drives programs by a real clock may fail because others had the machine. With WSHUB_AGAIN such a test (a script,
+# or one of servers and sockets) that failed is run once more, alone: what fails twice has failed, and what passes then is
+# named as unsteady at the end, with what it said first. A test that only computes is never run again, nor one that crashed
+# or in which an assertion or a sanitizer spoke: that is no matter of time.
 jobs=${JOBS:-$((2 * $(nproc 2>/dev/null || echo 2)))}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/wshub-tests.XXXXXX") || exit 1
 trap 'rm -rf "$dir"' EXIT
@@ -31,8 +36,19 @@ nice xargs -P "$(((jobs + 1) / 2))" -I{} sh -c "$one" one {} <"$dir/then"
 wait
 xargs -P 1 -I{} sh -c "$one" one {} <"$dir/scripts"
 
+: >"$dir/unsteady"
+[ -z "${WSHUB_AGAIN:-}" ] || cat "$dir/first" "$dir/scripts" | while read -r t; do
+    n=$(echo "$t" | tr -c "a-zA-Z0-9\n" _)
+    [ "$(cat "$dir/$n.status")" = 1 ] || continue
+    grep -qE 'Sanitizer|runtime error|[Aa]ssert' "$dir/$n.out" && continue
+    echo "once more, alone: $t"; mv "$dir/$n.out" "$dir/$n.before"
+    sh -c "$one" one "$t" </dev/null
+    [ "$(cat "$dir/$n.status")" != 0 ] || { echo "UNSTEADY $t: failed beside others, passed alone"; grep -h -A3 '^FAIL' "$dir/$n.before" | sed 's/^/    first: /'; } >>"$dir/unsteady"
+done
+
 # a failing test with the line behind it, which says how it runs alone
 grep -h -A1 '^FAIL' "$dir"/*.out | grep -E '^FAIL|^ *alone: ' >"$dir/failed" && { echo; echo "What failed:"; cat "$dir/failed"; }
+cat "$dir/unsteady"
 cat "$dir/first" "$dir/then" "$dir/scripts" | while read -r t; do
     n=$(echo "$t" | tr -c "a-zA-Z0-9\n" _)
     line=$(grep -E '[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped' "$dir/$n.out" | tail -1)
