@@ -11265,7 +11265,8 @@ static bool wshub__out_bytes(wshub *hub, wshub__conn *conn, const void *bytes, s
  * permessage-deflate (RFC 7692): what is taken of an offer and answered, the deflaters and
  * inflaters of streams, and messages on their way through the codec. How messages are read stands
  * in >>message, which receivers share what is compressed in >>gate. Uses >>http, >>frame, >>queue.
- * Proved by tests/test_deflate.c, tests/test_deflate_zlib.c. */
+ * Proved by tests/test_deflate.c, tests/test_deflate_read.c, tests/test_deflate_sent.c and
+ * tests/test_deflate_zlib.c. */
 
 #define WSHUB__RSV1 4 /* in wshub_frame.rsv: of the first frame of a compressed message */
 
@@ -18727,7 +18728,7 @@ WSHUB__COLD static wshub_err wshub__ask_stale(wshub *hub) {
  * Rates of clients, users and addresses (RATE-1 to RATE-4): what each message costs them, and what
  * happens where that is too much. What is counted of a client lies beside it; of users and
  * addresses in the table of >>rates, so that it outlives their clients. Proved by
- * tests/test_rates.c. */
+ * tests/test_rates.c and tests/test_rates_slowed.c. */
 
 /* What is kept of a client. */
 typedef struct wshub__pace {

@@ -213,10 +213,10 @@
  * - A body that nobody reads, as its request is refused, is not waited for: the stream ends behind
  *   the answer, and the client opens another. There it is read and dropped.
  *
- * Proved by tests/test_eio.c, tests/test_eio_states.c, tests/test_sio_limits.c,
- * tests/test_sio_sim.c, tests/test_sio_faults.c and tests/test_eio_vectors.c, which plays what
- * Node's server was recorded to answer; over real sockets by tests/sticky.mjs and
- * tests/socketio_chat.mjs. */
+ * Proved by tests/test_eio.c, tests/test_eio_polling.c, tests/test_eio_upgrade.c,
+ * tests/test_eio_heads.c, tests/test_eio_states.c, tests/test_sio_limits.c, tests/test_sio_sim.c,
+ * tests/test_sio_faults.c and tests/test_eio_vectors.c, which plays what Node's server was recorded
+ * to answer; over real sockets by tests/sticky.mjs and tests/socketio_chat.mjs. */
 #ifndef WSHUB_DIALECT_ENGINEIO_H
 #define WSHUB_DIALECT_ENGINEIO_H
 #ifndef WSHUB_H

@@ -139,7 +139,16 @@ UNUSED static wshub_deflate stored_codec(stored *to) {
     return d;
 }
 
+/* `hi` as such a message: a stored block, and the beginning of an empty one. */
+#define HI                                                                                         \
+    "\0\2\0\xFD\xFF"                                                                               \
+    "hi"                                                                                           \
+    "\0"
+
 /* ---- WebSockets that offer ---- */
+
+#define PMD "permessage-deflate"
+#define NOCT "; server_no_context_takeover"
 
 /* What the last 101 said of extensions; "": nothing. */
 UNUSED static char answered[256];
@@ -170,6 +179,14 @@ UNUSED static wshub_conn offer(world *w, const char *path, const char *extension
                        head + strlen(field));
     wshub_io_fake_take(w->net, c, (size_t)(end + 4 - text));
     return c;
+}
+
+/* A mount whose WebSocket has agreed, and what it heard. */
+UNUSED static wshub_conn site_agreed(world *w, site *s, wshub_desc d, const char *extensions) {
+    memset(s, 0, sizeof *s);
+    world_start(w, d, FAKE(0));
+    site_mount(w, s, "/s");
+    return offer(w, "/s", extensions);
 }
 
 /* Sends a frame whose first byte is `first`, masked. */

@@ -171,6 +171,8 @@ UNUSED static void eio_ask(eio_site *s, wshub_conn c, const char *method, const 
 #define EXPECT_HELD(s, c) EXPECT_INT(eio_look(s, c).status, 0)
 
 #define EIO_POLL "EIO=4&transport=polling&sid={sid}"
+#define EIO_UP "EIO=4&transport=websocket&sid={sid}"
+#define EIO_TEXT "Content-Type: text/plain;charset=UTF-8\r\n"
 
 /* Opens a session that polls, on a stream of its own. Its id stands in s->sid. */
 UNUSED static wshub_conn eio_open(eio_site *s) {

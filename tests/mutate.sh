@@ -34,7 +34,7 @@ list() { # file, from pattern, to pattern: candidates as file:line:from:to
     list wshub.h '^/. ---- >>rooms' '^/. ---- >>ask' | sed 's/$/@test_rooms test_send test_walks test_costs test_runs test_bus/'
     list wshub.h '^/. ---- >>session' '^/. ---- >>gate' | sed 's/$/@test_session test_session_move test_dialect/'
     list wshub.h '^/. ---- >>bus' '^/. ---- >>asking' | sed 's/$/@test_bus test_dialect_bus test_channels test_bus_table/'
-    list wshub.h '^/. ---- >>gate' '^/. ---- >>transform' | sed 's/$/@test_send test_runs test_kinds test_costs test_transform/'
+    list wshub.h '^/. ---- >>gate' '^/. ---- >>transform' | sed 's/$/@test_send test_runs test_kinds test_kinds_gathered test_packets test_costs test_transform/'
     list wshub.h '^/. ---- >>routing' '^/. ---- >>auth' | sed 's/$/@test_send test_runs test_rooms test_bus/'
     list wshub.h '^/. ---- >>reply' '^/. ---- >>message' | sed 's/$/@test_exchange test_reply test_mount test_mount_answers test_ends test_http test_negative_http/'
     list backends/wshub_bus_local.h '^/. ---- threads' 'end of file' | sed 's/$/@test_bus_local test_bus test_bus_contract test_threads/'

@@ -12,9 +12,6 @@ TEST(zlib_keeps_what_was_agreed_on) {
 }
 #else
 
-#define PMD "permessage-deflate"
-#define NOCT "; server_no_context_takeover"
-
 static void *plain_alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
     (void)user;
     (void)old_bytes;
