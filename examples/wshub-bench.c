@@ -174,17 +174,25 @@ static void is_there(member *m) {
     if (m->there || m->failed) return;
     m->there = true;
     there++;
-    note(&connecting, now_us() - m->began_us);
 }
 static void on_connected(wshub_ext_client *c, const wshub_ws_about *about, void *user) {
     (void)c;
     (void)about;
-    if (raw) is_there((member *)user);
+    if (!raw) return;
+    note(&connecting, now_us() - ((member *)user)->began_us);
+    is_there((member *)user);
 }
+/* Its rooms are asked for by now; who answers a ping behind that has seen it. */
 static void on_authenticated(wshub_ext_client *c, wshub_str id, wshub_str data, void *user) {
-    (void)c;
     (void)id;
     (void)data;
+    note(&connecting, now_us() - ((member *)user)->began_us);
+    (void)wshub_ws_ping(pool, wshub_ext_client_ws(c), "", 0);
+}
+static void on_pong(wshub_ext_client *c, const uint8_t *bytes, size_t count, void *user) {
+    (void)c;
+    (void)bytes;
+    (void)count;
     is_there((member *)user);
 }
 static void fails(member *m, const char *text) {
@@ -244,7 +252,7 @@ static void open_one(void) {
 
 static void start_load(uint64_t now) {
     phase = LOAD;
-    load_us = now + 100000; /* what was joined takes effect, the server comes to rest */
+    load_us = now + 100000; /* the server comes to rest */
     last_heard_us = load_us;
     cpu_us = cpu_now_us();
 }
@@ -424,6 +432,7 @@ static void set_events(void) {
     events.connected = on_connected;
     events.connect_error = on_connect_error;
     events.authenticated = on_authenticated;
+    events.pong = on_pong;
     events.disconnected = on_disconnected;
     events.event = on_event;
     if (raw) events.message = on_message;
