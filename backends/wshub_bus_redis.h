@@ -62,15 +62,23 @@
  * cannot be reached keeps the bus down until the Cluster has put another in its place. In a Cluster
  * of which some slots have no master the bus stays up with the others: what is published to such a
  * slot is refused and counted, and a subscription to one is an error that begins anew.
- * Slots may be in as many ranges as there are of them. Of requests, PUBSUB NUMSUB and PUBSUB
- * SHARDNUMSUB go to every master that has slots and every replica of theirs, and the answers are
- * summed: so it does not matter who has a channel's slot now, and channels may be of several slots.
- * All other requests go to the node that was asked first. To each replica there is a connection for
- * this alone: one that cannot be reached is left out of the sum and dialled again with each
- * heartbeat, and the bus stays up. Whoever subscribes at a replica hears all that is published.
- * Each nodes_ms the slots are asked for again: nodes that have come since, masters among them, are
- * connected to and asked as replicas are, and those that have gone are not asked any more. Of
- * WSHUB_BUS_REDIS_REPLICAS_MAX such nodes those behind are not asked.
+ * Slots may be in as many ranges as there are of them.
+ *
+ * Of requests, PUBSUB NUMSUB and PUBSUB SHARDNUMSUB go to every node, and the answers are summed. A
+ * subscriber of a channel that is none of a shard may sit at any of them: what is published at one
+ * is forwarded to all others, to masters without slots and to replicas as well. One of a sharded
+ * channel sits at the master of its slot or at one of its replicas, and others answer 0: so it does
+ * not matter who has the slot now, and channels may be of several slots. Nodes are those that
+ * CLUSTER SLOTS names, and those that CLUSTER NODES names beside them: masters without slots and
+ * their replicas. Not asked are those that their Cluster has given up (`fail`), or has not met yet
+ * (`handshake`, `noaddr`): nothing that is published comes to them. A node is known by its id, so
+ * that one that goes by two addresses is asked once; who may not ask for CLUSTER NODES goes on
+ * without. All other requests go to the node that was asked first. To each node without slots there
+ * is a connection for this alone: one that cannot be reached is left out of the sum and dialled
+ * again with each heartbeat, and the bus stays up. Each nodes_ms the nodes are asked for again:
+ * those that have come since, masters among them, are connected to and asked, and those that have
+ * gone are not asked any more. Of WSHUB_BUS_REDIS_REPLICAS_MAX such nodes those behind are not
+ * asked.
  *
  * ---- When it goes away -------------------------------------------------------------------------
  * A connection is lost when the broker ends it, when what comes is not RESP or is over a limit, and
@@ -107,8 +115,9 @@
  *     resetchannels &ws:broadcast &ws:room:* &ws:client:* &ws:user:* &wshub:hb:* &wshub:app:*
  *     -@all +subscribe +psubscribe +unsubscribe +punsubscribe +publish +ping +role +hello +auth
  *     +client|setname +quit
- * For sharded channels +ssubscribe +sunsubscribe +spublish (with desc.cluster +cluster|slots, too)
- * take the place of +psubscribe and +punsubscribe; the patterns of channels stay the same.
+ * For sharded channels +ssubscribe +sunsubscribe +spublish take the place of +psubscribe and
+ * +punsubscribe; the patterns of channels stay the same. desc.cluster needs +cluster|slots, and
+ * +cluster|nodes if masters without slots are to be asked by NUMSUB.
  * +select is needed for a database other than 0, and whatever you ask by wshub_bus_request(). With
  * no_heartbeat &wshub:hb:* is not needed, and &wshub:app:* only for wshub_app_publish() and
  * wshub_app_subscribe(). Without +role a replica is not told from a master, and without +info a
@@ -258,7 +267,7 @@ enum {
     WSHUB_BUS_REDIS_REQUESTS = 1024,                /* the default of requests_max */
     WSHUB_BUS_REDIS_REQUESTS_MAX = 65536,           /* the most that it may be */
     WSHUB_BUS_REDIS_NODES_MAX = 32,                 /* masters of a Cluster (desc.cluster) */
-    WSHUB_BUS_REDIS_REPLICAS_MAX = 32,              /* replicas and nodes that came later */
+    WSHUB_BUS_REDIS_REPLICAS_MAX = 32,              /* its other nodes that are asked */
     WSHUB_BUS_REDIS_WORDS_MAX = WSHUB_BUS_BATCH + 8 /* words of one command */
 };
 
@@ -818,13 +827,12 @@ enum {
     WSHUB_BUS_REDIS__PUB,      /* publishes, asks, and sends the heartbeat */
     WSHUB_BUS_REDIS__SUB,      /* subscribes, and hears the heartbeat */
     WSHUB_BUS_REDIS__SENTINEL, /* asks a sentinel for the master, and then watches it */
-    /* From here on two for each master of a Cluster: one that publishes to sharded channels, one
-     * that subscribes to them. Behind those one for each replica, which is asked who has subscribed
-     * there. */
+    /* From here on two for each node of a Cluster: one on which it is asked who has subscribed
+     * there, and on which a master is published to for sharded channels; and one, to a master
+     * alone, that subscribes to them. */
     WSHUB_BUS_REDIS__NODES,
-    WSHUB_BUS_REDIS__LINKS =
-        WSHUB_BUS_REDIS__NODES + 2 * WSHUB_BUS_REDIS_NODES_MAX + WSHUB_BUS_REDIS_REPLICAS_MAX,
-    WSHUB_BUS_REDIS__NODES_ALL = WSHUB_BUS_REDIS_NODES_MAX + WSHUB_BUS_REDIS_REPLICAS_MAX
+    WSHUB_BUS_REDIS__NODES_ALL = WSHUB_BUS_REDIS_NODES_MAX + WSHUB_BUS_REDIS_REPLICAS_MAX,
+    WSHUB_BUS_REDIS__LINKS = WSHUB_BUS_REDIS__NODES + 2 * WSHUB_BUS_REDIS__NODES_ALL
 };
 
 enum {
@@ -834,6 +842,7 @@ enum {
     WSHUB_BUS_REDIS__SAID_BYTES = 200,   /* of what a broker said, that are kept */
     WSHUB_BUS_REDIS__MASTER_BYTES = 280, /* of a sentinel's answer: host, brackets and port */
     WSHUB_BUS_REDIS__ERROR_BYTES = 280,  /* of what failed last */
+    WSHUB_BUS_REDIS__ID_BYTES = 41,      /* of a node's name in a Cluster, its end included */
     WSHUB_BUS_REDIS__SLOTS_ALL = 16384,  /* of a Cluster */
     WSHUB_BUS_REDIS__NOBODY = 255        /* who has a slot that no master has */
 };
@@ -917,6 +926,7 @@ typedef enum wshub_bus_redis__what {
     WSHUB_BUS_REDIS__BEAT,
     WSHUB_BUS_REDIS__CLUSTER, /* whether this replica is one of a Cluster's */
     WSHUB_BUS_REDIS__SLOTS,   /* which master of a Cluster has which slots */
+    WSHUB_BUS_REDIS__MEMBERS, /* which nodes a Cluster has */
     WSHUB_BUS_REDIS__SUBSCRIBE,
     WSHUB_BUS_REDIS__BEAT_CHANNEL, /* the subscription to the heartbeat */
     WSHUB_BUS_REDIS__PROBE,        /* whether the subscribing connection is alive */
@@ -984,22 +994,24 @@ typedef struct wshub_bus_redis__requests {
     uint32_t head, count, cap;
 } wshub_bus_redis__requests;
 
+/* One node of a Cluster. */
+typedef struct wshub_bus_redis__node {
+    char address[WSHUB_BUS_REDIS__MASTER_BYTES]; /* "": this place is free */
+    char id[WSHUB_BUS_REDIS__ID_BYTES];          /* its name in the Cluster; "": not known */
+    bool master;    /* it has slots: the bus is up with it alone; else it is only asked */
+    bool named;     /* the answers under way have named it */
+    uint32_t slots; /* how many */
+} wshub_bus_redis__node;
+
 /* The nodes of a Cluster, of the connection under way. */
 typedef struct wshub_bus_redis__cluster {
-    char addresses[WSHUB_BUS_REDIS_NODES_MAX][WSHUB_BUS_REDIS__MASTER_BYTES]; /* of masters */
-    /* Those that are only asked: replicas, and what has come since the masters were read. "": this
-     * place is free. */
-    char replicas[WSHUB_BUS_REDIS_REPLICAS_MAX][WSHUB_BUS_REDIS__MASTER_BYTES];
-    uint32_t count;          /* of masters; 0: not known yet */
-    uint32_t replicas_count; /* places of those that are asked */
-    bool dialled;            /* they are being connected to */
-    bool reading;            /* of the answer to CLUSTER SLOTS the head was read */
-    uint32_t ranges_left;    /* of which so many are still to come */
-    uint64_t nodes_at;       /* when it is asked for again */
-    /* Those of `replicas` that the answer under way has named. */
-    bool named[WSHUB_BUS_REDIS_REPLICAS_MAX];
-    /* That each is asked: masters, and from WSHUB_BUS_REDIS_NODES_MAX on replicas. */
-    wshub_bus_redis__requests requests[WSHUB_BUS_REDIS__NODES_ALL];
+    wshub_bus_redis__node nodes[WSHUB_BUS_REDIS__NODES_ALL];
+    uint32_t count;       /* of places that are taken, or were */
+    bool dialled;         /* they are being connected to */
+    bool reading;         /* of the answer to CLUSTER SLOTS the head was read */
+    uint32_t ranges_left; /* of which so many are still to come */
+    uint64_t nodes_at;    /* when it is asked for again */
+    wshub_bus_redis__requests requests[WSHUB_BUS_REDIS__NODES_ALL]; /* that each is asked */
     uint8_t slots[WSHUB_BUS_REDIS__SLOTS_ALL]; /* which has each slot; NOBODY: none */
     wshub_bus_redis__link links[WSHUB_BUS_REDIS__LINKS];
 } wshub_bus_redis__cluster;
@@ -1101,7 +1113,8 @@ static bool wshub_bus_redis__both_ready(const wshub_bus_redis *bus) {
            (bus->desc.publish_only || wshub_bus_redis__ready(bus, WSHUB_BUS_REDIS__SUB));
 }
 
-/* The connections to a master of a Cluster. */
+/* The connections to a node of a Cluster: what it is asked on, and is published to; and of a master
+ * that which subscribes. */
 static int wshub_bus_redis__node_pub(uint32_t node) {
     return WSHUB_BUS_REDIS__NODES + 2 * (int)node;
 }
@@ -1110,20 +1123,22 @@ static int wshub_bus_redis__node_sub(uint32_t node) {
     return WSHUB_BUS_REDIS__NODES + 2 * (int)node + 1;
 }
 
-/* The connection to the first replica: they stand behind those to masters. */
-static int wshub_bus_redis__replicas(const wshub_bus_redis *bus) {
-    return bus->cluster ? wshub_bus_redis__node_pub(bus->cluster->count) : WSHUB_BUS_REDIS__LINKS;
+/* The node that a connection goes to. NULL: it is none of those to a Cluster's nodes. */
+static wshub_bus_redis__node *wshub_bus_redis__node_at(const wshub_bus_redis *bus, int which) {
+    if (which < WSHUB_BUS_REDIS__NODES || !bus->cluster) return NULL;
+    return &bus->cluster->nodes[(which - WSHUB_BUS_REDIS__NODES) / 2];
 }
 
-/* Whether a connection is to a replica, which is only asked. */
-static bool wshub_bus_redis__asks_replica(const wshub_bus_redis *bus, int which) {
-    return which >= wshub_bus_redis__replicas(bus);
+/* Whether a connection is to a node without slots, which is only asked. */
+static bool wshub_bus_redis__only_asks(const wshub_bus_redis *bus, int which) {
+    const wshub_bus_redis__node *node = wshub_bus_redis__node_at(bus, which);
+    return node && !node->master;
 }
 
 /* Whether a connection is one of those to a master of a Cluster: the first or the second. */
 static bool wshub_bus_redis__to_node(const wshub_bus_redis *bus, int which, int place) {
-    return which >= WSHUB_BUS_REDIS__NODES && !wshub_bus_redis__asks_replica(bus, which) &&
-           (which - WSHUB_BUS_REDIS__NODES) % 2 == place;
+    const wshub_bus_redis__node *node = wshub_bus_redis__node_at(bus, which);
+    return node && node->master && (which - WSHUB_BUS_REDIS__NODES) % 2 == place;
 }
 
 /* Whether a connection subscribes to channels of the owner's. */
@@ -1138,9 +1153,8 @@ static bool wshub_bus_redis__publishes(const wshub_bus_redis *bus, int which) {
 
 /* Those who wait for answers on a connection that is asked. */
 static wshub_bus_redis__requests *wshub_bus_redis__requests_of(wshub_bus_redis *bus, int which) {
-    int replica = which - wshub_bus_redis__replicas(bus);
     if (which == WSHUB_BUS_REDIS__PUB) return &bus->requests;
-    if (replica >= 0) return &bus->cluster->requests[WSHUB_BUS_REDIS_NODES_MAX + replica];
+    WSHUB_ASSERT(which >= WSHUB_BUS_REDIS__NODES);
     return &bus->cluster->requests[(which - WSHUB_BUS_REDIS__NODES) / 2];
 }
 
@@ -1166,6 +1180,7 @@ static bool wshub_bus_redis__all_ready(const wshub_bus_redis *bus) {
     if (!wshub_bus_redis__both_ready(bus)) return false;
     if (!cluster) return true;
     for (node = 0; node < cluster->count; node++) {
+        if (!cluster->nodes[node].master) continue;
         if (!wshub_bus_redis__ready(bus, wshub_bus_redis__node_pub(node))) return false;
         if (!bus->desc.publish_only &&
             !wshub_bus_redis__ready(bus, wshub_bus_redis__node_sub(node)))
@@ -1809,7 +1824,7 @@ static void wshub_bus_redis__census_tell(wshub_bus_redis__census *census,
     asker.on_reply(asker.arg, reply);
 }
 
-/* One node has answered, or will not: a replica by itself, which is left out, or all of them. */
+/* One node has answered, or will not: one that is only asked, which is left out, or all of them. */
 static void wshub_bus_redis__census_part(void *arg, const wshub_bus_reply *reply) {
     wshub_bus_redis__census *census = (wshub_bus_redis__census *)arg;
     wshub_bus_redis *bus = census->bus;
@@ -2004,39 +2019,28 @@ static bool wshub_bus_redis__dial(wshub_bus_redis *bus, const char *address) {
             wshub_bus_redis__link_open(bus, WSHUB_BUS_REDIS__SUB, address));
 }
 
-/* Opens those to replicas that are not there. It is no matter if one cannot be opened. */
-static void wshub_bus_redis__dial_replicas(wshub_bus_redis *bus) {
-    int used = wshub_bus_redis__replicas(bus) + (int)bus->cluster->replicas_count;
-    uint32_t i;
-
-    if (bus->links_used < used) bus->links_used = used;
-    for (i = 0; i < bus->cluster->replicas_count; i++) {
-        int which = wshub_bus_redis__replicas(bus) + (int)i;
-        if (bus->cluster->replicas[i][0] && bus->links[which].state == WSHUB_BUS_REDIS__LINK_NONE)
-            (void)wshub_bus_redis__link_open(bus, which, bus->cluster->replicas[i]);
-    }
-}
-
-/* Opens those to the nodes of a Cluster. */
+/* Opens those to the nodes of a Cluster that are not there. It is no matter if one to a node that is
+ * only asked cannot be opened. False: one to a master cannot. */
 static bool wshub_bus_redis__dial_nodes(wshub_bus_redis *bus) {
     wshub_bus_redis__cluster *cluster = bus->cluster;
-    uint32_t node;
-    int used;
+    int used = wshub_bus_redis__node_pub(cluster->count);
+    uint32_t i;
 
-    WSHUB_ASSERT(bus->state == WSHUB_BUS_REDIS__GREETING);
-    WSHUB_ASSERT(cluster->count <= WSHUB_BUS_REDIS_NODES_MAX);
+    WSHUB_ASSERT(cluster->count <= WSHUB_BUS_REDIS__NODES_ALL);
     cluster->dialled = true;
-    used = wshub_bus_redis__replicas(bus) + (int)cluster->replicas_count;
     if (bus->links_used < used) bus->links_used = used;
-    for (node = 0; node < cluster->count; node++) {
-        const char *address = cluster->addresses[node];
-        if (!wshub_bus_redis__link_open(bus, wshub_bus_redis__node_pub(node), address))
+    for (i = 0; i < cluster->count; i++) {
+        const wshub_bus_redis__node *node = &cluster->nodes[i];
+        int pub = wshub_bus_redis__node_pub(i), sub = wshub_bus_redis__node_sub(i);
+
+        if (node->address[0] && bus->links[pub].state == WSHUB_BUS_REDIS__LINK_NONE &&
+            !wshub_bus_redis__link_open(bus, pub, node->address) && node->master)
             return false;
-        if (!bus->desc.publish_only &&
-            !wshub_bus_redis__link_open(bus, wshub_bus_redis__node_sub(node), address))
+        if (node->master && !bus->desc.publish_only &&
+            bus->links[sub].state == WSHUB_BUS_REDIS__LINK_NONE &&
+            !wshub_bus_redis__link_open(bus, sub, node->address))
             return false;
     }
-    wshub_bus_redis__dial_replicas(bus);
     return true;
 }
 
@@ -2132,9 +2136,9 @@ static void wshub_bus_redis__fail_hint(wshub_bus_redis *bus, const char *why, ws
     wshub_bus_redis__fail(bus, why, wshub_str_z(both));
 }
 
-/* A replica is not asked any more, until it is dialled again with a heartbeat. Whoever waits for
- * its part may call anything. */
-static void wshub_bus_redis__replica_lost(wshub_bus_redis *bus, int which) {
+/* A node that is only asked is not asked any more, until it is dialled again with a heartbeat.
+ * Whoever waits for its part may call anything. */
+static void wshub_bus_redis__asked_lost(wshub_bus_redis *bus, int which) {
     wshub_bus_redis__requests *requests = wshub_bus_redis__requests_of(bus, which);
 
     WSHUB_ASSERT(bus->depth > 0);
@@ -2144,11 +2148,9 @@ static void wshub_bus_redis__replica_lost(wshub_bus_redis *bus, int which) {
 
 /* Where a connection goes to. */
 static const char *wshub_bus_redis__link_address(const wshub_bus_redis *bus, int which) {
-    int replica = which - wshub_bus_redis__replicas(bus);
     if (which == WSHUB_BUS_REDIS__SENTINEL) return bus->addresses[bus->address_at];
     if (which < WSHUB_BUS_REDIS__NODES) return wshub_bus_redis_address(bus);
-    if (replica >= 0) return bus->cluster->replicas[replica];
-    return bus->cluster->addresses[(which - WSHUB_BUS_REDIS__NODES) / 2];
+    return wshub_bus_redis__node_at(bus, which)->address;
 }
 
 /* The bus can do without this one. It is told of if it was good: one that is dialled again and
@@ -2166,18 +2168,19 @@ static void wshub_bus_redis__log_aside(wshub_bus_redis *bus, int which, const ch
 }
 
 /* A connection is of no use any more. A sentinel that is only watched takes the bus down with it
- * least of all: another one is asked with the next heartbeat. So it is with replicas. */
+ * least of all: another one is asked with the next heartbeat. So it is with nodes that are only
+ * asked. */
 static void wshub_bus_redis__link_fail(wshub_bus_redis *bus, int which, const char *why,
                                        wshub_str detail) {
     bool watched = which == WSHUB_BUS_REDIS__SENTINEL && bus->state != WSHUB_BUS_REDIS__ASKING;
 
     WSHUB_ASSERT(bus->links[which].state != WSHUB_BUS_REDIS__LINK_NONE);
-    if (watched || wshub_bus_redis__asks_replica(bus, which))
+    if (watched || wshub_bus_redis__only_asks(bus, which))
         wshub_bus_redis__log_aside(bus, which, why, detail);
     if (watched)
         wshub_bus_redis__link_close(bus, which, false);
-    else if (wshub_bus_redis__asks_replica(bus, which))
-        wshub_bus_redis__replica_lost(bus, which);
+    else if (wshub_bus_redis__only_asks(bus, which))
+        wshub_bus_redis__asked_lost(bus, which);
     else
         wshub_bus_redis__fail(bus, why, detail);
 }
@@ -2200,7 +2203,8 @@ static void wshub_bus_redis__attempt(wshub_bus_redis *bus) {
     bus->known_len = 0;
     bus->asks_role = true;
     if (bus->cluster) {
-        bus->cluster->count = bus->cluster->replicas_count = 0;
+        memset(bus->cluster->nodes, 0, sizeof bus->cluster->nodes);
+        bus->cluster->count = 0;
         bus->cluster->dialled = bus->cluster->reading = false;
         memset(bus->cluster->slots, WSHUB_BUS_REDIS__NOBODY, sizeof bus->cluster->slots);
     }
@@ -2237,6 +2241,14 @@ static bool wshub_bus_redis__greet_sentinel(wshub_bus_redis *bus) {
                                 NULL);
 }
 
+/* Asks the node that is connected which master has which slots, and which nodes there are beside
+ * those and their replicas. */
+static bool wshub_bus_redis__ask_nodes(wshub_bus_redis *bus) {
+    int which = WSHUB_BUS_REDIS__PUB;
+    return wshub_bus_redis__say(bus, which, WSHUB_BUS_REDIS__SLOTS, "CLUSTER", "SLOTS", NULL) &&
+           wshub_bus_redis__say(bus, which, WSHUB_BUS_REDIS__MEMBERS, "CLUSTER", "NODES", NULL);
+}
+
 /* Who we are, in which dialect, and what the broker is. Drivers keep to RESP2. */
 static bool wshub_bus_redis__greet_broker(wshub_bus_redis *bus, int which) {
     bool ok = wshub_bus_redis__greet_auth(bus, which, bus->user, bus->password);
@@ -2254,9 +2266,7 @@ static bool wshub_bus_redis__greet_broker(wshub_bus_redis *bus, int which) {
     /* Whether a Cluster's node is a master its slots say, and MOVED. */
     if (which < WSHUB_BUS_REDIS__NODES)
         ok = ok && wshub_bus_redis__say(bus, which, WSHUB_BUS_REDIS__ROLE, "ROLE", NULL, NULL);
-    if (which == WSHUB_BUS_REDIS__PUB && bus->cluster)
-        ok = ok &&
-             wshub_bus_redis__say(bus, which, WSHUB_BUS_REDIS__SLOTS, "CLUSTER", "SLOTS", NULL);
+    if (which == WSHUB_BUS_REDIS__PUB && bus->cluster) ok = ok && wshub_bus_redis__ask_nodes(bus);
     return ok && wshub_bus_redis__say(bus, which, WSHUB_BUS_REDIS__READY, "PING", NULL, NULL);
 }
 
@@ -2578,7 +2588,8 @@ static void wshub_bus_redis__understand(wshub_bus_redis *bus, int which, wshub_b
     case WSHUB_BUS_REDIS__SETNAME: /* nice to have */
     case WSHUB_BUS_REDIS__PING:    /* an error is life as well */
     case WSHUB_BUS_REDIS__REQUEST: /* never: wshub_bus_redis_answered() */
-    case WSHUB_BUS_REDIS__SLOTS:   /* nor this */
+    case WSHUB_BUS_REDIS__SLOTS:   /* nor these */
+    case WSHUB_BUS_REDIS__MEMBERS:
     case WSHUB_BUS_REDIS__SUBSCRIBE:
     case WSHUB_BUS_REDIS__BEAT_CHANNEL:
     case WSHUB_BUS_REDIS__UNSUBSCRIBE:
@@ -2690,7 +2701,7 @@ static void wshub_bus_redis__reply(wshub_bus_redis *bus, int which, const wshub_
 
     WSHUB_ASSERT(wshub_bus_redis__open(&bus->links[which]));
     if (list && reply->items_count >= 3 && !wshub_bus_redis__publishes(bus, which) &&
-        !wshub_bus_redis__asks_replica(bus, which)) {
+        !wshub_bus_redis__only_asks(bus, which)) {
         if (wshub_bus_redis__heard_message(bus, which, reply)) return;
         if (wshub_bus_redis__heard_acknowledgement(bus, which, reply)) return;
     }
@@ -2757,34 +2768,73 @@ static bool wshub_bus_redis__node_address(const wshub_bus_redis *bus, const wshu
     return true;
 }
 
-/* The place of an address in a list, which is a new one perhaps. NOBODY: there are too many. */
-static uint32_t wshub_bus_redis__node_put(const char address[WSHUB_BUS_REDIS__MASTER_BYTES],
-                                          char (*list)[WSHUB_BUS_REDIS__MASTER_BYTES],
-                                          uint32_t most, uint32_t *count) {
-    uint32_t i, place = *count;
+/* The place of a node that an answer names. NOBODY: it is a new one. Its id tells more than its
+ * address, since a node may go by several; the first one that is named counts. id may be "". */
+static uint32_t wshub_bus_redis__node_find(wshub_bus_redis__cluster *cluster,
+                                           const char address[WSHUB_BUS_REDIS__MASTER_BYTES],
+                                           const char id[WSHUB_BUS_REDIS__ID_BYTES]) {
+    uint32_t i;
 
-    for (i = 0; i < *count; i++) {
-        if (strcmp(list[i], address) == 0) return i;
-        if (!list[i][0]) place = i;
+    for (i = 0; i < cluster->count; i++) {
+        wshub_bus_redis__node *node = &cluster->nodes[i];
+        bool same = id[0] && strcmp(node->id, id) == 0;
+        if (!node->address[0] || (!same && strcmp(node->address, address) != 0)) continue;
+        if (!node->named) memcpy(node->address, address, sizeof node->address);
+        if (!node->named) memcpy(node->id, id, sizeof node->id);
+        node->named = true;
+        return i;
     }
-    if (place == most) return WSHUB_BUS_REDIS__NOBODY;
-    memcpy(list[place], address, WSHUB_BUS_REDIS__MASTER_BYTES);
-    *count += place == *count;
+    return WSHUB_BUS_REDIS__NOBODY;
+}
+
+/* The same, and takes a place for a new one. NOBODY: of nodes that are only asked there are too
+ * many. A master always has a place: those before it are as many masters as may be, at most. */
+static uint32_t wshub_bus_redis__node_put(wshub_bus_redis__cluster *cluster,
+                                          const char address[WSHUB_BUS_REDIS__MASTER_BYTES],
+                                          const char id[WSHUB_BUS_REDIS__ID_BYTES], bool master) {
+    uint32_t place = wshub_bus_redis__node_find(cluster, address, id), others = 0, i;
+    wshub_bus_redis__node *node;
+
+    if (place != WSHUB_BUS_REDIS__NOBODY) return place;
+    for (i = 0, place = cluster->count; i < cluster->count; i++) {
+        if (!cluster->nodes[i].address[0]) place = i;
+        others += cluster->nodes[i].address[0] && !cluster->nodes[i].master;
+    }
+    if (place == WSHUB_BUS_REDIS__NODES_ALL) return WSHUB_BUS_REDIS__NOBODY;
+    if (!master && others >= WSHUB_BUS_REDIS_REPLICAS_MAX) return WSHUB_BUS_REDIS__NOBODY;
+
+    node = &cluster->nodes[place];
+    memset(node, 0, sizeof *node);
+    memcpy(node->address, address, sizeof node->address);
+    memcpy(node->id, id, sizeof node->id);
+    node->named = true;
+    cluster->count += place == cluster->count;
     return place;
 }
 
-/* A node that is only asked, unless it is one of the masters that are connected to anyhow. One too
- * many is not asked. */
-static void wshub_bus_redis__node_asked(wshub_bus_redis__cluster *cluster,
-                                        const char address[WSHUB_BUS_REDIS__MASTER_BYTES]) {
-    uint32_t i;
+/* A node has some slots more. False: there are more masters than may be. */
+static bool wshub_bus_redis__slots_take(wshub_bus_redis__cluster *cluster, uint32_t node,
+                                        int64_t from, int64_t to) {
+    uint32_t masters = 0, i;
 
-    for (i = 0; cluster->dialled && i < cluster->count; i++) {
-        if (strcmp(cluster->addresses[i], address) == 0) return;
+    for (i = 0; i < cluster->count; i++) masters += cluster->nodes[i].master;
+    masters += !cluster->nodes[node].master;
+    cluster->nodes[node].master = true;
+    for (; from <= to; from++) {
+        uint8_t *has = &cluster->slots[from];
+        if (*has != WSHUB_BUS_REDIS__NOBODY) cluster->nodes[*has].slots--;
+        *has = (uint8_t)node;
+        cluster->nodes[node].slots++;
     }
-    i = wshub_bus_redis__node_put(address, cluster->replicas, WSHUB_BUS_REDIS_REPLICAS_MAX,
-                                  &cluster->replicas_count);
-    if (i != WSHUB_BUS_REDIS__NOBODY) cluster->named[i] = true;
+    return masters <= WSHUB_BUS_REDIS_NODES_MAX;
+}
+
+/* A node's name, which stands behind its address since Redis 4. */
+static void wshub_bus_redis__node_id(const wshub_bus_reply *node,
+                                     char id[WSHUB_BUS_REDIS__ID_BYTES]) {
+    id[0] = 0;
+    if (node->count > 2 && node->items[2].text.len < WSHUB_BUS_REDIS__ID_BYTES)
+        wshub_bus_redis__copy(id, WSHUB_BUS_REDIS__ID_BYTES, node->items[2].text);
 }
 
 /* One range of slots: its first and last, and its master before its replicas. A replica that is
@@ -2792,7 +2842,7 @@ static void wshub_bus_redis__node_asked(wshub_bus_redis__cluster *cluster,
  * to a slot's former master is answered with MOVED, and everything is connected anew. */
 static bool wshub_bus_redis__slots_range(wshub_bus_redis *bus, const wshub_bus_reply *range) {
     wshub_bus_redis__cluster *cluster = bus->cluster;
-    char address[WSHUB_BUS_REDIS__MASTER_BYTES];
+    char address[WSHUB_BUS_REDIS__MASTER_BYTES], id[WSHUB_BUS_REDIS__ID_BYTES];
     int64_t from, to;
     uint32_t node;
     size_t i;
@@ -2803,38 +2853,115 @@ static bool wshub_bus_redis__slots_range(wshub_bus_redis *bus, const wshub_bus_r
     if (from < 0 || to < from || to >= WSHUB_BUS_REDIS__SLOTS_ALL) return false;
 
     if (!wshub_bus_redis__node_address(bus, &range->items[2], address)) return false;
-    if (cluster->dialled) {
-        wshub_bus_redis__node_asked(cluster, address);
-    } else {
-        node = wshub_bus_redis__node_put(address, cluster->addresses, WSHUB_BUS_REDIS_NODES_MAX,
-                                         &cluster->count);
-        if (node == WSHUB_BUS_REDIS__NOBODY) return false;
-        memset(cluster->slots + from, (int)node, (size_t)(to - from + 1));
-    }
+    wshub_bus_redis__node_id(&range->items[2], id);
+    node = wshub_bus_redis__node_put(cluster, address, id, !cluster->dialled);
+    if (!cluster->dialled &&
+        (node == WSHUB_BUS_REDIS__NOBODY || !wshub_bus_redis__slots_take(cluster, node, from, to)))
+        return false;
+
     for (i = 3; i < range->count; i++) {
-        if (wshub_bus_redis__node_address(bus, &range->items[i], address))
-            wshub_bus_redis__node_asked(cluster, address);
+        if (!wshub_bus_redis__node_address(bus, &range->items[i], address)) continue;
+        wshub_bus_redis__node_id(&range->items[i], id);
+        (void)wshub_bus_redis__node_put(cluster, address, id, false);
     }
     return true;
 }
 
-/* All ranges were read. Of a bus that is up, nodes that were not named have gone, and those that
- * have come are connected to. Whoever waited for one that has gone may call anything. */
-static void wshub_bus_redis__slots_read(wshub_bus_redis *bus) {
+/* ---- a Cluster's nodes ---- */
+
+/* Takes the next word off a text. Words stand apart by one of `blanks`. */
+static wshub_str wshub_bus_redis__next_word(wshub_str *text, const char *blanks) {
+    wshub_str word = *text;
+
+    word.len = 0;
+    while (word.len < text->len && !strchr(blanks, word.ptr[word.len])) word.len++;
+    text->ptr += word.len;
+    text->len -= word.len;
+    if (text->len) {
+        text->ptr++;
+        text->len--;
+    }
+    return word;
+}
+
+/* Whether a node is one that clients may subscribe at: it has been met, has an address, and its
+ * Cluster has not given it up. */
+static bool wshub_bus_redis__member_flags(wshub_str flags) {
+    while (flags.len) {
+        wshub_str flag = wshub_bus_redis__next_word(&flags, ",");
+        if (wshub_str_eq_z(flag, "fail") || wshub_str_eq_z(flag, "handshake") ||
+            wshub_str_eq_z(flag, "noaddr"))
+            return false;
+    }
+    return true;
+}
+
+/* A line of CLUSTER NODES: `id host:port@bus-port[,name] flags ...`. One that is none is passed
+ * over. host "": that of the node that was asked. */
+static void wshub_bus_redis__member(wshub_bus_redis *bus, wshub_str line) {
+    wshub_str id = wshub_bus_redis__next_word(&line, " ");
+    wshub_str at = wshub_bus_redis__next_word(&line, " ");
+    wshub_str flags = wshub_bus_redis__next_word(&line, " "), where;
+    char address[WSHUB_BUS_REDIS__MASTER_BYTES], name[WSHUB_BUS_REDIS__ID_BYTES];
+    wshub_bus_reply node, items[2];
+    const uint8_t *port;
+
+    if (!id.len || id.len >= sizeof name || !wshub_bus_redis__member_flags(flags)) return;
+    where = wshub_bus_redis__next_word(&at, "@,");
+    port = (const uint8_t *)where.ptr + where.len;
+    while (port > (const uint8_t *)where.ptr && port[-1] != ':') port--;
+    if (port == (const uint8_t *)where.ptr) return;
+
+    memset(items, 0, sizeof items);
+    memset(&node, 0, sizeof node);
+    items[0].text.ptr = where.ptr;
+    items[0].text.len = (size_t)((const char *)port - where.ptr) - 1;
+    if (!wshub_bus_redis__number(port, (const uint8_t *)where.ptr + where.len, &items[1].integer))
+        return;
+    node.kind = WSHUB_BUS_REPLY_ARRAY;
+    node.items = items;
+    node.count = 2;
+    if (!wshub_bus_redis__node_address(bus, &node, address)) return;
+    wshub_bus_redis__copy(name, sizeof name, id);
+    (void)wshub_bus_redis__node_put(bus->cluster, address, name, false);
+}
+
+/* Nodes that neither answer has named have gone, and those that have come are connected to. Whoever
+ * waited for one that has gone may call anything. */
+static void wshub_bus_redis__nodes_read(wshub_bus_redis *bus) {
     wshub_bus_redis__cluster *cluster = bus->cluster;
     uint32_t i;
+
+    for (i = 0; bus->state == WSHUB_BUS_REDIS__UP && i < cluster->count; i++) {
+        wshub_bus_redis__node *node = &cluster->nodes[i];
+        int which = wshub_bus_redis__node_pub(i);
+        if (node->named || node->master || !node->address[0]) continue;
+        node->address[0] = 0;
+        if (bus->links[which].state != WSHUB_BUS_REDIS__LINK_NONE)
+            wshub_bus_redis__asked_lost(bus, which);
+    }
+    if (bus->state == WSHUB_BUS_REDIS__UP) (void)wshub_bus_redis__dial_nodes(bus);
+}
+
+/* The answer to CLUSTER NODES: a line for each. Who may not ask knows those that have slots, and
+ * their replicas. */
+static void wshub_bus_redis__members(wshub_bus_redis *bus, const wshub_bus_reply *reply) {
+    wshub_str text = reply->text;
+
+    WSHUB_ASSERT(bus->cluster);
+    (void)wshub_bus_redis__cmd_done(&bus->links[WSHUB_BUS_REDIS__PUB]);
+    while (reply->kind == WSHUB_BUS_REPLY_TEXT && text.len)
+        wshub_bus_redis__member(bus, wshub_bus_redis__next_word(&text, "\r\n"));
+    wshub_bus_redis__nodes_read(bus);
+}
+
+/* All ranges were read. */
+static void wshub_bus_redis__slots_read(wshub_bus_redis *bus) {
+    wshub_bus_redis__cluster *cluster = bus->cluster;
 
     cluster->reading = false;
     (void)wshub_bus_redis__cmd_done(&bus->links[WSHUB_BUS_REDIS__PUB]);
     if (!cluster->count) wshub_bus_redis__fail_plain(bus, "a Cluster whose slots nobody has");
-    for (i = 0; bus->state == WSHUB_BUS_REDIS__UP && i < cluster->replicas_count; i++) {
-        int which = wshub_bus_redis__replicas(bus) + (int)i;
-        if (cluster->named[i] || !cluster->replicas[i][0]) continue;
-        cluster->replicas[i][0] = 0;
-        if (bus->links[which].state != WSHUB_BUS_REDIS__LINK_NONE)
-            wshub_bus_redis__replica_lost(bus, which);
-    }
-    if (bus->state == WSHUB_BUS_REDIS__UP) wshub_bus_redis__dial_replicas(bus);
 }
 
 /* Reads the head of the answer to CLUSTER SLOTS. What it is the head of is then read as a reply for
@@ -2845,6 +2972,7 @@ static size_t wshub_bus_redis__slots_begin(wshub_bus_redis *bus, int which, cons
     wshub_bus_redis__cluster *cluster = bus->cluster;
     wshub_bus_redis__reader reader;
     wshub_resp_value head;
+    uint32_t i;
 
     if (!wshub_bus_redis__next_is(&bus->links[which], WSHUB_BUS_REDIS__SLOTS)) return 0;
     if (cluster->reading || bytes[0] != '*') return 0;
@@ -2856,7 +2984,7 @@ static size_t wshub_bus_redis__slots_begin(wshub_bus_redis *bus, int which, cons
         wshub_bus_redis__fail_plain(bus, "the slots of the Cluster are none, or too many");
         return reader.at;
     }
-    memset(cluster->named, 0, sizeof cluster->named);
+    for (i = 0; i < cluster->count; i++) cluster->nodes[i].named = false;
     cluster->reading = true;
     cluster->ranges_left = (uint32_t)head.number;
     if (!head.number) wshub_bus_redis__slots_read(bus);
@@ -2927,7 +3055,8 @@ WSHUB_API void wshub_bus_redis_opened(wshub_bus_redis *redis, int link) {
 
 WSHUB_API bool wshub_bus_redis_wants_whole(const wshub_bus_redis *redis, int link) {
     return wshub_bus_redis__next_is(&redis->links[link], WSHUB_BUS_REDIS__REQUEST) ||
-           wshub_bus_redis__next_is(&redis->links[link], WSHUB_BUS_REDIS__SLOTS);
+           wshub_bus_redis__next_is(&redis->links[link], WSHUB_BUS_REDIS__SLOTS) ||
+           wshub_bus_redis__next_is(&redis->links[link], WSHUB_BUS_REDIS__MEMBERS);
 }
 
 WSHUB_API void wshub_bus_redis_replied(wshub_bus_redis *redis, int link, const wshub_resp *reply) {
@@ -3010,7 +3139,9 @@ static void wshub_bus_redis__skip_text(wshub_bus_redis__link *link, uint8_t *hea
 /* Whoever asked for a whole reply has it. */
 static void wshub_bus_redis__whole_answered(wshub_bus_redis *bus, int which,
                                             const wshub_bus_reply *reply) {
-    if (!wshub_bus_redis__next_is(&bus->links[which], WSHUB_BUS_REDIS__SLOTS))
+    if (wshub_bus_redis__next_is(&bus->links[which], WSHUB_BUS_REDIS__MEMBERS))
+        wshub_bus_redis__members(bus, reply);
+    else if (!wshub_bus_redis__next_is(&bus->links[which], WSHUB_BUS_REDIS__SLOTS))
         wshub_bus_redis__request_answered(bus, which, reply);
     else if (bus->cluster->reading)
         wshub_bus_redis__slots_ranged(bus, reply);
@@ -3311,16 +3442,15 @@ static bool wshub_bus_redis__beat_sentinel(wshub_bus_redis *bus) {
     return true;
 }
 
-/* Replicas that were lost are dialled again, and now and then the nodes are asked for. */
+/* Nodes that were lost and are only asked are dialled again, and now and then all are asked for. */
 static bool wshub_bus_redis__beat_nodes(wshub_bus_redis *bus) {
     const wshub_bus_redis__link *pub = &bus->links[WSHUB_BUS_REDIS__PUB];
 
-    wshub_bus_redis__dial_replicas(bus);
+    (void)wshub_bus_redis__dial_nodes(bus);
     if (bus->now < bus->cluster->nodes_at) return true;
-    if (wshub_bus_redis__awaits(pub, WSHUB_BUS_REDIS__SLOTS)) return true;
+    if (wshub_bus_redis__awaits(pub, WSHUB_BUS_REDIS__MEMBERS)) return true;
     bus->cluster->nodes_at = bus->now + bus->desc.nodes_ms;
-    return wshub_bus_redis__say(bus, WSHUB_BUS_REDIS__PUB, WSHUB_BUS_REDIS__SLOTS, "CLUSTER",
-                                "SLOTS", NULL);
+    return wshub_bus_redis__ask_nodes(bus);
 }
 
 /* Asks for the broker's role, for a word where else nothing would be said, and sends a
@@ -3357,10 +3487,9 @@ static bool wshub_bus_redis__silent(const wshub_bus_redis *bus, int which) {
 
 /* Ends a connection that has left a command unanswered. Of a Cluster's nodes it says which. */
 static void wshub_bus_redis__end_silent(wshub_bus_redis *bus, int which) {
-    const char *address =
-        which < WSHUB_BUS_REDIS__NODES || wshub_bus_redis__asks_replica(bus, which)
-            ? ""
-            : wshub_bus_redis__link_address(bus, which);
+    const char *address = which < WSHUB_BUS_REDIS__NODES || wshub_bus_redis__only_asks(bus, which)
+                              ? ""
+                              : wshub_bus_redis__link_address(bus, which);
 
     WSHUB_ASSERT(wshub_bus_redis__silent(bus, which));
     bus->stats.silences++;
@@ -3368,7 +3497,7 @@ static void wshub_bus_redis__end_silent(wshub_bus_redis *bus, int which) {
                                wshub_str_z(address));
 }
 
-/* Whether a sentinel or a replica has not answered our call for too long. */
+/* Whether a sentinel or a node that is only asked has not answered our call for too long. */
 static bool wshub_bus_redis__unreached(const wshub_bus_redis *bus, int which) {
     const wshub_bus_redis__link *link = &bus->links[which];
     return link->state == WSHUB_BUS_REDIS__LINK_DIALLING &&
@@ -3388,8 +3517,7 @@ static void wshub_bus_redis__watch(wshub_bus_redis *bus) {
         return;
     }
     for (which = 0; which < bus->links_used; which++) {
-        bool aside =
-            which == WSHUB_BUS_REDIS__SENTINEL || wshub_bus_redis__asks_replica(bus, which);
+        bool aside = which == WSHUB_BUS_REDIS__SENTINEL || wshub_bus_redis__only_asks(bus, which);
 
         if (wshub_bus_redis__silent(bus, which))
             wshub_bus_redis__end_silent(bus, which);
@@ -3614,7 +3742,7 @@ static wshub_err wshub_bus_redis__census_take(wshub_bus_redis *bus, const wshub_
         err = wshub_bus_redis__request_say(bus, which, argv, argc, part);
         census->parts += !err;
     }
-    WSHUB_ASSERT(err || census->parts >= bus->cluster->count);
+    WSHUB_ASSERT(err || census->parts > 0);
     if (!census->parts) {
         (void)wshub_bus_redis__alloc(&bus->desc, census, (size_t)census->bytes, 0);
         return err;

@@ -56,6 +56,7 @@ typedef struct broker {
     const char *replica;  /* an address whose role is "slave"; NULL: none */
     bool cluster;
     const char *slots; /* the answer to CLUSTER SLOTS; NULL: an error */
+    const char *nodes; /* the text that answers CLUSTER NODES; NULL: an error */
     bool numsub_apart; /* NUMSUB counts who has subscribed at the address where it is asked alone */
     const char *moved; /* an address that answers SPUBLISH and SSUBSCRIBE so; NULL: none */
     const char *master_host, *master_port; /* what a sentinel says */
@@ -371,6 +372,12 @@ static void broker_command(broker *b, broker_link *l, wshub_str *args, size_t co
         n = broker_deliver(b, args[1], args[2], args[0].ptr[0] == 'S');
         (void)snprintf(said, sizeof said, ":%d\r\n", n);
         broker_say_z(l, said);
+    } else if (wshub_str_eq_z(args[0], "CLUSTER") && wshub_str_eq_z(args[1], "NODES")) {
+        char head[24];
+        (void)snprintf(head, sizeof head, "$%zu\r\n", b->nodes ? strlen(b->nodes) : 0);
+        broker_say_z(l, b->nodes ? head : "-NOPERM this user has no permissions");
+        broker_say_z(l, b->nodes ? b->nodes : "");
+        broker_say_z(l, "\r\n");
     } else if (wshub_str_eq_z(args[0], "CLUSTER")) {
         broker_say_z(l,
                      b->slots ? b->slots : "-ERR This instance has cluster support disabled\r\n");

@@ -35,17 +35,19 @@ static void sites_start(site *s, size_t count, broker *b) {
     }
 }
 
-/* The connection on which a hub asks at an address: the first that it has dialled there, which the
- * fake io has told of last. */
+/* The connection on which a hub asks at an address: that on which it has, else the first that it has
+ * dialled there, which the fake io has told of last. */
 static broker_link *link_to(broker *b, const site *s, const char *address) {
+    broker_link *found = NULL;
     int i = BROKER_LINKS;
     while (i--) {
         if (b->links[i].conn.id && b->links[i].net == s->w.net &&
-            strcmp(b->links[i].address, address) == 0)
-            return &b->links[i];
+            strcmp(b->links[i].address, address) == 0 &&
+            (!found || b->links[i].numsubs > found->numsubs))
+            found = &b->links[i];
     }
-    EXPECT(false);
-    return &b->links[0];
+    EXPECT(found != NULL);
+    return found ? found : &b->links[0];
 }
 
 /* What is said leaves, and is answered. */
@@ -194,6 +196,8 @@ TEST(a_master_that_is_lost_loses_the_question_and_its_error_is_the_answer) {
     EXPECT_INT(rstats(&s[0]).state, WSHUB_BUS_UP);
 
     /* the end of the hub is told, too: once */
+    ask_words(s[0].w.hub, &q, ASKS);
+    serve(&s[0]);
     link_to(b, &s[0], "n2:2")->frozen = true;
     got.len = 0;
     ask_words(s[0].w.hub, &q, ASKS);
@@ -319,6 +323,83 @@ TEST(more_replicas_than_are_asked_and_some_that_are_none_are_left_out) {
     "*3\r\n*3\r\n:0\r\n:99\r\n" NODE("$6\r\nbroker\r\n", "6379") "*3\r\n:100\r\n:8000\r\n" NODE(   \
         "$2\r\nn2\r\n", "2") "*3\r\n:8001\r\n:16383\r\n" NODE("$2\r\nn3\r\n", "3")
 
+/* Nodes by their ids. The first of them goes by another address in CLUSTER NODES than in CLUSTER
+ * SLOTS; the third has no slots; others are not to be asked. */
+#define ID(c) #c #c #c #c #c #c #c #c #c #c #c #c #c #c #c #c #c #c #c #c
+#define NAMED(host, port, id) "*3\r\n" host ":" port "\r\n$40\r\n" id "\r\n"
+#define A_ID ID(a1)
+#define B_ID ID(b2)
+#define C_ID ID(c3)
+#define SLOTS_NAMED                                                                                \
+    "*2\r\n*3\r\n:0\r\n:99\r\n" NAMED("$6\r\nbroker\r\n", "6379",                                  \
+                                      A_ID) "*3\r\n:100\r\n:16383\r\n" NAMED("$2\r\nn2\r\n", "2",  \
+                                                                             B_ID)
+#define MEMBERS_TWO                                                                                \
+    A_ID " 10.0.0.1:6379@16379,one myself,master - 0 0 1 connected 0-99\n" B_ID                    \
+         " n2:2@12 master,fail? - 0 0 2 connected 100-16383\n"
+#define MEMBERS MEMBERS_TWO C_ID " n3:3@13,,shard-id=x master - 0 0 3 connected\n"
+
+TEST(masters_without_slots_are_asked_too) { /* redis-adapter 4 */
+    static const char *const none[] = {
+        C_ID " n3:3@13 master,fail - 0 0 3 disconnected\n",
+        C_ID " n3:3@13 handshake - 0 0 0 connected\n",
+        C_ID " :0@0 master,noaddr - 0 0 3 disconnected\n",
+        C_ID " n3:0@13 master - 0 0 3 connected\n",
+        C_ID " n3:70000@13 master - 0 0 3 connected\n",
+        C_ID " n3@13 master - 0 0 3 connected\n",
+        C_ID " n3:x@13 master - 0 0 3 connected\n",
+        C_ID "0 n3:3@13 master - 0 0 3 connected\n",
+        " n3:3@13 master - 0 0 3 connected\n",
+        C_ID "\n\n",
+        C_ID " n3:3@13",
+    };
+    static site s[3];
+    broker *b = cluster();
+    answers got = {.len = 0};
+    question q = {&got, "q"};
+    char text[600];
+    size_t i;
+    b->slots = SLOTS_NAMED;
+    b->nodes = MEMBERS;
+    b->replica = NULL;
+    sites_start(s, 3, b);
+    EXPECT_INT(b->dials, 3 * (2 + 2 * 2 + 1)); /* the first one once, for all its addresses */
+    for (i = 0; i < 3; i++) {
+        got.len = 0;
+        ask_words(s[i].w.hub, &q, ASKS);
+        serve(&s[i]);
+        EXPECT_STR(got.text, "q: " SAYS("3"));
+    }
+
+    /* one goes, and comes again; whoever may not ask any more knows those with slots alone */
+    for (i = 0; i < sizeof none / sizeof *none; i++) {
+        b->nodes = MEMBERS;
+        site_advance(&s[0], 7050);
+        (void)snprintf(text, sizeof text, "%s%s", MEMBERS_TWO, none[i]);
+        b->nodes = text;
+        site_advance(&s[0], 7050);
+        got.len = 0;
+        ask_words(s[0].w.hub, &q, ASKS);
+        serve(&s[0]);
+        if (i < sizeof none / sizeof *none - 1) EXPECT_STR(got.text, "q: " SAYS("2"));
+    }
+    EXPECT_STR(got.text, "q: " SAYS("3")); /* what stands behind the address is of no matter */
+    b->nodes = NULL;
+    site_advance(&s[0], 7050);
+    got.len = 0;
+    ask_words(s[0].w.hub, &q, ASKS);
+    serve(&s[0]);
+    EXPECT_STR(got.text, "q: " SAYS("2"));
+
+    /* one that has changed its address is dialled there */
+    b->nodes = MEMBERS_TWO C_ID " n4:4@13 master - 0 0 3 connected\n";
+    site_advance(&s[0], 7050);
+    (void)link_to(b, &s[0], "n4:4");
+    EXPECT_INT(rstats(&s[0]).downs, 0);
+    broker_drop_all(b);
+    for (i = 0; i < 3; i++) site_stop(&s[i]);
+}
+
 /* What is answered when the nodes have had time to be asked for again. */
 static void later(site *s, answers *got, const char *slots) {
     question q = {got, "q"};
@@ -410,7 +491,10 @@ TEST(slots_in_as_many_ranges_as_there_are_are_read_and_none_is_gathered_with_ano
         site_advance(&s, 200);
         EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
         EXPECT_INT(b->dials, 2 + 2 * 2 + 1);
-        for (i = 0; i < SLOTS; i++) wrong += s.redis->cluster->slots[i] != i % 2;
+        for (i = 0; i < SLOTS; i++) {
+            const wshub_bus_redis__cluster *c = s.redis->cluster;
+            wrong += strcmp(c->nodes[c->slots[i]].address, i % 2 ? "n2:2" : "broker:6379") != 0;
+        }
         EXPECT_INT(wrong, 0);
         site_advance(&s, 12000); /* and again, twice */
         EXPECT_INT(rstats(&s).downs, 0);

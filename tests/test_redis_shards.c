@@ -471,6 +471,56 @@ TEST(who_has_subscribed_at_a_node_that_came_later_is_counted) { /* redis-adapter
     for (i = 0; i < 3; i++) redis_end(&s[i]);
 }
 
+/* A node that has joined and has no slots is no master that CLUSTER SLOTS names. What is published
+ * at another node comes to who has subscribed there, and who has is counted. */
+TEST(who_has_subscribed_at_a_master_without_slots_is_counted) { /* redis-adapter 4 */
+    static party p;
+    redis_server s[3], joins;
+    char url[64], text[160], heard[400];
+    uint64_t end;
+    ssize_t n, got = 0;
+    int fd, i;
+    if (!redis_installed()) SKIP("redis-server is not installed");
+    redis_cluster_start(s);
+    memset(&joins, 0, sizeof joins);
+    joins.extra[0] = "--cluster-enabled";
+    joins.extra[1] = "yes";
+    redis_start(&joins);
+    (void)snprintf(text, sizeof text, "CLUSTER MEET 127.0.0.1 %d", s[0].port);
+    EXPECT_HAS(redis_tell(joins.port, text, NULL, 10000), "OK");
+    for (i = 0; i < 3; i++) { /* until each has met it */
+        (void)snprintf(text, sizeof text, ":%d@%d master - ", joins.port, joins.port + 10000);
+        for (end = real_ms() + 10000; real_ms() < end;) {
+            if (strstr(redis_tell(s[i].port, "CLUSTER NODES", text, 300), text)) break;
+        }
+        EXPECT_OP(real_ms(), <, end);
+    }
+    fd = tcp_open(joins.port);
+    EXPECT(fd >= 0 && write(fd, "SUBSCRIBE late\r\n", 16) == 16);
+
+    (void)snprintf(url, sizeof url, "redis://127.0.0.1:%d", s[1].port);
+    party_start(&p, url, true, 1);
+    EXPECT(parties_up(&p, 1, 20000));
+    EXPECT_INT(p.redis->links_used, WSHUB_BUS_REDIS__NODES + 2 * 4);
+    for (end = real_ms() + 10000; party_late(&p) != 1 && real_ms() < end;) parties_step(&p, 1, 1);
+    EXPECT_OP(real_ms(), <, end);
+
+    EXPECT_HAS(redis_tell(s[2].port, "PUBLISH late hello", "\r\n", 10000), ":");
+    (void)fcntl(fd, F_SETFL, O_NONBLOCK);
+    for (end = real_ms() + 10000; real_ms() < end;) {
+        n = read(fd, heard + got, sizeof heard - 1 - (size_t)got);
+        if (n > 0) got += n;
+        if (memmem(heard, (size_t)got, "hello", 5)) break;
+        real_sleep(1);
+    }
+    EXPECT_OP(real_ms(), <, end);
+    EXPECT_INT(p.downs, 0);
+    (void)close(fd);
+    party_stop(&p);
+    redis_end(&joins);
+    for (i = 0; i < 3; i++) redis_end(&s[i]);
+}
+
 TEST(a_broker_that_is_no_cluster_is_told_of) {
     static party p[1];
     redis_server server;
