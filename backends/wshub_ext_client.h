@@ -9,6 +9,8 @@
  *     was not offered; redirects only if asked for, and then without credentials elsewhere
  * [x] masks of fresh randomness for each frame, pings with a deadline, the closing handshake both
  *     ways, limits for all that a server can make grow
+ * [x] HTTP/1.1 on the same streams (URLs, names, proxies, TLS): one request after another, for what
+ *     begins with requests, as Engine.IO does; every answer that is none ends the line
  * [x] the hub's protocol on it: authentication fixed or asked for, heartbeat, rooms, events,
  *     requests with answers, encryption by hooks; it comes back by itself, after a backoff with
  *     chance, is in its rooms again, and sends what it kept, once and in order
@@ -45,10 +47,11 @@
  *
  * ---- the states of a WebSocket ----
  * STARTING, or RESOLVING while its name's addresses are awaited, DIALLING while they are tried,
- * PROXY until the proxy has answered, UPGRADING until the server has; then OPEN; CLOSING behind our
- * Close, ENDING when both have been seen, or the peer failed: nothing more is read, and the end of
- * the stream is awaited for close_timeout_ms. FAILED, of which ended() is owed and there is no
- * stream; CUT, when the stream's closed() is awaited. */
+ * PROXY until the proxy has answered, UPGRADING until the server has; then OPEN, or HTTP for a
+ * line of requests, which has no handshake; CLOSING behind our Close, ENDING when both have been
+ * seen, or the peer failed: nothing more is read, and the end of the stream is awaited for
+ * close_timeout_ms. FAILED, of which ended() is owed and there is no stream; CUT, when the
+ * stream's closed() is awaited. */
 #ifndef WSHUB_EXT_CLIENT_H
 #define WSHUB_EXT_CLIENT_H
 #ifndef WSHUB_H
@@ -181,10 +184,11 @@ WSHUB_API void wshub_ws_timer_remove(wshub_ws_pool *pool, wshub_ws_timer *timer)
     X(PROXY, "proxy", "the proxy refused, or what answered is none")                               \
     X(CANCELLED, "cancelled", "closed by us before it was open")                                   \
     X(MEMORY, "memory", "out of memory")                                                           \
-    X(RANDOM, "random", "the io has no randomness: keys would be guessable")
+    X(RANDOM, "random", "the io has no randomness: keys would be guessable")                       \
+    X(ANSWER, "answer", "no valid answer to a request of HTTP")
 
 /* Why a WebSocket has ended. CLOSE, LOST and BROKEN are of those that were open; the others, and
- * MEMORY and RANDOM too, of those that never were. */
+ * MEMORY and RANDOM too, of those that never were; ANSWER is of lines of HTTP alone. */
 typedef enum wshub_ws_why {
 #define WSHUB__X(name, word, text) WSHUB_WS_END_##name,
     WSHUB_WS_ENDS(WSHUB__X)
@@ -368,6 +372,87 @@ typedef struct wshub_ws_url {
  *   out_url  untouched if there is none
  * Returns  false: it is none. Pure: any thread. */
 WSHUB_API bool wshub_ws_url_read(wshub_str text, wshub_ws_url *out_url);
+
+/* ---- a line of HTTP ----------------------------------------------------------------------------
+ * A stream to a server over which requests of HTTP/1.1 go, one after the other: the next is taken
+ * when the answer to the one before is whole. Its handle is a wshub_ws, too: wshub_ws_drop(),
+ * wshub_ws_close() (which is the same here), wshub_ws_forget(), wshub_ws_state_of() and
+ * wshub_ws_unsent() know it; messages, pings and pauses are refused (STATE). It does not dial again
+ * when its stream has ended, and nothing is sent twice: whoever needs that knows whether a request
+ * may be repeated. Redirects are answers like others; nothing is offered to be compressed. */
+
+/* A request. Borrowed until wshub_ws_http_request() returns. */
+typedef struct wshub_ws_request {
+    const char *method;  /* required: GET, POST, PUT, ...; not HEAD or CONNECT */
+    const char *target;  /* required: path and query, from a `/` on, as they are to be sent */
+    const char *type;    /* Content-Type of the body; NULL: not said */
+    const void *body;    /* body_bytes of it; NULL: none, and no Content-Length but for POST */
+    size_t body_bytes;   /* at most 2^30 */
+    uint32_t timeout_ms; /* 60000; from the order to the whole answer, whatever is awaited.
+                            WSHUB_OFF: none */
+} wshub_ws_request;
+
+/* The answer to a request. Views, valid until the callback returns. */
+typedef struct wshub_ws_answer {
+    int status;        /* 200 to 999 */
+    uint8_t *body;     /* body_bytes of it, yours to write into; never NULL */
+    size_t body_bytes; /* without chunks, at most message_bytes_max */
+    wshub_str type;    /* Content-Type; ptr NULL: not said */
+    bool last;         /* the line takes no other request, ended() follows: the server says so, or
+                          has answered before it had read all */
+} wshub_ws_answer;
+
+/* Whom a line tells. As wshub_ws_events. */
+typedef struct wshub_ws_http_events {
+    /* An answer is whole; the next request may be given, unless it is the last one. */
+    void (*answered)(wshub_ws_pool *pool, wshub_ws line, const wshub_ws_answer *answer, void *user);
+    /* The last word, exactly once; the handle is stale. A request that is not answered yet never
+     * will be. gone->why: as of a WebSocket that never was open; LOST: its stream ended while
+     * nothing was asked; ANSWER: what came is no answer, or too large; TIMEOUT: neither stream nor
+     * answer in time. gone->opened is false. */
+    void (*ended)(wshub_ws_pool *pool, wshub_ws line, const wshub_ws_gone *gone, void *user);
+} wshub_ws_http_events;
+
+/* Opens a line. Whatever happens from here on is told by ended(), never by this call.
+ *   desc      borrowed. url: `http` or `https`, what stands behind host and port is not looked at.
+ *             events is not used, nor what is of messages: protocols, deflate, redirects_max,
+ *             message_timeout_ms, unsent_bytes_max. headers: of each request.
+ *             connect_timeout_ms: until its stream is there. idle_timeout_ms: so long without a
+ *             request it ends itself; sooner if the server says that it will (Keep-Alive).
+ *             message_bytes_max: of the body of an answer
+ *   events    required; borrowed until ended()
+ *   out_line  its handle
+ * Returns  OK; PARAM: wshub_ws_http_problem() says which field; NOMEM.
+ * Thread   the io's; allowed in callbacks. */
+WSHUB_INLINE wshub_err wshub_ws_http_open(wshub_ws_pool *pool, const wshub_ws_desc *desc,
+                                          const wshub_ws_http_events *events, wshub_ws *out_line);
+/* Says in one line what wshub_ws_http_open() would refuse in a description, beginning with the
+ * field's name. NULL: nothing. desc: borrowed. Pure: any thread. */
+WSHUB_INLINE const char *wshub_ws_http_problem(const wshub_ws_desc *desc);
+/* What the two above call, as wshub_ws_pool_create_versioned(). Return as those. */
+WSHUB_API wshub_err wshub_ws_http_open_versioned(wshub_ws_pool *pool, const wshub_ws_desc *desc,
+                                                 const wshub_ws_http_events *events,
+                                                 size_t desc_bytes, uint32_t version,
+                                                 wshub_ws *out_line);
+WSHUB_API const char *wshub_ws_http_problem_versioned(const wshub_ws_desc *desc, size_t desc_bytes,
+                                                      uint32_t version);
+WSHUB_INLINE wshub_err wshub_ws_http_open(wshub_ws_pool *pool, const wshub_ws_desc *desc,
+                                          const wshub_ws_http_events *events, wshub_ws *out_line) {
+    return wshub_ws_http_open_versioned(pool, desc, events, sizeof *desc, WSHUB_WS_VERSION,
+                                        out_line);
+}
+WSHUB_INLINE const char *wshub_ws_http_problem(const wshub_ws_desc *desc) {
+    return wshub_ws_http_problem_versioned(desc, sizeof *desc, WSHUB_WS_VERSION);
+}
+
+/* Sends a request, at once or as soon as the stream is there.
+ *   request  borrowed
+ * Returns  OK; STALE: the line has ended; STATE: it has a request that is not answered, or has had
+ *          its last one, or is no line of HTTP; PARAM: no method, target or type, or a body over
+ *          2^30 bytes; NOMEM. After an error nothing has changed.
+ * Thread   the io's; allowed in callbacks. Cost: one copy of the body. */
+WSHUB_API wshub_err wshub_ws_http_request(wshub_ws_pool *pool, wshub_ws line,
+                                          const wshub_ws_request *request);
 
 /* ---- a client of a hub -------------------------------------------------------------------------
  * Speaks the protocol of a hub (>>protocol of wshub.h) over a WebSocket of a pool: authenticates,
@@ -584,7 +669,9 @@ enum {
     WSHUB_WS__PONG = 0xA,           /* opcodes (RFC 6455 5.2) */
     WSHUB_WS__PING = 0x9,
     WSHUB_WS__CLOSE_OP = 0x8,
-    WSHUB_WS__CONTROL_MAX = 125 /* bytes of a control frame (RFC 6455 5.5) */
+    WSHUB_WS__CONTROL_MAX = 125, /* bytes of a control frame (RFC 6455 5.5) */
+    WSHUB_WS__CHUNK_MAX = 256,   /* of the line in front of a chunk, with its extensions */
+    WSHUB_WS__KEEP_MS = 1000     /* so long before the server ends an idle stream, we do */
 };
 #define WSHUB_WS__COUNT_MAX (1u << 30)
 
@@ -596,6 +683,7 @@ typedef enum wshub_ws__state {
     WSHUB_WS__DIALLING,
     WSHUB_WS__PROXY,
     WSHUB_WS__UPGRADING,
+    WSHUB_WS__HTTP,
     WSHUB_WS__OPEN,
     WSHUB_WS__CLOSING,
     WSHUB_WS__ENDING,
@@ -642,6 +730,36 @@ typedef struct wshub_ws__agreed {
     bool squeezed;                    /* the message that is being read is compressed */
 } wshub_ws__agreed;
 
+/* What of an answer is read next. */
+typedef enum wshub_ws__part {
+    WSHUB_WS__PART_HEAD,
+    WSHUB_WS__PART_BODY,      /* left bytes of it */
+    WSHUB_WS__PART_REST,      /* all up to the end of the stream */
+    WSHUB_WS__PART_SIZE,      /* the line in front of a chunk */
+    WSHUB_WS__PART_CHUNK,     /* left bytes of it */
+    WSHUB_WS__PART_CHUNK_END, /* the CRLF behind it */
+    WSHUB_WS__PART_TRAILER    /* fields behind the last chunk, up to an empty line */
+} wshub_ws__part;
+
+/* What a line of HTTP has more than a WebSocket. */
+typedef struct wshub_ws__http {
+    const wshub_ws_http_events *events;
+    wshub_ws__bytes front;   /* Host and the caller's fields, as each request has them */
+    wshub_ws__bytes request; /* until the stream is there */
+    wshub_ws__bytes body;    /* of the answer, as far as it has come */
+    wshub_ws__bytes text;    /* a line of chunks that is not whole */
+    wshub_str type;          /* of the answer; a view of its head, which stays in `in` */
+    uint64_t left;
+    uint64_t deadline_ms; /* for the answer, or of the idle stream; WSHUB_NEVER: none */
+    uint32_t trailers;    /* bytes of them */
+    uint32_t keep_ms;     /* how long the stream may be idle; WSHUB_OFF: for ever */
+    uint16_t status;
+    uint8_t part; /* a wshub_ws__part */
+    bool asked;   /* a request is not answered yet */
+    bool done;    /* in what is read now an answer has ended */
+    bool last;    /* there will be no other one */
+} wshub_ws__http;
+
 typedef struct wshub_ws__line {
     uint64_t id; /* 0: free */
     wshub_ws_pool *pool;
@@ -650,6 +768,7 @@ typedef struct wshub_ws__line {
     void *user;
     wshub_ws__attempt *attempt;
     wshub_ws__agreed *agreed; /* NULL: nothing is compressed */
+    wshub_ws__http *http;     /* NULL: it is a WebSocket */
     wshub_ws_timer timer;
     wshub_ws__bytes out; /* what waits; of it out_at bytes have left */
     size_t out_at;
@@ -977,6 +1096,18 @@ static void wshub_ws__agreed_free(wshub_ws_pool *pool, wshub_ws__line *line) {
     line->agreed = NULL;
 }
 
+static void wshub_ws__http_free(wshub_ws_pool *pool, wshub_ws__line *line) {
+    wshub_ws__http *http = line->http;
+
+    if (!http) return;
+    wshub_ws__bytes_free(pool, &http->front);
+    wshub_ws__bytes_free(pool, &http->request);
+    wshub_ws__bytes_free(pool, &http->body);
+    wshub_ws__bytes_free(pool, &http->text);
+    (void)wshub_ws_alloc(pool, http, sizeof *http, 0);
+    line->http = NULL;
+}
+
 /* Frees all of a WebSocket, of which the io has nothing any more. */
 static void wshub_ws__free(wshub_ws_pool *pool, wshub_ws__line *line) {
     uint32_t index = (uint32_t)line->id;
@@ -992,6 +1123,7 @@ static void wshub_ws__free(wshub_ws_pool *pool, wshub_ws__line *line) {
     if (line->pong) (void)wshub_ws_alloc(pool, line->pong, WSHUB_WS__CONTROL_MAX + 1, 0);
     if (line->ctl) (void)wshub_ws_alloc(pool, line->ctl, WSHUB_WS__CONTROL_MAX, 0);
     wshub_ws__agreed_free(pool, line);
+    wshub_ws__http_free(pool, line);
     wshub_ws__text_free(pool, &line->text);
     memset(line, 0, sizeof *line);
     pool->free_slots[pool->free_count++] = index;
@@ -1027,6 +1159,7 @@ static void wshub_ws__rearm(wshub_ws_pool *pool, wshub_ws__line *line) {
         if (attempt->tried < attempt->addresses_count && attempt->next_ms < due)
             due = attempt->next_ms;
     }
+    if (line->http && line->http->deadline_ms < due) due = line->http->deadline_ms;
     if (line->state == WSHUB_WS__OPEN || line->state == WSHUB_WS__CLOSING) {
         if (line->idle_ms != WSHUB_OFF && !line->paused) {
             due = line->pinged ? line->pinged_ms + line->idle_ms - line->idle_ms / 2
@@ -1072,7 +1205,8 @@ static void wshub_ws__fail(wshub_ws_pool *pool, wshub_ws__line *line, wshub_ws_w
 
 /* The last word, told and done. */
 static void wshub_ws__tell_end(wshub_ws_pool *pool, wshub_ws__line *line) {
-    const wshub_ws_events *events = line->events;
+    void (*ended)(wshub_ws_pool * of, wshub_ws ws, const wshub_ws_gone *gone, void *user) =
+        line->http ? line->http->events->ended : line->events->ended;
     void *user = line->user;
     wshub_ws ws = wshub_ws__handle(line);
     wshub_ws_gone gone;
@@ -1093,7 +1227,7 @@ static void wshub_ws__tell_end(wshub_ws_pool *pool, wshub_ws__line *line) {
     if (gone.why == WSHUB_WS_END_TIMEOUT) gone.text = wshub_ws__whys[WSHUB_WS_END_TIMEOUT][1];
     line->text = NULL;
     wshub_ws__free(pool, line);
-    if (!mute && events->ended) events->ended(pool, ws, &gone, user);
+    if (!mute && ended) ended(pool, ws, &gone, user);
     if (text) (void)wshub_ws_alloc(pool, text, strlen(text) + 1, 0);
 }
 
@@ -1759,7 +1893,9 @@ static bool wshub_ws__authority(wshub_str text, wshub_str *out_host, bool *out_v
     return true;
 }
 
-WSHUB_API bool wshub_ws_url_read(wshub_str text, wshub_ws_url *out_url) {
+/* Reads a URL of one of two schemes, of which the second is the secure one: with their `://`. */
+static bool wshub_ws__url_read(wshub_str text, const char *plain, const char *secure,
+                               wshub_ws_url *out_url) {
     wshub_ws_url url;
     wshub_str rest, authority;
     size_t i;
@@ -1769,9 +1905,9 @@ WSHUB_API bool wshub_ws_url_read(wshub_str text, wshub_ws_url *out_url) {
     for (i = 0; i < text.len; i++) {
         if (text.ptr[i] <= ' ' || text.ptr[i] > '~' || text.ptr[i] == '#') return false;
     }
-    url.secure = wshub_ws__starts(text, "wss://");
-    if (!url.secure && !wshub_ws__starts(text, "ws://")) return false;
-    rest = wshub_ws__behind(text, url.secure ? 6 : 5);
+    url.secure = wshub_ws__starts(text, secure);
+    if (!url.secure && !wshub_ws__starts(text, plain)) return false;
+    rest = wshub_ws__behind(text, strlen(url.secure ? secure : plain));
 
     for (i = 0; i < rest.len && rest.ptr[i] != '/' && rest.ptr[i] != '?'; i++) {
     }
@@ -1786,6 +1922,16 @@ WSHUB_API bool wshub_ws_url_read(wshub_str text, wshub_ws_url *out_url) {
     return true;
 }
 
+WSHUB_API bool wshub_ws_url_read(wshub_str text, wshub_ws_url *out_url) {
+    return wshub_ws__url_read(text, "ws://", "wss://", out_url);
+}
+
+/* As wshub_ws_url_read(), of what a line of HTTP is opened with, if `http` is set. */
+static bool wshub_ws__url_of(wshub_str text, bool http, wshub_ws_url *out_url) {
+    return http ? wshub_ws__url_read(text, "http://", "https://", out_url)
+                : wshub_ws_url_read(text, out_url);
+}
+
 /* ---- the head of the answer ---- */
 
 /* What an answer's head says. Views. */
@@ -1797,6 +1943,9 @@ typedef struct wshub_ws__answer {
     bool bad_extensions;      /* what an answer to our offer cannot be */
     wshub_ws__agreed deflate; /* what it says of permessage-deflate */
     wshub_str upgrade, accept, protocol, location, authenticate;
+    unsigned lengths, codings; /* how often Content-Length and Transfer-Encoding were said */
+    bool ends;                 /* Connection has `close` */
+    wshub_str length, coding, type, keep;
 } wshub_ws__answer;
 
 static bool wshub_ws__is_token(char c) {
@@ -1918,6 +2067,21 @@ static void wshub_ws__extensions(wshub_str value, wshub_ws__answer *answer) {
     if (value.len) answer->bad_extensions = true;
 }
 
+/* What says how long the body is, what it is, and what becomes of the stream behind it. */
+static void wshub_ws__body_field(wshub_str name, wshub_str value, wshub_ws__answer *answer) {
+    if (wshub_ws__same(name, "content-length")) {
+        answer->lengths++;
+        answer->length = value;
+    } else if (wshub_ws__same(name, "transfer-encoding")) {
+        answer->codings++;
+        answer->coding = value;
+    } else if (wshub_ws__same(name, "content-type")) {
+        answer->type = value;
+    } else if (wshub_ws__same(name, "keep-alive")) {
+        answer->keep = value;
+    }
+}
+
 /* Keeps what is asked of a field. */
 static void wshub_ws__field(wshub_str name, wshub_str value, wshub_ws__answer *answer) {
     if (wshub_ws__same(name, "upgrade")) {
@@ -1926,6 +2090,7 @@ static void wshub_ws__field(wshub_str name, wshub_str value, wshub_ws__answer *a
     } else if (wshub_ws__same(name, "connection")) {
         answer->connections++;
         if (wshub_ws__in_list(value, wshub_str_z("upgrade"), false)) answer->upgrade_token = true;
+        if (wshub_ws__in_list(value, wshub_str_z("close"), false)) answer->ends = true;
     } else if (wshub_ws__same(name, "sec-websocket-accept")) {
         answer->accepts++;
         answer->accept = value;
@@ -1938,6 +2103,8 @@ static void wshub_ws__field(wshub_str name, wshub_str value, wshub_ws__answer *a
         answer->location = value;
     } else if (wshub_ws__same(name, "proxy-authenticate") && !answer->authenticate.ptr) {
         answer->authenticate = value;
+    } else {
+        wshub_ws__body_field(name, value, answer);
     }
 }
 
@@ -2068,12 +2235,34 @@ static bool wshub_ws__put_upgrade(wshub_ws_pool *pool, wshub_ws__line *line, con
            wshub_ws__put_z(pool, line, "\r\n");
 }
 
+/* A line of HTTP has its stream: what it was asked meanwhile goes out. */
+static void wshub_ws__http_ready(wshub_ws_pool *pool, wshub_ws__line *line) {
+    wshub_ws__http *http = line->http;
+
+    wshub_ws__attempt_free(pool, line, false);
+    if (!http->asked && http->keep_ms != WSHUB_OFF)
+        http->deadline_ms = wshub_ws_now_ms(pool) + http->keep_ms;
+    line->why = WSHUB_WS_END_LOST;
+    wshub_ws__to(pool, line, WSHUB_WS__HTTP);
+    if (http->request.len && !wshub_ws__bytes_add(pool, &line->out, http->request.ptr,
+                                                  http->request.len, SIZE_MAX / 2)) {
+        wshub_ws__fail(pool, line, WSHUB_WS_END_MEMORY, NULL);
+        return;
+    }
+    wshub_ws__bytes_free(pool, &http->request);
+    wshub_ws__touch(pool, line);
+}
+
 /* The stream is there, or the proxy has let us through: the request goes out. */
 static void wshub_ws__request(wshub_ws_pool *pool, wshub_ws__line *line, bool to_proxy) {
     uint8_t nonce[16];
     char key[24];
     wshub_str text;
 
+    if (line->http && !to_proxy) {
+        wshub_ws__http_ready(pool, line);
+        return;
+    }
     wshub_ws__to(pool, line, to_proxy ? WSHUB_WS__PROXY : WSHUB_WS__UPGRADING);
     if (!to_proxy) {
         if (!wshub_ws_random(pool, nonce, sizeof nonce)) {
@@ -2354,6 +2543,310 @@ static void wshub_ws__read_answer(wshub_ws_pool *pool, wshub_ws__line *line, con
     } while (head && line &&
              (line->state == WSHUB_WS__PROXY || line->state == WSHUB_WS__UPGRADING) &&
              line->in.len);
+    if (line && line->state == WSHUB_WS__HTTP) {
+        line->heads = 0; /* of the proxy */
+        if (line->in.len)
+            wshub_ws__fail(pool, line, WSHUB_WS_END_ANSWER, "an answer before the request");
+    }
+}
+
+/* ---- answers to requests (RFC 9112 6) ----
+ * An answer is read as it comes, its body gathered up to the limit. Whatever cannot be one ends the
+ * line: behind it nobody could say where the next begins. */
+
+static void wshub_ws__http_bad(wshub_ws_pool *pool, wshub_ws__line *line, const char *text) {
+    wshub_ws__fail(pool, line, WSHUB_WS_END_ANSWER, text);
+}
+
+/* How long the stream may be idle: as long as we want, or as the server says (`timeout=5`). */
+static void wshub_ws__http_keep(wshub_ws__line *line, wshub_str keep) {
+    static const char word[] = "timeout=";
+    uint64_t seconds = 0, most = line->idle_ms;
+    size_t i;
+
+    line->http->keep_ms = line->idle_ms;
+    for (i = 0; i + sizeof word <= keep.len + 1; i++) {
+        if (wshub_ws__starts(wshub_ws__behind(keep, i), word)) break;
+    }
+    if (i + sizeof word > keep.len + 1) return;
+    for (i += sizeof word - 1; i < keep.len && keep.ptr[i] >= '0' && keep.ptr[i] <= '9'; i++) {
+        if (seconds < 1000000) seconds = seconds * 10 + (uint64_t)(keep.ptr[i] - '0');
+    }
+    seconds = seconds * 1000 > WSHUB_WS__KEEP_MS ? seconds * 1000 - WSHUB_WS__KEEP_MS : 0;
+    if (line->idle_ms == WSHUB_OFF || seconds < most) line->http->keep_ms = (uint32_t)seconds;
+}
+
+/* An answer is whole: it is told, and the line is free for the next request, or over. */
+static void wshub_ws__http_done(wshub_ws_pool *pool, wshub_ws__line *line) {
+    wshub_ws__http *http = line->http;
+    wshub_ws__bytes body = http->body, head = line->in;
+    wshub_ws_answer answer;
+    uint64_t id = line->id;
+    uint8_t none = 0;
+
+    WSHUB_ASSERT(http->asked);
+    if (wshub_ws__waits(line)) http->last = true; /* of the request: it is not wanted any more */
+    memset(&answer, 0, sizeof answer);
+    answer.status = http->status;
+    answer.body = body.len ? body.ptr : &none;
+    answer.body_bytes = body.len;
+    answer.type = http->type;
+    answer.last = http->last;
+
+    /* The callback may ask again, or end the line. */
+    memset(&http->body, 0, sizeof http->body);
+    memset(&line->in, 0, sizeof line->in);
+    http->part = WSHUB_WS__PART_HEAD;
+    http->asked = false;
+    http->done = true;
+    http->deadline_ms =
+        http->keep_ms == WSHUB_OFF ? WSHUB_NEVER : wshub_ws_now_ms(pool) + http->keep_ms;
+    line->heads = 0;
+    wshub_ws__rearm(pool, line);
+    if (http->events->answered)
+        http->events->answered(pool, wshub_ws__handle(line), &answer, line->user);
+    wshub_ws__bytes_free(pool, &body);
+    wshub_ws__bytes_free(pool, &head);
+    line = wshub_ws__get(pool, id);
+    if (line && line->http->last) wshub_ws__fail(pool, line, WSHUB_WS_END_LOST, NULL);
+}
+
+/* Reads a length of decimal digits. False: it is none. */
+static bool wshub_ws__length(wshub_str text, uint64_t *out_length) {
+    uint64_t length = 0;
+    size_t i;
+
+    if (!text.len || text.len > 18) return false;
+    for (i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9') return false;
+        length = length * 10 + (uint64_t)(text.ptr[i] - '0');
+    }
+    *out_length = length;
+    return true;
+}
+
+/* How the body is framed: what is read next, and how much of it. NULL: done; else what is wrong. */
+static const char *wshub_ws__framing(wshub_ws__line *line, const wshub_ws__answer *answer) {
+    wshub_ws__http *http = line->http;
+
+    http->left = 0;
+    http->part = WSHUB_WS__PART_BODY;
+    if (answer->status == 204 || answer->status == 304) return NULL;
+    if (answer->codings) {
+        /* Where both are said, two readers would read two bodies. */
+        if (answer->lengths) return "an answer with Transfer-Encoding and Content-Length";
+        if (answer->old || answer->codings > 1 || !wshub_ws__same(answer->coding, "chunked"))
+            return "an answer with a Transfer-Encoding other than chunked";
+        http->part = WSHUB_WS__PART_SIZE;
+        return NULL;
+    }
+    if (!answer->lengths) {
+        http->part = WSHUB_WS__PART_REST;
+        http->last = true;
+        return NULL;
+    }
+    if (answer->lengths > 1 || !wshub_ws__length(answer->length, &http->left))
+        return "an answer with a Content-Length that is none, or with two";
+    return http->left > line->message_max ? "an answer over message_bytes_max" : NULL;
+}
+
+/* A head is whole: `head` bytes in `in`. */
+static void wshub_ws__http_head(wshub_ws_pool *pool, wshub_ws__line *line, size_t head) {
+    wshub_ws__http *http = line->http;
+    wshub_ws__answer answer;
+    wshub_str text;
+    const char *problem;
+
+    text.ptr = (const char *)line->in.ptr;
+    text.len = head;
+    problem = wshub_ws__head(text, &answer);
+    if (!problem && answer.status == 101) problem = "a 101 that nobody has asked for";
+    if (!problem && answer.status < 200) { /* a note: the answer follows */
+        line->heads += (uint32_t)head;
+        line->in.len = 0;
+        return;
+    }
+    if (!problem) {
+        http->status = (uint16_t)answer.status;
+        http->type = answer.type;
+        http->last = answer.old || answer.ends;
+        wshub_ws__http_keep(line, answer.keep);
+        problem = wshub_ws__framing(line, &answer);
+    }
+    if (problem)
+        wshub_ws__http_bad(pool, line, problem);
+    else if (http->part == WSHUB_WS__PART_BODY && !http->left)
+        wshub_ws__http_done(pool, line);
+}
+
+/* Bytes of a head. Returns how many were its; 0: the line has ended. */
+static size_t wshub_ws__http_read_head(wshub_ws_pool *pool, wshub_ws__line *line,
+                                       const uint8_t *bytes, size_t count) {
+    size_t had = line->in.len, room = WSHUB_WS_HEAD_BYTES_MAX + 1 - line->heads - had, head;
+
+    WSHUB_ASSERT(line->heads + had <= WSHUB_WS_HEAD_BYTES_MAX);
+    if (count > room) count = room;
+    if (!wshub_ws__bytes_add(pool, &line->in, bytes, count, SIZE_MAX / 2)) {
+        wshub_ws__fail(pool, line, WSHUB_WS_END_MEMORY, NULL);
+        return 0;
+    }
+    head = wshub_ws__head_end(&line->in, had);
+    if (head == SIZE_MAX) {
+        wshub_ws__http_bad(pool, line, "what answers does not speak HTTP/1.1");
+        return 0;
+    }
+    if ((head ? head : line->in.len) + line->heads > WSHUB_WS_HEAD_BYTES_MAX) {
+        wshub_ws__http_bad(pool, line, "the head of the answer is too long");
+        return 0;
+    }
+    if (!head) return count;
+    line->in.len = head;
+    wshub_ws__http_head(pool, line, head);
+    return head - had;
+}
+
+/* Bytes of a body, `left` of them, or all. Returns how many were its; 0: the line has ended. */
+static size_t wshub_ws__http_read_body(wshub_ws_pool *pool, wshub_ws__line *line,
+                                       const uint8_t *bytes, size_t count) {
+    wshub_ws__http *http = line->http;
+
+    if (http->part != WSHUB_WS__PART_REST && count > http->left) count = (size_t)http->left;
+    if (http->body.len + count > line->message_max) {
+        wshub_ws__http_bad(pool, line, "an answer over message_bytes_max");
+        return 0;
+    }
+    if (!wshub_ws__bytes_add(pool, &http->body, bytes, count, line->message_max)) {
+        wshub_ws__fail(pool, line, WSHUB_WS_END_MEMORY, NULL);
+        return 0;
+    }
+    if (http->part == WSHUB_WS__PART_REST) return count;
+    http->left -= count;
+    if (http->left) return count;
+    if (http->part == WSHUB_WS__PART_CHUNK)
+        http->part = WSHUB_WS__PART_CHUNK_END;
+    else
+        wshub_ws__http_done(pool, line);
+    return count;
+}
+
+/* The size in front of a chunk: hexadecimal digits, and behind them perhaps extensions, which say
+ * nothing to us. False: it is none, or beyond what may come. */
+static bool wshub_ws__chunk_size(wshub_str line, uint64_t *out_size) {
+    static const char digits[] = "0123456789abcdef";
+    uint64_t size = 0;
+    size_t i;
+
+    for (i = 0; i < line.len && i < 9; i++) {
+        char c = wshub_ws__lower(line.ptr[i]);
+        const char *at = c ? strchr(digits, c) : NULL;
+        if (!at) break;
+        size = size * 16 + (uint64_t)(at - digits);
+    }
+    if (!i || i == 9) return false;
+    *out_size = size;
+    line = wshub_ws__trim(wshub_ws__behind(line, i));
+    return !line.len || line.ptr[0] == ';';
+}
+
+/* A line between chunks is whole, without its CRLF. */
+static void wshub_ws__http_chunk_line(wshub_ws_pool *pool, wshub_ws__line *line, wshub_str text) {
+    wshub_ws__http *http = line->http;
+    wshub_ws__answer ignored;
+
+    memset(&ignored, 0, sizeof ignored);
+    if (http->part == WSHUB_WS__PART_CHUNK_END) {
+        http->part = WSHUB_WS__PART_SIZE;
+        if (text.len) wshub_ws__http_bad(pool, line, "a chunk that does not end where it says");
+    } else if (http->part == WSHUB_WS__PART_SIZE) {
+        if (!wshub_ws__chunk_size(text, &http->left))
+            wshub_ws__http_bad(pool, line, "a chunk without its size");
+        http->part = http->left ? WSHUB_WS__PART_CHUNK : WSHUB_WS__PART_TRAILER;
+    } else if (!text.len) {
+        http->trailers = 0;
+        wshub_ws__http_done(pool, line);
+    } else if (!wshub_ws__field_line(text, &ignored)) {
+        wshub_ws__http_bad(pool, line, "a malformed field behind the chunks");
+    }
+}
+
+/* How long a line between chunks may be. */
+static size_t wshub_ws__http_line_max(const wshub_ws__http *http) {
+    if (http->part == WSHUB_WS__PART_CHUNK_END) return 2;
+    if (http->part == WSHUB_WS__PART_SIZE) return WSHUB_WS__CHUNK_MAX;
+    return WSHUB_WS_HEAD_BYTES_MAX - http->trailers;
+}
+
+/* Bytes of a line between chunks. Returns how many were its; 0: the line of HTTP has ended. */
+static size_t wshub_ws__http_read_line(wshub_ws_pool *pool, wshub_ws__line *line,
+                                       const uint8_t *bytes, size_t count) {
+    wshub_ws__http *http = line->http;
+    const uint8_t *end = (const uint8_t *)memchr(bytes, '\n', count);
+    size_t take = end ? (size_t)(end - bytes) + 1 : count, len;
+    wshub_ws__bytes whole;
+    wshub_str text;
+
+    if (http->text.len + take > wshub_ws__http_line_max(http)) {
+        wshub_ws__http_bad(pool, line, "a line between chunks that is too long");
+        return 0;
+    }
+    if (!wshub_ws__bytes_add(pool, &http->text, bytes, take, SIZE_MAX / 2)) {
+        wshub_ws__fail(pool, line, WSHUB_WS_END_MEMORY, NULL);
+        return 0;
+    }
+    if (!end) return take;
+
+    whole = http->text;
+    len = whole.len;
+    memset(&http->text, 0, sizeof http->text);
+    if (http->part == WSHUB_WS__PART_TRAILER) http->trailers += (uint32_t)len;
+    text.ptr = (const char *)whole.ptr;
+    text.len = len >= 2 ? len - 2 : 0;
+    if (len < 2 || whole.ptr[len - 2] != '\r')
+        wshub_ws__http_bad(pool, line, "a line between chunks that does not end in CRLF");
+    else
+        wshub_ws__http_chunk_line(pool, line, text);
+    wshub_ws__bytes_free(pool, &whole);
+    return take;
+}
+
+/* Bytes of answers. */
+static void wshub_ws__http_read(wshub_ws_pool *pool, wshub_ws__line *line, const uint8_t *bytes,
+                                size_t count) {
+    uint64_t id = line->id;
+    size_t took = 0;
+
+    line->http->done = false;
+    while (count) {
+        /* What was asked inside answered() has not left yet. */
+        if (!line->http->asked || line->http->done) {
+            wshub_ws__http_bad(pool, line, "an answer to what was not asked");
+            return;
+        }
+        switch ((wshub_ws__part)line->http->part) {
+        case WSHUB_WS__PART_HEAD: took = wshub_ws__http_read_head(pool, line, bytes, count); break;
+        case WSHUB_WS__PART_BODY:
+        case WSHUB_WS__PART_REST:
+        case WSHUB_WS__PART_CHUNK: took = wshub_ws__http_read_body(pool, line, bytes, count); break;
+        case WSHUB_WS__PART_SIZE:
+        case WSHUB_WS__PART_CHUNK_END:
+        case WSHUB_WS__PART_TRAILER:
+            took = wshub_ws__http_read_line(pool, line, bytes, count);
+            break;
+        }
+        bytes += took;
+        count -= took;
+        line = wshub_ws__get(pool, id);
+        if (!line || line->state != WSHUB_WS__HTTP) return;
+    }
+}
+
+/* The server sends no more: that may be how a body ends. */
+static void wshub_ws__http_ended(wshub_ws_pool *pool, wshub_ws__line *line) {
+    if (line->http->asked && line->http->part == WSHUB_WS__PART_REST)
+        wshub_ws__http_done(pool, line); /* the last one */
+    else
+        wshub_ws__fail(pool, line, line->http->asked ? WSHUB_WS_END_EARLY : WSHUB_WS_END_LOST,
+                       NULL);
 }
 
 /* ---- dialling ---- */
@@ -2544,8 +3037,11 @@ static void wshub_ws__on_timer(void *ctx) {
         wshub_ws__tell_end(pool, line);
         return;
     }
-    if (line->attempt && now >= line->attempt->deadline_ms) {
+    if ((line->attempt && now >= line->attempt->deadline_ms) ||
+        (line->http && line->http->asked && now >= line->http->deadline_ms)) {
         wshub_ws__fail(pool, line, WSHUB_WS_END_TIMEOUT, NULL);
+    } else if (line->state == WSHUB_WS__HTTP && now >= line->http->deadline_ms) {
+        wshub_ws__fail(pool, line, WSHUB_WS_END_LOST, "nothing was asked for too long");
     } else if (line->state == WSHUB_WS__STARTING) {
         wshub_ws__start(pool, line);
         return; /* it may be gone */
@@ -2596,6 +3092,8 @@ static void wshub_ws__on_received(void *ctx, wshub_conn conn, uint8_t *bytes, si
         line->pinged = false;
         if (line->state == WSHUB_WS__PROXY || line->state == WSHUB_WS__UPGRADING)
             wshub_ws__read_answer(pool, line, bytes, count);
+        else if (line->state == WSHUB_WS__HTTP)
+            wshub_ws__http_read(pool, line, bytes, count);
         else if (line->state == WSHUB_WS__OPEN || line->state == WSHUB_WS__CLOSING)
             wshub_ws__feed(pool, line, bytes, count);
     }
@@ -2611,6 +3109,8 @@ static void wshub_ws__on_ended(void *ctx, wshub_conn conn) {
     if (line && line->conn == conn.id) {
         if (line->attempt)
             wshub_ws__fail(pool, line, WSHUB_WS_END_EARLY, NULL);
+        else if (line->state == WSHUB_WS__HTTP)
+            wshub_ws__http_ended(pool, line);
         else if (line->state < WSHUB_WS__ENDING)
             wshub_ws__ending(pool, line, true);
         else if (line->state == WSHUB_WS__ENDING) {
@@ -2682,6 +3182,7 @@ static void wshub_ws__on_closed(void *ctx, wshub_conn conn) {
             wshub_ws__lost_race(pool, line, conn.id);
         } else {
             line->conn = 0;
+            if (line->state == WSHUB_WS__HTTP && line->http->asked) line->why = WSHUB_WS_END_EARLY;
             if (line->attempt)
                 wshub_ws__fail(pool, line, WSHUB_WS_END_EARLY, NULL);
             else
@@ -2902,8 +3403,9 @@ static bool wshub_ws__in_range(uint32_t value, bool off, uint32_t most) {
     return (off && value == WSHUB_OFF) || value <= most;
 }
 
-WSHUB_API const char *wshub_ws_desc_problem_versioned(const wshub_ws_desc *desc, size_t desc_bytes,
-                                                      uint32_t version) {
+/* What would be refused in a description: of a line of HTTP, or of a WebSocket. */
+static const char *wshub_ws__desc_problem(const wshub_ws_desc *desc, size_t desc_bytes,
+                                          uint32_t version, bool http) {
     wshub_ws_url url;
     wshub_str host, credentials;
     uint16_t port;
@@ -2912,9 +3414,10 @@ WSHUB_API const char *wshub_ws_desc_problem_versioned(const wshub_ws_desc *desc,
     if (!desc) return "desc: it is NULL";
     if (version != WSHUB_WS_VERSION || desc_bytes != sizeof *desc)
         return "desc: compiled against another wshub_ext_client.h than this code";
-    if (!desc->url || !wshub_ws_url_read(wshub_str_z(desc->url), &url))
-        return "url: no URL of a WebSocket, as in ws://host:port/path";
-    if (!desc->events) return "events: they are required";
+    if (!desc->url || !wshub_ws__url_of(wshub_str_z(desc->url), http, &url))
+        return http ? "url: no URL of HTTP, as in http://host:port"
+                    : "url: no URL of a WebSocket, as in ws://host:port/path";
+    if (!http && !desc->events) return "events: they are required";
     if (desc->protocols && !wshub_ws__protocols_ok(desc->protocols))
         return "protocols: tokens, each once, with commas between them";
     for (i = 0; i < desc->headers_count; i++) {
@@ -2925,7 +3428,7 @@ WSHUB_API const char *wshub_ws_desc_problem_versioned(const wshub_ws_desc *desc,
     }
     if (desc->proxy && !wshub_ws__proxy_read(desc->proxy, &host, &port, &credentials))
         return "proxy: none, as in http://host:port or http://user:password@host:port";
-    if (desc->proxy && url.secure) return "proxy: not for wss";
+    if (desc->proxy && url.secure) return http ? "proxy: not for https" : "proxy: not for wss";
     if (!wshub_ws__in_range(desc->deflate_bytes_min, true, WSHUB_WS__COUNT_MAX))
         return "deflate_bytes_min: up to 2^30, or WSHUB_OFF";
     if (desc->redirects_max > WSHUB_WS__REDIRECTS_MAX) return "redirects_max: up to 20";
@@ -2943,6 +3446,16 @@ WSHUB_API const char *wshub_ws_desc_problem_versioned(const wshub_ws_desc *desc,
     if (desc->message_bytes_max > WSHUB_WS__COUNT_MAX) return "message_bytes_max: up to 2^30";
     if (desc->unsent_bytes_max > WSHUB_WS__COUNT_MAX) return "unsent_bytes_max: up to 2^30";
     return NULL;
+}
+
+WSHUB_API const char *wshub_ws_desc_problem_versioned(const wshub_ws_desc *desc, size_t desc_bytes,
+                                                      uint32_t version) {
+    return wshub_ws__desc_problem(desc, desc_bytes, version, false);
+}
+
+WSHUB_API const char *wshub_ws_http_problem_versioned(const wshub_ws_desc *desc, size_t desc_bytes,
+                                                      uint32_t version) {
+    return wshub_ws__desc_problem(desc, desc_bytes, version, true);
 }
 
 /* Makes a table of elements of `size` bytes longer. False: out of memory. */
@@ -3055,12 +3568,12 @@ static bool wshub_ws__proxy(wshub_ws_pool *pool, wshub_ws__attempt *attempt, con
 
 /* Copies what the handshake needs. False: out of memory. */
 static bool wshub_ws__attempt_fill(wshub_ws_pool *pool, wshub_ws__attempt *attempt,
-                                   const wshub_ws_desc *desc) {
+                                   const wshub_ws_desc *desc, bool http) {
     uint32_t timeout = desc->connect_timeout_ms ? desc->connect_timeout_ms : 20000;
 
     attempt->url = wshub_ws__text(pool, desc->url, strlen(desc->url));
     if (!attempt->url) return false;
-    (void)wshub_ws_url_read(wshub_str_z(attempt->url), &attempt->parts);
+    (void)wshub_ws__url_of(wshub_str_z(attempt->url), http, &attempt->parts);
     if (desc->protocols) {
         attempt->protocols = wshub_ws__text(pool, desc->protocols, strlen(desc->protocols));
         if (!attempt->protocols) return false;
@@ -3081,14 +3594,35 @@ static uint32_t wshub_ws__or(uint32_t value, uint32_t otherwise) {
     return value ? value : otherwise;
 }
 
-WSHUB_API wshub_err wshub_ws_open_versioned(wshub_ws_pool *pool, const wshub_ws_desc *desc,
-                                            size_t desc_bytes, uint32_t version, wshub_ws *out_ws) {
-    wshub_ws__line *line;
+/* What each request of a line has: Host, and the caller's fields. False: out of memory. */
+static bool wshub_ws__http_fill(wshub_ws_pool *pool, wshub_ws__line *line,
+                                const wshub_ws_http_events *events) {
+    const wshub_ws__attempt *attempt = line->attempt;
+    wshub_ws__http *http;
 
-    if (!pool || pool->doomed || !out_ws ||
-        wshub_ws_desc_problem_versioned(desc, desc_bytes, version))
-        return WSHUB_ERR_PARAM;
-    line = wshub_ws__new(pool);
+    http = (wshub_ws__http *)wshub_ws_alloc(pool, NULL, 0, sizeof *http);
+    if (!http) return false;
+    memset(http, 0, sizeof *http);
+    line->http = http;
+    http->events = events;
+    http->deadline_ms = WSHUB_NEVER;
+    http->keep_ms = line->idle_ms;
+    if (!wshub_ws__put_z(pool, line, " HTTP/1.1\r\nHost: ") ||
+        !wshub_ws__put_host(pool, line, attempt->parts.port_said) ||
+        !wshub_ws__put_z(pool, line, "\r\n") ||
+        (attempt->headers && !wshub_ws__put_z(pool, line, attempt->headers)))
+        return false;
+    http->front = line->out;
+    memset(&line->out, 0, sizeof line->out);
+    return true;
+}
+
+/* Begins what a description that is checked wants. http: the events of a line; NULL: it is a
+ * WebSocket. */
+static wshub_err wshub_ws__open(wshub_ws_pool *pool, const wshub_ws_desc *desc,
+                                const wshub_ws_http_events *http, wshub_ws *out_ws) {
+    wshub_ws__line *line = wshub_ws__new(pool);
+
     if (!line) return WSHUB_ERR_NOMEM;
     line->events = desc->events;
     line->user = desc->user;
@@ -3102,7 +3636,8 @@ WSHUB_API wshub_err wshub_ws_open_versioned(wshub_ws_pool *pool, const wshub_ws_
     line->attempt = (wshub_ws__attempt *)wshub_ws_alloc(pool, NULL, 0, sizeof *line->attempt);
     if (line->attempt) memset(line->attempt, 0, sizeof *line->attempt);
     if (!line->attempt || wshub_ws_timer_add(pool, &line->timer) ||
-        !wshub_ws__attempt_fill(pool, line->attempt, desc)) {
+        !wshub_ws__attempt_fill(pool, line->attempt, desc, http != NULL) ||
+        (http && !wshub_ws__http_fill(pool, line, http))) {
         wshub_ws__free(pool, line);
         return WSHUB_ERR_NOMEM;
     }
@@ -3110,6 +3645,24 @@ WSHUB_API wshub_err wshub_ws_open_versioned(wshub_ws_pool *pool, const wshub_ws_
     if (pool->io.wake) pool->io.wake(pool->io.ctx);
     *out_ws = wshub_ws__handle(line);
     return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_ws_open_versioned(wshub_ws_pool *pool, const wshub_ws_desc *desc,
+                                            size_t desc_bytes, uint32_t version, wshub_ws *out_ws) {
+    if (!pool || pool->doomed || !out_ws ||
+        wshub_ws_desc_problem_versioned(desc, desc_bytes, version))
+        return WSHUB_ERR_PARAM;
+    return wshub_ws__open(pool, desc, NULL, out_ws);
+}
+
+WSHUB_API wshub_err wshub_ws_http_open_versioned(wshub_ws_pool *pool, const wshub_ws_desc *desc,
+                                                 const wshub_ws_http_events *events,
+                                                 size_t desc_bytes, uint32_t version,
+                                                 wshub_ws *out_line) {
+    if (!pool || pool->doomed || !events || !out_line ||
+        wshub_ws_http_problem_versioned(desc, desc_bytes, version))
+        return WSHUB_ERR_PARAM;
+    return wshub_ws__open(pool, desc, events, out_line);
 }
 
 /* ---- orders ---- */
@@ -3160,7 +3713,7 @@ WSHUB_API wshub_err wshub_ws_close(wshub_ws_pool *pool, wshub_ws ws, uint16_t co
         reason.len > WSHUB_CLOSE_REASON_MAX ||
         !wshub_utf8_check((const uint8_t *)reason.ptr, reason.len))
         return WSHUB_ERR_PARAM;
-    if (line->attempt) wshub_ws__fail(pool, line, WSHUB_WS_END_CANCELLED, NULL);
+    if (line->attempt || line->http) wshub_ws__fail(pool, line, WSHUB_WS_END_CANCELLED, NULL);
     if (line->state != WSHUB_WS__OPEN) return WSHUB_OK;
 
     err = wshub_ws__close_frame(pool, line, code, reason);
@@ -3217,13 +3770,94 @@ WSHUB_API wshub_ws_state wshub_ws_state_of(const wshub_ws_pool *pool, wshub_ws w
     const wshub_ws__line *line = wshub_ws__get(pool, ws.id);
 
     if (!line) return WSHUB_WS_GONE;
-    if (line->attempt || line->state < WSHUB_WS__OPEN) return WSHUB_WS_CONNECTING;
-    return line->state == WSHUB_WS__OPEN ? WSHUB_WS_OPEN : WSHUB_WS_CLOSING;
+    if (line->attempt || line->state < WSHUB_WS__HTTP) return WSHUB_WS_CONNECTING;
+    return line->state <= WSHUB_WS__OPEN ? WSHUB_WS_OPEN : WSHUB_WS_CLOSING;
 }
 
 WSHUB_API size_t wshub_ws_unsent(const wshub_ws_pool *pool, wshub_ws ws) {
     const wshub_ws__line *line = wshub_ws__get(pool, ws.id);
     return line ? wshub_ws__waits(line) : 0;
+}
+
+/* ---- requests ---- */
+
+/* Is this what a request may say? */
+static bool wshub_ws__request_ok(const wshub_ws_request *request) {
+    wshub_header type;
+    size_t i;
+
+    if (!request || !request->method || !request->target || request->target[0] != '/') return false;
+    if ((!request->body && request->body_bytes) || request->body_bytes > WSHUB_WS__COUNT_MAX)
+        return false;
+    for (i = 0; request->method[i]; i++) {
+        if (!wshub_ws__is_token(request->method[i])) return false;
+    }
+    if (!i || strcmp(request->method, "HEAD") == 0 || strcmp(request->method, "CONNECT") == 0)
+        return false;
+    for (i = 0; request->target[i]; i++) {
+        if (request->target[i] <= ' ' || request->target[i] > '~' || i >= WSHUB_WS__URL_MAX)
+            return false;
+    }
+    type.name = wshub_str_z("Content-Type");
+    type.value = wshub_str_z(request->type);
+    return wshub_ws__header_ok(&type) && type.value.len <= WSHUB_WS__URL_MAX;
+}
+
+/* Writes a request behind what is there. False: out of memory. */
+static bool wshub_ws__request_put(wshub_ws_pool *pool, const wshub_ws__http *http,
+                                  const wshub_ws_request *request, wshub_ws__bytes *to) {
+    char length[48] = "";
+    struct {
+        const void *ptr;
+        size_t len;
+    } pieces[9];
+    size_t i, total = 0;
+
+    if (request->body || strcmp(request->method, "POST") == 0)
+        (void)snprintf(length, sizeof length, "Content-Length: %lu\r\n",
+                       (unsigned long)request->body_bytes);
+#define WSHUB__PIECE(at, text)                                                                     \
+    pieces[at].ptr = (text);                                                                       \
+    pieces[at].len = strlen(text)
+    WSHUB__PIECE(0, request->method);
+    WSHUB__PIECE(1, " ");
+    WSHUB__PIECE(2, request->target);
+    pieces[3].ptr = http->front.ptr;
+    pieces[3].len = http->front.len;
+    WSHUB__PIECE(4, request->type ? "Content-Type: " : "");
+    WSHUB__PIECE(5, request->type ? request->type : "");
+    WSHUB__PIECE(6, request->type ? "\r\n" : "");
+    WSHUB__PIECE(7, length);
+    WSHUB__PIECE(8, "\r\n");
+#undef WSHUB__PIECE
+    for (i = 0; i < 9; i++) total += pieces[i].len;
+    if (!wshub_ws__bytes_room(pool, to, total + request->body_bytes, SIZE_MAX / 2)) return false;
+    for (i = 0; i < 9; i++)
+        (void)wshub_ws__bytes_add(pool, to, pieces[i].ptr, pieces[i].len, SIZE_MAX / 2);
+    return wshub_ws__bytes_add(pool, to, request->body, request->body_bytes, SIZE_MAX / 2);
+}
+
+WSHUB_API wshub_err wshub_ws_http_request(wshub_ws_pool *pool, wshub_ws line,
+                                          const wshub_ws_request *request) {
+    wshub_ws__line *at = wshub_ws__get(pool, line.id);
+    wshub_ws__http *http;
+    uint32_t timeout;
+    bool ready;
+
+    if (!at || at->state >= WSHUB_WS__FAILED) return WSHUB_ERR_STALE;
+    http = at->http;
+    if (!http || http->asked || http->last) return WSHUB_ERR_STATE;
+    if (!wshub_ws__request_ok(request)) return WSHUB_ERR_PARAM;
+    ready = at->state == WSHUB_WS__HTTP;
+    if (!wshub_ws__request_put(pool, http, request, ready ? &at->out : &http->request))
+        return WSHUB_ERR_NOMEM;
+
+    timeout = wshub_ws__or(request->timeout_ms, 60000);
+    http->asked = true;
+    http->deadline_ms = timeout == WSHUB_OFF ? WSHUB_NEVER : wshub_ws_now_ms(pool) + timeout;
+    wshub_ws__rearm(pool, at);
+    if (ready) wshub_ws__touch(pool, at);
+    return WSHUB_OK;
 }
 
 /* ================================================================================================
@@ -3888,6 +4522,7 @@ static bool wshub_ext_client__hopeful(const wshub_ws_gone *gone) {
     case WSHUB_WS_END_HANDSHAKE:
     case WSHUB_WS_END_REDIRECT:
     case WSHUB_WS_END_CANCELLED:
+    case WSHUB_WS_END_ANSWER: /* of HTTP alone */
     case WSHUB_WS_END_RANDOM: return false;
     case WSHUB_WS_END_STATUS:
     case WSHUB_WS_END_PROXY:
