@@ -2,8 +2,7 @@
  * wants, and a few words to speak to them as clients do. Includes everything. */
 #ifndef SIO_BROKER_H
 #define SIO_BROKER_H
-#include "eio_site.h"
-#include "wshub_dialect_socketio.h"
+#include "sio_socket.h"
 #include "wshub_bus_redis.h"
 #include "broker.h"
 
@@ -75,10 +74,7 @@ UNUSED static void sio_node_start_at(sio_node *n, broker *b, wshub_sio_desc d, u
     hub.no_log = true;
     EXPECT_INT(wshub_create(&hub, &w->hub), WSHUB_OK);
     d.bus = true;
-    d.engine.ping_interval_ms = 60000;
-    d.engine.alloc = world_alloc;
-    d.engine.alloc_user = w;
-    EXPECT_INT(wshub_sio_create(w->hub, &d, &n->sio), WSHUB_OK);
+    n->sio = sio_socket_serve(&n->s, d);
     for (i = 0; i < 2; i++) {
         memset(&space, 0, sizeof space);
         space.name = names[i];
@@ -105,20 +101,7 @@ UNUSED static void sio_node_stop(sio_node *n) {
 /* A socket of a namespace. out_id: 21 bytes; may be NULL. */
 UNUSED static wshub_conn sio_node_joins(sio_node *n, const char *space, const char *auth,
                                         char *out_id) {
-    wshub_conn c = eio_socket(&n->s, "EIO=4&transport=websocket");
-    wshub_io_fake_frame f;
-    char text[200];
-    EXPECT(wshub_io_fake_next(n->s.w.net, c, &f) && f.payload.ptr[0] == '0');
-    (void)snprintf(text, sizeof text, "40%s%s%s", space, space[0] ? "," : "", auth);
-    wshub_io_fake_text(n->s.w.net, c, text);
-    wshub_io_fake_run(n->s.w.net);
-    memset(&f, 0, sizeof f);
-    EXPECT(wshub_io_fake_next(n->s.w.net, c, &f) && f.payload.len > 30);
-    if (out_id && f.payload.len > 30) {
-        memcpy(out_id, f.payload.ptr + f.payload.len - 22, 20);
-        out_id[20] = 0;
-    }
-    return c;
+    return sio_socket_joins(&n->s, space, auth, out_id);
 }
 
 /* Emits `event` with one argument to a room; "": to all. */

@@ -2,6 +2,8 @@
  * and two on a bus of this process. */
 #ifndef SIO_BUS_SITE_H
 #define SIO_BUS_SITE_H
+#include "sio_socket.h"
+#include "wshub_bus_local.h"
 
 /* ---- a bus that writes down what it is given ---- */
 
@@ -91,8 +93,7 @@ UNUSED static wshub_bus slate_bus(slate *b) {
     return bus;
 }
 UNUSED static void slate_up(slate *b) {
-    b->owner.state(b->owner.ctx, WSHUB_BUS_CONNECTED);
-    b->owner.state(b->owner.ctx, WSHUB_BUS_UP);
+    sio_socket_bus_up(&b->owner);
 }
 
 /* ---- a server on a bus ---- */
@@ -109,22 +110,6 @@ UNUSED static bool rooms_asked(wshub_sio *sio, wshub_str name, void *user) {
     return name.len > 2 && name.ptr[1] == 'n';
 }
 
-/* A socket is in the rooms that it has named: {"rooms":["a","b"]}. */
-UNUSED static void on_connected(wshub_sio *sio, wshub_client client, void *user) {
-    wshub_sio_handshake h;
-    wshub_iter iter = {0, 0};
-    wshub_str room;
-    char name[64];
-    (void)user;
-    EXPECT_INT(wshub_sio_handshake_of(sio, client, &h), WSHUB_OK);
-    while (wshub_json_each(wshub_json_get(h.auth, "rooms"), &iter, &room)) {
-        if (!wshub_json_copy(room, name, sizeof name, NULL))
-            EXPECT_INT(wshub_client_join(wshub_sio_hub(sio), client, S(name)), WSHUB_OK);
-    }
-}
-
-#define SIO(...) ((wshub_sio_desc){__VA_ARGS__})
-
 UNUSED static void serve(server *v, wshub_bus *bus, wshub_sio_desc d, uint32_t seed) {
     static const char *const names[] = {"/", "/admin", "/a#b"};
     wshub_sio_namespace_desc space;
@@ -133,24 +118,17 @@ UNUSED static void serve(server *v, wshub_bus *bus, wshub_sio_desc d, uint32_t s
     world_start(&v->s.w,
                 DESC(.bus = bus, .on_authenticate = accept_all, .bus_linger_ms = WSHUB_OFF),
                 FAKE(.seed = seed));
-    d.engine.ping_interval_ms = 60000;
-    d.engine.alloc = world_alloc;
-    d.engine.alloc_user = &v->s.w;
-    EXPECT_INT(wshub_sio_create(v->s.w.hub, &d, &v->sio), WSHUB_OK);
+    v->sio = sio_socket_serve(&v->s, d);
     for (i = 0; i < 4; i++) {
         memset(&space, 0, sizeof space);
-        space.on_connected = on_connected;
+        space.on_connected = sio_socket_rooms;
         if (i < 3) space.name = names[i];
         if (i == 3) space.matches = rooms_asked;
         EXPECT_INT(wshub_sio_namespace_add(v->sio, &space, NULL), WSHUB_OK);
     }
 }
 UNUSED static void unserve(server *v) {
-    wshub *hub = v->s.w.hub;
-    v->s.w.hub = NULL;
-    wshub_destroy(hub);
-    wshub_sio_destroy(v->sio);
-    world_stop(&v->s.w);
+    sio_socket_unserve(&v->s, v->sio);
 }
 
 UNUSED static void says(server *v, wshub_conn c, const char *text) {
@@ -159,19 +137,7 @@ UNUSED static void says(server *v, wshub_conn c, const char *text) {
 }
 /* A socket of a namespace. out_id: 21 bytes; may be NULL. */
 UNUSED static wshub_conn joins(server *v, const char *space, const char *auth, char *out_id) {
-    wshub_conn c = eio_socket(&v->s, "EIO=4&transport=websocket");
-    wshub_io_fake_frame f;
-    char text[200];
-    EXPECT(wshub_io_fake_next(v->s.w.net, c, &f) && f.payload.ptr[0] == '0');
-    (void)snprintf(text, sizeof text, "40%s%s%s", space, space[0] ? "," : "", auth);
-    says(v, c, text);
-    memset(&f, 0, sizeof f);
-    EXPECT(wshub_io_fake_next(v->s.w.net, c, &f) && f.payload.len > 30);
-    if (out_id && f.payload.len > 30) {
-        memcpy(out_id, f.payload.ptr + f.payload.len - 22, 20);
-        out_id[20] = 0;
-    }
-    return c;
+    return sio_socket_joins(&v->s, space, auth, out_id);
 }
 UNUSED static void hears(server *v, wshub_conn c, const char *want) {
     EXPECT_TEXT(&v->s.w, c, want);
@@ -183,9 +149,7 @@ UNUSED static void hears_bytes(server *v, wshub_conn c, const char *want, size_t
     EXPECT(f.opcode == 2 && f.payload.len == count && memcmp(f.payload.ptr, want, count) == 0);
 }
 UNUSED static wshub_sio_stats sio_stats(const server *v) {
-    wshub_sio_stats st;
-    wshub_sio_stats_get(v->sio, &st);
-    return st;
+    return sio_socket_stats(v->sio);
 }
 
 /* What of a line stands between two marks. */
@@ -193,14 +157,6 @@ UNUSED static size_t list_of(char *text, const char *mark, wshub_str *out) {
     size_t n = 0;
     for (text = strtok(text, mark); text; text = strtok(NULL, mark)) out[n++] = wshub_str_z(text);
     return n;
-}
-UNUSED static size_t from_hex(const char *hex, char *out) {
-    size_t i;
-    for (i = 0; hex[2 * i] && hex[2 * i + 1]; i++) {
-        char two[3] = {hex[2 * i], hex[2 * i + 1], 0};
-        out[i] = (char)strtoul(two, NULL, 16);
-    }
-    return i;
 }
 
 /* ---- two servers on a bus of this process ---- */

@@ -2,8 +2,7 @@
  * to it: sockets come in and name their rooms, strangers publish. Includes everything. */
 #ifndef SIO_SERVER_H
 #define SIO_SERVER_H
-#include "eio_site.h"
-#include "wshub_dialect_socketio.h"
+#include "sio_socket.h"
 
 /* How the server subscribes; a sharded one asks its bus how many there are, too. */
 #ifndef SIO_SERVER_MODE
@@ -90,8 +89,7 @@ UNUSED static wshub_bus kept_start(kept_bus *b) {
     return bus;
 }
 UNUSED static void kept_up(kept_bus *b) {
-    b->owner.state(b->owner.ctx, WSHUB_BUS_CONNECTED);
-    b->owner.state(b->owner.ctx, WSHUB_BUS_UP);
+    sio_socket_bus_up(&b->owner);
 }
 
 /* ---- a server ---- */
@@ -102,20 +100,6 @@ typedef struct sio_server {
     wshub_bus words;
     wshub_sio *sio;
 } sio_server;
-
-/* A socket is in the rooms that it has named: {"rooms":["a","b"]}. */
-UNUSED static void sio_server_connected(wshub_sio *sio, wshub_client client, void *user) {
-    wshub_sio_handshake h;
-    wshub_iter iter = {0, 0};
-    wshub_str room;
-    char name[64];
-    (void)user;
-    EXPECT_INT(wshub_sio_handshake_of(sio, client, &h), WSHUB_OK);
-    while (wshub_json_each(wshub_json_get(h.auth, "rooms"), &iter, &room)) {
-        if (!wshub_json_copy(room, name, sizeof name, NULL))
-            EXPECT_INT(wshub_client_join(wshub_sio_hub(sio), client, S(name)), WSHUB_OK);
-    }
-}
 
 /* Serves `/` and `/admin`; its bus is up. hub: what differs from the default. */
 UNUSED static void sio_server_start(sio_server *v, wshub_desc hub, const char *key) {
@@ -132,11 +116,8 @@ UNUSED static void sio_server_start(sio_server *v, wshub_desc hub, const char *k
     d.bus = true;
     d.bus_key = key;
     d.bus_mode = SIO_SERVER_MODE;
-    d.engine.ping_interval_ms = 60000;
-    d.engine.alloc = world_alloc;
-    d.engine.alloc_user = &v->s.w;
-    EXPECT_INT(wshub_sio_create(v->s.w.hub, &d, &v->sio), WSHUB_OK);
-    space.on_connected = sio_server_connected;
+    v->sio = sio_socket_serve(&v->s, d);
+    space.on_connected = sio_socket_rooms;
     for (i = 0; i < 2; i++) {
         space.name = names[i];
         EXPECT_INT(wshub_sio_namespace_add(v->sio, &space, NULL), WSHUB_OK);
@@ -145,58 +126,19 @@ UNUSED static void sio_server_start(sio_server *v, wshub_desc hub, const char *k
     wshub_io_fake_run(v->s.w.net);
 }
 UNUSED static void sio_server_stop(sio_server *v) {
-    wshub *hub = v->s.w.hub;
-    v->s.w.hub = NULL;
     kept_reply(&v->bus, NULL);
-    wshub_destroy(hub);
-    wshub_sio_destroy(v->sio);
-    world_stop(&v->s.w);
+    sio_socket_unserve(&v->s, v->sio);
     kept_forget(&v->bus);
 }
 
 /* A socket of a namespace ("" is `/`). out_id: 21 bytes; may be NULL. */
 UNUSED static wshub_conn sio_server_joins(sio_server *v, const char *space, const char *auth,
                                           char *out_id) {
-    wshub_conn c = eio_socket(&v->s, "EIO=4&transport=websocket");
-    wshub_io_fake_frame f;
-    char text[200];
-    EXPECT(wshub_io_fake_next(v->s.w.net, c, &f) && f.payload.ptr[0] == '0');
-    (void)snprintf(text, sizeof text, "40%s%s%s", space, space[0] ? "," : "", auth);
-    wshub_io_fake_text(v->s.w.net, c, text);
-    wshub_io_fake_run(v->s.w.net);
-    memset(&f, 0, sizeof f);
-    EXPECT(wshub_io_fake_next(v->s.w.net, c, &f) && f.payload.len > 30);
-    if (out_id && f.payload.len > 30) {
-        memcpy(out_id, f.payload.ptr + f.payload.len - 22, 20);
-        out_id[20] = 0;
-    }
-    return c;
+    return sio_socket_joins(&v->s, space, auth, out_id);
 }
 
 UNUSED static wshub_sio_stats sio_server_stats(const sio_server *v) {
-    wshub_sio_stats st;
-    wshub_sio_stats_get(v->sio, &st);
-    return st;
-}
-
-/* Bytes that are written in hexadecimal, blanks between them or not. Returns how many. */
-UNUSED static size_t sio_server_hex(const char *hex, char *out, size_t cap) {
-    size_t count = 0;
-    int high = -1, digit;
-    for (; *hex; hex++) {
-        const char *at = strchr("0123456789abcdef", *hex);
-        if (!at) continue;
-        digit = (int)(at - "0123456789abcdef");
-        if (high < 0) {
-            high = digit;
-            continue;
-        }
-        EXPECT(count < cap);
-        if (count < cap) out[count++] = (char)(high * 16 + digit);
-        high = -1;
-    }
-    EXPECT(high < 0);
-    return count;
+    return sio_socket_stats(v->sio);
 }
 
 /* Somebody publishes; the bytes lie in a block of their own, so that who reads on is seen. */

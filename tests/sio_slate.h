@@ -3,9 +3,8 @@
  * everything. */
 #ifndef SIO_SLATE_H
 #define SIO_SLATE_H
-#include "eio_site.h"
+#include "sio_socket.h"
 #include "wshub_bus_local.h"
-#include "wshub_dialect_socketio.h"
 
 /* ---- a bus that writes down what it is given, and a broker that counts when it is told to ---- */
 
@@ -179,22 +178,6 @@ static void on_server_event(wshub_sio *sio, const wshub_sio_server_event *e, voi
     v->owed = e->reply;
 }
 
-/* A socket is in the rooms that it has named: {"rooms":["a","b"]}. */
-static void on_connected(wshub_sio *sio, wshub_client client, void *user) {
-    wshub_sio_handshake h;
-    wshub_iter iter = {0, 0};
-    wshub_str room;
-    char name[64];
-    (void)user;
-    EXPECT_INT(wshub_sio_handshake_of(sio, client, &h), WSHUB_OK);
-    while (wshub_json_each(wshub_json_get(h.auth, "rooms"), &iter, &room)) {
-        if (!wshub_json_copy(room, name, sizeof name, NULL))
-            EXPECT_INT(wshub_client_join(wshub_sio_hub(sio), client, S(name)), WSHUB_OK);
-    }
-}
-
-#define SIO(...) ((wshub_sio_desc){__VA_ARGS__})
-
 static bool asked_for(wshub_sio *sio, wshub_str name, void *user) {
     (void)sio, (void)user;
     return name.len > 2 && name.ptr[1] == 'n';
@@ -204,12 +187,9 @@ static void serve(server *v, wshub_bus *bus, wshub_sio_desc d, uint32_t seed) {
     wshub_sio_namespace_desc space;
     memset(v, 0, sizeof *v);
     world_start(&v->s.w, DESC(.bus = bus, .on_authenticate = accept_all), FAKE(.seed = seed));
-    d.engine.ping_interval_ms = 60000;
-    d.engine.alloc = world_alloc;
-    d.engine.alloc_user = &v->s.w;
-    EXPECT_INT(wshub_sio_create(v->s.w.hub, &d, &v->sio), WSHUB_OK);
+    v->sio = sio_socket_serve(&v->s, d);
     memset(&space, 0, sizeof space);
-    space.on_connected = on_connected;
+    space.on_connected = sio_socket_rooms;
     space.on_server_event = on_server_event;
     space.user = v;
     EXPECT_INT(wshub_sio_namespace_add(v->sio, &space, &v->root), WSHUB_OK);
@@ -224,17 +204,12 @@ static void serve_on(server *v, slate *b, wshub_sio_desc d) {
     wshub_bus bus = slate_bus(b);
     d.bus = true;
     serve(v, &bus, d, 1);
-    b->owner.state(b->owner.ctx, WSHUB_BUS_CONNECTED);
-    b->owner.state(b->owner.ctx, WSHUB_BUS_UP);
+    sio_socket_bus_up(&b->owner);
     wshub_io_fake_run(v->s.w.net);
     b->out[0] = 0;
 }
 static void unserve(server *v) {
-    wshub *hub = v->s.w.hub;
-    v->s.w.hub = NULL;
-    wshub_destroy(hub);
-    wshub_sio_destroy(v->sio);
-    world_stop(&v->s.w);
+    sio_socket_unserve(&v->s, v->sio);
 }
 static void run(server *v) {
     wshub_io_fake_run(v->s.w.net);
@@ -245,27 +220,13 @@ static void says(server *v, wshub_conn c, const char *text) {
 }
 /* A socket of a namespace. out_id: 21 bytes. */
 static wshub_conn joins(server *v, const char *space, const char *auth, char *out_id) {
-    wshub_conn c = eio_socket(&v->s, "EIO=4&transport=websocket");
-    wshub_io_fake_frame f;
-    char text[200];
-    EXPECT(wshub_io_fake_next(v->s.w.net, c, &f) && f.payload.ptr[0] == '0');
-    (void)snprintf(text, sizeof text, "40%s%s%s", space, space[0] ? "," : "", auth);
-    says(v, c, text);
-    memset(&f, 0, sizeof f);
-    EXPECT(wshub_io_fake_next(v->s.w.net, c, &f) && f.payload.len > 30);
-    if (f.payload.len > 30) {
-        memcpy(out_id, f.payload.ptr + f.payload.len - 22, 20);
-        out_id[20] = 0;
-    }
-    return c;
+    return sio_socket_joins(&v->s, space, auth, out_id);
 }
 static void hears(server *v, wshub_conn c, const char *want) {
     EXPECT_TEXT(&v->s.w, c, want);
 }
 static wshub_sio_stats stats_of(const server *v) {
-    wshub_sio_stats st;
-    wshub_sio_stats_get(v->sio, &st);
-    return st;
+    return sio_socket_stats(v->sio);
 }
 
 /* Puts one text for another, in place; the new one is as long or shorter. */
@@ -283,14 +244,6 @@ static void mask(char *text, const char *mark, const char *by) {
         if (strlen(text) >= 6) memcpy(text, by, 6);
     }
 }
-static size_t from_hex(const char *hex, char *out) {
-    size_t i;
-    for (i = 0; hex[2 * i] && hex[2 * i + 1]; i++) {
-        char two[3] = {hex[2 * i], hex[2 * i + 1], 0};
-        out[i] = (char)strtoul(two, NULL, 16);
-    }
-    return i;
-}
 /* A message of another server: JSON, or hex. `SID` in it is replaced. */
 static void comes(server *v, slate *b, const char *channel, const char *message, const char *sid) {
     char bytes[2000];
@@ -304,7 +257,7 @@ static void comes(server *v, slate *b, const char *channel, const char *message,
         }
         payload.len = strlen(bytes);
     } else {
-        payload.len = from_hex(message, bytes);
+        payload.len = sio_socket_hex(message, bytes, sizeof bytes);
     }
     b->owner.received(b->owner.ctx, S(channel), payload);
     run(v);

@@ -2,10 +2,8 @@
  * >>sio-emitter of wshub_dialect_socketio.h; the specification's 4 and 5): what is published, byte
  * for byte as recorded of Node's adapter and emitter; what is delivered of what comes, and what is
  * dropped; memory that fails. Two servers: tests/test_sio_servers.c. */
-#include "eio_site.h"
-#include "texts.h"
-#include "wshub_dialect_socketio.h"
 #include "sio_bus_site.h"
+#include "texts.h"
 
 /* One recorded broadcast, said by us. */
 static void play(server *v, slate *b, wshub_emitter *emitter, slate *outside, char *line) {
@@ -41,7 +39,7 @@ static void play(server *v, slate *b, wshub_emitter *emitter, slate *outside, ch
     packet.args_count = list_of(field[7], "\t", args);
     packet.args = args;
     for (at = strtok(field[8], ","); at; at = strtok(NULL, ",")) {
-        count = from_hex(at, held + held_len);
+        count = sio_socket_hex(at, held + held_len, sizeof held - held_len);
         spans[packet.attachments_count].ptr = (const uint8_t *)held + held_len;
         spans[packet.attachments_count++].len = count;
         held_len += count;
@@ -278,7 +276,7 @@ static void has_heard(server *v, wshub_conn c, const char *want) {
         (void)snprintf(text, sizeof text, "%.*s",
                        (int)(plus ? (size_t)(plus - want) : strlen(want)), want);
         hears(v, c, text);
-        if (plus) hears_bytes(v, c, bytes, from_hex(plus + 1, bytes));
+        if (plus) hears_bytes(v, c, bytes, sio_socket_hex(plus + 1, bytes, sizeof bytes));
     }
     EXPECT_SILENCE(&v->s.w, c);
 }
@@ -298,7 +296,7 @@ TEST(what_comes_is_delivered_or_dropped_and_costs_nobody_anything) { /* 4, V:red
     admin = joins(&v, "/admin", "", NULL);
     for (i = 0; i < sizeof injected / sizeof *injected; i++) {
         char bytes[400], *exact;
-        size_t count = from_hex(injected[i].hex, bytes), cut;
+        size_t count = sio_socket_hex(injected[i].hex, bytes, sizeof bytes), cut;
         wshub_str payload;
         int before = test_failures;
         exact = (char *)malloc(count ? count : 1);
@@ -353,7 +351,8 @@ TEST(without_memory_a_broadcast_is_dropped_and_counted) { /* 4, BUS-5 */
         wshub_io_fake_run(v.s.w.net);
         c = joins(&v, "", "", NULL);
         payload.ptr = bytes;
-        payload.len = from_hex("93a17882a47479706502a46461746192a16d0180", bytes);
+        payload.len =
+            sio_socket_hex("93a17882a47479706502a46461746192a16d0180", bytes, sizeof bytes);
         v.s.w.fail_at = at;
         b.owner.received(b.owner.ctx, S("socket.io#/#"), payload);
         heard = sio_stats(&v).bus_in;
@@ -500,7 +499,7 @@ TEST(whatever_strangers_publish_clients_hear_what_they_can_read) { /* 4, PITFALL
     for (round = 0; round < 40000; round++) {
         const char *hex = injected[any_of(ROWS)].hex;
         char bytes[420], *exact;
-        size_t count = from_hex(hex, bytes), changes = any_of(4), i;
+        size_t count = sio_socket_hex(hex, bytes, sizeof bytes), changes = any_of(4), i;
         wshub_str payload;
         if (count && any_of(8) == 0) count = any_of((uint32_t)count);
         while (count && changes--) {

@@ -587,7 +587,7 @@ TEST(sockets_of_all_servers_are_asked_and_their_answers_counted) { /* 4, V:broad
     memcpy(at + 10, "756964414243", 12);
     at = strstr(b.out, "a9726571756573744964a6");
     EXPECT(at != NULL);
-    from_hex(at + 22, text);
+    (void)sio_socket_hex(at + 22, text, sizeof text);
     memcpy(request, text, 6);
     request[6] = 0;
     memcpy(at + 22, "726571414243", 12);
@@ -611,7 +611,7 @@ TEST(sockets_of_all_servers_are_asked_and_their_answers_counted) { /* 4, V:broad
     run(&v);
     hears(&v, c, "421[\"q?\"]");
     at = strstr(b.out, "a9726571756573744964a6");
-    from_hex(at ? at + 22 : "000000000000", text);
+    (void)sio_socket_hex(at ? at + 22 : "000000000000", text, sizeof text);
     memcpy(request, text, 6);
     counts(&b, 2);
     answers(&v, &b, request, "{\"type\":8,\"requestId\":\"%s\",\"clientCount\":-1}");
@@ -956,7 +956,7 @@ TEST(whatever_strangers_ask_and_answer_nobody_dies_of_it) { /* 4, PITFALLS e17 *
             while (b.asked_count) counts(&b, 3);
         }
         if (pick < RECORDED && recorded[pick].request[0] != '{') {
-            payload.len = from_hex(recorded[pick].request, bytes);
+            payload.len = sio_socket_hex(recorded[pick].request, bytes, sizeof bytes);
         } else if (pick < RECORDED) {
             payload.len = (size_t)snprintf(bytes, sizeof bytes, "%s", recorded[pick].request);
         } else {

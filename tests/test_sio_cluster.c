@@ -281,7 +281,7 @@ static void member_start(member *m, uint32_t number) {
     d.engine.alloc = world_alloc;
     d.engine.alloc_user = &m->s.w;
     EXPECT_INT(wshub_sio_create(m->s.w.hub, &d, &m->sio), WSHUB_OK);
-    space.on_connected = sio_server_connected;
+    space.on_connected = sio_socket_rooms;
     EXPECT_INT(wshub_sio_namespace_add(m->sio, &space, NULL), WSHUB_OK);
     wshub_io_fake_run(m->s.w.net);
     for (i = 0; i < SOCKETS; i++) {
@@ -313,7 +313,7 @@ static void emits(unsigned sender) {
 static void peer_emits(unsigned sender) {
     peer *p = &peers[sender - SERVERS];
     char bytes[100];
-    size_t n = sio_server_hex("93 a6 000000000000 83 a474797065 02 a464617461 93 a16d 00 cd0000 "
+    size_t n = sio_socket_hex("93 a6 000000000000 83 a474797065 02 a464617461 93 a16d 00 cd0000 "
                               "a36e7370 a12f 83 a5726f6f6d73 90 a6657863657074 90 a5666c616773 80",
                               bytes, sizeof bytes);
     unsigned number;

@@ -140,7 +140,7 @@ TEST(each_kind_is_dropped_and_counted_for_what_it_is) { /* 4, 6, PITFALLS e7, e1
     c = sio_server_joins(&v, "", "{\"rooms\":[\"r\"]}", NULL);
     for (i = 0; i < ROWS; i++) {
         char bytes[400];
-        size_t count = sio_server_hex(strangers[i].hex, bytes, sizeof bytes);
+        size_t count = sio_socket_hex(strangers[i].hex, bytes, sizeof bytes);
         wshub_sio_stats st;
         int before = test_failures;
         sio_server_hears(&v, i % 2 ? "socket.io#/#" : "socket.io#/#r#", bytes, count);
@@ -237,15 +237,15 @@ TEST(what_does_not_fit_into_the_hub_is_dropped_alone) { /* 4, SEND-6 */
     sio_server_start(&v, DESC(.conns_max = 0), NULL);
     c = sio_server_joins(&v, "", "", NULL);
     /* an event whose name is longer than names are */
-    count = sio_server_hex("93 a178 82 a474797065 02 a464617461 91 da 1388", head, sizeof head);
+    count = sio_socket_hex("93 a178 82 a474797065 02 a464617461 91 da 1388", head, sizeof head);
     memcpy(huge, head, count);
     memset(huge + count, 'n', 0x1388);
-    tail = sio_server_hex("80", bytes, sizeof bytes);
+    tail = sio_socket_hex("80", bytes, sizeof bytes);
     memcpy(huge + count + 0x1388, bytes, tail);
     sio_server_hears(&v, "socket.io#/#", huge, count + 0x1388 + tail);
     EXPECT_INT(sio_server_stats(&v).bus_drops[DROP(UNSENDABLE)], 1);
     EXPECT_SILENCE(&v.s.w, c);
-    count = sio_server_hex(CAST("91 a16d"), bytes, sizeof bytes);
+    count = sio_socket_hex(CAST("91 a16d"), bytes, sizeof bytes);
     sio_server_hears(&v, "socket.io#/#", bytes, count);
     EXPECT_TEXT(&v.s.w, c, "42[\"m\"]");
     sio_server_stop(&v);

@@ -1,8 +1,6 @@
 /* Two servers of Socket.IO on a bus of this process (>>sio-broadcast and >>sio-bus of
  * wshub_dialect_socketio.h; the specification's 3.5, 4, 5 and 10.2): who hears what is said on the
  * other one, bytes, huge messages, who was away meanwhile, who is not accepted yet. */
-#include "eio_site.h"
-#include "wshub_dialect_socketio.h"
 #include "sio_bus_site.h"
 
 TEST(what_one_server_emits_the_sockets_of_all_hear_once) { /* 4, SEND-5, BUS-3 */

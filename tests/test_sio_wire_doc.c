@@ -61,7 +61,7 @@ static size_t bytes_of(const block *b, size_t from, char *out, size_t cap, size_
             hex[n++] = *at++;
         hex[n] = 0;
         EXPECT_INT(strspn(hex, "0123456789abcdef "), n);
-        count += sio_server_hex(hex, out + count, cap - count);
+        count += sio_socket_hex(hex, out + count, cap - count);
     }
     *out_next = from;
     return count;
@@ -136,7 +136,7 @@ static void to_json(saying *s, const char *from, wshub_sio__sink *to) {
             from += sizeof bytes - 1;
             (void)snprintf(word, sizeof word, "%.*s", (int)strcspn(from, "\""), from);
             s->spans[n].ptr = (const uint8_t *)s->held + s->held_count;
-            len = sio_server_hex(word, s->held + s->held_count, sizeof s->held - s->held_count);
+            len = sio_socket_hex(word, s->held + s->held_count, sizeof s->held - s->held_count);
             s->spans[n].len = len;
             s->held_count += len;
             (void)snprintf(word, sizeof word, "{\"_placeholder\":true,\"num\":%u}", (unsigned)n);
