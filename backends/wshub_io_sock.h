@@ -12,7 +12,8 @@
  *     here, then stops listening, drains at a pace and shuts down with a deadline
  * [x] out of descriptors: a waiting peer is told so by an end, accepting rests, then goes on; one
  *     line a second says so
- * [x] wake from any thread; its descriptor can be driven by another loop
+ * [x] wake from any thread, by a system call only where nothing of the loop runs; its descriptor can
+ *     be driven by another loop
  * [x] ends are told apart: a peer that sends no more still hears us; ours goes out behind the last
  *     byte, and what the peer still says is read until it ends too
  * [x] nothing spins: a stream that nobody reads is watched for its death alone
@@ -614,7 +615,8 @@ struct wshub_io_sock {
 
     /* Any thread may write these and `stopping`; they stand apart from what the owner's alone does,
      * since a compiler may read small neighbours together. */
-    bool woken;                       /* wake() was called since the last settle began */
+    bool woken;  /* wake() was called since the last settle began */
+    bool asleep; /* it waits, or nothing of it runs and somebody's own loop may wait for it */
     bool arrivals_lock;               /* of these two: */
     bool arrivals_open;               /* there is an owner who takes them */
     wshub_io_sock__arrival *arrivals; /* the latest first */
@@ -2499,7 +2501,7 @@ static bool wshub_io_sock__random(void *ctx, uint8_t *bytes, size_t count) {
 /* Sets a flag that any thread may set. Returns what it was. */
 static bool wshub_io_sock__exchange(bool *flag, bool value) {
 #if defined(__GNUC__)
-    return __atomic_exchange_n(flag, value, __ATOMIC_ACQ_REL);
+    return __atomic_exchange_n(flag, value, __ATOMIC_SEQ_CST);
 #else
     bool was = *flag;
     *flag = value;
@@ -2519,10 +2521,20 @@ static bool wshub_io_sock__exchange(bool *flag, bool value) {
 #define WSHUB_IO_SOCK__SUB(at, n) ((void)(*(at) -= (n)))
 #endif
 
-/* One system call wakes for all who ask until the next settle has begun. */
+/* One system call wakes for all who ask until the next settle has begun, and none where a turn is
+ * under way, whose thread looks at `woken` before it sleeps. Each side writes its own flag before
+ * it reads the other's, in one order for all threads, so that one of them sees what the other has
+ * written. */
 static void wshub_io_sock__wake(void *ctx) {
     wshub_io_sock *net = (wshub_io_sock *)ctx;
-    if (!wshub_io_sock__exchange(&net->woken, true)) net->desc.poller->wake(net->poller);
+    if (!wshub_io_sock__exchange(&net->woken, true) && WSHUB_IO_SOCK__LOAD(&net->asleep))
+        net->desc.poller->wake(net->poller);
+}
+
+/* From here on wake() makes a system call. Returns whether somebody has called it without one. */
+static bool wshub_io_sock__doze(wshub_io_sock *net) {
+    WSHUB_IO_SOCK__STORE(&net->asleep, true);
+    return WSHUB_IO_SOCK__LOAD(&net->woken);
 }
 
 /* A stream with all that goes along. NULL: out of memory. */
@@ -3388,7 +3400,9 @@ static wshub_err wshub_io_sock__serve(wshub_io_sock *net, int timeout_ms) {
     if (most >= 0 && (timeout_ms < 0 || most < timeout_ms)) timeout_ms = most;
 
     net->stats.waits++;
+    if (wshub_io_sock__doze(net)) timeout_ms = 0;
     n = net->desc.poller->wait(net->poller, events, WSHUB_IO_SOCK__EVENTS, timeout_ms);
+    WSHUB_IO_SOCK__STORE(&net->asleep, false);
     net->now = wshub_io_sock__sys_ticks();
     if (n < 0) return wshub_io_sock__fail(net, "waiting failed with", net->desc.poller->name, "");
     WSHUB_ASSERT(n <= WSHUB_IO_SOCK__EVENTS);
@@ -3400,24 +3414,37 @@ static wshub_err wshub_io_sock__serve(wshub_io_sock *net, int timeout_ms) {
     return WSHUB_OK;
 }
 
+/* Enters a call that serves: until it is left, its thread sees by itself that it is woken. */
+static void wshub_io_sock__enter(wshub_io_sock *net) {
+    net->depth++;
+    WSHUB_IO_SOCK__STORE(&net->asleep, false);
+}
+
 /* Leaves a call that serves. net may be gone afterwards. */
 static void wshub_io_sock__leave(wshub_io_sock *net) {
     WSHUB_ASSERT(net->depth);
     net->depth--;
+
+    /* Whoever has asked meanwhile is heard in the next turn, for which another loop may wait. */
+    if (!net->depth && wshub_io_sock__doze(net)) net->desc.poller->wake(net->poller);
     wshub_io_sock__bury(net);
 }
 
-/* A turn: settle, wait, serve, settle. A stop() never keeps one from serving: it has woken the
- * poller, so that no wait is long. */
-static wshub_err wshub_io_sock__turn(wshub_io_sock *net, int timeout_ms) {
+/* A turn: settle, wait, serve, settle. Where the last turn has settled and the program had no say
+ * since (`settled`) it is not done again, unless there are guests, for whom the owner's settle may
+ * have left something. A stop() never keeps one from serving: it has woken the poller, so that no
+ * wait is long. */
+static wshub_err wshub_io_sock__turn(wshub_io_sock *net, bool settled, int timeout_ms) {
     bool somebody = net->owned || net->guests_count;
     wshub_err err;
 
-    net->depth++;
-    net->now = wshub_io_sock__sys_ticks();
-    wshub_io_sock__settle(net);
-    if (somebody && !net->owned && !net->guests_count)
-        timeout_ms = 0; /* the last one left in its settle */
+    wshub_io_sock__enter(net);
+    if (!settled || net->guests_count) {
+        net->now = wshub_io_sock__sys_ticks();
+        wshub_io_sock__settle(net);
+        if (somebody && !net->owned && !net->guests_count)
+            timeout_ms = 0; /* the last one left in its settle */
+    }
 
     err = wshub_io_sock__serve(net, timeout_ms);
     if (!err) wshub_io_sock__settle(net);
@@ -3427,15 +3454,19 @@ static wshub_err wshub_io_sock__turn(wshub_io_sock *net, int timeout_ms) {
 
 WSHUB_API wshub_err wshub_io_sock_run_once(wshub_io_sock *net, int timeout_ms) {
     bool stopped = wshub_io_sock__exchange(&net->stopping, false);
-    return wshub_io_sock__turn(net, stopped ? 0 : timeout_ms);
+    return wshub_io_sock__turn(net, false, stopped ? 0 : timeout_ms);
 }
 
 WSHUB_API wshub_err wshub_io_sock_run(wshub_io_sock *net) {
     wshub_err err = WSHUB_OK;
-    net->depth++;
+    bool settled = false;
+
+    wshub_io_sock__enter(net);
     while (!err && !wshub_io_sock__exchange(&net->stopping, false) &&
-           (net->owned || net->guests_count))
-        err = wshub_io_sock__turn(net, -1);
+           (net->owned || net->guests_count)) {
+        err = wshub_io_sock__turn(net, settled, -1);
+        settled = true;
+    }
     wshub_io_sock__leave(net);
     return err;
 }
@@ -3700,12 +3731,15 @@ static int wshub_io_sock__life_patience(const wshub_io_sock *net, const wshub_io
 /* Turns until the hub is down or gone, or until nobody wants to wait any more. */
 static wshub_err wshub_io_sock__live(wshub_io_sock *net, wshub_io_sock__life *life) {
     wshub_err err = WSHUB_OK;
+    bool settled = false;
 
     net->now = wshub_io_sock__sys_ticks();
     while (!err && net->owned && net->owners == life->owners) {
         wshub_io_sock__life_listen(net, life);
         if (!wshub_io_sock__life_step(net, life)) break;
-        err = wshub_io_sock__turn(net, wshub_io_sock__life_patience(net, life));
+        settled = settled && !life->asked; /* the end has steps of its own between turns */
+        err = wshub_io_sock__turn(net, settled, wshub_io_sock__life_patience(net, life));
+        settled = true;
     }
     return err;
 }
@@ -3718,7 +3752,8 @@ WSHUB_API wshub_err wshub_io_sock_serve_with(wshub_io_sock *net, wshub *hub,
     bool signals = !life.desc.no_signals;
 
     if (err) return err;
-    net->depth++; /* if it is destroyed meanwhile, it is gone when the signals are given back */
+    /* If it is destroyed meanwhile, it is gone when the signals are given back. */
+    wshub_io_sock__enter(net);
     if (signals) {
         wshub_io_sock__signals_take(net);
         wshub_io_sock__mask_open(&mask);
@@ -3850,6 +3885,7 @@ WSHUB_API wshub_err wshub_io_sock_create_versioned(const wshub_io_sock_desc *des
     wshub_io_sock__defaults(&net->desc);
     wshub_io_sock__table(net);
     wshub_io_sock__log_begin(net);
+    net->asleep = true;
     net->next = WSHUB_NEVER;
     net->signals_seen = WSHUB_IO_SOCK__LOAD(&wshub_io_sock__signals.taken);
     net->now = net->heard = wshub_io_sock__sys_ticks();

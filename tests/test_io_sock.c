@@ -260,6 +260,118 @@ TEST(a_post_wakes_a_waiting_loop_and_another_loop_can_drive_it) {
     }
 }
 
+/* Two hubs on one local bus, and how often the poller of the first was woken by a system call. */
+static int polled_wakes;
+static void count_wake(void *p) {
+    polled_wakes++;
+    BEST->wake(p);
+}
+typedef struct pair {
+    wshub_io_sock *net[2];
+    wshub *hub[2];
+    int left; /* of what is done inside a turn of the first */
+} pair;
+
+static uint64_t heard_by(wshub *hub) {
+    wshub_stats stats;
+    wshub_stats_get(hub, &stats);
+    return stats.bus_received;
+}
+static void pair_start(pair *p, wshub_io_sock_poller *counting, wshub_bus_local *local) {
+    int i;
+    *counting = *BEST;
+    counting->wake = count_wake;
+    for (i = 0; i < 2; i++) {
+        wshub_bus seat;
+        EXPECT_INT(wshub_bus_local_seat(local, &seat), WSHUB_OK);
+        EXPECT_INT(
+            wshub_io_sock_create(&(wshub_io_sock_desc){.poller = i ? BEST : counting}, &p->net[i]),
+            WSHUB_OK);
+        EXPECT_INT(
+            wshub_create(&(wshub_desc){.io = wshub_io_sock_io(p->net[i]), .bus = &seat, .user = p},
+                         &p->hub[i]),
+            WSHUB_OK);
+    }
+    for (i = 0; i < 4; i++) (void)wshub_io_sock_run_once(p->net[i % 2], 0); /* subscribed */
+}
+static void pair_stop(pair *p) {
+    int i;
+    for (i = 0; i < 2; i++) {
+        wshub_destroy(p->hub[i]);
+        wshub_io_sock_destroy(p->net[i]);
+    }
+}
+static void say_to_pair(pair *p) {
+    wshub_msg m = msg("m", "1");
+    EXPECT_INT(wshub_room_send(p->hub[1], wshub_str_z("r"), &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_io_sock_run_once(p->net[1], 0), WSHUB_OK);
+}
+static void say_ten(wshub *hub, void *arg) {
+    int i;
+    (void)hub;
+    for (i = 0; i < 10; i++) say_to_pair((pair *)arg);
+}
+
+TEST(a_hub_that_is_busy_is_not_woken_by_a_system_call) {
+    wshub_io_sock_poller counting;
+    wshub_bus_local *local;
+    struct pollfd outer;
+    pair p;
+
+    EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
+    pair_start(&p, &counting, local);
+
+    /* In the midst of its turn: it looks by itself. */
+    EXPECT_INT(wshub_post(p.hub[0], say_ten, &p), WSHUB_OK);
+    polled_wakes = 0;
+    EXPECT_INT(wshub_io_sock_run_once(p.net[0], 0), WSHUB_OK);
+    EXPECT_INT(heard_by(p.hub[0]), 10);
+    EXPECT_INT(polled_wakes, 0);
+
+    /* Between two turns another loop may wait for its descriptor: once for all of them. */
+    outer.fd = wshub_io_sock_fd(p.net[0]);
+    outer.events = POLLIN;
+    EXPECT_INT(poll(&outer, 1, 0), 0);
+    say_ten(NULL, &p);
+    EXPECT_INT(polled_wakes, 1);
+    EXPECT_INT(poll(&outer, 1, 0), 1);
+    EXPECT_INT(wshub_io_sock_run_once(p.net[0], 0), WSHUB_OK);
+    EXPECT_INT(heard_by(p.hub[0]), 20);
+    EXPECT_INT(poll(&outer, 1, 0), 0);
+
+    pair_stop(&p);
+    wshub_bus_local_destroy(local);
+}
+
+/* Asks for another turn in each turn, behind all that a turn looks at. */
+static void wake_in_settle(wshub *hub, void *arg) {
+    pair *p = (pair *)arg;
+    if (--p->left > 0) EXPECT_INT(wshub_post(hub, wake_in_settle, p), WSHUB_OK);
+    wshub_io_sock_io(p->net[0])->wake(wshub_io_sock_io(p->net[0])->ctx);
+}
+
+TEST(what_wakes_a_turn_from_inside_is_not_lost_on_another_loop) {
+    wshub_io_sock_poller counting;
+    wshub_bus_local *local;
+    struct pollfd outer;
+    pair p;
+    int turns = 0;
+
+    EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
+    pair_start(&p, &counting, local);
+    p.left = 100;
+    outer.fd = wshub_io_sock_fd(p.net[0]);
+    outer.events = POLLIN;
+    EXPECT_INT(wshub_post(p.hub[0], wake_in_settle, &p), WSHUB_OK);
+    polled_wakes = 0;
+    for (; p.left > 0 && poll(&outer, 1, 5000) == 1; turns++)
+        EXPECT_INT(wshub_io_sock_run_once(p.net[0], 0), WSHUB_OK);
+    EXPECT_INT(p.left, 0);
+    EXPECT_OP(polled_wakes, <=, turns); /* at most one for each sleep */
+    pair_stop(&p);
+    wshub_bus_local_destroy(local);
+}
+
 TEST(an_io_has_one_hub_at_a_time) {
     int i;
     for (i = 0; i < 2; i++) {
