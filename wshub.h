@@ -874,7 +874,7 @@
  *
  * ---- >>memory ----------------------------------------------------------------------------------
  * All memory comes through wshub_desc.alloc, which is told the old size with every change. An
- * idle authenticated client costs 487 bytes here, its three rooms, its user and what an
+ * idle authenticated client costs 478 bytes here, its three rooms, its user and what an
  * allocator adds included (tests/test_memory.c counts it). A message to be sent is encoded once
  * into a shared segment; each receiver holds a span of it. The largest thing ever seen leaves
  * nothing behind: what is longer than a segment has memory of its own that goes with it, what
@@ -8917,14 +8917,35 @@ typedef enum wshub__kind {
     WSHUB__KIND_SHARDED  /* a channel of a shard (BUS-7) */
 } wshub__kind;
 
-/* First member of everything that is indexed. */
+/* First member of everything that is indexed. The text lies in the same block, where a few bits say,
+ * instead of a pointer that each of a million clients and users would have. */
 typedef struct wshub__name {
-    const char *ptr;
-    uint32_t len : 28, kind : 4; /* wshub__kind */
     uint32_t hash;
+    uint32_t len : 20, kind : 4; /* wshub__kind */
+    uint32_t at : 8;             /* the text, in bytes from here on */
 } wshub__name;
 
-#define WSHUB__NAME_LEN_MAX 0x0FFFFFFFu
+#define WSHUB__NAME_LEN_MAX 0xFFFFFu
+#define WSHUB__NAME_AT_MAX 255u
+
+static const char *wshub__name_text(const wshub__name *n) {
+    return (const char *)n + n->at;
+}
+
+static wshub_str wshub__name_str(const wshub__name *n) {
+    return wshub__str(wshub__name_text(n), n->len);
+}
+
+/* Gives a thing its name: len bytes at `text`, in the thing's own block and close behind n. */
+static void wshub__name_give(wshub__name *n, wshub__kind kind, const void *text, size_t len) {
+    size_t at = (size_t)((const char *)text - (const char *)n);
+
+    WSHUB_ASSERT(at >= sizeof *n && at <= WSHUB__NAME_AT_MAX);
+    WSHUB_ASSERT(len <= WSHUB__NAME_LEN_MAX);
+    n->at = (uint8_t)at;
+    n->len = len & WSHUB__NAME_LEN_MAX;
+    n->kind = (uint32_t)kind & 15;
+}
 
 typedef struct wshub__index {
     uint32_t *hashes; /* cap of them; 0: nothing stands there */
@@ -8949,7 +8970,7 @@ static inline uint32_t wshub__index_slot(const wshub__index *index, wshub__kind 
     for (; index->hashes[i]; i = (i + 1) & (index->cap - 1)) {
         const wshub__name *n = index->names[i];
         if (index->hashes[i] == hash && n->kind == (uint32_t)kind && n->len == s.len &&
-            (s.len == 0 || memcmp(n->ptr, s.ptr, s.len) == 0)) {
+            (s.len == 0 || memcmp(wshub__name_text(n), s.ptr, s.len) == 0)) {
             break;
         }
     }
@@ -9018,7 +9039,7 @@ WSHUB__COLD static void wshub__index_give_back(const wshub__mem *mem, wshub__ind
 
 /* Puts a name in, for which room has been reserved. False: it is there already, nothing changed. */
 static bool wshub__index_put(wshub__index *index, wshub__name *name) {
-    wshub_str s = wshub__str(name->ptr, name->len);
+    wshub_str s = wshub__name_str(name);
     wshub__kind kind = (wshub__kind)name->kind;
     uint32_t i;
 
@@ -16311,10 +16332,6 @@ WSHUB__COLD static wshub_err wshub__dest_check(const wshub_dest *dest) {
     return WSHUB_OK;
 }
 
-static wshub_str wshub__name_str(const wshub__name *n) {
-    return wshub__str(n->ptr, n->len);
-}
-
 /* ---- >>realms ----------------------------------------------------------------------------------
  * The indexes in which clients, users and rooms are names. Every hub has a first realm, which is
  * part of it, so that reaching it costs nothing; the others lie in a pool. Nothing is looked up
@@ -17493,9 +17510,7 @@ static wshub__chan *wshub__chan_new(wshub *hub, wshub__kind kind, wshub_str chan
     if (!chan) return NULL;
 
     memcpy(chan + 1, channel.ptr, channel.len);
-    chan->name.ptr = (const char *)(chan + 1);
-    chan->name.len = channel.len & WSHUB__NAME_LEN_MAX;
-    chan->name.kind = (uint32_t)kind & 15;
+    wshub__name_give(&chan->name, kind, chan + 1, channel.len);
     chan->out = !wanted;
     chan->due = hub->now + (wanted || linger == WSHUB_OFF ? 0 : linger);
     chan->prev = list->tail;
@@ -17952,10 +17967,8 @@ static wshub__here *wshub__here_take(wshub *hub, wshub__realm *realm, wshub__kin
     if (!wshub__index_reserve(&hub->mem, &realm->here)) return NULL;
     here = (wshub__here *)wshub__mem_new(&hub->mem, sizeof *here + name.len);
     if (!here) return NULL;
-    memcpy((char *)(here + 1), name.ptr, name.len);
-    here->name.ptr = (const char *)(here + 1);
-    here->name.len = name.len & WSHUB__NAME_LEN_MAX;
-    here->name.kind = (uint32_t)kind & 15;
+    memcpy(here + 1, name.ptr, name.len);
+    wshub__name_give(&here->name, kind, here + 1, name.len);
     wshub__index_add(&realm->here, &here->name);
     return here;
 }
@@ -18170,10 +18183,8 @@ static wshub_err wshub__group_new(wshub *hub, wshub__realm *realm, wshub__kind k
     group = (wshub__group *)wshub__mem_new(&hub->mem, sizeof *group + name.len);
     if (!group) return WSHUB_ERR_NOMEM;
 
-    memcpy((char *)(group + 1), name.ptr, name.len);
-    group->name.ptr = (const char *)(group + 1);
-    group->name.len = name.len & WSHUB__NAME_LEN_MAX;
-    group->name.kind = (uint32_t)kind & 15;
+    memcpy(group + 1, name.ptr, name.len);
+    wshub__name_give(&group->name, kind, group + 1, name.len);
     group->realm = (uint16_t)realm->number;
 
     /* From here on nothing can fail. */
@@ -18795,8 +18806,8 @@ static inline void wshub__pace_buckets(wshub *hub, const wshub__client *client,
     bool user, address;
 
     if (!pace->user && client->user && wshub__rate_is_on(&rates[1]))
-        pace->user = wshub__pace_key(hub, client->user->name.ptr, client->user->name.len, 'U',
-                                     client->realm);
+        pace->user = wshub__pace_key(hub, wshub__name_text(&client->user->name),
+                                     client->user->name.len, 'U', client->realm);
     /* Both, before either is pointed at: the second may move the table. */
     if (pace->user)
         wshub__rated_again(&hub->mem, table, pace->user, &rates[1], hub->now, &pace->user_at);
@@ -19020,10 +19031,7 @@ static bool wshub__client_name(wshub *hub, wshub__realm *realm, wshub__client *c
         wshub__uuid(bytes, client->id);
         id.len = WSHUB__UUID_BYTES;
     }
-    client->name.ptr = client->id;
-    client->name.len = id.len & WSHUB__NAME_LEN_MAX;
-    client->name.kind = WSHUB__KIND_CLIENT;
-    WSHUB_ASSERT(client->name.len == id.len); /* it fits into the bits that there are for it */
+    wshub__name_give(&client->name, WSHUB__KIND_CLIENT, client->id, id.len);
     if (!wshub__index_reserve(&hub->mem, &realm->index)) return false;
     *out_taken = !wshub__index_put(&realm->index, &client->name);
     realm->id_lengths |= UINT64_C(1) << id.len;
@@ -20319,7 +20327,7 @@ static inline wshub__group *wshub__room_meant(const wshub *hub, const wshub__rea
     wshub__group *room = hub->run.room;
     WSHUB_ASSERT(!room || (hub->gathered && room->count && room->name.len));
     if (room && hub->run.realm == realm && room->name.len == name.len &&
-        memcmp(room->name.ptr, name.ptr, name.len) == 0)
+        memcmp(wshub__name_text(&room->name), name.ptr, name.len) == 0)
         return room;
     return wshub__group_find(realm, WSHUB__KIND_ROOM, name);
 }

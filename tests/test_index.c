@@ -1,8 +1,17 @@
 /* The hash table of names against a plain list, and against names that were chosen to collide. */
 #include "hubtest.h"
 
+typedef struct named {
+    wshub__name name;
+    char text[8];
+} named;
+static void name_it(named *one, wshub__kind kind, const void *text, size_t len) {
+    memcpy(one->text, text, len);
+    wshub__name_give(&one->name, kind, one->text, len);
+}
+
 TEST(index_agrees_with_a_plain_list) { /* open addressing with gaps closed */
-    static wshub__name names[3000];
+    static named names[3000];
     static char texts[3000][8];
     wshub__mem m = wshub__mem_make(NULL, NULL);
     wshub__index ix;
@@ -12,21 +21,19 @@ TEST(index_agrees_with_a_plain_list) { /* open addressing with gaps closed */
     ix.key[0] = 7;
     for (i = 0; i < 3000; i++) {
         (void)snprintf(texts[i], 8, "n%u", i / 2);
-        names[i].ptr = texts[i];
-        names[i].len = strlen(texts[i]) & WSHUB__NAME_LEN_MAX;
         /* the same name twice, of two kinds */
-        names[i].kind = i % 2 ? WSHUB__KIND_ROOM : WSHUB__KIND_USER;
+        name_it(&names[i], i % 2 ? WSHUB__KIND_ROOM : WSHUB__KIND_USER, texts[i], strlen(texts[i]));
     }
     for (round = 0; round < 60000; round++) {
         x = x * 1664525 + 1013904223;
         i = (x >> 8) % 3000;
-        EXPECT((wshub__index_find(&ix, names[i].kind, wshub_str_z(texts[i])) == &names[i]) ==
-               in[i]);
+        EXPECT((wshub__index_find(&ix, (wshub__kind)names[i].name.kind, wshub_str_z(texts[i])) ==
+                &names[i].name) == in[i]);
         if (in[i]) {
-            wshub__index_remove(&ix, &names[i]);
+            wshub__index_remove(&ix, &names[i].name);
         } else {
             EXPECT(wshub__index_reserve(&m, &ix));
-            wshub__index_add(&ix, &names[i]);
+            wshub__index_add(&ix, &names[i].name);
         }
         in[i] = !in[i];
     }
@@ -35,7 +42,7 @@ TEST(index_agrees_with_a_plain_list) { /* open addressing with gaps closed */
 
 /* What the most names took is given back, down to twice of what is there, and all are found then. */
 TEST(the_largest_index_leaves_nothing_behind) {
-    static wshub__name names[1600];
+    static named names[1600];
     static char texts[1600][8];
     wshub__mem m = wshub__mem_make(NULL, NULL);
     wshub__index ix;
@@ -44,28 +51,26 @@ TEST(the_largest_index_leaves_nothing_behind) {
     for (i = 0; i < 1600; i++) {
         (void)snprintf(texts[i], 8, "n%u", (unsigned)i);
         if (i == 0) texts[i][0] = 0; /* an empty name is one, too */
-        names[i].ptr = texts[i];
-        names[i].len = strlen(texts[i]) & WSHUB__NAME_LEN_MAX;
-        names[i].kind = WSHUB__KIND_ROOM;
+        name_it(&names[i], WSHUB__KIND_ROOM, texts[i], strlen(texts[i]));
         EXPECT(wshub__index_reserve(&m, &ix));
-        wshub__index_add(&ix, &names[i]);
+        wshub__index_add(&ix, &names[i].name);
     }
     EXPECT_INT(ix.cap, 4096);
     wshub__index_give_back(&m, &ix); /* in use */
     EXPECT_INT(ix.cap, 4096);
-    for (i = 300; i < 1600; i++) wshub__index_remove(&ix, &names[i]);
+    for (i = 300; i < 1600; i++) wshub__index_remove(&ix, &names[i].name);
     wshub__index_give_back(&m, &ix);
     EXPECT_INT(ix.cap, 1024);
     for (i = 0; i < 1600; i++) {
         EXPECT(wshub__index_find(&ix, WSHUB__KIND_ROOM, wshub_str_z(texts[i])) ==
-               (i < 300 ? &names[i] : NULL));
+               (i < 300 ? &names[i].name : NULL));
     }
     wshub__index_done(&m, &ix);
 }
 
 TEST(names_that_collide) { /* hash flooding */
     enum { TRIED = 600 };
-    static wshub__name names[TRIED];
+    static named names[TRIED];
     static uint64_t texts[TRIED];
     wshub__mem m = wshub__mem_make(NULL, NULL);
     wshub__index ix;
@@ -86,29 +91,28 @@ TEST(names_that_collide) { /* hash flooding */
         uint64_t text = i;
         if ((wshub__index_hash(&ix, WSHUB__KIND_ROOM, wshub__str(&text, 8)) & 1023) != 7) continue;
         texts[n] = text;
-        names[n].ptr = (const char *)&texts[n];
-        names[n].len = 8;
-        names[n].kind = WSHUB__KIND_ROOM;
+        name_it(&names[n], WSHUB__KIND_ROOM, &text, sizeof text);
         n++;
     }
     EXPECT_INT(n, TRIED);
     for (i = 0; i < n; i++) {
         EXPECT(wshub__index_reserve(&m, &ix));
-        wshub__index_add(&ix, &names[i]);
+        wshub__index_add(&ix, &names[i].name);
     }
     /* slow, and right */
     for (i = 0; i < n; i++)
-        EXPECT(wshub__index_find(&ix, WSHUB__KIND_ROOM, wshub__str(&texts[i], 8)) == &names[i]);
-    for (i = 0; i < n; i += 2) wshub__index_remove(&ix, &names[i]);
+        EXPECT(wshub__index_find(&ix, WSHUB__KIND_ROOM, wshub__str(&texts[i], 8)) ==
+               &names[i].name);
+    for (i = 0; i < n; i += 2) wshub__index_remove(&ix, &names[i].name);
     for (i = 0; i < n; i++)
-        EXPECT((wshub__index_find(&ix, WSHUB__KIND_ROOM, wshub__str(&texts[i], 8)) == &names[i]) ==
-               (i % 2 == 1));
+        EXPECT((wshub__index_find(&ix, WSHUB__KIND_ROOM, wshub__str(&texts[i], 8)) ==
+                &names[i].name) == (i % 2 == 1));
     wshub__index_done(&m, &ix);
     memset(&ix, 0, sizeof ix);
     ix.key[0] = 3; /* the same names under a key that he does not know: as any others */
     for (i = 0; i < n; i++) {
         EXPECT(wshub__index_reserve(&m, &ix));
-        wshub__index_add(&ix, &names[i]);
+        wshub__index_add(&ix, &names[i].name);
     }
     for (i = 0, run = 0; i < ix.cap; i++) {
         run = ix.hashes[i] ? run + 1 : 0;
@@ -119,7 +123,7 @@ TEST(names_that_collide) { /* hash flooding */
     memset(&ix, 0, sizeof ix);
     ix.key[0] = 6;
     EXPECT(wshub__index_reserve(&m, &ix));
-    wshub__index_add(&ix, &names[0]);
+    wshub__index_add(&ix, &names[0].name);
     for (k = 0; k < 16; k++) { /* a stored hash that equals what another name hashes to */
         wshub_str other = wshub__str(&texts[1], 7), same_length = wshub__str(&texts[2], 8);
         uint32_t at = k, hash_other = wshub__index_hash(&ix, WSHUB__KIND_ROOM, other),

@@ -39,7 +39,7 @@ static void light_start(world *w) { /* blocks are not moved, as they are with wo
 }
 
 /* with a user of its own and three rooms */
-TEST(an_idle_authenticated_client_costs_at_most_487_bytes) { /* >>memory */
+TEST(an_idle_authenticated_client_costs_at_most_478_bytes) { /* >>memory */
     world w;
     size_t each, heads;
     light_start(&w);
@@ -48,7 +48,7 @@ TEST(an_idle_authenticated_client_costs_at_most_487_bytes) { /* >>memory */
     heads = (with_heads - heads) / 10000;
     (void)printf("  %u bytes for each of 10000, %u with the allocator's own\n", (unsigned)each,
                  (unsigned)heads);
-    EXPECT(each <= 464 && heads <= 487);
+    EXPECT(each <= 448 && heads <= 478);
     EXPECT_INT(stats(&w).authenticated, 10000);
     EXPECT(wshub_self_check(w.hub) == NULL);
     world_stop(&w);
