@@ -3,7 +3,7 @@
  * [x] scripted streams: bytes in, bytes out, the peer's end, HTTP and WebSocket
  * [x] input cut into pieces, output taken in pieces, a window that closes (a peer that does not
  *     read)
- * [x] half-closes either way; peers that keep silent on our end
+ * [x] half-closes either way; peers that keep silent on our end, or answer pings as browsers do
  * [x] virtual time: advancing goes from deadline to deadline, nothing sleeps; a process that is
  *     late
  * [x] guests and their outgoing streams, answered or refused by the test
@@ -25,7 +25,9 @@
  *     c = wshub_io_fake_connect(f, "/ws");
  *     wshub_io_fake_text(f, c, "{\"event\":\"authenticate\"}");
  *     wshub_io_fake_next(f, c, &m);              // m.payload: {"event":"connected",...}
- *     wshub_io_fake_advance(f, 90001 + 30000);   // nobody spoke: close 4002
+ *     wshub_io_fake_pongs(f, c, true);           // it is there: its pings are answered
+ *     wshub_io_fake_advance(f, 90001 + 30000);   // but its page says nothing (LIVE-1)
+ *     wshub_io_fake_next(f, c, &m);              // m.opcode 8, m.code 4002
  *     wshub_destroy(hub); wshub_io_fake_destroy(f);
  *
  * ---- the turn ----
@@ -34,6 +36,12 @@
  * there to be looked at. Three things put that off: hold gathers reports into one turn; stall lets
  * time pass over a process that does not run; and inside a callback of the hub the turn that is
  * under way goes on.
+ *
+ * ---- who answers pings ----
+ * A peer says what the test lets it say, and nothing else. So a hub whose clock is turned on by more
+ * than idle_timeout_ms (60 s) drops it without a Close, as it drops a machine that lost its power
+ * (LIVE-2). A test of what happens to a client that is there, only quiet, lets it answer pings:
+ * wshub_io_fake_pongs().
  *
  * ---- the states of a stream ----
  * OPEN, or first DIALLING (a guest waits for the test's answer), or UNTOLD (it came during a
@@ -255,6 +263,11 @@ typedef struct wshub_io_fake_frame {
 /* Opens a stream, upgrades it on path and takes the answer. Returns {0}: refused. */
 WSHUB_API wshub_conn wshub_io_fake_connect(wshub_io_fake *f, const char *path);
 
+/* Whether the peer answers pings by itself from now on, as every browser does, while the stream is
+ * open; at first it does not. A ping that it has answered is not among what next and output give.
+ * Of a stream that wshub_io_fake_connect() opened, whose output is taken in whole frames. */
+WSHUB_API void wshub_io_fake_pongs(wshub_io_fake *f, wshub_conn c, bool answers);
+
 /* Sends a text message in one frame. */
 WSHUB_API void wshub_io_fake_text(wshub_io_fake *f, wshub_conn c, const char *text);
 
@@ -295,7 +308,9 @@ enum {
     WSHUB_IO_FAKE__SETTLES = 16, /* in a row, at one moment */
     WSHUB_IO_FAKE__LOG = 65536,  /* bytes of log lines that are kept */
     WSHUB_IO_FAKE__TEXT = 1,     /* opcodes (RFC 6455 5.2) */
-    WSHUB_IO_FAKE__CLOSE = 8
+    WSHUB_IO_FAKE__CLOSE = 8,
+    WSHUB_IO_FAKE__PING = 9,
+    WSHUB_IO_FAKE__PONG = 10
 };
 
 /* What a stream is; see the top of this file. */
@@ -328,6 +343,7 @@ typedef struct wshub_io_fake__peer {
     bool half_told;               /* and the owner knows */
     bool left;                    /* it goes away, behind what lies unread */
     bool silent;                  /* it does not answer our end */
+    bool pongs;                   /* it answers pings */
     bool in_flight;               /* a send pends: */
     wshub_span *spans;            /* its spans, */
     size_t spans_count;           /* */
@@ -624,10 +640,8 @@ static int64_t wshub_io_fake__send(void *ctx, wshub_conn c, const wshub_span *sp
     room = wshub_io_fake__room(fake, peer, total, faulty);
     wshub_io_fake__use_window(peer, room);
     wshub_io_fake__arrive(peer, spans, count, 0, room);
-    if (room < total) {
-        peer->blocked = true;
-        wshub_io_fake__list(fake, peer);
-    }
+    if (room < total) peer->blocked = true;
+    if (room < total || peer->pongs) wshub_io_fake__list(fake, peer);
     return (int64_t)room;
 }
 
@@ -689,6 +703,7 @@ static wshub_err wshub_io_fake__hand_over(void *ctx, wshub_conn c, const wshub_i
     moved->half = peer->half;
     moved->left = peer->left;
     moved->silent = peer->silent;
+    moved->pongs = peer->pongs;
     wshub_io_fake__list(there, moved);
     peer->in.at = peer->in.len;
     peer->moved = there;
@@ -868,6 +883,41 @@ static void wshub_io_fake__report_ended(wshub_io_fake__peer *peer, const wshub_i
         wshub_io_fake__to(peer, WSHUB_IO_FAKE__SHUT);
 }
 
+/* Finds the first whole ping in what was sent and not yet taken. Returns where it begins, its head
+ * in *out_head; SIZE_MAX: there is none. */
+static size_t wshub_io_fake__find_ping(const wshub_io_fake__peer *peer, wshub_frame *out_head) {
+    const wshub_io_fake__bytes *out = &peer->out;
+    size_t at = out->at;
+
+    while (out->len > at && wshub_frame_read(out->ptr + at, out->len - at, out_head) == 1) {
+        size_t rest = out->len - at - out_head->head_bytes;
+        if (rest < out_head->payload_bytes) break;
+        if (out_head->opcode == WSHUB_IO_FAKE__PING) return at;
+        at += out_head->head_bytes + (size_t)out_head->payload_bytes;
+    }
+    return SIZE_MAX;
+}
+
+/* The peer answers a ping, which is gone then. False: there is none, or it does not answer. */
+static bool wshub_io_fake__answer_ping(wshub_io_fake *fake, wshub_io_fake__peer *peer) {
+    wshub_io_fake__bytes *out = &peer->out;
+    wshub_conn c = {peer->id};
+    uint8_t payload[125]; /* of a control frame at most (RFC 6455 5.5) */
+    wshub_frame head;
+    size_t at, n;
+
+    at = peer->pongs ? wshub_io_fake__find_ping(peer, &head) : SIZE_MAX;
+    if (at == SIZE_MAX) return false;
+
+    n = (size_t)head.payload_bytes;
+    WSHUB_ASSERT(n <= sizeof payload);
+    if (n) memcpy(payload, out->ptr + at + head.head_bytes, n);
+    out->len -= head.head_bytes + n;
+    memmove(out->ptr + at, out->ptr + at + head.head_bytes + n, out->len - at + 1);
+    wshub_io_fake_send(fake, c, WSHUB_IO_FAKE__PONG, true, payload, n);
+    return true;
+}
+
 /* Reports one thing of what has become of a stream while it is open. False: there is nothing. */
 static bool wshub_io_fake__report_open(wshub_io_fake *fake, wshub_io_fake__peer *peer,
                                        const wshub_io_owner *owner) {
@@ -883,7 +933,7 @@ static bool wshub_io_fake__report_open(wshub_io_fake *fake, wshub_io_fake__peer 
     } else if (peer->half && !peer->half_told && !peer->paused) {
         wshub_io_fake__report_ended(peer, owner);
     } else {
-        return false;
+        return wshub_io_fake__answer_ping(fake, peer);
     }
     return true;
 }
@@ -1248,6 +1298,14 @@ WSHUB_API void wshub_io_fake_silent(wshub_io_fake *fake, wshub_conn c, bool sile
     wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
     if (!peer || peer->state == WSHUB_IO_FAKE__GONE) return;
     peer->silent = silent;
+    wshub_io_fake__list(fake, peer);
+    wshub_io_fake_run(fake);
+}
+
+WSHUB_API void wshub_io_fake_pongs(wshub_io_fake *fake, wshub_conn c, bool answers) {
+    wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
+    if (!peer || peer->state == WSHUB_IO_FAKE__GONE) return;
+    peer->pongs = answers;
     wshub_io_fake__list(fake, peer);
     wshub_io_fake_run(fake);
 }
