@@ -2,14 +2,17 @@
  *
  * An engine of wshub_io_tls.h, where all is said that is not mbedTLS's own.
  *
- * [x] mbedTLS 2.28: TLS 1.2, ECDHE with AES-GCM or ChaCha20-Poly1305; P-256 and X25519; older
- *     versions and renegotiation are refused. Written for 3.x, too, and not run with it
+ * [x] mbedTLS 2.28, and 3.1 to 3.6: TLS 1.2, and 1.3 where the library was built with it (3.6 is, as
+ *     it comes); ECDHE with AES-GCM or ChaCha20-Poly1305; P-256 and X25519; older versions and
+ *     renegotiation are refused
  * [x] tickets sealed by AES-256-GCM with the keys of the description
  * [x] names are compared here: alternative names alone, a wildcard for one label, addresses with
  *     entries that are addresses
  * [x] the roots of a system where they are one file: SSL_CERT_FILE, and the places of Debian,
  *     Fedora, Alpine and the BSDs
- * [ ] TLS 1.3 (2.28 has none) and with it KeyUpdate, which 3.x does not know either
+ * [ ] TLS 1.3 with 2.28, which has none; KeyUpdate, which 3.x does not know: a peer that sends one
+ *     is closed with an alert
+ * [ ] 3.0, which hides what names are compared with, and 4.x
  * [ ] a ClientHello that is cut over several records: 2.28 refuses it
  * [ ] on_name for a client that says no name: it gets the first pair
  * [ ] handing a stream to another thread's io
@@ -18,7 +21,7 @@
  * more than a plain one with 2.28 as it is built on Debian (MBEDTLS_SSL_IN_CONTENT_LEN,
  * MBEDTLS_SSL_OUT_CONTENT_LEN).
  *
- * System   mbedTLS 2.28 or newer: -lmbedtls -lmbedx509 -lmbedcrypto; POSIX (inet_pton).
+ * System   mbedTLS 2.28, or 3.1 or newer of 3.x: -lmbedtls -lmbedx509 -lmbedcrypto; POSIX (inet_pton).
  * Include  wshub.h, then this; it includes wshub_io_tls.h. The code is emitted where
  *          WSHUB_IMPLEMENTATION is defined, or WSHUB_IO_MBEDTLS_IMPLEMENTATION (and
  *          WSHUB_IO_TLS_IMPLEMENTATION) for a file of its own. */
@@ -54,6 +57,11 @@ WSHUB_INLINE wshub_err wshub_io_mbedtls_create(const wshub_io_tls_desc *desc,
 #if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_IO_MBEDTLS_IMPLEMENTATION)) &&                 \
     !defined(WSHUB__IO_MBEDTLS_DONE)
 #define WSHUB__IO_MBEDTLS_DONE
+#include <mbedtls/version.h>
+#if MBEDTLS_VERSION_NUMBER >= 0x04000000 ||                                                        \
+    (MBEDTLS_VERSION_NUMBER >= 0x03000000 && MBEDTLS_VERSION_NUMBER < 0x03010000)
+#error "wshub_io_mbedtls.h is for mbedTLS 2.28 and 3.1 to 3.6; this one is neither"
+#endif
 #include <arpa/inet.h>
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/entropy.h>
@@ -62,7 +70,6 @@ WSHUB_INLINE wshub_err wshub_io_mbedtls_create(const wshub_io_tls_desc *desc,
 #include <mbedtls/md.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/ssl.h>
-#include <mbedtls/version.h>
 #include <mbedtls/x509_crt.h>
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
 #include <psa/crypto.h>

@@ -468,6 +468,11 @@ EACH(what_waits_while_paused_comes_without_an_event) {
     site_end(s);
 }
 
+/* mbedTLS 3.x speaks TLS 1.3 and does not know the message: who sends it is refused. */
+static bool updates_keys(const tls_engine *engine) {
+    return strcmp(engine->name, "mbedTLS") != 0;
+}
+
 /* c2, c8: a KeyUpdate that wants an answer, also while what we sent is not read. */
 EACH(keys_are_updated_between_records) {
     SSL_CTX *ctx = peer_ctx(NULL, NULL, NULL);
@@ -494,8 +499,14 @@ EACH(keys_are_updated_between_records) {
         site_step(s);
         if (i > 20) n += tls_peer_hear(p, heard + n, sizeof heard - n, &ended);
     }
-    EXPECT_INT(n, sizeof big);
-    EXPECT(memcmp(big, heard, n) == 0 && s->got_len > 3);
+    EXPECT(ended == !updates_keys(engine));
+    if (updates_keys(engine)) {
+        EXPECT_INT(n, sizeof big);
+        EXPECT(memcmp(big, heard, n) == 0 && s->got_len > 3);
+    } else {
+        EXPECT_INT(s->closed, 1);
+        EXPECT_INT(s->got_len, 0);
+    }
     tls_peer_free(p);
     SSL_CTX_free(ctx);
     site_end(s);
