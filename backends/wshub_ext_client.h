@@ -45,6 +45,25 @@
  * What is sent goes out in the next turn of the io, in one piece for each stream. What the stream
  * does not take waits, up to unsent_bytes_max.
  *
+ * ---- a client of a hub ----
+ *     static void on_event(wshub_ext_client *client, const wshub_event *event, void *user) {
+ *         printf("%.*s\n", (int)event->data.len, event->data.ptr);
+ *     }
+ *     static const wshub_ext_client_events events = {.event = on_event};
+ *     static const wshub_ext_client_desc desc = {
+ *         .ws = {.url = "ws://localhost:8080/ws"}, .events = &events,
+ *         .auth = "{\"token\":\"...\"}"};
+ *
+ *     wshub_ext_client_create(pool, &desc, NULL, &client);
+ *     wshub_ext_client_subscribe(client, wshub_str_z("said"));
+ *     wshub_ext_client_join(client, (wshub_str[]){wshub_str_z("lobby")}, 1);
+ *     wshub_ext_client_emit(client, &(wshub_msg){.event = wshub_str_z("say"),
+ *                                                .data = wshub_str_z("\"hello\"")}, false);
+ *     wshub_io_sock_run(net);
+ *
+ * It connects, authenticates, is in the room and says what was kept for it, and all of that again
+ * when the server was away. examples/sensor.c is a whole one.
+ *
  * ---- the states of a WebSocket ----
  * STARTING, or RESOLVING while its name's addresses are awaited, DIALLING while they are tried,
  * PROXY until the proxy has answered, UPGRADING until the server has; then OPEN, or HTTP for a
@@ -169,9 +188,9 @@ WSHUB_API void wshub_ws_timer_remove(wshub_ws_pool *pool, wshub_ws_timer *timer)
 
 /* Why a WebSocket has ended, or was not opened: name, the short word that programs print, text. */
 #define WSHUB_WS_ENDS(X)                                                                           \
-    X(CLOSE, "close", "closed: `code` says how")                                                   \
+    X(CLOSE, "close", "closed")                                                                    \
     X(LOST, "lost", "the stream ended, or the peer fell silent, without a Close")                  \
-    X(BROKEN, "protocol", "the peer broke the protocol or a limit: `code` is what it was told")    \
+    X(BROKEN, "protocol", "the peer broke the protocol or a limit")                                \
     X(RESOLVE, "resolve", "the name has no address")                                               \
     X(CONNECT, "connect", "no address took the connection")                                        \
     X(TIMEOUT, "timeout", "timeout")                                                               \
@@ -616,10 +635,11 @@ WSHUB_API wshub_err wshub_ext_client_unsubscribe(wshub_ext_client *client, wshub
 WSHUB_API wshub_err wshub_ext_client_emit(wshub_ext_client *client, const wshub_msg *msg,
                                           bool fleeting);
 /* Is told the answer to a request: once, unless the client is destroyed.
- *   err   OK; DROPPED: none has come in time; CLOSED: the connection was lost
- *   data  of the answer; ptr NULL: it had none */
-typedef void (*wshub_ext_client_reply)(wshub_ext_client *client, wshub_err err, wshub_str data,
-                                       void *user);
+ *   err     OK: an answer is here, which may well be a refusal: its event's name says what it is;
+ *           DROPPED: none has come in time; CLOSED: the connection was lost
+ *   answer  the message, a view; its data ptr NULL: it had none. NULL: there is none */
+typedef void (*wshub_ext_client_reply)(wshub_ext_client *client, wshub_err err,
+                                       const wshub_event *answer, void *user);
 /* Emits an event with an `id`, and waits for the message that bears it too (SEND-7). One that runs
  * out of time while it is kept is not sent any more; one that was sent is not sent again.
  *   timeout_ms  1..86400000
@@ -1203,6 +1223,21 @@ static void wshub_ws__fail(wshub_ws_pool *pool, wshub_ws__line *line, wshub_ws_w
     pool->io.close(pool->io.ctx, conn, false);
 }
 
+/* Says in a line what Close it was: its code and, in printable ASCII, its reason. */
+static const char *wshub_ws__closed_text(const wshub_ws_gone *gone, char *buf, size_t cap) {
+    size_t at, i;
+
+    WSHUB_ASSERT(cap > 40 + WSHUB_CLOSE_REASON_MAX);
+    at = (size_t)snprintf(buf, cap, "closed with %u%s", gone->code, gone->reason.len ? ": " : "");
+    for (i = 0; i < gone->reason.len && at + 1 < cap; i++, at++) {
+        char c = gone->reason.ptr[i];
+        buf[at] = c;
+        if (c < ' ' || c > '~') buf[at] = '?';
+    }
+    buf[at] = 0;
+    return buf;
+}
+
 /* The last word, told and done. */
 static void wshub_ws__tell_end(wshub_ws_pool *pool, wshub_ws__line *line) {
     void (*ended)(wshub_ws_pool * of, wshub_ws ws, const wshub_ws_gone *gone, void *user) =
@@ -1210,7 +1245,7 @@ static void wshub_ws__tell_end(wshub_ws_pool *pool, wshub_ws__line *line) {
     void *user = line->user;
     wshub_ws ws = wshub_ws__handle(line);
     wshub_ws_gone gone;
-    char *text = line->text;
+    char *text = line->text, closed[64 + WSHUB_CLOSE_REASON_MAX];
     bool mute = line->mute;
 
     memset(&gone, 0, sizeof gone);
@@ -1224,6 +1259,8 @@ static void wshub_ws__tell_end(wshub_ws_pool *pool, wshub_ws__line *line) {
         gone.reason.len = strlen(text);
     }
     gone.text = text && !line->reason ? text : wshub_ws__whys[line->why][1];
+    if (gone.why == WSHUB_WS_END_CLOSE && gone.opened)
+        gone.text = wshub_ws__closed_text(&gone, closed, sizeof closed);
     if (gone.why == WSHUB_WS_END_TIMEOUT) gone.text = wshub_ws__whys[WSHUB_WS_END_TIMEOUT][1];
     line->text = NULL;
     wshub_ws__free(pool, line);
@@ -4156,14 +4193,15 @@ WSHUB_API wshub_err wshub_ext_client_emit(wshub_ext_client *client, const wshub_
 
 /* ---- requests ---- */
 
-/* Tells somebody, who waits no more. */
+/* Tells somebody, who waits no more. answer: NULL with an error. */
 static void wshub_ext_client__answer(wshub_ext_client *client, wshub_ext_client__request *request,
-                                     wshub_err err, wshub_str data) {
+                                     wshub_err err, const wshub_event *answer) {
     wshub_ext_client_reply reply = request->reply;
     void *user = request->user;
 
+    WSHUB_ASSERT((err == WSHUB_OK) == (answer != NULL));
     wshub_ext_client__request_drop(client, request);
-    reply(client, err, data, user);
+    reply(client, err, answer, user);
 }
 
 /* No answer has come in time: what was not sent yet is not sent any more. */
@@ -4171,7 +4209,6 @@ static void wshub_ext_client__late(void *ctx) {
     wshub_ext_client__request *request = (wshub_ext_client__request *)ctx;
     wshub_ext_client *client = request->client;
     wshub_ext_client__kept *kept = client->first, *before = NULL;
-    wshub_str none = {NULL, 0};
 
     wshub_ext_client__enter(client);
     for (; kept && !request->sent; before = kept, kept = kept->next) {
@@ -4179,7 +4216,7 @@ static void wshub_ext_client__late(void *ctx) {
         wshub_ext_client__kept_drop(client, before);
         break;
     }
-    wshub_ext_client__answer(client, request, WSHUB_ERR_DROPPED, none);
+    wshub_ext_client__answer(client, request, WSHUB_ERR_DROPPED, NULL);
     wshub_ext_client__leave(client);
 }
 
@@ -4213,13 +4250,12 @@ WSHUB_API wshub_err wshub_ext_client_request(wshub_ext_client *client, const wsh
 
 /* The connection is gone: whoever's request was sent learns nothing any more. */
 static void wshub_ext_client__lose(wshub_ext_client *client) {
-    wshub_str none = {NULL, 0};
     uint64_t up_to = client->last_request;
     wshub_ext_client__request *request = client->requests;
 
     while (request && !client->doomed) {
         if (request->sent && request->id <= up_to) {
-            wshub_ext_client__answer(client, request, WSHUB_ERR_CLOSED, none);
+            wshub_ext_client__answer(client, request, WSHUB_ERR_CLOSED, NULL);
             request = client->requests; /* whatever that has changed */
         } else {
             request = request->next;
@@ -4403,14 +4439,14 @@ static void wshub_ext_client__on_error(wshub_ext_client *client, wshub_str data)
 }
 
 /* Is this the answer to a request? */
-static bool wshub_ext_client__on_reply(wshub_ext_client *client, wshub_str id, wshub_str data) {
+static bool wshub_ext_client__on_reply(wshub_ext_client *client, const wshub_event *event) {
     wshub_ext_client__request *request = client->requests;
     uint64_t number;
 
-    if (!id.ptr || !wshub_json_uint(id, &number)) return false;
+    if (!event->id.ptr || !wshub_json_uint(event->id, &number)) return false;
     while (request && request->id != number) request = request->next;
     if (!request || !request->sent) return false;
-    wshub_ext_client__answer(client, request, WSHUB_OK, data);
+    wshub_ext_client__answer(client, request, WSHUB_OK, event);
     return true;
 }
 
@@ -4451,7 +4487,7 @@ static void wshub_ext_client__message(wshub_ext_client *client, uint8_t *bytes, 
          client->state == WSHUB_EXT_CLIENT_AUTHENTICATING))
         wshub_ext_client__accepted(client, event.data);
     if (wshub_str_eq_z(event.event, "error")) wshub_ext_client__on_error(client, event.data);
-    if (client->doomed || wshub_ext_client__on_reply(client, event.id, event.data)) return;
+    if (client->doomed || wshub_ext_client__on_reply(client, &event)) return;
     if (events->event && (*wshub_ext_client__find(&client->events, event.event) ||
                           *wshub_ext_client__find(&client->events, wshub_str_z("*"))))
         events->event(client, &event, client->user);

@@ -67,6 +67,16 @@ static void site_drained(wshub_ws_pool *pool, wshub_ws ws, void *user) {
     site_tell((site *)user, "drained", NULL, 0);
     site_event((site *)user, ws, "drained");
 }
+/* The line for people says code and reason, in printable ASCII. */
+static void site_closed_text(const wshub_ws_gone *gone) {
+    char begins[40];
+    const char *p;
+    int n = snprintf(begins, sizeof begins, "closed with %u%s", gone->code,
+                     gone->reason.len ? ": " : "");
+    EXPECT(strncmp(gone->text, begins, (size_t)n) == 0);
+    EXPECT_INT(strlen(gone->text), (size_t)n + gone->reason.len);
+    for (p = gone->text; *p; p++) EXPECT(*p >= ' ' && *p <= '~');
+}
 static void site_ended(wshub_ws_pool *pool, wshub_ws ws, const wshub_ws_gone *gone, void *user) {
     char text[300];
     int n = snprintf(text, sizeof text, "%s", wshub_ws_why_name(gone->why));
@@ -76,6 +86,7 @@ static void site_ended(wshub_ws_pool *pool, wshub_ws ws, const wshub_ws_gone *go
         n += snprintf(text + n, sizeof text - (size_t)n, " %.*s", (int)gone->reason.len,
                       gone->reason.ptr);
     EXPECT(gone->text && *gone->text);
+    if (gone->opened && gone->why == WSHUB_WS_END_CLOSE) site_closed_text(gone);
     EXPECT(wshub_ws_state_of(pool, ws) == WSHUB_WS_GONE);
     site_tell((site *)user, "ended", text, (size_t)n);
     site_event((site *)user, ws, "ended");

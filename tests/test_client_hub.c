@@ -303,12 +303,19 @@ TEST(what_is_kept_has_a_limit_and_the_fleeting_is_dropped) {
     stop();
 }
 
-static void on_reply(wshub_ext_client *c, wshub_err err, wshub_str data, void *user) {
+static void on_reply(wshub_ext_client *c, wshub_err err, const wshub_event *answer, void *user) {
+    wshub_str data = {NULL, 0}, event = {NULL, 0};
     char text[100];
     (void)c;
+    if (answer) {
+        data = answer->data;
+        event = answer->event;
+    }
+    EXPECT_INT(answer != NULL, err == WSHUB_OK);
     say((const char *)user, text,
-        (size_t)snprintf(text, sizeof text, "%d %.*s", err, (int)data.len,
-                         data.ptr ? data.ptr : ""));
+        (size_t)snprintf(text, sizeof text, "%d %.*s%s%.*s", err, (int)data.len,
+                         data.ptr ? data.ptr : "", event.len ? " " : "", (int)event.len,
+                         event.ptr ? event.ptr : ""));
 }
 static wshub_err request(const char *event, const char *data, uint32_t ms, const char *name) {
     wshub_msg msg;
@@ -327,14 +334,14 @@ TEST(requests_are_answered_or_end_in_time) {
     EXPECT_STR(site_told(&s), "kept -7 \n");
     EXPECT_INT(wshub_ext_client_buffered(client), 1);
     join_streams();
-    EXPECT_STR(site_told(&s), "connected\nauthenticated\nr1 0 1\n");
+    EXPECT_STR(site_told(&s), "connected\nauthenticated\nr1 0 1 early\n");
     EXPECT_INT(request("x", "{\"a\":2}", 1000, "r2"), WSHUB_OK);
     EXPECT_INT(request("silent", "0", 1000, "r3"), WSHUB_OK);
     EXPECT_INT(request("silent", "0", 5000, "r4"), WSHUB_OK);
     EXPECT_INT(request("x", "0", 0, "r5"), WSHUB_ERR_PARAM);
     wshub_io_fake_run(s.fake);
     pump();
-    EXPECT_STR(site_told(&s), "r2 0 {\"a\":2}\n");
+    EXPECT_STR(site_told(&s), "r2 0 {\"a\":2} x\n");
     wshub_io_fake_advance(s.fake, 1000);
     EXPECT_STR(site_told(&s), "r3 -7 \n");
     EXPECT_INT(wshub_ext_client_drop(client), WSHUB_OK);

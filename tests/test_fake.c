@@ -91,4 +91,3 @@ TEST(a_ping_that_lies_there_is_answered_later) {
     EXPECT(!wshub_io_fake_is_open(w.net, c));
     world_stop(&w);
 }
-
