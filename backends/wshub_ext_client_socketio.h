@@ -1,18 +1,20 @@
 /* wshub_ext_client_socketio.h - a client of Socket.IO in C
  *
- * [x] Socket.IO 5 over Engine.IO 4, as Node's servers and wshub_dialect_socketio.h speak it, over
- *     the WebSockets of wshub_ext_client.h: any io, names, proxies and TLS as those have them
+ * [x] Socket.IO 5 over Engine.IO 4, as Node's servers and wshub_dialect_socketio.h speak it, on the
+ *     streams of wshub_ext_client.h: any io, names, proxies and TLS as those have them
+ * [x] over a WebSocket; over long-polling, for networks that have nothing else; or over polling
+ *     first and a WebSocket as soon as one works (wshub_sio_client_desc.transports)
  * [x] namespaces, several on one connection; what is said at CONNECT fixed or asked for each time
  * [x] events both ways with several arguments and bytes at any depth; acknowledgements both ways
  * [x] it comes back: after a backoff with chance, to the server's recovery if that has one; what
  *     was emitted meanwhile is kept to a limit, and what has run out of time is not sent any more
  * [x] the flow of the Ignis helper: authenticate, subscribe, join, leave
- * [ ] long-polling: the transport is WebSocket from the beginning
  * [ ] `retries` of Node's client: who wants an event to arrive asks, and says it again
  *
  * System   ISO C99.
  * Include  behind wshub.h; it includes wshub_dialect_socketio.h, whose packets it reads and writes,
- *          and wshub_ext_client.h. The code is emitted where WSHUB_IMPLEMENTATION is defined, or
+ *          and wshub_ext_client_engineio.h, whose sessions carry them, with wshub_ext_client.h. The
+ *          code is emitted where WSHUB_IMPLEMENTATION is defined, or
  *          WSHUB_EXT_CLIENT_SOCKETIO_IMPLEMENTATION for a file of its own.
  * Threads  One, that of the io, for everything.
  *
@@ -40,11 +42,12 @@
  *
  * ---- why it was disconnected ----
  * The words are those of Node's client. `io client disconnect`: it left. `io server disconnect`:
- * the server has put it out. After these two it does not come back by itself; after the others it
- * does: `transport close`: the connection was closed or lost; `ping timeout`: the server has not
- * pinged for the interval and the timeout that it had announced; `transport error`: what came is no
- * Engine.IO, or no WebSocket; `parse error`: no Socket.IO, or more than a limit allows. A namespace
- * that refuses tells connect_error(), and it does not come back by itself either.
+ * the server has put it out. After these two it does not come back by itself; after the others
+ * it does: `transport close`: the connection was closed or lost; `ping timeout`: the server has
+ * not pinged for the interval and the timeout that it had announced; `transport error`: what
+ * came is no Engine.IO, no WebSocket, or no answer to a poll; `parse error`: no Socket.IO, or
+ * more than a limit allows. A namespace that refuses tells connect_error(), and it does not come
+ * back by itself either.
  *
  * ---- coming back ----
  * It waits for reconnect_delay_ms, doubled each time up to reconnect_delay_max_ms, give or take
@@ -64,7 +67,7 @@
 #error "include wshub.h first"
 #endif
 #include "wshub_dialect_socketio.h"
-#include "wshub_ext_client.h"
+#include "wshub_ext_client_engineio.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -105,7 +108,8 @@ typedef struct wshub_sio_connect_error {
     wshub_str data;    /* of the server's refusal, JSON; ptr NULL: none */
     bool refused;      /* the namespace has answered so */
     bool again;        /* there will be another attempt: by itself, or as a callback wants it */
-    const wshub_ws_gone *gone; /* how an attempt's WebSocket has ended; NULL: something else */
+    const wshub_ws_gone *gone; /* how an attempt's stream has ended, or (STATUS) how its request was
+                                  answered; NULL: something else */
 } wshub_sio_connect_error;
 
 /* What a socket tells. On the io's thread, never from inside an order; each may call anything, also
@@ -154,8 +158,11 @@ typedef struct wshub_sio_client_desc {
     /* Where to, and how. ws.url: `http`, `https`, `ws` or `wss`, host and port, with at most a `/`
      * behind them. ws.events and ws.user are ours. ws.idle_timeout_ms: 0 is WSHUB_OFF here, as the
      * server pings. ws.message_bytes_max: of a text, and of an attachment. ws.connect_timeout_ms:
-     * until the server's open packet. */
+     * until the server's open packet. ws.headers: of the WebSocket's request, and of each poll. */
     wshub_ws_desc ws;
+    /* WSHUB_EIO_WEBSOCKET_ONLY; what may carry a connection. Node's client has POLLING_FIRST: it
+     * gets through where WebSockets do not, and takes two round trips more to begin. */
+    wshub_eio_transports transports;
     const char *path;  /* of the mount; NULL: "/socket.io/". A slash is added at its end */
     const char *query; /* `a=b&c=d`, in front of what the protocol needs; NULL: none */
     const wshub_sio_client_events *events; /* NULL: none */
@@ -163,15 +170,16 @@ typedef struct wshub_sio_client_desc {
     uint32_t reconnect_delay_ms;           /* 1000; the first wait */
     uint32_t reconnect_delay_max_ms;       /* 5000; to which it is doubled */
     uint32_t reconnect_tries;              /* 0: as often as it takes */
-    uint32_t join_timeout_ms;  /* 45000; for the answer to a CONNECT; WSHUB_OFF: none. Then the
+    uint32_t join_timeout_ms;   /* 45000; for the answer to a CONNECT; WSHUB_OFF: none. Then the
                                    connection is given up, or if other namespaces are connected the
                                    socket alone */
-    uint32_t buffer_bytes;     /* 1048576; of what a socket keeps while it cannot send */
-    uint32_t attachments_max;  /* 10; of a packet, both ways; at most 99 */
-    uint32_t packet_bytes_max; /* 10485760; of a packet that comes, with its attachments */
-    uint32_t early_bytes_max;  /* 1048576; of what comes before the answer to CONNECT */
-    uint32_t asks_max;         /* 65536; of a socket's events that wait for an answer */
-    uint32_t unanswered_max;   /* 1024; of the server's events that we may answer yet: the oldest
+    uint32_t buffer_bytes;      /* 1048576; of what a socket keeps while it cannot send */
+    uint32_t attachments_max;   /* 10; of a packet, both ways; at most 99 */
+    uint32_t packet_bytes_max;  /* 10485760; of a packet that comes, with its attachments */
+    uint32_t payload_bytes_max; /* 16777216; polling: of what one answer brings, many packets */
+    uint32_t early_bytes_max;   /* 1048576; of what comes before the answer to CONNECT */
+    uint32_t asks_max;          /* 65536; of a socket's events that wait for an answer */
+    uint32_t unanswered_max;    /* 1024; of the server's events that we may answer yet: the oldest
                                    are forgotten */
 } wshub_sio_client_desc;
 
@@ -207,10 +215,10 @@ WSHUB_INLINE const char *wshub_sio_client_desc_problem(const wshub_sio_client_de
 /* Ends it with its sockets, in any state: its stream is cut, and nothing of it is called any more.
  * In a callback of its own it is gone when that has returned. NULL: nothing. Thread: the io's. */
 WSHUB_API void wshub_sio_client_destroy(wshub_sio_client *client);
-/* Cuts the stream without a word; it comes back as after any loss. Returns OK; STATE: it is not
+/* Cuts its streams without a word; it comes back as after any loss. Returns OK; STATE: it is not
  * OPEN. */
 WSHUB_API wshub_err wshub_sio_client_drop(wshub_sio_client *client);
-/* Tells how far it is, and its WebSocket of now ({0}: there is none). */
+/* Tells how far it is, and its WebSocket of now ({0}: there is none, as while it polls). */
 WSHUB_API wshub_sio_client_state wshub_sio_client_state_of(const wshub_sio_client *client);
 WSHUB_API wshub_ws wshub_sio_client_ws(const wshub_sio_client *client);
 /* Is the end of a connection awaited that it has left? Then closed() will be told. */
@@ -378,8 +386,7 @@ enum {
     WSHUB_SIO_CLIENT__TOKEN_MAX = 256,  /* of a pid and an offset as JSON; a longer one is none */
     WSHUB_SIO_CLIENT__HEADS = 16,       /* what a frame has around its bytes, at most */
     WSHUB_SIO_CLIENT__SHORT = 512,      /* a text up to here is written where it needs no memory */
-    WSHUB_SIO_CLIENT__LIST = 16,        /* so many arguments are listed there, too */
-    WSHUB_SIO_CLIENT__LATE_MS = 1000    /* a clock that is so late has slept: it asks once more */
+    WSHUB_SIO_CLIENT__LIST = 16         /* so many arguments are listed there, too */
 };
 
 /* Bytes that are kept; they stand behind it. A packet is its text, with its attachments as
@@ -471,22 +478,18 @@ struct wshub_sio_client {
     wshub_ws_pool *pool;
     const wshub_sio_client_desc *desc;
     void *user;
-    wshub_sio_client__text url;
-    wshub_ws ws;          /* {0}: none */
-    wshub_ws leaving;     /* the one that it has left, until that has ended */
-    wshub_ws_timer timer; /* of the next attempt, of the open packet, of the server's ping */
-    wshub_ws_timer soon;  /* what is to be done when no order runs */
+    wshub_eio_link *link;    /* NULL: none */
+    wshub_eio_link *leaving; /* the one that it has left, until that has ended */
+    wshub_ws_timer timer;    /* of the next attempt */
+    wshub_ws_timer soon;     /* what is to be done when no order runs */
     wshub_sio_socket *sockets;
     wshub_sio_client__kept *partial; /* a packet whose attachments are awaited; NULL: none */
     size_t partial_bytes;
     unsigned partial_due; /* how many are */
-    uint32_t silence_ms;  /* the server pings within */
     uint32_t attempt;
     uint16_t depth;
     uint8_t state;
     bool doomed, sweep;
-    bool excused; /* its clock was late once */
-    uint64_t due_ms;
 };
 
 static uint32_t wshub_sio_client__or(uint32_t value, uint32_t otherwise) {
@@ -718,12 +721,17 @@ static void wshub_sio_socket__free(wshub_sio_socket *socket) {
     (void)wshub_ws_alloc(client->pool, socket, sizeof *socket, 0);
 }
 
+/* Ends its connection of now, of which nothing is heard any more. */
+static void wshub_sio_client__forget(wshub_sio_client *client) {
+    wshub_eio_link_destroy(client->link);
+    client->link = NULL;
+}
+
 static void wshub_sio_client__free(wshub_sio_client *client) {
-    (void)wshub_ws_forget(client->pool, client->ws);
-    (void)wshub_ws_forget(client->pool, client->leaving);
+    wshub_sio_client__forget(client);
+    wshub_eio_link_destroy(client->leaving);
     while (client->sockets) wshub_sio_socket__free(client->sockets);
     wshub_sio_client__partial_drop(client);
-    wshub_sio_client__text_drop(client, &client->url);
     wshub_ws_timer_remove(client->pool, &client->timer);
     wshub_ws_timer_remove(client->pool, &client->soon);
     (void)wshub_ws_alloc(client->pool, client, sizeof *client, 0);
@@ -762,20 +770,26 @@ static void wshub_sio_client__soon(wshub_sio_client *client) {
 
 /* Is there room for so many bytes? Where nothing waits there always is. */
 static bool wshub_sio_client__has_room(const wshub_sio_client *client, size_t bytes) {
-    size_t waits = wshub_ws_unsent(client->pool, client->ws);
+    size_t waits = client->link ? wshub_eio_link_unsent(client->link) : 0;
     return !waits ||
            waits + bytes <= wshub_sio_client__or(client->desc->ws.unsent_bytes_max, 1048576);
 }
 
-/* Sends a short text of the protocol's own, however much waits: there are few of these. */
+/* Sends a packet, with its `4`, however much waits. */
 static wshub_err wshub_sio_client__say(wshub_sio_client *client, const char *text, size_t len) {
-    return wshub_ws_send(client->pool, client->ws, WSHUB_WS_TEXT, text, len);
+    if (!client->link) return WSHUB_ERR_STATE;
+    return wshub_eio_link_send(client->link, WSHUB_WS_TEXT, text, len);
+}
+
+/* The connection is lost, which is told in the next turn. */
+static void wshub_sio_client__cut(wshub_sio_client *client) {
+    if (client->link) (void)wshub_eio_link_drop(client->link);
 }
 
 /* Sends bytes that belong to a text which has gone out: without them the rest would be misread. */
 static void wshub_sio_client__send_bytes(wshub_sio_client *client, const void *bytes, size_t len) {
-    if (wshub_ws_send(client->pool, client->ws, WSHUB_WS_BINARY, bytes, len))
-        (void)wshub_ws_drop(client->pool, client->ws);
+    if (!client->link || wshub_eio_link_send(client->link, WSHUB_WS_BINARY, bytes, len))
+        wshub_sio_client__cut(client);
 }
 
 /* An event that asks has left. */
@@ -1056,13 +1070,10 @@ static bool wshub_sio_client__wanted(const wshub_sio_client *client) {
 
 /* Closes the connection in order; its end is awaited on the side. */
 static void wshub_sio_client__close(wshub_sio_client *client) {
-    wshub_str none = {NULL, 0};
-
-    (void)wshub_ws_forget(client->pool, client->leaving);
-    client->leaving = client->ws;
-    client->ws.id = 0;
-    if (wshub_ws_close(client->pool, client->leaving, 0, none))
-        (void)wshub_ws_drop(client->pool, client->leaving);
+    wshub_eio_link_destroy(client->leaving);
+    client->leaving = client->link;
+    client->link = NULL;
+    (void)wshub_eio_link_close(client->leaving);
     wshub_sio_client__partial_drop(client);
     wshub_sio_client__to(client, WSHUB_SIO_CLIENT_IDLE);
 }
@@ -1074,8 +1085,7 @@ static void wshub_sio_client__unwanted(wshub_sio_client *client) {
         wshub_sio_client__close(client);
         return;
     }
-    (void)wshub_ws_forget(client->pool, client->ws);
-    client->ws.id = 0;
+    wshub_sio_client__forget(client);
     wshub_sio_client__to(client, WSHUB_SIO_CLIENT_IDLE);
 }
 
@@ -1202,20 +1212,18 @@ static void wshub_sio_client__over(wshub_sio_client *client, const char *reason,
 /* An attempt has failed: whoever waits for it is told. gone: how, or NULL. */
 static void wshub_sio_client__failed(wshub_sio_client *client, const wshub_ws_gone *gone,
                                      const char *text) {
-    (void)wshub_ws_forget(client->pool, client->ws);
-    client->ws.id = 0;
+    wshub_sio_client__forget(client);
     wshub_sio_client__to(client, WSHUB_SIO_CLIENT_IDLE);
     wshub_sio_client__over(client, text, gone, true);
 }
 
-/* The connection is gone, or no longer worth having. in_order: it is closed by a Close, if it is
- * still there. */
+/* The connection is gone, or no longer worth having. in_order: it is still there, and closed as the
+ * protocol wants it. */
 static void wshub_sio_client__lost(wshub_sio_client *client, const char *reason, bool in_order) {
     if (in_order) {
         wshub_sio_client__close(client);
     } else {
-        (void)wshub_ws_forget(client->pool, client->ws);
-        client->ws.id = 0;
+        wshub_sio_client__forget(client);
         wshub_sio_client__partial_drop(client);
         wshub_sio_client__to(client, WSHUB_SIO_CLIENT_IDLE);
     }
@@ -1302,7 +1310,7 @@ static void wshub_sio_socket__join(wshub_sio_socket *socket) {
         (void)wshub_sio_socket__hello(socket, auth, text + len, most - len);
     }
     if (!text || wshub_sio_client__say(client, text, most))
-        (void)wshub_ws_drop(client->pool, client->ws); /* and it comes back */
+        wshub_sio_client__cut(client); /* and it comes back */
     else
         socket->asked = true;
     if (text) (void)wshub_ws_alloc(client->pool, text, most, 0);
@@ -1705,7 +1713,7 @@ static void wshub_sio_socket__event(wshub_sio_socket *socket, const wshub_sio_pa
     list = wshub_sio_client__list(client, packet->json, small, &count);
     WSHUB_ASSERT(!list || count); /* an array without a name is no packet */
     if (!list || !wshub_sio_client__text_set(client, &name, list[0])) {
-        (void)wshub_ws_drop(client->pool, client->ws);
+        wshub_sio_client__cut(client);
         wshub_sio_client__list_free(client, list, small, count);
         return;
     }
@@ -1741,7 +1749,7 @@ static void wshub_sio_socket__ack(wshub_sio_socket *socket, const wshub_sio_pack
     if (!ask || !ask->sent) return;
     list = wshub_sio_client__list(client, packet->json, small, &count);
     if (!list) {
-        (void)wshub_ws_drop(client->pool, client->ws);
+        wshub_sio_client__cut(client);
         return;
     }
     memset(&answers, 0, sizeof answers);
@@ -1783,7 +1791,7 @@ static void wshub_sio_socket__early(wshub_sio_socket *socket, const wshub_sio_pa
 
     kept = wshub_sio_client__kept_of(client, text, attachments, packet->attachments);
     if (!kept) {
-        (void)wshub_ws_drop(client->pool, client->ws);
+        wshub_sio_client__cut(client);
         return;
     }
     wshub_sio_client__queue_add(&socket->early, kept);
@@ -1937,7 +1945,7 @@ static void wshub_sio_client__text_in(wshub_sio_client *client, wshub_str text) 
     client->partial = wshub_sio_client__kept_new(client, text.ptr, text.len);
     client->partial_due = packet.attachments;
     client->partial_bytes = text.len;
-    if (!client->partial) (void)wshub_ws_drop(client->pool, client->ws);
+    if (!client->partial) wshub_sio_client__cut(client);
 }
 
 /* A message of bytes: the next attachment. */
@@ -1953,7 +1961,7 @@ static void wshub_sio_client__bytes_in(wshub_sio_client *client, const uint8_t *
     while (last->part) last = last->part;
     last->part = wshub_sio_client__kept_new(client, bytes, count);
     if (!last->part) {
-        (void)wshub_ws_drop(client->pool, client->ws);
+        wshub_sio_client__cut(client);
         return;
     }
     client->partial_bytes += count;
@@ -1963,82 +1971,35 @@ static void wshub_sio_client__bytes_in(wshub_sio_client *client, const uint8_t *
     wshub_sio_client__kept_free(client, kept);
 }
 
-/* ---- Engine.IO ---- */
+/* ---- reports of the connection ---- */
 
-/* The server has pinged, or opened the session: it has to ping again in time. */
-static void wshub_sio_client__watch(wshub_sio_client *client) {
-    client->due_ms = wshub_ws_now_ms(client->pool) + client->silence_ms;
-    client->excused = false;
-    wshub_ws_timer_start(client->pool, &client->timer, client->due_ms);
-}
-
-/* The first packet: what the session is like. */
-static void wshub_sio_client__opened(wshub_sio_client *client, wshub_str json) {
+static void wshub_sio_client__on_opened(wshub_eio_link *link, void *user) {
+    wshub_sio_client *client = (wshub_sio_client *)user;
     wshub_sio_socket *socket;
-    int64_t interval, timeout;
-    wshub_str sid;
 
-    if (wshub_json_type(json) != WSHUB_JSON_OBJECT) json.len = 0;
-    sid = wshub_json_find(json, "sid");
-    if (!json.len || wshub_json_peek(sid) != WSHUB_JSON_STRING || sid.len < 3 ||
-        wshub_json_int(wshub_json_find(json, "pingInterval"), 1, 86400000, &interval) ||
-        wshub_json_int(wshub_json_find(json, "pingTimeout"), 1, 86400000, &timeout)) {
-        wshub_sio_client__failed(client, NULL, "the server's open packet is none");
-        return;
-    }
-    client->silence_ms = (uint32_t)(interval + timeout);
+    if (link != client->link || client->doomed) return;
+    wshub_sio_client__enter(client);
     wshub_sio_client__to(client, WSHUB_SIO_CLIENT_OPEN);
-    wshub_sio_client__watch(client);
     for (socket = client->sockets; socket; socket = socket->next) socket->asked = false;
     for (socket = client->sockets; socket && client->state == WSHUB_SIO_CLIENT_OPEN;
          socket = socket->next)
         if (socket->state == WSHUB_SIO_SOCKET_WAITING) wshub_sio_socket__join(socket);
+    wshub_sio_client__leave(client);
 }
 
-/* A packet of text. */
-static void wshub_sio_client__engine(wshub_sio_client *client, uint8_t *bytes, size_t count) {
-    wshub_str text;
-    char type = count ? (char)bytes[0] : 0;
-
-    text.ptr = (const char *)bytes + 1;
-    text.len = count ? count - 1 : 0;
-    switch (type) {
-    case '0':
-    case '3':
-    case '6': return; /* nothing to us (2.4) */
-    case '1': wshub_sio_client__lost(client, "transport close", true); return;
-    case '2':
-        (void)wshub_sio_client__say(client, "3", 1);
-        wshub_sio_client__watch(client);
-        return;
-    case '4': wshub_sio_client__text_in(client, text); return;
-    case 'b':
-        wshub_sio_client__bytes_in(client, bytes + 1, wshub_eio_binary_read(text, bytes + 1));
-        return;
-    default: wshub_sio_client__lost(client, "transport error", true);
-    }
-}
-
-/* ---- reports of the WebSocket ---- */
-
-static void wshub_sio_client__on_message(wshub_ws_pool *pool, wshub_ws ws, wshub_ws_kind kind,
-                                         uint8_t *bytes, size_t count, void *user) {
+static void wshub_sio_client__on_message(wshub_eio_link *link, wshub_ws_kind kind, uint8_t *bytes,
+                                         size_t count, void *user) {
     wshub_sio_client *client = (wshub_sio_client *)user;
     wshub_str text;
 
-    (void)pool;
-    if (ws.id != client->ws.id || client->doomed) return;
+    if (link != client->link || client->doomed) return;
     wshub_sio_client__enter(client);
-    text.ptr = (const char *)bytes + 1;
-    text.len = count ? count - 1 : 0;
-    if (client->state == WSHUB_SIO_CLIENT_OPEN && kind == WSHUB_WS_BINARY)
+    text.ptr = (const char *)bytes;
+    text.len = count;
+    if (kind == WSHUB_WS_BINARY)
         wshub_sio_client__bytes_in(client, bytes, count);
-    else if (client->state == WSHUB_SIO_CLIENT_OPEN)
-        wshub_sio_client__engine(client, bytes, count);
-    else if (kind == WSHUB_WS_TEXT && count && bytes[0] == '0')
-        wshub_sio_client__opened(client, text);
     else
-        wshub_sio_client__failed(client, NULL, "the server's first packet does not open a session");
+        wshub_sio_client__text_in(client, text);
     wshub_sio_client__leave(client);
 }
 
@@ -2054,89 +2015,78 @@ static bool wshub_sio_client__flush_all(wshub_sio_client *client) {
     return more;
 }
 
-static void wshub_sio_client__on_drained(wshub_ws_pool *pool, wshub_ws ws, void *user) {
+static void wshub_sio_client__on_drained(wshub_eio_link *link, void *user) {
     wshub_sio_client *client = (wshub_sio_client *)user;
 
-    (void)pool;
-    if (ws.id == client->ws.id && !client->doomed && wshub_sio_client__flush_all(client))
+    if (link == client->link && !client->doomed && wshub_sio_client__flush_all(client))
         wshub_sio_client__soon(client);
 }
 
-static void wshub_sio_client__on_ended(wshub_ws_pool *pool, wshub_ws ws, const wshub_ws_gone *gone,
-                                       void *user) {
+static void wshub_sio_client__on_over(wshub_eio_link *link, const wshub_eio_over *over,
+                                      void *user) {
     wshub_sio_client *client = (wshub_sio_client *)user;
-    const wshub_sio_client_events *events = client->desc->events;
 
-    (void)pool;
-    if (client->doomed) return;
+    if (link != client->link || client->doomed) return;
     wshub_sio_client__enter(client);
-    if (ws.id == client->leaving.id) {
-        client->leaving.id = 0;
-        if (events && events->closed) events->closed(client, client->user);
-    } else if (ws.id == client->ws.id && client->state == WSHUB_SIO_CLIENT_OPEN) {
-        wshub_sio_client__lost(
-            client, gone->why == WSHUB_WS_END_BROKEN ? "transport error" : "transport close",
-            false);
-    } else if (ws.id == client->ws.id) {
-        wshub_sio_client__failed(client, gone, gone->text);
-    }
+    if (over->opened)
+        wshub_sio_client__lost(client, over->reason, over->there);
+    else
+        wshub_sio_client__failed(client, over->gone, over->text);
     wshub_sio_client__leave(client);
 }
 
-static const wshub_ws_events wshub_sio_client__ws_events = {NULL, wshub_sio_client__on_message,
-                                                            NULL, wshub_sio_client__on_drained,
-                                                            wshub_sio_client__on_ended};
+/* What it has left is closed to its end. */
+static void wshub_sio_client__on_closed(wshub_eio_link *link, void *user) {
+    wshub_sio_client *client = (wshub_sio_client *)user;
+    const wshub_sio_client_events *events = client->desc->events;
+
+    if (link != client->leaving || client->doomed) return;
+    wshub_sio_client__enter(client);
+    client->leaving = NULL;
+    wshub_eio_link_destroy(link);
+    if (events && events->closed) events->closed(client, client->user);
+    wshub_sio_client__leave(client);
+}
+
+static const wshub_eio_link_events wshub_sio_client__link_events = {
+    wshub_sio_client__on_opened, wshub_sio_client__on_message, wshub_sio_client__on_drained,
+    wshub_sio_client__on_over, wshub_sio_client__on_closed};
+
+/* Writes what a connection is like. */
+static void wshub_sio_client__link_desc(const wshub_sio_client_desc *desc,
+                                        wshub_eio_link_desc *out_desc) {
+    memset(out_desc, 0, sizeof *out_desc);
+    out_desc->ws = &desc->ws;
+    out_desc->path = desc->path ? desc->path : "/socket.io/";
+    out_desc->query = desc->query;
+    out_desc->events = &wshub_sio_client__link_events;
+    out_desc->transports = desc->transports;
+    out_desc->payload_bytes_max = desc->payload_bytes_max;
+}
 
 /* Begins an attempt. */
 static void wshub_sio_client__attempt(wshub_sio_client *client) {
-    wshub_ws_desc desc = client->desc->ws;
-    uint32_t wait = wshub_sio_client__or(desc.connect_timeout_ms, 20000);
+    wshub_eio_link_desc desc;
 
-    desc.url = client->url.ptr;
-    desc.events = &wshub_sio_client__ws_events;
-    desc.user = client;
-    desc.idle_timeout_ms = wshub_sio_client__or(desc.idle_timeout_ms, WSHUB_OFF);
-    desc.unsent_bytes_max = 1u << 30; /* the limit is kept here, where packets are whole */
+    wshub_sio_client__link_desc(client->desc, &desc);
     wshub_sio_client__to(client, WSHUB_SIO_CLIENT_CONNECTING);
-    if (wshub_ws_open(client->pool, &desc, &client->ws)) {
-        client->ws.id = 0;
+    if (wshub_eio_link_open(client->pool, &desc, client, &client->link))
         wshub_sio_client__failed(client, NULL, wshub_strerror(WSHUB_ERR_NOMEM));
-        return;
-    }
-    if (wait != WSHUB_OFF)
-        wshub_ws_timer_start(client->pool, &client->timer, wshub_ws_now_ms(client->pool) + wait);
-}
-
-/* The server has not pinged in time. A clock that rings much too late has slept, and what came
- * meanwhile is not read yet: then it waits once more. */
-static void wshub_sio_client__silent(wshub_sio_client *client) {
-    uint64_t now = wshub_ws_now_ms(client->pool);
-
-    if (client->excused || now < client->due_ms + WSHUB_SIO_CLIENT__LATE_MS) {
-        wshub_sio_client__lost(client, "ping timeout", false);
-        return;
-    }
-    wshub_sio_client__watch(client);
-    client->excused = true;
 }
 
 static void wshub_sio_client__on_timer(void *ctx) {
     wshub_sio_client *client = (wshub_sio_client *)ctx;
 
     wshub_sio_client__enter(client);
-    if (client->state == WSHUB_SIO_CLIENT_WAITING)
-        wshub_sio_client__attempt(client);
-    else if (client->state == WSHUB_SIO_CLIENT_CONNECTING)
-        wshub_sio_client__failed(client, NULL, "timeout");
-    else if (client->state == WSHUB_SIO_CLIENT_OPEN)
-        wshub_sio_client__silent(client);
+    if (client->state == WSHUB_SIO_CLIENT_WAITING) wshub_sio_client__attempt(client);
     wshub_sio_client__leave(client);
 }
 
 /* What is owed: reports of what an order has done, CONNECTs, and what is kept and has room. */
 static void wshub_sio_client__on_soon(void *ctx) {
     wshub_sio_client *client = (wshub_sio_client *)ctx;
-    bool blocked = wshub_ws_unsent(client->pool, client->ws) > 0; /* then drained() will be told */
+    /* then drained() will be told */
+    bool blocked = client->link && wshub_eio_link_unsent(client->link) > 0;
     wshub_sio_socket *socket;
 
     wshub_sio_client__enter(client);
@@ -2152,7 +2102,7 @@ static void wshub_sio_client__on_soon(void *ctx) {
 
 WSHUB_API wshub_err wshub_sio_client_drop(wshub_sio_client *client) {
     if (client->state != WSHUB_SIO_CLIENT_OPEN || client->doomed) return WSHUB_ERR_STATE;
-    (void)wshub_ws_drop(client->pool, client->ws);
+    wshub_sio_client__cut(client);
     return WSHUB_OK;
 }
 
@@ -2160,10 +2110,11 @@ WSHUB_API wshub_sio_client_state wshub_sio_client_state_of(const wshub_sio_clien
     return (wshub_sio_client_state)client->state;
 }
 WSHUB_API wshub_ws wshub_sio_client_ws(const wshub_sio_client *client) {
-    return client->ws;
+    wshub_ws none = {0};
+    return client->link ? wshub_eio_link_ws(client->link) : none;
 }
 WSHUB_API bool wshub_sio_client_is_leaving(const wshub_sio_client *client) {
-    return client->leaving.id != 0;
+    return client->leaving != NULL;
 }
 WSHUB_API wshub_sio_socket_state wshub_sio_socket_state_of(const wshub_sio_socket *socket) {
     return (wshub_sio_socket_state)socket->state;
@@ -2189,60 +2140,17 @@ WSHUB_API wshub_sio_client *wshub_sio_socket_client(const wshub_sio_socket *sock
 
 /* ---- making and ending them ---- */
 
-/* What stands between the scheme and a last slash. secure: `https` or `wss`. False: it is no URL of
- * a server. */
-static bool wshub_sio_client__origin(const char *url, bool *out_secure, wshub_str *out_rest) {
-    static const char *const schemes[] = {"http://", "ws://", "https://", "wss://"};
-    size_t i, n;
-
-    for (i = 0; url && i < 4; i++) {
-        n = strlen(schemes[i]);
-        if (strncmp(url, schemes[i], n) != 0) continue;
-        *out_secure = i >= 2;
-        *out_rest = wshub_str_z(url + n);
-        if (out_rest->len && out_rest->ptr[out_rest->len - 1] == '/') out_rest->len--;
-        return out_rest->len && out_rest->len <= 300 &&
-               strcspn(out_rest->ptr, "/?#") >= out_rest->len;
-    }
-    return false;
-}
-
-/* Writes the URL of the WebSocket. Returns its length; what does not fit is not written whole. */
-static size_t wshub_sio_client__url(const wshub_sio_client_desc *desc, char *buf, size_t cap) {
-    const char *path = desc->path ? desc->path : "/socket.io/", *query = desc->query;
-    wshub_str rest = {NULL, 0};
-    bool secure = false;
-    size_t n = strlen(path);
-    int len;
-
-    if (!wshub_sio_client__origin(desc->ws.url, &secure, &rest)) return 0;
-    len = snprintf(buf, cap, "%s://%.*s%s%s?%s%sEIO=4&transport=websocket", secure ? "wss" : "ws",
-                   (int)rest.len, rest.ptr, path, n && path[n - 1] == '/' ? "" : "/",
-                   query ? query : "", query && *query ? "&" : "");
-    return len < 0 ? 0 : (size_t)len;
-}
-
 WSHUB_API const char *wshub_sio_client_desc_problem_versioned(const wshub_sio_client_desc *desc,
                                                               size_t desc_bytes, uint32_t version) {
-    char url[8192];
-    wshub_str rest;
-    bool secure;
-    wshub_ws_desc ws;
-    size_t len;
+    wshub_eio_link_desc link;
+    const char *problem;
 
     if (!desc) return "desc: it is NULL";
     if (version != WSHUB_SIO_CLIENT_VERSION || desc_bytes != sizeof *desc)
         return "desc: compiled against another wshub_ext_client_socketio.h than this code";
-    if (!wshub_sio_client__origin(desc->ws.url, &secure, &rest))
-        return "ws.url: http://, https://, ws:// or wss://, host and port, and nothing behind them";
-    if (desc->path && (desc->path[0] != '/' || strcspn(desc->path, "?#") < strlen(desc->path)))
-        return "path: it begins with a slash and has no query";
-    len = wshub_sio_client__url(desc, url, sizeof url);
-    if (!len || len >= sizeof url) return "path, query: too long";
-    ws = desc->ws;
-    ws.url = url;
-    ws.events = &wshub_sio_client__ws_events;
-    if (wshub_ws_desc_problem(&ws)) return wshub_ws_desc_problem(&ws);
+    wshub_sio_client__link_desc(desc, &link);
+    problem = wshub_eio_link_problem(&link);
+    if (problem) return problem;
     if (desc->attachments_max > WSHUB_SIO_CLIENT__ATTACHMENTS) return "attachments_max: up to 99";
     if (desc->reconnect_delay_ms > 86400000 || desc->reconnect_delay_max_ms > 86400000)
         return "reconnect_delay_ms, reconnect_delay_max_ms: up to a day";
@@ -2259,8 +2167,6 @@ WSHUB_API wshub_err wshub_sio_client_create_versioned(wshub_ws_pool *pool,
                                                       size_t desc_bytes, uint32_t version,
                                                       void *user, wshub_sio_client **out_client) {
     wshub_sio_client *client;
-    char measured[1]; /* of which nothing is read */
-    size_t len;
 
     if (!pool || !out_client || wshub_sio_client_desc_problem_versioned(desc, desc_bytes, version))
         return WSHUB_ERR_PARAM;
@@ -2274,15 +2180,10 @@ WSHUB_API wshub_err wshub_sio_client_create_versioned(wshub_ws_pool *pool,
     client->timer.ctx = client;
     client->soon.fire = wshub_sio_client__on_soon;
     client->soon.ctx = client;
-    len = wshub_sio_client__url(desc, measured, sizeof measured);
-    client->url.ptr = (char *)wshub_ws_alloc(pool, NULL, 0, len + 1);
-    client->url.len = len;
-    if (!client->url.ptr || wshub_ws_timer_add(pool, &client->timer) ||
-        wshub_ws_timer_add(pool, &client->soon)) {
+    if (wshub_ws_timer_add(pool, &client->timer) || wshub_ws_timer_add(pool, &client->soon)) {
         wshub_sio_client__free(client);
         return WSHUB_ERR_NOMEM;
     }
-    (void)wshub_sio_client__url(desc, client->url.ptr, len + 1);
     *out_client = client;
     return WSHUB_OK;
 }
@@ -2290,8 +2191,9 @@ WSHUB_API wshub_err wshub_sio_client_create_versioned(wshub_ws_pool *pool,
 WSHUB_API void wshub_sio_client_destroy(wshub_sio_client *client) {
     if (!client || client->doomed) return;
     client->doomed = true;
-    (void)wshub_ws_forget(client->pool, client->ws);
-    (void)wshub_ws_forget(client->pool, client->leaving);
+    wshub_sio_client__forget(client);
+    wshub_eio_link_destroy(client->leaving);
+    client->leaving = NULL;
     if (!client->depth) wshub_sio_client__free(client);
 }
 

@@ -44,6 +44,7 @@ piece redis wshub_io_sock wshub_bus_redis
 piece engineio wshub_dialect_engineio
 piece socketio wshub_dialect_engineio wshub_dialect_socketio
 piece client wshub_ext_client
+piece eio_client wshub_ext_client_engineio
 piece sio_client wshub_ext_client_socketio
 piece cron wshub_ext_cron
 piece tls wshub_io_tls

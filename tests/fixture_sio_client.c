@@ -456,6 +456,13 @@ static bool flag(const char *name) {
     return false;
 }
 static const char *list = "/", *auth;
+static bool transports(const char *value) {
+    static const char *const lists[] = {"websocket", "polling", "polling,websocket"};
+    size_t i = 0;
+    while (i < 3 && strcmp(value, lists[i]) != 0) i++;
+    desc.transports = (wshub_eio_transports)i;
+    return i < 3;
+}
 /* An option with a value. 0: bad value; 1: done; -1: unknown. */
 static int option(const char *name, char *value) {
     uint32_t *to = NULL;
@@ -467,7 +474,7 @@ static int option(const char *name, char *value) {
     if (strcmp(name, "--nsp") == 0) return *(list = value) != 0;
     if (strcmp(name, "--auth") == 0)
         return wshub_json_type(wshub_str_z(auth = value)) == WSHUB_JSON_OBJECT;
-    if (strcmp(name, "--transports") == 0) return strcmp(value, "websocket") == 0;
+    if (strcmp(name, "--transports") == 0) return transports(value);
     if (strcmp(name, "--connect-timeout") == 0) to = &desc.ws.connect_timeout_ms;
     if (strcmp(name, "--reconnect-delay") == 0) to = &desc.reconnect_delay_ms;
     if (strcmp(name, "--reconnect-max") == 0) to = &desc.reconnect_delay_max_ms;

@@ -1,10 +1,10 @@
-// A server of npm's socket.io for tests/socketio_client.sh: prints its port.
+// A server of npm's socket.io for tests/socketio_client.sh: prints its port. node socketio_client.mjs [options, JSON] [port]
 import { createRequire } from 'module';
 import path from 'path';
 const from = createRequire(path.join(path.resolve(process.env.ORACLE_MODULES ?? 'build/node/node_modules'), '..', 'x.js'));
 const { Server } = from('socket.io');
-const http = from('http').createServer();
-const io = new Server(http, { connectionStateRecovery: { maxDisconnectionDuration: 10000, skipMiddlewares: true } });
+const http = from('http').createServer((request, response) => response.writeHead(404).end());
+const io = new Server(http, { connectionStateRecovery: { maxDisconnectionDuration: 10000, skipMiddlewares: true }, ...JSON.parse(process.argv[2] ?? '{}') });
 io.of('/no').use((socket, next) => next(Object.assign(new Error('not authorized'), { data: { code: 7 } })));
 for (const name of ['/', '/b']) {
   io.of(name).on('connection', socket => {
@@ -17,6 +17,8 @@ for (const name of ['/', '/b']) {
     socket.on('ask', () => socket.timeout(60000).emit('q', 1, (error, ...args) => socket.emit('asked', error ? error.message : args)));
     socket.on('disconnect', () => setImmediate(() => io.of(name).emit('missed', 1)));
     socket.on('bye', () => socket.disconnect());
+    socket.on('transport', () => socket.emit('transport', socket.conn.transport.name));
+    socket.conn.on('upgrade', () => socket.emit('upgraded'));
   });
 }
-http.listen(0, '127.0.0.1', () => console.log(http.address().port));
+http.listen(Number(process.argv[3] ?? 0), '127.0.0.1', () => console.log(http.address().port));

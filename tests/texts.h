@@ -17,6 +17,7 @@ UNUSED static const char *const headers[] = {
     "backends/wshub_dialect_engineio.h",
     "backends/wshub_dialect_socketio.h",
     "backends/wshub_ext_client.h",
+    "backends/wshub_ext_client_engineio.h",
     "backends/wshub_ext_client_socketio.h",
     "backends/wshub_ext_cron.h",
     "backends/wshub_ext_e2e_mbedtls.h",

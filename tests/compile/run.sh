@@ -45,6 +45,7 @@ cat > $dir/all.c <<'C'
 #include "wshub_dialect_engineio.h"
 #include "wshub_dialect_socketio.h"
 #include "wshub_ext_client.h"
+#include "wshub_ext_client_engineio.h"
 #include "wshub_ext_client_socketio.h"
 #include "wshub_ext_cron.h"
 #include "wshub_ext_files.h"
@@ -62,6 +63,7 @@ cat > $dir/static.c <<'C'
 #include "wshub_dialect_engineio.h"
 #include "wshub_dialect_socketio.h"
 #include "wshub_ext_client.h"
+#include "wshub_ext_client_engineio.h"
 #include "wshub_ext_client_socketio.h"
 #include "wshub_ext_cron.h"
 #include "wshub_ext_files.h"
@@ -105,7 +107,7 @@ else
 fi
 for f in $files; do cp $dir/$f.c $dir/$f.cc; done
 # a backend may be emitted by a file of its own, behind the declarations that it asks for
-for f in bus_local bus_redis bus_hiredis deflate_zlib dialect_engineio dialect_socketio ext_client ext_client_socketio ext_cron ext_files io_sock io_epoll io_poll io_kqueue io_auto io_fake; do
+for f in bus_local bus_redis bus_hiredis deflate_zlib dialect_engineio dialect_socketio ext_client ext_client_engineio ext_client_socketio ext_cron ext_files io_sock io_epoll io_poll io_kqueue io_auto io_fake; do
     {
         echo "#define WSHUB_$(echo $f | tr a-z A-Z)_IMPLEMENTATION"
         echo '#include "wshub.h"'

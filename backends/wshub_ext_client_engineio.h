@@ -1,0 +1,1134 @@
+/* wshub_ext_client_engineio.h - sessions of Engine.IO that this side opens
+ *
+ * [x] Engine.IO 4 as Node's servers and wshub_dialect_engineio.h speak it, on the streams of
+ *     wshub_ext_client.h: any io, names, proxies and TLS as those have them
+ * [x] over a WebSocket, over long-polling for networks that have nothing else, or over polling
+ *     first and a WebSocket as soon as one works, without a packet lost, doubled or out of order
+ * [x] the heartbeat: the server's pings are answered, and a server that does not ping is given up
+ * [x] what is posted is cut to the server's maxPayload, whole packets, in order; a packet over it
+ *     goes alone
+ * [ ] it does not come back: what does, such as wshub_ext_client_socketio.h, opens the next one
+ * [ ] cookies: a balancer that needs one to find the session's server again needs another way
+ * [ ] compressed answers to polls: none are asked for
+ *
+ * System   ISO C99.
+ * Include  behind wshub.h; it includes wshub_dialect_engineio.h, whose base64 it reads and writes,
+ *          and wshub_ext_client.h. The code is emitted where WSHUB_IMPLEMENTATION is defined, or
+ *          WSHUB_EXT_CLIENT_ENGINEIO_IMPLEMENTATION for a file of its own.
+ * Threads  One, that of the io, for everything.
+ *
+ * ---- a session ----
+ *     static void on_opened(wshub_eio_link *link, void *user) {
+ *         wshub_eio_link_send(link, WSHUB_WS_TEXT, "4hello", 6);
+ *     }
+ *     static const wshub_eio_link_events events = {.opened = on_opened, .message = on_message,
+ *                                                  .over = on_over};
+ *     static const wshub_ws_desc to = {.url = "http://localhost:3000"};
+ *
+ *     wshub_eio_link_open(pool, &(wshub_eio_link_desc){.ws = &to, .events = &events,
+ *                         .transports = WSHUB_EIO_POLLING_FIRST}, NULL, &link);
+ *     wshub_io_sock_run(net);
+ *     wshub_eio_link_destroy(link);
+ *
+ * ---- polling ----
+ * Two lines of HTTP: one on which a poll is always under way, whose answer brings what the server
+ * has, and one for posts. What is sent within a turn goes in one post, and the next post leaves
+ * when the one before is answered; so order holds, and what waits is one round trip old at most.
+ *
+ * ---- the states of a session ----
+ * OPENING until the server's open packet; OPEN; LEAVING behind wshub_eio_link_close(), until the
+ * server has taken what was sent and the end of it; OVER. Its transport beside them: POLLING,
+ * PROBING while a WebSocket is opened and asked whether it works, PAUSING when it does: nothing new
+ * is polled or posted, what is under way is awaited, and then everything goes over the WEBSOCKET. A
+ * WebSocket that does not come so far is forgotten, and polling goes on. */
+#ifndef WSHUB_EXT_CLIENT_ENGINEIO_H
+#define WSHUB_EXT_CLIENT_ENGINEIO_H
+#ifndef WSHUB_H
+#error "include wshub.h first"
+#endif
+#include "wshub_dialect_engineio.h"
+#include "wshub_ext_client.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One session. Made by wshub_eio_link_open(), ended by wshub_eio_link_destroy(). */
+typedef struct wshub_eio_link wshub_eio_link;
+
+/* What may carry a session. */
+typedef enum wshub_eio_transports {
+    WSHUB_EIO_WEBSOCKET_ONLY = 0, /* a WebSocket from the beginning, and nothing else */
+    WSHUB_EIO_POLLING_ONLY,       /* long-polling for all its life */
+    WSHUB_EIO_POLLING_FIRST       /* long-polling, and a WebSocket as soon as one works and the
+                                     server wants it: the default of Node's client */
+} wshub_eio_transports;
+
+/* How a session has ended, or was not opened. Views, until the callback returns. */
+typedef struct wshub_eio_over {
+    /* In the words of Node's client: `transport close`, it was closed or its streams were lost;
+     * `transport error`, what came is no Engine.IO; `ping timeout`. */
+    const char *reason;
+    const char *text;          /* a line for people; never NULL */
+    const wshub_ws_gone *gone; /* how its stream has ended; STATUS: how a request was answered;
+                                  NULL: something else */
+    bool opened;               /* opened() has been told */
+    bool there;                /* it can still be closed in order, by wshub_eio_link_close() */
+} wshub_eio_over;
+
+/* What a session tells. On the io's thread, never from inside an order; each may call anything,
+ * also destroy the session. NULL: not told. */
+typedef struct wshub_eio_link_events {
+    /* The server has opened it. */
+    void (*opened)(wshub_eio_link *link, void *user);
+    /* A message. bytes: yours to write into, until it returns; a text stands without the `4` in
+     * front of it, and is valid UTF-8. */
+    void (*message)(wshub_eio_link *link, wshub_ws_kind kind, uint8_t *bytes, size_t count,
+                    void *user);
+    /* Everything has left that waited. */
+    void (*drained)(wshub_eio_link *link, void *user);
+    /* It is over, which is told once, but not behind wshub_eio_link_close(). Nothing more comes. */
+    void (*over)(wshub_eio_link *link, const wshub_eio_over *over, void *user);
+    /* Behind wshub_eio_link_close(): nothing of it is under way any more. */
+    void (*closed)(wshub_eio_link *link, void *user);
+} wshub_eio_link_events;
+
+/* What a session is like. Zero is the default of every field. What it points to is borrowed until
+ * the session is destroyed. */
+typedef struct wshub_eio_link_desc {
+    /* Required: where to, and how. url: `http`, `https`, `ws` or `wss`, host and port, with at most
+     * a `/` behind them. events and user are not used. idle_timeout_ms: 0 is WSHUB_OFF here, as the
+     * server pings. message_bytes_max: of one message. unsent_bytes_max is not used.
+     * connect_timeout_ms: until the server's open packet, and again for the WebSocket that a
+     * session moves to. close_timeout_ms: how long it takes to leave. */
+    const wshub_ws_desc *ws;
+    const char *path;                    /* of the mount; NULL: "/engine.io/". A slash is added */
+    const char *query;                   /* `a=b&c=d`, in front of what the protocol needs */
+    const wshub_eio_link_events *events; /* required */
+    wshub_eio_transports transports;     /* what may carry it */
+    uint32_t payload_bytes_max;          /* 16777216; of what one poll brings. At most 2^30 */
+} wshub_eio_link_desc;
+
+/* Of the structs of this file. */
+#define WSHUB_EIO_LINK_VERSION 1
+
+/* Opens a session. Whatever happens from here on is told by over(), never by this call.
+ *   pool      ended after its sessions
+ *   desc      copied, what it points to is borrowed
+ *   user      the last argument of the events
+ *   out_link  given to you, end it with wshub_eio_link_destroy()
+ * Returns  OK; PARAM: wshub_eio_link_problem() says which field; NOMEM.
+ * Thread   the io's; allowed in callbacks. */
+WSHUB_INLINE wshub_err wshub_eio_link_open(wshub_ws_pool *pool, const wshub_eio_link_desc *desc,
+                                           void *user, wshub_eio_link **out_link);
+/* Says in one line what wshub_eio_link_open() would refuse in a description, beginning with the
+ * field's name. NULL: nothing. desc: borrowed. Pure: any thread. */
+WSHUB_INLINE const char *wshub_eio_link_problem(const wshub_eio_link_desc *desc);
+/* What the two above call, as wshub_ws_pool_create_versioned(). Return as those. */
+WSHUB_API wshub_err wshub_eio_link_open_versioned(wshub_ws_pool *pool,
+                                                  const wshub_eio_link_desc *desc,
+                                                  size_t desc_bytes, uint32_t version, void *user,
+                                                  wshub_eio_link **out_link);
+WSHUB_API const char *wshub_eio_link_problem_versioned(const wshub_eio_link_desc *desc,
+                                                       size_t desc_bytes, uint32_t version);
+WSHUB_INLINE wshub_err wshub_eio_link_open(wshub_ws_pool *pool, const wshub_eio_link_desc *desc,
+                                           void *user, wshub_eio_link **out_link) {
+    return wshub_eio_link_open_versioned(pool, desc, sizeof *desc, WSHUB_EIO_LINK_VERSION, user,
+                                         out_link);
+}
+WSHUB_INLINE const char *wshub_eio_link_problem(const wshub_eio_link_desc *desc) {
+    return wshub_eio_link_problem_versioned(desc, sizeof *desc, WSHUB_EIO_LINK_VERSION);
+}
+/* Ends it, in any state: its streams are cut, and nothing of it is called any more. In a callback
+ * of its own it is gone when that has returned. NULL: nothing. Thread: the io's. */
+WSHUB_API void wshub_eio_link_destroy(wshub_eio_link *link);
+
+/* Sends a message.
+ *   kind   TEXT: bytes are the whole packet, with the `4` in front, as wshub_sio_packet_write()
+ *          writes it, and UTF-8
+ *   bytes  count of them, at most 2^30; copied
+ * Returns  OK; STATE: it is not open; PARAM: a text without its `4`, or that is not UTF-8, or with
+ *          a byte 1E, which parts packets; NOMEM; RANDOM. After an error nothing has changed.
+ * Thread   the io's; allowed in callbacks. */
+WSHUB_API wshub_err wshub_eio_link_send(wshub_eio_link *link, wshub_ws_kind kind, const void *bytes,
+                                        size_t count);
+/* Tells how many bytes wait to leave. While polling, what is posted waits until it is answered. */
+WSHUB_API size_t wshub_eio_link_unsent(const wshub_eio_link *link);
+/* Closes in order: what was sent goes out, then the end; closed() follows, at the latest after
+ * close_timeout_ms. Nothing is told of what comes meanwhile. Also when over() says that it is still
+ * there. Returns OK; STATE: it is not open, or leaving already. */
+WSHUB_API wshub_err wshub_eio_link_close(wshub_eio_link *link);
+/* Cuts its streams without a word; over() follows, `transport close`. Returns OK; STATE: it is not
+ * open. */
+WSHUB_API wshub_err wshub_eio_link_drop(wshub_eio_link *link);
+/* Tells the WebSocket that carries it ({0}: none does, as while it polls). */
+WSHUB_API wshub_ws wshub_eio_link_ws(const wshub_eio_link *link);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* WSHUB_EXT_CLIENT_ENGINEIO_H */
+
+#if (defined(WSHUB_IMPLEMENTATION) || defined(WSHUB_EXT_CLIENT_ENGINEIO_IMPLEMENTATION)) &&        \
+    !defined(WSHUB__EXT_CLIENT_ENGINEIO_DONE)
+#define WSHUB__EXT_CLIENT_ENGINEIO_DONE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#ifndef WSHUB_ASSERT
+#include <assert.h>
+#define WSHUB_ASSERT(x) assert(x)
+#endif
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    WSHUB_EIO_LINK__SID_MAX = 128,      /* bytes of a session's id */
+    WSHUB_EIO_LINK__URL_MAX = 8192,     /* of a URL */
+    WSHUB_EIO_LINK__LATE_MS = 1000,     /* a clock that is so late has slept: it asks once more */
+    WSHUB_EIO_LINK__POST_IDLE_MS = 4000 /* so long a stream for posts is kept without any: Node's
+                                           server ends it after 5 seconds */
+};
+
+/* How far a session is. */
+typedef enum wshub_eio_link__state {
+    WSHUB_EIO_LINK__OPENING,
+    WSHUB_EIO_LINK__OPEN,
+    WSHUB_EIO_LINK__LEAVING,
+    WSHUB_EIO_LINK__OVER
+} wshub_eio_link__state;
+
+/* What carries it. */
+typedef enum wshub_eio_link__way {
+    WSHUB_EIO_LINK__POLLING,
+    WSHUB_EIO_LINK__PROBING,
+    WSHUB_EIO_LINK__PAUSING,
+    WSHUB_EIO_LINK__WEBSOCKET
+} wshub_eio_link__way;
+
+/* A packet that waits to be posted; its bytes stand behind it. */
+typedef struct wshub_eio_link__packet {
+    struct wshub_eio_link__packet *next;
+    size_t len;
+    wshub_ws_kind kind;
+} wshub_eio_link__packet;
+
+/* One of the two lines of HTTP. */
+typedef struct wshub_eio_link__line {
+    wshub_ws line; /* {0}: there is none now */
+    bool asked;    /* a request is under way */
+} wshub_eio_link__line;
+
+struct wshub_eio_link {
+    wshub_ws_pool *pool;
+    wshub_eio_link_desc desc;
+    void *user;
+    wshub_ws ws;          /* that carries it, or is probed; {0}: none */
+    wshub_ws_timer timer; /* of the open packet, of the server's ping, of leaving */
+    wshub_ws_timer soon;  /* what is to be done when no order runs */
+    wshub_ws_timer probe; /* of the WebSocket that is probed */
+    wshub_eio_link__line poll, post;
+    wshub_eio_link__packet *first, *last; /* to be posted */
+    size_t waits;                         /* bytes of these as they are posted */
+    size_t posted;                        /* of the post that is under way */
+    char *sid;                            /* as it stands in a URL; NULL: not told */
+    uint64_t due_ms;                      /* when the server has to have pinged */
+    uint32_t silence_ms;                  /* the server pings within */
+    uint32_t payload_max;                 /* of a post */
+    uint32_t requests;                    /* that were made */
+    uint16_t depth;
+    uint8_t state, way;
+    bool doomed;
+    bool cut;     /* over() is owed for a drop */
+    bool there;   /* it is over, and can still be closed in order */
+    bool excused; /* its clock was late once */
+};
+
+/* The one door of its state. */
+static void wshub_eio_link__to(wshub_eio_link *link, wshub_eio_link__state state) {
+    WSHUB_ASSERT(link->state < (uint8_t)state ||
+                 (link->state == WSHUB_EIO_LINK__OVER && state == WSHUB_EIO_LINK__LEAVING));
+    wshub_ws_timer_stop(link->pool, &link->timer);
+    link->state = (uint8_t)state;
+}
+
+/* The one door of what carries it. */
+static void wshub_eio_link__way_to(wshub_eio_link *link, wshub_eio_link__way way) {
+    static const uint8_t after[] = {
+        1 << WSHUB_EIO_LINK__PROBING, 1 << WSHUB_EIO_LINK__POLLING | 1 << WSHUB_EIO_LINK__PAUSING,
+        1 << WSHUB_EIO_LINK__POLLING | 1 << WSHUB_EIO_LINK__WEBSOCKET, 0};
+
+    WSHUB_ASSERT(after[link->way] >> way & 1);
+    (void)after; /* only asserted */
+    wshub_ws_timer_stop(link->pool, &link->probe);
+    link->way = (uint8_t)way;
+}
+
+/* ---- memory ---- */
+
+static void wshub_eio_link__text_free(wshub_eio_link *link, char **text) {
+    if (*text) (void)wshub_ws_alloc(link->pool, *text, strlen(*text) + 1, 0);
+    *text = NULL;
+}
+
+/* How long a packet is in a payload. */
+static size_t wshub_eio_link__wire(wshub_ws_kind kind, size_t count) {
+    return kind == WSHUB_WS_BINARY ? wshub_eio_binary_len(count) : count;
+}
+
+/* Takes the first packet out of those that wait. */
+static void wshub_eio_link__shift(wshub_eio_link *link) {
+    wshub_eio_link__packet *packet = link->first;
+
+    link->first = packet->next;
+    if (!link->first) link->last = NULL;
+    link->waits -= wshub_eio_link__wire(packet->kind, packet->len);
+    (void)wshub_ws_alloc(link->pool, packet, sizeof *packet + packet->len, 0);
+}
+
+/* Lets all its streams go, of which nothing is heard any more. */
+static void wshub_eio_link__cut(wshub_eio_link *link) {
+    (void)wshub_ws_forget(link->pool, link->ws);
+    (void)wshub_ws_forget(link->pool, link->poll.line);
+    (void)wshub_ws_forget(link->pool, link->post.line);
+    link->ws.id = link->poll.line.id = link->post.line.id = 0;
+    link->poll.asked = link->post.asked = false;
+    link->posted = 0;
+    wshub_ws_timer_stop(link->pool, &link->probe);
+}
+
+static void wshub_eio_link__free(wshub_eio_link *link) {
+    wshub_eio_link__cut(link);
+    while (link->first) wshub_eio_link__shift(link);
+    wshub_eio_link__text_free(link, &link->sid);
+    wshub_ws_timer_remove(link->pool, &link->timer);
+    wshub_ws_timer_remove(link->pool, &link->soon);
+    wshub_ws_timer_remove(link->pool, &link->probe);
+    (void)wshub_ws_alloc(link->pool, link, sizeof *link, 0);
+}
+
+/* Each report and timer stands between these two: what is destroyed in between goes with the
+ * outermost. */
+static void wshub_eio_link__enter(wshub_eio_link *link) {
+    link->depth++;
+}
+static void wshub_eio_link__leave(wshub_eio_link *link) {
+    WSHUB_ASSERT(link->depth);
+    if (!--link->depth && link->doomed) wshub_eio_link__free(link);
+}
+
+/* Does it still listen to what its streams bring? */
+static bool wshub_eio_link__listens(const wshub_eio_link *link) {
+    return !link->doomed && !link->cut && link->state <= WSHUB_EIO_LINK__OPEN;
+}
+
+static void wshub_eio_link__soon(wshub_eio_link *link) {
+    uint64_t now = wshub_ws_now_ms(link->pool);
+    wshub_ws_timer_start(link->pool, &link->soon, now + !now);
+}
+
+/* ---- where to ---- */
+
+/* What stands between the scheme and a last slash. secure: `https` or `wss`. False: it is no URL of
+ * a server. */
+static bool wshub_eio_link__origin(const char *url, bool *out_secure, wshub_str *out_rest) {
+    static const char *const schemes[] = {"http://", "ws://", "https://", "wss://"};
+    size_t i, n;
+
+    for (i = 0; url && i < 4; i++) {
+        n = strlen(schemes[i]);
+        if (strncmp(url, schemes[i], n) != 0) continue;
+        *out_secure = i >= 2;
+        *out_rest = wshub_str_z(url + n);
+        if (out_rest->len && out_rest->ptr[out_rest->len - 1] == '/') out_rest->len--;
+        return out_rest->len && out_rest->len <= 300 &&
+               strcspn(out_rest->ptr, "/?#") >= out_rest->len;
+    }
+    return false;
+}
+
+/* Writes path and query. sid: as it stands in a URL; NULL: none. Returns the length; what does not
+ * fit is not written whole. */
+static size_t wshub_eio_link__target(const wshub_eio_link_desc *desc, const char *transport,
+                                     const char *sid, char *buf, size_t cap) {
+    const char *path = desc->path ? desc->path : "/engine.io/", *query = desc->query;
+    size_t n = strlen(path);
+    int len;
+
+    len = snprintf(buf, cap, "%s%s?%s%sEIO=4&transport=%s%s%s", path,
+                   n && path[n - 1] == '/' ? "" : "/", query ? query : "",
+                   query && *query ? "&" : "", transport, sid ? "&sid=" : "", sid ? sid : "");
+    return len < 0 ? 0 : (size_t)len;
+}
+
+/* Writes the URL of a WebSocket, or that of a server's lines of HTTP. Returns as the one above. */
+static size_t wshub_eio_link__url(const wshub_eio_link_desc *desc, bool http, const char *sid,
+                                  char *buf, size_t cap) {
+    wshub_str rest = {NULL, 0};
+    bool secure = false;
+    size_t front;
+    int len;
+
+    if (!wshub_eio_link__origin(desc->ws->url, &secure, &rest)) return 0;
+    len = snprintf(buf, cap, "%s%s://%.*s", http ? "http" : "ws", secure ? "s" : "", (int)rest.len,
+                   rest.ptr);
+    if (http || len < 0) return len < 0 ? 0 : (size_t)len;
+    front = (size_t)len < cap ? (size_t)len : cap;
+    return (size_t)len + wshub_eio_link__target(desc, "websocket", sid, buf + front, cap - front);
+}
+
+/* Writes a sid as it stands in a query: what may mean something there is escaped. NULL: it is none,
+ * or out of memory. */
+static char *wshub_eio_link__sid(wshub_eio_link *link, wshub_str json) {
+    char plain[WSHUB_EIO_LINK__SID_MAX + 1], coded[WSHUB_EIO_LINK__SID_MAX * 3 + 1], *copy;
+    size_t i, n = 0;
+
+    if (wshub_json_copy(json, plain, sizeof plain, NULL)) return NULL;
+    for (i = 0; plain[i]; i++) {
+        char c = plain[i];
+        bool as_is = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                     c == '-' || c == '_' || c == '.' || c == '~';
+        n += (size_t)snprintf(coded + n, sizeof coded - n, as_is ? "%c" : "%%%02X",
+                              (unsigned char)c);
+    }
+    copy = (char *)wshub_ws_alloc(link->pool, NULL, 0, n + 1);
+    if (copy) memcpy(copy, coded, n + 1);
+    return copy;
+}
+
+/* ---- ends ---- */
+
+/* It is over: told, unless it was left before. there: it can still be closed in order. */
+static void wshub_eio_link__over(wshub_eio_link *link, const char *reason, const char *text,
+                                 const wshub_ws_gone *gone, bool there) {
+    wshub_eio_over over;
+
+    WSHUB_ASSERT(link->state <= WSHUB_EIO_LINK__OPEN);
+    memset(&over, 0, sizeof over);
+    over.reason = reason;
+    over.text = text;
+    over.gone = gone;
+    over.opened = link->state == WSHUB_EIO_LINK__OPEN;
+    over.there = link->there = there && over.opened;
+    wshub_eio_link__to(link, WSHUB_EIO_LINK__OVER);
+    if (!over.there) wshub_eio_link__cut(link);
+    if (link->desc.events->over) link->desc.events->over(link, &over, link->user);
+}
+
+/* What came is no Engine.IO. */
+static void wshub_eio_link__broken(wshub_eio_link *link, const char *text) {
+    wshub_eio_link__over(link, "transport error", text, NULL, true);
+}
+
+/* Out of memory: as if its streams were lost. */
+static void wshub_eio_link__exhausted(wshub_eio_link *link) {
+    wshub_eio_link__over(link, "transport close", wshub_strerror(WSHUB_ERR_NOMEM), NULL, false);
+}
+
+/* It has left. */
+static void wshub_eio_link__closed(wshub_eio_link *link) {
+    wshub_eio_link__cut(link);
+    wshub_eio_link__to(link, WSHUB_EIO_LINK__OVER);
+    if (link->desc.events->closed) link->desc.events->closed(link, link->user);
+}
+
+/* One of its streams has failed. */
+static void wshub_eio_link__failed(wshub_eio_link *link, const wshub_ws_gone *gone) {
+    bool wrong = gone->why == WSHUB_WS_END_BROKEN || gone->why == WSHUB_WS_END_ANSWER ||
+                 gone->why == WSHUB_WS_END_STATUS;
+
+    if (link->state == WSHUB_EIO_LINK__LEAVING)
+        wshub_eio_link__closed(link);
+    else if (wshub_eio_link__listens(link))
+        wshub_eio_link__over(link, wrong ? "transport error" : "transport close", gone->text, gone,
+                             false);
+}
+
+/* ---- the heartbeat ---- */
+
+/* The server has pinged, or opened the session: it has to ping again in time. */
+static void wshub_eio_link__watch(wshub_eio_link *link) {
+    link->due_ms = wshub_ws_now_ms(link->pool) + link->silence_ms;
+    link->excused = false;
+    wshub_ws_timer_start(link->pool, &link->timer, link->due_ms);
+}
+
+/* The server has not pinged in time. A clock that rings much too late has slept, and what came
+ * meanwhile is not read yet: then it waits once more. */
+static void wshub_eio_link__silent(wshub_eio_link *link) {
+    uint64_t now = wshub_ws_now_ms(link->pool);
+
+    if (link->excused || now < link->due_ms + WSHUB_EIO_LINK__LATE_MS) {
+        wshub_eio_link__over(link, "ping timeout", "ping timeout", NULL, false);
+        return;
+    }
+    wshub_eio_link__watch(link);
+    link->excused = true;
+}
+
+/* ---- out ---- */
+
+/* Has a packet wait for a post. */
+static wshub_err wshub_eio_link__queue(wshub_eio_link *link, wshub_ws_kind kind, const void *bytes,
+                                       size_t count) {
+    wshub_eio_link__packet *packet =
+        (wshub_eio_link__packet *)wshub_ws_alloc(link->pool, NULL, 0, sizeof *packet + count);
+
+    if (!packet) return WSHUB_ERR_NOMEM;
+    packet->next = NULL;
+    packet->len = count;
+    packet->kind = kind;
+    if (count) memcpy(packet + 1, bytes, count);
+    if (link->last)
+        link->last->next = packet;
+    else
+        link->first = packet;
+    link->last = packet;
+    link->waits += wshub_eio_link__wire(kind, count);
+    wshub_eio_link__soon(link);
+    return WSHUB_OK;
+}
+
+/* Sends a packet by what carries the session now. */
+static wshub_err wshub_eio_link__say(wshub_eio_link *link, wshub_ws_kind kind, const void *bytes,
+                                     size_t count) {
+    if (link->way != WSHUB_EIO_LINK__WEBSOCKET)
+        return wshub_eio_link__queue(link, kind, bytes, count);
+    return wshub_ws_send(link->pool, link->ws, kind, bytes, count);
+}
+
+WSHUB_API wshub_err wshub_eio_link_send(wshub_eio_link *link, wshub_ws_kind kind, const void *bytes,
+                                        size_t count) {
+    const uint8_t *text = (const uint8_t *)bytes;
+
+    if (!wshub_eio_link__listens(link) || link->state != WSHUB_EIO_LINK__OPEN)
+        return WSHUB_ERR_STATE;
+    if ((kind != WSHUB_WS_TEXT && kind != WSHUB_WS_BINARY) || count > 1u << 30)
+        return WSHUB_ERR_PARAM;
+    if (kind == WSHUB_WS_TEXT &&
+        (!count || text[0] != '4' || memchr(text, WSHUB_EIO_SEPARATOR, count)))
+        return WSHUB_ERR_PARAM;
+    if (kind == WSHUB_WS_TEXT && link->way != WSHUB_EIO_LINK__WEBSOCKET &&
+        !wshub_utf8_check(text, count))
+        return WSHUB_ERR_PARAM;
+    return wshub_eio_link__say(link, kind, bytes, count);
+}
+
+WSHUB_API size_t wshub_eio_link_unsent(const wshub_eio_link *link) {
+    if (link->way == WSHUB_EIO_LINK__WEBSOCKET) return wshub_ws_unsent(link->pool, link->ws);
+    return link->waits + link->posted;
+}
+
+/* ---- lines of HTTP ---- */
+
+/* What lines report to; it polls and posts again itself. */
+static void wshub_eio_link__on_answered(wshub_ws_pool *pool, wshub_ws line,
+                                        const wshub_ws_answer *answer, void *user);
+static void wshub_eio_link__on_line_ended(wshub_ws_pool *pool, wshub_ws line,
+                                          const wshub_ws_gone *gone, void *user);
+static const wshub_ws_http_events wshub_eio_link__http_events = {wshub_eio_link__on_answered,
+                                                                 wshub_eio_link__on_line_ended};
+
+/* Sends a request on a line, which is opened if there is none. False: out of memory. */
+static bool wshub_eio_link__ask(wshub_eio_link *link, wshub_eio_link__line *on,
+                                wshub_ws_request *request) {
+    char target[WSHUB_EIO_LINK__URL_MAX + 40], url[320];
+    wshub_ws_desc desc = *link->desc.ws;
+    size_t n;
+
+    /* `t` is never the same, so that no cache between us takes one answer for another. */
+    n = wshub_eio_link__target(&link->desc, "polling", link->sid, target, sizeof target);
+    (void)snprintf(target + n, sizeof target - n, "&t=%lx-%lx",
+                   (unsigned long)wshub_ws_now_ms(link->pool), (unsigned long)++link->requests);
+    request->target = target;
+    if (!on->line.id) {
+        (void)wshub_eio_link__url(&link->desc, true, NULL, url, sizeof url);
+        desc.url = url;
+        desc.user = link;
+        desc.idle_timeout_ms = WSHUB_EIO_LINK__POST_IDLE_MS;
+        desc.message_bytes_max =
+            link->desc.payload_bytes_max ? link->desc.payload_bytes_max : 16777216;
+        if (wshub_ws_http_open(link->pool, &desc, &wshub_eio_link__http_events, &on->line)) {
+            on->line.id = 0;
+            return false;
+        }
+    }
+    if (wshub_ws_http_request(link->pool, on->line, request)) return false;
+    on->asked = true;
+    return true;
+}
+
+/* Polls. The clock of the open packet, and then that of the server's pings, watch over it. */
+static void wshub_eio_link__poll(wshub_eio_link *link) {
+    wshub_ws_request request;
+
+    WSHUB_ASSERT(!link->poll.asked); /* two polls at a time end a session */
+    memset(&request, 0, sizeof request);
+    request.method = "GET";
+    request.timeout_ms = WSHUB_OFF;
+    if (!wshub_eio_link__ask(link, &link->poll, &request)) wshub_eio_link__exhausted(link);
+}
+
+/* Writes the packets of a post: as many as the server takes, at least one. Returns how many. */
+static size_t wshub_eio_link__payload(const wshub_eio_link *link, char *out, size_t *out_len) {
+    const wshub_eio_link__packet *packet = link->first;
+    size_t len = 0, count = 0, wire;
+
+    for (; packet; packet = packet->next, count++) {
+        wire = wshub_eio_link__wire(packet->kind, packet->len);
+        if (count && len + 1 + wire > link->payload_max) break;
+        if (count) {
+            if (out) out[len] = WSHUB_EIO_SEPARATOR;
+            len++;
+        }
+        if (out && packet->kind == WSHUB_WS_BINARY)
+            wshub_eio_binary_write(packet + 1, packet->len, out + len);
+        else if (out)
+            memcpy(out + len, packet + 1, packet->len);
+        len += wire;
+    }
+    *out_len = len;
+    return count;
+}
+
+/* Posts what waits, unless a post is under way, or the session moves to its WebSocket. */
+static void wshub_eio_link__post(wshub_eio_link *link) {
+    wshub_ws_request request;
+    size_t len, count;
+    char *body;
+    bool ok;
+
+    if (!link->first || link->post.asked || link->way == WSHUB_EIO_LINK__PAUSING) return;
+    count = wshub_eio_link__payload(link, NULL, &len);
+    body = (char *)wshub_ws_alloc(link->pool, NULL, 0, len + 1);
+    ok = body != NULL;
+    if (ok) {
+        (void)wshub_eio_link__payload(link, body, &len);
+        memset(&request, 0, sizeof request);
+        request.method = "POST";
+        request.type = "text/plain;charset=UTF-8";
+        request.body = body;
+        request.body_bytes = len;
+        request.timeout_ms = link->silence_ms;
+        ok = wshub_eio_link__ask(link, &link->post, &request);
+        (void)wshub_ws_alloc(link->pool, body, len + 1, 0);
+    }
+    if (ok) {
+        link->posted = len;
+        while (count--) wshub_eio_link__shift(link);
+    } else if (link->state == WSHUB_EIO_LINK__LEAVING) {
+        wshub_eio_link__closed(link);
+    } else {
+        wshub_eio_link__exhausted(link);
+    }
+}
+
+/* ---- in ---- */
+
+/* Is a WebSocket among the upgrades that the server offers? */
+static bool wshub_eio_link__offered(wshub_str upgrades) {
+    wshub_iter iter = {0, 0};
+    wshub_str value;
+
+    while (wshub_json_each(upgrades, &iter, &value)) {
+        if (wshub_json_is(value, "websocket")) return true;
+    }
+    return false;
+}
+
+static bool wshub_eio_link__ws_open(wshub_eio_link *link);
+
+/* A probe may take as long as an attempt. */
+static void wshub_eio_link__probe_clock(wshub_eio_link *link) {
+    uint32_t wait = link->desc.ws->connect_timeout_ms ? link->desc.ws->connect_timeout_ms : 20000;
+
+    if (wait != WSHUB_OFF)
+        wshub_ws_timer_start(link->pool, &link->probe, wshub_ws_now_ms(link->pool) + wait);
+}
+
+/* Opens a WebSocket beside the polls. Out of memory: polling goes on. */
+static void wshub_eio_link__probe(wshub_eio_link *link) {
+    wshub_eio_link__way_to(link, WSHUB_EIO_LINK__PROBING);
+    if (wshub_eio_link__ws_open(link))
+        wshub_eio_link__probe_clock(link);
+    else
+        wshub_eio_link__way_to(link, WSHUB_EIO_LINK__POLLING);
+}
+
+/* The first packet: what the session is like. */
+static void wshub_eio_link__opened(wshub_eio_link *link, wshub_str json) {
+    int64_t interval, timeout, most;
+    wshub_str sid;
+    bool moves;
+
+    if (wshub_json_type(json) != WSHUB_JSON_OBJECT) json.len = 0;
+    sid = wshub_json_find(json, "sid");
+    if (!json.len || wshub_json_peek(sid) != WSHUB_JSON_STRING || sid.len < 3 ||
+        wshub_json_int(wshub_json_find(json, "pingInterval"), 1, 86400000, &interval) ||
+        wshub_json_int(wshub_json_find(json, "pingTimeout"), 1, 86400000, &timeout)) {
+        wshub_eio_link__broken(link, "the server's open packet is none");
+        return;
+    }
+    link->silence_ms = (uint32_t)(interval + timeout);
+    link->payload_max = 1u << 30;
+    if (!wshub_json_int(wshub_json_find(json, "maxPayload"), 1, 1 << 30, &most))
+        link->payload_max = (uint32_t)most;
+    if (link->way != WSHUB_EIO_LINK__WEBSOCKET) {
+        link->sid = wshub_eio_link__sid(link, sid);
+        if (!link->sid) {
+            wshub_eio_link__broken(link, "the server's open packet has no id of use");
+            return;
+        }
+    }
+    moves = link->way != WSHUB_EIO_LINK__WEBSOCKET &&
+            link->desc.transports == WSHUB_EIO_POLLING_FIRST &&
+            wshub_eio_link__offered(wshub_json_find(json, "upgrades"));
+    wshub_eio_link__to(link, WSHUB_EIO_LINK__OPEN);
+    wshub_eio_link__watch(link);
+    if (link->desc.events->opened) link->desc.events->opened(link, link->user);
+    if (moves && wshub_eio_link__listens(link)) wshub_eio_link__probe(link);
+}
+
+static void wshub_eio_link__message(wshub_eio_link *link, wshub_ws_kind kind, uint8_t *bytes,
+                                    size_t count) {
+    if (link->desc.events->message)
+        link->desc.events->message(link, kind, bytes, count, link->user);
+}
+
+/* A packet of text of an open session. The byte behind it may be written. */
+static void wshub_eio_link__packet_in(wshub_eio_link *link, uint8_t *bytes, size_t count) {
+    wshub_str text;
+
+    text.ptr = (const char *)bytes + 1;
+    text.len = count ? count - 1 : 0;
+    switch (count ? (char)bytes[0] : 0) {
+    case '0':
+    case '3':
+    case '6': return; /* nothing to us */
+    case '1':
+        wshub_eio_link__over(link, "transport close", "closed by the server", NULL,
+                             link->way == WSHUB_EIO_LINK__WEBSOCKET);
+        return;
+    case '2':
+        (void)wshub_eio_link__say(link, WSHUB_WS_TEXT, "3", 1);
+        wshub_eio_link__watch(link);
+        return;
+    case '4': wshub_eio_link__message(link, WSHUB_WS_TEXT, bytes + 1, text.len); return;
+    case 'b':
+        wshub_eio_link__message(link, WSHUB_WS_BINARY, bytes + 1,
+                                wshub_eio_binary_read(text, bytes + 1));
+        return;
+    default: wshub_eio_link__broken(link, "a packet of no kind");
+    }
+}
+
+/* A packet of text, whatever the session waits for. */
+static void wshub_eio_link__text_in(wshub_eio_link *link, uint8_t *bytes, size_t count) {
+    wshub_str json;
+
+    if (link->state == WSHUB_EIO_LINK__OPEN) {
+        wshub_eio_link__packet_in(link, bytes, count);
+        return;
+    }
+    if (!count || bytes[0] != '0') {
+        wshub_eio_link__broken(link, "the server's first packet does not open a session");
+        return;
+    }
+    json.ptr = (const char *)bytes + 1;
+    json.len = count - 1;
+    wshub_eio_link__opened(link, json);
+}
+
+/* What a poll has brought: packets, parted by a byte. */
+static void wshub_eio_link__payload_in(wshub_eio_link *link, uint8_t *bytes, size_t count) {
+    size_t most = link->desc.ws->message_bytes_max ? link->desc.ws->message_bytes_max : 1048576;
+
+    if (!wshub_utf8_check(bytes, count)) {
+        wshub_eio_link__broken(link, "a payload that is not UTF-8");
+        return;
+    }
+    for (;;) {
+        uint8_t *end = count ? (uint8_t *)memchr(bytes, WSHUB_EIO_SEPARATOR, count) : NULL;
+        size_t len = end ? (size_t)(end - bytes) : count;
+
+        /* Bytes are a third shorter than their text. */
+        if (len && (bytes[0] == 'b' ? (len - 1) / 4 * 3 : len) > most + 4)
+            wshub_eio_link__broken(link, "a message over message_bytes_max");
+        else
+            wshub_eio_link__text_in(link, bytes, len);
+        if (!end || !wshub_eio_link__listens(link)) return;
+        bytes += len + 1;
+        count -= len + 1;
+    }
+}
+
+/* ---- reports of lines ---- */
+
+/* An answer that says no. */
+static void wshub_eio_link__status(wshub_eio_link *link, int status) {
+    wshub_ws_gone gone;
+    char text[40];
+
+    memset(&gone, 0, sizeof gone);
+    (void)snprintf(text, sizeof text, "the server answers %d", status);
+    gone.why = WSHUB_WS_END_STATUS;
+    gone.status = status;
+    gone.reason.ptr = "";
+    gone.text = text;
+    wshub_eio_link__failed(link, &gone);
+}
+
+/* A post is answered: the next one, or all has left. */
+static void wshub_eio_link__posted(wshub_eio_link *link) {
+    bool leaves = link->state == WSHUB_EIO_LINK__LEAVING;
+
+    link->posted = 0;
+    wshub_eio_link__post(link);
+    if (link->post.asked || link->first) return;
+    if (leaves && link->state == WSHUB_EIO_LINK__LEAVING) wshub_eio_link__closed(link);
+    if (!leaves && wshub_eio_link__listens(link) && link->desc.events->drained)
+        link->desc.events->drained(link, link->user);
+}
+
+/* ---- from polling to a WebSocket ---- */
+
+/* The WebSocket that was probed is of no use: polling goes on. */
+static void wshub_eio_link__unprobed(wshub_eio_link *link) {
+    bool paused = link->way == WSHUB_EIO_LINK__PAUSING;
+
+    (void)wshub_ws_forget(link->pool, link->ws);
+    link->ws.id = 0;
+    wshub_eio_link__way_to(link, WSHUB_EIO_LINK__POLLING);
+    if (!paused || !wshub_eio_link__listens(link)) return;
+    wshub_eio_link__soon(link);
+    if (!link->poll.asked) wshub_eio_link__poll(link);
+}
+
+/* Nothing is under way any more on the lines: the WebSocket carries the session from here on, what
+ * waits first. */
+static void wshub_eio_link__switch(wshub_eio_link *link) {
+    const wshub_eio_link__packet *packet;
+
+    if (link->way != WSHUB_EIO_LINK__PAUSING || link->poll.asked || link->post.asked ||
+        !wshub_eio_link__listens(link))
+        return;
+    if (wshub_ws_send(link->pool, link->ws, WSHUB_WS_TEXT, "5", 1)) {
+        wshub_eio_link__unprobed(link);
+        return;
+    }
+    wshub_eio_link__way_to(link, WSHUB_EIO_LINK__WEBSOCKET);
+    (void)wshub_ws_forget(link->pool, link->poll.line);
+    (void)wshub_ws_forget(link->pool, link->post.line);
+    link->poll.line.id = link->post.line.id = 0;
+    while ((packet = link->first) != NULL) {
+        if (wshub_ws_send(link->pool, link->ws, packet->kind, packet + 1, packet->len)) {
+            wshub_eio_link__exhausted(link);
+            return;
+        }
+        wshub_eio_link__shift(link);
+    }
+    if (link->desc.events->drained) link->desc.events->drained(link, link->user);
+}
+
+static void wshub_eio_link__on_answered(wshub_ws_pool *pool, wshub_ws line,
+                                        const wshub_ws_answer *answer, void *user) {
+    wshub_eio_link *link = (wshub_eio_link *)user;
+    bool poll = line.id == link->poll.line.id;
+    wshub_eio_link__line *of = poll ? &link->poll : &link->post;
+
+    (void)pool;
+    if (line.id != of->line.id || link->doomed) return;
+    wshub_eio_link__enter(link);
+    of->asked = false;
+    if (answer->last) of->line.id = 0; /* its end is of no interest */
+    if (poll && !wshub_eio_link__listens(link)) {
+        /* Whatever it is, it comes too late. */
+    } else if (answer->status != 200) {
+        wshub_eio_link__status(link, answer->status);
+    } else if (poll) {
+        wshub_eio_link__payload_in(link, answer->body, answer->body_bytes);
+    } else {
+        wshub_eio_link__posted(link);
+    }
+    if (poll && link->way != WSHUB_EIO_LINK__PAUSING && wshub_eio_link__listens(link))
+        wshub_eio_link__poll(link);
+    wshub_eio_link__switch(link);
+    wshub_eio_link__leave(link);
+}
+
+static void wshub_eio_link__on_line_ended(wshub_ws_pool *pool, wshub_ws line,
+                                          const wshub_ws_gone *gone, void *user) {
+    wshub_eio_link *link = (wshub_eio_link *)user;
+    wshub_eio_link__line *of = line.id == link->poll.line.id ? &link->poll : &link->post;
+    bool asked = of->asked;
+
+    (void)pool;
+    if (line.id != of->line.id || link->doomed) return;
+    wshub_eio_link__enter(link);
+    of->line.id = 0;
+    of->asked = false;
+    /* While it leaves the polled line says nothing any more. */
+    if (asked && (link->state != WSHUB_EIO_LINK__LEAVING || of == &link->post))
+        wshub_eio_link__failed(link, gone);
+    wshub_eio_link__leave(link);
+}
+
+/* ---- reports of a WebSocket ---- */
+
+/* A WebSocket that is probed is asked whether it works. */
+static void wshub_eio_link__on_ws_opened(wshub_ws_pool *pool, wshub_ws ws,
+                                         const wshub_ws_about *about, void *user) {
+    wshub_eio_link *link = (wshub_eio_link *)user;
+
+    (void)about;
+    if (ws.id != link->ws.id || link->way != WSHUB_EIO_LINK__PROBING) return;
+    wshub_eio_link__enter(link);
+    if (wshub_ws_send(pool, ws, WSHUB_WS_TEXT, "2probe", 6)) wshub_eio_link__unprobed(link);
+    wshub_eio_link__leave(link);
+}
+
+/* It says so: what is under way is awaited, which the server ends by an empty answer to the poll.
+ * Behind that it says nothing until we have moved. */
+static void wshub_eio_link__probed(wshub_eio_link *link, wshub_ws_kind kind, const uint8_t *bytes,
+                                   size_t count) {
+    if (link->way == WSHUB_EIO_LINK__PAUSING) return;
+    if (kind != WSHUB_WS_TEXT || count != 6 || memcmp(bytes, "3probe", 6) != 0) {
+        wshub_eio_link__unprobed(link);
+        return;
+    }
+    wshub_eio_link__way_to(link, WSHUB_EIO_LINK__PAUSING);
+    wshub_eio_link__probe_clock(link);
+    wshub_eio_link__switch(link);
+}
+
+static void wshub_eio_link__on_message(wshub_ws_pool *pool, wshub_ws ws, wshub_ws_kind kind,
+                                       uint8_t *bytes, size_t count, void *user) {
+    wshub_eio_link *link = (wshub_eio_link *)user;
+
+    (void)pool;
+    if (ws.id != link->ws.id || !wshub_eio_link__listens(link)) return;
+    wshub_eio_link__enter(link);
+    if (link->way != WSHUB_EIO_LINK__WEBSOCKET)
+        wshub_eio_link__probed(link, kind, bytes, count);
+    else if (kind == WSHUB_WS_TEXT)
+        wshub_eio_link__text_in(link, bytes, count);
+    else if (link->state == WSHUB_EIO_LINK__OPEN)
+        wshub_eio_link__message(link, kind, bytes, count);
+    else
+        wshub_eio_link__broken(link, "the server's first packet does not open a session");
+    wshub_eio_link__leave(link);
+}
+
+static void wshub_eio_link__on_drained(wshub_ws_pool *pool, wshub_ws ws, void *user) {
+    wshub_eio_link *link = (wshub_eio_link *)user;
+
+    (void)pool;
+    if (ws.id != link->ws.id || !wshub_eio_link__listens(link) ||
+        link->way != WSHUB_EIO_LINK__WEBSOCKET)
+        return;
+    wshub_eio_link__enter(link);
+    if (link->desc.events->drained) link->desc.events->drained(link, link->user);
+    wshub_eio_link__leave(link);
+}
+
+static void wshub_eio_link__on_ws_ended(wshub_ws_pool *pool, wshub_ws ws, const wshub_ws_gone *gone,
+                                        void *user) {
+    wshub_eio_link *link = (wshub_eio_link *)user;
+
+    (void)pool;
+    if (ws.id != link->ws.id || link->doomed) return;
+    wshub_eio_link__enter(link);
+    link->ws.id = 0;
+    if (link->way == WSHUB_EIO_LINK__WEBSOCKET)
+        wshub_eio_link__failed(link, gone);
+    else
+        wshub_eio_link__unprobed(link);
+    wshub_eio_link__leave(link);
+}
+
+static const wshub_ws_events wshub_eio_link__ws_events = {
+    wshub_eio_link__on_ws_opened, wshub_eio_link__on_message, NULL, wshub_eio_link__on_drained,
+    wshub_eio_link__on_ws_ended};
+
+/* Opens the WebSocket of a session: of a new one, or of the one that polls. False: out of memory. */
+static bool wshub_eio_link__ws_open(wshub_eio_link *link) {
+    wshub_ws_desc desc = *link->desc.ws;
+    size_t len = wshub_eio_link__url(&link->desc, false, link->sid, NULL, 0);
+    char *url = (char *)wshub_ws_alloc(link->pool, NULL, 0, len + 1);
+    bool ok;
+
+    if (!url) return false;
+    (void)wshub_eio_link__url(&link->desc, false, link->sid, url, len + 1);
+    desc.url = url;
+    desc.events = &wshub_eio_link__ws_events;
+    desc.user = link;
+    if (!desc.idle_timeout_ms) desc.idle_timeout_ms = WSHUB_OFF;
+    desc.unsent_bytes_max = 1u << 30; /* the limit is kept above, where packets are whole */
+    ok = wshub_ws_open(link->pool, &desc, &link->ws) == WSHUB_OK;
+    if (!ok) link->ws.id = 0;
+    (void)wshub_ws_alloc(link->pool, url, len + 1, 0);
+    return ok;
+}
+
+/* ---- clocks ---- */
+
+static void wshub_eio_link__on_timer(void *ctx) {
+    wshub_eio_link *link = (wshub_eio_link *)ctx;
+
+    wshub_eio_link__enter(link);
+    if (link->state == WSHUB_EIO_LINK__OPENING)
+        wshub_eio_link__over(link, "transport error", "timeout", NULL, false);
+    else if (link->state == WSHUB_EIO_LINK__OPEN)
+        wshub_eio_link__silent(link);
+    else if (link->state == WSHUB_EIO_LINK__LEAVING)
+        wshub_eio_link__closed(link);
+    wshub_eio_link__leave(link);
+}
+
+/* The WebSocket that is probed takes too long. */
+static void wshub_eio_link__on_probe(void *ctx) {
+    wshub_eio_link *link = (wshub_eio_link *)ctx;
+
+    wshub_eio_link__enter(link);
+    wshub_eio_link__unprobed(link);
+    wshub_eio_link__leave(link);
+}
+
+/* What is owed: the end of what was cut, and posts. */
+static void wshub_eio_link__on_soon(void *ctx) {
+    wshub_eio_link *link = (wshub_eio_link *)ctx;
+
+    wshub_eio_link__enter(link);
+    if (link->cut && link->state <= WSHUB_EIO_LINK__OPEN)
+        wshub_eio_link__over(link, "transport close", "dropped", NULL, false);
+    else if (link->way != WSHUB_EIO_LINK__WEBSOCKET && link->state != WSHUB_EIO_LINK__OVER)
+        wshub_eio_link__post(link);
+    wshub_eio_link__leave(link);
+}
+
+/* ---- making and ending one ---- */
+
+WSHUB_API const char *wshub_eio_link_problem_versioned(const wshub_eio_link_desc *desc,
+                                                       size_t desc_bytes, uint32_t version) {
+    char url[WSHUB_EIO_LINK__URL_MAX];
+    wshub_str rest;
+    wshub_ws_desc ws;
+    size_t len;
+    bool secure;
+
+    if (!desc) return "desc: it is NULL";
+    if (version != WSHUB_EIO_LINK_VERSION || desc_bytes != sizeof *desc)
+        return "desc: compiled against another wshub_ext_client_engineio.h than this code";
+    if (!desc->ws || !wshub_eio_link__origin(desc->ws->url, &secure, &rest))
+        return "ws.url: http://, https://, ws:// or wss://, host and port, and nothing behind them";
+    if (!desc->events) return "events: they are required";
+    if (desc->path && (desc->path[0] != '/' || strcspn(desc->path, "?#") < strlen(desc->path)))
+        return "path: it begins with a slash and has no query";
+    len = wshub_eio_link__url(desc, false, NULL, url, sizeof url);
+    if (!len || len + WSHUB_EIO_LINK__SID_MAX * 3 + 40 >= sizeof url)
+        return "path, query: too long";
+    ws = *desc->ws;
+    ws.url = url;
+    ws.events = &wshub_eio_link__ws_events;
+    if (wshub_ws_desc_problem(&ws)) return wshub_ws_desc_problem(&ws);
+    if ((unsigned)desc->transports > WSHUB_EIO_POLLING_FIRST)
+        return "transports: WEBSOCKET_ONLY, POLLING_ONLY or POLLING_FIRST";
+    if (desc->payload_bytes_max > 1u << 30) return "payload_bytes_max: up to 2^30";
+    return NULL;
+}
+
+/* Begins, by what it is to be carried first. False: out of memory. */
+static bool wshub_eio_link__begin(wshub_eio_link *link) {
+    wshub_ws_request request;
+
+    if (link->desc.transports == WSHUB_EIO_WEBSOCKET_ONLY) {
+        link->way = WSHUB_EIO_LINK__WEBSOCKET;
+        return wshub_eio_link__ws_open(link);
+    }
+    memset(&request, 0, sizeof request);
+    request.method = "GET";
+    request.timeout_ms = WSHUB_OFF;
+    return wshub_eio_link__ask(link, &link->poll, &request);
+}
+
+WSHUB_API wshub_err wshub_eio_link_open_versioned(wshub_ws_pool *pool,
+                                                  const wshub_eio_link_desc *desc,
+                                                  size_t desc_bytes, uint32_t version, void *user,
+                                                  wshub_eio_link **out_link) {
+    wshub_eio_link *link;
+    uint32_t wait;
+
+    if (!pool || !out_link || wshub_eio_link_problem_versioned(desc, desc_bytes, version))
+        return WSHUB_ERR_PARAM;
+    link = (wshub_eio_link *)wshub_ws_alloc(pool, NULL, 0, sizeof *link);
+    if (!link) return WSHUB_ERR_NOMEM;
+    memset(link, 0, sizeof *link);
+    link->pool = pool;
+    link->desc = *desc;
+    link->user = user;
+    link->timer.fire = wshub_eio_link__on_timer;
+    link->soon.fire = wshub_eio_link__on_soon;
+    link->probe.fire = wshub_eio_link__on_probe;
+    link->timer.ctx = link->soon.ctx = link->probe.ctx = link;
+    if (wshub_ws_timer_add(pool, &link->timer) || wshub_ws_timer_add(pool, &link->soon) ||
+        wshub_ws_timer_add(pool, &link->probe) || !wshub_eio_link__begin(link)) {
+        wshub_eio_link__free(link);
+        return WSHUB_ERR_NOMEM;
+    }
+    wait = desc->ws->connect_timeout_ms ? desc->ws->connect_timeout_ms : 20000;
+    if (wait != WSHUB_OFF) wshub_ws_timer_start(pool, &link->timer, wshub_ws_now_ms(pool) + wait);
+    *out_link = link;
+    return WSHUB_OK;
+}
+
+WSHUB_API void wshub_eio_link_destroy(wshub_eio_link *link) {
+    if (!link || link->doomed) return;
+    link->doomed = true;
+    wshub_eio_link__cut(link);
+    if (!link->depth) wshub_eio_link__free(link);
+}
+
+WSHUB_API wshub_err wshub_eio_link_close(wshub_eio_link *link) {
+    uint32_t wait = link->desc.ws->close_timeout_ms ? link->desc.ws->close_timeout_ms : 2000;
+    bool over = link->state == WSHUB_EIO_LINK__OVER && link->there;
+    wshub_str none = {NULL, 0};
+    wshub_err err;
+
+    if (link->doomed || (link->state != WSHUB_EIO_LINK__OPEN && !over)) return WSHUB_ERR_STATE;
+    wshub_eio_link__to(link, WSHUB_EIO_LINK__LEAVING);
+    wshub_ws_timer_start(link->pool, &link->timer, wshub_ws_now_ms(link->pool) + wait);
+    if (link->way == WSHUB_EIO_LINK__WEBSOCKET) {
+        err = link->cut ? WSHUB_ERR_STALE : wshub_ws_close(link->pool, link->ws, 0, none);
+    } else {
+        if (link->way != WSHUB_EIO_LINK__POLLING) {
+            (void)wshub_ws_forget(link->pool, link->ws);
+            link->ws.id = 0;
+            wshub_eio_link__way_to(link, WSHUB_EIO_LINK__POLLING);
+        }
+        err = link->cut ? WSHUB_ERR_STALE : wshub_eio_link__queue(link, WSHUB_WS_TEXT, "1", 1);
+    }
+    if (err) { /* it is left without a word, in the next turn */
+        wshub_eio_link__cut(link);
+        wshub_ws_timer_start(link->pool, &link->timer, 1);
+    }
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_eio_link_drop(wshub_eio_link *link) {
+    if (!wshub_eio_link__listens(link) || link->state != WSHUB_EIO_LINK__OPEN)
+        return WSHUB_ERR_STATE;
+    wshub_eio_link__cut(link);
+    link->cut = true;
+    wshub_eio_link__soon(link);
+    return WSHUB_OK;
+}
+
+WSHUB_API wshub_ws wshub_eio_link_ws(const wshub_eio_link *link) {
+    wshub_ws none = {0};
+    return link->way == WSHUB_EIO_LINK__WEBSOCKET ? link->ws : none;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* implementation */
