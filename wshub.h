@@ -1248,7 +1248,8 @@
  *   and tells it with READ and WRITE for an error or the end of both directions.
  * - wshub_bus (WSHUB_BUS_VERSION): orders call no report. Optional entries: pending, alarm,
  *   unconfirmed, taken, request, hand_over, publish_sharded and its two relatives; optional
- *   reports of its owner: room, late, handed_over.
+ *   reports of its owner: room, late, handed_over, gap, of which on_bus tells by an UP without a
+ *   DOWN before it.
  * - wshub_bus_redis_driver (WSHUB_BUS_REDIS_DRIVER_VERSION): the entry `waiting` is required. Tell
  *   wshub_bus_redis_heard() of bytes that have come, and where wshub_bus_redis_wants_whole() is
  *   true give the reply to wshub_bus_redis_answered().
@@ -2279,6 +2280,9 @@ typedef struct wshub_bus_owner {
     /* Secret random bytes of this owner's, for the hash tables in which a bus keeps the channels
      * that it subscribes to: strangers choose their names. All 0: it has none to give. */
     uint8_t key[16];
+    /* Owner's thread, while UP: on some channels messages were lost, those of others or the owner's
+     * own. All that was subscribed to still is. NULL: it does not want to know. */
+    void (*gap)(void *ctx);
 } wshub_bus_owner;
 
 /* What a broker answered to a request (wshub_bus.request). All of it is a view, valid until the
@@ -2305,7 +2309,7 @@ typedef struct wshub_bus_reply {
 
 /* The version of the two tables of a bus, this one and its owner's. It rises whenever either
  * changes, or what hubs hand each other through them. */
-#define WSHUB_BUS_VERSION 2u
+#define WSHUB_BUS_VERSION 3u
 
 /* Carries messages between instances, at most once, in order for each publisher and channel. What
  * is optional is NULL in a table that was zeroed first. Publish, subscribe, unsubscribe, flush,
@@ -2807,7 +2811,9 @@ typedef struct wshub_desc {
     void (*on_upgrade)(wshub *hub, const wshub_http *http, wshub_upgrade *upgrade, void *user);
     /* Tells that the bus went DOWN, or is UP again after down_ms, counted from creation the first
      * time. What others published meanwhile is lost: here is the place to tell clients, to refetch,
-     * or to close them with 1012 at a pace of yours (BUS-5). */
+     * or to close them with 1012 at a pace of yours (BUS-5). UP without a DOWN before it, with
+     * down_ms 0: lost is what was published on some channels alone, whose place in a cluster of
+     * brokers has changed (BUS-7). */
     void (*on_bus)(wshub *hub, wshub_bus_state state, uint64_t down_ms, void *user);
     /* Tells that shutdown or drain has finished (BYE-2): nobody is left, the bus is left. A good
      * place to stop the loop. */
@@ -21720,6 +21726,18 @@ WSHUB__COLD static void wshub__bus_tell(wshub *hub, wshub_bus_state state) {
     }
 }
 
+/* The bus was up all the time, and yet has lost messages on some channels (BUS-7). */
+WSHUB__COLD static void wshub__bus_gap(void *ctx) {
+    wshub *hub = (wshub *)ctx;
+
+    if (hub->destroying || !wshub__uplink_is_up(&hub->uplink)) return;
+    wshub__enter(hub);
+    wshub__log(hub, WSHUB_LOG_BUS_STATE, wshub__nobody(), "up, with a gap", wshub__str(NULL, 0));
+    if (hub->desc.on_bus) hub->desc.on_bus(hub, WSHUB_BUS_UP, 0, hub->desc.user);
+    wshub__bus_tell(hub, WSHUB_BUS_UP);
+    wshub__leave(hub);
+}
+
 /* The bus reports how it stands (BUS-5). */
 WSHUB__COLD static void wshub__bus_state(void *ctx, wshub_bus_state state) {
     wshub *hub = (wshub *)ctx;
@@ -21766,6 +21784,7 @@ WSHUB__COLD static wshub_err wshub__bus_attach(wshub *hub, const wshub_bus *bus,
     owner.state = wshub__bus_state;
     owner.wake = wshub__bus_wake;
     owner.handed_over = wshub__bus_handed_over;
+    owner.gap = wshub__bus_gap;
     key[0] = wshub__siphash(hub->key, "bus", 3, 0);
     key[1] = wshub__siphash(hub->key, "bus", 3, 1);
     memcpy(owner.key, key, sizeof owner.key);

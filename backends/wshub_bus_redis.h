@@ -56,12 +56,24 @@
  * In a Cluster a channel belongs to the master that has its slot. With desc.cluster the node that
  * is connected is asked which those are (CLUSTER SLOTS), and two connections more are opened to
  * each: one that publishes and one that subscribes, for sharded channels alone. The bus is up when
- * all of them are. When one is lost, or a node answers MOVED or takes a channel away because its
- * slot goes elsewhere, everything is connected anew, the slots are asked for again, and all is
- * subscribed to where it is then: a gap as with any loss, of which the owner is told. A master that
- * cannot be reached keeps the bus down until the Cluster has put another in its place. In a Cluster
- * of which some slots have no master the bus stays up with the others: what is published to such a
- * slot is refused and counted, and a subscription to one is an error that begins anew.
+ * all of them are. When one is lost everything is connected anew, the slots are asked for again,
+ * and all is subscribed to where it is then: a gap as with any loss, of which the owner is told. A
+ * master that cannot be reached keeps the bus down until the Cluster has put another in its place.
+ * In a Cluster of which some slots have no master the bus stays up with the others: what is
+ * published to such a slot is refused and counted, and a subscription to one is an error that
+ * begins anew.
+ *
+ * A slot that goes to another master takes its channels along, and nothing else: the bus stays up,
+ * and those channels alone are subscribed to anew (stats.moved), at the new master, to which the
+ * two connections are opened if it had no slots before. Nobody here hears what is published there
+ * from when the former master takes them away to when the new one acknowledges them; and what was
+ * on its way to the former master is answered with MOVED: it has reached nobody, is counted as
+ * refused, and is not sent again, since what was published behind it may have been taken already.
+ * Of both the owner is told (wshub_bus_owner.gap; wshub_desc.on_bus says UP once more) when all is
+ * subscribed to again. Meanwhile other changes to sharded channels wait. If within
+ * connect_timeout_ms no node takes what has moved, everything is connected anew. What is answered
+ * with ASK, which no broker does for channels yet, is said again until one node takes it.
+ *
  * Slots may be in as many ranges as there are of them.
  *
  * Of requests, PUBSUB NUMSUB and PUBSUB SHARDNUMSUB go to every node, and the answers are summed. A
@@ -146,8 +158,8 @@
  *
  * Needs ISO C99 or C++11, and wshub.h before it. Proved by tests/test_redis_wire.c (RESP, URLs),
  * test_redis_links.c (connections), test_redis_bus.c, test_redis_request.c, test_redis_nodes.c,
- * test_bus_contract.c, test_sharded.c and, with a real server, test_redis.c, test_redis_brokers.c
- * and test_redis_shards.c.
+ * test_redis_moves.c, test_bus_contract.c, test_sharded.c and, with a real server, test_redis.c,
+ * test_redis_brokers.c and test_redis_shards.c.
  */
 #ifndef WSHUB_BUS_REDIS_H
 #define WSHUB_BUS_REDIS_H
@@ -259,6 +271,7 @@ typedef struct wshub_bus_redis_stats {
     uint64_t requests_pending;   /* gauge, of those: no answer yet */
     uint64_t requests_oversized; /* of those: the answer had a text over message_bytes_max */
     uint64_t silences;           /* connections that we ended: heartbeat_timeout_ms was over */
+    uint64_t moved; /* sharded channels subscribed to anew, since their slot has moved */
 } wshub_bus_redis_stats;
 
 /* Defaults and bounds of the description. */
@@ -954,6 +967,10 @@ typedef struct wshub_bus_redis__link {
     bool cut;                          /* a text of the reply that is being read was skipped */
     bool was_ready;                    /* it is, or was until it ended */
     wshub_bus_redis__bytes in, out;
+    /* Of a Cluster: the sharded channels that were asked for or given up on this connection, and
+     * are not acknowledged; see wshub_bus_redis__name_push(). */
+    wshub_bus_redis__bytes names;
+    bool left;     /* a slot has gone from here to another node; `names` may still be of it */
     uint64_t skip; /* of a text that is too long: bytes still to come */
     /* Channels that the broker says we have; it counts sharded ones by themselves. */
     uint64_t subscribed, subscribed_sharded;
@@ -1011,6 +1028,16 @@ typedef struct wshub_bus_redis__cluster {
     bool reading;         /* of the answer to CLUSTER SLOTS the head was read */
     uint32_t ranges_left; /* of which so many are still to come */
     uint64_t nodes_at;    /* when it is asked for again */
+    /* Slots have moved, and not all that is subscribed to is where it is now. */
+    bool moving;
+    bool gap;                      /* messages were lost by that: the owner is to be told */
+    wshub_bus_redis__bytes strays; /* channels to be asked for, or given up, at their new node */
+    uint32_t strays_count;         /* how many */
+    uint32_t strays_owed;          /* those that were, and are not acknowledged */
+    uint32_t rounds;               /* how often they were said since the move began */
+    uint64_t strays_at;            /* when they are said again */
+    uint64_t moving_since;         /* when the move began, or has come to something last */
+    uint64_t moved_at;             /* when a node has said so last; 0: none has */
     wshub_bus_redis__requests requests[WSHUB_BUS_REDIS__NODES_ALL]; /* that each is asked */
     uint8_t slots[WSHUB_BUS_REDIS__SLOTS_ALL]; /* which has each slot; NOBODY: none */
     wshub_bus_redis__link links[WSHUB_BUS_REDIS__LINKS];
@@ -1387,7 +1414,8 @@ static void wshub_bus_redis__check(const wshub_bus_redis *bus) {
                  wshub_bus_redis__requests_count(bus));
     WSHUB_ASSERT(wshub_bus_redis__owed(bus, WSHUB_BUS_REDIS__SUBSCRIBE) +
                      wshub_bus_redis__owed(bus, WSHUB_BUS_REDIS__UNSUBSCRIBE) +
-                     wshub_bus_redis__owed(bus, WSHUB_BUS_REDIS__BEAT_CHANNEL) ==
+                     wshub_bus_redis__owed(bus, WSHUB_BUS_REDIS__BEAT_CHANNEL) +
+                     (bus->cluster ? bus->cluster->strays_count : 0) ==
                  bus->stats.unacknowledged);
     WSHUB_ASSERT((wshub_bus_redis__owed(bus, WSHUB_BUS_REDIS__PROBE) > 0) ==
                  (bus->beats.probed > 0));
@@ -1978,7 +2006,8 @@ static void wshub_bus_redis__link_close(wshub_bus_redis *bus, int which, bool fl
 
     wshub_bus_redis__release(bus, &link->in);
     wshub_bus_redis__release(bus, &link->out);
-    link->blocked = link->cut = false;
+    wshub_bus_redis__release(bus, &link->names);
+    link->blocked = link->cut = link->left = false;
     link->said[0] = 0;
     link->skip = 0;
     link->cmds_head = link->cmds_count = 0;
@@ -2086,6 +2115,17 @@ static void wshub_bus_redis__lose_requests(wshub_bus_redis *bus) {
     }
 }
 
+/* What was subscribed to is forgotten, also what was on its way to another node. */
+static void wshub_bus_redis__strays_drop(wshub_bus_redis *bus) {
+    wshub_bus_redis__cluster *cluster = bus->cluster;
+
+    if (!cluster) return;
+    wshub_bus_redis__release(bus, &cluster->strays);
+    cluster->strays_count = cluster->strays_owed = cluster->rounds = 0;
+    cluster->moving = cluster->gap = false;
+    cluster->moved_at = 0;
+}
+
 /* Everything is closed, the owner is told, the next attempt is set. A connection that owes an
  * answer is never used again. The owner may have left the bus afterwards. */
 static void wshub_bus_redis__fail(wshub_bus_redis *bus, const char *why, wshub_str detail) {
@@ -2108,6 +2148,7 @@ static void wshub_bus_redis__fail(wshub_bus_redis *bus, const char *why, wshub_s
     bus->stats.downs += was_up;
     for (which = 0; which < bus->links_used; which++)
         wshub_bus_redis__link_close(bus, which, false);
+    wshub_bus_redis__strays_drop(bus);
     wshub_bus_redis__to(bus, WSHUB_BUS_REDIS__WAITING);
 
     /* After a good connection it begins anew, with the shortest wait. */
@@ -2289,6 +2330,7 @@ static void wshub_bus_redis__greet(wshub_bus_redis *bus, int which) {
 /* Once both connections have said that they will do, the owner subscribes to all that it wants,
  * inside the report, behind the channel of our heartbeat. */
 static void wshub_bus_redis__greeted(wshub_bus_redis *bus) {
+    wshub_bus_redis__room_again(bus); /* for what waited for a node that has got slots */
     if (bus->state != WSHUB_BUS_REDIS__GREETING || !wshub_bus_redis__both_ready(bus)) return;
     WSHUB_ASSERT(!bus->stats.unacknowledged);
     if (bus->cluster && !bus->cluster->dialled && !wshub_bus_redis__dial_nodes(bus)) {
@@ -2328,14 +2370,476 @@ static void wshub_bus_redis__up(wshub_bus_redis *bus) {
     bus->owner.state(bus->owner.ctx, WSHUB_BUS_UP);
 }
 
-/* ---- answers -----------------------------------------------------------------------------------
- * What a broker says: messages, acknowledgements, and the answer to the oldest command. Nothing of
- * it is trusted: what does not fit ends the connection, and no assertion is reached by it. A
- * function that calls fail() or the owner returns at once, for the bus may be another then. */
+/* ---- a Cluster's slots -------------------------------------------------------------------------
+ * Which master has which channel, and what is done when that changes. Proved by
+ * tests/test_redis_shards.c, test_sharded.c. */
+
+/* The slot of a channel: of what stands between the first `{` and the next `}`, if there is
+ * something, else of all of it; by CRC-16 as XMODEM has it. */
+static uint32_t wshub_bus_redis__slot(wshub_str prefix, wshub_str name) {
+    uint32_t crc = 0, bit;
+    size_t len = prefix.len + name.len, from = 0, to = len, i;
+
+#define WSHUB_BUS_REDIS__AT(i) (i < prefix.len ? prefix.ptr[i] : name.ptr[i - prefix.len])
+    while (from < len && WSHUB_BUS_REDIS__AT(from) != '{') from++;
+    for (i = from + 1; i < len && WSHUB_BUS_REDIS__AT(i) != '}';) i++;
+    if (i < len && i > from + 1) {
+        from++;
+        to = i;
+    } else {
+        from = 0;
+    }
+    for (i = from; i < to; i++) {
+        crc ^= (uint32_t)(uint8_t)WSHUB_BUS_REDIS__AT(i) << 8;
+        for (bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? crc << 1 ^ 0x1021 : crc << 1;
+        crc &= 0xFFFF;
+    }
+#undef WSHUB_BUS_REDIS__AT
+    return crc % WSHUB_BUS_REDIS__SLOTS_ALL;
+}
+
+/* The slot of one of the owner's channels. */
+static uint32_t wshub_bus_redis__slot_of(const wshub_bus_redis *bus, wshub_str channel) {
+    return wshub_bus_redis__slot(wshub_bus_redis__prefix(bus, false), channel);
+}
+
+/* The master of a channel. NOBODY: it has none. */
+static uint32_t wshub_bus_redis__node_of(const wshub_bus_redis *bus, wshub_str channel) {
+    return bus->cluster->slots[wshub_bus_redis__slot_of(bus, channel)];
+}
+
+/* The address of a node: an array whose first are host and port. host "": that of the node that was
+ * asked. False: it is none. */
+static bool wshub_bus_redis__node_address(const wshub_bus_redis *bus, const wshub_bus_reply *node,
+                                          char address[WSHUB_BUS_REDIS__MASTER_BYTES]) {
+    wshub_str asked = wshub_str_z(wshub_bus_redis_address(bus)), host;
+    int64_t port;
+    bool v6;
+
+    if (node->kind != WSHUB_BUS_REPLY_ARRAY || node->count < 2) return false;
+    host = node->items[0].text;
+    port = node->items[1].integer;
+    if (host.len > 255 || port < 1 || port > 65535) return false;
+    v6 = host.len && memchr(host.ptr, ':', host.len) != NULL;
+    if (!host.len || wshub_str_eq_z(host, "?")) {
+        host = asked;
+        while (host.len && host.ptr[host.len - 1] != ':') host.len--;
+        if (host.len) host.len--;
+        v6 = false; /* it has its brackets */
+    }
+    (void)snprintf(address, WSHUB_BUS_REDIS__MASTER_BYTES, v6 ? "[%.*s]:%u" : "%.*s:%u",
+                   (int)host.len, host.ptr, (unsigned)port);
+    return true;
+}
+
+/* The same, of a text `host:port`. */
+static bool wshub_bus_redis__text_address(const wshub_bus_redis *bus, wshub_str text,
+                                          char address[WSHUB_BUS_REDIS__MASTER_BYTES]) {
+    const uint8_t *from = (const uint8_t *)text.ptr, *port = from + text.len;
+    wshub_bus_reply node, items[2];
+
+    while (port > from && port[-1] != ':') port--;
+    if (port == from) return false;
+    memset(items, 0, sizeof items);
+    memset(&node, 0, sizeof node);
+    items[0].text.ptr = text.ptr;
+    items[0].text.len = (size_t)(port - from) - 1;
+    node.kind = WSHUB_BUS_REPLY_ARRAY;
+    node.items = items;
+    node.count = 2;
+    return wshub_bus_redis__number(port, from + text.len, &items[1].integer) &&
+           wshub_bus_redis__node_address(bus, &node, address);
+}
+
+/* Takes the next word off a text. Words stand apart by one of `blanks`. */
+static wshub_str wshub_bus_redis__next_word(wshub_str *text, const char *blanks) {
+    wshub_str word = *text;
+
+    word.len = 0;
+    while (word.len < text->len && !strchr(blanks, word.ptr[word.len])) word.len++;
+    text->ptr += word.len;
+    text->len -= word.len;
+    if (text->len) {
+        text->ptr++;
+        text->len--;
+    }
+    return word;
+}
+
+/* The place of a node that an answer names. NOBODY: it is a new one. Its id tells more than its
+ * address, since a node may go by several; the first one that is named counts. id may be "". */
+static uint32_t wshub_bus_redis__node_find(wshub_bus_redis__cluster *cluster,
+                                           const char address[WSHUB_BUS_REDIS__MASTER_BYTES],
+                                           const char id[WSHUB_BUS_REDIS__ID_BYTES]) {
+    uint32_t i;
+
+    for (i = 0; i < cluster->count; i++) {
+        wshub_bus_redis__node *node = &cluster->nodes[i];
+        bool same = id[0] && strcmp(node->id, id) == 0;
+        if (!node->address[0] || (!same && strcmp(node->address, address) != 0)) continue;
+        if (!node->named) memcpy(node->address, address, sizeof node->address);
+        if (!node->named && id[0]) memcpy(node->id, id, sizeof node->id);
+        node->named = true;
+        return i;
+    }
+    return WSHUB_BUS_REDIS__NOBODY;
+}
+
+/* The same, and takes a place for a new one. NOBODY: of nodes that are only asked there are too
+ * many. A master always has a place: those before it are as many masters as may be, at most. */
+static uint32_t wshub_bus_redis__node_put(wshub_bus_redis__cluster *cluster,
+                                          const char address[WSHUB_BUS_REDIS__MASTER_BYTES],
+                                          const char id[WSHUB_BUS_REDIS__ID_BYTES], bool master) {
+    uint32_t place = wshub_bus_redis__node_find(cluster, address, id), others = 0, i;
+    wshub_bus_redis__node *node;
+
+    if (place != WSHUB_BUS_REDIS__NOBODY) return place;
+    for (i = 0, place = cluster->count; i < cluster->count; i++) {
+        if (!cluster->nodes[i].address[0]) place = i;
+        others += cluster->nodes[i].address[0] && !cluster->nodes[i].master;
+    }
+    if (place == WSHUB_BUS_REDIS__NODES_ALL) return WSHUB_BUS_REDIS__NOBODY;
+    if (!master && others >= WSHUB_BUS_REDIS_REPLICAS_MAX) return WSHUB_BUS_REDIS__NOBODY;
+
+    node = &cluster->nodes[place];
+    memset(node, 0, sizeof *node);
+    memcpy(node->address, address, sizeof node->address);
+    memcpy(node->id, id, sizeof node->id);
+    node->named = true;
+    cluster->count += place == cluster->count;
+    return place;
+}
+
+/* A node has some slots more. False: there are more masters than may be. */
+static bool wshub_bus_redis__slots_take(wshub_bus_redis__cluster *cluster, uint32_t node,
+                                        int64_t from, int64_t to) {
+    uint32_t masters = 0, i;
+
+    for (i = 0; i < cluster->count; i++) masters += cluster->nodes[i].master;
+    masters += !cluster->nodes[node].master;
+    cluster->nodes[node].master = true;
+    for (; from <= to; from++) {
+        uint8_t *has = &cluster->slots[from];
+        if (*has != WSHUB_BUS_REDIS__NOBODY) {
+            cluster->nodes[*has].slots--;
+            cluster->links[wshub_bus_redis__node_sub(*has)].left = true;
+        }
+        *has = (uint8_t)node;
+        cluster->nodes[node].slots++;
+    }
+    return masters <= WSHUB_BUS_REDIS_NODES_MAX;
+}
+
+/* How many channels of a kind the broker says that we have on a connection. That of the heartbeat
+ * is none of the owner's. A driver may not know (-1). */
+static void wshub_bus_redis__subscribed(wshub_bus_redis *bus, int which, bool sharded,
+                                        int64_t count) {
+    wshub_bus_redis__link *link = &bus->links[which];
+    uint64_t *have = sharded ? &link->subscribed_sharded : &link->subscribed;
+    bool ours = !sharded && count > 0 && !bus->desc.no_heartbeat;
+    if (count < 0) return;
+    WSHUB_ASSERT(bus->stats.subscribed >= *have);
+    bus->stats.subscribed -= *have;
+    *have = (uint64_t)count - ours;
+    bus->stats.subscribed += *have;
+}
+
+/* ---- channels by name ----
+ * An acknowledgement says which channel it is about, an error does not: so those that were said to a
+ * Cluster are kept until they are acknowledged, in the order in which they were said. */
+
+typedef struct wshub_bus_redis__name {
+    uint32_t len;
+    bool want;  /* false: it is given up */
+    bool again; /* it was said before, to another node */
+} wshub_bus_redis__name;
+
+/* Puts a channel behind others. False: out of memory. */
+static bool wshub_bus_redis__name_push(wshub_bus_redis *bus, wshub_bus_redis__bytes *names,
+                                       wshub_str channel, bool want, bool again) {
+    wshub_bus_redis__name name;
+
+    if (!wshub_bus_redis__room(bus, names, sizeof name + channel.len)) return false;
+    memset(&name, 0, sizeof name);
+    name.len = (uint32_t)channel.len;
+    name.want = want;
+    name.again = again;
+    memcpy(names->ptr + names->len, &name, sizeof name);
+    memcpy(names->ptr + names->len + sizeof name, channel.ptr, channel.len);
+    names->len += sizeof name + channel.len;
+    return true;
+}
+
+/* Looks at the oldest. Returns its name, a view. ptr NULL: there is none. */
+static wshub_str wshub_bus_redis__name_first(const wshub_bus_redis__bytes *names,
+                                             wshub_bus_redis__name *out_name) {
+    wshub_str channel = wshub_bus_redis__none();
+
+    if (names->at == names->len) return channel;
+    memcpy(out_name, names->ptr + names->at, sizeof *out_name);
+    channel.ptr = (const char *)names->ptr + names->at + sizeof *out_name;
+    channel.len = out_name->len;
+    WSHUB_ASSERT(names->at + sizeof *out_name + channel.len <= names->len);
+    return channel;
+}
+
+/* Takes the oldest off. */
+static void wshub_bus_redis__name_pop(wshub_bus_redis__bytes *names) {
+    wshub_bus_redis__name name;
+    wshub_str channel = wshub_bus_redis__name_first(names, &name);
+
+    WSHUB_ASSERT(channel.ptr);
+    names->at += sizeof name + channel.len;
+    if (names->at == names->len) names->at = names->len = 0;
+}
+
+/* Asks for a sharded channel of a Cluster where it is, or gives it up. What has no master is said to
+ * the node that was asked first, which says so. False: out of memory, nothing was said. */
+static bool wshub_bus_redis__name_say(wshub_bus_redis *bus, wshub_str channel, bool want,
+                                      bool again) {
+    uint32_t node = wshub_bus_redis__node_of(bus, channel);
+    int sub =
+        node == WSHUB_BUS_REDIS__NOBODY ? WSHUB_BUS_REDIS__SUB : wshub_bus_redis__node_sub(node);
+    wshub_bus_redis__bytes *names = &bus->links[sub].names;
+    wshub_bus_redis__words words;
+    wshub_str args[2];
+
+    args[0] = wshub_str_z(want ? "SSUBSCRIBE" : "SUNSUBSCRIBE");
+    args[1] = channel;
+    words = wshub_bus_redis__plain(args, 2);
+    words.from = 1;
+    words.prefix = wshub_bus_redis__prefix(bus, false);
+    if (!wshub_bus_redis__name_push(bus, names, channel, want, again)) return false;
+    if (wshub_bus_redis__command(
+            bus, sub, want ? WSHUB_BUS_REDIS__SUBSCRIBE : WSHUB_BUS_REDIS__UNSUBSCRIBE, 1, &words))
+        return true;
+    names->len -= sizeof(wshub_bus_redis__name) + channel.len;
+    if (names->at == names->len) names->at = names->len = 0;
+    return false;
+}
 
 static bool wshub_bus_redis__is_error(const wshub_resp *reply) {
     return reply->value.kind == '-' || reply->value.kind == '!';
 }
+
+/* ---- slots that move ----
+ * Channels whose node has taken them away, or says that another has them, are strays until that one
+ * has acknowledged them. All changes of one channel pass through here in their order: as long as
+ * something moves the owner's have to wait. */
+
+/* Whether an error says that a channel is another node's. */
+static bool wshub_bus_redis__moves(wshub_str text) {
+    return wshub_bus_redis__begins(text, "MOVED ") || wshub_bus_redis__begins(text, "ASK ");
+}
+
+/* A move begins, or goes on. */
+static void wshub_bus_redis__moving(wshub_bus_redis *bus) {
+    wshub_bus_redis__cluster *cluster = bus->cluster;
+
+    if (cluster->moving) return;
+    cluster->moving = true;
+    cluster->rounds = 0;
+    cluster->strays_at = cluster->moving_since = bus->now;
+}
+
+/* `MOVED slot host:port`, or ASK, which is for now alone. False: it is neither. */
+static bool wshub_bus_redis__moved_read(const wshub_bus_redis *bus, wshub_str text,
+                                        uint32_t *out_slot,
+                                        char address[WSHUB_BUS_REDIS__MASTER_BYTES]) {
+    wshub_str where;
+    int64_t slot;
+
+    (void)wshub_bus_redis__next_word(&text, " ");
+    where = wshub_bus_redis__next_word(&text, " ");
+    if (!wshub_bus_redis__number((const uint8_t *)where.ptr, (const uint8_t *)where.ptr + where.len,
+                                 &slot) ||
+        slot < 0 || slot >= WSHUB_BUS_REDIS__SLOTS_ALL)
+        return false;
+    *out_slot = (uint32_t)slot;
+    return wshub_bus_redis__text_address(bus, wshub_bus_redis__next_word(&text, " "), address);
+}
+
+/* What was said on a connection belongs to another node. If we have not heard of that yet, the slot
+ * is that one's from now on. False: it says nothing of use. */
+static bool wshub_bus_redis__moved(wshub_bus_redis *bus, int which, wshub_str text) {
+    wshub_bus_redis__cluster *cluster = bus->cluster;
+    char address[WSHUB_BUS_REDIS__MASTER_BYTES], id[WSHUB_BUS_REDIS__ID_BYTES] = {0};
+    uint32_t slot, node, has;
+
+    if (!wshub_bus_redis__moved_read(bus, text, &slot, address)) return false;
+    if (wshub_bus_redis__begins(text, "ASK ")) return true;
+    has = cluster->slots[slot];
+    if (has != WSHUB_BUS_REDIS__NOBODY && which != wshub_bus_redis__node_pub(has) &&
+        which != wshub_bus_redis__node_sub(has))
+        return true;
+
+    node = wshub_bus_redis__node_put(cluster, address, id, true);
+    if (node == has || node == WSHUB_BUS_REDIS__NOBODY) return false;
+    if (!wshub_bus_redis__slots_take(cluster, node, slot, slot)) return false;
+    cluster->moved_at = bus->now;
+    return wshub_bus_redis__dial_nodes(bus);
+}
+
+/* Keeps a channel until its node is known. */
+static void wshub_bus_redis__stray(wshub_bus_redis *bus, wshub_str channel, bool want) {
+    if (!wshub_bus_redis__name_push(bus, &bus->cluster->strays, channel, want, true)) {
+        wshub_bus_redis__fail_memory(bus);
+        return;
+    }
+    bus->cluster->strays_count++;
+    wshub_bus_redis__moving(bus);
+}
+
+/* A node takes a channel away which nobody has given up: its slot is another's now. It is asked for
+ * once more, and whoever is asked says whose. False: it is none of a Cluster's, or it is the
+ * acknowledgement of our own order. */
+static bool wshub_bus_redis__taken_away(wshub_bus_redis *bus, int which, const wshub_resp *reply) {
+    wshub_bus_redis__link *link = &bus->links[which];
+    wshub_str channel = reply->items[1].text, prefix = wshub_bus_redis__prefix(bus, false);
+    wshub_bus_redis__name name;
+    wshub_str first = wshub_bus_redis__name_first(&link->names, &name);
+
+    if (!bus->cluster || bus->state < WSHUB_BUS_REDIS__FILLING || !channel.ptr ||
+        channel.len <= prefix.len || memcmp(channel.ptr, prefix.ptr, prefix.len) != 0)
+        return false;
+    channel.ptr += prefix.len;
+    channel.len -= prefix.len;
+    if (first.ptr && !name.want && wshub_str_eq(first, channel) &&
+        wshub_bus_redis__next_is(link, WSHUB_BUS_REDIS__UNSUBSCRIBE))
+        return false;
+
+    wshub_bus_redis__subscribed(bus, which, true, reply->items[2].number);
+    bus->stats.unacknowledged++;
+    bus->cluster->gap = true;
+    bus->cluster->moving_since = bus->now;
+    wshub_bus_redis__stray(bus, channel, true);
+    return true;
+}
+
+/* A change of what is subscribed to is refused, since the slot is another's: it is said there. What
+ * a node takes away just before it reads that we give it up is answered twice, by that and by an
+ * error: the error finds commands of other slots, or none. False: this is no such answer. */
+static bool wshub_bus_redis__subscription_moved(wshub_bus_redis *bus, int which,
+                                                const wshub_resp *reply) {
+    wshub_bus_redis__link *link = &bus->links[which];
+    char address[WSHUB_BUS_REDIS__MASTER_BYTES];
+    wshub_str text = reply->value.text, first;
+    wshub_bus_redis__name name;
+    uint32_t slot;
+
+    if (!bus->cluster || !wshub_bus_redis__subscribes(bus, which)) return false;
+    if (!wshub_bus_redis__is_error(reply) || !wshub_bus_redis__moves(text)) return false;
+    if (!wshub_bus_redis__moved_read(bus, text, &slot, address)) return false;
+    first = wshub_bus_redis__name_first(&link->names, &name);
+    if (!first.ptr || wshub_bus_redis__slot_of(bus, first) != slot) return true;
+    if (!wshub_bus_redis__next_is(link, name.want ? WSHUB_BUS_REDIS__SUBSCRIBE
+                                                  : WSHUB_BUS_REDIS__UNSUBSCRIBE))
+        return true;
+
+    (void)wshub_bus_redis__cmd_done(link);
+    bus->cluster->strays_owed -= name.again;
+    wshub_bus_redis__stray(bus, first, name.want);
+    if (bus->state < WSHUB_BUS_REDIS__FILLING) return true; /* there was no memory for it */
+    wshub_bus_redis__name_pop(&link->names);
+    if (!wshub_bus_redis__moved(bus, which, text))
+        wshub_bus_redis__link_fail(bus, which, "a subscription is refused", text);
+    return true;
+}
+
+/* What was said by name is acknowledged. */
+static void wshub_bus_redis__name_acknowledged(wshub_bus_redis *bus, wshub_bus_redis__link *link) {
+    wshub_bus_redis__name name;
+
+    if (!bus->cluster || !wshub_bus_redis__name_first(&link->names, &name).ptr) return;
+    wshub_bus_redis__name_pop(&link->names);
+    if (!name.again) return;
+    WSHUB_ASSERT(bus->cluster->strays_owed > 0);
+    bus->cluster->strays_owed--;
+    bus->cluster->rounds = 0;
+    bus->cluster->moving_since = bus->now;
+    bus->stats.moved += name.want;
+}
+
+/* Says strays where they belong now, as many as there is room for. Who has moved between nodes that
+ * do not agree yet is not said again at once. */
+static void wshub_bus_redis__strays_say(wshub_bus_redis *bus) {
+    enum { AT_ONCE = 2 }; /* the former node says where, and the new one takes it */
+    wshub_bus_redis__cluster *cluster = bus->cluster;
+    wshub_bus_redis__name name;
+
+    while (cluster->strays_count) {
+        wshub_str channel = wshub_bus_redis__name_first(&cluster->strays, &name);
+        if (wshub_bus_redis__any_full(bus, false)) return;
+        if (!wshub_bus_redis__name_say(bus, channel, name.want, true)) {
+            wshub_bus_redis__fail_memory(bus);
+            return;
+        }
+        wshub_bus_redis__name_pop(&cluster->strays);
+        cluster->strays_count--;
+        cluster->strays_owed++;
+    }
+    if (++cluster->rounds >= AT_ONCE) cluster->strays_at = bus->now + bus->desc.retry_min_ms;
+}
+
+/* Masters that have no slots any more are only asked, once nothing is under way there. */
+static void wshub_bus_redis__masters_demote(wshub_bus_redis *bus) {
+    wshub_bus_redis__cluster *cluster = bus->cluster;
+    uint32_t i;
+
+    for (i = 0; i < cluster->count; i++) {
+        wshub_bus_redis__node *node = &cluster->nodes[i];
+        int sub = wshub_bus_redis__node_sub(i);
+        if (!node->master || node->slots || bus->links[sub].names.len) continue;
+        if (bus->links[sub].subscribed_sharded ||
+            wshub_bus_redis__awaits(&bus->links[wshub_bus_redis__node_pub(i)],
+                                    WSHUB_BUS_REDIS__PUBLISH))
+            continue;
+        wshub_bus_redis__link_close(bus, sub, false);
+        node->master = false;
+    }
+}
+
+/* Whether all connections have answered what was said to them before their slots went. */
+static bool wshub_bus_redis__left_alone(wshub_bus_redis *bus) {
+    int which;
+
+    for (which = WSHUB_BUS_REDIS__SUB; which < bus->links_used; which++) {
+        wshub_bus_redis__link *link = &bus->links[which];
+        if (link->left && link->names.len) return false;
+        link->left = false;
+    }
+    return true;
+}
+
+/* Once a turn while something moves. */
+static void wshub_bus_redis__move(wshub_bus_redis *bus) {
+    wshub_bus_redis__cluster *cluster = bus->cluster;
+    bool gap;
+
+    WSHUB_ASSERT(bus->state >= WSHUB_BUS_REDIS__FILLING);
+    if (bus->now - cluster->moving_since > bus->desc.connect_timeout_ms) {
+        wshub_bus_redis__fail_plain(bus, "a slot has moved, and no node takes its channels");
+        return;
+    }
+    if (!wshub_bus_redis__all_ready(bus)) return;
+    if (cluster->strays_count && bus->now >= cluster->strays_at) wshub_bus_redis__strays_say(bus);
+    if (bus->state < WSHUB_BUS_REDIS__FILLING || cluster->strays_count || cluster->strays_owed ||
+        !wshub_bus_redis__left_alone(bus))
+        return;
+
+    gap = cluster->gap;
+    cluster->moving = cluster->gap = false;
+    wshub_bus_redis__masters_demote(bus);
+    if (!gap || bus->state != WSHUB_BUS_REDIS__UP) return;
+    wshub_bus_redis__log(
+        bus, "slots have moved: what was published to their channels meanwhile is lost", false);
+    if (bus->owner.gap) bus->owner.gap(bus->owner.ctx);
+}
+
+/* ---- answers -----------------------------------------------------------------------------------
+ * What a broker says: messages, acknowledgements, and the answer to the oldest command. Nothing of
+ * it is trusted: what does not fit ends the connection, and no assertion is reached by it. A
+ * function that calls fail() or the owner returns at once, for the bus may be another then. */
 
 /* A sentinel's answer, or its news that another is master now. */
 static void wshub_bus_redis__master(wshub_bus_redis *bus, wshub_str host, wshub_str port) {
@@ -2435,6 +2939,12 @@ static void wshub_bus_redis__answered_role(wshub_bus_redis *bus, int which,
         return;
     }
 
+    /* Of a Cluster, by which any node will do, it has become one. */
+    if (bus->cluster && bus->links[which].state == WSHUB_BUS_REDIS__LINK_READY) {
+        bus->asks_role = false;
+        return;
+    }
+
     /* A replica: of a Cluster's? When it was a master before, or a sentinel's word, then not. */
     if (bus->links[which].state != WSHUB_BUS_REDIS__LINK_GREETING || bus->desc.sentinel) {
         wshub_bus_redis__fail(bus, "not a master (yet)", role);
@@ -2485,7 +2995,7 @@ static void wshub_bus_redis__answered_hello(wshub_bus_redis *bus, const wshub_re
 
 /* A publication was refused. Who writes to a replica, or is not let in any more, is at the wrong
  * broker. */
-static void wshub_bus_redis__publish_refused(wshub_bus_redis *bus, wshub_str text) {
+static void wshub_bus_redis__publish_refused(wshub_bus_redis *bus, int which, wshub_str text) {
     char said[161];
 
     WSHUB_ASSERT(bus->stats.refused < bus->stats.published);
@@ -2494,16 +3004,22 @@ static void wshub_bus_redis__publish_refused(wshub_bus_redis *bus, wshub_str tex
     (void)snprintf(bus->error, sizeof bus->error, "a publication is refused: %s", said);
     wshub_bus_redis__printable(bus->error);
     wshub_bus_redis__log(bus, bus->error, false);
-    if (wshub_bus_redis__begins(text, "READONLY") || wshub_bus_redis__begins(text, "NOAUTH") ||
-        (bus->cluster && wshub_bus_redis__begins(text, "MOVED")))
+    if (wshub_bus_redis__begins(text, "READONLY") || wshub_bus_redis__begins(text, "NOAUTH")) {
         wshub_bus_redis__fail(bus, "a publication is refused", text);
+    } else if (bus->cluster && wshub_bus_redis__moves(text)) {
+        bus->cluster->gap = true;
+        wshub_bus_redis__moving(bus);
+        if (!wshub_bus_redis__moved(bus, which, text))
+            wshub_bus_redis__fail(bus, "a publication is refused", text);
+    }
 }
 
-static void wshub_bus_redis__answered_publish(wshub_bus_redis *bus, const wshub_resp *reply) {
+static void wshub_bus_redis__answered_publish(wshub_bus_redis *bus, int which,
+                                              const wshub_resp *reply) {
     WSHUB_ASSERT(bus->unanswered > 0);
     bus->unanswered--;
     if (wshub_bus_redis__is_error(reply))
-        wshub_bus_redis__publish_refused(bus, reply->value.text);
+        wshub_bus_redis__publish_refused(bus, which, reply->value.text);
     else if (reply->value.number > 0)
         bus->stats.receivers += (uint64_t)reply->value.number;
 
@@ -2581,7 +3097,7 @@ static void wshub_bus_redis__understand(wshub_bus_redis *bus, int which, wshub_b
     case WSHUB_BUS_REDIS__ROLE: wshub_bus_redis__answered_role(bus, which, reply); break;
     case WSHUB_BUS_REDIS__CLUSTER: wshub_bus_redis__answered_cluster(bus, which, reply); break;
     case WSHUB_BUS_REDIS__READY: wshub_bus_redis__answered_ready(bus, which, reply); break;
-    case WSHUB_BUS_REDIS__PUBLISH: wshub_bus_redis__answered_publish(bus, reply); break;
+    case WSHUB_BUS_REDIS__PUBLISH: wshub_bus_redis__answered_publish(bus, which, reply); break;
     case WSHUB_BUS_REDIS__BEAT: wshub_bus_redis__answered_beat(bus, reply); break;
     case WSHUB_BUS_REDIS__PROBE: wshub_bus_redis__answered_probe(bus, reply); break;
     case WSHUB_BUS_REDIS__MASTER: wshub_bus_redis__answered_master(bus, reply); break;
@@ -2603,6 +3119,7 @@ static void wshub_bus_redis__answer(wshub_bus_redis *bus, int which, const wshub
     bool error = wshub_bus_redis__is_error(reply);
     wshub_str text = reply->value.text;
 
+    if (wshub_bus_redis__subscription_moved(bus, which, reply)) return;
     if (!link->cmds_count) {
         wshub_bus_redis__link_fail(bus, which, "an answer to no question",
                                    error ? text : wshub_bus_redis__none());
@@ -2652,20 +3169,6 @@ static bool wshub_bus_redis__acknowledges(const wshub_bus_redis__link *link, boo
            wshub_bus_redis__next_is(link, WSHUB_BUS_REDIS__WATCH);
 }
 
-/* How many channels of a kind the broker says that we have on a connection. That of the heartbeat
- * is none of the owner's. A driver may not know (-1). */
-static void wshub_bus_redis__subscribed(wshub_bus_redis *bus, int which, bool sharded,
-                                        int64_t count) {
-    wshub_bus_redis__link *link = &bus->links[which];
-    uint64_t *have = sharded ? &link->subscribed_sharded : &link->subscribed;
-    bool ours = !sharded && count > 0 && !bus->desc.no_heartbeat;
-    if (count < 0) return;
-    WSHUB_ASSERT(bus->stats.subscribed >= *have);
-    bus->stats.subscribed -= *have;
-    *have = (uint64_t)count - ours;
-    bus->stats.subscribed += *have;
-}
-
 /* Takes a reply as the acknowledgement of a subscription or of its end, if it is one. */
 static bool wshub_bus_redis__heard_acknowledgement(wshub_bus_redis *bus, int which,
                                                    const wshub_resp *reply) {
@@ -2680,6 +3183,7 @@ static bool wshub_bus_redis__heard_acknowledgement(wshub_bus_redis *bus, int whi
     WSHUB_ASSERT(!wshub_bus_redis__publishes(bus, which));
     WSHUB_ASSERT(reply->items_count >= 3);
     if (!sub && !unsub) return false;
+    if (sharded && unsub && wshub_bus_redis__taken_away(bus, which, reply)) return true;
     if (!wshub_bus_redis__acknowledges(link, sub)) {
         wshub_bus_redis__link_fail(bus, which, "a subscription was taken away",
                                    reply->items[1].text);
@@ -2692,6 +3196,7 @@ static bool wshub_bus_redis__heard_acknowledgement(wshub_bus_redis *bus, int whi
         wshub_bus_redis__subscribed(bus, which, sharded, reply->items[2].number);
         WSHUB_ASSERT(bus->stats.unacknowledged > 0);
         bus->stats.unacknowledged--;
+        if (sharded) wshub_bus_redis__name_acknowledged(bus, link);
     }
     return true;
 }
@@ -2709,125 +3214,8 @@ static void wshub_bus_redis__reply(wshub_bus_redis *bus, int which, const wshub_
     wshub_bus_redis__answer(bus, which, reply);
 }
 
-/* ---- a Cluster's slots -------------------------------------------------------------------------
- * Which master has which channel. Proved by tests/test_redis_shards.c, test_sharded.c. */
-
-/* The slot of a channel: of what stands between the first `{` and the next `}`, if there is
- * something, else of all of it; by CRC-16 as XMODEM has it. */
-static uint32_t wshub_bus_redis__slot(wshub_str prefix, wshub_str name) {
-    uint32_t crc = 0, bit;
-    size_t len = prefix.len + name.len, from = 0, to = len, i;
-
-#define WSHUB_BUS_REDIS__AT(i) (i < prefix.len ? prefix.ptr[i] : name.ptr[i - prefix.len])
-    while (from < len && WSHUB_BUS_REDIS__AT(from) != '{') from++;
-    for (i = from + 1; i < len && WSHUB_BUS_REDIS__AT(i) != '}';) i++;
-    if (i < len && i > from + 1) {
-        from++;
-        to = i;
-    } else {
-        from = 0;
-    }
-    for (i = from; i < to; i++) {
-        crc ^= (uint32_t)(uint8_t)WSHUB_BUS_REDIS__AT(i) << 8;
-        for (bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? crc << 1 ^ 0x1021 : crc << 1;
-        crc &= 0xFFFF;
-    }
-#undef WSHUB_BUS_REDIS__AT
-    return crc % WSHUB_BUS_REDIS__SLOTS_ALL;
-}
-
-/* The master of a channel. NOBODY: it has none. */
-static uint32_t wshub_bus_redis__node_of(const wshub_bus_redis *bus, wshub_str channel) {
-    wshub_str prefix;
-    prefix.ptr = bus->desc.channel_prefix;
-    prefix.len = bus->prefix_len;
-    return bus->cluster->slots[wshub_bus_redis__slot(prefix, channel)];
-}
-
-/* The address of a node: an array whose first are host and port. host "": that of the node that was
- * asked. False: it is none. */
-static bool wshub_bus_redis__node_address(const wshub_bus_redis *bus, const wshub_bus_reply *node,
-                                          char address[WSHUB_BUS_REDIS__MASTER_BYTES]) {
-    wshub_str asked = wshub_str_z(wshub_bus_redis_address(bus)), host;
-    int64_t port;
-    bool v6;
-
-    if (node->kind != WSHUB_BUS_REPLY_ARRAY || node->count < 2) return false;
-    host = node->items[0].text;
-    port = node->items[1].integer;
-    if (host.len > 255 || port < 1 || port > 65535) return false;
-    v6 = host.len && memchr(host.ptr, ':', host.len) != NULL;
-    if (!host.len || wshub_str_eq_z(host, "?")) {
-        host = asked;
-        while (host.len && host.ptr[host.len - 1] != ':') host.len--;
-        if (host.len) host.len--;
-        v6 = false; /* it has its brackets */
-    }
-    (void)snprintf(address, WSHUB_BUS_REDIS__MASTER_BYTES, v6 ? "[%.*s]:%u" : "%.*s:%u",
-                   (int)host.len, host.ptr, (unsigned)port);
-    return true;
-}
-
-/* The place of a node that an answer names. NOBODY: it is a new one. Its id tells more than its
- * address, since a node may go by several; the first one that is named counts. id may be "". */
-static uint32_t wshub_bus_redis__node_find(wshub_bus_redis__cluster *cluster,
-                                           const char address[WSHUB_BUS_REDIS__MASTER_BYTES],
-                                           const char id[WSHUB_BUS_REDIS__ID_BYTES]) {
-    uint32_t i;
-
-    for (i = 0; i < cluster->count; i++) {
-        wshub_bus_redis__node *node = &cluster->nodes[i];
-        bool same = id[0] && strcmp(node->id, id) == 0;
-        if (!node->address[0] || (!same && strcmp(node->address, address) != 0)) continue;
-        if (!node->named) memcpy(node->address, address, sizeof node->address);
-        if (!node->named) memcpy(node->id, id, sizeof node->id);
-        node->named = true;
-        return i;
-    }
-    return WSHUB_BUS_REDIS__NOBODY;
-}
-
-/* The same, and takes a place for a new one. NOBODY: of nodes that are only asked there are too
- * many. A master always has a place: those before it are as many masters as may be, at most. */
-static uint32_t wshub_bus_redis__node_put(wshub_bus_redis__cluster *cluster,
-                                          const char address[WSHUB_BUS_REDIS__MASTER_BYTES],
-                                          const char id[WSHUB_BUS_REDIS__ID_BYTES], bool master) {
-    uint32_t place = wshub_bus_redis__node_find(cluster, address, id), others = 0, i;
-    wshub_bus_redis__node *node;
-
-    if (place != WSHUB_BUS_REDIS__NOBODY) return place;
-    for (i = 0, place = cluster->count; i < cluster->count; i++) {
-        if (!cluster->nodes[i].address[0]) place = i;
-        others += cluster->nodes[i].address[0] && !cluster->nodes[i].master;
-    }
-    if (place == WSHUB_BUS_REDIS__NODES_ALL) return WSHUB_BUS_REDIS__NOBODY;
-    if (!master && others >= WSHUB_BUS_REDIS_REPLICAS_MAX) return WSHUB_BUS_REDIS__NOBODY;
-
-    node = &cluster->nodes[place];
-    memset(node, 0, sizeof *node);
-    memcpy(node->address, address, sizeof node->address);
-    memcpy(node->id, id, sizeof node->id);
-    node->named = true;
-    cluster->count += place == cluster->count;
-    return place;
-}
-
-/* A node has some slots more. False: there are more masters than may be. */
-static bool wshub_bus_redis__slots_take(wshub_bus_redis__cluster *cluster, uint32_t node,
-                                        int64_t from, int64_t to) {
-    uint32_t masters = 0, i;
-
-    for (i = 0; i < cluster->count; i++) masters += cluster->nodes[i].master;
-    masters += !cluster->nodes[node].master;
-    cluster->nodes[node].master = true;
-    for (; from <= to; from++) {
-        uint8_t *has = &cluster->slots[from];
-        if (*has != WSHUB_BUS_REDIS__NOBODY) cluster->nodes[*has].slots--;
-        *has = (uint8_t)node;
-        cluster->nodes[node].slots++;
-    }
-    return masters <= WSHUB_BUS_REDIS_NODES_MAX;
-}
+/* ---- what a Cluster says of itself -------------------------------------------------------------
+ * Which master has which slots, and which nodes there are. */
 
 /* A node's name, which stands behind its address since Redis 4. */
 static void wshub_bus_redis__node_id(const wshub_bus_reply *node,
@@ -2837,9 +3225,24 @@ static void wshub_bus_redis__node_id(const wshub_bus_reply *node,
         wshub_bus_redis__copy(id, WSHUB_BUS_REDIS__ID_BYTES, node->items[2].text);
 }
 
+/* Slots are a master's, of which we know already, or not yet. While something moves nodes do not
+ * agree, and who was asked may be the last to hear of it. False: there are too many masters. */
+static bool wshub_bus_redis__slots_are(wshub_bus_redis *bus, uint32_t node, int64_t from,
+                                       int64_t to) {
+    wshub_bus_redis__cluster *cluster = bus->cluster;
+
+    if (!cluster->dialled) return wshub_bus_redis__slots_take(cluster, node, from, to);
+    if (cluster->moving) return true;
+    if (cluster->moved_at && bus->now - cluster->moved_at < bus->desc.nodes_ms) return true;
+    for (; from <= to; from++) {
+        if (cluster->slots[from] == node) continue;
+        if (!wshub_bus_redis__slots_take(cluster, node, from, from)) return false;
+    }
+    return true;
+}
+
 /* One range of slots: its first and last, and its master before its replicas. A replica that is
- * none, or one too many, is not asked. While the bus is up it is only about who is there: what goes
- * to a slot's former master is answered with MOVED, and everything is connected anew. */
+ * none, or one too many, is not asked. */
 static bool wshub_bus_redis__slots_range(wshub_bus_redis *bus, const wshub_bus_reply *range) {
     wshub_bus_redis__cluster *cluster = bus->cluster;
     char address[WSHUB_BUS_REDIS__MASTER_BYTES], id[WSHUB_BUS_REDIS__ID_BYTES];
@@ -2854,9 +3257,8 @@ static bool wshub_bus_redis__slots_range(wshub_bus_redis *bus, const wshub_bus_r
 
     if (!wshub_bus_redis__node_address(bus, &range->items[2], address)) return false;
     wshub_bus_redis__node_id(&range->items[2], id);
-    node = wshub_bus_redis__node_put(cluster, address, id, !cluster->dialled);
-    if (!cluster->dialled &&
-        (node == WSHUB_BUS_REDIS__NOBODY || !wshub_bus_redis__slots_take(cluster, node, from, to)))
+    node = wshub_bus_redis__node_put(cluster, address, id, true);
+    if (node == WSHUB_BUS_REDIS__NOBODY || !wshub_bus_redis__slots_are(bus, node, from, to))
         return false;
 
     for (i = 3; i < range->count; i++) {
@@ -2868,21 +3270,6 @@ static bool wshub_bus_redis__slots_range(wshub_bus_redis *bus, const wshub_bus_r
 }
 
 /* ---- a Cluster's nodes ---- */
-
-/* Takes the next word off a text. Words stand apart by one of `blanks`. */
-static wshub_str wshub_bus_redis__next_word(wshub_str *text, const char *blanks) {
-    wshub_str word = *text;
-
-    word.len = 0;
-    while (word.len < text->len && !strchr(blanks, word.ptr[word.len])) word.len++;
-    text->ptr += word.len;
-    text->len -= word.len;
-    if (text->len) {
-        text->ptr++;
-        text->len--;
-    }
-    return word;
-}
 
 /* Whether a node is one that clients may subscribe at: it has been met, has an address, and its
  * Cluster has not given it up. */
@@ -2901,27 +3288,11 @@ static bool wshub_bus_redis__member_flags(wshub_str flags) {
 static void wshub_bus_redis__member(wshub_bus_redis *bus, wshub_str line) {
     wshub_str id = wshub_bus_redis__next_word(&line, " ");
     wshub_str at = wshub_bus_redis__next_word(&line, " ");
-    wshub_str flags = wshub_bus_redis__next_word(&line, " "), where;
+    wshub_str flags = wshub_bus_redis__next_word(&line, " ");
     char address[WSHUB_BUS_REDIS__MASTER_BYTES], name[WSHUB_BUS_REDIS__ID_BYTES];
-    wshub_bus_reply node, items[2];
-    const uint8_t *port;
 
     if (!id.len || id.len >= sizeof name || !wshub_bus_redis__member_flags(flags)) return;
-    where = wshub_bus_redis__next_word(&at, "@,");
-    port = (const uint8_t *)where.ptr + where.len;
-    while (port > (const uint8_t *)where.ptr && port[-1] != ':') port--;
-    if (port == (const uint8_t *)where.ptr) return;
-
-    memset(items, 0, sizeof items);
-    memset(&node, 0, sizeof node);
-    items[0].text.ptr = where.ptr;
-    items[0].text.len = (size_t)((const char *)port - where.ptr) - 1;
-    if (!wshub_bus_redis__number(port, (const uint8_t *)where.ptr + where.len, &items[1].integer))
-        return;
-    node.kind = WSHUB_BUS_REPLY_ARRAY;
-    node.items = items;
-    node.count = 2;
-    if (!wshub_bus_redis__node_address(bus, &node, address)) return;
+    if (!wshub_bus_redis__text_address(bus, wshub_bus_redis__next_word(&at, "@,"), address)) return;
     wshub_bus_redis__copy(name, sizeof name, id);
     (void)wshub_bus_redis__node_put(bus->cluster, address, name, false);
 }
@@ -2940,7 +3311,10 @@ static void wshub_bus_redis__nodes_read(wshub_bus_redis *bus) {
         if (bus->links[which].state != WSHUB_BUS_REDIS__LINK_NONE)
             wshub_bus_redis__asked_lost(bus, which);
     }
-    if (bus->state == WSHUB_BUS_REDIS__UP) (void)wshub_bus_redis__dial_nodes(bus);
+    if (bus->state != WSHUB_BUS_REDIS__UP) return;
+    if (!wshub_bus_redis__dial_nodes(bus))
+        wshub_bus_redis__fail_plain(bus,
+                                    wshub_bus_redis__io_error(bus, "cannot connect to a node"));
 }
 
 /* The answer to CLUSTER NODES: a line for each. Who may not ask knows those that have slots, and
@@ -2961,7 +3335,10 @@ static void wshub_bus_redis__slots_read(wshub_bus_redis *bus) {
 
     cluster->reading = false;
     (void)wshub_bus_redis__cmd_done(&bus->links[WSHUB_BUS_REDIS__PUB]);
-    if (!cluster->count) wshub_bus_redis__fail_plain(bus, "a Cluster whose slots nobody has");
+    if (!cluster->count)
+        wshub_bus_redis__fail_plain(bus, "a Cluster whose slots nobody has");
+    else if (bus->state == WSHUB_BUS_REDIS__UP)
+        wshub_bus_redis__masters_demote(bus);
 }
 
 /* Reads the head of the answer to CLUSTER SLOTS. What it is the head of is then read as a reply for
@@ -3446,7 +3823,8 @@ static bool wshub_bus_redis__beat_sentinel(wshub_bus_redis *bus) {
 static bool wshub_bus_redis__beat_nodes(wshub_bus_redis *bus) {
     const wshub_bus_redis__link *pub = &bus->links[WSHUB_BUS_REDIS__PUB];
 
-    (void)wshub_bus_redis__dial_nodes(bus);
+    wshub_bus_redis__masters_demote(bus);
+    (void)wshub_bus_redis__dial_nodes(bus); /* to masters there are, or the bus were down */
     if (bus->now < bus->cluster->nodes_at) return true;
     if (wshub_bus_redis__awaits(pub, WSHUB_BUS_REDIS__MEMBERS)) return true;
     bus->cluster->nodes_at = bus->now + bus->desc.nodes_ms;
@@ -3459,7 +3837,7 @@ static void wshub_bus_redis__beat(wshub_bus_redis *bus) {
     bool beats = !bus->desc.publish_only && !bus->desc.no_heartbeat, ok = true;
     int which;
 
-    WSHUB_ASSERT(wshub_bus_redis__all_ready(bus));
+    WSHUB_ASSERT(wshub_bus_redis__both_ready(bus));
     bus->beats.next_at = bus->now + bus->desc.heartbeat_ms;
 
     if (bus->asks_role)
@@ -3497,7 +3875,7 @@ static void wshub_bus_redis__end_silent(wshub_bus_redis *bus, int which) {
                                wshub_str_z(address));
 }
 
-/* Whether a sentinel or a node that is only asked has not answered our call for too long. */
+/* Whether a sentinel or a node that came later has not answered our call for too long. */
 static bool wshub_bus_redis__unreached(const wshub_bus_redis *bus, int which) {
     const wshub_bus_redis__link *link = &bus->links[which];
     return link->state == WSHUB_BUS_REDIS__LINK_DIALLING &&
@@ -3517,11 +3895,9 @@ static void wshub_bus_redis__watch(wshub_bus_redis *bus) {
         return;
     }
     for (which = 0; which < bus->links_used; which++) {
-        bool aside = which == WSHUB_BUS_REDIS__SENTINEL || wshub_bus_redis__only_asks(bus, which);
-
         if (wshub_bus_redis__silent(bus, which))
             wshub_bus_redis__end_silent(bus, which);
-        else if (aside && wshub_bus_redis__unreached(bus, which))
+        else if (wshub_bus_redis__unreached(bus, which))
             wshub_bus_redis__link_fail(bus, which, "no connection within connect_timeout_ms",
                                        wshub_bus_redis__none());
         if (bus->state != WSHUB_BUS_REDIS__UP) return;
@@ -3540,8 +3916,12 @@ static void wshub_bus_redis__step(wshub_bus_redis *bus) {
     if (bus->state == WSHUB_BUS_REDIS__WAITING && bus->now >= bus->retry_at)
         wshub_bus_redis__attempt(bus);
 
+    if (bus->cluster && bus->cluster->moving && bus->state >= WSHUB_BUS_REDIS__FILLING)
+        wshub_bus_redis__move(bus);
+
     if (bus->state == WSHUB_BUS_REDIS__FILLING && !bus->short_of_room &&
-        !bus->stats.unacknowledged && (bus->desc.publish_only || !sub->cmds_count))
+        !bus->stats.unacknowledged && !(bus->cluster && bus->cluster->moving) &&
+        (bus->desc.publish_only || !sub->cmds_count))
         wshub_bus_redis__up(bus);
 
     if (bus->state > WSHUB_BUS_REDIS__WAITING && bus->state < WSHUB_BUS_REDIS__UP &&
@@ -3557,6 +3937,8 @@ static uint64_t wshub_bus_redis__next(const wshub_bus_redis *bus) {
     if (!wshub_bus_redis__owned(bus)) return WSHUB_NEVER;
     if (bus->state == WSHUB_BUS_REDIS__WAITING) due = bus->retry_at;
     if (bus->state == WSHUB_BUS_REDIS__UP) due = bus->beats.next_at;
+    if (bus->cluster && bus->cluster->strays_count && bus->cluster->strays_at < due)
+        due = bus->cluster->strays_at;
 
     /* Our clock takes a turn for one heartbeat at most, and of a driver's io nothing is heard. */
     in = due > bus->now ? due - bus->now : 1;
@@ -3608,6 +3990,7 @@ static void wshub_bus_redis__detach(wshub_bus_redis *bus) {
         wshub_bus_redis__send(bus, &bus->links[which]);
         wshub_bus_redis__link_close(bus, which, true);
     }
+    wshub_bus_redis__strays_drop(bus);
     wshub_bus_redis__to(bus, WSHUB_BUS_REDIS__IDLE);
     WSHUB_ASSERT(bus->depth > 0);
     bus->alarm_at = 0;
@@ -3676,7 +4059,7 @@ static size_t wshub_bus_redis__publish_by(wshub_bus_redis *bus, bool sharded,
             uint32_t node = wshub_bus_redis__node_of(bus, msgs[taken].channel);
             if (node != WSHUB_BUS_REDIS__NOBODY) pub = wshub_bus_redis__node_pub(node);
         }
-        if (wshub_bus_redis__full(bus, pub)) break;
+        if (!wshub_bus_redis__ready(bus, pub) || wshub_bus_redis__full(bus, pub)) break;
         args[1] = msgs[taken].channel;
         args[2] = msgs[taken].payload;
         if (!wshub_bus_redis__command(bus, pub, WSHUB_BUS_REDIS__PUBLISH, 1, &words)) break;
@@ -3822,10 +4205,11 @@ static void wshub_bus_redis__know(wshub_bus_redis *bus, const wshub_bus_channel 
 
 /* Whether a change of subscriptions must wait for a later turn. hiredis mixes up a channel that is
  * left and entered, so that a driver is given one kind of change at a time. */
-static bool wshub_bus_redis__change_waits(const wshub_bus_redis *bus, bool want) {
+static bool wshub_bus_redis__change_waits(const wshub_bus_redis *bus, bool want, bool sharded) {
     const wshub_bus_redis__link *link = &bus->links[WSHUB_BUS_REDIS__SUB];
     WSHUB_ASSERT(!bus->desc.publish_only);
     if (wshub_bus_redis__any_full(bus, false)) return true;
+    if (sharded && bus->cluster && bus->cluster->moving) return true;
     if (!bus->desc.driver) return false;
     if (!want && bus->beats.probed) return true;
     return wshub_bus_redis__awaits(link, want ? WSHUB_BUS_REDIS__UNSUBSCRIBE
@@ -3842,15 +4226,7 @@ static size_t wshub_bus_redis__change_some(wshub_bus_redis *bus, const wshub_bus
     wshub_str args[WSHUB_BUS_BATCH + 1];
     wshub_bus_redis__words w;
     bool pattern = channels[0].pattern;
-    int sub = WSHUB_BUS_REDIS__SUB;
     size_t n = 0;
-
-    /* Of a Cluster a command may name channels of one slot, and hardly two in a row have one. */
-    if (sharded && bus->cluster) {
-        uint32_t node = wshub_bus_redis__node_of(bus, channels[0].name);
-        if (node != WSHUB_BUS_REDIS__NOBODY) sub = wshub_bus_redis__node_sub(node);
-        count = 1;
-    }
 
     WSHUB_ASSERT(count > 0 && count <= WSHUB_BUS_BATCH);
     WSHUB_ASSERT(!sharded || !pattern);
@@ -3860,11 +4236,21 @@ static size_t wshub_bus_redis__change_some(wshub_bus_redis *bus, const wshub_bus
     w = wshub_bus_redis__plain(args, n + 1);
     w.from = 1;
     w.prefix = wshub_bus_redis__prefix(bus, pattern);
-    if (!wshub_bus_redis__command(bus, sub, what, (uint32_t)n, &w)) return 0;
+    if (!wshub_bus_redis__command(bus, WSHUB_BUS_REDIS__SUB, what, (uint32_t)n, &w)) return 0;
 
     bus->stats.unacknowledged += n;
     bus->deadline += n / 100;
     return n;
+}
+
+/* Of a Cluster a command may name channels of one slot, and hardly two in a row have one. */
+static size_t wshub_bus_redis__change_one(wshub_bus_redis *bus, wshub_str channel, bool want) {
+    enum { FOR_A_MS = 100 }; /* of so many, as all are given */
+
+    if (!wshub_bus_redis__name_say(bus, channel, want, false)) return 0;
+    bus->stats.unacknowledged++;
+    bus->deadline += bus->stats.unacknowledged % FOR_A_MS == 0;
+    return 1;
 }
 
 /* Subscribes, or ends it. False: none was taken. What fails half way is begun anew by the next
@@ -3875,12 +4261,14 @@ static bool wshub_bus_redis__change(wshub_bus_redis *bus, const wshub_bus_channe
 
     if (bus->desc.publish_only || bus->state < WSHUB_BUS_REDIS__FILLING) return true;
     WSHUB_ASSERT(wshub_bus_redis__ready(bus, WSHUB_BUS_REDIS__SUB));
-    bus->short_of_room = wshub_bus_redis__change_waits(bus, want);
+    bus->short_of_room = wshub_bus_redis__change_waits(bus, want, sharded);
     if (bus->short_of_room) return false;
 
     if (bus->desc.driver) wshub_bus_redis__know(bus, channels, count, want);
     for (i = 0; i < count; i += n) {
-        n = wshub_bus_redis__change_some(bus, channels + i, count - i, want, sharded);
+        n = sharded && bus->cluster
+                ? wshub_bus_redis__change_one(bus, channels[i].name, want)
+                : wshub_bus_redis__change_some(bus, channels + i, count - i, want, sharded);
         if (n) continue;
         bus->short_of_room = i == 0;
         bus->half_done = i > 0;

@@ -58,7 +58,12 @@ typedef struct broker {
     const char *slots; /* the answer to CLUSTER SLOTS; NULL: an error */
     const char *nodes; /* the text that answers CLUSTER NODES; NULL: an error */
     bool numsub_apart; /* NUMSUB counts who has subscribed at the address where it is asked alone */
-    const char *moved; /* an address that answers SPUBLISH and SSUBSCRIBE so; NULL: none */
+    /* An address that answers SPUBLISH, SSUBSCRIBE and SUNSUBSCRIBE so; NULL: none. Where it sends
+     * to (NULL: n2:2), of which slot alone (0: of all), and whether with ASK. */
+    const char *moved, *moved_to;
+    uint32_t moved_slot;
+    bool moved_asks;
+    const char *moved_back; /* one that sends what is of that slot back to `moved`; NULL: none */
     const char *master_host, *master_port; /* what a sentinel says */
     bool away;                             /* dials fail */
     bool mute;                             /* takes everything, answers nothing, forwards nothing */
@@ -306,6 +311,54 @@ static void broker_numsub(broker *b, broker_link *l, const wshub_str *args, size
     }
 }
 
+/* The slot of a channel without a hash tag: by CRC-16, most significant bit first. */
+static uint32_t broker_slot(wshub_str channel) {
+    uint32_t crc = 0, bit;
+    size_t i;
+    for (i = 0; i < channel.len * 8; i++) {
+        bit = (uint32_t)(uint8_t)channel.ptr[i / 8] >> (7 - i % 8) & 1;
+        crc = (crc << 1) ^ (((crc >> 15 & 1) ^ bit) ? 0x1021u : 0);
+        crc &= 0xffff;
+    }
+    return crc % 16384;
+}
+
+/* Whether a command is one of a sharded channel that is another node's. */
+static bool broker_moves(const broker *b, const broker_link *l, wshub_str command,
+                         wshub_str channel) {
+    if (!b->moved || (strcmp(b->moved, l->address) != 0 &&
+                      (!b->moved_back || strcmp(b->moved_back, l->address) != 0)))
+        return false;
+    if (!wshub_str_eq_z(command, "SPUBLISH") && !wshub_str_eq_z(command, "SSUBSCRIBE") &&
+        !wshub_str_eq_z(command, "SUNSUBSCRIBE"))
+        return false;
+    return !b->moved_slot || broker_slot(channel) == b->moved_slot;
+}
+
+/* What an address has subscribed of a slot is taken away, as it is when the slot goes elsewhere. */
+UNUSED static void broker_take_away(broker *b, const char *address, uint32_t slot) {
+    broker_link *l;
+    for (l = b->links; l < b->links + BROKER_LINKS; l++) {
+        size_t k = 0;
+        while (l->conn.id && strcmp(l->address, address) == 0 && k < l->subs_count) {
+            wshub_str items[3];
+            char n[24], *name = l->subs[k].name;
+            items[0] = wshub_str_z("sunsubscribe");
+            items[1].ptr = name;
+            items[1].len = l->subs[k].len;
+            if (l->subs[k].way != BROKER_SHARDED || broker_slot(items[1]) != slot) {
+                k++;
+                continue;
+            }
+            l->subs[k] = l->subs[--l->subs_count];
+            items[2].ptr = n;
+            items[2].len = (size_t)snprintf(n, sizeof n, "%c%zu", 1, broker_count(l, true));
+            broker_array(l, true, items, 3);
+            free(name);
+        }
+    }
+}
+
 static void broker_command(broker *b, broker_link *l, wshub_str *args, size_t count) {
     char said[200];
     b->commands++;
@@ -323,9 +376,14 @@ static void broker_command(broker *b, broker_link *l, wshub_str *args, size_t co
         broker_say_z(l, l->authed ? "+OK\r\n" : "-WRONGPASS invalid username-password pair\r\n");
     } else if (b->password && !l->authed) {
         broker_say_z(l, "-NOAUTH Authentication required.\r\n");
-    } else if (b->moved && strcmp(b->moved, l->address) == 0 && args[0].ptr[0] == 'S' &&
-               (args[0].ptr[1] == 'P' || args[0].ptr[1] == 'S')) {
-        broker_say_z(l, "-MOVED 1 n2:2\r\n");
+    } else if (count > 1 && broker_moves(b, l, args[0], args[1])) {
+        bool back = strcmp(b->moved, l->address) != 0;
+        (void)snprintf(said, sizeof said, "-%s %u %s\r\n", b->moved_asks ? "ASK" : "MOVED",
+                       (unsigned)broker_slot(args[1]),
+                       back          ? b->moved
+                       : b->moved_to ? b->moved_to
+                                     : "n2:2");
+        broker_say_z(l, said);
     } else if (wshub_str_eq_z(args[0], "HELLO")) {
         if (b->no_hello) {
             broker_say_z(l, "-ERR unknown command 'HELLO'\r\n");

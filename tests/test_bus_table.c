@@ -495,6 +495,34 @@ TEST(each_change_of_the_connection_is_told_once_in_whatever_order_it_is_reported
     }
 }
 
+TEST(a_gap_of_a_bus_that_stays_up_is_told_and_while_it_is_down_there_is_none) { /* BUS-5 */
+    hand h;
+    world w;
+    told_bus_log[0] = 0;
+    world_start(&w, DESC(.on_authenticate = accept_all, .bus = hand_bus(&h), .on_bus = tell_bus),
+                FAKE(0));
+    h.owner.gap(h.owner.ctx);
+    EXPECT_STR(told_bus_log, "");
+    h.owner.state(h.owner.ctx, WSHUB_BUS_UP);
+    h.owner.gap(h.owner.ctx);
+    h.owner.gap(h.owner.ctx);
+    EXPECT_STR(told_bus_log, "up up up ");
+    EXPECT_INT(stats(&w).bus_downs, 0);
+    h.owner.state(h.owner.ctx, WSHUB_BUS_DOWN);
+    h.owner.gap(h.owner.ctx);
+    EXPECT_STR(told_bus_log, "up up up down ");
+    EXPECT_INT(wshub_shutdown(w.hub), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    h.owner.gap(h.owner.ctx); /* a bus that talks on */
+    EXPECT_STR(told_bus_log, "up up up down ");
+    world_stop(&w);
+
+    world_start(&w, DESC(.on_authenticate = accept_all, .bus = hand_bus(&h)), FAKE(0));
+    h.owner.state(h.owner.ctx, WSHUB_BUS_UP);
+    h.owner.gap(h.owner.ctx); /* nobody listens */
+    world_stop(&w);
+}
+
 /* Emitters hear the same. */
 TEST(an_emitter_hears_each_change_once) { /* EMIT-1 */
     hand h;
