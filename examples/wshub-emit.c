@@ -135,20 +135,22 @@ static bool read_file(order *o, const char *path, wshub_str *out) {
     return wshub_json_done(&w, out) == WSHUB_OK;
 }
 
-/* Serves the connection until the broker has answered for everything, or time is up. */
+/* Serves the connection until the broker has answered for everything, or time is up; what has
+ * arrived by then is heard first. */
 static int deliver(wshub_io_sock *net, wshub_bus_redis *redis, const wshub_emitter *em,
                    long timeout_ms) {
     wshub_bus_redis_stats st;
     const wshub_io *io = wshub_io_sock_io(net);
     uint64_t end = io->now_ms(io->ctx) + (uint64_t)timeout_ms;
     for (;;) {
-        if (wshub_io_sock_run_once(net, 20))
+        bool late = io->now_ms(io->ctx) >= end;
+        if (wshub_io_sock_run_once(net, late ? 0 : 20))
             return fail(4, "waiting failed", wshub_io_sock_error(net));
         wshub_bus_redis_stats_get(redis, &st);
         if (st.refused) return fail(5, "refused", wshub_bus_redis_error(redis));
         if (st.unconfirmed) return fail(6, "not confirmed", wshub_bus_redis_error(redis));
         if (st.published && !st.pending && !wshub_emitter_queued_bytes(em)) return 0;
-        if (io->now_ms(io->ctx) >= end) return fail(4, "no broker", wshub_bus_redis_error(redis));
+        if (late) return fail(4, "no broker", wshub_bus_redis_error(redis));
     }
 }
 

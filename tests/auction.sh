@@ -8,10 +8,10 @@ command -v node >/dev/null || { skip auction "node is not installed"; echo "auct
 chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome)
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
-if command -v redis-server >/dev/null; then timeout 180 node tests/auction.mjs >>"$out" || status=1
+if command -v redis-server >/dev/null; then timeout 1200 node tests/auction.mjs >>"$out" || status=1
 else skip bidders_on_two_servers "redis-server is not installed"; fi
-if [ -n "$chromium" ] && [ -d build/node/node_modules/playwright-core ]; then timeout 90 node tests/auction_page.mjs "$chromium" >>"$out" || status=1
-else skip two_windows_of_the_auction "chromium or playwright-core is not there (npm install --prefix build/node playwright-core)"; fi
+if [ -n "$chromium" ] && command -v redis-server >/dev/null && [ -d build/node/node_modules/playwright-core ]; then timeout 900 node tests/auction_page.mjs "$chromium" >>"$out" || status=1
+else skip two_windows_of_the_auction "redis-server, chromium or playwright-core is not there (npm install --prefix build/node playwright-core)"; fi
 grep -v ' passed, ' "$out"
 sed -n 's/.* \([0-9]*\) passed, \([0-9]*\) failed.*/\1 \2/p' "$out" | awk -v skipped=$skipped '{ p += $1; f += $2 } END { printf "auction: %d passed, %d failed, %d skipped\n", p, f, skipped }'
 exit $status

@@ -1,12 +1,14 @@
 // Two windows and more in the page of examples/auction.c: bids and what becomes of them, who is watching, the countdown on a
-// computer whose clock is wrong, a lost connection, a late bid, the end. Keeps screenshots (build/auction*.png; the first two
-// are what examples/ shows).
+// computer whose clock is wrong, a lost connection, a late bid, the end, which comes when this test says so to Redis. Keeps
+// screenshots (build/auction*.png; the first two are what examples/ shows).
 import { createRequire } from 'node:module';
 import { spawn } from 'node:child_process';
+import { endsAt, tellRedis } from './auction_redis.mjs';
+import { sees, until as soon, untilPage as until, watched } from './wait.mjs';
 const require = createRequire(process.cwd() + '/build/node/x.js');
 const { chromium } = require('playwright-core');
 const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
-const port = 18496;
+const port = 18496, redisPort = 18495;
 let passed = 0, failed = 0, server;
 const check = (what, ok) => { ok ? passed++ : (failed++, console.log(`FAIL auction: the page: ${what}`)); };
 const serve = (...more) => new Promise(done => {
@@ -16,8 +18,6 @@ const serve = (...more) => new Promise(done => {
 const stop = (signal = 'SIGTERM') => new Promise(done => { server.once('exit', done); server.kill(signal); });
 const browser = await chromium.launch({ executablePath: process.argv[2], args: flags });
 const desktop = { viewport: { width: 1060, height: 800 }, colorScheme: 'light', locale: 'en-GB' }, phone = { viewport: { width: 360, height: 780 }, colorScheme: 'light', locale: 'en-GB' };
-const until = (page, fn, arg, timeout = 8000) => page.waitForFunction(fn, arg, { timeout }).then(() => true, () => false);
-const sees = (page, text, timeout) => until(page, t => document.body.innerText.includes(t), text, timeout);
 const open = async (who, how = desktop, before) => {
   const page = await (await browser.newContext(how)).newPage();
   page.on('pageerror', error => check(`${who}: ${error}`, false));
@@ -30,7 +30,9 @@ const write = async (page, text) => { await page.fill('#sum', text); await page.
 const mine = (page, text) => until(page, t => document.querySelector('#mine li')?.innerText.replace(/\s+/g, ' ') === t, text);
 const sideways = page => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
 
-await serve('--seconds', '14', '--late', '3');
+const redis = spawn('redis-server', ['--port', String(redisPort), '--bind', '127.0.0.1', '--save', '', '--dir', 'build'], { stdio: 'ignore' });
+await soon(async () => (await tellRedis(redisPort, 'PING'))[0] === '+PONG');
+await serve('--redis', `redis://127.0.0.1:${redisPort}`, '--seconds', '3500', '--late', '600');
 try {
   const a = await open('Ada'), b = await open('Grace', phone);
   check('it says where bids begin', await sees(a, '100.00') && await sees(b, 'Nobody has bid yet.'));
@@ -54,9 +56,10 @@ try {
   check('who goes is no longer told', await until(a, () => !document.querySelector('#people').innerText.includes('img')));
   const wrong = await open('Late', phone, () => { const now = Date.now; Date.now = () => now() + 3600000; });
   const clocks = () => Promise.all([a, wrong].map(p => p.evaluate(() => { const [m, s] = $('clock').textContent.split(':').map(Number); return m * 60 + s; })));
-  await wrong.waitForTimeout(400);
-  const [right, other] = await clocks();
-  check(`the countdown is by the server's clock: ${right}, ${other}`, right > 0 && Math.abs(right - other) <= 1);
+  let right, other;
+  const agree = async () => { [right, other] = await clocks(); return right > 0 && Math.abs(right - other) <= 1; };
+  const clocked = await soon(agree);
+  check(`the countdown is by the server's clock: ${right}, ${other}`, clocked);
 
   // a bid is on its way when the connection goes: it is said again, and counts once
   await a.evaluate(() => { bidNow(12000); lost(); });
@@ -69,10 +72,13 @@ try {
   await a.evaluate(() => heard.broker({ up: true }));
   check('no phone has to scroll sideways', await sideways(b) <= 0 && await sideways(a) <= 0);
 
-  await until(a, () => book.ends - Date.now() - offset < 2500, null, 15000);
-  check('the end is near', await until(a, () => document.querySelector('#clock').className === 'soon'));
+  await endsAt(redisPort, Date.now() + 300000);
+  check('another end is told', await until(a, () => book.ends - Date.now() - offset < 310000) && await until(b, () => book.ends - Date.now() - offset < 310000));
+  const putOff = await watched(b, 'A late bid has put off the end');
   await a.click('#quick button');
-  check('a late bid puts it off', await sees(b, 'A late bid has put off the end'));
+  check('a late bid puts it off', await putOff());
+  await endsAt(redisPort, Date.now() + 10000);
+  check('the end is near', await until(a, () => document.querySelector('#clock').className === 'soon'));
   check('Ada has won', await sees(a, 'It is yours, for 135.00.') && await mine(a, '135.00 accepted, and it has won'));
   check('the others are told so', await sees(b, 'Sold to Ada for 135.00.') && await sees(wrong, 'Sold to Ada for 135.00.') && await sees(b, 'closed'));
   check('and nobody can bid', await b.isHidden('#form'));
@@ -81,7 +87,7 @@ try {
   await b.screenshot({ path: 'build/auction-over.png', fullPage: true });
   await stop('SIGKILL');
   check('a server that is gone is missed', await sees(a, 'reconnecting'));
-  await serve('--seconds', '60');
+  await serve('--seconds', '3500');
   check('and one that comes anew is found, with its own book', await until(a, () => online && book.state === 'open' && book.n === 1));
   for (const page of [a, b, wrong]) await page.context().close();
   await stop();
@@ -116,6 +122,7 @@ try {
   check('scripts come from the server alone', policy === "default-src 'self'");
 } finally {
   await browser.close();
+  redis.kill('SIGKILL');
   if (server.exitCode === null && server.signalCode === null) await stop();
 }
 check('the server ends in order', server.exitCode === 0);

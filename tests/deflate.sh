@@ -7,4 +7,4 @@ command -v node >/dev/null || skip "node is not installed"
 server=build/check/fixture-server; [ -x $server ] || server=build/fixture-server
 [ -x $server ] || make -s build/fixture-server || exit 1
 $server --deflate --port 99999 2>&1 | grep -q 'not built in' && skip "zlib is not installed"
-timeout 120 node tests/deflate.mjs "$server"
+timeout 900 node tests/deflate.mjs "$server"

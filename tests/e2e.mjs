@@ -99,7 +99,7 @@ if (process.argv[3]) {
     await page.goto(`http://127.0.0.1:${port}/?name=${name}`);
     return page;
   };
-  const sees = (page, text) => page.waitForFunction(t => document.body.innerText.includes(t), text, { timeout: 20000 }).then(() => true, () => false);
+  const sees = (page, text) => page.waitForFunction(t => document.body.innerText.includes(t), text, { timeout: 60000 }).then(() => true, () => false);
   const write = async (page, text) => { await page.fill('#text', text); await page.press('#text', 'Enter'); };
   const ada = await open('Ada'), bob = await open('Bob');
   check('the pages agree on keys', await sees(ada, 'keys of our own') && await sees(bob, 'keys of our own'));

@@ -16,4 +16,4 @@ command -v node >/dev/null || skip "node is not installed"
 chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome)
 [ -d build/node/node_modules/playwright-core ] || chromium=
 [ -n "$chromium" ] || echo "  without a browser: chromium or playwright-core is not installed"
-timeout 120 node tests/e2e.mjs "${TEST_PORT:-18911}" $chromium
+timeout 900 node tests/e2e.mjs "${TEST_PORT:-18911}" $chromium

@@ -1,7 +1,9 @@
 #!/bin/sh
 # Runs each example and talks to it.
+. tests/talk.sh
 pass=0; fail=0; skip=0
-check() { if printf '%s' "$2" | grep -q -e "$3"; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL $1: $2"; fi; }
+check() { # what, seen, expected (a pattern of grep)
+    if case $2 in *'waited in vain'*) false ;; *) true ;; esac && printf '%s' "$2" | grep -q -e "$3"; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL $1: $2"; fi; }
 ${CC:-cc} -std=gnu99 -O1 -I. tests/probe.c -o build/probe || exit 1
 ${CC:-cc} -std=gnu99 -O1 -I. tests/slow_reader.c -o build/slow_reader || exit 1
 # each compiles alone, by the command that its head names, as many beside each other as there are processors
@@ -23,7 +25,6 @@ check unit_test "$(./build/unit_test)" '^unit_test: passed$'
 port=18480
 (cd examples && exec ../build/hello) >build/hello.out 2>&1 & pid=$!
 check hello "$(./build/probe 8080 '{"event":"authenticate"}')" '"connected"'
-says() { n=0; while [ $n -lt 100 ] && ! grep -q "$2" "$1"; do n=$((n + 1)); sleep 0.1; done; cat "$1"; } # within ten seconds
 ./build/sensor ws://127.0.0.1:8080/ws >build/sensor.out 2>&1 & sensor=$!
 check "sensor connects" "$(says build/sensor.out connected)" '^connected as '
 kill $pid 2>/dev/null; wait $pid 2>/dev/null
@@ -52,10 +53,13 @@ for e in auth_later custom_io chat; do
 done
 # event_loop: what is typed goes out, what is heard is printed, the end of the input ends it
 port=$((port + 1))
-{ sleep 1; echo 'typed "here"'; sleep 1; } | ./build/event_loop $port >build/event_loop.out 2>&1 & pid=$!
+: >build/heard.out
 ./build/probe $port '{"event":"authenticate"}' 2 >build/heard.out & probe=$!
-wait $probe; wait $pid
-check "event_loop ends with its input" "$?" '^0$'
+ended=$(talk '? grep -q connected build/heard.out
+> typed "here"
+? grep -q said build/heard.out' ./build/event_loop $port)
+wait $probe
+check "event_loop ends with its input" "$ended" '^status 0$'
 check "event_loop says what is typed" "$(cat build/heard.out)" '^{"event":"said","data":"typed \\"here\\""}$'
 # two_rooms: names, and nothing to rooms where one is not
 port=$((port + 1))
@@ -69,17 +73,19 @@ port=$((port + 1)); at=http://127.0.0.1:$port
 ./build/login $port >build/login.out 2>&1 & pid=$!
 check "login takes a token of the query" "$(./build/probe $port '{"event":"say","data":"hi"}' 2 '/ws?token=let-me-in')" '^{"event":"said","data":{"name":"robot","text":"hi"}}$'
 if command -v curl >/dev/null; then
-    get() { curl -sS -i -m 2 "$@" 2>/dev/null | tr -d '\000'; }
-    upgrade() { get -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' "$@" $at/ws; }
+    get() { curl -sS -i -m $patience "$@" 2>/dev/null; }
+    upgrade() { exec curl -sS -i -N -m $patience -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' "$@" $at/ws; }
+    enters() { talk '< "userId"
+!' upgrade "$@" | tr -d '\000'; } # it stays; its talk ends behind what it is told
     check "login has a form" "$(get $at/)" 'form method=post action=/login'
     check "login knows a wrong password" "$(get -d 'name=ada&password=hopper' $at/login)" '^HTTP/1.1 401'
     check "login refuses who has not logged in" "$(upgrade)" '^log in first$'
     check "login says so by its status" "$(upgrade)" '^HTTP/1.1 401'
     cookie=$(get -d 'name=ada&password=lovelace' $at/login | sed -n 's/^Set-Cookie: \(session=[0-9a-f]*\);.*/\1/p')
-    check "login takes its cookie" "$(upgrade -b "$cookie")" '"userId":"ada"'
-    check "login takes it from its own page" "$(upgrade -b "$cookie" -H "Origin: $at")" '"userId":"ada"'
+    check "login takes its cookie" "$(enters -b "$cookie")" '"userId":"ada"'
+    check "login takes it from its own page" "$(enters -b "$cookie" -H "Origin: $at")" '"userId":"ada"'
     check "login does not take it from another page" "$(upgrade -b "$cookie" -H 'Origin: http://elsewhere.example')" '^HTTP/1.1 403'
-    check "login takes a bearer token" "$(upgrade -H 'Authorization: Bearer let-me-in')" '"userId":"robot"'
+    check "login takes a bearer token" "$(enters -H 'Authorization: Bearer let-me-in')" '"userId":"robot"'
     check "login knows a wrong one" "$(upgrade -H 'Authorization: Bearer let-me-out')" '^HTTP/1.1 401'
     check "login lets go" "$(get -b "$cookie" -d '' $at/logout)" '^Set-Cookie: session=;.*Max-Age=0'
     check "login has forgotten the cookie" "$(upgrade -b "$cookie")" '^log in first$'
@@ -103,10 +109,12 @@ check "ws_echo is told of ends" "$(cat build/ws_echo.out)" '^closed: 1006'
 # cores: whoever joins is told to all, whichever thread the system gave them to
 port=$((port + 1))
 ./build/cores $port 2 >build/cores.out 2>&1 & pid=$!
+: >build/heard.out
 ./build/probe $port '{"event":"authenticate"}' 26 >build/heard.out & probe=$!
-sleep 0.5
+heard=$(says build/heard.out joined)
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24; do ./build/probe $port '{"event":"authenticate"}' >/dev/null; done
 wait $probe
+check "cores: the first hears of itself" "$heard" joined
 check "cores: one thread's clients" "$(cat build/heard.out)" '{"event":"joined","data":{"core":0}}'
 if [ "$(uname)" = Linux ]; then # elsewhere one listener may get all
     check "cores: the other's, heard by the same client" "$(cat build/heard.out)" '{"event":"joined","data":{"core":1}}'
@@ -130,8 +138,9 @@ port=$((port + 1)); sio='/socket.io/?EIO=4&transport=websocket'
 (cd examples && exec ../build/both $port) >build/both.out 2>&1 & pid=$!
 check "both wants a name" "$(./build/probe $port '{"event":"authenticate"}')" 'Authentication failed'
 check "both wants it over Socket.IO too" "$(./build/probe $port '40' 2 "$sio")" '^44{"message":"a name of 39 bytes at most is needed"}$'
+: >build/both.heard
 ./build/probe $port '{"event":"authenticate","data":{"name":"Ada"}}' 4 >build/both.heard & probe=$!
-sleep 0.5
+check "both lets JSON in" "$(says build/both.heard came)" '^{"event":"came","data":"Ada"}$'
 check "both lets Socket.IO in" "$(./build/probe $port '40{"name":"Bob"}' 3 "$sio")" '^42\["came","Bob"\]$'
 wait $probe
 check "both tells JSON clients of it" "$(cat build/both.heard)" '^{"event":"came","data":"Bob"}$'
@@ -202,17 +211,17 @@ n=$(grep -cv -e '^$' -e '^ *\/\*' -e '^  *\* ' examples/chat.c) # neither blank 
 check "chat is short: $n lines" "$([ "$n" -lt 470 ] && echo short)" short
 if command -v redis-server >/dev/null && command -v redis-cli >/dev/null; then
     redis-server --port 18488 --bind 127.0.0.1 --save '' --dir build >build/redis.out 2>&1 & redis=$!
-    for i in 1 2 3 4 5 6 7 8 9 10; do redis-cli -p 18488 ping >/dev/null 2>&1 && break; sleep 0.2; done
+    until_ok redis-cli -p 18488 ping
+    : >build/emitted.out
     redis-cli -p 18488 psubscribe 'ws:*' 'app#*' 'socket.io#*' >build/emitted.out 2>&1 & cli=$!
-    for i in 1 2 3 4 5 6 7 8 9 10; do grep -q '^socket.io#' build/emitted.out && break; sleep 0.1; done
+    until_ok grep -q '^socket.io#' build/emitted.out
     r="--redis redis://127.0.0.1:18488"
+    heard_or_said_again() { grep -q '^said' build/lines.out || { redis-cli -p 18488 publish lines: 'another 1 said "hi"'; false; }; }
     # dialect_lines hears what another instance says in its words
     ./build/dialect_lines 18487 redis://127.0.0.1:18488 >build/dialect_lines.out 2>&1 & lines=$!
+    : >build/lines.out
     ./build/probe 18487 'auth ada' 2 /lines >build/lines.out & probe=$!
-    for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-        kill -0 $probe 2>/dev/null || break
-        redis-cli -p 18488 publish lines: 'another 1 said "hi"' >/dev/null; sleep 0.1
-    done
+    until_ok heard_or_said_again # nobody sees from here when it listens
     wait $probe; kill $lines; wait $lines 2>/dev/null
     check "dialect_lines hears other instances" "$(cat build/lines.out)" '^said hi$'
     check "wshub-emit to a room" "$(emit $r --exclude a room r e '{"n":1}')" '^0 $'
@@ -223,10 +232,11 @@ if command -v redis-server >/dev/null && command -v redis-cli >/dev/null; then
     check "wshub-emit --socketio to all" "$(printf ' 7\n' | emit --socketio $r m -)" '^0 $'
     redis-cli -p 18488 acl setuser default resetchannels >/dev/null 2>&1
     check "wshub-emit says that it is refused" "$(emit $r all e 1)" '^5 .*NOPERM'
+    hex_has() { hex=$(od -An -v -tx1 build/emitted.out | tr -d ' \n'); case $hex in *$1*) ;; *) false ;; esac; }
+    until_ok hex_has a665786365707490 # the last thing that was emitted, to its end
     kill $cli $redis 2>/dev/null; wait $cli $redis 2>/dev/null
     check "the room's envelope" "$(cat build/emitted.out)" '^{"serverId":"emitter","type":"room","target":"r","event":"e","data":{"n":1},"exclude":\["a"\]}$'
     check "the user's envelope" "$(tr '\n' ' ' <build/emitted.out)" '"type":"user","target":"u","event":"e","data":\[1, 2\]}'
-    hex=$(od -An -v -tx1 build/emitted.out | tr -d ' \n')
     check "a broadcast to a room" "$hex" '0a617070232f636861742372230a93a7656d697474657283a47479706502a46461746194a16d05a174c40201ffa36e7370a52f6368617483a5726f6f6d7391a172a5666c61677381a8766f6c6174696c65c3a665786365707491a178'
     check "a broadcast to all" "$hex" '0a736f636b65742e696f232f230a93a7656d697474657283a47479706502a46461746192a16d07a36e7370a12f83a5726f6f6d7390a5666c61677380a665786365707490'
     check "an envelope without data" "$(cat build/emitted.out)" '^{"serverId":"emitter","type":"broadcast","event":"e"}$'

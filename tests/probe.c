@@ -1,5 +1,6 @@
 /* probe PORT TEXT [COUNT [PATH]]: connects, upgrades on /ws or PATH, sends TEXT as the first
- * message and prints the first answer, or COUNT. What the tests of the examples talk with. */
+ * message and prints the first answer, or COUNT, each when it is there. A minute for each, and for
+ * the server to start. What the tests of the examples talk with. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 int main(int argc, char **argv) {
@@ -19,19 +21,20 @@ int main(int argc, char **argv) {
         struct sockaddr_in in;
     } a;
     uint8_t out[2048];
-    char in[4096], *body, *at;
+    char in[4096], *body, *at = NULL;
     size_t n = 0, head, len = argc > 2 ? strlen(argv[2]) : 0;
     wshub_frame f;
-    struct timeval t = {5, 0};
-    int fd = socket(AF_INET, SOCK_STREAM, 0), tries, left = argc > 3 ? atoi(argv[3]) : 1, shown;
+    struct timeval t = {60, 0};
+    time_t began = time(NULL);
+    int fd = socket(AF_INET, SOCK_STREAM, 0), left = argc > 3 ? atoi(argv[3]) : 1;
     int asking = snprintf(up, sizeof up, "GET %s%s", argc > 4 ? argv[4] : "/ws", asked);
     if (argc < 3 || len > 1900 || asking < 0 || asking >= (int)sizeof up) return 2;
     memset(&a, 0, sizeof a);
     a.in.sin_family = AF_INET;
     a.in.sin_port = htons((uint16_t)atoi(argv[1]));
     a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    for (tries = 0; connect(fd, &a.any, sizeof a.in) != 0; tries++) { /* it is still starting */
-        if (tries == 100) return 3;
+    while (connect(fd, &a.any, sizeof a.in) != 0) { /* it is still starting */
+        if (time(NULL) > began + 60) return 3;
         (void)usleep(20000);
         (void)close(fd);
         fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -44,23 +47,20 @@ int main(int argc, char **argv) {
     head = wshub_frame_write(&f, out);
     memcpy(out + head, argv[2], len);
     if (send(fd, up, (size_t)asking, 0) < 0 || send(fd, out, head + len, 0) < 0) return 4;
-    for (;;) {
+    while (left > 0) {
         ssize_t k = recv(fd, in + n, sizeof in - 1 - n, 0);
         if (k <= 0) return 5;
         n += (size_t)k;
         in[n] = 0;
         body = strstr(in, "\r\n\r\n");
-        for (shown = 0, at = body ? body + 4 : in + n;
-             shown < left && wshub_frame_read((uint8_t *)at, n - (size_t)(at - in), &f) == 1;
-             shown++) {
+        if (!at && body) at = body + 4;
+        while (at && left > 0 && wshub_frame_read((uint8_t *)at, n - (size_t)(at - in), &f) == 1) {
             if (n - (size_t)(at - in) < f.head_bytes + f.payload_bytes) break;
-            at += f.head_bytes + f.payload_bytes;
-        }
-        if (shown < left) continue;
-        for (at = body + 4; shown--; at += f.head_bytes + f.payload_bytes) { /* all are there */
-            (void)wshub_frame_read((uint8_t *)at, n - (size_t)(at - in), &f);
             (void)printf("%.*s\n", (int)f.payload_bytes, at + f.head_bytes);
+            (void)fflush(stdout);
+            at += f.head_bytes + f.payload_bytes;
+            left--;
         }
-        return 0;
     }
+    return 0;
 }

@@ -8,4 +8,4 @@ for server in fixture-http fixture-behind; do
 done
 command -v node >/dev/null || { echo "  skipped proxies: node is not installed"; echo "proxies: 0 passed, 0 failed, 1 skipped"; exit 0; }
 # what the fixture says of itself is a fault of its; what the hub logs of bad requests is none
-WSHUB_LOG=error PATH=$PATH:/usr/sbin:/usr/local/sbin timeout 300 node tests/proxies.mjs "$dir"
+WSHUB_LOG=error PATH=$PATH:/usr/sbin:/usr/local/sbin timeout 900 node tests/proxies.mjs "$dir"

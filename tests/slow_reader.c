@@ -79,7 +79,7 @@ int main(int argc, char **argv) {
             at = 0;
         }
         p.events = (short)((at < len ? POLLOUT : 0) | (reads ? POLLIN : 0));
-        if (poll(&p, 1, reads ? 5000 : 500) == 0) {
+        if (poll(&p, 1, reads ? 60000 : 500) == 0) {
             if (reads) return 4; /* it was forgotten */
             reads = true;
             before = sent;

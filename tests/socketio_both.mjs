@@ -4,6 +4,7 @@
 import { createRequire } from 'node:module';
 import { spawn } from 'node:child_process';
 import { dirname } from 'node:path';
+import { untilPage } from './wait.mjs';
 const require = createRequire(process.cwd() + '/build/node/x.js');
 const [port, executablePath] = [Number(process.argv[2]), process.argv[3]];
 const script = dirname(require.resolve('socket.io-client').replace(/build.cjs.*|dist.*/, 'dist/socket.io.min.js'));
@@ -20,7 +21,7 @@ async function page(browser, how) {
   const window = await (await browser.newContext({ viewport: { width: 760, height: 450 } })).newPage();
   window.on('pageerror', error => check(`the page: ${error}`, false));
   await window.goto(`http://127.0.0.1:${port}/`);
-  const until = (fn, arg) => window.waitForFunction(fn, arg, { timeout: 8000 }).then(() => true, () => false);
+  const until = (fn, arg) => untilPage(window, fn, arg);
   const both = text => until(t => [...document.querySelectorAll('ul')].every(list => list.innerText.includes(t)), text);
   const count = n => until(k => [...document.querySelectorAll('ul')].every(list => [...list.querySelectorAll('img')].filter(i => i.naturalWidth === 48).length === k), n);
   const at = (panel, what) => window.locator('section').nth(panel).locator(what);

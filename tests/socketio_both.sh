@@ -6,4 +6,4 @@ command -v node >/dev/null || skip "node is not installed"
 for package in playwright-core socket.io-client; do
     [ -d build/node/node_modules/$package ] || skip "$package is not there (npm install --prefix build/node $package)"
 done
-timeout 200 node tests/socketio_both.mjs "${TEST_PORT:-18459}" "$chromium"
+timeout 900 node tests/socketio_both.mjs "${TEST_PORT:-18459}" "$chromium"

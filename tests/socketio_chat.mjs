@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import { spawn } from 'node:child_process';
 import { copyFileSync, rmSync } from 'node:fs';
+import { patience, sees, untilPage as until, watched } from './wait.mjs';
 const require = createRequire(process.cwd() + '/build/node/x.js');
 const { io } = require('socket.io-client');
 const [port, chromium] = [Number(process.argv[2]), process.argv[3]];
@@ -28,9 +29,9 @@ function client(how) {
   socket.next = () => new Promise(done => {
     if (heard.length) return done(heard.shift());
     waiting.push(done);
-    setTimeout(() => done(['nothing']), 4000).unref();
+    setTimeout(() => done(['nothing']), patience).unref();
   });
-  socket.ask = (...event) => socket.timeout(4000).emitWithAck(...event).catch(error => error.message);
+  socket.ask = (...event) => socket.timeout(patience).emitWithAck(...event).catch(error => error.message);
   socket.moved = new Promise(done => socket.io.once('open', () => socket.io.engine.once('upgrade', done)));
   return socket;
 }
@@ -86,8 +87,6 @@ async function page() {
   const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
   const browser = await require('playwright-core').chromium.launch({ executablePath: chromium, args: flags });
   const desktop = { viewport: { width: 720, height: 420 }, colorScheme: 'light' }, phone = { viewport: { width: 360, height: 640 }, colorScheme: 'light' };
-  const until = (window, fn, arg, timeout = 8000) => window.waitForFunction(fn, arg, { timeout }).then(() => true, () => false);
-  const sees = (window, text) => until(window, t => document.body.innerText.includes(t), text);
   const open = async (path, how) => {
     const window = await (await browser.newContext(how)).newPage();
     window.on('pageerror', error => check(`the page: ${error}`, false));
@@ -115,8 +114,9 @@ async function page() {
     check('Ada reads her, as text', await sees(a, 'And the server? <b>Bold</b> & "quoted" — é 😀') && await a.evaluate(() => document.querySelectorAll('#log li b').length === 2));
     await say(a, 'One C header, and one file for each of the two protocols.');
     check('what one says stands there once', await until(a, () => [...document.querySelectorAll('#log .mine')].length === 2));
+    const typing = await watched(a, 'Grace is typing');
     await b.type('#text', 'Hm');
-    check('Grace is seen typing', await sees(a, 'Grace is typing'));
+    check('Grace is seen typing', await typing());
     await a.screenshot({ path: 'build/socketio_chat.png' });
     await b.screenshot({ path: 'build/socketio_chat-phone.png' });
     check('and that ends by itself', await until(a, () => !document.querySelector('#typing').textContent));

@@ -10,4 +10,4 @@ if [ -z "$chromium" ] || [ ! -d build/node/node_modules/playwright-core ]; then
     skip two_windows_of_the_socketio_chat "chromium or playwright-core is not there (npm install --prefix build/node playwright-core)"
     chromium=
 fi
-timeout 200 node tests/socketio_chat.mjs "${TEST_PORT:-18452}" ${chromium:+"$chromium"}
+timeout 900 node tests/socketio_chat.mjs "${TEST_PORT:-18452}" ${chromium:+"$chromium"}

@@ -7,4 +7,4 @@ fixture=build/check/fixture-sio
 [ -x $fixture ] || skip "$fixture is not built"
 command -v node >/dev/null || skip "node is not installed"
 [ -d build/node/node_modules/socket.io-client ] || skip "socket.io-client is not there (npm install --prefix build/node socket.io-client)"
-timeout 100 node tests/socketio_flow.mjs $fixture
+timeout 900 node tests/socketio_flow.mjs $fixture

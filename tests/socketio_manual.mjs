@@ -4,6 +4,8 @@
 import { createRequire } from 'node:module';
 import { spawn, execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
+import { patience, sleep, until } from './wait.mjs';
 const require = createRequire(process.cwd() + '/build/node/x.js');
 const { io } = require('socket.io-client');
 const port = Number(process.argv[2]), at = `http://127.0.0.1:${port}`, origin = 'http://localhost:3000';
@@ -30,7 +32,7 @@ async function serving([command, args], run) {
   const server = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, WSHUB_LOG: 'off' } });
   const ended = new Promise(done => server.once('exit', done));
   try {
-    for (let i = 0; i < 200 && !(await fetch(`${at}/socket.io/?EIO=4&transport=polling`).then(() => true, () => false)); i++) await new Promise(r => setTimeout(r, 50));
+    await until(() => fetch(`${at}/socket.io/?EIO=4&transport=polling`).then(() => true, () => false));
     return await run();
   } finally {
     server.kill('SIGTERM');
@@ -38,10 +40,10 @@ async function serving([command, args], run) {
   }
 }
 
-// What each of them hears. `settled` waits until all that was said has arrived: an acknowledgement comes behind it.
-const pause = () => new Promise(r => setTimeout(r, 150));
+// What each of them hears. Nobody says anything more before those who are to hear of it have.
 async function talk() {
   const heard = {}, all = [];
+  const hear = (names, ...event) => until(() => names.every(name => heard[name].some(h => isDeepStrictEqual(h, event))));
   const client = async (name, auth, how = {}) => {
     const socket = io(at, { auth, forceNew: true, reconnection: false, ...how }), log = heard[name] = [];
     all.push(socket);
@@ -51,26 +53,31 @@ async function talk() {
       socket.on('connect', () => { log.push(['(connected)', socket.id.length]); done(); });
       socket.on('connect_error', error => { log.push(['(refused)', error.message, error.data ?? null]); done(); });
     });
-    await pause();
     return socket;
   };
-  const ada = await client('ada', { name: 'Ada "the" 1\u00e9' });
+  const adaName = 'Ada "the" 1\u00e9', ada = await client('ada', { name: adaName });
   const grace = await client('grace', { name: 'Grace' }, { transports: ['websocket'] });
+  await hear(['ada'], 'joined', 'Grace');
   await client('nobody', {});
   await client('number', { name: 7 }, { transports: ['polling'] });
   const mary = await client('mary', { name: '' }, { transports: ['polling'] });
+  await hear(['ada', 'grace'], 'joined', '');
   heard.acks = [];
-  for (const [socket, ...args] of [[ada, 'hello'], [grace, { a: [1, null, 'x\u2028'] }], [mary, 12.5], [ada, '\ud83d\ude00']]) {
-    heard.acks.push(await socket.timeout(4000).emitWithAck('say', ...args).catch(error => error.message) ?? null);
-    await pause();
-  }
+  const says = async (socket, name, text) => {
+    heard.acks.push(await socket.timeout(patience).emitWithAck('say', text).catch(error => error.message) ?? null);
+    await hear(['ada', 'grace', 'mary'], 'said', name, text);
+  };
+  await says(ada, adaName, 'hello');
+  await says(grace, 'Grace', { a: [1, null, 'x\u2028'] });
+  await says(mary, '', 12.5);
+  await says(ada, adaName, '\ud83d\ude00');
   ada.emit('say', 'without an acknowledgement');
   ada.emit('something else', 1);
-  await pause();
+  await says(ada, adaName, 'behind it');
   grace.disconnect();
-  await pause();
+  await hear(['ada', 'mary'], 'left', 'Grace');
   mary.io.engine.close();
-  await pause();
+  await hear(['ada'], 'left', '');
   heard.cors = await fetch(`${at}/socket.io/?EIO=4&transport=polling`, { headers: { Origin: origin } }).then(r => [r.status, r.headers.get('access-control-allow-origin')]);
   for (const socket of all) socket.disconnect();
   return heard;
@@ -89,8 +96,8 @@ await serving(compile('readme_socketio', once(fromReadme, '8080', String(port)))
   const [a, b] = [io(at, { forceNew: true }), io(at, { forceNew: true, transports: ['websocket'] })];
   await Promise.all([a, b].map(socket => new Promise(done => socket.on('connect', done))));
   const heard = Promise.all([a, b].map(socket => new Promise(done => socket.on('news', (...args) => done(args)))));
-  const ack = await a.timeout(4000).emitWithAck('news', 1, { b: Buffer.from([1, 2, 255]) }).catch(error => error.message);
-  const both = await Promise.race([heard, new Promise(done => setTimeout(done, 4000, []))]);
+  const ack = await a.timeout(patience).emitWithAck('news', 1, { b: Buffer.from([1, 2, 255]) }).catch(error => error.message);
+  const both = await Promise.race([heard, sleep(patience).then(() => [])]);
   check(`README.md: all hear everything: ${JSON.stringify(both)}`, both.length === 2 && both.every(([n, o]) => n === 1 && Buffer.compare(Buffer.from(o.b), Buffer.from([1, 2, 255])) === 0));
   check(`README.md: and whoever asks is told: ${ack}`, ack === undefined);
   a.disconnect();

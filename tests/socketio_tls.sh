@@ -8,4 +8,4 @@ command -v node >/dev/null || skip "node is not installed"
 [ -d "${ORACLE_MODULES:-build/node/node_modules}/socket.io-client" ] || skip "socket.io-client is not there (npm install --prefix build/node socket.io-client)"
 make -s $fixture || { echo "socketio_tls: 0 passed, 1 failed, 0 skipped"; exit 1; }
 ./$fixture --tls-cert x --tls-key x 2>&1 | grep -q 'not built in' && skip "neither OpenSSL nor mbedTLS is installed"
-timeout 100 node tests/socketio_tls.mjs $fixture
+timeout 900 node tests/socketio_tls.mjs $fixture

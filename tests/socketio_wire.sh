@@ -10,4 +10,4 @@ dir=build/check
 [ -x $dir/test_sio_published ] || dir=build
 [ -x $dir/test_sio_published ] || skip "test_sio_published is not built (make build/test_sio_published)"
 PUBLISHED=build/published.txt $dir/test_sio_published >build/published.out || { cat build/published.out; exit 1; }
-timeout 60 node tests/socketio_wire.mjs build/published.txt
+timeout 900 node tests/socketio_wire.mjs build/published.txt

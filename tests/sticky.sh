@@ -7,4 +7,4 @@ skip() { echo "  skipped sticky: $1"; echo "sticky: 0 passed, 0 failed, 1 skippe
 command -v node >/dev/null || skip "node is not installed"
 [ -d build/node/node_modules/socket.io-client ] || skip "socket.io-client is not there (npm install --prefix build/node socket.io-client)"
 [ "$(uname)" = Linux ] || skip "it needs further loopback addresses"
-PATH=$PATH:/usr/sbin:/usr/local/sbin timeout 300 node tests/sticky.mjs "$dir"
+PATH=$PATH:/usr/sbin:/usr/local/sbin timeout 900 node tests/sticky.mjs "$dir"

@@ -34,18 +34,22 @@ until_ok() { # the command and its arguments
 }
 
 # Runs a program and talks with it. The steps, a line each: `> TEXT` writes a line to its standard input, `< PATTERN` waits
-# for a line of its output, behind the one that was waited for last. Behind the last step its input ends, and it is waited
-# for. Prints its output, errors too, and `status N`; what is waited for in vain, and then the program is killed.
+# for a line of its output, behind the one that was waited for last, `? COMMAND` until a command of the shell succeeds,
+# `!` ends the program (a function has to `exec` it). Behind the last step its input ends, and it is waited for. Prints its
+# output, errors too, and `status N`; what is waited for in vain, and then the program is killed.
 talk() ( # steps, program, arguments
     steps=$1; shift
     mkdir -p build; dir=$(mktemp -d build/talk.XXXXXX); mkfifo "$dir/in"; : >"$dir/out"
     { "$@" <"$dir/in" & echo $! >"$dir/pid"; wait $!; echo "status $?"; } >"$dir/out" 2>&1 &
     trap '' PIPE # it may end before it is told everything
     exec 9>"$dir/in"
+    until_ok test -s "$dir/pid"
     line=0
     while IFS= read -r step; do
         case $step in
         '> '*) printf '%s\n' "${step#> }" >&9 2>/dev/null ;;
+        '? '*) vain=$(until_ok eval "${step#\? }") || { line=$vain; break; } ;;
+        '!') kill "$(cat "$dir/pid")" ;;
         '< '*) line=$(line_of "$dir/out" "${step#< }" $((line + 1))) || break ;;
         *) line="no step: $step"; break ;;
         esac

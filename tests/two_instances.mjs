@@ -2,6 +2,7 @@
 // together again when it is back, told of the gap. Keeps a screenshot (build/two-instances.png).
 import { createRequire } from 'node:module';
 import { spawn } from 'node:child_process';
+import { sees, until, watched } from './wait.mjs';
 const require = createRequire(process.cwd() + '/build/node/x.js');
 const { chromium } = require('playwright-core');
 const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
@@ -11,7 +12,7 @@ const env = { ...process.env, REDIS_PORT: '18479', PORT_A: '18476', PORT_B: '184
 const show = spawn('sh', ['examples/two_instances.sh'], { env, stdio: ['pipe', 'pipe', 'inherit'] });
 let told = '';
 show.stdout.on('data', d => { told += d; });
-const says = async text => { for (let i = 0; i < 500 && !told.includes(text); i++) await new Promise(r => setTimeout(r, 20)); return told.includes(text); };
+const says = text => until(() => told.includes(text));
 check('the script says that it is ready', await says('both chats are one'));
 check('both chats are there', await says(':18476') && await says(':18477'));
 const browser = await chromium.launch({ executablePath: process.argv[2], args: flags });
@@ -21,16 +22,16 @@ try {
     await p.goto(`http://127.0.0.1:${port}/?name=${name}`);
     return p;
   };
-  const sees = (p, text) => p.waitForFunction(t => document.body.innerText.includes(t), text, { timeout: 10000 }).then(() => true, () => false);
   const write = async (p, text) => { await p.fill('#text', text); await p.press('#text', 'Enter'); };
   const a = await page(18476, 'Ada'), b = await page(18477, 'Grace');
   check('both are online', await sees(a, 'online') && await sees(b, 'online'));
-  let together = false; // the chats may still be connecting to Redis
-  for (let i = 0; i < 20 && !together; i++) {
-    await write(a, `hello ${i}`);
-    together = await b.waitForFunction(t => document.body.innerText.includes(t), `hello ${i}`, { timeout: 500 }).then(() => true, () => false);
-  }
-  check('Grace hears Ada on the other instance', together);
+  const hears = () => b.evaluate(() => document.body.innerText.includes('hello '));
+  let said = 0;
+  const saysAgain = async () => {
+    if (!await hears()) { await write(a, `hello ${++said}`); await sees(a, `hello ${said}`); }
+    return hears();
+  };
+  check('Grace hears Ada on the other instance', await until(saysAgain)); // the chats may still be connecting to Redis
   await write(b, 'hello to you, over there');
   check('Ada hears Grace', await sees(a, 'hello to you, over there'));
   check('each tells of its own people, and says so', await a.evaluate(() => [...document.querySelectorAll('#people .name')].map(e => e.textContent).join()) === 'Ada (you)' && await sees(b, 'on this server'));
@@ -39,8 +40,9 @@ try {
   await a.evaluate(() => choose('garden'));
   check('a room that one makes the other has', await sees(b, '# garden'));
   await a.evaluate(() => choose('lobby'));
+  const typing = await watched(b, 'Ada is typing');
   await a.type('#text', 'Is it');
-  check('Ada is seen typing over there', await sees(b, 'Ada is typing'));
+  check('Ada is seen typing over there', await typing());
   await late.close();
   // a line is said to one server, the answer is lost, and it is said again to the other
   const line = { room: 'lobby', id: 'to-both', text: 'said to both' };
