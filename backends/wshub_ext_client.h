@@ -426,7 +426,7 @@ typedef struct wshub_ws_http_events {
     /* An answer is whole; the next request may be given, unless it is the last one. */
     void (*answered)(wshub_ws_pool *pool, wshub_ws line, const wshub_ws_answer *answer, void *user);
     /* The last word, exactly once; the handle is stale. A request that is not answered yet never
-     * will be. gone->why: as of a WebSocket that never was open; LOST: its stream ended while
+     * will be. gone->why: as of a WebSocket that never was open, PROXY among it (407); LOST: its stream ended while
      * nothing was asked; ANSWER: what came is no answer, or too large; TIMEOUT: neither stream nor
      * answer in time. gone->opened is false. */
     void (*ended)(wshub_ws_pool *pool, wshub_ws line, const wshub_ws_gone *gone, void *user);
@@ -435,7 +435,9 @@ typedef struct wshub_ws_http_events {
 /* Opens a line. Whatever happens from here on is told by ended(), never by this call.
  *   desc      borrowed. url: `http` or `https`, what stands behind host and port is not looked at.
  *             events is not used, nor what is of messages: protocols, deflate, redirects_max,
- *             message_timeout_ms, unsent_bytes_max. headers: of each request.
+ *             message_timeout_ms, unsent_bytes_max. headers: of each request. proxy: is sent the
+ *             requests themselves, whose target is then the whole URL (RFC 9112 3.2.2), and not
+ *             asked to CONNECT, which many refuse.
  *             connect_timeout_ms: until its stream is there. idle_timeout_ms: so long without a
  *             request it ends itself; sooner if the server says that it will (Keep-Alive).
  *             message_bytes_max: of the body of an answer
@@ -764,6 +766,7 @@ typedef enum wshub_ws__part {
 /* What a line of HTTP has more than a WebSocket. */
 typedef struct wshub_ws__http {
     const wshub_ws_http_events *events;
+    wshub_ws__bytes base;    /* what stands in front of each target: for a proxy; else nothing */
     wshub_ws__bytes front;   /* Host and the caller's fields, as each request has them */
     wshub_ws__bytes request; /* until the stream is there */
     wshub_ws__bytes body;    /* of the answer, as far as it has come */
@@ -1120,6 +1123,7 @@ static void wshub_ws__http_free(wshub_ws_pool *pool, wshub_ws__line *line) {
     wshub_ws__http *http = line->http;
 
     if (!http) return;
+    wshub_ws__bytes_free(pool, &http->base);
     wshub_ws__bytes_free(pool, &http->front);
     wshub_ws__bytes_free(pool, &http->request);
     wshub_ws__bytes_free(pool, &http->body);
@@ -2235,6 +2239,12 @@ static bool wshub_ws__put_host(wshub_ws_pool *pool, wshub_ws__line *line, bool p
            (!port || wshub_ws__put_z(pool, line, digits));
 }
 
+/* The credentials for a proxy. */
+static bool wshub_ws__put_auth(wshub_ws_pool *pool, wshub_ws__line *line, const char *auth) {
+    return wshub_ws__put_z(pool, line, "Proxy-Authorization: Basic ") &&
+           wshub_ws__put_z(pool, line, auth) && wshub_ws__put_z(pool, line, "\r\n");
+}
+
 /* RFC 9110 9.3.6: the authority is both the target and Host. */
 static bool wshub_ws__put_connect(wshub_ws_pool *pool, wshub_ws__line *line) {
     const char *auth = line->attempt->proxy_auth;
@@ -2242,9 +2252,7 @@ static bool wshub_ws__put_connect(wshub_ws_pool *pool, wshub_ws__line *line) {
     return wshub_ws__put_z(pool, line, "CONNECT ") && wshub_ws__put_host(pool, line, true) &&
            wshub_ws__put_z(pool, line, " HTTP/1.1\r\nHost: ") &&
            wshub_ws__put_host(pool, line, true) && wshub_ws__put_z(pool, line, "\r\n") &&
-           (!auth || (wshub_ws__put_z(pool, line, "Proxy-Authorization: Basic ") &&
-                      wshub_ws__put_z(pool, line, auth) && wshub_ws__put_z(pool, line, "\r\n"))) &&
-           wshub_ws__put_z(pool, line, "\r\n");
+           (!auth || wshub_ws__put_auth(pool, line, auth)) && wshub_ws__put_z(pool, line, "\r\n");
 }
 
 static bool wshub_ws__put_upgrade(wshub_ws_pool *pool, wshub_ws__line *line, const char key[24]) {
@@ -2272,7 +2280,8 @@ static bool wshub_ws__put_upgrade(wshub_ws_pool *pool, wshub_ws__line *line, con
            wshub_ws__put_z(pool, line, "\r\n");
 }
 
-/* A line of HTTP has its stream: what it was asked meanwhile goes out. */
+/* A line of HTTP has its stream, to the server or to a proxy: what it was asked meanwhile goes
+ * out. */
 static void wshub_ws__http_ready(wshub_ws_pool *pool, wshub_ws__line *line) {
     wshub_ws__http *http = line->http;
 
@@ -2296,7 +2305,7 @@ static void wshub_ws__request(wshub_ws_pool *pool, wshub_ws__line *line, bool to
     char key[24];
     wshub_str text;
 
-    if (line->http && !to_proxy) {
+    if (line->http) { /* a proxy takes its requests as they are */
         wshub_ws__http_ready(pool, line);
         return;
     }
@@ -2465,15 +2474,11 @@ static void wshub_ws__upgraded(wshub_ws_pool *pool, wshub_ws__line *line,
     if (count && wshub_ws__listens(pool, id)) wshub_ws__feed(pool, line, rest, count);
 }
 
-/* The proxy's answer is whole. */
-static void wshub_ws__proxied(wshub_ws_pool *pool, wshub_ws__line *line,
-                              const wshub_ws__answer *answer) {
+/* The proxy says no. */
+static void wshub_ws__proxy_refused(wshub_ws_pool *pool, wshub_ws__line *line,
+                                    const wshub_ws__answer *answer) {
     char text[WSHUB_WS__TEXT_MAX];
 
-    if (answer->status >= 200 && answer->status < 300) {
-        wshub_ws__request(pool, line, false);
-        return;
-    }
     line->status = (uint16_t)answer->status;
     if (answer->authenticate.len)
         (void)snprintf(text, sizeof text, "the proxy answers %d and asks for %.*s", answer->status,
@@ -2482,6 +2487,15 @@ static void wshub_ws__proxied(wshub_ws_pool *pool, wshub_ws__line *line,
     else
         (void)snprintf(text, sizeof text, "the proxy answers %d", answer->status);
     wshub_ws__fail(pool, line, WSHUB_WS_END_PROXY, text);
+}
+
+/* The proxy's answer is whole. */
+static void wshub_ws__proxied(wshub_ws_pool *pool, wshub_ws__line *line,
+                              const wshub_ws__answer *answer) {
+    if (answer->status >= 200 && answer->status < 300)
+        wshub_ws__request(pool, line, false);
+    else
+        wshub_ws__proxy_refused(pool, line, answer);
 }
 
 /* The server's answer is whole, and no 101. */
@@ -2580,11 +2594,6 @@ static void wshub_ws__read_answer(wshub_ws_pool *pool, wshub_ws__line *line, con
     } while (head && line &&
              (line->state == WSHUB_WS__PROXY || line->state == WSHUB_WS__UPGRADING) &&
              line->in.len);
-    if (line && line->state == WSHUB_WS__HTTP) {
-        line->heads = 0; /* of the proxy */
-        if (line->in.len)
-            wshub_ws__fail(pool, line, WSHUB_WS_END_ANSWER, "an answer before the request");
-    }
 }
 
 /* ---- answers to requests (RFC 9112 6) ----
@@ -2698,6 +2707,10 @@ static void wshub_ws__http_head(wshub_ws_pool *pool, wshub_ws__line *line, size_
     text.len = head;
     problem = wshub_ws__head(text, &answer);
     if (!problem && answer.status == 101) problem = "a 101 that nobody has asked for";
+    if (!problem && answer.status == 407 && http->base.len) {
+        wshub_ws__proxy_refused(pool, line, &answer);
+        return;
+    }
     if (!problem && answer.status < 200) { /* a note: the answer follows */
         line->heads += (uint32_t)head;
         line->in.len = 0;
@@ -3644,9 +3657,17 @@ static bool wshub_ws__http_fill(wshub_ws_pool *pool, wshub_ws__line *line,
     http->events = events;
     http->deadline_ms = WSHUB_NEVER;
     http->keep_ms = line->idle_ms;
+    if (attempt->proxy_host[0]) {
+        if (!wshub_ws__put_z(pool, line, "http://") ||
+            !wshub_ws__put_host(pool, line, attempt->parts.port_said))
+            return false;
+        http->base = line->out;
+        memset(&line->out, 0, sizeof line->out);
+    }
     if (!wshub_ws__put_z(pool, line, " HTTP/1.1\r\nHost: ") ||
         !wshub_ws__put_host(pool, line, attempt->parts.port_said) ||
         !wshub_ws__put_z(pool, line, "\r\n") ||
+        (attempt->proxy_auth && !wshub_ws__put_auth(pool, line, attempt->proxy_auth)) ||
         (attempt->headers && !wshub_ws__put_z(pool, line, attempt->headers)))
         return false;
     http->front = line->out;
@@ -3847,7 +3868,7 @@ static bool wshub_ws__request_put(wshub_ws_pool *pool, const wshub_ws__http *htt
     struct {
         const void *ptr;
         size_t len;
-    } pieces[9];
+    } pieces[10];
     size_t i, total = 0;
 
     if (request->body || strcmp(request->method, "POST") == 0)
@@ -3858,18 +3879,20 @@ static bool wshub_ws__request_put(wshub_ws_pool *pool, const wshub_ws__http *htt
     pieces[at].len = strlen(text)
     WSHUB__PIECE(0, request->method);
     WSHUB__PIECE(1, " ");
-    WSHUB__PIECE(2, request->target);
-    pieces[3].ptr = http->front.ptr;
-    pieces[3].len = http->front.len;
-    WSHUB__PIECE(4, request->type ? "Content-Type: " : "");
-    WSHUB__PIECE(5, request->type ? request->type : "");
-    WSHUB__PIECE(6, request->type ? "\r\n" : "");
-    WSHUB__PIECE(7, length);
-    WSHUB__PIECE(8, "\r\n");
+    pieces[2].ptr = http->base.ptr;
+    pieces[2].len = http->base.len;
+    WSHUB__PIECE(3, request->target);
+    pieces[4].ptr = http->front.ptr;
+    pieces[4].len = http->front.len;
+    WSHUB__PIECE(5, request->type ? "Content-Type: " : "");
+    WSHUB__PIECE(6, request->type ? request->type : "");
+    WSHUB__PIECE(7, request->type ? "\r\n" : "");
+    WSHUB__PIECE(8, length);
+    WSHUB__PIECE(9, "\r\n");
 #undef WSHUB__PIECE
-    for (i = 0; i < 9; i++) total += pieces[i].len;
+    for (i = 0; i < 10; i++) total += pieces[i].len;
     if (!wshub_ws__bytes_room(pool, to, total + request->body_bytes, SIZE_MAX / 2)) return false;
-    for (i = 0; i < 9; i++)
+    for (i = 0; i < 10; i++)
         (void)wshub_ws__bytes_add(pool, to, pieces[i].ptr, pieces[i].len, SIZE_MAX / 2);
     return wshub_ws__bytes_add(pool, to, request->body, request->body_bytes, SIZE_MAX / 2);
 }

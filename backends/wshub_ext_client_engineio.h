@@ -534,6 +534,7 @@ static bool wshub_eio_link__ask(wshub_eio_link *link, wshub_eio_link__line *on,
                                 wshub_ws_request *request) {
     char target[WSHUB_EIO_LINK__URL_MAX + 40], url[320];
     wshub_ws_desc desc = *link->desc.ws;
+    wshub_err err = WSHUB_ERR_STALE;
     size_t n;
 
     /* `t` is never the same, so that no cache between us takes one answer for another. */
@@ -541,19 +542,20 @@ static bool wshub_eio_link__ask(wshub_eio_link *link, wshub_eio_link__line *on,
     (void)snprintf(target + n, sizeof target - n, "&t=%lx-%lx",
                    (unsigned long)wshub_ws_now_ms(link->pool), (unsigned long)++link->requests);
     request->target = target;
-    if (!on->line.id) {
+    if (on->line.id) err = wshub_ws_http_request(link->pool, on->line, request);
+    if (err == WSHUB_ERR_STALE || err == WSHUB_ERR_STATE) { /* there is none, or it is ending */
+        (void)wshub_ws_forget(link->pool, on->line);
+        on->line.id = 0;
         (void)wshub_eio_link__url(&link->desc, true, NULL, url, sizeof url);
         desc.url = url;
         desc.user = link;
         desc.idle_timeout_ms = WSHUB_EIO_LINK__POST_IDLE_MS;
         desc.message_bytes_max =
             link->desc.payload_bytes_max ? link->desc.payload_bytes_max : 16777216;
-        if (wshub_ws_http_open(link->pool, &desc, &wshub_eio_link__http_events, &on->line)) {
-            on->line.id = 0;
-            return false;
-        }
+        err = wshub_ws_http_open(link->pool, &desc, &wshub_eio_link__http_events, &on->line);
+        if (!err) err = wshub_ws_http_request(link->pool, on->line, request);
     }
-    if (wshub_ws_http_request(link->pool, on->line, request)) return false;
+    if (err) return false;
     on->asked = true;
     return true;
 }
@@ -609,7 +611,7 @@ static void wshub_eio_link__post(wshub_eio_link *link) {
         request.type = "text/plain;charset=UTF-8";
         request.body = body;
         request.body_bytes = len;
-        request.timeout_ms = link->silence_ms;
+        request.timeout_ms = WSHUB_OFF; /* or pongs do not arrive, and the server ends it */
         ok = wshub_eio_link__ask(link, &link->post, &request);
         (void)wshub_ws_alloc(link->pool, body, len + 1, 0);
     }
@@ -1001,7 +1003,8 @@ static void wshub_eio_link__on_soon(void *ctx) {
     wshub_eio_link__enter(link);
     if (link->cut && link->state <= WSHUB_EIO_LINK__OPEN)
         wshub_eio_link__over(link, "transport close", "dropped", NULL, false);
-    else if (link->way != WSHUB_EIO_LINK__WEBSOCKET && link->state != WSHUB_EIO_LINK__OVER)
+    else if (!link->cut && link->way != WSHUB_EIO_LINK__WEBSOCKET &&
+             link->state != WSHUB_EIO_LINK__OVER)
         wshub_eio_link__post(link);
     wshub_eio_link__leave(link);
 }

@@ -479,35 +479,31 @@ TEST(a_line_may_be_ended_inside_its_answer) {
     }
 }
 
-TEST(a_proxy_is_asked_to_connect_first) {
+TEST(a_proxy_is_sent_the_requests_themselves) {
     wshub_ws_desc d;
     wshub_ws line;
     wshub_conn c;
     EXPECT(site_start(&s, false, NULL));
     memset(&d, 0, sizeof d);
     d.proxy = "http://u:p@proxy:8080";
-    line = open_line("http://h:81", &d);
-    EXPECT_INT(ask(line, "GET", "/x", NULL), WSHUB_OK);
+    line = open_line("http://[::1]:81/", &d);
+    EXPECT_INT(ask(line, "GET", "/x?y", NULL), WSHUB_OK);
     c = site_dialled(&s, "proxy:8080");
     wshub_io_fake_answer(s.fake, c, true);
-    expect_request(
-        c, "CONNECT h:81 HTTP/1.1\r\nHost: h:81\r\nProxy-Authorization: Basic dTpw\r\n\r\n");
-    site_say(&s, c, "HTTP/1.1 200 Connection established\r\n\r\n");
-    expect_request(c, "GET /x HTTP/1.1\r\nHost: h:81\r\n\r\n");
+    expect_request(c, "GET http://[::1]:81/x?y HTTP/1.1\r\nHost: [::1]:81\r\n"
+                      "Proxy-Authorization: Basic dTpw\r\n\r\n");
     site_say(&s, c, OK "Content-Length: 1\r\n\r\na");
     EXPECT_STR(site_told(&s), "answered 200 a\n");
-
-    (void)open_line("http://h:81", &d);
-    c = site_dialled(&s, "proxy:8080");
-    wshub_io_fake_answer(s.fake, c, true);
-    site_say(&s, c, "HTTP/1.1 407 x\r\nProxy-Authenticate: Basic\r\n\r\n");
+    EXPECT_INT(ask(line, "POST", "/", "b"), WSHUB_OK);
+    expect_request(c, "POST http://[::1]:81/ HTTP/1.1\r\nHost: [::1]:81\r\n"
+                      "Proxy-Authorization: Basic dTpw\r\n"
+                      "Content-Type: text/plain;charset=UTF-8\r\nContent-Length: 1\r\n\r\nb");
+    site_say(&s, c, "HTTP/1.1 407 x\r\nProxy-Authenticate: Digest x\r\n\r\n");
     EXPECT_STR(site_told(&s), "ended proxy 407\n");
 
-    (void)open_line("http://h:81", &d); /* who speaks before it is asked */
-    c = site_dialled(&s, "proxy:8080");
-    wshub_io_fake_answer(s.fake, c, true);
-    site_say(&s, c, "HTTP/1.1 200 x\r\n\r\n" OK);
-    EXPECT_STR(site_told(&s), "ended answer\n");
+    (void)asked(NULL, &c); /* of a server it is an answer like others */
+    site_say(&s, c, "HTTP/1.1 407 x\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_STR(site_told(&s), "answered 407 \n");
     site_stop(&s);
 }
 
