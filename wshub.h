@@ -16990,8 +16990,8 @@ typedef struct wshub__words {
     /* Appends a message to the other instances. */
     void (*write)(const wshub__mem *m, wshub__buf *b, wshub_str server_id, const wshub_dest *dest,
                   const wshub_msg *msg);
-    /* Who wrote it, seen without reading all of it. ptr NULL: that cannot be seen so. */
-    wshub_str (*writer)(wshub_str payload);
+    /* Did that server write it, as far as is seen without reading all of it? */
+    bool (*is_from)(wshub_str payload, wshub_str server_id);
     /* Reads a message of another instance. FINE: *out has its texts, views of the payload and of
      * out->block, which is the caller's to free. */
     wshub__letter_verdict (*read)(const wshub *hub, wshub_str channel, wshub_str payload,
@@ -21658,7 +21658,7 @@ static void wshub__bus_received(void *ctx, wshub_str channel, wshub_str payload)
     speaker = wshub__bus_speaker(hub, channel, &rest);
     if (speaker) {
         if (speaker->table.on_bus) speaker->table.on_bus(hub, rest, payload, speaker->user);
-    } else if (wshub_str_eq(hub->uplink.words->writer(payload), hub->server_id)) {
+    } else if (hub->uplink.words->is_from(payload, hub->server_id)) {
         hub->stats.bus_self_echo++;
     } else {
         wshub__bus_read(hub, channel, payload);
@@ -21675,7 +21675,7 @@ static void wshub__bus_handed_over(void *ctx, const wshub_bus_handover *message)
     if (hub->destroying) return;
     wshub__enter(hub);
     hub->stats.bus_received++;
-    if (wshub_str_eq(hub->uplink.words->writer(message->payload), hub->server_id)) {
+    if (hub->uplink.words->is_from(message->payload, hub->server_id)) {
         hub->stats.bus_self_echo++;
     } else {
         wshub__brief_read(message->brief, &brief);
@@ -24739,16 +24739,14 @@ static void wshub__envelope_write(const wshub__mem *mem, wshub__buf *buf, wshub_
 
 /* ---- reading ---- */
 
-/* The raw serverId of an envelope as every instance writes it, found without parsing. ptr NULL:
- * unknown. */
-static wshub_str wshub__envelope_peek(wshub_str payload) {
+/* Is it an envelope of that server, as every instance writes them? Seen without parsing; one whose
+ * name has to be escaped is not seen so. */
+static bool wshub__envelope_is_from(wshub_str payload, wshub_str server_id) {
     static const char head[] = "{\"serverId\":\"";
     const size_t n = sizeof head - 1;
-    const char *quote;
-    if (payload.len <= n || memcmp(payload.ptr, head, n) != 0) return wshub__str(NULL, 0);
-    quote = (const char *)memchr(payload.ptr + n, '"', payload.len - n);
-    return quote ? wshub__str(payload.ptr + n, (size_t)(quote - payload.ptr) - n)
-                 : wshub__str(NULL, 0);
+    return payload.len > n + server_id.len && memcmp(payload.ptr, head, n) == 0 &&
+           memcmp(payload.ptr + n, server_id.ptr, server_id.len) == 0 &&
+           payload.ptr[n + server_id.len] == '"';
 }
 
 /* Finds the fields of an envelope. False: it is none. */
@@ -24866,7 +24864,7 @@ static wshub__letter_verdict wshub__envelope_open(const wshub *hub, wshub_str ch
 }
 
 static const wshub__words wshub__envelope_words = {wshub__envelope_base, wshub__envelope_channel,
-                                                   wshub__envelope_write, wshub__envelope_peek,
+                                                   wshub__envelope_write, wshub__envelope_is_from,
                                                    wshub__envelope_open};
 
 /* ---- >>emitter ---------------------------------------------------------------------------------

@@ -24,9 +24,11 @@
  * at a few keys, under a lock.
  *
  * Cost: a turn's publications are one block of memory for all seats (one for every 64 KiB), and
- * one compare-and-swap a seat. A seat is handed all that is published and sorts out on its own
- * thread what it has subscribed to: a comparison for each pattern, and a hash where none fits. One
- * that has subscribed to nothing, as an emitter's, is handed nothing.
+ * one compare-and-swap a seat. A seat that has subscribed to a pattern is handed all that is
+ * published and sorts out on its own thread what it wants: a comparison for each pattern, and a hash
+ * where none fits. One that has subscribed to channels alone, as a hub with bus_exact, is left
+ * alone, and its thread asleep, by what is none of these, but for a chance of one in 512 for each of
+ * them. One that has subscribed to nothing, as an emitter's, is handed nothing.
  *
  *     wshub_bus_local *local;
  *     wshub_bus seat;
@@ -242,13 +244,25 @@ typedef struct wshub_bus_local__name {
     size_t len;
 } wshub_bus_local__name;
 
+#define WSHUB_BUS_LOCAL__SLOTS 512u
+
 /* What a seat is subscribed to: channels in a table of buckets, patterns in a list. */
 typedef struct wshub_bus_local__names {
     wshub_bus_local__name **buckets; /* as many as buckets_count, a power of two, or none */
     wshub_bus_local__name *patterns;
     size_t buckets_count, channels_count;
     uint64_t key[2]; /* secret: strangers choose the names of channels */
+    /* How many of the channels have each slot, which is the same for all seats: read by publishers
+     * without a lock. */
+    size_t slots[WSHUB_BUS_LOCAL__SLOTS];
 } wshub_bus_local__names;
+
+/* What others need to know of a seat before they send it anything. */
+enum {
+    WSHUB_BUS_LOCAL__HEARS_ALL,   /* there is a pattern, or it has not been asked yet */
+    WSHUB_BUS_LOCAL__HEARS_SLOTS, /* channels alone: what has the slot of one of them */
+    WSHUB_BUS_LOCAL__HEARS_NONE
+};
 
 /* What a seat's owner knows of the bus. wshub_bus_local__follows says which state may follow
  * which, and wshub_bus_local__seat_to() alone writes it. */
@@ -298,7 +312,7 @@ typedef struct wshub_bus_local__seat {
     size_t refs; /* its owner's, and one for each list of others that it stands in */
     wshub_bus_local__node *inbox;
     size_t inbox_bytes;
-    size_t deaf; /* 1: it has been asked what it wants, and wants nothing, so it is sent nothing */
+    size_t hears; /* WSHUB_BUS_LOCAL__HEARS_*: only its owner's thread writes it */
 } wshub_bus_local__seat;
 
 struct wshub_bus_local {
@@ -381,6 +395,11 @@ static wshub_bus_local__name **wshub_bus_local__channel_at(const wshub_bus_local
         if (same && wshub_bus_local__name_is(*at, channel)) break; /* never: of two, one hash */
     }
     return at;
+}
+
+/* The slot of a channel, under a key that all seats share. */
+static size_t wshub_bus_local__slot(const wshub_bus_local *local, wshub_str channel) {
+    return (size_t)wshub_siphash(local->key, channel.ptr, channel.len) % WSHUB_BUS_LOCAL__SLOTS;
 }
 
 static bool wshub_bus_local__has_channel(const wshub_bus_local__names *names, wshub_str channel) {
@@ -484,6 +503,7 @@ static bool wshub_bus_local__names_add(wshub_bus_local *local, wshub_bus_local__
     *at = wshub_bus_local__name_new(local, text, hash);
     if (!*at) return false;
     names->channels_count++;
+    wshub_bus_local__add(&names->slots[wshub_bus_local__slot(local, text)], 1);
     return true;
 }
 
@@ -507,6 +527,7 @@ static void wshub_bus_local__names_remove(wshub_bus_local *local, wshub_bus_loca
     WSHUB_ASSERT(names->channels_count > 0);
     wshub_bus_local__name_end(local, at);
     names->channels_count--;
+    (void)wshub_bus_local__sub(&names->slots[wshub_bus_local__slot(local, text)], 1);
 
     /* Memory for the most there ever were goes when few are left. For want of memory it stays. */
     if (names->buckets_count > WSHUB_BUS_LOCAL__BUCKETS_MIN &&
@@ -525,6 +546,7 @@ static void wshub_bus_local__names_clear(wshub_bus_local *local, wshub_bus_local
     wshub_bus_local__free(local, names->buckets, names->buckets_count * sizeof *names->buckets);
     names->buckets = NULL;
     names->buckets_count = names->channels_count = 0;
+    for (i = 0; i < WSHUB_BUS_LOCAL__SLOTS; i++) wshub_bus_local__store(&names->slots[i], 0);
 }
 
 /* ---- parcels: what a seat publishes at once, one block that all other seats share ---- */
@@ -662,10 +684,15 @@ static void wshub_bus_local__seat_wake(wshub_bus_local__seat *seat) {
     wshub_bus_local__unlock(&seat->lock);
 }
 
-/* Tells publishers whether there is anything that this seat might want. */
+/* Tells publishers what this seat might want. Until it is up, and has subscribed to all that it
+ * wants, that is everything: it looks into its inbox only then. */
 static void wshub_bus_local__seat_listen(wshub_bus_local__seat *seat) {
-    bool wants = seat->names.channels_count || seat->names.patterns;
-    wshub_bus_local__store(&seat->deaf, wants ? 0 : 1);
+    size_t hears = WSHUB_BUS_LOCAL__HEARS_ALL;
+
+    if (seat->state == WSHUB_BUS_LOCAL__UP && !seat->names.patterns)
+        hears =
+            seat->names.channels_count ? WSHUB_BUS_LOCAL__HEARS_SLOTS : WSHUB_BUS_LOCAL__HEARS_NONE;
+    wshub_bus_local__store(&seat->hears, hears);
 }
 
 static void wshub_bus_local__seat_empty(wshub_bus_local__seat *seat) {
@@ -791,10 +818,39 @@ static void wshub_bus_local__seat_leave(wshub_bus_local__seat *seat) {
 
 /* ---- the table: publishing ---- */
 
-static bool wshub_bus_local__somebody_listens(const wshub_bus_local__seat *seat) {
+#define WSHUB_BUS_LOCAL__SIEVE 128u /* items that are looked at together */
+
+/* The slots of some items, reckoned out once, and only if a seat asks for them. */
+typedef struct wshub_bus_local__sieve {
+    const wshub_bus_local *local;
+    const wshub_bus_handover *items;
+    size_t count; /* at most WSHUB_BUS_LOCAL__SIEVE */
+    bool known;
+    uint16_t slots[WSHUB_BUS_LOCAL__SIEVE];
+} wshub_bus_local__sieve;
+
+/* Might a seat want one of the items? */
+static bool wshub_bus_local__wants(const wshub_bus_local__seat *seat,
+                                   wshub_bus_local__sieve *sieve) {
+    size_t hears = wshub_bus_local__load(&seat->hears), i;
+
+    if (hears != WSHUB_BUS_LOCAL__HEARS_SLOTS) return hears == WSHUB_BUS_LOCAL__HEARS_ALL;
+
+    WSHUB_ASSERT(sieve->count <= WSHUB_BUS_LOCAL__SIEVE);
+    for (i = 0; !sieve->known && i < sieve->count; i++)
+        sieve->slots[i] = (uint16_t)wshub_bus_local__slot(sieve->local, sieve->items[i].channel);
+    sieve->known = true;
+    for (i = 0; i < sieve->count; i++) {
+        if (wshub_bus_local__load(&seat->names.slots[sieve->slots[i]])) return true;
+    }
+    return false;
+}
+
+static bool wshub_bus_local__somebody_wants(const wshub_bus_local__seat *from,
+                                            wshub_bus_local__sieve *sieve) {
     size_t i;
-    for (i = 0; i < seat->others_count; i++) {
-        if (!wshub_bus_local__load(&seat->others[i]->deaf)) return true;
+    for (i = 0; i < from->others_count; i++) {
+        if (wshub_bus_local__wants(from->others[i], sieve)) return true;
     }
     return false;
 }
@@ -805,13 +861,13 @@ static bool wshub_bus_local__has_room(const wshub_bus_local__seat *seat, size_t 
     return !held || (uint64_t)held + bytes <= seat->local->queue_bytes_max;
 }
 
-/* One parcel of the first of the items, to all others. Returns how many it has; 0: out of
- * memory. */
+/* One parcel of the first of the items, to all others who might want any of them. Returns how many
+ * it has; 0: out of memory. */
 static size_t wshub_bus_local__seat_send(wshub_bus_local__seat *from,
-                                         const wshub_bus_handover *items, size_t count) {
+                                         wshub_bus_local__sieve *sieve) {
     wshub_bus_local *local = from->local;
     wshub_bus_local__parcel *parcel =
-        wshub_bus_local__parcel_new(local, from->others_count, items, count);
+        wshub_bus_local__parcel_new(local, from->others_count, sieve->items, sieve->count);
     wshub_bus_local__node *nodes;
     size_t i, n, bytes, kept = 1;
 
@@ -822,9 +878,9 @@ static size_t wshub_bus_local__seat_send(wshub_bus_local__seat *from,
 
     for (i = 0; i < from->others_count; i++) {
         wshub_bus_local__seat *to = from->others[i];
-        bool deaf = wshub_bus_local__load(&to->deaf) != 0;
-        if (deaf || !wshub_bus_local__has_room(to, bytes)) {
-            if (!deaf) wshub_bus_local__add(&local->dropped, n);
+        bool wants = wshub_bus_local__wants(to, sieve);
+        if (!wants || !wshub_bus_local__has_room(to, bytes)) {
+            if (wants) wshub_bus_local__add(&local->dropped, n);
             kept++;
             continue;
         }
@@ -847,10 +903,17 @@ static size_t wshub_bus_local__hand_over(void *ctx, const wshub_bus_handover *it
     if (seat->edition != wshub_bus_local__load(&local->edition) &&
         !wshub_bus_local__seat_learn(seat))
         return 0;
-    if (!wshub_bus_local__somebody_listens(seat)) return count;
 
-    for (; done < count && n; done += n)
-        n = wshub_bus_local__seat_send(seat, items + done, count - done);
+    for (; done < count && n; done += n) {
+        wshub_bus_local__sieve sieve;
+        sieve.local = local;
+        sieve.items = items + done;
+        n = count - done < WSHUB_BUS_LOCAL__SIEVE ? count - done : WSHUB_BUS_LOCAL__SIEVE;
+        sieve.count = n;
+        sieve.known = false;
+        if (wshub_bus_local__somebody_wants(seat, &sieve))
+            n = wshub_bus_local__seat_send(seat, &sieve);
+    }
     WSHUB_ASSERT(done <= count);
     return done;
 }
@@ -1112,6 +1175,7 @@ static void wshub_bus_local__seat_follow(wshub_bus_local__seat *seat) {
         if (!wshub_bus_local__has_owner(seat)) return;
     }
     wshub_bus_local__seat_to(seat, down ? WSHUB_BUS_LOCAL__DOWN : WSHUB_BUS_LOCAL__UP);
+    if (down) wshub_bus_local__seat_listen(seat); /* what it wants then is known when it is up */
     seat->owner.state(seat->owner.ctx, down ? WSHUB_BUS_DOWN : WSHUB_BUS_UP);
 
     /* From here on it is known what it wants. */

@@ -119,6 +119,17 @@ static void ear_wake(void *ctx) {
     ears[*(int *)ctx].woken++;
 }
 
+/* As hand_over() does, without a look at who has left since. */
+static size_t send_one(const wshub_bus *bus, const wshub_bus_handover *item) {
+    wshub_bus_local__seat *seat = (wshub_bus_local__seat *)bus->ctx;
+    wshub_bus_local__sieve sieve;
+    memset(&sieve, 0, sizeof sieve);
+    sieve.local = seat->local;
+    sieve.items = item;
+    sieve.count = 1;
+    return wshub_bus_local__seat_send(seat, &sieve);
+}
+
 TEST(who_leaves_the_bus_hears_nothing_more_wherever_he_stands) {
     static int numbers[3] = {0, 1, 2};
     static char text[400];
@@ -175,10 +186,10 @@ TEST(who_leaves_the_bus_hears_nothing_more_wherever_he_stands) {
     EXPECT_INT(wshub_bus_local__hand_over(ears[1].bus.ctx, items, 64), 0);
     ears[1].leave_at = 20;
     /* to one who has left, and does not look */
-    EXPECT_INT(wshub_bus_local__seat_send((wshub_bus_local__seat *)ears[0].bus.ctx, items, 1), 1);
+    EXPECT_INT(send_one(&ears[0].bus, items), 1);
     ears[1].bus.pump(ears[1].bus.ctx); /* leaves in the middle of a parcel */
     EXPECT_INT(ears[1].heard, 20);
-    EXPECT_INT(wshub_bus_local__seat_send((wshub_bus_local__seat *)ears[0].bus.ctx, items, 1), 1);
+    EXPECT_INT(send_one(&ears[0].bus, items), 1);
     i = ears[1].woken;
     EXPECT_INT(wshub_bus_local__hand_over(ears[0].bus.ctx, items, 3), 3); /* alone */
     EXPECT_INT(ears[1].woken, i);
@@ -225,6 +236,7 @@ static wshub_bus_local *local_of(uint32_t max) {
     memset(&d, 0, sizeof d);
     d.alloc = local_alloc;
     d.queue_bytes_max = max;
+    d.key[0] = d.key[8] = 1; /* the same slots in every run */
     local_bytes = 0;
     EXPECT_INT(wshub_bus_local_create(&d, &local), WSHUB_OK);
     return local;
@@ -235,7 +247,7 @@ TEST(a_seat_is_sent_what_it_might_want_from_when_it_wants_it) {
     wshub_bus_local *local = local_of(0);
     wshub_bus a = seat_of(local), b = seat_of(local);
     bool wants[8] = {false};
-    int wanted = 0, step;
+    int patterns = 0, step;
     wshub_bus_msg first;
     first.channel = first.payload = wshub_str_z("1");
     EXPECT_INT(a.publish(a.ctx, &first, 1), 1); /* and learns who the others are */
@@ -250,7 +262,7 @@ TEST(a_seat_is_sent_what_it_might_want_from_when_it_wants_it) {
         if (any_of(2)) { /* twice is once */
             bool on = any_of(3) == 0;
             EXPECT((on ? b.subscribe : b.unsubscribe)(b.ctx, &ch, 1));
-            wanted += (on ? 1 : 0) - (wants[k] ? 1 : 0);
+            if (k % 2) patterns += (on ? 1 : 0) - (wants[k] ? 1 : 0);
             wants[k] = on;
         } else {
             wshub_bus_msg m;
@@ -260,13 +272,107 @@ TEST(a_seat_is_sent_what_it_might_want_from_when_it_wants_it) {
             m.payload = wshub_str_z("1");
             ear_heard = 0;
             EXPECT_INT(a.publish(a.ctx, &m, 1), 1);
-            /* who wants nothing at all is sent nothing */
-            EXPECT((local_bytes > held) == (wanted > 0));
+            /* who wants nothing of it is sent nothing, and who wants a pattern sorts out himself */
+            EXPECT((local_bytes > held) == (patterns > 0 || (k % 2 == 0 && wants[k])));
             b.pump(b.ctx);
             EXPECT_INT(ear_heard, wants[k]);
         }
     }
     EXPECT_INT(wshub_bus_local_dropped(local), 0);
+    (void)a.attach(a.ctx, NULL);
+    (void)b.attach(b.ctx, NULL);
+    wshub_bus_local_destroy(local);
+    EXPECT_INT(local_bytes, 0);
+}
+
+static wshub_bus_msg message_on(const char *channel) {
+    wshub_bus_msg m;
+    m.channel = wshub_str_z(channel);
+    m.payload = wshub_str_z("1");
+    return m;
+}
+static int wakes;
+static void count_wakes(void *ctx) {
+    (void)ctx;
+    wakes++;
+}
+
+/* As a hub with bus_exact that has no member of a room. */
+TEST(who_has_subscribed_to_channels_alone_is_not_woken_for_another) {
+    wshub_bus_local *local = local_of(0);
+    wshub_bus a = seat_of(local), b = seat_of(local);
+    wshub_bus_local__seat *seat = (wshub_bus_local__seat *)b.ctx;
+    wshub_bus_channel mine = {{"mine", 4}, false};
+    wshub_bus_msg other = message_on("other"), both[300], same;
+    char name[16] = "";
+    uint32_t i;
+
+    EXPECT(wshub_bus_local__slot(local, S("mine")) != wshub_bus_local__slot(local, S("other")));
+    EXPECT(b.subscribe(b.ctx, &mine, 1));
+    seat->owner.wake = count_wakes;
+    wakes = 0;
+    ear_heard = 0;
+    EXPECT_INT(a.publish(a.ctx, &other, 1), 1);
+    EXPECT_INT(wakes, 0);
+
+    /* One that has its slot wakes it, and is sorted out. */
+    for (i = 0;
+         wshub_bus_local__slot(local, wshub_str_z(name)) != wshub_bus_local__slot(local, S("mine"));
+         i++)
+        (void)snprintf(name, sizeof name, "n%u", (unsigned)i);
+    same = message_on(name);
+    EXPECT_INT(a.publish(a.ctx, &same, 1), 1);
+    EXPECT_INT(wakes, 1);
+    b.pump(b.ctx);
+    EXPECT_INT(ear_heard, 0);
+
+    /* Among many others, at any place of them. */
+    for (i = 0; i < 300; i++) both[i] = message_on(i % 100 == 99 ? "mine" : "other");
+    EXPECT_INT(a.publish(a.ctx, both, 300), 300);
+    EXPECT_INT(wakes, 2);
+    b.pump(b.ctx);
+    EXPECT_INT(ear_heard, 3);
+
+    /* No longer, once it is not wanted any more. */
+    EXPECT(b.unsubscribe(b.ctx, &mine, 1));
+    EXPECT_INT(a.publish(a.ctx, &both[99], 1), 1);
+    EXPECT_INT(wakes, 2);
+    (void)a.attach(a.ctx, NULL);
+    (void)b.attach(b.ctx, NULL);
+    wshub_bus_local_destroy(local);
+    EXPECT_INT(local_bytes, 0);
+}
+
+/* While it has not subscribed anew, all that comes is kept for it. */
+static const wshub_bus_channel two_channels[2] = {{{"mine", 4}, false}, {{"late", 4}, false}};
+static const wshub_bus *resubscriber, *meanwhile;
+static void subscribe_in_two_steps(void *ctx, wshub_bus_state state) {
+    wshub_bus_msg m = message_on("late");
+    (void)ctx;
+    if (state != WSHUB_BUS_CONNECTED) return;
+    EXPECT(resubscriber->subscribe(resubscriber->ctx, &two_channels[0], 1));
+    EXPECT_INT(meanwhile->publish(meanwhile->ctx, &m, 1), 1);
+    EXPECT(resubscriber->subscribe(resubscriber->ctx, &two_channels[1], 1));
+}
+
+TEST(what_is_said_while_a_seat_subscribes_anew_is_heard) { /* BUS-5 */
+    wshub_bus_local *local = local_of(0);
+    wshub_bus a = seat_of(local), b = seat_of(local);
+    wshub_bus_msg m = message_on("late");
+
+    EXPECT(b.subscribe(b.ctx, &two_channels[0], 1));
+    resubscriber = &b;
+    meanwhile = &a;
+    ((wshub_bus_local__seat *)b.ctx)->owner.state = subscribe_in_two_steps;
+    wshub_bus_local_set_down(local, true);
+    a.pump(a.ctx);
+    b.pump(b.ctx);
+    wshub_bus_local_set_down(local, false);
+    a.pump(a.ctx);
+    ear_heard = 0;
+    EXPECT_INT(a.publish(a.ctx, &m, 1), 1);
+    b.pump(b.ctx);
+    EXPECT_INT(ear_heard, 2);
     (void)a.attach(a.ctx, NULL);
     (void)b.attach(b.ctx, NULL);
     wshub_bus_local_destroy(local);
@@ -346,11 +452,12 @@ TEST(a_seat_takes_as_many_patterns_as_it_is_asked_for_or_says_no) {
 }
 
 TEST(the_tables_of_a_seat_have_a_key_that_is_its_owners) {
-    wshub_bus_local *local = local_of(0), *keyed;
+    wshub_bus_local *local, *keyed;
     wshub_bus_local_desc d;
     wshub_bus bus, other;
     world w;
     uint64_t mine[2], key[2] = {1, 2};
+    EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
     memset(&d, 0, sizeof d);
     memcpy(d.key, key, sizeof d.key);
     EXPECT_INT(wshub_bus_local_create(&d, &keyed), WSHUB_OK);

@@ -307,9 +307,12 @@ TEST(codec_at_its_ends) {
         EXPECT(wshub_json_check(S("1"), 0) && wshub_json_check(S("-12"), 0) &&
                !wshub_json_check(S("-"), 0) && !wshub_json_check(S("1."), 0) &&
                !wshub_json_check(S("1e"), 0));
-        EXPECT(!wshub__envelope_peek(S("{\"serverId\":\"abc")).ptr &&
-               !wshub__envelope_peek(S("{")).ptr &&
-               wshub_str_eq_z(wshub__envelope_peek(S("{\"serverId\":\"abc\"")), "abc"));
+        EXPECT(!wshub__envelope_is_from(S("{\"serverId\":\"abc"), S("abc")) &&
+               !wshub__envelope_is_from(S("{"), S("abc")) &&
+               !wshub__envelope_is_from(S("{\"serverId\":\"abcd\""), S("abc")) &&
+               !wshub__envelope_is_from(S("{\"serverId\":\"abc\""), S("abd")) &&
+               !wshub__envelope_is_from(S("{\"ServerId\":\"abc\""), S("abc")) &&
+               wshub__envelope_is_from(S("{\"serverId\":\"abc\""), S("abc")));
         EXPECT_INT(wshub_json_fields((const uint8_t *)"{\"a\":1} ", 8, 9, &f, 1),
                    WSHUB_JSON_FIELDS);
     }

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
+#include "wshub_bus_local.h"
 #include <stdio.h>
 #include <time.h>
 
@@ -98,9 +99,13 @@ static wshub_err on_message(wshub *h, wshub_client c, const wshub_event *e, void
     if (e->event.len == 1) return wshub_room_send_here(h, wshub_str_z("busy"), &m, NULL, 0);
     return WSHUB_OK;
 }
-static bool rated; /* all rates are set, and never met */
+static void n_wake(void *ctx) { /* all are settled in turn */
+    (void)ctx;
+}
+static bool rated;        /* all rates are set, and never met */
+static wshub_bus *joined; /* the bus of the hub that is started next; NULL: it has none */
 static void start(void) {
-    static wshub_io knowing;
+    static wshub_io knowing, waking;
     wshub_desc d;
     memset(&d, 0, sizeof d);
     d.io = &nothing;
@@ -112,14 +117,34 @@ static void start(void) {
         d.client_bytes_per_s = d.user_bytes_per_s = d.address_bytes_per_s = 1u << 30;
         d.address_conns_per_s = 1000000;
     }
+    if (joined) {
+        waking = nothing;
+        waking.wake = n_wake;
+        d.io = &waking;
+        d.bus = joined;
+    }
     d.alloc = n_alloc;
     d.on_authenticate = yes;
     d.on_message = on_message;
     names = 0;
     if (wshub_create(&d, &hub)) exit(1);
 }
+/* Hubs of one process, 64 clients in a room of all of them. */
+enum { HUBS = 16 };
+static wshub *hubs[HUBS];
+static wshub_io_owner hub_owners[HUBS];
+static void e_hubs(void) {
+    uint32_t i;
+    for (i = 0; i < HUBS; i++) {
+        wshub_destroy(hubs[i]);
+        hubs[i] = NULL;
+    }
+    hub = NULL;
+}
 static wshub__rated_table addresses;
 static void stop(void) {
+    if (hubs[0]) e_hubs();
+    if (!hub) return;
     wshub__rated_done(&hub->mem, &addresses);
     wshub_destroy(hub);
     hub = NULL;
@@ -364,6 +389,47 @@ static uint64_t r_addresses(uint64_t amount) {
     if (addresses.count != 65536) exit(1);
     return amount;
 }
+static void begin_hubs(uint32_t b) {
+    wshub_bus_local *local;
+    uint32_t i, k;
+    if (wshub_bus_local_create(NULL, &local)) exit(1);
+    for (i = 0; i < HUBS; i++) {
+        wshub_bus seat;
+        if (wshub_bus_local_seat(local, &seat)) exit(1);
+        joined = &seat;
+        fill(64 / HUBS);
+        hubs[i] = hub;
+        hub_owners[i] = owner;
+    }
+    joined = NULL;
+    wshub_bus_local_destroy(local); /* it goes with the last hub */
+    burst = b;
+    for (k = 0; k < 4; k++) {
+        for (i = 0; i < HUBS; i++) (void)hub_owners[i].settle(hub_owners[i].ctx);
+    }
+}
+static void b_hubs(void) {
+    begin_hubs(1);
+}
+static void b_hubs_burst(void) {
+    begin_hubs(16);
+}
+static uint64_t r_hubs(uint64_t amount) {
+    wshub_msg m = message(false);
+    uint64_t rounds = amount / 64 / HUBS / burst, r;
+    uint64_t before = sent_bytes;
+    uint32_t i, b;
+    for (r = 0; r < rounds; r++) {
+        for (i = 0; i < HUBS; i++) {
+            for (b = 0; b < burst; b++)
+                (void)wshub_room_send(hubs[i], wshub_str_z("ws-default"), &m, NULL, 0);
+            (void)hub_owners[i].settle(hub_owners[i].ctx);
+        }
+    }
+    for (i = 0; i < HUBS; i++) (void)hub_owners[i].settle(hub_owners[i].ctx);
+    if (sent_bytes - before < rounds * HUBS * burst * 64 * 66) exit(1); /* somebody missed some */
+    return rounds * HUBS * burst * 64;
+}
 static void b_start(void) {
     start();
 }
@@ -446,6 +512,8 @@ static const struct work {
     {"addresses", "an address never seen, table full", b_addresses, r_addresses, 1000000, 30000,
      false},
     {"connect", "connect, upgrade, authenticate, leave", b_start, r_connect, 50000, 3000, false},
+    {"hubs", "64 in a room of 16 hubs, per delivery", b_hubs, r_hubs, 4000000, 102400, false},
+    {"hubs16", "the same, bursts of 16", b_hubs_burst, r_hubs, 16000000, 163840, false},
     {"join", "leave and join a room of 10,000", b_ten_thousand, r_join, 1000000, 20000, false},
     {"mask", "unmask", b_bytes, r_mask, 2000000000, 6553600, true},
     {"utf8", "ASCII as UTF-8", b_bytes, r_utf8, 2000000000, 6553600, true},
