@@ -1219,8 +1219,8 @@
  *   it first: they have more members than before. The order of the fields of wshub_desc and
  *   wshub_stats is another one: name them.
  * - Who expands WSHUB_LOGS writes five parameters instead of three. There are more codes:
- *   OWED, BUS_UNCONFIRMED, SEND_REFUSED, ANSWER_REFUSED, UNANSWERED, UNHEARD, QUIET, REFUSED,
- *   LIMIT, IGNORED and CLOSED, so the numbers of those behind the new ones have changed.
+ *   OWED, BUS_UNCONFIRMED, SEND_REFUSED, ANSWER_REFUSED, CALL_REFUSED, UNANSWERED, UNHEARD,
+ *   QUIET, REFUSED, LIMIT, IGNORED and CLOSED, so the numbers of those behind the new ones have changed.
  * - What takes a description passes its size and version: wshub_create() and wshub_desc_problem(),
  *   the _create() of the emitter and of all backends, and their _problem(), are called as
  *   before and compiled into the program. A binding of another language, which finds functions
@@ -1847,6 +1847,10 @@ typedef enum wshub_bus_state {
       "Your answer to the question that the line names was refused, so it is open still (AUTH-3, " \
       "AUTH-5, ROOM-2).",                                                                          \
       "Look at what the answer returned; answer again, or say no by wshub_ask_reject().")          \
+    X(CALL_REFUSED, WARN, "call refused",                                                          \
+      "A call of yours about a client was refused for what it was given, and nothing has changed; " \
+      "the line names the call, the argument and what is wrong with it.",                          \
+      "Look at what the call returned, and at who gives it that argument.")                        \
     X(UNANSWERED, WARN, "closed for want of an answer",                                            \
       "A client was closed since the callback that the line names was asked who it is, or for "    \
       "its keys, and has not answered in time (AUTH-2).",                                          \
@@ -16259,6 +16263,18 @@ static bool wshub__name_ok(wshub_str s) {
            wshub_utf8_check((const uint8_t *)s.ptr, s.len);
 }
 
+/* What is wrong with a name, to be read behind what it is the name of. NULL: nothing. */
+WSHUB__COLD static const char *wshub__name_problem(wshub_str name) {
+    if (!name.ptr) return "is missing";
+    if (name.len > WSHUB_NAME_BYTES_MAX) return "is longer than WSHUB_NAME_BYTES_MAX";
+    return wshub__name_ok(name) ? NULL : "is no UTF-8";
+}
+
+/* The same of a name that must not be empty. */
+WSHUB__COLD static const char *wshub__full_name_problem(wshub_str name) {
+    return name.ptr && !name.len ? "is empty" : wshub__name_problem(name);
+}
+
 /* Is this UTF-8, or absent? */
 static bool wshub__text_ok(wshub_str text) {
     return !text.ptr || wshub_utf8_check((const uint8_t *)text.ptr, text.len);
@@ -16312,30 +16328,46 @@ static inline wshub_err wshub__msg_check(const wshub_msg *msg, uint32_t depth_ma
     return wshub__data_check(msg->data, msg->data_is_json, depth_max);
 }
 
-/* Are these names? */
-static bool wshub__names_ok(const wshub_str *names, size_t count) {
+/* What is wrong with a list of names, to be read behind the list's. NULL: nothing. */
+static const char *wshub__names_problem(const wshub_str *names, size_t count) {
     size_t i;
-    if (count && !names) return false;
+    if (count && !names) return "is NULL, and its count is not 0";
     for (i = 0; i < count; i++) {
-        if (!wshub__name_ok(names[i])) return false;
+        if (!wshub__name_ok(names[i])) return "has a name that is missing, too long or no UTF-8";
     }
-    return true;
+    return NULL;
+}
+
+/* What is wrong with a destination: *out_what is, in the way that is returned. NULL: nothing. */
+WSHUB__COLD static const char *wshub__dest_problem(const wshub_dest *dest, const char **out_what) {
+    static const char *const whom[] = {"the room", "all", "the client's id", "the user",
+                                       "the room"};
+    bool named = dest->kind >= WSHUB_DEST_CLIENT;
+    const char *problem = NULL;
+
+    *out_what = "dest.kind";
+    if (dest->kind > WSHUB_DEST_ROOM) return "is none of wshub_dest_kind";
+    *out_what = "dest.rooms";
+    if (dest->rooms_count && dest->kind != WSHUB_DEST_ROOM) return "is for WSHUB_DEST_ROOM alone";
+
+    *out_what = whom[dest->kind];
+    if (named && dest->name.len == 0 && !dest->rooms_count) return "has no name";
+    if (dest->kind != WSHUB_DEST_ALL && dest->name.len) problem = wshub__name_problem(dest->name);
+    if (problem) return problem;
+
+    *out_what = "the list to leave out";
+    problem = wshub__names_problem(dest->exclude, dest->exclude_count);
+    if (problem) return problem;
+    *out_what = "dest.rooms";
+    problem = wshub__names_problem(dest->rooms, dest->rooms_count);
+    if (problem) return problem;
+    *out_what = "dest.except_rooms";
+    return wshub__names_problem(dest->except_rooms, dest->except_rooms_count);
 }
 
 WSHUB__COLD static wshub_err wshub__dest_check(const wshub_dest *dest) {
-    bool named = dest->kind >= WSHUB_DEST_CLIENT;
-
-    if (dest->kind > WSHUB_DEST_ROOM) return WSHUB_ERR_PARAM;
-    if (dest->rooms_count && dest->kind != WSHUB_DEST_ROOM) return WSHUB_ERR_PARAM;
-    if (dest->kind != WSHUB_DEST_ALL && dest->name.len && !wshub__name_ok(dest->name))
-        return WSHUB_ERR_PARAM;
-    if (named && dest->name.len == 0 && !dest->rooms_count) return WSHUB_ERR_PARAM;
-
-    if (!wshub__names_ok(dest->exclude, dest->exclude_count) ||
-        !wshub__names_ok(dest->rooms, dest->rooms_count) ||
-        !wshub__names_ok(dest->except_rooms, dest->except_rooms_count))
-        return WSHUB_ERR_PARAM;
-    return WSHUB_OK;
+    const char *what;
+    return wshub__dest_problem(dest, &what) ? WSHUB_ERR_PARAM : WSHUB_OK;
 }
 
 /* ---- >>realms ----------------------------------------------------------------------------------
@@ -20644,6 +20676,15 @@ WSHUB__COLD static void wshub__event_unheard(wshub *hub, const wshub__client *cl
     wshub__client_log(hub, WSHUB_LOG_UNHEARD, client, "no on_message", wshub__str(NULL, 0));
 }
 
+/* The application has failed at an event, which is named. */
+WSHUB__COLD static void wshub__event_failed(wshub *hub, const wshub__client *client,
+                                            wshub_str event, wshub_err err) {
+    char name[96];
+    size_t at = wshub__line_add(name, sizeof name, 0, "on_message, event ");
+    name[wshub__line_add_escaped(name, sizeof name, at, event, true)] = 0;
+    wshub__client_failed(hub, client, name, err);
+}
+
 /* To the application. */
 static void wshub__event_app(wshub *hub, wshub__client *client, const wshub_event *event) {
     wshub_err err;
@@ -20654,7 +20695,7 @@ static void wshub__event_app(wshub *hub, wshub__client *client, const wshub_even
         return;
     }
     err = hub->desc.on_message(hub, wshub__client_handle(hub, client), event, hub->desc.user);
-    if (err) wshub__client_failed(hub, client, "on_message", err); /* MSG-8 */
+    if (err) wshub__event_failed(hub, client, event->event, err); /* MSG-8 */
 }
 
 /* In clear: to the dialect, which knows what is the application's. */
@@ -22055,11 +22096,47 @@ WSHUB__COLD WSHUB_API size_t wshub_client_peer(const wshub *hub, wshub_client cl
     return about.peer.len;
 }
 
+/* A call about a client is refused for an argument: call, argument and what is wrong with it. */
+WSHUB__COLD static wshub_err wshub__call_refused(wshub *hub, wshub_client client, const char *what,
+                                                 const char *problem) {
+    char why[160];
+    size_t at = wshub__line_add(why, sizeof why, 0, what);
+    at = wshub__line_add(why, sizeof why, at, " ");
+    why[wshub__line_add(why, sizeof why, at, problem)] = 0;
+
+    wshub__log(hub, WSHUB_LOG_CALL_REFUSED, client, why, wshub__str(NULL, 0));
+    wshub__log_leave(hub);
+    return WSHUB_ERR_PARAM;
+}
+
+/* A call about a client that is gone: what happens at any time, and is said for who looks. */
+WSHUB__COLD static wshub_err wshub__call_late(wshub *hub, wshub_client client, const char *what) {
+    wshub__log(hub, WSHUB_LOG_IGNORED, client, what, wshub__str(NULL, 0));
+    wshub__log_leave(hub);
+    return WSHUB_ERR_STALE;
+}
+
+/* What is wrong with a Close, code first. */
+WSHUB__COLD static wshub_err wshub__close_refused(wshub *hub, wshub_client client, uint16_t code,
+                                                  wshub_str reason) {
+    const char *what = "wshub_client_close(): the reason", *problem = "is no UTF-8";
+
+    if (code && !wshub__close_code_ok(code)) {
+        what = "wshub_client_close(): the code";
+        problem = "is none that may be sent: 1000 to 1003, 1007 to 1014, 3000 to 4999";
+    } else if (!code) {
+        problem = "needs a code";
+    } else if (reason.len > WSHUB_CLOSE_REASON_MAX) {
+        problem = "is longer than 123 bytes";
+    }
+    return wshub__call_refused(hub, client, what, problem);
+}
+
 WSHUB_API wshub_err wshub_client_close(wshub *hub, wshub_client client, uint16_t code,
                                        wshub_str reason) {
     wshub__client *found = wshub__client_get(hub, client);
-    if (!wshub__close_ok(code, reason)) return WSHUB_ERR_PARAM;
-    if (!found) return WSHUB_ERR_STALE;
+    if (!wshub__close_ok(code, reason)) return wshub__close_refused(hub, client, code, reason);
+    if (!found) return wshub__call_late(hub, client, "a close of a client that is gone");
     wshub__enter(hub);
     wshub__client_dismiss(hub, found, WSHUB_BY_APP, code, reason);
     wshub__leave(hub);
@@ -22077,8 +22154,10 @@ WSHUB_API wshub_err wshub_client_encrypt(wshub *hub, wshub_client client) {
 WSHUB_API wshub_err wshub_client_join(wshub *hub, wshub_client client, wshub_str room) {
     wshub__client *found = wshub__client_get(hub, client);
     wshub_err err;
-    if (!room.len || !wshub__name_ok(room)) return WSHUB_ERR_PARAM;
-    if (!found) return WSHUB_ERR_STALE;
+    if (!room.len || !wshub__name_ok(room))
+        return wshub__call_refused(hub, client, "wshub_client_join(): the room",
+                                   wshub__full_name_problem(room));
+    if (!found) return wshub__call_late(hub, client, "a join of a client that is gone");
     err = wshub__room_join(hub, found, room);
     wshub__log_leave(hub);
     return err;
@@ -22086,8 +22165,10 @@ WSHUB_API wshub_err wshub_client_join(wshub *hub, wshub_client client, wshub_str
 
 WSHUB_API wshub_err wshub_client_leave(wshub *hub, wshub_client client, wshub_str room) {
     wshub__client *found = wshub__client_get(hub, client);
-    if (!room.len || !wshub__name_ok(room)) return WSHUB_ERR_PARAM;
-    if (!found) return WSHUB_ERR_STALE;
+    if (!room.len || !wshub__name_ok(room))
+        return wshub__call_refused(hub, client, "wshub_client_leave(): the room",
+                                   wshub__full_name_problem(room));
+    if (!found) return wshub__call_late(hub, client, "a leave of a client that is gone");
     (void)wshub__room_leave(hub, found, room);
     wshub__log_leave(hub);
     return WSHUB_OK;
@@ -22337,17 +22418,38 @@ WSHUB__COLD static wshub_err wshub__send_refused(wshub *hub, wshub_err err, cons
     return err;
 }
 
+/* The same of one argument: which, and what is wrong with it. */
+WSHUB__COLD static wshub_err wshub__send_refused_for(wshub *hub, wshub_err err, const char *what,
+                                                     const char *problem, wshub_str event) {
+    char why[128];
+    size_t at = wshub__line_add(why, sizeof why, 0, what);
+
+    WSHUB_ASSERT(problem);
+    at = wshub__line_add(why, sizeof why, at, " ");
+    why[wshub__line_add(why, sizeof why, at, problem)] = 0;
+    return wshub__send_refused(hub, err, why, event);
+}
+
 /* What a check of data has found, in words for who wrote it. */
 static const char *wshub__data_problem(wshub_err err) {
-    if (err == WSHUB_ERR_JSON) return "data is not JSON, or too deep (a string needs its quotes)";
-    return err == WSHUB_ERR_LIMIT ? "data is longer than WSHUB_MSG_BYTES_MAX"
-                                  : "the event is no UTF-8, or too long";
+    return err == WSHUB_ERR_JSON ? "is not JSON, or too deep (a string needs its quotes)"
+                                 : "is longer than WSHUB_MSG_BYTES_MAX";
 }
 
 /* The same of a message as a whole; err is what its check has said. */
 WSHUB__COLD static wshub_err wshub__msg_refused(wshub *hub, wshub_err err, const wshub_msg *msg) {
     if (!msg) return wshub__send_refused(hub, err, "no message", wshub__str(NULL, 0));
-    return wshub__send_refused(hub, err, wshub__data_problem(err), msg->event);
+    if (err == WSHUB_ERR_PARAM)
+        return wshub__send_refused_for(hub, err, "the event", wshub__name_problem(msg->event),
+                                       msg->event);
+    return wshub__send_refused_for(hub, err, "data", wshub__data_problem(err), msg->event);
+}
+
+/* The same of where it is to go. */
+WSHUB__COLD static wshub_err wshub__dest_refused(wshub *hub, const wshub_dest *dest,
+                                                 wshub_str event) {
+    const char *what, *problem = wshub__dest_problem(dest, &what);
+    return wshub__send_refused_for(hub, WSHUB_ERR_PARAM, what, problem, event);
 }
 
 static wshub_err wshub__client_send(wshub *hub, wshub_client client, wshub__delivery *delivery) {
@@ -22401,8 +22503,8 @@ WSHUB_API wshub_err wshub_client_send_binary(wshub *hub, wshub_client client, co
     if (count && !bytes)
         return wshub__send_refused(hub, WSHUB_ERR_PARAM, "no bytes", wshub__str(NULL, 0));
     if (count > WSHUB_MSG_BYTES_MAX)
-        return wshub__send_refused(hub, WSHUB_ERR_LIMIT, wshub__data_problem(WSHUB_ERR_LIMIT),
-                                   wshub__str(NULL, 0));
+        return wshub__send_refused_for(hub, WSHUB_ERR_LIMIT, "the message",
+                                       wshub__data_problem(WSHUB_ERR_LIMIT), wshub__str(NULL, 0));
     wshub__delivery_init_bytes(&delivery, bytes ? bytes : &nothing, count);
     return wshub__client_send(hub, client, &delivery);
 }
@@ -22425,13 +22527,13 @@ static wshub_err wshub__send_kind(wshub *hub, wshub_dest_kind kind, wshub_str na
     wshub_err err = wshub__msg_check(msg, hub->desc.json_depth_max);
 
     if (err) return wshub__msg_refused(hub, err, msg);
-    if ((exclude_count && !exclude) || (name.len && !wshub__name_ok(name)))
-        return wshub__send_refused(hub, WSHUB_ERR_PARAM, "to whom is not well said", msg->event);
     memset(&dest, 0, sizeof dest);
     dest.kind = kind;
     dest.name = name;
     dest.exclude = exclude;
     dest.exclude_count = exclude_count;
+    if ((exclude_count && !exclude) || (name.len && !wshub__name_ok(name)))
+        return wshub__dest_refused(hub, &dest, msg->event);
 
     wshub__enter(hub);
     wshub__delivery_init(&delivery, msg->event, msg->data);
@@ -22478,8 +22580,7 @@ static wshub_err wshub__send_out(wshub *hub, const wshub_dest *dest, wshub__deli
     wshub_err err;
 
     if (dest && wshub__dest_check(dest))
-        return wshub__send_refused(hub, WSHUB_ERR_PARAM, "to whom is not well said",
-                                   delivery->packet->event);
+        return wshub__dest_refused(hub, dest, delivery->packet->event);
     if (dest) realm = wshub__realm_get(hub, dest->realm);
     if (!realm) return WSHUB_ERR_STALE;
     to = wshub__dest_resolve(realm, dest);
@@ -22519,11 +22620,57 @@ static wshub_err wshub__packet_check(const wshub *hub, const wshub_packet *packe
     return err ? err : wshub__reply_id_check(hub, packet->id);
 }
 
+/* What is wrong with the lists of a packet, and where: behind the list's name and its number.
+ * *out_at: SIZE_MAX: the list as a whole. NULL: nothing. */
+WSHUB__COLD static const char *wshub__packet_lists_problem(const wshub *hub,
+                                                           const wshub_packet *packet,
+                                                           const char **out_what, size_t *out_at) {
+    wshub_err err;
+    size_t i;
+
+    *out_at = SIZE_MAX;
+    *out_what = "args";
+    if (packet->args_count && !packet->args) return "is NULL, and args_count is not 0";
+    for (i = 0; i < packet->args_count; i++) {
+        *out_at = i;
+        if (!packet->args[i].ptr) return "is missing";
+        err = wshub__data_check(packet->args[i], packet->args_are_json, hub->desc.json_depth_max);
+        if (err) return wshub__data_problem(err);
+    }
+
+    *out_at = SIZE_MAX;
+    *out_what = "attachments";
+    if (packet->attachments_count && !packet->attachments)
+        return "is NULL, and attachments_count is not 0";
+    for (i = 0; i < packet->attachments_count; i++) {
+        *out_at = i;
+        if (packet->attachments[i].len && !packet->attachments[i].ptr) return "is missing";
+    }
+    return NULL;
+}
+
 WSHUB__COLD static wshub_err wshub__packet_refused(wshub *hub, wshub_err err,
                                                    const wshub_packet *packet) {
-    const char *why = err == WSHUB_ERR_PARAM ? "the packet lacks something, or its event is no name"
-                                             : "an argument or id of the packet is not JSON";
-    return wshub__send_refused(hub, err, why, packet ? packet->event : wshub__str(NULL, 0));
+    char what[64], room[WSHUB__DIGITS_MAX + 1] = "";
+    const char *list, *problem;
+    size_t index, at;
+
+    if (!packet) return wshub__send_refused(hub, err, "no packet", wshub__str(NULL, 0));
+    if (!wshub__name_ok(packet->event))
+        return wshub__send_refused_for(hub, err, "the event", wshub__name_problem(packet->event),
+                                       packet->event);
+    problem = wshub__packet_lists_problem(hub, packet, &list, &index);
+    if (!problem) /* what is left */
+        return wshub__send_refused(hub, err, "ask or id is not JSON, or too long", packet->event);
+
+    at = wshub__line_add(what, sizeof what, 0, list);
+    if (index != SIZE_MAX) {
+        at = wshub__line_add(what, sizeof what, at, "[");
+        at = wshub__line_add(what, sizeof what, at, wshub__digits(index, room));
+        at = wshub__line_add(what, sizeof what, at, "]");
+    }
+    what[at] = 0;
+    return wshub__send_refused_for(hub, err, what, problem, packet->event);
 }
 
 WSHUB_API wshub_err wshub_packet_send_here(wshub *hub, const wshub_dest *dest,
@@ -22568,9 +22715,11 @@ static wshub_err wshub__send_wide(wshub *hub, const wshub_dest *dest, wshub__del
     wshub_err err, published = WSHUB_OK;
     wshub_dest to;
 
-    if (!delivery->packet->event.len || (dest && wshub__dest_check(dest))) /* SEND-3 */
-        return wshub__send_refused(hub, WSHUB_ERR_PARAM, "no event, or to whom is not well said",
+    if (!delivery->packet->event.len) /* SEND-3 */
+        return wshub__send_refused(hub, WSHUB_ERR_PARAM, "the event is empty",
                                    delivery->packet->event);
+    if (dest && wshub__dest_check(dest))
+        return wshub__dest_refused(hub, dest, delivery->packet->event);
     if (hub->phase == WSHUB__DOWN) return WSHUB_ERR_CLOSED;
     if (dest) realm = wshub__realm_get(hub, dest->realm);
     if (!realm) return WSHUB_ERR_STALE;
@@ -24222,17 +24371,23 @@ WSHUB__COLD static wshub_err wshub__json_accepted(wshub *hub, wshub_client clien
     return err;
 }
 
-/* May a client ask for a room of that name (ROOM-1)? */
-static bool wshub__json_room_ok(const wshub *hub, wshub_client client, wshub_str name) {
-    if (name.len == 0 || wshub_utf8_units(name) > WSHUB_NAME_UNITS_MAX) return false;
-    if (name.len >= 3 && memcmp(name.ptr, "ws:", 3) == 0) return false;
-    return wshub_client_may_join(hub, client, name);
+/* Why a client may not ask for a room of that name (ROOM-1). NULL: it may. */
+static const char *wshub__json_room_problem(const wshub *hub, wshub_client client, wshub_str name) {
+    if (name.len == 0) return "an empty room name (ROOM-1)";
+    if (wshub_utf8_units(name) > WSHUB_NAME_UNITS_MAX)
+        return "a room name longer than WSHUB_NAME_UNITS_MAX (ROOM-1)";
+    if (name.len >= 3 && memcmp(name.ptr, "ws:", 3) == 0)
+        return "a room name that begins with ws: (ROOM-1)";
+    return wshub_client_may_join(hub, client, name)
+               ? NULL
+               : "a room named as the id of another client (ROOM-1)";
 }
 
 /* Names of rooms, decoded, in one block of so many bytes; the texts lie behind the list. */
 typedef struct wshub__json_names {
     wshub_str *names;
     size_t count, most, bytes;
+    const char *problem; /* of the last one that is none of them */
 } wshub__json_names;
 
 /* A wish to join or to leave has named nothing that could be. */
@@ -24251,13 +24406,19 @@ WSHUB__COLD static void wshub__json_names_read(wshub *hub, wshub_client client, 
 
     memset(&iter, 0, sizeof iter);
     while (wshub_json_next(list, &iter, &item)) {
+        const char *problem;
         wshub_str name;
 
-        if (item.ptr[0] != '"') continue;
+        if (item.ptr[0] != '"') {
+            out->problem = "a room name that is no string (ROOM-1)";
+            continue;
+        }
         name = wshub__str(text, wshub_json_unescape((const uint8_t *)item.ptr + 1, item.len - 2,
                                                     (uint8_t *)text, item.len));
-        if (valid_only && !wshub__json_room_ok(hub, client, name)) {
-            wshub_client_report(hub, client, WSHUB_LOG_REFUSED, 1, "room name (ROOM-1)", name);
+        problem = valid_only ? wshub__json_room_problem(hub, client, name) : NULL;
+        if (problem) {
+            wshub_client_report(hub, client, WSHUB_LOG_REFUSED, 1, problem, name);
+            out->problem = problem;
             continue;
         }
         if (out->count >= out->most) {
@@ -24307,7 +24468,7 @@ WSHUB__COLD static wshub__json_names wshub__json_names_of(wshub *hub, wshub_clie
 
     wshub__json_names_read(hub, client, list, valid_only, &out);
     if (out.count) return out;
-    wshub__json_no_names(hub, client, "no usable room name");
+    wshub__json_no_names(hub, client, out.problem ? out.problem : "no room is named");
     wshub__json_names_free(hub, &out);
     return out;
 }

@@ -407,7 +407,7 @@ TEST(what_a_message_was_ignored_or_refused_for_is_said) { /* MSG-2 to MSG-7, AUT
         {false, "{\"event\":\"say\"}",
          "warn UNHEARD WHO: event that nobody hears: no on_message\n"},
         {false, "{\"event\":\"join\",\"data\":{\"rooms\":[\"ws:x\",\"a\"]}}",
-         "debug REFUSED WHO: refused: room name (ROOM-1): ws:x\n"
+         "debug REFUSED WHO: refused: a room name that begins with ws: (ROOM-1): ws:x\n"
          "warn JOIN_REFUSED WHO: join or leave refused: no on_join\n"},
         {false, "{\"event\":\"join\",\"data\":{\"rooms\":[\"a\",\"b\",\"c\"]}}",
          "debug LIMIT WHO: limit met: rooms_per_message_max\n"

@@ -258,7 +258,7 @@ TEST(a_callback_that_fails_is_told_with_its_error) { /* MSG-8, AUTH-7 */
     EXPECT_STR(log_text, "a callback failed: on_connected: out of memory; nothing was changed");
     fails_with = WSHUB_ERR_JSON; /* as a send has returned it */
     wshub_io_fake_text(w.net, c, "{\"event\":\"x\"}");
-    EXPECT(strstr(log_text, "a callback failed: on_message: ") != NULL);
+    EXPECT(strstr(log_text, "a callback failed: on_message, event x: ") != NULL);
     EXPECT(strstr(log_text, wshub_strerror(WSHUB_ERR_JSON)) != NULL);
     fails_with = (wshub_err)-1000; /* none of ours */
     wshub_io_fake_send(w.net, c, 2, true, "x", 1);
@@ -269,6 +269,112 @@ TEST(a_callback_that_fails_is_told_with_its_error) { /* MSG-8, AUTH-7 */
     wshub_io_fake_text(w.net, c, "{\"event\":\"x\"}");
     wshub_io_fake_send(w.net, c, 2, true, "x", 1);
     EXPECT_INT(log_lines, 0);
+    world_stop(&w);
+}
+
+static char many_bytes[WSHUB_NAME_BYTES_MAX + 1];
+
+/* What was given, and what it is told for, in the order of wshub_packet's and wshub_dest's fields. */
+#define Z(text)                                                                                    \
+    { text, sizeof text - 1 }
+static const struct refusal {
+    wshub_dest dest;
+    wshub_packet packet;
+    const char *text;
+} refusals[] = {
+    {{0},
+     {.event = {many_bytes, sizeof many_bytes}},
+     "the event is longer than WSHUB_NAME_BYTES_MAX"},
+    {{0}, {.event = Z("\xC0")}, "the event is no UTF-8"},
+    {{0}, {.event = Z("e"), .args_count = 2}, "args is NULL, and args_count is not 0: e"},
+    {{0},
+     {.event = Z("e"), .args = (wshub_str[]){Z("1"), {NULL, 0}}, .args_count = 2},
+     "args[1] is missing: e"},
+    {{0},
+     {.event = Z("e"), .attachments_count = 1},
+     "attachments is NULL, and attachments_count is not 0: e"},
+    {{0},
+     {.event = Z("e"), .attachments = (wshub_span[]){{NULL, 1}}, .attachments_count = 1},
+     "attachments[0] is missing: e"},
+    {{0}, {.event = Z("e"), .id = Z("x")}, "ask or id is not JSON, or too long: e"},
+    {{.rooms_count = 1}, {.event = Z("e")}, "dest.rooms is for WSHUB_DEST_ROOM alone: e"},
+    {{.kind = WSHUB_DEST_CLIENT}, {.event = Z("e")}, "the client's id has no name: e"},
+    {{.kind = WSHUB_DEST_USER, .name = {many_bytes, sizeof many_bytes}},
+     {.event = Z("e")},
+     "the user is longer than WSHUB_NAME_BYTES_MAX: e"},
+    {{.kind = WSHUB_DEST_ROOM, .name = Z("\xC0")}, {.event = Z("e")}, "the room is no UTF-8: e"},
+    {{.name = {NULL, 1}}, {.event = Z("e")}, "the room is missing: e"},
+    {{.exclude_count = 1},
+     {.event = Z("e")},
+     "the list to leave out is NULL, and its count is not 0: e"},
+    {{.kind = WSHUB_DEST_ROOM, .rooms = (wshub_str[]){Z("\xC0")}, .rooms_count = 1},
+     {.event = Z("e")},
+     "dest.rooms has a name that is missing, too long or no UTF-8: e"},
+    {{.except_rooms_count = 1},
+     {.event = Z("e")},
+     "dest.except_rooms is NULL, and its count is not 0: e"},
+};
+TEST(a_packet_that_is_refused_is_told_which_part_of_it) { /* SEND-1, SEND-3 */
+    size_t i;
+    world w;
+
+    world_start(&w, DESC(.on_log = see_log), FAKE(0));
+    for (i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        wshub_io_fake_advance(w.net, 1000);
+        EXPECT_OP(wshub_packet_send_here(w.hub, &refusals[i].dest, &refusals[i].packet), !=,
+                  WSHUB_OK);
+        EXPECT(strncmp(log_text, "send refused: ", 14) == 0);
+        EXPECT(strncmp(log_text + 14, refusals[i].text, strlen(refusals[i].text)) == 0);
+    }
+    world_stop(&w);
+}
+
+/* Calls about a client name themselves, the argument and what is wrong with it. */
+TEST(a_call_about_a_client_that_is_refused_is_told) { /* ROOM-3, BYE-1 */
+    static const wshub_str empty = {"", 0}, none = {NULL, 0}, odd = {"\xC0", 1}, room = {"tea", 3};
+    wshub_str too_long = {many_bytes, sizeof many_bytes}, reason = {many_bytes, 124};
+    wshub_iter iter = {0};
+    wshub_client client;
+    world w;
+
+    memset(many_bytes, 'x', sizeof many_bytes);
+    world_start(
+        &w, DESC(.on_log = see_log, .on_authenticate = accept_all, .log_level = WSHUB_LEVEL_DEBUG),
+        FAKE(0));
+    (void)world_client(&w, "u", NULL);
+    EXPECT(wshub_user_each_client(w.hub, wshub_str_z("u"), &iter, &client));
+#define TOLD(call, err, text)                                                                      \
+    do {                                                                                           \
+        wshub_io_fake_advance(w.net, 1000);                                                        \
+        EXPECT_INT(call, err);                                                                     \
+        EXPECT_STR(log_text, text);                                                                \
+    } while (0)
+    TOLD(wshub_client_join(w.hub, client, empty), WSHUB_ERR_PARAM,
+         "call refused: wshub_client_join(): the room is empty");
+    TOLD(wshub_client_join(w.hub, client, none), WSHUB_ERR_PARAM,
+         "call refused: wshub_client_join(): the room is missing");
+    TOLD(wshub_client_join(w.hub, client, too_long), WSHUB_ERR_PARAM,
+         "call refused: wshub_client_join(): the room is longer than WSHUB_NAME_BYTES_MAX");
+    TOLD(wshub_client_leave(w.hub, client, odd), WSHUB_ERR_PARAM,
+         "call refused: wshub_client_leave(): the room is no UTF-8");
+    TOLD(wshub_client_close(w.hub, client, 1006, none), WSHUB_ERR_PARAM,
+         "call refused: wshub_client_close(): the code is none that may be sent: 1000 to 1003, "
+         "1007 to 1014, 3000 to 4999");
+    TOLD(wshub_client_close(w.hub, client, 1000, reason), WSHUB_ERR_PARAM,
+         "call refused: wshub_client_close(): the reason is longer than 123 bytes");
+    TOLD(wshub_client_close(w.hub, client, 1000, odd), WSHUB_ERR_PARAM,
+         "call refused: wshub_client_close(): the reason is no UTF-8");
+    TOLD(wshub_client_close(w.hub, client, 0, room), WSHUB_ERR_PARAM,
+         "call refused: wshub_client_close(): the reason needs a code");
+
+    client.id ^= UINT64_C(1) << 40; /* another of its place */
+    TOLD(wshub_client_join(w.hub, client, room), WSHUB_ERR_STALE,
+         "ignored: a join of a client that is gone");
+    TOLD(wshub_client_leave(w.hub, client, room), WSHUB_ERR_STALE,
+         "ignored: a leave of a client that is gone");
+    TOLD(wshub_client_close(w.hub, client, 1000, none), WSHUB_ERR_STALE,
+         "ignored: a close of a client that is gone");
+#undef TOLD
     world_stop(&w);
 }
 
@@ -295,11 +401,11 @@ TEST(a_send_that_is_refused_is_told) { /* SEND-1, SEND-3 */
     EXPECT_INT(wshub_all_send(w.hub, &none, NULL, 0), WSHUB_ERR_PARAM); /* SEND-3 */
     EXPECT_STR(log_text, "send refused: without data it reaches this hub alone (SEND-3): e");
     EXPECT_INT(wshub_room_send(w.hub, empty, &good, NULL, 0), WSHUB_ERR_PARAM);
-    EXPECT_STR(log_text, "send refused: no event, or to whom is not well said: e");
+    EXPECT_STR(log_text, "send refused: the room has no name: e");
     EXPECT_INT(wshub_send_here(w.hub, &odd, &good), WSHUB_ERR_PARAM);
-    EXPECT_STR(log_text, "send refused: to whom is not well said: e");
+    EXPECT_STR(log_text, "send refused: dest.kind is none of wshub_dest_kind: e");
     EXPECT_INT(wshub_send_here(w.hub, NULL, &odd_event), WSHUB_ERR_PARAM);
-    EXPECT_STR(log_text, "send refused: the event is no UTF-8, or too long: \\xff");
+    EXPECT_STR(log_text, "send refused: the event is no UTF-8: \\xff");
     EXPECT_INT(wshub_all_send_here(w.hub, &huge, NULL, 0), WSHUB_ERR_LIMIT);
     EXPECT_STR(log_text, "send refused: data is longer than WSHUB_MSG_BYTES_MAX: e");
     EXPECT_INT(wshub_client_send(w.hub, client, NULL), WSHUB_ERR_PARAM);
@@ -314,12 +420,13 @@ TEST(a_send_that_is_refused_is_told) { /* SEND-1, SEND-3 */
     EXPECT_STR(log_text, "send refused: no bytes");
     EXPECT_INT(wshub_client_send_binary(w.hub, client, &byte, WSHUB_MSG_BYTES_MAX + 1u),
                WSHUB_ERR_LIMIT);
-    EXPECT_STR(log_text, "send refused: data is longer than WSHUB_MSG_BYTES_MAX");
+    EXPECT_STR(log_text, "send refused: the message is longer than WSHUB_MSG_BYTES_MAX");
     EXPECT_INT(wshub_packet_send_here(w.hub, NULL, &no_json), WSHUB_ERR_JSON);
-    EXPECT_STR(log_text, "send refused: an argument or id of the packet is not JSON: p");
+    EXPECT_STR(log_text,
+               "send refused: args[0] is not JSON, or too deep (a string needs its quotes): p");
     EXPECT_INT(wshub_packet_send(w.hub, NULL, NULL), WSHUB_ERR_PARAM);
     EXPECT_INT(wshub_client_send_packet(w.hub, client, &no_event), WSHUB_ERR_PARAM);
-    EXPECT(strstr(log_text, "send refused: the packet lacks something, or its event") == log_text);
+    EXPECT_STR(log_text, "send refused: the event is missing");
     EXPECT_INT(wshub_packet_send(w.hub, NULL, &two), WSHUB_ERR_PARAM);
     EXPECT_STR(log_text, "send refused: other instances have no words for that (wshub_send()): p");
     EXPECT_INT(log_lines, 15);
