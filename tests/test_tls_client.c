@@ -1,11 +1,11 @@
-/* wss:// of the client (backends/wshub_ext_client.h) by each library of TLS that is there, over
+/* wss:// and https:// of the clients (backends/wshub_ext_client.h, wshub_ext_client_engineio.h) by each library of TLS that is there, over
  * sockets: a hub over TLS answers, with certificates that are right and wrong; each failure has the
  * kind that decides whether it is tried again. Built with -DWITH_OPENSSL and -DWITH_MBEDTLS where
  * these are; else it says that it is skipped. */
 #define _GNU_SOURCE
 #include "hubtest.h"
 #include "wshub_io_auto.h"
-#include "wshub_ext_client.h"
+#include "wshub_ext_client_engineio.h"
 #include "wshub_io_tls.h"
 #ifdef WITH_OPENSSL
 #include "wshub_io_openssl.h"
@@ -222,6 +222,76 @@ static void shows(const wshub_tls_engine *engine) {
     EXPECT_STR(told, "connected verified;");
     stop();
 }
+/* Long-polling over https, and from there to wss: an engine echoes. */
+static void on_echo(wshub_eio *eio, wshub_eio_session session, const uint8_t *bytes, size_t count,
+                    bool text, void *user) {
+    (void)user;
+    EXPECT_INT(wshub_eio_send(eio, session, bytes, count, text), WSHUB_OK);
+}
+static void on_link_opened(wshub_eio_link *link, void *user) {
+    (void)user;
+    tell("opened", "");
+    EXPECT_INT(wshub_eio_link_send(link, WSHUB_WS_TEXT, "4hello", 6), WSHUB_OK);
+}
+static void on_link_message(wshub_eio_link *link, wshub_ws_kind kind, uint8_t *bytes, size_t count,
+                            void *user) {
+    char text[20];
+    (void)user;
+    (void)snprintf(text, sizeof text, " %.*s", (int)count, (char *)bytes);
+    tell(kind == WSHUB_WS_TEXT ? "text" : "bytes", text);
+    if (kind == WSHUB_WS_TEXT)
+        EXPECT_INT(wshub_eio_link_send(link, WSHUB_WS_BINARY, "you", 3), WSHUB_OK);
+}
+static void on_link_over(wshub_eio_link *link, const wshub_eio_over *over, void *user) {
+    (void)link;
+    (void)user;
+    tell("over ", over->gone ? wshub_ws_why_name(over->gone->why) : over->text);
+}
+static void on_link_closed(wshub_eio_link *link, void *user) {
+    (void)link;
+    (void)user;
+    tell("closed", "");
+}
+static void polls(const wshub_tls_engine *engine) {
+    static const wshub_eio_link_events events = {on_link_opened, on_link_message, NULL,
+                                                 on_link_over, on_link_closed};
+    wshub_eio_desc served;
+    wshub_eio_link_desc d;
+    wshub_eio_link *link;
+    wshub_eio *eio;
+    wshub_ws_desc to;
+    char url[64];
+    size_t i, trusted;
+    client = NULL;
+    for (trusted = 0; trusted < 2; trusted++) {
+        start(engine, &good, trusted ? tls_root_cert : tls_self_cert, NULL, false);
+        memset(&served, 0, sizeof served);
+        served.path = "/engine.io/";
+        served.on_message = on_echo;
+        EXPECT_INT(wshub_eio_create(hub, &served, &eio), WSHUB_OK);
+        (void)snprintf(url, sizeof url, "https://localhost:%u", (unsigned)port);
+        memset(&to, 0, sizeof to);
+        memset(&d, 0, sizeof d);
+        to.url = url;
+        d.ws = &to;
+        d.events = &events;
+        d.transports = WSHUB_EIO_POLLING_FIRST;
+        EXPECT_INT(wshub_eio_link_open(pool, &d, NULL, &link), WSHUB_OK);
+        until(trusted ? 3 : 1);
+        EXPECT_STR(told, trusted ? "opened;text hello;bytes you;" : "over certificate;");
+        for (i = 0; trusted && i < 2000 && !wshub_eio_link_ws(link).id; i++) {
+            EXPECT_INT(wshub_io_sock_run_once(server_net, 1), WSHUB_OK);
+            EXPECT_INT(wshub_io_sock_run_once(net, 1), WSHUB_OK);
+        }
+        EXPECT_INT(wshub_eio_link_ws(link).id != 0, trusted);
+        EXPECT_INT(wshub_eio_link_close(link), trusted ? WSHUB_OK : WSHUB_ERR_STATE);
+        if (trusted) until(4);
+        wshub_eio_link_destroy(link);
+        wshub_eio_shutdown(eio);
+        stop();
+        wshub_eio_destroy(eio);
+    }
+}
 /* What is named and cannot be read is found before anybody dials. */
 static void reads(const wshub_tls_engine *engine) {
     wshub_io_tls_desc d;
@@ -254,4 +324,5 @@ static void reads(const wshub_tls_engine *engine) {
 EACH(wss_talks_to_a_hub, talks)
 EACH(wss_fails_in_words_that_decide_what_follows, fails)
 EACH(wss_shows_its_own_certificate, shows)
+EACH(https_is_polled_and_left_for_wss, polls)
 EACH(what_is_named_is_read_at_once, reads)
