@@ -15,7 +15,7 @@ HEADERS  = wshub.h $(wildcard backends/*.h tests/*.h tests/shim/sys/*.h tests/be
 TESTS    = $(filter-out test_winsock,$(patsubst tests/%.c,%,$(wildcard tests/test_*.c))) # that one is run by platforms
 FIXTURES = fixture-server fixture-emitter fixture-http fixture-cors fixture-behind fixture-cron fixture-client
 FUZZERS  = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-EXAMPLES = $(patsubst examples/%.c,build/%,$(wildcard examples/*.c))
+EXAMPLES = $(patsubst examples/%.c,build/%,$(wildcard examples/*.c)) $(patsubst examples/%.cpp,build/%,$(wildcard examples/*.cpp))
 OPENED   = $(LIBRARY:%=build/open/%.h)
 LIBRARY  = $(filter-out wshub_bus_hiredis wshub_deflate_zlib,$(patsubst %.h,%,wshub.h $(notdir $(wildcard backends/*.h))))
 # kqueue is tested over a shim where the system has none of its own
@@ -38,6 +38,10 @@ all: $(EXAMPLES) build/fixture-server ## the examples and the fixture's server
 build/%: examples/%.c $(HEADERS)
 	@mkdir -p build
 	$(call say,CC)$(CC) -std=c99 $(WARN) $(CFLAGS) $(INCLUDE) -o $@ $< -pthread
+build/%: examples/%.cpp $(HEADERS)
+	@mkdir -p build
+	@command -v $(firstword $(CXX)) >/dev/null || echo '  skipped $*: $(CXX) is not installed'
+	$(call say,CXX)! command -v $(firstword $(CXX)) >/dev/null || $(CXX) -std=c++11 -Wall -Wextra -Wpedantic -Wundef -Werror $(CFLAGS) $(INCLUDE) -o $@ $< -pthread
 run: build/chat$(if $(TLS),_tls) ## the chat on http://127.0.0.1:8080 (PORT); TLS=1: on https, with a certificate for this once
 	$(if $(TLS),@[ ! -x build/chat_tls ] || ./build/chat_tls --cert build/tls/cert.pem --key build/tls/key.pem $(PORT),./build/chat $(PORT))
 # TLS needs a library, and the program openssl for the certificate
@@ -120,7 +124,7 @@ tested: $(TESTS:%=build/%) $(FIXTURES:%=build/%) build/sim # by all cores: most 
 	@sh tests/run.sh tests/readme.sh $(TESTS:%=build/%) 'build/sim 20'
 check: all $(TESTS:%=build/check/%) $(FIXTURES:%=build/check/%) build/check/fixture-sio build/check/fixture-sio-emitter build/check/fixture-sio-client $(FUZZERS:%=build/check/%) build/check/sim build/sim ## all of it, cut everywhere, under ASan and UBSan; fuzz corpora, compilers, examples, browsers
 	@WSHUB_WHOLE=1 sh tests/run.sh $(TESTS:%=build/check/%) $(FUZZERS:%=build/check/%) build/check/sim build/sim -- \
-	tests/compile/run.sh tests/readme.sh tests/examples.sh tests/browser.sh tests/cors.sh tests/deflate.sh tests/two_instances.sh tests/auction.sh tests/socketio_chat.sh tests/socketio_manual.sh tests/socketio_flow.sh tests/socketio_both.sh tests/client.sh tests/socketio_client.sh tests/socketio_tls.sh
+	tests/compile/run.sh tests/readme.sh tests/examples.sh tests/browser.sh tests/cors.sh tests/deflate.sh tests/two_instances.sh tests/auction.sh tests/socketio_chat.sh tests/socketio_manual.sh tests/socketio_flow.sh tests/socketio_both.sh tests/client.sh tests/client_examples.sh tests/socketio_client.sh tests/socketio_tls.sh
 tsan: build/tsan/test_threads build/tsan/test_serve build/tsan/test_io_contract build/tsan/test_loops ## the tests with threads under ThreadSanitizer
 	@WSHUB_WHOLE=1 sh tests/run.sh $^
 oom: build/check/test_golden build/check/test_sio_faults ## every allocation of every transcript fails, also with input in pieces and with completions

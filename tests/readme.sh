@@ -16,7 +16,7 @@ for tag in $(grep -oE '`>>[a-z0-9-]+`' README.md | tr -d '`' | sort -u); do
     if grep -qE "^(/\*| \*) ---- $tag " wshub.h; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL $tag is no room of wshub.h"; fi
 done
 # no example writes JSON by printf
-for f in examples/*.c; do
+for f in examples/*.c examples/*.cpp; do
     if tr '\n' ' ' <"$f" | grep -qE 'printf\([^;]*[{[]\\"'; then fail=$((fail + 1)); echo "FAIL $f writes JSON by printf: see wshub_json_writer"; else pass=$((pass + 1)); fi
 done
 # every backend is named, once at least
@@ -32,7 +32,7 @@ for f in examples/*; do
     case $name in
     README.md) continue ;;
     *.png) how="]($name)"; [ "$(wc -c <"$f")" -lt 122880 ] || { fail=$((fail + 1)); echo "FAIL $f has 120 KiB and more"; } ;;
-    *.c | *.sh) how="**\`$name\`** "; command=$(sed -n 's|^ \* Build: \(cc [^(]*\) (in examples/)$|\1|p' "$f")
+    *.c | *.cpp | *.sh) how="**\`$name\`** "; command=$(sed -n 's%^\( \*\|//\) Build: \(cc\|c++\) \([^(]*\) (in examples/)$%\2 \3%p' "$f")
         if grep -qF "\`${command:-make}" examples/README.md; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL examples/README.md lacks: $command"; fi ;;
     *) [ -d "$f" ] || continue; how="]($name/)" ;;
     esac
