@@ -124,7 +124,7 @@ tested: $(TESTS:%=build/%) $(FIXTURES:%=build/%) build/sim # by all cores: most 
 	@sh tests/run.sh tests/readme.sh $(TESTS:%=build/%) 'build/sim 20'
 check: all $(TESTS:%=build/check/%) $(FIXTURES:%=build/check/%) build/check/fixture-sio build/check/fixture-sio-emitter build/check/fixture-sio-client $(FUZZERS:%=build/check/%) build/check/sim build/sim ## all of it, cut everywhere, under ASan and UBSan; fuzz corpora, compilers, examples, browsers
 	@WSHUB_WHOLE=1 sh tests/run.sh $(TESTS:%=build/check/%) $(FUZZERS:%=build/check/%) build/check/sim build/sim -- \
-	tests/compile/run.sh tests/readme.sh tests/examples.sh tests/browser.sh tests/cors.sh tests/deflate.sh tests/two_instances.sh tests/auction.sh tests/socketio_chat.sh tests/socketio_manual.sh tests/socketio_flow.sh tests/socketio_both.sh tests/client.sh tests/client_examples.sh tests/socketio_client.sh tests/socketio_tls.sh
+	tests/compile/run.sh tests/readme.sh tests/examples.sh tests/browser.sh tests/cors.sh tests/deflate.sh tests/two_instances.sh tests/auction.sh tests/socketio_chat.sh tests/socketio_manual.sh tests/socketio_flow.sh tests/socketio_both.sh tests/client.sh tests/client_examples.sh tests/socketio_client.sh tests/socketio_tools.sh tests/socketio_tls.sh
 tsan: build/tsan/test_threads build/tsan/test_serve build/tsan/test_io_contract build/tsan/test_loops ## the tests with threads under ThreadSanitizer
 	@WSHUB_WHOLE=1 sh tests/run.sh $^
 oom: build/check/test_golden build/check/test_sio_faults ## every allocation of every transcript fails, also with input in pieces and with completions

@@ -1,4 +1,4 @@
-/* wshub-cat: lines to a hub or to any WebSocket, and what comes back as lines.
+/* wshub-cat: lines to a hub, a server of Socket.IO or any WebSocket, and what comes back as lines.
  *
  * Build: cc wshub-cat.c -I.. -I../backends -pthread -o wshub-cat (in examples/)
  *        for wss:// with -DWITH_OPENSSL -lssl -lcrypto or -DWITH_MBEDTLS -lmbedtls -lmbedx509
@@ -11,17 +11,25 @@
  * way; --data prints the data alone. --exact prints and reads raw messages as {"text":...} or
  * {"hex":...}, so that each comes back byte for byte, whatever lies in it.
  *
+ * With --socketio the server is one of Socket.IO, at http://HOST:PORT: a line is
+ * {"event":...,"args":[...]}, or with --event NAME the one argument of that event. With "ack":K in it,
+ * K any JSON, or with --ack, where K is the number of the line, the server is asked for an
+ * acknowledgement, which is printed as {"ack":K,"args":[...]}, or {"ack":K,"error":...}. An event that
+ * is printed with "id":N is answered by the line {"id":N,"args":[...]}. Bytes are {"$bin":"hex"}; an
+ * object that has such a key has one more dollar in its line, so that each comes back byte for byte.
+ * Where the server recovers, the last argument is its offset.
+ *
  * It ends when the server closes, whatever standard input does; or, behind the end of the input,
- * when nothing has come for --quiet milliseconds (1000). With --reconnect it comes back instead.
- * Exit status: 0 it ended in order (a Close with 1000, 1001 or without a code, or ours), 1 a line
- * could not be sent, 2 the command line, 3 no connection, 4 refused (authentication), 5 the
+ * when nothing has come for --quiet milliseconds (1000) and no acknowledgement is awaited. With --reconnect it comes back instead.
+ * Exit status: 0 it ended in order (a Close with 1000, 1001 or without a code, a DISCONNECT, or ours),
+ * 1 a line could not be sent or was not acknowledged, 2 the command line, 3 no connection, 4 refused, 5 the
  * connection was lost, 6 closed with another code. A terminal hands over lines of 4,095 bytes at
  * most, and loses the rest: paste longer ones by a file. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
 #include "wshub_io_auto.h"
-#include "wshub_ext_client.h"
+#include "wshub_ext_client_socketio.h"
 #include "client_tls.h"
 #include <errno.h>
 #include <poll.h>
@@ -29,6 +37,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "sio_lines.h"
 
 enum { LINE_BYTES_MAX = 16 << 20, UNSENT_MAX = 1 << 18, MANY = 64 };
 enum { IN_ORDER, NOT_SENT, USAGE, NO_CONNECTION, REFUSED, LOST, CLOSED };
@@ -42,11 +51,19 @@ static wshub_ext_client_events events;
 static wshub_header headers[MANY];
 static wshub_str rooms[MANY];
 static size_t rooms_count;
-static const char *event_name, *on_name;
+static const char *event_name, *on_name, *token;
 static bool raw, json, exact, data_only, reconnect, ended, over, refused;
-static uint32_t quiet_ms = 1000;
+static uint32_t quiet_ms = 1000, answer_ms = 10000;
 static uint64_t last_ms; /* when something was sent or came */
 static int status;
+
+/* --socketio */
+static bool socketio, ask_all;
+static wshub_sio_client *sio_client;
+static wshub_sio_socket *sio_socket;
+static wshub_sio_client_desc sio_desc;
+static wshub_sio_socket_desc space_desc;
+static unsigned long line_number, asked; /* asked: acknowledgements that are awaited */
 
 static char *line; /* what has come of a line */
 static size_t line_len, line_cap;
@@ -157,12 +174,207 @@ static void on_disconnected(wshub_ext_client *c, const wshub_ws_gone *gone, bool
     end(refused ? REFUSED : gone->why != WSHUB_WS_END_CLOSE ? LOST : in_order ? IN_ORDER : CLOSED);
 }
 
+/* ---- Socket.IO: out ---- */
+
+/* Prints what was put together, as a line. */
+static void put_text(sio_text *text) {
+    put(text->ptr, text->len);
+    put_line_end();
+    free(text->ptr);
+}
+/* With --data: a text as it is, any other one argument, or a list. */
+static void put_args_alone(const wshub_str *args, size_t count, const wshub_span *bytes,
+                           size_t bytes_count) {
+    sio_text out = {NULL, 0, 0};
+    if (count == 1 && !json && wshub_json_type(args[0]) == WSHUB_JSON_STRING) {
+        sio_add(&out, args[0].ptr, args[0].len); /* as long as its text at least */
+        out.len = wshub_json_text(args[0], out.ptr, out.len);
+    } else if (count == 1) {
+        sio_add_value(&out, args[0], bytes, bytes_count);
+    } else {
+        sio_add_args(&out, args, count, bytes, bytes_count);
+    }
+    put_text(&out);
+}
+static void sio_on_event(wshub_sio_socket *socket, const wshub_sio_event *event, void *user) {
+    sio_text out = {NULL, 0, 0};
+    char id[40];
+    (void)socket;
+    (void)user;
+    if (on_name && !wshub_str_eq_z(event->name, on_name)) return;
+    if (data_only) {
+        put_args_alone(event->args, event->args_count, event->attachments,
+                       event->attachments_count);
+        return;
+    }
+    sio_add_z(&out, "{\"event\":");
+    sio_add_quoted(&out, event->name);
+    sio_add_z(&out, ",\"args\":");
+    sio_add_args(&out, event->args, event->args_count, event->attachments,
+                 event->attachments_count);
+    (void)snprintf(id, sizeof id, ",\"id\":%llu", (unsigned long long)event->ack.id);
+    if (event->ack.id) sio_add_z(&out, id);
+    sio_add_z(&out, "}");
+    put_text(&out);
+}
+/* An acknowledgement, or that there is none. user: what the line calls it, ours. */
+static void sio_on_answer(wshub_sio_socket *socket, const wshub_sio_answers *answers, void *user) {
+    sio_text out = {NULL, 0, 0};
+    (void)socket;
+    asked--;
+    if (answers->error) status = NOT_SENT;
+    if (data_only && !answers->error) {
+        put_args_alone(answers->args, answers->args_count, answers->attachments,
+                       answers->attachments_count);
+        free(user);
+        return;
+    }
+    sio_add_z(&out, "{\"ack\":");
+    sio_add_z(&out, (const char *)user);
+    free(user);
+    sio_add_z(&out, answers->error ? ",\"error\":" : ",\"args\":");
+    if (answers->error)
+        sio_add_quoted(&out, wshub_str_z(answers->error));
+    else
+        sio_add_args(&out, answers->args, answers->args_count, answers->attachments,
+                     answers->attachments_count);
+    sio_add_z(&out, "}");
+    put_text(&out);
+}
+
+/* ---- Socket.IO: coming and going ---- */
+
+static void sio_on_connected(wshub_sio_socket *socket, wshub_str id, bool recovered, void *user) {
+    (void)socket;
+    (void)id;
+    (void)recovered;
+    (void)user;
+    last_ms = wshub_ws_now_ms(pool);
+}
+static void sio_on_connect_error(wshub_sio_socket *socket, const wshub_sio_connect_error *error,
+                                 void *user) {
+    bool no = error->refused || (error->gone && error->gone->why == WSHUB_WS_END_STATUS);
+    (void)socket;
+    (void)user;
+    (void)fprintf(stderr, "wshub-cat: %s: %.*s%s%.*s\n",
+                  error->refused ? "refused" : "no connection", (int)error->message.len,
+                  error->message.ptr, error->data.ptr ? " " : "", (int)error->data.len,
+                  error->data.ptr ? error->data.ptr : "");
+    if (!error->again) end(no ? REFUSED : NO_CONNECTION);
+}
+static void sio_on_disconnected(wshub_sio_socket *socket, const char *reason, bool again,
+                                void *user) {
+    bool in_order = strcmp(reason, "io server disconnect") == 0;
+    (void)socket;
+    (void)user;
+    if (strcmp(reason, "io client disconnect") == 0) return; /* that was ours: sio_on_closed() */
+    if (again && !over) return;
+    if (!in_order) complain("lost: ", reason);
+    end(in_order ? IN_ORDER : LOST);
+}
+/* All that was sent has left. */
+static void sio_on_closed(wshub_sio_client *c, void *user) {
+    (void)c;
+    (void)user;
+    end(IN_ORDER);
+}
+
+/* ---- Socket.IO: in ---- */
+
+static wshub_err not_sent(const char *why) {
+    complain("a line is not sent: ", why);
+    status = NOT_SENT;
+    return WSHUB_OK; /* it is said */
+}
+/* Emits, and asks if ack is something. */
+static wshub_err sio_emit(const wshub_packet *packet, wshub_str ack) {
+    char *name;
+    wshub_err err;
+    if (!ack.ptr) return wshub_sio_socket_emit(sio_socket, packet);
+    name = (char *)malloc(ack.len + 1);
+    if (!name) return WSHUB_ERR_NOMEM;
+    memcpy(name, ack.ptr, ack.len);
+    name[ack.len] = 0;
+    err = wshub_sio_socket_ask(sio_socket, packet, answer_ms, sio_on_answer, name);
+    if (err)
+        free(name);
+    else
+        asked++;
+    return err;
+}
+/* Takes the arguments of a line in full: a list, or none. */
+static const char *sio_take_list(sio_args *args, wshub_str list) {
+    wshub_iter iter = {0, 0};
+    wshub_str value;
+    const char *wrong = NULL;
+    if (list.ptr && wshub_json_type(list) != WSHUB_JSON_ARRAY) return "`args` is no list";
+    while (!wrong && list.ptr && wshub_json_each(list, &iter, &value))
+        wrong = sio_args_take(args, value);
+    return wrong;
+}
+/* {"event":...,"args":[...],"ack":...} or {"id":...,"args":[...]} */
+static wshub_err sio_send_object(sio_args *args, wshub_str text, wshub_str ack) {
+    wshub_str event = wshub_json_get(text, "event"), own = wshub_json_get(text, "ack");
+    wshub_packet packet;
+    wshub_sio_ack to = {0};
+    const char *wrong = sio_take_list(args, wshub_json_get(text, "args"));
+    char *name;
+    wshub_err err;
+    memset(&packet, 0, sizeof packet);
+    if (!wrong) wrong = sio_args_done(args, &packet);
+    if (wrong) return not_sent(wrong);
+    if (wshub_json_uint(wshub_json_get(text, "id"), &to.id))
+        return wshub_sio_socket_answer(sio_socket, to, &packet);
+    if (wshub_json_type(event) != WSHUB_JSON_STRING) return not_sent("no `event`");
+    name = (char *)malloc(event.len);
+    if (!name) return WSHUB_ERR_NOMEM;
+    packet.event.ptr = name;
+    packet.event.len = wshub_json_text(event, name, event.len);
+    err = sio_emit(&packet, own.ptr ? own : ack);
+    free(name);
+    return err;
+}
+/* The argument of the event of the command line. */
+static wshub_err sio_send_argument(sio_args *args, wshub_str text, wshub_str ack) {
+    wshub_packet packet;
+    sio_text quoted = {NULL, 0, 0};
+    const char *wrong;
+    memset(&packet, 0, sizeof packet);
+    packet.event = wshub_str_z(event_name);
+    if (!json) {
+        sio_add_quoted(&quoted, text);
+        text.ptr = quoted.ptr;
+        text.len = quoted.len;
+    }
+    wrong = sio_args_take(args, text);
+    if (!wrong) wrong = sio_args_done(args, &packet);
+    free(quoted.ptr);
+    return wrong ? not_sent(wrong) : sio_emit(&packet, ack);
+}
+static wshub_err sio_send_line(wshub_str text) {
+    static sio_args args;
+    char number[24];
+    wshub_str ack = {NULL, 0};
+    (void)snprintf(number, sizeof number, "%lu", ++line_number);
+    if (ask_all) ack = wshub_str_z(number);
+    sio_args_begin(&args);
+    return event_name ? sio_send_argument(&args, text, ack) : sio_send_object(&args, text, ack);
+}
+
 /* ---- in ---- */
 
+static bool can_send_sio(void) {
+    return wshub_sio_socket_state_of(sio_socket) == WSHUB_SIO_SOCKET_CONNECTED &&
+           !wshub_sio_socket_buffered(sio_socket) && /* while it polls there is no WebSocket */
+           wshub_ws_unsent(pool, wshub_sio_client_ws(sio_client)) < UNSENT_MAX;
+}
 static bool can_send(void) {
-    wshub_ext_client_state state = wshub_ext_client_state_of(client);
-    bool there = raw ? state >= WSHUB_EXT_CLIENT_UNAUTHORIZED && state < WSHUB_EXT_CLIENT_LEAVING
-                     : state == WSHUB_EXT_CLIENT_AUTHENTICATED;
+    wshub_ext_client_state state;
+    bool there;
+    if (socketio) return can_send_sio();
+    state = wshub_ext_client_state_of(client);
+    there = raw ? state >= WSHUB_EXT_CLIENT_UNAUTHORIZED && state < WSHUB_EXT_CLIENT_LEAVING
+                : state == WSHUB_EXT_CLIENT_AUTHENTICATED;
     return there && wshub_ws_unsent(pool, wshub_ext_client_ws(client)) < UNSENT_MAX;
 }
 static wshub_err send_raw(wshub_ws_kind kind, const void *bytes, size_t count) {
@@ -217,7 +429,9 @@ static void send_line(void) {
     wshub_err err;
     text.ptr = line ? line : "";
     text.len = line_len;
-    if (exact)
+    if (socketio)
+        err = sio_send_line(text);
+    else if (exact)
         err = send_exact(text);
     else
         err = raw ? send_raw(WSHUB_WS_TEXT, text.ptr, text.len) : send_event(text);
@@ -262,10 +476,18 @@ static void read_input(void) {
 static int usage(const char *why, const char *what) {
     if (why) (void)fprintf(stderr, "wshub-cat: %s%s\n", why, what);
     (void)fputs("usage: wshub-cat ws://HOST[:PORT]/PATH [options]\n"
+                "       wshub-cat http://HOST[:PORT] --socketio [options]\n"
                 "  --raw            any WebSocket: each line is a message\n"
                 "  --exact          raw, each message as {\"text\":...} or {\"hex\":...}\n"
-                "  --token T        authenticate with {\"type\":\"Bearer\",\"token\":T}\n"
-                "  --auth JSON      authenticate with this\n"
+                "  --socketio       a server of Socket.IO; bytes are {\"$bin\":\"hex\"}\n"
+                "  --namespace NAME of Socket.IO (/); --path PATH: of its mount (/socket.io/)\n"
+                "  --query A=B      of Socket.IO: in the query\n"
+                "  --transports L   of Socket.IO: polling, or polling,websocket (websocket)\n"
+                "  --ack            of Socket.IO: ask for an acknowledgement of each line\n"
+                "  --answer MS      of Socket.IO: how long one is awaited (10000)\n"
+                "  --token T        authenticate with {\"type\":\"Bearer\",\"token\":T};\n"
+                "                   Socket.IO: {\"token\":T}\n"
+                "  --auth JSON      authenticate with this; Socket.IO: say it at CONNECT\n"
                 "  --join ROOM      be in a room; may be repeated\n"
                 "  --event NAME     lines are the data of this event\n"
                 "  --on NAME        print this event only\n"
@@ -295,18 +517,26 @@ static bool add_header(const char *text) {
     desc.ws.headers_count++;
     return true;
 }
-/* {"type":"Bearer","token":T} */
-static bool set_token(const char *token) {
+/* {"type":"Bearer","token":T}; of Socket.IO the token alone */
+static bool set_auth(void) {
     static char auth[8192];
     wshub_json_writer w;
     wshub_str done;
+    if (!token) return true;
     wshub_json_begin(&w, auth, sizeof auth - 1);
     wshub_json_put_object(&w, NULL);
-    wshub_json_put_text(&w, "type", "Bearer");
+    if (!socketio) wshub_json_put_text(&w, "type", "Bearer");
     wshub_json_put_text(&w, "token", token);
     wshub_json_put_end(&w);
     desc.auth = auth;
     return wshub_json_done(&w, &done) == WSHUB_OK;
+}
+/* What carries a connection: as the list of Node's client. */
+static bool set_transports(const char *list) {
+    if (strcmp(list, "websocket") == 0) sio_desc.transports = WSHUB_EIO_WEBSOCKET_ONLY;
+    if (strcmp(list, "polling") == 0) sio_desc.transports = WSHUB_EIO_POLLING_ONLY;
+    if (strcmp(list, "polling,websocket") == 0) sio_desc.transports = WSHUB_EIO_POLLING_FIRST;
+    return strcmp(list, "websocket") == 0 || sio_desc.transports;
 }
 static bool set_ms(const char *value, uint32_t *to) {
     char *stop;
@@ -318,6 +548,8 @@ static bool flag(const char *name) {
     if (strcmp(name, "--raw") == 0) return raw = true;
     if (strcmp(name, "--exact") == 0) return raw = exact = true;
     if (strcmp(name, "--json") == 0) return json = true;
+    if (strcmp(name, "--socketio") == 0) return socketio = true;
+    if (strcmp(name, "--ack") == 0) return ask_all = true;
     if (strcmp(name, "--data") == 0) return data_only = true;
     if (strcmp(name, "--reconnect") == 0) return reconnect = true;
     if (strcmp(name, "--deflate") == 0) return client_codec() && (desc.ws.deflate = true);
@@ -326,7 +558,7 @@ static bool flag(const char *name) {
     return false;
 }
 static bool option(const char *name, const char *value) {
-    if (strcmp(name, "--token") == 0) return set_token(value);
+    if (strcmp(name, "--token") == 0) return (token = value) != NULL;
     if (strcmp(name, "--auth") == 0) return (desc.auth = value) != NULL;
     if (strcmp(name, "--event") == 0) return (event_name = value) != NULL;
     if (strcmp(name, "--on") == 0) return (on_name = value) != NULL;
@@ -338,6 +570,11 @@ static bool option(const char *name, const char *value) {
     if (strcmp(name, "--key") == 0) return client_has_tls() && (tls.key = value);
     if (strcmp(name, "--timeout") == 0) return set_ms(value, &desc.ws.connect_timeout_ms);
     if (strcmp(name, "--quiet") == 0) return set_ms(value, &quiet_ms);
+    if (strcmp(name, "--answer") == 0) return set_ms(value, &answer_ms);
+    if (strcmp(name, "--namespace") == 0) return (space_desc.name = value) != NULL;
+    if (strcmp(name, "--path") == 0) return (sio_desc.path = value) != NULL;
+    if (strcmp(name, "--query") == 0) return (sio_desc.query = value) != NULL;
+    if (strcmp(name, "--transports") == 0) return set_transports(value);
     if (strcmp(name, "--join") != 0 || rooms_count == MANY) return false;
     rooms[rooms_count++] = wshub_str_z(value);
     return true;
@@ -364,12 +601,14 @@ static int read_options(int argc, char **argv) {
             i++;
         }
     }
+    return 0;
+}
+
+/* What the options come to. NULL: all is well; else what is wrong. */
+static const char *settle_hub(void) {
     desc.no_reconnect = !reconnect;
     desc.auto_auth = !raw && !desc.auth;
     if (!raw && !desc.auth) desc.auth = "{}";
-    desc.ws.close_timeout_ms = 500; /* who closes and does not end is not waited for */
-    desc.ws.message_bytes_max = LINE_BYTES_MAX;
-    desc.ws.unsent_bytes_max = 2 * LINE_BYTES_MAX;
     events.connected = on_connected;
     events.connect_error = on_connect_error;
     events.authenticated = on_authenticated;
@@ -378,8 +617,35 @@ static int read_options(int argc, char **argv) {
     events.event = on_event;
     if (raw) events.message = on_message;
     desc.events = &events;
-    if (wshub_ext_client_desc_problem(&desc))
-        return usage("", wshub_ext_client_desc_problem(&desc));
+    if (ask_all || space_desc.name || sio_desc.path || sio_desc.query)
+        return "--ack, --namespace, --path and --query are for --socketio";
+    return wshub_ext_client_desc_problem(&desc);
+}
+static const char *settle_sio(void) {
+    static const wshub_sio_client_events client_events = {NULL, NULL, sio_on_closed};
+    static wshub_sio_socket_events socket_events;
+    socket_events.connected = sio_on_connected;
+    socket_events.connect_error = sio_on_connect_error;
+    socket_events.disconnected = sio_on_disconnected;
+    socket_events.event = sio_on_event;
+    space_desc.events = &socket_events;
+    space_desc.auth = desc.auth;
+    sio_desc.ws = desc.ws;
+    sio_desc.events = &client_events;
+    sio_desc.no_reconnect = !reconnect;
+    sio_desc.buffer_bytes = 2 * LINE_BYTES_MAX;
+    sio_desc.packet_bytes_max = LINE_BYTES_MAX;
+    if (raw || rooms_count) return "--raw, --exact and --join are not for --socketio";
+    if (wshub_sio_client_desc_problem(&sio_desc)) return wshub_sio_client_desc_problem(&sio_desc);
+    return wshub_sio_socket_desc_problem(&space_desc);
+}
+static int settle_options(void) {
+    const char *wrong = set_auth() ? NULL : "--token: too long";
+    desc.ws.close_timeout_ms = 500; /* who closes and does not end is not waited for */
+    desc.ws.message_bytes_max = LINE_BYTES_MAX;
+    desc.ws.unsent_bytes_max = 2 * LINE_BYTES_MAX;
+    if (!wrong) wrong = socketio ? settle_sio() : settle_hub();
+    if (wrong) return usage("", wrong);
     if (desc.ws.verify == WSHUB_VERIFY_NONE)
         complain("WARNING: --insecure: whoever answers is believed, and may read and change all",
                  "");
@@ -390,12 +656,18 @@ static int read_options(int argc, char **argv) {
 static int patience(void) {
     int net_ms = wshub_io_sock_timeout(net), quiet;
     uint64_t now = wshub_ws_now_ms(pool);
-    if (!over) return net_ms;
+    if (!over || asked || !can_send()) return net_ms;
     quiet = now >= last_ms + quiet_ms ? 0 : (int)(last_ms + quiet_ms - now);
     return net_ms < 0 || quiet < net_ms ? quiet : net_ms;
 }
-static void serve(void) {
+static void leave(void) {
     wshub_str none = {"", 0};
+    if (socketio)
+        (void)wshub_sio_socket_disconnect(sio_socket);
+    else
+        (void)wshub_ext_client_disconnect(client, 1000, none);
+}
+static void serve(void) {
     bool leaving = false;
     while (!ended) {
         struct pollfd fds[2] = {{0, POLLIN, 0}, {0, POLLIN, 0}};
@@ -404,16 +676,31 @@ static void serve(void) {
         (void)poll(fds, 2, leaving ? wshub_io_sock_timeout(net) : patience());
         if (fds[1].revents) read_input();
         if (wshub_io_sock_run_once(net, 0)) return;
-        if (!over || leaving || !can_send()) continue;
+        if (!over || leaving || asked || !can_send()) continue;
         if (wshub_ws_now_ms(pool) < last_ms + quiet_ms) continue;
         leaving = true;
-        (void)wshub_ext_client_disconnect(client, 1000, none);
+        leave();
     }
+}
+
+/* Makes the client that the options want. */
+static wshub_err open_client(void) {
+    wshub_err err;
+    if (socketio) {
+        err = wshub_sio_client_create(pool, &sio_desc, NULL, &sio_client);
+        return err ? err : wshub_sio_socket_create(sio_client, &space_desc, NULL, &sio_socket);
+    }
+    err = wshub_ext_client_create(pool, &desc, NULL, &client);
+    if (err) return err;
+    (void)wshub_ext_client_subscribe(client, wshub_str_z(on_name ? on_name : "*"));
+    if (rooms_count) (void)wshub_ext_client_join(client, rooms, rooms_count);
+    return WSHUB_OK;
 }
 
 int main(int argc, char **argv) {
     wshub_ws_pool_desc d;
     int failed = read_options(argc, argv);
+    if (!failed) failed = settle_options();
     if (failed) return failed;
     (void)signal(SIGPIPE, SIG_IGN);
     if (wshub_io_auto_create(NULL, &net)) return NO_CONNECTION;
@@ -422,11 +709,10 @@ int main(int argc, char **argv) {
     d.io = tls.io;
     d.deflate = client_codec();
     if (wshub_ws_pool_create(&d, &pool)) return NO_CONNECTION;
-    if (wshub_ext_client_create(pool, &desc, NULL, &client)) return NO_CONNECTION;
-    (void)wshub_ext_client_subscribe(client, wshub_str_z(on_name ? on_name : "*"));
-    if (rooms_count) (void)wshub_ext_client_join(client, rooms, rooms_count);
+    if (open_client()) return NO_CONNECTION;
     serve();
     wshub_ext_client_destroy(client);
+    wshub_sio_client_destroy(sio_client);
     wshub_ws_pool_destroy(pool);
     client_tls_end(&tls);
     wshub_io_sock_destroy(net);
