@@ -4,6 +4,7 @@
 // the pictures of examples/README.md.
 import { createRequire } from 'node:module';
 import { spawn } from 'node:child_process';
+import { sees, until as soon, untilPage as until, watched } from './wait.mjs';
 const require = createRequire(process.cwd() + '/build/node/x.js');
 const { chromium } = require('playwright-core');
 const port = Number(process.argv[2]);
@@ -24,8 +25,6 @@ browser.newContext = async how => {
   context.on('weberror', it => check(`a page throws: ${it.error()}`, false));
   return context;
 };
-const sees = (page, text) => page.waitForFunction(t => document.body.innerText.includes(t), text, { timeout: 8000 }).then(() => true, () => false);
-const until = (page, fn, arg, timeout = 8000) => page.waitForFunction(fn, arg, { timeout }).then(() => true, () => false);
 const write = async (page, text) => { await page.fill('#text', text); await page.press('#text', 'Enter'); };
 // one picture of two windows, as they are now
 const pictured = async (path, windows) => {
@@ -41,10 +40,7 @@ async function readme() {
   const start = async () => {
     server = spawn('./main', { cwd: 'build/readme', stdio: ['ignore', 'ignore', 'inherit'] });
     server.on('exit', code => { if (code) console.log(`FAIL browser: the README's program ended with ${code}`); });
-    for (let i = 0; i < 100; i++) { // what it prints into a pipe comes when it ends
-      if (await fetch('http://127.0.0.1:8080/').then(r => r.ok, () => false)) return;
-      await new Promise(r => setTimeout(r, 50));
-    }
+    await soon(() => fetch('http://127.0.0.1:8080/').then(r => r.ok, () => false)); // what it prints into a pipe comes when it ends
   };
   const end = () => new Promise(done => { server.once('exit', done); server.kill('SIGTERM'); });
   await start();
@@ -232,14 +228,16 @@ try {
   check('and herself, once', await count(a, 'Hello, "quoted" & <b>not bold</b> — é ü 😀') === 1);
 
   // typing appears, ends with the line, and expires
+  let typing = await watched(a, 'Grace is typing');
   await b.type('#text', 'Has anybody pulled');
-  check('Grace is seen typing', await sees(a, 'Grace is typing'));
+  check('Grace is seen typing', await typing());
   check('not by herself', !(await b.evaluate(() => document.body.innerText.includes('is typing'))));
   await b.fill('#text', 'Has anybody pulled the cable yet?');
   await b.press('#text', 'Enter');
   check('her line ends that', await sees(a, 'pulled the cable') && await until(a, () => !document.querySelector('#typing').textContent));
+  typing = await watched(a, 'Grace is typing');
   await b.type('#text', 'x');
-  check('and silence, too', await sees(a, 'Grace is typing') && await until(a, () => !document.querySelector('#typing').textContent, null, 6000));
+  check('and silence, too', await typing() && await until(a, () => !document.querySelector('#typing').textContent));
   await b.fill('#text', '');
 
   // a room of their own; who comes late reads what was said; what is not read is counted
@@ -419,8 +417,9 @@ try {
   await c.evaluate(() => choose('lobby'));
   await b.evaluate(() => choose('lobby'));
   await say(a, 'One frame, encoded once, for everybody in here.');
+  const typing = await watched(a, 'Katherine is typing');
   await c.type('#text', 'And');
-  check('Katherine is typing', await sees(a, 'Katherine is typing'));
+  check('Katherine is typing', await typing());
   await a.screenshot({ path: 'build/chat-desktop.png' });
   await b.screenshot({ path: 'build/chat-phone.png' });
   await c.screenshot({ path: 'build/chat-dark.png' });
