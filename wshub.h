@@ -1275,6 +1275,9 @@
  *
  * What is new, the newest first:
  *
+ * - wshub_origin_rule_ok(), wshub_origin_matches(): what allowed_origins takes, for lists of
+ *   origins elsewhere. wshub_eio_cors has them, and names whoever asks only with `reflect`; a list
+ *   without its count, and an origin that no browser sends, are refused.
  * - A Redis that stops without closing is counted, wshub_bus_redis_stats.silences, and a node of a
  *   Cluster that does is named; a sentinel or a replica that is lost is told of.
  * - In a Redis Cluster PUBSUB SHARDNUMSUB is put to all nodes too and summed, and nodes that come
@@ -4118,6 +4121,17 @@ WSHUB_API wshub_err wshub_http_upgrade(wshub *hub, wshub_exchange exchange,
  *          program's, or a simple one of a page of the same origin.
  * Thread   the hub's; allowed in callbacks. */
 WSHUB_API bool wshub_origin_allowed(const wshub *hub, const wshub_http *http);
+/* Is this a rule as wshub_desc.allowed_origins and wshub_cors.origins have them: an origin as
+ * browsers write it, one with `*.` before its host, `null` or `*`?
+ *   rule  terminated, borrowed; NULL: it is none
+ * Returns  false also for what no browser sends: a path or a slash behind the host, the scheme's
+ *          own port; it would match nothing. Pure: any thread. */
+WSHUB_API bool wshub_origin_rule_ok(const char *rule);
+/* Does such a rule allow an origin?
+ *   origin  the value of `Origin`; borrowed
+ *   rule    terminated, borrowed; one that wshub_origin_rule_ok() takes
+ * Pure: any thread. */
+WSHUB_API bool wshub_origin_matches(wshub_str origin, const char *rule);
 
 /* ---- >>api-http-hand ---------------------------------------------------------------------------
  * HTTP at hand: what stands in a request, and what it wants of an answer. All of these are pure: no
@@ -7877,6 +7891,14 @@ WSHUB__COLD static bool wshub__origin_rule_ok(const char *rule) {
     if (!wshub__host_rule_ok(wshub_str_z(at + 3), &port)) return false;
     return !(port == 80 && wshub__str_same(scheme, "http")) &&
            !(port == 443 && wshub__str_same(scheme, "https"));
+}
+
+WSHUB__COLD WSHUB_API bool wshub_origin_rule_ok(const char *rule) {
+    return wshub__origin_rule_ok(rule);
+}
+
+WSHUB__COLD WSHUB_API bool wshub_origin_matches(wshub_str origin, const char *rule) {
+    return origin.ptr && wshub__origin_match(origin, wshub_str_z(rule));
 }
 
 /* ---- >>http-hand -----------------------------------------------------------------------------

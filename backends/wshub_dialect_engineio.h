@@ -60,6 +60,7 @@
  *     allowUpgrades      true              no_upgrade
  *     allowRequest       none              allow: true, or later wshub_eio_admit(), _refuse()
  *     cors               none              cors; and wshub_desc.allowed_origins, which keeps out
+ *       origin: true                       cors.reflect
  *     cookie             none              cookie: its name; cookie_rest: what stands behind it
  *     initialPacket      none              initial
  *     serveClient        (Socket.IO's)     on_file: you have the file, we have none
@@ -264,11 +265,16 @@ typedef enum wshub_eio_refusal {
  * every answer, refusals and 101 too. They make browsers give answers to pages, and keep nobody
  * out: that is what wshub_desc.allowed_origins and `allow` are for. */
 typedef struct wshub_eio_cors {
-    /* origins_count of them: "*" alone is everybody; one is said whatever was asked; of several the
-     * one that asks. 0: whoever asks is allowed. */
+    /* Required, unless `reflect`: origins_count of them, one at least, each written as those of
+     * wshub_desc.allowed_origins are. "*", which stands alone, is everybody; a single one is said
+     * whatever was asked; of several, and of one that has `*.` before its host, the one that asks,
+     * if it is allowed. */
     const char *const *origins;
     size_t origins_count;
-    bool credentials;    /* cookies are sent along; browsers refuse that with `*` */
+    /* Whoever asks is allowed, and named: Node's `origin: true`. Instead of origins, for pages of
+     * any site at all; with credentials any of them reads answers as whoever looks at it */
+    bool reflect;
+    bool credentials; /* cookies are sent along; browsers refuse that with `*`. Not with `null` */
     const char *methods; /* "GET,HEAD,PUT,PATCH,POST,DELETE" */
     const char *headers; /* that a page may set; NULL: those that it asks for */
     const char *expose;  /* that it may read in an answer; NULL: it is not said */
@@ -1407,10 +1413,12 @@ static wshub_str wshub_eio__cors_origin(const wshub_eio_cors *cors, wshub_str or
     wshub_str none = {NULL, 0};
     size_t i;
 
-    if (cors->origins_count == 0) return origin;
-    if (cors->origins_count == 1) return wshub_str_z(cors->origins[0]);
+    if (cors->reflect) return origin;
+    WSHUB_ASSERT(cors->origins_count); /* wshub_eio_desc_problem() has seen to that */
+    if (cors->origins_count == 1 && !strstr(cors->origins[0], "://*."))
+        return wshub_str_z(cors->origins[0]);
     for (i = 0; i < cors->origins_count; i++) {
-        if (wshub_str_eq_z(origin, cors->origins[i])) return origin;
+        if (wshub_origin_matches(origin, cors->origins[i])) return origin;
     }
     return none;
 }
@@ -1437,7 +1445,7 @@ static void wshub_eio__cors_preflight(const wshub_eio_cors *cors, const wshub_ht
 static void wshub_eio__cors_add(const wshub_eio_cors *cors, const wshub_http *http,
                                 wshub_headers *more) {
     wshub_str origin = wshub_eio__cors_origin(cors, wshub_http_header(http, "Origin"));
-    bool any = cors->origins_count == 1 && strcmp(cors->origins[0], "*") == 0;
+    bool any = !cors->reflect && strcmp(cors->origins[0], "*") == 0; /* it stands alone */
 
     if (origin.ptr) wshub_eio__add(more, "Access-Control-Allow-Origin", origin);
     if (!any) wshub_eio__add(more, "Vary", wshub_str_z("Origin"));
@@ -2404,6 +2412,39 @@ WSHUB_API const char *wshub_eio_reason_text(wshub_eio_reason reason) {
     return "transport error";
 }
 
+/* What is wrong with an origin of a description. NULL: nothing. */
+static const char *wshub_eio__origin_problem(const wshub_eio_cors *cors, size_t i) {
+    const char *rule = cors->origins[i];
+
+    if (!wshub_origin_rule_ok(rule))
+        return "cors.origins: must be `https://host[:port]`, no path, no slash behind it, no "
+               "default port, with `*.` before the host for its subdomains; or `null`, or `*`";
+    if (strcmp(rule, "*") == 0 && cors->origins_count > 1)
+        return "cors.origins: `*` is everybody, and must stand alone";
+    if (strcmp(rule, "null") == 0 && cors->credentials)
+        return "cors.origins: with credentials `null` would let any page act as whoever looks at "
+               "it; name the origins";
+    return NULL;
+}
+
+/* What is wrong with a description of pages, which may be NULL. NULL: nothing. */
+static const char *wshub_eio__cors_problem(const wshub_eio_cors *cors) {
+    const char *problem = NULL;
+    size_t i;
+
+    if (!cors) return NULL;
+    if (cors->reflect)
+        return cors->origins || cors->origins_count
+                   ? "cors: reflect allows whoever asks, and stands instead of origins"
+                   : NULL;
+    if (!cors->origins || !cors->origins_count)
+        return "cors: origins and origins_count are required, one at least; pages of any origin: "
+               "`*`, or reflect";
+    for (i = 0; i < cors->origins_count && !problem; i++)
+        problem = wshub_eio__origin_problem(cors, i);
+    return problem;
+}
+
 WSHUB_API const char *wshub_eio_desc_problem(const wshub_eio_desc *desc) {
     static const char header[] = "cookie, cookie_rest: a header field has no control characters";
     const char *p;
@@ -2419,8 +2460,7 @@ WSHUB_API const char *wshub_eio_desc_problem(const wshub_eio_desc *desc) {
         return "sessions_max: at most 16777216 with a group";
     if (desc->no_polling && desc->no_websocket)
         return "no_polling, no_websocket: one of the two transports has to be there";
-    if (desc->cors && desc->cors->origins_count && !desc->cors->origins)
-        return "cors: origins_count without origins";
+    if (wshub_eio__cors_problem(desc->cors)) return wshub_eio__cors_problem(desc->cors);
     for (p = desc->cookie; p && *p; p++) {
         if ((unsigned char)*p <= ' ' || *p == '=' || *p == ';') return header;
     }

@@ -225,10 +225,11 @@ static wshub_eio_desc engine_desc(const char *path) {
     if (opt.client) d.on_file = client_file;
     if (opt.cors) {
         cors.credentials = opt.credentials;
-        cors.origins = origins;
+        cors.reflect = strcmp(opt.cors, "reflect") == 0;
+        cors.origins = cors.reflect ? NULL : origins;
         cors.origins_count = 0;
         (void)snprintf(list, sizeof list, "%s", opt.cors);
-        for (at = list; at && strcmp(opt.cors, "reflect") != 0; at = next) {
+        for (at = list; at && !cors.reflect; at = next) {
             next = strchr(at, ',');
             if (next) *next++ = 0;
             if (cors.origins_count < 32) origins[cors.origins_count++] = at;

@@ -36,7 +36,8 @@ typedef struct origin {
 } origin;
 
 static const char *const any[] = {"*"}, *const one[] = {"http://one.example"},
-                         *const two[] = {"http://a.example", "http://b.example"};
+                         *const two[] = {"http://a.example", "http://b.example"},
+                         *const below[] = {"https://*.a.example"};
 static const origin origins[] = {
     {any,
      1,
@@ -63,6 +64,18 @@ static const origin origins[] = {
      {"Vary: Origin", NULL, NULL},
      "Access-Control-Allow-Origin: http://evil.example"},
     {two, 2, false, NULL, {"Vary: Origin", NULL, NULL}, "Access-Control-Allow-Origin: "},
+    {below,
+     1,
+     false,
+     "https://shop.a.example",
+     {"Access-Control-Allow-Origin: https://shop.a.example", "Vary: Origin", NULL},
+     NULL},
+    {below,
+     1,
+     false,
+     "https://a.example",
+     {"Vary: Origin", NULL, NULL},
+     "Access-Control-Allow-Origin: "},
     {NULL,
      0,
      false,
@@ -78,8 +91,10 @@ TEST(every_answer_says_which_pages_may_read_it) { /* 2.9 */
     size_t i, q, k;
     for (i = 0; i < sizeof origins / sizeof origins[0]; i++) {
         const origin *o = &origins[i];
-        wshub_eio_cors cors = {
-            .origins = o->origins, .origins_count = o->count, .credentials = o->credentials};
+        wshub_eio_cors cors = {.origins = o->origins,
+                               .origins_count = o->count,
+                               .reflect = !o->origins,
+                               .credentials = o->credentials};
         for (q = 0; q < 3; q++) {
             char lines[400];
             wshub_conn c;
@@ -98,6 +113,40 @@ TEST(every_answer_says_which_pages_may_read_it) { /* 2.9 */
             eio_stop(&s);
         }
     }
+}
+
+/* A list whose count was forgotten would have let any page read answers. */
+TEST(pages_of_any_origin_are_allowed_by_a_word_and_by_nothing_less) { /* HTTP-4 */
+    static const char *const slash[] = {"http://localhost:3000/"}, *const hole[] = {NULL},
+                             *const bare[] = {"http://a.example", "shop.example"},
+                             *const port[] = {"https://a.example:443"},
+                             *const crowd[] = {"http://a.example", "*"}, *const null[] = {"null"};
+    static const struct {
+        wshub_eio_cors cors;
+        const char *says;
+    } cases[] = {
+        {{.origins = one}, "cors: origins and origins_count are required"},
+        {{.origins_count = 1}, "cors: origins and origins_count are required"},
+        {{.credentials = true}, "cors: origins and origins_count are required"},
+        {{.origins = one, .origins_count = 1, .reflect = true}, "cors: reflect"},
+        {{.origins = slash, .origins_count = 1}, "cors.origins: must be"},
+        {{.origins = hole, .origins_count = 1}, "cors.origins: must be"},
+        {{.origins = bare, .origins_count = 2}, "cors.origins: must be"},
+        {{.origins = port, .origins_count = 1}, "cors.origins: must be"},
+        {{.origins = crowd, .origins_count = 2}, "cors.origins: `*`"},
+        {{.origins = null, .origins_count = 1, .credentials = true}, "cors.origins: with"},
+    };
+    wshub_eio *eio = NULL;
+    world w;
+    size_t i;
+    world_start(&w, DESC(0), FAKE(0));
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        wshub_eio_desc desc = {.cors = &cases[i].cors};
+        EXPECT_HAS(wshub_eio_desc_problem(&desc), cases[i].says);
+        EXPECT_INT(wshub_eio_create(w.hub, &desc, &eio), WSHUB_ERR_PARAM);
+    }
+    EXPECT(!eio);
+    world_stop(&w);
 }
 
 TEST(preflights_are_answered) { /* 2.9 */
@@ -123,6 +172,7 @@ TEST(preflights_are_answered) { /* 2.9 */
     eio_stop(&s);
 
     memset(&cors, 0, sizeof cors);
+    cors.reflect = true;
     eio_start(&s, EIO(.cors = &cors), DESC(0), FAKE(0));
     c = wshub_io_fake_open(s.w.net);
     eio_ask(&s, c, "OPTIONS", "EIO=4&transport=polling",

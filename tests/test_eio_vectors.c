@@ -70,9 +70,11 @@ static void option(const char *line) {
         return;
     }
     if (wshub_str_eq_z(name, "origin")) {
+        cors.origins = origins;
         origins[cors.origins_count++] = value;
         desc.cors = &cors;
     } else if (wshub_str_eq_z(name, "reflect")) {
+        cors.reflect = true;
         desc.cors = &cors;
     } else if (wshub_str_eq_z(name, "max_age")) {
         cors.max_age_s = (uint32_t)atoi(value);
@@ -91,7 +93,6 @@ static void start(const vec_case *c) {
     memset(&s, 0, sizeof s);
     memset(&desc, 0, sizeof desc);
     memset(&cors, 0, sizeof cors);
-    cors.origins = origins;
     told[0] = 0;
     world_start(&s.w, DESC(0), FAKE(0));
     desc.ping_interval_ms = 400;
