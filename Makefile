@@ -117,7 +117,7 @@ build/test_work build/check/test_work: tests/test_work.c $(HEADERS)
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) -std=gnu99 -Wall -Wextra -Werror -O1 -g $(INCLUDE) -o $@ $< $(call asks,void __sanitizer_cov_trace_pc(void){}\n$(MAIN),-fsanitize-coverage=trace-pc -DCOUNTS_BLOCKS)
 
-fixtures: $(FIXTURES:%=build/%) ## programs that speak as the reference's do
+fixtures: $(FIXTURES:%=build/%) ## programs that speak as those of the reference, Ignis, do
 test: ## every rule, transcript and unit once, without sanitizers
 	@$(MAKE) --no-print-directory $(if $(findstring j,$(filter-out --%,$(MAKEFLAGS))),,-j$$(nproc 2>/dev/null || echo 2)) tested
 tested: $(TESTS:%=build/%) $(FIXTURES:%=build/%) build/sim # by all cores: most of the time is the compiler's
@@ -133,7 +133,7 @@ faults: build/check/test_golden build/check/test_faults build/check/test_sio_fau
 	@WSHUB_FAULTS_ALL=1 sh tests/run.sh 'build/check/test_golden every_send' build/check/test_sio_faults $(patsubst %,'build/check/test_faults on_%',epoll poll kqueue)
 redis-cycles: build/check/test_redis ## a real Redis is killed, stopped, locked and cut off a thousand times (CYCLES)
 	WSHUB_CYCLES=$${CYCLES:-1000} ./build/check/test_redis fifty
-sim: build/sim ## hubs, broker, emitter and clients in simulated time, against a model of SPEC.md (SEEDS, HOURS)
+sim: build/sim ## hubs, broker, emitter and clients in simulated time, against a model of the rules of wshub.h (SEEDS, HOURS)
 	./build/sim $${SEEDS:-2000} $${HOURS:-1}
 determinism: ## the same seeds give the same trace under every compiler, level and word size (SEEDS, HOURS)
 	@sh tests/determinism.sh $${SEEDS:-60} $${HOURS:-0.25}

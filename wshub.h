@@ -571,8 +571,10 @@
  * what it needs comes (BUS-4): for many instances with small rooms. With bus_sharded these are
  * the sharded channels of Redis 7, of the same names and with the same envelopes: in a Redis
  * Cluster a message then concerns one shard instead of all nodes. That is not what the reference
- * speaks, whose patterns hear nothing of it (BUS-7). No name from a client leads out of its prefix
- * (BUS-6).
+ * speaks, whose patterns hear nothing of it (BUS-7); the reference is the WebSocket server of
+ * Ignis, in TypeScript on Bun, with whose clients, emitters and instances wshub is compatible on
+ * the wire.
+ * No name from a client leads out of its prefix (BUS-6).
  *
  *     static wshub_err join_the_others(const wshub_io *io, wshub **out_hub) {
  *         wshub_bus_redis *redis;
@@ -909,9 +911,10 @@
  *         or a peer could stay for ever
  *
  * A hub that could not be made says this by its io as well, as a line `error CREATE` (>>logs), so a
- * program that only ends is not silent, unless it is the io that was left out. The same stand
- * beside the emitter, mounts, realms, the io of sockets and the buses to Redis (whose passwords are
- * not shown); why it does not listen is told by wshub_io_sock_error().
+ * program that only ends is not silent, unless it is the io that was left out. So do mounts, realms
+ * and dialects, servers of Engine.IO and Socket.IO, their namespaces, and jobs, by the log of their
+ * hub. An _explain() stands beside all of these, the emitter, the io of sockets and the buses to
+ * Redis (whose passwords are not shown); why it does not listen is told by wshub_io_sock_error().
  *
  * ---- >>backends --------------------------------------------------------------------------------
  * An io (wshub_io) is where bytes come from. backends/wshub_io_sock.h serves sockets over one
@@ -987,7 +990,8 @@
  *
  * ---- >>rules -----------------------------------------------------------------------------------
  * Every rule that code, comment or test cites, in a line or two. On the wire they are those of
- * the system that wshub is compatible with; where one departs from it, it says so: (departs).
+ * the reference, the WebSocket server of Ignis (>>buses); where one departs from it, it says so:
+ * (departs).
  *
  *   Connections
  *   CONN-1  An upgrade on the configured path becomes a client, unauthorized, with a fresh
@@ -1219,8 +1223,9 @@
  *   it first: they have more members than before. The order of the fields of wshub_desc and
  *   wshub_stats is another one: name them.
  * - Who expands WSHUB_LOGS writes five parameters instead of three. There are more codes:
- *   OWED, BUS_UNCONFIRMED, SEND_REFUSED, ANSWER_REFUSED, CALL_REFUSED, UNANSWERED, UNHEARD,
- *   QUIET, REFUSED, LIMIT, IGNORED and CLOSED, so the numbers of those behind the new ones have changed.
+ *   CREATE, DOUBTFUL, OWED, BUS_UP, BUS_UNCONFIRMED, SEND_REFUSED, SEND_NOWHERE,
+ *   ANSWER_REFUSED, CALL_REFUSED, UNANSWERED, UNHEARD, QUIET, REFUSED, LIMIT, IGNORED and
+ *   CLOSED, so the numbers of those behind the new ones have changed.
  * - What takes a description passes its size and version: wshub_create() and wshub_desc_problem(),
  *   the _create() of the emitter and of all backends, and their _problem(), are called as
  *   before and compiled into the program. A binding of another language, which finds functions
@@ -1257,8 +1262,10 @@
  * What is otherwise without a word of yours:
  *
  * - A half right description is refused, and wshub_desc_problem() says what to write; so is a
- *   burst, or what happens over a rate, without that rate. The server id `emitter` is an emitter's.
- *   An io has one hub and a bus one owner at a time: who comes second is refused (STATE).
+ *   burst, or what happens over a rate, without that rate, and bus_exact or bus_any_channel without
+ *   a bus. A host to listen on that is empty is refused; every address is NULL. The server id
+ *   `emitter` is an emitter's. An io has one hub and a bus one owner at a time: who comes second
+ *   is refused (STATE).
  * - Defaults: http_head_bytes_max 16384, rooms_per_message_max as rooms_per_client_max,
  *   bus_queue_ms_max 15000. A request's head has a clock of its own, head_timeout_ms, which was
  *   auth_timeout_ms. A payload_bytes_max of nearly 1 GiB needs no held_bytes_max beside it.
@@ -1272,9 +1279,15 @@
  *   port.
  * - Log lines come when the outermost call leaves, not inside it. A send or an answer of yours that
  *   was refused, a question that was not answered, and an event without on_message are warnings.
+ *   That the bus is up is no warning any more, and has a code of its own, BUS_UP.
  *
  * What is new, the newest first:
  *
+ * - What cannot be made on a hub is told in its log, too (CREATE): mounts, realms, dialects,
+ *   servers of Engine.IO and Socket.IO, namespaces, jobs. wshub_eio_desc_explain(),
+ *   wshub_sio_desc_explain(), wshub_sio_namespace_explain(); for backends
+ *   wshub_creation_failed(), wshub_creation_doubted(),
+ *   wshub_mount_check(), wshub_eio_check() and wshub_mount_desc.alone.
  * - wshub_origin_rule_ok(), wshub_origin_matches(): what allowed_origins takes, for lists of
  *   origins elsewhere. wshub_eio_cors has them, and names whoever asks only with `reflect`; a list
  *   without its count, and an origin that no browser sends, are refused.
@@ -1458,7 +1471,7 @@ typedef struct wshub_conn { uint64_t id; } wshub_conn;
  * function stands at its declaration. */
 #define WSHUB_ERRORS(X)                                                                            \
     X(NOMEM, -1, "out of memory; nothing was changed")                                             \
-    X(STALE, -2, "the client, question or exchange is gone")                                       \
+    X(STALE, -2, "what the handle names is gone, or was never there")                              \
     X(PARAM, -3, "an argument breaks the contract")                                                \
     X(STATE, -4, "not possible in this state")                                                     \
     X(LIMIT, -5, "a limit of the description is reached")                                          \
@@ -1807,6 +1820,13 @@ typedef enum wshub_bus_state {
     X(NO_TRANSFORMER, WARN, "require_encryption without on_transform_out",                         \
       "Clients agree on keys, and what is sent to them then leaves as it is (ENC-1).",             \
       "Set on_transform_out, or leave require_encryption out.")                                    \
+    X(CREATE, ERROR, "not made",                                                                   \
+      "What you wanted to make could not be made: the line names the function, the field and "     \
+      "what is in it.",                                                                            \
+      "Write what it asks for; the _explain() beside that function says all of it (>>errors).")    \
+    X(DOUBTFUL, WARN, "made, but hardly meant so",                                                 \
+      "What you have made is allowed and does nothing, or not what its description seems to say.", \
+      "Look at the field that the line names.")                                                    \
     X(HTTP_BAD, INFO, "bad HTTP request",                                                          \
       "A request was refused by the hub itself; the line says why (CONN-2, CONN-3, CONN-5).",      \
       "Single ones are scanners; many of one kind are a client or a proxy of yours to look at.")   \
@@ -1846,6 +1866,11 @@ typedef enum wshub_bus_state {
       "A send of yours was refused for what it was given, and nobody got anything; the line says " \
       "why, and which event it was (SEND-1, SEND-3).",                                             \
       "Look at what the send returned. A string in `data` needs its quotes.")                      \
+    X(SEND_NOWHERE, WARN, "sent to JSON clients, of which this hub has none",                      \
+      "A send of yours named no realm, which means that of the JSON dialect, and the hub has "     \
+      "no_dialect and no bus: it was OK, and nobody heard it.",                                    \
+      "Sockets of a namespace: wshub_sio_emit() and its relatives, or say its realm in "           \
+      "wshub_dest.realm (wshub_sio_namespace_realm()).")                                           \
     X(ANSWER_REFUSED, WARN, "answer refused",                                                      \
       "Your answer to the question that the line names was refused, so it is open still (AUTH-3, " \
       "AUTH-5, ROOM-2).",                                                                          \
@@ -1854,9 +1879,10 @@ typedef enum wshub_bus_state {
       "A call of yours about a client was refused for what it was given, and nothing has changed; " \
       "the line names the call, the argument and what is wrong with it.",                          \
       "Look at what the call returned, and at who gives it that argument.")                        \
-    X(UNANSWERED, WARN, "closed for want of an answer",                                            \
-      "A client was closed since the callback that the line names was asked who it is, or for "    \
-      "its keys, and has not answered in time (AUTH-2).",                                          \
+    X(UNANSWERED, WARN, "no answer",                                                               \
+      "The callback that the line names was asked and has not answered in time: who a client is "  \
+      "or for its keys, and it was closed (AUTH-2); or which rooms it may join, of which it "      \
+      "is in none (ROOM-2).",                                                                      \
       "Answer each question, if only by wshub_ask_reject(), in every branch of the callback.")     \
     X(UNHEARD, WARN, "event that nobody hears",                                                    \
       "A client sent an event of the application's, and there is no on_message (MSG-7).",          \
@@ -1881,8 +1907,11 @@ typedef enum wshub_bus_state {
       "Find who else publishes below `ws:`; a publisher as the reference's may need "              \
       "bus_any_channel.")                                                                          \
     X(BUS_STATE, WARN, "bus state",                                                                \
-      "The bus went down or is up again (BUS-5); what others published meanwhile is lost here.",   \
+      "The bus went down (BUS-5); what others publish meanwhile is lost here.",                    \
       "Look at the broker; refetch or tell clients in on_bus.")                                    \
+    X(BUS_UP, INFO, "bus state: up",                                                               \
+      "The bus is up, for the first time or again (BUS-5).",                                       \
+      "Nothing.")                                                                                  \
     X(BUS_DROPPED, WARN, "bus is down or slow; oldest dropped",                                    \
       "What waited for the bus passed the limit that the line names (BUS-5).",                     \
       "Mend the broker; for longer outages raise bus_queue_bytes_max and bus_queue_ms_max.")       \
@@ -2412,6 +2441,10 @@ typedef struct wshub_mount_desc {
     /* The head can be looked at (wshub_exchange_http()) as long as the exchange is open, and in
      * on_exchange_gone; false: in on_head and on_body. */
     bool keep_head;
+    /* No other mount may serve just this path, this one's answers are all there are: whoever comes
+     * second is refused (STATE). false: those of equal paths are asked in turn, as long as they
+     * decline. */
+    bool alone;
     /* A peer that ends its sending side while an exchange is open has gone, as browsers do with
      * requests that they give up; false: it still gets its answer (LIVE-3). */
     bool half_close_ends;
@@ -2718,14 +2751,17 @@ typedef struct wshub_desc {
      * messages of its peer. */
     bool deflate_forget;
     bool require_encryption; /* keys are agreed before a client is authenticated (AUTH-5) */
-    bool bus_exact;          /* subscribe to the channels of who is here, not to patterns (BUS-4) */
-    /* The same, on sharded channels (BUS-7): for a Redis Cluster, where what is published in the
-     * usual way goes to all nodes. The bus must have them, as wshub_bus_redis.h does. All
+    bool bus_exact;          /* `bus`: subscribe to the channels of who is here, not to patterns
+                                (BUS-4) */
+    /* `bus`: the same, on sharded channels (BUS-7): for a Redis Cluster, where what is published in
+     * the usual way goes to all nodes. The bus must have them, as wshub_bus_redis.h does. All
      * instances and emitters of one service say so or none does: the names are the same, and the
-     * two kinds do not hear each other. Nor does the reference, which knows patterns alone. */
+     * two kinds do not hear each other. Nor does the reference (>>buses) hear them, which knows
+     * patterns alone. */
     bool bus_sharded;
-    bool bus_any_channel; /* an envelope's type and target decide, whatever channel it comes on, as
-                             in the reference; false: those that do not agree are refused */
+    /* `bus`: an envelope's type and target decide, whatever channel it comes on, as in the
+     * reference (>>buses); false: those that do not agree are refused */
+    bool bus_any_channel;
 
     /* ---- callbacks ---- All run on the hub's thread, from inside a report or wshub_settle(),
      * and may call any function, also close the client that they are about or destroy the hub.
@@ -2994,6 +3030,15 @@ WSHUB_API size_t wshub_explain(const char *problem, const void *desc, const wshu
                                size_t fields_count, char *buf, size_t cap);
 /* A text that wshub_explain() and its relatives write is shorter than this. */
 #define WSHUB_EXPLAIN_BYTES 768
+/* Writes a log line `error CREATE` (>>logs), for backends: something that was to be made on a hub
+ * could not be. To on_log it is cut as any line; the io shows 256 bytes of it, at once.
+ *   what  the function that has failed; borrowed
+ *   why   one line, as an _explain() writes it; borrowed
+ * Thread   the hub's; allowed in callbacks. */
+WSHUB_API void wshub_creation_failed(wshub *hub, const char *what, const char *why);
+/* The same as a line `warn DOUBTFUL`: it was made, and can hardly be meant so. Cut as any line.
+ * Thread   the hub's; allowed in callbacks. */
+WSHUB_API void wshub_creation_doubted(wshub *hub, const char *what, const char *why);
 
 /* Returns the name of a level: "debug", "info", "warn", "error"; "?": it is none. Any thread. */
 WSHUB_API const char *wshub_log_level_name(wshub_log_level level);
@@ -3060,9 +3105,15 @@ WSHUB_API void wshub_conn_closed(wshub *hub, wshub_conn conn);
 
 /* Serves a path from now on, as long as the hub lives.
  *   desc  borrowed; copied, its texts too
- * Returns  OK; PARAM: wshub_mount_problem() says what is wrong; LIMIT: WSHUB_MOUNTS_MAX; NOMEM.
+ * Returns  OK; PARAM: wshub_mount_problem() says what is wrong; STATE: another mount has just this
+ *          path to itself (`alone`, or without an on_head, as that takes all), or has it already
+ *          where this one is to be alone; LIMIT: WSHUB_MOUNTS_MAX; NOMEM. It is logged (CREATE).
  * Thread   the hub's; allowed in callbacks. */
 WSHUB_API wshub_err wshub_mount(wshub *hub, const wshub_mount_desc *desc);
+/* Says what wshub_mount() would return for a description now, memory apart, and does nothing.
+ * Returns  OK; PARAM; STATE; LIMIT.
+ * Thread   the hub's; allowed in callbacks. */
+WSHUB_API wshub_err wshub_mount_check(const wshub *hub, const wshub_mount_desc *desc);
 /* Says what wshub_mount() would refuse in a description, and what it should be.
  *   desc     borrowed
  * Returns  one line, a constant text that begins with the field's name; NULL: nothing.
@@ -10019,8 +10070,9 @@ struct wshub {
     char told_text[WSHUB_ADDRESS_BYTES]; /* the last one that somebody wanted to know */
     void *texts;                         /* one block with all texts of the description */
     size_t texts_bytes;
-    bool origins_any; /* no list of them was given */
-    uint64_t key[2];  /* secret; from the io's randomness */
+    bool origins_any;  /* no list of them was given */
+    bool origins_told; /* a line of the log has said that, of a hub without the JSON dialect */
+    uint64_t key[2];   /* secret; from the io's randomness */
     uint8_t random[256];
     uint32_t random_left;
     uint64_t random_refills;
@@ -10117,6 +10169,7 @@ struct wshub {
     uint64_t stop_due, give_back_due;
     uint32_t drain_per_second;
     uint64_t drain_start, drain_done;
+    uint64_t joins_due; /* when unanswered questions about rooms are looked for; 0: there is none */
     uint16_t drain_code;
     wshub__buf drain_reason;
     wshub__uplink uplink;
@@ -10504,7 +10557,7 @@ WSHUB__COLD static void wshub__line_write(wshub__line *line, wshub_log_code code
 static bool wshub__log_is_first(wshub *hub, wshub_log_code code) {
     if (!hub->log_quiet || hub->destroying) return false;
     if (wshub__logs[code].level == WSHUB_LEVEL_DEBUG || code == WSHUB_LOG_TIMEOUT ||
-        code == WSHUB_LOG_OWED)
+        code == WSHUB_LOG_OWED || code == WSHUB_LOG_BUS_UP)
         return false;
     hub->log_quiet = false;
     return true;
@@ -10559,6 +10612,41 @@ WSHUB__COLD static void wshub__log_limit(wshub *hub, wshub_client client, wshub_
     at = wshub__line_add(text, sizeof text, at, wshub__digits(value, room));
     text[at] = 0;
     wshub__log_of(hub, WSHUB_LOG_LIMIT, client, conn, text, wshub__str(NULL, 0));
+}
+
+/* Shows by the io that something could not be made, a line as it stands in the log. what: the
+ * function; NULL: the hub itself. */
+WSHUB__COLD static void wshub__create_show(const wshub_io *io, const char *what, const char *why) {
+    char line[WSHUB_LOG_LINE_BYTES];
+    size_t at = wshub__line_add(line, sizeof line, 0, "error CREATE: "), i;
+
+    if (what) {
+        at = wshub__line_add(line, sizeof line, at, what);
+        at = wshub__line_add(line, sizeof line, at, ": ");
+    }
+    for (i = 0; why[i] && at + 4 < sizeof line; i++) {
+        if ((uint8_t)why[i] >= 0x20 && (uint8_t)why[i] < 0x7F) /* the rest has been escaped */
+            line[at++] = why[i];
+        else
+            at = wshub__line_add_escaped(line, sizeof line, at, wshub__str(why + i, 1), false);
+    }
+    line[at] = 0;
+    io->log(io->ctx, WSHUB_LEVEL_ERROR, line);
+}
+
+WSHUB__COLD WSHUB_API void wshub_creation_failed(wshub *hub, const char *what, const char *why) {
+    if (hub->log_from > WSHUB_LEVEL_ERROR) return;
+    if (hub->desc.on_log) {
+        wshub__log(hub, WSHUB_LOG_CREATE, wshub__nobody(), what, wshub_str_z(why));
+        wshub__log_leave(hub);
+    } else if (wshub__line_allowed(hub, WSHUB_LOG_CREATE)) {
+        wshub__create_show(&hub->io, what, why);
+    }
+}
+
+WSHUB__COLD WSHUB_API void wshub_creation_doubted(wshub *hub, const char *what, const char *why) {
+    wshub__log(hub, WSHUB_LOG_DOUBTFUL, wshub__nobody(), what, wshub_str_z(why));
+    wshub__log_leave(hub);
 }
 
 /* Fills the hub's store of random bytes: what the io gives, mixed under the hub's secret key with
@@ -14013,20 +14101,39 @@ WSHUB__COLD WSHUB_API size_t wshub_mount_explain(const wshub_mount_desc *desc, w
     if (!problem && err == WSHUB_ERR_LIMIT)
         problem = "path: there are WSHUB_MOUNTS_MAX (1000) mounts, and no more can be; one serves "
                   "many paths, and its on_head may look at them itself";
+    if (!problem && err == WSHUB_ERR_STATE)
+        problem = "path: something that takes all requests of just this path is mounted there "
+                  "already; give one of the two another path";
     if (!problem && err) problem = wshub_strerror(err);
     return wshub_explain(problem, desc, fields, sizeof fields / sizeof fields[0], buf, cap);
 }
 
-WSHUB__COLD WSHUB_API wshub_err wshub_mount(wshub *hub, const wshub_mount_desc *desc) {
-    size_t bytes, path, allow;
+/* Is there a mount of the same path beside which this one would never be asked, or the other way
+ * round? */
+WSHUB__COLD static bool wshub__mount_taken(const wshub *hub, const wshub_mount_desc *desc) {
+    const wshub__mount *other = hub->mounts;
+
+    for (; other; other = other->next) {
+        if (!wshub_str_eq_z(other->path, desc->path) || other->desc.prefix != desc->prefix)
+            continue;
+        if (desc->alone || other->desc.alone || !other->desc.on_head) return true;
+    }
+    return false;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_mount_check(const wshub *hub, const wshub_mount_desc *desc) {
+    if (wshub_mount_problem(desc)) return WSHUB_ERR_PARAM;
+    if (wshub__mount_taken(hub, desc)) return WSHUB_ERR_STATE;
+    return hub->mounts_count < WSHUB_MOUNTS_MAX ? WSHUB_OK : WSHUB_ERR_LIMIT;
+}
+
+/* Makes a mount of a description that has been checked. */
+WSHUB__COLD static wshub_err wshub__mount_new(wshub *hub, const wshub_mount_desc *desc) {
+    size_t path = strlen(desc->path) + 1, allow = desc->allow ? strlen(desc->allow) + 1 : 0;
     wshub__mount *mount;
+    size_t bytes = sizeof *mount + path + allow;
     char *at;
 
-    if (wshub_mount_problem(desc)) return WSHUB_ERR_PARAM;
-    if (hub->mounts_count >= WSHUB_MOUNTS_MAX) return WSHUB_ERR_LIMIT;
-    path = strlen(desc->path) + 1;
-    allow = desc->allow ? strlen(desc->allow) + 1 : 0;
-    bytes = sizeof *mount + path + allow;
     mount = (wshub__mount *)wshub__mem_new(&hub->mem, bytes);
     if (!mount) return WSHUB_ERR_NOMEM;
     if (!wshub__cors_new(&hub->mem, desc->cors, &mount->cors)) {
@@ -14045,6 +14152,18 @@ WSHUB__COLD WSHUB_API wshub_err wshub_mount(wshub *hub, const wshub_mount_desc *
     wshub__mount_put(hub, mount);
     hub->mounts_count++;
     return WSHUB_OK;
+}
+
+WSHUB__COLD WSHUB_API wshub_err wshub_mount(wshub *hub, const wshub_mount_desc *desc) {
+    wshub_err err = wshub_mount_check(hub, desc);
+    char why[WSHUB_EXPLAIN_BYTES];
+
+    if (!err) err = wshub__mount_new(hub, desc);
+    if (err) {
+        (void)wshub_mount_explain(desc, err, why, sizeof why);
+        wshub_creation_failed(hub, "wshub_mount()", why);
+    }
+    return err;
 }
 
 /* The mount that every hub has serves all paths behind all others: what nobody takes goes to
@@ -16582,7 +16701,12 @@ WSHUB__COLD WSHUB_API wshub_err wshub_realm_create(wshub *hub, const wshub_realm
     wshub__realm *realm;
     uint32_t index;
 
-    if (!out_realm || wshub_realm_problem(hub, desc)) return WSHUB_ERR_PARAM;
+    if (!out_realm || wshub_realm_problem(hub, desc)) {
+        char why[WSHUB_EXPLAIN_BYTES];
+        (void)wshub_realm_explain(hub, desc, WSHUB_ERR_PARAM, why, sizeof why);
+        wshub_creation_failed(hub, "wshub_realm_create()", why);
+        return WSHUB_ERR_PARAM;
+    }
     if (hub->destroying) return WSHUB_ERR_CLOSED;
     if (hub->realms.live >= WSHUB_REALMS_MAX - 1) return WSHUB_ERR_LIMIT;
 
@@ -18711,6 +18835,7 @@ typedef struct wshub__ask {
     uint32_t client;     /* index */
     uint32_t next, prev; /* of the same client: index + 1 */
     wshub__ask_kind kind;
+    uint32_t asked; /* JOIN: when, the low bits; 0: that it is not answered has been told */
     struct wshub__xform *xform;
 } wshub__ask;
 
@@ -21534,8 +21659,45 @@ WSHUB__COLD static void wshub__client_log_late(wshub *hub, const wshub__client *
     at = wshub__line_add(text, sizeof text, at,
                          client->one_clock ? "its dialect's auth_ms" : wshub__digits(ms, room));
     if (!client->one_clock) at = wshub__line_add(text, sizeof text, at, " ms");
+    at = wshub__line_add(text, sizeof text, at, "; closed");
     text[at] = 0;
     wshub__client_log(hub, WSHUB_LOG_UNANSWERED, client, text, wshub__str(NULL, 0));
+}
+
+/* How long a question about rooms may be open before that is told: as long as one about who a
+ * client is (AUTH-2). It stays open, since nothing waits for it. */
+static uint32_t wshub__join_ms(const wshub *hub) {
+    uint64_t ms = 3 * (uint64_t)hub->desc.auth_timeout_ms;
+    return ms < UINT32_MAX / 2 ? (uint32_t)ms : UINT32_MAX / 2;
+}
+
+/* Tells, once for each, which questions about rooms have not been answered in time, and sets the
+ * clock for those that are younger. */
+WSHUB__COLD static void wshub__joins_late(wshub *hub) {
+    char text[96], room[WSHUB__DIGITS_MAX + 1] = "";
+    uint32_t i, age, ms = wshub__join_ms(hub);
+    uint64_t next = 0;
+    size_t at = wshub__line_add(text, sizeof text, 0, "on_join has not answered within ");
+
+    at = wshub__line_add(text, sizeof text, at, wshub__digits(ms, room));
+    at = wshub__line_add(text, sizeof text, at, " ms; nobody joined");
+    text[at] = 0;
+    for (i = 0; i < hub->asks.used; i++) {
+        wshub__ask *ask = wshub__ask_at(hub, i);
+        const wshub__client *client;
+
+        if (ask->slot.link != WSHUB__LIVE || ask->kind != WSHUB__ASK_JOIN || !ask->asked) continue;
+        client = wshub__client_at(hub, ask->client);
+        if (wshub__is_gone(client)) continue;
+        age = (uint32_t)hub->now - ask->asked;
+        if (age < ms) {
+            next = wshub__sooner(next, hub->now + (ms - age));
+            continue;
+        }
+        ask->asked = 0;
+        wshub__client_log(hub, WSHUB_LOG_UNANSWERED, client, text, wshub__str(NULL, 0));
+    }
+    hub->joins_due = next;
 }
 
 /* A client has not been heard of in time, or has not authenticated. */
@@ -21819,8 +21981,8 @@ WSHUB__COLD static void wshub__bus_state(void *ctx, wshub_bus_state state) {
         (void)wshub__subs_run(hub);
     } else if (was_up || up) {
         hub->stats.bus_down_ms += down;
-        wshub__log(hub, WSHUB_LOG_BUS_STATE, wshub__nobody(), up ? "up" : "down",
-                   wshub__str(NULL, 0));
+        wshub__log(hub, up ? WSHUB_LOG_BUS_UP : WSHUB_LOG_BUS_STATE, wshub__nobody(),
+                   up ? "" : "down", wshub__str(NULL, 0));
         if (hub->desc.on_bus) hub->desc.on_bus(hub, state, down, hub->desc.user);
         wshub__bus_tell(hub, state);
     }
@@ -22539,6 +22701,18 @@ WSHUB__COLD static void wshub__room_empty(wshub *hub, const wshub__realm *realm,
     wshub__log(hub, WSHUB_LOG_IGNORED, wshub__nobody(), "nobody here is in that room", dest->name);
 }
 
+/* A send has reached nobody here. Where it named no realm, on a hub whose clients are all in realms
+ * of their own and which has no others to tell, it never can: that is a mistake of who sends. */
+WSHUB__COLD static void wshub__unreached(wshub *hub, const wshub__realm *realm,
+                                         const wshub_dest *dest, const wshub__delivery *delivery) {
+    bool others = hub->realms.live != 0 && !realm->number && !realm->oldest;
+
+    if (hub->desc.no_dialect && others && !wshub__uplink_is_there(&hub->uplink))
+        wshub__log(hub, WSHUB_LOG_SEND_NOWHERE, wshub__nobody(),
+                   "see wshub_sio_emit(), wshub_dest.realm", delivery->packet->event);
+    if (wshub__debugs(hub)) wshub__room_empty(hub, realm, dest);
+}
+
 /* Here, in the first realm, to all, a user or a room. Not by wshub_send_here(): what a destination
  * may say beyond that, these calls need not look for. */
 static wshub_err wshub__send_kind(wshub *hub, wshub_dest_kind kind, wshub_str name,
@@ -22560,7 +22734,7 @@ static wshub_err wshub__send_kind(wshub *hub, wshub_dest_kind kind, wshub_str na
     wshub__enter(hub);
     wshub__delivery_init(&delivery, msg->event, msg->data);
     err = wshub__route(hub, &hub->first_realm, &dest, &delivery);
-    if (!delivery.reached && wshub__debugs(hub)) wshub__room_empty(hub, &hub->first_realm, &dest);
+    if (!delivery.reached) wshub__unreached(hub, &hub->first_realm, &dest, &delivery);
     wshub__delivery_done(hub, &delivery);
     wshub__leave(hub);
     return err;
@@ -22608,7 +22782,7 @@ static wshub_err wshub__send_out(wshub *hub, const wshub_dest *dest, wshub__deli
     to = wshub__dest_resolve(realm, dest);
     wshub__enter(hub);
     err = wshub__route(hub, realm, &to, delivery);
-    if (!delivery->reached && wshub__debugs(hub)) wshub__room_empty(hub, realm, &to);
+    if (!delivery->reached) wshub__unreached(hub, realm, &to, delivery);
     wshub__delivery_done(hub, delivery);
     wshub__leave(hub);
     return err;
@@ -22755,7 +22929,7 @@ static wshub_err wshub__send_wide(wshub *hub, const wshub_dest *dest, wshub__del
 
     wshub__enter(hub);
     err = wshub__route(hub, realm, &to, delivery);
-    if (!delivery->reached && wshub__debugs(hub)) wshub__room_empty(hub, realm, &to);
+    if (!delivery->reached) wshub__unreached(hub, realm, &to, delivery);
     if (wshub__uplink_is_there(&hub->uplink))
         published = wshub__send_publish(hub, realm, &to, delivery);
     wshub__delivery_done(hub, delivery);
@@ -22893,13 +23067,37 @@ WSHUB__COLD static uint32_t wshub__dialect_put(wshub *hub, const wshub_dialect *
     return hub->dialects_count++;
 }
 
+/* Says in the log why a dialect is not added. Returns err. */
+WSHUB__COLD static wshub_err wshub__dialect_refused(wshub *hub, const wshub_dialect *dialect,
+                                                    wshub_err err) {
+    char why[WSHUB_EXPLAIN_BYTES];
+
+    (void)wshub_dialect_explain(hub, dialect, err, why, sizeof why);
+    wshub_creation_failed(hub, "wshub_dialect_add()", why);
+    return err;
+}
+
+/* A hub without the JSON dialect was made without a word about origins, as there was nothing that
+ * pages could connect to. With a dialect that has clients or sessions there is. */
+WSHUB__COLD static void wshub__dialect_opens(wshub *hub, const wshub_dialect *dialect) {
+    bool opens = dialect->accepted || dialect->event || dialect->close || dialect->owed;
+
+    if (!opens || !hub->desc.no_dialect || !hub->origins_any || hub->origins_told) return;
+    hub->origins_told = true;
+    wshub__log(hub, WSHUB_LOG_ORIGINS_OPEN, wshub__nobody(), "by the dialect",
+               wshub_str_z(dialect->name));
+    wshub__log_leave(hub);
+}
+
 WSHUB__COLD WSHUB_API wshub_err wshub_dialect_add(wshub *hub, const wshub_dialect *dialect,
                                                   void *user, uint32_t *out_dialect) {
     uint32_t added = hub->dialects_count - (hub->apps.dialect ? 1u : 0u);
 
-    if (!out_dialect || wshub_dialect_problem(hub, dialect)) return WSHUB_ERR_PARAM;
-    if (added == WSHUB_DIALECTS_MAX) return WSHUB_ERR_LIMIT;
+    if (!out_dialect || wshub_dialect_problem(hub, dialect))
+        return wshub__dialect_refused(hub, dialect, WSHUB_ERR_PARAM);
+    if (added == WSHUB_DIALECTS_MAX) return wshub__dialect_refused(hub, dialect, WSHUB_ERR_LIMIT);
     *out_dialect = wshub__dialect_put(hub, dialect, user);
+    wshub__dialect_opens(hub, dialect);
 
     /* A bus that is connected already has told nobody of it: settle does that. */
     if ((dialect->on_bus_state || wshub__hears_all(dialect)) && wshub__subs_open(hub))
@@ -23454,6 +23652,15 @@ WSHUB__COLD static void wshub__join_debug(wshub *hub, wshub_ask ask, const wshub
     }
 }
 
+/* A question about rooms that was not answered at once has a clock, for the log. */
+static void wshub__join_clock(wshub *hub, wshub_ask handle) {
+    wshub__ask *ask = (wshub__ask *)wshub__pool_get(&hub->asks, handle.id);
+
+    if (!ask) return;
+    ask->asked = (uint32_t)hub->now | !(uint32_t)hub->now; /* never 0 */
+    if (!hub->joins_due) hub->joins_due = hub->now + wshub__join_ms(hub);
+}
+
 WSHUB__COLD WSHUB_API wshub_err wshub_client_ask_join(wshub *hub, wshub_client client,
                                                       const wshub_str *rooms, size_t count) {
     wshub__client *found = wshub__client_get(hub, client);
@@ -23476,6 +23683,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_client_ask_join(wshub *hub, wshub_client c
     join.rooms_count = count;
     join.realm = wshub__realm_handle(wshub__realm_of(hub, found));
     hub->desc.on_join(hub, ask, &join, hub->desc.user);
+    wshub__join_clock(hub, ask);
     if (wshub__debugs(hub)) wshub__join_debug(hub, ask, &join);
     wshub__leave(hub);
     return WSHUB_OK;
@@ -24263,7 +24471,7 @@ static void wshub__post_drain(wshub *hub, bool run) {
 }
 
 /* ---- >>dialect-json --------------------------------------------------------------------------
- * The built-in dialect: the JSON messages of SPEC.md, what they mean (MSG-1 to MSG-9, ROOM-1 to
+ * The built-in dialect: the JSON messages of >>protocol, what they mean (MSG-1 to MSG-9, ROOM-1 to
  * ROOM-3) and how an event is written. All of its words stand here, and the hub names none of
  * them. It stands on the public functions alone, as a dialect of yours does (>>api-dialect).
  * Proved by tests/test_golden.c, tests/test_matrix.c. */
@@ -25645,6 +25853,7 @@ static uint64_t wshub__settle_once(wshub *hub) {
         (hub->stats.segment_bytes - WSHUB__SEG_BYTES) / 2 > hub->stats.queued_bytes)
         wshub__out_compact(hub);
     if (hub->now >= hub->give_back_due) wshub__give_back(hub);
+    if (hub->joins_due && hub->now >= hub->joins_due) wshub__joins_late(hub);
     return next;
 }
 
@@ -25654,6 +25863,7 @@ static uint64_t wshub__settle_next(const wshub *hub, uint64_t next) {
     const wshub__deadlines *streams = &hub->deadlines, *timers = &hub->timer_deadlines;
     if (streams->count) next = wshub__sooner(next, wshub__deadlines_first(streams)->at);
     if (timers->count) next = wshub__sooner(next, wshub__deadlines_first(timers)->at);
+    if (hub->joins_due) next = wshub__sooner(next, hub->joins_due);
     if (streams->count || timers->count) next = wshub__sooner(next, hub->now + wshub__stride(hub));
     return next;
 }
@@ -26166,7 +26376,8 @@ WSHUB__COLD static const char *wshub__desc_lists(const wshub_desc *desc) {
         return "allowed_origins: a count without a list";
 
     if ((unsigned)desc->log_level > WSHUB_LEVEL_ERROR)
-        return "log_level: WSHUB_LEVEL_DEBUG to WSHUB_LEVEL_ERROR, or 0";
+        return "log_level: must be WSHUB_LEVEL_DEBUG to WSHUB_LEVEL_ERROR, or 0 for the usual one; "
+               "no lines at all: no_log";
     if (desc->no_log && (desc->on_log || desc->log_level))
         return "no_log: it leaves nothing for on_log or log_level to say; set one or the other";
     if (desc->path && desc->no_dialect)
@@ -26269,6 +26480,12 @@ WSHUB__COLD static const char *wshub__desc_bus(const wshub_desc *desc) {
     if (desc->bus_burst_bytes_max < desc->bus_queue_bytes_max)
         return "bus_burst_bytes_max: must be at least bus_queue_bytes_max; a busy turn may keep "
                "what an outage may";
+    if (!bus && desc->bus_sharded)
+        return "bus_sharded: it is about the bus, and there is none; set bus";
+    if (!bus && desc->bus_exact)
+        return "bus_exact: it is about the bus, and there is none; set bus";
+    if (!bus && desc->bus_any_channel)
+        return "bus_any_channel: it is about the bus, and there is none; set bus";
     if (bus && (!bus->attach || !bus->publish || !bus->subscribe || !bus->unsubscribe))
         return "bus: its table must have attach, publish, subscribe and unsubscribe";
     if (bus && desc->bus_sharded && !wshub__bus_shards(bus))
@@ -26323,7 +26540,9 @@ wshub_desc_problem_versioned(const wshub_desc *desc, size_t desc_bytes, uint32_t
 static const wshub_field wshub__desc_fields[] = {
     WSHUB_FIELD(wshub_desc, io, POINTER, NULL),
     WSHUB_FIELD(wshub_desc, bus, POINTER, NULL),
-    WSHUB_FIELD(wshub_desc, bus_sharded, BOOL, NULL),
+    WSHUB_FIELD(wshub_desc, bus_sharded, BOOL, "bus"),
+    WSHUB_FIELD(wshub_desc, bus_exact, BOOL, "bus"),
+    WSHUB_FIELD(wshub_desc, bus_any_channel, BOOL, "bus"),
     WSHUB_FIELD(wshub_desc, path, TEXT, NULL),
     WSHUB_FIELD(wshub_desc, server_id, TEXT, NULL),
     WSHUB_FIELD(wshub_desc, default_rooms, POINTER, "default_rooms_count"),
@@ -26641,21 +26860,12 @@ WSHUB__COLD static wshub_err wshub__create(const wshub_desc *desc, wshub **out_h
 /* Shows by the io why a creation has failed (>>logs), for programs that look at no more than that
  * it has. */
 WSHUB__COLD static void wshub__create_tell(const wshub_desc *desc, wshub_err err) {
-    char text[WSHUB_EXPLAIN_BYTES], line[WSHUB_LOG_LINE_BYTES];
+    char why[WSHUB_EXPLAIN_BYTES];
     const wshub_io *io = desc->io;
-    size_t at, i;
 
     if (!io || io->version != WSHUB_IO_VERSION || !io->log || desc->no_log) return;
-    (void)wshub_desc_explain(desc, err, text, sizeof text);
-    at = wshub__line_add(line, sizeof line, 0, "error CREATE: ");
-    for (i = 0; text[i] && at + 4 < sizeof line; i++) {
-        if ((uint8_t)text[i] < 0x80) /* what is none that people can read has been escaped */
-            line[at++] = text[i];
-        else
-            at = wshub__line_add_escaped(line, sizeof line, at, wshub__str(text + i, 1), false);
-    }
-    line[at] = 0;
-    io->log(io->ctx, WSHUB_LEVEL_ERROR, line);
+    (void)wshub_desc_explain(desc, err, why, sizeof why);
+    wshub__create_show(io, NULL, why);
 }
 
 WSHUB_API wshub_err wshub_create_versioned(const wshub_desc *desc, size_t desc_bytes,

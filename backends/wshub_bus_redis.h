@@ -4470,8 +4470,8 @@ static const char *wshub_bus_redis__url_hosts(wshub_bus_redis *bus, const char *
 
         bus->addresses[bus->addresses_count] = wshub_bus_redis__host(p, end, port, to);
         if (!bus->addresses[bus->addresses_count++])
-            return "url: an address is host, host:port or [v6]:port; a / in user or password "
-                   "is written %2F";
+            return "url: an address is host, host:port or [v6]:port, with a port of 1 to 65535; a "
+                   "/ in user or password is written %2F";
         if (!comma) return NULL;
         p = comma + 1;
     }

@@ -370,23 +370,42 @@ typedef struct wshub_eio_stats {
  *   hub      on its thread
  *   desc     borrowed; NULL: all defaults
  *   out_eio  given to you, end it with wshub_eio_destroy()
- * Returns  OK; PARAM: wshub_eio_desc_problem() says which field; NOMEM; LIMIT: mounts or dialects
- *          of the hub, or engines of the group. */
+ * Returns  OK; PARAM: wshub_eio_desc_problem() says which field; STATE: its path is another's
+ *          (wshub_mount()); NOMEM; LIMIT: mounts or dialects of the hub, or engines of the group.
+ *          What it is, is logged (CREATE). */
 WSHUB_INLINE wshub_err wshub_eio_create(wshub *hub, const wshub_eio_desc *desc,
                                         wshub_eio **out_eio);
 /* Says in one line what wshub_eio_create() would refuse in a description, beginning with the
  * field's name. NULL: nothing. Pure: any thread. */
 WSHUB_API const char *wshub_eio_desc_problem(const wshub_eio_desc *desc);
-/* What wshub_eio_create() calls, as wshub_create_versioned() of wshub.h.
+/* Says what wshub_eio_create() would return on a hub now, memory, dialects and the group apart, and
+ * does nothing.
+ * Returns  OK; PARAM; STATE; LIMIT: mounts. */
+WSHUB_API wshub_err wshub_eio_check(const wshub *hub, const wshub_eio_desc *desc);
+/* Says why wshub_eio_create() has failed, or would, with what is there instead, as
+ * wshub_desc_explain() of wshub.h.
+ *   err  what that returned; OK: it was not called yet
+ * Returns  as that. Thread: the hub's. */
+WSHUB_INLINE size_t wshub_eio_desc_explain(const wshub *hub, const wshub_eio_desc *desc,
+                                           wshub_err err, char *buf, size_t cap);
+/* What these two call, as wshub_create_versioned() of wshub.h.
  *   desc_bytes  sizeof(wshub_eio_desc)
  *   version     WSHUB_EIO_DESC_VERSION
- * Returns  as wshub_eio_create(); PARAM also for another version. */
+ * Return   as those; PARAM also for another version. */
 WSHUB_API wshub_err wshub_eio_create_versioned(wshub *hub, const wshub_eio_desc *desc,
                                                size_t desc_bytes, uint32_t version,
                                                wshub_eio **out_eio);
+WSHUB_API size_t wshub_eio_desc_explain_versioned(const wshub *hub, const wshub_eio_desc *desc,
+                                                  size_t desc_bytes, uint32_t version,
+                                                  wshub_err err, char *buf, size_t cap);
 WSHUB_INLINE wshub_err wshub_eio_create(wshub *hub, const wshub_eio_desc *desc,
                                         wshub_eio **out_eio) {
     return wshub_eio_create_versioned(hub, desc, sizeof *desc, WSHUB_EIO_DESC_VERSION, out_eio);
+}
+WSHUB_INLINE size_t wshub_eio_desc_explain(const wshub *hub, const wshub_eio_desc *desc,
+                                           wshub_err err, char *buf, size_t cap) {
+    return wshub_eio_desc_explain_versioned(hub, desc, sizeof *desc, WSHUB_EIO_DESC_VERSION, err,
+                                            buf, cap);
 }
 /* Ends it, after its hub: on_close is told of nothing any more. NULL: nothing. */
 WSHUB_API void wshub_eio_destroy(wshub_eio *eio);
@@ -1141,7 +1160,7 @@ static void wshub_eio__group_leave(wshub_eio *eio) {
     eio->joined = false;
 }
 
-/* An id: where the session is, and 88 random bits (2.2). */
+/* An id: where the session is, and 88 random bits. */
 static void wshub_eio__sid_make(wshub_eio *eio, uint32_t slot, char out[WSHUB_EIO__SID]) {
     uint8_t bytes[15];
     size_t i, k = 0;
@@ -1192,7 +1211,7 @@ static wshub_str wshub_eio__keep(char **at, wshub_str text) {
     return kept;
 }
 
-/* Keeps the request that opens a session, in one block (3.6). NULL: out of memory. */
+/* Keeps the request that opens a session, in one block. NULL: out of memory. */
 static wshub_eio__opening *wshub_eio__opening_keep(wshub_eio *eio, const wshub_http *http) {
     wshub_about about;
     size_t bytes = sizeof(wshub_eio__opening) + http->headers_count * sizeof(wshub_header), i;
@@ -1366,7 +1385,7 @@ static void wshub_eio__reply_empty(wshub_eio *eio, wshub_exchange exchange, int 
 }
 
 /* Refuses a request, as Node's server does: with JSON, or, where a WebSocket is asked for, with a
- * text and the end of its stream (2.1). */
+ * text and the end of its stream. */
 static void wshub_eio__reply_error(wshub_eio *eio, wshub_exchange exchange, bool upgrade,
                                    int status, wshub_eio_refusal code, const char *message) {
     char json[700];
@@ -1423,7 +1442,7 @@ static wshub_str wshub_eio__cors_origin(const wshub_eio_cors *cors, wshub_str or
     return none;
 }
 
-/* What only the answer to a preflight says (2.9). */
+/* What only the answer to a preflight says. */
 static void wshub_eio__cors_preflight(const wshub_eio_cors *cors, const wshub_http *http,
                                       wshub_headers *more) {
     wshub_str asked = wshub_http_header(http, "Access-Control-Request-Headers");
@@ -1476,7 +1495,7 @@ static void wshub_eio__on_answer(wshub *hub, wshub_exchange exchange, const wshu
 }
 
 /* ---- >>eio-poll ------------------------------------------------------------------------------
- * A session that polls: GET takes what waits for it, POST brings what its client says (2.4). */
+ * A session that polls: GET takes what waits for it, POST brings what its client says. */
 
 static const wshub_header wshub_eio__no_store[1] = {{{"cache-control", 13}, {"no-store", 8}}};
 
@@ -1785,7 +1804,7 @@ static void wshub_eio__timer_fired(wshub *hub, void *arg) {
 }
 
 /* ---- >>eio-socket ----------------------------------------------------------------------------
- * A session that a WebSocket carries (2.5). */
+ * A session that a WebSocket carries. */
 
 /* A message of the WebSocket that carries the session. */
 static void wshub_eio__socket_heard(wshub_eio__session *session, uint8_t *bytes, size_t count,
@@ -1824,7 +1843,7 @@ static void wshub_eio__conn_close(wshub_eio *eio, wshub_conn conn) {
 }
 
 /* ---- >>eio-upgrade ---------------------------------------------------------------------------
- * A second transport, beside the one that polls: it is tried, and takes the session over (2.6).
+ * A second transport, beside the one that polls: it is tried, and takes the session over.
  *
  *     client: `2probe`    ours: `3probe`; from here on a poll that is held is let go each 100 ms
  *     client: `5`         the session moves there, with all that waits for it
@@ -2030,7 +2049,7 @@ static wshub_err wshub_eio__convert(wshub *hub, wshub_session lent, wshub_span m
 
 /* ---- >>eio-heads -----------------------------------------------------------------------------
  * Whose a request is, and whether it is as it should be: in this order, the first that fails is
- * what it is refused with (2.1). */
+ * what it is refused with. */
 
 static bool wshub_eio__transport_ok(const wshub_eio *eio, const wshub_eio__query *query) {
     if (!query->has_transport) return false;
@@ -2068,7 +2087,7 @@ static bool wshub_eio__has_room(wshub_eio *eio, wshub_exchange exchange, bool up
     return false;
 }
 
-/* The first packet (2.2). Returns its length. */
+/* The first packet. Returns its length. */
 static size_t wshub_eio__open_packet(const wshub_eio__session *session, char buf[256]) {
     const wshub_eio *eio = session->owner.eio;
     bool upgrades =
@@ -2237,7 +2256,7 @@ static void wshub_eio__open_session(wshub_eio *eio, wshub_exchange exchange, con
 }
 
 /* A WebSocket for a session that is there already. One that cannot have it gets 101 and its end, as
- * clients take a refusal for a failure of the whole (2.6). */
+ * clients take a refusal for a failure of the whole. */
 static void wshub_eio__upgrade_begin(wshub_eio__session *session, wshub_exchange exchange,
                                      const wshub_http *http) {
     wshub_eio *eio = session->owner.eio;
@@ -2445,32 +2464,44 @@ static const char *wshub_eio__cors_problem(const wshub_eio_cors *cors) {
     return problem;
 }
 
-WSHUB_API const char *wshub_eio_desc_problem(const wshub_eio_desc *desc) {
-    static const char header[] = "cookie, cookie_rest: a header field has no control characters";
+/* What is wrong with the cookie of a description. NULL: nothing. */
+static const char *wshub_eio__cookie_problem(const wshub_eio_desc *desc) {
     const char *p;
 
-    if (!desc) return NULL;
-    if (desc->path && (desc->path[0] != '/' || strlen(desc->path) >= WSHUB_NAME_BYTES_MAX))
-        return "path: begins with `/`, and is shorter than WSHUB_NAME_BYTES_MAX";
-    if (desc->message_bytes_max > 1u << 30) return "message_bytes_max: at most 1 GiB";
-    if (desc->session_bytes_max > 1u << 30) return "session_bytes_max: at most 1 GiB";
-    if (desc->deflate && wshub_deflate_problem(desc->deflate))
-        return wshub_deflate_problem(desc->deflate);
-    if (desc->group && desc->sessions_max > 1u << 24)
-        return "sessions_max: at most 16777216 with a group";
-    if (desc->no_polling && desc->no_websocket)
-        return "no_polling, no_websocket: one of the two transports has to be there";
-    if (wshub_eio__cors_problem(desc->cors)) return wshub_eio__cors_problem(desc->cors);
+    if (desc->cookie_rest && !desc->cookie)
+        return "cookie_rest: it stands behind a cookie, and there is none; set cookie";
     for (p = desc->cookie; p && *p; p++) {
-        if ((unsigned char)*p <= ' ' || *p == '=' || *p == ';') return header;
+        if ((unsigned char)*p <= ' ' || *p == '=' || *p == ';')
+            return "cookie: must be a name without blanks, control characters, `=` and `;`";
     }
     for (p = desc->cookie_rest; p && *p; p++) {
-        if ((unsigned char)*p < ' ') return header;
+        if ((unsigned char)*p < ' ')
+            return "cookie_rest: must have no control characters, as a header field";
     }
     if (desc->cookie &&
         strlen(desc->cookie) + (desc->cookie_rest ? strlen(desc->cookie_rest) : 0) > 400)
-        return "cookie, cookie_rest: at most 400 bytes together";
+        return "cookie: must have at most 400 bytes together with cookie_rest";
     return NULL;
+}
+
+WSHUB_API const char *wshub_eio_desc_problem(const wshub_eio_desc *desc) {
+    if (!desc) return NULL;
+    if (desc->path && (desc->path[0] != '/' || strlen(desc->path) >= WSHUB_NAME_BYTES_MAX))
+        return "path: must begin with `/`, and be shorter than WSHUB_NAME_BYTES_MAX (4096)";
+    if (desc->path && strcspn(desc->path, "?# \t\r\n") != strlen(desc->path))
+        return "path: must be without query, fragment and white space; no request has such a one";
+    if (desc->message_bytes_max > 1u << 30)
+        return "message_bytes_max: must be at most 1073741824 (1 GiB)";
+    if (desc->session_bytes_max > 1u << 30)
+        return "session_bytes_max: must be at most 1073741824 (1 GiB)";
+    if (desc->deflate && wshub_deflate_problem(desc->deflate))
+        return wshub_deflate_problem(desc->deflate);
+    if (desc->group && desc->sessions_max > 1u << 24)
+        return "sessions_max: must be at most 16777216 with a group";
+    if (desc->no_polling && desc->no_websocket)
+        return "no_polling: one of the two transports has to be there";
+    if (wshub_eio__cors_problem(desc->cors)) return wshub_eio__cors_problem(desc->cors);
+    return wshub_eio__cookie_problem(desc);
 }
 
 static void wshub_eio__defaults(wshub_eio_desc *desc) {
@@ -2485,6 +2516,99 @@ static void wshub_eio__defaults(wshub_eio_desc *desc) {
     if (!desc->sessions_per_address_max) desc->sessions_per_address_max = WSHUB_OFF;
     if (!desc->cookie_rest) desc->cookie_rest = "Path=/; HttpOnly; SameSite=Lax";
     if (!desc->alloc) desc->alloc = wshub_eio__realloc;
+}
+
+/* The path of a description with a slash at its end, in memory for WSHUB_NAME_BYTES_MAX + 1. */
+static void wshub_eio__path_write(const wshub_eio_desc *desc, char *path) {
+    const char *text = desc && desc->path ? desc->path : "/engine.io/";
+    size_t len = strlen(text);
+
+    WSHUB_ASSERT(len && len < WSHUB_NAME_BYTES_MAX);
+    memcpy(path, text, len + 1);
+    if (path[len - 1] != '/') memcpy(path + len, "/", 2);
+}
+
+WSHUB_API wshub_err wshub_eio_check(const wshub *hub, const wshub_eio_desc *desc) {
+    char path[WSHUB_NAME_BYTES_MAX + 1];
+    wshub_mount_desc mount;
+
+    if (!hub || wshub_eio_desc_problem(desc)) return WSHUB_ERR_PARAM;
+    wshub_eio__path_write(desc, path);
+    memset(&mount, 0, sizeof mount);
+    mount.version = WSHUB_MOUNT_VERSION;
+    mount.path = path;
+    mount.prefix = mount.alone = true;
+    return wshub_mount_check(hub, &mount);
+}
+
+/* Writes which origin of a description is wrong: `cors.origins[1] is "x": problem`. */
+static size_t wshub_eio__origin_explain(const wshub_eio_cors *cors, char *buf, size_t cap) {
+    static const wshub_field entry = {"", NULL, WSHUB_FIELD_TEXT, 0, sizeof(const char *)};
+    char name[40], problem[WSHUB_EXPLAIN_BYTES];
+    wshub_field field = entry;
+    size_t i = 0;
+
+    while (!wshub_eio__origin_problem(cors, i)) i++;
+    WSHUB_ASSERT(i < cors->origins_count);
+    (void)snprintf(name, sizeof name, "cors.origins[%lu]", (unsigned long)i);
+    (void)snprintf(problem, sizeof problem, "%s%s", name,
+                   strchr(wshub_eio__origin_problem(cors, i), ':'));
+    field.name = name;
+    return wshub_explain(problem, &cors->origins[i], &field, 1, buf, cap);
+}
+
+WSHUB_API size_t wshub_eio_desc_explain_versioned(const wshub *hub, const wshub_eio_desc *desc,
+                                                  size_t desc_bytes, uint32_t version,
+                                                  wshub_err err, char *buf, size_t cap) {
+    static const wshub_field fields[] = {
+        WSHUB_FIELD(wshub_eio_desc, path, TEXT, NULL),
+        WSHUB_FIELD(wshub_eio_desc, message_bytes_max, UINT, NULL),
+        WSHUB_FIELD(wshub_eio_desc, session_bytes_max, UINT, NULL),
+        WSHUB_FIELD(wshub_eio_desc, sessions_max, UINT, NULL),
+        WSHUB_FIELD(wshub_eio_desc, no_polling, BOOL, "no_websocket"),
+        WSHUB_FIELD(wshub_eio_desc, no_websocket, BOOL, NULL),
+        WSHUB_FIELD(wshub_eio_desc, cookie, TEXT, NULL),
+        WSHUB_FIELD(wshub_eio_desc, cookie_rest, TEXT, NULL),
+    };
+    wshub_eio_desc none;
+    const char *problem;
+
+    if (desc_bytes != sizeof *desc || version != WSHUB_EIO_DESC_VERSION)
+        return wshub_explain("wshub_eio_desc: of another wshub_dialect_engineio.h than the code",
+                             NULL, NULL, 0, buf, cap);
+    memset(&none, 0, sizeof none);
+    none.path = "/engine.io/";
+    if (!desc) desc = &none;
+    problem = wshub_eio_desc_problem(desc);
+    if (problem && strncmp(problem, "cors.origins:", 13) == 0)
+        return wshub_eio__origin_explain(desc->cors, buf, cap);
+
+    if (!problem && hub && wshub_eio_check(hub, desc) == WSHUB_ERR_STATE)
+        problem = "path: something that takes all requests of this path is mounted there already; "
+                  "give one of the two another path";
+    if (!problem && err == WSHUB_ERR_PARAM) problem = "hub, out_eio: required, and NULL";
+    if (!problem && err == WSHUB_ERR_LIMIT)
+        problem = "the hub has as many mounts (WSHUB_MOUNTS_MAX, 1000) or dialects "
+                  "(WSHUB_DIALECTS_MAX, 16) as it can have, or the group as many engines "
+                  "(WSHUB_EIO_LOOPS_MAX, 256); none of them is ever given back";
+    if (!problem && err) problem = wshub_strerror(err);
+    if (!desc->path) {
+        none = *desc;
+        none.path = "/engine.io/";
+        desc = &none;
+    }
+    return wshub_explain(problem, desc, fields, sizeof fields / sizeof fields[0], buf, cap);
+}
+
+/* Says in the log why an engine was not made. Returns err. */
+static wshub_err wshub_eio__refused(wshub *hub, const wshub_eio_desc *desc, size_t desc_bytes,
+                                    uint32_t version, wshub_err err) {
+    char why[WSHUB_EXPLAIN_BYTES];
+
+    if (!hub) return err;
+    (void)wshub_eio_desc_explain_versioned(hub, desc, desc_bytes, version, err, why, sizeof why);
+    wshub_creation_failed(hub, "wshub_eio_create()", why);
+    return err;
 }
 
 /* Adds the engine to its hub: its dialect, which lends sessions, and its path. */
@@ -2505,7 +2629,8 @@ static wshub_err wshub_eio__mount(wshub_eio *eio) {
     memset(&mount, 0, sizeof mount);
     mount.version = WSHUB_MOUNT_VERSION;
     mount.path = eio->path;
-    mount.prefix = mount.keep_head = mount.half_close_ends = mount.no_close_reasons = true;
+    mount.prefix = mount.alone = true;
+    mount.keep_head = mount.half_close_ends = mount.no_close_reasons = true;
     mount.answer_timeout_ms =
         eio->desc.ping_interval_ms + eio->desc.ping_timeout_ms + WSHUB_EIO__SLACK_MS;
     mount.body_bytes_max = mount.message_bytes_max = eio->desc.message_bytes_max;
@@ -2520,52 +2645,49 @@ static wshub_err wshub_eio__mount(wshub_eio *eio) {
     return wshub_mount(eio->hub, &mount);
 }
 
+/* Fills an engine that is all zero, and adds it to its hub. */
+static wshub_err wshub_eio__begin(wshub_eio *eio, wshub *hub, const wshub_eio_desc *filled) {
+    unsigned i;
+
+    eio->owner.eio = eio;
+    eio->hub = hub;
+    eio->desc = *filled;
+    if (filled->deflate) eio->deflate = *filled->deflate;
+    eio->first_free = WSHUB_EIO__NONE;
+    for (i = 0; i < WSHUB_EIO__CLOCKS; i++) eio->heads[i] = eio->tails[i] = WSHUB_EIO__NONE;
+    wshub_random_bytes(hub, eio->mask, sizeof eio->mask);
+    if (filled->group && !wshub_eio__group_join(eio)) return WSHUB_ERR_LIMIT;
+    wshub_random_bytes(hub, eio->secret, sizeof eio->secret);
+
+    eio->path = (char *)wshub_eio__alloc(eio, NULL, 0, strlen(filled->path) + 2);
+    if (!eio->path) return WSHUB_ERR_NOMEM;
+    wshub_eio__path_write(filled, eio->path);
+    eio->path_len = strlen(eio->path);
+    return wshub_eio__mount(eio);
+}
+
 WSHUB_API wshub_err wshub_eio_create_versioned(wshub *hub, const wshub_eio_desc *desc,
                                                size_t desc_bytes, uint32_t version,
                                                wshub_eio **out_eio) {
     wshub_eio_desc filled;
     wshub_eio *eio;
     wshub_err err;
-    unsigned i;
 
-    if (!hub || !out_eio || desc_bytes != sizeof filled || version != WSHUB_EIO_DESC_VERSION ||
-        wshub_eio_desc_problem(desc))
-        return WSHUB_ERR_PARAM;
+    if (!out_eio || desc_bytes != sizeof filled || version != WSHUB_EIO_DESC_VERSION)
+        return wshub_eio__refused(hub, desc, desc_bytes, version, WSHUB_ERR_PARAM);
+    err = wshub_eio_check(hub, desc); /* a dialect could not be taken back */
+    if (err) return wshub_eio__refused(hub, desc, desc_bytes, version, err);
     memset(&filled, 0, sizeof filled);
     if (desc) filled = *desc;
     wshub_eio__defaults(&filled);
 
     eio = (wshub_eio *)filled.alloc(filled.alloc_user, NULL, 0, sizeof *eio);
-    if (!eio) return WSHUB_ERR_NOMEM;
+    if (!eio) return wshub_eio__refused(hub, desc, desc_bytes, version, WSHUB_ERR_NOMEM);
     memset(eio, 0, sizeof *eio);
-    eio->owner.eio = eio;
-    eio->hub = hub;
-    eio->desc = filled;
-    if (filled.deflate) eio->deflate = *filled.deflate;
-    eio->first_free = WSHUB_EIO__NONE;
-    for (i = 0; i < WSHUB_EIO__CLOCKS; i++) eio->heads[i] = eio->tails[i] = WSHUB_EIO__NONE;
-    wshub_random_bytes(hub, eio->mask, sizeof eio->mask);
-    if (filled.group && !wshub_eio__group_join(eio)) {
-        wshub_eio_destroy(eio);
-        return WSHUB_ERR_LIMIT;
-    }
-    wshub_random_bytes(hub, eio->secret, sizeof eio->secret);
-
-    eio->path_len = strlen(filled.path);
-    eio->path = (char *)wshub_eio__alloc(eio, NULL, 0, eio->path_len + 2);
-    if (eio->path) {
-        memcpy(eio->path, filled.path, eio->path_len + 1);
-        if (eio->path[eio->path_len - 1] != '/') {
-            eio->path[eio->path_len++] = '/';
-            eio->path[eio->path_len] = 0;
-        }
-        err = wshub_eio__mount(eio);
-    } else {
-        err = WSHUB_ERR_NOMEM;
-    }
+    err = wshub_eio__begin(eio, hub, &filled);
     if (err) {
         wshub_eio_destroy(eio);
-        return err;
+        return wshub_eio__refused(hub, desc, desc_bytes, version, err);
     }
     *out_eio = eio;
     return WSHUB_OK;

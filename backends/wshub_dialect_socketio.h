@@ -157,7 +157,11 @@
  *     io.engine.clientsCount                 wshub_eio_stats_get()
  *
  * A socket is a client of the hub (wshub_client): what takes one takes it, its rooms are rooms of
- * its namespace's realm, and limits and statistics are the hub's.
+ * its namespace's realm, and limits and statistics are the hub's. What takes a name and no realm,
+ * wshub_room_send(), wshub_user_send(), wshub_all_send() and their relatives, means the realm of
+ * JSON clients, in which no socket is: to a room that sockets have joined speaks wshub_sio_emit(),
+ * or wshub_send_here() with wshub_dest.realm of wshub_sio_namespace_realm(). On a hub that has
+ * no_dialect and no bus the log warns of such a send (SEND_NOWHERE).
  *
  * Arguments are JSON as it came, views until the callback returns: wshub_json_get(),
  * wshub_json_copy() and their relatives read it, and a wshub_json_writer writes what is sent. Where
@@ -177,9 +181,9 @@
  *     server shutting down           wshub_sio_shutdown(), or the end of the hub
  *
  * ---- A flow: clients that authenticate afterwards ----------------------------------------------
- * A namespace with a flow (wshub_sio_namespace_desc.flow) speaks with its clients as that of a
- * common helper on top of Node's server does, and asks the callbacks of the hub that JSON clients
- * have, so that an application is written once for both:
+ * A namespace with a flow (wshub_sio_namespace_desc.flow) speaks with its clients as that of the
+ * helper of Ignis does, which stands on top of Node's server (ignis-helpers of npm), and asks the
+ * callbacks of the hub that JSON clients have, so that an application is written once for both:
  *
  *     client                                server
  *     CONNECT, with a payload          -->       on_connect, if there is one
@@ -579,7 +583,7 @@ typedef struct wshub_sio_event {
     wshub_str raw;     /* the whole array, name included */
 } wshub_sio_event;
 
-/* Who asks to connect, and by what (3.6). Views until the callback returns. */
+/* Who asks to connect, and by what. Views until the callback returns. */
 typedef struct wshub_sio_handshake {
     const wshub_http *http; /* the request that has opened the session; NULL: forgotten */
     wshub_str auth;         /* what came with CONNECT: a JSON object; `{}` if nothing did */
@@ -835,19 +839,37 @@ typedef struct wshub_sio_stats {
 /* Serves a path from now on, as long as the hub lives.
  *   desc     borrowed; NULL: all defaults
  *   out_sio  given to you, end it with wshub_sio_destroy() behind the hub
- * Returns  OK; PARAM: wshub_sio_desc_problem() says which field; NOMEM; LIMIT: mounts, dialects or
- *          kinds of the hub. */
+ * Returns  OK; PARAM: wshub_sio_desc_problem() says which field, or `bus` is set and the hub has
+ *          none; STATE: its path is another's, a second server's say; NOMEM; LIMIT: mounts,
+ *          dialects or kinds of the hub. What it is, is logged (CREATE). */
 WSHUB_INLINE wshub_err wshub_sio_create(wshub *hub, const wshub_sio_desc *desc,
                                         wshub_sio **out_sio);
+/* Says in one line what wshub_sio_create() would refuse in a description on any hub, beginning with
+ * the field's name, and what it should be: a constant text. NULL: nothing. Pure: any thread. */
 WSHUB_API const char *wshub_sio_desc_problem(const wshub_sio_desc *desc);
-/* What wshub_sio_create() calls, as wshub_create_versioned() of wshub.h. Returns as that; PARAM
- * also for another version. */
+/* Says why wshub_sio_create() has failed, or would, with what is there instead, as
+ * wshub_desc_explain() of wshub.h: also that another server has its path.
+ *   desc  NULL: all defaults
+ *   err   what that returned; OK: it was not called yet
+ * Returns  as that. Thread: the hub's. */
+WSHUB_INLINE size_t wshub_sio_desc_explain(const wshub *hub, const wshub_sio_desc *desc,
+                                           wshub_err err, char *buf, size_t cap);
+/* What these two call, as wshub_create_versioned() of wshub.h. Return as those; PARAM also for
+ * another version. */
 WSHUB_API wshub_err wshub_sio_create_versioned(wshub *hub, const wshub_sio_desc *desc,
                                                size_t desc_bytes, uint32_t version,
                                                wshub_sio **out_sio);
+WSHUB_API size_t wshub_sio_desc_explain_versioned(const wshub *hub, const wshub_sio_desc *desc,
+                                                  size_t desc_bytes, uint32_t version,
+                                                  wshub_err err, char *buf, size_t cap);
 WSHUB_INLINE wshub_err wshub_sio_create(wshub *hub, const wshub_sio_desc *desc,
                                         wshub_sio **out_sio) {
     return wshub_sio_create_versioned(hub, desc, sizeof *desc, WSHUB_SIO_DESC_VERSION, out_sio);
+}
+WSHUB_INLINE size_t wshub_sio_desc_explain(const wshub *hub, const wshub_sio_desc *desc,
+                                           wshub_err err, char *buf, size_t cap) {
+    return wshub_sio_desc_explain_versioned(hub, desc, sizeof *desc, WSHUB_SIO_DESC_VERSION, err,
+                                            buf, cap);
 }
 /* Ends it, after its hub. NULL: nothing. */
 WSHUB_API void wshub_sio_destroy(wshub_sio *sio);
@@ -858,13 +880,19 @@ WSHUB_API void wshub_sio_shutdown(wshub_sio *sio);
 /* Adds a namespace, or a rule for many.
  *   desc           borrowed; its texts are copied
  *   out_namespace  NULL: not wanted; {0} for a rule
- * Returns  OK; PARAM: wshub_sio_namespace_problem() says why; LIMIT: WSHUB_REALMS_MAX; NOMEM. */
+ * Returns  OK; PARAM: wshub_sio_namespace_problem() says why; LIMIT: WSHUB_REALMS_MAX; NOMEM. It is
+ *          logged (CREATE). */
 WSHUB_API wshub_err wshub_sio_namespace_add(wshub_sio *sio, const wshub_sio_namespace_desc *desc,
                                             wshub_sio_namespace *out_namespace);
 /* Says what wshub_sio_namespace_add() would refuse in a description, beginning with the field's
  * name, and what it should be: a constant text. NULL: nothing. */
 WSHUB_API const char *wshub_sio_namespace_problem(const wshub_sio *sio,
                                                   const wshub_sio_namespace_desc *desc);
+/* Says why wshub_sio_namespace_add() has failed, or would, with what is there instead, as
+ * wshub_sio_desc_explain(). */
+WSHUB_API size_t wshub_sio_namespace_explain(const wshub_sio *sio,
+                                             const wshub_sio_namespace_desc *desc, wshub_err err,
+                                             char *buf, size_t cap);
 /* Finds a namespace by its name. {0}: none is open. */
 WSHUB_API wshub_sio_namespace wshub_sio_of(const wshub_sio *sio, const char *name);
 /* Tell the namespace of a socket, and of a namespace its name and realm, in which its sockets are
@@ -1052,7 +1080,7 @@ WSHUB_API wshub_err wshub_sio_put_bytes(wshub_json_writer *w, const char *key,
                                         wshub_span *attachments, size_t cap, size_t *count,
                                         const void *bytes, size_t bytes_count);
 
-/* A packet of Socket.IO as it stands on the wire (3.1), for whoever speaks it without a hub.
+/* A packet of Socket.IO as it stands on the wire, for whoever speaks it without a hub.
  * Views. */
 typedef struct wshub_sio_packet {
     char
@@ -1109,7 +1137,7 @@ extern "C" {
 #endif
 
 /* ---- >>sio-codec -----------------------------------------------------------------------------
- * Packets as they stand on the wire (3.1): read strictly, as views, and written in two steps, first
+ * Packets as they stand on the wire: read strictly, as views, and written in two steps, first
  * how long, then what. Pure. */
 
 enum {
@@ -2886,7 +2914,7 @@ static void wshub_sio__put_day(wshub_sio__sink *sink, uint64_t ms) {
     wshub_sio__sink_text(sink, " GMT+0000 (Coordinated Universal Time)");
 }
 
-/* A handshake as Node tells of it (3.6). What has been forgotten is empty there. */
+/* A handshake as Node tells of it. What has been forgotten is empty there. */
 static void wshub_sio__put_handshake(wshub_sio__sink *sink, const wshub_sio_handshake *h) {
     wshub_sio__sink_text(sink, "{\"headers\":{");
     if (h->http) wshub_sio__put_headers(sink, h->http);
@@ -3830,7 +3858,7 @@ static wshub_sio__space *wshub_sio__space_ask(wshub_sio *sio, wshub_str name) {
 }
 
 /* ---- >>sio-acks ------------------------------------------------------------------------------
- * Acknowledgements: those that we owe, and those that we wait for (3.3). */
+ * Acknowledgements: those that we owe, and those that we wait for. */
 
 /* Notes that an event waits for its acknowledgement; where too many do, the oldest has waited long
  * enough. Returns {0}: out of memory, it is not acknowledged. */
@@ -4693,7 +4721,7 @@ static wshub_err wshub_sio__find(wshub_sio__wait *wait, const wshub_sio__space *
 }
 
 /* ---- >>sio-recovery --------------------------------------------------------------------------
- * Connection state recovery (3.5): a socket that has lost its connection comes back as itself.
+ * Connection state recovery: a socket that has lost its connection comes back as itself.
  *
  * Each namespace numbers the events that it sends, says the number with each (its offset), and
  * keeps them for a while (wshub_sio__said). Who loses its connection is kept, too, with its rooms
@@ -5437,13 +5465,13 @@ static wshub_sio__peer *wshub_sio__peer_of(const wshub_sio *sio, wshub_eio_sessi
     return (wshub_sio__peer *)wshub_eio_session_user(sio->eio, session);
 }
 
-/* A packet in the wrong place costs its transport, and all that is on it (3.2). */
+/* A packet in the wrong place costs its transport, and all that is on it. */
 static void wshub_sio__misplaced(const wshub_sio__peer *peer) {
     peer->sio->stats.bad_packets++;
     (void)wshub_eio_close(peer->sio->eio, peer->session);
 }
 
-/* So does one that is none, and its sockets are told why (3.1). */
+/* So does one that is none, and its sockets are told why. */
 static void wshub_sio__bad(wshub_sio__peer *peer, const char *text) {
     wshub_sio *sio = peer->sio;
     wshub_eio_session session = peer->session; /* which whoever is told may close */
@@ -5866,7 +5894,7 @@ static bool wshub_sio__flow_takes(wshub_sio__socket *socket, const wshub_sio_eve
 }
 
 /* ---- >>sio-connect ---------------------------------------------------------------------------
- * CONNECT: who comes into a namespace (3.2). */
+ * CONNECT: who comes into a namespace. */
 
 static void wshub_sio__pending_free(wshub_sio__pending *pending) {
     wshub_sio *sio = pending->peer->sio;
@@ -6208,7 +6236,7 @@ static void wshub_sio__event(wshub_sio__socket *socket, const wshub_sio_packet *
     size_t n;
 
     if (heard.state == WSHUB_CLIENT_DISCONNECTED) return;
-    if (!packet->json.len) return; /* an event of nothing (3.1) */
+    if (!packet->json.len) return; /* an event of nothing */
     n = wshub_sio__list(sio, packet->json);
     if (n == SIZE_MAX) return;
     memset(&event, 0, sizeof event);
@@ -7401,6 +7429,22 @@ static bool wshub_sio__key_ok(const char *key) {
     return true;
 }
 
+/* What is wrong with a description's ways that need another of its fields. NULL: nothing. */
+static const char *wshub_sio__needs_problem(const wshub_sio_desc *desc) {
+    if (!desc->bus && desc->bus_key)
+        return "bus_key: it is about other servers, of which this one hears with `bus` alone; set "
+               "that, too";
+    if (!desc->bus && desc->bus_mode)
+        return "bus_mode: it is about other servers, of which this one hears with `bus` alone; set "
+               "that, too";
+    if (!desc->bus && desc->specific_responses)
+        return "specific_responses: it is about other servers, of which this one hears with `bus` "
+               "alone; set that, too";
+    if (!desc->recovery_ms && desc->recovery_skip_connect)
+        return "recovery_skip_connect: nobody is recovered without recovery_ms; set that, too";
+    return NULL;
+}
+
 WSHUB_API const char *wshub_sio_desc_problem(const wshub_sio_desc *desc) {
     if (!desc) return NULL;
     if (desc->engine.on_open || desc->engine.on_message || desc->engine.on_close ||
@@ -7408,13 +7452,16 @@ WSHUB_API const char *wshub_sio_desc_problem(const wshub_sio_desc *desc) {
         return "engine: on_open, on_message, on_close and user are the server's";
     if (desc->engine.kind_polling || desc->engine.kind_websocket || desc->engine.kind_websocket_b64)
         return "engine: the kinds of wire are the server's";
-    if (desc->attachments_max > WSHUB_SIO__ATTACHMENTS) return "attachments_max: at most 99";
-    if (desc->recovery_ms > 1u << 30) return "recovery_ms: at most 2^30 ms";
+    if (desc->attachments_max > WSHUB_SIO__ATTACHMENTS)
+        return "attachments_max: must be at most 99";
+    if (desc->recovery_ms > 1u << 30)
+        return "recovery_ms: must be at most 1073741824 (2^30) ms, some twelve days";
     if (!wshub_sio__key_ok(desc->bus_key))
-        return "bus_key: 1 to 54 bytes of plain ASCII without `*`, `?`, `[`, `]` and `\\`";
+        return "bus_key: must be 1 to 54 bytes of plain ASCII without `*`, `?`, `[`, `]` and `\\`";
     if ((int)desc->bus_mode < WSHUB_SIO_BUS_PATTERNS ||
         desc->bus_mode > WSHUB_SIO_BUS_SHARDED_PRIVATE)
-        return "bus_mode: one of wshub_sio_bus_mode";
+        return "bus_mode: must be one of wshub_sio_bus_mode";
+    if (wshub_sio__needs_problem(desc)) return wshub_sio__needs_problem(desc);
     return wshub_eio_desc_problem(&desc->engine);
 }
 
@@ -7443,6 +7490,81 @@ static void wshub_sio__defaults(wshub_sio_desc *desc) {
     if (!desc->recovery_packets_max) desc->recovery_packets_max = 10000;
     if (!desc->recovery_bytes_max) desc->recovery_bytes_max = 4194304;
     if (!desc->recovery_sessions_max) desc->recovery_sessions_max = 10000;
+}
+
+/* What a hub has against a description that is right in itself: its bus, its paths. */
+static wshub_err wshub_sio__check_hub(const wshub *hub, const wshub_sio_desc *filled) {
+    if (filled->bus && !wshub_desc_get(hub)->bus) return WSHUB_ERR_PARAM;
+    return wshub_eio_check(hub, &filled->engine);
+}
+
+/* Writes what is wrong with the engine of a description: `engine.` and its own text. */
+static size_t wshub_sio__engine_explain(const wshub *hub, const wshub_eio_desc *engine, char *buf,
+                                        size_t cap) {
+    static const char before[] = "engine.";
+    char why[sizeof before + WSHUB_EXPLAIN_BYTES];
+
+    memcpy(why, before, sizeof before);
+    (void)wshub_eio_desc_explain(hub, engine, WSHUB_OK, why + sizeof before - 1,
+                                 WSHUB_EXPLAIN_BYTES);
+    return wshub_explain(why, NULL, NULL, 0, buf, cap);
+}
+
+/* Why a server was not made though its description is right. */
+static const char *wshub_sio__create_problem(const wshub *hub, const wshub_sio_desc *desc,
+                                             wshub_err err) {
+    if (hub && desc->bus && !wshub_desc_get(hub)->bus)
+        return "bus: the hub has none; set wshub_desc.bus, which brings it";
+    if (err == WSHUB_ERR_PARAM && desc->bus)
+        return "bus_key: must not be that of another server of this hub, as they would hear each "
+               "other; or out_sio is NULL";
+    if (err == WSHUB_ERR_PARAM) return "hub, out_sio: required, and NULL";
+    if (err == WSHUB_ERR_LIMIT)
+        return "the hub has as many mounts (WSHUB_MOUNTS_MAX, 1000), dialects (WSHUB_DIALECTS_MAX, "
+               "16) or kinds of wire (WSHUB_KINDS_MAX, 64) as it can have; a server of Socket.IO "
+               "takes a mount, two dialects, with `bus` four, and three kinds, and gives none back";
+    return err ? wshub_strerror(err) : NULL;
+}
+
+WSHUB_API size_t wshub_sio_desc_explain_versioned(const wshub *hub, const wshub_sio_desc *desc,
+                                                  size_t desc_bytes, uint32_t version,
+                                                  wshub_err err, char *buf, size_t cap) {
+    static const wshub_field fields[] = {
+        WSHUB_FIELD(wshub_sio_desc, attachments_max, UINT, NULL),
+        WSHUB_FIELD(wshub_sio_desc, recovery_ms, UINT, NULL),
+        WSHUB_FIELD(wshub_sio_desc, recovery_skip_connect, BOOL, "recovery_ms"),
+        WSHUB_FIELD(wshub_sio_desc, bus, BOOL, NULL),
+        WSHUB_FIELD(wshub_sio_desc, bus_key, TEXT, "bus"),
+        WSHUB_FIELD(wshub_sio_desc, bus_mode, UINT, "bus"),
+        WSHUB_FIELD(wshub_sio_desc, specific_responses, BOOL, "bus"),
+    };
+    wshub_sio_desc filled;
+    const char *problem;
+
+    if (desc_bytes != sizeof *desc || version != WSHUB_SIO_DESC_VERSION)
+        return wshub_explain("wshub_sio_desc: of another wshub_dialect_socketio.h than the code",
+                             NULL, NULL, 0, buf, cap);
+    memset(&filled, 0, sizeof filled);
+    if (desc) filled = *desc;
+    problem = wshub_sio_desc_problem(desc);
+    if (!filled.engine.path) filled.engine.path = "/socket.io/";
+    if (filled.bus && !filled.bus_key) filled.bus_key = "socket.io";
+    if (problem ? problem == wshub_eio_desc_problem(&filled.engine)
+                : hub && wshub_eio_check(hub, &filled.engine) == WSHUB_ERR_STATE)
+        return wshub_sio__engine_explain(hub, &filled.engine, buf, cap);
+    if (!problem) problem = wshub_sio__create_problem(hub, &filled, err);
+    return wshub_explain(problem, &filled, fields, sizeof fields / sizeof fields[0], buf, cap);
+}
+
+/* Says in the log why a server was not made. Returns err. */
+static wshub_err wshub_sio__create_refused(wshub *hub, const wshub_sio_desc *desc,
+                                           size_t desc_bytes, uint32_t version, wshub_err err) {
+    char why[WSHUB_EXPLAIN_BYTES];
+
+    if (!hub) return err;
+    (void)wshub_sio_desc_explain_versioned(hub, desc, desc_bytes, version, err, why, sizeof why);
+    wshub_creation_failed(hub, "wshub_sio_create()", why);
+    return err;
 }
 
 /* What is listened to there, wshub_sio__bus_state() sees to. */
@@ -7553,12 +7675,14 @@ WSHUB_API wshub_err wshub_sio_create_versioned(wshub *hub, const wshub_sio_desc 
 
     if (!hub || !out_sio || desc_bytes != sizeof filled || version != WSHUB_SIO_DESC_VERSION ||
         wshub_sio_desc_problem(desc))
-        return WSHUB_ERR_PARAM;
+        return wshub_sio__create_refused(hub, desc, desc_bytes, version, WSHUB_ERR_PARAM);
     memset(&filled, 0, sizeof filled);
     if (desc) filled = *desc;
     wshub_sio__defaults(&filled);
+    err = wshub_sio__check_hub(hub, &filled); /* dialects could not be taken back */
+    if (err) return wshub_sio__create_refused(hub, desc, desc_bytes, version, err);
     sio = (wshub_sio *)filled.engine.alloc(filled.engine.alloc_user, NULL, 0, sizeof *sio);
-    if (!sio) return WSHUB_ERR_NOMEM;
+    if (!sio) return wshub_sio__create_refused(hub, desc, desc_bytes, version, WSHUB_ERR_NOMEM);
     memset(sio, 0, sizeof *sio);
     sio->hub = hub;
     sio->desc = filled;
@@ -7567,7 +7691,7 @@ WSHUB_API wshub_err wshub_sio_create_versioned(wshub *hub, const wshub_sio_desc 
     err = filled.recovery_ms && !sio->recovery ? WSHUB_ERR_NOMEM : wshub_sio__add(sio);
     if (err) {
         wshub_sio__not_made(sio);
-        return err;
+        return wshub_sio__create_refused(hub, desc, desc_bytes, version, err);
     }
     *out_sio = sio;
     return WSHUB_OK;
@@ -7632,11 +7756,32 @@ WSHUB_API void wshub_sio_shutdown(wshub_sio *sio) {
     wshub_eio_shutdown(sio->eio);
 }
 
+/* What is wrong with a flow, which may be NULL. NULL: nothing. */
+static const char *wshub_sio__flow_problem(const wshub_sio_flow *flow) {
+    size_t i;
+
+    if (!flow) return NULL;
+    if (!flow->default_rooms != !flow->default_rooms_count)
+        return "flow: default_rooms needs its default_rooms_count, and the other way round; none: "
+               "no_default_rooms";
+    if (flow->default_rooms && flow->no_default_rooms)
+        return "flow: no_default_rooms, and a list of default_rooms too";
+    for (i = 0; i < flow->default_rooms_count; i++) {
+        const char *room = flow->default_rooms[i];
+        if (!room || !room[0] || strlen(room) > WSHUB_NAME_BYTES_MAX ||
+            !wshub_utf8_check((const uint8_t *)room, strlen(room)))
+            return "flow: default_rooms must be names of 1 to WSHUB_NAME_BYTES_MAX (4096) bytes of "
+                   "UTF-8";
+    }
+    return NULL;
+}
+
 WSHUB_API const char *wshub_sio_namespace_problem(const wshub_sio *sio,
                                                   const wshub_sio_namespace_desc *desc) {
     wshub_str name;
 
     if (!desc) return "wshub_sio_namespace_desc: required";
+    if (wshub_sio__flow_problem(desc->flow)) return wshub_sio__flow_problem(desc->flow);
     if (desc->matches)
         return desc->realm ? "realm: a rule makes many namespaces, and one alone has it" : NULL;
     name = wshub_str_z(desc->name ? desc->name : "/");
@@ -7657,31 +7802,61 @@ WSHUB_API const char *wshub_sio_namespace_problem(const wshub_sio *sio,
     return NULL;
 }
 
+WSHUB_API size_t wshub_sio_namespace_explain(const wshub_sio *sio,
+                                             const wshub_sio_namespace_desc *desc, wshub_err err,
+                                             char *buf, size_t cap) {
+    static const wshub_field fields[] = {WSHUB_FIELD(wshub_sio_namespace_desc, name, TEXT, NULL)};
+    const char *problem = wshub_sio_namespace_problem(sio, desc);
+    wshub_sio_namespace_desc filled;
+
+    if (!problem && err == WSHUB_ERR_LIMIT)
+        problem = "there are WSHUB_REALMS_MAX (65536) realms in the hub, and no more can be";
+    if (!problem && err) problem = wshub_strerror(err);
+    if (!desc) return wshub_explain(problem, NULL, NULL, 0, buf, cap);
+    filled = *desc;
+    if (!filled.name) filled.name = "/";
+    return wshub_explain(problem, &filled, fields, 1, buf, cap);
+}
+
+/* Adds a rule for many namespaces. */
+static wshub_err wshub_sio__rule_add(wshub_sio *sio, const wshub_sio_namespace_desc *desc) {
+    wshub_sio__rule *rule = (wshub_sio__rule *)wshub_sio__new(sio, sizeof *rule);
+
+    if (!rule) return WSHUB_ERR_NOMEM;
+    rule->desc = *desc;
+    if (desc->flow) {
+        rule->flow = *desc->flow;
+        rule->desc.flow = &rule->flow;
+    }
+    rule->next = sio->rules;
+    sio->rules = rule;
+    return WSHUB_OK;
+}
+
+/* Adds what a description that is right asks for. *out_space is NULL for a rule. */
+static wshub_err wshub_sio__namespace_new(wshub_sio *sio, const wshub_sio_namespace_desc *desc,
+                                          wshub_sio__space **out_space) {
+    if (desc->matches) return wshub_sio__rule_add(sio, desc);
+    return wshub_sio__space_open(sio, wshub_str_z(desc->name ? desc->name : "/"), desc, false,
+                                 out_space);
+}
+
 WSHUB_API wshub_err wshub_sio_namespace_add(wshub_sio *sio, const wshub_sio_namespace_desc *desc,
                                             wshub_sio_namespace *out_namespace) {
     wshub_sio_namespace none = {0};
-    wshub_sio__space *space;
-    wshub_str name;
-    wshub_err err;
+    wshub_sio__space *space = NULL;
+    char why[WSHUB_EXPLAIN_BYTES];
+    wshub_err err = WSHUB_ERR_PARAM;
 
     if (out_namespace) *out_namespace = none;
-    if (wshub_sio_namespace_problem(sio, desc)) return WSHUB_ERR_PARAM;
-    if (desc->matches) {
-        wshub_sio__rule *rule = (wshub_sio__rule *)wshub_sio__new(sio, sizeof *rule);
-        if (!rule) return WSHUB_ERR_NOMEM;
-        rule->desc = *desc;
-        if (desc->flow) {
-            rule->flow = *desc->flow;
-            rule->desc.flow = &rule->flow;
-        }
-        rule->next = sio->rules;
-        sio->rules = rule;
-        return WSHUB_OK;
+    if (!wshub_sio_namespace_problem(sio, desc)) err = wshub_sio__namespace_new(sio, desc, &space);
+    if (err) {
+        (void)wshub_sio_namespace_explain(sio, desc, err, why, sizeof why);
+        wshub_creation_failed(sio->hub, "wshub_sio_namespace_add()", why);
+        return err;
     }
-    name = wshub_str_z(desc->name ? desc->name : "/");
-    err = wshub_sio__space_open(sio, name, desc, false, &space);
-    if (!err && out_namespace) *out_namespace = wshub_sio__space_handle(space);
-    return err;
+    if (space && out_namespace) *out_namespace = wshub_sio__space_handle(space);
+    return WSHUB_OK;
 }
 
 WSHUB_API wshub_sio_namespace wshub_sio_of(const wshub_sio *sio, const char *name) {

@@ -1673,7 +1673,7 @@ static void wshub_sio_client__list_free(wshub_sio_client *client, wshub_str *lis
     if (list && list != small) (void)wshub_ws_alloc(client->pool, list, count * sizeof *list, 0);
 }
 
-/* Where the server's recovery would begin: the last argument, if it is a text (3.5). */
+/* Where the server's recovery would begin: the last argument, if it is a text. */
 static void wshub_sio_socket__offset_note(wshub_sio_socket *socket, wshub_str last) {
     if (!socket->pid.ptr || wshub_json_peek(last) != WSHUB_JSON_STRING) return;
     if (last.len > WSHUB_SIO_CLIENT__TOKEN_MAX ||
@@ -1709,7 +1709,7 @@ static void wshub_sio_socket__event(wshub_sio_socket *socket, const wshub_sio_pa
     wshub_sio_event event;
     size_t count;
 
-    if (!packet->json.len) return; /* an event of nothing (3.1) */
+    if (!packet->json.len) return; /* an event of nothing */
     list = wshub_sio_client__list(client, packet->json, small, &count);
     WSHUB_ASSERT(!list || count); /* an array without a name is no packet */
     if (!list || !wshub_sio_client__text_set(client, &name, list[0])) {

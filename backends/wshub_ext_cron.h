@@ -425,10 +425,12 @@ typedef struct wshub_ext_cron_job_desc {
 /* Makes a job. The zone is looked at first.
  *   desc       borrowed
  *   out_job    NULL: nobody asks
- *   out_error  says what is wrong with the zone (`Invalid timezone.`) or the expression; NULL: the
- *              same
+ *   out_error  says what is wrong with the zone (`Invalid timezone.`) or the expression, in the
+ *              words of npm's cron; NULL: it is logged (CREATE), in ours
  * Returns  OK; PARAM: wshub_ext_cron_job_problem() says which field, or the zone is not there;
- *          NOMEM. Cost: O(log n) of the jobs that run, and a file where the zone is new. */
+ *          NOMEM. An expression that is never due ("0 9 31 2 *") is taken, with a warning in the
+ *          log (DOUBTFUL).
+ * Cost     O(log n) of the jobs that run, and a file where the zone is new. */
 WSHUB_INLINE wshub_err wshub_ext_cron_job_create(wshub_ext_cron_jobs *jobs,
                                                  const wshub_ext_cron_job_desc *desc,
                                                  wshub_ext_cron_job *out_job,
@@ -1912,7 +1914,8 @@ WSHUB_API size_t wshub_ext_cron_zone_explain_versioned(const wshub_ext_cron_zone
         return wshub_explain(problem, NULL, NULL, 0, buf, cap);
     if (!problem && err == WSHUB_ERR_PARAM) problem = "out_zone: required, and NULL";
     if (!problem && err == WSHUB_ERR_ABSENT)
-        problem = "name: there is no such file in the folder of zones";
+        problem = "name: no such zone; looked in that folder or, where it is NULL, in the "
+                  "environment's TZDIR, else in /usr/share/zoneinfo and the like";
     if (!problem && err == WSHUB_ERR_PROTO)
         problem = "name: what was found is no zone file (RFC 9636), or not a whole one";
     if (!problem && err) problem = wshub_strerror(err);
@@ -3111,27 +3114,73 @@ WSHUB_API const char *wshub_ext_cron_job_problem_versioned(const wshub_ext_cron_
     if (wshub_ext_cron_zone_problem(&zone))
         return "zone: must be the name of a zone, as in \"Europe/Berlin\", or a POSIX rule";
     if (desc->expr && wshub_ext_cron_parse(wshub_str_z(desc->expr), &cron, NULL))
-        return "expr: must be an expression, as in \"30 9 * * 1-5\"; wshub_ext_cron_parse() says "
-               "what is wrong where";
+        return "expr: must be an expression, as in \"30 9 * * 1-5\"; wshub_ext_cron_parse() and "
+               "wshub_ext_cron_job_explain() say what is wrong where";
     return NULL;
 }
 
-WSHUB_API size_t wshub_ext_cron_job_explain_versioned(const wshub_ext_cron_job_desc *desc,
-                                                      size_t desc_bytes, uint32_t version,
-                                                      wshub_err err, char *buf, size_t cap) {
+/* What is wrong with an expression, in the parser's words and, where these are about a piece of a
+ * word, with what was meant. */
+static void wshub_ext_cron__expr_why(const char *expr, char *text, size_t cap) {
+    wshub_ext_cron_error error;
+    wshub_ext_cron cron;
+    int n;
+
+    (void)wshub_ext_cron_parse(wshub_str_z(expr), &cron, &error);
+    n = snprintf(text, cap, "expr: %s", error.text);
+    WSHUB_ASSERT(n > 0 && (size_t)n < cap);
+    if (expr[0] == '@')
+        (void)snprintf(text + n, cap - (size_t)n,
+                       "; with @ it must be one of @yearly, @monthly, @weekly, @daily, @hourly, "
+                       "@minutely, @secondly, @weekdays, @weekends");
+}
+
+/* Why a zone whose name is right could not be had.
+ *   folder  of wshub_ext_cron_jobs_desc
+ *   zone    what looking for it returned; PARAM: that is not known */
+static void wshub_ext_cron__zone_why(const char *folder, wshub_err zone, char *text, size_t cap) {
+    const char *where = folder ? folder : getenv("TZDIR");
+
+    if (zone == WSHUB_ERR_PROTO) {
+        (void)snprintf(text, cap, "zone: what was found is no zone file (RFC 9636), or not whole");
+        return;
+    }
+    (void)snprintf(text, cap, "zone: no such zone (looked in %.200s%s)%s",
+                   where && *where ? where : "/usr/share/zoneinfo",
+                   zone == WSHUB_ERR_PARAM ? ", or in wshub_ext_cron_jobs_desc.folder" : "",
+                   zone == WSHUB_ERR_PARAM ? ", or its file is not whole" : "");
+}
+
+/* As wshub_ext_cron_job_explain_versioned(); folder, zone: as above. */
+static size_t wshub_ext_cron__job_why(const wshub_ext_cron_job_desc *desc, size_t desc_bytes,
+                                      uint32_t version, wshub_err err, const char *folder,
+                                      wshub_err zone, char *buf, size_t cap) {
     static const wshub_field fields[] = {
         WSHUB_FIELD(wshub_ext_cron_job_desc, expr, TEXT, NULL),
         WSHUB_FIELD(wshub_ext_cron_job_desc, zone, TEXT, NULL),
         WSHUB_FIELD(wshub_ext_cron_job_desc, cluster, TEXT, NULL),
     };
     const char *problem = wshub_ext_cron_job_problem_versioned(desc, desc_bytes, version);
+    char text[WSHUB_EXPLAIN_BYTES];
 
     if (!desc || desc_bytes != sizeof *desc || version != WSHUB_EXT_CRON_JOB_VERSION)
         return wshub_explain(problem, NULL, NULL, 0, buf, cap);
-    if (!problem && err == WSHUB_ERR_PARAM)
-        problem = "zone: must have a file that is whole, in the folder of zones or by `load`";
+    if (problem && desc->expr && strncmp(problem, "expr: must be", 13) == 0) {
+        wshub_ext_cron__expr_why(desc->expr, text, sizeof text);
+        problem = text;
+    }
+    if (!problem && err == WSHUB_ERR_PARAM) {
+        wshub_ext_cron__zone_why(folder, zone, text, sizeof text);
+        problem = text;
+    }
     if (!problem && err) problem = wshub_strerror(err);
     return wshub_explain(problem, desc, fields, sizeof fields / sizeof fields[0], buf, cap);
+}
+
+WSHUB_API size_t wshub_ext_cron_job_explain_versioned(const wshub_ext_cron_job_desc *desc,
+                                                      size_t desc_bytes, uint32_t version,
+                                                      wshub_err err, char *buf, size_t cap) {
+    return wshub_ext_cron__job_why(desc, desc_bytes, version, err, NULL, WSHUB_ERR_PARAM, buf, cap);
 }
 
 /* Takes a free job for what was described, with its expression and its name; its zone is there. */
@@ -3164,30 +3213,64 @@ static wshub_err wshub_ext_cron__job_make(wshub_ext_cron_jobs *jobs,
     return WSHUB_OK;
 }
 
-WSHUB_API wshub_err wshub_ext_cron_job_create_versioned(wshub_ext_cron_jobs *jobs,
-                                                        const wshub_ext_cron_job_desc *desc,
-                                                        size_t desc_bytes, uint32_t version,
-                                                        wshub_ext_cron_job *out_job,
-                                                        wshub_ext_cron_error *out_error) {
-    const char *odd = wshub_ext_cron__job_odd(desc, desc_bytes, version);
+/* An expression that is right may name a day that there never is. */
+static void wshub_ext_cron__job_doubt(wshub_ext_cron_jobs *jobs,
+                                      const wshub_ext_cron_job_desc *desc, uint32_t index) {
+    const wshub_ext_cron__job *job = wshub_ext_cron__job_at(jobs, index);
+    char why[WSHUB_EXPLAIN_BYTES];
+    static const wshub_field field = WSHUB_FIELD(wshub_ext_cron_job_desc, expr, TEXT, NULL);
+
+    if (job->once ||
+        wshub_ext_cron__job_next(jobs, job, wshub_ext_cron__wall(jobs)) != WSHUB_EXT_CRON_NEVER)
+        return;
+    (void)wshub_explain("expr: it is never due, within nine years; there is no such day", desc,
+                        &field, 1, why, sizeof why);
+    wshub_creation_doubted(jobs->desc.hub, "wshub_ext_cron_job_create()", why);
+}
+
+/* Makes a job of a description that is right but for its zone and its expression.
+ *   out_zone  what looking for the zone returned */
+static wshub_err wshub_ext_cron__job_new(wshub_ext_cron_jobs *jobs,
+                                         const wshub_ext_cron_job_desc *desc, wshub_err *out_zone,
+                                         wshub_ext_cron_job *out_job,
+                                         wshub_ext_cron_error *out_error) {
     wshub_ext_cron_job handle;
     uint32_t zone, index;
     wshub_err err;
 
-    wshub_ext_cron__at(out_error, WSHUB_EXT_CRON_NONE, 0, 0);
-    if (odd) return wshub_ext_cron__fail(out_error, odd, "", "");
-    err = wshub_ext_cron__zone_join(jobs, desc->zone, &zone);
-    if (err) return wshub_ext_cron__zone_error(err, out_error);
+    *out_zone = wshub_ext_cron__zone_join(jobs, desc->zone, &zone);
+    if (*out_zone) return wshub_ext_cron__zone_error(*out_zone, out_error);
     err = wshub_ext_cron__job_make(jobs, desc, zone, &index, out_error);
     if (err) {
         wshub_ext_cron__zone_leave(jobs, zone);
         return err;
     }
 
+    wshub_ext_cron__job_doubt(jobs, desc, index);
     handle = wshub_ext_cron__handle(jobs, index);
     if (out_job) *out_job = handle;
     if (desc->auto_start) (void)wshub_ext_cron_job_start(jobs, handle);
     return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_ext_cron_job_create_versioned(wshub_ext_cron_jobs *jobs,
+                                                        const wshub_ext_cron_job_desc *desc,
+                                                        size_t desc_bytes, uint32_t version,
+                                                        wshub_ext_cron_job *out_job,
+                                                        wshub_ext_cron_error *out_error) {
+    const char *odd = wshub_ext_cron__job_odd(desc, desc_bytes, version);
+    char why[WSHUB_EXPLAIN_BYTES];
+    wshub_err zone = WSHUB_OK, err;
+
+    wshub_ext_cron__at(out_error, WSHUB_EXT_CRON_NONE, 0, 0);
+    err = odd ? wshub_ext_cron__fail(out_error, odd, "", "")
+              : wshub_ext_cron__job_new(jobs, desc, &zone, out_job, out_error);
+    if (err && !out_error) { /* nobody has asked for the reason */
+        (void)wshub_ext_cron__job_why(desc, desc_bytes, version, err, jobs->desc.folder, zone, why,
+                                      sizeof why);
+        wshub_creation_failed(jobs->desc.hub, "wshub_ext_cron_job_create()", why);
+    }
+    return err;
 }
 
 WSHUB_API wshub_err wshub_ext_cron_job_duplicate(wshub_ext_cron_jobs *jobs, wshub_ext_cron_job from,

@@ -12,8 +12,8 @@
  *     here, then stops listening, drains at a pace and shuts down with a deadline
  * [x] out of descriptors: a waiting peer is told so by an end, accepting rests, then goes on; one
  *     line a second says so
- * [x] wake from any thread, by a system call only where nothing of the loop runs; its descriptor can
- *     be driven by another loop
+ * [x] wake from any thread, by a system call only where nothing of the loop runs; its descriptor
+ *     can be driven by another loop
  * [x] ends are told apart: a peer that sends no more still hears us; ours goes out behind the last
  *     byte, and what the peer still says is read until it ends too
  * [x] nothing spins: a stream that nobody reads is watched for its death alone
@@ -45,7 +45,8 @@
  *     wshub_io_sock *net;
  *     if (wshub_io_auto_create(NULL, &net)) return 1;
  *     if (wshub_create(&(wshub_desc){ .io = wshub_io_sock_io(net) }, &hub)) return 1;
- *     if (wshub_io_sock_listen(net, NULL, 8080, NULL)) return puts(wshub_io_sock_error(net)), 1;
+ *     if (wshub_io_sock_listen(net, "127.0.0.1", 8080, NULL))
+ *         return puts(wshub_io_sock_error(net)), 1;
  *     wshub_io_sock_serve(net, hub);     (until SIGTERM, SIGINT or wshub_io_sock_stop())
  *     wshub_destroy(hub);
  *     wshub_io_sock_destroy(net);
@@ -240,8 +241,9 @@ WSHUB_API const wshub_io *wshub_io_sock_io(wshub_io_sock *net);
 /* ---- listening ---- */
 
 /* Listens on a TCP port.
- *   host      an address, or a name: all its addresses that this machine has; NULL or "": all IPv4
- *             addresses, "::": all of IPv6 and, where the system does so, of IPv4
+ *   host      an address, or a name: all its addresses that this machine has; NULL: all IPv4
+ *             addresses, which anybody may reach; "::": all of IPv6 and, where the system does so,
+ *             of IPv4. "" is refused, as that is what a variable leaves that nobody has set
  *   port      0: any that is free, the same for all addresses
  *   out_port  the port; may be NULL
  * Returns  OK; PARAM: no such address, or 16 listeners are there; IO: the system refused. After an
@@ -1683,20 +1685,34 @@ static int wshub_io_sock__resolve_own(const char *host, uint16_t port, struct ad
     return getaddrinfo(host, service, &hints, out_list);
 }
 
+/* What is no host at all, though it looks as if it were meant to be one. NULL: it may be one. */
+static const char *wshub_io_sock__host_problem(const char *host) {
+    if (!host) return NULL;
+    if (!*host)
+        return "the address is empty; \"127.0.0.1\" is this machine alone, NULL every address that "
+               "it has";
+    if (strncmp(host, "unix:", 5) == 0 || strchr(host, '/'))
+        return "that is no address; a Unix socket is listened on by wshub_io_sock_listen_unix(), "
+               "or "
+               "by `path` of wshub_io_sock_place, with its path alone";
+    return NULL;
+}
+
 static wshub_err wshub_io_sock__listen_tcp(wshub_io_sock *net, const char *host, uint16_t port,
                                            const wshub_io_sock__mark *mark, uint16_t *out_port) {
     struct addrinfo *list = NULL;
-    const char *shown = host && *host ? host : "0.0.0.0";
+    const char *shown = host ? host : "0.0.0.0", *problem = wshub_io_sock__host_problem(host);
     char where[128];
     int e, tries = 0;
     uint16_t got;
     bool ok;
+    if (problem) return wshub_io_sock__cannot_listen(net, *host ? host : "\"\"", problem);
     (void)snprintf(where, sizeof where, strchr(shown, ':') ? "[%.100s]:%u" : "%.100s:%u", shown,
                    (unsigned)port);
     if (net->listeners_count == WSHUB_IO_SOCK__LISTENERS)
         return wshub_io_sock__cannot_listen(net, where, WSHUB_IO_SOCK__MOST);
 
-    e = wshub_io_sock__resolve_own(host && *host ? host : NULL, port, &list);
+    e = wshub_io_sock__resolve_own(host, port, &list);
     if (e) {
         (void)snprintf(net->error, sizeof net->error,
                        "cannot listen on %s: no such address (%s); give one of this machine's",

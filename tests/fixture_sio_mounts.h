@@ -396,10 +396,12 @@ static wshub_err mount_sio(wshub *hub, const char *path) {
     d.on_session_closed = on_session_closed;
     d.bus = on_redis;
     d.requests_timeout_ms = (uint32_t)opt.requests_timeout;
-    d.specific_responses = opt.specific_response;
-    d.bus_key = opt.key;
-    d.bus_mode = sio_mode();
-    if ((int)d.bus_mode < 0) return WSHUB_ERR_PARAM;
+    if ((int)sio_mode() < 0) return WSHUB_ERR_PARAM;
+    if (on_redis) {
+        d.specific_responses = opt.specific_response;
+        d.bus_key = opt.key;
+        d.bus_mode = sio_mode();
+    }
     err = wshub_sio_create(hub, &d, &sio_mount);
     if (!err) err = add(sio_mount, SPACE(.on_connect = connect_root), "/");
     for (i = 0; i < sizeof plain / sizeof plain[0] && !err; i++)
@@ -543,8 +545,10 @@ static wshub_err mount_helper(wshub *hub, const char *path) {
     d.on_session_closed = on_session_closed;
     d.bus = on_redis;
     d.requests_timeout_ms = (uint32_t)opt.requests_timeout;
-    d.specific_responses = opt.specific_response;
-    d.bus_key = opt.helper_key ? opt.helper_key : opt.sio ? "socket.io-helper" : NULL;
+    if (on_redis) {
+        d.specific_responses = opt.specific_response;
+        d.bus_key = opt.helper_key ? opt.helper_key : opt.sio ? "socket.io-helper" : NULL;
+    }
     err = wshub_sio_create(hub, &d, &helper_mount);
     return err ? err : add(helper_mount, SPACE(.on_event = helper_event, .flow = &flow), "/");
 }

@@ -2,7 +2,7 @@
  * driven by one seed: links that break, lag and go silent, a broker that dies, is mute or deaf,
  * streams that take little, allocations that fail, clocks that jump, answers that come late,
  * twice or never, an application that joins, leaves, sends, closes and ends its hub inside
- * callbacks. A model made from SPEC.md, not from the code (tests/sim_model.h), says of each
+ * callbacks. A model made from the rules of wshub.h, not from the code (tests/sim_model.h), says of each
  * message which client must have it, which may and which must not, and in which order; which
  * streams may be ended and when they must be; what a hub may hold for whom. Some clients say who
  * they are at their upgrade, and are accepted at once, later or never (AUTH-8); hubs talk to each

@@ -4,7 +4,7 @@
  * no server may take. The model knows of each stream which requests the application must be
  * asked, in which order and with which body, which answers must come, whole and once, and when
  * the stream must end (CONN-2, CONN-3, CONN-5, SEND-6, LIVE-2, LIVE-3). It is made from
- * SPEC.md: it knows nothing of how the hub does it. Included by tests/sim.c. */
+ * the rules of wshub.h: it knows nothing of how the hub does it. Included by tests/sim.c. */
 #ifndef SIM_HTTP_H
 #define SIM_HTTP_H
 

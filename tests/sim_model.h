@@ -1,5 +1,5 @@
 /* The simulation's world, and the model of what a send means: who must hear it, who may, who must not
- * (SEND-1 to SEND-5, AUTH-7, ROOM-5). It is made from SPEC.md, not from the code. Included by
+ * (SEND-1 to SEND-5, AUTH-7, ROOM-5). It is made from the rules of wshub.h, not from the code. Included by
  * tests/sim.c. */
 #ifndef SIM_MODEL_H
 #define SIM_MODEL_H

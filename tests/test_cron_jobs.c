@@ -733,11 +733,14 @@ TEST(what_is_wrong_with_a_description_is_said_with_what_is_there) { /* CRON-1, C
     EXPECT_INT(wshub_ext_cron_job_create(jobs, &desc, NULL, &error), WSHUB_ERR_PARAM);
     EXPECT_HAS(error.text, "once_ms: ");
     EXPECT_INT(wshub_ext_cron_job_create(jobs, NULL, NULL, NULL), WSHUB_ERR_PARAM);
-    EXPECT_HAS(job_why(DESCRIBED(.expr = "61 * * * *"), WSHUB_OK), "expr is \"61 * * * *\": must");
+    EXPECT_HAS(job_why(DESCRIBED(.expr = "61 * * * *"), WSHUB_OK),
+               "expr is \"61 * * * *\": Field value (61) is out of range");
+    EXPECT_HAS(job_why(DESCRIBED(.expr = "@daly"), WSHUB_OK),
+               "expr is \"@daly\": Unknown alias: dal; with @ it must be one of @yearly, ");
     EXPECT_HAS(job_why(DESCRIBED(.expr = "* * * * *", .zone = "../x"), WSHUB_OK),
                "zone is \"../x\": must be the name of a zone");
     EXPECT_HAS(job_why(DESCRIBED(.expr = "* * * * *", .zone = "No/Zone"), WSHUB_ERR_PARAM),
-               "zone is \"No/Zone\": must have a file");
+               "zone is \"No/Zone\": no such zone (looked in ");
     EXPECT_STR(job_why(DESCRIBED(.expr = "* * * * *"), WSHUB_ERR_NOMEM),
                wshub_strerror(WSHUB_ERR_NOMEM));
     EXPECT_STR(job_why(DESCRIBED(.once_ms = 5, .zone = "<+0330>-3:30"), WSHUB_OK), "");
@@ -758,6 +761,41 @@ TEST(what_is_wrong_with_a_description_is_said_with_what_is_there) { /* CRON-1, C
     EXPECT_STR(jobs_why(JOBS(0), WSHUB_ERR_NOMEM), wshub_strerror(WSHUB_ERR_NOMEM));
     (void)wshub_ext_cron_jobs_explain(NULL, WSHUB_OK, why, sizeof why);
     EXPECT_HAS(why, "required");
+    end();
+}
+
+/* Who does not ask for the reason finds it in the log; and a day that never comes is told. */
+TEST(a_job_that_is_not_made_or_never_due_is_told) { /* CRON-1, CRON-3 */
+    static const struct {
+        wshub_ext_cron_job_desc desc;
+        const char *line;
+    } cases[] = {
+        {{.expr = "0 9 * * *", .zone = "Europe/Berln"},
+         "error CREATE: wshub_ext_cron_job_create(): zone is \"Europe/Berln\": no such zone "
+         "(looked "
+         "in /no/zones)\n"},
+        {{.expr = "0 61 * * *"},
+         "error CREATE: wshub_ext_cron_job_create(): expr is \"0 61 * * *\": Field value (61) is "
+         "out "
+         "of range\n"},
+        {{.expr = "0 9 31 2 *"},
+         "warn DOUBTFUL: made, but hardly meant so: wshub_ext_cron_job_create(): expr is \"0 9 31 "
+         "2 "
+         "*\": it is never due, within nine years"},
+        {{.expr = "0 9 29 2 *"}, ""},
+        {{.once_ms = 1}, ""},
+    };
+    wshub_ext_cron_jobs *others;
+    size_t i;
+    begin();
+    EXPECT_INT(wshub_ext_cron_jobs_create(&JOBS(.folder = "/no/zones"), &others), WSHUB_OK);
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        wshub_io_fake_log_forget(w.net);
+        (void)wshub_ext_cron_job_create(others, &cases[i].desc, NULL, NULL);
+        EXPECT_HAS(wshub_io_fake_log(w.net).ptr ? wshub_io_fake_log(w.net).ptr : "", cases[i].line);
+        EXPECT(*cases[i].line || !wshub_io_fake_log(w.net).len);
+    }
+    wshub_ext_cron_jobs_destroy(others);
     end();
 }
 

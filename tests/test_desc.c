@@ -15,6 +15,9 @@ TEST(lists_without_counts_and_counts_without_lists) {
     YES_DESC(.default_rooms = rooms, .default_rooms_count = 2);
     YES_DESC(.no_default_rooms = true);
     NO_DESC("allowed_origins", .allowed_origins = origins);
+    NO_DESC("bus_exact", .bus_exact = true);
+    NO_DESC("bus_sharded", .bus_sharded = true);
+    NO_DESC("bus_any_channel", .bus_any_channel = true);
     NO_DESC("allowed_origins", .allowed_origins_count = 1);
     NO_DESC("allowed_origins", .allowed_origins = none, .allowed_origins_count = 1);
     YES_DESC(.allowed_origins = origins, .allowed_origins_count = 1);

@@ -125,7 +125,9 @@ TEST(a_hub_that_cannot_be_made_says_which_field_and_what_is_in_it) {
          "idle_timeout_ms, more often than heartbeat_timeout_ms"},
         {{.log_level = (wshub_log_level)9},
          WSHUB_ERR_PARAM,
-         "log_level is 9: WSHUB_LEVEL_DEBUG to WSHUB_LEVEL_ERROR, or 0"},
+         "log_level is 9: must be WSHUB_LEVEL_DEBUG to WSHUB_LEVEL_ERROR, or 0 for the usual one; "
+         "no "
+         "lines at all: no_log"},
         {{.io = &no_send},
          WSHUB_ERR_PARAM,
          "io is set: its table must have attach, send, close, now_ms, wall_ms and random"},
@@ -580,7 +582,8 @@ TEST(a_bus_to_redis_that_cannot_be_made_says_which_field_and_what_is_in_it) {
          "url is \"redis://host\", tls is true: must begin with rediss://, since desc.tls says "
          "that the io encrypts"},
         {{.url = "redis://ada:sec/ret@host"},
-         "url is \"redis://***@host\": an address is host, host:port or [v6]:port; a / in user or "
+         "url is \"redis://***@host\": an address is host, host:port or [v6]:port, with a port of "
+         "1 to 65535; a / in user or "
          "password is written %2F"},
         {{.url = "redis://ada:sec%zzret@host"},
          "url is \"redis://***@host\": a % in user or password is followed by two hex digits, and "
@@ -588,13 +591,17 @@ TEST(a_bus_to_redis_that_cannot_be_made_says_which_field_and_what_is_in_it) {
         {{.url = "redis://ada@host"},
          "url is \"redis://***@host\": a user needs a password: user:password@"},
         {{.url = "redis://ada:secret:6379"},
-         "url is \"redis://***:6379\": an address is host, host:port or [v6]:port; a / in user or "
+         "url is \"redis://***:6379\": an address is host, host:port or [v6]:port, with a port of "
+         "1 to 65535; a / in user or "
          "password is written %2F"},
         {{.url = "redis://[::1:6379"},
-         "url is \"redis://[::1:6379\": an address is host, host:port or [v6]:port; a / in user "
+         "url is \"redis://[::1:6379\": an address is host, host:port or [v6]:port, with a port of "
+         "1 to 65535; a / in user "
          "or password is written %2F"},
         {{.url = "redis://host:99999"},
-         "url is \"redis://host:99999\": an address is host, host:port or [v6]:port; a / in user "
+         "url is \"redis://host:99999\": an address is host, host:port or [v6]:port, with a port "
+         "of "
+         "1 to 65535; a / in user "
          "or password is written %2F"},
         {{.url = "redis://a,,b"},
          "url is \"redis://a,,b\": an address is empty; a list has one between any two commas"},

@@ -501,6 +501,16 @@ TEST(a_place_that_cannot_be_listened_on_is_told_with_what_to_do) {
         {{.host = "1.2.3.4.5", .port = 0},
          WSHUB_ERR_PARAM,
          "cannot listen on 1.2.3.4.5:0: no such address ("},
+        {{.host = "", .port = 80},
+         WSHUB_ERR_PARAM,
+         "cannot listen on \"\": the address is empty; \"127.0.0.1\" is this machine alone, NULL "
+         "every address that it has"},
+        {{.host = "unix:/run/program.sock", .port = 80},
+         WSHUB_ERR_PARAM,
+         "cannot listen on unix:/run/program.sock: that is no address; a Unix socket is listened "
+         "on "
+         "by wshub_io_sock_listen_unix(), or by `path` of wshub_io_sock_place, with its path "
+         "alone"},
         {{.path = ""},
          WSHUB_ERR_PARAM,
          "cannot listen on a Unix socket: the path is empty; give one, as in /run/program.sock"},

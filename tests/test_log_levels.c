@@ -487,8 +487,8 @@ TEST(why_somebody_did_not_authenticate_is_said) { /* AUTH-1 to AUTH-5 */
     world_start(&w, DESC(.log_level = WSHUB_LEVEL_DEBUG, .on_authenticate = keep_auth), FAKE(0));
     (void)world_client(&w, NULL, NULL);
     wshub_io_fake_advance(w.net, 15001);
-    EXPECT(logged(&w, ": closed for want of an answer: on_authenticate has not answered within "
-                      "15000 ms\n"));
+    EXPECT(logged(&w, ": no answer: on_authenticate has not answered within "
+                      "15000 ms; closed\n"));
     world_stop(&w);
 
     world_start(&w, DESC(.log_level = WSHUB_LEVEL_DEBUG, .on_authenticate = reject), FAKE(0));
@@ -503,6 +503,38 @@ TEST(why_somebody_did_not_authenticate_is_said) { /* AUTH-1 to AUTH-5 */
                 FAKE(0));
     (void)world_client(&w, NULL, NULL);
     EXPECT(logged(&w, ": authentication did not succeed: Encryption required: no on_handshake\n"));
+    world_stop(&w);
+}
+
+/* Nobody waits for an answer about rooms, so nobody would miss it: it is told as late as one about
+ * who a client is, once, and can be given still. */
+TEST(an_on_join_that_does_not_answer_is_told) { /* ROOM-2 */
+    static const char *const late[] = {": no answer: on_join has not answered within 15000 ms; "
+                                       "nobody joined\n"};
+    static const char join[] = "{\"event\":\"join\",\"data\":{\"rooms\":[\"a\"]}}";
+    wshub_str room = wshub_str_z("a");
+    wshub_conn c;
+    world w;
+
+    kept_asks_count = 0;
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_join = keep_join), FAKE(0));
+    c = world_client(&w, NULL, NULL);
+    wshub_io_fake_text(w.net, c, join);
+    wshub_io_fake_advance(w.net, 10000);
+    wshub_io_fake_text(w.net, c, join); /* its own clock */
+    wshub_io_fake_advance(w.net, 4999);
+    EXPECT(!logged(&w, *late));
+    wshub_io_fake_advance(w.net, 2);
+    EXPECT(logged(&w, *late));
+    wshub_io_fake_log_forget(w.net);
+    EXPECT_INT(wshub_join_accept(w.hub, kept_asks[0], &room, 1), WSHUB_OK);
+    wshub_io_fake_advance(w.net, 9990);
+    EXPECT(!logged(&w, *late));
+    wshub_io_fake_advance(w.net, 20);
+    EXPECT(logged(&w, *late));
+    wshub_io_fake_log_forget(w.net);
+    wshub_io_fake_advance(w.net, 20000);
+    EXPECT(!logged(&w, *late));
     world_stop(&w);
 }
 
@@ -534,8 +566,8 @@ TEST(what_could_be_an_oversight_is_told_by_default) { /* AUTH-2, AUTH-5, MSG-7 *
     EXPECT(logged(&w, ": answer refused: on_authenticate: the question is of another kind than the "
                       "answer\n"));
     wshub_io_fake_advance(w.net, 15001);
-    EXPECT(logged(&w, ": closed for want of an answer: on_authenticate has not answered within "
-                      "15000 ms\n"));
+    EXPECT(logged(&w, ": no answer: on_authenticate has not answered within "
+                      "15000 ms; closed\n"));
     EXPECT_CLOSE(&w, c, 4001);
 
     /* A question to join. */
@@ -581,8 +613,8 @@ TEST(what_could_be_an_oversight_is_told_by_default) { /* AUTH-2, AUTH-5, MSG-7 *
     c = wshub_io_fake_connect(w.net, "/ws");
     wshub_io_fake_text(w.net, c, "{\"event\":\"authenticate\"}");
     wshub_io_fake_advance(w.net, 15001);
-    EXPECT(logged(&w, ": closed for want of an answer: on_handshake has not answered within "
-                      "15000 ms\n"));
+    EXPECT(logged(&w, ": no answer: on_handshake has not answered within "
+                      "15000 ms; closed\n"));
     world_stop(&w);
 }
 

@@ -50,6 +50,34 @@ TEST(of_mounts_that_fit_the_longest_is_asked_first_then_exact_then_earlier) { /*
     world_stop(&w);
 }
 
+/* A mount that would never be asked is an oversight, of which nobody else would tell. */
+TEST(a_mount_behind_one_that_takes_all_of_its_path_is_refused) { /* CONN-2 */
+    static const wshub_mount_desc all = {WSHUB_MOUNT_VERSION, .path = "/all"},
+                                  alone = {WSHUB_MOUNT_VERSION, .path = "/own", .prefix = true,
+                                           .alone = true, .on_head = site_head},
+                                  crowd = {WSHUB_MOUNT_VERSION, .path = "/own", .prefix = true,
+                                           .on_head = site_head},
+                                  exact = {WSHUB_MOUNT_VERSION, .path = "/own",
+                                           .on_head = site_head},
+                                  late = {WSHUB_MOUNT_VERSION, .path = "/own", .alone = true,
+                                          .on_head = site_head};
+    char why[WSHUB_EXPLAIN_BYTES];
+    world w;
+    world_start(&w, DESC(0), FAKE(0));
+    EXPECT_INT(wshub_mount(w.hub, &all), WSHUB_OK);
+    EXPECT_INT(wshub_mount(w.hub, &all), WSHUB_ERR_STATE);
+    EXPECT_HAS(wshub_io_fake_log(w.net).ptr, "error CREATE: wshub_mount(): path is \"/all\": some");
+    EXPECT_INT(wshub_mount(w.hub, &alone), WSHUB_OK);
+    EXPECT_INT(wshub_mount_check(w.hub, &crowd), WSHUB_ERR_STATE);
+    EXPECT_INT(wshub_mount(w.hub, &crowd), WSHUB_ERR_STATE);
+    (void)wshub_mount_explain(&crowd, WSHUB_ERR_STATE, why, sizeof why);
+    EXPECT_HAS(why, "path is \"/own\": something that takes all");
+    EXPECT_INT(wshub_mount(w.hub, &exact), WSHUB_OK); /* another set of paths */
+    EXPECT_INT(wshub_mount(w.hub, &late), WSHUB_ERR_STATE);
+    EXPECT_INT(wshub_mount_check(w.hub, NULL), WSHUB_ERR_PARAM);
+    world_stop(&w);
+}
+
 static site added = {.name = "added", .take = WSHUB_TAKE_DONE, .at_head = do_answer};
 static void add_a_mount(site *s, wshub *hub) {
     (void)hub;
@@ -106,14 +134,14 @@ TEST(a_mount_says_what_is_wrong_with_it) { /* >>api-mount */
         {{.version = WSHUB_MOUNT_VERSION, .path = "/x\ty"}, "path: must be without"},
         {{.version = WSHUB_MOUNT_VERSION, .path = "/x\r"}, "path: must be without"},
         {{.version = WSHUB_MOUNT_VERSION, .path = "/x\n"}, "path: must be without"},
-        {{.version = WSHUB_MOUNT_VERSION, .path = "/", .body_bytes_max = 1u << 30}, NULL},
+        {{.version = WSHUB_MOUNT_VERSION, .path = "/a", .body_bytes_max = 1u << 30}, NULL},
         {{.version = WSHUB_MOUNT_VERSION, .path = "/", .body_bytes_max = (1u << 30) + 1},
          "body_bytes_max"},
-        {{.version = WSHUB_MOUNT_VERSION, .path = "/", .message_bytes_max = 1u << 30}, NULL},
+        {{.version = WSHUB_MOUNT_VERSION, .path = "/b", .message_bytes_max = 1u << 30}, NULL},
         {{.version = WSHUB_MOUNT_VERSION, .path = "/", .message_bytes_max = (1u << 30) + 1},
          "message_bytes_max"},
         {{.version = WSHUB_MOUNT_VERSION, .path = "/", .allow = "GET\r\nX: y"}, "allow"},
-        {{.version = WSHUB_MOUNT_VERSION, .path = "/", .allow = ""}, NULL},
+        {{.version = WSHUB_MOUNT_VERSION, .path = "/c", .allow = ""}, NULL},
     };
     size_t i;
     world w;

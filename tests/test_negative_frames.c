@@ -1,6 +1,6 @@
 /* Frames, closes, fragments, text and messages that are wrong, and what becomes of them: each
  * with the close code or reply and the log code it must have, whole and at every cut. The
- * expectations are written from RFC 6455, RFC 8259 and SPEC.md, not from the code (LIMITS: bad
+ * expectations are written from RFC 6455, RFC 8259 and >>rules of wshub.h, not from the code (LIMITS: bad
  * inputs). */
 #include "hubtest.h"
 #include "court.h"

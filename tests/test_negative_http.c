@@ -1,6 +1,6 @@
 /* Requests, handshakes and origins that are wrong, and what becomes of them: each with the
  * status and the log code it must have, given whole, byte by byte and in two pieces cut at
- * every place up to 64. The expectations are written from RFC 6455, RFC 9112 and SPEC.md, not
+ * every place up to 64. The expectations are written from RFC 6455, RFC 9112 and >>rules of wshub.h, not
  * from the code (LIMITS: bad inputs). */
 #include "hubtest.h"
 #include "court.h"

@@ -212,7 +212,9 @@ TEST(a_bus_without_sharded_channels_is_refused_by_who_wants_them) { /* BUS-7 */
     EXPECT(wshub_desc_problem(&d) != NULL);
     half.publish_sharded = NULL;
     EXPECT(wshub_desc_problem(&d) != NULL);
-    d.bus = NULL;
+    d.bus = NULL; /* a hub that no other would hear */
+    EXPECT(strstr(wshub_desc_problem(&d), "bus_sharded: it is about the bus") != NULL);
+    d.bus_sharded = false;
     EXPECT(!wshub_desc_problem(&d));
     wshub_io_fake_destroy(net);
     EXPECT(strstr(wshub_emitter_problem(&ed), "bus_sharded: ") != NULL);

@@ -124,7 +124,7 @@ TEST(namespaces_listen_to_their_channels_while_they_are_open) { /* 4, V:redis-co
     unserve(&v);
 
     bus = slate_bus(&b); /* off unless it is asked for */
-    serve(&v, &bus, SIO(.bus_key = "app"), 1);
+    serve(&v, &bus, SIO(.bus = false), 1);
     slate_up(&b);
     wshub_io_fake_run(v.s.w.net);
     EXPECT_STR(b.subs, "");
@@ -146,6 +146,7 @@ TEST(keys_that_channels_cannot_begin_with_are_refused) { /* 4, BUS-6 */
     size_t i;
     memset(&d, 0, sizeof d);
     EXPECT(!wshub_sio_desc_problem(&d));
+    d.bus = true;
     for (i = 0; i < sizeof bad / sizeof *bad; i++) {
         d.bus_key = bad[i];
         EXPECT(wshub_sio_desc_problem(&d) && strstr(wshub_sio_desc_problem(&d), "bus_key"));
@@ -555,11 +556,14 @@ TEST(a_server_that_cannot_be_made_leaves_nothing_that_the_bus_would_trip_over) {
     serve(&v, &bus, SIO(.bus = true), 1);
     memset(&d, 0, sizeof d);
     d.bus = true;
+    d.engine.path = "/second/";
     d.recovery_ms = 1000;
     d.engine.alloc = leave_alloc;
     left_blocks = 0;
     EXPECT_INT(wshub_sio_create(v.s.w.hub, &d, &second), WSHUB_ERR_PARAM); /* the same channels */
     EXPECT_INT(left_blocks, 0);
+    EXPECT_HAS(wshub_io_fake_log(v.s.w.net).ptr,
+               "wshub_sio_create(): bus_key is \"socket.io\", bus is true: must not be that");
     d.bus_key = "other";
     memset(&kind, 0, sizeof kind);
     kind.name = "one more";

@@ -166,7 +166,7 @@ static double run(uint32_t n, uint32_t in_turn, uint32_t clients, double *rate) 
         if (n > 1 && wshub_bus_local_seat(local, &bus)) exit(1);
         d.io = &io;
         d.bus = n > 1 ? &bus : NULL;
-        d.bus_exact = exact;
+        d.bus_exact = exact && d.bus;
         d.on_authenticate = yes;
         if (wshub_create(&d, &cores[i].hub)) exit(1);
         for (k = 0; k < clients_each; k++) come(&cores[i], k);

@@ -346,7 +346,10 @@ static void start(int i) {
     d.transform_timeout_ms = 1000;
     d.http_answers_bytes_max = 3000;
     d.http_body_bytes_max = 100;
-    if (local && wshub_bus_local_seat(local, &bus) == WSHUB_OK) d.bus = &bus;
+    if (local && wshub_bus_local_seat(local, &bus) == WSHUB_OK)
+        d.bus = &bus;
+    else
+        d.bus_exact = d.bus_any_channel = false; /* they need one */
     if (wshub_create(&d, &side[i].hub)) side[i].hub = NULL;
     MUST(!wshub_desc_problem(&d));
     wshub_io_fake_run(side[i].net);

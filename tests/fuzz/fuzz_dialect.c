@@ -668,7 +668,7 @@ static bool begin(void) {
         d.bus = &bus;
     else
         (void)bus.attach(bus.ctx, NULL); /* nobody has it */
-    d.bus_exact = pick(2);
+    d.bus_exact = pick(2) && d.bus;
     d.allowed_origins = any_page;
     d.allowed_origins_count = 1;
     d.backpressure_bytes_max = pick(2) ? 2000 : 0;
