@@ -1100,7 +1100,8 @@
  *   Rooms
  *   ROOM-1  Names from clients: 1 to 256 UTF-16 code units, not beginning with `ws:`, not the
  *           id of another client of this hub (departs); others are taken out.
- *   ROOM-2  The application grants joins, now or later; without a callback there are none.
+ *   ROOM-2  The application grants joins, now or later; without a callback there are none. One
+ *           that is not answered within three times auth_timeout_ms stays open, and is logged.
  *   ROOM-3  `leave` leaves those of the named rooms that the client is in.
  *   ROOM-4  The application joins and leaves any client to any room, unasked.
  *   ROOM-5  Joining twice is joining once; a room is there while it has members; who goes
@@ -2776,7 +2777,8 @@ typedef struct wshub_desc {
      * wshub_handshake_accept(), wshub_ask_reject() or wshub_ask_fail(). NULL: closed with 4004. */
     void (*on_handshake)(wshub *hub, wshub_ask ask, const wshub_handshake *hs, void *user);
     /* Asks which of the rooms that a client named it may join (ROOM-2). Answer with
-     * wshub_join_accept(), wshub_ask_reject() or wshub_ask_fail(). NULL: none. */
+     * wshub_join_accept(), wshub_ask_reject() or wshub_ask_fail(), now or later; after three times
+     * auth_timeout_ms without an answer the log says so (UNANSWERED). NULL: none. */
     void (*on_join)(wshub *hub, wshub_ask ask, const wshub_join *join, void *user);
     /* Hands over an event from an authenticated client (MSG-7). A result other than WSHUB_OK is
      * counted and logged, and the client stays (MSG-8). NULL: events are counted and dropped. */

@@ -4551,6 +4551,11 @@ static const char *wshub_bus_redis__texts_problem(const wshub_bus_redis_desc *de
         return "client_name: must be at most 128 bytes without spaces";
     if (desc->sentinel && (!*desc->sentinel || strlen(desc->sentinel) > 128))
         return "sentinel: must be the name of a master, 1 to 128 bytes";
+    if (!desc->sentinel && (desc->sentinel_user || desc->sentinel_password))
+        return "sentinel: required with sentinel_user and sentinel_password; who we are at the "
+               "broker stands in the url";
+    if (desc->sentinel_user && !desc->sentinel_password)
+        return "sentinel: a sentinel_user needs a sentinel_password";
     if (desc->sentinel && desc->cluster)
         return "cluster: a Cluster has no sentinels; name some of its nodes in the url";
     return NULL;

@@ -3470,6 +3470,8 @@ static const char *wshub_ws__desc_problem(const wshub_ws_desc *desc, size_t desc
     if (!http && !desc->events) return "events: they are required";
     if (desc->protocols && !wshub_ws__protocols_ok(desc->protocols))
         return "protocols: tokens, each once, with commas between them";
+    if (!desc->headers != !desc->headers_count)
+        return "headers: a list needs its headers_count, and the other way round";
     for (i = 0; i < desc->headers_count; i++) {
         if (!wshub_ws__header_ok(&desc->headers[i]))
             return "headers: one of them is no field, or one that the handshake has itself";

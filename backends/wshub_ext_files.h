@@ -715,15 +715,16 @@ static bool wshub_ext_files__is_own_header(wshub_str name) {
 static const char *wshub_ext_files__lists_problem(const wshub_ext_files_desc *desc) {
     size_t i;
 
-    if (desc->types_count && !desc->types) return "types: must be a list of types_count of them";
+    if (!desc->types != !desc->types_count)
+        return "types: a list needs its types_count, and the other way round";
     for (i = 0; i < desc->types_count; i++) {
         if (!desc->types[i].ending || !desc->types[i].type)
             return "types: must have an ending and a type each";
     }
     if (desc->headers_count > WSHUB_EXT_FILES_HEADERS_MAX)
         return "headers_count: must be at most WSHUB_EXT_FILES_HEADERS_MAX (16)";
-    if (desc->headers_count && !desc->headers)
-        return "headers: must be a list of headers_count of them";
+    if (!desc->headers != !desc->headers_count)
+        return "headers: a list needs its headers_count, and the other way round";
     for (i = 0; i < desc->headers_count; i++) {
         if (wshub_ext_files__is_own_header(desc->headers[i].name))
             return "headers: must be without ETag, Last-Modified, Accept-Ranges, Content-Range and "

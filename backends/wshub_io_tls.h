@@ -97,8 +97,8 @@ typedef struct wshub_io_tls_desc {
      * unrecognized_name. NULL: by the names of the pairs. It must not call into an io or a hub. */
     int (*on_name)(wshub_str name, void *user);
     wshub_tls_clients clients; /* what is asked of clients */
-    const char *client_roots; /* ASK, REQUIRE: required; whom a client's chain must lead to; PEM, or
-                                  a path */
+    const char *client_roots; /* ASK, REQUIRE: required, and refused without them; whom a client's
+                                  chain must lead to; PEM, or a path */
     /* Whom this side trusts when it dials; PEM, or a path, read at once. NULL: whom the system
      * trusts, read when somebody dials. */
     const char *roots;
@@ -1755,7 +1755,8 @@ static const char *wshub_io_tls__numbers_problem(const wshub_io_tls_desc *d) {
 
 static const char *wshub_io_tls__desc_problem(const wshub_io_tls_desc *d) {
     size_t i;
-    if (!d->pairs && d->pairs_count) return "pairs: NULL, though pairs_count is not 0";
+    if (!d->pairs != !d->pairs_count)
+        return "pairs: a list needs its pairs_count, and the other way round";
     for (i = 0; i < d->pairs_count; i++) {
         if (!d->pairs[i].cert || !d->pairs[i].key) return "pairs: each needs cert and key";
     }
@@ -1764,6 +1765,8 @@ static const char *wshub_io_tls__desc_problem(const wshub_io_tls_desc *d) {
         return "clients: must be WSHUB_TLS_CLIENTS_ANY, _ASK or _REQUIRE";
     if (d->clients && !d->client_roots)
         return "client_roots: required where clients is ASK or REQUIRE";
+    if (d->client_roots && !d->clients)
+        return "client_roots: nobody is asked for a certificate until clients is ASK or REQUIRE";
     return wshub_io_tls__numbers_problem(d);
 }
 

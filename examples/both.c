@@ -140,7 +140,7 @@ int main(int argc, char **argv) {
     if (wshub_io_auto_create(NULL, &net)) return perror("sockets"), 1;
     desc.io = wshub_io_sock_io(net);
     if (wshub_create(&desc, &hub)) return 1; /* the io has shown why */
-    if (add_socketio(hub, &sio)) return fputs("no Socket.IO\n", stderr), 1;
+    if (add_socketio(hub, &sio)) return 1;   /* as is said here */
     if (wshub_ext_files_create(&pages, &page)) return perror("both"), 1;
     if (wshub_ext_files_mount(page, hub)) return 1;
     if (wshub_ext_files_create(&script, &client)) /* then it is not there */

@@ -110,6 +110,11 @@ TEST(what_a_description_must_not_say_is_named) {
         EXPECT(wshub_ws_desc_problem(&d) && strstr(wshub_ws_desc_problem(&d), "headers:"));
         EXPECT_INT(wshub_ws_open(s.pool, &d, &ws), WSHUB_ERR_PARAM);
     }
+    d.headers_count = 0; /* forgotten, say: they would be left out in silence */
+    EXPECT_HAS(wshub_ws_desc_problem(&d), "headers: a list needs its headers_count");
+    d.headers = NULL;
+    d.headers_count = 1;
+    EXPECT_HAS(wshub_ws_desc_problem(&d), "headers: a list needs its headers_count");
     d.headers_count = 0;
     for (i = 0; i < sizeof proxies / sizeof *proxies; i++) {
         d.proxy = proxies[i];

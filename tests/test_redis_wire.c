@@ -332,6 +332,9 @@ TEST(descriptions_that_are_refused) {
     REFUSED("client_name", d.client_name = "a\n");
     REFUSED("sentinel", d.sentinel = "");
     REFUSED("sentinel", d.sentinel = long_text);
+    REFUSED("sentinel", d.sentinel_password = "p");
+    REFUSED("sentinel", d.sentinel_user = "u");
+    REFUSED("sentinel", (d.sentinel = "m", d.sentinel_user = "u"));
     REFUSED("retry_min_ms", (d.retry_min_ms = 2, d.retry_max_ms = 1));
     REFUSED("heartbeat_timeout_ms", (d.heartbeat_ms = 1000, d.heartbeat_timeout_ms = 1000));
     REFUSED("message_bytes_max", d.message_bytes_max = 1023);

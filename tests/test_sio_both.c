@@ -538,6 +538,7 @@ TEST(a_realm_is_given_to_one_namespace_of_a_server) { /* 2.6, AUTH-1 */
     flow.default_rooms_count = 1;
     REFUSED("flow: default_rooms are those of the realm, which is given");
     flow.default_rooms = NULL;
+    flow.default_rooms_count = 0;
     d.flow = NULL; /* whoever came would be where others had to say who they are (AUTH-1) */
     REFUSED("on_connect: required for a realm that is given, or a flow: nobody else asks who "
             "comes in");

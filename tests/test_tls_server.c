@@ -701,6 +701,9 @@ EACH(what_is_wrong_with_a_description_is_said) {
     desc.pairs_count = 1;
     SAYS("pairs:");
     desc.pairs = &pair;
+    desc.pairs_count = 0;
+    SAYS("pairs: a list needs its pairs_count");
+    desc.pairs_count = 1;
     pair.key = NULL;
     SAYS("cert and key");
     pair.key = tls_other_key;
@@ -715,7 +718,10 @@ EACH(what_is_wrong_with_a_description_is_said) {
     desc.version_min = 0;
     desc.clients = WSHUB_TLS_CLIENTS_REQUIRE;
     SAYS("client_roots:");
-    desc.clients = WSHUB_TLS_CLIENTS_ANY;
+    desc.clients = WSHUB_TLS_CLIENTS_ANY; /* then everybody would come in without one */
+    desc.client_roots = tls_root_cert;
+    SAYS("client_roots: nobody is asked");
+    desc.client_roots = NULL;
     desc.handshake_ms = 700000;
     SAYS("handshake_ms:");
     desc.handshake_ms = 0;

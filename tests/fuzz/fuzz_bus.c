@@ -113,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     rd.io = wshub_io_fake_io(net);
     rd.url = how & 4 ? "redis://one,two" : "redis://u:p@one/1";
     rd.sentinel = how & 8 ? "main" : NULL;
-    rd.sentinel_password = how & 4 ? NULL : "p";
+    rd.sentinel_password = rd.sentinel && !(how & 4) ? "p" : NULL;
     rd.resp3 = (how & 16) != 0;
     rd.alloc = count_alloc;
     rd.message_bytes_max = 1024;
