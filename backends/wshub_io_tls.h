@@ -97,7 +97,7 @@ typedef struct wshub_io_tls_desc {
      * unrecognized_name. NULL: by the names of the pairs. It must not call into an io or a hub. */
     int (*on_name)(wshub_str name, void *user);
     wshub_tls_clients clients; /* what is asked of clients */
-    const char *client_roots; /* ASK, REQUIRE: required, and refused without them; whom a client's
+    const char *client_roots;  /* ASK, REQUIRE: required, and refused without them; whom a client's
                                   chain must lead to; PEM, or a path */
     /* Whom this side trusts when it dials; PEM, or a path, read at once. NULL: whom the system
      * trusts, read when somebody dials. */
