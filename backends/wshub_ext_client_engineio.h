@@ -838,11 +838,13 @@ static void wshub_eio_link__on_answered(wshub_ws_pool *pool, wshub_ws line,
     bool poll = line.id == link->poll.line.id;
     wshub_eio_link__line *of = poll ? &link->poll : &link->post;
 
-    (void)pool;
     if (line.id != of->line.id || link->doomed) return;
     wshub_eio_link__enter(link);
     of->asked = false;
-    if (answer->last) of->line.id = 0; /* its end is of no interest */
+    if (answer->last) { /* its end is of no interest, and may come when the session is gone */
+        (void)wshub_ws_forget(pool, line);
+        of->line.id = 0;
+    }
     if (poll && !wshub_eio_link__listens(link)) {
         /* Whatever it is, it comes too late. */
     } else if (answer->status != 200) {

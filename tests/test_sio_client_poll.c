@@ -298,6 +298,10 @@ TEST(each_request_may_have_a_stream_of_its_own) {
         answer(posts, "ok");
     }
     EXPECT_STR(site_told(&s), "");
+    /* Nobody is there any more when the end of such a stream is reported. */
+    site_say(&s, gets, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\n1");
+    wshub_io_fake_run(s.fake);
+    EXPECT_STR(site_told(&s), "disconnected transport close again\nreconnecting 1\n");
     stop();
 }
 
