@@ -22,6 +22,8 @@ LIBRARY  = $(filter-out wshub_bus_hiredis wshub_deflate_zlib,$(patsubst %.h,%,ws
 SHIM    := $(if $(filter Linux,$(shell uname)),-Itests/shim)
 # $(call asks,program,flags): the flags, if the program compiles with them
 asks     = $(shell mkdir -p build; printf '$(1)' | $(CC) -x c - -o build/asked $(2) 2>/dev/null && echo '$(2)')
+# $(call once,NAME,value): what NAME is from now on, so that the compiler is asked only once, and only where it matters
+once     = $(eval $(1) := $(2))$($(1))
 # $(call say,CC): in front of a command that is shown so; not at all with -s
 say      = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@echo '$(1) $@';)
 MAIN     = int main(void){return 0;}
@@ -71,10 +73,12 @@ build/open/%.c: %.h tests/open.awk
 # what stands before a backend's code: the hub's declarations, a poller's after those of the sockets
 before = $(if $(filter-out wshub,$(1)),-include build/open/wshub.h) $(if $(filter wshub_io_%,$(filter-out %_fake %_sock %_tls,$(1))),-include wshub_io_sock.h)
 
+# where each variable is at each instruction costs the compiler of the library a sixth of its time; debuggers do without
+LESS    := $(call asks,$(MAIN),-Werror -fno-var-tracking)
 define flavour # directory, flags
 $(1)/lib/%.o: build/open/%.c $(OPENED) Makefile
 	@mkdir -p $$(@D)
-	$$(call say,CC)$$(CC) -std=c99 $$(WARN) -O1 -g $(2) -D_GNU_SOURCE -DWSHUB_IMPLEMENTATION -DWSHUB_SELF_CHECK -Ibuild/open $$(SHIM) $$(call before,$$*) -c -o $$@ $$<
+	$$(call say,CC)$$(CC) -std=c99 $$(WARN) -O1 -g $(LESS) $(2) -D_GNU_SOURCE -DWSHUB_IMPLEMENTATION -DWSHUB_SELF_CHECK -Ibuild/open $$(SHIM) $$(call before,$$*) -c -o $$@ $$<
 $(1)/libwshub.a: $(LIBRARY:%=$(1)/lib/%.o)
 	@rm -f $$@
 	$$(call say,AR)$$(AR) rcs $$@ $$^
@@ -99,23 +103,24 @@ $(eval $(call flavour,build,))
 $(eval $(call flavour,build/check,$(SANITIZE) -Wno-format-truncation))
 $(eval $(call flavour,build/tsan,-fsanitize=thread))
 $(if $(FLAVOUR),$(eval $(call flavour,build/$(FLAVOUR),$(FLAGS))))
+ZLIB     = $(call once,ZLIB,$(call asks,\043include <zlib.h>\n$(MAIN),-DWITH_ZLIB -lz))
 # hiredis and zlib are taken where they are installed, elsewhere their tests say that they are skipped
 build/bench_deflate: MORE = $(call asks,\043include <zlib.h>\n$(MAIN),-lz)
-%/test_deflate_zlib %/test_client_deflate: MORE = $(call asks,\043include <zlib.h>\n$(MAIN),-DWITH_ZLIB -lz)
-%/test_golden_coded: MORE = $(call asks,\043include <zlib.h>\n$(MAIN),-DWITH_ZLIB -lz) $(OPENSSL) $(MBEDTLS)
-DEFLATE := $(call asks,\043include <zlib.h>\n$(MAIN),-DFIXTURE_DEFLATE -lz)
+%/test_deflate_zlib %/test_client_deflate: MORE = $(ZLIB)
+%/test_golden_coded: MORE = $(ZLIB) $(OPENSSL) $(MBEDTLS)
+DEFLATE  = $(ZLIB:-DWITH_ZLIB=-DFIXTURE_DEFLATE)
 %/fixture-sio: MORE = $(patsubst -DWITH_%,-DFIXTURE_%,$(or $(OPENSSL),$(MBEDTLS))) $(DEFLATE)
 %/test_hiredis: MORE = $(call asks,\043include <hiredis/async.h>\n$(MAIN),-DWITH_HIREDIS -lhiredis)
 # and so are the libraries of TLS; peers of the tests are OpenSSL's
-OPENSSL  = $(call asks,\043include <openssl/ssl.h>\n$(MAIN),-DWITH_OPENSSL -lssl -lcrypto)
-MBEDTLS  = $(call asks,\043include <mbedtls/ssl.h>\n$(MAIN),-DWITH_MBEDTLS -lmbedtls -lmbedx509 -lmbedcrypto)
+OPENSSL  = $(call once,OPENSSL,$(call asks,\043include <openssl/ssl.h>\n$(MAIN),-DWITH_OPENSSL -lssl -lcrypto))
+MBEDTLS  = $(call once,MBEDTLS,$(call asks,\043include <mbedtls/ssl.h>\n$(MAIN),-DWITH_MBEDTLS -lmbedtls -lmbedx509 -lmbedcrypto))
 %/fuzz_tls %/test_tls %/test_tls_contract %/test_tls_server %/test_tls_redis %/test_tls_client: MORE = $(OPENSSL) $(MBEDTLS)
 %/fixture-server: MORE = $(patsubst -DWITH_%,-DFIXTURE_%,$(or $(OPENSSL),$(MBEDTLS))) $(DEFLATE) $(if $(MBEDCRYPTO),-DFIXTURE_E2E $(MBEDCRYPTO))
 %/fixture-client: MORE = $(patsubst -DWITH_%,-DFIXTURE_%,$(or $(OPENSSL),$(MBEDTLS))) $(DEFLATE)
 # basic blocks are counted where the compiler announces them
 build/test_work build/check/test_work: tests/test_work.c $(HEADERS)
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) -std=gnu99 -Wall -Wextra -Werror -O1 -g $(INCLUDE) -o $@ $< $(call asks,void __sanitizer_cov_trace_pc(void){}\n$(MAIN),-fsanitize-coverage=trace-pc -DCOUNTS_BLOCKS)
+	$(call say,CC)$(CC) -std=gnu99 -Wall -Wextra -Werror -O0 $(INCLUDE) -o $@ $< $(call asks,void __sanitizer_cov_trace_pc(void){}\n$(MAIN),-fsanitize-coverage=trace-pc -DCOUNTS_BLOCKS)
 
 fixtures: $(FIXTURES:%=build/%) ## programs that speak as those of the reference, Ignis, do
 test: ## every rule, transcript and unit once, without sanitizers

@@ -1,5 +1,6 @@
 /* What is wrong is heard whole, byte by byte and in two pieces, and the verdict is compared:
- * status, close code or reply, and log code. */
+ * status, close code or reply, and log code. Where the two pieces are cut differs from input to
+ * input, and is every place in `make check`. */
 #ifndef COURT_H
 #define COURT_H
 #include "hubtest.h"
@@ -161,12 +162,12 @@ UNUSED static void keep_input(stage from, const bytes *in) {
 }
 
 UNUSED static void hear(stage from, const bytes *in, const char *want, const char *want_log) {
-    size_t k;
+    size_t stride = test_stride(7), k = 1 + cases_played % stride;
     cases_played++;
     keep_input(from, in);
     once(from, in, in->n, want, want_log);
     if (in->n < 300) once(from, in, 0, want, want_log);
-    for (k = 1; k < in->n && k <= 64; k++) once(from, in, k, want, want_log);
+    for (; k < in->n && k <= 64; k += stride) once(from, in, k, want, want_log);
 }
 
 #endif

@@ -204,7 +204,7 @@ static void run_all_cuts(head *h, size_t nth) {
 
 TEST(framing_decides_what_a_request_is) { /* CONN-5, CONN-1, CONN-2 */
     head h;
-    size_t nth = 0, stride = test_stride(11);
+    size_t nth = 0, stride = test_stride(29);
     start();
     memset(&h, 0, sizeof h);
     for (h.method = 0; h.method < COUNT(methods); h.method++)

@@ -400,7 +400,7 @@ TEST(every_odd_answer_to_every_command_heals_or_names_itself) {
         "?",
     };
     size_t c, a;
-    int way, named = 0, carried = 0, nth = 0, stride = (int)test_stride(23);
+    int way, named = 0, carried = 0, nth = 0, stride = (int)test_stride(53);
     for (c = 0; c < sizeof commands / sizeof *commands; c++) {
         for (a = 0; a < sizeof answers / sizeof *answers; a++) {
             /* from the beginning or later; RESP2 or 3; the end behind it or not */

@@ -163,7 +163,7 @@ EACH_WAY(every_send_goes_wrong_in_every_way, false) {
  * WSHUB_FAULTS_ALL=1 build/check/test_tls every_byte, a minute or two. */
 static size_t stride(void) {
     if (getenv("WSHUB_FAULTS_ALL")) return 1;
-    return strcmp(way.name, "mbedTLS") == 0 ? 97 : 23;
+    return strcmp(way.name, "mbedTLS") == 0 ? 197 : 61;
 }
 
 /* What the client asks the server to do within its records (RFC 8446 4.6.3). */
