@@ -12,6 +12,12 @@
  * it may answer, or send to the sender's room; --data says how it is asked, where %t is the time,
  * %r the room, %p the padding.
  *
+ * With --socketio the server is one of Socket.IO, at http://HOST:PORT. --data is then the list of
+ * arguments; the time is looked for in the first argument of what comes, or with --ack each message
+ * asks for an acknowledgement, and that is what comes back. Rooms are joined by an event of the
+ * application's, --join NAME, whose argument is the room; its acknowledgement is awaited for two
+ * seconds.
+ *
  * At the end: sums, percentiles, and whether this program was itself the bottleneck: its share of a
  * CPU, and how late its own messages left. Exit status: 0 all came back, 1 something did not, 2 the
  * command line, 3 nobody could connect. */
@@ -19,7 +25,7 @@
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
 #include "wshub_io_auto.h"
-#include "wshub_ext_client.h"
+#include "wshub_ext_client_socketio.h"
 #include "client_tls.h"
 #include <signal.h>
 #include <stdio.h>
@@ -27,7 +33,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { SUB = 64, TALL = 34, TEXT_MAX = 1 << 20 };
+enum { SUB = 64, TALL = 34, TEXT_MAX = 1 << 20, JOIN_MS = 2000 };
 enum { ALL_WELL, MISSING, USAGE, NOBODY };
 enum { RAMP, LOAD, DRAIN, LEAVE };
 
@@ -39,6 +45,8 @@ typedef struct histogram {
 
 typedef struct member {
     wshub_ext_client *client;
+    wshub_sio_client *sio; /* --socketio: in its place */
+    wshub_sio_socket *socket;
     uint64_t began_us;
     uint32_t room;
     bool there, failed;
@@ -57,6 +65,10 @@ static uint32_t clients = 10, per_second = 1000, rooms_count, size = 64, seconds
 static double rate = 1;
 static const char *event_name = "echo", *on_name, *data_form, *room_prefix = "bench-";
 static bool raw, json;
+static bool socketio, asks;
+static const char *join_event, *token;
+static wshub_sio_client_desc sio_desc;
+static wshub_sio_socket_desc space_desc;
 static uint32_t opened, there, failed, dropped_clients;
 static uint64_t sent, refused, heard, expected, bytes_heard, next_message;
 static uint64_t began_us, load_us, load_end_us, last_heard_us, cpu_us, cpu_end_us;
@@ -126,6 +138,39 @@ static size_t write_data(const member *m, uint64_t us) {
     }
     return n;
 }
+/* An acknowledgement of a message that was due at *user, which is ours. */
+static void on_answer(wshub_sio_socket *socket, const wshub_sio_answers *answers, void *user) {
+    uint64_t now = now_us(), due_us = *(uint64_t *)user;
+    (void)socket;
+    free(user);
+    if (answers->error) return;
+    heard++;
+    if (answers->args_count) bytes_heard += answers->args[0].len;
+    last_heard_us = now;
+    note(&latency, now > due_us ? now - due_us : 0);
+}
+static wshub_err sio_send(const member *m, size_t len, uint64_t due_us) {
+    wshub_str args[16], list;
+    wshub_packet packet;
+    wshub_iter iter = {0, 0};
+    uint64_t *due;
+    wshub_err err;
+    memset(&packet, 0, sizeof packet);
+    packet.event = wshub_str_z(event_name);
+    packet.args = args;
+    packet.flags = WSHUB_PACKET_VOLATILE; /* what cannot leave is counted, not kept */
+    list.ptr = message;
+    list.len = len;
+    while (packet.args_count < 16 && wshub_json_each(list, &iter, &args[packet.args_count]))
+        packet.args_count++;
+    if (!asks) return wshub_sio_socket_emit(m->socket, &packet);
+    due = (uint64_t *)malloc(sizeof *due);
+    if (!due) return WSHUB_ERR_NOMEM;
+    *due = due_us;
+    err = wshub_sio_socket_ask(m->socket, &packet, WSHUB_OFF, on_answer, due);
+    if (err) free(due);
+    return err;
+}
 static void send_one(member *m, uint64_t due_us) {
     wshub_msg msg;
     wshub_err err;
@@ -133,9 +178,10 @@ static void send_one(member *m, uint64_t due_us) {
     msg.data.ptr = message;
     msg.data.len = write_data(m, due_us);
     msg.event = wshub_str_z(event_name);
-    err = raw ? wshub_ws_send(pool, wshub_ext_client_ws(m->client), WSHUB_WS_TEXT, message,
-                              msg.data.len)
-              : wshub_ext_client_emit(m->client, &msg, true);
+    err = socketio ? sio_send(m, msg.data.len, due_us)
+          : raw    ? wshub_ws_send(pool, wshub_ext_client_ws(m->client), WSHUB_WS_TEXT, message,
+                                   msg.data.len)
+                   : wshub_ext_client_emit(m->client, &msg, true);
     if (err) {
         refused++;
         return;
@@ -230,6 +276,56 @@ static void on_message(wshub_ext_client *c, wshub_ws_kind kind, uint8_t *bytes, 
     text.len = count;
     hear(text);
 }
+/* In its room, or as far as one can know where the application does not acknowledge. */
+static void on_joined(wshub_sio_socket *socket, const wshub_sio_answers *answers, void *user) {
+    (void)socket;
+    (void)answers;
+    is_there((member *)user);
+}
+static void sio_on_connected(wshub_sio_socket *socket, wshub_str id, bool recovered, void *user) {
+    member *m = (member *)user;
+    char name[64], quoted[400];
+    wshub_str room;
+    wshub_packet packet;
+    (void)id;
+    (void)recovered;
+    note(&connecting, now_us() - m->began_us);
+    if (!join_event) {
+        is_there(m);
+        return;
+    }
+    (void)snprintf(name, sizeof name, "%.40s%u", room_prefix, (unsigned)m->room);
+    room.ptr = quoted;
+    room.len = wshub_json_quote(wshub_str_z(name), quoted, sizeof quoted);
+    memset(&packet, 0, sizeof packet);
+    packet.event = wshub_str_z(join_event);
+    packet.args = &room;
+    packet.args_count = 1;
+    if (wshub_sio_socket_ask(socket, &packet, JOIN_MS, on_joined, m)) is_there(m);
+}
+static void sio_on_connect_error(wshub_sio_socket *socket, const wshub_sio_connect_error *error,
+                                 void *user) {
+    char text[200];
+    (void)socket;
+    (void)snprintf(text, sizeof text, "%.*s", (int)error->message.len, error->message.ptr);
+    fails((member *)user, text);
+}
+static void sio_on_disconnected(wshub_sio_socket *socket, const char *reason, bool again,
+                                void *user) {
+    (void)socket;
+    (void)again;
+    fails((member *)user, reason);
+}
+static void sio_on_event(wshub_sio_socket *socket, const wshub_sio_event *event, void *user) {
+    (void)socket;
+    (void)user;
+    if (!asks && event->args_count && wshub_str_eq_z(event->name, on_name)) hear(event->args[0]);
+}
+static bool make_client(member *m) {
+    if (!socketio) return wshub_ext_client_create(pool, &desc, m, &m->client) == WSHUB_OK;
+    return wshub_sio_client_create(pool, &sio_desc, m, &m->sio) == WSHUB_OK &&
+           wshub_sio_socket_create(m->sio, &space_desc, m, &m->socket) == WSHUB_OK;
+}
 static void open_one(void) {
     member *m = &members[opened];
     char name[64];
@@ -238,10 +334,11 @@ static void open_one(void) {
     m->began_us = now_us();
     opened++;
     if (rooms_count) in_room[m->room]++;
-    if (wshub_ext_client_create(pool, &desc, m, &m->client)) {
+    if (!make_client(m)) {
         fails(m, "out of memory");
         return;
     }
+    if (socketio) return;
     if (!raw) (void)wshub_ext_client_subscribe(m->client, wshub_str_z(on_name));
     (void)snprintf(name, sizeof name, "%.40s%u", room_prefix, (unsigned)m->room);
     room = wshub_str_z(name);
@@ -262,7 +359,14 @@ static void leave(void) {
     phase = LEAVE;
     for (i = 0; i < opened; i++) {
         if (members[i].client) (void)wshub_ext_client_disconnect(members[i].client, 1000, none);
+        if (members[i].socket) (void)wshub_sio_socket_disconnect(members[i].socket);
     }
+}
+static bool has_left(const member *m) {
+    if (m->sio)
+        return wshub_sio_client_state_of(m->sio) == WSHUB_SIO_CLIENT_IDLE &&
+               !wshub_sio_client_is_leaving(m->sio);
+    return !m->client || wshub_ext_client_state_of(m->client) == WSHUB_EXT_CLIENT_IDLE;
 }
 /* Each millisecond, by a timer of the pool. */
 static void tick(void *ctx) {
@@ -359,6 +463,7 @@ static void report(void) {
 static int usage(const char *why, const char *what) {
     if (why) (void)fprintf(stderr, "wshub-bench: %s%s\n", why, what);
     (void)fputs("usage: wshub-bench ws://HOST[:PORT]/PATH [options]\n"
+                "       wshub-bench http://HOST[:PORT] --socketio [options]\n"
                 "  --clients N      (10)\n"
                 "  --ramp N         so many connect a second (1000)\n"
                 "  --rate R         messages a second of each client (1)\n"
@@ -370,6 +475,11 @@ static int usage(const char *why, const char *what) {
                 "  --data JSON      what is sent: %t the time, %r the room, %p the padding\n"
                 "  --fan N          how often each message comes back (1, or a room's members)\n"
                 "  --raw            any WebSocket that sends back what it gets\n"
+                "  --socketio       a server of Socket.IO; --data is the list of arguments\n"
+                "  --ack            of Socket.IO: what comes back is the acknowledgement\n"
+                "  --join NAME      of Socket.IO: the event that joins the room, its argument\n"
+                "  --transports L   of Socket.IO: polling, or polling,websocket (websocket)\n"
+                "  --namespace NAME of Socket.IO (/); --path PATH: of its mount (/socket.io/)\n"
                 "  --quiet MS       how long nothing comes before what is missing is (2000)\n"
                 "  --token T, --auth JSON, --deflate, --cacert FILE, --cert FILE, --key FILE,\n"
                 "  --insecure       as of wshub-cat\n"
@@ -388,22 +498,32 @@ static bool set_rate(const char *value) {
     rate = strtod(value, &stop);
     return stop != value && !*stop && rate > 0.0001 && rate <= 100000;
 }
-/* {"type":"Bearer","token":T} */
-static bool set_token(const char *token) {
+/* {"type":"Bearer","token":T}; of Socket.IO the token alone */
+static bool set_auth(void) {
     static char auth[8192];
     wshub_json_writer w;
     wshub_str done;
+    if (!token) return true;
     wshub_json_begin(&w, auth, sizeof auth - 1);
     wshub_json_put_object(&w, NULL);
-    wshub_json_put_text(&w, "type", "Bearer");
+    if (!socketio) wshub_json_put_text(&w, "type", "Bearer");
     wshub_json_put_text(&w, "token", token);
     wshub_json_put_end(&w);
     desc.auth = auth;
     return wshub_json_done(&w, &done) == WSHUB_OK;
 }
+/* What carries a connection: as the list of Node's client. */
+static bool set_transports(const char *list) {
+    if (strcmp(list, "websocket") == 0) sio_desc.transports = WSHUB_EIO_WEBSOCKET_ONLY;
+    if (strcmp(list, "polling") == 0) sio_desc.transports = WSHUB_EIO_POLLING_ONLY;
+    if (strcmp(list, "polling,websocket") == 0) sio_desc.transports = WSHUB_EIO_POLLING_FIRST;
+    return strcmp(list, "websocket") == 0 || sio_desc.transports;
+}
 static bool flag(const char *name) {
     if (strcmp(name, "--raw") == 0) return raw = true;
     if (strcmp(name, "--json") == 0) return json = true;
+    if (strcmp(name, "--socketio") == 0) return socketio = true;
+    if (strcmp(name, "--ack") == 0) return asks = true;
     if (strcmp(name, "--deflate") == 0) return client_codec() && (desc.ws.deflate = true);
     if (strcmp(name, "--insecure") != 0 || !client_has_tls()) return false;
     desc.ws.verify = WSHUB_VERIFY_NONE;
@@ -422,13 +542,44 @@ static bool option(const char *name, const char *value) {
     if (strcmp(name, "--event") == 0) return (event_name = value) != NULL;
     if (strcmp(name, "--on") == 0) return (on_name = value) != NULL;
     if (strcmp(name, "--data") == 0) return (data_form = value) != NULL;
-    if (strcmp(name, "--token") == 0) return set_token(value);
+    if (strcmp(name, "--token") == 0) return (token = value) != NULL;
+    if (strcmp(name, "--join") == 0) return (join_event = value) != NULL;
+    if (strcmp(name, "--namespace") == 0) return (space_desc.name = value) != NULL;
+    if (strcmp(name, "--path") == 0) return (sio_desc.path = value) != NULL;
+    if (strcmp(name, "--transports") == 0) return set_transports(value);
     if (strcmp(name, "--auth") == 0) return (desc.auth = value) != NULL;
     if (strcmp(name, "--cacert") == 0) return client_has_tls() && (tls.ca = value);
     if (strcmp(name, "--cert") == 0) return client_has_tls() && (tls.cert = value);
     return strcmp(name, "--key") == 0 && client_has_tls() && (tls.key = value);
 }
-static void set_events(void) {
+/* Does the form of the data make a list of arguments? */
+static bool is_list(void) {
+    static const member first;
+    wshub_str list;
+    list.ptr = message;
+    list.len = write_data(&first, 1);
+    return wshub_json_type(list) == WSHUB_JSON_ARRAY;
+}
+/* What the options come to. NULL: all is well; else what is wrong. */
+static const char *settle_sio(void) {
+    static wshub_sio_socket_events socket_events;
+    socket_events.connected = sio_on_connected;
+    socket_events.connect_error = sio_on_connect_error;
+    socket_events.disconnected = sio_on_disconnected;
+    socket_events.event = sio_on_event;
+    space_desc.events = &socket_events;
+    space_desc.auth = desc.auth;
+    sio_desc.ws = desc.ws;
+    sio_desc.no_reconnect = true;
+    if (!on_name) on_name = event_name;
+    if (!data_form) data_form = "[{\"t\":%t,\"pad\":\"%p\"}]";
+    if (raw) return "--raw is not for --socketio";
+    if (rooms_count && !join_event) return "--rooms needs --join";
+    if (!is_list()) return "--data: no list of arguments";
+    if (wshub_sio_client_desc_problem(&sio_desc)) return wshub_sio_client_desc_problem(&sio_desc);
+    return wshub_sio_socket_desc_problem(&space_desc);
+}
+static const char *settle_hub(void) {
     events.connected = on_connected;
     events.connect_error = on_connect_error;
     events.authenticated = on_authenticated;
@@ -441,8 +592,12 @@ static void set_events(void) {
     if (!raw && !desc.auth) desc.auth = "{}";
     if (!on_name) on_name = event_name;
     if (!data_form) data_form = "{\"t\":%t,\"pad\":\"%p\"}";
+    if (asks || join_event || space_desc.name || sio_desc.path)
+        return "--ack, --join, --namespace and --path are for --socketio";
+    return wshub_ext_client_desc_problem(&desc);
 }
 static int read_options(int argc, char **argv) {
+    const char *wrong;
     int i;
     for (i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) return usage(NULL, "");
@@ -454,10 +609,9 @@ static int read_options(int argc, char **argv) {
             i++;
         }
     }
-    set_events();
-    if (wshub_ext_client_desc_problem(&desc))
-        return usage("", wshub_ext_client_desc_problem(&desc));
-    return 0;
+    wrong = set_auth() ? NULL : "--token: too long";
+    if (!wrong) wrong = socketio ? settle_sio() : settle_hub();
+    return wrong ? usage("", wrong) : 0;
 }
 
 /* As many descriptors as there may be: one a client. */
@@ -481,9 +635,7 @@ static void run(void) {
         if (phase != LEAVE) continue;
         if (!left_us) left_us = now_us();
         for (i = 0; i < opened; i++) {
-            if (members[i].client &&
-                wshub_ext_client_state_of(members[i].client) != WSHUB_EXT_CLIENT_IDLE)
-                break;
+            if (!has_left(&members[i])) break;
         }
         if (i == opened || now_us() > left_us + 2000000) return;
     }
@@ -507,7 +659,10 @@ int main(int argc, char **argv) {
     if (wshub_ws_pool_create(&d, &pool) || wshub_ws_timer_add(pool, &timer)) return NOBODY;
     run();
     report();
-    for (i = 0; i < opened; i++) wshub_ext_client_destroy(members[i].client);
+    for (i = 0; i < opened; i++) {
+        wshub_ext_client_destroy(members[i].client);
+        wshub_sio_client_destroy(members[i].sio);
+    }
     wshub_ws_timer_remove(pool, &timer);
     wshub_ws_pool_destroy(pool);
     client_tls_end(&tls);

@@ -1,9 +1,9 @@
 #!/bin/sh
-# wshub-cat --socketio against the fixture's server of Socket.IO, and against npm's where it is
+# wshub-cat --socketio and wshub-bench --socketio against the fixture's server of Socket.IO, and against npm's where it is
 # installed. sh tests/socketio_tools.sh [folder of the fixtures]
 dir=$1; passed=0; failed=0; skipped=0
 [ -n "$dir" ] || { dir=build; [ -x build/check/fixture-sio ] && dir=build/check; }
-make -s build/wshub-cat $dir/fixture-sio || { echo "socketio_tools: 0 passed, 1 failed, 0 skipped"; exit 1; }
+make -s build/wshub-cat build/wshub-bench $dir/fixture-sio || { echo "socketio_tools: 0 passed, 1 failed, 0 skipped"; exit 1; }
 export WSHUB_LOG=off
 here=build/socketio_tools; rm -rf $here; mkdir -p $here
 check() { # what, seen, expected (a pattern of egrep, all lines joined by `;`)
@@ -85,6 +85,18 @@ rm -f $here/in; mkfifo $here/in; : >$here/out
 exec 9>$here/in; echo '{"event":"drop","ack":1}' >&9; says $here/out disconnected >$here/up
 echo '{"event":"echo","args":["again"]}' >&9; says $here/out again >$here/up; exec 9>&-; wait $cat
 check "it comes back" "$(cat $here/out)" '^\{"ack":1,"error":"socket has been disconnected"\};\{"event":"echo","args":\["again"\]\};status 1$'
+
+# load: what comes back by an event, by acknowledgements, in rooms; what does not
+bench() { ./build/wshub-bench "$@" --socketio 2>&1; echo "status $?"; }
+check "bench counts what comes back" "$(bench $url --clients 5 --rate 10 --seconds 1 --quiet 30000 --json)" '"clients":5,"failed":0,"lost":0,"sent":50,"refused":0,"expected":50,"heard":50,"missing":0,.*"latency":\{"p50":[0-9.]+,.*status 0$'
+check "bench counts acknowledgements" "$(bench $url --clients 5 --rate 10 --seconds 1 --quiet 30000 --ack --namespace custom --token t)" '^clients +5, 0 failed, 0 lost;messages +50 sent .*, 50 heard .* 0 missing, 0 not taken;.*status 0$'
+check "bench polls" "$(bench $url --clients 2 --rate 5 --seconds 1 --quiet 30000 --transports polling)" '10 heard .* 0 missing, 0 not taken;.*status 0$'
+check "bench counts rooms" "$(bench $url --clients 5 --rate 4 --seconds 1 --quiet 30000 --rooms 2 --join join --event send --data '[{"rooms":"%r"},"b",{"t":%t}]' --on b)" '^clients +5, 0 failed, 0 lost;messages +20 sent .*, 52 heard .* 0 missing.*status 0$'
+check "bench misses what does not come" "$(bench $url --clients 2 --rate 5 --on nothing --quiet 100 --seconds 1)" '10 sent .* 0 heard .* 10 missing.*status 1$'
+check "bench is refused" "$(bench $url --namespace no --clients 2)" 'Auth failed.*2 failed.*status 3$'
+check "bench finds nobody" "$(bench http://127.0.0.1:1 --clients 2)" 'Connection refused.*2 failed.*status 3$'
+check "bench wants a list" "$(bench $url --data 1)" 'no list of arguments.*status 2$'
+check "bench wants a way into rooms" "$(bench $url --rooms 2)" '--rooms needs --join.*status 2$'
 
 if command -v node >/dev/null && [ -d "${ORACLE_MODULES:-build/node/node_modules}/socket.io" ]; then
     node tests/socketio_client.mjs >$here/peer & peer=$!
