@@ -148,6 +148,8 @@ socketio-wire: build/check/test_sio_published ## the text on the wire of Socket.
 	@sh tests/socketio_wire.sh
 socketio-cluster: build/check/fixture-sio build/check/fixture-sio-emitter ## our servers of Socket.IO and Node's in one cluster over a Redis that is killed
 	@sh tests/socketio_cluster.sh
+socketio-cycles: build/fixture-sio build/fixture-sio-emitter ## the same, a thousand times (CYCLES), without sanitizers
+	@CYCLES=$${CYCLES:-1000} LIMIT=$${LIMIT:-3600} sh tests/socketio_cluster.sh
 sticky: build/check/fixture-sio ## two servers of Socket.IO behind nginx and haproxy, with the client from npm
 	@sh tests/sticky.sh build/check
 fuzz: ## libFuzzer on the targets of tests/fuzz (FUZZ_SECONDS, FUZZ_RUNS, JOBS, TARGETS, MERGE=1)
@@ -197,7 +199,7 @@ bench-%: build/bench_% ## of bench-hub (no kernel below), bench-sio (the same of
 	./$<
 bench-sio_bus: ## two servers of Socket.IO on one Redis beside two of Node's, and what Redis can do
 	@mkdir -p build
-	$(call say,CC)$(CC) -std=c99 -O2 -DNDEBUG -D_GNU_SOURCE $(INCLUDE) $(SHIM) -o build/bench_fixture_sio tests/fixture_sio.c -pthread
+	$(call say,CC)$(CC) -std=c99 -O2 -DNDEBUG $(INCLUDE) $(SHIM) -o build/bench_fixture_sio tests/fixture_sio.c -pthread
 	node tests/bench/bench_sio_bus.mjs build/bench_fixture_sio
 counts: ## instructions of each work of bench-hub against the committed figures
 	@sh tests/bench/counts.sh
@@ -217,4 +219,4 @@ clean: ## build/ goes
 help: ## this list
 	@sed -n 's/^\([a-z%-][a-z%-]*\).*:.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "make %-14s %s\n", $$1, $$2 }'
 .SECONDARY:
-.PHONY: all run run-socketio run-auction fixtures test tested check tsan oom faults redis-cycles sim determinism proxies sticky fuzz fuzz-coverage coverage mutate memcheck analyze rooms format-check bench counts after bench-after install clean help
+.PHONY: all run run-socketio run-auction fixtures test tested check tsan oom faults redis-cycles socketio-wire socketio-cluster socketio-cycles sim determinism proxies sticky fuzz fuzz-coverage coverage mutate memcheck analyze rooms format-check bench counts after bench-after install clean help

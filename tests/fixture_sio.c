@@ -67,6 +67,7 @@ static bool bus_make(const char *url, const wshub_io *io, wshub_bus_redis **redi
     d.io = io;
     d.url = url;
     d.no_heartbeat = true; /* a transcript has everything that is published */
+    d.cluster = opt.redis_cluster;
     if (wshub_bus_redis_desc_problem(&d) || wshub_bus_redis_create(&d, redis)) {
         (void)fprintf(stderr, "fixture-sio: bad value for --redis\n");
         return false;

@@ -11,7 +11,7 @@ typedef struct sio_options {
     long max_queue, allow_delay, recovery;
     const char *key, *helper_key, *sharded;
     long requests_timeout;
-    bool no_upgrade, credentials, log, specific_response, deflate, http_compression;
+    bool no_upgrade, credentials, log, specific_response, deflate, http_compression, redis_cluster;
     const char *helper, *helper_rooms;
     long helper_auth_timeout, helper_ping_interval;
     bool helper_no_validator, helper_open, helper_linger;
@@ -65,6 +65,7 @@ static const struct {
 #endif
     {"--sio-recovery", NULL, &opt.recovery, NULL, false},
     {"--sio-sharded", &opt.sharded, NULL, NULL, false},
+    {"--sio-redis-cluster", NULL, NULL, &opt.redis_cluster, false},
 };
 
 /* Takes the options of Socket.IO out of a command line. Returns what is wrong; NULL: nothing. */

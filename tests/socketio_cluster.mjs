@@ -2,10 +2,12 @@
 // servers that are killed under load; a Redis that is. Ends with a matrix of operations and directions, C for ours, N for Node's.
 //   node tests/socketio_cluster.mjs FIXTURE EMITTER
 //   ADAPTER (classic; or a mode of the sharded one: dynamic, static, dynamic-private), MESSAGES (10000) in all, CYCLES (6) of
-//   Redis, ROUNDS (1) of the matrix, SERVERS (C1 C2 N1 N2: every second one is killed), VERBOSE (no): what ours log
+//   Redis, ROUNDS (1) of the matrix, SERVERS (C1 C2 N1 N2: every second one is killed), VERBOSE (no): what ours log; NODES (1)
+//   of Redis: with more they are a Redis Cluster, where slots move, too
 import { createRequire } from 'node:module';
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 const require = createRequire((process.env.ORACLE_MODULES || process.cwd() + '/build/node/node_modules') + '/');
 const { io } = require('socket.io-client');
@@ -14,14 +16,15 @@ const { Emitter } = require('@socket.io/redis-emitter');
 const { encode } = createRequire(require.resolve('@socket.io/redis-emitter'))('notepack.io');
 const [fixture, emitterProgram] = process.argv.slice(2);
 const messages = +(process.env.MESSAGES || 10000), cycles = +(process.env.CYCLES || 6), rounds = +(process.env.ROUNDS || 1);
-const adapter = process.env.ADAPTER || 'classic', sharded = adapter !== 'classic';
-const test = sharded ? 'socketio_cluster_sharded' : 'socketio_cluster';
+const adapter = process.env.ADAPTER || 'classic', sharded = adapter !== 'classic', nodesCount = +(process.env.NODES || 1), clustered = nodesCount > 1;
+const test = `socketio_cluster${sharded ? '_sharded' : ''}${clustered ? '_over_a_redis_cluster' : ''}`;
 let passed = 0, failed = 0;
 const check = (what, ok) => { ok ? passed++ : (failed++, console.log(`FAIL ${test}: ${what}`)); return ok; };
 const sleep = ms => new Promise(r => setTimeout(r, ms));
 const soon = async (is, ms = 20000) => { for (const end = Date.now() + ms; !is() && Date.now() < end;) await sleep(5); return is(); };
 const running = new Set();
 process.on('exit', () => running.forEach(child => child.kill('SIGKILL')));
+process.on('SIGTERM', () => process.exit(1)); // its time is over
 
 function start(command, args) {
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', command === 'node' || process.env.VERBOSE ? 'inherit' : 'ignore'], env: { ...process.env, WSHUB_LOG: 'off' } });
@@ -32,18 +35,42 @@ function start(command, args) {
   return child;
 }
 const freePort = () => new Promise(done => { const s = createServer().listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => done(port)); }); });
-const redisPort = await freePort(), url = `redis://127.0.0.1:${redisPort}`;
-const startRedis = async () => {
-  const child = start('redis-server', ['--port', redisPort, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', 'build', '--client-output-buffer-limit', 'pubsub 0 0 0']);
-  await soon(() => child.said.includes('Ready to accept'));
-  return child;
-};
+/* One Redis, or the nodes of a Cluster, each with a connection that tells it what to do. */
+const brokers = [];
+async function startRedis(broker) {
+  const cluster = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--cluster-require-full-coverage', 'no', '--cluster-allow-replica-migration', 'no'];
+  broker.child = start('redis-server', ['--port', broker.port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', broker.dir, '--client-output-buffer-limit', 'pubsub 0 0 0', ...(clustered ? cluster : [])]);
+  await soon(() => broker.child.said.includes('Ready to accept'));
+}
+const isOk = broker => broker.control.call('CLUSTER', 'INFO').then(text => text.includes('cluster_state:ok') && text.includes(`cluster_known_nodes:${nodesCount}`), () => false);
+const until = async (is, ms = 20000) => { for (const end = Date.now() + ms; !(await is()) && Date.now() < end;) await sleep(10); return is(); };
+for (let i = 0; i < nodesCount; i++) {
+  let port = await freePort();
+  while (clustered && port > 55000) port = await freePort(); // its nodes speak to each other 10000 above
+  const broker = { port, dir: clustered ? mkdtempSync('build/redis-') : 'build' };
+  await startRedis(broker);
+  broker.control = new Redis(`redis://127.0.0.1:${port}`, { maxRetriesPerRequest: null, retryStrategy: () => 50 });
+  broker.control.on('error', () => {});
+  brokers.push(broker);
+}
+process.on('exit', () => clustered && brokers.forEach(broker => rmSync(broker.dir, { recursive: true, force: true })));
+if (clustered) {
+  const share = Math.ceil(16384 / nodesCount);
+  for (const [i, broker] of brokers.entries()) {
+    broker.id = await broker.control.call('CLUSTER', 'MYID');
+    await broker.control.call('CLUSTER', 'ADDSLOTSRANGE', i * share, Math.min(16383, (i + 1) * share - 1));
+    if (i) await broker.control.call('CLUSTER', 'MEET', '127.0.0.1', brokers[0].port);
+  }
+  for (const broker of brokers) await until(() => isOk(broker));
+}
+const url = `redis://${brokers.map(broker => `127.0.0.1:${broker.port}`).join()}`;
+const every = async (...words) => Promise.all(brokers.map(broker => broker.control.call(...words)));
 
 /* ---- servers, and who is connected to them ---- */
 
 const clients = []; // of all servers, in the order of their names
 async function serve(name) {
-  const child = name[0] === 'C' ? start(fixture, ['--port', '0', '--sio', '/socket.io', '--redis', url, '--sio-name', name, '--sio-requests-timeout', '3000', ...(sharded ? ['--sio-sharded', adapter] : [])])
+  const child = name[0] === 'C' ? start(fixture, ['--port', '0', '--sio', '/socket.io', '--redis', url, '--sio-name', name, '--sio-requests-timeout', '3000', ...(sharded ? ['--sio-sharded', adapter] : []), ...(clustered ? ['--sio-redis-cluster'] : [])])
     : start('node', ['tests/socketio_node.cjs', url, name, adapter]);
   await soon(() => /listening \d+\n/.test(child.said));
   const port = /listening (\d+)/.exec(child.said)?.[1];
@@ -68,12 +95,9 @@ const of = (space, server) => clients.filter(c => c.space === space && (!server 
 
 /* ---- operations, and who hears what ---- */
 
-let redis = await startRedis();
 const servers = await Promise.all((process.env.SERVERS || 'C1 C2 N1 N2').split(' ').map(serve));
 await Promise.all(servers.map(inhabit));
-const control = new Redis(url, { maxRetriesPerRequest: null });
-control.on('error', () => {});
-const [, members] = sharded ? await control.call('PUBSUB', 'SHARDNUMSUB', 'socket.io#/#') : await control.pubsub('NUMSUB', 'socket.io-request#/#');
+const members = (await every('PUBSUB', ...(sharded ? ['SHARDNUMSUB', 'socket.io#/#'] : ['NUMSUB', 'socket.io-request#/#']))).reduce((sum, [, n]) => sum + n, 0);
 const asked = members === servers.length; // do all answer requests?
 
 const matrix = new Map(); // operation: direction: all was right
@@ -84,12 +108,14 @@ const note = (operation, direction, ok, why = '') => {
   if (!ok) console.log(`  ${operation} ${direction} ${why}`);
 };
 let number = 0;
-/* Whoever speaks says behind it a word to all, in order: who has heard that has heard what there was to hear. */
-async function heardBy(space, says, mark) {
+/* Whoever speaks says behind it a word to all, in order: who has heard that has heard what there was to hear. In a Cluster a
+ * room's channel may be at another node than that of all: there who hears it is waited for, too. */
+async function heardBy(space, says, mark, hears = () => false) {
   const name = `e${++number}`, end = `end${number}`;
   await says(name);
   await mark(end);
   await soon(() => of(space).every(c => c.heard.some(h => h[0] === end)));
+  if (clustered) await soon(() => of(space).every(c => !hears(c) || c.heard.some(h => h[0] === name)), 5000);
   return name;
 }
 const bytes = Buffer.from([0, 1, 254, 255]);
@@ -124,14 +150,14 @@ for (let round = 0; round < rounds; round++) {
   for (const [operation, [tell, hears, args = [1], space = '/']] of Object.entries(operations)) {
     for (const server of servers) {
       const me = of(space, server)[0];
-      const name = await heardBy(space, e => me.socket.emit(...tell(e)), end => me.socket.emit('all', end));
+      const name = await heardBy(space, e => me.socket.emit(...tell(e)), end => me.socket.emit('all', end), c => hears(c, me));
       compare(operation, server.name, space, name, c => hears(c, me), args);
     }
   }
   for (const server of servers) { // to one, wherever it is
     for (const to of servers) {
       const me = of('/', server)[0], it = of('/', to)[1];
-      const name = await heardBy('/', e => me.socket.emit('in', it.socket.id, e, 1), end => me.socket.emit('all', end));
+      const name = await heardBy('/', e => me.socket.emit('in', it.socket.id, e, 1), end => me.socket.emit('all', end), c => c === it);
       const right = of('/').every(c => c.heard.filter(h => h[0] === name).length === (c === it ? 1 : 0));
       note('to one socket', server === to ? `${to.kind} to its own` : `${server.kind} to ${to.kind}`, right);
     }
@@ -154,7 +180,7 @@ const tellOurs = async line => {
   await soon(() => ours.said.split('\n').length > answers + 2);
   answers++;
 };
-const nodes = new Redis(url, { maxRetriesPerRequest: null }), node = new Emitter(nodes);
+const nodes = new Redis(`redis://127.0.0.1:${brokers[0].port}`, { maxRetriesPerRequest: null }), node = new Emitter(nodes);
 nodes.on('error', () => {});
 const emitters = {
   'our emitter': { emit: (e, args, t = {}) => tellOurs({ ...t, event: e, args }) },
@@ -292,44 +318,63 @@ for (const i of servers.keys()) {
 /* ---- a Redis that is killed, cuts connections, or cuts those that lag behind ---- */
 
 let ticks = 0;
-const longest = {}, limit = size => control.config('SET', 'client-output-buffer-limit', `pubsub ${size} 0 0`);
+const longest = {}, limit = size => every('CONFIG', 'SET', 'client-output-buffer-limit', `pubsub ${size} 0 0`);
+const channel = 'socket.io#/#';
+let has = brokers[0]; // the node that has the channel's slot
+if (clustered) {
+  const slot = +(await has.control.call('CLUSTER', 'KEYSLOT', channel));
+  has = brokers[Math.floor(slot / Math.ceil(16384 / nodesCount))];
+}
 const ticker = setInterval(() => { for (const s of servers) of('/', s)[0].socket.emit('all', 'tick', s.name, ++ticks); }, 4);
-const rises = c => servers.every(s => { // in order, and nothing twice
+/* Of whom a client has heard something twice, or not in order. The Cluster client of ioredis says again what it has no answer
+ * to, so that what Node's say may come twice there: that is counted and is no failure. */
+let twice = 0;
+const stumbles = c => servers.filter(s => {
   const heard = c.heard.filter(h => h[0] === 'tick' && h[1] === s.name);
-  return heard.every((h, i) => !i || h[2] > heard[i - 1][2]);
-});
+  return !heard.every((h, i) => !i || h[2] > heard[i - 1][2]);
+}).map(s => s.name).join();
 /* Long, and of no matter to anybody: a broadcast for a room of nobody's. */
 const someone = { rooms: ['nobody'], except: [], flags: {} }, packet = { type: 2, data: ['x', 'x'.repeat(1000000)], nsp: '/' };
 const foreign = sharded ? JSON.stringify({ type: 3, data: { packet, opts: someone }, uid: '0123456789abcdef', nsp: '/' }) : encode(['zzzzzz', packet, someone]);
 const outages = {
   killed: async cycle => {
-    redis.kill('SIGKILL');
-    await redis.ended;
+    const broker = clustered && cycle % 2 ? has : brokers[cycle % brokers.length];
+    broker.child.kill('SIGKILL');
+    await broker.child.ended;
     await sleep(100 + 150 * (cycle % 3));
-    redis = await startRedis();
+    await startRedis(broker);
   },
-  cut: async () => { // all connections but the one that says so
-    await control.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
-    await control.call('CLIENT', 'KILL', 'TYPE', 'normal');
+  cut: async () => { // all connections but those that say so
+    await every('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await every('CLIENT', 'KILL', 'TYPE', 'normal');
   },
   limited: async () => { // who subscribes may not be sent much at once: Redis ends the connection
-    const listeners = async () => (await control.call('CLIENT', 'LIST', 'TYPE', 'pubsub')).split('\n').map(line => /^id=(\d+)/.exec(line)?.[1]).filter(Boolean);
+    const listeners = async () => (await has.control.call('CLIENT', 'LIST', 'TYPE', 'pubsub')).split('\n').filter(line => !clustered || / ssub=[1-9]/.test(line)).map(line => /^id=(\d+)/.exec(line)?.[1]).filter(Boolean);
     const before = await listeners();
     const isCut = async () => { const now = await listeners(); return !before.some(id => now.includes(id)); };
     await limit(65536);
     for (let i = 0; i < 200 && !(await isCut()); i++) {
-      await control.call(sharded ? 'SPUBLISH' : 'PUBLISH', 'socket.io#/#', foreign);
+      await has.control.call(sharded ? 'SPUBLISH' : 'PUBLISH', channel, foreign);
       await sleep(10);
     }
     check('Redis has cut who lags behind', before.length >= servers.length && await isCut());
     await limit(0);
   },
+  ...(clustered && {
+    moved: async () => { // the slot of the channel goes to the next node
+      const slot = await has.control.call('CLUSTER', 'KEYSLOT', channel), from = has;
+      has = brokers[(brokers.indexOf(from) + 1) % brokers.length];
+      await has.control.call('CLUSTER', 'SETSLOT', slot, 'NODE', has.id);
+      for (const broker of brokers) if (broker !== has) await broker.control.call('CLUSTER', 'SETSLOT', slot, 'NODE', has.id);
+    },
+  }),
 };
 for (let cycle = 1; cycle <= cycles; cycle++) {
-  const kind = Object.keys(outages)[(cycle - 1) % 3];
+  const kind = Object.keys(outages)[(cycle - 1) % Object.keys(outages).length];
   for (const c of clients) c.heard = [];
-  await sleep(700); // whose connection was good for a while does not wait long for the next
+  await sleep(600); // whose connection was good for a while does not wait long for the next
   await soon(() => of('/').every(c => c.heard.length > 20));
+  if (clustered) for (const broker of brokers) await until(() => isOk(broker));
   await outages[kind](cycle);
   const back = Date.now(), word = `back${cycle}`;
   const isHealed = () => of('/').every(c => servers.every(s => c.heard.some(h => h[0] === word && h[1] === s.name)));
@@ -339,11 +384,17 @@ for (let cycle = 1; cycle <= cycles; cycle++) {
   }
   longest[kind] = Math.max(longest[kind] ?? 0, Date.now() - back);
   if (!isHealed()) check(`all hear all again, in cycle ${cycle}, ${kind}`, false);
-  for (const c of of('/')) if (!rises(c)) check(`${c.name} hears nothing twice and all in order, in cycle ${cycle}, ${kind}`, false);
+  for (const c of of('/')) {
+    const whose = stumbles(c);
+    if (!whose) continue;
+    if (clustered && !whose.includes('C')) twice++;
+    else check(`${c.name} hears nothing of ${whose} twice and all in order, in cycle ${cycle}, ${kind}`, false);
+  }
   if (cycles > 20 && cycle % 50 === 0) console.log(`  ${cycle} cycles, ${failed} failed, at most ${JSON.stringify(longest)} ms`);
 }
 clearInterval(ticker);
 check(`Redis went away ${cycles} times`, true);
+if (twice) console.log(`  ${twice} times a socket has heard something of a server of Node's twice, or not in order`);
 console.log(`  Redis went away ${cycles} times; in at most so many ms all heard all again: ${JSON.stringify(longest)}`);
 
 /* ---- the end ---- */

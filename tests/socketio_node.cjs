@@ -1,14 +1,17 @@
 // A server of Node's with its adapter for Redis, which does what the fixture of this project does (tests/fixture_sio.c), as far
 // as the tests with several servers ask for it.  node tests/socketio_node.cjs REDIS NAME [MODE of the sharded adapter]
+// REDIS with several addresses, a comma between them: nodes of a Redis Cluster.
 const { createRequire } = require('node:module');
 const http = require('node:http');
 const from = createRequire((process.env.ORACLE_MODULES || process.cwd() + '/build/node/node_modules') + '/');
 const { Server } = from('socket.io');
 const { createAdapter, createShardedAdapter } = from('@socket.io/redis-adapter');
-const { Redis } = from('ioredis');
+const { Redis, Cluster } = from('ioredis');
 const [url, name, mode = 'classic'] = process.argv.slice(2);
 // what may have been carried out is not said again: then a message that comes twice is somebody else's fault
-const client = () => new Redis(url, { maxRetriesPerRequest: null, autoResendUnfulfilledCommands: false, retryStrategy: n => Math.min(50 * n, 1000) });
+const way = { maxRetriesPerRequest: null, autoResendUnfulfilledCommands: false, retryStrategy: n => Math.min(50 * n, 1000) };
+const nodes = url.slice('redis://'.length).split(',').map(at => ({ host: at.split(':')[0], port: +at.split(':')[1] }));
+const client = () => (nodes.length === 1 ? new Redis(url, way) : new Cluster(nodes, { shardedSubscribers: true, redisOptions: way, clusterRetryStrategy: n => Math.min(50 * n, 1000), slotsRefreshInterval: 1000 }));
 const [pub, sub] = [client(), client()];
 for (const redis of [pub, sub]) redis.on('error', () => {});
 

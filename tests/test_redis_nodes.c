@@ -339,7 +339,7 @@ TEST(more_replicas_than_are_asked_and_some_that_are_none_are_left_out) {
          " n2:2@12 master,fail? - 0 0 2 connected 100-16383\n"
 #define MEMBERS MEMBERS_TWO C_ID " n3:3@13,,shard-id=x master - 0 0 3 connected\n"
 
-TEST(masters_without_slots_are_asked_too) { /* redis-adapter 4 */
+TEST(masters_without_slots_are_asked_too) { /* redis-adapter 4, PITFALLS e15 */
     static const char *const none[] = {
         C_ID " n3:3@13 master,fail - 0 0 3 disconnected\n",
         C_ID " n3:3@13 handshake - 0 0 0 connected\n",

@@ -573,7 +573,7 @@ TEST(who_has_subscribed_at_a_node_that_came_later_is_counted) { /* redis-adapter
 
 /* A node that has joined and has no slots is no master that CLUSTER SLOTS names. What is published
  * at another node comes to who has subscribed there, and who has is counted. */
-TEST(who_has_subscribed_at_a_master_without_slots_is_counted) { /* redis-adapter 4 */
+TEST(who_has_subscribed_at_a_master_without_slots_is_counted) { /* 4, PITFALLS e15 */
     static party p;
     redis_server s[3], joins;
     char url[64], text[160], heard[400];
