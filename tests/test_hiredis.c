@@ -470,7 +470,51 @@ typedef struct hi_site {
     wshub_bus_hiredis *bus;
     wshub *hub;
     redis_server server;
+    char said[2000];
 } hi_site;
+static void hi_site_log(const char *line, void *user) {
+    hi_site *s = (hi_site *)user;
+    size_t len = strlen(s->said);
+    (void)snprintf(s->said + len, sizeof s->said - len, "%s\n", line);
+}
+/* A hub whose bus is hiredis, to a server that runs already. */
+static void hi_site_start(hi_site *s, wshub_bus_redis_desc rd) {
+    wshub_bus_hiredis_desc hd;
+    EXPECT_INT(wshub_io_auto_create(NULL, &s->net), WSHUB_OK);
+    memset(&hd, 0, sizeof hd);
+    hd.redis = rd;
+    hd.redis.io = wshub_io_sock_io(s->net);
+    hd.redis.url = s->server.url;
+    hd.redis.on_log = hi_site_log;
+    hd.redis.user = s;
+    hd.attach = watch_attach;
+    EXPECT_INT(wshub_bus_hiredis_create(&hd, &s->bus), WSHUB_OK);
+    EXPECT_INT(wshub_create(&(wshub_desc){.io = hd.redis.io, .bus = wshub_bus_hiredis_bus(s->bus)},
+                            &s->hub),
+               WSHUB_OK);
+}
+static void hi_site_stop(hi_site *s) {
+    wshub_destroy(s->hub);
+    wshub_bus_hiredis_destroy(s->bus);
+    wshub_io_sock_destroy(s->net);
+    redis_end(&s->server);
+}
+static wshub_bus_redis_stats hi_site_stats(hi_site *s) {
+    wshub_bus_redis_stats st;
+    wshub_bus_redis_stats_get(wshub_bus_hiredis_redis(s->bus), &st);
+    return st;
+}
+static bool hi_site_until(hi_site *s, wshub_bus_state state) {
+    uint64_t end = real_ms() + 20000;
+    while (hi_site_stats(s).state != state && real_ms() < end) watch_step(s->net);
+    return hi_site_stats(s).state == state;
+}
+/* Until it has heard more than so many. */
+static bool hi_site_hears(hi_site *s, uint64_t received) {
+    uint64_t end = real_ms() + 20000;
+    while (hi_site_stats(s).received == received && real_ms() < end) watch_step(s->net);
+    return hi_site_stats(s).received > received;
+}
 static void hi_site_step(void *ctx) {
     watch_step(((hi_site *)ctx)->net);
 }
@@ -483,32 +527,76 @@ static void hi_site_cut(void *ctx) { /* stopped before it has read */
 
 TEST(any_command_is_answered_in_order_and_once_with_hiredis_too) { /* wshub_bus_request() */
     static hi_site s;
-    wshub_bus_hiredis_desc hd;
-    int i;
+    wshub_bus_redis_desc rd;
     if (!redis_installed()) SKIP("redis-server is not installed");
     memset(&s, 0, sizeof s);
     redis_start(&s.server);
-    EXPECT_INT(wshub_io_auto_create(NULL, &s.net), WSHUB_OK);
-    memset(&hd, 0, sizeof hd);
-    hd.redis.io = wshub_io_sock_io(s.net);
-    hd.redis.url = s.server.url;
-    hd.attach = watch_attach;
-    EXPECT_INT(wshub_bus_hiredis_create(&hd, &s.bus), WSHUB_OK);
-    EXPECT_INT(
-        wshub_create(&(wshub_desc){.io = hd.redis.io, .bus = wshub_bus_hiredis_bus(s.bus)}, &s.hub),
-        WSHUB_OK);
-    for (i = 0; i < 3000; i++) {
-        wshub_bus_redis_stats st;
-        wshub_bus_redis_stats_get(wshub_bus_hiredis_redis(s.bus), &st);
-        if (st.state == WSHUB_BUS_UP) break;
-        watch_step(s.net);
-    }
+    memset(&rd, 0, sizeof rd);
+    hi_site_start(&s, rd);
+    EXPECT(hi_site_until(&s, WSHUB_BUS_UP));
     ask_a_real_redis(s.hub, hi_site_step, &s);
     ask_and_lose(s.hub, hi_site_step, hi_site_cut, &s);
-    wshub_destroy(s.hub);
-    wshub_bus_hiredis_destroy(s.bus);
-    wshub_io_sock_destroy(s.net);
-    redis_end(&s.server);
+    hi_site_stop(&s);
+}
+
+/* A Redis that is stopped closes nothing: its silence is found out, it is tried again in vain, and
+ * once it goes on all is as before, and nothing comes twice. With a heartbeat and without one, where
+ * what is asked tells. */
+TEST(a_redis_that_is_stopped_is_found_out_through_hiredis_and_taken_back_when_it_goes_on) {
+    int beats;
+    if (!redis_installed()) SKIP("redis-server is not installed");
+    for (beats = 0; beats < 2; beats++) {
+        static hi_site s;
+        wshub_bus_redis_desc rd;
+        wshub_bus_redis_stats st;
+        wshub_msg m;
+        uint64_t start;
+        int round;
+        memset(&s, 0, sizeof s);
+        memset(&rd, 0, sizeof rd);
+        memset(&m, 0, sizeof m);
+        m.event = wshub_str_z("e");
+        m.data = wshub_str_z("1");
+        redis_start(&s.server);
+        rd.heartbeat_ms = 100;
+        rd.heartbeat_timeout_ms = 600;
+        rd.connect_timeout_ms = 500;
+        rd.no_heartbeat = !beats;
+        hi_site_start(&s, rd);
+        EXPECT(hi_site_until(&s, WSHUB_BUS_UP));
+        for (round = 1; round <= 3; round++) {
+            st = hi_site_stats(&s);
+            EXPECT_INT(wshub_send(s.hub, NULL, &m), WSHUB_OK);
+            EXPECT(hi_site_hears(&s, st.received)); /* its own */
+
+            (void)kill(s.server.pid, SIGSTOP);
+            EXPECT_INT(wshub_send(s.hub, NULL, &m), WSHUB_OK);
+            start = real_ms();
+            EXPECT(hi_site_until(&s, WSHUB_BUS_DOWN));
+            EXPECT_OP(real_ms() - start, >=, 300); /* by its silence, and not by something else */
+            EXPECT_HAS(s.said, "no answer within heartbeat_timeout_ms");
+            s.said[0] = 0;
+            EXPECT_INT(hi_site_stats(&s).silences, round);
+            EXPECT_INT(hi_site_stats(&s).downs, round);
+            st = hi_site_stats(&s);
+            for (start = real_ms(); hi_site_stats(&s).attempts < st.attempts + 2;) {
+                watch_step(s.net);
+                if (real_ms() > start + 20000) break;
+            }
+            EXPECT_OP(hi_site_stats(&s).attempts, >=, st.attempts + 2);
+            EXPECT_INT(hi_site_stats(&s).state, WSHUB_BUS_DOWN);
+
+            (void)kill(s.server.pid, SIGCONT);
+            EXPECT(hi_site_until(&s, WSHUB_BUS_UP));
+            EXPECT_INT(hi_site_stats(&s).ups, round + 1);
+        }
+        st = hi_site_stats(&s);
+        EXPECT_INT(wshub_send(s.hub, NULL, &m), WSHUB_OK);
+        EXPECT(hi_site_hears(&s, st.received));
+        for (round = 0; round < 50; round++) watch_step(s.net);
+        EXPECT_INT(hi_site_stats(&s).received, st.received + 1);
+        hi_site_stop(&s);
+    }
 }
 
 TEST(a_bus_of_hiredis_that_cannot_be_made_says_which_field_and_what_is_in_it) {
