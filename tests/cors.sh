@@ -4,11 +4,14 @@
 chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome) ||
     { echo "  skipped cors: chromium is not installed"; echo "cors: 0 passed, 0 failed, 1 skipped"; exit 0; }
 make -s build/fixture-cors || { echo "cors: 0 passed, 1 failed, 0 skipped"; exit 1; }
+mkdir -p build; : >build/cors.out
+. tests/talk.sh
 port=${TEST_PORT:-18491}; friend=$port; asked=$((port + 1)); stranger=$((port + 2)); passed=0; failed=0
-./build/fixture-cors $friend $asked $stranger 2>build/cors.log & pid=$!
+./build/fixture-cors $friend $asked $stranger >build/cors.out 2>build/cors.log & pid=$!
+line_of build/cors.out listening >/dev/null || { echo "FAIL cors: no server"; cat build/cors.log; }
 profile=$(mktemp -d); trap 'kill $pid; rm -rf "$profile"' EXIT
 seen() { # by the page of a port
-    timeout 60 "$chromium" --headless --no-sandbox --disable-gpu --no-first-run --user-data-dir="$profile" --virtual-time-budget=8000 \
+    timeout 600 "$chromium" --headless --no-sandbox --disable-gpu --no-first-run --user-data-dir="$profile" --virtual-time-budget=8000 \
         --dump-dom "http://127.0.0.1:$1/page#$asked" 2>/dev/null | sed -n 's/.*<body>\(.*\)<\/body>.*/\1/p'
 }
 check() { # what, seen, expected

@@ -74,5 +74,7 @@ int main(int argc, char **argv) {
     if (wshub_create(&desc, &hub)) return 1;
     for (i = 1; i < argc; i++)
         if (wshub_io_sock_listen(net, "127.0.0.1", (uint16_t)atoi(argv[i]), NULL)) return 1;
+    (void)printf("listening\n");
+    (void)fflush(stdout);
     return wshub_io_sock_serve(net, hub) != WSHUB_OK;
 }

@@ -4,7 +4,7 @@ import path from 'path';
 const from = createRequire(path.join(path.resolve(process.env.ORACLE_MODULES ?? 'build/node/node_modules'), '..', 'x.js'));
 const { Server } = from('socket.io');
 const http = from('http').createServer((request, response) => response.writeHead(404).end());
-const io = new Server(http, { connectionStateRecovery: { maxDisconnectionDuration: 10000, skipMiddlewares: true }, ...JSON.parse(process.argv[2] ?? '{}') });
+const io = new Server(http, { connectionStateRecovery: { maxDisconnectionDuration: 120000, skipMiddlewares: true }, ...JSON.parse(process.argv[2] ?? '{}') });
 io.of('/no').use((socket, next) => next(Object.assign(new Error('not authorized'), { data: { code: 7 } })));
 for (const name of ['/', '/b']) {
   io.of(name).on('connection', socket => {

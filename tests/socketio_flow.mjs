@@ -3,13 +3,12 @@
 //   node tests/socketio_flow.mjs FIXTURE
 import { createRequire } from 'node:module';
 import { spawn } from 'node:child_process';
+import { patience, until as soon } from './wait.mjs';
 const require = createRequire(process.cwd() + '/build/node/x.js');
 const { io } = require('socket.io-client');
 const { WebSocket } = require('ws');
 let passed = 0, failed = 0;
 const check = (what, ok) => { ok ? passed++ : (failed++, console.log(`FAIL socketio_flow: ${what}`)); };
-const sleep = ms => new Promise(r => setTimeout(r, ms));
-const soon = async is => { for (let i = 0; i < 400 && !is(); i++) await sleep(10); return is(); };
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 const server = spawn(process.argv[2], ['--port', '0', '--sio-helper', '/io', '--sio-helper-auth-timeout', '1500', '--sio-helper-ping-interval', '300'],
@@ -26,7 +25,7 @@ function client(transports, auth) {
   socket.onAny((event, value) => it.heard.push([event, value]));
   socket.on('disconnect', reason => { it.gone = reason; });
   it.of = event => it.heard.filter(h => h[0] === event).map(h => h[1]);
-  it.ask = (...args) => socket.timeout(4000).emitWithAck(...args).catch(error => error.message);
+  it.ask = (...args) => socket.timeout(patience).emitWithAck(...args).catch(error => error.message);
   it.connected = soon(() => socket.connected);
   return it;
 }

@@ -9,12 +9,11 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import tls from 'node:tls';
+import { patience, until as soon } from './wait.mjs';
 const require = createRequire(path.join(path.resolve(process.env.ORACLE_MODULES ?? 'build/node/node_modules'), '..', 'x.js'));
 const { io } = require('socket.io-client');
 let passed = 0, failed = 0;
 const check = (what, ok) => { ok ? passed++ : (failed++, console.log(`FAIL socketio_tls: ${what}\n    alone: sh tests/socketio_tls.sh`)); };
-const sleep = ms => new Promise(r => setTimeout(r, ms));
-const soon = async is => { for (let i = 0; i < 2000 && !is(); i++) await sleep(10); return is(); };
 const fixture = process.argv[2];
 
 // The certificates of the other tests, as files.
@@ -29,7 +28,7 @@ const file = name => path.join(dir, name);
 
 // Options that are refused: status 2, and a line that says which.
 const refused = (what, args, line) => {
-  const ran = spawnSync(fixture, ['--port', '0', ...args], { encoding: 'utf8', timeout: 60000 });
+  const ran = spawnSync(fixture, ['--port', '0', ...args], { encoding: 'utf8', timeout: patience });
   check(`${what}: status ${ran.status}, ${ran.stderr}`, ran.status === 2 && line.test(ran.stderr));
 };
 refused('a certificate without its key', ['--tls-cert', file('server_cert')], /--tls-key/);
@@ -72,7 +71,7 @@ for (const transports of all) {
   a.socket.emit('echo', 1, { b: Buffer.from([0, 255]) }, long);
   check(`events with bytes come back ${on}`, await soon(() => a.of('echo').length) &&
     a.of('echo')[0][0] === 1 && Buffer.from(a.of('echo')[0][1].b).equals(Buffer.from([0, 255])) && a.of('echo')[0][2] === long);
-  check(`an answer ${on}`, await a.socket.timeout(20000).emitWithAck('ack', 7).then(() => true, () => false));
+  check(`an answer ${on}`, await a.socket.timeout(patience).emitWithAck('ack', 7).then(() => true, () => false));
   a.socket.disconnect();
   b.socket.disconnect();
 
@@ -103,7 +102,7 @@ check('a certificate without its key is not taken', await soon(() => /certificat
 writeFileSync(file('key'), pem.other_key);
 server.kill('SIGHUP');
 check('a new one is', await soon(() => /certificate reloaded/.test(errors)) && await subject() === 'other');
-check('who was there is still', await old.socket.timeout(20000).emitWithAck('ack', 8).then(() => true, () => false));
+check('who was there is still', await old.socket.timeout(patience).emitWithAck('ack', 8).then(() => true, () => false));
 
 server.kill('SIGTERM');
 check(`at the end his connection is closed, as in the clear: ${await soon(() => old.gone)}`, old.gone === 'transport close');
