@@ -10,6 +10,7 @@ import { connect, createServer } from 'node:net';
 import { mkdtempSync, writeFileSync, readFileSync, rmSync, existsSync, openSync, closeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { patience, sleep, until } from './wait.mjs';
 
 const FIXTURES = process.argv[2] ?? 'build';
 const STREAMS = Number(process.env.STREAMS || 600), SEED = Number(process.env.SEED || 1), ONLY = process.env.ONLY;
@@ -115,7 +116,6 @@ for (let s = 0; s < STREAMS; s++) {
 
 // ---- processes ----
 
-const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
 const procs = [];
 function start(cmd, args, file) { // keeps its lines, or has them written to a file; .ended resolves with its status
     const fd = file ? openSync(file, 'w') : 'pipe', p = spawn(cmd, args, { stdio: ['ignore', fd, 'pipe'] });
@@ -127,15 +127,9 @@ function start(cmd, args, file) { // keeps its lines, or has them written to a f
     return it;
 }
 const freePort = () => new Promise((r) => { const s = createServer(); s.listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => r(port)); }); });
-async function reachable(port) {
-    for (let i = 0; i < 200; i++) {
-        if (await new Promise((r) => { const c = connect(port, '127.0.0.1', () => { c.destroy(); r(true); }); c.on('error', () => r(false)); })) return true;
-        await sleep(50);
-    }
-    return false;
-}
+const reachable = (port) => until(() => new Promise((r) => { const c = connect(port, '127.0.0.1', () => { c.destroy(); r(true); }); c.on('error', () => r(false)); }));
 async function listening(it) {
-    for (let i = 0; i < 400 && !/listening [\d ]+\n/.test(it.out); i++) await sleep(25);
+    await until(() => /listening [\d ]+\n/.test(it.out));
     [it.port, it.marked] = /listening ([\d ]+)\n/.exec(it.out)[1].split(' ').map(Number);
     return it;
 }
@@ -147,13 +141,14 @@ const has = (cmd) => { try { execFileSync('sh', ['-c', `command -v ${cmd}`], { s
 
 // ---- one stream ----
 
-// Sends a stream and gathers what comes until its end, or until nothing has come for a while (a body that is never whole).
+// Sends a stream and gathers what comes until its end, or, of one that is not plain, until nothing has come for a while (a body
+// that is never whole). What comes later of that one nobody misses: only what both ways have is compared.
 function say(port, { bytes, cut, plain }) {
     return new Promise((resolve) => {
         const c = connect(port, '127.0.0.1');
         let got = '', last = Date.now(), done = false;
         const finish = () => { if (!done) { done = true; clearInterval(timer); c.destroy(); resolve(got); } };
-        const timer = setInterval(() => { if (Date.now() - last > (plain ? 15000 : 500)) finish(); }, 50);
+        const timer = setInterval(() => { if (Date.now() - last > (plain ? patience : 500)) finish(); }, 50);
         c.on('connect', async () => {
             c.setNoDelay(true);
             if (cut) { c.write(bytes.subarray(0, cut)); await sleep(5); }
@@ -190,7 +185,7 @@ const show = (c) => `#${c.s} ${JSON.stringify(c.bytes.toString('latin1').slice(0
 async function webSocket(name, port) {
     const got = await new Promise((resolve) => {
         let text = '';
-        const c = connect(port, '127.0.0.1'), timer = setTimeout(() => c.destroy(), 5000);
+        const c = connect(port, '127.0.0.1'), timer = setTimeout(() => c.destroy(), patience);
         const frame = (op, body) => Buffer.concat([Buffer.from([0x80 | op, 0x80 | body.length, 0, 0, 0, 0]), body]);
         c.write(`GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${HANDSHAKE}\r\n`);
         c.once('data', () => c.write(frame(1, Buffer.from('{"event":"authenticate"}'))));
@@ -279,7 +274,9 @@ http {
     if (!(await reachable(port))) { ok(`${name}: it starts: ${proxy.err}`, ['']); return; }
     if (version === '1.1') await webSocket(name, port);
     const answers = await sayAll(port);
-    await sleep(300);
+    // One more behind them all; then it has logged what has reached the application, and its clients' ends.
+    await say(port, { bytes: Buffer.from('GET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n'), plain: true });
+    await until(() => { const text = readFileSync(log, 'latin1'); return text.includes('GET /last') && seenBy(app).every((r) => text.includes(`${r.id} `)); });
     proxy.p.kill('SIGTERM');
     await proxy.ended;
     app.p.kill('SIGTERM');
@@ -296,15 +293,15 @@ global
     log stdout format raw local0
     maxconn 200
     nbthread 1
-    hard-stop-after 30s
+    hard-stop-after 60s
 defaults
     mode http
     log global
-    timeout connect 2s
-    timeout client 8s
-    timeout server 8s
-    timeout http-request 8s
-    timeout tunnel 2s
+    timeout connect 20s
+    timeout client 20s
+    timeout server 20s
+    timeout http-request 20s
+    timeout tunnel 20s
     retries 0
     http-reuse always
 frontend in
@@ -352,7 +349,7 @@ const FREEBIND = process.platform === 'linux'; // elsewhere 127.0.0.1 is the onl
 function whoAmI(port, localAddress, headers = '', { head = '', upgrade = false, requests = 1 } = {}) {
     return new Promise((resolve) => {
         let text = '';
-        const c = connect({ port, host: '127.0.0.1', localAddress }), timer = setTimeout(() => c.destroy(), 5000);
+        const c = connect({ port, host: '127.0.0.1', localAddress }), timer = setTimeout(() => c.destroy(), patience);
         const auth = Buffer.from('{"event":"authenticate"}');
         const local = () => `${c.localAddress}:${c.localPort}`;
         const told = () => [...text.matchAll(/\{"peer":"([^"]*)","hop":"([^"]*)"\}/g)].map(([, peer, hop]) => ({ peer, hop }));
@@ -411,9 +408,9 @@ function haproxyWith(dir, port, lines) {
 global
     maxconn 100
 defaults
-    timeout connect 2s
-    timeout client 8s
-    timeout server 8s
+    timeout connect 20s
+    timeout client 20s
+    timeout server 20s
 ${lines}`);
     return ['haproxy', ['-db', '-f', file], port];
 }

@@ -10,6 +10,7 @@ import { connect, createServer } from 'node:net';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { patience, sleep, until } from './wait.mjs';
 const require = createRequire(process.cwd() + '/build/node/x.js');
 const { io } = require('socket.io-client');
 const FIXTURE = join(process.argv[2] ?? 'build', 'fixture-sio'), ONLY = process.env.ONLY ?? '';
@@ -23,7 +24,6 @@ const ok = (name, problems) => {
 
 // ---- processes ----
 
-const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
 const procs = [];
 function start(command, args) {
     const it = { p: spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, WSHUB_LOG: 'off' } }), out: '', err: '' };
@@ -35,16 +35,10 @@ function start(command, args) {
 }
 const end = (it, signal = 'SIGTERM') => { it.p.kill(signal); return it.ended; };
 const freePort = () => new Promise((r) => { const s = createServer(); s.listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => r(port)); }); });
-async function reachable(port) {
-    for (let i = 0; i < 200; i++) {
-        if (await new Promise((r) => { const c = connect(port, '127.0.0.1', () => { c.destroy(); r(true); }); c.on('error', () => r(false)); })) return true;
-        await sleep(50);
-    }
-    return false;
-}
+const reachable = (port) => until(() => new Promise((r) => { const c = connect(port, '127.0.0.1', () => { c.destroy(); r(true); }); c.on('error', () => r(false)); }));
 async function server(name) {
-    const it = start(FIXTURE, ['--port', '0', '--sio', '/socket.io/', '--sio-name', name, '--sio-cookie', 'io', '--sio-ping-interval', '700', '--sio-ping-timeout', '5000']);
-    for (let i = 0; i < 400 && !/listening \d+\n/.test(it.out); i++) await sleep(25);
+    const it = start(FIXTURE, ['--port', '0', '--sio', '/socket.io/', '--sio-name', name, '--sio-cookie', 'io', '--sio-ping-interval', '700', '--sio-ping-timeout', '15000']);
+    await until(() => /listening \d+\n/.test(it.out));
     it.port = Number(/listening (\d+)\n/.exec(it.out)[1]);
     return it;
 }
@@ -85,7 +79,7 @@ function haproxy(dir, port, a, b, pairs) {
 global
     maxconn 500
 defaults
-    timeout connect 2s
+    timeout connect 20s
     timeout client 2m
 ${replaced(fromManual('frontend web'), [['bind :80', `bind 127.0.0.1:${port}`], ...ports(a, b), ...pairs])}
 `);
@@ -101,12 +95,13 @@ const CLIENTS = 24, EVENTS = 40, FROM_SERVER = 200;
 function client(port, i, reconnection) {
     const transports = WAYS[i % WAYS.length], wrong = [];
     const agent = new Agent({ keepAlive: i % 2 === 0, localAddress: `127.0.0.${10 + i}` });
-    const socket = io(`http://127.0.0.1:${port}`, { transports, agent, query: { k: `key${i * 7919}` }, forceNew: true, reconnection, reconnectionDelay: 100, reconnectionDelayMax: 300, timeout: 4000 });
+    const socket = io(`http://127.0.0.1:${port}`, { transports, agent, query: { k: `key${i * 7919}` }, forceNew: true, reconnection, reconnectionDelay: 100, reconnectionDelayMax: 300, timeout: patience });
     const who = `client ${i} (${transports})`;
     socket.on('connect_error', (e) => wrong.push(`${who}: ${e.message} ${e.context?.responseText ?? ''}`));
     socket.on('disconnect', (why) => wrong.push(`${who}: ${why}`));
-    const ask = (...event) => socket.timeout(5000).emitWithAck(...event);
-    return { i, socket, wrong, who, transports, ask, up: new Promise((r) => socket.once('connect', r)), agent };
+    const ask = (...event) => socket.timeout(patience).emitWithAck(...event);
+    return { i, socket, wrong, who, transports, ask, up: new Promise((r) => socket.once('connect', r)), agent,
+        lost: new Promise((r) => { if (!reconnection) socket.once('connect_error', r).once('disconnect', r); }) }; // for good
 }
 // What a client does that has connected. Returns the name of its server.
 async function use(c) {
@@ -120,6 +115,7 @@ async function use(c) {
         if (n % 5 === 4) await sleep(60 + c.i);
     }
     if (numbers.join() !== Array.from({ length: FROM_SERVER }, (_, n) => n).join()) c.wrong.push(`${c.who}: ${numbers.length} of ${FROM_SERVER} numbers in order`);
+    await until(() => c.socket.io.engine?.transport.name === c.transports.at(-1) || !c.socket.connected);
     const { name } = await c.ask('server'), transport = c.socket.io.engine.transport.name;
     if (name !== first) c.wrong.push(`${c.who}: was on ${first}, is on ${name}`);
     if (transport !== c.transports.at(-1)) c.wrong.push(`${c.who}: is on ${transport}`);
@@ -128,8 +124,8 @@ async function use(c) {
 async function crowd(port, reconnection) {
     const all = Array.from({ length: CLIENTS }, (_, i) => client(port, i, reconnection));
     await Promise.all(all.map(async (c) => {
-        await Promise.race([c.up, sleep(5000)]);
-        if (c.socket.connected) c.on = await use(c).catch((e) => { c.wrong.push(`${c.who}: ${e.message}`); });
+        await Promise.race([c.up, c.lost, sleep(patience)]);
+        if (c.socket.connected) c.on = await Promise.race([use(c), c.lost.then(() => { throw new Error('lost'); })]).catch((e) => { c.wrong.push(`${c.who}: ${e.message}`); });
         else c.wrong.push(`${c.who}: not connected`);
     }));
     return all;
@@ -162,7 +158,7 @@ async function behind(name, proxy, pairs, bad = false) {
         const back = its.map((c) => new Promise((r) => { c.socket.on('connect', async () => { const s = await c.ask('server').catch(() => null); if (s?.name === 'two') r(c); }); }));
         await end(a, 'SIGKILL');
         const done = Promise.all(back).then(() => true);
-        ok(`${name}: the clients of a dead server come to the other`, await Promise.race([done, sleep(30000)]) ? [] : its.flatMap((c) => c.wrong));
+        ok(`${name}: the clients of a dead server come to the other`, await Promise.race([done, sleep(2 * patience)]) ? [] : its.flatMap((c) => c.wrong));
         ok(`${name}: and those of the other notice nothing`, others.flatMap((c) => c.wrong));
         leave(all);
     } finally {
