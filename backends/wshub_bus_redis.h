@@ -1407,6 +1407,7 @@ static uint64_t wshub_bus_redis__owed(const wshub_bus_redis *bus, wshub_bus_redi
 
 /* What is counted apart agrees with what the connections still owe. */
 static void wshub_bus_redis__check(const wshub_bus_redis *bus) {
+    (void)bus;
     WSHUB_ASSERT(wshub_bus_redis__owed(bus, WSHUB_BUS_REDIS__PUBLISH) == bus->unanswered);
     WSHUB_ASSERT(wshub_bus_redis__owed(bus, WSHUB_BUS_REDIS__BEAT) ==
                  bus->beats.sent - bus->beats.answered);

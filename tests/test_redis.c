@@ -28,7 +28,8 @@ static int proxy_listen(int port) {
         struct sockaddr any;
         struct sockaddr_in in;
     } a;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+    int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     memset(&a, 0, sizeof a);
     a.in.sin_family = AF_INET;
     a.in.sin_port = htons((uint16_t)port);
@@ -46,8 +47,9 @@ static void proxy_drop(proxy *p, int i) {
 }
 static void proxy_step(proxy *p) {
     int i, k, fd;
-    while (p->listener >= 0 && (fd = accept4(p->listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+    while (p->listener >= 0 && (fd = accept(p->listener, NULL, NULL)) >= 0) {
         int to = tcp_open(p->to_port);
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
         for (i = 0; i < PAIRS && p->fds[i][0] >= 0; i++) {
         }
         EXPECT_OP(i, <, PAIRS);
