@@ -188,14 +188,14 @@ build/bench: tests/bench/bench.c $(HEADERS)
 build/bench_%: tests/bench/bench_%.c $(HEADERS)
 	@mkdir -p build
 	$(call say,CC)$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< -pthread $(MORE)
-build/bench_tls: tests/bench/bench_tls.c $(HEADERS)
+build/bench_tls build/bench_tls_peers: build/bench_%: tests/bench/bench_%.c $(HEADERS)
 	@mkdir -p build
 	$(call say,CC)$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< -pthread $(OPENSSL) $(MBEDTLS)
 bench: build/bench build/bench_peers build/bench_sio_peers ## CPU time per message, beside Bun, ws and socket.io where these are
 	./build/bench
 	./build/bench_peers
 	./build/bench_sio_peers
-bench-%: build/bench_% ## of bench-hub (no kernel below), bench-sio (the same of Socket.IO), bench-cores (a hub a thread), bench-redis, bench-rooms (100,000 subscriptions), bench-peers, bench-sio_peers, bench-files, bench-deflate, bench-cron, bench-tls
+bench-%: build/bench_% ## of bench-hub (no kernel below), bench-sio (the same of Socket.IO), bench-cores (a hub a thread), bench-redis, bench-rooms (100,000 subscriptions), bench-peers, bench-sio_peers, bench-files, bench-deflate, bench-cron, bench-tls, bench-tls_peers (wss, beside Bun, openssl s_server and nginx)
 	./$<
 bench-sio_bus: ## two servers of Socket.IO on one Redis beside two of Node's, and what Redis can do
 	@mkdir -p build

@@ -99,7 +99,7 @@ static const char upgrade[] =
 static int fds[MAX];
 
 /* Reads until `connected` has come. */
-static void hello(int fd) {
+__attribute__((unused)) static void hello(int fd) {
     char buf[1024];
     size_t n = 0;
     if (send(fd, upgrade, sizeof upgrade - 1, 0) < 0) die("send");
