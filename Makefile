@@ -217,6 +217,6 @@ install: build/wshub-cat build/wshub-bench ## DESTDIR and PREFIX are honoured
 clean: ## build/ goes
 	rm -rf build
 help: ## this list
-	@sed -n 's/^\([a-z%-][a-z%-]*\).*:.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "make %-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z][a-z0-9%-]*\).*:.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "make %-14s %s\n", $$1, $$2 }'
 .SECONDARY:
 .PHONY: all run run-socketio run-auction fixtures test tested check tsan oom faults redis-cycles socketio-wire socketio-cluster socketio-cycles sim determinism proxies sticky fuzz fuzz-coverage coverage mutate memcheck analyze rooms format-check bench counts after bench-after install clean help

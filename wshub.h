@@ -296,7 +296,8 @@
  *   on_join nobody joins anything. Grant no name that you did not make: on another instance it
  *   may be a client's id. Granted or not, the client hears no answer: tell it yourself, in
  *   on_joined that it is in, in on_join that it is not; which names were not granted is a debug
- *   line.
+ *   line. What a client says behind its `join` may be handled before the answer (PRES-1): others
+ *   can hear it speak before they hear, from on_joined, that it has come in.
  * - The application joins and leaves clients as it likes (ROOM-4): wshub_client_join(),
  *   wshub_client_leave(). That is how most servers do it, from on_connected.
  * - On acceptance each client joins the default rooms, `ws-default` and `ws-notification`

@@ -529,11 +529,28 @@ static void wshub_eio_link__on_line_ended(wshub_ws_pool *pool, wshub_ws line,
 static const wshub_ws_http_events wshub_eio_link__http_events = {wshub_eio_link__on_answered,
                                                                  wshub_eio_link__on_line_ended};
 
-/* Sends a request on a line, which is opened if there is none. False: out of memory. */
-static bool wshub_eio_link__ask(wshub_eio_link *link, wshub_eio_link__line *on,
-                                wshub_ws_request *request) {
-    char target[WSHUB_EIO_LINK__URL_MAX + 40], url[320];
+/* Opens a line. Returns as wshub_ws_http_open(). */
+static wshub_err wshub_eio_link__line_open(wshub_eio_link *link, wshub_eio_link__line *on) {
     wshub_ws_desc desc = *link->desc.ws;
+    char url[320];
+
+    (void)wshub_ws_forget(link->pool, on->line);
+    on->line.id = 0;
+
+    (void)wshub_eio_link__url(&link->desc, true, NULL, url, sizeof url);
+    desc.url = url;
+    desc.user = link;
+    desc.idle_timeout_ms = WSHUB_EIO_LINK__POST_IDLE_MS;
+    desc.message_bytes_max = link->desc.payload_bytes_max ? link->desc.payload_bytes_max : 16777216;
+    return wshub_ws_http_open(link->pool, &desc, &wshub_eio_link__http_events, &on->line);
+}
+
+/* Sends a request on a line, which is opened if there is none. request: its target is ours to say.
+ * False: out of memory. */
+static bool wshub_eio_link__ask(wshub_eio_link *link, wshub_eio_link__line *on,
+                                const wshub_ws_request *request) {
+    char target[WSHUB_EIO_LINK__URL_MAX + 40];
+    wshub_ws_request asked = *request;
     wshub_err err = WSHUB_ERR_STALE;
     size_t n;
 
@@ -541,19 +558,12 @@ static bool wshub_eio_link__ask(wshub_eio_link *link, wshub_eio_link__line *on,
     n = wshub_eio_link__target(&link->desc, "polling", link->sid, target, sizeof target);
     (void)snprintf(target + n, sizeof target - n, "&t=%lx-%lx",
                    (unsigned long)wshub_ws_now_ms(link->pool), (unsigned long)++link->requests);
-    request->target = target;
-    if (on->line.id) err = wshub_ws_http_request(link->pool, on->line, request);
+    asked.target = target;
+
+    if (on->line.id) err = wshub_ws_http_request(link->pool, on->line, &asked);
     if (err == WSHUB_ERR_STALE || err == WSHUB_ERR_STATE) { /* there is none, or it is ending */
-        (void)wshub_ws_forget(link->pool, on->line);
-        on->line.id = 0;
-        (void)wshub_eio_link__url(&link->desc, true, NULL, url, sizeof url);
-        desc.url = url;
-        desc.user = link;
-        desc.idle_timeout_ms = WSHUB_EIO_LINK__POST_IDLE_MS;
-        desc.message_bytes_max =
-            link->desc.payload_bytes_max ? link->desc.payload_bytes_max : 16777216;
-        err = wshub_ws_http_open(link->pool, &desc, &wshub_eio_link__http_events, &on->line);
-        if (!err) err = wshub_ws_http_request(link->pool, on->line, request);
+        err = wshub_eio_link__line_open(link, on);
+        if (!err) err = wshub_ws_http_request(link->pool, on->line, &asked);
     }
     if (err) return false;
     on->asked = true;

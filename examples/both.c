@@ -100,15 +100,21 @@ static wshub_err answer_who(wshub *hub, wshub_client client, wshub_str id) {
     return wshub_client_reply(hub, client, id, &msg);
 }
 
+/* What a client may not have is answered; what fails on our side is returned, and logged. */
+static wshub_err refuse(wshub *hub, wshub_client client, wshub_str id) {
+    wshub_msg msg = {.event = wshub_str_z("refused"), .data = wshub_str_z("null")};
+    return wshub_client_reply(hub, client, id, &msg);
+}
+
 /* Bytes that came with Socket.IO are a text in base64 here. */
 static wshub_err on_message(wshub *hub, wshub_client client, const wshub_event *e, void *user) {
     wshub_str name = wshub_client_user_id(hub, client);
     (void)user;
     if (wshub_str_eq_z(e->event, "who") && e->id.ptr) return answer_who(hub, client, e->id);
-    if (wshub_json_type(e->data) != WSHUB_JSON_STRING) return WSHUB_ERR_APP; /* a line in the log */
+    if (wshub_json_type(e->data) != WSHUB_JSON_STRING) return refuse(hub, client, e->id);
     if (wshub_str_eq_z(e->event, "say")) return tell(hub, "said", name, "text", e->data);
     if (wshub_str_eq_z(e->event, "show")) return tell(hub, "shown", name, "png", e->data);
-    return WSHUB_ERR_APP;
+    return refuse(hub, client, e->id);
 }
 
 /* ---- the program ---- */

@@ -89,17 +89,23 @@ static wshub_err answer_who(wshub *hub, wshub_client client, wshub_str id, wshub
     return wshub_client_reply(hub, client, id, &msg);
 }
 
-/* What is returned that is not WSHUB_OK is a line on standard error; the client stays. */
+/* What a client may not have is answered, with the id of the question if it was one. */
+static wshub_err refuse(wshub *hub, wshub_client client, wshub_str id, const char *why) {
+    wshub_msg msg = {.event = wshub_str_z("refused"), .data = wshub_str_z(why)};
+    return wshub_client_reply(hub, client, id, &msg);
+}
+
+/* What is returned that is not WSHUB_OK is a line on standard error: for what fails on our side. */
 static wshub_err on_message(wshub *hub, wshub_client client, const wshub_event *e, void *user) {
     char name[NAME];
     wshub_err err = wshub_json_copy(wshub_json_at(e->data, "/room"), name, sizeof name, NULL);
     wshub_str room = wshub_str_z(err ? NULL : name), text = wshub_json_at(e->data, "/text");
     (void)user;
-    if (wshub_str_eq_z(e->event, "who") && is_room(room))
-        return answer_who(hub, client, e->id, room);
+    if (!is_room(room)) return refuse(hub, client, e->id, "\"no such room\"");
+    if (wshub_str_eq_z(e->event, "who")) return answer_who(hub, client, e->id, room);
     if (wshub_str_eq_z(e->event, "say") && wshub_client_in_room(hub, client, room) && text.ptr)
         return tell(hub, "said", room, wshub_client_user_id(hub, client), text);
-    return WSHUB_ERR_APP;
+    return refuse(hub, client, e->id, "\"no such wish, or not in that room\"");
 }
 
 int main(int argc, char **argv) {

@@ -99,6 +99,11 @@ async function twoRooms() {
   check('rooms are apart', await sees(b, 'Grace: Black, please') && await sees(a, 'Ada: One more?') && !(await text(a)).includes('Black') && !(await text(b)).includes('One more'));
   await a.click('#other');
   check('who asks is answered', await sees(a, 'in coffee: Grace') && !(await text(b)).includes('in coffee'));
+  check('a question about a room that there is not is refused, not left open',
+    await a.evaluate(() => ask('who', { room: 'nowhere' }).catch(String)) === 'refused: no such room');
+  const long = await open('x'.repeat(43));
+  check('who is refused does not come back', await sees(long, 'Reload the page') && await long.evaluate(() => tries) === 0);
+  await long.close();
   await pictured('build/two_rooms.png', [await a.screenshot(), await b.screenshot()]);
   const came = name => document.querySelector('#log').innerText.split(`${name} came in`).length;
   const before = [await a.evaluate(came, 'Ada'), await b.evaluate(came, 'Grace')];
