@@ -1878,8 +1878,8 @@ typedef enum wshub_bus_state {
       "AUTH-5, ROOM-2).",                                                                          \
       "Look at what the answer returned; answer again, or say no by wshub_ask_reject().")          \
     X(CALL_REFUSED, WARN, "call refused",                                                          \
-      "A call of yours about a client was refused for what it was given, and nothing has changed; " \
-      "the line names the call, the argument and what is wrong with it.",                          \
+      "A call of yours about a client was refused for what it was given, and nothing has "         \
+      "changed; the line names the call, the argument and what is wrong with it.",                 \
       "Look at what the call returned, and at who gives it that argument.")                        \
     X(UNANSWERED, WARN, "no answer",                                                               \
       "The callback that the line names was asked and has not answered in time: who a client is "  \
@@ -9003,8 +9003,8 @@ typedef enum wshub__kind {
     WSHUB__KIND_SHARDED  /* a channel of a shard (BUS-7) */
 } wshub__kind;
 
-/* First member of everything that is indexed. The text lies in the same block, where a few bits say,
- * instead of a pointer that each of a million clients and users would have. */
+/* First member of everything that is indexed. The text lies in the same block, where a few bits
+ * say, instead of a pointer that each of a million clients and users would have. */
 typedef struct wshub__name {
     uint32_t hash;
     uint32_t len : 20, kind : 4; /* wshub__kind */

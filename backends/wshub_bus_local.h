@@ -25,10 +25,10 @@
  *
  * Cost: a turn's publications are one block of memory for all seats (one for every 64 KiB), and
  * one compare-and-swap a seat. A seat that has subscribed to a pattern is handed all that is
- * published and sorts out on its own thread what it wants: a comparison for each pattern, and a hash
- * where none fits. One that has subscribed to channels alone, as a hub with bus_exact, is left
- * alone, and its thread asleep, by what is none of these, but for a chance of one in 512 for each of
- * them. One that has subscribed to nothing, as an emitter's, is handed nothing.
+ * published and sorts out on its own thread what it wants: a comparison for each pattern, and a
+ * hash where none fits. One that has subscribed to channels alone, as a hub with bus_exact, is left
+ * alone, and its thread asleep, by what is none of these, but for a chance of one in 512 for each
+ * of them. One that has subscribed to nothing, as an emitter's, is handed nothing.
  *
  *     wshub_bus_local *local;
  *     wshub_bus seat;

@@ -2049,8 +2049,8 @@ static bool wshub_bus_redis__dial(wshub_bus_redis *bus, const char *address) {
             wshub_bus_redis__link_open(bus, WSHUB_BUS_REDIS__SUB, address));
 }
 
-/* Opens those to the nodes of a Cluster that are not there. It is no matter if one to a node that is
- * only asked cannot be opened. False: one to a master cannot. */
+/* Opens those to the nodes of a Cluster that are not there. It is no matter if one to a node that
+ * is only asked cannot be opened. False: one to a master cannot. */
 static bool wshub_bus_redis__dial_nodes(wshub_bus_redis *bus) {
     wshub_bus_redis__cluster *cluster = bus->cluster;
     int used = wshub_bus_redis__node_pub(cluster->count);
@@ -2546,8 +2546,8 @@ static void wshub_bus_redis__subscribed(wshub_bus_redis *bus, int which, bool sh
 }
 
 /* ---- channels by name ----
- * An acknowledgement says which channel it is about, an error does not: so those that were said to a
- * Cluster are kept until they are acknowledged, in the order in which they were said. */
+ * An acknowledgement says which channel it is about, an error does not: so those that were said to
+ * a Cluster are kept until they are acknowledged, in the order in which they were said. */
 
 typedef struct wshub_bus_redis__name {
     uint32_t len;
@@ -2594,8 +2594,8 @@ static void wshub_bus_redis__name_pop(wshub_bus_redis__bytes *names) {
     if (names->at == names->len) names->at = names->len = 0;
 }
 
-/* Asks for a sharded channel of a Cluster where it is, or gives it up. What has no master is said to
- * the node that was asked first, which says so. False: out of memory, nothing was said. */
+/* Asks for a sharded channel of a Cluster where it is, or gives it up. What has no master is said
+ * to the node that was asked first, which says so. False: out of memory, nothing was said. */
 static bool wshub_bus_redis__name_say(wshub_bus_redis *bus, wshub_str channel, bool want,
                                       bool again) {
     uint32_t node = wshub_bus_redis__node_of(bus, channel);

@@ -426,9 +426,9 @@ typedef struct wshub_ws_http_events {
     /* An answer is whole; the next request may be given, unless it is the last one. */
     void (*answered)(wshub_ws_pool *pool, wshub_ws line, const wshub_ws_answer *answer, void *user);
     /* The last word, exactly once; the handle is stale. A request that is not answered yet never
-     * will be. gone->why: as of a WebSocket that never was open, PROXY among it (407); LOST: its stream ended while
-     * nothing was asked; ANSWER: what came is no answer, or too large; TIMEOUT: neither stream nor
-     * answer in time. gone->opened is false. */
+     * will be. gone->why: as of a WebSocket that never was open, PROXY among it (407); LOST: its
+     * stream ended while nothing was asked; ANSWER: what came is no answer, or too large; TIMEOUT:
+     * neither stream nor answer in time. gone->opened is false. */
     void (*ended)(wshub_ws_pool *pool, wshub_ws line, const wshub_ws_gone *gone, void *user);
 } wshub_ws_http_events;
 

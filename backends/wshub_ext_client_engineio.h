@@ -964,7 +964,7 @@ static const wshub_ws_events wshub_eio_link__ws_events = {
     wshub_eio_link__on_ws_opened, wshub_eio_link__on_message, NULL, wshub_eio_link__on_drained,
     wshub_eio_link__on_ws_ended};
 
-/* Opens the WebSocket of a session: of a new one, or of the one that polls. False: out of memory. */
+/* Opens the WebSocket of a session, a new one or the one that polls. False: out of memory. */
 static bool wshub_eio_link__ws_open(wshub_eio_link *link) {
     wshub_ws_desc desc = *link->desc.ws;
     size_t len = wshub_eio_link__url(&link->desc, false, link->sid, NULL, 0);

@@ -38,10 +38,10 @@
  * under way goes on.
  *
  * ---- who answers pings ----
- * A peer says what the test lets it say, and nothing else. So a hub whose clock is turned on by more
- * than idle_timeout_ms (60 s) drops it without a Close, as it drops a machine that lost its power
- * (LIVE-2). A test of what happens to a client that is there, only quiet, lets it answer pings:
- * wshub_io_fake_pongs().
+ * A peer says what the test lets it say, and nothing else. So a hub whose clock is turned on by
+ * more than idle_timeout_ms (60 s) drops it without a Close, as it drops a machine that lost its
+ * power (LIVE-2). A test of what happens to a client that is there, only quiet, lets it answer
+ * pings: wshub_io_fake_pongs().
  *
  * ---- the states of a stream ----
  * OPEN, or first DIALLING (a guest waits for the test's answer), or UNTOLD (it came during a

@@ -2,8 +2,8 @@
  *
  * An engine of wshub_io_tls.h, where all is said that is not mbedTLS's own.
  *
- * [x] mbedTLS 2.28, and 3.1 to 3.6: TLS 1.2, and 1.3 where the library was built with it (3.6 is, as
- *     it comes); ECDHE with AES-GCM or ChaCha20-Poly1305; P-256 and X25519; older versions and
+ * [x] mbedTLS 2.28, and 3.1 to 3.6: TLS 1.2, and 1.3 where the library was built with it (3.6 is,
+ *     as it comes); ECDHE with AES-GCM or ChaCha20-Poly1305; P-256 and X25519; older versions and
  *     renegotiation are refused
  * [x] tickets sealed by AES-256-GCM with the keys of the description
  * [x] names are compared here: alternative names alone, a wildcard for one label, addresses with
@@ -21,7 +21,8 @@
  * more than a plain one with 2.28 as it is built on Debian (MBEDTLS_SSL_IN_CONTENT_LEN,
  * MBEDTLS_SSL_OUT_CONTENT_LEN).
  *
- * System   mbedTLS 2.28, or 3.1 or newer of 3.x: -lmbedtls -lmbedx509 -lmbedcrypto; POSIX (inet_pton).
+ * System   mbedTLS 2.28, or 3.1 or newer of 3.x: -lmbedtls -lmbedx509 -lmbedcrypto; POSIX
+ *          (inet_pton).
  * Include  wshub.h, then this; it includes wshub_io_tls.h. The code is emitted where
  *          WSHUB_IMPLEMENTATION is defined, or WSHUB_IO_MBEDTLS_IMPLEMENTATION (and
  *          WSHUB_IO_TLS_IMPLEMENTATION) for a file of its own. */
