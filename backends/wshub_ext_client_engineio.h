@@ -374,7 +374,8 @@ static size_t wshub_eio_link__url(const wshub_eio_link_desc *desc, bool http, co
                    rest.ptr);
     if (http || len < 0) return len < 0 ? 0 : (size_t)len;
     front = (size_t)len < cap ? (size_t)len : cap;
-    return (size_t)len + wshub_eio_link__target(desc, "websocket", sid, buf + front, cap - front);
+    return (size_t)len +
+           wshub_eio_link__target(desc, "websocket", sid, buf ? buf + front : NULL, cap - front);
 }
 
 /* Writes a sid as it stands in a query: what may mean something there is escaped. NULL: it is none,

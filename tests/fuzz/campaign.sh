@@ -5,7 +5,7 @@
 # FUZZ_RUNS=20000000: before that so many runs of a build that is made for speed (no sanitizer, no traced comparisons, no
 # weighing of the corpus: some nine times as many a second); what it finds is run by the sanitized one. JOBS: processes.
 seconds=${1:-60}; [ $# -gt 0 ] && shift
-targets=${*:-text wire conn hub api desc bus http_hand address proxy files writer dialect cron tzif engineio sio client msgpack sio_bus sio_shards deflate tls}; status=0
+targets=${*:-text wire conn hub api desc bus http_hand address proxy files writer dialect cron tzif engineio sio client sio_client polled msgpack sio_bus sio_shards deflate tls}; status=0
 mkdir -p build/fuzz
 if [ "${AFL:-0}" = 1 ]; then # the same targets under AFL++, one after the other
     command -v afl-clang-fast >/dev/null || { echo "needs afl-clang-fast and afl-fuzz"; exit 1; }
