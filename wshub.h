@@ -23563,8 +23563,15 @@ static wshub_heard wshub__heard(wshub *hub, wshub__client *client, size_t bytes)
 
 WSHUB__COLD WSHUB_API wshub_err wshub_kind_add(wshub *hub, const wshub_kind_desc *desc,
                                                wshub_kind *out_kind) {
-    if (!desc || !desc->encode || !desc->name || !out_kind) return WSHUB_ERR_PARAM;
-    if (hub->kinds_count == WSHUB_KINDS_MAX) return WSHUB_ERR_LIMIT;
+    if (!desc || !desc->encode || !desc->name || !out_kind) {
+        wshub_creation_failed(hub, "wshub_kind_add()", "encode, name, out_kind: required");
+        return WSHUB_ERR_PARAM;
+    }
+    if (hub->kinds_count == WSHUB_KINDS_MAX) {
+        wshub_creation_failed(hub, "wshub_kind_add()",
+                              "there are WSHUB_KINDS_MAX (64) kinds of wire, and no more can be");
+        return WSHUB_ERR_LIMIT;
+    }
     hub->kinds[hub->kinds_count].desc = *desc;
     *out_kind = (wshub_kind)hub->kinds_count++;
     return WSHUB_OK;

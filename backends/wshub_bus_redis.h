@@ -4772,15 +4772,13 @@ static void wshub_bus_redis__fill_table(wshub_bus_redis *bus) {
     bus->bus.unsubscribe_sharded = wshub_bus_redis__unsubscribe_sharded;
 }
 
-WSHUB_API wshub_err wshub_bus_redis_create_versioned(const wshub_bus_redis_desc *desc,
-                                                     size_t desc_bytes, uint32_t version,
-                                                     wshub_bus_redis **out_redis) {
+/* Makes a bus of a description that is right. */
+static wshub_err wshub_bus_redis__new(const wshub_bus_redis_desc *desc,
+                                      wshub_bus_redis **out_redis) {
     wshub_bus_redis_desc d;
     wshub_bus_redis *bus;
     uint8_t id[8];
 
-    if (!out_redis || wshub_bus_redis_desc_problem_versioned(desc, desc_bytes, version))
-        return WSHUB_ERR_PARAM;
     d = *desc;
     wshub_bus_redis__defaults(&d);
     if (!d.io->random(d.io->ctx, id, sizeof id)) return WSHUB_ERR_RANDOM;
@@ -4810,6 +4808,32 @@ WSHUB_API wshub_err wshub_bus_redis_create_versioned(const wshub_bus_redis_desc 
     wshub_bus_redis__fill_table(bus);
     *out_redis = bus;
     return WSHUB_OK;
+}
+
+/* Shows by the io why a bus was not made, for programs that look at no more than that. */
+static void wshub_bus_redis__not_made(const wshub_bus_redis_desc *desc, wshub_err err) {
+    char why[WSHUB_EXPLAIN_BYTES], line[WSHUB_LOG_LINE_BYTES], *p;
+    const wshub_io *io = desc->io;
+
+    if (!io || io->version != WSHUB_IO_VERSION || !io->log || desc->no_log || desc->on_log) return;
+    (void)wshub_bus_redis_desc_explain(desc, err, why, sizeof why);
+    (void)snprintf(line, sizeof line, "error CREATE: wshub_bus_redis_create(): %.200s", why);
+    for (p = line; *p; p++) {
+        if ((unsigned char)*p < 32 || (unsigned char)*p > 126) *p = '?';
+    }
+    io->log(io->ctx, WSHUB_LEVEL_ERROR, line);
+}
+
+WSHUB_API wshub_err wshub_bus_redis_create_versioned(const wshub_bus_redis_desc *desc,
+                                                     size_t desc_bytes, uint32_t version,
+                                                     wshub_bus_redis **out_redis) {
+    wshub_err err = WSHUB_ERR_PARAM;
+
+    if (!desc || desc_bytes != sizeof *desc || version != WSHUB_BUS_REDIS_DESC_VERSION) return err;
+    if (out_redis && !wshub_bus_redis_desc_problem(desc))
+        err = wshub_bus_redis__new(desc, out_redis);
+    if (err) wshub_bus_redis__not_made(desc, err);
+    return err;
 }
 
 static void wshub_bus_redis__requests_free(const wshub_bus_redis_desc *desc,

@@ -2949,18 +2949,30 @@ WSHUB_API size_t wshub_ext_cron_jobs_explain_versioned(const wshub_ext_cron_jobs
     return wshub_explain(problem, &filled, fields, sizeof fields / sizeof fields[0], buf, cap);
 }
 
+/* Says in the hub's log, if there is a hub, why the place for its jobs was not made. Returns err. */
+static wshub_err wshub_ext_cron__jobs_refused(const wshub_ext_cron_jobs_desc *desc, wshub_err err) {
+    char why[WSHUB_EXPLAIN_BYTES];
+
+    if (!desc->hub) return err;
+    (void)wshub_ext_cron_jobs_explain(desc, err, why, sizeof why);
+    wshub_creation_failed(desc->hub, "wshub_ext_cron_jobs_create()", why);
+    return err;
+}
+
 WSHUB_API wshub_err wshub_ext_cron_jobs_create_versioned(const wshub_ext_cron_jobs_desc *desc,
                                                          size_t desc_bytes, uint32_t version,
                                                          wshub_ext_cron_jobs **out_jobs) {
     wshub_alloc_fn alloc;
     wshub_ext_cron_jobs *jobs;
 
-    if (!out_jobs || wshub_ext_cron_jobs_problem_versioned(desc, desc_bytes, version))
+    if (!desc || desc_bytes != sizeof *desc || version != WSHUB_EXT_CRON_JOBS_VERSION)
         return WSHUB_ERR_PARAM;
+    if (!out_jobs || wshub_ext_cron_jobs_problem(desc))
+        return wshub_ext_cron__jobs_refused(desc, WSHUB_ERR_PARAM);
     *out_jobs = NULL;
     alloc = desc->alloc ? desc->alloc : wshub_ext_cron__realloc;
     jobs = (wshub_ext_cron_jobs *)alloc(desc->alloc_user, NULL, 0, sizeof *jobs);
-    if (!jobs) return WSHUB_ERR_NOMEM;
+    if (!jobs) return wshub_ext_cron__jobs_refused(desc, WSHUB_ERR_NOMEM);
 
     memset(jobs, 0, sizeof *jobs);
     jobs->desc = *desc;

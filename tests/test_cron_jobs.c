@@ -788,6 +788,9 @@ TEST(a_job_that_is_not_made_or_never_due_is_told) { /* CRON-1, CRON-3 */
     wshub_ext_cron_jobs *others;
     size_t i;
     begin();
+    EXPECT_INT(wshub_ext_cron_jobs_create(&JOBS(.folder = ""), &others), WSHUB_ERR_PARAM);
+    EXPECT_HAS(wshub_io_fake_log(w.net).ptr,
+               "error CREATE: wshub_ext_cron_jobs_create(): folder is \"\": must be");
     EXPECT_INT(wshub_ext_cron_jobs_create(&JOBS(.folder = "/no/zones"), &others), WSHUB_OK);
     for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         wshub_io_fake_log_forget(w.net);

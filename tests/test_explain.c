@@ -679,6 +679,15 @@ TEST(a_bus_to_redis_that_cannot_be_made_says_which_field_and_what_is_in_it) {
     says(wshub_bus_redis_desc_explain(&good, WSHUB_ERR_NOMEM, why, sizeof why),
          wshub_strerror(WSHUB_ERR_NOMEM));
     says(wshub_bus_redis_desc_explain(&good, WSHUB_OK, why, sizeof why), "");
+    good.url = "redis://h:99999"; /* who looks at no more than the result is told, too */
+    wshub_io_fake_log_forget(net);
+    EXPECT_INT(wshub_bus_redis_create(&good, &redis), WSHUB_ERR_PARAM);
+    EXPECT_HAS(wshub_io_fake_log(net).ptr,
+               "error CREATE: wshub_bus_redis_create(): url is \"redis://h:99999\": an address is");
+    good.no_log = true;
+    wshub_io_fake_log_forget(net);
+    EXPECT_INT(wshub_bus_redis_create(&good, &redis), WSHUB_ERR_PARAM);
+    EXPECT_INT(wshub_io_fake_log(net).len, 0);
     wshub_io_fake_destroy(net);
 }
 

@@ -108,12 +108,15 @@ TEST(a_hub_that_is_full_of_dialects_says_so) {
     wshub_dialect table = {.version = WSHUB_DIALECT_VERSION, .name = "more"};
     wshub_sio *sio = NULL;
     uint32_t number;
+    wshub_kind kind;
     world w;
 
     world_start(&w, DESC(0), FAKE(0));
     while (wshub_dialect_add(w.hub, &table, NULL, &number) == WSHUB_OK) {
     }
     EXPECT_HAS(shown(&w), "error CREATE: wshub_dialect_add(): there are WSHUB_DIALECTS_MAX (16)");
+    EXPECT_INT(wshub_kind_add(w.hub, NULL, &kind), WSHUB_ERR_PARAM);
+    EXPECT_HAS(shown(&w), "error CREATE: wshub_kind_add(): encode, name, out_kind: required");
     EXPECT_INT(wshub_sio_create(w.hub, NULL, &sio), WSHUB_ERR_LIMIT);
     EXPECT_HAS(shown(&w), "error CREATE: wshub_sio_create(): the hub has as many mounts");
     EXPECT(!sio);
