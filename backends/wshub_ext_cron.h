@@ -2949,7 +2949,8 @@ WSHUB_API size_t wshub_ext_cron_jobs_explain_versioned(const wshub_ext_cron_jobs
     return wshub_explain(problem, &filled, fields, sizeof fields / sizeof fields[0], buf, cap);
 }
 
-/* Says in the hub's log, if there is a hub, why the place for its jobs was not made. Returns err. */
+/* Says in the log of the hub, if there is one, why the place for its jobs was not made. Returns
+ * err. */
 static wshub_err wshub_ext_cron__jobs_refused(const wshub_ext_cron_jobs_desc *desc, wshub_err err) {
     char why[WSHUB_EXPLAIN_BYTES];
 

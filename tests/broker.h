@@ -336,7 +336,8 @@ static bool broker_moves(const broker *b, const broker_link *l, wshub_str comman
 }
 
 /* What an address has subscribed of a slot is taken away, as it is when the slot goes elsewhere. */
-UNUSED static void broker_take_away(broker *b, const char *address, uint32_t slot) {
+__attribute__((unused)) static void broker_take_away(broker *b, const char *address,
+                                                     uint32_t slot) {
     broker_link *l;
     for (l = b->links; l < b->links + BROKER_LINKS; l++) {
         size_t k = 0;
