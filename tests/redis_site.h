@@ -65,7 +65,7 @@ UNUSED static void site_start(site *s, broker *b, wshub_bus_redis_desc rd, wshub
     d.alloc = world_alloc;
     d.alloc_user = w;
     d.user = w;
-    d.on_bus = site_bus;
+    if (!d.on_bus) d.on_bus = site_bus;
     if (!d.on_authenticate) d.on_authenticate = accept_all;
     EXPECT_INT(wshub_create(&d, &w->hub), WSHUB_OK);
     wshub_io_fake_run(w->net);

@@ -92,6 +92,19 @@ static int links_at(const broker *b, const char *address) {
     return n;
 }
 
+/* The connection of a hub that has subscribed at an address; else any. */
+static broker_link *link_to(broker *b, const site *s, const char *address) {
+    broker_link *found = NULL;
+    int i;
+    for (i = 0; i < BROKER_LINKS; i++) {
+        broker_link *l = &b->links[i];
+        if (!l->conn.id || l->net != s->w.net || strcmp(l->address, address) != 0) continue;
+        if (!found || l->subs_count) found = l;
+    }
+    EXPECT(found != NULL);
+    return found ? found : &b->links[0];
+}
+
 /* The slot goes to `to`: its former node takes its channels away, and sends who asks to the new one. */
 static void slot_goes(cluster *c, const char *to) {
     c->b->moved = c->at;
@@ -364,4 +377,94 @@ TEST(memory_that_fails_while_a_slot_moves_loses_no_channel) {
         tell(c, 1, "1", "{\"event\":\"m\",\"data\":1}");
         cluster_stop(c);
     }
+}
+
+/* Names come and go with what stands before all of the bus's channels, which counts for the slot. */
+TEST(a_prefix_is_part_of_what_moves) { /* BUS-6 */
+    cluster *c = cluster_start(BUSDESC(.channel_prefix = "p:"), FAKE(0));
+    c->slot = broker_slot(wshub_str_z("p:" ROOM));
+    c->at = c->slot < 8192 ? "n1:1" : "n2:2";
+    c->other = c->slot < 8192 ? "n2:2" : "n1:1";
+    EXPECT_INT(subs_at(c->b, c->at, c->slot), 2);
+    slot_goes(c, c->other);
+    cluster_advance(c, 100);
+    EXPECT_INT(subs_at(c->b, c->other, c->slot), 2);
+    EXPECT_STR(c->s[0].w.log, "up(0) ");
+    tell(c, 0, "1", "{\"event\":\"m\",\"data\":1}");
+
+    /* a channel without it is none of ours: nobody can have subscribed to it */
+    broker_say_z(link_to(c->b, &c->s[0], c->at), "*3\r\n$12\r\nsunsubscribe\r\n$1\r\nx\r\n:0\r\n");
+    wshub_io_fake_run(c->s[0].w.net);
+    EXPECT_INT(rstats(&c->s[0]).downs, 1);
+    EXPECT_HAS(c->s[0].said, "a subscription was taken away: x");
+    cluster_stop(c);
+}
+
+TEST(an_emitter_follows_what_moves) { /* EMIT-1, BUS-7 */
+    cluster *c = cluster_start(BUSDESC(0), FAKE(0));
+    wshub_bus_redis *redis;
+    wshub_emitter *emitter;
+    wshub_bus_redis_stats st;
+    wshub_msg m = msg("m", "1");
+    wshub_dest to;
+    int i;
+    memset(&to, 0, sizeof to);
+    to.kind = WSHUB_DEST_ROOM;
+    to.name = wshub_str_z("ws-default");
+    EXPECT_INT(wshub_bus_redis_create(&BUSDESC(.io = wshub_io_fake_io(c->s[0].w.net),
+                                               .cluster = true, .url = "redis://broker",
+                                               .publish_only = true, .no_log = true),
+                                      &redis),
+               WSHUB_OK);
+    EXPECT_INT(wshub_emitter_create(
+                   &(wshub_emitter_desc){.bus = wshub_bus_redis_bus(redis), .bus_sharded = true},
+                   &emitter),
+               WSHUB_OK);
+    cluster_advance(c, 300);
+    slot_goes(c, "n3:3");
+    cluster_advance(c, 200);
+    for (i = 0; i < 2; i++) { /* the first one goes to where it was */
+        EXPECT_INT(wshub_emitter_send(emitter, &to, &m), WSHUB_OK);
+        cluster_advance(c, 300);
+    }
+    wshub_bus_redis_stats_get(redis, &st);
+    EXPECT_INT(st.refused, 1);
+    EXPECT_INT(st.published, 2);
+    EXPECT_INT(st.downs, 0);
+    EXPECT_TEXT(&c->s[0].w, c->client[0], "{\"event\":\"m\",\"data\":1}");
+    EXPECT_TEXT(&c->s[1].w, c->client[1], "{\"event\":\"m\",\"data\":1}");
+    EXPECT_SILENCE(&c->s[1].w, c->client[1]);
+    wshub_emitter_destroy(emitter);
+    wshub_bus_redis_destroy(redis);
+    cluster_stop(c);
+}
+
+static void destroy_on_gap(wshub *hub, wshub_bus_state state, uint64_t ms, void *user) {
+    world *w = (world *)user;
+    bool gap = w->log_len > 0;
+    EXPECT_INT(state, WSHUB_BUS_UP);
+    world_note(w, gap ? "gap " : "up ");
+    if (!gap) return;
+    EXPECT_INT(ms, 0);
+    w->hub = NULL;
+    wshub_destroy(hub);
+}
+
+TEST(whoever_is_told_of_a_gap_may_end_the_hub) {
+    static site s;
+    broker *b = fresh();
+    uint32_t slot = broker_slot(wshub_str_z("ws:broadcast"));
+    const char *at = slot < 8192 ? "n1:1" : "n2:2";
+    b->slots = HALVES;
+    site_start(&s, b, BUSDESC(.cluster = true), DESC(.bus_sharded = true, .on_bus = destroy_on_gap),
+               FAKE(0));
+    site_advance(&s, 300);
+    EXPECT_STR(s.w.log, "up ");
+    b->moved = at;
+    b->moved_to = slot < 8192 ? "n2:2" : "n1:1";
+    broker_take_away(b, at, slot);
+    site_advance(&s, 100);
+    EXPECT(!s.w.hub);
+    EXPECT_STR(s.w.log, "up gap ");
+    site_stop(&s);
 }
