@@ -102,6 +102,5 @@ library="LIBRARY=wshub wshub_io_fake wshub_io_sock wshub_io_poll wshub_io_auto w
 platform windows x86_64-w64-mingw32-gcc "$wine" .exe $core winsock io_contract:poll_keeps
 windows_server
 macos aarch64 $core io_sock io_contract io_listen dial serve threads loops redis redis_wire client sio
-macos x86_64 io_contract
 echo "platforms: $pass passed, $fail failed, $skip skipped"
 [ $fail -eq 0 ]
