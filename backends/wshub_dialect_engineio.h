@@ -1590,11 +1590,14 @@ static void wshub_eio__poll_flush(wshub_eio__session *session) {
     }
 }
 
-/* A poll after the end: what waits, then the end itself. */
+/* A poll after the end: what waits, then the end itself. Without memory for what waits it is the
+ * end alone: nobody would answer this poll later. */
 static void wshub_eio__poll_closing(wshub_eio__session *session) {
+    WSHUB_ASSERT(session->state == WSHUB_EIO__CLOSING);
+    WSHUB_ASSERT(session->poll.id);
     if (wshub_session_spans(session->owner.eio->hub, session->hub_session, NULL, 0)) {
         wshub_eio__poll_flush(session);
-        return;
+        if (!session->poll.id) return;
     }
     wshub_eio__poll_answer(session, wshub_eio__said_noop_close, 3);
     if (session->state == WSHUB_EIO__CLOSING) wshub_eio__bury(session);
