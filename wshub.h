@@ -6693,8 +6693,14 @@ static inline const uint8_t *wshub__json_member(const uint8_t *p, const uint8_t 
     if (known == fields_count) {
         wshub__json_field_set(fields, fields_count, key, value);
     } else {
+        /* Another one that asks for the same key gets it as well. */
+        const char first = fields[known].key[0];
         fields[known].value = value;
-        wshub__json_field_give(fields, fields_count, known + 1, key, value);
+        while (++known < fields_count) {
+            if (fields[known].key[0] != first) continue;
+            wshub__json_field_give(fields, fields_count, known, key, value);
+            break;
+        }
     }
     return p;
 }
@@ -7045,6 +7051,16 @@ static uint32_t wshub__json_extra(uint8_t c) {
 static inline size_t wshub__json_plain_run(wshub_str s) {
     const uint8_t *p = (const uint8_t *)s.ptr;
     size_t n = s.len >= 8 ? (size_t)(wshub__json_plain_bytes(p, p + s.len) - p) : 0;
+
+    /* Four to seven, as most names of events have: two halves that overlap. */
+    if (s.len - 4 < 4) {
+        uint32_t half[2];
+        uint64_t w;
+        memcpy(&half[0], p, 4);
+        memcpy(&half[1], p + s.len - 4, 4);
+        w = (uint64_t)half[1] << 32 | half[0];
+        if (!wshub__json_marks(w)) return s.len;
+    }
 
     while (n < s.len && !wshub__json_extra(p[n])) n++;
     return n;
@@ -9674,17 +9690,19 @@ typedef struct wshub__conn {
     uint8_t notes;                     /* WSHUB__NOTE_*, to be told in settle */
     bool pong_late : 1, ping_late : 1; /* to be sent when the queue has drained */
     bool note_listed : 1, resume_listed : 1;
-    bool pinged : 1;  /* since it was last heard of */
-    bool discard : 1; /* messages that arrive count for nothing any more */
-    bool slowed : 1;  /* nothing more is read until a rate allows it */
-    bool whole : 1;   /* a message that cannot be queued ends it (wshub_session_limit()) */
-    bool behind : 1;  /* lent: under pressure, as is told; until its queue is empty */
+    bool pinged : 1;     /* since it was last heard of */
+    bool discard : 1;    /* messages that arrive count for nothing any more */
+    bool http_close : 1; /* of the request */
+    bool whole : 1;      /* a message that cannot be queued ends it (wshub_session_limit()) */
+    bool behind : 1;     /* lent: under pressure, as is told; until its queue is empty */
 
     /* What is being received. */
     unsigned msg_opcode : 4; /* of the message; 0: none has begun */
     bool fin : 1, in_frame : 1, parsing : 1;
-    bool http_close : 1, http_head : 1, chunked : 1, blank_seen : 1; /* of the request */
-    bool asked : 1; /* an inbound transformer has its message: no more is read until it answers */
+    bool http_head : 1, chunked : 1, blank_seen : 1; /* of the request */
+    /* What is asked for with every message, all in one byte: see wshub__conn_waits(). */
+    bool asked : 1;  /* an inbound transformer has its message: no more is read until it answers */
+    bool slowed : 1; /* nothing more is read until a rate allows it */
     /* No more requests or messages are read, and no more of an answer is taken, until what is
      * queued has left. */
     bool owes : 1;
@@ -15286,7 +15304,7 @@ static wshub__conn *wshub__conn_make(wshub *hub, uint32_t index, uint64_t id) {
 }
 
 /* The stream of an io's conn. NULL: it has ended, or this io knows of no such one. */
-static wshub__conn *wshub__conn_get(const wshub *hub, wshub_conn conn) {
+static inline wshub__conn *wshub__conn_get(const wshub *hub, wshub_conn conn) {
     wshub__conn *found;
 
     if (conn.id & WSHUB__LENT) return NULL;
@@ -20142,7 +20160,8 @@ static inline void wshub__delivery_done(wshub *hub, wshub__delivery *delivery) {
 /* The gate. Every delivery to a client comes through here, or through wshub__deliver_fast(),
  * which takes the same decision where it is plain: in clear, encoded already, and within all
  * limits. */
-static wshub_err wshub__deliver(wshub *hub, wshub__client *client, wshub__delivery *delivery) {
+static inline wshub_err wshub__deliver(wshub *hub, wshub__client *client,
+                                       wshub__delivery *delivery) {
     WSHUB_ASSERT(client->conn != WSHUB__NONE);             /* it is not gone: who routes looks */
     if (client->encrypted && hub->desc.on_transform_out) { /* ENC-1 */
         if (!delivery->packet->event.ptr) return WSHUB_ERR_CLEAR; /* bytes */

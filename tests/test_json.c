@@ -350,6 +350,41 @@ static void read_all(wshub_str t) { /* what the readers give out, they give out 
 }
 
 /* every cut, and every byte of every text replaced by every byte */
+/* Of each length, with each byte that needs an escape, and one that needs none, at each place. */
+TEST(how_long_a_text_is_between_quotes_does_not_depend_on_how_it_is_read) {
+    static const struct {
+        char byte;
+        size_t more;
+    } bytes[] = {{'"', 1}, {'\\', 1}, {'\n', 1}, {1, 5}, {'\x7f', 0}, {'\xdc', 0}};
+    char text[40];
+    size_t len, at, i;
+
+    for (len = 1; len <= sizeof text; len++) {
+        for (at = 0; at < len; at++) {
+            for (i = 0; i < sizeof bytes / sizeof *bytes; i++) {
+                memset(text, 'a', len);
+                text[at] = bytes[i].byte;
+                EXPECT_INT(wshub_json_quoted_len(wshub__str(text, len)), len + 2 + bytes[i].more);
+            }
+        }
+    }
+}
+
+TEST(fields_that_ask_for_one_key_all_get_its_value) { /* MSG-9: the last of equal keys counts */
+    static const char text[] = "{\"eb\":1,\"ea\":2,\"ea\":3}";
+    wshub_json_field fields[4];
+    size_t i;
+
+    memset(fields, 0, sizeof fields);
+    fields[0].key = "ea";
+    fields[1].key = "eb";
+    fields[2].key = "ea";
+    fields[3].key = "ea";
+    EXPECT_INT(wshub_json_fields((const uint8_t *)text, sizeof text - 1, 9, fields, 4),
+               WSHUB_JSON_FIELDS);
+    for (i = 0; i < 4; i++) EXPECT(wshub_str_eq_z(fields[i].value, i == 1 ? "1" : "3"));
+}
+
 TEST(nothing_comes_out_of_what_is_no_json) {
     size_t i, at;
     for (i = 0; i < sizeof texts / sizeof *texts; i++) {
